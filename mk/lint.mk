@@ -1,0 +1,3 @@
+.PHONY: lint
+lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
+	@tests/support/lint

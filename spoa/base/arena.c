@@ -1,0 +1,144 @@
+/* Chunked bump allocator. In sanitizer builds every piece is a chunk of its
+ * own, so that AddressSanitizer sees an overrun between neighbours. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* payload bytes */
+	alignas(max_align_t) char data[];
+};
+
+#define CHUNK_MIN 4096
+#define ALIGN	  alignof(max_align_t)
+
+void
+arena_init(struct arena *a, size_t cap_bytes, bool wipe)
+{
+	*a = (struct arena){ .cap_bytes = cap_bytes, .wipe = wipe };
+}
+
+void
+arena_reset(struct arena *a)
+{
+	struct arena_chunk *c = a->chunks;
+
+	while (c) {
+		struct arena_chunk *next = c->next;
+		if (a->wipe)
+			explicit_bzero(c->data, c->size);
+		free(c);
+		c = next;
+	}
+	arena_init(a, a->cap_bytes, a->wipe);
+}
+
+static void *
+new_chunk(struct arena *a, size_t n)
+{
+	size_t size = n;
+
+#ifndef TG_SANITIZE
+	/* Grow geometrically, so that few chunks serve a large request. */
+	size_t want = a->used_bytes < CHUNK_MIN ? CHUNK_MIN : a->used_bytes;
+	if (want > 1u << 20)
+		want = 1u << 20;
+	if (size < want)
+		size = want;
+	if (a->cap_bytes && a->used_bytes + size > a->cap_bytes)
+		size = n;
+#endif
+	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size))
+		return NULL;
+	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+	if (!c)
+		return NULL;
+	c->size = size;
+	c->next = a->chunks;
+	a->chunks = c;
+	a->used_bytes += size;
+	a->at = c->data + n;
+	a->end = c->data + size;
+	return c->data;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	if (a->failed)
+		return NULL;
+	if (n > SIZE_MAX / 2) {
+		a->failed = true;
+		return NULL;
+	}
+	n = (n + ALIGN - 1) / ALIGN * ALIGN;
+	if (n == 0)
+		n = ALIGN;
+#ifndef TG_SANITIZE
+	if (a->at && (size_t)(a->end - a->at) >= n) {
+		void *p = a->at;
+		a->at += n;
+		return p;
+	}
+#endif
+	void *p = new_chunk(a, n);
+	if (!p)
+		a->failed = true;
+	return p;
+}
+
+void *
+arena_array(struct arena *a, size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n)) {
+		a->failed = true;
+		return NULL;
+	}
+	return arena_alloc(a, n);
+}
+
+struct span
+arena_dup(struct arena *a, struct span s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (!p)
+		return (struct span){ NULL, 0 };
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return span_of(p, s.n);
+}
+
+char *
+arena_strdup(struct arena *a, const char *s)
+{
+	char *p = arena_alloc(a, strlen(s) + 1);
+
+	if (p)
+		memcpy(p, s, strlen(s) + 1);
+	return p;
+}
+
+struct span
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	char *p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+	if (p)
+		vsnprintf(p, (size_t)n + 1, fmt, again);
+	va_end(again);
+	return p ? span_of(p, (size_t)n) : (struct span){ NULL, 0 };
+}

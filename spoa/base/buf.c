@@ -1,0 +1,183 @@
+/* Growable byte buffer. */
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+void
+buf_init(struct buf *b, size_t cap_bytes)
+{
+	*b = (struct buf){ .cap = cap_bytes };
+}
+
+void
+buf_free(struct buf *b)
+{
+	free(b->p);
+	buf_init(b, b->cap);
+}
+
+void
+buf_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->size);
+	buf_free(b);
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->start = b->n = 0;
+	b->failed = false;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (b->failed)
+		return NULL;
+	if (n > SIZE_MAX / 4 || (b->cap && (n > b->cap || b->n > b->cap - n))) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->size - b->start - b->n >= n && b->p)
+		return b->p + b->start + b->n;
+	if (b->start && b->size - b->n >= n) {
+		memmove(b->p, b->p + b->start, b->n);
+		b->start = 0;
+		return b->p + b->n;
+	}
+	size_t size = b->size ? b->size : 256;
+	while (size - b->n < n)
+		size *= 2;
+	char *p = malloc(size);
+	if (!p) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->n)
+		memcpy(p, b->p + b->start, b->n);
+	free(b->p);
+	b->p = p;
+	b->start = 0;
+	b->size = size;
+	return b->p + b->n;
+}
+
+void
+buf_commit(struct buf *b, size_t n)
+{
+	INVARIANT(b->start + b->n + n <= b->size);
+	b->n += n;
+}
+
+void
+buf_put(struct buf *b, const void *p, size_t n)
+{
+	char *to = n ? buf_reserve(b, n) : NULL;
+
+	if (to) {
+		memcpy(to, p, n);
+		b->n += n;
+	}
+}
+
+void
+buf_putc(struct buf *b, char c)
+{
+	buf_put(b, &c, 1);
+}
+
+void
+buf_span(struct buf *b, struct span s)
+{
+	buf_put(b, s.p, s.n);
+}
+
+void
+buf_str(struct buf *b, const char *s)
+{
+	buf_put(b, s, strlen(s));
+}
+
+void
+buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+	if (to) {
+		vsnprintf(to, (size_t)n + 1, fmt, again);
+		b->n += (size_t)n;
+	}
+	va_end(again);
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(b, fmt, ap);
+	va_end(ap);
+}
+
+void
+buf_consume(struct buf *b, size_t n)
+{
+	INVARIANT(n <= b->n);
+	b->n -= n;
+	b->start = b->n ? b->start + n : 0;
+}
+
+void
+buf_json(struct buf *b, struct span s)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_put(b, s.p + from, i - from);
+		from = i + 1;
+		switch (c) {
+		case '"': buf_str(b, "\\\""); break;
+		case '\\': buf_str(b, "\\\\"); break;
+		case '\n': buf_str(b, "\\n"); break;
+		case '\r': buf_str(b, "\\r"); break;
+		case '\t': buf_str(b, "\\t"); break;
+		default: buf_printf(b, "\\u%04x", c);
+		}
+	}
+	buf_put(b, s.p ? s.p + from : NULL, s.n - from);
+}
+
+void
+buf_json_str(struct buf *b, struct span s)
+{
+	buf_putc(b, '"');
+	buf_json(b, s);
+	buf_putc(b, '"');
+}
+
+void
+buf_hex(struct buf *b, const void *p, size_t n)
+{
+	const unsigned char *in = p;
+	char *to = n ? buf_reserve(b, 2 * n) : NULL;
+
+	if (!to)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = "0123456789abcdef"[in[i] >> 4];
+		to[2 * i + 1] = "0123456789abcdef"[in[i] & 15];
+	}
+	b->n += 2 * n;
+}

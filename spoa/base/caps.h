@@ -1,0 +1,35 @@
+/* Everything that can grow, its cap, its unit, and what happens at the cap.
+ * Values that a site may want to change are options of tollgate.yaml and only
+ * default to these. */
+#ifndef BASE_CAPS_H
+#define BASE_CAPS_H
+
+/* clang-format off */
+#define CAP_FRAME_BYTES        (1u << 20)   /* SPOP frame we accept: larger HELLO values are answered with this */
+#define CAP_SPOP_CONNS         4096         /* agent connections a worker: further ones are closed at accept */
+#define CAP_HEAD_BYTES         (256u << 10) /* HTTP head on the relay: 503 upstream, closed downstream */
+#define CAP_HEADERS            256          /* header fields in a head: 400 */
+#define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */
+#define CAP_BODY_BYTES         (32u << 20)  /* default of limits.body: 413 */
+#define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
+#define CAP_HELD_IDENTITY      (64u << 20)  /* default of limits.held_per_identity: 503 with Retry-After */
+#define CAP_INFLATE_RATIO      100          /* decoded bytes per encoded byte: 413 */
+#define CAP_JSON_DEPTH         128          /* nesting: 400 */
+#define CAP_JSON_NODES         1000000      /* values and keys in a body: 413 */
+#define CAP_SEGMENTS           1000000      /* pieces of text in a body: 413 */
+#define CAP_FINDINGS           100000       /* findings a request: the classifier's declared outcome */
+#define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
+#define CAP_JWKS_KEYS          1000         /* keys in a key set: the set is refused */
+#define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */
+#define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */
+#define CAP_YAML_DEPTH         64
+#define CAP_ERROR_BYTES        1024         /* the `error` variable */
+#define CAP_VAR_BYTES          256          /* any other HAProxy variable */
+#define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
+#define CAP_REQUEST_ARENA      (160u << 20) /* a request's arena: the step's declared outcome */
+#define CAP_TICKETS            16384        /* live decisions a worker: 503 */
+#define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */
+#define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
+/* clang-format on */
+
+#endif

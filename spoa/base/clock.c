@@ -1,0 +1,121 @@
+/* Clocks and their text form (RFC 3339 section 5.6). */
+#include "base/clock.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/err.h"
+
+static int64_t
+read_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+uint64_t
+clock_mono_us(void)
+{
+	return (uint64_t)read_ns(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t
+clock_wall_ns(void)
+{
+	return read_ns(CLOCK_REALTIME);
+}
+
+void
+clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
+{
+	int64_t s = wall_ns / 1000000000, ns = wall_ns % 1000000000;
+	struct tm tm;
+
+	if (ns < 0) {
+		ns += 1000000000;
+		s--;
+	}
+	time_t t = (time_t)s;
+	gmtime_r(&t, &tm);
+	snprintf(out, CLOCK_RFC3339_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
+		(unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
+		(unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
+		(unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u,
+		(unsigned)ns % 1000000000u);
+}
+
+/* Reads exactly `digits` decimal digits at *s. */
+static bool
+take(const char **s, const char *end, int digits, int *out)
+{
+	int v = 0;
+
+	for (int i = 0; i < digits; i++, (*s)++) {
+		if (*s >= end || **s < '0' || **s > '9')
+			return false;
+		v = v * 10 + (**s - '0');
+	}
+	*out = v;
+	return true;
+}
+
+static bool
+take_char(const char **s, const char *end, const char *accept)
+{
+	for (; *s < end && *accept; accept++)
+		if (**s == *accept) {
+			(*s)++;
+			return true;
+		}
+	return false;
+}
+
+/* date-time = date "T" time [ "." 1*9DIGIT ] ( "Z" / ("+" / "-") hh ":" mm ) */
+int
+clock_parse(const char *s, size_t n, int64_t *wall_ns)
+{
+	const char *end = s + n;
+	int y, mo, d, h, mi, sec, oh = 0, om = 0;
+	int64_t frac = 0;
+
+	if (!take(&s, end, 4, &y) || !take_char(&s, end, "-") || !take(&s, end, 2, &mo) ||
+		!take_char(&s, end, "-") || !take(&s, end, 2, &d) || !take_char(&s, end, "Tt") ||
+		!take(&s, end, 2, &h) || !take_char(&s, end, ":") || !take(&s, end, 2, &mi) ||
+		!take_char(&s, end, ":") || !take(&s, end, 2, &sec))
+		return ERR_SYNTAX;
+	if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || sec > 60)
+		return ERR_SYNTAX;
+	if (take_char(&s, end, ".")) {
+		int digits = 0, one;
+		for (; digits < 9 && take(&s, end, 1, &one); digits++)
+			frac = frac * 10 + one;
+		if (digits == 0)
+			return ERR_SYNTAX;
+		for (; digits < 9; digits++)
+			frac *= 10;
+	}
+	int sign = 0;
+	if (take_char(&s, end, "+"))
+		sign = 1;
+	else if (take_char(&s, end, "-"))
+		sign = -1;
+	else if (!take_char(&s, end, "Zz"))
+		return ERR_SYNTAX;
+	if (sign && (!take(&s, end, 2, &oh) || !take_char(&s, end, ":") || !take(&s, end, 2, &om)))
+		return ERR_SYNTAX;
+	if (s != end || oh > 23 || om > 59)
+		return ERR_SYNTAX;
+	struct tm tm = { .tm_year = y - 1900, .tm_mon = mo - 1, .tm_mday = d, .tm_hour = h, .tm_min = mi, .tm_sec = sec };
+	struct tm norm = tm;
+	int64_t t = (int64_t)timegm(&norm);
+	if (norm.tm_mday != d && sec != 60)
+		return ERR_SYNTAX;
+	t -= (int64_t)sign * (oh * 3600 + om * 60);
+	if (__builtin_mul_overflow(t, (int64_t)1000000000, wall_ns) ||
+		__builtin_add_overflow(*wall_ns, frac, wall_ns))
+		return ERR_RANGE;
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* Two clocks. Monotonic microseconds for everything that measures or expires;
+ * wall nanoseconds only for audit, quota windows and token times. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t clock_mono_us(void);
+int64_t clock_wall_ns(void); /* since 1970-01-01T00:00:00Z */
+
+/* RFC 3339 with nanoseconds and Z, 30 characters and a NUL. */
+#define CLOCK_RFC3339_LEN 31
+void clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN]);
+/* Parses RFC 3339 (any offset, 0-9 fractional digits): 0 or ERR_SYNTAX. */
+int clock_parse(const char *s, size_t n, int64_t *wall_ns);
+
+#endif

@@ -1,0 +1,40 @@
+/* The one error enum. Functions return 0 or a positive count on success and
+ * a negative member of this enum on failure; err_str() names it in logs. */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+/* clang-format off */
+#define ERR_TABLE(X) \
+	X(ERR_NOMEM,       -1,  "out of memory") \
+	X(ERR_LIMIT,       -2,  "over a configured cap") \
+	X(ERR_SYNTAX,      -3,  "malformed") \
+	X(ERR_ENCODING,    -4,  "not valid UTF-8") \
+	X(ERR_DUPLICATE,   -5,  "given twice") \
+	X(ERR_RANGE,       -6,  "out of range") \
+	X(ERR_UNSUPPORTED, -7,  "not supported") \
+	X(ERR_IO,          -8,  "input/output error") \
+	X(ERR_TIMEOUT,     -9,  "deadline passed") \
+	X(ERR_AUTH,        -10, "does not verify") \
+	X(ERR_NOTFOUND,    -11, "not found") \
+	X(ERR_STATE,       -12, "not allowed in this state") \
+	X(ERR_TRUNCATED,   -13, "ends too early") \
+	X(ERR_AMBIGUOUS,   -14, "ambiguous") \
+	X(ERR_CLOSED,      -15, "closed by the peer") \
+	X(ERR_FULL,        -16, "full")
+/* clang-format on */
+
+enum err {
+#define X(name, value, text) name = value,
+	ERR_TABLE(X)
+#undef X
+};
+
+/* A short English phrase for a member of enum err; never NULL. */
+const char *err_str(int err);
+
+/* Our own mistakes only: aborts in every build. Input never trips it. */
+#define INVARIANT(x) ((x) ? (void)0 : invariant_failed(#x, __FILE__, __LINE__))
+
+_Noreturn void invariant_failed(const char *expr, const char *file, int line);
+
+#endif

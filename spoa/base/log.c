@@ -1,0 +1,86 @@
+/* logfmt and JSON log lines. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+static enum log_format fmt = LOG_LOGFMT;
+static enum log_level max_level = LOG_INFO;
+static const char *const names[] = { "error", "warn", "info", "debug" };
+
+void
+log_setup(enum log_format format, enum log_level level)
+{
+	fmt = format;
+	max_level = level;
+}
+
+bool
+log_on(enum log_level level)
+{
+	return level <= max_level;
+}
+
+static bool
+plain(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\' || s.p[i] == 127)
+			return false;
+	return s.n > 0;
+}
+
+static void
+put(struct buf *b, const char *key, struct span s)
+{
+	if (fmt == LOG_JSON) {
+		buf_str(b, b->n > 1 ? "," : "");
+		buf_json_str(b, span_str(key));
+		buf_putc(b, ':');
+		buf_json_str(b, s);
+		return;
+	}
+	buf_printf(b, "%s%s=", b->n ? " " : "", key);
+	if (plain(s))
+		buf_span(b, s);
+	else
+		buf_json_str(b, s);
+}
+
+void
+log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
+{
+	char when[CLOCK_RFC3339_LEN], num[24];
+	struct buf b;
+
+	buf_init(&b, 16384);
+	clock_rfc3339(clock_wall_ns(), when);
+	if (fmt == LOG_JSON)
+		buf_putc(&b, '{');
+	put(&b, "time", span_str(when));
+	put(&b, "level", span_str(names[level]));
+	put(&b, "event", span_str(event));
+	for (size_t i = 0; i < n; i++) {
+		if (fields[i].kind == LF_STR) {
+			put(&b, fields[i].key, fields[i].s);
+			continue;
+		}
+		snprintf(num, sizeof(num), "%lld", (long long)fields[i].i);
+		if (fmt == LOG_JSON)
+			buf_printf(&b, ",\"%s\":%s", fields[i].key, num);
+		else
+			put(&b, fields[i].key, span_str(num));
+	}
+	buf_str(&b, fmt == LOG_JSON ? "}\n" : "\n");
+	if (!buf_failed(&b)) {
+		ssize_t r;
+		do
+			r = write(STDERR_FILENO, buf_view(&b).p, b.n);
+		while (r < 0 && errno == EINTR);
+	}
+	buf_free(&b);
+}

@@ -1,0 +1,36 @@
+/* Structured log lines on stderr, logfmt or JSON, one write(2) each, any
+ * thread. Never pass prompt text, credentials or tickets. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/span.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_LOGFMT, LOG_JSON };
+
+struct log_field {
+	const char *key;
+	enum { LF_STR, LF_INT } kind;
+	struct span s;
+	int64_t i;
+};
+
+#define LS(k, str)  ((struct log_field){ (k), LF_STR, span_str(str), 0 })
+#define LSP(k, sp)  ((struct log_field){ (k), LF_STR, (sp), 0 })
+#define LI(k, num)  ((struct log_field){ (k), LF_INT, { NULL, 0 }, (int64_t)(num) })
+
+/* Called once before threads start. */
+void log_setup(enum log_format format, enum log_level level);
+bool log_on(enum log_level level);
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
+
+/* log_event(LOG_INFO, "policy.loaded", LS("version", v), LI("rules", n)); */
+#define log_event(level, event, ...) \
+	do { \
+		if (log_on(level)) { \
+			const struct log_field lf_[] = { __VA_ARGS__ }; \
+			log_write((level), (event), lf_, sizeof(lf_) / sizeof(lf_[0])); \
+		} \
+	} while (0)
+
+#endif

@@ -1,0 +1,28 @@
+/* Prometheus text exposition of the counter table. */
+#include "base/metrics.h"
+
+#include <inttypes.h>
+
+static const struct {
+	const char *name, *labels, *help;
+} rows[METRIC_COUNT] = {
+#define X(id, name, labels, help) { name, labels, help },
+	METRIC_TABLE(X)
+#undef X
+};
+
+void
+metrics_write(struct buf *out, struct metrics *const *blocks, size_t n)
+{
+	for (size_t id = 0; id < METRIC_COUNT; id++) {
+		uint64_t sum = 0;
+		for (size_t i = 0; i < n; i++)
+			sum += atomic_load_explicit(&blocks[i]->v[id], memory_order_relaxed);
+		if (rows[id].help[0])
+			buf_printf(out, "# HELP tollgate_%s %s\n# TYPE tollgate_%s counter\n",
+				rows[id].name, rows[id].help, rows[id].name);
+		buf_printf(out, "tollgate_%s%s%s%s %" PRIu64 "\n", rows[id].name,
+			rows[id].labels[0] ? "{" : "", rows[id].labels,
+			rows[id].labels[0] ? "}" : "", sum);
+	}
+}

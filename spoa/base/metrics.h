@@ -1,0 +1,95 @@
+/* Counters: one row here is one metric in /metrics. Each thread counts into a
+ * block of its own (relaxed atomics, one writer); the admin thread adds up. */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* clang-format off */
+/*  id                     name                                  labels                       help */
+#define METRIC_TABLE(X) \
+  X(M_SPOP_CONNS_OPENED,   "spop_connections_opened_total",      "",                          "agent connections accepted") \
+  X(M_SPOP_CONNS_CLOSED,   "spop_connections_closed_total",      "",                          "agent connections ended") \
+  X(M_SPOP_HEALTHCHECKS,   "spop_healthchecks_total",            "",                          "health checks answered") \
+  X(M_SPOP_NOTIFY,         "spop_notify_total",                  "",                          "NOTIFY frames received") \
+  X(M_SPOP_ACK,            "spop_ack_total",                     "",                          "ACK frames sent") \
+  X(M_SPOP_ERRORS,         "spop_protocol_errors_total",         "",                          "connections ended for a protocol error") \
+  X(M_SPOP_DROPPED,        "spop_dropped_total",                 "",                          "verdicts nobody waited for any more") \
+  X(M_DECIDE_PERMIT,       "decisions_total",                    "decision=\"permit\"",       "final decisions") \
+  X(M_DECIDE_REDACT,       "decisions_total",                    "decision=\"redact\"",       "") \
+  X(M_DECIDE_DENY,         "decisions_total",                    "decision=\"deny\"",         "") \
+  X(M_DECIDE_DEFER,        "deferred_total",                     "",                          "decisions left to the relay: the body was not whole") \
+  X(M_VIA_DIRECT,          "requests_total",                     "via=\"direct\"",            "requests released, by path") \
+  X(M_VIA_RELAY,           "requests_total",                     "via=\"relay\"",             "") \
+  X(M_DENY_400,            "denied_total",                       "status=\"400\"",            "denials by status") \
+  X(M_DENY_401,            "denied_total",                       "status=\"401\"",            "") \
+  X(M_DENY_403,            "denied_total",                       "status=\"403\"",            "") \
+  X(M_DENY_404,            "denied_total",                       "status=\"404\"",            "") \
+  X(M_DENY_413,            "denied_total",                       "status=\"413\"",            "") \
+  X(M_DENY_415,            "denied_total",                       "status=\"415\"",            "") \
+  X(M_DENY_429,            "denied_total",                       "status=\"429\"",            "") \
+  X(M_DENY_451,            "denied_total",                       "status=\"451\"",            "") \
+  X(M_DENY_501,            "denied_total",                       "status=\"501\"",            "") \
+  X(M_DENY_503,            "denied_total",                       "status=\"503\"",            "") \
+  X(M_SHADOWED,            "shadowed_total",                     "",                          "denials and redactions by rules not enforced: shadow") \
+  X(M_FINDINGS,            "findings_total",                     "",                          "entities found") \
+  X(M_SCANNED_BYTES,       "scanned_bytes_total",                "",                          "text bytes classified") \
+  X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
+  X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
+  X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
+  X(M_TOKENS_RESERVED,     "tokens_reserved_total",              "",                          "tokens reserved") \
+  X(M_TOKENS_INPUT,        "tokens_total",                       "type=\"input\"",            "tokens reported by providers") \
+  X(M_TOKENS_OUTPUT,       "tokens_total",                       "type=\"output\"",           "") \
+  X(M_REDIS_ERRORS,        "redis_errors_total",                 "",                          "failed or late Redis replies") \
+  X(M_AUDIT_RECORDS,       "audit_records_total",                "",                          "records made durable") \
+  X(M_AUDIT_COMMITS,       "audit_commits_total",                "",                          "group commits") \
+  X(M_AUDIT_FAILED,        "audit_failures_total",               "",                          "records that could not be made durable") \
+  X(M_AUDIT_MIRRORED,      "audit_mirrored_total",               "",                          "records copied to the Redis Stream") \
+  X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
+  X(M_AUTH_CACHE_HIT,      "token_cache_hits_total",             "",                          "tokens found verified in the cache") \
+  X(M_TICKET_WRONG,        "tickets_refused_total",              "",                          "relay requests without a valid ticket") \
+  X(M_TICKET_EXPIRED,      "tickets_expired_total",              "",                          "decisions never taken up by the relay") \
+  X(M_HANDOVERS,           "relay_handovers_total",              "",                          "decisions moved between workers") \
+  X(M_RELAY_CONNS,         "relay_connections_total",            "side=\"edge\"",             "relay connections") \
+  X(M_RELAY_UPSTREAM,      "relay_connections_total",            "side=\"egress\"",           "") \
+  X(M_RELAY_REUSED,        "relay_reused_total",                 "",                          "requests sent on a pooled connection") \
+  X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "exchanges cut by either side") \
+  X(M_RELAY_ERRORS,        "relay_errors_total",                 "",                          "exchanges ended for a protocol error or timeout") \
+  X(M_RELAY_BYTES_UP,      "relay_bytes_total",                  "direction=\"request\"",     "body bytes relayed") \
+  X(M_RELAY_BYTES_DOWN,    "relay_bytes_total",                  "direction=\"response\"",    "") \
+  X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
+  X(M_RELOADS,             "reloads_total",                      "result=\"ok\"",             "configuration reloads") \
+  X(M_RELOADS_FAILED,      "reloads_total",                      "result=\"refused\"",        "")
+/* clang-format on */
+
+enum metric {
+#define X(id, name, labels, help) id,
+	METRIC_TABLE(X)
+#undef X
+	METRIC_COUNT
+};
+
+struct metrics {
+	_Atomic uint64_t v[METRIC_COUNT];
+};
+
+static inline void
+metric_add(struct metrics *m, enum metric id, uint64_t n)
+{
+	atomic_fetch_add_explicit(&m->v[id], n, memory_order_relaxed);
+}
+
+static inline void
+metric_inc(struct metrics *m, enum metric id)
+{
+	metric_add(m, id, 1);
+}
+
+/* Prometheus text format 0.0.4 of the sum over `n` blocks, names prefixed with
+ * tollgate_. Any thread. */
+void metrics_write(struct buf *out, struct metrics *const *blocks, size_t n);
+
+#endif

@@ -1,0 +1,97 @@
+/* Operations on borrowed byte runs. */
+#include "base/span.h"
+#include "base/err.h"
+
+struct span
+span_cut(struct span s, size_t from, size_t to)
+{
+	if (to > s.n)
+		to = s.n;
+	if (from > to)
+		from = to;
+	return span_of(s.p ? s.p + from : NULL, to - from);
+}
+
+static unsigned char
+lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+bool
+span_ieq(struct span a, struct span b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool
+span_starts(struct span s, struct span prefix)
+{
+	return s.n >= prefix.n && span_eq(span_cut(s, 0, prefix.n), prefix);
+}
+
+bool
+span_ends(struct span s, struct span suffix)
+{
+	return s.n >= suffix.n && span_eq(span_cut(s, s.n - suffix.n, s.n), suffix);
+}
+
+size_t
+span_chr(struct span s, char c)
+{
+	const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return at ? (size_t)(at - s.p) : s.n;
+}
+
+static bool
+in_set(char c, const char *set)
+{
+	for (; *set; set++)
+		if (*set == c)
+			return true;
+	return false;
+}
+
+struct span
+span_trim(struct span s, const char *set)
+{
+	while (s.n && in_set(s.p[0], set))
+		s = span_cut(s, 1, s.n);
+	while (s.n && in_set(s.p[s.n - 1], set))
+		s.n--;
+	return s;
+}
+
+struct span
+span_next(struct span *s, char c)
+{
+	size_t at = span_chr(*s, c);
+	struct span head = span_cut(*s, 0, at);
+
+	*s = at < s->n ? span_cut(*s, at + 1, s->n) : (struct span){ NULL, 0 };
+	return head;
+}
+
+int
+span_u64(struct span s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return ERR_SYNTAX;
+		if (__builtin_mul_overflow(v, 10, &v) ||
+			__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			return ERR_RANGE;
+	}
+	*out = v;
+	return 0;
+}

@@ -1,0 +1,117 @@
+/* The Common Expression Language: compile once at load, evaluate per request.
+ * A program is immutable and shared; evaluation allocates from the caller's
+ * arena only. */
+#ifndef CEL_CEL_H
+#define CEL_CEL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/span.h"
+
+enum cel_type {
+	CEL_NULL,
+	CEL_BOOL,
+	CEL_INT,
+	CEL_UINT,
+	CEL_DOUBLE,
+	CEL_STRING,
+	CEL_BYTES,
+	CEL_LIST,
+	CEL_MAP,
+	CEL_TIMESTAMP,
+	CEL_DURATION,
+	CEL_TYPE,
+	CEL_DYN,   /* in declarations: any */
+	CEL_ERROR, /* in values: s is the message */
+};
+
+struct cel_value {
+	enum cel_type type;
+	union {
+		bool b;
+		int64_t i;	/* INT; TIMESTAMP and DURATION in ns: see cel_time */
+		uint64_t u;
+		double d;
+		struct span s;	/* STRING, BYTES, ERROR, TYPE (its name) */
+		struct {
+			const struct cel_value *v; /* LIST: n values; MAP: n pairs, 2n values */
+			size_t n;
+		} list;
+		struct {
+			int64_t s;  /* seconds since 1970, or of the duration */
+			int32_t ns; /* same sign for durations */
+		} t;
+	};
+};
+
+/* A readable path of the environment: one row a leaf, e.g. { "identity.person",
+ * CEL_STRING }. `now` and `data` are rows too. The index of the row is the slot. */
+struct cel_var {
+	const char *path;
+	enum cel_type type;
+	enum cel_type elem; /* of a list, or of a map's values */
+};
+
+struct cel_env {
+	const struct cel_var *vars;
+	size_t n;
+};
+
+struct cel_error {
+	unsigned line, column; /* 1-based, within the expression */
+	char message[240];
+};
+
+struct cel_program;
+
+/* Parses and checks `src` against `env` (NULL: names are not checked, values
+ * come from cel_activation.lookup_name). The program lives in the arena. NULL
+ * with *err filled. `want` is the type the result must have (CEL_DYN: any). */
+const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env, struct span src,
+	enum cel_type want, struct cel_error *err);
+/* True where the program may read that slot. */
+bool cel_reads(const struct cel_program *p, size_t slot);
+
+struct cel_activation {
+	void *ctx;
+	/* The value of a slot; asked at most once a slot an evaluation. Never
+	 * fails: a missing value is "", [], 0, 0.0, or an empty map (dyn: CEL_ERROR
+	 * with a message). `present` tells has(). */
+	struct cel_value (*lookup)(void *ctx, size_t slot, bool *present);
+	/* Without an env: a name such as "a" or "a.b.c"; false: unknown. */
+	bool (*lookup_name)(void *ctx, struct span name, struct cel_value *out);
+	uint64_t max_steps; /* 0: the default budget */
+};
+
+/* 0 and *out (never CEL_ERROR), or negative with *out a CEL_ERROR that says why. */
+int cel_eval(const struct cel_program *p, const struct cel_activation *act, struct arena *a,
+	struct cel_value *out);
+
+/* The value as JSON text. */
+void cel_json(const struct cel_value *v, struct buf *out);
+
+static inline struct cel_value
+cel_string(struct span s)
+{
+	return (struct cel_value){ .type = CEL_STRING, .s = s };
+}
+
+static inline struct cel_value
+cel_int(int64_t i)
+{
+	return (struct cel_value){ .type = CEL_INT, .i = i };
+}
+
+static inline struct cel_value
+cel_bool(bool b)
+{
+	return (struct cel_value){ .type = CEL_BOOL, .b = b };
+}
+
+static inline struct cel_value
+cel_list(const struct cel_value *v, size_t n)
+{
+	return (struct cel_value){ .type = CEL_LIST, .list = { v, n } };
+}
+
+#endif

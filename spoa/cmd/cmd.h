@@ -1,0 +1,31 @@
+/* Subcommands: one file each under cmd/, one row each in the table here. The
+ * same row feeds dispatch and usage. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "base/buf.h"
+
+/* Exit codes (every command): done; the answer is no (invalid, mismatch,
+ * denied); could not do it (usage, file, connection). */
+enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
+
+/* clang-format off */
+/*  name        function      arguments                                   one line */
+#define CMD_TABLE(X) \
+  X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
+/* clang-format on */
+
+#define X(name, fn, args, help) int fn(int argc, char **argv);
+CMD_TABLE(X)
+#undef X
+
+/* argv[0] is the subcommand's name. cmd_usage prints its line to stderr and
+ * returns EXIT_CANNOT. */
+int cmd_usage(const char *name);
+/* "tollgate: what: why\n" on stderr; returns EXIT_CANNOT. */
+__attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);
+/* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
+int cmd_read_stdin(struct buf *out);
+int cmd_read_file(const char *file, struct buf *out);
+
+#endif

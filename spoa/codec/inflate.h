@@ -1,0 +1,14 @@
+/* Content codings (RFC 9110 8.4.1): gzip, deflate (zlib, and raw as sent by
+ * old clients) and br, decoded whole within a size and a ratio cap. */
+#ifndef CODEC_INFLATE_H
+#define CODEC_INFLATE_H
+
+#include "base/buf.h"
+
+/* `coding` is the Content-Encoding value: one of gzip, x-gzip, deflate, br,
+ * identity (any case). Appends to *out, whose cap is the size cap. All input
+ * must be consumed (concatenated gzip members are). 0; ERR_UNSUPPORTED (unknown
+ * or stacked coding); ERR_LIMIT (size or ratio); ERR_SYNTAX, ERR_TRUNCATED. */
+int inflate_all(struct span coding, struct span in, struct buf *out);
+
+#endif

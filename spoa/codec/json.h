@@ -1,0 +1,57 @@
+/* Span-preserving JSON reader: a pull tokenizer over strict RFC 8259 in UTF-8,
+ * no tree. Every token says where it stands in the raw bytes, so that a caller
+ * can splice. Refused, beyond the grammar: lone surrogates, BOM, invalid UTF-8,
+ * trailing data, keys equal after unescaping, depth and node caps
+ * (base/caps.h). */
+#ifndef CODEC_JSON_H
+#define CODEC_JSON_H
+
+#include "base/arena.h"
+#include "base/span.h"
+
+enum json_tok {
+	JSON_END, /* the document ended and was whole */
+	JSON_ERROR,
+	JSON_OBJECT, /* { */
+	JSON_OBJECT_END,
+	JSON_ARRAY, /* [ */
+	JSON_ARRAY_END,
+	JSON_KEY,
+	JSON_STRING,
+	JSON_NUMBER,
+	JSON_TRUE,
+	JSON_FALSE,
+	JSON_NULL,
+};
+
+struct json_event {
+	enum json_tok tok;
+	size_t start, end; /* raw offsets, end exclusive; for keys and strings the bytes between the quotes */
+	bool escaped;	   /* the string or key holds a backslash escape */
+	unsigned depth;	   /* containers open around this token; 0 at top level */
+};
+
+struct json; /* opaque, in the arena */
+
+/* Starts over `in`, which must outlive the reader. Memory (open containers,
+ * key sets) comes from the arena. NULL only if the arena failed. */
+struct json *json_open(struct arena *a, struct span in);
+/* The next token. After JSON_END or JSON_ERROR the same is returned for ever. */
+enum json_tok json_next(struct json *j, struct json_event *ev);
+/* With the cursor on an opening token or key: skips to behind the value that
+ * follows or encloses (JSON_OBJECT/JSON_ARRAY: to its end token inclusive). */
+enum json_tok json_skip(struct json *j, const struct json_event *ev);
+/* After JSON_ERROR: a member of enum err (ERR_SYNTAX, ERR_ENCODING,
+ * ERR_DUPLICATE, ERR_LIMIT, ERR_TRUNCATED, ERR_NOMEM), a fixed English phrase
+ * and the raw offset. */
+int json_error(const struct json *j, const char **why, size_t *at);
+
+/* The decoded text of a key or string token: a view into `in` where nothing
+ * was escaped, else a copy in the arena. */
+struct span json_text(struct arena *a, struct span in, const struct json_event *ev);
+/* Maps an offset in the decoded text to the raw offset of the escape or byte
+ * that produced it (raw = the bytes between the quotes, result relative to
+ * raw.p). A cut inside a multi-byte escape moves to its start. */
+size_t json_raw_offset(struct span raw, size_t decoded_offset);
+
+#endif

@@ -1,0 +1,64 @@
+/* Finding entities in text: the interface behind which engines may change.
+ * Rules are data (policies/detectors/ *.yaml); a rule set is immutable once
+ * loaded and shared by all threads; each thread brings its own scratch. */
+#ifndef DETECT_DETECT_H
+#define DETECT_DETECT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/span.h"
+
+#define DETECT_ENTITIES_MAX 1024
+
+struct detect_rules;
+struct detect_scratch;
+
+struct finding {
+	uint16_t entity; /* index for detect_entity_* */
+	uint16_t flags;	 /* FINDING_* */
+	float score;	 /* 0..1, context applied */
+	size_t start, end; /* bytes of the text given, end exclusive */
+};
+#define FINDING_VALIDATED 1u /* a checksum or grammar confirmed it */
+#define FINDING_SAMPLE	  2u /* a published sample value */
+
+struct findings {
+	struct finding *v; /* sorted by start, not overlapping */
+	size_t n;
+};
+
+/* Loads every *.yaml of `dir`; NULL loads the set compiled into the program.
+ * On failure NULL, and every mistake is appended to *errors, one
+ * "file:line:column: message" a line. */
+struct detect_rules *detect_load(const char *dir, struct buf *errors);
+void detect_free(struct detect_rules **r);
+/* Runs every rule's own examples; 0, or the number that fail with lines in
+ * *errors. */
+int detect_self_test(const struct detect_rules *r, struct buf *errors);
+
+size_t detect_entity_count(const struct detect_rules *r);
+const char *detect_entity_name(const struct detect_rules *r, size_t entity);
+const char *detect_entity_class(const struct detect_rules *r, size_t entity);
+float detect_entity_threshold(const struct detect_rules *r, size_t entity);
+/* Index by name, or -1. */
+int detect_entity_find(const struct detect_rules *r, struct span name);
+/* A stable hash of the rules' meaning, 64 hex digits; part of a policy's version. */
+const char *detect_version(const struct detect_rules *r);
+
+struct detect_scratch *detect_scratch_new(const struct detect_rules *r);
+void detect_scratch_free(struct detect_scratch **s);
+
+struct detect_options {
+	/* NULL: all entities at their own threshold. Else one float an entity;
+	 * above 1.0 switches it off. */
+	const float *thresholds;
+	struct span before; /* context that stands before the text (a JSON key, a form field's name) */
+};
+
+/* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many
+ * findings: the caller applies on_failure.classifier); ERR_NOMEM. The findings
+ * live in the arena. */
+int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out);
+
+#endif

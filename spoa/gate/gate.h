@@ -1,0 +1,116 @@
+/* The gate: takes a request (from the agent or the relay), runs the steps of
+ * gate/steps.c in order, and answers with a verdict. One gate a worker; no lock.
+ *
+ * A request that must pass the relay becomes an `exchange`: it waits under its
+ * ticket until the relay claims it, and ends with exactly one gate_finish. */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include <ev.h>
+
+#include "base/mailbox.h"
+#include "codec/http.h"
+#include "text/dialect.h"
+
+struct gate;
+struct exchange;
+
+/* ---- the relay's side ---- */
+
+enum exchange_body {
+	BODY_NONE,  /* the request has no body */
+	BODY_COPY,  /* forward what arrives, as it arrives; report it with gate_body_bytes */
+	BODY_SWAP,  /* read and discard what arrives (its length is checked), send `body` instead */
+	BODY_DEFER, /* read it whole, then gate_body */
+};
+
+/* What the relay sends upstream. Views live as long as the exchange. */
+struct exchange_plan {
+	/* The head to send: caller's credentials, x-tollgate-*, hop-by-hop and
+	 * framing fields are gone, x-tollgate-backend and the like are set. The
+	 * relay adds Content-Length or Transfer-Encoding, nothing else. */
+	struct http_head head;
+	enum exchange_body body_mode;
+	struct span body;	   /* BODY_SWAP */
+	int64_t content_length;	   /* of the client's request as decided; -1: none declared */
+	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
+	uint64_t deadline_us;	   /* monotonic: the whole exchange */
+	bool meter;		   /* read usage from the response */
+	bool hide_usage;	   /* the stream's usage was asked for by us: dialect_hide_usage */
+	const struct dialect *dialect;
+};
+
+/* What to answer instead of forwarding. */
+struct exchange_denial {
+	int status;
+	struct span body;   /* one JSON document */
+	struct span fields; /* further header lines, each "name: value\r\n" */
+};
+
+/* Claiming a ticket may cross to another worker: the answer comes later, never
+ * inside the call. Embedded in the relay's connection; the relay keeps it alive
+ * until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
+ * length), ERR_TIMEOUT (expired). */
+struct gate_claim {
+	struct mail mail;
+	struct span ticket, method;
+	int64_t content_length; /* as it arrived; -1: chunked or none */
+	void (*done)(struct gate_claim *c, int err, struct exchange *x);
+	void *arg;
+	/* gate's own */
+	struct gate *from;
+	struct exchange *x;
+	int err;
+};
+void gate_claim(struct gate *g, struct gate_claim *c);
+const struct exchange_plan *gate_plan(const struct exchange *x);
+
+/* Capped memory (design rule 14): before the relay holds n more bytes of this
+ * request's body. False: over the cap, answer with gate_refuse(503). The bytes
+ * are given back by the gate when the exchange ends. */
+bool gate_hold(struct exchange *x, size_t n);
+
+/* BODY_COPY: the next body bytes, before they are forwarded. With `last`: 0 the
+ * last bytes may go; ERR_AUTH: not the body that was decided, abort upstream. */
+int gate_body_bytes(struct exchange *x, struct span bytes, bool last);
+
+/* BODY_DEFER: the whole body (the relay's memory, kept until `verdict` ran).
+ * verdict: plan changed (BODY_COPY of the same bytes becomes BODY_SWAP with
+ * `body` in every case), or denial != NULL. The decision's record is durable by
+ * then. Never called inside gate_body. */
+void gate_body(struct exchange *x, struct span body,
+	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
+/* The relay refuses (408 never came, 413 over the cap, 503 held bytes, 400
+ * framing): records and composes the denial in the dialect. */
+void gate_refuse(struct exchange *x, int status, const char *code, const char *why,
+	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
+
+/* Header lines for the response's head: x-tollgate-* for HAProxy to turn into
+ * variables. */
+struct span gate_response_fields(struct exchange *x);
+
+enum exchange_end {
+	END_COMPLETE,	   /* the provider's answer ended whole */
+	END_CLIENT_ABORT,
+	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
+	END_NEVER_SENT,	   /* no byte of it reached the provider */
+	END_DENIED,	   /* after gate_body or gate_refuse denied */
+};
+
+struct exchange_result {
+	enum exchange_end end;
+	int status;		 /* the provider's; 0: none */
+	bool output_begun;	 /* body bytes of a 2xx were seen */
+	uint64_t response_bytes;
+	struct usage usage;
+	const char *why; /* a fixed phrase for aborts; NULL */
+};
+
+/* Settles or releases the reservation and writes the completion record; done()
+ * (NULL: do not wait) runs when it is durable, or when audit's declared outcome
+ * says to go on; with err != 0 the response's last byte must not be sent. The
+ * exchange is freed after done. Never called inside. */
+void gate_finish(struct exchange *x, const struct exchange_result *r,
+	void (*done)(void *arg, int err), void *arg);
+
+#endif

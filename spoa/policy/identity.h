@@ -1,0 +1,42 @@
+/* Who is asking: verifies the credential a request carries against the policy's
+ * identity entries, in order; the first credential that is present decides
+ * (design rule 6). Keys are loaded once per snapshot. */
+#ifndef POLICY_IDENTITY_H
+#define POLICY_IDENTITY_H
+
+#include "codec/http.h"
+#include "policy/policy.h"
+
+struct identity {
+	const char *method; /* "jwt", "api_key", "none" */
+	struct span person, agent, department, team, tier;
+	const struct cel_value *roles; /* strings */
+	size_t nroles;
+	int64_t clearance;
+	const struct cel_value *attributes; /* 2n values, key then value */
+	size_t nattributes;
+	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */
+	int64_t expires_s;	    /* wall seconds, 0: never */
+	bool verified;		    /* false for none */
+};
+
+struct identity_keys; /* immutable, shared: key sets and API keys of all entries */
+
+/* Loads the files that the entries name; NULL with *d filled. */
+struct identity_keys *identity_keys_load(const struct policy *p, struct diag *d);
+void identity_keys_free(struct identity_keys **k);
+
+/* Per worker: verified tokens by SHA-256 of the whole token and the key set's
+ * identity; bounded, least recently used leaves. Failures are never cached. */
+struct identity_cache;
+struct identity_cache *identity_cache_new(size_t entries);
+void identity_cache_free(struct identity_cache **c);
+
+/* 0 with *out filled (views into the head or the arena); ERR_AUTH: a credential
+ * is present and does not verify, *why a fixed English phrase without any of
+ * the token; `hit` tells a cache hit. `cache` may be NULL. */
+int identity_verify(const struct policy *p, const struct identity_keys *k, struct identity_cache *cache,
+	const struct http_head *h, int64_t now_wall_ns, struct arena *a, struct identity *out,
+	const char **why, bool *hit);
+
+#endif

@@ -1,0 +1,178 @@
+/* The policy: YAML, checked and compiled to an immutable form. Decides nothing
+ * by itself: policy/decide.h evaluates it. One allocation lifetime: the arena
+ * given to policy_load. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "cel/cel.h"
+#include "codec/http.h"
+#include "detect/detect.h"
+#include "policy/config.h"
+#include "policy/yaml.h"
+#include "text/dialect.h"
+
+enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
+
+struct on_failure {
+	enum outcome classifier, quota, audit, unreadable;
+};
+
+#define CLASSES_MAX 64
+struct entity_set {
+	uint64_t bit[DETECT_ENTITIES_MAX / 64];
+};
+static inline bool
+entity_in(const struct entity_set *s, size_t e)
+{
+	return s->bit[e / 64] >> (e % 64) & 1;
+}
+
+struct policy_class {
+	const char *name;
+	struct entity_set entities;
+};
+
+enum identity_kind { ID_JWT, ID_API_KEY, ID_NONE };
+enum jwt_alg { ALG_RS256, ALG_ES256, ALG_EDDSA, ALG_COUNT };
+
+struct claim_map { /* paths into the claims, "act.sub"; NULL: not mapped */
+	const char *person, *agent, *roles, *department, *clearance, *team, *tier;
+};
+
+struct identity_entry {
+	enum identity_kind kind;
+	const struct yaml_node *at; /* for errors */
+	const char *header;	    /* lower case; default authorization */
+	const char *issuer;	    /* jwt */
+	const char **audiences;
+	size_t naudiences;
+	const char *jwks_file;
+	unsigned algorithms; /* bit per enum jwt_alg */
+	uint64_t max_age_s;  /* 0: none */
+	uint64_t leeway_s;   /* default 60 */
+	struct claim_map claims;
+	const char *keys_file; /* api_key */
+	const char *person;    /* none: the name recorded */
+};
+
+enum route_response { RESP_METER = 1, RESP_RECORD = 2 }; /* 0: ignore */
+enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
+
+struct route {
+	const char *name;
+	const char **methods; /* empty: any */
+	size_t nmethods;
+	const char **hosts; /* lower case, without port; "*.x" suffixes; empty: any */
+	size_t nhosts;
+	const char **paths, **prefixes;
+	size_t npaths, nprefixes;
+	const struct dialect *dialect; /* NULL: dialect_for_path() */
+	const char *backend;	       /* HAProxy backend; NULL: HAProxy's own routing decides */
+	const char *target;	       /* provider's name, "" without targets */
+	const char *target_region;
+	bool target_external;
+	unsigned response; /* enum route_response bits */
+	enum record_prompt record;
+	struct on_failure on_failure;
+	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
+};
+
+enum rule_effect { RULE_DENY, RULE_PERMIT, RULE_REDACT };
+
+struct rule {
+	const char *name;
+	const struct yaml_node *at;
+	const struct cel_program *when; /* NULL: always */
+	const char *when_text;
+	bool reads_body;   /* needs prompt.*, model.*, request parameters, tool.* */
+	enum rule_effect effect;
+	int status;	   /* deny; default 403 */
+	const char *reason;
+	struct entity_set redact; /* classes and entities resolved */
+	bool skip_on_error;	  /* on_error: skip; default deny */
+	bool shadow;
+};
+
+enum { PER_MAX = 4 };
+struct limit {
+	const char *name;
+	const struct cel_program *when;
+	size_t per[PER_MAX]; /* slots of the environment */
+	size_t nper;
+	uint64_t requests, tokens; /* exactly one is not 0 */
+	uint64_t window_s;
+	bool reads_body; /* `per` or `when` needs the body */
+};
+
+struct policy {
+	const char *file, *name;
+	char version[65]; /* SHA-256 of the meaning, hex */
+	const char *label; /* name@first 12 digits of version */
+	bool shadow;
+	bool default_permit;
+	struct on_failure on_failure;
+	const struct identity_entry *identities;
+	size_t nidentities;
+	const struct policy_class *classes;
+	size_t nclasses;
+	const struct route *routes;
+	size_t nroutes;
+	const struct rule *rules;
+	size_t nrules;
+	const struct limit *limits;
+	size_t nlimits;
+	uint64_t output_default; /* tokens */
+	float *thresholds;	 /* one an entity, from detectors.thresholds over the rules' own */
+	const char **credential_headers; /* lower case: every header an identity entry names, and the fixed list */
+	size_t ncredential_headers;
+	bool unusual_credential; /* one of them is outside the list the HAProxy files delete: all routes via=relay */
+};
+
+/* The environment of conditions; the index of a row is the slot. */
+/* clang-format off */
+#define POLICY_ENV(X) \
+	X(V_IDENTITY_METHOD,     "identity.method",     CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_PERSON,     "identity.person",     CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_AGENT,      "identity.agent",      CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_DEPARTMENT, "identity.department", CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_TEAM,       "identity.team",       CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_TIER,       "identity.tier",       CEL_STRING, CEL_DYN) \
+	X(V_IDENTITY_ROLES,      "identity.roles",      CEL_LIST,   CEL_STRING) \
+	X(V_IDENTITY_CLEARANCE,  "identity.clearance",  CEL_INT,    CEL_DYN) \
+	X(V_IDENTITY_ATTRIBUTES, "identity.attributes", CEL_MAP,    CEL_DYN) \
+	X(V_PROMPT_CLASSES,      "prompt.classes",      CEL_LIST,   CEL_STRING) \
+	X(V_PROMPT_ENTITIES,     "prompt.entities",     CEL_LIST,   CEL_STRING) \
+	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
+	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \
+	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
+	X(V_MODEL_NAME,          "model.name",          CEL_STRING, CEL_DYN) \
+	X(V_ROUTE_NAME,          "route.name",          CEL_STRING, CEL_DYN) \
+	X(V_REQUEST_METHOD,      "request.method",      CEL_STRING, CEL_DYN) \
+	X(V_REQUEST_HOST,        "request.host",        CEL_STRING, CEL_DYN) \
+	X(V_REQUEST_PATH,        "request.path",        CEL_STRING, CEL_DYN) \
+	X(V_TARGET_NAME,         "target.name",         CEL_STRING, CEL_DYN) \
+	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
+	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \
+	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN)
+/* clang-format on */
+
+enum policy_slot {
+#define X(id, path, type, elem) id,
+	POLICY_ENV(X)
+#undef X
+	V_COUNT
+};
+extern const struct cel_env policy_env;
+/* True where the slot's value is known only once the body is read. */
+bool policy_slot_reads_body(enum policy_slot slot);
+
+/* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,
+ * body): then backends are not compared and demo_issuer is an error. NULL on any
+ * mistake: never half-loaded. */
+const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
+	const struct detect_rules *rules, struct diag *d);
+/* The first route that matches, or NULL. `host` without port, lower case. */
+const struct route *policy_route(const struct policy *p, struct span method, struct span host,
+	struct span path);
+
+#endif
