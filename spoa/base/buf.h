@@ -32,7 +32,7 @@ void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+__attribute__((format(printf, 2, 0))) void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* Drops n live bytes at the front. */
 void buf_consume(struct buf *b, size_t n);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
