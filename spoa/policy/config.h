@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "policy/yaml.h"
+#include "codec/yaml.h"
 
 #define CONFIG_LISTENERS_MAX 8
 

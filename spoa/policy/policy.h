@@ -8,7 +8,7 @@
 #include "codec/http.h"
 #include "detect/detect.h"
 #include "policy/config.h"
-#include "policy/yaml.h"
+#include "codec/yaml.h"
 #include "text/dialect.h"
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */

@@ -2,8 +2,8 @@
  * node knows file:line:column, so that an error can name it. Refused: duplicate
  * keys, several documents, tags, anchors that recurse, and the caps of
  * base/caps.h. */
-#ifndef POLICY_YAML_H
-#define POLICY_YAML_H
+#ifndef CODEC_YAML_H
+#define CODEC_YAML_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,0 +1,64 @@
+/* What the policy in force says about one request: evaluates rules top to bottom
+ * on facts, touching nothing else. Same facts and version, same verdict. */
+#ifndef POLICY_DECIDE_H
+#define POLICY_DECIDE_H
+
+#include "policy/identity.h"
+
+/* Everything a condition may read (POLICY_ENV). The gate fills it. */
+struct policy_facts {
+	const struct identity *identity;
+	const struct route *route;
+	struct span method, host, path;
+	int64_t now_wall_ns;
+	/* known once the body is read; whole == false: rules that need it wait */
+	bool whole;
+	const struct body *body; /* model, media, parameters */
+	const struct entity_set *entities; /* found, over their thresholds */
+	const struct detect_rules *rules;  /* names of the entities */
+	int64_t tokens, bytes;
+};
+
+struct rule_trace { /* one rule's fate, for explain and the record */
+	const struct rule *rule;
+	enum { RULE_NOT_REACHED, RULE_NO_MATCH, RULE_MATCHED, RULE_ERROR, RULE_WAITS } fate;
+	struct span error; /* message of a failed condition */
+};
+
+struct policy_verdict {
+	enum rule_effect effect; /* what is enforced: deny, permit or redact */
+	bool waits;		 /* whole == false and a rule that could decide needs the body */
+	const struct rule *rule; /* that ended it or first redacted; NULL: default */
+	int status;		 /* deny */
+	const char *reason;
+	struct entity_set redact; /* enforced redactions, of what was found */
+	bool redacts;
+	/* shadow: what the same rules would have done if enforced */
+	bool shadowed;
+	enum rule_effect shadow_effect;
+	const struct rule *shadow_rule;
+	struct rule_trace *trace; /* nrules entries */
+	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
+};
+
+/* Rules top to bottom; deny and permit end it, redactions add up; no rule that
+ * ends it: the default. With facts->whole false, a rule that reads the body is
+ * marked RULE_WAITS; a later head-only deny is final only where no waiting rule
+ * before it could end the evaluation (permit or deny); else `waits`. A rule that
+ * fails at run time counts as its on_error. In shadow (policy or rule) denials
+ * and redactions are recorded, not enforced, for a verified identity only
+ * (design rule 11). 0, or ERR_NOMEM. */
+int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
+	struct policy_verdict *out);
+
+/* The limits that apply to these facts with the values of their dimensions
+ * ("limit name" and the joined `per` values, for hashing by the caller). With
+ * whole false only limits that need no body. */
+struct policy_limit_hit {
+	const struct limit *limit;
+	struct span values; /* canonical: each value length-prefixed */
+};
+int policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
+	struct policy_limit_hit **hits, size_t *n);
+
+#endif
