@@ -1,7 +1,7 @@
 /* YAML (libyaml events, YAML 1.2 core scalars) as a tree with positions: every
  * node knows file:line:column, so that an error can name it. Refused: duplicate
- * keys, several documents, tags, anchors that recurse, and the caps of
- * base/caps.h. */
+ * keys, keys that are no scalars, several documents, tags, anchors that recurse,
+ * NUL characters, and the caps of base/caps.h. */
 #ifndef CODEC_YAML_H
 #define CODEC_YAML_H
 
@@ -10,19 +10,22 @@
 #include "base/span.h"
 
 enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
+enum yaml_style { YAML_PLAIN, YAML_SINGLE, YAML_DOUBLE, YAML_BLOCK };
 
 struct yaml_node {
 	enum yaml_kind kind;
 	const char *file;
-	unsigned line, column; /* 1-based */
-	bool quoted;	       /* scalar: plain text may be a number, bool or null */
-	struct span s;	       /* scalar text, NUL behind it */
+	unsigned line, column; /* 1-based, columns in characters */
+	bool quoted; /* scalar: false where plain text may be a number, bool or null */
+	enum yaml_style style; /* scalar: how it is written */
+	unsigned width; /* scalar on one line: characters of source, quotes included; else 0 */
+	struct span s;	/* scalar text, NUL behind it */
 	struct yaml_node *key; /* in a mapping: this child's key */
 	struct yaml_node *child, *next;
 	size_t count; /* children */
 };
 
-/* Errors of one load, all of them, in order: "file:line:column: message\n". */
+/* Errors of one load, all of them: "file:line:column: message\n". */
 struct diag {
 	struct buf text;
 	unsigned errors;
@@ -30,12 +33,32 @@ struct diag {
 
 void diag_init(struct diag *d);
 void diag_free(struct diag *d);
-__attribute__((format(printf, 3, 4))) void diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...);
-__attribute__((format(printf, 3, 4))) void diag_file(struct diag *d, const char *file, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) void diag_at(
+	struct diag *d, const struct yaml_node *n, const char *fmt, ...);
+/* About the whole file: position 1:1. */
+__attribute__((format(printf, 3, 4))) void diag_file(
+	struct diag *d, const char *file, const char *fmt, ...);
+/* At a place inside a scalar's text (1-based line and column in characters of
+ * the decoded text, as an expression's compiler reports them). Where the
+ * scalar's writing does not allow the mapping: the scalar's own position, and
+ * the inner one in the message. */
+__attribute__((format(printf, 5, 6))) void diag_within(struct diag *d,
+	const struct yaml_node *n, unsigned line, unsigned column, const char *fmt, ...);
 
 /* The root node, or NULL with *d filled. Nodes live in the arena. */
-struct yaml_node *yaml_load(struct arena *a, const char *file, struct span text, struct diag *d);
+struct yaml_node *yaml_load(
+	struct arena *a, const char *file, struct span text, struct diag *d);
 struct yaml_node *yaml_load_file(struct arena *a, const char *file, struct diag *d);
+/* The value under a key of a mapping; NULL where absent or n is no mapping. */
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+
+/* Scalars by YAML 1.2 core (10.3.2): false where the node is none of that type.
+ * Quoted scalars are strings only. "yes", "on" and 0777 are no bool or octal. */
+bool yaml_is_null(const struct yaml_node *n);
+bool yaml_bool(const struct yaml_node *n, bool *out);
+bool yaml_int(const struct yaml_node *n, int64_t *out);
+bool yaml_double(const struct yaml_node *n, double *out); /* integers too */
+/* "a string", "a number", "true or false", "a list", "a mapping", "nothing". */
+const char *yaml_type_name(const struct yaml_node *n);
 
 #endif

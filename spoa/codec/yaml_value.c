@@ -1,0 +1,252 @@
+/* Scalars of a YAML tree as values, and the list of mistakes found in one.
+ * Apart from yaml.c because libyaml is not needed here. YAML 1.2.2 section
+ * 10.3.2 has the core schema's patterns. */
+#include "codec/yaml.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DIAG_BYTES = 1 << 20 };
+
+void
+diag_init(struct diag *d)
+{
+	d->errors = 0;
+	buf_init(&d->text, DIAG_BYTES);
+}
+
+void
+diag_free(struct diag *d)
+{
+	buf_free(&d->text);
+	d->errors = 0;
+}
+
+static void
+diag_line(struct diag *d, const char *file, unsigned line, unsigned column, const char *text)
+{
+	d->errors++;
+	buf_printf(&d->text, "%s:%u:%u: ", file ? file : "-", line, column);
+	/* One mistake is one line, whatever a quoted scalar brings along. */
+	for (; *text; text++)
+		buf_putc(&d->text, (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text);
+	buf_putc(&d->text, '\n');
+}
+
+void
+diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_line(d, n->file, n->line, n->column, text);
+}
+
+void
+diag_file(struct diag *d, const char *file, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_line(d, file, 1, 1, text);
+}
+
+static unsigned
+characters(struct span s)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* The source column of the text's character `column`, or 0 where the writing
+ * hides it: several lines, escapes of a double-quoted scalar, a block, an alias. */
+static unsigned
+source_column(const struct yaml_node *n, unsigned column)
+{
+	unsigned chars = characters(n->s), before = 0, quotes = 0;
+
+	if (n->width == 0 || column == 0 || column > chars + 1)
+		return 0;
+	switch (n->style) {
+	case YAML_PLAIN: return n->width == chars ? n->column + column - 1 : 0;
+	case YAML_DOUBLE: return n->width == chars + 2 ? n->column + column : 0;
+	case YAML_SINGLE: break;
+	default: return 0;
+	}
+	/* 'it''s': every quote in the text stands twice in the source. */
+	for (size_t i = 0; i < n->s.n; i++) {
+		before += ((unsigned char)n->s.p[i] & 0xc0) != 0x80;
+		if (before >= column)
+			break;
+		quotes += n->s.p[i] == '\'';
+	}
+	return n->column + column + quotes;
+}
+
+void
+diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned column,
+	const char *fmt, ...)
+{
+	char text[1024], where[1100];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	unsigned at = line == 1 ? source_column(n, column) : 0;
+	if (at) {
+		diag_line(d, n->file, n->line, at, text);
+		return;
+	}
+	snprintf(where, sizeof(where), "%s (line %u, column %u of this text)", text, line,
+		column);
+	diag_line(d, n->file, n->line, n->column, where);
+}
+
+bool
+yaml_is_null(const struct yaml_node *n)
+{
+	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
+
+	if (n->kind != YAML_SCALAR || n->quoted)
+		return false;
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++)
+		if (span_is(n->s, nulls[i]))
+			return true;
+	return false;
+}
+
+bool
+yaml_bool(const struct yaml_node *n, bool *out)
+{
+	static const char *const yes[] = { "true", "True", "TRUE" };
+	static const char *const no[] = { "false", "False", "FALSE" };
+
+	if (n->kind != YAML_SCALAR || n->quoted)
+		return false;
+	for (size_t i = 0; i < 3; i++)
+		if (span_is(n->s, yes[i]) || span_is(n->s, no[i])) {
+			*out = span_is(n->s, yes[i]);
+			return true;
+		}
+	return false;
+}
+
+/* int = [-+]? [0-9]+ | "0o" [0-7]+ | "0x" [0-9a-fA-F]+ */
+bool
+yaml_int(const struct yaml_node *n, int64_t *out)
+{
+	if (n->kind != YAML_SCALAR || n->quoted || n->s.n == 0)
+		return false;
+	const char *p = n->s.p, *digits = "0123456789";
+	int base = 10;
+	if (span_starts(n->s, SPAN_LIT("0o"))) {
+		base = 8;
+		digits = "01234567";
+	} else if (span_starts(n->s, SPAN_LIT("0x"))) {
+		base = 16;
+		digits = "0123456789abcdefABCDEF";
+	}
+	if (base != 10)
+		p += 2;
+	else if (*p == '-' || *p == '+')
+		p++;
+	if (*p == 0 || strspn(p, digits) != strlen(p))
+		return false;
+	errno = 0;
+	long long v = strtoll(base == 10 ? n->s.p : p, NULL, base);
+	if (errno)
+		return false;
+	*out = v;
+	return true;
+}
+
+/* float = [-+]? ( "." [0-9]+ | [0-9]+ ( "." [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?
+ *       | [-+]? ".inf" | ".nan" */
+static bool
+is_float(const char *p)
+{
+	size_t whole, frac = 0;
+
+	if (*p == '-' || *p == '+')
+		p++;
+	whole = strspn(p, "0123456789");
+	p += whole;
+	if (*p == '.') {
+		frac = strspn(++p, "0123456789");
+		p += frac;
+	}
+	if (whole + frac == 0)
+		return false;
+	if (*p == 'e' || *p == 'E') {
+		p++;
+		if (*p == '-' || *p == '+')
+			p++;
+		size_t exp = strspn(p, "0123456789");
+		if (exp == 0)
+			return false;
+		p += exp;
+	}
+	return *p == 0;
+}
+
+bool
+yaml_double(const struct yaml_node *n, double *out)
+{
+	static const char *const inf[] = { ".inf", ".Inf", ".INF" };
+	static const char *const nan_[] = { ".nan", ".NaN", ".NAN" };
+	int64_t i;
+
+	if (n->kind != YAML_SCALAR || n->quoted || n->s.n == 0)
+		return false;
+	if (yaml_int(n, &i)) {
+		*out = (double)i;
+		return true;
+	}
+	bool minus = n->s.p[0] == '-';
+	const char *p = n->s.p + (minus || n->s.p[0] == '+');
+	for (size_t k = 0; k < 3; k++) {
+		if (!strcmp(p, inf[k])) {
+			*out = minus ? -INFINITY : INFINITY;
+			return true;
+		}
+		if (!strcmp(n->s.p, nan_[k])) {
+			*out = NAN;
+			return true;
+		}
+	}
+	if (!is_float(n->s.p))
+		return false;
+	*out = strtod(n->s.p, NULL);
+	return true;
+}
+
+const char *
+yaml_type_name(const struct yaml_node *n)
+{
+	bool b;
+	double v;
+
+	if (n->kind == YAML_SEQUENCE)
+		return "a list";
+	if (n->kind == YAML_MAPPING)
+		return "a mapping";
+	if (yaml_is_null(n))
+		return "nothing";
+	if (yaml_bool(n, &b))
+		return "true or false";
+	if (yaml_double(n, &v))
+		return "a number";
+	return "a string";
+}
