@@ -1,0 +1,127 @@
+/* Redis URLs: what is understood, what is refused, and that no text form shows a
+ * password. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "store/redis_url.h"
+
+/* clang-format off */
+static const struct {
+	const char *name, *url;
+	const char *path, *host;
+	unsigned port, db;
+	const char *user, *password;
+} good[] = {
+	{ "a socket",                       "unix:/run/redis.sock",             "/run/redis.sock", "", 6379, 0, "", "" },
+	{ "a socket with a database",       "unix:/run/redis.sock?db=3",        "/run/redis.sock", "", 6379, 3, "", "" },
+	{ "a host",                         "redis://cache",                    "", "cache", 6379, 0, "", "" },
+	{ "a host and a port",              "redis://10.0.0.1:7000",            "", "10.0.0.1", 7000, 0, "", "" },
+	{ "a host and a database",          "redis://cache/2",                  "", "cache", 6379, 2, "", "" },
+	{ "a slash without a database",     "redis://cache:1/",                 "", "cache", 1, 0, "", "" },
+	{ "a password",                     "redis://:s3cret@cache:6380/1",     "", "cache", 6380, 1, "", "s3cret" },
+	{ "a user and a password",          "redis://bob:s3cret@cache",         "", "cache", 6379, 0, "bob", "s3cret" },
+	{ "a percent-encoded password",     "redis://:a%40b%2Fc@cache",         "", "cache", 6379, 0, "", "a@b/c" },
+	{ "an @ inside the password",       "redis://:a@b@cache",               "", "cache", 6379, 0, "", "a@b" },
+	{ "an IPv6 address",                "redis://[::1]",                    "", "::1", 6379, 0, "", "" },
+	{ "an IPv6 address and a port",     "redis://:p@[2001:db8::1]:6390/4",  "", "2001:db8::1", 6390, 4, "", "p" },
+};
+static const struct { const char *name, *url; } bad[] = {
+	{ "nothing",                        "" },
+	{ "another scheme",                 "http://cache" },
+	{ "a bare path",                    "/run/redis.sock" },
+	{ "a relative socket",              "unix:redis.sock" },
+	{ "no socket",                      "unix:" },
+	{ "another query",                  "unix:/s?x=1" },
+	{ "an empty query",                 "unix:/s?" },
+	{ "a database that is no number",   "unix:/s?db=a" },
+	{ "a database too large",           "unix:/s?db=65536" },
+	{ "no host",                        "redis://" },
+	{ "no host before the port",        "redis://:6379" },
+	{ "no host after the password",     "redis://:p@" },
+	{ "an empty port",                  "redis://cache:" },
+	{ "port zero",                      "redis://cache:0" },
+	{ "a port over 65535",              "redis://cache:65536" },
+	{ "a port that is no number",       "redis://cache:6379x" },
+	{ "a user without a password",      "redis://bob@cache" },
+	{ "an empty password",              "redis://:@cache" },
+	{ "a cut percent escape",           "redis://:a%4@cache" },
+	{ "a percent-encoded NUL",          "redis://:a%00b@cache" },
+	{ "a database that is a path",      "redis://cache/1/2" },
+	{ "an open bracket",                "redis://[::1" },
+	{ "text after the bracket",         "redis://[::1]x" },
+	{ "a colon after the bracket only", "redis://[::1]:" },
+	{ "a blank in the host",            "redis://a b" },
+	{ "a query",                        "redis://cache?db=1" },
+};
+/* clang-format on */
+
+static void
+understood(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct redis_url u;
+		if (redis_url_parse(good[i].url, &u))
+			fail_msg("%s: %s refused", good[i].name, good[i].url);
+		assert_string_equal(u.path, good[i].path);
+		assert_string_equal(u.host, good[i].host);
+		assert_string_equal(u.user, good[i].user);
+		assert_string_equal(u.password, good[i].password);
+		assert_int_equal(u.port, good[i].port);
+		assert_int_equal(u.db, good[i].db);
+		char text[REDIS_URL_TEXT_MAX];
+		redis_url_text(&u, text);
+		if (u.password[0] && u.password[1])
+			assert_null(strstr(text, u.password));
+		struct redis_url again;
+		assert_int_equal(redis_url_parse(text, &again), 0);
+		assert_string_equal(again.host, u.host);
+		assert_int_equal(again.port, u.port);
+	}
+}
+
+static void
+refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct redis_url u;
+		if (redis_url_parse(bad[i].url, &u) != ERR_SYNTAX)
+			fail_msg("%s: %s accepted", bad[i].name, bad[i].url);
+	}
+}
+
+static void
+too_long_is_refused_not_cut(void **state)
+{
+	char url[600];
+	struct redis_url u;
+
+	(void)state;
+	snprintf(url, sizeof(url), "unix:/%0106d", 1);
+	assert_int_equal(redis_url_parse(url, &u), 0);
+	snprintf(url, sizeof(url), "unix:/%0107d", 1);
+	assert_int_equal(redis_url_parse(url, &u), ERR_SYNTAX);
+	snprintf(url, sizeof(url), "redis://:%0256d@h", 1);
+	assert_int_equal(redis_url_parse(url, &u), ERR_SYNTAX);
+	snprintf(url, sizeof(url), "redis://%0256d", 1);
+	assert_int_equal(redis_url_parse(url, &u), ERR_SYNTAX);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(understood),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(too_long_is_refused_not_cut),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
