@@ -26,7 +26,8 @@ enum json_tok {
 
 struct json_event {
 	enum json_tok tok;
-	size_t start, end; /* raw offsets, end exclusive; for keys and strings the bytes between the quotes */
+	size_t start, end; /* raw offsets, end exclusive; for keys and strings the bytes between
+			      the quotes */
 	bool escaped;	   /* the string or key holds a backslash escape */
 	unsigned depth;	   /* containers open around this token; 0 at top level */
 };
@@ -38,20 +39,32 @@ struct json; /* opaque, in the arena */
 struct json *json_open(struct arena *a, struct span in);
 /* The next token. After JSON_END or JSON_ERROR the same is returned for ever. */
 enum json_tok json_next(struct json *j, struct json_event *ev);
-/* With the cursor on an opening token or key: skips to behind the value that
- * follows or encloses (JSON_OBJECT/JSON_ARRAY: to its end token inclusive). */
+/* With *ev the token just read: after a key, reads the whole value behind it;
+ * after an opening token, everything up to its end token, inclusive; after
+ * anything else nothing. The last token read, or JSON_ERROR. */
 enum json_tok json_skip(struct json *j, const struct json_event *ev);
-/* After JSON_ERROR: a member of enum err (ERR_SYNTAX, ERR_ENCODING,
- * ERR_DUPLICATE, ERR_LIMIT, ERR_TRUNCATED, ERR_NOMEM), a fixed English phrase
- * and the raw offset. */
+/* After JSON_ERROR: a member of enum err, a fixed English phrase and the raw
+ * offset. ERR_SYNTAX; ERR_TRUNCATED (the input ends inside the document);
+ * ERR_ENCODING (BOM, invalid UTF-8, lone surrogate); ERR_DUPLICATE;
+ * ERR_RANGE (nested deeper than CAP_JSON_DEPTH); ERR_LIMIT (more than
+ * CAP_JSON_NODES keys and values); ERR_NOMEM. 0 before. */
 int json_error(const struct json *j, const char **why, size_t *at);
 
 /* The decoded text of a key or string token: a view into `in` where nothing
- * was escaped, else a copy in the arena. */
+ * was escaped, else a copy in the arena (p is NULL where that failed). */
 struct span json_text(struct arena *a, struct span in, const struct json_event *ev);
 /* Maps an offset in the decoded text to the raw offset of the escape or byte
  * that produced it (raw = the bytes between the quotes, result relative to
  * raw.p). A cut inside a multi-byte escape moves to its start. */
 size_t json_raw_offset(struct span raw, size_t decoded_offset);
+
+/* One step through the bytes between the quotes of a string that json_next
+ * accepted: how many raw bytes the unit at p spells (an escape, a surrogate
+ * pair of two, or one plain byte), and its decoded bytes in out. */
+struct json_unit {
+	size_t raw, decoded;
+	char out[4];
+};
+struct json_unit json_unit_at(const char *p, const char *end);
 
 #endif

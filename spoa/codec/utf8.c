@@ -1,0 +1,89 @@
+/* RFC 3629 section 4, the table of well-formed byte sequences: only the second
+ * byte's range depends on the first. */
+#include "codec/utf8.h"
+
+size_t
+utf8_sequence(const char *p, size_t n)
+{
+	const unsigned char *b = (const unsigned char *)p;
+	unsigned char lo = 0x80, hi = 0xbf;
+	size_t len;
+
+	if (b[0] < 0x80)
+		return 1;
+	if (b[0] < 0xc2)
+		return 0;
+	if (b[0] < 0xe0) {
+		len = 2;
+	} else if (b[0] < 0xf0) {
+		len = 3;
+		if (b[0] == 0xe0)
+			lo = 0xa0;
+		else if (b[0] == 0xed)
+			hi = 0x9f;
+	} else if (b[0] < 0xf5) {
+		len = 4;
+		if (b[0] == 0xf0)
+			lo = 0x90;
+		else if (b[0] == 0xf4)
+			hi = 0x8f;
+	} else {
+		return 0;
+	}
+	if (n < len || b[1] < lo || b[1] > hi)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+size_t
+utf8_prefix(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n) {
+		uint64_t w;
+		while (s.n - i >= 8 && (memcpy(&w, s.p + i, 8), !(w & 0x8080808080808080u)))
+			i += 8;
+		if (i == s.n)
+			break;
+		size_t len = utf8_sequence(s.p + i, s.n - i);
+		if (!len)
+			break;
+		i += len;
+	}
+	return i;
+}
+
+bool
+utf8_valid(struct span s)
+{
+	return utf8_prefix(s) == s.n;
+}
+
+size_t
+utf8_encode(uint32_t cp, char out[4])
+{
+	if (cp < 0x80) {
+		out[0] = (char)cp;
+		return 1;
+	}
+	if (cp < 0x800) {
+		out[0] = (char)(0xc0 | cp >> 6);
+		out[1] = (char)(0x80 | (cp & 0x3f));
+		return 2;
+	}
+	if (cp < 0x10000) {
+		out[0] = (char)(0xe0 | cp >> 12);
+		out[1] = (char)(0x80 | (cp >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (cp & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | cp >> 18);
+	out[1] = (char)(0x80 | (cp >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (cp >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (cp & 0x3f));
+	return 4;
+}

@@ -1,0 +1,17 @@
+/* UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing over
+ * U+10FFFF. */
+#ifndef CODEC_UTF8_H
+#define CODEC_UTF8_H
+
+#include "base/span.h"
+
+/* The length (1-4) of the sequence at p, of which n > 0 bytes may be read; 0
+ * where none that is valid begins there. */
+size_t utf8_sequence(const char *p, size_t n);
+/* Length of the longest valid prefix: s.n where all of s is UTF-8. */
+size_t utf8_prefix(struct span s);
+bool utf8_valid(struct span s);
+/* Writes the code point (not a surrogate, <= 0x10FFFF); returns 1-4. */
+size_t utf8_encode(uint32_t cp, char out[4]);
+
+#endif

@@ -1,0 +1,56 @@
+/* codec/json over any bytes: positions stay inside, decoded text is UTF-8, every
+ * raw offset maps back, and what was decoded can be written and read again. */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "codec/json.h"
+#include "codec/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_string(struct arena *a, struct span in, const struct json_event *ev)
+{
+	struct span text = json_text(a, in, ev);
+	struct span raw = span_cut(in, ev->start, ev->end);
+	struct buf again;
+	struct json_event e;
+
+	INVARIANT(utf8_valid(text));
+	INVARIANT(json_raw_offset(raw, text.n) == raw.n);
+	for (size_t i = 0; i < text.n && i < 64; i++)
+		INVARIANT(json_raw_offset(raw, i) <= json_raw_offset(raw, i + 1));
+	buf_init(&again, 0);
+	buf_json_str(&again, text);
+	struct json *j = json_open(a, buf_view(&again));
+	INVARIANT(json_next(j, &e) == JSON_STRING);
+	INVARIANT(span_eq(json_text(a, buf_view(&again), &e), text));
+	buf_free(&again);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span in = span_of(data, size);
+	struct arena a;
+	struct json_event ev;
+	size_t last = 0;
+	unsigned strings = 0;
+
+	arena_init(&a, 0, false);
+	struct json *j = json_open(&a, in);
+	for (;;) {
+		enum json_tok tok = json_next(j, &ev);
+		if (tok == JSON_END || tok == JSON_ERROR)
+			break;
+		INVARIANT(ev.start >= last && ev.end >= ev.start && ev.end <= size);
+		last = ev.end;
+		if ((tok == JSON_STRING || tok == JSON_KEY) && strings++ < 1000)
+			check_string(&a, in, &ev);
+		if (tok == JSON_ARRAY && ev.depth % 3 == 2)
+			json_skip(j, &ev);
+	}
+	arena_reset(&a);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* Copies that end at a page nobody may touch: a parser that reads one byte too
+ * far dies at once, in every build. */
+#ifndef TESTS_SUPPORT_GUARD_H
+#define TESTS_SUPPORT_GUARD_H
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* n bytes from p, the last one flush against a PROT_NONE page. */
+static inline char *
+guard_dup(const void *p, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n + page - 1) / page * page;
+	char *map = mmap(
+		NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0)
+		abort();
+	if (n)
+		memcpy(map + room - n, p, n);
+	return map + room - n;
+}
+
+/* The n that guard_dup was given. */
+static inline void
+guard_free(char *p, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n + page - 1) / page * page;
+
+	if (p)
+		munmap(p + n - room, room + page);
+}
+
+#endif
