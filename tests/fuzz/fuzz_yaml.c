@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	INVARIANT((n != NULL) == (d.errors == 0));
 	if (n) {
 		walk(n);
-		diag_within(&d, n, 1, 1 + size % 7, "x");
+		diag_within(&d, n, 1, 1 + (unsigned)(size % 7), "x");
 	}
 	diag_free(&d);
 	arena_reset(&a);

@@ -1,0 +1,334 @@
+/* tollgate.yaml: defaults, values, and every mistake with its position. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policy/config.h"
+#include "policy/options.h"
+#include "policy/read.h"
+
+#define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"
+
+static char dir[64], file[96];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_config.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/c.yaml", dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+static const struct config *
+load(struct arena *a, struct diag *d, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	arena_init(a, 0, false);
+	diag_init(d);
+	return config_load(a, file, d);
+}
+
+static void
+done(struct arena *a, struct diag *d)
+{
+	diag_free(d);
+	arena_reset(a);
+}
+
+static void
+defaults_are_those_of_the_manual(void **state)
+{
+	struct arena a;
+	struct diag d;
+	const struct config *c = load(&a, &d, BASE);
+	char want[160];
+
+	(void)state;
+	assert_non_null(c);
+	assert_true(strlen(c->node) > 0 && strlen(c->node) <= 64);
+	assert_int_equal(c->workers, 0);
+	assert_int_equal(c->nagent, 1);
+	assert_string_equal(c->agent[0].path, "/a.sock");
+	assert_int_equal(c->agent_deadline_us, 800000);
+	assert_false(c->relay);
+	assert_int_equal(c->ticket_ttl_us, 30000000);
+	assert_int_equal(c->relay_read_us, 30000000);
+	assert_int_equal(c->relay_response_us, 600000000);
+	assert_int_equal(c->relay_idle_us, 60000000);
+	assert_int_equal(c->relay_pool, 64);
+	assert_false(c->has_admin || c->has_admin_tcp);
+	assert_null(c->redis_url);
+	assert_int_equal(c->redis_deadline_us, 50000);
+	assert_null(c->journal);
+	assert_int_equal(c->journal_segment_bytes, 64 << 20);
+	assert_false(c->audit_stream);
+	assert_int_equal(c->audit_stream_maxlen, 1000000);
+	assert_int_equal(c->body_bytes, 32 << 20);
+	assert_int_equal(c->held_bytes, 256 << 20);
+	assert_int_equal(c->held_identity_bytes, 64 << 20);
+	assert_int_equal(c->inflate_ratio, 100);
+	assert_int_equal(c->log_format, LOG_LOGFMT);
+	assert_int_equal(c->log_level, LOG_INFO);
+	assert_int_equal(c->nbackends, 0);
+	snprintf(want, sizeof(want), "%s/p.yaml", dir);
+	assert_string_equal(c->policy, want);
+	done(&a, &d);
+}
+
+static void
+every_option_is_read(void **state)
+{
+	struct arena a;
+	struct diag d;
+	const struct config *c = load(&a, &d,
+		"node: gate-1\nworkers: 3\ngroup: haproxy\npolicy: /p.yaml\ndetectors: det\n"
+		"backends: [openai, local]\ndemo_issuer: iss.yaml\nbody_variable: true\n"
+		"agent: {listen: ['unix@/a', 127.0.0.1:12345, '[::1]:1', localhost:9], "
+		"deadline: 700ms}\n"
+		"relay: {listen: unix@r.sock, egress: unix@/e, ticket_ttl: 10s, read_timeout: "
+		"1s,\n"
+		"  response_timeout: 1m, idle_timeout: 2m, pool: 0}\n"
+		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t}\n"
+		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
+		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0}\n"
+		"limits: {body: 1m, held: 1g, held_per_identity: 2m, inflate_ratio: 5}\n"
+		"log: {format: json, level: debug}\n");
+	char want[160];
+
+	(void)state;
+	if (!c)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+	assert_string_equal(c->node, "gate-1");
+	assert_int_equal(c->workers, 3);
+	assert_string_equal(c->socket_group, "haproxy");
+	assert_string_equal(c->policy, "/p.yaml");
+	assert_int_equal(c->nbackends, 2);
+	assert_string_equal(c->backends[1], "local");
+	assert_true(c->body_variable);
+	assert_int_equal(c->nagent, 4);
+	assert_null(c->agent[1].path);
+	assert_string_equal(c->agent[1].host, "127.0.0.1");
+	assert_int_equal(c->agent[1].port, 12345);
+	assert_string_equal(c->agent[2].host, "::1");
+	assert_string_equal(c->agent[3].host, "127.0.0.1");
+	assert_string_equal(c->agent[2].text, "[::1]:1");
+	assert_int_equal(c->agent_deadline_us, 700000);
+	assert_true(c->relay);
+	snprintf(want, sizeof(want), "%s/r.sock", dir);
+	assert_string_equal(c->relay_listen.path, want);
+	assert_int_equal(c->relay_pool, 0);
+	assert_true(c->has_admin && c->has_admin_tcp);
+	assert_string_equal(c->redis_url, "redis://:pw@h:1/2");
+	assert_true(c->audit_stream);
+	assert_int_equal(c->audit_stream_maxlen, 0);
+	assert_int_equal(c->held_bytes, 1 << 30);
+	assert_int_equal(c->inflate_ratio, 5);
+	assert_int_equal(c->log_format, LOG_JSON);
+	assert_int_equal(c->log_level, LOG_DEBUG);
+	snprintf(want, sizeof(want), "%s/iss.yaml", dir);
+	assert_string_equal(c->demo_issuer, want);
+	done(&a, &d);
+}
+
+static void
+mistakes_name_their_position(void **state)
+{
+	static const struct {
+		const char *name, *in,
+			*want; /* want: behind the file's name; several in order */
+	} rows[] = {
+		{ "an unknown key", BASE "polcy: x\n",
+			":3:1: polcy: unknown key, did you mean policy?" },
+		{ "an unknown key of a section",
+			"policy: p\nagent:\n  listen: unix@/a\n  dedline: 1s\n",
+			":4:3: dedline: unknown key, did you mean deadline?; accepted: listen, "
+			"deadline" },
+		{ "no policy", "agent: {listen: unix@/a}\n", ":1:1: policy: is missing" },
+		{ "no agent", "policy: p\n", ":1:1: agent: is missing" },
+		{ "no listener", "policy: p\nagent: {deadline: 1s}\n",
+			":2:1: agent.listen: is missing" },
+		{ "a list at the top", "[1]\n",
+			":1:1: configuration: a mapping is expected, found a list" },
+		{ "a section that is a string", "policy: p\nagent: x\n",
+			":2:8: agent: a mapping is expected, found a string" },
+		{ "an address that is none", "policy: p\nagent: {listen: nonsense}\n",
+			":2:17: agent.listen: unix@/path or ADDRESS:PORT is expected, found "
+			"nonsense" },
+		{ "a port out of range", "policy: p\nagent: {listen: '127.0.0.1:65536'}\n",
+			":2:17: agent.listen: " },
+		{ "port zero", "policy: p\nagent: {listen: '127.0.0.1:0'}\n",
+			":2:17: agent.listen: " },
+		{ "a host name", "policy: p\nagent: {listen: 'example.com:80'}\n",
+			":2:17: agent.listen: " },
+		{ "IPv6 without brackets", "policy: p\nagent: {listen: '::1:80'}\n",
+			":2:17: agent.listen: " },
+		{ "an empty list of listeners", "policy: p\nagent: {listen: []}\n",
+			":2:17: agent.listen: the list is empty" },
+		{ "the same listener twice", "policy: p\nagent: {listen: [unix@/a, unix@/a]}\n",
+			":2:17: agent.listen: unix@/a is given twice" },
+		{ "TCP for the relay", BASE "relay: {listen: '127.0.0.1:1', egress: unix@/e}\n",
+			":3:17: relay.listen: unix@/path is expected, found 127.0.0.1:1" },
+		{ "a relay without egress", BASE "relay: {listen: unix@/r}\n",
+			":3:1: relay.egress: is missing" },
+		{ "egress that is the relay itself",
+			BASE "relay: {listen: unix@/r, egress: unix@/r}\n",
+			":3:34: relay.egress: is relay.listen itself" },
+		{ "the relay on the agent's socket",
+			BASE "relay: {listen: unix@/a.sock, egress: unix@/r}\n",
+			":3:17: relay.listen: is agent.listen too" },
+		{ "a socket path that no kernel takes",
+			"policy: p\nagent: {listen: unix@/"
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}\n",
+			":2:17: agent.listen: the socket's path is longer than 107 bytes" },
+		{ "a duration without unit",
+			"policy: p\nagent: {listen: unix@/a, deadline: 800}\n",
+			":2:36: deadline: a duration with its unit (800ms, 30s, 10m, 2h, 1d) "
+			"from 10ms to 1m is expected, found 800" },
+		{ "a duration out of bounds",
+			"policy: p\nagent: {listen: unix@/a, deadline: 2m}\n",
+			":2:36: deadline: " },
+		{ "a size with a wrong unit", BASE "limits: {body: 1t}\n",
+			":3:16: body: a size in bytes" },
+		{ "a size that overflows", BASE "limits: {body: 99999999999999999g}\n",
+			":3:16: body: a size in bytes" },
+		{ "held below body", BASE "limits: {body: 32m, held: 1m}\n",
+			":3:27: limits.held: is below limits.body" },
+		{ "held per identity below body", BASE "limits: {body: 128m}\n",
+			":1:1: limits.held_per_identity: is below" },
+		{ "a word that is no level", BASE "log: {level: loud}\n",
+			":3:14: level: one of error, warn, info, debug is expected, found "
+			"loud" },
+		{ "yes is no truth value", BASE "body_variable: yes\n",
+			":3:16: body_variable: true or false is expected, found yes" },
+		{ "workers below one", BASE "workers: 0\n",
+			":3:10: workers: a whole number from 1 to 1024 is expected, found 0" },
+		{ "workers in words", BASE "workers: many\n", ":3:10: workers: " },
+		{ "a node's name with a blank", BASE "node: a b\n", ":3:7: node: " },
+		{ "a backend given twice", BASE "backends: [a, b, a]\n",
+			":3:18: backends: a is given twice" },
+		{ "a backend that HAProxy cannot name", BASE "backends: ['a b']\n",
+			":3:12: backends: letters" },
+		{ "a Redis URL of another kind, not repeated",
+			BASE "redis: {url: 'http://:secret@x'}\n",
+			":3:14: redis.url: unix:/path[?db=N] or "
+			"redis://[:password@]HOST[:PORT][/DB] is expected\n" },
+		{ "redis without url", BASE "redis: {deadline: 10ms}\n",
+			":3:1: redis.url: is missing" },
+		{ "a stream without Redis", BASE "audit: {journal: j, key: k, stream: true}\n",
+			":3:37: audit.stream: needs redis.url" },
+		{ "audit without key", BASE "audit: {journal: j}\n",
+			":3:1: audit.key: is missing" },
+		{ "nothing where a path belongs", "policy:\nagent: {listen: unix@/a}\n",
+			":1:8: policy: a string is expected, found nothing" },
+		{ "a key given twice", BASE "policy: q\n",
+			":3:1: policy: given twice (first in line 1)" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena a;
+		struct diag d;
+		char want[512];
+		const struct config *c = load(&a, &d, rows[i].in);
+		struct span got = buf_view(&d.text);
+		snprintf(want, sizeof(want), "%s%s", file, rows[i].want);
+		if (c || d.errors != 1 || !span_starts(got, span_str(want)))
+			fail_msg("%s: %u errors: %.*s", rows[i].name, d.errors, SPAN_ARG(got));
+		done(&a, &d);
+	}
+}
+
+static void
+all_mistakes_are_reported_at_once(void **state)
+{
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	assert_null(load(&a, &d, "policy: p\nx: 1\nworkers: no\nlog: {level: 1, color: 2}\n"));
+	assert_int_equal(d.errors, 5); /* x, agent missing, workers, level, color */
+	done(&a, &d);
+}
+
+static void
+the_shipped_sample_loads(void **state)
+{
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct config *c = config_load(&a, "policies/tollgate.yaml", &d);
+	if (!c)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+	assert_true(c->relay && c->has_admin && c->journal);
+	assert_string_equal(c->policy, "policies/default.yaml");
+	done(&a, &d);
+}
+
+/* The sample names every option of the table, with the table's default. */
+static void
+the_shipped_sample_documents_every_option(void **state)
+{
+	static char text[65536];
+	FILE *f = fopen("policies/tollgate.yaml", "r");
+
+	(void)state;
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *o = &config_options[i];
+		const char *dot = strchr(o->name, '.');
+		char want[128];
+		bool tuned = o->fallback && o->kind != OPT_TEXT;
+		snprintf(want, sizeof(want), "%s: %s", dot ? dot + 1 : o->name,
+			tuned ? o->fallback : "");
+		if (!strstr(text, want))
+			fail_msg("policies/tollgate.yaml lacks %s (%s)", o->name, want);
+	}
+}
+
+static void
+the_configuration_is_found_where_named(void **state)
+{
+	(void)state;
+	assert_null(config_find("/nonexistent.yaml"));
+	assert_string_equal(config_find("policies/tollgate.yaml"), "policies/tollgate.yaml");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(every_option_is_read),
+		cmocka_unit_test(mistakes_name_their_position),
+		cmocka_unit_test(all_mistakes_are_reported_at_once),
+		cmocka_unit_test(the_shipped_sample_loads),
+		cmocka_unit_test(the_shipped_sample_documents_every_option),
+		cmocka_unit_test(the_configuration_is_found_where_named),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
