@@ -12,6 +12,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 /* clang-format off */
 /*  name        function      arguments                                   one line */
 #define CMD_TABLE(X) \
+  X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 
@@ -19,6 +20,8 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 CMD_TABLE(X)
 #undef X
 
+/* The whole program: argv[1] names the subcommand. */
+int cmd_main(int argc, char **argv);
 /* argv[0] is the subcommand's name. cmd_usage prints its line to stderr and
  * returns EXIT_CANNOT. */
 int cmd_usage(const char *name);

@@ -1,0 +1,254 @@
+/* Key files: made once, never overwritten, readable by openssl, refused when
+ * others can read them; signatures agree with RFC 8032. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "store/signkey.h"
+
+static char dir[] = "/tmp/tollgate-signkey-XXXXXX";
+static struct buf why;
+
+static const char *
+in_dir(const char *name)
+{
+	static char path[2][256];
+	static int which;
+
+	which = !which;
+	snprintf(path[which], sizeof(path[which]), "%s/%s", dir, name);
+	return path[which];
+}
+
+static void
+put_file(const char *name, const char *text, mode_t mode)
+{
+	FILE *f = fopen(in_dir(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	chmod(in_dir(name), mode);
+}
+
+static void
+run(const char *fmt, ...)
+{
+	char cmd[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	if (system(cmd) != 0)
+		fail_msg("%s", cmd);
+}
+
+static void
+rfc8032_test_vector_3(void **state)
+{
+	/* 7.1, test 3 */
+	const unsigned char seed[32] = { 0xc5, 0xaa, 0x8d, 0xf4, 0x3f, 0x9f, 0x83, 0x7b, 0xed,
+		0xb7, 0x44, 0x2f, 0x31, 0xdc, 0xb7, 0xb1, 0x66, 0xd3, 0x85, 0x35, 0x07, 0x6f,
+		0x09, 0x4b, 0x85, 0xce, 0x3a, 0x2e, 0x0b, 0x44, 0x58, 0xf7 };
+	const unsigned char want[8] = { 0x62, 0x91, 0xd6, 0x57, 0xde, 0xec, 0x24, 0x02 };
+	unsigned char sig[SIGNKEY_SIG_BYTES];
+	struct signkey k;
+
+	(void)state;
+	signkey_from_seed(seed, &k);
+	signkey_sign(&k, SPAN_LIT("\xaf\x82"), sig);
+	assert_memory_equal(sig, want, sizeof(want));
+	assert_true(pubkey_verify(&k.pub, SPAN_LIT("\xaf\x82"), sig));
+	assert_false(pubkey_verify(&k.pub, SPAN_LIT("\xaf\x83"), sig));
+	sig[63] ^= 1;
+	assert_false(pubkey_verify(&k.pub, SPAN_LIT("\xaf\x82"), sig));
+}
+
+static void
+made_and_read_back(void **state)
+{
+	struct pubkey made, read[2];
+	struct signkey k;
+	struct stat st;
+	unsigned char sig[SIGNKEY_SIG_BYTES];
+
+	(void)state;
+	assert_int_equal(signkey_create(in_dir("a.pem"), &made, &why), 0);
+	assert_int_equal(stat(in_dir("a.pem"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(stat(in_dir("a.pem.pub"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(signkey_load(in_dir("a.pem"), &k, &why), 0);
+	assert_int_equal(pubkeys_load(in_dir("a.pem.pub"), read, 2, &why), 1);
+	assert_string_equal(k.pub.id, made.id);
+	assert_string_equal(read[0].id, made.id);
+	assert_int_equal(strlen(made.id), 16);
+	signkey_sign(&k, SPAN_LIT("text"), sig);
+	assert_true(pubkey_verify(&read[0], SPAN_LIT("text"), sig));
+
+	assert_int_equal(signkey_create(in_dir("a.pem"), &made, &why), ERR_DUPLICATE);
+	unlink(in_dir("a.pem.pub"));
+	assert_int_equal(signkey_create(in_dir("a.pem"), &made, &why), ERR_DUPLICATE);
+	assert_int_equal(access(in_dir("a.pem.pub"), F_OK), -1);
+	run("openssl pkey -in %s -pubout -out %s", in_dir("a.pem"), in_dir("a.pem.pub"));
+	unlink(in_dir("a.pem"));
+	assert_int_equal(signkey_create(in_dir("a.pem"), &made, &why), ERR_DUPLICATE);
+	assert_int_equal(access(in_dir("a.pem"), F_OK), -1);
+	assert_int_equal(pubkeys_load(in_dir("a.pem.pub"), read, 2, &why), 1);
+	assert_string_equal(read[0].id, k.pub.id);
+	signkey_wipe(&k);
+}
+
+static void
+openssl_reads_and_verifies(void **state)
+{
+	struct pubkey made;
+	struct signkey k;
+	unsigned char sig[SIGNKEY_SIG_BYTES];
+
+	(void)state;
+	assert_int_equal(signkey_create(in_dir("o.pem"), &made, &why), 0);
+	assert_int_equal(signkey_load(in_dir("o.pem"), &k, &why), 0);
+	signkey_sign(&k, SPAN_LIT("hello"), sig);
+	put_file("text", "hello", 0644);
+	FILE *f = fopen(in_dir("sig"), "w");
+	fwrite(sig, 1, sizeof(sig), f);
+	fclose(f);
+	run("cd %s && openssl pkeyutl -verify -pubin -inkey o.pem.pub -rawin -in text -sigfile "
+	    "sig >/dev/null",
+		dir);
+	run("cd %s && openssl genpkey -algorithm ed25519 -out theirs.pem 2>/dev/null && chmod "
+	    "600 theirs.pem",
+		dir);
+	assert_int_equal(signkey_load(in_dir("theirs.pem"), &k, &why), 0);
+}
+
+static void
+several_public_keys_in_one_file(void **state)
+{
+	struct pubkey a, b, read[2];
+
+	(void)state;
+	assert_int_equal(signkey_create(in_dir("m1"), &a, &why), 0);
+	assert_int_equal(signkey_create(in_dir("m2"), &b, &why), 0);
+	run("cd %s && cat m1.pub m2.pub > both.pub", dir);
+	assert_int_equal(pubkeys_load(in_dir("both.pub"), read, 2, &why), 2);
+	assert_string_equal(read[0].id, a.id);
+	assert_string_equal(read[1].id, b.id);
+	assert_int_equal(pubkeys_load(in_dir("both.pub"), read, 1, &why), ERR_LIMIT);
+}
+
+static void
+refused_key_files(void **state)
+{
+	struct pubkey pub;
+	struct signkey k;
+
+	(void)state;
+	assert_int_equal(signkey_create(in_dir("r.pem"), &pub, &why), 0);
+	const mode_t wide[] = { 0640, 0604, 0660, 0644, 0610 };
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		chmod(in_dir("r.pem"), wide[i]);
+		assert_int_equal(signkey_load(in_dir("r.pem"), &k, &why), ERR_AUTH);
+	}
+	chmod(in_dir("r.pem"), 0400);
+	assert_int_equal(signkey_load(in_dir("r.pem"), &k, &why), 0);
+	assert_int_equal(signkey_load(in_dir("absent"), &k, &why), ERR_IO);
+	assert_int_equal(signkey_load(dir, &k, &why), ERR_IO);
+	put_file(
+		"junk", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0600);
+	assert_int_equal(signkey_load(in_dir("junk"), &k, &why), ERR_SYNTAX);
+	put_file("empty", "", 0600);
+	assert_int_equal(signkey_load(in_dir("empty"), &k, &why), ERR_SYNTAX);
+	assert_int_equal(pubkeys_load(in_dir("empty"), &pub, 1, &why), ERR_SYNTAX);
+	assert_int_equal(pubkeys_load(in_dir("r.pem"), &pub, 1, &why), ERR_SYNTAX);
+	run("cd %s && openssl genpkey -algorithm rsa -out rsa.pem 2>/dev/null && chmod 600 "
+	    "rsa.pem && openssl pkey -in rsa.pem -pubout -out rsa.pub",
+		dir);
+	assert_int_equal(signkey_load(in_dir("rsa.pem"), &k, &why), ERR_SYNTAX);
+	assert_int_equal(pubkeys_load(in_dir("rsa.pub"), &pub, 1, &why), ERR_SYNTAX);
+	run("cd %s && openssl pkey -in r.pem -aes128 -passout pass:x -out locked.pem && chmod "
+	    "600 locked.pem",
+		dir);
+	assert_int_equal(signkey_load(in_dir("locked.pem"), &k, &why), ERR_SYNTAX);
+}
+
+/* Runs a command line of blank-separated words, %s standing for `file`. */
+static int
+keygen(const char *words, const char *file)
+{
+	char line[512], *argv[8];
+	int argc = 0;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(line, sizeof(line), words, file);
+#pragma GCC diagnostic pop
+	for (char *at = line, *w; argc < 7 && (w = strsep(&at, " "));)
+		argv[argc++] = w;
+	argv[argc] = NULL;
+	return cmd_keygen(argc, argv);
+}
+
+static void
+the_command_takes_either_form(void **state)
+{
+	struct signkey k;
+
+	(void)state;
+	assert_int_equal(keygen("keygen --out %s", in_dir("c1")), EXIT_DONE);
+	assert_int_equal(signkey_load(in_dir("c1"), &k, &why), 0);
+	assert_int_equal(keygen("keygen --out %s", in_dir("c1")), EXIT_CANNOT);
+	assert_int_equal(keygen("keygen %s", in_dir("c2")), EXIT_DONE);
+	assert_int_equal(keygen("keygen --out=%s", in_dir("c3")), EXIT_DONE);
+	assert_int_equal(signkey_load(in_dir("c3"), &k, &why), 0);
+	assert_int_equal(keygen("keygen%s", ""), EXIT_CANNOT);
+	assert_int_equal(keygen("keygen --force %s", in_dir("c4")), EXIT_CANNOT);
+	assert_int_equal(keygen("keygen --out %s second", in_dir("c4")), EXIT_CANNOT);
+	assert_int_equal(keygen("keygen %s/none/key", dir), EXIT_CANNOT);
+	assert_int_equal(access(in_dir("c4"), F_OK), -1);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	buf_init(&why, 65536);
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[300];
+
+	(void)state;
+	buf_free(&why);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rfc8032_test_vector_3),
+		cmocka_unit_test(made_and_read_back),
+		cmocka_unit_test(openssl_reads_and_verifies),
+		cmocka_unit_test(several_public_keys_in_one_file),
+		cmocka_unit_test(refused_key_files),
+		cmocka_unit_test(the_command_takes_either_form),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
