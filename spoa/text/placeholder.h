@@ -1,0 +1,22 @@
+/* Numbered placeholders for redacted values: <EMAIL_ADDRESS_1>. Numbers count
+ * per entity from 1 in the order of first appearance; equal values get equal
+ * numbers, so that a model can still tell them apart. One map a request. */
+#ifndef TEXT_PLACEHOLDER_H
+#define TEXT_PLACEHOLDER_H
+
+#include "base/arena.h"
+#include "base/span.h"
+
+struct placeholders; /* in the arena */
+
+/* An empty map. NULL only if the arena failed. */
+struct placeholders *placeholders_new(struct arena *a);
+
+/* The placeholder of `value` found as `entity`. With `fold` (entities written
+ * with or without separators: cards, phones, IBANs) only letters and digits are
+ * compared, letters without case; else the bytes. The text lives in the arena;
+ * p == NULL if the arena failed. `entity` is copied. */
+struct span placeholder_get(
+	struct placeholders *p, struct span entity, struct span value, bool fold);
+
+#endif

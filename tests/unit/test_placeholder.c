@@ -1,0 +1,96 @@
+/* Numbering of placeholders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "text/placeholder.h"
+
+static void
+numbers_follow_first_appearance_per_entity(void **state)
+{
+	static const struct {
+		const char *entity, *value, *want;
+		bool fold;
+	} steps[] = {
+		{ "EMAIL_ADDRESS", "a@x.org", "<EMAIL_ADDRESS_1>", false },
+		{ "PHONE_NUMBER", "+1 212-555-0143", "<PHONE_NUMBER_1>", true },
+		{ "EMAIL_ADDRESS", "b@x.org", "<EMAIL_ADDRESS_2>", false },
+		{ "EMAIL_ADDRESS", "a@x.org", "<EMAIL_ADDRESS_1>", false },
+		{ "EMAIL_ADDRESS", "A@x.org", "<EMAIL_ADDRESS_3>", false },
+		{ "PHONE_NUMBER", "+1 (212) 555.0143", "<PHONE_NUMBER_1>", true },
+		{ "PHONE_NUMBER", "212 555 0143", "<PHONE_NUMBER_2>", true },
+		{ "IBAN_CODE", "GB82 WEST 1234", "<IBAN_CODE_1>", true },
+		{ "IBAN_CODE", "gb82west1234", "<IBAN_CODE_1>", true },
+		{ "IP_ADDRESS", "1.23.4.5", "<IP_ADDRESS_1>", false },
+		{ "IP_ADDRESS", "12.3.4.5", "<IP_ADDRESS_2>", false },
+		{ "X", "--", "<X_1>", true },
+		{ "X", "..", "<X_2>", true },
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	struct placeholders *p = placeholders_new(&a);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct span got = placeholder_get(
+			p, span_str(steps[i].entity), span_str(steps[i].value), steps[i].fold);
+		if (!span_is(got, steps[i].want))
+			fail_msg("%s: got %.*s", steps[i].value, SPAN_ARG(got));
+	}
+	arena_reset(&a);
+}
+
+static void
+a_hundred_thousand_values_keep_their_numbers(void **state)
+{
+	struct arena a;
+	char value[32], want[32];
+
+	(void)state;
+	arena_init(&a, 0, false);
+	struct placeholders *p = placeholders_new(&a);
+	for (int round = 0; round < 2; round++)
+		for (int i = 1; i <= 100000; i++) {
+			snprintf(value, sizeof(value), "v%d", i);
+			snprintf(want, sizeof(want), "<E_%d>", i);
+			assert_true(span_is(
+				placeholder_get(p, SPAN_LIT("E"), span_str(value), false),
+				want));
+		}
+	arena_reset(&a);
+}
+
+static void
+a_full_arena_is_reported(void **state)
+{
+	struct arena a;
+	struct placeholders *p;
+	struct span got = SPAN_LIT("x");
+
+	(void)state;
+	arena_init(&a, 8192, false);
+	p = placeholders_new(&a);
+	assert_non_null(p);
+	for (int i = 0; i < 10000 && got.p; i++) {
+		char value[16];
+		snprintf(value, sizeof(value), "%d", i);
+		got = placeholder_get(p, SPAN_LIT("E"), span_str(value), false);
+	}
+	assert_null(got.p);
+	assert_true(arena_failed(&a));
+	arena_reset(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_follow_first_appearance_per_entity),
+		cmocka_unit_test(a_hundred_thousand_values_keep_their_numbers),
+		cmocka_unit_test(a_full_arena_is_reported),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
