@@ -29,7 +29,7 @@ LLHTTP_CFLAGS :=
 LLHTTP_LIBS   := -lllhttp
 LLHTTP_SRC    :=
 else
-LLHTTP_CFLAGS := -isystem /usr/share/include/llhttp
+LLHTTP_CFLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
 LLHTTP_LIBS   :=
 LLHTTP_SRC    := /usr/share/llhttp/api.c /usr/share/llhttp/http.c \
 	/usr/share/llhttp/llhttp.c

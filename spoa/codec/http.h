@@ -4,6 +4,8 @@
 #ifndef CODEC_HTTP_H
 #define CODEC_HTTP_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
@@ -30,5 +32,79 @@ const struct http_field *http_field_nth(const struct http_head *h, const char *n
 int http_field_one(const struct http_head *h, const char *name, struct span *value);
 /* Drops every field of that name. */
 void http_field_drop(struct http_head *h, const char *name);
+/* Drops what belongs to one connection only (RFC 9110 7.6.1): Connection and
+ * the fields it names, Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade; and
+ * the framing: Transfer-Encoding, Content-Length; and Expect. */
+void http_hop_drop(struct http_head *h);
+
+/* ---- parsing ---- */
+
+/* How the end of a body is found (RFC 9112 section 6.3). */
+enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNTIL_CLOSE };
+
+struct http_message {
+	struct http_head head; /* views of the input and of the caller's fields */
+	enum http_framing framing;
+	uint64_t length;     /* HTTP_LENGTH */
+	int64_t declared;    /* the Content-Length as it stands there; -1: none */
+	bool close;	     /* no further message may follow on this connection */
+	bool expects_continue;
+	const char *why;     /* after an error: a fixed phrase, never input */
+};
+
+/* How far the search for the end of a head has come: {0} before the first call,
+ * carried between calls over a growing input. */
+struct http_scan {
+	size_t at;   /* looked at so far */
+	size_t line; /* where its last, unfinished line begins */
+};
+
+/* One whole head from the front of `in`. >0: bytes of the head; 0: it is not
+ * whole yet; <0: ERR_SYNTAX (malformed, obs-fold, bare LF or CR, control
+ * characters, another version, more than max fields: 400), ERR_AMBIGUOUS (two
+ * lengths, length and chunked, an unknown transfer coding: 400), ERR_UNSUPPORTED
+ * (CONNECT, TRACE, Upgrade: 501), ERR_LIMIT (over CAP_HEAD_BYTES). */
+ssize_t http_parse_request(struct span in, struct http_scan *scan, struct http_field *fields,
+	size_t max, struct http_message *m);
+/* The same for a response. to_head: it answers a HEAD request. HTTP/1.0 is
+ * accepted without Transfer-Encoding and sets close. */
+ssize_t http_parse_response(struct span in, struct http_scan *scan, struct http_field *fields,
+	size_t max, bool to_head, struct http_message *m);
+
+/* Decodes a body's framing; trailers are parsed and dropped. */
+struct http_body {
+	enum http_framing framing;
+	int state;	      /* chunked: where in the grammar */
+	uint64_t left;	      /* payload bytes until the end of the chunk or the body */
+	size_t line_bytes;    /* chunked: of this size line or trailer line */
+	size_t trailer_bytes; /* of all trailers */
+	bool done;	      /* the whole body has been consumed */
+};
+/* done at once where there is nothing to come. */
+void http_body_init(struct http_body *b, enum http_framing framing, uint64_t length);
+/* Takes the front of `in`: returns how many bytes it took, with the payload
+ * among them in *payload (a view, at most one run a call), or ERR_SYNTAX,
+ * ERR_LIMIT (a size line or trailers over their cap). 0 only where `in` is empty
+ * or the body is done. */
+ssize_t http_body_next(struct http_body *b, struct span in, struct span *payload);
+/* The peer closed: 0 where the body may end so, else ERR_TRUNCATED. */
+int http_body_eof(struct http_body *b);
+
+/* ---- writing ---- */
+
+/* "METHOD path?query HTTP/1.1" and the fields, without the empty line and
+ * without what http_hop_drop drops. ERR_SYNTAX: a part holds what may not stand
+ * there (CR, LF, NUL, a space in the target). Nothing half-written is usable
+ * then. ERR_LIMIT, ERR_NOMEM: the buffer refused. */
+int http_put_request(struct buf *out, const struct http_head *h);
+/* "HTTP/1.1 200 OK". */
+void http_put_status(struct buf *out, int status);
+/* The fields but those http_hop_drop drops, and those whose name begins with
+ * `drop` (any case; empty: none). Results as http_put_request. */
+int http_put_fields(struct buf *out, const struct http_head *h, struct span drop);
+/* The line before a chunk of n bytes (RFC 9112 section 7.1); its length. */
+#define HTTP_CHUNK_MAX 20
+#define HTTP_LAST_CHUNK "0\r\n\r\n"
+size_t http_chunk_line(char out[HTTP_CHUNK_MAX], size_t n);
 
 #endif

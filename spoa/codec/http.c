@@ -1,0 +1,277 @@
+/* HTTP/1.1 heads: looking fields up, dropping what belongs to one connection
+ * only, and writing heads (RFC 9110 section 7.6.1, RFC 9112 sections 3 and 5).
+ * Writing validates every byte again: a head may have come from elsewhere than
+ * the parser (SPOP arguments), and one CR in it would be a second request. */
+#include "codec/http.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+const struct http_field *
+http_field_nth(const struct http_head *h, const char *name, size_t nth)
+{
+	struct span want = span_str(name);
+
+	for (size_t i = 0; i < h->nfields; i++)
+		if (span_ieq(h->fields[i].name, want) && nth-- == 0)
+			return &h->fields[i];
+	return NULL;
+}
+
+int
+http_field_one(const struct http_head *h, const char *name, struct span *value)
+{
+	const struct http_field *f = http_field_nth(h, name, 0);
+
+	*value = f ? f->value : (struct span){ NULL, 0 };
+	if (!f)
+		return 0;
+	return http_field_nth(h, name, 1) ? ERR_DUPLICATE : 1;
+}
+
+void
+http_field_drop(struct http_head *h, const char *name)
+{
+	struct span drop = span_str(name);
+	size_t to = 0;
+
+	for (size_t i = 0; i < h->nfields; i++)
+		if (!span_ieq(h->fields[i].name, drop))
+			h->fields[to++] = h->fields[i];
+	h->nfields = to;
+}
+
+/* The fixed names, by length first: this runs for every field of every head. */
+static bool
+is_hop_name(struct span name)
+{
+	switch (name.n) {
+	case 2: return span_ieq(name, SPAN_LIT("te"));
+	case 6: return span_ieq(name, SPAN_LIT("expect"));
+	case 7:
+		return span_ieq(name, SPAN_LIT("upgrade")) ||
+		       span_ieq(name, SPAN_LIT("trailer"));
+	case 10:
+		return span_ieq(name, SPAN_LIT("connection")) ||
+		       span_ieq(name, SPAN_LIT("keep-alive"));
+	case 14: return span_ieq(name, SPAN_LIT("content-length"));
+	case 16: return span_ieq(name, SPAN_LIT("proxy-connection"));
+	case 17: return span_ieq(name, SPAN_LIT("transfer-encoding"));
+	default: return false;
+	}
+}
+
+static bool
+has_connection(const struct http_head *h)
+{
+	return http_field_nth(h, "connection", 0) != NULL;
+}
+
+/* Whether a Connection field names it. */
+static bool
+is_named_hop(const struct http_head *h, struct span name)
+{
+	for (size_t i = 0; i < h->nfields; i++) {
+		if (!span_ieq(h->fields[i].name, SPAN_LIT("connection")))
+			continue;
+		struct span list = h->fields[i].value;
+		while (list.p) {
+			struct span token = span_trim(span_next(&list, ','), " \t");
+			if (span_ieq(token, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+void
+http_hop_drop(struct http_head *h)
+{
+	size_t to = 0;
+
+	if (has_connection(h)) {
+		/* The Connection fields are read until the last name was compared. */
+		for (size_t i = 0; i < h->nfields; i++)
+			if (span_ieq(h->fields[i].name, SPAN_LIT("connection")) ||
+				!is_named_hop(h, h->fields[i].name))
+				continue;
+			else
+				h->fields[i].name.n = 0;
+	}
+	for (size_t i = 0; i < h->nfields; i++)
+		if (h->fields[i].name.n && !is_hop_name(h->fields[i].name))
+			h->fields[to++] = h->fields[i];
+	h->nfields = to;
+}
+
+/* RFC 9110 5.6.2: tchar. */
+static bool
+is_token(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = lower(s.p[i]);
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+			continue;
+		if (c == '\0' || !strchr("-_.!#$%&'*+^`|~", c))
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* No control character but tab (RFC 9110 5.5). */
+static bool
+is_value(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_target(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c <= 0x20 || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_prefix(struct span name, struct span prefix)
+{
+	return prefix.n && name.n >= prefix.n && span_ieq(span_cut(name, 0, prefix.n), prefix);
+}
+
+int
+http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
+{
+	bool connection = has_connection(h);
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		const struct http_field *f = &h->fields[i];
+		if (is_hop_name(f->name) || has_prefix(f->name, drop) ||
+			(connection && is_named_hop(h, f->name)))
+			continue;
+		if (!is_token(f->name) || !is_value(f->value))
+			return ERR_SYNTAX;
+		char *to = buf_reserve(out, f->name.n + f->value.n + 4);
+		if (!to)
+			return ERR_LIMIT;
+		memcpy(to, f->name.p, f->name.n);
+		to += f->name.n;
+		*to++ = ':';
+		*to++ = ' ';
+		if (f->value.n)
+			memcpy(to, f->value.p, f->value.n);
+		memcpy(to + f->value.n, "\r\n", 2);
+		buf_commit(out, f->name.n + f->value.n + 4);
+	}
+	return 0;
+}
+
+int
+http_put_request(struct buf *out, const struct http_head *h)
+{
+	if (!is_token(h->method) || !h->path.n || !is_target(h->path) || !is_target(h->query))
+		return ERR_SYNTAX;
+	buf_span(out, h->method);
+	buf_putc(out, ' ');
+	buf_span(out, h->path);
+	if (h->has_query) {
+		buf_putc(out, '?');
+		buf_span(out, h->query);
+	}
+	buf_str(out, " HTTP/1.1\r\n");
+	int err = http_put_fields(out, h, SPAN_LIT(""));
+	if (err)
+		return err;
+	return buf_failed(out) ? ERR_LIMIT : 0;
+}
+
+/* clang-format off */
+static const struct { int status; const char *reason; } reasons[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 411, "Length Required" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 422, "Unprocessable Content" },
+	{ 424, "Failed Dependency" },
+	{ 425, "Too Early" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 451, "Unavailable For Legal Reasons" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 529, "Overloaded" },
+};
+/* clang-format on */
+
+void
+http_put_status(struct buf *out, int status)
+{
+	const char *reason = "";
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			reason = reasons[i].reason;
+	char digits[4] = { (char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
+		(char)('0' + status % 10), ' ' };
+	buf_str(out, "HTTP/1.1 ");
+	buf_put(out, digits, sizeof(digits));
+	buf_str(out, reason);
+	buf_str(out, "\r\n");
+}
+
+size_t
+http_chunk_line(char out[HTTP_CHUNK_MAX], size_t n)
+{
+	char digits[16];
+	size_t k = 0;
+
+	do {
+		digits[k++] = "0123456789abcdef"[n & 15];
+		n >>= 4;
+	} while (n);
+	for (size_t i = 0; i < k; i++)
+		out[i] = digits[k - 1 - i];
+	out[k] = '\r';
+	out[k + 1] = '\n';
+	return k + 2;
+}
