@@ -18,8 +18,8 @@ enum seg_role {
 	ROLE_TOOL_RESULT,
 	ROLE_TOOL_DEFINITION,
 	ROLE_DOCUMENT,
-	ROLE_KEY, /* an object's key, a form field's name, a query parameter's name */
-	ROLE_PATH, /* a path segment */
+	ROLE_KEY,   /* an object's key, a form field's name, a query parameter's name */
+	ROLE_PATH,  /* a path segment */
 	ROLE_QUERY, /* a query parameter's value */
 	ROLE_COUNT
 };
@@ -27,20 +27,28 @@ const char *role_name(enum seg_role role); /* "user", "tool_call", … */
 
 /* How the raw bytes spell the text: decides unescaping and re-escaping. */
 enum seg_form {
-	SEG_JSON,   /* between the quotes of a JSON string or key */
-	SEG_NUMBER, /* a JSON number literal of seven digits or more */
-	SEG_TEXT,   /* raw UTF-8 */
-	SEG_FORM,   /* application/x-www-form-urlencoded or query: + and %XX */
+	SEG_JSON,    /* between the quotes of a JSON string or key */
+	SEG_NUMBER,  /* a JSON number literal of seven digits or more */
+	SEG_TEXT,    /* raw UTF-8 */
+	SEG_FORM,    /* application/x-www-form-urlencoded or query: + and %XX */
 	SEG_PERCENT, /* a path segment: %XX */
 };
 
+#define SEGMENT_NO_KEY UINT32_MAX
+
+/* 32 bytes, since a body may hold a million. */
 struct segment {
-	enum seg_role role;
-	enum seg_form form;
-	bool reserved;	   /* routing or the dialect reads it: a finding here is denied, not rewritten */
-	size_t start, end; /* raw bytes, end exclusive */
-	struct span text;  /* decoded; a view of the raw bytes where nothing is escaped */
-	struct span path;  /* where: messages[0].content[1].text; for people and records */
+	enum seg_role role : 8;
+	enum seg_form form : 8;
+	bool reserved : 1; /* routing or the dialect reads it: a finding here is denied, not
+			      rewritten */
+	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
+	bool opaque : 1; /* binary data of an opaque part, in base64: text is what stands before
+			    it */
+	uint32_t key;	 /* index of the segment that names this value (its key, field or
+			    parameter), or SEGMENT_NO_KEY */
+	uint32_t start, end; /* raw bytes, end exclusive */
+	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
 };
 
 enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT };
@@ -54,18 +62,25 @@ struct body {
 	/* what the dialect reads; empty or -1 where absent */
 	struct span model;
 	bool stream;
-	bool wants_usage;	/* the caller itself asked for usage in the stream */
+	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
-	int64_t choices;	/* n; 1 where absent */
-	struct span *media;	/* kinds of opaque parts: "image", "audio", "file", "unknown" */
+	int64_t choices;	   /* n; 1 where absent */
+	struct span *media; /* kinds of opaque parts: "image", "audio", "file", "unknown" */
 	size_t nmedia;
-	size_t opaque_bytes;	/* raw bytes of opaque parts */
-	struct span *tools;	/* names of tools called in the body */
+	size_t opaque_bytes; /* raw bytes of the opaque parts, from { to } */
+	struct span *tools;  /* names of tools called in the body */
 	size_t ntools;
-	struct body_param *params; /* scalar top-level members, for request.NAME in conditions */
+	struct body_param
+		*params; /* scalar top-level members, for request.NAME in conditions */
 	size_t nparams;
-	size_t stream_options_at; /* see dialect_ask_usage */
-	const void *private;	/* dialect's own marks, in the arena */
+	/* raw positions for dialect_ask_usage; 0: absent */
+	struct body_marks {
+		size_t top;		     /* behind the opening brace of the document */
+		bool top_empty;		     /* {} */
+		size_t options, options_end; /* the value of stream_options */
+		bool options_null, options_empty;
+		size_t include, include_end; /* the value of its include_usage */
+	} marks;
 };
 
 struct body_param {
@@ -85,35 +100,67 @@ struct body_refusal {
 
 /* Reads a whole, decoded body. `content_type` is the header's value, empty
  * where absent (two Content-Types are refused before, by the caller). The rules
- * are design rules 1 and 2: strict JSON where the Content-Type says JSON, where
- * the dialect is a JSON one or where the first non-space byte is { or [; else
- * JSON, form, UTF-8 text are tried in that order; none: unreadable. 0, or
- * negative with *why filled. */
-int body_read(const struct dialect *d, struct span content_type, struct span raw, struct arena *a,
-	struct body *out, struct body_refusal *why);
+ * are design rules 1 and 2: strict JSON where the Content-Type says JSON
+ * (application/json, text/json, +json), where the dialect is a JSON one or where
+ * the first non-space byte is { or [; form where the Content-Type says form; any
+ * other body is tried as JSON, then form, then text. Where none fits it is
+ * `unreadable`. What counts as which:
+ * - form: name=value pairs with & between, in the printable ASCII that URLs use,
+ *   every percent escape whole, UTF-8 when decoded. Declared as form, any byte
+ *   may stand for itself and a pair may lack its =.
+ * - text: UTF-8 whose control characters are TAB, LF, FF and CR only. NUL, ESC
+ *   and the like are signs of UTF-16, ISO 2022 and binary formats, in which
+ *   words hide from a scanner. multipart bodies are such text or unreadable.
+ * Refused with 400 whatever the format: a charset that is not UTF-8, a byte
+ * order mark, a Content-Type that names two types; an empty body where JSON must
+ * be. 0, or negative with *why filled. */
+int body_read(const struct dialect *d, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why);
 
 /* Segments of a request target: path segments, query names and values, decoded.
  * start and end count from the first byte of the path; the query begins behind
  * path.n + 1. Refused (400): a path whose normal form differs (dot segments,
- * "//", encoded separators, backslash, NUL, %-spelled unreserved characters),
- * broken percent escapes, invalid UTF-8. 0, or negative with *why filled. */
-int target_read(const struct http_head *h, struct arena *a, struct segment **segments, size_t *n,
-	struct body_refusal *why);
+ * "//", encoded separators, backslash, NUL and other control characters,
+ * %-spelled unreserved characters, bytes that must be %-spelled), a fragment,
+ * broken percent escapes, invalid UTF-8. Hexadecimal digits of either case are
+ * taken. 0, or negative with *why filled. */
+int target_read(const struct http_head *h, struct arena *a, struct segment **segments,
+	size_t *n, struct body_refusal *why);
+
+/* Where segments stand, for people and records: messages[0].content[1].text; a
+ * key's path is its value's. Walks the raw bytes again, once, so ask in rising
+ * order. Keys are cut at 64 bytes and written ["…"] where they are not words. */
+struct path_reader;
+struct path_reader *path_open(struct arena *a, const struct body *b, struct span raw);
+/* A view that lives until the next call; empty for plain text. */
+struct span path_at(struct path_reader *r, size_t segment);
 
 /* One edit of raw bytes: [start, end) becomes `with`. */
 struct splice {
 	size_t start, end;
 	struct span with;
 };
+/* One edit of decoded text. */
+struct text_edit {
+	size_t from, to;
+	struct span with;
+};
 
-/* The edit that replaces the decoded bytes [from, to) of a segment by
- * `replacement`, escaped as the segment's form demands (a number becomes a
- * quoted string). `raw` is the body or target the segment was read from. 0, or
- * ERR_NOMEM, ERR_RANGE. */
+/* The edits of raw bytes that make these of a segment's text (n > 0, sorted by
+ * from, not overlapping), `with` escaped as the segment's form demands. A number
+ * becomes a quoted string, all its edits one. `raw` is the body or target the
+ * segment was read from. An edit that begins or ends inside a character takes
+ * the whole of it. Writes at most n to out, their count to *nout. 0, or ERR_NOMEM,
+ * ERR_RANGE (overlap, or beyond the text). */
+int segment_splices(const struct segment *s, struct span raw, const struct text_edit *edits,
+	size_t n, struct arena *a, struct splice *out, size_t *nout);
+/* The same for a single edit. Two of one number overlap: use segment_splices. */
 int segment_splice(const struct segment *s, struct span raw, size_t from, size_t to,
 	struct span replacement, struct arena *a, struct splice *out);
 /* Applies edits (sorted by start here, in place; overlapping ones are an
- * ERR_RANGE). Everything outside the edits is byte-identical. */
+ * ERR_RANGE). Everything outside the edits is byte-identical. A rewritten key
+ * may come to equal another: read the result again before it is sent. 0, or
+ * ERR_RANGE, ERR_NOMEM. */
 int splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out);
 
 #endif
