@@ -7,6 +7,15 @@
 /* clang-format off */
 #define CAP_FRAME_BYTES        (1u << 20)   /* SPOP frame we accept: larger HELLO values are answered with this */
 #define CAP_SPOP_CONNS         4096         /* agent connections a worker: further ones are closed at accept */
+#define CAP_SPOP_CALLS         1024         /* NOTIFYs in flight a connection: it is not read until one is answered */
+#define CAP_SPOP_UNSENT        (1u << 20)   /* ACK bytes HAProxy has not taken: the connection is not read until it does */
+#define CAP_SPOP_OUT           (64u << 20)  /* all unsent bytes of a connection: it is closed */
+#define CAP_SPOP_HELD          (256u << 20) /* frames in memory a worker: no further frame is begun until one is answered */
+#define CAP_SPOP_CACHED        (4u << 20)   /* released frame memory a worker keeps: the rest goes back to the heap */
+#define CAP_SPOP_MESSAGES      64           /* messages in a NOTIFY: DISCONNECT 13 */
+#define CAP_SPOP_ARGS          1024         /* arguments in a NOTIFY: DISCONNECT 13 */
+#define CAP_SPOP_HELLO_BYTES   16384        /* a frame before the handshake: DISCONNECT 3 */
+#define CAP_SPOP_ENGINE_BYTES  128          /* engine-id kept: cut */
 #define CAP_HEAD_BYTES         (256u << 10) /* HTTP head on the relay: 503 upstream, closed downstream */
 #define CAP_HEADERS            256          /* header fields in a head: 400 */
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */

@@ -1,0 +1,498 @@
+/* One SPOP connection: bytes in, frames, bytes out (SPOE.txt 3.2).
+ *
+ * One read takes whatever has arrived: small frames go through the agent's
+ * scratch buffer, the rest of a long one straight into its own memory. An ACK is
+ * one send; what the socket refuses is queued behind it in order. A connection
+ * is not read while a cap is reached (calls in flight, unsent bytes, frames in
+ * memory), so HAProxy feels it instead of our memory. After a DISCONNECT our
+ * side is shut down and input thrown away until HAProxy closes, because closing
+ * on unread bytes would reset the connection under the DISCONNECT. */
+#include "net/agent_int.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define READS_A_TURN 4
+
+static bool
+talking(const struct agent_conn *c)
+{
+	return c->state == CONN_HELLO || c->state == CONN_OPEN;
+}
+
+void
+conn_break(struct agent_conn *c)
+{
+	c->state = CONN_BROKEN;
+	ev_feed_event(c->ag->loop, &c->rd, EV_READ);
+}
+
+/* After the last byte: SPOE.txt 3.2.9, the agent closes. */
+static void
+shut(struct agent_conn *c)
+{
+	if (c->state != CONN_CLOSING || c->out.n)
+		return;
+	c->state = CONN_LINGER;
+	c->open = false;
+	c->ag->nopen--;
+	shutdown(c->fd, SHUT_WR);
+}
+
+/* Bytes the socket took, or ERR_CLOSED. */
+static ssize_t
+send_some(struct agent_conn *c, struct span bytes)
+{
+	ssize_t r;
+
+	do
+		r = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (r < 0 && errno == EINTR);
+	if (r > 0)
+		c->sent_at = ev_now(c->ag->loop);
+	if (r >= 0)
+		return r;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return 0;
+	if (errno == ENOBUFS || errno == ENOMEM) {
+		/* The socket still polls writable: the sweep tries again. */
+		ev_io_stop(c->ag->loop, &c->wr);
+		return 0;
+	}
+	return ERR_CLOSED;
+}
+
+int
+conn_send(struct agent_conn *c, struct span bytes)
+{
+	if (!c->out.n) {
+		ssize_t r = send_some(c, bytes);
+		if (r < 0)
+			return ERR_CLOSED;
+		if ((size_t)r == bytes.n)
+			return 0;
+		c->sent_at = ev_now(c->ag->loop);
+		bytes = span_cut(bytes, (size_t)r, bytes.n);
+		ev_io_start(c->ag->loop, &c->wr);
+	}
+	buf_span(&c->out, bytes);
+	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+}
+
+static void
+drop_input(struct agent_conn *c)
+{
+	if (c->in)
+		call_free(c->ag, c->in);
+	c->in = NULL;
+	c->nlen = 0;
+	buf_wipe(&c->stash);
+}
+
+/* Few lines a second: the peer decides how often this happens. */
+static void
+log_status(struct agent_conn *c, const char *event, uint32_t status, struct span text)
+{
+	struct agent *ag = c->ag;
+
+	if (ev_now(ag->loop) - ag->log_at > 1.0) {
+		ag->log_at = ev_now(ag->loop);
+		ag->nlogged = 0;
+	}
+	if (ag->nlogged++ < 10)
+		log_event(LOG_WARN, event, LI("status", status),
+			LSP("message", span_cut(text, 0, 128)),
+			LSP("engine", span_of(c->engine, c->nengine)));
+}
+
+void
+conn_disconnect(struct agent_conn *c, enum spop_status status)
+{
+	struct agent *ag = c->ag;
+	struct buf b;
+
+	if (!talking(c))
+		return;
+	if (status) {
+		metric_inc(ag->m, M_SPOP_ERRORS);
+		log_status(c, "spop.error", status, span_str(spop_status_str(status)));
+	}
+	c->state = CONN_CLOSING;
+	c->shut_at = ev_now(ag->loop);
+	while (c->calls)
+		call_drop(c->calls);
+	drop_input(c);
+	buf_init(&b, 0);
+	spop_put_agent_disconnect(&b, status);
+	if (buf_failed(&b) || conn_send(c, buf_view(&b)))
+		conn_break(c);
+	buf_free(&b);
+	shut(c);
+	c->paused = c->last = false;
+	ev_io_start(ag->loop, &c->rd);
+}
+
+/* SPOE.txt 3.2.4: the answer, or why there is none. */
+static enum spop_status
+hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
+{
+	struct agent *ag = c->ag;
+	struct spop_hello h;
+	struct buf b;
+	enum spop_status err = spop_hello_read(payload, &h);
+
+	if (err)
+		return err;
+	if (frame->n > h.max_frame)
+		return SPOP_E_TOO_BIG;
+	if (h.healthcheck && ag->draining) {
+		/* A check that fails now keeps new requests away. */
+		conn_disconnect(c, SPOP_OK);
+		return SPOP_OK;
+	}
+	c->max_frame = h.max_frame < CAP_FRAME_BYTES ? h.max_frame : CAP_FRAME_BYTES;
+	h.engine_id = span_cut(h.engine_id, 0, sizeof(c->engine));
+	c->nengine = h.engine_id.n;
+	if (c->nengine)
+		memcpy(c->engine, h.engine_id.p, c->nengine);
+	c->state = h.healthcheck ? CONN_CLOSING : CONN_OPEN;
+	c->shut_at = ev_now(ag->loop);
+	if (h.healthcheck)
+		metric_inc(ag->m, M_SPOP_HEALTHCHECKS);
+	buf_init(&b, 0);
+	spop_put_agent_hello(&b, c->max_frame);
+	if (buf_failed(&b) || conn_send(c, buf_view(&b)))
+		conn_break(c);
+	buf_free(&b);
+	shut(c);
+	return SPOP_OK;
+}
+
+static enum spop_status
+haproxy_disconnect(struct agent_conn *c, struct span payload)
+{
+	struct spop_disconnect d;
+	enum spop_status err = spop_disconnect_read(payload, &d);
+
+	if (err)
+		return err;
+	if (d.status != SPOP_OK && d.status != SPOP_E_TIMEOUT) /* 2: it was idle */
+		log_status(c, "spop.disconnect", d.status, d.message);
+	conn_disconnect(c, SPOP_OK);
+	return SPOP_OK;
+}
+
+/* What this frame may not be here and now: a row of SPOE.txt 3.5. */
+static enum spop_status
+refused(const struct agent_conn *c, const struct spop_frame *f)
+{
+	bool hello = f->type == SPOP_HAPROXY_HELLO;
+
+	switch (f->type) {
+	case SPOP_UNSET: return SPOP_E_FRAGMENT;
+	case SPOP_HAPROXY_HELLO:
+	case SPOP_NOTIFY:
+		if (hello != (c->state == CONN_HELLO))
+			return SPOP_E_INVALID;
+		break;
+	case SPOP_HAPROXY_DISCONNECT: break;
+	default: return SPOP_E_INVALID;
+	}
+	if (!(f->flags & SPOP_FIN))
+		return SPOP_E_FRAGMENT;
+	/* 3.2.6: both are set on a NOTIFY; but HAProxy 2.6 counts its streams from 0. */
+	if (f->type == SPOP_NOTIFY)
+		return f->frame ? SPOP_OK : SPOP_E_INVALID;
+	return f->stream || f->frame ? SPOP_E_INVALID : SPOP_OK;
+}
+
+/* A whole frame. */
+static void
+frame_in(struct agent_conn *c, struct agent_call *call)
+{
+	struct spop_frame f;
+	enum spop_status err = spop_frame_read(span_of(call->bytes, call->n), &f);
+
+	if (!err)
+		err = refused(c, &f);
+	if (!err && f.type == SPOP_NOTIFY && !(f.flags & SPOP_ABORT)) {
+		err = call_start(call, &f);
+		if (!err)
+			return; /* it is in flight, or over already */
+	} else if (!err && f.type == SPOP_NOTIFY) {
+		struct agent_call *cancelled = call_find(c, f.stream, f.frame);
+		if (cancelled)
+			call_drop(cancelled);
+	} else if (!err && f.type == SPOP_HAPROXY_HELLO) {
+		err = hello(c, call, f.payload);
+	} else if (!err) {
+		err = haproxy_disconnect(c, f.payload);
+	}
+	call_free(c->ag, call);
+	if (err)
+		conn_disconnect(c, err);
+}
+
+static bool
+may_begin_frame(struct agent_conn *c)
+{
+	if (c->ag->held_bytes >= CAP_SPOP_HELD) {
+		c->ag->starved = true;
+		return false;
+	}
+	return c->ncalls < CAP_SPOP_CALLS && c->out.n < CAP_SPOP_UNSENT;
+}
+
+/* The four bytes of the length are there. */
+static void
+begin_frame(struct agent_conn *c)
+{
+	const unsigned char *l = c->len;
+	uint32_t n = (uint32_t)l[0] << 24 | (uint32_t)l[1] << 16 | (uint32_t)l[2] << 8 | l[3];
+
+	if (n > c->max_frame)
+		conn_disconnect(c, SPOP_E_TOO_BIG);
+	else if (n < SPOP_MIN_FRAME)
+		conn_disconnect(c, SPOP_E_INVALID);
+	else if (!(c->in = call_new(c, n)))
+		conn_disconnect(c, SPOP_E_RESOURCE);
+}
+
+static void
+end_frame(struct agent_conn *c)
+{
+	struct agent_call *call = c->in;
+
+	if (call->have < call->n)
+		return;
+	c->in = NULL;
+	c->nlen = 0;
+	frame_in(c, call);
+}
+
+/* Bytes from HAProxy, cut anywhere. */
+static void
+take(struct agent_conn *c, struct span in)
+{
+	while (in.n && talking(c)) {
+		size_t n = 0;
+		if (c->nlen == 0 && !may_begin_frame(c)) {
+			c->paused = true;
+			ev_io_stop(c->ag->loop, &c->rd);
+			buf_span(&c->stash, in);
+			if (buf_failed(&c->stash))
+				conn_disconnect(c, SPOP_E_RESOURCE);
+			return;
+		}
+		if (c->in) {
+			n = c->in->n - c->in->have;
+			n = n < in.n ? n : in.n;
+			memcpy(c->in->bytes + c->in->have, in.p, n);
+			c->in->have += n;
+			end_frame(c);
+		} else {
+			n = sizeof(c->len) - c->nlen;
+			n = n < in.n ? n : in.n;
+			memcpy(c->len + c->nlen, in.p, n);
+			c->nlen += (unsigned)n;
+			if (c->nlen == sizeof(c->len))
+				begin_frame(c);
+		}
+		in = span_cut(in, n, in.n);
+	}
+}
+
+static void
+ended(struct agent_conn *c)
+{
+	if (talking(c) && c->nlen) {
+		conn_disconnect(c, SPOP_E_INVALID); /* a truncated frame */
+		return;
+	}
+	c->state = CONN_BROKEN;
+}
+
+/* One read; false: there is no more for now. */
+static bool
+read_some(struct agent_conn *c)
+{
+	struct agent *ag = c->ag;
+	size_t need = c->in ? c->in->n - c->in->have : 0;
+	struct iovec iov[2] = { { c->in ? c->in->bytes + c->in->have : NULL, need },
+		{ ag->scratch, AGENT_READ_BYTES } };
+	ssize_t r = readv(c->fd, need ? iov : iov + 1, need ? 2 : 1);
+
+	if (r < 0 && errno == EINTR)
+		return true;
+	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return false;
+	if (r <= 0) {
+		ended(c);
+		return false;
+	}
+	size_t got = (size_t)r, direct = got < need ? got : need;
+	c->read_at = ev_now(ag->loop);
+	if (direct) {
+		c->in->have += direct;
+		end_frame(c);
+	}
+	take(c, span_of(ag->scratch, got - direct));
+	explicit_bzero(ag->scratch, got - direct);
+	return got == need + AGENT_READ_BYTES;
+}
+
+static void
+conn_read(struct agent_conn *c)
+{
+	if (c->stash.n) {
+		struct buf b = c->stash;
+		buf_init(&c->stash, b.cap);
+		take(c, buf_view(&b));
+		buf_wipe(&b);
+	}
+	for (int i = 0; i < READS_A_TURN && !c->paused && c->state != CONN_BROKEN; i++)
+		if (!read_some(c))
+			break;
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct agent_conn *c = w->data;
+
+	(void)loop;
+	(void)events;
+	if (c->state != CONN_BROKEN && !c->paused)
+		conn_read(c);
+	if (c->state == CONN_BROKEN)
+		conn_free(c);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct agent_conn *c = w->data;
+	ssize_t r = c->state == CONN_BROKEN ? ERR_CLOSED : send_some(c, buf_view(&c->out));
+
+	(void)events;
+	if (r < 0) {
+		conn_free(c);
+		return;
+	}
+	buf_consume(&c->out, (size_t)r);
+	if (c->out.n)
+		return;
+	buf_wipe(&c->out);
+	ev_io_stop(loop, w);
+	shut(c);
+	conn_resume(c);
+}
+
+void
+conn_resume(struct agent_conn *c)
+{
+	if (!c->paused || !talking(c) || !may_begin_frame(c))
+		return;
+	c->paused = false;
+	if (!c->last)
+		ev_io_start(c->ag->loop, &c->rd);
+	if (c->stash.n)
+		ev_feed_event(c->ag->loop, &c->rd, EV_READ);
+}
+
+bool
+conn_idle(const struct agent_conn *c)
+{
+	int waiting = 0;
+
+	if (c->ncalls || c->nlen || c->stash.n || c->out.n)
+		return false;
+	return c->last || ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting == 0;
+}
+
+void
+conn_read_last(struct agent_conn *c)
+{
+	int waiting = 0;
+
+	for (int i = 0; i < 64 && !c->paused && talking(c); i++) {
+		if (ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting == 0)
+			break;
+		conn_read(c);
+	}
+	if (waiting == 0 && !c->paused && c->nlen == 0 && talking(c)) {
+		c->last = true;
+		ev_io_stop(c->ag->loop, &c->rd);
+	}
+}
+
+int
+conn_new(struct agent *ag, int fd)
+{
+	struct agent_conn *c = ag->nconns < CAP_SPOP_CONNS ? calloc(1, sizeof(*c)) : NULL;
+	int family = 0, one = 1;
+	socklen_t len = sizeof(family);
+
+	if (!c) {
+		close(fd);
+		return ag->nconns < CAP_SPOP_CONNS ? ERR_NOMEM : ERR_FULL;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	}
+	c->ag = ag;
+	c->fd = fd;
+	c->open = true;
+	c->max_frame = CAP_SPOP_HELLO_BYTES;
+	c->opened_at = c->read_at = c->sent_at = ev_now(ag->loop);
+	buf_init(&c->stash, AGENT_READ_BYTES);
+	buf_init(&c->out, CAP_SPOP_OUT);
+	ev_io_init(&c->rd, on_readable, fd, EV_READ);
+	ev_io_init(&c->wr, on_writable, fd, EV_WRITE);
+	c->rd.data = c->wr.data = c;
+	c->next = ag->conns;
+	c->link = &ag->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	ag->conns = c;
+	ag->nconns++;
+	ag->nopen++;
+	metric_inc(ag->m, M_SPOP_CONNS_OPENED);
+	ev_io_start(ag->loop, &c->rd);
+	if (!ev_is_active(&ag->sweep))
+		ev_timer_again(ag->loop, &ag->sweep);
+	return 0;
+}
+
+void
+conn_free(struct agent_conn *c)
+{
+	struct agent *ag = c->ag;
+
+	c->state = CONN_BROKEN;
+	ev_io_stop(ag->loop, &c->rd);
+	ev_io_stop(ag->loop, &c->wr);
+	while (c->calls)
+		call_drop(c->calls);
+	ev_clear_pending(ag->loop, &c->rd);
+	drop_input(c);
+	buf_wipe(&c->out);
+	close(c->fd);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	ag->nconns--;
+	if (c->open)
+		ag->nopen--;
+	metric_inc(ag->m, M_SPOP_CONNS_CLOSED);
+	free(c);
+}

@@ -1,0 +1,128 @@
+/* What agent.c (listeners, timers), agent_conn.c (a connection's bytes) and
+ * agent_call.c (frames in memory, ACKs) share. Not for anyone else. */
+#ifndef NET_AGENT_INT_H
+#define NET_AGENT_INT_H
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "net/agent.h"
+
+#define AGENT_LISTENERS	    8
+#define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit this */
+#define AGENT_CLASSES	    10	   /* cached frame memory: 4 KiB << class */
+#define AGENT_INLINE_ARGS   32	   /* a NOTIFY's arrays live beside its bytes up to these */
+#define AGENT_INLINE_MSGS   4
+#define AGENT_HELLO_S	    5.0	 /* an opened connection must say HELLO within */
+#define AGENT_STALL_S	    10.0 /* a begun frame goes on, unsent output moves, within */
+#define AGENT_LINGER_S	    2.0	 /* after DISCONNECT the peer closes within */
+#define AGENT_BACKOFF_S	    0.1	 /* no accept for so long after EMFILE and its like */
+#define AGENT_SWEEP_S	    0.5
+#define AGENT_DRAIN_IDLE_S  0.05
+#define AGENT_DRAIN_S	    1.0
+#define AGENT_DRAIN_SWEEP_S 0.02
+
+enum conn_state {
+	CONN_HELLO, /* nothing but HELLO (or DISCONNECT) is allowed */
+	CONN_OPEN,
+	CONN_CLOSING, /* DISCONNECT is queued; input is thrown away */
+	CONN_LINGER,  /* all is sent, our side shut down; until the peer closes */
+	CONN_BROKEN,  /* to be destroyed from its own event */
+};
+
+/* owner: worker. One frame: while it is read, and, as a NOTIFY, until its ACK. */
+struct agent_call {
+	struct agent_call *next, **link; /* the connection's calls */
+	struct agent_call *chain;	 /* bucket of the agent's table, or the cache's list */
+	struct agent_conn *conn;
+	void *data;
+	uint64_t stream, frame;
+	struct spop_message *messages;
+	struct spop_arg *args; /* inline_args, or one allocation with messages behind it */
+	size_t size;	       /* bytes allocated */
+	size_t have, n;	       /* bytes read, bytes of the frame */
+	struct spop_message inline_messages[AGENT_INLINE_MSGS];
+	struct spop_arg inline_args[AGENT_INLINE_ARGS];
+	char bytes[];
+};
+
+struct agent_conn {
+	struct agent_conn *next, **link; /* the agent's connections */
+	struct agent *ag;
+	ev_io rd, wr;
+	int fd;
+	enum conn_state state;
+	uint32_t max_frame;
+	unsigned char len[4]; /* the length prefix, nlen bytes of it */
+	unsigned nlen;
+	struct agent_call *in; /* the frame that is being read */
+	struct buf stash;      /* bytes read but not looked at: the connection is paused */
+	struct buf out;	       /* frames the socket did not take */
+	struct agent_call *calls;
+	size_t ncalls;
+	double opened_at, shut_at;
+	double read_at, sent_at; /* ev_now of the last progress in each direction */
+	bool open;		 /* counted in the agent's nopen */
+	bool paused;		 /* not read: a cap is reached */
+	bool last;		 /* draining, and all that had arrived is read */
+	size_t nengine;
+	char engine[CAP_SPOP_ENGINE_BYTES];
+};
+
+struct agent_listener {
+	struct agent *ag;
+	ev_io io;
+};
+
+struct agent {
+	struct ev_loop *loop;
+	struct agent_ops ops;
+	struct metrics *m;
+	struct agent_listener listeners[AGENT_LISTENERS];
+	size_t nlisteners;
+	ev_timer backoff, sweep;
+	struct agent_conn *conns;
+	size_t nconns, nopen; /* all; those not yet lingering */
+	struct agent_call **table;
+	size_t nbuckets, pending;
+	struct agent_call *cache[AGENT_CLASSES];
+	size_t cached_bytes, held_bytes;
+	bool starved; /* connections are paused for held_bytes */
+	bool draining;
+	double drain_at;
+	double log_at; /* protocol errors logged since: nlogged */
+	unsigned nlogged;
+	struct buf ack;
+	char *scratch; /* AGENT_READ_BYTES */
+	struct spop_message messages[CAP_SPOP_MESSAGES];
+	struct spop_arg args[CAP_SPOP_ARGS];
+};
+
+/* agent_call.c */
+/* Memory for a frame of n bytes; NULL: none. */
+struct agent_call *call_new(struct agent_conn *c, size_t n);
+/* Zeroes the frame's bytes and gives the memory back. */
+void call_free(struct agent *ag, struct agent_call *call);
+/* Puts a read NOTIFY in flight: SPOP_E_INTERLACED where its key already is,
+ * SPOP_E_RESOURCE; then the call is still the caller's. */
+enum spop_status call_start(struct agent_call *call, const struct spop_frame *f);
+struct agent_call *call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame);
+/* gone and free. */
+void call_drop(struct agent_call *call);
+
+/* agent_conn.c */
+int conn_new(struct agent *ag, int fd);
+void conn_free(struct agent_conn *c);
+/* Sends bytes, or queues what the socket does not take. */
+int conn_send(struct agent_conn *c, struct span bytes);
+/* DISCONNECT with that status; what is in flight is dropped. Ends reading. */
+void conn_disconnect(struct agent_conn *c, enum spop_status status);
+/* Destroys it from its own event: callbacks higher up may still hold it. */
+void conn_break(struct agent_conn *c);
+/* Reads again if the reason for the pause is gone. */
+void conn_resume(struct agent_conn *c);
+/* Nothing in flight, half read or unsent. */
+bool conn_idle(const struct agent_conn *c);
+/* Reads until nothing more has arrived, then no more (draining). */
+void conn_read_last(struct agent_conn *c);
+
+#endif
