@@ -16,7 +16,7 @@
 	X(ERR_TIMEOUT,     -9,  "deadline passed") \
 	X(ERR_AUTH,        -10, "does not verify") \
 	X(ERR_NOTFOUND,    -11, "not found") \
-	X(ERR_STATE,       -12, "not allowed in this state") \
+	X(ERR_BAD_STATE,       -12, "not allowed in this state") \
 	X(ERR_TRUNCATED,   -13, "ends too early") \
 	X(ERR_AMBIGUOUS,   -14, "ambiguous") \
 	X(ERR_CLOSED,      -15, "closed by the peer") \

@@ -40,6 +40,9 @@ size_t detect_entity_count(const struct detect_rules *r);
 const char *detect_entity_name(const struct detect_rules *r, size_t entity);
 const char *detect_entity_class(const struct detect_rules *r, size_t entity);
 float detect_entity_threshold(const struct detect_rules *r, size_t entity);
+/* Values of this entity are equal whatever separators they are written with (cards,
+ * phones, IBANs): see text/placeholder.h. */
+bool detect_entity_folds(const struct detect_rules *r, size_t entity);
 /* Index by name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
 /* A stable hash of the rules' meaning, 64 hex digits; part of a policy's version. */

@@ -21,7 +21,7 @@ struct audit_entry {
 	struct mail mail;
 	struct buf fields; /* `"type":"decision","id":…` without braces; owned by the entry's owner */
 	struct mailbox *reply_to;
-	/* Runs on reply_to's thread: 0 durable, or ERR_IO (disk), ERR_STATE (shutting down). */
+	/* Runs on reply_to's thread: 0 durable, or ERR_IO (disk), ERR_BAD_STATE (shutting down). */
 	void (*done)(struct audit_entry *e, int err);
 	int err;
 	void *arg;

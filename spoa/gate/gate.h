@@ -10,10 +10,25 @@
 
 #include "base/mailbox.h"
 #include "codec/http.h"
+#include "codec/spop.h"
 #include "text/dialect.h"
 
 struct gate;
 struct exchange;
+struct request;
+
+/* ---- the agent's side ---- */
+
+/* The verdict: actions for one ACK, within the room given. May run inside
+ * gate_notify. */
+typedef void gate_verdict_cb(void *arg, const struct spop_action *actions, size_t n);
+
+/* A NOTIFY: its messages' memory must live until the verdict, or gate_forget.
+ * Returns the request while it waits, NULL where the verdict was given already. */
+struct request *gate_notify(struct gate *g, const struct spop_message *messages, size_t n,
+	size_t ack_room, gate_verdict_cb *cb, void *arg);
+/* HAProxy's connection went away: the callback will not run. */
+void gate_forget(struct request *r);
 
 /* ---- the relay's side ---- */
 
@@ -106,11 +121,40 @@ struct exchange_result {
 	const char *why; /* a fixed phrase for aborts; NULL */
 };
 
-/* Settles or releases the reservation and writes the completion record; done()
+/* May be called at any time after the claim, also while gate_body or gate_refuse
+ * is under way: then their callback does not run any more, and the body must live
+ * until done(). Settles or releases the reservation and writes the completion record; done()
  * (NULL: do not wait) runs when it is durable, or when audit's declared outcome
  * says to go on; with err != 0 the response's last byte must not be sent. The
  * exchange is freed after done. Never called inside. */
 void gate_finish(struct exchange *x, const struct exchange_result *r,
 	void (*done)(void *arg, int err), void *arg);
+
+/* ---- life ---- */
+
+struct gate_shared;
+struct snapshot;
+struct audit;
+struct config;
+struct metrics;
+struct redis;
+struct quota_table;
+
+/* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
+struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
+	const unsigned char prompt_key[32]);
+void gate_shared_free(struct gate_shared **s);
+
+/* On the worker's own thread or before it runs. `mail` is the worker's mailbox,
+ * drained by its loop. Takes a reference of `snap`. */
+struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
+	struct snapshot *snap, struct redis *redis, struct quota_table *table, struct mailbox *mail,
+	struct metrics *m);
+/* New requests decide by this one from now on. */
+void gate_snapshot(struct gate *g, struct snapshot *snap);
+/* Requests and exchanges that are not finished. */
+size_t gate_alive(const struct gate *g);
+/* After gate_alive() fell to 0. */
+void gate_free(struct gate **g);
 
 #endif

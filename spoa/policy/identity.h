@@ -32,7 +32,7 @@ struct identity_cache;
 struct identity_cache *identity_cache_new(size_t entries);
 void identity_cache_free(struct identity_cache **c);
 
-/* 0 with *out filled (views into the head or the arena); ERR_AUTH: a credential
+/* 0 with *out filled (its views are of the arena or the snapshot, never of the head); ERR_AUTH: a credential
  * is present and does not verify, *why a fixed English phrase without any of
  * the token; `hit` tells a cache hit. `cache` may be NULL. */
 int identity_verify(const struct policy *p, const struct identity_keys *k, struct identity_cache *cache,

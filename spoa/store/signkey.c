@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <limits.h>
 /* openssl/err.h has a type of this name, which base/err.h uses for a value. */
-#define ERR_STATE openssl_err_state
+#define ERR_BAD_STATE openssl_err_state
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#undef ERR_STATE
+#undef ERR_BAD_STATE
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,49 @@
+/* Answers and header lines to the edge, composed in one place: the denial in the
+ * caller's dialect, and the x-tollgate-* fields that HAProxy turns into the same
+ * variables an ACK would have set. */
+#include "gate/gate_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "gate/vars.h"
+
+void
+request_denial(struct request *r, struct exchange_denial *out)
+{
+	struct buf b;
+
+	buf_init(&b, 4 * CAP_ERROR_BYTES);
+	dialect_error(r->dialect, r->decision.status, r->decision.code, r->decision.message,
+		span_str(r->id), &b);
+	out->status = r->decision.status;
+	out->body = arena_dup(&r->arena, buf_view(&b));
+	buf_free(&b);
+	out->fields = request_fields(r);
+}
+
+struct span
+request_fields(struct request *r)
+{
+	struct var vars[VARS_MAX];
+	size_t n = request_vars(r, vars);
+	struct buf b;
+
+	buf_init(&b, 16384);
+	for (size_t i = 0; i < n; i++) {
+		const struct var *v = &vars[i];
+		if (!v->field)
+			continue;
+		buf_printf(&b, "x-tollgate-%s: ", v->field);
+		if (v->is_int)
+			buf_printf(&b, "%" PRId64, v->i);
+		else
+			buf_span(&b, v->s);
+		buf_str(&b, "\r\n");
+	}
+	struct span s = arena_dup(&r->arena, buf_view(&b));
+	buf_free(&b);
+	return s;
+}

@@ -1,0 +1,451 @@
+/* The relay's side of the gate: tickets, hand-over between workers, bodies that
+ * come late, and the end of an exchange. */
+#include "gate/exchange.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+/* ---- opening ---- */
+
+static bool
+sha256_begin(struct exchange *x)
+{
+	x->sha = EVP_MD_CTX_new();
+	return x->sha && EVP_DigestInit_ex(x->sha, EVP_sha256(), NULL) == 1;
+}
+
+/* Everything the exchange still needs moves to a small arena of its own, so that
+ * a long stream does not keep the body's segments alive. A deferred request
+ * keeps its own: it holds no body yet, and the steps run again. */
+static int
+let_go_of_frame(struct request *r, struct exchange *x)
+{
+	struct arena own;
+
+	if (r->decision.kind == D_DEFER) {
+		if (!request_own_head(r))
+			return ERR_NOMEM;
+		return exchange_head(r, &r->arena, &x->plan.head);
+	}
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	int err = exchange_head(r, &own, &x->plan.head);
+	r->head.method = x->plan.head.method;
+	r->head.path = arena_dup(&own, r->head.path);
+	r->head.fields = NULL;
+	r->head.nfields = 0;
+	r->head.query = (struct span){ NULL, 0 };
+	r->host = arena_dup(&own, r->host);
+	r->src = arena_dup(&own, r->src);
+	r->coding = (struct span){ NULL, 0 };
+	struct span model = arena_dup(&own, r->body.model);
+	r->body = (struct body){ .model = model, .dialect = r->body.dialect };
+	r->have_body = false;
+	const char *method = r->identity.method;
+	r->identity = (struct identity){ .method = method,
+		.person = arena_dup(&own, r->identity.person),
+		.verified = r->identity.verified };
+	r->decision.message = (struct span){ NULL, 0 };
+	r->verdict.trace = NULL;
+	r->target = NULL;
+	r->ntarget = 0;
+	free(r->hits);
+	r->hits = NULL;
+	r->nhits = r->hits_size = 0;
+	if (err == 0 && arena_failed(&own))
+		err = ERR_NOMEM;
+	arena_reset(&r->arena);
+	r->arena = own;
+	return err;
+}
+
+static enum exchange_body
+body_mode(const struct request *r)
+{
+	if (r->body_state == BODY_STATE_PARTIAL)
+		return BODY_DEFER;
+	if (r->body_state == BODY_STATE_NONE)
+		return BODY_NONE;
+	return r->swap_body ? BODY_SWAP : BODY_COPY;
+}
+
+static struct span
+swapped(const struct request *r)
+{
+	return r->rewritten.n ? buf_view(&r->rewritten) : buf_view(&r->decoded);
+}
+
+int
+exchange_open(struct request *r)
+{
+	struct gate *g = r->gate;
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return ERR_NOMEM;
+	r->x = x;
+	x->r = r;
+	x->plan.body_mode = body_mode(r);
+	x->plan.content_length = r->declared_length;
+	x->plan.body_cap_bytes = gate_cfg(g)->body_bytes;
+	x->plan.deadline_us = clock_mono_us() + r->route->deadline_us;
+	x->plan.meter = (r->route->response & RESP_METER) != 0;
+	x->plan.hide_usage = r->ask_usage;
+	x->plan.dialect = r->dialect;
+	if (x->plan.body_mode == BODY_COPY) {
+		EVP_Digest(r->raw.p, r->raw.n, x->expect, NULL, EVP_sha256(), NULL);
+		if (!sha256_begin(x))
+			return ERR_NOMEM;
+	}
+	if (x->plan.body_mode == BODY_SWAP) {
+		if (r->rewritten.n)
+			buf_wipe(&r->decoded);
+		x->plan.body = swapped(r);
+	}
+	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
+	hold_give(&g->shared->holds, r->held_slot, r->held_bytes);
+	r->held_bytes = 0;
+	if (!request_hold(r, sizeof(*r) + x->plan.body.n))
+		return ERR_LIMIT;
+	int err = let_go_of_frame(r, x);
+	r->body_raw = r->raw = (struct span){ NULL, 0 };
+	if (err)
+		return err;
+	return ticket_issue(&g->tickets, &x->ticket, g->worker,
+		clock_mono_us() + gate_cfg(g)->ticket_ttl_us, x->ticket_text);
+}
+
+void
+exchange_free(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	if (!x)
+		return;
+	INVARIANT(!x->ticket.live);
+	EVP_MD_CTX_free(x->sha);
+	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
+	free(x);
+	r->x = NULL;
+}
+
+void
+exchange_expired(struct ticket *t)
+{
+	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+	struct exchange_result res = { .end = END_NEVER_SENT,
+		.why = "the relay never took it up" };
+
+	request_release(x->r);
+	request_complete(x->r, &res, "abandoned");
+	gate_request_end(x->r);
+}
+
+/* ---- claiming ---- */
+
+static void
+claimed(struct mail *m, void *worker)
+{
+	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
+
+	(void)worker;
+	if (c->x) {
+		struct request *r = c->x->r;
+		r->gate = c->from;
+		r->worker = c->from->worker;
+		c->from->alive++;
+	} else {
+		metric_inc(c->from->metrics, M_TICKET_WRONG);
+	}
+	c->done(c, c->err, c->x);
+}
+
+static void
+claim_here(struct mail *m, void *worker)
+{
+	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
+	unsigned char key[16];
+	unsigned w;
+
+	(void)worker;
+	c->err = ERR_AUTH;
+	c->x = NULL;
+	struct gate *g =
+		ticket_parse(c->ticket, &w, key) == 0 ? c->from->shared->gates[w] : NULL;
+	struct ticket *t = g ? ticket_take(&g->tickets, key) : NULL;
+	if (t) {
+		struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+		struct request *r = x->r;
+		if (span_eq(c->method, r->head.method) &&
+			c->content_length == x->plan.content_length) {
+			c->err = 0;
+			c->x = x;
+			g->alive--;
+			if (g != c->from)
+				metric_inc(g->metrics, M_HANDOVERS);
+		} else {
+			/* Used up all the same: a ticket is for one request. */
+			exchange_expired(t);
+		}
+	}
+	c->mail.run = claimed;
+	mailbox_send(c->from->mail, &c->mail);
+}
+
+void
+gate_claim(struct gate *g, struct gate_claim *c)
+{
+	unsigned char key[16];
+	unsigned w = g->worker;
+
+	c->from = g;
+	if (ticket_parse(c->ticket, &w, key) < 0 || w >= g->shared->ngates)
+		w = g->worker;
+	c->mail.run = claim_here;
+	mailbox_send(g->shared->gates[w]->mail, &c->mail);
+}
+
+const struct exchange_plan *
+gate_plan(const struct exchange *x)
+{
+	return &x->plan;
+}
+
+/* ---- the body ---- */
+
+bool
+gate_hold(struct exchange *x, size_t n)
+{
+	return request_hold(x->r, n);
+}
+
+int
+gate_body_bytes(struct exchange *x, struct span bytes, bool last)
+{
+	unsigned char got[32];
+
+	x->seen_bytes += bytes.n;
+	if (bytes.n && EVP_DigestUpdate(x->sha, bytes.p, bytes.n) != 1)
+		return ERR_NOMEM;
+	if (!last)
+		return 0;
+	if (EVP_DigestFinal_ex(x->sha, got, NULL) != 1)
+		return ERR_NOMEM;
+	return memcmp(got, x->expect, sizeof(got)) == 0 ? 0 : ERR_AUTH;
+}
+
+static void
+relay_verdict(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	if (x->finishing)
+		return;
+	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
+	x->verdict = NULL;
+	if (r->decision.kind == D_DENY) {
+		request_denial(r, &x->denial);
+		cb(x->verdict_arg, &x->denial);
+		return;
+	}
+	x->plan.body_mode = BODY_SWAP;
+	x->plan.body = r->swap_body ? swapped(r) : r->body_raw;
+	x->plan.hide_usage = r->ask_usage;
+	if (exchange_head(r, &r->arena, &x->plan.head) < 0) {
+		request_withdraw(r, "out of memory");
+		request_overload(r);
+		request_denial(r, &x->denial);
+		cb(x->verdict_arg, &x->denial);
+		return;
+	}
+	cb(x->verdict_arg, NULL);
+}
+
+static void
+run_later(struct mail *m, void *worker)
+{
+	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
+
+	(void)worker;
+	x->r->pending--;
+	if (x->finishing)
+		request_late(x->r);
+	else
+		gate_run(x->r);
+}
+
+static void
+resume_at(struct exchange *x, size_t step,
+	void (*verdict)(void *, const struct exchange_denial *), void *arg)
+{
+	struct request *r = x->r;
+
+	x->verdict = verdict;
+	x->verdict_arg = arg;
+	r->step = step;
+	r->answered = false;
+	r->resumed = true;
+	r->done = relay_verdict;
+	r->pending++;
+	x->later.run = run_later;
+	mailbox_send(r->gate->mail, &x->later);
+}
+
+void
+gate_body(struct exchange *x, struct span body,
+	void (*verdict)(void *, const struct exchange_denial *), void *arg)
+{
+	struct request *r = x->r;
+
+	INVARIANT(x->plan.body_mode == BODY_DEFER);
+	r->body_raw = body;
+	r->body_state = BODY_STATE_WHOLE;
+	resume_at(x, STEP_READ, verdict, arg);
+}
+
+void
+gate_refuse(struct exchange *x, int status, const char *code, const char *why,
+	void (*verdict)(void *, const struct exchange_denial *), void *arg)
+{
+	struct request *r = x->r;
+
+	request_release(r);
+	request_deny(r, status, code, "", span_str(why));
+	if (status == 503)
+		r->decision.retry_after_s = 1;
+	resume_at(x, nsteps - 1, verdict, arg);
+}
+
+struct span
+gate_response_fields(struct exchange *x)
+{
+	return request_fields(x->r);
+}
+
+/* ---- the end ---- */
+
+static const char *
+outcome_name(const struct request *r, enum exchange_end end)
+{
+	if (r->decision.kind == D_DEFER)
+		return "abandoned";
+	switch (end) {
+	case END_COMPLETE: return "complete";
+	case END_CLIENT_ABORT: return "client_abort";
+	case END_PROVIDER_ABORT: return "provider_abort";
+	case END_NEVER_SENT: return "never_sent";
+	case END_DENIED: return "denied";
+	}
+	return "unknown";
+}
+
+/* Design rule 8: released where nothing was used, settled at what was, and at
+ * the reservation where that is unknown. */
+static void
+settle(struct request *r, const struct exchange_result *res)
+{
+	int64_t now = clock_wall_ns();
+	uint64_t used = 0;
+
+	if (r->decision.kind == D_DEFER || res->end == END_NEVER_SENT ||
+		res->end == END_DENIED) {
+		request_release(r);
+		return;
+	}
+	if (res->usage.known) {
+		metric_add(r->gate->metrics, M_TOKENS_INPUT, (uint64_t)res->usage.input_tokens);
+		metric_add(
+			r->gate->metrics, M_TOKENS_OUTPUT, (uint64_t)res->usage.output_tokens);
+		used = (uint64_t)res->usage.input_tokens + (uint64_t)res->usage.output_tokens;
+	} else if (res->status < 400 || res->output_begun) {
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		if (r->quota[i].ndims)
+			quota_settle(r->gate->quota, &r->quota[i], used, now);
+}
+
+void
+exchange_completed(struct request *r, int err)
+{
+	struct exchange *x = r->x;
+
+	if (!x || !x->done)
+		return;
+	void (*done)(void *, int) = x->done;
+	x->done = NULL;
+	done(x->done_arg, err);
+}
+
+static void
+completed_later(struct mail *m, void *worker)
+{
+	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
+	struct request *r = x->r;
+
+	(void)worker;
+	r->pending--;
+	exchange_completed(r, 0);
+	gate_request_end(r);
+}
+
+void
+exchange_completed_later(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	if (!x) { /* nobody waits */
+		r->pending--;
+		return;
+	}
+	x->later.run = completed_later;
+	mailbox_send(r->gate->mail, &x->later);
+}
+
+static void
+finish_now(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	r->ended = true;
+	settle(r, &x->result);
+	if (r->decision.kind == D_DENY && x->result.end == END_DENIED && !r->withdrawn) {
+		/* Its record says all; done() still never runs inside gate_finish. */
+		r->pending++;
+		exchange_completed_later(r);
+		return;
+	}
+	request_complete(r, &x->result, outcome_name(r, x->result.end));
+}
+
+bool
+exchange_finish_late(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	if (!x || !x->finishing)
+		return false;
+	x->finishing = false;
+	finish_now(r);
+	return true;
+}
+
+void
+gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(void *, int),
+	void *arg)
+{
+	struct request *r = x->r;
+
+	INVARIANT(!r->ended);
+	x->result = *res;
+	x->done = done;
+	x->done_arg = arg;
+	if (r->pending) {
+		x->finishing = true;
+		request_withdraw(r, "the client went away");
+		return;
+	}
+	finish_now(r);
+}

@@ -1,0 +1,49 @@
+/* A decided (or deferred) request on its way through the relay. Private to
+ * gate/. One allocation, owned by its request. */
+#ifndef GATE_EXCHANGE_H
+#define GATE_EXCHANGE_H
+
+#include <openssl/evp.h>
+
+#include "gate/gate_private.h"
+
+struct exchange {
+	struct request *r;
+	struct ticket ticket;
+	char ticket_text[TICKET_TEXT];
+	struct exchange_plan plan;
+	/* BODY_COPY: the hash of the body that was decided */
+	unsigned char expect[32];
+	EVP_MD_CTX *sha;
+	uint64_t seen_bytes;
+	/* gate_body, gate_refuse */
+	void (*verdict)(void *arg, const struct exchange_denial *denial);
+	void *verdict_arg;
+	struct exchange_denial denial;
+	struct mail later;
+	/* gate_finish */
+	bool finishing;
+	struct exchange_result result;
+	void (*done)(void *arg, int err);
+	void *done_arg;
+};
+
+/* Makes the exchange of a request whose decision goes via relay, issues its
+ * ticket, and lets go of the SPOP frame. 0, ERR_NOMEM, ERR_FULL, ERR_LIMIT. */
+int exchange_open(struct request *r);
+void exchange_free(struct request *r);
+/* The ticket was never used. */
+void exchange_expired(struct ticket *t);
+/* The completion record came back (err: its last byte must not be sent). */
+void exchange_completed(struct request *r, int err);
+/* The same from the worker's mailbox, where no audit is configured. */
+void exchange_completed_later(struct request *r);
+/* gate_finish came while a step was pending: true where it goes on from here. */
+bool exchange_finish_late(struct request *r);
+
+/* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
+int exchange_head(struct request *r, struct arena *a, struct http_head *out);
+/* True where the query holds a parameter that carries a credential, in any spelling. */
+bool query_has_credential(struct span query);
+
+#endif

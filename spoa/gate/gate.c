@@ -1,0 +1,444 @@
+/* The gate's engine: runs requests through the steps, parks those that wait,
+ * gives up at the deadline, and ends them when nothing holds them any more. */
+#include "gate/gate_private.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gate/exchange.h"
+
+/* ---- shared ---- */
+
+struct gate_shared *
+gate_shared_new(
+	const struct config *cfg, struct audit *audit, const unsigned char prompt_key[32])
+{
+	struct gate_shared *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cfg = cfg;
+	s->audit = audit;
+	s->holds.cap_all = cfg->held_bytes;
+	s->holds.cap_slot = cfg->held_identity_bytes;
+	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
+	return s;
+}
+
+void
+gate_shared_free(struct gate_shared **s)
+{
+	if (*s)
+		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
+	free(*s);
+	*s = NULL;
+}
+
+/* ---- lists ---- */
+
+void
+list_push(struct request_list *l, struct request *r)
+{
+	INVARIANT(!r->parked);
+	r->parked = true;
+	r->next = NULL;
+	r->prev = l->last;
+	*(l->last ? &l->last->next : &l->first) = r;
+	l->last = r;
+	l->n++;
+}
+
+void
+list_drop(struct request_list *l, struct request *r)
+{
+	if (!r->parked)
+		return;
+	*(r->prev ? &r->prev->next : &l->first) = r->next;
+	*(r->next ? &r->next->prev : &l->last) = r->prev;
+	r->prev = r->next = NULL;
+	r->parked = false;
+	l->n--;
+}
+
+/* ---- running ---- */
+
+static void
+park(struct request *r)
+{
+	if (r->parked)
+		return;
+	r->parked_us = clock_mono_us();
+	list_push(&r->gate->parked, r);
+}
+
+static void
+count_decision(struct request *r)
+{
+	/* clang-format off */
+	static const struct { int status; enum metric m; } by_status[] = {
+		{ 400, M_DENY_400 }, { 401, M_DENY_401 }, { 403, M_DENY_403 }, { 404, M_DENY_404 },
+		{ 413, M_DENY_413 }, { 415, M_DENY_415 }, { 429, M_DENY_429 }, { 451, M_DENY_451 },
+		{ 501, M_DENY_501 }, { 503, M_DENY_503 },
+	};
+	/* clang-format on */
+	struct metrics *m = r->gate->metrics;
+
+	switch (r->decision.kind) {
+	case D_PERMIT: metric_inc(m, M_DECIDE_PERMIT); break;
+	case D_REDACT: metric_inc(m, M_DECIDE_REDACT); break;
+	case D_DEFER: metric_inc(m, M_DECIDE_DEFER); break;
+	case D_DENY: metric_inc(m, M_DECIDE_DENY); break;
+	case D_NONE: break;
+	}
+	if (r->decision.kind == D_PERMIT || r->decision.kind == D_REDACT) {
+		metric_inc(m, r->decision.via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
+		if (r->have_verdict && r->verdict.shadowed)
+			metric_inc(m, M_SHADOWED);
+	}
+	for (size_t i = 0;
+		r->decision.kind == D_DENY && i < sizeof(by_status) / sizeof(by_status[0]); i++)
+		if (by_status[i].status == r->decision.status)
+			metric_inc(m, by_status[i].m);
+	if (r->decision.kind == D_DENY && r->decision.status == 401)
+		metric_inc(m, M_AUTH_FAILED);
+}
+
+static void
+verdict(struct request *r)
+{
+	if (r->answered)
+		return;
+	r->answered = true;
+	count_decision(r);
+	r->done(r);
+}
+
+void
+gate_run(struct request *r)
+{
+	while (r->step < nsteps) {
+		enum step_result s = steps[r->step].run(r);
+		if (s == STEP_WAIT) {
+			park(r);
+			return;
+		}
+		/* A denial skips what is left but the record. */
+		if (s == STEP_DECIDED && r->step + 1 < nsteps)
+			r->step = nsteps - 1;
+		else
+			r->step++;
+	}
+	list_drop(&r->gate->parked, r);
+	verdict(r);
+}
+
+void
+gate_resume(struct request *r)
+{
+	list_drop(&r->gate->parked, r);
+	gate_run(r);
+}
+
+/* ---- holding memory ---- */
+
+static bool
+hold(struct request *r, size_t n)
+{
+	if (!hold_take(&r->gate->shared->holds, r->held_slot, n)) {
+		metric_inc(r->gate->metrics, M_HELD_REFUSED);
+		return false;
+	}
+	r->held_bytes += n;
+	return true;
+}
+
+static void
+give_back(struct request *r)
+{
+	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes);
+	r->held_bytes = 0;
+}
+
+/* From now on what is held counts for the caller too. */
+bool
+request_hold_identity(struct request *r)
+{
+	uint64_t h = 1469598103934665603u; /* FNV-1a */
+	struct span who = r->identity.person;
+	size_t n = r->held_bytes;
+
+	if (r->held_slot < HOLD_SLOTS)
+		return true;
+	for (size_t i = 0; i < who.n; i++)
+		h = (h ^ (unsigned char)who.p[i]) * 1099511628211u;
+	give_back(r);
+	r->held_slot = (size_t)(h % HOLD_SLOTS);
+	return hold(r, n);
+}
+
+bool
+request_hold(struct request *r, size_t n)
+{
+	return hold(r, n);
+}
+
+/* ---- ending ---- */
+
+void
+gate_request_end(struct request *r)
+{
+	r->ended = true;
+	if (r->pending)
+		return;
+	struct gate *g = r->gate;
+	list_drop(&g->parked, r);
+	give_back(r);
+	exchange_free(r);
+	request_clear(r);
+	free(r);
+	g->alive--;
+}
+
+/* ---- the audit step ---- */
+
+static void
+record_failed(struct request *r)
+{
+	metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	if (request_on_failure(r)->audit == OUT_PERMIT)
+		return;
+	request_release(r);
+	if (r->decision.kind == D_DENY)
+		return; /* a denial stands, recorded or not */
+	request_deny(
+		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
+	r->decision.retry_after_s = 1;
+}
+
+/* The record of a permit is durable, but the request was not let go. */
+static void
+never_released(struct request *r)
+{
+	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->withdrawn };
+
+	request_complete(r, &res, "abandoned");
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct request *r = e->arg;
+
+	r->pending--;
+	r->recorded = err == 0;
+	if (!r->answered) {
+		if (err)
+			record_failed(r);
+		r->wait = WAIT_NONE;
+		r->step = nsteps;
+		gate_resume(r);
+		return;
+	}
+	request_late(r);
+}
+
+void
+request_late(struct request *r)
+{
+	r->wait = WAIT_NONE;
+	if (r->withdrawn)
+		request_release(r);
+	if (exchange_finish_late(r))
+		return;
+	if (r->withdrawn && r->recorded && r->recorded_kind != D_DENY &&
+		r->completion.fields.n == 0)
+		never_released(r);
+	if (r->ended)
+		gate_request_end(r);
+}
+
+void
+request_withdraw(struct request *r, const char *why)
+{
+	list_drop(&r->gate->parked, r);
+	r->withdrawn = why;
+	r->answered = true;
+	if (r->wait != WAIT_QUOTA)
+		request_release(r);
+}
+
+/* Whether the relay can take it is known before the record says it did. */
+static bool
+relay_has_room(struct request *r)
+{
+	const struct gate *g = r->gate;
+
+	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
+}
+
+enum step_result
+step_audit(struct request *r)
+{
+	struct gate *g = r->gate;
+
+	if (!g)
+		return STEP_NEXT;
+	if (r->decision.via == VIA_RELAY && !r->resumed && !relay_has_room(r)) {
+		request_release(r);
+		request_overload(r);
+		r->decision.message = SPAN_LIT("the relay is not configured or has no room");
+	}
+	if (r->decision.kind == D_DEFER || !g->shared->audit)
+		return STEP_NEXT;
+	record_decision(r, &r->record.fields);
+	if (buf_failed(&r->record.fields)) {
+		record_failed(r);
+		return STEP_NEXT;
+	}
+	r->record.reply_to = g->mail;
+	r->record.done = recorded;
+	r->record.arg = r;
+	r->recorded_kind = r->decision.kind;
+	r->wait = WAIT_AUDIT;
+	r->pending++;
+	audit_append(g->shared->audit, &r->record);
+	return STEP_WAIT;
+}
+
+/* ---- completion ---- */
+
+static void
+completed(struct audit_entry *e, int err)
+{
+	struct request *r = e->arg;
+
+	r->pending--;
+	if (err)
+		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
+	if (r->ended)
+		gate_request_end(r);
+}
+
+void
+request_complete(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	struct gate *g = r->gate;
+
+	INVARIANT(r->completion.fields.n == 0);
+	record_completion(r, res, outcome, &r->completion.fields);
+	r->completion.reply_to = g->mail;
+	r->completion.done = completed;
+	r->completion.arg = r;
+	r->pending++;
+	if (g->shared->audit) {
+		audit_append(g->shared->audit, &r->completion);
+		return;
+	}
+	exchange_completed_later(r);
+}
+
+/* ---- deadlines ---- */
+
+/* The steps did not answer in time. What is pending keeps the memory; its late
+ * answer is put right in request_late(). */
+static void
+give_up(struct request *r)
+{
+	bool audit = r->wait == WAIT_AUDIT;
+
+	list_drop(&r->gate->parked, r);
+	metric_inc(r->gate->metrics, audit ? M_AUDIT_FAILED : M_QUOTA_FAILED);
+	if (!audit ||
+		(r->decision.kind != D_DENY && request_on_failure(r)->audit == OUT_DENY)) {
+		r->withdrawn = audit ? "the record was late" : "the quota store was late";
+		if (audit)
+			request_release(r);
+		request_deny(r, 503, audit ? "audit_unavailable" : "quota_unavailable", "",
+			SPAN_LIT("a dependency did not answer in time"));
+		r->decision.retry_after_s = 1;
+	}
+	verdict(r);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct gate *g = w->data;
+	uint64_t now = clock_mono_us();
+
+	(void)loop;
+	(void)revents;
+	while (g->parked.first &&
+		g->parked.first->parked_us + gate_cfg(g)->agent_deadline_us <= now)
+		give_up(g->parked.first);
+	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
+		metric_inc(g->metrics, M_TICKET_EXPIRED);
+		exchange_expired(t);
+	}
+}
+
+/* ---- life ---- */
+
+struct gate *
+gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
+	struct snapshot *snap, struct redis *redis, struct quota_table *table,
+	struct mailbox *mail, struct metrics *m)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->loop = loop;
+	g->shared = shared;
+	g->worker = worker;
+	g->snap = snapshot_ref(snap);
+	g->metrics = m;
+	g->mail = mail;
+	tickets_init(&g->tickets, CAP_TICKETS);
+	g->quota = quota_new(redis, table, mail, m);
+	if (!g->quota) {
+		snapshot_unref(&g->snap);
+		free(g);
+		return NULL;
+	}
+	shared->gates[worker] = g;
+	if (worker >= shared->ngates)
+		shared->ngates = worker + 1;
+	ev_timer_init(&g->tick, on_tick, 0.01, 0.01);
+	g->tick.data = g;
+	ev_timer_start(loop, &g->tick);
+	return g;
+}
+
+void
+gate_snapshot(struct gate *g, struct snapshot *snap)
+{
+	struct snapshot *old = g->snap;
+
+	g->snap = snapshot_ref(snap);
+	snapshot_unref(&old);
+}
+
+size_t
+gate_alive(const struct gate *g)
+{
+	return g->alive;
+}
+
+void
+gate_free(struct gate **gp)
+{
+	struct gate *g = *gp;
+
+	if (!g)
+		return;
+	ev_timer_stop(g->loop, &g->tick);
+	quota_free(&g->quota);
+	snapshot_unref(&g->snap);
+	free(g);
+	*gp = NULL;
+}

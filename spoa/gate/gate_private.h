@@ -1,0 +1,72 @@
+/* The gate of one worker, as its own files see it. */
+#ifndef GATE_GATE_PRIVATE_H
+#define GATE_GATE_PRIVATE_H
+
+#include "gate/gate.h"
+#include "gate/hold.h"
+#include "gate/request.h"
+#include "gate/ticket.h"
+
+/* What all gates of the daemon share. Set up by main before any worker runs. */
+struct gate_shared {
+	const struct config *cfg; /* of start-up: listeners, deadlines, node */
+	struct audit *audit;	  /* NULL: no audit section */
+	struct holds holds;	  /* bytes held */
+	struct gate *gates[256];
+	unsigned ngates;
+	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
+	_Atomic bool draining;
+};
+
+struct request_list { /* oldest first */
+	struct request *first, *last;
+	size_t n;
+};
+
+struct gate {
+	struct ev_loop *loop;
+	unsigned worker;
+	struct gate_shared *shared;
+	struct snapshot *snap; /* the one in force for new requests */
+	struct metrics *metrics;
+	struct quota *quota;
+	struct mailbox *mail; /* this worker's */
+	struct tickets tickets;
+	struct request_list parked; /* answered through the agent, waiting */
+	size_t alive;		    /* requests and exchanges that still hold memory */
+	ev_timer tick;
+};
+
+/* Runs the steps from r->step until one waits or the decision stands. */
+void gate_run(struct request *r);
+/* A parked step's answer came. */
+void gate_resume(struct request *r);
+/* Frees a request whose verdict was given and whose entries came back. */
+void gate_request_end(struct request *r);
+void list_push(struct request_list *l, struct request *r);
+void list_drop(struct request_list *l, struct request *r);
+static inline const struct config *
+gate_cfg(const struct gate *g)
+{
+	return g->shared->cfg;
+}
+
+/* Nobody waits for the verdict any more, or another was given: what the steps
+ * still bring is undone. `why`: a fixed phrase for the record. */
+void request_withdraw(struct request *r, const char *why);
+/* A pending answer came after the verdict. */
+void request_late(struct request *r);
+/* Bytes held for this request; false: over a cap. */
+bool request_hold(struct request *r, size_t n);
+bool request_hold_identity(struct request *r);
+/* Releases what an unfinished request still holds in the quota. */
+void request_release(struct request *r);
+/* Writes the completion record; the request ends once it is durable. */
+void request_complete(
+	struct request *r, const struct exchange_result *res, const char *outcome);
+/* The denial as status, document and header lines, in the caller's dialect. */
+void request_denial(struct request *r, struct exchange_denial *out);
+/* "x-tollgate-…: …\r\n" lines for the edge to turn into variables. */
+struct span request_fields(struct request *r);
+
+#endif

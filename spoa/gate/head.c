@@ -1,0 +1,163 @@
+/* The head that the relay sends upstream: the caller's, without its credentials
+ * (design rule 7), hop-by-hop and framing fields (RFC 9110 7.6.1), and without
+ * what a rewritten or decoded body makes untrue; with what the inner pass of
+ * HAProxy reads. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "gate/exchange.h"
+#include "policy/credentials.h"
+
+static bool
+listed(struct span name, const char *const *list)
+{
+	for (; *list; list++)
+		if (span_ieq(name, span_str(*list)))
+			return true;
+	return false;
+}
+
+static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-connection", "te",
+	"trailer", "transfer-encoding", "upgrade", "content-length", "expect", NULL };
+/* RFC 9530, RFC 3230, RFC 1864: digests of a body that is no longer sent. */
+static const char *const of_the_body[] = { "content-encoding", "content-digest", "repr-digest",
+	"digest", "content-md5", "want-content-digest", NULL };
+
+/* Named by the Connection field: hop-by-hop too. */
+static bool
+in_connection(const struct http_head *h, struct span name)
+{
+	const struct http_field *f;
+
+	for (size_t i = 0; (f = http_field_nth(h, "connection", i)); i++) {
+		struct span rest = f->value;
+		while (rest.n)
+			if (span_ieq(span_trim(span_next(&rest, ','), " \t"), name))
+				return true;
+	}
+	return false;
+}
+
+static bool
+is_credential(const struct policy *p, struct span name)
+{
+	for (size_t i = 0; i < p->ncredential_headers; i++)
+		if (span_ieq(name, span_str(p->credential_headers[i])))
+			return true;
+	return false;
+}
+
+static bool
+keep(struct request *r, struct span name)
+{
+	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->head, name))
+		return false;
+	if (name.n >= 11 && span_ieq(span_cut(name, 0, 11), SPAN_LIT("x-tollgate-")))
+		return false;
+	if (is_credential(r->snap->policy, name))
+		return false;
+	if (r->swap_body && listed(name, of_the_body))
+		return false;
+	/* Responses that are read are asked for unencoded. */
+	if (r->route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
+		return false;
+	return true;
+}
+
+static int
+digit(char c)
+{
+	return c >= '0' && c <= '9'			? c - '0'
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							: -1;
+}
+
+/* The parameter's name, decoded, is one that carries a credential. */
+static bool
+is_credential_parameter(struct span name)
+{
+	char got[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.n && n < sizeof(got); i++, n++) {
+		got[n] = name.p[i];
+		if (name.p[i] == '%' && i + 2 < name.n && digit(name.p[i + 1]) >= 0 &&
+			digit(name.p[i + 2]) >= 0) {
+			got[n] = (char)(digit(name.p[i + 1]) << 4 | digit(name.p[i + 2]));
+			i += 2;
+		}
+	}
+	return listed(span_of(got, n), credential_parameters);
+}
+
+bool
+query_has_credential(struct span query)
+{
+	while (query.n) {
+		struct span pair = span_next(&query, '&');
+		if (is_credential_parameter(span_next(&pair, '=')))
+			return true;
+	}
+	return false;
+}
+
+static struct span
+without_credential(struct arena *a, struct span query)
+{
+	char *out = arena_alloc(a, query.n + 1);
+	size_t n = 0;
+
+	if (!out)
+		return (struct span){ NULL, 0 };
+	while (query.n) {
+		struct span pair = span_next(&query, '&'), name = pair;
+		if (is_credential_parameter(span_next(&name, '=')))
+			continue;
+		if (n)
+			out[n++] = '&';
+		memcpy(out + n, pair.p, pair.n);
+		n += pair.n;
+	}
+	return span_of(out, n);
+}
+
+static void
+add(struct http_head *h, const char *name, struct span value)
+{
+	if (value.n)
+		h->fields[h->nfields++] = (struct http_field){ span_str(name), value };
+}
+
+int
+exchange_head(struct request *r, struct arena *a, struct http_head *out)
+{
+	*out = (struct http_head){ .method = arena_dup(a, r->head.method) };
+	out->fields = arena_array(a, r->head.nfields + 4, sizeof(*out->fields));
+	if (!out->fields)
+		return ERR_NOMEM;
+	struct span target =
+		r->new_target.n
+			? buf_view(&r->new_target)
+			: span_of(r->head.path.p,
+				  r->head.path.n +
+					  (r->head.has_query ? 1 + r->head.query.n : 0));
+	target = arena_dup(a, target);
+	out->path = span_next(&target, '?');
+	out->query = query_has_credential(target) ? without_credential(a, target) : target;
+	out->has_query =
+		r->head.has_query && (out->query.n || !query_has_credential(r->head.query));
+	for (size_t i = 0; i < r->head.nfields; i++) {
+		const struct http_field *f = &r->head.fields[i];
+		if (keep(r, f->name))
+			out->fields[out->nfields++] =
+				(struct http_field){ arena_dup(a, f->name),
+					arena_dup(a, f->value) };
+	}
+	if (r->route->response)
+		add(out, "accept-encoding", SPAN_LIT("identity"));
+	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
+	add(out, "x-tollgate-src", arena_dup(a, r->src));
+	if (r->route->backend)
+		add(out, "x-tollgate-backend", span_str(r->route->backend));
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}

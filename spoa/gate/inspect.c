@@ -1,0 +1,180 @@
+/* The steps that look into the body: decoding, reading, classifying. They
+ * decide nothing but refusals of what cannot be read safely; what an unreadable
+ * part or a silent classifier leads to is the policy step's to say. */
+#include "gate/request.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/inflate.h"
+#include "gate/gate_private.h"
+
+static enum step_result
+decode(struct request *r)
+{
+	int err = inflate_all(r->coding, r->body_raw, &r->decoded);
+
+	switch (err) {
+	case 0:
+		r->raw = buf_view(&r->decoded);
+		r->swap_body = true; /* decoded bodies go out decoded */
+		return STEP_NEXT;
+	case ERR_LIMIT:
+		return request_deny(r, 413, "request_too_large", "",
+			SPAN_LIT("the decoded body is too large"));
+	case ERR_UNSUPPORTED:
+		return request_deny(r, 415, "unsupported_encoding", "",
+			SPAN_LIT("the Content-Encoding is unknown or stacked"));
+	case ERR_NOMEM: return request_overload(r);
+	default:
+		return request_deny(r, 400, "invalid_encoding", "",
+			SPAN_LIT("the body is not what its Content-Encoding says"));
+	}
+}
+
+/* A request that declares an empty body of a type is held to it; one that has
+ * neither has no body. */
+static bool
+empty_is_fine(const struct request *r)
+{
+	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
+	const struct http_field *ct = http_field_nth(&r->head, "content-type", 0);
+
+	for (size_t i = 0; i < sizeof(bodyless) / sizeof(bodyless[0]); i++)
+		if (span_is(r->head.method, bodyless[i]))
+			return true;
+	return !ct || ct->value.n == 0;
+}
+
+enum step_result
+step_read(struct request *r)
+{
+	struct span type = { NULL, 0 };
+	struct body_refusal why = { 0 };
+
+	if (r->body_state == BODY_STATE_PARTIAL || r->body_state == BODY_STATE_NONE)
+		return STEP_NEXT;
+	r->raw = r->body_raw;
+	if (r->coding.n && r->body_raw.n) {
+		enum step_result d = decode(r);
+		if (d != STEP_NEXT)
+			return d;
+	}
+	if (r->body_raw.n == 0 && empty_is_fine(r)) {
+		r->body_state = BODY_STATE_NONE;
+		return STEP_NEXT;
+	}
+	http_field_one(&r->head, "content-type", &type);
+	int err = body_read(r->dialect, type, r->raw, &r->arena, &r->body, &why);
+	if (err == 0) {
+		r->have_body = true;
+		if (r->body.nmedia)
+			r->unreadable = true;
+		return STEP_NEXT;
+	}
+	if (err == ERR_NOMEM || why.status == 0)
+		return request_overload(r);
+	if (why.unreadable) {
+		r->unreadable = true;
+		return STEP_NEXT;
+	}
+	return request_deny(
+		r, why.status, why.code, "", arena_dup(&r->arena, span_str(why.why)));
+}
+
+static bool
+add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f)
+{
+	if (r->nhits == r->hits_size) {
+		size_t size = r->hits_size ? 2 * r->hits_size : 32;
+		struct hit *v =
+			size > 2 * CAP_FINDINGS ? NULL : realloc(r->hits, size * sizeof(*v));
+		if (!v)
+			return false;
+		r->hits = v;
+		r->hits_size = size;
+	}
+	r->hits[r->nhits++] = (struct hit){ s, in_target, *f };
+	r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+	return true;
+}
+
+static bool
+add_failed(struct request *r, const struct segment *s)
+{
+	if (r->nfailed == r->failed_size) {
+		size_t size = r->failed_size ? 2 * r->failed_size : 8;
+		void *v = realloc((void *)r->failed, size * sizeof(*r->failed));
+		if (!v)
+			return false;
+		r->failed = v;
+		r->failed_size = size;
+	}
+	r->failed[r->nfailed++] = s;
+	return true;
+}
+
+/* 0, or ERR_NOMEM. A segment the detectors gave up on is remembered. */
+static int
+scan(struct request *r, struct snapshot_local *mine, struct segment *s, bool in_target,
+	struct span before)
+{
+	struct detect_options opt = { .thresholds = r->snap->policy->thresholds,
+		.before = before };
+	struct findings found = { 0 };
+	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &r->arena, &found);
+
+	if (err == 0)
+		for (size_t i = 0; i < found.n; i++)
+			if (!add_hit(r, s, in_target, &found.v[i])) {
+				err = ERR_LIMIT;
+				break;
+			}
+	if (err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err < 0) {
+		r->classifier_failed = true;
+		return add_failed(r, s) ? 0 : ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* The name of a value (its key, field or parameter) is its context. */
+static int
+scan_all(struct request *r, struct snapshot_local *mine, struct segment *v, size_t n,
+	bool in_target)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < n; i++)
+		err = scan(r, mine, &v[i], in_target,
+			v[i].key == SEGMENT_NO_KEY ? (struct span){ NULL, 0 }
+						   : v[v[i].key].text);
+	return err;
+}
+
+enum step_result
+step_classify(struct request *r)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	int err = 0;
+
+	if (!mine)
+		return request_overload(r);
+	/* A deferred request's target was classified with its head. */
+	if (!r->resumed)
+		err = scan_all(r, mine, r->target, r->ntarget, true);
+	if (err == 0 && r->have_body)
+		err = scan_all(r, mine, r->body.segments, r->body.nsegments, false);
+	if (err)
+		return request_overload(r);
+	if (r->gate) {
+		metric_add(r->gate->metrics, M_FINDINGS, r->nhits);
+		metric_add(r->gate->metrics, M_SCANNED_BYTES,
+			r->have_body ? r->body.inspected_bytes : 0);
+		if (r->classifier_failed)
+			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+	}
+	return STEP_NEXT;
+}

@@ -1,0 +1,240 @@
+/* The agent's side of the gate: from the arguments of a NOTIFY to a request, and
+ * from a verdict to the actions of its ACK. The argument names are those of
+ * haproxy/spoe.cfg. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "gate/exchange.h"
+#include "gate/vars.h"
+
+static struct span
+text_arg(const struct spop_message *m, const char *name)
+{
+	const struct spop_value *v = spop_arg(m, name);
+
+	return v && (v->type == SPOP_STRING || v->type == SPOP_BINARY)
+		       ? v->s
+		       : (struct span){ NULL, 0 };
+}
+
+/* -1 where the argument is absent or no number. */
+static int64_t
+int_arg(const struct spop_message *m, const char *name)
+{
+	const struct spop_value *v = spop_arg(m, name);
+
+	if (!v)
+		return -1;
+	switch (v->type) {
+	case SPOP_INT32:
+	case SPOP_INT64: return v->i;
+	case SPOP_UINT32:
+	case SPOP_UINT64: return v->u > INT64_MAX ? -1 : (int64_t)v->u;
+	default: return -1;
+	}
+}
+
+static struct span
+address_arg(const struct spop_message *m, const char *name, struct arena *a)
+{
+	const struct spop_value *v = spop_arg(m, name);
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (v && v->type == SPOP_IPV4)
+		inet_ntop(AF_INET, v->s.p, text, sizeof(text));
+	else if (v && v->type == SPOP_IPV6)
+		inet_ntop(AF_INET6, v->s.p, text, sizeof(text));
+	return arena_dup(a, span_str(text));
+}
+
+/* req.hdrs_bin: name and value, each with a varint length, until both are empty. */
+static int
+read_fields(struct request *r, struct span bin)
+{
+	struct spop_rd rd = spop_rd_over(bin);
+	size_t n = 0;
+	bool ended = false;
+
+	while (rd.err == SPOP_OK && rd.p < rd.end && !ended) {
+		struct span name = spop_rd_string(&rd), value = spop_rd_string(&rd);
+		ended = name.n == 0 && value.n == 0;
+		n += !ended;
+	}
+	if (rd.err != SPOP_OK || !ended)
+		return ERR_SYNTAX;
+	if (n > CAP_HEADERS)
+		return ERR_LIMIT;
+	r->head.fields = arena_array(&r->arena, n, sizeof(*r->head.fields));
+	if (!r->head.fields)
+		return ERR_NOMEM;
+	rd = spop_rd_over(bin);
+	for (; r->head.nfields < n; r->head.nfields++) {
+		struct http_field *f = &r->head.fields[r->head.nfields];
+		f->name = spop_rd_string(&rd);
+		f->value = spop_rd_string(&rd);
+	}
+	return 0;
+}
+
+/* What proves that the body is whole: one Content-Length equal to what came. A
+ * request without Content-Length and Transfer-Encoding whose wait ended with
+ * nothing has no body; all else is the relay's to read. */
+static int
+read_framing(struct request *r, const struct spop_message *m)
+{
+	struct span v;
+	uint64_t len = 0;
+	int64_t body_len = int_arg(m, "body_len");
+	int n = http_field_one(&r->head, "content-length", &v);
+
+	if (n < 0 || (n > 0 && (span_u64(v, &len) < 0 || len > INT64_MAX)))
+		return ERR_AMBIGUOUS;
+	bool chunked = http_field_nth(&r->head, "transfer-encoding", 0) != NULL;
+	if (n > 0 && chunked)
+		return ERR_AMBIGUOUS;
+	r->declared_length = n > 0 ? (int64_t)len : -1;
+	r->body_raw = text_arg(m, "body");
+	if (n > 0 && len == 0)
+		r->body_state = BODY_STATE_WHOLE;
+	else if (n > 0 && body_len == r->declared_length && r->body_raw.n == len)
+		r->body_state = BODY_STATE_WHOLE;
+	else if (n == 0 && !chunked && body_len == 0)
+		r->body_state = BODY_STATE_NONE;
+	else
+		r->body_state = BODY_STATE_PARTIAL;
+	if (r->body_state != BODY_STATE_WHOLE)
+		r->body_raw = (struct span){ NULL, 0 };
+	return 0;
+}
+
+/* ---- the verdict ---- */
+
+static struct spop_value
+value_of(const struct var *v)
+{
+	if (v->is_int)
+		return (struct spop_value){ .type = SPOP_INT64, .i = v->i };
+	return (struct spop_value){ .type = SPOP_STRING, .s = v->s };
+}
+
+/* As many as fit, in order of importance. */
+static size_t
+actions_within(struct request *r, struct spop_action *out, size_t max)
+{
+	struct var vars[VARS_MAX];
+	size_t n = request_vars(r, vars), k = 0, used = 0;
+
+	for (size_t i = 0; i < n && k < max; i++) {
+		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, vars[i].name,
+			value_of(&vars[i]) };
+		size_t need = spop_actions_bytes(&out[k], 1);
+		if (used + need <= r->ack_room) {
+			used += need;
+			k++;
+		}
+	}
+	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT &&
+		r->rewritten.n && k < max) {
+		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",
+			{ .type = SPOP_BINARY, .s = buf_view(&r->rewritten) } };
+		if (used + spop_actions_bytes(&out[k], 1) <= r->ack_room)
+			k++;
+	}
+	return k;
+}
+
+static void
+agent_verdict(struct request *r)
+{
+	struct spop_action actions[VARS_MAX + 1];
+
+	if (r->decision.via == VIA_RELAY && r->decision.kind != D_DENY &&
+		exchange_open(r) < 0) {
+		request_withdraw(r, "no room for the relay");
+		request_overload(r);
+	}
+	size_t n = actions_within(r, actions, VARS_MAX + 1);
+	if (r->answered_flag)
+		*r->answered_flag = true;
+	r->answered_flag = NULL;
+	r->agent_cb(r->agent_arg, actions, n);
+	if (r->decision.via == VIA_RELAY)
+		return;
+	if (r->withdrawn && !r->pending)
+		request_late(r);
+	gate_request_end(r);
+}
+
+/* ---- the request ---- */
+
+static enum step_result
+arrive(struct request *r, const struct spop_message *m)
+{
+	r->head.method = text_arg(m, "method");
+	r->src = address_arg(m, "src", &r->arena);
+	struct span path = text_arg(m, "path"), query = text_arg(m, "query");
+	if (!request_set_target(r, path, query, query.n > 0))
+		return request_overload(r);
+	int err = read_fields(r, text_arg(m, "hdrs"));
+	if (err == ERR_NOMEM)
+		return request_overload(r);
+	if (err == ERR_LIMIT)
+		return request_deny(
+			r, 400, "too_many_headers", "", SPAN_LIT("too many header fields"));
+	if (err < 0)
+		return request_deny(
+			r, 400, "invalid_request", "", SPAN_LIT("the header cannot be read"));
+	if (read_framing(r, m) < 0)
+		return request_deny(r, 400, "ambiguous_length", "",
+			SPAN_LIT("the length of the body is ambiguous"));
+	/* The frame is held until the ACK. */
+	if (!request_hold(r, sizeof(*r) + r->body_raw.n)) {
+		request_deny(r, 503, "overloaded", "", SPAN_LIT("too much is held already"));
+		r->decision.retry_after_s = 1;
+		return STEP_DECIDED;
+	}
+	return STEP_NEXT;
+}
+
+struct request *
+gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_t ack_room,
+	gate_verdict_cb *cb, void *arg)
+{
+	const struct spop_message *m = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (span_is(messages[i].name, "tollgate-request"))
+			m = &messages[i];
+	struct request *r = m ? malloc(sizeof(*r)) : NULL;
+	if (!r) { /* no decision: HAProxy answers 503 */
+		cb(arg, NULL, 0);
+		return NULL;
+	}
+	request_init(r, g->snap, g->worker, CAP_REQUEST_ARENA);
+	r->gate = g;
+	r->held_slot = HOLD_SLOTS;
+	r->done = agent_verdict;
+	r->agent_cb = cb;
+	r->agent_arg = arg;
+	r->ack_room = ack_room;
+	g->alive++;
+	if (arrive(r, m) == STEP_DECIDED)
+		r->step = nsteps - 1;
+	/* The verdict may end the request inside gate_run. */
+	bool answered = false;
+	r->answered_flag = &answered;
+	gate_run(r);
+	if (answered)
+		return NULL;
+	r->answered_flag = NULL;
+	return r;
+}
+
+void
+gate_forget(struct request *r)
+{
+	request_withdraw(r, "HAProxy went away");
+	gate_request_end(r);
+}

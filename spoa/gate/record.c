@@ -1,0 +1,409 @@
+/* What a record says (the inside; the audit thread adds version, node, boot,
+ * sequence, previous hash and time). Every value a rule may read is here, so
+ * that a decision can be evaluated again; prompt text is only hashed, with a key,
+ * or stored redacted where the route says so. Lists are cut at a stated length
+ * and carry their true count. */
+#include "gate/request.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "gate/gate_private.h"
+
+enum { LIST_MAX = 64, TEXT_MAX = 32 << 10, VALUE_MAX = 1024 };
+
+static void
+key(struct buf *b, const char *name)
+{
+	if (b->n && buf_view(b).p[b->n - 1] != '{')
+		buf_putc(b, ',');
+	buf_json_str(b, span_str(name));
+	buf_putc(b, ':');
+}
+
+/* UTF-8 cut at a character. */
+static struct span
+cut(struct span s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return span_cut(s, 0, max);
+}
+
+/* Header values may hold any byte; records are UTF-8. */
+static void
+put_str(struct buf *b, const char *name, struct span s)
+{
+	char clean[VALUE_MAX];
+
+	if (s.n == 0)
+		return;
+	s = cut(s, VALUE_MAX);
+	for (size_t i = 0; i < s.n; i++)
+		clean[i] = (signed char)s.p[i] < 0 ? '?' : s.p[i];
+	key(b, name);
+	buf_json_str(b, span_of(clean, s.n));
+}
+
+/* Text known to be UTF-8 (claims, model names). */
+static void
+put_utf8(struct buf *b, const char *name, struct span s)
+{
+	if (s.n == 0)
+		return;
+	key(b, name);
+	buf_json_str(b, cut(s, VALUE_MAX));
+}
+
+static void
+put_int(struct buf *b, const char *name, int64_t v)
+{
+	key(b, name);
+	buf_printf(b, "%" PRId64, v);
+}
+
+static void
+put_flag(struct buf *b, const char *name, bool v)
+{
+	if (!v)
+		return;
+	key(b, name);
+	buf_str(b, "true");
+}
+
+static void
+put_identity(struct request *r, struct buf *b)
+{
+	const struct identity *id = &r->identity;
+
+	key(b, "identity");
+	buf_putc(b, '{');
+	put_str(b, "method", span_str(id->method));
+	put_utf8(b, "person", id->person);
+	put_utf8(b, "agent", id->agent);
+	put_utf8(b, "department", id->department);
+	put_utf8(b, "team", id->team);
+	put_utf8(b, "tier", id->tier);
+	put_int(b, "clearance", id->clearance);
+	if (id->nroles) {
+		key(b, "roles");
+		buf_putc(b, '[');
+		for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++) {
+			buf_str(b, i ? "," : "");
+			buf_json_str(b, cut(id->roles[i].s, VALUE_MAX));
+		}
+		buf_putc(b, ']');
+		if (id->nroles > LIST_MAX)
+			put_int(b, "roles_total", (int64_t)id->nroles);
+	}
+	if (id->nattributes) {
+		struct cel_value v = { .type = CEL_MAP,
+			.list = { id->attributes, id->nattributes } };
+		struct buf attrs;
+		buf_init(&attrs, 8192);
+		cel_json(&v, &attrs);
+		if (!buf_failed(&attrs)) {
+			key(b, "attributes");
+			buf_span(b, buf_view(&attrs));
+		} else {
+			put_int(b, "attributes_total", (int64_t)id->nattributes);
+		}
+		buf_free(&attrs);
+	}
+	put_utf8(b, "issuer", id->issuer);
+	put_utf8(b, "key", id->key_id);
+	buf_putc(b, '}');
+	if (r->identified && !id->verified)
+		put_str(b, "attributed", SPAN_LIT("service-account"));
+}
+
+static bool
+target_has_hit(const struct request *r)
+{
+	for (size_t i = 0; i < r->nhits; i++)
+		if (r->hits[i].in_target)
+			return true;
+	return false;
+}
+
+/* Numbers and booleans only: a string may be text. */
+static void
+put_params(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; r->have_body && i < r->body.nparams && n < LIST_MAX; i++) {
+		const struct body_param *p = &r->body.params[i];
+		if (p->kind != PARAM_NUMBER && p->kind != PARAM_BOOL)
+			continue;
+		if (n++ == 0) {
+			key(b, "parameters");
+			buf_putc(b, '{');
+		} else {
+			buf_putc(b, ',');
+		}
+		buf_json_str(b, cut(p->name, 64));
+		buf_putc(b, ':');
+		buf_span(b, p->text.n <= 64 ? p->text : SPAN_LIT("null"));
+	}
+	if (n)
+		buf_putc(b, '}');
+}
+
+/* The path may hold what the policy redacts: then it stays out. The query and
+ * header values always do. */
+static void
+put_request(struct request *r, struct buf *b)
+{
+	key(b, "request");
+	buf_putc(b, '{');
+	put_str(b, "method", r->head.method);
+	put_str(b, "host", r->host);
+	if (target_has_hit(r))
+		put_str(b, "path", SPAN_LIT("<redacted>"));
+	else
+		put_str(b, "path", r->head.path);
+	put_str(b, "src", r->src);
+	if (r->declared_length >= 0)
+		put_int(b, "content_length", r->declared_length);
+	put_params(r, b);
+	buf_putc(b, '}');
+}
+
+/* How often each entity was found, with its best score. */
+static void
+put_findings(struct request *r, struct buf *b)
+{
+	bool first = true;
+	struct buf names;
+
+	buf_init(&names, 4096);
+	request_classes(r, &names);
+	key(b, "classes");
+	buf_putc(b, '[');
+	struct span rest = buf_view(&names);
+	while (rest.n) {
+		buf_str(b, first ? "" : ",");
+		buf_json_str(b, span_next(&rest, ','));
+		first = false;
+	}
+	buf_putc(b, ']');
+	buf_free(&names);
+	if (r->nhits == 0)
+		return;
+	key(b, "entities");
+	buf_putc(b, '{');
+	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
+		size_t n = 0;
+		double best = 0;
+		if (!entity_in(&r->found, e))
+			continue;
+		for (size_t i = 0; i < r->nhits; i++)
+			if (r->hits[i].f.entity == e) {
+				n++;
+				if ((double)r->hits[i].f.score > best)
+					best = (double)r->hits[i].f.score;
+			}
+		if (n == 0)
+			continue;
+		key(b, detect_entity_name(r->snap->rules, e));
+		buf_printf(b, "{\"count\":%zu,\"score\":%.2f}", n, best);
+	}
+	buf_putc(b, '}');
+}
+
+/* HMAC-SHA-256 under a key derived from the audit key: the same prompt has the
+ * same hash in one node's journal, and nobody without the key can test a guess. */
+static void
+put_prompt(struct request *r, struct buf *b)
+{
+	unsigned char h[crypto_auth_hmacsha256_BYTES];
+
+	if (r->body_state == BODY_STATE_NONE)
+		return;
+	key(b, "prompt");
+	buf_putc(b, '{');
+	if (r->body_state == BODY_STATE_PARTIAL) {
+		put_flag(b, "not_read", true);
+		buf_putc(b, '}');
+		return;
+	}
+	crypto_auth_hmacsha256(h, (const unsigned char *)(r->raw.p ? r->raw.p : ""), r->raw.n,
+		r->gate->shared->prompt_key);
+	key(b, "hmac_sha256");
+	buf_putc(b, '"');
+	buf_hex(b, h, sizeof(h));
+	buf_putc(b, '"');
+	put_int(b, "bytes", (int64_t)r->raw.n);
+	put_str(b, "encoding", r->coding);
+	if (r->have_body) {
+		put_int(b, "segments", (int64_t)r->body.nsegments);
+		put_int(b, "inspected_bytes", (int64_t)r->body.inspected_bytes);
+		put_int(b, "opaque_bytes", (int64_t)r->body.opaque_bytes);
+		put_int(b, "opaque_parts", (int64_t)r->body.nmedia);
+	}
+	put_flag(b, "unreadable", r->unreadable);
+	put_int(b, "estimated_input_tokens", r->input_tokens);
+	put_int(b, "reserved_output_tokens", r->output_tokens);
+	if (r->route && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY) {
+		struct span text = r->rewritten.n ? buf_view(&r->rewritten) : r->raw;
+		key(b, "text");
+		buf_json_str(b, cut(text, TEXT_MAX));
+		if (text.n > TEXT_MAX)
+			put_flag(b, "text_cut", true);
+	}
+	buf_putc(b, '}');
+}
+
+static void
+put_quota(struct request *r, struct buf *b)
+{
+	bool first = true;
+
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < r->quota[i].ndims; k++) {
+			const struct quota_dim *d = &r->quota[i].dim[k];
+			if (first) {
+				key(b, "limits");
+				buf_putc(b, '[');
+			}
+			buf_printf(b, "%s{", first ? "" : ",");
+			put_str(b, "limit", span_str(d->name));
+			put_str(b, "kind",
+				d->kind == QUOTA_TOKENS ? SPAN_LIT("tokens")
+							: SPAN_LIT("requests"));
+			put_int(b, "of", (int64_t)d->limit);
+			put_int(b, "window_s", (int64_t)d->window_s);
+			put_int(b, "taken", d->charged ? (int64_t)d->n : 0);
+			put_int(b, "remaining", (int64_t)d->remaining);
+			buf_putc(b, '}');
+			first = false;
+		}
+	if (!first)
+		buf_putc(b, ']');
+	put_flag(b, "quota_unavailable", r->quota_failed);
+}
+
+static void
+put_policy(struct request *r, struct buf *b)
+{
+	const struct policy *p = r->snap->policy;
+
+	put_str(b, "policy", span_str(p->label));
+	put_str(b, "policy_version", span_str(p->version));
+	put_flag(b, "shadow", p->shadow);
+	if (r->route) {
+		put_str(b, "route", span_str(r->route->name));
+		put_str(b, "target", span_str(r->route->target));
+		put_str(b, "backend", span_str(r->route->backend));
+	}
+	put_utf8(b, "model", r->body.model);
+}
+
+/* Which rules matched, and those that failed with why. */
+static void
+put_rules(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	if (!r->have_verdict)
+		return;
+	for (size_t i = 0; i < r->snap->policy->nrules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &r->verdict.trace[i];
+		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
+			continue;
+		if (n++ == 0) {
+			key(b, "rules");
+			buf_putc(b, '[');
+		} else {
+			buf_putc(b, ',');
+		}
+		buf_putc(b, '{');
+		put_str(b, "name", span_str(t->rule->name));
+		put_str(b, "fate",
+			t->fate == RULE_MATCHED ? SPAN_LIT("matched") : SPAN_LIT("error"));
+		put_str(b, "error", t->error);
+		buf_putc(b, '}');
+	}
+	if (n)
+		buf_putc(b, ']');
+	if (r->verdict.shadowed) {
+		static const char *const effect[] = { "deny", "permit", "redact" };
+		key(b, "would_be");
+		buf_putc(b, '{');
+		put_str(b, "decision", span_str(effect[r->verdict.shadow_effect]));
+		if (r->verdict.shadow_rule)
+			put_str(b, "rule", span_str(r->verdict.shadow_rule->name));
+		buf_putc(b, '}');
+	}
+}
+
+void
+record_decision(struct request *r, struct buf *b)
+{
+	const struct decision *d = &r->decision;
+	char when[CLOCK_RFC3339_LEN];
+
+	buf_str(b, "\"type\":\"decision\"");
+	put_str(b, "id", span_str(r->id));
+	clock_rfc3339(r->now_wall_ns, when);
+	put_str(b, "decided_at", span_str(when));
+	put_str(b, "decision", span_str(decision_names[d->kind]));
+	if (d->kind == D_DENY) {
+		put_int(b, "status", d->status);
+		put_str(b, "code", span_str(d->code));
+		put_utf8(b, "reason", d->message);
+	}
+	put_str(b, "rule", span_str(d->rule));
+	if (d->via == VIA_DIRECT) {
+		put_str(b, "via", SPAN_LIT("direct"));
+		put_str(b, "state", SPAN_LIT("released to HAProxy"));
+	} else if (d->via == VIA_RELAY) {
+		put_str(b, "via", SPAN_LIT("relay"));
+	}
+	put_policy(r, b);
+	put_rules(r, b);
+	put_request(r, b);
+	put_identity(r, b);
+	put_findings(r, b);
+	put_flag(b, "classifier_failed", r->classifier_failed);
+	put_prompt(r, b);
+	put_quota(r, b);
+	key(b, "not_inspected");
+	buf_str(b, "[\"header values\"]");
+}
+
+void
+record_completion(struct request *r, const struct exchange_result *res, const char *outcome,
+	struct buf *b)
+{
+	buf_str(b, "\"type\":\"completion\"");
+	put_str(b, "id", span_str(r->id));
+	put_str(b, "outcome", span_str(outcome));
+	if (res->status)
+		put_int(b, "status", res->status);
+	put_str(b, "why", span_str(res->why));
+	put_policy(r, b);
+	key(b, "identity");
+	buf_putc(b, '{');
+	put_str(b, "method", span_str(r->identity.method));
+	put_utf8(b, "person", r->identity.person);
+	buf_putc(b, '}');
+	put_int(b, "response_bytes", (int64_t)res->response_bytes);
+	if (res->usage.known) {
+		key(b, "usage");
+		buf_putc(b, '{');
+		put_int(b, "input_tokens", res->usage.input_tokens);
+		put_int(b, "output_tokens", res->usage.output_tokens);
+		put_int(b, "cached_tokens", res->usage.cached_tokens);
+		buf_putc(b, '}');
+	} else {
+		put_flag(b, "usage_unknown", true);
+	}
+	put_int(b, "duration_us", (int64_t)(clock_mono_us() - r->begun_us));
+}

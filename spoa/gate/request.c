@@ -1,0 +1,133 @@
+/* Life of a request, and what its steps share. */
+#include "gate/request.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer" };
+
+/* Crockford's base 32: 48 bits of time, 80 of chance. */
+static void
+make_id(struct request *r)
+{
+	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint64_t ms = (uint64_t)r->now_wall_ns / 1000000;
+	unsigned char rnd[16];
+
+	randombytes_buf(rnd, sizeof(rnd));
+	for (int i = 9; i >= 0; i--, ms >>= 5)
+		r->id[i] = alphabet[ms & 31];
+	for (int i = 0; i < 16; i++)
+		r->id[10 + i] = alphabet[rnd[i] & 31];
+	r->id[DECISION_ID_LEN] = '\0';
+}
+
+void
+request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap)
+{
+	memset(r, 0, sizeof(*r));
+	r->snap = snapshot_ref(snap);
+	r->worker = worker;
+	arena_init(&r->arena, arena_cap, true);
+	r->now_wall_ns = clock_wall_ns();
+	r->begun_us = clock_mono_us();
+	r->declared_length = -1;
+	r->dialect = dialect_find(SPAN_LIT("openai"));
+	r->identity.method = "none";
+	buf_init(&r->decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
+	buf_init(&r->rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
+	buf_init(&r->new_target, 4 * CAP_TARGET_BYTES);
+	buf_init(&r->record.fields, CAP_RECORD_BYTES);
+	buf_init(&r->completion.fields, CAP_RECORD_BYTES);
+	make_id(r);
+}
+
+void
+request_clear(struct request *r)
+{
+	buf_wipe(&r->decoded);
+	buf_wipe(&r->rewritten);
+	buf_wipe(&r->new_target);
+	buf_wipe(&r->record.fields);
+	buf_wipe(&r->completion.fields);
+	free(r->hits);
+	free((void *)r->failed);
+	arena_reset(&r->arena);
+	snapshot_unref(&r->snap);
+}
+
+enum step_result
+request_deny(
+	struct request *r, int status, const char *code, const char *rule, struct span message)
+{
+	r->decision.kind = D_DENY;
+	r->decision.via = VIA_NONE;
+	r->decision.status = status;
+	r->decision.code = code;
+	r->decision.rule = rule;
+	r->decision.message = message;
+	return STEP_DECIDED;
+}
+
+enum step_result
+request_overload(struct request *r)
+{
+	request_deny(r, 503, "overloaded", "",
+		SPAN_LIT("the gateway is out of memory for this request"));
+	r->decision.retry_after_s = 1;
+	return STEP_DECIDED;
+}
+
+const struct on_failure *
+request_on_failure(const struct request *r)
+{
+	return r->route ? &r->route->on_failure : &r->snap->policy->on_failure;
+}
+
+bool
+request_set_target(struct request *r, struct span path, struct span query, bool has_query)
+{
+	char *target = arena_alloc(&r->arena, path.n + query.n + 2);
+
+	if (!target)
+		return false;
+	memcpy(target, path.p ? path.p : "", path.n);
+	target[path.n] = '?';
+	memcpy(target + path.n + 1, query.p ? query.p : "", query.n);
+	r->head.path = span_of(target, path.n);
+	r->head.query = span_of(target + path.n + 1, query.n);
+	r->head.has_query = has_query;
+	return true;
+}
+
+bool
+request_own_head(struct request *r)
+{
+	struct http_field *f = arena_array(&r->arena, r->head.nfields, sizeof(*f));
+
+	if (!f)
+		return false;
+	r->head.method = arena_dup(&r->arena, r->head.method);
+	for (size_t i = 0; i < r->head.nfields; i++) {
+		f[i].name = arena_dup(&r->arena, r->head.fields[i].name);
+		f[i].value = arena_dup(&r->arena, r->head.fields[i].value);
+	}
+	r->head.fields = f;
+	r->coding = arena_dup(&r->arena, r->coding);
+	r->src = arena_dup(&r->arena, r->src);
+	return !arena_failed(&r->arena);
+}
+
+void
+request_classes(const struct request *r, struct buf *out)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; r->have_verdict && i < p->nclasses; i++)
+		if (entity_in(&r->verdict.classes_hit, i))
+			buf_printf(out, "%s%s", out->n ? "," : "", p->classes[i].name);
+}

@@ -1,0 +1,173 @@
+/* One request on its way through the steps: what came in, what each step found,
+ * what was decided. Private to gate/ and to `tollgate decide`. owner: worker.
+ *
+ * The steps of steps[] run in order; a step that must wait (Redis, audit) parks
+ * the request and its callback resumes it. A request whose body is not whole
+ * runs them twice: on the head alone, and again when the relay brings the body. */
+#ifndef GATE_REQUEST_H
+#define GATE_REQUEST_H
+
+#include "gate/audit.h"
+#include "gate/gate.h"
+#include "gate/quota.h"
+#include "gate/snapshot.h"
+#include "policy/decide.h"
+#include "text/placeholder.h"
+
+enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
+enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY };
+
+#define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
+#define TICKET_LEN	37 /* "WWWW-" and 32 hexadecimal digits */
+
+struct decision {
+	enum decision_kind kind;
+	enum decision_via via;
+	int status;		/* deny */
+	const char *code;	/* deny: error code; NULL: follows from the status */
+	struct span message;	/* deny: for the caller; never prompt text */
+	const char *rule;	/* that decided; "" where none did */
+	uint64_t retry_after_s; /* 0: none */
+};
+
+/* A finding with the segment it stands in. */
+struct hit {
+	const struct segment *segment;
+	bool in_target;	  /* the segment is part of path or query */
+	struct finding f; /* offsets within segment->text */
+};
+
+enum body_state {
+	BODY_STATE_NONE,   /* proved absent */
+	BODY_STATE_WHOLE,  /* req->raw is all of it */
+	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
+};
+
+enum request_wait { WAIT_NONE, WAIT_QUOTA, WAIT_AUDIT };
+
+struct request {
+	struct gate *gate; /* NULL in `tollgate decide` */
+	unsigned worker;
+	struct snapshot *snap;
+	struct arena arena;
+	char id[DECISION_ID_LEN + 1];
+	int64_t now_wall_ns;
+	uint64_t begun_us;
+
+	/* what came in; views into the SPOP frame until request_own_head() */
+	struct http_head head;
+	struct span src;      /* text form of the client's address */
+	struct span body_raw; /* as it arrived, possibly encoded */
+	enum body_state body_state;
+	int64_t declared_length; /* Content-Length; -1: none */
+
+	/* what the steps found */
+	const struct route *route;
+	const struct dialect *dialect;
+	struct span host; /* lower case, without port */
+	struct identity identity;
+	bool identified;    /* the step ran and *identity is valid */
+	struct span coding; /* Content-Encoding where it is not identity */
+	struct buf decoded;
+	struct span raw; /* the decoded body */
+	struct body body;
+	bool have_body;	 /* *body is valid */
+	bool unreadable; /* permitted as such */
+	struct segment *target;
+	size_t ntarget;
+	struct hit *hits;
+	size_t nhits, hits_size;
+	struct entity_set found;
+	bool classifier_failed;
+	const struct segment *
+		*failed; /* segments without an answer, for on_failure.classifier: redact */
+	size_t nfailed, failed_size;
+	struct policy_verdict verdict;
+	bool have_verdict;
+	int64_t input_tokens, output_tokens; /* estimated, reserved */
+
+	/* quota: [0] what the head alone decides, [1] what needs the body */
+	struct quota_request quota[2];
+	bool quota_failed;
+
+	/* the outcome */
+	struct decision decision;
+	struct placeholders *placeholders;
+	struct buf rewritten;  /* redacted or otherwise edited body */
+	struct buf new_target; /* redacted path and query */
+	bool swap_body; /* send `rewritten` or the decoded body instead of what arrived */
+	bool ask_usage;
+
+	/* running */
+	size_t step;
+	enum request_wait wait;
+	bool resumed;	     /* the second run, with the relay's body */
+	bool answered;	     /* the verdict was given, or nobody waits for it */
+	bool *answered_flag; /* tells gate_notify that the verdict came inside it */
+	bool ended;	     /* free it once `pending` is 0 */
+	unsigned pending;    /* quota and audit calls that still hold memory of this request */
+	void (*done)(struct request *r); /* the verdict stands */
+	void (*agent_cb)(void *arg, const struct spop_action *actions, size_t n);
+	void *agent_arg;
+	size_t ack_room;
+	struct request *prev, *next; /* the gate's list of parked requests, oldest first */
+	bool parked;
+	uint64_t parked_us;
+	struct audit_entry record, completion;
+	bool recorded;			  /* the decision's record is durable */
+	enum decision_kind recorded_kind; /* what the record says */
+	const char *withdrawn;		  /* not let go whatever the record says: why */
+	size_t held_bytes, held_slot;
+
+	struct exchange *x; /* where it goes through the relay */
+};
+
+/* ---- steps: gate/steps.c ---- */
+enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED };
+struct step {
+	const char *name;
+	enum step_result (*run)(struct request *r);
+};
+extern const struct step steps[];
+extern const size_t nsteps;
+enum { STEP_READ = 3 }; /* where a deferred request resumes */
+
+enum step_result step_framing(struct request *r);
+enum step_result step_match(struct request *r);
+enum step_result step_identity(struct request *r);
+enum step_result step_read(struct request *r);
+enum step_result step_classify(struct request *r);
+enum step_result step_policy(struct request *r);
+enum step_result step_quota(struct request *r);
+enum step_result step_audit(struct request *r);
+
+/* ---- helpers shared by the steps ---- */
+/* Decides a denial; `message` is a fixed phrase or lives in the arena. */
+enum step_result request_deny(
+	struct request *r, int status, const char *code, const char *rule, struct span message);
+/* Out of memory or over the arena's cap: a 503. */
+enum step_result request_overload(struct request *r);
+const struct on_failure *request_on_failure(const struct request *r);
+/* Sets path and query, copied as one run of bytes, as the offsets of target
+ * segments count. */
+bool request_set_target(struct request *r, struct span path, struct span query, bool has_query);
+/* Copies the rest of the head into the arena: the frame may go. */
+bool request_own_head(struct request *r);
+/* Prepares and frees everything a request holds; the struct itself is the caller's. */
+void request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap);
+void request_clear(struct request *r);
+/* Names of the classes with a finding, comma-separated, at most n bytes. */
+void request_classes(const struct request *r, struct buf *out);
+/* What conditions read, as known so far. */
+void request_facts(struct request *r, struct policy_facts *f);
+/* Within step_policy: builds `rewritten` and `new_target`. 0 or negative. */
+int request_rewrite(struct request *r);
+
+/* gate/record.c: the inside of the records. */
+void record_decision(struct request *r, struct buf *out);
+void record_completion(struct request *r, const struct exchange_result *res,
+	const char *outcome, struct buf *out);
+
+extern const char *const decision_names[]; /* by enum decision_kind */
+
+#endif

@@ -1,0 +1,95 @@
+/* Building and sharing snapshots. */
+#include "gate/snapshot.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+
+enum { TOKEN_CACHE_ENTRIES = 4096 };
+
+static void
+destroy(struct snapshot *s)
+{
+	for (unsigned i = 0; i < s->nlocal; i++) {
+		detect_scratch_free(&s->local[i].scratch);
+		identity_cache_free(&s->local[i].cache);
+	}
+	free(s->local);
+	identity_keys_free(&s->keys);
+	detect_free(&s->rules);
+	arena_reset(&s->arena);
+	free(s);
+}
+
+struct snapshot *
+snapshot_load(
+	const char *config_file, const char *policy_file, unsigned workers, struct diag *d)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	struct buf errors;
+
+	if (!s)
+		return NULL;
+	buf_init(&errors, 1 << 20);
+	arena_init(&s->arena, 0, false);
+	atomic_init(&s->refs, 1);
+	s->local = calloc(workers ? workers : 1, sizeof(*s->local));
+	s->nlocal = s->local ? (workers ? workers : 1) : 0;
+	if (!s->local)
+		goto fail;
+	if (config_file) {
+		s->cfg = config_load(&s->arena, config_file, d);
+		if (!s->cfg)
+			goto fail;
+		if (!policy_file)
+			policy_file = s->cfg->policy;
+	}
+	s->rules = detect_load(s->cfg ? s->cfg->detectors : NULL, &errors);
+	if (!s->rules) {
+		buf_span(&d->text, buf_view(&errors));
+		d->errors++;
+		goto fail;
+	}
+	s->policy = policy_load(&s->arena, policy_file, s->cfg, s->rules, d);
+	if (!s->policy)
+		goto fail;
+	s->keys = identity_keys_load(s->policy, d);
+	if (!s->keys)
+		goto fail;
+	buf_free(&errors);
+	return s;
+fail:
+	buf_free(&errors);
+	destroy(s);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void
+snapshot_unref(struct snapshot **s)
+{
+	struct snapshot *old = *s;
+
+	*s = NULL;
+	if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1)
+		destroy(old);
+}
+
+struct snapshot_local *
+snapshot_mine(struct snapshot *s, unsigned worker)
+{
+	INVARIANT(worker < s->nlocal);
+	struct snapshot_local *l = &s->local[worker];
+
+	if (!l->scratch)
+		l->scratch = detect_scratch_new(s->rules);
+	if (!l->cache)
+		l->cache = identity_cache_new(TOKEN_CACHE_ENTRIES);
+	return l->scratch && l->cache ? l : NULL;
+}

@@ -1,0 +1,38 @@
+/* Everything that decides, as one immutable whole: configuration, rules, policy
+ * and keys. Built aside by main, published by pointer; a request pins the one it
+ * began with, so its policy version never changes under it. */
+#ifndef GATE_SNAPSHOT_H
+#define GATE_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include "policy/identity.h"
+
+/* What one worker keeps beside a snapshot. owner: that worker. */
+struct snapshot_local {
+	struct detect_scratch *scratch;
+	struct identity_cache *cache;
+};
+
+struct snapshot {
+	_Atomic unsigned refs;
+	struct arena arena;
+	const struct config *cfg; /* NULL for `decide` */
+	struct detect_rules *rules;
+	const struct policy *policy;
+	struct identity_keys *keys;
+	unsigned nlocal;
+	struct snapshot_local *local; /* one a worker */
+};
+
+/* Reads `policy_file` (NULL: the one cfg names) and all it names. `config_file`
+ * NULL: no configuration. One reference is the caller's. NULL with *d filled. */
+struct snapshot *snapshot_load(
+	const char *config_file, const char *policy_file, unsigned workers, struct diag *d);
+struct snapshot *snapshot_ref(struct snapshot *s);
+/* Drops a reference; the last one frees. Clears *s. */
+void snapshot_unref(struct snapshot **s);
+/* The calling worker's own part, made at first use. NULL: out of memory. */
+struct snapshot_local *snapshot_mine(struct snapshot *s, unsigned worker);
+
+#endif

@@ -1,0 +1,169 @@
+/* The steps of a decision, in the order of the path, and the first three of
+ * them: framing, route, identity. Whatever can be refused from the head alone is
+ * refused here, before a byte of the body is looked at. */
+#include "gate/request.h"
+
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* clang-format off */
+const struct step steps[] = {
+	{ "framing",  step_framing  }, /* what is ambiguous or too large: 400, 413, 415, 501 */
+	{ "match",    step_match    }, /* which route: 404 */
+	{ "identity", step_identity }, /* who is asking: 401 */
+	{ "read",     step_read     }, /* the body's segments; skipped while it is not whole */
+	{ "classify", step_classify }, /* what data is inside */
+	{ "policy",   step_policy   }, /* what the policy in force says; the rewritten body */
+	{ "quota",    step_quota    }, /* reserve; may wait for Redis */
+	{ "audit",    step_audit    }, /* the record is durable; waits for the disk */
+};
+/* clang-format on */
+const size_t nsteps = sizeof(steps) / sizeof(steps[0]);
+
+_Static_assert(STEP_READ == 3, "steps[STEP_READ] must be step_read");
+
+static bool
+method_is(const struct request *r, const char *m)
+{
+	return span_is(r->head.method, m);
+}
+
+static enum step_result
+bad_request(struct request *r, const char *code, const char *why)
+{
+	return request_deny(r, 400, code, "", span_str(why));
+}
+
+/* RFC 9110 8.4: one known coding, or none. */
+static enum step_result
+check_coding(struct request *r)
+{
+	struct span v;
+	int n = http_field_one(&r->head, "content-encoding", &v);
+
+	if (n < 0)
+		return request_deny(r, 415, "unsupported_encoding", "",
+			SPAN_LIT("several Content-Encoding fields"));
+	v = span_trim(v, " \t");
+	if (v.n == 0 || span_ieq(v, SPAN_LIT("identity")))
+		return STEP_NEXT;
+	static const char *const known[] = { "gzip", "x-gzip", "deflate", "br" };
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_ieq(v, span_str(known[i]))) {
+			r->coding = v;
+			return STEP_NEXT;
+		}
+	return request_deny(r, 415, "unsupported_encoding", "",
+		SPAN_LIT("the Content-Encoding is unknown or stacked; send gzip, deflate, br "
+			 "or none"));
+}
+
+/* "Host: Example.com:8443" → "example.com"; "[::1]:80" → "[::1]". */
+static struct span
+host_name(struct request *r, struct span v)
+{
+	size_t end = v.n;
+
+	if (v.n && v.p[0] == '[')
+		end = span_chr(v, ']') + 1;
+	else
+		end = span_chr(v, ':');
+	struct span h = arena_dup(&r->arena, span_cut(v, 0, end));
+	for (size_t i = 0; i < h.n; i++)
+		if (h.p[i] >= 'A' && h.p[i] <= 'Z')
+			((char *)h.p)[i] = (char)(h.p[i] | 0x20);
+	/* One trailing dot names the same host (RFC 1034 3.1). */
+	if (h.n > 1 && h.p[h.n - 1] == '.')
+		h.n--;
+	return h;
+}
+
+enum step_result
+step_framing(struct request *r)
+{
+	struct span v;
+	struct body_refusal why = { 0 };
+
+	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))
+		return request_deny(r, 501, "not_implemented", "",
+			SPAN_LIT("CONNECT and TRACE are not served here"));
+	if (http_field_nth(&r->head, "upgrade", 0))
+		return request_deny(
+			r, 501, "not_implemented", "", SPAN_LIT("Upgrade is not served here"));
+	if (http_field_one(&r->head, "host", &v) < 0)
+		return bad_request(r, "ambiguous_host", "several Host fields");
+	r->host = host_name(r, v);
+	if (http_field_one(&r->head, "content-type", &v) < 0)
+		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
+	if (r->head.path.n + r->head.query.n > CAP_TARGET_BYTES)
+		return bad_request(r, "target_too_long", "the path and query are too long");
+	if (target_read(&r->head, &r->arena, &r->target, &r->ntarget, &why) < 0)
+		return why.status ? request_deny(r, why.status, why.code, "",
+					    arena_dup(&r->arena, span_str(why.why)))
+				  : request_overload(r);
+	enum step_result coded = check_coding(r);
+	if (coded != STEP_NEXT)
+		return coded;
+	uint64_t cap = r->snap->cfg ? r->snap->cfg->body_bytes : CAP_BODY_BYTES;
+	if (r->declared_length >= 0 && (uint64_t)r->declared_length > cap)
+		return request_deny(r, 413, "request_too_large", "",
+			arena_printf(&r->arena, "the body is larger than %llu bytes",
+				(unsigned long long)cap));
+	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;
+}
+
+/* A path segment that chose the route is read by routing: a finding in it is
+ * denied, not rewritten. */
+static void
+reserve_matched(struct request *r)
+{
+	size_t matched = 0;
+
+	for (size_t i = 0; i < r->route->npaths; i++)
+		if (span_is(r->head.path, r->route->paths[i]))
+			matched = r->head.path.n;
+	for (size_t i = 0; i < r->route->nprefixes && matched == 0; i++)
+		if (span_starts(r->head.path, span_str(r->route->prefixes[i])))
+			matched = strlen(r->route->prefixes[i]);
+	for (size_t i = 0; i < r->ntarget; i++)
+		if (r->target[i].role == ROLE_PATH && r->target[i].start < matched)
+			r->target[i].reserved = true;
+}
+
+enum step_result
+step_match(struct request *r)
+{
+	r->route = policy_route(r->snap->policy, r->head.method, r->host, r->head.path);
+	if (!r->route)
+		return request_deny(r, 404, "no_route", "",
+			SPAN_LIT("no route of the policy matches this method, host and path"));
+	r->dialect = r->route->dialect ? r->route->dialect : dialect_for_path(r->head.path);
+	reserve_matched(r);
+	return STEP_NEXT;
+}
+
+enum step_result
+step_identity(struct request *r)
+{
+	const char *why = "";
+	bool hit = false;
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+
+	if (!mine)
+		return request_overload(r);
+	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
+		&r->head, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
+	if (err == ERR_AUTH) {
+		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
+		r->identity = (struct identity){ .method = "none" };
+		return request_deny(
+			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
+	}
+	if (err < 0)
+		return request_overload(r);
+	r->identified = true;
+	return STEP_NEXT;
+}

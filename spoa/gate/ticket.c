@@ -1,0 +1,112 @@
+/* The ticket table: chained buckets over random keys, and an age list. */
+#include "gate/ticket.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+void
+tickets_init(struct tickets *t, size_t cap)
+{
+	memset(t, 0, sizeof(*t));
+	t->cap = cap;
+}
+
+static struct ticket **
+bucket_of(struct tickets *t, const unsigned char key[16])
+{
+	return &t->bucket[(key[0] | (unsigned)key[1] << 8) % TICKET_BUCKETS];
+}
+
+int
+ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expires_us,
+	char text[TICKET_TEXT])
+{
+	INVARIANT(!k->live);
+	if (t->n >= t->cap)
+		return ERR_FULL;
+	randombytes_buf(k->key, sizeof(k->key));
+	k->expires_us = expires_us;
+	k->live = true;
+	struct ticket **b = bucket_of(t, k->key);
+	k->chain = *b;
+	*b = k;
+	k->newer = NULL;
+	k->older = t->newest;
+	if (t->newest)
+		t->newest->newer = k;
+	else
+		t->oldest = k;
+	t->newest = k;
+	t->n++;
+	snprintf(text, TICKET_TEXT, "%04x-", worker & 0xffffu);
+	sodium_bin2hex(text + 5, 33, k->key, sizeof(k->key));
+	return 0;
+}
+
+static int
+hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int
+ticket_parse(struct span s, unsigned *worker, unsigned char key[16])
+{
+	unsigned w = 0;
+
+	if (s.n != TICKET_TEXT - 1 || s.p[4] != '-')
+		return ERR_SYNTAX;
+	for (int i = 0; i < 4; i++) {
+		int d = hex(s.p[i]);
+		if (d < 0)
+			return ERR_SYNTAX;
+		w = w << 4 | (unsigned)d;
+	}
+	for (size_t i = 0; i < 16; i++) {
+		int hi = hex(s.p[5 + 2 * i]), lo = hex(s.p[6 + 2 * i]);
+		if (hi < 0 || lo < 0)
+			return ERR_SYNTAX;
+		key[i] = (unsigned char)(hi << 4 | lo);
+	}
+	*worker = w;
+	return 0;
+}
+
+static void
+take_out(struct tickets *t, struct ticket *k)
+{
+	struct ticket **b = bucket_of(t, k->key);
+
+	while (*b != k)
+		b = &(*b)->chain;
+	*b = k->chain;
+	*(k->older ? &k->older->newer : &t->oldest) = k->newer;
+	*(k->newer ? &k->newer->older : &t->newest) = k->older;
+	k->chain = k->older = k->newer = NULL;
+	k->live = false;
+	t->n--;
+}
+
+struct ticket *
+ticket_take(struct tickets *t, const unsigned char key[16])
+{
+	for (struct ticket *k = *bucket_of(t, key); k; k = k->chain)
+		if (sodium_memcmp(k->key, key, sizeof(k->key)) == 0) {
+			take_out(t, k);
+			return k;
+		}
+	return NULL;
+}
+
+struct ticket *
+ticket_expired(struct tickets *t, uint64_t now_us)
+{
+	struct ticket *k = t->oldest;
+
+	if (!k || k->expires_us > now_us)
+		return NULL;
+	take_out(t, k);
+	return k;
+}

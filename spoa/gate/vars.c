@@ -1,0 +1,134 @@
+/* From a decided request to variables. Text is made printable and cut: a header
+ * or a claim may hold anything, HAProxy's log and headers may not. */
+#include "gate/vars.h"
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "gate/exchange.h"
+
+/* ASCII, no controls, at most max bytes. */
+static struct span
+printable(struct request *r, struct span s, size_t max)
+{
+	s = span_cut(s, 0, max);
+	struct span out = arena_dup(&r->arena, s);
+	for (size_t i = 0; i < out.n; i++)
+		if (out.p[i] < ' ' || out.p[i] > '~')
+			((char *)out.p)[i] = '?';
+	return out;
+}
+
+struct vars {
+	struct request *r;
+	struct var *v;
+	size_t n;
+};
+
+static void
+put(struct vars *vs, const char *name, const char *field, struct span s)
+{
+	if (s.n && vs->n < VARS_MAX)
+		vs->v[vs->n++] = (struct var){ name, field, false, 0,
+			printable(vs->r, s, CAP_VAR_BYTES) };
+}
+
+static void
+put_int(struct vars *vs, const char *name, const char *field, int64_t i)
+{
+	if (vs->n < VARS_MAX)
+		vs->v[vs->n++] = (struct var){ name, field, true, i, { NULL, 0 } };
+}
+
+/* The dim of that kind with the least left. */
+static const struct quota_dim *
+tightest(const struct request *r, enum quota_kind kind)
+{
+	const struct quota_dim *best = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		if (r->quota[i].result == QUOTA_FAILED)
+			continue;
+		for (size_t k = 0; k < r->quota[i].ndims; k++) {
+			const struct quota_dim *d = &r->quota[i].dim[k];
+			if (d->kind == kind && (!best || d->remaining < best->remaining))
+				best = d;
+		}
+	}
+	return best;
+}
+
+static void
+put_limits(struct vars *vs)
+{
+	static const struct {
+		enum quota_kind kind;
+		const char *limit, *remaining, *reset, *flimit, *fremaining, *freset;
+	} kinds[] = {
+		{ QUOTA_REQUESTS, "limit_requests", "remaining_requests", "reset_requests",
+			"limit-requests", "remaining-requests", "reset-requests" },
+		{ QUOTA_TOKENS, "limit_tokens", "remaining_tokens", "reset_tokens",
+			"limit-tokens", "remaining-tokens", "reset-tokens" },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct quota_dim *d = tightest(vs->r, kinds[i].kind);
+		if (!d)
+			continue;
+		put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
+		put_int(vs, kinds[i].remaining, kinds[i].fremaining, (int64_t)d->remaining);
+		put(vs, kinds[i].reset, kinds[i].freset,
+			arena_printf(&vs->r->arena, "%llus",
+				(unsigned long long)(d->reset_ms + 999) / 1000));
+	}
+}
+
+static void
+put_error(struct vars *vs)
+{
+	struct request *r = vs->r;
+	struct buf b;
+
+	buf_init(&b, 4 * CAP_ERROR_BYTES);
+	dialect_error(r->dialect, r->decision.status, r->decision.code, r->decision.message,
+		span_str(r->id), &b);
+	if (!buf_failed(&b) && b.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
+		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0,
+			arena_dup(&r->arena, buf_view(&b)) };
+	buf_free(&b);
+}
+
+size_t
+request_vars(struct request *r, struct var out[VARS_MAX])
+{
+	static const char *const via[] = { "", "direct", "relay" };
+	struct vars vs = { r, out, 0 };
+	const struct decision *d = &r->decision;
+
+	put(&vs, "decision", "decision", span_str(decision_names[d->kind]));
+	put(&vs, "via", NULL, span_str(via[d->via]));
+	put(&vs, "id", "id", span_str(r->id));
+	if (d->via == VIA_RELAY && r->x)
+		put(&vs, "ticket", NULL, span_str(r->x->ticket_text));
+	if (d->kind == D_DENY) {
+		put_int(&vs, "status", "status", d->status);
+		put_error(&vs);
+		if (d->retry_after_s)
+			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
+	}
+	if (r->route)
+		put(&vs, "backend", NULL, span_str(r->route->backend));
+	if (r->gate)
+		put(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
+	put(&vs, "policy", "policy", span_str(r->snap->policy->label));
+	put(&vs, "rule", "rule", span_str(d->rule));
+	put_limits(&vs);
+	put(&vs, "identity", "identity", r->identity.person);
+	put(&vs, "model", "model", r->body.model);
+	struct buf classes;
+	buf_init(&classes, 4096);
+	request_classes(r, &classes);
+	put(&vs, "classes", "classes", buf_view(&classes));
+	buf_free(&classes);
+	put_int(&vs, "took_us", "took-us", (int64_t)(clock_mono_us() - r->begun_us));
+	return vs.n;
+}
