@@ -25,47 +25,56 @@ struct config {
 
 	struct address agent[CONFIG_LISTENERS_MAX]; /* agent.listen */
 	size_t nagent;
-	uint64_t agent_deadline_us; /* agent.deadline, default 800ms: below HAProxy's timeout processing (1 s) */
+	uint64_t agent_deadline_us; /* agent.deadline, default 800ms: below HAProxy's timeout
+				       processing (1 s) */
 
-	bool relay;			/* section present */
-	struct address relay_listen;	/* relay.listen */
-	struct address relay_egress;	/* relay.egress: HAProxy's inner bind, unix only */
-	uint64_t ticket_ttl_us;		/* relay.ticket_ttl, default 30s: from ACK to the relay's head */
-	uint64_t relay_read_us;		/* relay.read_timeout, default 30s: silence while a request body is read */
-	uint64_t relay_response_us;	/* relay.response_timeout, default 600s: silence of the provider */
-	uint64_t relay_idle_us;		/* relay.idle_timeout, default 60s: pooled connections */
-	unsigned relay_pool;		/* relay.pool, default 64 idle upstream connections a worker */
+	bool relay;		     /* section present */
+	struct address relay_listen; /* relay.listen */
+	struct address relay_egress; /* relay.egress: HAProxy's inner bind, unix only */
+	uint64_t
+		ticket_ttl_us; /* relay.ticket_ttl, default 30s: from ACK to the relay's head */
+	uint64_t relay_read_us; /* relay.read_timeout, default 30s: silence while a request body
+				   is read */
+	uint64_t relay_response_us; /* relay.response_timeout, default 600s: silence of the
+				       provider */
+	uint64_t relay_idle_us;	    /* relay.idle_timeout, default 60s: pooled connections */
+	unsigned relay_pool; /* relay.pool, default 64 idle upstream connections a worker */
 
-	struct address admin;		/* admin.listen, unix */
+	struct address admin; /* admin.listen, unix */
 	bool has_admin;
-	struct address admin_tcp;	/* admin.tcp */
+	struct address admin_tcp; /* admin.tcp */
 	bool has_admin_tcp;
-	const char *admin_token_file;	/* admin.token_file: bearer token for all but /metrics, /healthz, /readyz */
-	const char *socket_group;	/* group: owner group of the agent and relay sockets; NULL: unchanged */
+	const char *admin_token_file; /* admin.token_file: bearer token for all but /metrics,
+					 /healthz, /readyz */
+	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
+				     unchanged */
 
-	const char *redis_url;		/* redis.url: "unix:/path[?db=N]", "redis://[:password@]host:port[/db]"; NULL: none */
-	uint64_t redis_deadline_us;	/* redis.deadline, default 50ms */
+	const char *redis_url;	    /* redis.url: "unix:/path[?db=N]",
+				       "redis://[:password@]host:port[/db]"; NULL: none */
+	uint64_t redis_deadline_us; /* redis.deadline, default 50ms */
 
 	const char *journal;		/* audit.journal: directory; NULL: no audit section */
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
-	bool audit_stream;		/* audit.stream, default true where Redis is configured */
-	uint64_t audit_stream_maxlen;	/* audit.stream_maxlen, default 1000000; 0: never trim */
+	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
+	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
-	const char *policy;		/* policy: file */
-	const char *detectors;		/* detectors: directory; NULL: the set compiled in */
-	const char *demo_issuer;	/* demo_issuer: file, {issuer, audience, jwks}; tests and demo only */
-	const char **backends;		/* backends: HAProxy backends a policy may name */
+	const char *policy;	 /* policy: file */
+	const char *detectors;	 /* detectors: directory; NULL: the set compiled in */
+	const char *demo_issuer; /* demo_issuer: file, {issuer, audience, jwks}; tests and demo
+				    only */
+	const char **backends;	 /* backends: HAProxy backends a policy may name */
 	size_t nbackends;
-	bool body_variable;		/* body_variable: the redacted body as txn.tollgate.body where it fits, default false */
+	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
+			       fits, default false */
 
-	uint64_t body_bytes;		/* limits.body, default 32m */
-	uint64_t held_bytes;		/* limits.held, default 256m */
-	uint64_t held_identity_bytes;	/* limits.held_per_identity, default 64m */
-	uint64_t inflate_ratio;		/* limits.inflate_ratio, default 100 */
+	uint64_t body_bytes;	      /* limits.body, default 32m */
+	uint64_t held_bytes;	      /* limits.held, default 256m */
+	uint64_t held_identity_bytes; /* limits.held_per_identity, default 64m */
+	uint64_t inflate_ratio;	      /* limits.inflate_ratio, default 100 */
 
-	enum log_format log_format;	/* log.format: logfmt | json */
-	enum log_level log_level;	/* log.level */
+	enum log_format log_format; /* log.format: logfmt | json */
+	enum log_level log_level;   /* log.level */
 };
 
 /* Relative paths in it count from the file's own folder. NULL with *d filled.

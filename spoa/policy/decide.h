@@ -13,7 +13,7 @@ struct policy_facts {
 	int64_t now_wall_ns;
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
-	const struct body *body; /* model, media, parameters */
+	const struct body *body;	   /* model, media, parameters */
 	const struct entity_set *entities; /* found, over their thresholds */
 	const struct detect_rules *rules;  /* names of the entities */
 	int64_t tokens, bytes;
@@ -27,36 +27,49 @@ struct rule_trace { /* one rule's fate, for explain and the record */
 
 struct policy_verdict {
 	enum rule_effect effect; /* what is enforced: deny, permit or redact */
-	bool waits;		 /* whole == false and a rule that could decide needs the body */
-	const struct rule *rule; /* that ended it or first redacted; NULL: default */
-	int status;		 /* deny */
+	bool waits; /* whole == false and a rule that could decide needs the body */
+	/* deny or permit: the rule that ended it, NULL: the default; redact: the first
+	 * rule that redacts something found */
+	const struct rule *rule;
+	int status; /* deny */
 	const char *reason;
 	struct entity_set redact; /* enforced redactions, of what was found */
 	bool redacts;
+	bool failed; /* the denial is a condition's failure (on_error: deny) */
 	/* shadow: what the same rules would have done if enforced */
 	bool shadowed;
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
-	struct rule_trace *trace; /* nrules entries */
+	struct rule_trace *trace;      /* nrules entries */
 	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
 };
 
 /* Rules top to bottom; deny and permit end it, redactions add up; no rule that
- * ends it: the default. With facts->whole false, a rule that reads the body is
- * marked RULE_WAITS; a later head-only deny is final only where no waiting rule
- * before it could end the evaluation (permit or deny); else `waits`. A rule that
- * fails at run time counts as its on_error. In shadow (policy or rule) denials
- * and redactions are recorded, not enforced, for a verified identity only
- * (design rule 11). 0, or ERR_NOMEM. */
+ * ends it: the default. A rule that fails at run time counts as its on_error: a
+ * denial with the rule's own status (403 where it has none), or no match.
+ *
+ * With facts->whole false, a rule that reads the body is marked RULE_WAITS. A
+ * head-only deny is final where no waiting rule before it could end the
+ * evaluation (permit or deny); a head-only permit or the default is final where
+ * no rule waits and none redacts; else `waits`, and the call is repeated once
+ * the body is read.
+ *
+ * Shadow (design rule 11): with the policy's mode, denials and redactions by
+ * rules that matched are recorded, not enforced, for a verified identity only;
+ * failures of conditions and the default are enforced. A rule's own mode does
+ * the same for that rule; a permit by such a rule is not enforced for anybody.
+ *
+ * 0, or ERR_NOMEM. */
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out);
 
-/* The limits that apply to these facts with the values of their dimensions
- * ("limit name" and the joined `per` values, for hashing by the caller). With
- * whole false only limits that need no body. */
+/* The limits that apply to these facts with the values of their dimensions, for
+ * hashing by the caller. With whole false only limits that need no body (never
+ * those that count tokens); with whole true all of them. A `when` that fails
+ * applies the limit. 0, or ERR_NOMEM. */
 struct policy_limit_hit {
 	const struct limit *limit;
-	struct span values; /* canonical: each value length-prefixed */
+	struct span values; /* canonical: "LENGTH:VALUE" each, in the order of `per` */
 };
 int policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_limit_hit **hits, size_t *n);

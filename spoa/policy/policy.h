@@ -60,15 +60,19 @@ enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
 
 struct route {
 	const char *name;
+	const struct yaml_node *at;
 	const char **methods; /* empty: any */
 	size_t nmethods;
 	const char **hosts; /* lower case, without port; "*.x" suffixes; empty: any */
 	size_t nhosts;
-	const char **paths, **prefixes;
-	size_t npaths, nprefixes;
-	const struct dialect *dialect; /* NULL: dialect_for_path() */
-	const char *backend;	       /* HAProxy backend; NULL: HAProxy's own routing decides */
-	const char *target;	       /* provider's name, "" without targets */
+	const char **paths; /* whole, in normal form */
+	size_t npaths;
+	const char **prefixes; /* end at a segment: "/api" matches /api and /api/x, not /apix */
+	size_t nprefixes;
+	const struct dialect
+		*dialect;    /* the route's or its target's; NULL: dialect_for_path() */
+	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
+	const char *target;  /* provider's name, "" without targets */
 	const char *target_region;
 	bool target_external;
 	unsigned response; /* enum route_response bits */
@@ -84,9 +88,9 @@ struct rule {
 	const struct yaml_node *at;
 	const struct cel_program *when; /* NULL: always */
 	const char *when_text;
-	bool reads_body;   /* needs prompt.*, model.*, request parameters, tool.* */
+	bool reads_body; /* `when` needs prompt.*, model.* or a request parameter */
 	enum rule_effect effect;
-	int status;	   /* deny; default 403 */
+	int status; /* deny; default 403 */
 	const char *reason;
 	struct entity_set redact; /* classes and entities resolved */
 	bool skip_on_error;	  /* on_error: skip; default deny */
@@ -95,18 +99,19 @@ struct rule {
 
 enum { PER_MAX = 4 };
 struct limit {
-	const char *name;
-	const struct cel_program *when;
-	size_t per[PER_MAX]; /* slots of the environment */
-	size_t nper;
-	uint64_t requests, tokens; /* exactly one is not 0 */
+	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
+	const struct yaml_node *at;
+	const struct cel_program *when; /* NULL: always */
+	size_t per[PER_MAX];		/* slots of the environment */
+	size_t nper;			/* 0: one count for all */
+	uint64_t requests, tokens;	/* exactly one is not 0 */
 	uint64_t window_s;
-	bool reads_body; /* `per` or `when` needs the body */
+	bool reads_body; /* `per`, `when` or the count (tokens) needs the body */
 };
 
 struct policy {
 	const char *file, *name;
-	char version[65]; /* SHA-256 of the meaning, hex */
+	char version[65];  /* SHA-256 of the meaning, hex */
 	const char *label; /* name@first 12 digits of version */
 	bool shadow;
 	bool default_permit;
@@ -122,10 +127,13 @@ struct policy {
 	const struct limit *limits;
 	size_t nlimits;
 	uint64_t output_default; /* tokens */
-	float *thresholds;	 /* one an entity, from detectors.thresholds over the rules' own */
-	const char **credential_headers; /* lower case: every header an identity entry names, and the fixed list */
+	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
+	/* lower case: the fixed list (policy/credentials.h) and every header an identity
+	 * entry names */
+	const char **credential_headers;
 	size_t ncredential_headers;
-	bool unusual_credential; /* one of them is outside the list the HAProxy files delete: all routes via=relay */
+	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
+				    all routes via=relay */
 };
 
 /* The environment of conditions; the index of a row is the slot. */
@@ -153,26 +161,61 @@ struct policy {
 	X(V_TARGET_NAME,         "target.name",         CEL_STRING, CEL_DYN) \
 	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
 	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \
-	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN)
+	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN) \
+	POLICY_PARAMETERS(X)
+/* The dialects' scalar parameters, top-level members of the body: the union of
+ * OpenAI chat and Anthropic messages. A closed list, so that a misspelt one is an
+ * error of `check` and not a rule that never matches. Absent or not scalar:
+ * has() is false and reading it fails the condition (on_error). Numbers are
+ * doubles, as CEL reads JSON: 0 and 0.0 are the same input. */
+#define POLICY_PARAMETERS(X) \
+	X(V_REQ_TEMPERATURE,     "request.temperature", CEL_DYN, CEL_DYN) \
+	X(V_REQ_TOP_P,           "request.top_p",       CEL_DYN, CEL_DYN) \
+	X(V_REQ_TOP_K,           "request.top_k",       CEL_DYN, CEL_DYN) \
+	X(V_REQ_N,               "request.n",           CEL_DYN, CEL_DYN) \
+	X(V_REQ_STREAM,          "request.stream",      CEL_DYN, CEL_DYN) \
+	X(V_REQ_MAX_TOKENS,      "request.max_tokens",  CEL_DYN, CEL_DYN) \
+	X(V_REQ_MAX_COMPLETION,  "request.max_completion_tokens", CEL_DYN, CEL_DYN) \
+	X(V_REQ_PRESENCE,        "request.presence_penalty", CEL_DYN, CEL_DYN) \
+	X(V_REQ_FREQUENCY,       "request.frequency_penalty", CEL_DYN, CEL_DYN) \
+	X(V_REQ_SEED,            "request.seed",        CEL_DYN, CEL_DYN) \
+	X(V_REQ_STOP,            "request.stop",        CEL_DYN, CEL_DYN) \
+	X(V_REQ_USER,            "request.user",        CEL_DYN, CEL_DYN) \
+	X(V_REQ_STORE,           "request.store",       CEL_DYN, CEL_DYN) \
+	X(V_REQ_LOGPROBS,        "request.logprobs",    CEL_DYN, CEL_DYN) \
+	X(V_REQ_TOP_LOGPROBS,    "request.top_logprobs", CEL_DYN, CEL_DYN) \
+	X(V_REQ_SERVICE_TIER,    "request.service_tier", CEL_DYN, CEL_DYN) \
+	X(V_REQ_TOOL_CHOICE,     "request.tool_choice", CEL_DYN, CEL_DYN) \
+	X(V_REQ_PARALLEL_TOOLS,  "request.parallel_tool_calls", CEL_DYN, CEL_DYN) \
+	X(V_REQ_REASONING,       "request.reasoning_effort", CEL_DYN, CEL_DYN) \
+	X(V_REQ_VERBOSITY,       "request.verbosity",   CEL_DYN, CEL_DYN) \
+	X(V_REQ_SAFETY_ID,       "request.safety_identifier", CEL_DYN, CEL_DYN) \
+	X(V_REQ_CACHE_KEY,       "request.prompt_cache_key", CEL_DYN, CEL_DYN)
 /* clang-format on */
 
 enum policy_slot {
 #define X(id, path, type, elem) id,
 	POLICY_ENV(X)
 #undef X
-	V_COUNT
+		V_COUNT
 };
 extern const struct cel_env policy_env;
 /* True where the slot's value is known only once the body is read. */
-bool policy_slot_reads_body(enum policy_slot slot);
+bool policy_slot_reads_body(size_t slot);
+/* The name behind "request." of a parameter's slot; NULL for other slots. */
+const char *policy_slot_parameter(size_t slot);
 
 /* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,
  * body): then backends are not compared and demo_issuer is an error. NULL on any
  * mistake: never half-loaded. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
 	const struct detect_rules *rules, struct diag *d);
+/* The same of a tree that was read already; `file` is where relative paths begin. */
+const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
+	const char *file, const struct config *cfg, const struct detect_rules *rules,
+	struct diag *d);
 /* The first route that matches, or NULL. `host` without port, lower case. */
-const struct route *policy_route(const struct policy *p, struct span method, struct span host,
-	struct span path);
+const struct route *policy_route(
+	const struct policy *p, struct span method, struct span host, struct span path);
 
 #endif

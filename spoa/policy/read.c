@@ -134,10 +134,14 @@ read_map(struct diag *d, const struct yaml_node *n, const char *what,
 bool
 read_list(struct diag *d, const struct yaml_node *n, const char *what)
 {
-	if (n->kind == YAML_SEQUENCE)
+	if (n->kind == YAML_SEQUENCE && n->count > CAP_LIST)
+		diag_at(d, n, "%.*s: more than %d entries", SPAN_ARG(read_name(n, what)),
+			CAP_LIST);
+	else if (n->kind == YAML_SEQUENCE)
 		return true;
-	diag_at(d, n, "%.*s: a list is expected, found %s", SPAN_ARG(read_name(n, what)),
-		yaml_type_name(n));
+	else
+		diag_at(d, n, "%.*s: a list is expected, found %s",
+			SPAN_ARG(read_name(n, what)), yaml_type_name(n));
 	return false;
 }
 
@@ -336,10 +340,6 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 		return false;
 	if (!single && n->count == 0) {
 		diag_at(d, n, "%.*s: the list is empty", SPAN_ARG(read_name(n, what)));
-		return false;
-	}
-	if (n->count > CAP_LIST) {
-		diag_at(d, n, "%.*s: more than %d entries", SPAN_ARG(read_name(n, what)), CAP_LIST);
 		return false;
 	}
 	*out = arena_array(a, single ? 1 : n->count, sizeof(**out));

@@ -1,0 +1,59 @@
+/* What the parts of policy_compile share: one builder a load, one function a
+ * section of the file. Every function reports its mistakes and goes on. Not for
+ * other folders. */
+#ifndef POLICY_BUILD_H
+#define POLICY_BUILD_H
+
+#include "policy/policy.h"
+#include "policy/read.h"
+
+struct provider {
+	const char *name, *backend, *region;
+	const struct dialect *dialect; /* NULL: not said */
+	bool external;
+};
+
+struct builder {
+	struct arena *a;
+	struct diag *d;
+	const char *file;
+	const struct config *cfg; /* may be NULL */
+	const struct detect_rules *rules;
+	struct policy *p;
+	struct provider *providers;
+	size_t nproviders;
+};
+
+/* n zeroed elements of a type, or NULL with an error at `at`. */
+void *build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size);
+/* A name: 1 to max letters, digits and . _ - : / */
+bool build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out);
+/* The child `name` of a rule, route or limit; reports where it is missing or was
+ * taken before by one of the `taken` elements, `stride` bytes apart, that begin
+ * with their const char *name. */
+bool build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
+	const void *taken, size_t ntaken, size_t stride);
+bool build_backend(struct builder *b, const struct yaml_node *n, const char **out);
+
+void build_identity(struct builder *b, const struct yaml_node *n);
+void build_classes(struct builder *b, const struct yaml_node *n); /* n NULL: the rule files' */
+void build_detectors(
+	struct builder *b, const struct yaml_node *n); /* n NULL: their thresholds */
+void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
+void build_providers(struct builder *b, const struct yaml_node *n);
+void build_routes(struct builder *b, const struct yaml_node *n);
+void build_rules(struct builder *b, const struct yaml_node *n);
+void build_limits(struct builder *b, const struct yaml_node *n);
+
+/* Adds the entities of the names in a scalar or list; unknown ones are reported. */
+void build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out);
+/* The same by classes. */
+void build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out);
+/* Compiles a condition; *reads_body is set where it needs the body. */
+const struct cel_program *build_condition(
+	struct builder *b, const struct yaml_node *n, bool *reads_body);
+
+/* SHA-256 over the canonical form of the tree and the detectors' version. */
+bool build_version(struct builder *b, const struct yaml_node *root);
+
+#endif

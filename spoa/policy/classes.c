@@ -1,0 +1,208 @@
+/* Classes of entities and detection thresholds. A policy's list replaces the
+ * members of that class; the classes it does not list keep the members that the
+ * rule files give them. */
+#include <stdio.h>
+
+#include "policy/build.h"
+
+static const char *const detector_keys[] = { "thresholds", NULL };
+static const char *const detector_later[] = { "external", NULL };
+
+static int
+class_find(const struct policy *p, struct span name)
+{
+	for (size_t i = 0; i < p->nclasses; i++)
+		if (span_is(name, p->classes[i].name))
+			return (int)i;
+	return -1;
+}
+
+static int
+entity_find(struct builder *b, const struct yaml_node *n, struct span name)
+{
+	int e = detect_entity_find(b->rules, name);
+
+	if (e >= 0)
+		return e;
+	struct nearest near = nearest_to(name);
+	for (size_t i = 0; i < detect_entity_count(b->rules); i++)
+		nearest_try(&near, detect_entity_name(b->rules, i));
+	const char *like = nearest_name(&near);
+	diag_at(b->d, n, "%.*s: no such entity%s%s%s", SPAN_ARG(name),
+		like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	return -1;
+}
+
+static void
+entity_add(struct entity_set *s, size_t e)
+{
+	s->bit[e / 64] |= 1ull << (e % 64);
+}
+
+void
+build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out)
+{
+	const char **names;
+	size_t count;
+
+	if (!read_texts(b->a, b->d, n, "entities", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		int e = entity_find(b, c, c->s);
+		if (e >= 0)
+			entity_add(out, (size_t)e);
+	}
+}
+
+void
+build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out)
+{
+	const char **names;
+	size_t count;
+
+	if (!read_texts(b->a, b->d, n, "classes", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		int k = class_find(b->p, c->s);
+		if (k >= 0) {
+			for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
+				out->bit[i] |= b->p->classes[k].entities.bit[i];
+			continue;
+		}
+		struct nearest near = nearest_to(c->s);
+		for (size_t i = 0; i < b->p->nclasses; i++)
+			nearest_try(&near, b->p->classes[i].name);
+		const char *like = nearest_name(&near);
+		diag_at(b->d, c, "%s: no such class%s%s%s", c->s.p,
+			like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	}
+}
+
+/* injection: {score}, falcon: {words, patterns, context}: classes with detectors
+ * of their own. */
+static void
+own_class(struct builder *b, const struct yaml_node *c)
+{
+	static const char *const later[] = { "score", "words", "patterns", "context", NULL };
+	bool known = c->child != NULL;
+
+	for (const struct yaml_node *k = c->child; k; k = k->next) {
+		bool found = false;
+		for (size_t i = 0; later[i]; i++)
+			found |= span_is(k->key->s, later[i]);
+		known &= found;
+	}
+	if (known)
+		diag_at(b->d, c->child->key, "%s: not supported by this version of tollgate",
+			c->child->key->s.p);
+	else
+		diag_at(b->d, c, "%s: a list of entities is expected, found a mapping",
+			c->key->s.p);
+}
+
+static void
+listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class *classes)
+{
+	struct policy *p = b->p;
+
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		struct policy_class *k = &classes[p->nclasses];
+		if (p->nclasses == CLASSES_MAX) {
+			diag_at(b->d, c->key, "more than %d classes", CLASSES_MAX);
+			return;
+		}
+		if (!build_name(b, c->key, 64, &k->name))
+			continue;
+		p->nclasses++;
+		if (c->kind == YAML_MAPPING)
+			own_class(b, c);
+		else if (c->kind != YAML_SEQUENCE || c->count) /* []: an empty class */
+			build_entities(b, c, &k->entities);
+	}
+}
+
+/* The classes that the rule files name and the policy does not list. */
+static void
+rule_file_classes(struct builder *b, const struct yaml_node *at, struct policy_class *classes,
+	size_t listed)
+{
+	struct policy *p = b->p;
+
+	for (size_t e = 0; e < detect_entity_count(b->rules); e++) {
+		const char *name = detect_entity_class(b->rules, e);
+		if (!name || !*name)
+			continue;
+		int k = class_find(p, span_str(name));
+		if (k < 0 && p->nclasses == CLASSES_MAX) {
+			diag_at(b->d, at, "more than %d classes, with those of the detectors",
+				CLASSES_MAX);
+			return;
+		}
+		if (k < 0) {
+			k = (int)p->nclasses++;
+			classes[k].name = arena_strdup(b->a, name);
+		}
+		if ((size_t)k >= listed)
+			entity_add(&classes[k].entities, e);
+	}
+}
+
+void
+build_classes(struct builder *b, const struct yaml_node *n)
+{
+	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
+	struct yaml_node at = n ? *n : nowhere;
+
+	at.file = b->file;
+	struct policy_class *classes = build_array(b, &at, CLASSES_MAX, sizeof(*classes));
+	if (!classes)
+		return;
+	b->p->classes = classes;
+	if (n && n->kind == YAML_MAPPING)
+		listed_classes(b, n, classes);
+	else if (n)
+		diag_at(b->d, n, "classes: a mapping is expected, found %s", yaml_type_name(n));
+	rule_file_classes(b, &at, classes, b->p->nclasses);
+}
+
+static void
+thresholds(struct builder *b, const struct yaml_node *n)
+{
+	if (n->kind != YAML_MAPPING) {
+		diag_at(b->d, n, "thresholds: a mapping is expected, found %s",
+			yaml_type_name(n));
+		return;
+	}
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		int e = entity_find(b, c->key, c->key->s);
+		double v;
+		if (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0))
+			diag_at(b->d, c, "%s: a score from 0.0 to 1.0 is expected, found %s",
+				c->key->s.p,
+				c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+		else if (e >= 0)
+			b->p->thresholds[e] = (float)v;
+	}
+}
+
+void
+build_detectors(struct builder *b, const struct yaml_node *n)
+{
+	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
+	struct yaml_node at = n ? *n : nowhere;
+	size_t count = detect_entity_count(b->rules);
+
+	at.file = b->file;
+	b->p->thresholds = build_array(b, &at, count, sizeof(float));
+	if (!b->p->thresholds)
+		return;
+	for (size_t e = 0; e < count; e++)
+		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
+	if (!n || !read_map(b->d, n, "detectors", detector_keys, detector_later))
+		return;
+	const struct yaml_node *t = yaml_get(n, "thresholds");
+	if (t)
+		thresholds(b, t);
+}

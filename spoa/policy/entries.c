@@ -1,0 +1,320 @@
+/* The policy's identity entries: which credentials are looked for, where, and
+ * against which issuer or key file they will be verified. No key is read here:
+ * policy/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
+#include "policy/build.h"
+#include "policy/credentials.h"
+
+static const char *const kinds[] = { "jwt", "api_key", "none", NULL };
+static const char *const kinds_later[] = { "signed_headers", "client_certificate", NULL };
+static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "algorithms",
+	"max_age", "leeway", "claims", "demo_issuer", NULL };
+static const char *const api_key_keys[] = { "header", "keys", NULL };
+static const char *const api_key_later[] = { "subject", NULL };
+static const char *const none_keys[] = { "person", NULL };
+static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
+	"team", "tier", NULL };
+static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
+/* enum jwt_alg */
+static const char *const algorithms[] = { "RS256", "ES256", "EdDSA", NULL };
+
+#define SECOND_US 1000000ull
+
+/* What the demo issuer's tokens say, as in the example of the manual. */
+static const struct claim_map demo_claims = { "sub", "act.sub", "roles", "dept", "clearance",
+	"team", "plan" };
+
+static bool
+header_ok(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+		if (!ok)
+			return false;
+	}
+	return s.n > 0 && s.n <= 64;
+}
+
+/* Fields that frame or route the request cannot be taken away from it. */
+static bool
+header_reserved(struct span lower)
+{
+	static const char *const names[] = { "host", "connection", "content-length",
+		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
+		"upgrade", "expect", "keep-alive", "proxy-connection" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_is(lower, names[i]))
+			return true;
+	return span_starts(lower, SPAN_LIT("x-tollgate-"));
+}
+
+static void
+header(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	*out = "authorization";
+	if (!n)
+		return;
+	if (n->kind != YAML_SCALAR || !header_ok(n->s)) {
+		diag_at(b->d, n, "header: the name of a header is expected, found %s",
+			n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		return;
+	}
+	char *lower = arena_strdup(b->a, n->s.p);
+	if (!lower) {
+		diag_at(b->d, n, "out of memory");
+		return;
+	}
+	for (char *c = lower; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c | 0x20);
+	if (header_reserved(span_str(lower)))
+		diag_at(b->d, n, "header: %s cannot carry a credential", lower);
+	*out = lower;
+}
+
+static void
+jwks(struct builder *b, const struct yaml_node *n, const char *file, const char **out)
+{
+	if (n->kind == YAML_SCALAR &&
+		(!strncmp(n->s.p, "https:", 6) || !strncmp(n->s.p, "http:", 5)))
+		diag_at(b->d, n,
+			"jwks: a URL is not supported by this version of tollgate; a file is "
+			"expected");
+	else
+		read_path(b->a, b->d, n, file, out);
+}
+
+static void
+claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
+{
+	const struct {
+		const char *name;
+		const char **place;
+	} places[] = {
+		{ "person", &m->person },
+		{ "agent", &m->agent },
+		{ "roles", &m->roles },
+		{ "department", &m->department },
+		{ "clearance", &m->clearance },
+		{ "team", &m->team },
+		{ "tier", &m->tier },
+	};
+
+	if (!read_map(b->d, n, "claims", claim_keys, NULL))
+		return;
+	*m = (struct claim_map){ .person = "sub" };
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const struct yaml_node *c = yaml_get(n, places[i].name);
+		if (!c || !read_text(b->d, c, "claim", places[i].place))
+			continue;
+		/* a path: names between single dots */
+		if (c->s.p[0] == '.' || c->s.p[c->s.n - 1] == '.' || strstr(c->s.p, ".."))
+			diag_at(b->d, c,
+				"%s: a claim or a path such as act.sub is expected, found %s",
+				places[i].name, c->s.p);
+	}
+}
+
+static void
+algorithm_set(struct builder *b, const struct yaml_node *n, unsigned *out)
+{
+	const char **names;
+	size_t count;
+
+	*out = 0;
+	if (!read_texts(b->a, b->d, n, "algorithms", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		unsigned alg = ALG_COUNT;
+		for (unsigned i = 0; algorithms[i]; i++)
+			if (span_is(c->s, algorithms[i]))
+				alg = i;
+		if (alg == ALG_COUNT)
+			diag_at(b->d, c,
+				"algorithms: one of RS256, ES256, EdDSA is expected, found %s",
+				c->s.p);
+		else
+			*out |= 1u << alg;
+	}
+}
+
+static void
+issuer_from(struct builder *b, const struct yaml_node *n, const char *what, const char *file,
+	struct identity_entry *e)
+{
+	const struct yaml_node *issuer = yaml_get(n, "issuer"), *aud = yaml_get(n, "audience"),
+			       *keys = yaml_get(n, "jwks");
+
+	if (!issuer)
+		diag_at(b->d, n->key ? n->key : n, "%s: issuer is missing", what);
+	else
+		read_text(b->d, issuer, "issuer", &e->issuer);
+	if (!aud)
+		diag_at(b->d, n->key ? n->key : n, "%s: audience is missing", what);
+	else
+		read_texts(b->a, b->d, aud, "audience", &e->audiences, &e->naudiences);
+	if (!keys)
+		diag_at(b->d, n->key ? n->key : n, "%s: jwks is missing", what);
+	else
+		jwks(b, keys, file, &e->jwks_file);
+}
+
+static void
+demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
+	struct identity_entry *e)
+{
+	static const char *const given[] = { "issuer", "audience", "jwks" };
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct yaml_node *c = yaml_get(n, given[i]);
+		if (c)
+			diag_at(b->d, c->key, "%s: comes from demo_issuer", given[i]);
+	}
+	if (!b->cfg || !b->cfg->demo_issuer) {
+		diag_at(b->d, flag, "demo_issuer: the configuration names none");
+		return;
+	}
+	const struct yaml_node *root = yaml_load_file(b->a, b->cfg->demo_issuer, b->d);
+	if (root && read_map(b->d, root, "demo issuer", demo_keys, NULL))
+		issuer_from(b, root, "demo issuer", b->cfg->demo_issuer, e);
+	e->claims = demo_claims;
+}
+
+static void
+seconds(struct builder *b, const struct yaml_node *n, uint64_t min_s, uint64_t max_s,
+	uint64_t *out)
+{
+	uint64_t us;
+
+	if (!n || !read_duration_us(b->d, n, min_s * SECOND_US, max_s * SECOND_US, &us))
+		return;
+	if (us % SECOND_US)
+		diag_at(b->d, n, "%s: whole seconds are expected, found %s", n->key->s.p,
+			n->s.p);
+	*out = us / SECOND_US;
+}
+
+static void
+jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *c;
+	bool is_demo = false;
+
+	e->algorithms = (1u << ALG_COUNT) - 1;
+	e->leeway_s = 60;
+	e->claims = (struct claim_map){ .person = "sub" };
+	if (!read_map(b->d, n, "jwt", jwt_keys, NULL))
+		return;
+	header(b, yaml_get(n, "header"), &e->header);
+	if ((c = yaml_get(n, "demo_issuer")))
+		read_bool(b->d, c, &is_demo);
+	if (is_demo)
+		demo(b, n, c, e);
+	else
+		issuer_from(b, n, "jwt", b->file, e);
+	if ((c = yaml_get(n, "algorithms")))
+		algorithm_set(b, c, &e->algorithms);
+	seconds(b, yaml_get(n, "max_age"), 1, 365 * 86400, &e->max_age_s);
+	seconds(b, yaml_get(n, "leeway"), 0, 600, &e->leeway_s);
+	if ((c = yaml_get(n, "claims")))
+		claims(b, c, &e->claims);
+}
+
+static void
+api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *keys;
+
+	if (!read_map(b->d, n, "api_key", api_key_keys, api_key_later))
+		return;
+	header(b, yaml_get(n, "header"), &e->header);
+	if (!(keys = yaml_get(n, "keys")))
+		diag_at(b->d, n->key, "api_key: keys is missing");
+	else
+		read_path(b->a, b->d, keys, b->file, &e->keys_file);
+}
+
+static void
+none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
+	struct identity_entry *e)
+{
+	const struct yaml_node *person;
+
+	e->person = "service-account";
+	if (item->next)
+		diag_at(b->d, n->key,
+			"none: must be the last entry: nothing after it is tried");
+	if (yaml_is_null(n) || !read_map(b->d, n, "none", none_keys, NULL))
+		return;
+	if ((person = yaml_get(n, "person")))
+		read_text(b->d, person, "person", &e->person);
+}
+
+/* Every entry's header once, behind the fixed list. */
+static void
+credentials(struct builder *b, const struct yaml_node *at)
+{
+	struct policy *p = b->p;
+	size_t max = credential_header_count + p->nidentities;
+	const char **names = build_array(b, at, max, sizeof(const char *));
+
+	if (!names)
+		return;
+	for (size_t i = 0; i < credential_header_count; i++)
+		names[p->ncredential_headers++] = credential_headers[i];
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const char *h = p->identities[i].header;
+		bool known = h == NULL;
+		for (size_t j = 0; j < p->ncredential_headers && !known; j++)
+			known = !strcmp(names[j], h);
+		if (!known) {
+			names[p->ncredential_headers++] = h;
+			p->unusual_credential = true;
+		}
+	}
+	p->credential_headers = names;
+}
+
+void
+build_identity(struct builder *b, const struct yaml_node *n)
+{
+	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
+	struct yaml_node at = n ? *n : nowhere;
+	struct identity_entry *entries;
+	void (*const build[])(struct builder *, const struct yaml_node *,
+		struct identity_entry *) = { [ID_JWT] = jwt, [ID_API_KEY] = api_key };
+
+	at.file = b->file;
+	if (n && !read_list(b->d, n, "identity"))
+		n = NULL;
+	entries = build_array(b, &at, n ? n->count : 0, sizeof(*entries));
+	if (!entries)
+		return;
+	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
+		struct identity_entry *e = &entries[b->p->nidentities];
+		if (!read_map(b->d, c, "identity", kinds, kinds_later))
+			continue;
+		if (c->count != 1) {
+			diag_at(b->d, c,
+				"identity: one of jwt, api_key, none an entry is expected, "
+				"found %zu",
+				c->count);
+			continue;
+		}
+		for (unsigned k = 0; kinds[k]; k++)
+			if (span_is(c->child->key->s, kinds[k])) {
+				e->kind = (enum identity_kind)k;
+				e->at = c->child->key;
+				b->p->nidentities++;
+				if (e->kind == ID_NONE)
+					none(b, c->child, c, e);
+				else
+					build[k](b, c->child, e);
+			}
+	}
+	b->p->identities = entries;
+	credentials(b, &at);
+}

@@ -1,0 +1,25 @@
+/* The names a condition may read, from the table in policy/policy.h. */
+#include "policy/policy.h"
+
+static const struct cel_var vars[] = {
+#define X(id, path, type, elem) [id] = { path, type, elem },
+	POLICY_ENV(X)
+#undef X
+};
+
+const struct cel_env policy_env = { vars, V_COUNT };
+
+bool
+policy_slot_reads_body(size_t slot)
+{
+	return (slot >= V_PROMPT_CLASSES && slot <= V_MODEL_NAME) ||
+	       policy_slot_parameter(slot) != NULL;
+}
+
+const char *
+policy_slot_parameter(size_t slot)
+{
+	return slot >= V_REQ_TEMPERATURE && slot < V_COUNT
+		       ? vars[slot].path + sizeof("request.") - 1
+		       : NULL;
+}

@@ -1,0 +1,209 @@
+/* Facts as CEL values. A declared field without a value is "", [], 0 and has()
+ * is false; only a parameter that is absent or not scalar is an error. */
+#include "policy/facts.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "text/body.h"
+
+static void
+find_classes(struct facts_view *v)
+{
+	for (size_t k = 0; v->f->entities && k < v->p->nclasses; k++)
+		for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
+			if (v->p->classes[k].entities.bit[i] & v->f->entities->bit[i])
+				v->classes_hit.bit[k / 64] |= 1ull << (k % 64);
+}
+
+void
+facts_init(struct facts_view *v, const struct policy *p, const struct policy_facts *f,
+	struct arena *a)
+{
+	v->p = p;
+	v->f = f;
+	v->a = a;
+	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
+	memset(v->known, 0, sizeof(v->known));
+	find_classes(v);
+}
+
+/* ---- lists ---- */
+
+static struct cel_value
+class_names(struct facts_view *v)
+{
+	struct cel_value *list = arena_array(v->a, v->p->nclasses, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t k = 0; list && k < v->p->nclasses; k++)
+		if (entity_in(&v->classes_hit, k))
+			list[n++] = cel_string(span_str(v->p->classes[k].name));
+	return cel_list(list, n);
+}
+
+static struct cel_value
+entity_names(struct facts_view *v)
+{
+	size_t count = v->f->entities && v->f->rules ? detect_entity_count(v->f->rules) : 0,
+	       n = 0;
+	struct cel_value *list = arena_array(v->a, count, sizeof(*list));
+
+	for (size_t e = 0; list && e < count; e++)
+		if (entity_in(v->f->entities, e))
+			list[n++] = cel_string(span_str(detect_entity_name(v->f->rules, e)));
+	return cel_list(list, n);
+}
+
+static struct cel_value
+media(struct facts_view *v)
+{
+	size_t n = v->f->body ? v->f->body->nmedia : 0;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = cel_string(v->f->body->media[i]);
+	return cel_list(list, list ? n : 0);
+}
+
+/* ---- parameters ---- */
+
+static struct cel_value
+parameter(struct facts_view *v, size_t slot, bool *present)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+	const struct body *b = v->f->body;
+	const struct body_param *found = NULL;
+
+	for (size_t i = 0; b && i < b->nparams && !found; i++)
+		if (span_eq(b->params[i].name, name))
+			found = &b->params[i];
+	*present = found != NULL;
+	if (!found)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = arena_printf(v->a, "request.%.*s is not given", SPAN_ARG(name)) };
+	switch (found->kind) {
+	case PARAM_STRING: return cel_string(found->text);
+	case PARAM_BOOL: return cel_bool(span_is(found->text, "true"));
+	case PARAM_NULL: return (struct cel_value){ .type = CEL_NULL };
+	case PARAM_NUMBER: break;
+	}
+	struct span literal = arena_dup(v->a, found->text);
+	return (struct cel_value){ .type = CEL_DOUBLE,
+		.d = literal.p ? strtod(literal.p, NULL) : 0.0 };
+}
+
+/* ---- every slot ---- */
+
+static struct cel_value
+identity_value(const struct identity *id, enum policy_slot slot)
+{
+	static const struct identity nobody = { .method = "none" };
+
+	if (!id)
+		id = &nobody;
+	switch (slot) {
+	case V_IDENTITY_METHOD: return cel_string(span_str(id->method));
+	case V_IDENTITY_PERSON: return cel_string(id->person);
+	case V_IDENTITY_AGENT: return cel_string(id->agent);
+	case V_IDENTITY_DEPARTMENT: return cel_string(id->department);
+	case V_IDENTITY_TEAM: return cel_string(id->team);
+	case V_IDENTITY_TIER: return cel_string(id->tier);
+	case V_IDENTITY_ROLES: return cel_list(id->roles, id->nroles);
+	case V_IDENTITY_CLEARANCE: return cel_int(id->clearance);
+	default:
+		return (struct cel_value){ .type = CEL_MAP,
+			.list = { id->attributes, id->nattributes } };
+	}
+}
+
+static struct cel_value
+timestamp(int64_t ns)
+{
+	struct cel_value v = { .type = CEL_TIMESTAMP };
+
+	v.t.s = ns / 1000000000;
+	v.t.ns = (int32_t)(ns % 1000000000);
+	if (v.t.ns < 0) {
+		v.t.s--;
+		v.t.ns += 1000000000;
+	}
+	return v;
+}
+
+static struct cel_value
+value_of(struct facts_view *v, enum policy_slot slot, bool *present)
+{
+	const struct policy_facts *f = v->f;
+
+	if (slot <= V_IDENTITY_ATTRIBUTES)
+		return identity_value(f->identity, slot);
+	if (policy_slot_parameter(slot))
+		return parameter(v, slot, present);
+	switch (slot) {
+	case V_PROMPT_CLASSES: return class_names(v);
+	case V_PROMPT_ENTITIES: return entity_names(v);
+	case V_PROMPT_MEDIA: return media(v);
+	case V_PROMPT_TOKENS: return cel_int(f->tokens);
+	case V_PROMPT_BYTES: return cel_int(f->bytes);
+	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : (struct span){ 0 });
+	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
+	case V_REQUEST_METHOD: return cel_string(f->method);
+	case V_REQUEST_HOST: return cel_string(f->host);
+	case V_REQUEST_PATH: return cel_string(f->path);
+	case V_TARGET_NAME: return cel_string(span_str(f->route ? f->route->target : NULL));
+	case V_TARGET_REGION:
+		return cel_string(span_str(f->route ? f->route->target_region : NULL));
+	case V_TARGET_EXTERNAL: return cel_bool(!f->route || f->route->target_external);
+	default: return timestamp(f->now_wall_ns);
+	}
+}
+
+static bool
+says_something(const struct cel_value *v)
+{
+	switch (v->type) {
+	case CEL_STRING: return v->s.n > 0;
+	case CEL_LIST:
+	case CEL_MAP: return v->list.n > 0;
+	case CEL_INT: return v->i != 0;
+	default: return true;
+	}
+}
+
+struct cel_value
+facts_lookup(void *ctx, size_t slot, bool *present)
+{
+	struct facts_view *v = ctx;
+
+	INVARIANT(slot < V_COUNT);
+	if (!v->known[slot]) {
+		bool given = true;
+		v->value[slot] = value_of(v, (enum policy_slot)slot, &given);
+		v->present[slot] = given && (policy_slot_parameter(slot) ||
+						    says_something(&v->value[slot]));
+		v->known[slot] = true;
+	}
+	*present = v->present[slot];
+	return v->value[slot];
+}
+
+int
+facts_test(struct facts_view *v, const struct cel_program *when, struct span *error)
+{
+	struct cel_activation act = { .ctx = v, .lookup = facts_lookup };
+	struct cel_value got = { .type = CEL_NULL };
+
+	if (!when)
+		return 1;
+	int err = cel_eval(when, &act, v->a, &got);
+	if (err < 0) {
+		*error = got.type == CEL_ERROR ? got.s : span_str(err_str(err));
+		return err;
+	}
+	if (got.type != CEL_BOOL) {
+		*error = SPAN_LIT("the condition is neither true nor false");
+		return ERR_SYNTAX;
+	}
+	return got.b;
+}

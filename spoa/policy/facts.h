@@ -1,0 +1,25 @@
+/* Facts of a request as values of conditions: one view a decision, each value
+ * made when a condition first asks for it. Not for other folders. */
+#ifndef POLICY_FACTS_H
+#define POLICY_FACTS_H
+
+#include "policy/decide.h"
+
+struct facts_view {
+	const struct policy *p;
+	const struct policy_facts *f;
+	struct arena *a;
+	struct entity_set classes_hit;
+	struct cel_value value[V_COUNT];
+	bool present[V_COUNT];
+	bool known[V_COUNT];
+};
+
+void facts_init(struct facts_view *v, const struct policy *p, const struct policy_facts *f,
+	struct arena *a);
+/* A cel_activation's lookup; ctx is the view. */
+struct cel_value facts_lookup(void *ctx, size_t slot, bool *present);
+/* 1 true, 0 false, negative with *error filled; `when` NULL is true. */
+int facts_test(struct facts_view *v, const struct cel_program *when, struct span *error);
+
+#endif

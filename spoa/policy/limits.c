@@ -1,0 +1,134 @@
+/* Limits: how many requests or tokens a value of its dimensions may take in a
+ * rolling window. The counting is gate/quota.h's. */
+#include "policy/build.h"
+
+#define SECOND_US 1000000ull
+
+static const char *const limit_keys[] = { "name", "when", "per", "requests", "tokens", "window",
+	NULL };
+static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit",
+	"concurrent", NULL };
+
+/* Strings only: a number such as prompt.tokens would open a counter a value. */
+static bool
+countable(size_t slot)
+{
+	return policy_env.vars[slot].type == CEL_STRING;
+}
+
+static void
+per_names(struct buf *out)
+{
+	for (size_t s = 0; s < V_COUNT; s++)
+		if (countable(s))
+			buf_printf(out, "%s%s", out->n ? ", " : "", policy_env.vars[s].path);
+	buf_putc(out, 0);
+}
+
+static void
+per(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const char **names;
+	size_t count;
+
+	if (!read_texts(b->a, b->d, n, "per", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		struct nearest near = nearest_to(c->s);
+		size_t slot = V_COUNT;
+		for (size_t s = 0; s < V_COUNT; s++) {
+			if (!countable(s))
+				continue;
+			nearest_try(&near, policy_env.vars[s].path);
+			if (span_is(c->s, policy_env.vars[s].path))
+				slot = s;
+		}
+		if (slot == V_COUNT) {
+			struct buf accepted;
+			const char *like = nearest_name(&near);
+			buf_init(&accepted, 4096);
+			per_names(&accepted);
+			diag_at(b->d, c, "per: %s cannot be counted by%s%s%s; accepted: %s",
+				c->s.p, like ? ", did you mean " : "", like ? like : "",
+				like ? "?" : "",
+				buf_failed(&accepted) ? "" : buf_view(&accepted).p);
+			buf_free(&accepted);
+		} else if (l->nper == PER_MAX) {
+			diag_at(b->d, c, "per: more than %d dimensions", PER_MAX);
+		} else {
+			l->per[l->nper++] = slot;
+			l->reads_body |= policy_slot_reads_body(slot);
+		}
+	}
+}
+
+static void
+amount(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const struct yaml_node *requests = yaml_get(n, "requests"),
+			       *tokens = yaml_get(n, "tokens");
+
+	if (requests && tokens)
+		diag_at(b->d, tokens->key,
+			"tokens: the limit counts requests already; give tokens a limit of "
+			"their own");
+	if (requests)
+		read_uint(b->d, requests, 1, 1ull << 40, &l->requests);
+	else if (tokens)
+		read_uint(b->d, tokens, 1, 1ull << 40, &l->tokens);
+	if (requests || tokens)
+		return;
+	for (size_t i = 0; limit_later[i]; i++)
+		if (yaml_get(n, limit_later[i]))
+			return; /* was reported */
+	diag_at(b->d, n, "the limit counts nothing: requests or tokens is missing");
+}
+
+static void
+limit(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	const struct yaml_node *c;
+	uint64_t us;
+
+	l->at = n;
+	l->name = "";
+	if (!read_map(b->d, n, "limit", limit_keys, limit_later))
+		return;
+	build_own_name(b, n, 32, &l->name, b->p->limits, b->p->nlimits, sizeof(*l));
+	if (strpbrk(l->name, ":/"))
+		diag_at(b->d, yaml_get(n, "name"),
+			"name: a limit's name is part of Redis keys: no : and /");
+	if ((c = yaml_get(n, "when")))
+		l->when = build_condition(b, c, &l->reads_body);
+	if ((c = yaml_get(n, "per")))
+		per(b, c, l);
+	amount(b, n, l);
+	/* What a request will take is known once its body is read. */
+	l->reads_body |= l->tokens > 0;
+	if (!(c = yaml_get(n, "window"))) {
+		if (yaml_get(n, "requests") || yaml_get(n, "tokens"))
+			diag_at(b->d, n, "window is missing");
+		return;
+	}
+	if (!read_duration_us(b->d, c, SECOND_US, 31 * 86400 * SECOND_US, &us))
+		return;
+	if (us % SECOND_US)
+		diag_at(b->d, c, "window: whole seconds are expected, found %s", c->s.p);
+	l->window_s = us / SECOND_US;
+}
+
+void
+build_limits(struct builder *b, const struct yaml_node *n)
+{
+	struct limit *limits;
+
+	if (!n || !read_list(b->d, n, "limits") ||
+		!(limits = build_array(b, n, n->count, sizeof(*limits))))
+		return;
+	b->p->limits = limits;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		limit(b, c, &limits[b->p->nlimits]);
+		b->p->nlimits++;
+	}
+}

@@ -1,0 +1,187 @@
+/* The policy file as a whole: top-level keys, and the order in which the sections
+ * are compiled (classes before the rules that name them, providers before the
+ * routes). Every mistake is reported; with one, nothing is returned. */
+#include "policy/policy.h"
+
+#include "policy/build.h"
+
+static const char *const top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
+	"classes", "detectors", "providers", "routes", "rules", "default", "limits",
+	"output_default", NULL };
+static const char *const top_later[] = { "data", "models", "cache", NULL };
+static const char *const mode_words[] = { "enforce", "shadow", NULL };
+static const char *const default_words[] = { "deny", "permit", NULL };
+static const char *const failure_keys[] = { "classifier", "quota", "audit", "unreadable",
+	NULL };
+/* enum outcome */
+static const char *const classifier_words[] = { "deny", "permit", "redact", NULL };
+static const char *const other_words[] = { "deny", "permit", NULL };
+
+/* ---- shared by the sections ---- */
+
+void *
+build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size)
+{
+	void *p = arena_array(b->a, n, size);
+
+	if (!p)
+		diag_at(b->d, at, "out of memory");
+	return p;
+}
+
+bool
+build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out)
+{
+	bool ok = n->kind == YAML_SCALAR && n->s.n > 0 && n->s.n <= max;
+
+	for (size_t i = 0; ok && i < n->s.n; i++) {
+		char c = n->s.p[i];
+		ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		     (c >= '0' && c <= '9') || strchr("._-:/", c);
+	}
+	if (ok)
+		*out = n->s.p;
+	else
+		diag_at(b->d, n,
+			"a name of 1 to %zu letters, digits and . _ - : / is expected, found "
+			"%s",
+			max, n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+	return ok;
+}
+
+bool
+build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
+	const void *taken, size_t ntaken, size_t stride)
+{
+	const struct yaml_node *c = yaml_get(n, "name");
+
+	if (!c) {
+		diag_at(b->d, n, "name is missing");
+		return false;
+	}
+	if (!build_name(b, c, max, out))
+		return false;
+	for (size_t i = 0; i < ntaken; i++) {
+		const char *other;
+		memcpy(&other, (const char *)taken + i * stride, sizeof(other));
+		if (!strcmp(other, *out)) {
+			diag_at(b->d, c, "name: %s is taken already", *out);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+build_backend(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	struct nearest near = nearest_to(n->s);
+
+	if (!build_name(b, n, 128, out))
+		return false;
+	if (!b->cfg)
+		return true;
+	for (size_t i = 0; i < b->cfg->nbackends; i++) {
+		if (!strcmp(b->cfg->backends[i], *out))
+			return true;
+		nearest_try(&near, b->cfg->backends[i]);
+	}
+	const char *like = nearest_name(&near);
+	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s%s%s", *out,
+		b->cfg->file, like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	return false;
+}
+
+void
+build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
+{
+	enum outcome *const places[] = { &out->classifier, &out->quota, &out->audit,
+		&out->unreadable };
+	unsigned word;
+
+	if (!read_map(b->d, n, "on_failure", failure_keys, NULL))
+		return;
+	for (size_t i = 0; failure_keys[i]; i++) {
+		const struct yaml_node *c = yaml_get(n, failure_keys[i]);
+		if (!c)
+			continue;
+		if (places[i] == &out->quota && c->kind == YAML_MAPPING && yaml_get(c, "local"))
+			diag_at(b->d, yaml_get(c, "local")->key,
+				"local: not supported by this version of tollgate");
+		else if (read_word(b->d, c,
+				 places[i] == &out->classifier ? classifier_words : other_words,
+				 &word))
+			*places[i] = (enum outcome)word;
+	}
+}
+
+/* ---- the whole ---- */
+
+static void
+head(struct builder *b, const struct yaml_node *root)
+{
+	const struct yaml_node *c;
+	int64_t version;
+	unsigned word;
+
+	if (!(c = yaml_get(root, "tollgate")))
+		diag_at(b->d, root, "tollgate: the language's version is missing: tollgate: 1");
+	else if (!yaml_int(c, &version) || version != 1)
+		diag_at(b->d, c, "tollgate: 1 is expected, found %s",
+			c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+	if (!(c = yaml_get(root, "name")))
+		diag_at(b->d, root, "name is missing");
+	else
+		build_name(b, c, 64, &b->p->name);
+	if ((c = yaml_get(root, "mode")) && read_word(b->d, c, mode_words, &word))
+		b->p->shadow = word == 1;
+	if ((c = yaml_get(root, "default")) && read_word(b->d, c, default_words, &word))
+		b->p->default_permit = word == 1;
+	b->p->output_default = 4096;
+	if ((c = yaml_get(root, "output_default")))
+		read_uint(b->d, c, 1, 10000000, &b->p->output_default);
+}
+
+const struct policy *
+policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
+	const struct config *cfg, const struct detect_rules *rules, struct diag *d)
+{
+	unsigned errors = d->errors;
+	struct policy *p = arena_new(a, struct policy);
+	struct builder b = { .a = a, .d = d, .file = file, .cfg = cfg, .rules = rules, .p = p };
+	const struct yaml_node *c;
+
+	if (!p) {
+		diag_at(d, root, "out of memory");
+		return NULL;
+	}
+	p->file = arena_strdup(a, file);
+	p->name = "";
+	if (!read_map(d, root, "policy", top_keys, top_later))
+		return NULL;
+	head(&b, root);
+	if ((c = yaml_get(root, "on_failure")))
+		build_on_failure(&b, c, &p->on_failure);
+	build_identity(&b, yaml_get(root, "identity"));
+	build_classes(&b, yaml_get(root, "classes"));
+	build_detectors(&b, yaml_get(root, "detectors"));
+	build_providers(&b, yaml_get(root, "providers"));
+	if ((c = yaml_get(root, "routes")))
+		build_routes(&b, c);
+	else
+		diag_at(d, root, "routes: is missing: every request would be refused");
+	build_rules(&b, yaml_get(root, "rules"));
+	build_limits(&b, yaml_get(root, "limits"));
+	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
+		diag_at(d, root, "out of memory");
+	return d->errors == errors ? p : NULL;
+}
+
+const struct policy *
+policy_load(struct arena *a, const char *file, const struct config *cfg,
+	const struct detect_rules *rules, struct diag *d)
+{
+	const struct yaml_node *root = yaml_load_file(a, file, d);
+
+	return root ? policy_compile(a, root, file, cfg, rules, d) : NULL;
+}

@@ -1,0 +1,417 @@
+/* Providers and routes: which requests are served at all, who answers them and
+ * what becomes of the response. A request that matches none is refused, so paths
+ * are compared whole and in normal form only. */
+#include "policy/build.h"
+
+#define SECOND_US 1000000ull
+
+static const char *const provider_keys[] = { "backend", "dialect", "external", "region", NULL };
+static const char *const route_keys[] = { "name", "match", "dialect", "backend", "targets",
+	"response", "record", "on_failure", "deadline", NULL };
+static const char *const route_later[] = { "retry", NULL };
+static const char *const match_keys[] = { "methods", "path", "path_prefix", "host", NULL };
+static const char *const target_keys[] = { "provider", NULL };
+static const char *const target_later[] = { "model", NULL };
+static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
+static const char *const record_keys[] = { "prompt", NULL };
+static const char *const prompt_words[] = { "hash", "redacted", NULL }; /* enum record_prompt */
+
+/* ---- providers ---- */
+
+static void
+dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out)
+{
+	if (n->kind == YAML_SCALAR && (*out = dialect_find(n->s)))
+		return;
+	diag_at(b->d, n, "dialect: one of %s is expected, found %s", dialect_names(),
+		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+}
+
+void
+build_providers(struct builder *b, const struct yaml_node *n)
+{
+	if (!n)
+		return;
+	if (n->kind != YAML_MAPPING) {
+		diag_at(b->d, n, "providers: a mapping is expected, found %s",
+			yaml_type_name(n));
+		return;
+	}
+	b->providers = build_array(b, n, n->count, sizeof(*b->providers));
+	for (const struct yaml_node *c = n->child; c && b->providers; c = c->next) {
+		struct provider *v = &b->providers[b->nproviders];
+		const struct yaml_node *x;
+		*v = (struct provider){ .region = "", .external = true };
+		if (!build_name(b, c->key, 64, &v->name))
+			continue;
+		b->nproviders++;
+		if (!read_map(b->d, c, "provider", provider_keys, NULL))
+			continue;
+		if (!(x = yaml_get(c, "backend")))
+			diag_at(b->d, c->key, "%s: backend is missing", v->name);
+		else
+			build_backend(b, x, &v->backend);
+		if ((x = yaml_get(c, "dialect")))
+			dialect(b, x, &v->dialect);
+		if ((x = yaml_get(c, "external")))
+			read_bool(b->d, x, &v->external);
+		if ((x = yaml_get(c, "region")))
+			read_text(b->d, x, "region", &v->region);
+	}
+}
+
+/* ---- what a route matches ---- */
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Why a path is not in normal form (RFC 3986 6.2.2), or NULL. A request's path in
+ * any other form is a 400, so a route spelt so could never match. */
+static const char *
+path_fault(struct span s)
+{
+	if (s.n == 0 || s.p[0] != '/')
+		return "must begin with /";
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c))
+			return "holds a character that a path spells with %XX";
+		if (c == '?' || c == '#')
+			return "is a path only, without query or fragment";
+		if (c == '/' && i + 1 < s.n && s.p[i + 1] == '/')
+			return "holds //";
+		if (c != '%')
+			continue;
+		int hi = i + 2 < s.n ? hex(s.p[i + 1]) : -1;
+		int lo = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
+		if (hi < 0 || lo < 0)
+			return "holds a broken percent escape";
+		int v = hi * 16 + lo;
+		if (v < ' ' || v == 0x7f || v == '/' || v == '\\')
+			return "spells a separator or control character with %XX";
+		if ((v >= 'a' && v <= 'z') || (v >= 'A' && v <= 'Z') ||
+			(v >= '0' && v <= '9') || strchr("-._~", v))
+			return "spells with %XX what stands for itself";
+	}
+	for (struct span rest = s; rest.p;) {
+		struct span seg = span_next(&rest, '/');
+		if (span_is(seg, ".") || span_is(seg, ".."))
+			return "holds a dot segment";
+	}
+	return NULL;
+}
+
+static void
+paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
+{
+	if (!n || !read_texts(b->a, b->d, n, "path", out, count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		const char *fault = path_fault(c->s);
+		if (fault)
+			diag_at(b->d, c, "%s: %s %s", n->key->s.p, c->s.p, fault);
+	}
+}
+
+static void
+methods(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	if (!n || !read_texts(b->a, b->d, n, "methods", &r->methods, &r->nmethods))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		if (strspn(c->s.p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != c->s.n)
+			diag_at(b->d, c,
+				"methods: a method in capital letters is expected, found %s",
+				c->s.p);
+		else if (span_is(c->s, "CONNECT") || span_is(c->s, "TRACE"))
+			diag_at(b->d, c, "methods: %s is always refused", c->s.p);
+	}
+}
+
+static bool
+host_ok(struct span s)
+{
+	if (span_starts(s, SPAN_LIT("*.")))
+		s = span_cut(s, 2, s.n);
+	if (s.n > 2 && s.p[0] == '[')
+		return s.p[s.n - 1] == ']' && strspn(s.p + 1, "0123456789abcdef:.") == s.n - 2;
+	return s.n > 0 && s.n <= 253 && s.p[0] != '.' && s.p[0] != '-' && s.p[s.n - 1] != '.' &&
+	       strspn(s.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == s.n;
+}
+
+static void
+hosts(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	size_t i = 0;
+
+	if (!n || !read_texts(b->a, b->d, n, "host", &r->hosts, &r->nhosts))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		char *lower = arena_strdup(b->a, c->s.p);
+		for (char *x = lower; x && *x; x++)
+			if (*x >= 'A' && *x <= 'Z')
+				*x = (char)(*x | 0x20);
+		if (!lower || !host_ok(span_str(lower)))
+			diag_at(b->d, c,
+				"host: a host name without port, or *.example.com, is "
+				"expected, found %s",
+				c->s.p);
+		else
+			r->hosts[i++] = lower;
+	}
+	r->nhosts = i;
+}
+
+static void
+match(struct builder *b, const struct yaml_node *route, struct route *r)
+{
+	const struct yaml_node *m = yaml_get(route, "match");
+
+	if (!m) {
+		diag_at(b->d, route, "match is missing");
+		return;
+	}
+	if (!read_map(b->d, m, "match", match_keys, NULL))
+		return;
+	methods(b, yaml_get(m, "methods"), r);
+	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
+	paths(b, yaml_get(m, "path_prefix"), &r->prefixes, &r->nprefixes);
+	hosts(b, yaml_get(m, "host"), r);
+	if (!yaml_get(m, "path") && !yaml_get(m, "path_prefix"))
+		diag_at(b->d, m->key, "match: path or path_prefix is missing");
+}
+
+/* ---- where it goes ---- */
+
+static const struct provider *
+provider_find(struct builder *b, const struct yaml_node *n)
+{
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; i < b->nproviders; i++) {
+		if (span_is(n->s, b->providers[i].name))
+			return &b->providers[i];
+		nearest_try(&near, b->providers[i].name);
+	}
+	const char *like = nearest_name(&near);
+	diag_at(b->d, n, "targets: no provider %s%s%s%s", n->s.p, like ? ", did you mean " : "",
+		like ? like : "", like ? "?" : "");
+	return NULL;
+}
+
+static const struct provider *
+target(struct builder *b, const struct yaml_node *n)
+{
+	if (n->kind == YAML_SEQUENCE) {
+		if (n->count == 0)
+			diag_at(b->d, n, "targets: the list is empty");
+		else if (n->count > 1)
+			diag_at(b->d, n->child->next,
+				"targets: more than one: not supported by this version of "
+				"tollgate");
+		n = n->count ? n->child : NULL;
+	}
+	if (!n)
+		return NULL;
+	if (n->kind == YAML_MAPPING) {
+		if (!read_map(b->d, n, "targets", target_keys, target_later))
+			return NULL;
+		const struct yaml_node *v = yaml_get(n, "provider");
+		if (!v) {
+			diag_at(b->d, n, "targets: provider is missing");
+			return NULL;
+		}
+		n = v;
+	}
+	if (n->kind != YAML_SCALAR || n->s.n == 0) {
+		diag_at(b->d, n, "targets: the name of a provider is expected, found %s",
+			yaml_type_name(n));
+		return NULL;
+	}
+	return provider_find(b, n);
+}
+
+static void
+destination(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *backend = yaml_get(n, "backend"), *to = yaml_get(n, "targets"),
+			       *d = yaml_get(n, "dialect");
+
+	r->target = r->target_region = "";
+	r->target_external = true;
+	if (d)
+		dialect(b, d, &r->dialect);
+	if (backend)
+		build_backend(b, backend, &r->backend);
+	if (!to)
+		return;
+	if (backend)
+		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
+	const struct provider *v = target(b, to);
+	if (!v)
+		return;
+	r->target = v->name;
+	r->target_region = v->region;
+	r->target_external = v->external;
+	r->backend = v->backend;
+	if (d && r->dialect && v->dialect && r->dialect != v->dialect)
+		diag_at(b->d, d,
+			"dialect: the target speaks %s; translation is not supported by this "
+			"version of tollgate",
+			dialect_name(v->dialect));
+	if (!r->dialect)
+		r->dialect = v->dialect;
+}
+
+/* ---- what becomes of the answer ---- */
+
+static bool
+listed(const char *const *words, struct span s)
+{
+	for (; *words; words++)
+		if (span_is(s, *words))
+			return true;
+	return false;
+}
+
+static void
+response(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const char **names;
+	size_t count;
+
+	if (!n || (n->kind == YAML_SCALAR && span_is(n->s, "ignore")))
+		return;
+	if (!read_texts(b->a, b->d, n, "response", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		if (listed(response_later, c->s))
+			diag_at(b->d, c, "%s: not supported by this version of tollgate",
+				c->s.p);
+		else if (span_is(c->s, "meter"))
+			r->response |= RESP_METER;
+		else if (span_is(c->s, "record"))
+			r->response |= RESP_RECORD;
+		else
+			diag_at(b->d, c,
+				"response: ignore, or a list of meter, record is expected, "
+				"found %s",
+				c->s.p);
+	}
+}
+
+static void
+record(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	unsigned word;
+
+	if (!n || !read_map(b->d, n, "record", record_keys, NULL))
+		return;
+	const struct yaml_node *prompt = yaml_get(n, "prompt");
+	if (!prompt)
+		return;
+	if (prompt->kind == YAML_SCALAR && span_is(prompt->s, "sealed"))
+		diag_at(b->d, prompt, "sealed: not supported by this version of tollgate");
+	else if (read_word(b->d, prompt, prompt_words, &word))
+		r->record = (enum record_prompt)word;
+}
+
+static void
+route(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *c;
+
+	r->at = n;
+	r->name = "";
+	r->on_failure = b->p->on_failure;
+	r->deadline_us = 900 * SECOND_US;
+	if (!read_map(b->d, n, "route", route_keys, route_later))
+		return;
+	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
+	match(b, n, r);
+	destination(b, n, r);
+	response(b, yaml_get(n, "response"), r);
+	record(b, yaml_get(n, "record"), r);
+	if ((c = yaml_get(n, "on_failure")))
+		build_on_failure(b, c, &r->on_failure);
+	if ((c = yaml_get(n, "deadline")))
+		read_duration_us(b->d, c, SECOND_US, 86400 * SECOND_US, &r->deadline_us);
+}
+
+void
+build_routes(struct builder *b, const struct yaml_node *n)
+{
+	struct route *routes;
+
+	if (!read_list(b->d, n, "routes") ||
+		!(routes = build_array(b, n, n->count, sizeof(*routes))))
+		return;
+	b->p->routes = routes;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		route(b, c, &routes[b->p->nroutes]);
+		b->p->nroutes++;
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "routes: the list is empty: every request would be refused");
+}
+
+/* ---- matching a request ---- */
+
+static bool
+host_matches(struct span host, const char *pattern)
+{
+	if (strncmp(pattern, "*.", 2))
+		return span_is(host, pattern);
+	struct span suffix = span_str(pattern + 1);
+	return host.n > suffix.n && span_ends(host, suffix);
+}
+
+static bool
+prefix_matches(struct span path, struct span prefix)
+{
+	if (!span_starts(path, prefix))
+		return false;
+	return prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/';
+}
+
+static bool
+route_matches(const struct route *r, struct span method, struct span host, struct span path)
+{
+	bool ok = r->nmethods == 0;
+
+	for (size_t i = 0; i < r->nmethods && !ok; i++)
+		ok = span_is(method, r->methods[i]);
+	if (!ok)
+		return false;
+	ok = r->nhosts == 0;
+	for (size_t i = 0; i < r->nhosts && !ok; i++)
+		ok = host_matches(host, r->hosts[i]);
+	if (!ok)
+		return false;
+	for (size_t i = 0; i < r->npaths; i++)
+		if (span_is(path, r->paths[i]))
+			return true;
+	for (size_t i = 0; i < r->nprefixes; i++)
+		if (prefix_matches(path, span_str(r->prefixes[i])))
+			return true;
+	return false;
+}
+
+const struct route *
+policy_route(const struct policy *p, struct span method, struct span host, struct span path)
+{
+	for (size_t i = 0; i < p->nroutes; i++)
+		if (route_matches(&p->routes[i], method, host, path))
+			return &p->routes[i];
+	return NULL;
+}

@@ -1,0 +1,185 @@
+/* Rules and their conditions. Deny and permit end the evaluation, redactions add
+ * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
+ * the shipped files have a line for. */
+#include "policy/build.h"
+
+static const char *const rule_keys[] = { "name", "when", "deny", "permit", "redact", "on_error",
+	"mode", "phase", NULL };
+static const char *const rule_later[] = { "route", "tag", "max_output_tokens", "require",
+	"set_headers", NULL };
+static const char *const effects[] = { "deny", "permit", "redact",
+	NULL }; /* enum rule_effect */
+static const char *const deny_keys[] = { "status", "reason", NULL };
+static const char *const redact_keys[] = { "classes", "entities", "with", NULL };
+static const char *const with_words[] = { "placeholder", NULL };
+static const char *const with_later[] = { "mask", "hash", "remove", "last4", NULL };
+static const char *const mode_words[] = { "enforce", "shadow", NULL };
+static const char *const error_words[] = { "deny", "skip", NULL };
+static const char *const phase_words[] = { "request", NULL };
+static const char *const phase_later[] = { "response", "tool", NULL };
+
+static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
+
+/* A word of a later version is said to be one; else as read_word. */
+static bool
+word_or_later(struct builder *b, const struct yaml_node *n, const char *const *words,
+	const char *const *later, unsigned *out)
+{
+	for (; n->kind == YAML_SCALAR && *later; later++)
+		if (span_is(n->s, *later)) {
+			diag_at(b->d, n, "%s: not supported by this version of tollgate",
+				n->s.p);
+			return false;
+		}
+	return read_word(b->d, n, words, out);
+}
+
+const struct cel_program *
+build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
+{
+	struct cel_error err = { 0 };
+
+	if (n->kind != YAML_SCALAR || yaml_is_null(n)) {
+		diag_at(b->d, n, "when: a condition is expected, found %s", yaml_type_name(n));
+		return NULL;
+	}
+	const struct cel_program *prog = cel_compile(b->a, &policy_env, n->s, CEL_BOOL, &err);
+	if (!prog) {
+		diag_within(b->d, n, err.line, err.column, "when: %s", err.message);
+		return NULL;
+	}
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		*reads_body |= policy_slot_reads_body(slot) && cel_reads(prog, slot);
+	return prog;
+}
+
+static void
+deny(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+	bool yes;
+	int64_t status = 0;
+
+	r->status = 403;
+	r->reason = "denied by policy";
+	if (n->kind == YAML_SCALAR) {
+		if (read_bool(b->d, n, &yes) && !yes)
+			diag_at(b->d, n,
+				"deny: true, or {status, reason}, is expected, found false");
+		return;
+	}
+	if (!read_map(b->d, n, "deny", deny_keys, NULL))
+		return;
+	if ((c = yaml_get(n, "reason")) && read_text(b->d, c, "reason", &r->reason) &&
+		(c->s.n > 256 || strpbrk(r->reason, "\r\n")))
+		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
+	if (!(c = yaml_get(n, "status")))
+		return;
+	bool number = yaml_int(c, &status);
+	for (size_t i = 0; number && i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		if (status == statuses[i]) {
+			r->status = statuses[i];
+			return;
+		}
+	diag_at(b->d, c,
+		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
+		"%s",
+		c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+}
+
+static void
+permit(struct builder *b, const struct yaml_node *n)
+{
+	bool yes;
+
+	if (read_bool(b->d, n, &yes) && !yes)
+		diag_at(b->d, n, "permit: true is expected, found false");
+}
+
+static void
+redact(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *classes, *entities, *with;
+	unsigned word;
+
+	if (!read_map(b->d, n, "redact", redact_keys, NULL))
+		return;
+	if ((classes = yaml_get(n, "classes")))
+		build_class_members(b, classes, &r->redact);
+	if ((entities = yaml_get(n, "entities")))
+		build_entities(b, entities, &r->redact);
+	if (!classes && !entities)
+		diag_at(b->d, n->key, "redact: classes or entities is missing");
+	if ((with = yaml_get(n, "with")))
+		word_or_later(b, with, with_words, with_later, &word);
+}
+
+static void
+effect(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *found = NULL;
+
+	for (unsigned k = 0; effects[k]; k++) {
+		const struct yaml_node *c = yaml_get(n, effects[k]);
+		if (!c)
+			continue;
+		if (found) {
+			diag_at(b->d, c->key, "%s: the rule has the effect %s already",
+				effects[k], found->key->s.p);
+			continue;
+		}
+		found = c;
+		r->effect = (enum rule_effect)k;
+		switch (r->effect) {
+		case RULE_DENY: deny(b, c, r); break;
+		case RULE_PERMIT: permit(b, c); break;
+		case RULE_REDACT: redact(b, c, r); break;
+		}
+	}
+	if (found)
+		return;
+	/* An effect of a later version was reported; do not ask for another. */
+	for (size_t i = 0; rule_later[i]; i++)
+		if (yaml_get(n, rule_later[i]))
+			return;
+	diag_at(b->d, n, "the rule has no effect: one of deny, permit, redact is expected");
+}
+
+static void
+rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+	unsigned word = 0;
+
+	r->at = n;
+	r->name = "";
+	if (!read_map(b->d, n, "rule", rule_keys, rule_later))
+		return;
+	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
+	if ((c = yaml_get(n, "when"))) {
+		r->when = build_condition(b, c, &r->reads_body);
+		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
+	}
+	effect(b, n, r);
+	if ((c = yaml_get(n, "on_error")) && read_word(b->d, c, error_words, &word))
+		r->skip_on_error = word == 1;
+	if ((c = yaml_get(n, "mode")) && read_word(b->d, c, mode_words, &word))
+		r->shadow = word == 1;
+	if ((c = yaml_get(n, "phase")))
+		word_or_later(b, c, phase_words, phase_later, &word);
+}
+
+void
+build_rules(struct builder *b, const struct yaml_node *n)
+{
+	struct rule *rules;
+
+	if (!n || !read_list(b->d, n, "rules") ||
+		!(rules = build_array(b, n, n->count, sizeof(*rules))))
+		return;
+	b->p->rules = rules;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		rule(b, c, &rules[b->p->nrules]);
+		b->p->nrules++;
+	}
+}
