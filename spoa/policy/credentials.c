@@ -2,23 +2,14 @@
 #include "policy/credentials.h"
 
 const char *const credential_headers[] = {
-	/* HTTP's own (RFC 9110 11.6, RFC 6265) */
 	"authorization",
-	"proxy-authorization",
-	"cookie",
-	/* API keys: Anthropic, Azure, Google, Azure API Management, AWS, common gateways */
 	"x-api-key",
 	"api-key",
 	"x-goog-api-key",
-	"ocp-apim-subscription-key",
-	"x-amz-security-token",
-	"x-auth-token",
-	/* whose account is charged */
+	"proxy-authorization",
+	"cookie",
 	"openai-organization",
 	"openai-project",
-	"anthropic-organization-id",
-	"anthropic-workspace-id",
-	"x-goog-user-project",
 	NULL,
 };
 const size_t credential_header_count =
