@@ -1,0 +1,262 @@
+/* Segment files. After a failed fdatasync the kernel may hold pages that are
+ * marked clean and are not on the disk (the "fsync error" of 2018), so such a
+ * segment is cut back to what had been synced before, read back without the page
+ * cache's word for it, and never appended to again. */
+#include "store/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
+
+void
+journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64_t first)
+{
+	snprintf(out, JOURNAL_NAME_MAX, "%.64s-%08" PRIu64 "-%016" PRIu64 ".jsonl", node, boot,
+		first);
+}
+
+/* NODE-BOOT-SEQ.jsonl; the node may hold dashes, so from the right. */
+static bool
+parse_name(struct span s, const char *node, struct journal_segment *out)
+{
+	char again[JOURNAL_NAME_MAX], name[65];
+
+	if (!span_ends(s, SPAN_LIT(".jsonl")))
+		return false;
+	s.n -= 6;
+	for (int i = 0; i < 2; i++) {
+		size_t dash = s.n;
+		while (dash > 0 && s.p[dash - 1] != '-')
+			dash--;
+		if (dash < 2 || span_u64(span_cut(s, dash, s.n), i ? &out->boot : &out->first))
+			return false;
+		s.n = dash - 1;
+	}
+	if (s.n > 64 || (node && !span_is(s, node)))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(s));
+	journal_name(again, name, out->boot, out->first);
+	return !strcmp(again, out->name);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct journal_segment *)a)->name,
+		((const struct journal_segment *)b)->name);
+}
+
+int
+journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
+{
+	DIR *d = opendir(dir);
+	size_t room = 0;
+	int err = 0;
+
+	*out = (struct journal_list){ 0 };
+	if (!d) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	}
+	for (struct dirent *e; !err && (e = readdir(d));) {
+		struct stat st;
+		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
+			!S_ISREG(st.st_mode))
+			continue;
+		if (out->n == room) {
+			room = room ? 2 * room : 64;
+			void *p = room > JOURNAL_SEGMENTS
+					  ? NULL
+					  : realloc(out->seg, room * sizeof(*out->seg));
+			if (!p) {
+				buf_printf(why, "%s: too many segments", dir);
+				err = ERR_LIMIT;
+				break;
+			}
+			out->seg = p;
+		}
+		struct journal_segment *s = &out->seg[out->n++];
+		*s = (struct journal_segment){ .bytes = (uint64_t)st.st_size };
+		snprintf(s->name, sizeof(s->name), "%s", e->d_name);
+		s->ours = parse_name(span_str(s->name), node, s);
+	}
+	closedir(d);
+	if (err)
+		journal_list_free(out);
+	else if (out->n)
+		qsort(out->seg, out->n, sizeof(*out->seg), by_name);
+	return err;
+}
+
+void
+journal_list_free(struct journal_list *l)
+{
+	free(l->seg);
+	*l = (struct journal_list){ 0 };
+}
+
+int
+journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
+	struct buf *why)
+{
+	*j = (struct journal){ .dirfd = -1, .fd = -1, .segment_bytes = segment_bytes };
+	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir)) {
+		buf_printf(why, "%s: name too long", dir);
+		return ERR_LIMIT;
+	}
+	snprintf(j->node, sizeof(j->node), "%s", node);
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
+	j->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->dirfd < 0) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
+	/* The lock is on the directory itself: it holds segments only. */
+	if (flock(j->dirfd, LOCK_EX | LOCK_NB) < 0) {
+		buf_printf(why, "%s: another daemon writes to this journal", dir);
+		journal_close(j);
+		return ERR_BAD_STATE;
+	}
+	return 0;
+}
+
+void
+journal_close(struct journal *j)
+{
+	if (j->fd >= 0)
+		close(j->fd);
+	if (j->dirfd >= 0)
+		close(j->dirfd);
+	j->fd = j->dirfd = -1;
+}
+
+static int
+failure(struct journal *j)
+{
+	j->sys = errno;
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
+}
+
+int
+journal_begin(struct journal *j, uint64_t boot, uint64_t first)
+{
+	if (j->fd >= 0)
+		close(j->fd);
+	j->good = 0;
+	j->boot = boot;
+	j->first = first;
+	j->suspect = false;
+	j->tail_n = 0;
+	journal_name(j->name, j->node, boot, first);
+	j->fd = openat(
+		j->dirfd, j->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (j->fd < 0)
+		return failure(j);
+	if (fsync(j->dirfd) == 0)
+		return 0;
+	int err = failure(j);
+	close(j->fd);
+	j->fd = -1;
+	unlinkat(j->dirfd, j->name, 0);
+	return err;
+}
+
+/* Cuts a suspect segment back to its durable bytes and reads its end again. */
+static int
+leave_behind(struct journal *j)
+{
+	char back[sizeof(j->tail)];
+	struct stat st;
+
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+	if (j->good == 0) {
+		if (unlinkat(j->dirfd, j->name, 0) < 0 && errno != ENOENT)
+			return failure(j);
+		return fsync(j->dirfd) < 0 ? failure(j) : 0;
+	}
+	int fd = openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	errno = fd < 0 ? errno : EIO;
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < j->good ||
+		journal_io.ftruncate(fd, (off_t)j->good) < 0 || journal_io.fdatasync(fd) < 0 ||
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0 ||
+		pread(fd, back, j->tail_n, (off_t)(j->good - j->tail_n)) != (ssize_t)j->tail_n)
+		err = failure(j);
+	else if (memcmp(back, j->tail, j->tail_n) != 0) {
+		/* What was acknowledged is not there: nothing may follow it. */
+		j->sys = EILSEQ;
+		err = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int
+journal_ready(struct journal *j, bool *begin)
+{
+	if (j->suspect) {
+		int err = leave_behind(j);
+		if (err)
+			return err;
+		j->suspect = false;
+	}
+	*begin = j->fd < 0 || j->good >= j->segment_bytes;
+	return 0;
+}
+
+static int
+write_all(struct journal *j, struct span s)
+{
+	uint64_t at = j->good;
+
+	while (s.n) {
+		ssize_t r = journal_io.pwrite(j->fd, s.p, s.n, (off_t)at);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			if (r == 0)
+				errno = ENOSPC;
+			return failure(j);
+		}
+		at += (uint64_t)r;
+		s = span_cut(s, (size_t)r, s.n);
+	}
+	return 0;
+}
+
+int
+journal_append(struct journal *j, struct span commit)
+{
+	INVARIANT(j->fd >= 0 && !j->suspect);
+	int err = write_all(j, commit);
+	if (err) {
+		int why = j->sys;
+		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO)
+			j->suspect = true;
+		j->sys = why;
+		return err;
+	}
+	if (journal_io.fdatasync(j->fd) < 0) {
+		j->suspect = true;
+		return failure(j);
+	}
+	j->good += commit.n;
+	j->tail_n = commit.n < sizeof(j->tail) ? commit.n : sizeof(j->tail);
+	memcpy(j->tail, commit.p + commit.n - j->tail_n, j->tail_n);
+	return 0;
+}

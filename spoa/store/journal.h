@@ -1,0 +1,72 @@
+/* The journal: a directory of segment files and nothing else. A segment is named
+ * NODE-BOOT-SEQ.jsonl (8 and 16 digits) after its first record, so that names
+ * sort by age. It is only ever appended to, in whole commits, each synced before
+ * append returns; what a failed append left behind is cut off again. One daemon
+ * at a time: the directory is locked. */
+#ifndef STORE_JOURNAL_H
+#define STORE_JOURNAL_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+#define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
+#define JOURNAL_DIR_MAX	 1024
+#define JOURNAL_SEGMENTS 1000000 /* more in one directory are refused: archive them */
+
+struct journal_segment {
+	char name[256]; /* any file's name, so that a stranger can be named */
+	bool ours;	/* named as a segment of the node that was asked for */
+	uint64_t boot, first;
+	uint64_t bytes;
+};
+
+struct journal_list {
+	struct journal_segment *seg;
+	size_t n;
+};
+
+void journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64_t first);
+/* Every regular file of the directory, oldest first (by name); hidden files and
+ * folders are left out. `node` NULL: any node's. 0, or an error and *why. */
+int journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why);
+void journal_list_free(struct journal_list *l);
+
+/* owner: audit. */
+struct journal {
+	char dir[JOURNAL_DIR_MAX], node[65];
+	int dirfd, fd;		     /* fd -1: no segment is open */
+	char name[JOURNAL_NAME_MAX]; /* the open segment */
+	uint64_t boot, first;
+	uint64_t good; /* its durable bytes, whole commits */
+	uint64_t segment_bytes;
+	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */
+	char tail[1024]; /* the last bytes made durable, to tell what a failed sync left */
+	size_t tail_n;
+	int sys; /* errno of the last failure */
+};
+
+/* Opens and locks the directory; makes it (mode 0700) where only it is missing.
+ * ERR_BAD_STATE: another daemon has it. */
+int journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
+	struct buf *why);
+void journal_close(struct journal *j);
+/* A segment for what follows; needed first, after rotation, and after a failed
+ * sync. 0, ERR_FULL (no room), ERR_IO; j->sys says which. */
+int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
+/* False: journal_begin first. Where a sync had failed this cuts the segment back
+ * to what was durable and compares its end with memory: only then is it left
+ * behind. ERR_IO: not yet. */
+int journal_ready(struct journal *j, bool *begin);
+/* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO. */
+int journal_append(struct journal *j, struct span commit);
+
+/* The system calls that can fail, so that tests can make them. */
+struct journal_io {
+	ssize_t (*pwrite)(int, const void *, size_t, off_t);
+	int (*fdatasync)(int);
+	int (*ftruncate)(int, off_t);
+};
+extern struct journal_io journal_io;
+
+#endif

@@ -1,0 +1,29 @@
+/* Reads a file line by line in bounded memory, also one that still grows. */
+#ifndef STORE_LINES_H
+#define STORE_LINES_H
+
+#include "base/span.h"
+
+#define LINES_MAX_BYTES                                                                        \
+	(1u << 20) /* a longer line comes in pieces of this, so that it fits nowhere */
+
+/* owner: one thread. */
+struct lines {
+	int fd; /* borrowed; read with pread unless it is a pipe */
+	bool pipe;
+	uint64_t offset; /* behind the last line returned */
+	char *buf;
+	size_t size, from, to; /* buf[from..to) is read and not yet returned */
+};
+
+/* Reads fd from offset on (a pipe from where it stands). 0 or ERR_NOMEM. */
+int lines_open(struct lines *l, int fd, uint64_t offset);
+void lines_close(struct lines *l); /* not the descriptor */
+/* 1: a line without its newline, a view valid until the next call. 0: no whole
+ * line before `limit` (a file offset; UINT64_MAX: the end): try again later, or
+ * see lines_rest. ERR_IO. */
+int lines_next(struct lines *l, uint64_t limit, struct span *line);
+/* After 0: what stands behind the last newline. */
+struct span lines_rest(const struct lines *l);
+
+#endif

@@ -1,0 +1,543 @@
+/* Chain verification (format: store/chain.h; what it proves and what it cannot:
+ * docs/threat-model.md).
+ *
+ * A signature vouches for the last hash of its commit, and so, walking back, for
+ * every record of it whose hash is the one its successor names. That walk tells
+ * a changed record from the record behind it, whose link breaks. Signatures are
+ * collected and checked in batches, as one costs as much as fifty hashes. */
+#include "store/verify.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define BATCH	     4096 /* signatures checked together */
+#define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
+#define THREADS_MAX  16
+#define BATCH_SERIAL 64 /* fewer are not worth a thread */
+
+struct pending {
+	uint64_t seq, boot;
+	unsigned char prev[CHAIN_HASH_BYTES], hash[CHAIN_HASH_BYTES];
+	char time[CLOCK_RFC3339_LEN];
+	char type[32];
+};
+
+struct sig_job {
+	uint64_t first, seq;
+	const struct pubkey *key;
+	size_t n;
+	unsigned char sig[SIGNKEY_SIG_BYTES];
+	char text[SIGNED_MAX];
+	/* the chain before this commit, to fall back to */
+	struct verify_result before;
+	bool good;
+};
+
+struct verifier {
+	struct verify_options o;
+	struct chain_sha *sha;
+	struct chain at;	/* the last record seen, pending or committed */
+	struct verify_result r; /* committed so far */
+	struct pending *pend;
+	size_t npend;
+	bool any;    /* a line was fed */
+	bool began;  /* a record was seen, or verifier_continue */
+	bool broken; /* a link inside pend is */
+	bool failed;
+	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
+	struct sig_job *jobs;
+	size_t njobs;
+};
+
+struct verifier *
+verifier_new(const struct verify_options *o)
+{
+	struct verifier *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->o = *o;
+	v->sha = chain_sha_new();
+	v->pend = calloc(CHAIN_COMMIT_RECORDS, sizeof(*v->pend));
+	v->jobs = calloc(BATCH, sizeof(*v->jobs));
+	if (o->node)
+		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
+	if (!v->sha || !v->pend || !v->jobs)
+		verifier_free(&v);
+	return v;
+}
+
+void
+verifier_free(struct verifier **v)
+{
+	if (!*v)
+		return;
+	chain_sha_free(&(*v)->sha);
+	free((*v)->pend);
+	free((*v)->jobs);
+	free(*v);
+	*v = NULL;
+}
+
+void
+verifier_continue(struct verifier *v, const struct chain *before)
+{
+	v->at = *before;
+	v->r.boot = before->boot;
+	memcpy(v->r.head, before->head, CHAIN_HASH_BYTES);
+	v->began = true;
+}
+
+bool
+verifier_failed(const struct verifier *v)
+{
+	return v->failed;
+}
+
+bool
+verifier_empty(const struct verifier *v)
+{
+	return !v->any;
+}
+
+bool
+verifier_at_commit(const struct verifier *v)
+{
+	return v->npend == 0;
+}
+
+/* ---- signatures in batches ---- */
+
+struct worker {
+	pthread_t thread;
+	struct sig_job *jobs;
+	size_t from, to;
+};
+
+static void *
+check_jobs(void *arg)
+{
+	struct worker *w = arg;
+
+	for (size_t i = w->from; i < w->to; i++) {
+		struct sig_job *j = &w->jobs[i];
+		j->good = pubkey_verify(j->key, span_of(j->text, j->n), j->sig);
+	}
+	return NULL;
+}
+
+static void
+fail_now(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
+{
+	v->failed = true;
+	v->r.bad_seq = seq;
+	vsnprintf(v->r.why, sizeof(v->r.why), fmt, ap);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+fail_sig(struct verifier *v, struct sig_job *j, const char *fmt, ...)
+{
+	va_list ap;
+
+	v->r = j->before;
+	v->missing = 0;
+	va_start(ap, fmt);
+	fail_now(v, j->first, fmt, ap);
+	va_end(ap);
+}
+
+static void
+flush_sigs(struct verifier *v)
+{
+	struct worker w[THREADS_MAX];
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = v->njobs < BATCH_SERIAL || cores < 2 ? 1 : (size_t)cores, started = 1;
+
+	if (n > THREADS_MAX)
+		n = THREADS_MAX;
+	for (size_t i = 0; i < n; i++)
+		w[i] = (struct worker){
+			.jobs = v->jobs, .from = v->njobs * i / n, .to = v->njobs * (i + 1) / n
+		};
+	while (started < n &&
+		pthread_create(&w[started].thread, NULL, check_jobs, &w[started]) == 0)
+		started++;
+	for (size_t i = started; i < n; i++)
+		check_jobs(&w[i]);
+	check_jobs(&w[0]);
+	for (size_t i = 1; i < started; i++)
+		pthread_join(w[i].thread, NULL);
+	for (size_t i = 0; i < v->njobs; i++) {
+		struct sig_job *j = &v->jobs[i];
+		if (j->good)
+			continue;
+		if (j->first == j->seq)
+			fail_sig(v, j, "bad signature on its commit");
+		else
+			fail_sig(v, j,
+				"bad signature on the commit of records %" PRIu64
+				" to %" PRIu64,
+				j->first, j->seq);
+		break;
+	}
+	v->njobs = 0;
+}
+
+/* The first error stands: signatures still unchecked are of earlier records. */
+__attribute__((format(printf, 3, 4))) static void
+fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
+{
+	va_list ap;
+
+	flush_sigs(v);
+	if (v->failed)
+		return;
+	va_start(ap, fmt);
+	fail_now(v, seq, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- which record is it ---- */
+
+static bool
+same(const unsigned char *a, const unsigned char *b)
+{
+	return memcmp(a, b, CHAIN_HASH_BYTES) == 0;
+}
+
+/* The link between pend[i] and the record before it holds. */
+static bool
+linked(const struct verifier *v, size_t i)
+{
+	return same(v->pend[i].prev, i ? v->pend[i - 1].hash : v->r.head);
+}
+
+/* Names the changed record among pend. `head` is signed, or NULL where no commit
+ * follows. */
+static void
+diagnose(struct verifier *v, const unsigned char *head)
+{
+	size_t n = v->npend, broke = 0, sound = n; /* pend[sound..] are vouched for */
+
+	for (const unsigned char *want = head;
+		want && sound > 0 && same(v->pend[sound - 1].hash, want);)
+		want = v->pend[--sound].prev;
+	while (broke < n && linked(v, broke))
+		broke++;
+	if (head && sound == 0) {
+		fail(v, v->pend[0].seq,
+			"replaced: signed, but it does not follow the record before it");
+		return;
+	}
+	size_t bad = broke;
+	if (broke == n)
+		bad = n - 1; /* all links hold, the signed head does not */
+	else if (broke > 0) {
+		/* Either pend[broke] lies about its predecessor, or that was changed.
+		 * The former breaks the link behind it too. */
+		bool next_broken = broke + 1 < n ? !linked(v, broke + 1)
+						 : head && !same(v->pend[broke].hash, head);
+		bad = sound <= broke || !next_broken ? broke - 1 : broke;
+	}
+	fail(v, v->pend[bad].seq, "changed: its bytes do not have the hash that %s",
+		bad + 1 < n ? "the next record names"
+		: head	    ? "is signed"
+			    : "its neighbours name");
+}
+
+/* An error that shows before the commit came: a broken link before it is earlier. */
+__attribute__((format(printf, 3, 4))) static void
+fail_structure(struct verifier *v, uint64_t seq, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (v->broken) {
+		diagnose(v, NULL);
+		return;
+	}
+	flush_sigs(v);
+	if (v->failed)
+		return;
+	va_start(ap, fmt);
+	fail_now(v, seq, fmt, ap);
+	va_end(ap);
+}
+
+static void
+fail_missing(struct verifier *v, uint64_t seq, uint64_t found)
+{
+	fail_structure(v, seq, "missing: record %" PRIu64 " stands in its place", found);
+	if (v->r.bad_seq == seq && !strncmp(v->r.why, "missing", 7))
+		v->missing = seq;
+}
+
+/* After the first error only one question is left. */
+static void
+look_for_missing(struct verifier *v, struct span line)
+{
+	struct chain_line l;
+
+	if (!v->missing || chain_parse(line, &l) || l.commit || l.seq != v->missing)
+		return;
+	char in_its_place[128] = "";
+	const char *tail = strstr(v->r.why, ": record ");
+	if (tail)
+		snprintf(in_its_place, sizeof(in_its_place), "%s", tail);
+	snprintf(v->r.why, sizeof(v->r.why), "swapped%s, and it comes later", in_its_place);
+	v->missing = 0;
+}
+
+/* ---- lines ---- */
+
+static void
+take_node(struct verifier *v, struct span node)
+{
+	if (!v->at.node[0])
+		snprintf(v->at.node, sizeof(v->at.node), "%.*s", SPAN_ARG(node));
+}
+
+/* The very first record. False: no chain begins so. */
+static bool
+may_begin(struct verifier *v, const struct chain_line *l)
+{
+	static const unsigned char zeros[CHAIN_HASH_BYTES];
+
+	if (v->o.from ? l->seq != v->o.from : l->seq != 1 && !v->o.trimmed) {
+		uint64_t want = v->o.from ? v->o.from : 1;
+		if (l->seq > want && !same(l->prev, zeros))
+			fail_missing(v, want, l->seq);
+		else
+			fail(v, want, "changed: it says it is record %" PRIu64, l->seq);
+		return false;
+	}
+	if (l->seq == 1 &&
+		(l->boot != 1 || !same(l->prev, zeros) || !span_is(l->type, "boot"))) {
+		fail(v, 1, "changed: no first record of a chain looks like this");
+		return false;
+	}
+	v->at.boot = l->boot;
+	v->at.seq = l->seq - 1;
+	memcpy(v->at.head, l->prev, CHAIN_HASH_BYTES);
+	memcpy(v->r.head, l->prev, CHAIN_HASH_BYTES);
+	v->began = true;
+	return true;
+}
+
+/* The record is the one that must come now, as far as its stamps say. */
+static bool
+in_sequence(struct verifier *v, const struct chain_line *l)
+{
+	uint64_t want = v->at.seq + 1;
+
+	if (l->seq != want && same(l->prev, v->at.head))
+		fail_structure(v, want, "changed: it says it is record %" PRIu64, l->seq);
+	else if (l->seq < want)
+		fail_structure(v, l->seq, "doubled: it stands behind record %" PRIu64 " again",
+			v->at.seq);
+	else if (l->seq > want)
+		fail_missing(v, want, l->seq);
+	else if (l->boot != v->at.boot &&
+		 (l->boot != v->at.boot + 1 || !span_is(l->type, "boot")))
+		fail_structure(v, want,
+			"changed: its boot is %" PRIu64
+			", that of the record before it %" PRIu64,
+			l->boot, v->at.boot);
+	return !v->failed;
+}
+
+static void
+take_record(struct verifier *v, struct span line, const struct chain_line *l)
+{
+	if (!v->began ? !may_begin(v, l) : !in_sequence(v, l))
+		return;
+	if (v->npend == CHAIN_COMMIT_RECORDS) {
+		fail_structure(v, v->pend[0].seq, "unsigned: no commit within %d records",
+			CHAIN_COMMIT_RECORDS);
+		return;
+	}
+	struct pending *p = &v->pend[v->npend++];
+	p->seq = l->seq;
+	p->boot = l->boot;
+	memcpy(p->prev, l->prev, CHAIN_HASH_BYTES);
+	snprintf(p->time, sizeof(p->time), "%.*s", SPAN_ARG(l->time));
+	snprintf(p->type, sizeof(p->type), "%.*s", SPAN_ARG(l->type));
+	chain_sha(v->sha, line, p->hash);
+	if (!same(p->prev, v->at.head))
+		v->broken = true;
+	memcpy(v->at.head, p->hash, CHAIN_HASH_BYTES);
+	v->at.seq = l->seq;
+	v->at.boot = l->boot;
+}
+
+/* The commit's own bytes are not to be trusted before its signature is. */
+static bool
+signature_holds(
+	struct verifier *v, const struct chain_line *l, uint64_t seq, const struct pubkey **key)
+{
+	*key = NULL;
+	for (size_t i = 0; i < v->o.nkeys && !*key; i++)
+		if (span_is(l->key, v->o.keys[i].id))
+			*key = &v->o.keys[i];
+	if (!*key) {
+		fail(v, seq, "wrong key: its commit is signed by %.*s", SPAN_ARG(l->key));
+		return false;
+	}
+	return true;
+}
+
+static void
+commit_misfits(struct verifier *v, const struct chain_line *l)
+{
+	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1;
+	uint64_t last = v->at.seq;
+	bool head_trimmed = v->o.trimmed && !v->r.commits;
+
+	if (v->npend == 0 && l->seq <= last)
+		fail(v, l->seq, "doubled: its commit stands here again");
+	else if (v->npend == 0 || (l->first > first && l->first > last))
+		fail_missing(v, v->npend ? first : last + 1, l->first);
+	else if (l->first > first)
+		fail(v, first, "unsigned: its commit is missing");
+	else if (l->first < first && !head_trimmed)
+		fail(v, first, "doubled: a commit of record %" PRIu64 " stands behind it",
+			l->first);
+	else if (l->seq > last)
+		fail(v, last + 1, "missing: a commit covers it");
+	else if (l->seq < last)
+		fail(v, l->seq + 1, "swapped: it stands before the commit of record %" PRIu64,
+			l->seq);
+	else
+		fail(v, last, "changed: its commit names another boot");
+}
+
+static void
+accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
+{
+	struct sig_job *j = &v->jobs[v->njobs++];
+	const struct pending *last = &v->pend[v->npend - 1];
+
+	j->first = v->pend[0].seq;
+	j->seq = l->seq;
+	j->key = key;
+	j->n = l->signed_text.n;
+	memcpy(j->sig, l->sig, sizeof(j->sig));
+	memcpy(j->text, l->signed_text.p, l->signed_text.n);
+	j->before = v->r;
+	if (!v->r.records)
+		v->r.first = v->pend[0].seq;
+	for (size_t i = 0; i < v->npend; i++) {
+		if (v->pend[i].boot != v->r.boot)
+			v->r.boots++;
+		v->r.boot = v->pend[i].boot;
+		if (v->o.each)
+			v->o.each(v->o.arg, v->pend[i].seq, v->pend[i].hash);
+	}
+	v->r.records += v->npend;
+	v->r.commits++;
+	v->r.last = last->seq;
+	memcpy(v->r.head, last->hash, CHAIN_HASH_BYTES);
+	memcpy(v->r.time, last->time, sizeof(v->r.time));
+	memcpy(v->r.type, last->type, sizeof(v->r.type));
+	v->npend = 0;
+	if (v->njobs == BATCH)
+		flush_sigs(v);
+}
+
+static void
+take_commit(struct verifier *v, const struct chain_line *l)
+{
+	const struct pubkey *key;
+	uint64_t first = v->npend ? v->pend[0].seq : v->at.seq + 1, begins = l->first;
+	bool head_trimmed = v->o.trimmed && !v->r.commits && v->npend && l->first < first;
+
+	if (head_trimmed)
+		begins = first;
+	if (!signature_holds(v, l, first, &key))
+		return;
+	bool fits = v->npend && begins == first && l->seq == v->at.seq &&
+		    l->boot == v->at.boot && l->signed_text.n <= SIGNED_MAX;
+	bool agrees = fits && !v->broken && same(l->head, v->pend[v->npend - 1].hash);
+	if (agrees) {
+		accept_commit(v, l, key);
+		return;
+	}
+	if (!pubkey_verify(key, l->signed_text, l->sig))
+		fail(v, first, "bad signature on its commit");
+	else if (fits)
+		diagnose(v, l->head);
+	else if (v->broken)
+		diagnose(v, NULL);
+	else
+		commit_misfits(v, l);
+}
+
+bool
+verifier_line(struct verifier *v, struct span line)
+{
+	struct chain_line l;
+
+	v->any = true;
+	if (v->failed) {
+		look_for_missing(v, line);
+		return false;
+	}
+	if (chain_parse(line, &l)) {
+		fail_structure(v,
+			v->began    ? v->at.seq + 1
+			: v->o.from ? v->o.from
+				    : 1,
+			"junk: %zu bytes that are neither record nor commit", line.n);
+		return false;
+	}
+	take_node(v, l.node);
+	if (!span_is(l.node, v->at.node)) {
+		/* Until a signature says otherwise it is the first line that lies. */
+		bool first_lies = !v->o.node && !v->r.commits && v->npend;
+		fail_structure(v,
+			first_lies ? v->pend[0].seq
+			: v->began ? v->at.seq + 1
+				   : l.seq,
+			"changed: a line names node %.*s, another %s", SPAN_ARG(l.node),
+			v->at.node);
+		return false;
+	}
+	if (l.commit)
+		take_commit(v, &l);
+	else
+		take_record(v, line, &l);
+	return l.commit && !v->failed;
+}
+
+void
+verifier_torn(struct verifier *v, size_t bytes)
+{
+	if (!bytes)
+		return;
+	v->any = true;
+	if (v->o.live)
+		v->r.torn_bytes += bytes;
+	else if (!v->failed)
+		fail_structure(
+			v, v->at.seq + 1, "junk: %zu bytes of a line that does not end", bytes);
+}
+
+void
+verifier_end(struct verifier *v, struct verify_result *out)
+{
+	if (!v->failed && v->broken)
+		diagnose(v, NULL);
+	if (!v->failed && v->npend && !v->o.live)
+		fail(v, v->pend[0].seq, "unsigned: no commit follows");
+	if (!v->failed)
+		flush_sigs(v);
+	v->r.ok = !v->failed;
+	v->r.unsigned_records = v->failed ? 0 : v->npend;
+	memcpy(v->r.node, v->at.node, sizeof(v->r.node));
+	*out = v->r;
+}

@@ -1,0 +1,64 @@
+/* Checks one node's chain, line by line in the order in which it was written:
+ * every hash, every link, every signature, no gap. Finds the first bad sequence
+ * number and what is wrong with it. Holds one commit's records, not the chain;
+ * the signatures are checked in batches on every core. owner: one thread. */
+#ifndef STORE_VERIFY_H
+#define STORE_VERIFY_H
+
+#include "store/chain.h"
+
+struct verify_options {
+	const struct pubkey *keys; /* any of them may have signed; borrowed */
+	size_t nkeys;
+	const char *node; /* the chain's node; NULL: that of the first line */
+	/* The chain may begin behind its first record: at any (a stream that was
+	 * trimmed), or at exactly this one (0: at 1). */
+	bool trimmed;
+	uint64_t from;
+	/* The end may still be being written: records behind the last commit, and
+	 * a cut last line, are counted and not an error. */
+	bool live;
+	/* Runs for every record of a commit whose hashes agree; its signature may
+	 * be checked later. NULL: nothing. */
+	void (*each)(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES]);
+	void *arg;
+};
+
+#define VERIFY_WHY_MAX 256
+
+struct verify_result {
+	bool ok;
+	uint64_t bad_seq; /* first bad sequence number, where not ok */
+	char why[VERIFY_WHY_MAX];
+	char node[CHAIN_NODE_MAX + 1]; /* "": no line named one */
+	/* What is signed and agrees, up to the first error: */
+	uint64_t records, commits, boots;
+	uint64_t first, last; /* sequence numbers; 0: none */
+	uint64_t boot;
+	unsigned char head[CHAIN_HASH_BYTES];
+	char time[CLOCK_RFC3339_LEN]; /* of the last record */
+	char type[32];		      /* of the last record */
+	/* Behind the last commit: */
+	uint64_t unsigned_records;
+	uint64_t torn_bytes;
+};
+
+struct verifier;
+struct verifier *verifier_new(const struct verify_options *o); /* NULL: out of memory */
+void verifier_free(struct verifier **v);
+/* The chain that follows continues this one, whose end was verified elsewhere
+ * (the segment before). Before the first line only. */
+void verifier_continue(struct verifier *v, const struct chain *before);
+/* A line without its newline. Returns true if it was a commit that agreed: what
+ * was fed up to here is whole. */
+bool verifier_line(struct verifier *v, struct span line);
+/* The last bytes, which no newline ended. */
+void verifier_torn(struct verifier *v, size_t bytes);
+bool verifier_failed(const struct verifier *v);
+bool verifier_empty(const struct verifier *v); /* no line was fed */
+/* Nothing is pending: the last line was a commit, or there was none yet. */
+bool verifier_at_commit(const struct verifier *v);
+/* Once, at the end. */
+void verifier_end(struct verifier *v, struct verify_result *out);
+
+#endif
