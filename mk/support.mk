@@ -5,13 +5,9 @@ MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
-$(B)/stackhelp: $(B)/tests/support/stackhelp.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
-
-$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: $(B)/%.o: %.c
+$(MOCK_OBJ): $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 .PHONY: support
-support: $(B)/mockllm $(B)/stackhelp
-all: support
+support: $(B)/mockllm ## the simulated provider

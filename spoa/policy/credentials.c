@@ -3,19 +3,13 @@
 
 const char *const credential_headers[] = {
 	"authorization",
-	"proxy-authorization",
-	"cookie",
 	"x-api-key",
 	"api-key",
 	"x-goog-api-key",
-	"ocp-apim-subscription-key",
-	"x-amz-security-token",
-	"x-auth-token",
+	"proxy-authorization",
+	"cookie",
 	"openai-organization",
 	"openai-project",
-	"anthropic-organization-id",
-	"anthropic-workspace-id",
-	"x-goog-user-project",
 	NULL,
 };
 const size_t credential_header_count =

@@ -45,8 +45,9 @@ struct segment {
 	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
 	bool opaque : 1; /* binary data of an opaque part, in base64: text is what stands before
 			    it */
-	uint32_t key;	 /* index of the segment that names this value (its key, field or
-			    parameter), or SEGMENT_NO_KEY */
+	bool candidate : 1;  /* body_read's own */
+	uint32_t key;	     /* index of the segment that names this value (its key, field or
+				parameter), or SEGMENT_NO_KEY */
 	uint32_t start, end; /* raw bytes, end exclusive */
 	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
 };

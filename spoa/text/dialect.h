@@ -41,14 +41,16 @@ struct usage {
 int dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u);
 /* From one SSE event; merges into *u (Anthropic splits it over message_start
  * and message_delta; the values are cumulative). */
-void dialect_event_usage(const struct dialect *d, struct span event, struct span data, struct arena *a,
-	struct usage *u);
+void dialect_event_usage(const struct dialect *d, struct span event, struct span data,
+	struct arena *a, struct usage *u);
 
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
-int dialect_ask_usage(const struct body *b, struct span raw, struct arena *a, struct splice *edit);
+int dialect_ask_usage(
+	const struct body *b, struct span raw, struct arena *a, struct splice *edit);
 /* Undoes it in the answer, one SSE data payload at a time: 0 pass as it is, 1
  * *edited replaces the payload, 2 drop the event. */
-int dialect_hide_usage(const struct dialect *d, struct span data, struct arena *a, struct span *edited);
+int dialect_hide_usage(
+	const struct dialect *d, struct span data, struct arena *a, struct span *edited);
 
 #endif

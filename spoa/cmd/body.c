@@ -1,0 +1,105 @@
+/* tollgate body: what the gate reads in a request body, for people who write
+ * policies and for tests. */
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "text/dialect.h"
+
+static void
+put_segment(struct buf *out, const struct segment *s, struct span path)
+{
+	buf_printf(out, "{\"role\":\"%s\",\"path\":", role_name(s->role));
+	buf_json_str(out, path);
+	buf_printf(out, ",\"start\":%u,\"end\":%u,\"text\":", s->start, s->end);
+	buf_json_str(out, s->text);
+	if (s->reserved)
+		buf_str(out, ",\"reserved\":true");
+	if (s->opaque)
+		buf_str(out, ",\"opaque\":true");
+	buf_putc(out, '}');
+}
+
+/* An array, one segment a line, written as it grows. */
+static int
+print_segments(const struct body *b, struct span raw, struct arena *a)
+{
+	struct path_reader *r = path_open(a, b, raw);
+	struct buf out;
+
+	if (!r)
+		return cmd_fail("body", "out of memory");
+	buf_init(&out, 0);
+	buf_putc(&out, '[');
+	for (size_t i = 0; i < b->nsegments && !buf_failed(&out); i++) {
+		buf_str(&out, i ? ",\n" : "\n");
+		put_segment(&out, &b->segments[i], path_at(r, i));
+		if (out.n > 65536) {
+			fwrite(buf_view(&out).p, 1, out.n, stdout);
+			buf_clear(&out);
+		}
+	}
+	buf_str(&out, b->nsegments ? "\n]\n" : "]\n");
+	bool failed = buf_failed(&out) || fwrite(buf_view(&out).p, 1, out.n, stdout) != out.n ||
+		      fflush(stdout) || ferror(stdout);
+	buf_free(&out);
+	return failed ? cmd_fail("body", "cannot write") : EXIT_DONE;
+}
+
+static int
+run(const struct dialect *d, struct span type, struct span raw, struct arena *a)
+{
+	struct body body;
+	struct body_refusal why;
+
+	if (body_read(d, type, raw, a, &body, &why) != 0) {
+		cmd_fail("body", "%s: %s (%d %s, at byte %zu)",
+			why.unreadable ? "unreadable" : "refused", why.why, why.status,
+			why.code, why.at);
+		return EXIT_NO;
+	}
+	for (size_t i = 0; i < body.nmedia; i++)
+		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.media[i]));
+	return print_segments(&body, raw, a);
+}
+
+int
+cmd_body(int argc, char **argv)
+{
+	const struct dialect *d = dialect_find(SPAN_LIT("rest"));
+	struct span type = { NULL, 0 };
+	struct buf raw;
+	struct arena a;
+	int status;
+
+	for (int i = 1; i < argc; i++) {
+		struct span value = span_str(argv[i]), name = span_next(&value, '=');
+		if (!value.p) {
+			if (++i == argc)
+				return cmd_usage(argv[0]);
+			value = span_str(argv[i]);
+		}
+		if (span_is(name, "--content-type"))
+			type = value;
+		else if (!span_is(name, "--dialect"))
+			return cmd_usage(argv[0]);
+		else if (!(d = dialect_find(value)))
+			return cmd_fail("body", "%.*s: no such dialect; there are %s",
+				SPAN_ARG(value), dialect_names());
+	}
+	buf_init(&raw, CAP_BODY_BYTES);
+	arena_init(&a, 0, true);
+	int err = cmd_read_stdin(&raw);
+	if (err == ERR_LIMIT) {
+		cmd_fail("body", "refused: over %u bytes (413 request_too_large)",
+			CAP_BODY_BYTES);
+		status = EXIT_NO;
+	} else {
+		status = err ? cmd_fail("body", "%s", err_str(err))
+			     : run(d, type, buf_view(&raw), &a);
+	}
+	buf_wipe(&raw);
+	arena_reset(&a);
+	return status;
+}

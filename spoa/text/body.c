@@ -1,0 +1,225 @@
+/* Which format a body has and who reads it: design rules 1 and 2. The formats'
+ * readers are body_json.c and, for forms and text, below. */
+#include "text/body.h"
+
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/uri.h"
+#include "codec/utf8.h"
+#include "text/media.h"
+#include "text/table.h"
+
+static const char *const role_names[ROLE_COUNT] = {
+	[ROLE_OTHER] = "other",
+	[ROLE_SYSTEM] = "system",
+	[ROLE_USER] = "user",
+	[ROLE_ASSISTANT] = "assistant",
+	[ROLE_TOOL_CALL] = "tool_call",
+	[ROLE_TOOL_RESULT] = "tool_result",
+	[ROLE_TOOL_DEFINITION] = "tool_definition",
+	[ROLE_DOCUMENT] = "document",
+	[ROLE_KEY] = "key",
+	[ROLE_PATH] = "path",
+	[ROLE_QUERY] = "query",
+};
+
+const char *
+role_name(enum seg_role role)
+{
+	return role < ROLE_COUNT ? role_names[role] : "other";
+}
+
+int
+refuse(struct body_refusal *why, int status, const char *code, size_t at, const char *what, ...)
+{
+	va_list ap;
+
+	*why = (struct body_refusal){ .status = status, .code = code, .at = at };
+	va_start(ap, what);
+	vsnprintf(why->why, sizeof(why->why), what, ap);
+	va_end(ap);
+	return ERR_SYNTAX;
+}
+
+/* What URLs may hold raw, more than browsers write: with anything else in it, a
+ * body that nobody declared a form is text. */
+static bool
+is_form_byte(char c)
+{
+	static const char marks[] = "%+*-._~!$'(),:;/?@[]";
+
+	return uri_unreserved(c) || (c && strchr(marks, c));
+}
+
+static bool
+looks_like_form(struct span raw)
+{
+	struct uri_pair pair;
+
+	for (size_t i = 0; i < raw.n; i++)
+		if (!is_form_byte(raw.p[i]) && raw.p[i] != '&' && raw.p[i] != '=')
+			return false;
+	while (uri_pair_next(&raw, &pair))
+		if (!pair.has_value || !pair.name.n)
+			return false;
+	return true;
+}
+
+/* One name or value as a segment. */
+static int
+add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role role,
+	uint32_t key, struct body *out)
+{
+	struct span text;
+	int err = l->n < CAP_SEGMENTS ? uri_decode(piece, true, l->a, &text) : ERR_LIMIT;
+
+	if (err)
+		return err;
+	struct segment *s = seglist_add(l);
+	if (!s)
+		return ERR_NOMEM;
+	*s = (struct segment){
+		.role = role,
+		.form = SEG_FORM,
+		.escaped = text.p != piece.p,
+		.key = key,
+		.start = (uint32_t)(piece.p - raw.p),
+		.end = (uint32_t)(piece.p - raw.p + (ptrdiff_t)piece.n),
+		.text = text,
+	};
+	out->inspected_bytes += text.n;
+	return 0;
+}
+
+int
+body_form(struct span raw, bool declared, struct arena *a, struct body *out,
+	struct body_refusal *why)
+{
+	struct seglist l = { .a = a };
+	struct span rest = raw;
+	struct uri_pair pair;
+	int err = 0;
+
+	if (!declared && !looks_like_form(raw))
+		return ERR_SYNTAX;
+	while (!err && uri_pair_next(&rest, &pair)) {
+		uint32_t name = (uint32_t)l.n;
+		err = add_form(&l, raw, pair.name, ROLE_KEY, SEGMENT_NO_KEY, out);
+		if (!err && pair.has_value)
+			err = add_form(&l, raw, pair.value, ROLE_OTHER, name, out);
+	}
+	if (err == ERR_LIMIT || err == ERR_NOMEM) {
+		refuse(why, 413, "request_too_complex", 0, "the form has too many fields");
+		return err;
+	}
+	if (err)
+		return refuse(why, 400,
+			err == ERR_ENCODING ? "invalid_encoding" : "invalid_form",
+			(size_t)(pair.name.p - raw.p), "the body is not a well-formed form: %s",
+			err == ERR_ENCODING ? "a field that is not valid UTF-8"
+					    : "a broken percent escape");
+	out->format = BODY_FORM;
+	out->segments = l.v;
+	out->nsegments = l.n;
+	return 0;
+}
+
+int
+body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why)
+{
+	bool text = utf8_valid(raw);
+
+	for (size_t i = 0; text && i < raw.n; i++) {
+		unsigned char c = (unsigned char)raw.p[i];
+		text = c >= 0x20 || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+	}
+	if (!text) {
+		refuse(why, 403, "unreadable_content", 0,
+			"the body is neither JSON nor a form nor UTF-8 text");
+		why->unreadable = true;
+		return ERR_UNSUPPORTED;
+	}
+	struct segment *s = arena_new(a, struct segment);
+	if (!s) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	*s = (struct segment){
+		.role = ROLE_OTHER,
+		.form = SEG_TEXT,
+		.key = SEGMENT_NO_KEY,
+		.end = (uint32_t)raw.n,
+		.text = raw,
+	};
+	out->format = BODY_TEXT;
+	out->segments = s;
+	out->nsegments = 1;
+	out->inspected_bytes = raw.n;
+	return 0;
+}
+
+static void
+clear(struct body *out, const struct dialect *d)
+{
+	*out = (struct body){ .dialect = d, .output_cap_tokens = -1, .choices = 1 };
+}
+
+static int
+read_undeclared(const struct dialect *d, struct span raw, char first, struct arena *a,
+	struct body *out, struct body_refusal *why)
+{
+	int err;
+
+	/* A scalar document begins with one of these; reading stops where it ends. */
+	if (first && strchr("\"-0123456789tfn", first)) {
+		err = body_json(d, raw, a, out, why);
+		if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
+			return err;
+		clear(out, d);
+	}
+	err = body_form(raw, false, a, out, why);
+	if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
+		return err;
+	clear(out, d);
+	return body_text(raw, a, out, why);
+}
+
+int
+body_read(const struct dialect *d, struct span content_type, struct span raw, struct arena *a,
+	struct body *out, struct body_refusal *why)
+{
+	enum media_kind media = media_kind(content_type);
+	struct span inner = span_trim(raw, " \t\r\n");
+	char first = inner.n ? inner.p[0] : 0;
+
+	clear(out, d);
+	*why = (struct body_refusal){ 0 };
+	if (media == MEDIA_TWO)
+		return refuse(why, 400, "ambiguous_content_type", 0,
+			"the Content-Type names more than one type");
+	if (media == MEDIA_CHARSET)
+		return refuse(why, 400, "unsupported_charset", 0,
+			"the Content-Type names a charset that is not UTF-8");
+	if (raw.n > UINT32_MAX)
+		return refuse(
+			why, 413, "request_too_large", 0, "the body is too large to be read");
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
+		return refuse(why, 400, "invalid_encoding", 0,
+			"the body begins with a byte order mark");
+
+	bool json = d->json || media == MEDIA_JSON;
+	if (!raw.n) {
+		if (json)
+			return refuse(why, 400, "empty_body", 0,
+				"the body is empty where JSON must be");
+		out->format = BODY_EMPTY;
+		return 0;
+	}
+	if (json || first == '{' || first == '[')
+		return body_json(d, raw, a, out, why);
+	if (media == MEDIA_FORM)
+		return body_form(raw, true, a, out, why);
+	return read_undeclared(d, raw, first, a, out, why);
+}

@@ -1,0 +1,524 @@
+/* A JSON body as segments. The walker descends the dialect's tree of rows beside
+ * the document; strings where no row stands are segments all the same, their
+ * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
+ * when the object ends, since both may stand behind what they speak of. */
+#include "text/table.h"
+
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/json.h"
+
+enum {
+	NUMBER_DIGITS = 7,  /* from here on a number literal is text */
+	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text whatever it belongs to */
+	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
+};
+
+struct frame {
+	const struct node *node; /* NULL: below what the dialect knows */
+	enum seg_role deep;	 /* of what no row gives a role */
+	bool object, message, part;
+	uint32_t first; /* segment */
+	uint32_t key;	/* segment that names this container */
+	size_t start;
+	struct span type, source; /* of a part; type.p NULL: none */
+	enum seg_role role;	  /* of a message */
+	/* the member being read */
+	const struct node *member;
+	struct span name;
+	uint32_t member_key;
+};
+
+struct walk {
+	const struct dialect *d;
+	struct span raw;
+	struct arena *a;
+	struct body *out;
+	struct body_refusal *why;
+	struct seglist segs;
+	size_t media_room, tools_room, params_room;
+	struct frame frames[CAP_JSON_DEPTH + 1];
+	unsigned depth;
+};
+
+/* ---- refusals ---- */
+
+static int
+no_memory(struct walk *w)
+{
+	refuse(w->why, 413, "request_too_complex", 0, "the body has too many parts to be read");
+	return ERR_NOMEM;
+}
+
+static int
+refuse_json(struct walk *w, const struct json *j)
+{
+	const char *what;
+	size_t at;
+	int err = json_error(j, &what, &at);
+
+	if (err == ERR_NOMEM)
+		return no_memory(w);
+	bool limit = err == ERR_LIMIT;
+	refuse(w->why, limit ? 413 : 400,
+		limit		       ? "request_too_complex"
+		: err == ERR_DUPLICATE ? "duplicate_key"
+		: err == ERR_ENCODING  ? "invalid_encoding"
+				       : "invalid_json",
+		at, "the body is not strict JSON: %s", what);
+	return err;
+}
+
+static int
+refuse_type(struct walk *w, const struct row *row, size_t at)
+{
+	static const char *const names[] = { "a string", "a number", "a boolean", "null",
+		"an object", "an array" };
+	char list[80] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0, left = row->types; left; left &= ~(1u << i++)) {
+		if (!(left & 1u << i))
+			continue;
+		const char *glue = n == 0 ? "" : left == 1u << i ? " or " : ", ";
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", glue,
+			1u << i == T_NUMBER ? "an integer of zero or more" : names[i]);
+	}
+	return refuse(w->why, 400, "invalid_type", at, "%s must be %s", row->path, list);
+}
+
+/* ---- growing lists ---- */
+
+struct segment *
+seglist_add(struct seglist *l)
+{
+	if (l->n == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		struct segment *v = arena_array(l->a, room, sizeof(*v));
+		if (!v)
+			return NULL;
+		if (l->n)
+			memcpy(v, l->v, l->n * sizeof(*v));
+		l->v = v;
+		l->room = room;
+	}
+	return &l->v[l->n++];
+}
+
+/* Room for one more of `size` bytes in an array of n; NULL: the arena failed. */
+static void *
+grown(struct walk *w, void *v, size_t n, size_t *room, size_t size)
+{
+	if (n < *room)
+		return v;
+	*room = *room ? 2 * *room : 8;
+	void *more = arena_array(w->a, *room, size);
+	if (more && n)
+		memcpy(more, v, n * size);
+	return more;
+}
+
+static int
+add_span(struct walk *w, struct span **v, size_t *n, size_t *room, struct span s)
+{
+	struct span *more = grown(w, *v, *n, room, sizeof(*more));
+
+	if (!more)
+		return no_memory(w);
+	*v = more;
+	more[(*n)++] = s;
+	return 0;
+}
+
+/* ---- what the dialect reads ---- */
+
+/* Digits only, as T_NUMBER says. */
+static int
+read_count(struct walk *w, const struct row *row, const struct json_event *ev, int64_t least,
+	int64_t *out)
+{
+	uint64_t v;
+
+	if (span_u64(span_cut(w->raw, ev->start, ev->end), &v) != 0)
+		return refuse_type(w, row, ev->start);
+	if (v > INT64_MAX || (int64_t)v < least)
+		return refuse(w->why, 400, "invalid_value", ev->start, "%s is out of range",
+			row->path);
+	*out = (int64_t)v;
+	return 0;
+}
+
+static enum seg_role
+message_role(struct span role)
+{
+	static const struct {
+		const char *name;
+		enum seg_role role;
+	} roles[] = {
+		{ "system", ROLE_SYSTEM },
+		{ "developer", ROLE_SYSTEM },
+		{ "user", ROLE_USER },
+		{ "assistant", ROLE_ASSISTANT },
+		{ "tool", ROLE_TOOL_RESULT },
+		{ "function", ROLE_TOOL_RESULT },
+	};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (span_is(role, roles[i].name))
+			return roles[i].role;
+	return ROLE_OTHER;
+}
+
+static int
+read_value(struct walk *w, const struct row *row, const struct json_event *ev, struct span text)
+{
+	struct body *b = w->out;
+	struct frame *f = &w->frames[w->depth];
+	struct body_marks *m = &b->marks;
+	int64_t count;
+
+	switch (row->read) {
+	case READ_MODEL: b->model = text; return 0;
+	case READ_STREAM: b->stream = ev->tok == JSON_TRUE; return 0;
+	case READ_OPTIONS: /* null; an object is marked where it opens and closes */
+		m->options = ev->start;
+		m->options_end = ev->end;
+		m->options_null = true;
+		return 0;
+	case READ_INCLUDE_USAGE:
+		b->wants_usage = ev->tok == JSON_TRUE;
+		m->include = ev->start;
+		m->include_end = ev->end;
+		return 0;
+	case READ_CAP:
+		if (ev->tok == JSON_NULL)
+			return 0;
+		count = 0;
+		if (read_count(w, row, ev, 0, &count))
+			return ERR_SYNTAX;
+		if (count > b->output_cap_tokens)
+			b->output_cap_tokens = count;
+		return 0;
+	case READ_CHOICES:
+		return ev->tok == JSON_NULL ? 0 : read_count(w, row, ev, 1, &b->choices);
+	case READ_ROLE: f->role = message_role(text); return 0;
+	case READ_TYPE: f->type = text; return 0;
+	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
+	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
+	default: return 0;
+	}
+}
+
+/* ---- opaque parts ---- */
+
+static bool
+is_base64(struct span s)
+{
+	while (s.n && s.p[s.n - 1] == '=')
+		s.n--;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
+			  c == '_';
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* Where the base64 of a "data:image/png;base64,…" begins; 0: the whole is
+ * base64, or it is no such URI (then is_base64 says no, for the colon). */
+static size_t
+data_uri_head(struct span s)
+{
+	size_t comma = span_chr(span_cut(s, 0, DATA_URI_HEAD), ',');
+
+	if (comma >= DATA_URI_HEAD || comma >= s.n ||
+		!span_ieq(span_cut(s, 0, 5), SPAN_LIT("data:")) ||
+		!span_ends(span_cut(s, 0, comma), SPAN_LIT(";base64")))
+		return 0;
+	return comma + 1;
+}
+
+static bool
+may_be_opaque(struct span text)
+{
+	return text.n >= OPAQUE_MIN && is_base64(span_cut(text, data_uri_head(text), text.n));
+}
+
+/* The data of an opaque part ceases to be text; its head stays. */
+static void
+cut_opaque(struct walk *w, struct segment *s)
+{
+	size_t head = data_uri_head(s->text);
+	struct span raw = span_cut(w->raw, s->start, s->end);
+
+	w->out->inspected_bytes -= s->text.n - head;
+	s->end = s->start + (uint32_t)(s->escaped ? json_raw_offset(raw, head) : head);
+	s->text.n = head;
+	s->opaque = true;
+}
+
+static const char *
+part_kind(const struct walk *w, const struct frame *f)
+{
+	for (const struct part_row *p = w->d->parts; f->type.p && p->type; p++) {
+		if (!span_is(f->type, p->type))
+			continue;
+		if (p->by_source &&
+			(span_is(f->source, "text") || span_is(f->source, "content")))
+			return NULL;
+		return p->kind;
+	}
+	return "unknown";
+}
+
+static int
+part_end(struct walk *w, const struct frame *f, size_t end)
+{
+	const char *kind = part_kind(w, f);
+	bool known = kind && strcmp(kind, "unknown");
+
+	for (size_t i = f->first; i < w->segs.n; i++) {
+		struct segment *s = &w->segs.v[i];
+		if (s->candidate && known)
+			cut_opaque(w, s);
+		s->candidate = false;
+	}
+	if (!kind)
+		return 0;
+	w->out->opaque_bytes += end - f->start;
+	return add_span(w, &w->out->media, &w->out->nmedia, &w->media_room, span_str(kind));
+}
+
+/* ---- the walk ---- */
+
+static int
+add_segment(struct walk *w, enum seg_role role, enum seg_form form, const struct json_event *ev,
+	struct span text, uint32_t key)
+{
+	if (w->segs.n == CAP_SEGMENTS) {
+		refuse(w->why, 413, "request_too_complex", ev->start,
+			"the body has too many strings");
+		return ERR_LIMIT;
+	}
+	struct segment *s = seglist_add(&w->segs);
+	if (!s)
+		return no_memory(w);
+	*s = (struct segment){
+		.role = role,
+		.form = form,
+		.escaped = ev->escaped,
+		.key = key,
+		.start = (uint32_t)ev->start,
+		.end = (uint32_t)ev->end,
+		.text = text,
+	};
+	w->out->inspected_bytes += text.n;
+	return 0;
+}
+
+static int
+read_key(struct walk *w, const struct json_event *ev)
+{
+	struct frame *f = &w->frames[w->depth];
+	const struct node *clash;
+	struct span text = json_text(w->a, w->raw, ev);
+
+	if (!text.p)
+		return no_memory(w);
+	f->name = text;
+	f->member = node_member(f->node, text, &clash);
+	f->member_key = (uint32_t)w->segs.n;
+	if (clash)
+		return refuse(w->why, 400, "ambiguous_key", ev->start,
+			"a key differs from \"%.*s\" only by case", SPAN_ARG(clash->key));
+	int err = add_segment(w, ROLE_KEY, SEG_JSON, ev, text, SEGMENT_NO_KEY);
+	if (!err)
+		w->segs.v[w->segs.n - 1].reserved = f->member != NULL;
+	return err;
+}
+
+static int
+add_param(struct walk *w, const struct json_event *ev, struct span text)
+{
+	struct body *b = w->out;
+	struct body_param *v = grown(w, b->params, b->nparams, &w->params_room, sizeof(*v));
+
+	if (!v)
+		return no_memory(w);
+	b->params = v;
+	v += b->nparams++;
+	v->name = w->frames[1].name;
+	v->text = text;
+	switch (ev->tok) {
+	case JSON_STRING: v->kind = PARAM_STRING; break;
+	case JSON_NUMBER: v->kind = PARAM_NUMBER; break;
+	case JSON_NULL: v->kind = PARAM_NULL; break;
+	default: v->kind = PARAM_BOOL;
+	}
+	return 0;
+}
+
+static unsigned
+type_of(enum json_tok tok)
+{
+	switch (tok) {
+	case JSON_STRING: return T_STRING;
+	case JSON_NUMBER: return T_NUMBER;
+	case JSON_TRUE:
+	case JSON_FALSE: return T_BOOL;
+	case JSON_NULL: return T_NULL;
+	case JSON_OBJECT: return T_OBJECT;
+	default: return T_ARRAY;
+	}
+}
+
+static bool
+is_long_number(struct span literal)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < literal.n; i++)
+		digits += literal.p[i] >= '0' && literal.p[i] <= '9';
+	return digits >= NUMBER_DIGITS;
+}
+
+static int
+read_scalar(struct walk *w, const struct row *row, enum seg_role role,
+	const struct json_event *ev, uint32_t key)
+{
+	struct span text = span_cut(w->raw, ev->start, ev->end);
+	int err = 0;
+
+	if (ev->tok == JSON_STRING) {
+		text = json_text(w->a, w->raw, ev);
+		if (!text.p)
+			return no_memory(w);
+		err = add_segment(w, role, SEG_JSON, ev, text, key);
+	} else if (ev->tok == JSON_NUMBER && is_long_number(text)) {
+		err = add_segment(w, role, SEG_NUMBER, ev, text, key);
+	}
+	if (err)
+		return err;
+	if (row && w->segs.n && w->segs.v[w->segs.n - 1].start == ev->start) {
+		struct segment *s = &w->segs.v[w->segs.n - 1];
+		s->reserved = row->flags & F_RESERVED;
+		s->candidate = (row->flags & F_OPAQUE) && may_be_opaque(text);
+	}
+	if (w->depth == 1 && w->frames[1].object)
+		err = add_param(w, ev, text);
+	return !err && row ? read_value(w, row, ev, text) : err;
+}
+
+static void
+push(struct walk *w, const struct node *node, const struct row *row, enum seg_role deep,
+	const struct json_event *ev, uint32_t key)
+{
+	struct frame *f = &w->frames[++w->depth];
+	bool object = ev->tok == JSON_OBJECT;
+
+	*f = (struct frame){
+		.node = node,
+		.deep = row && (row->flags & F_DEEP) ? row->role : deep,
+		.object = object,
+		.message = row && row->read == READ_MESSAGE,
+		.part = object && row && row->read == READ_PART,
+		.first = (uint32_t)w->segs.n,
+		.key = key,
+		.start = ev->start,
+		.role = ROLE_OTHER,
+	};
+	if (w->depth == 1 && object)
+		w->out->marks.top = ev->end;
+	if (row && row->read == READ_OPTIONS)
+		w->out->marks.options = ev->start;
+}
+
+static int
+pop(struct walk *w, const struct json_event *ev)
+{
+	struct frame *f = &w->frames[w->depth--];
+	int err = f->part ? part_end(w, f, ev->end) : 0;
+
+	if (f->message)
+		for (size_t i = f->first; i < w->segs.n; i++)
+			if (w->segs.v[i].role == ROLE_BY_MESSAGE)
+				w->segs.v[i].role = f->role;
+	if (w->depth == 0)
+		w->out->marks.top_empty = w->segs.n == 0;
+	if (f->node && f->node->row && f->node->row->read == READ_OPTIONS) {
+		w->out->marks.options_end = ev->end;
+		w->out->marks.options_empty = f->first == w->segs.n;
+	}
+	return err;
+}
+
+static int
+read_any(struct walk *w, const struct json_event *ev)
+{
+	struct frame *f = &w->frames[w->depth];
+	const struct node *node = f->object ? f->member : f->node ? f->node->element : NULL;
+	const struct row *row = node ? node->row : NULL;
+	uint32_t key = f->object ? f->member_key : f->key;
+
+	if (w->depth == 0) /* the document itself */
+		node = f->node;
+	if (w->depth == 0 && w->d->json && ev->tok != JSON_OBJECT)
+		return refuse(
+			w->why, 400, "invalid_type", ev->start, "the body must be an object");
+	if (row && row->types && !(row->types & type_of(ev->tok)))
+		return refuse_type(w, row, ev->start);
+	if (ev->tok != JSON_OBJECT && ev->tok != JSON_ARRAY)
+		return read_scalar(w, row, row ? row->role : f->deep, ev, key);
+	push(w, node, row, f->deep, ev, key);
+	return 0;
+}
+
+int
+body_json(const struct dialect *d, struct span raw, struct arena *a, struct body *out,
+	struct body_refusal *why)
+{
+	struct walk *w = arena_new(a, struct walk);
+	struct json *j = json_open(a, raw);
+	struct json_event ev;
+	int err = 0;
+
+	*out = (struct body){
+		.dialect = d, .format = BODY_JSON, .output_cap_tokens = -1, .choices = 1
+	};
+	if (!w || !j) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	w->d = d;
+	w->raw = raw;
+	w->a = a;
+	w->out = out;
+	w->why = why;
+	w->segs.a = a;
+	w->segs.room = raw.n / 32 < CAP_SEGMENTS ? raw.n / 32 + 16 : CAP_SEGMENTS;
+	w->segs.v = arena_array(a, w->segs.room, sizeof(*w->segs.v));
+	if (!w->segs.v)
+		return no_memory(w);
+	w->frames[0] = (struct frame){
+		.node = table_tree(d), .deep = ROLE_OTHER, .key = SEGMENT_NO_KEY
+	};
+	while (!err) {
+		switch (json_next(j, &ev)) {
+		case JSON_END:
+			out->segments = w->segs.v;
+			out->nsegments = w->segs.n;
+			return 0;
+		case JSON_ERROR: err = refuse_json(w, j); break;
+		case JSON_KEY: err = read_key(w, &ev); break;
+		case JSON_OBJECT_END:
+		case JSON_ARRAY_END: err = pop(w, &ev); break;
+		default: err = read_any(w, &ev);
+		}
+	}
+	return err;
+}

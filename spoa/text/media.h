@@ -1,0 +1,17 @@
+/* The Content-Type of a body (RFC 9110 8.3), as far as it says how to read. */
+#ifndef TEXT_MEDIA_H
+#define TEXT_MEDIA_H
+
+#include "base/span.h"
+
+enum media_kind {
+	MEDIA_OTHER,   /* none, or any that is not one of these */
+	MEDIA_JSON,    /* application/json, text/json, +json */
+	MEDIA_FORM,    /* application/x-www-form-urlencoded */
+	MEDIA_TWO,     /* more than one type in a value, or quotes that do not close */
+	MEDIA_CHARSET, /* a charset that is not UTF-8 */
+};
+
+enum media_kind media_kind(struct span content_type);
+
+#endif

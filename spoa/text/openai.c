@@ -1,0 +1,130 @@
+/* The dialect of OpenAI's POST /v1/chat/completions, which vLLM, llama.cpp and
+ * most others speak too: https://platform.openai.com/docs/api-reference/chat,
+ * with the members that those servers add (reasoning_content). */
+#include "text/table.h"
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ "model",                          T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "stream",                         T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_STREAM },
+	{ "stream_options",                 T_OBJECT|T_NULL,         ROLE_OTHER, F_RESERVED, READ_OPTIONS },
+	{ "stream_options.include_usage",   T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE },
+	{ "max_tokens",                     T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "max_completion_tokens",          T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "n",                              T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "messages",                       T_ARRAY,                 ROLE_OTHER, 0, 0 },
+	{ "messages[*]",                    T_OBJECT,                ROLE_OTHER, 0, READ_MESSAGE },
+	{ "messages[*].role",               T_STRING,                ROLE_OTHER, F_RESERVED, READ_ROLE },
+	{ "messages[*].name",               T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content",            T_STRING|T_ARRAY|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*]",         T_OBJECT|T_STRING,       ROLE_BY_MESSAGE, 0, READ_PART },
+	{ "messages[*].content[*].type",    T_STRING,                ROLE_OTHER, F_RESERVED, READ_TYPE },
+	{ "messages[*].content[*].text",    T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*].refusal", T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*].image_url",        T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].image_url.url",    T_STRING,       ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].input_audio.data", T_STRING,       ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].file.file_data",   T_STRING,       ROLE_DOCUMENT, F_OPAQUE, 0 },
+	{ "messages[*].content[*].file.filename",    T_STRING,       ROLE_DOCUMENT, 0, 0 },
+	{ "messages[*].refusal",            T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].reasoning_content",  T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].tool_call_id",       T_STRING|T_NULL,         ROLE_TOOL_RESULT, 0, 0 },
+	{ "messages[*].tool_calls",         T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].tool_calls[*]",      T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].tool_calls[*].type", T_STRING,                ROLE_TOOL_CALL, F_RESERVED, 0 },
+	{ "messages[*].tool_calls[*].function.name", T_STRING,       ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].tool_calls[*].function.arguments", T_ANY,     ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].tool_calls[*].custom.name", T_STRING,         ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].tool_calls[*].custom.input", T_STRING,        ROLE_TOOL_CALL, 0, 0 },
+	{ "messages[*].function_call",      T_OBJECT|T_NULL,         ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].function_call.name", T_STRING,                ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].function_call.arguments", T_ANY,              ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "tools",                          T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*]",                       T_OBJECT,                ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].type",                  T_STRING,                ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
+	{ "functions",                      T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "response_format",                T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "prediction",                     T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DEEP, 0 },
+	{ 0 },
+};
+
+static const struct part_row parts[] = {
+	{ "text",        NULL,    false },
+	{ "refusal",     NULL,    false },
+	{ "image_url",   "image", false },
+	{ "input_audio", "audio", false },
+	{ "file",        "file",  false },
+	{ 0 },
+};
+
+static const struct usage_row usage[] = {
+	{ "usage.prompt_tokens",                       USAGE_INPUT,  false },
+	{ "usage.completion_tokens",                   USAGE_OUTPUT, false },
+	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, false },
+	{ 0 },
+};
+
+static const char *const paths[] = { "/chat/completions", NULL };
+
+/* The types of https://platform.openai.com/docs/guides/error-codes; the SDKs go
+ * by the status, people and logs by the type. */
+static const char *
+error_type(int status)
+{
+	switch (status) {
+	case 401: return "authentication_error";
+	case 403:
+	case 451: return "permission_error";
+	case 404: return "not_found_error";
+	case 429: return "rate_limit_error";
+	case 500:
+	case 502:
+	case 503:
+	case 504: return "server_error";
+	default: return "invalid_request_error";
+	}
+}
+/* clang-format on */
+
+static void
+error(struct buf *out, const char *type, const char *code, struct span message, struct span id)
+{
+	buf_str(out, "{\"error\":{\"message\":");
+	buf_json_str(out, message);
+	buf_printf(out,
+		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"},\"request_id\":", type, code);
+	buf_json_str(out, id);
+	buf_putc(out, '}');
+}
+
+/* A data chunk with `error`, and no [DONE] behind it. */
+static void
+stream_error(struct buf *out, const char *type, const char *code, struct span message,
+	struct span id)
+{
+	buf_str(out, "data: ");
+	error(out, type, code, message, id);
+	buf_str(out, "\n\n");
+}
+
+const struct dialect dialect_openai = {
+	.name = "openai",
+	.json = true,
+	.paths = paths,
+	.rows = rows,
+	.parts = parts,
+	.usage = usage,
+	.asks_usage = true,
+	.error = error,
+	.stream_error = stream_error,
+	.error_type = error_type,
+};
+
+/* Any other JSON, form or text: no roles, errors in the shape that most clients
+ * know. */
+const struct dialect dialect_rest = {
+	.name = "rest",
+	.error = error,
+	.stream_error = stream_error,
+	.error_type = error_type,
+};

@@ -1,0 +1,180 @@
+/* From edits of decoded text to edits of raw bytes, and those applied: one pass
+ * over a segment whatever the number of its findings. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "codec/json.h"
+#include "codec/uri.h"
+#include "text/body.h"
+
+/* The raw and decoded length of the unit at p. */
+static void
+unit_at(enum seg_form form, const char *p, const char *end, size_t *raw, size_t *decoded)
+{
+	*raw = *decoded = 1;
+	if (form == SEG_JSON) {
+		if (*p == '\\') {
+			struct json_unit u = json_unit_at(p, end);
+			*raw = u.raw;
+			*decoded = u.decoded;
+		}
+	} else if (*p == '%' && uri_escape_at(p, end) >= 0) {
+		*raw = 3;
+	}
+}
+
+/* Walks raw and decoded bytes in step. */
+struct cursor {
+	enum seg_form form;
+	const char *p, *end;
+	size_t decoded;
+};
+
+/* On to the first unit that begins at or behind decoded offset `want`. */
+static void
+seek(struct cursor *c, size_t want)
+{
+	while (c->p < c->end && c->decoded < want) {
+		size_t raw, decoded;
+		unit_at(c->form, c->p, c->end, &raw, &decoded);
+		c->p += raw;
+		c->decoded += decoded;
+	}
+}
+
+static bool
+inside_character(struct span text, size_t at)
+{
+	return at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80;
+}
+
+static struct span
+escaped(enum seg_form form, struct span text, struct arena *a)
+{
+	struct buf out;
+	struct span copy = { NULL, 0 };
+
+	if (form == SEG_TEXT)
+		return arena_dup(a, text);
+	buf_init(&out, 0);
+	if (form == SEG_JSON)
+		buf_json(&out, text);
+	else
+		uri_encode(&out, text, form == SEG_FORM);
+	if (!buf_failed(&out))
+		copy = arena_dup(a, buf_view(&out));
+	buf_free(&out);
+	return copy;
+}
+
+/* A number with placeholders in it is no number: all of it becomes a string. */
+static int
+splice_number(const struct segment *s, const struct text_edit *edits, size_t n, struct arena *a,
+	struct splice *out)
+{
+	struct buf b;
+	size_t at = 0;
+
+	buf_init(&b, 0);
+	buf_putc(&b, '"');
+	for (size_t i = 0; i < n; i++) {
+		buf_span(&b, span_cut(s->text, at, edits[i].from));
+		buf_json(&b, edits[i].with);
+		at = edits[i].to;
+	}
+	buf_span(&b, span_cut(s->text, at, s->text.n));
+	buf_putc(&b, '"');
+	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
+	if (!buf_failed(&b))
+		out->with = arena_dup(a, buf_view(&b));
+	buf_free(&b);
+	return out->with.p ? 0 : ERR_NOMEM;
+}
+
+int
+segment_splices(const struct segment *s, struct span raw, const struct text_edit *edits,
+	size_t n, struct arena *a, struct splice *out, size_t *nout)
+{
+	struct cursor c = { s->form, raw.p + s->start, raw.p + s->end, 0 };
+	size_t last = 0;
+
+	*nout = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t from = edits[i].from, to = edits[i].to;
+		if (to < from || to > s->text.n)
+			return ERR_RANGE;
+		while (inside_character(s->text, from))
+			from--;
+		while (inside_character(s->text, to))
+			to++;
+		if (from < last)
+			return ERR_RANGE;
+		last = to;
+		out[i].start = from;
+		out[i].end = to;
+	}
+	if (s->form == SEG_NUMBER) {
+		*nout = 1;
+		return splice_number(s, edits, n, a, out);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct splice *o = &out[i];
+		if (s->escaped) {
+			seek(&c, o->start);
+			o->start = (size_t)(c.p - raw.p);
+			seek(&c, o->end);
+			o->end = (size_t)(c.p - raw.p);
+		} else {
+			o->start += s->start;
+			o->end += s->start;
+		}
+		o->with = escaped(s->form, edits[i].with, a);
+		if (!o->with.p)
+			return ERR_NOMEM;
+	}
+	*nout = n;
+	return 0;
+}
+
+int
+segment_splice(const struct segment *s, struct span raw, size_t from, size_t to,
+	struct span replacement, struct arena *a, struct splice *out)
+{
+	struct text_edit edit = { from, to, replacement };
+	size_t n;
+
+	return segment_splices(s, raw, &edit, 1, a, out, &n);
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct splice *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end < y->end ? -1 : x->end > y->end;
+}
+
+int
+splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
+{
+	size_t at = 0;
+
+	if (n > 1)
+		qsort(edits, n, sizeof(*edits), by_start);
+	for (size_t i = 0; i < n; i++) {
+		if (edits[i].start < at || edits[i].end < edits[i].start ||
+			edits[i].end > raw.n)
+			return ERR_RANGE;
+		at = edits[i].end;
+	}
+	at = 0;
+	for (size_t i = 0; i < n; i++) {
+		buf_put(out, raw.p + at, edits[i].start - at);
+		buf_span(out, edits[i].with);
+		at = edits[i].end;
+	}
+	buf_span(out, span_cut(raw, at, raw.n));
+	return buf_failed(out) ? ERR_NOMEM : 0;
+}

@@ -1,0 +1,120 @@
+/* What a dialect is made of, for the files of text/ that read by it. */
+#ifndef TEXT_TABLE_H
+#define TEXT_TABLE_H
+
+#include "text/dialect.h"
+
+/* What may stand at a path; anything else is refused. */
+enum {
+	T_STRING = 1,
+	T_NUMBER = 2, /* where read as a count: an integer of zero or more, without sign,
+			 fraction or exponent */
+	T_BOOL = 4,
+	T_NULL = 8,
+	T_OBJECT = 16,
+	T_ARRAY = 32,
+	T_ANY = 63,
+};
+
+enum {
+	F_RESERVED = 1, /* read by routing or the dialect: a finding is denied, not rewritten */
+	F_DEEP = 2,	/* everything below has this role too, where no row says otherwise */
+	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not text */
+};
+
+/* What the value is read for, besides its text. */
+enum row_read {
+	READ_NOTHING,
+	READ_MODEL,
+	READ_STREAM,
+	READ_OPTIONS,
+	READ_INCLUDE_USAGE,
+	READ_CAP,
+	READ_CHOICES,
+	READ_MESSAGE, /* an object whose "role" gives ROLE_BY_MESSAGE below it its meaning */
+	READ_ROLE,
+	READ_PART, /* an object whose "type" says whether it can be read */
+	READ_TYPE,
+	READ_SOURCE_TYPE,
+	READ_TOOL,
+};
+
+/* Stands in segments until the message that holds them has ended. */
+#define ROLE_BY_MESSAGE ROLE_COUNT
+
+/* One row: a path, "a.b" for members and "[*]" for elements. Keys that a row
+ * names are those the dialect reads. */
+struct row {
+	const char *path;
+	unsigned types;
+	enum seg_role role;
+	unsigned flags;
+	enum row_read read;
+};
+
+/* Types of content parts: kind is NULL where its text is all there is. */
+struct part_row {
+	const char *type;
+	const char *kind;
+	bool by_source; /* opaque unless its source's type is "text" or "content" */
+};
+
+struct usage_row {
+	const char *path;
+	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED } field;
+	bool more; /* counts besides the others of its field, else instead */
+};
+
+struct dialect {
+	const char *name;
+	bool json;
+	const char *const *paths;      /* ends of request paths, NULL last */
+	const struct row *rows;	       /* path NULL last */
+	const struct part_row *parts;  /* type NULL last */
+	const struct usage_row *usage; /* of a whole response; path NULL last */
+	bool asks_usage; /* a stream reports usage only where asked (stream_options) */
+	/* One line each; type and code are chosen by then. */
+	void (*error)(struct buf *out, const char *type, const char *code, struct span message,
+		struct span id);
+	void (*stream_error)(struct buf *out, const char *type, const char *code,
+		struct span message, struct span id);
+	const char *(*error_type)(int status);
+};
+
+/* The rows of a dialect as a tree. */
+struct node {
+	struct span key;
+	const struct row *row; /* NULL: only a step on the way */
+	const struct node *members, *next;
+	const struct node *element;
+};
+/* NULL where the dialect has no rows. Any thread. */
+const struct node *table_tree(const struct dialect *d);
+/* The member of that name; NULL. Where a key differs from one by case only, *clash
+ * is that one (RFC-minded and case-blind parsers would disagree on it). */
+const struct node *node_member(
+	const struct node *n, struct span key, const struct node **clash);
+
+extern const struct dialect dialect_openai, dialect_anthropic, dialect_rest;
+
+/* Fills *why; returns ERR_SYNTAX. `what` never holds body text. */
+__attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
+	const char *code, size_t at, const char *what, ...);
+
+/* The readers of the three formats. 0, or negative with *why filled. */
+int body_json(const struct dialect *d, struct span raw, struct arena *a, struct body *out,
+	struct body_refusal *why);
+int body_form(struct span raw, bool declared, struct arena *a, struct body *out,
+	struct body_refusal *why);
+int body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why);
+
+/* A growing array of segments in an arena. */
+struct seglist {
+	struct arena *a;
+	struct segment *v;
+	size_t n, room;
+};
+/* NULL: the arena failed. */
+struct segment *seglist_add(struct seglist *l);
+
+#endif

@@ -1,0 +1,251 @@
+/* Token counts in responses, and asking a streaming provider for them without
+ * the caller's noticing (design rule 8). Lenient: members that are unknown are
+ * passed over, values of the wrong type count as absent, and a response that is
+ * not JSON has no usage. */
+#include "base/err.h"
+#include "codec/json.h"
+#include "text/table.h"
+
+/* More is a provider's mistake; sums of a few stay far from overflow. */
+#define TOKENS_MAX (INT64_C(1) << 48)
+
+struct counts {
+	bool seen[3];
+	int64_t v[3]; /* by usage_row.field */
+};
+
+struct reader {
+	const struct usage_row *rows;
+	struct span in;
+	struct arena *a;
+	struct json *j;
+	struct counts *c;
+	char path[96]; /* of the object being read, with a dot behind it */
+};
+
+/* Anthropic's message_start carries the whole message under that name. */
+static struct span
+without_message(struct span path)
+{
+	struct span message = SPAN_LIT("message.");
+
+	return span_starts(path, message) ? span_cut(path, message.n, path.n) : path;
+}
+
+static void
+count(struct reader *r, struct span path, struct span literal)
+{
+	uint64_t v;
+
+	if (span_u64(literal, &v) != 0)
+		return;
+	if (v > TOKENS_MAX)
+		v = TOKENS_MAX;
+	for (const struct usage_row *u = r->rows; u->path; u++) {
+		if (!span_is(path, u->path))
+			continue;
+		r->c->v[u->field] = u->more ? r->c->v[u->field] + (int64_t)v : (int64_t)v;
+		r->c->seen[u->field] = true;
+	}
+}
+
+/* True where a row's path goes on behind this one. */
+static bool
+leads_on(const struct reader *r, struct span path)
+{
+	for (const struct usage_row *u = r->rows; u->path; u++)
+		if (span_starts(span_str(u->path), path))
+			return true;
+	return false;
+}
+
+/* With the opening brace just read: to the closing one. The recursion ends where
+ * no row's path leads on. */
+static int
+read_object(struct reader *r, size_t base)
+{
+	struct json_event ev;
+
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		bool fits = key.n < sizeof(r->path) - base;
+		size_t n = base;
+		if (fits) {
+			memcpy(r->path + base, key.p, key.n);
+			r->path[base + key.n] = '.';
+			n += key.n + 1;
+		}
+		struct span path = without_message(span_of(r->path, n));
+		int err = 0;
+		enum json_tok tok = json_next(r->j, &ev);
+		if (tok == JSON_NUMBER && fits && path.n)
+			count(r, span_cut(path, 0, path.n - 1),
+				span_cut(r->in, ev.start, ev.end));
+		else if (tok == JSON_OBJECT && fits && leads_on(r, path))
+			err = read_object(r, n);
+		else if (tok != JSON_ERROR)
+			tok = json_skip(r->j, &ev);
+		if (err)
+			return err;
+		if (tok == JSON_ERROR)
+			break;
+	}
+	return json_error(r->j, NULL, NULL);
+}
+
+/* All of the document's counts. 0 or the parser's error. */
+static int
+read_counts(const struct dialect *d, struct span json, struct arena *a, struct counts *c)
+{
+	struct reader r = { .rows = d->usage, .in = json, .a = a, .c = c };
+	struct json_event ev;
+
+	*c = (struct counts){ 0 };
+	r.j = json_open(a, json);
+	if (!r.j)
+		return ERR_NOMEM;
+	enum json_tok tok = json_next(r.j, &ev);
+	if (tok == JSON_OBJECT) {
+		int err = read_object(&r, 0);
+		return err || json_next(r.j, &ev) == JSON_END ? err
+							      : json_error(r.j, NULL, NULL);
+	}
+	return tok == JSON_ERROR ? json_error(r.j, NULL, NULL) : 0;
+}
+
+int
+dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u)
+{
+	struct counts c;
+
+	*u = (struct usage){ 0 };
+	if (!d->usage)
+		return ERR_NOTFOUND;
+	int err = read_counts(d, json, a, &c);
+	if (err)
+		return err;
+	if (!c.seen[USAGE_INPUT] && !c.seen[USAGE_OUTPUT])
+		return ERR_NOTFOUND;
+	*u = (struct usage){ true, c.v[USAGE_INPUT], c.v[USAGE_OUTPUT], c.v[USAGE_CACHED] };
+	return 0;
+}
+
+static void
+raise_to(int64_t *v, int64_t to)
+{
+	if (to > *v)
+		*v = to;
+}
+
+void
+dialect_event_usage(const struct dialect *d, struct span event, struct span data,
+	struct arena *a, struct usage *u)
+{
+	struct counts c;
+
+	if (!d->usage || read_counts(d, data, a, &c) != 0)
+		return;
+	raise_to(&u->input_tokens, c.v[USAGE_INPUT]);
+	raise_to(&u->output_tokens, c.v[USAGE_OUTPUT]);
+	raise_to(&u->cached_tokens, c.v[USAGE_CACHED]);
+	/* What message_start says of the output is where it begins: a stream cut
+	 * behind it has unknown usage. */
+	if (c.seen[USAGE_OUTPUT] && !span_is(event, "message_start"))
+		u->known = true;
+}
+
+/* ---- asking, and hiding that we asked ---- */
+
+int
+dialect_ask_usage(const struct body *b, struct span raw, struct arena *a, struct splice *edit)
+{
+	const struct body_marks *m = &b->marks;
+
+	(void)raw;
+	(void)a;
+	if (!b->dialect->asks_usage || !b->stream || b->wants_usage)
+		return 0;
+	if (m->include)
+		*edit = (struct splice){ m->include, m->include_end, SPAN_LIT("true") };
+	else if (m->options && m->options_null)
+		*edit = (struct splice){ m->options, m->options_end,
+			SPAN_LIT("{\"include_usage\":true}") };
+	else if (m->options)
+		*edit = (struct splice){ m->options + 1, m->options + 1,
+			m->options_empty ? SPAN_LIT("\"include_usage\":true")
+					 : SPAN_LIT("\"include_usage\":true,") };
+	else
+		*edit = (struct splice){ m->top, m->top,
+			SPAN_LIT("\"stream_options\":{\"include_usage\":true},") };
+	return 1;
+}
+
+struct member {
+	struct span key;
+	size_t start, end; /* from the key's quote to behind the value */
+	enum json_tok tok;
+	bool empty; /* a container with nothing in it */
+};
+
+/* The next member of the object that is open; false at its end or an error. */
+static bool
+next_member(struct json *j, struct span in, struct arena *a, struct member *m)
+{
+	struct json_event ev;
+
+	if (json_next(j, &ev) != JSON_KEY)
+		return false;
+	*m = (struct member){
+		.key = json_text(a, in, &ev), .start = ev.start - 1, .empty = true
+	};
+	m->tok = json_next(j, &ev);
+	m->end = ev.end + (m->tok == JSON_STRING);
+	if (m->tok == JSON_OBJECT || m->tok == JSON_ARRAY) {
+		unsigned depth = ev.depth;
+		while (json_next(j, &ev) != JSON_ERROR && ev.depth > depth)
+			m->empty = false;
+		m->end = ev.end;
+	}
+	return m->key.p && json_error(j, NULL, NULL) == 0;
+}
+
+int
+dialect_hide_usage(
+	const struct dialect *d, struct span data, struct arena *a, struct span *edited)
+{
+	struct json *j = d->asks_usage ? json_open(a, data) : NULL;
+	struct json_event ev;
+	struct member m;
+	bool found = false, first = false, counted = false, no_choices = false;
+	size_t from = 0, to = 0, last = 0;
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return 0;
+	while (next_member(j, data, a, &m)) {
+		if (first && last == to)
+			to = m.start; /* the first member goes with the comma behind it */
+		if (span_is(m.key, "choices"))
+			no_choices = m.tok == JSON_ARRAY && m.empty;
+		if (span_is(m.key, "usage")) {
+			found = true;
+			first = last == 0;
+			counted = m.tok == JSON_OBJECT;
+			from = first ? m.start : last;
+			to = m.end;
+		}
+		last = m.end;
+	}
+	if (json_error(j, NULL, NULL) || json_next(j, &ev) != JSON_END || !found)
+		return 0;
+	if (counted && no_choices)
+		return 2;
+	char *p = arena_alloc(a, data.n);
+	if (!p)
+		return 0;
+	memcpy(p, data.p, from);
+	memcpy(p + from, data.p + to, data.n - to);
+	*edited = span_of(p, from + data.n - to);
+	return 1;
+}
