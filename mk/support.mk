@@ -5,9 +5,13 @@ MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
-$(MOCK_OBJ): $(B)/%.o: %.c
+$(B)/stackhelp: $(B)/tests/support/stackhelp.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 .PHONY: support
-support: $(B)/mockllm ## the simulated provider
+support: $(B)/mockllm $(B)/stackhelp
+all: support

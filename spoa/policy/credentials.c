@@ -3,13 +3,19 @@
 
 const char *const credential_headers[] = {
 	"authorization",
+	"proxy-authorization",
+	"cookie",
 	"x-api-key",
 	"api-key",
 	"x-goog-api-key",
-	"proxy-authorization",
-	"cookie",
+	"ocp-apim-subscription-key",
+	"x-amz-security-token",
+	"x-auth-token",
 	"openai-organization",
 	"openai-project",
+	"anthropic-organization-id",
+	"anthropic-workspace-id",
+	"x-goog-user-project",
 	NULL,
 };
 const size_t credential_header_count =
