@@ -29,17 +29,18 @@ struct cel_value {
 	enum cel_type type;
 	union {
 		bool b;
-		int64_t i;	/* INT; TIMESTAMP and DURATION in ns: see cel_time */
+		int64_t i;
 		uint64_t u;
 		double d;
-		struct span s;	/* STRING, BYTES, ERROR, TYPE (its name) */
+		struct span s; /* STRING, BYTES, ERROR, TYPE (its name) */
 		struct {
 			const struct cel_value *v; /* LIST: n values; MAP: n pairs, 2n values */
 			size_t n;
 		} list;
 		struct {
 			int64_t s;  /* seconds since 1970, or of the duration */
-			int32_t ns; /* same sign for durations */
+			int32_t ns; /* 0 to 999,999,999; of a negative duration 0 to
+				       -999,999,999 */
 		} t;
 	};
 };
@@ -65,10 +66,11 @@ struct cel_error {
 struct cel_program;
 
 /* Parses and checks `src` against `env` (NULL: names are not checked, values
- * come from cel_activation.lookup_name). The program lives in the arena. NULL
+ * come from cel_activation.lookup_name, mistakes in types are left to run time).
+ * The program lives in the arena and keeps nothing of `src`. NULL
  * with *err filled. `want` is the type the result must have (CEL_DYN: any). */
-const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env, struct span src,
-	enum cel_type want, struct cel_error *err);
+const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env,
+	struct span src, enum cel_type want, struct cel_error *err);
 /* True where the program may read that slot. */
 bool cel_reads(const struct cel_program *p, size_t slot);
 
@@ -83,7 +85,11 @@ struct cel_activation {
 	uint64_t max_steps; /* 0: the default budget */
 };
 
-/* 0 and *out (never CEL_ERROR), or negative with *out a CEL_ERROR that says why. */
+/* 0 and *out (never CEL_ERROR), or negative with *out a CEL_ERROR that says why:
+ * ERR_LIMIT (steps or memory; CAP_CEL_*), ERR_NOMEM (the arena), ERR_RANGE (every
+ * error of the expression itself). Messages name types and the expression's own
+ * words, never a value. Any thread; what *out points at lives in `a`, in the
+ * program or in what lookup() gave. */
 int cel_eval(const struct cel_program *p, const struct cel_activation *act, struct arena *a,
 	struct cel_value *out);
 

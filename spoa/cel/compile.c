@@ -1,0 +1,185 @@
+/* From text to program and from program to value: the two entry points, and
+ * constant folding between them, so that literals, timestamp("...") and lists
+ * of constants cost nothing at run time. */
+#include "base/err.h"
+#include "cel/eval.h"
+#include "cel/fn.h"
+#include "cel/value.h"
+
+#define FOLD_STEPS 10000
+#define FOLD_BYTES (256u << 10)
+#define FEW_SLOTS  16
+
+/* --- folding --- */
+
+static bool
+foldable(const struct cel_node *n)
+{
+	switch ((enum cel_op)n->op) {
+	case OP_CONST:
+	case OP_SLOT:
+	case OP_PRESENT:
+	case OP_LOCAL:
+	case OP_NAME: return false;
+	default: break;
+	}
+	for (uint32_t i = 0; i < n->nkids; i++)
+		if (n->kid[i]->op != OP_CONST)
+			return false;
+	return true;
+}
+
+/* Prepares a constant last argument: a pattern is compiled, a zone is loaded. */
+static bool
+prepare(struct cel_check *k, struct cel_node *n)
+{
+	const struct cel_node *last = n->nkids ? n->kid[n->nkids - 1] : NULL;
+
+	if (n->op != OP_CALL || !last || last->op != OP_CONST)
+		return true;
+	for (uint32_t i = 0; i < n->call.nfn; i++) {
+		const struct cel_fn *fn = n->call.fn[i];
+		const char *why = "out of memory";
+		if (!fn->prepare ||
+			cel_fn_type(fn->args[strlen(fn->args) - 1]) != last->value.type)
+			continue;
+		n->call.aux = fn->prepare(k->a, &last->value, &why);
+		if (!n->call.aux && k->env)
+			return cel_error_at(k->err, k->src, last->at, "%.*s(): %s",
+				SPAN_ARG(n->call.name), why);
+		return true;
+	}
+	return true;
+}
+
+bool
+cel_fold(struct cel_check *k, struct cel_node *n)
+{
+	static const struct cel_activation nothing;
+	struct cel_value locals[CAP_CEL_VARS];
+	struct cel_value v;
+
+	for (uint32_t i = 0; i < n->nkids; i++)
+		if (!cel_fold(k, n->kid[i]))
+			return false;
+	if (!prepare(k, n))
+		return false;
+	if (!foldable(n))
+		return true;
+	struct cel_ctx c = { .act = &nothing,
+		.arena = k->a,
+		.steps = FOLD_STEPS,
+		.bytes_left = FOLD_BYTES,
+		.locals = locals };
+	cel_eval_node(&c, n, &v);
+	if (!cel_is_error(&v)) {
+		n->op = OP_CONST;
+		n->nkids = 0;
+		n->depth = 1;
+		n->value = v;
+	} else if (c.fatal == ERR_NOMEM) {
+		return cel_error_at(k->err, k->src, n->at, "out of memory");
+	} else if (k->env && !c.fatal && n->op == OP_CALL) {
+		return cel_error_at(k->err, k->src, n->at, "%.*s", SPAN_ARG(v.s));
+	}
+	return true;
+}
+
+/* --- compilation --- */
+
+const struct cel_program *
+cel_compile(struct arena *a, const struct cel_env *env, struct span src, enum cel_type want,
+	struct cel_error *err)
+{
+	struct cel_check *k = arena_new(a, struct cel_check);
+	struct cel_program *p = arena_new(a, struct cel_program);
+
+	*err = (struct cel_error){ .line = 1, .column = 1 };
+	if (!k || !p) {
+		cel_error_at(err, src, 0, "out of memory");
+		return NULL;
+	}
+	/* Names and literals in the program outlive the caller's text. */
+	src = arena_dup(a, src);
+	struct cel_node *root = src.p ? cel_parse(a, src, err) : NULL;
+	if (!root) {
+		if (arena_failed(a))
+			cel_error_at(err, src, 0, "out of memory");
+		return NULL;
+	}
+	k->a = a;
+	k->env = env;
+	k->src = src;
+	k->err = err;
+	if (!cel_check(k, root))
+		return NULL;
+	enum cel_type type = (enum cel_type)root->type.t;
+	if (want != CEL_DYN && type != CEL_DYN && type != want) {
+		cel_error_at(err, src, root->at, "the result is %.*s, not %.*s",
+			SPAN_ARG(cel_type_name(type)), SPAN_ARG(cel_type_name(want)));
+		return NULL;
+	}
+	if (!cel_fold(k, root))
+		return NULL;
+	if (arena_failed(a)) {
+		cel_error_at(err, src, 0, "out of memory");
+		return NULL;
+	}
+	p->root = root;
+	p->want = want;
+	p->slots = k->slots;
+	p->nslots = k->nslots;
+	p->nlocals = k->nlocals;
+	return p;
+}
+
+bool
+cel_reads(const struct cel_program *p, size_t slot)
+{
+	for (uint32_t i = 0; i < p->nslots; i++)
+		if (p->slots[i].slot == slot)
+			return true;
+	return false;
+}
+
+/* --- evaluation --- */
+
+int
+cel_eval(const struct cel_program *p, const struct cel_activation *act, struct arena *a,
+	struct cel_value *out)
+{
+	struct cel_slot few[FEW_SLOTS];
+	struct cel_value locals[CAP_CEL_VARS];
+	struct cel_ctx c = {
+		.program = p,
+		.act = act,
+		.arena = a,
+		.steps = act->max_steps && act->max_steps < INT64_MAX ? (int64_t)act->max_steps
+								      : CAP_CEL_STEPS,
+		.bytes_left = CAP_CEL_EVAL_BYTES,
+		.slots = few,
+		.locals = locals,
+	};
+
+	if (p->nslots > FEW_SLOTS &&
+		!(c.slots = cel_take(&c, p->nslots * sizeof(struct cel_slot), out)))
+		return c.fatal;
+	for (uint32_t i = 0; i < p->nslots; i++)
+		c.slots[i].known = false;
+	cel_eval_node(&c, p->root, out);
+	if (c.steps < 0)
+		cel_charge(&c, 0, out);
+	if (c.fatal) {
+		if (!cel_is_error(out))
+			cel_raise_lit(out, "the evaluation was given up");
+		return c.fatal;
+	}
+	if (cel_is_error(out))
+		return ERR_RANGE;
+	if (p->want != CEL_DYN && out->type != p->want) {
+		cel_raise(&c, out, "the result is %.*s, not %.*s",
+			SPAN_ARG(cel_type_name(out->type)), SPAN_ARG(cel_type_name(p->want)));
+		return ERR_RANGE;
+	}
+	return 0;
+}

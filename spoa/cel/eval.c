@@ -1,0 +1,451 @@
+/* The evaluator: walks the checked tree. Bounded by a step budget and a memory
+ * budget; depth is bounded by the parser. Nothing is allocated for comparisons,
+ * logic and lookups. Language definition, "Evaluation". */
+#include "cel/eval.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "cel/fn.h"
+#include "cel/value.h"
+
+/* --- budgets and errors --- */
+
+static void
+give_up(struct cel_ctx *c, int fatal, const char *why, struct cel_value *out)
+{
+	if (!c->fatal)
+		c->fatal = fatal;
+	cel_raise_lit(out, why);
+}
+
+bool
+cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out)
+{
+	c->steps -= n > INT32_MAX ? INT32_MAX : (int64_t)n;
+	if (c->steps >= 0)
+		return true;
+	give_up(c, ERR_LIMIT, "the evaluation takes too many steps", out);
+	return false;
+}
+
+void *
+cel_take(struct cel_ctx *c, size_t n, struct cel_value *out)
+{
+	if (n > c->bytes_left) {
+		give_up(c, ERR_LIMIT, "the evaluation takes too much memory", out);
+		return NULL;
+	}
+	c->bytes_left -= n;
+	void *p = arena_alloc(c->arena, n);
+	if (!p)
+		give_up(c, ERR_NOMEM, "out of memory", out);
+	return p;
+}
+
+void *
+cel_take_values(struct cel_ctx *c, size_t n, struct cel_value *out)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, sizeof(struct cel_value), &bytes))
+		bytes = SIZE_MAX;
+	return cel_take(c, bytes, out);
+}
+
+void
+cel_raise_lit(struct cel_value *out, const char *message)
+{
+	*out = (struct cel_value){ .type = CEL_ERROR, .s = span_str(message) };
+}
+
+void
+cel_raise(struct cel_ctx *c, struct cel_value *out, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	size_t len = n < 0 ? 0 : (size_t)n >= sizeof(text) ? sizeof(text) - 1 : (size_t)n;
+	char *p = cel_take(c, len + 1, out);
+	if (!p)
+		return;
+	memcpy(p, text, len + 1);
+	*out = (struct cel_value){ .type = CEL_ERROR, .s = { p, len } };
+}
+
+void
+cel_raise_types(struct cel_ctx *c, struct cel_value *out, const char *what,
+	const struct cel_value *v, size_t n)
+{
+	if (n == 1)
+		cel_raise(c, out, "%s is not defined for %.*s", what,
+			SPAN_ARG(cel_type_name(v[0].type)));
+	else
+		cel_raise(c, out, "%s is not defined for %.*s and %.*s", what,
+			SPAN_ARG(cel_type_name(v[0].type)), SPAN_ARG(cel_type_name(v[1].type)));
+}
+
+/* --- names --- */
+
+static const struct cel_slot *
+slot(struct cel_ctx *c, uint32_t i)
+{
+	struct cel_slot *s = &c->slots[i];
+
+	if (!s->known) {
+		enum cel_type declared = (enum cel_type)c->program->slots[i].type;
+		s->known = true;
+		s->present = true;
+		s->value = c->act->lookup(c->act->ctx, c->program->slots[i].slot, &s->present);
+		if (declared != CEL_DYN && s->value.type != declared &&
+			!cel_is_error(&s->value))
+			cel_raise_lit(
+				&s->value, "a field's value has another type than declared");
+	}
+	return s;
+}
+
+/* The field `name` of *out, in place. */
+static void
+select_field(struct cel_ctx *c, struct span name, struct cel_value *out)
+{
+	struct cel_value map = *out, key = cel_string(name);
+
+	if (map.type != CEL_MAP) {
+		cel_raise(c, out, "%.*s has no fields, so no '%.*s'",
+			SPAN_ARG(cel_type_name(map.type)), SPAN_ARG(name));
+		return;
+	}
+	const struct cel_value *found = cel_map_find(&map, &key, &c->steps);
+	if (found)
+		*out = *found;
+	else
+		cel_raise(c, out, "no such key: %.*s", SPAN_ARG(name));
+}
+
+/* Without an environment: the longest known prefix, then fields. */
+static void
+lookup_name(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct span prefix = n->name;
+
+	while (c->act->lookup_name && !c->act->lookup_name(c->act->ctx, prefix, out)) {
+		while (prefix.n > 0 && prefix.p[prefix.n - 1] != '.')
+			prefix.n--;
+		if (prefix.n == 0)
+			break;
+		prefix.n--;
+	}
+	if (!c->act->lookup_name || prefix.n == 0) {
+		enum cel_type type = cel_type_named(n->name);
+		if (type == CEL_ERROR)
+			cel_raise(c, out, "no such name: %.*s", SPAN_ARG(n->name));
+		else
+			*out = (struct cel_value){ .type = CEL_TYPE, .s = n->name };
+		return;
+	}
+	struct span rest = span_cut(n->name, prefix.n, n->name.n);
+	span_next(&rest, '.');
+	while (rest.p && !cel_is_error(out))
+		select_field(c, span_next(&rest, '.'), out);
+}
+
+/* --- members --- */
+
+static void
+test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct cel_value key = cel_string(n->name), map = *out;
+
+	if (map.type != CEL_MAP)
+		cel_raise_types(c, out, "has()", &map, 1);
+	else
+		*out = cel_bool(cel_map_find(&map, &key, &c->steps) != NULL);
+}
+
+/* The value as an index: -1 where it is none. */
+static int64_t
+index_of(const struct cel_value *v)
+{
+	switch (v->type) {
+	case CEL_INT: return v->i < 0 ? -1 : v->i;
+	case CEL_UINT: return v->u > INT64_MAX ? -1 : (int64_t)v->u;
+	case CEL_DOUBLE:
+		return v->d >= 0 && v->d < 0x1p53 && v->d == floor(v->d) ? (int64_t)v->d : -1;
+	default: return -1;
+	}
+}
+
+static bool
+is_key(const struct cel_value *v)
+{
+	return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_BOOL ||
+	       v->type == CEL_STRING;
+}
+
+static void
+index_value(struct cel_ctx *c, const struct cel_value *v, const struct cel_value *key,
+	struct cel_value *out)
+{
+	if (v->type == CEL_LIST) {
+		int64_t i = index_of(key);
+		if (key->type != CEL_INT && key->type != CEL_UINT && key->type != CEL_DOUBLE)
+			cel_raise_types(c, out, "an index of a list", key, 1);
+		else if (i < 0 || (uint64_t)i >= v->list.n)
+			cel_raise_lit(out, "index out of range");
+		else
+			*out = v->list.v[i];
+	} else if (v->type != CEL_MAP) {
+		cel_raise_types(c, out, "[]", v, 1);
+	} else if (!is_key(key) && key->type != CEL_DOUBLE) {
+		cel_raise_types(c, out, "a key of a map", key, 1);
+	} else {
+		const struct cel_value *found = cel_map_find(v, key, &c->steps);
+		if (found)
+			*out = *found;
+		else
+			cel_raise_lit(out, "no such key");
+	}
+}
+
+static void
+is_in(struct cel_ctx *c, const struct cel_value *v, const struct cel_value *set,
+	struct cel_value *out)
+{
+	if (set->type == CEL_MAP) {
+		*out = cel_bool(cel_map_find(set, v, &c->steps) != NULL);
+		return;
+	}
+	if (set->type != CEL_LIST) {
+		cel_raise_types(c, out, "'in'", set, 1);
+		return;
+	}
+	size_t i = 0;
+	c->steps -= (int64_t)(set->list.n / 8);
+	while (i < set->list.n && !cel_equal(v, &set->list.v[i], &c->steps))
+		i++;
+	*out = cel_bool(i < set->list.n);
+}
+
+/* --- literals --- */
+
+static void
+list_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct cel_value *v = cel_take_values(c, n->nkids, out);
+
+	for (uint32_t i = 0; v && i < n->nkids; i++) {
+		cel_eval_node(c, n->kid[i], &v[i]);
+		if (cel_is_error(&v[i])) {
+			*out = v[i];
+			return;
+		}
+	}
+	if (v)
+		*out = cel_list(v, n->nkids);
+}
+
+static void
+map_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct cel_value *v = cel_take_values(c, n->nkids, out);
+	struct cel_value map = { .type = CEL_MAP, .list = { v, 0 } };
+
+	for (uint32_t i = 0; v && i < n->nkids; i++) {
+		cel_eval_node(c, n->kid[i], &v[i]);
+		if (cel_is_error(&v[i])) {
+			*out = v[i];
+			return;
+		}
+		if (i % 2) {
+			map.list.n++;
+		} else if (!is_key(&v[i])) {
+			cel_raise_types(c, out, "a key of a map", &v[i], 1);
+			return;
+		} else if (cel_map_find(&map, &v[i], &c->steps)) {
+			cel_raise_lit(out, "the same key twice in a map");
+			return;
+		}
+	}
+	if (v)
+		*out = map;
+}
+
+/* --- operators --- */
+
+/* && (absorbing == false) and || (true): the absorbing value wins over errors,
+ * wherever it stands. */
+static void
+logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_value *out)
+{
+	struct cel_value error = { .type = CEL_NULL };
+
+	for (uint32_t i = 0; i < n->nkids; i++) {
+		cel_eval_node(c, n->kid[i], out);
+		if (out->type == CEL_BOOL) {
+			if (out->b == absorbing)
+				return;
+			continue;
+		}
+		if (c->fatal)
+			return;
+		if (error.type != CEL_NULL)
+			continue;
+		if (cel_is_error(out))
+			error = *out;
+		else
+			cel_raise_types(c, &error, absorbing ? "'||'" : "'&&'", out, 1);
+	}
+	if (error.type != CEL_NULL)
+		*out = error;
+}
+
+static void
+compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *pair, struct cel_value *out)
+{
+	static const char *const names[] = { "<", "<=", ">", ">=" };
+	int order = cel_order(&pair[0], &pair[1]);
+	bool yes = false;
+
+	if (order == CEL_NO_ORDER) {
+		cel_raise_types(c, out, names[op - OP_LT], pair, 2);
+		return;
+	}
+	switch (op) {
+	case OP_LT: yes = order == -1; break;
+	case OP_LE: yes = order == -1 || order == 0; break;
+	case OP_GT: yes = order == 1; break;
+	default: yes = order == 1 || order == 0; break;
+	}
+	*out = cel_bool(yes);
+}
+
+static void
+binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct cel_value pair[2];
+
+	for (int i = 0; i < 2; i++) {
+		cel_eval_node(c, n->kid[i], &pair[i]);
+		if (cel_is_error(&pair[i])) {
+			*out = pair[i];
+			return;
+		}
+	}
+	switch ((enum cel_op)n->op) {
+	case OP_EQ: *out = cel_bool(cel_equal(&pair[0], &pair[1], &c->steps)); break;
+	case OP_NE: *out = cel_bool(!cel_equal(&pair[0], &pair[1], &c->steps)); break;
+	case OP_LT:
+	case OP_LE:
+	case OP_GT:
+	case OP_GE: compare(c, (enum cel_op)n->op, pair, out); break;
+	case OP_IN: is_in(c, &pair[0], &pair[1], out); break;
+	case OP_INDEX: index_value(c, &pair[0], &pair[1], out); break;
+	default: cel_arith(c, (enum cel_op)n->op, &pair[0], &pair[1], out);
+	}
+}
+
+/* --- calls --- */
+
+static void
+call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	struct cel_value few[4], *args = few;
+	uint8_t few_types[4], *types = few_types;
+
+	if (n->call.nfn == 0) {
+		cel_raise(c, out, "no such function: %.*s()", SPAN_ARG(n->call.name));
+		return;
+	}
+	if (n->nkids > 4) {
+		args = cel_take_values(c, n->nkids, out);
+		types = args ? cel_take(c, n->nkids, out) : NULL;
+		if (!types)
+			return;
+	}
+	for (uint32_t i = 0; i < n->nkids; i++) {
+		cel_eval_node(c, n->kid[i], &args[i]);
+		if (cel_is_error(&args[i])) {
+			*out = args[i];
+			return;
+		}
+		types[i] = (uint8_t)args[i].type;
+	}
+	for (uint32_t i = 0; i < n->call.nfn; i++)
+		if (cel_fn_fits(n->call.fn[i], types, n->nkids)) {
+			c->aux = n->call.aux;
+			n->call.fn[i]->call(c, args, n->nkids, out);
+			return;
+		}
+	cel_raise(c, out, "%.*s() is not defined for %.*s%s", SPAN_ARG(n->call.name),
+		SPAN_ARG(n->nkids ? cel_type_name(args[0].type) : span_str("no arguments")),
+		n->nkids > 1 ? " and what follows" : "");
+}
+
+void
+cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+{
+	if (--c->steps < 0) {
+		cel_charge(c, 0, out);
+		return;
+	}
+	switch ((enum cel_op)n->op) {
+	case OP_CONST: *out = n->value; break;
+	case OP_SLOT: *out = slot(c, n->slot)->value; break;
+	case OP_PRESENT: *out = cel_bool(slot(c, n->slot)->present); break;
+	case OP_LOCAL: *out = c->locals[n->local]; break;
+	case OP_NAME: lookup_name(c, n, out); break;
+	case OP_SELECT:
+		cel_eval_node(c, n->kid[0], out);
+		if (cel_is_error(out))
+			break;
+		if (n->flags & F_TEST)
+			test_field(c, n, out);
+		else
+			select_field(c, n->name, out);
+		break;
+	case OP_CALL: call(c, n, out); break;
+	case OP_LIST: list_literal(c, n, out); break;
+	case OP_MAPLIT: map_literal(c, n, out); break;
+	case OP_AND: logic(c, n, false, out); break;
+	case OP_OR: logic(c, n, true, out); break;
+	case OP_NOT:
+		cel_eval_node(c, n->kid[0], out);
+		if (out->type == CEL_BOOL)
+			out->b = !out->b;
+		else if (!cel_is_error(out))
+			cel_raise_types(
+				c, out, "'!'", &(struct cel_value){ .type = out->type }, 1);
+		break;
+	case OP_NEG:
+		cel_eval_node(c, n->kid[0], out);
+		if (!cel_is_error(out))
+			cel_negate(c, out, out);
+		break;
+	case OP_COND:
+		cel_eval_node(c, n->kid[0], out);
+		if (out->type == CEL_BOOL)
+			cel_eval_node(c, n->kid[out->b ? 1 : 2], out);
+		else if (!cel_is_error(out))
+			cel_raise_types(
+				c, out, "'?'", &(struct cel_value){ .type = out->type }, 1);
+		break;
+	case OP_ALL:
+	case OP_EXISTS:
+	case OP_EXISTS_ONE:
+	case OP_FILTER:
+	case OP_TRANSFORM_LIST:
+	case OP_TRANSFORM_MAP:
+	case OP_BIND: cel_loop(c, n, out); break;
+	case OP_IDENT: /* the checker has resolved them all */
+		INVARIANT(n->op != OP_IDENT);
+		break;
+	default: binary(c, n, out);
+	}
+}

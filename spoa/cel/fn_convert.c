@@ -1,0 +1,324 @@
+/* Conversions between types. Nothing is rounded or cut silently but a double's
+ * fraction; what does not fit is an error. Language definition, "Standard
+ * Definitions", type conversions. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cel/fn.h"
+#include "cel/number.h"
+#include "cel/time.h"
+#include "codec/utf8.h"
+#include "cel/value.h"
+
+#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
+
+static void
+same(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = *v;
+}
+
+static void
+set_uint(struct cel_value *out, uint64_t u)
+{
+	*out = (struct cel_value){ .type = CEL_UINT, .u = u };
+}
+
+static void
+set_double(struct cel_value *out, double d)
+{
+	*out = (struct cel_value){ .type = CEL_DOUBLE, .d = d };
+}
+
+static void
+set_text(struct cel_ctx *c, const char *text, size_t n, struct cel_value *out)
+{
+	char *p = cel_take(c, n, out);
+
+	if (p) {
+		memcpy(p, text, n);
+		*out = cel_string(span_of(p, n));
+	}
+}
+
+/* --- to int --- */
+
+static void
+int_uint(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (v->u > INT64_MAX)
+		cel_raise_lit(out, "int(): out of range");
+	else
+		*out = cel_int((int64_t)v->u);
+}
+
+static void
+int_double(ARGS)
+{
+	(void)c;
+	(void)n;
+	/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
+	if (!(v->d > -0x1p63 && v->d < 0x1p63))
+		cel_raise_lit(out, "int(): out of range");
+	else
+		*out = cel_int((int64_t)v->d);
+}
+
+static void
+int_string(ARGS)
+{
+	struct span s = v->s;
+	bool minus = s.n > 0 && s.p[0] == '-';
+	uint64_t u;
+
+	(void)c;
+	(void)n;
+	if (s.n > 1 && (minus || s.p[0] == '+'))
+		s = span_cut(s, 1, s.n);
+	if (s.n == 0 || span_u64(s, &u) || u > (uint64_t)INT64_MAX + minus)
+		cel_raise_lit(out, "int(): the string is not a 64-bit integer");
+	else
+		*out = cel_int(minus ? (int64_t)(0 - u) : (int64_t)u);
+}
+
+static void
+int_timestamp(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = cel_int(v->t.s);
+}
+
+static void
+int_duration(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = cel_int(v->t.s);
+}
+
+/* --- to uint --- */
+
+static void
+uint_int(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (v->i < 0)
+		cel_raise_lit(out, "uint(): out of range");
+	else
+		set_uint(out, (uint64_t)v->i);
+}
+
+static void
+uint_double(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (!(v->d > -1 && v->d < 0x1p64))
+		cel_raise_lit(out, "uint(): out of range");
+	else
+		set_uint(out, v->d < 0 ? 0 : (uint64_t)v->d);
+}
+
+static void
+uint_string(ARGS)
+{
+	uint64_t u;
+
+	(void)c;
+	(void)n;
+	if (v->s.n == 0 || span_u64(v->s, &u))
+		cel_raise_lit(out, "uint(): the string is not an unsigned 64-bit integer");
+	else
+		set_uint(out, u);
+}
+
+/* --- to double --- */
+
+static void
+double_int(ARGS)
+{
+	(void)c;
+	(void)n;
+	set_double(out, (double)v->i);
+}
+
+static void
+double_uint(ARGS)
+{
+	(void)c;
+	(void)n;
+	set_double(out, (double)v->u);
+}
+
+static void
+double_string(ARGS)
+{
+	double d;
+
+	(void)c;
+	(void)n;
+	if (!cel_double_parse(v->s, &d))
+		cel_raise_lit(out, "double(): the string is not a number");
+	else
+		set_double(out, d);
+}
+
+/* --- to string, bytes, bool --- */
+
+static void
+string_int(ARGS)
+{
+	char text[24];
+
+	(void)n;
+	set_text(c, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i), out);
+}
+
+static void
+string_uint(ARGS)
+{
+	char text[24];
+
+	(void)n;
+	set_text(c, text,
+		(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v->u), out);
+}
+
+static void
+string_double(ARGS)
+{
+	char text[CEL_DOUBLE_TEXT];
+
+	(void)n;
+	set_text(c, text, cel_double_write(v->d, text), out);
+}
+
+static void
+string_bool(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = cel_string(v->b ? SPAN_LIT("true") : SPAN_LIT("false"));
+}
+
+static void
+string_bytes(ARGS)
+{
+	(void)n;
+	if (!cel_charge(c, v->s.n / 64, out))
+		return;
+	if (!utf8_valid(v->s))
+		cel_raise_lit(out, "string(): the bytes are not UTF-8");
+	else
+		*out = cel_string(v->s);
+}
+
+static void
+string_time(ARGS)
+{
+	char text[CEL_TIME_TEXT];
+
+	(void)n;
+	set_text(c, text, cel_time_write(v, text), out);
+}
+
+static void
+bytes_string(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = (struct cel_value){ .type = CEL_BYTES, .s = v->s };
+}
+
+static void
+bool_string(ARGS)
+{
+	static const char *const words[][2] = { { "1", "0" }, { "t", "f" }, { "true", "false" },
+		{ "TRUE", "FALSE" }, { "True", "False" }, { "T", "F" } };
+
+	(void)c;
+	(void)n;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (int no = 0; no < 2; no++)
+			if (span_is(v->s, words[i][no])) {
+				*out = cel_bool(!no);
+				return;
+			}
+	cel_raise_lit(out, "bool(): the string is neither true nor false");
+}
+
+/* --- to timestamp, duration --- */
+
+static void
+timestamp_string(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (cel_timestamp_parse(v->s, out))
+		cel_raise_lit(out, "timestamp(): not an RFC 3339 time in the years 1 to 9999");
+}
+
+static void
+timestamp_int(ARGS)
+{
+	struct cel_value epoch = { .type = CEL_TIMESTAMP };
+	struct cel_value s = { .type = CEL_DURATION, .t = { v->i, 0 } };
+
+	(void)c;
+	(void)n;
+	cel_time_sum(CEL_TIMESTAMP, &epoch, &s, false, out);
+}
+
+static void
+duration_string(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (cel_duration_parse(v->s, out))
+		cel_raise_lit(out,
+			"duration(): not a duration such as 1h30m or 1.5s, or out of range");
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_convert[] = {
+	{ "int",       false, "i", 'i', same,             NULL },
+	{ "int",       false, "u", 'i', int_uint,         NULL },
+	{ "int",       false, "d", 'i', int_double,       NULL },
+	{ "int",       false, "s", 'i', int_string,       NULL },
+	{ "int",       false, "t", 'i', int_timestamp,    NULL },
+	{ "int",       false, "D", 'i', int_duration,     NULL },
+	{ "uint",      false, "u", 'u', same,             NULL },
+	{ "uint",      false, "i", 'u', uint_int,         NULL },
+	{ "uint",      false, "d", 'u', uint_double,      NULL },
+	{ "uint",      false, "s", 'u', uint_string,      NULL },
+	{ "double",    false, "d", 'd', same,             NULL },
+	{ "double",    false, "i", 'd', double_int,       NULL },
+	{ "double",    false, "u", 'd', double_uint,      NULL },
+	{ "double",    false, "s", 'd', double_string,    NULL },
+	{ "string",    false, "s", 's', same,             NULL },
+	{ "string",    false, "i", 's', string_int,       NULL },
+	{ "string",    false, "u", 's', string_uint,      NULL },
+	{ "string",    false, "d", 's', string_double,    NULL },
+	{ "string",    false, "b", 's', string_bool,      NULL },
+	{ "string",    false, "y", 's', string_bytes,     NULL },
+	{ "string",    false, "t", 's', string_time,      NULL },
+	{ "string",    false, "D", 's', string_time,      NULL },
+	{ "bytes",     false, "y", 'y', same,             NULL },
+	{ "bytes",     false, "s", 'y', bytes_string,     NULL },
+	{ "bool",      false, "b", 'b', same,             NULL },
+	{ "bool",      false, "s", 'b', bool_string,      NULL },
+	{ "timestamp", false, "t", 't', same,             NULL },
+	{ "timestamp", false, "s", 't', timestamp_string, NULL },
+	{ "timestamp", false, "i", 't', timestamp_int,    NULL },
+	{ "duration",  false, "D", 'D', same,             NULL },
+	{ "duration",  false, "s", 'D', duration_string,  NULL },
+	{ NULL,        false, NULL, 0,  NULL,             NULL },
+};
+/* clang-format on */

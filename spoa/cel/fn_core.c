@@ -1,0 +1,128 @@
+/* The functions of the language definition on strings and collections. */
+#include "base/err.h"
+#include "cel/fn.h"
+#include "cel/regex.h"
+#include "cel/value.h"
+
+static void
+size_string(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)n;
+	if (cel_charge(c, v->s.n / 64, out))
+		*out = cel_int((int64_t)cel_code_points(v->s));
+}
+
+static void
+size_bytes(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)c;
+	(void)n;
+	*out = cel_int((int64_t)v->s.n);
+}
+
+static void
+size_collection(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)c;
+	(void)n;
+	*out = cel_int((int64_t)v->list.n);
+}
+
+static void
+starts_with(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)n;
+	if (cel_charge(c, v[1].s.n / 64, out))
+		*out = cel_bool(span_starts(v[0].s, v[1].s));
+}
+
+static void
+ends_with(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)n;
+	if (cel_charge(c, v[1].s.n / 64, out))
+		*out = cel_bool(span_ends(v[0].s, v[1].s));
+}
+
+static void
+contains(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	struct span text = v[0].s, part = v[1].s;
+
+	(void)n;
+	if (cel_charge(c, text.n / 64, out))
+		*out = cel_bool(
+			part.n == 0 ||
+			(part.n <= text.n && memmem(text.p, text.n, part.p, part.n) != NULL));
+}
+
+static const void *
+matches_prepare(struct arena *a, const struct cel_value *pattern, const char **why)
+{
+	return cel_regex_compile(a, pattern->s, why);
+}
+
+static void
+matches(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	const struct cel_regex *re = c->aux;
+	const char *why = "not a valid regular expression";
+
+	(void)n;
+	if (!cel_charge(c, v[0].s.n / 16, out))
+		return;
+	if (!re) { /* the pattern is known only now */
+		if (!cel_charge(c, 100 + v[1].s.n, out) || !cel_take(c, v[1].s.n * 64, out))
+			return;
+		re = cel_regex_compile(c->arena, v[1].s, &why);
+	}
+	int found = re ? cel_regex_match(re, v[0].s, c->arena) : 0;
+	if (arena_failed(c->arena)) {
+		cel_take(c, 0, out);
+		return;
+	}
+	if (!re)
+		cel_raise(c, out, "matches(): %s", why);
+	else if (found < 0)
+		cel_raise_lit(out, found == ERR_ENCODING ? "matches(): the text is not UTF-8"
+							 : "matches(): too much backtracking");
+	else
+		*out = cel_bool(found);
+}
+
+static void
+to_dyn(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)c;
+	(void)n;
+	*out = *v;
+}
+
+static void
+type_of(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+{
+	(void)c;
+	(void)n;
+	*out = (struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(v->type) };
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_core[] = {
+	{ "size",       false, "s",  'i', size_string,     NULL },
+	{ "size",       false, "y",  'i', size_bytes,      NULL },
+	{ "size",       false, "l",  'i', size_collection, NULL },
+	{ "size",       false, "m",  'i', size_collection, NULL },
+	{ "size",       true,  "s",  'i', size_string,     NULL },
+	{ "size",       true,  "y",  'i', size_bytes,      NULL },
+	{ "size",       true,  "l",  'i', size_collection, NULL },
+	{ "size",       true,  "m",  'i', size_collection, NULL },
+	{ "startsWith", true,  "ss", 'b', starts_with,     NULL },
+	{ "endsWith",   true,  "ss", 'b', ends_with,       NULL },
+	{ "contains",   true,  "ss", 'b', contains,        NULL },
+	{ "matches",    true,  "ss", 'b', matches,         matches_prepare },
+	{ "matches",    false, "ss", 'b', matches,         matches_prepare },
+	{ "dyn",        false, "*",  '*', to_dyn,          NULL },
+	{ "type",       false, "*",  'T', type_of,         NULL },
+	{ NULL,         false, NULL, 0,   NULL,            NULL },
+};
+/* clang-format on */

@@ -1,0 +1,15 @@
+/* Doubles as text. */
+#ifndef CEL_NUMBER_H
+#define CEL_NUMBER_H
+
+#include "base/span.h"
+
+#define CEL_DOUBLE_TEXT 32
+
+/* Shortest digits that read back as d; "NaN", "Infinity", "-Infinity", "1e+21";
+ * integral values without a point ("1"). Returns the length. */
+size_t cel_double_write(double d, char out[CEL_DOUBLE_TEXT]);
+/* A decimal number, "NaN", "Infinity" (or Inf), with a sign; the whole span. */
+bool cel_double_parse(struct span s, double *out);
+
+#endif

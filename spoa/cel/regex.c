@@ -1,0 +1,109 @@
+/* matches(): PCRE2 with limits on backtracking and memory. Everything PCRE2
+ * allocates comes from an arena, or, while matching, from scratch memory of the
+ * thread, so that nothing has to be freed. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "cel/regex.h"
+
+#include <pcre2.h>
+#include <stdalign.h>
+
+#include "base/err.h"
+
+#define MATCH_LIMIT  100000 /* steps of PCRE2: some 10 ms */
+#define HEAP_KIB     2048
+#define PATTERN_MAX  4096
+#define SCRATCH_SIZE (48u << 10)
+
+struct cel_regex {
+	pcre2_code *code;
+	pcre2_match_context *limits;
+};
+
+struct scratch {
+	struct arena *a; /* once the buffer is full */
+	size_t used;
+	alignas(max_align_t) char p[SCRATCH_SIZE];
+};
+
+static _Thread_local struct scratch scratch;
+
+static void *
+from_arena(PCRE2_SIZE n, void *arena)
+{
+	return arena_alloc(arena, n);
+}
+
+static void *
+from_scratch(PCRE2_SIZE n, void *arg)
+{
+	struct scratch *s = arg;
+	size_t room =
+		(n + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+
+	if (room < n || room > SCRATCH_SIZE - s->used)
+		return arena_alloc(s->a, n);
+	s->used += room;
+	return s->p + s->used - room;
+}
+
+static void
+keep(void *p, void *arg)
+{
+	(void)p;
+	(void)arg;
+}
+
+const struct cel_regex *
+cel_regex_compile(struct arena *a, struct span pattern, const char **why)
+{
+	struct cel_regex *re = arena_new(a, struct cel_regex);
+	pcre2_general_context *gc = pcre2_general_context_create(from_arena, keep, a);
+	pcre2_compile_context *cc = gc ? pcre2_compile_context_create(gc) : NULL;
+	struct span text = { NULL, 0 };
+	int error = 0;
+	PCRE2_SIZE at = 0;
+
+	*why = "the pattern is too long";
+	if (pattern.n > PATTERN_MAX)
+		return NULL;
+	*why = "out of memory";
+	if (!re || !cc || !(re->limits = pcre2_match_context_create(gc)))
+		return NULL;
+	text = cel_regex_translate(a, pattern, why);
+	if (!text.p)
+		return NULL;
+	pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
+	pcre2_set_parens_nest_limit(cc, 100);
+	pcre2_set_match_limit(re->limits, MATCH_LIMIT);
+	pcre2_set_depth_limit(re->limits, MATCH_LIMIT);
+	pcre2_set_heap_limit(re->limits, HEAP_KIB);
+	re->code = pcre2_compile((PCRE2_SPTR)text.p, text.n,
+		PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &error, &at, cc);
+	if (re->code)
+		return re;
+	*why = "not a valid regular expression";
+	if (arena_failed(a))
+		*why = "out of memory";
+	return NULL;
+}
+
+int
+cel_regex_match(const struct cel_regex *re, struct span subject, struct arena *a)
+{
+	scratch.a = a;
+	scratch.used = 0;
+	pcre2_general_context *gc = pcre2_general_context_create(from_scratch, keep, &scratch);
+	pcre2_match_data *md = gc ? pcre2_match_data_create(1, gc) : NULL;
+	if (!md)
+		return ERR_NOMEM;
+	int rc = pcre2_match(re->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0,
+		0, md, re->limits);
+	if (rc >= 0)
+		return 1;
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return 0;
+	if (rc == PCRE2_ERROR_NOMEMORY)
+		return ERR_NOMEM;
+	return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21 ? ERR_ENCODING
+									   : ERR_LIMIT;
+}

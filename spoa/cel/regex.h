@@ -1,0 +1,21 @@
+/* Regular expressions of matches(): RE2's syntax, run by PCRE2 within limits. */
+#ifndef CEL_REGEX_H
+#define CEL_REGEX_H
+
+#include "base/arena.h"
+
+struct cel_regex;
+
+/* The pattern in the arena; NULL with *why (static text). */
+const struct cel_regex *cel_regex_compile(
+	struct arena *a, struct span pattern, const char **why);
+/* 1: matches somewhere, 0: does not, ERR_LIMIT: over the match limits,
+ * ERR_ENCODING: not UTF-8, ERR_NOMEM. Scratch memory: the thread's own, then `a`. */
+int cel_regex_match(const struct cel_regex *re, struct span subject, struct arena *a);
+
+/* RE2 syntax to PCRE2's, NUL-terminated in the arena: refuses what RE2 has not
+ * (backreferences, lookaround, possessive quantifiers), writes differently what
+ * means something else there (\s, \v, braces). p is NULL with *why. */
+struct span cel_regex_translate(struct arena *a, struct span pattern, const char **why);
+
+#endif

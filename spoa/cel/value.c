@@ -1,0 +1,205 @@
+/* Equality, order and lookup over values. Recursive over nested values, never
+ * deeper than VALUE_DEPTH. Language definition, "Equality" and "Ordering":
+ * numbers of different types are compared by value. */
+#include "cel/value.h"
+
+#include <math.h>
+
+#define VALUE_DEPTH 600
+
+/* clang-format off */
+static const char *const type_names[] = {
+	[CEL_NULL]      = "null_type",
+	[CEL_BOOL]      = "bool",
+	[CEL_INT]       = "int",
+	[CEL_UINT]      = "uint",
+	[CEL_DOUBLE]    = "double",
+	[CEL_STRING]    = "string",
+	[CEL_BYTES]     = "bytes",
+	[CEL_LIST]      = "list",
+	[CEL_MAP]       = "map",
+	[CEL_TIMESTAMP] = "google.protobuf.Timestamp",
+	[CEL_DURATION]  = "google.protobuf.Duration",
+	[CEL_TYPE]      = "type",
+};
+/* clang-format on */
+#define NTYPES (sizeof(type_names) / sizeof(type_names[0]))
+
+struct span
+cel_type_name(enum cel_type t)
+{
+	return span_str((size_t)t < NTYPES ? type_names[t] : t == CEL_DYN ? "dyn" : "error");
+}
+
+enum cel_type
+cel_type_named(struct span name)
+{
+	for (size_t i = 0; i < NTYPES; i++)
+		if (span_is(name, type_names[i]))
+			return (enum cel_type)i;
+	return CEL_ERROR;
+}
+
+static int
+sign_of(bool less, bool more)
+{
+	return more - less;
+}
+
+/* An integer against a double is compared as a double, which rounds above 2^53:
+ * the conformance suite wants 2^63 - 1 not to be less than 2.0^63. */
+static int
+double_order(double a, double b)
+{
+	if (isnan(a) || isnan(b))
+		return CEL_UNORDERED;
+	return sign_of(a<b, a> b);
+}
+
+static int
+int_uint(int64_t i, uint64_t u)
+{
+	if (i < 0 || u > INT64_MAX)
+		return -1;
+	return sign_of(i<(int64_t)u, i>(int64_t) u);
+}
+
+static bool
+is_number(const struct cel_value *v)
+{
+	return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_DOUBLE;
+}
+
+static int
+flip(int order)
+{
+	return order == -1 || order == 1 ? -order : order;
+}
+
+static int
+number_order(const struct cel_value *a, const struct cel_value *b)
+{
+	if (a->type == b->type) {
+		if (a->type == CEL_INT)
+			return sign_of(a->i<b->i, a->i> b->i);
+		if (a->type == CEL_UINT)
+			return sign_of(a->u<b->u, a->u> b->u);
+		if (isnan(a->d) || isnan(b->d))
+			return CEL_UNORDERED;
+		return sign_of(a->d<b->d, a->d> b->d);
+	}
+	if (a->type == CEL_DOUBLE)
+		return flip(number_order(b, a));
+	if (b->type == CEL_DOUBLE)
+		return double_order(a->type == CEL_INT ? (double)a->i : (double)a->u, b->d);
+	return a->type == CEL_INT ? int_uint(a->i, b->u) : flip(int_uint(b->i, a->u));
+}
+
+static int
+bytes_order(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	return c ? sign_of(c<0, c> 0) : sign_of(a.n<b.n, a.n> b.n);
+}
+
+int
+cel_order(const struct cel_value *a, const struct cel_value *b)
+{
+	if (is_number(a) && is_number(b))
+		return number_order(a, b);
+	if (a->type != b->type)
+		return CEL_NO_ORDER;
+	switch (a->type) {
+	case CEL_BOOL: return a->b - b->b;
+	case CEL_STRING: /* UTF-8 sorts as its code points do */
+	case CEL_BYTES: return bytes_order(a->s, b->s);
+	case CEL_TIMESTAMP:
+	case CEL_DURATION:
+		if (a->t.s != b->t.s)
+			return a->t.s < b->t.s ? -1 : 1;
+		return sign_of(a->t.ns<b->t.ns, a->t.ns> b->t.ns);
+	default: return CEL_NO_ORDER;
+	}
+}
+
+static bool equal_to(
+	const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth);
+
+static const struct cel_value *
+find_key(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
+{
+	for (size_t i = 0; i < map->list.n; i++) {
+		const struct cel_value *k = &map->list.v[2 * i];
+		if (k->type == CEL_STRING ? key->type == CEL_STRING && span_eq(k->s, key->s)
+					  : equal_to(k, key, steps, VALUE_DEPTH))
+			return k + 1;
+	}
+	return NULL;
+}
+
+const struct cel_value *
+cel_map_find(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
+{
+	*steps -= (int64_t)(map->list.n / 8);
+	return find_key(map, key, steps);
+}
+
+static bool
+equal_maps(const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth)
+{
+	for (size_t i = 0; i < a->list.n; i++) {
+		const struct cel_value *k = &a->list.v[2 * i];
+		const struct cel_value *other = cel_map_find(b, k, steps);
+		if (!other || *steps < 0 || !equal_to(k + 1, other, steps, depth + 1))
+			return false;
+	}
+	return true;
+}
+
+static bool
+equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth)
+{
+	if (is_number(a) && is_number(b))
+		return number_order(a, b) == 0;
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case CEL_NULL: return true;
+	case CEL_STRING:
+	case CEL_BYTES:
+	case CEL_TYPE: *steps -= (int64_t)(a->s.n / 64); return span_eq(a->s, b->s);
+	case CEL_LIST:
+	case CEL_MAP: break;
+	default: return cel_order(a, b) == 0;
+	}
+	if (a->list.n != b->list.n || (*steps -= (int64_t)a->list.n) < 0)
+		return false;
+	if (depth > VALUE_DEPTH) {
+		*steps = -1;
+		return false;
+	}
+	if (a->type == CEL_MAP)
+		return equal_maps(a, b, steps, depth);
+	for (size_t i = 0; i < a->list.n; i++)
+		if (!equal_to(&a->list.v[i], &b->list.v[i], steps, depth + 1))
+			return false;
+	return true;
+}
+
+bool
+cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps)
+{
+	return equal_to(a, b, steps, 0);
+}
+
+size_t
+cel_code_points(struct span s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		count += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return count;
+}

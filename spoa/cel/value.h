@@ -1,0 +1,28 @@
+/* Operations on values that need no evaluator. Language definition, "Equality"
+ * and "Ordering". `steps` is a budget: work on large values is taken off it, and
+ * where it falls below zero the answer is meaningless and the caller gives up. */
+#ifndef CEL_VALUE_H
+#define CEL_VALUE_H
+
+#include "cel/cel.h"
+
+/* The name type() gives: "int", "list", "google.protobuf.Timestamp". */
+struct span cel_type_name(enum cel_type t);
+/* The type whose name it is; CEL_ERROR: none. */
+enum cel_type cel_type_named(struct span name);
+
+/* Values of different types are unequal, numbers are compared by value. */
+bool cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps);
+/* -1, 0, 1, or CEL_UNORDERED (a NaN), or CEL_NO_ORDER (types without order). */
+enum { CEL_UNORDERED = 2, CEL_NO_ORDER = 3 };
+int cel_order(const struct cel_value *a, const struct cel_value *b);
+/* The value of a key; NULL: none. Keys 1, 1u and 1.0 are one. */
+const struct cel_value *cel_map_find(
+	const struct cel_value *map, const struct cel_value *key, int64_t *steps);
+
+/* Length of valid UTF-8 in code points. */
+size_t cel_code_points(struct span s);
+
+#define CEL_NS_PER_S 1000000000
+
+#endif
