@@ -1,0 +1,433 @@
+/* The agent under pressure and at its end: caps, timeouts, memory, listeners,
+ * draining. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include "support/agent_rig.h"
+
+static void
+calls_in_flight_are_capped_by_not_reading(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380);
+	const size_t more = 500;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (uint64_t i = 1; i <= CAP_SPOP_CALLS + more; i++)
+		peer_put_notify(&b, i, 1, SPAN_LIT("x"));
+	say(&p, &b);
+	assert_int_equal(gate.n, CAP_SPOP_CALLS);
+	for (size_t i = 0; i < CAP_SPOP_CALLS + more; i++) {
+		permit(i);
+		turn();
+		assert_true(agent_pending(ag) <= CAP_SPOP_CALLS);
+	}
+	for (uint64_t i = 1; i <= CAP_SPOP_CALLS + more; i++)
+		hear_ack(&p, i, 1);
+	hear_nothing(&p);
+	leave(&p);
+}
+
+static void
+unsent_acks_stop_the_reading_and_all_arrive(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 65532);
+	static char text[60000];
+	struct spop_action a = { SPOP_SCOPE_TXN, "body",
+		{ .type = SPOP_STRING, .s = { text, sizeof(text) } } };
+	uint64_t asked = 0, acked = 0;
+
+	(void)state;
+	/* HAProxy does not read: nothing is lost, and the agent stops asking for more. */
+	while (asked < 100 && gate.n == asked) {
+		ask(&p, ++asked, 1, "x");
+		if (gate.n < asked)
+			break;
+		struct agent_call *call = parked(gate.n - 1);
+		gate.calls[gate.n - 1] = NULL;
+		assert_int_equal(agent_ack(call, &a, 1), 0);
+	}
+	assert_true(asked > 10 && asked < 100);
+	assert_true(ag->conns->out.n >= CAP_SPOP_UNSENT);
+	assert_true(ag->conns->out.n < CAP_SPOP_UNSENT + 65536);
+	for (int i = 0; i < 1000 && acked < asked; i++) {
+		struct spop_frame f;
+		size_t n;
+		turn();
+		peer_read(&p);
+		while (peer_frame(&p, &f, &n)) {
+			assert_int_equal(f.type, SPOP_ACK);
+			assert_int_equal(f.stream, ++acked);
+			buf_consume(&p.in, n);
+		}
+		if (gate.n == asked && gate.calls[asked - 1])
+			permit(asked - 1);
+	}
+	assert_int_equal(acked, asked);
+	assert_int_equal(ag->conns->out.n, 0);
+	leave(&p);
+}
+
+static void
+frames_in_memory_are_capped_by_not_reading(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380), q = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	ask(&p, 1, 1, "a");
+	ag->held_bytes += CAP_SPOP_HELD; /* as if other calls held that much */
+	ask(&p, 2, 1, "b");
+	ask(&q, 1, 1, "c");
+	assert_int_equal(gate.n, 1);
+	ag->held_bytes -= CAP_SPOP_HELD;
+	permit(0);
+	turn();
+	assert_int_equal(gate.n, 3);
+	permit(1);
+	permit(2);
+	hear_ack(&p, 1, 1);
+	hear_ack(&p, 2, 1);
+	hear_ack(&q, 1, 1);
+	leave(&p);
+	leave(&q);
+}
+
+static void
+a_connection_too_many_is_closed(void **state)
+{
+	size_t real = ag->nconns;
+	char byte;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	ag->nconns = CAP_SPOP_CONNS;
+	assert_int_equal(agent_adopt(ag, fds[1]), ERR_FULL);
+	ag->nconns = real;
+	assert_int_equal(recv(fds[0], &byte, 1, 0), 0);
+	close(fds[0]);
+}
+
+static void
+released_frames_are_zeroed_and_used_again(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	ask(&p, 1, 1, "something private");
+	struct agent_call *first = parked(0);
+	struct span body = gate.bodies[0];
+	permit(0);
+	size_t left = 0; /* the memory is in the agent's cache, not given back */
+	assert_ptr_equal(ag->cache[0], first);
+	for (size_t i = 0; i < body.n; i++)
+		left += body.p[i] != 0;
+	assert_int_equal(left, 0);
+	ask(&p, 2, 1, "next");
+	assert_ptr_equal(parked(1), first);
+	permit(1);
+	leave(&p);
+	assert_int_equal(ag->held_bytes, 0);
+}
+
+static void
+slow_connections_are_timed_out(void **state)
+{
+	struct peer silent = peer_over(SOCK_STREAM), stuck = greeted(SOCK_STREAM, 16380),
+		    idle = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	ag->sweep.repeat = 0.005;
+	ev_timer_again(loop, &ag->sweep);
+	say_bytes(&stuck, SPAN_LIT("\0\0\0\x20half"));
+	turn_for(0.05);
+	hear_nothing(&silent);
+	hear_nothing(&stuck);
+	for (struct agent_conn *c = ag->conns; c; c = c->next) {
+		c->opened_at -= 60;
+		c->read_at -= 60;
+		c->sent_at -= 60;
+	}
+	turn_for(0.05);
+	hear_disconnect(&silent, SPOP_E_TIMEOUT);
+	hear_disconnect(&stuck, SPOP_E_TIMEOUT);
+	hear_nothing(&idle); /* HAProxy has its own timeout for these */
+	/* and one that does not close after DISCONNECT is closed */
+	assert_int_equal(ag->nconns, 3);
+	for (struct agent_conn *c = ag->conns; c; c = c->next)
+		c->shut_at -= 60;
+	turn_for(0.05);
+	assert_int_equal(ag->nconns, 1);
+	leave(&silent);
+	leave(&stuck);
+	leave(&idle);
+}
+
+static void
+draining_answers_all_that_was_received(void **state)
+{
+	struct peer idle = greeted(SOCK_STREAM, 16380), busy = greeted(SOCK_STREAM, 16380),
+		    late = greeted(SOCK_STREAM, 16380), half = greeted(SOCK_STREAM, 16380);
+	struct buf b;
+
+	(void)state;
+	ask(&busy, 1, 1, "in flight");
+	buf_init(&b, 0);
+	peer_put_notify(&b, 1, 1, SPAN_LIT("unread as yet"));
+	assert_int_equal(send(late.fd, buf_view(&b).p, b.n, 0), b.n);
+	assert_int_equal(send(half.fd, buf_view(&b).p, 10, 0), 10);
+	ev_now_update(loop);
+	agent_drain(ag);
+	agent_drain(ag);
+	turn_for(0.03);
+	assert_int_equal(send(half.fd, buf_view(&b).p + 10, b.n - 10, 0), b.n - 10);
+	turn_for(0.2);
+	hear_disconnect(&idle, 0);
+	assert_int_equal(gate.n, 3);
+	assert_int_equal(agent_pending(ag), 3);
+	assert_int_equal(agent_conns(ag), 3);
+	for (size_t i = 0; i < 3; i++)
+		permit(i);
+	hear_ack(&busy, 1, 1);
+	hear_ack(&late, 1, 1);
+	hear_ack(&half, 1, 1);
+	turn_for(0.15);
+	hear_disconnect(&busy, 0);
+	hear_disconnect(&late, 0);
+	hear_disconnect(&half, 0);
+	assert_int_equal(agent_conns(ag), 0);
+	assert_int_equal(gate.gone, 0);
+	buf_free(&b);
+	leave(&idle);
+	leave(&busy);
+	leave(&late);
+	leave(&half);
+}
+
+static void
+draining_ends_a_connection_that_is_never_idle(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380);
+	uint64_t asked = 0, acked = 0;
+	struct spop_frame f = { 0 };
+	size_t n;
+
+	(void)state;
+	gate.at_once = true;
+	agent_drain(ag);
+	for (double end = ev_time() + 3.0; ev_time() < end && !p.eof; usleep(5000)) {
+		struct buf b;
+		buf_init(&b, 0);
+		peer_put_notify(&b, ++asked, 1, SPAN_LIT("x"));
+		if (send(p.fd, buf_view(&b).p, b.n, MSG_NOSIGNAL) < 0)
+			asked--;
+		buf_free(&b);
+		turn();
+		peer_read(&p);
+		while (peer_frame(&p, &f, &n) && f.type == SPOP_ACK) {
+			acked++;
+			buf_consume(&p.in, n);
+		}
+	}
+	assert_true(p.eof);
+	assert_int_equal(peer_status(&f), 0);
+	assert_int_equal(acked, gate.n);
+	assert_true(acked > 50 && asked - acked <= 1); /* one may have crossed the DISCONNECT */
+	leave(&p);
+}
+
+static void
+a_health_check_fails_while_draining(void **state)
+{
+	struct peer keep = greeted(SOCK_STREAM, 16380), p = peer_over(SOCK_STREAM);
+	struct buf b;
+
+	(void)state;
+	ask(&keep, 1, 1, "x");
+	agent_drain(ag);
+	buf_init(&b, 0);
+	peer_put_hello(&b, 16380, true);
+	say(&p, &b);
+	hear_disconnect(&p, 0);
+	assert_int_equal(counters.v[M_SPOP_HEALTHCHECKS], 0);
+	permit(0);
+	leave(&p);
+	leave(&keep);
+}
+
+static void
+freeing_the_agent_tells_the_gate(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	for (uint64_t i = 1; i <= 300; i++)
+		ask(&p, i, 1, "x");
+	agent_free(&ag);
+	assert_int_equal(gate.gone, 300);
+	assert_int_equal(gate.n, 300);
+	close(p.fd);
+	buf_free(&p.in);
+}
+
+static int
+listener(int family, struct sockaddr_storage *at, socklen_t *len)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	memset(at, 0, sizeof(*at));
+	at->ss_family = (sa_family_t)family;
+	if (family == AF_INET)
+		((struct sockaddr_in *)(void *)at)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* a unix socket bound to its family alone gets an abstract name */
+	assert_int_equal(
+		bind(fd, (struct sockaddr *)at,
+			family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa_family_t)),
+		0);
+	assert_int_equal(listen(fd, 64), 0);
+	*len = sizeof(*at);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, len), 0);
+	return fd;
+}
+
+static void
+unix_and_tcp_listeners_accept(void **state)
+{
+	static const int families[] = { AF_UNIX, AF_INET };
+
+	(void)state;
+	gate.at_once = true;
+	for (size_t i = 0; i < COUNT(families); i++) {
+		struct sockaddr_storage at;
+		socklen_t len;
+		struct peer p[10];
+		int fd = listener(families[i], &at, &len);
+		assert_int_equal(agent_listen(ag, fd), 0);
+		for (size_t k = 0; k < COUNT(p); k++) {
+			struct buf b;
+			p[k] = (struct peer){ .fd = socket(families[i], SOCK_STREAM, 0) };
+			buf_init(&p[k].in, 0);
+			assert_int_equal(connect(p[k].fd, (struct sockaddr *)&at, len), 0);
+			buf_init(&b, 0);
+			peer_put_hello(&b, 16380, false);
+			peer_put_notify(&b, 1, 1, SPAN_LIT("x"));
+			say(&p[k], &b);
+		}
+		for (size_t k = 0; k < COUNT(p); k++) {
+			int nodelay = 0;
+			socklen_t n = sizeof(nodelay);
+			usleep(1000);
+			assert_int_equal(hear(&p[k]).type, SPOP_AGENT_HELLO);
+			hear_ack(&p[k], 1, 1);
+			if (families[i] == AF_INET) {
+				getsockopt(
+					ag->conns->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &n);
+				assert_true(nodelay);
+			}
+		}
+		for (size_t k = 0; k < COUNT(p); k++)
+			leave(&p[k]);
+		usleep(1000);
+		turn();
+		assert_int_equal(agent_conns(ag), 0);
+		ev_io_stop(loop, &ag->listeners[i].io);
+		close(fd);
+	}
+}
+
+static void
+draining_serves_whom_the_backlog_holds(void **state)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+	int fd = listener(AF_UNIX, &at, &len);
+	struct peer p = { .fd = socket(AF_UNIX, SOCK_STREAM, 0) };
+	struct buf b;
+
+	(void)state;
+	gate.at_once = true;
+	buf_init(&p.in, 0);
+	assert_int_equal(agent_listen(ag, fd), 0);
+	assert_int_equal(connect(p.fd, (struct sockaddr *)&at, len), 0);
+	agent_drain(ag);
+	close(fd);
+	buf_init(&b, 0);
+	peer_put_hello(&b, 16380, false);
+	peer_put_notify(&b, 1, 1, SPAN_LIT("x"));
+	say(&p, &b);
+	assert_int_equal(hear(&p).type, SPOP_AGENT_HELLO);
+	hear_ack(&p, 1, 1);
+	turn_for(0.15);
+	hear_disconnect(&p, 0);
+	leave(&p);
+}
+
+static void
+without_descriptors_the_listener_waits_and_comes_back(void **state)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+	int fd = listener(AF_UNIX, &at, &len);
+	struct peer p = { .fd = socket(AF_UNIX, SOCK_STREAM, 0) };
+	struct rlimit was, low;
+	struct buf b;
+
+	(void)state;
+	buf_init(&p.in, 0);
+	assert_int_equal(agent_listen(ag, fd), 0);
+	assert_int_equal(connect(p.fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	low = (struct rlimit){ (rlim_t)p.fd + 1, was.rlim_max };
+	/* every number below the limit is taken: accept gets EMFILE */
+	int fill[1024], nfill = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while (nfill < 1024 && (fill[nfill] = dup(fd)) >= 0)
+		nfill++;
+	turn();
+	assert_false(ev_is_active(&ag->listeners[0].io));
+	assert_true(ev_is_active(&ag->backoff));
+	assert_int_equal(agent_conns(ag), 0);
+	setrlimit(RLIMIT_NOFILE, &was);
+	while (nfill > 0)
+		close(fill[--nfill]);
+	turn_for(0.2);
+	assert_int_equal(agent_conns(ag), 1);
+	buf_init(&b, 0);
+	peer_put_hello(&b, 16380, false);
+	say(&p, &b);
+	assert_int_equal(hear(&p).type, SPOP_AGENT_HELLO);
+	leave(&p);
+	ev_io_stop(loop, &ag->listeners[0].io);
+	close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(calls_in_flight_are_capped_by_not_reading),
+		T(unsent_acks_stop_the_reading_and_all_arrive),
+		T(frames_in_memory_are_capped_by_not_reading),
+		T(a_connection_too_many_is_closed),
+		T(released_frames_are_zeroed_and_used_again),
+		T(slow_connections_are_timed_out),
+		T(draining_answers_all_that_was_received),
+		T(draining_ends_a_connection_that_is_never_idle),
+		T(a_health_check_fails_while_draining),
+		T(freeing_the_agent_tells_the_gate),
+		T(unix_and_tcp_listeners_accept),
+		T(draining_serves_whom_the_backlog_holds),
+		T(without_descriptors_the_listener_waits_and_comes_back),
+	};
+
+	return cmocka_run_group_tests_name("agent_life", tests, NULL, NULL);
+}
