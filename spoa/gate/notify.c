@@ -78,9 +78,23 @@ read_fields(struct request *r, struct span bin)
 	return 0;
 }
 
-/* What proves that the body is whole: one Content-Length equal to what came. A
- * request without Content-Length and Transfer-Encoding whose wait ended with
- * nothing has no body; all else is the relay's to read. */
+/* The end of the message was seen, and no trailers stand before it: HTTP/2 sends
+ * some after any body, or without one, and HAProxy forwards them unread even to
+ * an HTTP/1 server. `tail` is the type of HAProxy's last block of the message. */
+static bool
+message_ended(const struct spop_message *m)
+{
+	const struct spop_value *eom = spop_arg(m, "eom");
+	struct span tail = text_arg(m, "tail");
+
+	return eom && eom->type == SPOP_BOOL && eom->b &&
+	       (span_is(tail, "HTX_BLK_EOH") || span_is(tail, "HTX_BLK_DATA"));
+}
+
+/* What proves that the body is whole: one Content-Length equal to what came, and
+ * the end of the message behind it. A request without Content-Length and
+ * Transfer-Encoding that ended with nothing has no body; all else is the relay's
+ * to read. */
 static int
 read_framing(struct request *r, const struct spop_message *m)
 {
@@ -96,7 +110,9 @@ read_framing(struct request *r, const struct spop_message *m)
 		return ERR_AMBIGUOUS;
 	r->declared_length = n > 0 ? (int64_t)len : -1;
 	r->body_raw = text_arg(m, "body");
-	if (n > 0 && len == 0)
+	if (!message_ended(m))
+		r->body_state = BODY_STATE_PARTIAL;
+	else if (n > 0 && len == 0)
 		r->body_state = BODY_STATE_WHOLE;
 	else if (n > 0 && body_len == r->declared_length && r->body_raw.n == len)
 		r->body_state = BODY_STATE_WHOLE;
