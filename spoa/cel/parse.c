@@ -215,7 +215,7 @@ parse_call(struct parser *p, struct span name, size_t at, struct cel_node *targe
 		return NULL;
 	if (!parse_list(p, ')', "',' or ')'", &v))
 		return NULL;
-	struct cel_node **args = v.v + (target != NULL);
+	struct cel_node **args = target ? v.v + 1 : v.v;
 	size_t nargs = v.n - (target != NULL);
 	int macro = cel_macro(p->a, p->src, name, at, target, args, nargs, &n, p->err);
 	if (macro < 0)

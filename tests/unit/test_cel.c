@@ -190,6 +190,7 @@ refused(void **state)
 		{ "! wants a bool", "!identity.clearance", "1:2: '!' needs bool, found int" },
 		{ "the result must be what is wanted", "identity.clearance + 1", "1:20: the result is int, not bool" },
 		{ "an unknown function with its nearest name", "identity.person.startswith(\"a\")", "1:17: no such function: startswith(); did you mean startsWith()?" },
+		{ "a call without arguments", "size() > 0", "1:1: size(): no such form of it" },
 		{ "a method is no function", "startsWith(identity.person, \"a\")", "1:1: startsWith() is a method: it stands behind a value and a dot" },
 		{ "wrong arguments", "identity.person.startsWith(1)", "1:17: string.startsWith(int): no such form of it" },
 		{ "too many arguments", "size(identity.roles, 1) > 0", "1:1: size(list, int): no such form of it" },
