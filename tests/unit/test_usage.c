@@ -1,0 +1,368 @@
+/* text/usage and text/error: token counts in answers, asking for them and hiding
+ * it, error documents. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/json.h"
+#include "support/guard.h"
+#include "text/dialect.h"
+
+static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
+
+static const struct dialect *
+dialect(const char *name)
+{
+	return dialect_find(span_str(name));
+}
+
+static const struct {
+	const char *name, *dialect, *in;
+	int err;
+	int64_t input, output, cached;
+} wholes[] = {
+	{ "OpenAI", OPENAI,
+		"{\"id\":\"x\",\"choices\":[{\"usage\":{\"prompt_tokens\":9}}],\"usage\":{"
+		"\"prompt_tokens\":19,\"completion_tokens\":10,\"total_tokens\":29,\"prompt_"
+		"tokens_details\":{\"cached_tokens\":5,\"audio_tokens\":0},\"completion_tokens_"
+		"details\":{\"reasoning_tokens\":7}}}",
+		0, 19, 10, 5 },
+	{ "OpenAI without details, with null ones", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"prompt_tokens_"
+		"details\":null}}",
+		0, 1, 2, 0 },
+	{ "Anthropic adds what was cached", ANTHROPIC,
+		"{\"type\":\"message\",\"content\":[],\"usage\":{\"input_tokens\":100,\"cache_"
+		"creation_input_tokens\":20,\"cache_read_input_tokens\":3,\"output_tokens\":7,"
+		"\"cache_creation\":{\"input_tokens\":999}}}",
+		0, 123, 7, 3 },
+	{ "null counts are absent", ANTHROPIC,
+		"{\"usage\":{\"input_tokens\":4,\"cache_read_input_tokens\":null,\"output_"
+		"tokens\":1}}",
+		0, 4, 1, 0 },
+	{ "no usage", OPENAI, "{\"error\":{}}", ERR_NOTFOUND, 0, 0, 0 },
+	{ "null usage", OPENAI, "{\"usage\":null}", ERR_NOTFOUND, 0, 0, 0 },
+	{ "usage of other types", OPENAI,
+		"{\"usage\":[{\"prompt_tokens\":1}],\"x\":{\"usage\":{\"prompt_tokens\":1}}}",
+		ERR_NOTFOUND, 0, 0, 0 },
+	{ "counts that are no counts", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":\"9\",\"completion_tokens\":-1}}", ERR_NOTFOUND,
+		0, 0, 0 },
+	{ "a count beyond reason is capped", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":9223372036854775808,\"completion_tokens\":2}}",
+		0, INT64_C(1) << 48, 2, 0 },
+	{ "no JSON", OPENAI, "<html>", ERR_SYNTAX, 0, 0, 0 },
+	{ "a cut answer", OPENAI, "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}",
+		ERR_TRUNCATED, 0, 0, 0 },
+	{ "a scalar", OPENAI, "3", ERR_NOTFOUND, 0, 0, 0 },
+	{ "no dialect that counts", REST, "{\"usage\":{\"prompt_tokens\":1}}", ERR_NOTFOUND, 0,
+		0, 0 },
+};
+
+static void
+test_usage_of_whole_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
+		struct span in = span_str(wholes[i].in);
+		char *p = guard_dup(in.p, in.n);
+		struct arena a;
+		struct usage u;
+
+		arena_init(&a, 0, false);
+		int err = dialect_usage(dialect(wholes[i].dialect), span_of(p, in.n), &a, &u);
+		if (err != wholes[i].err || u.known != (err == 0) ||
+			u.input_tokens != wholes[i].input ||
+			u.output_tokens != wholes[i].output ||
+			u.cached_tokens != wholes[i].cached)
+			fail_msg("%s: %d %d %ld %ld %ld", wholes[i].name, err, u.known,
+				(long)u.input_tokens, (long)u.output_tokens,
+				(long)u.cached_tokens);
+		arena_reset(&a);
+		guard_free(p, in.n);
+	}
+}
+
+static void
+event(const char *d, const char *type, const char *data, struct usage *u)
+{
+	struct arena a;
+
+	arena_init(&a, 0, false);
+	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
+	arena_reset(&a);
+}
+
+static void
+test_usage_of_streams(void **state)
+{
+	struct usage u = { 0 };
+
+	(void)state;
+	event(OPENAI, "", "{\"choices\":[{\"delta\":{\"content\":\"usage\"}}],\"usage\":null}",
+		&u);
+	event(OPENAI, "", "[DONE]", &u);
+	event(OPENAI, "", "{\"usage\":", &u);
+	assert_false(u.known);
+	event(OPENAI, "",
+		"{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":6,"
+		"\"prompt_tokens_details\":{\"cached_tokens\":2}}}",
+		&u);
+	assert_true(
+		u.known && u.input_tokens == 5 && u.output_tokens == 6 && u.cached_tokens == 2);
+
+	u = (struct usage){ 0 };
+	event(ANTHROPIC, "message_start",
+		"{\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_"
+		"tokens\":25,\"cache_read_input_tokens\":10,\"output_tokens\":1}}}",
+		&u);
+	assert_false(u.known); /* where the output begins is not its size */
+	event(ANTHROPIC, "content_block_delta", "{\"delta\":{\"text\":\"usage\"}}", &u);
+	assert_false(u.known);
+	event(ANTHROPIC, "message_delta",
+		"{\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":15}}",
+		&u);
+	assert_true(u.known && u.input_tokens == 35 && u.output_tokens == 15 &&
+		    u.cached_tokens == 10);
+	event(ANTHROPIC, "message_delta",
+		"{\"usage\":{\"input_tokens\":40,\"cache_read_input_tokens\":10,\"output_"
+		"tokens\":20}}",
+		&u);
+	assert_true(u.input_tokens == 50 && u.output_tokens == 20);
+}
+
+static const struct {
+	const char *name, *in, *want; /* NULL: not needed */
+} asks[] = {
+	{ "nothing said", "{\"stream\":true}",
+		"{\"stream_options\":{\"include_usage\":true},\"stream\":true}" },
+	{ "white space", "{ \"stream\":true}",
+		"{\"stream_options\":{\"include_usage\":true}, \"stream\":true}" },
+	{ "options without it", "{\"stream\":true,\"stream_options\":{\"x\":1}}",
+		"{\"stream\":true,\"stream_options\":{\"include_usage\":true,\"x\":1}}" },
+	{ "empty options", "{\"stream_options\":{ },\"stream\":true}",
+		"{\"stream_options\":{\"include_usage\":true },\"stream\":true}" },
+	{ "null options", "{\"stream_options\":null,\"stream\":true}",
+		"{\"stream_options\":{\"include_usage\":true},\"stream\":true}" },
+	{ "false", "{\"stream\":true,\"stream_options\":{\"include_usage\": false}}",
+		"{\"stream\":true,\"stream_options\":{\"include_usage\": true}}" },
+	{ "null", "{\"stream_options\":{\"include_usage\":null,\"y\":2},\"stream\":true}",
+		"{\"stream_options\":{\"include_usage\":true,\"y\":2},\"stream\":true}" },
+	{ "the caller asks", "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
+		NULL },
+	{ "no stream", "{\"stream\":false}", NULL },
+	{ "no stream said", "{}", NULL },
+};
+
+static void
+test_asks_for_usage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		struct span in = span_str(asks[i].in);
+		struct arena a;
+		struct body b;
+		struct body_refusal why;
+		struct splice edit;
+		struct buf out;
+
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(
+			body_read(dialect(OPENAI), span_str(NULL), in, &a, &b, &why), 0);
+		int r = dialect_ask_usage(&b, in, &a, &edit);
+		assert_int_equal(r, asks[i].want != NULL);
+		if (r) {
+			assert_int_equal(splice_apply(in, &edit, 1, &out), 0);
+			if (!span_is(buf_view(&out), asks[i].want))
+				fail_msg(
+					"%s: got %.*s", asks[i].name, SPAN_ARG(buf_view(&out)));
+			assert_int_equal(body_read(dialect(OPENAI), span_str(NULL),
+						 buf_view(&out), &a, &b, &why),
+				0);
+			assert_true(b.wants_usage);
+		}
+		assert_int_equal(
+			body_read(dialect(ANTHROPIC), span_str(NULL), in, &a, &b, &why), 0);
+		assert_int_equal(dialect_ask_usage(&b, in, &a, &edit), 0);
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
+static const struct {
+	const char *name, *in;
+	int r;
+	const char *want;
+} hides[] = {
+	{ "the last chunk goes",
+		"{\"id\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":1}}", 2, NULL },
+	{ "in any order", "{\"usage\":{\"prompt_tokens\":1},\"choices\":[ ]}", 2, NULL },
+	{ "a null usage is cut out", "{\"id\":1,\"choices\":[{\"a\":[]}],\"usage\":null}", 1,
+		"{\"id\":1,\"choices\":[{\"a\":[]}]}" },
+	{ "in the middle", "{\"id\":1, \"usage\" : null , \"choices\":[{}]}", 1,
+		"{\"id\":1 , \"choices\":[{}]}" },
+	{ "at the front", "{ \"usage\":null , \"choices\":[{}],\"z\":1}", 1,
+		"{ \"choices\":[{}],\"z\":1}" },
+	{ "alone", "{\"usage\":null}", 1, "{}" },
+	{ "counts beside content keep the content",
+		"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":"
+		"1},\"z\":\"q\"}",
+		1, "{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"z\":\"q\"}" },
+	{ "a first chunk without choices or counts stays",
+		"{\"choices\":[],\"prompt_filter_results\":[{}],\"usage\":null}", 1,
+		"{\"choices\":[],\"prompt_filter_results\":[{}]}" },
+	{ "an escaped key", "{\"choices\":[{}],\"\\u0075sage\":null}", 1,
+		"{\"choices\":[{}]}" },
+	{ "behind a string", "{\"s\":\"x\",\"usage\":null}", 1, "{\"s\":\"x\"}" },
+	{ "no usage", "{\"choices\":[{\"usage\":1}]}", 0, NULL },
+	{ "the end marker", "[DONE]", 0, NULL },
+	{ "no JSON", "{\"usage\":null", 0, NULL },
+	{ "trailing data", "{\"usage\":null} x", 0, NULL },
+};
+
+static void
+test_hides_usage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(hides) / sizeof(hides[0]); i++) {
+		struct span in = span_str(hides[i].in), out = { NULL, 0 };
+		char *p = guard_dup(in.p, in.n);
+		struct arena a;
+
+		arena_init(&a, 0, false);
+		int r = dialect_hide_usage(dialect(OPENAI), span_of(p, in.n), &a, &out);
+		if (r != hides[i].r || (r == 1 && !span_is(out, hides[i].want)))
+			fail_msg("%s: %d %.*s", hides[i].name, r, SPAN_ARG(out));
+		assert_int_equal(
+			dialect_hide_usage(dialect(ANTHROPIC), span_of(p, in.n), &a, &out), 0);
+		arena_reset(&a);
+		guard_free(p, in.n);
+	}
+}
+
+static void
+test_error_documents(void **state)
+{
+	static const struct {
+		const char *dialect;
+		int status;
+		const char *code, *want;
+	} rows[] = {
+		{ OPENAI, 403, "content_policy_violation",
+			"{\"error\":{\"message\":\"no \\\"x\\\" (decision "
+			"d-1)\",\"type\":\"permission_error\",\"param\":null,\"code\":"
+			"\"content_policy_violation\"},\"request_id\":\"d-1\"}" },
+		{ OPENAI, 429, NULL,
+			"{\"error\":{\"message\":\"no \\\"x\\\" (decision "
+			"d-1)\",\"type\":\"rate_limit_error\",\"param\":null,\"code\":\"rate_"
+			"limit_exceeded\"},\"request_id\":\"d-1\"}" },
+		{ OPENAI, 429, "insufficient_quota",
+			"{\"error\":{\"message\":\"no \\\"x\\\" (decision "
+			"d-1)\",\"type\":\"insufficient_quota\",\"param\":null,\"code\":"
+			"\"insufficient_quota\"},\"request_id\":\"d-1\"}" },
+		{ ANTHROPIC, 429, "insufficient_quota",
+			"{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\","
+			"\"message\":\"no \\\"x\\\" (decision "
+			"d-1)\",\"code\":\"insufficient_quota\"},\"request_id\":\"d-1\"}" },
+		{ REST, 404, NULL,
+			"{\"error\":{\"message\":\"no \\\"x\\\" (decision "
+			"d-1)\",\"type\":\"not_found_error\",\"param\":null,\"code\":\"not_"
+			"found\"},\"request_id\":\"d-1\"}" },
+	};
+	static const struct {
+		int status;
+		const char *anthropic;
+	} types[] = { { 400, "invalid_request_error" }, { 401, "authentication_error" },
+		{ 403, "permission_error" }, { 404, "not_found_error" },
+		{ 413, "request_too_large" }, { 415, "invalid_request_error" },
+		{ 429, "rate_limit_error" }, { 451, "permission_error" }, { 500, "api_error" },
+		{ 501, "invalid_request_error" }, { 503, "overloaded_error" } };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_clear(&out);
+		dialect_error(dialect(rows[i].dialect), rows[i].status, rows[i].code,
+			SPAN_LIT("no \"x\""), SPAN_LIT("d-1"), &out);
+		if (!span_is(buf_view(&out), rows[i].want))
+			fail_msg("%zu: %.*s", i, SPAN_ARG(buf_view(&out)));
+	}
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		char want[64];
+		buf_clear(&out);
+		dialect_error(dialect(ANTHROPIC), types[i].status, NULL, SPAN_LIT(""),
+			SPAN_LIT(""), &out);
+		snprintf(want, sizeof(want), "\"error\":{\"type\":\"%s\",", types[i].anthropic);
+		assert_non_null(memmem(buf_view(&out).p, out.n, want, strlen(want)));
+	}
+	buf_clear(&out);
+	dialect_stream_error(dialect(OPENAI), "content_policy_violation", SPAN_LIT("m"),
+		SPAN_LIT("d"), &out);
+	assert_true(span_is(
+		buf_view(&out), "data: {\"error\":{\"message\":\"m (decision "
+				"d)\",\"type\":\"content_filter\",\"param\":null,\"code\":"
+				"\"content_policy_violation\"},\"request_id\":\"d\"}\n\n"));
+	buf_clear(&out);
+	dialect_stream_error(dialect(ANTHROPIC), NULL, SPAN_LIT("m"), SPAN_LIT("d"), &out);
+	assert_true(span_is(buf_view(&out),
+		"event: error\ndata: "
+		"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m "
+		"(decision d)\",\"code\":\"service_unavailable\"},\"request_id\":\"d\"}\n\n"));
+	buf_free(&out);
+}
+
+static void
+test_errors_are_one_capped_line_of_json(void **state)
+{
+	char long_message[5000];
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (int fill = 0; fill < 4; fill++) {
+		static const char fills[] = { 'a', '\n', '"', '\xe9' };
+		memset(long_message, fills[fill], sizeof(long_message));
+		for (size_t n = 0; n <= sizeof(long_message); n += 499) {
+			struct arena a;
+			struct json_event ev;
+			buf_clear(&out);
+			dialect_error(dialect(n % 2 ? OPENAI : ANTHROPIC), 403,
+				"content_policy_violation", span_of(long_message, n),
+				SPAN_LIT("0123456789abcdef\"\n0123456789abcdef"), &out);
+			struct span doc = buf_view(&out);
+			assert_true(doc.n <= CAP_ERROR_BYTES);
+			assert_true(span_chr(doc, '\n') == doc.n);
+			arena_init(&a, 0, false);
+			struct json *j = json_open(&a, doc);
+			while (json_next(j, &ev) > JSON_ERROR)
+				;
+			assert_int_equal(ev.tok, JSON_END);
+			assert_non_null(memmem(doc.p, doc.n, "0123456789abcdef\\\"\\n", 20));
+			if (n > 1000 && fills[fill] == 'a')
+				assert_true(doc.n == CAP_ERROR_BYTES);
+			arena_reset(&a);
+		}
+	}
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_usage_of_whole_answers),
+		cmocka_unit_test(test_usage_of_streams),
+		cmocka_unit_test(test_asks_for_usage),
+		cmocka_unit_test(test_hides_usage),
+		cmocka_unit_test(test_error_documents),
+		cmocka_unit_test(test_errors_are_one_capped_line_of_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
