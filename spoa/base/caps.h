@@ -46,6 +46,11 @@
 #define CAP_CEL_VARS           32           /* macros' variables alive at once: refused at load */
 #define CAP_CEL_STEPS          200000       /* steps of an evaluation: the rule's on_error */
 #define CAP_CEL_EVAL_BYTES     (8u << 20)   /* memory of an evaluation: the rule's on_error */
+#define CAP_RELAY_CONNS        8192         /* edge connections a worker: further ones are closed at accept */
+#define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
+#define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
+#define CAP_TICKET_BYTES       96           /* a ticket: 503 */
+#define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 
 #endif

@@ -94,6 +94,7 @@ exchange_open(struct request *r)
 	x->plan.meter = (r->route->response & RESP_METER) != 0;
 	x->plan.hide_usage = r->ask_usage;
 	x->plan.dialect = r->dialect;
+	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY) {
 		EVP_Digest(r->raw.p, r->raw.n, x->expect, NULL, EVP_sha256(), NULL);
 		if (!sha256_begin(x))

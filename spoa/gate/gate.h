@@ -53,6 +53,7 @@ struct exchange_plan {
 	bool meter;		   /* read usage from the response */
 	bool hide_usage;	   /* the stream's usage was asked for by us: dialect_hide_usage */
 	const struct dialect *dialect;
+	struct span id;		   /* the decision's public id, for errors of the relay's own */
 };
 
 /* What to answer instead of forwarding. */

@@ -1,0 +1,209 @@
+/* The relay of a worker: accepts HAProxy's connections, keeps them, buries the
+ * dead ones at the end of a loop turn (so that no callback meets freed memory),
+ * and notices that a paused connection was closed. */
+#include "net/relay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+/* Few at a time: several workers share the listener, and each should get some. */
+#define ACCEPT_BATCH   2
+#define ACCEPT_PAUSE_S 0.1
+#define POOL_SWEEP_S   1.0
+
+static void
+bury(struct relay *r)
+{
+	while (r->dead_edges) {
+		struct edge *c = r->dead_edges;
+		r->dead_edges = c->next;
+		free(c);
+	}
+	while (r->dead_upstreams) {
+		struct upstream *u = r->dead_upstreams;
+		r->dead_upstreams = u->next;
+		free(u);
+	}
+}
+
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	(void)loop;
+	(void)events;
+	bury(w->data);
+}
+
+/* Reading an edge is paused while the upstream is slower, and libev reports a
+ * closed peer only to who reads. An epoll set of its own, itself watched by the
+ * loop, reports just that (EPOLLRDHUP), so that an abort is passed on at once
+ * although unread bytes stand before it. */
+static void
+on_hup(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct relay *r = w->data;
+	struct epoll_event ev[16];
+
+	(void)loop;
+	(void)events;
+	int n = epoll_wait(r->hup_fd, ev, 16, 0);
+	for (int i = 0; i < n; i++) {
+		struct edge *c = ev[i].data.ptr;
+		/* Closed by an earlier one of this batch: buried only later. */
+		if (c->state == EDGE_DEAD || c->fd < 0 || !c->hup_watched)
+			continue;
+		edge_gone(c);
+	}
+}
+
+static void
+pause_accepting(struct relay *r)
+{
+	for (size_t i = 0; i < r->nlisteners; i++)
+		ev_io_stop(r->loop, &r->listener[i]);
+	ev_timer_again(r->loop, &r->accept_pause);
+}
+
+static void
+on_accept_pause(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct relay *r = w->data;
+
+	(void)events;
+	ev_timer_stop(loop, w);
+	for (size_t i = 0; i < r->nlisteners && !r->draining; i++)
+		ev_io_start(loop, &r->listener[i]);
+}
+
+static void
+on_acceptable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct relay *r = w->data;
+
+	(void)loop;
+	(void)events;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+				errno == ENOBUFS)
+				pause_accepting(r);
+			return;
+		}
+		if (r->nedges >= CAP_RELAY_CONNS)
+			close(fd);
+		else
+			edge_new(r, fd);
+	}
+}
+
+struct relay *
+relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *gate,
+	const struct relay_options *options, struct metrics *m)
+{
+	size_t n = strlen(options->egress);
+	struct relay *r = calloc(1, sizeof(*r));
+
+	if (!r || n >= sizeof(r->egress.sun_path)) {
+		free(r);
+		return NULL;
+	}
+	r->loop = loop;
+	r->ops = ops;
+	r->gate = gate;
+	r->metrics = m;
+	r->options = *options;
+	r->options.egress = NULL;
+	r->egress.sun_family = AF_UNIX;
+	memcpy(r->egress.sun_path, options->egress, n + 1);
+	r->hup_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (r->hup_fd < 0) {
+		free(r);
+		return NULL;
+	}
+	ev_io_init(&r->hup, on_hup, r->hup_fd, EV_READ);
+	r->hup.data = r;
+	ev_io_start(loop, &r->hup);
+	ev_init(&r->accept_pause, on_accept_pause);
+	r->accept_pause.repeat = ACCEPT_PAUSE_S;
+	r->accept_pause.data = r;
+	ev_timer_init(&r->pool_sweep, pool_sweep, POOL_SWEEP_S, POOL_SWEEP_S);
+	r->pool_sweep.data = r;
+	ev_prepare_init(&r->bury, on_prepare);
+	r->bury.data = r;
+	ev_prepare_start(loop, &r->bury);
+	return r;
+}
+
+int
+relay_listen(struct relay *r, int fd)
+{
+	if (r->nlisteners == sizeof(r->listener) / sizeof(r->listener[0]))
+		return ERR_FULL;
+	ev_io *w = &r->listener[r->nlisteners++];
+	ev_io_init(w, on_acceptable, fd, EV_READ);
+	w->data = r;
+	ev_io_start(r->loop, w);
+	return 0;
+}
+
+void
+relay_drain(struct relay *r)
+{
+	r->draining = true;
+	ev_timer_stop(r->loop, &r->accept_pause);
+	for (size_t i = 0; i < r->nlisteners; i++)
+		ev_io_stop(r->loop, &r->listener[i]);
+	for (struct edge *c = r->edges, *next; c; c = next) {
+		next = c->next;
+		c->last_request = true;
+		if (c->state == EDGE_HEAD && c->in.n == 0)
+			edge_close(c);
+	}
+	while (r->pool)
+		pool_drop(r->pool);
+}
+
+size_t
+relay_active(const struct relay *r)
+{
+	size_t n = 0;
+
+	for (const struct edge *c = r->edges; c; c = c->next)
+		n += c->state != EDGE_HEAD || c->in.n != 0;
+	return n;
+}
+
+void
+relay_free(struct relay **rp)
+{
+	struct relay *r = *rp;
+
+	if (!r)
+		return;
+	r->draining = true;
+	for (size_t i = 0; i < r->nlisteners; i++)
+		ev_io_stop(r->loop, &r->listener[i]);
+	ev_timer_stop(r->loop, &r->accept_pause);
+	while (r->edges) {
+		struct edge *c = r->edges;
+		if (c->up)
+			upstream_release(c->up, false);
+		edge_close(c);
+	}
+	while (r->pool)
+		pool_drop(r->pool);
+	ev_timer_stop(r->loop, &r->pool_sweep);
+	ev_prepare_stop(r->loop, &r->bury);
+	ev_io_stop(r->loop, &r->hup);
+	close(r->hup_fd);
+	bury(r);
+	free(r);
+	*rp = NULL;
+}

@@ -1,0 +1,53 @@
+/* The HTTP/1.1 side of a worker: serves HAProxy's edge on a unix socket and
+ * sends what the gate planned to HAProxy's inner bind. Everything runs on one
+ * libev loop; nothing is shared between workers. owner: worker. */
+#ifndef NET_RELAY_H
+#define NET_RELAY_H
+
+#include <ev.h>
+
+#include "base/metrics.h"
+#include "gate/gate.h"
+
+/* What the relay asks of the gate; see gate/gate.h for each. A table, so that a
+ * scenario can play the gate. */
+struct relay_gate_ops {
+	void (*claim)(struct gate *g, struct gate_claim *c);
+	const struct exchange_plan *(*plan)(const struct exchange *x);
+	bool (*hold)(struct exchange *x, size_t n);
+	int (*body_bytes)(struct exchange *x, struct span bytes, bool last);
+	void (*body)(struct exchange *x, struct span body,
+		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
+	void (*refuse)(struct exchange *x, int status, const char *code, const char *why,
+		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
+	struct span (*response_fields)(struct exchange *x);
+	void (*finish)(struct exchange *x, const struct exchange_result *r,
+		void (*done)(void *arg, int err), void *arg);
+};
+/* The functions of gate/gate.h. */
+extern const struct relay_gate_ops relay_gate_ops;
+
+struct relay_options {
+	const char *egress;   /* path of HAProxy's inner bind */
+	uint64_t read_us;     /* silence of the edge while a request is read */
+	uint64_t response_us; /* silence of the provider */
+	uint64_t idle_us;     /* idle connections, both sides */
+	unsigned pool;	      /* idle upstream connections kept */
+};
+
+struct relay;
+/* NULL: out of memory or descriptors, or an egress path that is too long. */
+struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *gate,
+	const struct relay_options *options, struct metrics *m);
+/* Watches a listening socket (shared by all workers; non-blocking, stays the
+ * caller's). 0 or ERR_FULL. */
+int relay_listen(struct relay *r, int fd);
+/* Stops accepting; idle connections are closed, busy ones after their response.
+ * To be called when no ticket is out any more. */
+void relay_drain(struct relay *r);
+/* Connections that still carry a request or wait for the gate. */
+size_t relay_active(const struct relay *r);
+/* Cuts what is left. The gate must not call back any more. */
+void relay_free(struct relay **r);
+
+#endif

@@ -1,0 +1,145 @@
+/* Answers of the relay's own, and the end of every exchange: the response's last
+ * bytes wait here until the gate has its completion on record (design rule 9). */
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+static const struct dialect *
+dialect_of(const struct edge *c)
+{
+	return c->dialect ? c->dialect : dialect_find(SPAN_LIT("rest"));
+}
+
+/* A whole response with this JSON body, in place of whatever stood in out. */
+static void
+compose(struct edge *c, int status, struct span fields, struct span body)
+{
+	buf_clear(&c->out);
+	c->answer_begun = true;
+	c->answer_streams = c->terminator = false;
+	c->answer_sent = 0;
+	c->held = 0;
+	http_put_status(&c->out, status);
+	buf_str(&c->out, "content-type: application/json\r\ncache-control: no-store\r\n");
+	buf_span(&c->out, fields);
+	if (status == 503)
+		buf_str(&c->out, "retry-after: 1\r\n");
+	if (c->last_request)
+		buf_str(&c->out, "connection: close\r\n");
+	buf_printf(&c->out, "content-length: %zu\r\n\r\n", body.n);
+	if (strcmp(c->method, "HEAD") != 0)
+		buf_span(&c->out, body);
+}
+
+static void
+compose_error(struct edge *c, int status, const char *code, const char *message)
+{
+	struct buf body;
+
+	buf_init(&body, 4 * CAP_ERROR_BYTES);
+	if (!c->body.done)
+		c->last_request = true;
+	dialect_error(dialect_of(c), status, code, span_str(message), span_str(c->id), &body);
+	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
+		buf_view(&body));
+	buf_free(&body);
+}
+
+void
+answer_error(struct edge *c, int status, const char *code, const char *message)
+{
+	c->last_request = true;
+	compose_error(c, status, code, message);
+	c->state = EDGE_FLUSH;
+	edge_flush(c);
+}
+
+/* ---- the end of an exchange ---- */
+
+static void
+finish_done(void *arg, int err)
+{
+	struct edge *c = arg;
+
+	c->x = NULL;
+	c->plan = NULL;
+	request_free_whole(c);
+	if (c->fd < 0) {
+		edge_close(c);
+		return;
+	}
+	if (err && c->answer_sent) {
+		/* Its last byte stays here. */
+		edge_close(c);
+		return;
+	}
+	if (err)
+		compose_error(
+			c, 503, "audit_unavailable", "the completion could not be recorded");
+	if (c->terminator)
+		buf_str(&c->out, HTTP_LAST_CHUNK);
+	c->held = 0;
+	c->state = EDGE_FLUSH;
+	if (buf_failed(&c->out))
+		edge_close(c);
+	edge_flush(c);
+	edge_update(c);
+}
+
+void
+answer_finish(struct edge *c, enum exchange_end end, const char *why)
+{
+	c->state = EDGE_FINISH;
+	c->result.end = end;
+	c->result.why = why;
+	c->relay->ops->finish(c->x, &c->result, finish_done, c);
+}
+
+void
+answer_denial(struct edge *c, const struct exchange_denial *d)
+{
+	compose(c, d->status, d->fields, d->body);
+	c->held = c->out.n;
+	answer_finish(c, END_DENIED, NULL);
+}
+
+/* A stream that cannot go on says so in its own words; nothing that looks like a
+ * normal end follows. */
+static void
+cut(struct edge *c, const char *code, const char *why)
+{
+	struct buf event;
+	char line[HTTP_CHUNK_MAX];
+
+	c->cut = true;
+	c->last_request = true;
+	c->terminator = false;
+	c->held = 0;
+	if (!c->answer_streams || c->answer_framing != HTTP_CHUNKED)
+		return;
+	buf_init(&event, 4 * CAP_ERROR_BYTES);
+	dialect_stream_error(dialect_of(c), code, span_str(why), span_str(c->id), &event);
+	buf_put(&c->out, line, http_chunk_line(line, event.n));
+	buf_span(&c->out, buf_view(&event));
+	buf_str(&c->out, "\r\n");
+	buf_free(&event);
+}
+
+void
+answer_failure(
+	struct edge *c, enum exchange_end end, int status, const char *code, const char *why)
+{
+	bool sent = c->up && c->up->began;
+
+	if (c->up)
+		upstream_release(c->up, false);
+	metric_inc(c->relay->metrics, M_RELAY_ABORTS);
+	if (c->answer_sent) {
+		cut(c, code, why);
+	} else {
+		compose_error(c, status, code, why);
+		c->held = c->out.n;
+	}
+	answer_finish(c, sent ? end : END_NEVER_SENT, why);
+	edge_flush(c);
+	edge_update(c);
+}

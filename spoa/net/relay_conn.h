@@ -1,0 +1,200 @@
+/* Inside the relay: one edge (a connection from HAProxy) carries one exchange at
+ * a time, on one upstream (a connection to HAProxy's inner bind) that comes from
+ * the pool and returns to it. owner: worker. */
+#ifndef NET_RELAY_CONN_H
+#define NET_RELAY_CONN_H
+
+#include <sys/un.h>
+
+#include "base/caps.h"
+#include "gate/meter.h"
+#include "net/relay.h"
+
+#define READ_MIN_BYTES 8192  /* the first read of a message */
+#define READ_MAX_BYTES 65536 /* further ones */
+
+/*    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → FINISH → FLUSH → HEAD
+ *                  └→ DEFER → VERDICT ─(permit)─┘   ↑         │
+ *                       (denial) ───────────────────┴─→       └→ LINGER → gone
+ * In CLAIM, VERDICT and FINISH the gate has the word: an edge that goes away
+ * then loses its descriptor at once and its memory after the answer. */
+enum edge_state {
+	EDGE_HEAD,     /* idle, or reading a request's head */
+	EDGE_CLAIM,    /* gate_claim is out */
+	EDGE_DEFER,    /* reading the whole body */
+	EDGE_VERDICT,  /* gate_body or gate_refuse is out */
+	EDGE_EXCHANGE, /* request and response pass */
+	EDGE_FINISH,   /* gate_finish is out; the response's last bytes wait */
+	EDGE_FLUSH,    /* the rest of the response is being written */
+	EDGE_LINGER,   /* all written; reads and drops until the peer closes */
+	EDGE_DEAD,     /* freed at the end of the loop turn */
+};
+
+struct upstream;
+
+struct edge {
+	struct relay *relay;
+	struct edge *prev, *next; /* of relay->edges, or next of the graveyard */
+	int fd;			  /* -1: gone, waits for the gate */
+	enum edge_state state;
+	ev_io readable, writable;
+	ev_timer timer;
+	uint64_t timer_us;  /* when the timer fires, not after the true deadline */
+	uint64_t active_us; /* the edge's last byte, either way */
+	bool hup_watched;   /* reading is paused: only its closing is watched */
+
+	struct buf in; /* unread bytes of the request */
+	struct http_scan scan;
+	struct http_body body; /* the request's */
+	int64_t declared;
+	bool expects_continue;
+	bool last_request; /* close after this response */
+	char method[24];
+	char ticket[CAP_TICKET_BYTES];
+
+	struct gate_claim claim;
+	struct exchange *x;
+	const struct exchange_plan *plan;
+	const struct dialect *dialect; /* of the plan; outlives it */
+	char id[64];		       /* of the plan */
+	struct upstream *up;
+	struct exchange_result result;
+	bool retried;
+
+	struct {
+		char *p; /* EDGE_DEFER: the body, held until it was sent */
+		size_t n, size;
+	} whole;
+
+	struct buf out;
+	size_t held;	      /* bytes at the end of out that wait for gate_finish */
+	uint64_t answer_sent; /* bytes of this response written */
+	bool answer_begun;    /* the response's head stands in out or was written */
+	bool answer_streams;  /* it is an event stream */
+	bool terminator;      /* the last chunk is to be appended */
+	bool cut;	      /* closes when out is written: the response is not whole */
+	enum http_framing answer_framing;
+	bool meters;
+	struct meter meter;
+};
+
+struct upstream {
+	struct relay *relay;
+	struct upstream *prev, *next; /* of the pool, or next of the graveyard */
+	struct edge *edge;	      /* NULL: pooled */
+	int fd;
+	ev_io readable, writable;
+	ev_timer connecting; /* the listener's backlog was full: tries again */
+	uint64_t since_us;   /* began to be idle, or to connect */
+	uint64_t active_us;  /* its last byte, either way */
+	bool reused;
+	bool connected;
+	bool write_failed; /* it reads no more: only its answer matters */
+
+	struct buf out;	  /* head and copied body; what was sent stays for a retry */
+	size_t out_sent;  /* of out */
+	struct span swap; /* sent behind out: the gate's memory */
+	size_t swap_sent;
+	bool out_dropped;  /* out no longer begins with the request's first byte */
+	bool request_whole; /* nothing will be appended to out */
+	bool began;	   /* a byte was sent */
+
+	struct buf in;
+	bool heard; /* a byte of an answer arrived */
+	bool head_done, to_head, close;
+	unsigned interim; /* 1xx heads skipped */
+	struct http_scan scan;
+	struct http_body body;
+};
+
+struct relay {
+	struct ev_loop *loop;
+	const struct relay_gate_ops *ops;
+	struct gate *gate;
+	struct metrics *metrics;
+	struct relay_options options;
+	struct sockaddr_un egress;
+
+	ev_io listener[8];
+	size_t nlisteners;
+	ev_timer accept_pause; /* out of descriptors */
+	bool draining;
+
+	struct edge *edges;
+	size_t nedges;
+	struct upstream *pool; /* newest first */
+	size_t npool;
+	ev_timer pool_sweep;
+	struct edge *dead_edges;
+	struct upstream *dead_upstreams;
+	ev_prepare bury;
+
+	int hup_fd; /* an epoll set of paused edges */
+	ev_io hup;
+
+	struct http_field fields[CAP_HEADERS]; /* of the head being read */
+};
+
+/* relay_edge.c: the connection */
+void edge_new(struct relay *r, int fd);
+/* Closes and buries it. No exchange may be open. */
+void edge_close(struct edge *c);
+/* Arms what the state waits for: call at the end of every event. */
+void edge_update(struct edge *c);
+/* Writes what may be written; moves on where all was. */
+void edge_flush(struct edge *c);
+/* The peer is gone: ends the exchange, closes the upstream. */
+void edge_gone(struct edge *c);
+/* Reading is paused: watch for nothing but the peer's close. */
+void edge_hup_unwatch(struct edge *c);
+/* Bytes that may be written now. */
+size_t edge_unsent(const struct edge *c);
+
+/* relay_request.c: from the head to the upstream */
+void request_progress(struct edge *c);
+void request_timeout(struct edge *c);
+/* Room for direct reads of a deferred body of known length; n 0: none. */
+char *request_room(struct edge *c, size_t *n);
+void request_took(struct edge *c, size_t n);
+void request_free_whole(struct edge *c);
+/* Moves body bytes to the upstream as far as it takes them. */
+void request_pump(struct edge *c);
+bool request_paused(const struct edge *c);
+
+/* relay_answer.c: responses of our own, and the end of every exchange */
+/* Refuses a request that has no exchange; the connection closes after it. */
+void answer_error(struct edge *c, int status, const char *code, const char *message);
+/* Answers with an error and ends the exchange; a response already begun is cut. */
+void answer_failure(struct edge *c, enum exchange_end end, int status, const char *code,
+	const char *why);
+void answer_denial(struct edge *c, const struct exchange_denial *d);
+/* Tells the gate how it ended; the held bytes follow when it agrees. */
+void answer_finish(struct edge *c, enum exchange_end end, const char *why);
+
+/* relay_upstream.c */
+/* Begins to send plan->head. */
+void upstream_begin(struct edge *c);
+/* Sends what is queued. */
+void upstream_flush(struct upstream *u);
+/* Bytes queued and not sent, without the swap. */
+size_t upstream_unsent(const struct upstream *u);
+/* The whole request is written. */
+bool upstream_sent(const struct upstream *u);
+void upstream_resume(struct upstream *u);
+void upstream_close(struct upstream *u);
+/* The exchange is over: back to the pool, or closed. */
+void upstream_release(struct upstream *u, bool reusable);
+
+/* relay_pool.c */
+struct upstream *pool_take(struct relay *r);
+void pool_put(struct upstream *u);
+void pool_drop(struct upstream *u);
+void pool_sweep(struct ev_loop *loop, ev_timer *w, int events);
+
+/* relay_response.c */
+/* Bytes of u->in may have arrived. */
+void response_progress(struct upstream *u);
+/* The provider closed (err 0) or the connection failed. */
+void response_eof(struct upstream *u, int err);
+
+#endif

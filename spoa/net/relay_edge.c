@@ -1,0 +1,383 @@
+/* A connection from HAProxy's edge: reading, writing, time, and its end. What
+ * the bytes mean stands in relay_request.c and relay_answer.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+#define LINGER_US 1000000u /* after an early answer, the peer's unread bytes are dropped */
+#define NEVER	  UINT64_MAX
+
+/* ---- what is waited for ---- */
+
+size_t
+edge_unsent(const struct edge *c)
+{
+	return c->out.n - c->held;
+}
+
+static void
+hup_watch(struct edge *c)
+{
+	struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c };
+
+	if (!c->hup_watched && epoll_ctl(c->relay->hup_fd, EPOLL_CTL_ADD, c->fd, &ev) == 0)
+		c->hup_watched = true;
+}
+
+void
+edge_hup_unwatch(struct edge *c)
+{
+	if (c->hup_watched)
+		epoll_ctl(c->relay->hup_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	c->hup_watched = false;
+}
+
+static bool
+wants_to_read(const struct edge *c)
+{
+	switch (c->state) {
+	case EDGE_HEAD:
+	case EDGE_DEFER:
+	case EDGE_LINGER: return true;
+	case EDGE_CLAIM: return c->body.done ? c->in.n == 0 : c->in.n < CAP_RELAY_AHEAD;
+	case EDGE_EXCHANGE:
+		/* Behind the body nothing is expected but the close. */
+		return c->body.done ? c->in.n == 0 : !request_paused(c);
+	case EDGE_VERDICT:
+	case EDGE_FINISH:
+	case EDGE_FLUSH: return c->body.done && c->in.n == 0;
+	case EDGE_DEAD: break;
+	}
+	return false;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When this state has lasted too long. */
+static uint64_t
+due(const struct edge *c)
+{
+	const struct relay_options *o = &c->relay->options;
+	const struct upstream *u = c->up;
+
+	switch (c->state) {
+	case EDGE_HEAD: return c->active_us + (c->in.n ? o->read_us : o->idle_us);
+	case EDGE_DEFER: return earlier(c->active_us + o->read_us, c->plan->deadline_us);
+	case EDGE_EXCHANGE: {
+		uint64_t t = c->plan->deadline_us;
+		if (!c->body.done && !request_paused(c))
+			t = earlier(t, c->active_us + o->read_us);
+		/* While the edge takes nothing, the provider may not speak. */
+		bool paused = edge_unsent(c) >= CAP_RELAY_UNSENT;
+		return earlier(
+			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);
+	}
+	case EDGE_FLUSH: return c->active_us + o->read_us;
+	case EDGE_LINGER: return c->active_us + LINGER_US;
+	case EDGE_CLAIM:
+	case EDGE_VERDICT:
+	case EDGE_FINISH:
+	case EDGE_DEAD: break;
+	}
+	return NEVER;
+}
+
+/* The timer fires at or before the true deadline and looks again: activity moves
+ * the deadline without touching the timer. */
+static void
+arm_timer(struct edge *c, uint64_t at)
+{
+	if (at == NEVER || (ev_is_active(&c->timer) && c->timer_us <= at))
+		return;
+	uint64_t now = clock_mono_us();
+	double after = at > now ? (double)(at - now) / 1e6 : 0;
+	ev_timer_stop(c->relay->loop, &c->timer);
+	ev_timer_set(&c->timer, after + 0.001, 0);
+	ev_timer_start(c->relay->loop, &c->timer);
+	c->timer_us = at;
+}
+
+void
+edge_update(struct edge *c)
+{
+	struct ev_loop *loop = c->relay->loop;
+
+	if (c->state == EDGE_DEAD || c->fd < 0)
+		return;
+	if (wants_to_read(c)) {
+		edge_hup_unwatch(c);
+		ev_io_start(loop, &c->readable);
+	} else {
+		ev_io_stop(loop, &c->readable);
+		hup_watch(c);
+	}
+	arm_timer(c, due(c));
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct edge *c = w->data;
+	uint64_t at = due(c);
+
+	(void)loop;
+	(void)events;
+	if (c->state == EDGE_DEAD || c->fd < 0)
+		return;
+	if (clock_mono_us() < at) {
+		arm_timer(c, at);
+		return;
+	}
+	if (c->state == EDGE_DEFER || c->state == EDGE_EXCHANGE)
+		request_timeout(c);
+	else
+		edge_close(c);
+	edge_update(c);
+}
+
+/* ---- the end ---- */
+
+/* Closes the descriptor and forgets all bytes but a body the gate may read. */
+static void
+shut(struct edge *c)
+{
+	struct ev_loop *loop = c->relay->loop;
+
+	if (c->fd >= 0) {
+		edge_hup_unwatch(c);
+		ev_io_stop(loop, &c->readable);
+		ev_io_stop(loop, &c->writable);
+		ev_timer_stop(loop, &c->timer);
+		close(c->fd);
+		c->fd = -1;
+	}
+	buf_wipe(&c->in);
+	buf_wipe(&c->out);
+	c->held = 0;
+	if (c->meters)
+		meter_free(&c->meter);
+	c->meters = false;
+}
+
+void
+edge_close(struct edge *c)
+{
+	struct relay *r = c->relay;
+
+	if (c->state == EDGE_DEAD)
+		return;
+	shut(c);
+	request_free_whole(c);
+	explicit_bzero(c->ticket, sizeof(c->ticket));
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		r->edges = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	r->nedges--;
+	c->state = EDGE_DEAD;
+	c->next = r->dead_edges;
+	r->dead_edges = c;
+}
+
+void
+edge_gone(struct edge *c)
+{
+	switch (c->state) {
+	case EDGE_HEAD:
+	case EDGE_FLUSH:
+	case EDGE_LINGER: edge_close(c); break;
+	case EDGE_CLAIM:
+	case EDGE_FINISH: shut(c); break;
+	case EDGE_DEFER:
+	case EDGE_VERDICT:
+	case EDGE_EXCHANGE: {
+		bool sent = c->up && c->up->began;
+		metric_inc(c->relay->metrics, M_RELAY_ABORTS);
+		if (c->up)
+			upstream_release(c->up, false);
+		bool waits = c->state == EDGE_EXCHANGE && !sent;
+		answer_finish(
+			c, waits ? END_NEVER_SENT : END_CLIENT_ABORT, "the client went away");
+		shut(c);
+		break;
+	}
+	case EDGE_DEAD: break;
+	}
+}
+
+/* The response is written: the next request, or the end. */
+static void
+finished(struct edge *c)
+{
+	struct relay *r = c->relay;
+	bool unread = !c->body.done || c->in.n;
+
+	buf_wipe(&c->out);
+	if (c->meters)
+		meter_free(&c->meter);
+	c->meters = false;
+	buf_wipe(&c->in);
+	explicit_bzero(c->ticket, sizeof(c->ticket));
+	if (!c->cut && unread) {
+		/* Closing over unread bytes would reset the connection, and the
+		 * answer might be lost (RFC 9112 section 9.6). */
+		shutdown(c->fd, SHUT_WR);
+		c->state = EDGE_LINGER;
+		c->active_us = clock_mono_us();
+		return;
+	}
+	if (c->cut || c->last_request || r->draining) {
+		edge_close(c);
+		return;
+	}
+	c->scan = (struct http_scan){ 0, 0 };
+	c->answer_sent = 0;
+	c->answer_begun = c->answer_streams = c->terminator = c->retried = false;
+	c->state = EDGE_HEAD;
+}
+
+/* ---- bytes ---- */
+
+void
+edge_flush(struct edge *c)
+{
+	bool wrote = false;
+
+	if (c->fd < 0 || c->state == EDGE_DEAD)
+		return;
+	while (edge_unsent(c)) {
+		struct span v = buf_view(&c->out);
+		ssize_t n = send(c->fd, v.p, v.n - c->held, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			ev_io_start(c->relay->loop, &c->writable);
+			break;
+		}
+		if (n < 0) {
+			edge_gone(c);
+			return;
+		}
+		buf_consume(&c->out, (size_t)n);
+		if (c->answer_begun)
+			c->answer_sent += (uint64_t)n;
+		wrote = true;
+	}
+	if (wrote)
+		c->active_us = clock_mono_us();
+	if (edge_unsent(c) == 0)
+		ev_io_stop(c->relay->loop, &c->writable);
+	if (c->up && wrote && edge_unsent(c) < CAP_RELAY_UNSENT)
+		upstream_resume(c->up);
+	if (c->out.n)
+		return;
+	if (c->state == EDGE_FLUSH)
+		finished(c);
+	else if (c->state == EDGE_FINISH && c->cut)
+		shut(c);
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct edge *c = w->data;
+
+	(void)loop;
+	(void)events;
+	edge_flush(c);
+	edge_update(c);
+}
+
+/* Reads and drops: the answer is written, the peer still sends. */
+static void
+linger(struct edge *c)
+{
+	char drop[READ_MIN_BYTES];
+	ssize_t n = recv(c->fd, drop, sizeof(drop), 0);
+
+	explicit_bzero(drop, sizeof(drop));
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		edge_close(c);
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct edge *c = w->data;
+	size_t room;
+
+	(void)loop;
+	(void)events;
+	if (c->state == EDGE_LINGER) {
+		linger(c);
+		return;
+	}
+	enum edge_state before = c->state;
+	char *direct = request_room(c, &room), *to = direct;
+	if (c->state != before) { /* refused for want of room */
+		edge_update(c);
+		return;
+	}
+	if (!to) {
+		room = c->in.n >= READ_MIN_BYTES / 2 || c->state >= EDGE_DEFER ? READ_MAX_BYTES
+									       : READ_MIN_BYTES;
+		to = buf_reserve(&c->in, room);
+	}
+	ssize_t n = to ? recv(c->fd, to, room, 0) : -1;
+	if (n < 0 && to && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		edge_gone(c);
+		return;
+	}
+	c->active_us = clock_mono_us();
+	if (direct) {
+		request_took(c, (size_t)n);
+	} else {
+		buf_commit(&c->in, (size_t)n);
+		if (c->state != EDGE_HEAD && c->state != EDGE_CLAIM && c->body.done)
+			c->last_request = true;
+		request_progress(c);
+	}
+	edge_update(c);
+}
+
+void
+edge_new(struct relay *r, int fd)
+{
+	struct edge *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->relay = r;
+	c->fd = fd;
+	buf_init(&c->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);
+	buf_init(&c->out, CAP_RELAY_UNSENT + 4 * (size_t)CAP_SSE_EVENT_BYTES);
+	ev_io_init(&c->readable, on_readable, fd, EV_READ);
+	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
+	ev_init(&c->timer, on_timer);
+	c->readable.data = c->writable.data = c->timer.data = c;
+	c->active_us = clock_mono_us();
+	c->last_request = r->draining;
+	c->next = r->edges;
+	if (r->edges)
+		r->edges->prev = c;
+	r->edges = c;
+	r->nedges++;
+	metric_inc(r->metrics, M_RELAY_CONNS);
+	edge_update(c);
+}

@@ -1,0 +1,14 @@
+/* The relay's gate is the gate. Separate, so that a scenario that plays the gate
+ * links without it. */
+#include "net/relay.h"
+
+const struct relay_gate_ops relay_gate_ops = {
+	.claim = gate_claim,
+	.plan = gate_plan,
+	.hold = gate_hold,
+	.body_bytes = gate_body_bytes,
+	.body = gate_body,
+	.refuse = gate_refuse,
+	.response_fields = gate_response_fields,
+	.finish = gate_finish,
+};

@@ -1,0 +1,377 @@
+/* A request: of its head only ticket, framing and Expect are read; what goes
+ * upstream is the gate's plan. The body is dropped, copied or held, as the plan
+ * says (gate.h, enum exchange_body). */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+#define WHOLE_MIN_BYTES 16384
+
+static void begin_body(struct edge *c);
+
+/* ---- the head ---- */
+
+static int
+status_of(ssize_t err)
+{
+	return err == ERR_UNSUPPORTED ? 501 : 400;
+}
+
+static void
+claimed(struct gate_claim *claim, int err, struct exchange *x)
+{
+	struct edge *c = claim->arg;
+
+	if (err == 0) {
+		c->x = x;
+		c->plan = c->relay->ops->plan(x);
+		c->dialect = c->plan->dialect;
+		struct span id = span_cut(c->plan->id, 0, sizeof(c->id) - 1);
+		memcpy(c->id, id.p ? id.p : "", id.n);
+		c->id[id.n] = '\0';
+		c->result = (struct exchange_result){ 0 };
+	}
+	if (c->fd < 0) {
+		if (err == 0)
+			answer_finish(c, END_NEVER_SENT, "the client went away");
+		else
+			edge_close(c);
+		return;
+	}
+	c->active_us = clock_mono_us();
+	if (err)
+		answer_error(c, 503, "no_decision", "the request carries no valid decision");
+	else
+		begin_body(c);
+	edge_update(c);
+}
+
+/* The one ticket, or an empty span. */
+static struct span
+ticket_of(const struct http_head *h)
+{
+	struct span ticket;
+
+	if (http_field_one(h, "x-tollgate-ticket", &ticket) != 1 || ticket.n > CAP_TICKET_BYTES)
+		return (struct span){ NULL, 0 };
+	return ticket;
+}
+
+static void
+read_head(struct edge *c)
+{
+	struct relay *r = c->relay;
+	struct http_message m;
+	ssize_t n = http_parse_request(buf_view(&c->in), &c->scan, r->fields, CAP_HEADERS, &m);
+
+	if (n == 0)
+		return;
+	c->dialect = NULL;
+	c->id[0] = c->method[0] = '\0';
+	if (n < 0) {
+		metric_inc(r->metrics, M_RELAY_ERRORS);
+		/* Where it ends is not known: nothing behind it is read. */
+		http_body_init(&c->body, HTTP_UNTIL_CLOSE, 0);
+		answer_error(c, status_of(n),
+			n == ERR_UNSUPPORTED ? "not_implemented" : "malformed_request", m.why);
+		return;
+	}
+	http_body_init(&c->body, m.framing, m.length);
+	c->declared = m.declared;
+	c->expects_continue = m.expects_continue;
+	c->last_request = c->last_request || m.close;
+	struct span ticket = ticket_of(&m.head);
+	if (!ticket.n || m.head.method.n >= sizeof(c->method)) {
+		metric_inc(r->metrics, M_TICKET_WRONG);
+		buf_consume(&c->in, (size_t)n);
+		answer_error(c, 503, "no_decision", "the request carries no decision");
+		return;
+	}
+	memcpy(c->ticket, ticket.p, ticket.n);
+	memcpy(c->method, m.head.method.p, m.head.method.n);
+	c->method[m.head.method.n] = '\0';
+	c->claim = (struct gate_claim){ .ticket = span_of(c->ticket, ticket.n),
+		.method = span_of(c->method, m.head.method.n),
+		.content_length = m.declared,
+		.done = claimed,
+		.arg = c };
+	buf_consume(&c->in, (size_t)n);
+	c->state = EDGE_CLAIM;
+	r->ops->claim(r->gate, &c->claim);
+}
+
+/* ---- bodies held whole ---- */
+
+static void
+verdict(void *arg, const struct exchange_denial *denial)
+{
+	struct edge *c = arg;
+
+	if (c->fd < 0)
+		return;
+	if (denial) {
+		answer_denial(c, denial);
+	} else {
+		c->plan = c->relay->ops->plan(c->x);
+		c->active_us = clock_mono_us();
+		c->state = EDGE_EXCHANGE;
+		upstream_begin(c);
+	}
+	edge_update(c);
+}
+
+/* Nothing was sent upstream yet: the gate words the refusal. */
+static void
+refuse(struct edge *c, int status, const char *code, const char *why)
+{
+	if (!c->body.done)
+		c->last_request = true;
+	c->state = EDGE_VERDICT;
+	c->relay->ops->refuse(c->x, status, code, why, verdict, c);
+}
+
+/* Room for n more bytes, held with the gate before it is allocated. */
+static bool
+whole_room(struct edge *c, size_t n)
+{
+	size_t cap = c->plan->body_cap_bytes, need = c->whole.n + n;
+
+	if (n > cap || c->whole.n > cap - n) {
+		refuse(c, 413, "request_too_large", "the body is over the cap");
+		return false;
+	}
+	if (need <= c->whole.size)
+		return true;
+	size_t size = c->whole.size ? 2 * c->whole.size : WHOLE_MIN_BYTES;
+	if (c->declared >= 0 && size > (size_t)c->declared)
+		size = (size_t)c->declared;
+	if (size > cap)
+		size = cap;
+	if (size < need)
+		size = need;
+	if (!c->relay->ops->hold(c->x, size - c->whole.size)) {
+		metric_inc(c->relay->metrics, M_HELD_REFUSED);
+		refuse(c, 503, "overloaded", "the cap on held bytes is reached");
+		return false;
+	}
+	char *p = realloc(c->whole.p, size);
+	if (!p) {
+		refuse(c, 503, "overloaded", "out of memory");
+		return false;
+	}
+	c->whole.p = p;
+	c->whole.size = size;
+	return true;
+}
+
+void
+request_free_whole(struct edge *c)
+{
+	if (c->whole.p)
+		explicit_bzero(c->whole.p, c->whole.n);
+	free(c->whole.p);
+	c->whole.p = NULL;
+	c->whole.n = c->whole.size = 0;
+}
+
+static void
+whole_done(struct edge *c)
+{
+	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, c->whole.n);
+	c->state = EDGE_VERDICT;
+	c->relay->ops->body(c->x, span_of(c->whole.p, c->whole.n), verdict, c);
+}
+
+static void
+hold_body(struct edge *c)
+{
+	while (c->in.n && !c->body.done) {
+		struct span payload;
+		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
+		if (n < 0) {
+			metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+			refuse(c, 400, "malformed_body", "the body's framing is malformed");
+			return;
+		}
+		if (payload.n && !whole_room(c, payload.n))
+			return;
+		if (payload.n)
+			memcpy(c->whole.p + c->whole.n, payload.p, payload.n);
+		c->whole.n += payload.n;
+		buf_consume(&c->in, (size_t)n);
+	}
+	if (c->body.done)
+		whole_done(c);
+	else if (c->in.n == 0 && c->body.framing == HTTP_LENGTH)
+		buf_wipe(&c->in); /* the rest is read in place */
+}
+
+char *
+request_room(struct edge *c, size_t *n)
+{
+	*n = 0;
+	if (c->state != EDGE_DEFER || c->body.framing != HTTP_LENGTH || c->in.n)
+		return NULL;
+	size_t want = c->body.left < READ_MAX_BYTES ? (size_t)c->body.left : READ_MAX_BYTES;
+	if (!whole_room(c, want))
+		return NULL;
+	*n = c->whole.size - c->whole.n;
+	if (*n > c->body.left)
+		*n = (size_t)c->body.left;
+	return c->whole.p + c->whole.n;
+}
+
+void
+request_took(struct edge *c, size_t n)
+{
+	struct span payload;
+
+	http_body_next(&c->body, span_of(c->whole.p + c->whole.n, n), &payload);
+	INVARIANT(payload.n == n);
+	c->whole.n += n;
+	if (c->body.done)
+		whole_done(c);
+}
+
+/* ---- bodies that pass ---- */
+
+bool
+request_paused(const struct edge *c)
+{
+	const struct upstream *u = c->up;
+
+	if (c->state != EDGE_EXCHANGE || c->body.done || !u)
+		return false;
+	return u->write_failed ||
+	       (c->plan->body_mode == BODY_COPY && upstream_unsent(u) >= CAP_RELAY_AHEAD);
+}
+
+static void
+copy(struct edge *c, struct span payload)
+{
+	struct upstream *u = c->up;
+	bool chunked = c->declared < 0;
+	char line[HTTP_CHUNK_MAX];
+
+	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, payload.n);
+	if (payload.n && chunked)
+		buf_put(&u->out, line, http_chunk_line(line, payload.n));
+	buf_span(&u->out, payload);
+	if (payload.n && chunked)
+		buf_str(&u->out, "\r\n");
+	if (c->body.done && chunked)
+		buf_str(&u->out, HTTP_LAST_CHUNK);
+	u->request_whole = c->body.done;
+}
+
+void
+request_pump(struct edge *c)
+{
+	struct upstream *u = c->up;
+	bool copies = c->plan->body_mode == BODY_COPY;
+
+	while (c->in.n && !c->body.done && !request_paused(c)) {
+		struct span payload;
+		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
+		if (n < 0) {
+			metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+			answer_failure(c, END_CLIENT_ABORT, 400, "malformed_body",
+				"the body's framing is malformed");
+			return;
+		}
+		if (copies) {
+			/* Heard before sent: the last bytes go only if all of them
+			 * are the body that was decided. */
+			if (c->relay->ops->body_bytes(c->x, payload, c->body.done)) {
+				metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+				answer_failure(c, END_CLIENT_ABORT, 503, "body_changed",
+					"not the body that was decided");
+				return;
+			}
+			copy(c, payload);
+		}
+		buf_consume(&c->in, (size_t)n);
+	}
+	if (buf_failed(&u->out))
+		answer_failure(c, END_CLIENT_ABORT, 503, "overloaded", "out of memory");
+}
+
+/* ---- dispatch ---- */
+
+/* RFC 9110 10.1.1: the client waits for our word before it sends. */
+static void
+send_continue(struct edge *c)
+{
+	if (c->expects_continue && !c->body.done && c->in.n == 0) {
+		buf_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+		edge_flush(c);
+		/* Twenty-five bytes into an empty socket: else it is broken. Behind
+		 * this, out holds nothing but the response. */
+		if (c->out.n)
+			edge_gone(c);
+	}
+}
+
+static void
+begin_body(struct edge *c)
+{
+	const struct exchange_plan *plan = c->plan;
+
+	if (plan->body_mode == BODY_NONE && !c->body.done) {
+		refuse(c, 400, "unexpected_body", "a body where none was decided");
+		return;
+	}
+	if (plan->body_mode == BODY_DEFER) {
+		if (c->declared >= 0 && (uint64_t)c->declared > plan->body_cap_bytes) {
+			refuse(c, 413, "request_too_large", "the body is over the cap");
+			return;
+		}
+		c->state = EDGE_DEFER;
+		send_continue(c);
+		if (c->state == EDGE_DEFER)
+			hold_body(c);
+		return;
+	}
+	c->state = EDGE_EXCHANGE;
+	send_continue(c);
+	if (c->state == EDGE_EXCHANGE)
+		upstream_begin(c);
+}
+
+void
+request_progress(struct edge *c)
+{
+	switch (c->state) {
+	case EDGE_HEAD: read_head(c); break;
+	case EDGE_DEFER: hold_body(c); break;
+	case EDGE_EXCHANGE:
+		request_pump(c);
+		if (c->state == EDGE_EXCHANGE && c->up)
+			upstream_flush(c->up);
+		break;
+	default: break;
+	}
+}
+
+void
+request_timeout(struct edge *c)
+{
+	struct relay *r = c->relay;
+	uint64_t now = clock_mono_us();
+	bool silent = !c->body.done && now >= c->active_us + r->options.read_us;
+
+	metric_inc(r->metrics, M_RELAY_ERRORS);
+	if (c->state == EDGE_DEFER)
+		refuse(c, 400, "request_timeout", "the body did not arrive in time");
+	else if (silent && !request_paused(c))
+		answer_failure(c, END_CLIENT_ABORT, 400, "request_timeout",
+			"the body did not arrive in time");
+	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)
+		answer_failure(c, END_CLIENT_ABORT, 503, "overloaded",
+			"the client does not take the response");
+	else
+		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_timeout",
+			"the provider did not answer in time");
+}

@@ -1,0 +1,249 @@
+/* The provider's answer, from its head to its last byte but one: framing is taken
+ * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, usage is
+ * read in passing. The last byte waits for gate_finish (relay_answer.c). */
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+/* Room for the size of a chunk whose length is not known yet: hexadecimal with
+ * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one
+ * chunk in place. */
+#define CHUNK_LINE   "00000000\r\n"
+#define CHUNK_LINE_N (sizeof(CHUNK_LINE) - 1)
+
+static void
+protocol_error(struct edge *c, const char *why)
+{
+	metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+	answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", why);
+}
+
+/* ---- the head ---- */
+
+static bool
+is_event_stream(const struct http_head *h)
+{
+	const struct http_field *f = http_field_nth(h, "content-type", 0);
+	struct span type = f ? f->value : span_str("");
+
+	return span_ieq(span_trim(span_cut(type, 0, span_chr(type, ';')), " \t"),
+		SPAN_LIT("text/event-stream"));
+}
+
+static int
+put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
+{
+	struct buf *out = &c->out;
+
+	http_put_status(out, m->head.status);
+	int err = http_put_fields(out, &m->head, SPAN_LIT("x-tollgate-"));
+	if (err)
+		return err;
+	buf_span(out, c->relay->ops->response_fields(c->x));
+	/* A length without a body is information (RFC 9110 8.6). */
+	bool declares = c->answer_framing == HTTP_LENGTH ||
+			(c->answer_framing == HTTP_NO_BODY && m->declared >= 0 &&
+				(u->to_head || m->head.status == 304));
+	if (declares)
+		buf_printf(out, "content-length: %lld\r\n", (long long)m->declared);
+	if (c->answer_framing == HTTP_CHUNKED)
+		buf_str(out, "transfer-encoding: chunked\r\n");
+	if (c->last_request)
+		buf_str(out, "connection: close\r\n");
+	buf_str(out, "\r\n");
+	return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+static void
+begin(struct upstream *u, const struct http_message *m)
+{
+	struct edge *c = u->edge;
+	const struct exchange_plan *plan = c->plan;
+	bool hides;
+
+	c->result.status = m->head.status;
+	c->answer_streams = is_event_stream(&m->head);
+	hides = plan->hide_usage && c->answer_streams;
+	c->answer_framing = m->framing;
+	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && hides))
+		c->answer_framing = HTTP_CHUNKED;
+	if (!c->body.done)
+		c->last_request = true;
+	if (plan->meter && m->framing != HTTP_NO_BODY) {
+		meter_init(&c->meter, plan->dialect, c->answer_streams, hides);
+		c->meters = true;
+	}
+	u->close = m->close;
+	u->head_done = true;
+	if (upstream_sent(u)) {
+		/* A stream may last minutes: the request need not. */
+		buf_wipe(&u->out);
+		u->out_sent = u->swap_sent = 0;
+		u->swap = (struct span){ NULL, 0 };
+		request_free_whole(c);
+	}
+	http_body_init(&u->body, m->framing, m->length);
+	c->answer_begun = true;
+	if (put_head(c, u, m))
+		protocol_error(c, "the response could not be written");
+}
+
+/* Reads one head: 1 done, 0 not whole yet or given up. */
+static int
+read_head(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	struct http_message m;
+
+	for (;;) {
+		ssize_t n = http_parse_response(buf_view(&u->in), &u->scan, c->relay->fields,
+			CAP_HEADERS, u->to_head, &m);
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			protocol_error(c, m.why);
+			return 0;
+		}
+		if (m.head.status == 101 ||
+			(m.head.status < 200 && ++u->interim > CAP_INTERIM)) {
+			protocol_error(c, "an unexpected interim response");
+			return 0;
+		}
+		if (m.head.status >= 200)
+			begin(u, &m);
+		if (c->up != u)
+			return 0;
+		buf_consume(&u->in, (size_t)n);
+		u->scan = (struct http_scan){ 0, 0 };
+		if (u->head_done)
+			return 1;
+	}
+}
+
+/* ---- the body ---- */
+
+/* Opens a chunk of unknown length; returns where. */
+static size_t
+chunk_open(struct edge *c)
+{
+	if (c->answer_framing == HTTP_CHUNKED)
+		buf_put(&c->out, CHUNK_LINE, CHUNK_LINE_N);
+	return c->out.n;
+}
+
+static void
+chunk_close(struct edge *c, size_t from)
+{
+	size_t n = c->out.n - from;
+
+	if (c->answer_framing != HTTP_CHUNKED || buf_failed(&c->out))
+		return;
+	if (n == 0) {
+		/* A chunk of size 0 would be the last one. */
+		c->out.n -= CHUNK_LINE_N;
+		return;
+	}
+	char *digits = c->out.p + c->out.start + from - CHUNK_LINE_N;
+	for (size_t i = 8; i-- > 0; n >>= 4)
+		digits[i] = "0123456789abcdef"[n & 15];
+	buf_str(&c->out, "\r\n");
+}
+
+static int
+put_payload(struct edge *c, struct span payload)
+{
+	metric_add(c->relay->metrics, M_RELAY_BYTES_DOWN, payload.n);
+	c->result.response_bytes += payload.n;
+	c->result.output_begun =
+		c->result.output_begun || (payload.n && c->result.status / 100 == 2);
+	if (c->meters)
+		return meter_feed(&c->meter, payload, &c->out);
+	buf_span(&c->out, payload);
+	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+}
+
+/* Everything in u->in becomes one chunk. 0, or an error. */
+static int
+pass_body(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	size_t from = chunk_open(c);
+	int err = 0;
+
+	while (u->in.n && !u->body.done && !err) {
+		struct span payload;
+		ssize_t n = http_body_next(&u->body, buf_view(&u->in), &payload);
+		if (n < 0) {
+			err = (int)n;
+			break;
+		}
+		if (payload.n)
+			err = put_payload(c, payload);
+		buf_consume(&u->in, (size_t)n);
+	}
+	if (u->body.done && c->meters && !err)
+		err = meter_end(&c->meter, &c->out, &c->result.usage);
+	chunk_close(c, from);
+	return err ? err : buf_failed(&c->out) ? ERR_NOMEM : 0;
+}
+
+/* ---- the end ---- */
+
+static void
+complete(struct upstream *u, bool whole_at_once)
+{
+	struct edge *c = u->edge;
+
+	if (!c->body.done)
+		c->last_request = true;
+	c->terminator = c->answer_framing == HTTP_CHUNKED;
+	/* What came whole goes out in one write; else its last byte waits. */
+	if (whole_at_once && !c->answer_streams)
+		c->held = c->out.n;
+	else if (c->answer_framing == HTTP_LENGTH)
+		c->held = c->out.n ? 1 : 0;
+	else if (c->answer_framing == HTTP_NO_BODY)
+		c->held = c->out.n;
+	upstream_release(u, upstream_sent(u) && !u->write_failed && !u->close && u->in.n == 0 &&
+				    u->body.framing != HTTP_UNTIL_CLOSE);
+	answer_finish(c, END_COMPLETE, NULL);
+}
+
+void
+response_progress(struct upstream *u)
+{
+	struct edge *c = u->edge;
+	bool in_one_read = !u->head_done;
+
+	if (!u->began) {
+		protocol_error(c, "an answer before the request");
+		return;
+	}
+	if (!u->head_done && !read_head(u))
+		return;
+	if (pass_body(u)) {
+		protocol_error(c, "the response's framing is malformed");
+		return;
+	}
+	if (u->body.done)
+		complete(u, in_one_read);
+	edge_flush(c);
+}
+
+void
+response_eof(struct upstream *u, int err)
+{
+	struct edge *c = u->edge;
+
+	if (err == 0 && u->head_done && http_body_eof(&u->body) == 0) {
+		if (pass_body(u)) {
+			protocol_error(c, "the response could not be read");
+			return;
+		}
+		complete(u, false);
+		edge_flush(c);
+		return;
+	}
+	answer_failure(c, END_PROVIDER_ABORT, 503, "provider_aborted",
+		u->heard ? "the provider closed before the end of its response"
+			 : "the provider closed before its response");
+}

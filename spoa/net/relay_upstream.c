@@ -1,0 +1,395 @@
+/* A connection to HAProxy's inner bind: opens it, sends the planned request,
+ * reads the answer. What was sent stays in memory while it is small, for the one
+ * case where it may be sent again. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/relay_conn.h"
+
+/* The listener's backlog is full: HAProxy is busy or reloading. */
+#define CONNECT_RETRY_S	 0.005
+#define CONNECT_LIMIT_US 1000000u
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int events);
+static void on_writable(struct ev_loop *loop, ev_io *w, int events);
+static void on_connecting(struct ev_loop *loop, ev_timer *w, int events);
+
+/* ---- life ---- */
+
+void
+upstream_close(struct upstream *u)
+{
+	struct relay *r = u->relay;
+
+	if (u->fd >= 0) {
+		ev_io_stop(r->loop, &u->readable);
+		ev_io_stop(r->loop, &u->writable);
+		close(u->fd);
+		u->fd = -1;
+	}
+	ev_timer_stop(r->loop, &u->connecting);
+	buf_wipe(&u->in);
+	buf_wipe(&u->out);
+	u->edge = NULL;
+	u->prev = NULL;
+	u->next = r->dead_upstreams;
+	r->dead_upstreams = u;
+}
+
+/* As new, but for the connection. Two callers' bytes never share a buffer. */
+static void
+reset(struct upstream *u)
+{
+	buf_wipe(&u->in);
+	buf_wipe(&u->out);
+	u->out_sent = u->swap_sent = 0;
+	u->swap = (struct span){ NULL, 0 };
+	u->out_dropped = u->request_whole = u->began = u->write_failed = false;
+	u->heard = u->head_done = u->to_head = u->close = false;
+	u->interim = 0;
+	u->scan = (struct http_scan){ 0, 0 };
+}
+
+void
+upstream_release(struct upstream *u, bool reusable)
+{
+	struct edge *c = u->edge;
+
+	if (c)
+		c->up = NULL;
+	u->edge = NULL;
+	if (!reusable) {
+		upstream_close(u);
+		return;
+	}
+	ev_io_stop(u->relay->loop, &u->writable);
+	ev_io_start(u->relay->loop, &u->readable);
+	reset(u);
+	pool_put(u);
+}
+
+/* 0 connected, 1 later, <0 failed. */
+static int
+try_connect(struct upstream *u)
+{
+	struct relay *r = u->relay;
+
+	if (connect(u->fd, (struct sockaddr *)&r->egress, sizeof(r->egress)) == 0) {
+		u->connected = true;
+		ev_io_start(r->loop, &u->readable);
+		return 0;
+	}
+	if (errno != EAGAIN && errno != EINTR)
+		return ERR_IO;
+	if (clock_mono_us() >= u->since_us + CONNECT_LIMIT_US)
+		return ERR_TIMEOUT;
+	ev_timer_again(r->loop, &u->connecting);
+	return 1;
+}
+
+static struct upstream *
+upstream_new(struct relay *r)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->relay = r;
+	u->since_us = clock_mono_us();
+	buf_init(&u->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);
+	buf_init(&u->out, 2 * CAP_HEAD_BYTES + 4 * CAP_RELAY_AHEAD + 4 * READ_MAX_BYTES);
+	ev_init(&u->connecting, on_connecting);
+	u->connecting.repeat = CONNECT_RETRY_S;
+	u->connecting.data = u;
+	u->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (u->fd < 0) {
+		upstream_close(u);
+		return NULL;
+	}
+	ev_io_init(&u->readable, on_readable, u->fd, EV_READ);
+	ev_io_init(&u->writable, on_writable, u->fd, EV_WRITE);
+	u->readable.data = u->writable.data = u;
+	if (try_connect(u) < 0) {
+		upstream_close(u);
+		return NULL;
+	}
+	metric_inc(r->metrics, M_RELAY_UPSTREAM);
+	return u;
+}
+
+static void
+cannot_connect(struct edge *c)
+{
+	answer_failure(c, END_NEVER_SENT, 503, "provider_unavailable",
+		"the provider could not be reached");
+}
+
+static void
+on_connecting(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct upstream *u = w->data;
+	struct edge *c = u->edge;
+
+	(void)events;
+	ev_timer_stop(loop, w);
+	int err = try_connect(u);
+	if (err == 0) {
+		u->active_us = clock_mono_us();
+		upstream_flush(u);
+	} else if (err < 0) {
+		cannot_connect(c);
+	}
+	edge_update(c);
+}
+
+/* ---- sending ---- */
+
+/* Content-Length or chunked, and the empty line. */
+static int
+put_head(struct upstream *u, const struct edge *c)
+{
+	const struct exchange_plan *plan = c->plan;
+	int err = http_put_request(&u->out, &plan->head);
+
+	if (err)
+		return err;
+	switch (plan->body_mode) {
+	case BODY_SWAP: buf_printf(&u->out, "content-length: %zu\r\n", plan->body.n); break;
+	case BODY_COPY:
+		if (c->declared < 0)
+			buf_str(&u->out, "transfer-encoding: chunked\r\n");
+		else
+			buf_printf(&u->out, "content-length: %lld\r\n", (long long)c->declared);
+		break;
+	default:
+		if (c->declared >= 0)
+			buf_str(&u->out, "content-length: 0\r\n");
+	}
+	buf_str(&u->out, "\r\n");
+	return buf_failed(&u->out) ? ERR_NOMEM : 0;
+}
+
+void
+upstream_begin(struct edge *c)
+{
+	struct relay *r = c->relay;
+	struct upstream *u = pool_take(r);
+
+	if (u) {
+		metric_inc(r->metrics, M_RELAY_REUSED);
+		u->reused = true;
+	} else if (!(u = upstream_new(r))) {
+		cannot_connect(c);
+		return;
+	}
+	u->edge = c;
+	c->up = u;
+	u->active_us = clock_mono_us();
+	u->to_head = span_is(c->plan->head.method, "HEAD");
+	if (put_head(u, c)) {
+		answer_failure(c, END_NEVER_SENT, 503, "overloaded",
+			"the request could not be written");
+		return;
+	}
+	if (c->plan->body_mode == BODY_SWAP)
+		u->swap = c->plan->body;
+	u->request_whole = c->plan->body_mode != BODY_COPY || c->body.done;
+	/* A chunked body that was decided and is empty still needs its end. */
+	request_pump(c);
+	if (c->up == u)
+		upstream_flush(u);
+}
+
+/* The peer closed a reused connection without having read all of what we sent,
+ * which a reset or EPIPE proves (a close after reading gives a plain end): the
+ * provider cannot have had the request, so it may go out again, once. */
+static bool
+may_retry(const struct upstream *u, int err)
+{
+	const struct edge *c = u->edge;
+
+	return u->reused && !c->retried && !u->heard && !u->out_dropped &&
+	       (err == ECONNRESET || err == EPIPE || (u->write_failed && !u->began));
+}
+
+static void
+retry(struct upstream *old)
+{
+	struct edge *c = old->edge;
+	struct upstream *u = upstream_new(c->relay);
+
+	c->retried = true;
+	if (!u) {
+		cannot_connect(c);
+		return;
+	}
+	buf_wipe(&u->out);
+	u->out = old->out;
+	buf_init(&old->out, old->out.cap);
+	u->swap = old->swap;
+	u->request_whole = old->request_whole;
+	u->to_head = old->to_head;
+	upstream_release(old, false);
+	u->edge = c;
+	c->up = u;
+	u->active_us = clock_mono_us();
+	upstream_flush(u);
+}
+
+size_t
+upstream_unsent(const struct upstream *u)
+{
+	return u->out.n - u->out_sent;
+}
+
+bool
+upstream_sent(const struct upstream *u)
+{
+	return u->request_whole && upstream_unsent(u) == 0 && u->swap_sent == u->swap.n;
+}
+
+/* Sends until all is sent (0), the socket is full (1) or broken (<0). */
+static int
+send_queued(struct upstream *u)
+{
+	for (;;) {
+		struct span out = span_cut(buf_view(&u->out), u->out_sent, u->out.n);
+		struct span swap = span_cut(u->swap, u->swap_sent, u->swap.n);
+		/* sendmsg does not write through its pointers. */
+		struct iovec iov[2] = { { (void *)(uintptr_t)out.p, out.n },
+			{ (void *)(uintptr_t)swap.p, swap.n } };
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = swap.n ? 2 : 1 };
+		if (out.n + swap.n == 0)
+			return 0;
+		if (out.n == 0) {
+			msg.msg_iov = iov + 1;
+			msg.msg_iovlen = 1;
+		}
+		ssize_t n = sendmsg(u->fd, &msg, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : ERR_IO;
+		u->began = true;
+		u->active_us = clock_mono_us();
+		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;
+		u->out_sent += of_out;
+		u->swap_sent += (size_t)n - of_out;
+		if (u->out_sent > CAP_RELAY_AHEAD) {
+			buf_consume(&u->out, u->out_sent);
+			u->out_sent = 0;
+			u->out_dropped = true;
+		}
+	}
+}
+
+static void read_answer(struct upstream *u);
+
+void
+upstream_flush(struct upstream *u)
+{
+	struct edge *c = u->edge;
+
+	while (u->connected && !u->write_failed) {
+		int full = send_queued(u);
+		if (full < 0) {
+			/* An early answer may still be waiting to be read. */
+			u->write_failed = true;
+			ev_io_stop(u->relay->loop, &u->writable);
+			read_answer(u);
+			return;
+		}
+		if (full) {
+			ev_io_start(u->relay->loop, &u->writable);
+			return;
+		}
+		ev_io_stop(u->relay->loop, &u->writable);
+		if (u->request_whole || c->in.n == 0)
+			return;
+		request_pump(c);
+		if (c->up != u || upstream_unsent(u) == 0)
+			return;
+	}
+}
+
+static void
+on_writable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct upstream *u = w->data;
+	struct edge *c = u->edge;
+
+	(void)loop;
+	(void)events;
+	upstream_flush(u);
+	edge_update(c);
+}
+
+/* ---- receiving ---- */
+
+static void
+broken(struct upstream *u, int err)
+{
+	if (may_retry(u, err))
+		retry(u);
+	else
+		response_eof(u, err);
+}
+
+static void
+read_answer(struct upstream *u)
+{
+	struct edge *c = u->edge;
+
+	/* Until the edge has taken what it got, nothing more is read. */
+	if (edge_unsent(c) >= CAP_RELAY_UNSENT) {
+		ev_io_stop(u->relay->loop, &u->readable);
+		return;
+	}
+	size_t room = u->head_done || u->in.n ? READ_MAX_BYTES : READ_MIN_BYTES;
+	char *to = buf_reserve(&u->in, room);
+	ssize_t n = to ? recv(u->fd, to, room, 0) : -1;
+	if (!to) {
+		broken(u, ENOMEM);
+	} else if (n > 0) {
+		buf_commit(&u->in, (size_t)n);
+		u->active_us = clock_mono_us();
+		u->heard = true;
+		response_progress(u);
+	} else if (n == 0) {
+		broken(u, 0);
+	} else if (errno != EAGAIN && errno != EINTR) {
+		broken(u, errno);
+	} else if (u->write_failed && !u->heard) {
+		/* Broken for writing and silent: nothing will come. */
+		broken(u, EPIPE);
+	}
+}
+
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct upstream *u = w->data;
+	struct edge *c = u->edge;
+
+	(void)loop;
+	(void)events;
+	if (!c) {
+		/* Idle: closed, or it speaks unasked. */
+		pool_drop(u);
+		return;
+	}
+	read_answer(u);
+	edge_update(c);
+}
+
+void
+upstream_resume(struct upstream *u)
+{
+	if (u->connected)
+		ev_io_start(u->relay->loop, &u->readable);
+}

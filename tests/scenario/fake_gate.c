@@ -1,0 +1,231 @@
+/* A gate that plays a script: what it decides is set by the test, what the relay
+ * told it is kept for the test. Included by the scenarios. Its answers come in a
+ * later turn of the loop, as the real one's do. */
+#include <ev.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/relay.h"
+
+struct exchange {
+	struct gate *gate;
+	struct exchange_plan plan;
+	struct exchange *next;
+	struct gate_claim *claim;
+	ev_timer later;
+	void (*verdict)(void *arg, const struct exchange_denial *denial);
+	void (*done)(void *arg, int err);
+	void *arg;
+	struct exchange_denial denial;
+	struct buf seen; /* gate_body_bytes or gate_body */
+	bool seen_last;
+	size_t held;
+	int refused; /* gate_refuse's status */
+	const char *refused_code;
+	bool finished, freed;
+	struct exchange_result result;
+};
+
+struct gate {
+	struct ev_loop *loop;
+	/* the script */
+	int claim_err;
+	double claim_s, verdict_s, finish_s;
+	int finish_err;
+	int body_err; /* of the last gate_body_bytes */
+	bool deny;
+	size_t hold_cap;
+	struct exchange_plan plan;
+	struct span fields; /* gate_response_fields */
+	struct http_field head[8];
+	/* what happened */
+	struct exchange *exchanges; /* newest first; kept until fake_reset */
+	size_t claims, opened, finishes;
+};
+
+static void
+fake_init(struct gate *g, struct ev_loop *loop)
+{
+	*g = (struct gate){ .loop = loop, .hold_cap = SIZE_MAX };
+	g->fields = SPAN_LIT("x-tollgate-id: tg-1\r\n");
+	g->head[0] = (struct http_field){ SPAN_LIT("host"), SPAN_LIT("h") };
+	g->plan = (struct exchange_plan){
+		.head = { .method = SPAN_LIT("POST"),
+			.path = SPAN_LIT("/v1/x"),
+			.fields = g->head,
+			.nfields = 1 },
+		.body_mode = BODY_COPY,
+		.body_cap_bytes = 1 << 20,
+		.deadline_us = 60 * 1000000ull, /* from the claim */
+		.dialect = dialect_find(SPAN_LIT("openai")),
+		.id = SPAN_LIT("tg-1"),
+	};
+}
+
+static void
+fake_free(struct gate *g)
+{
+	while (g->exchanges) {
+		struct exchange *x = g->exchanges;
+		g->exchanges = x->next;
+		ev_timer_stop(g->loop, &x->later);
+		buf_free(&x->seen);
+		free(x);
+	}
+}
+
+static void
+later(struct exchange *x, void (*cb)(struct ev_loop *, ev_timer *, int), double after)
+{
+	INVARIANT(!ev_is_active(&x->later));
+	ev_timer_init(&x->later, cb, after, 0);
+	x->later.data = x;
+	ev_timer_start(x->gate->loop, &x->later);
+}
+
+static void
+fake_claimed(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct exchange *x = w->data;
+	int err = x->gate->claim_err;
+
+	(void)loop;
+	(void)events;
+	if (!err)
+		x->gate->opened++;
+	x->plan.deadline_us += clock_mono_us();
+	x->claim->done(x->claim, err, err ? NULL : x);
+}
+
+static void
+fake_claim(struct gate *g, struct gate_claim *c)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	INVARIANT(x);
+	x->gate = g;
+	x->plan = g->plan;
+	x->plan.content_length = c->content_length;
+	x->claim = c;
+	buf_init(&x->seen, 0);
+	x->next = g->exchanges;
+	g->exchanges = x;
+	g->claims++;
+	later(x, fake_claimed, g->claim_s);
+}
+
+static const struct exchange_plan *
+fake_plan(const struct exchange *x)
+{
+	INVARIANT(!x->finished);
+	return &x->plan;
+}
+
+static bool
+fake_hold(struct exchange *x, size_t n)
+{
+	INVARIANT(!x->finished);
+	if (x->held + n > x->gate->hold_cap)
+		return false;
+	x->held += n;
+	return true;
+}
+
+static int
+fake_body_bytes(struct exchange *x, struct span bytes, bool last)
+{
+	INVARIANT(!x->finished && x->plan.body_mode == BODY_COPY && !x->seen_last);
+	buf_span(&x->seen, bytes);
+	x->seen_last = last;
+	return last ? x->gate->body_err : 0;
+}
+
+static void
+fake_verdict(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct exchange *x = w->data;
+	bool deny = x->gate->deny || x->refused;
+
+	(void)loop;
+	(void)events;
+	if (x->finished)
+		return;
+	if (!deny) {
+		x->plan.body_mode = BODY_SWAP;
+		if (!x->plan.body.p)
+			x->plan.body = buf_view(&x->seen);
+	}
+	x->denial = (struct exchange_denial){ .status = x->refused ? x->refused : 403,
+		.body = SPAN_LIT("{\"error\":\"denied\"}"),
+		.fields = SPAN_LIT("x-tollgate-decision: deny\r\n") };
+	x->verdict(x->arg, deny ? &x->denial : NULL);
+}
+
+static void
+fake_body(struct exchange *x, struct span body,
+	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg)
+{
+	INVARIANT(!x->finished && x->plan.body_mode == BODY_DEFER);
+	buf_span(&x->seen, body);
+	x->seen_last = true;
+	x->verdict = verdict;
+	x->arg = arg;
+	later(x, fake_verdict, x->gate->verdict_s);
+}
+
+static void
+fake_refuse(struct exchange *x, int status, const char *code, const char *why,
+	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg)
+{
+	INVARIANT(!x->finished && !x->refused && why);
+	x->refused = status;
+	x->refused_code = code;
+	x->verdict = verdict;
+	x->arg = arg;
+	later(x, fake_verdict, x->gate->verdict_s);
+}
+
+static struct span
+fake_fields(struct exchange *x)
+{
+	INVARIANT(!x->finished);
+	return x->gate->fields;
+}
+
+static void
+fake_finished(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct exchange *x = w->data;
+
+	(void)loop;
+	(void)events;
+	x->freed = true;
+	if (x->done)
+		x->done(x->arg, x->gate->finish_err);
+}
+
+static void
+fake_finish(struct exchange *x, const struct exchange_result *r,
+	void (*done)(void *arg, int err), void *arg)
+{
+	INVARIANT(!x->finished);
+	ev_timer_stop(x->gate->loop, &x->later);
+	x->finished = true;
+	x->result = *r;
+	x->done = done;
+	x->arg = arg;
+	x->gate->finishes++;
+	later(x, fake_finished, x->gate->finish_s);
+}
+
+static const struct relay_gate_ops fake_ops = {
+	.claim = fake_claim,
+	.plan = fake_plan,
+	.hold = fake_hold,
+	.body_bytes = fake_body_bytes,
+	.body = fake_body,
+	.refuse = fake_refuse,
+	.response_fields = fake_fields,
+	.finish = fake_finish,
+};

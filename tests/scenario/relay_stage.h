@@ -1,0 +1,270 @@
+/* The stage of the relay's scenarios: a real loop, real unix sockets, the test
+ * plays HAProxy's edge on one side and HAProxy's inner bind on the other, and
+ * the fake gate decides. */
+#ifndef SCENARIO_RELAY_STAGE_H
+#define SCENARIO_RELAY_STAGE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/relay_conn.h"
+#include "scenario/fake_gate.c"
+
+#define TICKET	   "x-tollgate-ticket: 0000-00112233445566778899aabbccddeeff\r\n"
+#define POST(head) "POST /ignored HTTP/1.1\r\nhost: h\r\n" TICKET head "\r\n"
+#define WAIT_MS	   3000
+
+struct peer {
+	int fd;
+	struct buf in;
+	bool eof;   /* the other side closed */
+	bool reset; /* with bytes of ours unread */
+};
+
+struct stage {
+	struct ev_loop *loop;
+	struct gate gate;
+	struct metrics metrics;
+	struct relay_options options;
+	struct relay *relay;
+	char dir[64], edge_path[80], egress_path[80];
+	int edge_fd, egress_fd;
+};
+
+static inline int
+listener(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+static inline void
+stage_open(struct stage *s)
+{
+	memset(s, 0, sizeof(*s));
+	strcpy(s->dir, "/tmp/tg-relay-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	snprintf(s->edge_path, sizeof(s->edge_path), "%s/edge", s->dir);
+	snprintf(s->egress_path, sizeof(s->egress_path), "%s/egress", s->dir);
+	s->edge_fd = listener(s->edge_path);
+	s->egress_fd = listener(s->egress_path);
+	s->loop = ev_loop_new(EVFLAG_AUTO);
+	fake_init(&s->gate, s->loop);
+	s->options = (struct relay_options){ .egress = s->egress_path,
+		.read_us = 5000000,
+		.response_us = 5000000,
+		.idle_us = 5000000,
+		.pool = 4 };
+}
+
+/* After the test has changed the options. */
+static inline void
+stage_start(struct stage *s)
+{
+	s->relay = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
+	assert_non_null(s->relay);
+	assert_int_equal(relay_listen(s->relay, s->edge_fd), 0);
+}
+
+static inline void
+stage_close(struct stage *s)
+{
+	/* What is still out ends; then nothing may be left. */
+	for (struct exchange *x = s->gate.exchanges; x; x = x->next)
+		ev_timer_stop(s->loop, &x->later);
+	relay_free(&s->relay);
+	fake_free(&s->gate);
+	ev_loop_destroy(s->loop);
+	close(s->edge_fd);
+	close(s->egress_fd);
+	unlink(s->edge_path);
+	unlink(s->egress_path);
+	rmdir(s->dir);
+}
+
+static inline uint64_t
+count(struct stage *s, enum metric id)
+{
+	return atomic_load(&s->metrics.v[id]);
+}
+
+/* One turn of the loop, without waiting. */
+static inline void
+turn(struct stage *s)
+{
+	ev_run(s->loop, EVRUN_NOWAIT);
+}
+
+/* Turns the loop until the condition holds; fails the test otherwise. */
+#define until(s, condition)                                                                    \
+	do {                                                                                   \
+		uint64_t until_us_ = clock_mono_us() + WAIT_MS * 1000ull;                      \
+		while (!(condition)) {                                                         \
+			if (clock_mono_us() > until_us_)                                       \
+				fail_msg("never: %s", #condition);                             \
+			turn(s);                                                               \
+			usleep(20);                                                            \
+		}                                                                              \
+	} while (0)
+
+/* Turns for some milliseconds. */
+static inline void
+pass(struct stage *s, unsigned ms)
+{
+	uint64_t end = clock_mono_us() + ms * 1000ull;
+
+	while (clock_mono_us() < end) {
+		turn(s);
+		usleep(100);
+	}
+}
+
+static inline struct peer
+peer_of(int fd)
+{
+	struct peer p = { .fd = fd };
+
+	assert_true(fd >= 0);
+	buf_init(&p.in, 0);
+	return p;
+}
+
+static inline struct peer
+edge_connect(struct stage *s)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", s->edge_path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return peer_of(fd);
+}
+
+/* The relay's next connection to the inner bind. */
+static inline struct peer
+egress_accept(struct stage *s)
+{
+	int fd = -1;
+
+	until(s, (fd = accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
+	return peer_of(fd);
+}
+
+static inline void
+no_egress(struct stage *s)
+{
+	assert_int_equal(accept4(s->egress_fd, NULL, NULL, SOCK_NONBLOCK), -1);
+}
+
+static inline void
+peer_close(struct peer *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+	buf_free(&p->in);
+}
+
+/* Writes all of it, turning the loop while the socket is full. False: closed. */
+static inline bool
+say_span(struct stage *s, struct peer *p, struct span bytes)
+{
+	uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
+
+	while (bytes.n) {
+		ssize_t n = send(p->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+		if (n > 0) {
+			bytes = span_cut(bytes, (size_t)n, bytes.n);
+		} else if (errno == EAGAIN) {
+			if (clock_mono_us() > end)
+				fail_msg("the relay reads no more");
+		} else {
+			return false;
+		}
+		turn(s);
+	}
+	return true;
+}
+
+static inline bool
+say(struct stage *s, struct peer *p, const char *text)
+{
+	return say_span(s, p, span_str(text));
+}
+
+static inline void
+listen_in(struct peer *p)
+{
+	char bytes[65536];
+
+	while (!p->eof) {
+		ssize_t n = recv(p->fd, bytes, sizeof(bytes), 0);
+		if (n > 0) {
+			buf_put(&p->in, bytes, (size_t)n);
+			continue;
+		}
+		p->eof = n == 0 || errno != EAGAIN;
+		p->reset = n < 0 && errno == ECONNRESET;
+		break;
+	}
+}
+
+static inline bool
+heard(struct peer *p, const char *text)
+{
+	listen_in(p);
+	return p->in.n && memmem(p->in.p + p->in.start, p->in.n, text, strlen(text));
+}
+
+static inline bool
+heard_n(struct peer *p, size_t n)
+{
+	listen_in(p);
+	return p->in.n >= n;
+}
+
+static inline bool
+closed(struct peer *p)
+{
+	listen_in(p);
+	return p->eof;
+}
+
+/* Waits for exactly these bytes, and takes them. */
+static inline void
+expect_bytes(struct stage *s, struct peer *p, const char *text)
+{
+	uint64_t end = clock_mono_us() + WAIT_MS * 1000ull;
+	size_t n = strlen(text);
+
+	while (!heard_n(p, n) && !p->eof && clock_mono_us() < end) {
+		turn(s);
+		usleep(20);
+	}
+	if (!span_eq(span_cut(buf_view(&p->in), 0, n), span_of(text, n)))
+		fail_msg("got \"%.*s\" instead of \"%s\"", SPAN_ARG(buf_view(&p->in)), text);
+	buf_consume(&p->in, n);
+}
+
+/* The newest exchange. */
+static inline struct exchange *
+exchange(struct stage *s)
+{
+	assert_non_null(s->gate.exchanges);
+	return s->gate.exchanges;
+}
+
+#endif

@@ -1,0 +1,687 @@
+/* The relay between an edge and a provider that behave: heads, bodies, framing,
+ * reuse, and the last byte that waits for the record. */
+#include "scenario/relay_stage.h"
+
+#define UP_HEAD	  "POST /v1/x HTTP/1.1\r\nhost: h\r\n"
+#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
+#define FIELDS	  "x-tollgate-id: tg-1\r\n"
+
+static int
+setup(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	stage_open(s);
+	*state = s;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	stage_close(*state);
+	free(*state);
+	return 0;
+}
+
+/* ---- one exchange, whichever way it is cut ---- */
+
+struct copy_case {
+	const char *name;
+	const char *request;
+	const char *upstream; /* what the provider gets */
+	const char *answer;   /* what it says */
+	const char *response; /* what the edge gets */
+	const char *method;   /* NULL: POST */
+	bool closes;	      /* the provider closes behind its answer */
+	bool drops;	      /* the connection to it is not reused */
+	enum exchange_body mode;
+};
+
+/* clang-format off */
+static const struct copy_case copies[] = {
+	{ "a counted body passes as it is",
+		POST("content-length: 5\r\n") "hello",
+		UP_HEAD "content-length: 5\r\n\r\nhello",
+		DOWN_HEAD "content-type: text/plain\r\ncontent-length: 3\r\n\r\nabc",
+		DOWN_HEAD "content-type: text/plain\r\n" FIELDS "content-length: 3\r\n\r\nabc", NULL, false, false, BODY_COPY },
+	{ "chunks are joined and chunked again",
+		POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n0\r\nx-trailer: dropped\r\n\r\n",
+		UP_HEAD "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-tollgate-id: forged\r\n\r\n",
+		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n00000003\r\nabc\r\n0\r\n\r\n", NULL, false, false, BODY_COPY },
+	{ "a response until the close becomes chunks",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		"HTTP/1.0 200 OK\r\n\r\nabc",
+		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n00000003\r\nabc\r\n0\r\n\r\n", NULL, true, true, BODY_COPY },
+	{ "a request without a body stays one",
+		POST(""),
+		UP_HEAD "\r\n",
+		DOWN_HEAD "content-length: 0\r\n\r\n",
+		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_NONE },
+	{ "an empty body stays one",
+		POST("content-length: 0\r\n"),
+		UP_HEAD "content-length: 0\r\n\r\n",
+		DOWN_HEAD "content-length: 0\r\n\r\n",
+		DOWN_HEAD FIELDS "content-length: 0\r\n\r\n", NULL, false, false, BODY_NONE },
+	{ "the body is swapped, what arrives is dropped",
+		POST("content-length: 9\r\n") "my secret",
+		UP_HEAD "content-length: 11\r\n\r\nmy [SECRET]",
+		DOWN_HEAD "content-length: 1\r\n\r\na",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_SWAP },
+	{ "a deferred body is decided whole and goes out counted",
+		POST("transfer-encoding: chunked\r\n") "5\r\nhello\r\n6\r\n world\r\n0\r\na: b\r\n\r\n",
+		UP_HEAD "content-length: 11\r\n\r\nhello world",
+		DOWN_HEAD "content-length: 1\r\n\r\na",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_DEFER },
+	{ "a deferred body of known length too",
+		POST("content-length: 11\r\n") "hello world",
+		UP_HEAD "content-length: 11\r\n\r\nhello world",
+		DOWN_HEAD "content-length: 1\r\n\r\na",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_DEFER },
+	{ "the answer to HEAD has a length and no body",
+		"HEAD / HTTP/1.1\r\n" TICKET "\r\n",
+		"HEAD /v1/x HTTP/1.1\r\nhost: h\r\n\r\n",
+		DOWN_HEAD "content-length: 1000\r\n\r\n",
+		DOWN_HEAD FIELDS "content-length: 1000\r\n\r\n", "HEAD", false, false, BODY_NONE },
+	{ "204 has neither",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", NULL, false, false, BODY_COPY },
+	{ "204 with a length has neither, and ends the connection",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", NULL, false, true, BODY_COPY },
+	{ "304 may name a length",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		"HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\ncontent-length: 5\r\n\r\n",
+		"HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\n" FIELDS "content-length: 5\r\n\r\n", NULL, false, false, BODY_COPY },
+	{ "interim responses stay behind",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" DOWN_HEAD "content-length: 1\r\n\r\na",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_COPY },
+	{ "connection fields and forged ones stay behind",
+		POST("content-length: 1\r\nx-tollgate-id: forged\r\nauthorization: not read\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		DOWN_HEAD "X-Tollgate-Id: forged\r\nx-tollgate-anything: forged\r\nConnection: x-hop\r\nX-Hop: 1\r\n"
+			"Keep-Alive: timeout=5\r\nTrailer: x\r\nUpgrade: h2c\r\nServer: s\r\ncontent-length: 1\r\n\r\na",
+		DOWN_HEAD "Server: s\r\n" FIELDS "content-length: 1\r\n\r\na", NULL, false, false, BODY_COPY },
+	{ "a provider that closes is not asked again on that connection",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		DOWN_HEAD "connection: close\r\ncontent-length: 1\r\n\r\na",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, true, BODY_COPY },
+	{ "bytes behind the response end the connection",
+		POST("content-length: 1\r\n") "x",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		DOWN_HEAD "content-length: 1\r\n\r\naHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison",
+		DOWN_HEAD FIELDS "content-length: 1\r\n\r\na", NULL, false, true, BODY_COPY },
+};
+/* clang-format on */
+
+/* Removes the sizes of chunks, which depend on how the bytes were cut. */
+static void
+unchunk(struct buf *b)
+{
+	struct http_message m;
+	struct http_field fields[32];
+	struct http_scan scan = { 0, 0 };
+	struct buf out;
+	struct http_body body;
+	struct span in = buf_view(b), payload;
+	ssize_t n = in.n > 5 && in.p[0] == 'H' && in.p[4] == '/'
+			    ? http_parse_response(in, &scan, fields, 32, false, &m)
+			    : http_parse_request(in, &scan, fields, 32, &m);
+
+	if (n <= 0 || m.framing != HTTP_CHUNKED)
+		return;
+	buf_init(&out, 0);
+	buf_span(&out, span_cut(in, 0, (size_t)n));
+	in = span_cut(in, (size_t)n, in.n);
+	http_body_init(&body, HTTP_CHUNKED, 0);
+	while ((n = http_body_next(&body, in, &payload)) > 0) {
+		buf_span(&out, payload);
+		in = span_cut(in, (size_t)n, in.n);
+	}
+	buf_str(&out, body.done ? "<end>" : n < 0 ? "<broken>" : "<open>");
+	buf_span(&out, in);
+	buf_free(b);
+	*b = out;
+}
+
+static void
+same_message(const struct copy_case *c, const char *what, struct peer *p, const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, want);
+	unchunk(&b);
+	unchunk(&p->in);
+	if (!span_eq(buf_view(&b), buf_view(&p->in)))
+		fail_msg("%s: %s was\n%.*s\nnot\n%.*s", c->name, what,
+			SPAN_ARG(buf_view(&p->in)), SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+}
+
+/* The message is whole: its framing says so. */
+static bool
+whole(struct peer *p, const char *want, bool to_head)
+{
+	struct http_message m;
+	struct http_field fields[32];
+	struct http_scan scan = { 0, 0 };
+	struct http_body body;
+	struct span in, payload;
+
+	listen_in(p);
+	in = buf_view(&p->in);
+	ssize_t n = want[0] == 'H' && want[4] == '/'
+			    ? http_parse_response(in, &scan, fields, 32, to_head, &m)
+			    : http_parse_request(in, &scan, fields, 32, &m);
+	if (n <= 0)
+		return false;
+	http_body_init(&body, m.framing, m.length);
+	in = span_cut(in, (size_t)n, in.n);
+	while ((n = http_body_next(&body, in, &payload)) > 0)
+		in = span_cut(in, (size_t)n, in.n);
+	return body.done;
+}
+
+/* Says it in pieces of `step` bytes, one a turn. */
+static void
+say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
+{
+	struct span rest = span_str(text);
+
+	while (rest.n) {
+		/* Bytes behind a complete message may find it closed. */
+		if (!say_span(s, p, span_cut(rest, 0, step)))
+			return;
+		turn(s);
+		rest = span_cut(rest, step, rest.n);
+	}
+}
+
+static void
+script(struct stage *s, const struct copy_case *c)
+{
+	s->gate.plan.body_mode = c->mode;
+	s->gate.plan.body =
+		c->mode == BODY_SWAP ? SPAN_LIT("my [SECRET]") : (struct span){ NULL, 0 };
+	s->gate.plan.head.method = span_str(c->method ? c->method : "POST");
+}
+
+static void
+copy_once(struct stage *s, const struct copy_case *c, struct peer *edge, struct peer *up,
+	size_t request_step, size_t answer_step)
+{
+	script(s, c);
+	say_slowly(s, edge, c->request, request_step);
+	if (up->fd < 0)
+		*up = egress_accept(s);
+	until(s, whole(up, c->upstream, false));
+	same_message(c, "the request", up, c->upstream);
+	buf_clear(&up->in);
+	say_slowly(s, up, c->answer, answer_step);
+	if (c->closes)
+		peer_close(up);
+	until(s, whole(edge, c->response, c->method != NULL));
+	same_message(c, "the response", edge, c->response);
+	buf_clear(&edge->in);
+	until(s, exchange(s)->freed);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+	assert_int_equal(s->gate.finishes, s->gate.opened);
+	turn(s);
+}
+
+static void
+exchanges_pass(void **state)
+{
+	struct stage *s = *state;
+	static const size_t steps[] = { 1, 2, 3, 7, 64, 100000 };
+
+	stage_start(s);
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++)
+		for (size_t a = 0; a < 6; a++)
+			for (size_t b = 0; b < 6; b++) {
+				copy_once(s, &copies[i], &edge, &up, steps[a], steps[b]);
+				if (copies[i].drops && up.fd >= 0) {
+					until(s, closed(&up));
+					peer_close(&up);
+				}
+				/* The edge's connection serves them all. */
+				assert_false(closed(&edge));
+			}
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+static void
+both_sides_reuse_their_connections(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (int i = 0; i < 5; i++)
+		copy_once(s, &copies[0], &edge, &up, 1000, 1000);
+	assert_int_equal(count(s, M_RELAY_CONNS), 1);
+	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
+	assert_int_equal(count(s, M_RELAY_REUSED), 4);
+	/* Another edge finds the same pooled connection. */
+	struct peer other = edge_connect(s);
+	copy_once(s, &copies[1], &other, &up, 1000, 1000);
+	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
+	/* Idle connections hold no buffers. */
+	for (const struct edge *c = s->relay->edges; c; c = c->next) {
+		assert_null(c->in.p);
+		assert_null(c->out.p);
+		assert_null(c->whole.p);
+	}
+	for (const struct upstream *u = s->relay->pool; u; u = u->next) {
+		assert_null(u->in.p);
+		assert_null(u->out.p);
+	}
+	assert_int_equal(relay_active(s->relay), 0);
+	peer_close(&edge);
+	peer_close(&other);
+	peer_close(&up);
+}
+
+/* ---- the last byte ---- */
+
+static const struct {
+	const char *name, *answer, *early; /* what the edge has before the record is durable */
+	const char *late;
+	bool pieces; /* the answer comes in two reads */
+} last_bytes[] = {
+	{ "a response that comes whole waits whole", DOWN_HEAD "content-length: 3\r\n\r\nabc",
+		"", DOWN_HEAD FIELDS "content-length: 3\r\n\r\nabc", false },
+	{ "the last byte of a counted body waits", DOWN_HEAD "content-length: 6\r\n\r\nabc|def",
+		DOWN_HEAD FIELDS "content-length: 6\r\n\r\nabcde", "f", true },
+	{ "a head without a body waits", "HTTP/1.1 204 N|o Content\r\n\r\n", "",
+		"HTTP/1.1 204 No Content\r\n" FIELDS "\r\n", true },
+	{ "the last chunk waits",
+		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n|0\r\n\r\n",
+		DOWN_HEAD FIELDS "transfer-encoding: chunked\r\n\r\n00000003\r\nabc\r\n",
+		"0\r\n\r\n", true },
+	{ "of an event stream only the last chunk waits, though it came whole",
+		DOWN_HEAD
+		"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+		"9\r\ndata: x\n\n\r\n0\r\n\r\n",
+		DOWN_HEAD "content-type: text/event-stream\r\n" FIELDS
+			  "transfer-encoding: chunked\r\n\r\n00000009\r\ndata: x\n\n\r\n",
+		"0\r\n\r\n", false },
+};
+
+static void
+the_last_byte_waits_for_the_record(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	/* The record succeeds, then fails. */
+	for (size_t i = 0; i < 2 * sizeof(last_bytes) / sizeof(last_bytes[0]); i++) {
+		size_t row = i / 2;
+		bool fails = i & 1;
+		struct peer edge = edge_connect(s);
+		s->gate.finish_s = 0.05;
+		s->gate.finish_err = fails ? ERR_IO : 0;
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		until(s, s->gate.opened == i + 1);
+		struct peer up = { .fd = -1 };
+		if (i == 0 || !s->relay->pool)
+			up = egress_accept(s);
+		char answer[512], *second = NULL;
+		snprintf(answer, sizeof(answer), "%s", last_bytes[row].answer);
+		if (last_bytes[row].pieces) {
+			second = strchr(answer, '|');
+			*second++ = '\0';
+		}
+		until(s, heard(&up, "\r\n\r\nx"));
+		say(s, &up, answer);
+		pass(s, 2);
+		if (second)
+			say(s, &up, second);
+		until(s, s->gate.finishes == i + 1);
+		if (last_bytes[row].early[0])
+			expect_bytes(s, &edge, last_bytes[row].early);
+		pass(s, 20);
+		listen_in(&edge);
+		if (edge.in.n || edge.eof)
+			fail_msg("%s: \"%.*s\" went too early", last_bytes[row].name,
+				SPAN_ARG(buf_view(&edge.in)));
+		if (!fails) {
+			expect_bytes(s, &edge, last_bytes[row].late);
+			assert_false(closed(&edge));
+		} else if (last_bytes[row].early[0]) {
+			until(s, closed(&edge));
+			assert_int_equal(edge.in.n, 0);
+		} else {
+			until(s, heard(&edge, "HTTP/1.1 503 "));
+			until(s, heard(&edge, "audit_unavailable"));
+		}
+		peer_close(&edge);
+		peer_close(&up);
+		pass(s, 2);
+	}
+}
+
+/* ---- continue, denial, metering ---- */
+
+static void
+the_edge_is_told_to_continue_once_the_body_is_wanted(void **state)
+{
+	struct stage *s = *state;
+	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_DEFER };
+
+	stage_start(s);
+	s->gate.claim_s = 0.02;
+	s->gate.plan.body = span_str("x");
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (int i = 0; i < 3; i++) {
+		s->gate.plan.body_mode = modes[i];
+		say(s, &edge, POST("content-length: 1\r\nexpect: 100-continue\r\n"));
+		pass(s, 10);
+		assert_false(heard_n(&edge, 1));
+		expect_bytes(s, &edge, "HTTP/1.1 100 Continue\r\n\r\n");
+		say(s, &edge, "x");
+		if (up.fd < 0)
+			up = egress_accept(s);
+		expect_bytes(s, &up, UP_HEAD "content-length: 1\r\n\r\nx");
+		say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
+		until(s, exchange(s)->freed);
+		turn(s);
+	}
+	/* Not where the body is there already, and not before a refusal. */
+	s->gate.plan.body_mode = BODY_DEFER;
+	s->gate.plan.body_cap_bytes = 10;
+	say(s, &edge, POST("content-length: 11\r\nexpect: 100-continue\r\n"));
+	expect_bytes(s, &edge, "HTTP/1.1 413 ");
+	peer_close(&edge);
+	edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 1\r\nexpect: 100-continue\r\n") "y");
+	expect_bytes(s, &up, UP_HEAD "content-length: 1\r\n\r\nx");
+	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+	expect_bytes(s, &edge, DOWN_HEAD FIELDS);
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+static void
+a_deferred_body_may_be_denied(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	s->gate.plan.body_mode = BODY_DEFER;
+	s->gate.deny = true;
+	s->gate.finish_s = 0.02;
+	struct peer edge = edge_connect(s);
+	for (int i = 0; i < 2; i++) {
+		say(s, &edge, POST("content-length: 6\r\n") "secret");
+		until(s, s->gate.finishes == (size_t)i + 1);
+		assert_int_equal(exchange(s)->result.end, END_DENIED);
+		assert_true(span_is(buf_view(&exchange(s)->seen), "secret"));
+		assert_false(heard_n(&edge, 1));
+		expect_bytes(s, &edge,
+			"HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\n"
+			"cache-control: no-store\r\nx-tollgate-decision: deny\r\n"
+			"content-length: 18\r\n\r\n{\"error\":\"denied\"}");
+		/* It was read whole: the connection lives. */
+		assert_false(closed(&edge));
+	}
+	no_egress(s);
+	peer_close(&edge);
+}
+
+static void
+usage_is_read_and_hidden(void **state)
+{
+	struct stage *s = *state;
+	static const char usage[] =
+		"data: "
+		"{\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":"
+		"{\"prompt_tokens\":7,\"completion_tokens\":5,\"total_tokens\":12}}\n\n";
+	static const char word[] =
+		"data: "
+		"{\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,"
+		"\"delta\":{\"content\":\"hi\"}}]}\n\n";
+	char answer[1024];
+
+	stage_start(s);
+	s->gate.plan.meter = true;
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (int hides = 0; hides < 2; hides++) {
+		s->gate.plan.hide_usage = hides;
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		if (up.fd < 0)
+			up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\nx"));
+		buf_clear(&up.in);
+		snprintf(answer, sizeof(answer),
+			DOWN_HEAD "content-type: text/event-stream; charset=utf-8\r\n"
+				  "content-length: %zu\r\n\r\n%s%sdata: [DONE]\n\n",
+			strlen(word) + strlen(usage) + 14, word, usage);
+		say_slowly(s, &up, answer, 50);
+		if (hides)
+			until(s, heard(&edge, "\r\n0\r\n\r\n"));
+		else
+			until(s, heard(&edge, "data: [DONE]\n\n"));
+		assert_int_equal(heard(&edge, "transfer-encoding: chunked"), hides);
+		assert_int_equal(heard(&edge, "prompt_tokens"), !hides);
+		assert_true(heard(&edge, "\"hi\""));
+		assert_true(heard(&edge, "[DONE]"));
+		assert_true(exchange(s)->result.usage.known);
+		assert_int_equal(exchange(s)->result.usage.input_tokens, 7);
+		assert_int_equal(exchange(s)->result.usage.output_tokens, 5);
+		assert_true(exchange(s)->result.output_begun);
+		buf_clear(&edge.in);
+		turn(s);
+	}
+	/* A JSON answer passes byte by byte as it is. */
+	say(s, &edge, POST("content-length: 1\r\n") "x");
+	until(s, heard(&up, "\r\n\r\nx"));
+	say(s, &up,
+		DOWN_HEAD
+		"content-type: application/json\r\ncontent-length: 71\r\n\r\n"
+		"{\"choices\":[], \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2"
+		",\"x\":0}}");
+	until(s, heard(&edge, "\"completion_tokens\":2,\"x\":0}}"));
+	assert_int_equal(exchange(s)->result.usage.input_tokens, 3);
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+static void
+response_bytes_leave_in_the_turn_in_which_they_came(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 1\r\n") "x");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	say(s, &up,
+		DOWN_HEAD
+		"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+	until(s, heard(&edge, "\r\n\r\n"));
+	for (int i = 0; i < 20; i++) {
+		buf_clear(&edge.in);
+		assert_int_equal(send(up.fd, "9\r\ndata: x\n\n\r\n", 14, 0), 14);
+		turn(s);
+		assert_true(heard(&edge, "00000009\r\ndata: x\n\n\r\n"));
+	}
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+/* ---- large bodies ---- */
+
+static void
+large_bodies_pass_in_bounded_memory(void **state)
+{
+	struct stage *s = *state;
+	static char block[1 << 16];
+	size_t total = 24u << 20, sent = 0, got = 0, most = 0;
+
+	stage_start(s);
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (char)('a' + i % 23);
+	struct peer edge = edge_connect(s);
+	char head[256];
+	snprintf(head, sizeof(head), POST("content-length: %zu\r\n"), total);
+	say(s, &edge, head);
+	struct peer up = egress_accept(s);
+	/* The provider does not read: the edge's bytes pile up nowhere. */
+	for (int idle = 0; idle < 20; idle++) {
+		ssize_t n = send(edge.fd, block, sizeof(block), MSG_NOSIGNAL);
+		if (n > 0) {
+			sent += (size_t)n;
+			idle = 0;
+		}
+		turn(s);
+	}
+	const struct edge *c = s->relay->edges;
+	assert_true(sent < 4u << 20);
+	assert_true(c->in.size + c->up->out.size <= 512u << 10);
+	/* Now it reads: everything arrives, in order. */
+	while (got < total) {
+		if (sent < total) {
+			size_t n = total - sent < sizeof(block) ? total - sent : sizeof(block);
+			size_t at = sent % sizeof(block);
+			ssize_t k = send(edge.fd, block + at,
+				n < sizeof(block) - at ? n : sizeof(block) - at, MSG_NOSIGNAL);
+			sent += k > 0 ? (size_t)k : 0;
+		}
+		turn(s);
+		listen_in(&up);
+		if (got == 0 && up.in.n) {
+			until(s, heard(&up, "\r\n\r\n"));
+			const char *end = memmem(up.in.p + up.in.start, up.in.n, "\r\n\r\n", 4);
+			buf_consume(&up.in, (size_t)(end - up.in.p) - up.in.start + 4);
+		}
+		struct span v = buf_view(&up.in);
+		for (size_t i = 0; i < v.n; i++)
+			if (v.p[i] != block[(got + i) % sizeof(block)])
+				fail_msg("byte %zu differs", got + i);
+		got += v.n;
+		buf_clear(&up.in);
+		if (c->in.size + c->up->out.size > most)
+			most = c->in.size + c->up->out.size;
+	}
+	assert_int_equal(exchange(s)->seen.n, total);
+	assert_true(exchange(s)->seen_last);
+	assert_true(most <= 512u << 10);
+	/* The response: the edge reads nothing, then all. */
+	snprintf(head, sizeof(head), DOWN_HEAD "content-length: %zu\r\n\r\n", total);
+	say(s, &up, head);
+	sent = got = most = 0;
+	for (int idle = 0; idle < 20; idle++) {
+		ssize_t n = send(up.fd, block, sizeof(block), MSG_NOSIGNAL);
+		if (n > 0) {
+			sent += (size_t)n;
+			idle = 0;
+		}
+		turn(s);
+	}
+	assert_true(sent < 4u << 20);
+	assert_true(c->out.size <= 1u << 20);
+	until(s, heard(&edge, "\r\n\r\n"));
+	buf_consume(&edge.in,
+		strlen(DOWN_HEAD FIELDS) + strlen("content-length: 25165824\r\n\r\n"));
+	while (got < total) {
+		if (sent < total) {
+			size_t at = sent % sizeof(block), n = total - sent;
+			ssize_t k = send(up.fd, block + at,
+				n < sizeof(block) - at ? n : sizeof(block) - at, MSG_NOSIGNAL);
+			sent += k > 0 ? (size_t)k : 0;
+		}
+		turn(s);
+		listen_in(&edge);
+		struct span v = buf_view(&edge.in);
+		for (size_t i = 0; i < v.n; i++)
+			if (v.p[i] != block[(got + i) % sizeof(block)])
+				fail_msg("byte %zu differs", got + i);
+		got += v.n;
+		buf_clear(&edge.in);
+	}
+	assert_true(c->out.size <= 1u << 20);
+	until(s, exchange(s)->freed);
+	assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+	assert_int_equal(exchange(s)->result.response_bytes, total);
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+static void
+large_swaps_and_deferred_bodies_pass(void **state)
+{
+	struct stage *s = *state;
+	size_t n = 3u << 20;
+	char *body = malloc(n), head[256];
+
+	assert_non_null(body);
+	for (size_t i = 0; i < n; i++)
+		body[i] = (char)('A' + i % 19);
+	stage_start(s);
+	s->gate.plan.body_cap_bytes = 4u << 20;
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (int deferred = 0; deferred < 2; deferred++) {
+		s->gate.plan.body_mode = deferred ? BODY_DEFER : BODY_SWAP;
+		s->gate.plan.body = deferred ? (struct span){ NULL, 0 } : span_of(body, n);
+		snprintf(head, sizeof(head), POST("content-length: %zu\r\n"), deferred ? n : 4);
+		say(s, &edge, head);
+		say_span(s, &edge, deferred ? span_of(body, n) : SPAN_LIT("gone"));
+		if (up.fd < 0)
+			up = egress_accept(s);
+		size_t want = strlen(UP_HEAD "content-length: 3145728\r\n\r\n") + n;
+		until(s, heard_n(&up, want));
+		assert_memory_equal(up.in.p + up.in.start + want - n, body, n);
+		if (deferred) {
+			assert_true(exchange(s)->held >= n && exchange(s)->held <= 4u << 20);
+			assert_true(span_eq(buf_view(&exchange(s)->seen), span_of(body, n)));
+		}
+		buf_clear(&up.in);
+		say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
+		until(s, exchange(s)->freed);
+		turn(s);
+	}
+	peer_close(&edge);
+	peer_close(&up);
+	free(body);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(exchanges_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			both_sides_reuse_their_connections, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_last_byte_waits_for_the_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_edge_is_told_to_continue_once_the_body_is_wanted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_deferred_body_may_be_denied, setup, teardown),
+		cmocka_unit_test_setup_teardown(usage_is_read_and_hidden, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			response_bytes_leave_in_the_turn_in_which_they_came, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			large_bodies_pass_in_bounded_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			large_swaps_and_deferred_bodies_pass, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
