@@ -17,6 +17,7 @@ static struct metrics counters;
 static struct gate {
 	bool at_once; /* answer inside notify */
 	struct agent_call *calls[CALLS];
+	const struct spop_message *asked[CALLS];
 	struct span bodies[CALLS];
 	size_t n, gone, messages;
 } gate;
@@ -48,6 +49,7 @@ on_notify(void *ctx, struct agent_call *call, const struct spop_message *m, size
 	assert_null(agent_call_data(call));
 	assert_true(gate.n < CALLS);
 	gate.messages += n;
+	gate.asked[gate.n] = m;
 	gate.bodies[gate.n] = body ? body->s : span_of(NULL, 0);
 	gate.calls[gate.n] = call;
 	agent_call_set(call, &gate.calls[gate.n++]);

@@ -89,6 +89,30 @@ acks_go_out_in_any_order(void **state)
 }
 
 static void
+hundreds_of_connections_use_the_same_keys(void **state)
+{
+	static struct peer p[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(p); i++)
+		p[i] = greeted(SOCK_STREAM, 16380);
+	for (size_t i = 0; i < COUNT(p); i++)
+		ask(&p[i], 1, 1, i % 2 ? "odd" : "even");
+	assert_int_equal(agent_pending(ag), COUNT(p));
+	assert_int_equal(agent_conns(ag), COUNT(p));
+	for (size_t i = COUNT(p); i-- > 0;) {
+		assert_true(span_is(gate.bodies[i], i % 2 ? "odd" : "even"));
+		permit(i);
+		hear_ack(&p[i], 1, 1);
+	}
+	for (size_t i = 0; i < COUNT(p); i++) {
+		hear_nothing(&p[i]);
+		leave(&p[i]);
+	}
+	assert_int_equal(counters.v[M_SPOP_ERRORS], 0);
+}
+
+static void
 a_frame_lives_until_its_ack(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 65532);
@@ -106,7 +130,8 @@ a_frame_lives_until_its_ack(void **state)
 		for (size_t k = 0; k < 20; k++) {
 			size_t i = k * 7 % 20, at = gate.n - 20 + i;
 			memset(body, 'a' + (int)i, sizeof(body));
-			assert_true(span_eq(gate.bodies[at], span_of(body, 150 * i)));
+			assert_true(span_eq(
+				spop_arg(gate.asked[at], "body")->s, span_of(body, 150 * i)));
 			permit(at);
 			hear_ack(&p, i + 1, 1);
 		}
@@ -380,6 +405,7 @@ static const struct {
 		false, SPOP_E_INVALID },
 	{ "a frame of one byte too many", true, 1001, SPAN_LIT(""), false, SPOP_E_TOO_BIG },
 	{ "a frame of 4 GiB", true, UINT32_MAX, SPAN_LIT(""), false, SPOP_E_TOO_BIG },
+	{ "a frame of no bytes", true, 0, SPAN_LIT(""), false, SPOP_E_INVALID },
 	{ "a frame that is no header", true, 6, SPAN_LIT("\x03\0\0\0\1\1"), false,
 		SPOP_E_INVALID },
 	{ "a first fragment", true, 0, SPAN_LIT("\x03\0\0\0\0\1\1"), false, SPOP_E_FRAGMENT },
@@ -480,6 +506,7 @@ main(void)
 		T(hello_is_answered_with_the_smaller_frame_size),
 		T(a_health_check_gets_hello_and_the_end),
 		T(acks_go_out_in_any_order),
+		T(hundreds_of_connections_use_the_same_keys),
 		T(a_frame_lives_until_its_ack),
 		T(frames_may_be_cut_anywhere),
 		T(many_frames_arrive_in_one_read),

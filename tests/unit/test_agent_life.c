@@ -185,6 +185,10 @@ draining_answers_all_that_was_received(void **state)
 	peer_put_notify(&b, 1, 1, SPAN_LIT("unread as yet"));
 	assert_int_equal(send(late.fd, buf_view(&b).p, b.n, 0), b.n);
 	assert_int_equal(send(half.fd, buf_view(&b).p, 10, 0), 10);
+	/* idle is not what has unread bytes: these two are the newest connections */
+	assert_false(conn_idle(ag->conns));
+	assert_false(conn_idle(ag->conns->next));
+	assert_true(conn_idle(ag->conns->next->next->next));
 	ev_now_update(loop);
 	agent_drain(ag);
 	agent_drain(ag);
