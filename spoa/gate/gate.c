@@ -37,6 +37,12 @@ gate_shared_free(struct gate_shared **s)
 	*s = NULL;
 }
 
+size_t
+gate_held_bytes(const struct gate_shared *s)
+{
+	return atomic_load_explicit(&s->holds.all, memory_order_relaxed);
+}
+
 /* ---- lists ---- */
 
 void

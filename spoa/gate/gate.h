@@ -146,6 +146,9 @@ struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audi
 	const unsigned char prompt_key[32]);
 void gate_shared_free(struct gate_shared **s);
 
+/* Bytes held by all requests. Any thread. */
+size_t gate_held_bytes(const struct gate_shared *s);
+
 /* On the worker's own thread or before it runs. `mail` is the worker's mailbox,
  * drained by its loop. Takes a reference of `snap`. */
 struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,

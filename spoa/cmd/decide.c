@@ -1,0 +1,290 @@
+/* tollgate decide: what the policy says about one request, without HAProxy,
+ * Redis or a journal. The steps are the daemon's own. */
+#include <getopt.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "gate/request.h"
+
+static struct span
+member(json_t *o, const char *name)
+{
+	json_t *v = json_object_get(o, name);
+
+	return json_is_string(v) ? span_of(json_string_value(v), json_string_length(v))
+				 : (struct span){ NULL, 0 };
+}
+
+static bool
+add_field(struct request *r, size_t *size, const char *name, json_t *value)
+{
+	if (!json_is_string(value) || r->head.nfields == *size)
+		return false;
+	r->head.fields[r->head.nfields++] = (struct http_field){ span_str(name),
+		span_of(json_string_value(value), json_string_length(value)) };
+	return true;
+}
+
+/* {"name": "value"} or {"name": ["value", …]}; `host` stands beside them. */
+static const char *
+read_headers(struct request *r, json_t *in)
+{
+	json_t *headers = json_object_get(in, "headers"), *v, *one;
+	const char *name;
+	size_t size = CAP_HEADERS, i;
+	bool has_host = false;
+
+	r->head.fields = arena_array(&r->arena, size, sizeof(*r->head.fields));
+	if (!r->head.fields)
+		return "out of memory";
+	if (headers && !json_is_object(headers))
+		return "headers must be an object";
+	json_object_foreach(headers, name, v)
+	{
+		has_host = has_host || span_ieq(span_str(name), SPAN_LIT("host"));
+		if (json_is_array(v)) {
+			json_array_foreach(
+				v, i, one) if (!add_field(r, &size, name,
+						       one)) return "a header's values must be "
+								    "strings";
+		} else if (!add_field(r, &size, name, v)) {
+			return "a header's value must be a string or a list of strings";
+		}
+	}
+	json_t *host = json_object_get(in, "host");
+	if (host && !has_host && !add_field(r, &size, "host", host))
+		return "host must be a string";
+	return NULL;
+}
+
+static const char *
+read_body(struct request *r, json_t *in)
+{
+	struct span text = member(in, "body"), b64 = member(in, "body_base64");
+	size_t n = 0;
+
+	if (!json_object_get(in, "body") && !json_object_get(in, "body_base64"))
+		return NULL;
+	if (b64.p) {
+		unsigned char *out = arena_alloc(&r->arena, b64.n + 1);
+		if (!out)
+			return "out of memory";
+		if (sodium_base642bin(out, b64.n + 1, b64.p, b64.n, "\r\n", &n, NULL,
+			    sodium_base64_VARIANT_ORIGINAL))
+			return "body_base64 is not base64";
+		text = span_of(out, n);
+	} else if (!text.p) {
+		return "body must be a string";
+	}
+	r->body_raw = text;
+	r->body_state = BODY_STATE_WHOLE;
+	r->declared_length = (int64_t)text.n;
+	return NULL;
+}
+
+static const char *
+read_request(struct request *r, json_t *in)
+{
+	struct span target = member(in, "path"), when = member(in, "time");
+
+	r->head.method = member(in, "method");
+	if (!r->head.method.n)
+		r->head.method = SPAN_LIT("POST");
+	if (!target.n)
+		return "path is missing";
+	bool has_query = span_chr(target, '?') < target.n;
+	struct span path = span_next(&target, '?');
+	if (!request_set_target(r, path, target, has_query))
+		return "out of memory";
+	r->src = member(in, "src");
+	if (when.n && clock_parse(when.p, when.n, &r->now_wall_ns) < 0)
+		return "time must be RFC 3339";
+	const char *why = read_headers(r, in);
+	return why ? why : read_body(r, in);
+}
+
+/* ---- output ---- */
+
+static json_t *
+text(struct span s)
+{
+	json_t *v = json_stringn(s.p ? s.p : "", s.n);
+
+	return v ? v : json_string("");
+}
+
+static json_t *
+identity_json(const struct identity *id)
+{
+	json_t *o = json_object(), *roles = json_array();
+
+	json_object_set_new(o, "method", json_string(id->method));
+	json_object_set_new(o, "person", text(id->person));
+	json_object_set_new(o, "agent", text(id->agent));
+	json_object_set_new(o, "department", text(id->department));
+	json_object_set_new(o, "team", text(id->team));
+	json_object_set_new(o, "tier", text(id->tier));
+	json_object_set_new(o, "clearance", json_integer(id->clearance));
+	for (size_t i = 0; i < id->nroles; i++)
+		json_array_append_new(roles, text(id->roles[i].s));
+	json_object_set_new(o, "roles", roles);
+	json_object_set_new(o, "verified", json_boolean(id->verified));
+	return o;
+}
+
+static json_t *
+findings_json(struct request *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->nhits; i++) {
+		const struct hit *h = &r->hits[i];
+		json_t *o = json_object();
+		json_object_set_new(o, "entity",
+			json_string(detect_entity_name(r->snap->rules, h->f.entity)));
+		json_object_set_new(o, "class",
+			json_string(detect_entity_class(r->snap->rules, h->f.entity)));
+		json_object_set_new(o, "score", json_real((double)h->f.score));
+		json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
+		json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+		struct splice at;
+		struct span raw = h->in_target ? span_of(r->head.path.p,
+							 r->head.path.n + 1 + r->head.query.n)
+					       : r->raw;
+		if (segment_splice(h->segment, raw, h->f.start, h->f.end, SPAN_LIT(""),
+			    &r->arena, &at) == 0) {
+			json_object_set_new(o, "start", json_integer((json_int_t)at.start));
+			json_object_set_new(o, "end", json_integer((json_int_t)at.end));
+		}
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *
+classes_json(struct request *r)
+{
+	json_t *list = json_array();
+	struct buf b;
+
+	buf_init(&b, 0);
+	request_classes(r, &b);
+	struct span rest = buf_view(&b);
+	while (rest.n)
+		json_array_append_new(list, text(span_next(&rest, ',')));
+	buf_free(&b);
+	return list;
+}
+
+static json_t *
+result_json(struct request *r)
+{
+	const struct decision *d = &r->decision;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "decision", json_string(decision_names[d->kind]));
+	json_object_set_new(o, "status", json_integer(d->kind == D_DENY ? d->status : 200));
+	json_object_set_new(o, "rule", json_string(d->rule ? d->rule : ""));
+	json_object_set_new(o, "reason", text(d->message));
+	json_object_set_new(o, "policy", json_string(r->snap->policy->label));
+	json_object_set_new(o, "identity", identity_json(&r->identity));
+	json_object_set_new(o, "route", json_string(r->route ? r->route->name : ""));
+	json_object_set_new(o, "model", text(r->body.model));
+	json_object_set_new(o, "classes", classes_json(r));
+	json_object_set_new(o, "findings", findings_json(r));
+	if (r->have_verdict && r->verdict.shadowed)
+		json_object_set_new(o, "shadow",
+			json_string(r->verdict.shadow_rule ? r->verdict.shadow_rule->name
+							   : "default"));
+	if (d->kind != D_DENY && r->rewritten.n)
+		json_object_set_new(o, "body", text(buf_view(&r->rewritten)));
+	if (d->kind != D_DENY && r->new_target.n)
+		json_object_set_new(o, "path", text(buf_view(&r->new_target)));
+	return o;
+}
+
+static int
+decide(struct snapshot *snap, json_t *in)
+{
+	struct request *r = malloc(sizeof(*r));
+	int code = EXIT_CANNOT;
+
+	if (!r)
+		return cmd_fail("decide", "out of memory");
+	request_init(r, snap, 0, CAP_REQUEST_ARENA);
+	const char *why = read_request(r, in);
+	if (why) {
+		cmd_fail("decide", "standard input: %s", why);
+		goto out;
+	}
+	for (size_t i = 0; i < nsteps; i++)
+		if (steps[i].run(r) == STEP_DECIDED)
+			break;
+	json_t *o = result_json(r);
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+	putchar('\n');
+	json_decref(o);
+	code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
+out:
+	request_clear(r);
+	free(r);
+	return code;
+}
+
+/* A folder stands for its policy.yaml. */
+static const char *
+policy_file(const char *named, char *room, size_t n)
+{
+	struct stat st;
+
+	if (stat(named, &st) < 0 || !S_ISDIR(st.st_mode))
+		return named;
+	snprintf(room, n, "%s/policy.yaml", named);
+	return room;
+}
+
+int
+cmd_decide(int argc, char **argv)
+{
+	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
+		{ NULL, 0, NULL, 0 } };
+	const char *policy = NULL, *config = NULL;
+	char room[4096];
+
+	for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;)
+		if (c == 'p')
+			policy = optarg;
+		else if (c == 'c')
+			config = optarg;
+		else
+			return cmd_usage(argv[0]);
+	if (optind != argc || (!policy && !config))
+		return cmd_usage(argv[0]);
+	if (sodium_init() < 0)
+		return cmd_fail("decide", "libsodium does not start");
+	struct diag d;
+	diag_init(&d);
+	struct snapshot *snap = snapshot_load(
+		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, &d);
+	if (!snap) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		diag_free(&d);
+		return EXIT_CANNOT;
+	}
+	json_error_t err;
+	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	int code = in && json_is_object(in) ? decide(snap, in)
+					    : cmd_fail("decide", "standard input: %s",
+						      in ? "must be a JSON object" : err.text);
+	json_decref(in);
+	snapshot_unref(&snap);
+	diag_free(&d);
+	return code;
+}

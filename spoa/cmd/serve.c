@@ -1,0 +1,27 @@
+/* tollgate serve: the daemon, in the foreground. */
+#include <sodium.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "net/server.h"
+
+int
+cmd_serve(int argc, char **argv)
+{
+	const char *named = NULL;
+
+	for (int c; (c = getopt(argc, argv, "c:")) != -1;)
+		if (c == 'c')
+			named = optarg;
+		else
+			return cmd_usage(argv[0]);
+	if (optind != argc)
+		return cmd_usage(argv[0]);
+	const char *file = config_find(named);
+	if (!file)
+		return cmd_fail("serve",
+			"no tollgate.yaml here or under /etc/tollgate; name one with -c");
+	if (sodium_init() < 0)
+		return cmd_fail("serve", "libsodium does not start");
+	return server_run(file);
+}

@@ -1,0 +1,220 @@
+/* Admin HTTP on libmicrohttpd: a table of paths, read only. */
+#include "net/admin.h"
+
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "net/listen.h"
+#include "net/server.h"
+
+struct admin {
+	struct server *server;
+	const struct config *cfg;
+	char token[256]; /* empty: nothing needs one */
+	struct side {
+		struct admin *admin;
+		struct MHD_Daemon *daemon;
+		bool tcp;
+		int fd;
+	} side[2];
+};
+
+struct page {
+	const char *path, *type;
+	bool open; /* without the token on TCP too */
+	unsigned (*write)(struct server *s, struct buf *out);
+};
+
+static unsigned
+page_metrics(struct server *s, struct buf *out)
+{
+	server_metrics(s, out);
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+page_healthz(struct server *s, struct buf *out)
+{
+	(void)s;
+	buf_str(out, "ok\n");
+	return MHD_HTTP_OK;
+}
+
+static unsigned
+page_readyz(struct server *s, struct buf *out)
+{
+	return server_ready(s, out) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static unsigned
+page_status(struct server *s, struct buf *out)
+{
+	server_status(s, out);
+	return MHD_HTTP_OK;
+}
+
+/* clang-format off */
+static const struct page pages[] = {
+	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  page_metrics },
+	{ "/healthz", "text/plain; charset=utf-8",                true,  page_healthz },
+	{ "/readyz",  "text/plain; charset=utf-8",                true,  page_readyz  },
+	{ "/status",  "application/json",                         false, page_status  },
+};
+/* clang-format on */
+
+static enum MHD_Result
+answer(struct MHD_Connection *c, unsigned status, const char *type, struct buf *b)
+{
+	struct span s = buf_view(b);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		s.n, (void *)(uintptr_t)(s.p ? s.p : ""), MHD_RESPMEM_MUST_COPY);
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, "content-type", type);
+	MHD_add_response_header(r, "cache-control", "no-store");
+	enum MHD_Result ok = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+static enum MHD_Result
+plain(struct MHD_Connection *c, unsigned status, const char *text)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, text);
+	enum MHD_Result ok = answer(c, status, "text/plain; charset=utf-8", &b);
+	buf_free(&b);
+	return ok;
+}
+
+static bool
+authorized(const struct side *s, struct MHD_Connection *c)
+{
+	const char *got = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+	char want[sizeof(s->admin->token) + 8];
+
+	if (!s->tcp)
+		return true; /* the socket's mode is the permission */
+	if (!s->admin->token[0] || !got)
+		return false;
+	size_t n = (size_t)snprintf(want, sizeof(want), "Bearer %s", s->admin->token);
+	return strlen(got) == n && sodium_memcmp(got, want, n) == 0;
+}
+
+static enum MHD_Result
+handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **con)
+{
+	static int seen;
+	const struct side *s = cls;
+
+	(void)version;
+	(void)upload;
+	if (!*con) { /* the head; answer once the body, if any, is through */
+		*con = &seen;
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		if (strcmp(url, pages[i].path))
+			continue;
+		if (strcmp(method, "GET") && strcmp(method, "HEAD"))
+			return plain(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET only\n");
+		if (!pages[i].open && !authorized(s, c))
+			return plain(c, MHD_HTTP_UNAUTHORIZED,
+				"bearer token of admin.token_file needed\n");
+		struct buf b;
+		buf_init(&b, 0);
+		unsigned status = pages[i].write(s->admin->server, &b);
+		enum MHD_Result ok = answer(c, status, pages[i].type, &b);
+		buf_free(&b);
+		return ok;
+	}
+	return plain(
+		c, MHD_HTTP_NOT_FOUND, "no such page: /metrics /healthz /readyz /status\n");
+}
+
+static int
+read_token(struct admin *a, struct buf *why)
+{
+	int fd = open(a->cfg->admin_token_file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, a->token, sizeof(a->token) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	while (n > 0 && (a->token[n - 1] == '\n' || a->token[n - 1] == ' '))
+		n--;
+	if (n <= 0) {
+		buf_printf(why, "%s: cannot read the admin token", a->cfg->admin_token_file);
+		return ERR_IO;
+	}
+	a->token[n] = '\0';
+	return 0;
+}
+
+static int
+start_side(struct admin *a, struct side *s, const struct address *at, bool tcp, struct buf *why)
+{
+	s->admin = a;
+	s->tcp = tcp;
+	s->fd = listen_open(at, 0600, NULL, why);
+	if (s->fd < 0)
+		return ERR_IO;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, s,
+		MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, 64u,
+		MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+	if (!s->daemon) {
+		buf_printf(why, "%s: the admin server does not start", at->text);
+		return ERR_IO;
+	}
+	return 0;
+}
+
+struct admin *
+admin_start(const struct config *cfg, struct server *server, struct buf *why)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->server = server;
+	a->cfg = cfg;
+	a->side[0].fd = a->side[1].fd = -1;
+	if ((cfg->admin_token_file && read_token(a, why) < 0) ||
+		(cfg->has_admin && start_side(a, &a->side[0], &cfg->admin, false, why) < 0) ||
+		(cfg->has_admin_tcp &&
+			start_side(a, &a->side[1], &cfg->admin_tcp, true, why) < 0))
+		admin_stop(&a);
+	return a;
+}
+
+void
+admin_stop(struct admin **ap)
+{
+	struct admin *a = *ap;
+
+	if (!a)
+		return;
+	for (int i = 0; i < 2; i++) {
+		if (a->side[i].daemon)
+			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
+		else if (a->side[i].fd >= 0)
+			close(a->side[i].fd);
+	}
+	if (a->cfg->has_admin)
+		listen_unlink(&a->cfg->admin);
+	sodium_memzero(a->token, sizeof(a->token));
+	free(a);
+	*ap = NULL;
+}

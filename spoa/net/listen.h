@@ -1,0 +1,17 @@
+/* Listening sockets. A unix socket is created with mode 660 (admin: 600), never
+ * wider, and takes the place of a stale one only after nobody answers there. */
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "policy/config.h"
+
+/* A non-blocking, close-on-exec listening socket, or negative with a message in
+ * *why. `group` NULL: unchanged. */
+int listen_open(const struct address *a, mode_t mode, const char *group, struct buf *why);
+/* Removes the file of a unix socket. */
+void listen_unlink(const struct address *a);
+
+#endif

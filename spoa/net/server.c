@@ -1,0 +1,492 @@
+/* Start, reload, drain, stop. */
+#include "net/server.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gate/audit.h"
+#include "gate/quota.h"
+#include "net/admin.h"
+#include "net/listen.h"
+
+struct sockets {
+	int agent[CONFIG_LISTENERS_MAX];
+	size_t nagent;
+	int relay;
+};
+
+struct running {
+	struct server *s;
+	struct ev_loop *loop;
+	ev_signal hup, term, intr;
+	ev_timer drain_check;
+	unsigned terms;
+};
+
+/* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
+static void
+notify_systemd(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	if (!path || !path[0] || strlen(path) >= sizeof(sa.sun_path))
+		return;
+	memcpy(sa.sun_path, path, strlen(path));
+	if (sa.sun_path[0] == '@')
+		sa.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		log_event(LOG_WARN, "systemd.unreachable", LS("socket", path));
+	close(fd);
+}
+
+/* ---- what the admin thread shows ---- */
+
+static struct snapshot *
+current(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct snapshot *snap = snapshot_ref(s->snap);
+	pthread_mutex_unlock(&s->lock);
+	return snap;
+}
+
+bool
+server_ready(struct server *s, struct buf *out)
+{
+	bool ok = true;
+	bool redis = true;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		redis = redis &&
+			atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+	struct snapshot *snap = current(s);
+	buf_printf(out, "policy: %s%s\n", snap->policy->label,
+		snap->policy->shadow
+			? " (shadow: denials and redactions by rules are not enforced)"
+			: "");
+	if (snap->cfg->redis_url)
+		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
+	else
+		buf_str(out, "redis: none, limits count in this process only\n");
+	if (s->audit)
+		buf_printf(out, "audit: %s\n",
+			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
+	else
+		buf_str(out, "audit: none, decisions are not recorded\n");
+	snapshot_unref(&snap);
+	if (!redis || (s->audit && !audit_ready(s->audit)))
+		ok = false;
+	if (atomic_load(&s->draining)) {
+		buf_str(out, "draining\n");
+		ok = false;
+	}
+	buf_str(out, ok ? "ready\n" : "not ready\n");
+	return ok;
+}
+
+void
+server_status(struct server *s, struct buf *out)
+{
+	char when[CLOCK_RFC3339_LEN];
+	struct buf ready;
+
+	buf_init(&ready, 0);
+	bool ok = server_ready(s, &ready);
+	buf_free(&ready);
+	struct snapshot *snap = current(s);
+	clock_rfc3339(s->started_wall_ns, when);
+	buf_printf(out,
+		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
+		TG_VERSION, snap->cfg->node, when, s->nworkers);
+	buf_str(out, "\"policy\":");
+	buf_json_str(out, span_str(snap->policy->label));
+	buf_printf(out,
+		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
+		"\"ready\":%s}\n",
+		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
+		snap->policy->nroutes, snap->policy->nrules, ok ? "true" : "false");
+	snapshot_unref(&snap);
+}
+
+static void
+gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+	buf_printf(out,
+		"# HELP tollgate_%s %s\n# TYPE tollgate_%s gauge\ntollgate_%s %" PRIu64 "\n",
+		name, help, name, name, v);
+}
+
+void
+server_metrics(struct server *s, struct buf *out)
+{
+	struct metrics *blocks[WORKERS_MAX + 1];
+	uint64_t alive = 0, redis = 1;
+
+	blocks[0] = &s->metrics;
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		blocks[1 + i] = &s->workers[i].metrics;
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+	}
+	metrics_write(out, blocks, 1 + s->nworkers);
+	struct snapshot *snap = current(s);
+	buf_printf(out,
+		"# HELP tollgate_info build and policy in force\n# TYPE tollgate_info gauge\n"
+		"tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
+		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
+	bool has_redis = snap->cfg->redis_url != NULL;
+	snapshot_unref(&snap);
+	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
+	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
+	if (has_redis)
+		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
+	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	gauge(out, "uptime_seconds", "since start",
+		(clock_mono_us() - s->started_us) / 1000000);
+}
+
+/* ---- signals ---- */
+
+static void
+report(struct diag *d)
+{
+	struct span rest = buf_view(&d->text);
+
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		if (line.n)
+			log_event(LOG_ERROR, "configuration.invalid", LSP("error", line));
+	}
+}
+
+/* What is fixed at start; a change of it is reported, not half-applied. */
+static bool
+needs_restart(const struct config *a, const struct config *b)
+{
+	bool differ = a->nagent != b->nagent || a->relay != b->relay ||
+		      strcmp(a->node, b->node) || (!a->redis_url != !b->redis_url) ||
+		      (!a->journal != !b->journal);
+
+	for (size_t i = 0; !differ && i < a->nagent; i++)
+		differ = strcmp(a->agent[i].text, b->agent[i].text) != 0;
+	if (!differ && a->relay)
+		differ = strcmp(a->relay_listen.text, b->relay_listen.text) ||
+			 strcmp(a->relay_egress.text, b->relay_egress.text);
+	if (!differ && a->redis_url)
+		differ = strcmp(a->redis_url, b->redis_url) != 0;
+	if (!differ && a->journal)
+		differ = strcmp(a->journal, b->journal) != 0;
+	return differ;
+}
+
+static void
+reload(struct server *s)
+{
+	struct diag d;
+
+	notify_systemd("RELOADING=1");
+	diag_init(&d);
+	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, &d);
+	if (!snap) {
+		report(&d);
+		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
+			LI("errors", d.errors));
+		metric_inc(&s->metrics, M_RELOADS_FAILED);
+	} else {
+		if (needs_restart(s->shared_cfg, snap->cfg))
+			log_event(LOG_WARN, "reload.partial",
+				LS("why", "node, listeners, redis.url and audit.journal change "
+					  "at restart only"));
+		pthread_mutex_lock(&s->lock);
+		struct snapshot *old = s->snap;
+		s->snap = snap;
+		pthread_mutex_unlock(&s->lock);
+		for (unsigned i = 0; i < s->nworkers; i++)
+			worker_snapshot(&s->workers[i], snap);
+		log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
+			LS("was", old->policy->label));
+		snapshot_unref(&old);
+		metric_inc(&s->metrics, M_RELOADS);
+	}
+	diag_free(&d);
+	notify_systemd("READY=1");
+}
+
+static void
+on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct running *run = w->data;
+
+	(void)loop;
+	(void)revents;
+	reload(run->s);
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct running *run = w->data;
+
+	(void)revents;
+	if (run->terms++) {
+		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	notify_systemd("STOPPING=1");
+	log_event(LOG_INFO, "stop.draining");
+	atomic_store(&run->s->draining, true);
+	for (unsigned i = 0; i < run->s->nworkers; i++)
+		worker_drain(&run->s->workers[i]);
+	ev_timer_start(loop, &run->drain_check);
+}
+
+static void
+on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct running *run = w->data;
+	bool idle = true;
+
+	(void)revents;
+	for (unsigned i = 0; i < run->s->nworkers; i++)
+		idle = idle &&
+		       atomic_load_explicit(&run->s->workers[i].idle, memory_order_acquire);
+	if (idle)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+wait_for_signals(struct server *s)
+{
+	struct running run = { .s = s, .loop = ev_default_loop(EVFLAG_AUTO) };
+
+	ev_signal_init(&run.hup, on_hup, SIGHUP);
+	ev_signal_init(&run.term, on_term, SIGTERM);
+	ev_signal_init(&run.intr, on_term, SIGINT);
+	ev_timer_init(&run.drain_check, on_drain_check, 0.05, 0.05);
+	run.hup.data = run.term.data = run.intr.data = run.drain_check.data = &run;
+	ev_signal_start(run.loop, &run.hup);
+	ev_signal_start(run.loop, &run.term);
+	ev_signal_start(run.loop, &run.intr);
+	notify_systemd("READY=1");
+	ev_run(run.loop, 0);
+}
+
+/* ---- start ---- */
+
+static void
+harden(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+#ifndef TG_SANITIZE /* the leak checker needs to trace itself */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	setrlimit(RLIMIT_CORE, &none);
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int
+open_sockets(const struct config *cfg, struct sockets *so, struct buf *why)
+{
+	so->relay = -1;
+	for (; so->nagent < cfg->nagent; so->nagent++) {
+		so->agent[so->nagent] =
+			listen_open(&cfg->agent[so->nagent], 0660, cfg->socket_group, why);
+		if (so->agent[so->nagent] < 0)
+			return ERR_IO;
+	}
+	if (cfg->relay)
+		so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
+	return cfg->relay && so->relay < 0 ? ERR_IO : 0;
+}
+
+static void
+close_sockets(const struct config *cfg, struct sockets *so)
+{
+	for (size_t i = 0; i < so->nagent; i++) {
+		close(so->agent[i]);
+		listen_unlink(&cfg->agent[i]);
+	}
+	if (so->relay >= 0) {
+		close(so->relay);
+		listen_unlink(&cfg->relay_listen);
+	}
+}
+
+/* The key of prompt hashes follows from the audit key: one secret to keep. */
+static int
+derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *why)
+{
+	static const char context[] = "tollgate-prompt-hash-v1";
+	struct buf file;
+
+	randombytes_buf(key, 32);
+	if (!cfg->audit_key)
+		return 0;
+	FILE *f = fopen(cfg->audit_key, "re");
+	if (!f) {
+		buf_printf(why, "%s: cannot be read", cfg->audit_key);
+		return ERR_IO;
+	}
+	buf_init(&file, 65536);
+	char *to = buf_reserve(&file, 65536);
+	buf_commit(&file, to ? fread(to, 1, 65536, f) : 0);
+	fclose(f);
+	struct span s = buf_view(&file);
+	crypto_generichash(key, 32, (const unsigned char *)s.p, s.n,
+		(const unsigned char *)context, sizeof(context) - 1);
+	buf_wipe(&file);
+	return 0;
+}
+
+static unsigned
+worker_count(const struct config *cfg)
+{
+	long n = cfg->workers ? (long)cfg->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static int
+start_workers(struct server *s, const struct config *cfg, struct sockets *so, struct buf *why)
+{
+	/* A loop and a mailbox first: the in-process quota table lives with worker 0. */
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		if (i == 0 && !cfg->redis_url) {
+			s->table = quota_table_new(&s->workers[0].mail);
+			if (!s->table)
+				goto nomem;
+		}
+		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table) < 0)
+			goto nomem;
+	}
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay) < 0 ||
+			worker_start(&s->workers[i]) < 0)
+			goto nomem;
+	return 0;
+nomem:
+	buf_str(why, "a worker does not start: out of memory or descriptors");
+	return ERR_NOMEM;
+}
+
+static void
+say_started(const struct server *s, const struct config *cfg)
+{
+	const struct policy *p = s->snap->policy;
+
+	log_event(LOG_INFO, "started", LS("version", TG_VERSION), LS("node", cfg->node),
+		LS("policy", p->label), LS("mode", p->shadow ? "shadow" : "enforce"),
+		LI("routes", p->nroutes), LI("rules", p->nrules), LI("workers", s->nworkers));
+	if (p->shadow)
+		log_event(LOG_WARN, "shadow",
+			LS("note",
+				"denials and redactions by rules are recorded, not enforced"));
+	if (!cfg->redis_url && p->nlimits)
+		log_event(LOG_WARN, "quota.local",
+			LS("note", "no redis.url: limits count in this process only"));
+	if (!s->audit)
+		log_event(LOG_WARN, "audit.off",
+			LS("note", "no audit section: decisions are not recorded"));
+}
+
+static void
+stop_workers(struct server *s)
+{
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			worker_stop(&s->workers[i]);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			pthread_join(s->workers[i].thread, NULL);
+}
+
+int
+server_run(const char *config_file)
+{
+	struct server s = { .config_file = config_file,
+		.started_us = clock_mono_us(),
+		.started_wall_ns = clock_wall_ns() };
+	struct sockets so = { .relay = -1 };
+	struct admin *admin = NULL;
+	unsigned char key[32];
+	struct diag d;
+	struct buf why;
+	int code = 2;
+
+	harden();
+	pthread_mutex_init(&s.lock, NULL);
+	diag_init(&d);
+	buf_init(&why, 4096);
+	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, &d);
+	if (!s.snap) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		buf_printf(&why, "%s: %u errors", config_file, d.errors);
+		code = 1;
+		goto out;
+	}
+	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
+	const struct config *cfg = s.shared_cfg = first->cfg;
+	log_setup(cfg->log_format, cfg->log_level);
+	s.nworkers = worker_count(cfg);
+	s.workers = calloc(s.nworkers, sizeof(*s.workers));
+	if (!s.workers || derive_prompt_key(cfg, key, &why) < 0)
+		goto stop;
+	if (cfg->journal) {
+		s.audit = audit_start(cfg, &s.metrics, &why);
+		if (!s.audit)
+			goto stop;
+	}
+	s.shared = gate_shared_new(cfg, s.audit, key);
+	sodium_memzero(key, sizeof(key));
+	if (!s.shared || open_sockets(cfg, &so, &why) < 0 ||
+		start_workers(&s, cfg, &so, &why) < 0)
+		goto stop;
+	admin = admin_start(cfg, &s, &why);
+	if (!admin)
+		goto stop;
+	say_started(&s, cfg);
+	wait_for_signals(&s);
+	log_event(LOG_INFO, "stopped");
+	code = 0;
+stop:
+	admin_stop(&admin);
+	stop_workers(&s);
+	audit_stop(&s.audit);
+	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
+		worker_free(&s.workers[i]);
+	quota_table_free(&s.table);
+	gate_shared_free(&s.shared);
+	free(s.workers);
+	close_sockets(cfg, &so);
+	snapshot_unref(&first);
+	snapshot_unref(&s.snap);
+out:
+	if (code && why.n)
+		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	diag_free(&d);
+	return code;
+}

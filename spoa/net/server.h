@@ -1,0 +1,34 @@
+/* The daemon: builds snapshots, starts and stops workers, handles signals. Runs
+ * on the main thread. */
+#ifndef NET_SERVER_H
+#define NET_SERVER_H
+
+#include "net/worker.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct server {
+	const char *config_file;
+	struct snapshot *snap;		 /* in force; guarded by `lock` for the admin thread */
+	pthread_mutex_t lock;		 /* not on the request path */
+	const struct config *shared_cfg; /* of start-up */
+	struct gate_shared *shared;
+	struct audit *audit;
+	struct quota_table *table;
+	struct metrics metrics; /* of main, audit and admin */
+	struct worker *workers;
+	unsigned nworkers;
+	_Atomic bool draining;
+	uint64_t started_us;
+	int64_t started_wall_ns;
+};
+
+/* Runs until SIGTERM or SIGINT. Exit code of the command. */
+int server_run(const char *config_file);
+
+/* For the admin thread. The text of /readyz; true: ready. */
+bool server_ready(struct server *s, struct buf *out);
+void server_status(struct server *s, struct buf *out);	/* JSON */
+void server_metrics(struct server *s, struct buf *out); /* Prometheus text */
+
+#endif

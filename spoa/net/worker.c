@@ -1,0 +1,231 @@
+/* Workers: wiring of agent, gate and relay on one loop. */
+#include "net/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+/* ---- the agent's calls go to the gate ---- */
+
+static void
+on_verdict(void *arg, const struct spop_action *actions, size_t n)
+{
+	struct agent_call *call = arg;
+
+	agent_call_set(call, NULL);
+	agent_ack(call, actions, n);
+}
+
+static void
+on_notify(void *ctx, struct agent_call *call, const struct spop_message *messages, size_t n)
+{
+	struct worker *w = ctx;
+	struct request *r =
+		gate_notify(w->gate, messages, n, agent_ack_room(call), on_verdict, call);
+
+	if (r)
+		agent_call_set(call, r);
+}
+
+static void
+on_gone(void *ctx, struct agent_call *call)
+{
+	struct request *r = agent_call_data(call);
+
+	(void)ctx;
+	if (r)
+		gate_forget(r);
+}
+
+/* ---- mail ---- */
+
+static void
+wake(void *arg)
+{
+	struct worker *w = arg;
+
+	ev_async_send(w->loop, &w->wake);
+}
+
+static void
+on_wake(struct ev_loop *loop, ev_async *a, int revents)
+{
+	struct worker *w = a->data;
+
+	(void)loop;
+	(void)revents;
+	mailbox_drain(&w->mail, w);
+}
+
+struct snapshot_mail {
+	struct mail mail;
+	struct snapshot *snap;
+};
+
+static void
+take_snapshot(struct mail *m, void *consumer)
+{
+	struct snapshot_mail *sm = CONTAINER_OF(m, struct snapshot_mail, mail);
+	struct worker *w = consumer;
+
+	gate_snapshot(w->gate, sm->snap);
+	snapshot_unref(&sm->snap);
+	free(sm);
+}
+
+void
+worker_snapshot(struct worker *w, struct snapshot *snap)
+{
+	struct snapshot_mail *sm = malloc(sizeof(*sm));
+
+	if (!sm) {
+		log_event(LOG_ERROR, "reload.failed", LS("why", "out of memory"));
+		return;
+	}
+	sm->mail.run = take_snapshot;
+	sm->snap = snapshot_ref(snap);
+	mailbox_send(&w->mail, &sm->mail);
+}
+
+static void
+begin_drain(struct mail *m, void *consumer)
+{
+	struct worker *w = consumer;
+
+	(void)m;
+	w->draining = true;
+	agent_drain(w->agent);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	w->drain_mail.run = begin_drain;
+	mailbox_send(&w->mail, &w->drain_mail);
+}
+
+static void
+end_loop(struct mail *m, void *consumer)
+{
+	struct worker *w = consumer;
+
+	(void)m;
+	ev_break(w->loop, EVBREAK_ALL);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	w->stop_mail.run = end_loop;
+	mailbox_send(&w->mail, &w->stop_mail);
+}
+
+/* Every NOTIFY that arrived gets its verdict and its relay pass: the relay stops
+ * listening only when no ticket is out and no agent connection is open. */
+static void
+on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct worker *w = t->data;
+
+	(void)loop;
+	(void)revents;
+	atomic_store_explicit(
+		&w->redis_ok, !w->redis || redis_up(w->redis), memory_order_relaxed);
+	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
+	if (!w->draining || agent_conns(w->agent) || gate_alive(w->gate))
+		return;
+	atomic_store_explicit(
+		&w->idle, !w->relay || relay_active(w->relay) == 0, memory_order_release);
+}
+
+/* ---- life ---- */
+
+int
+worker_init(struct worker *w, unsigned index, const struct config *cfg,
+	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table)
+{
+	const struct agent_ops ops = { on_notify, on_gone, w };
+
+	w->index = index;
+	w->cfg = cfg;
+	if (!w->loop)
+		w->loop = ev_loop_new(EVFLAG_AUTO);
+	if (!w->loop)
+		return ERR_NOMEM;
+	ev_async_init(&w->wake, on_wake);
+	w->wake.data = w;
+	ev_async_start(w->loop, &w->wake);
+	mailbox_init(&w->mail, wake, w);
+	ev_timer_init(&w->pulse, on_pulse, 0.05, 0.05);
+	w->pulse.data = w;
+	ev_timer_start(w->loop, &w->pulse);
+	if (cfg->redis_url) {
+		w->redis =
+			redis_new(w->loop, cfg->redis_url, cfg->redis_deadline_us, &w->metrics);
+		if (!w->redis)
+			return ERR_NOMEM;
+	}
+	w->gate =
+		gate_new(w->loop, shared, index, snap, w->redis, table, &w->mail, &w->metrics);
+	w->agent = w->gate ? agent_new(w->loop, &ops, &w->metrics) : NULL;
+	if (!w->agent)
+		return ERR_NOMEM;
+	if (cfg->relay) {
+		w->relay = relay_new(w->loop, w->gate, cfg, &w->metrics);
+		if (!w->relay)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+int
+worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd)
+{
+	for (size_t i = 0; i < n; i++) {
+		int err = agent_listen(w->agent, agent_fds[i]);
+		if (err)
+			return err;
+	}
+	return w->relay ? relay_listen(w->relay, relay_fd) : 0;
+}
+
+static void *
+run(void *arg)
+{
+	struct worker *w = arg;
+
+	ev_run(w->loop, 0);
+	return NULL;
+}
+
+int
+worker_start(struct worker *w)
+{
+	sigset_t all, old;
+
+	/* Signals are main's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int err = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	w->running = err == 0;
+	return err ? ERR_NOMEM : 0;
+}
+
+void
+worker_free(struct worker *w)
+{
+	relay_free(&w->relay);
+	agent_free(&w->agent);
+	gate_free(&w->gate);
+	redis_free(&w->redis);
+	if (w->loop) {
+		ev_async_stop(w->loop, &w->wake);
+		ev_timer_stop(w->loop, &w->pulse);
+		ev_loop_destroy(w->loop);
+		w->loop = NULL;
+	}
+}

@@ -1,0 +1,51 @@
+/* A worker: one thread with its own loop, agent connections, relay connections,
+ * gate, Redis connection and counters. Main reaches it by mail only. */
+#ifndef NET_WORKER_H
+#define NET_WORKER_H
+
+#include <ev.h>
+#include <pthread.h>
+
+#include "base/mailbox.h"
+#include "base/metrics.h"
+#include "gate/gate.h"
+#include "gate/snapshot.h"
+#include "net/agent.h"
+#include "net/relay.h"
+#include "store/redis.h"
+
+struct worker {
+	unsigned index;
+	pthread_t thread;
+	bool running;
+	struct ev_loop *loop;
+	ev_async wake;
+	ev_timer pulse;
+	struct mailbox mail;
+	struct metrics metrics;
+	const struct config *cfg;
+	struct redis *redis; /* NULL: none configured */
+	struct gate *gate;
+	struct agent *agent;
+	struct relay *relay; /* NULL: none configured */
+	/* published for other threads */
+	_Atomic bool redis_ok;
+	_Atomic bool idle; /* draining and nothing left to do */
+	_Atomic size_t alive;
+	bool draining, relay_closed;
+	struct mail drain_mail, stop_mail;
+};
+
+/* Makes everything but the thread. `table`: the in-process quota table, made on
+ * demand where Redis is not configured. 0 or negative. */
+int worker_init(struct worker *w, unsigned index, const struct config *cfg,
+	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table);
+int worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd);
+int worker_start(struct worker *w);
+/* Any thread. */
+void worker_snapshot(struct worker *w, struct snapshot *snap);
+void worker_drain(struct worker *w);
+void worker_stop(struct worker *w); /* ends its loop; then join */
+void worker_free(struct worker *w);
+
+#endif
