@@ -9,9 +9,9 @@
 #include "base/mailbox.h"
 #include "store/redis.h"
 
-#define QUOTA_DIMS_MAX	   16
-#define QUOTA_SUB_BUCKETS  10
-#define QUOTA_KEY_MAX	   96
+#define QUOTA_DIMS_MAX	  16
+#define QUOTA_SUB_BUCKETS 10
+#define QUOTA_KEY_MAX	  96
 
 enum quota_kind { QUOTA_REQUESTS, QUOTA_TOKENS };
 
@@ -22,12 +22,12 @@ struct quota_dim {
 	char key[QUOTA_KEY_MAX];
 	uint64_t limit;
 	uint64_t window_s;
-	uint64_t n;	     /* what this request takes */
-	int64_t bucket;	     /* out: the sub-bucket charged */
-	bool charged;	     /* out: counted and not yet released */
-	uint64_t remaining;  /* out: limit - count, 0 if over */
-	uint64_t reset_ms;   /* out: until the whole window has rolled past today's use */
-	const char *name;    /* limit's name, borrowed from the snapshot */
+	uint64_t n;	    /* what this request takes */
+	int64_t bucket;	    /* out: the sub-bucket charged */
+	bool charged;	    /* out: counted and not yet released */
+	uint64_t remaining; /* out: limit - count, 0 if over */
+	uint64_t reset_ms;  /* out: until the whole window has rolled past today's use */
+	const char *name;   /* limit's name, borrowed from the snapshot */
 };
 
 enum quota_result { QUOTA_ADMITTED, QUOTA_REFUSED, QUOTA_FAILED };
@@ -37,8 +37,8 @@ struct quota_request {
 	size_t ndims;
 	/* out */
 	enum quota_result result;
-	size_t refused_by;	  /* index of the tightest dim that refused */
-	uint64_t retry_after_s;	  /* whole true seconds; 0: can never pass (n over the limit) */
+	size_t refused_by;	/* index of the tightest dim that refused */
+	uint64_t retry_after_s; /* whole true seconds; 0: can never pass (n over the limit) */
 	void (*done)(struct quota_request *q);
 	void *arg;
 	struct mail mail; /* the quota's own */
@@ -52,7 +52,8 @@ struct quota;
 struct quota_table;
 struct quota_table *quota_table_new(struct mailbox *owner);
 void quota_table_free(struct quota_table **t);
-struct quota *quota_new(struct redis *redis, struct quota_table *table, struct mailbox *self, struct metrics *m);
+struct quota *quota_new(struct redis *redis, struct quota_table *table, struct mailbox *self,
+	struct metrics *m);
 void quota_free(struct quota **q);
 
 /* Counts every dim, reads, decides; done() runs later on this worker's loop,
@@ -63,7 +64,8 @@ void quota_reserve(struct quota *qt, struct quota_request *q, int64_t now_wall_n
 /* Corrects the token dims of an admitted reservation to what was really used:
  * the difference goes to the same sub-bucket while it lives, more is added
  * unconditionally. Fire and forget. */
-void quota_settle(struct quota *qt, struct quota_request *q, uint64_t tokens, int64_t now_wall_ns);
+void quota_settle(
+	struct quota *qt, struct quota_request *q, uint64_t tokens, int64_t now_wall_ns);
 /* Gives back every charged dim. Fire and forget; idempotent. */
 void quota_release(struct quota *qt, struct quota_request *q, int64_t now_wall_ns);
 

@@ -137,6 +137,10 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining || agent_conns(w->agent) || gate_alive(w->gate))
 		return;
+	if (w->relay && !w->relay_closed) {
+		relay_drain(w->relay);
+		w->relay_closed = true;
+	}
 	atomic_store_explicit(
 		&w->idle, !w->relay || relay_active(w->relay) == 0, memory_order_release);
 }
@@ -174,7 +178,14 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	if (!w->agent)
 		return ERR_NOMEM;
 	if (cfg->relay) {
-		w->relay = relay_new(w->loop, w->gate, cfg, &w->metrics);
+		const struct relay_options options = {
+			.egress = cfg->relay_egress.path,
+			.read_us = cfg->relay_read_us,
+			.response_us = cfg->relay_response_us,
+			.idle_us = cfg->relay_idle_us,
+			.pool = cfg->relay_pool,
+		};
+		w->relay = relay_new(w->loop, &relay_gate_ops, w->gate, &options, &w->metrics);
 		if (!w->relay)
 			return ERR_NOMEM;
 	}

@@ -1,6 +1,6 @@
 /* One asynchronous Redis connection on a libev loop (hiredis 0.14 and 1.x):
  * reconnects by itself, gives every pipeline a deadline, and breaks the circuit
- * while Redis is away so that callers fail at once. owner: one thread. */
+ * while Redis is away or silent, so that callers fail at once. owner: one thread. */
 #ifndef STORE_REDIS_H
 #define STORE_REDIS_H
 
@@ -10,25 +10,34 @@
 #include "base/span.h"
 
 struct redis;
-struct redisReply;
 
-/* url: "unix:/path[?db=N]" or "redis://[:password@]host[:port][/db]". NULL:
- * not understood (see redis_url_check). Connecting begins at once. */
-struct redis *redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
+/* url: see store/redis_url.h. A host name is resolved here, once. NULL: not
+ * understood, or out of memory. Connecting begins at once. */
+struct redis *redis_new(
+	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
+/* Pending pipelines end without their callback. */
 void redis_free(struct redis **r);
-/* 0, or ERR_SYNTAX. */
-int redis_url_check(const char *url);
 bool redis_up(const struct redis *r);
 
+/* One command's reply: an integer, or a list of integers (MGET: strings are read
+ * as integers, nil as 0). */
+struct redis_reply_ints {
+	int err; /* ERR_SYNTAX: Redis answered with an error or something else */
+	int64_t i;
+	const int64_t *list;
+	size_t n;
+};
+
 /* A pipeline: begin, add commands, send. The callback runs exactly once, on the
- * loop: err 0 with one reply a command (valid during the call; an individual
- * reply may be an error), or ERR_TIMEOUT, ERR_IO (breaker open, connection
- * lost). It never runs inside redis_send. A late reply is dropped. */
-typedef void redis_cb(void *arg, int err, struct redisReply **replies, size_t n);
+ * loop, never inside redis_send: err 0 with one reply a command (valid during the
+ * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost), ERR_NOMEM. Late
+ * replies are dropped. cb NULL: fire and forget. */
+typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
-struct redis_pipe *redis_begin(struct redis *r, redis_cb *cb, void *arg);
+/* `commands`: how many will be added at most. Never NULL: out of memory shows in
+ * the callback. */
+struct redis_pipe *redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg);
 void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
-__attribute__((format(printf, 2, 3))) void redis_commandf(struct redis_pipe *p, const char *fmt, ...); /* words split at blanks; arguments must hold none */
 void redis_send(struct redis_pipe *p);
 
 #endif

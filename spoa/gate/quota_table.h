@@ -1,0 +1,20 @@
+/* Counts in process, for a daemon without Redis: bounded, swept as it goes.
+ * owner: one worker; the others reach it by mail. */
+#ifndef GATE_QUOTA_TABLE_H
+#define GATE_QUOTA_TABLE_H
+
+#include "gate/quota_window.h"
+
+struct quota_table {
+	struct mailbox *owner;
+	struct quota_entry **bucket;
+	size_t n, sweep;
+};
+
+/* Charges all dims, judges, takes back where one is over; fills q's results.
+ * Owner's thread. */
+void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_ns);
+/* Adds delta to a bucket that was charged. Owner's thread. */
+void table_add(struct quota_table *t, const char *key, int64_t bucket, int64_t delta);
+
+#endif

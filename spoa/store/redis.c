@@ -1,0 +1,438 @@
+/* Pipelines with deadlines and a circuit breaker over hiredis' asynchronous API.
+ *
+ * A pipeline that is past its deadline is answered ERR_TIMEOUT and opens the
+ * circuit; its memory stays until hiredis has given every callback. While the
+ * circuit is open one PING a tick probes; its answer closes it. */
+#include "store/redis.h"
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* The adapter's own code is not written to our warning flags. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <hiredis/adapters/libev.h>
+#pragma GCC diagnostic pop
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "store/redis_url.h"
+
+enum { TICK_MS = 10, PROBE_MS = 100, CONNECT_MS = 1000, RETRY_MS = 100, LIST_MAX = 16 };
+
+struct redis {
+	struct ev_loop *loop;
+	struct redis_url url;
+	char text[REDIS_URL_TEXT_MAX];
+	uint64_t deadline_us;
+	struct metrics *metrics;
+	redisAsyncContext *ac;
+	bool connected; /* handshake done */
+	bool open;	/* the circuit: fail at once */
+	bool probing;
+	bool said_down;
+	uint64_t connect_began_us, retry_at_us, probe_at_us;
+	struct redis_pipe *first, *last; /* sent, oldest first */
+	struct redis_pipe *failed;	 /* to be told at the next turn */
+	ev_timer tick, soon;
+};
+
+struct slot {
+	struct redis_pipe *pipe;
+	struct redis_reply_ints reply;
+	int64_t list[LIST_MAX];
+};
+
+struct redis_pipe {
+	struct redis *r;
+	redis_cb *cb;
+	void *arg;
+	struct redis_pipe *prev, *next;
+	uint64_t deadline_us;
+	bool listed, answered, sent;
+	int err;
+	size_t n, cap, got;
+	struct slot *slots;
+};
+
+/* ---- pipelines ---- */
+
+static void
+unlist(struct redis_pipe *p)
+{
+	struct redis *r = p->r;
+
+	if (!p->listed)
+		return;
+	*(p->prev ? &p->prev->next : &r->first) = p->next;
+	*(p->next ? &p->next->prev : &r->last) = p->prev;
+	p->listed = false;
+}
+
+static void
+pipe_free(struct redis_pipe *p)
+{
+	unlist(p);
+	free(p->slots);
+	free(p);
+}
+
+static void
+answer(struct redis_pipe *p, int err)
+{
+	struct redis_reply_ints replies[64];
+	size_t n = p->n < 64 ? p->n : 64;
+
+	if (p->answered)
+		return;
+	p->answered = true;
+	unlist(p);
+	if (err)
+		metric_inc(p->r->metrics, M_REDIS_ERRORS);
+	if (!p->cb)
+		return;
+	for (size_t i = 0; i < n && !err; i++)
+		replies[i] = p->slots[i].reply;
+	p->cb(p->arg, err, replies, err ? 0 : n);
+}
+
+static void
+read_reply(struct slot *s, const redisReply *reply)
+{
+	switch (reply->type) {
+	case REDIS_REPLY_INTEGER: s->reply.i = reply->integer; return;
+	case REDIS_REPLY_ARRAY:
+		if (reply->elements > LIST_MAX)
+			break;
+		for (size_t i = 0; i < reply->elements; i++) {
+			const redisReply *e = reply->element[i];
+			s->list[i] =
+				e->type == REDIS_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
+		}
+		s->reply.list = s->list;
+		s->reply.n = reply->elements;
+		return;
+	case REDIS_REPLY_STATUS: return;
+	default: break;
+	}
+	s->reply.err = ERR_SYNTAX;
+}
+
+static void
+on_reply(redisAsyncContext *ac, void *reply, void *priv)
+{
+	struct slot *s = priv;
+	struct redis_pipe *p = s->pipe;
+
+	(void)ac;
+	if (reply)
+		read_reply(s, reply);
+	else
+		p->err = ERR_IO;
+	if (++p->got < p->n)
+		return;
+	answer(p, p->err);
+	pipe_free(p);
+}
+
+struct redis_pipe *
+redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg)
+{
+	struct redis_pipe *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort(); /* a few hundred bytes: nothing sensible is left to do */
+	p->r = r;
+	p->cb = cb;
+	p->arg = arg;
+	p->slots = calloc(commands ? commands : 1, sizeof(*p->slots));
+	p->cap = p->slots ? commands : 0;
+	if (!p->slots)
+		p->err = ERR_NOMEM;
+	else if (!r->connected || r->open)
+		p->err = ERR_IO;
+	return p;
+}
+
+void
+redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens)
+{
+	if (p->err)
+		return;
+	INVARIANT(p->n < p->cap);
+	struct slot *s = &p->slots[p->n];
+	s->pipe = p;
+	if (redisAsyncCommandArgv(p->r->ac, on_reply, s, argc, argv, lens) != REDIS_OK) {
+		p->err = ERR_IO;
+		return;
+	}
+	p->n++;
+}
+
+static void
+on_soon(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct redis *r = t->data;
+
+	(void)loop;
+	(void)revents;
+	while (r->failed) {
+		struct redis_pipe *p = r->failed;
+		r->failed = p->next;
+		answer(p, p->err);
+		/* Commands that did go out still bring replies to it. */
+		if (p->got >= p->n)
+			pipe_free(p);
+	}
+}
+
+void
+redis_send(struct redis_pipe *p)
+{
+	struct redis *r = p->r;
+
+	if (p->err) {
+		p->next = r->failed;
+		r->failed = p;
+		if (!ev_is_active(&r->soon)) {
+			ev_timer_set(&r->soon, 0., 0.);
+			ev_timer_start(r->loop, &r->soon);
+		}
+		return;
+	}
+	p->deadline_us = clock_mono_us() + r->deadline_us;
+	p->listed = true;
+	p->prev = r->last;
+	p->next = NULL;
+	*(r->last ? &r->last->next : &r->first) = p;
+	r->last = p;
+}
+
+/* ---- the connection ---- */
+
+static void
+say_down(struct redis *r, const char *why)
+{
+	if (r->said_down)
+		return;
+	r->said_down = true;
+	log_event(LOG_WARN, "redis.down", LS("url", r->text), LS("why", why));
+}
+
+static void
+say_up(struct redis *r)
+{
+	r->open = false;
+	if (r->said_down)
+		log_event(LOG_INFO, "redis.up", LS("url", r->text));
+	r->said_down = false;
+}
+
+static void
+on_pong(redisAsyncContext *ac, void *reply, void *priv)
+{
+	const redisReply *rep = reply;
+	struct redis *r = ac->data;
+
+	(void)priv;
+	r->probing = false;
+	if (!rep)
+		return;
+	if (rep->type == REDIS_REPLY_ERROR) {
+		say_down(r, rep->str);
+		return;
+	}
+	r->connected = true;
+	say_up(r);
+}
+
+static void
+on_setup(redisAsyncContext *ac, void *reply, void *priv)
+{
+	const redisReply *rep = reply;
+
+	(void)priv;
+	if (rep && rep->type == REDIS_REPLY_ERROR) {
+		say_down(ac->data, rep->str);
+		redisAsyncDisconnect(ac);
+	}
+}
+
+static void
+lost(struct redis *r, const char *why)
+{
+	r->ac = NULL;
+	r->connected = r->probing = false;
+	r->open = true;
+	r->retry_at_us = clock_mono_us() + RETRY_MS * 1000;
+	say_down(r, why);
+}
+
+static void
+on_connect(const redisAsyncContext *ac, int status)
+{
+	struct redis *r = ac->data;
+
+	if (status != REDIS_OK)
+		lost(r, ac->errstr);
+}
+
+static void
+on_disconnect(const redisAsyncContext *ac, int status)
+{
+	lost(ac->data, status == REDIS_OK ? "closed" : ac->errstr);
+}
+
+static void
+probe(struct redis *r, uint64_t now)
+{
+	if (r->probing || now < r->probe_at_us)
+		return;
+	r->probe_at_us = now + PROBE_MS * 1000;
+	r->probing = redisAsyncCommand(r->ac, on_pong, NULL, "PING") == REDIS_OK;
+}
+
+static void
+try_connect(struct redis *r, uint64_t now)
+{
+	const struct redis_url *u = &r->url;
+
+	r->retry_at_us = now + RETRY_MS * 1000;
+	redisAsyncContext *ac = u->path[0] ? redisAsyncConnectUnix(u->path)
+					   : redisAsyncConnect(u->host, (int)u->port);
+	if (!ac)
+		return;
+	if (ac->err) {
+		say_down(r, ac->errstr);
+		redisAsyncFree(ac);
+		return;
+	}
+	ac->data = r;
+	if (redisLibevAttach(r->loop, ac) != REDIS_OK) {
+		redisAsyncFree(ac);
+		return;
+	}
+	r->ac = ac;
+	r->connect_began_us = now;
+	r->open = true;
+	redisAsyncSetConnectCallback(ac, on_connect);
+	redisAsyncSetDisconnectCallback(ac, on_disconnect);
+	if (u->password[0] && u->user[0])
+		redisAsyncCommand(ac, on_setup, NULL, "AUTH %s %s", u->user, u->password);
+	else if (u->password[0])
+		redisAsyncCommand(ac, on_setup, NULL, "AUTH %s", u->password);
+	if (u->db)
+		redisAsyncCommand(ac, on_setup, NULL, "SELECT %u", u->db);
+	r->probe_at_us = 0;
+	probe(r, now);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct redis *r = t->data;
+	uint64_t now = clock_mono_us();
+
+	(void)loop;
+	(void)revents;
+	while (r->first && r->first->deadline_us <= now) {
+		struct redis_pipe *p = r->first;
+		if (!r->open)
+			say_down(r, "no answer within the deadline");
+		r->open = true;
+		answer(p, ERR_TIMEOUT);
+	}
+	if (!r->ac) {
+		if (now >= r->retry_at_us)
+			try_connect(r, now);
+	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
+		redisAsyncContext *ac = r->ac;
+		lost(r, "no connection within a second");
+		redisAsyncFree(ac);
+	} else if (r->open) {
+		probe(r, now);
+	}
+}
+
+static int
+resolve(struct redis_url *u)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res = NULL;
+
+	if (u->path[0])
+		return 0;
+	if (getaddrinfo(u->host, NULL, &hints, &res) != 0)
+		return ERR_NOTFOUND;
+	int e = getnameinfo(res->ai_addr, res->ai_addrlen, u->host, sizeof(u->host), NULL, 0,
+		NI_NUMERICHOST);
+	freeaddrinfo(res);
+	return e ? ERR_NOTFOUND : 0;
+}
+
+struct redis *
+redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
+{
+	struct redis *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	if (redis_url_parse(url, &r->url) < 0) {
+		free(r);
+		return NULL;
+	}
+	redis_url_text(&r->url, r->text);
+	if (resolve(&r->url) < 0)
+		log_event(LOG_ERROR, "redis.unresolved", LS("url", r->text));
+	r->loop = loop;
+	r->deadline_us = deadline_us;
+	r->metrics = m;
+	r->open = true;
+	ev_timer_init(&r->tick, on_tick, TICK_MS / 1000., TICK_MS / 1000.);
+	r->tick.data = r;
+	ev_timer_start(loop, &r->tick);
+	ev_timer_init(&r->soon, on_soon, 0., 0.);
+	r->soon.data = r;
+	try_connect(r, clock_mono_us());
+	return r;
+}
+
+void
+redis_free(struct redis **rp)
+{
+	struct redis *r = *rp;
+
+	if (!r)
+		return;
+	ev_timer_stop(r->loop, &r->tick);
+	ev_timer_stop(r->loop, &r->soon);
+	for (struct redis_pipe *p = r->first; p; p = p->next)
+		p->cb = NULL;
+	while (r->failed) {
+		struct redis_pipe *p = r->failed;
+		r->failed = p->next;
+		p->cb = NULL;
+		p->answered = true;
+		if (p->got >= p->n)
+			pipe_free(p);
+	}
+	if (r->ac) {
+		redisAsyncContext *ac = r->ac;
+		redisAsyncSetDisconnectCallback(ac, NULL);
+		redisAsyncFree(ac);
+	}
+	explicit_bzero(&r->url, sizeof(r->url));
+	free(r);
+	*rp = NULL;
+}
+
+bool
+redis_up(const struct redis *r)
+{
+	return r->connected && !r->open;
+}
