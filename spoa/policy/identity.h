@@ -32,11 +32,11 @@ struct identity_cache;
 struct identity_cache *identity_cache_new(size_t entries);
 void identity_cache_free(struct identity_cache **c);
 
-/* 0 with *out filled (its views are of the arena or the snapshot, never of the head); ERR_AUTH: a credential
- * is present and does not verify, *why a fixed English phrase without any of
- * the token; `hit` tells a cache hit. `cache` may be NULL. */
-int identity_verify(const struct policy *p, const struct identity_keys *k, struct identity_cache *cache,
-	const struct http_head *h, int64_t now_wall_ns, struct arena *a, struct identity *out,
-	const char **why, bool *hit);
+/* 0 with *out filled (its views are of the arena or the snapshot, never of the head); ERR_AUTH:
+ * a credential is present and does not verify, *why a fixed English phrase without any of the
+ * token; `hit` tells a cache hit. `cache` may be NULL. */
+int identity_verify(const struct policy *p, const struct identity_keys *k,
+	struct identity_cache *cache, const struct http_head *h, int64_t now_wall_ns,
+	struct arena *a, struct identity *out, const char **why, bool *hit);
 
 #endif

@@ -1,0 +1,277 @@
+/* tollgate key new|list|revoke: the file of API keys. A key's text is printed
+ * once, at `new`, on standard output; the file holds its hash. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "policy/apikeys.h"
+#include "policy/read.h"
+
+struct key_args {
+	const char *file, *person, *team, *department, *tier, *agent, *roles, *ttl, *clearance;
+};
+
+/* clang-format off */
+static const struct option options[] = {
+	{ "keys",       required_argument, NULL, 'k' },
+	{ "person",     required_argument, NULL, 'p' },
+	{ "team",       required_argument, NULL, 't' },
+	{ "department", required_argument, NULL, 'd' },
+	{ "tier",       required_argument, NULL, 'i' },
+	{ "agent",      required_argument, NULL, 'a' },
+	{ "roles",      required_argument, NULL, 'r' },
+	{ "clearance",  required_argument, NULL, 'c' },
+	{ "ttl",        required_argument, NULL, 'l' },
+	{ NULL, 0, NULL, 0 },
+};
+/* clang-format on */
+
+/* The lock stands beside the file, since the file itself is replaced. */
+static int
+lock(const char *file)
+{
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s.lock", file);
+	int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static void
+put_member(struct buf *b, const char *name, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	buf_printf(b, ", %s: ", name);
+	buf_json_str(b, span_str(value)); /* a YAML double-quoted scalar */
+}
+
+static void
+put_time(struct buf *b, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!wall_ns)
+		return;
+	clock_rfc3339(wall_ns / 1000000000 * 1000000000, when);
+	buf_printf(b, ", %s: %.19sZ", name, when);
+}
+
+static void
+put_key(struct buf *b, const struct apikey *k)
+{
+	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
+	buf_hex(b, k->sha256, sizeof(k->sha256));
+	buf_putc(b, '"');
+	put_member(b, "person", k->person);
+	put_member(b, "agent", k->agent);
+	put_member(b, "department", k->department);
+	put_member(b, "team", k->team);
+	put_member(b, "tier", k->tier);
+	for (size_t i = 0; i < k->nroles; i++) {
+		buf_str(b, i ? ", " : ", roles: [");
+		buf_json_str(b, span_str(k->roles[i]));
+	}
+	if (k->nroles)
+		buf_putc(b, ']');
+	if (k->clearance)
+		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
+	put_time(b, "created", k->created_ns);
+	put_time(b, "expires", k->expires_ns);
+	put_time(b, "revoked", k->revoked_ns);
+	buf_str(b, "}\n");
+}
+
+/* Written aside, synced, renamed: a reader sees the old file or the new one. */
+static int
+save(const char *file, const struct apikeys *keys, const struct apikey *extra)
+{
+	char tmp[4096];
+	struct buf b;
+	int code = EXIT_DONE;
+
+	buf_init(&b, 0);
+	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
+		    "reads it at\n"
+		    "# start and at SIGHUP.\nkeys:\n");
+	for (size_t i = 0; i < keys->n; i++)
+		put_key(&b, &keys->keys[i]);
+	if (extra)
+		put_key(&b, extra);
+	snprintf(tmp, sizeof(tmp), "%s.new", file);
+	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0 || write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
+		rename(tmp, file) < 0)
+		code = cmd_fail(file, "%s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	buf_free(&b);
+	return code;
+}
+
+static struct apikeys *
+load(const char *file, bool may_be_missing)
+{
+	struct diag d;
+	struct stat st;
+
+	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
+		return calloc(1, sizeof(struct apikeys));
+	diag_init(&d);
+	struct apikeys *k = apikeys_load(file, &d);
+	if (!k)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	return k;
+}
+
+static int
+key_new(const struct key_args *args)
+{
+	struct apikey k = { .person = args->person,
+		.team = args->team,
+		.department = args->department,
+		.tier = args->tier,
+		.agent = args->agent,
+		.created_ns = clock_wall_ns() };
+	char id[APIKEY_ID_LEN + 1], text[80];
+	const char *roles[64];
+	struct arena a;
+	uint64_t ttl_us = 0;
+
+	if (!args->person)
+		return cmd_fail("key new", "--person is missing: whose key is it?");
+	if (args->ttl && duration_parse(span_str(args->ttl), &ttl_us) < 0)
+		return cmd_fail("key new", "--ttl %s: give a duration such as 90d", args->ttl);
+	if (args->clearance)
+		k.clearance = strtoll(args->clearance, NULL, 10);
+	if (ttl_us)
+		k.expires_ns = k.created_ns + (int64_t)ttl_us * 1000;
+	arena_init(&a, 0, false);
+	struct span rest = span_str(args->roles);
+	while (rest.n && k.nroles < 64)
+		roles[k.nroles++] = arena_dup(&a, span_trim(span_next(&rest, ','), " ")).p;
+	k.roles = roles;
+	int locked = lock(args->file);
+	struct apikeys *keys = locked < 0 ? NULL : load(args->file, true);
+	int code = EXIT_CANNOT;
+	if (locked < 0)
+		cmd_fail(args->file, "%s", strerror(errno));
+	if (keys) {
+		apikey_make(id, text, k.sha256);
+		k.id = id;
+		code = save(args->file, keys, &k);
+	}
+	if (code == EXIT_DONE) {
+		printf("%s\n", text);
+		fprintf(stderr,
+			"tollgate: key %s of %s is in %s; this is the only time it is shown. "
+			"Reload tollgate (SIGHUP).\n",
+			id, args->person, args->file);
+	}
+	sodium_memzero(text, sizeof(text));
+	apikeys_free(&keys);
+	arena_reset(&a);
+	if (locked >= 0)
+		close(locked);
+	return code;
+}
+
+static int
+key_list(const struct key_args *args)
+{
+	struct apikeys *keys = load(args->file, false);
+	int64_t now = clock_wall_ns();
+
+	if (!keys)
+		return EXIT_CANNOT;
+	printf("%-10s %-24s %-16s %-22s %-22s %s\n", "ID", "PERSON", "TEAM", "CREATED",
+		"EXPIRES", "STATE");
+	for (size_t i = 0; i < keys->n; i++) {
+		const struct apikey *k = &keys->keys[i];
+		char created[CLOCK_RFC3339_LEN] = "-", expires[CLOCK_RFC3339_LEN] = "never";
+		if (k->created_ns)
+			clock_rfc3339(k->created_ns, created);
+		if (k->expires_ns)
+			clock_rfc3339(k->expires_ns, expires);
+		printf("%-10s %-24s %-16s %-22.19s %-22.19s %s\n", k->id, k->person, k->team,
+			created, expires,
+			apikey_live(k, now) ? "live"
+			: k->revoked_ns	    ? "revoked"
+					    : "expired");
+	}
+	apikeys_free(&keys);
+	return EXIT_DONE;
+}
+
+static int
+key_revoke(const struct key_args *args, const char *id)
+{
+	int locked = lock(args->file), code = EXIT_NO;
+	struct apikeys *keys = locked < 0 ? NULL : load(args->file, false);
+
+	if (!keys)
+		code = EXIT_CANNOT;
+	for (size_t i = 0; keys && i < keys->n; i++)
+		if (!strcmp(keys->keys[i].id, id)) {
+			if (!keys->keys[i].revoked_ns)
+				keys->keys[i].revoked_ns = clock_wall_ns();
+			code = save(args->file, keys, NULL);
+			if (code == EXIT_DONE)
+				fprintf(stderr,
+					"tollgate: key %s is revoked in %s. Reload tollgate "
+					"(SIGHUP).\n",
+					id, args->file);
+		}
+	if (code == EXIT_NO)
+		fprintf(stderr, "tollgate: key revoke: %s: no such key in %s\n", id,
+			args->file);
+	apikeys_free(&keys);
+	if (locked >= 0)
+		close(locked);
+	return code;
+}
+
+int
+cmd_key(int argc, char **argv)
+{
+	struct key_args args = { .file = "keys.yaml" };
+
+	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+		switch (c) {
+		case 'k': args.file = optarg; break;
+		case 'p': args.person = optarg; break;
+		case 't': args.team = optarg; break;
+		case 'd': args.department = optarg; break;
+		case 'i': args.tier = optarg; break;
+		case 'a': args.agent = optarg; break;
+		case 'r': args.roles = optarg; break;
+		case 'c': args.clearance = optarg; break;
+		case 'l': args.ttl = optarg; break;
+		default: return cmd_usage(argv[0]);
+		}
+	if (sodium_init() < 0)
+		return cmd_fail("key", "libsodium does not start");
+	const char *verb = optind < argc ? argv[optind] : "";
+	int left = argc - optind - 1;
+	if (!strcmp(verb, "new") && left == 0)
+		return key_new(&args);
+	if (!strcmp(verb, "list") && left == 0)
+		return key_list(&args);
+	if (!strcmp(verb, "revoke") && left == 1)
+		return key_revoke(&args, argv[optind + 1]);
+	return cmd_usage(argv[0]);
+}

@@ -1,0 +1,167 @@
+/* The file of API keys. */
+#include "policy/apikeys.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "policy/read.h"
+
+static bool
+read_time(struct diag *d, const struct yaml_node *n, int64_t *out)
+{
+	if (!n)
+		return true;
+	if (n->kind == YAML_SCALAR && clock_parse(n->s.p, n->s.n, out) == 0)
+		return true;
+	diag_at(d, n, "%.*s must be a time such as 2026-11-20T08:00:00Z",
+		SPAN_ARG(read_name(n, "this")));
+	return false;
+}
+
+static void
+read_optional(struct diag *d, const struct yaml_node *n, const char *what, const char **out)
+{
+	*out = "";
+	if (n)
+		read_text(d, n, what, out);
+}
+
+static void
+read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
+{
+	static const char *const accepted[] = { "id", "sha256", "person", "agent", "department",
+		"team", "tier", "roles", "clearance", "created", "expires", "revoked", NULL };
+	static const char *const none[] = { NULL };
+	struct apikey *key = &k->keys[k->n];
+	const struct yaml_node *hash = yaml_get(n, "sha256"), *v;
+	const char *text = "";
+	size_t got = 0;
+
+	if (!read_map(d, n, "an API key", accepted, none))
+		return;
+	read_optional(d, yaml_get(n, "id"), "id", &key->id);
+	read_optional(d, yaml_get(n, "person"), "person", &key->person);
+	read_optional(d, yaml_get(n, "agent"), "agent", &key->agent);
+	read_optional(d, yaml_get(n, "department"), "department", &key->department);
+	read_optional(d, yaml_get(n, "team"), "team", &key->team);
+	read_optional(d, yaml_get(n, "tier"), "tier", &key->tier);
+	read_optional(d, hash, "sha256", &text);
+	if (!key->id[0] || !key->person[0])
+		diag_at(d, n, "an API key needs id and person");
+	if (strlen(text) != 64 ||
+		sodium_hex2bin(key->sha256, sizeof(key->sha256), text, 64, NULL, &got, NULL) ||
+		got != 32)
+		diag_at(d, hash ? hash : n, "sha256 must be 64 hexadecimal digits");
+	if ((v = yaml_get(n, "roles")))
+		read_texts(&k->arena, d, v, "roles", &key->roles, &key->nroles);
+	if ((v = yaml_get(n, "clearance")) && !yaml_int(v, &key->clearance))
+		diag_at(d, v, "clearance must be a whole number");
+	read_time(d, yaml_get(n, "created"), &key->created_ns);
+	read_time(d, yaml_get(n, "expires"), &key->expires_ns);
+	read_time(d, yaml_get(n, "revoked"), &key->revoked_ns);
+	for (size_t i = 0; i < k->n; i++)
+		if (!strcmp(k->keys[i].id, key->id))
+			diag_at(d, n, "the id %s is given twice", key->id);
+	k->n++;
+}
+
+struct apikeys *
+apikeys_load(const char *file, struct diag *d)
+{
+	static const char *const accepted[] = { "keys", NULL }, *const none[] = { NULL };
+	struct apikeys *k = calloc(1, sizeof(*k));
+	unsigned before = d->errors;
+	struct stat st;
+
+	if (!k)
+		return NULL;
+	arena_init(&k->arena, 0, false);
+	if (stat(file, &st) == 0 && st.st_size == 0)
+		return k;
+	k->root = yaml_load_file(&k->arena, file, d);
+	if (k->root && read_map(d, k->root, "a file of API keys", accepted, none)) {
+		const struct yaml_node *list = yaml_get(k->root, "keys");
+		if (list && !yaml_is_null(list) && read_list(d, list, "keys")) {
+			k->keys = arena_array(&k->arena, list->count + 1, sizeof(*k->keys));
+			for (const struct yaml_node *n = list->child; n && k->keys; n = n->next)
+				read_key(k, n, d);
+		}
+	}
+	if (d->errors != before)
+		apikeys_free(&k);
+	return k;
+}
+
+void
+apikeys_free(struct apikeys **k)
+{
+	if (*k)
+		arena_reset(&(*k)->arena);
+	free(*k);
+	*k = NULL;
+}
+
+const struct apikey *
+apikeys_find(const struct apikeys *k, struct span text)
+{
+	unsigned char h[crypto_hash_sha256_BYTES];
+	struct span rest = text;
+
+	span_next(&rest, '_');
+	struct span id = span_next(&rest, '_');
+	if (text.n > 128 || rest.n == 0)
+		return NULL;
+	crypto_hash_sha256(h, (const unsigned char *)text.p, text.n);
+	for (size_t i = 0; i < k->n; i++)
+		if (span_is(id, k->keys[i].id))
+			return sodium_memcmp(h, k->keys[i].sha256, sizeof(h)) ? NULL
+									      : &k->keys[i];
+	return NULL;
+}
+
+bool
+apikey_live(const struct apikey *k, int64_t now)
+{
+	return (!k->expires_ns || now < k->expires_ns) &&
+	       (!k->revoked_ns || now < k->revoked_ns);
+}
+
+/* Lower-case base 32 without look-alikes. */
+static void
+base32(char *out, const unsigned char *in, size_t nin, size_t nout)
+{
+	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	unsigned bits = 0, have = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < nout; i++) {
+		if (have < 5) {
+			bits = bits << 8 | (at < nin ? in[at] : 0);
+			at++;
+			have += 8;
+		}
+		have -= 5;
+		out[i] = alphabet[bits >> have & 31];
+	}
+	out[nout] = '\0';
+}
+
+void
+apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32])
+{
+	unsigned char secret[32], idbits[5];
+	char s[APIKEY_SECRET_LEN + 1];
+
+	randombytes_buf(idbits, sizeof(idbits));
+	randombytes_buf(secret, sizeof(secret));
+	base32(id, idbits, sizeof(idbits), APIKEY_ID_LEN);
+	base32(s, secret, sizeof(secret), APIKEY_SECRET_LEN);
+	int n = snprintf(text, 80, "tg_%s_%s", id, s);
+	crypto_hash_sha256(sha256, (const unsigned char *)text, (size_t)n);
+	sodium_memzero(secret, sizeof(secret));
+	sodium_memzero(s, sizeof(s));
+}

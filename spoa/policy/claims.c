@@ -1,0 +1,225 @@
+/* Claims to identity. A claim of the wrong type is refused, never coerced: a
+ * clearance that is a string must not read as 0. */
+#include "policy/claims.h"
+
+#include "base/err.h"
+
+enum { DEPTH_MAX = 8 };
+
+static struct span
+text_of(json_t *v, struct arena *a)
+{
+	return arena_dup(a, span_of(json_string_value(v), json_string_length(v)));
+}
+
+/* "act.sub": a member of that very name wins, then the path. NULL: absent. */
+static json_t *
+claim(json_t *claims, const char *path)
+{
+	json_t *v = json_object_get(claims, path);
+	struct span rest = span_str(path);
+
+	if (v)
+		return v;
+	for (v = claims; v && rest.n;) {
+		struct span name = span_next(&rest, '.');
+		char key[256];
+		if (name.n >= sizeof(key))
+			return NULL;
+		memcpy(key, name.p, name.n);
+		key[name.n] = '\0';
+		v = json_object_get(v, key);
+	}
+	return json_is_null(v) ? NULL : v;
+}
+
+static int
+read_string(json_t *claims, const char *path, struct arena *a, struct span *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL;
+
+	if (!v)
+		return 0;
+	if (!json_is_string(v))
+		return ERR_AUTH;
+	*out = text_of(v, a);
+	return 0;
+}
+
+static int
+read_roles(json_t *claims, const char *path, struct arena *a, struct identity *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL, *one;
+	size_t i;
+
+	if (!v)
+		return 0;
+	if (!json_is_array(v))
+		return ERR_AUTH;
+	struct cel_value *roles = arena_array(a, json_array_size(v), sizeof(*roles));
+	json_array_foreach(v, i, one)
+	{
+		if (!json_is_string(one))
+			return ERR_AUTH;
+		if (roles)
+			roles[i] = cel_string(text_of(one, a));
+	}
+	out->roles = roles;
+	out->nroles = roles ? json_array_size(v) : 0;
+	return 0;
+}
+
+static int
+read_clearance(json_t *claims, const char *path, struct identity *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL;
+
+	if (v && !json_is_integer(v))
+		return ERR_AUTH;
+	out->clearance = v ? (int64_t)json_integer_value(v) : 0;
+	return 0;
+}
+
+/* ---- free attributes ---- */
+
+static struct cel_value value_of(json_t *v, struct arena *a, int depth);
+
+static struct cel_value
+map_of(json_t *o, struct arena *a, int depth)
+{
+	struct cel_value *pairs = arena_array(a, 2 * json_object_size(o), sizeof(*pairs));
+	size_t n = 0;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(o, key, v)
+	{
+		if (!pairs)
+			break;
+		pairs[2 * n] = cel_string(arena_dup(a, span_str(key)));
+		pairs[2 * n + 1] = value_of(v, a, depth + 1);
+		n++;
+	}
+	return (struct cel_value){ .type = CEL_MAP, .list = { pairs, n } };
+}
+
+static struct cel_value
+value_of(json_t *v, struct arena *a, int depth)
+{
+	if (depth > DEPTH_MAX)
+		return (struct cel_value){ .type = CEL_NULL };
+	switch (json_typeof(v)) {
+	case JSON_STRING: return cel_string(text_of(v, a));
+	case JSON_INTEGER: return cel_int((int64_t)json_integer_value(v));
+	case JSON_REAL:
+		return (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(v) };
+	case JSON_TRUE: return cel_bool(true);
+	case JSON_FALSE: return cel_bool(false);
+	case JSON_OBJECT: return map_of(v, a, depth);
+	case JSON_ARRAY: {
+		size_t n = json_array_size(v);
+		struct cel_value *list = arena_array(a, n, sizeof(*list));
+		for (size_t i = 0; list && i < n; i++)
+			list[i] = value_of(json_array_get(v, i), a, depth + 1);
+		return cel_list(list, list ? n : 0);
+	}
+	default: return (struct cel_value){ .type = CEL_NULL };
+	}
+}
+
+/* The registered claims of RFC 7519 4.1 are no attributes. */
+static void
+read_attributes(json_t *claims, struct arena *a, struct identity *out)
+{
+	static const char *const registered[] = { "iss", "sub", "aud", "exp", "nbf", "iat",
+		"jti" };
+	json_t *rest = json_copy(claims);
+
+	for (size_t i = 0; rest && i < sizeof(registered) / sizeof(registered[0]); i++)
+		json_object_del(rest, registered[i]);
+	if (rest) {
+		struct cel_value m = map_of(rest, a, 0);
+		out->attributes = m.list.v;
+		out->nattributes = m.list.n;
+	}
+	json_decref(rest);
+}
+
+int
+claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct identity *out,
+	const char **why)
+{
+	/* clang-format off */
+	const struct { const char *path; struct span *to; const char *why; } strings[] = {
+		{ map->person,     &out->person,     "the person claim is no string" },
+		{ map->agent,      &out->agent,      "the agent claim is no string" },
+		{ map->department, &out->department, "the department claim is no string" },
+		{ map->team,       &out->team,       "the team claim is no string" },
+		{ map->tier,       &out->tier,       "the tier claim is no string" },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		if (read_string(claims, strings[i].path, a, strings[i].to) < 0) {
+			*why = strings[i].why;
+			return ERR_AUTH;
+		}
+	if (read_roles(claims, map->roles, a, out) < 0) {
+		*why = "the roles claim is no list of strings";
+		return ERR_AUTH;
+	}
+	if (read_clearance(claims, map->clearance, out) < 0) {
+		*why = "the clearance claim is no integer";
+		return ERR_AUTH;
+	}
+	if (!out->person.n) {
+		*why = "the token names no person";
+		return ERR_AUTH;
+	}
+	read_attributes(claims, a, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- copying ---- */
+
+static struct cel_value copy_value(const struct cel_value *v, struct arena *a);
+
+static const struct cel_value *
+copy_values(const struct cel_value *v, size_t n, struct arena *a)
+{
+	struct cel_value *to = n ? arena_array(a, n, sizeof(*to)) : NULL;
+
+	for (size_t i = 0; to && i < n; i++)
+		to[i] = copy_value(&v[i], a);
+	return to;
+}
+
+static struct cel_value
+copy_value(const struct cel_value *v, struct arena *a)
+{
+	struct cel_value out = *v;
+
+	if (v->type == CEL_STRING)
+		out.s = arena_dup(a, v->s);
+	else if (v->type == CEL_LIST)
+		out.list.v = copy_values(v->list.v, v->list.n, a);
+	else if (v->type == CEL_MAP)
+		out.list.v = copy_values(v->list.v, 2 * v->list.n, a);
+	return out;
+}
+
+int
+identity_copy(const struct identity *from, struct arena *a, struct identity *to)
+{
+	*to = *from;
+	to->person = arena_dup(a, from->person);
+	to->agent = arena_dup(a, from->agent);
+	to->department = arena_dup(a, from->department);
+	to->team = arena_dup(a, from->team);
+	to->tier = arena_dup(a, from->tier);
+	to->issuer = arena_dup(a, from->issuer);
+	to->key_id = arena_dup(a, from->key_id);
+	to->roles = copy_values(from->roles, from->nroles, a);
+	to->attributes = copy_values(from->attributes, 2 * from->nattributes, a);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}

@@ -1,0 +1,407 @@
+/* Verifying credentials (RFC 7515, 7519, 8725; design rule 6). The entries of the
+ * policy are tried in order; the first credential that is present decides. What
+ * is present goes by shape: an API key of ours, or a token of three or five
+ * parts. Anything else in those headers is no credential of ours. */
+#include "policy/identity.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "codec/jws.h"
+#include "policy/apikeys.h"
+#include "policy/claims.h"
+#include "policy/idcache.h"
+#include "store/jwks.h"
+
+struct identity_keys {
+	size_t n;
+	struct entry_keys {
+		struct jwks *jwks;
+		struct apikeys *apikeys;
+	} * entry; /* as in policy->identities */
+};
+
+/* ---- keys ---- */
+
+static void
+load_entry(const struct identity_entry *e, struct entry_keys *k, struct diag *d)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (e->kind == ID_JWT) {
+		k->jwks = jwks_load_file(e->jwks_file, &why);
+		if (!k->jwks)
+			diag_at(d, e->at, "jwks %s: %.*s", e->jwks_file,
+				SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_API_KEY) {
+		k->apikeys = apikeys_load(e->keys_file, d);
+	}
+	buf_free(&why);
+}
+
+struct identity_keys *
+identity_keys_load(const struct policy *p, struct diag *d)
+{
+	struct identity_keys *k = calloc(1, sizeof(*k));
+	unsigned before = d->errors;
+
+	if (!k)
+		return NULL;
+	k->entry = calloc(p->nidentities + 1, sizeof(*k->entry));
+	k->n = k->entry ? p->nidentities : 0;
+	for (size_t i = 0; i < k->n; i++)
+		load_entry(&p->identities[i], &k->entry[i], d);
+	if (!k->entry || d->errors != before)
+		identity_keys_free(&k);
+	return k;
+}
+
+void
+identity_keys_free(struct identity_keys **kp)
+{
+	struct identity_keys *k = *kp;
+
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->n; i++) {
+		jwks_free(&k->entry[i].jwks);
+		apikeys_free(&k->entry[i].apikeys);
+	}
+	free(k->entry);
+	free(k);
+	*kp = NULL;
+}
+
+/* ---- the credential in a header ---- */
+
+/* "Bearer X" → X; other schemes of Authorization hold no credential of ours; in
+ * headers of their own the scheme is optional. 0 or ERR_AUTH (given twice). */
+static int
+presented(const struct http_head *h, const char *header, struct span *out)
+{
+	struct span v;
+
+	*out = (struct span){ NULL, 0 };
+	int n = http_field_one(h, header, &v);
+	if (n < 0)
+		return ERR_AUTH;
+	v = span_trim(v, " \t");
+	struct span scheme = span_cut(v, 0, span_chr(v, ' '));
+	if (span_ieq(scheme, SPAN_LIT("bearer")))
+		v = span_trim(span_cut(v, scheme.n, v.n), " \t");
+	else if (scheme.n < v.n || !strcmp(header, "authorization"))
+		return 0;
+	*out = v;
+	return 0;
+}
+
+/* ---- API keys ---- */
+
+static struct span
+borrowed(const char *s)
+{
+	return span_str(s);
+}
+
+static int
+verify_apikey(const struct apikeys *keys, struct span text, int64_t now, struct arena *a,
+	struct identity *out, const char **why)
+{
+	const struct apikey *k = apikeys_find(keys, text);
+
+	if (!k) {
+		*why = "the API key is unknown";
+		return ERR_AUTH;
+	}
+	if (!apikey_live(k, now)) {
+		*why = k->revoked_ns && now >= k->revoked_ns ? "the API key is revoked"
+							     : "the API key has expired";
+		return ERR_AUTH;
+	}
+	*out = (struct identity){
+		.method = "api_key",
+		.person = borrowed(k->person),
+		.agent = borrowed(k->agent),
+		.department = borrowed(k->department),
+		.team = borrowed(k->team),
+		.tier = borrowed(k->tier),
+		.clearance = k->clearance,
+		.key_id = borrowed(k->id),
+		.expires_s = k->expires_ns / 1000000000,
+		.verified = true,
+	};
+	struct cel_value *roles = arena_array(a, k->nroles, sizeof(*roles));
+	for (size_t i = 0; roles && i < k->nroles; i++)
+		roles[i] = cel_string(borrowed(k->roles[i]));
+	out->roles = roles;
+	out->nroles = roles ? k->nroles : 0;
+	return roles ? 0 : ERR_NOMEM;
+}
+
+/* ---- tokens ---- */
+
+static const char *
+check_times(const struct identity_entry *e, const struct token_times *t, int64_t now_s)
+{
+	int64_t leeway = (int64_t)e->leeway_s;
+
+	if (now_s >= t->exp + leeway)
+		return "the token has expired";
+	if (t->nbf && now_s < t->nbf - leeway)
+		return "the token is not valid yet";
+	if (t->iat && now_s < t->iat - leeway)
+		return "the token was issued in the future";
+	if (e->max_age_s && (!t->iat || now_s > t->iat + (int64_t)e->max_age_s + leeway))
+		return "the token is older than max_age";
+	return NULL;
+}
+
+/* NumericDate (RFC 7519 2): a number, seconds, a fraction allowed. */
+static bool
+numeric_date(json_t *claims, const char *name, int64_t *out)
+{
+	json_t *v = json_object_get(claims, name);
+
+	*out = 0;
+	if (!v)
+		return true;
+	double d = json_number_value(v);
+	if (!json_is_number(v) || !(d > 0 && d < 1e12))
+		return false;
+	*out = (int64_t)d;
+	return true;
+}
+
+static bool
+audience_fits(const struct identity_entry *e, json_t *aud)
+{
+	json_t *one;
+	size_t i;
+
+	if (json_is_array(aud)) {
+		json_array_foreach(aud, i,
+			one) if (json_is_string(one) && audience_fits(e, one)) return true;
+		return false;
+	}
+	for (i = 0; json_is_string(aud) && i < e->naudiences; i++)
+		if (!strcmp(e->audiences[i], json_string_value(aud)))
+			return true;
+	return false;
+}
+
+static struct span
+json_span(json_t *v)
+{
+	return json_is_string(v) ? span_of(json_string_value(v), json_string_length(v))
+				 : (struct span){ NULL, 0 };
+}
+
+/* RFC 8725 3.11: a token of another kind is not ours. */
+static bool
+type_fits(json_t *typ)
+{
+	struct span t = json_span(typ);
+
+	if (!typ)
+		return true;
+	return span_ieq(t, SPAN_LIT("JWT")) || span_ieq(t, SPAN_LIT("at+jwt")) ||
+	       span_ieq(t, SPAN_LIT("application/at+jwt"));
+}
+
+static int
+check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const char **why)
+{
+	static const char *const refused[] = { "crit", "jku", "x5u", "jwk", "x5c", "b64", "zip",
+		"enc" };
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (json_object_get(h, refused[i])) {
+			*why = "the token's header names a key or an extension of its own";
+			return ERR_AUTH;
+		}
+	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
+	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg)) {
+		*why = "the token's algorithm is not allowed for this issuer";
+		return ERR_AUTH;
+	}
+	if (!type_fits(json_object_get(h, "typ"))) {
+		*why = "the token is not of a type that may be used here";
+		return ERR_AUTH;
+	}
+	json_t *kid = json_object_get(h, "kid");
+	if (kid && !json_is_string(kid)) {
+		*why = "the token's kid is no string";
+		return ERR_AUTH;
+	}
+	return 0;
+}
+
+static int
+check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, int64_t now_s,
+	const char **why)
+{
+	if (!audience_fits(e, json_object_get(c, "aud"))) {
+		*why = "the token is for another audience";
+		return ERR_AUTH;
+	}
+	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
+		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat)) {
+		*why = "the token's times are missing or no numbers";
+		return ERR_AUTH;
+	}
+	*why = check_times(e, t, now_s);
+	return *why ? ERR_AUTH : 0;
+}
+
+/* The entry of that header whose issuer the token names: lookup only, nothing of
+ * the token is trusted yet. */
+static size_t
+entry_for(const struct policy *p, const char *header, json_t *claims)
+{
+	struct span iss = json_span(json_object_get(claims, "iss"));
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (e->kind == ID_JWT && !strcmp(e->header, header) && span_is(iss, e->issuer))
+			return i;
+	}
+	return p->nidentities;
+}
+
+static int
+verify_parsed(const struct policy *p, const struct identity_keys *k, const char *header,
+	const struct jws *j, int64_t now_s, struct arena *a, struct identity *out,
+	struct token_times *t, const struct identity_entry **entry, const char **why)
+{
+	enum jws_alg alg;
+	size_t i = entry_for(p, header, j->payload);
+
+	if (i == p->nidentities) {
+		*why = "the token's issuer is unknown";
+		return ERR_AUTH;
+	}
+	const struct identity_entry *e = *entry = &p->identities[i];
+	int err = check_header(e, j->header, &alg, why);
+	if (err)
+		return err;
+	struct span kid = json_span(json_object_get(j->header, "kid"));
+	err = jwks_verify(k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	if (err) {
+		*why = err == ERR_NOTFOUND ? "no key of the issuer fits the token"
+					   : "the token's signature is wrong";
+		return ERR_AUTH;
+	}
+	err = check_claims(e, j->payload, t, now_s, why);
+	if (err)
+		return err;
+	*out = (struct identity){ .method = "jwt",
+		.verified = true,
+		.expires_s = t->exp,
+		.issuer = span_str(e->issuer),
+		.key_id = arena_dup(a, kid) };
+	return claims_read(&e->claims, j->payload, a, out, why);
+}
+
+static int
+verify_token(const struct policy *p, const struct identity_keys *k,
+	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
+	struct arena *a, struct identity *out, const char **why, bool *hit)
+{
+	unsigned char key[crypto_hash_sha256_BYTES];
+	struct token_times t;
+	const struct identity_entry *entry = NULL;
+	struct jws j;
+
+	crypto_hash_sha256(key, (const unsigned char *)token.p, token.n);
+	struct cached *c = cache ? idcache_find(cache, key) : NULL;
+	/* The same token in another entry's header is not the same credential. */
+	if (c && !strcmp(c->entry->header, header)) {
+		*hit = true;
+		*why = check_times(c->entry, &c->times, now_s);
+		return *why ? ERR_AUTH : identity_copy(&c->identity, a, out);
+	}
+	int err = jws_parse(token, a, &j, why);
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_AUTH;
+	err = verify_parsed(p, k, header, &j, now_s, a, out, &t, &entry, why);
+	jws_clear(&j);
+	if (err == 0 && cache)
+		idcache_put(cache, key, entry, out, &t);
+	return err;
+}
+
+/* ---- all entries ---- */
+
+static bool
+has_kind(const struct policy *p, const char *header, enum identity_kind kind)
+{
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == kind && !strcmp(p->identities[i].header, header))
+			return true;
+	return false;
+}
+
+static int
+verify_key(const struct policy *p, const struct identity_keys *k, const char *header,
+	struct span text, int64_t now, struct arena *a, struct identity *out, const char **why)
+{
+	int err = ERR_AUTH;
+
+	*why = "the API key is unknown";
+	for (size_t i = 0; i < p->nidentities; i++) {
+		if (p->identities[i].kind != ID_API_KEY ||
+			strcmp(p->identities[i].header, header))
+			continue;
+		err = verify_apikey(k->entry[i].apikeys, text, now, a, out, why);
+		if (err != ERR_AUTH || apikeys_find(k->entry[i].apikeys, text))
+			return err;
+	}
+	return err;
+}
+
+static void
+nobody(const struct policy *p, struct identity *out)
+{
+	*out = (struct identity){ .method = "none", .person = SPAN_LIT("service-account") };
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == ID_NONE && p->identities[i].person) {
+			out->person = span_str(p->identities[i].person);
+			return;
+		}
+}
+
+int
+identity_verify(const struct policy *p, const struct identity_keys *k,
+	struct identity_cache *cache, const struct http_head *h, int64_t now_wall_ns,
+	struct arena *a, struct identity *out, const char **why, bool *hit)
+{
+	*hit = false;
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		struct span v;
+		if (e->kind == ID_NONE)
+			continue;
+		if (presented(h, e->header, &v) < 0) {
+			*why = "the credential's header is given twice";
+			return ERR_AUTH;
+		}
+		switch (credential_shape(v)) {
+		case SHAPE_NONE: continue;
+		case SHAPE_API_KEY:
+			if (has_kind(p, e->header, ID_API_KEY))
+				return verify_key(p, k, e->header, v, now_wall_ns, a, out, why);
+			*why = "an API key where none is accepted";
+			return ERR_AUTH;
+		case SHAPE_TOKEN:
+			if (has_kind(p, e->header, ID_JWT))
+				return verify_token(p, k, cache, e->header, v,
+					now_wall_ns / 1000000000, a, out, why, hit);
+			*why = "a token where none is accepted";
+			return ERR_AUTH;
+		}
+	}
+	nobody(p, out);
+	return 0;
+}
