@@ -140,7 +140,7 @@ base32(char *out, const unsigned char *in, size_t nin, size_t nout)
 
 	for (size_t i = 0; i < nout; i++) {
 		if (have < 5) {
-			bits = bits << 8 | (at < nin ? in[at] : 0);
+			bits = bits << 8 | (at < nin ? in[at] : 0u);
 			at++;
 			have += 8;
 		}
