@@ -160,8 +160,8 @@ apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32])
 	randombytes_buf(secret, sizeof(secret));
 	base32(id, idbits, sizeof(idbits), APIKEY_ID_LEN);
 	base32(s, secret, sizeof(secret), APIKEY_SECRET_LEN);
-	int n = snprintf(text, 80, "tg_%s_%s", id, s);
-	crypto_hash_sha256(sha256, (const unsigned char *)text, (size_t)n);
+	snprintf(text, 80, "tg_%s_%s", id, s);
+	crypto_hash_sha256(sha256, (const unsigned char *)text, strlen(text));
 	sodium_memzero(secret, sizeof(secret));
 	sodium_memzero(s, sizeof(s));
 }
