@@ -14,9 +14,9 @@ struct detect_rules;
 struct detect_scratch;
 
 struct finding {
-	uint16_t entity; /* index for detect_entity_* */
-	uint16_t flags;	 /* FINDING_* */
-	float score;	 /* 0..1, context applied */
+	uint16_t entity;   /* index for detect_entity_* */
+	uint16_t flags;	   /* FINDING_* */
+	float score;	   /* 0..1, context applied */
 	size_t start, end; /* bytes of the text given, end exclusive */
 };
 #define FINDING_VALIDATED 1u /* a checksum or grammar confirmed it */
@@ -55,7 +55,8 @@ struct detect_options {
 	/* NULL: all entities at their own threshold. Else one float an entity;
 	 * above 1.0 switches it off. */
 	const float *thresholds;
-	struct span before; /* context that stands before the text (a JSON key, a form field's name) */
+	struct span before; /* context that stands before the text (a JSON key, a form field's
+			       name) */
 };
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many

@@ -1,0 +1,280 @@
+/* Secrets without a format: `key = value` where the key says secret and the
+ * value looks random. What keeps this from finding every identifier in source
+ * code: entropy, mixed classes, words of the key that say what it really names
+ * (public, id, url), and values that are code, paths, versions or placeholders. */
+#include "detect/check.h"
+
+struct word_list {
+	const char *const *v;
+	size_t n;
+};
+#define WORD_LIST(name, ...)                                                                   \
+	static const char *const name##_words[] = { __VA_ARGS__ };                             \
+	static const struct word_list name = { name##_words,                                   \
+		sizeof(name##_words) / sizeof(char *) }
+
+/* Anywhere in the key. */
+WORD_LIST(harmless, "public", "pub", "csrf", "xsrf", "checksum", "sha", "sha1", "sha256",
+	"sha512", "md5", "hash", "digest", "integrity", "etag", "fingerprint", "commit", "rev",
+	"revision", "version", "keyword", "keyboard", "nonce", "foreign", "primary",
+	"partition", "sort", "schema", "sequence", "cache", "idempotency", "translation",
+	"i18n");
+/* As the key's last word: what the value is. */
+WORD_LIST(not_the_secret, "id", "ids", "name", "url", "uri", "path", "file", "filename", "dir",
+	"length", "len", "size", "count", "type", "ttl", "expiry", "expires", "expiration",
+	"index", "alias", "label", "prefix", "suffix", "field", "endpoint", "host", "server",
+	"domain", "location", "selector", "map", "class", "format", "store", "usage", "ref",
+	"arn", "region", "email", "user", "username", "algorithm", "alg", "method", "provider",
+	"callback", "limit", "budget", "source", "results", "status", "policy", "hint", "regex",
+	"pattern", "column", "identifier", "created", "updated", "at", "date", "time",
+	"timeout", "age", "env", "var");
+WORD_LIST(in_placeholders, "example", "changeme", "change_me", "placeholder", "your_", "your-",
+	"yourpass", "dummy", "redacted", "xxxx", "****", "....", "insert", "replace", "todo",
+	"fixme", "sample", "foobar", "notreal", "fake_", "fake-", "undefined", "localhost");
+
+static char
+fold(char c)
+{
+	return is_upper(c) ? (char)(c | 0x20) : c;
+}
+
+static bool
+in_list(const struct word_list *l, struct span w)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (span_ieq(w, span_str(l->v[i])))
+			return true;
+	return false;
+}
+
+static bool
+contains(const struct word_list *l, struct span s)
+{
+	for (size_t i = 0; i + 1 < s.n; i++)
+		for (size_t k = 0; k < l->n; k++) {
+			size_t n = strlen(l->v[k]), m = 0;
+			while (m < n && i + m < s.n && fold(s.p[i + m]) == l->v[k][m])
+				m++;
+			if (m == n)
+				return true;
+		}
+	return false;
+}
+
+/* ---- the key ---- */
+
+static bool
+is_name(char c)
+{
+	return is_alnum(c) || c == '_' || c == '-' || c == '.';
+}
+
+/* The identifier around the place where the pattern began. */
+static struct span
+key_name(const struct candidate *c)
+{
+	size_t from = c->match, to = c->match;
+
+	while (from > 0 && c->match - from < 64 && is_name(c->text.p[from - 1]))
+		from--;
+	while (to < c->start && is_name(c->text.p[to]))
+		to++;
+	while (to > from && !is_alnum(c->text.p[to - 1]))
+		to--;
+	return span_cut(c->text, from, to);
+}
+
+/* Cuts the last word off an identifier: snake_case, kebab-case, dotted, camelCase. */
+static struct span
+last_word(struct span *name)
+{
+	size_t end = name->n;
+
+	while (end && !is_alnum(name->p[end - 1]))
+		end--;
+	size_t at = end;
+	while (at && is_alnum(name->p[at - 1])) {
+		at--;
+		/* secretKey | APIKey: a capital after a small letter, or before one */
+		if (at && is_upper(name->p[at]) &&
+			(!is_upper(name->p[at - 1]) ||
+				(at + 1 < end && is_lower(name->p[at + 1]))))
+			break;
+	}
+	struct span word = span_cut(*name, at, end);
+	name->n = at;
+	return word;
+}
+
+WORD_LIST(secrets, "secret", "secrets", "token", "tokens", "apikey", "accesskey", "secretkey",
+	"privatekey", "credential", "credentials", "creds", "auth", "authorization", "bearer",
+	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey",
+	"signature");
+WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw",
+	"passwort", "contraseña", "clave");
+WORD_LIST(qualifies, "api", "access", "private", "auth", "encryption", "signing", "account",
+	"service", "master", "shared", "license", "storage", "app", "deploy", "ssh", "webhook",
+	"integration", "project", "client", "rest", "admin", "write", "live", "prod", "server",
+	"session", "subscription");
+
+enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
+
+/* What the key promises. A bare "key" may be anything that is looked up. */
+static enum key_kind
+read_key(struct span name)
+{
+	enum key_kind kind = KEY_NO;
+	bool last = true, key = false;
+
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
+			return KEY_NO;
+		if (in_list(&passwords, w))
+			kind = kind > KEY_PASSWORD ? kind : KEY_PASSWORD;
+		else if (in_list(&secrets, w))
+			kind = kind > KEY_SECRET ? kind : KEY_SECRET;
+		else if (span_ieq(w, SPAN_LIT("key")) || span_ieq(w, SPAN_LIT("keys")))
+			key = true;
+		else if (key && in_list(&qualifies, w) && kind < KEY_SECRET)
+			kind = KEY_SECRET;
+		last = false;
+	}
+	return kind == KEY_NO && key ? KEY_WEAK : kind;
+}
+
+/* ---- the value ---- */
+
+struct mix {
+	size_t lower, upper, digit, other;
+};
+
+static struct mix
+mix_of(struct span s)
+{
+	struct mix m = { 0 };
+
+	for (size_t i = 0; i < s.n; i++) {
+		m.lower += is_lower(s.p[i]);
+		m.upper += is_upper(s.p[i]);
+		m.digit += is_digit(s.p[i]);
+	}
+	m.other = s.n - m.lower - m.upper - m.digit;
+	return m;
+}
+
+static bool
+is_word(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alpha(s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+/* Paths, host names, dotted identifiers, versions, numbers with units. */
+static bool
+looks_like_code(struct span s)
+{
+	struct span rest = s;
+
+	if (strchr("$<{(%/@", s.p[0]) || memmem(s.p, s.n, "://", 3) ||
+		memmem(s.p, s.n, "::", 2) || memmem(s.p, s.n, "->", 2) ||
+		span_chr(s, '(') < s.n || span_chr(s, '[') < s.n || span_chr(s, '{') < s.n)
+		return true;
+	while (span_chr(s, '.') < s.n && rest.p) {
+		struct span part = span_next(&rest, '.');
+		if (part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n))
+			return true;
+	}
+	/* env/cert.p12, packages/core */
+	rest = s;
+	size_t parts = 0, words = 0;
+	while (span_chr(s, '/') < s.n && rest.p) {
+		struct span part = span_next(&rest, '/');
+		parts++;
+		words += part.n <= 16 && is_word(part);
+	}
+	return parts > 1 && words * 2 >= parts;
+}
+
+/* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
+static bool
+looks_like_a_name(struct span s)
+{
+	size_t parts = 0, plain = 0, at = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':')
+			continue;
+		struct mix m = mix_of(span_cut(s, at, i));
+		size_t n = i - at;
+		/* Letters, then digits, each of one case: a word with its number. */
+		bool digits_last = true;
+		for (size_t k = at + 1; k < i; k++)
+			if (is_digit(s.p[k - 1]) && !is_digit(s.p[k]))
+				digits_last = false;
+		bool one_case =
+			m.lower == 0 || m.upper == 0 || (m.upper == 1 && is_upper(s.p[at]));
+		parts += n > 0;
+		plain += n > 0 && n <= 14 && digits_last && one_case &&
+			 (m.digit <= 4 || m.digit == n);
+		at = i + 1;
+	}
+	return parts > 1 && plain == parts;
+}
+
+static bool
+is_sequence(struct span s)
+{
+	size_t next = 0;
+
+	for (size_t i = 1; i < s.n; i++)
+		next += s.p[i] == s.p[i - 1] + 1 || s.p[i] == s.p[i - 1] ? 1u : 0u;
+	return next * 2 > s.n;
+}
+
+static bool
+is_no_value(struct span s)
+{
+	return s.n == 0 || contains(&in_placeholders, s) || looks_like_code(s) ||
+	       is_sequence(s);
+}
+
+enum check_result
+check_generic(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	enum key_kind key = read_key(key_name(c));
+	struct mix m = mix_of(s);
+
+	if (key == KEY_NO || s.n < 10 || is_no_value(s) || looks_like_a_name(s))
+		return CHECK_NO;
+	if (m.digit == 0 || m.lower + m.upper == 0)
+		return CHECK_NO;
+	float bits = entropy(s);
+	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
+		return CHECK_NO;
+	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}
+
+/* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
+enum check_result
+check_password(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	struct mix m = mix_of(s);
+	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
+
+	if (read_key(key_name(c)) != KEY_PASSWORD || s.n < 6 || is_no_value(s))
+		return CHECK_NO;
+	if (m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
+		return CHECK_NO;
+	if (m.digit == 0 && m.other && looks_like_a_name(s))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}

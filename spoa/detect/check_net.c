@@ -1,0 +1,237 @@
+/* Addresses: IP and e-mail. */
+#include <arpa/inet.h>
+
+#include "detect/check.h"
+
+/* ---- IP_ADDRESS ---- */
+
+/* dotted = octet "." octet "." octet "." octet */
+static bool
+parse_v4(struct span s, unsigned octets[4], bool *padded)
+{
+	*padded = false;
+	for (int i = 0; i < 4; i++) {
+		struct span part = span_next(&s, '.');
+		uint64_t v;
+		if (part.n > 3 || span_u64(part, &v) || v > 255 || (i < 3 && !s.p))
+			return false;
+		*padded |= part.n > 1 && part.p[0] == '0';
+		octets[i] = (unsigned)v;
+	}
+	return s.p == NULL;
+}
+
+static enum check_result
+check_v4(struct candidate *c)
+{
+	unsigned o[4];
+	bool padded;
+
+	if (!parse_v4(span_cut(c->text, c->start, c->end), o, &padded))
+		return CHECK_NO;
+	/* 1.2.3.4 is a version or a section unless something says address. */
+	if (o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10)
+		c->score -= 0.25f;
+	return padded ? CHECK_SHAPE : CHECK_VALID;
+}
+
+static bool
+looks_like_v6(struct span s, bool *strong)
+{
+	size_t groups = 0, digits = 0, pairs = 0, group = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != ':') {
+			digits += is_digit(s.p[i]);
+			group++;
+			continue;
+		}
+		groups += group > 0;
+		pairs += group == 2;
+		group = 0;
+	}
+	/* Eight pairs are an EUI-64 or a dump, not an address. */
+	if (groups == 0 || digits == 0 || (groups == 8 && pairs == 8))
+		return false;
+	*strong = groups >= 4 || span_chr(s, '.') < s.n || span_starts(s, SPAN_LIT("::1")) ||
+		  strchr("fF23", s.p[0]) != NULL || span_starts(s, SPAN_LIT("64:"));
+	return true;
+}
+
+static enum check_result
+check_v6(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end), address = s;
+	char copy[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+	bool strong;
+
+	while (s.n &&
+		(s.p[s.n - 1] == '.' || (s.p[s.n - 1] == ':' && !span_ends(s, SPAN_LIT("::")))))
+		s.n--;
+	address.n = span_chr(s, '%');
+	if (address.n >= sizeof(copy) || address.n < 3)
+		return CHECK_NO;
+	memcpy(copy, address.p, address.n);
+	copy[address.n] = '\0';
+	if (inet_pton(AF_INET6, copy, bytes) != 1 || !looks_like_v6(address, &strong))
+		return CHECK_NO;
+	c->end = c->start + s.n;
+	if (!strong)
+		c->score -= 0.3f;
+	return CHECK_VALID;
+}
+
+enum check_result
+check_ip(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return span_chr(s, ':') < s.n ? check_v6(c) : check_v4(c);
+}
+
+/* ---- EMAIL_ADDRESS ---- */
+
+static bool
+high(char c)
+{
+	return (unsigned char)c >= 0x80;
+}
+
+/* Whether the UTF-8 character at s[i] is a letter that e-mail names are written
+ * with: Latin, Greek, Cyrillic and their neighbours (U+00C0 to U+1FFF), as
+ * opposed to Han, kana, Hangul and punctuation, which stand beside a name without
+ * a space. */
+static bool
+alphabetic_lead(char c)
+{
+	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xE1;
+}
+
+/* Where the local part begins that ends at `at`: the last place before it where
+ * the script changes from one that needs no spaces. */
+static size_t
+local_begin(struct span t, size_t start, size_t at)
+{
+	size_t from = start;
+	bool ascii = false;
+
+	for (size_t i = at; i > start; i--)
+		ascii |= !high(t.p[i - 1]);
+	for (size_t i = start; ascii && i < at; i++)
+		if ((unsigned char)t.p[i] >= 0xE2 || (unsigned char)t.p[i] == 0xC2) {
+			/* a whole character of another script: skip it */
+			size_t end = i + 1;
+			while (end < at && (t.p[end] & 0xC0) == 0x80)
+				end++;
+			from = end;
+			i = end - 1;
+		}
+	/* All of it in such a script: 用户@例子.广告 */
+	return from < at ? from : start;
+}
+
+static bool
+numeric(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_digit(s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
+/* domain = label { "." label } "." tld; *s shrinks to what is one. */
+static bool
+shrink_domain(struct span *s)
+{
+	for (;;) {
+		size_t n = s->n;
+		while (n && s->p[n - 1] != '.')
+			n--;
+		if (n < 2)
+			return false;
+		struct span tld = span_cut(*s, n, s->n);
+		while (tld.n && tld.p[tld.n - 1] == '-')
+			tld.n--;
+		bool letters = true,
+		     ace = tld.n > 4 && span_ieq(span_cut(tld, 0, 4), SPAN_LIT("xn--"));
+		size_t plain = 0;
+		for (size_t i = 0; i < tld.n; i++)
+			letters = letters &&
+				  (is_alpha(tld.p[i]) || high(tld.p[i]) ||
+					  (ace && (is_digit(tld.p[i]) || tld.p[i] == '-')));
+		/* "mail@example.com请回复": the name ends where ASCII ends */
+		while (plain < tld.n && is_alpha(tld.p[plain]))
+			plain++;
+		if (letters && plain >= 2 && plain < tld.n && high(tld.p[plain]) &&
+			!alphabetic_lead(tld.p[plain]))
+			tld.n = plain;
+		if (letters && tld.n >= 2) {
+			s->n = n + tld.n;
+			return true;
+		}
+		s->n = n - 1; /* no top-level domain: the sentence goes on */
+	}
+}
+
+static bool
+good_labels(struct span s)
+{
+	size_t leading_numbers = 0, at = 0;
+
+	while (s.p) {
+		struct span label = span_next(&s, '.');
+		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
+			label.p[label.n - 1] == '-')
+			return false;
+		leading_numbers += leading_numbers == at && numeric(label);
+		at++;
+	}
+	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
+}
+
+static bool
+is_image_name(struct span domain)
+{
+	/* icon@2x.png */
+	return domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' &&
+	       domain.p[2] == '.';
+}
+
+/* scheme://user:password@host has its own rule. */
+static bool
+inside_userinfo(struct span t, size_t start)
+{
+	size_t from = start > 256 ? start - 256 : 0, i = start;
+
+	if (i == 0 || t.p[i - 1] != ':')
+		return i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0;
+	while (i > from && !strchr(" \t\r\n\"'<>", t.p[i - 1]) && t.p[i - 1])
+		i--;
+	return memmem(t.p + i, start - i, "://", 3) != NULL;
+}
+
+enum check_result
+check_email(struct candidate *c)
+{
+	struct span whole = span_cut(c->text, c->start, c->end);
+	size_t at = c->start + span_chr(whole, '@');
+	size_t start = local_begin(c->text, c->start, at);
+	struct span domain = span_cut(c->text, at + 1, c->end);
+
+	while (start < at && strchr(".'-`/=*_~#|{}", c->text.p[start]) &&
+		c->text.p[start] != '_')
+		start++;
+	if (start == at || at - start > 64 || c->text.p[at - 1] == '.')
+		return CHECK_NO;
+	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain) ||
+		is_image_name(domain))
+		return CHECK_NO;
+	c->start = start;
+	c->end = at + 1 + domain.n;
+	/* git@host:path is a repository's address. */
+	if (at - start == 3 && !memcmp(c->text.p + start, "git", 3) && c->end < c->text.n &&
+		strchr(":/", c->text.p[c->end]) && c->text.p[c->end])
+		return CHECK_NO;
+	return inside_userinfo(c->text, start) ? CHECK_NO : CHECK_VALID;
+}

@@ -1,0 +1,265 @@
+/* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
+ * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
+#include "detect/check.h"
+
+/* ---- JWT ---- */
+
+static int
+base64url_value(char c)
+{
+	if (is_upper(c))
+		return c - 'A';
+	if (is_lower(c))
+		return c - 'a' + 26;
+	if (is_digit(c))
+		return c - '0' + 52;
+	return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+enum check_result
+check_jwt(struct candidate *c)
+{
+	struct span rest = span_cut(c->text, c->start, c->end), head = span_next(&rest, '.');
+	char json[512];
+	size_t n = 0;
+	unsigned bits = 0, have = 0;
+
+	for (size_t i = 0; i < head.n && n < sizeof(json); i++) {
+		int v = base64url_value(head.p[i]);
+		if (v < 0)
+			return CHECK_NO;
+		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			json[n++] = (char)(bits >> have);
+		}
+	}
+	if (n < 2 || json[0] != '{' || !memmem(json, n, "\"alg\"", 5))
+		return CHECK_NO;
+	return CHECK_VALID;
+}
+
+/* ---- PRIVATE_KEY ---- */
+
+enum { PEM_MAX = 64 << 10 };
+
+static bool
+is_base64(char c)
+{
+	return is_alnum(c) || c == '+' || c == '/' || c == '=';
+}
+
+/* What stands between the lines of a key, as pasted into code or JSON. */
+static bool
+is_gap(char c)
+{
+	return c != '\0' && strchr(" \t\r\n\"'`,;\\>|#*", c) != NULL;
+}
+
+/* A piece of the body at i: base64 up to the next gap. An escaped line break
+ * ("\n" in source text) ends it too. */
+static size_t
+skip_gaps(struct span t, size_t i)
+{
+	while (i < t.n) {
+		if (t.p[i] == '\\' && i + 1 < t.n && strchr("nrt", t.p[i + 1]))
+			i += 2;
+		else if (is_gap(t.p[i]))
+			i++;
+		else
+			break;
+	}
+	return i;
+}
+
+static size_t
+token_end(struct span t, size_t i)
+{
+	while (i < t.n && is_base64(t.p[i]))
+		i++;
+	return i;
+}
+
+/* "Proc-Type: 4,ENCRYPTED" (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
+static size_t
+skip_header_line(struct span t, size_t i)
+{
+	size_t end = i;
+
+	while (end < t.n && end - i < 40 && (is_alnum(t.p[end]) || t.p[end] == '-'))
+		end++;
+	if (end == i || end + 1 >= t.n || t.p[end] != ':' || t.p[end + 1] != ' ')
+		return i;
+	while (end < t.n && end - i < 200 && t.p[end] != '\n' && t.p[end] != '\\')
+		end++;
+	return end;
+}
+
+/* Where the base64 lines from i on end: a key that was cut off. */
+static size_t
+body_end(struct span t, size_t i)
+{
+	size_t end = i, stop = i + PEM_MAX < t.n ? i + PEM_MAX : t.n;
+
+	while (i < stop) {
+		size_t at = skip_gaps(t, i), to = token_end(t, at);
+		bool line = at > i && memchr(t.p + i, '\n', at - i);
+		if (to == at || (to < t.n && !is_gap(t.p[to])))
+			break;
+		/* Words of prose are base64 too: a short piece is the key's last line or none.
+		 */
+		bool is_short = to - at < 16;
+		if (is_short && !line && t.p[to - 1] != '=')
+			break;
+		end = i = to;
+		if (is_short)
+			break;
+	}
+	return end < stop ? end : stop;
+}
+
+/* End of the "-----END …-----" line that comes next after `from`, or SIZE_MAX. */
+static size_t
+next_end_line(struct candidate *c, size_t from)
+{
+	struct check_memo *m = c->memo;
+
+	if (m->pem_known && from >= m->pem_from &&
+		(m->pem_end == SIZE_MAX || from < m->pem_end))
+		return m->pem_end;
+	const char *at = memmem(c->text.p + from, c->text.n - from, "-----END ", 9);
+	*m = (struct check_memo){ .pem_from = from, .pem_end = SIZE_MAX, .pem_known = true };
+	if (at) {
+		struct span tail = span_cut(c->text, (size_t)(at - c->text.p) + 9, c->text.n);
+		const char *dashes = memmem(tail.p, tail.n < 64 ? tail.n : 64, "-----", 5);
+		m->pem_end = (size_t)((dashes ? dashes + 5 : tail.p) - c->text.p);
+	}
+	return m->pem_end;
+}
+
+enum check_result
+check_pem(struct candidate *c)
+{
+	size_t at = skip_gaps(c->text, c->end), header;
+
+	while ((header = skip_header_line(c->text, at)) > at)
+		at = skip_gaps(c->text, header);
+	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
+	if (token_end(c->text, at) - at < 16)
+		return CHECK_NO;
+	size_t end = next_end_line(c, at);
+	if (end != SIZE_MAX && end - c->start <= PEM_MAX) {
+		c->end = end;
+		return CHECK_VALID;
+	}
+	c->end = body_end(c->text, at);
+	return CHECK_VALID;
+}
+
+/* ---- tokens with a prefix ---- */
+
+/* Documentation writes ghp_xxxxxxxx, AIza0123456789…: few different bytes, long
+ * runs of one, or of neighbours. */
+static bool
+is_placeholder(struct span s)
+{
+	size_t run = 1, longest = 1, neighbours = 0;
+
+	for (size_t i = 1; i < s.n; i++) {
+		run = s.p[i] == s.p[i - 1] ? run + 1 : 1;
+		if (run > longest)
+			longest = run;
+		neighbours += s.p[i] == s.p[i - 1] + 1;
+	}
+	return longest >= 8 || neighbours * 10 >= s.n * 6;
+}
+
+enum check_result
+check_token(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return is_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* ---- credentials in URLs, headers and command lines ---- */
+
+static bool
+is_variable(struct span s)
+{
+	return s.n == 0 || strchr("$<{[%*", s.p[0]) != NULL || span_ends(s, SPAN_LIT("}"));
+}
+
+static bool
+is_stock_password(struct span s)
+{
+	static const char *const names[] = { "password", "pass", "passwd", "pwd", "secret",
+		"token", "apikey", "api_key", "xxx", "yyy", "your_password", "mypassword",
+		"foo", "test", "changeme", "example" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_ieq(s, span_str(names[i])))
+			return true;
+	return is_placeholder(s);
+}
+
+enum check_result
+check_userinfo(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return is_variable(s) || is_stock_password(s) ? CHECK_NO : CHECK_SHAPE;
+}
+
+enum check_result
+check_bearer(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	bool digit = false, low = false, high = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		digit |= is_digit(s.p[i]);
+		low |= is_lower(s.p[i]);
+		high |= is_upper(s.p[i]);
+	}
+	/* A sentence goes on after the word; a credential has digits or both cases inside. */
+	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
+		return CHECK_NO;
+	if (is_variable(s) || is_placeholder(s))
+		return CHECK_NO;
+	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* The command must be curl, on the same line or one that continues it. */
+enum check_result
+check_curl(struct candidate *c)
+{
+	enum { LOOK_BACK = 512 };
+	size_t from = c->match > LOOK_BACK ? c->match - LOOK_BACK : 0;
+	struct span line = span_cut(c->text, from, c->match);
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	for (size_t i = line.n; i > 0; i--)
+		if (line.p[i - 1] == '\n' && (i < 2 || !memchr("\\", line.p[i - 2], 1))) {
+			line = span_cut(line, i, line.n);
+			break;
+		}
+	if (!memmem(line.p, line.n, "curl", 4))
+		return CHECK_NO;
+	while (s.n && strchr("\"'{", s.p[0])) {
+		c->start++;
+		s = span_cut(s, 1, s.n);
+	}
+	size_t colon = span_chr(s, ':');
+	struct span user = span_cut(s, 0, colon);
+	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
+	if (is_variable(password) || password.n < 6)
+		/* ":password" and "token:" put it on one side. */
+		password = password.n == 0 ? user : password;
+	if (password.n < 6 || is_variable(password) || is_stock_password(password) ||
+		is_variable(user))
+		return user.n == 0 && password.n >= 6 && !is_variable(password) ? CHECK_SHAPE
+										: CHECK_NO;
+	return CHECK_SHAPE;
+}

@@ -1,0 +1,157 @@
+/* Context scoring: a candidate near a word that names it ("ssn", "Karte") is
+ * worth more, near one that names something else ("order") less. Words match
+ * whole, in prose, snake_case and camelCase alike: "lic" is not in "public", but
+ * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
+ * each, and the JSON key or field name that stands before the text. */
+#include "detect/rule.h"
+
+static char
+fold(char c)
+{
+	return is_upper(c) ? (char)(c | 0x20) : c;
+}
+
+/* Whether the byte before `at` belongs to a letter of an alphabet that is
+ * written without case breaks: U+00C0 to U+1FFF by its UTF-8 lead byte. Han, kana
+ * and punctuation are boundaries. */
+static bool
+letter_before(struct span t, size_t at)
+{
+	for (size_t i = at; i > 0 && at - i < 4; i--) {
+		unsigned char c = (unsigned char)t.p[i - 1];
+		if (c < 0x80)
+			return i == at && is_alpha((char)c);
+		if (c >= 0xC0)
+			return c >= 0xC3 && c <= 0xE1;
+	}
+	return false;
+}
+
+static bool
+letter_at(struct span t, size_t at)
+{
+	unsigned char c = at < t.n ? (unsigned char)t.p[at] : 0;
+
+	return is_alpha((char)c) || (c >= 0xC3 && c <= 0xE1);
+}
+
+static bool
+begins_word(struct span t, size_t at)
+{
+	if ((unsigned char)t.p[at] >= 0x80 || at == 0)
+		return true;
+	if (!letter_before(t, at))
+		return true;
+	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* homePhone */
+}
+
+static bool
+ends_word(struct span t, size_t at)
+{
+	if (at >= t.n || (unsigned char)t.p[at - 1] >= 0x80 || !letter_at(t, at))
+		return true;
+	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
+}
+
+/* Bytes of t at `at` that spell the word, a space in it standing for any run of
+ * blanks, '_' and '-'; 0: they do not. */
+static size_t
+word_at(struct span t, size_t at, struct span word)
+{
+	size_t i = at;
+
+	for (size_t k = 0; k < word.n; k++) {
+		if (word.p[k] == ' ') {
+			size_t from = i;
+			while (i < t.n && i - from < 4 && strchr(" \t\r\n_-", t.p[i]) && t.p[i])
+				i++;
+			/* camelCase: creditCard */
+			if (i == from && !(i < t.n && is_upper(t.p[i])))
+				return 0;
+			continue;
+		}
+		if (i >= t.n || fold(t.p[i]) != word.p[k])
+			return 0;
+		i++;
+	}
+	return i - at;
+}
+
+static bool
+word_matches(struct span t, size_t at, struct span word)
+{
+	size_t n = word_at(t, at, word);
+
+	if (!n)
+		return false;
+	if (ends_word(t, at + n))
+		return true;
+	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1);
+}
+
+/* Distance from the window's near end to the nearest word of the list, SIZE_MAX
+ * where there is none. `ahead`: the window follows the candidate. */
+static size_t
+nearest(const struct words *w, struct span t, bool ahead)
+{
+	size_t best = SIZE_MAX;
+
+	if (w->n == 0)
+		return best;
+	for (size_t i = 0; i < t.n; i++) {
+		if (!set_has(w->first, t.p[i]) || !begins_word(t, i))
+			continue;
+		for (size_t k = 0; k < w->n; k++) {
+			if (!word_matches(t, i, w->v[k]))
+				continue;
+			if (ahead)
+				return i;
+			best = t.n - i - w->v[k].n;
+			if (best > t.n)
+				best = 0;
+			break;
+		}
+	}
+	return best;
+}
+
+static size_t
+distance(const struct words *w, struct span left, struct span right, struct span key)
+{
+	size_t a = nearest(w, left, false), b = nearest(w, right, true),
+	       c = nearest(w, key, false);
+
+	/* What names the value stands before it more often than behind. */
+	if (b != SIZE_MAX)
+		b *= 2;
+	/* A key names the value it belongs to, however long its name is. */
+	if (c != SIZE_MAX)
+		c = 0;
+	if (b < a)
+		a = b;
+	return c < a ? c : a;
+}
+
+float
+context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
+	size_t end, float score)
+{
+	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
+	size_t to = end + CONTEXT_BYTES;
+
+	/* A word cut by the window's edge is no word. */
+	while (from > 0 && from < start && letter_before(text, from) && letter_at(text, from))
+		from++;
+	while (to < text.n && to < end + CONTEXT_BYTES + 16 && letter_at(text, to))
+		to++;
+	struct span left = span_cut(text, from, start), right = span_cut(text, end, to);
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	size_t good = distance(&e->context, left, right, before);
+	size_t bad = distance(&e->against, left, right, before);
+	if (good != SIZE_MAX && good <= bad)
+		score += e->boost;
+	else if (bad != SIZE_MAX)
+		score -= e->penalty;
+	return score < 0 ? 0 : score > 1 ? 1 : score;
+}

@@ -1,0 +1,154 @@
+/* From candidates to findings that do not overlap. Candidates that touch form
+ * clusters; inside one the best is placed first, then whatever still finds its
+ * bytes free, on a bitmap of the cluster: linear in bytes and n log n in
+ * candidates, whatever the text. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "detect/rule.h"
+
+enum { KEEP_BYTES = 4 }; /* shorter remains of a secret say nothing */
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end == y->end ? 0 : x->end < y->end ? -1 : 1;
+}
+
+static int
+by_rank(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+	unsigned vx = x->flags & FINDING_VALIDATED, vy = y->flags & FINDING_VALIDATED;
+	size_t nx = x->end - x->start, ny = y->end - y->start;
+
+	if (vx != vy)
+		return vx ? -1 : 1;
+	if (nx != ny)
+		return nx > ny ? -1 : 1;
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return (int)x->entity - (int)y->entity;
+}
+
+struct placing {
+	const struct detect_rules *r;
+	uint64_t *taken; /* a bit a byte of the cluster */
+	size_t base;
+	struct finding *v;
+	size_t n, room;
+};
+
+/* Offset of the first byte from `at` on, before `end`, whose bit is `want`. */
+static size_t
+find_bit(const struct placing *p, size_t at, size_t end, bool want)
+{
+	while (at < end) {
+		uint64_t w = p->taken[at / 64];
+		w = (want ? w : ~w) >> (at % 64);
+		if (w) {
+			at += (size_t)__builtin_ctzll(w);
+			return at < end ? at : end;
+		}
+		at = (at / 64 + 1) * 64;
+	}
+	return end;
+}
+
+static int
+place(struct placing *p, struct finding f)
+{
+	if (p->n == p->room)
+		return ERR_LIMIT;
+	for (size_t i = f.start - p->base; i < f.end - p->base; i++)
+		p->taken[i / 64] |= UINT64_C(1) << (i % 64);
+	p->v[p->n++] = f;
+	return 0;
+}
+
+static int
+place_free_parts(struct placing *p, struct finding f)
+{
+	size_t at = f.start - p->base, end = f.end - p->base;
+
+	if (find_bit(p, at, end, true) == end)
+		return place(p, f);
+	if (strcmp(p->r->entities[f.entity].class, "secret"))
+		return 0;
+	while ((at = find_bit(p, at, end, false)) < end) {
+		size_t to = find_bit(p, at, end, true);
+		if (to - at >= KEEP_BYTES) {
+			struct finding part = f;
+			part.start = at + p->base;
+			part.end = to + p->base;
+			part.flags &= (uint16_t)~FINDING_VALIDATED;
+			int err = place(p, part);
+			if (err)
+				return err;
+		}
+		at = to;
+	}
+	return 0;
+}
+
+/* v[0..n) overlap in a chain and cover [start, end). */
+static int
+resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, size_t end)
+{
+	uint64_t small[64] = { 0 };
+	size_t words = (end - start + 63) / 64;
+	int err = 0;
+
+	p->base = start;
+	p->taken = words <= 64 ? small : calloc(words, sizeof(uint64_t));
+	if (!p->taken)
+		return ERR_NOMEM;
+	qsort(v, n, sizeof(*v), by_rank);
+	for (size_t i = 0; i < n && !err; i++)
+		err = place_free_parts(p, v[i]);
+	if (p->taken != small)
+		free(p->taken);
+	return err;
+}
+
+int
+overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+	struct findings *out)
+{
+	/* Each candidate can leave at most one part more than it is cut into by
+	 * others: never more than 2n in all. */
+	struct placing p = { .r = r, .room = 2 * n < CAP_FINDINGS ? 2 * n : CAP_FINDINGS };
+	int err = 0;
+
+	*out = (struct findings){ NULL, 0 };
+	if (n == 0)
+		return 0;
+	p.v = arena_array(a, p.room, sizeof(*p.v));
+	if (!p.v)
+		return ERR_NOMEM;
+	qsort(v, n, sizeof(*v), by_start);
+	for (size_t i = 0, next; i < n && !err; i = next) {
+		size_t end = v[i].end;
+		for (next = i + 1; next < n && v[next].start < end; next++)
+			if (v[next].end > end)
+				end = v[next].end;
+		if (next > i + 1)
+			err = resolve_cluster(&p, v + i, next - i, v[i].start, end);
+		else if (p.n == p.room)
+			err = ERR_LIMIT;
+		else
+			p.v[p.n++] = v[i];
+	}
+	if (err)
+		return err;
+	qsort(p.v, p.n, sizeof(*p.v), by_start);
+	*out = (struct findings){ p.v, p.n };
+	return 0;
+}

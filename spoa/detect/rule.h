@@ -1,0 +1,140 @@
+/* The inside of a rule set: what load.c builds from YAML and scan.c runs. Not
+ * included outside detect/. Everything lives in the rule set's arena and is
+ * immutable once loaded. */
+#ifndef DETECT_RULE_H
+#define DETECT_RULE_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "detect/check.h"
+#include "detect/detect.h"
+
+enum {
+	DETECT_PATTERNS_MAX = 4096,
+	LITERAL_MIN = 3,    /* bytes; the prefilter hashes the first three */
+	LITERAL_BITS = 15,  /* of its hash */
+	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
+	CONTEXT_BYTES = 64, /* read on either side of a candidate */
+};
+
+/* Where a pattern is tried: only there, anchored. */
+enum start_kind { START_ANYWHERE, START_LITERAL, START_DIGITS, START_BYTE };
+
+struct pattern {
+	const char *name, *regex;
+	pcre2_code *code;
+	uint16_t index, entity;
+	bool jit;
+	bool keyed; /* also tried on `before` + "=" + text */
+	enum start_kind kind;
+	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
+	uint16_t back_max;    /* bytes the match may begin before the start */
+	uint64_t back_set[4]; /* which bytes those are */
+	uint32_t group;	      /* the capture group that is the finding; 0: all */
+	float score;
+	const struct check *check;
+};
+
+struct literal {
+	struct span text; /* lower case where caseless */
+	bool caseless;
+	uint16_t pattern;
+	struct literal *next; /* in the same hash slot */
+};
+
+struct words {
+	const struct span *v; /* lower-case ASCII; a space stands for any run of separators */
+	size_t n;
+	uint64_t first[4]; /* first bytes, both cases: the quick no */
+};
+
+struct example {
+	const struct yaml_node *at;
+	struct span text, find, before; /* find.p == NULL: nothing of this entity */
+};
+
+struct entity_rule {
+	const char *name, *class;
+	const char *source;
+	float threshold, boost, penalty;
+	bool separators; /* 1111-2222 and 11112222 are one value */
+	struct words context, against;
+	const struct span *samples; /* folded: upper-case letters and digits */
+	size_t nsamples;
+	const struct example *examples;
+	size_t nexamples;
+};
+
+struct detect_rules {
+	struct arena arena;
+	struct entity_rule *entities;
+	size_t nentities;
+	struct pattern *patterns;
+	size_t npatterns;
+	/* the prefilter */
+	uint64_t literal_bits[(1u << LITERAL_BITS) / 64];
+	struct literal **literals; /* 1 << LITERAL_BITS slots, by hash */
+	uint16_t *digit_patterns;
+	size_t ndigit_patterns;
+	uint16_t *byte_patterns[256];
+	size_t nbyte_patterns[256];
+	uint16_t *anywhere;
+	size_t nanywhere;
+	bool any_keyed;
+	char version[65];
+};
+
+/* A file of rules compiled into the program. */
+struct detect_file {
+	const char *name;
+	const char *text;
+	size_t n;
+};
+extern const struct detect_file detect_builtin[];
+extern const size_t detect_builtin_count;
+
+/* Slot of the three bytes at p, letters without case. */
+static inline uint32_t
+literal_hash(const char *p)
+{
+	uint32_t v = (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 |
+		     (uint32_t)(unsigned char)p[2] << 16;
+
+	return ((v | 0x202020u) * 0x9E3779B1u) >> (32 - LITERAL_BITS);
+}
+
+static inline bool
+set_has(const uint64_t set[4], char c)
+{
+	return set[(unsigned char)c >> 6] >> ((unsigned char)c & 63) & 1;
+}
+
+static inline void
+set_add(uint64_t set[4], unsigned char c)
+{
+	set[c >> 6] |= UINT64_C(1) << (c & 63);
+}
+
+/* ---- rules.c ---- */
+
+/* After the last pattern: builds the lists that the scan walks, and the version. */
+void rules_finish(struct detect_rules *r);
+
+/* ---- context.c ---- */
+
+/* The score of a candidate after its context: words on both sides and in
+ * `before`; the nearer of the two lists counts. */
+float context_score(const struct entity_rule *e, struct span text, struct span before,
+	size_t start, size_t end, float score);
+
+/* ---- overlap.c ---- */
+
+/* Candidates to findings: sorted by start, overlaps removed: validated before
+ * longer before higher score. A secret that loses keeps, as a finding of its own,
+ * what the winner does not cover: nothing that was found is left readable. v has
+ * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
+int overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+	struct findings *out);
+
+#endif

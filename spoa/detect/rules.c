@@ -1,0 +1,159 @@
+/* A loaded rule set: its indexes, its version and what others may ask of it. The
+ * version is a hash over what was compiled, not over the text, so that comments
+ * and the order of keys do not change it. */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "detect/rule.h"
+
+/* The lists that the scan walks. */
+static void
+index_patterns(struct detect_rules *r)
+{
+	r->digit_patterns = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
+		if (r->patterns[i].kind == START_DIGITS)
+			r->digit_patterns[r->ndigit_patterns++] = (uint16_t)i;
+		else if (r->patterns[i].kind == START_ANYWHERE)
+			r->anywhere[r->nanywhere++] = (uint16_t)i;
+	}
+}
+
+static void
+hash_bytes(crypto_hash_sha256_state *h, const void *p, size_t n)
+{
+	uint64_t len = n;
+
+	crypto_hash_sha256_update(h, (const unsigned char *)&len, sizeof(len));
+	if (n)
+		crypto_hash_sha256_update(h, p, n);
+}
+
+static void
+hash_str(crypto_hash_sha256_state *h, const char *s)
+{
+	hash_bytes(h, s, strlen(s));
+}
+
+static void
+hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
+{
+	hash_bytes(h, &n, sizeof(n));
+	for (size_t i = 0; i < n; i++)
+		hash_bytes(h, v[i].p, v[i].n);
+}
+
+static void
+hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
+{
+	const unsigned numbers[] = { p->entity, p->keyed, p->kind, p->runs, p->back_max };
+
+	hash_str(h, p->regex);
+	hash_str(h, p->check ? p->check->name : "");
+	hash_bytes(h, numbers, sizeof(numbers));
+	hash_bytes(h, p->back_set, sizeof(p->back_set));
+	hash_bytes(h, &p->score, sizeof(p->score));
+}
+
+static void
+hash_rules(struct detect_rules *r)
+{
+	crypto_hash_sha256_state h;
+	unsigned char digest[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256_init(&h);
+	hash_str(&h, "tollgate detectors 1");
+	for (size_t i = 0; i < r->nentities; i++) {
+		const struct entity_rule *e = &r->entities[i];
+		const float numbers[] = { e->threshold, e->boost, e->penalty };
+		hash_str(&h, e->name);
+		hash_str(&h, e->class);
+		hash_bytes(&h, numbers, sizeof(numbers));
+		hash_bytes(&h, &e->separators, sizeof(e->separators));
+		hash_spans(&h, e->context.v, e->context.n);
+		hash_spans(&h, e->against.v, e->against.n);
+		hash_spans(&h, e->samples, e->nsamples);
+	}
+	for (size_t i = 0; i < r->npatterns; i++)
+		hash_pattern(&h, &r->patterns[i]);
+	for (size_t i = 0; i < 1u << LITERAL_BITS; i++)
+		for (const struct literal *l = r->literals[i]; l; l = l->next) {
+			hash_bytes(&h, &l->pattern, sizeof(l->pattern));
+			hash_bytes(&h, l->text.p, l->text.n);
+		}
+	for (size_t b = 0; b < 256; b++)
+		hash_bytes(&h, r->byte_patterns[b], r->nbyte_patterns[b] * sizeof(uint16_t));
+	crypto_hash_sha256_final(&h, digest);
+	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
+}
+
+void
+rules_finish(struct detect_rules *r)
+{
+	index_patterns(r);
+	if (!arena_failed(&r->arena))
+		hash_rules(r);
+}
+
+void
+detect_free(struct detect_rules **r)
+{
+	if (!*r)
+		return;
+	for (size_t i = 0; (*r)->patterns && i < (*r)->npatterns; i++)
+		pcre2_code_free((*r)->patterns[i].code);
+	arena_reset(&(*r)->arena);
+	free(*r);
+	*r = NULL;
+}
+
+size_t
+detect_entity_count(const struct detect_rules *r)
+{
+	return r->nentities;
+}
+
+const char *
+detect_entity_name(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].name;
+}
+
+const char *
+detect_entity_class(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].class;
+}
+
+float
+detect_entity_threshold(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].threshold;
+}
+
+bool
+detect_entity_folds(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].separators;
+}
+
+int
+detect_entity_find(const struct detect_rules *r, struct span name)
+{
+	for (size_t i = 0; i < r->nentities; i++)
+		if (span_is(name, r->entities[i].name))
+			return (int)i;
+	return -1;
+}
+
+const char *
+detect_version(const struct detect_rules *r)
+{
+	return r->version;
+}

@@ -1,0 +1,396 @@
+/* The engine. One pass over the text finds the places where a pattern may begin:
+ * the first three bytes of a literal (hashed into a bitmap), runs of digits, rare
+ * bytes such as '@'. There, and only there, the pattern is matched, anchored, by
+ * PCRE2's JIT under a match limit; then its validator, its context, and the
+ * resolution of overlaps. Text without such places costs the pass alone. Every
+ * pattern and validator looks a bounded distance ahead, so the whole is linear. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/yaml.h"
+#include "detect/rule.h"
+
+enum {
+	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
+	DEPTH_LIMIT = 2000,
+	HEAP_LIMIT_KB = 4096,
+	JIT_STACK_MIN = 32 << 10,
+	JIT_STACK_MAX = 1 << 20,
+	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
+	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
+	CANDIDATES_MAX = 2 * CAP_FINDINGS,
+};
+
+struct detect_scratch {
+	const struct detect_rules *rules;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	pcre2_match_data *data;
+	size_t *free_from; /* a pattern: where its last match ended */
+	struct finding *v; /* candidates */
+	size_t n, room;
+	char *keyed; /* before + "=" + text */
+};
+
+struct sweep {
+	const struct detect_rules *r;
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+	bool keyed;   /* only keyed patterns, and offsets are shifted down */
+	size_t shift; /* what stands before the caller's text */
+	struct check_memo memo;
+	int err;
+};
+
+struct detect_scratch *
+detect_scratch_new(const struct detect_rules *r)
+{
+	struct detect_scratch *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->rules = r;
+	s->context = pcre2_match_context_create(NULL);
+	s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
+	s->data = pcre2_match_data_create(16, NULL);
+	s->free_from = calloc(r->npatterns + 1, sizeof(size_t));
+	s->keyed = malloc(KEYED_ROOM);
+	/* No stack: PCRE2 then uses 32 KB of the machine's own, and says so when it is full. */
+	if (!s->context || !s->data || !s->free_from || !s->keyed) {
+		detect_scratch_free(&s);
+		return NULL;
+	}
+	pcre2_set_match_limit(s->context, MATCH_LIMIT);
+	pcre2_set_depth_limit(s->context, DEPTH_LIMIT);
+	pcre2_set_heap_limit(s->context, HEAP_LIMIT_KB);
+	if (s->stack)
+		pcre2_jit_stack_assign(s->context, NULL, s->stack);
+	return s;
+}
+
+void
+detect_scratch_free(struct detect_scratch **sp)
+{
+	struct detect_scratch *s = *sp;
+
+	if (!s)
+		return;
+	pcre2_match_data_free(s->data);
+	pcre2_jit_stack_free(s->stack);
+	pcre2_match_context_free(s->context);
+	free(s->free_from);
+	free(s->v);
+	if (s->keyed)
+		explicit_bzero(s->keyed, KEYED_ROOM);
+	free(s->keyed);
+	free(s);
+	*sp = NULL;
+}
+
+/* ---- candidates ---- */
+
+static float
+threshold_of(const struct sweep *w, size_t entity)
+{
+	return w->opt && w->opt->thresholds ? w->opt->thresholds[entity]
+					    : w->r->entities[entity].threshold;
+}
+
+static bool
+is_sample(const struct entity_rule *e, struct span value)
+{
+	char folded[64];
+	size_t n = 0;
+
+	if (e->nsamples == 0)
+		return false;
+	for (size_t i = 0; i < value.n && n < sizeof(folded); i++)
+		if (is_alnum(value.p[i]))
+			folded[n++] =
+				(char)(is_lower(value.p[i]) ? value.p[i] & ~0x20 : value.p[i]);
+	for (size_t k = 0; k < e->nsamples; k++)
+		if (span_eq(e->samples[k], span_of(folded, n)))
+			return true;
+	return false;
+}
+
+/* Widens to whole UTF-8 characters; not beyond three bytes in what is none. */
+static void
+whole_characters(struct span t, size_t *start, size_t *end)
+{
+	for (int i = 0; i < 3 && *start > 0 && (t.p[*start] & 0xC0) == 0x80; i++)
+		--*start;
+	for (int i = 0; i < 3 && *end < t.n && (t.p[*end] & 0xC0) == 0x80; i++)
+		++*end;
+}
+
+static void
+keep(struct sweep *w, struct finding f)
+{
+	struct detect_scratch *s = w->s;
+
+	if (s->n == s->room) {
+		size_t room = s->room ? s->room * 2 : 64;
+		struct finding *v = NULL;
+		if (s->n >= CANDIDATES_MAX) {
+			w->err = ERR_LIMIT;
+			return;
+		}
+		v = realloc(s->v, room * sizeof(*v));
+		if (!v) {
+			w->err = ERR_NOMEM;
+			return;
+		}
+		s->v = v;
+		s->room = room;
+	}
+	s->v[s->n++] = f;
+}
+
+/* A match of p on [m->start, m->end). True where it is a candidate, above its
+ * threshold or not. */
+static bool
+consider(struct sweep *w, const struct pattern *p, struct candidate *m)
+{
+	const struct entity_rule *e = &w->r->entities[p->entity];
+	enum check_result checked = p->check ? p->check->run(m) : CHECK_SHAPE;
+
+	if (checked == CHECK_NO || m->end <= m->start)
+		return false;
+	if (m->start < w->shift)
+		return false;
+	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
+	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
+	f.score = context_score(e, w->text, before, f.start, f.end, m->score);
+	if (checked == CHECK_VALID)
+		f.flags |= FINDING_VALIDATED;
+	if (is_sample(e, span_cut(w->text, f.start, f.end)))
+		f.flags |= FINDING_SAMPLE;
+	whole_characters(w->text, &f.start, &f.end);
+	f.start -= w->shift;
+	f.end -= w->shift;
+	if (f.score >= threshold_of(w, p->entity))
+		keep(w, f);
+	return true;
+}
+
+/* ---- matching ---- */
+
+/* >0 matched, 0 not; a limit latches. */
+static int
+match_at(struct sweep *w, const struct pattern *p, size_t at)
+{
+	struct detect_scratch *s = w->s;
+	int rc = p->jit ? pcre2_jit_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0,
+				  s->data, s->context)
+			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
+				  s->context);
+
+	if (rc >= 0)
+		return 1;
+	if (rc != PCRE2_ERROR_NOMATCH)
+		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
+	return 0;
+}
+
+static struct candidate
+candidate_of(struct sweep *w, const struct pattern *p)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(w->s->data);
+	uint32_t g = p->group && at[2 * p->group] != PCRE2_UNSET ? p->group : 0;
+
+	return (struct candidate){ .text = w->text,
+		.start = at[2 * g],
+		.end = at[2 * g + 1],
+		.match = at[0],
+		.score = p->score,
+		.memo = &w->memo };
+}
+
+/* Tries p where its start condition holds at i. */
+static void
+try_at(struct sweep *w, const struct pattern *p, size_t i)
+{
+	size_t start = i, *free_from = &w->s->free_from[p->index];
+
+	if (i < *free_from || (w->keyed && !p->keyed) || threshold_of(w, p->entity) > 1.0f)
+		return;
+	while (start > *free_from && i - start < p->back_max &&
+		set_has(p->back_set, w->text.p[start - 1]))
+		start--;
+	if (!match_at(w, p, start))
+		return;
+	struct candidate m = candidate_of(w, p);
+	if (consider(w, p, &m) && m.end > i)
+		*free_from = m.end;
+}
+
+static void
+search(struct sweep *w, const struct pattern *p)
+{
+	size_t at = 0;
+
+	if (threshold_of(w, p->entity) > 1.0f)
+		return;
+	while (at <= w->text.n && !w->err && match_at(w, p, at)) {
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
+		size_t from = v[0], to = v[1];
+		struct candidate m = candidate_of(w, p);
+		if (consider(w, p, &m) && m.end > at)
+			at = m.end;
+		else
+			at = to > from ? from + 1 : to + 1;
+	}
+}
+
+/* ---- the pass ---- */
+
+static bool
+literal_matches(const struct literal *l, struct span t, size_t i)
+{
+	if (l->text.n > t.n - i)
+		return false;
+	if (!l->caseless)
+		return memcmp(t.p + i, l->text.p, l->text.n) == 0;
+	return span_ieq(span_of(t.p + i, l->text.n), l->text);
+}
+
+static void
+try_literals(struct sweep *w, uint32_t slot, size_t i)
+{
+	for (const struct literal *l = w->r->literals[slot]; l && !w->err; l = l->next)
+		if (literal_matches(l, w->text, i))
+			try_at(w, &w->r->patterns[l->pattern], i);
+}
+
+/* A run of digits begins at i; where it ends. */
+static size_t
+try_digits(struct sweep *w, size_t i)
+{
+	size_t end = i + 1;
+
+	while (end < w->text.n && is_digit(w->text.p[end]))
+		end++;
+	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
+	for (size_t k = 0; k < w->r->ndigit_patterns && !w->err; k++) {
+		const struct pattern *p = &w->r->patterns[w->r->digit_patterns[k]];
+		if (p->runs >> n & 1)
+			try_at(w, p, i);
+	}
+	return end;
+}
+
+static void
+sweep(struct sweep *w, size_t to)
+{
+	const struct detect_rules *r = w->r;
+	const char *p = w->text.p;
+	size_t n = w->text.n, run_end = 0;
+
+	memset(w->s->free_from, 0, r->npatterns * sizeof(size_t));
+	for (size_t i = 0; i < to && !w->err; i++) {
+		unsigned char c = (unsigned char)p[i];
+		if (i + LITERAL_MIN <= n) {
+			uint32_t h = literal_hash(p + i);
+			if (__builtin_expect(r->literal_bits[h / 64] >> (h % 64) & 1, 0))
+				try_literals(w, h, i);
+		}
+		if (r->nbyte_patterns[c])
+			for (size_t k = 0; k < r->nbyte_patterns[c] && !w->err; k++)
+				try_at(w, &r->patterns[r->byte_patterns[c][k]], i);
+		if (c >= '0' && c <= '9' && i >= run_end)
+			run_end = try_digits(w, i);
+	}
+}
+
+/* A text that is the value of a key is also read as `key=text`: that is how the
+ * rules for key=value see it. */
+static void
+sweep_keyed(struct sweep *w)
+{
+	struct span before = w->opt->before, text = w->text;
+	struct sweep k = *w;
+
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	text = span_cut(text, 0, KEYED_TEXT);
+	memcpy(w->s->keyed, before.p, before.n);
+	w->s->keyed[before.n] = '=';
+	if (text.n)
+		memcpy(w->s->keyed + before.n + 1, text.p, text.n);
+	k.text = span_of(w->s->keyed, before.n + 1 + text.n);
+	k.shift = before.n + 1;
+	k.keyed = true;
+	k.memo = (struct check_memo){ 0 };
+	sweep(&k, before.n);
+	w->err = k.err;
+}
+
+int
+detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out)
+{
+	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
+
+	*out = (struct findings){ NULL, 0 };
+	INVARIANT(s->rules == r);
+	if (text.n == 0)
+		return 0;
+	s->n = 0;
+	sweep(&w, text.n);
+	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
+		search(&w, &r->patterns[r->anywhere[k]]);
+	if (!w.err && opt && opt->before.n && r->any_keyed)
+		sweep_keyed(&w);
+	return w.err ? w.err : overlap_resolve(r, s->v, s->n, a, out);
+}
+
+/* ---- examples ---- */
+
+static bool
+example_holds(const struct detect_rules *r, struct detect_scratch *s, size_t entity,
+	const struct example *x, struct arena *a)
+{
+	struct detect_options opt = { .before = x->before };
+	struct findings f;
+
+	if (detect_scan(r, s, x->text, &opt, a, &f))
+		return false;
+	bool found = false;
+	for (size_t i = 0; i < f.n; i++) {
+		if (f.v[i].entity != entity)
+			continue;
+		if (!x->find.p)
+			return false;
+		if (span_eq(span_cut(x->text, f.v[i].start, f.v[i].end), x->find))
+			found = true;
+	}
+	return found == (x->find.p != NULL);
+}
+
+int
+detect_self_test(const struct detect_rules *r, struct buf *errors)
+{
+	struct detect_scratch *s = detect_scratch_new(r);
+	struct arena a;
+	int failed = 0;
+
+	if (!s)
+		return ERR_NOMEM;
+	arena_init(&a, 0, false);
+	for (size_t e = 0; e < r->nentities; e++)
+		for (size_t k = 0; k < r->entities[e].nexamples; k++) {
+			const struct example *x = &r->entities[e].examples[k];
+			if (example_holds(r, s, e, x, &a))
+				continue;
+			failed++;
+			buf_printf(errors, "%s:%u:%u: %s: this example must %s\n", x->at->file,
+				x->at->line, x->at->column, r->entities[e].name,
+				x->find.p ? "match" : "not match");
+		}
+	arena_reset(&a);
+	detect_scratch_free(&s);
+	return failed;
+}
