@@ -29,7 +29,7 @@ journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64
 static bool
 parse_name(struct span s, const char *node, struct journal_segment *out)
 {
-	char again[JOURNAL_NAME_MAX], name[65];
+	char again[JOURNAL_NAME_MAX];
 
 	if (!span_ends(s, SPAN_LIT(".jsonl")))
 		return false;
@@ -44,8 +44,8 @@ parse_name(struct span s, const char *node, struct journal_segment *out)
 	}
 	if (s.n > 64 || (node && !span_is(s, node)))
 		return false;
-	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(s));
-	journal_name(again, name, out->boot, out->first);
+	snprintf(out->node, sizeof(out->node), "%.*s", SPAN_ARG(s));
+	journal_name(again, out->node, out->boot, out->first);
 	return !strcmp(again, out->name);
 }
 

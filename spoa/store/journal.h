@@ -17,6 +17,7 @@
 struct journal_segment {
 	char name[256]; /* any file's name, so that a stranger can be named */
 	bool ours;	/* named as a segment of the node that was asked for */
+	char node[65];	/* then whose */
 	uint64_t boot, first;
 	uint64_t bytes;
 };

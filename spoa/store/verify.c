@@ -515,6 +515,14 @@ verifier_line(struct verifier *v, struct span line)
 }
 
 void
+verifier_reject(struct verifier *v, const char *why)
+{
+	v->any = true;
+	if (!v->failed)
+		fail_structure(v, v->at.seq + 1, "%s", why);
+}
+
+void
 verifier_torn(struct verifier *v, size_t bytes)
 {
 	if (!bytes)

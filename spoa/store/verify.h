@@ -52,6 +52,8 @@ void verifier_continue(struct verifier *v, const struct chain *before);
 /* A line without its newline. Returns true if it was a commit that agreed: what
  * was fed up to here is whole. */
 bool verifier_line(struct verifier *v, struct span line);
+/* Something stands where the next line should, `why` says what. */
+void verifier_reject(struct verifier *v, const char *why);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);
 bool verifier_failed(const struct verifier *v);

@@ -1,0 +1,142 @@
+/* tollgate audit verify|show|export: dispatch and the arguments they share. */
+#include "cmd/audit.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "policy/config.h"
+
+static const struct {
+	const char *name;
+	int (*run)(struct audit_args *a);
+	bool need_id, need_key;
+} verbs[] = {
+	{ "verify", audit_verify, false, true },
+	{ "show", audit_show, true, false },
+	{ "export", audit_export, false, false },
+};
+
+static int
+add_keys(struct audit_args *a, const char *what, const char *file)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	int n = pubkeys_load(file, a->keys + a->nkeys, SIGNKEYS_MAX - a->nkeys, &why);
+	if (n < 0)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+	else
+		a->nkeys += (size_t)n;
+	buf_free(&why);
+	return n < 0 ? EXIT_CANNOT : 0;
+}
+
+/* Fills in what the command line left open. */
+static int
+from_config(struct audit_args *a, const char *what, bool need_source, bool need_key)
+{
+	struct diag d = { 0 };
+	const char *file = config_find(a->config);
+	const struct config *cfg;
+	char pub[4096];
+
+	if (!file)
+		return cmd_fail(what, "%s",
+			need_source ? "no --journal, --redis or --file, and no configuration "
+				      "(-c) that names a journal"
+				    : "no --public-key, and no configuration (-c) that names a "
+				      "key");
+	cfg = config_load(&a->arena, file, &d);
+	if (!cfg)
+		return cmd_fail(
+			what, "%s: not a valid configuration; see tollgate check", file);
+	if (need_source) {
+		if (!cfg->journal)
+			return cmd_fail(what, "%s: has no audit.journal", file);
+		a->journal = cfg->journal;
+	}
+	if (!need_key)
+		return 0;
+	if (!cfg->audit_key)
+		return cmd_fail(what, "%s: has no audit.key", file);
+	snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
+	return add_keys(a, what, pub);
+}
+
+int
+audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
+	bool need_key)
+{
+	static const struct option longs[] = {
+		{ "journal", required_argument, NULL, 'j' },
+		{ "redis", required_argument, NULL, 'r' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "public-key", required_argument, NULL, 'k' },
+		{ "from", required_argument, NULL, 'F' },
+		{ "config", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt, code;
+
+	*a = (struct audit_args){ 0 };
+	arena_init(&a->arena, 16u << 20, false);
+	optind = 0; /* glibc: from the beginning again */
+	while ((opt = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'j': a->journal = optarg; break;
+		case 'r': a->redis = optarg; break;
+		case 'f': a->file = optarg; break;
+		case 'c': a->config = optarg; break;
+		case 'k':
+			code = add_keys(a, what, optarg);
+			if (code)
+				return code;
+			break;
+		case 'F':
+			if (span_u64(span_str(optarg), &a->from) || a->from == 0)
+				return cmd_fail(
+					what, "--from: %s: not a sequence number", optarg);
+			break;
+		default: return cmd_usage("audit");
+		}
+	}
+	if (argc - optind != (need_id ? 1 : 0))
+		return cmd_usage("audit");
+	if (need_id)
+		a->id = argv[optind];
+	if (a->file && (a->journal || a->redis))
+		return cmd_fail(what, "--file goes without --journal and --redis");
+	bool need_source = !a->journal && !a->redis && !a->file;
+	need_key = need_key && a->nkeys == 0;
+	return need_source || need_key ? from_config(a, what, need_source, need_key) : 0;
+}
+
+void
+audit_args_free(struct audit_args *a)
+{
+	arena_reset(&a->arena);
+}
+
+int
+cmd_audit(int argc, char **argv)
+{
+	struct audit_args a;
+	char what[32];
+
+	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(argv[1], verbs[i].name) != 0)
+			continue;
+		snprintf(what, sizeof(what), "audit %s", verbs[i].name);
+		int code = audit_args(
+			&a, what, argc - 1, argv + 1, verbs[i].need_id, verbs[i].need_key);
+		if (!code)
+			code = verbs[i].run(&a);
+		audit_args_free(&a);
+		return code;
+	}
+	return cmd_usage(argv[0]);
+}

@@ -1,0 +1,62 @@
+/* What the audit subcommands share: where records are read from. */
+#ifndef CMD_AUDIT_H
+#define CMD_AUDIT_H
+
+#include <hiredis/hiredis.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "store/chain.h"
+#include "store/verify.h"
+
+/* Receives a source's lines in their order. */
+struct audit_sink {
+	void *arg;
+	void (*line)(void *arg, struct span line);
+	/* What stands behind the last newline of the last file. NULL: ignored. */
+	void (*torn)(void *arg, size_t bytes);
+	/* Something that is no line at all (a foreign stream entry). NULL: ignored. */
+	void (*reject)(void *arg, const char *why);
+};
+
+/* Each: 0, or an error with a sentence in *why. The whole of a journal, a file
+ * ("-": standard input), a stream. */
+int audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why);
+int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
+int audit_read_stream(
+	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
+
+redisContext *audit_dial(const char *url, struct buf *why);
+
+#define AUDIT_STREAMS_MAX   10000
+#define AUDIT_STREAM_PREFIX "tollgate:audit:"
+/* The streams of every node, sorted; audit_streams_free. */
+struct audit_streams {
+	char **key;
+	size_t n;
+};
+int audit_streams(redisContext *c, struct audit_streams *out, struct buf *why);
+void audit_streams_free(struct audit_streams *s);
+
+/* The command line after the verb, and the configuration's defaults. */
+struct audit_args {
+	const char *journal, *redis, *file, *id;
+	const char *config;
+	uint64_t from;
+	struct pubkey keys[SIGNKEYS_MAX];
+	size_t nkeys;
+	struct arena arena;
+};
+/* `what` names the command in errors. 0, or an exit code after a message. With
+ * `need_id` one plain argument, else none; with `need_key` a key must be found. */
+int audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
+	bool need_key);
+void audit_args_free(struct audit_args *a);
+/* Reads what the arguments name (several streams one after the other). */
+int audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *why);
+
+int audit_verify(struct audit_args *a);
+int audit_show(struct audit_args *a);
+int audit_export(struct audit_args *a);
+
+#endif

@@ -1,0 +1,254 @@
+/* Reading records from where they are: a journal (live or not), a file, Redis
+ * Streams. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/audit.h"
+#include "store/journal.h"
+#include "store/lines.h"
+#include "store/redis_sync.h"
+
+#define PAGE	   1000 /* stream entries a request */
+#define TIMEOUT_US 10000000
+
+static int
+read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct buf *why)
+{
+	struct lines l;
+	struct span line;
+	int err = lines_open(&l, fd, 0), got = 0;
+
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0)
+		to->line(to->arg, line);
+	if (!err)
+		err = got;
+	if (err)
+		buf_printf(why, "%s: %s", name, errno ? strerror(errno) : err_str(err));
+	struct span rest = err ? (struct span){ NULL, 0 } : lines_rest(&l);
+	if (rest.n && !last)
+		to->line(to->arg, rest); /* inside a chain: not a line */
+	else if (rest.n && to->torn)
+		to->torn(to->arg, rest.n);
+	lines_close(&l);
+	return err;
+}
+
+static int
+read_named(const char *name, bool last, const struct audit_sink *to, struct buf *why)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", name, strerror(errno));
+		return ERR_IO;
+	}
+	errno = 0;
+	int err = read_fd(fd, name, last, to, why);
+	close(fd);
+	return err;
+}
+
+int
+audit_read_file(const char *file, const struct audit_sink *to, struct buf *why)
+{
+	return strcmp(file, "-") != 0 ? read_named(file, true, to, why)
+				      : read_fd(STDIN_FILENO, "standard input", true, to, why);
+}
+
+int
+audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why)
+{
+	struct journal_list list;
+	char path[4096];
+	int err = journal_list(dir, NULL, &list, why);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < list.n && !err; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
+		err = read_named(path, i + 1 == list.n, to, why);
+	}
+	journal_list_free(&list);
+	return err;
+}
+
+/* ---- streams ---- */
+
+static struct span
+reply_span(const redisReply *r)
+{
+	return r->type == REDIS_REPLY_STRING || r->type == REDIS_REPLY_STATUS
+		       ? span_of(r->str, (size_t)r->len)
+		       : (struct span){ NULL, 0 };
+}
+
+/* One entry: [id, [field, value, …]]. */
+static void
+read_entry(const redisReply *e, const struct audit_sink *to, char next[64])
+{
+	struct span id = { NULL, 0 }, record = id, commit = id, value, s, b;
+	uint64_t boot = 0, seq = 0;
+	struct chain_line l;
+	char why[160];
+	bool strange = false;
+
+	if (e->type == REDIS_REPLY_ARRAY && e->elements == 2 &&
+		e->element[1]->type == REDIS_REPLY_ARRAY) {
+		const redisReply *f = e->element[1];
+		id = reply_span(e->element[0]);
+		for (size_t i = 0; i + 1 < f->elements; i += 2) {
+			value = reply_span(f->element[i + 1]);
+			if (span_is(reply_span(f->element[i]), "r") && !record.p)
+				record = value;
+			else if (span_is(reply_span(f->element[i]), "c") && !commit.p)
+				commit = value;
+			else
+				strange = true;
+		}
+	}
+	s = id;
+	b = span_next(&s, '-');
+	if (span_u64(b, &boot) || span_u64(s, &seq) || seq == UINT64_MAX)
+		boot = seq = UINT64_MAX - 1;
+	snprintf(next, 64, "%" PRIu64 "-%" PRIu64, boot, seq + 1);
+	if (record.n)
+		to->line(to->arg, record);
+	if (to->reject && (!record.n || strange)) {
+		snprintf(why, sizeof(why), "junk: entry %.*s of the stream has %s",
+			SPAN_ARG(span_cut(id, 0, 48)),
+			record.n ? "a field that is not ours" : "no record");
+		to->reject(to->arg, why);
+	} else if (to->reject && chain_parse(record, &l) == 0 &&
+		   (l.boot != boot || l.seq != seq)) {
+		snprintf(why, sizeof(why),
+			"moved: the record before it stands under the stream id %.*s",
+			SPAN_ARG(span_cut(id, 0, 48)));
+		to->reject(to->arg, why);
+	}
+	if (commit.n)
+		to->line(to->arg, commit);
+}
+
+int
+audit_read_stream(
+	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why)
+{
+	char next[64] = "-", page[16];
+
+	snprintf(page, sizeof(page), "%d", PAGE);
+	for (;;) {
+		const char *argv[] = { "XRANGE", key, next, "+", "COUNT", page };
+		redisReply *r = redisCommandArgv(c, 6, argv, NULL);
+		bool ok = r && r->type == REDIS_REPLY_ARRAY;
+		size_t n = ok ? r->elements : 0;
+		if (!ok)
+			buf_printf(why, "%s: %s", key, r && r->str ? r->str : c->errstr);
+		for (size_t i = 0; i < n; i++)
+			read_entry(r->element[i], to, next);
+		if (r)
+			freeReplyObject(r);
+		if (!ok)
+			return ERR_IO;
+		if (n < PAGE)
+			return 0;
+	}
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int
+audit_streams(redisContext *c, struct audit_streams *out, struct buf *why)
+{
+	char cursor[32] = "0";
+
+	*out = (struct audit_streams){ calloc(AUDIT_STREAMS_MAX, sizeof(char *)), 0 };
+	do {
+		const char *argv[] = { "SCAN", cursor, "MATCH", AUDIT_STREAM_PREFIX "*",
+			"COUNT", "1000" };
+		redisReply *r = out->key ? redisCommandArgv(c, 6, argv, NULL) : NULL;
+		bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+			  r->element[1]->type == REDIS_REPLY_ARRAY;
+		for (size_t i = 0; ok && i < r->element[1]->elements; i++) {
+			ok = out->n < AUDIT_STREAMS_MAX;
+			if (ok)
+				out->key[out->n] = strdup(r->element[1]->element[i]->str);
+			ok = ok && out->key[out->n++];
+		}
+		if (ok)
+			snprintf(cursor, sizeof(cursor), "%s", r->element[0]->str);
+		else
+			buf_printf(why, "SCAN: %s",
+				r && r->type == REDIS_REPLY_ERROR ? r->str
+				: c->errstr[0]			  ? c->errstr
+								  : "too many streams");
+		if (r)
+			freeReplyObject(r);
+		if (!ok) {
+			audit_streams_free(out);
+			return ERR_IO;
+		}
+	} while (strcmp(cursor, "0") != 0);
+	if (out->n)
+		qsort(out->key, out->n, sizeof(char *), by_text);
+	/* SCAN may give a key twice. */
+	size_t kept = 0;
+	for (size_t i = 0; i < out->n; i++) {
+		if (kept && !strcmp(out->key[kept - 1], out->key[i]))
+			free(out->key[i]);
+		else
+			out->key[kept++] = out->key[i];
+	}
+	out->n = kept;
+	return 0;
+}
+
+void
+audit_streams_free(struct audit_streams *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->key[i]);
+	free(s->key);
+	*s = (struct audit_streams){ NULL, 0 };
+}
+
+redisContext *
+audit_dial(const char *url, struct buf *why)
+{
+	struct redis_url u;
+
+	if (redis_url_parse(url, &u)) {
+		buf_str(why, "--redis: neither unix:/path[?db=N] nor "
+			     "redis://[:password@]host[:port][/db]");
+		return NULL;
+	}
+	return redis_dial(&u, TIMEOUT_US, why);
+}
+
+int
+audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *why)
+{
+	struct audit_streams s;
+
+	if (a->file)
+		return audit_read_file(a->file, to, why);
+	if (a->journal)
+		return audit_read_journal(a->journal, to, why);
+	redisContext *c = audit_dial(a->redis, why);
+	if (!c)
+		return ERR_IO;
+	int err = audit_streams(c, &s, why);
+	for (size_t i = 0; i < s.n && !err; i++)
+		err = audit_read_stream(c, s.key[i], to, why);
+	audit_streams_free(&s);
+	redisFree(c);
+	return err;
+}

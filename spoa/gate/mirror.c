@@ -1,0 +1,552 @@
+/* Follows the journal into a Redis Stream. The stream itself says how far it is
+ * (its last entry), so a daemon that was restarted, or a Redis that was restarted,
+ * flushed or failed over to a replica that lagged, needs nothing but the journal
+ * to go on. Each batch is one transaction that WATCHes the stream and first reads
+ * its last id: what another writer did, or a flush, is seen before anything is
+ * added, and a batch is added whole or not at all. */
+#include "gate/mirror.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "store/chain.h"
+#include "store/journal.h"
+#include "store/lines.h"
+#include "store/redis_sync.h"
+
+#define BATCH_RECORDS 512
+#define BATCH_BYTES   (1u << 20)
+#define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
+#define CONFLICT_US   5000000
+#define COMMAND_US    500000
+
+enum state { ST_BEGINNING, ST_FOLLOWING, ST_AWAY, ST_CONFLICT };
+
+struct published {
+	char name[JOURNAL_NAME_MAX];
+	uint64_t bytes, seq;
+};
+
+struct mirror {
+	pthread_mutex_t lock; /* guards the four below */
+	pthread_cond_t changed;
+	struct published pub;
+	bool stopping;
+	uint64_t stop_us;
+
+	/* owner: the mirror's thread */
+	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
+	struct redis_url url;
+	uint64_t maxlen;
+	struct metrics *metrics;
+	redisContext *redis;
+	enum state state;
+	uint64_t next_us;   /* not before this, while away or in conflict */
+	bool placed;	    /* `lines` stands behind the stream's last record */
+	uint64_t boot, seq; /* of that record; seq 0: the stream is empty */
+	uint64_t begin;	    /* where an empty stream begins */
+	struct lines lines;
+	char segment[JOURNAL_NAME_MAX];
+	struct buf held; /* a record that waits for the line behind it */
+	struct chain_line held_is;
+	pthread_t thread;
+};
+
+static void
+enter(struct mirror *m, enum state s, const char *why)
+{
+	if (s != ST_FOLLOWING)
+		m->next_us = clock_mono_us() + (s == ST_CONFLICT ? CONFLICT_US : IDLE_US);
+	if (s == m->state)
+		return;
+	if (s == ST_FOLLOWING)
+		log_event(LOG_INFO, "audit.stream_following", LS("stream", m->key),
+			LI("seq", m->seq));
+	else if (s == ST_AWAY)
+		log_event(LOG_WARN, "audit.stream_away", LS("stream", m->key), LS("why", why));
+	else if (s == ST_CONFLICT)
+		log_event(LOG_ERROR, "audit.stream_conflict", LS("stream", m->key),
+			LS("why", why));
+	m->state = s;
+}
+
+static void
+hang_up(struct mirror *m, const char *why)
+{
+	enter(m, ST_AWAY, why);
+	if (m->redis)
+		redisFree(m->redis);
+	m->redis = NULL;
+	m->placed = false;
+}
+
+static const char *
+redis_why(const struct mirror *m, const redisReply *r)
+{
+	return r && r->type == REDIS_REPLY_ERROR ? r->str
+	       : m->redis && m->redis->err	 ? m->redis->errstr
+						 : "no answer";
+}
+
+/* ---- reading the journal ---- */
+
+static void
+close_segment(struct mirror *m)
+{
+	if (m->segment[0]) {
+		close(m->lines.fd);
+		lines_close(&m->lines);
+	}
+	m->segment[0] = '\0';
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+}
+
+static int
+open_segment(struct mirror *m, const char *name)
+{
+	char path[JOURNAL_DIR_MAX + JOURNAL_NAME_MAX + 2];
+
+	close_segment(m);
+	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR_IO;
+	if (lines_open(&m->lines, fd, 0)) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	snprintf(m->segment, sizeof(m->segment), "%s", name);
+	return 0;
+}
+
+/* The name of the segment that holds record seq: the last that begins at or before
+ * it; or, `after` set, of the one that follows that segment. False: none. */
+static bool
+find_segment(struct mirror *m, uint64_t seq, const char *after, char out[JOURNAL_NAME_MAX])
+{
+	struct journal_list list;
+	struct buf why;
+	bool found = false;
+
+	buf_init(&why, 4096);
+	if (journal_list(m->dir, m->node, &list, &why) == 0) {
+		for (size_t i = 0; i < list.n; i++) {
+			const struct journal_segment *s = &list.seg[i];
+			if (!s->ours || (after ? strcmp(s->name, after) <= 0 : s->first > seq))
+				continue;
+			snprintf(out, JOURNAL_NAME_MAX, "%.*s", JOURNAL_NAME_MAX - 1, s->name);
+			found = true;
+			if (after)
+				break;
+		}
+		journal_list_free(&list);
+	}
+	buf_free(&why);
+	return found;
+}
+
+/* The next durable line: 1, 0 none yet, or an error. */
+static int
+next_line(struct mirror *m, const struct published *pub, struct span *line)
+{
+	for (;;) {
+		char name[JOURNAL_NAME_MAX];
+		/* Segments older than the published one are whole. */
+		bool current = !strcmp(m->segment, pub->name);
+		int got = lines_next(&m->lines, current ? pub->bytes : UINT64_MAX, line);
+		if (got != 0 || current || strcmp(m->segment, pub->name) > 0)
+			return got;
+		if (!find_segment(m, 0, m->segment, name))
+			return 0;
+		got = open_segment(m, name);
+		if (got)
+			return got;
+	}
+}
+
+/* Stands behind record seq (0: before the first that must be mirrored), which must
+ * have these bytes. ERR_AUTH: it has others, ERR_NOTFOUND: it is not there. */
+static int
+place(struct mirror *m, const struct published *pub, uint64_t seq, struct span bytes)
+{
+	char name[JOURNAL_NAME_MAX];
+	struct span line;
+	int got;
+
+	if (!find_segment(m, seq ? seq : 1, NULL, name) &&
+		(seq || !find_segment(m, UINT64_MAX, "", name)))
+		return ERR_NOTFOUND;
+	got = open_segment(m, name);
+	if (got || seq == 0)
+		return got;
+	while ((got = next_line(m, pub, &line)) > 0) {
+		struct chain_line l;
+		if (chain_parse(line, &l))
+			return ERR_AUTH;
+		if (l.commit || l.seq < seq)
+			continue;
+		if (l.seq > seq)
+			return ERR_NOTFOUND;
+		m->boot = l.boot;
+		return bytes.p && !span_eq(line, bytes) ? ERR_AUTH : 0;
+	}
+	return got ? got : ERR_NOTFOUND;
+}
+
+/* ---- asking the stream ---- */
+
+/* The last entry of an XREVRANGE reply: its id and record. False: no entry. */
+static bool
+last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *record)
+{
+	*boot = *seq = 0;
+	*record = (struct span){ NULL, 0 };
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 1 || r->element[0]->elements != 2)
+		return false;
+	const redisReply *id = r->element[0]->element[0], *f = r->element[0]->element[1];
+	struct span s = span_of(id->str, (size_t)id->len), b = span_next(&s, '-');
+	if (span_u64(b, boot) || span_u64(s, seq))
+		*boot = *seq = UINT64_MAX; /* not ours: taken for ahead of us */
+	for (size_t i = 0; i + 1 < f->elements; i += 2)
+		if (span_is(span_of(f->element[i]->str, (size_t)f->element[i]->len), "r"))
+			*record =
+				span_of(f->element[i + 1]->str, (size_t)f->element[i + 1]->len);
+	return true;
+}
+
+static redisReply *
+ask_last(struct mirror *m)
+{
+	redisReply *watch = NULL, *r = NULL;
+
+	redisAppendCommand(m->redis, "WATCH %s", m->key);
+	redisAppendCommand(m->redis, "XREVRANGE %s + - COUNT 1", m->key);
+	bool ok = redisGetReply(m->redis, (void **)&watch) == REDIS_OK &&
+		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
+		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
+	if (!ok)
+		hang_up(m, redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+	if (watch)
+		freeReplyObject(watch);
+	if (!ok && r)
+		freeReplyObject(r);
+	return ok ? r : NULL;
+}
+
+/* Compares the stream's end with the journal and stands behind it. */
+static bool
+resume(struct mirror *m, const struct published *pub, const redisReply *r)
+{
+	uint64_t boot, seq;
+	struct span record;
+	int err;
+
+	if (last_entry(r, &boot, &seq, &record)) {
+		if (seq > pub->seq) {
+			enter(m, ST_CONFLICT,
+				"the stream is ahead of the journal: records were cut from the "
+				"journal, or another daemon has this name");
+			return false;
+		}
+		err = place(m, pub, seq, record);
+		if (!err && m->boot != boot)
+			err = ERR_AUTH;
+		m->begin = seq + 1;
+	} else {
+		m->begin = m->maxlen && pub->seq > m->maxlen ? pub->seq - m->maxlen + 1 : 1;
+		err = place(m, pub, m->begin - 1, (struct span){ NULL, 0 });
+		if (err == ERR_NOTFOUND) /* archived: from the oldest that is here */
+			err = place(m, pub, 0, (struct span){ NULL, 0 });
+		seq = boot = 0;
+	}
+	if (err == ERR_AUTH)
+		enter(m, ST_CONFLICT,
+			"its last record is not the journal's: another daemon has this name, "
+			"or one of the two was changed");
+	else if (err == ERR_NOTFOUND)
+		enter(m, ST_CONFLICT,
+			"the journal no longer holds the record behind the stream's last");
+	else if (err)
+		enter(m, ST_AWAY, "the journal cannot be read");
+	m->boot = boot;
+	m->seq = seq;
+	m->placed = err == 0;
+	return m->placed;
+}
+
+/* ---- adding ---- */
+
+static void
+add_held(struct mirror *m, struct span commit)
+{
+	char id[48];
+	struct span record = buf_view(&m->held);
+	int n = snprintf(
+		id, sizeof(id), "%" PRIu64 "-%" PRIu64, m->held_is.boot, m->held_is.seq);
+	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
+	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
+
+	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
+}
+
+/* Reads the journal on and queues a batch; returns its records, or an error. */
+static int
+queue_batch(struct mirror *m, const struct published *pub, uint64_t *boot, uint64_t *seq)
+{
+	int n = 0, got = 0;
+	size_t bytes = 0;
+	struct span line;
+
+	while (n < BATCH_RECORDS && bytes < BATCH_BYTES &&
+		(got = next_line(m, pub, &line)) > 0) {
+		struct chain_line l;
+		if (chain_parse(line, &l))
+			return ERR_AUTH;
+		if (m->held_is.seq) {
+			if (n++ == 0)
+				redisAppendCommand(m->redis, "MULTI");
+			add_held(m, l.commit ? line : (struct span){ NULL, 0 });
+			*boot = m->held_is.boot;
+			*seq = m->held_is.seq;
+			bytes += m->held.n;
+		}
+		buf_clear(&m->held);
+		m->held_is.seq = 0;
+		if (!l.commit && l.seq >= m->begin) {
+			buf_span(&m->held, line);
+			m->held_is = l;
+		}
+		if (buf_failed(&m->held))
+			return ERR_NOMEM;
+	}
+	return got < 0 ? got : n;
+}
+
+/* EXEC's reply: an error inside it is an XADD that the stream refused. */
+static bool
+all_added(const redisReply *r, const char **why)
+{
+	*why = "";
+	if (r->type != REDIS_REPLY_ARRAY)
+		return false;
+	for (size_t i = 0; i < r->elements; i++)
+		if (r->element[i]->type == REDIS_REPLY_ERROR) {
+			*why = r->element[i]->str;
+			return false;
+		}
+	return true;
+}
+
+static void
+execute(struct mirror *m, int n, uint64_t boot, uint64_t seq)
+{
+	redisReply *r = NULL;
+	const char *why;
+	int replies = n + 2; /* MULTI, XADDs, EXEC */
+
+	if (m->maxlen) {
+		redisAppendCommand(m->redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+			(unsigned long long)m->maxlen);
+		replies++;
+	}
+	redisAppendCommand(m->redis, "EXEC");
+	for (int i = 0; i < replies; i++) {
+		if (r)
+			freeReplyObject(r);
+		r = NULL;
+		if (redisGetReply(m->redis, (void **)&r) != REDIS_OK)
+			break;
+	}
+	if (!r || r->type == REDIS_REPLY_ERROR) {
+		hang_up(m, redis_why(m, r));
+	} else if (r->type == REDIS_REPLY_NIL) {
+		m->placed = false; /* someone touched the stream: look again */
+	} else if (!all_added(r, &why)) {
+		m->placed = false;
+		enter(m, ST_CONFLICT, why);
+	} else {
+		m->boot = boot;
+		m->seq = seq;
+		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)n);
+		enter(m, ST_FOLLOWING, "");
+	}
+	if (r)
+		freeReplyObject(r);
+}
+
+/* One batch, or a look at an idle stream. True: there may be more to do at once. */
+static bool
+step(struct mirror *m, const struct published *pub)
+{
+	uint64_t boot, seq;
+	struct span record;
+	struct buf why;
+
+	if (!m->redis) {
+		buf_init(&why, 4096);
+		m->redis = redis_dial(&m->url, COMMAND_US, &why);
+		buf_putc(&why, '\0');
+		if (!m->redis)
+			enter(m, ST_AWAY, buf_view(&why).p);
+		buf_free(&why);
+		if (!m->redis)
+			return false;
+	}
+	redisReply *r = ask_last(m);
+	if (!r)
+		return false;
+	last_entry(r, &boot, &seq, &record);
+	if (m->placed && (boot != m->boot || seq != m->seq))
+		m->placed = false;
+	bool ok = m->placed || resume(m, pub, r);
+	freeReplyObject(r);
+	if (!ok)
+		return false;
+	int n = queue_batch(m, pub, &boot, &seq);
+	if (n < 0) {
+		hang_up(m, "the journal cannot be read");
+		return false;
+	}
+	if (n == 0) {
+		enter(m, ST_FOLLOWING, "");
+		return false;
+	}
+	execute(m, n, boot, seq);
+	return m->state == ST_FOLLOWING;
+}
+
+/* ---- the thread ---- */
+
+/* Waits until there is something to do. False: end. */
+static bool
+wait_for_work(struct mirror *m, bool more, struct published *pub)
+{
+	uint64_t now = clock_mono_us(), until = now + IDLE_US;
+	bool held_off = m->state == ST_AWAY || m->state == ST_CONFLICT;
+
+	if (held_off)
+		until = m->next_us;
+	pthread_mutex_lock(&m->lock);
+	while (!more && !m->stopping && clock_mono_us() < until &&
+		(held_off || !m->pub.name[0] || m->pub.seq == m->seq)) {
+		struct timespec at = { (time_t)(until / 1000000),
+			(long)(until % 1000000) * 1000 };
+		if (pthread_cond_timedwait(&m->changed, &m->lock, &at) == ETIMEDOUT &&
+			m->pub.name[0])
+			break;
+		if (!m->pub.name[0])
+			until = clock_mono_us() + IDLE_US;
+	}
+	*pub = m->pub;
+	bool go = !m->stopping || (!held_off && pub->name[0] && pub->seq > m->seq &&
+					  clock_mono_us() < m->stop_us);
+	pthread_mutex_unlock(&m->lock);
+	return go;
+}
+
+static void *
+run(void *arg)
+{
+	struct mirror *m = arg;
+	struct published pub;
+	bool more = false;
+
+	while (wait_for_work(m, more, &pub))
+		more = pub.name[0] && step(m, &pub);
+	return NULL;
+}
+
+void
+mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq)
+{
+	pthread_mutex_lock(&m->lock);
+	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
+	m->pub.bytes = bytes;
+	m->pub.seq = seq;
+	pthread_cond_signal(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void
+destroy(struct mirror **mp)
+{
+	struct mirror *m = *mp;
+
+	if (m->redis)
+		redisFree(m->redis);
+	close_segment(m);
+	buf_free(&m->held);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+	explicit_bzero(&m->url, sizeof(m->url));
+	free(m);
+	*mp = NULL;
+}
+
+struct mirror *
+mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf *why)
+{
+	struct mirror *m = calloc(1, sizeof(*m));
+	pthread_condattr_t attr;
+	sigset_t all, keep;
+
+	if (!m) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&m->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	snprintf(m->dir, sizeof(m->dir), "%s", o->journal);
+	snprintf(m->node, sizeof(m->node), "%s", o->node);
+	snprintf(m->key, sizeof(m->key), "tollgate:audit:%s", m->node);
+	m->maxlen = o->maxlen;
+	m->metrics = metrics;
+	buf_init(&m->held, CHAIN_LINE_MAX);
+	if (redis_url_parse(o->redis_url, &m->url)) {
+		buf_str(why, "redis.url: not understood");
+		destroy(&m);
+		return NULL;
+	}
+	/* SIGPIPE too: a write to a Redis that went away is an error, not an end. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &keep);
+	int err = pthread_create(&m->thread, NULL, run, m);
+	pthread_sigmask(SIG_SETMASK, &keep, NULL);
+	if (err) {
+		buf_str(why, strerror(err));
+		destroy(&m);
+		return NULL;
+	}
+	pthread_setname_np(m->thread, "tg-mirror");
+	return m;
+}
+
+void
+mirror_stop(struct mirror **mp, uint64_t timeout_us)
+{
+	struct mirror *m = *mp;
+
+	if (!m)
+		return;
+	pthread_mutex_lock(&m->lock);
+	m->stopping = true;
+	m->stop_us = clock_mono_us() + timeout_us;
+	pthread_cond_signal(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+	pthread_join(m->thread, NULL);
+	destroy(mp);
+}

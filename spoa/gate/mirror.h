@@ -1,0 +1,27 @@
+/* The Redis Stream's follower: reads the journal as it grows, never past what is
+ * durable, and copies it to "tollgate:audit:NODE", one entry a record: id
+ * BOOT-SEQ, field r the record's bytes, field c the commit line on the last record
+ * of a commit. It keeps no memory of its own: where to go on it asks the stream.
+ * A thread of its own, so that a slow Redis never holds up a sync. */
+#ifndef GATE_MIRROR_H
+#define GATE_MIRROR_H
+
+#include "base/buf.h"
+#include "base/metrics.h"
+
+struct mirror_options {
+	const char *redis_url;
+	const char *journal, *node;
+	uint64_t maxlen; /* the stream is trimmed to about this; 0: never */
+};
+
+struct mirror;
+/* NULL with *why: the URL is not understood, or no thread. Redis may be away. */
+struct mirror *mirror_start(const struct mirror_options *o, struct metrics *m, struct buf *why);
+/* Segment `name` is durable up to `bytes`, which end record `seq`. The audit
+ * thread only. */
+void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq);
+/* Copies on for at most timeout_us while Redis answers, then ends the thread. */
+void mirror_stop(struct mirror **m, uint64_t timeout_us);
+
+#endif

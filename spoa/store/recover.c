@@ -1,0 +1,192 @@
+/* Recovery of a journal after any end: a clean one, a kill between any two
+ * bytes, a power cut. A commit is acknowledged only when all of it is synced, so
+ * what stands behind the last whole commit was promised to nobody. */
+#include "store/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "store/lines.h"
+#include "store/verify.h"
+
+/* The last commit of a finished segment tells where the next one links. */
+static int
+end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nkeys,
+	struct chain *out, struct buf *why)
+{
+	char text[2048];
+	struct chain_line l;
+	int fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	off_t from = size > (off_t)sizeof(text) ? size - (off_t)sizeof(text) : 0;
+	ssize_t n = size < 0 ? -1 : pread(fd, text, sizeof(text), from);
+
+	if (n < 0)
+		buf_printf(why, "%s/%s: %s", j->dir, name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return ERR_IO;
+	struct span s = span_of(text, (size_t)n);
+	bool ok = s.n && s.p[s.n - 1] == '\n';
+	if (ok) {
+		size_t begin = --s.n;
+		while (begin > 0 && s.p[begin - 1] != '\n')
+			begin--;
+		ok = chain_parse(span_cut(s, begin, s.n), &l) == 0 && l.commit &&
+		     span_is(l.node, j->node);
+	}
+	if (ok) {
+		ok = false;
+		for (size_t i = 0; i < nkeys && !ok; i++)
+			ok = span_is(l.key, keys[i].id) &&
+			     pubkey_verify(&keys[i], l.signed_text, l.sig);
+	}
+	if (!ok) {
+		buf_printf(
+			why, "%s/%s: does not end with a commit that verifies", j->dir, name);
+		return ERR_AUTH;
+	}
+	*out = (struct chain){ .boot = l.boot, .seq = l.seq };
+	memcpy(out->node, j->node, sizeof(out->node));
+	memcpy(out->head, l.head, CHAIN_HASH_BYTES);
+	return 0;
+}
+
+/* Verifies one segment; *good is the offset behind its last commit. */
+static int
+check(struct journal *j, const struct journal_segment *seg, int fd, const struct chain *before,
+	const struct verify_options *o, struct verify_result *r, uint64_t *good,
+	struct buf *why)
+{
+	struct verifier *v = verifier_new(o);
+	struct lines l = { 0 };
+	struct span line;
+	int err = v ? lines_open(&l, fd, 0) : ERR_NOMEM, got = 0;
+
+	*good = 0;
+	if (!err && before)
+		verifier_continue(v, before);
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0)
+		if (verifier_line(v, line))
+			*good = l.offset;
+	if (!err && got < 0)
+		err = got;
+	if (!err) {
+		verifier_torn(v, lines_rest(&l).n);
+		verifier_end(v, r);
+		if (!r->ok) {
+			buf_printf(why, "%s/%s: record %" PRIu64 ": %s", j->dir, seg->name,
+				r->bad_seq, r->why);
+			err = ERR_AUTH;
+		}
+	} else {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, err_str(err));
+	}
+	lines_close(&l);
+	verifier_free(&v);
+	return err;
+}
+
+/* Recovers from this segment; *empty: it holds no commit and was removed. */
+static int
+recover_segment(struct journal *j, const struct journal_segment *seg,
+	const struct chain *before, const struct pubkey *keys, size_t nkeys,
+	struct recovery *out, bool *empty, struct buf *why)
+{
+	struct verify_options o = {
+		.keys = keys, .nkeys = nkeys, .node = j->node, .live = true, .from = seg->first
+	};
+	struct verify_result r;
+	uint64_t good;
+	int fd = openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	*empty = false;
+	if (fd < 0) {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
+		return ERR_IO;
+	}
+	int err = check(j, seg, fd, before, &o, &r, &good, why);
+	if (err)
+		goto out;
+	uint64_t cut = seg->bytes > good ? seg->bytes - good : 0;
+	out->cut_records += r.unsigned_records;
+	out->cut_bytes += cut;
+	*empty = r.commits == 0;
+	if (*empty && !before && seg->first > 1) {
+		buf_printf(why, "%s/%s: holds no commit, and the segment before it is not here",
+			j->dir, seg->name);
+		err = ERR_AUTH;
+		goto out;
+	}
+	if (*empty)
+		err = unlinkat(j->dirfd, seg->name, 0) < 0 || fsync(j->dirfd) < 0 ? ERR_IO : 0;
+	else if ((cut && ftruncate(fd, (off_t)good) < 0) || fsync(fd) < 0)
+		err = ERR_IO; /* synced in any case: a killed daemon's last commit may be in
+				 memory only */
+	if (err) {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
+		goto out;
+	}
+	if (cut)
+		log_event(LOG_WARN, "audit.cut", LS("segment", seg->name), LI("bytes", cut),
+			LI("records", r.unsigned_records));
+	if (*empty)
+		goto out;
+	out->at = (struct chain){ .boot = r.boot, .seq = r.last };
+	memcpy(out->at.node, j->node, sizeof(out->at.node));
+	memcpy(out->at.head, r.head, CHAIN_HASH_BYTES);
+	out->clean = !strcmp(r.type, "close") && out->cut_bytes == 0;
+out:
+	close(fd);
+	return err;
+}
+
+int
+journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
+	struct recovery *out, struct buf *why)
+{
+	struct journal_list list;
+	struct chain before;
+	bool empty = true;
+	int err = journal_list(j->dir, j->node, &list, why);
+
+	*out = (struct recovery){ .clean = true };
+	memcpy(out->at.node, j->node, sizeof(out->at.node));
+	if (err)
+		return err;
+	for (size_t i = 0; i < list.n && !err; i++) {
+		const struct journal_segment *s = &list.seg[i];
+		if (!s->ours) {
+			buf_printf(why, "%s/%s: not a segment of node %s", j->dir, s->name,
+				j->node);
+			err = ERR_AUTH;
+		} else if (i && s->first <= list.seg[i - 1].first) {
+			buf_printf(why, "%s/%s: begins before the segment that is older",
+				j->dir, s->name);
+			err = ERR_AUTH;
+		}
+	}
+	for (size_t i = list.n; i > 0 && empty && !err; i--) {
+		const struct journal_segment *s = &list.seg[i - 1];
+		if (i > 1)
+			err = end_of(j, list.seg[i - 2].name, keys, nkeys, &before, why);
+		if (!err && i > 1 && before.seq + 1 != s->first) {
+			buf_printf(why,
+				"%s/%s: record %" PRIu64
+				": missing: the segment before ends at %" PRIu64,
+				j->dir, s->name, before.seq + 1, before.seq);
+			err = ERR_AUTH;
+		}
+		if (!err)
+			err = recover_segment(
+				j, s, i > 1 ? &before : NULL, keys, nkeys, out, &empty, why);
+	}
+	journal_list_free(&list);
+	return err;
+}

@@ -1,0 +1,25 @@
+/* What a starting daemon does with the journal it finds: verify its end, cut off
+ * what no signature ever covered, and learn where the chain goes on. */
+#ifndef STORE_RECOVER_H
+#define STORE_RECOVER_H
+
+#include "store/chain.h"
+#include "store/journal.h"
+
+struct recovery {
+	struct chain at; /* the last committed record; seq 0: a new chain */
+	bool clean;	 /* that record closed the journal, or there is none */
+	uint64_t
+		cut_records; /* whole records behind the last commit: nobody was told of them */
+	uint64_t cut_bytes;  /* theirs and a torn line's */
+};
+
+/* Verifies the last segment (hashes, links, signatures) and its link to the one
+ * before. Then cuts behind its last commit: those records were never
+ * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
+ * with *why naming file and record where the journal does not verify: nothing was
+ * touched then. */
+int journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
+	struct recovery *out, struct buf *why);
+
+#endif
