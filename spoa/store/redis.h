@@ -11,18 +11,11 @@
 
 struct redis;
 
-<<<<<<< HEAD
 /* url: see store/redis_url.h. A host name is resolved here, once. NULL: not
  * understood, or out of memory. Connecting begins at once. */
 struct redis *redis_new(
 	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
 /* Pending pipelines end without their callback. */
-=======
-/* url: "unix:/path[?db=N]" or "redis://[:password@]host[:port][/db]". NULL:
- * not understood (see redis_url_check). Connecting begins at once. */
-struct redis *redis_new(
-	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
->>>>>>> e463489 (wip)
 void redis_free(struct redis **r);
 bool redis_up(const struct redis *r);
 
@@ -45,11 +38,6 @@ struct redis_pipe;
  * the callback. */
 struct redis_pipe *redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg);
 void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
-<<<<<<< HEAD
-=======
-__attribute__((format(printf, 2, 3))) void redis_commandf(struct redis_pipe *p, const char *fmt,
-	...); /* words split at blanks; arguments must hold none */
->>>>>>> e463489 (wip)
 void redis_send(struct redis_pipe *p);
 
 #endif
