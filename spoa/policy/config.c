@@ -471,6 +471,15 @@ const struct config *
 config_load(struct arena *a, const char *file, struct diag *d)
 {
 	unsigned errors = d->errors;
+	const struct config *cfg = config_read(a, file, d);
+
+	return d->errors == errors ? cfg : NULL;
+}
+
+const struct config *
+config_read(struct arena *a, const char *file, struct diag *d)
+{
+	unsigned errors = d->errors;
 	struct config *cfg = arena_new(a, struct config);
 	struct reader r = { a, d, cfg };
 	const struct yaml_node *root = yaml_load_file(a, file, d);
@@ -493,7 +502,7 @@ config_load(struct arena *a, const char *file, struct diag *d)
 		check_whole(&r, root);
 	if (arena_failed(a) && d->errors == errors)
 		diag_file(d, file, "out of memory");
-	return d->errors == errors ? cfg : NULL;
+	return cfg;
 }
 
 const char *

@@ -80,6 +80,9 @@ struct config {
 /* Relative paths in it count from the file's own folder. NULL with *d filled.
  * All of it lives in the arena. */
 const struct config *config_load(struct arena *a, const char *file, struct diag *d);
+/* For check, which goes on to the policy: as config_load, but with mistakes what
+ * could be read is returned too; NULL only where the file is no YAML at all. */
+const struct config *config_read(struct arena *a, const char *file, struct diag *d);
 /* The file that -c names, or tollgate.yaml here, then under /etc/tollgate/;
  * NULL where neither exists. */
 const char *config_find(const char *named);

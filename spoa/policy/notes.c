@@ -1,0 +1,184 @@
+/* Remarks on a valid policy. None of them changes a decision: each names a
+ * consequence that the file alone does not show. */
+#include "policy/notes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "policy/credentials.h"
+#include "policy/read.h"
+
+struct remarks {
+	const struct policy *p;
+	const struct config *cfg;
+	const struct detect_rules *rules;
+	void (*note)(void *arg, const char *text);
+	void *arg;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+say(struct remarks *r, const struct yaml_node *at, const char *fmt, ...)
+{
+	char text[512], line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (at)
+		snprintf(line, sizeof(line), "%s:%u:%u: %s", at->file, at->line, at->column,
+			text);
+	r->note(r->arg, at ? line : text);
+}
+
+static void
+identities(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nidentities; i++) {
+		const struct identity_entry *e = &r->p->identities[i];
+		if (e->header && !credential_header(span_str(e->header)))
+			say(r, e->at,
+				"header %s is none that the HAProxy files delete: every route "
+				"goes through the relay%s",
+				e->header,
+				r->cfg && !r->cfg->relay
+					? ", and the configuration has none: 503"
+					: "");
+	}
+	if (r->cfg && r->cfg->demo_issuer)
+		say(r, NULL, "demo_issuer is set: whoever holds its key is anybody");
+}
+
+static void
+shadow(struct remarks *r)
+{
+	if (r->p->shadow)
+		say(r, NULL,
+			"mode: shadow: denials and redactions by rules are recorded, not "
+			"enforced, for verified callers");
+	for (size_t i = 0; i < r->p->nrules; i++)
+		if (r->p->rules[i].shadow)
+			say(r, r->p->rules[i].at, "rule %s: in shadow", r->p->rules[i].name);
+}
+
+static void
+relay(struct remarks *r)
+{
+	if (!r->cfg || r->cfg->relay)
+		return;
+	for (size_t i = 0; i < r->p->nrules; i++)
+		if (r->p->rules[i].effect == RULE_REDACT)
+			say(r, r->p->rules[i].at,
+				"rule %s: redacts, and the configuration has no relay: 503",
+				r->p->rules[i].name);
+	for (size_t i = 0; i < r->p->nroutes; i++)
+		if (r->p->routes[i].response)
+			say(r, r->p->routes[i].at,
+				"route %s: reads the response, and the configuration has no "
+				"relay: 503",
+				r->p->routes[i].name);
+}
+
+/* Requests with a body are what tokens are counted of. */
+static bool
+takes_body(const struct route *t)
+{
+	for (size_t i = 0; i < t->nmethods; i++)
+		if (strcmp(t->methods[i], "GET") && strcmp(t->methods[i], "HEAD") &&
+			strcmp(t->methods[i], "OPTIONS"))
+			return true;
+	return t->nmethods == 0;
+}
+
+static void
+limits(struct remarks *r)
+{
+	const char *counts_tokens = NULL;
+
+	for (size_t i = 0; i < r->p->nlimits && !counts_tokens; i++)
+		if (r->p->limits[i].tokens)
+			counts_tokens = r->p->limits[i].name;
+	for (size_t i = 0; counts_tokens && i < r->p->nroutes; i++)
+		if (!(r->p->routes[i].response & RESP_METER) && takes_body(&r->p->routes[i]))
+			say(r, r->p->routes[i].at,
+				"route %s: does not meter: limit %s settles at what was "
+				"reserved",
+				r->p->routes[i].name, counts_tokens);
+	if (r->p->nlimits && r->cfg && !r->cfg->redis_url)
+		say(r, NULL, "no redis: limits count in this process only");
+}
+
+static bool
+class_known(const struct remarks *r, struct span name, struct nearest *near)
+{
+	for (size_t i = 0; i < r->p->nclasses; i++) {
+		if (span_is(name, r->p->classes[i].name))
+			return true;
+		nearest_try(near, r->p->classes[i].name);
+	}
+	return false;
+}
+
+static bool
+entity_known(const struct remarks *r, struct span name, struct nearest *near)
+{
+	for (size_t i = 0; i < detect_entity_count(r->rules); i++)
+		nearest_try(near, detect_entity_name(r->rules, i));
+	return detect_entity_find(r->rules, name) >= 0;
+}
+
+/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. The
+ * common form only, by its text. */
+static void
+membership(struct remarks *r, const struct yaml_node *at, const char *what, const char *when,
+	const char *list, bool (*known)(const struct remarks *, struct span, struct nearest *))
+{
+	for (const char *hit = when; (hit = strstr(hit, list)); hit += strlen(list)) {
+		struct span before = span_trim(span_of(when, (size_t)(hit - when)), " \t\r\n");
+		if (before.n < 2 || !span_ends(before, SPAN_LIT("in")))
+			continue;
+		before = span_trim(span_cut(before, 0, before.n - 2), " \t\r\n");
+		char quote = before.n ? before.p[before.n - 1] : 0;
+		if ((quote != '"' && quote != '\'') || before.n < 2)
+			continue;
+		size_t from = before.n - 1;
+		while (from > 0 && before.p[from - 1] != quote)
+			from--;
+		if (from == 0)
+			continue;
+		struct span name = span_cut(before, from, before.n - 1);
+		struct nearest near = nearest_to(name);
+		if (known(r, name, &near))
+			continue;
+		const char *like = nearest_name(&near);
+		say(r, at, "%s: no %s can be \"%.*s\"%s%s%s", what, list, SPAN_ARG(name),
+			like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	}
+}
+
+static void
+conditions(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule *u = &r->p->rules[i];
+		char what[96];
+		if (!u->when_text)
+			continue;
+		snprintf(what, sizeof(what), "rule %s", u->name);
+		membership(r, u->at, what, u->when_text, "prompt.classes", class_known);
+		membership(r, u->at, what, u->when_text, "prompt.entities", entity_known);
+	}
+}
+
+void
+policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
+	void (*note)(void *arg, const char *text), void *arg)
+{
+	struct remarks r = { p, cfg, rules, note, arg };
+
+	shadow(&r);
+	identities(&r);
+	relay(&r);
+	limits(&r);
+	conditions(&r);
+}

@@ -1,0 +1,72 @@
+/* Any bytes as a policy: it compiles without errors, or is refused with errors;
+ * what compiles also decides. The detectors are the set compiled in. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "policy/decide.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct detect_rules *
+detectors(void)
+{
+	static const struct detect_rules *rules;
+
+	if (!rules) {
+		struct buf errors;
+		buf_init(&errors, 0);
+		rules = detect_load(NULL, &errors);
+		buf_free(&errors);
+		INVARIANT(rules != NULL);
+	}
+	return rules;
+}
+
+static void
+decide(const struct policy *p, bool whole)
+{
+	static const struct identity alice = {
+		.method = "jwt", .person = { "alice", 5 }, .verified = true
+	};
+	struct arena a;
+	struct policy_verdict v;
+	struct policy_limit_hit *hits;
+	size_t n;
+	struct policy_facts f = { .identity = &alice,
+		.method = SPAN_LIT("POST"),
+		.host = SPAN_LIT("h"),
+		.path = SPAN_LIT("/v1/chat/completions"),
+		.now_wall_ns = 1700000000000000000,
+		.whole = whole,
+		.rules = detectors() };
+
+	arena_init(&a, 16 << 20, false);
+	f.route = policy_route(p, f.method, f.host, f.path);
+	if (policy_decide(p, &f, &a, &v) == 0)
+		INVARIANT(v.effect != RULE_DENY || v.waits || (v.status >= 400 && v.reason));
+	if (policy_limits(p, &f, &a, &hits, &n) == 0)
+		INVARIANT(n <= p->nlimits);
+	arena_reset(&a);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena a;
+	struct diag d;
+
+	arena_init(&a, 64 << 20, false);
+	diag_init(&d);
+	const struct yaml_node *root = yaml_load(&a, "fuzz.yaml", span_of(data, size), &d);
+	const struct policy *p =
+		root ? policy_compile(&a, root, "fuzz.yaml", NULL, detectors(), &d) : NULL;
+	INVARIANT((p != NULL) == (d.errors == 0));
+	if (p) {
+		decide(p, true);
+		decide(p, false);
+	}
+	diag_free(&d);
+	arena_reset(&a);
+	return 0;
+}

@@ -1,0 +1,272 @@
+/* tollgate check: exit codes, every mistake of every file, HAProxy's backends,
+ * and the remarks on what is valid. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+static char dir[64];
+static char out[65536], err[65536];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_check.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static const char *
+path(const char *name)
+{
+	static char text[4][128];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, 128, "%s/%s", dir, name);
+	return p;
+}
+
+static void
+put(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const names[] = { "c.yaml", "p.yaml", "q.yaml", "h.cfg", "i.cfg",
+		"k.yaml" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(path(names[i]));
+	return rmdir(dir);
+}
+
+static void
+slurp(FILE *f, char *to, size_t size)
+{
+	rewind(f);
+	to[fread(to, 1, size - 1, f)] = 0;
+	fclose(f);
+}
+
+/* Runs `tollgate check ARGS…`; the arguments end with NULL. */
+static int
+check(const char *first, ...)
+{
+	char *argv[16] = { (char *)(uintptr_t) "check" };
+	int argc = 1, saved[2], code;
+	FILE *to[2] = { tmpfile(), tmpfile() };
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *a = first; a; a = va_arg(ap, const char *))
+		argv[argc++] = (char *)(uintptr_t)a;
+	va_end(ap);
+	assert_true(to[0] && to[1]);
+	fflush(NULL);
+	for (int i = 0; i < 2; i++) {
+		saved[i] = dup(i + 1);
+		dup2(fileno(to[i]), i + 1);
+	}
+	code = cmd_check(argc, argv);
+	fflush(NULL);
+	for (int i = 0; i < 2; i++) {
+		dup2(saved[i], i + 1);
+		close(saved[i]);
+	}
+	slurp(to[0], out, sizeof(out));
+	slurp(to[1], err, sizeof(err));
+	return code;
+}
+
+#define CONFIG "policy: p.yaml\nbackends: [openai, local]\nagent: {listen: unix@/a}\n"
+#define RELAY  "relay: {listen: unix@/r, egress: unix@/e}\n"
+#define POLICY                                                                                 \
+	"tollgate: 1\nname: t\n"                                                               \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, backend: openai}]\n"
+
+static void
+a_valid_pair_is_named_with_its_version(void **state)
+{
+	char want[128];
+
+	(void)state;
+	put("c.yaml", CONFIG RELAY);
+	put("p.yaml", POLICY "rules: [{name: a, permit: true}]\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_memory_equal(out, "policy t@", 9);
+	snprintf(want, sizeof(want), ": valid; 1 route, 1 rule, 0 limits\n");
+	assert_string_equal(out + 9 + 12, want);
+	assert_string_equal(err, "");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_string_equal(out + 9 + 12, want);
+	assert_int_equal(check("--policy=policies/default.yaml", NULL), 0);
+	assert_memory_equal(out, "policy default@", 15);
+	assert_non_null(strstr(out, "policies/keys.yaml does not exist"));
+}
+
+static void
+mistakes_of_both_files_are_listed(void **state)
+{
+	char want[256];
+
+	(void)state;
+	put("c.yaml", CONFIG "worker: 3\n");
+	put("p.yaml", POLICY "cache: 1\nrules: [{name: a, when: '1', permit: yes}]\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:4:1: worker: unknown key, did you mean workers?",
+		path("c.yaml"));
+	assert_non_null(strstr(out, want));
+	snprintf(want, sizeof(want),
+		"%s:4:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
+	assert_non_null(strstr(out, want));
+	snprintf(want, sizeof(want), "%s:5:26: when: ", path("p.yaml"));
+	assert_non_null(strstr(out, want));
+	snprintf(want, sizeof(want), "%s:5:38: permit: true or false is expected, found yes\n",
+		path("p.yaml"));
+	assert_non_null(strstr(out, want));
+	assert_null(strstr(out, "valid"));
+}
+
+static void
+what_cannot_be_read_is_exit_2(void **state)
+{
+	(void)state;
+	put("c.yaml", CONFIG);
+	put("p.yaml", POLICY);
+	assert_int_equal(check("-c", "/nonexistent", NULL), 2);
+	assert_string_equal(err, "tollgate: check: /nonexistent: No such file or directory\n");
+	assert_int_equal(check("--policy", "/nonexistent", NULL), 2);
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", "/nonexistent", NULL), 2);
+	assert_null(strstr(out, "valid"));
+	assert_int_equal(
+		check("--policy", path("p.yaml"), "--haproxy", path("p.yaml"), NULL), 2);
+	assert_int_equal(check("-c", NULL), 2);
+	assert_int_equal(check("extra", NULL), 2);
+	assert_int_equal(check("--unknown", NULL), 2);
+	unlink(path("p.yaml"));
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(out, "p.yaml:1:1: cannot open: No such file or directory\n"));
+}
+
+static void
+backends_must_exist_in_haproxys_files(void **state)
+{
+	char want[256];
+
+	(void)state;
+	put("c.yaml", CONFIG);
+	put("p.yaml", POLICY);
+	put("h.cfg", "global\n  # backend openai\nfrontend local\n  use_backend openai\n  "
+		     "default_backend locl\n");
+	put("i.cfg", "\tbackend openai # provider\n server a 1:1\nlisten  local\r\nbackend\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
+	snprintf(want, sizeof(want),
+		"%s:2:12: backends: HAProxy's files have no backend openai\n", path("c.yaml"));
+	assert_non_null(strstr(out, want));
+	snprintf(want, sizeof(want),
+		"%s:2:20: backends: HAProxy's files have no backend local\n", path("c.yaml"));
+	assert_non_null(strstr(out, want));
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), "--haproxy",
+				 path("i.cfg"), NULL),
+		0);
+	put("i.cfg", "backend openai\nbackend locla\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("i.cfg"), NULL), 1);
+	assert_non_null(strstr(out, "no backend local, did you mean locla?"));
+	put("c.yaml", "policy: p.yaml\nbackends: openai\nagent: {listen: unix@/a}\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
+	assert_non_null(
+		strstr(out, ":2:11: backends: HAProxy's files have no backend openai\n"));
+}
+
+static void
+key_files_that_exist_are_read(void **state)
+{
+	(void)state;
+	put("p.yaml", POLICY "identity: [{api_key: {keys: k.yaml}}]\n");
+	unlink(path("k.yaml"));
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(out, "k.yaml does not exist"));
+	put("k.yaml", "nonsense: [\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 1);
+	assert_non_null(strstr(out, "k.yaml:"));
+}
+
+static void
+consequences_are_noted(void **state)
+{
+	static const struct {
+		const char *name, *policy, *want;
+	} rows[] = {
+		{ "a header outside the list",
+			"identity: [{api_key: {header: x-mine, keys: k.yaml}}]\n",
+			":4:13: header x-mine is none that the HAProxy files delete: every "
+			"route goes through the relay" },
+		{ "shadow", "mode: shadow\n", "mode: shadow: " },
+		{ "a rule in shadow", "rules: [{name: a, deny: true, mode: shadow}]\n",
+			":4:9: rule a: in shadow\n" },
+		{ "redaction without relay", "rules: [{name: a, redact: {classes: pii}}]\n",
+			":4:9: rule a: redacts, and the configuration has no relay" },
+		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
+			":3:10: route chat: does not meter: limit l settles" },
+		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
+			"no redis: limits count in this process only\n" },
+		{ "a class nothing is in",
+			"rules: [{name: a, when: '\"secrets\" in prompt.classes', deny: "
+			"true}]\n",
+			":4:9: rule a: no prompt.classes can be \"secrets\", did you mean "
+			"secret?\n" },
+		{ "an entity nothing finds",
+			"rules: [{name: a, when: \"true && 'US_SNN' in prompt.entities\", "
+			"deny: true}]\n",
+			":4:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
+			"US_SSN?\n" },
+	};
+
+	(void)state;
+	unlink(path("k.yaml"));
+	put("c.yaml", CONFIG);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text), "%s%s", POLICY, rows[i].policy);
+		put("p.yaml", text);
+		int code = check("-c", path("c.yaml"), NULL);
+		const char *note = strstr(out, "note: ");
+		if (code || !note || !strstr(note, rows[i].want))
+			fail_msg("%s: %d: %s", rows[i].name, code, out);
+	}
+	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
+			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_null(strstr(out, "note: "));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_valid_pair_is_named_with_its_version),
+		cmocka_unit_test(mistakes_of_both_files_are_listed),
+		cmocka_unit_test(what_cannot_be_read_is_exit_2),
+		cmocka_unit_test(backends_must_exist_in_haproxys_files),
+		cmocka_unit_test(key_files_that_exist_are_read),
+		cmocka_unit_test(consequences_are_noted),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,438 @@
+/* Every mistake of a policy is refused with file:line:column, and all of them are
+ * reported at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/policy_fix.h"
+
+#define H POLICY_HEAD
+
+static const struct row {
+	const char *name, *in, *want;
+} rows[] = {
+	/* the head */
+	{ "a list at the top", "- a\n", ":1:1: policy: a mapping is expected, found a list" },
+	{ "no language version", "name: t\nroutes: [{name: a, match: {path: /}}]\n",
+		":1:1: tollgate: the language's version is missing" },
+	{ "another language version",
+		"tollgate: 2\nname: t\nroutes: [{name: a, match: {path: /}}]\n",
+		":1:11: tollgate: 1 is expected, found 2" },
+	{ "a quoted language version",
+		"tollgate: '1'\nname: t\nroutes: [{name: a, match: {path: /}}]\n",
+		":1:11: tollgate: 1 is expected" },
+	{ "no name", "tollgate: 1\nroutes: [{name: a, match: {path: /}}]\n",
+		":1:1: name is missing" },
+	{ "a name with a blank",
+		"tollgate: 1\nname: a b\nroutes: [{name: a, match: {path: /}}]\n",
+		":2:7: a name of 1 to 64 letters, digits and . _ - : / is expected, found a "
+		"b" },
+	{ "a name with @", "tollgate: 1\nname: a@b\nroutes: [{name: a, match: {path: /}}]\n",
+		":2:7: a name of" },
+	{ "an unknown key with a near one", H "ruls: []\n",
+		":5:1: ruls: unknown key, did you mean rules?; accepted: tollgate, name, "
+		"mode" },
+	{ "an unknown key with none near", H "xyzzy: 1\n",
+		":5:1: xyzzy: unknown key; accepted: " },
+	{ "a key of a later version", H "cache: []\n",
+		":5:1: cache: not supported by this version of tollgate" },
+	{ "external data", H "data: {}\n",
+		":5:1: data: not supported by this version of tollgate" },
+	{ "models", H "models: {include: prices.yaml}\n",
+		":5:1: models: not supported by this version of tollgate" },
+	{ "a duplicate key", H "name: u\n", ":5:1: name: given twice (first in line 2)" },
+	{ "a mode that is none", H "mode: shadwo\n",
+		":5:7: mode: one of enforce, shadow is expected, found shadwo" },
+	{ "a default that is none", H "default: allow\n",
+		":5:10: default: one of deny, permit is expected, found allow" },
+	{ "an output default of zero", H "output_default: 0\n",
+		":5:17: output_default: a whole number from 1 to 10000000" },
+	/* on_failure */
+	{ "an outcome that is none", H "on_failure: {quota: allow}\n",
+		":5:21: quota: one of deny, permit is expected, found allow" },
+	{ "redact for what cannot redact", H "on_failure: {audit: redact}\n",
+		":5:21: audit: one of deny, permit is expected" },
+	{ "a local share", H "on_failure: {quota: {local: 10%}}\n",
+		":5:22: local: not supported by this version of tollgate" },
+	{ "an unknown part", H "on_failure: {redis: deny}\n",
+		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable" },
+	/* identity */
+	{ "identity as a mapping", H "identity: {jwt: 1}\n",
+		":5:11: identity: a list is expected, found a mapping" },
+	{ "an unknown method", H "identity:\n  - jwtt: {}\n",
+		":6:5: jwtt: unknown key, did you mean jwt?" },
+	{ "a method of a later version",
+		H "identity:\n  - client_certificate: {person: subject.CN}\n",
+		":6:5: client_certificate: not supported by this version of tollgate" },
+	{ "two methods in an entry", H "identity:\n  - {none: {}, api_key: {keys: k}}\n",
+		":6:5: identity: one of jwt, api_key, none" },
+	{ "a token without issuer", H "identity:\n  - jwt: {audience: a, jwks: j}\n",
+		":6:5: jwt: issuer is missing" },
+	{ "a token without audience", H "identity:\n  - jwt: {issuer: a, jwks: j}\n",
+		":6:5: jwt: audience is missing" },
+	{ "a token without keys", H "identity:\n  - jwt: {issuer: a, audience: j}\n",
+		":6:5: jwt: jwks is missing" },
+	{ "a key set at a URL",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: 'https://x/'}\n",
+		":6:41: jwks: a URL is not supported by this version of tollgate" },
+	{ "an algorithm that is not allowed",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: [ES256, "
+		  "none]}\n",
+		":6:64: algorithms: one of RS256, ES256, EdDSA is expected, found none" },
+	{ "a symmetric algorithm",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: HS256}\n",
+		":6:56: algorithms: one of RS256" },
+	{ "an age in parts of seconds",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, max_age: 1500ms}\n",
+		":6:53: max_age: whole seconds are expected, found 1500ms" },
+	{ "too much leeway",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, leeway: 1h}\n",
+		":6:52: leeway: a duration" },
+	{ "a claim nobody maps to",
+		H
+		"identity:\n  - jwt: {issuer: a, audience: j, jwks: k, claims: {persn: sub}}\n",
+		":6:53: persn: unknown key, did you mean person?" },
+	{ "a claim path with a hole",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, claims: {agent: "
+		  "act..sub}}\n",
+		":6:60: agent: a claim or a path such as act.sub is expected" },
+	{ "a demo issuer where there is none", H "identity:\n  - jwt: {demo_issuer: true}\n",
+		":6:24: demo_issuer: the configuration names none" },
+	{ "a header that is no name", H "identity:\n  - api_key: {header: 'x y', keys: k}\n",
+		":6:23: header: the name of a header is expected" },
+	{ "a header that frames the request",
+		H "identity:\n  - api_key: {header: Content-Length, keys: k}\n",
+		":6:23: header: content-length cannot carry a credential" },
+	{ "a header of our own", H "identity:\n  - api_key: {header: x-tollgate-id, keys: k}\n",
+		":6:23: header: x-tollgate-id cannot" },
+	{ "API keys without a file", H "identity:\n  - api_key: {header: x-api-key}\n",
+		":6:5: api_key: keys is missing" },
+	{ "none before another", H "identity:\n  - none: {}\n  - api_key: {keys: k}\n",
+		":6:5: none: must be the last entry" },
+	/* classes and detectors */
+	{ "an entity that does not exist", H "classes: {pii: [EMAIL_ADRESS]}\n",
+		":5:17: EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },
+	{ "a class that is a word", H "classes: {pii: nothing_at_all}\n",
+		":5:16: nothing_at_all: no such entity" },
+	{ "a class by score", H "classes: {injection: {score: 0.9}}\n",
+		":5:23: score: not supported by this version of tollgate" },
+	{ "a class by words", H "classes: {falcon: {words: [x], patterns: [y]}}\n",
+		":5:20: words: not supported by this version" },
+	{ "a class that is some mapping", H "classes: {pii: {a: 1}}\n",
+		":5:16: pii: a list of entities is expected, found a mapping" },
+	{ "an entity twice", H "classes: {pii: [US_SSN, US_SSN]}\n",
+		":5:25: pii: US_SSN is given twice" },
+	{ "a threshold over one", H "detectors: {thresholds: {US_SSN: 1.5}}\n",
+		":5:34: US_SSN: a score from 0.0 to 1.0 is expected, found 1.5" },
+	{ "a threshold in words", H "detectors: {thresholds: {US_SSN: high}}\n",
+		":5:34: US_SSN: a score" },
+	{ "a threshold that is no number at all", H "detectors: {thresholds: {US_SSN: .nan}}\n",
+		":5:34: US_SSN: a score" },
+	{ "a threshold of no entity", H "detectors: {thresholds: {US_SNN: 0.5}}\n",
+		":5:26: US_SNN: no such entity, did you mean US_SSN?" },
+	{ "external recognisers", H "detectors: {external: []}\n",
+		":5:13: external: not supported by this version" },
+	/* providers and routes */
+	{ "no routes", "tollgate: 1\nname: t\n", ":1:1: routes: is missing" },
+	{ "an empty list of routes", "tollgate: 1\nname: t\nroutes: []\n",
+		":3:9: routes: the list is empty" },
+	{ "a provider without backend", H "providers: {p: {dialect: openai}}\n",
+		":5:13: p: backend is missing" },
+	{ "a backend HAProxy does not have", H "providers: {p: {backend: opnai}}\n",
+		":5:26: backend: opnai is not among the backends that tollgate.yaml lists, did "
+		"you mean openai?" },
+	{ "a dialect that is none", H "providers: {p: {backend: openai, dialect: grpc}}\n",
+		":5:43: dialect: one of " },
+	{ "external in words", H "providers: {p: {backend: openai, external: yes}}\n",
+		":5:44: external: true or false is expected, found yes" },
+	{ "a route without name", H "  - match: {path: /x}\n", ":5:5: name is missing" },
+	{ "a route's name twice", H "  - {name: chat, match: {path: /x}}\n",
+		":5:12: name: chat is taken already" },
+	{ "a route without match", H "  - {name: x}\n", ":5:5: match is missing" },
+	{ "a match without path", H "  - {name: x, match: {methods: [GET]}}\n",
+		":5:15: match: path or path_prefix is missing" },
+	{ "a path without slash", H "  - {name: x, match: {path: v1}}\n",
+		":5:29: path: v1 must begin with /" },
+	{ "a path with a dot segment", H "  - {name: x, match: {path: /a/../b}}\n",
+		":5:29: path: /a/../b holds a dot segment" },
+	{ "a path with //", H "  - {name: x, match: {path: //b}}\n",
+		":5:29: path: //b holds //" },
+	{ "a path with a query", H "  - {name: x, match: {path: '/b?c=1'}}\n",
+		":5:29: path: /b?c=1 is a path only" },
+	{ "a path that spells a letter", H "  - {name: x, match: {path: /%61}}\n",
+		":5:29: path: /%61 spells with %XX what stands for itself" },
+	{ "a path that spells a slash", H "  - {name: x, match: {path: /a%2Fb}}\n",
+		":5:29: path: /a%2Fb spells a separator" },
+	{ "a broken escape", H "  - {name: x, match: {path: /a%2}}\n",
+		":5:29: path: /a%2 holds a broken percent escape" },
+	{ "a prefix that is no path", H "  - {name: x, match: {path_prefix: [/a, b]}}\n",
+		":5:41: path_prefix: b must begin with /" },
+	{ "a method in small letters", H "  - {name: x, match: {methods: [post], path: /a}}\n",
+		":5:33: methods: a method in capital letters" },
+	{ "a method that is always refused",
+		H "  - {name: x, match: {methods: [CONNECT], path: /a}}\n",
+		":5:33: methods: CONNECT is always refused" },
+	{ "a host with a port", H "  - {name: x, match: {host: 'a:80', path: /a}}\n",
+		":5:29: host: a host name without port" },
+	{ "a star inside a host", H "  - {name: x, match: {host: 'a.*.b', path: /a}}\n",
+		":5:29: host: " },
+	{ "a route's backend that is unknown",
+		H "  - {name: x, match: {path: /a}, backend: nowhere}\n",
+		":5:43: backend: nowhere is not among" },
+	{ "a target that is no provider",
+		H "  - {name: x, match: {path: /a}, targets: [opena]}\nproviders: {openai: "
+		  "{backend: openai}}\n",
+		":5:44: targets: no provider opena, did you mean openai?" },
+	{ "two targets",
+		H "  - {name: x, match: {path: /a}, targets: [p, p]}\nproviders: {p: {backend: "
+		  "openai}}\n",
+		":5:47: targets: more than one: not supported by this version" },
+	{ "a target with a model",
+		H "  - {name: x, match: {path: /a}, targets: [{provider: p, model: "
+		  "m}]}\nproviders: {p: {backend: openai}}\n",
+		":5:58: model: not supported by this version" },
+	{ "a backend beside a target",
+		H "  - {name: x, match: {path: /a}, targets: p, backend: openai}\nproviders: "
+		  "{p: {backend: openai}}\n",
+		":5:46: backend: stands in the target's provider already" },
+	{ "a route in another dialect than its target",
+		H "  - {name: x, match: {path: /a}, targets: p, dialect: "
+		  "anthropic}\nproviders: {p: {backend: openai, dialect: openai}}\n",
+		":5:55: dialect: the target speaks openai; translation is not supported" },
+	{ "a response of a later version",
+		H "  - {name: x, match: {path: /a}, response: [meter, inspect]}\n",
+		":5:52: inspect: not supported by this version" },
+	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
+		":5:45: response: ignore, or a list of meter, record" },
+	{ "sealed prompts", H "  - {name: x, match: {path: /a}, record: {prompt: sealed}}\n",
+		":5:51: sealed: not supported by this version" },
+	{ "retries", H "  - {name: x, match: {path: /a}, retry: {attempts: 3}}\n",
+		":5:34: retry: not supported by this version" },
+	{ "a deadline without unit", H "  - {name: x, match: {path: /a}, deadline: 30}\n",
+		":5:44: deadline: a duration with its unit" },
+	/* rules */
+	{ "rules as a mapping", H "rules: {}\n",
+		":5:8: rules: a list is expected, found a mapping" },
+	{ "a rule without name", H "rules:\n  - permit: true\n", ":6:5: name is missing" },
+	{ "a rule's name twice",
+		H "rules:\n  - {name: a, permit: true}\n  - {name: a, permit: true}\n",
+		":7:12: name: a is taken already" },
+	{ "a rule without effect", H "rules:\n  - name: a\n    when: 'true'\n",
+		":6:5: the rule has no effect" },
+	{ "a rule with two effects", H "rules:\n  - {name: a, deny: true, permit: true}\n",
+		":6:27: permit: the rule has the effect deny already" },
+	{ "an effect of a later version", H "rules:\n  - {name: a, route: {targets: [x]}}\n",
+		":6:15: route: not supported by this version" },
+	{ "a phase of a later version",
+		H "rules:\n  - {name: a, phase: response, deny: true}\n",
+		":6:22: response: not supported by this version" },
+	{ "a status no rule may use", H "rules:\n  - {name: a, deny: {status: 402}}\n",
+		":6:30: status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is "
+		"expected, found 402" },
+	{ "status 501", H "rules:\n  - {name: a, deny: {status: 501}}\n",
+		":6:30: status: one of" },
+	{ "a quoted status", H "rules:\n  - {name: a, deny: {status: '403'}}\n",
+		":6:30: status: one of" },
+	{ "deny: false", H "rules:\n  - {name: a, deny: false}\n",
+		":6:21: deny: true, or {status, reason}, is expected, found false" },
+	{ "deny: yes", H "rules:\n  - {name: a, deny: yes}\n",
+		":6:21: deny: true or false is expected, found yes" },
+	{ "a key deny does not know", H "rules:\n  - {name: a, deny: {reson: x}}\n",
+		":6:22: reson: unknown key, did you mean reason?" },
+	{ "a reason of two lines", H "rules:\n  - {name: a, deny: {reason: \"a\\nb\"}}\n",
+		":6:30: reason: one line" },
+	{ "a redaction of nothing", H "rules:\n  - {name: a, redact: {}}\n",
+		":6:15: redact: classes or entities is missing" },
+	{ "a class that does not exist", H "rules:\n  - {name: a, redact: {classes: [piii]}}\n",
+		":6:34: piii: no such class, did you mean pii?" },
+	{ "a redaction of a later version",
+		H "rules:\n  - {name: a, redact: {classes: pii, with: mask}}\n",
+		":6:44: mask: not supported by this version" },
+	{ "a redaction with something else",
+		H "rules:\n  - {name: a, redact: {classes: pii, with: stars}}\n",
+		":6:44: with: one of placeholder is expected" },
+	{ "on_error: ignore", H "rules:\n  - {name: a, permit: true, on_error: ignore}\n",
+		":6:39: on_error: one of deny, skip is expected" },
+	/* conditions */
+	{ "a condition that is empty", H "rules:\n  - {name: a, when: , deny: true}\n",
+		":6:21: when: a condition is expected, found nothing" },
+	{ "a condition that is a list", H "rules:\n  - {name: a, when: [x], deny: true}\n",
+		":6:21: when: a condition is expected, found a list" },
+	{ "a syntax error inside single quotes",
+		H "rules:\n  - {name: a, when: 'identity.person == ', deny: true}\n",
+		":6:41: when: " },
+	{ "an unknown name in a plain scalar",
+		H "rules:\n  - name: a\n    when: route.nam == \"x\"\n    deny: true\n",
+		":7:11: when: " },
+	{ "an unknown name behind doubled quotes",
+		H "rules:\n  - name: a\n    when: 'route.name == ''x'' || nonsense'\n    deny: "
+		  "true\n",
+		":7:35: when: nonsense: " },
+	{ "a mistake in a block names the block",
+		H "rules:\n  - name: a\n    when: |\n      true &&\n      nonsense\n    deny: "
+		  "true\n",
+		":7:11: when: " },
+	{ "a condition that gives a number",
+		H "rules:\n  - {name: a, when: 1 + 1, deny: true}\n", ":6:2" },
+	{ "a comparison of different types",
+		H "rules:\n  - {name: a, when: 'identity.clearance == \"2\"', deny: true}\n",
+		":6:" },
+	{ "a field of a later version",
+		H "rules:\n  - {name: a, when: 'prompt.injection > 0.9', deny: true}\n",
+		":6:2" },
+	{ "a parameter no dialect has",
+		H "rules:\n  - {name: a, when: 'request.temprature > 1.0', deny: true}\n",
+		":6:2" },
+	/* limits */
+	{ "a limit without name", H "limits:\n  - {requests: 1, window: 1m}\n",
+		":6:5: name is missing" },
+	{ "a limit that counts nothing", H "limits:\n  - {name: a, window: 1m}\n",
+		":6:5: the limit counts nothing" },
+	{ "a limit that counts both",
+		H "limits:\n  - {name: a, requests: 1, tokens: 2, window: 1m}\n",
+		":6:28: tokens: the limit counts requests already" },
+	{ "a limit without window", H "limits:\n  - {name: a, requests: 1}\n",
+		":6:5: window is missing" },
+	{ "a limit of zero", H "limits:\n  - {name: a, requests: 0, window: 1m}\n",
+		":6:25: requests: a whole number from 1" },
+	{ "a negative limit", H "limits:\n  - {name: a, tokens: -5, window: 1m}\n",
+		":6:23: tokens: a whole number from 1" },
+	{ "a window below a second", H "limits:\n  - {name: a, requests: 1, window: 500ms}\n",
+		":6:36: window: a duration" },
+	{ "money", H "limits:\n  - {name: a, usd: 500, window: 30d}\n",
+		":6:15: usd: not supported by this version" },
+	{ "concurrency", H "limits:\n  - {name: a, concurrent: 8}\n",
+		":6:15: concurrent: not supported by this version" },
+	{ "a dimension that is misspelt",
+		H "limits:\n  - {name: a, per: [identity.persn], requests: 1, window: 1m}\n",
+		":6:21: per: identity.persn cannot be counted by, did you mean "
+		"identity.person?" },
+	{ "a dimension that is no string",
+		H "limits:\n  - {name: a, per: [prompt.tokens], requests: 1, window: 1m}\n",
+		":6:21: per: prompt.tokens cannot be counted by" },
+	{ "five dimensions",
+		H "limits:\n  - {name: a, per: [identity.person, identity.team, identity.tier, "
+		  "model.name, route.name], requests: 1, window: 1m}\n",
+		":6:80: per: more than 4 dimensions" },
+	{ "a limit's name with a slash",
+		H "limits:\n  - {name: a/b, requests: 1, window: 1m}\n",
+		":6:12: name: a limit's name is part of Redis keys" },
+	{ "a limit's name over 32 letters",
+		H "limits:\n  - {name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, requests: 1, window: "
+		  "1m}\n",
+		":6:12: a name of 1 to 32" },
+	{ "a limit with a broken condition",
+		H "limits:\n  - {name: a, when: 'identity.', requests: 1, window: 1m}\n",
+		":6:" },
+};
+
+static void
+each_mistake_is_one_line_with_its_position(void **state)
+{
+	unsigned bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy_fix f;
+		char want[512];
+		fix_load(&f, &fix_config, rows[i].in);
+		struct span got = buf_view(&f.d.text);
+		snprintf(want, sizeof(want), "t.yaml%s", rows[i].want);
+		if (f.p || f.d.errors != 1 || !span_starts(got, span_str(want))) {
+			print_error("%s: %u errors, want %s, got %.*s\n", rows[i].name,
+				f.d.errors, want, SPAN_ARG(got));
+			bad++;
+		}
+		fix_done(&f);
+	}
+	assert_int_equal(bad, 0);
+	assert_true(sizeof(rows) / sizeof(rows[0]) >= 100);
+}
+
+static void
+all_mistakes_are_reported_at_once(void **state)
+{
+	struct policy_fix f;
+
+	(void)state;
+	fix_load(&f, &fix_config,
+		"tollgate: 3\nname: 'a b'\nmode: off\nclasses: {pii: [NOPE]}\n"
+		"routes:\n  - {name: x, match: {path: a}, backend: b}\n  - {match: {path: /}}\n"
+		"rules:\n  - {name: r, when: 'x ==', deny: {status: 200}}\n"
+		"limits: [{name: l, requests: 0, window: 1}]\ncache: 1\n");
+	assert_null(f.p);
+	assert_int_equal(f.d.errors, 12);
+	fix_done(&f);
+}
+
+static void
+a_missing_file_is_refused(void **state)
+{
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	assert_null(policy_load(&a, "/nonexistent/p.yaml", NULL, fix_detectors(), &d));
+	assert_int_equal(d.errors, 1);
+	diag_free(&d);
+	arena_reset(&a);
+}
+
+/* Without a configuration backends are not compared, and there is no demo issuer. */
+static void
+without_a_configuration_backends_are_free(void **state)
+{
+	struct policy_fix f;
+
+	(void)state;
+	assert_non_null(
+		fix_load(&f, NULL, H "  - {name: x, match: {path: /a}, backend: anything}\n"));
+	fix_done(&f);
+	assert_null(fix_load(&f, NULL, H "identity: [{jwt: {demo_issuer: true}}]\n"));
+	fix_done(&f);
+}
+
+static void
+out_of_memory_is_an_error_and_no_crash(void **state)
+{
+	static const char text[] =
+		H "identity: [{api_key: {keys: k}}]\n"
+		  "rules: [{name: a, when: '\"x\" in prompt.classes', deny: true}]\n"
+		  "limits: [{name: a, per: identity.person, requests: 1, window: 1m}]\n";
+	bool loaded = false;
+
+	(void)state;
+	for (size_t cap = 64; cap < 1 << 20 && !loaded; cap += cap < 32768 ? 256 : 16384) {
+		struct policy_fix f;
+		arena_init(&f.a, cap, false);
+		diag_init(&f.d);
+		const struct yaml_node *root = yaml_load(&f.a, "t.yaml", span_str(text), &f.d);
+		const struct policy *p =
+			root ? policy_compile(&f.a, root, "t.yaml", NULL, fix_detectors(), &f.d)
+			     : NULL;
+		assert_int_equal(p == NULL, f.d.errors > 0);
+		loaded = p != NULL;
+		fix_done(&f);
+	}
+	assert_true(loaded);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
+		cmocka_unit_test(all_mistakes_are_reported_at_once),
+		cmocka_unit_test(a_missing_file_is_refused),
+		cmocka_unit_test(without_a_configuration_backends_are_free),
+		cmocka_unit_test(out_of_memory_is_an_error_and_no_crash),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	detect_free(&fix_rules);
+	return failed;
+}
