@@ -23,6 +23,7 @@
 #define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
 #define CAP_HELD_IDENTITY      (64u << 20)  /* default of limits.held_per_identity: 503 with Retry-After */
 #define CAP_INFLATE_RATIO      100          /* decoded bytes per encoded byte: 413 */
+#define CAP_INFLATE_FREE_BYTES (4u << 20)   /* decoded size up to which any ratio is taken: repetitive text is no bomb */
 #define CAP_JSON_DEPTH         128          /* nesting: 400 */
 #define CAP_JSON_NODES         1000000      /* values and keys in a body: 413 */
 #define CAP_SEGMENTS           1000000      /* pieces of text in a body: 413 */

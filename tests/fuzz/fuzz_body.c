@@ -1,0 +1,151 @@
+/* text/ over any bytes: bodies in each dialect, targets, answers. The first byte
+ * chooses the dialect and the Content-Type. What is accepted must have segments
+ * that stand in order inside the body, decode to UTF-8, and can be redacted: the
+ * result is accepted again, with the placeholder in place of the text. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/utf8.h"
+#include "text/dialect.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const types[] = { "", "application/json",
+	"application/x-www-form-urlencoded", "text/plain; charset=utf-8" };
+static const char *const dialects[] = { "openai", "anthropic", "rest" };
+
+static void
+check_segments(const struct body *b, struct span raw)
+{
+	size_t last = 0, sum = 0;
+
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		INVARIANT(s->role < ROLE_COUNT && !s->candidate);
+		INVARIANT(s->start >= last && s->end >= s->start && s->end <= raw.n);
+		INVARIANT(utf8_valid(s->text));
+		INVARIANT(s->escaped || span_eq(span_cut(raw, s->start, s->end), s->text));
+		INVARIANT(s->key == SEGMENT_NO_KEY || b->segments[s->key].role == ROLE_KEY);
+		last = s->end;
+		sum += s->text.n;
+	}
+	INVARIANT(sum == b->inspected_bytes);
+}
+
+static void
+check_paths(struct arena *a, const struct body *b, struct span raw)
+{
+	struct path_reader *r = path_open(a, b, raw);
+
+	for (size_t i = 0; i < b->nsegments; i++)
+		INVARIANT(utf8_valid(path_at(r, i)));
+}
+
+/* Redacts a part of every value that may be rewritten. */
+static void
+check_redaction(struct arena *a, const struct body *b, struct span raw, struct span type)
+{
+	struct splice *edits = malloc((b->nsegments + 1) * sizeof(*edits));
+	struct body again;
+	struct body_refusal why;
+	struct buf out;
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		if (s->reserved || s->role == ROLE_KEY || !s->text.n || s->opaque)
+			continue;
+		size_t from = s->text.n / 3, to = from + (s->text.n - from + 1) / 2;
+		INVARIANT(
+			segment_splice(s, raw, from, to, SPAN_LIT("<X_1>"), a, &edits[n]) == 0);
+		n++;
+	}
+	buf_init(&out, 0);
+	INVARIANT(splice_apply(raw, edits, n, &out) == 0);
+	if (b->format != BODY_TEXT && n) {
+		INVARIANT(body_read(b->dialect, type, buf_view(&out), a, &again, &why) == 0);
+		INVARIANT(again.nsegments == b->nsegments);
+		for (size_t i = 0; i < b->nsegments; i++) {
+			const struct segment *s = &b->segments[i];
+			if (s->reserved || s->role == ROLE_KEY || s->opaque)
+				INVARIANT(span_eq(s->text, again.segments[i].text));
+			else if (s->text.n)
+				INVARIANT(memmem(again.segments[i].text.p,
+					again.segments[i].text.n, "<X_1>", 5));
+		}
+	}
+	buf_free(&out);
+	free(edits);
+}
+
+static void
+check_asking(struct arena *a, const struct body *b, struct span raw)
+{
+	struct splice edit;
+	struct body again;
+	struct body_refusal why;
+	struct buf out;
+
+	if (!dialect_ask_usage(b, raw, a, &edit))
+		return;
+	buf_init(&out, 0);
+	INVARIANT(splice_apply(raw, &edit, 1, &out) == 0);
+	INVARIANT(body_read(b->dialect, span_str(NULL), buf_view(&out), a, &again, &why) == 0);
+	INVARIANT(again.stream && again.wants_usage);
+	buf_free(&out);
+}
+
+static void
+check_target(struct arena *a, struct span target)
+{
+	size_t path = span_chr(target, '?');
+	struct http_head h = { .path = span_cut(target, 0, path),
+		.query = span_cut(target, path + 1, target.n),
+		.has_query = path < target.n };
+	struct segment *s;
+	struct body_refusal why;
+	struct splice edit;
+	size_t n;
+
+	if (target_read(&h, a, &s, &n, &why) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		INVARIANT(s[i].start <= s[i].end && s[i].end <= target.n &&
+			  utf8_valid(s[i].text));
+		INVARIANT(segment_splice(&s[i], target, 0, s[i].text.n, SPAN_LIT("<X_1>"), a,
+				  &edit) == 0);
+		INVARIANT(edit.start == s[i].start && edit.end == s[i].end);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena a;
+	struct body b;
+	struct body_refusal why;
+	struct usage u = { 0 };
+
+	if (!size)
+		return 0;
+	const struct dialect *d = dialect_find(span_str(dialects[data[0] % 3]));
+	struct span type = span_str(types[data[0] / 3 % 4]), raw = span_of(data + 1, size - 1),
+		    edited;
+	arena_init(&a, 0, false);
+	if (body_read(d, type, raw, &a, &b, &why) == 0) {
+		check_segments(&b, raw);
+		check_paths(&a, &b, raw);
+		check_redaction(&a, &b, raw, type);
+		check_asking(&a, &b, raw);
+	} else {
+		INVARIANT(why.status >= 400 && why.code && why.at <= raw.n);
+	}
+	check_target(&a, raw);
+	dialect_usage(d, raw, &a, &u);
+	dialect_event_usage(d, span_str("message_delta"), raw, &a, &u);
+	if (dialect_hide_usage(d, raw, &a, &edited) == 1)
+		INVARIANT(edited.n < raw.n && dialect_hide_usage(d, edited, &a, &edited) == 0);
+	arena_reset(&a);
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* codec/inflate: every coding whole, cut at every offset, with data behind it,
+ * and the caps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/inflate.h"
+#include "support/guard.h"
+
+static const char TEXT[] =
+	"{\"messages\":[{\"role\":\"user\",\"content\":\"hello hello hello, is this thing "
+	"on? hello\"}]}";
+static const char BROTLI[] = "\x1b\x54\x00\x00\x04\xbe\xf9\x47\x7a\x7b\x1c\xd0\x49\x04\x2d\xfe"
+			     "\xd6\x9f\xb7\x9c\x72\xe0\x12\x58\x2b\xc9"
+			     "\xc2\xf3\x05\x0e\x78\x8f\xb1\xa3\x8c\x65\x29\x57\xe2\xc5\xd4\xe0"
+			     "\x5a\xcc\x05\x53\x4a\x78\x04\x73\x6f\x34"
+			     "\xd1\xbf\xa2\x42\xf7\xee\x80\x35\x4f\x7f\x52\x2c\xd7\x07";
+/* 20 MB of spaces */
+static const char BROTLI_BOMB[] = "\xcb\xff\xff\x3f\x00\x24\x40\xe2\xb1\x40\x72\xef\xff\xf8\xff"
+				  "\xff\x07\x80\x04\x40\x1c\x16\x80\xee\xfd\x5f"
+				  "\xfe\xff\xff\x00\x90\x00\x88\xc3\x02\xd0\xbd\xff\x01";
+
+enum { RAW = -15, ZLIB = 15, GZIP = 31 };
+
+static void
+pack(struct buf *out, int bits, const void *p, size_t n)
+{
+	z_stream z = { 0 };
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	size_t room = deflateBound(&z, n) + 64;
+	z.next_out = (Bytef *)buf_reserve(out, room);
+	z.avail_out = (uInt)room;
+	union {
+		const void *c;
+		Bytef *b;
+	} in = { p };
+	z.next_in = in.b;
+	z.avail_in = (uInt)n;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	buf_commit(out, room - z.avail_out);
+	deflateEnd(&z);
+}
+
+/* From a copy flush against a guard page. */
+static int
+unpack(const char *coding, struct span in, size_t cap, struct buf *out)
+{
+	char *p = guard_dup(in.p, in.n);
+
+	buf_init(out, cap);
+	int err = inflate_all(span_str(coding), span_of(p, in.n), out);
+	guard_free(p, in.n);
+	return err;
+}
+
+static void
+check(const char *coding, struct span in)
+{
+	struct buf out, longer;
+	char with_tail[512];
+
+	assert_int_equal(unpack(coding, in, 0, &out), 0);
+	assert_true(span_is(buf_view(&out), TEXT));
+	buf_free(&out);
+	for (size_t cut = 0; cut < in.n; cut++) {
+		int err = unpack(coding, span_cut(in, 0, cut), 0, &out);
+		if (err != ERR_TRUNCATED)
+			fail_msg("%s cut at %zu: %d", coding, cut, err);
+		buf_free(&out);
+	}
+	memcpy(with_tail, in.p, in.n);
+	memcpy(with_tail + in.n, "xx", 2);
+	assert_int_equal(unpack(coding, span_of(with_tail, in.n + 2), 0, &out), ERR_SYNTAX);
+	buf_free(&out);
+	/* A cap of exactly the size is enough, one less is not. */
+	assert_int_equal(unpack(coding, in, strlen(TEXT), &out), 0);
+	buf_free(&out);
+	assert_int_equal(unpack(coding, in, strlen(TEXT) - 1, &out), ERR_LIMIT);
+	assert_true(out.n <= strlen(TEXT) - 1);
+	buf_free(&out);
+	/* What stands in the buffer stays, and counts. */
+	buf_init(&longer, strlen(TEXT) + 2);
+	buf_str(&longer, "ab");
+	assert_int_equal(inflate_all(span_str(coding), in, &longer), 0);
+	assert_true(longer.n == strlen(TEXT) + 2 &&
+		    span_starts(buf_view(&longer), SPAN_LIT("ab{")));
+	buf_free(&longer);
+}
+
+static void
+test_codings(void **state)
+{
+	struct buf b, out;
+
+	(void)state;
+	buf_init(&b, 0);
+	pack(&b, GZIP, TEXT, strlen(TEXT));
+	check("gzip", buf_view(&b));
+	check("X-GZip", buf_view(&b));
+	buf_clear(&b);
+	pack(&b, ZLIB, TEXT, strlen(TEXT));
+	check("deflate", buf_view(&b));
+	buf_clear(&b);
+	pack(&b, RAW, TEXT, strlen(TEXT));
+	check(" Deflate ", buf_view(&b));
+	check("br", span_of(BROTLI, sizeof(BROTLI) - 1));
+	assert_int_equal(unpack("identity", SPAN_LIT("abc"), 3, &out), 0);
+	assert_true(span_is(buf_view(&out), "abc"));
+	buf_free(&out);
+	assert_int_equal(unpack("identity", SPAN_LIT("abc"), 2, &out), ERR_LIMIT);
+	buf_free(&out);
+	buf_free(&b);
+}
+
+static void
+test_unknown_and_stacked(void **state)
+{
+	static const char *const codings[] = { "", "zstd", "gzip, gzip", "gzip,br",
+		"identity, gzip", "gzip;q=1", "compress", "gzipx", "gzi" };
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
+		assert_int_equal(unpack(codings[i], SPAN_LIT("x"), 0, &out), ERR_UNSUPPORTED);
+		buf_free(&out);
+	}
+}
+
+static void
+test_gzip_members(void **state)
+{
+	struct buf b, out;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (int i = 0; i < 3; i++)
+		pack(&b, GZIP, "ab", i == 1 ? 0 : 2);
+	assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), 0);
+	assert_true(span_is(buf_view(&out), "abab"));
+	buf_free(&out);
+	/* Bytes behind a member are the next member or an error. */
+	buf_putc(&b, '\x1f');
+	assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), ERR_TRUNCATED);
+	buf_free(&out);
+	buf_str(&b, "x");
+	assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), ERR_SYNTAX);
+	buf_free(&out);
+	buf_free(&b);
+}
+
+static void
+test_damage(void **state)
+{
+	struct buf b, out;
+
+	(void)state;
+	buf_init(&b, 0);
+	pack(&b, GZIP, TEXT, strlen(TEXT));
+	/* The checksum and the length at the end. */
+	for (size_t i = b.n - 8; i < b.n; i++) {
+		b.p[i] ^= 1;
+		assert_int_equal(unpack("gzip", buf_view(&b), 0, &out), ERR_SYNTAX);
+		buf_free(&out);
+		b.p[i] ^= 1;
+	}
+	assert_int_equal(unpack("br", SPAN_LIT("not brotli at all"), 0, &out), ERR_SYNTAX);
+	buf_free(&out);
+	assert_int_equal(unpack("gzip", SPAN_LIT("not gzip"), 0, &out), ERR_SYNTAX);
+	buf_free(&out);
+	assert_int_equal(unpack("deflate", SPAN_LIT("\x78\xbb\x01\x02\x03\x04"), 0, &out),
+		ERR_SYNTAX); /* preset dictionary */
+	buf_free(&out);
+	buf_free(&b);
+}
+
+static void
+test_bombs(void **state)
+{
+	static char spaces[20 << 20];
+	struct buf b, out;
+
+	(void)state;
+	memset(spaces, ' ', sizeof(spaces));
+	buf_init(&b, 0);
+	for (int bits = 0; bits < 3; bits++) {
+		buf_clear(&b);
+		pack(&b, (int[]){ RAW, ZLIB, GZIP }[bits], spaces, sizeof(spaces));
+		assert_int_equal(unpack(bits == 2 ? "gzip" : "deflate", buf_view(&b),
+					 CAP_BODY_BYTES, &out),
+			ERR_LIMIT);
+		assert_true(out.n <= CAP_INFLATE_FREE_BYTES &&
+			    out.size <= 4 * CAP_INFLATE_FREE_BYTES);
+		buf_free(&out);
+	}
+	assert_int_equal(unpack("br", span_of(BROTLI_BOMB, sizeof(BROTLI_BOMB) - 1),
+				 CAP_BODY_BYTES, &out),
+		ERR_LIMIT);
+	assert_true(out.n <= CAP_INFLATE_FREE_BYTES);
+	buf_free(&out);
+	/* Repetitive text of a small size is no bomb. */
+	buf_clear(&b);
+	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES);
+	assert_int_equal(unpack("gzip", buf_view(&b), CAP_BODY_BYTES, &out), 0);
+	assert_int_equal(out.n, CAP_INFLATE_FREE_BYTES);
+	buf_free(&out);
+	buf_clear(&b);
+	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES + 1);
+	assert_int_equal(unpack("gzip", buf_view(&b), CAP_BODY_BYTES, &out), ERR_LIMIT);
+	buf_free(&out);
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_codings),
+		cmocka_unit_test(test_unknown_and_stacked),
+		cmocka_unit_test(test_gzip_members),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_bombs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
