@@ -1,9 +1,8 @@
 /* The SPOP agent of one worker: its listeners, its connections' clocks, its end.
  *
- * Workers share the listening sockets. One connection is accepted a turn, so
- * that HAProxy's connections, which live long, spread over the workers that
- * have time for them. A single timer watches over all connections; it runs only
- * while there are any. */
+ * Workers share the listening sockets, and a worker that has more connections
+ * than another leaves the next one to that other for 2 ms. A single timer watches over all
+ * connections; it runs only while there are any. */
 #include "net/agent_int.h"
 
 #include <errno.h>
@@ -11,6 +10,14 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+
+void
+conns_changed(struct agent *ag, int by)
+{
+	ag->nopen += (size_t)by;
+	if (ag->nlisteners && !ag->draining && !ev_is_active(&ag->backoff))
+		share_set(ag->slot, ag->nopen);
+}
 
 static void
 listeners_stop(struct agent *ag)
@@ -27,6 +34,7 @@ on_backoff(struct ev_loop *loop, ev_timer *w, int events)
 	(void)events;
 	for (size_t i = 0; i < ag->nlisteners; i++)
 		ev_io_start(loop, &ag->listeners[i].io);
+	conns_changed(ag, 0);
 }
 
 /* One connection; false: there is none, or no room for one. */
@@ -44,7 +52,8 @@ accept_one(struct agent *ag, int listener)
 	default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM: the listener stays readable */
 		log_event(LOG_WARN, "spop.accept", LS("error", strerror(errno)));
 		listeners_stop(ag);
-		if (!ag->draining) {
+		share_close(ag->slot);
+		if (!ag->draining && !ev_is_active(&ag->backoff)) {
 			ev_timer_set(&ag->backoff, AGENT_BACKOFF_S, 0.);
 			ev_timer_start(ag->loop, &ag->backoff);
 		}
@@ -55,11 +64,27 @@ accept_one(struct agent *ag, int listener)
 static void
 on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 {
-	const struct agent_listener *l = w->data;
+	struct agent *ag = ((const struct agent_listener *)w->data)->ag;
 
-	(void)loop;
 	(void)events;
-	accept_one(l->ag, w->fd);
+	if (!share_less(ag->slot, ag->nopen)) {
+		accept_one(ag, w->fd);
+		return;
+	}
+	listeners_stop(ag);
+	ev_timer_set(&ag->defer, AGENT_DEFER_S, 0.);
+	ev_timer_start(loop, &ag->defer);
+}
+
+/* The other had its chance. */
+static void
+on_defer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct agent *ag = w->data;
+
+	on_backoff(loop, w, events);
+	for (size_t i = 0; i < ag->nlisteners; i++)
+		accept_one(ag, ag->listeners[i].io.fd);
 }
 
 /* Deadlines of one connection. */
@@ -131,9 +156,11 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ag->m = m;
 	buf_init(&ag->ack, 0);
 	ev_init(&ag->backoff, on_backoff);
+	ev_init(&ag->defer, on_defer);
 	ev_init(&ag->sweep, on_sweep);
 	ag->sweep.repeat = AGENT_SWEEP_S;
-	ag->backoff.data = ag->sweep.data = ag;
+	ag->backoff.data = ag->defer.data = ag->sweep.data = ag;
+	ag->slot = share_join();
 	return ag;
 }
 
@@ -147,6 +174,7 @@ agent_listen(struct agent *ag, int fd)
 	ev_io_init(&l->io, on_acceptable, fd, EV_READ);
 	l->io.data = l;
 	ev_io_start(ag->loop, &l->io);
+	share_set(ag->slot, ag->nopen);
 	return 0;
 }
 
@@ -163,8 +191,10 @@ agent_drain(struct agent *ag)
 		return;
 	ag->draining = true;
 	ag->drain_at = ev_now(ag->loop);
+	share_close(ag->slot);
 	listeners_stop(ag);
 	ev_timer_stop(ag->loop, &ag->backoff);
+	ev_timer_stop(ag->loop, &ag->defer);
 	/* Whoever waits in the backlog has been promised an agent. */
 	for (size_t i = 0; i < ag->nlisteners; i++)
 		while (accept_one(ag, ag->listeners[i].io.fd))
@@ -196,7 +226,9 @@ agent_free(struct agent **agp)
 	listeners_stop(ag);
 	while (ag->conns)
 		conn_free(ag->conns);
+	share_leave(ag->slot);
 	ev_timer_stop(ag->loop, &ag->backoff);
+	ev_timer_stop(ag->loop, &ag->defer);
 	ev_timer_stop(ag->loop, &ag->sweep);
 	for (size_t i = 0; i < AGENT_CLASSES; i++) {
 		for (struct agent_call *next, *call = ag->cache[i]; call; call = next) {

@@ -43,7 +43,7 @@ shut(struct agent_conn *c)
 		return;
 	c->state = CONN_LINGER;
 	c->open = false;
-	c->ag->nopen--;
+	conns_changed(c->ag, -1);
 	shutdown(c->fd, SHUT_WR);
 }
 
@@ -465,7 +465,7 @@ conn_new(struct agent *ag, int fd)
 		c->next->link = &c->next;
 	ag->conns = c;
 	ag->nconns++;
-	ag->nopen++;
+	conns_changed(ag, 1);
 	metric_inc(ag->m, M_SPOP_CONNS_OPENED);
 	ev_io_start(ag->loop, &c->rd);
 	if (!ev_is_active(&ag->sweep))
@@ -492,7 +492,7 @@ conn_free(struct agent_conn *c)
 		c->next->link = c->link;
 	ag->nconns--;
 	if (c->open)
-		ag->nopen--;
+		conns_changed(ag, -1);
 	metric_inc(ag->m, M_SPOP_CONNS_CLOSED);
 	free(c);
 }

@@ -7,15 +7,17 @@
 #include "base/err.h"
 #include "net/agent.h"
 
-#define AGENT_LISTENERS	    8
-#define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit this */
-#define AGENT_CLASSES	    10	   /* cached frame memory: 4 KiB << class */
-#define AGENT_INLINE_ARGS   32	   /* a NOTIFY's arrays live beside its bytes up to these */
-#define AGENT_INLINE_MSGS   4
-#define AGENT_HELLO_S	    5.0	 /* an opened connection must say HELLO within */
-#define AGENT_STALL_S	    10.0 /* a begun frame goes on, unsent output moves, within */
-#define AGENT_LINGER_S	    2.0	 /* after DISCONNECT the peer closes within */
-#define AGENT_BACKOFF_S	    0.1	 /* no accept for so long after EMFILE and its like */
+#define AGENT_LISTENERS	  8
+#define AGENT_READ_BYTES  65536u /* one read takes as many frames as fit this */
+#define AGENT_CLASSES	  10	 /* cached frame memory: 4 KiB << class */
+#define AGENT_INLINE_ARGS 32	 /* a NOTIFY's arrays live beside its bytes up to these */
+#define AGENT_INLINE_MSGS 4
+#define AGENT_HELLO_S	  5.0  /* an opened connection must say HELLO within */
+#define AGENT_STALL_S	  10.0 /* a begun frame goes on, unsent output moves, within */
+#define AGENT_LINGER_S	  2.0  /* after DISCONNECT the peer closes within */
+#define AGENT_DEFER_S                                                                          \
+	0.002 /* a worker with more connections than another lets that one accept */
+#define AGENT_BACKOFF_S	    0.1 /* no accept for so long after EMFILE and its like */
 #define AGENT_SWEEP_S	    0.5
 #define AGENT_DRAIN_IDLE_S  0.05
 #define AGENT_DRAIN_S	    1.0
@@ -79,7 +81,8 @@ struct agent {
 	struct metrics *m;
 	struct agent_listener listeners[AGENT_LISTENERS];
 	size_t nlisteners;
-	ev_timer backoff, sweep;
+	ev_timer backoff, defer, sweep;
+	int slot; /* in agent_share.c's table; -1: none */
 	struct agent_conn *conns;
 	size_t nconns, nopen; /* all; those not yet lingering */
 	struct agent_call **table;
@@ -108,6 +111,21 @@ enum spop_status call_start(struct agent_call *call, const struct spop_frame *f)
 struct agent_call *call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame);
 /* gone and free. */
 void call_drop(struct agent_call *call);
+
+/* agent.c */
+/* Counts open connections, for agent_conns and for the other workers. */
+void conns_changed(struct agent *ag, int by);
+
+/* agent_share.c */
+/* A place among the process's agents; -1: all are taken, and nobody waits. */
+int share_join(void);
+void share_leave(int slot);
+/* Publishes how many connections an agent has. */
+void share_set(int slot, size_t conns);
+/* It accepts no more: nobody shall wait for it. */
+void share_close(int slot);
+/* Whether another agent that accepts has fewer. */
+bool share_less(int slot, size_t conns);
 
 /* agent_conn.c */
 int conn_new(struct agent *ag, int fd);

@@ -348,6 +348,55 @@ unix_and_tcp_listeners_accept(void **state)
 	}
 }
 
+/* A second worker: its own loop, the same listener. */
+static void
+workers_that_share_a_listener_share_the_connections(void **state)
+{
+	static const struct agent_ops ops = { on_notify, on_gone, &gate };
+	struct ev_loop *other_loop = ev_loop_new(EVFLAG_AUTO);
+	struct agent *other = agent_new(other_loop, &ops, &counters);
+	struct sockaddr_storage at;
+	socklen_t len;
+	int fd = listener(AF_UNIX, &at, &len), peers[40];
+
+	(void)state;
+	assert_int_equal(agent_listen(ag, fd), 0);
+	assert_int_equal(agent_listen(other, fd), 0);
+	for (size_t i = 0; i < COUNT(peers); i++) {
+		peers[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+		assert_int_equal(connect(peers[i], (struct sockaddr *)&at, len), 0);
+		/* This one always wakes first; the other is busy from the 21st on. */
+		for (int k = 0; k < 1000 && agent_conns(ag) + agent_conns(other) <= i; k++) {
+			ev_run(loop, EVRUN_NOWAIT);
+			if (i < 20)
+				ev_run(other_loop, EVRUN_NOWAIT);
+			usleep(100);
+		}
+		assert_int_equal(agent_conns(ag) + agent_conns(other), i + 1);
+		if (i == 19) {
+			assert_in_range(agent_conns(ag), 9, 11);
+			turn_for(0.01); /* whoever was waiting waits no more */
+		}
+	}
+	/* Nobody waits for an agent that drains. */
+	size_t its = agent_conns(other);
+	agent_drain(other);
+	turn_for(0.01);
+	int last = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(last, (struct sockaddr *)&at, len), 0);
+	ev_run(loop, EVRUN_NOWAIT);
+	assert_int_equal(agent_conns(ag), COUNT(peers) + 1 - its);
+	close(last);
+	for (size_t i = 0; i < COUNT(peers); i++)
+		close(peers[i]);
+	turn();
+	assert_int_equal(agent_conns(ag), 0);
+	agent_free(&other);
+	ev_loop_destroy(other_loop);
+	ev_io_stop(loop, &ag->listeners[0].io);
+	close(fd);
+}
+
 static void
 draining_serves_whom_the_backlog_holds(void **state)
 {
@@ -429,6 +478,7 @@ main(void)
 		T(a_health_check_fails_while_draining),
 		T(freeing_the_agent_tells_the_gate),
 		T(unix_and_tcp_listeners_accept),
+		T(workers_that_share_a_listener_share_the_connections),
 		T(draining_serves_whom_the_backlog_holds),
 		T(without_descriptors_the_listener_waits_and_comes_back),
 	};
