@@ -1,0 +1,55 @@
+# Bodies of 10 KB to 2 MB with the secret last: by HTTP/1 with and without length
+# and by HTTP/2, none reaches the provider; without the secret each arrives whole.
+# Within HAProxy's buffer and with a length the relay is not involved in a denial.
+. "$(dirname "$0")/lib.sh"
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+secret=AKIAQ3EGRTZK7VXW2YUB
+
+# body BYTES TAIL: a JSON document of that size that ends with TAIL
+body_of() {
+	local n=$(($1 - 12 - ${#2}))
+	{ printf '{"text":"'; head -c $n /dev/zero | tr '\0' 'x' | sed 's/xxxxxxx/words /g'; printf ' %s"}' "$2"; } >"$D/body"
+}
+send() { # how
+	case $1 in
+	length) req POST "$2" -H "$auth" -H "$json" --data-binary "@$D/body" ;;
+	chunked) req POST "$2" -H "$auth" -H "$json" -H 'transfer-encoding: chunked' --data-binary "@$D/body" ;;
+	h2) req POST "$2" --http2-prior-knowledge -H "$auth" -H "$json" --data-binary "@$D/body" ;;
+	h2-nolength) req POST "$2" --http2-prior-knowledge -H "$auth" -H "$json" -H 'content-length:' -T "$D/body" ;;
+	esac
+}
+forget
+for size in 10000 64000 250000 262000 300000 1000000 2000000; do
+	body_of $size $secret
+	for how in length chunked h2 h2-nolength; do
+		relays=$(metric requests_total 'via="relay"')
+		deferred=$(metric deferred_total)
+		send $how /api/direct/secret
+		is "$size bytes, $how: a secret at the end is denied" "$status" 403
+		if [ $size -le 250000 ] && { [ $how = length ] || [ $how = h2 ]; }; then
+			is "$size bytes, $how: the relay is not involved" "$(metric deferred_total)" "$deferred"
+		else
+			is "$size bytes, $how: the relay reads it" "$(metric deferred_total)" "$((deferred + 1))"
+		fi
+	done
+	body_of $size 'the end'
+	for how in length chunked h2 h2-nolength; do
+		direct=$(metric requests_total 'via="direct"')
+		send $how /api/direct/clean
+		is "$size bytes, $how: the same without it is permitted" "$status" 200
+		is "$size bytes, $how: and arrives whole" \
+			"$(seen 1 | sed 's/.*"body":"//; s/","ended".*//; s/\\"/"/g' | cksum)" "$(cksum <"$D/body")"
+		want=$direct
+		[ $size -le 250000 ] && { [ $how = length ] || [ $how = h2 ]; } && want=$((direct + 1))
+		is "$size bytes, $how: via" "$(metric requests_total 'via="direct"')" "$want"
+	done
+done
+unlike "no secret reached the provider" "$(seen 1000 | grep -c $secret)" '[1-9]'
+# over the cap
+head -c 33600000 /dev/zero | tr '\0' 'x' | sed 's/^/"/; s/$/"/' >"$D/body"
+send length /api/direct/large
+is "a length over 32 MB is refused from the head" "$status" 413
+send chunked /api/direct/large
+is "32 MB in chunks are refused where they are passed" "$status" 413

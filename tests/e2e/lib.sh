@@ -1,0 +1,62 @@
+# What every end-to-end test in shell begins with:  . "$(dirname "$0")/lib.sh"
+# Prints a line a check: "ok - …", "not ok - …", "skip - …: why"; tests/e2e/run
+# counts them. $HAPROXY_BIN names the HAProxy, $B the build folder.
+# shellcheck shell=bash disable=SC2034
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build=${B:-$root/build}
+case $build in /*) ;; *) build=$root/$build ;; esac
+export B=$build
+D=$(mktemp -d /tmp/tge2e.XXXXXX)
+failed=0
+finish() {
+	"$root/tests/support/stack" down --dir "$D"
+	if [ $failed = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$D"; else echo "# logs: $D"; fi
+}
+trap finish EXIT
+
+ok() { echo "ok - $1"; }
+not_ok() {
+	echo "not ok - $1"
+	shift
+	[ $# -gt 0 ] && printf '#   %s\n' "$@"
+	failed=1
+}
+skip() { echo "skip - $1: $2"; }
+# check NAME COMMAND…: the command succeeds
+check() {
+	local name=$1
+	shift
+	if "$@"; then ok "$name"; else not_ok "$name" "$*"; fi
+}
+# is NAME GOT WANT
+is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "want: ${3:0:300}"; fi; }
+# like NAME TEXT REGEX / unlike
+like() { if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
+unlike() { if grep -qE -- "$3" <<<"$2"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
+
+stack_up() {
+	if ! "$root/tests/support/stack" up --dir "$D" ${HAPROXY_BIN:+--haproxy "$HAPROXY_BIN"} "$@"; then
+		not_ok "the stack comes up"
+		exit 1
+	fi
+	. "$D/env"
+}
+token() { "$root/tests/support/token" --dir "$D" "$@"; }
+# req METHOD PATH [curl options]: sets $status, $head (lower-case names), $body
+req() {
+	local method=$1 path=$2
+	shift 2
+	status=$(curl -s -m "${TIMEOUT:-20}" -o "$D/.body" -D "$D/.head" -w '%{http_code}' -X "$method" \
+		--path-as-is "$@" "$EDGE$path")
+	head=$(tr -d '\r' <"$D/.head" | sed 's/^[^:]*:/\L&/')
+	body=$(tr -d '\0' <"$D/.body")
+	rm -f "$D/.body" "$D/.head"
+}
+header() { sed -n "s/^$1: *//p" <<<"$head" | head -1; }
+seen() { curl -s "$PROVIDER/_seen?last=${1:-1}"; }
+forget() { curl -s -X DELETE "$PROVIDER/_seen" >/dev/null; }
+control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
+# metric NAME [LABEL]: its value, summed over the daemon's threads
+metric() { curl -s "${3:-$ADMIN}/metrics" | awk -v n="tollgate_$1${2:+\{$2\}}" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'; }
