@@ -1,0 +1,164 @@
+/* Input of classify and redact. JSON lines are answered as they come, so that a
+ * pipe can stay open; a line that cannot be read ends the command. */
+#include "cmd/scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "codec/json.h"
+
+enum { CAP_INPUT_BYTES = 256 << 20 };
+
+struct session {
+	struct scan s;
+	struct detect_scratch *scratch;
+	const char *command;
+	int (*each)(struct scan *s, const struct scan_text *t);
+};
+
+static bool
+write_out(struct buf *out)
+{
+	while (out->n) {
+		struct span v = buf_view(out);
+		ssize_t w = write(STDOUT_FILENO, v.p, v.n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return false;
+		buf_consume(out, (size_t)w);
+	}
+	buf_clear(out);
+	return true;
+}
+
+static int
+one_text(struct session *s, struct scan_text *t)
+{
+	int err = detect_scan(s->s.rules, s->scratch, t->text, NULL, s->s.arena, &t->findings);
+
+	if (err)
+		return cmd_fail(s->command, "the text was not classified: %s", err_str(err));
+	int code = s->each(&s->s, t);
+	if (buf_failed(s->s.out) || arena_failed(s->s.arena))
+		code = cmd_fail(s->command, "%s", err_str(ERR_NOMEM));
+	else if (!write_out(s->s.out))
+		code = cmd_fail("stdout", "%s", strerror(errno));
+	arena_reset(s->s.arena);
+	return code;
+}
+
+/* The member "text" of the line's object. */
+static const char *
+read_line(struct session *s, struct scan_text *t)
+{
+	struct json *j = json_open(s->s.arena, t->line);
+	struct json_event ev;
+	const char *why = err_str(ERR_NOMEM);
+	bool is_text = false, found = false;
+	size_t at;
+
+	if (!j)
+		return why;
+	if (json_next(j, &ev) != JSON_OBJECT && ev.tok != JSON_ERROR)
+		return "not an object";
+	while (json_next(j, &ev) != JSON_END) {
+		if (ev.tok == JSON_ERROR) {
+			json_error(j, &why, &at);
+			return why;
+		}
+		if (ev.depth == 1 && ev.tok == JSON_KEY) {
+			is_text = span_is(json_text(s->s.arena, t->line, &ev), "text");
+			continue;
+		}
+		if (is_text && ev.depth == 1) {
+			if (ev.tok != JSON_STRING)
+				return "\"text\" is not a string";
+			t->text = json_text(s->s.arena, t->line, &ev);
+			t->from = ev.start;
+			t->to = ev.end;
+			found = true;
+		}
+		is_text = false;
+	}
+	return found ? NULL : "no \"text\" in it";
+}
+
+static int
+json_lines(struct session *s)
+{
+	char *line = NULL;
+	size_t room = 0, number = 0;
+	ssize_t n;
+	int code = EXIT_DONE;
+
+	while (code == EXIT_DONE && (n = getline(&line, &room, stdin)) > 0) {
+		struct scan_text t = { .line = span_trim(span_of(line, (size_t)n), "\r\n") };
+		number++;
+		if (span_trim(t.line, " \t").n == 0)
+			continue;
+		const char *why =
+			t.line.n > CAP_INPUT_BYTES ? err_str(ERR_LIMIT) : read_line(s, &t);
+		if (why)
+			code = cmd_fail(s->command, "line %zu: %s", number, why);
+		else
+			code = one_text(s, &t);
+	}
+	if (code == EXIT_DONE && ferror(stdin))
+		code = cmd_fail("stdin", "%s", strerror(errno));
+	if (line)
+		explicit_bzero(line, room);
+	free(line);
+	return code;
+}
+
+static int
+whole_input(struct session *s)
+{
+	struct buf in;
+	int code;
+
+	buf_init(&in, CAP_INPUT_BYTES);
+	int err = cmd_read_stdin(&in);
+	struct scan_text t = { .text = buf_view(&in) };
+	code = err ? cmd_fail("stdin", "%s", err_str(err)) : one_text(s, &t);
+	buf_wipe(&in);
+	return code;
+}
+
+int
+scan_input(const char *command, bool jsonl,
+	int (*each)(struct scan *s, const struct scan_text *t), void *arg)
+{
+	struct buf errors, out;
+	struct arena arena;
+	int code;
+
+	buf_init(&errors, 0);
+	buf_init(&out, 0);
+	arena_init(&arena, 0, true);
+	struct detect_rules *rules = detect_load(NULL, &errors);
+	struct session s = {
+		.s = { rules, &arena, &out, arg }, .command = command, .each = each
+	};
+	if (rules)
+		s.scratch = detect_scratch_new(rules);
+	if (!rules)
+		code = cmd_fail(command, "%.*s", SPAN_ARG(buf_view(&errors)));
+	else if (!s.scratch)
+		code = cmd_fail(command, "%s", err_str(ERR_NOMEM));
+	else
+		code = jsonl ? json_lines(&s) : whole_input(&s);
+	detect_scratch_free(&s.scratch);
+	detect_free(&rules);
+	arena_reset(&arena);
+	buf_wipe(&out);
+	buf_free(&errors);
+	return code;
+}
