@@ -28,13 +28,19 @@ enum state {
 
 enum { LINEAR_KEYS = 12, SET_MIN = 64 };
 
+/* Open addressing. The hash stands beside the key's number, so that a probe
+ * touches one cache line and growing needs no hashing. */
+struct slot {
+	uint32_t hash;
+	uint32_t key; /* number + 1; 0: free */
+};
+
 struct frame {
 	bool object;
 	uint32_t first_key; /* in json.keys */
-	uint32_t *set;	    /* key number + 1, open addressing; kept for the next object of this
-			       depth */
-	uint32_t set_size;  /* entries in use as the table, a power of two; 0: not built */
-	uint32_t set_room;  /* entries allocated */
+	struct slot *set;   /* kept for the next object of this depth */
+	uint32_t set_size;  /* slots in use as the table, a power of two; 0: not built */
+	uint32_t set_room;  /* slots allocated */
 };
 
 struct json {
@@ -255,32 +261,32 @@ string(struct json *j, struct json_event *ev)
 /* ---- keys ---- */
 
 static uint32_t
-key_slot(struct span key, uint32_t size)
+key_hash(struct span key)
 {
 	unsigned char h[crypto_shorthash_BYTES];
-	uint64_t v;
+	uint32_t v;
 
 	crypto_shorthash(h, (const unsigned char *)(key.n ? key.p : ""), key.n, set_key);
 	memcpy(&v, h, sizeof(v));
-	return (uint32_t)(v & (size - 1));
+	return v;
 }
 
 /* Enters key number `i` of the stack; false where an equal one is there. */
 static bool
 set_enter(struct json *j, struct frame *f, uint32_t i)
 {
-	uint32_t at = key_slot(j->keys[i], f->set_size);
+	uint32_t hash = key_hash(j->keys[i]), at = hash & (f->set_size - 1);
 
-	for (; f->set[at]; at = (at + 1) & (f->set_size - 1))
-		if (span_eq(j->keys[f->set[at] - 1], j->keys[i]))
+	for (; f->set[at].key; at = (at + 1) & (f->set_size - 1))
+		if (f->set[at].hash == hash && span_eq(j->keys[f->set[at].key - 1], j->keys[i]))
 			return false;
-	f->set[at] = i + 1;
+	f->set[at] = (struct slot){ hash, i + 1 };
 	return true;
 }
 
-/* A table of `size` entries with the object's keys so far (all different). */
+/* An empty table of `size` slots. */
 static bool
-set_build(struct json *j, struct frame *f, uint32_t size, uint32_t nkeys)
+set_room(struct json *j, struct frame *f, uint32_t size)
 {
 	if (size > f->set_room) {
 		f->set = arena_array(j->a, size, sizeof(*f->set));
@@ -291,8 +297,31 @@ set_build(struct json *j, struct frame *f, uint32_t size, uint32_t nkeys)
 		memset(f->set, 0, size * sizeof(*f->set));
 	}
 	f->set_size = size;
-	for (uint32_t i = f->first_key; i < f->first_key + nkeys; i++)
-		set_enter(j, f, i);
+	return true;
+}
+
+/* A table of `size` slots with the object's keys so far, all different. */
+static bool
+set_build(struct json *j, struct frame *f, uint32_t size)
+{
+	struct slot *old = f->set;
+	uint32_t n = f->set_size;
+
+	if (!set_room(j, f, size))
+		return false;
+	if (f->set == old || !n) {
+		for (uint32_t i = f->first_key; i < j->nkeys; i++)
+			set_enter(j, f, i);
+		return true;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = old[i].hash & (size - 1);
+		if (!old[i].key)
+			continue;
+		while (f->set[at].key)
+			at = (at + 1) & (size - 1);
+		f->set[at] = old[i];
+	}
 	return true;
 }
 
@@ -319,9 +348,9 @@ key_add(struct json *j, struct span key)
 			if (span_eq(j->keys[i], key))
 				return ERR_DUPLICATE;
 	} else {
-		if (!f->set_size && !set_build(j, f, SET_MIN, count))
+		if (!f->set_size && !set_build(j, f, SET_MIN))
 			return ERR_NOMEM;
-		if (2 * count >= f->set_size && !set_build(j, f, 2 * f->set_size, count))
+		if (2 * count >= f->set_size && !set_build(j, f, 2 * f->set_size))
 			return ERR_NOMEM;
 		if (!set_enter(j, f, j->nkeys))
 			return ERR_DUPLICATE;

@@ -11,8 +11,9 @@
 #include "codec/json.h"
 
 enum {
-	NUMBER_DIGITS = 7,  /* from here on a number literal is text */
-	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text whatever it belongs to */
+	NUMBER_DIGITS = 7, /* from here on a number literal is text */
+	OPAQUE_MIN = 256,  /* shorter base64 is scanned as text whatever it belongs to */
+	FEW = 16,
 	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
 };
 
@@ -39,8 +40,8 @@ struct walk {
 	struct body_refusal *why;
 	struct seglist segs;
 	size_t media_room, tools_room, params_room;
-	struct frame frames[CAP_JSON_DEPTH + 1];
-	unsigned depth;
+	struct frame *frames; /* frames[0] stands around the document */
+	unsigned depth, frames_room;
 };
 
 /* ---- refusals ---- */
@@ -414,14 +415,22 @@ read_scalar(struct walk *w, const struct row *row, enum seg_role role,
 	return !err && row ? read_value(w, row, ev, text) : err;
 }
 
-static void
-push(struct walk *w, const struct node *node, const struct row *row, enum seg_role deep,
+static int
+push(struct walk *w, const struct node *node, const struct row *row,
 	const struct json_event *ev, uint32_t key)
 {
-	struct frame *f = &w->frames[++w->depth];
+	enum seg_role deep = w->frames[w->depth].deep;
 	bool object = ev->tok == JSON_OBJECT;
 
-	*f = (struct frame){
+	if (w->depth + 1 == w->frames_room) {
+		struct frame *more = arena_array(w->a, 2 * w->frames_room, sizeof(*more));
+		if (!more)
+			return no_memory(w);
+		memcpy(more, w->frames, w->frames_room * sizeof(*more));
+		w->frames = more;
+		w->frames_room *= 2;
+	}
+	w->frames[++w->depth] = (struct frame){
 		.node = node,
 		.deep = row && (row->flags & F_DEEP) ? row->role : deep,
 		.object = object,
@@ -436,6 +445,7 @@ push(struct walk *w, const struct node *node, const struct row *row, enum seg_ro
 		w->out->marks.top = ev->end;
 	if (row && row->read == READ_OPTIONS)
 		w->out->marks.options = ev->start;
+	return 0;
 }
 
 static int
@@ -474,8 +484,25 @@ read_any(struct walk *w, const struct json_event *ev)
 		return refuse_type(w, row, ev->start);
 	if (ev->tok != JSON_OBJECT && ev->tok != JSON_ARRAY)
 		return read_scalar(w, row, row ? row->role : f->deep, ev, key);
-	push(w, node, row, f->deep, ev, key);
-	return 0;
+	return push(w, node, row, ev, key);
+}
+
+/* Two make a string: a list of segments that is made large enough at once is
+ * never copied, and wastes nothing of a request's arena. */
+static size_t
+count_quotes(struct span raw)
+{
+	size_t n = 0, i = 0;
+
+	for (; raw.n - i >= 64; i += 64) { /* a shape that compilers vectorise */
+		unsigned char some = 0;
+		for (size_t k = 0; k < 64; k++)
+			some = (unsigned char)(some + (raw.p[i + k] == '"'));
+		n += some;
+	}
+	for (; i < raw.n; i++)
+		n += raw.p[i] == '"';
+	return n < 2 * CAP_SEGMENTS ? n : 2 * CAP_SEGMENTS;
 }
 
 int
@@ -500,9 +527,11 @@ body_json(const struct dialect *d, struct span raw, struct arena *a, struct body
 	w->out = out;
 	w->why = why;
 	w->segs.a = a;
-	w->segs.room = raw.n / 32 < CAP_SEGMENTS ? raw.n / 32 + 16 : CAP_SEGMENTS;
+	w->segs.room = count_quotes(raw) / 2 + FEW;
+	w->frames_room = FEW;
 	w->segs.v = arena_array(a, w->segs.room, sizeof(*w->segs.v));
-	if (!w->segs.v)
+	w->frames = arena_array(a, w->frames_room, sizeof(*w->frames));
+	if (!w->segs.v || !w->frames)
 		return no_memory(w);
 	w->frames[0] = (struct frame){
 		.node = table_tree(d), .deep = ROLE_OTHER, .key = SEGMENT_NO_KEY
