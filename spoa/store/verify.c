@@ -488,11 +488,12 @@ verifier_line(struct verifier *v, struct span line)
 		return false;
 	}
 	if (chain_parse(line, &l)) {
-		fail_structure(v,
-			v->began    ? v->at.seq + 1
-			: v->o.from ? v->o.from
-				    : 1,
-			"junk: %zu bytes that are neither record nor commit", line.n);
+		uint64_t seq = v->began ? v->at.seq + 1 : v->o.from ? v->o.from : 1;
+		if (v->npend && span_starts(line, SPAN_LIT("{\"v\":1,\"commit\"")))
+			fail_structure(v, v->pend[0].seq, "junk: its commit cannot be read");
+		else
+			fail_structure(v, seq,
+				"junk: %zu bytes that are neither record nor commit", line.n);
 		return false;
 	}
 	take_node(v, l.node);

@@ -1,0 +1,210 @@
+/* A journal of its own for a test: directory, key, configuration, and ways to put
+ * records in and to look at what is there. */
+#ifndef TESTS_AUDIT_RIG_H
+#define TESTS_AUDIT_RIG_H
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/audit.h"
+#include "gate/audit.h"
+#include "store/journal.h"
+#include "store/verify.h"
+
+struct rig {
+	char dir[128], journal[160], key[160];
+	struct config cfg;
+	struct metrics metrics;
+	struct pubkey pub;
+	struct audit *audit;
+	struct buf why;
+};
+
+static inline void
+rig_init(struct rig *r)
+{
+	memset(r, 0, sizeof(*r));
+	snprintf(r->dir, sizeof(r->dir), "/tmp/tollgate-audit-XXXXXX");
+	INVARIANT(mkdtemp(r->dir));
+	snprintf(r->journal, sizeof(r->journal), "%s/journal", r->dir);
+	snprintf(r->key, sizeof(r->key), "%s/key", r->dir);
+	buf_init(&r->why, 65536);
+	INVARIANT(signkey_create(r->key, &r->pub, &r->why) == 0);
+	r->cfg = (struct config){ .file = "/etc/tollgate/tollgate.yaml",
+		.policy = "policy.yaml",
+		.node = "gw-1",
+		.journal = r->journal,
+		.audit_key = r->key,
+		.journal_segment_bytes = 64 << 20,
+		.workers = 2 };
+}
+
+static inline void
+rig_free(struct rig *r)
+{
+	char cmd[256];
+
+	audit_stop(&r->audit);
+	buf_free(&r->why);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", r->dir);
+	INVARIANT(system(cmd) == 0);
+}
+
+/* True if it started; else r->why says why not. */
+static inline bool
+rig_start(struct rig *r)
+{
+	buf_clear(&r->why);
+	r->audit = audit_start(&r->cfg, &r->metrics, &r->why);
+	buf_putc(&r->why, '\0');
+	return r->audit != NULL;
+}
+
+static inline uint64_t
+rig_count(struct rig *r, enum metric id)
+{
+	return atomic_load(&r->metrics.v[id]);
+}
+
+static inline void
+rig_done(struct audit_entry *e, int err)
+{
+	(void)err;
+	sem_post(e->arg);
+}
+
+/* One record with this id, waited for: its result. */
+static inline int
+rig_put(struct rig *r, const char *id)
+{
+	struct audit_entry e = { .done = rig_done };
+	sem_t s;
+
+	sem_init(&s, 0, 0);
+	e.arg = &s;
+	buf_init(&e.fields, 0);
+	buf_printf(
+		&e.fields, "\"type\":\"decision\",\"id\":\"%s\",\"decision\":\"permit\"", id);
+	audit_append(r->audit, &e);
+	while (sem_wait(&s) < 0)
+		;
+	buf_free(&e.fields);
+	sem_destroy(&s);
+	return e.err;
+}
+
+static inline void
+rig_verifier_line(void *v, struct span line)
+{
+	verifier_line(v, line);
+}
+
+static inline void
+rig_verifier_torn(void *v, size_t n)
+{
+	verifier_torn(v, n);
+}
+
+/* The whole journal, as `audit verify --journal` sees it. */
+static inline struct verify_result
+rig_verify(struct rig *r)
+{
+	struct verify_options o = { .keys = &r->pub, .nkeys = 1, .node = "gw-1", .live = true };
+	struct verifier *v = verifier_new(&o);
+	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	struct verify_result result;
+
+	buf_clear(&r->why);
+	INVARIANT(audit_read_journal(r->journal, &to, &r->why) == 0);
+	verifier_end(v, &result);
+	verifier_free(&v);
+	return result;
+}
+
+static inline void
+rig_collect(void *arg, struct span line)
+{
+	buf_span(arg, line);
+	buf_putc(arg, '\n');
+}
+
+/* All whole lines, one text; the caller frees. */
+static inline struct buf
+rig_text(struct rig *r)
+{
+	struct buf b;
+	struct audit_sink to = { &b, rig_collect, NULL, NULL };
+
+	buf_init(&b, 0);
+	INVARIANT(audit_read_journal(r->journal, &to, &r->why) == 0);
+	buf_putc(&b, '\0');
+	return b;
+}
+
+static inline bool
+rig_holds(struct rig *r, const char *text)
+{
+	struct buf b = rig_text(r);
+	bool found = strstr(buf_view(&b).p, text) != NULL;
+
+	buf_free(&b);
+	return found;
+}
+
+/* The path of segment i, counted from the oldest; -1: the newest. */
+static inline const char *
+rig_segment(struct rig *r, int i)
+{
+	static char path[512];
+	struct journal_list list;
+
+	INVARIANT(journal_list(r->journal, NULL, &list, &r->why) == 0 && list.n > 0);
+	snprintf(path, sizeof(path), "%s/%s", r->journal,
+		list.seg[i < 0 ? list.n - 1 : (size_t)i].name);
+	journal_list_free(&list);
+	return path;
+}
+
+static inline size_t
+rig_segments(struct rig *r)
+{
+	struct journal_list list;
+
+	INVARIANT(journal_list(r->journal, NULL, &list, &r->why) == 0);
+	size_t n = list.n;
+	journal_list_free(&list);
+	return n;
+}
+
+static inline struct buf
+rig_slurp(const char *path)
+{
+	struct buf b;
+	char chunk[65536];
+	ssize_t n;
+	int fd = open(path, O_RDONLY);
+
+	INVARIANT(fd >= 0);
+	buf_init(&b, 0);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		buf_put(&b, chunk, (size_t)n);
+	close(fd);
+	return b;
+}
+
+static inline void
+rig_spill(const char *path, struct span s)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	INVARIANT(fd >= 0 && write(fd, s.p, s.n) == (ssize_t)s.n);
+	close(fd);
+}
+
+#endif
