@@ -37,7 +37,9 @@ struct gate {
 	bool deny;
 	size_t hold_cap;
 	struct exchange_plan plan;
-	struct span fields; /* gate_response_fields */
+	struct span fields;		   /* gate_response_fields */
+	void (*before_claimed)(void *arg); /* NULL: nothing */
+	void *before_arg;
 	struct http_field head[8];
 	/* what happened */
 	struct exchange *exchanges; /* newest first; kept until fake_reset */
@@ -95,6 +97,8 @@ fake_claimed(struct ev_loop *loop, ev_timer *w, int events)
 	if (!err)
 		x->gate->opened++;
 	x->plan.deadline_us += clock_mono_us();
+	if (x->gate->before_claimed)
+		x->gate->before_claimed(x->gate->before_arg);
 	x->claim->done(x->claim, err, err ? NULL : x);
 }
 

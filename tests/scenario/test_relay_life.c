@@ -1,0 +1,377 @@
+/* The relay over time: which connections are kept and used again, what silence,
+ * full memory and a shutdown do. */
+#include "scenario/relay_stage.h"
+
+#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
+#define FIELDS	  "x-tollgate-id: tg-1\r\n"
+
+static int
+setup(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	stage_open(s);
+	*state = s;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	stage_close(*state);
+	free(*state);
+	return 0;
+}
+
+/* Every exchange that was opened was finished once, and nothing hangs. */
+static void
+settled(struct stage *s)
+{
+	until(s, s->gate.finishes == s->gate.opened);
+	until(s, relay_active(s->relay) == 0);
+}
+
+/* ---- the pool ---- */
+
+/* One exchange on a fresh stage, leaving its connection pooled. */
+static struct peer
+pooled(struct stage *s, struct peer *edge)
+{
+	say(s, edge, POST("content-length: 1\r\n") "x");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	buf_clear(&up.in);
+	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+	expect_bytes(s, edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\na");
+	until(s, exchange(s)->freed);
+	turn(s);
+	assert_int_equal(s->relay->npool, 1);
+	return up;
+}
+
+static void
+poison(void *arg)
+{
+	assert_int_equal(
+		send(*(int *)arg, DOWN_HEAD "content-length: 6\r\n\r\npoison", 44, 0), 44);
+}
+
+static void
+close_it(void *arg)
+{
+	close(*(int *)arg);
+	*(int *)arg = -1;
+}
+
+static void
+a_closed_or_talkative_connection_is_not_used(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	for (int talks = 0; talks < 2; talks++)
+		for (int late = 0; late < 2; late++) {
+			void (*act)(void *) = talks ? poison : close_it;
+			struct peer edge = edge_connect(s), up = pooled(s, &edge);
+			/* Either the loop sees it first, or it happens in the very turn
+			 * in which the next request takes the connection. */
+			if (late) {
+				s->gate.before_claimed = act;
+				s->gate.before_arg = &up.fd;
+			} else {
+				act(&up.fd);
+				until(s, s->relay->npool == 0);
+			}
+			say(s, &edge, POST("content-length: 1\r\n") "y");
+			struct peer fresh = egress_accept(s);
+			s->gate.before_claimed = NULL;
+			until(s, heard(&fresh, "\r\n\r\ny"));
+			say(s, &fresh, DOWN_HEAD "content-length: 1\r\n\r\nb");
+			expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\nb");
+			if (talks)
+				until(s, closed(&up));
+			peer_close(&edge);
+			peer_close(&up);
+			peer_close(&fresh);
+			settled(s);
+			until(s, s->relay->npool == 0);
+		}
+}
+
+static void
+a_request_that_was_not_read_goes_out_again(void **state)
+{
+	struct stage *s = *state;
+	static const enum exchange_body modes[] = { BODY_COPY, BODY_SWAP, BODY_NONE,
+		BODY_DEFER };
+	static const char *const requests[] = { POST("content-length: 5\r\n") "hello",
+		POST("content-length: 5\r\n") "hello", POST(""),
+		POST("content-length: 5\r\n") "hello" };
+
+	stage_start(s);
+	for (int i = 0; i < 4; i++) {
+		s->gate.plan.body_mode = BODY_COPY;
+		struct peer edge = edge_connect(s), up = pooled(s, &edge);
+		s->gate.plan.body_mode = modes[i];
+		s->gate.plan.body = i == 1 ? SPAN_LIT("hello") : (struct span){ NULL, 0 };
+		say(s, &edge, requests[i]);
+		/* The request stands unread when the peer closes: a reset. */
+		until(s, s->relay->npool == 0 && s->relay->edges->up &&
+				 s->relay->edges->up->began);
+		peer_close(&up);
+		struct peer fresh = egress_accept(s);
+		until(s, heard(&fresh, i == 2 ? "\r\n\r\n" : "\r\n\r\nhello"));
+		say(s, &fresh, DOWN_HEAD "content-length: 1\r\n\r\nb");
+		expect_bytes(s, &edge, DOWN_HEAD FIELDS "content-length: 1\r\n\r\nb");
+		assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+		/* But only once, and never on a connection that was fresh. */
+		say(s, &edge, requests[i]);
+		until(s, heard(&fresh, "host: h") || true);
+		until(s, s->relay->npool == 0 && s->relay->edges->up &&
+				 s->relay->edges->up->began);
+		peer_close(&fresh);
+		fresh = egress_accept(s);
+		until(s, s->relay->edges->up && s->relay->edges->up->began);
+		peer_close(&fresh);
+		until(s, heard(&edge, "HTTP/1.1 503 "));
+		no_egress(s);
+		peer_close(&edge);
+		settled(s);
+	}
+}
+
+static void
+a_request_that_was_read_never_goes_out_again(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s), up = pooled(s, &edge);
+	say(s, &edge, POST("content-length: 5\r\n") "hello");
+	until(s, heard(&up, "hello"));
+	peer_close(&up);
+	until(s, heard(&edge, "HTTP/1.1 503 "));
+	no_egress(s);
+	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+	peer_close(&edge);
+	settled(s);
+}
+
+static void
+nobody_listens_is_a_503_and_nothing_was_sent(void **state)
+{
+	struct stage *s = *state;
+
+	s->options.egress = "/nonexistent/socket";
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 1\r\n") "x");
+	until(s, heard(&edge, "HTTP/1.1 503 "));
+	until(s, heard(&edge, "provider_unavailable"));
+	assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
+	peer_close(&edge);
+	settled(s);
+}
+
+static void
+an_early_answer_passes_although_the_body_is_not_read(void **state)
+{
+	struct stage *s = *state;
+	static char block[1 << 16];
+
+	stage_start(s);
+	for (int closes = 0; closes < 2; closes++) {
+		struct peer edge = edge_connect(s);
+		say(s, &edge, POST("content-length: 100000000\r\n"));
+		struct peer up = egress_accept(s);
+		for (int idle = 0; idle < 20; idle++) {
+			if (send(edge.fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
+				idle = 0;
+			turn(s);
+		}
+		say(s, &up, "HTTP/1.1 413 Content Too Large\r\ncontent-length: 1\r\n\r\na");
+		if (closes)
+			peer_close(&up);
+		until(s, heard(&edge, "HTTP/1.1 413 Content Too Large\r\n"));
+		until(s, heard(&edge, "connection: close\r\n"));
+		until(s, heard(&edge, "\r\n\r\na"));
+		/* The rest is read and dropped, then it is over: no reset that could
+		 * overtake the answer. */
+		until(s, closed(&edge));
+		assert_false(edge.reset);
+		assert_int_equal(s->relay->npool, 0);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+		assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+	}
+}
+
+/* ---- time and room ---- */
+
+static void
+silence_has_an_end(void **state)
+{
+	struct stage *s = *state;
+	static const struct {
+		const char *name, *request, *answer, *got;
+		enum exchange_body mode;
+		uint64_t deadline_us;
+		enum exchange_end end;
+	} table[] = {
+		{ "half a head", "POST / HTTP/1.1\r\n", NULL, "", BODY_COPY, 9000000,
+			END_COMPLETE },
+		{ "half a deferred body", POST("content-length: 9\r\n") "hel", NULL,
+			"HTTP/1.1 400 ", BODY_DEFER, 9000000, END_DENIED },
+		{ "half a copied body", POST("content-length: 9\r\n") "hel", NULL,
+			"HTTP/1.1 400 ", BODY_COPY, 9000000, END_CLIENT_ABORT },
+		{ "no answer", POST("content-length: 1\r\n") "x", NULL, "HTTP/1.1 503 ",
+			BODY_COPY, 9000000, END_PROVIDER_ABORT },
+		{ "half an answer", POST("content-length: 1\r\n") "x",
+			DOWN_HEAD "content-length: 9\r\n\r\nabc", DOWN_HEAD, BODY_COPY, 9000000,
+			END_PROVIDER_ABORT },
+		{ "the exchange's deadline", POST("content-length: 1\r\n") "x", NULL,
+			"HTTP/1.1 503 ", BODY_COPY, 50000, END_PROVIDER_ABORT },
+		{ "the deadline while the body is read", POST("content-length: 9\r\n") "hel",
+			NULL, "HTTP/1.1 400 ", BODY_DEFER, 50000, END_DENIED },
+	};
+
+	s->options.read_us = 100000;
+	s->options.response_us = 150000;
+	stage_start(s);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct peer edge = edge_connect(s), up = { .fd = -1 };
+		size_t opened = s->gate.opened;
+		s->gate.plan.body_mode = table[i].mode;
+		s->gate.plan.deadline_us = table[i].deadline_us;
+		say(s, &edge, table[i].request);
+		uint64_t begin = clock_mono_us();
+		if (i && table[i].mode == BODY_COPY) {
+			up = egress_accept(s);
+			if (table[i].answer) {
+				until(s, heard(&up, "\r\n\r\nx"));
+				say(s, &up, table[i].answer);
+			}
+		}
+		until(s, table[i].got[0] ? heard(&edge, table[i].got) : closed(&edge));
+		if (table[i].answer)
+			until(s, closed(&edge));
+		uint64_t us = clock_mono_us() - begin;
+		if (us > 600000 || us < 40000)
+			fail_msg("%s: after %llu us", table[i].name, (unsigned long long)us);
+		if (i == 0)
+			assert_int_equal(s->gate.opened, opened);
+		else if (exchange(s)->result.end != table[i].end)
+			fail_msg("%s: end %d", table[i].name, (int)exchange(s)->result.end);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+	}
+}
+
+static void
+idle_connections_are_closed(void **state)
+{
+	struct stage *s = *state;
+
+	s->options.idle_us = 100000;
+	stage_start(s);
+	struct peer edge = edge_connect(s), up = pooled(s, &edge);
+	until(s, closed(&edge));
+	until(s, closed(&up));
+	assert_int_equal(s->relay->npool, 0);
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+static void
+held_bytes_are_capped(void **state)
+{
+	struct stage *s = *state;
+	static char body[100000];
+
+	stage_start(s);
+	s->gate.plan.body_mode = BODY_DEFER;
+	s->gate.hold_cap = 50000;
+	for (int chunked = 0; chunked < 2; chunked++) {
+		struct peer edge = edge_connect(s);
+		say(s, &edge,
+			chunked ? POST("transfer-encoding: chunked\r\n") "186a0\r\n"
+				: POST("content-length: 100000\r\n"));
+		say_span(s, &edge, span_of(body, sizeof(body)));
+		until(s, heard(&edge, "HTTP/1.1 503 "));
+		assert_int_equal(exchange(s)->refused, 503);
+		assert_true(exchange(s)->held <= 50000);
+		until(s, closed(&edge));
+		peer_close(&edge);
+		settled(s);
+	}
+	assert_int_equal(count(s, M_HELD_REFUSED), 2);
+	no_egress(s);
+}
+
+static void
+bytes_behind_a_request_end_the_connection(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 1\r\n") "x" POST("content-length: 1\r\n") "y");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+	until(s, closed(&edge));
+	assert_true(heard(&edge, "\r\n\r\na"));
+	assert_int_equal(s->gate.claims, 1);
+	assert_false(heard(&up, "y"));
+	peer_close(&edge);
+	peer_close(&up);
+	settled(s);
+}
+
+static void
+draining_ends_the_idle_and_lets_the_busy_end(void **state)
+{
+	struct stage *s = *state;
+
+	stage_start(s);
+	struct peer idle = edge_connect(s), busy = edge_connect(s);
+	say(s, &busy, POST("content-length: 1\r\n") "x");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	assert_int_equal(relay_active(s->relay), 1);
+	relay_drain(s->relay);
+	until(s, closed(&idle));
+	assert_int_equal(relay_active(s->relay), 1);
+	say(s, &up, DOWN_HEAD "content-length: 1\r\n\r\na");
+	expect_bytes(
+		s, &busy, DOWN_HEAD FIELDS "content-length: 1\r\nconnection: close\r\n\r\na");
+	until(s, closed(&busy));
+	until(s, closed(&up));
+	assert_int_equal(relay_active(s->relay), 0);
+	assert_null(s->relay->edges);
+	peer_close(&idle);
+	peer_close(&busy);
+	peer_close(&up);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_closed_or_talkative_connection_is_not_used),
+		T(a_request_that_was_not_read_goes_out_again),
+		T(a_request_that_was_read_never_goes_out_again),
+		T(nobody_listens_is_a_503_and_nothing_was_sent),
+		T(an_early_answer_passes_although_the_body_is_not_read),
+		T(silence_has_an_end),
+		T(idle_connections_are_closed),
+		T(held_bytes_are_capped),
+		T(bytes_behind_a_request_end_the_connection),
+		T(draining_ends_the_idle_and_lets_the_busy_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
