@@ -307,14 +307,15 @@ logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_va
 }
 
 static void
-compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *pair, struct cel_value *out)
+compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
 {
 	static const char *const names[] = { "<", "<=", ">", ">=" };
-	int order = cel_order(&pair[0], &pair[1]);
+	int order = cel_order(a, b);
 	bool yes = false;
 
 	if (order == CEL_NO_ORDER) {
-		cel_raise_types(c, out, names[op - OP_LT], pair, 2);
+		cel_raise_types(c, out, names[op - OP_LT], (struct cel_value[]){ *a, *b }, 2);
 		return;
 	}
 	switch (op) {
@@ -326,28 +327,41 @@ compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *pair, struct 
 	*out = cel_bool(yes);
 }
 
+/* The value of an operand where it lies, without a copy where it has a place
+ * already: most are constants and fields. */
+static const struct cel_value *
+operand(struct cel_ctx *c, const struct cel_node *n, struct cel_value *scratch)
+{
+	switch (n->op) {
+	case OP_CONST: return &n->value;
+	case OP_SLOT: return &slot(c, n->slot)->value;
+	case OP_LOCAL: return &c->locals[n->local];
+	}
+	cel_eval_node(c, n, scratch);
+	return scratch;
+}
+
 static void
 binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
-	struct cel_value pair[2];
+	struct cel_value scratch[2];
+	const struct cel_value *a = operand(c, n->kid[0], &scratch[0]);
+	const struct cel_value *b = cel_is_error(a) ? a : operand(c, n->kid[1], &scratch[1]);
 
-	for (int i = 0; i < 2; i++) {
-		cel_eval_node(c, n->kid[i], &pair[i]);
-		if (cel_is_error(&pair[i])) {
-			*out = pair[i];
-			return;
-		}
+	if (cel_is_error(b)) {
+		*out = *b;
+		return;
 	}
 	switch ((enum cel_op)n->op) {
-	case OP_EQ: *out = cel_bool(cel_equal(&pair[0], &pair[1], &c->steps)); break;
-	case OP_NE: *out = cel_bool(!cel_equal(&pair[0], &pair[1], &c->steps)); break;
+	case OP_EQ: *out = cel_bool(cel_equal(a, b, &c->steps)); break;
+	case OP_NE: *out = cel_bool(!cel_equal(a, b, &c->steps)); break;
 	case OP_LT:
 	case OP_LE:
 	case OP_GT:
-	case OP_GE: compare(c, (enum cel_op)n->op, pair, out); break;
-	case OP_IN: is_in(c, &pair[0], &pair[1], out); break;
-	case OP_INDEX: index_value(c, &pair[0], &pair[1], out); break;
-	default: cel_arith(c, (enum cel_op)n->op, &pair[0], &pair[1], out);
+	case OP_GE: compare(c, (enum cel_op)n->op, a, b, out); break;
+	case OP_IN: is_in(c, a, b, out); break;
+	case OP_INDEX: index_value(c, a, b, out); break;
+	default: cel_arith(c, (enum cel_op)n->op, a, b, out);
 	}
 }
 
