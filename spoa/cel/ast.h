@@ -97,7 +97,6 @@ struct cel_program {
 	enum cel_type want;
 	const struct cel_slot_decl *slots; /* what it may read of the environment */
 	uint32_t nslots;
-	uint32_t nlocals;
 };
 
 /* Fills *err with line and column of the byte offset `at`; returns false. */
@@ -126,7 +125,7 @@ struct cel_check {
 	uint32_t nslots;
 	struct span scope[CAP_CEL_VARS]; /* variables of the macros around */
 	struct cel_styp scope_type[CAP_CEL_VARS];
-	uint32_t nscope, nlocals;
+	uint32_t nscope;
 };
 bool cel_check(struct cel_check *k, struct cel_node *n);
 

@@ -21,12 +21,16 @@ enum cel_type {
 	CEL_TIMESTAMP,
 	CEL_DURATION,
 	CEL_TYPE,
+	CEL_IP,
+	CEL_CIDR,
 	CEL_DYN,   /* in declarations: any */
 	CEL_ERROR, /* in values: s is the message */
 };
 
 struct cel_value {
 	enum cel_type type;
+	uint8_t family; /* IP, CIDR: 4 or 6 */
+	uint8_t prefix; /* CIDR: length */
 	union {
 		bool b;
 		int64_t i;
@@ -42,6 +46,7 @@ struct cel_value {
 			int32_t ns; /* 0 to 999,999,999; of a negative duration 0 to
 				       -999,999,999 */
 		} t;
+		unsigned char ip[16]; /* IP, CIDR: 4 or 16 bytes, the rest 0 */
 	};
 };
 

@@ -332,8 +332,6 @@ push_var(struct cel_check *k, const struct cel_node *n, struct span name, uint8_
 		return cel_error_at(k->err, k->src, n->at, "too many macros inside each other");
 	k->scope[k->nscope] = name;
 	k->scope_type[k->nscope++] = (struct cel_styp){ t, elem };
-	if (k->nlocals < k->nscope)
-		k->nlocals = k->nscope;
 	return true;
 }
 

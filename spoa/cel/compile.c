@@ -52,30 +52,23 @@ prepare(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-bool
-cel_fold(struct cel_check *k, struct cel_node *n)
+/* The value of a node over constants takes its place. */
+static bool
+fold_node(struct cel_check *k, struct cel_node *n)
 {
 	static const struct cel_activation nothing;
 	struct cel_value locals[CAP_CEL_VARS];
 	struct cel_value v;
-
-	for (uint32_t i = 0; i < n->nkids; i++)
-		if (!cel_fold(k, n->kid[i]))
-			return false;
-	if (!prepare(k, n))
-		return false;
-	if (!foldable(n))
-		return true;
 	struct cel_ctx c = { .act = &nothing,
 		.arena = k->a,
 		.steps = FOLD_STEPS,
 		.bytes_left = FOLD_BYTES,
 		.locals = locals };
+
 	cel_eval_node(&c, n, &v);
 	if (!cel_is_error(&v)) {
 		n->op = OP_CONST;
 		n->nkids = 0;
-		n->depth = 1;
 		n->value = v;
 	} else if (c.fatal == ERR_NOMEM) {
 		return cel_error_at(k->err, k->src, n->at, "out of memory");
@@ -85,52 +78,49 @@ cel_fold(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
+bool
+cel_fold(struct cel_check *k, struct cel_node *n)
+{
+	for (uint32_t i = 0; i < n->nkids; i++)
+		if (!cel_fold(k, n->kid[i]))
+			return false;
+	return prepare(k, n) && (!foldable(n) || fold_node(k, n));
+}
+
 /* --- compilation --- */
+
+static bool
+result_fits(struct cel_check *k, const struct cel_node *root, enum cel_type want)
+{
+	enum cel_type type = (enum cel_type)root->type.t;
+
+	if (want == CEL_DYN || type == CEL_DYN || type == want)
+		return true;
+	return cel_error_at(k->err, k->src, root->at, "the result is %.*s, not %.*s",
+		SPAN_ARG(cel_type_name(type)), SPAN_ARG(cel_type_name(want)));
+}
 
 const struct cel_program *
 cel_compile(struct arena *a, const struct cel_env *env, struct span src, enum cel_type want,
 	struct cel_error *err)
 {
-	struct cel_check *k = arena_new(a, struct cel_check);
+	struct cel_check k = { .a = a, .env = env, .err = err };
 	struct cel_program *p = arena_new(a, struct cel_program);
 
 	*err = (struct cel_error){ .line = 1, .column = 1 };
-	if (!k || !p) {
-		cel_error_at(err, src, 0, "out of memory");
-		return NULL;
-	}
 	/* Names and literals in the program outlive the caller's text. */
-	src = arena_dup(a, src);
-	struct cel_node *root = src.p ? cel_parse(a, src, err) : NULL;
-	if (!root) {
-		if (arena_failed(a))
-			cel_error_at(err, src, 0, "out of memory");
-		return NULL;
+	k.src = arena_dup(a, src);
+	struct cel_node *root = k.src.p ? cel_parse(a, k.src, err) : NULL;
+	if (root && cel_check(&k, root) && result_fits(&k, root, want) && cel_fold(&k, root)) {
+		struct cel_slot_decl *slots = arena_array(a, k.nslots, sizeof(*slots));
+		if (p && slots) {
+			memcpy(slots, k.slots, k.nslots * sizeof(*slots));
+			*p = (struct cel_program){ root, want, slots, k.nslots };
+		}
 	}
-	k->a = a;
-	k->env = env;
-	k->src = src;
-	k->err = err;
-	if (!cel_check(k, root))
-		return NULL;
-	enum cel_type type = (enum cel_type)root->type.t;
-	if (want != CEL_DYN && type != CEL_DYN && type != want) {
-		cel_error_at(err, src, root->at, "the result is %.*s, not %.*s",
-			SPAN_ARG(cel_type_name(type)), SPAN_ARG(cel_type_name(want)));
-		return NULL;
-	}
-	if (!cel_fold(k, root))
-		return NULL;
-	if (arena_failed(a)) {
+	if (arena_failed(a))
 		cel_error_at(err, src, 0, "out of memory");
-		return NULL;
-	}
-	p->root = root;
-	p->want = want;
-	p->slots = k->slots;
-	p->nslots = k->nslots;
-	p->nlocals = k->nlocals;
-	return p;
+	return !arena_failed(a) && p->root ? p : NULL;
 }
 
 bool

@@ -390,6 +390,8 @@ call(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 			return;
 		}
 		types[i] = (uint8_t)args[i].type;
+		if ((args[i].type == CEL_STRING || args[i].type == CEL_BYTES) && !args[i].s.p)
+			args[i].s.p = ""; /* functions do arithmetic on it */
 	}
 	for (uint32_t i = 0; i < n->call.nfn; i++)
 		if (cel_fn_fits(n->call.fn[i], types, n->nkids)) {

@@ -2,7 +2,8 @@
  * Only the compiler comes here; programs hold pointers to rows. */
 #include "cel/fn.h"
 
-static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time };
+static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time,
+	cel_fns_string, cel_fns_math, cel_fns_net };
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
 enum cel_type
@@ -21,6 +22,8 @@ cel_fn_type(char letter)
 	case 't': return CEL_TIMESTAMP;
 	case 'D': return CEL_DURATION;
 	case 'T': return CEL_TYPE;
+	case 'I': return CEL_IP;
+	case 'C': return CEL_CIDR;
 	}
 	return CEL_DYN;
 }

@@ -6,7 +6,7 @@
 
 /* Types in `args` and `result`, a letter each: b bool, i int, u uint, d double,
  * s string, y bytes, l list, m map, t timestamp, D duration, T type, n null,
- * * any. */
+ * I address, C network, * any. */
 struct cel_fn {
 	const char *name; /* "size", or with its namespace "math.abs" */
 	bool member;	  /* args[0] is the receiver: x.size() */
@@ -20,7 +20,8 @@ struct cel_fn {
 };
 
 /* Tables end with a row without a name. */
-extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[];
+extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
+	cel_fns_math[], cel_fns_net[];
 
 /* The next overload of that name and style behind `after` (NULL: the first). */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);

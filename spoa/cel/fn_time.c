@@ -58,7 +58,7 @@ ACCESSOR(day_of_week, t.weekday)
 ACCESSOR(hours, t.hour)
 ACCESSOR(minutes, t.minute)
 ACCESSOR(seconds, t.second)
-ACCESSOR(milliseconds, (t.second >= 0) * (v->t.ns / 1000000))
+ACCESSOR(milliseconds, v->t.ns / 1000000)
 
 static void
 duration_hours(ARGS)

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "cel/cel.h"
+#include "cel/net.h"
 #include "cel/number.h"
 #include "cel/time.h"
 
@@ -45,6 +46,14 @@ write_time(struct buf *out, const struct cel_value *v)
 	char text[CEL_TIME_TEXT];
 
 	buf_put(out, text, cel_time_write(v, text));
+}
+
+static void
+write_net(struct buf *out, const struct cel_value *v)
+{
+	char text[CEL_NET_TEXT];
+
+	buf_json_str(out, span_of(text, cel_net_write(v, text)));
 }
 
 static void write_value(struct buf *out, const struct cel_value *v, unsigned depth);
@@ -113,6 +122,8 @@ write_value(struct buf *out, const struct cel_value *v, unsigned depth)
 		write_time(out, v);
 		buf_putc(out, '"');
 		break;
+	case CEL_IP:
+	case CEL_CIDR: write_net(out, v); break;
 	case CEL_LIST: write_list(out, v, depth); break;
 	case CEL_MAP: write_map(out, v, depth); break;
 	case CEL_NULL:

@@ -21,6 +21,8 @@ static const char *const type_names[] = {
 	[CEL_TIMESTAMP] = "google.protobuf.Timestamp",
 	[CEL_DURATION]  = "google.protobuf.Duration",
 	[CEL_TYPE]      = "type",
+	[CEL_IP]        = "net.IP",
+	[CEL_CIDR]      = "net.CIDR",
 };
 /* clang-format on */
 #define NTYPES (sizeof(type_names) / sizeof(type_names[0]))
@@ -170,6 +172,10 @@ equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, u
 	case CEL_STRING:
 	case CEL_BYTES:
 	case CEL_TYPE: *steps -= (int64_t)(a->s.n / 64); return span_eq(a->s, b->s);
+	case CEL_IP:
+	case CEL_CIDR:
+		return a->family == b->family && a->prefix == b->prefix &&
+		       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 	case CEL_LIST:
 	case CEL_MAP: break;
 	default: return cel_order(a, b) == 0;

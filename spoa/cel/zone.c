@@ -3,12 +3,12 @@
  * transition its footer, a POSIX TZ string, is applied. Separate from libc's
  * localtime, whose zone is the process's own. */
 #include <fcntl.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cel/time.h"
 
-#define ZONE_BYTES (256u << 10)
+#define ZONE_BYTES (64 << 10)
 
 struct rule { /* of a POSIX TZ string: when a change happens */
 	enum { JULIAN, DAY_OF_YEAR, MONTH_WEEK_DAY } kind;
@@ -258,17 +258,19 @@ static const struct cel_zone *
 read_file(struct arena *a, const char *path)
 {
 	const struct cel_zone *z = NULL;
+	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	unsigned char *bytes = fd >= 0 ? malloc(ZONE_BYTES) : NULL;
 
-	if (bytes) {
-		ssize_t n = read(fd, bytes, ZONE_BYTES);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+		st.st_size <= ZONE_BYTES) {
+		unsigned char *bytes = arena_alloc(a, (size_t)st.st_size);
+		ssize_t n = bytes ? read(fd, bytes, (size_t)st.st_size) : -1;
 		if (n > 0)
 			z = parse_file(a, bytes, (size_t)n);
 	}
-	free(bytes);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return z;
 }
 

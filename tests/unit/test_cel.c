@@ -13,7 +13,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "cel/cel.h"
-#include "cel/time.h"
+#include "support/cel_rows.h"
 
 enum { PERSON, TEAM, ROLES, CLEARANCE, ATTRIBUTES, CLASSES, INJECTION, EXTERNAL, DATA, NOW };
 
@@ -81,49 +81,6 @@ lookup(void *ctx, size_t slot, bool *present)
 
 static const struct cel_activation act = { .lookup = lookup };
 
-/* The value as JSON, "error: ..." at run time, or "line:column: ..." of a
- * mistake. */
-static const char *
-run(struct arena *a, const struct cel_env *e, enum cel_type want, const char *expr)
-{
-	struct cel_error err;
-	struct cel_value v;
-	struct buf out;
-
-	memset(asked, 0, sizeof(asked));
-	const struct cel_program *p = cel_compile(a, e, span_str(expr), want, &err);
-	if (!p)
-		return arena_printf(a, "%u:%u: %s", err.line, err.column, err.message).p;
-	if (cel_eval(p, &act, a, &v)) {
-		assert_int_equal(v.type, CEL_ERROR);
-		return arena_printf(a, "error: %.*s", SPAN_ARG(v.s)).p;
-	}
-	buf_init(&out, 0);
-	cel_json(&v, &out);
-	const char *text = arena_printf(a, "%.*s", SPAN_ARG(buf_view(&out))).p;
-	buf_free(&out);
-	return text;
-}
-
-struct row {
-	const char *name, *input, *want;
-};
-
-static void
-run_rows(const struct row *rows, size_t n, const struct cel_env *e, enum cel_type want)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct arena a;
-		arena_init(&a, 0, false);
-		const char *got = run(&a, e, want, rows[i].input);
-		if (strcmp(got, rows[i].want) != 0)
-			fail_msg("%s: %s\n  gave: %s\n  want: %s", rows[i].name, rows[i].input,
-				got, rows[i].want);
-		arena_reset(&a);
-	}
-}
-#define ROWS(rows, e, want) run_rows(rows, sizeof(rows) / sizeof((rows)[0]), e, want)
-
 /* clang-format off */
 static void
 conditions(void **state)
@@ -166,7 +123,7 @@ conditions(void **state)
 		{ "a conditional chooses", "target.external ? identity.clearance >= 1 : false", "true" },
 		{ "comments and line breaks are space", "identity.clearance // level\n < 2", "true" },
 	};
-	ROWS(rows, &env, CEL_BOOL);
+	ROWS(rows, &env, &act, CEL_BOOL);
 }
 
 static void
@@ -216,7 +173,7 @@ refused(void **state)
 		{ "invalid UTF-8", "\"\xff\" == \"a\"", "1:1: the expression is not valid UTF-8" },
 		{ "a stray byte", "true \x01", "1:6: unexpected byte 0x01 outside a string" },
 	};
-	ROWS(rows, &env, CEL_BOOL);
+	ROWS(rows, &env, &act, CEL_BOOL);
 }
 
 static void
@@ -253,7 +210,7 @@ values(void **state)
 		{ "int of a string", "[int(\"-9223372036854775808\"), int(\"+1\")]", "[-9223372036854775808,1]" },
 		{ "a comprehension inside another", "identity.roles.map(r, prompt.classes.map(c, r + c))", "[[\"analystpii\",\"analystphi\"],[\"contractorpii\",\"contractorphi\"]]" },
 	};
-	ROWS(rows, &env, CEL_DYN);
+	ROWS(rows, &env, &act, CEL_DYN);
 }
 
 static void
@@ -285,7 +242,7 @@ patterns(void **state)
 		{ "a repetition over 1000 is refused", "\"a\".matches(\"a{1001}\")", "error: matches(): a repetition is over 1000" },
 		{ "catastrophic backtracking ends", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\".matches(\"^(a|a)*$\")", "error: matches(): too much backtracking" },
 	};
-	ROWS(rows, NULL, CEL_DYN);
+	ROWS(rows, NULL, &act, CEL_DYN);
 }
 /* clang-format on */
 
@@ -313,7 +270,8 @@ a_slot_is_asked_once_and_only_if_needed(void **state)
 
 	(void)state;
 	arena_init(&a, 0, false);
-	assert_string_equal(run(&a, &env, CEL_BOOL,
+	memset(asked, 0, sizeof(asked));
+	assert_string_equal(run(&a, &env, &act, CEL_BOOL,
 				    "identity.clearance == 1 && identity.clearance < 2 || "
 				    "identity.person == \"x\""),
 		"true");

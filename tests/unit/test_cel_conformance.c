@@ -212,10 +212,20 @@ core(void **state)
 	run_suite(SUITE "core.jsonl", 1078);
 }
 
+static void
+extensions(void **state)
+{
+	(void)state;
+	run_suite(SUITE "extensions.jsonl", 536);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(core) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(core),
+		cmocka_unit_test(extensions),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,217 @@
+/* The math extension (cel-spec, extensions/math). */
+#include <math.h>
+
+#include "cel/fn.h"
+#include "cel/value.h"
+
+#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
+
+static bool
+is_number(const struct cel_value *v)
+{
+	return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_DOUBLE;
+}
+
+/* The first of the greatest (sign 1) or least (sign -1) of the arguments, or of
+ * the elements of the only one where that is a list. */
+static void
+extreme(ARGS, int sign)
+{
+	const struct cel_value *item = v, *best = NULL;
+
+	if (n == 1 && v->type == CEL_LIST) {
+		item = v->list.v;
+		n = v->list.n;
+	}
+	if (!cel_charge(c, n, out))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_number(&item[i])) {
+			cel_raise_types(c, out, sign > 0 ? "math.greatest()" : "math.least()",
+				&item[i], 1);
+			return;
+		}
+		if (!best || cel_order(&item[i], best) == sign)
+			best = &item[i];
+	}
+	if (best)
+		*out = *best;
+	else
+		cel_raise_lit(out, "math.greatest() and math.least() need a number");
+}
+
+static void
+greatest(ARGS)
+{
+	extreme(c, v, n, out, 1);
+}
+
+static void
+least(ARGS)
+{
+	extreme(c, v, n, out, -1);
+}
+
+/* clang-format off */
+#define OF_DOUBLE(function, c_type, c_value) \
+	static void function(ARGS) \
+	{ \
+		double d = v->d; \
+		(void)c; \
+		(void)n; \
+		*out = (struct cel_value){ .type = c_type, c_value }; \
+	}
+OF_DOUBLE(math_ceil,   CEL_DOUBLE, .d = ceil(d))
+OF_DOUBLE(math_floor,  CEL_DOUBLE, .d = floor(d))
+OF_DOUBLE(math_round,  CEL_DOUBLE, .d = round(d))
+OF_DOUBLE(math_trunc,  CEL_DOUBLE, .d = trunc(d))
+OF_DOUBLE(math_sqrt,   CEL_DOUBLE, .d = sqrt(d))
+OF_DOUBLE(abs_double,  CEL_DOUBLE, .d = fabs(d))
+OF_DOUBLE(sign_double, CEL_DOUBLE, .d = d > 0 ? 1 : d < 0 ? -1 : d)
+OF_DOUBLE(is_nan,      CEL_BOOL,   .b = isnan(d) != 0)
+OF_DOUBLE(is_inf,      CEL_BOOL,   .b = isinf(d) != 0)
+OF_DOUBLE(is_finite,   CEL_BOOL,   .b = isfinite(d) != 0)
+/* clang-format on */
+
+static void
+sqrt_number(ARGS)
+{
+	struct cel_value d = { .type = CEL_DOUBLE,
+		.d = v->type == CEL_INT ? (double)v->i : (double)v->u };
+
+	math_sqrt(c, &d, n, out);
+}
+
+static void
+abs_int(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (v->i == INT64_MIN)
+		cel_raise_lit(out, "int overflow");
+	else
+		*out = cel_int(v->i < 0 ? -v->i : v->i);
+}
+
+static void
+same(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = *v;
+}
+
+static void
+sign_int(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = cel_int((v->i > 0) - (v->i < 0));
+}
+
+static void
+sign_uint(ARGS)
+{
+	(void)c;
+	(void)n;
+	*out = (struct cel_value){ .type = CEL_UINT, .u = v->u > 0 };
+}
+
+/* --- bits: the same for int and uint, whose bits are v->u either way --- */
+
+static void
+bits(const struct cel_value *v, uint64_t u, struct cel_value *out)
+{
+	*out = (struct cel_value){ .type = v->type, .u = u };
+}
+
+static void
+bit_and(ARGS)
+{
+	(void)c;
+	(void)n;
+	bits(v, v[0].u & v[1].u, out);
+}
+
+static void
+bit_or(ARGS)
+{
+	(void)c;
+	(void)n;
+	bits(v, v[0].u | v[1].u, out);
+}
+
+static void
+bit_xor(ARGS)
+{
+	(void)c;
+	(void)n;
+	bits(v, v[0].u ^ v[1].u, out);
+}
+
+static void
+bit_not(ARGS)
+{
+	(void)c;
+	(void)n;
+	bits(v, ~v->u, out);
+}
+
+static void
+shift_left(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (v[1].i < 0)
+		cel_raise_lit(out, "math.bitShiftLeft(): a negative number of bits");
+	else
+		bits(v, v[1].i > 63 ? 0 : v->u << v[1].i, out);
+}
+
+/* Zeros come in at the left, for int too. */
+static void
+shift_right(ARGS)
+{
+	(void)c;
+	(void)n;
+	if (v[1].i < 0)
+		cel_raise_lit(out, "math.bitShiftRight(): a negative number of bits");
+	else
+		bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i, out);
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_math[] = {
+	{ "math.greatest",      false, "*+", '*', greatest,    NULL },
+	{ "math.least",         false, "*+", '*', least,       NULL },
+	{ "math.ceil",          false, "d",  'd', math_ceil,   NULL },
+	{ "math.floor",         false, "d",  'd', math_floor,  NULL },
+	{ "math.round",         false, "d",  'd', math_round,  NULL },
+	{ "math.trunc",         false, "d",  'd', math_trunc,  NULL },
+	{ "math.sqrt",          false, "d",  'd', math_sqrt,   NULL },
+	{ "math.sqrt",          false, "i",  'd', sqrt_number, NULL },
+	{ "math.sqrt",          false, "u",  'd', sqrt_number, NULL },
+	{ "math.abs",           false, "d",  'd', abs_double,  NULL },
+	{ "math.abs",           false, "i",  'i', abs_int,     NULL },
+	{ "math.abs",           false, "u",  'u', same,        NULL },
+	{ "math.sign",          false, "d",  'd', sign_double, NULL },
+	{ "math.sign",          false, "i",  'i', sign_int,    NULL },
+	{ "math.sign",          false, "u",  'u', sign_uint,   NULL },
+	{ "math.isNaN",         false, "d",  'b', is_nan,      NULL },
+	{ "math.isInf",         false, "d",  'b', is_inf,      NULL },
+	{ "math.isFinite",      false, "d",  'b', is_finite,   NULL },
+	{ "math.bitAnd",        false, "ii", 'i', bit_and,     NULL },
+	{ "math.bitAnd",        false, "uu", 'u', bit_and,     NULL },
+	{ "math.bitOr",         false, "ii", 'i', bit_or,      NULL },
+	{ "math.bitOr",         false, "uu", 'u', bit_or,      NULL },
+	{ "math.bitXor",        false, "ii", 'i', bit_xor,     NULL },
+	{ "math.bitXor",        false, "uu", 'u', bit_xor,     NULL },
+	{ "math.bitNot",        false, "i",  'i', bit_not,     NULL },
+	{ "math.bitNot",        false, "u",  'u', bit_not,     NULL },
+	{ "math.bitShiftLeft",  false, "ii", 'i', shift_left,  NULL },
+	{ "math.bitShiftLeft",  false, "ui", 'u', shift_left,  NULL },
+	{ "math.bitShiftRight", false, "ii", 'i', shift_right, NULL },
+	{ "math.bitShiftRight", false, "ui", 'u', shift_right, NULL },
+	{ NULL,                 false, NULL, 0,   NULL,        NULL },
+};
+/* clang-format on */
