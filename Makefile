@@ -136,7 +136,7 @@ help: ## this list
 clean: ## remove build/
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
 
 .PHONY: print-cppflags print-warn
 print-cppflags:

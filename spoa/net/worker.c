@@ -16,7 +16,9 @@ on_verdict(void *arg, const struct spop_action *actions, size_t n)
 	struct agent_call *call = arg;
 
 	agent_call_set(call, NULL);
-	agent_ack(call, actions, n);
+	/* Over the room after all: an ACK without actions is a 503 at HAProxy. */
+	if (agent_ack(call, actions, n) == ERR_LIMIT)
+		agent_ack(call, NULL, 0);
 }
 
 static void

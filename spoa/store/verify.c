@@ -132,7 +132,7 @@ check_jobs(void *arg)
 	return NULL;
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 fail_now(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
 {
 	v->failed = true;
