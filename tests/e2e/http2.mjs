@@ -2,7 +2,7 @@
 // :authority that differs from host. Prints a line a check.
 import http2 from "node:http2";
 
-const auth = { authorization: `Bearer ${process.env.TOKEN}`, "content-type": "application/json" };
+const auth = { authorization: `Bearer ${process.env.TOKEN}` };
 const session = http2.connect(process.env.EDGE);
 session.on("error", (e) => console.log(`# session: ${e.message}`));
 

@@ -59,4 +59,8 @@ seen() { curl -s "$PROVIDER/_seen?last=${1:-1}"; }
 forget() { curl -s -X DELETE "$PROVIDER/_seen" >/dev/null; }
 control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 # metric NAME [LABEL]: its value, summed over the daemon's threads
-metric() { curl -s "${3:-$ADMIN}/metrics" | awk -v n="tollgate_$1${2:+\{$2\}}" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'; }
+metric() {
+	local name=tollgate_$1
+	[ -n "${2:-}" ] && name="$name{$2}"
+	curl -s "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
+}
