@@ -7,6 +7,7 @@
 #define M "messages[*]"
 #define B M ".content[*]"
 #define R B ".content[*]"        /* blocks of a tool's result or a search result */
+#define N R ".source.content[*]" /* blocks of a document in one */
 #define D B ".source.content[*]" /* blocks of a document */
 
 static const struct row rows[] = {
@@ -36,6 +37,11 @@ static const struct row rows[] = {
 	{ R ".source",        T_ANY,              ROLE_TOOL_RESULT, F_DEEP, 0 },
 	{ R ".source.type",   T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE },
 	{ R ".source.data",   T_STRING,           ROLE_TOOL_RESULT, F_OPAQUE, 0 },
+	{ N,                  T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART },
+	{ N ".type",          T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_TYPE },
+	{ N ".text",          T_STRING,           ROLE_TOOL_RESULT, 0, 0 },
+	{ N ".source.type",   T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE },
+	{ N ".source.data",   T_STRING,           ROLE_TOOL_RESULT, F_OPAQUE, 0 },
 	{ B ".title",         T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 },
 	{ B ".context",       T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 },
 	{ B ".citations",     T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 },

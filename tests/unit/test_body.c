@@ -494,6 +494,16 @@ test_opaque_parts(void **state)
 		{ "Anthropic's text document without a space in it", ANTHROPIC,
 			"{\"type\":\"document\",\"source\":{\"type\":\"text\",\"data\":\"",
 			base64, "\"}}", "", false, NULL },
+		{ "an image in a document", ANTHROPIC,
+			"{\"type\":\"document\",\"source\":{\"type\":\"content\",\"content\":[{"
+			"\"type\":"
+			"\"image\",\"source\":{\"type\":\"base64\",\"data\":\"",
+			base64, "\"}}]}}", "image", true, "" },
+		{ "an image in a document in a tool's result", ANTHROPIC,
+			"{\"type\":\"tool_result\",\"content\":[{\"type\":\"document\","
+			"\"source\":{\"type\":"
+			"\"content\",\"content\":[{\"source\":{\"data\":\"",
+			base64, "\"},\"type\":\"image\"}]}}]}", "image", true, "" },
 		{ "an image in a tool's result", ANTHROPIC,
 			"{\"type\":\"tool_result\",\"content\":[{\"type\":\"image\",\"source\":"
 			"{\"type\":\"base64\",\"data\":\"",
