@@ -1,7 +1,8 @@
 /* tollgate check: configuration, detectors and policy as serve would load them,
  * and HAProxy's own files against the backends that the configuration lists.
- * Every mistake is a line "file:line:column: message" on stdout; remarks on what
- * is valid begin with "note: ". Nothing is written and nothing is connected to. */
+ * Every mistake is a line "file:line:column: message" on stderr; on stdout stands
+ * what is valid, with remarks that begin with "note: ". Nothing is written and nothing is
+ * connected to. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -259,7 +260,8 @@ cmd_check(int argc, char **argv)
 		c.cfg = config_read(&c.a, c.config_file, &c.d);
 	check_haproxy(&c);
 	check_policy(&c);
-	fwrite(c.d.text.p ? buf_view(&c.d.text).p : "", 1, c.d.text.n, stdout);
+	diag_sort(&c.d);
+	fwrite(c.d.text.p ? buf_view(&c.d.text).p : "", 1, c.d.text.n, stderr);
 	code = c.cannot ? EXIT_CANNOT : c.d.errors ? EXIT_NO : EXIT_DONE;
 	buf_free(&c.notes);
 	buf_free(&c.backends);

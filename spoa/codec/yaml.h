@@ -38,6 +38,9 @@ __attribute__((format(printf, 3, 4))) void diag_at(
 /* About the whole file: position 1:1. */
 __attribute__((format(printf, 3, 4))) void diag_file(
 	struct diag *d, const char *file, const char *fmt, ...);
+/* Puts the lines in the order of their positions, files in the order in which
+ * they first appear. */
+void diag_sort(struct diag *d);
 /* At a place inside a scalar's text (1-based line and column in characters of
  * the decoded text, as an expression's compiler reports them). Where the
  * scalar's writing does not allow the mapping: the scalar's own position, and

@@ -59,6 +59,88 @@ diag_file(struct diag *d, const char *file, const char *fmt, ...)
 	diag_line(d, file, 1, 1, text);
 }
 
+/* ---- order ---- */
+
+struct diag_entry {
+	struct span line; /* with its newline */
+	struct span file;
+	size_t file_rank, index;
+	uint64_t row, column;
+};
+
+/* Takes ":number" off the end of *s. */
+static uint64_t
+cut_number(struct span *s)
+{
+	uint64_t v = 0;
+	size_t at = s->n;
+
+	while (at > 0 && s->p[at - 1] != ':')
+		at--;
+	if (at == 0 || span_u64(span_cut(*s, at, s->n), &v) != 0)
+		return 0;
+	*s = span_cut(*s, 0, at - 1);
+	return v;
+}
+
+static int
+by_position(const void *x, const void *y)
+{
+	const struct diag_entry *a = x, *b = y;
+	const uint64_t ka[] = { a->file_rank, a->row, a->column, a->index };
+	const uint64_t kb[] = { b->file_rank, b->row, b->column, b->index };
+
+	for (size_t i = 0; i < 4; i++)
+		if (ka[i] != kb[i])
+			return ka[i] < kb[i] ? -1 : 1;
+	return 0;
+}
+
+void
+diag_sort(struct diag *d)
+{
+	struct span rest = buf_view(&d->text);
+	size_t n = 0, max = 0;
+	struct buf sorted;
+
+	for (size_t i = 0; i < rest.n; i++)
+		max += rest.p[i] == '\n';
+	struct diag_entry *v = calloc(max + 1, sizeof(*v));
+	if (!v)
+		return; /* unsorted is still true */
+	while (rest.n && n < max) {
+		struct diag_entry *e = &v[n];
+		size_t len = span_chr(rest, '\n') + 1;
+		e->line = span_cut(rest, 0, len);
+		e->file = span_cut(rest, 0, len);
+		for (size_t i = 0; i + 1 < len; i++)
+			if (rest.p[i] == ':' && rest.p[i + 1] == ' ') {
+				e->file = span_cut(rest, 0, i);
+				break;
+			}
+		e->column = cut_number(&e->file);
+		e->row = cut_number(&e->file);
+		e->index = e->file_rank = n;
+		for (size_t i = 0; i < n && e->file_rank == n; i++)
+			if (span_eq(v[i].file, e->file))
+				e->file_rank = v[i].file_rank;
+		rest = span_cut(rest, len, rest.n);
+		n++;
+	}
+	qsort(v, n, sizeof(*v), by_position);
+	buf_init(&sorted, DIAG_BYTES);
+	for (size_t i = 0; i < n; i++)
+		buf_span(&sorted, v[i].line);
+	buf_span(&sorted, rest); /* a last line without end */
+	if (buf_failed(&sorted)) {
+		buf_free(&sorted);
+	} else {
+		buf_free(&d->text);
+		d->text = sorted;
+	}
+	free(v);
+}
+
 static unsigned
 characters(struct span s)
 {

@@ -8,6 +8,8 @@
 #include "policy/credentials.h"
 #include "policy/read.h"
 
+enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of gate/quota.h */
+
 struct remarks {
 	const struct policy *p;
 	const struct config *cfg;
@@ -104,6 +106,10 @@ limits(struct remarks *r)
 				"route %s: does not meter: limit %s settles at what was "
 				"reserved",
 				r->p->routes[i].name, counts_tokens);
+	if (r->p->nlimits > LIMITS_A_REQUEST)
+		say(r, r->p->limits[LIMITS_A_REQUEST].at,
+			"a request to which more than %d limits apply is a 503",
+			LIMITS_A_REQUEST);
 	if (r->p->nlimits && r->cfg && !r->cfg->redis_url)
 		say(r, NULL, "no redis: limits count in this process only");
 }

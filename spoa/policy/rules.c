@@ -34,6 +34,22 @@ word_or_later(struct builder *b, const struct yaml_node *n, const char *const *w
 	return read_word(b->d, n, words, out);
 }
 
+/* Names of the language that this version does not know yet: said so, where the
+ * compiler would guess at a misspelling. */
+static const char *
+later_name(const char *message)
+{
+	static const char *const names[] = { "prompt.injection", "prompt.evasion", "tool",
+		"response", "data" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i]);
+		if (!strncmp(message, names[i], n) && (message[n] == '.' || message[n] == ':'))
+			return names[i];
+	}
+	return NULL;
+}
+
 const struct cel_program *
 build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 {
@@ -45,7 +61,10 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 	}
 	const struct cel_program *prog = cel_compile(b->a, &policy_env, n->s, CEL_BOOL, &err);
 	if (!prog) {
-		diag_within(b->d, n, err.line, err.column, "when: %s", err.message);
+		const char *later = later_name(err.message);
+		diag_within(b->d, n, err.line, err.column, "when: %s%s",
+			later ? later : err.message,
+			later ? ": not supported by this version of tollgate" : "");
 		return NULL;
 	}
 	for (size_t slot = 0; slot < V_COUNT; slot++)

@@ -132,15 +132,15 @@ mistakes_of_both_files_are_listed(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	snprintf(want, sizeof(want), "%s:4:1: worker: unknown key, did you mean workers?",
 		path("c.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	snprintf(want, sizeof(want),
 		"%s:4:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	snprintf(want, sizeof(want), "%s:5:26: when: ", path("p.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	snprintf(want, sizeof(want), "%s:5:38: permit: true or false is expected, found yes\n",
 		path("p.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	assert_null(strstr(out, "valid"));
 }
 
@@ -162,7 +162,7 @@ what_cannot_be_read_is_exit_2(void **state)
 	assert_int_equal(check("--unknown", NULL), 2);
 	unlink(path("p.yaml"));
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(out, "p.yaml:1:1: cannot open: No such file or directory\n"));
+	assert_non_null(strstr(err, "p.yaml:1:1: cannot open: No such file or directory\n"));
 }
 
 static void
@@ -179,20 +179,20 @@ backends_must_exist_in_haproxys_files(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	snprintf(want, sizeof(want),
 		"%s:2:12: backends: HAProxy's files have no backend openai\n", path("c.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	snprintf(want, sizeof(want),
 		"%s:2:20: backends: HAProxy's files have no backend local\n", path("c.yaml"));
-	assert_non_null(strstr(out, want));
+	assert_non_null(strstr(err, want));
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), "--haproxy",
 				 path("i.cfg"), NULL),
 		0);
 	put("i.cfg", "backend openai\nbackend locla\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("i.cfg"), NULL), 1);
-	assert_non_null(strstr(out, "no backend local, did you mean locla?"));
+	assert_non_null(strstr(err, "no backend local, did you mean locla?"));
 	put("c.yaml", "policy: p.yaml\nbackends: openai\nagent: {listen: unix@/a}\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	assert_non_null(
-		strstr(out, ":2:11: backends: HAProxy's files have no backend openai\n"));
+		strstr(err, ":2:11: backends: HAProxy's files have no backend openai\n"));
 }
 
 static void
@@ -205,7 +205,7 @@ key_files_that_exist_are_read(void **state)
 	assert_non_null(strstr(out, "k.yaml does not exist"));
 	put("k.yaml", "nonsense: [\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 1);
-	assert_non_null(strstr(out, "k.yaml:"));
+	assert_non_null(strstr(err, "k.yaml:"));
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "support/guard.h"
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD
@@ -282,7 +283,16 @@ static const struct row {
 		":6:" },
 	{ "a field of a later version",
 		H "rules:\n  - {name: a, when: 'prompt.injection > 0.9', deny: true}\n",
-		":6:2" },
+		":6:22: when: prompt.injection: not supported by this version of tollgate\n" },
+	{ "a name of a later version",
+		H "rules:\n  - {name: a, when: 'tool.name == \"x\"', deny: true}\n",
+		":6:22: when: tool: not supported by this version of tollgate\n" },
+	{ "external data in a condition",
+		H "rules:\n  - {name: a, when: 'has(data.people.x)', deny: true}\n",
+		":6:26: when: data: not supported by this version of tollgate\n" },
+	{ "a name that only begins like one",
+		H "rules:\n  - {name: a, when: 'toolbox == 1', deny: true}\n",
+		":6:22: when: toolbox" },
 	{ "a parameter no dialect has",
 		H "rules:\n  - {name: a, when: 'request.temprature > 1.0', deny: true}\n",
 		":6:2" },
@@ -368,6 +378,36 @@ all_mistakes_are_reported_at_once(void **state)
 	fix_done(&f);
 }
 
+/* The shipped policy, cut anywhere: a policy without errors or errors without a
+ * policy. */
+static void
+cut_anywhere_is_an_answer(void **state)
+{
+	static char text[16384];
+	FILE *in = fopen("policies/default.yaml", "r");
+	size_t n = in ? fread(text, 1, sizeof(text), in) : 0, loads = 0;
+
+	(void)state;
+	assert_true(n > 1000 && n < sizeof(text));
+	fclose(in);
+	for (size_t cut = 0; cut <= n; cut++) {
+		struct policy_fix f;
+		char *copy = guard_dup(text, cut);
+		arena_init(&f.a, 0, false);
+		diag_init(&f.d);
+		const struct yaml_node *root =
+			yaml_load(&f.a, "t.yaml", span_of(copy, cut), &f.d);
+		const struct policy *p = root ? policy_compile(&f.a, root, "t.yaml",
+							&fix_config, fix_detectors(), &f.d)
+					      : NULL;
+		assert_int_equal(p == NULL, f.d.errors > 0);
+		loads += p != NULL;
+		guard_free(copy, cut);
+		fix_done(&f);
+	}
+	assert_true(loads > 0 && loads < n / 2);
+}
+
 static void
 a_missing_file_is_refused(void **state)
 {
@@ -428,6 +468,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_is_one_line_with_its_position),
 		cmocka_unit_test(all_mistakes_are_reported_at_once),
+		cmocka_unit_test(cut_anywhere_is_an_answer),
 		cmocka_unit_test(a_missing_file_is_refused),
 		cmocka_unit_test(without_a_configuration_backends_are_free),
 		cmocka_unit_test(out_of_memory_is_an_error_and_no_crash),

@@ -9,6 +9,7 @@
 
 #include "base/caps.h"
 #include "codec/yaml.h"
+#include "support/guard.h"
 
 struct fix {
 	struct arena a;
@@ -271,11 +272,10 @@ cut_anywhere_is_an_answer(void **state)
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {
 		struct fix f;
-		char *copy = malloc(n ? n : 1); /* exact: a sanitizer sees the byte beyond */
-		memcpy(copy, text, n);
+		char *copy = guard_dup(text, n);
 		bool ok = load(&f, span_of(copy, n)) != NULL;
 		assert_int_equal(ok, f.d.errors == 0);
-		free(copy);
+		guard_free(copy, n);
 		done(&f);
 	}
 }
@@ -316,6 +316,32 @@ places_inside_a_scalar_map_to_the_file(void **state)
 }
 
 static void
+mistakes_are_sorted_by_position(void **state)
+{
+	struct fix f;
+	struct yaml_node at[] = {
+		{ .file = "b:1", .line = 10, .column = 2 },
+		{ .file = "b:1", .line = 9, .column = 30 },
+		{ .file = "a", .line = 1, .column = 1 },
+		{ .file = "b:1", .line = 9, .column = 4 },
+		{ .file = "b:1", .line = 9, .column = 4 },
+	};
+
+	(void)state;
+	arena_init(&f.a, 0, false);
+	diag_init(&f.d);
+	diag_sort(&f.d);
+	for (size_t i = 0; i < 5; i++)
+		diag_at(&f.d, &at[i], "m%zu: x:1:1: y", i);
+	diag_sort(&f.d);
+	assert_int_equal(f.d.errors, 5);
+	assert_true(span_is(buf_view(&f.d.text),
+		"b:1:9:4: m3: x:1:1: y\nb:1:9:4: m4: x:1:1: y\nb:1:9:30: m1: x:1:1: y\n"
+		"b:1:10:2: m0: x:1:1: y\na:1:1: m2: x:1:1: y\n"));
+	done(&f);
+}
+
+static void
 a_missing_file_is_an_error(void **state)
 {
 	struct fix f;
@@ -343,6 +369,7 @@ main(void)
 		cmocka_unit_test(bombs_are_refused),
 		cmocka_unit_test(cut_anywhere_is_an_answer),
 		cmocka_unit_test(places_inside_a_scalar_map_to_the_file),
+		cmocka_unit_test(mistakes_are_sorted_by_position),
 		cmocka_unit_test(a_missing_file_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
