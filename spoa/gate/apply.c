@@ -201,7 +201,7 @@ request_rewrite(struct request *r)
 static bool
 must_relay(const struct request *r)
 {
-	return r->swap_body || r->new_target.n || r->route->response ||
+	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
 	       r->snap->policy->unusual_credential || query_has_credential(r->head.query) ||
 	       r->body_state == BODY_STATE_PARTIAL;
 }
