@@ -1,0 +1,91 @@
+/* A private redis-server on a socket for a test. Where the program is missing the
+ * test says so and skips. */
+#ifndef TESTS_REDIS_RIG_H
+#define TESTS_REDIS_RIG_H
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/redis_sync.h"
+
+struct redis_rig {
+	char socket[100], url[128];
+	pid_t pid;
+	redisContext *c;
+};
+
+static inline bool
+redis_rig_installed(void)
+{
+	return system("command -v redis-server >/dev/null 2>&1") == 0;
+}
+
+/* Starts it empty, in `dir`; waits until it answers. */
+static inline void
+redis_rig_start(struct redis_rig *r, const char *dir)
+{
+	struct redis_url u;
+	struct buf why;
+
+	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", dir);
+	snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
+	unlink(r->socket);
+	r->pid = fork();
+	INVARIANT(r->pid >= 0);
+	if (r->pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+		dup2(null, 1);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket,
+			"--save", "", "--appendonly", "no", "--dir", dir, NULL);
+		_exit(127);
+	}
+	INVARIANT(redis_url_parse(r->url, &u) == 0);
+	buf_init(&why, 4096);
+	r->c = NULL;
+	for (int i = 0; i < 400 && !r->c; i++) {
+		usleep(25000);
+		r->c = redis_dial(&u, 5000000, &why);
+		buf_clear(&why);
+	}
+	buf_free(&why);
+	INVARIANT(r->c);
+}
+
+static inline void
+redis_rig_stop(struct redis_rig *r)
+{
+	int status;
+
+	if (r->pid <= 0)
+		return;
+	redisFree(r->c);
+	kill(r->pid, SIGKILL);
+	waitpid(r->pid, &status, 0);
+	r->pid = 0;
+}
+
+/* A command; its integer, or the number of elements; -1: an error. */
+__attribute__((format(printf, 2, 3))) static inline long long
+redis_rig_do(struct redis_rig *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	redisReply *reply = redisvCommand(r->c, fmt, ap);
+	va_end(ap);
+	INVARIANT(reply);
+	long long n = reply->type == REDIS_REPLY_ERROR	   ? -1
+		      : reply->type == REDIS_REPLY_INTEGER ? reply->integer
+							   : (long long)reply->elements;
+	freeReplyObject(reply);
+	return n;
+}
+
+#endif

@@ -1,0 +1,354 @@
+/* The stream follows the journal through whatever happens to Redis and to the
+ * daemon, and never mixes two histories. Against a real Redis. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "support/audit_rig.h"
+#include "support/redis_rig.h"
+
+#define KEY "tollgate:audit:gw-1"
+
+static struct rig r;
+static struct redis_rig redis;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	rig_init(&r);
+	if (!redis_rig_installed())
+		return 0;
+	redis_rig_start(&redis, r.dir);
+	r.cfg.redis_url = redis.url;
+	r.cfg.audit_stream = true;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	audit_stop(&r.audit);
+	redis_rig_stop(&redis);
+	rig_free(&r);
+	return 0;
+}
+
+#define need_redis()                                                                           \
+	do {                                                                                   \
+		if (!redis_rig_installed()) {                                                  \
+			print_message("SKIPPED: redis-server is not installed\n");             \
+			skip();                                                                \
+		}                                                                              \
+	} while (0)
+
+#define assert_started()                                                                       \
+	do {                                                                                   \
+		if (!rig_start(&r))                                                            \
+			fail_msg("%s", buf_view(&r.why).p);                                    \
+	} while (0)
+
+static void
+put_many(int n)
+{
+	char id[32];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "id-%d", i);
+		assert_int_equal(rig_put(&r, id), 0);
+	}
+}
+
+static bool
+wait_length(long long n)
+{
+	for (int i = 0; i < 400; i++) {
+		if (redis_rig_do(&redis, "XLEN " KEY) == n)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+static struct buf
+stream_text(void)
+{
+	struct buf b;
+	struct audit_sink to = { &b, rig_collect, NULL, NULL };
+
+	buf_init(&b, 0);
+	assert_int_equal(audit_read_stream(redis.c, KEY, &to, &r.why), 0);
+	buf_putc(&b, '\0');
+	return b;
+}
+
+/* The stream holds the journal's last bytes, to its end. */
+static void
+assert_stream_ends_the_journal(bool whole)
+{
+	struct buf j = rig_text(&r), s = stream_text();
+
+	assert_true(s.n <= j.n && s.n > 1);
+	assert_memory_equal(buf_view(&j).p + j.n - s.n, buf_view(&s).p, s.n);
+	if (whole)
+		assert_int_equal(s.n, j.n);
+	buf_free(&j);
+	buf_free(&s);
+}
+
+static struct verify_result
+verify_stream(void)
+{
+	struct verify_options o = {
+		.keys = &r.pub, .nkeys = 1, .node = "gw-1", .trimmed = true, .live = true
+	};
+	struct verifier *v = verifier_new(&o);
+	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	struct verify_result result;
+
+	assert_int_equal(audit_read_stream(redis.c, KEY, &to, &r.why), 0);
+	verifier_end(v, &result);
+	verifier_free(&v);
+	return result;
+}
+
+static void
+the_stream_is_the_journal(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(100);
+	assert_true(wait_length(101));
+	assert_stream_ends_the_journal(true);
+	assert_int_equal(redis_rig_do(&redis, "XRANGE " KEY " 1-1 1-1"), 1);
+	assert_int_equal(redis_rig_do(&redis, "XRANGE " KEY " 1-101 1-101"), 1);
+	/* Stopping waits for the closing record. */
+	audit_stop(&r.audit);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 102);
+	assert_stream_ends_the_journal(true);
+	assert_true(verify_stream().ok);
+	assert_int_equal(rig_count(&r, M_AUDIT_MIRRORED), 102);
+}
+
+static void
+a_restarted_daemon_goes_on_where_the_stream_ends(void **state)
+{
+	(void)state;
+	need_redis();
+	r.cfg.journal_segment_bytes = 3000;
+	for (int boot = 1; boot <= 3; boot++) {
+		assert_started();
+		put_many(10);
+		audit_stop(&r.audit);
+		assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 12 * boot);
+	}
+	assert_stream_ends_the_journal(true);
+	/* Records that were written without Redis are caught up. */
+	r.cfg.redis_url = NULL;
+	assert_started();
+	put_many(50);
+	audit_stop(&r.audit);
+	r.cfg.redis_url = redis.url;
+	assert_started();
+	assert_true(wait_length(36 + 52 + 1));
+	assert_stream_ends_the_journal(true);
+}
+
+static void
+a_redis_that_comes_later_gets_everything(void **state)
+{
+	(void)state;
+	need_redis();
+	redis_rig_stop(&redis);
+	r.cfg.journal_segment_bytes = 20000;
+	assert_started();
+	put_many(1500);
+	redis_rig_start(&redis, r.dir);
+	assert_true(wait_length(1501));
+	assert_stream_ends_the_journal(true);
+}
+
+static void
+a_redis_that_was_restarted_or_flushed_is_filled_again(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(20);
+	assert_true(wait_length(21));
+	redis_rig_stop(&redis);
+	assert_int_equal(rig_put(&r, "meanwhile"), 0);
+	redis_rig_start(&redis, r.dir);
+	assert_true(wait_length(22));
+	assert_stream_ends_the_journal(true);
+	redis_rig_do(&redis, "FLUSHALL");
+	assert_true(wait_length(22)); /* though nothing is written */
+	redis_rig_do(&redis, "FLUSHALL");
+	assert_int_equal(rig_put(&r, "next"), 0);
+	assert_true(wait_length(23));
+	assert_stream_ends_the_journal(true);
+}
+
+static void
+a_failover_to_a_replica_that_lagged_is_caught_up(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(20);
+	assert_true(wait_length(21));
+	assert_int_equal(redis_rig_do(&redis, "COPY " KEY " old"), 1);
+	put_many(20);
+	assert_true(wait_length(41));
+	redis_rig_do(&redis, "RENAME old " KEY);
+	put_many(1);
+	assert_true(wait_length(42));
+	assert_stream_ends_the_journal(true);
+}
+
+static void
+the_stream_is_trimmed_and_still_verifies(void **state)
+{
+	(void)state;
+	need_redis();
+	r.cfg.audit_stream_maxlen = 200;
+	redis_rig_do(&redis, "CONFIG SET stream-node-max-entries 10");
+	assert_started();
+	put_many(1000);
+	for (int i = 0; i < 100 && !redis_rig_do(&redis, "XRANGE " KEY " 1-1001 +"); i++)
+		usleep(20000);
+	long long n = redis_rig_do(&redis, "XLEN " KEY);
+	assert_true(n >= 200 && n < 230);
+	assert_stream_ends_the_journal(false);
+	struct verify_result v = verify_stream();
+	if (!v.ok)
+		fail_msg("record %" PRIu64 ": %s", v.bad_seq, v.why);
+	assert_int_equal(v.last, 1001);
+	/* Begun again, it begins with the last 200. */
+	redis_rig_do(&redis, "FLUSHALL");
+	assert_true(wait_length(200));
+	assert_true(verify_stream().ok);
+}
+
+static void
+another_writer_is_refused_and_nothing_is_mixed(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(5);
+	assert_true(wait_length(6));
+	assert_true(redis_rig_do(&redis, "XADD " KEY " 9-99 r zombie") >= 0);
+	put_many(5);
+	usleep(300000);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 7);
+	assert_int_equal(rig_count(&r, M_AUDIT_MIRRORED), 6);
+	/* The journal is none the worse. */
+	assert_true(rig_verify(&r).ok);
+	audit_stop(&r.audit);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 7);
+}
+
+static void
+a_changed_stream_is_not_continued(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(5);
+	assert_true(wait_length(6));
+	audit_stop(&r.audit);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 7);
+	redis_rig_do(&redis, "DEL " KEY);
+	redis_rig_do(&redis, "XADD " KEY " 1-7 r {}");
+	assert_started();
+	put_many(5);
+	usleep(300000);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 1);
+}
+
+/* The same record under the same id, by whoever wrote it, is our own. */
+static void
+a_duplicate_is_recognised(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(5);
+	assert_true(wait_length(6));
+	audit_stop(&r.audit);
+	assert_int_equal(redis_rig_do(&redis, "COPY " KEY " whole"), 1);
+	redis_rig_do(&redis, "XTRIM " KEY " MAXLEN 0");
+	/* Empty, but its last id is ours: XADD refuses what we hold. */
+	assert_started();
+	usleep(300000);
+	redis_rig_do(&redis, "RENAME whole " KEY);
+	for (int i = 0; i < 100 && redis_rig_do(&redis, "XLEN " KEY) < 8; i++)
+		usleep(100000);
+	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 8);
+	assert_stream_ends_the_journal(true);
+}
+
+static void
+stopping_does_not_wait_for_a_redis_that_is_away(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(5);
+	assert_true(wait_length(6));
+	kill(redis.pid, SIGSTOP);
+	put_many(5);
+	uint64_t from = clock_mono_us();
+	audit_stop(&r.audit);
+	assert_true(clock_mono_us() - from < 3500000);
+	kill(redis.pid, SIGCONT);
+	assert_true(rig_verify(&r).ok);
+}
+
+/* A Redis that hangs never slows the records down. */
+static void
+a_redis_that_hangs_holds_nothing_up(void **state)
+{
+	(void)state;
+	need_redis();
+	assert_started();
+	put_many(5);
+	kill(redis.pid, SIGSTOP);
+	uint64_t from = clock_mono_us();
+	put_many(20);
+	uint64_t took = clock_mono_us() - from;
+	kill(redis.pid, SIGCONT);
+	assert_true(took < 2000000);
+	assert_true(wait_length(26));
+	assert_stream_ends_the_journal(true);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(the_stream_is_the_journal),
+		T(a_restarted_daemon_goes_on_where_the_stream_ends),
+		T(a_redis_that_comes_later_gets_everything),
+		T(a_redis_that_was_restarted_or_flushed_is_filled_again),
+		T(a_failover_to_a_replica_that_lagged_is_caught_up),
+		T(the_stream_is_trimmed_and_still_verifies),
+		T(another_writer_is_refused_and_nothing_is_mixed),
+		T(a_changed_stream_is_not_continued),
+		T(a_duplicate_is_recognised),
+		T(stopping_does_not_wait_for_a_redis_that_is_away),
+		T(a_redis_that_hangs_holds_nothing_up),
+	};
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
