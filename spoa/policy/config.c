@@ -5,6 +5,7 @@
 #include "policy/config.h"
 
 #include <arpa/inet.h>
+#include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "policy/options.h"
 #include "policy/read.h"
+#include "store/redis_url.h"
 
 #define MS 1000ull
 #define S  1000000ull
@@ -249,17 +251,17 @@ static void
 read_redis(struct reader *r, const struct yaml_node *n, const char **out)
 {
 	const char *text;
+	struct redis_url url;
 
 	if (!read_text(r->d, n, "redis.url", &text))
 		return;
-	bool local = !strncmp(text, "unix:/", 6) && text[6];
-	bool tcp = !strncmp(text, "redis://", 8) && text[8];
-	if (!local && !tcp)
+	if (redis_url_parse(text, &url) != 0)
 		diag_at(r->d, n,
 			"redis.url: unix:/path[?db=N] or redis://[:password@]HOST[:PORT][/DB] "
 			"is expected");
 	else
 		*out = text;
+	sodium_memzero(&url, sizeof(url));
 }
 
 static void

@@ -233,6 +233,10 @@ mistakes_name_their_position(void **state)
 			BASE "redis: {url: 'http://:secret@x'}\n",
 			":3:14: redis.url: unix:/path[?db=N] or "
 			"redis://[:password@]HOST[:PORT][/DB] is expected\n" },
+		{ "a Redis URL with a broken port",
+			BASE "redis: {url: 'redis://:secret@h:x/2'}\n",
+			":3:14: redis.url: unix:/path[?db=N] or "
+			"redis://[:password@]HOST[:PORT][/DB] is expected\n" },
 		{ "redis without url", BASE "redis: {deadline: 10ms}\n",
 			":3:1: redis.url: is missing" },
 		{ "a stream without Redis", BASE "audit: {journal: j, key: k, stream: true}\n",
