@@ -219,7 +219,7 @@ looks_like_a_name(struct span s)
 		bool one_case =
 			m.lower == 0 || m.upper == 0 || (m.upper == 1 && is_upper(s.p[at]));
 		parts += n > 0;
-		plain += n > 0 && n <= 14 && digits_last && one_case &&
+		plain += n > 0 && n <= 14 && (digits_last || n <= 3) && one_case &&
 			 (m.digit <= 4 || m.digit == n);
 		at = i + 1;
 	}
@@ -243,10 +243,19 @@ is_no_value(struct span s)
 	       is_sequence(s);
 }
 
+/* The sentence's full stop is not part of the secret. */
+static struct span
+trimmed(struct candidate *c)
+{
+	while (c->end > c->start + 1 && strchr(".:!?,", c->text.p[c->end - 1]))
+		c->end--;
+	return span_cut(c->text, c->start, c->end);
+}
+
 enum check_result
 check_generic(struct candidate *c)
 {
-	struct span s = span_cut(c->text, c->start, c->end);
+	struct span s = trimmed(c);
 	enum key_kind key = read_key(key_name(c));
 	struct mix m = mix_of(s);
 
@@ -266,6 +275,9 @@ check_generic(struct candidate *c)
 enum check_result
 check_password(struct candidate *c)
 {
+	/* "!" and "?" may well end a password; a full stop hardly. */
+	while (c->end > c->start + 1 && strchr(".:", c->text.p[c->end - 1]))
+		c->end--;
 	struct span s = span_cut(c->text, c->start, c->end);
 	struct mix m = mix_of(s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);

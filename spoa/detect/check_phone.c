@@ -58,7 +58,7 @@ struct number {
 	size_t n;
 	size_t group[GROUPS_MAX]; /* digits in each group */
 	size_t groups;
-	bool plus, parens, dots;
+	bool plus, parens, dots, extension;
 	bool trunk; /* "(0)" was dropped */
 };
 
@@ -87,8 +87,10 @@ read_number(struct span s)
 		run = 0;
 		r.parens |= c == '(';
 		r.dots |= c == '.';
-		if (is_alpha(c) || c == '#' || c == ';')
-			break; /* the extension is not part of the number */
+		if (is_alpha(c) || c == '#' || c == ';') {
+			r.extension = true; /* not part of the number */
+			break;
+		}
 	}
 	return r;
 }
@@ -143,19 +145,30 @@ is_something_else(const struct number *r)
 	const char *d = r->digits;
 	const size_t *g = r->group;
 
-	if (r->groups == 3 && g[0] == 4 && g[1] == 2 && g[2] == 2)
-		return is_year(d) && value(d + 4, 2) <= 12 && value(d + 6, 2) <= 31;
-	if (r->groups == 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4)
-		return is_year(d + g[0] + g[1]);
+	/* A date, perhaps with the hour behind it. */
+	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
+		value(d + 4, 2) <= 12 && value(d + 6, 2) <= 31)
+		return true;
+	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
+		value(d, g[0]) <= 31 && value(d + g[0], g[1]) <= 31)
+		return true;
 	if (r->dots && r->groups == 2 && !r->parens)
-		return true; /* a decimal fraction */
-	if (r->groups == 2 && g[0] == 4 && g[1] == 4)
-		return is_year(d) && is_year(d + 4);
+		return true;			      /* a decimal fraction */
+	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
+		return value(d, 4) - 1000 < 1100 && value(d + 4, 4) - 1000 < 1100;
 	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
 		return true; /* a social security number's shape */
 	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
 		return value(d, g[0]) <= 255 && value(d + g[0], g[1]) <= 255;
 	return false;
+}
+
+/* 18:43: the last group is an hour. */
+static bool
+before_minutes(const struct candidate *c)
+{
+	return c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
+	       is_digit(c->text.p[c->end + 1]);
 }
 
 static bool
@@ -182,13 +195,18 @@ check_phone(struct candidate *c)
 	const char *d = r.digits;
 	size_t n = r.n;
 
-	if (n < 7 || n > 17 || repeats(&r) || inside_uuid(c) || is_something_else(&r))
+	if (n < 7 || n > 17 || repeats(&r) || inside_uuid(c))
+		return CHECK_NO;
+	if (!r.plus && !r.parens && (is_something_else(&r) || before_minutes(c)))
 		return CHECK_NO;
 	if (r.plus)
 		return is_international(d, n) ? CHECK_VALID : weak(c, 0.4f);
+	bool grouped =
+		r.groups >= 3 && r.group[r.groups - 1] == 4 && r.group[r.groups - 2] == 3;
 	if (n > 9 && !memcmp(d, "00", 2))
-		return r.groups > 1 && is_international(d + 2, n - 2) ? CHECK_VALID
-								      : weak(c, 0.3f);
+		return r.groups > 1 && is_international(d + 2, n - 2)
+			       ? CHECK_VALID
+			       : weak(c, grouped ? 0.5f : 0.3f);
 	if (n > 10 && !memcmp(d, "011", 3))
 		return r.groups > 1 && is_international(d + 3, n - 3) ? CHECK_VALID
 								      : weak(c, 0.3f);
@@ -196,12 +214,12 @@ check_phone(struct candidate *c)
 		d++;
 		n--;
 	}
-	if (n == 10 && is_nanp(d)) {
-		bool shaped = r.groups >= 3 && r.group[r.groups - 1] == 4 &&
-			      r.group[r.groups - 2] == 3;
-		if (shaped || r.parens)
-			return CHECK_VALID;
-		return weak(c, 0.25f);
-	}
-	return n > 15 ? CHECK_NO : weak(c, 0.25f);
+	if (n == 10 && is_nanp(d) && (grouped || r.parens))
+		return CHECK_VALID;
+	/* Nobody has the number 123-456-7890, but it is meant as one. */
+	if (n == 10 && grouped)
+		return weak(c, 0.5f);
+	if (n > 15)
+		return CHECK_NO;
+	return weak(c, r.extension && r.groups > 1 ? 0.5f : 0.25f);
 }

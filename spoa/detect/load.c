@@ -262,7 +262,7 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, struct p
 	}
 	if (caseless)
 		fold_word((char *)(uintptr_t)s.p, s.n);
-	uint32_t h = literal_hash(s.p);
+	uint32_t h = literal_hash(three_bytes(s.p));
 	*lit = (struct literal){ s, caseless, p->index, l->r->literals[h] };
 	l->r->literals[h] = lit;
 	l->r->literal_bits[h / 64] |= UINT64_C(1) << (h % 64);
@@ -335,6 +335,32 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			"start needs literals, words, digits or bytes; or is `anywhere`");
 }
 
+/* What PCRE2 knows of a match's first byte: saves most attempts. */
+static void
+first_bytes(struct pattern *p)
+{
+	int err;
+	PCRE2_SIZE where;
+	uint32_t type = 0, unit = 0;
+	const uint8_t *bitmap = NULL;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)p->regex, PCRE2_ZERO_TERMINATED,
+		PCRE2_NEVER_UTF, &err, &where, NULL);
+
+	memset(p->first, 0xFF, sizeof(p->first));
+	if (!code)
+		return;
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTBITMAP, &bitmap);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &type);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODEUNIT, &unit);
+	if (bitmap || type == 1)
+		memset(p->first, 0, sizeof(p->first));
+	for (unsigned c = 0; c < 256; c++)
+		if (bitmap ? bitmap[c / 8] >> (c % 8) & 1
+			   : type == 1 && (c | 0x20) == (unit | 0x20))
+			set_add(p->first, (unsigned char)c); /* either case: it may be (?i) */
+	pcre2_code_free(code);
+}
+
 static void
 compile(struct loader *l, const struct yaml_node *at, struct pattern *p)
 {
@@ -354,8 +380,7 @@ compile(struct loader *l, const struct yaml_node *at, struct pattern *p)
 		diag_at(l->d, at, "regex: %s at offset %zu", why, (size_t)where);
 		return;
 	}
-	uint32_t groups = 0;
-	pcre2_pattern_info(p->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	first_bytes(p);
 	int named = pcre2_substring_number_from_name(p->code, (PCRE2_SPTR) "value");
 	p->group = named > 0 ? (uint32_t)named : 0;
 	/* Without a JIT (not built in, or no executable memory) matching is slower, not other.

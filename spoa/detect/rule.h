@@ -31,6 +31,7 @@ struct pattern {
 	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
+	uint64_t first[4];    /* bytes a match can begin with */
 	uint32_t group;	      /* the capture group that is the finding; 0: all */
 	float score;
 	const struct check *check;
@@ -81,6 +82,7 @@ struct detect_rules {
 	size_t nbyte_patterns[256];
 	uint16_t *anywhere;
 	size_t nanywhere;
+	bool special[256]; /* digits, and bytes with patterns of their own */
 	bool any_keyed;
 	char version[65];
 };
@@ -94,14 +96,18 @@ struct detect_file {
 extern const struct detect_file detect_builtin[];
 extern const size_t detect_builtin_count;
 
-/* Slot of the three bytes at p, letters without case. */
+/* Slot of three bytes, the first lowest, letters without case. */
 static inline uint32_t
-literal_hash(const char *p)
+literal_hash(uint32_t three)
 {
-	uint32_t v = (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 |
-		     (uint32_t)(unsigned char)p[2] << 16;
+	return (((three & 0xFFFFFFu) | 0x202020u) * 0x9E3779B1u) >> (32 - LITERAL_BITS);
+}
 
-	return ((v | 0x202020u) * 0x9E3779B1u) >> (32 - LITERAL_BITS);
+static inline uint32_t
+three_bytes(const char *p)
+{
+	return (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 |
+	       (uint32_t)(unsigned char)p[2] << 16;
 }
 
 static inline bool

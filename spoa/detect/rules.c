@@ -13,6 +13,8 @@ index_patterns(struct detect_rules *r)
 {
 	r->digit_patterns = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	for (unsigned c = 0; c < 256; c++)
+		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		if (r->patterns[i].kind == START_DIGITS)
 			r->digit_patterns[r->ndigit_patterns++] = (uint16_t)i;

@@ -220,7 +220,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	while (start > *free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
-	if (!match_at(w, p, start))
+	if (start >= w->text.n || !set_has(p->first, w->text.p[start]) ||
+		!match_at(w, p, start))
 		return;
 	struct candidate m = candidate_of(w, p);
 	if (consider(w, p, &m) && m.end > i)
@@ -293,14 +294,15 @@ sweep(struct sweep *w, size_t to)
 	for (size_t i = 0; i < to && !w->err; i++) {
 		unsigned char c = (unsigned char)p[i];
 		if (i + LITERAL_MIN <= n) {
-			uint32_t h = literal_hash(p + i);
+			uint32_t h = literal_hash(three_bytes(p + i));
 			if (__builtin_expect(r->literal_bits[h / 64] >> (h % 64) & 1, 0))
 				try_literals(w, h, i);
 		}
-		if (r->nbyte_patterns[c])
-			for (size_t k = 0; k < r->nbyte_patterns[c] && !w->err; k++)
-				try_at(w, &r->patterns[r->byte_patterns[c][k]], i);
-		if (c >= '0' && c <= '9' && i >= run_end)
+		if (__builtin_expect(!r->special[c], 1))
+			continue;
+		for (size_t k = 0; k < r->nbyte_patterns[c] && !w->err; k++)
+			try_at(w, &r->patterns[r->byte_patterns[c][k]], i);
+		if (is_digit((char)c) && i >= run_end)
 			run_end = try_digits(w, i);
 	}
 }
