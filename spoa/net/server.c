@@ -32,6 +32,7 @@ struct running {
 	ev_signal hup, term, intr;
 	ev_timer drain_check;
 	unsigned terms;
+	bool relay_draining;
 };
 
 /* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
@@ -261,12 +262,19 @@ static void
 on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct running *run = w->data;
-	bool idle = true;
+	struct server *s = run->s;
+	bool quiet = true, idle = true;
 
 	(void)revents;
-	for (unsigned i = 0; i < run->s->nworkers; i++)
-		idle = idle &&
-		       atomic_load_explicit(&run->s->workers[i].idle, memory_order_acquire);
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		quiet = quiet && atomic_load_explicit(&s->workers[i].quiet, memory_order_acquire);
+		idle = idle && atomic_load_explicit(&s->workers[i].idle, memory_order_acquire);
+	}
+	if (quiet && !run->relay_draining) {
+		run->relay_draining = true;
+		for (unsigned i = 0; i < s->nworkers; i++)
+			worker_drain_relay(&s->workers[i]);
+	}
 	if (idle)
 		ev_break(loop, EVBREAK_ALL);
 }

@@ -125,8 +125,31 @@ worker_stop(struct worker *w)
 	mailbox_send(&w->mail, &w->stop_mail);
 }
 
-/* Every NOTIFY that arrived gets its verdict and its relay pass: the relay stops
- * listening only when no ticket is out and no agent connection is open. */
+static void
+begin_relay_drain(struct mail *m, void *consumer)
+{
+	struct worker *w = consumer;
+
+	(void)m;
+	w->relay_draining = true;
+	if (w->relay)
+		relay_drain(w->relay);
+}
+
+void
+worker_drain_relay(struct worker *w)
+{
+	w->relay_mail.run = begin_relay_drain;
+	mailbox_send(&w->mail, &w->relay_mail);
+}
+
+static void
+publish(_Atomic bool *flag, bool value)
+{
+	atomic_store_explicit(flag, value, memory_order_release);
+}
+
+/* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
 on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 {
@@ -134,17 +157,13 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	atomic_store_explicit(
-		&w->redis_ok, !w->redis || redis_up(w->redis), memory_order_relaxed);
+	publish(&w->redis_ok, !w->redis || redis_up(w->redis));
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
-	if (!w->draining || agent_conns(w->agent) || gate_alive(w->gate))
+	if (!w->draining)
 		return;
-	if (w->relay && !w->relay_closed) {
-		relay_drain(w->relay);
-		w->relay_closed = true;
-	}
-	atomic_store_explicit(
-		&w->idle, !w->relay || relay_active(w->relay) == 0, memory_order_release);
+	bool quiet = agent_conns(w->agent) == 0 && gate_alive(w->gate) == 0;
+	publish(&w->quiet, quiet);
+	publish(&w->idle, quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
 }
 
 /* ---- life ---- */

@@ -30,10 +30,11 @@ struct worker {
 	struct relay *relay; /* NULL: none configured */
 	/* published for other threads */
 	_Atomic bool redis_ok;
-	_Atomic bool idle; /* draining and nothing left to do */
+	_Atomic bool quiet; /* no agent connection, no request, no exchange */
+	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
-	bool draining, relay_closed;
-	struct mail drain_mail, stop_mail;
+	bool draining, relay_draining;
+	struct mail drain_mail, relay_mail, stop_mail;
 };
 
 /* Makes everything but the thread. `table`: the in-process quota table, made on
@@ -45,6 +46,9 @@ int worker_start(struct worker *w);
 /* Any thread. */
 void worker_snapshot(struct worker *w, struct snapshot *snap);
 void worker_drain(struct worker *w);
+/* Once all workers are quiet: a ticket of one may be on its way to the relay
+ * connections of another. */
+void worker_drain_relay(struct worker *w);
 void worker_stop(struct worker *w); /* ends its loop; then join */
 void worker_free(struct worker *w);
 

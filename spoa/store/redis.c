@@ -423,7 +423,7 @@ redis_free(struct redis **rp)
 	}
 	if (r->ac) {
 		redisAsyncContext *ac = r->ac;
-		redisAsyncSetDisconnectCallback(ac, NULL);
+		r->said_down = true; /* on_disconnect still runs: nothing to report */
 		redisAsyncFree(ac);
 	}
 	explicit_bzero(&r->url, sizeof(r->url));
