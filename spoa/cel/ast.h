@@ -126,6 +126,8 @@ struct cel_check {
 	struct span scope[CAP_CEL_VARS]; /* variables of the macros around */
 	struct cel_styp scope_type[CAP_CEL_VARS];
 	uint32_t nscope;
+	int64_t fold_steps; /* left for folding */
+	size_t fold_bytes;
 };
 bool cel_check(struct cel_check *k, struct cel_node *n);
 

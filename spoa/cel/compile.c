@@ -6,8 +6,9 @@
 #include "cel/fn.h"
 #include "cel/value.h"
 
-#define FOLD_STEPS 10000
-#define FOLD_BYTES (256u << 10)
+/* What folding may cost a whole expression; the rest is left to run time. */
+#define FOLD_STEPS 100000
+#define FOLD_BYTES (1u << 20)
 #define FEW_SLOTS  16
 
 /* --- folding --- */
@@ -61,12 +62,14 @@ fold_node(struct cel_check *k, struct cel_node *n)
 	struct cel_value v;
 	struct cel_ctx c = { .act = &nothing,
 		.arena = k->a,
-		.steps = FOLD_STEPS,
-		.bytes_left = FOLD_BYTES,
+		.steps = k->fold_steps,
+		.bytes_left = k->fold_bytes,
 		.locals = locals };
 
 	cel_eval_node(&c, n, &v);
-	if (!cel_is_error(&v)) {
+	k->fold_steps = c.steps;
+	k->fold_bytes = c.bytes_left;
+	if (!cel_is_error(&v) && !c.fatal && c.steps >= 0) {
 		n->op = OP_CONST;
 		n->nkids = 0;
 		n->value = v;
@@ -104,7 +107,11 @@ const struct cel_program *
 cel_compile(struct arena *a, const struct cel_env *env, struct span src, enum cel_type want,
 	struct cel_error *err)
 {
-	struct cel_check k = { .a = a, .env = env, .err = err };
+	struct cel_check k = { .a = a,
+		.env = env,
+		.err = err,
+		.fold_steps = FOLD_STEPS,
+		.fold_bytes = FOLD_BYTES };
 	struct cel_program *p = arena_new(a, struct cel_program);
 
 	*err = (struct cel_error){ .line = 1, .column = 1 };

@@ -32,16 +32,25 @@ cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out)
 	return false;
 }
 
-void *
-cel_take(struct cel_ctx *c, size_t n, struct cel_value *out)
+bool
+cel_spend(struct cel_ctx *c, size_t n, struct cel_value *out)
 {
 	if (n > c->bytes_left) {
 		give_up(c, ERR_LIMIT, "the evaluation takes too much memory", out);
-		return NULL;
+		return false;
 	}
 	c->bytes_left -= n;
-	void *p = arena_alloc(c->arena, n);
-	if (!p)
+	if (arena_failed(c->arena))
+		give_up(c, ERR_NOMEM, "out of memory", out);
+	return !arena_failed(c->arena);
+}
+
+void *
+cel_take(struct cel_ctx *c, size_t n, struct cel_value *out)
+{
+	void *p = cel_spend(c, n, out) ? arena_alloc(c->arena, n) : NULL;
+
+	if (!p && !c->fatal)
 		give_up(c, ERR_NOMEM, "out of memory", out);
 	return p;
 }

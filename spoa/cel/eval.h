@@ -21,6 +21,9 @@ struct cel_ctx {
 	struct cel_value *locals;
 };
 
+/* Takes n bytes off the memory budget, for what a callee allocates by itself;
+ * false: *out is an error and the evaluation ends. */
+bool cel_spend(struct cel_ctx *c, size_t n, struct cel_value *out);
 /* Memory of the evaluation; NULL: *out is an error and the evaluation ends. */
 void *cel_take(struct cel_ctx *c, size_t n, struct cel_value *out);
 void *cel_take_values(struct cel_ctx *c, size_t n, struct cel_value *out);

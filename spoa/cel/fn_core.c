@@ -67,20 +67,20 @@ matches(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value
 {
 	const struct cel_regex *re = c->aux;
 	const char *why = "not a valid regular expression";
+	size_t spilled = 0;
 
 	(void)n;
 	if (!cel_charge(c, v[0].s.n / 16, out))
 		return;
 	if (!re) { /* the pattern is known only now */
-		if (!cel_charge(c, 100 + v[1].s.n, out) || !cel_take(c, v[1].s.n * 64, out))
+		size_t size = v[1].s.n;
+		if (!cel_charge(c, 100 + size, out) || !cel_spend(c, 4096 + size * 64, out))
 			return;
 		re = cel_regex_compile(c->arena, v[1].s, &why);
 	}
-	int found = re ? cel_regex_match(re, v[0].s, c->arena) : 0;
-	if (arena_failed(c->arena)) {
-		cel_take(c, 0, out);
+	int found = re ? cel_regex_match(re, v[0].s, c->arena, &spilled) : 0;
+	if (!cel_spend(c, spilled, out))
 		return;
-	}
 	if (!re)
 		cel_raise(c, out, "matches(): %s", why);
 	else if (found < 0)

@@ -23,11 +23,11 @@ local_time(ARGS, struct cel_civil *civil)
 		const struct cel_zone *z = c->aux;
 		const char *why = "no such time zone";
 		if (!z) {
-			if (!cel_charge(c, 1000, out) || !cel_take(c, 0, out))
+			if (!cel_charge(c, 1000, out) || !cel_spend(c, 16384, out))
 				return false;
 			z = cel_zone_load(c->arena, v[1].s, &why);
-			if (arena_failed(c->arena))
-				return cel_take(c, 0, out) != NULL;
+			if (!cel_spend(c, 0, out))
+				return false;
 		}
 		if (!z) {
 			cel_raise_lit(out, why);

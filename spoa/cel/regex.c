@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 #define MATCH_LIMIT  100000 /* steps of PCRE2: some 10 ms */
-#define HEAP_KIB     2048
+#define HEAP_KIB     512
 #define PATTERN_MAX  4096
 #define SCRATCH_SIZE (48u << 10)
 
@@ -21,7 +21,7 @@ struct cel_regex {
 
 struct scratch {
 	struct arena *a; /* once the buffer is full */
-	size_t used;
+	size_t used, spilled;
 	alignas(max_align_t) char p[SCRATCH_SIZE];
 };
 
@@ -40,8 +40,10 @@ from_scratch(PCRE2_SIZE n, void *arg)
 	size_t room =
 		(n + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 
-	if (room < n || room > SCRATCH_SIZE - s->used)
+	if (room < n || room > SCRATCH_SIZE - s->used) {
+		s->spilled += n;
 		return arena_alloc(s->a, n);
+	}
 	s->used += room;
 	return s->p + s->used - room;
 }
@@ -88,16 +90,19 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 }
 
 int
-cel_regex_match(const struct cel_regex *re, struct span subject, struct arena *a)
+cel_regex_match(
+	const struct cel_regex *re, struct span subject, struct arena *a, size_t *spilled)
 {
 	scratch.a = a;
 	scratch.used = 0;
+	scratch.spilled = 0;
 	pcre2_general_context *gc = pcre2_general_context_create(from_scratch, keep, &scratch);
 	pcre2_match_data *md = gc ? pcre2_match_data_create(1, gc) : NULL;
 	if (!md)
 		return ERR_NOMEM;
 	int rc = pcre2_match(re->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0,
 		0, md, re->limits);
+	*spilled = scratch.spilled;
 	if (rc >= 0)
 		return 1;
 	if (rc == PCRE2_ERROR_NOMATCH)

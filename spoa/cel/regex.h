@@ -10,8 +10,10 @@ struct cel_regex;
 const struct cel_regex *cel_regex_compile(
 	struct arena *a, struct span pattern, const char **why);
 /* 1: matches somewhere, 0: does not, ERR_LIMIT: over the match limits,
- * ERR_ENCODING: not UTF-8, ERR_NOMEM. Scratch memory: the thread's own, then `a`. */
-int cel_regex_match(const struct cel_regex *re, struct span subject, struct arena *a);
+ * ERR_ENCODING: not UTF-8, ERR_NOMEM. Scratch memory: the thread's own, then *spilled bytes of
+ * `a`. */
+int cel_regex_match(
+	const struct cel_regex *re, struct span subject, struct arena *a, size_t *spilled);
 
 /* RE2 syntax to PCRE2's, NUL-terminated in the arena: refuses what RE2 has not
  * (backreferences, lookaround, possessive quantifiers), writes differently what
