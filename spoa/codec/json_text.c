@@ -80,15 +80,20 @@ json_text(struct arena *a, struct span in, const struct json_event *ev)
 size_t
 json_raw_offset(struct span raw, size_t decoded_offset)
 {
-	const char *p = raw.p, *end = raw.p + raw.n;
-	size_t at = 0;
+	size_t at = 0, left = decoded_offset;
 
-	while (p < end) {
-		struct json_unit u = json_unit_at(p, end);
-		if (at + u.decoded > decoded_offset)
+	while (at < raw.n) {
+		struct span rest = span_cut(raw, at, raw.n);
+		size_t plain = span_chr(span_cut(rest, 0, left), '\\');
+		at += plain;
+		left -= plain;
+		if (at == raw.n || raw.p[at] != '\\')
+			break; /* every byte up to the offset was plain */
+		struct json_unit u = json_unit_at(raw.p + at, raw.p + raw.n);
+		if (u.decoded > left)
 			break;
-		at += u.decoded;
-		p += u.raw;
+		left -= u.decoded;
+		at += u.raw;
 	}
-	return (size_t)(p - raw.p);
+	return at;
 }

@@ -7,22 +7,6 @@
 #include "codec/uri.h"
 #include "text/body.h"
 
-/* The raw and decoded length of the unit at p. */
-static void
-unit_at(enum seg_form form, const char *p, const char *end, size_t *raw, size_t *decoded)
-{
-	*raw = *decoded = 1;
-	if (form == SEG_JSON) {
-		if (*p == '\\') {
-			struct json_unit u = json_unit_at(p, end);
-			*raw = u.raw;
-			*decoded = u.decoded;
-		}
-	} else if (*p == '%' && uri_escape_at(p, end) >= 0) {
-		*raw = 3;
-	}
-}
-
 /* Walks raw and decoded bytes in step. */
 struct cursor {
 	enum seg_form form;
@@ -30,15 +14,40 @@ struct cursor {
 	size_t decoded;
 };
 
+/* Over the escape at the cursor. */
+static void
+step_escape(struct cursor *c)
+{
+	size_t raw = 1, decoded = 1;
+
+	if (c->form == SEG_JSON) {
+		struct json_unit u = json_unit_at(c->p, c->end);
+		raw = u.raw;
+		decoded = u.decoded;
+	} else if (uri_escape_at(c->p, c->end) >= 0) {
+		raw = 3;
+	}
+	c->p += raw;
+	c->decoded += decoded;
+}
+
 /* On to the first unit that begins at or behind decoded offset `want`. */
 static void
 seek(struct cursor *c, size_t want)
 {
+	char mark = c->form == SEG_JSON ? '\\' : '%';
+
 	while (c->p < c->end && c->decoded < want) {
-		size_t raw, decoded;
-		unit_at(c->form, c->p, c->end, &raw, &decoded);
-		c->p += raw;
-		c->decoded += decoded;
+		size_t plain = (size_t)(c->end - c->p);
+		if (plain > want - c->decoded)
+			plain = want - c->decoded;
+		const char *escape = memchr(c->p, mark, plain);
+		if (escape)
+			plain = (size_t)(escape - c->p);
+		c->p += plain;
+		c->decoded += plain;
+		if (escape)
+			step_escape(c);
 	}
 }
 
