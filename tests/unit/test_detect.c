@@ -1,27 +1,476 @@
-/* The shipped rules: their own examples, and the engine's promises. */
+/* The shipped rules: their own examples, and what the engine promises whatever
+ * the rules are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "detect/detect.h"
+#include "support/guard.h"
+
+struct fix {
+	struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	struct arena arena;
+};
+
+static int
+setup(void **state)
+{
+	static struct fix f;
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	f.rules = detect_load(NULL, &errors);
+	if (!f.rules) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
+		return -1;
+	}
+	buf_free(&errors);
+	f.scratch = detect_scratch_new(f.rules);
+	arena_init(&f.arena, 0, true);
+	*state = &f;
+	return f.scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fix *f = *state;
+
+	detect_scratch_free(&f->scratch);
+	detect_free(&f->rules);
+	arena_reset(&f->arena);
+	return 0;
+}
+
+/* "ENTITY value|ENTITY value|" */
+static void
+describe(struct fix *f, struct span text, const struct findings *v, struct buf *out)
+{
+	for (size_t i = 0; i < v->n; i++)
+		buf_printf(out, "%s %.*s|", detect_entity_name(f->rules, v->v[i].entity),
+			SPAN_ARG(span_cut(text, v->v[i].start, v->v[i].end)));
+}
+
+static void
+expect(struct fix *f, const char *name, struct span text, const char *before, const char *want)
+{
+	struct detect_options opt = { .before = span_str(before) };
+	struct findings v;
+	struct buf got;
+	char *copy = guard_dup(text.p, text.n);
+
+	buf_init(&got, 0);
+	assert_int_equal(
+		detect_scan(f->rules, f->scratch, span_of(copy, text.n), &opt, &f->arena, &v),
+		0);
+	describe(f, text, &v, &got);
+	if (!span_is(buf_view(&got), want))
+		fail_msg("%s: got %.*s", name, SPAN_ARG(buf_view(&got)));
+	buf_free(&got);
+	guard_free(copy, text.n);
+	arena_reset(&f->arena);
+}
 
 static void
 every_rules_own_examples_hold(void **state)
 {
+	struct fix *f = *state;
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	int failed = detect_self_test(f->rules, &errors);
+	if (failed)
+		fail_msg("%d:\n%.*s", failed, SPAN_ARG(buf_view(&errors)));
+	buf_free(&errors);
+}
+
+static const struct {
+	const char *name, *text, *before, *want;
+} rows[] = {
+	{ "nothing is found in nothing", "", "", "" },
+	{ "all entities in one text",
+		"Ada <ada@example.org>, +44 20 7946 0958, SSN 308-63-0237, card 4716 3791 4202 "
+		"1968, "
+		"DE89370400440532013000, from 203.0.113.9 with AKIAQNZGKIQY56JQ7WML",
+		"",
+		"EMAIL_ADDRESS ada@example.org|PHONE_NUMBER +44 20 7946 0958|US_SSN "
+		"308-63-0237|"
+		"CREDIT_CARD 4716 3791 4202 1968|IBAN_CODE DE89370400440532013000|"
+		"IP_ADDRESS 203.0.113.9|AWS_ACCESS_KEY AKIAQNZGKIQY56JQ7WML|" },
+	{ "a context word counts whole: tel is not in hotel", "the hotel 2125550143", "", "" },
+	{ "a context word counts whole: ring is not in string", "string 2125550143", "", "" },
+	{ "a context word counts after the value", "2125550143 (mobile)", "",
+		"PHONE_NUMBER 2125550143|" },
+	{ "a plural is the same word", "phones 2125550143", "", "PHONE_NUMBER 2125550143|" },
+	{ "snake_case holds words", "home_phone_1=2125550143", "", "PHONE_NUMBER 2125550143|" },
+	{ "camelCase holds words", "homePhone 2125550143", "", "PHONE_NUMBER 2125550143|" },
+	{ "the JSON key is context", "308630237", "applicantSsn", "US_SSN 308630237|" },
+	{ "another JSON key is none", "308630237", "applicantNumber", "" },
+	{ "a JSON key can speak against it", "308-63-0237", "tracking_number", "" },
+	{ "context ends at 64 bytes",
+		"phone ................................................................. "
+		"2125550143",
+		"", "" },
+	{ "context reaches 64 bytes",
+		"phone ......................................................... 2125550143",
+		"", "PHONE_NUMBER 2125550143|" },
+	{ "the nearer of two contexts counts", "phone below, order 2125550143", "", "" },
+	{ "validated wins over longer", "password=4716379142021968", "",
+		"CREDIT_CARD 4716379142021968|" },
+	{ "what a secret does not share with the winner stays hidden",
+		"password=ada@corp.net:Tr0ub4dor", "",
+		"EMAIL_ADDRESS ada@corp.net|GENERIC_SECRET :Tr0ub4dor|" },
+	{ "a JWT in a header is found once",
+		"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "",
+		"JWT eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl|" },
+	{ "a key alone as a JSON value is a secret", "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB",
+		"client_secret", "GENERIC_SECRET Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB|" },
+	{ "the same value under a harmless key is none", "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB",
+		"public_key", "" },
+	{ "the sentence's full stop stays", "My e-mail: ada@example.org. My IP: 10.1.2.3.", "",
+		"EMAIL_ADDRESS ada@example.org|IP_ADDRESS 10.1.2.3|" },
+	{ "two values side by side", "ada@example.org,bob@example.org;203.0.113.7", "",
+		"EMAIL_ADDRESS ada@example.org|EMAIL_ADDRESS bob@example.org|IP_ADDRESS "
+		"203.0.113.7|" },
+	{ "characters of several bytes stay whole", "é4716379142021968é", "",
+		"CREDIT_CARD 4716379142021968|" },
+	{ "a card after a number that is none", "1234 4716 3791 4202 1968", "",
+		"CREDIT_CARD 4716 3791 4202 1968|" },
+	{ "a number in a UUID is none", "card f47ac10b-58cc-4372-8567-471637914202", "", "" },
+};
+
+static void
+entities_are_found_as_people_write_them(void **state)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(*state, rows[i].name, span_str(rows[i].text), rows[i].before,
+			rows[i].want);
+}
+
+static void
+findings_move_with_the_text_around_them(void **state)
+{
+	struct fix *f = *state;
+	static const char value[] = "4716 3791 4202 1968";
+	char text[256];
+
+	for (size_t at = 0; at < 200; at++) {
+		memset(text, '.', sizeof(text));
+		memcpy(text + at, value, sizeof(value) - 1);
+		text[at ? at - 1 : 0] = at ? ' ' : text[0];
+		expect(f, "moved", span_of(text, at + sizeof(value) - 1), "",
+			"CREDIT_CARD 4716 3791 4202 1968|");
+	}
+}
+
+static void
+thresholds_replace_the_rules_own(void **state)
+{
+	struct fix *f = *state;
+	float t[DETECT_ENTITIES_MAX];
+	struct detect_options opt = { .thresholds = t };
+	struct findings v;
+	struct span text = SPAN_LIT("2125550143 ada@example.org");
+
+	for (size_t i = 0; i < detect_entity_count(f->rules); i++)
+		t[i] = detect_entity_threshold(f->rules, i);
+	int phone = detect_entity_find(f->rules, SPAN_LIT("PHONE_NUMBER"));
+	int mail = detect_entity_find(f->rules, SPAN_LIT("EMAIL_ADDRESS"));
+	assert_true(phone >= 0 && mail >= 0);
+	t[phone] = 0.2f;
+	t[mail] = 1.1f; /* off */
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, &opt, &f->arena, &v), 0);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.v[0].entity, phone);
+	arena_reset(&f->arena);
+}
+
+static void
+samples_are_found_and_marked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool sample, validated;
+	} samples[] = {
+		{ "4111-1111-1111-1111", true, true },
+		{ "4716379142021968", false, true },
+		{ "078-05-1120", true, false },
+		{ "308-63-0237", false, false },
+		{ "GB82 WEST 1234 5698 7654 32", true, true },
+		{ "AKIAIOSFODNN7EXAMPLE", true, false },
+	};
+	struct fix *f = *state;
+	struct findings v;
+
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		assert_int_equal(detect_scan(f->rules, f->scratch, span_str(samples[i].text),
+					 NULL, &f->arena, &v),
+			0);
+		assert_int_equal(v.n, 1);
+		assert_int_equal(!!(v.v[0].flags & FINDING_SAMPLE), samples[i].sample);
+		assert_int_equal(!!(v.v[0].flags & FINDING_VALIDATED), samples[i].validated);
+	}
+	arena_reset(&f->arena);
+}
+
+static struct span
+repeated(const char *what, size_t n)
+{
+	size_t len = strlen(what);
+	char *p = malloc(n);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < n; i++)
+		p[i] = what[i % len];
+	return span_of(p, n);
+}
+
+/* Linear: eight times the text costs about eight times as much, never 64 times.
+ * The bound in microseconds a KB is generous: sanitizers and busy machines. */
+static void
+hostile_texts_cost_linear_time(void **state)
+{
+	static const char *const patterns[] = { "1234567890", "1 ", "1.1.1.", "4111 ", "a@",
+		"a:", "+1 ", "key", "key=", "a_token_key:", "password=", "eyJ", "eyJ.",
+		"a://b:", " -u a:", "-----BEGIN PRIVATE KEY-----", "00", "sk-", "(1", "@",
+		"::", "--user" };
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		struct span text = repeated(patterns[i], 1 << 20);
+		struct findings v;
+		uint64_t t = clock_mono_us();
+		int err = detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &v);
+		t = clock_mono_us() - t;
+		assert_true(err == 0 || err == ERR_LIMIT);
+		if (t > 5000000)
+			fail_msg("\"%s\" repeated to a megabyte took %lu us", patterns[i],
+				(unsigned long)t);
+		free((void *)(uintptr_t)text.p);
+		arena_reset(&f->arena);
+	}
+}
+
+static void
+too_many_findings_are_an_error_and_none_is_returned(void **state)
+{
+	struct fix *f = *state;
+	struct span text = repeated("a@bc.de ", 8 * (CAP_FINDINGS + 1));
+	struct findings v = { (void *)1, 7 };
+
+	assert_int_equal(
+		detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &v), ERR_LIMIT);
+	assert_int_equal(v.n, 0);
+	arena_reset(&f->arena);
+	text.n -= 8;
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &v), 0);
+	assert_int_equal(v.n, CAP_FINDINGS);
+	arena_reset(&f->arena);
+	free((void *)(uintptr_t)text.p);
+}
+
+static void
+a_full_arena_is_an_error(void **state)
+{
+	struct fix *f = *state;
+	struct arena small;
+	struct findings v;
+
+	arena_init(&small, 16, false);
+	assert_int_equal(detect_scan(f->rules, f->scratch, SPAN_LIT("ada@example.org"), NULL,
+				 &small, &v),
+		ERR_NOMEM);
+	arena_reset(&small);
+}
+
+static void
+a_key_without_end_is_covered_but_bounded(void **state)
+{
+	struct fix *f = *state;
+	struct buf text;
+	struct findings v;
+
+	buf_init(&text, 0);
+	buf_str(&text, "-----BEGIN RSA PRIVATE KEY-----\n");
+	for (int i = 0; i < 3000; i++)
+		buf_str(&text,
+			"MIIEpAIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVJmrJ8AAAAAAAAAAAAAA\n");
+	assert_int_equal(
+		detect_scan(f->rules, f->scratch, buf_view(&text), NULL, &f->arena, &v), 0);
+	assert_int_equal(v.n, 1);
+	assert_int_equal(v.v[0].start, 0);
+	assert_in_range(v.v[0].end, 65000, 67000);
+	arena_reset(&f->arena);
+	buf_free(&text);
+}
+
+/* ---- rules of one's own ---- */
+
+static const char *
+rule_dir(const char *rule)
+{
+	static char dir[64];
+	char file[128];
+
+	snprintf(dir, sizeof(dir), "/tmp/test_detect.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/r.yaml", dir);
+	FILE *w = fopen(file, "w");
+	assert_non_null(w);
+	fputs(rule, w);
+	fclose(w);
+	return dir;
+}
+
+static void
+remove_dir(const char *dir)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), "%s/r.yaml", dir);
+	unlink(file);
+	rmdir(dir);
+}
+
+#define HEAD "entity: X\nclass: mine\nsource: a test\n"
+#define TAIL "examples: {match: [FLCN-1234]}\n"
+
+static void
+a_match_limit_is_an_error_never_a_miss(void **state)
+{
+	static const char rule[] = HEAD
+		"patterns:\n  - {regex: '(?:a|aa)+(?:a|aa)+[bc]', score: 0.9, start: anywhere}\n"
+		"  - {regex: 'FLCN-[0-9]{4}', score: 0.9, start: {literals: [FLCN-]}}\n" TAIL;
+	struct buf errors;
+	struct arena a;
+	struct findings v;
+
+	(void)state;
+	buf_init(&errors, 0);
+	arena_init(&a, 0, false);
+	const char *dir = rule_dir(rule);
+	struct detect_rules *r = detect_load(dir, &errors);
+	if (!r)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
+	struct detect_scratch *s = detect_scratch_new(r);
+	struct span text = repeated("a", 5000);
+	assert_int_equal(detect_scan(r, s, SPAN_LIT("x FLCN-1234 x"), NULL, &a, &v), 0);
+	assert_int_equal(v.n, 1);
+	assert_string_equal(detect_entity_class(r, v.v[0].entity), "mine");
+	assert_int_equal(detect_scan(r, s, text, NULL, &a, &v), ERR_LIMIT);
+	free((void *)(uintptr_t)text.p);
+	detect_scratch_free(&s);
+	detect_free(&r);
+	remove_dir(dir);
+	arena_reset(&a);
+	buf_free(&errors);
+}
+
+static const struct {
+	const char *name, *rule, *want;
+} mistakes[] = {
+	{ "an unknown key",
+		HEAD "colour: red\npatterns: [{regex: a, score: 1, start: anywhere}]\n" TAIL,
+		"r.yaml:4:1: unknown key `colour`" },
+	{ "a pattern that does not compile",
+		HEAD "patterns: [{regex: '(', score: 1, start: anywhere}]\n" TAIL,
+		"r.yaml:4:20: regex: missing closing parenthesis at offset 1" },
+	{ "a short literal",
+		HEAD "patterns: [{regex: ab, score: 1, start: {literals: [ab]}}]\n" TAIL,
+		"a literal needs at least 3 bytes" },
+	{ "no start", HEAD "patterns: [{regex: ab, score: 1}]\n" TAIL,
+		"a pattern needs regex, start and a score" },
+	{ "an unknown check",
+		HEAD "check: luhm\npatterns: [{regex: a, score: 1, start: anywhere}]\n" TAIL,
+		"unknown check; there are card, ssn" },
+	{ "an undefined piece",
+		HEAD "patterns: [{regex: '%{s}a', score: 1, start: anywhere}]\n" TAIL,
+		"%{s} is not defined" },
+	{ "a score that is none",
+		HEAD "patterns: [{regex: a, score: high, start: anywhere}]\n" TAIL,
+		"score must be a number from 0 to 1" },
+	{ "a missing part", "entity: X\nclass: c\npatterns: []\n" TAIL,
+		"a rule needs `source`" },
+	{ "a lower-case name", "entity: x y\nclass: c\nsource: s\npatterns: []\n" TAIL,
+		"r.yaml:1:9: an entity's name is UPPER_CASE" },
+	{ "no example",
+		HEAD
+		"patterns: [{regex: a, score: 1, start: anywhere}]\nexamples: {none: [x]}\n",
+		"at least one example that must match" },
+};
+
+static void
+every_mistake_in_a_rule_is_named_with_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		struct buf errors;
+		buf_init(&errors, 0);
+		const char *dir = rule_dir(mistakes[i].rule);
+		struct detect_rules *r = detect_load(dir, &errors);
+		assert_null(r);
+		if (!memmem(buf_view(&errors).p, errors.n, mistakes[i].want,
+			    strlen(mistakes[i].want)))
+			fail_msg("%s: got %.*s", mistakes[i].name, SPAN_ARG(buf_view(&errors)));
+		buf_free(&errors);
+		remove_dir(dir);
+	}
+}
+
+static void
+an_absent_or_empty_directory_is_an_error(void **state)
+{
+	struct buf errors;
+	char dir[] = "/tmp/test_detect.XXXXXX";
+
+	(void)state;
+	buf_init(&errors, 0);
+	assert_null(detect_load("/nonexistent/rules", &errors));
+	assert_true(errors.n > 0);
+	buf_clear(&errors);
+	assert_non_null(mkdtemp(dir));
+	assert_null(detect_load(dir, &errors));
+	assert_true(errors.n > 0);
+	rmdir(dir);
+	buf_free(&errors);
+}
+
+static void
+the_version_follows_the_meaning(void **state)
+{
+	static const char *const rules[] = {
+		HEAD "patterns:\n  - {regex: 'FLCN-[0-9]{4}', score: 0.9, start: {literals: "
+		     "[FLCN-]}}\n" TAIL,
+		"# a comment\nclass: mine\nsource: a test\nentity: X\npatterns:\n"
+		"  - {score: 0.9, start: {literals: [FLCN-]}, regex: 'FLCN-[0-9]{4}'}\n" TAIL,
+		HEAD "patterns:\n  - {regex: 'FLCN-[0-9]{5}', score: 0.9, start: {literals: "
+		     "[FLCN-]}}\n" TAIL,
+	};
+	char version[3][65];
 	struct buf errors;
 
 	(void)state;
 	buf_init(&errors, 0);
-	struct detect_rules *r = detect_load(NULL, &errors);
-	if (!r)
-		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
-	int failed = detect_self_test(r, &errors);
-	if (failed)
-		fail_msg("%d:\n%.*s", failed, SPAN_ARG(buf_view(&errors)));
-	detect_free(&r);
+	for (size_t i = 0; i < 3; i++) {
+		const char *dir = rule_dir(rules[i]);
+		struct detect_rules *r = detect_load(dir, &errors);
+		if (!r)
+			fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
+		snprintf(version[i], sizeof(version[i]), "%s", detect_version(r));
+		detect_free(&r);
+		remove_dir(dir);
+	}
+	assert_int_equal(strlen(version[0]), 64);
+	assert_string_equal(version[0], version[1]);
+	assert_string_not_equal(version[0], version[2]);
 	buf_free(&errors);
 }
 
@@ -30,6 +479,18 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rules_own_examples_hold),
+		cmocka_unit_test(entities_are_found_as_people_write_them),
+		cmocka_unit_test(findings_move_with_the_text_around_them),
+		cmocka_unit_test(thresholds_replace_the_rules_own),
+		cmocka_unit_test(samples_are_found_and_marked),
+		cmocka_unit_test(hostile_texts_cost_linear_time),
+		cmocka_unit_test(too_many_findings_are_an_error_and_none_is_returned),
+		cmocka_unit_test(a_full_arena_is_an_error),
+		cmocka_unit_test(a_key_without_end_is_covered_but_bounded),
+		cmocka_unit_test(a_match_limit_is_an_error_never_a_miss),
+		cmocka_unit_test(every_mistake_in_a_rule_is_named_with_its_place),
+		cmocka_unit_test(an_absent_or_empty_directory_is_an_error),
+		cmocka_unit_test(the_version_follows_the_meaning),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

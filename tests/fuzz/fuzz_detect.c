@@ -1,0 +1,77 @@
+/* Findings always lie inside the text, sorted, without overlap, above their
+ * threshold, and where the text is UTF-8 they cut no character. The first byte
+ * says how much of the input stands before the text as its key. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "codec/utf8.h"
+#include "detect/detect.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+
+static void
+start(void)
+{
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	scratch = rules ? detect_scratch_new(rules) : NULL;
+	if (!scratch)
+		abort();
+}
+
+static void
+stop(void)
+{
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+}
+
+static bool
+inside_character(struct span t, size_t at)
+{
+	return at < t.n && (t.p[at] & 0xC0) == 0x80;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct findings f;
+	struct arena a;
+
+	if (!rules) {
+		start();
+		atexit(stop);
+	}
+	if (size < 1)
+		return 0;
+	size_t key = data[0] < size - 1 ? data[0] : 0;
+	struct detect_options opt = { .before = span_of(data + 1, key) };
+	struct span text = span_of(data + 1 + key, size - 1 - key);
+	arena_init(&a, 0, false);
+	int err = detect_scan(rules, scratch, text, &opt, &a, &f);
+	if (err && err != ERR_LIMIT)
+		abort();
+	bool utf8 = utf8_valid(text);
+	size_t last = 0;
+	for (size_t i = 0; i < f.n; i++) {
+		const struct finding *x = &f.v[i];
+		if (x->start < last || x->end <= x->start || x->end > text.n)
+			abort();
+		if (x->entity >= detect_entity_count(rules) ||
+			!(x->score > 0 && x->score <= 1) ||
+			x->score < detect_entity_threshold(rules, x->entity))
+			abort();
+		if (utf8 &&
+			(inside_character(text, x->start) || inside_character(text, x->end)))
+			abort();
+		last = x->end;
+	}
+	arena_reset(&a);
+	return 0;
+}
