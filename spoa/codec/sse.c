@@ -207,8 +207,11 @@ sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out)
 			continue;
 		written = true;
 		buf_span(out, span_cut(text, 0, lead));
-		buf_str(out, "data: ");
-		buf_span(out, data);
-		buf_span(out, span_cut(line, text.n, line.n));
+		struct span left = data, end = span_cut(line, text.n, line.n);
+		do {
+			buf_str(out, "data: ");
+			buf_span(out, span_next(&left, '\n'));
+			buf_span(out, left.p && end.n == 0 ? SPAN_LIT("\n") : end);
+		} while (left.p);
 	}
 }

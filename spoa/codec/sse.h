@@ -46,8 +46,8 @@ int sse_next(struct sse *s, struct span *in, struct sse_event *ev);
 /* The stream ended: the unfinished block (SSE_EVENT), or SSE_MORE where there is
  * none. A browser would discard it; a gateway must not lose its bytes. */
 int sse_end(struct sse *s, struct sse_event *ev);
-/* Appends the event with its data replaced (one line, no CR or LF in it): other
- * lines stay as they are. */
+/* Appends the event with its data replaced (no CR in it; a line of data for each
+ * of its lines): other lines stay as they are. */
 void sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out);
 
 #endif

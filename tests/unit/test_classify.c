@@ -1,0 +1,138 @@
+/* The commands classify and redact, run as a shell runs them: standard input and
+ * output are files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	const char *args[4];
+	const char *in;
+	int code;
+	const char *out;
+} rows[] = {
+	{ "offsets are bytes, the end exclusive", { "classify" }, "é ada@example.org", 0,
+		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":3,"
+		"\"end\":18,"
+		"\"score\":0.90}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
+	{ "nothing found", { "classify", "--json" }, "hello\n", 0,
+		"{\"findings\":[],\"classes\":[],\"injection\":0.0}\n" },
+	{ "nothing to read", { "classify" }, "", 0,
+		"{\"findings\":[],\"classes\":[],\"injection\":0.0}\n" },
+	{ "a class is named once, in order of appearance", { "classify" },
+		"AKIAQNZGKIQY56JQ7WML 308-63-0237 078-05-1120", 0,
+		"{\"findings\":[{\"entity\":\"AWS_ACCESS_KEY\",\"class\":\"secret\",\"start\":"
+		"0,\"end\":20,"
+		"\"score\":0.95},{\"entity\":\"US_SSN\",\"class\":\"pii\",\"start\":21,\"end\":"
+		"32,\"score\":"
+		"0.60},{\"entity\":\"US_SSN\",\"class\":\"pii\",\"start\":33,\"end\":44,"
+		"\"score\":0.60}],"
+		"\"classes\":[\"secret\",\"pii\"],\"injection\":0.0}\n" },
+	{ "JSON lines are answered line by line", { "classify", "--jsonl" },
+		"{\"text\":\"x\",\"role\":\"user\"}\n{\"role\":\"user\",\"text\":\"\\u0061@b."
+		"de\"}",
+		0,
+		"{\"findings\":[],\"classes\":[],\"injection\":0.0}\n"
+		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":0,"
+		"\"end\":6,\"score\":"
+		"0.90}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
+	{ "a line without a text ends it", { "classify", "--jsonl" },
+		"{\"text\":\"x\"}\n{\"role\":\"user\"}\n", 2,
+		"{\"findings\":[],\"classes\":[],\"injection\":0.0}\n" },
+	{ "a line that is no JSON ends it", { "classify", "--jsonl" }, "hello\n", 2, "" },
+	{ "an unknown option", { "classify", "--yaml" }, "", 2, "" },
+	{ "values are numbered by appearance, equal ones alike", { "redact" },
+		"a@b.de c@d.de a@b.de 212-555-0143 (212) 555 0143\n", 0,
+		"<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2> <EMAIL_ADDRESS_1> <PHONE_NUMBER_1> "
+		"<PHONE_NUMBER_1>\n" },
+	{ "text without findings is unchanged", { "redact" }, "caf\xC3\xA9 \xFF\r\n\tx", 0,
+		"caf\xC3\xA9 \xFF\r\n\tx" },
+	{ "a JSON line changes inside its text only", { "redact", "--jsonl" },
+		"{ \"n\": 1.0, \"text\":\"caf\\u00e9 \\\"a@b.de\\\"\\n\", \"role\":\"user\"}\n",
+		0,
+		"{ \"n\": 1.0, \"text\":\"caf\\u00e9 \\\"<EMAIL_ADDRESS_1>\\\"\\n\", "
+		"\"role\":\"user\"}\n" },
+	{ "numbers begin anew with each line", { "redact", "--jsonl" },
+		"{\"text\":\"a@b.de\"}\n{\"text\":\"c@d.de\"}\n", 0,
+		"{\"text\":\"<EMAIL_ADDRESS_1>\"}\n{\"text\":\"<EMAIL_ADDRESS_1>\"}\n" },
+	{ "redact has no other option", { "redact", "--json" }, "", 2, "" },
+};
+
+static void
+redirect(const char *file, int fd, int flags)
+{
+	int f = open(file, flags, 0600);
+
+	if (f < 0 || dup2(f, fd) < 0)
+		_exit(99);
+}
+
+static int
+run(size_t i, const char *in, const char *out)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char *argv[6] = { (char *)(uintptr_t) "tollgate" };
+		int argc = 1;
+		while (argc < 5 && rows[i].args[argc - 1]) {
+			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
+			argc++;
+		}
+		redirect(in, STDIN_FILENO, O_RDONLY);
+		redirect(out, STDOUT_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
+		redirect("/dev/null", STDERR_FILENO, O_WRONLY);
+		exit(cmd_main(argc, argv));
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+commands_keep_their_contract(void **state)
+{
+	char dir[] = "/tmp/test_classify.XXXXXX", in[64], out[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(in, sizeof(in), "%s/in", dir);
+	snprintf(out, sizeof(out), "%s/out", dir);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf got;
+		FILE *f = fopen(in, "w");
+		assert_non_null(f);
+		fputs(rows[i].in, f);
+		fclose(f);
+		int code = run(i, in, out);
+		buf_init(&got, 0);
+		assert_int_equal(cmd_read_file(out, &got), 0);
+		if (code != rows[i].code || !span_is(buf_view(&got), rows[i].out))
+			fail_msg("%s: exit %d, %.*s", rows[i].name, code,
+				SPAN_ARG(buf_view(&got)));
+		buf_free(&got);
+	}
+	unlink(in);
+	unlink(out);
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_keep_their_contract),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

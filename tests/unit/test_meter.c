@@ -1,0 +1,199 @@
+/* Metering: the usage is read and hidden however the bytes are cut, and bytes
+ * that are nobody's business pass untouched. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "gate/meter.h"
+#include "support/guard.h"
+
+#define OPENAI_TAIL                                                                            \
+	"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}}\n\n"
+
+static const struct {
+	const char *name, *dialect;
+	bool sse, hide;
+	struct span in;
+	const char *want; /* NULL: the same bytes */
+	bool known;
+	int64_t input, output;
+} rows[] = {
+	{ "an OpenAI answer", "openai", false, false,
+		SPAN_LIT("{\"choices\":[{}],\"usage\":{\"prompt_tokens\":19,\"completion_"
+			 "tokens\":10}}"),
+		NULL, true, 19, 10 },
+	{ "an Anthropic answer", "anthropic", false, false,
+		SPAN_LIT("{\"content\":[],\"usage\":{\"input_tokens\":4,\"output_tokens\":1}}"),
+		NULL, true, 4, 1 },
+	{ "an answer without usage", "openai", false, false, SPAN_LIT("{\"choices\":[]}"), NULL,
+		false, 0, 0 },
+	{ "an answer that is cut", "openai", false, false,
+		SPAN_LIT("{\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":10}"), NULL,
+		false, 0, 0 },
+	{ "an empty answer", "openai", false, false, SPAN_LIT(""), NULL, false, 0, 0 },
+	{ "an OpenAI stream whose caller asked for usage", "openai", true, false,
+		SPAN_LIT("data: {\"choices\":[{}],\"usage\":null}\n\n" OPENAI_TAIL
+			 "data: [DONE]\n\n"),
+		NULL, true, 19, 10 },
+	{ "an OpenAI stream whose usage we asked for", "openai", true, true,
+		SPAN_LIT(": hi\r\n\r\ndata: {\"id\":1,\"choices\":[{}],\"usage\":null}\n\n"
+			 "data: "
+			 "{\"choices\":[{\"delta\":{\"content\":\"usage\"}}]}\n\n" OPENAI_TAIL
+			 "data: [DONE]\n\n"),
+		": hi\r\n\r\ndata: {\"id\":1,\"choices\":[{}]}\n\n"
+		"data: {\"choices\":[{\"delta\":{\"content\":\"usage\"}}]}\n\ndata: [DONE]\n\n",
+		true, 19, 10 },
+	{ "a hidden usage whose key is escaped", "openai", true, true,
+		SPAN_LIT("data: "
+			 "{\"choices\":[],\"\\u0075sage\":{\"prompt_tokens\":1,\"completion_"
+			 "tokens\":2}}"
+			 "\n\ndata: [DONE]\n\n"),
+		"data: [DONE]\n\n", true, 1, 2 },
+	{ "data over several lines stays one event", "openai", true, true,
+		SPAN_LIT(
+			"data: {\"id\":1,\ndata: \"choices\":[{}],\ndata: \"usage\":null}\n\n"),
+		"data: {\"id\":1,\ndata: \"choices\":[{}]}\n\n", false, 0, 0 },
+	{ "an Anthropic stream", "anthropic", true, true,
+		SPAN_LIT("event: message_start\ndata: "
+			 "{\"type\":\"message_start\",\"message\":{\"usage\":{"
+			 "\"input_tokens\":25,\"output_tokens\":1}}}\n\n"
+			 "event: message_delta\ndata: "
+			 "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":"
+			 "15}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+		NULL, true, 25, 15 },
+	{ "an Anthropic stream that is cut", "anthropic", true, true,
+		SPAN_LIT("event: message_start\ndata: "
+			 "{\"type\":\"message_start\",\"message\":{\"usage\":{"
+			 "\"input_tokens\":25,\"output_tokens\":1}}}\n\n"),
+		NULL, false, 25, 1 },
+	{ "a last event without its blank line", "openai", true, true,
+		SPAN_LIT("data: x\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,"
+			 "\"completion_tokens\":2}}"),
+		"data: x\n\n", true, 1, 2 },
+	{ "an unfinished event passes at the end", "openai", true, true,
+		SPAN_LIT("data: x\n\ndata: [DO"), NULL, false, 0, 0 },
+};
+
+static void
+expect(size_t i, size_t step)
+{
+	struct span in = rows[i].in;
+	char *copy = guard_dup(in.p, in.n);
+	struct meter m;
+	struct buf out;
+	struct usage u;
+
+	buf_init(&out, 0);
+	meter_init(&m, dialect_find(span_str(rows[i].dialect)), rows[i].sse, rows[i].hide);
+	for (size_t at = 0; at < in.n; at += step) {
+		size_t before = out.n;
+		struct span piece = span_cut(span_of(copy, in.n), at, at + step);
+		assert_int_equal(meter_feed(&m, piece, &out), 0);
+		if (!rows[i].hide && out.n - before != piece.n)
+			fail_msg("%s: bytes were held back", rows[i].name);
+	}
+	assert_int_equal(meter_end(&m, &out, &u), 0);
+	if (!span_eq(buf_view(&out), rows[i].want ? span_str(rows[i].want) : in))
+		fail_msg("%s (step %zu): got %.*s", rows[i].name, step,
+			SPAN_ARG(buf_view(&out)));
+	if (u.known != rows[i].known || u.input_tokens != rows[i].input ||
+		u.output_tokens != rows[i].output)
+		fail_msg("%s (step %zu): usage %d %ld %ld", rows[i].name, step, u.known,
+			(long)u.input_tokens, (long)u.output_tokens);
+	meter_free(&m);
+	buf_free(&out);
+	guard_free(copy, in.n);
+}
+
+static void
+usage_is_read_however_the_bytes_are_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t step = 1; step <= rows[i].in.n + 1; step++)
+			expect(i, step);
+}
+
+static void
+an_event_over_the_cap_passes_unread_and_is_counted(void **state)
+{
+	struct meter m;
+	struct buf out, in;
+	struct usage u;
+
+	(void)state;
+	buf_init(&out, 0);
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"usage\":\"");
+	for (size_t i = 0; i < CAP_SSE_EVENT_BYTES; i++)
+		buf_putc(&in, 'x');
+	buf_str(&in, "\"}\n\n");
+	size_t big = in.n;
+	buf_str(&in, OPENAI_TAIL);
+	meter_init(&m, dialect_find(SPAN_LIT("openai")), true, true);
+	for (size_t at = 0; at < in.n; at += 60000)
+		assert_int_equal(
+			meter_feed(&m, span_cut(buf_view(&in), at, at + 60000), &out), 0);
+	assert_int_equal(meter_end(&m, &out, &u), 0);
+	assert_int_equal(m.unread, 1);
+	assert_true(span_eq(buf_view(&out), span_cut(buf_view(&in), 0, big)));
+	assert_true(u.known && u.input_tokens == 19);
+	meter_free(&m);
+	buf_free(&out);
+	buf_free(&in);
+}
+
+static void
+a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
+{
+	static char chunk[1 << 20];
+	struct meter m;
+	struct buf out;
+	struct usage u;
+
+	(void)state;
+	memset(chunk, ' ', sizeof(chunk));
+	buf_init(&out, 0);
+	meter_init(&m, dialect_find(SPAN_LIT("openai")), false, true);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(meter_feed(&m, span_of(chunk, sizeof(chunk)), &out), 0);
+	struct span tail =
+		SPAN_LIT("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}");
+	assert_int_equal(meter_feed(&m, tail, &out), 0);
+	assert_int_equal(meter_end(&m, &out, &u), 0);
+	assert_false(u.known);
+	assert_int_equal(out.n, 5 * sizeof(chunk) + tail.n);
+	meter_free(&m);
+	buf_free(&out);
+}
+
+static void
+output_that_cannot_be_held_is_an_error(void **state)
+{
+	struct meter m;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4);
+	meter_init(&m, dialect_find(SPAN_LIT("openai")), true, true);
+	assert_true(meter_feed(&m, SPAN_LIT("data: hello\n\n"), &out) < 0);
+	meter_free(&m);
+	buf_free(&out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usage_is_read_however_the_bytes_are_cut),
+		cmocka_unit_test(an_event_over_the_cap_passes_unread_and_is_counted),
+		cmocka_unit_test(a_body_over_the_cap_passes_and_its_usage_is_unknown),
+		cmocka_unit_test(output_that_cannot_be_held_is_an_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
