@@ -207,4 +207,20 @@ rig_spill(const char *path, struct span s)
 	close(fd);
 }
 
+/* For cmocka tests whose rig is called r. */
+#define assert_started()                                                                       \
+	do {                                                                                   \
+		if (!rig_start(&r))                                                            \
+			fail_msg("%s", buf_view(&r.why).p);                                    \
+	} while (0)
+
+#define assert_verifies(nrecords)                                                              \
+	do {                                                                                   \
+		struct verify_result v_ = rig_verify(&r);                                      \
+		if (!v_.ok)                                                                    \
+			fail_msg("record %" PRIu64 ": %s", v_.bad_seq, v_.why);                \
+		assert_int_equal(v_.records, nrecords);                                        \
+		assert_int_equal(v_.unsigned_records, 0);                                      \
+	} while (0)
+
 #endif

@@ -49,12 +49,6 @@ teardown(void **state)
 		}                                                                              \
 	} while (0)
 
-#define assert_started()                                                                       \
-	do {                                                                                   \
-		if (!rig_start(&r))                                                            \
-			fail_msg("%s", buf_view(&r.why).p);                                    \
-	} while (0)
-
 static void
 put_many(int n)
 {
