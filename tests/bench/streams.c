@@ -1,0 +1,276 @@
+/* How a stream reaches its reader: the time from the request to the first event,
+ * and the gaps between events, for several targets at the same time, so that
+ * whatever else the machine does meets all of them alike.
+ *
+ *   streams -n STREAMS -c AT_ONCE [-w WORDS] HOST:PORT TOKEN [HOST:PORT TOKEN …]
+ *
+ * Each target gets AT_ONCE connections, one stream each, a new connection a
+ * stream, until it has had STREAMS. An event is a "data:" line; what arrives in
+ * one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
+ *
+ *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
+ *
+ * Exit 0, 1 where a stream did not come whole, 2 usage. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TARGETS_MAX = 8, CONNS_MAX = 1024, STALL_MS = 30000 };
+
+struct samples {
+	uint32_t *v;
+	size_t n, size;
+};
+
+struct target {
+	const char *name;
+	struct addrinfo *address;
+	char *request;
+	size_t request_bytes;
+	long begun, whole, broken;
+	struct samples first, gap;
+};
+
+struct conn {
+	struct target *t;
+	int fd;
+	uint64_t sent_us, last_us;
+	char tail[16]; /* what of a mark the last read ended with */
+	size_t ntail;
+	long events;
+	bool done; /* [DONE] was seen */
+};
+
+static long streams = 20, words = 32;
+
+static uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void
+add(struct samples *s, uint64_t v)
+{
+	if (s->n == s->size) {
+		s->size = s->size ? 2 * s->size : 1024;
+		s->v = realloc(s->v, s->size * sizeof(*s->v));
+		if (!s->v)
+			abort();
+	}
+	s->v[s->n++] = (uint32_t)v;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint32_t
+quantile(struct samples *s, unsigned percent)
+{
+	if (!s->n)
+		return 0;
+	qsort(s->v, s->n, sizeof(*s->v), by_value);
+	return s->v[(s->n - 1) * percent / 100];
+}
+
+/* ---- a target ---- */
+
+static void
+target_init(struct target *t, const char *address, const char *token)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	char host[256], *body, *auth;
+	const char *colon = strrchr(address, ':');
+
+	if (!colon || (size_t)(colon - address) >= sizeof(host)) {
+		fprintf(stderr, "streams: %s: not HOST:PORT\n", address);
+		exit(2);
+	}
+	memcpy(host, address, (size_t)(colon - address));
+	host[colon - address] = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &t->address)) {
+		fprintf(stderr, "streams: %s: cannot be resolved\n", address);
+		exit(2);
+	}
+	t->name = address;
+	char *say = malloc((size_t)words * 5 + 1);
+	if (!say)
+		abort();
+	say[0] = '\0';
+	for (long i = 0; i < words; i++)
+		strcat(say, "word ");
+	say[words * 5 - 1] = '\0';
+	int n = asprintf(&body,
+		"{\"model\":\"say:%s\",\"stream\":true,\"messages\":[{\"role\":\"user\","
+		"\"content\":\"Tell me a short story about the harbour.\"}]}",
+		say);
+	int k = strcmp(token, "-") ? asprintf(&auth, "authorization: Bearer %s\r\n", token)
+				   : asprintf(&auth, "%s", "");
+	if (n < 0 || k < 0)
+		abort();
+	int all = asprintf(&t->request,
+		"POST /v1/chat/completions HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n"
+		"content-type: application/json\r\n%scontent-length: %d\r\n\r\n%s",
+		address, auth, n, body);
+	if (all < 0)
+		abort();
+	t->request_bytes = (size_t)all;
+	free(say);
+	free(body);
+	free(auth);
+}
+
+/* ---- a stream ---- */
+
+static void
+begin(struct conn *c)
+{
+	struct target *t = c->t;
+	int one = 1;
+
+	c->fd = -1;
+	if (t->begun == streams)
+		return;
+	t->begun++;
+	c->events = 0;
+	c->ntail = 0;
+	c->done = false;
+	c->fd = socket(t->address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || connect(c->fd, t->address->ai_addr, t->address->ai_addrlen)) {
+		fprintf(stderr, "streams: %s: %s\n", t->name, strerror(errno));
+		exit(2);
+	}
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->sent_us = now_us();
+	if (write(c->fd, t->request, t->request_bytes) != (ssize_t)t->request_bytes) {
+		fprintf(stderr, "streams: %s: the request was not taken\n", t->name);
+		exit(2);
+	}
+}
+
+static void
+finish(struct conn *c)
+{
+	close(c->fd);
+	c->fd = -1;
+	if (c->done && c->events > words)
+		c->t->whole++;
+	else
+		c->t->broken++;
+	begin(c);
+}
+
+static void
+take(struct conn *c)
+{
+	static const char mark[] = "data:", last[] = "[DONE]";
+	char b[16384];
+
+	memcpy(b, c->tail, c->ntail);
+	ssize_t n = read(c->fd, b + c->ntail, sizeof(b) - c->ntail);
+	uint64_t now = now_us();
+	if (n <= 0) {
+		finish(c);
+		return;
+	}
+	size_t have = c->ntail + (size_t)n, at = 0;
+	for (char *p; (p = memmem(b + at, have - at, mark, sizeof(mark) - 1));) {
+		at = (size_t)(p - b) + sizeof(mark) - 1;
+		if (c->events++)
+			add(&c->t->gap, now - c->last_us);
+		else
+			add(&c->t->first, now - c->sent_us);
+		c->last_us = now;
+	}
+	if (memmem(b, have, last, sizeof(last) - 1))
+		c->done = true;
+	/* no mark twice, none missed */
+	size_t keep = have - at < sizeof(last) - 2 ? have - at : sizeof(last) - 2;
+	memcpy(c->tail, b + have - keep, keep);
+	c->ntail = keep;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct target target[TARGETS_MAX];
+	static struct conn conn[CONNS_MAX];
+	static struct pollfd fds[CONNS_MAX];
+	long at_once = 1;
+	int opt, code = 0;
+	size_t n = 0, ntargets;
+
+	while ((opt = getopt(argc, argv, "n:c:w:")) != -1) {
+		long v = optarg ? strtol(optarg, NULL, 10) : 0;
+		if (v < 1)
+			return 2;
+		switch (opt) {
+		case 'n': streams = v; break;
+		case 'c': at_once = v; break;
+		case 'w': words = v; break;
+		default: return 2;
+		}
+	}
+	ntargets = (size_t)(argc - optind) / 2;
+	if (!ntargets || (argc - optind) % 2 || ntargets > TARGETS_MAX ||
+		(size_t)at_once * ntargets > CONNS_MAX) {
+		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] HOST:PORT TOKEN "
+				"[HOST:PORT TOKEN …]\n");
+		return 2;
+	}
+	for (size_t i = 0; i < ntargets; i++)
+		target_init(
+			&target[i], argv[optind + 2 * (int)i], argv[optind + 2 * (int)i + 1]);
+	for (size_t i = 0; i < (size_t)at_once * ntargets; i++) {
+		conn[n].t = &target[i % ntargets];
+		begin(&conn[n++]);
+	}
+	for (;;) {
+		bool open = false;
+		for (size_t i = 0; i < n; i++) {
+			fds[i] = (struct pollfd){ .fd = conn[i].fd, .events = POLLIN };
+			open |= conn[i].fd >= 0;
+		}
+		if (!open)
+			break;
+		if (poll(fds, n, STALL_MS) <= 0) {
+			fprintf(stderr, "streams: nothing came for 30 s\n");
+			return 1;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (conn[i].fd >= 0 && fds[i].revents)
+				take(&conn[i]);
+	}
+	for (size_t i = 0; i < ntargets; i++) {
+		struct target *t = &target[i];
+		printf("%s streams=%ld events=%zu first_p50_us=%u first_p99_us=%u "
+		       "gap_p50_us=%u "
+		       "gap_p99_us=%u\n",
+			t->name, t->whole, t->first.n + t->gap.n, quantile(&t->first, 50),
+			quantile(&t->first, 99), quantile(&t->gap, 50), quantile(&t->gap, 99));
+		if (t->broken) {
+			fprintf(stderr, "streams: %s: %ld streams did not come whole\n",
+				t->name, t->broken);
+			code = 1;
+		}
+	}
+	return code;
+}
