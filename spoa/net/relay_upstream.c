@@ -161,10 +161,10 @@ put_head(struct upstream *u, const struct edge *c)
 	switch (plan->body_mode) {
 	case BODY_SWAP: buf_printf(&u->out, "content-length: %zu\r\n", plan->body.n); break;
 	case BODY_COPY:
-		if (c->declared < 0)
-			buf_str(&u->out, "transfer-encoding: chunked\r\n");
-		else
+		if (c->declared >= 0)
 			buf_printf(&u->out, "content-length: %lld\r\n", (long long)c->declared);
+		else if (c->body.framing == HTTP_CHUNKED)
+			buf_str(&u->out, "transfer-encoding: chunked\r\n");
 		break;
 	default:
 		if (c->declared >= 0)
