@@ -311,6 +311,32 @@ is_zone_name(struct span name)
 	return true;
 }
 
+/* Names that newer Debians keep in tzdata-legacy. */
+static const char *
+current_name(struct span name)
+{
+	/* clang-format off */
+	static const char *const renamed[][2] = {
+		{ "US/Alaska",         "America/Anchorage" },
+		{ "US/Aleutian",       "America/Adak" },
+		{ "US/Arizona",        "America/Phoenix" },
+		{ "US/Central",        "America/Chicago" },
+		{ "US/East-Indiana",   "America/Indiana/Indianapolis" },
+		{ "US/Eastern",        "America/New_York" },
+		{ "US/Hawaii",         "Pacific/Honolulu" },
+		{ "US/Indiana-Starke", "America/Indiana/Knox" },
+		{ "US/Michigan",       "America/Detroit" },
+		{ "US/Mountain",       "America/Denver" },
+		{ "US/Pacific",        "America/Los_Angeles" },
+		{ "US/Samoa",          "Pacific/Pago_Pago" },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (span_is(name, renamed[i][0]))
+			return renamed[i][1];
+	return NULL;
+}
+
 const struct cel_zone *
 cel_zone_load(struct arena *a, struct span name, const char **why)
 {
@@ -327,6 +353,8 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 	       "tzdata)";
 	if (!is_zone_name(name))
 		return NULL;
+	if (current_name(name))
+		name = span_str(current_name(name));
 	struct span path = arena_printf(a, "/usr/share/zoneinfo/%.*s", SPAN_ARG(name));
 	return path.p ? read_file(a, path.p) : NULL;
 }
