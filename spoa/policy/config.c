@@ -70,7 +70,7 @@ const struct config_option config_options[] = {
   "bearer token for all but /metrics, /healthz, /readyz" },
 { "redis.url",            OPT_REDIS,    AT(redis_url),            NULL,     0,       0,         0,
   "unix:/path[?db=N] or redis://[:password@]HOST[:PORT][/DB]; without it limits count in this process only" },
-{ "redis.deadline",       OPT_DURATION, AT(redis_deadline_us),    "50ms",   MS,      10 * S,    0,
+{ "redis.deadline",       OPT_DURATION, AT(redis_deadline_us),    "200ms",  MS,      10 * S,    0,
   "an answer later than this is a failure: on_failure.quota applies" },
 { "audit.journal",        OPT_PATH,     AT(journal),              NULL,     0,       0,         0,
   "folder of the journal's segments" },

@@ -78,7 +78,7 @@ defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->relay_pool, 64);
 	assert_false(c->has_admin || c->has_admin_tcp);
 	assert_null(c->redis_url);
-	assert_int_equal(c->redis_deadline_us, 50000);
+	assert_int_equal(c->redis_deadline_us, 200000);
 	assert_null(c->journal);
 	assert_int_equal(c->journal_segment_bytes, 64 << 20);
 	assert_false(c->audit_stream);
