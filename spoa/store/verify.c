@@ -44,15 +44,15 @@ struct verifier {
 	struct chain_sha *sha;
 	struct chain at;	/* the last record seen, pending or committed */
 	struct verify_result r; /* committed so far */
-	struct pending *pend;
-	size_t npend;
+	struct pending *pend;	/* both grow by doubling, to CHAIN_COMMIT_RECORDS and BATCH */
+	size_t npend, room;
 	bool any;    /* a line was fed */
 	bool began;  /* a record was seen, or verifier_continue */
 	bool broken; /* a link inside pend is */
 	bool failed;
 	uint64_t missing; /* after "missing": its record may yet come, then it was swapped */
 	struct sig_job *jobs;
-	size_t njobs;
+	size_t njobs, jobs_room;
 };
 
 struct verifier *
@@ -64,11 +64,9 @@ verifier_new(const struct verify_options *o)
 		return NULL;
 	v->o = *o;
 	v->sha = chain_sha_new();
-	v->pend = calloc(CHAIN_COMMIT_RECORDS, sizeof(*v->pend));
-	v->jobs = calloc(BATCH, sizeof(*v->jobs));
 	if (o->node)
 		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
-	if (!v->sha || !v->pend || !v->jobs)
+	if (!v->sha)
 		verifier_free(&v);
 	return v;
 }
@@ -295,6 +293,24 @@ look_for_missing(struct verifier *v, struct span line)
 
 /* ---- lines ---- */
 
+/* Room for one more element behind n. False: out of memory, which is no verdict on
+ * the chain and must not look like one that is good. */
+static bool
+grow(struct verifier *v, void **array, size_t *room, size_t n, size_t size)
+{
+	if (n < *room)
+		return true;
+	size_t more = *room ? 2 * *room : 32;
+	void *p = realloc(*array, more * size);
+	if (!p) {
+		fail(v, v->at.seq + 1, "unknown: out of memory");
+		return false;
+	}
+	*array = p;
+	*room = more;
+	return true;
+}
+
 static void
 take_node(struct verifier *v, struct span node)
 {
@@ -361,6 +377,8 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 			CHAIN_COMMIT_RECORDS);
 		return;
 	}
+	if (!grow(v, (void **)&v->pend, &v->room, v->npend, sizeof(*v->pend)))
+		return;
 	struct pending *p = &v->pend[v->npend++];
 	p->seq = l->seq;
 	p->boot = l->boot;
@@ -419,6 +437,8 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 static void
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
+	if (!grow(v, (void **)&v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
+		return;
 	struct sig_job *j = &v->jobs[v->njobs++];
 	const struct pending *last = &v->pend[v->npend - 1];
 
