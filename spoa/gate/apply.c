@@ -73,11 +73,12 @@ struct edits {
 	size_t n, size;
 };
 
+/* Room for n more; NULL: out of memory. */
 static struct splice *
-edit_new(struct edits *e)
+edits_room(struct edits *e, size_t n)
 {
-	if (e->n == e->size) {
-		size_t size = e->size ? 2 * e->size : 16;
+	if (e->size - e->n < n) {
+		size_t size = 2 * e->size + n + 16;
 		void *v = realloc(e->v, size * sizeof(*e->v));
 		if (!v)
 			return NULL;
@@ -87,39 +88,50 @@ edit_new(struct edits *e)
 	return &e->v[e->n];
 }
 
+/* All edits of one segment at once: an escaped text is walked once, however many
+ * findings it has, and a number's are one. */
 static int
 edit_segment(struct request *r, struct edits *e, const struct segment *s, struct span raw,
-	size_t from, size_t to, struct span with)
+	const struct text_edit *texts, size_t n)
 {
-	struct splice *sp = edit_new(e);
+	struct splice *sp = edits_room(e, n);
+	size_t made;
 
 	if (!sp)
 		return ERR_NOMEM;
-	int err = segment_splice(s, raw, from, to, with, &r->arena, sp);
+	int err = segment_splices(s, raw, texts, n, &r->arena, sp, &made);
 	if (err == 0)
-		e->n++;
+		e->n += made;
 	return err;
 }
 
+/* The findings of one segment stand together in r->hits, in order. */
 static int
 edit_hits(struct request *r, struct edits *body, struct edits *target, struct span target_raw)
 {
-	for (size_t i = 0; i < r->nhits; i++) {
+	struct text_edit *texts = arena_array(&r->arena, r->nhits, sizeof(*texts));
+	size_t n = 0;
+	int err = texts ? 0 : ERR_NOMEM;
+
+	for (size_t i = 0; err == 0 && i < r->nhits; i++) {
 		const struct hit *h = &r->hits[i];
-		if (!entity_in(&r->verdict.redact, h->f.entity))
-			continue;
-		if (h->segment->reserved)
-			return ERR_BAD_STATE;
-		struct span with = placeholder_get(r->placeholders,
-			span_str(detect_entity_name(r->snap->rules, h->f.entity)),
-			span_cut(h->segment->text, h->f.start, h->f.end),
-			detect_entity_folds(r->snap->rules, h->f.entity));
-		int err = edit_segment(r, h->in_target ? target : body, h->segment,
-			h->in_target ? target_raw : r->raw, h->f.start, h->f.end, with);
-		if (err)
-			return err;
+		if (entity_in(&r->verdict.redact, h->f.entity)) {
+			if (h->segment->reserved)
+				return ERR_BAD_STATE;
+			texts[n].from = h->f.start;
+			texts[n].to = h->f.end;
+			texts[n++].with = placeholder_get(r->placeholders,
+				span_str(detect_entity_name(r->snap->rules, h->f.entity)),
+				span_cut(h->segment->text, h->f.start, h->f.end),
+				detect_entity_folds(r->snap->rules, h->f.entity));
+		}
+		if (n && (i + 1 == r->nhits || r->hits[i + 1].segment != h->segment)) {
+			err = edit_segment(r, h->in_target ? target : body, h->segment,
+				h->in_target ? target_raw : r->raw, texts, n);
+			n = 0;
+		}
 	}
-	return 0;
+	return err;
 }
 
 /* on_failure.classifier: redact. The whole segment goes. */
@@ -134,24 +146,36 @@ edit_failed(struct request *r, struct edits *body, struct edits *target, struct 
 		struct span with = placeholder_get(
 			r->placeholders, SPAN_LIT("UNCLASSIFIED"), s->text, false);
 		int err = edit_segment(r, in_target ? target : body, s,
-			in_target ? target_raw : r->raw, 0, s->text.n, with);
+			in_target ? target_raw : r->raw,
+			&(struct text_edit){ 0, s->text.n, with }, 1);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-/* Hits of a failed segment are covered by its own edit. */
+/* The order in which segments were classified: the target's, then the body's. */
+static bool
+segment_before(const struct request *r, const struct segment *a, const struct segment *b)
+{
+	bool a_target = a >= r->target && a < r->target + r->ntarget;
+	bool b_target = b >= r->target && b < r->target + r->ntarget;
+
+	return a_target != b_target ? a_target : a < b;
+}
+
+/* Hits of a failed segment are covered by its own edit. Both lists are in the
+ * order of classification. */
 static void
 drop_hits_of_failed(struct request *r)
 {
-	size_t kept = 0;
+	size_t kept = 0, k = 0;
 
 	for (size_t i = 0; i < r->nhits; i++) {
-		bool failed = false;
-		for (size_t k = 0; k < r->nfailed && !failed; k++)
-			failed = r->failed[k] == r->hits[i].segment;
-		if (!failed)
+		const struct segment *s = r->hits[i].segment;
+		while (k < r->nfailed && segment_before(r, r->failed[k], s))
+			k++;
+		if (k == r->nfailed || r->failed[k] != s)
 			r->hits[kept++] = r->hits[i];
 	}
 	r->nhits = kept;
@@ -176,7 +200,7 @@ request_rewrite(struct request *r)
 	if (err == 0 && failed)
 		err = edit_failed(r, &body, &target, target_raw);
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
-		struct splice *sp = edit_new(&body);
+		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->body, r->raw, &r->arena, sp) : ERR_NOMEM;
 		if (asked > 0) {
 			body.n++;
