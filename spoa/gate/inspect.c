@@ -47,6 +47,16 @@ empty_is_fine(const struct request *r)
 	return !ct || ct->value.n == 0;
 }
 
+/* What reading the body took counts as held: a small compressed body, or one of a
+ * million keys, may need far more than its own size. */
+static enum step_result
+hold_read(struct request *r)
+{
+	if (!r->gate || request_hold(r, r->decoded.size + r->arena.used_bytes))
+		return STEP_NEXT;
+	return request_overheld(r);
+}
+
 enum step_result
 step_read(struct request *r)
 {
@@ -71,7 +81,7 @@ step_read(struct request *r)
 		r->have_body = true;
 		if (r->body.nmedia)
 			r->unreadable = true;
-		return STEP_NEXT;
+		return hold_read(r);
 	}
 	if (err == ERR_NOMEM || why.status == 0)
 		return request_overload(r);

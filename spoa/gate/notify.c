@@ -206,11 +206,8 @@ arrive(struct request *r, const struct spop_message *m)
 		return request_deny(r, 400, "ambiguous_length", "",
 			SPAN_LIT("the length of the body is ambiguous"));
 	/* The frame is held until the ACK. */
-	if (!request_hold(r, sizeof(*r) + r->body_raw.n)) {
-		request_deny(r, 503, "overloaded", "", SPAN_LIT("too much is held already"));
-		r->decision.retry_after_s = 1;
-		return STEP_DECIDED;
-	}
+	if (!request_hold(r, sizeof(*r) + r->body_raw.n))
+		return request_overheld(r);
 	return STEP_NEXT;
 }
 

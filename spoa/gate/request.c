@@ -82,6 +82,15 @@ request_overload(struct request *r)
 	return STEP_DECIDED;
 }
 
+enum step_result
+request_overheld(struct request *r)
+{
+	request_deny(r, 503, "overloaded", "",
+		SPAN_LIT("the gateway holds as many bytes of bodies as it may"));
+	r->decision.retry_after_s = 1;
+	return STEP_DECIDED;
+}
+
 const struct on_failure *
 request_on_failure(const struct request *r)
 {

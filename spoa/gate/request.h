@@ -147,6 +147,8 @@ enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
 /* Out of memory or over the arena's cap: a 503. */
 enum step_result request_overload(struct request *r);
+/* Over a cap of held bytes: a 503 too. */
+enum step_result request_overheld(struct request *r);
 const struct on_failure *request_on_failure(const struct request *r);
 /* Sets path and query, copied as one run of bytes, as the offsets of target
  * segments count. */

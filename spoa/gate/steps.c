@@ -8,6 +8,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "gate/gate_private.h"
 
 /* clang-format off */
 const struct step steps[] = {
@@ -165,5 +166,7 @@ step_identity(struct request *r)
 	if (err < 0)
 		return request_overload(r);
 	r->identified = true;
+	if (r->gate && !request_hold_identity(r))
+		return request_overheld(r);
 	return STEP_NEXT;
 }
