@@ -10,8 +10,8 @@
 #include "gate/meter.h"
 #include "net/relay.h"
 
-#define READ_MIN_BYTES 8192  /* the first read of a message */
-#define READ_MAX_BYTES 65536 /* further ones */
+#define READ_MIN_BYTES 8192  /* a read */
+#define READ_MAX_BYTES 65536 /* one behind a read that was filled */
 
 /*    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → FINISH → FLUSH → HEAD
  *                  └→ DEFER → VERDICT ─(permit)─┘   ↑         │
@@ -42,6 +42,7 @@ struct edge {
 	uint64_t timer_us;  /* when the timer fires, not after the true deadline */
 	uint64_t active_us; /* the edge's last byte, either way */
 	bool hup_watched;   /* reading is paused: only its closing is watched */
+	bool filled;	    /* the last read took all there was room for */
 
 	struct buf in; /* unread bytes of the request */
 	struct http_scan scan;
@@ -71,6 +72,7 @@ struct edge {
 	uint64_t answer_sent; /* bytes of this response written */
 	bool answer_begun;    /* the response's head stands in out or was written */
 	bool answer_streams;  /* it is an event stream */
+	char answer_last;     /* the last payload byte */
 	bool terminator;      /* the last chunk is to be appended */
 	bool cut;	      /* closes when out is written: the response is not whole */
 	enum http_framing answer_framing;
@@ -102,6 +104,7 @@ struct upstream {
 	struct buf in;
 	bool heard; /* a byte of an answer arrived */
 	bool head_done, to_head, close;
+	bool filled;	  /* the last read took all there was room for */
 	unsigned interim; /* 1xx heads skipped */
 	struct http_scan scan;
 	struct http_body body;

@@ -243,6 +243,7 @@ finished(struct edge *c)
 		return;
 	}
 	c->scan = (struct http_scan){ 0, 0 };
+	c->filled = false;
 	c->answer_sent = 0;
 	c->answer_begun = c->answer_streams = c->terminator = c->retried = false;
 	c->state = EDGE_HEAD;
@@ -331,8 +332,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 		return;
 	}
 	if (!to) {
-		room = c->in.n >= READ_MIN_BYTES / 2 || c->state >= EDGE_DEFER ? READ_MAX_BYTES
-									       : READ_MIN_BYTES;
+		room = c->filled ? READ_MAX_BYTES : READ_MIN_BYTES;
 		to = buf_reserve(&c->in, room);
 	}
 	ssize_t n = to ? recv(c->fd, to, room, 0) : -1;
@@ -343,6 +343,7 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 		return;
 	}
 	c->active_us = clock_mono_us();
+	c->filled = (size_t)n == room;
 	if (direct) {
 		request_took(c, (size_t)n);
 	} else {

@@ -83,6 +83,7 @@ begin(struct upstream *u, const struct http_message *m)
 	}
 	http_body_init(&u->body, m->framing, m->length);
 	c->answer_begun = true;
+	c->answer_last = '\n';
 	if (put_head(c, u, m))
 		protocol_error(c, "the response could not be written");
 }
@@ -155,6 +156,8 @@ put_payload(struct edge *c, struct span payload)
 	c->result.response_bytes += payload.n;
 	c->result.output_begun =
 		c->result.output_begun || (payload.n && c->result.status / 100 == 2);
+	if (payload.n)
+		c->answer_last = payload.p[payload.n - 1];
 	if (c->meters)
 		return meter_feed(&c->meter, payload, &c->out);
 	buf_span(&c->out, payload);

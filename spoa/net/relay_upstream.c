@@ -50,7 +50,7 @@ reset(struct upstream *u)
 	u->out_sent = u->swap_sent = 0;
 	u->swap = (struct span){ NULL, 0 };
 	u->out_dropped = u->request_whole = u->began = u->write_failed = false;
-	u->heard = u->head_done = u->to_head = u->close = false;
+	u->heard = u->head_done = u->to_head = u->close = u->filled = false;
 	u->interim = 0;
 	u->scan = (struct http_scan){ 0, 0 };
 }
@@ -350,7 +350,7 @@ read_answer(struct upstream *u)
 		ev_io_stop(u->relay->loop, &u->readable);
 		return;
 	}
-	size_t room = u->head_done || u->in.n ? READ_MAX_BYTES : READ_MIN_BYTES;
+	size_t room = u->filled ? READ_MAX_BYTES : READ_MIN_BYTES;
 	char *to = buf_reserve(&u->in, room);
 	ssize_t n = to ? recv(u->fd, to, room, 0) : -1;
 	if (!to) {
@@ -359,6 +359,7 @@ read_answer(struct upstream *u)
 		buf_commit(&u->in, (size_t)n);
 		u->active_us = clock_mono_us();
 		u->heard = true;
+		u->filled = (size_t)n == room;
 		response_progress(u);
 	} else if (n == 0) {
 		broken(u, 0);

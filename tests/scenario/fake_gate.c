@@ -19,6 +19,7 @@ struct exchange {
 	void *arg;
 	struct exchange_denial denial;
 	struct buf seen; /* gate_body_bytes or gate_body */
+	struct buf own;	 /* for `scripted` */
 	bool seen_last;
 	size_t held;
 	int refused; /* gate_refuse's status */
@@ -37,8 +38,9 @@ struct gate {
 	bool deny;
 	size_t hold_cap;
 	struct exchange_plan plan;
-	struct span fields;		   /* gate_response_fields */
-	void (*before_claimed)(void *arg); /* NULL: nothing */
+	struct span fields;		      /* gate_response_fields */
+	void (*scripted)(struct exchange *x); /* sets its own plan; NULL: g->plan holds */
+	void (*before_claimed)(void *arg);    /* NULL: nothing */
 	void *before_arg;
 	struct http_field head[8];
 	/* what happened */
@@ -73,6 +75,7 @@ fake_free(struct gate *g)
 		g->exchanges = x->next;
 		ev_timer_stop(g->loop, &x->later);
 		buf_free(&x->seen);
+		buf_free(&x->own);
 		free(x);
 	}
 }
@@ -113,9 +116,12 @@ fake_claim(struct gate *g, struct gate_claim *c)
 	x->plan.content_length = c->content_length;
 	x->claim = c;
 	buf_init(&x->seen, 0);
+	buf_init(&x->own, 0);
 	x->next = g->exchanges;
 	g->exchanges = x;
 	g->claims++;
+	if (g->scripted)
+		g->scripted(x);
 	later(x, fake_claimed, g->claim_s);
 }
 

@@ -286,28 +286,42 @@ static void
 a_stream_that_breaks_says_so(void **state)
 {
 	struct stage *s = *state;
+	static const struct {
+		const char *events, *error;
+	} table[] = {
+		{ "data: x\n\n", "\r\n\ndata: {\"error\"" },
+		{ "data: x\n", "\r\n\ndata: {\"error\"" },
+		{ "data: {\"x", "\r\n\n\ndata: {\"error\"" },
+	};
 
 	stage_start(s);
-	struct peer edge = edge_connect(s);
-	say(s, &edge, POST("content-length: 1\r\n") "x");
-	struct peer up = egress_accept(s);
-	until(s, heard(&up, "\r\n\r\nx"));
-	say(s, &up,
-		DOWN_HEAD
-		"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-		"9\r\ndata: x\n\n\r\n");
-	until(s, heard(&edge, "data: x\n\n\r\n"));
-	peer_close(&up);
-	until(s, closed(&edge));
-	assert_true(heard(&edge, "\"error\""));
-	assert_true(heard(&edge, "provider_aborted"));
-	assert_false(heard(&edge, "\r\n0\r\n\r\n"));
-	assert_false(heard(&edge, "[DONE]"));
-	settled(s);
-	assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
-	assert_true(exchange(s)->result.output_begun);
-	assert_false(exchange(s)->result.usage.known);
-	peer_close(&edge);
+	for (int i = 0; i < 3; i++) {
+		char chunk[64];
+		struct peer edge = edge_connect(s);
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		struct peer up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\nx"));
+		say(s, &up,
+			DOWN_HEAD "content-type: text/event-stream\r\n"
+				  "transfer-encoding: chunked\r\n\r\n");
+		snprintf(chunk, sizeof(chunk), "%zx\r\n%s\r\n", strlen(table[i].events),
+			table[i].events);
+		say(s, &up, chunk);
+		until(s, heard(&edge, table[i].events));
+		peer_close(&up);
+		until(s, closed(&edge));
+		/* An event of its own, whatever was cut off before it. */
+		if (!heard(&edge, table[i].error))
+			fail_msg("%d: \"%.*s\"", i, SPAN_ARG(buf_view(&edge.in)));
+		assert_true(heard(&edge, "provider_aborted"));
+		assert_false(heard(&edge, "\r\n0\r\n\r\n"));
+		assert_false(heard(&edge, "[DONE]"));
+		settled(s);
+		assert_int_equal(exchange(s)->result.end, END_PROVIDER_ABORT);
+		assert_true(exchange(s)->result.output_begun);
+		assert_false(exchange(s)->result.usage.known);
+		peer_close(&edge);
+	}
 }
 
 /* ---- cut anywhere ---- */
