@@ -16,6 +16,8 @@
 #include "policy/apikeys.h"
 #include "policy/read.h"
 
+enum { ROLES_MAX = 64 };
+
 struct key_args {
 	const char *file, *person, *team, *department, *tier, *agent, *roles, *ttl, *clearance;
 };
@@ -95,6 +97,19 @@ put_key(struct buf *b, const struct apikey *k)
 	buf_str(b, "}\n");
 }
 
+/* The daemon runs as another user: what may read the file now, may read it after. */
+static int
+keep_access(const char *file, int fd)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fchown(fd, st.st_uid, st.st_gid) < 0 && fchown(fd, (uid_t)-1, st.st_gid) < 0)
+		return -1;
+	return fchmod(fd, st.st_mode & 0777);
+}
+
 /* Written aside, synced, renamed: a reader sees the old file or the new one. */
 static int
 save(const char *file, const struct apikeys *keys, const struct apikey *extra)
@@ -113,7 +128,8 @@ save(const char *file, const struct apikeys *keys, const struct apikey *extra)
 		put_key(&b, extra);
 	snprintf(tmp, sizeof(tmp), "%s.new", file);
 	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0 || write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
+	if (fd < 0 || keep_access(file, fd) < 0 ||
+		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
 		rename(tmp, file) < 0)
 		code = cmd_fail(file, "%s", strerror(errno));
 	if (fd >= 0)
@@ -148,7 +164,7 @@ key_new(const struct key_args *args)
 		.agent = args->agent,
 		.created_ns = clock_wall_ns() };
 	char id[APIKEY_ID_LEN + 1], text[80];
-	const char *roles[64];
+	const char *roles[ROLES_MAX];
 	struct arena a;
 	uint64_t ttl_us = 0;
 
@@ -156,15 +172,25 @@ key_new(const struct key_args *args)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
 	if (args->ttl && duration_parse(span_str(args->ttl), &ttl_us) < 0)
 		return cmd_fail("key new", "--ttl %s: give a duration such as 90d", args->ttl);
-	if (args->clearance)
-		k.clearance = strtoll(args->clearance, NULL, 10);
+	if (args->clearance) {
+		char *end;
+		errno = 0;
+		k.clearance = strtoll(args->clearance, &end, 10);
+		if (errno || end == args->clearance || *end)
+			return cmd_fail("key new", "--clearance %s: give a whole number",
+				args->clearance);
+	}
 	if (ttl_us)
 		k.expires_ns = k.created_ns + (int64_t)ttl_us * 1000;
 	arena_init(&a, 0, false);
 	struct span rest = span_str(args->roles);
-	while (rest.n && k.nroles < 64)
+	while (rest.n && k.nroles < ROLES_MAX)
 		roles[k.nroles++] = arena_dup(&a, span_trim(span_next(&rest, ','), " ")).p;
 	k.roles = roles;
+	if (rest.n) {
+		arena_reset(&a);
+		return cmd_fail("key new", "--roles: more than %d", ROLES_MAX);
+	}
 	int locked = lock(args->file);
 	struct apikeys *keys = locked < 0 ? NULL : load(args->file, true);
 	int code = EXIT_CANNOT;
