@@ -29,7 +29,7 @@ const char *
 check_names(void)
 {
 #define X(name, fn) ", " name
-	return CHECK_TABLE(X) + 2;
+	return &(CHECK_TABLE(X))[2];
 #undef X
 }
 
