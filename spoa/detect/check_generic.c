@@ -189,6 +189,10 @@ looks_like_code(struct span s)
 		if (part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n))
 			return true;
 	}
+	/* default=2048 as an argument */
+	size_t equals = span_chr(s, '=');
+	if (equals + 1 < s.n && equals >= 3 && is_word(span_cut(s, 0, equals)))
+		return true;
 	/* env/cert.p12, packages/core */
 	rest = s;
 	size_t parts = 0, words = 0;

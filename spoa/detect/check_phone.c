@@ -138,6 +138,12 @@ is_year(const char *d)
 	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
 }
 
+static bool
+is_compact_date(const char *d)
+{
+	return is_year(d) && value(d + 4, 2) - 1 < 12 && value(d + 6, 2) - 1 < 31;
+}
+
 /* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
 static bool
 is_something_else(const struct number *r)
@@ -151,6 +157,8 @@ is_something_else(const struct number *r)
 		return true;
 	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
 		value(d, g[0]) <= 31 && value(d + g[0], g[1]) <= 31)
+		return true;
+	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
 		return true;
 	if (r->dots && r->groups == 2 && !r->parens)
 		return true;			      /* a decimal fraction */
@@ -197,7 +205,7 @@ check_phone(struct candidate *c)
 
 	if (n < 7 || n > 17 || repeats(&r) || inside_uuid(c))
 		return CHECK_NO;
-	if (!r.plus && !r.parens && (is_something_else(&r) || before_minutes(c)))
+	if (!r.plus && (is_something_else(&r) || before_minutes(c)))
 		return CHECK_NO;
 	if (r.plus)
 		return is_international(d, n) ? CHECK_VALID : weak(c, 0.4f);
@@ -214,12 +222,25 @@ check_phone(struct candidate *c)
 		d++;
 		n--;
 	}
-	if (n == 10 && is_nanp(d) && (grouped || r.parens))
+	if (n == 10 && is_nanp(d) && (grouped || (r.parens && r.groups == 2)))
 		return CHECK_VALID;
 	/* Nobody has the number 123-456-7890, but it is meant as one. */
 	if (n == 10 && grouped)
 		return weak(c, 0.5f);
-	if (n > 15)
+	if (n > 15 || (r.groups == 1 && n == 8 && is_compact_date(d)) ||
+		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
-	return weak(c, r.extension && r.groups > 1 ? 0.5f : 0.25f);
+	/* A trunk zero and several groups, as most of Europe and Asia write it. */
+	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3) {
+		c->score = 0.5f;
+		return CHECK_SHAPE;
+	}
+	if (r.extension && r.groups > 1)
+		return weak(c, 0.5f);
+	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
+	if (r.parens && n >= 9 &&
+		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
+			(r.group[0] == 1 && strchr("0178", r.digits[0]))))
+		return weak(c, 0.5f);
+	return weak(c, 0.25f);
 }

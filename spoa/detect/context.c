@@ -115,21 +115,33 @@ nearest(const struct words *w, struct span t, bool ahead)
 	return best;
 }
 
+/* What names a value stands before it more often than behind. */
 static size_t
 distance(const struct words *w, struct span left, struct span right, struct span key)
 {
-	size_t a = nearest(w, left, false), b = nearest(w, right, true),
-	       c = nearest(w, key, false);
+	size_t a = nearest(w, left, false), b = nearest(w, right, true);
 
-	/* What names the value stands before it more often than behind. */
+	/* A key names the value it belongs to, however long its name is. */
+	if (nearest(w, key, false) != SIZE_MAX)
+		return 0;
 	if (b != SIZE_MAX)
 		b *= 2;
-	/* A key names the value it belongs to, however long its name is. */
-	if (c != SIZE_MAX)
-		c = 0;
-	if (b < a)
-		a = b;
-	return c < a ? c : a;
+	return b < a ? b : a;
+}
+
+/* The part of `left` since the last comma, sentence or line. A word that speaks
+ * against a value must stand in the same clause: in "SSN 308-63-0237, +44 20…"
+ * the first names the first. */
+static struct span
+same_clause(struct span left)
+{
+	for (size_t i = left.n; i > 0; i--) {
+		char c = left.p[i - 1];
+		if (c == ',' || c == ';' || c == '\n' || c == '|' || c == '!' || c == '?' ||
+			(c == '.' && i < left.n && left.p[i] == ' '))
+			return span_cut(left, i, left.n);
+	}
+	return left;
 }
 
 float
@@ -148,7 +160,7 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
 	size_t good = distance(&e->context, left, right, before);
-	size_t bad = distance(&e->against, left, right, before);
+	size_t bad = distance(&e->against, same_clause(left), SPAN_LIT(""), before);
 	if (good != SIZE_MAX && good <= bad)
 		score += e->boost;
 	else if (bad != SIZE_MAX)

@@ -122,7 +122,9 @@ static const struct {
 	{ "context reaches 64 bytes",
 		"phone ......................................................... 2125550143",
 		"", "PHONE_NUMBER 2125550143|" },
-	{ "the nearer of two contexts counts", "phone below, order 2125550143", "", "" },
+	{ "the nearer of two contexts counts", "by phone your order 2125550143", "", "" },
+	{ "what speaks against a value stands in its clause", "order 17, 212-555-0143", "",
+		"PHONE_NUMBER 212-555-0143|" },
 	{ "validated wins over longer", "password=4716379142021968", "",
 		"CREDIT_CARD 4716379142021968|" },
 	{ "what a secret does not share with the winner stays hidden",
@@ -347,7 +349,8 @@ static void
 a_match_limit_is_an_error_never_a_miss(void **state)
 {
 	static const char rule[] = HEAD
-		"patterns:\n  - {regex: '(?:a|aa)+(?:a|aa)+[bc]', score: 0.9, start: anywhere}\n"
+		"patterns:\n  - {regex: '(?:a|aa)+(?:a|aa)+[bc]', score: 0.9, start: "
+		"anywhere}\n"
 		"  - {regex: 'FLCN-[0-9]{4}', score: 0.9, start: {literals: [FLCN-]}}\n" TAIL;
 	struct buf errors;
 	struct arena a;
