@@ -1,6 +1,8 @@
 /* The audit thread: group commit. Separate from the workers because one thread
- * must own the order, and because a sync blocks. There is no timer: what queues
- * during one sync is the next commit, so a slow disk makes large commits. */
+ * must own the order, and because a sync blocks. What queues during one sync is
+ * the next commit, so a slow disk makes large commits. Where commits follow each
+ * other at once, the next also waits for as long as the last sync took: under load
+ * that is fewer syncs and wake-ups a record, alone it is nothing. */
 #include "gate/audit.h"
 
 #include <errno.h>
@@ -26,6 +28,8 @@
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
 #define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
 #define RETRY_US       100000
+#define BUSY_RECORDS   4 /* a commit of so many: more are on their way */
+#define GATHER_MAX_US  500
 #define STOP_MIRROR_US 2000000
 #define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
 
@@ -51,7 +55,9 @@ struct audit {
 	struct queue waiting;
 	bool booted;
 	bool failing;
-	uint64_t refused, retry_us; /* while failing */
+	uint64_t refused, retry_us;  /* while failing */
+	size_t took;		     /* entries in the last commit, */
+	uint64_t sync_us, synced_us; /* how long its sync took and when it ended */
 	char since[CLOCK_RFC3339_LEN];
 	pthread_t thread;
 };
@@ -162,6 +168,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 		}
 		chain_record(&a->out, c, a->sha, now_ns, buf_view(&e->fields));
 		push(took, &e->mail);
+		a->took++;
 	}
 }
 
@@ -173,8 +180,11 @@ make_durable(struct audit *a, const struct chain *c)
 
 	if (!err && begin)
 		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
+	uint64_t began_us = clock_mono_us();
 	if (!err)
 		err = journal_append(&a->journal, buf_view(&a->out));
+	a->synced_us = clock_mono_us();
+	a->sync_us = a->synced_us - began_us;
 	return err;
 }
 
@@ -217,6 +227,7 @@ commit(struct audit *a, const char *last)
 	char resume[128];
 
 	buf_clear(&a->out);
+	a->took = 0;
 	if (!a->booted) {
 		c.boot++;
 		chain_record(&a->out, &c, a->sha, now_ns, buf_view(&a->boot));
@@ -270,6 +281,20 @@ wait_for_work(struct audit *a)
 		sem_wait(&a->wake);
 }
 
+/* Under load, lets entries gather. Whoever sends meanwhile does not wake anybody. */
+static void
+gather(const struct audit *a)
+{
+	struct timespec t = { .tv_nsec = 1000 * (long)(a->sync_us < GATHER_MAX_US
+								? a->sync_us
+								: GATHER_MAX_US) };
+
+	if (!a->waiting.first && a->took >= BUSY_RECORDS && !a->failing &&
+		!atomic_load(&a->stopping) &&
+		clock_mono_us() - a->synced_us < 2 * GATHER_MAX_US)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
 static void *
 run(void *arg)
 {
@@ -277,6 +302,7 @@ run(void *arg)
 
 	for (;;) {
 		wait_for_work(a);
+		gather(a);
 		/* Cleared before the drain: who sends after this wakes us again. */
 		atomic_exchange(&a->woken, false);
 		bool stop = atomic_load(&a->stopping);

@@ -27,6 +27,7 @@
 #define BATCH_RECORDS 512
 #define BATCH_BYTES   (1u << 20)
 #define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
+#define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
 #define CONFLICT_US   5000000
 #define COMMAND_US    500000
 
@@ -38,10 +39,10 @@ struct published {
 };
 
 struct mirror {
-	pthread_mutex_t lock; /* guards the four below */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	struct published pub;
-	bool stopping;
+	bool stopping, gathering;
 	uint64_t stop_us;
 
 	/* owner: the mirror's thread */
@@ -455,6 +456,23 @@ wait_for_work(struct mirror *m, bool more, struct published *pub)
 	return go;
 }
 
+/* After a batch: two round trips and three threads' wake-ups a commit would cost
+ * more than the commit. */
+static void
+gather(struct mirror *m)
+{
+	uint64_t until = clock_mono_us() + GATHER_US;
+	struct timespec at = { (time_t)(until / 1000000), (long)(until % 1000000) * 1000 };
+
+	pthread_mutex_lock(&m->lock);
+	m->gathering = true;
+	while (!m->stopping && m->pub.seq - m->seq < BATCH_RECORDS &&
+		pthread_cond_timedwait(&m->changed, &m->lock, &at) != ETIMEDOUT)
+		;
+	m->gathering = false;
+	pthread_mutex_unlock(&m->lock);
+}
+
 static void *
 run(void *arg)
 {
@@ -462,8 +480,11 @@ run(void *arg)
 	struct published pub;
 	bool more = false;
 
-	while (wait_for_work(m, more, &pub))
-		more = pub.name[0] && step(m, &pub);
+	while (wait_for_work(m, more, &pub)) {
+		more = pub.name[0] && step(m, &pub) && m->seq < pub.seq;
+		if (m->state == ST_FOLLOWING)
+			gather(m);
+	}
 	return NULL;
 }
 
@@ -474,7 +495,8 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq)
 	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
 	m->pub.bytes = bytes;
 	m->pub.seq = seq;
-	pthread_cond_signal(&m->changed);
+	if (!m->gathering || seq - m->seq >= BATCH_RECORDS)
+		pthread_cond_signal(&m->changed);
 	pthread_mutex_unlock(&m->lock);
 }
 
