@@ -71,6 +71,9 @@ audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why
 		return err;
 	for (size_t i = 0; i < list.n && !err; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
+		/* A daemon that starts removes a segment that nothing was written to. */
+		if (list.seg[i].bytes == 0 && access(path, F_OK) < 0)
+			continue;
 		err = read_named(path, i + 1 == list.n, to, why);
 	}
 	journal_list_free(&list);

@@ -167,8 +167,7 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 			.nkeys = a->nkeys,
 			.trimmed = true,
 			.live = true,
-			.node = node,
-			.from = a->from };
+			.node = node };
 		if (p) {
 			snprintf(p->node, sizeof(p->node), "%s", node);
 			p->n = 0;

@@ -27,6 +27,7 @@
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
 #define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
+#define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
 #define BUSY_RECORDS   4 /* a commit of so many: more are on their way */
 #define GATHER_MAX_US  500
@@ -43,6 +44,7 @@ struct audit {
 	struct mailbox in;
 	sem_t wake;
 	atomic_bool woken, ready, stopping;
+	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
 
 	/* owner: audit */
 	struct journal journal;
@@ -59,6 +61,7 @@ struct audit {
 	size_t took;		     /* entries in the last commit, */
 	uint64_t sync_us, synced_us; /* how long its sync took and when it ended */
 	char since[CLOCK_RFC3339_LEN];
+	char alarm[256]; /* a record that says the open segment was lost; "" */
 	pthread_t thread;
 };
 
@@ -146,7 +149,10 @@ audit_append(struct audit *a, struct audit_entry *e)
 bool
 audit_ready(const struct audit *a)
 {
-	return atomic_load_explicit(&a->ready, memory_order_relaxed);
+	uint64_t since = atomic_load_explicit(&a->syncing_us, memory_order_relaxed);
+
+	return atomic_load_explicit(&a->ready, memory_order_relaxed) &&
+	       (since == 0 || clock_mono_us() < since + STALL_US);
 }
 
 /* ---- a commit ---- */
@@ -176,6 +182,8 @@ static int
 make_durable(struct audit *a, const struct chain *c)
 {
 	bool begin;
+
+	atomic_store(&a->syncing_us, clock_mono_us());
 	int err = buf_failed(&a->out) ? ERR_NOMEM : journal_ready(&a->journal, &begin);
 
 	if (!err && begin)
@@ -185,6 +193,7 @@ make_durable(struct audit *a, const struct chain *c)
 		err = journal_append(&a->journal, buf_view(&a->out));
 	a->synced_us = clock_mono_us();
 	a->sync_us = a->synced_us - began_us;
+	atomic_store(&a->syncing_us, 0);
 	return err;
 }
 
@@ -214,6 +223,21 @@ note_success(struct audit *a)
 	atomic_store(&a->ready, true);
 }
 
+/* Bytes that another program removed cannot be brought back; the chain says that
+ * they were there, and goes on in a segment of its own. */
+static void
+look_after_segment(struct audit *a)
+{
+	const char *how = journal_lost(&a->journal);
+
+	if (!how)
+		return;
+	log_event(LOG_ERROR, "audit.segment_lost", LS("segment", a->journal.name),
+		LS("how", how));
+	snprintf(a->alarm, sizeof(a->alarm),
+		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\"", a->journal.name, how);
+}
+
 /* Writes, syncs and signs: what must go first, what is queued, `last` (a record's
  * fields, or NULL). Every entry it took is answered. */
 static int
@@ -228,6 +252,7 @@ commit(struct audit *a, const char *last)
 
 	buf_clear(&a->out);
 	a->took = 0;
+	look_after_segment(a);
 	if (!a->booted) {
 		c.boot++;
 		chain_record(&a->out, &c, a->sha, now_ns, buf_view(&a->boot));
@@ -238,6 +263,8 @@ commit(struct audit *a, const char *last)
 			a->refused);
 		chain_record(&a->out, &c, a->sha, now_ns, span_str(resume));
 	}
+	if (a->alarm[0])
+		chain_record(&a->out, &c, a->sha, now_ns, span_str(a->alarm));
 	take_entries(a, &c, now_ns, &took);
 	if (last)
 		chain_record(&a->out, &c, a->sha, now_ns, span_str(last));
@@ -250,6 +277,7 @@ commit(struct audit *a, const char *last)
 	} else {
 		a->chain = c;
 		a->booted = true;
+		a->alarm[0] = '\0';
 		note_success(a);
 		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
 		metric_inc(a->metrics, M_AUDIT_COMMITS);

@@ -124,6 +124,13 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 		buf_printf(why, "%s: %s", dir, strerror(errno));
 		return ERR_IO;
 	}
+	struct stat st;
+	if (fstat(j->dirfd, &st) < 0 || (st.st_mode & 02)) {
+		buf_printf(why, "%s: everybody may write to it (mode %04o)", dir,
+			(unsigned)st.st_mode & 07777u);
+		journal_close(j);
+		return ERR_AUTH;
+	}
 	/* The lock is on the directory itself: it holds segments only. */
 	if (flock(j->dirfd, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: another daemon writes to this journal", dir);
@@ -217,6 +224,25 @@ journal_ready(struct journal *j, bool *begin)
 	}
 	*begin = j->fd < 0 || j->good >= j->segment_bytes;
 	return 0;
+}
+
+const char *
+journal_lost(struct journal *j)
+{
+	struct stat st;
+	const char *how = NULL;
+
+	if (j->fd < 0 || j->suspect || fstat(j->fd, &st) < 0)
+		return NULL;
+	if (st.st_nlink == 0)
+		how = "removed";
+	else if ((uint64_t)st.st_size != j->good)
+		how = "changed";
+	if (how) {
+		close(j->fd);
+		j->fd = -1;
+	}
+	return how;
 }
 
 static int

@@ -59,6 +59,10 @@ int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
  * to what was durable and compares its end with memory: only then is it left
  * behind. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
+/* Another program removed the open segment or changed its size ("removed",
+ * "changed"; NULL: neither): it is given up, journal_begin comes next. What it
+ * held is `audit verify`'s to name. */
+const char *journal_lost(struct journal *j);
 /* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO. */
 int journal_append(struct journal *j, struct span commit);
 

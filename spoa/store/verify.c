@@ -64,8 +64,13 @@ verifier_new(const struct verify_options *o)
 		return NULL;
 	v->o = *o;
 	v->sha = chain_sha_new();
-	if (o->node)
+	if (o->node) {
 		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
+		/* A stream's name is whatever somebody wrote: no terminal shall obey it. */
+		for (char *c = v->at.node; *c; c++)
+			if (!chain_node_valid(span_of(c, 1)))
+				*c = '?';
+	}
 	if (!v->sha)
 		verifier_free(&v);
 	return v;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -304,6 +305,95 @@ a_segment_that_lost_its_end_is_never_followed(void **state)
 	buf_free(&b);
 }
 
+/* A log rotator, a person: the chain says so and goes on; verification names what
+ * is gone. */
+static void
+a_segment_that_another_program_touches_is_given_up(void **state)
+{
+	static const struct {
+		const char *name, *cmd, *how;
+		bool verifies, starts;
+	} rows[] = {
+		{ "removed", "rm '%s'", "removed", false, true /* as if archived */ },
+		{ "cut to nothing", "truncate -s 0 '%s'", "changed", false, false },
+		{ "appended to", "echo >> '%s'", "changed", false, false },
+		{ "replaced by an equal file",
+			"cp '%s' /tmp/tollgate-audit-copy && mv /tmp/tollgate-audit-copy '%s'",
+			"removed", true, true },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char cmd[1400], how[64];
+		rig_free(&r);
+		rig_init(&r);
+		assert_started();
+		assert_int_equal(rig_put(&r, "before"), 0);
+		const char *seg = rig_segment(&r, 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(cmd, sizeof(cmd), rows[i].cmd, seg, seg);
+#pragma GCC diagnostic pop
+		assert_int_equal(system(cmd), 0);
+		assert_int_equal(rig_put(&r, "after"), 0);
+		assert_true(audit_ready(r.audit));
+		snprintf(how, sizeof(how), "\"type\":\"alarm\",\"segment\":\"gw-1-00000001-");
+		assert_true(rig_holds(&r, how));
+		snprintf(how, sizeof(how), "\"how\":\"%s\"", rows[i].how);
+		assert_true(rig_holds(&r, how));
+		assert_true(rig_holds(&r, "\"id\":\"after\""));
+		audit_stop(&r.audit);
+		if (rig_verify(&r).ok != rows[i].verifies)
+			fail_msg("%s", rows[i].name);
+		if (rig_start(&r) != rows[i].starts)
+			fail_msg("%s: %s", rows[i].name, buf_view(&r.why).p);
+	}
+}
+
+static int
+hanging_sync(int fd)
+{
+	usleep(1800000);
+	return fdatasync(fd);
+}
+
+static void *
+put_in_background(void *arg)
+{
+	*(int *)arg = rig_put(&r, "slow");
+	return NULL;
+}
+
+static void
+a_disk_that_hangs_is_not_ready(void **state)
+{
+	pthread_t t;
+	int err = -1;
+
+	(void)state;
+	assert_started();
+	journal_io.fdatasync = hanging_sync;
+	assert_int_equal(pthread_create(&t, NULL, put_in_background, &err), 0);
+	usleep(300000);
+	assert_true(audit_ready(r.audit));
+	usleep(1000000);
+	assert_false(audit_ready(r.audit));
+	pthread_join(t, NULL);
+	assert_int_equal(err, 0);
+	assert_true(wait_ready());
+}
+
+static void
+a_directory_open_to_everybody_is_refused(void **state)
+{
+	(void)state;
+	mkdir(r.journal, 0700);
+	chmod(r.journal, 0777);
+	assert_false(rig_start(&r));
+	assert_non_null(strstr(buf_view(&r.why).p, "everybody"));
+	chmod(r.journal, 0770);
+	assert_started();
+}
+
 int
 main(void)
 {
@@ -314,6 +404,9 @@ main(void)
 		T(it_starts_on_a_full_disk_and_is_not_ready),
 		T(a_failed_sync_leaves_its_segment_behind),
 		T(a_segment_that_lost_its_end_is_never_followed),
+		T(a_segment_that_another_program_touches_is_given_up),
+		T(a_disk_that_hangs_is_not_ready),
+		T(a_directory_open_to_everybody_is_refused),
 	};
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
