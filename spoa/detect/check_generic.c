@@ -124,7 +124,7 @@ static enum key_kind
 read_key(struct span name)
 {
 	enum key_kind kind = KEY_NO;
-	bool last = true, key = false;
+	bool last = true, key = false, key_last = false;
 
 	while (name.n) {
 		struct span w = last_word(&name);
@@ -137,12 +137,12 @@ read_key(struct span name)
 		else if (in_list(&secrets, w))
 			kind = kind > KEY_SECRET ? kind : KEY_SECRET;
 		else if (span_ieq(w, SPAN_LIT("key")) || span_ieq(w, SPAN_LIT("keys")))
-			key = true;
+			key = true, key_last |= last;
 		else if (key && in_list(&qualifies, w) && kind < KEY_SECRET)
 			kind = KEY_SECRET;
 		last = false;
 	}
-	return kind == KEY_NO && key ? KEY_WEAK : kind;
+	return kind == KEY_NO && key_last ? KEY_WEAK : kind;
 }
 
 /* ---- the value ---- */
@@ -230,14 +230,17 @@ looks_like_a_name(struct span s)
 	return parts > 1 && plain == parts;
 }
 
+/* An alphabet ("ABC…xyz0123456789"), or one byte again and again. */
 static bool
 is_sequence(struct span s)
 {
-	size_t next = 0;
+	size_t next = 1, same = 1;
 
-	for (size_t i = 1; i < s.n; i++)
-		next += s.p[i] == s.p[i - 1] + 1 || s.p[i] == s.p[i - 1] ? 1u : 0u;
-	return next * 2 > s.n;
+	for (size_t i = 1; i < s.n && next < 16 && same < 8; i++) {
+		next = s.p[i] == s.p[i - 1] + 1 ? next + 1 : 1;
+		same = s.p[i] == s.p[i - 1] ? same + 1 : 1;
+	}
+	return next >= 16 || same >= 8;
 }
 
 static bool

@@ -159,20 +159,19 @@ check_pem(struct candidate *c)
 
 /* ---- tokens with a prefix ---- */
 
-/* Documentation writes ghp_xxxxxxxx, AIza0123456789…: few different bytes, long
- * runs of one, or of neighbours. */
+/* ghp_xxxxxxxxxxxx: few different bytes, a long run of one. Sequences such as
+ * abc123 are no reason to look away: people's own keys look like that too. */
 static bool
 is_placeholder(struct span s)
 {
-	size_t run = 1, longest = 1, neighbours = 0;
+	size_t run = 1, longest = 1;
 
 	for (size_t i = 1; i < s.n; i++) {
 		run = s.p[i] == s.p[i - 1] ? run + 1 : 1;
 		if (run > longest)
 			longest = run;
-		neighbours += s.p[i] == s.p[i - 1] + 1;
 	}
-	return longest >= 8 || neighbours * 10 >= s.n * 6;
+	return longest >= 10 || longest * 2 > s.n;
 }
 
 enum check_result
@@ -231,6 +230,15 @@ check_bearer(struct candidate *c)
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
 
+static bool
+has_digit(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (is_digit(s.p[i]))
+			return true;
+	return false;
+}
+
 /* The command must be curl, on the same line or one that continues it. */
 enum check_result
 check_curl(struct candidate *c)
@@ -241,7 +249,7 @@ check_curl(struct candidate *c)
 	struct span s = span_cut(c->text, c->start, c->end);
 
 	for (size_t i = line.n; i > 0; i--)
-		if (line.p[i - 1] == '\n' && (i < 2 || !memchr("\\", line.p[i - 2], 1))) {
+		if (line.p[i - 1] == '\n' && (i < 2 || line.p[i - 2] != '\\')) {
 			line = span_cut(line, i, line.n);
 			break;
 		}
@@ -254,12 +262,12 @@ check_curl(struct candidate *c)
 	size_t colon = span_chr(s, ':');
 	struct span user = span_cut(s, 0, colon);
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
-	if (is_variable(password) || password.n < 6)
-		/* ":password" and "token:" put it on one side. */
-		password = password.n == 0 ? user : password;
-	if (password.n < 6 || is_variable(password) || is_stock_password(password) ||
-		is_variable(user))
-		return user.n == 0 && password.n >= 6 && !is_variable(password) ? CHECK_SHAPE
-										: CHECK_NO;
-	return CHECK_SHAPE;
+	if (is_variable(user) && user.n)
+		return CHECK_NO;
+	/* "token:": all of it is the user. */
+	if (password.n == 0)
+		return user.n >= 8 && has_digit(user) ? CHECK_SHAPE : CHECK_NO;
+	return password.n < 6 || is_variable(password) || is_stock_password(password)
+		       ? CHECK_NO
+		       : CHECK_SHAPE;
 }
