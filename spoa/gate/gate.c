@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "gate/exchange.h"
 
+/* A ticket that is out while the daemon drains. */
+#define DRAIN_TICKET_US 2000000u
+
 /* ---- shared ---- */
 
 struct gate_shared *
@@ -427,6 +430,12 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 
 	g->snap = snapshot_ref(snap);
 	snapshot_unref(&old);
+}
+
+void
+gate_hasten(struct gate *g)
+{
+	tickets_hasten(&g->tickets, clock_mono_us() + DRAIN_TICKET_US);
 }
 
 size_t

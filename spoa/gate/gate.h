@@ -156,6 +156,10 @@ struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned
 	struct metrics *m);
 /* New requests decide by this one from now on. */
 void gate_snapshot(struct gate *g, struct snapshot *snap);
+/* The daemon drains; to be called again and again. HAProxy goes to the relay at
+ * once or, where the caller went away, never: a ticket that is out now is taken
+ * up within two seconds or abandoned. */
+void gate_hasten(struct gate *g);
 /* Requests and exchanges that are not finished. */
 size_t gate_alive(const struct gate *g);
 /* After gate_alive() fell to 0. */

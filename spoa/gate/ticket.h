@@ -32,6 +32,8 @@ int ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t 
 int ticket_parse(struct span text, unsigned *worker, unsigned char key[16]);
 /* Takes the ticket out: single use. NULL: unknown or used. */
 struct ticket *ticket_take(struct tickets *t, const unsigned char key[16]);
+/* None lives beyond that moment any more. */
+void tickets_hasten(struct tickets *t, uint64_t latest_us);
 /* The oldest ticket if it has expired, taken out; else NULL. */
 struct ticket *ticket_expired(struct tickets *t, uint64_t now_us);
 

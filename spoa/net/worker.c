@@ -161,6 +161,7 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;
+	gate_hasten(w->gate);
 	bool quiet = agent_conns(w->agent) == 0 && gate_alive(w->gate) == 0;
 	publish(&w->quiet, quiet);
 	publish(&w->idle, quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
