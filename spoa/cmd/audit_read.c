@@ -90,9 +90,13 @@ reply_span(const redisReply *r)
 		       : (struct span){ NULL, 0 };
 }
 
+struct stream_id {
+	uint64_t boot, seq;
+};
+
 /* One entry: [id, [field, value, …]]. */
 static void
-read_entry(const redisReply *e, const struct audit_sink *to, char next[64])
+read_entry(const redisReply *e, const struct audit_sink *to, struct stream_id *last)
 {
 	struct span id = { NULL, 0 }, record = id, commit = id, value, s, b;
 	uint64_t boot = 0, seq = 0;
@@ -118,48 +122,81 @@ read_entry(const redisReply *e, const struct audit_sink *to, char next[64])
 	b = span_next(&s, '-');
 	if (span_u64(b, &boot) || span_u64(s, &seq) || seq == UINT64_MAX)
 		boot = seq = UINT64_MAX - 1;
-	snprintf(next, 64, "%" PRIu64 "-%" PRIu64, boot, seq + 1);
-	if (record.n)
-		to->line(to->arg, record);
-	if (to->reject && (!record.n || strange)) {
+	*last = (struct stream_id){ boot, seq };
+	why[0] = '\0';
+	if (!record.n || strange)
 		snprintf(why, sizeof(why), "junk: entry %.*s of the stream has %s",
 			SPAN_ARG(span_cut(id, 0, 48)),
 			record.n ? "a field that is not ours" : "no record");
-		to->reject(to->arg, why);
-	} else if (to->reject && chain_parse(record, &l) == 0 &&
-		   (l.boot != boot || l.seq != seq)) {
+	else if (chain_parse(record, &l) == 0 && (l.boot != boot || l.seq != seq))
 		snprintf(why, sizeof(why),
-			"moved: the record before it stands under the stream id %.*s",
-			SPAN_ARG(span_cut(id, 0, 48)));
+			"changed or moved: entry %.*s of the stream holds record %" PRIu64
+			" of boot %" PRIu64,
+			SPAN_ARG(span_cut(id, 0, 48)), l.seq, l.boot);
+	if (why[0] && to->reject)
 		to->reject(to->arg, why);
-	}
+	if (record.n)
+		to->line(to->arg, record);
 	if (commit.n)
 		to->line(to->arg, commit);
+}
+
+/* The largest id the stream ever held; entries behind its present end were deleted
+ * one by one, as trimming takes the oldest. */
+static bool
+last_generated(redisContext *c, const char *key, struct stream_id *out)
+{
+	const char *argv[] = { "XINFO", "STREAM", key };
+	redisReply *r = redisCommandArgv(c, 3, argv, NULL);
+	bool found = false;
+
+	for (size_t i = 0; r && r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2) {
+		struct span s = reply_span(r->element[i + 1]), b;
+		if (!span_is(reply_span(r->element[i]), "last-generated-id"))
+			continue;
+		b = span_next(&s, '-');
+		found = span_u64(b, &out->boot) == 0 && span_u64(s, &out->seq) == 0;
+	}
+	if (r)
+		freeReplyObject(r);
+	return found;
 }
 
 int
 audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why)
 {
-	char next[64] = "-", page[16];
+	struct stream_id last = { 0, 0 }, ever;
+	char next[64] = "-", page[16], said[160];
+	/* Asked first: what is added meanwhile is read too. */
+	bool known = last_generated(c, key, &ever);
 
 	snprintf(page, sizeof(page), "%d", PAGE);
-	for (;;) {
+	for (size_t n = PAGE; n == PAGE;) {
 		const char *argv[] = { "XRANGE", key, next, "+", "COUNT", page };
 		redisReply *r = redisCommandArgv(c, 6, argv, NULL);
 		bool ok = r && r->type == REDIS_REPLY_ARRAY;
-		size_t n = ok ? r->elements : 0;
+		n = ok ? r->elements : 0;
 		if (!ok)
 			buf_printf(why, "%s: %s", key, r && r->str ? r->str : c->errstr);
 		for (size_t i = 0; i < n; i++)
-			read_entry(r->element[i], to, next);
+			read_entry(r->element[i], to, &last);
+		snprintf(next, sizeof(next), "%" PRIu64 "-%" PRIu64, last.boot, last.seq + 1);
 		if (r)
 			freeReplyObject(r);
 		if (!ok)
 			return ERR_IO;
-		if (n < PAGE)
-			return 0;
 	}
+	bool cut = known &&
+		   (ever.boot > last.boot || (ever.boot == last.boot && ever.seq > last.seq));
+	if (cut && to->reject) {
+		snprintf(said, sizeof(said),
+			"missing: the stream held entries up to %" PRIu64 "-%" PRIu64
+			", its end was deleted",
+			ever.boot, ever.seq);
+		to->reject(to->arg, said);
+	}
+	return 0;
 }
 
 static int
