@@ -190,9 +190,11 @@ request_rewrite(struct request *r)
 	bool failed = r->classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
 	int err = 0;
 
-	r->placeholders = placeholders_new(&r->arena);
-	if (!r->placeholders)
-		return ERR_NOMEM;
+	if (r->verdict.redacts || failed) {
+		r->placeholders = placeholders_new(&r->arena);
+		if (!r->placeholders)
+			return ERR_NOMEM;
+	}
 	if (failed)
 		drop_hits_of_failed(r);
 	if (r->verdict.redacts)

@@ -10,13 +10,6 @@
 
 /* ---- opening ---- */
 
-static bool
-sha256_begin(struct exchange *x)
-{
-	x->sha = EVP_MD_CTX_new();
-	return x->sha && EVP_DigestInit_ex(x->sha, EVP_sha256(), NULL) == 1;
-}
-
 /* Everything the exchange still needs moves to a small arena of its own, so that
  * a long stream does not keep the body's segments alive. A deferred request
  * keeps its own: it holds no body yet, and the steps run again. */
@@ -96,9 +89,8 @@ exchange_open(struct request *r)
 	x->plan.dialect = r->dialect;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY) {
-		EVP_Digest(r->raw.p, r->raw.n, x->expect, NULL, EVP_sha256(), NULL);
-		if (!sha256_begin(x))
-			return ERR_NOMEM;
+		sha256(r->raw, x->expect);
+		sha256_begin(&x->sha);
 	}
 	if (x->plan.body_mode == BODY_SWAP) {
 		if (r->rewritten.n)
@@ -126,7 +118,6 @@ exchange_free(struct request *r)
 	if (!x)
 		return;
 	INVARIANT(!x->ticket.live);
-	EVP_MD_CTX_free(x->sha);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	free(x);
 	r->x = NULL;
@@ -228,12 +219,10 @@ gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 	unsigned char got[32];
 
 	x->seen_bytes += bytes.n;
-	if (bytes.n && EVP_DigestUpdate(x->sha, bytes.p, bytes.n) != 1)
-		return ERR_NOMEM;
+	sha256_add(&x->sha, bytes);
 	if (!last)
 		return 0;
-	if (EVP_DigestFinal_ex(x->sha, got, NULL) != 1)
-		return ERR_NOMEM;
+	sha256_end(&x->sha, got);
 	return memcmp(got, x->expect, sizeof(got)) == 0 ? 0 : ERR_AUTH;
 }
 

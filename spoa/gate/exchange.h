@@ -3,8 +3,7 @@
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
 
-#include <openssl/evp.h>
-
+#include "base/sha256.h"
 #include "gate/gate_private.h"
 
 struct exchange {
@@ -14,7 +13,7 @@ struct exchange {
 	struct exchange_plan plan;
 	/* BODY_COPY: the hash of the body that was decided */
 	unsigned char expect[32];
-	EVP_MD_CTX *sha;
+	struct sha256 sha;
 	uint64_t seen_bytes;
 	/* gate_body, gate_refuse */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);

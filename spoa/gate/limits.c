@@ -7,16 +7,17 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sha256.h"
 #include "gate/gate_private.h"
 
 /* "tollgate:q:{LIMIT:HASH}": one tag per dimension value, no name in Redis. */
 static void
 dim_key(char key[QUOTA_KEY_MAX], const char *limit, struct span values)
 {
-	unsigned char h[crypto_hash_sha256_BYTES];
+	unsigned char h[SHA256_BYTES];
 	char hex[25];
 
-	crypto_hash_sha256(h, (const unsigned char *)(values.p ? values.p : ""), values.n);
+	sha256(values, h);
 	sodium_bin2hex(hex, sizeof(hex), h, 12);
 	snprintf(key, QUOTA_KEY_MAX, "tollgate:q:{%.48s:%s}", limit, hex);
 }

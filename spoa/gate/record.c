@@ -6,11 +6,11 @@
 #include "gate/request.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/sha256.h"
 #include "gate/gate_private.h"
 
 enum { LIST_MAX = 64, TEXT_MAX = 32 << 10, VALUE_MAX = 1024 };
@@ -222,7 +222,7 @@ put_findings(struct request *r, struct buf *b)
 static void
 put_prompt(struct request *r, struct buf *b)
 {
-	unsigned char h[crypto_auth_hmacsha256_BYTES];
+	unsigned char h[SHA256_BYTES];
 
 	if (r->body_state == BODY_STATE_NONE)
 		return;
@@ -233,8 +233,7 @@ put_prompt(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 		return;
 	}
-	crypto_auth_hmacsha256(h, (const unsigned char *)(r->raw.p ? r->raw.p : ""), r->raw.n,
-		r->gate->shared->prompt_key);
+	hmac_sha256(r->gate->shared->prompt_key, r->raw, h);
 	key(b, "hmac_sha256");
 	buf_putc(b, '"');
 	buf_hex(b, h, sizeof(h));

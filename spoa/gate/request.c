@@ -1,12 +1,12 @@
 /* Life of a request, and what its steps share. */
 #include "gate/request.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 
 const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer" };
 
@@ -18,7 +18,7 @@ make_id(struct request *r)
 	uint64_t ms = (uint64_t)r->now_wall_ns / 1000000;
 	unsigned char rnd[16];
 
-	randombytes_buf(rnd, sizeof(rnd));
+	random_bytes(rnd, sizeof(rnd));
 	for (int i = 9; i >= 0; i--, ms >>= 5)
 		r->id[i] = alphabet[ms & 31];
 	for (int i = 0; i < 16; i++)

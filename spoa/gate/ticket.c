@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/random.h"
 
 void
 tickets_init(struct tickets *t, size_t cap)
@@ -26,7 +27,7 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	INVARIANT(!k->live);
 	if (t->n >= t->cap)
 		return ERR_FULL;
-	randombytes_buf(k->key, sizeof(k->key));
+	random_bytes(k->key, sizeof(k->key));
 	k->expires_us = expires_us;
 	k->live = true;
 	struct ticket **b = bucket_of(t, k->key);

@@ -4,10 +4,10 @@
  * parts. Anything else in those headers is no credential of ours. */
 #include "policy/identity.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/sha256.h"
 #include "codec/jws.h"
 #include "policy/apikeys.h"
 #include "policy/claims.h"
@@ -309,12 +309,12 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
 	struct arena *a, struct identity *out, const char **why, bool *hit)
 {
-	unsigned char key[crypto_hash_sha256_BYTES];
+	unsigned char key[SHA256_BYTES];
 	struct token_times t;
 	const struct identity_entry *entry = NULL;
 	struct jws j;
 
-	crypto_hash_sha256(key, (const unsigned char *)token.p, token.n);
+	sha256(token, key);
 	struct cached *c = cache ? idcache_find(cache, key) : NULL;
 	/* The same token in another entry's header is not the same credential. */
 	if (c && !strcmp(c->entry->header, header)) {

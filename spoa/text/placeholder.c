@@ -6,6 +6,8 @@
 
 #include <sodium.h>
 
+#include "base/random.h"
+
 struct slot {
 	struct span key; /* entity, NUL, value */
 	struct span text;
@@ -39,7 +41,7 @@ placeholders_new(struct arena *a)
 	p->slots = arena_array(a, p->size, sizeof(struct slot));
 	if (!p->slots)
 		return NULL;
-	randombytes_buf(p->hash_key, sizeof(p->hash_key));
+	random_bytes(p->hash_key, sizeof(p->hash_key));
 	return p;
 }
 

@@ -302,7 +302,7 @@ answer(int fd, struct metrics *const *blocks)
 		ssize_t n = write(fd, s.p, s.n);
 		if (n <= 0)
 			break;
-		s = span_cut(s, (size_t)n, s.n - (size_t)n);
+		s = span_cut(s, (size_t)n, s.n);
 	}
 	buf_free(&out);
 }
