@@ -10,13 +10,14 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "net/share.h"
 
 void
 conns_changed(struct agent *ag, int by)
 {
 	ag->nopen += (size_t)by;
 	if (ag->nlisteners && !ag->draining && !ev_is_active(&ag->backoff))
-		share_set(ag->slot, ag->nopen);
+		share_set(&share_agents, ag->slot, ag->nopen);
 }
 
 static void
@@ -52,7 +53,7 @@ accept_one(struct agent *ag, int listener)
 	default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM: the listener stays readable */
 		log_event(LOG_WARN, "spop.accept", LS("error", strerror(errno)));
 		listeners_stop(ag);
-		share_close(ag->slot);
+		share_close(&share_agents, ag->slot);
 		if (!ag->draining && !ev_is_active(&ag->backoff)) {
 			ev_timer_set(&ag->backoff, AGENT_BACKOFF_S, 0.);
 			ev_timer_start(ag->loop, &ag->backoff);
@@ -67,7 +68,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 	struct agent *ag = ((const struct agent_listener *)w->data)->ag;
 
 	(void)events;
-	if (!share_less(ag->slot, ag->nopen)) {
+	if (!share_less(&share_agents, ag->slot, ag->nopen)) {
 		accept_one(ag, w->fd);
 		return;
 	}
@@ -160,7 +161,7 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ev_init(&ag->sweep, on_sweep);
 	ag->sweep.repeat = AGENT_SWEEP_S;
 	ag->backoff.data = ag->defer.data = ag->sweep.data = ag;
-	ag->slot = share_join();
+	ag->slot = share_join(&share_agents);
 	return ag;
 }
 
@@ -174,7 +175,7 @@ agent_listen(struct agent *ag, int fd)
 	ev_io_init(&l->io, on_acceptable, fd, EV_READ);
 	l->io.data = l;
 	ev_io_start(ag->loop, &l->io);
-	share_set(ag->slot, ag->nopen);
+	share_set(&share_agents, ag->slot, ag->nopen);
 	return 0;
 }
 
@@ -191,7 +192,7 @@ agent_drain(struct agent *ag)
 		return;
 	ag->draining = true;
 	ag->drain_at = ev_now(ag->loop);
-	share_close(ag->slot);
+	share_close(&share_agents, ag->slot);
 	listeners_stop(ag);
 	ev_timer_stop(ag->loop, &ag->backoff);
 	ev_timer_stop(ag->loop, &ag->defer);
@@ -226,7 +227,7 @@ agent_free(struct agent **agp)
 	listeners_stop(ag);
 	while (ag->conns)
 		conn_free(ag->conns);
-	share_leave(ag->slot);
+	share_leave(&share_agents, ag->slot);
 	ev_timer_stop(ag->loop, &ag->backoff);
 	ev_timer_stop(ag->loop, &ag->defer);
 	ev_timer_stop(ag->loop, &ag->sweep);

@@ -82,7 +82,7 @@ struct agent {
 	struct agent_listener listeners[AGENT_LISTENERS];
 	size_t nlisteners;
 	ev_timer backoff, defer, sweep;
-	int slot; /* in agent_share.c's table; -1: none */
+	int slot; /* in share_agents; -1: none */
 	struct agent_conn *conns;
 	size_t nconns, nopen; /* all; those not yet lingering */
 	struct agent_call **table;
@@ -115,17 +115,6 @@ void call_drop(struct agent_call *call);
 /* agent.c */
 /* Counts open connections, for agent_conns and for the other workers. */
 void conns_changed(struct agent *ag, int by);
-
-/* agent_share.c */
-/* A place among the process's agents; -1: all are taken, and nobody waits. */
-int share_join(void);
-void share_leave(int slot);
-/* Publishes how many connections an agent has. */
-void share_set(int slot, size_t conns);
-/* It accepts no more: nobody shall wait for it. */
-void share_close(int slot);
-/* Whether another agent that accepts has fewer. */
-bool share_less(int slot, size_t conns);
 
 /* agent_conn.c */
 int conn_new(struct agent *ag, int fd);

@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "net/relay_conn.h"
+#include "net/share.h"
 
-/* Few at a time: several workers share the listener, and each should get some. */
-#define ACCEPT_BATCH   2
+/* A worker that has more connections than another leaves the next one to it for so
+ * long. */
+#define ACCEPT_DEFER_S 0.002
 #define ACCEPT_PAUSE_S 0.1
 #define POOL_SWEEP_S   1.0
 
@@ -63,22 +66,45 @@ on_hup(struct ev_loop *loop, ev_io *w, int events)
 }
 
 static void
-pause_accepting(struct relay *r)
+stop_accepting(struct relay *r, double after)
 {
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_stop(r->loop, &r->listener[i]);
-	ev_timer_again(r->loop, &r->accept_pause);
+	ev_timer_stop(r->loop, &r->accept_later);
+	ev_timer_set(&r->accept_later, after, 0);
+	ev_timer_start(r->loop, &r->accept_later);
 }
 
 static void
-on_accept_pause(struct ev_loop *loop, ev_timer *w, int events)
+accept_one(struct relay *r, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		if (r->nedges >= CAP_RELAY_CONNS)
+			close(fd);
+		else
+			edge_new(r, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		/* The listener stays readable. */
+		log_event(LOG_WARN, "relay.accept", LS("error", strerror(errno)));
+		share_close(&share_relays, r->slot);
+		stop_accepting(r, ACCEPT_PAUSE_S);
+	}
+}
+
+static void
+on_accept_later(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct relay *r = w->data;
 
 	(void)events;
-	ev_timer_stop(loop, w);
-	for (size_t i = 0; i < r->nlisteners && !r->draining; i++)
+	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_start(loop, &r->listener[i]);
+	share_set(&share_relays, r->slot, r->nedges);
+	/* The other had its chance. */
+	for (size_t i = 0; i < r->nlisteners && !ev_is_active(w); i++)
+		accept_one(r, r->listener[i].fd);
 }
 
 static void
@@ -88,19 +114,17 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 
 	(void)loop;
 	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-				errno == ENOBUFS)
-				pause_accepting(r);
-			return;
-		}
-		if (r->nedges >= CAP_RELAY_CONNS)
-			close(fd);
-		else
-			edge_new(r, fd);
-	}
+	if (share_less(&share_relays, r->slot, r->nedges))
+		stop_accepting(r, ACCEPT_DEFER_S);
+	else
+		accept_one(r, w->fd);
+}
+
+void
+relay_conns_changed(struct relay *r)
+{
+	if (r->nlisteners && !r->draining && !ev_is_active(&r->accept_later))
+		share_set(&share_relays, r->slot, r->nedges);
 }
 
 struct relay *
@@ -130,9 +154,9 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 	ev_io_init(&r->hup, on_hup, r->hup_fd, EV_READ);
 	r->hup.data = r;
 	ev_io_start(loop, &r->hup);
-	ev_init(&r->accept_pause, on_accept_pause);
-	r->accept_pause.repeat = ACCEPT_PAUSE_S;
-	r->accept_pause.data = r;
+	ev_init(&r->accept_later, on_accept_later);
+	r->accept_later.data = r;
+	r->slot = share_join(&share_relays);
 	ev_timer_init(&r->pool_sweep, pool_sweep, POOL_SWEEP_S, POOL_SWEEP_S);
 	r->pool_sweep.data = r;
 	ev_prepare_init(&r->bury, on_prepare);
@@ -150,6 +174,7 @@ relay_listen(struct relay *r, int fd)
 	ev_io_init(w, on_acceptable, fd, EV_READ);
 	w->data = r;
 	ev_io_start(r->loop, w);
+	relay_conns_changed(r);
 	return 0;
 }
 
@@ -157,7 +182,8 @@ void
 relay_drain(struct relay *r)
 {
 	r->draining = true;
-	ev_timer_stop(r->loop, &r->accept_pause);
+	share_close(&share_relays, r->slot);
+	ev_timer_stop(r->loop, &r->accept_later);
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_stop(r->loop, &r->listener[i]);
 	for (struct edge *c = r->edges, *next; c; c = next) {
@@ -190,7 +216,7 @@ relay_free(struct relay **rp)
 	r->draining = true;
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_stop(r->loop, &r->listener[i]);
-	ev_timer_stop(r->loop, &r->accept_pause);
+	ev_timer_stop(r->loop, &r->accept_later);
 	while (r->edges) {
 		struct edge *c = r->edges;
 		if (c->up)
@@ -204,6 +230,7 @@ relay_free(struct relay **rp)
 	ev_io_stop(r->loop, &r->hup);
 	close(r->hup_fd);
 	bury(r);
+	share_leave(&share_relays, r->slot);
 	free(r);
 	*rp = NULL;
 }

@@ -37,8 +37,8 @@ struct relay_options {
 
 struct relay;
 /* NULL: out of memory or descriptors, or an egress path that is too long. */
-struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *gate,
-	const struct relay_options *options, struct metrics *m);
+struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops,
+	struct gate *gate, const struct relay_options *options, struct metrics *m);
 /* Watches a listening socket (shared by all workers; non-blocking, stays the
  * caller's). 0 or ERR_FULL. */
 int relay_listen(struct relay *r, int fd);

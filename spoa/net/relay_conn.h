@@ -97,9 +97,9 @@ struct upstream {
 	size_t out_sent;  /* of out */
 	struct span swap; /* sent behind out: the gate's memory */
 	size_t swap_sent;
-	bool out_dropped;  /* out no longer begins with the request's first byte */
+	bool out_dropped;   /* out no longer begins with the request's first byte */
 	bool request_whole; /* nothing will be appended to out */
-	bool began;	   /* a byte was sent */
+	bool began;	    /* a byte was sent */
 
 	struct buf in;
 	bool heard; /* a byte of an answer arrived */
@@ -120,7 +120,8 @@ struct relay {
 
 	ev_io listener[8];
 	size_t nlisteners;
-	ev_timer accept_pause; /* out of descriptors */
+	ev_timer accept_later; /* another worker's turn, or out of descriptors */
+	int slot;	       /* in share_relays; -1: none */
 	bool draining;
 
 	struct edge *edges;
@@ -137,6 +138,10 @@ struct relay {
 
 	struct http_field fields[CAP_HEADERS]; /* of the head being read */
 };
+
+/* relay.c */
+/* After nedges changed: the other workers look at it. */
+void relay_conns_changed(struct relay *r);
 
 /* relay_edge.c: the connection */
 void edge_new(struct relay *r, int fd);
@@ -168,8 +173,8 @@ bool request_paused(const struct edge *c);
 /* Refuses a request that has no exchange; the connection closes after it. */
 void answer_error(struct edge *c, int status, const char *code, const char *message);
 /* Answers with an error and ends the exchange; a response already begun is cut. */
-void answer_failure(struct edge *c, enum exchange_end end, int status, const char *code,
-	const char *why);
+void answer_failure(
+	struct edge *c, enum exchange_end end, int status, const char *code, const char *why);
 void answer_denial(struct edge *c, const struct exchange_denial *d);
 /* Tells the gate how it ended; the held bytes follow when it agrees. */
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);

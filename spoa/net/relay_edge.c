@@ -186,6 +186,7 @@ edge_close(struct edge *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	r->nedges--;
+	relay_conns_changed(r);
 	c->state = EDGE_DEAD;
 	c->next = r->dead_edges;
 	r->dead_edges = c;
@@ -379,6 +380,7 @@ edge_new(struct relay *r, int fd)
 		r->edges->prev = c;
 	r->edges = c;
 	r->nedges++;
+	relay_conns_changed(r);
 	metric_inc(r->metrics, M_RELAY_CONNS);
 	edge_update(c);
 }

@@ -331,6 +331,39 @@ bytes_behind_a_request_end_the_connection(void **state)
 	settled(s);
 }
 
+/* A second worker: the same listener, another relay. */
+static void
+workers_share_the_connections(void **state)
+{
+	struct stage *s = *state;
+	struct peer edges[20];
+
+	stage_start(s);
+	struct relay *other = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
+	assert_non_null(other);
+	assert_int_equal(relay_listen(other, s->edge_fd), 0);
+	for (size_t i = 0; i < 20; i++) {
+		edges[i] = edge_connect(s);
+		until(s, s->relay->nedges + other->nedges == i + 1);
+		assert_in_range(s->relay->nedges, i / 2, i / 2 + 1);
+	}
+	/* Nobody waits for one that drains. */
+	relay_drain(other);
+	until(s, other->nedges == 0);
+	for (size_t i = 0; i < 20; i++)
+		peer_close(&edges[i]);
+	until(s, s->relay->nedges == 0);
+	pass(s, 10); /* whoever was waiting waits no more */
+	edges[0] = edge_connect(s);
+	edges[1] = edge_connect(s);
+	turn(s);
+	turn(s);
+	assert_int_equal(s->relay->nedges, 2);
+	peer_close(&edges[0]);
+	peer_close(&edges[1]);
+	relay_free(&other);
+}
+
 static void
 draining_ends_the_idle_and_lets_the_busy_end(void **state)
 {
@@ -371,6 +404,7 @@ main(void)
 		T(idle_connections_are_closed),
 		T(held_bytes_are_capped),
 		T(bytes_behind_a_request_end_the_connection),
+		T(workers_share_the_connections),
 		T(draining_ends_the_idle_and_lets_the_busy_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
