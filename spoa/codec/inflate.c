@@ -24,11 +24,10 @@ struct sink {
 };
 
 static struct sink
-sink_over(struct buf *out, size_t encoded)
+sink_over(struct buf *out, size_t encoded, uint64_t max_ratio)
 {
 	size_t limit = out->cap ? out->cap - out->n : SIZE_MAX / 2;
-	size_t ratio =
-		encoded > SIZE_MAX / CAP_INFLATE_RATIO ? SIZE_MAX : encoded * CAP_INFLATE_RATIO;
+	size_t ratio = encoded > SIZE_MAX / max_ratio ? SIZE_MAX : encoded * max_ratio;
 
 	if (ratio < CAP_INFLATE_FREE_BYTES)
 		ratio = CAP_INFLATE_FREE_BYTES;
@@ -158,9 +157,9 @@ identity(struct span in, struct sink *s)
 }
 
 int
-inflate_all(struct span coding, struct span in, struct buf *out)
+inflate_all(struct span coding, struct span in, uint64_t ratio, struct buf *out)
 {
-	struct sink s = sink_over(out, in.n);
+	struct sink s = sink_over(out, in.n, ratio);
 
 	coding = span_trim(coding, " \t");
 	if (span_ieq(coding, SPAN_LIT("gzip")) || span_ieq(coding, SPAN_LIT("x-gzip")))

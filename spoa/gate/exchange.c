@@ -82,7 +82,7 @@ exchange_open(struct request *r)
 	x->r = r;
 	x->plan.body_mode = body_mode(r);
 	x->plan.content_length = r->declared_length;
-	x->plan.body_cap_bytes = gate_cfg(g)->body_bytes;
+	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->route->deadline_us;
 	x->plan.meter = (r->route->response & RESP_METER) != 0;
 	x->plan.hide_usage = r->ask_usage;

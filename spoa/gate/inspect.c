@@ -13,7 +13,8 @@
 static enum step_result
 decode(struct request *r)
 {
-	int err = inflate_all(r->coding, r->body_raw, &r->decoded);
+	uint64_t ratio = r->snap->cfg ? r->snap->cfg->inflate_ratio : CAP_INFLATE_RATIO;
+	int err = inflate_all(r->coding, r->body_raw, ratio, &r->decoded);
 
 	switch (err) {
 	case 0:

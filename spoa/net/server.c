@@ -1,6 +1,7 @@
 /* Start, reload, drain, stop. */
 #include "net/server.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
@@ -81,7 +82,7 @@ server_ready(struct server *s, struct buf *out)
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
 			: "");
-	if (snap->cfg->redis_url)
+	if (s->shared_cfg->redis_url)
 		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
 	else
 		buf_str(out, "redis: none, limits count in this process only\n");
@@ -114,7 +115,7 @@ server_status(struct server *s, struct buf *out)
 	clock_rfc3339(s->started_wall_ns, when);
 	buf_printf(out,
 		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
-		TG_VERSION, snap->cfg->node, when, s->nworkers);
+		TG_VERSION, s->shared_cfg->node, when, s->nworkers);
 	buf_str(out, "\"policy\":");
 	buf_json_str(out, span_str(snap->policy->label));
 	buf_printf(out,
@@ -151,7 +152,7 @@ server_metrics(struct server *s, struct buf *out)
 		"# HELP tollgate_info build and policy in force\n# TYPE tollgate_info gauge\n"
 		"tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
-	bool has_redis = snap->cfg->redis_url != NULL;
+	bool has_redis = s->shared_cfg->redis_url != NULL;
 	snapshot_unref(&snap);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
 	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
@@ -177,23 +178,17 @@ report(struct diag *d)
 }
 
 /* What is fixed at start; a change of it is reported, not half-applied. */
-static bool
-needs_restart(const struct config *a, const struct config *b)
+static void
+say_fixed(const struct config *now, const struct config *next)
 {
-	bool differ = a->nagent != b->nagent || a->relay != b->relay ||
-		      strcmp(a->node, b->node) || (!a->redis_url != !b->redis_url) ||
-		      (!a->journal != !b->journal);
+	struct buf names;
 
-	for (size_t i = 0; !differ && i < a->nagent; i++)
-		differ = strcmp(a->agent[i].text, b->agent[i].text) != 0;
-	if (!differ && a->relay)
-		differ = strcmp(a->relay_listen.text, b->relay_listen.text) ||
-			 strcmp(a->relay_egress.text, b->relay_egress.text);
-	if (!differ && a->redis_url)
-		differ = strcmp(a->redis_url, b->redis_url) != 0;
-	if (!differ && a->journal)
-		differ = strcmp(a->journal, b->journal) != 0;
-	return differ;
+	buf_init(&names, 4096);
+	config_fixed_changes(now, next, &names);
+	if (names.n)
+		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
+			LS("why", "they change at restart only"));
+	buf_free(&names);
 }
 
 static void
@@ -210,10 +205,7 @@ reload(struct server *s)
 			LI("errors", d.errors));
 		metric_inc(&s->metrics, M_RELOADS_FAILED);
 	} else {
-		if (needs_restart(s->shared_cfg, snap->cfg))
-			log_event(LOG_WARN, "reload.partial",
-				LS("why", "node, listeners, redis.url and audit.journal change "
-					  "at restart only"));
+		say_fixed(s->shared_cfg, snap->cfg);
 		pthread_mutex_lock(&s->lock);
 		struct snapshot *old = s->snap;
 		s->snap = snap;
@@ -267,7 +259,8 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)revents;
 	for (unsigned i = 0; i < s->nworkers; i++) {
-		quiet = quiet && atomic_load_explicit(&s->workers[i].quiet, memory_order_acquire);
+		quiet = quiet &&
+			atomic_load_explicit(&s->workers[i].quiet, memory_order_acquire);
 		idle = idle && atomic_load_explicit(&s->workers[i].idle, memory_order_acquire);
 	}
 	if (quiet && !run->relay_draining) {
@@ -355,7 +348,7 @@ derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *w
 		return 0;
 	FILE *f = fopen(cfg->audit_key, "re");
 	if (!f) {
-		buf_printf(why, "%s: cannot be read", cfg->audit_key);
+		buf_printf(why, "%s: %s", cfg->audit_key, strerror(errno));
 		return ERR_IO;
 	}
 	buf_init(&file, 65536);

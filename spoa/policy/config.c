@@ -334,6 +334,71 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 	}
 }
 
+/* ---- comparing two ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool
+same_option(const struct config_option *o, const struct config *x, const struct config *y)
+{
+	const void *a = (const char *)x + o->place, *b = (const char *)y + o->place;
+	const struct address *aa = a, *bb = b;
+	size_t n;
+
+	switch (o->kind) {
+	case OPT_TEXT:
+	case OPT_PATH:
+	case OPT_NODE:
+	case OPT_REDIS: return same_text(*(const char *const *)a, *(const char *const *)b);
+	case OPT_UNIX:
+	case OPT_TCP: return same_text(aa->text, bb->text);
+	case OPT_BOOL: return *(const bool *)a == *(const bool *)b;
+	case OPT_DURATION:
+	case OPT_SIZE:
+	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
+	case OPT_UNSIGNED:
+	case OPT_WORKERS: return *(const unsigned *)a == *(const unsigned *)b;
+	case OPT_FORMAT: return x->log_format == y->log_format;
+	case OPT_LEVEL: return x->log_level == y->log_level;
+	case OPT_NAMES: return true; /* what reads them reads them anew */
+	case OPT_ADDRS: break;
+	}
+	n = *(const size_t *)((const char *)x + o->aux);
+	if (n != *(const size_t *)((const char *)y + o->aux))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!same_text(aa[i].text, bb[i].text))
+			return false;
+	return true;
+}
+
+/* Read from each snapshot anew; all others are fixed at start. */
+static bool
+reloads(const char *name)
+{
+	static const char *const names[] = { "policy", "detectors", "backends", "demo_issuer",
+		"limits.body", "limits.inflate_ratio" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+void
+config_fixed_changes(const struct config *now, const struct config *next, struct buf *out)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *o = &config_options[i];
+		if (!reloads(o->name) && !same_option(o, now, next))
+			buf_printf(out, "%s%s", out->n ? "," : "", o->name);
+	}
+}
+
 /* ---- the whole ---- */
 
 /* The value of "agent.listen" in the tree; NULL where it is not given. */

@@ -83,6 +83,9 @@ const struct config *config_load(struct arena *a, const char *file, struct diag 
 /* For check, which goes on to the policy: as config_load, but with mistakes what
  * could be read is returned too; NULL only where the file is no YAML at all. */
 const struct config *config_read(struct arena *a, const char *file, struct diag *d);
+/* Appends the names of options that differ and that a running daemon cannot change,
+ * with commas between. */
+void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);
 /* The file that -c names, or tollgate.yaml here, then under /etc/tollgate/;
  * NULL where neither exists. */
 const char *config_find(const char *named);

@@ -48,8 +48,10 @@ end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nk
 			     pubkey_verify(&keys[i], l.signed_text, l.sig);
 	}
 	if (!ok) {
-		buf_printf(
-			why, "%s/%s: does not end with a commit that verifies", j->dir, name);
+		buf_printf(why,
+			"%s/%s: does not end with a commit that verifies; after a change of "
+			"audit.key the old public key must stand in the new key's .pub too",
+			j->dir, name);
 		return ERR_AUTH;
 	}
 	*out = (struct chain){ .boot = l.boot, .seq = l.seq };

@@ -16,8 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	buf_init(&out, CAP);
-	int err =
-		inflate_all(span_str(codings[data[0] & 3]), span_of(data + 1, size - 1), &out);
+	int err = inflate_all(span_str(codings[data[0] & 3]), span_of(data + 1, size - 1),
+		CAP_INFLATE_RATIO, &out);
 	INVARIANT(out.n <= CAP);
 	INVARIANT(err == 0 || err == ERR_LIMIT || err == ERR_SYNTAX || err == ERR_TRUNCATED);
 	buf_free(&out);

@@ -315,6 +315,56 @@ the_shipped_sample_documents_every_option(void **state)
 }
 
 static void
+a_reload_knows_what_it_cannot_change(void **state)
+{
+	static const struct {
+		const char *name, *text, *want;
+	} rows[] = {
+		{ "nothing differs", BASE, "" },
+		{ "what a reload changes",
+			"policy: q.yaml\nagent: {listen: unix@/a.sock}\n"
+			"backends: [x]\nlimits: {body: 1m}\n",
+			"" },
+		{ "a listener more",
+			"policy: p.yaml\nagent: {listen: [unix@/a.sock, unix@/b.sock]}\n",
+			"agent.listen" },
+		{ "another listener", "policy: p.yaml\nagent: {listen: unix@/b.sock}\n",
+			"agent.listen" },
+		{ "values of every kind",
+			BASE "node: other\nworkers: 3\ngroup: g\n"
+			     "body_variable: true\nlog: {format: json, level: debug}\n"
+			     "admin: {listen: unix@/m.sock, tcp: '127.0.0.1:9'}\n"
+			     "relay: {listen: unix@/r.sock, egress: unix@/i.sock, pool: 3, "
+			     "ticket_ttl: 9s}\n"
+			     "redis: {url: 'unix:/x'}\n"
+			     "audit: {journal: j, key: k, segment: 1m, stream: false, "
+			     "stream_maxlen: 7}\n",
+			"node,workers,group,body_variable,relay.listen,relay.egress,relay."
+			"ticket_ttl,"
+			"relay.pool,admin.listen,admin.tcp,redis.url,audit.journal,audit.key,"
+			"audit.segment,audit.stream_maxlen,log.format,log.level" },
+	};
+	struct arena a, b;
+	struct diag d, e;
+	struct buf got;
+	const struct config *now = load(&a, &d, BASE);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct config *next = load(&b, &e, rows[i].text);
+		buf_init(&got, 0);
+		if (!next)
+			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&e.text)));
+		config_fixed_changes(now, next, &got);
+		if (!span_is(buf_view(&got), rows[i].want))
+			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&got)));
+		buf_free(&got);
+		done(&b, &e);
+	}
+	done(&a, &d);
+}
+
+static void
 the_configuration_is_found_where_named(void **state)
 {
 	(void)state;
@@ -332,6 +382,7 @@ main(void)
 		cmocka_unit_test(all_mistakes_are_reported_at_once),
 		cmocka_unit_test(the_shipped_sample_loads),
 		cmocka_unit_test(the_shipped_sample_documents_every_option),
+		cmocka_unit_test(a_reload_knows_what_it_cannot_change),
 		cmocka_unit_test(the_configuration_is_found_where_named),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

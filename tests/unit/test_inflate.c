@@ -54,7 +54,7 @@ unpack(const char *coding, struct span in, size_t cap, struct buf *out)
 	char *p = guard_dup(in.p, in.n);
 
 	buf_init(out, cap);
-	int err = inflate_all(span_str(coding), span_of(p, in.n), out);
+	int err = inflate_all(span_str(coding), span_of(p, in.n), CAP_INFLATE_RATIO, out);
 	guard_free(p, in.n);
 	return err;
 }
@@ -87,7 +87,7 @@ check(const char *coding, struct span in)
 	/* What stands in the buffer stays, and counts. */
 	buf_init(&longer, strlen(TEXT) + 2);
 	buf_str(&longer, "ab");
-	assert_int_equal(inflate_all(span_str(coding), in, &longer), 0);
+	assert_int_equal(inflate_all(span_str(coding), in, CAP_INFLATE_RATIO, &longer), 0);
 	assert_true(longer.n == strlen(TEXT) + 2 &&
 		    span_starts(buf_view(&longer), SPAN_LIT("ab{")));
 	buf_free(&longer);
@@ -212,6 +212,11 @@ test_bombs(void **state)
 	buf_clear(&b);
 	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES + 1);
 	assert_int_equal(unpack("gzip", buf_view(&b), CAP_BODY_BYTES, &out), ERR_LIMIT);
+	buf_free(&out);
+	/* The ratio is the caller's. */
+	buf_init(&out, CAP_BODY_BYTES);
+	assert_int_equal(inflate_all(SPAN_LIT("gzip"), buf_view(&b), 10000, &out), 0);
+	assert_int_equal(out.n, CAP_INFLATE_FREE_BYTES + 1);
 	buf_free(&out);
 	buf_free(&b);
 }

@@ -1,0 +1,199 @@
+/* tollgate key: what the file says afterwards, who may read it, what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "policy/apikeys.h"
+
+static char dir[64], file[96], out[96];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_key.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/keys.yaml", dir);
+	snprintf(out, sizeof(out), "%s/out", dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char lock[112];
+
+	(void)state;
+	snprintf(lock, sizeof(lock), "%s.lock", file);
+	unlink(lock);
+	unlink(file);
+	unlink(out);
+	return rmdir(dir);
+}
+
+/* Runs `tollgate key` on the file with stdout kept in `text`, stderr dropped. */
+static int
+key(char text[256], const char *const *args)
+{
+	static char name[] = "key", flag[] = "--keys";
+	char *argv[16] = { name };
+	int argc = 1, keep[2] = { dup(1), dup(2) };
+	int to = open(out, O_CREAT | O_TRUNC | O_RDWR, 0600),
+	    null = open("/dev/null", O_WRONLY);
+
+	for (; *args; args++)
+		argv[argc++] = (char *)(uintptr_t)*args;
+	argv[argc++] = flag;
+	argv[argc++] = file;
+	fflush(stdout);
+	dup2(to, 1);
+	dup2(null, 2);
+	optind = 0;
+	int code = cmd_key(argc, argv);
+	fflush(stdout);
+	dup2(keep[0], 1);
+	dup2(keep[1], 2);
+	ssize_t n = pread(to, text, 255, 0);
+	text[n > 0 ? n : 0] = 0;
+	close(keep[0]);
+	close(keep[1]);
+	close(to);
+	close(null);
+	return code;
+}
+
+#define KEY(text, ...) key(text, (const char *const[]){ __VA_ARGS__, NULL })
+
+static struct apikeys *
+load(struct diag *d)
+{
+	diag_init(d);
+	struct apikeys *k = apikeys_load(file, d);
+	if (!k)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d->text)));
+	return k;
+}
+
+static void
+a_new_key_is_printed_once_and_found_by_its_hash(void **state)
+{
+	char text[256];
+	struct diag d;
+
+	(void)state;
+	assert_int_equal(KEY(text, "new", "--person", "al\"ice", "--team", "red", "--roles",
+				 "a, b", "--clearance", "-2", "--ttl", "1h"),
+		EXIT_DONE);
+	assert_memory_equal(text, "tg_", 3);
+	text[strcspn(text, "\n")] = 0;
+	struct apikeys *k = load(&d);
+	const struct apikey *found = apikeys_find(k, span_str(text));
+	assert_non_null(found);
+	assert_string_equal(found->person, "al\"ice");
+	assert_string_equal(found->team, "red");
+	assert_int_equal(found->nroles, 2);
+	assert_string_equal(found->roles[1], "b");
+	assert_int_equal(found->clearance, -2);
+	assert_true(apikey_live(found, clock_wall_ns()));
+	assert_false(apikey_live(found, clock_wall_ns() + 3601 * INT64_C(1000000000)));
+	apikeys_free(&k);
+	diag_free(&d);
+}
+
+static void
+a_revoked_key_is_dead_and_an_unknown_one_is_a_no(void **state)
+{
+	char text[256];
+	struct diag d;
+
+	(void)state;
+	assert_int_equal(KEY(text, "new", "--person", "bob"), EXIT_DONE);
+	text[strcspn(text, "\n")] = 0;
+	struct apikeys *k = load(&d);
+	char id[APIKEY_ID_LEN + 1];
+	snprintf(id, sizeof(id), "%s", apikeys_find(k, span_str(text))->id);
+	apikeys_free(&k);
+	diag_free(&d);
+	char said[256];
+	assert_int_equal(KEY(said, "revoke", "nosuchid"), EXIT_NO);
+	assert_int_equal(KEY(said, "revoke", id), EXIT_DONE);
+	k = load(&d);
+	assert_false(apikey_live(apikeys_find(k, span_str(text)), clock_wall_ns()));
+	apikeys_free(&k);
+	diag_free(&d);
+}
+
+/* The daemon runs as another user: root adds a key, the daemon still reads it. */
+static void
+owner_and_mode_of_the_file_stay(void **state)
+{
+	char text[256];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(chmod(file, 0604), 0);
+	if (getuid() == 0)
+		assert_int_equal(chown(file, 12, 34), 0);
+	assert_int_equal(KEY(text, "new", "--person", "carol"), EXIT_DONE);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0604);
+	if (getuid() == 0) {
+		assert_int_equal(st.st_uid, 12);
+		assert_int_equal(st.st_gid, 34);
+	}
+}
+
+static void
+what_cannot_be_meant_is_refused(void **state)
+{
+	char many[400] = "r", text[256];
+	struct stat before, after;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		strcat(many, ",r");
+	assert_int_equal(stat(file, &before), 0);
+	const char *const rows[][5] = {
+		{ "new" },
+		{ "new", "--person", "x", "--clearance", "2x" },
+		{ "new", "--person", "x", "--clearance", "" },
+		{ "new", "--person", "x", "--clearance", "99999999999999999999" },
+		{ "new", "--person", "x", "--ttl", "soon" },
+		{ "new", "--person", "x", "--roles", many },
+		{ "revoke" },
+		{ "frobnicate" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *args[6] = { 0 };
+		memcpy(args, rows[i], sizeof(rows[i]));
+		if (key(text, args) != EXIT_CANNOT)
+			fail_msg("row %zu was taken", i);
+		assert_string_equal(text, "");
+	}
+	assert_int_equal(stat(file, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_key_is_printed_once_and_found_by_its_hash),
+		cmocka_unit_test(a_revoked_key_is_dead_and_an_unknown_one_is_a_no),
+		cmocka_unit_test(owner_and_mode_of_the_file_stay),
+		cmocka_unit_test(what_cannot_be_meant_is_refused),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
