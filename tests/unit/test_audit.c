@@ -507,6 +507,45 @@ four_producers_share_commits(void **state)
 	assert_verifies(PRODUCERS * EACH + 2);
 }
 
+static _Atomic bool stop_writing;
+
+static void *
+write_on(void *arg)
+{
+	(void)arg;
+	while (!stop_writing)
+		rig_put(&r, "live");
+	return NULL;
+}
+
+static void
+a_journal_that_is_written_to_verifies_at_any_moment(void **state)
+{
+	pthread_t t[PRODUCERS];
+	uint64_t last = 0;
+
+	(void)state;
+	r.cfg.journal_segment_bytes = 20000;
+	assert_started();
+	stop_writing = false;
+	for (int i = 0; i < PRODUCERS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, write_on, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		struct verify_result v = rig_verify(&r);
+		if (!v.ok)
+			fail_msg("record %" PRIu64 ": %s", v.bad_seq, v.why);
+		assert_true(v.last >= last);
+		last = v.last;
+		usleep(5000);
+	}
+	stop_writing = true;
+	for (int i = 0; i < PRODUCERS; i++)
+		pthread_join(t[i], NULL);
+	assert_true(rig_segments(&r) > 2);
+	audit_stop(&r.audit);
+	assert_true(rig_verify(&r).ok);
+}
+
 static int
 by_u64(const void *a, const void *b)
 {
@@ -593,6 +632,7 @@ main(void)
 		T(what_it_cannot_start_from),
 		T(fields_that_are_no_record_are_refused_alone),
 		T(four_producers_share_commits),
+		T(a_journal_that_is_written_to_verifies_at_any_moment),
 		T(one_record_at_a_time),
 		T(what_queued_before_the_stop_is_committed),
 	};
