@@ -69,16 +69,18 @@ deny_by_rule(struct request *r)
 
 /* Edits of body and target are collected apart. */
 struct edits {
+	struct span raw; /* what they edit */
 	struct splice *v;
 	size_t n, size;
+	bool keys; /* a key is among them */
 };
 
-/* Room for n more; NULL: out of memory. */
+/* Room for n more at v + n. */
 static struct splice *
 edits_room(struct edits *e, size_t n)
 {
-	if (e->size - e->n < n) {
-		size_t size = 2 * e->size + n + 16;
+	if (e->n + n > e->size) {
+		size_t size = 2 * e->size > e->n + n ? 2 * e->size : e->n + n + 16;
 		void *v = realloc(e->v, size * sizeof(*e->v));
 		if (!v)
 			return NULL;
@@ -91,67 +93,81 @@ edits_room(struct edits *e, size_t n)
 /* All edits of one segment at once: an escaped text is walked once, however many
  * findings it has, and a number's are one. */
 static int
-edit_segment(struct request *r, struct edits *e, const struct segment *s, struct span raw,
-	const struct text_edit *texts, size_t n)
+edit_segment(struct request *r, struct edits *e, const struct segment *s,
+	const struct text_edit *edits, size_t n)
 {
 	struct splice *sp = edits_room(e, n);
-	size_t made;
+	size_t made = 0;
 
 	if (!sp)
 		return ERR_NOMEM;
-	int err = segment_splices(s, raw, texts, n, &r->arena, sp, &made);
-	if (err == 0)
-		e->n += made;
+	if (s->reserved)
+		return ERR_BAD_STATE;
+	int err = segment_splices(s, e->raw, edits, n, &r->arena, sp, &made);
+	e->n += err ? 0 : made;
+	e->keys = e->keys || s->role == ROLE_KEY;
 	return err;
 }
 
-/* The findings of one segment stand together in r->hits, in order. */
+/* The hits of one segment stand together, in its order. */
 static int
-edit_hits(struct request *r, struct edits *body, struct edits *target, struct span target_raw)
+edit_hits(struct request *r, struct edits *body, struct edits *target)
 {
-	struct text_edit *texts = arena_array(&r->arena, r->nhits, sizeof(*texts));
-	size_t n = 0;
-	int err = texts ? 0 : ERR_NOMEM;
+	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < r->nhits; i++) {
+	for (size_t i = 0, n; err == 0 && i < r->nhits; i += n) {
 		const struct hit *h = &r->hits[i];
-		if (entity_in(&r->verdict.redact, h->f.entity)) {
-			if (h->segment->reserved)
-				return ERR_BAD_STATE;
-			texts[n].from = h->f.start;
-			texts[n].to = h->f.end;
-			texts[n++].with = placeholder_get(r->placeholders,
-				span_str(detect_entity_name(r->snap->rules, h->f.entity)),
-				span_cut(h->segment->text, h->f.start, h->f.end),
-				detect_entity_folds(r->snap->rules, h->f.entity));
+		size_t edits = 0;
+		for (n = 1; i + n < r->nhits && h[n].segment == h->segment; n++)
+			;
+		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
+		if (!te)
+			return ERR_NOMEM;
+		for (size_t k = 0; k < n; k++) {
+			const struct finding *f = &h[k].f;
+			if (!entity_in(&r->verdict.redact, f->entity))
+				continue;
+			te[edits++] = (struct text_edit){ f->start, f->end,
+				placeholder_get(r->placeholders,
+					span_str(detect_entity_name(r->snap->rules, f->entity)),
+					span_cut(h->segment->text, f->start, f->end),
+					detect_entity_folds(r->snap->rules, f->entity)) };
 		}
-		if (n && (i + 1 == r->nhits || r->hits[i + 1].segment != h->segment)) {
-			err = edit_segment(r, h->in_target ? target : body, h->segment,
-				h->in_target ? target_raw : r->raw, texts, n);
-			n = 0;
-		}
+		if (edits)
+			err = edit_segment(
+				r, h->in_target ? target : body, h->segment, te, edits);
 	}
 	return err;
 }
 
 /* on_failure.classifier: redact. The whole segment goes. */
 static int
-edit_failed(struct request *r, struct edits *body, struct edits *target, struct span target_raw)
+edit_failed(struct request *r, struct edits *body, struct edits *target)
 {
-	for (size_t i = 0; i < r->nfailed; i++) {
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < r->nfailed; i++) {
 		const struct segment *s = r->failed[i];
 		bool in_target = s >= r->target && s < r->target + r->ntarget;
-		if (s->reserved)
-			return ERR_BAD_STATE;
-		struct span with = placeholder_get(
-			r->placeholders, SPAN_LIT("UNCLASSIFIED"), s->text, false);
-		int err = edit_segment(r, in_target ? target : body, s,
-			in_target ? target_raw : r->raw,
-			&(struct text_edit){ 0, s->text.n, with }, 1);
-		if (err)
-			return err;
+		struct text_edit all = { 0, s->text.n,
+			placeholder_get(
+				r->placeholders, SPAN_LIT("UNCLASSIFIED"), s->text, false) };
+		err = edit_segment(r, in_target ? target : body, s, &all, 1);
 	}
-	return 0;
+	return err;
+}
+
+/* A rewritten key may equal another: then what would be sent is ambiguous. */
+static int
+keys_still_differ(struct request *r)
+{
+	struct body again;
+	struct body_refusal why = { 0 };
+	struct span type = { NULL, 0 };
+
+	http_field_one(&r->head, "content-type", &type);
+	int err = body_read(r->dialect, type, buf_view(&r->rewritten), &r->arena, &again, &why);
+	return err && why.status ? ERR_BAD_STATE : err;
 }
 
 /* The order in which segments were classified: the target's, then the body's. */
@@ -184,12 +200,12 @@ drop_hits_of_failed(struct request *r)
 int
 request_rewrite(struct request *r)
 {
-	struct edits body = { 0 }, target = { 0 };
-	struct span target_raw = span_of(
-		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
+	struct edits body = { .raw = r->raw }, target = { 0 };
 	bool failed = r->classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
 	int err = 0;
 
+	target.raw = span_of(
+		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
 	if (r->verdict.redacts || failed) {
 		r->placeholders = placeholders_new(&r->arena);
 		if (!r->placeholders)
@@ -198,9 +214,9 @@ request_rewrite(struct request *r)
 	if (failed)
 		drop_hits_of_failed(r);
 	if (r->verdict.redacts)
-		err = edit_hits(r, &body, &target, target_raw);
+		err = edit_hits(r, &body, &target);
 	if (err == 0 && failed)
-		err = edit_failed(r, &body, &target, target_raw);
+		err = edit_failed(r, &body, &target);
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->body, r->raw, &r->arena, sp) : ERR_NOMEM;
@@ -212,13 +228,15 @@ request_rewrite(struct request *r)
 		}
 	}
 	if (err == 0 && body.n)
-		err = splice_apply(r->raw, body.v, body.n, &r->rewritten);
+		err = splice_apply(body.raw, body.v, body.n, &r->rewritten);
 	if (err == 0 && target.n)
-		err = splice_apply(target_raw, target.v, target.n, &r->new_target);
+		err = splice_apply(target.raw, target.v, target.n, &r->new_target);
 	if (err == 0 && body.n)
 		r->swap_body = true;
 	if (buf_failed(&r->rewritten) || buf_failed(&r->new_target) || arena_failed(&r->arena))
 		err = ERR_NOMEM;
+	if (err == 0 && body.keys)
+		err = keys_still_differ(r);
 	free(body.v);
 	free(target.v);
 	return err;
@@ -264,6 +282,17 @@ decide_permit(struct request *r)
 	return STEP_NEXT;
 }
 
+/* The model's name is the caller's text and goes to record and variables: not
+ * where something was found in it. */
+static void
+hide_model(struct request *r)
+{
+	for (size_t i = 0; r->body.model.n && i < r->nhits; i++)
+		if (r->hits[i].segment->reserved && !r->hits[i].in_target &&
+			span_eq(r->hits[i].segment->text, r->body.model))
+			r->body.model = SPAN_LIT("<redacted>");
+}
+
 enum step_result
 step_policy(struct request *r)
 {
@@ -275,6 +304,7 @@ step_policy(struct request *r)
 		return request_overload(r);
 	r->have_verdict = true;
 	r->body.model = arena_dup(&r->arena, r->body.model);
+	hide_model(r);
 	if (!f.whole) {
 		if (!r->verdict.waits && r->verdict.effect == RULE_DENY)
 			return deny_by_rule(r);
@@ -283,5 +313,7 @@ step_policy(struct request *r)
 		r->decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	return r->verdict.effect == RULE_DENY ? deny_by_rule(r) : decide_permit(r);
+	enum step_result s =
+		r->verdict.effect == RULE_DENY ? deny_by_rule(r) : decide_permit(r);
+	return s == STEP_NEXT && r->gate && !request_hold_work(r) ? request_overheld(r) : s;
 }

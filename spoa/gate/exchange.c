@@ -99,7 +99,7 @@ exchange_open(struct request *r)
 	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	hold_give(&g->shared->holds, r->held_slot, r->held_bytes);
-	r->held_bytes = 0;
+	r->held_bytes = r->held_work = 0;
 	if (!request_hold(r, sizeof(*r) + x->plan.body.n))
 		return ERR_LIMIT;
 	int err = let_go_of_frame(r, x);
@@ -164,8 +164,9 @@ claim_here(struct mail *m, void *worker)
 	(void)worker;
 	c->err = ERR_AUTH;
 	c->x = NULL;
-	struct gate *g =
-		ticket_parse(c->ticket, &w, key) == 0 ? c->from->shared->gates[w] : NULL;
+	struct gate *g = ticket_parse(c->ticket, &w, key) == 0 && w < c->from->shared->ngates
+				 ? c->from->shared->gates[w]
+				 : NULL;
 	struct ticket *t = g ? ticket_take(&g->tickets, key) : NULL;
 	if (t) {
 		struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
@@ -241,9 +242,16 @@ relay_verdict(struct request *r)
 		return;
 	}
 	x->plan.body_mode = BODY_SWAP;
+	if (r->rewritten.n)
+		buf_wipe(&r->decoded);
 	x->plan.body = r->swap_body ? swapped(r) : r->body_raw;
 	x->plan.hide_usage = r->ask_usage;
-	if (exchange_head(r, &r->arena, &x->plan.head) < 0) {
+	/* A long answer does not keep the segments of its question. */
+	int err = let_go_of_frame(r, x);
+	request_unhold_work(r);
+	if (err == 0 && r->swap_body && !request_hold(r, x->plan.body.n))
+		err = ERR_LIMIT;
+	if (err) {
 		request_withdraw(r, "out of memory");
 		request_overload(r);
 		request_denial(r, &x->denial);
@@ -339,8 +347,8 @@ settle(struct request *r, const struct exchange_result *res)
 	int64_t now = clock_wall_ns();
 	uint64_t used = 0;
 
-	if (r->decision.kind == D_DEFER || res->end == END_NEVER_SENT ||
-		res->end == END_DENIED) {
+	if (r->decision.kind == D_DEFER || r->decision.kind == D_DENY ||
+		res->end == END_NEVER_SENT || res->end == END_DENIED) {
 		request_release(r);
 		return;
 	}

@@ -74,6 +74,8 @@ list_drop(struct request_list *l, struct request *r)
 
 /* ---- running ---- */
 
+/* From the first wait to the verdict: the deadline is one for all of them, since
+ * HAProxy's is, and the list stays in its order. */
 static void
 park(struct request *r)
 {
@@ -147,7 +149,6 @@ gate_run(struct request *r)
 void
 gate_resume(struct request *r)
 {
-	list_drop(&r->gate->parked, r);
 	gate_run(r);
 }
 
@@ -169,6 +170,7 @@ give_back(struct request *r)
 {
 	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes);
 	r->held_bytes = 0;
+	r->held_work = 0;
 }
 
 /* From now on what is held counts for the caller too. */
@@ -177,7 +179,7 @@ request_hold_identity(struct request *r)
 {
 	uint64_t h = 1469598103934665603u; /* FNV-1a */
 	struct span who = r->identity.person;
-	size_t n = r->held_bytes;
+	size_t n = r->held_bytes, work = r->held_work;
 
 	if (r->held_slot < HOLD_SLOTS)
 		return true;
@@ -185,13 +187,37 @@ request_hold_identity(struct request *r)
 		h = (h ^ (unsigned char)who.p[i]) * 1099511628211u;
 	give_back(r);
 	r->held_slot = (size_t)(h % HOLD_SLOTS);
-	return hold(r, n);
+	if (!hold(r, n))
+		return false;
+	r->held_work = work;
+	return true;
 }
 
 bool
 request_hold(struct request *r, size_t n)
 {
 	return hold(r, n);
+}
+
+bool
+request_hold_work(struct request *r)
+{
+	size_t n = r->decoded.size + r->rewritten.size + r->arena.used_bytes;
+
+	if (n <= r->held_work)
+		return true;
+	if (!hold(r, n - r->held_work))
+		return false;
+	r->held_work = n;
+	return true;
+}
+
+void
+request_unhold_work(struct request *r)
+{
+	hold_give(&r->gate->shared->holds, r->held_slot, r->held_work);
+	r->held_bytes -= r->held_work;
+	r->held_work = 0;
 }
 
 /* ---- ending ---- */
@@ -237,10 +263,22 @@ never_released(struct request *r)
 }
 
 static void
+record_free(struct record *rec)
+{
+	buf_wipe(&rec->entry.fields);
+	free(rec);
+}
+
+static void
 recorded(struct audit_entry *e, int err)
 {
-	struct request *r = e->arg;
+	struct record *rec = CONTAINER_OF(e, struct record, entry);
+	struct request *r = rec->r;
 
+	record_free(rec);
+	if (!r)
+		return;
+	r->record = NULL;
 	r->pending--;
 	r->recorded = err == 0;
 	if (!r->answered) {
@@ -288,6 +326,43 @@ relay_has_room(struct request *r)
 	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
 }
 
+/* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
+static int
+record_send(struct request *r)
+{
+	struct gate *g = r->gate;
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	INVARIANT(!r->record);
+	if (!rec)
+		return ERR_NOMEM;
+	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
+	record_decision(r, &rec->entry.fields);
+	if (buf_failed(&rec->entry.fields)) {
+		record_free(rec);
+		return ERR_NOMEM;
+	}
+	rec->entry.reply_to = g->mail;
+	rec->entry.done = recorded;
+	rec->r = r;
+	r->record = rec;
+	r->recorded_kind = r->decision.kind;
+	r->pending++;
+	audit_append(g->shared->audit, &rec->entry);
+	return 0;
+}
+
+/* The record is written without the request, which goes on at once and may move
+ * to another worker: nothing of it is touched when the disk answers. */
+static void
+record_leave(struct request *r)
+{
+	r->record->r = NULL;
+	r->record = NULL;
+	r->pending--;
+	r->wait = WAIT_NONE;
+}
+
 enum step_result
 step_audit(struct request *r)
 {
@@ -302,18 +377,11 @@ step_audit(struct request *r)
 	}
 	if (r->decision.kind == D_DEFER || !g->shared->audit)
 		return STEP_NEXT;
-	record_decision(r, &r->record.fields);
-	if (buf_failed(&r->record.fields)) {
+	if (record_send(r) < 0) {
 		record_failed(r);
 		return STEP_NEXT;
 	}
-	r->record.reply_to = g->mail;
-	r->record.done = recorded;
-	r->record.arg = r;
-	r->recorded_kind = r->decision.kind;
 	r->wait = WAIT_AUDIT;
-	r->pending++;
-	audit_append(g->shared->audit, &r->record);
 	return STEP_WAIT;
 }
 
@@ -361,15 +429,20 @@ give_up(struct request *r)
 
 	list_drop(&r->gate->parked, r);
 	metric_inc(r->gate->metrics, audit ? M_AUDIT_FAILED : M_QUOTA_FAILED);
-	if (!audit ||
-		(r->decision.kind != D_DENY && request_on_failure(r)->audit == OUT_DENY)) {
-		r->withdrawn = audit ? "the record was late" : "the quota store was late";
-		if (audit)
-			request_release(r);
-		request_deny(r, 503, audit ? "audit_unavailable" : "quota_unavailable", "",
-			SPAN_LIT("a dependency did not answer in time"));
-		r->decision.retry_after_s = 1;
+	if (audit && (r->decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
+		record_leave(r);
+		verdict(r);
+		return;
 	}
+	r->withdrawn = audit ? "the record was late" : "the quota store was late";
+	if (audit)
+		request_release(r);
+	request_deny(r, 503, audit ? "audit_unavailable" : "quota_unavailable", "",
+		SPAN_LIT("a dependency did not answer in time"));
+	r->decision.retry_after_s = 1;
+	/* No time is left to wait for the record of this denial. */
+	if (!audit && r->gate->shared->audit && record_send(r) < 0)
+		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	verdict(r);
 }
 

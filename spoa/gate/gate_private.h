@@ -59,6 +59,10 @@ void request_late(struct request *r);
 /* Bytes held for this request; false: over a cap. */
 bool request_hold(struct request *r, size_t n);
 bool request_hold_identity(struct request *r);
+/* What decoding, reading and rewriting took, on top of what arrived: held until
+ * request_unhold_work(), when the arena goes. */
+bool request_hold_work(struct request *r);
+void request_unhold_work(struct request *r);
 /* Releases what an unfinished request still holds in the quota. */
 void request_release(struct request *r);
 /* Writes the completion record; the request ends once it is durable. */

@@ -53,9 +53,7 @@ empty_is_fine(const struct request *r)
 static enum step_result
 hold_read(struct request *r)
 {
-	if (!r->gate || request_hold(r, r->decoded.size + r->arena.used_bytes))
-		return STEP_NEXT;
-	return request_overheld(r);
+	return !r->gate || request_hold_work(r) ? STEP_NEXT : request_overheld(r);
 }
 
 enum step_result

@@ -152,7 +152,8 @@ step_quota(struct request *r)
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].kind == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	quota_reserve(r->gate->quota, q, r->now_wall_ns);
+	/* The clock now, not where the request began: its body may have been long. */
+	quota_reserve(r->gate->quota, q, clock_wall_ns());
 	return STEP_WAIT;
 }
 

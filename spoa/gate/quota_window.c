@@ -54,7 +54,12 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 		*retry_ms = (d->bucket - QUOTA_SUB_BUCKETS + i + QUOTA_SUB_BUCKETS + 1) * w -
 			    now_ms;
 	}
-	if (left > limit) /* others' charges of this bucket and the next one */
+	/* What others charged in this bucket, then in the next one. */
+	if (left > limit) {
+		left -= positive(own - (int64_t)d->n);
+		*retry_ms = (d->bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms;
+	}
+	if (left > limit)
 		*retry_ms = (d->bucket + QUOTA_SUB_BUCKETS + 2) * w - now_ms;
 	return false;
 }

@@ -24,6 +24,25 @@ key(struct buf *b, const char *name)
 	buf_putc(b, ':');
 }
 
+/* As much of it as takes at most `max` bytes of a JSON string. */
+static struct span
+cut_escaped(struct span s, size_t max)
+{
+	size_t n = 0, i = 0;
+
+	for (; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		n += c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' ? 2
+		     : c < 0x20							  ? 6
+										  : 1;
+		if (n > max)
+			break;
+	}
+	while (i && i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80)
+		i--;
+	return span_cut(s, 0, i);
+}
+
 /* UTF-8 cut at a character. */
 static struct span
 cut(struct span s, size_t max)
@@ -131,25 +150,51 @@ target_has_hit(const struct request *r)
 	return false;
 }
 
-/* Numbers and booleans only: a string may be text. */
+/* The parameter of that slot where a record may hold it: numbers, booleans, and
+ * the words of closed lists. Any other string, and the names of other members,
+ * may be text. */
+static const struct body_param *
+param_of(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+	bool words = slot == V_REQ_SERVICE_TIER || slot == V_REQ_TOOL_CHOICE ||
+		     slot == V_REQ_REASONING || slot == V_REQ_VERBOSITY;
+
+	for (size_t i = 0; i < r->body.nparams; i++) {
+		const struct body_param *p = &r->body.params[i];
+		if (!span_eq(p->name, name))
+			continue;
+		if (p->text.n > 64 || p->kind == PARAM_NULL ||
+			(p->kind == PARAM_STRING && !words))
+			return NULL;
+		for (size_t k = 0; p->kind == PARAM_STRING && k < p->text.n; k++)
+			if (!(p->text.p[k] >= 'a' && p->text.p[k] <= 'z') &&
+				p->text.p[k] != '_')
+				return NULL;
+		return p;
+	}
+	return NULL;
+}
+
 static void
 put_params(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; r->have_body && i < r->body.nparams && n < LIST_MAX; i++) {
-		const struct body_param *p = &r->body.params[i];
-		if (p->kind != PARAM_NUMBER && p->kind != PARAM_BOOL)
+	for (size_t slot = 0; r->have_body && r->body.nparams && slot < V_COUNT; slot++) {
+		const struct body_param *p =
+			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
+		if (!p)
 			continue;
 		if (n++ == 0) {
 			key(b, "parameters");
 			buf_putc(b, '{');
-		} else {
-			buf_putc(b, ',');
 		}
-		buf_json_str(b, cut(p->name, 64));
-		buf_putc(b, ':');
-		buf_span(b, p->text.n <= 64 ? p->text : SPAN_LIT("null"));
+		key(b, policy_slot_parameter(slot));
+		if (p->kind == PARAM_STRING)
+			buf_json_str(b, p->text);
+		else
+			buf_span(b, p->text);
 	}
 	if (n)
 		buf_putc(b, '}');
@@ -217,6 +262,21 @@ put_findings(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* Kinds of opaque parts: fixed words. */
+static void
+put_media(struct request *r, struct buf *b)
+{
+	if (r->body.nmedia == 0)
+		return;
+	key(b, "media");
+	buf_putc(b, '[');
+	for (size_t i = 0; i < r->body.nmedia && i < LIST_MAX; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json_str(b, r->body.media[i]);
+	}
+	buf_putc(b, ']');
+}
+
 /* HMAC-SHA-256 under a key derived from the audit key: the same prompt has the
  * same hash in one node's journal, and nobody without the key can test a guess. */
 static void
@@ -228,7 +288,7 @@ put_prompt(struct request *r, struct buf *b)
 		return;
 	key(b, "prompt");
 	buf_putc(b, '{');
-	if (r->body_state == BODY_STATE_PARTIAL) {
+	if (r->body_state == BODY_STATE_PARTIAL || !r->raw.p) {
 		put_flag(b, "not_read", true);
 		buf_putc(b, '}');
 		return;
@@ -245,16 +305,17 @@ put_prompt(struct request *r, struct buf *b)
 		put_int(b, "inspected_bytes", (int64_t)r->body.inspected_bytes);
 		put_int(b, "opaque_bytes", (int64_t)r->body.opaque_bytes);
 		put_int(b, "opaque_parts", (int64_t)r->body.nmedia);
+		put_media(r, b);
 	}
 	put_flag(b, "unreadable", r->unreadable);
 	put_int(b, "estimated_input_tokens", r->input_tokens);
 	put_int(b, "reserved_output_tokens", r->output_tokens);
-	if (r->route && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY) {
-		struct span text = r->rewritten.n ? buf_view(&r->rewritten) : r->raw;
+	if (r->have_body && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY) {
+		struct span text = r->rewritten.n ? buf_view(&r->rewritten) : r->raw,
+			    kept = cut_escaped(text, TEXT_MAX);
 		key(b, "text");
-		buf_json_str(b, cut(text, TEXT_MAX));
-		if (text.n > TEXT_MAX)
-			put_flag(b, "text_cut", true);
+		buf_json_str(b, kept);
+		put_flag(b, "text_cut", kept.n < text.n);
 	}
 	buf_putc(b, '}');
 }
@@ -312,7 +373,9 @@ put_rules(struct request *r, struct buf *b)
 
 	if (!r->have_verdict)
 		return;
-	for (size_t i = 0; i < r->snap->policy->nrules && n < LIST_MAX; i++) {
+	/* The trace left with the frame where the relay refuses what was permitted. */
+	for (size_t i = 0; r->verdict.trace && i < r->snap->policy->nrules && n < LIST_MAX;
+		i++) {
 		const struct rule_trace *t = &r->verdict.trace[i];
 		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
 			continue;

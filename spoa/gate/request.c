@@ -41,7 +41,6 @@ request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t a
 	buf_init(&r->decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
 	buf_init(&r->rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
 	buf_init(&r->new_target, 4 * CAP_TARGET_BYTES);
-	buf_init(&r->record.fields, CAP_RECORD_BYTES);
 	buf_init(&r->completion.fields, CAP_RECORD_BYTES);
 	make_id(r);
 }
@@ -52,7 +51,6 @@ request_clear(struct request *r)
 	buf_wipe(&r->decoded);
 	buf_wipe(&r->rewritten);
 	buf_wipe(&r->new_target);
-	buf_wipe(&r->record.fields);
 	buf_wipe(&r->completion.fields);
 	free(r->hits);
 	free((void *)r->failed);

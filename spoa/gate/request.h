@@ -45,6 +45,12 @@ enum body_state {
 
 enum request_wait { WAIT_NONE, WAIT_QUOTA, WAIT_AUDIT };
 
+/* The decision's record on its way to the disk. */
+struct record {
+	struct audit_entry entry;
+	struct request *r; /* NULL: it went on without */
+};
+
 struct request {
 	struct gate *gate; /* NULL in `tollgate decide` */
 	unsigned worker;
@@ -113,11 +119,13 @@ struct request {
 	struct request *prev, *next; /* the gate's list of parked requests, oldest first */
 	bool parked;
 	uint64_t parked_us;
-	struct audit_entry record, completion;
+	struct record *record; /* while the disk is asked */
+	struct audit_entry completion;
 	bool recorded;			  /* the decision's record is durable */
 	enum decision_kind recorded_kind; /* what the record says */
 	const char *withdrawn;		  /* not let go whatever the record says: why */
 	size_t held_bytes, held_slot;
+	size_t held_work; /* of them: arena, decoded and rewritten body */
 
 	struct exchange *x; /* where it goes through the relay */
 };

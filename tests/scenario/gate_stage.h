@@ -1,0 +1,584 @@
+/* A gate without network: NOTIFYs are built by hand, time is set by the test, the
+ * disk and the quota store answer when the test says so. Two workers on one
+ * thread, each with a mailbox that the test drains; counts are kept in the
+ * in-process table, whose owner is a third mailbox. */
+#ifndef TESTS_GATE_STAGE_H
+#define TESTS_GATE_STAGE_H
+
+#include <ev.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/fake_clock.h"
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "gate/exchange.h"
+#include "gate/gate_private.h"
+#include "gate/quota_table.h"
+#include "policy/apikeys.h"
+
+/* ---- the disk ---- */
+
+#define AUDIT_MAX 64
+static struct audit_entry *disk_queue[AUDIT_MAX];
+static size_t disk_queued;
+static struct buf disk_text; /* every record, a line each */
+static size_t disk_records;
+
+void
+audit_append(struct audit *a, struct audit_entry *e)
+{
+	(void)a;
+	assert_true(disk_queued < AUDIT_MAX);
+	disk_queue[disk_queued++] = e;
+	if (buf_failed(&e->fields))
+		return;
+	buf_putc(&disk_text, '{');
+	buf_span(&disk_text, buf_view(&e->fields));
+	buf_str(&disk_text, "}\n");
+	disk_records++;
+}
+
+static inline void
+disk_deliver(struct mail *m, void *worker)
+{
+	struct audit_entry *e = CONTAINER_OF(m, struct audit_entry, mail);
+
+	(void)worker;
+	e->done(e, e->err);
+}
+
+/* Answers the entry that waits at place i. */
+static inline void
+disk_answer_at(size_t i, int err)
+{
+	assert_true(i < disk_queued);
+	struct audit_entry *e = disk_queue[i];
+	memmove(&disk_queue[i], &disk_queue[i + 1],
+		(disk_queued - i - 1) * sizeof(struct audit_entry *));
+	disk_queued--;
+	e->err = buf_failed(&e->fields) ? ERR_LIMIT : err;
+	e->mail.run = disk_deliver;
+	mailbox_send(e->reply_to, &e->mail);
+}
+
+/* ---- the stage ---- */
+
+#define STAGE_KEY_MAX 4
+struct stage {
+	char dir[64], policy[96], keys[96];
+	char key[STAGE_KEY_MAX][80]; /* of alice, bob, carol, dave */
+	struct ev_loop *loop;
+	struct config cfg;
+	struct gate_shared *shared;
+	struct snapshot *snap;
+	struct mailbox mail[2], table_mail;
+	struct quota_table *table;
+	struct metrics metrics[2];
+	struct gate *gate[2];
+};
+
+static const char *const stage_people[STAGE_KEY_MAX] = { "alice", "bob", "carol", "dave" };
+
+static inline void
+stage_write(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* `more` follows the head of the policy: routes, rules, limits. */
+static inline void
+stage_up(struct stage *s, const char *more)
+{
+	struct buf b;
+	struct diag d;
+
+	memset(s, 0, sizeof(*s));
+	snprintf(s->dir, sizeof(s->dir), "/tmp/tollgate-gate-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	snprintf(s->policy, sizeof(s->policy), "%s/policy.yaml", s->dir);
+	snprintf(s->keys, sizeof(s->keys), "%s/keys.yaml", s->dir);
+	assert_true(sodium_init() >= 0);
+	buf_init(&b, 0);
+	buf_str(&b, "keys:\n");
+	for (size_t i = 0; i < STAGE_KEY_MAX; i++) {
+		char id[APIKEY_ID_LEN + 1];
+		unsigned char h[32];
+		apikey_make(id, s->key[i], h);
+		buf_printf(&b, "  - {id: \"%s\", person: %s, roles: [analyst], sha256: \"", id,
+			stage_people[i]);
+		buf_hex(&b, h, 32);
+		buf_str(&b, "\"}\n");
+	}
+	buf_putc(&b, '\0');
+	stage_write(s->keys, buf_view(&b).p);
+	buf_clear(&b);
+	buf_str(&b, "tollgate: 1\nname: t\n"
+		    "identity:\n  - api_key: {keys: keys.yaml}\n  - none: {}\n");
+	buf_str(&b, more);
+	buf_putc(&b, '\0');
+	stage_write(s->policy, buf_view(&b).p);
+	buf_free(&b);
+
+	s->cfg = (struct config){ .file = "tollgate.yaml",
+		.node = "gw-1",
+		.workers = 2,
+		.relay = true,
+		.agent_deadline_us = 800000,
+		.ticket_ttl_us = 30000000,
+		.body_bytes = 1 << 20,
+		.held_bytes = 64 << 20,
+		.held_identity_bytes = 32 << 20 };
+	diag_init(&d);
+	s->snap = snapshot_load(NULL, s->policy, 2, &d);
+	if (!s->snap)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	s->snap->cfg = &s->cfg;
+	s->loop = ev_loop_new(EVFLAG_AUTO);
+	static const unsigned char prompt_key[32] = "0123456789abcdef0123456789abcde";
+	s->shared = gate_shared_new(&s->cfg, (struct audit *)&disk_queue, prompt_key);
+	mailbox_init(&s->table_mail, NULL, NULL);
+	s->table = quota_table_new(&s->table_mail);
+	for (unsigned i = 0; i < 2; i++) {
+		mailbox_init(&s->mail[i], NULL, NULL);
+		s->gate[i] = gate_new(s->loop, s->shared, i, s->snap, NULL, s->table,
+			&s->mail[i], &s->metrics[i]);
+		assert_non_null(s->gate[i]);
+	}
+	disk_queued = disk_records = 0;
+	buf_init(&disk_text, 0);
+}
+
+/* One turn of both workers. */
+static inline void
+stage_turn(struct stage *s)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		while (mailbox_drain(&s->mail[i], NULL))
+			;
+		ev_invoke(s->loop, &s->gate[i]->tick, EV_TIMER);
+	}
+}
+
+/* The quota store answers what it was asked. */
+static inline void
+stage_quota(struct stage *s)
+{
+	while (mailbox_drain(&s->table_mail, NULL))
+		;
+	stage_turn(s);
+}
+
+/* The disk answers the oldest entry. */
+static inline void
+stage_disk(struct stage *s, int err)
+{
+	disk_answer_at(0, err);
+	stage_turn(s);
+}
+
+/* Everything answers until nothing more is asked. */
+static inline void
+stage_settle(struct stage *s)
+{
+	for (int i = 0; i < 20; i++) {
+		stage_quota(s);
+		while (disk_queued)
+			stage_disk(s, 0);
+	}
+}
+
+static inline void
+stage_pass(struct stage *s, uint64_t us)
+{
+	fake_pass_us(us);
+	stage_turn(s);
+}
+
+static inline size_t
+stage_alive(const struct stage *s)
+{
+	return gate_alive(s->gate[0]) + gate_alive(s->gate[1]);
+}
+
+static inline uint64_t
+stage_count(const struct stage *s, enum metric m)
+{
+	return atomic_load(&s->metrics[0].v[m]) + atomic_load(&s->metrics[1].v[m]);
+}
+
+/* What a limit of one minute counts now for a person: a charge of nothing reads it. */
+static inline int64_t
+stage_charged(struct stage *s, const char *limit, const char *person)
+{
+	unsigned char h[32];
+	char hex[25], joined[64];
+	struct quota_request q = { .ndims = 1 };
+	struct quota_dim *d = &q.dim[0];
+	int n = snprintf(joined, sizeof(joined), "%zu:%s", strlen(person), person);
+
+	crypto_hash_sha256(h, (const unsigned char *)joined, (unsigned long long)n);
+	sodium_bin2hex(hex, sizeof(hex), h, 12);
+	*d = (struct quota_dim){ .limit = 1ull << 40, .window_s = 60, .name = limit };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", limit, hex);
+	d->bucket = fake_wall / 1000000 / 6000;
+	table_reserve(s->table, &q, fake_wall);
+	assert_int_equal(q.result, QUOTA_ADMITTED);
+	return (int64_t)(d->limit - d->remaining);
+}
+
+/* No request, no byte held, nothing asked and not answered. */
+static inline void
+stage_down(struct stage *s)
+{
+	char cmd[128];
+
+	stage_settle(s);
+	assert_int_equal(stage_alive(s), 0);
+	assert_int_equal(gate_held_bytes(s->shared), 0);
+	for (size_t i = 0; i < HOLD_SLOTS; i++)
+		assert_int_equal(atomic_load(&s->shared->holds.slot[i]), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(s->gate[i]->tickets.n, 0);
+		assert_int_equal(s->gate[i]->parked.n, 0);
+		gate_free(&s->gate[i]);
+	}
+	quota_table_free(&s->table);
+	gate_shared_free(&s->shared);
+	assert_int_equal(atomic_load(&s->snap->refs), 1);
+	snapshot_unref(&s->snap);
+	ev_loop_destroy(s->loop);
+	buf_free(&disk_text);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", s->dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* ---- records ---- */
+
+/* Record i, from the oldest; must be a JSON object. The caller drops it. */
+static inline json_t *
+stage_record(size_t i)
+{
+	struct span rest = buf_view(&disk_text), line = { NULL, 0 };
+	json_error_t err;
+
+	assert_true(i < disk_records);
+	for (size_t k = 0; k <= i; k++)
+		line = span_next(&rest, '\n');
+	json_t *o = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES, &err);
+	if (!o)
+		fail_msg("record %zu: %s: %.*s", i, err.text, SPAN_ARG(line));
+	return o;
+}
+
+/* A member of record i by path ("identity.person"), as text: strings as they are,
+ * other values as JSON, "" where absent. Lives until the next call. */
+static inline const char *
+stage_field(size_t i, const char *path)
+{
+	static char out[4096];
+	json_t *o = stage_record(i), *v = o;
+	struct span rest = span_str(path);
+
+	while (v && rest.n) {
+		char name[64];
+		struct span part = span_next(&rest, '.');
+		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(part));
+		v = json_object_get(v, name);
+	}
+	out[0] = '\0';
+	if (json_is_string(v)) {
+		snprintf(out, sizeof(out), "%s", json_string_value(v));
+	} else if (v) {
+		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+		snprintf(out, sizeof(out), "%s", text);
+		free(text);
+	}
+	json_decref(o);
+	return out;
+}
+
+static inline bool
+stage_records_hold(const char *text)
+{
+	struct span s = buf_view(&disk_text);
+
+	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
+}
+
+/* ---- NOTIFYs ---- */
+
+struct note {
+	const char *method, *path, *query;
+	const char *person;	/* whose key it carries; NULL: none */
+	const char *headers[8]; /* "name: value" */
+	const char *body;
+	size_t body_n;	     /* 0: the body's own length */
+	bool partial;	     /* the end was not seen */
+	bool no_length;	     /* no Content-Length: with a body it is partial */
+	const char *length;  /* another Content-Length */
+	int64_t body_len;    /* req.body_len where it is not the body's; 0: the same */
+	const char *tail;    /* htx_blk.type(tail) */
+	size_t room;	     /* of the ACK; 0: 16384 */
+	const char *message; /* its name */
+};
+
+#define CHAT "/v1/chat/completions"
+
+/* A sent NOTIFY and its answer. */
+struct call {
+	struct request *r; /* while it waits */
+	bool answered;
+	size_t n;
+	char name[40][24];
+	char value[40][1200];
+	/* its memory, as HAProxy's frame would hold it */
+	struct buf frame;
+	struct spop_arg args[16];
+	struct spop_message message;
+};
+
+static inline void
+call_answered(void *arg, const struct spop_action *a, size_t n)
+{
+	struct call *c = arg;
+
+	assert_false(c->answered);
+	c->answered = true;
+	c->r = NULL;
+	assert_true(n <= 40);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(a[i].scope, SPOP_SCOPE_TXN);
+		snprintf(c->name[i], sizeof(c->name[i]), "%s", a[i].name);
+		if (a[i].value.type == SPOP_INT64)
+			snprintf(c->value[i], sizeof(c->value[i]), "%lld",
+				(long long)a[i].value.i);
+		else
+			snprintf(c->value[i], sizeof(c->value[i]), "%.*s",
+				SPAN_ARG(a[i].value.s));
+	}
+	c->n = n;
+	/* The frame leaves with the ACK. */
+	buf_wipe(&c->frame);
+}
+
+/* "" where the variable was not set. */
+static inline const char *
+call_var(const struct call *c, const char *name)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->name[i], name))
+			return c->value[i];
+	return "";
+}
+
+static inline struct spop_value
+note_str(struct span s)
+{
+	return (struct spop_value){ .type = SPOP_STRING, .s = s };
+}
+
+static inline void
+put_field(struct buf *b, struct span name, struct span value)
+{
+	spop_put_string(b, name);
+	spop_put_string(b, value);
+}
+
+static inline void
+note_fields(const struct stage *s, const struct note *n, size_t body_n, struct buf *b)
+{
+	char line[200];
+
+	if (n->person) {
+		size_t who = 0;
+		while (strcmp(stage_people[who], n->person))
+			who++;
+		snprintf(line, sizeof(line), "Bearer %s", s->key[who]);
+		put_field(b, SPAN_LIT("authorization"), span_str(line));
+	}
+	put_field(b, SPAN_LIT("host"), SPAN_LIT("gw.example"));
+	for (size_t i = 0; i < 8 && n->headers[i]; i++) {
+		struct span value = span_str(n->headers[i]);
+		struct span name = span_next(&value, ':');
+		put_field(b, name, span_trim(value, " "));
+	}
+	if (n->body && !n->no_length) {
+		put_field(b, SPAN_LIT("content-type"), SPAN_LIT("application/json"));
+		snprintf(line, sizeof(line), "%zu", body_n);
+		put_field(
+			b, SPAN_LIT("content-length"), span_str(n->length ? n->length : line));
+	}
+	put_field(b, SPAN_LIT(""), SPAN_LIT(""));
+}
+
+/* Sends it to worker w. */
+static inline void
+call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
+{
+	size_t body_n = n->body_n ? n->body_n : n->body ? strlen(n->body) : 0, k = 0;
+	struct buf fields;
+
+	memset(c, 0, sizeof(*c));
+	buf_init(&fields, 0);
+	note_fields(s, n, body_n, &fields);
+	/* One allocation, freed with the answer: AddressSanitizer sees later reads. */
+	buf_init(&c->frame, 0);
+	assert_non_null(buf_reserve(&c->frame, fields.n + body_n + 1));
+	buf_span(&c->frame, buf_view(&fields));
+	buf_put(&c->frame, n->body ? n->body : "", body_n);
+	struct span hdrs = span_of(buf_view(&c->frame).p, fields.n);
+	struct span body = span_of(hdrs.p + hdrs.n, body_n);
+	const char *path = n->path ? n->path : CHAT;
+#define ARG(what, ...) c->args[k++] = (struct spop_arg){ SPAN_LIT(what), __VA_ARGS__ }
+	ARG("method", note_str(span_str(n->method ? n->method : "POST")));
+	ARG("path", note_str(span_str(path)));
+	if (n->query)
+		ARG("query", note_str(span_str(n->query)));
+	ARG("src", { .type = SPOP_IPV4, .s = SPAN_LIT("\x0a\x01\x02\x03") });
+	ARG("hdrs", { .type = SPOP_BINARY, .s = hdrs });
+	ARG("body_len",
+		{ .type = SPOP_INT64, .i = n->body_len ? n->body_len : (int64_t)body_n });
+	ARG("body", { .type = SPOP_BINARY, .s = body });
+	ARG("eom", { .type = SPOP_BOOL, .b = !n->partial });
+	ARG("tail", note_str(span_str(n->tail  ? n->tail
+				      : body_n ? "HTX_BLK_DATA"
+					       : "HTX_BLK_EOH")));
+#undef ARG
+	c->message =
+		(struct spop_message){ span_str(n->message ? n->message : "tollgate-request"),
+			c->args, k };
+	c->r = NULL;
+	buf_free(&fields);
+	struct request *r = gate_notify(
+		s->gate[w], &c->message, 1, n->room ? n->room : 16384, call_answered, c);
+	assert_int_equal(r == NULL, c->answered);
+	c->r = r;
+}
+
+/* HAProxy's connection went away. */
+static inline void
+call_forget(struct call *c)
+{
+	assert_false(c->answered);
+	gate_forget(c->r);
+	c->r = NULL;
+	buf_wipe(&c->frame);
+}
+
+/* Sends it to worker 0 and lets everything answer. */
+static inline void
+call_do(struct stage *s, const struct note *n, struct call *c)
+{
+	call_send(s, 0, n, c);
+	stage_settle(s);
+	assert_true(c->answered);
+}
+
+/* ---- the relay's side ---- */
+
+struct pass {
+	struct gate_claim claim;
+	char ticket[64], method[16];
+	bool claimed;
+	int err;
+	struct exchange *x;
+	bool ruled, denied;
+	struct exchange_denial denial;
+	char denial_body[1024], denial_fields[4096];
+	bool done;
+	int done_err;
+};
+
+static inline void
+pass_claimed(struct gate_claim *c, int err, struct exchange *x)
+{
+	struct pass *p = c->arg;
+
+	assert_false(p->claimed);
+	p->claimed = true;
+	p->err = err;
+	p->x = x;
+}
+
+static inline void
+pass_send(struct stage *s, unsigned w, struct pass *p, const char *ticket, const char *method,
+	int64_t length)
+{
+	memset(p, 0, sizeof(*p));
+	snprintf(p->ticket, sizeof(p->ticket), "%s", ticket);
+	snprintf(p->method, sizeof(p->method), "%s", method);
+	p->claim = (struct gate_claim){ .ticket = span_str(p->ticket),
+		.method = span_str(p->method),
+		.content_length = length,
+		.done = pass_claimed,
+		.arg = p };
+	gate_claim(s->gate[w], &p->claim);
+	assert_false(p->claimed); /* never inside the call */
+}
+
+/* Claims on worker w and waits for it: 0 or the error. */
+static inline int
+pass_claim(struct stage *s, unsigned w, struct pass *p, const struct call *c, int64_t length)
+{
+	pass_send(s, w, p, call_var(c, "ticket"), "POST", length);
+	stage_turn(s);
+	stage_turn(s);
+	assert_true(p->claimed);
+	return p->err;
+}
+
+static inline void
+pass_ruled(void *arg, const struct exchange_denial *d)
+{
+	struct pass *p = arg;
+
+	assert_false(p->ruled);
+	p->ruled = true;
+	if (!d)
+		return;
+	p->denied = true;
+	p->denial = *d;
+	snprintf(p->denial_body, sizeof(p->denial_body), "%.*s", SPAN_ARG(d->body));
+	snprintf(p->denial_fields, sizeof(p->denial_fields), "%.*s", SPAN_ARG(d->fields));
+}
+
+static inline void
+pass_done(void *arg, int err)
+{
+	struct pass *p = arg;
+
+	assert_false(p->done);
+	p->done = true;
+	p->done_err = err;
+	p->x = NULL;
+}
+
+static inline void
+pass_finish(struct pass *p, enum exchange_end end, int status, int64_t in, int64_t out)
+{
+	struct exchange_result res = { .end = end, .status = status };
+
+	if (in >= 0)
+		res.usage = (struct usage){ true, in, out, 0 };
+	res.output_begun = end == END_COMPLETE && status < 300;
+	gate_finish(p->x, &res, pass_done, p);
+	assert_false(p->done); /* never inside */
+}
+
+#endif

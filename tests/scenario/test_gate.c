@@ -1,0 +1,721 @@
+/* The agent's side of the gate: a NOTIFY in, answers of the quota store and of
+ * the disk at will (in order, late, with errors, never), a verdict out. */
+#include "scenario/gate_stage.h"
+
+#define ROUTES                                                                                 \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n"                                                           \
+	"  - {name: metered, match: {methods: [POST], path: /v1/metered}, dialect: openai, "   \
+	"backend: openai, response: [meter]}\n"                                                \
+	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
+#define RULES                                                                                  \
+	"rules:\n"                                                                             \
+	"  - {name: no-anonymous, when: 'identity.method == \"none\"', deny: {status: 401}}\n" \
+	"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: it "      \
+	"holds a secret}}\n"                                                                   \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"default: permit\n"
+#define LIMITS                                                                                 \
+	"limits:\n"                                                                            \
+	"  - {name: requests, per: [identity.person], requests: 5, window: 1m}\n"              \
+	"  - {name: tokens, per: [identity.person], tokens: 10000, window: 1m}\n"              \
+	"output_default: 100\n"
+#define POLICY ROUTES RULES LIMITS
+
+#define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+#define EMAIL                                                                                  \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
+	"alice@example.com now\"}]}"
+#define SECRET                                                                                 \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"key "               \
+	"AKIAQ3EGRIXPFUSLKQLT\"}]}"
+
+/* ---- one request, everything answers ---- */
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	struct note n;
+	const char *decision, *via, *status, *rule;
+	size_t records;
+} verdicts[] = {
+	{ "a harmless request goes direct",
+	  { .person = "alice", .body = HELLO }, "permit", "direct", "", "default", 1 },
+	{ "personal data is redacted through the relay",
+	  { .person = "alice", .body = EMAIL }, "redact", "relay", "", "pii", 1 },
+	{ "a secret is denied",
+	  { .person = "alice", .body = SECRET }, "deny", "", "403", "no-secrets", 1 },
+	{ "nobody is denied by the rule that says so",
+	  { .body = HELLO }, "deny", "", "401", "no-anonymous", 1 },
+	{ "a metered route takes the relay",
+	  { .person = "alice", .path = "/v1/metered", .body = HELLO }, "permit", "relay", "", "default", 1 },
+	{ "no route is a 404",
+	  { .person = "alice", .path = "/v1/other", .body = HELLO }, "deny", "", "404", "", 1 },
+	{ "another method of a route is a 404",
+	  { .method = "PUT", .person = "alice", .body = HELLO }, "deny", "", "404", "", 1 },
+	{ "CONNECT is refused",
+	  { .method = "CONNECT", .path = "/api/x", .person = "alice" }, "deny", "", "501", "", 1 },
+	{ "TRACE is refused",
+	  { .method = "TRACE", .path = "/api/x", .person = "alice" }, "deny", "", "501", "", 1 },
+	{ "Upgrade is refused",
+	  { .method = "GET", .path = "/api/x", .person = "alice", .headers = { "Upgrade: websocket" } },
+	  "deny", "", "501", "", 1 },
+	{ "an unknown key is a 401",
+	  { .body = HELLO, .headers = { "authorization: Bearer tg_aaaaaaaa_bbbbbbbb" } }, "deny", "", "401", "", 1 },
+	{ "a token where none is accepted is a 401",
+	  { .body = HELLO, .headers = { "authorization: Bearer a.b.c" } }, "deny", "", "401", "", 1 },
+	{ "a path that has another normal form is a 400",
+	  { .person = "alice", .path = "/v1/./chat/completions", .body = HELLO }, "deny", "", "400", "", 1 },
+	{ "two Hosts are a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "host: other" } }, "deny", "", "400", "", 1 },
+	{ "two Content-Types are a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "content-type: text/plain" } }, "deny", "", "400", "", 1 },
+	{ "two Content-Lengths are a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "content-length: 5" } }, "deny", "", "400", "", 1 },
+	{ "a Content-Length that is no number is a 400",
+	  { .person = "alice", .body = HELLO, .length = "+5" }, "deny", "", "400", "", 1 },
+	{ "Content-Length with Transfer-Encoding is a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "transfer-encoding: chunked" } }, "deny", "", "400", "", 1 },
+	{ "stacked encodings are a 415",
+	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: gzip, br" } }, "deny", "", "415", "", 1 },
+	{ "an unknown encoding is a 415",
+	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: zstd" } }, "deny", "", "415", "", 1 },
+	{ "gzip that is none is a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "content-encoding: gzip" } }, "deny", "", "400", "", 1 },
+	{ "a declared length over the cap is a 413, from the head",
+	  { .person = "alice", .body = HELLO, .length = "1048577", .partial = true }, "deny", "", "413", "", 1 },
+	{ "broken JSON is a 400",
+	  { .person = "alice", .body = "{\"model\":" }, "deny", "", "400", "", 1 },
+	{ "keys given twice are a 400",
+	  { .person = "alice", .body = "{\"model\":\"a\",\"mod\\u0065l\":\"b\"}" }, "deny", "", "400", "", 1 },
+	{ "an empty body of a JSON type is a 400",
+	  { .person = "alice", .body = "" }, "deny", "", "400", "", 1 },
+	{ "a body cut by HAProxy waits for the relay, without a record yet",
+	  { .person = "alice", .body = HELLO, .length = "500" }, "defer", "relay", "", "", 0 },
+	{ "a chunked body waits for the relay",
+	  { .person = "alice", .body = HELLO, .no_length = true, .headers = { "transfer-encoding: chunked" } },
+	  "defer", "relay", "", "", 0 },
+	{ "a body without length waits for the relay",
+	  { .person = "alice", .body = HELLO, .no_length = true }, "defer", "relay", "", "", 0 },
+	{ "a whole body whose end was not seen waits for the relay",
+	  { .person = "alice", .body = HELLO, .partial = true }, "defer", "relay", "", "", 0 },
+	{ "trailers behind a whole body send it to the relay",
+	  { .person = "alice", .body = HELLO, .tail = "HTX_BLK_EOT" }, "defer", "relay", "", "", 0 },
+	{ "no length, but an end that was not seen: the relay",
+	  { .person = "alice", .method = "GET", .path = "/api/x", .partial = true }, "defer", "relay", "", "", 0 },
+	{ "nobody is refused from the head, whatever the body",
+	  { .body = HELLO, .length = "500" }, "deny", "", "401", "no-anonymous", 1 },
+	{ "a request without body goes direct",
+	  { .person = "alice", .method = "GET", .path = "/api/x" }, "permit", "direct", "", "default", 1 },
+	{ "an e-mail address in the query goes through the relay",
+	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "q=alice@example.com" },
+	  "redact", "relay", "", "pii", 1 },
+	{ "so does one in the path behind the route's prefix",
+	  { .person = "alice", .method = "POST", .path = "/api/alice@example.com" }, "redact", "relay", "", "pii", 1 },
+	{ "a credential in the query takes the relay, which drops it",
+	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "key=abc" }, "permit", "relay", "", "default", 1 },
+	{ "an e-mail address as a key is redacted",
+	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[],\"alice@example.com\":1}" },
+	  "redact", "relay", "", "pii", 1 },
+	{ "one whose placeholder is a key already is denied",
+	  { .person = "alice",
+	    .body = "{\"model\":\"gpt\",\"messages\":[],\"<EMAIL_ADDRESS_1>\":2,\"alice@example.com\":1}" },
+	  "deny", "", "403", "pii", 1 },
+	{ "an e-mail address as the model is denied",
+	  { .person = "alice", .body = "{\"model\":\"alice@example.com\",\"messages\":[]}" }, "deny", "", "403", "pii", 1 },
+	{ "a request that can never pass is a 429 without Retry-After",
+	  { .person = "alice", .body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
+	  "deny", "", "429", "tokens", 1 },
+	{ "an image is unreadable: denied",
+	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "", "403", "", 1 },
+};
+/* clang-format on */
+
+static void
+test_verdicts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, POLICY);
+		call_do(&s, &verdicts[i].n, &c);
+		if (strcmp(call_var(&c, "decision"), verdicts[i].decision) ||
+			strcmp(call_var(&c, "via"), verdicts[i].via) ||
+			strcmp(call_var(&c, "status"), verdicts[i].status) ||
+			strcmp(call_var(&c, "rule"), verdicts[i].rule) ||
+			disk_records != verdicts[i].records)
+			fail_msg("%s: decision %s via %s status %s rule %s, %zu records, error "
+				 "%s",
+				verdicts[i].name, call_var(&c, "decision"), call_var(&c, "via"),
+				call_var(&c, "status"), call_var(&c, "rule"), disk_records,
+				call_var(&c, "error"));
+		assert_int_equal(strlen(call_var(&c, "id")), DECISION_ID_LEN);
+		assert_int_equal(
+			*call_var(&c, "ticket") != '\0', !strcmp(call_var(&c, "via"), "relay"));
+		if (disk_records) {
+			assert_string_equal(stage_field(0, "type"), "decision");
+			assert_string_equal(stage_field(0, "id"), call_var(&c, "id"));
+			assert_string_equal(
+				stage_field(0, "decision"), call_var(&c, "decision"));
+			assert_string_equal(stage_field(0, "policy"), call_var(&c, "policy"));
+		}
+		/* Its ticket is never used: it expires. */
+		stage_pass(&s, 31000000);
+		if (!strcmp(call_var(&c, "via"), "relay"))
+			assert_string_equal(
+				stage_field(disk_records - 1, "outcome"), "abandoned");
+		for (size_t k = 0; k < STAGE_KEY_MAX; k++)
+			assert_false(stage_records_hold(s.key[k]));
+		if (*call_var(&c, "ticket"))
+			assert_false(stage_records_hold(call_var(&c, "ticket") + 5));
+		assert_false(stage_records_hold("alice@example.com"));
+		assert_false(stage_records_hold("AKIAQ3EGRIXPFUSLKQLT"));
+		assert_false(stage_records_hold("hello"));
+		stage_down(&s);
+	}
+}
+
+/* ---- what the record holds ---- */
+
+static void
+test_record_fields(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *path, *want; } fields[] = {
+		{ "type", "decision" }, { "decision", "redact" }, { "rule", "pii" }, { "via", "relay" },
+		{ "policy_version", NULL }, { "route", "chat" }, { "backend", "openai" }, { "model", "gpt" },
+		{ "rules", "[{\"name\":\"pii\",\"fate\":\"matched\"}]" },
+		{ "request.method", "POST" }, { "request.host", "gw.example" }, { "request.path", CHAT },
+		{ "request.src", "10.1.2.3" }, { "request.content_length", NULL },
+		{ "request.parameters", "{\"temperature\":0.5,\"stream\":false,\"service_tier\":\"flex\"}" },
+		{ "identity.method", "api_key" }, { "identity.person", "alice" },
+		{ "identity.roles", "[\"analyst\"]" }, { "identity.clearance", "0" }, { "identity.key", NULL },
+		{ "classes", "[\"pii\"]" }, { "entities.EMAIL_ADDRESS.count", "1" },
+		{ "prompt.hmac_sha256", NULL }, { "prompt.bytes", NULL }, { "prompt.inspected_bytes", NULL },
+		{ "prompt.estimated_input_tokens", NULL }, { "prompt.reserved_output_tokens", "100" },
+		{ "limits", NULL }, { "not_inspected", "[\"header values\"]" },
+	};
+	/* clang-format on */
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"gpt\",\"temperature\":0.5,\"stream\":false,"
+				"\"user\":\"text\",\"service_tier\":\"flex\",\"alice\":1,"
+				"\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"alice@example.com\"}]}" },
+		&c);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *got = stage_field(0, fields[i].path);
+		if (!*got || (fields[i].want && strcmp(got, fields[i].want)))
+			fail_msg("%s: %s", fields[i].path, got);
+	}
+	stage_pass(&s, 31000000);
+	stage_down(&s);
+}
+
+/* A denial from the head has read nothing: its record does not hash nothing. */
+static void
+test_record_unread(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .body = HELLO,
+			.headers = { "authorization: Bearer tg_aaaaaaaa_bbbbbbbb" } },
+		&c);
+	assert_string_equal(call_var(&c, "status"), "401");
+	assert_string_equal(stage_field(0, "prompt"), "{\"not_read\":true}");
+	stage_down(&s);
+}
+
+/* The model's name is the caller's text: what was found in it stays out. */
+static void
+test_model_is_text(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s,
+		ROUTES "rules: [{name: pii, when: '\"pii\" in prompt.classes', deny: true}]\n"
+		       "default: permit\n");
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"alice@example.com\",\"messages\":[]}" },
+		&c);
+	assert_string_equal(call_var(&c, "status"), "403");
+	assert_string_equal(call_var(&c, "model"), "<redacted>");
+	assert_string_equal(stage_field(0, "model"), "<redacted>");
+	assert_false(stage_records_hold("alice@example.com"));
+	stage_down(&s);
+}
+
+/* A record is never too long to be written, whatever the caller sends. */
+static void
+test_record_room(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct buf b;
+
+	(void)state;
+	stage_up(&s,
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "
+		"backend: openai, record: {prompt: redacted}}]\ndefault: permit\n");
+	buf_init(&b, 0);
+	buf_str(&b, "{\"model\":\"");
+	for (int i = 0; i < 2000; i++)
+		buf_str(&b, "\\u0001");
+	buf_str(&b, "\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	for (int i = 0; i < 60000; i++)
+		buf_str(&b, "\\\\");
+	buf_str(&b, "\"}]");
+	for (int i = 0; i < 100; i++)
+		buf_printf(&b,
+			",\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+			"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+			"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001%d\":1",
+			i);
+	buf_str(&b, "}");
+	buf_putc(&b, '\0');
+	call_do(&s, &(struct note){ .person = "alice", .body = buf_view(&b).p }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_int_equal(disk_records, 1);
+	assert_string_equal(stage_field(0, "prompt.text_cut"), "true");
+	buf_free(&b);
+	stage_down(&s);
+}
+
+/* ---- answers late, wrong, never ---- */
+
+enum { Q_OK, Q_NEVER };
+enum { D_OK, D_ERROR, D_LATE, D_LATE_ERROR };
+
+static const struct {
+	const char *name, *policy;
+	int quota, disk;
+	const char *decision, *status, *code;
+	size_t records;
+	const char *last_outcome; /* of the last record, "" for a decision */
+	int64_t charged;	  /* requests, in the end */
+} faults[] = {
+	{ "both answer", POLICY, Q_OK, D_OK, "permit", "", "", 1, "", 1 },
+	{ "the disk refuses: 503, and the reservation is given back", POLICY, Q_OK, D_ERROR,
+		"deny", "503", "audit_unavailable", 1, "", 0 },
+	{ "the disk refuses and the policy says go on", "on_failure: {audit: permit}\n" POLICY,
+		Q_OK, D_ERROR, "permit", "", "", 1, "", 1 },
+	{ "the disk is late: 503, then the record that said permit is put right", POLICY, Q_OK,
+		D_LATE, "deny", "503", "audit_unavailable", 2, "abandoned", 0 },
+	{ "the disk is late with an error: 503, and nothing to put right", POLICY, Q_OK,
+		D_LATE_ERROR, "deny", "503", "audit_unavailable", 1, "", 0 },
+	{ "the disk is late and the policy says go on", "on_failure: {audit: permit}\n" POLICY,
+		Q_OK, D_LATE, "permit", "", "", 1, "", 1 },
+	{ "the quota store is silent: 503, on record", POLICY, Q_NEVER, D_OK, "deny", "503",
+		"quota_unavailable", 1, "", 0 },
+};
+
+static void
+test_faults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, faults[i].policy);
+		call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &c);
+		assert_false(c.answered);
+		if (faults[i].quota == Q_OK)
+			stage_quota(&s);
+		stage_turn(&s);
+		if (faults[i].quota == Q_NEVER || faults[i].disk >= D_LATE) {
+			stage_pass(&s, 799000);
+			assert_false(c.answered);
+			stage_pass(&s, 1000);
+			assert_true(c.answered);
+		}
+		stage_quota(&s);
+		if (disk_queued)
+			stage_disk(
+				&s, faults[i].disk == D_ERROR || faults[i].disk == D_LATE_ERROR
+					    ? ERR_IO
+					    : 0);
+		assert_true(c.answered);
+		stage_settle(&s);
+		if (strcmp(call_var(&c, "decision"), faults[i].decision) ||
+			strcmp(call_var(&c, "status"), faults[i].status) ||
+			!strstr(call_var(&c, "error"), faults[i].code))
+			fail_msg("%s: %s %s %s", faults[i].name, call_var(&c, "decision"),
+				call_var(&c, "status"), call_var(&c, "error"));
+		if (disk_records != faults[i].records)
+			fail_msg("%s: %zu records", faults[i].name, disk_records);
+		if (strcmp(stage_field(disk_records - 1, "outcome"), faults[i].last_outcome))
+			fail_msg("%s: the last record's outcome is %s", faults[i].name,
+				stage_field(disk_records - 1, "outcome"));
+		if (stage_charged(&s, "requests", "alice") != faults[i].charged)
+			fail_msg("%s: %lld requests charged", faults[i].name,
+				(long long)stage_charged(&s, "requests", "alice"));
+		if (*faults[i].status)
+			assert_string_equal(call_var(&c, "retry_after"), "1");
+		stage_down(&s);
+	}
+}
+
+/* Two waits share one deadline: HAProxy's is for the whole of it. */
+static void
+test_one_deadline(void **state)
+{
+	struct stage s;
+	struct call slow, other;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &slow);
+	stage_pass(&s, 500000);
+	call_send(&s, 0, &(struct note){ .person = "bob", .body = HELLO }, &other);
+	stage_pass(&s, 200000);
+	stage_quota(&s); /* 700 ms: the store answers both, the disk does not */
+	assert_int_equal(disk_queued, 2);
+	stage_pass(&s, 99000);
+	assert_false(slow.answered);
+	stage_pass(&s, 1000);
+	assert_true(slow.answered);
+	assert_false(other.answered);
+	stage_pass(&s, 500000);
+	assert_true(other.answered);
+	stage_down(&s);
+}
+
+/* HAProxy's connection goes away at every point of the way. */
+static void
+test_forget(void **state)
+{
+	(void)state;
+	for (int point = 0; point < 4; point++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, POLICY);
+		call_send(&s, 0, &(struct note){ .person = "alice", .body = EMAIL }, &c);
+		switch (point) {
+		case 0: /* while the quota store is asked */ break;
+		case 1: /* it has answered, and the gate has not heard it */
+			mailbox_drain(&s.table_mail, NULL);
+			break;
+		case 2: /* while the disk is asked */ stage_quota(&s); break;
+		default: /* the disk has answered, and the gate has not heard it */
+			stage_quota(&s);
+			disk_answer_at(0, 0);
+		}
+		call_forget(&c);
+		stage_settle(&s);
+		assert_false(c.answered);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		assert_int_equal(disk_records, point < 2 ? 0 : 2);
+		if (disk_records)
+			assert_string_equal(stage_field(1, "outcome"), "abandoned");
+		stage_down(&s);
+	}
+}
+
+static void
+test_over_limit(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	for (int i = 0; i < 5; i++) {
+		call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
+		assert_string_equal(call_var(&c, "decision"), "permit");
+		assert_int_equal(atoi(call_var(&c, "remaining_requests")), 4 - i);
+		assert_string_equal(call_var(&c, "limit_requests"), "5");
+	}
+	call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
+	assert_string_equal(call_var(&c, "status"), "429");
+	assert_string_equal(call_var(&c, "rule"), "requests");
+	assert_string_equal(call_var(&c, "remaining_requests"), "0");
+	assert_non_null(strstr(call_var(&c, "error"), "rate_limit_exceeded"));
+	assert_string_equal(stage_field(5, "status"), "429");
+	int wait = atoi(call_var(&c, "retry_after"));
+	if (wait < 60 || wait > 66)
+		fail_msg("Retry-After: %d", wait);
+	/* A refusal is not counted, and nobody else's. */
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 5);
+	call_do(&s, &(struct note){ .person = "bob", .body = HELLO }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	/* One second before is too early, the time said is enough. */
+	stage_pass(&s, (uint64_t)(wait - 1) * 1000000);
+	call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
+	assert_string_equal(call_var(&c, "status"), "429");
+	stage_pass(&s, 1000000);
+	call_do(&s, &(struct note){ .person = "alice", .body = HELLO }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	stage_down(&s);
+}
+
+/* ---- memory ---- */
+
+static void
+test_held_global(void **state)
+{
+	struct stage s;
+	struct call c[3];
+
+	(void)state;
+	stage_up(&s, POLICY);
+	s.shared->holds.cap_all = 2 * (sizeof(struct request) + strlen(HELLO)) - 1;
+	s.shared->holds.cap_slot = s.shared->holds.cap_all;
+	for (size_t i = 0; i < 2; i++)
+		call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &c[i]);
+	stage_settle(&s);
+	assert_string_equal(call_var(&c[1], "status"), "503");
+	assert_string_equal(call_var(&c[1], "retry_after"), "1");
+	assert_true(stage_count(&s, M_HELD_REFUSED) > 0);
+	stage_down(&s);
+}
+
+static void
+test_held_identity(void **state)
+{
+	struct stage s;
+	struct call c[3];
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &c[0]);
+	size_t one = gate_held_bytes(s.shared);
+	s.shared->holds.cap_slot = 2 * one - 1;
+	call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &c[1]);
+	call_send(&s, 0, &(struct note){ .person = "bob", .body = HELLO }, &c[2]);
+	stage_settle(&s);
+	assert_string_equal(call_var(&c[0], "decision"), "permit");
+	assert_string_equal(call_var(&c[1], "status"), "503");
+	assert_string_equal(call_var(&c[1], "retry_after"), "1");
+	assert_string_equal(call_var(&c[2], "decision"), "permit");
+	stage_down(&s);
+}
+
+/* What a small body unpacks to is held while it waits. */
+static void
+test_held_decoded(void **state)
+{
+	/* gzip of 200,000 spaces and {} */
+	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
+	struct stage s;
+	struct call c;
+	struct buf gz;
+	enum { PLAIN = 60000 };
+
+	(void)state;
+	/* One stored block: length, its complement, the bytes; CRC and size behind. */
+	buf_init(&gz, 0);
+	buf_put(&gz, head, sizeof(head));
+	unsigned char block[5] = { 1, PLAIN & 0xff, PLAIN >> 8, (unsigned char)~(PLAIN & 0xff),
+		(unsigned char)~(PLAIN >> 8) };
+	buf_put(&gz, block, 5);
+	char *plain = malloc(PLAIN);
+	memset(plain, ' ', PLAIN);
+	memcpy(plain, HELLO, strlen(HELLO));
+	buf_put(&gz, plain, PLAIN);
+	uint32_t crc = 0xffffffff, size = PLAIN;
+	for (size_t i = 0; i < PLAIN; i++) {
+		crc ^= (unsigned char)plain[i];
+		for (int k = 0; k < 8; k++)
+			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+	}
+	crc = ~crc;
+	buf_put(&gz, &crc, 4);
+	buf_put(&gz, &size, 4);
+	free(plain);
+	stage_up(&s, ROUTES "default: permit\n");
+	struct note n = { .person = "alice",
+		.body = buf_view(&gz).p,
+		.body_n = gz.n,
+		.headers = { "content-encoding: gzip" } };
+	call_send(&s, 0, &n, &c);
+	assert_false(c.answered);
+	assert_true(gate_held_bytes(s.shared) >= 2 * PLAIN);
+	stage_settle(&s);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_string_equal(call_var(&c, "via"), "relay");
+	stage_pass(&s, 31000000);
+	stage_settle(&s);
+	s.shared->holds.cap_all = PLAIN + PLAIN / 2;
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	buf_free(&gz);
+	stage_down(&s);
+}
+
+/* ---- the ACK ---- */
+
+static void
+test_ack_room(void **state)
+{
+	(void)state;
+	/* Whatever fits: never an answer that would let an unread request go. */
+	for (size_t room = 0; room < 700; room += 7) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, POLICY);
+		call_do(&s,
+			&(struct note){
+				.person = "alice", .body = SECRET, .room = room ? room : 1 },
+			&c);
+		assert_string_equal(call_var(&c, "via"), "");
+		assert_string_not_equal(call_var(&c, "decision"), "permit");
+		stage_down(&s);
+	}
+}
+
+static void
+test_unknown_message(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .person = "alice", .body = HELLO, .message = "tollgate-other" },
+		&c);
+	assert_int_equal(c.n, 0);
+	stage_down(&s);
+}
+
+static void
+test_many_headers(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct buf b;
+	struct spop_arg args[3];
+
+	(void)state;
+	for (size_t n = CAP_HEADERS; n <= CAP_HEADERS + 1; n++) {
+		stage_up(&s, ROUTES "default: permit\n");
+		memset(&c, 0, sizeof(c));
+		buf_init(&b, 0);
+		for (size_t i = 0; i < n; i++)
+			put_field(&b, SPAN_LIT("x-a"), SPAN_LIT("b"));
+		put_field(&b, SPAN_LIT(""), SPAN_LIT(""));
+		args[0] = (struct spop_arg){ SPAN_LIT("method"), note_str(SPAN_LIT("GET")) };
+		args[1] = (struct spop_arg){ SPAN_LIT("path"), note_str(SPAN_LIT("/api/x")) };
+		args[2] = (struct spop_arg){ SPAN_LIT("hdrs"),
+			{ .type = SPOP_BINARY, .s = buf_view(&b) } };
+		struct spop_message m = { SPAN_LIT("tollgate-request"), args, 3 };
+		gate_notify(s.gate[0], &m, 1, 16384, call_answered, &c);
+		stage_settle(&s);
+		assert_string_equal(call_var(&c, "status"), n > CAP_HEADERS ? "400" : "");
+		stage_pass(&s, 31000000);
+		buf_free(&b);
+		stage_down(&s);
+	}
+}
+
+/* ---- shadow ---- */
+
+static void
+test_shadow(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name; struct note n; const char *decision, *status, *would; } rows[] = {
+		{ "a denial by a rule is recorded, not enforced",
+		  { .person = "alice", .body = SECRET }, "permit", "", "{\"decision\":\"deny\",\"rule\":\"no-secrets\"}" },
+		{ "so is a redaction",
+		  { .person = "alice", .body = EMAIL }, "permit", "", "{\"decision\":\"redact\",\"rule\":\"pii\"}" },
+		{ "a caller without identity is denied all the same", { .body = SECRET }, "deny", "401", "" },
+		{ "a bad credential is a 401 all the same",
+		  { .body = HELLO, .headers = { "authorization: Bearer tg_x_y" } }, "deny", "401", "" },
+		{ "ambiguity is a 400 all the same", { .person = "alice", .body = "{" }, "deny", "400", "" },
+		{ "limits hold all the same",
+		  { .person = "alice", .body = "{\"model\":\"m\",\"max_tokens\":10001,\"messages\":[]}" }, "deny", "429", "" },
+		{ "what cannot be read is denied all the same",
+		  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+		    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "403", "" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, "mode: shadow\n" POLICY);
+		call_do(&s, &rows[i].n, &c);
+		if (strcmp(call_var(&c, "decision"), rows[i].decision) ||
+			strcmp(call_var(&c, "status"), rows[i].status) ||
+			strcmp(stage_field(0, "would_be"), rows[i].would))
+			fail_msg("%s: %s %s %s", rows[i].name, call_var(&c, "decision"),
+				call_var(&c, "status"), stage_field(0, "would_be"));
+		assert_string_equal(stage_field(0, "shadow"), "true");
+		stage_down(&s);
+	}
+}
+
+/* A reload while requests wait: each keeps the policy it began with. */
+static void
+test_reload(void **state)
+{
+	struct stage s;
+	struct call before, after;
+	struct diag d;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &before);
+	stage_write(s.policy,
+		"tollgate: 1\nname: second\nidentity: [api_key: {keys: keys.yaml}]\n"
+		"routes: [{name: r, match: {path_prefix: /v1}, backend: b}]\n"
+		"default: deny\n");
+	diag_init(&d);
+	struct snapshot *next = snapshot_load(NULL, s.policy, 2, &d), *mine = next;
+	assert_non_null(next);
+	diag_free(&d);
+	gate_snapshot(s.gate[0], next);
+	snapshot_unref(&mine);
+	call_send(&s, 0, &(struct note){ .person = "alice", .body = HELLO }, &after);
+	stage_settle(&s);
+	assert_string_equal(call_var(&before, "decision"), "permit");
+	assert_string_equal(call_var(&after, "decision"), "deny");
+	assert_ptr_equal(
+		strstr(call_var(&after, "policy"), "second@"), call_var(&after, "policy"));
+	gate_snapshot(s.gate[0], s.snap);
+	stage_down(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_record_fields),
+		cmocka_unit_test(test_record_unread),
+		cmocka_unit_test(test_model_is_text),
+		cmocka_unit_test(test_record_room),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_one_deadline),
+		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_over_limit),
+		cmocka_unit_test(test_held_global),
+		cmocka_unit_test(test_held_identity),
+		cmocka_unit_test(test_held_decoded),
+		cmocka_unit_test(test_ack_room),
+		cmocka_unit_test(test_unknown_message),
+		cmocka_unit_test(test_many_headers),
+		cmocka_unit_test(test_shadow),
+		cmocka_unit_test(test_reload),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
