@@ -1,5 +1,7 @@
 /* The relay over time: which connections are kept and used again, what silence,
  * full memory and a shutdown do. */
+#include <sys/resource.h>
+
 #include "scenario/relay_stage.h"
 
 #define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
@@ -171,6 +173,106 @@ nobody_listens_is_a_503_and_nothing_was_sent(void **state)
 	until(s, heard(&edge, "provider_unavailable"));
 	assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
 	peer_close(&edge);
+	settled(s);
+}
+
+/* Fills the inner bind's backlog, as a HAProxy that is busy or reloading. */
+static size_t
+fill_backlog(struct stage *s, struct peer *fill, size_t most)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	size_t n = 0;
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", s->egress_path);
+	assert_int_equal(listen(s->egress_fd, 1), 0);
+	for (; n < most; n++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(fd, (struct sockaddr *)&sa, sizeof(sa))) {
+			assert_int_equal(errno, EAGAIN);
+			close(fd);
+			break;
+		}
+		fill[n] = peer_of(fd);
+	}
+	assert_true(n > 0 && n < most);
+	return n;
+}
+
+static void
+a_busy_inner_bind_is_tried_again_for_a_while(void **state)
+{
+	struct stage *s = *state;
+	struct peer fill[100];
+
+	stage_start(s);
+	for (int outcome = 0; outcome < 3; outcome++) {
+		size_t n = fill_backlog(s, fill, 100);
+		struct peer edge = edge_connect(s);
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		until(s, s->gate.opened == (size_t)outcome + 1);
+		pass(s, 30);
+		assert_false(heard_n(&edge, 1));
+		if (outcome == 0) { /* it wakes up */
+			for (size_t i = 0; i < n; i++) {
+				struct peer p = egress_accept(s);
+				peer_close(&p);
+			}
+			struct peer up = egress_accept(s);
+			until(s, heard(&up, "\r\n\r\nx"));
+			say(s, &up,
+				DOWN_HEAD "connection: close\r\ncontent-length: 1\r\n\r\na");
+			until(s, heard(&edge, "\r\n\r\na"));
+			assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+			peer_close(&up);
+		} else if (outcome == 1) { /* it does not */
+			until(s, heard(&edge, "HTTP/1.1 503 "));
+			assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
+		} else { /* the client does not wait for it */
+			peer_close(&edge);
+			until(s, s->gate.finishes == s->gate.opened);
+			assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
+		}
+		peer_close(&edge);
+		for (size_t i = 0; i < n; i++) {
+			peer_close(&fill[i]);
+			if (outcome) {
+				struct peer p = egress_accept(s);
+				peer_close(&p);
+			}
+		}
+		settled(s);
+	}
+	no_egress(s);
+}
+
+static void
+without_descriptors_connections_wait(void **state)
+{
+	struct stage *s = *state;
+	struct rlimit was, now;
+
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	turn(s);
+	struct peer waits = edge_connect(s);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	now = was;
+	now.rlim_cur = (rlim_t)waits.fd + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	pass(s, 50);
+	assert_int_equal(s->relay->nedges, 1);
+	/* No descriptor for the provider either: said so, and nothing was sent. */
+	say(s, &edge, POST("content-length: 1\r\n") "x");
+	until(s, heard(&edge, "HTTP/1.1 503 "));
+	assert_int_equal(exchange(s)->result.end, END_NEVER_SENT);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	until(s, s->relay->nedges == 2);
+	say(s, &waits, POST("content-length: 1\r\n") "y");
+	struct peer up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\ny"));
+	peer_close(&edge);
+	peer_close(&waits);
+	peer_close(&up);
 	settled(s);
 }
 
@@ -399,6 +501,8 @@ main(void)
 		T(a_request_that_was_not_read_goes_out_again),
 		T(a_request_that_was_read_never_goes_out_again),
 		T(nobody_listens_is_a_503_and_nothing_was_sent),
+		T(a_busy_inner_bind_is_tried_again_for_a_while),
+		T(without_descriptors_connections_wait),
 		T(an_early_answer_passes_although_the_body_is_not_read),
 		T(silence_has_an_end),
 		T(idle_connections_are_closed),
