@@ -109,12 +109,19 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_list again;
 
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
-	char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
-	if (to) {
-		vsnprintf(to, (size_t)n + 1, fmt, again);
-		b->n += (size_t)n;
+	/* Mostly it fits what is there already. */
+	size_t room = b->p && !b->failed ? b->size - b->start - b->n : 0;
+	char *to = room ? b->p + b->start + b->n : NULL;
+	int n = vsnprintf(to, room, fmt, ap);
+	if (n >= 0 && (size_t)n >= room) {
+		to = buf_reserve(b, (size_t)n + 1);
+		if (to)
+			vsnprintf(to, (size_t)n + 1, fmt, again);
+	} else if (n >= 0) {
+		to = buf_reserve(b, (size_t)n + 1);
 	}
+	if (n >= 0 && to)
+		b->n += (size_t)n;
 	va_end(again);
 }
 
@@ -126,6 +133,22 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(b, fmt, ap);
 	va_end(ap);
+}
+
+void
+buf_int(struct buf *b, int64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do {
+		digits[--at] = (char)('0' + u % 10);
+		u /= 10;
+	} while (u);
+	if (v < 0)
+		digits[--at] = '-';
+	buf_put(b, digits + at, sizeof(digits) - at);
 }
 
 void
@@ -162,6 +185,7 @@ buf_json(struct buf *b, struct span s)
 void
 buf_json_str(struct buf *b, struct span s)
 {
+	buf_reserve(b, s.n + 2);
 	buf_putc(b, '"');
 	buf_json(b, s);
 	buf_putc(b, '"');

@@ -8,12 +8,12 @@
 #include "base/span.h"
 
 struct buf {
-	char *p;	/* allocation */
-	size_t start;	/* first live byte */
-	size_t n;	/* live bytes */
-	size_t size;	/* bytes allocated */
-	size_t cap;	/* live bytes never exceed it; 0: no cap */
-	bool failed;	/* out of memory or over the cap */
+	char *p;      /* allocation */
+	size_t start; /* first live byte */
+	size_t n;     /* live bytes */
+	size_t size;  /* bytes allocated */
+	size_t cap;   /* live bytes never exceed it; 0: no cap */
+	bool failed;  /* out of memory or over the cap */
 };
 
 void buf_init(struct buf *b, size_t cap_bytes);
@@ -32,7 +32,10 @@ void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
-__attribute__((format(printf, 2, 0))) void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+__attribute__((format(printf, 2, 0))) void buf_vprintf(
+	struct buf *b, const char *fmt, va_list ap);
+/* In decimal. */
+void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */
 void buf_consume(struct buf *b, size_t n);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,

@@ -3,11 +3,9 @@
  * variables an ACK would have set. */
 #include "gate/gate_private.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "gate/vars.h"
 
 void
@@ -36,9 +34,11 @@ request_fields(struct request *r)
 		const struct var *v = &vars[i];
 		if (!v->field)
 			continue;
-		buf_printf(&b, "x-tollgate-%s: ", v->field);
+		buf_str(&b, "x-tollgate-");
+		buf_str(&b, v->field);
+		buf_str(&b, ": ");
 		if (v->is_int)
-			buf_printf(&b, "%" PRId64, v->i);
+			buf_int(&b, v->i);
 		else
 			buf_span(&b, v->s);
 		buf_str(&b, "\r\n");

@@ -319,6 +319,11 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 struct span
 gate_response_fields(struct exchange *x)
 {
+	const struct request *r = x->r;
+
+	/* What the ACK said has not changed: HAProxy still has it. */
+	if (r->told && !r->resumed)
+		return (struct span){ NULL, 0 };
 	return request_fields(x->r);
 }
 

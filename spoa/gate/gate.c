@@ -123,6 +123,7 @@ verdict(struct request *r)
 	if (r->answered)
 		return;
 	r->answered = true;
+	r->took_us = clock_mono_us() - r->begun_us;
 	count_decision(r);
 	r->done(r);
 }

@@ -102,7 +102,7 @@ void gate_refuse(struct exchange *x, int status, const char *code, const char *w
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 
 /* Header lines for the response's head: x-tollgate-* for HAProxy to turn into
- * variables. */
+ * variables. None where the ACK has said all of it. */
 struct span gate_response_fields(struct exchange *x);
 
 enum exchange_end {

@@ -151,6 +151,7 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 			k++;
 		}
 	}
+	r->told = k == n;
 	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT &&
 		r->rewritten.n && k < max) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",

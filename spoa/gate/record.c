@@ -83,7 +83,7 @@ static void
 put_int(struct buf *b, const char *name, int64_t v)
 {
 	key(b, name);
-	buf_printf(b, "%" PRId64, v);
+	buf_int(b, v);
 }
 
 static void

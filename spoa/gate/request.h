@@ -109,6 +109,8 @@ struct request {
 	enum request_wait wait;
 	bool resumed;	     /* the second run, with the relay's body */
 	bool answered;	     /* the verdict was given, or nobody waits for it */
+	bool told;	     /* the ACK carried every variable there was */
+	uint64_t took_us;    /* from arrival to the verdict */
 	bool *answered_flag; /* tells gate_notify that the verdict came inside it */
 	bool ended;	     /* free it once `pending` is 0 */
 	unsigned pending;    /* quota and audit calls that still hold memory of this request */

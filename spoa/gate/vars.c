@@ -3,7 +3,6 @@
 #include "gate/vars.h"
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "gate/exchange.h"
 
 /* ASCII, no controls, at most max bytes. */
@@ -129,6 +128,6 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	request_classes(r, &classes);
 	put(&vs, "classes", "classes", buf_view(&classes));
 	buf_free(&classes);
-	put_int(&vs, "took_us", "took-us", (int64_t)(clock_mono_us() - r->begun_us));
+	put_int(&vs, "took_us", "took-us", (int64_t)r->took_us);
 	return vs.n;
 }

@@ -267,7 +267,8 @@ chain_member(struct span line, const char *key)
 						end = behind_string(line, end) - 1;
 					else if (c == '{' || c == '[')
 						depth++;
-					else if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+					else if (depth == 0 &&
+						 (c == ',' || c == '}' || c == ']'))
 						break;
 					else if (c == '}' || c == ']')
 						depth--;
@@ -298,19 +299,14 @@ chain_node_valid(struct span node)
 static void
 put_utf8(struct buf *out, struct span s)
 {
-	size_t from = 0;
-
-	for (size_t i = 0; i < s.n;) {
-		size_t len = utf8_sequence(s.p + i, s.n - i);
-		if (len) {
-			i += len;
-			continue;
-		}
-		buf_span(out, span_cut(s, from, i));
+	for (;;) {
+		size_t good = utf8_prefix(s);
+		buf_span(out, span_cut(s, 0, good));
+		if (good == s.n)
+			return;
 		buf_str(out, "\xef\xbf\xbd");
-		from = ++i;
+		s = span_cut(s, good + 1, s.n);
 	}
-	buf_span(out, span_cut(s, from, s.n));
 }
 
 int
