@@ -108,8 +108,7 @@ last_word(struct span *name)
 
 WORD_LIST(secrets, "secret", "secrets", "token", "tokens", "apikey", "accesskey", "secretkey",
 	"privatekey", "credential", "credentials", "creds", "auth", "authorization", "bearer",
-	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey",
-	"signature");
+	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey");
 WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw",
 	"passwort", "contraseña", "clave");
 WORD_LIST(qualifies, "api", "access", "private", "auth", "encryption", "signing", "account",

@@ -96,6 +96,8 @@ check_ip(struct candidate *c)
 
 /* ---- EMAIL_ADDRESS ---- */
 
+enum { LOCAL_MAX = 64 };
+
 static bool
 high(char c)
 {
@@ -133,6 +135,12 @@ local_begin(struct span t, size_t start, size_t at)
 		}
 	/* All of it in such a script: 用户@例子.广告 */
 	return from < at ? from : start;
+}
+
+static bool
+is_local(char c)
+{
+	return is_alnum(c) || high(c) || (c && strchr(".%&'+_-", c));
 }
 
 static bool
@@ -223,11 +231,17 @@ check_email(struct candidate *c)
 	size_t start = local_begin(c->text, c->start, at);
 	struct span domain = span_cut(c->text, at + 1, c->end);
 
+	/* The end of a longer name is none of its own. */
+	if (start == c->start && start > 0 && at - start < LOCAL_MAX &&
+		is_local(c->text.p[start - 1]) && is_local(c->text.p[start]))
+		return CHECK_NO;
 	while (start < at && strchr(".'-`/=*_~#|{}", c->text.p[start]) &&
 		c->text.p[start] != '_')
 		start++;
-	if (start == at || at - start > 64 || c->text.p[at - 1] == '.')
+	if (start == at || c->text.p[at - 1] == '.')
 		return CHECK_NO;
+	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
+		start = at - LOCAL_MAX;
 	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain) ||
 		is_image_name(domain))
 		return CHECK_NO;

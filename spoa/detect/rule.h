@@ -127,6 +127,14 @@ set_add(uint64_t set[4], unsigned char c)
 /* After the last pattern: builds the lists that the scan walks, and the version. */
 void rules_finish(struct detect_rules *r);
 
+/* ---- scan.c ---- */
+
+/* The same scan without the start conditions: every pattern is tried at every
+ * byte. For tests: what it finds and detect_scan does not was lost silently. */
+int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt, struct arena *a,
+	struct findings *out);
+
 /* ---- context.c ---- */
 
 /* The score of a candidate after its context: words on both sides and in

@@ -17,6 +17,7 @@ enum {
 	HEAP_LIMIT_KB = 4096,
 	JIT_STACK_MIN = 32 << 10,
 	JIT_STACK_MAX = 1 << 20,
+	BACK_EACH = 8,	   /* starts tried one by one, where the way back is that short */
 	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
 	CANDIDATES_MAX = 2 * CAP_FINDINGS,
@@ -220,9 +221,15 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	while (start > *free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
-	if (start >= w->text.n || !set_has(p->first, w->text.p[start]) ||
-		!match_at(w, p, start))
-		return;
+	/* The furthest start that can be one; with a short way back, each of them:
+	 * in "9(214" a look-behind refuses "(" but not "2". */
+	for (;; start++) {
+		bool possible = set_has(p->first, w->text.p[start]);
+		if (possible && match_at(w, p, start))
+			break;
+		if (start == i || w->err || (possible && p->back_max > BACK_EACH))
+			return;
+	}
 	struct candidate m = candidate_of(w, p);
 	if (consider(w, p, &m) && m.end > i)
 		*free_from = m.end;
@@ -345,6 +352,35 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search(&w, &r->patterns[r->anywhere[k]]);
 	if (!w.err && opt && opt->before.n && r->any_keyed)
+		sweep_keyed(&w);
+	return w.err ? w.err : overlap_resolve(r, s->v, s->n, a, out);
+}
+
+int
+detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out)
+{
+	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
+
+	*out = (struct findings){ NULL, 0 };
+	s->n = 0;
+	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
+		const struct pattern *p = &r->patterns[k];
+		if (threshold_of(&w, p->entity) > 1.0f)
+			continue;
+		for (size_t at = 0; at < text.n && !w.err; at++) {
+			if (p->kind == START_ANYWHERE) {
+				search(&w, p);
+				break;
+			}
+			if (!match_at(&w, p, at))
+				continue;
+			struct candidate m = candidate_of(&w, p);
+			if (consider(&w, p, &m) && m.end > at + 1)
+				at = m.end - 1;
+		}
+	}
+	if (!w.err && text.n && opt && opt->before.n && r->any_keyed)
 		sweep_keyed(&w);
 	return w.err ? w.err : overlap_resolve(r, s->v, s->n, a, out);
 }

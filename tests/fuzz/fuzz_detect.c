@@ -1,11 +1,12 @@
-/* Findings always lie inside the text, sorted, without overlap, above their
+/* The fast scan covers the same bytes as one that tries every pattern at every
+ * byte. Findings always lie inside the text, sorted, without overlap, above their
  * threshold, and where the text is UTF-8 they cut no character. The first byte
  * says how much of the input stands before the text as its key. */
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/detect.h"
+#include "detect/rule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,6 +37,28 @@ static bool
 inside_character(struct span t, size_t at)
 {
 	return at < t.n && (t.p[at] & 0xC0) == 0x80;
+}
+
+static bool
+covers(const struct findings *f, size_t at)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (at >= f->v[i].start && at < f->v[i].end)
+			return true;
+	return false;
+}
+
+static void
+compare(struct span text, const struct detect_options *opt, const struct findings *fast,
+	struct arena *a)
+{
+	struct findings slow;
+
+	if (text.n > 2048 || detect_scan_everywhere(rules, scratch, text, opt, a, &slow))
+		return;
+	for (size_t i = 0; i < text.n; i++)
+		if (covers(fast, i) != covers(&slow, i))
+			abort();
 }
 
 int
@@ -72,6 +95,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		last = x->end;
 	}
+	if (!err)
+		compare(text, &opt, &f, &a);
 	arena_reset(&a);
 	return 0;
 }
