@@ -1,0 +1,767 @@
+/* The relay's side of the gate: tickets, bodies that come late or otherwise than
+ * decided, and the end of an exchange at every point of its way. */
+#include "scenario/gate_stage.h"
+
+#define ROUTES                                                                                 \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai, response: [meter]}\n"                                        \
+	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
+#define RULES                                                                                  \
+	"rules:\n"                                                                             \
+	"  - {name: no-anonymous, when: 'identity.method == \"none\"', deny: {status: 401}}\n" \
+	"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: it "      \
+	"holds a secret}}\n"                                                                   \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"default: permit\n"
+#define LIMITS                                                                                 \
+	"limits:\n"                                                                            \
+	"  - {name: requests, per: [identity.person], requests: 5, window: 1m}\n"              \
+	"  - {name: tokens, per: [identity.person], tokens: 1000, window: 1m}\n"               \
+	"output_default: 100\n"
+#define POLICY ROUTES RULES LIMITS
+
+#define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+#define EMAIL                                                                                  \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
+	"alice@example.com now\"}]}"
+#define SECRET                                                                                 \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"key "               \
+	"AKIAQ3EGRIXPFUSLKQLT\"}]}"
+#define LARGE	 "{\"model\":\"m\",\"max_tokens\":900,\"messages\":[]}"
+#define LEN(s)	 ((int64_t)sizeof(s) - 1)
+#define RESERVED (100 + (LEN(HELLO) + 2) / 3)
+
+static const struct note hello = { .person = "alice", .body = HELLO };
+static const struct note deferred = { .person = "alice",
+	.body = HELLO,
+	.no_length = true,
+	.headers = { "transfer-encoding: chunked" } };
+
+/* ---- tickets ---- */
+
+enum { T_RIGHT, T_OTHER_BITS, T_GARBAGE, T_FAR_WORKER, T_EMPTY };
+
+static const struct {
+	const char *name;
+	int ticket;
+	const char *method;
+	int64_t length;
+	unsigned worker;
+	uint64_t after_us;
+	int err;
+} claims[] = {
+	{ "the right ticket, method and length", T_RIGHT, "POST", LEN(HELLO), 0, 0, 0 },
+	{ "on another worker", T_RIGHT, "POST", LEN(HELLO), 1, 0, 0 },
+	{ "just before it expires", T_RIGHT, "POST", LEN(HELLO), 0, 29999999, 0 },
+	{ "after it expired", T_RIGHT, "POST", LEN(HELLO), 0, 30000000, ERR_AUTH },
+	{ "another method", T_RIGHT, "PUT", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "a method in other case", T_RIGHT, "post", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "another length", T_RIGHT, "POST", LEN(HELLO) + 1, 0, 0, ERR_AUTH },
+	{ "no length", T_RIGHT, "POST", -1, 0, 0, ERR_AUTH },
+	{ "another length on another worker", T_RIGHT, "POST", 0, 1, 0, ERR_AUTH },
+	{ "other bits", T_OTHER_BITS, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "no ticket at all", T_EMPTY, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "something else", T_GARBAGE, "POST", LEN(HELLO), 0, 0, ERR_AUTH },
+	{ "a worker that does not exist", T_FAR_WORKER, "POST", LEN(HELLO), 1, 0, ERR_AUTH },
+};
+
+static void
+test_claims(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p, again;
+		char ticket[64];
+		stage_up(&s, POLICY);
+		call_do(&s, &hello, &c);
+		snprintf(ticket, sizeof(ticket), "%s", call_var(&c, "ticket"));
+		assert_int_equal(strlen(ticket), TICKET_TEXT - 1);
+		switch (claims[i].ticket) {
+		case T_OTHER_BITS: ticket[20] = ticket[20] == '0' ? '1' : '0'; break;
+		case T_GARBAGE: memset(ticket, 'z', TICKET_TEXT - 1); break;
+		case T_FAR_WORKER: memcpy(ticket, "ffff", 4); break;
+		case T_EMPTY: ticket[0] = '\0'; break;
+		default: break;
+		}
+		fake_pass_us(claims[i].after_us);
+		stage_turn(&s);
+		pass_send(&s, claims[i].worker, &p, ticket, claims[i].method, claims[i].length);
+		stage_turn(&s);
+		stage_turn(&s);
+		assert_true(p.claimed);
+		if (p.err != claims[i].err)
+			fail_msg("%s: %d", claims[i].name, p.err);
+		assert_int_equal(p.x != NULL, p.err == 0);
+		/* Once: a second claim finds nothing, whoever comes. */
+		if (claims[i].ticket == T_RIGHT) {
+			assert_int_equal(pass_claim(&s, 0, &again, &c, LEN(HELLO)), ERR_AUTH);
+			assert_null(again.x);
+		}
+		if (p.x)
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+		stage_pass(&s, 31000000);
+		stage_settle(&s);
+		if (claims[i].err) {
+			assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+			assert_string_equal(
+				stage_field(disk_records - 1, "outcome"), "abandoned");
+		}
+		stage_down(&s);
+	}
+}
+
+/* ---- what goes upstream ---- */
+
+static bool
+head_has(const struct http_head *h, const char *name, const char *value)
+{
+	for (size_t i = 0; i < h->nfields; i++)
+		if (span_ieq(h->fields[i].name, span_str(name)))
+			return !value || span_is(h->fields[i].value, value);
+	return false;
+}
+
+static void
+test_head(void **state)
+{
+	static const char *const gone[] = { "authorization", "cookie", "x-api-key",
+		"x-tollgate-id2", "x-tollgate-backend2", "connection", "x-hop",
+		"content-length", "transfer-encoding", "expect" };
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.query = "a=1&k%65y=secret&b=2",
+			.body = HELLO,
+			.headers = { "cookie: a=b", "x-api-key: abc", "X-Tollgate-Id2: x",
+				"x-tollgate-backend2: evil", "connection: close, X-Hop",
+				"x-hop: y", "expect: 100-continue", "accept-encoding: gzip" } },
+		&c);
+	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
+	const struct exchange_plan *plan = gate_plan(p.x);
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		if (head_has(&plan->head, gone[i], NULL))
+			fail_msg("%s goes upstream", gone[i]);
+	assert_true(head_has(&plan->head, "accept-encoding", "identity"));
+	assert_true(head_has(&plan->head, "x-tollgate-backend", "openai"));
+	assert_true(head_has(&plan->head, "x-tollgate-id", call_var(&c, "id")));
+	assert_true(head_has(&plan->head, "host", "gw.example"));
+	assert_true(head_has(&plan->head, "content-type", "application/json"));
+	assert_true(span_is(plan->head.path, CHAT));
+	assert_true(span_is(plan->head.query, "a=1&b=2"));
+	assert_int_equal(plan->body_mode, BODY_COPY);
+	assert_int_equal(plan->content_length, LEN(HELLO));
+	assert_true(plan->meter);
+	struct span fields = gate_response_fields(p.x);
+	assert_null(memmem(fields.p, fields.n, p.ticket + 5, 32));
+	assert_non_null(memmem(fields.p, fields.n, "x-tollgate-decision: permit\r\n", 29));
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	stage_down(&s);
+}
+
+/* ---- BODY_COPY, BODY_SWAP ---- */
+
+static void
+test_copy(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *sent; int err; } rows[] = {
+		{ "the body that was decided", HELLO, 0 },
+		{ "one byte more", HELLO " ", ERR_AUTH },
+		{ "one byte other", "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hellO\"}]}", ERR_AUTH },
+		{ "nothing", "", ERR_AUTH },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t step = 1; step < 80; step += 39) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			struct span rest = span_str(rows[i].sent);
+			int err = 1;
+			stage_up(&s, POLICY);
+			call_do(&s, &hello, &c);
+			assert_int_equal(pass_claim(&s, 1, &p, &c, LEN(HELLO)), 0);
+			do {
+				struct span part = span_cut(rest, 0, step);
+				rest = span_cut(rest, part.n, rest.n);
+				err = gate_body_bytes(p.x, part, rest.n == 0);
+				assert_true(rest.n == 0 || err == 0);
+			} while (rest.n);
+			if (err != rows[i].err)
+				fail_msg("%s: %d", rows[i].name, err);
+			pass_finish(&p, err ? END_CLIENT_ABORT : END_COMPLETE, err ? 0 : 200,
+				-1, -1);
+			stage_settle(&s);
+			assert_true(p.done);
+			stage_down(&s);
+		}
+}
+
+static void
+test_swap(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s, &(struct note){ .person = "alice", .body = EMAIL }, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(EMAIL)), 0);
+	const struct exchange_plan *plan = gate_plan(p.x);
+	assert_int_equal(plan->body_mode, BODY_SWAP);
+	assert_null(memmem(plan->body.p, plan->body.n, "alice@", 6));
+	assert_non_null(
+		memmem(plan->body.p, plan->body.n, "write to <EMAIL_ADDRESS_1> now", 30));
+	pass_finish(&p, END_COMPLETE, 200, 5, 5);
+	stage_settle(&s);
+	assert_string_equal(stage_field(disk_records - 1, "outcome"), "complete");
+	assert_false(stage_records_hold("alice@example.com"));
+	stage_down(&s);
+}
+
+/* The relay may refuse what was permitted: its record is another. */
+static void
+test_refuse_permitted(void **state)
+{
+	const struct note *const notes[] = { &hello,
+		&(struct note){ .person = "alice", .body = EMAIL } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		call_do(&s, notes[i], &c);
+		assert_int_equal(pass_claim(&s, 1, &p, &c, (int64_t)strlen(notes[i]->body)), 0);
+		gate_refuse(
+			p.x, 400, "malformed_body", "the framing is malformed", pass_ruled, &p);
+		assert_false(p.ruled);
+		stage_settle(&s);
+		assert_true(p.denied);
+		assert_int_equal(p.denial.status, 400);
+		assert_int_equal(disk_records, 2);
+		assert_string_equal(stage_field(1, "decision"), "deny");
+		assert_string_equal(stage_field(1, "code"), "malformed_body");
+		pass_finish(&p, END_DENIED, 0, -1, -1);
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		stage_down(&s);
+	}
+}
+
+/* ---- BODY_DEFER ---- */
+
+/* clang-format off */
+static const struct {
+	const char *name, *body;
+	int status;           /* of the denial; 0: none */
+	const char *decision; /* on record */
+	const char *sends;    /* a part of what goes upstream */
+	int64_t tokens;       /* charged while it runs */
+} bodies[] = {
+	{ "a harmless body goes as it came", HELLO, 0, "permit", "hello", RESERVED },
+	{ "personal data is redacted", EMAIL, 0, "redact", "<EMAIL_ADDRESS_1>", 100 + (LEN(EMAIL) + 2) / 3 },
+	{ "a secret is denied", SECRET, 403, "deny", "", 0 },
+	{ "broken JSON is a 400", "{", 400, "deny", "", 0 },
+	{ "an empty body is none", "", 400, "deny", "", 0 },
+	{ "what can never pass is a 429",
+	  "{\"model\":\"m\",\"max_tokens\":1001,\"messages\":[]}", 429, "deny", "", 0 },
+};
+/* clang-format on */
+
+static void
+test_defer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		struct note n = deferred;
+		if (*bodies[i].body == '\0') /* its type is what makes it no body */
+			n.headers[1] = "content-type: application/json";
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "decision"), "defer");
+		assert_int_equal(disk_records, 0);
+		assert_int_equal(pass_claim(&s, i % 2, &p, &c, -1), 0);
+		assert_int_equal(gate_plan(p.x)->body_mode, BODY_DEFER);
+		size_t len = strlen(bodies[i].body);
+		char *body = malloc(len + 1);
+		memcpy(body, bodies[i].body, len);
+		assert_true(gate_hold(p.x, len));
+		gate_body(p.x, span_of(body, len), pass_ruled, &p);
+		assert_false(p.ruled);
+		stage_settle(&s);
+		assert_true(p.ruled);
+		if (p.denied != (bodies[i].status != 0) || disk_records != 1 ||
+			strcmp(stage_field(0, "decision"), bodies[i].decision) ||
+			(p.denied && p.denial.status != bodies[i].status))
+			fail_msg("%s: denied %d with %d, %zu records", bodies[i].name, p.denied,
+				p.denial.status, disk_records);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), bodies[i].tokens);
+		assert_string_equal(stage_field(0, "via"), p.denied ? "" : "relay");
+		if (p.denied) {
+			/* One JSON document with the public id, in the dialect. */
+			json_t *o = json_loads(p.denial_body, 0, NULL);
+			assert_non_null(json_object_get(o, "error"));
+			json_decref(o);
+			assert_non_null(strstr(p.denial_body, call_var(&c, "id")));
+			assert_non_null(
+				strstr(p.denial_fields, "x-tollgate-decision: deny\r\n"));
+			assert_null(strstr(p.denial_body, "AKIA"));
+			pass_finish(&p, END_DENIED, 0, -1, -1);
+		} else {
+			const struct exchange_plan *plan = gate_plan(p.x);
+			assert_int_equal(plan->body_mode, BODY_SWAP);
+			assert_non_null(memmem(plan->body.p, plan->body.n, bodies[i].sends,
+				strlen(bodies[i].sends)));
+			assert_true(head_has(&plan->head, "x-tollgate-backend", "openai"));
+			assert_false(head_has(&plan->head, "authorization", NULL));
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+		}
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(p.done_err, 0);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), p.denied ? 0 : 30);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), !p.denied);
+		free(body);
+		stage_down(&s);
+	}
+}
+
+/* A body that takes a minute to come is charged to the minute it came in, where
+ * it meets what others took meanwhile. */
+static void
+test_slow_body(void **state)
+{
+	struct stage s;
+	struct call slow, c;
+	struct pass p, q;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s, &deferred, &slow);
+	assert_int_equal(pass_claim(&s, 0, &p, &slow, -1), 0);
+	stage_pass(&s, 40000000);
+	call_do(&s, &(struct note){ .person = "alice", .body = LARGE }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p);
+	stage_settle(&s);
+	assert_true(p.denied);
+	assert_int_equal(p.denial.status, 429);
+	pass_finish(&p, END_DENIED, 0, -1, -1);
+	assert_int_equal(pass_claim(&s, 0, &q, &c, LEN(LARGE)), 0);
+	pass_finish(&q, END_COMPLETE, 200, 1, 1);
+	stage_down(&s);
+}
+
+static void
+test_refuse_deferred(void **state)
+{
+	/* clang-format off */
+	static const struct { int status; const char *code; } rows[] = {
+		{ 413, "request_too_large" }, { 400, "request_timeout" }, { 503, "overloaded" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		call_do(&s, &deferred, &c);
+		assert_int_equal(pass_claim(&s, 0, &p, &c, -1), 0);
+		gate_refuse(p.x, rows[i].status, rows[i].code, "why", pass_ruled, &p);
+		stage_settle(&s);
+		assert_true(p.denied);
+		assert_int_equal(p.denial.status, rows[i].status);
+		assert_non_null(strstr(p.denial_body, rows[i].code));
+		assert_int_equal(
+			strstr(p.denial_fields, "x-tollgate-retry-after: 1\r\n") != NULL,
+			rows[i].status == 503);
+		assert_int_equal(disk_records, 1);
+		assert_string_equal(stage_field(0, "code"), rows[i].code);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		pass_finish(&p, END_DENIED, 0, -1, -1);
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(disk_records, 1);
+		stage_down(&s);
+	}
+}
+
+/* ---- the end, at every point ---- */
+
+enum {
+	AT_CLAIM,
+	AT_MAIL,
+	AT_QUOTA,
+	AT_QUOTA_ANSWERED,
+	AT_DISK,
+	AT_DISK_ANSWERED,
+	AT_VERDICT,
+	AT_POINTS
+};
+
+static void
+test_finish_points(void **state)
+{
+	static const char *const bodies_sent[] = { HELLO, EMAIL, SECRET, "{" };
+
+	(void)state;
+	for (size_t b = 0; b < 4; b++)
+		for (int disk_err = 0; disk_err < 2; disk_err++)
+			for (int point = 0; point < AT_POINTS; point++) {
+				struct stage s;
+				struct call c;
+				struct pass p;
+				stage_up(&s, POLICY);
+				call_do(&s, &deferred, &c);
+				assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+				size_t n = strlen(bodies_sent[b]);
+				char *body = malloc(n);
+				memcpy(body, bodies_sent[b], n);
+				if (point >= AT_MAIL)
+					gate_body(p.x, span_of(body, n), pass_ruled, &p);
+				if (point >= AT_QUOTA)
+					stage_turn(&s);
+				if (point == AT_QUOTA_ANSWERED)
+					mailbox_drain(&s.table_mail, NULL);
+				if (point >= AT_DISK)
+					stage_quota(&s);
+				if (point >= AT_DISK_ANSWERED && disk_queued)
+					disk_answer_at(0, disk_err ? ERR_IO : 0);
+				if (point >= AT_VERDICT)
+					stage_turn(&s);
+				assert_int_equal(p.ruled, point >= AT_VERDICT);
+				bool ruled = p.ruled;
+				pass_finish(&p, p.denied ? END_DENIED : END_CLIENT_ABORT, 0, -1,
+					-1);
+				for (int turn = 0; turn < 10; turn++) {
+					stage_quota(&s);
+					while (disk_queued)
+						stage_disk(&s, disk_err ? ERR_IO : 0);
+				}
+				assert_true(p.done);
+				/* Its callback does not run any more. */
+				assert_int_equal(p.ruled, ruled);
+				bool sent = ruled && !p.denied;
+				assert_int_equal(stage_charged(&s, "requests", "alice"), sent);
+				assert_int_equal(
+					stage_charged(&s, "tokens", "alice") > 0, sent);
+				assert_true(disk_records > 0);
+				free(body);
+				stage_down(&s);
+			}
+}
+
+/* What an answer used is what is charged in the end. */
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum exchange_end end;
+	int status;
+	int64_t in, out;   /* usage; -1: unknown */
+	bool output_begun;
+	int64_t requests, tokens;
+	const char *outcome;
+} settles[] = {
+	{ "an answer with known usage: what was used", END_COMPLETE, 200, 10, 20, true, 1, 30, "complete" },
+	{ "more than reserved is added", END_COMPLETE, 200, 900, 500, true, 1, 1400, "complete" },
+	{ "an answer with unknown usage: the reservation", END_COMPLETE, 200, -1, -1, true, 1, RESERVED, "complete" },
+	{ "an answer cut with unknown usage: the reservation", END_PROVIDER_ABORT, 200, -1, -1, true, 1, RESERVED, "provider_abort" },
+	{ "an answer the client left: the reservation", END_CLIENT_ABORT, 200, -1, -1, true, 1, RESERVED, "client_abort" },
+	{ "no answer though it was sent: the reservation", END_PROVIDER_ABORT, 0, -1, -1, false, 1, RESERVED, "provider_abort" },
+	{ "an error of the provider: no tokens", END_COMPLETE, 500, -1, -1, false, 1, 0, "complete" },
+	{ "a refusal of the provider: no tokens", END_COMPLETE, 429, -1, -1, false, 1, 0, "complete" },
+	{ "never sent: nothing", END_NEVER_SENT, 0, -1, -1, false, 0, 0, "never_sent" },
+};
+/* clang-format on */
+
+static void
+test_settle(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(settles) / sizeof(settles[0]); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		call_do(&s, &hello, &c);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), RESERVED);
+		assert_int_equal(pass_claim(&s, 1, &p, &c, LEN(HELLO)), 0);
+		struct exchange_result res = { .end = settles[i].end,
+			.status = settles[i].status,
+			.output_begun = settles[i].output_begun };
+		if (settles[i].in >= 0)
+			res.usage = (struct usage){ true, settles[i].in, settles[i].out, 0 };
+		gate_finish(p.x, &res, pass_done, &p);
+		stage_settle(&s);
+		assert_true(p.done);
+		if (stage_charged(&s, "tokens", "alice") != settles[i].tokens ||
+			stage_charged(&s, "requests", "alice") != settles[i].requests)
+			fail_msg("%s: %lld tokens, %lld requests", settles[i].name,
+				(long long)stage_charged(&s, "tokens", "alice"),
+				(long long)stage_charged(&s, "requests", "alice"));
+		assert_string_equal(stage_field(1, "type"), "completion");
+		assert_string_equal(stage_field(1, "outcome"), settles[i].outcome);
+		assert_string_equal(stage_field(1, "id"), call_var(&c, "id"));
+		assert_string_equal(stage_field(1, "identity.person"), "alice");
+		stage_down(&s);
+	}
+}
+
+/* The response's last byte waits for the completion; what a failing disk means is
+ * the policy's to say. */
+static void
+test_completion(void **state)
+{
+	for (int permit = 0; permit < 2; permit++)
+		for (int err = 0; err < 2; err++) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			(void)state;
+			stage_up(&s, permit ? "on_failure: {audit: permit}\n" POLICY : POLICY);
+			call_do(&s, &hello, &c);
+			assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
+			pass_finish(&p, END_COMPLETE, 200, 1, 2);
+			stage_turn(&s);
+			assert_false(p.done);
+			stage_disk(&s, err ? ERR_IO : 0);
+			assert_true(p.done);
+			assert_int_equal(p.done_err, err && !permit ? ERR_IO : 0);
+			stage_down(&s);
+		}
+}
+
+/* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
+ * another worker too, and ends before the disk answers. */
+static void
+test_hanging_disk(void **state)
+{
+	(void)state;
+	for (unsigned worker = 0; worker < 2; worker++)
+		for (int err = 0; err < 2; err++) {
+			struct stage s;
+			struct call c;
+			struct pass p;
+			stage_up(&s, "on_failure: {audit: permit}\n" POLICY);
+			call_send(&s, 0, &hello, &c);
+			stage_quota(&s);
+			assert_int_equal(disk_queued, 1);
+			stage_pass(&s, 800000);
+			assert_true(c.answered);
+			assert_string_equal(call_var(&c, "decision"), "permit");
+			assert_int_equal(pass_claim(&s, worker, &p, &c, LEN(HELLO)), 0);
+			pass_finish(&p, END_COMPLETE, 200, 10, 20);
+			stage_quota(&s);
+			assert_int_equal(disk_queued, 2);
+			/* The completion first, then the decision. */
+			disk_answer_at(1, err ? ERR_IO : 0);
+			stage_turn(&s);
+			assert_true(p.done);
+			assert_int_equal(p.done_err, 0);
+			assert_int_equal(stage_alive(&s), 0);
+			disk_answer_at(0, err ? ERR_IO : 0);
+			stage_settle(&s);
+			assert_int_equal(stage_charged(&s, "tokens", "alice"), 30);
+			assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+			stage_down(&s);
+		}
+}
+
+/* While the relay's verdict waits, the deadline is the agent's. */
+static void
+test_deferred_deadline(void **state)
+{
+	(void)state;
+	for (int disk = 0; disk < 2; disk++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		stage_up(&s, POLICY);
+		call_do(&s, &deferred, &c);
+		assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+		stage_pass(&s, 5000000);
+		gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p);
+		stage_turn(&s);
+		if (disk)
+			stage_quota(&s);
+		stage_pass(&s, 799000);
+		assert_false(p.ruled);
+		stage_pass(&s, 1000);
+		assert_true(p.denied);
+		assert_int_equal(p.denial.status, 503);
+		assert_non_null(strstr(
+			p.denial_body, disk ? "audit_unavailable" : "quota_unavailable"));
+		pass_finish(&p, END_DENIED, 0, -1, -1);
+		stage_settle(&s);
+		assert_true(p.done);
+		assert_int_equal(stage_charged(&s, "requests", "alice"), 0);
+		assert_int_equal(stage_charged(&s, "tokens", "alice"), 0);
+		assert_true(disk_records >= 1);
+		stage_down(&s);
+	}
+}
+
+/* ---- memory ---- */
+
+static void
+test_hold(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s, &deferred, &c);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+	size_t before = gate_held_bytes(s.shared);
+	assert_true(gate_hold(p.x, 20 << 20));
+	assert_false(gate_hold(p.x, 20 << 20)); /* over the caller's 32 MB */
+	assert_int_equal(gate_held_bytes(s.shared), before + (20 << 20));
+	assert_true(gate_hold(p.x, 1 << 20));
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	stage_settle(&s);
+	assert_int_equal(gate_held_bytes(s.shared), 0);
+	stage_down(&s);
+}
+
+/* The segments of a body leave when it is decided; the body stays held. */
+static void
+test_hold_after_verdict(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	struct buf b;
+
+	(void)state;
+	stage_up(&s, ROUTES "default: permit\n");
+	buf_init(&b, 0);
+	buf_str(&b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}");
+	for (int i = 0; i < 5000; i++)
+		buf_str(&b, ",{\"role\":\"user\",\"content\":\"\\u0061\"}");
+	buf_str(&b, "]}");
+	call_do(&s, &deferred, &c);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+	assert_true(gate_hold(p.x, b.n));
+	gate_body(p.x, buf_view(&b), pass_ruled, &p);
+	stage_turn(&s);
+	stage_turn(&s);
+	assert_int_equal(disk_queued, 1);
+	size_t waiting = gate_held_bytes(s.shared);
+	assert_true(waiting > 2 * b.n);
+	stage_settle(&s);
+	assert_true(p.ruled && !p.denied);
+	assert_true(gate_held_bytes(s.shared) < b.n + 65536);
+	assert_true(span_eq(gate_plan(p.x)->body, buf_view(&b)));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	stage_settle(&s);
+	buf_free(&b);
+	stage_down(&s);
+}
+
+static void
+test_tickets_full(void **state)
+{
+	struct stage s;
+	struct call c, over;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	s.gate[0]->tickets.cap = 1;
+	call_do(&s, &hello, &c);
+	assert_string_equal(call_var(&c, "via"), "relay");
+	call_do(&s, &hello, &over);
+	assert_string_equal(call_var(&over, "status"), "503");
+	assert_string_equal(stage_field(1, "decision"), "deny");
+	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
+	stage_pass(&s, 31000000);
+	stage_down(&s);
+}
+
+/* ---- without an audit section ---- */
+
+static void
+test_no_audit(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	s.shared->audit = NULL;
+	call_do(&s, &hello, &c);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, LEN(HELLO)), 0);
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	stage_settle(&s);
+	assert_true(p.done);
+	/* Abandoned. */
+	call_do(&s, &hello, &c);
+	stage_pass(&s, 31000000);
+	/* Deferred and denied; deferred and left while the quota store is asked. */
+	call_do(&s, &deferred, &c);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+	gate_body(p.x, SPAN_LIT(SECRET), pass_ruled, &p);
+	stage_settle(&s);
+	assert_true(p.denied);
+	pass_finish(&p, END_DENIED, 0, -1, -1);
+	stage_settle(&s);
+	assert_true(p.done);
+	call_do(&s, &deferred, &c);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+	gate_body(p.x, SPAN_LIT(HELLO), pass_ruled, &p);
+	stage_turn(&s);
+	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+	stage_settle(&s);
+	assert_true(p.done);
+	assert_int_equal(disk_records, 0);
+	stage_down(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_refuse_permitted),
+		cmocka_unit_test(test_defer),
+		cmocka_unit_test(test_slow_body),
+		cmocka_unit_test(test_refuse_deferred),
+		cmocka_unit_test(test_finish_points),
+		cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_hanging_disk),
+		cmocka_unit_test(test_deferred_deadline),
+		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_hold_after_verdict),
+		cmocka_unit_test(test_tickets_full),
+		cmocka_unit_test(test_no_audit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
