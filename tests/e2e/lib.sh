@@ -64,3 +64,5 @@ metric() {
 	[ -n "${2:-}" ] && name="$name{$2}"
 	curl -s "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
+# verifies JOURNAL KEY
+verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }

@@ -1,0 +1,76 @@
+# The daemon killed and stopped under load, HAProxy reloaded under load: no
+# request passes unread, and what was accepted is answered.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "load" "node is not installed"; exit 0; }
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+TOKEN=$(token)
+export TOKEN EDGE
+
+pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
+daemon_start() {
+	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	echo "$! $(sed 's/.*) //' "/proc/$!/stat" | cut -d' ' -f20) tollgate" >>"$D/.pids"
+}
+load() { SECONDS=$1 CLIENTS=${2:-16} node "$here/load.mjs" >"$D/load.txt"; }
+said() { sed -n "s/^$1 //p" "$D/load.txt" | grep . || echo 0; }
+only() { # name, the words that may stand in the tally
+	local other
+	other=$(grep -vE "^($2) " "$D/load.txt" | tr '\n' ' ')
+	if [ -z "$other" ]; then ok "$1"; else not_ok "$1" "also: $other"; fi
+}
+leaks() { seen 1000 | grep -cE 'AKIAQ3EGRTZK7VXW2YUB|jane.doe'; }
+
+load 2
+only "without a fault: permitted and denied, nothing else" '200|403'
+
+# killed
+load 5 &
+lp=$!
+sleep 1.5
+kill -KILL "$(pid_of tollgate)"; wait "$(pid_of tollgate)" 2>/dev/null
+sleep 1.5
+daemon_start
+wait $lp
+only "the daemon killed under load: 200, 403 and 503, save connections cut behind a head" '200|403|503|cut'
+check "some requests met no daemon" test "$(said 503)" -gt 0
+is "nothing passed unread while it was gone" "$(leaks)" 0
+req POST /api/direct/after -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'
+is "with it back, requests pass" "$status" 200
+check "the journal verifies after the kill" verifies "$JOURNAL" "$AUDIT_KEY"
+
+# stopped: what it accepted is answered, then it ends
+load 5 &
+lp=$!
+sleep 1.5
+old=$(pid_of tollgate)
+kill -TERM "$old"
+for _ in $(seq 100); do kill -0 "$old" 2>/dev/null || break; sleep 0.05; done
+check "the daemon ends after SIGTERM under load" bash -c "! kill -0 $old 2>/dev/null"
+daemon_start
+wait $lp
+only "the daemon stopped under load: 200, 403 and 503" '200|403|503'
+is "nothing passed unread" "$(leaks)" 0
+check "the journal verifies after the stop" verifies "$JOURNAL" "$AUDIT_KEY"
+
+# nobody there
+kill -KILL "$(pid_of tollgate)"; wait "$(pid_of tollgate)" 2>/dev/null
+sleep 1
+req POST /api/direct/dead -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'
+is "without a daemon: 503" "$status" 503
+like "in JSON, with Retry-After" "$head$body" 'retry-after: 1.*|gateway_unavailable'
+req POST /v1/chat/completions -H 'content-type: application/json' -d '{}'
+is "on every route" "$status" 503
+unlike "and nothing arrives" "$(seen)" '/api/direct/dead'
+daemon_start
+for _ in $(seq 100); do curl -sf -o /dev/null "$ADMIN/readyz" && break; sleep 0.05; done
+sleep 1
+
+# HAProxy reloaded
+reloads=$(grep -c 'Loading success\|New worker' "$D/haproxy.log")
+load 5 &
+lp=$!
+for _ in 1 2 3; do sleep 1; kill -USR2 "$(pid_of haproxy)"; done
+wait $lp
+check "HAProxy was reloaded" test "$(grep -c 'Loading success\|New worker' "$D/haproxy.log")" -ge $((reloads + 3))
+only "HAProxy reloaded under load: every accepted request is answered" '200|403|refused'
+is "the policy reloads" "$(kill -HUP "$(pid_of tollgate)"; sleep 0.5; metric reloads_total 'result="ok"')" 1

@@ -1,0 +1,45 @@
+// Load for the tests of faults and reloads: CLIENTS connections for SECONDS, a
+// third of the prompts with a secret, a third with an address, on the direct and
+// the relay path. Prints how often each status came, one a line.
+import http from "node:http";
+
+const { EDGE, TOKEN } = process.env;
+const clients = Number(process.env.CLIENTS ?? 16), until = Date.now() + 1000 * Number(process.env.SECONDS ?? 4);
+const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
+const said = {};
+const count = (k) => { said[k] = (said[k] ?? 0) + 1; };
+const prompts = ["nothing to see", "my key is AKIAQ3EGRTZK7VXW2YUB", "write to jane.doe@example.com"];
+
+function one(n) {
+	return new Promise((resolve) => {
+		const chat = n % 2 === 0;
+		const body = chat ? JSON.stringify({ model: "echo", messages: [{ role: "user", content: prompts[n % 3] }] })
+			: JSON.stringify({ text: prompts[n % 3] });
+		const req = http.request(`${EDGE}${chat ? "/v1/chat/completions" : "/api/direct/load"}`, {
+			agent, method: "POST", timeout: 10000,
+			headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) },
+		}, (res) => {
+			let text = "";
+			res.on("data", (d) => { text += d; });
+			res.on("end", () => {
+				count(res.statusCode);
+				if (res.statusCode === 200 && n % 3 === 1) count("passed-a-secret");
+				if (res.statusCode === 200 && text.includes("jane.doe")) count("passed-an-address");
+				if (res.statusCode === 403 && n % 3 !== 1) count("denied-for-nothing");
+				resolve();
+			});
+			res.on("error", () => { count("cut"); resolve(); });
+		});
+		req.on("timeout", () => req.destroy(new Error("timeout")));
+		req.on("error", (e) => { count(e.message === "timeout" ? "timeout" : "refused"); resolve(); });
+		req.end(body);
+	});
+}
+let n = 0;
+await Promise.all(Array.from({ length: clients }, async () => {
+	while (Date.now() < until) {
+		await one(n++);
+	}
+}));
+agent.destroy();
+for (const [k, v] of Object.entries(said).sort()) console.log(`${k} ${v}`);
