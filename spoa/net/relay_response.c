@@ -81,6 +81,8 @@ begin(struct upstream *u, const struct http_message *m)
 		u->swap = (struct span){ NULL, 0 };
 		request_free_whole(c);
 	}
+	if (c->body.done && c->in.n == 0)
+		buf_wipe(&c->in);
 	http_body_init(&u->body, m->framing, m->length);
 	c->answer_begun = true;
 	c->answer_last = '\n';
