@@ -47,6 +47,28 @@ for size in 10000 64000 250000 262000 300000 1000000 2000000; do
 	done
 done
 unlike "no secret reached the provider" "$(seen 1000 | grep -c $secret)" '[1-9]'
+# encoded: read decoded, sent on decoded
+for enc in gzip deflate br; do
+	case $enc in
+	gzip) pack() { gzip -c; } ;;
+	deflate) pack() { node -e 'process.stdin.pipe(require("zlib").createDeflate()).pipe(process.stdout)'; } ;;
+	br) pack() { node -e 'process.stdin.pipe(require("zlib").createBrotliCompress()).pipe(process.stdout)'; } ;;
+	esac
+	if [ $enc != gzip ] && ! command -v node >/dev/null; then
+		skip "$enc" "node is not installed"
+		continue
+	fi
+	body_of 5000 $secret
+	pack <"$D/body" >"$D/packed"
+	req POST /api/direct/packed -H "$auth" -H "$json" -H "content-encoding: $enc" --data-binary "@$D/packed"
+	is "$enc: a secret inside is denied" "$status" 403
+	body_of 5000 'the end'
+	pack <"$D/body" >"$D/packed"
+	req POST /api/direct/packed -H "$auth" -H "$json" -H "content-encoding: $enc" --data-binary "@$D/packed"
+	is "$enc: without one it is permitted" "$status" 200
+	is "$enc: and arrives decoded" "$(seen 1 | sed 's/.*"body":"//; s/","ended".*//; s/\\"/"/g' | tr -d '\n' | cksum)" "$(cksum <"$D/body")"
+	unlike "$enc: and does not claim to be encoded" "$(seen 1)" 'content-encoding'
+done
 # over the cap
 head -c 33600000 /dev/zero | tr '\0' 'x' | sed 's/^/"/; s/$/"/' >"$D/body"
 send length /api/direct/large
