@@ -105,15 +105,15 @@ body_end(struct span t, size_t i)
 	while (i < stop) {
 		size_t at = skip_gaps(t, i), to = token_end(t, at);
 		bool line = at > i && memchr(t.p + i, '\n', at - i);
-		if (to == at || (to < t.n && !is_gap(t.p[to])))
-			break;
 		/* Words of prose are base64 too: a short piece is the key's last line or none.
 		 */
 		bool is_short = to - at < 16;
-		if (is_short && !line && t.p[to - 1] != '=')
+		if (to == at || (is_short && !line && t.p[to - 1] != '='))
+			break;
+		if (is_short && to < t.n && !is_gap(t.p[to]))
 			break;
 		end = i = to;
-		if (is_short)
+		if (is_short || (to < t.n && !is_gap(t.p[to])))
 			break;
 	}
 	return end < stop ? end : stop;
@@ -141,18 +141,20 @@ next_end_line(struct candidate *c, size_t from)
 enum check_result
 check_pem(struct candidate *c)
 {
-	size_t at = skip_gaps(c->text, c->end), header;
+	static const char begin[] = "-----BEGIN ";
+	size_t at = skip_gaps(c->text, c->end), header, end = next_end_line(c, c->end);
 
+	/* Another key before that END: it is the other's. */
+	if (end != SIZE_MAX && end - c->start <= PEM_MAX &&
+		!memmem(c->text.p + c->end, end - c->end, begin, sizeof(begin) - 1)) {
+		c->end = end;
+		return CHECK_VALID;
+	}
 	while ((header = skip_header_line(c->text, at)) > at)
 		at = skip_gaps(c->text, header);
 	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
 	if (token_end(c->text, at) - at < 16)
 		return CHECK_NO;
-	size_t end = next_end_line(c, at);
-	if (end != SIZE_MAX && end - c->start <= PEM_MAX) {
-		c->end = end;
-		return CHECK_VALID;
-	}
 	c->end = body_end(c->text, at);
 	return CHECK_VALID;
 }
