@@ -56,8 +56,8 @@ by_name(const void *a, const void *b)
 		((const struct journal_segment *)b)->name);
 }
 
-int
-journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
+static int
+scan(const char *dir, const char *node, struct journal_list *out, struct buf *why)
 {
 	DIR *d = opendir(dir);
 	size_t room = 0;
@@ -95,6 +95,26 @@ journal_list(const char *dir, const char *node, struct journal_list *out, struct
 		journal_list_free(out);
 	else if (out->n)
 		qsort(out->seg, out->n, sizeof(*out->seg), by_name);
+	return err;
+}
+
+/* readdir(3) may or may not return what is created meanwhile: a segment may be
+ * missed that is older than one that is seen. So the directory is read twice, and
+ * of the second reading only what the first one bounds is taken: all of that was
+ * there before it began. */
+int
+journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
+{
+	struct journal_list first;
+	int err = scan(dir, node, &first, why);
+
+	*out = (struct journal_list){ 0 };
+	if (err || first.n == 0)
+		return err;
+	err = scan(dir, node, out, why);
+	while (!err && out->n && by_name(&out->seg[out->n - 1], &first.seg[first.n - 1]) > 0)
+		out->n--;
+	journal_list_free(&first);
 	return err;
 }
 
