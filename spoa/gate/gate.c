@@ -153,6 +153,50 @@ gate_resume(struct request *r)
 	gate_run(r);
 }
 
+/* ---- turns ---- */
+
+static void
+arm_turn(struct gate *g)
+{
+	if (g->turns && !ev_is_active(&g->turn)) {
+		ev_timer_set(&g->turn, 0., 0.);
+		ev_timer_start(g->loop, &g->turn);
+	}
+}
+
+static void
+on_turn(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct gate *g = w->data;
+	struct request *r = g->turns;
+
+	(void)loop;
+	(void)revents;
+	g->turns = r->turn_next;
+	if (!g->turns)
+		g->turns_end = &g->turns;
+	r->pending--;
+	if (r->answered)
+		request_late(r);
+	else
+		gate_resume(r);
+	arm_turn(g);
+}
+
+enum step_result
+gate_next_turn(struct request *r)
+{
+	struct gate *g = r->gate;
+
+	r->wait = WAIT_TURN;
+	r->pending++;
+	r->turn_next = NULL;
+	*g->turns_end = r;
+	g->turns_end = &r->turn_next;
+	arm_turn(g);
+	return STEP_WAIT;
+}
+
 /* ---- holding memory ---- */
 
 static bool
@@ -426,19 +470,28 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 static void
 give_up(struct request *r)
 {
-	bool audit = r->wait == WAIT_AUDIT;
+	static const struct {
+		enum metric m;
+		const char *code, *why;
+	} by_wait[] = {
+		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
+		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable", "the quota store was late" },
+		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
+	};
+	enum request_wait w = r->wait;
+	bool audit = w == WAIT_AUDIT;
 
 	list_drop(&r->gate->parked, r);
-	metric_inc(r->gate->metrics, audit ? M_AUDIT_FAILED : M_QUOTA_FAILED);
+	metric_inc(r->gate->metrics, by_wait[w].m);
 	if (audit && (r->decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
 		record_leave(r);
 		verdict(r);
 		return;
 	}
-	r->withdrawn = audit ? "the record was late" : "the quota store was late";
-	if (audit)
+	r->withdrawn = by_wait[w].why;
+	if (w != WAIT_QUOTA)
 		request_release(r);
-	request_deny(r, 503, audit ? "audit_unavailable" : "quota_unavailable", "",
+	request_deny(r, 503, by_wait[w].code, "",
 		SPAN_LIT("a dependency did not answer in time"));
 	r->decision.retry_after_s = 1;
 	/* No time is left to wait for the record of this denial. */
@@ -493,6 +546,9 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 		shared->ngates = worker + 1;
 	ev_timer_init(&g->tick, on_tick, 0.01, 0.01);
 	g->tick.data = g;
+	ev_timer_init(&g->turn, on_turn, 0., 0.);
+	g->turn.data = g;
+	g->turns_end = &g->turns;
 	ev_timer_start(loop, &g->tick);
 	return g;
 }
@@ -526,6 +582,7 @@ gate_free(struct gate **gp)
 	if (!g)
 		return;
 	ev_timer_stop(g->loop, &g->tick);
+	ev_timer_stop(g->loop, &g->turn);
 	quota_free(&g->quota);
 	snapshot_unref(&g->snap);
 	free(g);

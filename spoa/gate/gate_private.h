@@ -35,12 +35,16 @@ struct gate {
 	struct request_list parked; /* answered through the agent, waiting */
 	size_t alive;		    /* requests and exchanges that still hold memory */
 	ev_timer tick;
+	struct request *turns, **turns_end; /* long classifications, one piece a turn */
+	ev_timer turn;
 };
 
 /* Runs the steps from r->step until one waits or the decision stands. */
 void gate_run(struct request *r);
 /* A parked step's answer came. */
 void gate_resume(struct request *r);
+/* The step goes on in a later turn of the loop. */
+enum step_result gate_next_turn(struct request *r);
 /* Frees a request whose verdict was given and whose entries came back. */
 void gate_request_end(struct request *r);
 void list_push(struct request_list *l, struct request *r);

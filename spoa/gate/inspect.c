@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "codec/inflate.h"
 #include "gate/gate_private.h"
@@ -149,33 +150,58 @@ scan(struct request *r, struct snapshot_local *mine, struct segment *s, bool in_
 	return 0;
 }
 
-/* The name of a value (its key, field or parameter) is its context. */
-static int
-scan_all(struct request *r, struct snapshot_local *mine, struct segment *v, size_t n,
-	bool in_target)
-{
-	int err = 0;
+/* A worker serves others too: after so long a body's classification goes on in
+ * the loop's next turn. */
+enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
 
-	for (size_t i = 0; err == 0 && i < n; i++)
-		err = scan(r, mine, &v[i], in_target,
-			v[i].key == SEGMENT_NO_KEY ? (struct span){ NULL, 0 }
-						   : v[v[i].key].text);
-	return err;
+struct turn {
+	uint64_t began_us;
+	size_t bytes; /* scanned since the clock was read */
+};
+
+static bool
+turn_over(const struct request *r, struct turn *t)
+{
+	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
+		return false;
+	t->bytes = 0;
+	return clock_mono_us() - t->began_us > TURN_US;
+}
+
+/* Goes on at *at. The name of a value (its key, field or parameter) is its
+ * context. 1: the turn is over. */
+static int
+scan_all(struct request *r, struct snapshot_local *mine, struct turn *t, struct segment *v,
+	size_t n, size_t *at)
+{
+	while (*at < n) {
+		struct segment *s = &v[(*at)++];
+		int err = scan(r, mine, s, v == r->target,
+			s->key == SEGMENT_NO_KEY ? (struct span){ NULL, 0 } : v[s->key].text);
+		if (err)
+			return err;
+		t->bytes += s->text.n;
+		if (turn_over(r, t))
+			return 1;
+	}
+	return 0;
 }
 
 enum step_result
 step_classify(struct request *r)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	int err = 0;
+	struct turn t = { r->gate ? clock_mono_us() : 0, 0 };
 
 	if (!mine)
 		return request_overload(r);
+	r->wait = WAIT_NONE;
 	/* A deferred request's target was classified with its head. */
-	if (!r->resumed)
-		err = scan_all(r, mine, r->target, r->ntarget, true);
+	int err = scan_all(r, mine, &t, r->target, r->ntarget, &r->scanned_target);
 	if (err == 0 && r->have_body)
-		err = scan_all(r, mine, r->body.segments, r->body.nsegments, false);
+		err = scan_all(r, mine, &t, r->body.segments, r->body.nsegments, &r->scanned_body);
+	if (err > 0)
+		return gate_next_turn(r);
 	if (err)
 		return request_overload(r);
 	if (r->gate) {

@@ -43,7 +43,7 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait { WAIT_NONE, WAIT_QUOTA, WAIT_AUDIT };
+enum request_wait { WAIT_NONE, WAIT_TURN, WAIT_QUOTA, WAIT_AUDIT };
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -83,6 +83,7 @@ struct request {
 	size_t ntarget;
 	struct hit *hits;
 	size_t nhits, hits_size;
+	size_t scanned_target, scanned_body; /* segments done */
 	struct entity_set found;
 	bool classifier_failed;
 	const struct segment *
@@ -120,6 +121,7 @@ struct request {
 	size_t ack_room;
 	struct request *prev, *next; /* the gate's list of parked requests, oldest first */
 	bool parked;
+	struct request *turn_next; /* waits for the loop's next turn */
 	uint64_t parked_us;
 	struct record *record; /* while the disk is asked */
 	struct audit_entry completion;
