@@ -9,8 +9,11 @@
 #include "base/err.h"
 #include "gate/quota_table.h"
 
+struct correction;
+
 struct quota {
 	struct redis *redis;
+	struct correction *refunds; /* Redis is asked for */
 	struct quota_table *table;
 	struct mailbox *self;
 	struct metrics *metrics;
@@ -23,15 +26,10 @@ quota_new(
 	struct quota *qt = calloc(1, sizeof(*qt));
 
 	if (qt)
-		*qt = (struct quota){ redis, table, self, m };
+		*qt = (struct quota){
+			.redis = redis, .table = table, .self = self, .metrics = m
+		};
 	return qt;
-}
-
-void
-quota_free(struct quota **qt)
-{
-	free(*qt);
-	*qt = NULL;
 }
 
 /* ---- commands ---- */
@@ -77,19 +75,85 @@ read_neighbours(struct redis_pipe *p, const struct quota_dim *d)
 	redis_command(p, 1 + WINDOW_NEIGHBOURS, argv, lens);
 }
 
+/* ---- giving back ---- */
+
+/* One dim's correction, on its way to Redis or to the table. */
+struct correction {
+	struct mail mail;
+	struct quota *quota; /* Redis: on its list of refunds */
+	struct correction *prev, *next;
+	struct quota_table *table;
+	struct quota_dim dim;
+	int64_t bucket, delta;
+};
+
+static void
+refund_end(struct correction *c)
+{
+	*(c->prev ? &c->prev->next : &c->quota->refunds) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	free(c);
+}
+
+/* Redis is freed next, and calls back no more. */
+void
+quota_free(struct quota **qt)
+{
+	while (*qt && (*qt)->refunds)
+		refund_end((*qt)->refunds);
+	free(*qt);
+	*qt = NULL;
+}
+
+/* A Redis that lost its counts since the charge would keep a negative one, and
+ * hide as much of what comes. Two refunds that see it at once count too much: the
+ * safe side. */
+static void
+on_refunded(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct correction *c = arg;
+
+	if (err == 0 && n > 0 && replies[0].err == 0 && replies[0].i < 0) {
+		struct redis_pipe *p = redis_begin(c->quota->redis, 2, NULL, NULL);
+		add_count(p, &c->dim, c->bucket, -replies[0].i);
+		redis_send(p);
+	}
+	refund_end(c);
+}
+
+static void
+send_correction(struct quota *qt, const struct quota_dim *d, int64_t bucket, int64_t delta)
+{
+	struct correction *c = delta < 0 ? calloc(1, sizeof(*c)) : NULL;
+
+	if (delta < 0 && !c)
+		return; /* over-counts: the safe side */
+	if (c) {
+		c->quota = qt;
+		c->dim = *d;
+		c->bucket = bucket;
+		c->next = qt->refunds;
+		if (c->next)
+			c->next->prev = c;
+		qt->refunds = c;
+	}
+	struct redis_pipe *p = redis_begin(qt->redis, 2, c ? on_refunded : NULL, c);
+	add_count(p, d, bucket, delta);
+	redis_send(p);
+}
+
 /* ---- reserve ---- */
 
 static void
 take_back(struct quota *qt, struct quota_request *q)
 {
-	struct redis_pipe *p = redis_begin(qt->redis, 2 * q->ndims, NULL, NULL);
-
 	for (size_t k = 0; k < q->ndims; k++)
 		if (q->dim[k].charged) {
-			add_count(p, &q->dim[k], q->dim[k].bucket, -(int64_t)q->dim[k].n);
+			send_correction(
+				qt, &q->dim[k], q->dim[k].bucket, -(int64_t)q->dim[k].n);
 			q->dim[k].charged = false;
 		}
-	redis_send(p);
 }
 
 /* Replies stand in the order of the commands: two a dim, then one a dim. */
@@ -192,20 +256,13 @@ quota_reserve(struct quota *qt, struct quota_request *q, int64_t now_wall_ns)
 
 /* ---- corrections ---- */
 
-struct correction { /* one dim's, on its way to the table */
-	struct mail mail;
-	struct quota_table *table;
-	char key[QUOTA_KEY_MAX];
-	int64_t bucket, delta;
-};
-
 static void
 correct_table(struct mail *m, void *worker)
 {
 	struct correction *c = CONTAINER_OF(m, struct correction, mail);
 
 	(void)worker;
-	table_add(c->table, c->key, c->bucket, c->delta);
+	table_add(c->table, &c->dim, c->bucket, c->delta);
 	free(c);
 }
 
@@ -224,16 +281,14 @@ correct(struct quota *qt, struct quota_dim *d, int64_t delta, int64_t now)
 		bucket = window_bucket(d, now);
 	}
 	if (qt->redis) {
-		struct redis_pipe *p = redis_begin(qt->redis, 2, NULL, NULL);
-		add_count(p, d, bucket, delta);
-		redis_send(p);
+		send_correction(qt, d, bucket, delta);
 		return;
 	}
 	struct correction *c = malloc(sizeof(*c));
 	if (!c)
 		return; /* over-counts: the safe side */
 	c->table = qt->table;
-	strcpy(c->key, d->key);
+	c->dim = *d;
 	c->bucket = bucket;
 	c->delta = delta;
 	c->mail.run = correct_table;

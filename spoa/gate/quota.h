@@ -54,6 +54,7 @@ struct quota_table *quota_table_new(struct mailbox *owner);
 void quota_table_free(struct quota_table **t);
 struct quota *quota_new(struct redis *redis, struct quota_table *table, struct mailbox *self,
 	struct metrics *m);
+/* Before its Redis is freed. */
 void quota_free(struct quota **q);
 
 /* Counts every dim, reads, decides; done() runs later on this worker's loop,

@@ -127,13 +127,17 @@ peek(const struct quota_entry *e, int64_t bucket)
 }
 
 void
-table_add(struct quota_table *t, const char *key, int64_t bucket, int64_t delta)
+table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
 {
-	struct quota_entry *e = find(t, key);
+	struct quota_entry *e = delta > 0 ? find_or_make(t, d->key) : find(t, d->key);
 	size_t i = (size_t)bucket % RING;
 
-	if (e && e->id[i] == bucket)
-		e->count[i] += delta;
+	if (!e || (e->id[i] != bucket && (delta < 0 || e->id[i] > bucket)))
+		return;
+	*count_of(e, bucket) += delta;
+	int64_t dead = (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000;
+	if (e->dead_after_ms < dead)
+		e->dead_after_ms = dead;
 }
 
 void
@@ -168,7 +172,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_n
 	q->retry_after_s = (uint64_t)(worst + 999) / 1000;
 	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++)
 		if (q->dim[k].charged) {
-			table_add(t, q->dim[k].key, q->dim[k].bucket, -(int64_t)q->dim[k].n);
+			table_add(t, &q->dim[k], q->dim[k].bucket, -(int64_t)q->dim[k].n);
 			q->dim[k].charged = false;
 		}
 }

@@ -14,7 +14,8 @@ struct quota_table {
 /* Charges all dims, judges, takes back where one is over; fills q's results.
  * Owner's thread. */
 void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_ns);
-/* Adds delta to a bucket that was charged. Owner's thread. */
-void table_add(struct quota_table *t, const char *key, int64_t bucket, int64_t delta);
+/* Corrects a bucket: less only of what was charged to it, more in any case.
+ * Owner's thread. */
+void table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta);
 
 #endif

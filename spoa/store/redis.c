@@ -36,8 +36,9 @@ struct redis {
 	bool connected; /* handshake done */
 	bool open;	/* the circuit: fail at once */
 	bool probing;
+	bool refused; /* this connection's AUTH or SELECT */
 	bool said_down;
-	uint64_t connect_began_us, retry_at_us, probe_at_us;
+	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
 	struct redis_pipe *first, *last; /* sent, oldest first */
 	struct redis_pipe *failed;	 /* to be told at the next turn */
 	ev_timer tick, soon;
@@ -55,7 +56,8 @@ struct redis_pipe {
 	void *arg;
 	struct redis_pipe *prev, *next;
 	uint64_t deadline_us;
-	bool listed, answered, sent;
+	bool listed, answered;
+	bool soon; /* in r->failed, which frees it */
 	int err;
 	size_t n, cap, got;
 	struct slot *slots;
@@ -138,7 +140,8 @@ on_reply(redisAsyncContext *ac, void *reply, void *priv)
 	if (++p->got < p->n)
 		return;
 	answer(p, p->err);
-	pipe_free(p);
+	if (!p->soon)
+		pipe_free(p);
 }
 
 struct redis_pipe *
@@ -185,6 +188,7 @@ on_soon(struct ev_loop *loop, ev_timer *t, int revents)
 	while (r->failed) {
 		struct redis_pipe *p = r->failed;
 		r->failed = p->next;
+		p->soon = false;
 		answer(p, p->err);
 		/* Commands that did go out still bring replies to it. */
 		if (p->got >= p->n)
@@ -198,6 +202,7 @@ redis_send(struct redis_pipe *p)
 	struct redis *r = p->r;
 
 	if (p->err) {
+		p->soon = true;
 		p->next = r->failed;
 		r->failed = p;
 		if (!ev_is_active(&r->soon)) {
@@ -248,6 +253,9 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv)
 		say_down(r, rep->str);
 		return;
 	}
+	/* A connection that goes on without AUTH or SELECT is not the one asked for. */
+	if (r->refused)
+		return;
 	r->connected = true;
 	say_up(r);
 }
@@ -256,10 +264,12 @@ static void
 on_setup(redisAsyncContext *ac, void *reply, void *priv)
 {
 	const redisReply *rep = reply;
+	struct redis *r = ac->data;
 
 	(void)priv;
 	if (rep && rep->type == REDIS_REPLY_ERROR) {
-		say_down(ac->data, rep->str);
+		say_down(r, rep->str);
+		r->refused = true;
 		redisAsyncDisconnect(ac);
 	}
 }
@@ -295,6 +305,7 @@ probe(struct redis *r, uint64_t now)
 	if (r->probing || now < r->probe_at_us)
 		return;
 	r->probe_at_us = now + PROBE_MS * 1000;
+	r->probed_us = now;
 	r->probing = redisAsyncCommand(r->ac, on_pong, NULL, "PING") == REDIS_OK;
 }
 
@@ -321,6 +332,7 @@ try_connect(struct redis *r, uint64_t now)
 	r->ac = ac;
 	r->connect_began_us = now;
 	r->open = true;
+	r->refused = false;
 	redisAsyncSetConnectCallback(ac, on_connect);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	if (u->password[0] && u->user[0])
@@ -354,6 +366,12 @@ on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
 		redisAsyncContext *ac = r->ac;
 		lost(r, "no connection within a second");
+		redisAsyncFree(ac);
+	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
+		/* A peer that vanished without a word would hold this connection until
+		 * TCP gives up, a quarter of an hour later. */
+		redisAsyncContext *ac = r->ac;
+		lost(r, "no answer within a second");
 		redisAsyncFree(ac);
 	} else if (r->open) {
 		probe(r, now);
@@ -417,6 +435,7 @@ redis_free(struct redis **rp)
 		struct redis_pipe *p = r->failed;
 		r->failed = p->next;
 		p->cb = NULL;
+		p->soon = false;
 		p->answered = true;
 		if (p->got >= p->n)
 			pipe_free(p);

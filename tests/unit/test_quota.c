@@ -1,0 +1,304 @@
+/* Limits: the arithmetic of the windows against a model that remembers every
+ * charge, and the table across threads. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/quota_table.h"
+
+/* ---- the window ---- */
+
+static uint64_t rnd_state = 88172645463325252u;
+
+static uint64_t
+rnd(uint64_t below)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return rnd_state % below;
+}
+
+struct charge {
+	int64_t at_ms;
+	uint64_t n;
+};
+
+static void
+dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
+{
+	*d = (struct quota_dim){ .limit = limit, .window_s = window_s, .n = n, .name = name };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
+}
+
+static bool
+reserve_at(struct quota_table *t, struct quota_request *q, uint64_t limit, uint64_t window_s,
+	uint64_t n, int64_t now_ms)
+{
+	memset(q, 0, sizeof(*q));
+	q->ndims = 1;
+	dim_set(&q->dim[0], "p", limit, window_s, n);
+	q->dim[0].bucket = window_bucket(&q->dim[0], now_ms * 1000000);
+	table_reserve(t, q, now_ms * 1000000);
+	assert_int_not_equal(q->result, QUOTA_FAILED);
+	return q->result == QUOTA_ADMITTED;
+}
+
+/* The most that was admitted within any window of this length. */
+static uint64_t
+worst_window(const struct charge *v, size_t n, int64_t window_ms)
+{
+	uint64_t sum = 0, worst = 0;
+
+	for (size_t i = 0, from = 0; i < n; i++) {
+		sum += v[i].n;
+		while (v[from].at_ms <= v[i].at_ms - window_ms)
+			sum -= v[from++].n;
+		worst = sum > worst ? sum : worst;
+	}
+	return worst;
+}
+
+static void
+test_rolling(void **state)
+{
+	static struct charge v[5000];
+	size_t refused = 0;
+
+	(void)state;
+	for (int round = 0; round < 30; round++) {
+		static const uint64_t windows[] = { 1, 10, 60, 3600 };
+		uint64_t window_s = windows[rnd(4)], limit = 1 + rnd(1000);
+		uint64_t largest = 1 + rnd(limit);
+		int64_t now = 1790000000000 + (int64_t)rnd(100000),
+			step = (int64_t)window_s * 100;
+		struct quota_table *t = quota_table_new(NULL);
+		struct quota_request q;
+		size_t n = 0;
+		for (int i = 0; i < 2000; i++) {
+			uint64_t want = 1 + rnd(largest);
+			now += (int64_t)rnd(rnd(8) ? 3 : (uint64_t)step * 2);
+			if (reserve_at(t, &q, limit, window_s, want, now)) {
+				assert_int_equal(q.retry_after_s, 0);
+				assert_true(q.dim[0].remaining <= limit - want);
+				v[n++] = (struct charge){ now, want };
+				continue;
+			}
+			/* The time said is enough, and it is true. */
+			refused++;
+			assert_true(q.retry_after_s > 0);
+			assert_true(q.retry_after_s <= window_s + window_s / 10 + 2);
+			if (rnd(4))
+				continue;
+			now += (int64_t)q.retry_after_s * 1000;
+			if (!reserve_at(t, &q, limit, window_s, want, now))
+				fail_msg("refused after the time it said: window %llu limit "
+					 "%llu n "
+					 "%llu",
+					(unsigned long long)window_s, (unsigned long long)limit,
+					(unsigned long long)want);
+			v[n++] = (struct charge){ now, want };
+		}
+		if (worst_window(v, n, (int64_t)window_s * 1000) > limit)
+			fail_msg("%llu within a window of a limit of %llu",
+				(unsigned long long)worst_window(
+					v, n, (int64_t)window_s * 1000),
+				(unsigned long long)limit);
+		quota_table_free(&t);
+	}
+	assert_true(refused > 1000);
+}
+
+/* Ones that come as fast as they may: k/(k+1) of the limit. */
+static void
+test_utilisation(void **state)
+{
+	struct quota_table *t = quota_table_new(NULL);
+	struct quota_request q;
+	uint64_t admitted = 0;
+	enum { LIMIT = 1000, WINDOWS = 100 };
+
+	(void)state;
+	for (int64_t ms = 0; ms < WINDOWS * 10000; ms += 5)
+		admitted += reserve_at(t, &q, LIMIT, 10, 1, 1790000000000 + ms);
+	double part = (double)admitted / (LIMIT * WINDOWS);
+	if (part < 0.90 || part > 0.93)
+		fail_msg("%f of the limit", part);
+	quota_table_free(&t);
+}
+
+/* A moment before the time said is too early, where nothing but whole seconds
+ * stands between. */
+static void
+test_retry_is_tight(void **state)
+{
+	struct quota_request q;
+
+	(void)state;
+	for (int k = 0; k < 300; k++) {
+		struct quota_table *t = quota_table_new(NULL);
+		int64_t now = 1790000000000 + (int64_t)rnd(60000);
+		uint64_t first = 1 + rnd(10);
+		assert_true(reserve_at(t, &q, 10, 60, first, now));
+		now += (int64_t)rnd(50000);
+		uint64_t want = 11 - first + rnd(first);
+		assert_false(reserve_at(t, &q, 10, 60, want, now));
+		int64_t wait = (int64_t)q.retry_after_s * 1000;
+		assert_true(wait > 1000);
+		assert_false(reserve_at(t, &q, 10, 60, want, now + wait - 1000));
+		assert_true(reserve_at(t, &q, 10, 60, want, now + wait));
+		quota_table_free(&t);
+	}
+}
+
+/* A peer whose clock is ahead charged the next bucket: it counts. */
+static void
+test_clock_ahead(void **state)
+{
+	struct quota_table *t = quota_table_new(NULL);
+	struct quota_request q;
+
+	(void)state;
+	assert_true(reserve_at(t, &q, 10, 60, 6, 1790000004000 + 6000));
+	assert_false(reserve_at(t, &q, 10, 60, 5, 1790000004000));
+	assert_true(reserve_at(t, &q, 10, 60, 4, 1790000004000));
+	quota_table_free(&t);
+}
+
+static void
+test_table_corrections(void **state)
+{
+	struct quota_table *t = quota_table_new(NULL);
+	struct quota_request q, probe;
+	int64_t now = 1790000000000;
+
+	(void)state;
+	assert_true(reserve_at(t, &q, 100, 60, 60, now));
+	struct quota_dim d = q.dim[0];
+	table_add(t, &d, d.bucket, -40);
+	reserve_at(t, &probe, 100, 60, 0, now);
+	assert_int_equal(probe.dim[0].remaining, 80);
+	table_add(t, &d, d.bucket, 70);
+	reserve_at(t, &probe, 100, 60, 0, now);
+	assert_int_equal(probe.dim[0].remaining, 10);
+	/* More is charged to a bucket that nobody charged yet, too. */
+	table_add(t, &d, d.bucket + 12, 30);
+	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6000);
+	assert_int_equal(probe.dim[0].remaining, 70);
+	/* Less never is: it would hide what comes. */
+	table_add(t, &d, d.bucket + 13, -30);
+	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
+	assert_int_equal(probe.dim[0].remaining, 70);
+	/* A bucket of long ago is not confused with the one in its place. */
+	table_add(t, &d, d.bucket + 12 - 16, 50);
+	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
+	assert_int_equal(probe.dim[0].remaining, 70);
+	quota_table_free(&t);
+}
+
+/* ---- the table, across threads ---- */
+
+enum { THREADS = 3, PER_THREAD = 4000, THREAD_LIMIT = 5000 };
+
+struct teller {
+	pthread_t thread;
+	struct mailbox mail;
+	struct quota *quota;
+	struct quota_request q;
+	bool waiting;
+	uint64_t admitted, refused;
+};
+
+static void
+told(struct quota_request *q)
+{
+	struct teller *me = q->arg;
+
+	me->waiting = false;
+	if (q->result == QUOTA_ADMITTED)
+		me->admitted++;
+	else
+		me->refused++;
+}
+
+static atomic_int tellers_left;
+
+static void *
+teller_run(void *arg)
+{
+	struct teller *me = arg;
+
+	for (int i = 0; i < PER_THREAD; i++) {
+		me->q = (struct quota_request){ .ndims = 2, .done = told, .arg = me };
+		dim_set(&me->q.dim[0], "all", THREAD_LIMIT, 3600, 1);
+		dim_set(&me->q.dim[1], "tokens", 1u << 30, 3600, 10);
+		me->q.dim[1].kind = QUOTA_TOKENS;
+		me->waiting = true;
+		quota_reserve(me->quota, &me->q, clock_wall_ns());
+		while (me->waiting)
+			if (mailbox_drain(&me->mail, NULL) == 0)
+				sched_yield();
+		if (me->q.result == QUOTA_ADMITTED && i % 3 == 0)
+			quota_settle(me->quota, &me->q, 4, clock_wall_ns());
+	}
+	atomic_fetch_sub(&tellers_left, 1);
+	return NULL;
+}
+
+static void
+test_threads(void **state)
+{
+	static struct teller tellers[THREADS];
+	struct mailbox owner;
+	struct metrics m = { 0 };
+	uint64_t admitted = 0, refused = 0;
+
+	(void)state;
+	mailbox_init(&owner, NULL, NULL);
+	struct quota_table *t = quota_table_new(&owner);
+	atomic_store(&tellers_left, THREADS);
+	for (int i = 0; i < THREADS; i++) {
+		mailbox_init(&tellers[i].mail, NULL, NULL);
+		tellers[i].quota = quota_new(NULL, t, &tellers[i].mail, &m);
+		pthread_create(&tellers[i].thread, NULL, teller_run, &tellers[i]);
+	}
+	while (atomic_load(&tellers_left) > 0)
+		if (mailbox_drain(&owner, NULL) == 0)
+			sched_yield();
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(tellers[i].thread, NULL);
+		admitted += tellers[i].admitted;
+		refused += tellers[i].refused;
+	}
+	while (mailbox_drain(&owner, NULL))
+		;
+	assert_int_equal(admitted, THREAD_LIMIT);
+	assert_int_equal(admitted + refused, THREADS * PER_THREAD);
+	for (int i = 0; i < THREADS; i++)
+		quota_free(&tellers[i].quota);
+	quota_table_free(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rolling),
+		cmocka_unit_test(test_utilisation),
+		cmocka_unit_test(test_retry_is_tight),
+		cmocka_unit_test(test_clock_ahead),
+		cmocka_unit_test(test_table_corrections),
+		cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,653 @@
+/* Limits on a real Redis that is busy, stopped, killed, loading or locked, and on
+ * one that speaks as the test wants. */
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/quota.h"
+#include "support/redis_rig.h"
+
+static void
+dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
+{
+	*d = (struct quota_dim){ .limit = limit, .window_s = window_s, .n = n, .name = name };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
+}
+
+static char dir[64];
+static struct redis_rig server;
+static struct ev_loop *loop;
+static struct mailbox self;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	snprintf(dir, sizeof(dir), "/tmp/tollgate-quota-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	loop = ev_loop_new(EVFLAG_AUTO);
+	mailbox_init(&self, NULL, NULL);
+	if (redis_rig_installed())
+		redis_rig_start(&server, dir);
+	else
+		print_message("redis-server is not installed: tests on it are skipped\n");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	redis_rig_stop(&server);
+	ev_loop_destroy(loop);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+#define NEEDS_REDIS                                                                            \
+	do {                                                                                   \
+		(void)state;                                                                   \
+		if (!server.pid)                                                               \
+			skip();                                                                \
+		redis_rig_do(&server, "FLUSHALL");                                             \
+	} while (0)
+
+static void
+run_for(uint64_t us)
+{
+	uint64_t until = clock_mono_us() + us;
+
+	while (clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(300);
+	}
+}
+
+static bool
+run_until_up(struct redis *r, uint64_t us)
+{
+	uint64_t until = clock_mono_us() + us;
+
+	while (!redis_up(r) && clock_mono_us() < until)
+		run_for(1000);
+	return redis_up(r);
+}
+
+struct ask {
+	struct quota_request q;
+	bool done;
+	uint64_t sent_us, done_us;
+};
+
+static void
+asked(struct quota_request *q)
+{
+	struct ask *a = q->arg;
+
+	assert_false(a->done);
+	a->done = true;
+	a->done_us = clock_mono_us();
+}
+
+static void
+ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
+{
+	*a = (struct ask){ .sent_us = clock_mono_us() };
+	a->q.ndims = tokens ? 2 : 1;
+	dim_set(&a->q.dim[0], "r", requests, 60, 1);
+	dim_set(&a->q.dim[1], "t", tokens, 60, n);
+	a->q.dim[1].kind = QUOTA_TOKENS;
+	a->q.done = asked;
+	a->q.arg = a;
+	quota_reserve(qt, &a->q, clock_wall_ns());
+	assert_false(a->done);
+}
+
+static void
+ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
+{
+	ask(qt, a, requests, tokens, n);
+	for (int i = 0; i < 20000 && !a->done; i++)
+		run_for(300);
+	assert_true(a->done);
+}
+
+/* Sum of all keys that hold this name, and whether each has a TTL and none is
+ * below zero. */
+static long long
+stored(const char *name)
+{
+	long long sum = 0;
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:{%s:*", name);
+
+	for (size_t i = 0; i < keys->elements; i++) {
+		const char *key = keys->element[i]->str;
+		redisReply *v = redisCommand(server.c, "GET %s", key);
+		long long n = strtoll(v->str, NULL, 10),
+			  ttl = redis_rig_do(&server, "TTL %s", key);
+		assert_true(n >= 0);
+		assert_true(ttl > 60 && ttl <= 80);
+		sum += n;
+		freeReplyObject(v);
+	}
+	freeReplyObject(keys);
+	return sum;
+}
+
+struct line {
+	struct redis *redis;
+	struct quota *quota;
+	struct metrics m;
+};
+
+static void
+line_up(struct line *l, uint64_t deadline_us)
+{
+	memset(l, 0, sizeof(*l));
+	l->redis = redis_new(loop, server.url, deadline_us, &l->m);
+	assert_non_null(l->redis);
+	l->quota = quota_new(l->redis, NULL, &self, &l->m);
+}
+
+static void
+line_down(struct line *l)
+{
+	quota_free(&l->quota);
+	redis_free(&l->redis);
+}
+
+static void
+test_redis_concurrent(void **state)
+{
+	enum { LINES = 4, FLIGHT = 16, LIMIT = 100, ROUNDS = 6 };
+	static struct ask asks[LINES][FLIGHT];
+	struct line lines[LINES];
+	unsigned admitted = 0;
+
+	NEEDS_REDIS;
+	for (int i = 0; i < LINES; i++) {
+		line_up(&lines[i], 2000000);
+		assert_true(run_until_up(lines[i].redis, 2000000));
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int k = 0; k < FLIGHT; k++)
+			for (int i = 0; i < LINES; i++)
+				ask(lines[i].quota, &asks[i][k], LIMIT, 10000, 50);
+		for (int k = 0; k < FLIGHT; k++)
+			for (int i = 0; i < LINES; i++) {
+				while (!asks[i][k].done)
+					run_for(300);
+				assert_int_not_equal(asks[i][k].q.result, QUOTA_FAILED);
+				admitted += asks[i][k].q.result == QUOTA_ADMITTED;
+			}
+	}
+	run_for(20000);
+	assert_int_equal(admitted, LIMIT);
+	assert_int_equal(stored("r"), LIMIT);
+	assert_int_equal(stored("t"), LIMIT * 50);
+	for (int i = 0; i < LINES; i++)
+		line_down(&lines[i]);
+}
+
+static void
+test_redis_settle(void **state)
+{
+	struct line l;
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	ask_wait(l.quota, &a, 10, 1000, 400);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	assert_int_equal(a.q.dim[1].remaining, 600);
+	quota_settle(l.quota, &a.q, 150, clock_wall_ns());
+	run_for(20000);
+	assert_int_equal(stored("t"), 150);
+	assert_int_equal(stored("r"), 1);
+	quota_settle(l.quota, &a.q, 1700, clock_wall_ns()); /* more than the limit: added */
+	run_for(20000);
+	assert_int_equal(stored("t"), 1700);
+	ask_wait(l.quota, &b, 10, 1000, 1);
+	assert_int_equal(b.q.result, QUOTA_REFUSED);
+	assert_int_equal(b.q.refused_by, 1);
+	assert_true(b.q.retry_after_s >= 60 && b.q.retry_after_s <= 66);
+	run_for(20000);
+	assert_int_equal(stored("r"), 1); /* a refusal takes back both */
+	quota_release(l.quota, &a.q, clock_wall_ns());
+	quota_release(l.quota, &a.q, clock_wall_ns()); /* once */
+	run_for(20000);
+	assert_int_equal(stored("t"), 0);
+	assert_int_equal(stored("r"), 0);
+	line_down(&l);
+}
+
+/* Redis forgot the charge: what is given back does not stay below zero. */
+static void
+test_redis_forgot(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	ask_wait(l.quota, &a, 10, 1000, 400);
+	redis_rig_do(&server, "FLUSHALL");
+	quota_settle(l.quota, &a.q, 100, clock_wall_ns());
+	run_for(30000);
+	assert_int_equal(stored("t"), 0);
+	quota_release(l.quota, &a.q, clock_wall_ns());
+	run_for(30000);
+	assert_int_equal(stored("t"), 0);
+	/* The bucket died: less is dropped, more counts now. */
+	ask_wait(l.quota, &a, 10, 1000, 400);
+	redis_rig_do(&server, "FLUSHALL");
+	quota_settle(l.quota, &a.q, 100, clock_wall_ns() + 80000000000);
+	run_for(20000);
+	assert_int_equal(redis_rig_do(&server, "DBSIZE"), 0);
+	quota_settle(l.quota, &a.q, 700, clock_wall_ns() + 80000000000);
+	run_for(20000);
+	assert_int_equal(stored("t"), 600);
+	line_down(&l);
+}
+
+static void
+test_redis_stopped(void **state)
+{
+	struct line l;
+	struct ask a[8];
+
+	NEEDS_REDIS;
+	line_up(&l, 50000);
+	assert_true(run_until_up(l.redis, 2000000));
+	kill(server.pid, SIGSTOP);
+	for (int i = 0; i < 4; i++)
+		ask(l.quota, &a[i], 100, 0, 0);
+	run_for(90000);
+	for (int i = 0; i < 4; i++) {
+		assert_true(a[i].done);
+		assert_int_equal(a[i].q.result, QUOTA_FAILED);
+		/* within the deadline and a tick, on a shared machine */
+		assert_true(a[i].done_us - a[i].sent_us >= 50000);
+		assert_true(a[i].done_us - a[i].sent_us < 85000);
+	}
+	assert_false(redis_up(l.redis));
+	/* The circuit is open: no waiting. */
+	ask(l.quota, &a[4], 100, 0, 0);
+	run_for(3000);
+	assert_true(a[4].done);
+	assert_int_equal(a[4].q.result, QUOTA_FAILED);
+	kill(server.pid, SIGCONT);
+	assert_true(run_until_up(l.redis, 2000000));
+	/* The late replies were dropped; what they charged stays until it dies. */
+	run_for(20000);
+	ask_wait(l.quota, &a[5], 100, 0, 0);
+	assert_int_equal(a[5].q.result, QUOTA_ADMITTED);
+	assert_true(a[5].q.dim[0].remaining <= 95);
+	line_down(&l);
+}
+
+/* Redis is stopped for so long that the connection is given up; what was asked
+ * ends without a reply. */
+static void
+test_redis_stopped_long(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 20000);
+	assert_true(run_until_up(l.redis, 2000000));
+	kill(server.pid, SIGSTOP);
+	ask(l.quota, &a, 100, 0, 0);
+	run_for(1500000);
+	assert_true(a.done);
+	assert_false(redis_up(l.redis));
+	kill(server.pid, SIGCONT);
+	assert_true(run_until_up(l.redis, 3000000));
+	ask_wait(l.quota, &a, 100, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	line_down(&l);
+}
+
+static void
+test_redis_killed(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 50000);
+	assert_true(run_until_up(l.redis, 2000000));
+	ask(l.quota, &a, 100, 0, 0);
+	redis_rig_stop(&server);
+	run_for(100000);
+	assert_true(a.done);
+	assert_false(redis_up(l.redis));
+	ask_wait(l.quota, &a, 100, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_rig_start(&server, dir);
+	assert_true(run_until_up(l.redis, 3000000));
+	ask_wait(l.quota, &a, 100, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	line_down(&l);
+}
+
+/* Redis answers errors: no count can be trusted. */
+static void
+test_redis_errors(void **state)
+{
+	struct line l;
+	struct ask a;
+	char key[160];
+
+	NEEDS_REDIS;
+	line_up(&l, 500000);
+	assert_true(run_until_up(l.redis, 2000000));
+	ask_wait(l.quota, &a, 100, 0, 0);
+	snprintf(key, sizeof(key), "%s:%lld", a.q.dim[0].key, (long long)a.q.dim[0].bucket);
+	redis_rig_do(&server, "DEL %s", key);
+	redis_rig_do(&server, "LPUSH %s x", key);
+	ask_wait(l.quota, &a, 100, 0, 0);
+	/* WRONGTYPE, unless the bucket changed meanwhile */
+	if (strstr(key, ":") && a.q.dim[0].bucket == strtoll(strrchr(key, ':') + 1, NULL, 10))
+		assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_rig_do(&server, "CONFIG SET maxmemory 1");
+	redis_rig_do(&server, "CONFIG SET maxmemory-policy noeviction");
+	ask_wait(l.quota, &a, 100, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	redis_rig_do(&server, "CONFIG SET maxmemory 0");
+	line_down(&l);
+}
+
+static int
+free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+/* A URL with a password, another, or one that the server does not know; a
+ * database that does not exist. Never up, never admitted. */
+static void
+test_redis_refuses(void **state)
+{
+	static const struct {
+		const char *name, *requirepass, *user, *db;
+		bool up;
+	} rows[] = {
+		{ "the right password", "secret", ":secret@", "", true },
+		{ "a wrong one", "secret", ":other@", "", false },
+		{ "none where one is needed", "secret", "", "", false },
+		{ "one where none is known", "", ":other@", "", false },
+		{ "a user that is not there", "", "u:other@", "", false },
+		{ "a database that is not there", "", "", "/99", false },
+		{ "one that is", "", "", "/3", true },
+	};
+	int port = free_port();
+
+	NEEDS_REDIS;
+	if (redis_rig_do(&server, "CONFIG SET port %d", port) < 0) {
+		print_message("this Redis opens no port while it runs: skipped\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char url[200];
+		struct metrics m = { 0 };
+		struct ask a;
+		bool seen_up = false;
+		snprintf(url, sizeof(url), "redis://%s127.0.0.1:%d%s", rows[i].user, port,
+			rows[i].db);
+		redis_rig_do(&server, "CONFIG SET requirepass %s", rows[i].requirepass);
+		struct redis *r = redis_new(loop, url, 50000, &m);
+		assert_non_null(r);
+		struct quota *q = quota_new(r, NULL, &self, &m);
+		for (int k = 0; k < 300; k++) {
+			run_for(1000);
+			seen_up |= redis_up(r);
+		}
+		if (seen_up != rows[i].up || redis_up(r) != rows[i].up)
+			fail_msg("%s: up %d", rows[i].name, seen_up);
+		ask_wait(q, &a, 10, 0, 0);
+		assert_int_equal(a.q.result, rows[i].up ? QUOTA_ADMITTED : QUOTA_FAILED);
+		quota_free(&q);
+		redis_free(&r);
+		redis_rig_do(&server, "AUTH %s", rows[i].requirepass);
+		redis_rig_do(&server, "CONFIG SET requirepass %s", "");
+	}
+	redis_rig_do(&server, "CONFIG SET port 0");
+}
+
+/* Freed with work in flight: no callback, no leak, no late write. */
+static void
+test_redis_free_busy(void **state)
+{
+	static struct ask a[4];
+	struct line l;
+
+	NEEDS_REDIS;
+	/* asked and not answered */
+	line_up(&l, 50000);
+	assert_true(run_until_up(l.redis, 2000000));
+	for (int i = 0; i < 4; i++)
+		ask(l.quota, &a[i], 100, 100, 1);
+	line_down(&l);
+	run_for(100000);
+	assert_false(a[0].done);
+	/* answered with a timeout, the reply still to come; a refund on its way */
+	line_up(&l, 20000);
+	assert_true(run_until_up(l.redis, 2000000));
+	ask_wait(l.quota, &a[1], 100, 100, 5);
+	kill(server.pid, SIGSTOP);
+	ask(l.quota, &a[0], 100, 100, 1);
+	quota_release(l.quota, &a[1].q, clock_wall_ns());
+	run_for(60000);
+	assert_true(a[0].done);
+	line_down(&l);
+	kill(server.pid, SIGCONT);
+	run_for(50000);
+	/* failing at once, and not told yet */
+	line_up(&l, 20000);
+	ask(l.quota, &a[0], 100, 100, 1);
+	line_down(&l);
+	run_for(20000);
+	assert_false(a[0].done);
+}
+
+/* ---- a server that speaks as the test wants ---- */
+
+struct fake {
+	int listener, fd;
+	char path[100];
+	const char *pong; /* NULL: silence */
+	const char *counts;
+	ev_io accept, read;
+	unsigned accepted;
+};
+
+static void
+fake_read(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct fake *f = w->data;
+	char in[8192];
+	ssize_t n = read(f->fd, in, sizeof(in) - 1);
+
+	(void)revents;
+	if (n <= 0) {
+		ev_io_stop(l, w);
+		close(f->fd);
+		f->fd = -1;
+		return;
+	}
+	in[n] = '\0';
+	if (strstr(in, "PING") && f->pong)
+		assert_true(write(f->fd, f->pong, strlen(f->pong)) > 0);
+	if (strstr(in, "INCRBY") && f->counts && *f->counts)
+		assert_true(write(f->fd, f->counts, strlen(f->counts)) > 0);
+}
+
+static void
+fake_accept(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct fake *f = w->data;
+
+	(void)revents;
+	if (f->fd >= 0) { /* the one before was left by its client */
+		ev_io_stop(l, &f->read);
+		close(f->fd);
+	}
+	f->fd = accept(f->listener, NULL, NULL);
+	f->accepted++;
+	ev_io_init(&f->read, fake_read, f->fd, EV_READ);
+	f->read.data = f;
+	ev_io_start(l, &f->read);
+}
+
+static void
+fake_up(struct fake *f)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	memset(f, 0, sizeof(*f));
+	f->fd = -1;
+	snprintf(f->path, sizeof(f->path), "%s/fake.sock", dir);
+	unlink(f->path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", f->path);
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(f->listener, 8), 0);
+	ev_io_init(&f->accept, fake_accept, f->listener, EV_READ);
+	f->accept.data = f;
+	ev_io_start(loop, &f->accept);
+	f->pong = "+PONG\r\n";
+}
+
+static void
+fake_down(struct fake *f)
+{
+	ev_io_stop(loop, &f->accept);
+	if (f->fd >= 0) {
+		ev_io_stop(loop, &f->read);
+		close(f->fd);
+	}
+	close(f->listener);
+}
+
+static void
+test_replies(void **state)
+{
+	/* Eleven neighbours, as one request asks for them. */
+#define NEAR(x)                                                                                \
+	"*11\r\n" x "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+	static const struct {
+		const char *name, *counts;
+		enum quota_result want;
+	} rows[] = {
+		{ "within the limit", ":3\r\n:1\r\n" NEAR("$1\r\n7\r\n"), QUOTA_ADMITTED },
+		{ "over it", ":4\r\n:1\r\n" NEAR("$1\r\n7\r\n"), QUOTA_REFUSED },
+		{ "loading", "-LOADING Redis is loading\r\n-LOADING x\r\n-LOADING x\r\n",
+			QUOTA_FAILED },
+		{ "loading at the read only", ":1\r\n:1\r\n-LOADING x\r\n", QUOTA_FAILED },
+		{ "a list that is too short", ":1\r\n:1\r\n*1\r\n$-1\r\n", QUOTA_FAILED },
+		{ "a number where the list should be", ":1\r\n:1\r\n:1\r\n", QUOTA_FAILED },
+		{ "a word where the number should be", "$1\r\n1\r\n:1\r\n" NEAR("$-1\r\n"),
+			QUOTA_FAILED },
+		{ "nothing", "", QUOTA_FAILED },
+		{ "half of it", ":1\r\n", QUOTA_FAILED },
+		{ "garbage", "?!\r\n", QUOTA_FAILED },
+		{ "a neighbour below zero hides nothing", ":11\r\n:1\r\n" NEAR("$2\r\n-9\r\n"),
+			QUOTA_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fake f;
+		struct metrics m = { 0 };
+		struct ask a;
+		char url[128];
+		fake_up(&f);
+		snprintf(url, sizeof(url), "unix:%s", f.path);
+		struct redis *r = redis_new(loop, url, 30000, &m);
+		struct quota *q = quota_new(r, NULL, &self, &m);
+		assert_true(run_until_up(r, 2000000));
+		f.counts = rows[i].counts;
+		ask_wait(q, &a, 10, 0, 0);
+		if (a.q.result != rows[i].want)
+			fail_msg("%s: %d", rows[i].name, a.q.result);
+		f.counts = NULL;
+		run_for(20000);
+		quota_free(&q);
+		redis_free(&r);
+		fake_down(&f);
+	}
+}
+
+/* The peer vanishes without closing: the connection is left within about a second
+ * and another one is made. */
+static void
+test_vanished(void **state)
+{
+	struct fake f;
+	struct metrics m = { 0 };
+	struct ask a;
+	char url[128];
+
+	(void)state;
+	fake_up(&f);
+	snprintf(url, sizeof(url), "unix:%s", f.path);
+	struct redis *r = redis_new(loop, url, 30000, &m);
+	struct quota *q = quota_new(r, NULL, &self, &m);
+	assert_true(run_until_up(r, 2000000));
+	f.pong = NULL;
+	ask_wait(q, &a, 10, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	unsigned before = f.accepted;
+	run_for(1500000);
+	assert_true(f.accepted > before);
+	f.pong = "+PONG\r\n";
+	assert_true(run_until_up(r, 3000000));
+	quota_free(&q);
+	redis_free(&r);
+	fake_down(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_redis_concurrent),
+		cmocka_unit_test(test_redis_settle),
+		cmocka_unit_test(test_redis_forgot),
+		cmocka_unit_test(test_redis_stopped),
+		cmocka_unit_test(test_redis_stopped_long),
+		cmocka_unit_test(test_redis_killed),
+		cmocka_unit_test(test_redis_errors),
+		cmocka_unit_test(test_redis_refuses),
+		cmocka_unit_test(test_redis_free_busy),
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_vanished),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
