@@ -125,36 +125,14 @@ add_failed(struct request *r, const struct segment *s)
 	return true;
 }
 
-/* 0, or ERR_NOMEM. A segment the detectors gave up on is remembered. */
-static int
-scan(struct request *r, struct snapshot_local *mine, struct segment *s, bool in_target,
-	struct span before)
-{
-	struct detect_options opt = { .thresholds = r->snap->policy->thresholds,
-		.before = before };
-	struct findings found = { 0 };
-	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &r->arena, &found);
-
-	if (err == 0)
-		for (size_t i = 0; i < found.n; i++)
-			if (!add_hit(r, s, in_target, &found.v[i])) {
-				err = ERR_LIMIT;
-				break;
-			}
-	if (err == ERR_NOMEM)
-		return ERR_NOMEM;
-	if (err < 0) {
-		r->classifier_failed = true;
-		return add_failed(r, s) ? 0 : ERR_NOMEM;
-	}
-	return 0;
-}
-
 /* A worker serves others too: after so long a body's classification goes on in
- * the loop's next turn. */
-enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
+ * the loop's next turn. Long segments are scanned in windows that overlap; each
+ * finding counts in the window in whose half of the overlap it begins, so that it
+ * is seen whole with its context. */
+enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10, WINDOW = 256 << 10, OVERLAP = 32 << 10 };
 
 struct turn {
+	struct snapshot_local *mine;
 	uint64_t began_us;
 	size_t bytes; /* scanned since the clock was read */
 };
@@ -168,19 +146,81 @@ turn_over(const struct request *r, struct turn *t)
 	return clock_mono_us() - t->began_us > TURN_US;
 }
 
+/* Back to the beginning of a UTF-8 character. */
+static size_t
+char_at(struct span text, size_t at)
+{
+	while (at > 0 && at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* The window of `text` from r->scan_from on; moves that to the next one, or to 0
+ * behind the last. Findings count from `*keep` on, up to the next window's. */
+static struct span
+next_window(struct request *r, struct span text, size_t *base, size_t *keep, size_t *until)
+{
+	*base = r->scan_from;
+	*keep = *base ? *base + OVERLAP / 2 : 0;
+	if (text.n - *base <= WINDOW) {
+		*until = text.n;
+		r->scan_from = 0;
+	} else {
+		r->scan_from = char_at(text, *base + WINDOW - OVERLAP);
+		*until = r->scan_from + OVERLAP / 2;
+	}
+	return span_cut(text, *base, *base + WINDOW);
+}
+
+/* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
+ * remembered and not looked at further. */
+static int
+scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struct span before)
+{
+	struct detect_options opt = { .thresholds = r->snap->policy->thresholds };
+	struct findings found = { 0 };
+	size_t base, keep, until;
+	struct span text = next_window(r, s->text, &base, &keep, &until);
+
+	if (base == 0) {
+		opt.before = before;
+		r->scan_end = 0;
+	}
+	int err = detect_scan(r->snap->rules, t->mine->scratch, text, &opt, &r->arena, &found);
+	for (size_t i = 0; err == 0 && i < found.n; i++) {
+		struct finding f = found.v[i];
+		f.start += base;
+		f.end += base;
+		if (f.start < keep || f.start >= until || f.start < r->scan_end)
+			continue;
+		r->scan_end = f.end;
+		if (!add_hit(r, s, in_target, &f))
+			err = ERR_LIMIT;
+	}
+	t->bytes += text.n;
+	if (err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err < 0) {
+		r->scan_from = 0;
+		r->classifier_failed = true;
+		return add_failed(r, s) ? 0 : ERR_NOMEM;
+	}
+	return 0;
+}
+
 /* Goes on at *at. The name of a value (its key, field or parameter) is its
  * context. 1: the turn is over. */
 static int
-scan_all(struct request *r, struct snapshot_local *mine, struct turn *t, struct segment *v,
-	size_t n, size_t *at)
+scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t *at)
 {
 	while (*at < n) {
-		struct segment *s = &v[(*at)++];
-		int err = scan(r, mine, s, v == r->target,
+		struct segment *s = &v[*at];
+		int err = scan(r, t, s, v == r->target,
 			s->key == SEGMENT_NO_KEY ? (struct span){ NULL, 0 } : v[s->key].text);
 		if (err)
 			return err;
-		t->bytes += s->text.n;
+		if (r->scan_from == 0)
+			(*at)++;
 		if (turn_over(r, t))
 			return 1;
 	}
@@ -191,15 +231,15 @@ enum step_result
 step_classify(struct request *r)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	struct turn t = { r->gate ? clock_mono_us() : 0, 0 };
+	struct turn t = { mine, r->gate ? clock_mono_us() : 0, 0 };
 
 	if (!mine)
 		return request_overload(r);
 	r->wait = WAIT_NONE;
 	/* A deferred request's target was classified with its head. */
-	int err = scan_all(r, mine, &t, r->target, r->ntarget, &r->scanned_target);
+	int err = scan_all(r, &t, r->target, r->ntarget, &r->scanned_target);
 	if (err == 0 && r->have_body)
-		err = scan_all(r, mine, &t, r->body.segments, r->body.nsegments, &r->scanned_body);
+		err = scan_all(r, &t, r->body.segments, r->body.nsegments, &r->scanned_body);
 	if (err > 0)
 		return gate_next_turn(r);
 	if (err)

@@ -84,6 +84,7 @@ struct request {
 	struct hit *hits;
 	size_t nhits, hits_size;
 	size_t scanned_target, scanned_body; /* segments done */
+	size_t scan_from, scan_end; /* in the segment under way: next window, last finding */
 	struct entity_set found;
 	bool classifier_failed;
 	const struct segment *
