@@ -60,21 +60,18 @@ finish_done(void *arg, int err)
 {
 	struct edge *c = arg;
 
+	/* While the exchange still can say what was decided. */
+	if (err && c->fd >= 0 && !c->answer_sent)
+		compose_error(
+			c, 503, "audit_unavailable", "the completion could not be recorded");
 	c->x = NULL;
 	c->plan = NULL;
 	request_free_whole(c);
-	if (c->fd < 0) {
+	/* Behind a head that is sent, the last byte stays here. */
+	if (c->fd < 0 || (err && c->answer_sent)) {
 		edge_close(c);
 		return;
 	}
-	if (err && c->answer_sent) {
-		/* Its last byte stays here. */
-		edge_close(c);
-		return;
-	}
-	if (err)
-		compose_error(
-			c, 503, "audit_unavailable", "the completion could not be recorded");
 	if (c->terminator)
 		buf_str(&c->out, HTTP_LAST_CHUNK);
 	c->held = 0;

@@ -391,6 +391,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 void
 upstream_resume(struct upstream *u)
 {
-	if (u->connected)
-		ev_io_start(u->relay->loop, &u->readable);
+	if (!u->connected || ev_is_active(&u->readable))
+		return;
+	u->active_us = clock_mono_us(); /* its silence was ours */
+	ev_io_start(u->relay->loop, &u->readable);
 }

@@ -164,10 +164,21 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 	gate_hasten(w->gate);
 	bool quiet = agent_conns(w->agent) == 0 && gate_alive(w->gate) == 0;
 	publish(&w->quiet, quiet);
-	publish(&w->idle, quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
+	publish(&w->idle,
+		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
 }
 
 /* ---- life ---- */
+
+/* Redis must have failed before the decision's own deadline, or there would be no
+ * time left for the outcome that the policy declares. */
+static uint64_t
+redis_deadline(const struct config *cfg)
+{
+	uint64_t most = cfg->agent_deadline_us / 4 * 3;
+
+	return cfg->redis_deadline_us < most ? cfg->redis_deadline_us : most;
+}
 
 int
 worker_init(struct worker *w, unsigned index, const struct config *cfg,
@@ -189,8 +200,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
 	if (cfg->redis_url) {
-		w->redis =
-			redis_new(w->loop, cfg->redis_url, cfg->redis_deadline_us, &w->metrics);
+		w->redis = redis_new(w->loop, cfg->redis_url, redis_deadline(cfg), &w->metrics);
 		if (!w->redis)
 			return ERR_NOMEM;
 	}

@@ -51,7 +51,8 @@ struct config {
 
 	const char *redis_url;	    /* redis.url: "unix:/path[?db=N]",
 				       "redis://[:password@]host:port[/db]"; NULL: none */
-	uint64_t redis_deadline_us; /* redis.deadline, default 200ms */
+	uint64_t redis_deadline_us; /* redis.deadline, default 200ms; at most three quarters of
+				       agent.deadline count */
 
 	const char *journal;		/* audit.journal: directory; NULL: no audit section */
 	const char *audit_key;		/* audit.key: private key file of `tollgate keygen` */

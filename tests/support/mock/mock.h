@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 
-#define MOCK_SEEN_MAX	    1024	 /* requests kept for /_seen */
+#define MOCK_SEEN_MAX	    16384	 /* requests kept for /_seen */
 #define MOCK_SEEN_BYTES_MAX (4ull << 30) /* their bytes: older ones leave earlier */
 #define MOCK_BODY_MAX	    (64u << 20)	 /* request body: 413 */
 #define MOCK_HEAD_MAX	    (1u << 20)

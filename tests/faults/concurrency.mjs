@@ -1,0 +1,45 @@
+// 64 requests at once against limits that admit exactly k: never more than k
+// reach the provider, with Redis, with two daemons on it, and in one process.
+import { Stack, test, sleep, check, is, note, short, slow } from "./lib.mjs";
+
+const LIMIT = 100000, REQUESTS = 11;
+
+await test(async () => {
+	for (const [name, args] of [["Redis", []], ["no Redis", ["--no-redis"]], ["two daemons", ["--second"]]]) {
+		if (short && name !== "Redis") continue;
+		const s = Stack.up({ args, policy: { limits: `
+  - {name: tokens, when: 'identity.team == "tokens"', per: [identity.person], tokens: ${LIMIT}, window: 1m}
+  - {name: few, when: 'identity.team == "few"', per: [identity.person], requests: ${REQUESTS}, window: 1m}` } });
+		await s.control({ delay_ms: 1500 * slow }); // nothing settles while others reserve
+		for (const [what, chunked, p] of [["relay", false, "/v1/chat/completions"], ["deferred", true, "/v1/chat/completions"]]) {
+			// what one takes: the limit less what remains
+			const probe = s.token({ sub: `probe-${what}`, team: "tokens" });
+			const text = (i) => s.chat(`${what} ${String(i).padStart(3, "0")} count`, { max_tokens: 7000 });
+			const first = await s.request({ path: p, chunked, bearer: probe, body: text(0) });
+			const one = LIMIT - Number(first.headers["x-ratelimit-remaining-tokens"]);
+			const k = Math.floor(LIMIT / one);
+			check(`${name}, ${what}: a request takes its output cap and its text`, one > 7000 && one < 7200, `${one}`);
+			await s.forget();
+			const bearer = s.token({ sub: `many-${what}`, team: "tokens" });
+			const results = await Promise.all(Array.from({ length: 64 }, (_, i) => s.request({ path: p, chunked, bearer, body: text(i) })));
+			const seen = (await s.seen()).length, good = results.filter((r) => r.status === 200).length;
+			note(`${name}, ${what}: k ${k}, provider ${seen}, 200s ${good}, 429s ${results.filter((r) => r.status === 429).length}`);
+			check(`${name}, ${what}: tokens for ${k}: never more reach the provider`, seen <= k && seen === good, `${seen} seen, ${good} answered`);
+			check(`${name}, ${what}: and some do`, seen > 0);
+			check(`${name}, ${what}: the others are told when to come back`, results.filter((r) => r.status !== 200).every((r) => r.status === 429 && Number(r.headers["retry-after"]) > 0), ...results.filter((r) => ![200, 429].includes(r.status)).slice(0, 2).map((r) => JSON.stringify(r)));
+		}
+		await s.control({});
+		for (const [what, spec] of [["direct", { path: "/api/direct/x", body: '{"a":1}' }], ["relay", { body: s.chat("hi") }], ["deferred", { body: s.chat("hi"), chunked: true }]]) {
+			await s.forget();
+			const bearer = s.token({ sub: `few-${what}`, team: "few" });
+			const results = await Promise.all(Array.from({ length: 64 }, () => s.request({ ...spec, bearer })));
+			const seen = (await s.seen()).length, good = results.filter((r) => r.status === 200).length;
+			note(`${name}, ${what}: ${REQUESTS} allowed, provider ${seen}, 200s ${good}`);
+			check(`${name}, ${what}: never more than ${REQUESTS} requests`, seen <= REQUESTS && good === seen, `${seen} seen, ${good} answered`);
+			check(`${name}, ${what}: and some pass`, seen > 0);
+			check(`${name}, ${what}: the others are 429`, results.every((r) => [200, 429].includes(r.status)), ...results.filter((r) => ![200, 429].includes(r.status)).slice(0, 2).map((r) => JSON.stringify(r)));
+		}
+		await s.idle(`${name}: nothing is left over`);
+		s.down();
+	}
+});

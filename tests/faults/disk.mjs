@@ -1,0 +1,109 @@
+// The journal's disk is full: audit_unavailable or permitted, as the policy says;
+// nothing that was denied reached the provider; room again is noticed by itself.
+import { Stack, test, load, sleep, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until } from "./lib.mjs";
+
+const run = (command, ...args) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
+// How a disk gets full: a small file system of its own, or a limit on file sizes.
+const ways = {
+	"no space": {
+		before(D) {
+			this.at = path.join(D, "journal");
+			fs.mkdirSync(this.at, { recursive: true });
+			run("mount", "-t", "tmpfs", "-o", "size=32m,mode=0750", "tmpfs", this.at);
+		},
+		fill() {
+			const fd = fs.openSync(path.join(this.at, "..filler"), "w");
+			try { for (;;) fs.writeSync(fd, Buffer.alloc(65536)); } catch (e) { if (e.code !== "ENOSPC") throw e; }
+			fs.closeSync(fd);
+		},
+		free() { fs.unlinkSync(path.join(this.at, "..filler")); },
+		after() { try { run("umount", "-l", this.at); } catch (e) { note(e.message); } },
+	},
+	"file size limit": {
+		before() {},
+		fill(s) { run("prlimit", `--pid=${s.pid("tollgate")}`, "--fsize=1:unlimited"); },
+		free(s) { run("prlimit", `--pid=${s.pid("tollgate")}`, "--fsize=unlimited:unlimited"); },
+		after() {},
+	},
+};
+
+await test(async () => {
+	for (const [way, w] of Object.entries(ways)) {
+		for (const outcome of ["deny", "permit"]) {
+			if (short && (way !== "file size limit")) continue;
+			const n = `${way}, audit ${outcome}`;
+			let s;
+			try {
+				s = Stack.up({ policy: { on_failure: `{classifier: deny, quota: deny, audit: ${outcome}, unreadable: deny}` }, before: (D) => w.before(D) });
+			} catch (e) {
+				if (way === "no space" && /mount/.test(e.message)) { skip(n, "no file system can be mounted here"); continue; }
+				throw e;
+			}
+			try {
+				is(`${n}: works before`, (await s.request({ body: s.chat("before") })).status, 200);
+				const before = await until(3000, async () => s.records().find((x) => x.type === "completion"));
+				await s.forget();
+				const limits = await s.counted("tokens");
+				const l = load(s, { conns: 6 });
+				await sleep(500 * slow);
+				w.fill(s);
+				await until(5000, async () => (await s.readyz()).status === 503);
+				await sleep(300);
+				const mark = l.results.length;
+				await sleep(1500 * slow);
+				const r = await s.readyz();
+				check(`${n}: readyz says so`, r.status === 503 && /audit: down/.test(r.text), r.text);
+				const full = l.results.slice(mark);
+				w.free(s);
+				check(`${n}: it recovers by itself`, await until(5000, async () => (await s.readyz()).status === 200), (await s.readyz()).text);
+				await sleep(500);
+				const late = l.results.length;
+				await sleep(1000 * slow);
+				const results = await l.stop();
+				const c = outcomes(results);
+				note(`${n}: while full ${tally(full)}; in all ${tally(results)}`);
+				const after = results.slice(late);
+				check(`${n}: everything is served again`, after.length > 0 && after.every((x) => x.outcome === "wanted"), tally(after), ...examples(after, "503"), ...examples(after, "other"));
+				is(`${n}: nothing is lost`, c.lost, 0);
+				const allowed = full.filter((x) => x.want === 200);
+				if (outcome === "deny") {
+					check(`${n}: while full every permitted request is refused, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.status === 503), ...allowed.filter((x) => x.status !== 503).slice(0, 3).map((x) => JSON.stringify(x)));
+					check(`${n}: as audit_unavailable`, allowed.filter((x) => x.text.includes("audit_unavailable")).length > allowed.length / 2, allowed[0]?.text);
+					const seen = JSON.stringify(await s.seen());
+					const reached = full.filter((x) => x.status === 503 && x.text.includes("audit_unavailable") && seen.includes(`${x.tag} `));
+					check(`${n}: none of those reached the provider`, reached.length === 0, ...reached.slice(0, 3).map((x) => JSON.stringify(x)));
+					everyAnswerRecorded(s, n, results);
+				} else {
+					check(`${n}: while full every permitted request is served, ${allowed.length} times`, allowed.length > 0 && allowed.every((x) => x.outcome === "wanted"), ...allowed.filter((x) => x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
+				}
+				check(`${n}: denials stand while full`, full.filter((x) => x.want !== 200).every((x) => x.outcome === "wanted"), ...full.filter((x) => x.want !== 200 && x.outcome !== "wanted").slice(0, 3).map((x) => JSON.stringify(x)));
+				const vague = results.filter((x) => x.text.includes("completion could not") && x.decision === "defer");
+				check(`${n}: an answer that was not recorded says what was decided`, vague.length === 0, ...vague.slice(0, 2).map((x) => JSON.stringify(x)));
+				await nothingUnread(s, n, results);
+				await s.idle(`${n}: nothing is left over`);
+				check(`${n}: the chain says what it missed`, s.records().some((x) => x.type === "resume" && x.refused > 0));
+				await sleep(300);
+				s.verified(`${n}: journal and stream verify`);
+				is(`${n}: the daemon never ended`, s.log().match(/event=started|msg=started|started version/g)?.length ?? 1, 1);
+				if (outcome === "deny") {
+					// what was refused gave its reservation back: what is counted is what was
+					// used, and what went direct, which nobody meters
+					const counted = async () => (await s.counted("tokens")) - limits;
+					let want;
+					const even = await until(3000, async () => {
+						want = -(before.usage.input_tokens + before.usage.output_tokens);
+						for (const x of s.records()) {
+							if (x.type === "completion" && x.usage) want += x.usage.input_tokens + x.usage.output_tokens;
+							if (x.type === "decision" && x.via === "direct" && x.decision === "permit") want += x.limits?.find((y) => y.kind === "tokens")?.taken ?? 0;
+						}
+						return (await counted()) === want;
+					});
+					check(`${n}: what was refused is not counted`, even, `counted ${await counted()}, want ${want}`);
+				}
+			} finally {
+				s.down();
+				w.after();
+			}
+		}
+	}
+});

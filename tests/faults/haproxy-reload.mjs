@@ -1,0 +1,31 @@
+// HAProxy reloads (SIGUSR2 to its master) under load: no request is lost, nothing
+// passes unread. $HAPROXY_BIN names the version.
+import { Stack, test, load, sleep, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow } from "./lib.mjs";
+
+await test(async () => {
+	const s = Stack.up();
+	for (const keepAlive of short ? [true] : [false, true]) {
+		const how = keepAlive ? "kept connections" : "a connection each";
+		await s.forget();
+		await s.control({ chunk_ms: 30 });
+		const l = load(s, { conns: 10, keepAlive });
+		for (let i = 0; i < (short ? 2 : 3); i++) {
+			await sleep(1200 * slow);
+			s.kill("haproxy", "SIGUSR2");
+		}
+		await sleep((short ? 1000 : 2000) * slow);
+		const results = await l.stop();
+		const c = outcomes(results);
+		note(`${how}: ${tally(results)}`);
+		check(`${how}: no request is lost`, c.lost === 0, ...examples(results, "lost"));
+		check(`${how}: none is refused`, c["503"] === 0, ...examples(results, "503"));
+		check(`${how}: none is cut`, c.cut === 0, ...examples(results, "cut"));
+		check(`${how}: none is answered otherwise`, c.other === 0, ...examples(results, "other"));
+		await nothingUnread(s, how, results);
+		everyAnswerRecorded(s, how, results);
+	}
+	await s.idle("nothing is left over");
+	const m = await s.metrics();
+	is("no protocol error on the agent's side", m.spop_protocol_errors_total, 0);
+	s.verified("journal and stream verify");
+});

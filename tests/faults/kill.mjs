@@ -1,0 +1,33 @@
+// The daemon killed (SIGKILL) under a mixed load, and started again: nothing
+// reaches the provider unread, nothing is answered that has no durable record.
+import { Stack, test, load, sleep, check, is, note, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, short, slow, alive } from "./lib.mjs";
+
+await test(async () => {
+	const s = Stack.up();
+	await s.control({ chunk_ms: 20 });
+	const l = load(s, { conns: 12 });
+	for (let round = 1; round <= (short ? 1 : 3); round++) {
+		await sleep(1500 * slow);
+		s.kill("tollgate", "SIGKILL");
+		await sleep(2500); // longer than HAProxy waits for a decision
+		s.startDaemon();
+		check(`round ${round}: ready again`, await s.ready(10000), s.log().slice(-500));
+		const before = l.results.length;
+		await sleep(1500 * slow);
+		const after = l.results.slice(before).filter((r) => r.status === 200).length;
+		check(`round ${round}: serves again`, after > 10, `${after} answers`);
+	}
+	const results = await l.stop();
+	note(tally(results));
+	const c = outcomes(results);
+	is("clients see answers, 503s and cut streams only: lost", c.lost, 0);
+	check("clients see answers, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
+	note(`cut: ${examples(results, "cut").join(" ").slice(0, 500)}`);
+	check("some were refused while it was dead", c["503"] > 0);
+	await nothingUnread(s, "killed", results);
+	everyAnswerRecorded(s, "killed", results);
+	await s.idle("nothing is left over");
+	await sleep(500);
+	s.verified("journal and stream verify");
+	check("it lives", alive(s.pid("tollgate")));
+});

@@ -1,0 +1,341 @@
+// What every test of faults shares: a stack of its own, a mixed load whose every
+// answer is judged, and what the provider, the journal and the metrics say of it.
+// A test prints a line a check ("ok - ", "not ok - ", "skip - "); run counts them.
+import { execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const here = path.dirname(fileURLToPath(import.meta.url));
+export const root = path.resolve(here, "../..");
+export const build = path.resolve(root, process.env.B || "build");
+export const short = process.env.FAULTS_SHORT === "1";
+// sanitized programs are slow: waits and loads are stretched
+export const slow = Number(process.env.FAULTS_SLOW || 1);
+
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+export const SECRET = "AKIAQ3EGRTZK7VXW2YUB"; // denied wherever it stands
+export const MAIL = "@mail.example.com"; // redacted wherever it stands
+
+// ---- checks ----
+let failures = 0;
+export function ok(name) { console.log(`ok - ${name}`); }
+export function notOk(name, ...why) {
+	failures++;
+	console.log(`not ok - ${name}`);
+	for (const w of why) console.log(`#   ${String(w).slice(0, 600).replaceAll("\n", "\n#   ")}`);
+}
+export function check(name, good, ...why) { good ? ok(name) : notOk(name, ...why); return good; }
+export function is(name, got, want) {
+	return check(name, got === want, `got:  ${JSON.stringify(got)}`, `want: ${JSON.stringify(want)}`);
+}
+export function skip(name, why) { console.log(`skip - ${name}: ${why}`); }
+export function note(text) { console.log(`# ${text}`); }
+// until COND holds, at most ms: its last value
+export async function until(ms, cond, pause = 50) {
+	const end = Date.now() + ms * slow;
+	for (;;) {
+		const v = await cond();
+		if (v || Date.now() > end) return v;
+		await sleep(pause);
+	}
+}
+
+// ---- processes ----
+const stat = (pid) => {
+	try { return fs.readFileSync(`/proc/${pid}/stat`, "latin1").replace(/.*\) /s, "").split(" "); } catch { return null; }
+};
+export const alive = (pid) => { const s = stat(pid); return !!s && s[0] !== "Z"; };
+export const rssKb = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
+export const peakKb = (pid) => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
+const stacks = [];
+export async function gone(pid, ms) { return until(ms, () => !alive(pid), 20); }
+
+// Names what is to be changed of policy.yaml: {"on_failure": "…", "limits": "…"}
+export function policyText(change = {}) {
+	let text = fs.readFileSync(path.join(here, "policy.yaml"), "utf8");
+	for (const [key, value] of Object.entries(change)) {
+		const line = new RegExp(`^${key}:.*(\\n[ #].*)*`, "m");
+		if (!line.test(text)) throw new Error(`policy.yaml has no ${key}`);
+		text = text.replace(line, () => `${key}: ${value}`);
+	}
+	return text;
+}
+
+export class Stack {
+	// {policy: changes, config: text of tollgate.yaml keys, args: [], env: {}}
+	static up({ policy = {}, config = null, args = [], env = {}, before = null } = {}) {
+		const s = new Stack();
+		s.D = fs.mkdtempSync("/tmp/tgfault.");
+		s.policyFile = path.join(s.D, "faults.yaml");
+		fs.writeFileSync(s.policyFile, policyText(policy));
+		if (before) before(s.D);
+		const full = ["up", "--dir", s.D, "--policy", s.policyFile, ...args];
+		if (config) {
+			fs.writeFileSync(path.join(s.D, "asked-config.yaml"), config);
+			full.push("--config", path.join(s.D, "asked-config.yaml"));
+		}
+		if (process.env.HAPROXY_BIN && !args.includes("--haproxy")) full.push("--haproxy", process.env.HAPROXY_BIN);
+		stacks.push(s);
+		execFileSync(path.join(root, "tests/support/stack"), full, { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...env, B: build } });
+		for (const m of fs.readFileSync(path.join(s.D, "env"), "utf8").matchAll(/^(\w+)="?(.*?)"?$/gm)) s[m[1]] = m[2];
+		s.edge = new URL(s.EDGE);
+		s.bearer = s.token();
+		return s;
+	}
+	token(claims = {}) {
+		return execFileSync(path.join(root, "tests/support/token"), ["--dir", this.D, "--claims", JSON.stringify(claims)], { env: { ...process.env, B: build } }).toString().trim();
+	}
+	down() {
+		try { execFileSync(path.join(root, "tests/support/stack"), ["down", "--dir", this.D], { stdio: ["ignore", "inherit", "inherit"] }); } catch (e) { console.log(`# ${e.message}`); }
+	}
+	pid(name) {
+		const lines = fs.readFileSync(path.join(this.D, ".pids"), "utf8").trim().split("\n").filter((l) => l.endsWith(` ${name}`));
+		return Number(lines.at(-1).split(" ")[0]);
+	}
+	kill(name, signal) { process.kill(this.pid(name), signal); }
+	// A program of the stack started again; `stack down` ends it like the first.
+	start(name, command, args) {
+		const log = fs.openSync(path.join(this.D, `${name}.log`), "a");
+		const p = spawn(command, args, { detached: true, stdio: ["ignore", log, log] });
+		p.on("exit", (code, signal) => { p.ended = { code, signal }; });
+		p.unref();
+		fs.closeSync(log);
+		fs.appendFileSync(path.join(this.D, ".pids"), `${p.pid} ${stat(p.pid)[19]} ${name}\n`);
+		return p;
+	}
+	startDaemon(suffix = "", name = "tollgate") { return this.start(name, path.join(build, "tollgate"), ["serve", "-c", path.join(this.D, `tollgate${suffix}.yaml`)]); }
+	startRedis() {
+		return this.start("redis", "redis-server", ["--port", "0", "--unixsocket", `${this.SOCKETS}/redis.sock`, "--unixsocketperm", "700",
+			"--save", "", "--appendonly", "no", "--dir", this.D, "--daemonize", "no", "--protected-mode", "no"]);
+	}
+	log(name = "tollgate") { try { return fs.readFileSync(path.join(this.D, `${name}.log`), "utf8"); } catch { return ""; } }
+
+	// ---- what is seen from outside ----
+	async get(url, headers = {}) { return (await fetch(url, { headers })).text(); }
+	control(what) { return fetch(`${this.PROVIDER}/_control`, { method: "POST", body: JSON.stringify(what) }); }
+	async seen(n = 100000) { return JSON.parse(await this.get(`${this.PROVIDER}/_seen?last=${n}`)); }
+	forget() { return fetch(`${this.PROVIDER}/_seen`, { method: "DELETE" }); }
+	async readyz(admin = this.ADMIN) {
+		try { const r = await fetch(`${admin}/readyz`, { signal: AbortSignal.timeout(2000 * slow) }); return { status: r.status, text: await r.text() }; } catch (e) { return { status: 0, text: e.message }; }
+	}
+	async ready(ms, admin = this.ADMIN) { return until(ms, async () => (await this.readyz(admin)).status === 200); }
+	async metrics(admin = this.ADMIN) {
+		const m = {};
+		for (const line of (await this.get(`${admin}/metrics`)).split("\n")) {
+			const at = line.lastIndexOf(" ");
+			if (at > 0 && line[0] !== "#") m[line.slice(9, at)] = Number(line.slice(at + 1));
+		}
+		return m;
+	}
+	// Every request and byte let go of: what must hold whenever nothing runs.
+	async idle(name, ms = 5000) {
+		let m = {};
+		const good = await until(ms, async () => { m = await this.metrics(); return m.requests_in_flight === 0 && m.held_bytes === 0; });
+		return check(name, good, `requests_in_flight ${m.requests_in_flight}, held_bytes ${m.held_bytes}`);
+	}
+	records(journal = this.JOURNAL) {
+		const all = [];
+		for (const f of fs.readdirSync(journal).sort())
+			for (const line of fs.readFileSync(path.join(journal, f), "utf8").split("\n")) {
+				if (!line) continue;
+				try { all.push(JSON.parse(line)); } catch { /* an unfinished last line; verify says so */ }
+			}
+		return all;
+	}
+	verify({ redis = true, journal = this.JOURNAL, key = this.AUDIT_KEY, stream = redis && this.REDIS } = {}) {
+		const args = ["audit", "verify", "--public-key", key];
+		if (journal) args.push("--journal", journal);
+		if (stream) args.push("--redis", this.REDIS);
+		try { return { code: 0, text: execFileSync(path.join(build, "tollgate"), args, { stdio: ["ignore", "pipe", "pipe"] }).toString() }; } catch (e) { return { code: e.status, text: `${e.stdout}${e.stderr}` }; }
+	}
+	verified(name, how) { const v = this.verify(how); return check(name, v.code === 0 && /^ok /m.test(v.text), v.text); }
+	async redis(...command) {
+		return new Promise((resolve, reject) => {
+			const s = net.connect(`${this.SOCKETS}/redis.sock`);
+			let got = "";
+			s.setTimeout(3000 * slow, () => s.destroy(new Error("redis does not answer")));
+			s.on("error", reject);
+			s.on("data", (d) => { got += d; const v = resp(got); if (v) { s.destroy(); resolve(v.value); } });
+			s.write(`*${command.length}\r\n` + command.map((c) => `$${Buffer.byteLength(c)}\r\n${c}\r\n`).join(""));
+		});
+	}
+	// Sum of a limit's counters in Redis.
+	async counted(limit) {
+		let sum = 0;
+		for (const k of await this.redis("KEYS", `tollgate:q:{${limit}:*`)) sum += Number(await this.redis("GET", k));
+		return sum;
+	}
+
+	// ---- requests ----
+	// One request. Resolves always: {status, headers, body, cut, lost, ms}. `lost`:
+	// no response head came; `cut`: it began and did not end.
+	request({ method = "POST", path: p = "/v1/chat/completions", headers = {}, body = null, chunked = false, agent = false, timeout = 30000, bearer = this.bearer } = {}) {
+		return new Promise((resolve) => {
+			const begin = performance.now();
+			const h = { host: "faults", ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), "content-type": "application/json", ...headers };
+			if (body !== null && !chunked) h["content-length"] = Buffer.byteLength(body);
+			if (body !== null && chunked) h["transfer-encoding"] = "chunked";
+			const done = (r) => resolve({ status: 0, headers: {}, body: "", ms: performance.now() - begin, ...r });
+			const req = http.request({ host: this.edge.hostname, port: this.edge.port, method, path: p, headers: h, agent }, (res) => {
+				let text = "";
+				res.setEncoding("utf8");
+				const r = () => ({ status: res.statusCode, headers: res.headers, body: text });
+				res.on("data", (d) => { text += d; });
+				res.on("end", () => done({ ...r(), cut: !res.complete }));
+				res.on("error", (e) => done({ ...r(), cut: true, error: e.message }));
+				res.on("aborted", () => done({ ...r(), cut: true, error: "aborted" }));
+			});
+			req.setTimeout(timeout * slow, () => req.destroy(new Error("timeout")));
+			// a connection that was idle too long is no request lost: the client's to repeat
+			req.on("error", (e) => done({ lost: true, stale: req.reusedSocket && e.code === "ECONNRESET", error: e.message }));
+			if (body !== null && chunked) {
+				const at = Math.floor(body.length / 2);
+				req.write(body.slice(0, at));
+				setTimeout(() => req.end(body.slice(at)), 2);
+			} else {
+				req.end(body ?? undefined);
+			}
+		});
+	}
+	chat(text, more = {}) { return JSON.stringify({ model: "echo", messages: [{ role: "user", content: text }], ...more }); }
+}
+
+function resp(s) { // {value, rest}, or null while it is not whole
+	const nl = s.indexOf("\r\n");
+	if (nl < 0) return null;
+	const head = s.slice(1, nl), rest = s.slice(nl + 2);
+	switch (s[0]) {
+	case "+": case "-": return { value: head, rest };
+	case ":": return { value: Number(head), rest };
+	case "$": {
+		const n = Number(head);
+		if (n < 0) return { value: null, rest };
+		return rest.length < n + 2 ? null : { value: rest.slice(0, n), rest: rest.slice(n + 2) };
+	}
+	default: {
+		const list = [];
+		let left = rest;
+		for (let i = 0; i < Number(head); i++) {
+			const v = resp(left);
+			if (!v) return null;
+			list.push(v.value);
+			left = v.rest;
+		}
+		return { value: list, rest: left };
+	}
+	}
+}
+
+// ---- the load ----
+// Each kind of request with the status it gets where nothing is broken.
+export const kinds = {
+	direct: (s, tag) => [{ path: "/api/direct/x", body: JSON.stringify({ note: `${tag} plain words` }) }, 200],
+	models: () => [{ method: "GET", path: "/v1/models" }, 200],
+	relay: (s, tag) => [{ body: s.chat(`${tag} write to ${tag}${MAIL} today`) }, 200],
+	messages: (s, tag) => [{ path: "/v1/messages", body: s.chat(`${tag} write to ${tag}${MAIL} today`, { max_tokens: 100 }) }, 200],
+	stream: (s, tag) => [{ body: s.chat(`${tag} one two three four five six ${tag}${MAIL} eight nine ten`, { stream: true }) }, 200],
+	defer: (s, tag) => [{ body: s.chat(`${tag} write to ${tag}${MAIL} today`), chunked: true }, 200],
+	deny: (s, tag) => [{ body: s.chat(`${tag} the key is ${SECRET}`) }, 403],
+	deferdeny: (s, tag) => [{ body: s.chat(`${tag} the key is ${SECRET}`), chunked: true }, 403],
+	directdeny: (s, tag) => [{ path: "/api/direct/x", body: JSON.stringify({ note: `${tag} ${SECRET}` }) }, 403],
+	nobody: (s, tag) => [{ body: s.chat(tag), bearer: null }, 401],
+};
+export const mixed = Object.keys(kinds);
+
+function whole(kind, r) { // was it the answer, to its last byte?
+	if (r.cut) return false;
+	if (r.status !== 200) return true;
+	if (kind === "stream") return /data: \[DONE\]\s*$/.test(r.body);
+	try { JSON.parse(r.body); return true; } catch { return false; }
+}
+
+// Starts `conns` clients; stop() ends them. results: one for each request.
+export function load(s, { conns = 8, which = mixed, keepAlive = true, rate = 0, label = "t" } = {}) {
+	const agent = keepAlive ? new http.Agent({ keepAlive: true, maxSockets: conns }) : false;
+	const results = [];
+	let stopped = false, n = 0;
+	const one = async () => {
+		const i = n++, kind = which[i % which.length], tag = `${label}${i}x`;
+		const [spec, want] = kinds[kind](s, tag);
+		let r = await s.request({ ...spec, agent });
+		if (r.stale) r = await s.request({ ...spec, agent: false });
+		const { body, headers, ...rest } = r;
+		results.push({ kind, tag, want, whole: whole(kind, r), id: headers["x-tollgate-id"], policy: headers["x-tollgate-policy"],
+			decision: headers["x-tollgate-decision"], text: r.status === 200 && r.whole ? "" : body.slice(0, 300), at: Date.now(), ...rest });
+	};
+	const client = async () => {
+		while (!stopped) {
+			await one();
+			if (rate) await sleep(1000 * conns / rate);
+		}
+	};
+	const all = Promise.all(Array.from({ length: conns }, client));
+	return {
+		results,
+		stop: async () => { stopped = true; await all; if (agent) agent.destroy(); return results; },
+	};
+}
+export async function loadFor(s, ms, options) {
+	const l = load(s, options);
+	await sleep(ms);
+	return l.stop();
+}
+
+// The outcomes of a load, counted: "as wanted", "503", "cut", "lost", "other".
+export function outcomes(results) {
+	const c = { wanted: 0, 503: 0, cut: 0, lost: 0, other: 0 };
+	for (const r of results) {
+		r.outcome = r.lost ? "lost" : r.status === r.want && r.whole ? "wanted" : r.status === 503 ? "503" : r.status === r.want ? "cut" : "other";
+		c[r.outcome]++;
+	}
+	return c;
+}
+export function tally(results) { return Object.entries(outcomes(results)).map(([k, v]) => `${v} ${k}`).join(", "); }
+export function examples(results, outcome) {
+	return results.filter((r) => r.outcome === outcome).slice(0, 5).map((r) => JSON.stringify(r));
+}
+
+// What no fault excuses: nothing unread or unredacted at the provider, no
+// caller's credential, and a denied request never there.
+export async function nothingUnread(s, name, results = []) {
+	const seen = await s.seen();
+	const bad = seen.filter((q) => q.body?.includes(SECRET) || q.body?.includes(MAIL) || JSON.stringify(q.headers).includes(s.bearer));
+	check(`${name}: no request reached the provider unread, of ${seen.length}`, bad.length === 0 && (seen.length > 0 || !results.some((r) => r.status === 200)), bad.slice(0, 2).map((q) => JSON.stringify(q)));
+}
+// Every answer that a client got a 200 for has a durable record of its decision.
+export function everyAnswerRecorded(s, name, results, journals = [s.JOURNAL]) {
+	const ids = new Set();
+	for (const j of journals) for (const r of s.records(j)) if (r.type === "decision") ids.add(r.id);
+	const answered = results.filter((r) => r.status === 200);
+	const missing = answered.filter((r) => !r.id || !ids.has(r.id));
+	check(`${name}: each of ${answered.length} answers has a durable record`, answered.length > 0 && missing.length === 0, `${missing.length} without`, ...missing.slice(0, 3).map((r) => JSON.stringify(r)));
+}
+
+// ---- running ----
+// The test's body; the stacks end whatever happens.
+export async function test(body) {
+	let stopping = false;
+	const end = (code) => {
+		if (stopping) return;
+		stopping = true;
+		for (const s of stacks) {
+			s.down();
+			if (code === 0 && !process.env.KEEP) fs.rmSync(s.D, { recursive: true, force: true });
+			else console.log(`# logs: ${s.D}`);
+		}
+		process.exit(code);
+	};
+	process.on("SIGTERM", () => end(1));
+	process.on("SIGINT", () => end(1));
+	try {
+		await body();
+	} catch (e) {
+		notOk("the test ran to its end", e.stack);
+	}
+	end(failures ? 1 : 0);
+}
+export { fs, net, http, os, path, spawn, execFileSync };

@@ -1,0 +1,71 @@
+// The policy reloads (SIGHUP) under load: each decision is one version's, wholly;
+// a bad policy changes nothing and is reported with its place.
+import { Stack, test, load, sleep, check, is, note, examples, outcomes, tally, policyText, fs, short, slow, until } from "./lib.mjs";
+
+await test(async () => {
+	const s = Stack.up();
+	const strict = policyText({ rules: `
+  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
+  - {name: no-secrets, when: '"secret" in prompt.classes', deny: {reason: the prompt holds a secret}}
+  - {name: no-pii, when: '"pii" in prompt.classes', deny: {status: 451, reason: not at all}}` });
+	const lax = policyText();
+	const label = async () => (await s.request({ path: "/api/direct/x", body: "{}" })).headers["x-tollgate-policy"];
+	const reloaded = async (text) => {
+		const before = (await s.metrics())['reloads_total{result="ok"}'];
+		fs.writeFileSync(s.policyFile, text);
+		s.kill("tollgate", "SIGHUP");
+		await until(5000, async () => (await s.metrics())['reloads_total{result="ok"}'] > before);
+		await sleep(100);
+	};
+	const a = await label();
+	await reloaded(strict);
+	const b = await label();
+	check("two versions have two labels", a && b && a !== b, a, b);
+	await reloaded(lax);
+	is("the same policy has the same label again", await label(), a);
+
+	const l = load(s, { conns: 10, which: ["relay", "defer", "direct", "deny", "stream"] });
+	for (let i = 0; i < (short ? 8 : 30); i++) {
+		await sleep(150 * slow);
+		fs.writeFileSync(s.policyFile, i % 2 ? lax : strict);
+		s.kill("tollgate", "SIGHUP");
+	}
+	await sleep(300);
+	const results = await l.stop();
+	note(tally(results));
+	const labels = [...new Set(results.map((r) => r.policy))];
+	check("every answer names one of the two", labels.length === 2 && labels.every((x) => x === a || x === b), JSON.stringify(labels));
+	const mixed = results.filter((r) => !["deny", "direct"].includes(r.kind) && r.status !== (r.policy === a ? 200 : 451));
+	check(`and is what that one says, ${results.length} times`, mixed.length === 0, ...mixed.slice(0, 3).map((r) => JSON.stringify(r)));
+	const steady = results.filter((r) => ["deny", "direct"].includes(r.kind) && (r.status !== r.want || !r.whole));
+	check("what both say the same about never wavers", steady.length === 0, ...steady.slice(0, 3).map((r) => JSON.stringify(r)));
+	const decided = s.records().filter((r) => r.type === "decision");
+	const byId = new Map(decided.map((r) => [r.id, r.policy]));
+	const other = results.filter((r) => r.id && byId.get(r.id) !== r.policy);
+	check("the records say the same", other.length === 0, ...other.slice(0, 3).map((r) => `${byId.get(r.id)} ${JSON.stringify(r)}`));
+
+	// bad ones
+	await reloaded(lax);
+	const refused = (await s.metrics())['reloads_total{result="refused"}'];
+	fs.writeFileSync(s.policyFile, lax.replace("default: permit", "default: permitt"));
+	const l2 = load(s, { conns: 4, which: ["relay", "direct"] });
+	await sleep(200);
+	s.kill("tollgate", "SIGHUP");
+	check("a bad policy is refused", await until(5000, async () => (await s.metrics())['reloads_total{result="refused"}'] > refused));
+	await sleep(300);
+	const during = await l2.stop();
+	const line = lax.split("\n").findIndex((t) => t.startsWith("default: permit")) + 1;
+	check("its place is in the log", new RegExp(`faults\\.yaml:${line}:\\d+`).test(s.log()), s.log().slice(-600));
+	is("the running policy stays", await label(), a);
+	check("nobody notices", outcomes(during).wanted === during.length, tally(during), ...examples(during, "other"));
+	fs.writeFileSync(s.policyFile, "{{{");
+	s.kill("tollgate", "SIGHUP");
+	await until(5000, async () => (await s.metrics())['reloads_total{result="refused"}'] > refused + 1);
+	is("nor with a file that is no YAML", await label(), a);
+	fs.unlinkSync(s.policyFile);
+	s.kill("tollgate", "SIGHUP");
+	await until(5000, async () => (await s.metrics())['reloads_total{result="refused"}'] > refused + 2);
+	is("nor with a file that is not there", await label(), a);
+	await s.idle("nothing is left over");
+	s.verified("journal and stream verify");
+});
