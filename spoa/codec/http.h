@@ -63,11 +63,12 @@ struct http_scan {
  * whole yet; <0: ERR_SYNTAX (malformed, obs-fold, bare LF or CR, control
  * characters, another version, more than max fields: 400), ERR_AMBIGUOUS (two
  * lengths, length and chunked, an unknown transfer coding: 400), ERR_UNSUPPORTED
- * (CONNECT, TRACE, Upgrade: 501), ERR_LIMIT (over CAP_HEAD_BYTES). */
+ * (CONNECT, TRACE, Upgrade: 501), ERR_LIMIT (over CAP_HEAD_BYTES). HTTP/1.0, which
+ * HAProxy passes on from its clients, is accepted without Transfer-Encoding and
+ * sets close. */
 ssize_t http_parse_request(struct span in, struct http_scan *scan, struct http_field *fields,
 	size_t max, struct http_message *m);
-/* The same for a response. to_head: it answers a HEAD request. HTTP/1.0 is
- * accepted without Transfer-Encoding and sets close. */
+/* The same for a response. to_head: it answers a HEAD request. */
 ssize_t http_parse_response(struct span in, struct http_scan *scan, struct http_field *fields,
 	size_t max, bool to_head, struct http_message *m);
 

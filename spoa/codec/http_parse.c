@@ -317,11 +317,14 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 		!span_starts(
 			span_cut(in, h->method.n + 1 + target.n, in.n), SPAN_LIT(" HTTP/")))
 		return refuse(m, ERR_SYNTAX, "a malformed request line");
-	if (p.http_major != 1 || p.http_minor != 1)
-		return refuse(m, ERR_SYNTAX, "another version than HTTP/1.1");
+	if (p.http_major != 1 || p.http_minor > 1)
+		return refuse(m, ERR_SYNTAX, "another version than HTTP/1");
 	if (span_is(h->method, "CONNECT") || span_is(h->method, "TRACE"))
 		return refuse(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
 	struct framing_fields ff = framing_fields(h);
+	/* RFC 9112 6.1: a coding that its sender's version does not know. */
+	if (p.http_minor == 0 && ff.coding)
+		return refuse(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
 	int err = read_framing(&ff, HTTP_NO_BODY, m);
 	if (err)
 		return err;
@@ -329,8 +332,8 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 		return refuse(m, ERR_UNSUPPORTED, "Upgrade");
 	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
 		return refuse(m, ERR_SYNTAX, "an unknown expectation");
-	m->expects_continue = ff.expect != NULL;
-	m->close = ff.close;
+	m->expects_continue = ff.expect != NULL && p.http_minor == 1;
+	m->close = ff.close || p.http_minor == 0;
 	return n;
 }
 

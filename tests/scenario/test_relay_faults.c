@@ -61,7 +61,7 @@ static const struct bad_request bad_requests[] = {
 	{ "a bare LF in the head", SPAN_LIT(POST("x: y\ntransfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_COPY },
 	{ "a bare CR in the head", SPAN_LIT(POST("x: y\rtransfer-encoding: chunked\r\n") "0\r\n\r\n"), 400, BODY_COPY },
 	{ "NUL in the head", SPAN_LIT(POST("x: y\0z\r\n")), 400, BODY_COPY },
-	{ "HTTP/1.0", SPAN_LIT("POST / HTTP/1.0\r\n" TICKET "content-length: 1\r\n\r\nx"), 400, BODY_COPY },
+	{ "chunked in HTTP/1.0", SPAN_LIT("POST / HTTP/1.0\r\n" TICKET "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"), 400, BODY_COPY },
 	{ "HTTP/2.0", SPAN_LIT("POST / HTTP/2.0\r\n" TICKET "content-length: 1\r\n\r\nx"), 400, BODY_COPY },
 	{ "CONNECT", SPAN_LIT("CONNECT h:443 HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
 	{ "TRACE", SPAN_LIT("TRACE / HTTP/1.1\r\n" TICKET "\r\n"), 501, BODY_NONE },
