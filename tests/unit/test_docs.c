@@ -1,0 +1,495 @@
+/* The manual pages know every command, option, key, metric, code and log event of
+ * the tables and sources that define them: a row without its page fails here. Runs
+ * in the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <ctype.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "cel/fn.h"
+#include "cmd/cmd.h"
+#include "policy/options.h"
+#include "policy/policy.h"
+
+static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10];
+static unsigned missing;
+
+static void
+read_file(const char *file, char *to, size_t room)
+{
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		fail_msg("%s: cannot be read", file);
+	size_t n = fread(to, 1, room - 1, f);
+	fclose(f);
+	to[n] = 0;
+	assert_true(n > 0 && n < room - 1);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	read_file("docs/man/tollgate.1", commands, sizeof(commands));
+	read_file("docs/man/tollgate.yaml.5", config, sizeof(config));
+	read_file("docs/man/tollgate-policy.5", policy, sizeof(policy));
+	read_file("docs/man/tollgate.8", running, sizeof(running));
+	return 0;
+}
+
+/* True where `word` stands alone in a line of macros: names stand in those. */
+static bool
+names(const char *page, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = page; (at = strstr(at, word)); at++) {
+		const char *line = at;
+		while (line > page && line[-1] != '\n')
+			line--;
+		char before = at == page ? ' ' : at[-1], after = at[n];
+		bool alone = before == ' ' && (after == ' ' || after == '\n');
+		if (alone && line[0] == '.')
+			return true;
+	}
+	return false;
+}
+
+static void
+want(const char *page, const char *which, const char *what, const char *word)
+{
+	if (names(page, word))
+		return;
+	print_error("docs/man/%s lacks the %s %s\n", which, what, word);
+	missing++;
+}
+
+static void
+none_missing(size_t looked_at, size_t at_least)
+{
+	unsigned n = missing;
+
+	missing = 0;
+	if (looked_at < at_least)
+		fail_msg("only %zu found to look for: this test no longer finds its table",
+			looked_at);
+	assert_int_equal(n, 0);
+}
+
+/* ---- tables ---- */
+
+static void
+every_command_and_its_options(void **state)
+{
+	static const struct {
+		const char *name, *args;
+	} rows[] = {
+#define X(name, fn, args, help) { name, args },
+		CMD_TABLE(X)
+#undef X
+	};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		want(commands, "tollgate.1", "command", rows[i].name);
+		for (const char *o = rows[i].args; (o = strstr(o, "--")); n++) {
+			char option[64] = "-";
+			o += 2;
+			size_t len = strspn(o, "abcdefghijklmnopqrstuvwxyz-");
+			snprintf(option, sizeof(option), "-%.*s", (int)len, o);
+			want(commands, "tollgate.1", "option", option);
+			o += len;
+		}
+	}
+	none_missing(n, 12);
+}
+
+static void
+every_option_of_the_configuration_with_its_default(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *o = &config_options[i];
+		char line[160];
+		snprintf(line, sizeof(line), "\n.It Ic %s%s%s\n", o->name,
+			o->fallback ? " No = " : "", o->fallback ? o->fallback : "");
+		if (strstr(config, line))
+			continue;
+		print_error("docs/man/tollgate.yaml.5 lacks%s", line);
+		missing++;
+	}
+	none_missing(config_option_count, 20);
+}
+
+static void
+every_metric_and_its_labels(void **state)
+{
+	static const struct {
+		const char *name, *labels;
+	} rows[] = {
+#define X(id, name, labels, help) { "tollgate_" name, labels },
+		METRIC_TABLE(X)
+#undef X
+	};
+
+	(void)state;
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		char value[64] = "";
+		want(running, "tollgate.8", "metric", rows[i].name);
+		if (sscanf(rows[i].labels, "%*[a-z_]=\"%63[^\"]", value) == 1)
+			want(running, "tollgate.8", "label", value);
+	}
+	none_missing(METRIC_COUNT, 30);
+}
+
+static void
+every_field_of_conditions_function_and_entity(void **state)
+{
+	static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert,
+		cel_fns_time, cel_fns_string, cel_fns_math, cel_fns_net };
+	struct buf why;
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < V_COUNT; i++, n++)
+		want(policy, "tollgate-policy.5", "field", policy_env.vars[i].path);
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (const struct cel_fn *f = tables[t]; f->name; f++, n++)
+			want(policy, "tollgate-policy.5", "function", f->name);
+	buf_init(&why, 0);
+	struct detect_rules *rules = detect_load(NULL, &why);
+	assert_non_null(rules);
+	for (size_t e = 0; e < detect_entity_count(rules); e++, n++) {
+		want(policy, "tollgate-policy.5", "entity", detect_entity_name(rules, e));
+		want(policy, "tollgate-policy.5", "class", detect_entity_class(rules, e));
+	}
+	detect_free(&rules);
+	buf_free(&why);
+	none_missing(n, 100);
+}
+
+/* ---- sources ---- */
+
+static char source[256 << 10];
+
+/* Each file that matches, read into `source`. */
+static size_t
+each_source(const char *pattern, size_t (*look)(void))
+{
+	glob_t g;
+	size_t n = 0;
+
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		read_file(g.gl_pathv[i], source, sizeof(source));
+		n += look();
+	}
+	globfree(&g);
+	return n;
+}
+
+/* The string that begins at p, behind white space and its quote; false: none. */
+static bool
+quoted(const char *p, char word[64], const char **end)
+{
+	p += strspn(p, " \t\n");
+	if (*p != '"')
+		return false;
+	size_t n = strcspn(++p, "\"");
+	if (n >= 64)
+		return false;
+	memcpy(word, p, n);
+	word[n] = 0;
+	if (end)
+		*end = p + n + 1;
+	return true;
+}
+
+static size_t
+look_for_events(void)
+{
+	char word[64];
+	size_t n = 0;
+
+	for (const char *p = source; (p = strstr(p, "log_event(")); p++)
+		if ((p = strchr(p, ',')) && quoted(p + 1, word, NULL)) {
+			want(running, "tollgate.8", "log event", word);
+			n++;
+		}
+	return n;
+}
+
+static void
+every_log_event(void **state)
+{
+	(void)state;
+	none_missing(each_source("spoa/*/*.c", look_for_events), 20);
+}
+
+/* { "person", required_argument, … } */
+static size_t
+look_for_long_options(void)
+{
+	char word[64], option[66];
+	size_t n = 0;
+
+	for (const char *p = source; (p = strstr(p, "_argument,")); p++) {
+		const char *row = p;
+		while (row > source && *row != '{')
+			row--;
+		if (!quoted(row + 1, word, NULL))
+			continue;
+		snprintf(option, sizeof(option), "-%s", word);
+		want(commands, "tollgate.1", "option", option);
+		n++;
+	}
+	return n;
+}
+
+static void
+every_long_option(void **state)
+{
+	(void)state;
+	none_missing(each_source("spoa/cmd/*.c", look_for_long_options), 15);
+}
+
+/* 403, "unreadable_content" */
+static size_t
+look_for_codes(void)
+{
+	char word[64], status[4] = "";
+	size_t n = 0;
+
+	for (const char *p = source; (p = strchr(p, ',')); p++) {
+		if (p - source < 4 || !strchr("45", p[-3]) || !isdigit((unsigned char)p[-2]) ||
+			!isdigit((unsigned char)p[-1]) || isdigit((unsigned char)p[-4]) ||
+			!quoted(p + 1, word, NULL) ||
+			word[strspn(word, "abcdefghijklmnopqrstuvwxyz_")])
+			continue;
+		memcpy(status, p - 3, 3);
+		if (!strcmp(status, "408"))
+			continue; /* a name in the table; nothing answers with it */
+		want(running, "tollgate.8", "status", status);
+		want(running, "tollgate.8", "code", word);
+		n++;
+	}
+	return n;
+}
+
+static void
+every_status_and_code(void **state)
+{
+	static const char *const computed[] = { "invalid_json", "duplicate_key", "invalid_form",
+		"ambiguous_path", "content_policy_violation", "permission_denied",
+		"gateway_unavailable", "quota_unavailable", "audit_unavailable" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
+		want(running, "tollgate.8", "code", computed[i]);
+	none_missing(each_source("spoa/gate/*.c", look_for_codes) +
+			     each_source("spoa/net/relay*.c", look_for_codes) +
+			     each_source("spoa/text/*.c", look_for_codes),
+		40);
+}
+
+/* static const char *const rule_keys[] = { "name", … NULL }; */
+static size_t
+look_for_keys(void)
+{
+	size_t n = 0;
+
+	for (const char *p = source; (p = strstr(p, "[] = {")); p++) {
+		const char *name = p, *end;
+		char word[64];
+		while (name > source && (isalnum((unsigned char)name[-1]) || name[-1] == '_'))
+			name--;
+		size_t len = (size_t)(p - name);
+		if (!(len > 5 && !strncmp(p - 5, "_keys", 5)) &&
+			!(len > 6 && !strncmp(p - 6, "_words", 6)))
+			continue;
+		for (end = p + 6; quoted(end, word, &end); end += strspn(end, ", \t\n"), n++)
+			want(policy, "tollgate-policy.5", "key", word);
+	}
+	return n;
+}
+
+static void
+every_key_of_the_policy(void **state)
+{
+	(void)state;
+	none_missing(each_source("spoa/policy/[!a]*.c", look_for_keys), 60);
+}
+
+static size_t
+look_for_variables(void)
+{
+	static const char *const writers[] = { "put(&vs, ", "put_int(&vs, " };
+	char word[64];
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		for (const char *p = source; (p = strstr(p, writers[i])); p++)
+			if (quoted(p + strlen(writers[i]), word, NULL)) {
+				want(running, "tollgate.8", "variable", word);
+				n++;
+			}
+	return n;
+}
+
+static void
+every_variable_of_haproxy(void **state)
+{
+	(void)state;
+	none_missing(each_source("spoa/gate/vars.c", look_for_variables), 12);
+}
+
+static size_t
+look_for_gauges(void)
+{
+	char word[64], name[80];
+	size_t n = 0;
+
+	for (const char *p = source; (p = strstr(p, "gauge(out, ")); p++)
+		if (quoted(p + 11, word, NULL)) {
+			snprintf(name, sizeof(name), "tollgate_%s", word);
+			want(running, "tollgate.8", "gauge", name);
+			n++;
+		}
+	return n;
+}
+
+static size_t
+look_for_pages(void)
+{
+	char word[64];
+	size_t n = 0;
+
+	for (const char *p = strstr(source, "struct page pages[]");
+		p && (p = strstr(p, "{ \"/")); p++)
+		if (quoted(p + 1, word, NULL)) {
+			want(running, "tollgate.8", "page", word);
+			n++;
+		}
+	return n;
+}
+
+static void
+every_gauge_and_admin_page(void **state)
+{
+	(void)state;
+	none_missing(each_source("spoa/net/server.c", look_for_gauges), 4);
+	none_missing(each_source("spoa/net/admin.c", look_for_pages), 4);
+}
+
+static size_t
+look_for_macros(void)
+{
+	char word[64];
+	size_t n = 0;
+
+	for (const char *p = strstr(source, "macros[] = {"); p && (p = strstr(p, "{ \"")); p++)
+		if (quoted(p + 1, word, NULL)) {
+			want(policy, "tollgate-policy.5", "macro", word);
+			n++;
+		}
+	return n;
+}
+
+static void
+every_macro(void **state)
+{
+	(void)state;
+	want(policy, "tollgate-policy.5", "macro", "has");
+	want(policy, "tollgate-policy.5", "macro", "cel.bind");
+	none_missing(each_source("spoa/cel/macro.c", look_for_macros), 8);
+}
+
+/* ---- form ---- */
+
+static void
+the_pages_are_well_formed(void **state)
+{
+	char line[512];
+	unsigned complaints = 0;
+
+	(void)state;
+	if (system("command -v mandoc >/dev/null") != 0) {
+		print_message("SKIP: mandoc is not installed\n");
+		skip();
+	}
+	FILE *p = popen("mandoc -Tlint docs/man/*.[158] 2>/dev/null", "r");
+	assert_non_null(p);
+	while (fgets(line, sizeof(line), p)) {
+		/* known only once they are installed */
+		if (strstr(line, "referenced manual not found") || strstr(line, "mandoc.db"))
+			continue;
+		print_error("%s", line);
+		complaints++;
+	}
+	pclose(p);
+	assert_int_equal(complaints, 0);
+}
+
+/* Links between the files of this tree. */
+static size_t
+look_for_links(void)
+{
+	size_t n = 0;
+
+	for (const char *p = source; (p = strstr(p, "](")); p++) {
+		char target[256], beside[300];
+		if (sscanf(p + 2, "%255[^)#]", target) != 1 || strstr(target, "://"))
+			continue;
+		snprintf(beside, sizeof(beside), "docs/%s", target);
+		n++;
+		FILE *f = fopen(target, "r");
+		if (!f)
+			f = fopen(beside, "r");
+		if (f) {
+			fclose(f);
+			continue;
+		}
+		print_error("a page links to %s, which is not there\n", target);
+		missing++;
+	}
+	return n;
+}
+
+static void
+links_lead_somewhere(void **state)
+{
+	(void)state;
+	none_missing(each_source("README.md", look_for_links) +
+			     each_source("docs/*.md", look_for_links),
+		8);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_command_and_its_options),
+		cmocka_unit_test(every_option_of_the_configuration_with_its_default),
+		cmocka_unit_test(every_metric_and_its_labels),
+		cmocka_unit_test(every_field_of_conditions_function_and_entity),
+		cmocka_unit_test(every_long_option),
+		cmocka_unit_test(every_log_event),
+		cmocka_unit_test(every_status_and_code),
+		cmocka_unit_test(every_key_of_the_policy),
+		cmocka_unit_test(every_variable_of_haproxy),
+		cmocka_unit_test(every_gauge_and_admin_page),
+		cmocka_unit_test(every_macro),
+		cmocka_unit_test(the_pages_are_well_formed),
+		cmocka_unit_test(links_lead_somewhere),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
