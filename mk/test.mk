@@ -16,8 +16,3 @@ seed-programs: $(FUZZ_RUN)
 print-tests:
 	@echo $(UNIT_BIN) $(FUZZ_RUN)
 
-.PHONY: faults
-faults: ## daemon killed, stopped, HAProxy reloaded, clients gone, on every HAProxy that is here
-	@$(MAKE) --no-print-directory all
-	@set -e; for h in haproxy $(wildcard $(B)/haproxy-*/haproxy); do \
-		tests/e2e/run --haproxy $$h faults.sh two-daemons.sh aborts.sh; done
