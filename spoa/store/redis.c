@@ -11,14 +11,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* The adapter's own code is not written to our warning flags. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <hiredis/adapters/libev.h>
-#pragma GCC diagnostic pop
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -42,6 +34,9 @@ struct redis {
 	struct redis_pipe *first, *last; /* sent, oldest first */
 	struct redis_pipe *failed;	 /* to be told at the next turn */
 	ev_timer tick, soon;
+	ev_io rd, wr;
+	ev_prepare flush;
+	bool unsent, flushing;
 };
 
 struct slot {
@@ -274,6 +269,97 @@ on_setup(redisAsyncContext *ac, void *reply, void *priv)
 	}
 }
 
+/* ---- hiredis on libev ---- */
+
+/* Not hiredis' own adapter: it asks epoll for writability before each write and
+ * takes it back after. Here all that a turn of the loop has queued is written at
+ * its end at once; epoll is asked only where the socket is full. */
+static void
+on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct redis *r = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (!r->unsent || !r->ac)
+		return;
+	r->unsent = false;
+	r->flushing = true;
+	redisAsyncHandleWrite(r->ac); /* may end the connection: lost() */
+	r->flushing = false;
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct redis *r = w->data;
+
+	(void)loop;
+	if (r->ac && revents & EV_READ)
+		redisAsyncHandleRead(r->ac);
+	if (r->ac && revents & EV_WRITE)
+		redisAsyncHandleWrite(r->ac);
+}
+
+static void
+add_read(void *data)
+{
+	struct redis *r = data;
+
+	ev_io_start(r->loop, &r->rd);
+}
+
+static void
+del_read(void *data)
+{
+	struct redis *r = data;
+
+	ev_io_stop(r->loop, &r->rd);
+}
+
+static void
+add_write(void *data)
+{
+	struct redis *r = data;
+
+	/* A connection that is being made tells by being writable. */
+	if (r->flushing || !r->ac || !(r->ac->c.flags & REDIS_CONNECTED))
+		ev_io_start(r->loop, &r->wr);
+	else
+		r->unsent = true;
+}
+
+static void
+del_write(void *data)
+{
+	struct redis *r = data;
+
+	ev_io_stop(r->loop, &r->wr);
+	r->unsent = false;
+}
+
+static void
+detach(void *data)
+{
+	del_read(data);
+	del_write(data);
+}
+
+static void
+attach(struct redis *r, redisAsyncContext *ac)
+{
+	ev_io_init(&r->rd, on_io, ac->c.fd, EV_READ);
+	ev_io_init(&r->wr, on_io, ac->c.fd, EV_WRITE);
+	r->rd.data = r->wr.data = r;
+	ac->ev.addRead = add_read;
+	ac->ev.delRead = del_read;
+	ac->ev.addWrite = add_write;
+	ac->ev.delWrite = del_write;
+	ac->ev.cleanup = detach;
+	ac->ev.data = r;
+	r->ac = ac;
+}
+
 static void
 lost(struct redis *r, const char *why)
 {
@@ -325,11 +411,7 @@ try_connect(struct redis *r, uint64_t now)
 		return;
 	}
 	ac->data = r;
-	if (redisLibevAttach(r->loop, ac) != REDIS_OK) {
-		redisAsyncFree(ac);
-		return;
-	}
-	r->ac = ac;
+	attach(r, ac);
 	r->connect_began_us = now;
 	r->open = true;
 	r->refused = false;
@@ -416,6 +498,9 @@ redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct me
 	ev_timer_start(loop, &r->tick);
 	ev_timer_init(&r->soon, on_soon, 0., 0.);
 	r->soon.data = r;
+	ev_prepare_init(&r->flush, on_flush);
+	r->flush.data = r;
+	ev_prepare_start(loop, &r->flush);
 	try_connect(r, clock_mono_us());
 	return r;
 }
@@ -429,6 +514,7 @@ redis_free(struct redis **rp)
 		return;
 	ev_timer_stop(r->loop, &r->tick);
 	ev_timer_stop(r->loop, &r->soon);
+	ev_prepare_stop(r->loop, &r->flush);
 	for (struct redis_pipe *p = r->first; p; p = p->next)
 		p->cb = NULL;
 	while (r->failed) {
