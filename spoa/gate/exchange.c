@@ -143,61 +143,76 @@ claimed(struct mail *m, void *worker)
 	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
 
 	(void)worker;
-	if (c->x) {
-		struct request *r = c->x->r;
-		r->gate = c->from;
-		r->worker = c->from->worker;
-		c->from->alive++;
-	} else {
+	if (!c->x)
 		metric_inc(c->from->metrics, M_TICKET_WRONG);
-	}
 	c->done(c, c->err, c->x);
 }
 
+/* The request moves to the worker that claims it, whether its claim is good or
+ * not: a ticket is for one request. */
 static void
-claim_here(struct mail *m, void *worker)
+move(struct gate_claim *c, struct gate *was, struct ticket *t)
+{
+	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+	struct request *r = x->r;
+
+	r->gate = c->from;
+	r->worker = c->from->worker;
+	c->from->alive++;
+	was->alive--;
+	if (was != c->from)
+		metric_inc(c->from->metrics, M_HANDOVERS);
+	if (!span_eq(c->method, r->head.method) ||
+		c->content_length != x->plan.content_length) {
+		exchange_expired(t);
+		return;
+	}
+	c->err = 0;
+	c->x = x;
+}
+
+/* On the claiming worker: the request is its own by now. */
+static void
+take_over(struct mail *m, void *worker)
 {
 	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
-	unsigned char key[16];
-	unsigned w;
+
+	if (c->ticket_taken)
+		move(c, c->was, c->ticket_taken);
+	claimed(m, worker);
+}
+
+/* On the worker that issued the ticket. */
+static void
+take_out(struct mail *m, void *worker)
+{
+	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
 
 	(void)worker;
-	c->err = ERR_AUTH;
-	c->x = NULL;
-	struct gate *g = ticket_parse(c->ticket, &w, key) == 0 && w < c->from->shared->ngates
-				 ? c->from->shared->gates[w]
-				 : NULL;
-	struct ticket *t = g ? ticket_take(&g->tickets, key) : NULL;
-	if (t) {
-		struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
-		struct request *r = x->r;
-		if (span_eq(c->method, r->head.method) &&
-			c->content_length == x->plan.content_length) {
-			c->err = 0;
-			c->x = x;
-			g->alive--;
-			if (g != c->from)
-				metric_inc(g->metrics, M_HANDOVERS);
-		} else {
-			/* Used up all the same: a ticket is for one request. */
-			exchange_expired(t);
-		}
-	}
-	c->mail.run = claimed;
+	c->ticket_taken = ticket_take(&c->was->tickets, c->key);
+	c->mail.run = take_over;
 	mailbox_send(c->from->mail, &c->mail);
 }
 
 void
 gate_claim(struct gate *g, struct gate_claim *c)
 {
-	unsigned char key[16];
-	unsigned w = g->worker;
+	unsigned w;
 
 	c->from = g;
-	if (ticket_parse(c->ticket, &w, key) < 0 || w >= g->shared->ngates)
-		w = g->worker;
-	c->mail.run = claim_here;
-	mailbox_send(g->shared->gates[w]->mail, &c->mail);
+	c->err = ERR_AUTH;
+	c->x = NULL;
+	c->ticket_taken = NULL;
+	c->mail.run = take_over;
+	if (ticket_parse(c->ticket, &w, c->key) == 0 && w < g->shared->ngates) {
+		c->was = g->shared->gates[w];
+		if (ticket_claim(&c->was->tickets, c->key, &c->ticket_taken) < 0) {
+			c->mail.run = take_out;
+			mailbox_send(c->was->mail, &c->mail);
+			return;
+		}
+	}
+	mailbox_send(g->mail, &c->mail);
 }
 
 const struct exchange_plan *

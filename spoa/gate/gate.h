@@ -63,8 +63,8 @@ struct exchange_denial {
 	struct span fields; /* further header lines, each "name: value\r\n" */
 };
 
-/* Claiming a ticket may cross to another worker: the answer comes later, never
- * inside the call. Embedded in the relay's connection; the relay keeps it alive
+/* Claiming a ticket moves the request here from the worker that decided it: the
+ * answer comes later, never inside the call. Embedded in the relay's connection; the relay keeps it alive
  * until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
  * length), ERR_TIMEOUT (expired). */
 struct gate_claim {
@@ -74,7 +74,9 @@ struct gate_claim {
 	void (*done)(struct gate_claim *c, int err, struct exchange *x);
 	void *arg;
 	/* gate's own */
-	struct gate *from;
+	struct gate *from, *was;
+	struct ticket *ticket_taken;
+	unsigned char key[16];
 	struct exchange *x;
 	int err;
 };

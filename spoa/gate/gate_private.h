@@ -33,7 +33,7 @@ struct gate {
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct request_list parked; /* answered through the agent, waiting */
-	size_t alive;		    /* requests and exchanges that still hold memory */
+	_Atomic size_t alive;	    /* requests and exchanges that still hold memory */
 	ev_timer tick;
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;

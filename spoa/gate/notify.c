@@ -176,8 +176,10 @@ agent_verdict(struct request *r)
 	if (r->answered_flag)
 		*r->answered_flag = true;
 	r->answered_flag = NULL;
+	enum decision_via via = r->decision.via;
 	r->agent_cb(r->agent_arg, actions, n);
-	if (r->decision.via == VIA_RELAY)
+	/* Another worker may own it already, and have ended it. */
+	if (via == VIA_RELAY)
 		return;
 	if (r->withdrawn && !r->pending)
 		request_late(r);
