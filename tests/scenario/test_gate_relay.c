@@ -327,6 +327,10 @@ test_defer(void **state)
 			pass_finish(&p, END_DENIED, 0, -1, -1);
 		} else {
 			const struct exchange_plan *plan = gate_plan(p.x);
+			struct span fields = gate_response_fields(p.x);
+			assert_null(memmem(fields.p, fields.n, p.ticket + 5, 32));
+			assert_non_null(
+				memmem(fields.p, fields.n, "x-tollgate-decision: ", 21));
 			assert_int_equal(plan->body_mode, BODY_SWAP);
 			assert_non_null(memmem(plan->body.p, plan->body.n, bodies[i].sends,
 				strlen(bodies[i].sends)));
