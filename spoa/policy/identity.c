@@ -76,24 +76,42 @@ identity_keys_free(struct identity_keys **kp)
 
 /* ---- the credential in a header ---- */
 
-/* "Bearer X" → X; other schemes of Authorization hold no credential of ours; in
- * headers of their own the scheme is optional. 0 or ERR_AUTH (given twice). */
-static int
-presented(const struct http_head *h, const char *header, struct span *out)
+static bool
+is_space(char c)
 {
-	struct span v;
+	return c == ' ' || c == '\t';
+}
+
+/* "Bearer X" → X; in headers of their own the scheme is optional. Authorization
+ * under another scheme, or none, holds a credential of ours only by its shape:
+ * then *foreign. 0 or ERR_AUTH (given twice). */
+static int
+presented(const struct http_head *h, const char *header, struct span *out, bool *foreign)
+{
+	struct span v, rest;
+	size_t scheme = 0;
 
 	*out = (struct span){ NULL, 0 };
+	*foreign = false;
 	int n = http_field_one(h, header, &v);
 	if (n < 0)
 		return ERR_AUTH;
 	v = span_trim(v, " \t");
-	struct span scheme = span_cut(v, 0, span_chr(v, ' '));
-	if (span_ieq(scheme, SPAN_LIT("bearer")))
-		v = span_trim(span_cut(v, scheme.n, v.n), " \t");
-	else if (scheme.n < v.n || !strcmp(header, "authorization"))
-		return 0;
-	*out = v;
+	while (scheme < v.n && !is_space(v.p[scheme]))
+		scheme++;
+	rest = span_trim(span_cut(v, scheme, v.n), " \t");
+	if (span_ieq(span_cut(v, 0, scheme), SPAN_LIT("bearer"))) {
+		*out = rest;
+	} else if (strcmp(header, "authorization")) {
+		*out = v;
+	} else {
+		*foreign = true;
+		*out = rest.n ? rest : v;
+		/* RFC 9110 11.4: with parameters it is no token68. */
+		for (size_t i = 0; i < out->n; i++)
+			if (is_space(out->p[i]) || out->p[i] == ',' || out->p[i] == '"')
+				*out = (struct span){ NULL, 0 };
+	}
 	return 0;
 }
 
@@ -174,21 +192,21 @@ numeric_date(json_t *claims, const char *name, int64_t *out)
 	return true;
 }
 
+/* RFC 7519 4.1.3: a string or a list of strings. */
 static bool
 audience_fits(const struct identity_entry *e, json_t *aud)
 {
-	json_t *one;
-	size_t i;
+	size_t n = json_is_array(aud) ? json_array_size(aud) : 1;
+	bool fits = false;
 
-	if (json_is_array(aud)) {
-		json_array_foreach(aud, i,
-			one) if (json_is_string(one) && audience_fits(e, one)) return true;
-		return false;
+	for (size_t k = 0; k < n; k++) {
+		json_t *one = json_is_array(aud) ? json_array_get(aud, k) : aud;
+		if (!json_is_string(one))
+			return false;
+		for (size_t i = 0; i < e->naudiences; i++)
+			fits |= !strcmp(e->audiences[i], json_string_value(one));
 	}
-	for (i = 0; json_is_string(aud) && i < e->naudiences; i++)
-		if (!strcmp(e->audiences[i], json_string_value(aud)))
-			return true;
-	return false;
+	return fits;
 }
 
 static struct span
@@ -381,13 +399,19 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
 		struct span v;
+		bool foreign;
 		if (e->kind == ID_NONE)
 			continue;
-		if (presented(h, e->header, &v) < 0) {
+		if (presented(h, e->header, &v, &foreign) < 0) {
 			*why = "the credential's header is given twice";
 			return ERR_AUTH;
 		}
-		switch (credential_shape(v)) {
+		enum credential_shape shape = credential_shape(v);
+		if (shape != SHAPE_NONE && foreign) {
+			*why = "a credential without the scheme Bearer";
+			return ERR_AUTH;
+		}
+		switch (shape) {
 		case SHAPE_NONE: continue;
 		case SHAPE_API_KEY:
 			if (has_kind(p, e->header, ID_API_KEY))

@@ -158,6 +158,23 @@ static const struct {
 };
 /* clang-format on */
 
+/* RFC 7517 4.3: where its operations are listed, verifying is one. */
+static bool
+may_verify(json_t *ops)
+{
+	json_t *one;
+	size_t i;
+
+	if (!ops)
+		return true;
+	json_array_foreach(ops, i, one)
+	{
+		if (json_is_string(one) && !strcmp(json_string_value(one), "verify"))
+			return true;
+	}
+	return false;
+}
+
 /* 1: added, 0: passed over, negative: *why says what is wrong. */
 static int
 add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
@@ -172,7 +189,15 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
 		*why = "a private key stands in the set; publish the public half only";
 		return ERR_SYNTAX;
 	}
-	if (*use && strcmp(use, "sig"))
+	static const char *const texts[] = { "kty", "use", "alg", "crv", "kid" };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *v = json_object_get(o, texts[i]);
+		if (v && !json_is_string(v)) {
+			*why = "kty, use, alg, crv and kid must be strings";
+			return ERR_SYNTAX;
+		}
+	}
+	if ((*use && strcmp(use, "sig")) || !may_verify(json_object_get(o, "key_ops")))
 		return 0;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strcmp(str(o, "kty"), kinds[i].kty) || strcmp(str(o, "crv"), kinds[i].crv))

@@ -1,0 +1,282 @@
+/* Key sets: what is taken, passed over and refused; the vectors of RFC 7515 A.2
+ * and A.3 and RFC 8037 A.4; signatures in wrong forms. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/caps.h"
+#include "codec/jws.h"
+#include "store/jwks.h"
+#include "support/jwt_make.h"
+
+#define RSA_N                                                                                  \
+	"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-"                \
+	"4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47"           \
+	"soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2"          \
+	"CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAc"          \
+	"o9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"
+#define EC_X	  "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+#define EC_Y	  "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+#define ED_X	  "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+#define JWK_RSA	  "{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\"}"
+#define JWK_EC	  "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}"
+#define JWK_ED	  "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"
+#define SET(keys) "{\"keys\":[" keys "]}"
+
+#define CLAIMS                                                                                 \
+	"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290" \
+	"Ijp0cnVlfQ"
+
+/* clang-format off */
+static const struct { const char *name; enum jws_alg alg; const char *text, *signature; } vectors[] = {
+	{ "RFC 7515 A.2", JWS_RS256, "eyJhbGciOiJSUzI1NiJ9." CLAIMS,
+	  "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5"
+	  "jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1"
+	  "L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYE"
+	  "UipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw" },
+	{ "RFC 7515 A.3", JWS_ES256, "eyJhbGciOiJFUzI1NiJ9." CLAIMS,
+	  "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q" },
+	{ "RFC 8037 A.4", JWS_EDDSA, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+	  "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg" },
+};
+/* clang-format on */
+
+static struct jwks *
+load(const char *text, const char *name)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct jwks *k = jwks_load(span_str(text), &why);
+	if (!k && name)
+		fail_msg("%s: %.*s", name, SPAN_ARG(buf_view(&why)));
+	if (!k)
+		assert_true(why.n > 0);
+	buf_free(&why);
+	return k;
+}
+
+static void
+test_vectors(void **state)
+{
+	struct jwks *k = load(SET(JWK_RSA "," JWK_EC "," JWK_ED), "the keys of the RFCs");
+
+	(void)state;
+	assert_int_equal(jwks_count(k), 3);
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		struct arena a;
+		struct span sig, none = { NULL, 0 }, text = span_str(vectors[i].text);
+		arena_init(&a, 0, false);
+		assert_int_equal(b64url_decode(span_str(vectors[i].signature), &a, &sig), 0);
+		if (jwks_verify(k, none, vectors[i].alg, text, sig))
+			fail_msg("%s", vectors[i].name);
+		/* Any bit of text or signature, any length. */
+		for (size_t bit = 0; bit < text.n * 8; bit += 37) {
+			struct span other = arena_dup(&a, text);
+			((char *)other.p)[bit / 8] ^= (char)(1 << bit % 8);
+			assert_int_equal(
+				jwks_verify(k, none, vectors[i].alg, other, sig), ERR_AUTH);
+		}
+		for (size_t bit = 0; bit < sig.n * 8; bit += 37) {
+			struct span other = arena_dup(&a, sig);
+			((char *)other.p)[bit / 8] ^= (char)(1 << bit % 8);
+			assert_int_equal(
+				jwks_verify(k, none, vectors[i].alg, text, other), ERR_AUTH);
+		}
+		for (size_t n = 0; n < sig.n; n += 7)
+			assert_int_equal(
+				jwks_verify(k, none, vectors[i].alg, text, span_cut(sig, 0, n)),
+				ERR_AUTH);
+		struct span longer = arena_alloc(&a, sig.n + 1)
+					     ? arena_dup(&a, span_of(sig.p, sig.n))
+					     : none;
+		longer.n++;
+		assert_int_equal(jwks_verify(k, none, vectors[i].alg, text, longer), ERR_AUTH);
+		/* The same signature under another algorithm. */
+		for (int alg = 0; alg < JWS_ALGS; alg++)
+			if (alg != (int)vectors[i].alg)
+				assert_int_equal(
+					jwks_verify(k, none, (enum jws_alg)alg, text, sig),
+					ERR_AUTH);
+		arena_reset(&a);
+	}
+	jwks_free(&k);
+}
+
+/* clang-format off */
+static const struct { const char *name, *text; int keys; /* -1: refused */ } sets[] = {
+	{ "one of each", SET(JWK_RSA "," JWK_EC "," JWK_ED), 3 },
+	{ "the same key twice without kid", SET(JWK_EC "," JWK_EC), 2 },
+	{ "an encryption key is passed over", SET("{\"kty\":\"EC\",\"use\":\"enc\",\"crv\":\"P-256\",\"x\":\"" EC_X
+	  "\",\"y\":\"" EC_Y "\"}," JWK_ED), 1 },
+	{ "a key for other operations too", SET("{\"kty\":\"OKP\",\"key_ops\":[\"sign\"],\"crv\":\"Ed25519\",\"x\":\"" ED_X
+	  "\"}," JWK_ED), 1 },
+	{ "one for verifying is taken", SET("{\"kty\":\"OKP\",\"key_ops\":[\"verify\"],\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"), 1 },
+	{ "another curve too", SET("{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"\",\"y\":\"\"}," JWK_ED), 1 },
+	{ "a symmetric key too", SET("{\"kty\":\"oct\",\"k\":\"AAAA\"}," JWK_ED), 1 },
+	{ "another algorithm too", SET("{\"kty\":\"RSA\",\"alg\":\"RS512\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\"}," JWK_ED), 1 },
+	{ "its own algorithm", SET("{\"kty\":\"OKP\",\"alg\":\"EdDSA\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"), 1 },
+	{ "nothing but others", SET("{\"kty\":\"oct\",\"k\":\"AAAA\"}"), -1 },
+	{ "no keys", SET(""), -1 },
+	{ "no list", "{\"keys\":{}}", -1 },
+	{ "another document", "[]", -1 },
+	{ "no document", "", -1 },
+	{ "a document cut", "{\"keys\":[" JWK_ED, -1 },
+	{ "members given twice", "{\"keys\":[" JWK_ED "],\"keys\":[]}", -1 },
+	{ "a private key", SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"AA\",\"x\":\"" ED_X "\"}"), -1 },
+	{ "a private key among those passed over", SET("{\"kty\":\"EC\",\"crv\":\"P-384\",\"d\":\"AA\"}," JWK_ED), -1 },
+	{ "a kid twice for one algorithm", SET("{\"kty\":\"OKP\",\"kid\":\"a\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
+	  "\"},{\"kty\":\"OKP\",\"kid\":\"a\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"), -1 },
+	{ "a kid once for each", SET("{\"kty\":\"OKP\",\"kid\":\"a\",\"crv\":\"Ed25519\",\"x\":\"" ED_X
+	  "\"},{\"kty\":\"EC\",\"kid\":\"a\",\"crv\":\"P-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}"), 2 },
+	{ "a kid that is a number", SET("{\"kty\":\"OKP\",\"kid\":1,\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"), -1 },
+	{ "a use that is a list", SET("{\"kty\":\"OKP\",\"use\":[\"enc\"],\"crv\":\"Ed25519\",\"x\":\"" ED_X "\"}"), -1 },
+	{ "a key that is a string", SET("\"x\""), -1 },
+	{ "an Ed25519 key that is short", SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}"), -1 },
+	{ "padded base64", SET("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"" ED_X "=\"}"), -1 },
+	{ "a point that is not on the curve", SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_X "\"}"), -1 },
+	{ "a coordinate with a byte too few", SET("{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\",\"y\":\"AAAA\"}"), -1 },
+	{ "an RSA key of 1024 bits", SET("{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ\"}"), -1 },
+	{ "an even exponent", SET("{\"kty\":\"RSA\",\"e\":\"AQAA\",\"n\":\"" RSA_N "\"}"), -1 },
+	{ "an exponent of one", SET("{\"kty\":\"RSA\",\"e\":\"AQ\",\"n\":\"" RSA_N "\"}"), -1 },
+	{ "no exponent", SET("{\"kty\":\"RSA\",\"n\":\"" RSA_N "\"}"), -1 },
+};
+/* clang-format on */
+
+static void
+test_sets(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		struct jwks *k = load(sets[i].text, sets[i].keys >= 0 ? sets[i].name : NULL);
+		if ((k ? (int)jwks_count(k) : -1) != sets[i].keys)
+			fail_msg("%s: %d keys", sets[i].name, k ? (int)jwks_count(k) : -1);
+		jwks_free(&k);
+	}
+}
+
+static void
+test_set_size(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	for (int n = CAP_JWKS_KEYS; n <= CAP_JWKS_KEYS + 1; n++) {
+		buf_init(&b, 0);
+		buf_str(&b, "{\"keys\":[");
+		for (int i = 0; i < n; i++)
+			buf_printf(&b,
+				"%s{\"kty\":\"OKP\",\"kid\":\"%d\",\"crv\":\"Ed25519\",\"x\":"
+				"\"" ED_X "\"}",
+				i ? "," : "", i);
+		buf_str(&b, "]}");
+		buf_putc(&b, '\0');
+		struct jwks *k = load(buf_view(&b).p, n > CAP_JWKS_KEYS ? NULL : "a thousand");
+		assert_int_equal(k != NULL, n == CAP_JWKS_KEYS);
+		jwks_free(&k);
+		buf_free(&b);
+	}
+}
+
+/* Which key verifies: the one that kid names, or the only one. */
+static void
+test_kid(void **state)
+{
+	struct jwt_key a = jwt_key_new(KEY_ED, 0), b = jwt_key_new(KEY_ED, 0),
+		       e = jwt_key_new(KEY_EC, 0);
+	struct buf set;
+	unsigned char sig[1024];
+	struct span text = SPAN_LIT("text"), none = { NULL, 0 };
+
+	(void)state;
+	buf_init(&set, 0);
+	buf_str(&set, "{\"keys\":[");
+	put_jwk(&set, &a, "a", NULL);
+	buf_putc(&set, ',');
+	put_jwk(&set, &b, "b", NULL);
+	buf_putc(&set, ',');
+	put_jwk(&set, &e, NULL, NULL);
+	buf_str(&set, "]}");
+	buf_putc(&set, '\0');
+	struct jwks *k = load(buf_view(&set).p, "two and one");
+	size_t n = jwt_sign(&b, text, sig);
+	struct span s = span_of(sig, n);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("b"), JWS_EDDSA, text, s), 0);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("a"), JWS_EDDSA, text, s), ERR_AUTH);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("B"), JWS_EDDSA, text, s), ERR_NOTFOUND);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("b\0"), JWS_EDDSA, text, s), ERR_NOTFOUND);
+	assert_int_equal(jwks_verify(k, none, JWS_EDDSA, text, s), ERR_NOTFOUND);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("b"), JWS_RS256, text, s), ERR_NOTFOUND);
+	assert_int_equal(jwks_verify(k, SPAN_LIT("b"), JWS_ALGS, text, s), ERR_NOTFOUND);
+	/* A key without kid only serves tokens without. */
+	n = jwt_sign(&e, text, sig);
+	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, n)), 0);
+	assert_int_equal(
+		jwks_verify(k, SPAN_LIT("e"), JWS_ES256, text, span_of(sig, n)), ERR_NOTFOUND);
+	/* DER, which is what OpenSSL itself takes, zeroes, and the order of the group. */
+	n = jwt_sign_raw(&e, text, sig);
+	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, n)), ERR_AUTH);
+	memset(sig, 0, 64);
+	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, 64)), ERR_AUTH);
+	assert_int_equal(
+		jwks_verify(k, SPAN_LIT("a"), JWS_EDDSA, text, span_of(sig, 64)), ERR_AUTH);
+	memset(sig, 0xff, 64);
+	assert_int_equal(jwks_verify(k, none, JWS_ES256, text, span_of(sig, 64)), ERR_AUTH);
+	jwks_free(&k);
+	buf_free(&set);
+	EVP_PKEY_free(a.pkey);
+	EVP_PKEY_free(b.pkey);
+	EVP_PKEY_free(e.pkey);
+}
+
+static void
+test_alg_names(void **state)
+{
+	static const char *const unknown[] = { "", "none", "None", "nOnE", "HS256", "HS512",
+		"RS512", "PS256", "ES384", "ES512", "ES256K", "rs256", "RS256 ", "EDDSA",
+		"Ed25519" };
+
+	(void)state;
+	assert_int_equal(jws_alg_find(SPAN_LIT("RS256")), JWS_RS256);
+	assert_int_equal(jws_alg_find(SPAN_LIT("ES256")), JWS_ES256);
+	assert_int_equal(jws_alg_find(SPAN_LIT("EdDSA")), JWS_EDDSA);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		assert_int_equal(jws_alg_find(span_str(unknown[i])), JWS_ALGS);
+}
+
+static void
+test_files(void **state)
+{
+	struct buf why;
+	struct jwks *k;
+
+	(void)state;
+	buf_init(&why, 1024);
+	assert_null(jwks_load_file("/tmp/tollgate-no-such-file", &why));
+	assert_true(why.n > 0);
+	buf_clear(&why);
+	assert_null(jwks_load_file("/tmp", &why));
+	assert_true(why.n > 0);
+	k = NULL;
+	jwks_free(&k);
+	buf_free(&why);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_set_size),
+		cmocka_unit_test(test_kid),
+		cmocka_unit_test(test_alg_names),
+		cmocka_unit_test(test_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
