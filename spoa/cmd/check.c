@@ -187,7 +187,7 @@ check_keys(struct check *c, const struct policy *p)
 	}
 	if (missing)
 		return;
-	struct identity_keys *keys = identity_keys_load(p, &c->d);
+	struct identity_keys *keys = identity_keys_load(p, false, &c->d);
 	identity_keys_free(&keys);
 }
 

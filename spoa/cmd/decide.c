@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
@@ -250,6 +251,17 @@ policy_file(const char *named, char *room, size_t n)
 	return room;
 }
 
+/* Without a configuration: what serve would not start without. */
+static void
+say_missing_keys(const struct policy *p)
+{
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == ID_API_KEY &&
+			access(p->identities[i].keys_file, F_OK) < 0)
+			cmd_fail("decide", "%s: does not exist: no API key is known",
+				p->identities[i].keys_file);
+}
+
 int
 cmd_decide(int argc, char **argv)
 {
@@ -278,6 +290,7 @@ cmd_decide(int argc, char **argv)
 		diag_free(&d);
 		return EXIT_CANNOT;
 	}
+	say_missing_keys(snap->policy);
 	json_error_t err;
 	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 	int code = in && json_is_object(in) ? decide(snap, in)

@@ -53,7 +53,7 @@ snapshot_load(
 	s->policy = policy_load(&s->arena, policy_file, s->cfg, s->rules, d);
 	if (!s->policy)
 		goto fail;
-	s->keys = identity_keys_load(s->policy, d);
+	s->keys = identity_keys_load(s->policy, config_file == NULL, d);
 	if (!s->keys)
 		goto fail;
 	buf_free(&errors);

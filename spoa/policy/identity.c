@@ -4,7 +4,9 @@
  * parts. Anything else in those headers is no credential of ours. */
 #include "policy/identity.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/sha256.h"
@@ -25,7 +27,8 @@ struct identity_keys {
 /* ---- keys ---- */
 
 static void
-load_entry(const struct identity_entry *e, struct entry_keys *k, struct diag *d)
+load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_keys *k,
+	struct diag *d)
 {
 	struct buf why;
 
@@ -36,13 +39,15 @@ load_entry(const struct identity_entry *e, struct entry_keys *k, struct diag *d)
 			diag_at(d, e->at, "jwks %s: %.*s", e->jwks_file,
 				SPAN_ARG(buf_view(&why)));
 	} else if (e->kind == ID_API_KEY) {
-		k->apikeys = apikeys_load(e->keys_file, d);
+		k->apikeys = no_file_no_key && access(e->keys_file, F_OK) < 0 && errno == ENOENT
+				     ? calloc(1, sizeof(*k->apikeys))
+				     : apikeys_load(e->keys_file, d);
 	}
 	buf_free(&why);
 }
 
 struct identity_keys *
-identity_keys_load(const struct policy *p, struct diag *d)
+identity_keys_load(const struct policy *p, bool no_file_no_key, struct diag *d)
 {
 	struct identity_keys *k = calloc(1, sizeof(*k));
 	unsigned before = d->errors;
@@ -52,7 +57,7 @@ identity_keys_load(const struct policy *p, struct diag *d)
 	k->entry = calloc(p->nidentities + 1, sizeof(*k->entry));
 	k->n = k->entry ? p->nidentities : 0;
 	for (size_t i = 0; i < k->n; i++)
-		load_entry(&p->identities[i], &k->entry[i], d);
+		load_entry(&p->identities[i], no_file_no_key, &k->entry[i], d);
 	if (!k->entry || d->errors != before)
 		identity_keys_free(&k);
 	return k;

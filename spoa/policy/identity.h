@@ -22,8 +22,10 @@ struct identity {
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */
 
-/* Loads the files that the entries name; NULL with *d filled. */
-struct identity_keys *identity_keys_load(const struct policy *p, struct diag *d);
+/* Loads the files that the entries name; NULL with *d filled. With `no_file_no_key` a
+ * file of API keys that does not exist holds none (decide, on a policy alone). */
+struct identity_keys *identity_keys_load(
+	const struct policy *p, bool no_file_no_key, struct diag *d);
 void identity_keys_free(struct identity_keys **k);
 
 /* Per worker: verified tokens by SHA-256 of the whole token and the key set's

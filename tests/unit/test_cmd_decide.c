@@ -1,0 +1,189 @@
+/* tollgate decide: one request in, the decision out, by exit code and JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+#define POLICY                                                                                 \
+	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
+	"identity: [{api_key: {keys: keys.yaml}}, {none: {person: nobody}}]\n"                 \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai},\n"       \
+	"         {name: any, match: {path_prefix: /api}}]\n"                                  \
+	"rules:\n"                                                                             \
+	"  - {name: late, when: 'now > timestamp(\"2030-01-01T00:00:00Z\")', deny: true}\n"    \
+	"  - {name: legal, when: 'request.host == \"x.example\"', deny: {status: 451}}\n"      \
+	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: {reason: no}}\n"      \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"
+
+static char dir[64], out[65536];
+
+static const char *
+path(const char *name)
+{
+	static char text[4][128];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, 128, "%s/%s", dir, name);
+	return p;
+}
+
+static void
+put(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_decide.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	put("policy.yaml", POLICY);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const made[] = { "policy.yaml", "in", "out", "err" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		unlink(path(made[i]));
+	return rmdir(dir);
+}
+
+/* `out` holds standard output, then standard error. */
+static int
+decide(const char *policy, const char *request)
+{
+	static char name[] = "decide", flag[] = "--policy";
+	char file[128];
+	int keep[3], fd[3];
+
+	put("in", request);
+	snprintf(file, sizeof(file), "%s", policy);
+	char *argv[] = { name, flag, file, NULL };
+	fd[0] = open(path("in"), O_RDONLY);
+	fd[1] = open(path("out"), O_CREAT | O_TRUNC | O_RDWR, 0600);
+	fd[2] = open(path("err"), O_CREAT | O_TRUNC | O_RDWR, 0600);
+	fflush(stdout);
+	for (int i = 0; i < 3; i++) {
+		keep[i] = dup(i);
+		dup2(fd[i], i);
+	}
+	clearerr(stdin);
+	rewind(stdin);
+	optind = 0;
+	int code = cmd_decide(3, argv);
+	fflush(stdout);
+	size_t n = 0;
+	for (int i = 0; i < 3; i++) {
+		dup2(keep[i], i);
+		ssize_t got = i ? pread(fd[i], out + n, sizeof(out) - 1 - n, 0) : 0;
+		n += got > 0 ? (size_t)got : 0;
+		close(keep[i]);
+		close(fd[i]);
+	}
+	out[n] = 0;
+	return code;
+}
+
+#define CHAT                                                                                   \
+	"\"path\":\"/v1/chat/completions\",\"headers\":{\"content-type\":\"application/"       \
+	"json\"}"
+#define SAYS(text)                                                                             \
+	"\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[{\\\"role\\\":\\\"user\\\","    \
+	"\\\"content\\\":\\\"" text "\\\"}]}\""
+
+static void
+the_decision_is_printed_and_is_the_exit_code(void **state)
+{
+	static const struct {
+		const char *name, *request;
+		int code;
+		const char *want[4];
+	} rows[] = {
+		{ "a permit is 0", "{" CHAT "," SAYS("hello") "}", EXIT_DONE,
+			{ "\"decision\": \"permit\"", "\"route\": \"chat\"",
+				"\"person\": \"nobody\"", "\"model\": \"m\"" } },
+		{ "a redaction is 0 and shows what would be sent",
+			"{" CHAT "," SAYS("to jo@example.org") "}", EXIT_DONE,
+			{ "\"decision\": \"redact\"", "<EMAIL_ADDRESS_1>", "\"rule\": \"pii\"",
+				"\"classes\"" } },
+		{ "a denial is 1", "{" CHAT "," SAYS("AKIAQ3EGRTZK7VXW2YUB") "}", EXIT_NO,
+			{ "\"decision\": \"deny\"", "\"status\": 403", "\"rule\": \"secrets\"",
+				"AWS_ACCESS_KEY" } },
+		{ "time is the request's",
+			"{" CHAT ",\"time\":\"2031-01-01T00:00:00Z\"," SAYS("hi") "}", EXIT_NO,
+			{ "\"rule\": \"late\"" } },
+		{ "host is the request's",
+			"{" CHAT ",\"host\":\"X.example:8443\"," SAYS("hi") "}", EXIT_NO,
+			{ "\"status\": 451", "\"rule\": \"legal\"" } },
+		{ "a body in base 64",
+			"{\"path\":\"/api/x\",\"body_base64\":\"dG8gam9AZXhhbXBsZS5vcmc=\"}",
+			EXIT_DONE, { "to <EMAIL_ADDRESS_1>" } },
+		{ "no route is a 404", "{\"path\":\"/other\"}", EXIT_NO,
+			{ "\"status\": 404" } },
+		{ "a spelling of the path is a 400", "{\"path\":\"/api//x\"}", EXIT_NO,
+			{ "\"status\": 400" } },
+		{ "a key where the file of keys is not there is a 401",
+			"{\"path\":\"/api\",\"headers\":{\"authorization\":\"Bearer "
+			"tg_abcdefgh_0123\"}}",
+			EXIT_NO,
+			{ "\"status\": 401",
+				"keys.yaml: does not exist: no API key is known" } },
+		{ "no path", "{}", EXIT_CANNOT, { "path is missing" } },
+		{ "no JSON", "nonsense", EXIT_CANNOT,
+			{ "tollgate: decide: standard input: " } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int code = decide(i % 2 ? dir : path("policy.yaml"), rows[i].request);
+		if (code != rows[i].code)
+			fail_msg("%s: exit %d\n%s", rows[i].name, code, out);
+		for (size_t k = 0; k < 4 && rows[i].want[k]; k++)
+			if (!strstr(out, rows[i].want[k]))
+				fail_msg(
+					"%s: no %s in\n%s", rows[i].name, rows[i].want[k], out);
+	}
+}
+
+static void
+a_policy_with_mistakes_decides_nothing(void **state)
+{
+	(void)state;
+	put("policy.yaml", POLICY "nonsense: 1\n");
+	assert_int_equal(decide(dir, "{\"path\":\"/api\"}"), EXIT_CANNOT);
+	assert_non_null(strstr(out, "policy.yaml:12:1: nonsense: unknown key"));
+	assert_null(strstr(out, "decision"));
+	assert_int_equal(decide("/nonexistent", "{\"path\":\"/api\"}"), EXIT_CANNOT);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_decision_is_printed_and_is_the_exit_code),
+		cmocka_unit_test(a_policy_with_mistakes_decides_nothing),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
