@@ -141,6 +141,7 @@ stage_up(struct stage *s, const char *more)
 		.agent_deadline_us = 800000,
 		.ticket_ttl_us = 30000000,
 		.body_bytes = 1 << 20,
+		.inflate_ratio = 100,
 		.held_bytes = 64 << 20,
 		.held_identity_bytes = 32 << 20 };
 	diag_init(&d);
