@@ -439,6 +439,63 @@ the_pages_are_well_formed(void **state)
 	assert_int_equal(complaints, 0);
 }
 
+/* Each ```yaml piece of docs/policy.md, with the sections that it leaves out, is a policy. */
+static void
+the_recipes_compile(void **state)
+{
+	static const struct {
+		const char *key, *text;
+	} rest[] = {
+		{ "identity:", "identity: [{api_key: {keys: k.yaml}}, {none: {}}]\n" },
+		{ "providers:", "providers: {openai: {backend: openai, dialect: openai}}\n" },
+		{ "routes:", "routes: [{name: r, match: {path: /v1/x}, targets: openai}]\n" },
+		{ "default:", "default: permit\n" },
+	};
+	struct buf why, text;
+	size_t n = 0;
+
+	(void)state;
+	buf_init(&why, 0);
+	buf_init(&text, 0);
+	struct detect_rules *rules = detect_load(NULL, &why);
+	assert_non_null(rules);
+	read_file("docs/policy.md", source, sizeof(source));
+	for (const char *p = source; (p = strstr(p, "\n```yaml\n")); n++) {
+		struct arena a;
+		struct diag d;
+		p += strlen("\n```yaml\n");
+		const char *end = strstr(p, "\n```");
+		assert_non_null(end);
+		buf_clear(&text);
+		buf_str(&text, "\n");
+		buf_put(&text, p, (size_t)(end - p));
+		buf_putc(&text, 0);
+		arena_init(&a, 0, false);
+		diag_init(&d);
+		struct buf whole;
+		buf_init(&whole, 0);
+		buf_str(&whole, buf_view(&text).p + 1);
+		buf_str(&whole, "\ntollgate: 1\nname: recipe\n");
+		for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+			char at[32];
+			snprintf(at, sizeof(at), "\n%s", rest[i].key);
+			if (!strstr(buf_view(&text).p, at))
+				buf_str(&whole, rest[i].text);
+		}
+		const struct yaml_node *root = yaml_load(&a, "recipe", buf_view(&whole), &d);
+		if (!root || !policy_compile(&a, root, "recipe", NULL, rules, &d))
+			fail_msg("piece %zu: %.*s", n + 1, SPAN_ARG(buf_view(&d.text)));
+		buf_free(&whole);
+		diag_free(&d);
+		arena_reset(&a);
+		p = end;
+	}
+	detect_free(&rules);
+	buf_free(&why);
+	buf_free(&text);
+	assert_true(n >= 8);
+}
+
 /* Links between the files of this tree. */
 static size_t
 look_for_links(void)
@@ -489,6 +546,7 @@ main(void)
 		cmocka_unit_test(every_gauge_and_admin_page),
 		cmocka_unit_test(every_macro),
 		cmocka_unit_test(the_pages_are_well_formed),
+		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(links_lead_somewhere),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
