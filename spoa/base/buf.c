@@ -138,17 +138,9 @@ buf_printf(struct buf *b, const char *fmt, ...)
 void
 buf_int(struct buf *b, int64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	char digits[SPAN_DECIMAL];
 
-	do {
-		digits[--at] = (char)('0' + u % 10);
-		u /= 10;
-	} while (u);
-	if (v < 0)
-		digits[--at] = '-';
-	buf_put(b, digits + at, sizeof(digits) - at);
+	buf_put(b, digits, span_decimal(digits, v));
 }
 
 void
@@ -159,6 +151,12 @@ buf_consume(struct buf *b, size_t n)
 	b->start = b->n ? b->start + n : 0;
 }
 
+static bool
+is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
 void
 buf_json(struct buf *b, struct span s)
 {
@@ -166,7 +164,7 @@ buf_json(struct buf *b, struct span s)
 
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
+		if (is_plain(s.p[i]))
 			continue;
 		buf_put(b, s.p + from, i - from);
 		from = i + 1;
@@ -185,7 +183,19 @@ buf_json(struct buf *b, struct span s)
 void
 buf_json_str(struct buf *b, struct span s)
 {
-	buf_reserve(b, s.n + 2);
+	char *to = buf_reserve(b, s.n + 2);
+
+	/* Mostly nothing needs escaping. */
+	if (to) {
+		size_t i = 0;
+		for (; i < s.n && is_plain(s.p[i]); i++)
+			to[1 + i] = s.p[i];
+		if (i == s.n) {
+			to[0] = to[1 + i] = '"';
+			b->n += s.n + 2;
+			return;
+		}
+	}
 	buf_putc(b, '"');
 	buf_json(b, s);
 	buf_putc(b, '"');

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -28,6 +28,14 @@ clock_wall_ns(void)
 	return read_ns(CLOCK_REALTIME);
 }
 
+/* v in front of `end`, over zeroes. */
+static void
+put_digits(char *end, unsigned v)
+{
+	for (; v; v /= 10)
+		*--end = (char)('0' + v % 10);
+}
+
 void
 clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
 {
@@ -40,11 +48,14 @@ clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN])
 	}
 	time_t t = (time_t)s;
 	gmtime_r(&t, &tm);
-	snprintf(out, CLOCK_RFC3339_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
-		(unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
-		(unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-		(unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u,
-		(unsigned)ns % 1000000000u);
+	memcpy(out, "0000-00-00T00:00:00.000000000Z", CLOCK_RFC3339_LEN);
+	put_digits(out + 4, (unsigned)(tm.tm_year + 1900) % 10000u);
+	put_digits(out + 7, (unsigned)tm.tm_mon + 1);
+	put_digits(out + 10, (unsigned)tm.tm_mday);
+	put_digits(out + 13, (unsigned)tm.tm_hour);
+	put_digits(out + 16, (unsigned)tm.tm_min);
+	put_digits(out + 19, (unsigned)tm.tm_sec);
+	put_digits(out + 29, (unsigned)ns);
 }
 
 /* Reads exactly `digits` decimal digits at *s. */
@@ -82,8 +93,9 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 	int64_t frac = 0;
 
 	if (!take(&s, end, 4, &y) || !take_char(&s, end, "-") || !take(&s, end, 2, &mo) ||
-		!take_char(&s, end, "-") || !take(&s, end, 2, &d) || !take_char(&s, end, "Tt") ||
-		!take(&s, end, 2, &h) || !take_char(&s, end, ":") || !take(&s, end, 2, &mi) ||
+		!take_char(&s, end, "-") || !take(&s, end, 2, &d) ||
+		!take_char(&s, end, "Tt") || !take(&s, end, 2, &h) ||
+		!take_char(&s, end, ":") || !take(&s, end, 2, &mi) ||
 		!take_char(&s, end, ":") || !take(&s, end, 2, &sec))
 		return ERR_SYNTAX;
 	if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || sec > 60)
@@ -104,11 +116,17 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 		sign = -1;
 	else if (!take_char(&s, end, "Zz"))
 		return ERR_SYNTAX;
-	if (sign && (!take(&s, end, 2, &oh) || !take_char(&s, end, ":") || !take(&s, end, 2, &om)))
+	if (sign &&
+		(!take(&s, end, 2, &oh) || !take_char(&s, end, ":") || !take(&s, end, 2, &om)))
 		return ERR_SYNTAX;
 	if (s != end || oh > 23 || om > 59)
 		return ERR_SYNTAX;
-	struct tm tm = { .tm_year = y - 1900, .tm_mon = mo - 1, .tm_mday = d, .tm_hour = h, .tm_min = mi, .tm_sec = sec };
+	struct tm tm = { .tm_year = y - 1900,
+		.tm_mon = mo - 1,
+		.tm_mday = d,
+		.tm_hour = h,
+		.tm_min = mi,
+		.tm_sec = sec };
 	struct tm norm = tm;
 	int64_t t = (int64_t)timegm(&norm);
 	if (norm.tm_mday != d && sec != 60)

@@ -95,3 +95,20 @@ span_u64(struct span s, uint64_t *out)
 	*out = v;
 	return 0;
 }
+
+size_t
+span_decimal(char out[SPAN_DECIMAL], int64_t v)
+{
+	char digits[SPAN_DECIMAL];
+	size_t at = sizeof(digits);
+	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+	do {
+		digits[--at] = (char)('0' + u % 10);
+		u /= 10;
+	} while (u);
+	if (v < 0)
+		digits[--at] = '-';
+	memcpy(out, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
+}

@@ -59,5 +59,8 @@ struct span span_next(struct span *s, char c);
 /* Decimal digits only, whole span, no sign, no overflow: 0 and *out, else
  * ERR_SYNTAX or ERR_RANGE. */
 int span_u64(struct span s, uint64_t *out);
+/* v in decimal, without a NUL: how many bytes, at most SPAN_DECIMAL. */
+#define SPAN_DECIMAL 20
+size_t span_decimal(char out[SPAN_DECIMAL], int64_t v);
 
 #endif

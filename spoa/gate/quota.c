@@ -1,8 +1,6 @@
 /* Reserving, settling and releasing, on Redis or in the table of this process. */
 #include "gate/quota.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -36,24 +34,27 @@ quota_new(
 
 enum { KEY_TEXT = QUOTA_KEY_MAX + 24 };
 
-static void
+/* "KEY:BUCKET"; how many bytes. */
+static size_t
 bucket_key(char out[KEY_TEXT], const struct quota_dim *d, int64_t bucket)
 {
-	snprintf(out, KEY_TEXT, "%s:%" PRId64, d->key, bucket);
+	size_t n = strlen(d->key);
+
+	memcpy(out, d->key, n);
+	out[n++] = ':';
+	return n + span_decimal(out + n, bucket);
 }
 
 /* INCRBY and the key's TTL: a crash leaves nothing that does not expire. */
 static void
 add_count(struct redis_pipe *p, const struct quota_dim *d, int64_t bucket, int64_t delta)
 {
-	char key[KEY_TEXT], by[24], ttl[24];
-
-	bucket_key(key, d, bucket);
-	snprintf(by, sizeof(by), "%" PRId64, delta);
-	snprintf(ttl, sizeof(ttl), "%" PRId64, window_ttl_s(d));
+	char key[KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
-	const size_t il[] = { 6, strlen(key), strlen(by) },
-		     el[] = { 6, strlen(key), strlen(ttl) };
+	size_t n = bucket_key(key, d, bucket);
+	const size_t il[] = { 6, n, span_decimal(by, delta) },
+		     el[] = { 6, n, span_decimal(ttl, window_ttl_s(d)) };
+
 	redis_command(p, 3, incr, il);
 	redis_command(p, 3, expire, el);
 }
@@ -68,9 +69,8 @@ read_neighbours(struct redis_pipe *p, const struct quota_dim *d)
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++) {
 		int64_t b = i < QUOTA_SUB_BUCKETS ? d->bucket - QUOTA_SUB_BUCKETS + i
 						  : d->bucket + 1;
-		bucket_key(keys[i], d, b);
 		argv[1 + i] = keys[i];
-		lens[1 + i] = strlen(keys[i]);
+		lens[1 + i] = bucket_key(keys[i], d, b);
 	}
 	redis_command(p, 1 + WINDOW_NEIGHBOURS, argv, lens);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -37,6 +38,7 @@ struct redis {
 	ev_io rd, wr;
 	ev_prepare flush;
 	bool unsent, flushing;
+	struct buf command; /* being formatted */
 };
 
 struct slot {
@@ -158,6 +160,29 @@ redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg)
 	return p;
 }
 
+/* The Redis serialisation protocol, as a client sends it: "*ARGC", then each
+ * argument as "$BYTES" and itself. Lives until the next one. */
+static struct span
+format(struct buf *b, int argc, const char **argv, const size_t *lens)
+{
+	buf_clear(b);
+	buf_putc(b, '*');
+	buf_int(b, argc);
+	for (int i = 0; i < argc; i++) {
+		char *to = buf_reserve(b, lens[i] + SPAN_DECIMAL + 5);
+		if (!to)
+			break;
+		size_t n = 3;
+		memcpy(to, "\r\n$", 3);
+		n += span_decimal(to + n, (int64_t)lens[i]);
+		memcpy(to + n, "\r\n", 2);
+		memcpy(to + n + 2, argv[i], lens[i]);
+		buf_commit(b, n + 2 + lens[i]);
+	}
+	buf_str(b, "\r\n");
+	return buf_failed(b) ? (struct span){ NULL, 0 } : buf_view(b);
+}
+
 void
 redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens)
 {
@@ -166,7 +191,9 @@ redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *l
 	INVARIANT(p->n < p->cap);
 	struct slot *s = &p->slots[p->n];
 	s->pipe = p;
-	if (redisAsyncCommandArgv(p->r->ac, on_reply, s, argc, argv, lens) != REDIS_OK) {
+	struct span command = format(&p->r->command, argc, argv, lens);
+	if (!command.p || redisAsyncFormattedCommand(
+				  p->r->ac, on_reply, s, command.p, command.n) != REDIS_OK) {
 		p->err = ERR_IO;
 		return;
 	}
@@ -490,6 +517,7 @@ redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct me
 	if (resolve(&r->url) < 0)
 		log_event(LOG_ERROR, "redis.unresolved", LS("url", r->text));
 	r->loop = loop;
+	buf_init(&r->command, 1u << 20);
 	r->deadline_us = deadline_us;
 	r->metrics = m;
 	r->open = true;
@@ -532,6 +560,7 @@ redis_free(struct redis **rp)
 		redisAsyncFree(ac);
 	}
 	explicit_bzero(&r->url, sizeof(r->url));
+	buf_free(&r->command);
 	free(r);
 	*rp = NULL;
 }

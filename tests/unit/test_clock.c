@@ -1,0 +1,61 @@
+/* Times as text: against the C library's own, to the nanosecond, and back. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static void
+check(int64_t wall_ns)
+{
+	char got[CLOCK_RFC3339_LEN], want[64];
+	int64_t s = wall_ns / 1000000000, ns = wall_ns % 1000000000, back;
+	struct tm tm;
+
+	if (ns < 0) {
+		ns += 1000000000;
+		s--;
+	}
+	time_t t = (time_t)s;
+	gmtime_r(&t, &tm);
+	size_t n = strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(want + n, sizeof(want) - n, ".%09uZ", (unsigned)ns);
+	clock_rfc3339(wall_ns, got);
+	if (strcmp(got, want))
+		fail_msg("%lld: %s, want %s", (long long)wall_ns, got, want);
+	assert_int_equal(clock_parse(got, strlen(got), &back), 0);
+	assert_int_equal(back, wall_ns);
+}
+
+static void
+texts(void **state)
+{
+	static const int64_t rows[] = { 0, 1, 999999999, 1000000000, -1, -1000000000,
+		951782400000000000, /* 29 February 2000 */
+		1767225599999999999, 1767225600000000000, INT64_MAX };
+	uint64_t x = 88172645463325252;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check(rows[i]);
+	for (int i = 0; i < 20000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		check((int64_t)(x >> 1));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(texts) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
