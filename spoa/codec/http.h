@@ -48,6 +48,7 @@ struct http_message {
 	uint64_t length;     /* HTTP_LENGTH */
 	int64_t declared;    /* the Content-Length as it stands there; -1: none */
 	bool close;	     /* no further message may follow on this connection */
+	bool old;	     /* a request of HTTP/1.0: no chunks in the answer to it */
 	bool expects_continue;
 	const char *why;     /* after an error: a fixed phrase, never input */
 };

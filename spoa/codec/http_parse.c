@@ -332,8 +332,9 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 		return refuse(m, ERR_UNSUPPORTED, "Upgrade");
 	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
 		return refuse(m, ERR_SYNTAX, "an unknown expectation");
-	m->expects_continue = ff.expect != NULL && p.http_minor == 1;
-	m->close = ff.close || p.http_minor == 0;
+	m->old = p.http_minor == 0;
+	m->expects_continue = ff.expect != NULL && !m->old;
+	m->close = ff.close || m->old;
 	return n;
 }
 

@@ -111,16 +111,19 @@ cut(struct edge *c, const char *code, const char *why)
 	c->last_request = true;
 	c->terminator = false;
 	c->held = 0;
-	if (!c->answer_streams || c->answer_framing != HTTP_CHUNKED)
+	bool chunks = c->answer_framing == HTTP_CHUNKED;
+	if (!c->answer_streams || !(chunks || c->answer_framing == HTTP_UNTIL_CLOSE))
 		return;
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
 	/* An event that was cut short ends here; behind a whole one an empty line
 	 * means nothing (WHATWG HTML 9.2.6). */
 	buf_str(&event, c->answer_last == '\n' ? "\n" : "\n\n");
 	dialect_stream_error(dialect_of(c), code, span_str(why), span_str(c->id), &event);
-	buf_put(&c->out, line, http_chunk_line(line, event.n));
+	if (chunks)
+		buf_put(&c->out, line, http_chunk_line(line, event.n));
 	buf_span(&c->out, buf_view(&event));
-	buf_str(&c->out, "\r\n");
+	if (chunks)
+		buf_str(&c->out, "\r\n");
 	buf_free(&event);
 }
 

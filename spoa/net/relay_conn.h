@@ -50,6 +50,7 @@ struct edge {
 	int64_t declared;
 	bool expects_continue;
 	bool last_request; /* close after this response */
+	bool old_peer;	   /* HTTP/1.0: the close ends what has no length */
 	char method[24];
 	char ticket[CAP_TICKET_BYTES];
 

@@ -82,6 +82,7 @@ read_head(struct edge *c)
 	c->declared = m.declared;
 	c->expects_continue = m.expects_continue;
 	c->last_request = c->last_request || m.close;
+	c->old_peer = m.old;
 	struct span ticket = ticket_of(&m.head);
 	if (!ticket.n || m.head.method.n >= sizeof(c->method)) {
 		metric_inc(r->metrics, M_TICKET_WRONG);

@@ -66,6 +66,8 @@ begin(struct upstream *u, const struct http_message *m)
 	c->answer_framing = m->framing;
 	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && hides))
 		c->answer_framing = HTTP_CHUNKED;
+	if (c->answer_framing == HTTP_CHUNKED && c->old_peer)
+		c->answer_framing = HTTP_UNTIL_CLOSE;
 	if (!c->body.done)
 		c->last_request = true;
 	if (plan->meter && m->framing != HTTP_NO_BODY) {
@@ -204,7 +206,7 @@ complete(struct upstream *u, bool whole_at_once)
 	/* What came whole goes out in one write; else its last byte waits. */
 	if (whole_at_once && !c->answer_streams)
 		c->held = c->out.n;
-	else if (c->answer_framing == HTTP_LENGTH)
+	else if (c->answer_framing == HTTP_LENGTH || c->answer_framing == HTTP_UNTIL_CLOSE)
 		c->held = c->out.n ? 1 : 0;
 	else if (c->answer_framing == HTTP_NO_BODY)
 		c->held = c->out.n;

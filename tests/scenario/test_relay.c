@@ -279,6 +279,48 @@ exchanges_pass(void **state)
 	peer_close(&up);
 }
 
+/* clang-format off */
+static const struct copy_case old_copies[] = {
+	{ "HTTP/1.0: a counted answer",
+		"POST /ignored HTTP/1.0\r\n" TICKET "content-length: 1\r\n\r\nx",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		DOWN_HEAD "content-length: 3\r\n\r\nabc",
+		DOWN_HEAD FIELDS "content-length: 3\r\nconnection: close\r\n\r\nabc", NULL, false, false, BODY_COPY },
+	{ "HTTP/1.0: chunks end with the connection",
+		"POST /ignored HTTP/1.0\r\n" TICKET "connection: keep-alive\r\ncontent-length: 1\r\n\r\nx",
+		UP_HEAD "content-length: 1\r\n\r\nx",
+		DOWN_HEAD "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+		DOWN_HEAD FIELDS "connection: close\r\n\r\nabc", NULL, false, false, BODY_COPY },
+};
+/* clang-format on */
+
+static void
+an_old_client_gets_no_chunks(void **state)
+{
+	struct stage *s = *state;
+	static const size_t steps[] = { 1, 7, 100000 };
+
+	stage_start(s);
+	struct peer up = { .fd = -1 };
+	for (size_t i = 0; i < 2; i++)
+		for (size_t a = 0; a < 9; a++) {
+			const struct copy_case *c = &old_copies[i];
+			struct peer edge = edge_connect(s);
+			script(s, c);
+			say_slowly(s, &edge, c->request, steps[a / 3]);
+			if (up.fd < 0)
+				up = egress_accept(s);
+			until(s, whole(&up, c->upstream, false));
+			buf_clear(&up.in);
+			say_slowly(s, &up, c->answer, steps[a % 3]);
+			until(s, closed(&edge));
+			same_message(c, "the response", &edge, c->response);
+			assert_int_equal(exchange(s)->result.end, END_COMPLETE);
+			peer_close(&edge);
+		}
+	peer_close(&up);
+}
+
 static void
 both_sides_reuse_their_connections(void **state)
 {
@@ -682,6 +724,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_old_client_gets_no_chunks, setup, teardown),
 		cmocka_unit_test_setup_teardown(exchanges_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			both_sides_reuse_their_connections, setup, teardown),
