@@ -12,7 +12,9 @@
 
 enum {
 	NUMBER_DIGITS = 7, /* from here on a number literal is text */
-	OPAQUE_MIN = 256,  /* shorter base64 is scanned as text whatever it belongs to */
+	NUMBER_POWER = 1 << 16,
+	NUMBER_MOST = 40, /* longer whole numbers are read as they are written */
+	OPAQUE_MIN = 256, /* shorter base64 is scanned as text whatever it belongs to */
 	FEW = 16,
 	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
 };
@@ -388,6 +390,54 @@ is_long_number(struct span literal)
 	return digits >= NUMBER_DIGITS;
 }
 
+/* A whole number in another spelling (41.11e2, 4111.0) as its digits: what the
+ * receiver's parser makes of it is what must be looked at. Any other literal as
+ * it stands. NULL: no memory. */
+static struct span
+number_text(struct walk *w, struct span literal)
+{
+	char out[NUMBER_MOST + 2];
+	size_t sign = literal.p[0] == '-', n = sign, mark = literal.n, i = sign;
+	int64_t exponent = 0, whole = 0, seen = 0;
+
+	for (size_t k = 0; k < literal.n && mark == literal.n; k++)
+		if ((literal.p[k] | 0x20) == 'e')
+			mark = k;
+	struct span power = span_cut(literal, mark + 1, literal.n);
+	bool minus = power.n && power.p[0] == '-';
+	uint64_t magnitude = 0;
+	if (power.n && (minus || power.p[0] == '+'))
+		power = span_cut(power, 1, power.n);
+	if (power.n && span_u64(power, &magnitude))
+		return literal;
+	if (magnitude > NUMBER_POWER)
+		return literal;
+	exponent = minus ? -(int64_t)magnitude : (int64_t)magnitude;
+	size_t point = span_chr(span_cut(literal, 0, mark), '.');
+	if (point == mark && mark == literal.n)
+		return literal;
+	whole = (int64_t)(point - sign) + exponent;
+	out[0] = '-';
+	for (; i < mark; i++) {
+		if (literal.p[i] == '.')
+			continue;
+		bool inside = seen++ < whole;
+		if (!inside && literal.p[i] != '0')
+			return literal;
+		if (!inside || (n == sign && literal.p[i] == '0'))
+			continue;
+		if (n - sign == NUMBER_MOST)
+			return literal;
+		out[n++] = literal.p[i];
+	}
+	for (; n > sign && seen < whole; seen++) {
+		if (n - sign == NUMBER_MOST)
+			return literal;
+		out[n++] = '0';
+	}
+	return n - sign < NUMBER_DIGITS ? literal : arena_dup(w->a, span_of(out, n));
+}
+
 static int
 read_scalar(struct walk *w, const struct row *row, enum seg_role role,
 	const struct json_event *ev, uint32_t key)
@@ -401,7 +451,10 @@ read_scalar(struct walk *w, const struct row *row, enum seg_role role,
 			return no_memory(w);
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
 	} else if (ev->tok == JSON_NUMBER && is_long_number(text)) {
-		err = add_segment(w, role, SEG_NUMBER, ev, text, key);
+		struct span number = number_text(w, text);
+		if (!number.p)
+			return no_memory(w);
+		err = add_segment(w, role, SEG_NUMBER, ev, number, key);
 	}
 	if (err)
 		return err;
