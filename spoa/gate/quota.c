@@ -223,7 +223,6 @@ never_fits(struct quota_request *q)
 			q->result = QUOTA_REFUSED;
 			q->refused_by = k;
 			q->retry_after_s = 0;
-			q->dim[k].remaining = q->dim[k].limit;
 			return true;
 		}
 	return false;

@@ -26,7 +26,9 @@ struct quota_dim {
 	int64_t bucket;	    /* out: the sub-bucket charged */
 	bool charged;	    /* out: counted and not yet released */
 	uint64_t remaining; /* out: limit - count, 0 if over */
-	uint64_t reset_ms;  /* out: until the whole window has rolled past today's use */
+	/* out: until the whole window has rolled past today's use; 0: the counts were
+	 * not read, and nothing is known of what remains */
+	uint64_t reset_ms;
 	const char *name;   /* limit's name, borrowed from the snapshot */
 };
 

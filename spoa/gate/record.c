@@ -350,7 +350,8 @@ put_quota(struct request *r, struct buf *b)
 			put_int(b, "of", (int64_t)d->limit);
 			put_int(b, "window_s", (int64_t)d->window_s);
 			put_int(b, "taken", d->charged ? (int64_t)d->n : 0);
-			put_int(b, "remaining", (int64_t)d->remaining);
+			if (d->reset_ms)
+				put_int(b, "remaining", (int64_t)d->remaining);
 			buf_putc(b, '}');
 			first = false;
 		}

@@ -74,6 +74,8 @@ put_limits(struct vars *vs)
 		if (!d)
 			continue;
 		put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
+		if (!d->reset_ms)
+			continue;
 		put_int(vs, kinds[i].remaining, kinds[i].fremaining, (int64_t)d->remaining);
 		put(vs, kinds[i].reset, kinds[i].freset,
 			arena_printf(&vs->r->arena, "%llus",

@@ -464,6 +464,29 @@ test_over_limit(void **state)
 	stage_down(&s);
 }
 
+/* Its counts are not read: what remains is unknown, and nothing is made up. */
+static void
+test_never_passes(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
+		&c);
+	assert_string_equal(call_var(&c, "status"), "429");
+	assert_string_equal(call_var(&c, "limit_requests"), "5");
+	assert_string_equal(call_var(&c, "limit_tokens"), "10000");
+	assert_string_equal(call_var(&c, "remaining_requests"), "");
+	assert_string_equal(call_var(&c, "remaining_tokens"), "");
+	assert_string_equal(call_var(&c, "reset_requests"), "");
+	assert_false(stage_records_hold("remaining"));
+	stage_down(&s);
+}
+
 /* ---- memory ---- */
 
 static void
@@ -707,6 +730,7 @@ main(void)
 		cmocka_unit_test(test_one_deadline),
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_over_limit),
+		cmocka_unit_test(test_never_passes),
 		cmocka_unit_test(test_held_global),
 		cmocka_unit_test(test_held_identity),
 		cmocka_unit_test(test_held_decoded),
