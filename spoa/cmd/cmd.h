@@ -30,8 +30,8 @@ CMD_TABLE(X)
 
 /* The whole program: argv[1] names the subcommand. */
 int cmd_main(int argc, char **argv);
-/* argv[0] is the subcommand's name. cmd_usage prints its line to stderr and
- * returns EXIT_CANNOT. */
+/* argv[0] is the subcommand's name; --help never reaches a subcommand. cmd_usage
+ * prints its line to stderr and returns EXIT_CANNOT. */
 int cmd_usage(const char *name);
 /* "tollgate: what: why\n" on stderr; returns EXIT_CANNOT. */
 __attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);

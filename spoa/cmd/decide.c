@@ -287,6 +287,7 @@ cmd_decide(int argc, char **argv)
 		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, &d);
 	if (!snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		cmd_fail("decide", "%u mistakes in policy or configuration", d.errors);
 		diag_free(&d);
 		return EXIT_CANNOT;
 	}

@@ -1,5 +1,6 @@
 /* The table of subcommands: dispatch and usage. Apart from main() so that tests
  * link it. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,14 +16,15 @@ static const struct {
 #undef X
 };
 
-enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]), ARGS_MAX = 64 };
 
 int
 cmd_usage(const char *name)
 {
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(commands[i].name, name))
-			fprintf(stderr, "usage: tollgate %s %s\n", name, commands[i].args);
+			fprintf(stderr, "tollgate: %s: usage: tollgate %s %s\n", name, name,
+				commands[i].args);
 	return EXIT_CANNOT;
 }
 
@@ -33,6 +35,40 @@ usage(FILE *f)
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		fprintf(f, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(f, "\nExit: 0 done, 1 the answer is no, 2 could not do it. See tollgate(1).\n");
+}
+
+static bool
+asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || (i == 1 && !strcmp(argv[i], "-h")))
+			return true;
+	return false;
+}
+
+static int
+run(size_t i, int argc, char **argv)
+{
+	if (asks_for_help(argc, argv)) {
+		printf("usage: tollgate %s %s\n\n  %s\n", commands[i].name, commands[i].args,
+			commands[i].help);
+		return EXIT_DONE;
+	}
+	opterr = 0; /* what is wrong is said in our own form */
+	return commands[i].run(argc, argv);
+}
+
+/* "-c FILE COMMAND …" is "COMMAND -c FILE …". */
+static int
+config_first(int argc, char **argv)
+{
+	char *moved[ARGS_MAX] = { argv[0], argv[3], argv[1], argv[2] };
+
+	if (argc > ARGS_MAX - 1)
+		return cmd_fail(argv[0], "too many arguments");
+	for (int i = 4; i < argc; i++)
+		moved[i] = argv[i];
+	return cmd_main(argc, moved);
 }
 
 int
@@ -46,9 +82,12 @@ cmd_main(int argc, char **argv)
 		usage(stdout);
 		return EXIT_DONE;
 	}
+	if (!strcmp(argv[1], "-c") && argc > 3 && argv[3][0] != '-')
+		return config_first(argc, argv);
+	const char *name = !strcmp(argv[1], "--version") ? "version" : argv[1];
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+		if (!strcmp(name, commands[i].name))
+			return run(i, argc - 1, argv + 1);
 	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", argv[1]);
 	return EXIT_CANNOT;
 }
