@@ -24,6 +24,9 @@ await test(async () => {
 	check("clients see answers, 503s and cut streams only: other", c.other === 0, ...examples(results, "other"));
 	note(`cut: ${examples(results, "cut").join(" ").slice(0, 500)}`);
 	check("some were refused while it was dead", c["503"] > 0);
+	const shut = results.filter((r) => r.status === 503 && r.closed && !r.kind.startsWith("defer"));
+	check("a refusal leaves the client its connection", shut.length === 0, ...shut.slice(0, 3).map((r) => JSON.stringify(r)));
+	is("and none is closed under a request", results.filter((r) => r.repeated).length, 0);
 	await nothingUnread(s, "killed", results);
 	everyAnswerRecorded(s, "killed", results);
 	await s.idle("nothing is left over");

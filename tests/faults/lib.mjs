@@ -262,9 +262,10 @@ export function load(s, { conns = 8, which = mixed, keepAlive = true, rate = 0, 
 		const i = n++, kind = which[i % which.length], tag = `${label}${i}x`;
 		const [spec, want] = kinds[kind](s, tag);
 		let r = await s.request({ ...spec, agent });
-		if (r.stale) r = await s.request({ ...spec, agent: false });
+		let repeated = false;
+		if (r.stale) { repeated = true; r = await s.request({ ...spec, agent: false }); }
 		const { body, headers, ...rest } = r;
-		results.push({ kind, tag, want, whole: whole(kind, r), id: headers["x-tollgate-id"], policy: headers["x-tollgate-policy"],
+		results.push({ kind, tag, want, repeated, closed: headers.connection === "close", whole: whole(kind, r), id: headers["x-tollgate-id"], policy: headers["x-tollgate-policy"],
 			decision: headers["x-tollgate-decision"], text: r.status === 200 && r.whole ? "" : body.slice(0, 300), at: Date.now(), ...rest });
 	};
 	const client = async () => {
