@@ -14,64 +14,91 @@
 #include "cmd/cmd.h"
 #include "gate/request.h"
 
-static struct span
-member(json_t *o, const char *name)
+/* A string member, empty where absent. False: it is no string. */
+static bool
+member(json_t *o, const char *name, struct span *out)
 {
 	json_t *v = json_object_get(o, name);
 
-	return json_is_string(v) ? span_of(json_string_value(v), json_string_length(v))
-				 : (struct span){ NULL, 0 };
+	*out = (struct span){ NULL, 0 };
+	if (!v)
+		return true;
+	if (!json_is_string(v))
+		return false;
+	*out = span_of(json_string_value(v), json_string_length(v));
+	return true;
 }
 
-static bool
-add_field(struct request *r, size_t *size, const char *name, json_t *value)
+static void
+add_field(struct request *r, const char *name, json_t *value)
 {
-	if (!json_is_string(value) || r->head.nfields == *size)
-		return false;
 	r->head.fields[r->head.nfields++] = (struct http_field){ span_str(name),
 		span_of(json_string_value(value), json_string_length(value)) };
-	return true;
+}
+
+/* How many values a member of `headers` holds; 0: they are not strings. */
+static size_t
+values_of(json_t *v)
+{
+	size_t n = json_array_size(v);
+
+	if (json_is_string(v))
+		return 1;
+	for (size_t i = 0; i < n; i++)
+		if (!json_is_string(json_array_get(v, i)))
+			return 0;
+	return n;
 }
 
 /* {"name": "value"} or {"name": ["value", …]}; `host` stands beside them. */
 static const char *
 read_headers(struct request *r, json_t *in)
 {
-	json_t *headers = json_object_get(in, "headers"), *v, *one;
+	json_t *headers = json_object_get(in, "headers"), *host = json_object_get(in, "host"),
+	       *v;
 	const char *name;
-	size_t size = CAP_HEADERS, i;
+	size_t total = 1;
 	bool has_host = false;
 
-	r->head.fields = arena_array(&r->arena, size, sizeof(*r->head.fields));
-	if (!r->head.fields)
-		return "out of memory";
 	if (headers && !json_is_object(headers))
 		return "headers must be an object";
+	if (host && !json_is_string(host))
+		return "host must be a string";
+	json_object_foreach(headers, name, v)
+	{
+		if (values_of(v) == 0 && !(json_is_array(v) && json_array_size(v) == 0))
+			return "a header's value must be a string or a list of strings";
+		total += values_of(v);
+	}
+	r->head.fields = arena_array(&r->arena, total, sizeof(*r->head.fields));
+	if (!r->head.fields)
+		return "out of memory";
 	json_object_foreach(headers, name, v)
 	{
 		has_host = has_host || span_ieq(span_str(name), SPAN_LIT("host"));
-		if (json_is_array(v)) {
-			json_array_foreach(
-				v, i, one) if (!add_field(r, &size, name,
-						       one)) return "a header's values must be "
-								    "strings";
-		} else if (!add_field(r, &size, name, v)) {
-			return "a header's value must be a string or a list of strings";
-		}
+		if (json_is_string(v))
+			add_field(r, name, v);
+		for (size_t i = 0; i < json_array_size(v); i++)
+			add_field(r, name, json_array_get(v, i));
 	}
-	json_t *host = json_object_get(in, "host");
-	if (host && !has_host && !add_field(r, &size, "host", host))
-		return "host must be a string";
+	if (host && !has_host)
+		add_field(r, "host", host);
 	return NULL;
 }
 
 static const char *
 read_body(struct request *r, json_t *in)
 {
-	struct span text = member(in, "body"), b64 = member(in, "body_base64");
+	struct span text, b64;
 	size_t n = 0;
 
-	if (!json_object_get(in, "body") && !json_object_get(in, "body_base64"))
+	if (!member(in, "body", &text))
+		return "body must be a string";
+	if (!member(in, "body_base64", &b64))
+		return "body_base64 must be a string";
+	if (text.p && b64.p)
+		return "body and body_base64 are both given";
+	if (!text.p && !b64.p)
 		return NULL;
 	if (b64.p) {
 		unsigned char *out = arena_alloc(&r->arena, b64.n + 1);
@@ -81,34 +108,53 @@ read_body(struct request *r, json_t *in)
 			    sodium_base64_VARIANT_ORIGINAL))
 			return "body_base64 is not base64";
 		text = span_of(out, n);
-	} else if (!text.p) {
-		return "body must be a string";
 	}
 	r->body_raw = text;
 	r->body_state = BODY_STATE_WHOLE;
-	r->declared_length = (int64_t)text.n;
 	return NULL;
 }
 
 static const char *
 read_request(struct request *r, json_t *in)
 {
-	struct span target = member(in, "path"), when = member(in, "time");
+	struct span target, when, src;
 
-	r->head.method = member(in, "method");
+	if (!member(in, "method", &r->head.method))
+		return "method must be a string";
 	if (!r->head.method.n)
 		r->head.method = SPAN_LIT("POST");
+	if (!member(in, "path", &target))
+		return "path must be a string";
 	if (!target.n)
 		return "path is missing";
 	bool has_query = span_chr(target, '?') < target.n;
 	struct span path = span_next(&target, '?');
 	if (!request_set_target(r, path, target, has_query))
 		return "out of memory";
-	r->src = member(in, "src");
-	if (when.n && clock_parse(when.p, when.n, &r->now_wall_ns) < 0)
-		return "time must be RFC 3339";
+	if (!member(in, "src", &src))
+		return "src must be a string";
+	r->src = src;
+	if (!member(in, "time", &when) ||
+		(when.p && clock_parse(when.p, when.n, &r->now_wall_ns) < 0))
+		return "time must be RFC 3339, such as 2026-11-20T08:00:00Z";
 	const char *why = read_headers(r, in);
 	return why ? why : read_body(r, in);
+}
+
+/* What the daemon refuses before the steps. */
+static enum step_result
+check_head(struct request *r)
+{
+	bool chunked;
+
+	if (r->head.nfields > CAP_HEADERS)
+		return request_many_fields(r);
+	if (request_read_length(r, &chunked) < 0)
+		return request_bad_length(r);
+	/* The body is given whole, whatever its length was said to be. */
+	if (r->body_state == BODY_STATE_WHOLE)
+		r->declared_length = (int64_t)r->body_raw.n;
+	return STEP_NEXT;
 }
 
 /* ---- output ---- */
@@ -225,9 +271,9 @@ decide(struct snapshot *snap, json_t *in)
 		cmd_fail("decide", "standard input: %s", why);
 		goto out;
 	}
-	for (size_t i = 0; i < nsteps; i++)
-		if (steps[i].run(r) == STEP_DECIDED)
-			break;
+	enum step_result s = check_head(r);
+	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
+		s = steps[i].run(r);
 	json_t *o = result_json(r);
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	putchar('\n');

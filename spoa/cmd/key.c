@@ -17,6 +17,8 @@
 #include "policy/read.h"
 
 enum { ROLES_MAX = 64 };
+#define TTL_MIN_US 1000000ull
+#define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
 	const char *file, *person, *team, *department, *tier, *agent, *roles, *ttl, *clearance;
@@ -110,6 +112,22 @@ keep_access(const char *file, int fd)
 	return fchmod(fd, st.st_mode & 0777);
 }
 
+static struct apikeys *
+load(const char *file, bool may_be_missing)
+{
+	struct diag d;
+	struct stat st;
+
+	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
+		return calloc(1, sizeof(struct apikeys));
+	diag_init(&d);
+	struct apikeys *k = apikeys_load(file, &d);
+	if (!k)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	return k;
+}
+
 /* Written aside, synced, renamed: a reader sees the old file or the new one. */
 static int
 save(const char *file, const struct apikeys *keys, const struct apikey *extra)
@@ -129,29 +147,21 @@ save(const char *file, const struct apikeys *keys, const struct apikey *extra)
 	snprintf(tmp, sizeof(tmp), "%s.new", file);
 	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0 || keep_access(file, fd) < 0 ||
-		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0 ||
-		rename(tmp, file) < 0)
+		write(fd, buf_view(&b).p, b.n) != (ssize_t)b.n || fsync(fd) < 0)
 		code = cmd_fail(file, "%s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	/* A file that the daemon would refuse takes no place of one it has. */
+	struct apikeys *again = code == EXIT_DONE ? load(tmp, false) : NULL;
+	if (code == EXIT_DONE && !again)
+		code = EXIT_CANNOT;
+	if (code == EXIT_DONE && rename(tmp, file) < 0)
+		code = cmd_fail(file, "%s", strerror(errno));
+	if (code != EXIT_DONE)
+		unlink(tmp);
+	apikeys_free(&again);
 	buf_free(&b);
 	return code;
-}
-
-static struct apikeys *
-load(const char *file, bool may_be_missing)
-{
-	struct diag d;
-	struct stat st;
-
-	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
-		return calloc(1, sizeof(struct apikeys));
-	diag_init(&d);
-	struct apikeys *k = apikeys_load(file, &d);
-	if (!k)
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return k;
 }
 
 static int
@@ -170,8 +180,10 @@ key_new(const struct key_args *args)
 
 	if (!args->person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	if (args->ttl && duration_parse(span_str(args->ttl), &ttl_us) < 0)
-		return cmd_fail("key new", "--ttl %s: give a duration such as 90d", args->ttl);
+	if (args->ttl && (duration_parse(span_str(args->ttl), &ttl_us) < 0 ||
+				 ttl_us < TTL_MIN_US || ttl_us > TTL_MAX_US))
+		return cmd_fail("key new",
+			"--ttl %s: give a duration from 1s to 36500d, such as 90d", args->ttl);
 	if (args->clearance) {
 		char *end;
 		errno = 0;
@@ -184,8 +196,11 @@ key_new(const struct key_args *args)
 		k.expires_ns = k.created_ns + (int64_t)ttl_us * 1000;
 	arena_init(&a, 0, false);
 	struct span rest = span_str(args->roles);
-	while (rest.n && k.nroles < ROLES_MAX)
-		roles[k.nroles++] = arena_dup(&a, span_trim(span_next(&rest, ','), " ")).p;
+	while (rest.n && k.nroles < ROLES_MAX) {
+		struct span role = span_trim(span_next(&rest, ','), " ");
+		if (role.n)
+			roles[k.nroles++] = arena_dup(&a, role).p;
+	}
 	k.roles = roles;
 	if (rest.n) {
 		arena_reset(&a);

@@ -98,25 +98,21 @@ message_ended(const struct spop_message *m)
 static int
 read_framing(struct request *r, const struct spop_message *m)
 {
-	struct span v;
-	uint64_t len = 0;
+	bool chunked;
 	int64_t body_len = int_arg(m, "body_len");
-	int n = http_field_one(&r->head, "content-length", &v);
+	int err = request_read_length(r, &chunked);
+	int64_t len = r->declared_length;
 
-	if (n < 0 || (n > 0 && (span_u64(v, &len) < 0 || len > INT64_MAX)))
-		return ERR_AMBIGUOUS;
-	bool chunked = http_field_nth(&r->head, "transfer-encoding", 0) != NULL;
-	if (n > 0 && chunked)
-		return ERR_AMBIGUOUS;
-	r->declared_length = n > 0 ? (int64_t)len : -1;
+	if (err)
+		return err;
 	r->body_raw = text_arg(m, "body");
 	if (!message_ended(m))
 		r->body_state = BODY_STATE_PARTIAL;
-	else if (n > 0 && len == 0)
+	else if (len == 0)
 		r->body_state = BODY_STATE_WHOLE;
-	else if (n > 0 && body_len == r->declared_length && r->body_raw.n == len)
+	else if (len > 0 && body_len == len && r->body_raw.n == (uint64_t)len)
 		r->body_state = BODY_STATE_WHOLE;
-	else if (n == 0 && !chunked && body_len == 0)
+	else if (len < 0 && !chunked && body_len == 0)
 		r->body_state = BODY_STATE_NONE;
 	else
 		r->body_state = BODY_STATE_PARTIAL;
@@ -200,14 +196,12 @@ arrive(struct request *r, const struct spop_message *m)
 	if (err == ERR_NOMEM)
 		return request_overload(r);
 	if (err == ERR_LIMIT)
-		return request_deny(
-			r, 400, "too_many_headers", "", SPAN_LIT("too many header fields"));
+		return request_many_fields(r);
 	if (err < 0)
 		return request_deny(
 			r, 400, "invalid_request", "", SPAN_LIT("the header cannot be read"));
 	if (read_framing(r, m) < 0)
-		return request_deny(r, 400, "ambiguous_length", "",
-			SPAN_LIT("the length of the body is ambiguous"));
+		return request_bad_length(r);
 	/* The frame is held until the ACK. */
 	if (!request_hold(r, sizeof(*r) + r->body_raw.n))
 		return request_overheld(r);

@@ -89,6 +89,19 @@ request_overheld(struct request *r)
 	return STEP_DECIDED;
 }
 
+enum step_result
+request_bad_length(struct request *r)
+{
+	return request_deny(r, 400, "ambiguous_length", "",
+		SPAN_LIT("the length of the body is ambiguous"));
+}
+
+enum step_result
+request_many_fields(struct request *r)
+{
+	return request_deny(r, 400, "too_many_headers", "", SPAN_LIT("too many header fields"));
+}
+
 const struct on_failure *
 request_on_failure(const struct request *r)
 {
@@ -109,6 +122,22 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	r->head.query = span_of(target + path.n + 1, query.n);
 	r->head.has_query = has_query;
 	return true;
+}
+
+int
+request_read_length(struct request *r, bool *chunked)
+{
+	struct span v;
+	uint64_t len = 0;
+	int n = http_field_one(&r->head, "content-length", &v);
+
+	r->declared_length = -1;
+	*chunked = http_field_nth(&r->head, "transfer-encoding", 0) != NULL;
+	if (n < 0 || (n > 0 && (span_u64(v, &len) < 0 || len > INT64_MAX || *chunked)))
+		return ERR_AMBIGUOUS;
+	if (n > 0)
+		r->declared_length = (int64_t)len;
+	return 0;
 }
 
 bool

@@ -162,10 +162,16 @@ enum step_result request_deny(
 enum step_result request_overload(struct request *r);
 /* Over a cap of held bytes: a 503 too. */
 enum step_result request_overheld(struct request *r);
+/* The 400 of request_read_length(), and that of a head over CAP_HEADERS. */
+enum step_result request_bad_length(struct request *r);
+enum step_result request_many_fields(struct request *r);
 const struct on_failure *request_on_failure(const struct request *r);
 /* Sets path and query, copied as one run of bytes, as the offsets of target
  * segments count. */
 bool request_set_target(struct request *r, struct span path, struct span query, bool has_query);
+/* Content-Length into *r->declared_length, -1 where there is none; whether the
+ * body is chunked. 0 or ERR_AMBIGUOUS: several, no number, or both. */
+int request_read_length(struct request *r, bool *chunked);
 /* Copies the rest of the head into the arena: the frame may go. */
 bool request_own_head(struct request *r);
 /* Prepares and frees everything a request holds; the struct itself is the caller's. */

@@ -1,0 +1,478 @@
+/* tollgate decide and tollgate key, as scripts use them: exit codes, the members
+ * of the answer, every way to give a body, headers and time, and files of keys
+ * that survive mistakes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "cmd/cmd.h"
+
+static char dir[64], policy[96], keys[96], secret_key[96];
+static char out[1 << 20], err[65536];
+
+static void
+slurp(const char *file, char *to, size_t size)
+{
+	FILE *f = fopen(file, "r");
+
+	assert_non_null(f);
+	to[fread(to, 1, size - 1, f)] = '\0';
+	fclose(f);
+}
+
+/* Runs a subcommand with this standard input in a child: its exit code. */
+static int
+run(const char *in, int argc, char **argv)
+{
+	char name[3][128];
+	int status;
+
+	for (int i = 0; i < 3; i++)
+		snprintf(name[i], sizeof(name[i]), "%s/fd%d", dir, i);
+	FILE *f = fopen(name[0], "w");
+	assert_non_null(f);
+	fputs(in, f);
+	fclose(f);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(open(name[0], O_RDONLY), 0);
+		dup2(open(name[1], O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
+		dup2(open(name[2], O_CREAT | O_WRONLY | O_TRUNC, 0600), 2);
+		int code = cmd_main(argc, argv);
+		fflush(NULL);
+		_exit(code);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	slurp(name[1], out, sizeof(out));
+	slurp(name[2], err, sizeof(err));
+	return WEXITSTATUS(status);
+}
+
+/* Arguments end with NULL. */
+static int
+tollgate(const char *in, ...)
+{
+	char *argv[24] = { (char *)(uintptr_t) "tollgate" };
+	int argc = 1;
+	va_list ap;
+
+	va_start(ap, in);
+	for (char *a; (a = va_arg(ap, char *));)
+		argv[argc++] = a;
+	va_end(ap);
+	return run(in, argc, argv);
+}
+
+static void
+put(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/tollgate-decide-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(policy, sizeof(policy), "%s/policy.yaml", dir);
+	snprintf(keys, sizeof(keys), "%s/keys.yaml", dir);
+	if (tollgate("", "key", "new", "--keys", keys, "--person", "alice", "--team", "red",
+		    "--roles", "a, b", "--clearance", "2", NULL))
+		return -1;
+	snprintf(secret_key, sizeof(secret_key), "%.*s", (int)strcspn(out, "\n"), out);
+	put(policy,
+		"tollgate: 1\n"
+		"name: t\n"
+		"identity:\n  - api_key: {keys: keys.yaml}\n  - none: {}\n"
+		"routes:\n"
+		"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, "
+		"dialect: openai, backend: openai}\n"
+		"  - {name: host, match: {host: only.example, path: /h}, backend: b}\n"
+		"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: b}\n"
+		"rules:\n"
+		"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: "
+		"it "
+		"holds a secret}}\n"
+		"  - {name: legal, when: 'request.path == \"/api/legal\"', deny: {status: "
+		"451}}\n"
+		"  - {name: night, when: 'now.getHours() < 6', deny: true}\n"
+		"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"
+		"default: permit\n");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+#define CHAT(content)                                                                          \
+	"{\"path\":\"/v1/chat/"                                                                \
+	"completions\",\"time\":\"2026-11-20T12:00:00Z\",\"body\":\"{\\\"model\\\":"           \
+	"\\\"gpt\\\",\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":"            \
+	"\\\"" content "\\\"}]}\"}"
+#define NOON "\"time\":\"2026-11-20T12:00:00Z\","
+
+/* clang-format off */
+static const struct {
+	const char *name, *in;
+	int code;
+	const char *decision; /* NULL: no answer */
+	int status;
+	const char *rule;
+} rows[] = {
+	{ "a permit", CHAT("hello"), 0, "permit", 200, "default" },
+	{ "a redaction", CHAT("write to bob@example.com"), 0, "redact", 200, "pii" },
+	{ "a denial", CHAT("key AKIAQ3EGRIXPFUSLKQLT"), 1, "deny", 403, "no-secrets" },
+	{ "a status of the rule's own", "{" NOON "\"path\":\"/api/legal\"}", 1, "deny", 451, "legal" },
+	{ "no route", "{" NOON "\"path\":\"/other\"}", 1, "deny", 404, "" },
+	{ "the method decides the route", "{" NOON "\"method\":\"GET\",\"path\":\"/v1/chat/completions\"}", 1, "deny", 404, "" },
+	{ "the host decides the route", "{" NOON "\"path\":\"/h\",\"host\":\"only.example\"}", 0, "permit", 200, "default" },
+	{ "another host", "{" NOON "\"path\":\"/h\",\"host\":\"other.example\"}", 1, "deny", 404, "" },
+	{ "the host's header wins", "{" NOON "\"path\":\"/h\",\"host\":\"other\",\"headers\":{\"Host\":\"only.example:8443\"}}", 0, "permit", 200, "default" },
+	{ "the time decides", "{\"time\":\"2026-11-20T03:00:00Z\",\"path\":\"/api/x\"}", 1, "deny", 403, "night" },
+	{ "with its offset", "{\"time\":\"2026-11-20T12:00:00+07:00\",\"path\":\"/api/x\"}", 1, "deny", 403, "night" },
+	{ "a body in base64", "{" NOON "\"path\":\"/api/x\",\"body_base64\":\"Ym9iQGV4YW1wbGUuY29t\"}", 0, "redact", 200, "pii" },
+	{ "one in lines", "{" NOON "\"path\":\"/api/x\",\"body_base64\":\"Ym9i\\r\\nQGV4YW1wbGUuY29t\"}", 0, "redact", 200, "pii" },
+	{ "an empty one", "{" NOON "\"path\":\"/api/x\",\"body_base64\":\"\"}", 0, "permit", 200, "default" },
+	{ "bytes that are no text", "{" NOON "\"path\":\"/api/x\",\"body_base64\":\"gIGCg4SFhgA=\"}", 1, "deny", 403, "" },
+	{ "a body of a type", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-type\":\"application/json\"},\"body\":\"{\"}", 1, "deny", 400, "" },
+	{ "a header of one in a list", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-type\":[\"application/json\"]},\"body\":\"{}\"}", 0, "permit", 200, "default" },
+	{ "a header with two values", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-type\":[\"text/plain\",\"application/json\"]},\"body\":\"{}\"}", 1, "deny", 400, "" },
+	{ "a header in two cases", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-type\":\"text/plain\",\"Content-Type\":\"text/plain\"},\"body\":\"{}\"}", 1, "deny", 400, "" },
+	{ "a header without values", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"x\":[]}}", 0, "permit", 200, "default" },
+	{ "two lengths", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-length\":[\"2\",\"2\"]},\"body\":\"{}\"}", 1, "deny", 400, "" },
+	{ "a length that is none", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-length\":\"2, 2\"},\"body\":\"{}\"}", 1, "deny", 400, "" },
+	{ "a length and chunks", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-length\":\"2\",\"transfer-encoding\":\"chunked\"},\"body\":\"{}\"}", 1, "deny", 400, "" },
+	{ "a coding that is unknown", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"content-encoding\":\"zstd\"},\"body\":\"{}\"}", 1, "deny", 415, "" },
+	{ "a bad credential", "{" NOON "\"path\":\"/api/x\",\"headers\":{\"authorization\":\"Bearer tg_x_y\"}}", 1, "deny", 401, "" },
+	{ "an ambiguous path", "{" NOON "\"path\":\"/api//x\"}", 1, "deny", 400, "" },
+	{ "an e-mail address in the query", "{" NOON "\"path\":\"/api/x?q=bob@example.com\",\"method\":\"GET\"}", 0, "redact", 200, "pii" },
+	{ "CONNECT", "{" NOON "\"path\":\"/api/x\",\"method\":\"CONNECT\"}", 1, "deny", 501, "" },
+	{ "a NUL in a text body", "{" NOON "\"path\":\"/api/x\",\"body\":\"a\\u0000b\"}", 1, "deny", 403, "" },
+	/* not a request */
+	{ "nothing", "", 2, NULL, 0, NULL },
+	{ "no object", "[]", 2, NULL, 0, NULL },
+	{ "broken JSON", "{\"path\":", 2, NULL, 0, NULL },
+	{ "a member given twice", "{\"path\":\"/a\",\"path\":\"/b\"}", 2, NULL, 0, NULL },
+	{ "no path", "{\"method\":\"GET\"}", 2, NULL, 0, NULL },
+	{ "a path that is a number", "{\"path\":1}", 2, NULL, 0, NULL },
+	{ "a method that is a number", "{\"path\":\"/api/x\",\"method\":1}", 2, NULL, 0, NULL },
+	{ "a src that is a number", "{\"path\":\"/api/x\",\"src\":1}", 2, NULL, 0, NULL },
+	{ "a time that is a number", "{\"path\":\"/api/x\",\"time\":1790000000}", 2, NULL, 0, NULL },
+	{ "a time that is none", "{\"path\":\"/api/x\",\"time\":\"noon\"}", 2, NULL, 0, NULL },
+	{ "an empty time", "{\"path\":\"/api/x\",\"time\":\"\"}", 2, NULL, 0, NULL },
+	{ "a host that is a list", "{\"path\":\"/api/x\",\"host\":[\"a\"]}", 2, NULL, 0, NULL },
+	{ "headers in a list", "{\"path\":\"/api/x\",\"headers\":[]}", 2, NULL, 0, NULL },
+	{ "a header that is a number", "{\"path\":\"/api/x\",\"headers\":{\"a\":1}}", 2, NULL, 0, NULL },
+	{ "a header with a number", "{\"path\":\"/api/x\",\"headers\":{\"a\":[\"x\",1]}}", 2, NULL, 0, NULL },
+	{ "a body that is an object", "{\"path\":\"/api/x\",\"body\":{}}", 2, NULL, 0, NULL },
+	{ "two bodies", "{\"path\":\"/api/x\",\"body\":\"a\",\"body_base64\":\"YQ==\"}", 2, NULL, 0, NULL },
+	{ "base64 that is none", "{\"path\":\"/api/x\",\"body_base64\":\"!!\"}", 2, NULL, 0, NULL },
+	{ "base64 without padding", "{\"path\":\"/api/x\",\"body_base64\":\"YQ\"}", 2, NULL, 0, NULL },
+	{ "base64 that is a number", "{\"path\":\"/api/x\",\"body_base64\":1}", 2, NULL, 0, NULL },
+};
+/* clang-format on */
+
+static void
+test_decide(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int code = tollgate(rows[i].in, "decide", "--policy", policy, NULL);
+		json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		const char *decision = json_string_value(json_object_get(o, "decision"));
+		if (code != rows[i].code || (decision != NULL) != (rows[i].decision != NULL))
+			fail_msg("%s: exit %d: %s%s", rows[i].name, code, out, err);
+		if (!rows[i].decision) {
+			/* what and why, and nothing on standard output */
+			if (strncmp(err, "tollgate: decide: ", 18) || out[0])
+				fail_msg("%s: %s%s", rows[i].name, out, err);
+			continue;
+		}
+		if (strcmp(decision, rows[i].decision) ||
+			json_integer_value(json_object_get(o, "status")) != rows[i].status ||
+			strcmp(json_string_value(json_object_get(o, "rule")), rows[i].rule))
+			fail_msg("%s: %s", rows[i].name, out);
+		json_decref(o);
+	}
+}
+
+static json_t *
+answer(const char *in)
+{
+	tollgate(in, "decide", "--policy", policy, NULL);
+	json_t *o = json_loads(out, 0, NULL);
+
+	if (!o)
+		fail_msg("%s%s", out, err);
+	return o;
+}
+
+static void
+test_members(void **state)
+{
+	static const char *const members[] = { "decision", "status", "rule", "reason", "policy",
+		"identity", "route", "model", "classes", "findings" };
+	char in[1024];
+
+	(void)state;
+	snprintf(in, sizeof(in),
+		"{" NOON
+		"\"path\":\"/v1/chat/completions\",\"headers\":{\"Authorization\":\"Bearer "
+		"%s\"},\"body\":\"{\\\"model\\\":\\\"gpt\\\",\\\"messages\\\":[{\\\"role\\\":"
+		"\\\"user\\\",\\\"content\\\":\\\"to bob@example.com\\\"}]}\"}",
+		secret_key);
+	json_t *o = answer(in);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (!json_object_get(o, members[i]))
+			fail_msg("no %s", members[i]);
+	json_t *id = json_object_get(o, "identity"),
+	       *f = json_array_get(json_object_get(o, "findings"), 0);
+	assert_string_equal(json_string_value(json_object_get(id, "method")), "api_key");
+	assert_string_equal(json_string_value(json_object_get(id, "person")), "alice");
+	assert_string_equal(json_string_value(json_object_get(id, "team")), "red");
+	assert_int_equal(json_integer_value(json_object_get(id, "clearance")), 2);
+	assert_int_equal(json_array_size(json_object_get(id, "roles")), 2);
+	assert_string_equal(json_string_value(json_object_get(o, "route")), "chat");
+	assert_string_equal(json_string_value(json_object_get(o, "model")), "gpt");
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(o, "classes"), 0)), "pii");
+	assert_string_equal(json_string_value(json_object_get(f, "entity")), "EMAIL_ADDRESS");
+	assert_string_equal(json_string_value(json_object_get(o, "body")),
+		"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to "
+		"<EMAIL_ADDRESS_1>\"}]}");
+	/* Where it stands in the body, and nothing of it anywhere. */
+	assert_int_equal(json_integer_value(json_object_get(f, "end")) -
+				 json_integer_value(json_object_get(f, "start")),
+		15);
+	assert_null(strstr(out, "bob@"));
+	assert_null(strstr(out, secret_key + 12));
+	assert_null(strstr(err, secret_key + 12));
+	json_decref(o);
+	/* A denial has no body. */
+	o = answer(CHAT("AKIAQ3EGRIXPFUSLKQLT bob@example.com"));
+	assert_null(json_object_get(o, "body"));
+	assert_string_equal(
+		json_string_value(json_object_get(o, "reason")), "it holds a secret");
+	assert_null(strstr(out, "AKIA"));
+	json_decref(o);
+	/* A target is rewritten. */
+	o = answer("{" NOON "\"path\":\"/api/bob@example.com?q=a\",\"method\":\"GET\"}");
+	assert_null(strstr(json_string_value(json_object_get(o, "path")), "bob@"));
+	json_decref(o);
+}
+
+static void
+test_many_headers(void **state)
+{
+	(void)state;
+	for (int n = CAP_HEADERS; n <= CAP_HEADERS + 1; n++) {
+		struct buf b;
+		buf_init(&b, 0);
+		buf_str(&b, "{" NOON "\"path\":\"/api/x\",\"headers\":{\"a\":[");
+		for (int i = 0; i < n; i++)
+			buf_str(&b, i ? ",\"x\"" : "\"x\"");
+		buf_str(&b, "]}}");
+		buf_putc(&b, '\0');
+		json_t *o = answer(buf_view(&b).p);
+		assert_int_equal(json_integer_value(json_object_get(o, "status")),
+			n > CAP_HEADERS ? 400 : 200);
+		json_decref(o);
+		buf_free(&b);
+	}
+}
+
+static void
+test_usage(void **state)
+{
+	char other[128];
+
+	(void)state;
+	assert_int_equal(tollgate("{}", "decide", NULL), 2);
+	assert_int_equal(tollgate("{}", "decide", "--policy", policy, "more", NULL), 2);
+	assert_int_equal(tollgate("{}", "decide", "--nonsense", NULL), 2);
+	assert_int_equal(
+		tollgate("{}", "decide", "--policy", "/tmp/tollgate-none.yaml", NULL), 2);
+	assert_int_equal(out[0], 0);
+	/* A folder stands for its policy.yaml. */
+	assert_int_equal(
+		tollgate("{" NOON "\"path\":\"/api/x\"}", "decide", "--policy", dir, NULL), 0);
+	/* A policy with mistakes decides nothing. */
+	snprintf(other, sizeof(other), "%s/broken.yaml", dir);
+	put(other, "tollgate: 1\nname: t\nroutes: [{name: r, match: {path: /}, backnd: b}]\n");
+	assert_int_equal(tollgate("{\"path\":\"/\"}", "decide", "--policy", other, NULL), 2);
+	assert_non_null(strstr(err, "broken.yaml:3:"));
+	assert_int_equal(out[0], 0);
+}
+
+/* ---- key ---- */
+
+static void
+test_key_new(void **state)
+{
+	char file[128], text[65536];
+	struct stat st;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/new.yaml", dir);
+	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person",
+				 "o'brien \"x\": #", "--ttl", "90d", NULL),
+		0);
+	assert_int_equal(strlen(out), 3 + 8 + 1 + 52 + 1);
+	assert_memory_equal(out, "tg_", 3);
+	/* Only its hash is kept. */
+	slurp(file, text, sizeof(text));
+	char *secret = strdup(out + 12);
+	secret[strcspn(secret, "\n")] = '\0';
+	assert_null(strstr(text, secret));
+	assert_null(strstr(err, secret));
+	free(secret);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07, 0);
+	char id[9];
+	snprintf(id, sizeof(id), "%.8s", out + 3);
+	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
+	assert_non_null(strstr(out, id));
+	assert_non_null(strstr(out, "o'brien \"x\": #"));
+	assert_non_null(strstr(out, "live"));
+	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person", "b", NULL), 0);
+	assert_int_equal(tollgate("", "key", "revoke", id, "--keys", file, NULL), 0);
+	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
+	assert_non_null(strstr(out, "revoked"));
+	assert_non_null(strstr(out, "live"));
+	/* Again: still revoked, at the first moment. */
+	char before[65536];
+	slurp(file, before, sizeof(before));
+	assert_int_equal(tollgate("", "key", "revoke", id, "--keys", file, NULL), 0);
+	slurp(file, text, sizeof(text));
+	assert_string_equal(text, before);
+	assert_int_equal(tollgate("", "key", "revoke", "aaaaaaaa", "--keys", file, NULL), 1);
+}
+
+/* What cannot be a key leaves the file as it was. */
+static void
+test_key_mistakes(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *person, *option, *value; int code; } bad[] = {
+		{ "no person", NULL, NULL, NULL, 2 },
+		{ "an empty person", "", NULL, NULL, 2 },
+		{ "a person that is not UTF-8", "a\xff", NULL, NULL, 2 },
+		{ "a role given twice", "a", "--roles", "x,x", 2 },
+		{ "roles with gaps", "a", "--roles", "x,,y, ,", 0 },
+		{ "no time at all", "a", "--ttl", "0s", 2 },
+		{ "a time without unit", "a", "--ttl", "90", 2 },
+		{ "a time below zero", "a", "--ttl", "-1d", 2 },
+		{ "a time beyond all calendars", "a", "--ttl", "99999999999d", 2 },
+		{ "three hundred years", "a", "--ttl", "109500d", 2 },
+		{ "a clearance that is a word", "a", "--clearance", "high", 2 },
+		{ "a clearance with something behind", "a", "--clearance", "3x", 2 },
+		{ "a clearance beyond 64 bits", "a", "--clearance", "99999999999999999999", 2 },
+		{ "an option that is none", "a", "--nonsense", "x", 2 },
+	};
+	/* clang-format on */
+	char file[128], before[65536], after[65536];
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/mistakes.yaml", dir);
+	assert_int_equal(
+		tollgate("", "key", "new", "--keys", file, "--person", "first", NULL), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		slurp(file, before, sizeof(before));
+		int code = tollgate("", "key", "new", "--keys", file,
+			bad[i].option	? bad[i].option
+			: bad[i].person ? "--person"
+					: NULL,
+			bad[i].option ? bad[i].value : bad[i].person,
+			bad[i].option ? "--person" : NULL, bad[i].person, NULL);
+		if (code != bad[i].code)
+			fail_msg("%s: %d %s", bad[i].name, code, err);
+		slurp(file, after, sizeof(after));
+		if (code)
+			assert_int_equal(out[0], 0); /* no key is shown that does not work */
+		assert_int_equal(strcmp(before, after) == 0, code != 0);
+		if (tollgate("", "key", "list", "--keys", file, NULL))
+			fail_msg("%s: the file is broken: %s", bad[i].name, err);
+	}
+	assert_int_equal(tollgate("", "key", NULL), 2);
+	assert_int_equal(tollgate("", "key", "list", "--keys", "/tmp/tollgate-none", NULL), 2);
+	assert_int_equal(tollgate("", "key", "revoke", "--keys", file, NULL), 2);
+	/* A file that is none is not replaced. */
+	put(file, "keys: [{id: x}]\n");
+	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person", "a", NULL), 2);
+	slurp(file, after, sizeof(after));
+	assert_string_equal(after, "keys: [{id: x}]\n");
+}
+
+/* Eight at once: none is lost. */
+static void
+test_key_together(void **state)
+{
+	char file[128];
+	int status;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/together.yaml", dir);
+	for (int i = 0; i < 8; i++)
+		if (fork() == 0) {
+			char *argv[] = { (char *)(uintptr_t) "tollgate",
+				(char *)(uintptr_t) "key", (char *)(uintptr_t) "new",
+				(char *)(uintptr_t) "--keys", file,
+				(char *)(uintptr_t) "--person", (char *)(uintptr_t) "p", NULL };
+			int null = open("/dev/null", O_WRONLY);
+			dup2(null, 1);
+			dup2(null, 2);
+			_exit(cmd_main(7, argv));
+		}
+	for (int i = 0; i < 8; i++) {
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
+	size_t lines = 0;
+	for (const char *c = out; *c; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, 9);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decide),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_many_headers),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_key_new),
+		cmocka_unit_test(test_key_mistakes),
+		cmocka_unit_test(test_key_together),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
