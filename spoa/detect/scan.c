@@ -4,6 +4,7 @@
  * PCRE2's JIT under a match limit; then its validator, its context, and the
  * resolution of overlaps. Text without such places costs the pass alone. Every
  * pattern and validator looks a bounded distance ahead, so the whole is linear. */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
@@ -290,6 +291,23 @@ try_digits(struct sweep *w, size_t i)
 	return end;
 }
 
+/* The first byte from i on where anything may begin, or one of the last three. */
+static size_t
+skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
+{
+	size_t end = text.n < sizeof(uint32_t) ? 0 : text.n - sizeof(uint32_t) + 1;
+
+	for (end = end < to ? end : to; i < end; i++) {
+		uint32_t four;
+		memcpy(&four, text.p + i, sizeof(four));
+		four = le32toh(four);
+		uint32_t h = literal_hash(four);
+		if ((r->literal_bits[h / 64] >> (h % 64) & 1) | r->special[four & 255])
+			break;
+	}
+	return i;
+}
+
 static void
 sweep(struct sweep *w, size_t to)
 {
@@ -298,7 +316,7 @@ sweep(struct sweep *w, size_t to)
 	size_t n = w->text.n, run_end = 0;
 
 	memset(w->s->free_from, 0, r->npatterns * sizeof(size_t));
-	for (size_t i = 0; i < to && !w->err; i++) {
+	for (size_t i = 0; (i = skip_plain(r, w->text, i, to)) < to && !w->err; i++) {
 		unsigned char c = (unsigned char)p[i];
 		if (i + LITERAL_MIN <= n) {
 			uint32_t h = literal_hash(three_bytes(p + i));
