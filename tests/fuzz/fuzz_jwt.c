@@ -16,6 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct jwt_key key;
+static struct detect_rules *rules;
 static const struct policy *policy;
 static struct identity_keys *keys;
 static struct identity_cache *cache;
@@ -61,7 +62,8 @@ start(void)
 	buf_init(&errors, 0);
 	diag_init(&d);
 	arena_init(&a, 0, false);
-	policy = policy_load(&a, policy_file, NULL, detect_load(NULL, &errors), &d);
+	rules = detect_load(NULL, &errors);
+	policy = policy_load(&a, policy_file, NULL, rules, &d);
 	keys = policy ? identity_keys_load(policy, false, &d) : NULL;
 	INVARIANT(keys);
 	cache = identity_cache_new(64);
@@ -95,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *why = NULL;
 	bool hit;
 
-	if (!keys)
+	if (!rules || !keys)
 		start();
 	if (size == 0)
 		return 0;
