@@ -476,9 +476,9 @@ an_edge_may_vanish_while_the_gate_thinks(void **state)
 
 	stage_start(s);
 	for (int when = 0; when < 3; when++) {
-		s->gate.claim_s = when == 0 ? 0.02 : 0;
-		s->gate.verdict_s = when == 1 ? 0.02 : 0;
-		s->gate.finish_s = when == 2 ? 0.02 : 0;
+		s->gate.claim_s = when == 0 ? 0.3 : 0;
+		s->gate.verdict_s = when == 1 ? 0.3 : 0;
+		s->gate.finish_s = when == 2 ? 0.3 : 0;
 		s->gate.plan.body_mode = when == 1 ? BODY_DEFER : BODY_COPY;
 		struct peer edge = edge_connect(s), up = { .fd = -1 };
 		say(s, &edge, POST("content-length: 5\r\n") "hello");
@@ -489,7 +489,7 @@ an_edge_may_vanish_while_the_gate_thinks(void **state)
 		}
 		pass(s, 5);
 		peer_close(&edge);
-		pass(s, 30);
+		pass(s, 350);
 		settled(s);
 		assert_int_equal(s->gate.opened, when + 1);
 		assert_true(exchange(s)->result.end == (when == 2	   ? END_COMPLETE
