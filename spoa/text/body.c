@@ -58,6 +58,9 @@ looks_like_form(struct span raw)
 {
 	struct uri_pair pair;
 
+	/* A file's last newline belongs to the last value. */
+	while (raw.n && (raw.p[raw.n - 1] == '\n' || raw.p[raw.n - 1] == '\r'))
+		raw.n--;
 	for (size_t i = 0; i < raw.n; i++)
 		if (!is_form_byte(raw.p[i]) && raw.p[i] != '&' && raw.p[i] != '=')
 			return false;

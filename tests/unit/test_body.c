@@ -153,6 +153,8 @@ static const struct {
 		"other a=1\nother [\"b@c\"]=x y+\nother [\"\"]=v\nother e=<raw \xc3\xa9>\n" },
 	{ "a form that nobody declared", REST, "application/octet-stream",
 		"email=a%40b.com&n=2", "other email=a@b.com\nother n=2\n" },
+	{ "a form that nobody declared, as a file's line", REST, "text/plain",
+		"a=1&b=x%40y\r\n", "other a=1\nother b=x@y\r\n\n" },
 	{ "words with an equals sign are text, not a form", REST, NULL, "x = 5 & y = 6",
 		"other =x = 5 & y = 6\n" },
 	{ "a broken escape in what nobody declared a form is text", REST, "text/plain",
