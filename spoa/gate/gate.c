@@ -345,7 +345,8 @@ request_late(struct request *r)
 		request_release(r);
 	if (exchange_finish_late(r))
 		return;
-	if (r->withdrawn && r->recorded && r->recorded_kind != D_DENY &&
+	/* What the relay has is completed at its end. */
+	if (r->withdrawn && r->recorded && r->recorded_kind != D_DENY && !r->resumed &&
 		r->completion.fields.n == 0)
 		never_released(r);
 	if (r->ended)

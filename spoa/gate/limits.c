@@ -47,7 +47,7 @@ collect(struct request *r, struct quota_request *q)
 	for (size_t i = 0; i < n; i++) {
 		const struct limit *l = hits[i].limit;
 		/* Tokens are known once the body is; a request without one has none. */
-		if (l->tokens && (!f.whole || !r->have_body))
+		if (l->tokens && (!f.whole || r->body_state == BODY_STATE_NONE))
 			continue;
 		if (charged_before(r, l->name))
 			continue;
@@ -67,17 +67,22 @@ collect(struct request *r, struct quota_request *q)
 }
 
 static enum step_result
+unavailable(struct request *r, struct span why)
+{
+	request_release(r);
+	request_deny(r, 503, "quota_unavailable", "", why);
+	r->decision.retry_after_s = 1;
+	return STEP_DECIDED;
+}
+
+static enum step_result
 failed(struct request *r)
 {
 	r->quota_failed = true;
 	metric_inc(r->gate->metrics, M_QUOTA_FAILED);
 	if (request_on_failure(r)->quota == OUT_PERMIT)
 		return STEP_NEXT;
-	request_release(r);
-	request_deny(
-		r, 503, "quota_unavailable", "", SPAN_LIT("the quota store does not answer"));
-	r->decision.retry_after_s = 1;
-	return STEP_DECIDED;
+	return unavailable(r, SPAN_LIT("the quota store does not answer"));
 }
 
 static enum step_result
@@ -141,7 +146,10 @@ step_quota(struct request *r)
 	int err = collect(r, q);
 	if (err) {
 		q->ndims = 0;
-		return err == ERR_LIMIT ? failed(r) : request_overload(r);
+		/* No store failed: on_failure does not lift it. */
+		return err == ERR_LIMIT
+			       ? unavailable(r, SPAN_LIT("more limits apply than can be counted"))
+			       : request_overload(r);
 	}
 	if (q->ndims == 0)
 		return STEP_NEXT;
