@@ -233,7 +233,8 @@ an_exported_file_verifies(void **state)
 		{ "the last commit missing", "$d", "seq=22 why=\"unsigned" },
 		{ "the last record missing", "/\"type\":\"close\"/d", "seq=22 why=\"missing" },
 		{ "junk inserted", "7ijunk", "junk" },
-		{ "a signature changed", "20s/\"sig\":\"./\"sig\":\"+/",
+		{ "a signature changed",
+			"20{s/\"sig\":\"+/\"sig\":\"A/;t;s/\"sig\":\"./\"sig\":\"+/}",
 			"seq=10 why=\"bad signature" },
 		{ "a node changed", "/\"id\":\"id-7\"/s/gw-1/gw-2/", "seq=9 why=\"" },
 	};
