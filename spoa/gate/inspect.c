@@ -35,8 +35,8 @@ decode(struct request *r)
 	}
 }
 
-/* A request that declares an empty body of a type is held to it; one that has
- * neither has no body. */
+/* A request that declares a type is held to it even where it has no body at all
+ * (HTTP/2 may leave the length out); one that declares none has none. */
 static bool
 empty_is_fine(const struct request *r)
 {
@@ -63,7 +63,8 @@ step_read(struct request *r)
 	struct span type = { NULL, 0 };
 	struct body_refusal why = { 0 };
 
-	if (r->body_state == BODY_STATE_PARTIAL || r->body_state == BODY_STATE_NONE)
+	bool none = r->body_state == BODY_STATE_NONE;
+	if (r->body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
 		return STEP_NEXT;
 	r->raw = r->body_raw;
 	if (r->coding.n && r->body_raw.n) {
@@ -77,6 +78,8 @@ step_read(struct request *r)
 	}
 	http_field_one(&r->head, "content-type", &type);
 	int err = body_read(r->dialect, type, r->raw, &r->arena, &r->body, &why);
+	if (err == 0 && none)
+		return STEP_NEXT;
 	if (err == 0) {
 		r->have_body = true;
 		if (r->body.nmedia)
