@@ -18,6 +18,7 @@
 #define CAP_SPOP_ENGINE_BYTES  128          /* engine-id kept: cut */
 #define CAP_HEAD_BYTES         (256u << 10) /* HTTP head on the relay: 503 upstream, closed downstream */
 #define CAP_HEADERS            256          /* header fields in a head: 400 */
+#define CAP_CONNECTION_OPTIONS 64           /* names in Connection fields: 400 */
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */
 #define CAP_BODY_BYTES         (32u << 20)  /* default of limits.body: 413 */
 #define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
