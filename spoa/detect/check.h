@@ -38,6 +38,19 @@ const struct check *check_find(struct span name);
 const char *check_names(void);
 
 /* clang-format off */
+#define CHECK_TABLE_SECRETS(X) \
+	X("vendor",     check_vendor)     /* after its vendor's name: a shape, and a key that says secret */ \
+	X("ppk",        check_ppk)        /* a PuTTY key file, to its MAC */ \
+	X("crc62",      check_crc62)      /* CRC-32 in base 62 at the end: GitHub, npm */ \
+	X("grafana",    check_grafana)    /* CRC-32 in hex at the end */ \
+	X("bech32_key", check_bech32_key) /* BIP 173: age, Nostr */ \
+	X("xprv",       check_xprv)       /* BIP 32: Base58Check of 78 bytes */ \
+	X("pypi",       check_pypi)       /* a macaroon, version 2, in base64 */ \
+	X("json64",     check_json64)     /* JSON in base64 */ \
+	X("discord",    check_discord)    /* a snowflake in base64 before the dot */ \
+	X("aws_id",     check_aws_id)     /* base32 with an account number inside */ \
+	X("basic",      check_basic)      /* RFC 7617: user:password in base64 */
+
 #define CHECK_TABLE(X) \
 	X("card",     check_card)     /* ISO/IEC 7812-1: issuer range, length, Luhn */ \
 	X("ssn",      check_ssn)      /* SSA: area, group, serial */ \
@@ -53,6 +66,7 @@ const char *check_names(void);
 	X("bearer",   check_bearer)   /* a credential in a header: random looking */ \
 	X("userinfo", check_userinfo) /* scheme://user:password@host */ \
 	X("curl",     check_curl)     /* curl -u user:password */ \
+	CHECK_TABLE_SECRETS(X) \
 	X("none",     check_none)     /* the pattern says it all */
 /* clang-format on */
 
@@ -97,6 +111,10 @@ is_hex(char c)
 bool luhn_valid(const char *digits, size_t n);
 /* Shannon entropy in bits a byte. */
 float entropy(struct span s);
+/* True where one byte is repeated as people do who hide a value: xxxxxxxxxx. */
+bool token_placeholder(struct span s);
+/* Of one character of either base64 alphabet (RFC 4648 4 and 5), or -1. */
+int base64_value(char c);
 /* True where the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);
 /* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */

@@ -277,6 +277,31 @@ check_generic(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
+/* The vendor's name and the value's exact shape stand for randomness; the key must
+ * not say that the value is something else (algolia_index_name, datadog_public_id). */
+enum check_result
+check_vendor(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end), name = key_name(c);
+	bool last = true;
+
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
+			return CHECK_NO;
+		last = false;
+	}
+	/* Names have no digits: searchConfluenceUsingCql. */
+	if (mix_of(s).digit == 0)
+		return CHECK_NO;
+	if (token_placeholder(s) || is_sequence(s) || contains(&in_placeholders, s) ||
+		looks_like_a_name(s))
+		return CHECK_NO;
+	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+}
+
 /* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
 enum check_result
 check_password(struct candidate *c)

@@ -4,8 +4,8 @@
 
 /* ---- JWT ---- */
 
-static int
-base64url_value(char c)
+int
+base64_value(char c)
 {
 	if (is_upper(c))
 		return c - 'A';
@@ -13,7 +13,7 @@ base64url_value(char c)
 		return c - 'a' + 26;
 	if (is_digit(c))
 		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
+	return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
 }
 
 enum check_result
@@ -25,7 +25,7 @@ check_jwt(struct candidate *c)
 	unsigned bits = 0, have = 0;
 
 	for (size_t i = 0; i < head.n && n < sizeof(json); i++) {
-		int v = base64url_value(head.p[i]);
+		int v = base64_value(head.p[i]);
 		if (v < 0)
 			return CHECK_NO;
 		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;
@@ -159,12 +159,39 @@ check_pem(struct candidate *c)
 	return CHECK_VALID;
 }
 
+/* The PuTTY manual, appendix C: the file ends with its MAC. Without one, or with
+ * another key's header before it, what stands there is found by its other rule. */
+enum check_result
+check_ppk(struct candidate *c)
+{
+	enum { PPK_MAX = 16 << 10 };
+	struct span rest = span_cut(c->text, c->end, c->end + PPK_MAX);
+	const char *next = memmem(rest.p, rest.n, "PuTTY-User-Key-File-", 20);
+
+	if (next)
+		rest.n = (size_t)(next - rest.p);
+	const char *mac = memmem(rest.p, rest.n, "Private-MAC:", 12);
+	if (!mac)
+		mac = memmem(rest.p, rest.n, "Private-Hash:", 13);
+	if (!mac)
+		return CHECK_NO;
+	size_t at = (size_t)(mac - c->text.p) + 12, from;
+	while (at < c->text.n && (c->text.p[at] == ':' || c->text.p[at] == ' '))
+		at++;
+	for (from = at; at < c->text.n && at - from < 64 && is_hex(c->text.p[at]);)
+		at++;
+	if (at - from < 40)
+		return CHECK_NO;
+	c->end = at;
+	return CHECK_VALID;
+}
+
 /* ---- tokens with a prefix ---- */
 
 /* ghp_xxxxxxxxxxxx: few different bytes, a long run of one. Sequences such as
  * abc123 are no reason to look away: people's own keys look like that too. */
-static bool
-is_placeholder(struct span s)
+bool
+token_placeholder(struct span s)
 {
 	size_t run = 1, longest = 1;
 
@@ -181,7 +208,7 @@ check_token(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
 
-	return is_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+	return token_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
 }
 
 /* ---- credentials in URLs, headers and command lines ---- */
@@ -202,7 +229,7 @@ is_stock_password(struct span s)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_ieq(s, span_str(names[i])))
 			return true;
-	return is_placeholder(s);
+	return token_placeholder(s);
 }
 
 enum check_result
@@ -227,7 +254,7 @@ check_bearer(struct candidate *c)
 	/* A sentence goes on after the word; a credential has digits or both cases inside. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
-	if (is_variable(s) || is_placeholder(s))
+	if (is_variable(s) || token_placeholder(s))
 		return CHECK_NO;
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
