@@ -32,9 +32,11 @@ check_v4(struct candidate *c)
 	/* Nobody's address: any, a mask, broadcast. */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
-	/* 1.2.3.4 is a version or a section unless something says address; the
-	 * loopback is everybody's. */
-	if ((o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10) || o[0] == 127)
+	/* 1.2.3.4 is a version or a section unless something says address; nobody
+	 * counts releases like 8.8.8.8 or 8.8.4.4. The loopback is everybody's. */
+	bool digits = o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10;
+	bool doubled = o[0] == o[1] && o[2] == o[3] && o[2] != 0;
+	if ((digits && !doubled) || o[0] == 127)
 		c->score -= 0.25f;
 	return padded ? CHECK_SHAPE : CHECK_VALID;
 }
