@@ -76,8 +76,8 @@ struct detect_rules {
 	/* the prefilter */
 	uint64_t literal_bits[(1u << LITERAL_BITS) / 64];
 	struct literal **literals; /* 1 << LITERAL_BITS slots, by hash */
-	uint16_t *digit_patterns;
-	size_t ndigit_patterns;
+	uint16_t *digit_patterns[DIGIT_RUN_MAX + 1]; /* by length of the run */
+	size_t ndigit_patterns[DIGIT_RUN_MAX + 1];
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
 	uint16_t *anywhere;

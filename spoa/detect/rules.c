@@ -11,14 +11,18 @@
 static void
 index_patterns(struct detect_rules *r)
 {
-	r->digit_patterns = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++)
+		r->digit_patterns[n] =
+			arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	for (unsigned c = 0; c < 256; c++)
 		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
-		if (r->patterns[i].kind == START_DIGITS)
-			r->digit_patterns[r->ndigit_patterns++] = (uint16_t)i;
-		else if (r->patterns[i].kind == START_ANYWHERE)
+		const struct pattern *p = &r->patterns[i];
+		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
+			if (p->runs >> n & 1)
+				r->digit_patterns[n][r->ndigit_patterns[n]++] = (uint16_t)i;
+		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
 }

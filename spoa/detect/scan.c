@@ -283,11 +283,8 @@ try_digits(struct sweep *w, size_t i)
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
 	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
-	for (size_t k = 0; k < w->r->ndigit_patterns && !w->err; k++) {
-		const struct pattern *p = &w->r->patterns[w->r->digit_patterns[k]];
-		if (p->runs >> n & 1)
-			try_at(w, p, i);
-	}
+	for (size_t k = 0; k < w->r->ndigit_patterns[n] && !w->err; k++)
+		try_at(w, &w->r->patterns[w->r->digit_patterns[n][k]], i);
 	return end;
 }
 

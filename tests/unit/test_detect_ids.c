@@ -1,0 +1,243 @@
+/* Validators of identity numbers against numbers from their specifications, the
+ * error that each check digit exists for, and the rules' examples under the fast
+ * scan and a scan that tries everything. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "detect/rule.h"
+#include "support/guard.h"
+
+static enum check_result
+run(const char *check, struct span text)
+{
+	const struct check *k = check_find(span_str(check));
+	struct check_memo memo = { 0 };
+
+	if (!k)
+		fail_msg("no check named %s", check);
+	char *copy = guard_dup(text.p, text.n);
+	struct candidate c = { .text = span_of(copy, text.n),
+		.start = 0,
+		.end = text.n,
+		.score = 0.5f,
+		.memo = &memo };
+	enum check_result got = k->run(&c);
+	guard_free(copy, text.n);
+	return got;
+}
+
+/* `strict`: a change of any one digit is noticed, as the scheme promises. */
+/* clang-format off */
+static const struct {
+	const char *check, *text;
+	bool strict;
+} numbers[] = {
+	{ "nl_bsn", "111222333", true },
+	{ "be_nrn", "85073003328", false },
+	{ "fr_nir", "255081416802538", false },
+	{ "fr_spi", "3023217600053", false },
+	{ "de_tax", "86095742719", true },
+	{ "de_tax", "65929970489", true },
+	{ "de_document", "T220001293", true },
+	{ "de_document", "C01X00T478", true },
+	{ "de_rvnr", "15070649C103", false },
+	{ "de_kvnr", "A123456780", true },
+	{ "at_svnr", "1237010180", false },
+	{ "ch_ahv", "7569217076985", true },
+	{ "es_nif", "12345678Z", true },
+	{ "es_nif", "X1234567L", true },
+	{ "es_nss", "281234567840", false },
+	{ "it_fiscal", "RSSMRA85T10A562S", false },
+	{ "it_fiscal", "MRTMTT25D09F205Z", false },
+	{ "it_vat", "00743110157", true },
+	{ "pt_nif", "501964843", false },
+	{ "gr_afm", "094259216", false },
+	{ "gr_amka", "01013099997", true },
+	{ "ie_ppsn", "6433435F", true },
+	{ "ie_ppsn", "6433435OA", true },
+	{ "lu_nin", "1893120105732", true },
+	{ "pl_pesel", "44051401359", false },
+	{ "pl_nip", "8567346215", true },
+	{ "se_personnummer", "8112289874", true },
+	{ "se_personnummer", "198112289874", false },
+	{ "fi_hetu", "131052-308T", true },
+	{ "no_fnr", "15108695088", true },
+	{ "dk_cpr", "2110625629", false },
+	{ "is_kennitala", "1201743399", false },
+	{ "cz_rodne_cislo", "7103192745", false },
+	{ "ro_cnp", "1630615123457", false },
+	{ "hu_tax", "8071592153", false },
+	{ "hr_oib", "33392005961", true },
+	{ "bg_egn", "7523169263", false },
+	{ "baltic", "36805280109", false },
+	{ "baltic", "33309240064", false },
+	{ "lv_pk", "16117519997", false },
+	{ "jmbg", "0101006500006", false },
+	{ "ru_inn", "500100732259", false },
+	{ "ru_snils", "11223344595", false },
+	{ "ua_rnokpp", "1759013776", false },
+	{ "kz_iin", "880501300184", false },
+	{ "uk_nhs", "9434765919", true },
+	{ "uk_utr", "1955839661", false },
+	{ "vin", "1M8GDM9AXKP042788", false },
+	{ "ca_sin", "046454286", true },
+	{ "br_cpf", "39053344705", true },
+	{ "br_cnpj", "16727230000197", true },
+	{ "br_cnpj", "12ABC34501DE35", true },
+	{ "mx_curp", "BOXW310820HNERXN09", false },
+	{ "mx_rfc", "GODE561231GR8", false },
+	{ "ar_cuit", "20055361682", false },
+	{ "cl_rut", "125319092", true },
+	{ "co_nit", "2131234321", false },
+	{ "ec_ci", "1714307103", true },
+	{ "uy_ci", "12345672", false },
+	{ "in_aadhaar", "234123412346", true },
+	{ "in_gstin", "27AAPFU0939F1ZV", false },
+	{ "cn_id", "11010519491231002X", true },
+	{ "jp_my_number", "123456789018", false },
+	{ "kr_rrn", "9710131019901", false },
+	{ "tw_id", "A123456789", false },
+	{ "hk_id", "A1234563", true },
+	{ "hk_id", "G123456A", true },
+	{ "sg_nric", "S1234567D", true },
+	{ "th_tnin", "7100600445638", false },
+	{ "tr_id", "10000000146", true },
+	{ "za_id", "7503305044089", true },
+	{ "luhn9", "039337423", true },
+	{ "sa_id", "1101798278", true },
+	{ "ae_id", "784196865703050", true },
+	{ "au_tfn", "123456782", false },
+	{ "au_abn", "51824753556", true },
+	{ "au_acn", "004085616", false },
+	{ "au_medicare", "2123456701", false },
+	{ "nz_ird", "49091850", false },
+	{ "nz_nhi", "ZZZ0016", false },
+	{ "nz_nhi", "ZVB97XQ", false },
+	{ "us_npi", "1234567893", true },
+	{ "us_dea", "AB1234563", false },
+	{ "us_aba", "111000025", true },
+	{ "imei", "490154203237518", true },
+	{ "base58", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", true },
+	{ "base58", "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh", true },
+	{ "bech32", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", true },
+	{ "bech32", "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", true },
+	{ "ethereum", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", false },
+	{ "ethereum", "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb", false },
+};
+/* clang-format on */
+
+static void
+published_numbers_are_valid(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (run(numbers[i].check, span_str(numbers[i].text)) != CHECK_VALID)
+			fail_msg("%s: %s", numbers[i].check, numbers[i].text);
+}
+
+static void
+one_digit_changed_is_noticed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct span t = span_str(numbers[i].text);
+		size_t valid = 0, tried = 0;
+		char copy[80];
+		for (size_t at = 0; at < t.n; at++)
+			for (char d = '0'; is_digit(t.p[at]) && d <= '9'; d++) {
+				/* the 1 that ends a bech32 prefix, and 0x */
+				if (d == t.p[at] || at < 3)
+					continue;
+				memcpy(copy, t.p, t.n);
+				copy[at] = d;
+				tried++;
+				valid += run(numbers[i].check, span_of(copy, t.n)) ==
+					 CHECK_VALID;
+			}
+		assert_true(tried > 0);
+		if (numbers[i].strict ? valid > 0 : valid * 4 > tried)
+			fail_msg("%s: %s: %zu of %zu changes pass", numbers[i].check,
+				numbers[i].text, valid, tried);
+	}
+}
+
+static void
+no_validator_reads_beyond_its_candidate(void **state)
+{
+#define X(name, fn) name,
+	static const char *const names[] = { CHECK_TABLE_IDS(X) };
+#undef X
+	static const char *const texts[] = { "0", "1", "00000000000000000", "A",
+		"AAAAAAAAAAAAAAAAA", "99-99-99", "1234567890123456789012345678901234567890",
+		"-", "a1", "1a", "ZZ99ZZ99Z", "0x0000000000000000000000000000000000000000",
+		"31/12/99", "\xff\xff\xff" };
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+			if (!strcmp(numbers[i].check, names[k]))
+				run(names[k], span_str(numbers[i].text));
+	/* What a pattern can hand over is bounded by the pattern; these read any text. */
+	static const char *const free_form[] = { "named", "mrn", "id_text", "plate", "mac",
+		"date", "base58", "bech32", "bic", "nl_bsn", "it_vat", "luhn9", "mx_rfc" };
+	for (size_t k = 0; k < sizeof(free_form) / sizeof(free_form[0]); k++)
+		for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+			run(free_form[k], span_str(texts[i]));
+}
+
+static bool
+covers(const struct findings *f, size_t at)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (at >= f->v[i].start && at < f->v[i].end)
+			return true;
+	return false;
+}
+
+static void
+every_example_is_covered_as_by_trying_everything(void **state)
+{
+	struct buf errors;
+	struct arena a;
+
+	(void)state;
+	buf_init(&errors, 0);
+	arena_init(&a, 0, false);
+	struct detect_rules *r = detect_load(NULL, &errors);
+	assert_non_null(r);
+	struct detect_scratch *s = detect_scratch_new(r);
+	for (size_t e = 0; e < r->nentities; e++)
+		for (size_t k = 0; k < r->entities[e].nexamples; k++) {
+			const struct example *x = &r->entities[e].examples[k];
+			struct detect_options opt = { .before = x->before };
+			struct findings fast, slow;
+			assert_int_equal(detect_scan(r, s, x->text, &opt, &a, &fast), 0);
+			assert_int_equal(
+				detect_scan_everywhere(r, s, x->text, &opt, &a, &slow), 0);
+			for (size_t i = 0; i < x->text.n; i++)
+				if (covers(&fast, i) != covers(&slow, i))
+					fail_msg("%s: byte %zu of %.*s", r->entities[e].name, i,
+						SPAN_ARG(x->text));
+			arena_reset(&a);
+		}
+	detect_scratch_free(&s);
+	detect_free(&r);
+	buf_free(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(published_numbers_are_valid),
+		cmocka_unit_test(one_digit_changed_is_noticed),
+		cmocka_unit_test(no_validator_reads_beyond_its_candidate),
+		cmocka_unit_test(every_example_is_covered_as_by_trying_everything),
+	};
+	return cmocka_run_group_tests_name("detect_ids", tests, NULL, NULL);
+}
