@@ -50,7 +50,8 @@ buf_reserve(struct buf *b, size_t n)
 		b->start = 0;
 		return b->p + b->n;
 	}
-	size_t size = b->size ? b->size : 256;
+	/* The first room is what was asked for: who knows the whole size says so. */
+	size_t size = b->size ? b->size : n > 256 ? n : 256;
 	while (size - b->n < n)
 		size *= 2;
 	char *p = malloc(size);

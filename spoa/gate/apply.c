@@ -197,6 +197,17 @@ drop_hits_of_failed(struct request *r)
 	r->nhits = kept;
 }
 
+/* Exactly as much as the result takes. */
+static bool
+room_for(const struct edits *e, struct buf *out)
+{
+	size_t n = e->raw.n;
+
+	for (size_t i = 0; i < e->n; i++)
+		n += e->v[i].with.n - (e->v[i].end - e->v[i].start);
+	return buf_reserve(out, n) != NULL;
+}
+
 int
 request_rewrite(struct request *r)
 {
@@ -227,6 +238,8 @@ request_rewrite(struct request *r)
 			err = asked;
 		}
 	}
+	if (err == 0 && body.n && !room_for(&body, &r->rewritten))
+		err = ERR_NOMEM;
 	if (err == 0 && body.n)
 		err = splice_apply(body.raw, body.v, body.n, &r->rewritten);
 	if (err == 0 && target.n)

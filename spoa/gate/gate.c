@@ -202,7 +202,7 @@ gate_next_turn(struct request *r)
 static bool
 hold(struct request *r, size_t n)
 {
-	if (!hold_take(&r->gate->shared->holds, r->held_slot, n)) {
+	if (!hold_take(&r->gate->shared->holds, r->held_slot, r->held_bytes, n)) {
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
 		return false;
 	}

@@ -19,8 +19,10 @@ struct holds {
 };
 
 /* Takes n bytes of the global cap and, with slot < HOLD_SLOTS, of that slot's.
- * False: over a cap, nothing taken. Any thread. */
-bool hold_take(struct holds *h, size_t slot, size_t n);
+ * `own`: what this request holds there already; where that is all there is, the
+ * slot's cap does not count: a request that limits.body lets in can be served,
+ * whatever reading it takes. False: over a cap, nothing taken. Any thread. */
+bool hold_take(struct holds *h, size_t slot, size_t own, size_t n);
 void hold_give(struct holds *h, size_t slot, size_t n);
 
 #endif

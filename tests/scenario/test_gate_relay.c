@@ -625,84 +625,6 @@ test_deferred_deadline(void **state)
 	}
 }
 
-/* ---- memory ---- */
-
-static void
-test_hold(void **state)
-{
-	struct stage s;
-	struct call c;
-	struct pass p;
-
-	(void)state;
-	stage_up(&s, POLICY);
-	call_do(&s, &deferred, &c);
-	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
-	size_t before = gate_held_bytes(s.shared);
-	assert_true(gate_hold(p.x, 20 << 20));
-	assert_false(gate_hold(p.x, 20 << 20)); /* over the caller's 32 MB */
-	assert_int_equal(gate_held_bytes(s.shared), before + (20 << 20));
-	assert_true(gate_hold(p.x, 1 << 20));
-	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
-	stage_settle(&s);
-	assert_int_equal(gate_held_bytes(s.shared), 0);
-	stage_down(&s);
-}
-
-/* The segments of a body leave when it is decided; the body stays held. */
-static void
-test_hold_after_verdict(void **state)
-{
-	struct stage s;
-	struct call c;
-	struct pass p;
-	struct buf b;
-
-	(void)state;
-	stage_up(&s, ROUTES "default: permit\n");
-	buf_init(&b, 0);
-	buf_str(&b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}");
-	for (int i = 0; i < 5000; i++)
-		buf_str(&b, ",{\"role\":\"user\",\"content\":\"\\u0061\"}");
-	buf_str(&b, "]}");
-	call_do(&s, &deferred, &c);
-	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
-	assert_true(gate_hold(p.x, b.n));
-	gate_body(p.x, buf_view(&b), pass_ruled, &p);
-	stage_turn(&s);
-	stage_turn(&s);
-	assert_int_equal(disk_queued, 1);
-	size_t waiting = gate_held_bytes(s.shared);
-	assert_true(waiting > 2 * b.n);
-	stage_settle(&s);
-	assert_true(p.ruled && !p.denied);
-	assert_true(gate_held_bytes(s.shared) < b.n + 65536);
-	assert_true(span_eq(gate_plan(p.x)->body, buf_view(&b)));
-	pass_finish(&p, END_COMPLETE, 200, 1, 1);
-	stage_settle(&s);
-	buf_free(&b);
-	stage_down(&s);
-}
-
-static void
-test_tickets_full(void **state)
-{
-	struct stage s;
-	struct call c, over;
-
-	(void)state;
-	stage_up(&s, POLICY);
-	s.gate[0]->tickets.cap = 1;
-	call_do(&s, &hello, &c);
-	assert_string_equal(call_var(&c, "via"), "relay");
-	call_do(&s, &hello, &over);
-	assert_string_equal(call_var(&over, "status"), "503");
-	assert_string_equal(stage_field(1, "decision"), "deny");
-	assert_int_equal(stage_charged(&s, "requests", "alice"), 1);
-	stage_pass(&s, 31000000);
-	stage_down(&s);
-}
-
 /* ---- without an audit section ---- */
 
 static void
@@ -760,9 +682,6 @@ main(void)
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_hanging_disk),
 		cmocka_unit_test(test_deferred_deadline),
-		cmocka_unit_test(test_hold),
-		cmocka_unit_test(test_hold_after_verdict),
-		cmocka_unit_test(test_tickets_full),
 		cmocka_unit_test(test_no_audit),
 	};
 
