@@ -191,7 +191,7 @@ numeric_date(json_t *claims, const char *name, int64_t *out)
 	if (!v)
 		return true;
 	double d = json_number_value(v);
-	if (!json_is_number(v) || !(d > 0 && d < 1e12))
+	if (!json_is_number(v) || !(d >= 0 && d < 1e12))
 		return false;
 	*out = (int64_t)d;
 	return true;
@@ -278,19 +278,24 @@ check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, i
 	return *why ? ERR_AUTH : 0;
 }
 
-/* The entry of that header whose issuer the token names: lookup only, nothing of
- * the token is trusted yet. */
+/* The entry of that header whose issuer the token names, and its audience where
+ * several have that issuer: lookup only, nothing of the token is trusted yet. */
 static size_t
 entry_for(const struct policy *p, const char *header, json_t *claims)
 {
 	struct span iss = json_span(json_object_get(claims, "iss"));
+	size_t first = p->nidentities;
 
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
-		if (e->kind == ID_JWT && !strcmp(e->header, header) && span_is(iss, e->issuer))
+		if (e->kind != ID_JWT || strcmp(e->header, header) || !span_is(iss, e->issuer))
+			continue;
+		if (audience_fits(e, json_object_get(claims, "aud")))
 			return i;
+		if (first == p->nidentities)
+			first = i;
 	}
-	return p->nidentities;
+	return first;
 }
 
 static int

@@ -62,6 +62,7 @@ static const char policy_text[] =
 	"        clearance: clearance, team: team, tier: plan}}\n"
 	"  - jwt: {issuer: https://strict/, audience: gw, jwks: jwks.json, leeway: 5s,\n"
 	"      algorithms: [EdDSA], max_age: 60s}\n"
+	"  - jwt: {issuer: https://strict/, audience: lax, jwks: jwks.json}\n"
 	"  - jwt: {header: x-delegation, issuer: https://idp/, audience: gw, jwks: "
 	"other.json}\n"
 	"  - api_key: {keys: keys.yaml}\n"
@@ -258,6 +259,13 @@ static const struct {
 	{ "an expiry with a fraction", &ed, ED_A, "{\"iss\":\"https://idp/\",\"aud\":\"gw\",\"sub\":\"a\",\"exp\":1790000300.5}", true },
 	{ "not before the next second", &ed, ED_A, CLAIM("\"nbf\":1790000001"), false },
 	{ "not before now", &ed, ED_A, CLAIM("\"nbf\":1790000000"), true },
+	{ "nbf of zero, as some issuers write it", &ed, ED_A, CLAIM("\"nbf\":0"), true },
+	{ "iat of zero where max_age counts", &ed, ED_A, STRICT("\"iat\":0,\"exp\":1790000300"), false },
+	{ "exp of zero", &ed, ED_A, "{\"iss\":\"https://idp/\",\"aud\":\"gw\",\"sub\":\"a\",\"exp\":0}", false },
+	{ "another entry of the issuer, by its audience", &ec, "{\"alg\":\"ES256\",\"kid\":\"e\"}",
+	  "{\"iss\":\"https://strict/\",\"aud\":\"lax\",\"sub\":\"a\",\"exp\":1790000300}", true },
+	{ "neither entry's audience", &ed, ED_A,
+	  "{\"iss\":\"https://strict/\",\"aud\":\"other\",\"sub\":\"a\",\"exp\":1790000300}", false },
 	{ "nbf that is a string", &ed, ED_A, CLAIM("\"nbf\":\"0\""), false },
 	{ "issued in the future", &ed, ED_A, "{\"iss\":\"https://idp/\",\"aud\":\"gw\",\"sub\":\"a\",\"iat\":1790000001,\"exp\":1790000300}", false },
 	{ "max_age: young enough, with leeway", &ed, ED_A, STRICT("\"iat\":1789999935,\"exp\":1790000300"), true },
