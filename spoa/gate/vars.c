@@ -45,10 +45,7 @@ tightest(const struct request *r, enum quota_kind kind)
 	const struct quota_dim *best = NULL;
 
 	for (int i = 0; i < 2; i++) {
-		const struct quota_request *q = &r->quota[i];
-		/* Without an answer, or refused before it was asked, nothing is known. */
-		if (q->result == QUOTA_FAILED ||
-			(q->result == QUOTA_REFUSED && q->retry_after_s == 0))
+		if (r->quota[i].result == QUOTA_FAILED)
 			continue;
 		for (size_t k = 0; k < r->quota[i].ndims; k++) {
 			const struct quota_dim *d = &r->quota[i].dim[k];
