@@ -187,30 +187,56 @@ identity_json(const struct identity *id)
 }
 
 static json_t *
+finding_json(struct request *r, const struct hit *h)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(
+		o, "entity", json_string(detect_entity_name(r->snap->rules, h->f.entity)));
+	json_object_set_new(
+		o, "class", json_string(detect_entity_class(r->snap->rules, h->f.entity)));
+	json_object_set_new(o, "score", json_real((double)h->f.score));
+	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
+	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+	return o;
+}
+
+/* Positions in the raw bytes, for the n hits of one segment at once. */
+static void
+add_findings(struct request *r, const struct hit *h, size_t n, json_t *list)
+{
+	struct span target = span_of(r->head.path.p, r->head.path.n + 1 + r->head.query.n);
+	struct text_edit *edits = arena_array(&r->arena, n, sizeof(*edits));
+	struct splice *at = arena_array(&r->arena, n, sizeof(*at));
+	size_t made = 0;
+
+	for (size_t i = 0; edits && i < n; i++)
+		edits[i] = (struct text_edit){ h[i].f.start, h[i].f.end, SPAN_LIT("") };
+	if (!edits || !at ||
+		segment_splices(h->segment, h->in_target ? target : r->raw, edits, n, &r->arena,
+			at, &made) < 0)
+		made = 0;
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = finding_json(r, &h[i]);
+		if (made) { /* a number's findings are one place */
+			const struct splice *where = &at[i < made ? i : made - 1];
+			json_object_set_new(o, "start", json_integer((json_int_t)where->start));
+			json_object_set_new(o, "end", json_integer((json_int_t)where->end));
+		}
+		json_array_append_new(list, o);
+	}
+}
+
+static json_t *
 findings_json(struct request *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->nhits; i++) {
-		const struct hit *h = &r->hits[i];
-		json_t *o = json_object();
-		json_object_set_new(o, "entity",
-			json_string(detect_entity_name(r->snap->rules, h->f.entity)));
-		json_object_set_new(o, "class",
-			json_string(detect_entity_class(r->snap->rules, h->f.entity)));
-		json_object_set_new(o, "score", json_real((double)h->f.score));
-		json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
-		json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
-		struct splice at;
-		struct span raw = h->in_target ? span_of(r->head.path.p,
-							 r->head.path.n + 1 + r->head.query.n)
-					       : r->raw;
-		if (segment_splice(h->segment, raw, h->f.start, h->f.end, SPAN_LIT(""),
-			    &r->arena, &at) == 0) {
-			json_object_set_new(o, "start", json_integer((json_int_t)at.start));
-			json_object_set_new(o, "end", json_integer((json_int_t)at.end));
-		}
-		json_array_append_new(list, o);
+	for (size_t i = 0, n; i < r->nhits; i += n) {
+		for (n = 1; i + n < r->nhits && r->hits[i + n].segment == r->hits[i].segment;
+			n++)
+			;
+		add_findings(r, &r->hits[i], n, list);
 	}
 	return list;
 }
