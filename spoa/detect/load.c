@@ -230,7 +230,7 @@ expand(struct loader *l, const struct yaml_node *n)
 static void
 set_of(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 {
-	struct span s = text_of(l, n, "back");
+	struct span s = text_of(l, n, "a set of bytes");
 
 	if (span_ends(s, SPAN_LIT("high"))) {
 		for (unsigned c = 0x80; c < 0x100; c++)
@@ -269,7 +269,7 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, struct p
 }
 
 static void
-add_runs(struct loader *l, const struct yaml_node *n, struct pattern *p)
+add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
 {
 	struct span rest = text_of(l, n, "digits"), low = span_next(&rest, '-');
 	uint64_t from, to;
@@ -281,7 +281,7 @@ add_runs(struct loader *l, const struct yaml_node *n, struct pattern *p)
 		return;
 	}
 	for (; from <= to; from++)
-		p->runs |= 1u << from;
+		*runs |= 1u << from;
 }
 
 /* start = anywhere | {literals|words|digits: list} | {bytes: text} */
@@ -295,13 +295,15 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 	for (const struct yaml_node *c = map->child; c; c = c->next) {
 		struct span k = c->key->s;
 		bool words = span_is(k, "words");
-		if (words || span_is(k, "literals") || span_is(k, "digits")) {
+		if (words || span_is(k, "literals") || span_is(k, "digits") ||
+			span_is(k, "alone")) {
 			if (!is_kind(l, c, YAML_SEQUENCE, "start"))
 				continue;
-			p->kind = span_is(k, "digits") ? START_DIGITS : START_LITERAL;
+			bool digits = span_is(k, "digits"), alone = span_is(k, "alone");
+			p->kind = digits || alone ? START_DIGITS : START_LITERAL;
 			for (const struct yaml_node *n = c->child; n; n = n->next)
-				if (p->kind == START_DIGITS)
-					add_runs(l, n, p);
+				if (digits || alone)
+					add_runs(l, n, digits ? &p->runs : &p->alone);
 				else
 					add_literal(l, n, words, p);
 		} else if (span_is(k, "bytes")) {
@@ -318,6 +320,9 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			}
 		} else if (span_is(k, "back")) {
 			set_of(l, c, p->back_set);
+		} else if (span_is(k, "then")) {
+			set_of(l, c, p->then);
+			p->has_then = true;
 		} else if (span_is(k, "back_max")) {
 			uint64_t v;
 			if (c->kind != YAML_SCALAR || span_u64(c->s, &v) || v > 1024)
@@ -326,8 +331,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 				p->back_max = (uint16_t)v;
 		} else {
 			diag_at(l->d, c->key,
-				"unknown key: start has literals, words, digits, bytes, back, "
-				"back_max");
+				"unknown key: start has literals, words, digits, alone, "
+				"then, bytes, back, back_max");
 		}
 	}
 	if (p->kind == START_ANYWHERE)

@@ -29,6 +29,9 @@ struct pattern {
 	bool keyed; /* also tried on `before` + "=" + text */
 	enum start_kind kind;
 	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
+	uint32_t alone;	      /* bit n: also where no letter or digit follows the run */
+	bool has_then;	      /* otherwise a byte of `then` follows the run, and a digit it */
+	uint64_t then[4];
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
 	uint64_t first[4];    /* bytes a match can begin with */
@@ -42,6 +45,12 @@ struct literal {
 	bool caseless;
 	uint16_t pattern;
 	struct literal *next; /* in the same hash slot */
+};
+
+/* What stands behind a run of digits, as a bit: a separator counts with the digit
+ * that follows it and without. */
+struct digit_start {
+	uint16_t pattern, follows;
 };
 
 struct words {
@@ -76,7 +85,7 @@ struct detect_rules {
 	/* the prefilter */
 	uint64_t literal_bits[(1u << LITERAL_BITS) / 64];
 	struct literal **literals; /* 1 << LITERAL_BITS slots, by hash */
-	uint16_t *digit_patterns[DIGIT_RUN_MAX + 1]; /* by length of the run */
+	struct digit_start *digit_patterns[DIGIT_RUN_MAX + 1]; /* by length of the run */
 	size_t ndigit_patterns[DIGIT_RUN_MAX + 1];
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
@@ -123,6 +132,10 @@ set_add(uint64_t set[4], unsigned char c)
 }
 
 /* ---- rules.c ---- */
+
+enum { FOLLOWS = 12 };
+/* The bit for the byte behind a run of digits and the one behind that; 0 for none. */
+uint16_t rules_follow(unsigned char next, unsigned char after);
 
 /* After the last pattern: builds the lists that the scan walks, and the version. */
 void rules_finish(struct detect_rules *r);

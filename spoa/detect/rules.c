@@ -7,21 +7,60 @@
 #include "base/err.h"
 #include "detect/rule.h"
 
+uint16_t
+rules_follow(unsigned char next, unsigned char after)
+{
+	static const char marks[] = " .-/";
+	const char *at = next ? strchr(marks, (int)next) : NULL;
+	unsigned bit = next >= 0x80 ? 0 : is_alpha((char)next) ? 1 : next == '_' ? 2 : 3;
+
+	if (at)
+		bit = 4 + 2 * (unsigned)(at - marks) + (is_digit((char)after) ? 1 : 0);
+	return (uint16_t)(1u << bit);
+}
+
+static bool
+may_follow(const struct pattern *p, unsigned run, unsigned char next, unsigned char after)
+{
+	if (p->alone >> run & 1 && !is_alnum((char)next))
+		return true;
+	if (!(p->runs >> run & 1))
+		return false;
+	return !p->has_then ||
+	       (set_has(p->then, (char)next) &&
+		       (is_alnum((char)next) || next >= 0x80 || is_digit((char)after)));
+}
+
+static uint16_t
+follows_of(const struct pattern *p, unsigned run)
+{
+	uint16_t bits = 0;
+
+	for (unsigned next = 0; next < 256; next++) {
+		if (may_follow(p, run, (unsigned char)next, 'x'))
+			bits |= rules_follow((unsigned char)next, 'x');
+		if (may_follow(p, run, (unsigned char)next, '0'))
+			bits |= rules_follow((unsigned char)next, '0');
+	}
+	return bits;
+}
+
 /* The lists that the scan walks. */
 static void
 index_patterns(struct detect_rules *r)
 {
 	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++)
 		r->digit_patterns[n] =
-			arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+			arena_array(&r->arena, r->npatterns, sizeof(struct digit_start));
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	for (unsigned c = 0; c < 256; c++)
 		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		const struct pattern *p = &r->patterns[i];
 		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
-			if (p->runs >> n & 1)
-				r->digit_patterns[n][r->ndigit_patterns[n]++] = (uint16_t)i;
+			if ((p->runs | p->alone) >> n & 1)
+				r->digit_patterns[n][r->ndigit_patterns[n]++] =
+					(struct digit_start){ (uint16_t)i, follows_of(p, n) };
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
@@ -54,12 +93,14 @@ hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
 static void
 hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
 {
-	const unsigned numbers[] = { p->entity, p->keyed, p->kind, p->runs, p->back_max };
+	const unsigned numbers[] = { p->entity, p->keyed, p->kind, p->runs, p->alone,
+		p->has_then, p->back_max };
 
 	hash_str(h, p->regex);
 	hash_str(h, p->check ? p->check->name : "");
 	hash_bytes(h, numbers, sizeof(numbers));
 	hash_bytes(h, p->back_set, sizeof(p->back_set));
+	hash_bytes(h, p->then, sizeof(p->then));
 	hash_bytes(h, &p->score, sizeof(p->score));
 }
 

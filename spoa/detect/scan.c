@@ -283,8 +283,12 @@ try_digits(struct sweep *w, size_t i)
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
 	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
+	const struct digit_start *v = w->r->digit_patterns[n];
+	uint16_t follows = rules_follow(end < w->text.n ? (unsigned char)w->text.p[end] : 0,
+		end + 1 < w->text.n ? (unsigned char)w->text.p[end + 1] : 0);
 	for (size_t k = 0; k < w->r->ndigit_patterns[n] && !w->err; k++)
-		try_at(w, &w->r->patterns[w->r->digit_patterns[n][k]], i);
+		if (v[k].follows & follows)
+			try_at(w, &w->r->patterns[v[k].pattern], i);
 	return end;
 }
 
