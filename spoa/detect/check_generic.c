@@ -63,10 +63,17 @@ contains(const struct word_list *l, struct span s)
 
 /* ---- the key ---- */
 
+/* A letter of any alphabet: the bytes of UTF-8 beyond ASCII. */
+static bool
+is_letter(char c)
+{
+	return is_alnum(c) || (unsigned char)c >= 0x80;
+}
+
 static bool
 is_name(char c)
 {
-	return is_alnum(c) || c == '_' || c == '-' || c == '.';
+	return is_letter(c) || c == '_' || c == '-' || c == '.';
 }
 
 /* The identifier around the place where the pattern began. */
@@ -79,9 +86,16 @@ key_name(const struct candidate *c)
 		from--;
 	while (to < c->start && is_name(c->text.p[to]))
 		to++;
-	while (to > from && !is_alnum(c->text.p[to - 1]))
+	/* "API key" as people write it */
+	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
+		span_ieq(span_of(c->text.p + to + 1, 3), SPAN_LIT("key")))
+		to += 4;
+	while (to > from && !is_letter(c->text.p[to - 1]))
 		to--;
-	return span_cut(c->text, from, to);
+	struct span name = span_cut(c->text, from, to);
+	while (span_ends(name, SPAN_LIT("：")))
+		name.n -= 3;
+	return name;
 }
 
 /* Cuts the last word off an identifier: snake_case, kebab-case, dotted, camelCase. */
@@ -90,10 +104,10 @@ last_word(struct span *name)
 {
 	size_t end = name->n;
 
-	while (end && !is_alnum(name->p[end - 1]))
+	while (end && !is_letter(name->p[end - 1]))
 		end--;
 	size_t at = end;
-	while (at && is_alnum(name->p[at - 1])) {
+	while (at && is_letter(name->p[at - 1])) {
 		at--;
 		/* secretKey | APIKey: a capital after a small letter, or before one */
 		if (at && is_upper(name->p[at]) &&
@@ -110,11 +124,27 @@ WORD_LIST(secrets, "secret", "secrets", "token", "tokens", "apikey", "accesskey"
 	"privatekey", "credential", "credentials", "creds", "auth", "authorization", "bearer",
 	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey");
 WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw",
-	"passwort", "contraseña", "clave");
+	"passwort", "passe", "contraseña", "clave", "senha", "wachtwoord", "lösenord",
+	"salasana", "jelszó", "hasło", "heslo", "şifre", "parola", "пароль", "Пароль", "密码",
+	"密碼", "パスワード", "비밀번호", "口令");
+/* The end of a word written together: dbpassword, PGPASSWORD. */
+WORD_LIST(password_ends, "password", "passwd", "passwort", "passphrase");
+WORD_LIST(secret_ends, "secret", "token", "apikey", "密钥", "密鑰", "apiキー");
 WORD_LIST(qualifies, "api", "access", "private", "auth", "encryption", "signing", "account",
 	"service", "master", "shared", "license", "storage", "app", "deploy", "ssh", "webhook",
 	"integration", "project", "client", "rest", "admin", "write", "live", "prod", "server",
 	"session", "subscription");
+
+static bool
+ends_in_list(const struct word_list *l, struct span w)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		size_t n = strlen(l->v[i]);
+		if (w.n > n && span_ieq(span_cut(w, w.n - n, w.n), span_str(l->v[i])))
+			return true;
+	}
+	return false;
+}
 
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
 
@@ -131,9 +161,9 @@ read_key(struct span name)
 			break;
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return KEY_NO;
-		if (in_list(&passwords, w))
+		if (in_list(&passwords, w) || ends_in_list(&password_ends, w))
 			kind = kind > KEY_PASSWORD ? kind : KEY_PASSWORD;
-		else if (in_list(&secrets, w))
+		else if (in_list(&secrets, w) || ends_in_list(&secret_ends, w))
 			kind = kind > KEY_SECRET ? kind : KEY_SECRET;
 		else if (span_ieq(w, SPAN_LIT("key")) || span_ieq(w, SPAN_LIT("keys")))
 			key = true, key_last |= last;
@@ -173,16 +203,26 @@ is_word(struct span s)
 	return s.n > 0;
 }
 
-/* Paths, host names, dotted identifiers, versions, numbers with units. */
+/* Letters alone, their case as if thrown: capitals side by side and small letters
+ * alone between them. camelCase has few of either, acronyms none of the second. */
 static bool
-looks_like_code(struct span s)
+random_letters(struct span s)
+{
+	size_t pairs = 0, singles = 0;
+
+	for (size_t i = 0; i + 2 < s.n; i++) {
+		pairs += is_upper(s.p[i]) && is_upper(s.p[i + 1]);
+		singles += is_upper(s.p[i]) && is_lower(s.p[i + 1]) && is_upper(s.p[i + 2]);
+	}
+	return pairs * 10 >= s.n && singles * 12 >= s.n && entropy(s) >= 3.0f;
+}
+
+/* Paths, host names, dotted identifiers, versions, arguments. */
+static bool
+looks_like_a_path(struct span s)
 {
 	struct span rest = s;
 
-	if (strchr("$<{(%/@", s.p[0]) || memmem(s.p, s.n, "://", 3) ||
-		memmem(s.p, s.n, "::", 2) || memmem(s.p, s.n, "->", 2) ||
-		span_chr(s, '(') < s.n || span_chr(s, '[') < s.n || span_chr(s, '{') < s.n)
-		return true;
 	while (span_chr(s, '.') < s.n && rest.p) {
 		struct span part = span_next(&rest, '.');
 		if (part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n))
@@ -192,15 +232,61 @@ looks_like_code(struct span s)
 	size_t equals = span_chr(s, '=');
 	if (equals + 1 < s.n && equals >= 3 && is_word(span_cut(s, 0, equals)))
 		return true;
-	/* env/cert.p12, packages/core */
+	/* env/cert.p12, packages/core: words, one of which may be short and mixed */
 	rest = s;
-	size_t parts = 0, words = 0;
+	size_t parts = 0, words = 0, mixed = 0;
 	while (span_chr(s, '/') < s.n && rest.p) {
 		struct span part = span_next(&rest, '/');
 		parts++;
-		words += part.n <= 16 && is_word(part);
+		words += part.n <= 16 && is_word(part) && !random_letters(part);
+		mixed += part.n > 12 && !is_word(part);
 	}
-	return parts > 1 && words * 2 >= parts;
+	return parts > 1 && words * 2 >= parts && !mixed;
+}
+
+/* Whole groups of base64, too mixed to be a path: there "/" is a digit. */
+static bool
+is_base64_blob(struct span s)
+{
+	struct mix m = mix_of(s);
+	size_t slashes = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (base64_value(s.p[i]) < 0 && s.p[i] != '=')
+			return false;
+		slashes += s.p[i] == '/';
+	}
+	return s.n >= 40 && s.n % 4 == 0 && m.digit > 2 && m.upper > 4 && m.lower > 4 &&
+	       slashes * 12 <= s.n;
+}
+
+static bool
+looks_like_code(struct span s)
+{
+	if (is_base64_blob(s))
+		return false;
+	return strchr("$<{(%/@", s.p[0]) || memmem(s.p, s.n, "://", 3) ||
+	       memmem(s.p, s.n, "::", 2) || memmem(s.p, s.n, "->", 2) ||
+	       span_chr(s, '(') < s.n || span_chr(s, '[') < s.n || span_chr(s, '{') < s.n ||
+	       looks_like_a_path(s);
+}
+
+/* $NAME, ${NAME}, $(name), %NAME%, <name>, {{name}}, @name, name(…), name[…]: a
+ * place where a password is kept. Alone, the same signs may well be in one. */
+static bool
+is_reference(struct span s)
+{
+	size_t from = s.p[0] == '$' || s.p[0] == '%' || s.p[0] == '@', i = from;
+
+	if (s.p[0] == '<' || span_starts(s, SPAN_LIT("${")) || span_starts(s, SPAN_LIT("$(")) ||
+		span_starts(s, SPAN_LIT("{{")) || memmem(s.p, s.n, "://", 3) ||
+		memmem(s.p, s.n, "->", 2) || memmem(s.p, s.n, "::", 2))
+		return true;
+	while (i < s.n && (is_alpha(s.p[i]) || s.p[i] == '_' || s.p[i] == '.'))
+		i++;
+	if (i == s.n || (s.p[0] == '%' && i > 1 && i + 1 == s.n && s.p[i] == '%'))
+		return from;
+	return i > from && (s.p[i] == '(' || s.p[i] == '[');
 }
 
 /* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
@@ -267,7 +353,7 @@ check_generic(struct candidate *c)
 
 	if (key == KEY_NO || s.n < 10 || is_no_value(s) || looks_like_a_name(s))
 		return CHECK_NO;
-	if (m.digit == 0 || m.lower + m.upper == 0)
+	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
 		return CHECK_NO;
 	float bits = entropy(s);
 	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
@@ -311,9 +397,12 @@ check_password(struct candidate *c)
 		c->end--;
 	struct span s = span_cut(c->text, c->start, c->end);
 	struct mix m = mix_of(s);
+	if (s.n == 0 || is_reference(s) || looks_like_a_path(s) ||
+		contains(&in_placeholders, s) || is_sequence(s))
+		return CHECK_NO;
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
-	if (read_key(key_name(c)) != KEY_PASSWORD || s.n < 6 || is_no_value(s))
+	if (read_key(key_name(c)) != KEY_PASSWORD || s.n < 6)
 		return CHECK_NO;
 	if (m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
 		return CHECK_NO;
