@@ -41,8 +41,10 @@ fold(char c)
 static bool
 in_list(const struct word_list *l, struct span w)
 {
+	char first = w.n ? fold(w.p[0]) : '\0';
+
 	for (size_t i = 0; i < l->n; i++)
-		if (span_ieq(w, span_str(l->v[i])))
+		if (l->v[i][0] == first && span_ieq(w, span_str(l->v[i])))
 			return true;
 	return false;
 }
@@ -348,15 +350,19 @@ enum check_result
 check_generic(struct candidate *c)
 {
 	struct span s = trimmed(c);
-	enum key_kind key = read_key(key_name(c));
-	struct mix m = mix_of(s);
+	struct mix m;
 
-	if (key == KEY_NO || s.n < 10 || is_no_value(s) || looks_like_a_name(s))
+	/* The cheap questions first: most candidates end here. */
+	if (s.n < 10)
 		return CHECK_NO;
+	m = mix_of(s);
 	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
 		return CHECK_NO;
 	float bits = entropy(s);
 	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
+		return CHECK_NO;
+	enum key_kind key = read_key(key_name(c));
+	if (key == KEY_NO || is_no_value(s) || looks_like_a_name(s))
 		return CHECK_NO;
 	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
@@ -397,14 +403,12 @@ check_password(struct candidate *c)
 		c->end--;
 	struct span s = span_cut(c->text, c->start, c->end);
 	struct mix m = mix_of(s);
-	if (s.n == 0 || is_reference(s) || looks_like_a_path(s) ||
-		contains(&in_placeholders, s) || is_sequence(s))
-		return CHECK_NO;
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
-	if (read_key(key_name(c)) != KEY_PASSWORD || s.n < 6)
+	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
 		return CHECK_NO;
-	if (m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
+	if (read_key(key_name(c)) != KEY_PASSWORD || is_reference(s) || looks_like_a_path(s) ||
+		contains(&in_placeholders, s) || is_sequence(s))
 		return CHECK_NO;
 	if (m.digit == 0 && m.other && looks_like_a_name(s))
 		return CHECK_NO;
