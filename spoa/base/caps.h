@@ -18,10 +18,11 @@
 #define CAP_SPOP_ENGINE_BYTES  128          /* engine-id kept: cut */
 #define CAP_HEAD_BYTES         (256u << 10) /* HTTP head on the relay: 503 upstream, closed downstream */
 #define CAP_HEADERS            256          /* header fields in a head: 400 */
+#define CAP_CONNECTION_OPTIONS 64           /* names in Connection fields: 400 */
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */
 #define CAP_BODY_BYTES         (32u << 20)  /* default of limits.body: 413 */
 #define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
-#define CAP_HELD_IDENTITY      (64u << 20)  /* default of limits.held_per_identity: 503 with Retry-After */
+#define CAP_HELD_IDENTITY      (128u << 20) /* default of limits.held_per_identity, a largest body with all it takes: 503 with Retry-After */
 #define CAP_INFLATE_RATIO      100          /* decoded bytes per encoded byte: 413 */
 #define CAP_INFLATE_FREE_BYTES (4u << 20)   /* decoded size up to which any ratio is taken: repetitive text is no bomb */
 #define CAP_JSON_DEPTH         128          /* nesting: 400 */

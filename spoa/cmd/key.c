@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "codec/utf8.h"
 #include "policy/apikeys.h"
 #include "policy/read.h"
 
@@ -164,6 +165,16 @@ save(const char *file, const struct apikeys *keys, const struct apikey *extra)
 	return code;
 }
 
+/* What a listing, a record and a header can show on one line. */
+static bool
+is_name(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	return *s && utf8_valid(span_str(s));
+}
+
 static int
 key_new(const struct key_args *args)
 {
@@ -180,6 +191,12 @@ key_new(const struct key_args *args)
 
 	if (!args->person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
+	const char *const names[] = { args->person, args->team, args->department, args->tier,
+		args->agent, args->roles };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i] && !is_name(names[i]))
+			return cmd_fail("key new",
+				"a name is empty, not UTF-8 or holds control characters");
 	if (args->ttl && (duration_parse(span_str(args->ttl), &ttl_us) < 0 ||
 				 ttl_us < TTL_MIN_US || ttl_us > TTL_MAX_US))
 		return cmd_fail("key new",

@@ -76,10 +76,15 @@ list_drop(struct request_list *l, struct request *r)
 
 /* From the first wait to the verdict: the deadline is one for all of them, since
  * HAProxy's is, and the list stays in its order. */
+/* The agent's deadline is for all of a request's waits: HAProxy's is too. With the
+ * relay's body it is for each wait on others: nobody but the caller waits for
+ * that verdict, and a long body may need many turns. */
 static void
 park(struct request *r)
 {
-	if (r->parked)
+	if (r->resumed)
+		list_drop(&r->gate->parked, r);
+	if (r->parked || (r->resumed && r->wait == WAIT_TURN))
 		return;
 	r->parked_us = clock_mono_us();
 	list_push(&r->gate->parked, r);

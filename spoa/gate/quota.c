@@ -162,6 +162,7 @@ on_counts(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	struct quota_request *q = arg;
 	int64_t now = clock_wall_ns(), worst = 0;
+	bool late = false;
 
 	q->result = QUOTA_ADMITTED;
 	if (err || n != 3 * q->ndims)
@@ -176,6 +177,9 @@ on_counts(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 			break;
 		}
 		d->charged = true;
+		/* So late, a peer may have charged a bucket that was not read. */
+		if (window_bucket(d, now) > d->bucket + 1)
+			late = true;
 		if (window_judge(d, own->i, near->list, now, &retry))
 			continue;
 		if (q->result != QUOTA_REFUSED || retry > worst) {
@@ -185,8 +189,10 @@ on_counts(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		q->result = QUOTA_REFUSED;
 	}
 	q->retry_after_s = (uint64_t)(worst > 0 ? worst + 999 : 0) / 1000;
-	if (q->result == QUOTA_REFUSED)
+	if (q->result == QUOTA_REFUSED || late)
 		take_back(q->quota, q);
+	if (late)
+		q->result = QUOTA_FAILED;
 	/* Silence never un-counts: what was charged dies with its bucket. */
 	for (size_t k = 0; k < q->ndims && q->result == QUOTA_FAILED; k++)
 		q->dim[k].charged = false;

@@ -150,6 +150,8 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_n
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		struct quota_entry *e = find_or_make(t, d->key);
+		/* By the owner's clock: the charge may have waited for its turn. */
+		d->bucket = window_bucket(d, now_wall_ns);
 		if (!e) {
 			q->result = QUOTA_FAILED;
 			break;

@@ -121,6 +121,8 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	r->head.path = span_of(target, path.n);
 	r->head.query = span_of(target + path.n + 1, query.n);
 	r->head.has_query = has_query;
+	/* Refusals before a route is known speak to the client of that path. */
+	r->dialect = dialect_for_path(r->head.path);
 	return true;
 }
 

@@ -82,6 +82,20 @@ host_name(struct request *r, struct span v)
 	return h;
 }
 
+/* Each names a field to drop; nobody has more than a few, and every one costs a
+ * look at all fields. */
+static bool
+many_connection_options(const struct request *r)
+{
+	const struct http_field *f;
+	size_t n = 0;
+
+	for (size_t i = 0; (f = http_field_nth(&r->head, "connection", i)); i++)
+		for (struct span rest = f->value; rest.n; n++)
+			span_next(&rest, ',');
+	return n > CAP_CONNECTION_OPTIONS;
+}
+
 enum step_result
 step_framing(struct request *r)
 {
@@ -94,6 +108,8 @@ step_framing(struct request *r)
 	if (http_field_nth(&r->head, "upgrade", 0))
 		return request_deny(
 			r, 501, "not_implemented", "", SPAN_LIT("Upgrade is not served here"));
+	if (many_connection_options(r))
+		return bad_request(r, "invalid_request", "too many Connection options");
 	if (http_field_one(&r->head, "host", &v) < 0)
 		return bad_request(r, "ambiguous_host", "several Host fields");
 	r->host = host_name(r, v);

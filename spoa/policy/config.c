@@ -86,7 +86,7 @@ const struct config_option config_options[] = {
   "largest request body, decoded: 413" },
 { "limits.held",          OPT_SIZE,     AT(held_bytes),           "256m",   K,       1024 * G,  0,
   "bytes held for all requests together: 503 with Retry-After" },
-{ "limits.held_per_identity", OPT_SIZE, AT(held_identity_bytes),  "64m",    K,       1024 * G,  0,
+{ "limits.held_per_identity", OPT_SIZE, AT(held_identity_bytes),  "128m",   K,       1024 * G,  0,
   "the same for one identity" },
 { "limits.inflate_ratio", OPT_U64,      AT(inflate_ratio),        "100",    1,       10000,     0,
   "decoded bytes per encoded byte: 413" },

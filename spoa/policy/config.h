@@ -71,7 +71,7 @@ struct config {
 
 	uint64_t body_bytes;	      /* limits.body, default 32m */
 	uint64_t held_bytes;	      /* limits.held, default 256m */
-	uint64_t held_identity_bytes; /* limits.held_per_identity, default 64m */
+	uint64_t held_identity_bytes; /* limits.held_per_identity, default 128m */
 	uint64_t inflate_ratio;	      /* limits.inflate_ratio, default 100 */
 
 	enum log_format log_format; /* log.format: logfmt | json */

@@ -112,7 +112,7 @@ await test(async () => {
 	await serves(s, "Redis started after it");
 
 	// ---- a very long body beside short ones ----
-	const long = JSON.stringify({ model: "echo", messages: [{ role: "user", content: `${"some words ".repeat(90)} write to someone${MAIL} `.repeat(short ? 3000 : 15000) }] });
+	const long = JSON.stringify({ model: "echo", messages: [{ role: "user", content: `${"some words\n".repeat(80)} write to someone${MAIL} `.repeat(short ? 3000 : 30000) }] });
 	l = load(s, { conns: 4, which: ["direct", "relay", "deny"] });
 	await sleep(300);
 	const before = l.results.length, at = Date.now();

@@ -67,6 +67,9 @@ static const struct {
 	  { .body = HELLO, .headers = { "authorization: Bearer a.b.c" } }, "deny", "", "401", "", 1 },
 	{ "a path that has another normal form is a 400",
 	  { .person = "alice", .path = "/v1/./chat/completions", .body = HELLO }, "deny", "", "400", "", 1 },
+	{ "sixty-five Connection options are a 400",
+	  { .person = "alice", .body = HELLO, .headers = { "connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
+	    "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a" } }, "deny", "", "400", "", 1 },
 	{ "two Hosts are a 400",
 	  { .person = "alice", .body = HELLO, .headers = { "host: other" } }, "deny", "", "400", "", 1 },
 	{ "two Content-Types are a 400",
@@ -652,6 +655,35 @@ test_many_headers(void **state)
 	}
 }
 
+/* Before any route is known, the path tells who is to understand the refusal. */
+static void
+test_refusal_dialect(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *path, *type; } rows[] = {
+		{ "/v1/messages", "{\"type\":\"error\"" }, { "/v1/chat/completions", "{\"error\":" },
+		{ "/elsewhere", "{\"error\":" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, "routes: [{name: r, match: {path: /x}, backend: b}]\n");
+		call_do(&s, &(struct note){ .path = rows[i].path }, &c);
+		assert_string_equal(call_var(&c, "status"), "404");
+		assert_ptr_equal(
+			strstr(call_var(&c, "error"), rows[i].type), call_var(&c, "error"));
+		call_do(&s, &(struct note){ .path = rows[i].path, .headers = { "host: b" } },
+			&c);
+		assert_string_equal(call_var(&c, "status"), "400");
+		assert_ptr_equal(
+			strstr(call_var(&c, "error"), rows[i].type), call_var(&c, "error"));
+		stage_down(&s);
+	}
+}
+
 /* ---- shadow ---- */
 
 static void
@@ -742,6 +774,7 @@ main(void)
 		cmocka_unit_test(test_ack_room),
 		cmocka_unit_test(test_unknown_message),
 		cmocka_unit_test(test_many_headers),
+		cmocka_unit_test(test_refusal_dialect),
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_reload),
 	};

@@ -85,7 +85,7 @@ defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->audit_stream_maxlen, 1000000);
 	assert_int_equal(c->body_bytes, 32 << 20);
 	assert_int_equal(c->held_bytes, 256 << 20);
-	assert_int_equal(c->held_identity_bytes, 64 << 20);
+	assert_int_equal(c->held_identity_bytes, 128 << 20);
 	assert_int_equal(c->inflate_ratio, 100);
 	assert_int_equal(c->log_format, LOG_LOGFMT);
 	assert_int_equal(c->log_level, LOG_INFO);
@@ -214,7 +214,7 @@ mistakes_name_their_position(void **state)
 			":3:16: body: a size in bytes" },
 		{ "held below body", BASE "limits: {body: 32m, held: 1m}\n",
 			":3:27: limits.held: is below limits.body" },
-		{ "held per identity below body", BASE "limits: {body: 128m}\n",
+		{ "held per identity below body", BASE "limits: {body: 200m}\n",
 			":1:1: limits.held_per_identity: is below" },
 		{ "a word that is no level", BASE "log: {level: loud}\n",
 			":3:14: level: one of error, warn, info, debug is expected, found "

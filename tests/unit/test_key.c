@@ -172,6 +172,10 @@ what_cannot_be_meant_is_refused(void **state)
 		{ "new", "--person", "x", "--clearance", "99999999999999999999" },
 		{ "new", "--person", "x", "--ttl", "soon" },
 		{ "new", "--person", "x", "--roles", many },
+		{ "new", "--person", "" },
+		{ "new", "--person", "a\nb" },
+		{ "new", "--person", "\xff" },
+		{ "new", "--person", "x", "--team", "\x1b[31m" },
 		{ "revoke" },
 		{ "frobnicate" },
 	};

@@ -35,6 +35,9 @@ the_shipped_policy_loads(void **state)
 	if (!p)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	assert_string_equal(p->identities[0].keys_file, "policies/keys.yaml");
+	/* Anthropic's SDKs send the same keys there. */
+	assert_string_equal(p->identities[1].header, "x-api-key");
+	assert_string_equal(p->identities[1].keys_file, "policies/keys.yaml");
 	assert_int_equal(p->rules[0].status, 401);
 	assert_false(p->unusual_credential);
 	assert_int_equal(p->nroutes, 3);

@@ -603,6 +603,37 @@ test_replies(void **state)
 	}
 }
 
+/* A reply that comes two sub-buckets after its request was charged proves nothing
+ * any more; what it charged is taken back. */
+static void
+test_too_late(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	kill(server.pid, SIGSTOP);
+	a = (struct ask){ .q.ndims = 1 };
+	dim_set(&a.q.dim[0], "r", 10, 1, 1); /* a second: buckets of 100 ms */
+	a.q.done = asked;
+	a.q.arg = &a;
+	quota_reserve(l.quota, &a.q, clock_wall_ns());
+	run_for(250000);
+	assert_false(a.done);
+	kill(server.pid, SIGCONT);
+	run_for(50000);
+	assert_true(a.done);
+	assert_int_equal(a.q.result, QUOTA_FAILED);
+	char key[160];
+	snprintf(key, sizeof(key), "%s:%lld", a.q.dim[0].key, (long long)a.q.dim[0].bucket);
+	redisReply *v = redisCommand(server.c, "GET %s", key);
+	assert_string_equal(v->str, "0");
+	freeReplyObject(v);
+	line_down(&l);
+}
+
 /* The peer vanishes without closing: the connection is left within about a second
  * and another one is made. */
 static void
@@ -646,6 +677,7 @@ main(void)
 		cmocka_unit_test(test_redis_refuses),
 		cmocka_unit_test(test_redis_free_busy),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_too_late),
 		cmocka_unit_test(test_vanished),
 	};
 
