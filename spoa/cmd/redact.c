@@ -6,13 +6,20 @@
 #include "codec/json.h"
 #include "text/placeholder.h"
 
-/* Where a byte of the text stands in the raw input. */
-static size_t
-raw_at(const struct scan_text *t, size_t offset)
+/* Walks the text and the raw input it stands in, in step: one pass a line,
+ * whatever the number of findings. */
+struct place {
+	size_t text, raw;
+};
+
+static struct place
+go_to(const struct scan_text *t, struct place at, size_t text)
 {
-	if (!t->line.p)
-		return offset;
-	return t->from + json_raw_offset(span_cut(t->line, t->from, t->to), offset);
+	size_t n = text - at.text;
+
+	if (t->line.p)
+		n = json_raw_offset(span_cut(t->line, at.raw, t->to), n);
+	return (struct place){ text, at.raw + n };
 }
 
 static int
@@ -20,20 +27,24 @@ put_redacted(struct scan *s, const struct scan_text *t)
 {
 	struct placeholders *p = placeholders_new(s->arena);
 	struct span raw = t->line.p ? t->line : t->text;
-	size_t at = 0;
+	struct place at = { 0, t->line.p ? t->from : 0 }, end;
+	size_t written = 0;
 
 	if (!p)
 		return EXIT_DONE; /* the arena latched it */
 	for (size_t i = 0; i < t->findings.n; i++) {
 		const struct finding *f = &t->findings.v[i];
-		buf_span(s->out, span_cut(raw, at, raw_at(t, f->start)));
+		at = go_to(t, at, f->start);
+		end = go_to(t, at, f->end);
+		buf_span(s->out, span_cut(raw, written, at.raw));
 		buf_span(s->out,
 			placeholder_get(p, span_str(detect_entity_name(s->rules, f->entity)),
 				span_cut(t->text, f->start, f->end),
 				detect_entity_folds(s->rules, f->entity)));
-		at = raw_at(t, f->end);
+		at = end;
+		written = end.raw;
 	}
-	buf_span(s->out, span_cut(raw, at, raw.n));
+	buf_span(s->out, span_cut(raw, written, raw.n));
 	if (t->line.p)
 		buf_putc(s->out, '\n');
 	return EXIT_DONE;

@@ -325,6 +325,11 @@ export async function test(body) {
 		stopping = true;
 		for (const s of stacks) {
 			s.down();
+			// programs that are built with a sanitizer have nothing to say
+			for (const name of ["tollgate", "second", "mockllm"]) {
+				const said = /(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:)[^]{0,2000}/.exec(s.log(name));
+				if (said) { notOk(`${name}: no report of a sanitizer`, said[0]); code = 1; }
+			}
 			if (code === 0 && !process.env.KEEP) fs.rmSync(s.D, { recursive: true, force: true });
 			else console.log(`# logs: ${s.D}`);
 		}
