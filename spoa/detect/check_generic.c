@@ -30,7 +30,8 @@ WORD_LIST(not_the_secret, "id", "ids", "name", "url", "uri", "path", "file", "fi
 	"timeout", "age", "env", "var");
 WORD_LIST(in_placeholders, "example", "changeme", "change_me", "placeholder", "your_", "your-",
 	"yourpass", "dummy", "redacted", "xxxx", "****", "....", "insert", "replace", "todo",
-	"fixme", "sample", "foobar", "notreal", "fake_", "fake-", "undefined", "localhost");
+	"fixme", "sample", "foobar", "notreal", "fake_", "fake-", "undefined", "localhost",
+	"publickey", "privatekey");
 
 static char
 fold(char c)
@@ -232,7 +233,10 @@ looks_like_a_path(struct span s)
 	}
 	/* default=2048 as an argument */
 	size_t equals = span_chr(s, '=');
-	if (equals + 1 < s.n && equals >= 3 && is_word(span_cut(s, 0, equals)))
+	size_t name = 0;
+	while (name < equals && (is_alpha(s.p[name]) || s.p[name] == '_'))
+		name++;
+	if (equals + 1 < s.n && equals >= 3 && name == equals)
 		return true;
 	/* env/cert.p12, packages/core: words, one of which may be short and mixed */
 	rest = s;
@@ -286,9 +290,15 @@ is_reference(struct span s)
 		return true;
 	while (i < s.n && (is_alpha(s.p[i]) || s.p[i] == '_' || s.p[i] == '.'))
 		i++;
+	/* (None)), 0xA2805140 */
+	if (is_word(span_trim(s, "()[]{}.")) || span_starts(s, SPAN_LIT("0x")))
+		return true;
 	if (i == s.n || (s.p[0] == '%' && i > 1 && i + 1 == s.n && s.p[i] == '%'))
 		return from;
-	return i > from && (s.p[i] == '(' || s.p[i] == '[');
+	for (i = from; i < s.n && (is_alnum(s.p[i]) || s.p[i] == '_' || s.p[i] == '.');)
+		i++;
+	return i > from && i < s.n && (s.p[i] == '(' || s.p[i] == '[') &&
+	       strchr(")](", s.p[s.n - 1]);
 }
 
 /* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */

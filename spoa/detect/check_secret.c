@@ -254,7 +254,7 @@ check_bearer(struct candidate *c)
 	/* A sentence goes on after the word; a credential has digits or both cases inside. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
-	if (is_variable(s) || token_placeholder(s))
+	if (is_variable(s) || token_placeholder(s) || memmem(s.p, s.n, "://", 3))
 		return CHECK_NO;
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }

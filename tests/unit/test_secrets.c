@@ -1,0 +1,273 @@
+/* Secrets: what a checksum or a decoded inside confirms, what a typing error leaves,
+ * and key=value as people write it. Every value is made up. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "detect/detect.h"
+#include "support/guard.h"
+
+struct fix {
+	struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	struct arena arena;
+};
+
+static int
+setup(void **state)
+{
+	static struct fix f;
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	f.rules = detect_load(NULL, &errors);
+	if (!f.rules) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
+		return -1;
+	}
+	buf_free(&errors);
+	f.scratch = detect_scratch_new(f.rules);
+	arena_init(&f.arena, 0, true);
+	*state = &f;
+	return f.scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fix *f = *state;
+
+	detect_scratch_free(&f->scratch);
+	detect_free(&f->rules);
+	arena_reset(&f->arena);
+	return 0;
+}
+
+/* The text stands flush against an unmapped page. */
+static struct findings
+scan(struct fix *f, struct span text)
+{
+	struct findings v;
+	char *copy = guard_dup(text.p, text.n);
+
+	assert_int_equal(
+		detect_scan(f->rules, f->scratch, span_of(copy, text.n), NULL, &f->arena, &v),
+		0);
+	guard_free(copy, text.n);
+	return v;
+}
+
+/* ---- what proves itself ---- */
+
+#define LETTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define SENTRY_JSON                                                                            \
+	"eyJpYXQiOjE3MDAwMDAwMDAsInVybCI6Imh0dHBzOi8vc2VudHJ5LmV4YW1wbGUiLCJvcmciOiJtYWRl"     \
+	"LXVwIn0="
+#define PYPI                                                                                   \
+	"pypi-"                                                                                \
+	"AgEIcHlwaS5vcmcCJDAwMDAwMDAwLW1hZGUtdXAwMC0wMDAwLW5vdHJlYWwwMDAwMAACJXsidmVyc2lv"     \
+	"biI6IDEsICJwZXJtaXNzaW9ucyI6ICJ1c2VyIn0AAAYgbWFkZS11cC1zaWduYXR1cmUtbm90LWEtcmVhbC1v" \
+	"bmU"
+#define XPRV                                                                                   \
+	"xprv9s21ZrQH143K39X3qCJA5uPqiVsGZq59iA7WEcHaKy5NfR5b8iHun9Kq3NZ3S1ZDRwmefoCbjnYXeSeh" \
+	"8y7D8fEuGHBWtM6kqkFAkLgTPz2"
+
+static const struct {
+	const char *name, *text, *entity;
+	bool proven; /* else found at three quarters of its score */
+} proofs[] = {
+	{ "a GitHub token ends with the CRC-32 of its middle",
+		"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", "GITHUB_TOKEN", true },
+	{ "a GitHub token with one letter wrong is found, not proven",
+		"ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkI0mLq17", "GITHUB_TOKEN", false },
+	{ "an npm token has the same checksum", "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",
+		"NPM_TOKEN", true },
+	{ "an npm token with its checksum's digits exchanged",
+		"npm_1Up2Specimen3Not4A5Real6Token73ym5sO", "NPM_TOKEN", false },
+	{ "a Grafana token: lowest byte first, the prefix counted",
+		"glsa_Made1Up2Specimen3Not4A5Real6Toke_18131bf4", "GRAFANA_TOKEN", true },
+	{ "the same with the highest byte first",
+		"glsa_Made1Up2Specimen3Not4A5Real6Toke_f41b1318", "GRAFANA_TOKEN", false },
+	{ "a PyPI token is a whole macaroon", PYPI, "PYPI_TOKEN", true },
+	{ "a PyPI token that was cut",
+		"pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAwLW1hZGUtdXAwMC0wMDAwLW5vdHJlYWwwMDAwMAAC",
+		"PYPI_TOKEN", false },
+	{ "an age identity is bech32",
+		"AGE-SECRET-KEY-1D4SKGEFQW4CZCGR0WPJKUUEQDEHHG6RFDENJQCT5YPSKCMPPYYSSGAFXDZ",
+		"AGE_SECRET_KEY", true },
+	{ "an age identity with two letters exchanged",
+		"AGE-SECRET-KEY-1D4SKGEFQW4CZCGR0WPJKUUEQDEHHG6RFDENJQCT5YPSKCMPPYYSSGAFXZD",
+		"AGE_SECRET_KEY", false },
+	{ "a Nostr key is bech32",
+		"nsec1d4skgefqw4czcgr0wpjkuueqdehhg6rfdenjqct5ypskcmppyysspu367l",
+		"CRYPTO_PRIVATE_KEY", true },
+	{ "an extended private key is Base58Check", XPRV, "CRYPTO_PRIVATE_KEY", true },
+	{ "a Sentry token carries JSON",
+		"sntrys_" SENTRY_JSON "_Made1Up2Specimen3Not4A5Real6Token7ade1Up2Sp",
+		"SENTRY_TOKEN", true },
+	{ "a Discord bot's token begins with its id",
+		"MTAyOTM4NDc1NjEwMjkzODQ3.GmAdEU.Made1Up-Specimen_Not4A5Real6Token7ade1",
+		"DISCORD_TOKEN", true },
+	{ "a basic header is user:password in base64",
+		"Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "HTTP_CREDENTIALS", true },
+	{ "an AWS key id holds an account", "ASIAY34FZKBOKMUTVV7A", "AWS_ACCESS_KEY", false },
+	{ "a PuTTY file is found to its MAC",
+		"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nAAAA\nPrivate-MAC: "
+		"5ca1ab1e0ddba11dec0ded5eedfacadeca1ab1e0ddba11dec0ded5eedfacade5",
+		"PRIVATE_KEY", true },
+};
+
+static void
+a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found(void **state)
+{
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		struct findings v = scan(f, span_str(proofs[i].text));
+		if (v.n != 1 ||
+			strcmp(detect_entity_name(f->rules, v.v[0].entity), proofs[i].entity))
+			fail_msg("%s: %zu findings, the first %s", proofs[i].name, v.n,
+				v.n ? detect_entity_name(f->rules, v.v[0].entity) : "none");
+		if (!!(v.v[0].flags & FINDING_VALIDATED) != proofs[i].proven)
+			fail_msg("%s: flags %x", proofs[i].name, v.v[0].flags);
+		arena_reset(&f->arena);
+	}
+}
+
+static float
+score_of(struct fix *f, const char *text)
+{
+	struct findings v = scan(f, span_str(text));
+	float score = v.n == 1 ? v.v[0].score : -1;
+
+	arena_reset(&f->arena);
+	return score;
+}
+
+static void
+a_failed_checksum_costs_a_quarter_of_the_score(void **state)
+{
+	float good = score_of(*state, "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");
+	float bad = score_of(*state, "ghp_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq18");
+	float impossible = score_of(*state, "ASIA7Y7Z7X7W7ABCDEFG");
+
+	assert_true(good > 0.9f && bad > 0.7f && bad < 0.72f);
+	assert_true(impossible > 0.7f && impossible < 0.72f);
+}
+
+/* Every single wrong letter is noticed, and none loses the finding. */
+static void
+no_typing_error_hides_a_token(void **state)
+{
+	struct fix *f = *state;
+	char text[] = "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";
+
+	for (size_t at = 4; at < sizeof(text) - 1; at++) {
+		char was = text[at];
+		for (const char *c = LETTERS; *c; c++) {
+			if (*c == was)
+				continue;
+			text[at] = *c;
+			struct findings v = scan(f, span_str(text));
+			assert_int_equal(v.n, 1);
+			assert_false(v.v[0].flags & FINDING_VALIDATED);
+			arena_reset(&f->arena);
+		}
+		text[at] = was;
+	}
+}
+
+/* A token that ends early is none, or found by what is there; never read beyond. */
+static void
+cut_anywhere_nothing_is_read_beyond_the_end(void **state)
+{
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
+		for (size_t n = 1; n <= strlen(proofs[i].text); n++) {
+			struct findings v = scan(f, span_of(proofs[i].text, n));
+			for (size_t k = 0; k < v.n; k++)
+				assert_true(v.v[k].end <= n);
+			arena_reset(&f->arena);
+		}
+}
+
+/* ---- key = value ---- */
+
+#define V "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB"
+#define P "Tr0ub4dor&3"
+
+static const struct {
+	const char *name, *text, *want; /* NULL: no secret */
+} rows[] = {
+	{ "a variable's name and value in two lines",
+		"- name: SHOP_API_TOKEN\n  value: \"" V "\"", V },
+	{ "a variable of Terraform", "variable \"api_key\" {\n  default = \"" V "\"\n}", V },
+	{ "a declaration with its type", "let apiKey: String = \"" V "\"", V },
+	{ "an attribute and its value", "<add key=\"ApiSecret\" value=\"" V "\" />", V },
+	{ "an image's environment", "ENV SHOP_TOKEN " V, V },
+	{ "an option", "shop login --token " V, V },
+	{ "a row of a table", "| api_key | " V " |", V },
+	{ "a sentence", "my secret key for the shop is " V ". Thanks", V },
+	{ "JSON inside a JSON string", "{\"a\":\"{\\\"token\\\":\\\"" V "\\\"}\"}", V },
+	{ "base64 with slashes is no path",
+		"secret_key = dIW/GDdFGkJNMKB2tA8WOpfxiyzUvBEJgoG2a8mzdXM=",
+		"dIW/GDdFGkJNMKB2tA8WOpfxiyzUvBEJgoG2a8mzdXM=" },
+	{ "letters alone, their case thrown", "API_KEY=DxYYMfGmzWkpAePcEJIu",
+		"DxYYMfGmzWkpAePcEJIu" },
+	{ "letters alone, in camel case", "api_key=getUserTokenFromHTTPSServer", NULL },
+	{ "a class that is named for keys", "(Ed25519PrivateKey, Ed25519PublicKey)", NULL },
+	{ "a password written together with its owner", "PGPASSWORD=" P " psql", P },
+	{ "a password in French", "mot de passe : " P, P },
+	{ "a password in Russian", "пароль: " P, P },
+	{ "a password in Chinese, with their colon", "密码：" P, P },
+	{ "a password that begins with a sign", "DB_PASSWORD=@Tr0ub4dor3", "@Tr0ub4dor3" },
+	{ "a variable in a password's place", "DB_PASSWORD=$DB_PASSWORD", NULL },
+	{ "a call in a password's place", "password = readPassword2()", NULL },
+	{ "a member in a password's place", "password: req.body.password1", NULL },
+	{ "an argument in a password's place", "def add(user, passwd, is_set=False1)", NULL },
+	{ "a password in SQL", "CREATE USER ada IDENTIFIED BY '" P "';", P },
+	{ "a password of a command", "mysql -u root -p" P " shop", P },
+	{ "a vendor's name inside another word",
+		"CameraKit: 5ca1ab1e0ddba11dec0ded5eedfacadeca1ab1e0", NULL },
+	{ "a vendor's key that names something else",
+		"datadog_trace_id=5ca1ab1e0ddba11dec0ded5eedfacade", NULL },
+	{ "a database's password", "postgres://app:" P "@db:5432/x", P },
+	{ "a database's example password", "postgres://app:password@db:5432/x", NULL },
+	{ "a map of Kubernetes that is no secret", "kind: ConfigMap\ndata:\n  mode: ZGFyaw==\n",
+		NULL },
+};
+
+static void
+secrets_are_found_as_people_write_them(void **state)
+{
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span text = span_str(rows[i].text), got = { NULL, 0 };
+		struct findings v = scan(f, text);
+		for (size_t k = 0; k < v.n; k++)
+			if (!strcmp(detect_entity_class(f->rules, v.v[k].entity), "secret"))
+				got = span_cut(text, v.v[k].start, v.v[k].end);
+		if (rows[i].want ? !span_is(got, rows[i].want) : got.p != NULL)
+			fail_msg("%s: got %.*s", rows[i].name, SPAN_ARG(got));
+		arena_reset(&f->arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found),
+		cmocka_unit_test(a_failed_checksum_costs_a_quarter_of_the_score),
+		cmocka_unit_test(no_typing_error_hides_a_token),
+		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
+		cmocka_unit_test(secrets_are_found_as_people_write_them),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
