@@ -89,7 +89,7 @@ const char *check_names(void);
 	X("uk_nhs", check_uk_nhs) X("uk_utr", check_uk_utr) X("uk_driving", check_uk_driving) \
 	X("uk_postcode", check_uk_postcode) X("us_itin", check_us_itin) X("us_ein", check_us_ein) \
 	X("vin", check_vin) X("ca_sin", check_ca_sin) X("br_cpf", check_br_cpf) \
-	X("br_cnpj", check_br_cnpj) X("mx_curp", check_mx_curp) X("mx_rfc", check_mx_rfc) \
+	X("br_cnpj", check_br_cnpj) X("mx_curp", check_mx_curp) X("mx_rfc", check_mx_rfc) X("mx_rfc_strict", check_mx_rfc_strict) \
 	X("ar_cuit", check_ar_cuit) X("cl_rut", check_cl_rut) X("co_nit", check_co_nit) \
 	X("ec_ci", check_ec_ci) X("uy_ci", check_uy_ci) X("in_aadhaar", check_in_aadhaar) \
 	X("in_gstin", check_in_gstin) X("cn_id", check_cn_id) X("jp_my_number", check_jp_my_number) \

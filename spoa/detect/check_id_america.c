@@ -121,24 +121,24 @@ check_mx_rfc(struct candidate *c)
 	static const char order[] = "0123456789ABCDEFGHIJKLMN&OPQRSTUVWXYZ ";
 	char v[13];
 	unsigned sum = 0;
-	size_t n = 13;
 
 	if (!sum_chars(c, v, 13)) {
 		if (!sum_chars(c, v + 1, 12))
 			return CHECK_NO;
 		v[0] = ' ';
-		n = 12;
 	}
 	if (!sum_date(0, sum_two(v + 6), sum_two(v + 8)))
 		return CHECK_NO;
 	for (size_t i = 0; i < 12; i++)
 		sum += (unsigned)(strchr(order, v[i]) - order) * (unsigned)(13 - i);
 	unsigned r = (11 - sum % 11) % 11;
-	if (v[12] == (r == 10 ? 'A' : (char)('0' + r))) {
-		c->score = n == 13 ? 0.7f : 0.6f;
-		return CHECK_VALID;
-	}
-	return CHECK_SHAPE;
+	return v[12] == (r == 10 ? 'A' : (char)('0' + r)) ? CHECK_VALID : CHECK_SHAPE;
+}
+
+enum check_result
+check_mx_rfc_strict(struct candidate *c)
+{
+	return valid_if(check_mx_rfc(c) == CHECK_VALID);
 }
 
 /* AFIP, RG 10/97: weights 5 4 3 2 7 6 5 4 3 2 mod 11. */

@@ -101,8 +101,9 @@ nearest(const struct words *w, struct span t, bool ahead)
 	for (size_t i = 0; i < t.n; i++) {
 		if (!set_has(w->first, t.p[i]) || !begins_word(t, i))
 			continue;
+		char first = fold(t.p[i]);
 		for (size_t k = 0; k < w->n; k++) {
-			if (!word_matches(t, i, w->v[k]))
+			if (w->v[k].p[0] != first || !word_matches(t, i, w->v[k]))
 				continue;
 			if (ahead)
 				return i;
@@ -166,4 +167,84 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 	else if (bad != SIZE_MAX)
 		score -= e->penalty;
 	return score < 0 ? 0 : score > 1 ? 1 : score;
+}
+
+/* ---- which entities' words are near ---- */
+
+static uint32_t
+near_slot(char a, char b)
+{
+	return (((uint32_t)(unsigned char)fold(a) << 8 | (unsigned char)fold(b)) *
+		       0x9E3779B1u) >>
+	       20;
+}
+
+static void
+near_add(struct detect_rules *r, struct span word, unsigned bit)
+{
+	struct near_word **slot = &r->near_words[near_slot(word.p[0], word.p[1])], *w = *slot;
+
+	while (w && !span_eq(w->text, word))
+		w = w->next;
+	if (!w) {
+		w = arena_new(&r->arena, struct near_word);
+		if (!w)
+			return;
+		*w = (struct near_word){ .text = word, .next = *slot };
+		*slot = w;
+		set_add(r->near_first, (unsigned char)word.p[0]);
+		if (is_lower(word.p[0]))
+			set_add(r->near_first, (unsigned char)(word.p[0] & ~0x20));
+	}
+	w->entities.v[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+/* A word of one byte, or with a blank in the second place, has no slot: its entity
+ * is always tried. */
+static bool
+has_slots(const struct words *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].n < 2 || w->v[i].p[1] == ' ')
+			return false;
+	return w->n > 0;
+}
+
+void
+context_index(struct detect_rules *r)
+{
+	unsigned bits = 0;
+
+	memset(r->near_bit, NEAR_NONE, sizeof(r->near_bit));
+	for (size_t i = 0; i < r->npatterns; i++) {
+		size_t entity = r->patterns[i].entity;
+		const struct words *w = &r->entities[entity].context;
+		if (!r->patterns[i].near || r->near_bit[entity] != NEAR_NONE ||
+			bits == NEAR_MAX || !has_slots(w))
+			continue;
+		for (size_t k = 0; k < w->n; k++)
+			near_add(r, w->v[k], bits);
+		r->near_bit[entity] = (uint8_t)bits++;
+	}
+}
+
+void
+context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
+	struct near_set *out)
+{
+	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
+
+	for (size_t i = from; i < to && i + 1 < text.n; i++) {
+		if (!set_has(r->near_first, text.p[i]) || !begins_word(text, i))
+			continue;
+		for (const struct near_word *w =
+				r->near_words[near_slot(text.p[i], text.p[i + 1])];
+			w; w = w->next) {
+			if (!(w->text.n < LONG_WORD ? word_matches(text, i, w->text)
+						    : word_at(text, i, w->text) > 0))
+				continue;
+			for (size_t k = 0; k < NEAR_MAX / 64; k++)
+				out->v[k] |= w->entities.v[k];
+		}
+	}
 }

@@ -422,6 +422,8 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 			p->score = number_of(l, c, "score");
 		} else if (span_is(k, "keyed")) {
 			p->keyed = bool_of(l, c, "keyed");
+		} else if (span_is(k, "near")) {
+			p->near = bool_of(l, c, "near");
 		} else if (span_is(k, "start")) {
 			start = c;
 		} else if (span_is(k, "check")) {
@@ -431,7 +433,7 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 		} else {
 			diag_at(l->d, c->key,
 				"unknown key `%.*s`: a pattern has name, regex, score, "
-				"start, check, keyed",
+				"start, check, keyed, near",
 				SPAN_ARG(k));
 		}
 	}

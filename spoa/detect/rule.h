@@ -27,6 +27,7 @@ struct pattern {
 	uint16_t index, entity;
 	bool jit;
 	bool keyed; /* also tried on `before` + "=" + text */
+	bool near;  /* not tried where no context word is near and the score needs one */
 	enum start_kind kind;
 	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
 	uint32_t alone;	      /* bit n: also where no letter or digit follows the run */
@@ -51,6 +52,18 @@ struct literal {
  * that follows it and without. */
 struct digit_start {
 	uint16_t pattern, follows;
+	uint8_t near; /* bit in a near_set; NEAR_NONE */
+};
+
+/* Entities that have patterns with `near`, as bits. */
+enum { NEAR_MAX = 128, NEAR_NONE = 255, NEAR_SLOTS = 4096, NEAR_BACK = 16, NEAR_AHEAD = 192 };
+struct near_set {
+	uint64_t v[NEAR_MAX / 64];
+};
+struct near_word {
+	struct span text;
+	struct near_set entities;
+	struct near_word *next; /* in the same slot */
 };
 
 struct words {
@@ -93,6 +106,9 @@ struct detect_rules {
 	size_t nanywhere;
 	bool special[256]; /* digits, and bytes with patterns of their own */
 	bool any_keyed;
+	uint8_t near_bit[DETECT_ENTITIES_MAX];
+	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
+	uint64_t near_first[4];			  /* bytes such a word begins with */
 	char version[65];
 };
 
@@ -154,6 +170,13 @@ int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *
  * `before`; the nearer of the two lists counts. */
 float context_score(const struct entity_rule *e, struct span text, struct span before,
 	size_t start, size_t end, float score);
+
+/* Gives entities with `near` patterns their bits and indexes their words. */
+void context_index(struct detect_rules *r);
+/* Adds the entities of whose context words one begins in [from, to) of the text; never
+ * fewer than context_score sees there. */
+void context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
+	struct near_set *out);
 
 /* ---- overlap.c ---- */
 

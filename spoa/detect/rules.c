@@ -60,7 +60,8 @@ index_patterns(struct detect_rules *r)
 		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
 			if ((p->runs | p->alone) >> n & 1)
 				r->digit_patterns[n][r->ndigit_patterns[n]++] =
-					(struct digit_start){ (uint16_t)i, follows_of(p, n) };
+					(struct digit_start){ (uint16_t)i, follows_of(p, n),
+						p->near ? r->near_bit[p->entity] : NEAR_NONE };
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
@@ -93,7 +94,7 @@ hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
 static void
 hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
 {
-	const unsigned numbers[] = { p->entity, p->keyed, p->kind, p->runs, p->alone,
+	const unsigned numbers[] = { p->entity, p->keyed, p->near, p->kind, p->runs, p->alone,
 		p->has_then, p->back_max };
 
 	hash_str(h, p->regex);
@@ -139,6 +140,7 @@ hash_rules(struct detect_rules *r)
 void
 rules_finish(struct detect_rules *r)
 {
+	context_index(r);
 	index_patterns(r);
 	if (!arena_failed(&r->arena))
 		hash_rules(r);

@@ -22,6 +22,9 @@ enum {
 	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
 	CANDIDATES_MAX = 2 * CAP_FINDINGS,
+	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
+	NEAR_CACHED = 8, /* and this many remembered */
+	NEAR_WORTH = 12,	 /* patterns that it takes to be worth looking */
 };
 
 struct detect_scratch {
@@ -33,6 +36,11 @@ struct detect_scratch {
 	struct finding *v; /* candidates */
 	size_t n, room;
 	char *keyed; /* before + "=" + text */
+	struct {
+		size_t block; /* its number and one */
+		struct near_set set;
+	} near[NEAR_CACHED];
+	struct near_set near_before; /* of the key */
 };
 
 struct sweep {
@@ -274,6 +282,38 @@ try_literals(struct sweep *w, uint32_t slot, size_t i)
 			try_at(w, &w->r->patterns[l->pattern], i);
 }
 
+/* The entities whose context words may count for a match that begins near i. */
+static struct near_set
+near_of(struct sweep *w, size_t i)
+{
+	size_t from = i > CONTEXT_BYTES + NEAR_BACK ? i - CONTEXT_BYTES - NEAR_BACK : 0;
+	struct near_set all = w->s->near_before;
+
+	for (size_t b = from / NEAR_BLOCK; b <= (i + NEAR_AHEAD) / NEAR_BLOCK; b++) {
+		struct near_set *set = &w->s->near[b % NEAR_CACHED].set;
+		if (w->s->near[b % NEAR_CACHED].block != b + 1) {
+			*set = (struct near_set){ { 0 } };
+			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
+			w->s->near[b % NEAR_CACHED].block = b + 1;
+		}
+		for (size_t k = 0; k < NEAR_MAX / 64; k++)
+			all.v[k] |= set->v[k];
+	}
+	return all;
+}
+
+static void
+near_begin(struct sweep *w)
+{
+	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
+
+	memset(w->s->near, 0, sizeof(w->s->near));
+	w->s->near_before = (struct near_set){ { 0 } };
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	context_near(w->r, before, 0, before.n, &w->s->near_before);
+}
+
 /* A run of digits begins at i; where it ends. */
 static size_t
 try_digits(struct sweep *w, size_t i)
@@ -286,9 +326,21 @@ try_digits(struct sweep *w, size_t i)
 	const struct digit_start *v = w->r->digit_patterns[n];
 	uint16_t follows = rules_follow(end < w->text.n ? (unsigned char)w->text.p[end] : 0,
 		end + 1 < w->text.n ? (unsigned char)w->text.p[end + 1] : 0);
-	for (size_t k = 0; k < w->r->ndigit_patterns[n] && !w->err; k++)
-		if (v[k].follows & follows)
-			try_at(w, &w->r->patterns[v[k].pattern], i);
+	struct near_set near;
+	size_t wanting = 0;
+	for (size_t k = 0; k < w->r->ndigit_patterns[n]; k++)
+		wanting += v[k].near != NEAR_NONE && v[k].follows & follows;
+	if (wanting >= NEAR_WORTH)
+		near = near_of(w, i);
+	for (size_t k = 0; k < w->r->ndigit_patterns[n] && !w->err; k++) {
+		if (!(v[k].follows & follows))
+			continue;
+		const struct pattern *p = &w->r->patterns[v[k].pattern];
+		if (wanting < NEAR_WORTH || v[k].near == NEAR_NONE ||
+			near.v[v[k].near / 64] >> (v[k].near % 64) & 1 ||
+			p->score >= threshold_of(w, p->entity))
+			try_at(w, p, i);
+	}
 	return end;
 }
 
@@ -317,6 +369,7 @@ sweep(struct sweep *w, size_t to)
 	size_t n = w->text.n, run_end = 0;
 
 	memset(w->s->free_from, 0, r->npatterns * sizeof(size_t));
+	near_begin(w);
 	for (size_t i = 0; (i = skip_plain(r, w->text, i, to)) < to && !w->err; i++) {
 		unsigned char c = (unsigned char)p[i];
 		if (i + LITERAL_MIN <= n) {

@@ -230,6 +230,53 @@ every_example_is_covered_as_by_trying_everything(void **state)
 	buf_free(&errors);
 }
 
+/* Examples, context words and noise in any order: what the start conditions and the
+ * gate on context words must not lose. */
+static void
+mixed_texts_are_covered_as_by_trying_everything(void **state)
+{
+	static const char noise[] = "0123456789012345678901234567890123456789 .-/:ab_,\n";
+	struct buf errors, text;
+	struct arena a;
+	uint32_t dice = 12345;
+#define ROLL(n) (dice = dice * 1664525u + 1013904223u, (dice >> 8) % (uint32_t)(n))
+
+	(void)state;
+	buf_init(&errors, 0);
+	buf_init(&text, 0);
+	arena_init(&a, 0, false);
+	struct detect_rules *r = detect_load(NULL, &errors);
+	assert_non_null(r);
+	struct detect_scratch *s = detect_scratch_new(r);
+	for (int round = 0; round < 400; round++) {
+		struct findings fast, slow;
+		buf_clear(&text);
+		while (buf_view(&text).n < 400) {
+			const struct entity_rule *e = &r->entities[ROLL(r->nentities)];
+			uint32_t kind = ROLL(3);
+			if (kind == 0)
+				buf_span(&text, e->examples[ROLL(e->nexamples)].text);
+			else if (kind == 1 && e->context.n)
+				buf_span(&text, e->context.v[ROLL(e->context.n)]);
+			else
+				for (uint32_t k = ROLL(60); k > 0; k--)
+					buf_putc(&text, noise[ROLL(sizeof(noise) - 1)]);
+			buf_putc(&text, " ,:\n"[ROLL(4)]);
+		}
+		struct span t = span_cut(buf_view(&text), 0, 600);
+		int err = detect_scan(r, s, t, NULL, &a, &fast);
+		assert_int_equal(detect_scan_everywhere(r, s, t, NULL, &a, &slow), err);
+		for (size_t i = 0; !err && i < t.n; i++)
+			if (covers(&fast, i) != covers(&slow, i))
+				fail_msg("byte %zu of %.*s", i, SPAN_ARG(t));
+		arena_reset(&a);
+	}
+	detect_scratch_free(&s);
+	detect_free(&r);
+	buf_free(&text);
+	buf_free(&errors);
+}
+
 int
 main(void)
 {
@@ -238,6 +285,7 @@ main(void)
 		cmocka_unit_test(one_digit_changed_is_noticed),
 		cmocka_unit_test(no_validator_reads_beyond_its_candidate),
 		cmocka_unit_test(every_example_is_covered_as_by_trying_everything),
+		cmocka_unit_test(mixed_texts_are_covered_as_by_trying_everything),
 	};
 	return cmocka_run_group_tests_name("detect_ids", tests, NULL, NULL);
 }
