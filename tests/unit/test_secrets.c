@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "detect/detect.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "detect/rule.h"
 #include "support/guard.h"
 
 struct fix {
@@ -258,6 +260,85 @@ secrets_are_found_as_people_write_them(void **state)
 	}
 }
 
+/* ---- nothing is lost by not looking, and no text is slow ---- */
+
+static bool
+covers(const struct findings *f, size_t at)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (at >= f->v[i].start && at < f->v[i].end)
+			return true;
+	return false;
+}
+
+static void
+compare(struct fix *f, struct span text)
+{
+	struct findings fast, slow;
+
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &fast), 0);
+	assert_int_equal(
+		detect_scan_everywhere(f->rules, f->scratch, text, NULL, &f->arena, &slow), 0);
+	for (size_t i = 0; i < text.n; i++)
+		if (covers(&fast, i) != covers(&slow, i))
+			fail_msg("byte %zu of: %.*s", i, SPAN_ARG(text));
+	arena_reset(&f->arena);
+}
+
+/* Every rule's own examples too: each shape of each rule. */
+static void
+the_fast_scan_covers_what_trying_everything_covers(void **state)
+{
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		compare(f, span_str(rows[i].text));
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
+		compare(f, span_str(proofs[i].text));
+	for (size_t e = 0; e < f->rules->nentities; e++) {
+		const struct entity_rule *r = &f->rules->entities[e];
+		for (size_t k = 0; !strcmp(r->class, "secret") && k < r->nexamples; k++)
+			compare(f, r->examples[k].text);
+	}
+}
+
+/* The bound is generous: sanitizers and busy machines. Quadratic behaviour would
+ * take minutes. */
+static void
+hostile_texts_cost_linear_time(void **state)
+{
+	static const char *const patterns[] = { "key key ",
+		"key: a =", "authorization: ", "\"auth\":", "--pass ", "kind: secret\n",
+		"kind: Secret\ndata:\n a: b\n", "data:\n a: b\n", "\"kind\":\"Secret\",{",
+		"\"kty\":\"RSA\",", "\"d\":\"AAAAAAAAAAAAAAAAAAAAAA\",",
+		"PuTTY-User-Key-File-2: ", "Private-Lines: 1\nAA\n",
+		"---- BEGIN SSH2 PRIVATE KEY ----", "server=a;", "jdbc:mysql://a?b;",
+		"machine a login b ", "$2y$10$", "mysql -p", "cookie:session=", "cookie: a=b;",
+		"xoxb-", "+ASt", "AAAA+ASt", "eyJ", "ops_eyJ", "glc_", "pypi-AgE",
+		"github_pat_", "AGE-SECRET-KEY-1", "xprv", "sl.A", "1/1", "identified by ",
+		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "name: key\n" };
+	enum { BYTES = 256 << 10 };
+	struct fix *f = *state;
+	char *text = malloc(BYTES);
+
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		size_t n = strlen(patterns[i]);
+		struct findings v;
+		for (size_t k = 0; k < BYTES; k++)
+			text[k] = patterns[i][k % n];
+		uint64_t t = clock_mono_us();
+		int err = detect_scan(
+			f->rules, f->scratch, span_of(text, BYTES), NULL, &f->arena, &v);
+		t = clock_mono_us() - t;
+		assert_true(err == 0 || err == ERR_LIMIT);
+		if (t > 2000000)
+			fail_msg("\"%s\" repeated took %lu us", patterns[i], (unsigned long)t);
+		arena_reset(&f->arena);
+	}
+	free(text);
+}
+
 int
 main(void)
 {
@@ -268,6 +349,8 @@ main(void)
 		cmocka_unit_test(no_typing_error_hides_a_token),
 		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
 		cmocka_unit_test(secrets_are_found_as_people_write_them),
+		cmocka_unit_test(the_fast_scan_covers_what_trying_everything_covers),
+		cmocka_unit_test(hostile_texts_cost_linear_time),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
