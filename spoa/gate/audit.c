@@ -29,8 +29,9 @@
 #define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
-#define BUSY_RECORDS   4 /* a commit of so many: more are on their way */
-#define GATHER_MAX_US  500
+#define BUSY_RECORDS   3 /* a commit of so many: more are on their way */
+#define GATHER_MIN_US  400
+#define GATHER_MAX_US  1000
 #define STOP_MIRROR_US 2000000
 #define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
 
@@ -313,9 +314,10 @@ wait_for_work(struct audit *a)
 static void
 gather(const struct audit *a)
 {
-	struct timespec t = { .tv_nsec = 1000 * (long)(a->sync_us < GATHER_MAX_US
-								? a->sync_us
-								: GATHER_MAX_US) };
+	uint64_t us = a->sync_us < GATHER_MIN_US   ? GATHER_MIN_US
+		      : a->sync_us < GATHER_MAX_US ? a->sync_us
+						   : GATHER_MAX_US;
+	struct timespec t = { .tv_nsec = 1000 * (long)us };
 
 	if (!a->waiting.first && a->took >= BUSY_RECORDS && !a->failing &&
 		!atomic_load(&a->stopping) &&
