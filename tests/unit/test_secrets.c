@@ -316,7 +316,7 @@ hostile_texts_cost_linear_time(void **state)
 		"machine a login b ", "$2y$10$", "mysql -p", "cookie:session=", "cookie: a=b;",
 		"xoxb-", "+ASt", "AAAA+ASt", "eyJ", "ops_eyJ", "glc_", "pypi-AgE",
 		"github_pat_", "AGE-SECRET-KEY-1", "xprv", "sl.A", "1/1", "identified by ",
-		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "name: key\n" };
+		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "AKIAQNZGKIQY56JQ7WML ", "name: key\n" };
 	enum { BYTES = 256 << 10 };
 	struct fix *f = *state;
 	char *text = malloc(BYTES);
