@@ -4,7 +4,7 @@
 import { Stack, test, load, sleep, check, is, note, outcomes, tally, examples, nothingUnread, net, fs, path, gone, policyText, until } from "./lib.mjs";
 
 await test(async () => {
-	const s = Stack.up({ config: "relay: {ticket_ttl: 3s}\n" });
+	const s = Stack.up({ config: "workers: 4\nrelay: {ticket_ttl: 3s}\n" });
 	await s.control({ chunk_ms: 5 });
 	const l = load(s, { conns: 12 });
 	const vanish = setInterval(() => {
