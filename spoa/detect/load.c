@@ -249,7 +249,8 @@ set_of(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 }
 
 static void
-add_literal(struct loader *l, const struct yaml_node *n, bool caseless, struct pattern *p)
+add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool name,
+	struct pattern *p)
 {
 	struct span s = text_of(l, n, caseless ? "words" : "literals");
 	struct literal *lit = arena_new(l->a, struct literal);
@@ -263,7 +264,7 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, struct p
 	if (caseless)
 		fold_word((char *)(uintptr_t)s.p, s.n);
 	uint32_t h = literal_hash(three_bytes(s.p));
-	*lit = (struct literal){ s, caseless, p->index, l->r->literals[h] };
+	*lit = (struct literal){ s, caseless, name, p->index, l->r->literals[h] };
 	l->r->literals[h] = lit;
 	l->r->literal_bits[h / 64] |= UINT64_C(1) << (h % 64);
 }
@@ -294,7 +295,7 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 		return;
 	for (const struct yaml_node *c = map->child; c; c = c->next) {
 		struct span k = c->key->s;
-		bool words = span_is(k, "words");
+		bool names = span_is(k, "names"), words = names || span_is(k, "words");
 		if (words || span_is(k, "literals") || span_is(k, "digits") ||
 			span_is(k, "alone")) {
 			if (!is_kind(l, c, YAML_SEQUENCE, "start"))
@@ -305,7 +306,7 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 				if (digits || alone)
 					add_runs(l, n, digits ? &p->runs : &p->alone);
 				else
-					add_literal(l, n, words, p);
+					add_literal(l, n, words, names, p);
 		} else if (span_is(k, "bytes")) {
 			struct span s = text_of(l, c, "bytes");
 			p->kind = START_BYTE;
@@ -331,7 +332,7 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 				p->back_max = (uint16_t)v;
 		} else {
 			diag_at(l->d, c->key,
-				"unknown key: start has literals, words, digits, alone, "
+				"unknown key: start has literals, words, names, digits, alone, "
 				"then, bytes, back, back_max");
 		}
 	}

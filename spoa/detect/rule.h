@@ -44,6 +44,7 @@ struct pattern {
 struct literal {
 	struct span text; /* lower case where caseless */
 	bool caseless;
+	bool name; /* no letter stands before it, but for homePhone */
 	uint16_t pattern;
 	struct literal *next; /* in the same hash slot */
 };

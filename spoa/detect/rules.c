@@ -129,6 +129,7 @@ hash_rules(struct detect_rules *r)
 	for (size_t i = 0; i < 1u << LITERAL_BITS; i++)
 		for (const struct literal *l = r->literals[i]; l; l = l->next) {
 			hash_bytes(&h, &l->pattern, sizeof(l->pattern));
+			hash_bytes(&h, &l->name, sizeof(l->name));
 			hash_bytes(&h, l->text.p, l->text.n);
 		}
 	for (size_t b = 0; b < 256; b++)

@@ -24,7 +24,7 @@ enum {
 	CANDIDATES_MAX = 2 * CAP_FINDINGS,
 	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
 	NEAR_CACHED = 8, /* and this many remembered */
-	NEAR_WORTH = 12,	 /* patterns that it takes to be worth looking */
+	NEAR_WORTH = 12, /* patterns that it takes to be worth looking */
 };
 
 struct detect_scratch {
@@ -267,7 +267,8 @@ search(struct sweep *w, const struct pattern *p)
 static bool
 literal_matches(const struct literal *l, struct span t, size_t i)
 {
-	if (l->text.n > t.n - i)
+	if (l->text.n > t.n - i || (l->name && i > 0 && is_alpha(t.p[i - 1]) &&
+					   !(is_lower(t.p[i - 1]) && is_upper(t.p[i]))))
 		return false;
 	if (!l->caseless)
 		return memcmp(t.p + i, l->text.p, l->text.n) == 0;
