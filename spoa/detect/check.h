@@ -40,6 +40,7 @@ const char *check_names(void);
 /* clang-format off */
 #define CHECK_TABLE_SECRETS(X) \
 	X("vendor",     check_vendor)     /* after its vendor's name: a shape, and a key that says secret */ \
+	X("k8s",        check_k8s)        /* the data of a Kubernetes Secret */ \
 	X("ppk",        check_ppk)        /* a PuTTY key file, to its MAC */ \
 	X("crc62",      check_crc62)      /* CRC-32 in base 62 at the end: GitHub, npm */ \
 	X("grafana",    check_grafana)    /* CRC-32 in hex at the end */ \

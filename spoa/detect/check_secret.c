@@ -300,3 +300,22 @@ check_curl(struct candidate *c)
 		       ? CHECK_NO
 		       : CHECK_SHAPE;
 }
+
+/* The data of a Kubernetes Secret, a line or a JSON member each: one value that is
+ * neither empty nor a template makes it one. */
+enum check_result
+check_k8s(struct candidate *c)
+{
+	struct span rest = span_cut(c->text, c->start, c->end);
+
+	while (rest.p) {
+		struct span line = span_next(&rest, '\n');
+		size_t colon = span_chr(line, ':');
+		struct span value =
+			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
+				" \t\r\"',|>");
+		if (value.n >= 4 && !is_variable(value) && !is_stock_password(value))
+			return CHECK_SHAPE;
+	}
+	return CHECK_NO;
+}

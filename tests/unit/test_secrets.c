@@ -260,6 +260,26 @@ secrets_are_found_as_people_write_them(void **state)
 	}
 }
 
+/* The value of a JSON key or a form field, without the key in its text. */
+static void
+a_vendors_name_may_be_the_json_key(void **state)
+{
+	struct fix *f = *state;
+	struct span text = SPAN_LIT("5ca1ab1e0ddba11dec0ded5eedfacade");
+	struct detect_options opt = { .before = SPAN_LIT("datadogApiKey") };
+	struct findings v;
+
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, &opt, &f->arena, &v), 0);
+	assert_int_equal(v.n, 1);
+	assert_string_equal(detect_entity_name(f->rules, v.v[0].entity), "DATADOG_KEY");
+	assert_int_equal(v.v[0].start, 0);
+	assert_int_equal(v.v[0].end, text.n);
+	opt.before = SPAN_LIT("datadogTraceId");
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, &opt, &f->arena, &v), 0);
+	assert_int_equal(v.n, 0);
+	arena_reset(&f->arena);
+}
+
 /* ---- nothing is lost by not looking, and no text is slow ---- */
 
 static bool
@@ -316,7 +336,8 @@ hostile_texts_cost_linear_time(void **state)
 		"machine a login b ", "$2y$10$", "mysql -p", "cookie:session=", "cookie: a=b;",
 		"xoxb-", "+ASt", "AAAA+ASt", "eyJ", "ops_eyJ", "glc_", "pypi-AgE",
 		"github_pat_", "AGE-SECRET-KEY-1", "xprv", "sl.A", "1/1", "identified by ",
-		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "AKIAQNZGKIQY56JQ7WML ", "name: key\n" };
+		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "AKIAQNZGKIQY56JQ7WML ",
+		"name: key\n" };
 	enum { BYTES = 256 << 10 };
 	struct fix *f = *state;
 	char *text = malloc(BYTES);
@@ -349,6 +370,7 @@ main(void)
 		cmocka_unit_test(no_typing_error_hides_a_token),
 		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
 		cmocka_unit_test(secrets_are_found_as_people_write_them),
+		cmocka_unit_test(a_vendors_name_may_be_the_json_key),
 		cmocka_unit_test(the_fast_scan_covers_what_trying_everything_covers),
 		cmocka_unit_test(hostile_texts_cost_linear_time),
 	};
