@@ -1,6 +1,6 @@
 // The journal's disk is full: audit_unavailable or permitted, as the policy says;
 // nothing that was denied reached the provider; room again is noticed by itself.
-import { Stack, test, load, sleep, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until } from "./lib.mjs";
+import { Stack, test, load, sleep, check, is, note, skip, nothingUnread, everyAnswerRecorded, examples, outcomes, tally, fs, path, execFileSync, short, slow, until, gone, alive } from "./lib.mjs";
 
 const run = (command, ...args) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
 // How a disk gets full: a small file system of its own, or a limit on file sizes.
@@ -42,6 +42,7 @@ await test(async () => {
 			try {
 				is(`${n}: works before`, (await s.request({ body: s.chat("before") })).status, 200);
 				const before = await until(3000, async () => s.records().find((x) => x.type === "completion"));
+				const first = s.pid("tollgate");
 				await s.forget();
 				const limits = await s.counted("tokens");
 				const l = load(s, { conns: 6 });
@@ -84,7 +85,7 @@ await test(async () => {
 				check(`${n}: the chain says what it missed`, s.records().some((x) => x.type === "resume" && x.refused > 0));
 				await sleep(300);
 				s.verified(`${n}: journal and stream verify`);
-				is(`${n}: the daemon never ended`, s.log().match(/event=started|msg=started|started version/g)?.length ?? 1, 1);
+				check(`${n}: the daemon never ended`, alive(first));
 				if (outcome === "deny") {
 					// what was refused gave its reservation back: what is counted is what was
 					// used, and what went direct, which nobody meters
@@ -99,6 +100,23 @@ await test(async () => {
 						return (await counted()) === want;
 					});
 					check(`${n}: what was refused is not counted`, even, `counted ${await counted()}, want ${want}`);
+				}
+				if (way === "no space") {
+					// full when the daemon starts
+					const pid = s.pid("tollgate");
+					s.kill("tollgate", "SIGTERM");
+					await gone(pid, 8000);
+					w.fill(s);
+					const p = s.startDaemon();
+					await sleep(1500 * slow);
+					check(`${n}: the daemon starts on a full disk`, alive(p.pid), s.log().slice(-400));
+					is(`${n}: and is not ready`, (await s.readyz()).status, 503);
+					is(`${n}: and does as the policy says`, (await s.request({ body: s.chat("full at start") })).status, outcome === "deny" ? 503 : 200);
+					w.free(s);
+					check(`${n}: until there is room`, await s.ready(8000), (await s.readyz()).text);
+					is(`${n}: then it serves`, (await s.request({ body: s.chat("again") })).status, 200);
+					await sleep(300);
+					s.verified(`${n}: journal and stream verify after that start`);
 				}
 			} finally {
 				s.down();

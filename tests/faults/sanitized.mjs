@@ -1,7 +1,7 @@
 // Twenty seconds of everything with sanitized programs: mixed load, clients that
 // vanish, reloads, Redis stopped, a provider that cuts, the drain at the end. No
 // sanitizer has anything to say.
-import { Stack, test, load, sleep, check, is, note, outcomes, tally, examples, nothingUnread, net, fs, path, gone, policyText, until } from "./lib.mjs";
+import { Stack, test, load, sleep, check, is, note, outcomes, tally, examples, nothingUnread, net, fs, gone, policyText, until } from "./lib.mjs";
 
 await test(async () => {
 	const s = Stack.up({ config: "workers: 4\nrelay: {ticket_ttl: 3s}\n" });
@@ -48,7 +48,6 @@ await test(async () => {
 		if (name === "mockllm") { const p = s.pid(name); process.kill(p, "SIGTERM"); await gone(p, 5000); }
 		const text = s.log(name);
 		const reports = text.match(/(WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:).*/g) ?? [];
-		fs.writeFileSync(path.join("/tmp", `tgfault-${name}-${path.basename(process.env.B || "build")}.log`), text);
 		const at = text.search(/WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|runtime error:/);
 		check(`${name}: no report of a sanitizer`, reports.length === 0, `${reports.length} reports`, text.slice(at, at + 3000));
 	}
