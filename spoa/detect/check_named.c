@@ -77,7 +77,7 @@ check_plate(struct candidate *c)
 {
 	struct counts n = count(c);
 
-	return n.letters && n.digits && n.chars >= 4 && n.chars <= 9 ? CHECK_SHAPE : CHECK_NO;
+	return n.letters && n.digits && n.chars >= 4 && n.chars <= 10 ? CHECK_SHAPE : CHECK_NO;
 }
 
 /* IEEE 802: neither nothing nor everyone. */
