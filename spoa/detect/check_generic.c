@@ -126,7 +126,7 @@ last_word(struct span *name)
 WORD_LIST(secrets, "secret", "secrets", "token", "tokens", "apikey", "accesskey", "secretkey",
 	"privatekey", "credential", "credentials", "creds", "auth", "authorization", "bearer",
 	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey");
-WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw",
+WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw", "psk",
 	"passwort", "passe", "contraseña", "clave", "senha", "wachtwoord", "lösenord",
 	"salasana", "jelszó", "hasło", "heslo", "şifre", "parola", "пароль", "Пароль", "密码",
 	"密碼", "パスワード", "비밀번호", "口令");
