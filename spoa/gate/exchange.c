@@ -206,11 +206,12 @@ gate_claim(struct gate *g, struct gate_claim *c)
 	c->mail.run = take_over;
 	if (ticket_parse(c->ticket, &w, c->key) == 0 && w < g->shared->ngates) {
 		c->was = g->shared->gates[w];
-		if (ticket_claim(&c->was->tickets, c->key, &c->ticket_taken) < 0) {
+		if (c->was != g) {
 			c->mail.run = take_out;
 			mailbox_send(c->was->mail, &c->mail);
 			return;
 		}
+		c->ticket_taken = ticket_take(&g->tickets, c->key);
 	}
 	mailbox_send(g->mail, &c->mail);
 }

@@ -1,9 +1,6 @@
-/* The ticket table: chained buckets over random keys, and an age list. A flag
- * guards both. Its owner is alone there but for claims that arrive on other
- * workers, which never wait for it. */
+/* The ticket table: chained buckets over random keys, and an age list. */
 #include "gate/ticket.h"
 
-#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 
@@ -14,28 +11,7 @@ void
 tickets_init(struct tickets *t, size_t cap)
 {
 	memset(t, 0, sizeof(*t));
-	atomic_flag_clear(&t->busy);
 	t->cap = cap;
-}
-
-static bool
-enter(struct tickets *t)
-{
-	return !atomic_flag_test_and_set_explicit(&t->busy, memory_order_acquire);
-}
-
-static void
-leave(struct tickets *t)
-{
-	atomic_flag_clear_explicit(&t->busy, memory_order_release);
-}
-
-/* The owner's way in: a claim that was interrupted there gets the processor. */
-static void
-enter_own(struct tickets *t)
-{
-	while (!enter(t))
-		sched_yield();
 }
 
 static struct ticket **
@@ -54,7 +30,6 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	random_bytes(k->key, sizeof(k->key));
 	k->expires_us = expires_us;
 	k->live = true;
-	enter_own(t);
 	struct ticket **b = bucket_of(t, k->key);
 	k->chain = *b;
 	*b = k;
@@ -66,7 +41,6 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 		t->oldest = k;
 	t->newest = k;
 	t->n++;
-	leave(t);
 	snprintf(text, TICKET_TEXT, "%04x-", worker & 0xffffu);
 	sodium_bin2hex(text + 5, 33, k->key, sizeof(k->key));
 	return 0;
@@ -116,8 +90,8 @@ take_out(struct tickets *t, struct ticket *k)
 	t->n--;
 }
 
-static struct ticket *
-find_and_take(struct tickets *t, const unsigned char key[16])
+struct ticket *
+ticket_take(struct tickets *t, const unsigned char key[16])
 {
 	for (struct ticket *k = *bucket_of(t, key); k; k = k->chain)
 		if (sodium_memcmp(k->key, key, sizeof(k->key)) == 0) {
@@ -127,44 +101,21 @@ find_and_take(struct tickets *t, const unsigned char key[16])
 	return NULL;
 }
 
-struct ticket *
-ticket_take(struct tickets *t, const unsigned char key[16])
-{
-	enter_own(t);
-	struct ticket *k = find_and_take(t, key);
-	leave(t);
-	return k;
-}
-
-int
-ticket_claim(struct tickets *t, const unsigned char key[16], struct ticket **out)
-{
-	if (!enter(t))
-		return ERR_BAD_STATE;
-	*out = find_and_take(t, key);
-	leave(t);
-	return 0;
-}
-
 void
 tickets_hasten(struct tickets *t, uint64_t latest_us)
 {
 	/* They expire in the order of their issue. */
-	enter_own(t);
 	for (struct ticket *k = t->newest; k && k->expires_us > latest_us; k = k->older)
 		k->expires_us = latest_us;
-	leave(t);
 }
 
 struct ticket *
 ticket_expired(struct tickets *t, uint64_t now_us)
 {
-	enter_own(t);
 	struct ticket *k = t->oldest;
 	if (k && k->expires_us > now_us)
 		k = NULL;
 	if (k)
 		take_out(t, k);
-	leave(t);
 	return k;
 }

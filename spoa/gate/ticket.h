@@ -1,11 +1,8 @@
 /* Tickets: decisions that wait for the relay, by 128 random bits. A ticket is
  * valid once and for a limited time; the oldest are looked at first, so expiry
- * costs nothing. owner: worker, but any worker may take a ticket out
- * (ticket_claim): whoever took it owns the object it is part of. */
+ * costs nothing. owner: worker. */
 #ifndef GATE_TICKET_H
 #define GATE_TICKET_H
-
-#include <stdatomic.h>
 
 #include "base/span.h"
 
@@ -22,9 +19,7 @@ enum { TICKET_BUCKETS = 4096, TICKET_TEXT = 38 }; /* "0001-" + 32 hex + NUL */
 struct tickets {
 	struct ticket *bucket[TICKET_BUCKETS];
 	struct ticket *oldest, *newest;
-	_Atomic size_t n;
-	size_t cap;
-	atomic_flag busy; /* somebody is between two pointers: some 100 ns */
+	size_t n, cap;
 };
 
 void tickets_init(struct tickets *t, size_t cap);
@@ -37,9 +32,6 @@ int ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t 
 int ticket_parse(struct span text, unsigned *worker, unsigned char key[16]);
 /* Takes the ticket out: single use. NULL: unknown or used. */
 struct ticket *ticket_take(struct tickets *t, const unsigned char key[16]);
-/* The same from any thread, without waiting: ERR_BAD_STATE where the table is
- * busy (nothing was looked at), else 0 with *out as ticket_take gives it. */
-int ticket_claim(struct tickets *t, const unsigned char key[16], struct ticket **out);
 /* None lives beyond that moment any more. */
 void tickets_hasten(struct tickets *t, uint64_t latest_us);
 /* The oldest ticket if it has expired, taken out; else NULL. */

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -106,68 +105,6 @@ hastened_ones_expire_earlier_never_later(void **state)
 	tickets_hasten(&table, 0);
 }
 
-/* Two claiming threads and an owner that issues and lets expire: each ticket comes
- * out exactly once. */
-enum { MANY = 20000, CLAIMERS = 2 };
-
-static struct ticket many[MANY];
-static unsigned char keys[MANY][16];
-static atomic_uint out[MANY];
-static _Atomic size_t issued;
-static atomic_bool expire;
-
-static void *
-claimer(void *arg)
-{
-	size_t step = *(const size_t *)arg ? 7 : 1, tries = 0;
-
-	for (size_t i = 0; tries < MANY; i = (i + step) % MANY) {
-		while (i >= atomic_load(&issued))
-			if (atomic_load(&issued) < MANY)
-				sched_yield();
-		struct ticket *t = NULL;
-		if (ticket_claim(&table, keys[i], &t) < 0)
-			continue;
-		tries++;
-		if (t)
-			atomic_fetch_add(&out[t - many], 1);
-		if (tries > MANY / 2)
-			atomic_store(&expire, true);
-	}
-	return NULL;
-}
-
-static void
-each_is_taken_once_by_whoever_asks(void **state)
-{
-	(void)state;
-	pthread_t thread[CLAIMERS];
-	size_t which[CLAIMERS], n = 0;
-	char name[TICKET_TEXT];
-	unsigned worker;
-
-	tickets_init(&table, MANY);
-	for (size_t i = 0; i < CLAIMERS; i++) {
-		which[i] = i;
-		assert_int_equal(pthread_create(&thread[i], NULL, claimer, &which[i]), 0);
-	}
-	for (size_t i = 0; i < MANY; i++) {
-		assert_int_equal(ticket_issue(&table, &many[i], 7, 1000, name), 0);
-		assert_int_equal(ticket_parse(span_str(name), &worker, keys[i]), 0);
-		atomic_store(&issued, i + 1);
-	}
-	while (!atomic_load(&expire))
-		sched_yield();
-	for (struct ticket *t; (t = ticket_expired(&table, 1000));)
-		atomic_fetch_add(&out[t - many], 1);
-	for (size_t i = 0; i < CLAIMERS; i++)
-		pthread_join(thread[i], NULL);
-	for (size_t i = 0; i < MANY; i++)
-		n += atomic_load(&out[i]) == 1;
-	assert_int_equal(n, MANY);
-	assert_int_equal(table.n, 0);
-}
-
 int
 main(void)
 {
@@ -176,7 +113,6 @@ main(void)
 		cmocka_unit_test_setup(nothing_else_is_a_ticket, setup),
 		cmocka_unit_test_setup(the_oldest_expire_first, setup),
 		cmocka_unit_test_setup(a_full_table_refuses, setup),
-		cmocka_unit_test(each_is_taken_once_by_whoever_asks),
 		cmocka_unit_test_setup(hastened_ones_expire_earlier_never_later, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
