@@ -324,6 +324,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 		} else if (span_is(k, "then")) {
 			set_of(l, c, p->then);
 			p->has_then = true;
+		} else if (span_is(k, "clear")) {
+			p->clear = bool_of(l, c, "clear");
 		} else if (span_is(k, "back_max")) {
 			uint64_t v;
 			if (c->kind != YAML_SCALAR || span_u64(c->s, &v) || v > 1024)
@@ -333,7 +335,7 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 		} else {
 			diag_at(l->d, c->key,
 				"unknown key: start has literals, words, names, digits, alone, "
-				"then, bytes, back, back_max");
+				"then, clear, bytes, back, back_max");
 		}
 	}
 	if (p->kind == START_ANYWHERE)

@@ -31,6 +31,7 @@ struct pattern {
 	enum start_kind kind;
 	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
 	uint32_t alone;	      /* bit n: also where no letter or digit follows the run */
+	bool clear;	      /* no letter, digit or '_' stands before a match */
 	bool has_then;	      /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
 	uint16_t back_max;    /* bytes the match may begin before the start */

@@ -94,8 +94,8 @@ hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
 static void
 hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
 {
-	const unsigned numbers[] = { p->entity, p->keyed, p->near, p->kind, p->runs, p->alone,
-		p->has_then, p->back_max };
+	const unsigned numbers[] = { p->entity, p->keyed, p->near, p->clear, p->kind, p->runs,
+		p->alone, p->has_then, p->back_max };
 
 	hash_str(h, p->regex);
 	hash_str(h, p->check ? p->check->name : "");

@@ -233,7 +233,10 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
-		bool possible = set_has(p->first, w->text.p[start]);
+		bool possible = set_has(p->first, w->text.p[start]) &&
+				!(p->clear && start > 0 &&
+					(is_alnum(w->text.p[start - 1]) ||
+						w->text.p[start - 1] == '_'));
 		if (possible && match_at(w, p, start))
 			break;
 		if (start == i || w->err || (possible && p->back_max > BACK_EACH))
