@@ -58,12 +58,12 @@ await test(async () => {
 				w.free(s);
 				check(`${n}: it recovers by itself`, await until(5000, async () => (await s.readyz()).status === 200), (await s.readyz()).text);
 				await sleep(500);
-				const late = l.results.length;
+				const again = l.results.length;
 				await sleep(1000 * slow);
 				const results = await l.stop();
 				const c = outcomes(results);
 				note(`${n}: while full ${tally(full)}; in all ${tally(results)}`);
-				const after = results.slice(late);
+				const after = results.slice(again);
 				check(`${n}: everything is served again`, after.length > 0 && after.every((x) => x.outcome === "wanted"), tally(after), ...examples(after, "503"), ...examples(after, "other"));
 				is(`${n}: nothing is lost`, c.lost, 0);
 				const allowed = full.filter((x) => x.want === 200);
@@ -88,7 +88,9 @@ await test(async () => {
 				check(`${n}: the daemon never ended`, alive(first));
 				if (outcome === "deny") {
 					// what was refused gave its reservation back: what is counted is what was
-					// used, and what went direct, which nobody meters
+					// used, and what went direct, which nobody meters; and what was used by
+					// the few whose completion came too late for the disk, 30 each at most
+					const late = 30 * results.filter((x) => x.outcome === "cut" || x.text.includes("completion could not")).length;
 					const counted = async () => (await s.counted("tokens")) - limits;
 					let want;
 					const even = await until(3000, async () => {
@@ -97,9 +99,10 @@ await test(async () => {
 							if (x.type === "completion" && x.usage) want += x.usage.input_tokens + x.usage.output_tokens;
 							if (x.type === "decision" && x.via === "direct" && x.decision === "permit") want += x.limits?.find((y) => y.kind === "tokens")?.taken ?? 0;
 						}
-						return (await counted()) === want;
+						const got = await counted();
+						return got >= want && got <= want + late;
 					});
-					check(`${n}: what was refused is not counted`, even, `counted ${await counted()}, want ${want}`);
+					check(`${n}: what was refused is not counted`, even, `counted ${await counted()}, want ${want} and up to ${late} more`);
 				}
 				if (way === "no space") {
 					// full when the daemon starts
