@@ -66,7 +66,136 @@ FUZZ_RUN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 .PHONY: all
 all: $(B)/tollgate
 
--include $(wildcard mk/*.mk)
+# The detector rules that are compiled into the program: policies/detectors/*.yaml
+# as C strings in $(B)/gen/detectors.c.
+DETECTOR_YAML := $(sort $(wildcard policies/detectors/*.yaml))
+
+LIB_OBJ += $(B)/gen/detectors.o
+
+$(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.awk
+	@mkdir -p $(@D)
+	LC_ALL=C awk -f spoa/detect/detectors.awk $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/rule.h
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
+# pages, systemd's files. Touches nothing under /etc and starts nothing.
+SHARE = $(DESTDIR)$(PREFIX)/share
+UNITS = $(DESTDIR)$(PREFIX)/lib
+MAN1 := $(wildcard docs/man/*.1)
+MAN5 := $(wildcard docs/man/*.5)
+MAN8 := $(wildcard docs/man/*.8)
+
+.PHONY: install uninstall
+install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors \
+		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
+		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
+	install -m 755 $(B)/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
+	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
+	install -m 644 policies/*.yaml $(SHARE)/tollgate/policies
+	install -m 644 policies/detectors/*.yaml policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
+	install -m 644 $(MAN1) $(SHARE)/man/man1
+	install -m 644 $(MAN5) $(SHARE)/man/man5
+	install -m 644 $(MAN8) $(SHARE)/man/man8
+	install -m 644 README.md LICENSE $(SHARE)/doc/tollgate
+	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
+	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
+	chmod 644 $(UNITS)/systemd/system/tollgate.service
+	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
+	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
+
+uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
+	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(UNITS)/systemd/system/tollgate.service \
+		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
+		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \
+		$(MAN8:docs/man/%=$(SHARE)/man/man8/%)
+	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
+
+# Debian packages: what the build needs, what tests and demo need beside it.
+# Debian 13 has libllhttp-dev; on Debian 12 the package node-llhttp brings the
+# sources.
+DEPS_LLHTTP := $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(shell \
+	apt-cache show libllhttp-dev >/dev/null 2>&1 && echo libllhttp-dev || echo node-llhttp))
+DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl tzdata
+DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm
+
+.PHONY: deps deps-run
+deps: ## install the Debian packages that build and tests lack, and say which
+	@tests/support/deps $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN) $(DEPS_TEST)
+deps-run:
+	@tests/support/deps $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN)
+
+# Programs that the tests, the demo and the bench need beside tollgate itself.
+MOCK_SRC := $(wildcard tests/support/mock/*.c)
+MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
+
+$(B)/mockllm: $(MOCK_OBJ) $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
+
+$(B)/stackhelp: $(B)/tests/support/stackhelp.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(MOCK_OBJ) $(B)/tests/support/stackhelp.o: $(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+.PHONY: support
+support: $(B)/mockllm $(B)/stackhelp
+all: support
+
+# What a newcomer types: demo, test, e2e.
+.PHONY: test e2e demo unit-programs seed-programs print-tests
+test: deps ## every ring but the long ones, from a fresh machine
+	@tests/support/rings
+
+e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
+	@$(MAKE) --no-print-directory all
+	@tests/e2e/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(E2E)
+
+demo: deps-run ## from a fresh machine to a running gateway, with a tour
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@tests/support/demo
+
+unit-programs: $(UNIT_BIN)
+seed-programs: $(FUZZ_RUN)
+print-tests:
+	@echo $(UNIT_BIN) $(FUZZ_RUN)
+
+.PHONY: accuracy
+accuracy: $(B)/tests/support/accuracy ## precision, recall, F1 per entity on the development corpora
+	@$(B)/tests/support/accuracy ../shared/data/detect-dev
+
+# Tests under faults (tests/faults), and the same with sanitized programs.
+.PHONY: faults faults-sanitized
+faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAME…")
+	@$(MAKE) --no-print-directory all
+	@tests/faults/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(FAULTS)
+
+faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBSan
+	@$(MAKE) --no-print-directory B=$(B)/tsan OPT="-O1 -g" SAN=thread all
+	@$(MAKE) --no-print-directory B=$(B)/asan OPT="-O1 -g" SAN=address,undefined all
+	@tests/faults/sanitized $(B)
+
+# The benchmark: tests/bench/run and what it needs beside the stack.
+BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync
+
+$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+SOAK    ?= 100000
+HAPROXY ?= haproxy
+
+.PHONY: bench
+bench: all $(BENCH_BIN) ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
+	@tests/support/deps $(DEPS_RUN) wrk:wrk
+	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
+
+.PHONY: lint
+lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
+	@tests/support/lint
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)

@@ -1,6 +1,6 @@
 # Rule files to C: one string a file, for spoa/detect/load.c.
 BEGIN {
-	print "/* Generated from policies/detectors by mk/detectors.awk. */"
+	print "/* Generated from policies/detectors by spoa/detect/detectors.awk. */"
 	print "#include \"detect/rule.h\"\n"
 	print "const struct detect_file detect_builtin[] = {"
 }
