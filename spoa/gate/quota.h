@@ -45,7 +45,6 @@ struct quota_request {
 	void *arg;
 	struct mail mail; /* the quota's own */
 	struct quota *quota;
-	bool cancelled;
 };
 
 struct quota;
