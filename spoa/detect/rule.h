@@ -158,7 +158,7 @@ uint16_t rules_follow(unsigned char next, unsigned char after);
 /* After the last pattern: builds the lists that the scan walks, and the version. */
 void rules_finish(struct detect_rules *r);
 
-/* ---- scan.c ---- */
+/* ---- pipeline.c ---- */
 
 /* The same scan without the start conditions: every pattern is tried at every
  * byte. For tests: what it finds and detect_scan does not was lost silently. */

@@ -5,42 +5,13 @@
  * resolution of overlaps. Text without such places costs the pass alone. Every
  * pattern and validator looks a bounded distance ahead, so the whole is linear. */
 #include <endian.h>
-#include <stdlib.h>
 
-#include "base/caps.h"
 #include "base/err.h"
-#include "codec/yaml.h"
-#include "detect/rule.h"
+#include "detect/scratch.h"
 
 enum {
-	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
-	DEPTH_LIMIT = 2000,
-	HEAP_LIMIT_KB = 4096,
-	JIT_STACK_MIN = 32 << 10,
-	JIT_STACK_MAX = 1 << 20,
-	BACK_EACH = 8,	   /* starts tried one by one, where the way back is that short */
-	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
-	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
-	CANDIDATES_MAX = 2 * CAP_FINDINGS,
-	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
-	NEAR_CACHED = 8, /* and this many remembered */
+	BACK_EACH = 8,	 /* starts tried one by one, where the way back is that short */
 	NEAR_WORTH = 12, /* patterns that it takes to be worth looking */
-};
-
-struct detect_scratch {
-	const struct detect_rules *rules;
-	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
-	pcre2_match_data *data;
-	size_t *free_from; /* a pattern: where its last match ended */
-	struct finding *v; /* candidates */
-	size_t n, room;
-	char *keyed; /* before + "=" + text */
-	struct {
-		size_t block; /* its number and one */
-		struct near_set set;
-	} near[NEAR_CACHED];
-	struct near_set near_before; /* of the key */
 };
 
 struct sweep {
@@ -53,51 +24,6 @@ struct sweep {
 	struct check_memo memo;
 	int err;
 };
-
-struct detect_scratch *
-detect_scratch_new(const struct detect_rules *r)
-{
-	struct detect_scratch *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->rules = r;
-	s->context = pcre2_match_context_create(NULL);
-	s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
-	s->data = pcre2_match_data_create(16, NULL);
-	s->free_from = calloc(r->npatterns + 1, sizeof(size_t));
-	s->keyed = malloc(KEYED_ROOM);
-	/* No stack: PCRE2 then uses 32 KB of the machine's own, and says so when it is full. */
-	if (!s->context || !s->data || !s->free_from || !s->keyed) {
-		detect_scratch_free(&s);
-		return NULL;
-	}
-	pcre2_set_match_limit(s->context, MATCH_LIMIT);
-	pcre2_set_depth_limit(s->context, DEPTH_LIMIT);
-	pcre2_set_heap_limit(s->context, HEAP_LIMIT_KB);
-	if (s->stack)
-		pcre2_jit_stack_assign(s->context, NULL, s->stack);
-	return s;
-}
-
-void
-detect_scratch_free(struct detect_scratch **sp)
-{
-	struct detect_scratch *s = *sp;
-
-	if (!s)
-		return;
-	pcre2_match_data_free(s->data);
-	pcre2_jit_stack_free(s->stack);
-	pcre2_match_context_free(s->context);
-	free(s->free_from);
-	free(s->v);
-	if (s->keyed)
-		explicit_bzero(s->keyed, KEYED_ROOM);
-	free(s->keyed);
-	free(s);
-	*sp = NULL;
-}
 
 /* ---- candidates ---- */
 
@@ -136,29 +62,6 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
-static void
-keep(struct sweep *w, struct finding f)
-{
-	struct detect_scratch *s = w->s;
-
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		struct finding *v = NULL;
-		if (s->n >= CANDIDATES_MAX) {
-			w->err = ERR_LIMIT;
-			return;
-		}
-		v = realloc(s->v, room * sizeof(*v));
-		if (!v) {
-			w->err = ERR_NOMEM;
-			return;
-		}
-		s->v = v;
-		s->room = room;
-	}
-	s->v[s->n++] = f;
-}
-
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -182,7 +85,7 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 	f.start -= w->shift;
 	f.end -= w->shift;
 	if (f.score >= threshold_of(w, p->entity))
-		keep(w, f);
+		w->err = scratch_keep(w->s, f);
 	return true;
 }
 
@@ -414,32 +317,25 @@ sweep_keyed(struct sweep *w)
 }
 
 int
-detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt, struct arena *a, struct findings *out)
+rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
 {
 	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
 
-	*out = (struct findings){ NULL, 0 };
-	INVARIANT(s->rules == r);
-	if (text.n == 0)
-		return 0;
-	s->n = 0;
 	sweep(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search(&w, &r->patterns[r->anywhere[k]]);
 	if (!w.err && opt && opt->before.n && r->any_keyed)
 		sweep_keyed(&w);
-	return w.err ? w.err : overlap_resolve(r, s->v, s->n, a, out);
+	return w.err;
 }
 
 int
-detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt, struct arena *a, struct findings *out)
+rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
 {
 	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
 
-	*out = (struct findings){ NULL, 0 };
-	s->n = 0;
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
 		const struct pattern *p = &r->patterns[k];
 		if (threshold_of(&w, p->entity) > 1.0f)
@@ -458,53 +354,5 @@ detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, s
 	}
 	if (!w.err && text.n && opt && opt->before.n && r->any_keyed)
 		sweep_keyed(&w);
-	return w.err ? w.err : overlap_resolve(r, s->v, s->n, a, out);
-}
-
-/* ---- examples ---- */
-
-static bool
-example_holds(const struct detect_rules *r, struct detect_scratch *s, size_t entity,
-	const struct example *x, struct arena *a)
-{
-	struct detect_options opt = { .before = x->before };
-	struct findings f;
-
-	if (detect_scan(r, s, x->text, &opt, a, &f))
-		return false;
-	bool found = false;
-	for (size_t i = 0; i < f.n; i++) {
-		if (f.v[i].entity != entity)
-			continue;
-		if (!x->find.p)
-			return false;
-		if (span_eq(span_cut(x->text, f.v[i].start, f.v[i].end), x->find))
-			found = true;
-	}
-	return found == (x->find.p != NULL);
-}
-
-int
-detect_self_test(const struct detect_rules *r, struct buf *errors)
-{
-	struct detect_scratch *s = detect_scratch_new(r);
-	struct arena a;
-	int failed = 0;
-
-	if (!s)
-		return ERR_NOMEM;
-	arena_init(&a, 0, false);
-	for (size_t e = 0; e < r->nentities; e++)
-		for (size_t k = 0; k < r->entities[e].nexamples; k++) {
-			const struct example *x = &r->entities[e].examples[k];
-			if (example_holds(r, s, e, x, &a))
-				continue;
-			failed++;
-			buf_printf(errors, "%s:%u:%u: %s: this example must %s\n", x->at->file,
-				x->at->line, x->at->column, r->entities[e].name,
-				x->find.p ? "match" : "not match");
-		}
-	arena_reset(&a);
-	detect_scratch_free(&s);
-	return failed;
+	return w.err;
 }

@@ -1,0 +1,110 @@
+/* A scan: the stages in order, each adding candidates, then the resolution of their
+ * overlaps. What a stage needs of memory is in the scratch. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "detect/scratch.h"
+
+enum {
+	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
+	DEPTH_LIMIT = 2000,
+	HEAP_LIMIT_KB = 4096,
+	JIT_STACK_MIN = 32 << 10,
+	JIT_STACK_MAX = 1 << 20,
+	CANDIDATES_MAX = 2 * CAP_FINDINGS,
+};
+
+struct detect_scratch *
+detect_scratch_new(const struct detect_rules *r)
+{
+	struct detect_scratch *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->rules = r;
+	s->context = pcre2_match_context_create(NULL);
+	s->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
+	s->data = pcre2_match_data_create(16, NULL);
+	s->free_from = calloc(r->npatterns + 1, sizeof(size_t));
+	s->keyed = malloc(KEYED_ROOM);
+	/* No stack: PCRE2 then uses 32 KB of the machine's own, and says so when it is full. */
+	if (!s->context || !s->data || !s->free_from || !s->keyed) {
+		detect_scratch_free(&s);
+		return NULL;
+	}
+	pcre2_set_match_limit(s->context, MATCH_LIMIT);
+	pcre2_set_depth_limit(s->context, DEPTH_LIMIT);
+	pcre2_set_heap_limit(s->context, HEAP_LIMIT_KB);
+	if (s->stack)
+		pcre2_jit_stack_assign(s->context, NULL, s->stack);
+	return s;
+}
+
+void
+detect_scratch_free(struct detect_scratch **sp)
+{
+	struct detect_scratch *s = *sp;
+
+	if (!s)
+		return;
+	pcre2_match_data_free(s->data);
+	pcre2_jit_stack_free(s->stack);
+	pcre2_match_context_free(s->context);
+	free(s->free_from);
+	free(s->v);
+	if (s->keyed)
+		explicit_bzero(s->keyed, KEYED_ROOM);
+	free(s->keyed);
+	free(s);
+	*sp = NULL;
+}
+
+int
+scratch_keep(struct detect_scratch *s, struct finding f)
+{
+	if (s->n == s->room) {
+		size_t room = s->room ? s->room * 2 : 64;
+		if (s->n >= CANDIDATES_MAX)
+			return ERR_LIMIT;
+		struct finding *v = realloc(s->v, room * sizeof(*v));
+		if (!v)
+			return ERR_NOMEM;
+		s->v = v;
+		s->room = room;
+	}
+	s->v[s->n++] = f;
+	return 0;
+}
+
+/* A stage: 0, or a negative error that ends the scan. */
+typedef int stage_fn(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+
+static int
+scan_with(stage_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt, struct arena *a,
+	struct findings *out)
+{
+	*out = (struct findings){ NULL, 0 };
+	INVARIANT(s->rules == r);
+	if (text.n == 0)
+		return 0;
+	s->n = 0;
+	int err = rules(r, s, text, opt);
+	return err ? err : overlap_resolve(r, s->v, s->n, a, out);
+}
+
+int
+detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out)
+{
+	return scan_with(rules_scan, r, s, text, opt, a, out);
+}
+
+int
+detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, struct arena *a, struct findings *out)
+{
+	return scan_with(rules_scan_everywhere, r, s, text, opt, a, out);
+}

@@ -1,0 +1,44 @@
+/* What the stages of a scan share: the rule set's immutable parts come in, candidates
+ * go into the scratch. Not included outside detect/. A stage is a function of rules,
+ * scratch, text and options that appends candidates (scratch_keep), in bytes of the
+ * text it was given; pipeline.c runs the stages and resolves overlaps. */
+#ifndef DETECT_SCRATCH_H
+#define DETECT_SCRATCH_H
+
+#include "detect/rule.h"
+
+enum {
+	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
+	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
+	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
+	NEAR_CACHED = 8, /* and this many remembered */
+};
+
+/* owner: worker */
+struct detect_scratch {
+	const struct detect_rules *rules;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	pcre2_match_data *data;
+	size_t *free_from; /* a pattern: where its last match ended */
+	struct finding *v; /* candidates */
+	size_t n, room;
+	char *keyed; /* before + "=" + text */
+	struct {
+		size_t block; /* its number and one */
+		struct near_set set;
+	} near[NEAR_CACHED];
+	struct near_set near_before; /* of the key */
+};
+
+/* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */
+int scratch_keep(struct detect_scratch *s, struct finding f);
+
+/* scan.c: every rule, where its start condition holds. 0 or negative. */
+int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+/* The same without the start conditions. */
+int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt);
+
+#endif
