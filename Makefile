@@ -193,6 +193,16 @@ bench: all $(BENCH_BIN) ## speed and memory beside plain HAProxy (SOAK=requests 
 	@tests/support/deps $(DEPS_RUN) wrk:wrk
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 
+# make bench-detect DETECT_BENCH="FILE…" or DETECT_BENCH="--search N"
+$(B)/bench/detect: tests/bench/detect.c tests/bench/detect_texts.c tests/bench/detect_texts.h $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ \
+		tests/bench/detect.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-detect
+bench-detect: $(B)/bench/detect ## microseconds a KB of each stage of detection beside one-by-one PCRE2
+	@$(B)/bench/detect $(DETECT_BENCH)
+
 .PHONY: lint
 lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
 	@tests/support/lint

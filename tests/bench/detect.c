@@ -1,0 +1,443 @@
+/* What detection costs, in microseconds a KB, stage by stage, beside every pattern
+ * searched one by one with PCRE2's JIT on the same text in the same run.
+ *
+ *   detect [FILE…]        the built-in texts, or these files
+ *   detect --search N     N random texts of the rules' own literals: the worst of them
+ *
+ * A stage is a row of `stages`. Figures are the best of several runs: what the code
+ * needs, not what the machine was doing. Nothing passes or fails by a time. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "bench/detect_texts.h"
+#include "detect/scratch.h"
+
+enum { RUNS_MIN = 3, RUNS_MAX = 200, BUDGET_US = 40000, NAIVE_HOSTILE_BYTES = 2 << 10 };
+
+struct bench {
+	struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	struct arena arena;
+	float *off; /* thresholds that switch every entity off */
+	pcre2_code **naive;
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+	size_t findings;
+	int err;
+};
+
+static double
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* ---- stages ---- */
+
+/* The pass that finds where a pattern may begin: no pattern is tried. */
+static void
+stage_starts(struct bench *b, struct span text)
+{
+	struct detect_options opt = { .thresholds = b->off };
+	struct findings f;
+
+	detect_scan(b->rules, b->scratch, text, &opt, &b->arena, &f);
+}
+
+/* The same, patterns, validators and context. */
+static void
+stage_rules(struct bench *b, struct span text)
+{
+	b->scratch->n = 0;
+	rules_scan(b->rules, b->scratch, text, NULL);
+}
+
+/* All stages and the resolution of overlaps: what a caller pays. */
+static void
+stage_scan(struct bench *b, struct span text)
+{
+	struct findings f;
+
+	b->err = detect_scan(b->rules, b->scratch, text, NULL, &b->arena, &f);
+	b->findings = f.n;
+}
+
+/* Every pattern through the whole text, without validators or context. */
+static void
+stage_pcre2(struct bench *b, struct span text)
+{
+	for (size_t i = 0; i < b->rules->npatterns; i++)
+		for (size_t at = 0; b->naive[i] && at < text.n;) {
+			if (pcre2_match(b->naive[i], (PCRE2_SPTR)text.p, text.n, at, 0, b->data,
+				    b->context) < 0)
+				break;
+			size_t end = pcre2_get_ovector_pointer(b->data)[1];
+			at = end > at ? end : at + 1;
+		}
+}
+
+static const struct stage {
+	const char *name;
+	void (*run)(struct bench *b, struct span text);
+	bool naive;
+} stages[] = {
+	{ "starts", stage_starts, false },
+	{ "rules", stage_rules, false },
+	{ "scan", stage_scan, false },
+	{ "PCRE2", stage_pcre2, true },
+};
+enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 3 };
+
+/* ---- measuring ---- */
+
+/* Microseconds a KB, the best of as many runs as the budget allows. */
+static double
+measure(struct bench *b, const struct stage *s, struct span text)
+{
+	double best = 0, began = now_us();
+
+	for (int i = 0; i < RUNS_MAX; i++) {
+		double t = now_us();
+		s->run(b, text);
+		double end = now_us();
+		arena_reset(&b->arena);
+		if (i == 0 || end - t < best)
+			best = end - t;
+		if (i + 1 >= RUNS_MIN && end - began > BUDGET_US)
+			break;
+	}
+	return best * 1024 / (double)text.n;
+}
+
+static void
+heading(void)
+{
+	printf("%-24s %8s", "text", "KB");
+	for (size_t i = 0; i < STAGES; i++)
+		printf(" %8s", stages[i].name);
+	printf(" %8s %9s\n", "PCRE2/us", "findings");
+}
+
+/* One row; what the whole scan took. */
+static double
+row(struct bench *b, const char *name, struct span text, bool naive)
+{
+	double took[STAGES] = { 0 };
+
+	printf("%-24.24s %8.0f", name, (double)text.n / 1024);
+	for (size_t i = 0; i < STAGES; i++) {
+		if (stages[i].naive && !naive) {
+			printf(" %8s", "");
+			continue;
+		}
+		took[i] = measure(b, &stages[i], text);
+		printf(" %8.2f", took[i]);
+		fflush(stdout);
+	}
+	if (took[PCRE2] > 0)
+		printf(" %7.0fx", took[PCRE2] / took[SCAN]);
+	else
+		printf(" %8s", "");
+	if (b->err)
+		printf(" %9s\n", err_str(b->err));
+	else
+		printf(" %9zu\n", b->findings);
+	return took[SCAN];
+}
+
+static double
+table(struct bench *b, const struct text_kind *v, size_t n, const size_t *kb, size_t nkb,
+	size_t naive_max)
+{
+	double worst = 0;
+
+	heading();
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < nkb; k++) {
+			size_t bytes = kb[k] << 10;
+			char *p = malloc(bytes);
+			if (!p)
+				abort();
+			v[i].fill(&v[i], p, bytes);
+			double t = row(b, v[i].name, span_of(p, bytes), bytes <= naive_max);
+			worst = t > worst ? t : worst;
+			free(p);
+		}
+	return worst;
+}
+
+/* ---- the search for the worst text ---- */
+
+enum { SEARCH_BYTES = 8 << 10, UNIT_MAX = 96, KEPT = 12 };
+
+struct unit {
+	char text[UNIT_MAX];
+	size_t n;
+	double cost;
+};
+
+static void
+append(struct unit *u, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && u->n < UNIT_MAX; i++)
+		u->text[u->n++] = p[i];
+}
+
+/* A piece: a literal of the rules, a run of digits, a few random bytes of those that
+ * patterns begin with or hold. */
+static void
+append_piece(struct bench *b, struct unit *u, uint64_t *random)
+{
+	static const char glue[] = " \t\n\"'`:=.,-_/@+()<>|\\;&[]{}*#0123456789aAzZeEkK";
+	static const struct literal *all[1 << 14];
+	static size_t nall;
+	char c;
+
+	for (size_t h = 0; nall == 0 && h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = b->rules->literals[h]; l; l = l->next)
+			if (nall < sizeof(all) / sizeof(all[0]))
+				all[nall++] = l;
+	uint32_t kind = text_random(random) % 8;
+	if (kind < 3 && nall) {
+		const struct literal *l = all[text_random(random) % nall];
+		append(u, l->text.p, l->text.n);
+	} else if (kind < 5) {
+		for (uint32_t n = 1 + text_random(random) % 12; n; n--) {
+			c = (char)('0' + text_random(random) % 10);
+			append(u, &c, 1);
+		}
+	} else {
+		for (uint32_t n = 1 + text_random(random) % 3; n; n--) {
+			c = glue[text_random(random) % (sizeof(glue) - 1)];
+			append(u, &c, 1);
+		}
+	}
+}
+
+static double
+cost(struct bench *b, const struct unit *u, char *room)
+{
+	double best = 0;
+
+	for (size_t i = 0; i < SEARCH_BYTES; i++)
+		room[i] = u->text[i % u->n];
+	for (int i = 0; i < 2; i++) {
+		double t = now_us();
+		stage_scan(b, span_of(room, SEARCH_BYTES));
+		t = now_us() - t;
+		arena_reset(&b->arena);
+		best = i && best < t ? best : t;
+	}
+	return best * 1024 / SEARCH_BYTES;
+}
+
+static void
+change(struct bench *b, struct unit *u, uint64_t *random)
+{
+	struct unit was = *u;
+	size_t cut = was.n ? text_random(random) % was.n : 0;
+	size_t resume = cut;
+
+	if (text_random(random) % 3)
+		resume = cut + text_random(random) % (was.n - cut + 1);
+	u->n = cut;
+	if (text_random(random) % 4)
+		append_piece(b, u, random);
+	append(u, was.text + resume, was.n - resume);
+	if (u->n == 0)
+		append_piece(b, u, random);
+}
+
+static void
+show(const struct unit *u)
+{
+	printf("%8.1f  \"", u->cost);
+	for (size_t i = 0; i < u->n; i++) {
+		unsigned char c = (unsigned char)u->text[i];
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			printf("\\x%02x", c);
+		else
+			putchar(c);
+	}
+	printf("\"\n");
+}
+
+static int
+by_cost(const void *a, const void *b)
+{
+	const struct unit *x = a, *y = b;
+
+	return x->cost < y->cost ? 1 : x->cost > y->cost ? -1 : 0;
+}
+
+/* From random beginnings and the hostile texts' units, always the costlier. */
+static void
+search_worst(struct bench *b, size_t tries)
+{
+	static struct unit kept[KEPT + 1];
+	char *room = malloc(SEARCH_BYTES);
+	uint64_t random = 97;
+
+	if (!room)
+		abort();
+	for (size_t i = 0; i < tries; i++) {
+		struct unit u = { .n = 0 };
+		if (i % 4 == 0)
+			for (uint32_t n = 1 + text_random(&random) % 5; n; n--)
+				append_piece(b, &u, &random);
+		else if (i < 4 * text_hostile_count && i % 4 == 1)
+			append(&u, text_hostile[i / 4].unit, strlen(text_hostile[i / 4].unit));
+		else
+			u = kept[text_random(&random) % KEPT];
+		if (i % 4)
+			for (uint32_t n = 1 + text_random(&random) % 3; n; n--)
+				change(b, &u, &random);
+		u.cost = cost(b, &u, room);
+		if (u.cost <= kept[KEPT - 1].cost)
+			continue;
+		/* Children replace their likes, so that families stay apart. */
+		kept[KEPT] = u;
+		for (size_t k = 0; k < KEPT; k++)
+			if (kept[k].n && kept[k].n >= 6 && u.n >= 6 &&
+				memcmp(kept[k].text, u.text, 6) == 0) {
+				if (u.cost > kept[k].cost)
+					kept[k] = u;
+				kept[KEPT].cost = 0;
+				break;
+			}
+		qsort(kept, KEPT + 1, sizeof(kept[0]), by_cost);
+	}
+	printf("\nThe costliest of %zu searched texts, us/KB at %d KB, repeated:\n", tries,
+		SEARCH_BYTES >> 10);
+	for (size_t k = 0; k < KEPT; k++) {
+		kept[k].cost = 1e9;
+		for (int i = 0; i < 5; i++) {
+			double t = cost(b, &kept[k], room);
+			kept[k].cost = t < kept[k].cost ? t : kept[k].cost;
+		}
+	}
+	qsort(kept, KEPT, sizeof(kept[0]), by_cost);
+	for (size_t k = 0; k < KEPT; k++)
+		show(&kept[k]);
+	free(room);
+}
+
+/* ---- setting up ---- */
+
+static void
+compile_naive(struct bench *b)
+{
+	b->naive = calloc(b->rules->npatterns, sizeof(b->naive[0]));
+	b->data = pcre2_match_data_create(64, NULL);
+	b->context = pcre2_match_context_create(NULL);
+	if (!b->naive || !b->data || !b->context)
+		abort();
+	pcre2_set_match_limit(b->context, 200000);
+	for (size_t i = 0; i < b->rules->npatterns; i++) {
+		PCRE2_SIZE where;
+		int err;
+		b->naive[i] = pcre2_compile((PCRE2_SPTR)b->rules->patterns[i].regex,
+			PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF, &err, &where, NULL);
+		if (b->naive[i])
+			pcre2_jit_compile(b->naive[i], PCRE2_JIT_COMPLETE);
+	}
+}
+
+static void
+load(struct bench *b)
+{
+	struct buf errors;
+	double best = 0;
+
+	buf_init(&errors, 0);
+	for (int i = 0; i < 5; i++) {
+		detect_free(&b->rules);
+		double t = now_us();
+		b->rules = detect_load(NULL, &errors);
+		t = now_us() - t;
+		best = i && best < t ? best : t;
+	}
+	b->scratch = b->rules ? detect_scratch_new(b->rules) : NULL;
+	b->off = calloc(DETECT_ENTITIES_MAX, sizeof(float));
+	if (!b->scratch || !b->off) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
+		exit(1);
+	}
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX; i++)
+		b->off[i] = 2.0f;
+	buf_free(&errors);
+	arena_init(&b->arena, 0, false);
+	printf("%zu entities, %zu patterns; loaded in %.1f ms\n", b->rules->nentities,
+		b->rules->npatterns, best / 1e3);
+	compile_naive(b);
+}
+
+static void
+unload(struct bench *b)
+{
+	for (size_t i = 0; i < b->rules->npatterns; i++)
+		pcre2_code_free(b->naive[i]);
+	free((void *)b->naive);
+	pcre2_match_data_free(b->data);
+	pcre2_match_context_free(b->context);
+	free(b->off);
+	detect_scratch_free(&b->scratch);
+	detect_free(&b->rules);
+	arena_reset(&b->arena);
+}
+
+static int
+bench_file(struct bench *b, const char *path)
+{
+	FILE *in = fopen(path, "rb");
+	struct buf text;
+	char piece[4096];
+	size_t n;
+
+	if (!in) {
+		perror(path);
+		return 1;
+	}
+	buf_init(&text, 0);
+	while ((n = fread(piece, 1, sizeof(piece), in)) > 0)
+		buf_span(&text, span_of(piece, n));
+	fclose(in);
+	const char *name = strrchr(path, '/');
+	if (buf_view(&text).n)
+		row(b, name ? name + 1 : path, buf_view(&text), true);
+	buf_free(&text);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const size_t sizes[] = { 2, 20, 200 }, hostile_sizes[] = { 2, 20 };
+	struct bench b = { .err = 0 };
+	int failed = 0;
+
+	load(&b);
+	if (argc == 3 && !strcmp(argv[1], "--search")) {
+		search_worst(&b, strtoul(argv[2], NULL, 10));
+	} else if (argc > 1) {
+		heading();
+		for (int i = 1; i < argc; i++)
+			failed |= bench_file(&b, argv[i]);
+	} else {
+		printf("\nMicroseconds a KB, best of up to %d runs\n", RUNS_MAX);
+		table(&b, text_kinds, text_kinds_count, sizes, 3, SIZE_MAX);
+		printf("\nTexts made to be slow\n");
+		double worst = table(&b, text_hostile, text_hostile_count, hostile_sizes, 2,
+			NAIVE_HOSTILE_BYTES);
+		printf("\nworst of them: %.1f us/KB\n", worst);
+	}
+	unload(&b);
+	return failed;
+}
