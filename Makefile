@@ -16,7 +16,8 @@ VERSION := 0.1.0
 # What the build and the tests need from Debian; `make deps` installs it.
 DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 	libssl-dev libsodium-dev libhiredis-dev libyaml-dev \
-	libmicrohttpd-dev zlib1g-dev libbrotli-dev
+	libmicrohttpd-dev zlib1g-dev libbrotli-dev \
+	libcurl4-openssl-dev
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -36,7 +37,7 @@ LLHTTP_SRC    := /usr/share/llhttp/api.c /usr/share/llhttp/http.c \
 endif
 
 PKGS := jansson libpcre2-8 libssl libcrypto libsodium hiredis yaml-0.1 \
-	libmicrohttpd zlib libbrotlidec
+	libmicrohttpd zlib libbrotlidec libcurl
 
 ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all \

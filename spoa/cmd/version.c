@@ -1,5 +1,6 @@
 /* tollgate version: what is running and what it is linked with. */
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <curl/curl.h>
 #include <ev.h>
 #include <hiredis/hiredis.h>
 #include <jansson.h>
@@ -32,6 +33,7 @@ cmd_version(int argc, char **argv)
 	printf("hiredis %d.%d.%d\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
 	printf("libyaml %s\n", yaml_get_version_string());
 	printf("libmicrohttpd %s\n", MHD_get_version());
+	printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
 	printf("zlib %s\n", zlibVersion());
 	printf("llhttp %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
 		LLHTTP_VERSION_PATCH);
