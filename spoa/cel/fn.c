@@ -3,7 +3,7 @@
 #include "cel/fn.h"
 
 static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time,
-	cel_fns_string, cel_fns_math, cel_fns_net };
+	cel_fns_string, cel_fns_math, cel_fns_net, cel_fns_ours };
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
 enum cel_type

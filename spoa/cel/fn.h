@@ -21,7 +21,7 @@ struct cel_fn {
 
 /* Tables end with a row without a name. */
 extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
-	cel_fns_math[], cel_fns_net[];
+	cel_fns_math[], cel_fns_net[], cel_fns_ours[];
 
 /* The next overload of that name and style behind `after` (NULL: the first). */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);

@@ -140,6 +140,44 @@ addresses(void **state)
 	};
 	ROWS(rows, NULL, &nothing, CEL_DYN);
 }
+
+static void
+patterns(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{ "a star is any run, also of nothing", "['gpt-5'.glob('gpt*'), 'gpt'.glob('gpt*'), 'xgpt'.glob('gpt*'), 'a/b/c'.glob('a*c')]", "[true,true,false,true]" },
+		{ "several stars", "['abcbd'.glob('a*b?'), 'aab'.glob('*a*a*b*'), 'ab'.glob('*a*a*')]", "[true,true,false]" },
+		{ "one character, not one byte", "['é'.glob('?'), 'éa'.glob('?'), ''.glob('?')]", "[true,false,false]" },
+		{ "a set", "['b'.glob('[a-c]'), 'd'.glob('[a-c]'), 'd'.glob('[!a-c]'), ']'.glob('[]]'), '-'.glob('[a-]'), 'é'.glob('[à-ü]')]", "[true,false,true,true,true,true]" },
+		{ "a set without an end is text", "['[a'.glob('[a'), 'a'.glob('[a')]", "[true,false]" },
+		{ "an escape", "['*'.glob(r'\\*'), 'x'.glob(r'\\*'), ']'.glob(r'[\\]]')]", "[true,false,true]" },
+		{ "an empty pattern", "[''.glob(''), 'a'.glob('')]", "[true,false]" },
+		{ "only stars", "[''.glob('**'), 'abc'.glob('***')]", "[true,true]" },
+	};
+	ROWS(rows, NULL, &nothing, CEL_DYN);
+}
+
+static void
+versions(void **state)
+{
+	(void)state;
+	static const struct row rows[] = {
+		{ "the order of semver.org, section 11", "['1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', '1.0.0', '2.0.0', '2.1.0', '2.1.1'].transformList(i, v, i < 10, semver.compare(v, ['1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', '1.0.0', '2.0.0', '2.1.0', '2.1.1'][i])).all(x, x == -1)", "true" },
+		{ "what follows a plus has no order", "semver.compare('1.0.0+a', '1.0.0+b')", "0" },
+		{ "what is no version", "[semver.valid('1.2'), semver.valid('01.2.3'), semver.valid('1.2.3-01'), semver.valid('1.2.3-'), semver.valid('v1.2.3'), semver.valid('1.2.3+'), semver.valid('99999999999999999999.0.0'), semver.valid('')]", "[false,false,false,false,false,false,false,false]" },
+		{ "what is one", "[semver.valid('1.2.3-x-y.7+001.a'), semver.valid('0.0.0')]", "[true,true]" },
+		{ "caret", "[semver.matches('1.9.0', '^1.2.3'), semver.matches('2.0.0', '^1.2.3'), semver.matches('0.2.9', '^0.2.1'), semver.matches('0.3.0', '^0.2.1'), semver.matches('0.0.4', '^0.0.3'), semver.matches('0.9.0', '^0')]", "[true,false,true,false,false,true]" },
+		{ "tilde", "[semver.matches('1.2.9', '~1.2.3'), semver.matches('1.3.0', '~1.2.3'), semver.matches('1.9.0', '~1')]", "[true,false,true]" },
+		{ "partial versions", "[semver.matches('1.2.9', '1.2'), semver.matches('1.3.0', '1.2.x'), semver.matches('7.0.0', '*'), semver.matches('1.2.9', '>1.2'), semver.matches('1.2.9', '<=1.2'), semver.matches('1.2.0', '<1.2')]", "[true,false,true,false,true,false]" },
+		{ "a space is and, two bars are or", "[semver.matches('1.5.0', '>=1.2 <2'), semver.matches('2.5.0', '>=1.2 <2 || 2.5.x'), semver.matches('2.0.0', '> 1 < 2')]", "[true,true,false]" },
+		{ "a pre-release only where its version is named", "[semver.matches('2.0.0-rc.1', '>=1.0.0'), semver.matches('2.0.0-rc.2', '>=2.0.0-rc.1'), semver.matches('2.1.0-rc.2', '>=2.0.0-rc.1')]", "[false,true,false]" },
+		{ "what is no range", "semver.matches('1.0.0', '>=')", "error: semver.matches(): not a range of versions" },
+		{ "an empty range", "semver.matches('1.0.0', '1 ||')", "error: semver.matches(): not a range of versions" },
+		{ "comparing what is no version", "semver.compare('1.0', '1.0.0')", "error: semver.compare(): not a version" },
+	};
+	ROWS(rows, NULL, &nothing, CEL_DYN);
+}
 /* clang-format on */
 
 int
@@ -150,6 +188,8 @@ main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(times),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(patterns),
+		cmocka_unit_test(versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 static const struct {
 	const char *name;
-	const char *args[4];
+	const char *args[5];
 	const char *in;
 	int code;
 	const char *out;
@@ -69,6 +69,33 @@ static const struct {
 		"usage: tollgate redact [--jsonl]\n\n  the text on stdin with findings "
 		"replaced "
 		"by placeholders\n" },
+	{ "a value as JSON", { "eval", "{'a': [1, 2u, 1.0, b'x']}" }, "", 0,
+		"{\"a\":[1,2,1.0,\"eA==\"]}\n" },
+	{ "the first argument is the expression, also behind a minus", { "eval", "-1" }, "", 0,
+		"-1\n" },
+	{ "plain bindings: whole numbers are int",
+		{ "eval", "a + size(b)", "--bindings", "{\"a\":1,\"b\":[1.5]}" }, "", 0,
+		"2\n" },
+	{ "an unbound name", { "eval", "a" }, "", 1, "" },
+	{ "an error at run time", { "eval", "1/0" }, "", 1, "" },
+	{ "a mistake", { "eval", "1 +" }, "", 1, "" },
+	{ "bindings that are no object", { "eval", "1", "--bindings", "[1]" }, "", 2, "" },
+	{ "no expression", { "eval" }, "", 2, "" },
+	{ "typed lines, a NUL among them", { "eval", "--jsonl", "--typed" },
+		"{\"expr\":\"x + 'a\\u0000'\",\"bindings\":{\"x\":{\"string\":\"b\"}}}\n\n"
+		"{\"expr\":\"[x, 1.5, "
+		"duration('90s')]\",\"bindings\":{\"x\":{\"uint\":\"7\"}}}\n"
+		"{\"expr\":\"{1: -0.0 / "
+		"0.0}\"}\n{\"expr\":\"1/0\"}\n{\"expr\":\"x\",\"bindings\":"
+		"{\"x\":{\"int\":\"1x\"}}}\n",
+		0,
+		"{\"value\":{\"string\":\"ba\\u0000\"}}\n"
+		"{\"value\":{\"list\":[{\"uint\":\"7\"},{\"double\":1.5},{\"duration\":\"90s\"}"
+		"]}}\n"
+		"{\"value\":{\"map\":[[{\"int\":\"1\"},{\"double\":\"NaN\"}]]}}\n"
+		"{\"error\":\"division by zero\"}\n"
+		"{\"error\":\"x: a typed int is decimal text of 64 bits\"}\n" },
+	{ "a line that is no object ends it", { "eval", "--jsonl" }, "1\n", 2, "" },
 	{ "a policy is decided on where its keys are not: nobody is known",
 		{ "decide", "--policy", "policies/default.yaml" },
 		"{\"path\":\"/v1/models\",\"method\":\"GET\"}", 1, NULL },
@@ -94,9 +121,9 @@ run(size_t i, const char *in, const char *out)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char *argv[6] = { (char *)(uintptr_t) "tollgate" };
+		char *argv[7] = { (char *)(uintptr_t) "tollgate" };
 		int argc = 1;
-		while (argc < 5 && rows[i].args[argc - 1]) {
+		while (argc < 6 && rows[i].args[argc - 1]) {
 			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
 			argc++;
 		}

@@ -1,0 +1,162 @@
+/* Functions of our own: shell patterns and versions. */
+#include "cel/fn.h"
+#include "cel/semver.h"
+#include "codec/utf8.h"
+
+#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
+
+/* ---- glob ---- */
+
+/* One character of s at i, or one byte where it is no UTF-8; what it takes. */
+static size_t
+character(struct span s, size_t i)
+{
+	size_t len = utf8_sequence(s.p + i, s.n - i);
+
+	return len ? len : 1;
+}
+
+static int
+order(struct span a, struct span b)
+{
+	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return d ? d : (a.n > b.n) - (a.n < b.n);
+}
+
+/* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
+ * UTF-8 sorts as code points do. *end: behind the set; 0: there is no "]". */
+static bool
+in_set(struct span p, size_t at, struct span one, size_t *end)
+{
+	size_t i = at + 1;
+	size_t negated = i < p.n && (p.p[i] == '!' || p.p[i] == '^');
+	bool found = false;
+
+	for (i += negated; i < p.n && (p.p[i] != ']' || i == at + 1 + negated);) {
+		if (p.p[i] == '\\' && i + 1 < p.n)
+			i++;
+		struct span low = span_cut(p, i, i + character(p, i)), high = low;
+		i += low.n;
+		if (i + 1 < p.n && p.p[i] == '-' && p.p[i + 1] != ']') {
+			i += p.p[i + 1] == '\\' && i + 2 < p.n ? 2 : 1;
+			high = span_cut(p, i, i + character(p, i));
+			i += high.n;
+		}
+		found |= order(low, one) <= 0 && order(one, high) <= 0;
+	}
+	*end = i < p.n ? i + 1 : 0;
+	return found != (negated > 0);
+}
+
+/* pattern = { "*" | "?" | set | "\" char | char }; '*' crosses '/'. The last '*' alone is
+ * gone back to, so it takes text times pattern at most. */
+static bool
+glob_matches(struct span p, struct span s)
+{
+	size_t i = 0, j = 0, star = SIZE_MAX, from = 0;
+
+	for (;;) {
+		size_t end = 0, len = j < s.n ? character(s, j) : 0;
+		if (i == p.n && j == s.n)
+			return true;
+		if (i < p.n && p.p[i] == '*') {
+			star = ++i;
+			from = j;
+			continue;
+		}
+		if (i < p.n && j < s.n) {
+			struct span one = span_cut(s, j, j + len);
+			bool fits = false;
+			if (p.p[i] == '?') {
+				fits = true;
+				end = i + 1;
+			} else if (p.p[i] == '[' && (fits = in_set(p, i, one, &end), end)) {
+			} else {
+				size_t k = i + (p.p[i] == '\\' && i + 1 < p.n);
+				end = k + character(p, k);
+				fits = span_eq(span_cut(p, k, end), one);
+			}
+			if (fits) {
+				i = end;
+				j += len;
+				continue;
+			}
+		}
+		if (star == SIZE_MAX || from >= s.n)
+			return false;
+		from += character(s, from);
+		i = star;
+		j = from;
+	}
+}
+
+static void
+glob(ARGS)
+{
+	(void)n;
+	if (cel_charge(c, (v[0].s.n / 16 + 1) * (v[1].s.n / 16 + 1), out))
+		*out = cel_bool(glob_matches(v[1].s, v[0].s));
+}
+
+/* ---- semver ---- */
+
+static bool
+version_of(struct cel_ctx *c, const struct cel_value *v, const char *fn, struct semver *to,
+	struct cel_value *out)
+{
+	if (!cel_charge(c, v->s.n / 16, out))
+		return false;
+	if (!semver_parse(v->s, to)) {
+		cel_raise(c, out, "%s: not a version", fn);
+		return false;
+	}
+	return true;
+}
+
+static void
+semver_valid(ARGS)
+{
+	struct semver x;
+
+	(void)n;
+	if (cel_charge(c, v[0].s.n / 16, out))
+		*out = cel_bool(semver_parse(v[0].s, &x));
+}
+
+static void
+semver_order(ARGS)
+{
+	struct semver x, y;
+
+	(void)n;
+	if (version_of(c, &v[0], "semver.compare()", &x, out) &&
+		version_of(c, &v[1], "semver.compare()", &y, out))
+		*out = cel_int(semver_compare(&x, &y));
+}
+
+static void
+semver_matches(ARGS)
+{
+	struct semver x;
+
+	(void)n;
+	if (!version_of(c, &v[0], "semver.matches()", &x, out) ||
+		!cel_charge(c, v[1].s.n / 4, out))
+		return;
+	int found = semver_in(&x, v[1].s);
+	if (found < 0)
+		cel_raise_lit(out, "semver.matches(): not a range of versions");
+	else
+		*out = cel_bool(found > 0);
+}
+
+/* clang-format off */
+const struct cel_fn cel_fns_ours[] = {
+	{ "glob",           true,  "ss", 'b', glob,           NULL },
+	{ "semver.valid",   false, "s",  'b', semver_valid,   NULL },
+	{ "semver.compare", false, "ss", 'i', semver_order,   NULL },
+	{ "semver.matches", false, "ss", 'b', semver_matches, NULL },
+	{ NULL,             false, NULL, 0,   NULL,           NULL },
+};
+/* clang-format on */

@@ -1,0 +1,340 @@
+/* JSON to values of CEL and back, for tollgate eval. Typed values are those of the
+ * conformance data: one member, named after the type. */
+#include "cmd/eval.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "cel/time.h"
+#include "cel/value.h"
+#include "detect/check.h"
+
+enum { EVAL_DEPTH = 200 };
+
+struct reader {
+	struct arena *a;
+	bool typed;
+	unsigned depth;
+	const char *why;
+};
+
+static bool
+refuse(struct reader *r, const char *type, const char *what)
+{
+	r->why = arena_printf(r->a, "a typed %s is %s", type, what).p;
+	return false;
+}
+
+static struct span
+string_of(const json_t *j)
+{
+	return span_of(json_string_value(j), json_string_length(j));
+}
+
+static bool read_value(struct reader *r, json_t *j, struct cel_value *out);
+
+static bool
+read_items(struct reader *r, json_t *j, struct cel_value *out)
+{
+	size_t n = json_array_size(j), i;
+	struct cel_value *v = arena_array(r->a, n + 1, sizeof(*v));
+	json_t *item;
+
+	if (!v)
+		return false;
+	json_array_foreach(j, i, item) if (!read_value(r, item, &v[i])) return false;
+	*out = cel_list(v, n);
+	return true;
+}
+
+static bool
+read_members(struct reader *r, json_t *j, struct cel_value *out)
+{
+	struct cel_value *v = arena_array(r->a, 2 * json_object_size(j) + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return false;
+	for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at), n++) {
+		const char *key = json_object_iter_key(at);
+		v[2 * n] = cel_string(span_str(key));
+		if (!read_value(r, json_object_iter_value(at), &v[2 * n + 1]))
+			return false;
+	}
+	*out = cel_list(v, n);
+	out->type = CEL_MAP;
+	return true;
+}
+
+static bool
+read_plain(struct reader *r, json_t *j, struct cel_value *out)
+{
+	switch (json_typeof(j)) {
+	case JSON_OBJECT: return read_members(r, j, out);
+	case JSON_ARRAY: return read_items(r, j, out);
+	case JSON_STRING: *out = cel_string(string_of(j)); break;
+	case JSON_INTEGER: *out = cel_int(json_integer_value(j)); break;
+	case JSON_REAL:
+		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(j) };
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE: *out = cel_bool(json_is_true(j)); break;
+	case JSON_NULL: *out = (struct cel_value){ .type = CEL_NULL }; break;
+	}
+	return true;
+}
+
+/* ---- typed: each reads the member's value ---- */
+
+static bool
+typed_int(struct reader *r, json_t *j, struct cel_value *out)
+{
+	char *end = NULL;
+
+	errno = 0;
+	if (json_is_integer(j))
+		*out = cel_int(json_integer_value(j));
+	else if (json_is_string(j))
+		*out = cel_int(strtoll(json_string_value(j), &end, 10));
+	if (errno || (end && (*end || end == json_string_value(j))) ||
+		!(json_is_integer(j) || json_is_string(j)))
+		return refuse(r, "int", "decimal text of 64 bits");
+	return true;
+}
+
+static bool
+typed_uint(struct reader *r, json_t *j, struct cel_value *out)
+{
+	const char *s = json_string_value(j);
+	char *end = NULL;
+
+	*out = (struct cel_value){ .type = CEL_UINT };
+	errno = 0;
+	if (json_is_integer(j) && json_integer_value(j) >= 0) {
+		out->u = (uint64_t)json_integer_value(j);
+		return true;
+	}
+	if (s && is_digit(*s))
+		out->u = strtoull(s, &end, 10);
+	return (end && !*end && !errno) || refuse(r, "uint", "decimal text of 64 bits");
+}
+
+static bool
+typed_double(struct reader *r, json_t *j, struct cel_value *out)
+{
+	const char *s = json_string_value(j);
+
+	*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_number_value(j) };
+	if (s && !strcmp(s, "NaN"))
+		out->d = NAN;
+	else if (s && (!strcmp(s, "Infinity") || !strcmp(s, "-Infinity")))
+		out->d = *s == '-' ? -INFINITY : INFINITY;
+	else if (!json_is_number(j))
+		return refuse(r, "double", "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+	return true;
+}
+
+static bool
+typed_string(struct reader *r, json_t *j, struct cel_value *out)
+{
+	*out = cel_string(string_of(j));
+	return json_is_string(j) || refuse(r, "string", "a string");
+}
+
+static bool
+typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
+{
+	struct span s = span_trim(string_of(j), "=");
+	char *p = arena_alloc(r->a, s.n + 1);
+	uint32_t v = 0;
+	size_t n = 0;
+	int bits = 0;
+
+	if (!p)
+		return false;
+	if (!json_is_string(j) || s.n % 4 == 1)
+		return refuse(r, "bytes", "text in base64");
+	for (size_t i = 0; i < s.n; i++) {
+		int d = base64_value(s.p[i]);
+		if (d < 0)
+			return refuse(r, "bytes", "text in base64");
+		v = v << 6 | (uint32_t)d;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			p[n++] = (char)(v >> bits);
+		}
+	}
+	*out = (struct cel_value){ .type = CEL_BYTES, .s = span_of(p, n) };
+	return true;
+}
+
+static bool
+typed_bool(struct reader *r, json_t *j, struct cel_value *out)
+{
+	*out = cel_bool(json_is_true(j));
+	return json_is_boolean(j) || refuse(r, "bool", "true or false");
+}
+
+static bool
+typed_null(struct reader *r, json_t *j, struct cel_value *out)
+{
+	*out = (struct cel_value){ .type = CEL_NULL };
+	return json_is_null(j) || refuse(r, "null", "null");
+}
+
+static bool
+typed_list(struct reader *r, json_t *j, struct cel_value *out)
+{
+	if (!json_is_array(j))
+		return refuse(r, "list", "an array of typed values");
+	return read_items(r, j, out);
+}
+
+static bool
+typed_map(struct reader *r, json_t *j, struct cel_value *out)
+{
+	size_t n = json_array_size(j), i;
+	struct cel_value *v = arena_array(r->a, 2 * n + 1, sizeof(*v));
+	json_t *pair;
+
+	if (!v)
+		return false;
+	if (!json_is_array(j))
+		return refuse(r, "map", "an array of pairs");
+	json_array_foreach(j, i, pair)
+	{
+		if (json_array_size(pair) != 2)
+			return refuse(r, "map", "an array of pairs");
+		if (!read_value(r, json_array_get(pair, 0), &v[2 * i]) ||
+			!read_value(r, json_array_get(pair, 1), &v[2 * i + 1]))
+			return false;
+	}
+	*out = cel_list(v, n);
+	out->type = CEL_MAP;
+	return true;
+}
+
+static bool
+typed_timestamp(struct reader *r, json_t *j, struct cel_value *out)
+{
+	return (json_is_string(j) && cel_timestamp_parse(string_of(j), out) == 0) ||
+	       refuse(r, "timestamp", "text of RFC 3339");
+}
+
+static bool
+typed_duration(struct reader *r, json_t *j, struct cel_value *out)
+{
+	return (json_is_string(j) && cel_duration_parse(string_of(j), out) == 0) ||
+	       refuse(r, "duration", "text such as 1.5s");
+}
+
+static bool
+typed_type(struct reader *r, json_t *j, struct cel_value *out)
+{
+	*out = (struct cel_value){ .type = CEL_TYPE, .s = string_of(j) };
+	return (json_is_string(j) && cel_type_named(out->s) != CEL_ERROR) ||
+	       refuse(r, "type", "the name of a type");
+}
+
+static const struct {
+	const char *name;
+	enum cel_type type;
+	bool (*read)(struct reader *r, json_t *j, struct cel_value *out);
+} kinds[] = {
+	{ "int", CEL_INT, typed_int },
+	{ "uint", CEL_UINT, typed_uint },
+	{ "double", CEL_DOUBLE, typed_double },
+	{ "string", CEL_STRING, typed_string },
+	{ "bytes", CEL_BYTES, typed_bytes },
+	{ "bool", CEL_BOOL, typed_bool },
+	{ "null", CEL_NULL, typed_null },
+	{ "list", CEL_LIST, typed_list },
+	{ "map", CEL_MAP, typed_map },
+	{ "timestamp", CEL_TIMESTAMP, typed_timestamp },
+	{ "duration", CEL_DURATION, typed_duration },
+	{ "type", CEL_TYPE, typed_type },
+};
+enum { NKINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+static bool
+read_typed(struct reader *r, json_t *j, struct cel_value *out)
+{
+	void *at = json_object_iter(j);
+
+	if (json_object_size(j) == 1)
+		for (size_t i = 0; i < NKINDS; i++)
+			if (!strcmp(json_object_iter_key(at), kinds[i].name))
+				return kinds[i].read(r, json_object_iter_value(at), out);
+	r->why = "a typed value is an object with one member, named int, uint, double, string, "
+		 "bytes, bool, null, list, map, timestamp, duration or type";
+	return false;
+}
+
+static bool
+read_value(struct reader *r, json_t *j, struct cel_value *out)
+{
+	if (++r->depth > EVAL_DEPTH) {
+		r->why = "nested too deeply";
+		return false;
+	}
+	bool ok = r->typed ? read_typed(r, j, out) : read_plain(r, j, out);
+	r->depth--;
+	return ok;
+}
+
+bool
+eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const char **why)
+{
+	struct reader r = { .a = a, .typed = typed, .why = "out of memory" };
+
+	bool ok = read_value(&r, j, out);
+	*why = r.why;
+	return ok;
+}
+
+/* ---- writing ---- */
+
+static void
+write_items(const struct cel_value *v, size_t n, struct buf *out)
+{
+	buf_putc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		eval_write(&v[i], true, out);
+	}
+	buf_putc(out, ']');
+}
+
+void
+eval_write(const struct cel_value *v, bool typed, struct buf *out)
+{
+	const char *name = "string"; /* addresses and networks are their text */
+
+	if (!typed) {
+		cel_json(v, out);
+		return;
+	}
+	for (size_t i = 0; i < NKINDS; i++)
+		if (kinds[i].type == v->type)
+			name = kinds[i].name;
+	buf_printf(out, "{\"%s\":", name);
+	switch (v->type) {
+	case CEL_INT: buf_printf(out, "\"%lld\"", (long long)v->i); break;
+	case CEL_UINT: buf_printf(out, "\"%llu\"", (unsigned long long)v->u); break;
+	case CEL_LIST: write_items(v->list.v, v->list.n, out); break;
+	case CEL_MAP:
+		buf_putc(out, '[');
+		for (size_t i = 0; i < v->list.n; i++) {
+			if (i)
+				buf_putc(out, ',');
+			write_items(&v->list.v[2 * i], 2, out);
+		}
+		buf_putc(out, ']');
+		break;
+	default: cel_json(v, out);
+	}
+	buf_putc(out, '}');
+}
