@@ -12,6 +12,7 @@
 #include "policy/identity.h"
 #include "policy/notes.h"
 #include "policy/read.h"
+#include "store/keyfile.h"
 
 enum { FILES_MAX = 32, HAPROXY_BYTES = 16 << 20, NOTES_BYTES = 1 << 20 };
 
@@ -192,6 +193,24 @@ check_keys(struct check *c, const struct policy *p)
 }
 
 static void
+check_hash_key(struct check *c, const struct policy *p)
+{
+	unsigned char key[KEYFILE_BYTES];
+	struct buf why;
+
+	if (p->hashes && !c->cfg)
+		add_note(c, "with: hash needs redact.key_file in the daemon's tollgate.yaml");
+	if (!c->cfg || !c->cfg->redact_key_file)
+		return;
+	buf_init(&why, 4096);
+	if (keyfile_load(c->cfg->redact_key_file, key, &why))
+		diag_file(&c->d, c->cfg->file, "redact.key_file: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	explicit_bzero(key, sizeof(key));
+	buf_free(&why);
+}
+
+static void
 add_lines(struct diag *d, struct span text)
 {
 	buf_span(&d->text, text);
@@ -222,6 +241,8 @@ check_policy(struct check *c)
 	const struct policy *p = policy_load(&c->a, file, c->cfg, rules, &c->d);
 	if (p)
 		check_keys(c, p);
+	if (p)
+		check_hash_key(c, p);
 	if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
 			p->nroutes, p->nroutes == 1 ? "" : "s", p->nrules,

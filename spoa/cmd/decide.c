@@ -198,6 +198,9 @@ finding_json(struct request *r, const struct hit *h)
 	json_object_set_new(o, "score", json_real((double)h->f.score));
 	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
 	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+	const char *with = request_redacted_with(r, h->f.entity);
+	if (with)
+		json_object_set_new(o, "with", json_string(with));
 	return o;
 }
 
@@ -276,7 +279,7 @@ result_json(struct request *r)
 		json_object_set_new(o, "shadow",
 			json_string(r->verdict.shadow_rule ? r->verdict.shadow_rule->name
 							   : "default"));
-	if (d->kind != D_DENY && r->rewritten.n)
+	if (d->kind != D_DENY && r->edited)
 		json_object_set_new(o, "body", text(buf_view(&r->rewritten)));
 	if (d->kind != D_DENY && r->new_target.n)
 		json_object_set_new(o, "path", text(buf_view(&r->new_target)));

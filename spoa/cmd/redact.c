@@ -1,10 +1,21 @@
-/* tollgate redact: the input with findings replaced by numbered placeholders. A
- * JSON line stays what it was but for its text; numbers begin anew in each. */
+/* tollgate redact: the input with findings replaced, in the style that a policy's
+ * `with` would name. A JSON line stays what it was but for its text; the numbers of
+ * placeholders begin anew in each. */
+#include <sodium.h>
+
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan.h"
 #include "codec/json.h"
-#include "text/placeholder.h"
+#include "store/keyfile.h"
+#include "text/style.h"
+
+struct how {
+	enum redact_style style;
+	unsigned char key[KEYFILE_BYTES];
+	const char *key_file;
+	bool jsonl;
+};
 
 /* Walks the text and the raw input it stands in, in step: one pass a line,
  * whatever the number of findings. */
@@ -25,22 +36,28 @@ go_to(const struct scan_text *t, struct place at, size_t text)
 static int
 put_redacted(struct scan *s, const struct scan_text *t)
 {
-	struct placeholders *p = placeholders_new(s->arena);
+	const struct how *how = s->arg;
+	struct redactor *r = redactor_new(s->arena, how->key_file ? how->key : NULL);
 	struct span raw = t->line.p ? t->line : t->text;
 	struct place at = { 0, t->line.p ? t->from : 0 }, end;
 	size_t written = 0;
 
-	if (!p)
+	if (!r)
 		return EXIT_DONE; /* the arena latched it */
+	redactor_taken(r, t->text);
 	for (size_t i = 0; i < t->findings.n; i++) {
 		const struct finding *f = &t->findings.v[i];
 		at = go_to(t, at, f->start);
 		end = go_to(t, at, f->end);
 		buf_span(s->out, span_cut(raw, written, at.raw));
-		buf_span(s->out,
-			placeholder_get(p, span_str(detect_entity_name(s->rules, f->entity)),
-				span_cut(t->text, f->start, f->end),
-				detect_entity_folds(s->rules, f->entity)));
+		struct span with = redactor_get(r, how->style,
+			span_str(detect_entity_name(s->rules, f->entity)),
+			span_cut(t->text, f->start, f->end),
+			detect_entity_folds(s->rules, f->entity), false);
+		if (t->line.p)
+			buf_json(s->out, with);
+		else
+			buf_span(s->out, with);
 		at = end;
 		written = end.raw;
 	}
@@ -50,15 +67,61 @@ put_redacted(struct scan *s, const struct scan_text *t)
 	return EXIT_DONE;
 }
 
+/* The value of `--name V` or `--name=V`, moving *i on; NULL: another option. */
+static const char *
+value_of(int argc, char **argv, int *i, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(argv[*i], name, n))
+		return NULL;
+	if (argv[*i][n] == '=')
+		return argv[*i] + n + 1;
+	return argv[*i][n] == 0 && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int
+read_options(int argc, char **argv, struct how *how)
+{
+	unsigned style = 0;
+	const char *v;
+
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--jsonl"))
+			how->jsonl = true;
+		else if ((v = value_of(argc, argv, &i, "--key-file")))
+			how->key_file = v;
+		else if ((v = value_of(argc, argv, &i, "--with")))
+			for (style = 0; style_names[style] && strcmp(style_names[style], v);)
+				style++;
+		else
+			return cmd_usage(argv[0]);
+	if (style == STYLE_COUNT)
+		return cmd_fail("redact",
+			"--with: placeholder, mask, hash, remove or last4 is expected");
+	how->style = (enum redact_style)style;
+	if (how->style == STYLE_HASH && !how->key_file)
+		return cmd_fail("redact", "--with hash needs --key-file");
+	return EXIT_DONE;
+}
+
 int
 cmd_redact(int argc, char **argv)
 {
-	bool jsonl = false;
+	struct how how = { 0 };
+	struct buf why;
+	int code = read_options(argc, argv, &how);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--jsonl"))
-			return cmd_usage(argv[0]);
-		jsonl = true;
-	}
-	return scan_input("redact", jsonl, put_redacted, NULL);
+	if (code)
+		return code;
+	if (sodium_init() < 0)
+		return cmd_fail("redact", "libsodium does not start");
+	buf_init(&why, 4096);
+	if (how.key_file && keyfile_load(how.key_file, how.key, &why))
+		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&why)));
+	else
+		code = scan_input("redact", how.jsonl, put_redacted, &how);
+	buf_free(&why);
+	sodium_memzero(&how, sizeof(how));
+	return code;
 }

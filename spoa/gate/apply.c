@@ -109,6 +109,36 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	return err;
 }
 
+/* Names and paths: where nothing may not stand. */
+static bool
+is_name(const struct segment *s)
+{
+	return s->role == ROLE_KEY || s->role == ROLE_PATH;
+}
+
+static struct span
+replacement(struct request *r, const struct segment *s, const struct finding *f)
+{
+	return redactor_get(r->redactor, (enum redact_style)r->verdict.with[f->entity],
+		span_str(detect_entity_name(r->snap->rules, f->entity)),
+		span_cut(s->text, f->start, f->end),
+		detect_entity_folds(r->snap->rules, f->entity), is_name(s));
+}
+
+/* What the caller wrote may look like a placeholder of ours. What the model wrote
+ * repeats those of the turns before, which the same values get again. */
+static void
+note_taken(struct request *r)
+{
+	for (size_t i = 0; i < r->ntarget; i++)
+		redactor_taken(r->redactor, r->target[i].text);
+	for (size_t i = 0; r->have_body && i < r->body.nsegments; i++) {
+		const struct segment *s = &r->body.segments[i];
+		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
+			redactor_taken(r->redactor, s->text);
+	}
+}
+
 /* The hits of one segment stand together, in its order. */
 static int
 edit_hits(struct request *r, struct edits *body, struct edits *target)
@@ -128,10 +158,7 @@ edit_hits(struct request *r, struct edits *body, struct edits *target)
 			if (!entity_in(&r->verdict.redact, f->entity))
 				continue;
 			te[edits++] = (struct text_edit){ f->start, f->end,
-				placeholder_get(r->placeholders,
-					span_str(detect_entity_name(r->snap->rules, f->entity)),
-					span_cut(h->segment->text, f->start, f->end),
-					detect_entity_folds(r->snap->rules, f->entity)) };
+				replacement(r, h->segment, f) };
 		}
 		if (edits)
 			err = edit_segment(
@@ -150,8 +177,8 @@ edit_failed(struct request *r, struct edits *body, struct edits *target)
 		const struct segment *s = r->failed[i];
 		bool in_target = s >= r->target && s < r->target + r->ntarget;
 		struct text_edit all = { 0, s->text.n,
-			placeholder_get(
-				r->placeholders, SPAN_LIT("UNCLASSIFIED"), s->text, false) };
+			redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("UNCLASSIFIED"),
+				s->text, false, is_name(s)) };
 		err = edit_segment(r, in_target ? target : body, s, &all, 1);
 	}
 	return err;
@@ -218,9 +245,11 @@ request_rewrite(struct request *r)
 	target.raw = span_of(
 		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
 	if (r->verdict.redacts || failed) {
-		r->placeholders = placeholders_new(&r->arena);
-		if (!r->placeholders)
+		r->redactor = redactor_new(
+			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
+		if (!r->redactor)
 			return ERR_NOMEM;
+		note_taken(r);
 	}
 	if (failed)
 		drop_hits_of_failed(r);
@@ -245,7 +274,7 @@ request_rewrite(struct request *r)
 	if (err == 0 && target.n)
 		err = splice_apply(target.raw, target.v, target.n, &r->new_target);
 	if (err == 0 && body.n)
-		r->swap_body = true;
+		r->swap_body = r->edited = true;
 	if (buf_failed(&r->rewritten) || buf_failed(&r->new_target) || arena_failed(&r->arena))
 		err = ERR_NOMEM;
 	if (err == 0 && body.keys)
@@ -253,6 +282,15 @@ request_rewrite(struct request *r)
 	free(body.v);
 	free(target.v);
 	return err;
+}
+
+const char *
+request_redacted_with(const struct request *r, size_t entity)
+{
+	if (r->decision.kind != D_REDACT || !r->verdict.redacts ||
+		!entity_in(&r->verdict.redact, entity))
+		return NULL;
+	return style_names[r->verdict.with[entity]];
 }
 
 static bool

@@ -67,7 +67,7 @@ body_mode(const struct request *r)
 static struct span
 swapped(const struct request *r)
 {
-	return r->rewritten.n ? buf_view(&r->rewritten) : buf_view(&r->decoded);
+	return r->edited ? buf_view(&r->rewritten) : buf_view(&r->decoded);
 }
 
 int
@@ -93,7 +93,7 @@ exchange_open(struct request *r)
 		sha256_begin(&x->sha);
 	}
 	if (x->plan.body_mode == BODY_SWAP) {
-		if (r->rewritten.n)
+		if (r->edited)
 			buf_wipe(&r->decoded);
 		x->plan.body = swapped(r);
 	}
@@ -258,7 +258,7 @@ relay_verdict(struct request *r)
 		return;
 	}
 	x->plan.body_mode = BODY_SWAP;
-	if (r->rewritten.n)
+	if (r->edited)
 		buf_wipe(&r->decoded);
 	x->plan.body = r->swap_body ? swapped(r) : r->body_raw;
 	x->plan.hide_usage = r->ask_usage;

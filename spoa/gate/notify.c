@@ -149,7 +149,7 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 	}
 	r->told = k == n;
 	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT &&
-		r->rewritten.n && k < max) {
+		r->edited && k < max) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",
 			{ .type = SPOP_BINARY, .s = buf_view(&r->rewritten) } };
 		if (used + spop_actions_bytes(&out[k], 1) <= r->ack_room)

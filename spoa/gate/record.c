@@ -267,7 +267,11 @@ put_findings(struct request *r, struct buf *b)
 		if (n == 0)
 			continue;
 		key(b, detect_entity_name(r->snap->rules, e));
-		buf_printf(b, "{\"count\":%zu,\"score\":%.2f}", n, best);
+		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", n, best);
+		const char *with = request_redacted_with(r, e);
+		if (with)
+			buf_printf(b, ",\"with\":\"%s\"", with);
+		buf_putc(b, '}');
 	}
 	buf_putc(b, '}');
 }
@@ -321,7 +325,7 @@ put_prompt(struct request *r, struct buf *b)
 	put_int(b, "estimated_input_tokens", r->input_tokens);
 	put_int(b, "reserved_output_tokens", r->output_tokens);
 	if (r->have_body && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY) {
-		struct span text = r->rewritten.n ? buf_view(&r->rewritten) : r->raw,
+		struct span text = r->edited ? buf_view(&r->rewritten) : r->raw,
 			    kept = cut_escaped(text, TEXT_MAX);
 		key(b, "text");
 		buf_json_str(b, kept);

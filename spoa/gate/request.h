@@ -12,7 +12,7 @@
 #include "gate/quota.h"
 #include "gate/snapshot.h"
 #include "policy/decide.h"
-#include "text/placeholder.h"
+#include "text/style.h"
 
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY };
@@ -100,9 +100,10 @@ struct request {
 
 	/* the outcome */
 	struct decision decision;
-	struct placeholders *placeholders;
+	struct redactor *redactor;
 	struct buf rewritten;  /* redacted or otherwise edited body */
 	struct buf new_target; /* redacted path and query */
+	bool edited;	       /* `rewritten` is the body to send, even where it is empty */
 	bool swap_body; /* send `rewritten` or the decoded body instead of what arrived */
 	bool ask_usage;
 
@@ -183,6 +184,10 @@ void request_classes(const struct request *r, struct buf *out);
 void request_facts(struct request *r, struct policy_facts *f);
 /* Within step_policy: builds `rewritten` and `new_target`. 0 or negative. */
 int request_rewrite(struct request *r);
+
+/* How findings of this entity were replaced: a style's name, or NULL where they were
+ * not. */
+const char *request_redacted_with(const struct request *r, size_t entity);
 
 /* gate/record.c: the inside of the records. */
 void record_decision(struct request *r, struct buf *out);

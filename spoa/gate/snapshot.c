@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "store/keyfile.h"
 
 enum { TOKEN_CACHE_ENTRIES = 4096 };
 
@@ -18,7 +19,26 @@ destroy(struct snapshot *s)
 	identity_keys_free(&s->keys);
 	detect_free(&s->rules);
 	arena_reset(&s->arena);
+	explicit_bzero(s->hash_key, sizeof(s->hash_key));
 	free(s);
+}
+
+/* Without a configuration (`decide`) hashes are made with a key that everybody knows:
+ * they show the form, not what the daemon writes. */
+static bool
+load_hash_key(struct snapshot *s, struct diag *d)
+{
+	struct buf why;
+
+	s->hash_key_set = !s->cfg;
+	if (!s->cfg || !s->cfg->redact_key_file)
+		return true;
+	buf_init(&why, 4096);
+	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
+	if (!s->hash_key_set)
+		diag_file(d, s->cfg->file, "redact.key_file: %.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return s->hash_key_set;
 }
 
 struct snapshot *
@@ -44,6 +64,8 @@ snapshot_load(
 		if (!policy_file)
 			policy_file = s->cfg->policy;
 	}
+	if (!load_hash_key(s, d))
+		goto fail;
 	s->rules = detect_load(s->cfg ? s->cfg->detectors : NULL, &errors);
 	if (!s->rules) {
 		buf_span(&d->text, buf_view(&errors));

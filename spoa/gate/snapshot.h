@@ -21,6 +21,8 @@ struct snapshot {
 	struct detect_rules *rules;
 	const struct policy *policy;
 	struct identity_keys *keys;
+	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */
+	bool hash_key_set;
 	unsigned nlocal;
 	struct snapshot_local *local; /* one a worker */
 };

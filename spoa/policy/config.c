@@ -44,6 +44,8 @@ const struct config_option config_options[] = {
   "token issuer of demo and tests; never in production" },
 { "body_variable",        OPT_BOOL,     AT(body_variable),        "false",  0,       0,         0,
   "set txn.tollgate.body to the redacted body where it fits" },
+{ "redact.key_file",      OPT_PATH,     AT(redact_key_file),      NULL,     0,       0,         0,
+  "secret of keyed hashes (with: hash): 32 bytes of text or more, mode 600; the same on nodes whose hashes should agree" },
 { "agent.listen",         OPT_ADDRS,    AT(agent),                NULL,     0,       0,         AT(nagent),
   "where HAProxy's SPOE filter reaches the agent: unix@/path or ADDRESS:PORT, one or a list" },
 { "agent.deadline",       OPT_DURATION, AT(agent_deadline_us),    "800ms",  10 * MS, 60 * S,    0,
@@ -381,7 +383,7 @@ static bool
 reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "detectors", "backends", "demo_issuer",
-		"limits.body", "limits.inflate_ratio" };
+		"redact.key_file", "limits.body", "limits.inflate_ratio" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], name))

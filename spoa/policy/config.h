@@ -66,6 +66,7 @@ struct config {
 				    only */
 	const char **backends;	 /* backends: HAProxy backends a policy may name */
 	size_t nbackends;
+	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 

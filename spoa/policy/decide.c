@@ -16,6 +16,7 @@ struct track {
 	bool failed;
 	const struct rule *first_redact;
 	struct entity_set redact;
+	uint8_t with[DETECT_ENTITIES_MAX];
 };
 
 struct pass {
@@ -58,6 +59,8 @@ add_redaction(struct track *t, const struct rule *r, const struct entity_set *fo
 	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
 		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
 		any |= hit != 0;
+		for (uint64_t more = hit & ~t->redact.bit[i]; more; more &= more - 1)
+			t->with[64 * i + (size_t)__builtin_ctzll(more)] = (uint8_t)r->with;
 		t->redact.bit[i] |= hit;
 	}
 	if (any && !t->first_redact)
@@ -142,7 +145,8 @@ fill(struct pass *ps)
 	v->effect = conclude(ps, t, &v->rule);
 	v->shadow_effect = conclude(ps, &ps->full, &v->shadow_rule);
 	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
-		      memcmp(&ps->full.redact, &t->redact, sizeof(t->redact)) != 0;
+		      memcmp(&ps->full.redact, &t->redact, sizeof(t->redact)) != 0 ||
+		      memcmp(ps->full.with, t->with, sizeof(t->with)) != 0;
 	v->classes_hit = ps->view.classes_hit;
 	v->failed = t->failed;
 	if (v->effect == RULE_DENY) {
@@ -153,6 +157,7 @@ fill(struct pass *ps)
 				      : "no rule of the policy permits it";
 	} else {
 		v->redact = t->redact;
+		memcpy(v->with, t->with, sizeof(v->with));
 		v->redacts = v->effect == RULE_REDACT;
 	}
 	if (!ps->f->whole)

@@ -34,6 +34,8 @@ struct policy_verdict {
 	int status; /* deny */
 	const char *reason;
 	struct entity_set redact; /* enforced redactions, of what was found */
+	/* by entity of `redact`: enum redact_style of the first rule that names it */
+	uint8_t with[DETECT_ENTITIES_MAX];
 	bool redacts;
 	bool failed; /* the denial is a condition's failure (on_error: deny) */
 	/* shadow: what the same rules would have done if enforced */

@@ -10,6 +10,7 @@
 #include "policy/config.h"
 #include "codec/yaml.h"
 #include "text/dialect.h"
+#include "text/style.h"
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
 
@@ -93,6 +94,7 @@ struct rule {
 	int status; /* deny; default 403 */
 	const char *reason;
 	struct entity_set redact; /* classes and entities resolved */
+	enum redact_style with;
 	bool skip_on_error;	  /* on_error: skip; default deny */
 	bool shadow;
 };
@@ -127,6 +129,7 @@ struct policy {
 	const struct limit *limits;
 	size_t nlimits;
 	uint64_t output_default; /* tokens */
+	bool hashes;		 /* a rule redacts with: hash */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: the fixed list (policy/credentials.h) and every header an identity
 	 * entry names */

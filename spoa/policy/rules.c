@@ -11,8 +11,8 @@ static const char *const effects[] = { "deny", "permit", "redact",
 	NULL }; /* enum rule_effect */
 static const char *const deny_keys[] = { "status", "reason", NULL };
 static const char *const redact_keys[] = { "classes", "entities", "with", NULL };
-static const char *const with_words[] = { "placeholder", NULL };
-static const char *const with_later[] = { "mask", "hash", "remove", "last4", NULL };
+static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4",
+	NULL }; /* enum redact_style */
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const error_words[] = { "deny", "skip", NULL };
 static const char *const phase_words[] = { "request", NULL };
@@ -115,11 +115,56 @@ permit(struct builder *b, const struct yaml_node *n)
 		diag_at(b->d, n, "permit: true is expected, found false");
 }
 
+/* An entity that is named must be one whose last digits say little; of a class, one
+ * such member is enough, and the others get placeholders. */
+static void
+check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_node *entities,
+	const struct entity_set *all)
+{
+	bool any = false;
+
+	for (size_t e = 0; e < detect_entity_count(b->rules); e++)
+		any |= entity_in(all, e) &&
+		       style_keeps_last4(span_str(detect_entity_name(b->rules, e)));
+	for (const struct yaml_node *c = entities && entities->kind == YAML_SEQUENCE
+						 ? entities->child
+						 : entities;
+		c; c = c == entities ? NULL : c->next)
+		if (c->kind == YAML_SCALAR && detect_entity_find(b->rules, c->s) >= 0 &&
+			!style_keeps_last4(c->s)) {
+			diag_at(b->d, c,
+				"%s: last4 is for CREDIT_CARD, PHONE_NUMBER, IBAN_CODE and "
+				"US_BANK_NUMBER",
+				c->s.p);
+			any = true;
+		}
+	if (!any)
+		diag_at(b->d, with,
+			"with: no entity of this rule can keep its last four digits");
+}
+
+static void
+redact_with(struct builder *b, const struct yaml_node *n, const struct yaml_node *with,
+	struct rule *r)
+{
+	unsigned word;
+
+	if (!read_word(b->d, with, with_words, &word))
+		return;
+	r->with = (enum redact_style)word;
+	if (r->with == STYLE_LAST4)
+		check_last4(b, with, yaml_get(n, "entities"), &r->redact);
+	if (r->with != STYLE_HASH)
+		return;
+	b->p->hashes = true;
+	if (b->cfg && !b->cfg->redact_key_file)
+		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
+}
+
 static void
 redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *classes, *entities, *with;
-	unsigned word;
 
 	if (!read_map(b->d, n, "redact", redact_keys, NULL))
 		return;
@@ -130,7 +175,7 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 	if (!classes && !entities)
 		diag_at(b->d, n->key, "redact: classes or entities is missing");
 	if ((with = yaml_get(n, "with")))
-		word_or_later(b, with, with_words, with_later, &word);
+		redact_with(b, n, with, r);
 }
 
 static void

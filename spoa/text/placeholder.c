@@ -25,9 +25,15 @@ struct placeholders {
 	struct slot *slots;
 	size_t size, used; /* size is a power of two */
 	struct counter *counters;
+	size_t taken, floor; /* no number up to floor is given away */
 };
 
-enum { FIRST_SIZE = 64 };
+enum {
+	FIRST_SIZE = 64,
+	TAKEN_MAX = 10000, /* texts remembered one by one; beyond, `floor` rises */
+	DIGITS_MAX = 9,	   /* no request reaches a longer number */
+	NAME_MAX_BYTES = 64,
+};
 
 struct placeholders *
 placeholders_new(struct arena *a)
@@ -74,8 +80,8 @@ grow(struct placeholders *p)
 	return true;
 }
 
-static size_t
-next_number(struct placeholders *p, struct span entity)
+static struct counter *
+counter_of(struct placeholders *p, struct span entity)
 {
 	struct counter *c = p->counters;
 
@@ -84,17 +90,90 @@ next_number(struct placeholders *p, struct span entity)
 	if (!c) {
 		c = arena_new(p->arena, struct counter);
 		if (!c)
-			return 0;
+			return NULL;
 		c->entity = arena_dup(p->arena, entity);
+		c->last = p->floor;
 		c->next = p->counters;
 		p->counters = c;
 	}
-	return ++c->last;
+	return c;
 }
 
-/* Letters and digits only, letters in upper case; a value without any stays. */
+/* The next text of the entity that the caller's own text does not hold. */
+static struct span
+next_text(struct placeholders *p, struct span entity)
+{
+	struct counter *c = counter_of(p, entity);
+	struct span text = { NULL, 0 };
+
+	if (!c)
+		return text;
+	do
+		text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), ++c->last);
+	while (text.p && slot_of(p, p->slots, p->size, text)->key.p);
+	return text;
+}
+
+static bool
+add(struct placeholders *p, struct span key, struct span text)
+{
+	if (p->used * 2 >= p->size && !grow(p))
+		return false;
+	*slot_of(p, p->slots, p->size, key) = (struct slot){ key, text };
+	p->used++;
+	return true;
+}
+
+/* Bytes of the placeholder that begins at t.p[0], its number in *n; 0: none does. */
 static size_t
-fold_into(char *to, struct span v)
+looks_like_one(struct span t, size_t *n)
+{
+	size_t i = 1, digits = 0;
+
+	while (i < t.n && i <= NAME_MAX_BYTES &&
+		((t.p[i] >= 'A' && t.p[i] <= 'Z') || (t.p[i] >= '0' && t.p[i] <= '9') ||
+			t.p[i] == '_'))
+		i++;
+	if (i >= t.n || t.p[i] != '>')
+		return 0;
+	while (t.p[i - digits - 1] >= '0' && t.p[i - digits - 1] <= '9')
+		digits++;
+	if (digits == 0 || digits > DIGITS_MAX || t.p[i - digits - 1] != '_')
+		return 0;
+	*n = 0;
+	for (size_t k = i - digits; k < i; k++)
+		*n = *n * 10 + (size_t)(t.p[k] - '0');
+	return i + 1;
+}
+
+void
+placeholders_taken(struct placeholders *p, struct span text)
+{
+	const char *at;
+
+	while (text.n && (at = memchr(text.p, '<', text.n))) {
+		text = span_cut(text, (size_t)(at - text.p), text.n);
+		size_t number, n = looks_like_one(text, &number);
+		struct span own = span_cut(text, 0, n);
+		if (n && !slot_of(p, p->slots, p->size, own)->key.p) {
+			if (p->taken < TAKEN_MAX) {
+				own = arena_dup(p->arena, own);
+				if (!own.p || !add(p, own, own))
+					return; /* the arena latched it */
+				p->taken++;
+			} else if (number > p->floor) {
+				p->floor = number;
+			}
+		}
+		text = span_cut(text, n ? n : 1, text.n);
+	}
+	for (struct counter *c = p->counters; c; c = c->next)
+		if (c->last < p->floor)
+			c->last = p->floor;
+}
+
+size_t
+placeholder_fold(char *to, struct span v)
 {
 	size_t n = 0;
 
@@ -124,21 +203,15 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	memcpy(key, entity.p, entity.n);
 	key[entity.n] = '\0';
 	if (fold) {
-		n += fold_into(key + n, value);
+		n += placeholder_fold(key + n, value);
 	} else if (value.n) {
 		memcpy(key + n, value.p, value.n);
 		n += value.n;
 	}
-	if (p->used * 2 >= p->size && !grow(p))
-		return none;
-	struct slot *s = slot_of(p, p->slots, p->size, span_of(key, n));
+	struct span own = span_of(key, n);
+	const struct slot *s = slot_of(p, p->slots, p->size, own);
 	if (s->key.p)
 		return s->text;
-	size_t number = next_number(p, entity);
-	struct span text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), number);
-	if (arena_failed(p->arena))
-		return none;
-	*s = (struct slot){ span_of(key, n), text };
-	p->used++;
-	return text;
+	struct span text = next_text(p, entity);
+	return text.p && add(p, own, text) && !arena_failed(p->arena) ? text : none;
 }

@@ -230,6 +230,51 @@ test_swap(void **state)
 	stage_down(&s);
 }
 
+/* A body that is nothing but what is removed goes out empty, never as it came; read
+ * at once or by the relay. */
+static void
+test_swap_for_nothing(void **state)
+{
+	static const char mail[] = "alice@example.com";
+
+	(void)state;
+	for (int later = 0; later < 2; later++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct note n = { .person = "alice",
+			.path = "/api/x",
+			.body = mail,
+			.no_length = true,
+			.headers = { "content-type: text/plain",
+				later ? "transfer-encoding: chunked"
+				      : "content-length: 17" } };
+		stage_up(&s,
+			ROUTES "rules: [{name: gone, redact: {classes: [pii], with: remove}}]\n"
+			       "default: permit\n");
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "decision"), later ? "defer" : "redact");
+		assert_int_equal(pass_claim(&s, 0, &p, &c, later ? -1 : LEN(mail)), 0);
+		if (later) {
+			char *body = malloc(sizeof(mail));
+			memcpy(body, mail, sizeof(mail));
+			assert_true(gate_hold(p.x, sizeof(mail) - 1));
+			gate_body(p.x, span_of(body, sizeof(mail) - 1), pass_ruled, &p);
+			stage_settle(&s);
+			assert_true(p.ruled && !p.denied);
+			free(body);
+		}
+		const struct exchange_plan *plan = gate_plan(p.x);
+		assert_int_equal(plan->body_mode, BODY_SWAP);
+		assert_int_equal(plan->body.n, 0);
+		pass_finish(&p, END_COMPLETE, 200, 5, 5);
+		stage_settle(&s);
+		assert_string_equal(stage_field(0, "decision"), "redact");
+		assert_string_equal(stage_field(0, "entities.EMAIL_ADDRESS.with"), "remove");
+		stage_down(&s);
+	}
+}
+
 /* The relay may refuse what was permitted: its record is another. */
 static void
 test_refuse_permitted(void **state)
@@ -673,6 +718,7 @@ main(void)
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_swap_for_nothing),
 		cmocka_unit_test(test_refuse_permitted),
 		cmocka_unit_test(test_defer),
 		cmocka_unit_test(test_slow_body),

@@ -15,7 +15,7 @@
 
 static const struct {
 	const char *name;
-	const char *args[5];
+	const char *args[6];
 	const char *in;
 	int code;
 	const char *out;
@@ -65,10 +65,28 @@ static const struct {
 		"{\"text\":\"a@b.de\"}\n{\"text\":\"c@d.de\"}\n", 0,
 		"{\"text\":\"<EMAIL_ADDRESS_1>\"}\n{\"text\":\"<EMAIL_ADDRESS_1>\"}\n" },
 	{ "redact has no other option", { "redact", "--json" }, "", 2, "" },
+	{ "in another style, where the value has one", { "redact", "--with", "last4" },
+		"4111 1111 1111 1111 a@b.de", 0, "**** **** **** 1111 <EMAIL_ADDRESS_1>" },
+	{ "a style inside JSON", { "redact", "--jsonl", "--with=mask" },
+		"{\"text\":\"\\u00e9 4111-1111-1111-1111\"}", 0,
+		"{\"text\":\"\\u00e9 *******************\"}\n" },
+	{ "nothing is left", { "redact", "--with", "remove" }, "a@b.de", 0, "" },
+	{ "a hash without a key", { "redact", "--with", "hash" }, "a@b.de", 2, "" },
+	{ "a key that is not there",
+		{ "redact", "--with", "hash", "--key-file", "/nonexistent" }, "a@b.de", 2, "" },
+	{ "a style that is none", { "redact", "--with", "stars" }, "a@b.de", 2, "" },
+	{ "a style that is not said", { "redact", "--with" }, "a@b.de", 2, "" },
+	{ "numbers that the text holds are skipped", { "redact" },
+		"<EMAIL_ADDRESS_1> a@b.de", 0, "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>" },
+	{ "bytes that are no UTF-8 are scanned, and offsets count them", { "classify" },
+		"\xff\xfe a@b.de \xc3", 0,
+		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":3,"
+		"\"end\":9,\"score\":0.90}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
+	{ "and stay where they were", { "redact" }, "\xff\xfe a@b.de \xc3", 0,
+		"\xff\xfe <EMAIL_ADDRESS_1> \xc3" },
 	{ "--help is an answer, on stdout", { "redact", "--help" }, "", 0,
-		"usage: tollgate redact [--jsonl]\n\n  the text on stdin with findings "
-		"replaced "
-		"by placeholders\n" },
+		"usage: tollgate redact [--jsonl] [--with STYLE] [--key-file FILE]\n\n  the "
+		"text on stdin with findings replaced\n" },
 	{ "a value as JSON", { "eval", "{'a': [1, 2u, 1.0, b'x']}" }, "", 0,
 		"{\"a\":[1,2,1.0,\"eA==\"]}\n" },
 	{ "the first argument is the expression, also behind a minus", { "eval", "-1" }, "", 0,
@@ -121,9 +139,9 @@ run(size_t i, const char *in, const char *out)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char *argv[7] = { (char *)(uintptr_t) "tollgate" };
+		char *argv[8] = { (char *)(uintptr_t) "tollgate" };
 		int argc = 1;
-		while (argc < 6 && rows[i].args[argc - 1]) {
+		while (argc < 7 && rows[i].args[argc - 1]) {
 			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
 			argc++;
 		}

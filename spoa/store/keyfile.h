@@ -1,0 +1,15 @@
+/* A secret of the operator's own, kept in a file: what keyed hashes of redacted
+ * values are made with (redact.key_file). */
+#ifndef STORE_KEYFILE_H
+#define STORE_KEYFILE_H
+
+#include "base/buf.h"
+
+#define KEYFILE_BYTES 32
+
+/* Any text of 32 to 4096 bytes, blanks at its ends not counted, in a regular file
+ * that nobody but its owner may read; the key is derived from it. 0, or negative
+ * with the file and what is wrong in *why. */
+int keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why);
+
+#endif

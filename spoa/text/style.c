@@ -1,0 +1,165 @@
+/* The styles of redaction. Apart from placeholder.c, which numbers: the other
+ * styles keep no state. */
+#include "text/style.h"
+
+#include "base/sha256.h"
+#include "text/placeholder.h"
+
+const char *const style_names[STYLE_COUNT + 1] = { "placeholder", "mask", "hash", "remove",
+	"last4", NULL };
+
+enum { KEPT = 4, LAST4_MIN = 8, HASH_HEX = 16 };
+
+struct redactor {
+	struct arena *arena;
+	struct placeholders *placeholders;
+	unsigned char key[STYLE_KEY_BYTES];
+	bool keyed;
+};
+
+struct redactor *
+redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
+{
+	struct redactor *r = arena_new(a, struct redactor);
+
+	if (!r)
+		return NULL;
+	r->arena = a;
+	r->placeholders = placeholders_new(a);
+	if (!r->placeholders)
+		return NULL;
+	if (key) {
+		memcpy(r->key, key, sizeof(r->key));
+		r->keyed = true;
+	}
+	return r;
+}
+
+void
+redactor_taken(struct redactor *r, struct span text)
+{
+	placeholders_taken(r->placeholders, text);
+}
+
+bool
+style_keeps_last4(struct span entity)
+{
+	static const char *const names[] = { "CREDIT_CARD", "PHONE_NUMBER", "IBAN_CODE",
+		"US_BANK_NUMBER" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_is(entity, names[i]))
+			return true;
+	return false;
+}
+
+static bool
+continues_character(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+static struct span
+mask(struct redactor *r, struct span v)
+{
+	char *to = arena_alloc(r->arena, v.n + 1);
+	size_t n = 0;
+
+	if (!to)
+		return (struct span){ NULL, 0 };
+	for (size_t i = 0; i < v.n; i++)
+		if (i == 0 || !continues_character(v.p[i]))
+			to[n++] = '*';
+	return span_of(to, n);
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Separators stay, so that it can still be read as what it is. p == NULL: not a
+ * value whose end may be shown. */
+static struct span
+last4(struct redactor *r, struct span entity, struct span v)
+{
+	const struct span none = { NULL, 0 };
+	size_t marks = 0, digits = 0;
+
+	if (!style_keeps_last4(entity))
+		return none;
+	for (size_t i = 0; i < v.n; i++) {
+		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
+		if (!mark && !(v.p[i] && strchr(" -./()+", v.p[i])))
+			return none;
+		marks += mark;
+		digits += is_digit(v.p[i]);
+	}
+	if (digits < LAST4_MIN)
+		return none;
+	char *to = arena_alloc(r->arena, v.n + 1);
+	for (size_t i = 0; to && i < v.n; i++) {
+		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
+		to[i] = mark && marks > KEPT ? '*' : v.p[i];
+		marks -= mark;
+	}
+	return span_of(to, to ? v.n : 0);
+}
+
+/* HMAC over entity, NUL, value: the same value under two names has two hashes. */
+static struct span
+hash(struct redactor *r, struct span entity, struct span v, bool fold)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char h[SHA256_BYTES];
+	char text[HASH_HEX + 1] = "";
+	char *key = arena_alloc(r->arena, entity.n + 1 + v.n);
+	size_t n = entity.n + 1;
+
+	if (!key)
+		return (struct span){ NULL, 0 };
+	memcpy(key, entity.p, entity.n);
+	if (fold) {
+		n += placeholder_fold(key + n, v);
+	} else if (v.n) {
+		memcpy(key + n, v.p, v.n);
+		n += v.n;
+	}
+	hmac_sha256(r->key, span_of(key, n), h);
+	for (size_t i = 0; i < HASH_HEX; i++)
+		text[i] = hex[i % 2 ? h[i / 2] & 15 : h[i / 2] >> 4];
+	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
+}
+
+struct span
+redactor_get(struct redactor *r, enum redact_style style, struct span entity, struct span value,
+	bool fold, bool named)
+{
+	switch (style) {
+	case STYLE_MASK: return mask(r, value);
+	case STYLE_HASH:
+		if (r->keyed)
+			return hash(r, entity, value, fold);
+		break;
+	case STYLE_REMOVE:
+		if (!named)
+			return SPAN_LIT("");
+		break;
+	case STYLE_LAST4: {
+		struct span kept = last4(r, entity, value);
+		if (kept.p || arena_failed(r->arena))
+			return kept;
+		break;
+	}
+	case STYLE_PLACEHOLDER:
+	case STYLE_COUNT: break;
+	}
+	return placeholder_get(r->placeholders, entity, value, fold);
+}

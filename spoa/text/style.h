@@ -1,0 +1,42 @@
+/* What stands where a finding was: a policy's `with`. One redactor a request or
+ * text: placeholders count on in it. */
+#ifndef TEXT_STYLE_H
+#define TEXT_STYLE_H
+
+#include "base/arena.h"
+#include "base/span.h"
+
+enum redact_style {
+	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>, equal values equal numbers */
+	STYLE_MASK,	   /* a '*' for every character, separators too */
+	STYLE_HASH,	   /* <EMAIL_ADDRESS:16 hex digits>: HMAC-SHA-256, cut to 64 bits */
+	STYLE_REMOVE,	   /* nothing */
+	STYLE_LAST4,	   /* **** **** **** 1111 */
+	STYLE_COUNT
+};
+extern const char *const style_names[STYLE_COUNT + 1]; /* as policies write them; NULL ends */
+
+#define STYLE_KEY_BYTES 32
+
+/* Entities whose last four digits may stay. Others get a placeholder instead. */
+bool style_keeps_last4(struct span entity);
+
+struct redactor; /* in the arena */
+
+/* `key` is for STYLE_HASH and is copied; NULL: such findings get a placeholder.
+ * NULL only if the arena failed. */
+struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
+
+/* As placeholders_taken(). */
+void redactor_taken(struct redactor *r, struct span text);
+
+/* What replaces `value`, found as `entity`. `fold` as placeholder_get: equal
+ * however they are separated. `named`: it stands in a name or a path, where nothing
+ * and dots alone would change the meaning of the rest: STYLE_REMOVE writes a
+ * placeholder there. STYLE_LAST4 does so where the value is not eight digits or
+ * more with ASCII separators, such as what was found inside an encoding. p == NULL if
+ * the arena failed; an empty result has p != NULL. */
+struct span redactor_get(struct redactor *r, enum redact_style style, struct span entity,
+	struct span value, bool fold, bool named);
+
+#endif

@@ -1,0 +1,437 @@
+/* Styles of redaction: what each writes, which rule chooses it, and what a request
+ * looks like after it, in body, number, key, query and path. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "store/keyfile.h"
+#include "support/policy_fix.h"
+#include "text/placeholder.h"
+#include "text/style.h"
+
+static char dir[64];
+
+static const char *
+path(const char *name)
+{
+	static char text[4][128];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, 128, "%s/%s", dir, name);
+	return p;
+}
+
+static void
+put(const char *name, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path(name), mode), 0);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_style.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	detect_free(&fix_rules);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+/* ---- one value ---- */
+
+static void
+a_style_writes_what_it_says(void **state)
+{
+	static const struct {
+		enum redact_style style;
+		const char *entity, *value, *want;
+		bool named;
+	} rows[] = {
+		{ STYLE_MASK, "EMAIL_ADDRESS", "a@b.de", "******", false },
+		{ STYLE_MASK, "EMAIL_ADDRESS", "\xc3\xa9@b.de", "******", false },
+		{ STYLE_MASK, "CREDIT_CARD", "4111 1111 1111 1111", "*******************",
+			true },
+		{ STYLE_REMOVE, "EMAIL_ADDRESS", "a@b.de", "", false },
+		{ STYLE_REMOVE, "EMAIL_ADDRESS", "a@b.de", "<EMAIL_ADDRESS_1>", true },
+		{ STYLE_LAST4, "CREDIT_CARD", "4111 1111 1111 1111", "**** **** **** 1111",
+			false },
+		{ STYLE_LAST4, "CREDIT_CARD", "4111-1111-1111-1111", "****-****-****-1111",
+			false },
+		{ STYLE_LAST4, "CREDIT_CARD", "4111111111111111", "************1111", false },
+		{ STYLE_LAST4, "PHONE_NUMBER", "+1 (212) 555-0143", "+* (***) ***-0143",
+			false },
+		{ STYLE_LAST4, "IBAN_CODE", "GB82 WEST 1234 5698 7654 32",
+			"**** **** **** **** **54 32", false },
+		/* too short to hide the rest, or not what it looks like */
+		{ STYLE_LAST4, "PHONE_NUMBER", "555-0143", "<PHONE_NUMBER_1>", false },
+		{ STYLE_LAST4, "CREDIT_CARD", "NDExMTExMTExMTExMTExMQ==", "<CREDIT_CARD_1>",
+			false },
+		{ STYLE_LAST4, "CREDIT_CARD",
+			"\xef\xbc\x94"
+			"111 1111 1111 1111",
+			"<CREDIT_CARD_2>", false },
+		{ STYLE_LAST4, "US_SSN", "308-63-0237", "<US_SSN_1>", false },
+		{ STYLE_PLACEHOLDER, "EMAIL_ADDRESS", "a@b.de", "<EMAIL_ADDRESS_1>", false },
+		{ STYLE_HASH, "EMAIL_ADDRESS", "a@b.de", "<EMAIL_ADDRESS:", false },
+	};
+	unsigned char key[STYLE_KEY_BYTES] = { 1 };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	struct redactor *r = redactor_new(&a, key);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span got = redactor_get(r, rows[i].style, span_str(rows[i].entity),
+			span_str(rows[i].value), true, rows[i].named);
+		bool ok = rows[i].style == STYLE_HASH
+				  ? span_starts(got, span_str(rows[i].want)) &&
+					    got.n == strlen(rows[i].want) + 17
+				  : span_is(got, rows[i].want);
+		if (!got.p || !ok)
+			fail_msg("%s: %.*s", rows[i].value, SPAN_ARG(got));
+	}
+	arena_reset(&a);
+}
+
+static struct span
+hash_of(struct arena *a, const unsigned char *key, const char *entity, const char *value,
+	bool fold)
+{
+	return redactor_get(redactor_new(a, key), STYLE_HASH, span_str(entity), span_str(value),
+		fold, false);
+}
+
+static void
+a_hash_follows_from_key_entity_and_folded_value(void **state)
+{
+	static const unsigned char one[STYLE_KEY_BYTES] = { 1 }, two[STYLE_KEY_BYTES] = { 2 };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	struct span h = hash_of(&a, one, "PHONE_NUMBER", "212-555-0143", true);
+	/* as openssl dgst -mac HMAC says */
+	assert_true(span_is(h, "<PHONE_NUMBER:a9d8024931329d0b>"));
+	assert_true(span_eq(h, hash_of(&a, one, "PHONE_NUMBER", "(212) 555 0143", true)));
+	assert_false(span_eq(h, hash_of(&a, one, "PHONE_NUMBER", "(212) 555 0143", false)));
+	assert_false(span_eq(h, hash_of(&a, one, "PHONE_NUMBER", "212-555-0144", true)));
+	assert_false(span_eq(h, hash_of(&a, two, "PHONE_NUMBER", "212-555-0143", true)));
+	assert_false(span_eq(span_cut(h, 14, 30),
+		span_cut(hash_of(&a, one, "XXXXX_NUMBER", "212-555-0143", true), 14, 30)));
+	/* Without a key: what everybody could compute is not written. */
+	assert_true(span_is(hash_of(&a, NULL, "PHONE_NUMBER", "1", true), "<PHONE_NUMBER_1>"));
+	arena_reset(&a);
+}
+
+static void
+numbers_that_stand_in_the_text_are_skipped(void **state)
+{
+	struct arena a;
+	char text[64], want[64];
+
+	(void)state;
+	arena_init(&a, 0, false);
+	struct placeholders *p = placeholders_new(&a);
+	placeholders_taken(
+		p, SPAN_LIT("<<E_1> <E_3> <E_02> <E_> <E_4 <e_4> <_5> <E_99999999999>"));
+	static const char *const given[] = { "<E_2>", "<E_4>", "<E_5>" };
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "v%zu", i);
+		assert_true(span_is(
+			placeholder_get(p, SPAN_LIT("E"), span_str(text), false), given[i]));
+	}
+	/* Seen too late: the value keeps its number, the next is another. */
+	placeholders_taken(p, SPAN_LIT("<E_6>"));
+	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v0"), false), "<E_2>"));
+	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v9"), false), "<E_7>"));
+	/* More than are remembered one by one. */
+	for (int i = 8; i < 30000; i++) {
+		snprintf(text, sizeof(text), "<E_%d>", i);
+		placeholders_taken(p, span_str(text));
+	}
+	snprintf(want, sizeof(want), "<E_%d>", 30000);
+	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("x"), false), want));
+	assert_true(
+		span_is(placeholder_get(p, SPAN_LIT("F"), SPAN_LIT("x"), false), "<F_30000>"));
+	assert_false(arena_failed(&a));
+	arena_reset(&a);
+}
+
+static void
+a_key_file_is_secret_and_long_enough(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		int ok;
+	} rows[] = {
+		{ "0123456789abcdef0123456789abcdef\n", 0600, 1 },
+		{ "0123456789abcdef0123456789abcdef", 0400, 1 },
+		{ "0123456789abcdef0123456789abcdef", 0640, 0 },
+		{ "0123456789abcdef0123456789abcdef", 0604, 0 },
+		{ "0123456789abcdef0123456789abcde \n", 0600, 0 },
+		{ "", 0600, 0 },
+	};
+	unsigned char key[2][KEYFILE_BYTES];
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put("k", rows[i].text, rows[i].mode);
+		buf_clear(&why);
+		int err = keyfile_load(path("k"), key[i > 0], &why);
+		if ((err == 0) != rows[i].ok || (err != 0) != (why.n > 0))
+			fail_msg("row %zu: %d %.*s", i, err, SPAN_ARG(buf_view(&why)));
+		if (i == 1) /* the line's end does not count */
+			assert_memory_equal(key[0], key[1], sizeof(key[0]));
+	}
+	assert_true(keyfile_load(dir, key[0], &why) < 0);
+	assert_true(keyfile_load(path("none"), key[0], &why) < 0);
+	buf_free(&why);
+}
+
+/* ---- the policy ---- */
+
+static void
+the_first_rule_that_names_an_entity_decides(void **state)
+{
+	static const char text[] = POLICY_HEAD
+		"rules:\n"
+		"  - {name: no, when: 'false', redact: {classes: [pii], with: remove}}\n"
+		"  - {name: dry, mode: shadow, redact: {entities: [US_SSN], with: mask}}\n"
+		"  - {name: a, redact: {entities: [CREDIT_CARD], with: last4}}\n"
+		"  - {name: b, redact: {classes: [pii], with: hash}}\n"
+		"  - {name: c, redact: {entities: [US_SSN, EMAIL_ADDRESS], with: mask}}\n"
+		"default: permit\n";
+	struct identity id = { .method = "jwt", .verified = true };
+	struct entity_set found = { { 0 } };
+	struct policy_verdict v;
+	struct policy_fix f;
+	struct body body = { 0 };
+	struct config cfg = fix_config;
+	int card, ssn;
+
+	(void)state;
+	cfg.redact_key_file = "k";
+	if (!fix_load(&f, &cfg, text))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	assert_true(f.p->hashes);
+	card = detect_entity_find(fix_rules, SPAN_LIT("CREDIT_CARD"));
+	ssn = detect_entity_find(fix_rules, SPAN_LIT("US_SSN"));
+	found.bit[card / 64] |= 1ull << (card % 64);
+	found.bit[ssn / 64] |= 1ull << (ssn % 64);
+	struct policy_facts facts = { .identity = &id,
+		.route = &f.p->routes[0],
+		.whole = true,
+		.body = &body,
+		.rules = fix_rules,
+		.entities = &found };
+	assert_int_equal(policy_decide(f.p, &facts, &f.a, &v), 0);
+	assert_int_equal(v.effect, RULE_REDACT);
+	assert_string_equal(v.rule->name, "a");
+	assert_int_equal(v.with[card], STYLE_LAST4);
+	assert_int_equal(v.with[ssn], STYLE_HASH);
+	assert_true(v.shadowed); /* the dry rule would have masked it */
+	fix_done(&f);
+}
+
+static void
+a_style_is_part_of_the_version(void **state)
+{
+	static const char *const rules[] = { "[{name: a, redact: {classes: pii}}]",
+		"[{name: a, redact: {classes: pii, with: mask}}]",
+		"[{name: a, redact: {classes: pii, with: remove}}]" };
+	char version[3][65];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct policy_fix f;
+		char text[1024];
+		snprintf(text, sizeof(text), POLICY_HEAD "rules: %s\n", rules[i]);
+		assert_non_null(fix_load(&f, NULL, text));
+		memcpy(version[i], f.p->version, 65);
+		fix_done(&f);
+	}
+	assert_string_not_equal(version[0], version[1]);
+	assert_string_not_equal(version[1], version[2]);
+}
+
+static void
+a_hash_needs_a_key_in_the_configuration(void **state)
+{
+	static const char text[] =
+		POLICY_HEAD "rules:\n  - {name: a, redact: {classes: pii, with: hash}}\n";
+	struct policy_fix f;
+	struct config cfg = fix_config;
+
+	(void)state;
+	assert_null(fix_load(&f, &cfg, text));
+	if (!strstr(buf_view(&f.d.text).p,
+		    "t.yaml:6:44: with: hash needs redact.key_file in tollgate.yaml"))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	fix_done(&f);
+	cfg.redact_key_file = "k";
+	assert_non_null(fix_load(&f, &cfg, text));
+	fix_done(&f);
+	assert_non_null(fix_load(&f, NULL, text)); /* decide --policy */
+	fix_done(&f);
+}
+
+/* ---- a request ---- */
+
+static char answer[65536];
+
+static int
+decide(const char *in)
+{
+	int status;
+
+	put("in", in, 0600);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char *argv[] = { (char *)(uintptr_t) "tollgate", (char *)(uintptr_t) "decide",
+			(char *)(uintptr_t) "--policy", (char *)(uintptr_t)path("p.yaml"),
+			NULL };
+		dup2(open(path("in"), O_RDONLY), 0);
+		dup2(open(path("out"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
+		int code = cmd_main(4, argv);
+		fflush(NULL);
+		_exit(code);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	FILE *f = fopen(path("out"), "r");
+	answer[fread(answer, 1, sizeof(answer) - 1, f)] = 0;
+	fclose(f);
+	return WEXITSTATUS(status);
+}
+
+static void
+write_policy(const char *with)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"tollgate: 1\nname: t\nidentity: [{none: {}}]\n"
+		"routes:\n"
+		"  - {name: chat, match: {path: /v1/chat/completions}, dialect: openai, "
+		"backend: o}\n"
+		"  - {name: api, match: {path_prefix: /api}, dialect: rest, backend: b}\n"
+		"rules: [{name: r, redact: {classes: [pii], with: %s}}]\ndefault: permit\n",
+		with);
+	put("p.yaml", text, 0600);
+}
+
+/* clang-format off */
+#define BODY(text) "{\"path\":\"/api/x\",\"body\":\"" text "\"}"
+static const struct {
+	const char *with, *in, *body, *target; /* NULL: not rewritten */
+} requests[] = {
+	{ "mask", BODY("{\\\"a\\\":\\\"to a@b.de\\\"}"), "{\"a\":\"to ******\"}", NULL },
+	{ "remove", BODY("{\\\"a\\\":\\\"to a@b.de\\\"}"), "{\"a\":\"to \"}", NULL },
+	{ "remove", BODY("a@b.de"), "", NULL },
+	/* an escaped value is replaced with its escapes */
+	{ "mask", BODY("{\\\"a\\\":\\\"\\\\u0061@b.de\\\"}"), "{\"a\":\"******\"}", NULL },
+	/* numbers become strings */
+	{ "placeholder", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"<CREDIT_CARD_1>\"}", NULL },
+	{ "remove", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"\"}", NULL },
+	{ "last4", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"************1968\"}", NULL },
+	{ "mask", BODY("{\\\"card\\\":4716379142021968}"), "{\"card\":\"****************\"}", NULL },
+	/* a key keeps a name */
+	{ "remove", BODY("{\\\"a@b.de\\\":1,\\\"b\\\":\\\"c@d.de\\\"}"), "{\"<EMAIL_ADDRESS_1>\":1,\"b\":\"\"}", NULL },
+	/* the target */
+	{ "mask", "{\"path\":\"/api/a@b.de?q=c@dd.de\",\"method\":\"GET\"}", NULL, "/api/%2A%2A%2A%2A%2A%2A?q=%2A%2A%2A%2A%2A%2A%2A" },
+	{ "remove", "{\"path\":\"/api/a@b.de?q=c@d.de&r=1\",\"method\":\"GET\"}", NULL, "/api/%3CEMAIL_ADDRESS_1%3E?q=&r=1" },
+	{ "placeholder", "{\"path\":\"/api/a@b.de\",\"body\":\"c@d.de a@b.de\"}", "<EMAIL_ADDRESS_2> <EMAIL_ADDRESS_1>", "/api/%3CEMAIL_ADDRESS_1%3E" },
+	/* numbers of the caller's own text are not given away */
+	{ "placeholder", BODY("<EMAIL_ADDRESS_1> is a@b.de"), "<EMAIL_ADDRESS_1> is <EMAIL_ADDRESS_2>", NULL },
+	/* across messages, and what the model repeats is ours */
+	{ "placeholder", "{\"path\":\"/v1/chat/completions\",\"body\":\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":["
+	  "{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"a@b.de c@d.de\\\"},"
+	  "{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"<EMAIL_ADDRESS_2>?\\\"},"
+	  "{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"c@d.de e@f.de\\\"}]}\"}",
+	  "{\"model\":\"m\",\"messages\":["
+	  "{\"role\":\"user\",\"content\":\"<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>\"},"
+	  "{\"role\":\"assistant\",\"content\":\"<EMAIL_ADDRESS_2>?\"},"
+	  "{\"role\":\"user\",\"content\":\"<EMAIL_ADDRESS_2> <EMAIL_ADDRESS_3>\"}]}", NULL },
+};
+/* clang-format on */
+
+static void
+requests_are_rewritten_in_the_style(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		write_policy(requests[i].with);
+		int code = decide(requests[i].in);
+		json_t *o = json_loads(answer, 0, NULL);
+		const char *body = json_string_value(json_object_get(o, "body"));
+		const char *target = json_string_value(json_object_get(o, "path"));
+		const char *with = json_string_value(json_object_get(
+			json_array_get(json_object_get(o, "findings"), 0), "with"));
+		if (code || (body != NULL) != (requests[i].body != NULL) ||
+			(target != NULL) != (requests[i].target != NULL) ||
+			(body && strcmp(body, requests[i].body)) ||
+			(target && strcmp(target, requests[i].target)) || !with ||
+			strcmp(with, requests[i].with))
+			fail_msg("%s, %s: %s", requests[i].with, requests[i].in, answer);
+		json_decref(o);
+	}
+}
+
+/* Two keys that come to be the same are a denial, in whatever style. */
+static void
+keys_that_collide_are_denied(void **state)
+{
+	(void)state;
+	write_policy("mask");
+	assert_int_equal(decide(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}")), 1);
+	assert_non_null(strstr(answer, "\"status\": 403"));
+	assert_null(strstr(answer, "@b.de"));
+	write_policy("placeholder");
+	assert_int_equal(decide(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}")), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_style_writes_what_it_says),
+		cmocka_unit_test(a_hash_follows_from_key_entity_and_folded_value),
+		cmocka_unit_test(numbers_that_stand_in_the_text_are_skipped),
+		cmocka_unit_test(a_key_file_is_secret_and_long_enough),
+		cmocka_unit_test(the_first_rule_that_names_an_entity_decides),
+		cmocka_unit_test(a_style_is_part_of_the_version),
+		cmocka_unit_test(a_hash_needs_a_key_in_the_configuration),
+		cmocka_unit_test(requests_are_rewritten_in_the_style),
+		cmocka_unit_test(keys_that_collide_are_denied),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
