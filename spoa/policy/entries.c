@@ -3,19 +3,19 @@
  * policy/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
 #include "policy/build.h"
 #include "policy/credentials.h"
+#include "policy/secret.h"
+#include "store/jwks.h"
 
 static const char *const kinds[] = { "jwt", "api_key", "none", NULL };
 static const char *const kinds_later[] = { "signed_headers", "client_certificate", NULL };
-static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "algorithms",
-	"max_age", "leeway", "claims", "demo_issuer", NULL };
+static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
+	"algorithms", "max_age", "leeway", "claims", "demo_issuer", NULL };
 static const char *const api_key_keys[] = { "header", "keys", NULL };
 static const char *const api_key_later[] = { "subject", NULL };
 static const char *const none_keys[] = { "person", NULL };
 static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
 	"team", "tier", NULL };
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
-/* enum jwt_alg */
-static const char *const algorithms[] = { "RS256", "ES256", "EdDSA", NULL };
 
 #define SECOND_US 1000000ull
 
@@ -117,8 +117,10 @@ claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
 	}
 }
 
+/* RS, PS, ES, EdDSA with a key set; HS where a secret is declared: a key set's
+ * public key never serves as one. */
 static void
-algorithm_set(struct builder *b, const struct yaml_node *n, unsigned *out)
+algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, unsigned *out)
 {
 	const char **names;
 	size_t count;
@@ -128,16 +130,19 @@ algorithm_set(struct builder *b, const struct yaml_node *n, unsigned *out)
 		return;
 	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
 		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
-		unsigned alg = ALG_COUNT;
-		for (unsigned i = 0; algorithms[i]; i++)
-			if (span_is(c->s, algorithms[i]))
-				alg = i;
-		if (alg == ALG_COUNT)
-			diag_at(b->d, c,
-				"algorithms: one of RS256, ES256, EdDSA is expected, found %s",
-				c->s.p);
-		else
+		enum jws_alg alg = jws_alg_find(c->s);
+		if (alg != JWS_ALGS && possible >> alg & 1)
 			*out |= 1u << alg;
+		else if (alg != JWS_ALGS)
+			diag_at(b->d, c, "algorithms: %s needs %s", c->s.p,
+				possible == JWS_PUBLIC ? "secret, not jwks"
+						       : "jwks, not secret");
+		else
+			diag_at(b->d, c,
+				"algorithms: one of RS256, RS384, RS512, PS256, PS384, PS512, "
+				"ES256, ES384, ES512, EdDSA, and with secret HS256, HS384, "
+				"HS512 is expected, found %s",
+				c->s.p);
 	}
 }
 
@@ -156,19 +161,24 @@ issuer_from(struct builder *b, const struct yaml_node *n, const char *what, cons
 		diag_at(b->d, n->key ? n->key : n, "%s: audience is missing", what);
 	else
 		read_texts(b->a, b->d, aud, "audience", &e->audiences, &e->naudiences);
-	if (!keys)
+	const struct yaml_node *secret = yaml_get(n, "secret");
+	if (!keys && !secret)
 		diag_at(b->d, n->key ? n->key : n, "%s: jwks is missing", what);
-	else
+	else if (keys && secret)
+		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
+	else if (keys)
 		jwks(b, keys, file, &e->jwks_file);
+	else
+		read_secret(b->a, b->d, secret, file, &e->secret);
 }
 
 static void
 demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 	struct identity_entry *e)
 {
-	static const char *const given[] = { "issuer", "audience", "jwks" };
+	static const char *const given[] = { "issuer", "audience", "jwks", "secret" };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
 		const struct yaml_node *c = yaml_get(n, given[i]);
 		if (c)
 			diag_at(b->d, c->key, "%s: comes from demo_issuer", given[i]);
@@ -203,7 +213,8 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	const struct yaml_node *c;
 	bool is_demo = false;
 
-	e->algorithms = (1u << ALG_COUNT) - 1;
+	unsigned possible = yaml_get(n, "secret") ? JWS_SECRET : JWS_PUBLIC;
+	e->algorithms = possible;
 	e->leeway_s = 60;
 	e->claims = (struct claim_map){ .person = "sub" };
 	if (!read_map(b->d, n, "jwt", jwt_keys, NULL))
@@ -216,7 +227,7 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	else
 		issuer_from(b, n, "jwt", b->file, e);
 	if ((c = yaml_get(n, "algorithms")))
-		algorithm_set(b, c, &e->algorithms);
+		algorithm_set(b, c, possible, &e->algorithms);
 	seconds(b, yaml_get(n, "max_age"), 1, 365 * 86400, &e->max_age_s);
 	seconds(b, yaml_get(n, "leeway"), 0, 600, &e->leeway_s);
 	if ((c = yaml_get(n, "claims")))

@@ -14,6 +14,7 @@
 #include "policy/apikeys.h"
 #include "policy/claims.h"
 #include "policy/idcache.h"
+#include "policy/secret.h"
 #include "store/jwks.h"
 
 struct identity_keys {
@@ -33,7 +34,15 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_key
 	struct buf why;
 
 	buf_init(&why, 1024);
-	if (e->kind == ID_JWT) {
+	if (e->kind == ID_JWT && e->secret) {
+		struct buf secret;
+		buf_init(&secret, 0);
+		if (secret_load(e->secret, &secret, &why) == 0)
+			k->jwks = jwks_secret(buf_view(&secret), &why);
+		buf_wipe(&secret);
+		if (!k->jwks)
+			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_JWT) {
 		k->jwks = jwks_load_file(e->jwks_file, &why);
 		if (!k->jwks)
 			diag_at(d, e->at, "jwks %s: %.*s", e->jwks_file,

@@ -34,7 +34,6 @@ struct policy_class {
 };
 
 enum identity_kind { ID_JWT, ID_API_KEY, ID_NONE };
-enum jwt_alg { ALG_RS256, ALG_ES256, ALG_EDDSA, ALG_COUNT };
 
 struct claim_map { /* paths into the claims, "act.sub"; NULL: not mapped */
 	const char *person, *agent, *roles, *department, *clearance, *team, *tier;
@@ -47,8 +46,9 @@ struct identity_entry {
 	const char *issuer;	    /* jwt */
 	const char **audiences;
 	size_t naudiences;
-	const char *jwks_file;
-	unsigned algorithms; /* bit per enum jwt_alg */
+	const char *jwks_file; /* jwt, or */
+	const char *secret;    /* for secret_load: HS256 to 512 */
+	unsigned algorithms; /* bit per enum jws_alg */
 	uint64_t max_age_s;  /* 0: none */
 	uint64_t leeway_s;   /* default 60 */
 	struct claim_map claims;

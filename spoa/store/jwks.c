@@ -1,4 +1,4 @@
-/* Key sets and signatures on OpenSSL's EVP. RFC 7518 (RSA, EC), RFC 8037
+/* Key sets and signatures on OpenSSL's EVP. RFC 7518 (RSA, EC, HMAC), RFC 8037
  * (Ed25519). */
 #include "store/jwks.h"
 
@@ -8,8 +8,10 @@
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,12 +20,14 @@
 #include "base/err.h"
 #include "codec/jws.h"
 
-enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, P256_BYTES = 32, JWKS_BYTES_MAX = 4 << 20 };
+enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, EC_BYTES_MAX = 66, JWKS_BYTES_MAX = 4 << 20 };
 
 struct key {
-	char *kid; /* "" where absent */
-	enum jws_alg alg;
+	char *kid;     /* "" where absent */
+	unsigned algs; /* bit per enum jws_alg */
 	EVP_PKEY *pkey;
+	unsigned char *secret; /* instead of pkey */
+	size_t nsecret;
 };
 
 struct jwks {
@@ -31,15 +35,34 @@ struct jwks {
 	size_t n;
 };
 
+static const struct {
+	const char *name, *kty, *crv, *md;
+} algs[] = {
+#define X(id, name, kty, crv, md) { name, kty, crv, md },
+	JWS_ALG_TABLE(X)
+#undef X
+};
+
 enum jws_alg
 jws_alg_find(struct span name)
 {
-	static const char *const names[JWS_ALGS] = { "RS256", "ES256", "EdDSA" };
-
 	for (int i = 0; i < JWS_ALGS; i++)
-		if (span_is(name, names[i]))
+		if (span_is(name, algs[i].name))
 			return (enum jws_alg)i;
 	return JWS_ALGS;
+}
+
+const char *
+jws_alg_name(enum jws_alg alg)
+{
+	return alg < JWS_ALGS ? algs[alg].name : NULL;
+}
+
+/* NULL for EdDSA, which hashes by itself. */
+static const EVP_MD *
+digest(enum jws_alg alg)
+{
+	return algs[alg].md ? EVP_get_digestbyname(algs[alg].md) : NULL;
 }
 
 /* ---- loading ---- */
@@ -108,26 +131,37 @@ out:
 	return pkey;
 }
 
+static const struct curve {
+	const char *crv, *group;
+	size_t bytes; /* of a coordinate */
+} curves[] = {
+	{ "P-256", "prime256v1", 32 },
+	{ "P-384", "secp384r1", 48 },
+	{ "P-521", "secp521r1", 66 },
+};
+
 static EVP_PKEY *
 ec_key(json_t *o, struct arena *a, const char **why)
 {
-	unsigned char point[1 + 2 * P256_BYTES] = { 4 }; /* uncompressed: SEC 1 2.3.3 */
+	unsigned char point[1 + 2 * EC_BYTES_MAX] = { 4 }; /* uncompressed: SEC 1 2.3.3 */
+	const struct curve *c = curves;
 	struct span x, y;
 	EVP_PKEY *pkey = NULL;
 
-	if (decoded(o, "x", a, &x) || decoded(o, "y", a, &y) || x.n != P256_BYTES ||
-		y.n != P256_BYTES) {
-		*why = "a P-256 key needs x and y of 32 bytes";
+	while (strcmp(c->crv, str(o, "crv")))
+		c++;
+	if (decoded(o, "x", a, &x) || decoded(o, "y", a, &y) || x.n != c->bytes ||
+		y.n != c->bytes) {
+		*why = "an EC key needs x and y, each as long as its curve's field";
 		return NULL;
 	}
 	memcpy(point + 1, x.p, x.n);
-	memcpy(point + 1 + P256_BYTES, y.p, y.n);
+	memcpy(point + 1 + x.n, y.p, y.n);
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	if (bld &&
-		OSSL_PARAM_BLD_push_utf8_string(
-			bld, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) &&
+		OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, c->group, 0) &&
 		OSSL_PARAM_BLD_push_octet_string(
-			bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)))
+			bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * x.n))
 		pkey = from_params("EC", bld);
 	OSSL_PARAM_BLD_free(bld);
 	return pkey;
@@ -146,17 +180,29 @@ okp_key(json_t *o, struct arena *a, const char **why)
 		EVP_PKEY_ED25519, NULL, (const unsigned char *)x.p, x.n);
 }
 
-/* clang-format off */
 static const struct {
-	const char *kty, *crv, *alg;
-	enum jws_alg bound;
+	const char *kty;
 	EVP_PKEY *(*make)(json_t *o, struct arena *a, const char **why);
 } kinds[] = {
-	{ "RSA", "",        "RS256", JWS_RS256, rsa_key },
-	{ "EC",  "P-256",   "ES256", JWS_ES256, ec_key  },
-	{ "OKP", "Ed25519", "EdDSA", JWS_EDDSA, okp_key },
+	{ "RSA", rsa_key },
+	{ "EC", ec_key },
+	{ "OKP", okp_key },
 };
-/* clang-format on */
+
+/* What the key may be used for; 0: nothing here. */
+static unsigned
+algs_of(json_t *o)
+{
+	const char *alg = str(o, "alg");
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < JWS_ALGS; i++)
+		if (JWS_PUBLIC >> i & 1 && !strcmp(str(o, "kty"), algs[i].kty) &&
+			!strcmp(str(o, "crv"), algs[i].crv) &&
+			(!*alg || !strcmp(alg, algs[i].name)))
+			set |= 1u << i;
+	return set;
+}
 
 /* RFC 7517 4.3: where its operations are listed, verifying is one. */
 static bool
@@ -179,7 +225,7 @@ may_verify(json_t *ops)
 static int
 add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
 {
-	const char *use = str(o, "use"), *alg = str(o, "alg");
+	const char *use = str(o, "use");
 
 	if (!json_is_object(o)) {
 		*why = "a key must be an object";
@@ -199,31 +245,29 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
 	}
 	if ((*use && strcmp(use, "sig")) || !may_verify(json_object_get(o, "key_ops")))
 		return 0;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (strcmp(str(o, "kty"), kinds[i].kty) || strcmp(str(o, "crv"), kinds[i].crv))
-			continue;
-		if (*alg && strcmp(alg, kinds[i].alg))
-			return 0; /* RS512, PS256, …: not for us */
-		EVP_PKEY *pkey = kinds[i].make(o, a, why);
-		if (!pkey) {
-			if (!*why)
-				*why = "the key's numbers are not a valid key";
-			return ERR_SYNTAX;
-		}
-		char *kid = strdup(str(o, "kid"));
-		if (!kid) {
-			EVP_PKEY_free(pkey);
-			*why = "out of memory";
-			return ERR_NOMEM;
-		}
-		for (size_t j = 0; j < k->n; j++)
-			if (*kid && k->keys[j].alg == kinds[i].bound &&
-				!strcmp(k->keys[j].kid, kid))
-				*why = "two keys have the same kid and algorithm";
-		k->keys[k->n++] = (struct key){ kid, kinds[i].bound, pkey };
-		return *why ? ERR_DUPLICATE : 1;
+	unsigned set = algs_of(o);
+	if (!set)
+		return 0;
+	size_t kind = 0;
+	while (strcmp(str(o, "kty"), kinds[kind].kty))
+		kind++;
+	EVP_PKEY *pkey = kinds[kind].make(o, a, why);
+	if (!pkey) {
+		if (!*why)
+			*why = "the key's numbers are not a valid key";
+		return ERR_SYNTAX;
 	}
-	return 0;
+	char *kid = strdup(str(o, "kid"));
+	if (!kid) {
+		EVP_PKEY_free(pkey);
+		*why = "out of memory";
+		return ERR_NOMEM;
+	}
+	for (size_t j = 0; j < k->n; j++)
+		if (*kid && k->keys[j].algs & set && !strcmp(k->keys[j].kid, kid))
+			*why = "two keys have the same kid and algorithm";
+	k->keys[k->n++] = (struct key){ .kid = kid, .algs = set, .pkey = pkey };
+	return *why ? ERR_DUPLICATE : 1;
 }
 
 struct jwks *
@@ -250,7 +294,7 @@ jwks_load(struct span text, struct buf *why)
 			buf_printf(why, "key %zu: %s", i + 1, bad);
 	if (k && k->keys && !bad && k->n == 0) {
 		bad = "empty";
-		buf_str(why, "no key for RS256, ES256 or EdDSA in it");
+		buf_str(why, "no key for RS, PS, ES256 to 512 or EdDSA in it");
 	}
 	if (!k || !k->keys || bad)
 		jwks_free(&k);
@@ -280,6 +324,35 @@ jwks_load_file(const char *file, struct buf *why)
 	return k;
 }
 
+struct jwks *
+jwks_secret(struct span secret, struct buf *why)
+{
+	struct jwks *k = calloc(1, sizeof(*k));
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < JWS_ALGS; i++)
+		if (JWS_SECRET >> i & 1 &&
+			(size_t)EVP_MD_get_size(digest((enum jws_alg)i)) <= secret.n)
+			set |= 1u << i;
+	if (!set)
+		buf_str(why, "a shared secret needs at least 32 bytes");
+	if (k && set)
+		k->keys = calloc(1, sizeof(*k->keys));
+	if (!k || !k->keys) {
+		free(k);
+		return NULL;
+	}
+	k->n = 1;
+	k->keys[0] = (struct key){
+		.kid = strdup(""), .algs = set, .secret = malloc(secret.n), .nsecret = secret.n
+	};
+	if (!k->keys[0].kid || !k->keys[0].secret)
+		jwks_free(&k);
+	else
+		memcpy(k->keys[0].secret, secret.p, secret.n);
+	return k;
+}
+
 void
 jwks_free(struct jwks **kp)
 {
@@ -290,6 +363,9 @@ jwks_free(struct jwks **kp)
 	for (size_t i = 0; i < k->n; i++) {
 		free(k->keys[i].kid);
 		EVP_PKEY_free(k->keys[i].pkey);
+		if (k->keys[i].secret)
+			sodium_memzero(k->keys[i].secret, k->keys[i].nsecret);
+		free(k->keys[i].secret);
 	}
 	free(k->keys);
 	free(k);
@@ -309,27 +385,32 @@ find(const struct jwks *k, struct span kid, enum jws_alg alg)
 {
 	const struct key *found = NULL;
 
+	if (alg >= JWS_ALGS)
+		return NULL;
 	for (size_t i = 0; i < k->n; i++) {
-		if (k->keys[i].alg != alg || (kid.n && !span_is(kid, k->keys[i].kid)))
+		const struct key *key = &k->keys[i];
+		/* A declared secret is the issuer's only one, whatever kid says. */
+		if (!(key->algs >> alg & 1) ||
+			(kid.n && !key->secret && !span_is(kid, key->kid)))
 			continue;
 		if (found)
 			return NULL; /* without kid only a single key fits */
-		found = &k->keys[i];
+		found = key;
 	}
 	return found;
 }
 
-/* RFC 7518 3.4: r and s of 32 bytes each; OpenSSL wants DER. */
+/* RFC 7518 3.4: r and s, each as long as the field; OpenSSL wants DER. */
 static int
-es256_der(struct span raw, unsigned char **der)
+ecdsa_der(const struct key *key, struct span raw, unsigned char **der)
 {
-	int n = -1;
+	int bytes = (EVP_PKEY_get_bits(key->pkey) + 7) / 8, n = -1;
 
 	*der = NULL;
-	if (raw.n != 2 * P256_BYTES)
+	if (raw.n != 2 * (size_t)bytes)
 		return -1;
-	BIGNUM *r = BN_bin2bn((const unsigned char *)raw.p, P256_BYTES, NULL);
-	BIGNUM *s = BN_bin2bn((const unsigned char *)raw.p + P256_BYTES, P256_BYTES, NULL);
+	BIGNUM *r = BN_bin2bn((const unsigned char *)raw.p, bytes, NULL);
+	BIGNUM *s = BN_bin2bn((const unsigned char *)raw.p + bytes, bytes, NULL);
 	ECDSA_SIG *sig = ECDSA_SIG_new();
 	if (r && s && sig && ECDSA_SIG_set0(sig, r, s) == 1) {
 		r = s = NULL;
@@ -341,25 +422,49 @@ es256_der(struct span raw, unsigned char **der)
 	return n;
 }
 
+static bool
+mac_fits(const struct key *key, enum jws_alg alg, struct span text, struct span signature)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	return HMAC(digest(alg), key->secret, (int)key->nsecret, (const unsigned char *)text.p,
+		       text.n, mac, &n) &&
+	       signature.n == n && sodium_memcmp(mac, signature.p, n) == 0;
+}
+
+/* RFC 7518 3.5: MGF1 with the same hash, a salt as long as the hash. */
+static bool
+use_pss(EVP_PKEY_CTX *ctx, enum jws_alg alg)
+{
+	if (alg < JWS_PS256 || alg > JWS_PS512)
+		return true;
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
 int
 jwks_verify(const struct jwks *k, struct span kid, enum jws_alg alg, struct span text,
 	struct span signature)
 {
 	const struct key *key = find(k, kid, alg);
 	unsigned char *der = NULL;
+	EVP_PKEY_CTX *how = NULL;
 	int n;
 
 	if (!key)
 		return ERR_NOTFOUND;
-	if (alg == JWS_ES256) {
-		n = es256_der(signature, &der);
+	if (key->secret)
+		return mac_fits(key, alg, text, signature) ? 0 : ERR_AUTH;
+	if (alg >= JWS_ES256 && alg <= JWS_ES512) {
+		n = ecdsa_der(key, signature, &der);
 		if (n < 0)
 			return ERR_AUTH;
 		signature = span_of(der, (size_t)n);
 	}
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	const EVP_MD *md = alg == JWS_EDDSA ? NULL : EVP_sha256();
-	bool ok = ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, key->pkey) == 1 &&
+	bool ok = ctx && EVP_DigestVerifyInit(ctx, &how, digest(alg), NULL, key->pkey) == 1 &&
+		  use_pss(how, alg) &&
 		  EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
 			  (const unsigned char *)text.p, text.n) == 1;
 	EVP_MD_CTX_free(ctx);

@@ -1,14 +1,44 @@
-/* JSON Web Key sets (RFC 7517): public verification keys, each bound to exactly
- * one algorithm at load (RFC 8725 3.1). Immutable, shared by all threads. */
+/* JSON Web Key sets (RFC 7517): public verification keys. A key serves the algorithm
+ * that its `alg` names, or those of its type (RFC 8725 3.1); an issuer's entry narrows
+ * them further. Immutable, shared by all threads. */
 #ifndef STORE_JWKS_H
 #define STORE_JWKS_H
 
 #include "base/buf.h"
 #include "base/span.h"
 
-enum jws_alg { JWS_RS256, JWS_ES256, JWS_EDDSA, JWS_ALGS };
-/* "RS256", "ES256", "EdDSA"; JWS_ALGS where unknown (none, HS256, … included). */
+/* clang-format off */
+/*  id       name     kty    curve      hash      */
+#define JWS_ALG_TABLE(X) \
+  X(RS256,  "RS256", "RSA", "",        "SHA256") /* RFC 7518 3.3 */ \
+  X(RS384,  "RS384", "RSA", "",        "SHA384") \
+  X(RS512,  "RS512", "RSA", "",        "SHA512") \
+  X(PS256,  "PS256", "RSA", "",        "SHA256") /* RFC 7518 3.5 */ \
+  X(PS384,  "PS384", "RSA", "",        "SHA384") \
+  X(PS512,  "PS512", "RSA", "",        "SHA512") \
+  X(ES256,  "ES256", "EC",  "P-256",   "SHA256") /* RFC 7518 3.4 */ \
+  X(ES384,  "ES384", "EC",  "P-384",   "SHA384") \
+  X(ES512,  "ES512", "EC",  "P-521",   "SHA512") \
+  X(EDDSA,  "EdDSA", "OKP", "Ed25519", NULL)     /* RFC 8037 3.1 */ \
+  X(HS256,  "HS256", "oct", "",        "SHA256") /* RFC 7518 3.2; only with a declared secret */ \
+  X(HS384,  "HS384", "oct", "",        "SHA384") \
+  X(HS512,  "HS512", "oct", "",        "SHA512")
+/* clang-format on */
+
+enum jws_alg {
+#define X(id, name, kty, crv, md) JWS_##id,
+	JWS_ALG_TABLE(X)
+#undef X
+		JWS_ALGS
+};
+/* Algorithms with public keys, and those with a shared secret, as bits. */
+#define JWS_PUBLIC ((1u << JWS_HS256) - 1)
+#define JWS_SECRET (1u << JWS_HS256 | 1u << JWS_HS384 | 1u << JWS_HS512)
+
+/* JWS_ALGS where unknown ("none" included). */
 enum jws_alg jws_alg_find(struct span name);
+/* NULL behind the last. */
+const char *jws_alg_name(enum jws_alg alg);
 
 struct jwks;
 
@@ -17,6 +47,9 @@ struct jwks;
  * usable key is refused. NULL with a message in *why. */
 struct jwks *jwks_load(struct span text, struct buf *why);
 struct jwks *jwks_load_file(const char *file, struct buf *why);
+/* A shared secret, for the HS algorithms whose hash is not longer (RFC 7518 3.2): at
+ * least 32 bytes. */
+struct jwks *jwks_secret(struct span secret, struct buf *why);
 void jwks_free(struct jwks **k);
 size_t jwks_count(const struct jwks *k);
 

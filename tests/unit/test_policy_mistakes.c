@@ -82,10 +82,23 @@ static const struct row {
 	{ "an algorithm that is not allowed",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: [ES256, "
 		  "none]}\n",
-		":6:64: algorithms: one of RS256, ES256, EdDSA is expected, found none" },
+		":6:64: algorithms: one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
+		"ES384, "
+		"ES512, EdDSA, and with secret HS256, HS384, HS512 is expected, found none" },
 	{ "a symmetric algorithm",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, algorithms: HS256}\n",
-		":6:56: algorithms: one of RS256" },
+		":6:56: algorithms: HS256 needs secret, not jwks" },
+	{ "an asymmetric algorithm with a secret",
+		H "identity:\n  - jwt: {issuer: a, audience: j, secret: '${S}', algorithms: "
+		  "ES256}\n",
+		":6:63: algorithms: ES256 needs jwks, not secret" },
+	{ "a secret that stands in the policy",
+		H "identity:\n  - jwt: {issuer: a, audience: j, secret: hunter2hunter2}\n",
+		":6:43: secret: a secret is file:PATH or ${NAME} of the environment, never "
+		"itself" },
+	{ "a secret and a key set",
+		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, secret: 'file:s'}\n",
+		":6:44: secret: the issuer has jwks already" },
 	{ "an age in parts of seconds",
 		H "identity:\n  - jwt: {issuer: a, audience: j, jwks: k, max_age: 1500ms}\n",
 		":6:53: max_age: whole seconds are expected, found 1500ms" },

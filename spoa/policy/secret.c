@@ -1,0 +1,93 @@
+/* Reading secrets from a file or the environment. */
+#include "policy/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+enum { SECRET_MAX = 64 << 10 };
+#define FILE_PREFIX "file:"
+
+static bool
+is_variable(struct span s)
+{
+	if (s.n < 4 || !span_starts(s, SPAN_LIT("${")) || s.p[s.n - 1] != '}')
+		return false;
+	for (size_t i = 2; i < s.n - 1; i++) {
+		char c = s.p[i];
+		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+		if (!letter && !(i > 2 && c >= '0' && c <= '9'))
+			return false;
+	}
+	return true;
+}
+
+bool
+read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const char *file,
+	const char **out)
+{
+	size_t prefix = strlen(FILE_PREFIX);
+
+	if (n->kind == YAML_SCALAR && is_variable(n->s)) {
+		*out = arena_dup(a, n->s).p;
+		return true;
+	}
+	if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT(FILE_PREFIX)) &&
+		n->s.n > prefix) {
+		const char *path = path_beside(a, file, n->s.p + prefix);
+		*out = path ? arena_printf(a, FILE_PREFIX "%s", path).p : NULL;
+		return *out != NULL;
+	}
+	diag_at(d, n, "%.*s: a secret is file:PATH or ${NAME} of the environment, never itself",
+		SPAN_ARG(read_name(n, "secret")));
+	return false;
+}
+
+static int
+from_file(const char *path, struct buf *out, struct buf *why)
+{
+	FILE *f = fopen(path, "re");
+	char *to = f ? buf_reserve(out, SECRET_MAX + 1) : NULL;
+	size_t n = to ? fread(to, 1, SECRET_MAX + 1, f) : 0;
+	int err = !f ? ERR_IO : !to ? ERR_NOMEM : ferror(f) ? ERR_IO : 0;
+
+	if (err)
+		buf_printf(
+			why, "%s: %s", path, err == ERR_NOMEM ? err_str(err) : strerror(errno));
+	else if (n > SECRET_MAX)
+		buf_printf(why, "%s: over %d bytes", path, SECRET_MAX);
+	if (f)
+		fclose(f);
+	if (err || n > SECRET_MAX)
+		return err ? err : ERR_LIMIT;
+	while (n && (to[n - 1] == '\n' || to[n - 1] == '\r'))
+		n--;
+	buf_commit(out, n);
+	return 0;
+}
+
+int
+secret_load(const char *ref, struct buf *out, struct buf *why)
+{
+	int err = 0;
+
+	if (ref[0] == '$') {
+		char name[256];
+		snprintf(name, sizeof(name), "%.*s", (int)strlen(ref) - 3, ref + 2);
+		const char *value = getenv(name);
+		if (value)
+			buf_str(out, value);
+		else
+			buf_printf(why, "%s is not set in the environment", name);
+		err = value ? 0 : ERR_NOTFOUND;
+	} else {
+		err = from_file(ref + strlen(FILE_PREFIX), out, why);
+	}
+	if (err == 0 && out->n == 0) {
+		buf_printf(why, "%s is empty", ref);
+		err = ERR_NOTFOUND;
+	}
+	return err;
+}
