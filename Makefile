@@ -165,8 +165,8 @@ print-tests:
 	@echo $(UNIT_BIN) $(FUZZ_RUN)
 
 .PHONY: accuracy
-accuracy: $(B)/tests/support/accuracy ## precision, recall, F1 per entity on the development corpora
-	@$(B)/tests/support/accuracy ../shared/data/detect-dev
+accuracy: $(B)/tests/support/accuracy ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
+	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
 
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
