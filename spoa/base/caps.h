@@ -51,6 +51,7 @@
 #define CAP_RELAY_CONNS        8192         /* edge connections a worker: further ones are closed at accept */
 #define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
 #define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
+#define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate: it becomes a finding, or unread */
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */
 #define CAP_HTTP_CALLS         1024         /* our own HTTP calls in flight a thread: refused at once */
 #define CAP_HTTP_HEAD          (64u << 10)  /* head of an answer to them: the call fails */

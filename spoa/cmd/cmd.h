@@ -21,7 +21,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("audit",    cmd_audit,    "verify|show ID|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "verify, show or export the records") \
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
   X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \
-  X("redact",   cmd_redact,   "[--jsonl] [--with STYLE] [--key-file FILE]", "the text on stdin with findings replaced") \
+  X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE]", "the text on stdin with findings replaced") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 

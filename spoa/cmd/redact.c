@@ -1,12 +1,16 @@
 /* tollgate redact: the input with findings replaced, in the style that a policy's
  * `with` would name. A JSON line stays what it was but for its text; the numbers of
- * placeholders begin anew in each. */
+ * placeholders begin anew in each. With --stream the text is answered while it
+ * comes, as far as it is decided. */
+#include <errno.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan.h"
 #include "codec/json.h"
+#include "detect/stream.h"
 #include "store/keyfile.h"
 #include "text/style.h"
 
@@ -14,7 +18,7 @@ struct how {
 	enum redact_style style;
 	unsigned char key[KEYFILE_BYTES];
 	const char *key_file;
-	bool jsonl;
+	bool jsonl, stream;
 };
 
 /* Walks the text and the raw input it stands in, in step: one pass a line,
@@ -67,6 +71,101 @@ put_redacted(struct scan *s, const struct scan_text *t)
 	return EXIT_DONE;
 }
 
+/* ---- a stream ---- */
+
+struct streaming {
+	const struct how *how;
+	const struct detect_rules *rules;
+	struct redactor *redactor;
+	struct buf out;
+};
+
+static int
+put_piece(void *arg, const struct stream_piece *p)
+{
+	struct streaming *s = arg;
+	struct span with = p->text, entity = SPAN_LIT("UNCLASSIFIED");
+
+	if (p->kind == PIECE_TEXT) {
+		/* What comes later is not known yet: numbers seen so far are skipped. */
+		redactor_taken(s->redactor, p->text);
+	} else if (p->more) {
+		return 0;
+	} else if (p->kind == PIECE_UNREAD) {
+		with = redactor_get(
+			s->redactor, STYLE_PLACEHOLDER, entity, p->text, false, false);
+	} else {
+		entity = span_str(detect_entity_name(s->rules, p->finding.entity));
+		with = redactor_get(s->redactor, s->how->style, entity, p->text,
+			detect_entity_folds(s->rules, p->finding.entity), false);
+	}
+	buf_span(&s->out, with);
+	return with.p && !buf_failed(&s->out) ? 0 : ERR_NOMEM;
+}
+
+static int
+redact_pieces(struct streaming *s, struct detect_stream *in, struct detect_scratch *scratch)
+{
+	char delta[16 << 10];
+	ssize_t n = 1;
+	int err = 0;
+
+	while (n > 0 && !err) {
+		n = read(STDIN_FILENO, delta, sizeof(delta));
+		if (n < 0 && errno == EINTR) {
+			n = 1;
+			continue;
+		}
+		if (n < 0)
+			return cmd_fail("stdin", "%s", strerror(errno));
+		err = n ? detect_stream_feed(
+				  in, scratch, span_of(delta, (size_t)n), put_piece, s)
+			: detect_stream_finish(in, scratch, put_piece, s);
+		if (!err && !scan_write(&s->out))
+			return cmd_fail("stdout", "%s", strerror(errno));
+	}
+	sodium_memzero(delta, sizeof(delta));
+	return err ? cmd_fail("redact", "the text was not classified: %s", err_str(err))
+		   : EXIT_DONE;
+}
+
+static int
+redact_stream(const struct how *how)
+{
+	struct streaming s = { .how = how };
+	struct detect_scratch *scratch = NULL;
+	struct detect_stream *in = NULL;
+	struct arena arena;
+	struct buf errors;
+	int code;
+
+	buf_init(&errors, 0);
+	buf_init(&s.out, 0);
+	arena_init(&arena, 0, true);
+	struct detect_rules *rules = detect_load(NULL, &errors);
+	if (rules) {
+		s.rules = rules;
+		s.redactor = redactor_new(&arena, how->key_file ? how->key : NULL);
+		scratch = detect_scratch_new(rules);
+		in = detect_stream_new(rules, NULL);
+	}
+	if (!rules)
+		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&errors)));
+	else if (!s.redactor || !scratch || !in)
+		code = cmd_fail("redact", "%s", err_str(ERR_NOMEM));
+	else
+		code = redact_pieces(&s, in, scratch);
+	detect_stream_free(&in);
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+	arena_reset(&arena);
+	buf_wipe(&s.out);
+	buf_free(&errors);
+	return code;
+}
+
+/* ---- the command ---- */
+
 /* The value of `--name V` or `--name=V`, moving *i on; NULL: another option. */
 static const char *
 value_of(int argc, char **argv, int *i, const char *name)
@@ -89,6 +188,8 @@ read_options(int argc, char **argv, struct how *how)
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--jsonl"))
 			how->jsonl = true;
+		else if (!strcmp(argv[i], "--stream"))
+			how->stream = true;
 		else if ((v = value_of(argc, argv, &i, "--key-file")))
 			how->key_file = v;
 		else if ((v = value_of(argc, argv, &i, "--with")))
@@ -100,6 +201,8 @@ read_options(int argc, char **argv, struct how *how)
 		return cmd_fail("redact",
 			"--with: placeholder, mask, hash, remove or last4 is expected");
 	how->style = (enum redact_style)style;
+	if (how->jsonl && how->stream)
+		return cmd_usage(argv[0]);
 	if (how->style == STYLE_HASH && !how->key_file)
 		return cmd_fail("redact", "--with hash needs --key-file");
 	return EXIT_DONE;
@@ -120,7 +223,8 @@ cmd_redact(int argc, char **argv)
 	if (how.key_file && keyfile_load(how.key_file, how.key, &why))
 		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&why)));
 	else
-		code = scan_input("redact", how.jsonl, put_redacted, &how);
+		code = how.stream ? redact_stream(&how)
+				  : scan_input("redact", how.jsonl, put_redacted, &how);
 	buf_free(&why);
 	sodium_memzero(&how, sizeof(how));
 	return code;

@@ -22,8 +22,8 @@ struct session {
 	int (*each)(struct scan *s, const struct scan_text *t);
 };
 
-static bool
-write_out(struct buf *out)
+bool
+scan_write(struct buf *out)
 {
 	while (out->n) {
 		struct span v = buf_view(out);
@@ -48,7 +48,7 @@ one_text(struct session *s, struct scan_text *t)
 	int code = s->each(&s->s, t);
 	if (buf_failed(s->s.out) || arena_failed(s->s.arena))
 		code = cmd_fail(s->command, "%s", err_str(ERR_NOMEM));
-	else if (!write_out(s->s.out))
+	else if (!scan_write(s->s.out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
 	arena_reset(s->s.arena);
 	return code;

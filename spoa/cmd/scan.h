@@ -26,4 +26,7 @@ struct scan {
 int scan_input(const char *command, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), void *arg);
 
+/* Writes all of `out` to stdout and empties it; false with errno. */
+bool scan_write(struct buf *out);
+
 #endif

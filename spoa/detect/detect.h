@@ -57,6 +57,8 @@ struct detect_options {
 	const float *thresholds;
 	struct span before; /* context that stands before the text (a JSON key, a form field's
 			       name) */
+	bool inside;	    /* the text goes on from another: `before` is its context, and not
+			       what stands right before it */
 };
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many

@@ -325,7 +325,7 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	sweep(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search(&w, &r->patterns[r->anywhere[k]]);
-	if (!w.err && opt && opt->before.n && r->any_keyed)
+	if (!w.err && opt && opt->before.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w);
 	return w.err;
 }
@@ -352,7 +352,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 				at = m.end - 1;
 		}
 	}
-	if (!w.err && text.n && opt && opt->before.n && r->any_keyed)
+	if (!w.err && text.n && opt && opt->before.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w);
 	return w.err;
 }

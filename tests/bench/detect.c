@@ -15,8 +15,15 @@
 #include "base/err.h"
 #include "bench/detect_texts.h"
 #include "detect/scratch.h"
+#include "detect/stream.h"
 
-enum { RUNS_MIN = 3, RUNS_MAX = 200, BUDGET_US = 40000, NAIVE_HOSTILE_BYTES = 2 << 10 };
+enum {
+	RUNS_MIN = 3,
+	RUNS_MAX = 200,
+	BUDGET_US = 40000,
+	NAIVE_HOSTILE_BYTES = 2 << 10,
+	DELTA_BYTES = 64
+};
 
 struct bench {
 	struct detect_rules *rules;
@@ -69,6 +76,33 @@ stage_scan(struct bench *b, struct span text)
 	b->findings = f.n;
 }
 
+static int
+count_piece(void *arg, const struct stream_piece *p)
+{
+	struct bench *b = arg;
+
+	b->findings += p->kind != PIECE_TEXT && !p->more;
+	return 0;
+}
+
+/* The same as a model's answer comes: 64 bytes at a time. */
+static void
+stage_stream(struct bench *b, struct span text)
+{
+	struct detect_stream *s = detect_stream_new(b->rules, NULL);
+
+	if (!s)
+		abort();
+	b->findings = 0;
+	b->err = 0;
+	for (size_t at = 0; at < text.n && !b->err; at += DELTA_BYTES)
+		b->err = detect_stream_feed(
+			s, b->scratch, span_cut(text, at, at + DELTA_BYTES), count_piece, b);
+	if (!b->err)
+		b->err = detect_stream_finish(s, b->scratch, count_piece, b);
+	detect_stream_free(&s);
+}
+
 /* Every pattern through the whole text, without validators or context. */
 static void
 stage_pcre2(struct bench *b, struct span text)
@@ -91,9 +125,10 @@ static const struct stage {
 	{ "starts", stage_starts, false },
 	{ "rules", stage_rules, false },
 	{ "scan", stage_scan, false },
+	{ "stream", stage_stream, false },
 	{ "PCRE2", stage_pcre2, true },
 };
-enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 3 };
+enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 4 };
 
 /* ---- measuring ---- */
 

@@ -76,8 +76,8 @@ static const struct {
 		{ "redact", "--with", "hash", "--key-file", "/nonexistent" }, "a@b.de", 2, "" },
 	{ "a style that is none", { "redact", "--with", "stars" }, "a@b.de", 2, "" },
 	{ "a style that is not said", { "redact", "--with" }, "a@b.de", 2, "" },
-	{ "numbers that the text holds are skipped", { "redact" },
-		"<EMAIL_ADDRESS_1> a@b.de", 0, "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>" },
+	{ "numbers that the text holds are skipped", { "redact" }, "<EMAIL_ADDRESS_1> a@b.de",
+		0, "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>" },
 	{ "bytes that are no UTF-8 are scanned, and offsets count them", { "classify" },
 		"\xff\xfe a@b.de \xc3", 0,
 		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":3,"
@@ -85,7 +85,8 @@ static const struct {
 	{ "and stay where they were", { "redact" }, "\xff\xfe a@b.de \xc3", 0,
 		"\xff\xfe <EMAIL_ADDRESS_1> \xc3" },
 	{ "--help is an answer, on stdout", { "redact", "--help" }, "", 0,
-		"usage: tollgate redact [--jsonl] [--with STYLE] [--key-file FILE]\n\n  the "
+		"usage: tollgate redact [--jsonl | --stream] [--with STYLE] [--key-file "
+		"FILE]\n\n  the "
 		"text on stdin with findings replaced\n" },
 	{ "a value as JSON", { "eval", "{'a': [1, 2u, 1.0, b'x']}" }, "", 0,
 		"{\"a\":[1,2,1.0,\"eA==\"]}\n" },

@@ -1,0 +1,69 @@
+/* Scanning a text that comes in pieces, such as a model's answer: feed what has
+ * come, get back what may be passed on and what was found in it.
+ *
+ * The text is scanned in windows whose places follow from the text alone, never
+ * from how it was cut: any cut gives the same pieces with the same findings and
+ * scores. A window is a tail of what was handed out (context to the left), a step,
+ * and what is not decided yet: STREAM_LAG bytes, since a finding may be longer than
+ * what has come of it and its score depends on the words behind it. An open
+ * candidate (a finding that reaches the window's end, a run of token characters, a
+ * key's armour) holds back the text from where it began.
+ *
+ * Held back are at most STREAM_STEP + STREAM_LAG bytes, with an open candidate at
+ * most CAP_STREAM_HELD. A candidate longer than that is handed out as a finding, or
+ * as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
+ * never as text. What belongs to it is handed out as `more` of it until it ends.
+ *
+ * Memory: one allocation of less than 6 KB a stream, and what a scan of a window
+ * takes while it runs. One stream a choice and a tool call: their texts are apart.
+ * owner: whoever feeds it. */
+#ifndef DETECT_STREAM_H
+#define DETECT_STREAM_H
+
+#include "detect/detect.h"
+
+enum {
+	STREAM_STEP = 224, /* bytes decided by a window, if nothing is open */
+	STREAM_LAG = 160,  /* bytes behind them that it reads too */
+	STREAM_LEFT = 96, /* bytes before them, at least */
+};
+
+struct detect_stream;
+
+enum stream_kind {
+	PIECE_TEXT,    /* nothing was found in it */
+	PIECE_FINDING, /* all of it is a finding */
+	PIECE_UNREAD,  /* too long to be looked at: the classifier's declared outcome */
+};
+
+struct stream_piece {
+	enum stream_kind kind;
+	bool more;		/* goes on with the finding or unread run before it */
+	size_t start;		/* of its first byte in the stream */
+	struct span text;	/* until the call returns */
+	struct finding finding; /* PIECE_FINDING; start and end in the stream */
+};
+
+/* Takes a piece; the pieces in their order are the text. Not 0 ends the stream with
+ * that error. */
+typedef int stream_take_fn(void *arg, const struct stream_piece *p);
+
+/* `opt` as for detect_scan, its thresholds borrowed, `before` copied. NULL: out of
+ * memory. */
+struct detect_stream *detect_stream_new(
+	const struct detect_rules *r, const struct detect_options *opt);
+/* Zeroes and frees; clears *s. */
+void detect_stream_free(struct detect_stream **s);
+
+/* Calls `take` with what can be handed out after this delta. 0, or the error of a
+ * scan or of `take`, which stays: what is held then is not handed out any more. */
+int detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch,
+	struct span delta, stream_take_fn *take, void *arg);
+/* The text is over: hands out the rest. */
+int detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
+	stream_take_fn *take, void *arg);
+
+/* Bytes fed and not handed out. */
+size_t detect_stream_held(const struct detect_stream *s);
+
+#endif

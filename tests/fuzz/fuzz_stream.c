@@ -1,0 +1,85 @@
+/* A stream cut somehow gives the pieces of one that is not cut: they are the text,
+ * in order, their findings neither overlap nor lie, and what is held back has its
+ * limit. The first byte gives the bytes of a key, the next two the cuts. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "support/stream_run.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+static struct stream_run whole, cut;
+
+static void
+start(void)
+{
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	scratch = rules ? detect_scratch_new(rules) : NULL;
+	if (!scratch)
+		abort();
+}
+
+static void
+stop(void)
+{
+	buf_free(&whole.text);
+	buf_free(&whole.out);
+	buf_free(&cut.text);
+	buf_free(&cut.out);
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+}
+
+static void
+check(const struct stream_run *r, struct span text)
+{
+	size_t last = 0;
+
+	if (r->wrong || !span_eq(buf_view(&r->text), text) || r->held > CAP_STREAM_HELD)
+		abort();
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->found[i].start < last || r->found[i].end <= r->found[i].start ||
+			r->found[i].end > text.n)
+			abort();
+		last = r->found[i].end;
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t at[8];
+
+	if (!rules) {
+		start();
+		atexit(stop);
+	}
+	if (size < 3)
+		return 0;
+	size_t key = data[0] % 32 < size - 3 ? data[0] % 32 : 0;
+	struct detect_options opt = { .before = span_of(data + 3, key) };
+	struct span text = span_of(data + 3 + key, size - 3 - key);
+	int err = stream_run(&whole, rules, scratch, &opt, text, NULL, 0, 0);
+	if (err && err != ERR_LIMIT)
+		abort();
+	/* Cuts spread by the third byte, or pieces all as long as the second says. */
+	for (size_t i = 0; i < 8; i++)
+		at[i] = text.n * i / 8 + (size_t)data[2] * i % (text.n / 8 + 1);
+	size_t each = data[1] % 2 ? 1 + data[1] / 2 : 0;
+	if (stream_run(&cut, rules, scratch, &opt, text, at, 8, each) != err)
+		abort();
+	if (err)
+		return 0;
+	check(&whole, text);
+	check(&cut, text);
+	if (!stream_run_same(&whole, &cut))
+		abort();
+	return 0;
+}

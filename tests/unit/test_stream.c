@@ -1,0 +1,419 @@
+/* The carry-over scanner: any cut gives the pieces of any other, and the findings
+ * of a scan of the whole; what is held back has a limit, and what is longer than
+ * that is never handed out as text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/utf8.h"
+#include "detect/rule.h"
+#include "support/stream_run.h"
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+static struct stream_run one, two;
+
+static int
+setup(void **state)
+{
+	struct buf errors;
+
+	(void)state;
+	buf_init(&errors, 0);
+	rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	scratch = rules ? detect_scratch_new(rules) : NULL;
+	return scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	buf_free(&one.text);
+	buf_free(&one.out);
+	buf_free(&two.text);
+	buf_free(&two.out);
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+	return 0;
+}
+
+/* ---- texts ---- */
+
+static uint32_t
+roll(uint64_t *state, uint32_t below)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*state >> 33) % below;
+}
+
+static void
+put_prose(struct buf *b, uint64_t *random, size_t n)
+{
+	static const char *const words[] = { "the", "order", "which", "arrived", "on", "Monday",
+		"was", "sent", "again", "to", "our", "office", "in", "two", "parts,", "and",
+		"nobody", "knew", "why.", "Please", "reply", "caf\xc3\xa9",
+		"\xe4\xbd\xa0\xe5\xa5\xbd", "x = y + 1;", "version", "\n", "|", "customer",
+		"number", "id:" };
+
+	for (size_t to = b->n + n; b->n < to;) {
+		buf_str(b, words[roll(random, sizeof(words) / sizeof(words[0]))]);
+		buf_putc(b, ' ');
+	}
+}
+
+/* The examples of some entities, each between other words: what the rules are for. */
+static void
+put_examples(struct buf *b, uint64_t *random, size_t entity)
+{
+	const struct entity_rule *e = &rules->entities[entity % rules->nentities];
+
+	for (size_t i = 0; i < e->nexamples && b->n < 12000; i++) {
+		if (e->examples[i].text.n > 1500)
+			continue;
+		put_prose(b, random, roll(random, 400));
+		buf_span(b, e->examples[i].text);
+		buf_putc(b, roll(random, 2) ? ' ' : '\n');
+	}
+}
+
+/* ---- comparing ---- */
+
+static void
+same_as_whole(struct span text, const char *name)
+{
+	struct findings f;
+	struct arena a;
+
+	arena_init(&a, 0, false);
+	assert_int_equal(detect_scan(rules, scratch, text, NULL, &a, &f), 0);
+	for (size_t i = 0; i < f.n || i < one.n; i++) {
+		const struct finding *x = i < f.n ? &f.v[i] : NULL,
+				     *y = i < one.n ? &one.found[i] : NULL;
+		if (x && y && x->entity == y->entity && x->start == y->start &&
+			x->end == y->end && x->flags == y->flags && x->score <= y->score &&
+			x->score >= y->score)
+			continue;
+		if (x)
+			print_message("whole: %s %zu-%zu %.2f: %.*s\n",
+				detect_entity_name(rules, x->entity), x->start, x->end,
+				(double)x->score, SPAN_ARG(span_cut(text, x->start, x->end)));
+		if (y)
+			print_message("stream: %s %zu-%zu %.2f: %.*s\n",
+				detect_entity_name(rules, y->entity), y->start, y->end,
+				(double)y->score, SPAN_ARG(span_cut(text, y->start, y->end)));
+		fail_msg("%s: finding %zu of %zu differs, %zu in the stream", name, i, f.n,
+			one.n);
+	}
+	arena_reset(&a);
+}
+
+static void
+run_once(struct span text, const char *name)
+{
+	assert_int_equal(stream_run(&one, rules, scratch, NULL, text, NULL, 0, 0), 0);
+	if (one.wrong || !span_eq(buf_view(&one.text), text))
+		fail_msg("%s: the pieces are not the text", name);
+}
+
+static void
+any_text_has_the_findings_of_the_whole(void **state)
+{
+	uint64_t random = 1;
+	size_t findings = 0;
+
+	(void)state;
+	for (size_t e = 0; e < rules->nentities; e++) {
+		struct buf b;
+		buf_init(&b, 0);
+		put_examples(&b, &random, e);
+		put_prose(&b, &random, 300);
+		run_once(buf_view(&b), rules->entities[e].name);
+		same_as_whole(buf_view(&b), rules->entities[e].name);
+		findings += one.n;
+		buf_free(&b);
+	}
+	assert_true(findings > 500);
+}
+
+static void
+any_cut_gives_the_same_pieces(void **state)
+{
+	uint64_t random = 2;
+	size_t cuts = 0;
+
+	(void)state;
+	for (size_t e = 0; e < rules->nentities; e++) {
+		struct buf b;
+		size_t at[24];
+		buf_init(&b, 0);
+		put_examples(&b, &random, e);
+		struct span text = buf_view(&b);
+		run_once(text, rules->entities[e].name);
+		size_t ways = e % 32 ? 6 : text.n;
+		for (size_t way = 1; way < ways; way++, cuts++) {
+			size_t n = e % 32 ? roll(&random, 24) : 1;
+			for (size_t i = 0; i < n; i++)
+				at[i] = e % 32 ? roll(&random, (uint32_t)text.n + 1) : way;
+			for (size_t i = 1; i < n; i++)
+				for (size_t k = i; k > 0 && at[k - 1] > at[k]; k--) {
+					size_t swap = at[k];
+					at[k] = at[k - 1];
+					at[k - 1] = swap;
+				}
+			assert_int_equal(
+				stream_run(&two, rules, scratch, NULL, text, at, n, 0), 0);
+			if (two.wrong || !stream_run_same(&one, &two))
+				fail_msg("%s, cut %zu: other pieces", rules->entities[e].name,
+					at[0]);
+		}
+		for (size_t each = 1; each < 100; each = each * 9 + 3) {
+			stream_run(&two, rules, scratch, NULL, text, NULL, 0, each);
+			if (two.wrong || !stream_run_same(&one, &two))
+				fail_msg("%s, by %zu: other pieces", rules->entities[e].name,
+					each);
+		}
+		buf_free(&b);
+	}
+	assert_true(cuts > 1500);
+}
+
+/* ---- limits ---- */
+
+static void
+plain_text_is_held_back_no_longer_than_a_step_and_a_lag(void **state)
+{
+	uint64_t random = 3;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	put_prose(&b, &random, 20000);
+	stream_run(&one, rules, scratch, NULL, buf_view(&b), NULL, 0, 1);
+	assert_int_equal(one.n, 0);
+	assert_true(one.held <= STREAM_STEP + STREAM_LAG + 64);
+	assert_true(span_eq(buf_view(&one.out), buf_view(&b)));
+	buf_free(&b);
+}
+
+static void
+put_blob(struct buf *b, size_t n, size_t line, const char *nl)
+{
+	static const char base64[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint64_t random = n + line;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, base64[roll(&random, 64)]);
+		if (line && i % line == line - 1 && i + 1 < n)
+			buf_str(b, nl);
+	}
+}
+
+/* Whatever is longer than is held back: its bytes are never text, and the text
+ * around it is. */
+static void
+what_is_too_long_is_swallowed(void **state)
+{
+	static const struct {
+		const char *name, *before, *after;
+		size_t n, line;
+		const char *nl;
+		enum { UNREAD, FOUND, SAME } is; /* SAME: the bytes that the whole finds */
+	} rows[] = {
+		{ "a private key", "-----BEGIN RSA PRIVATE KEY-----\n",
+			"\n-----END RSA PRIVATE KEY-----", 6000, 64, "\n", SAME },
+		{ "one with other line ends", "-----BEGIN RSA PRIVATE KEY-----\r\n",
+			"\r\n-----END RSA PRIVATE KEY-----", 6000, 64, "\r\n", SAME },
+		{ "one inside JSON", "-----BEGIN RSA PRIVATE KEY-----\\n",
+			"\\n-----END RSA PRIVATE KEY-----", 6000, 64, "\\n", SAME },
+		{ "one that never ends", "-----BEGIN RSA PRIVATE KEY-----\n", "", 20000, 64,
+			"\n", FOUND },
+		{ "one quoted in a mail", "-----BEGIN RSA PRIVATE KEY-----\n    ",
+			"\n    -----END RSA PRIVATE KEY-----", 6000, 64, "\n    ", SAME },
+		{ "one in quotes, line by line", "-----BEGIN RSA PRIVATE KEY-----\",\n    \"",
+			"\",\n    \"-----END RSA PRIVATE KEY-----", 6000, 64, "\",\n    \"",
+			SAME },
+		{ "one in a list", "-----BEGIN RSA PRIVATE KEY-----\", \"",
+			"\", \"-----END RSA PRIVATE KEY-----", 6000, 64, "\", \"", SAME },
+		{ "one quoted with marks", "-----BEGIN RSA PRIVATE KEY-----\n> ",
+			"\n> -----END RSA PRIVATE KEY-----", 6000, 64, "\n> ", SAME },
+		{ "one cut off in a list", "-----BEGIN RSA PRIVATE KEY-----\", \"", "\"]", 6000,
+			64, "\", \"", FOUND },
+		{ "a blob nobody knows", "data:text/plain;base64,", "", 9000, 0, "", UNREAD },
+		{ "one in lines", "", "", 9000, 76, "\r\n", UNREAD },
+		{ "SSH2 armour",
+			"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"x y\"\n",
+			"\n---- END SSH2 ENCRYPTED PRIVATE KEY ----", 5000, 70, "\n", UNREAD },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static const char head[] = "Here it is, as you asked, all of it: ",
+				  tail[] = "\n(Is that all? Write to ada@example.org please.\n";
+		struct buf b;
+		uint64_t random = i;
+		buf_init(&b, 0);
+		put_prose(&b, &random, 700);
+		buf_str(&b, head);
+		buf_str(&b, rows[i].before);
+		size_t from = b.n;
+		put_blob(&b, rows[i].n, rows[i].line, rows[i].nl);
+		size_t to = b.n;
+		buf_str(&b, rows[i].after);
+		buf_str(&b, tail);
+		put_prose(&b, &random, 700);
+		run_once(buf_view(&b), rows[i].name);
+		for (size_t each = 1; each < 6000; each = each * 7 + 1) {
+			stream_run(&two, rules, scratch, NULL, buf_view(&b), NULL, 0, each);
+			if (two.wrong || !stream_run_same(&one, &two) ||
+				two.held > CAP_STREAM_HELD)
+				fail_msg("%s: by %zu: held %zu", rows[i].name, each, two.held);
+		}
+		struct span out = buf_view(&one.out);
+		for (size_t at = from; at + 24 <= to; at++)
+			if (memmem(out.p, out.n, buf_view(&b).p + at, 24))
+				fail_msg("%s: byte %zu of it is text", rows[i].name, at - from);
+		if (!memmem(out.p, out.n, "all of it: ", 11) ||
+			!memmem(out.p, out.n, "(Is that all? Write to ? please.", 32))
+			fail_msg("%s: what is around it: %.*s", rows[i].name, SPAN_ARG(out));
+		if (rows[i].is == SAME)
+			same_as_whole(buf_view(&b), rows[i].name);
+		if ((rows[i].is == UNREAD) != (one.unread > 0))
+			fail_msg("%s: %zu unread", rows[i].name, one.unread);
+		buf_free(&b);
+	}
+}
+
+/* Long lines without blanks are no blob where their lengths differ. */
+static void
+a_list_of_paths_is_text(void **state)
+{
+	uint64_t random = 5;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (int i = 0; i < 400; i++) {
+		buf_str(&b, "/usr/share/doc/packages/library/examples/");
+		for (uint32_t n = 3 + roll(&random, 30); n; n--)
+			buf_putc(&b, (char)('a' + roll(&random, 26)));
+		buf_str(&b, ".html\n");
+	}
+	stream_run(&one, rules, scratch, NULL, buf_view(&b), NULL, 0, 50);
+	assert_int_equal(one.unread, 0);
+	assert_int_equal(one.n, 0);
+	assert_true(one.held < 1000);
+	buf_free(&b);
+}
+
+static void
+characters_are_not_cut(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (int i = 0; i < 3000; i++)
+		buf_str(&b, i % 40 ? "\xe4\xbd\xa0" : "\xf0\x9f\x98\x80");
+	struct detect_stream *s = detect_stream_new(rules, NULL);
+	for (size_t i = 0; i < b.n; i++) {
+		one.n = one.unread = 0;
+		buf_clear(&one.text);
+		buf_clear(&one.out);
+		assert_int_equal(
+			detect_stream_feed(s, scratch, span_cut(buf_view(&b), i, i + 1),
+				stream_run_take, &one),
+			0);
+		if (!utf8_valid(buf_view(&one.text)))
+			fail_msg("a character is cut before byte %zu", i);
+	}
+	detect_stream_free(&s);
+	buf_free(&b);
+}
+
+static void
+a_key_counts_for_all_of_its_text(void **state)
+{
+	struct detect_options opt = { .before = SPAN_LIT("card_number") };
+	uint64_t random = 9;
+	struct findings f;
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	put_prose(&b, &random, 900);
+	buf_str(&b, " 4716379142021968 ");
+	put_prose(&b, &random, 900);
+	arena_init(&a, 0, false);
+	assert_int_equal(detect_scan(rules, scratch, buf_view(&b), &opt, &a, &f), 0);
+	stream_run(&one, rules, scratch, &opt, buf_view(&b), NULL, 0, 5);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(one.n, 1);
+	assert_true(f.v[0].score >= one.found[0].score && f.v[0].score <= one.found[0].score);
+	/* The value right behind its key, and no other. */
+	opt.before = SPAN_LIT("password");
+	buf_clear(&b);
+	buf_str(&b, "hunter2Xy9!kk");
+	stream_run(&one, rules, scratch, &opt, buf_view(&b), NULL, 0, 5);
+	detect_scan(rules, scratch, buf_view(&b), &opt, &a, &f);
+	assert_int_equal(one.n, f.n);
+	arena_reset(&a);
+	buf_free(&b);
+}
+
+static int
+refuse(void *arg, const struct stream_piece *p)
+{
+	(void)p;
+	++*(int *)arg;
+	return ERR_IO;
+}
+
+static void
+an_error_stays(void **state)
+{
+	struct detect_stream *s = detect_stream_new(rules, NULL);
+	uint64_t random = 4;
+	struct buf b;
+	int calls = 0;
+
+	(void)state;
+	buf_init(&b, 0);
+	put_prose(&b, &random, 2000);
+	assert_int_equal(detect_stream_feed(s, scratch, buf_view(&b), refuse, &calls), ERR_IO);
+	assert_int_equal(detect_stream_feed(s, scratch, buf_view(&b), refuse, &calls), ERR_IO);
+	assert_int_equal(detect_stream_finish(s, scratch, refuse, &calls), ERR_IO);
+	assert_int_equal(calls, 1);
+	detect_stream_free(&s);
+	detect_stream_free(&s);
+	/* Nothing fed, nothing said. */
+	s = detect_stream_new(rules, NULL);
+	assert_int_equal(detect_stream_finish(s, scratch, refuse, &calls), 0);
+	assert_int_equal(calls, 1);
+	detect_stream_free(&s);
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_text_has_the_findings_of_the_whole),
+		cmocka_unit_test(any_cut_gives_the_same_pieces),
+		cmocka_unit_test(plain_text_is_held_back_no_longer_than_a_step_and_a_lag),
+		cmocka_unit_test(what_is_too_long_is_swallowed),
+		cmocka_unit_test(a_list_of_paths_is_text),
+		cmocka_unit_test(characters_are_not_cut),
+		cmocka_unit_test(a_key_counts_for_all_of_its_text),
+		cmocka_unit_test(an_error_stays),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
