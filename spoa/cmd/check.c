@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "policy/identity.h"
 #include "policy/notes.h"
+#include "policy/own.h"
 #include "policy/read.h"
 #include "store/keyfile.h"
 
@@ -231,14 +232,13 @@ check_policy(struct check *c)
 	if (!file)
 		return; /* the configuration's mistakes include it */
 	buf_init(&errors, 1 << 20);
-	struct detect_rules *rules = detect_load(c->cfg ? c->cfg->detectors : NULL, &errors);
+	struct detect_rules *rules = NULL;
+	const struct policy *p = policy_open(
+		&c->a, file, c->cfg, c->cfg ? c->cfg->detectors : NULL, &rules, &c->d);
 	if (rules && detect_self_test(rules, &errors) && errors.n == 0)
 		buf_str(&errors, "detectors: an example of the rules fails");
 	add_lines(&c->d, buf_view(&errors));
 	buf_free(&errors);
-	if (!rules)
-		return;
-	const struct policy *p = policy_load(&c->a, file, c->cfg, rules, &c->d);
 	if (p)
 		check_keys(c, p);
 	if (p)

@@ -21,6 +21,8 @@ struct finding {
 };
 #define FINDING_VALIDATED 1u /* a checksum or grammar confirmed it */
 #define FINDING_SAMPLE	  2u /* a published sample value */
+#define FINDING_OWN	  4u /* of a policy's own class */
+#define FINDING_RUN	  8u /* a stretch of a document whose fingerprint is known */
 
 struct findings {
 	struct finding *v; /* sorted by start, not overlapping */
@@ -31,6 +33,10 @@ struct findings {
  * On failure NULL, and every mistake is appended to *errors, one
  * "file:line:column: message" a line. */
 struct detect_rules *detect_load(const char *dir, struct buf *errors);
+/* The same with a policy's own classes (detect/custom.h); NULL: none. */
+struct detect_extra;
+struct detect_rules *detect_load_with(
+	const char *dir, const struct detect_extra *extra, struct buf *errors);
 void detect_free(struct detect_rules **r);
 /* Runs every rule's own examples; 0, or the number that fail with lines in
  * *errors. */

@@ -10,6 +10,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/yaml.h"
+#include "detect/custom.h"
 #include "detect/rule.h"
 
 struct definition {
@@ -20,6 +21,7 @@ struct loader {
 	struct arena *a; /* the rule set's */
 	struct diag *d;
 	struct detect_rules *r;
+	bool own; /* a policy's class: no examples, and perhaps no pattern */
 	struct definition defs[16];
 	size_t ndefs;
 };
@@ -343,6 +345,8 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			"start needs literals, words, digits or bytes; or is `anywhere`");
 }
 
+#define UTF_FLAGS (PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF)
+
 /* What PCRE2 knows of a match's first byte: saves most attempts. */
 static void
 first_bytes(struct pattern *p)
@@ -352,7 +356,7 @@ first_bytes(struct pattern *p)
 	uint32_t type = 0, unit = 0;
 	const uint8_t *bitmap = NULL;
 	pcre2_code *code = pcre2_compile((PCRE2_SPTR)p->regex, PCRE2_ZERO_TERMINATED,
-		PCRE2_NEVER_UTF, &err, &where, NULL);
+		p->utf ? UTF_FLAGS : PCRE2_NEVER_UTF, &err, &where, NULL);
 
 	memset(p->first, 0xFF, sizeof(p->first));
 	if (!code)
@@ -372,7 +376,8 @@ first_bytes(struct pattern *p)
 static void
 compile(struct loader *l, const struct yaml_node *at, struct pattern *p)
 {
-	uint32_t flags = PCRE2_NEVER_UTF | PCRE2_NO_START_OPTIMIZE | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t flags = (p->utf ? UTF_FLAGS : PCRE2_NEVER_UTF) | PCRE2_NO_START_OPTIMIZE |
+			 PCRE2_NEVER_BACKSLASH_C;
 	PCRE2_SIZE where;
 	int err;
 
@@ -425,6 +430,8 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 			p->score = number_of(l, c, "score");
 		} else if (span_is(k, "keyed")) {
 			p->keyed = bool_of(l, c, "keyed");
+		} else if (span_is(k, "utf")) {
+			p->utf = bool_of(l, c, "utf");
 		} else if (span_is(k, "near")) {
 			p->near = bool_of(l, c, "near");
 		} else if (span_is(k, "start")) {
@@ -436,7 +443,7 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 		} else {
 			diag_at(l->d, c->key,
 				"unknown key `%.*s`: a pattern has name, regex, score, "
-				"start, check, keyed, near",
+				"start, check, keyed, near, utf",
 				SPAN_ARG(k));
 		}
 	}
@@ -494,7 +501,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	if (!is_kind(l, root, YAML_MAPPING, "a rule file"))
 		return;
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
-		if (!yaml_get(root, required[i]))
+		if (!l->own && !yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
 	if (r->nentities == DETECT_ENTITIES_MAX) {
 		diag_at(l->d, root, "more than %d entities", DETECT_ENTITIES_MAX);
@@ -586,8 +593,36 @@ load_dir(struct loader *l, const char *dir)
 	free(v);
 }
 
+/* After the rule files: an entity that they have is refused. */
+static void
+load_own(struct loader *l, const struct detect_extra *extra)
+{
+	l->own = true;
+	for (size_t i = 0; extra && i < extra->n && !arena_failed(l->a); i++) {
+		const struct detect_own *own = &extra->v[i];
+		size_t index = l->r->nentities;
+		if (detect_entity_find(l->r, span_str(own->entity)) >= 0) {
+			diag_at(l->d, own->at,
+				"%s: %s is an entity already: name the class's own with `entity:`",
+				own->class, own->entity);
+			continue;
+		}
+		const struct yaml_node *rule = custom_rule(l->r, own, l->d);
+		if (rule)
+			rule_of(l, rule);
+		if (rule && l->r->nentities > index)
+			custom_attach(l->r, own, (uint16_t)index, l->d);
+	}
+}
+
 struct detect_rules *
 detect_load(const char *dir, struct buf *errors)
+{
+	return detect_load_with(dir, NULL, errors);
+}
+
+struct detect_rules *
+detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *errors)
 {
 	struct detect_rules *r = calloc(1, sizeof(*r));
 	struct diag d;
@@ -605,9 +640,12 @@ detect_load(const char *dir, struct buf *errors)
 			load_dir(&l, dir);
 		else
 			load_builtin(&l);
+		load_own(&l, extra);
 	}
-	if (!d.errors && !arena_failed(l.a))
+	if (!d.errors && !arena_failed(l.a)) {
 		rules_finish(r);
+		l.a->failed |= custom_finish(r) != 0;
+	}
 	if (arena_failed(l.a))
 		diag_file(&d, dir ? dir : "detectors", "%s", err_str(ERR_NOMEM));
 	if (d.errors) {

@@ -20,6 +20,14 @@ by_start(const void *a, const void *b)
 	return x->end == y->end ? 0 : x->end < y->end ? -1 : 1;
 }
 
+/* A policy's own words before all others, a stretch of a known document after them:
+ * what stands in it counts too. */
+static unsigned
+claim(const struct finding *f)
+{
+	return f->flags & FINDING_RUN ? 2 : f->flags & FINDING_OWN ? 0 : 1;
+}
+
 static int
 by_rank(const void *a, const void *b)
 {
@@ -27,6 +35,8 @@ by_rank(const void *a, const void *b)
 	unsigned vx = x->flags & FINDING_VALIDATED, vy = y->flags & FINDING_VALIDATED;
 	size_t nx = x->end - x->start, ny = y->end - y->start;
 
+	if (claim(x) != claim(y))
+		return claim(x) < claim(y) ? -1 : 1;
 	if (vx != vy)
 		return vx ? -1 : 1;
 	if (nx != ny)
@@ -42,6 +52,7 @@ struct placing {
 	const struct detect_rules *r;
 	uint64_t *taken; /* a bit a byte of the cluster */
 	size_t base;
+	bool own; /* a policy's own is among them: no loser is dropped whole */
 	struct finding *v;
 	size_t n, room;
 };
@@ -80,7 +91,7 @@ place_free_parts(struct placing *p, struct finding f)
 
 	if (find_bit(p, at, end, true) == end)
 		return place(p, f);
-	if (strcmp(p->r->entities[f.entity].class, "secret"))
+	if (strcmp(p->r->entities[f.entity].class, "secret") && !p->own)
 		return 0;
 	while ((at = find_bit(p, at, end, false)) < end) {
 		size_t to = find_bit(p, at, end, true);
@@ -111,6 +122,9 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	if (!p->taken)
 		return ERR_NOMEM;
 	qsort(v, n, sizeof(*v), by_rank);
+	p->own = false;
+	for (size_t i = 0; i < n; i++)
+		p->own |= p->r->entities[v[i].entity].own;
 	for (size_t i = 0; i < n && !err; i++)
 		err = place_free_parts(p, v[i]);
 	if (p->taken != small)

@@ -73,6 +73,8 @@ scratch_keep(struct detect_scratch *s, struct finding f)
 		s->v = v;
 		s->room = room;
 	}
+	if (s->rules->entities[f.entity].own)
+		f.flags |= FINDING_OWN;
 	s->v[s->n++] = f;
 	return 0;
 }

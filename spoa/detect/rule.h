@@ -27,6 +27,7 @@ struct pattern {
 	uint16_t index, entity;
 	bool jit;
 	bool keyed; /* also tried on `before` + "=" + text */
+	bool utf;   /* matches characters, not bytes: a policy's own may */
 	bool near;  /* not tried where no context word is near and the score needs one */
 	enum start_kind kind;
 	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
@@ -82,6 +83,7 @@ struct example {
 struct entity_rule {
 	const char *name, *class;
 	const char *source;
+	bool own; /* a policy's: wins over others, and leaves what it does not cover */
 	float threshold, boost, penalty;
 	bool separators; /* 1111-2222 and 11112222 are one value */
 	struct words context, against;
@@ -111,6 +113,7 @@ struct detect_rules {
 	uint8_t near_bit[DETECT_ENTITIES_MAX];
 	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
 	uint64_t near_first[4];			  /* bytes such a word begins with */
+	struct custom *custom;			  /* a policy's own words; NULL: none */
 	char version[65];
 };
 
@@ -179,6 +182,22 @@ void context_index(struct detect_rules *r);
  * fewer than context_score sees there. */
 void context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
 	struct near_set *out);
+
+/* ---- custom.c ---- */
+
+struct custom;
+struct detect_own;
+struct diag;
+struct yaml_node;
+/* An own class as the tree of a rule file, in the rules' arena; NULL: out of memory. */
+const struct yaml_node *custom_rule(
+	struct detect_rules *r, const struct detect_own *own, struct diag *d);
+/* What no pattern says: its words and files, for the entity that its rule became. */
+void custom_attach(struct detect_rules *r, const struct detect_own *own, uint16_t entity,
+	struct diag *d);
+/* After rules_finish: 0 or ERR_NOMEM. */
+int custom_finish(struct detect_rules *r);
+void custom_free(struct custom **c);
 
 /* ---- overlap.c ---- */
 

@@ -154,6 +154,7 @@ detect_free(struct detect_rules **r)
 		return;
 	for (size_t i = 0; (*r)->patterns && i < (*r)->npatterns; i++)
 		pcre2_code_free((*r)->patterns[i].code);
+	custom_free(&(*r)->custom);
 	arena_reset(&(*r)->arena);
 	free(*r);
 	*r = NULL;

@@ -327,7 +327,7 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		search(&w, &r->patterns[r->anywhere[k]]);
 	if (!w.err && opt && opt->before.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w);
-	return w.err;
+	return w.err ? w.err : custom_scan(r, s, text, opt);
 }
 
 int
@@ -354,5 +354,5 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 	}
 	if (!w.err && text.n && opt && opt->before.n && !opt->inside && r->any_keyed)
 		sweep_keyed(&w);
-	return w.err;
+	return w.err ? w.err : custom_scan(r, s, text, opt);
 }

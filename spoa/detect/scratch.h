@@ -37,7 +37,10 @@ int scratch_keep(struct detect_scratch *s, struct finding f);
 /* scan.c: every rule, where its start condition holds. 0 or negative. */
 int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
-/* The same without the start conditions. */
+/* custom.c: a policy's own words and fingerprints; rules_scan calls it. 0 or negative. */
+int custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+/* rules_scan without the start conditions. */
 int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "policy/own.h"
 #include "store/keyfile.h"
 
 enum { TOKEN_CACHE_ENTRIES = 4096 };
@@ -46,11 +47,9 @@ snapshot_load(
 	const char *config_file, const char *policy_file, unsigned workers, struct diag *d)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
-	struct buf errors;
 
 	if (!s)
 		return NULL;
-	buf_init(&errors, 1 << 20);
 	arena_init(&s->arena, 0, false);
 	atomic_init(&s->refs, 1);
 	s->local = calloc(workers ? workers : 1, sizeof(*s->local));
@@ -66,22 +65,15 @@ snapshot_load(
 	}
 	if (!load_hash_key(s, d))
 		goto fail;
-	s->rules = detect_load(s->cfg ? s->cfg->detectors : NULL, &errors);
-	if (!s->rules) {
-		buf_span(&d->text, buf_view(&errors));
-		d->errors++;
-		goto fail;
-	}
-	s->policy = policy_load(&s->arena, policy_file, s->cfg, s->rules, d);
+	s->policy = policy_open(&s->arena, policy_file, s->cfg,
+		s->cfg ? s->cfg->detectors : NULL, &s->rules, d);
 	if (!s->policy)
 		goto fail;
 	s->keys = identity_keys_load(s->policy, config_file == NULL, d);
 	if (!s->keys)
 		goto fail;
-	buf_free(&errors);
 	return s;
 fail:
-	buf_free(&errors);
 	destroy(s);
 	return NULL;
 }

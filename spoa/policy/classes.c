@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "policy/build.h"
+#include "policy/own.h"
 
 static const char *const detector_keys[] = { "thresholds", NULL };
 static const char *const detector_later[] = { "external", NULL };
@@ -80,26 +81,30 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 	}
 }
 
-/* injection: {score}, falcon: {words, patterns, context}: classes with detectors
- * of their own. */
+/* falcon: {words, patterns, …, entities}: a class with detectors of its own, which policy/own.c
+ * has read and the rules know as an entity. Without `entities` it keeps the members that
+ * the rule files give to a class of its name. */
 static void
-own_class(struct builder *b, const struct yaml_node *c)
+own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 {
-	static const char *const later[] = { "score", "words", "patterns", "context", NULL };
-	bool known = c->child != NULL;
+	const struct yaml_node *list = yaml_get(c, "entities");
+	const char *own = class_own_entity(b->a, c);
+	int e = own ? detect_entity_find(b->rules, span_str(own)) : -1;
 
-	for (const struct yaml_node *k = c->child; k; k = k->next) {
-		bool found = false;
-		for (size_t i = 0; later[i]; i++)
-			found |= span_is(k->key->s, later[i]);
-		known &= found;
-	}
-	if (known)
+	if (class_is_score(c)) {
 		diag_at(b->d, c->child->key, "%s: not supported by this version of tollgate",
 			c->child->key->s.p);
-	else
-		diag_at(b->d, c, "%s: a list of entities is expected, found a mapping",
-			c->key->s.p);
+		return;
+	}
+	if (list && (list->kind != YAML_SEQUENCE || list->count))
+		build_entities(b, list, &k->entities);
+	for (size_t i = 0; !list && i < detect_entity_count(b->rules); i++)
+		if (!strcmp(detect_entity_class(b->rules, i), k->name))
+			entity_add(&k->entities, i);
+	if (e >= 0)
+		entity_add(&k->entities, (size_t)e);
+	else if (own && b->d->errors == 0)
+		diag_at(b->d, c->key, "%s: the detectors were loaded without it", own);
 }
 
 static void
@@ -117,7 +122,7 @@ listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 			continue;
 		p->nclasses++;
 		if (c->kind == YAML_MAPPING)
-			own_class(b, c);
+			own_class(b, c, k);
 		else if (c->kind != YAML_SEQUENCE || c->count) /* []: an empty class */
 			build_entities(b, c, &k->entities);
 	}

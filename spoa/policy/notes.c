@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "detect/custom.h"
 #include "policy/credentials.h"
 #include "policy/read.h"
 
@@ -176,6 +177,12 @@ conditions(struct remarks *r)
 	}
 }
 
+static void
+own_cost(void *arg, const struct yaml_node *at, const char *text)
+{
+	say(arg, at, "%s", text);
+}
+
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
@@ -187,4 +194,5 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	relay(&r);
 	limits(&r);
 	conditions(&r);
+	detect_own_costs(rules, own_cost, &r);
 }

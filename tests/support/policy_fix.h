@@ -4,11 +4,13 @@
 #define TESTS_POLICY_FIX_H
 
 #include "policy/decide.h"
+#include "policy/own.h"
 
 struct policy_fix {
 	struct arena a;
 	struct diag d;
 	const struct policy *p;
+	struct detect_rules *own; /* of a policy with classes of its own */
 };
 
 /* What most policies of the tests begin with; 4 lines, then rules and the like
@@ -44,13 +46,31 @@ fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
 	arena_init(&f->a, 0, false);
 	diag_init(&f->d);
 	const struct yaml_node *root = yaml_load(&f->a, "t.yaml", span_str(text), &f->d);
-	f->p = root ? policy_compile(&f->a, root, "t.yaml", cfg, fix_detectors(), &f->d) : NULL;
+	const struct detect_extra *extra =
+		root ? policy_own(&f->a, root, "t.yaml", &f->d) : NULL;
+	struct buf errors;
+	f->own = NULL;
+	f->p = NULL;
+	buf_init(&errors, 0);
+	if (extra && extra->n) {
+		f->own = detect_load_with(NULL, extra, &errors);
+		for (size_t i = 0; i < errors.n; i++)
+			f->d.errors += buf_view(&errors).p[i] == '\n';
+		buf_span(&f->d.text, buf_view(&errors));
+	}
+	buf_free(&errors);
+	if (root)
+		f->p = policy_compile(
+			&f->a, root, "t.yaml", cfg, f->own ? f->own : fix_detectors(), &f->d);
+	if (f->d.errors)
+		f->p = NULL;
 	return f->p;
 }
 
 static inline void
 fix_done(struct policy_fix *f)
 {
+	detect_free(&f->own);
 	diag_free(&f->d);
 	arena_reset(&f->a);
 }

@@ -16,7 +16,7 @@
 #include "cel/fn.h"
 #include "cmd/cmd.h"
 #include "policy/options.h"
-#include "policy/policy.h"
+#include "policy/own.h"
 
 static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10];
 static unsigned missing;
@@ -483,8 +483,12 @@ the_recipes_compile(void **state)
 				buf_str(&whole, rest[i].text);
 		}
 		const struct yaml_node *root = yaml_load(&a, "recipe", buf_view(&whole), &d);
-		if (!root || !policy_compile(&a, root, "recipe", NULL, rules, &d))
+		const struct detect_extra *own = root ? policy_own(&a, root, "recipe", &d) : NULL;
+		struct detect_rules *with =
+			own && own->n ? detect_load_with(NULL, own, &d.text) : NULL;
+		if (!root || !policy_compile(&a, root, "recipe", NULL, with ? with : rules, &d))
 			fail_msg("piece %zu: %.*s", n + 1, SPAN_ARG(buf_view(&d.text)));
+		detect_free(&with);
 		buf_free(&whole);
 		diag_free(&d);
 		arena_reset(&a);

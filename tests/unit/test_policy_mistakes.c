@@ -133,10 +133,63 @@ static const struct row {
 		":5:16: nothing_at_all: no such entity" },
 	{ "a class by score", H "classes: {injection: {score: 0.9}}\n",
 		":5:23: score: not supported by this version of tollgate" },
-	{ "a class by words", H "classes: {falcon: {words: [x], patterns: [y]}}\n",
-		":5:20: words: not supported by this version" },
 	{ "a class that is some mapping", H "classes: {pii: {a: 1}}\n",
-		":5:16: pii: a list of entities is expected, found a mapping" },
+		":5:17: a: unknown key; accepted: entity, entities, words, patterns, context" },
+	{ "a class of nothing", H "classes: {x: {}}\n",
+		":5:14: x: one of entities, words, patterns, dictionary, fingerprints is "
+		"expected" },
+	{ "context without anything to find",
+		H "classes: {x: {entities: [US_SSN], context: [a]}}\n",
+		":5:35: context: belongs to words, patterns, dictionary or fingerprints" },
+	{ "words in a mapping", H "classes: {x: {words: {a: b}}}\n",
+		":5:22: words: a list is expected, found a mapping" },
+	{ "no words", H "classes: {x: {words: []}}\n", ":5:22: words: the list is empty" },
+	{ "a word that is a list", H "classes: {x: {words: [[a]]}}\n",
+		":5:23: words: a string is expected, found a list" },
+	{ "a word twice", H "classes: {x: {words: [falcon, falcon]}}\n",
+		":5:31: words: falcon is given twice" },
+	{ "a word of one letter", H "classes: {x: {words: [falcon, y]}}\n",
+		":5:31: words: y: two characters are the least" },
+	{ "a word of dashes", H "classes: {x: {words: ['--']}}\n",
+		":5:23: words: --: a letter or digit is expected in it" },
+	{ "a pattern that does not compile", H "classes: {x: {patterns: ['ab(c']}}\n",
+		":5:31: patterns[0]: missing closing parenthesis" },
+	{ "a pattern that explodes", H "classes: {x: {patterns: [abc, '(a+)+$']}}\n",
+		":5:32: patterns[1]: can be tried in over 1000000000 ways at one place, 1000 "
+		"are the most" },
+	{ "a pattern with a reference", H "classes: {x: {patterns: ['(ab)\\1']}}\n",
+		":5:31: patterns[0]: references to what matched before are not supported" },
+	{ "a pattern that is too wide", H "classes: {x: {patterns: ['abc[a-z]{5000}']}}\n",
+		":5:27: patterns[0]: a match may have 5003 bytes, 4096 are the most" },
+	{ "a pattern that matches nothing", H "classes: {x: {patterns: ['a*']}}\n",
+		":5:27: patterns[0]: matches the empty text" },
+	{ "a dictionary that is not there", H "classes: {x: {dictionary: /nonexistent/t}}\n",
+		":5:27: dictionary: /nonexistent/t: No such file or directory" },
+	{ "a dictionary that is a list", H "classes: {x: {dictionary: [a]}}\n",
+		":5:27: dictionary: " },
+	{ "fingerprints that are not there", H "classes: {x: {fingerprints: /nonexistent/t}}\n",
+		":5:29: fingerprints: /nonexistent/t: No such file or directory" },
+	{ "shingles of no list", H "classes: {x: {words: [ab], shingles: 3}}\n",
+		":5:28: shingles: counts those of fingerprints, and there are none" },
+	{ "too many shingles", H "classes: {x: {words: [ab], shingles: 65}}\n",
+		":5:38: shingles: a whole number from 1 to 64" },
+	{ "a threshold of a class over one", H "classes: {x: {words: [ab], threshold: 2}}\n",
+		":5:39: threshold: a score from 0.0 to 1.0 is expected, found 2" },
+	{ "case that is no truth", H "classes: {x: {words: [ab], case: upper}}\n",
+		":5:34: case: " },
+	{ "a class named as an entity", H "classes: {us_ssn: {words: [ab]}}\n",
+		":5:11: us_ssn: US_SSN is an entity already: name the class's own with "
+		"`entity:`" },
+	{ "a class whose name makes no entity", H "classes: {1x: {words: [ab]}}\n",
+		":5:11: 1x: a name in capitals, digits and _" },
+	{ "an entity in small letters", H "classes: {x: {words: [ab], entity: falcon}}\n",
+		":5:36: entity: a name in capitals" },
+	{ "two classes that make one entity",
+		H "classes: {a.b: {words: [ab]}, a-b: {words: [cd]}}\n",
+		":5:31: a-b: A_B is an entity already" },
+	{ "an unknown entity beside own words",
+		H "classes: {x: {words: [ab], entities: [EMAIL_ADRESS]}}\n",
+		":5:39: EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },
 	{ "an entity twice", H "classes: {pii: [US_SSN, US_SSN]}\n",
 		":5:25: pii: US_SSN is given twice" },
 	{ "a threshold over one", H "detectors: {thresholds: {US_SSN: 1.5}}\n",
@@ -407,7 +460,7 @@ cut_anywhere_is_an_answer(void **state)
 	assert_true(n > 1000 && n < sizeof(text));
 	fclose(in);
 	for (size_t cut = 0; cut <= n; cut++) {
-		struct policy_fix f;
+		struct policy_fix f = { .p = NULL };
 		char *copy = guard_dup(text, cut);
 		arena_init(&f.a, 0, false);
 		diag_init(&f.d);
@@ -464,7 +517,7 @@ out_of_memory_is_an_error_and_no_crash(void **state)
 
 	(void)state;
 	for (size_t cap = 64; cap < 1 << 20 && !loaded; cap += cap < 32768 ? 256 : 16384) {
-		struct policy_fix f;
+		struct policy_fix f = { .p = NULL };
 		arena_init(&f.a, cap, false);
 		diag_init(&f.d);
 		const struct yaml_node *root = yaml_load(&f.a, "t.yaml", span_str(text), &f.d);

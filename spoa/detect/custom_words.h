@@ -1,0 +1,46 @@
+/* Text as words, for what looks at whole words whatever their case: dictionaries
+ * and fingerprints. A word is a run of letters and digits; blanks, dashes and '_'
+ * separate, other punctuation stands between words too. Scripts that are written
+ * without blanks (Han, kana, Hangul, Thai and its neighbours) are read a character
+ * a word, so that a term is found inside a sentence. Not included outside detect/. */
+#ifndef DETECT_CUSTOM_WORDS_H
+#define DETECT_CUSTOM_WORDS_H
+
+#include "base/span.h"
+
+struct word {
+	size_t start, end; /* bytes of the text */
+	uint64_t hash;	   /* of its letters, case folded */
+};
+
+struct word_cursor {
+	struct span text;
+	size_t at;
+	size_t block;	      /* the block of 64 bytes that is known, and one; 0: none */
+	uint64_t words, high; /* its ASCII letters and digits; its bytes over 0x7F */
+};
+
+static inline struct word_cursor
+words_over(struct span text)
+{
+	return (struct word_cursor){ .text = text };
+}
+/* The next word; false behind the last. Linear in the text, whatever it is. */
+bool word_next(struct word_cursor *c, struct word *w);
+
+/* The word as it stands, case kept. */
+uint64_t word_exact(struct span text, const struct word *w);
+
+/* What stands between two words, as a number: GLUE_NONE nothing, GLUE_BLANK any run
+ * of separators, else the punctuation's hash. False: longer than GLUE_BYTES. */
+enum { GLUE_NONE = 1, GLUE_BLANK = 2, GLUE_BYTES = 64 };
+bool word_glue(struct span between, uint64_t *glue);
+
+/* Hash of a phrase and what follows: its next piece of glue and word. */
+uint64_t word_chain(uint64_t phrase, uint64_t glue, uint64_t word);
+
+/* The simple case folding of Unicode for Latin, Greek, Cyrillic and Armenian letters;
+ * the Turkish capital I with dot becomes i. Others are themselves. */
+uint32_t fold_letter(uint32_t cp);
+
+#endif

@@ -1,0 +1,11 @@
+/* A text to measure with, the same in every run: e-mail, prose, code, logs, tables and
+ * JSON in the proportions of a company's prompts, with numbers and names that change. */
+#ifndef DETECT_SAMPLE_TEXT_H
+#define DETECT_SAMPLE_TEXT_H
+
+#include "base/buf.h"
+
+/* Appends pieces until `bytes` or more are there. */
+void sample_text(struct buf *out, size_t bytes);
+
+#endif

@@ -1,0 +1,251 @@
+/* Classes with detectors of their own, read before the rules are loaded: their words,
+ * patterns and files compile into the rule set that the rest of the policy then speaks
+ * of. What is wrong in them is reported here and once. */
+#include "policy/own.h"
+
+#include <stdlib.h>
+
+#include "detect/check.h"
+#include "detect/custom.h"
+#include "policy/read.h"
+
+/* `entities` is classes.c's to read. */
+static const char *const own_keys[] = { "entity", "entities", "words", "patterns", "context",
+	"against", "dictionary", "fingerprints", "shingles", "threshold", "case", NULL };
+
+enum { SHINGLES_LEAST = 64 };
+
+struct reading {
+	struct arena *a;
+	struct diag *d;
+	const char *file;
+};
+
+bool
+class_is_score(const struct yaml_node *n)
+{
+	return n->kind == YAML_MAPPING && n->count == 1 && yaml_get(n, "score");
+}
+
+/* The class's name in capitals, other characters as '_'. */
+static const char *
+entity_of(struct reading *r, const struct yaml_node *n)
+{
+	char *name = arena_strdup(r->a, n->key->s.p);
+
+	for (char *p = name; p && *p; p++)
+		*p = is_lower(*p) ? (char)(*p & ~0x20) : is_alnum(*p) ? *p : '_';
+	return name;
+}
+
+static bool
+good_entity(struct span s)
+{
+	bool good = s.n > 0 && s.n < 64 && is_upper(s.p[0]);
+
+	for (size_t i = 0; i < s.n; i++)
+		good = good && (is_upper(s.p[i]) || is_digit(s.p[i]) || s.p[i] == '_');
+	return good;
+}
+
+static const struct yaml_node *
+texts(struct reading *r, const struct yaml_node *n, const char *key)
+{
+	const struct yaml_node *c = yaml_get(n, key);
+	const char **v;
+	size_t count;
+
+	return c && read_texts(r->a, r->d, c, key, &v, &count) ? c : NULL;
+}
+
+static const char *
+path(struct reading *r, const struct yaml_node *c)
+{
+	const char *out = NULL;
+
+	return c && read_path(r->a, r->d, c, r->file, &out) ? out : NULL;
+}
+
+static void
+entity_name(struct reading *r, const struct yaml_node *n, struct detect_own *own)
+{
+	const struct yaml_node *c = yaml_get(n, "entity");
+
+	own->entity = c ? c->kind == YAML_SCALAR ? c->s.p : "" : entity_of(r, n);
+	if (c)
+		own->at = c;
+	if (own->entity && good_entity(span_str(own->entity)))
+		return;
+	diag_at(r->d, own->at,
+		"%s: a name in capitals, digits and _, up to 63, is expected as its entity's%s",
+		c ? "entity" : n->key->s.p, c ? "" : "; give one with `entity:`");
+	own->entity = NULL;
+}
+
+static void
+numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
+{
+	const struct yaml_node *c = yaml_get(n, "threshold");
+	double v;
+
+	if (c && (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0)))
+		diag_at(r->d, c, "threshold: a score from 0.0 to 1.0 is expected, found %s",
+			c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+	else if (c)
+		own->threshold = (float)v;
+	if ((c = yaml_get(n, "case")))
+		read_bool(r->d, c, &own->exact_case);
+	uint64_t shingles = OWN_SHINGLES;
+	if ((c = yaml_get(n, "shingles"))) {
+		if (read_uint(r->d, c, 1, SHINGLES_LEAST, &shingles) &&
+			!yaml_get(n, "fingerprints"))
+			diag_at(r->d, c->key,
+				"shingles: counts those of fingerprints, and there "
+				"are none");
+	}
+	own->shingles = (unsigned)shingles;
+}
+
+bool
+class_has_detectors(const struct yaml_node *n)
+{
+	return yaml_get(n, "words") || yaml_get(n, "patterns") || yaml_get(n, "dictionary") ||
+	       yaml_get(n, "fingerprints");
+}
+
+const char *
+class_own_entity(struct arena *a, const struct yaml_node *n)
+{
+	struct reading r = { .a = a };
+	const struct yaml_node *c = yaml_get(n, "entity");
+
+	if (!class_has_detectors(n))
+		return NULL;
+	return c ? c->s.p : entity_of(&r, n);
+}
+
+/* A class given as a mapping; false where it has no detectors of its own. */
+static bool
+own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
+{
+	unsigned errors = r->d->errors;
+
+	*own = (struct detect_own){ .at = n->key, .class = n->key->s.p, .threshold = 0.5f };
+	if (!read_map(r->d, n, "class", own_keys, NULL))
+		return false;
+	if (!class_has_detectors(n)) {
+		if (!yaml_get(n, "entities") && r->d->errors == errors)
+			diag_at(r->d, n,
+				"%s: one of entities, words, patterns, dictionary, "
+				"fingerprints "
+				"is expected",
+				n->key->s.p);
+		for (size_t i = 2; own_keys[i] && r->d->errors == errors; i++)
+			if (yaml_get(n, own_keys[i]))
+				diag_at(r->d, yaml_get(n, own_keys[i])->key,
+					"%s: belongs to words, patterns, dictionary or "
+					"fingerprints, and there are none",
+					own_keys[i]);
+		return false;
+	}
+	entity_name(r, n, own);
+	numbers(r, n, own);
+	own->words = texts(r, n, "words");
+	own->patterns = texts(r, n, "patterns");
+	own->context = texts(r, n, "context");
+	own->against = texts(r, n, "against");
+	own->dictionary_at = yaml_get(n, "dictionary");
+	own->dictionary = path(r, own->dictionary_at);
+	own->fingerprints_at = yaml_get(n, "fingerprints");
+	own->fingerprints = path(r, own->fingerprints_at);
+	if (own->patterns && own->patterns->count > OWN_PATTERNS) {
+		diag_at(r->d, own->patterns,
+			"patterns: more than %d; a dictionary takes more words", OWN_PATTERNS);
+		own->patterns = NULL;
+	}
+	return own->entity != NULL;
+}
+
+static int
+by_entity(const void *x, const void *y)
+{
+	const struct detect_own *a = x, *b = y;
+
+	return strcmp(a->entity, b->entity);
+}
+
+const struct detect_extra *
+policy_own(struct arena *a, const struct yaml_node *root, const char *file, struct diag *d)
+{
+	struct reading r = { a, d, file };
+	const struct yaml_node *classes = yaml_get(root, "classes");
+	struct detect_extra *extra = arena_new(a, struct detect_extra);
+	struct detect_own *v = arena_array(a, OWN_CLASSES, sizeof(*v));
+	size_t n = 0;
+
+	if (!extra || !v || !classes || classes->kind != YAML_MAPPING)
+		return extra;
+	for (const struct yaml_node *c = classes->child; c && n < OWN_CLASSES; c = c->next)
+		if (c->kind == YAML_MAPPING && !class_is_score(c) && own_class(&r, c, &v[n]))
+			n++;
+	qsort(v, n, sizeof(*v), by_entity);
+	*extra = (struct detect_extra){ v, n };
+	return extra;
+}
+
+/* Where something is wrong in own detectors: rules in which their names are known, so that
+ * the mistakes of the rest can be told from them. */
+static struct detect_rules *
+names_only(struct arena *a, const struct detect_extra *extra, const char *detectors)
+{
+	struct detect_own *v = arena_array(a, OWN_CLASSES, sizeof(*v));
+	struct detect_extra names = { v, extra ? extra->n : 0 };
+	struct detect_rules *rules;
+	struct buf errors;
+
+	for (size_t i = 0; v && i < names.n; i++)
+		v[i] = (struct detect_own){ .at = extra->v[i].at,
+			.class = extra->v[i].class,
+			.entity = extra->v[i].entity,
+			.threshold = 0.5f };
+	buf_init(&errors, 1 << 20);
+	rules = v ? detect_load_with(detectors, &names, &errors) : NULL;
+	if (!rules)
+		rules = detect_load(detectors, &errors);
+	buf_free(&errors);
+	return rules;
+}
+
+const struct policy *
+policy_open(struct arena *a, const char *file, const struct config *cfg, const char *detectors,
+	struct detect_rules **rules, struct diag *d)
+{
+	const struct yaml_node *root = yaml_load_file(a, file, d);
+	const struct policy *p = NULL;
+	unsigned before = d->errors;
+	struct buf errors;
+
+	*rules = NULL;
+	if (!root)
+		return NULL;
+	buf_init(&errors, 1 << 20);
+	const struct detect_extra *extra = policy_own(a, root, file, d);
+	*rules = detect_load_with(detectors, extra, &errors);
+	for (size_t i = 0; i < errors.n; i++)
+		d->errors += buf_view(&errors).p[i] == '\n';
+	buf_span(&d->text, buf_view(&errors));
+	buf_free(&errors);
+	if (!*rules && d->errors == before)
+		diag_file(d, file, "out of memory");
+	/* Its own mistakes do not hide the rest of the policy's. */
+	unsigned own = d->errors;
+	struct detect_rules *shipped = *rules ? *rules : names_only(a, extra, detectors);
+	if (shipped)
+		p = policy_compile(a, root, file, cfg, shipped, d);
+	if (shipped != *rules)
+		detect_free(&shipped);
+	if (own == before && p)
+		return p;
+	detect_free(rules);
+	return NULL;
+}
