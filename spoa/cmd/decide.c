@@ -114,6 +114,32 @@ read_body(struct request *r, json_t *in)
 	return NULL;
 }
 
+/* PEM (RFC 7468) of one certificate, or its base64 alone. */
+static const char *
+read_certificate(struct request *r, json_t *in)
+{
+	static const struct span begin = { "-----BEGIN CERTIFICATE-----", 27 };
+	struct span text;
+	size_t n = 0;
+
+	if (!member(in, "client_certificate", &text))
+		return "client_certificate must be a string";
+	if (!text.p)
+		return NULL;
+	text = span_trim(text, " \t\r\n");
+	if (span_starts(text, begin))
+		text = span_cut(text, begin.n, text.n);
+	text = span_cut(text, 0, span_chr(text, '-'));
+	unsigned char *out = arena_alloc(&r->arena, text.n + 1);
+	if (!out)
+		return "out of memory";
+	if (sodium_base642bin(out, text.n + 1, text.p, text.n, " \t\r\n", &n, NULL,
+		    sodium_base64_VARIANT_ORIGINAL))
+		return "client_certificate is no PEM";
+	r->certificate = span_of(out, n);
+	return NULL;
+}
+
 static const char *
 read_request(struct request *r, json_t *in)
 {
@@ -138,6 +164,8 @@ read_request(struct request *r, json_t *in)
 		(when.p && clock_parse(when.p, when.n, &r->now_wall_ns) < 0))
 		return "time must be RFC 3339, such as 2026-11-20T08:00:00Z";
 	const char *why = read_headers(r, in);
+	if (!why)
+		why = read_certificate(r, in);
 	return why ? why : read_body(r, in);
 }
 

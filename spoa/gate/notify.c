@@ -148,8 +148,8 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 		}
 	}
 	r->told = k == n;
-	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT &&
-		r->edited && k < max) {
+	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT && r->edited &&
+		k < max) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",
 			{ .type = SPOP_BINARY, .s = buf_view(&r->rewritten) } };
 		if (used + spop_actions_bytes(&out[k], 1) <= r->ack_room)
@@ -189,6 +189,8 @@ arrive(struct request *r, const struct spop_message *m)
 {
 	r->head.method = text_arg(m, "method");
 	r->src = address_arg(m, "src", &r->arena);
+	r->certificate = text_arg(m, "cert");
+	r->certificate_refused = int_arg(m, "cert_err") != 0;
 	struct span path = text_arg(m, "path"), query = text_arg(m, "query");
 	if (!request_set_target(r, path, query, query.n > 0))
 		return request_overload(r);
@@ -215,7 +217,8 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 	const struct spop_message *m = NULL;
 
 	for (size_t i = 0; i < n; i++)
-		if (span_is(messages[i].name, "tollgate-request"))
+		if (span_is(messages[i].name, "tollgate-request") ||
+			span_is(messages[i].name, "tollgate-certificate"))
 			m = &messages[i];
 	struct request *r = m ? malloc(sizeof(*r)) : NULL;
 	if (!r) { /* no decision: HAProxy answers 503 */

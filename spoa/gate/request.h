@@ -62,7 +62,9 @@ struct request {
 
 	/* what came in; views into the SPOP frame until request_own_head() */
 	struct http_head head;
-	struct span src;      /* text form of the client's address */
+	struct span src;	 /* text form of the client's address */
+	struct span certificate; /* the client's, DER; views the NOTIFY */
+	bool certificate_refused;
 	struct span body_raw; /* as it arrived, possibly encoded */
 	enum body_state body_state;
 	int64_t declared_length; /* Content-Length; -1: none */

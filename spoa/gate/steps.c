@@ -171,8 +171,9 @@ step_identity(struct request *r)
 
 	if (!mine)
 		return request_overload(r);
+	struct credentials given = { &r->head, r->certificate, r->certificate_refused };
 	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
-		&r->head, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
+		&given, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
 	if (err == ERR_AUTH) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
 		r->identity = (struct identity){ .method = "none" };

@@ -3,6 +3,7 @@
 #include "policy/claims.h"
 
 #include "base/err.h"
+#include "codec/jws.h"
 
 enum { DEPTH_MAX = 8 };
 
@@ -145,6 +146,45 @@ read_attributes(json_t *claims, struct arena *a, struct identity *out)
 	json_decref(rest);
 }
 
+/* RFC 8693 4.1: who acts for the subject, and for whom that one acts, and so on: each
+ * an object that names a subject. */
+static bool
+actors_fit(json_t *claims)
+{
+	json_t *act = json_object_get(claims, "act");
+
+	for (int depth = 0; act; depth++) {
+		json_t *sub = json_object_get(act, "sub");
+		if (depth == DEPTH_MAX || !json_is_object(act) || !json_is_string(sub) ||
+			json_string_length(sub) == 0)
+			return false;
+		act = json_object_get(act, "act");
+	}
+	return true;
+}
+
+/* RFC 8705 3.1. A token that is bound in another way too is not ours to accept. */
+static int
+read_binding(json_t *claims, struct arena *a, struct identity *out)
+{
+	json_t *cnf = json_object_get(claims, "cnf"), *x5t = json_object_get(cnf, "x5t#S256");
+	struct span raw;
+
+	if (!cnf)
+		return 0;
+	if (json_object_size(cnf) != 1 || !json_is_string(x5t))
+		return ERR_AUTH;
+	struct span text = span_of(json_string_value(x5t), json_string_length(x5t));
+	int err = b64url_decode(text, a, &raw);
+	if (err == ERR_NOMEM)
+		return err;
+	if (err || raw.n != sizeof(out->thumbprint))
+		return ERR_AUTH;
+	memcpy(out->thumbprint, raw.p, raw.n);
+	out->bound = true;
+	return 0;
+}
+
 int
 claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct identity *out,
 	const char **why)
@@ -176,7 +216,88 @@ claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct
 		*why = "the token names no person";
 		return ERR_AUTH;
 	}
+	if (!actors_fit(claims)) {
+		*why = "the token's act is no chain of subjects";
+		return ERR_AUTH;
+	}
+	int err = read_binding(claims, a, out);
+	if (err) {
+		*why = "the token is bound to its sender in a way that cannot be checked here";
+		return err;
+	}
 	read_attributes(claims, a, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- certificates ---- */
+
+static struct cel_value
+values_of(const struct cert *c, const char *field, struct arena *a)
+{
+	struct cel_value *v = arena_array(a, c->n, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; v && i < c->n; i++)
+		if (!strcmp(c->v[i].field, field))
+			v[n++] = cel_string(c->v[i].text);
+	return cel_list(v, n);
+}
+
+/* attributes["san.dns"] and so on: lists, since each may be there more than once. */
+static void
+cert_attributes(const struct cert *c, struct arena *a, struct identity *out)
+{
+	struct cel_value *pairs = arena_array(a, 2 * c->n, sizeof(*pairs));
+	size_t n = 0;
+
+	for (size_t i = 0; pairs && i < c->n; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i; k++)
+			seen |= !strcmp(c->v[k].field, c->v[i].field);
+		if (seen)
+			continue;
+		pairs[2 * n] = cel_string(span_str(c->v[i].field));
+		pairs[2 * n + 1] = values_of(c, c->v[i].field, a);
+		n++;
+	}
+	out->attributes = pairs;
+	out->nattributes = n;
+}
+
+int
+claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
+	struct identity *out, const char **why)
+{
+	const struct {
+		const char *field;
+		struct span *to;
+	} strings[] = {
+		{ map->person, &out->person },
+		{ map->agent, &out->agent },
+		{ map->department, &out->department },
+		{ map->team, &out->team },
+		{ map->tier, &out->tier },
+	};
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		bool several = false;
+		if (strings[i].field)
+			*strings[i].to = cert_one(c, strings[i].field, &several);
+		if (several) {
+			*why = "the client certificate has several values where one is meant";
+			return ERR_AUTH;
+		}
+	}
+	if (!out->person.n) {
+		*why = "the client certificate names no person";
+		return ERR_AUTH;
+	}
+	if (map->roles) {
+		struct cel_value roles = values_of(c, map->roles, a);
+		out->roles = roles.list.v;
+		out->nroles = roles.list.n;
+	}
+	cert_attributes(c, a, out);
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 

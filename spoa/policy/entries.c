@@ -4,10 +4,11 @@
 #include "policy/build.h"
 #include "policy/credentials.h"
 #include "policy/secret.h"
+#include "store/cert.h"
 #include "store/jwks.h"
 
-static const char *const kinds[] = { "jwt", "api_key", "none", NULL };
-static const char *const kinds_later[] = { "signed_headers", "client_certificate", NULL };
+static const char *const kinds[] = { "jwt", "client_certificate", "api_key", "none", NULL };
+static const char *const kinds_later[] = { "signed_headers", NULL };
 static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
 	"algorithms", "max_age", "leeway", "claims", "demo_issuer", NULL };
 static const char *const api_key_keys[] = { "header", "keys", NULL };
@@ -15,9 +16,14 @@ static const char *const api_key_later[] = { "subject", NULL };
 static const char *const none_keys[] = { "person", NULL };
 static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
 	"team", "tier", NULL };
+static const char *const certificate_keys[] = { "person", "agent", "roles", "department",
+	"team", "tier", "trust_domain", NULL };
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 
 #define SECOND_US 1000000ull
+
+/* RFC 7519 4.1.2, RFC 8693 4.1 */
+static const struct claim_map default_claims = { .person = "sub", .agent = "act.sub" };
 
 /* What the demo issuer's tokens say, as in the example of the manual. */
 static const struct claim_map demo_claims = { "sub", "act.sub", "roles", "dept", "clearance",
@@ -87,7 +93,26 @@ jwks(struct builder *b, const struct yaml_node *n, const char *file, const char 
 }
 
 static void
-claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
+claim_path(struct builder *b, const struct yaml_node *c)
+{
+	/* a path: names between single dots */
+	if (c->s.p[0] == '.' || c->s.p[c->s.n - 1] == '.' || strstr(c->s.p, ".."))
+		diag_at(b->d, c, "%s: a claim or a path such as act.sub is expected, found %s",
+			c->key->s.p, c->s.p);
+}
+
+static void
+certificate_field(struct builder *b, const struct yaml_node *c)
+{
+	if (!cert_field_known(c->s))
+		diag_at(b->d, c, "%s: a field of the certificate is expected (%s), found %s",
+			c->key->s.p, cert_field_names(), c->s.p);
+}
+
+/* The map's members, each held to be what `fits` says. */
+static void
+claim_members(struct builder *b, const struct yaml_node *n, struct claim_map *m,
+	void (*fits)(struct builder *b, const struct yaml_node *c))
 {
 	const struct {
 		const char *name;
@@ -102,19 +127,20 @@ claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
 		{ "tier", &m->tier },
 	};
 
-	if (!read_map(b->d, n, "claims", claim_keys, NULL))
-		return;
-	*m = (struct claim_map){ .person = "sub" };
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		const struct yaml_node *c = yaml_get(n, places[i].name);
-		if (!c || !read_text(b->d, c, "claim", places[i].place))
-			continue;
-		/* a path: names between single dots */
-		if (c->s.p[0] == '.' || c->s.p[c->s.n - 1] == '.' || strstr(c->s.p, ".."))
-			diag_at(b->d, c,
-				"%s: a claim or a path such as act.sub is expected, found %s",
-				places[i].name, c->s.p);
+		if (c && read_text(b->d, c, places[i].name, places[i].place))
+			fits(b, c);
 	}
+}
+
+static void
+claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
+{
+	if (!read_map(b->d, n, "claims", claim_keys, NULL))
+		return;
+	*m = default_claims;
+	claim_members(b, n, m, claim_path);
 }
 
 /* RS, PS, ES, EdDSA with a key set; HS where a secret is declared: a key set's
@@ -216,7 +242,7 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	unsigned possible = yaml_get(n, "secret") ? JWS_SECRET : JWS_PUBLIC;
 	e->algorithms = possible;
 	e->leeway_s = 60;
-	e->claims = (struct claim_map){ .person = "sub" };
+	e->claims = default_claims;
 	if (!read_map(b->d, n, "jwt", jwt_keys, NULL))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
@@ -246,6 +272,28 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		diag_at(b->d, n->key, "api_key: keys is missing");
 	else
 		read_path(b->a, b->d, keys, b->file, &e->keys_file);
+}
+
+static void
+client_certificate(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *domain;
+
+	e->claims = (struct claim_map){ .person = "subject.CN" };
+	for (size_t i = 0; i + 1 < b->p->nidentities; i++)
+		if (b->p->identities[i].kind == ID_CERTIFICATE)
+			diag_at(b->d, n->key,
+				"client_certificate: stands in the list already; the first "
+				"decides");
+	if (yaml_is_null(n) || !read_map(b->d, n, "client_certificate", certificate_keys, NULL))
+		return;
+	claim_members(b, n, &e->claims, certificate_field);
+	if ((domain = yaml_get(n, "trust_domain")) &&
+		read_text(b->d, domain, "trust_domain", &e->trust_domain) &&
+		strpbrk(e->trust_domain, "/:"))
+		diag_at(b->d, domain,
+			"trust_domain: the domain alone is expected, as in acme.org, found %s",
+			e->trust_domain);
 }
 
 static void
@@ -295,8 +343,10 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
 	struct yaml_node at = n ? *n : nowhere;
 	struct identity_entry *entries;
-	void (*const build[])(struct builder *, const struct yaml_node *,
-		struct identity_entry *) = { [ID_JWT] = jwt, [ID_API_KEY] = api_key };
+	void (*const build[])(
+		struct builder *, const struct yaml_node *, struct identity_entry *) = {
+		[ID_JWT] = jwt, [ID_CERTIFICATE] = client_certificate, [ID_API_KEY] = api_key
+	};
 
 	at.file = b->file;
 	if (n && !read_list(b->d, n, "identity"))
@@ -304,13 +354,15 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	entries = build_array(b, &at, n ? n->count : 0, sizeof(*entries));
 	if (!entries)
 		return;
+	b->p->identities = entries;
 	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
 		struct identity_entry *e = &entries[b->p->nidentities];
 		if (!read_map(b->d, c, "identity", kinds, kinds_later))
 			continue;
 		if (c->count != 1) {
 			diag_at(b->d, c,
-				"identity: one of jwt, api_key, none an entry is expected, "
+				"identity: one of jwt, client_certificate, api_key, none an "
+				"entry is expected, "
 				"found %zu",
 				c->count);
 			continue;
@@ -326,6 +378,5 @@ build_identity(struct builder *b, const struct yaml_node *n)
 					build[k](b, c->child, e);
 			}
 	}
-	b->p->identities = entries;
 	credentials(b, &at);
 }

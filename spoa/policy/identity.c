@@ -5,6 +5,7 @@
 #include "policy/identity.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "policy/claims.h"
 #include "policy/idcache.h"
 #include "policy/secret.h"
+#include "store/cert.h"
 #include "store/jwks.h"
 
 struct identity_keys {
@@ -341,6 +343,21 @@ verify_parsed(const struct policy *p, const struct identity_keys *k, const char 
 	return claims_read(&e->claims, j->payload, a, out, why);
 }
 
+/* A token bound to a certificate is its holder's only over that connection. */
+static int
+check_binding(const struct identity *id, const struct credentials *c, const char **why)
+{
+	unsigned char thumbprint[SHA256_BYTES];
+
+	if (!id->bound)
+		return 0;
+	*why = "the token is bound to another client certificate";
+	if (!c->certificate.n || c->certificate_refused)
+		return ERR_AUTH;
+	sha256(c->certificate, thumbprint);
+	return sodium_memcmp(thumbprint, id->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
+}
+
 static int
 verify_token(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
@@ -354,7 +371,7 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	sha256(token, key);
 	struct cached *c = cache ? idcache_find(cache, key) : NULL;
 	/* The same token in another entry's header is not the same credential. */
-	if (c && !strcmp(c->entry->header, header)) {
+	if (c && c->entry->header && !strcmp(c->entry->header, header)) {
 		*hit = true;
 		*why = check_times(c->entry, &c->times, now_s);
 		return *why ? ERR_AUTH : identity_copy(&c->identity, a, out);
@@ -366,6 +383,70 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	jws_clear(&j);
 	if (err == 0 && cache)
 		idcache_put(cache, key, entry, out, &t);
+	return err;
+}
+
+/* ---- client certificates ---- */
+
+/* spiffe://DOMAIN/path */
+static bool
+trusted_domain(const struct identity_entry *e, const struct cert *c)
+{
+	bool several;
+	struct span id = cert_one(c, "spiffe", &several);
+
+	if (!e->trust_domain)
+		return true;
+	id = span_cut(id, strlen("spiffe://"), id.n);
+	return span_is(span_next(&id, '/'), e->trust_domain);
+}
+
+static const char *
+cert_times(const struct token_times *t, int64_t now_s)
+{
+	if (now_s >= t->exp)
+		return "the client certificate has expired";
+	return now_s < t->nbf ? "the client certificate is not valid yet" : NULL;
+}
+
+static int
+verify_certificate(const struct identity_entry *e, struct identity_cache *cache,
+	const struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
+	const char **why, bool *hit)
+{
+	unsigned char key[SHA256_BYTES];
+	struct cert cert;
+
+	*why = "the client certificate was not verified by HAProxy";
+	if (c->certificate_refused)
+		return ERR_AUTH;
+	sha256(c->certificate, key);
+	struct cached *known = cache ? idcache_find(cache, key) : NULL;
+	if (known && known->entry == e) {
+		*hit = true;
+		*why = cert_times(&known->times, now_s);
+		return *why ? ERR_AUTH : identity_copy(&known->identity, a, out);
+	}
+	int err = cert_read(c->certificate, a, &cert);
+	*why = "the client certificate cannot be read";
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_AUTH;
+	struct token_times t = { .exp = cert.not_after_s, .nbf = cert.not_before_s };
+	*why = cert_times(&t, now_s);
+	if (*why)
+		return ERR_AUTH;
+	*why = "the client certificate is of another trust domain";
+	if (!trusted_domain(e, &cert))
+		return ERR_AUTH;
+	bool several;
+	*out = (struct identity){ .method = "client_certificate",
+		.verified = true,
+		.expires_s = t.exp,
+		.issuer = cert_one(&cert, "issuer.CN", &several),
+		.key_id = cert_one(&cert, "serial", &several) };
+	err = claims_from_cert(&e->claims, &cert, a, out, why);
+	if (err == 0 && cache)
+		idcache_put(cache, key, e, out, &t);
 	return err;
 }
 
@@ -409,41 +490,55 @@ nobody(const struct policy *p, struct identity *out)
 		}
 }
 
+/* One header of an entry: 1 where it holds no credential of ours. */
+static int
+verify_header(const struct policy *p, const struct identity_keys *k,
+	struct identity_cache *cache, const struct credentials *c, const char *header,
+	int64_t now_wall_ns, struct arena *a, struct identity *out, const char **why, bool *hit)
+{
+	struct span v;
+	bool foreign;
+
+	if (presented(c->head, header, &v, &foreign) < 0) {
+		*why = "the credential's header is given twice";
+		return ERR_AUTH;
+	}
+	enum credential_shape shape = credential_shape(v);
+	if (shape == SHAPE_NONE)
+		return 1;
+	if (foreign) {
+		*why = "a credential without the scheme Bearer";
+		return ERR_AUTH;
+	}
+	if (shape == SHAPE_API_KEY && has_kind(p, header, ID_API_KEY))
+		return verify_key(p, k, header, v, now_wall_ns, a, out, why);
+	if (shape == SHAPE_TOKEN && has_kind(p, header, ID_JWT)) {
+		int err = verify_token(
+			p, k, cache, header, v, now_wall_ns / 1000000000, a, out, why, hit);
+		return err ? err : check_binding(out, c, why);
+	}
+	*why = shape == SHAPE_TOKEN ? "a token where none is accepted"
+				    : "an API key where none is accepted";
+	return ERR_AUTH;
+}
+
 int
 identity_verify(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const struct http_head *h, int64_t now_wall_ns,
+	struct identity_cache *cache, const struct credentials *c, int64_t now_wall_ns,
 	struct arena *a, struct identity *out, const char **why, bool *hit)
 {
 	*hit = false;
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
-		struct span v;
-		bool foreign;
-		if (e->kind == ID_NONE)
-			continue;
-		if (presented(h, e->header, &v, &foreign) < 0) {
-			*why = "the credential's header is given twice";
-			return ERR_AUTH;
-		}
-		enum credential_shape shape = credential_shape(v);
-		if (shape != SHAPE_NONE && foreign) {
-			*why = "a credential without the scheme Bearer";
-			return ERR_AUTH;
-		}
-		switch (shape) {
-		case SHAPE_NONE: continue;
-		case SHAPE_API_KEY:
-			if (has_kind(p, e->header, ID_API_KEY))
-				return verify_key(p, k, e->header, v, now_wall_ns, a, out, why);
-			*why = "an API key where none is accepted";
-			return ERR_AUTH;
-		case SHAPE_TOKEN:
-			if (has_kind(p, e->header, ID_JWT))
-				return verify_token(p, k, cache, e->header, v,
-					now_wall_ns / 1000000000, a, out, why, hit);
-			*why = "a token where none is accepted";
-			return ERR_AUTH;
-		}
+		int err = 1;
+		if (e->header)
+			err = verify_header(
+				p, k, cache, c, e->header, now_wall_ns, a, out, why, hit);
+		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
+			err = verify_certificate(
+				e, cache, c, now_wall_ns / 1000000000, a, out, why, hit);
+		if (err <= 0)
+			return err;
 	}
 	nobody(p, out);
 	return 0;

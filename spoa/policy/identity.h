@@ -4,11 +4,12 @@
 #ifndef POLICY_IDENTITY_H
 #define POLICY_IDENTITY_H
 
+#include "base/sha256.h"
 #include "codec/http.h"
 #include "policy/policy.h"
 
 struct identity {
-	const char *method; /* "jwt", "api_key", "none" */
+	const char *method; /* "jwt", "client_certificate", "api_key", "none" */
 	struct span person, agent, department, team, tier;
 	const struct cel_value *roles; /* strings */
 	size_t nroles;
@@ -18,6 +19,15 @@ struct identity {
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */
 	int64_t expires_s;	    /* wall seconds, 0: never */
 	bool verified;		    /* false for none */
+	bool bound; /* RFC 8705 3: only with the certificate of this thumbprint */
+	unsigned char thumbprint[SHA256_BYTES];
+};
+
+/* What a request brings to be identified by. */
+struct credentials {
+	const struct http_head *head;
+	struct span certificate;  /* DER, from HAProxy's own fetch; empty: none */
+	bool certificate_refused; /* HAProxy let the connection in, not the certificate */
 };
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */
@@ -38,7 +48,7 @@ void identity_cache_free(struct identity_cache **c);
  * a credential is present and does not verify, *why a fixed English phrase without any of the
  * token; `hit` tells a cache hit. `cache` may be NULL. */
 int identity_verify(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const struct http_head *h, int64_t now_wall_ns,
+	struct identity_cache *cache, const struct credentials *c, int64_t now_wall_ns,
 	struct arena *a, struct identity *out, const char **why, bool *hit);
 
 #endif

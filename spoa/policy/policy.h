@@ -33,27 +33,30 @@ struct policy_class {
 	struct entity_set entities;
 };
 
-enum identity_kind { ID_JWT, ID_API_KEY, ID_NONE };
+enum identity_kind { ID_JWT, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
 
-struct claim_map { /* paths into the claims, "act.sub"; NULL: not mapped */
+/* jwt: paths into the claims, "act.sub"; client_certificate: fields (store/cert.h).
+ * NULL: not mapped. */
+struct claim_map {
 	const char *person, *agent, *roles, *department, *clearance, *team, *tier;
 };
 
 struct identity_entry {
 	enum identity_kind kind;
 	const struct yaml_node *at; /* for errors */
-	const char *header;	    /* lower case; default authorization */
+	const char *header;	    /* lower case; default authorization; NULL: none */
 	const char *issuer;	    /* jwt */
 	const char **audiences;
 	size_t naudiences;
 	const char *jwks_file; /* jwt, or */
 	const char *secret;    /* for secret_load: HS256 to 512 */
-	unsigned algorithms; /* bit per enum jws_alg */
-	uint64_t max_age_s;  /* 0: none */
-	uint64_t leeway_s;   /* default 60 */
+	unsigned algorithms;   /* bit per enum jws_alg */
+	uint64_t max_age_s;    /* 0: none */
+	uint64_t leeway_s;     /* default 60 */
 	struct claim_map claims;
-	const char *keys_file; /* api_key */
-	const char *person;    /* none: the name recorded */
+	const char *keys_file;	  /* api_key */
+	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */
+	const char *person;	  /* none: the name recorded */
 };
 
 enum route_response { RESP_METER = 1, RESP_RECORD = 2 }; /* 0: ignore */
@@ -95,7 +98,7 @@ struct rule {
 	const char *reason;
 	struct entity_set redact; /* classes and entities resolved */
 	enum redact_style with;
-	bool skip_on_error;	  /* on_error: skip; default deny */
+	bool skip_on_error; /* on_error: skip; default deny */
 	bool shadow;
 };
 

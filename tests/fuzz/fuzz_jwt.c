@@ -80,8 +80,8 @@ ask(struct span value, struct identity *id, struct arena *a, bool *hit)
 	struct http_field f = { SPAN_LIT("authorization"), value };
 	struct http_head h = { .fields = &f, .nfields = 1 };
 	const char *why = NULL;
-	int err = identity_verify(
-		policy, keys, cache, &h, 1790000000ll * 1000000000, a, id, &why, hit);
+	int err = identity_verify(policy, keys, cache, &(struct credentials){ .head = &h },
+		1790000000ll * 1000000000, a, id, &why, hit);
 
 	INVARIANT(err == 0 || (err == ERR_AUTH && why));
 	return err;

@@ -162,8 +162,8 @@ ask_at(const char *header, struct span value, int64_t after_s, struct identity_c
 
 	memcpy(copy, value.p, value.n);
 	*why = NULL;
-	int err =
-		identity_verify(fix.p, keys, cache, &h, (NOW + after_s) * SEC, a, id, why, hit);
+	int err = identity_verify(fix.p, keys, cache, &(struct credentials){ .head = &h },
+		(NOW + after_s) * SEC, a, id, why, hit);
 	memset(copy, 'X', value.n);
 	free(copy);
 	return err;
@@ -288,7 +288,20 @@ static const struct {
 	{ "a team that is an object", &ed, ED_A, CLAIM("\"team\":{}"), false },
 	{ "a plan that is a number", &ed, ED_A, CLAIM("\"plan\":1"), false },
 	{ "an agent that is a number", &ed, ED_A, CLAIM("\"act\":{\"sub\":1}"), false },
-	{ "an act that is a string has no agent", &ed, ED_A, CLAIM("\"act\":\"x\""), true },
+	{ "an act that is a string", &ed, ED_A, CLAIM("\"act\":\"x\""), false },
+	/* RFC 8693 4.1 */
+	{ "an actor", &ed, ED_A, CLAIM("\"act\":{\"sub\":\"bot\"}"), true },
+	{ "a chain of actors", &ed, ED_A, CLAIM("\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"a\"}}"), true },
+	{ "an actor without a subject", &ed, ED_A, CLAIM("\"act\":{\"iss\":\"x\"}"), false },
+	{ "an actor behind the first without a subject", &ed, ED_A, CLAIM("\"act\":{\"sub\":\"b\",\"act\":{}}"), false },
+	{ "an actor of a list", &ed, ED_A, CLAIM("\"act\":[{\"sub\":\"b\"}]"), false },
+	/* RFC 8705 3.1, and what is not checked here: RFC 9449, RFC 7800 */
+	{ "bound to a certificate, and none came", &ed, ED_A,
+	  CLAIM("\"cnf\":{\"x5t#S256\":\"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2\"}"), false },
+	{ "bound to a key (DPoP)", &ed, ED_A, CLAIM("\"cnf\":{\"jkt\":\"x\"}"), false },
+	{ "bound twice", &ed, ED_A, CLAIM("\"cnf\":{\"x5t#S256\":\"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2\",\"jkt\":\"x\"}"), false },
+	{ "bound to nothing", &ed, ED_A, CLAIM("\"cnf\":{}"), false },
+	{ "a cnf that is a string", &ed, ED_A, CLAIM("\"cnf\":\"x\""), false },
 	{ "deep attributes", &ed, ED_A, CLAIM("\"x\":[[[[[[[[[[[[{\"a\":[1]}]]]]]]]]]]]]"), true },
 	/* duplicates */
 	{ "alg twice", &ed, "{\"alg\":\"EdDSA\",\"kid\":\"a\",\"alg\":\"none\"}", GOOD, false },
@@ -567,20 +580,24 @@ test_several(void **state)
 		{ SPAN_LIT("x-api-key"), span_str(live_key) },
 		{ SPAN_LIT("x-delegation"), SPAN_LIT("bad.bad.bad") } };
 	struct http_head h = { .fields = f, .nfields = 4 };
-	assert_int_equal(identity_verify(fix.p, keys, NULL, &h, NOW * SEC, &a, &id, &why, &hit),
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
 		ERR_AUTH);
 	/* entries in order: authorization, then x-delegation, then x-api-key */
 	f[1] = f[0];
 	h = (struct http_head){ .fields = f + 1, .nfields = 3 };
-	assert_int_equal(
-		identity_verify(fix.p, keys, NULL, &h, NOW * SEC, &a, &id, &why, &hit), 0);
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		0);
 	assert_true(span_is(id.person, "alice"));
 	h = (struct http_head){ .fields = f + 2, .nfields = 2 };
-	assert_int_equal(identity_verify(fix.p, keys, NULL, &h, NOW * SEC, &a, &id, &why, &hit),
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
 		ERR_AUTH);
 	h = (struct http_head){ .fields = f + 2, .nfields = 1 };
-	assert_int_equal(
-		identity_verify(fix.p, keys, NULL, &h, NOW * SEC, &a, &id, &why, &hit), 0);
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		0);
 	assert_true(span_is(id.person, "carol"));
 	arena_reset(&a);
 	buf_free(&good);

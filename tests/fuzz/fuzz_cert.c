@@ -1,0 +1,28 @@
+/* Any bytes as a client's certificate: read or refused; values are what a log line, a
+ * header and a record can show. */
+#include <stdint.h>
+
+#include "base/err.h"
+#include "codec/utf8.h"
+#include "store/cert.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena a;
+	struct cert c;
+
+	arena_init(&a, 0, false);
+	if (cert_read(span_of(data, size), &a, &c) == 0)
+		for (size_t i = 0; i < c.n; i++) {
+			struct span s = c.v[i].text;
+			INVARIANT(cert_field_known(span_str(c.v[i].field)));
+			INVARIANT(s.n > 0 && utf8_valid(s));
+			for (size_t k = 0; k < s.n; k++)
+				INVARIANT((unsigned char)s.p[k] >= 0x20);
+		}
+	arena_reset(&a);
+	return 0;
+}

@@ -1,0 +1,334 @@
+/* Client certificates: what is read, which person they name, and tokens bound to them
+ * (RFC 8705 section 3). Certificates are made here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policy/identity.h"
+#include "store/cert.h"
+#include "support/jwt_make.h"
+#include "support/policy_fix.h"
+
+#define NOW 1790000000ll
+#define SEC 1000000000ll
+
+static EVP_PKEY *signer;
+static char dir[64];
+
+struct made {
+	unsigned char *der;
+	int n;
+};
+
+/* `subject`: "CN=a,OU=b"; `san`: as in OpenSSL's configuration, or NULL. */
+static struct made
+make_cert(const char *subject, const char *san, int64_t from_s, int64_t to_s)
+{
+	X509 *x = X509_new();
+	X509_NAME *name = X509_get_subject_name(x), *ca = X509_NAME_new();
+	struct span rest = span_str(subject);
+	struct made m = { NULL, 0 };
+
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 4711);
+	ASN1_TIME_set(X509_getm_notBefore(x), from_s);
+	ASN1_TIME_set(X509_getm_notAfter(x), to_s);
+	while (rest.n) {
+		struct span one = span_next(&rest, ',');
+		struct span key = span_next(&one, '=');
+		char field[32];
+		snprintf(field, sizeof(field), "%.*s", SPAN_ARG(key));
+		assert_int_equal(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+					 (const unsigned char *)one.p, (int)one.n, -1, 0),
+			1);
+	}
+	X509_NAME_add_entry_by_txt(
+		ca, "CN", MBSTRING_UTF8, (const unsigned char *)"Acme CA", -1, -1, 0);
+	X509_set_issuer_name(x, ca);
+	X509_NAME_free(ca);
+	X509_set_pubkey(x, signer);
+	if (san) {
+		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
+		assert_non_null(e);
+		X509_add_ext(x, e, -1);
+		X509_EXTENSION_free(e);
+	}
+	assert_true(X509_sign(x, signer, EVP_sha256()) > 0);
+	m.n = i2d_X509(x, &m.der);
+	X509_free(x);
+	return m;
+}
+
+static struct span
+der_of(struct made m)
+{
+	return span_of(m.der, (size_t)m.n);
+}
+
+/* ---- reading ---- */
+
+static void
+fields_are_read(void **state)
+{
+	struct made m = make_cert("CN=Zoë,OU=red,OU=blue,O=Acme",
+		"DNS:a.example,DNS:b.example,email:z@acme.example,URI:spiffe://acme.org/ns/a",
+		NOW - 60, NOW + 60);
+	struct arena a;
+	struct cert c;
+	bool several;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	assert_int_equal(cert_read(der_of(m), &a, &c), 0);
+	assert_true(span_is(cert_one(&c, "subject.CN", &several), "Zoë") && !several);
+	assert_true(span_is(cert_one(&c, "subject.O", &several), "Acme"));
+	assert_true(span_is(cert_one(&c, "issuer.CN", &several), "Acme CA"));
+	assert_true(span_is(cert_one(&c, "san.email", &several), "z@acme.example"));
+	assert_true(span_is(cert_one(&c, "spiffe", &several), "spiffe://acme.org/ns/a"));
+	assert_true(span_is(cert_one(&c, "serial", &several), "1267"));
+	assert_int_equal(cert_one(&c, "fingerprint", &several).n, 64);
+	cert_one(&c, "subject.OU", &several);
+	assert_true(several);
+	cert_one(&c, "san.dns", &several);
+	assert_true(several);
+	assert_int_equal(cert_one(&c, "subject.C", &several).n, 0);
+	assert_int_equal(c.not_before_s, NOW - 60);
+	assert_int_equal(c.not_after_s, NOW + 60);
+	/* Cut anywhere, or with a byte behind, it is none; no flipped byte crashes. */
+	for (int n = 0; n < m.n; n++)
+		assert_int_equal(cert_read(span_of(m.der, (size_t)n), &a, &c), ERR_SYNTAX);
+	for (int n = 0; n < m.n; n++) {
+		m.der[n] ^= 0x55;
+		cert_read(der_of(m), &a, &c);
+		m.der[n] ^= 0x55;
+	}
+	arena_reset(&a);
+	OPENSSL_free(m.der);
+}
+
+/* ---- identities ---- */
+
+static struct policy_fix fix;
+static struct identity_keys *keys;
+static struct jwt_key issuer;
+
+static const char policy_text[] =
+	"tollgate: 1\nname: t\nidentity:\n"
+	"  - jwt: {issuer: i, audience: a, jwks: jwks.json}\n"
+	"  - client_certificate: {person: subject.CN, team: subject.O, roles: subject.OU, "
+	"trust_domain: acme.org}\n"
+	"routes: [{name: r, match: {path_prefix: /}, backend: openai}]\n";
+
+static void
+put(const char *name, struct span text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fwrite(text.p, 1, text.n, f);
+	fclose(f);
+}
+
+static int
+setup(void **state)
+{
+	char path[128];
+	struct buf b;
+	struct diag d;
+
+	(void)state;
+	(void)fix_config;
+	snprintf(dir, sizeof(dir), "/tmp/tollgate-cert-XXXXXX");
+	signer = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	issuer = jwt_key_new(KEY_ED, 0);
+	if (!mkdtemp(dir) || !signer)
+		return -1;
+	buf_init(&b, 0);
+	buf_str(&b, "{\"keys\":[");
+	put_jwk(&b, &issuer, NULL, NULL);
+	buf_str(&b, "]}");
+	put("jwks.json", buf_view(&b));
+	buf_free(&b);
+	put("policy.yaml", span_str(policy_text));
+	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
+	arena_init(&fix.a, 0, false);
+	diag_init(&fix.d);
+	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
+	diag_init(&d);
+	keys = fix.p ? identity_keys_load(fix.p, false, &d) : NULL;
+	if (!keys)
+		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
+			SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	return keys ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	identity_keys_free(&keys);
+	fix_done(&fix);
+	detect_free(&fix_rules);
+	EVP_PKEY_free(signer);
+	EVP_PKEY_free(issuer.pkey);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+static int
+ask(struct span header, struct span der, bool refused, struct identity_cache *cache,
+	int64_t after_s, struct arena *a, struct identity *id, const char **why)
+{
+	struct http_field f = { SPAN_LIT("authorization"), header };
+	struct http_head h = { .fields = &f, .nfields = header.n ? 1 : 0 };
+	struct credentials c = { &h, der, refused };
+	bool hit;
+
+	*why = "";
+	return identity_verify(fix.p, keys, cache, &c, (NOW + after_s) * SEC, a, id, why, &hit);
+}
+
+/* clang-format off */
+static const struct { const char *name, *subject, *san; int64_t from, to; bool refused; const char *person; } rows[] = {
+	{ "a person", "CN=alice,O=red,OU=x,OU=y", NULL, -60, 60, false, "alice" },
+	{ "with the SPIFFE id of the domain", "CN=alice", "URI:spiffe://acme.org/a", -60, 60, false, "alice" },
+	{ "of another domain", "CN=alice", "URI:spiffe://evil.org/a", -60, 60, false, NULL },
+	{ "of a domain that begins like it", "CN=alice", "URI:spiffe://acme.org.evil/a", -60, 60, false, NULL },
+	{ "two SPIFFE ids", "CN=alice", "URI:spiffe://acme.org/a,URI:spiffe://acme.org/b", -60, 60, false, NULL },
+	{ "nobody", "O=red", "URI:spiffe://acme.org/a", -60, 60, false, NULL },
+	{ "two names", "CN=alice,CN=bob", "URI:spiffe://acme.org/a", -60, 60, false, NULL },
+	{ "two teams", "CN=alice,O=a,O=b", "URI:spiffe://acme.org/a", -60, 60, false, NULL },
+	{ "a line break in the name", "CN=al\nice", "URI:spiffe://acme.org/a", -60, 60, false, NULL },
+	{ "expired", "CN=alice", "URI:spiffe://acme.org/a", -60, 0, false, NULL },
+	{ "not valid yet", "CN=alice", "URI:spiffe://acme.org/a", 1, 60, false, NULL },
+	{ "refused by HAProxy", "CN=alice", "URI:spiffe://acme.org/a", -60, 60, true, NULL },
+};
+/* clang-format on */
+
+static void
+a_certificate_names_its_person(void **state)
+{
+	struct identity_cache *cache = identity_cache_new(64);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int again = 0; again < 2; again++) { /* the second time from the cache */
+			const char *san = rows[i].san ? rows[i].san : "URI:spiffe://acme.org/z";
+			struct made m = make_cert(
+				rows[i].subject, san, NOW + rows[i].from, NOW + rows[i].to);
+			struct arena a;
+			struct identity id;
+			const char *why;
+			arena_init(&a, 0, false);
+			int err = ask((struct span){ NULL, 0 }, der_of(m), rows[i].refused,
+				cache, 0, &a, &id, &why);
+			OPENSSL_free(m.der);
+			if ((err == 0) != (rows[i].person != NULL))
+				fail_msg("%s: %d %s", rows[i].name, err, why);
+			if (err == 0) {
+				assert_true(span_is(id.person, rows[i].person) && id.verified);
+				assert_string_equal(id.method, "client_certificate");
+				assert_int_equal(id.nroles, i == 0 ? 2 : 0);
+			} else {
+				assert_int_equal(err, ERR_AUTH);
+				assert_null(strstr(why, "alice"));
+			}
+			arena_reset(&a);
+		}
+	identity_cache_free(&cache);
+}
+
+static void
+a_cached_certificate_expires(void **state)
+{
+	struct identity_cache *cache = identity_cache_new(64);
+	struct made m = make_cert("CN=alice", "URI:spiffe://acme.org/a", NOW, NOW + 60);
+	struct span none = { NULL, 0 };
+	struct arena a;
+	struct identity id;
+	const char *why;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	assert_int_equal(ask(none, der_of(m), false, cache, 0, &a, &id, &why), 0);
+	assert_int_equal(ask(none, der_of(m), false, cache, 59, &a, &id, &why), 0);
+	assert_int_equal(ask(none, der_of(m), false, cache, 60, &a, &id, &why), ERR_AUTH);
+	assert_int_equal(ask(none, der_of(m), true, cache, 0, &a, &id, &why), ERR_AUTH);
+	/* No certificate and no token: nobody. */
+	assert_int_equal(ask(none, none, true, cache, 0, &a, &id, &why), 0);
+	assert_string_equal(id.method, "none");
+	arena_reset(&a);
+	OPENSSL_free(m.der);
+	identity_cache_free(&cache);
+}
+
+static void
+a_bound_token_needs_its_certificate(void **state)
+{
+	struct identity_cache *cache = identity_cache_new(64);
+	struct made mine = make_cert("CN=alice", "URI:spiffe://acme.org/a", NOW - 9, NOW + 60);
+	struct made other = make_cert("CN=bob", "URI:spiffe://acme.org/b", NOW - 9, NOW + 60);
+	struct span none = { NULL, 0 };
+	unsigned char thumbprint[SHA256_BYTES];
+	struct buf token, claims;
+	struct arena a;
+	struct identity id;
+	const char *why;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	buf_init(&token, 0);
+	buf_init(&claims, 0);
+	buf_printf(&claims,
+		"{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"carol\",\"exp\":%lld,\"cnf\":"
+		"{\"x5t#S256\":\"",
+		(long long)NOW + 300);
+	sha256(der_of(mine), thumbprint);
+	put_b64url(&claims, thumbprint, sizeof(thumbprint));
+	buf_str(&claims, "\"}}");
+	buf_str(&token, "Bearer ");
+	struct buf t;
+	buf_init(&t, 0);
+	put_jwt(&t, &issuer, SPAN_LIT("{\"alg\":\"EdDSA\"}"), buf_view(&claims));
+	buf_span(&token, buf_view(&t));
+	buf_free(&t);
+	for (int again = 0; again < 2; again++) { /* a hit is checked as a miss is */
+		struct span header = buf_view(&token);
+		assert_int_equal(ask(header, der_of(mine), false, cache, 0, &a, &id, &why), 0);
+		assert_true(span_is(id.person, "carol"));
+		assert_int_equal(
+			ask(header, der_of(other), false, cache, 0, &a, &id, &why), ERR_AUTH);
+		assert_int_equal(ask(header, none, false, cache, 0, &a, &id, &why), ERR_AUTH);
+		assert_int_equal(
+			ask(header, der_of(mine), true, cache, 0, &a, &id, &why), ERR_AUTH);
+	}
+	arena_reset(&a);
+	buf_free(&token);
+	buf_free(&claims);
+	OPENSSL_free(mine.der);
+	OPENSSL_free(other.der);
+	identity_cache_free(&cache);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fields_are_read),
+		cmocka_unit_test(a_certificate_names_its_person),
+		cmocka_unit_test(a_cached_certificate_expires),
+		cmocka_unit_test(a_bound_token_needs_its_certificate),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
