@@ -205,7 +205,7 @@ check_hash_key(struct check *c, const struct policy *p)
 		return;
 	buf_init(&why, 4096);
 	if (keyfile_load(c->cfg->redact_key_file, key, &why))
-		diag_file(&c->d, c->cfg->file, "redact.key_file: %.*s",
+		diag_at(&c->d, c->cfg->redact_key_at, "redact.key_file: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	explicit_bzero(key, sizeof(key));
 	buf_free(&why);

@@ -354,7 +354,7 @@ policy_file(const char *named, char *room, size_t n)
 	return room;
 }
 
-/* Without a configuration: what serve would not start without. */
+/* Without a configuration: what serve would not start without, or does otherwise. */
 static void
 say_missing_keys(const struct policy *p)
 {
@@ -363,6 +363,8 @@ say_missing_keys(const struct policy *p)
 			access(p->identities[i].keys_file, F_OK) < 0)
 			cmd_fail("decide", "%s: does not exist: no API key is known",
 				p->identities[i].keys_file);
+	if (p->hashes)
+		cmd_fail("decide", "with: hash: without a configuration the key is zeros");
 }
 
 int
@@ -394,7 +396,8 @@ cmd_decide(int argc, char **argv)
 		diag_free(&d);
 		return EXIT_CANNOT;
 	}
-	say_missing_keys(snap->policy);
+	if (!config)
+		say_missing_keys(snap->policy);
 	json_error_t err;
 	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 	int code = in && json_is_object(in) ? decide(snap, in)

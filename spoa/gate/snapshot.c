@@ -37,7 +37,8 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	buf_init(&why, 4096);
 	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
 	if (!s->hash_key_set)
-		diag_file(d, s->cfg->file, "redact.key_file: %.*s", SPAN_ARG(buf_view(&why)));
+		diag_at(d, s->cfg->redact_key_at, "redact.key_file: %.*s",
+			SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	return s->hash_key_set;
 }

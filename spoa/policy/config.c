@@ -567,6 +567,7 @@ config_read(struct arena *a, const char *file, struct diag *d)
 		if (n)
 			read_option(&r, o, n);
 	}
+	cfg->redact_key_at = find_option(root, "redact.key_file");
 	if (root->kind == YAML_MAPPING)
 		check_whole(&r, root);
 	if (arena_failed(a) && d->errors == errors)

@@ -67,6 +67,7 @@ struct config {
 	const char **backends;	 /* backends: HAProxy backends a policy may name */
 	size_t nbackends;
 	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
+	const struct yaml_node *redact_key_at; /* for errors */
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 

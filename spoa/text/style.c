@@ -85,6 +85,23 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* Bytes of the separator at v.p[i] that people write numbers with: ASCII, the blanks
+ * that do not break, the dashes. 0: it is none. */
+static size_t
+separator(struct span v, size_t i)
+{
+	static const char *const wide[] = { "\xc2\xa0", "\xe2\x80\x90", "\xe2\x80\x91",
+		"\xe2\x80\x92", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\xaf",
+		"\xe2\x88\x92" };
+
+	if (v.p[i] && strchr(" -./()+", v.p[i]))
+		return 1;
+	for (size_t k = 0; k < sizeof(wide) / sizeof(wide[0]); k++)
+		if (span_starts(span_cut(v, i, v.n), span_str(wide[k])))
+			return strlen(wide[k]);
+	return 0;
+}
+
 /* Separators stay, so that it can still be read as what it is. p == NULL: not a
  * value whose end may be shown. */
 static struct span
@@ -95,9 +112,10 @@ last4(struct redactor *r, struct span entity, struct span v)
 
 	if (!style_keeps_last4(entity))
 		return none;
-	for (size_t i = 0; i < v.n; i++) {
+	for (size_t i = 0, n; i < v.n; i += n) {
 		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
-		if (!mark && !(v.p[i] && strchr(" -./()+", v.p[i])))
+		n = mark ? 1 : separator(v, i);
+		if (n == 0)
 			return none;
 		marks += mark;
 		digits += is_digit(v.p[i]);

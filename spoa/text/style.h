@@ -34,7 +34,7 @@ void redactor_taken(struct redactor *r, struct span text);
  * however they are separated. `named`: it stands in a name or a path, where nothing
  * and dots alone would change the meaning of the rest: STYLE_REMOVE writes a
  * placeholder there. STYLE_LAST4 does so where the value is not eight digits or
- * more with ASCII separators, such as what was found inside an encoding. p == NULL if
+ * more with separators, such as what was found inside an encoding. p == NULL if
  * the arena failed; an empty result has p != NULL. */
 struct span redactor_get(struct redactor *r, enum redact_style style, struct span entity,
 	struct span value, bool fold, bool named);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -196,6 +197,34 @@ backends_must_exist_in_haproxys_files(void **state)
 }
 
 static void
+a_hash_is_checked_with_its_key(void **state)
+{
+	char want[256];
+
+	(void)state;
+	put("p.yaml", POLICY "rules: [{name: a, redact: {classes: pii, with: hash}}]\n");
+	put("c.yaml", CONFIG RELAY);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:4:48: with: hash needs redact.key_file in %s\n",
+		path("p.yaml"), path("c.yaml"));
+	assert_string_equal(err, want);
+	put("c.yaml", CONFIG RELAY "redact: {key_file: k.yaml}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:5:20: redact.key_file: %s: No such file",
+		path("c.yaml"), path("k.yaml"));
+	assert_memory_equal(err, want, strlen(want));
+	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
+	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(err, "mode is 0644"));
+	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(out, "note: with: hash needs redact.key_file"));
+	unlink(path("k.yaml"));
+}
+
+static void
 key_files_that_exist_are_read(void **state)
 {
 	(void)state;
@@ -265,6 +294,7 @@ main(void)
 		cmocka_unit_test(mistakes_of_both_files_are_listed),
 		cmocka_unit_test(what_cannot_be_read_is_exit_2),
 		cmocka_unit_test(backends_must_exist_in_haproxys_files),
+		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(consequences_are_noted),
 	};

@@ -87,14 +87,23 @@ a_style_writes_what_it_says(void **state)
 			false },
 		{ STYLE_LAST4, "IBAN_CODE", "GB82 WEST 1234 5698 7654 32",
 			"**** **** **** **** **54 32", false },
+		{ STYLE_LAST4, "CREDIT_CARD",
+			"4111\xc2\xa0"
+			"1111\xe2\x80\x93"
+			"1111 1111",
+			"****\xc2\xa0****\xe2\x80\x93**** 1111", false },
+		{ STYLE_LAST4, "CREDIT_CARD",
+			"4111\xe2\x80\x8b"
+			"1111 1111 1111",
+			"<CREDIT_CARD_1>", false },
 		/* too short to hide the rest, or not what it looks like */
 		{ STYLE_LAST4, "PHONE_NUMBER", "555-0143", "<PHONE_NUMBER_1>", false },
-		{ STYLE_LAST4, "CREDIT_CARD", "NDExMTExMTExMTExMTExMQ==", "<CREDIT_CARD_1>",
+		{ STYLE_LAST4, "CREDIT_CARD", "NDExMTExMTExMTExMTExMQ==", "<CREDIT_CARD_2>",
 			false },
 		{ STYLE_LAST4, "CREDIT_CARD",
 			"\xef\xbc\x94"
 			"111 1111 1111 1111",
-			"<CREDIT_CARD_2>", false },
+			"<CREDIT_CARD_3>", false },
 		{ STYLE_LAST4, "US_SSN", "308-63-0237", "<US_SSN_1>", false },
 		{ STYLE_PLACEHOLDER, "EMAIL_ADDRESS", "a@b.de", "<EMAIL_ADDRESS_1>", false },
 		{ STYLE_HASH, "EMAIL_ADDRESS", "a@b.de", "<EMAIL_ADDRESS:", false },
