@@ -29,6 +29,8 @@
 #define CAP_JSON_NODES         1000000      /* values and keys in a body: 413 */
 #define CAP_SEGMENTS           1000000      /* pieces of text in a body: 413 */
 #define CAP_FINDINGS           100000       /* findings a request: the classifier's declared outcome */
+#define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
+#define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
 #define CAP_JWKS_KEYS          1000         /* keys in a key set: the set is refused */
 #define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */

@@ -36,6 +36,7 @@
   X(M_DENY_503,            "denied_total",                       "status=\"503\"",            "") \
   X(M_SHADOWED,            "shadowed_total",                     "",                          "denials and redactions by rules not enforced: shadow") \
   X(M_FINDINGS,            "findings_total",                     "",                          "entities found") \
+  X(M_EVASIONS,            "evasions_total",                     "",                          "requests with values in disguise, or text that hides or reorders what is shown") \
   X(M_SCANNED_BYTES,       "scanned_bytes_total",                "",                          "text bytes classified") \
   X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \

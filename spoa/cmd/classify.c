@@ -32,13 +32,15 @@ put_json(struct scan *s, const struct scan_text *t)
 		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
 			detect_entity_name(s->rules, f->entity));
 		buf_json_str(s->out, span_str(detect_entity_class(s->rules, f->entity)));
-		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f}", f->start,
-			f->end, (double)f->score);
+		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s}", f->start,
+			f->end, (double)f->score,
+			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "");
 	}
 	buf_str(s->out, "],\"classes\":[");
 	put_classes(s, &t->findings);
 	/* No model scores injection yet; the key is part of the format. */
-	buf_str(s->out, "],\"injection\":0.0}\n");
+	buf_printf(s->out, "],\"injection\":0.0%s}\n",
+		t->findings.evasion ? ",\"evasion\":true" : "");
 	return EXIT_DONE;
 }
 

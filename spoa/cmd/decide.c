@@ -303,6 +303,8 @@ result_json(struct request *r)
 	json_object_set_new(o, "model", text(r->body.model));
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
+	if (r->evasion)
+		json_object_set_new(o, "evasion", json_true());
 	if (r->have_verdict && r->verdict.shadowed)
 		json_object_set_new(o, "shadow",
 			json_string(r->verdict.shadow_rule ? r->verdict.shadow_rule->name

@@ -23,10 +23,13 @@ struct finding {
 #define FINDING_SAMPLE	  2u /* a published sample value */
 #define FINDING_OWN	  4u /* of a policy's own class */
 #define FINDING_RUN	  8u /* a stretch of a document whose fingerprint is known */
+#define FINDING_EVASION	  16u /* written so that it would not be seen: in disguise or encoded */
 
 struct findings {
 	struct finding *v; /* sorted by start, not overlapping */
 	size_t n;
+	bool evasion; /* one is marked FINDING_EVASION, or the text holds characters that
+			 hide or reorder what is shown */
 };
 
 /* Loads every *.yaml of `dir`; NULL loads the set compiled into the program.
@@ -68,7 +71,8 @@ struct detect_options {
 };
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many
- * findings: the caller applies on_failure.classifier); ERR_NOMEM. The findings
+ * findings, or encodings nested too deep: the caller applies
+ * on_failure.classifier); ERR_NOMEM. The findings
  * live in the arena. */
 int detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out);

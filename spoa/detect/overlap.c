@@ -6,7 +6,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/rule.h"
+#include "detect/evade.h"
 
 enum { KEEP_BYTES = 4 }; /* shorter remains of a secret say nothing */
 
@@ -41,6 +41,10 @@ by_rank(const void *a, const void *b)
 		return vx ? -1 : 1;
 	if (nx != ny)
 		return nx > ny ? -1 : 1;
+	if ((x->flags ^ y->flags) & FINDING_WEAK)
+		return x->flags & FINDING_WEAK ? 1 : -1;
+	if ((x->flags ^ y->flags) & FINDING_EVASION)
+		return x->flags & FINDING_EVASION ? -1 : 1;
 	if (x->score != y->score)
 		return x->score > y->score ? -1 : 1;
 	if (x->start != y->start)
@@ -141,7 +145,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	struct placing p = { .r = r, .room = 2 * n < CAP_FINDINGS ? 2 * n : CAP_FINDINGS };
 	int err = 0;
 
-	*out = (struct findings){ NULL, 0 };
+	*out = (struct findings){ 0 };
 	if (n == 0)
 		return 0;
 	p.v = arena_array(a, p.room, sizeof(*p.v));
@@ -163,6 +167,9 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	if (err)
 		return err;
 	qsort(p.v, p.n, sizeof(*p.v), by_start);
-	*out = (struct findings){ p.v, p.n };
+	for (size_t i = 0; i < p.n; i++)
+		p.v[i].flags &= (uint16_t)~FINDING_WEAK;
+	out->v = p.v;
+	out->n = p.n;
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/scratch.h"
+#include "detect/evade.h"
 
 enum {
 	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
@@ -56,6 +56,7 @@ detect_scratch_free(struct detect_scratch **sp)
 	if (s->keyed)
 		explicit_bzero(s->keyed, KEYED_ROOM);
 	free(s->keyed);
+	evade_free(s);
 	free(s);
 	*sp = NULL;
 }
@@ -79,22 +80,28 @@ scratch_keep(struct detect_scratch *s, struct finding f)
 	return 0;
 }
 
-/* A stage: 0, or a negative error that ends the scan. */
-typedef int stage_fn(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt);
-
 static int
-scan_with(stage_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
 	struct findings *out)
 {
-	*out = (struct findings){ NULL, 0 };
+	*out = (struct findings){ 0 };
 	INVARIANT(s->rules == r);
 	if (text.n == 0)
 		return 0;
 	s->n = 0;
+	s->evasion = false;
 	int err = rules(r, s, text, opt);
-	return err ? err : overlap_resolve(r, s->v, s->n, a, out);
+	if (!err)
+		err = evade_scan(rules, r, s, text, opt);
+	if (!err)
+		err = overlap_resolve(r, s->v, s->n, a, out);
+	if (err)
+		return err;
+	out->evasion = s->evasion;
+	for (size_t i = 0; i < out->n; i++)
+		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;
+	return 0;
 }
 
 int

@@ -29,6 +29,8 @@ struct detect_scratch {
 		struct near_set set;
 	} near[NEAR_CACHED];
 	struct near_set near_before; /* of the key */
+	struct evade *evade;	     /* evade.c's own; NULL until it is needed */
+	bool evasion;		     /* the text hides something */
 };
 
 /* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */

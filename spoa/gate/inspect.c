@@ -190,6 +190,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 		r->scan_end = 0;
 	}
 	int err = detect_scan(r->snap->rules, t->mine->scratch, text, &opt, &r->arena, &found);
+	r->evasion |= found.evasion;
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
 		struct finding f = found.v[i];
 		f.start += base;
@@ -251,6 +252,8 @@ step_classify(struct request *r)
 		metric_add(r->gate->metrics, M_FINDINGS, r->nhits);
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,
 			r->have_body ? r->body.inspected_bytes : 0);
+		if (r->evasion)
+			metric_inc(r->gate->metrics, M_EVASIONS);
 		if (r->classifier_failed)
 			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
 	}

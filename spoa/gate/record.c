@@ -448,6 +448,7 @@ record_decision(struct request *r, struct buf *b)
 	put_request(r, b);
 	put_identity(r, b);
 	put_findings(r, b);
+	put_flag(b, "evasion", r->evasion);
 	put_flag(b, "classifier_failed", r->classifier_failed);
 	put_prompt(r, b);
 	put_quota(r, b);

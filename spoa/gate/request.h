@@ -89,6 +89,7 @@ struct request {
 	size_t scan_from, scan_end; /* in the segment under way: next window, last finding */
 	struct entity_set found;
 	bool classifier_failed;
+	bool evasion; /* prompt.evasion */
 	const struct segment *
 		*failed; /* segments without an answer, for on_failure.classifier: redact */
 	size_t nfailed, failed_size;

@@ -146,6 +146,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_MEDIA: return media(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
+	case V_PROMPT_EVASION: return cel_bool(f->evasion);
 	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : (struct span){ 0 });
 	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
 	case V_REQUEST_METHOD: return cel_string(f->method);

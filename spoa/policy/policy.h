@@ -159,6 +159,7 @@ struct policy {
 	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
+	X(V_PROMPT_EVASION,      "prompt.evasion",      CEL_BOOL,   CEL_DYN) \
 	X(V_MODEL_NAME,          "model.name",          CEL_STRING, CEL_DYN) \
 	X(V_ROUTE_NAME,          "route.name",          CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_METHOD,      "request.method",      CEL_STRING, CEL_DYN) \

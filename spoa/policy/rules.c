@@ -39,8 +39,7 @@ word_or_later(struct builder *b, const struct yaml_node *n, const char *const *w
 static const char *
 later_name(const char *message)
 {
-	static const char *const names[] = { "prompt.injection", "prompt.evasion", "tool",
-		"response", "data" };
+	static const char *const names[] = { "prompt.injection", "tool", "response", "data" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);

@@ -266,7 +266,7 @@ too_many_findings_are_an_error_and_none_is_returned(void **state)
 {
 	struct fix *f = *state;
 	struct span text = repeated("a@bc.de ", 8 * (CAP_FINDINGS + 1));
-	struct findings v = { (void *)1, 7 };
+	struct findings v = { .v = (void *)1, .n = 7 };
 
 	assert_int_equal(
 		detect_scan(f->rules, f->scratch, text, NULL, &f->arena, &v), ERR_LIMIT);

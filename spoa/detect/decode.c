@@ -1,0 +1,335 @@
+/* Finding and decoding blobs. A run is tried at its beginning, in each of the four
+ * positions a group can have there: a few dozen bytes tell text from a digest, a key or
+ * an image, which decode to noise and are left. What is long and does not begin as
+ * text is decoded all the same, and judged piece by piece. */
+#include "detect/decode.h"
+
+#include "detect/check.h"
+
+enum {
+	TRY_BYTES = 24, /* decoded to see whether it is text */
+	TRY_LEAST = 8,
+	LONG_BLOB = 96, /* tried in pieces, whatever its beginning */
+	LINE_MIN = 16,	/* characters of a line that may be wrapped */
+	CODES_MIN = 9,
+};
+
+static int
+value64(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (is_digit(c))
+		return c - '0' + 52;
+	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+static int
+value32(char c)
+{
+	if (is_alpha(c))
+		return (c | 0x20) - 'a';
+	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+static int
+value16(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	return is_alpha(c) && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+static const struct {
+	int (*value)(char c);
+	unsigned bits, group; /* characters */
+} alphabets[] = {
+	[BLOB_BASE64] = { value64, 6, 4 },
+	[BLOB_BASE32] = { value32, 5, 8 },
+	[BLOB_HEX] = { value16, 4, 2 },
+};
+
+bool
+decode_is_text(const char *p, size_t n)
+{
+	size_t bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+		bool high = c >= 0xC2 && c < 0xF5 && i + 1 < n && (p[i + 1] & 0xC0) == 0x80;
+		bool more = (c & 0xC0) == 0x80 && i > 0 && (unsigned char)p[i - 1] >= 0x80;
+		bad += !((c >= 0x20 && c < 0x7F) || c == '\n' || c == '\r' || c == '\t' ||
+			 high || more);
+	}
+	return n < 48 ? bad == 0 : bad * 8 <= n;
+}
+
+void
+decode_begin(struct decoding *d, struct span text, const struct blob *b)
+{
+	*d = (struct decoding){ .text = text, .b = *b, .at = b->from };
+}
+
+static size_t
+decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	unsigned base = d->b.kind == BLOB_CODES_HEX ? 16 : 10;
+	size_t n = 0;
+
+	while (n < room && d->at < d->b.end) {
+		const char *p = d->text.p;
+		size_t i = d->at;
+		unsigned v = 0;
+		if (base == 16 && i + 1 < d->b.end && p[i] == '0' && (p[i + 1] | 0x20) == 'x')
+			i += 2;
+		size_t first = i;
+		for (; i < d->b.end && value16(p[i]) >= 0 && (base == 16 || is_digit(p[i]));
+			i++)
+			v = v * base + (unsigned)value16(p[i]);
+		if (i == first) {
+			d->at = i + 1;
+			continue;
+		}
+		where[n] = (uint32_t)d->at;
+		out[n++] = (char)v;
+		d->at = i;
+	}
+	return n;
+}
+
+size_t
+decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	size_t n = 0;
+
+	if (d->b.kind >= BLOB_CODES_HEX)
+		return decode_codes(d, out, where, room);
+	unsigned width = alphabets[d->b.kind].bits;
+	for (; n < room && d->at < d->b.end; d->at++) {
+		int v = alphabets[d->b.kind].value(d->text.p[d->at]);
+		if (v < 0)
+			continue;
+		if (d->nbits == 0)
+			d->first = d->at;
+		d->bits = d->bits << width | (uint32_t)v;
+		d->nbits += width;
+		if (d->nbits < 8)
+			continue;
+		d->nbits -= 8;
+		size_t first = d->first;
+		d->first = d->at; /* shared, if bits are left */
+		char c = (char)(d->bits >> d->nbits);
+		if (d->b.utf16 && !c)
+			continue;
+		where[n] = (uint32_t)first;
+		out[n++] = c;
+	}
+	return n;
+}
+
+static bool
+is_utf16(const char *p, size_t n)
+{
+	size_t zeros[2] = { 0, 0 };
+
+	for (size_t i = 0; i < n; i++)
+		zeros[i & 1] += p[i] == 0;
+	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
+}
+
+/* b->kind and its bounds are set: finds the place where it reads as text. */
+static bool
+reads(struct span text, struct blob *b)
+{
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding d;
+
+	for (unsigned k = 0; k < alphabets[b->kind].group && b->start + k < b->end; k++) {
+		b->from = b->start + k;
+		b->utf16 = false;
+		decode_begin(&d, text, b);
+		size_t n = decode_some(&d, out, where, sizeof(out));
+		if (n < TRY_LEAST)
+			break;
+		b->utf16 = is_utf16(out, n);
+		if (b->utf16 || decode_is_text(out, n))
+			return true;
+	}
+	b->from = b->start;
+	b->utf16 = false;
+	return false;
+}
+
+static size_t
+run_of(struct span t, size_t at, int (*value)(char))
+{
+	size_t i = at;
+
+	while (i < t.n && value(t.p[i]) >= 0)
+		i++;
+	return i;
+}
+
+/* Where the next line of a wrapped blob begins, behind a break at `at`; 0: no break. */
+static size_t
+next_line(struct span t, size_t at)
+{
+	size_t i = at;
+
+	if (i < t.n && t.p[i] == '\r')
+		i++;
+	if (i >= t.n || t.p[i] != '\n')
+		return 0;
+	for (i++; i < t.n && i - at < 24 &&
+		  (t.p[i] == ' ' || t.p[i] == '\t' || t.p[i] == '>' || t.p[i] == '|' ||
+			  t.p[i] == '#');)
+		i++;
+	return i;
+}
+
+/* End of the blob whose first line is [at, end): lines as long as the first, and a
+ * last one that is shorter. */
+static size_t
+wrapped(struct span t, size_t at, size_t end, int (*value)(char))
+{
+	size_t line = end - at;
+
+	while (line >= LINE_MIN) {
+		size_t from = next_line(t, end);
+		size_t to = from ? run_of(t, from, value) : 0;
+		if (!from || to == from || to - from > line)
+			break;
+		end = to;
+		if (to - from < line)
+			break;
+	}
+	return end;
+}
+
+static bool
+one_case(struct span s)
+{
+	bool upper = false, lower = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		upper |= is_upper(s.p[i]);
+		lower |= is_lower(s.p[i]);
+	}
+	return upper != lower;
+}
+
+static bool
+sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end)
+{
+	int (*value)(char) = alphabets[kind].value;
+
+	for (size_t i = from, to; i<end; i = to> i ? to : i + 1) {
+		to = run_of(span_cut(t, 0, end), i, value);
+		if (to - i < BLOB_MIN ||
+			(kind == BLOB_BASE32 && !one_case(span_cut(t, i, to))) ||
+			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
+			continue;
+		*b = (struct blob){ .kind = kind, .start = i, .end = to };
+		if (to == end)
+			b->end = wrapped(t, i, to, value);
+		if (reads(t, b))
+			return true;
+	}
+	return false;
+}
+
+bool
+blob_find(struct span text, size_t at, struct blob *b, size_t *end)
+{
+	size_t first = run_of(text, at, value64);
+
+	*end = first > at ? first : at + 1;
+	if (first - at < BLOB_MIN)
+		return false;
+	if (sub_run(text, b, BLOB_HEX, at, first)) {
+		*end = b->end > first ? b->end : first;
+		return true;
+	}
+	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
+	b->end = wrapped(text, at, first, value64);
+	bool found = reads(text, b);
+	if (!found) {
+		struct blob other;
+		if (sub_run(text, &other, BLOB_BASE32, at, first)) {
+			*b = other;
+			found = true;
+		}
+	}
+	/* A path or a name may stand before it. */
+	for (size_t i = at, tries = 0; !found && i + BLOB_MIN < first && tries < 8; i++) {
+		if (is_alnum(text.p[i]))
+			continue;
+		b->start = i + 1;
+		found = reads(text, b);
+		tries++;
+	}
+	if (!found)
+		b->start = b->from = at;
+	while (b->end < text.n && text.p[b->end] == '=' && b->end - *end < 6)
+		b->end++;
+	if (b->end > *end)
+		*end = b->end;
+	return found || b->end - b->start >= LONG_BLOB;
+}
+
+/* The number at `at`: its end, 0 where there is none. */
+static size_t
+code_end(struct span t, size_t at, unsigned base)
+{
+	size_t i = at;
+	unsigned v = 0;
+
+	if (base == 16 && i + 1 < t.n && t.p[i] == '0' && (t.p[i + 1] | 0x20) == 'x')
+		i += 2;
+	size_t first = i;
+	for (; i < t.n && i - first < 4 && value16(t.p[i]) >= 0 &&
+		(base == 16 || is_digit(t.p[i]));
+		i++)
+		v = v * base + (unsigned)value16(t.p[i]);
+	if (base == 16 ? i - first != 2 : i - first < 2 || i - first > 3 || v > 255)
+		return 0;
+	return (i < t.n && is_alnum(t.p[i])) || v < 9 ? 0 : i;
+}
+
+static size_t
+code_gap(struct span t, size_t at)
+{
+	size_t i = at;
+
+	while (i < t.n && i - at < 4 && t.p[i] && strchr(" \t\r\n,:;|-_./", t.p[i]))
+		i++;
+	return i;
+}
+
+bool
+blob_codes(struct span text, size_t at, unsigned base, struct blob *b)
+{
+	size_t end = 0, n = 0, gap = 0;
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding d;
+
+	for (size_t i = at, to; (to = code_end(text, i, base)) > 0; n++) {
+		end = to;
+		i = code_gap(text, to);
+		if (i == to || (n > 0 && text.p[to] != text.p[gap]))
+			break;
+		gap = to;
+	}
+	if (n < CODES_MIN - 1)
+		return false;
+	*b = (struct blob){ .kind = base == 16 ? BLOB_CODES_HEX : BLOB_CODES_DECIMAL,
+		.start = at,
+		.end = end,
+		.from = at };
+	decode_begin(&d, text, b);
+	return decode_is_text(out, decode_some(&d, out, where, sizeof(out)));
+}

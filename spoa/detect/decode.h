@@ -1,0 +1,43 @@
+/* Blobs: runs of base64, base64url, hexadecimal, base32 or character codes that stand
+ * for text. RFC 4648 without its strictness: padding is optional, lines may be wrapped,
+ * a run may begin in the middle of a group. */
+#ifndef DETECT_DECODE_H
+#define DETECT_DECODE_H
+
+#include "base/span.h"
+
+enum blob_kind { BLOB_BASE64, BLOB_BASE32, BLOB_HEX, BLOB_CODES_HEX, BLOB_CODES_DECIMAL };
+
+enum { BLOB_MIN = 15 }; /* characters; shorter ones hold nothing that is looked for */
+
+struct blob {
+	enum blob_kind kind;
+	size_t start, end; /* in the text */
+	size_t from;	   /* where the first whole group begins */
+	bool utf16;	   /* every other byte of it is zero */
+};
+
+/* The blob in the run of base64 characters that begins at `at`; its text decodes to
+ * something readable, or it is long enough to try. *end is where to look on. False:
+ * none. */
+bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
+/* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base (16 or 10), that
+ * begin at `at`. */
+bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b);
+
+struct decoding {
+	struct span text;
+	struct blob b;
+	size_t at, first; /* the next character, and where the next byte begins */
+	uint32_t bits;
+	unsigned nbits;
+};
+void decode_begin(struct decoding *d, struct span text, const struct blob *b);
+/* Up to `room` bytes, and the offset in the text of the character each came from. 0 at
+ * the end. */
+size_t decode_some(struct decoding *d, char *out, uint32_t *where, size_t room);
+
+/* Reads like text: nearly all of it printable. */
+bool decode_is_text(const char *p, size_t n);
+
+#endif

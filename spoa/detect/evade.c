@@ -1,0 +1,490 @@
+/* The stage. A text is looked at once, in chunks (look.h); only where something in a
+ * chunk may be a disguise are there views: one of characters and escapes undone, again
+ * as long as that uncovers more, then one of spelling and separators; and what blobs
+ * decode to is a text of its own, one level deeper. Everything is bounded: a level's
+ * views by its chunks, levels by CAP_DECODE_DEPTH, all decoding by CAP_DECODE_RATIO. */
+#include "detect/evade.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "detect/decode.h"
+
+enum {
+	PIECE = 6 << 10,	 /* decoded at a time */
+	PIECE_OVERLAP = 2 << 10, /* of which the next piece begins with */
+	WHOLE_BLOB = 4 << 10,	 /* characters: a longer one loses only what hides the value */
+	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
+	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
+	LEVELS = CAP_DECODE_DEPTH + 1,
+	NAMES_MAX = 8,
+};
+
+struct level {
+	struct view view[2];
+	char *piece;
+	uint32_t *where;
+	struct chunk chunk, inner;
+};
+
+struct evade {
+	rules_fn *rules;
+	const struct detect_rules *r;
+	struct detect_scratch *s;
+	size_t budget; /* bytes that may still be decoded */
+	unsigned depth;
+	const struct detect_options *opt;
+	struct level *levels[LEVELS];
+	int loose[NAMES_MAX]; /* entities that a loose view may show unconfirmed */
+	size_t nloose;
+};
+
+/* What a region's callback needs. */
+struct pass {
+	struct evade *e;
+	struct level *l;
+};
+
+static int scan_text(struct evade *e, struct span text, const struct detect_options *opt);
+
+/* ---- memory ---- */
+
+static void
+level_free(struct level **lp)
+{
+	struct level *l = *lp;
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		if (l->view[i].text)
+			explicit_bzero(l->view[i].text, l->view[i].room);
+		free(l->view[i].text);
+		free(l->view[i].map);
+	}
+	if (l->piece)
+		explicit_bzero(l->piece, PIECE);
+	free(l->piece);
+	free(l->where);
+	free(l);
+	*lp = NULL;
+}
+
+static struct level *
+level_new(unsigned depth)
+{
+	struct level *l = calloc(1, sizeof(*l));
+	bool ok = l != NULL;
+
+	for (size_t i = 0; ok && i < 2; i++) {
+		struct view *v = &l->view[i];
+		v->room = depth ? VIEW_ROOM_DEEP : VIEW_ROOM;
+		v->text = malloc(v->room);
+		v->map = malloc((v->room + 1) * sizeof(*v->map));
+		ok = v->text && v->map;
+	}
+	if (ok) {
+		l->piece = malloc(PIECE);
+		l->where = malloc((PIECE + 1) * sizeof(*l->where));
+		ok = l->piece && l->where;
+	}
+	if (!ok)
+		level_free(&l);
+	return l;
+}
+
+static struct level *
+level_of(struct evade *e)
+{
+	if (!e->levels[e->depth])
+		e->levels[e->depth] = level_new(e->depth);
+	return e->levels[e->depth];
+}
+
+/* ---- what is found in a view ---- */
+
+static bool
+may_be_loose(const struct evade *e, const struct finding *f)
+{
+	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
+		return true;
+	for (size_t i = 0; i < e->nloose; i++)
+		if (e->loose[i] == f->entity)
+			return true;
+	return false;
+}
+
+static bool
+is_named(const struct evade *e, const struct view *v, const struct finding *f)
+{
+	return context_score(&e->r->entities[f->entity], span_of(v->text, v->n),
+		       v->starts && e->opt ? e->opt->before : SPAN_LIT(""), f->start, f->end,
+		       0.0f) > 0.0f;
+}
+
+/* Whether a candidate of the view stands, brought back to the original's bytes. */
+static bool
+bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
+{
+	struct finding seen = *f;
+	bool cut = f->start == 0 && !v->starts;
+	unsigned flags = view_back(v, &f->start, &f->end);
+
+	if (cut)
+		return false;
+	if (flags == 0 && (loose || (!v->starts && seen.start < CONTEXT_BYTES)))
+		return false;
+	if (flags & EDIT_LOOSE && !may_be_loose(e, f))
+		return false;
+	if (flags & EDIT_NAMED && !is_named(e, v, &seen))
+		return false;
+	f->flags |= FINDING_EVASION;
+	if (!(flags & EDIT_HIDE))
+		f->flags |= FINDING_WEAK;
+	return true;
+}
+
+static int blobs_of(
+	struct evade *e, const struct chunk *c, size_t *blob_at, const struct view *v);
+
+static void
+look_over(struct chunk *c, struct span text, size_t from, size_t to)
+{
+	c->text = text;
+	c->from = from;
+	c->to = to;
+	for (size_t at = from, k = 0; at < to; at += LOOK_BLOCK, k++)
+		look_at(text.p + at, to - at, &c->look[k]);
+}
+
+static int
+read_view(struct evade *e, const struct view *v, bool loose)
+{
+	struct detect_options opt = { .thresholds = e->opt ? e->opt->thresholds : NULL };
+	struct detect_scratch *s = e->s;
+	size_t from = s->n, kept = s->n;
+
+	if (v->starts && e->opt)
+		opt.before = e->opt->before;
+	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
+	for (size_t i = from; i < s->n; i++) {
+		struct finding f = s->v[i];
+		if (bring_back(e, v, &f, loose))
+			s->v[kept++] = f;
+	}
+	s->n = kept;
+	return err;
+}
+
+/* Blobs that only the view shows: wrapped by escapes, split by quotes. */
+static int
+read_view_blobs(struct evade *e, const struct view *v)
+{
+	struct chunk *c = &e->levels[e->depth]->inner;
+	struct detect_scratch *s = e->s;
+	size_t from = s->n, blob_at = 0;
+	int err = 0;
+
+	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
+		look_over(c, span_of(v->text, v->n), at,
+			at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
+		err = blobs_of(e, c, &blob_at, v);
+	}
+	for (size_t i = from; i < s->n; i++)
+		view_back(v, &s->v[i].start, &s->v[i].end);
+	return err;
+}
+
+static void
+chunk_of_view(struct chunk *c, const struct view *v, size_t at)
+{
+	look_over(c, span_of(v->text, v->n), at,
+		at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
+}
+
+static int
+nothing_more(struct editor *ed)
+{
+	(void)ed;
+	return 0;
+}
+
+/* One more pass over v, into the other view. NULL: there was nothing to edit. */
+static struct view *
+again(struct evade *e, struct view *v, bool loose, int *err)
+{
+	struct level *l = e->levels[e->depth];
+	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
+	struct editor ed = { .src = span_of(v->text, v->n),
+		.over = v,
+		.out = out,
+		.whole = true,
+		.done = nothing_more };
+
+	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
+		chunk_of_view(&l->inner, v, at);
+		if (loose)
+			loose_edit(&l->inner, &ed);
+		else
+			plain_edit(&l->inner, &ed, &e->s->evasion);
+	}
+	*err = view_close(&ed);
+	return ed.edits && !*err ? out : NULL;
+}
+
+static int
+plain_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	struct view *v = ed->out, *more;
+	int err = read_view(p->e, v, false);
+
+	for (unsigned k = 1; !err && (more = again(p->e, v, false, &err)); k++) {
+		if (k == EVADE_PASSES)
+			return ERR_LIMIT;
+		v = more;
+		err = read_view(p->e, v, false);
+	}
+	if (!err)
+		err = read_view_blobs(p->e, v);
+	if (!err && (more = again(p->e, v, true, &err)))
+		err = read_view(p->e, more, true);
+	return err;
+}
+
+static int
+loose_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	int err = read_view(p->e, ed->out, true);
+
+	return err ? err : read_view_blobs(p->e, ed->out);
+}
+
+/* ---- blobs ---- */
+
+/* Candidates from s->v[from] on are in the piece: to the blob's bytes. */
+static void
+from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t from)
+{
+	bool whole = b->end - b->start <= WHOLE_BLOB;
+
+	for (size_t i = from; i < e->s->n; i++) {
+		struct finding *f = &e->s->v[i];
+		size_t start = where[f->start], end = where[f->end] + 1;
+		f->start = whole ? b->start : start;
+		f->end = whole || end > b->end ? b->end : end;
+		f->flags = (uint16_t)((f->flags | FINDING_EVASION | FINDING_WEAK) &
+				      ~FINDING_VALIDATED);
+	}
+}
+
+static int
+read_blob(struct evade *e, struct span text, const struct blob *b)
+{
+	struct level *l = level_of(e);
+	struct detect_options opt = { .thresholds = e->opt ? e->opt->thresholds : NULL };
+	struct decoding d;
+	size_t have = 0;
+	int err = 0;
+
+	if (!l)
+		return ERR_NOMEM;
+	decode_begin(&d, text, b);
+	for (size_t n; !err; have = PIECE_OVERLAP) {
+		n = decode_some(&d, l->piece + have, l->where + have, PIECE - have);
+		if (n == 0)
+			break;
+		if (n > e->budget)
+			return ERR_LIMIT;
+		e->budget -= n;
+		n += have;
+		l->where[n] = (uint32_t)(d.at < b->end && n == PIECE ? d.at : b->end);
+		size_t from = e->s->n;
+		if (decode_is_text(l->piece, n)) {
+			if (e->depth == CAP_DECODE_DEPTH)
+				return ERR_LIMIT;
+			const struct detect_options *outer = e->opt;
+			e->depth++;
+			e->opt = &opt;
+			err = e->rules(e->r, e->s, span_of(l->piece, n), &opt);
+			if (!err)
+				err = scan_text(e, span_of(l->piece, n), &opt);
+			e->opt = outer;
+			e->depth--;
+		}
+		from_piece(e, b, l->where, from);
+		if (n < PIECE)
+			break;
+		memmove(l->piece, l->piece + n - PIECE_OVERLAP, PIECE_OVERLAP);
+		memmove(l->where, l->where + n - PIECE_OVERLAP,
+			PIECE_OVERLAP * sizeof(*l->where));
+	}
+	return err;
+}
+
+/* Whether an edit lies inside: the original shows the rest. */
+static bool
+only_in_view(const struct view *v, const struct blob *b)
+{
+	size_t start = b->start, end = b->end;
+
+	return view_back(v, &start, &end) != 0;
+}
+
+static bool
+all_ones(uint64_t x)
+{
+	/* a byte of ones: eight token characters, aligned */
+	x = ~x;
+	return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
+}
+
+/* Bit i: x has a bit three to six bytes on. */
+static uint64_t
+after_gap(uint64_t x)
+{
+	return x >> 3 | x >> 4 | x >> 5 | x >> 6;
+}
+
+static int
+try_blob(struct evade *e, const struct chunk *c, const struct view *v, size_t at, unsigned base,
+	size_t *blob_at)
+{
+	struct blob b;
+	size_t end = at + 1;
+	bool found =
+		base ? blob_codes(c->text, at, base, &b) : blob_find(c->text, at, &b, &end);
+
+	if (found)
+		end = b.end > end ? b.end : end;
+	if (end > *blob_at)
+		*blob_at = end;
+	if (!found || (v && !only_in_view(v, &b)))
+		return 0;
+	return read_blob(e, c->text, &b);
+}
+
+/* The token's first byte at or before `at`, not before what was looked at. */
+static size_t
+token_start(struct span t, size_t at, size_t floor)
+{
+	while (at > floor && (is_alnum(t.p[at - 1]) || strchr("+/-_", t.p[at - 1])) &&
+		t.p[at - 1])
+		at--;
+	return at;
+}
+
+/* Blobs that begin in the chunk, and codes. */
+static int
+blobs_of(struct evade *e, const struct chunk *c, size_t *blob_at, const struct view *v)
+{
+	struct span t = c->text;
+	int err = 0;
+
+	for (size_t base = c->from, k = 0; base < c->to && !err; base += LOOK_BLOCK, k++) {
+		uint64_t token = c->look[k].token;
+		if (all_ones(token)) {
+			for (size_t i = 0; i < 64 && !err; i += 8)
+				if ((token >> i & 255) == 255 && base + i >= *blob_at)
+					err = try_blob(e, c, v,
+						token_start(t, base + i, *blob_at), 0, blob_at);
+		}
+		/* Codes of characters begin with a digit and are two to four characters long:
+		 * four of them in a row. */
+		uint64_t in = c->look[k].alnum, code = c->look[k].digit & ~(in << 1);
+		code &= in >> 1 & (~(in >> 2) | ~(in >> 3) | ~(in >> 4));
+		uint64_t row = code & after_gap(code);
+		row &= after_gap(row);
+		while (row && !err) {
+			size_t at = base + (size_t)__builtin_ctzll(row);
+			row &= row - 1;
+			size_t after = *blob_at;
+			if (at < after)
+				continue;
+			err = try_blob(e, c, v, at, 16, blob_at);
+			if (!err)
+				err = try_blob(e, c, v, at, 10, &after);
+		}
+	}
+	return err;
+}
+
+/* ---- a text ---- */
+
+static int
+scan_text(struct evade *e, struct span text, const struct detect_options *opt)
+{
+	struct level *l = level_of(e);
+	size_t blob_at = 0;
+	int err = 0;
+
+	if (!l)
+		return ERR_NOMEM;
+	e->opt = opt;
+	for (size_t at = 0, next; at < text.n && !err; at = next) {
+		size_t to = at + EVADE_CHUNK < text.n ? at + EVADE_CHUNK : text.n;
+		struct pass p = { e, l };
+		struct editor ed = {
+			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
+		};
+		look_over(&l->chunk, text, at, to);
+		plain_edit(&l->chunk, &ed, &e->s->evasion);
+		err = view_close(&ed);
+		struct editor lo = {
+			.src = text, .out = &l->view[0], .done = loose_done, .ctx = &p
+		};
+		if (!err) {
+			loose_edit(&l->chunk, &lo);
+			err = view_close(&lo);
+		}
+		if (!err)
+			err = blobs_of(e, &l->chunk, &blob_at, NULL);
+		next = to;
+		/* A value may go on behind the chunk. */
+		size_t last = ed.last > lo.last ? ed.last : lo.last;
+		if (to < text.n && last + VIEW_TAIL > to)
+			next = to - EVADE_OVERLAP;
+	}
+	return err;
+}
+
+int
+evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt)
+{
+	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS" };
+	struct evade *e = s->evade;
+
+	if (!e) {
+		e = s->evade = calloc(1, sizeof(*e));
+		if (!e)
+			return ERR_NOMEM;
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			int entity = detect_entity_find(r, span_str(names[i]));
+			if (entity >= 0)
+				e->loose[e->nloose++] = entity;
+		}
+	}
+	e->rules = rules;
+	e->r = r;
+	e->s = s;
+	e->depth = 0;
+	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
+	int err = scan_text(e, text, opt);
+	for (size_t i = 1; i < LEVELS; i++)
+		level_free(&e->levels[i]);
+	return err;
+}
+
+void
+evade_free(struct detect_scratch *s)
+{
+	if (!s->evade)
+		return;
+	for (size_t i = 0; i < LEVELS; i++)
+		level_free(&s->evade->levels[i]);
+	free(s->evade);
+	s->evade = NULL;
+}

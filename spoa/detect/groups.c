@@ -1,0 +1,233 @@
+/* Digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, a number
+ * that goes on in the next line. A separator between all groups alike is read as none
+ * where the digits add up (Luhn, mod 97), as a dash where the groups are those of a
+ * social security or telephone number. What stands in columns needs its name. */
+#include "detect/loose.h"
+
+enum { GROUPS_MAX = 40, GAP_MAX = 8, DIGITS_MAX = 64 };
+
+struct groups {
+	size_t start[GROUPS_MAX], end[GROUPS_MAX];
+	size_t n;
+	size_t digits;
+	char sep[GROUPS_MAX]; /* what stands behind group i, one character for it */
+	bool line;	      /* a line ends between two groups */
+	bool alike;	      /* all separators are the same */
+	bool odd;	      /* one that numbers are not written with */
+	bool column;	      /* one that tables and lists are written with */
+};
+
+static char
+at(const struct loose *l, size_t i)
+{
+	return i < l->t.n ? l->t.p[i] : 0;
+}
+
+/* The separator at i: where it ends, and the character that stands for it; 0: none. */
+static size_t
+gap(const struct loose *l, size_t i, char *sign, bool *line)
+{
+	size_t k = i, marks = 0;
+
+	*sign = 0;
+	while (k - i < GAP_MAX || (at(l, k) == '<' && k - i < 2 * GAP_MAX)) {
+		char c = at(l, k);
+		size_t markup = c == '<' ? loose_markup(l, k) : k;
+		if (markup > k) {
+			k = markup;
+			*sign = '<';
+			marks++;
+			continue;
+		}
+		if (!c || !strchr(" \t\r\n/_.*|,:;\\~`^#-()+=>!", c))
+			break;
+		*line |= c == '\n';
+		if (c > ' ') {
+			if (*sign && *sign != c)
+				marks++;
+			*sign = c;
+		}
+		k++;
+	}
+	if (k == i || marks > 2)
+		return 0;
+	if (!*sign)
+		*sign = *line ? '\n' : k - i > 1 ? '\t' : ' ';
+	return k;
+}
+
+static size_t
+run(const struct loose *l, size_t i, bool letters)
+{
+	while (is_digit(at(l, i)) || (letters && is_alpha(at(l, i))))
+		i++;
+	return i;
+}
+
+static void
+read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
+{
+	*g = (struct groups){ .alike = true };
+	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
+		size_t end = run(l, k, letters);
+		if (end == k || end - k > 20 || (!letters && is_alpha(at(l, end))))
+			break;
+		g->start[g->n] = k;
+		g->end[g->n] = end;
+		g->digits += end - k;
+		bool line = false;
+		k = gap(l, end, &g->sep[g->n], &line);
+		g->n++;
+		if (!k)
+			break;
+		if (!is_digit(at(l, k)) && !(letters && is_alpha(at(l, k))))
+			break;
+		g->line |= line;
+	}
+	for (size_t k = 0; k + 1 < g->n; k++) {
+		g->alike &= g->sep[k] == g->sep[0] || g->sep[k] == '\n';
+		g->odd |= !strchr(" -.", g->sep[k]) || g->start[k + 1] - g->end[k] > 3;
+		g->column |= strchr("\t|,;\n:", g->sep[k]) != NULL;
+	}
+}
+
+static bool
+luhn(const struct loose *l, const struct groups *g, size_t n)
+{
+	unsigned sum = 0, digits = 0;
+
+	for (size_t k = n; k-- > 0;)
+		for (size_t i = g->end[k]; i-- > g->start[k]; digits++) {
+			unsigned d = (unsigned)(l->t.p[i] - '0');
+			if (digits & 1)
+				d = d > 4 ? 2 * d - 9 : 2 * d;
+			sum += d;
+		}
+	return sum % 10 == 0;
+}
+
+static void
+read_as(struct loose *l, const struct groups *g, size_t n, const char *with, unsigned flags)
+{
+	for (size_t k = 0; k + 1 < n; k++)
+		loose_take(l, g->end[k], g->start[k + 1], with, flags);
+}
+
+static size_t
+len(const struct groups *g, size_t k)
+{
+	return g->end[k] - g->start[k];
+}
+
+/* As cards are printed: fours, or 4-6-5. */
+static bool
+card_groups(const struct groups *g)
+{
+	if (g->n == 3)
+		return len(g, 0) == 4 && len(g, 1) == 6;
+	for (size_t k = 0; k + 1 < g->n; k++)
+		if (len(g, k) != 4)
+			return false;
+	return true;
+}
+
+/* One line's end, behind a word: no column of a table. */
+static bool
+in_prose(const struct loose *l, const struct groups *g)
+{
+	size_t i = g->start[0];
+
+	if (g->n != 2 || g->sep[0] != '\n' || i < 2)
+		return false;
+	return is_alpha(l->t.p[i - 1]) ||
+	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
+}
+
+static bool
+may_be_card(const struct loose *l, const struct groups *g)
+{
+	return g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
+	       luhn(l, g, g->n);
+}
+
+static void
+numbers(struct loose *l, const struct groups *g)
+{
+	bool plus = g->start[0] > 0 && at(l, g->start[0] - 1) == '+';
+
+	if (g->n < 2 || !g->alike)
+		return;
+	if (may_be_card(l, g)) {
+		bool plain = !g->odd || g->column;
+		bool printed =
+			(card_groups(g) && !strchr("\t,;:", g->sep[0])) || in_prose(l, g);
+		if (!g->odd && card_groups(g))
+			return; /* the rules see it */
+		read_as(l, g, g->n, "", plain && !printed ? EDIT_NAMED : 0);
+		return;
+	}
+	if (!g->odd)
+		return;
+	unsigned named = g->column ? EDIT_NAMED : 0;
+	if (g->n == 3 && len(g, 0) == 3 && len(g, 1) == 2 && len(g, 2) == 4)
+		read_as(l, g, g->n, "-", named);
+	else if (plus && g->digits >= 8 && g->digits <= 15)
+		read_as(l, g, g->n, " ", named);
+	else if (g->n == 3 && len(g, 0) == 3 && len(g, 1) == 3 && len(g, 2) == 4)
+		read_as(l, g, g->n, "-", EDIT_NAMED);
+	else if (g->digits >= 9 && g->digits <= 19 && !g->column)
+		read_as(l, g, g->n, "", EDIT_NAMED);
+}
+
+/* Groups of letters and digits that begin with a country and two digits: up to where
+ * they add up as an IBAN (ISO 7064, mod 97-10). */
+static bool
+iban(struct loose *l, size_t i)
+{
+	struct groups g;
+	char folded[DIGITS_MAX];
+	size_t n = 0;
+
+	read_groups(l, i, true, &g);
+	if (g.n < 2 || len(&g, 0) < 4 || !is_digit(at(l, i + 3)))
+		return false;
+	l->group_end = g.end[g.n - 1];
+	for (size_t k = 0; k < g.n && n + len(&g, k) <= 34; k++) {
+		memcpy(folded + n, l->t.p + g.start[k], len(&g, k));
+		n += len(&g, k);
+		unsigned rest = 0;
+		for (size_t j = 0; j < n; j++) {
+			char c = folded[(j + 4) % n];
+			rest = is_digit(c)
+				       ? (rest * 10 + (unsigned)(c - '0')) % 97
+				       : (rest * 100 + (unsigned)((c & ~0x20) - 'A' + 10)) % 97;
+		}
+		if (n < 15 || rest != 1 || k == 0)
+			continue;
+		bool seen = true; /* by the rule itself */
+		for (size_t j = 0; j < k; j++)
+			seen &= g.start[j + 1] - g.end[j] == 1 && strchr(" -", g.sep[j]);
+		if (!seen)
+			read_as(l, &g, k + 1, "", 0);
+		return true;
+	}
+	return false;
+}
+
+void
+loose_digits(struct loose *l, size_t i)
+{
+	struct groups g;
+
+	if (i < l->group_end || (i > 0 && is_digit(l->t.p[i - 1])))
+		return;
+	if (i >= 2 && is_alpha(l->t.p[i - 1]) && is_alpha(l->t.p[i - 2]) &&
+		(i == 2 || !is_alnum(l->t.p[i - 3])) && is_digit(at(l, i + 1)) &&
+		i - 2 >= l->at && iban(l, i - 2))
+		return;
+	if (i > 0 && (is_alpha(l->t.p[i - 1]) || l->t.p[i - 1] == '_'))
+		return;
+	read_groups(l, i, false, &g);
+	l->group_end = g.n ? g.end[g.n - 1] : i;
+	numbers(l, &g);
+}

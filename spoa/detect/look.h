@@ -1,0 +1,28 @@
+/* Which bytes of a block may be part of a disguise, as bits: the first look at a text,
+ * and for nearly all of it the only one. */
+#ifndef DETECT_LOOK_H
+#define DETECT_LOOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOOK_BLOCK = 64 };
+
+/* Bit i: byte i of the block is … */
+struct look {
+	uint64_t strange; /* above ASCII, or a control character other than \t \n \r */
+	uint64_t escape;  /* \ % & = */
+	uint64_t token;	  /* a letter, a digit, + / - _ */
+	uint64_t alnum;
+	uint64_t digit;
+	uint64_t quote;	  /* " ' ` */
+	uint64_t line;	  /* \n */
+	uint64_t mark;	  /* * ~ < | */
+	uint64_t open;	  /* ( [ { */
+	uint64_t blank_a; /* a blank, with an "a" behind it or the block's end */
+};
+
+/* n bytes of text from p, at most LOOK_BLOCK. */
+void look_at(const char *p, size_t n, struct look *l);
+
+#endif

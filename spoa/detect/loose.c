@@ -1,0 +1,402 @@
+/* The editor of guesses: digits in unusual groups, letters one by one, strings in
+ * pieces, values cut by markup or by a line's end. Each guess is narrow, and what the
+ * rules find behind one needs a checksum, a secret's prefix or a name beside it
+ * (EDIT_LOOSE, EDIT_NAMED); the words of spelled addresses are in spelled.c. */
+#include "detect/loose.h"
+
+enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
+
+bool
+loose_token(char c)
+{
+	return is_alnum(c) || (c && strchr("_-+/=@.", c));
+}
+
+static char
+at(const struct loose *l, size_t i)
+{
+	return i < l->t.n ? l->t.p[i] : 0;
+}
+
+void
+loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags)
+{
+	view_edit(l->ed, from, to, with, strlen(with), EDIT_LOOSE | flags);
+	l->at = to;
+}
+
+/* ---- single characters: a l i c e @ … ---- */
+
+static bool
+single(const struct loose *l, size_t i, char gap)
+{
+	char c = at(l, i), next = at(l, i + 1);
+
+	return c > ' ' && c != gap && (unsigned char)c < 0x7F &&
+	       (next == gap || !loose_token(next)) &&
+	       (i == 0 || at(l, i - 1) == gap || !is_alnum(at(l, i - 1)));
+}
+
+/* Offset of the next single behind the one at i; 0: the row ends. */
+static size_t
+next_single(const struct loose *l, size_t i, char gap)
+{
+	size_t k = i + 1;
+
+	while (at(l, k) == gap && k - i < 4)
+		k++;
+	return k > i + 1 && single(l, k, gap) ? k : 0;
+}
+
+/* Alone on its line among brackets or line ends: a row of a table. */
+static bool
+is_row(const struct loose *l, size_t from, size_t to)
+{
+	char before = from > 0 ? at(l, from - 1) : 0, after = at(l, to);
+
+	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);
+}
+
+static void
+spelled_row(struct loose *l, size_t i)
+{
+	char gap = at(l, i + 1);
+	size_t first = i, last = i, n = 1, digits = 0, letters = 0;
+
+	if (!gap || !strchr(" -._,*|/\n:;~\t", gap))
+		return;
+	while (first >= 2 && first - 2 >= l->at && at(l, first - 1) == gap &&
+		single(l, first - 2, gap) && i - first < SPELLED_MAX)
+		first -= 2;
+	for (size_t k = first; last - first < SPELLED_MAX;) {
+		n += k != first;
+		digits += is_digit(at(l, k));
+		letters += is_alpha(at(l, k));
+		last = k;
+		k = next_single(l, k, gap);
+		if (!k)
+			break;
+	}
+	if (letters == 1 && is_alpha(at(l, first))) { /* "a 4 7 1 6": a word before it */
+		first = next_single(l, first, gap);
+		letters = 0;
+		n--;
+	}
+	l->row_end = last + 1;
+	if (n < SPELLED_MIN || digits + letters < SPELLED_MIN - 1)
+		return;
+	bool dashes = digits + letters < n;
+	unsigned flags =
+		!letters && !dashes &&
+				(is_row(l, first, last + 1) || digits < 13 || digits > 19)
+			? EDIT_NAMED
+			: 0;
+	for (size_t k = first, next; k < last; k = next) {
+		next = next_single(l, k, gap);
+		if (!next)
+			break;
+		const char *with = next - k <= 2 || (dashes && gap != '-') ? ""
+				   : gap == '-'				   ? "-"
+				   : letters				   ? " "
+									   : "";
+		loose_take(l, k + 1, next, with, flags);
+	}
+}
+
+/* ---- strings in pieces ---- */
+
+/* Behind the white space at i. */
+static size_t
+blanks(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	while (k - i < JOIN_BACK && at(l, k) && strchr(" \t\r\n", at(l, k)))
+		k++;
+	return k;
+}
+
+/* A comma joins only where the pieces are said to be joined. */
+static bool
+said_to_join(const struct loose *l, size_t i)
+{
+	static const char *const words[] = { "].join", "join(", "concat(", "implode(" };
+	size_t from = i > 160 ? i - 160 : 0;
+	struct span near = span_cut(l->t, from, i + 240);
+
+	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+		if (near.n && memmem(near.p, near.n, words[k], strlen(words[k])))
+			return true;
+	return false;
+}
+
+/* Behind an operator that joins strings, and the white space around it. */
+static size_t
+joint(const struct loose *l, size_t i)
+{
+	static const char *const ops[] = { "+", "..", ".", "&", "||", "<>", "++", "~", "^",
+		"\\", "}${", "},${", "<<", "%", "," };
+	size_t k = blanks(l, i);
+
+	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++) {
+		size_t n = strlen(ops[o]);
+		if (!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
+			continue;
+		if (ops[o][0] == ',' && (l->t.p[i - 1] == '`' || !said_to_join(l, k)))
+			return 0;
+		return blanks(l, k + n);
+	}
+	return k;
+}
+
+static bool
+is_quote(char c)
+{
+	return c == '"' || c == '\'' || c == '`';
+}
+
+/* A blank beside a digit: a piece of a number. */
+static bool
+spaced(const struct loose *l, size_t i, size_t beside)
+{
+	return at(l, i) == ' ' && is_digit(at(l, beside));
+}
+
+/* The quote at i ends a piece and another begins soon: from the one to the other. */
+static void
+piece_end(struct loose *l, size_t i)
+{
+	if (i < 2 || !(loose_token(at(l, i - 1)) || spaced(l, i - 1, i - 2)))
+		return;
+	size_t k = joint(l, i + 1);
+	if (k && is_alpha(at(l, k)) && is_quote(at(l, k + 1))) /* f"", r'', L"" */
+		k++;
+	if (!k || !is_quote(at(l, k)) ||
+		!(loose_token(at(l, k + 1)) || spaced(l, k + 1, k + 2)))
+		return;
+	loose_take(l, i, k + 1, "", 0);
+}
+
+/* ${"", an empty string in the middle of a word: AK""IA, AK${''}IA */
+static void
+empty_piece(struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	if (at(l, k) == '$')
+		k += 2;
+	if (!is_quote(at(l, k)) || at(l, k + 1) != at(l, k))
+		return;
+	k += 2;
+	if (at(l, i) == '$' && at(l, k++) != '}')
+		return;
+	if (i > 0 && is_alnum(at(l, i - 1)) && is_alnum(at(l, k)))
+		loose_take(l, i, k, "", 0);
+}
+
+/* ---- markup inside a word ---- */
+
+static size_t
+tag_end(const struct loose *l, size_t i)
+{
+	static const char *const names[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
+		"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a",
+		"del", "ins" };
+	size_t k = i + 1, n = 0;
+
+	if (span_starts(span_cut(l->t, i, i + 4), SPAN_LIT("<!--"))) {
+		for (k = i + 4; k - i < 128 && at(l, k); k++)
+			if (at(l, k) == '>' && at(l, k - 1) == '-' && at(l, k - 2) == '-')
+				return k + 1;
+		return 0;
+	}
+	if (at(l, k) == '/')
+		k++;
+	while (n < 8 && is_alpha(at(l, k + n)))
+		n++;
+	for (size_t j = 0; n && j < sizeof(names) / sizeof(names[0]); j++) {
+		if (!span_ieq(span_cut(l->t, k, k + n), span_str(names[j])))
+			continue;
+		for (k += n; k - i < 96 && at(l, k) && at(l, k) != '\n'; k++)
+			if (at(l, k) == '>')
+				return k + 1;
+	}
+	return 0;
+}
+
+size_t
+loose_markup(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	for (size_t to; k - i < 160; k = to) {
+		char c = at(l, k);
+		if (c == '<' && (to = tag_end(l, k)) > 0)
+			continue;
+		if (c == 0 || !strchr("*~`|", c))
+			break;
+		for (to = k; at(l, to) == c && to - k < 3;)
+			to++;
+	}
+	return k;
+}
+
+static void
+markup(struct loose *l, size_t i)
+{
+	size_t to = loose_markup(l, i);
+
+	if (to > i && i > 0 && loose_token(at(l, i - 1)) && loose_token(at(l, to)) &&
+		(is_alnum(at(l, i - 1)) || is_alnum(at(l, to)) || at(l, i) != '|'))
+		loose_take(l, i, to, "", 0);
+}
+
+/* ---- a line's end inside a token ---- */
+
+/* How long a whole one is: a shorter piece goes on in the next line. */
+static const struct {
+	const char *prefix;
+	size_t whole;
+} tokens[] = {
+	{ "AKIA", 20 },
+	{ "ASIA", 20 },
+	{ "ghp_", 40 },
+	{ "gho_", 40 },
+	{ "ghu_", 40 },
+	{ "ghs_", 40 },
+	{ "ghr_", 40 },
+	{ "github_pat_", 93 },
+	{ "glpat-", 26 },
+	{ "AIza", 39 },
+	{ "npm_", 40 },
+	{ "hf_", 37 },
+	{ "sk_live_", 32 },
+	{ "rk_live_", 32 },
+	{ "sk-", 51 },
+	{ "xoxb-", 50 },
+	{ "xoxp-", 70 },
+	{ "SG.", 69 },
+	{ "pypi-", 80 },
+	{ "dop_v1_", 71 },
+	{ "eyJ", 60 },
+	{ "shpat_", 38 },
+	{ "ya29.", 60 },
+	{ "key-", 36 },
+	{ "AGE-SECRET-KEY-", 74 },
+};
+
+static bool
+goes_on(struct span left)
+{
+	for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++) {
+		struct span prefix = span_str(tokens[k].prefix);
+		for (size_t i = 0; i + prefix.n <= left.n && i < 96; i++)
+			if ((i == 0 || !is_alnum(left.p[i - 1])) &&
+				span_starts(span_cut(left, i, left.n), prefix))
+				return left.n - i < tokens[k].whole;
+	}
+	/* An address without its domain, or with half of it. */
+	size_t sign = span_chr(left, '@');
+	if (sign > 0 && sign < left.n) {
+		struct span domain = span_cut(left, sign + 1, left.n);
+		size_t dot = span_chr(domain, '.');
+		return dot == domain.n || dot + 1 == domain.n;
+	}
+	return false;
+}
+
+static void
+line_end(struct loose *l, size_t i)
+{
+	size_t left = i, from, to = i + 1;
+
+	while (left > 0 && i - left < 4 && strchr("\r \t\\", at(l, left - 1)) &&
+		at(l, left - 1))
+		left--;
+	for (from = left; from > 0 && left - from < 128 && loose_token(at(l, from - 1));)
+		from--;
+	if (left - from < 3)
+		return;
+	while (to - i < 16 && at(l, to) && strchr(" \t>#*|", at(l, to)))
+		to++;
+	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 5) {
+		loose_take(l, left, to, "", EDIT_NAMED);
+		return;
+	}
+	if (!is_alnum(at(l, to)) || !goes_on(span_cut(l->t, from, left)))
+		return;
+	if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
+		left--;
+	loose_take(l, left, to, "", 0);
+}
+
+/* ---- the walk ---- */
+
+static void
+opening(struct loose *l, size_t i)
+{
+	if (at(l, i) == '{' && i > 0 && at(l, i - 1) == '$')
+		empty_piece(l, i - 1);
+	else
+		loose_address(l, i);
+}
+
+static void
+marked(struct loose *l, size_t i)
+{
+	if (at(l, i) == '<')
+		loose_address(l, i);
+	if (l->at <= i)
+		markup(l, i);
+}
+
+static void
+quoted(struct loose *l, size_t i)
+{
+	if (at(l, i + 1) == at(l, i) && i > 0 && is_alnum(at(l, i - 1)))
+		empty_piece(l, i);
+	else
+		piece_end(l, i);
+	if (l->at <= i && at(l, i) == '`')
+		markup(l, i);
+}
+
+void
+loose_edit(const struct chunk *c, struct editor *ed)
+{
+	struct loose l = { .t = c->text, .ed = ed, .at = c->from };
+
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
+		const struct look *k0 = &c->look[k];
+		uint64_t alone = k0->alnum & ~(k0->alnum << 1) & ~(k0->alnum >> 1);
+		uint64_t runs = k0->digit & ~(k0->digit << 1);
+		uint64_t rows = alone & (alone >> 2 | alone >> 3 | alone >> 4);
+		rows &= rows >> 2 | rows >> 3 | rows >> 4;
+		uint64_t todo =
+			runs | rows | k0->quote | k0->line | k0->mark | k0->open | k0->blank_a;
+		while (todo) {
+			unsigned bit = (unsigned)__builtin_ctzll(todo);
+			size_t i = base + bit;
+			todo &= todo - 1;
+			if (i < l.at)
+				continue;
+			uint64_t b = UINT64_C(1) << bit;
+			if (rows & b && i >= l.row_end)
+				spelled_row(&l, i);
+			if (i < l.at)
+				continue;
+			if (runs & b)
+				loose_digits(&l, i);
+			else if (k0->quote & b)
+				quoted(&l, i);
+			else if (k0->line & b)
+				line_end(&l, i);
+			else if (k0->mark & b)
+				marked(&l, i);
+			else if (k0->open & b)
+				opening(&l, i);
+			else if (k0->blank_a & b)
+				loose_address(&l, i);
+		}
+	}
+}

@@ -1,0 +1,27 @@
+/* What the parts of the editor of guesses share. Not included elsewhere. */
+#ifndef DETECT_LOOSE_H
+#define DETECT_LOOSE_H
+
+#include "detect/evade.h"
+
+struct loose {
+	struct span t;
+	struct editor *ed;
+	size_t at;	  /* edited up to here */
+	size_t row_end;	  /* of the row of single characters last looked at */
+	size_t group_end; /* of the groups of digits last looked at */
+};
+
+bool loose_token(char c);
+/* text[from, to) reads as `with`, if the guess is right. */
+void loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags);
+/* Behind the inline markup that begins at i; i where there is none. */
+size_t loose_markup(const struct loose *l, size_t i);
+
+/* groups.c: a run of digits begins at i; what separates it from the next ones may be
+ * something nobody writes there. */
+void loose_digits(struct loose *l, size_t i);
+/* spelled.c: an address with its signs in words, of which the first may be at i. */
+void loose_address(struct loose *l, size_t i);
+
+#endif

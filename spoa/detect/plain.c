@@ -1,0 +1,226 @@
+/* The editor of characters and escapes: what it undoes is certain, so that what the
+ * rules find in its views counts as if it had been written plainly. */
+#include "codec/utf8.h"
+#include "detect/evade.h"
+#include "detect/fold.h"
+#include "detect/unescape.h"
+
+enum { TOKEN_BACK = 128 };
+
+struct plain {
+	struct span t;
+	struct editor *ed;
+	bool *signal;
+	size_t at;	  /* handled up to here */
+	size_t token_end; /* of the token last judged */
+	bool token_mixed;
+};
+
+static bool
+high(char c)
+{
+	return (unsigned char)c >= 0x80;
+}
+
+static bool
+graphic(char c)
+{
+	return c > ' ' && c < 0x7F;
+}
+
+static bool
+prev_is(const struct plain *p, size_t at, bool (*is)(char))
+{
+	return at > 0 && is(p->t.p[at - 1]);
+}
+
+static bool
+next_is(const struct plain *p, size_t at, bool (*is)(char))
+{
+	return at < p->t.n && is(p->t.p[at]);
+}
+
+static bool
+in_token(char c)
+{
+	return high(c) || is_alnum(c) || (c && strchr("-_.@+/=%", c));
+}
+
+/* The token around `at` mixes ASCII letters or digits with another script's. */
+static bool
+mixed(struct plain *p, size_t at)
+{
+	size_t i = at;
+	bool ascii = false;
+
+	if (at < p->token_end)
+		return p->token_mixed;
+	while (i > 0 && at - i < TOKEN_BACK && in_token(p->t.p[i - 1]))
+		ascii |= is_alnum(p->t.p[--i]) || p->t.p[i] == '@';
+	for (i = at; i < p->t.n && i - at < 4 * TOKEN_BACK && in_token(p->t.p[i]); i++)
+		ascii |= is_alnum(p->t.p[i]) || p->t.p[i] == '@';
+	p->token_end = i;
+	p->token_mixed = ascii;
+	return ascii;
+}
+
+static bool
+foldable(const struct plain *p, size_t at)
+{
+	size_t n;
+	bool valid;
+
+	if (at >= p->t.n || !high(p->t.p[at]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(p->t.p + at, p->t.n - at, &n, &valid)).kind;
+	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
+}
+
+/* Between two letters of a script that is not folded, a joiner is spelling: Persian,
+ * Hindi, emoji. */
+static bool
+is_spelling(const struct plain *p, size_t at, size_t to)
+{
+	size_t back = at;
+
+	if (!prev_is(p, at, high) || !next_is(p, to, high))
+		return false;
+	do
+		back--;
+	while (back > 0 && at - back < 4 && (p->t.p[back] & 0xC0) == 0x80);
+	return !foldable(p, back) && !foldable(p, to) && p->ed->last != at;
+}
+
+static void
+edit(struct plain *p, size_t to, struct folded f, unsigned flags)
+{
+	view_edit(p->ed, p->at, to, f.c, f.n, flags);
+}
+
+/* Latin-1 and Windows-1252 in what is not UTF-8. */
+static struct folded
+stray(unsigned char c)
+{
+	if (c == 0xA0)
+		return (struct folded){ FOLD_SPACE, 1, " " };
+	if (c == 0x96 || c == 0x97)
+		return (struct folded){ FOLD_DASH, 1, "-" };
+	return (struct folded){ FOLD_DROP, 0, "" };
+}
+
+/* A flag of a region of a country is written with tags; nothing else is. */
+static bool
+is_flag(const struct plain *p, size_t at)
+{
+	size_t i = at;
+
+	while (i >= 4 && at - i < 40 && (unsigned char)p->t.p[i - 4] == 0xF3 &&
+		(unsigned char)p->t.p[i - 3] == 0xA0)
+		i -= 4;
+	return i >= 4 && !memcmp(p->t.p + i - 4, "\xF0\x9F\x8F\xB4", 4);
+}
+
+static void
+drop(struct plain *p, size_t to, struct folded f)
+{
+	if (!is_spelling(p, p->at, to))
+		edit(p, to, f, EDIT_HIDE);
+}
+
+static void
+dash_space_dot(struct plain *p, size_t to, struct folded f)
+{
+	size_t at = p->at;
+	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit);
+	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, high)) &&
+		      (next_is(p, to, is_alnum) || next_is(p, to, high));
+	bool spelled = f.kind == FOLD_SPACE && around &&
+		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
+			       !is_alnum(p->t.p[to + 1]));
+
+	if (digits || (around && f.kind != FOLD_SPACE) || spelled ||
+		(at > 0 && p->t.p[at - 1] == '@'))
+		edit(p, to, f, EDIT_TYPO);
+}
+
+static void
+character(struct plain *p)
+{
+	bool valid;
+	size_t n, at = p->at;
+	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
+	size_t to = at + n;
+
+	if (cp < 0x80 && n > 1) { /* overlong */
+		edit(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
+	} else if (cp < 0x80) { /* a control character */
+		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
+			edit(p, to, (struct folded){ 0 }, EDIT_HIDE);
+	} else {
+		struct folded f = valid ? fold_char(cp) : stray((unsigned char)p->t.p[at]);
+		switch (f.kind) {
+		case FOLD_NONE: break;
+		case FOLD_ASCII: edit(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
+		case FOLD_BIDI:
+			*p->signal = true;
+			edit(p, to, f, EDIT_HIDE);
+			break;
+		case FOLD_DROP: drop(p, to, f); break;
+		case FOLD_TAG:
+			if (is_flag(p, at))
+				break;
+			*p->signal = true;
+			edit(p, to, f, EDIT_HIDE);
+			break;
+		case FOLD_MARK:
+			if (prev_is(p, at, graphic) || p->ed->last == at)
+				edit(p, to, f,
+					prev_is(p, at, is_digit) ? EDIT_HIDE : EDIT_TYPO);
+			break;
+		case FOLD_LIKE:
+			if (mixed(p, at))
+				edit(p, to, f, EDIT_HIDE);
+			break;
+		default: dash_space_dot(p, to, f); break;
+		}
+	}
+	p->at = to;
+}
+
+static void
+escape(struct plain *p)
+{
+	struct unescaped u = unescape(p->t, p->at);
+
+	if (u.end) {
+		view_edit(p->ed, p->at, u.end, u.c, u.n, EDIT_HIDE);
+		p->at = u.end;
+		return;
+	}
+	/* A run of backslashes is looked at once. */
+	char c = p->t.p[p->at];
+	do
+		p->at++;
+	while (c == '\\' && p->at < p->t.n && p->t.p[p->at] == '\\');
+}
+
+void
+plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
+{
+	struct plain p = { .t = c->text, .ed = ed, .signal = signal, .at = c->from };
+
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
+		uint64_t todo = c->look[k].strange | c->look[k].escape;
+		while (todo) {
+			size_t at = base + (size_t)__builtin_ctzll(todo);
+			todo &= todo - 1;
+			if (at < p.at)
+				continue;
+			p.at = at;
+			if (c->look[k].strange >> (at - base) & 1)
+				character(&p);
+			else
+				escape(&p);
+		}
+	}
+}

@@ -1,0 +1,19 @@
+/* One escaped character, in the notations that prompts carry: backslashes of JSON, C,
+ * Python and Markdown, percent (RFC 3986), HTML character references, quoted-printable
+ * (RFC 2045). However often one notation is applied to itself (%252540, &amp;amp;#64;,
+ * \\\\u0040), it is undone at once. */
+#ifndef DETECT_UNESCAPE_H
+#define DETECT_UNESCAPE_H
+
+#include "base/span.h"
+
+struct unescaped {
+	size_t end; /* of the escape in the text; 0: none begins here */
+	size_t n;   /* bytes it stands for; 0: nothing (a soft line break) */
+	char c[4];
+};
+
+/* What begins at text.p[at], one of \ % & = */
+struct unescaped unescape(struct span text, size_t at);
+
+#endif

@@ -1,0 +1,141 @@
+/* Building views and finding the way back. A view never outgrows its source: what an
+ * edit writes is no longer than what it replaces. */
+#include "detect/view.h"
+
+#include "base/err.h"
+#include "detect/check.h"
+
+static uint32_t
+place(const struct editor *ed, size_t at)
+{
+	return ed->over ? ed->over->map[at] : (uint32_t)(at - ed->out->origin);
+}
+
+static void
+put(struct editor *ed, char c, uint32_t map)
+{
+	struct view *v = ed->out;
+
+	INVARIANT(v->n < v->room);
+	v->text[v->n] = c;
+	v->map[v->n] = map | ed->dropped;
+	ed->dropped = 0;
+	v->n++;
+}
+
+static void
+copy(struct editor *ed, size_t to)
+{
+	struct view *v = ed->out;
+	size_t n = to - ed->copied;
+
+	INVARIANT(n <= v->room - v->n);
+	if (ed->dropped && n) {
+		put(ed, ed->src.p[ed->copied], place(ed, ed->copied));
+		ed->copied++;
+		n--;
+	}
+	memcpy(v->text + v->n, ed->src.p + ed->copied, n);
+	for (size_t i = 0; i < n; i++)
+		v->map[v->n + i] = place(ed, ed->copied + i);
+	v->n += n;
+	ed->copied = to;
+}
+
+static void
+open_region(struct editor *ed, size_t at)
+{
+	size_t from = 0;
+
+	if (!ed->whole && at > VIEW_MARGIN) {
+		from = at - VIEW_MARGIN;
+		for (size_t i = 0; i < 32 && from > 0 && ed->src.p[from - 1] > ' '; i++)
+			from--;
+	}
+	ed->region = ed->copied = from;
+	ed->out->n = 0;
+	ed->out->origin = ed->over ? ed->over->origin : from;
+	ed->out->starts = from == 0 && (!ed->over || ed->over->starts);
+	ed->dropped = 0;
+	ed->open = true;
+}
+
+/* Behind the last edit: the margin, the rest of the word, the rest of a key. */
+static size_t
+region_end(const struct editor *ed)
+{
+	size_t to = ed->last + VIEW_MARGIN, end = ed->last + VIEW_TAIL;
+
+	if (ed->whole)
+		return ed->src.n;
+	if (end > ed->src.n)
+		end = ed->src.n;
+	struct span made = span_of(ed->out->text, ed->out->n);
+	if (memmem(made.p, made.n, "-----BEGIN ", 11))
+		to = ed->last + VIEW_TAIL;
+	while (to < end && ed->src.p[to] > ' ')
+		to++;
+	return to < end ? to : end;
+}
+
+int
+view_close(struct editor *ed)
+{
+	if (!ed->open)
+		return ed->err;
+	size_t to = region_end(ed);
+	if (to - ed->copied > ed->out->room - ed->out->n)
+		to = ed->copied + ed->out->room - ed->out->n;
+	copy(ed, to);
+	ed->out->map[ed->out->n] = place(ed, to) | ed->dropped;
+	ed->out->ends = to == ed->src.n && (!ed->over || ed->over->ends);
+	ed->open = false;
+	if (!ed->err)
+		ed->err = ed->done(ed);
+	return ed->err;
+}
+
+void
+view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags)
+{
+	uint32_t kept = 0;
+
+	if (ed->err || (ed->open && from < ed->copied))
+		return;
+	if (ed->open && !ed->whole &&
+		(from > ed->last + 2 * VIEW_MARGIN ||
+			to - ed->region + VIEW_TAIL + VIEW_MARGIN > ed->out->room))
+		view_close(ed);
+	if (!ed->open)
+		open_region(ed, from);
+	copy(ed, from);
+	if (ed->over)
+		for (size_t i = from; i < to; i++)
+			kept |= ed->over->map[i] & ~MAP_OFFSET;
+	if (n == 0)
+		ed->dropped |=
+			MAP_DROPPED(flags) | (kept & 0xF0000000u) | (kept & 0x0F000000u) << 4;
+	for (size_t i = 0; i < n; i++)
+		put(ed, with[i],
+			(place(ed, from) & (MAP_OFFSET | (i ? 0 : 0xF0000000u))) |
+				MAP_MADE(flags) | (kept & 0x0F000000u));
+	ed->copied = ed->last = to;
+	ed->edits++;
+}
+
+unsigned
+view_back(const struct view *v, size_t *start, size_t *end)
+{
+	uint32_t made = 0, dropped = 0;
+	size_t s = *start, e = *end;
+
+	for (size_t i = s; i < e; i++) {
+		made |= v->map[i];
+		dropped |= i > s ? v->map[i] : 0;
+	}
+	bool last_made = v->map[e - 1] >> 24 & 15;
+	*start = v->origin + (v->map[s] & MAP_OFFSET);
+	*end = v->origin +
+	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);
+	return (made >> 24 | dropped >> 28) & 15;
+}

@@ -1,0 +1,61 @@
+/* A view: text as it would read without its disguise, with the way back from each of
+ * its bytes to the bytes of the original. An editor walks a source and says what it
+ * would read otherwise; text that stands far from any edit is not copied, so that a
+ * view is a region of its source, with some context on both sides. */
+#ifndef DETECT_VIEW_H
+#define DETECT_VIEW_H
+
+#include "base/span.h"
+
+/* A byte's place in the original, from `origin` on, and how it came about: the low
+ * bits for bytes that stand for something else, the high ones for what was dropped
+ * before the byte. */
+#define MAP_OFFSET 0x00FFFFFFu
+enum {
+	EDIT_HIDE = 1,	/* nobody writes so without meaning to */
+	EDIT_TYPO = 2,	/* typography does */
+	EDIT_LOOSE = 4, /* a guess: what is found needs more than its shape */
+	EDIT_NAMED = 8, /* a weak guess: its name must stand near */
+};
+#define MAP_MADE(flags)	   ((uint32_t)(flags) << 24)
+#define MAP_DROPPED(flags) ((uint32_t)(flags) << 28)
+
+struct view {
+	char *text;
+	uint32_t *map; /* n + 1 */
+	size_t n, room;
+	size_t origin;	   /* in the original, of the offsets */
+	bool starts, ends; /* it begins and ends where the original does */
+};
+
+enum { VIEW_MARGIN = 192, VIEW_TAIL = 1024 };
+
+struct editor {
+	struct span src;
+	const struct view *over; /* src is this view's text; NULL: the original */
+	struct view *out;
+	bool whole; /* all of src is copied, edits or not */
+	/* called with each region made; ctx is its own */
+	int (*done)(struct editor *ed);
+	void *ctx;
+	size_t limit;	  /* no edit begins at or behind it */
+	size_t copied;	  /* of src */
+	size_t last;	  /* end of the last edit */
+	size_t region;	  /* where the open region begins */
+	uint32_t dropped; /* bits for the next byte */
+	bool open;
+	size_t edits;
+	int err;
+};
+
+/* src[from, to) reads as `with`; edits come in order. */
+void view_edit(
+	struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags);
+/* Ends the open region, if any. 0 or what `done` returned. */
+int view_close(struct editor *ed);
+
+/* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
+ * 0 where the bytes are the original's own. */
+unsigned view_back(const struct view *v, size_t *start, size_t *end);
+
+#endif

@@ -1,0 +1,317 @@
+/* Values in disguise: each is found, as what it is, in the bytes that hide it, and what
+ * is left after redaction holds none of it. What only looks like a disguise is left
+ * alone. The rows are in evasion_rows.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "detect/detect.h"
+#include "evasion_rows.h"
+#include "support/guard.h"
+
+struct fix {
+	struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	struct arena arena;
+};
+
+static int
+setup(void **state)
+{
+	static struct fix f;
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	f.rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	if (!f.rules)
+		return -1;
+	f.scratch = detect_scratch_new(f.rules);
+	arena_init(&f.arena, 0, true);
+	*state = &f;
+	return f.scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fix *f = *state;
+
+	detect_scratch_free(&f->scratch);
+	detect_free(&f->rules);
+	arena_reset(&f->arena);
+	return 0;
+}
+
+static int
+scan(struct fix *f, struct span text, struct findings *out)
+{
+	char *copy = guard_dup(text.p, text.n);
+	int err =
+		detect_scan(f->rules, f->scratch, span_of(copy, text.n), NULL, &f->arena, out);
+
+	guard_free(copy, text.n);
+	return err;
+}
+
+static const struct finding *
+covering(const struct fix *f, const struct findings *v, const char *entity, size_t from,
+	size_t to)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (!strcmp(detect_entity_name(f->rules, v->v[i].entity), entity) &&
+			v->v[i].start <= from && v->v[i].end >= to)
+			return &v->v[i];
+	return NULL;
+}
+
+static void
+redact(struct span text, const struct findings *v, struct buf *out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < v->n; i++) {
+		buf_span(out, span_cut(text, at, v->v[i].start));
+		buf_str(out, "<X>");
+		at = v->v[i].end;
+	}
+	buf_span(out, span_cut(text, at, text.n));
+}
+
+static void
+print_findings(const struct fix *f, struct span text, const struct findings *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		print_message("    %s [%.*s]%s\n", detect_entity_name(f->rules, v->v[i].entity),
+			SPAN_ARG(span_cut(text, v->v[i].start, v->v[i].end)),
+			v->v[i].flags & FINDING_EVASION ? " in disguise" : "");
+}
+
+static bool
+row_holds(struct fix *f, size_t k)
+{
+	struct span text = span_str(rows[k].text), hidden = span_str(rows[k].hidden);
+	const char *place = memmem(text.p, text.n, hidden.p, hidden.n), *why = NULL;
+	struct findings v, left;
+	struct buf rest;
+
+	assert_non_null(place);
+	size_t from = (size_t)(place - text.p), to = from + hidden.n;
+	assert_int_equal(scan(f, text, &v), 0);
+	const struct finding *hit = covering(f, &v, rows[k].entity, from, to);
+	buf_init(&rest, 0);
+	redact(text, &v, &rest);
+	struct span kept = buf_view(&rest);
+	assert_int_equal(scan(f, kept, &left), 0);
+	if (!hit)
+		why = "not found, or not all of it";
+	else if (!(hit->flags & FINDING_EVASION) || !v.evasion)
+		why = "not marked";
+	else if (memmem(kept.p, kept.n, hidden.p, hidden.n))
+		why = "still there";
+	else if (covering(f, &left, rows[k].entity, 0, 0))
+		why = "found again after redaction";
+	if (why) {
+		print_message("%s: %s\n", rows[k].name, why);
+		print_findings(f, text, &v);
+	}
+	buf_free(&rest);
+	arena_reset(&f->arena);
+	return !why;
+}
+
+static void
+every_value_in_disguise_is_found_and_redacted(void **state)
+{
+	struct fix *f = *state;
+	size_t n = sizeof(rows) / sizeof(rows[0]), failed = 0;
+
+	for (size_t i = 0; i < n; i++)
+		failed += !row_holds(f, i);
+	if (failed)
+		fail_msg("%zu of %zu", failed, n);
+}
+
+static void
+what_only_looks_like_a_disguise_is_left_alone(void **state)
+{
+	struct fix *f = *state;
+	size_t failed = 0;
+
+	for (size_t i = 0; i < sizeof(innocent) / sizeof(innocent[0]); i++) {
+		struct span text = span_str(innocent[i].text);
+		struct findings v;
+		assert_int_equal(scan(f, text, &v), 0);
+		if (v.evasion) {
+			print_message("%s:\n", innocent[i].name);
+			print_findings(f, text, &v);
+			failed++;
+		}
+		arena_reset(&f->arena);
+	}
+	if (failed)
+		fail_msg("%zu", failed);
+}
+
+static void
+what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
+{
+	static const struct {
+		const char *text;
+		bool signal;
+	} table[] = {
+		{ "plain text", false },
+		{ "user\xE2\x80\xAEgnp.exe", true },		     /* U+202E */
+		{ "a \xE2\x81\xA6word\xE2\x81\xA9 isolated", true }, /* U+2066, U+2069 */
+		{ "hidden\xF3\xA0\x81\xA8\xF3\xA0\x81\xA9", true },  /* tags */
+		{ "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D\xE2\x80\x8F 10",
+			false }, /* U+200F is spelling */
+		{ "zero\xE2\x80\x8Bwidth", false },
+	};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct findings v;
+		assert_int_equal(scan(f, span_str(table[i].text), &v), 0);
+		assert_int_equal(v.n, 0);
+		if (v.evasion != table[i].signal)
+			fail_msg("%s", table[i].text);
+	}
+}
+
+static void
+a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
+{
+	static const struct {
+		const char *before, *again, *after;
+	} table[] = {
+		{ "alice%", "25", "40example.com" },
+		{ "alice&", "amp;", "#64;example.com" },
+		{ "alice\\", "\\", "u0040example.com" },
+		{ "alice=", "3D", "40example.com" },
+	};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct buf b;
+		struct findings v;
+		buf_init(&b, 0);
+		buf_str(&b, table[i].before);
+		for (size_t k = 0; k < (i == 3 ? 40 : 10000); k++)
+			buf_str(&b, table[i].again);
+		buf_str(&b, table[i].after);
+		assert_int_equal(scan(f, buf_view(&b), &v), 0);
+		if (!covering(f, &v, "EMAIL_ADDRESS", 0, b.n))
+			fail_msg("%s", table[i].before);
+		buf_free(&b);
+		arena_reset(&f->arena);
+	}
+}
+
+/* base64 of in, `times` over. */
+static void
+encode(struct buf *in, unsigned times)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (; times; times--) {
+		struct buf out;
+		struct span s = buf_view(in);
+		buf_init(&out, 0);
+		for (size_t i = 0; i < s.n; i += 3) {
+			uint32_t v = 0;
+			for (size_t k = 0; k < 3; k++)
+				v = v << 8 | (i + k < s.n ? (unsigned char)s.p[i + k] : 0);
+			for (size_t k = 0; k < 4; k++)
+				buf_putc(&out,
+					i + k > s.n ? '=' : digits[v >> (18 - 6 * k) & 63]);
+		}
+		buf_free(in);
+		*in = out;
+	}
+}
+
+static void
+deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
+{
+	struct fix *f = *state;
+
+	for (unsigned times = 1; times < 9; times++) {
+		struct buf b;
+		struct findings v;
+		buf_init(&b, 0);
+		buf_str(&b, "the card is 4716 3791 4202 1968");
+		encode(&b, times);
+		int err = scan(f, buf_view(&b), &v);
+		if (times <= CAP_DECODE_DEPTH) {
+			assert_int_equal(err, 0);
+			assert_non_null(covering(f, &v, "CREDIT_CARD", 0, b.n - 2));
+		} else {
+			assert_int_equal(err, ERR_LIMIT);
+		}
+		buf_free(&b);
+		arena_reset(&f->arena);
+	}
+}
+
+static void
+a_long_blob_loses_the_value_and_keeps_the_rest(void **state)
+{
+	struct fix *f = *state;
+	struct buf b;
+	struct findings v;
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < 3000; i++)
+		buf_str(&b,
+			i == 1700 ? "card 4716 3791 4202 1968; " : "words and more words; ");
+	encode(&b, 1);
+	assert_int_equal(scan(f, buf_view(&b), &v), 0);
+	assert_int_equal(v.n, 1);
+	size_t start = (1700 * 22 + 5) * 4 / 3, end = (1700 * 22 + 24) * 4 / 3;
+	assert_in_range(v.v[0].start, start - 4, start);
+	assert_in_range(v.v[0].end, end, end + 4);
+	buf_free(&b);
+}
+
+static void
+a_value_is_found_wherever_it_stands(void **state)
+{
+	/* Across the bounds of chunks and blocks. */
+	struct fix *f = *state;
+	static char text[40000];
+
+	for (size_t at = 12200; at < 12400; at++) {
+		struct findings v;
+		memset(text, 'x', sizeof(text));
+		for (size_t i = 0; i < sizeof(text); i += 8)
+			text[i] = ' ';
+		memcpy(text + at, " alice&#64;example.com ", 23);
+		assert_int_equal(scan(f, span_of(text, 24700), &v), 0);
+		if (!covering(f, &v, "EMAIL_ADDRESS", at + 1, at + 22))
+			fail_msg("at %zu", at);
+		arena_reset(&f->arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_value_in_disguise_is_found_and_redacted),
+		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
+		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
+		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
+		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
+		cmocka_unit_test(a_long_blob_loses_the_value_and_keeps_the_rest),
+		cmocka_unit_test(a_value_is_found_wherever_it_stands),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
