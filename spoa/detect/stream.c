@@ -378,7 +378,7 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 static int
 window(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
-	struct findings f = { NULL, 0 };
+	struct findings f = { 0 };
 	struct arena a;
 	size_t was = s->base + s->done, held = s->n - s->done;
 
