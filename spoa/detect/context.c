@@ -186,6 +186,8 @@ near_add(struct detect_rules *r, struct span word, unsigned bit)
 
 	while (w && !span_eq(w->text, word))
 		w = w->next;
+	uint32_t at = near_slot(word.p[0], word.p[1]);
+	r->near_slots[at / 64] |= UINT64_C(1) << (at % 64);
 	if (!w) {
 		w = arena_new(&r->arena, struct near_word);
 		if (!w)
@@ -219,8 +221,10 @@ context_index(struct detect_rules *r)
 	for (size_t i = 0; i < r->npatterns; i++) {
 		size_t entity = r->patterns[i].entity;
 		const struct words *w = &r->entities[entity].context;
-		if (!r->patterns[i].near || r->near_bit[entity] != NEAR_NONE ||
-			bits == NEAR_MAX || !has_slots(w))
+		bool wanting = r->patterns[i].near ||
+			       r->patterns[i].score < r->entities[entity].threshold;
+		if (!wanting || r->near_bit[entity] != NEAR_NONE || bits == NEAR_MAX ||
+			!has_slots(w))
 			continue;
 		for (size_t k = 0; k < w->n; k++)
 			near_add(r, w->v[k], bits);
@@ -235,11 +239,12 @@ context_near(const struct detect_rules *r, struct span text, size_t from, size_t
 	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
 
 	for (size_t i = from; i < to && i + 1 < text.n; i++) {
-		if (!set_has(r->near_first, text.p[i]) || !begins_word(text, i))
+		if (!set_has(r->near_first, text.p[i]))
 			continue;
-		for (const struct near_word *w =
-				r->near_words[near_slot(text.p[i], text.p[i + 1])];
-			w; w = w->next) {
+		uint32_t slot = near_slot(text.p[i], text.p[i + 1]);
+		if (!(r->near_slots[slot / 64] >> (slot % 64) & 1) || !begins_word(text, i))
+			continue;
+		for (const struct near_word *w = r->near_words[slot]; w; w = w->next) {
 			if (!(w->text.n < LONG_WORD ? word_matches(text, i, w->text)
 						    : word_at(text, i, w->text) > 0))
 				continue;

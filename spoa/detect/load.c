@@ -642,11 +642,12 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 			load_builtin(&l);
 		load_own(&l, extra);
 	}
-	if (!d.errors && !arena_failed(l.a)) {
-		rules_finish(r);
-		l.a->failed |= custom_finish(r) != 0;
-	}
-	if (arena_failed(l.a))
+	int err = arena_failed(l.a) ? ERR_NOMEM : 0;
+	if (!d.errors && !err)
+		err = rules_finish(r);
+	if (!d.errors && !err)
+		err = custom_finish(r);
+	if (err || arena_failed(l.a))
 		diag_file(&d, dir ? dir : "detectors", "%s", err_str(ERR_NOMEM));
 	if (d.errors) {
 		buf_span(errors, buf_view(&d.text));

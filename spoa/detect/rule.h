@@ -9,6 +9,7 @@
 
 #include "detect/check.h"
 #include "detect/detect.h"
+#include "detect/outline.h"
 
 enum {
 	DETECT_PATTERNS_MAX = 4096,
@@ -30,10 +31,14 @@ struct pattern {
 	bool utf;   /* matches characters, not bytes: a policy's own may */
 	bool near;  /* not tried where no context word is near and the score needs one */
 	enum start_kind kind;
-	uint32_t runs;	      /* START_DIGITS: bit n: a run of n digits may begin a match */
-	uint32_t alone;	      /* bit n: also where no letter or digit follows the run */
-	bool clear;	      /* no letter, digit or '_' stands before a match */
-	bool has_then;	      /* otherwise a byte of `then` follows the run, and a digit it */
+	uint32_t runs;	/* START_DIGITS: bit n: a run of n digits may begin a match */
+	uint32_t alone; /* bit n: also where no letter or digit follows the run */
+	bool clear;	/* no letter, digit or '_' stands before a match */
+	uint16_t
+		follows[DIGIT_RUN_MAX + 1]; /* by length of the run: what may stand behind it */
+	struct outline_edges edges;	    /* what the regex says of the bytes before */
+	uint8_t near_bit;		    /* in a near_set; NEAR_NONE */
+	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
@@ -51,15 +56,24 @@ struct literal {
 	struct literal *next; /* in the same hash slot */
 };
 
-/* What stands behind a run of digits, as a bit: a separator counts with the digit
- * that follows it and without. */
-struct digit_start {
-	uint16_t pattern, follows;
-	uint8_t near; /* bit in a near_set; NEAR_NONE */
+/* Patterns whose starts are alike share an outline: digits alone, with letters behind,
+ * with any bytes before them, of an entity that has many; bytes; and words of letters
+ * and digits, walked from their first letter. */
+enum {
+	OUTLINE_DIGITS,
+	OUTLINE_LETTERS,
+	OUTLINE_BACK,
+	OUTLINE_MANY,
+	OUTLINE_WORD,
+	OUTLINE_BYTES,
+	OUTLINES
 };
+/* What stands behind a run of digits: a separator counts with the digit that follows
+ * it and without. */
+enum { FOLLOWS = 12 };
 
-/* Entities that have patterns with `near`, as bits. */
-enum { NEAR_MAX = 128, NEAR_NONE = 255, NEAR_SLOTS = 4096, NEAR_BACK = 16, NEAR_AHEAD = 192 };
+/* Entities of which a pattern needs a context word, as bits. */
+enum { NEAR_MAX = 192, NEAR_NONE = 255, NEAR_SLOTS = 4096, NEAR_BACK = 16, NEAR_AHEAD = 192 };
 struct near_set {
 	uint64_t v[NEAR_MAX / 64];
 };
@@ -102,16 +116,19 @@ struct detect_rules {
 	/* the prefilter */
 	uint64_t literal_bits[(1u << LITERAL_BITS) / 64];
 	struct literal **literals; /* 1 << LITERAL_BITS slots, by hash */
-	struct digit_start *digit_patterns[DIGIT_RUN_MAX + 1]; /* by length of the run */
-	size_t ndigit_patterns[DIGIT_RUN_MAX + 1];
+	struct outline outlines[OUTLINES];
+	uint8_t digit_outlines[DIGIT_RUN_MAX + 1][FOLLOWS]; /* which of them to walk, as bits */
+	uint8_t follow_of[256];
+	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
 	uint16_t *anywhere;
 	size_t nanywhere;
 	bool special[256]; /* digits, and bytes with patterns of their own */
 	bool any_keyed;
-	uint8_t near_bit[DETECT_ENTITIES_MAX];
+	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
 	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
+	uint64_t near_slots[NEAR_SLOTS / 64];	  /* those in use */
 	uint64_t near_first[4];			  /* bytes such a word begins with */
 	struct custom *custom;			  /* a policy's own words; NULL: none */
 	char version[65];
@@ -154,12 +171,19 @@ set_add(uint64_t set[4], unsigned char c)
 
 /* ---- rules.c ---- */
 
-enum { FOLLOWS = 12 };
-/* The bit for the byte behind a run of digits and the one behind that; 0 for none. */
-uint16_t rules_follow(unsigned char next, unsigned char after);
+/* Below FOLLOWS: by the byte behind a run of digits and the one behind that; 0 for
+ * none. */
+static inline unsigned
+rules_follow(const struct detect_rules *r, unsigned char next, unsigned char after)
+{
+	unsigned f = r->follow_of[next];
 
-/* After the last pattern: builds the lists that the scan walks, and the version. */
-void rules_finish(struct detect_rules *r);
+	return f >= 4 && after >= '0' && after <= '9' ? f + 1 : f;
+}
+
+/* After the last pattern: builds what the scan walks, and the version. 0 or
+ * ERR_NOMEM. */
+int rules_finish(struct detect_rules *r);
 
 /* ---- pipeline.c ---- */
 

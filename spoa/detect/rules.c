@@ -7,16 +7,15 @@
 #include "base/err.h"
 #include "detect/rule.h"
 
-uint16_t
-rules_follow(unsigned char next, unsigned char after)
+static unsigned
+follow_of(unsigned char next)
 {
 	static const char marks[] = " .-/";
 	const char *at = next ? strchr(marks, (int)next) : NULL;
-	unsigned bit = next >= 0x80 ? 0 : is_alpha((char)next) ? 1 : next == '_' ? 2 : 3;
 
 	if (at)
-		bit = 4 + 2 * (unsigned)(at - marks) + (is_digit((char)after) ? 1 : 0);
-	return (uint16_t)(1u << bit);
+		return 4 + 2 * (unsigned)(at - marks);
+	return next >= 0x80 ? 0 : is_alpha((char)next) ? 1 : next == '_' ? 2 : 3;
 }
 
 static bool
@@ -32,39 +31,112 @@ may_follow(const struct pattern *p, unsigned run, unsigned char next, unsigned c
 }
 
 static uint16_t
-follows_of(const struct pattern *p, unsigned run)
+follows_of(const struct detect_rules *r, const struct pattern *p, unsigned run)
 {
 	uint16_t bits = 0;
 
+	if (!((p->runs | p->alone) >> run & 1))
+		return 0;
 	for (unsigned next = 0; next < 256; next++) {
 		if (may_follow(p, run, (unsigned char)next, 'x'))
-			bits |= rules_follow((unsigned char)next, 'x');
+			bits |= (uint16_t)(1u << rules_follow(r, (unsigned char)next, 'x'));
 		if (may_follow(p, run, (unsigned char)next, '0'))
-			bits |= rules_follow((unsigned char)next, '0');
+			bits |= (uint16_t)(1u << rules_follow(r, (unsigned char)next, '0'));
 	}
 	return bits;
 }
 
+/* Whether p begins where a word of letters and digits does, with a letter. */
+static bool
+begins_a_word(const struct pattern *p)
+{
+	if (p->back_max == 0)
+		return false;
+	for (unsigned c = 0; c < 256; c++)
+		if (is_alnum((char)c) ? !set_has(p->edges.not_before, (char)c)
+				      : set_has(p->back_set, (char)c))
+			return false;
+	for (char c = '0'; c <= '9'; c++)
+		if (set_has(p->first, c))
+			return false;
+	return true;
+}
+
+/* Patterns that walk alike share an automaton; those that do not would multiply its
+ * states. */
+static int
+outline_of(const struct detect_rules *r, const struct pattern *p)
+{
+	enum { MANY = 5 };
+	size_t siblings = 0;
+
+	if (p->kind == START_BYTE)
+		return OUTLINE_BYTES;
+	if (p->kind != START_DIGITS)
+		return -1;
+	for (size_t i = 0; i < r->npatterns; i++)
+		siblings += r->patterns[i].entity == p->entity &&
+			    r->patterns[i].kind == START_DIGITS;
+	if (siblings >= MANY)
+		return OUTLINE_MANY;
+	if (begins_a_word(p))
+		return OUTLINE_WORD;
+	if (p->back_max > 1)
+		return OUTLINE_BACK;
+	return p->has_then && set_has(p->then, 'A') ? OUTLINE_LETTERS : OUTLINE_DIGITS;
+}
+
+static int
+build_outlines(struct detect_rules *r)
+{
+	struct outline_input *in = calloc(r->npatterns + 1, sizeof(*in));
+	int err = in ? 0 : ERR_NOMEM;
+
+	for (int k = 0; k < OUTLINES && !err; k++) {
+		size_t n = 0;
+		for (size_t i = 0; i < r->npatterns; i++) {
+			const struct pattern *p = &r->patterns[i];
+			if (outline_of(r, p) != k)
+				continue;
+			bool word = k == OUTLINE_WORD;
+			in[n++] = (struct outline_input){ p->index, p->regex, p->back_set,
+				word ? 0 : p->back_max };
+			if (word && p->back_max > r->word_back_max)
+				r->word_back_max = p->back_max;
+			for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++)
+				for (unsigned f = 0; f < FOLLOWS; f++)
+					if (p->follows[run] >> f & 1)
+						r->digit_outlines[run][f] |= (uint8_t)(1u << k);
+		}
+		err = outline_build(&r->arena, in, n, &r->outlines[k]);
+	}
+	free(in);
+	return err;
+}
+
 /* The lists that the scan walks. */
-static void
+static int
 index_patterns(struct detect_rules *r)
 {
-	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++)
-		r->digit_patterns[n] =
-			arena_array(&r->arena, r->npatterns, sizeof(struct digit_start));
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
-	for (unsigned c = 0; c < 256; c++)
+	for (unsigned c = 0; c < 256; c++) {
 		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
+		r->follow_of[c] = (uint8_t)follow_of((unsigned char)c);
+	}
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
-		const struct pattern *p = &r->patterns[i];
+		struct pattern *p = &r->patterns[i];
+		p->near_bit = p->near ? r->near_bit[p->entity] : NEAR_NONE;
 		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
-			if ((p->runs | p->alone) >> n & 1)
-				r->digit_patterns[n][r->ndigit_patterns[n]++] =
-					(struct digit_start){ (uint16_t)i, follows_of(p, n),
-						p->near ? r->near_bit[p->entity] : NEAR_NONE };
+			p->follows[n] = follows_of(r, p, n);
+		outline_edges(p->regex, &p->edges);
+		if (p->clear)
+			for (unsigned c = '0'; c <= 'z'; c++)
+				if (is_alnum((char)c) || c == '_')
+					set_add(p->edges.not_before, (unsigned char)c);
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
+	return arena_failed(&r->arena) ? ERR_NOMEM : build_outlines(r);
 }
 
 static void
@@ -138,13 +210,14 @@ hash_rules(struct detect_rules *r)
 	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
 }
 
-void
+int
 rules_finish(struct detect_rules *r)
 {
 	context_index(r);
-	index_patterns(r);
-	if (!arena_failed(&r->arena))
+	int err = index_patterns(r);
+	if (!err)
 		hash_rules(r);
+	return err;
 }
 
 void

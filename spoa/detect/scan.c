@@ -9,10 +9,7 @@
 #include "base/err.h"
 #include "detect/scratch.h"
 
-enum {
-	BACK_EACH = 8,	 /* starts tried one by one, where the way back is that short */
-	NEAR_WORTH = 12, /* patterns that it takes to be worth looking */
-};
+enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
 
 struct sweep {
 	const struct detect_rules *r;
@@ -22,6 +19,8 @@ struct sweep {
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
 	size_t shift; /* what stands before the caller's text */
 	struct check_memo memo;
+	size_t word_at;			 /* the word walked last, */
+	const struct outline_list *word; /* and what may match in it */
 	int err;
 };
 
@@ -62,6 +61,40 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
+/* The entities whose context words may count for a match that begins near i. */
+static struct near_set
+near_of(struct sweep *w, size_t i)
+{
+	size_t from = i > CONTEXT_BYTES + NEAR_BACK ? i - CONTEXT_BYTES - NEAR_BACK : 0;
+	struct near_set all = w->s->near_before;
+
+	for (size_t b = from / NEAR_BLOCK; b <= (i + NEAR_AHEAD) / NEAR_BLOCK; b++) {
+		struct near_set *set = &w->s->near[b % NEAR_CACHED].set;
+		if (w->s->near[b % NEAR_CACHED].block != b + 1) {
+			*set = (struct near_set){ { 0 } };
+			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
+			w->s->near[b % NEAR_CACHED].block = b + 1;
+		}
+		for (size_t k = 0; k < NEAR_MAX / 64; k++)
+			all.v[k] |= set->v[k];
+	}
+	return all;
+}
+
+/* Whether no context word of the entity stands near, so that a score below the
+ * threshold stays there. */
+static bool
+nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
+{
+	uint8_t bit = w->r->near_bit[entity];
+
+	if (bit == NEAR_NONE || m->score >= threshold_of(w, entity) ||
+		m->end - m->start > NEAR_AHEAD - CONTEXT_BYTES - NEAR_BACK)
+		return false;
+	struct near_set near = near_of(w, m->start);
+	return !(near.v[bit / 64] >> (bit % 64) & 1);
+}
+
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -74,6 +107,8 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return false;
 	if (m->start < w->shift)
 		return false;
+	if (nothing_near(w, m, p->entity))
+		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 	f.score = context_score(e, w->text, before, f.start, f.end, m->score);
@@ -122,6 +157,21 @@ candidate_of(struct sweep *w, const struct pattern *p)
 		.memo = &w->memo };
 }
 
+/* What stands before decides most attempts. */
+static bool
+may_begin(const struct sweep *w, const struct pattern *p, size_t start)
+{
+	const char *t = w->text.p + start;
+
+	if (!set_has(p->first, t[0]))
+		return false;
+	if (start == 0)
+		return !p->edges.needs_before;
+	return !set_has(p->edges.not_before, t[-1]) &&
+	       (!p->edges.needs_before || set_has(p->edges.before, t[-1])) &&
+	       !(start > 1 && is_digit(t[-2]) && set_has(p->edges.not_before_2, t[-1]));
+}
+
 /* Tries p where its start condition holds at i. */
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
@@ -136,10 +186,7 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
-		bool possible = set_has(p->first, w->text.p[start]) &&
-				!(p->clear && start > 0 &&
-					(is_alnum(w->text.p[start - 1]) ||
-						w->text.p[start - 1] == '_'));
+		bool possible = may_begin(w, p, start);
 		if (possible && match_at(w, p, start))
 			break;
 		if (start == i || w->err || (possible && p->back_max > BACK_EACH))
@@ -189,26 +236,6 @@ try_literals(struct sweep *w, uint32_t slot, size_t i)
 			try_at(w, &w->r->patterns[l->pattern], i);
 }
 
-/* The entities whose context words may count for a match that begins near i. */
-static struct near_set
-near_of(struct sweep *w, size_t i)
-{
-	size_t from = i > CONTEXT_BYTES + NEAR_BACK ? i - CONTEXT_BYTES - NEAR_BACK : 0;
-	struct near_set all = w->s->near_before;
-
-	for (size_t b = from / NEAR_BLOCK; b <= (i + NEAR_AHEAD) / NEAR_BLOCK; b++) {
-		struct near_set *set = &w->s->near[b % NEAR_CACHED].set;
-		if (w->s->near[b % NEAR_CACHED].block != b + 1) {
-			*set = (struct near_set){ { 0 } };
-			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
-			w->s->near[b % NEAR_CACHED].block = b + 1;
-		}
-		for (size_t k = 0; k < NEAR_MAX / 64; k++)
-			all.v[k] |= set->v[k];
-	}
-	return all;
-}
-
 static void
 near_begin(struct sweep *w)
 {
@@ -221,32 +248,70 @@ near_begin(struct sweep *w)
 	context_near(w->r, before, 0, before.n, &w->s->near_before);
 }
 
+/* Tries the patterns that an outline left at i, for a run of n digits with this
+ * behind it. */
+static void
+try_list(struct sweep *w, const struct outline *o, const struct outline_list *l, size_t i,
+	size_t n, unsigned follow)
+{
+	struct near_set near = { { 0 } };
+	bool known = false;
+
+	for (size_t k = 0; k < l->n && !w->err; k++) {
+		const struct pattern *p = &w->r->patterns[o->patterns[l->from + k]];
+		if (n && !(p->follows[n] >> follow & 1))
+			continue;
+		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity)) {
+			if (!known)
+				near = near_of(w, i);
+			known = true;
+			if (!(near.v[p->near_bit / 64] >> (p->near_bit % 64) & 1))
+				continue;
+		}
+		try_at(w, p, i);
+	}
+}
+
+/* What may match in the word around the digits at i; the same for every run in it. */
+static const struct outline_list *
+walk_word(struct sweep *w, size_t i)
+{
+	static const struct outline_list none = { 0, 0 };
+	size_t start = i;
+
+	while (start > 0 && is_alnum(w->text.p[start - 1])) {
+		if (i - start == w->r->word_back_max)
+			return &none;
+		start--;
+	}
+	if (start == i)
+		return &none;
+	if (!w->word || w->word_at != start) {
+		w->word = outline_walk(&w->r->outlines[OUTLINE_WORD], w->text, start, 0);
+		w->word_at = start;
+	}
+	return w->word;
+}
+
 /* A run of digits begins at i; where it ends. */
 static size_t
 try_digits(struct sweep *w, size_t i)
 {
+	const struct detect_rules *r = w->r;
 	size_t end = i + 1;
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
 	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
-	const struct digit_start *v = w->r->digit_patterns[n];
-	uint16_t follows = rules_follow(end < w->text.n ? (unsigned char)w->text.p[end] : 0,
+	unsigned follow = rules_follow(r, end < w->text.n ? (unsigned char)w->text.p[end] : 0,
 		end + 1 < w->text.n ? (unsigned char)w->text.p[end + 1] : 0);
-	struct near_set near;
-	size_t wanting = 0;
-	for (size_t k = 0; k < w->r->ndigit_patterns[n]; k++)
-		wanting += v[k].near != NEAR_NONE && v[k].follows & follows;
-	if (wanting >= NEAR_WORTH)
-		near = near_of(w, i);
-	for (size_t k = 0; k < w->r->ndigit_patterns[n] && !w->err; k++) {
-		if (!(v[k].follows & follows))
-			continue;
-		const struct pattern *p = &w->r->patterns[v[k].pattern];
-		if (wanting < NEAR_WORTH || v[k].near == NEAR_NONE ||
-			near.v[v[k].near / 64] >> (v[k].near % 64) & 1 ||
-			p->score >= threshold_of(w, p->entity))
-			try_at(w, p, i);
+	for (unsigned walk = r->digit_outlines[n][follow]; walk; walk &= walk - 1) {
+		unsigned k = (unsigned)__builtin_ctz(walk);
+		const struct outline *o = &r->outlines[k];
+		try_list(w, o,
+			k == OUTLINE_WORD ? walk_word(w, i)
+					  : outline_walk(o, w->text, i, end - i),
+			i, n, follow);
 	}
 	return end;
 }
@@ -269,27 +334,43 @@ skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
 }
 
 static void
+try_literals_at(struct sweep *w, size_t i)
+{
+	if (w->text.n - i < LITERAL_MIN)
+		return;
+	uint32_t h = literal_hash(three_bytes(w->text.p + i));
+	if (w->r->literal_bits[h / 64] >> (h % 64) & 1)
+		try_literals(w, h, i);
+}
+
+static void
+try_byte(struct sweep *w, size_t i)
+{
+	const struct outline *o = &w->r->outlines[OUTLINE_BYTES];
+
+	if (w->r->nbyte_patterns[(unsigned char)w->text.p[i]])
+		try_list(w, o, outline_walk(o, w->text, i, 0), i, 0, 0);
+}
+
+static void
 sweep(struct sweep *w, size_t to)
 {
 	const struct detect_rules *r = w->r;
-	const char *p = w->text.p;
-	size_t n = w->text.n, run_end = 0;
 
 	memset(w->s->free_from, 0, r->npatterns * sizeof(size_t));
 	near_begin(w);
+	w->word = NULL;
 	for (size_t i = 0; (i = skip_plain(r, w->text, i, to)) < to && !w->err; i++) {
-		unsigned char c = (unsigned char)p[i];
-		if (i + LITERAL_MIN <= n) {
-			uint32_t h = literal_hash(three_bytes(p + i));
-			if (__builtin_expect(r->literal_bits[h / 64] >> (h % 64) & 1, 0))
-				try_literals(w, h, i);
-		}
-		if (__builtin_expect(!r->special[c], 1))
+		try_literals_at(w, i);
+		if (__builtin_expect(!r->special[(unsigned char)w->text.p[i]], 1))
 			continue;
-		for (size_t k = 0; k < r->nbyte_patterns[c] && !w->err; k++)
-			try_at(w, &r->patterns[r->byte_patterns[c][k]], i);
-		if (is_digit((char)c) && i >= run_end)
-			run_end = try_digits(w, i);
+		try_byte(w, i);
+		if (!is_digit(w->text.p[i]))
+			continue;
+		for (size_t end = try_digits(w, i); i + 1 < end && i + 1 < to && !w->err; i++) {
+			try_literals_at(w, i + 1);
+			try_byte(w, i + 1);
+		}
 	}
 }
 
@@ -336,6 +417,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 {
 	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
 
+	near_begin(&w);
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
 		const struct pattern *p = &r->patterns[k];
 		if (threshold_of(&w, p->entity) > 1.0f)
