@@ -211,6 +211,8 @@ put_pattern(struct arena *a, struct detect_rules *r, struct yaml_node *list,
 		diag_within(d, n, 1, (unsigned)at + 1, "patterns[%u]: %s", index, why);
 		return;
 	}
+	if (f.width > r->own_reach)
+		r->own_reach = f.width;
 	struct yaml_node *p = node_new(a, YAML_MAPPING, SPAN_LIT(""), n);
 	if (!p || !list)
 		return;
@@ -350,11 +352,29 @@ add_version(struct detect_rules *r)
 	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
 }
 
+/* How much text it takes to find a term, or enough shingles. */
+static void
+note_reach(struct detect_rules *r)
+{
+	enum { WORD_BYTES = 10 };
+	const struct custom *c = r->custom;
+	size_t terms = c->words ? 2 * dictionary_longest(c->words) : 0;
+
+	if (terms > r->own_reach)
+		r->own_reach = terms;
+	for (size_t i = 0; i < c->nlists; i++) {
+		size_t words = SHINGLE_WORDS + (size_t)SHINGLE_WINDOW * c->lists[i].least;
+		if (words * WORD_BYTES > r->own_reach)
+			r->own_reach = words * WORD_BYTES;
+	}
+}
+
 int
 custom_finish(struct detect_rules *r)
 {
 	if (!r->custom)
 		return 0;
+	note_reach(r);
 	if (r->custom->words && dictionary_finish(r->custom->words))
 		return ERR_NOMEM;
 	add_version(r);

@@ -39,6 +39,7 @@ struct dictionary {
 	size_t nnodes, slots;
 	struct term *terms;
 	size_t nterms, terms_room;
+	size_t longest; /* of them, in bytes */
 	struct edge *edges;
 	size_t nedges, edges_room;
 	struct buf marks;
@@ -284,6 +285,8 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 	d->terms[d->nterms] = (struct term){ n->term, edge, owner };
 	n->term = (uint32_t)++d->nterms;
 	d->first_words[d->nfirst++] = p.path[0];
+	if (term.n > d->longest)
+		d->longest = term.n;
 	add_digest(d, p.path[p.n - 1], exact, owner, before, after);
 	return 0;
 }
@@ -384,6 +387,12 @@ dictionary_finish(struct dictionary *d)
 	free(d->first_words);
 	d->first_words = NULL;
 	return 0;
+}
+
+size_t
+dictionary_longest(const struct dictionary *d)
+{
+	return d->longest;
 }
 
 size_t

@@ -34,6 +34,7 @@ void dictionary_file(struct dictionary *d, const char *file, const struct yaml_n
 /* Once, after the last term: the table as it is scanned. 0 or ERR_NOMEM. */
 int dictionary_finish(struct dictionary *d);
 
+size_t dictionary_longest(const struct dictionary *d);
 size_t dictionary_terms(const struct dictionary *d);
 size_t dictionary_bytes(const struct dictionary *d);
 /* A sum over all terms that does not depend on their order: 32 bytes. */

@@ -130,6 +130,7 @@ struct detect_rules {
 	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
 	uint64_t near_slots[NEAR_SLOTS / 64];	  /* those in use */
 	uint64_t near_first[4];			  /* bytes such a word begins with */
+	size_t own_reach; /* bytes that a find of the policy's own classes may have */
 	struct custom *custom;			  /* a policy's own words; NULL: none */
 	char version[65];
 };

@@ -26,6 +26,7 @@ struct detect_stream {
 	int err;
 	size_t base;	/* of buf[0] in the stream */
 	size_t n, done; /* bytes in buf; those handed out */
+	size_t lag;	/* bytes behind what a window decides */
 	size_t want;	/* the next window is buf up to here */
 	/* what is too long, until it ends */
 	bool swallowing, unread;
@@ -58,7 +59,10 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 			memcpy(s->before, opt->before.p + opt->before.n - n, n);
 		s->opt.before = span_of(s->before, n);
 	}
-	s->want = STREAM_STEP + STREAM_LAG;
+	s->lag = r->own_reach + RIGHT > STREAM_LAG ? r->own_reach + RIGHT : STREAM_LAG;
+	if (s->lag > STREAM_LAG_MAX)
+		s->lag = STREAM_LAG_MAX;
+	s->want = STREAM_STEP + s->lag;
 	return s;
 }
 
@@ -285,7 +289,7 @@ static size_t
 limit_of(const struct detect_stream *s, const struct findings *f)
 {
 	struct span t = span_of(s->buf, s->n);
-	size_t sure = s->n - RIGHT, limit = boundary(t, s->n - STREAM_LAG, s->done);
+	size_t sure = s->n - RIGHT, limit = boundary(t, s->n - s->lag, s->done);
 	size_t armour = open_armour(t, s->done);
 
 	struct run run = run_around(t, limit);
@@ -367,11 +371,11 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 			swallow(s, x, 0);
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
-	if (run.start < s->n - STREAM_LAG) {
+	if (run.start < s->n - s->lag) {
 		swallow(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}
-	return hand_out(s, o, f, boundary(t, s->n - STREAM_LAG, s->done));
+	return hand_out(s, o, f, boundary(t, s->n - s->lag, s->done));
 }
 
 /* Scans what there is and decides as much of it as can be. */
@@ -392,7 +396,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	if (s->base + s->done > was) {
 		move_on(s, &f);
 		held = s->n - s->done;
-		s->want = s->done + STREAM_STEP + STREAM_LAG;
+		s->want = s->done + STREAM_STEP + s->lag;
 		if (s->want < s->n + (held + STREAM_STEP) / 2)
 			s->want = s->n + (held + STREAM_STEP) / 2;
 	} else {
@@ -494,7 +498,7 @@ resume(struct detect_stream *s)
 	s->pending = 0;
 	s->swallowing = false;
 	s->opt.inside |= s->base > 0;
-	s->want = s->done + STREAM_STEP + STREAM_LAG;
+	s->want = s->done + STREAM_STEP + s->lag;
 }
 
 static int

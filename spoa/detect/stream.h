@@ -14,6 +14,12 @@
  * as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
  * never as text. What belongs to it is handed out as `more` of it until it ends.
  *
+ * Findings and scores are those of a scan of the whole where nothing beyond this
+ * neighbourhood decides. What is lost otherwise: a name that only a later mention
+ * confirms, the header of a column that stands more than STREAM_LEFT bytes before, a
+ * match of a policy's own pattern that is wider than STREAM_LAG_MAX and has blanks; a
+ * stretch of a known document longer than CAP_STREAM_HELD is several findings.
+ *
  * Memory: one allocation of less than 6 KB a stream, and what a scan of a window
  * takes while it runs. One stream a choice and a tool call: their texts are apart.
  * owner: whoever feeds it. */
@@ -23,9 +29,10 @@
 #include "detect/detect.h"
 
 enum {
-	STREAM_STEP = 224, /* bytes decided by a window, if nothing is open */
-	STREAM_LAG = 160,  /* bytes behind them that it reads too */
-	STREAM_LEFT = 96, /* bytes before them, at least */
+	STREAM_STEP = 224,     /* bytes decided by a window, if nothing is open */
+	STREAM_LAG = 160,      /* bytes behind them that it reads too */
+	STREAM_LAG_MAX = 1024, /* with a policy's own long terms, patterns and documents */
+	STREAM_LEFT = 96,      /* bytes before them, at least */
 };
 
 struct detect_stream;

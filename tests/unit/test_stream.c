@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/utf8.h"
+#include "detect/custom.h"
 #include "detect/rule.h"
 #include "support/stream_run.h"
 
@@ -369,6 +370,63 @@ a_key_counts_for_all_of_its_text(void **state)
 	buf_free(&b);
 }
 
+/* The lag follows from what a policy looks for itself. */
+static void
+a_policys_own_classes_are_found_across_windows(void **state)
+{
+	static const char yaml[] =
+		"words: ['project nightingale and its eleven subsidiaries in the northern "
+		"hemisphere of which nobody who is not one of its directors may ever know']\n"
+		"patterns: ['CASE-[0-9]{4}[a-z ]{1,400}CLOSED']\n";
+	struct detect_rules *own_rules, *were = rules;
+	struct detect_scratch *was = scratch;
+	struct detect_own own = { .class = "own", .entity = "OWN", .threshold = 0.5f };
+	struct detect_extra extra = { &own, 1 };
+	uint64_t random = 12;
+	struct buf errors, b;
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	buf_init(&errors, 0);
+	buf_init(&b, 0);
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	own.at = yaml_load(&a, "t", span_str(yaml), &d);
+	own.words = yaml_get(own.at, "words");
+	own.patterns = yaml_get(own.at, "patterns");
+	own_rules = detect_load_with(NULL, &extra, &errors);
+	if (!own_rules)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
+	rules = own_rules;
+	scratch = detect_scratch_new(rules);
+	for (int i = 0; i < 40; i++) {
+		put_prose(&b, &random, 100 + roll(&random, 300));
+		if (i % 2) {
+			buf_span(&b, own.words->child->s);
+		} else {
+			buf_str(&b, "CASE-1234");
+			for (uint32_t n = 1 + roll(&random, 60); n; n--)
+				buf_str(&b, " words");
+			buf_str(&b, "CLOSED");
+		}
+		buf_putc(&b, ' ');
+	}
+	run_once(buf_view(&b), "own");
+	same_as_whole(buf_view(&b), "own");
+	assert_true(one.n >= 40);
+	stream_run(&two, rules, scratch, NULL, buf_view(&b), NULL, 0, 7);
+	assert_true(stream_run_same(&one, &two) && !two.wrong);
+	detect_scratch_free(&scratch);
+	detect_free(&own_rules);
+	rules = were;
+	scratch = was;
+	diag_free(&d);
+	arena_reset(&a);
+	buf_free(&b);
+	buf_free(&errors);
+}
+
 static int
 refuse(void *arg, const struct stream_piece *p)
 {
@@ -413,6 +471,7 @@ main(void)
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),
 		cmocka_unit_test(a_key_counts_for_all_of_its_text),
+		cmocka_unit_test(a_policys_own_classes_are_found_across_windows),
 		cmocka_unit_test(an_error_stays),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
