@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/exchange.h"
+#include "policy/nonce.h"
 
 /* A ticket that is out while the daemon drains. */
 #define DRAIN_TICKET_US 2000000u
@@ -28,14 +29,19 @@ gate_shared_new(
 	s->holds.cap_all = cfg->held_bytes;
 	s->holds.cap_slot = cfg->held_identity_bytes;
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
+	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
+	if (!s->nonces)
+		gate_shared_free(&s);
 	return s;
 }
 
 void
 gate_shared_free(struct gate_shared **s)
 {
-	if (*s)
+	if (*s) {
 		explicit_bzero((*s)->prompt_key, sizeof((*s)->prompt_key));
+		nonce_window_free(&(*s)->nonces);
+	}
 	free(*s);
 	*s = NULL;
 }
@@ -481,7 +487,8 @@ give_up(struct request *r)
 		const char *code, *why;
 	} by_wait[] = {
 		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
-		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable", "the quota store was late" },
+		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
+			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
 	};
 	enum request_wait w = r->wait;
@@ -497,8 +504,8 @@ give_up(struct request *r)
 	r->withdrawn = by_wait[w].why;
 	if (w != WAIT_QUOTA)
 		request_release(r);
-	request_deny(r, 503, by_wait[w].code, "",
-		SPAN_LIT("a dependency did not answer in time"));
+	request_deny(
+		r, 503, by_wait[w].code, "", SPAN_LIT("a dependency did not answer in time"));
 	r->decision.retry_after_s = 1;
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && record_send(r) < 0)

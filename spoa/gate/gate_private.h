@@ -15,6 +15,7 @@ struct gate_shared {
 	struct gate *gates[256];
 	unsigned ngates;
 	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
+	struct nonce_window *nonces;  /* of signed headers */
 	_Atomic bool draining;
 };
 

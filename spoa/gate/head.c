@@ -44,6 +44,11 @@ is_credential(const struct policy *p, struct span name)
 	for (size_t i = 0; i < p->ncredential_headers; i++)
 		if (span_ieq(name, span_str(p->credential_headers[i])))
 			return true;
+	for (size_t i = 0; i < p->ncredential_prefixes; i++) {
+		struct span prefix = span_str(p->credential_prefixes[i]);
+		if (name.n >= prefix.n && span_ieq(span_cut(name, 0, prefix.n), prefix))
+			return true;
+	}
 	return false;
 }
 

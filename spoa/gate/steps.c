@@ -171,7 +171,8 @@ step_identity(struct request *r)
 
 	if (!mine)
 		return request_overload(r);
-	struct credentials given = { &r->head, r->certificate, r->certificate_refused };
+	struct credentials given = { &r->head, r->certificate, r->certificate_refused,
+		r->gate ? r->gate->shared->nonces : NULL };
 	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
 		&given, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
 	if (err == ERR_AUTH) {

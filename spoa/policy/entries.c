@@ -7,8 +7,8 @@
 #include "store/cert.h"
 #include "store/jwks.h"
 
-static const char *const kinds[] = { "jwt", "client_certificate", "api_key", "none", NULL };
-static const char *const kinds_later[] = { "signed_headers", NULL };
+static const char *const kinds[] = { "jwt", "signed_headers", "client_certificate", "api_key",
+	"none", NULL };
 static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
 	"algorithms", "max_age", "leeway", "claims", "demo_issuer", NULL };
 static const char *const api_key_keys[] = { "header", "keys", NULL };
@@ -16,6 +16,7 @@ static const char *const api_key_later[] = { "subject", NULL };
 static const char *const none_keys[] = { "person", NULL };
 static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
 	"team", "tier", NULL };
+static const char *const signed_keys[] = { "prefix", "signature", "keys", "max_skew", NULL };
 static const char *const certificate_keys[] = { "person", "agent", "roles", "department",
 	"team", "tier", "trust_domain", NULL };
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
@@ -57,13 +58,11 @@ header_reserved(struct span lower)
 }
 
 static void
-header(struct builder *b, const struct yaml_node *n, const char **out)
+header_name(struct builder *b, const struct yaml_node *n, const char **out)
 {
-	*out = "authorization";
-	if (!n)
-		return;
 	if (n->kind != YAML_SCALAR || !header_ok(n->s)) {
-		diag_at(b->d, n, "header: the name of a header is expected, found %s",
+		diag_at(b->d, n, "%.*s: the name of a header is expected, found %s",
+			SPAN_ARG(read_name(n, "header")),
 			n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
 		return;
 	}
@@ -76,8 +75,17 @@ header(struct builder *b, const struct yaml_node *n, const char **out)
 		if (*c >= 'A' && *c <= 'Z')
 			*c = (char)(*c | 0x20);
 	if (header_reserved(span_str(lower)))
-		diag_at(b->d, n, "header: %s cannot carry a credential", lower);
+		diag_at(b->d, n, "%.*s: %s cannot carry a credential",
+			SPAN_ARG(read_name(n, "header")), lower);
 	*out = lower;
+}
+
+static void
+header(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	*out = "authorization";
+	if (n)
+		header_name(b, n, out);
 }
 
 static void
@@ -275,6 +283,35 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 }
 
 static void
+signed_headers(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	const struct yaml_node *c;
+
+	e->prefix = "x-identity-";
+	e->header = "x-identity-signature";
+	e->max_skew_s = 60;
+	if (!read_map(b->d, n, "signed_headers", signed_keys, NULL))
+		return;
+	if ((c = yaml_get(n, "prefix"))) {
+		header_name(b, c, &e->prefix);
+		size_t len = strlen(e->prefix);
+		if (len < 3 || e->prefix[len - 1] != '-')
+			diag_at(b->d, c,
+				"prefix: the beginning of names, with '-' at its end, is "
+				"expected, found %s",
+				e->prefix);
+		e->header = arena_printf(b->a, "%ssignature", e->prefix).p;
+	}
+	if ((c = yaml_get(n, "signature")))
+		header_name(b, c, &e->header);
+	if (!(c = yaml_get(n, "keys")))
+		diag_at(b->d, n->key, "signed_headers: keys is missing");
+	else
+		read_path(b->a, b->d, c, b->file, &e->keys_file);
+	seconds(b, yaml_get(n, "max_skew"), 1, 600, &e->max_skew_s);
+}
+
+static void
 client_certificate(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	const struct yaml_node *domain;
@@ -335,6 +372,11 @@ credentials(struct builder *b, const struct yaml_node *at)
 		}
 	}
 	p->credential_headers = names;
+	const char **prefixes = build_array(b, at, p->nidentities, sizeof(const char *));
+	for (size_t i = 0; prefixes && i < p->nidentities; i++)
+		if (p->identities[i].prefix)
+			prefixes[p->ncredential_prefixes++] = p->identities[i].prefix;
+	p->credential_prefixes = prefixes;
 }
 
 void
@@ -345,7 +387,8 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	struct identity_entry *entries;
 	void (*const build[])(
 		struct builder *, const struct yaml_node *, struct identity_entry *) = {
-		[ID_JWT] = jwt, [ID_CERTIFICATE] = client_certificate, [ID_API_KEY] = api_key
+		[ID_JWT] = jwt, [ID_SIGNED] = signed_headers,
+		[ID_CERTIFICATE] = client_certificate, [ID_API_KEY] = api_key
 	};
 
 	at.file = b->file;
@@ -357,11 +400,12 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	b->p->identities = entries;
 	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
 		struct identity_entry *e = &entries[b->p->nidentities];
-		if (!read_map(b->d, c, "identity", kinds, kinds_later))
+		if (!read_map(b->d, c, "identity", kinds, NULL))
 			continue;
 		if (c->count != 1) {
 			diag_at(b->d, c,
-				"identity: one of jwt, client_certificate, api_key, none an "
+				"identity: one of jwt, signed_headers, client_certificate, "
+				"api_key, none an "
 				"entry is expected, "
 				"found %zu",
 				c->count);

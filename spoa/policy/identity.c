@@ -16,6 +16,7 @@
 #include "policy/claims.h"
 #include "policy/idcache.h"
 #include "policy/secret.h"
+#include "policy/signed.h"
 #include "store/cert.h"
 #include "store/jwks.h"
 
@@ -24,6 +25,7 @@ struct identity_keys {
 	struct entry_keys {
 		struct jwks *jwks;
 		struct apikeys *apikeys;
+		struct hmac_keys *hmac;
 	} * entry; /* as in policy->identities */
 };
 
@@ -49,6 +51,8 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_key
 		if (!k->jwks)
 			diag_at(d, e->at, "jwks %s: %.*s", e->jwks_file,
 				SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_SIGNED) {
+		k->hmac = hmac_keys_load(e->keys_file, d);
 	} else if (e->kind == ID_API_KEY) {
 		k->apikeys = no_file_no_key && access(e->keys_file, F_OK) < 0 && errno == ENOENT
 				     ? calloc(1, sizeof(*k->apikeys))
@@ -84,6 +88,7 @@ identity_keys_free(struct identity_keys **kp)
 	for (size_t i = 0; i < k->n; i++) {
 		jwks_free(&k->entry[i].jwks);
 		apikeys_free(&k->entry[i].apikeys);
+		hmac_keys_free(&k->entry[i].hmac);
 	}
 	free(k->entry);
 	free(k);
@@ -531,7 +536,10 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
 		int err = 1;
-		if (e->header)
+		if (e->kind == ID_SIGNED)
+			err = signed_verify(
+				e, k->entry[i].hmac, c, now_wall_ns / 1000000000, a, out, why);
+		else if (e->header)
 			err = verify_header(
 				p, k, cache, c, e->header, now_wall_ns, a, out, why, hit);
 		else if (e->kind == ID_CERTIFICATE && c->certificate.n)

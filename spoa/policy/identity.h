@@ -8,8 +8,11 @@
 #include "codec/http.h"
 #include "policy/policy.h"
 
+struct nonce_window;
+
 struct identity {
-	const char *method; /* "jwt", "client_certificate", "api_key", "none" */
+	const char
+		*method; /* "jwt", "signed_headers", "client_certificate", "api_key", "none" */
 	struct span person, agent, department, team, tier;
 	const struct cel_value *roles; /* strings */
 	size_t nroles;
@@ -26,8 +29,9 @@ struct identity {
 /* What a request brings to be identified by. */
 struct credentials {
 	const struct http_head *head;
-	struct span certificate;  /* DER, from HAProxy's own fetch; empty: none */
-	bool certificate_refused; /* HAProxy let the connection in, not the certificate */
+	struct span certificate;     /* DER, from HAProxy's own fetch; empty: none */
+	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
+	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
 };
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */

@@ -33,7 +33,7 @@ struct policy_class {
 	struct entity_set entities;
 };
 
-enum identity_kind { ID_JWT, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
+enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
 
 /* jwt: paths into the claims, "act.sub"; client_certificate: fields (store/cert.h).
  * NULL: not mapped. */
@@ -44,7 +44,8 @@ struct claim_map {
 struct identity_entry {
 	enum identity_kind kind;
 	const struct yaml_node *at; /* for errors */
-	const char *header;	    /* lower case; default authorization; NULL: none */
+	const char *header;	    /* lower case; default authorization; NULL: none; of
+				       signed_headers the signature's */
 	const char *issuer;	    /* jwt */
 	const char **audiences;
 	size_t naudiences;
@@ -54,7 +55,9 @@ struct identity_entry {
 	uint64_t max_age_s;    /* 0: none */
 	uint64_t leeway_s;     /* default 60 */
 	struct claim_map claims;
-	const char *keys_file;	  /* api_key */
+	const char *keys_file;	  /* api_key, signed_headers */
+	const char *prefix;	  /* signed_headers: lower case */
+	uint64_t max_skew_s;	  /* signed_headers: default 60 */
 	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */
 	const char *person;	  /* none: the name recorded */
 };
@@ -138,6 +141,8 @@ struct policy {
 	 * entry names */
 	const char **credential_headers;
 	size_t ncredential_headers;
+	const char **credential_prefixes; /* of signed headers, likewise */
+	size_t ncredential_prefixes;
 	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
 				    all routes via=relay */
 };

@@ -65,21 +65,29 @@ static const struct row {
 		":5:11: identity: a list is expected, found a mapping" },
 	{ "an unknown method", H "identity:\n  - jwtt: {}\n",
 		":6:5: jwtt: unknown key, did you mean jwt?" },
-	{ "a method of a later version",
-		H "identity:\n  - signed_headers: {prefix: x-}\n",
-		":6:5: signed_headers: not supported by this version of tollgate" },
+	{ "a prefix that is none", H "identity:\n  - signed_headers: {prefix: xy, keys: k}\n",
+		":6:30: prefix: the beginning of names, with '-' at its end, is expected, "
+		"found xy" },
+	{ "signed headers without keys", H "identity:\n  - signed_headers: {prefix: x-id-}\n",
+		":6:5: signed_headers: keys is missing" },
+	{ "a prefix of our own headers",
+		H "identity:\n  - signed_headers: {prefix: x-tollgate-, keys: k}\n",
+		":6:30: prefix: x-tollgate- cannot carry a credential" },
 	{ "a field that no certificate has",
 		H "identity:\n  - client_certificate: {person: subject.name}\n",
-		":6:34: person: a field of the certificate is expected (subject. or issuer. with CN" },
+		":6:34: person: a field of the certificate is expected (subject. or issuer. "
+		"with CN" },
 	{ "a trust domain that is a URI",
 		H "identity:\n  - client_certificate: {trust_domain: 'spiffe://a/b'}\n",
 		":6:40: trust_domain: the domain alone is expected" },
 	{ "two entries of client certificates",
-		H "identity:\n  - client_certificate: {person: spiffe}\n  - client_certificate: "
-		  "{person: subject.CN}\n",
+		H
+		"identity:\n  - client_certificate: {person: spiffe}\n  - client_certificate: "
+		"{person: subject.CN}\n",
 		":7:5: client_certificate: stands in the list already; the first decides" },
 	{ "two methods in an entry", H "identity:\n  - {none: {}, api_key: {keys: k}}\n",
-		":6:5: identity: one of jwt, client_certificate, api_key, none" },
+		":6:5: identity: one of jwt, signed_headers, client_certificate, api_key, "
+		"none" },
 	{ "a token without issuer", H "identity:\n  - jwt: {audience: a, jwks: j}\n",
 		":6:5: jwt: issuer is missing" },
 	{ "a token without audience", H "identity:\n  - jwt: {issuer: a, jwks: j}\n",

@@ -1,0 +1,322 @@
+/* Signed headers: what is signed, who it names, and that a nonce passes once, whatever
+ * thread it comes on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policy/identity.h"
+#include "policy/nonce.h"
+#include "support/jwt_make.h"
+#include "support/policy_fix.h"
+
+#define NOW    1790000000ll
+#define SEC    1000000000ll
+#define SECRET "0123456789abcdef0123456789abcdef"
+
+static char dir[64];
+static struct policy_fix fix;
+static struct identity_keys *keys;
+
+static const char policy_text[] =
+	"tollgate: 1\nname: t\nidentity:\n"
+	"  - signed_headers: {keys: hmac.yaml, max_skew: 30s}\n"
+	"  - none: {person: nobody}\n"
+	"routes: [{name: r, match: {path_prefix: /}, backend: openai}]\n";
+
+static void
+put(const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+setup(void **state)
+{
+	char path[128];
+	struct diag d;
+
+	(void)state;
+	(void)fix_config;
+	snprintf(dir, sizeof(dir), "/tmp/tollgate-signed-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	put("hmac.yaml", "keys: [{id: gw, secret: 'file:gw.key'}, {id: b, secret: "
+			 "'${TG_TEST_HMAC}'}]\n");
+	put("gw.key", SECRET "\n");
+	setenv("TG_TEST_HMAC", "another secret of more than 32 bytes", 1);
+	put("policy.yaml", policy_text);
+	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
+	arena_init(&fix.a, 0, false);
+	diag_init(&fix.d);
+	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
+	diag_init(&d);
+	keys = fix.p ? identity_keys_load(fix.p, false, &d) : NULL;
+	if (!keys)
+		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
+			SPAN_ARG(buf_view(&d.text)));
+	diag_free(&d);
+	return keys ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	identity_keys_free(&keys);
+	fix_done(&fix);
+	detect_free(&fix_rules);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+/* ---- one request ---- */
+
+/* `headers`: "x-identity-person:alice\n…", sorted; a '-' before a line: sent, not signed;
+ * a '+': signed, not sent. */
+struct sent {
+	struct http_field f[64];
+	size_t n;
+	char text[8192], signature[80];
+};
+
+static void
+sign(struct sent *s, const char *method, const char *target, const char *headers,
+	const char *secret, const char *form)
+{
+	struct buf signed_text;
+	struct span rest;
+	unsigned char mac[64];
+	unsigned n;
+
+	buf_init(&signed_text, 0);
+	buf_printf(&signed_text, "tollgate-v1\n%s\n%s\n", method, target);
+	snprintf(s->text, sizeof(s->text), "%s", headers);
+	rest = span_str(s->text);
+	s->n = 0;
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		char mark = line.n ? line.p[0] : 0;
+		if (mark == '-' || mark == '+')
+			line = span_cut(line, 1, line.n);
+		if (mark != '-')
+			buf_printf(&signed_text, "%.*s\n", SPAN_ARG(line));
+		struct span value = line, name = span_next(&value, ':');
+		if (mark != '+' && line.n)
+			s->f[s->n++] = (struct http_field){ name, value };
+	}
+	HMAC(EVP_sha256(), secret, (int)strlen(secret),
+		(const unsigned char *)buf_view(&signed_text).p, signed_text.n, mac, &n);
+	buf_free(&signed_text);
+	if (!strcmp(form, "hex"))
+		sodium_bin2hex(s->signature, sizeof(s->signature), mac, n);
+	else
+		sodium_bin2base64(s->signature, sizeof(s->signature), mac, n,
+			!strcmp(form, "url") ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+					     : sodium_base64_VARIANT_ORIGINAL);
+	if (*form)
+		s->f[s->n++] = (struct http_field){ SPAN_LIT("X-Identity-Signature"),
+			span_str(s->signature) };
+}
+
+#define HEAD  "x-identity-key:gw\nx-identity-nonce:0123456789abcdef\nx-identity-person:alice\n"
+#define TAIL  "x-identity-timestamp:1790000000\n"
+#define PLAIN HEAD TAIL
+
+/* clang-format off */
+static const struct { const char *name, *headers, *secret, *form; const char *method, *target; bool ok; } rows[] = {
+	{ "a person", PLAIN, SECRET, "hex", "POST", "/v1/x?a=b", true },
+	{ "in base64", PLAIN, SECRET, "base64", "POST", "/v1/x?a=b", true },
+	{ "in base64url", PLAIN, SECRET, "url", "POST", "/v1/x?a=b", true },
+	{ "another method", PLAIN, SECRET, "hex", "GET", "/v1/x?a=b", false },
+	{ "another path", PLAIN, SECRET, "hex", "POST", "/v1/y?a=b", false },
+	{ "another query", PLAIN, SECRET, "hex", "POST", "/v1/x?a=c", false },
+	{ "no query", PLAIN, SECRET, "hex", "POST", "/v1/x", false },
+	{ "another secret", PLAIN, SECRET "x", "hex", "POST", "/v1/x?a=b", false },
+	{ "no signature", PLAIN, SECRET, "", "POST", "/v1/x?a=b", false },
+	{ "a header that is not signed", HEAD "-x-identity-team:red\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "a header taken away", HEAD "+x-identity-team:red\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "a header twice", "x-identity-key:gw\nx-identity-nonce:0123456789abcdef\nx-identity-person:alice\nx-identity-person:alice\n" TAIL,
+	  SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "an unknown key", "x-identity-key:zz\nx-identity-nonce:0123456789abcdef\nx-identity-person:alice\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "no key, of two", "x-identity-nonce:0123456789abcdef\nx-identity-person:alice\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "no person", "x-identity-key:gw\nx-identity-nonce:0123456789abcdef\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "no nonce", "x-identity-key:gw\nx-identity-person:alice\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "a short nonce", "x-identity-key:gw\nx-identity-nonce:0123456789\nx-identity-person:alice\n" TAIL, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "no time", HEAD, SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "a time that is no number", HEAD "x-identity-timestamp:now\n", SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "the oldest time", HEAD "x-identity-timestamp:1789999970\n", SECRET, "hex", "POST", "/v1/x?a=b", true },
+	{ "too old", HEAD "x-identity-timestamp:1789999969\n", SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "the latest time", HEAD "x-identity-timestamp:1790000030\n", SECRET, "hex", "POST", "/v1/x?a=b", true },
+	{ "too late", HEAD "x-identity-timestamp:1790000031\n", SECRET, "hex", "POST", "/v1/x?a=b", false },
+	{ "a clearance that is no number", "x-identity-clearance:high\n" PLAIN, SECRET, "hex", "POST", "/v1/x?a=b", false },
+};
+/* clang-format on */
+
+static int
+ask(struct sent *s, struct nonce_window *w, struct arena *a, struct identity *id,
+	const char **why)
+{
+	struct http_head h = { .method = SPAN_LIT("POST"),
+		.path = SPAN_LIT("/v1/x"),
+		.query = SPAN_LIT("a=b"),
+		.has_query = true,
+		.fields = s->f,
+		.nfields = s->n };
+	struct credentials c = { .head = &h, .nonces = w };
+	bool hit;
+
+	*why = "";
+	return identity_verify(fix.p, keys, NULL, &c, NOW * SEC, a, id, why, &hit);
+}
+
+static void
+headers_that_are_signed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sent s;
+		struct arena a;
+		struct identity id;
+		const char *why;
+		arena_init(&a, 0, false);
+		sign(&s, rows[i].method, rows[i].target, rows[i].headers, rows[i].secret,
+			rows[i].form);
+		int err = ask(&s, NULL, &a, &id, &why);
+		if ((err == 0) != rows[i].ok || (err && err != ERR_AUTH))
+			fail_msg("%s: %d %s", rows[i].name, err, why);
+		if (rows[i].ok) {
+			assert_true(span_is(id.person, "alice") && id.verified);
+			assert_string_equal(id.method, "signed_headers");
+			assert_true(span_is(id.key_id, "gw"));
+		}
+		arena_reset(&a);
+	}
+}
+
+static void
+everything_they_say(void **state)
+{
+	struct sent s;
+	struct arena a;
+	struct identity id;
+	const char *why;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	sign(&s, "POST", "/v1/x?a=b",
+		"x-identity-agent:bot\nx-identity-clearance:-2\nx-identity-country:DE\n"
+		"x-identity-department:sales\nx-identity-key:b\nx-identity-nonce:"
+		"0123456789abcdef\n"
+		"x-identity-person:Zoë\nx-identity-roles:a, b,,c\nx-identity-team:red\n"
+		"x-identity-tier:free\n" TAIL,
+		"another secret of more than 32 bytes", "hex");
+	assert_int_equal(ask(&s, NULL, &a, &id, &why), 0);
+	assert_true(span_is(id.agent, "bot") && span_is(id.department, "sales"));
+	assert_true(span_is(id.team, "red") && span_is(id.tier, "free"));
+	assert_int_equal(id.clearance, -2);
+	assert_int_equal(id.nroles, 3);
+	assert_true(span_is(id.roles[2].s, "c"));
+	assert_int_equal(id.nattributes, 1);
+	assert_true(span_is(id.attributes[1].s, "DE"));
+	/* None of them: nobody. */
+	s.n = 0;
+	assert_int_equal(ask(&s, NULL, &a, &id, &why), 0);
+	assert_string_equal(id.method, "none");
+	arena_reset(&a);
+}
+
+static void
+a_nonce_passes_once(void **state)
+{
+	struct nonce_window *w = nonce_window_new(64, NOW - 10);
+	struct sent s;
+	struct arena a;
+	struct identity id;
+	const char *why;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	sign(&s, "POST", "/v1/x?a=b", PLAIN, SECRET, "hex");
+	assert_int_equal(ask(&s, w, &a, &id, &why), 0);
+	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
+	/* What a process before this one may have seen. */
+	sign(&s, "POST", "/v1/x?a=b", HEAD "x-identity-timestamp:1789999989\n", SECRET, "hex");
+	assert_int_equal(ask(&s, w, &a, &id, &why), ERR_AUTH);
+	arena_reset(&a);
+	nonce_window_free(&w);
+	/* It is forgotten behind its time, not before; a full bucket refuses. */
+	w = nonce_window_new(8, NOW);
+	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW, NOW + 60), 0);
+	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW + 59, NOW + 119), ERR_DUPLICATE);
+	assert_int_equal(nonce_take(w, SPAN_LIT("a"), NOW + 60, NOW + 120), 0);
+	for (char c = 'b'; c < 'b' + 7; c++)
+		assert_int_equal(nonce_take(w, span_of(&c, 1), NOW + 60, NOW + 120), 0);
+	assert_int_equal(nonce_take(w, SPAN_LIT("z"), NOW + 61, NOW + 121), ERR_LIMIT);
+	assert_int_equal(nonce_take(w, SPAN_LIT("z"), NOW + 120, NOW + 180), 0);
+	nonce_window_free(&w);
+}
+
+/* ---- threads ---- */
+
+enum { THREADS = 4, NONCES = 20000 };
+static struct nonce_window *shared;
+static _Atomic unsigned taken[NONCES];
+
+static void *
+take_all(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < NONCES; i++) {
+		char text[16];
+		int n = snprintf(text, sizeof(text), "%u", i);
+		if (nonce_take(shared, span_of(text, (size_t)n), NOW, NOW + 60) == 0)
+			taken[i]++;
+	}
+	return NULL;
+}
+
+static void
+of_many_threads_at_most_one_takes_it(void **state)
+{
+	pthread_t t[THREADS];
+	unsigned total = 0;
+
+	(void)state;
+	shared = nonce_window_new(16 * NONCES, NOW);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, take_all, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	for (unsigned i = 0; i < NONCES; i++) {
+		assert_true(taken[i] <= 1);
+		total += taken[i];
+	}
+	assert_true(total > NONCES * 9 / 10); /* two at once may both be refused */
+	nonce_window_free(&shared);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(headers_that_are_signed),
+		cmocka_unit_test(everything_they_say),
+		cmocka_unit_test(a_nonce_passes_once),
+		cmocka_unit_test(of_many_threads_at_most_one_takes_it),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
