@@ -239,13 +239,40 @@ inside_armour(struct span t)
 	return true;
 }
 
+struct armour {
+	struct span begins, ends, close; /* of the first line; of all */
+};
+
+/* The first of the last few beginnings behind the last end whose inside goes on to the
+ * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
+static size_t
+open_of_kind(struct span t, size_t from, const struct armour *k)
+{
+	enum { FEW = 4 };
+	const char *at = t.p + from, *end = t.p + t.n, *begins[FEW] = { NULL };
+	size_t n = 0;
+
+	for (const char *x = at; (x = memmem(x, (size_t)(end - x), k->close.p, k->close.n));)
+		at = x += k->close.n;
+	for (; (at = memmem(at, (size_t)(end - at), k->begins.p, k->begins.n)); n++) {
+		begins[n % FEW] = at;
+		at += k->begins.n;
+	}
+	for (size_t i = n > FEW ? n - FEW : 0; i < n; i++) {
+		const char *in = begins[i % FEW] + k->begins.n;
+		const char *line = memmem(in, (size_t)(end - in), k->ends.p, k->ends.n);
+		in = line ? line + k->ends.n : end;
+		if (inside_armour(span_of(in, (size_t)(end - in))))
+			return (size_t)(begins[i % FEW] - t.p);
+	}
+	return t.n;
+}
+
 /* Where a key's armour begins that does not end in the text; t.n: none does. */
 static size_t
 open_armour(struct span t, size_t from)
 {
-	static const struct {
-		struct span begins, ends, close;
-	} kinds[] = {
+	static const struct armour kinds[] = {
 		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END ") },
 		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END ") },
 		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:") },
@@ -253,20 +280,9 @@ open_armour(struct span t, size_t from)
 	size_t first = t.n;
 
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		const char *at = t.p + from, *end = t.p + t.n;
-		while ((at = memmem(at, (size_t)(end - at), kinds[k].begins.p,
-				kinds[k].begins.n))) {
-			const char *in = at + kinds[k].begins.n;
-			const char *line = memmem(
-				in, (size_t)(end - in), kinds[k].ends.p, kinds[k].ends.n);
-			in = line ? line + kinds[k].ends.n : end;
-			if (!memmem(in, (size_t)(end - in), kinds[k].close.p,
-				    kinds[k].close.n) &&
-				inside_armour(span_of(in, (size_t)(end - in))) &&
-				(size_t)(at - t.p) < first)
-				first = (size_t)(at - t.p);
-			at = in;
-		}
+		size_t at = open_of_kind(t, from, &kinds[k]);
+		if (at < first)
+			first = at;
 	}
 	return first;
 }
