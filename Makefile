@@ -80,6 +80,18 @@ $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/rule.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# The word lists of names likewise: policies/detectors/names/*.txt.
+NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
+
+LIB_OBJ += $(B)/gen/names.o
+
+$(B)/gen/names.c: $(NAMES_TXT) policies/detectors/names spoa/detect/detectors.awk
+	@mkdir -p $(@D)
+	LC_ALL=C awk -v array=names_files -f spoa/detect/detectors.awk $(NAMES_TXT) >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/names.o: $(B)/gen/names.c spoa/detect/rule.h
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -90,13 +102,14 @@ MAN8 := $(wildcard docs/man/*.8)
 
 .PHONY: install uninstall
 install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors \
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names \
 		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
 		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml $(SHARE)/tollgate/policies
 	install -m 644 policies/detectors/*.yaml policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
+	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5
 	install -m 644 $(MAN8) $(SHARE)/man/man8

@@ -1,8 +1,11 @@
-# Rule files to C: one string a file, for spoa/detect/load.c.
+# Rule files to C: one string a file, for spoa/detect/load.c; with -v array=names_files
+# the word lists, for names_words.c.
 BEGIN {
+	if (array == "")
+		array = "detect_builtin"
 	print "/* Generated from policies/detectors by spoa/detect/detectors.awk. */"
 	print "#include \"detect/rule.h\"\n"
-	print "const struct detect_file detect_builtin[] = {"
+	printf "const struct detect_file %s[] = {\n", array
 }
 FNR == 1 {
 	if (n++)
@@ -21,7 +24,7 @@ END {
 	if (n)
 		end_file()
 	print "};\n"
-	printf "const size_t detect_builtin_count = %d;\n", n
+	printf "const size_t %s_count = %d;\n", array, n
 }
 function end_file() {
 	printf "\t\t, %d },\n", bytes

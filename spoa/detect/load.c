@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/caps.h"
 #include "base/err.h"
@@ -491,11 +492,25 @@ patterns_of(struct loader *l, const struct yaml_node *root, uint16_t entity)
 		pattern_of(l, n, entity, check);
 }
 
+/* finder: a part of the program that knows the entity by its words (names.h). */
+static void
+finder_of(struct loader *l, const struct yaml_node *n, uint16_t entity)
+{
+	int f = finder_find(text_of(l, n, "finder"));
+
+	if (f < 0)
+		diag_at(l->d, n, "unknown finder; there are %s", finder_names());
+	else if (l->r->finders[f])
+		diag_at(l->d, n, "%s has this finder already",
+			l->r->entities[l->r->finders[f] - 1].name);
+	else
+		l->r->finders[f] = (uint16_t)(entity + 1);
+}
+
 static void
 rule_of(struct loader *l, const struct yaml_node *root)
 {
-	static const char *const required[] = { "entity", "class", "source", "patterns",
-		"examples" };
+	static const char *const required[] = { "entity", "class", "source", "examples" };
 	struct detect_rules *r = l->r;
 
 	if (!is_kind(l, root, YAML_MAPPING, "a rule file"))
@@ -503,6 +518,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
 		if (!l->own && !yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
+	if (!l->own && !yaml_get(root, "patterns") && !yaml_get(root, "finder"))
+		diag_at(l->d, root, "a rule needs `patterns` or `finder`");
 	if (r->nentities == DETECT_ENTITIES_MAX) {
 		diag_at(l->d, root, "more than %d entities", DETECT_ENTITIES_MAX);
 		return;
@@ -542,6 +559,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 			samples_of(l, c, e);
 		} else if (span_is(k, "examples")) {
 			examples_of(l, c, e);
+		} else if (span_is(k, "finder")) {
+			finder_of(l, c, index);
 		} else if (!span_is(k, "define") && !span_is(k, "check") &&
 			   !span_is(k, "patterns")) {
 			diag_at(l->d, c->key, "unknown key `%.*s`", SPAN_ARG(k));
@@ -615,6 +634,26 @@ load_own(struct loader *l, const struct detect_extra *extra)
 	}
 }
 
+/* The word lists of the finders: those of DIR/names where there is such a folder. */
+static void
+load_names(struct loader *l, const char *dir)
+{
+	struct detect_rules *r = l->r;
+	bool any = false;
+	struct span path = arena_printf(l->a, "%s/names", dir ? dir : "");
+
+	for (size_t f = 0; f < FINDERS; f++)
+		any |= r->finders[f] != 0;
+	if (!any || !path.p)
+		return;
+	if (dir && access(path.p, F_OK) == 0)
+		r->names = r->names_own = names_load(path.p, l->a, l->d);
+	else
+		r->names = names_builtin();
+	if (!r->names)
+		diag_file(l->d, path.p, "%s", err_str(ERR_NOMEM));
+}
+
 struct detect_rules *
 detect_load(const char *dir, struct buf *errors)
 {
@@ -641,6 +680,7 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 		else
 			load_builtin(&l);
 		load_own(&l, extra);
+		load_names(&l, dir);
 	}
 	int err = arena_failed(l.a) ? ERR_NOMEM : 0;
 	if (!d.errors && !err)

@@ -95,6 +95,8 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 	if (!err)
 		err = evade_scan(rules, r, s, text, opt);
 	if (!err)
+		err = names_scan(r, s, text, opt);
+	if (!err)
 		err = overlap_resolve(r, s->v, s->n, a, out);
 	if (err)
 		return err;

@@ -10,6 +10,7 @@
 #include "detect/check.h"
 #include "detect/detect.h"
 #include "detect/outline.h"
+#include "detect/names.h"
 
 enum {
 	DETECT_PATTERNS_MAX = 4096,
@@ -132,6 +133,9 @@ struct detect_rules {
 	uint64_t near_first[4];			  /* bytes such a word begins with */
 	size_t own_reach; /* bytes that a find of the policy's own classes may have */
 	struct custom *custom;			  /* a policy's own words; NULL: none */
+	const struct names_table *names; /* NULL: no entity has a finder */
+	struct names_table *names_own;	 /* where it is not the compiled-in one */
+	uint16_t finders[FINDERS];	 /* the entity, and one; 0: none */
 	char version[65];
 };
 
@@ -143,6 +147,9 @@ struct detect_file {
 };
 extern const struct detect_file detect_builtin[];
 extern const size_t detect_builtin_count;
+/* The word lists of names (names_words.c). */
+extern const struct detect_file names_files[];
+extern const size_t names_files_count;
 
 /* Slot of three bytes, the first lowest, letters without case. */
 static inline uint32_t

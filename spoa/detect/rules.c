@@ -206,6 +206,10 @@ hash_rules(struct detect_rules *r)
 		}
 	for (size_t b = 0; b < 256; b++)
 		hash_bytes(&h, r->byte_patterns[b], r->nbyte_patterns[b] * sizeof(uint16_t));
+	if (r->names) {
+		hash_bytes(&h, r->finders, sizeof(r->finders));
+		hash_bytes(&h, names_digest(r->names), crypto_hash_sha256_BYTES);
+	}
 	crypto_hash_sha256_final(&h, digest);
 	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
 }
@@ -229,6 +233,7 @@ detect_free(struct detect_rules **r)
 		pcre2_code_free((*r)->patterns[i].code);
 	custom_free(&(*r)->custom);
 	arena_reset(&(*r)->arena);
+	names_free(&(*r)->names_own);
 	free(*r);
 	*r = NULL;
 }

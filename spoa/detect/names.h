@@ -1,0 +1,181 @@
+/* Names of people, places, organisations and streets: found by word lists, titles,
+ * cue words, suffixes and the company that capitalised words keep; a regular
+ * expression finds none of them. Not included outside detect/.
+ *
+ * The lists are data (policies/detectors/names/ *.txt), compiled into the program or
+ * read from the folder names/ of a directory of rules. A rule file says `finder:
+ * person` to bind an entity to a finder. */
+#ifndef DETECT_NAMES_H
+#define DETECT_NAMES_H
+
+#include "codec/yaml.h"
+#include "detect/detect.h"
+
+/* What a word or a phrase is: a bit for the list it stands in. */
+enum {
+	W_GIVEN = 1u << 0,
+	W_SURNAME = 1u << 1,
+	W_CITY = 1u << 2,
+	W_REGION = 1u << 3,
+	W_COUNTRY = 1u << 4,
+	W_NATION = 1u << 5,
+	W_COMMON = 1u << 6, /* an ordinary word */
+	W_TITLE = 1u << 7,
+	W_CUE = 1u << 8,
+	W_KEY = 1u << 9,
+	W_PARTICLE = 1u << 10,
+	W_BEFORE = 1u << 11, /* stands before a place */
+	W_STREET = 1u << 12,
+	W_STREET_END = 1u << 13, /* the end of a word */
+	W_STREET_START = 1u << 14,
+	W_ORG = 1u << 15,
+	W_FACILITY = 1u << 16,
+	W_FACILITY_START = 1u << 17,
+	W_NEVER = 1u << 18,
+	W_EPONYM = 1u << 19,
+	W_AFTER = 1u << 20,	/* stands behind a person's name */
+	W_HONORIFIC = 1u << 21, /* the same, without a blank */
+	W_LAST = 1u << 22,	/* the last word of a cue */
+	W_MORE = 1u << 23,	/* a longer term begins so */
+	W_NAME = W_GIVEN | W_SURNAME,
+	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
+};
+
+/* ---- letters (names_letters.c) ---- */
+
+enum letter { LETTER_NONE, LETTER_LOWER, LETTER_UPPER, LETTER_OTHER, LETTER_HAN };
+/* The character at `at` < t.n: its kind, its length in *n (1 where the bytes are no
+ * UTF-8), and in *folded one or two characters without case and accents (the second
+ * in the upper half). */
+enum letter glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded);
+/* Back to the first byte of the character that ends before `at` > 0. */
+size_t glyph_before(struct span t, size_t at);
+
+#define HASH_SEED UINT64_C(0x51ed270b8f2d3a49)
+static inline uint64_t
+hash_step(uint64_t h, uint64_t folded)
+{
+	h = (h ^ (folded & 0xffffffff)) * UINT64_C(0x9E3779B97F4A7C15);
+	h ^= h >> 29;
+	return folded >> 32 ? hash_step(h, folded >> 32) : h;
+}
+
+/* ---- words (names_words.c) ---- */
+
+struct names_table;
+
+/* The flags of the term whose characters were hashed, blanks between words as one
+ * ' '; 0: in no list. */
+uint32_t names_flags(const struct names_table *t, uint64_t hash);
+/* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
+uint64_t names_hash(struct span t);
+/* Whether a folded ASCII word may end with a street's ending: how many bytes of it,
+ * or 0. */
+size_t names_street_end(const struct names_table *t, struct span word);
+
+/* The table of the compiled-in lists: made at the first call, never freed; any thread.
+ * NULL: no memory. */
+const struct names_table *names_builtin(void);
+/* The lists of a folder; mistakes go to d. */
+struct names_table *names_load(const char *dir, struct arena *a, struct diag *d);
+void names_free(struct names_table **t);
+/* What the lists mean, 32 bytes. */
+const unsigned char *names_digest(const struct names_table *t);
+
+/* ---- finders (names.c) ---- */
+
+enum finder {
+	FIND_PERSON,
+	FIND_PLACE,
+	FIND_NATION,
+	FIND_ORGANISATION,
+	FIND_FACILITY,
+	FIND_STREET,
+	FINDERS
+};
+/* The finder of a name, or -1; names for messages. */
+int finder_find(struct span name);
+const char *finder_names(void);
+
+struct detect_scratch;
+/* The stage: 0 or negative. Costs nothing where no entity of a finder is asked for. */
+int names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+
+/* ---- inside ---- */
+
+enum { RUN_MAX = 12 };
+
+struct word {
+	size_t start, end; /* without a possessive 's */
+	uint64_t hash;
+	uint32_t flags;
+	enum letter first;
+	bool caps;    /* more than one letter, all of them capitals */
+	bool initial; /* one letter */
+	bool possessive;
+	bool dot;      /* a dot follows */
+	bool comma;    /* the next word of the run follows a comma */
+	bool code;     /* marks of code touch it */
+	char tail[16]; /* its last letters, folded, ASCII; NUL-terminated */
+};
+
+/* Words with a capital, one blank apart, and the small words between them. */
+struct run {
+	struct word w[RUN_MAX];
+	size_t n;
+};
+
+struct names_sweep {
+	const struct detect_rules *r;
+	const struct names_table *t;
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+	float threshold[FINDERS]; /* above 1: not asked for */
+	bool person_key;	  /* the text is the value of a person's name */
+	bool lower;		  /* the text is written without capitals */
+	size_t titled;		  /* there, the word behind a title; 0: none */
+	/* people so far, to find them again */
+	uint64_t known[64];
+	size_t nknown;
+	uint64_t known_bits;
+	/* the last person, for "Anna, Ben and Carla" */
+	size_t last_start, last_end;
+	float last_score;
+	bool last_kept;
+	int err;
+};
+
+/* ---- names_tokens.c ---- */
+
+/* The word that begins at `at`; false: no letter there. */
+bool word_read(const struct names_sweep *w, size_t at, struct word *out);
+/* Whether a word of the text counts as a capitalised one. */
+bool word_stands_out(const struct names_sweep *w, const struct word *word);
+/* The longest term of the lists at word i of the run: how many words, flags in *flags. */
+size_t run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_t want,
+	uint32_t *flags);
+void run_read(const struct names_sweep *w, size_t at, struct run *out);
+/* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
+ * equals sign or a quote stands between, in *start where the term begins. */
+uint32_t words_before(
+	const struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
+/* The flags of the word behind `at`, a blank or a comma away. */
+uint32_t word_after(const struct names_sweep *w, size_t at);
+/* Whether a sentence, a line or the text begins at `at`. */
+bool sentence_begins(struct span text, size_t at);
+
+/* ---- names_person.c and its siblings ---- */
+
+void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
+void find_person(struct names_sweep *w, const struct run *run);
+void find_known(struct names_sweep *w, const struct word *word);
+void find_place(struct names_sweep *w, const struct run *run);
+void find_organisation(struct names_sweep *w, const struct run *run);
+void find_street(struct names_sweep *w, const struct run *run);
+/* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
+ * looked at. */
+size_t find_han(struct names_sweep *w, size_t at);
+
+#endif

@@ -1,0 +1,155 @@
+/* Names in Chinese, Japanese and Korean, which have neither capitals nor, in the first
+ * two, blanks: a family name of the lists, then a given name, an honorific, or a cue
+ * before it. */
+#include "detect/names.h"
+#include "detect/rule.h"
+
+enum { SURNAME_CHARS = 2, GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
+
+struct chars {
+	size_t at[CUE_CHARS + 1]; /* where the nth character begins, and the end */
+	size_t n;
+};
+
+/* Up to `max` letters of the kind from `at` on. */
+static struct chars
+chars_ahead(struct span t, size_t at, size_t max)
+{
+	struct chars c = { .at = { at } };
+	unsigned n;
+	uint64_t folded;
+
+	while (c.n < max && at < t.n && glyph_at(t, at, &n, &folded) == LETTER_HAN) {
+		at += n;
+		c.at[++c.n] = at;
+	}
+	return c;
+}
+
+static uint32_t
+flags_of(const struct names_sweep *w, size_t from, size_t to)
+{
+	return names_flags(w->t, names_hash(span_cut(w->text, from, to)));
+}
+
+/* A cue that ends before `at`, by a colon or a blank or directly. */
+static bool
+cue_before(const struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	size_t i = at;
+
+	for (int k = 0; k < 3 && i > 0; k++) {
+		if (i >= 3 && (!memcmp(t.p + i - 3, "\xef\xbc\x9a", 3) ||
+				      !memcmp(t.p + i - 3, "\xe3\x80\x80", 3)))
+			i -= 3;
+		else if (strchr(": \"=", t.p[i - 1]) && t.p[i - 1])
+			i--;
+	}
+	for (size_t k = 0, b = i; k < CUE_CHARS && b > 0; k++) {
+		b = glyph_before(t, b);
+		if (flags_of(w, b, i) & W_CUE)
+			return true;
+	}
+	return false;
+}
+
+static bool
+honour_after(const struct names_sweep *w, size_t at)
+{
+	struct chars c;
+
+	if (at < w->text.n && w->text.p[at] == ' ')
+		at++;
+	c = chars_ahead(w->text, at, HONOUR_CHARS);
+	for (size_t k = c.n; k > 0; k--)
+		if (flags_of(w, at, c.at[k]) & W_HONORIFIC)
+			return true;
+	return false;
+}
+
+static void
+found(struct names_sweep *w, size_t start, size_t end, float score)
+{
+	names_keep(w, FIND_PERSON, start, end, score);
+}
+
+/* The longest given name of the lists at `at`; at: none. */
+static size_t
+given_at(const struct names_sweep *w, size_t at)
+{
+	struct chars c = chars_ahead(w->text, at, GIVEN_CHARS);
+
+	for (size_t k = c.n; k > 0; k--)
+		if (flags_of(w, at, c.at[k]) & W_GIVEN)
+			return c.at[k];
+	return at;
+}
+
+/* A family name on [at, to): what follows decides. The end, or at. */
+static size_t
+name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
+{
+	struct span t = w->text;
+	size_t given = to < t.n && t.p[to] == ' ' ? to + 1 : to, end;
+	bool cue = cue_before(w, at) || w->person_key;
+
+	end = given_at(w, given);
+	if (end > given) {
+		bool blank = given > to;
+		float score = chars > 1 ? 0.6f : end - given > 3 ? 0.45f : 0.25f;
+		score += (cue ? 0.35f : 0) + (honour_after(w, end) ? 0.3f : 0) -
+			 (blank && !cue ? 0.1f : 0);
+		found(w, at, end, score);
+		return end;
+	}
+	if (honour_after(w, to)) {
+		found(w, at, to, chars > 1 ? 0.6f : 0.5f);
+		return to;
+	}
+	/* in no list, but a name is announced: up to two more characters, if no more follow */
+	struct chars rest = chars_ahead(t, to, GIVEN_CHARS);
+	if (cue && rest.n >= 1 && rest.n < GIVEN_CHARS) {
+		found(w, at, rest.at[rest.n], 0.6f);
+		return rest.at[rest.n];
+	}
+	if (cue && rest.n == GIVEN_CHARS && chars == 1) {
+		found(w, at, rest.at[2], 0.55f);
+		return rest.at[2];
+	}
+	return at;
+}
+
+static void
+place_in(struct names_sweep *w, size_t at, const struct chars *c)
+{
+	for (size_t k = c->n; k > 1; k--) {
+		uint32_t f = flags_of(w, at, c->at[k]);
+		if (!(f & W_PLACE))
+			continue;
+		names_keep(w, FIND_PLACE, at, c->at[k], f & W_COUNTRY ? 0.45f : 0.36f);
+		return;
+	}
+}
+
+size_t
+find_han(struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	unsigned n;
+	uint64_t folded;
+
+	while (at < t.n && !w->err && glyph_at(t, at, &n, &folded) == LETTER_HAN) {
+		struct chars c = chars_ahead(t, at, CUE_CHARS);
+		size_t end = at;
+		for (size_t k = c.n < SURNAME_CHARS ? c.n : SURNAME_CHARS; k > 0 && end == at;
+			k--)
+			if (w->threshold[FIND_PERSON] <= 1.0f &&
+				flags_of(w, at, c.at[k]) & W_SURNAME)
+				end = name_at(w, at, c.at[k], k);
+		if (w->threshold[FIND_PLACE] <= 1.0f)
+			place_in(w, at, &c);
+		at = end > at ? end : at + n;
+	}
+	return at;
+}
