@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "detect/scratch.h"
+#include "detect/names_run.h"
 
 enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
 

@@ -1,8 +1,7 @@
 /* Names in Chinese, Japanese and Korean, which have neither capitals nor, in the first
  * two, blanks: a family name of the lists, then a given name, an honorific, or a cue
  * before it. */
-#include "detect/names.h"
-#include "detect/rule.h"
+#include "detect/names_run.h"
 
 enum { SURNAME_CHARS = 2, GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
 

@@ -1,7 +1,6 @@
 /* Organisations and facilities: a run of capitalised words that ends with "GmbH", "Ltd",
  * "Hospital", or begins with "Hospital", "Clínica". */
-#include "detect/names.h"
-#include "detect/rule.h"
+#include "detect/names_run.h"
 
 /* Where the name begins: behind what begins a sentence, a title, a comma, a cue. */
 static size_t

@@ -2,8 +2,7 @@
  * family name of the lists in their order, initials, what people do behind it ("said"),
  * a list of other names. What speaks against it: ordinary words, months, products,
  * "disease" behind it. */
-#include "detect/names.h"
-#include "detect/rule.h"
+#include "detect/names_run.h"
 
 enum { NAME_WORDS = 6 };
 

@@ -1,7 +1,6 @@
 /* Places and nationalities: terms of the lists, more certain behind "in" or "from" and
  * before the name of a larger place. */
-#include "detect/names.h"
-#include "detect/rule.h"
+#include "detect/names_run.h"
 
 static bool
 is_state(struct span t, const struct word *x)

@@ -1,7 +1,6 @@
 /* Words and runs of words, as the finders of names see them. A run is what a name is
  * made of: capitalised words one blank apart, initials, and the small words between. */
-#include "detect/names.h"
-#include "detect/rule.h"
+#include "detect/names_run.h"
 
 enum { WORD_MAX = 64, BACK_WORDS = 4, BACK_GAP = 8 };
 

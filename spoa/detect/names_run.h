@@ -1,0 +1,82 @@
+/* The inside of the stage that finds names: words and runs of words of a text, and what
+ * the finders share. Not included outside names*.c. */
+#ifndef DETECT_NAMES_RUN_H
+#define DETECT_NAMES_RUN_H
+
+#include "detect/scratch.h"
+
+enum { RUN_MAX = 12 };
+
+struct word {
+	size_t start, end; /* without a possessive 's */
+	uint64_t hash;
+	uint32_t flags;
+	enum letter first;
+	bool caps;    /* more than one letter, all of them capitals */
+	bool initial; /* one letter */
+	bool possessive;
+	bool dot;      /* a dot follows */
+	bool comma;    /* the next word of the run follows a comma */
+	bool code;     /* marks of code touch it */
+	char tail[16]; /* its last letters, folded, ASCII; NUL-terminated */
+};
+
+/* Words with a capital, one blank apart, and the small words between them. */
+struct run {
+	struct word w[RUN_MAX];
+	size_t n;
+};
+
+struct names_sweep {
+	const struct detect_rules *r;
+	const struct names_table *t;
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+	float threshold[FINDERS]; /* above 1: not asked for */
+	bool person_key;	  /* the text is the value of a person's name */
+	bool lower;		  /* the text is written without capitals */
+	size_t titled;		  /* there, the word behind a title; 0: none */
+	/* people so far, to find them again */
+	uint64_t known[64];
+	size_t nknown;
+	uint64_t known_bits;
+	/* the last person, for "Anna, Ben and Carla" */
+	size_t last_start, last_end;
+	float last_score;
+	bool last_kept;
+	int err;
+};
+
+/* ---- names_tokens.c ---- */
+
+/* The word that begins at `at`; false: no letter there. */
+bool word_read(const struct names_sweep *w, size_t at, struct word *out);
+/* Whether a word of the text counts as a capitalised one. */
+bool word_stands_out(const struct names_sweep *w, const struct word *word);
+/* The longest term of the lists at word i of the run: how many words, flags in *flags. */
+size_t run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_t want,
+	uint32_t *flags);
+void run_read(const struct names_sweep *w, size_t at, struct run *out);
+/* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
+ * equals sign or a quote stands between, in *start where the term begins. */
+uint32_t words_before(
+	const struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
+/* The flags of the word behind `at`, a blank or a comma away. */
+uint32_t word_after(const struct names_sweep *w, size_t at);
+/* Whether a sentence, a line or the text begins at `at`. */
+bool sentence_begins(struct span text, size_t at);
+
+/* ---- names_person.c and its siblings ---- */
+
+void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
+void find_person(struct names_sweep *w, const struct run *run);
+void find_known(struct names_sweep *w, const struct word *word);
+void find_place(struct names_sweep *w, const struct run *run);
+void find_organisation(struct names_sweep *w, const struct run *run);
+void find_street(struct names_sweep *w, const struct run *run);
+/* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
+ * looked at. */
+size_t find_han(struct names_sweep *w, size_t at);
+
+#endif
