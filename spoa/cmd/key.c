@@ -1,4 +1,4 @@
-/* tollgate key new|list|revoke: the file of API keys. A key's text is printed
+/* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
  * once, at `new`, on standard output; the file holds its hash. */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +22,17 @@ enum { ROLES_MAX = 64 };
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
-	const char *file, *person, *team, *department, *tier, *agent, *roles, *ttl, *clearance;
+	const char *file, *person, *owner, *team, *department, *tier, *agent, *roles, *scopes,
+		*ttl, *clearance, *overlap;
 };
 
 /* clang-format off */
 static const struct option options[] = {
 	{ "keys",       required_argument, NULL, 'k' },
 	{ "person",     required_argument, NULL, 'p' },
+	{ "owner",      required_argument, NULL, 'o' },
+	{ "scopes",     required_argument, NULL, 's' },
+	{ "overlap",    required_argument, NULL, 'v' },
 	{ "team",       required_argument, NULL, 't' },
 	{ "department", required_argument, NULL, 'd' },
 	{ "tier",       required_argument, NULL, 'i' },
@@ -65,6 +69,17 @@ put_member(struct buf *b, const char *name, const char *value)
 }
 
 static void
+put_list(struct buf *b, const char *name, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(b, i ? ", " : ", %s: [", name);
+		buf_json_str(b, span_str(v[i]));
+	}
+	if (n)
+		buf_putc(b, ']');
+}
+
+static void
 put_time(struct buf *b, const char *name, int64_t wall_ns)
 {
 	char when[CLOCK_RFC3339_LEN];
@@ -82,16 +97,13 @@ put_key(struct buf *b, const struct apikey *k)
 	buf_hex(b, k->sha256, sizeof(k->sha256));
 	buf_putc(b, '"');
 	put_member(b, "person", k->person);
+	put_member(b, "owner", k->owner);
 	put_member(b, "agent", k->agent);
 	put_member(b, "department", k->department);
 	put_member(b, "team", k->team);
 	put_member(b, "tier", k->tier);
-	for (size_t i = 0; i < k->nroles; i++) {
-		buf_str(b, i ? ", " : ", roles: [");
-		buf_json_str(b, span_str(k->roles[i]));
-	}
-	if (k->nroles)
-		buf_putc(b, ']');
+	put_list(b, "roles", k->roles, k->nroles);
+	put_list(b, "scopes", k->scopes, k->nscopes);
 	if (k->clearance)
 		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
 	put_time(b, "created", k->created_ns);
@@ -175,32 +187,77 @@ is_name(const char *s)
 	return *s && utf8_valid(span_str(s));
 }
 
+/* "a, b" to at most ROLES_MAX texts in the arena. */
+static bool
+split(struct arena *a, const char *what, const char *text, const char **v, size_t *n)
+{
+	struct span rest = span_str(text);
+
+	while (rest.n && *n < ROLES_MAX) {
+		struct span one = span_trim(span_next(&rest, ','), " ");
+		if (one.n)
+			v[(*n)++] = arena_dup(a, one).p;
+	}
+	if (rest.n)
+		cmd_fail("key", "--%s: more than %d", what, ROLES_MAX);
+	return rest.n == 0;
+}
+
+static bool
+read_ttl(const char *what, const char *text, uint64_t min_us, uint64_t *us)
+{
+	if (!text ||
+		(duration_parse(span_str(text), us) == 0 && *us >= min_us && *us <= TTL_MAX_US))
+		return true;
+	cmd_fail("key", "--%s %s: give a duration up to 36500d, such as 90d", what, text);
+	return false;
+}
+
+/* Adds *k under a fresh id and text, which is shown; `keys` is what the file holds. */
+static int
+add(const char *file, const struct apikeys *keys, struct apikey *k)
+{
+	char id[APIKEY_ID_LEN + 1], text[80];
+
+	apikey_make(id, text, k->sha256);
+	k->id = id;
+	int code = save(file, keys, k);
+	if (code == EXIT_DONE) {
+		printf("%s\n", text);
+		fprintf(stderr,
+			"tollgate: key %s of %s is in %s; this is the only time it is shown. "
+			"Reload tollgate (SIGHUP).\n",
+			id, k->person, file);
+	}
+	sodium_memzero(text, sizeof(text));
+	k->id = NULL;
+	return code;
+}
+
 static int
 key_new(const struct key_args *args)
 {
 	struct apikey k = { .person = args->person,
+		.owner = args->owner,
 		.team = args->team,
 		.department = args->department,
 		.tier = args->tier,
 		.agent = args->agent,
 		.created_ns = clock_wall_ns() };
-	char id[APIKEY_ID_LEN + 1], text[80];
-	const char *roles[ROLES_MAX];
+	const char *roles[ROLES_MAX], *scopes[ROLES_MAX];
 	struct arena a;
 	uint64_t ttl_us = 0;
 
 	if (!args->person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	const char *const names[] = { args->person, args->team, args->department, args->tier,
-		args->agent, args->roles };
+	const char *const names[] = { args->person, args->owner, args->team, args->department,
+		args->tier, args->agent, args->roles, args->scopes };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i] && !is_name(names[i]))
 			return cmd_fail("key new",
 				"a name is empty, not UTF-8 or holds control characters");
-	if (args->ttl && (duration_parse(span_str(args->ttl), &ttl_us) < 0 ||
-				 ttl_us < TTL_MIN_US || ttl_us > TTL_MAX_US))
-		return cmd_fail("key new",
-			"--ttl %s: give a duration from 1s to 36500d, such as 90d", args->ttl);
+	if (!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
+		return EXIT_CANNOT;
 	if (args->clearance) {
 		char *end;
 		errno = 0;
@@ -212,37 +269,61 @@ key_new(const struct key_args *args)
 	if (ttl_us)
 		k.expires_ns = k.created_ns + (int64_t)ttl_us * 1000;
 	arena_init(&a, 0, false);
-	struct span rest = span_str(args->roles);
-	while (rest.n && k.nroles < ROLES_MAX) {
-		struct span role = span_trim(span_next(&rest, ','), " ");
-		if (role.n)
-			roles[k.nroles++] = arena_dup(&a, role).p;
-	}
 	k.roles = roles;
-	if (rest.n) {
+	k.scopes = scopes;
+	if (!split(&a, "roles", args->roles, roles, &k.nroles) ||
+		!split(&a, "scopes", args->scopes, scopes, &k.nscopes)) {
 		arena_reset(&a);
-		return cmd_fail("key new", "--roles: more than %d", ROLES_MAX);
+		return EXIT_CANNOT;
 	}
 	int locked = lock(args->file);
 	struct apikeys *keys = locked < 0 ? NULL : load(args->file, true);
 	int code = EXIT_CANNOT;
 	if (locked < 0)
 		cmd_fail(args->file, "%s", strerror(errno));
-	if (keys) {
-		apikey_make(id, text, k.sha256);
-		k.id = id;
-		code = save(args->file, keys, &k);
-	}
-	if (code == EXIT_DONE) {
-		printf("%s\n", text);
-		fprintf(stderr,
-			"tollgate: key %s of %s is in %s; this is the only time it is shown. "
-			"Reload tollgate (SIGHUP).\n",
-			id, args->person, args->file);
-	}
-	sodium_memzero(text, sizeof(text));
+	if (keys)
+		code = add(args->file, keys, &k);
 	apikeys_free(&keys);
 	arena_reset(&a);
+	if (locked >= 0)
+		close(locked);
+	return code;
+}
+
+/* A new key for the same person, rights and lifetime; the old one passes until the
+ * overlap is over. */
+static int
+key_rotate(const struct key_args *args, const char *id)
+{
+	uint64_t overlap_us = 24ull * 3600 * 1000000, ttl_us = 0;
+	int64_t now = clock_wall_ns();
+
+	if (!read_ttl("overlap", args->overlap, 0, &overlap_us) ||
+		!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
+		return EXIT_CANNOT;
+	int locked = lock(args->file), code = EXIT_NO;
+	struct apikeys *keys = locked < 0 ? NULL : load(args->file, false);
+	if (!keys)
+		code = EXIT_CANNOT;
+	struct apikey *old = keys ? apikeys_by_id(keys, span_str(id)) : NULL;
+	if (old && !apikey_live(old, now)) {
+		fprintf(stderr, "tollgate: key rotate: %s is not live: make a new one\n", id);
+	} else if (old) {
+		struct apikey next = *old;
+		int64_t end = now + (int64_t)overlap_us * 1000;
+		next.created_ns = now;
+		next.expires_ns = ttl_us ? now + (int64_t)ttl_us * 1000
+				  : old->expires_ns && old->created_ns
+					  ? now + (old->expires_ns - old->created_ns)
+					  : old->expires_ns;
+		if (!old->expires_ns || old->expires_ns > end)
+			old->expires_ns = end;
+		code = add(args->file, keys, &next);
+	} else if (keys) {
+		fprintf(stderr, "tollgate: key rotate: %s: no such key in %s\n", id,
+			args->file);
+	}
+	apikeys_free(&keys);
 	if (locked >= 0)
 		close(locked);
 	return code;
@@ -283,17 +364,17 @@ key_revoke(const struct key_args *args, const char *id)
 
 	if (!keys)
 		code = EXIT_CANNOT;
-	for (size_t i = 0; keys && i < keys->n; i++)
-		if (!strcmp(keys->keys[i].id, id)) {
-			if (!keys->keys[i].revoked_ns)
-				keys->keys[i].revoked_ns = clock_wall_ns();
-			code = save(args->file, keys, NULL);
-			if (code == EXIT_DONE)
-				fprintf(stderr,
-					"tollgate: key %s is revoked in %s. Reload tollgate "
-					"(SIGHUP).\n",
-					id, args->file);
-		}
+	struct apikey *k = keys ? apikeys_by_id(keys, span_str(id)) : NULL;
+	if (k) {
+		if (!k->revoked_ns)
+			k->revoked_ns = clock_wall_ns();
+		code = save(args->file, keys, NULL);
+		if (code == EXIT_DONE)
+			fprintf(stderr,
+				"tollgate: key %s is revoked in %s. Reload tollgate "
+				"(SIGHUP).\n",
+				id, args->file);
+	}
 	if (code == EXIT_NO)
 		fprintf(stderr, "tollgate: key revoke: %s: no such key in %s\n", id,
 			args->file);
@@ -312,6 +393,9 @@ cmd_key(int argc, char **argv)
 		switch (c) {
 		case 'k': args.file = optarg; break;
 		case 'p': args.person = optarg; break;
+		case 'o': args.owner = optarg; break;
+		case 's': args.scopes = optarg; break;
+		case 'v': args.overlap = optarg; break;
 		case 't': args.team = optarg; break;
 		case 'd': args.department = optarg; break;
 		case 'i': args.tier = optarg; break;
@@ -329,6 +413,8 @@ cmd_key(int argc, char **argv)
 		return key_new(&args);
 	if (!strcmp(verb, "list") && left == 0)
 		return key_list(&args);
+	if (!strcmp(verb, "rotate") && left == 1)
+		return key_rotate(&args, argv[optind + 1]);
 	if (!strcmp(verb, "revoke") && left == 1)
 		return key_revoke(&args, argv[optind + 1]);
 	return cmd_usage(argv[0]);

@@ -162,6 +162,16 @@ step_match(struct request *r)
 	return STEP_NEXT;
 }
 
+/* An API key with scopes is for the routes they name. */
+static bool
+in_scope(const struct request *r)
+{
+	for (size_t i = 0; i < r->identity.nscopes; i++)
+		if (!strcmp(r->identity.scopes[i], r->route->name))
+			return true;
+	return r->identity.nscopes == 0;
+}
+
 enum step_result
 step_identity(struct request *r)
 {
@@ -184,6 +194,9 @@ step_identity(struct request *r)
 	if (err < 0)
 		return request_overload(r);
 	r->identified = true;
+	if (!in_scope(r))
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the API key is not for this route"));
 	if (r->gate && !request_hold_identity(r))
 		return request_overheld(r);
 	return STEP_NEXT;

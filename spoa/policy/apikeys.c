@@ -33,8 +33,9 @@ read_optional(struct diag *d, const struct yaml_node *n, const char *what, const
 static void
 read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 {
-	static const char *const accepted[] = { "id", "sha256", "person", "agent", "department",
-		"team", "tier", "roles", "clearance", "created", "expires", "revoked", NULL };
+	static const char *const accepted[] = { "id", "sha256", "person", "owner", "agent",
+		"department", "team", "tier", "roles", "scopes", "clearance", "created",
+		"expires", "revoked", NULL };
 	static const char *const none[] = { NULL };
 	struct apikey *key = &k->keys[k->n];
 	const struct yaml_node *hash = yaml_get(n, "sha256"), *v;
@@ -45,6 +46,7 @@ read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 		return;
 	read_optional(d, yaml_get(n, "id"), "id", &key->id);
 	read_optional(d, yaml_get(n, "person"), "person", &key->person);
+	read_optional(d, yaml_get(n, "owner"), "owner", &key->owner);
 	read_optional(d, yaml_get(n, "agent"), "agent", &key->agent);
 	read_optional(d, yaml_get(n, "department"), "department", &key->department);
 	read_optional(d, yaml_get(n, "team"), "team", &key->team);
@@ -58,6 +60,8 @@ read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 		diag_at(d, hash ? hash : n, "sha256 must be 64 hexadecimal digits");
 	if ((v = yaml_get(n, "roles")))
 		read_texts(&k->arena, d, v, "roles", &key->roles, &key->nroles);
+	if ((v = yaml_get(n, "scopes")))
+		read_texts(&k->arena, d, v, "scopes", &key->scopes, &key->nscopes);
 	if ((v = yaml_get(n, "clearance")) && !yaml_int(v, &key->clearance))
 		diag_at(d, v, "clearance must be a whole number");
 	read_time(d, yaml_get(n, "created"), &key->created_ns);
@@ -105,6 +109,15 @@ apikeys_free(struct apikeys **k)
 	*k = NULL;
 }
 
+struct apikey *
+apikeys_by_id(const struct apikeys *k, struct span id)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (span_is(id, k->keys[i].id))
+			return &k->keys[i];
+	return NULL;
+}
+
 const struct apikey *
 apikeys_find(const struct apikeys *k, struct span text)
 {
@@ -116,11 +129,8 @@ apikeys_find(const struct apikeys *k, struct span text)
 	if (text.n > 128 || rest.n == 0)
 		return NULL;
 	crypto_hash_sha256(h, (const unsigned char *)text.p, text.n);
-	for (size_t i = 0; i < k->n; i++)
-		if (span_is(id, k->keys[i].id))
-			return sodium_memcmp(h, k->keys[i].sha256, sizeof(h)) ? NULL
-									      : &k->keys[i];
-	return NULL;
+	const struct apikey *key = apikeys_by_id(k, id);
+	return key && sodium_memcmp(h, key->sha256, sizeof(h)) == 0 ? key : NULL;
 }
 
 bool

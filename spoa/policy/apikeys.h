@@ -2,8 +2,9 @@
  * chance, so a plain hash is enough). The file is YAML that a person can read:
  *
  *   keys:
- *     - {id: 7f3k2m9p, sha256: <64 hex>, person: alice, team: red, roles: [analyst],
- *        created: 2026-11-20T08:00:00Z, expires: 2027-02-18T08:00:00Z}
+ *     - {id: 7f3k2m9p, sha256: <64 hex>, person: alice, owner: platform, team: red,
+ *        roles: [analyst], scopes: [chat, models], created: 2026-11-20T08:00:00Z, expires:
+ * 2027-02-18T08:00:00Z}
  *
  * A key reads tg_ID_SECRET. */
 #ifndef POLICY_APIKEYS_H
@@ -14,9 +15,9 @@
 enum { APIKEY_ID_LEN = 8, APIKEY_SECRET_LEN = 52 }; /* base 32 of 256 bits */
 
 struct apikey {
-	const char *id, *person, *agent, *department, *team, *tier;
-	const char **roles; /* ends with NULL */
-	size_t nroles;
+	const char *id, *person, *owner, *agent, *department, *team, *tier;
+	const char **roles, **scopes; /* scopes: names of routes; none: every route */
+	size_t nroles, nscopes;
 	int64_t clearance;
 	unsigned char sha256[32];
 	int64_t created_ns, expires_ns, revoked_ns; /* wall; 0: never */
@@ -34,6 +35,8 @@ struct apikeys *apikeys_load(const char *file, struct diag *d);
 void apikeys_free(struct apikeys **k);
 /* The key this text is: NULL where unknown. Constant time in the secret. */
 const struct apikey *apikeys_find(const struct apikeys *k, struct span text);
+/* NULL where there is none. */
+struct apikey *apikeys_by_id(const struct apikeys *k, struct span id);
 bool apikey_live(const struct apikey *k, int64_t now_wall_ns);
 /* A fresh key: id, the text to show once, and its hash. */
 void apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32]);

@@ -11,8 +11,8 @@ static const char *const kinds[] = { "jwt", "signed_headers", "client_certificat
 	"none", NULL };
 static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
 	"algorithms", "max_age", "leeway", "claims", "demo_issuer", NULL };
-static const char *const api_key_keys[] = { "header", "keys", NULL };
-static const char *const api_key_later[] = { "subject", NULL };
+static const char *const api_key_keys[] = { "header", "keys", "subject", NULL };
+static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const none_keys[] = { "person", NULL };
 static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
 	"team", "tier", NULL };
@@ -273,13 +273,17 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	const struct yaml_node *keys;
 
-	if (!read_map(b->d, n, "api_key", api_key_keys, api_key_later))
+	if (!read_map(b->d, n, "api_key", api_key_keys, NULL))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
 	if (!(keys = yaml_get(n, "keys")))
 		diag_at(b->d, n->key, "api_key: keys is missing");
 	else
 		read_path(b->a, b->d, keys, b->file, &e->keys_file);
+	const struct yaml_node *subject = yaml_get(n, "subject");
+	unsigned word = 0;
+	if (subject && read_word(b->d, subject, subject_words, &word))
+		e->subject_owner = word == 1;
 }
 
 static void
@@ -385,11 +389,11 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
 	struct yaml_node at = n ? *n : nowhere;
 	struct identity_entry *entries;
-	void (*const build[])(
-		struct builder *, const struct yaml_node *, struct identity_entry *) = {
-		[ID_JWT] = jwt, [ID_SIGNED] = signed_headers,
-		[ID_CERTIFICATE] = client_certificate, [ID_API_KEY] = api_key
-	};
+	void (*const build[])(struct builder *, const struct yaml_node *,
+		struct identity_entry *) = { [ID_JWT] = jwt,
+		[ID_SIGNED] = signed_headers,
+		[ID_CERTIFICATE] = client_certificate,
+		[ID_API_KEY] = api_key };
 
 	at.file = b->file;
 	if (n && !read_list(b->d, n, "identity"))

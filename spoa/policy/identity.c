@@ -144,9 +144,34 @@ borrowed(const char *s)
 	return span_str(s);
 }
 
+/* owner and scopes, for conditions and the record */
+static bool
+key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
+{
+	struct cel_value *pairs = arena_array(a, 4, sizeof(*pairs));
+	struct cel_value *scopes = arena_array(a, k->nscopes + 1, sizeof(*scopes));
+	size_t n = 0;
+
+	if (!pairs || !scopes)
+		return false;
+	for (size_t i = 0; i < k->nscopes; i++)
+		scopes[i] = cel_string(borrowed(k->scopes[i]));
+	if (k->owner[0]) {
+		pairs[n++] = cel_string(SPAN_LIT("owner"));
+		pairs[n++] = cel_string(borrowed(k->owner));
+	}
+	if (k->nscopes) {
+		pairs[n++] = cel_string(SPAN_LIT("scopes"));
+		pairs[n++] = cel_list(scopes, k->nscopes);
+	}
+	out->attributes = pairs;
+	out->nattributes = n / 2;
+	return true;
+}
+
 static int
-verify_apikey(const struct apikeys *keys, struct span text, int64_t now, struct arena *a,
-	struct identity *out, const char **why)
+verify_apikey(const struct identity_entry *e, const struct apikeys *keys, struct span text,
+	int64_t now, struct arena *a, struct identity *out, const char **why)
 {
 	const struct apikey *k = apikeys_find(keys, text);
 
@@ -159,15 +184,21 @@ verify_apikey(const struct apikeys *keys, struct span text, int64_t now, struct 
 							     : "the API key has expired";
 		return ERR_AUTH;
 	}
+	if (e->subject_owner && !k->owner[0]) {
+		*why = "the API key has no owner";
+		return ERR_AUTH;
+	}
 	*out = (struct identity){
 		.method = "api_key",
-		.person = borrowed(k->person),
+		.person = borrowed(e->subject_owner ? k->owner : k->person),
 		.agent = borrowed(k->agent),
 		.department = borrowed(k->department),
 		.team = borrowed(k->team),
 		.tier = borrowed(k->tier),
 		.clearance = k->clearance,
 		.key_id = borrowed(k->id),
+		.scopes = k->scopes,
+		.nscopes = k->nscopes,
 		.expires_s = k->expires_ns / 1000000000,
 		.verified = true,
 	};
@@ -176,7 +207,7 @@ verify_apikey(const struct apikeys *keys, struct span text, int64_t now, struct 
 		roles[i] = cel_string(borrowed(k->roles[i]));
 	out->roles = roles;
 	out->nroles = roles ? k->nroles : 0;
-	return roles ? 0 : ERR_NOMEM;
+	return roles && key_attributes(k, a, out) ? 0 : ERR_NOMEM;
 }
 
 /* ---- tokens ---- */
@@ -477,7 +508,8 @@ verify_key(const struct policy *p, const struct identity_keys *k, const char *he
 		if (p->identities[i].kind != ID_API_KEY ||
 			strcmp(p->identities[i].header, header))
 			continue;
-		err = verify_apikey(k->entry[i].apikeys, text, now, a, out, why);
+		err = verify_apikey(
+			&p->identities[i], k->entry[i].apikeys, text, now, a, out, why);
 		if (err != ERR_AUTH || apikeys_find(k->entry[i].apikeys, text))
 			return err;
 	}

@@ -17,6 +17,8 @@ struct identity {
 	const struct cel_value *roles; /* strings */
 	size_t nroles;
 	int64_t clearance;
+	const char *const *scopes; /* API keys: names of routes, the key file's; none: all */
+	size_t nscopes;
 	const struct cel_value *attributes; /* 2n values, key then value */
 	size_t nattributes;
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */

@@ -56,6 +56,7 @@ struct identity_entry {
 	uint64_t leeway_s;     /* default 60 */
 	struct claim_map claims;
 	const char *keys_file;	  /* api_key, signed_headers */
+	bool subject_owner;	  /* api_key: the person is the key's owner */
 	const char *prefix;	  /* signed_headers: lower case */
 	uint64_t max_skew_s;	  /* signed_headers: default 60 */
 	const char *trust_domain; /* client_certificate: of its SPIFFE id; NULL: any */

@@ -107,7 +107,10 @@ setup(void **state)
 	write_file("other.json", buf_view(&b));
 	buf_clear(&b);
 	buf_str(&b, "keys:\n");
-	put_apikey(&b, live_key, "person: carol, team: red, roles: [a, b], clearance: 2");
+	put_apikey(&b, live_key,
+		"person: carol, owner: ops, team: red, roles: [a, b], scopes: [r, s], "
+		"clearance: "
+		"2");
 	put_apikey(&b, revoked_key, "person: mallory, revoked: 2026-01-01T00:00:00Z");
 	put_apikey(&b, expired_key, "person: eve, expires: 2026-09-21T14:13:20Z"); /* NOW */
 	write_file("keys.yaml", buf_view(&b));
@@ -677,6 +680,8 @@ test_apikeys(void **state)
 				assert_string_equal(id.method, "api_key");
 				assert_true(id.key_id.n == APIKEY_ID_LEN && id.verified);
 				assert_int_equal(id.nroles, i == 0 ? 2 : 0);
+				assert_int_equal(id.nscopes, i == 0 ? 2 : 0);
+				assert_int_equal(id.nattributes, i == 0 ? 2 : 0);
 			} else {
 				assert_int_equal(err, ERR_AUTH);
 				assert_null(strstr(why, "tg_"));

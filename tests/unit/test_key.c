@@ -135,6 +135,43 @@ a_revoked_key_is_dead_and_an_unknown_one_is_a_no(void **state)
 	diag_free(&d);
 }
 
+static void
+a_rotated_key_overlaps_with_the_new_one(void **state)
+{
+	char old_text[256], new_text[256], said[256], id[APIKEY_ID_LEN + 1];
+	struct diag d;
+	int64_t hour = 3600 * INT64_C(1000000000), now = clock_wall_ns();
+
+	(void)state;
+	assert_int_equal(KEY(old_text, "new", "--person", "dora", "--owner", "ops", "--scopes",
+				 "chat, models", "--ttl", "90d"),
+		EXIT_DONE);
+	old_text[strcspn(old_text, "\n")] = 0;
+	struct apikeys *k = load(&d);
+	snprintf(id, sizeof(id), "%s", apikeys_find(k, span_str(old_text))->id);
+	apikeys_free(&k);
+	diag_free(&d);
+	assert_int_equal(KEY(said, "rotate", "nosuchid"), EXIT_NO);
+	assert_int_equal(KEY(new_text, "rotate", id, "--overlap", "2h"), EXIT_DONE);
+	new_text[strcspn(new_text, "\n")] = 0;
+	assert_string_not_equal(old_text, new_text);
+	k = load(&d);
+	const struct apikey *was = apikeys_find(k, span_str(old_text)),
+			    *is = apikeys_find(k, span_str(new_text));
+	assert_true(apikey_live(was, now + hour) && !apikey_live(was, now + 3 * hour));
+	assert_true(apikey_live(is, now + 89 * 24 * hour) &&
+		    !apikey_live(is, now + 91 * 24 * hour));
+	assert_string_equal(is->person, "dora");
+	assert_string_equal(is->owner, "ops");
+	assert_int_equal(is->nscopes, 2);
+	assert_string_equal(is->scopes[1], "models");
+	apikeys_free(&k);
+	diag_free(&d);
+	/* What is dead is not made alive. */
+	assert_int_equal(KEY(said, "revoke", id), EXIT_DONE);
+	assert_int_equal(KEY(said, "rotate", id), EXIT_NO);
+}
+
 /* The daemon runs as another user: root adds a key, the daemon still reads it. */
 static void
 owner_and_mode_of_the_file_stay(void **state)
@@ -177,6 +214,8 @@ what_cannot_be_meant_is_refused(void **state)
 		{ "new", "--person", "\xff" },
 		{ "new", "--person", "x", "--team", "\x1b[31m" },
 		{ "revoke" },
+		{ "rotate" },
+		{ "rotate", "x", "--overlap", "soon" },
 		{ "frobnicate" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -196,6 +235,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_key_is_printed_once_and_found_by_its_hash),
 		cmocka_unit_test(a_revoked_key_is_dead_and_an_unknown_one_is_a_no),
+		cmocka_unit_test(a_rotated_key_overlaps_with_the_new_one),
 		cmocka_unit_test(owner_and_mode_of_the_file_stay),
 		cmocka_unit_test(what_cannot_be_meant_is_refused),
 	};

@@ -80,6 +80,9 @@ static const struct row {
 	{ "a trust domain that is a URI",
 		H "identity:\n  - client_certificate: {trust_domain: 'spiffe://a/b'}\n",
 		":6:40: trust_domain: the domain alone is expected" },
+	{ "a subject that a key has not",
+		H "identity:\n  - api_key: {keys: k, subject: team}\n",
+		":6:33: subject: one of person, owner is expected, found team" },
 	{ "two entries of client certificates",
 		H
 		"identity:\n  - client_certificate: {person: spiffe}\n  - client_certificate: "
