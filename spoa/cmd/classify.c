@@ -1,26 +1,58 @@
-/* tollgate classify: what the shipped detectors find in a text. */
+/* tollgate classify: what the shipped detectors, or those of a policy, find in a text. */
 #include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/scan.h"
 
+/* The classes of what was found, each once, in order of appearance. */
+struct class_list {
+	struct buf *out;
+	const char *names[CLASSES_MAX + DETECT_ENTITIES_MAX];
+	size_t n;
+};
+
+static void
+put_class(void *arg, const char *class)
+{
+	struct class_list *l = arg;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->names[i], class))
+			return;
+	if (l->n == sizeof(l->names) / sizeof(l->names[0]))
+		return;
+	if (l->n)
+		buf_putc(l->out, ',');
+	buf_json_str(l->out, span_str(class));
+	l->names[l->n++] = class;
+}
+
 static void
 put_classes(struct scan *s, const struct findings *f)
 {
-	bool any = false;
+	struct class_list l = { .out = s->out };
 
-	for (size_t i = 0; i < f->n; i++) {
-		const char *class = detect_entity_class(s->rules, f->v[i].entity);
-		size_t k = 0;
-		while (k < i && strcmp(detect_entity_class(s->rules, f->v[k].entity), class))
-			k++;
-		if (k < i)
-			continue;
-		if (any)
-			buf_putc(s->out, ',');
-		buf_json_str(s->out, span_str(class));
-		any = true;
-	}
+	for (size_t i = 0; i < f->n; i++)
+		scan_rules_classes(s->with, f->v[i].entity, put_class, &l);
+}
+
+static void
+first_class(void *arg, const char *class)
+{
+	const char **first = arg;
+
+	if (!*first)
+		*first = class;
+}
+
+/* The policy's first class that it is in; its rule file's where it is in none. */
+static const char *
+class_of(const struct scan *s, size_t entity)
+{
+	const char *class = NULL;
+
+	scan_rules_classes(s->with, entity, first_class, &class);
+	return class ? class : detect_entity_class(s->rules, entity);
 }
 
 static int
@@ -31,7 +63,7 @@ put_json(struct scan *s, const struct scan_text *t)
 		const struct finding *f = &t->findings.v[i];
 		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
 			detect_entity_name(s->rules, f->entity));
-		buf_json_str(s->out, span_str(detect_entity_class(s->rules, f->entity)));
+		buf_json_str(s->out, span_str(class_of(s, f->entity)));
 		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s}", f->start,
 			f->end, (double)f->score,
 			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "");
@@ -67,14 +99,19 @@ int
 cmd_classify(int argc, char **argv)
 {
 	bool jsonl = false, json = !isatty(STDOUT_FILENO);
+	const char *policy = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--jsonl"))
 			jsonl = true;
 		else if (!strcmp(argv[i], "--json"))
 			json = true;
+		else if (!strcmp(argv[i], "--policy") && i + 1 < argc)
+			policy = argv[++i];
+		else if (!strncmp(argv[i], "--policy=", 9))
+			policy = argv[i] + 9;
 		else
 			return cmd_usage(argv[0]);
 	}
-	return scan_input("classify", jsonl, json ? put_json : put_underlined, NULL);
+	return scan_input("classify", policy, jsonl, json ? put_json : put_underlined, NULL);
 }

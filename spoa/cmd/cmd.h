@@ -16,12 +16,13 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("decide",   cmd_decide,   "[-c FILE] --policy FILE < REQUEST.json",   "what the policy says about one request") \
   X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE]...", "every mistake of configuration and policy, with file:line:column") \
-  X("classify", cmd_classify, "[--jsonl] [--json]",                       "what the shipped detectors find in a text on stdin") \
+  X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
   X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--clearance N] [--ttl 90d] | list | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE]", "API keys: hashed at rest, shown once") \
   X("audit",    cmd_audit,    "verify|show ID|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "verify, show or export the records") \
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
+  X("detectors", cmd_detectors, "list [--json] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \
-  X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE]", "the text on stdin with findings replaced") \
+  X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "the text on stdin with findings replaced") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 

@@ -17,7 +17,7 @@
 struct how {
 	enum redact_style style;
 	unsigned char key[KEYFILE_BYTES];
-	const char *key_file;
+	const char *key_file, *policy;
 	bool jsonl, stream;
 };
 
@@ -135,32 +135,28 @@ redact_stream(const struct how *how)
 	struct streaming s = { .how = how };
 	struct detect_scratch *scratch = NULL;
 	struct detect_stream *in = NULL;
+	struct scan_rules with;
 	struct arena arena;
-	struct buf errors;
-	int code;
+	int code = scan_rules_load(&with, "redact", NULL, how->policy);
 
-	buf_init(&errors, 0);
+	if (code)
+		return code;
+	struct detect_options opt = { .thresholds = scan_rules_thresholds(&with) };
 	buf_init(&s.out, 0);
 	arena_init(&arena, 0, true);
-	struct detect_rules *rules = detect_load(NULL, &errors);
-	if (rules) {
-		s.rules = rules;
-		s.redactor = redactor_new(&arena, how->key_file ? how->key : NULL);
-		scratch = detect_scratch_new(rules);
-		in = detect_stream_new(rules, NULL);
-	}
-	if (!rules)
-		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&errors)));
-	else if (!s.redactor || !scratch || !in)
+	s.rules = with.rules;
+	s.redactor = redactor_new(&arena, how->key_file ? how->key : NULL);
+	scratch = detect_scratch_new(with.rules);
+	in = detect_stream_new(with.rules, &opt);
+	if (!s.redactor || !scratch || !in)
 		code = cmd_fail("redact", "%s", err_str(ERR_NOMEM));
 	else
 		code = redact_pieces(&s, in, scratch);
 	detect_stream_free(&in);
 	detect_scratch_free(&scratch);
-	detect_free(&rules);
+	scan_rules_free(&with);
 	arena_reset(&arena);
 	buf_wipe(&s.out);
-	buf_free(&errors);
 	return code;
 }
 
@@ -192,6 +188,8 @@ read_options(int argc, char **argv, struct how *how)
 			how->stream = true;
 		else if ((v = value_of(argc, argv, &i, "--key-file")))
 			how->key_file = v;
+		else if ((v = value_of(argc, argv, &i, "--policy")))
+			how->policy = v;
 		else if ((v = value_of(argc, argv, &i, "--with")))
 			for (style = 0; style_names[style] && strcmp(style_names[style], v);)
 				style++;
@@ -224,7 +222,8 @@ cmd_redact(int argc, char **argv)
 		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&why)));
 	else
 		code = how.stream ? redact_stream(&how)
-				  : scan_input("redact", how.jsonl, put_redacted, &how);
+				  : scan_input("redact", how.policy, how.jsonl, put_redacted,
+					    &how);
 	buf_free(&why);
 	sodium_memzero(&how, sizeof(how));
 	return code;

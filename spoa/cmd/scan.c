@@ -41,7 +41,8 @@ scan_write(struct buf *out)
 static int
 one_text(struct session *s, struct scan_text *t)
 {
-	int err = detect_scan(s->s.rules, s->scratch, t->text, NULL, s->s.arena, &t->findings);
+	struct detect_options opt = { .thresholds = scan_rules_thresholds(s->s.with) };
+	int err = detect_scan(s->s.rules, s->scratch, t->text, &opt, s->s.arena, &t->findings);
 
 	if (err)
 		return cmd_fail(s->command, "the text was not classified: %s", err_str(err));
@@ -133,32 +134,29 @@ whole_input(struct session *s)
 }
 
 int
-scan_input(const char *command, bool jsonl,
+scan_input(const char *command, const char *policy, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), void *arg)
 {
-	struct buf errors, out;
+	struct scan_rules with;
+	struct buf out;
 	struct arena arena;
-	int code;
+	int code = scan_rules_load(&with, command, NULL, policy);
 
-	buf_init(&errors, 0);
+	if (code)
+		return code;
 	buf_init(&out, 0);
 	arena_init(&arena, 0, true);
-	struct detect_rules *rules = detect_load(NULL, &errors);
 	struct session s = {
-		.s = { rules, &arena, &out, arg }, .command = command, .each = each
+		.s = { with.rules, &with, &arena, &out, arg }, .command = command, .each = each
 	};
-	if (rules)
-		s.scratch = detect_scratch_new(rules);
-	if (!rules)
-		code = cmd_fail(command, "%.*s", SPAN_ARG(buf_view(&errors)));
-	else if (!s.scratch)
+	s.scratch = detect_scratch_new(with.rules);
+	if (!s.scratch)
 		code = cmd_fail(command, "%s", err_str(ERR_NOMEM));
 	else
 		code = jsonl ? json_lines(&s) : whole_input(&s);
 	detect_scratch_free(&s.scratch);
-	detect_free(&rules);
+	scan_rules_free(&with);
 	arena_reset(&arena);
 	buf_wipe(&out);
-	buf_free(&errors);
 	return code;
 }

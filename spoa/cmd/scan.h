@@ -1,11 +1,11 @@
-/* What classify and redact share: the shipped rules, and their input, which is
+/* What classify and redact share: their rules, and their input, which is
  * one text or JSON lines {"text", "role"?}. */
 #ifndef CMD_SCAN_H
 #define CMD_SCAN_H
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "detect/detect.h"
+#include "cmd/scan_rules.h"
 
 struct scan_text {
 	struct span text; /* decoded */
@@ -16,14 +16,15 @@ struct scan_text {
 
 struct scan {
 	const struct detect_rules *rules;
-	struct arena *arena; /* reset after each text */
-	struct buf *out;     /* written to stdout after each text */
+	const struct scan_rules *with; /* the same, and the policy */
+	struct arena *arena;	       /* reset after each text */
+	struct buf *out;	       /* written to stdout after each text */
 	void *arg;
 };
 
-/* Classifies standard input and calls `each` per text. An exit code; errors are
- * on stderr. */
-int scan_input(const char *command, bool jsonl,
+/* With the shipped rules, or those of a policy (NULL: none). Classifies standard input and
+ * calls `each` per text. An exit code; errors are on stderr. */
+int scan_input(const char *command, const char *policy, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), void *arg);
 
 /* Writes all of `out` to stdout and empties it; false with errno. */

@@ -333,8 +333,9 @@ regex_study(
 
 	*out = (struct regex_facts){ .utf = needs_utf(regex) };
 	*at = 0;
-	if (regex.n > REGEX_BYTES) {
-		regex_refuse(&r, 0, "longer than 1000 bytes");
+	if (regex.n > REGEX_BYTES || span_chr(regex, 0) < regex.n) {
+		regex_refuse(&r, 0,
+			regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
 		return false;
 	}
 	r.utf = out->utf;

@@ -96,6 +96,8 @@ class_escape(struct regex_reader *r, char c, uint64_t set[4])
 	return true;
 }
 
+/* \xHH or \x{H…}. Without a digit it would become another when a repetition behind it is
+ * bounded. */
 static void
 hex_escape(struct regex_reader *r, uint32_t *cp)
 {
@@ -108,6 +110,8 @@ hex_escape(struct regex_reader *r, uint32_t *cp)
 		char c = r->s.p[r->i++];
 		*cp = *cp << 4 | (uint32_t)(is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
 	}
+	if (r->i == from)
+		regex_refuse(r, from, "a hexadecimal digit is expected behind \\x");
 	r->i += braces;
 }
 

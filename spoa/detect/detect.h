@@ -32,7 +32,7 @@ struct findings {
 			 hide or reorder what is shown */
 };
 
-/* Loads every *.yaml of `dir`; NULL loads the set compiled into the program.
+/* Loads every *.yaml of `dir`, or the one file that it names; NULL loads the set compiled into the program.
  * On failure NULL, and every mistake is appended to *errors, one
  * "file:line:column: message" a line. */
 struct detect_rules *detect_load(const char *dir, struct buf *errors);

@@ -197,9 +197,9 @@ same_edge(const struct dictionary *d, uint32_t index, uint64_t exact, struct spa
 	if (index == 0)
 		return exact == 0 && before.n == 0 && after.n == 0;
 	const struct edge *e = &d->edges[index - 1];
-	const char *marks = buf_view(&d->marks).p + e->at;
-	return e->exact == exact && span_eq(span_of(marks, e->before), before) &&
-	       span_eq(span_of(marks + e->before, e->after), after);
+	struct span marks = span_cut(buf_view(&d->marks), e->at, d->marks.n);
+	return e->exact == exact && span_eq(span_cut(marks, 0, e->before), before) &&
+	       span_eq(span_cut(marks, e->before, e->before + e->after), after);
 }
 
 static int
@@ -439,8 +439,9 @@ static bool
 edge_matches(const struct dictionary *d, const struct edge *e, struct span text,
 	struct dictionary_hit *hit)
 {
-	struct span before = span_of(buf_view(&d->marks).p + e->at, e->before);
-	struct span after = span_of(buf_view(&d->marks).p + e->at + e->before, e->after);
+	struct span marks = span_cut(buf_view(&d->marks), e->at, d->marks.n);
+	struct span before = span_cut(marks, 0, e->before);
+	struct span after = span_cut(marks, e->before, e->before + e->after);
 
 	if (before.n > hit->start || after.n > text.n - hit->end ||
 		!span_eq(span_cut(text, hit->start - before.n, hit->start), before) ||

@@ -597,6 +597,12 @@ load_dir(struct loader *l, const char *dir)
 	struct dirent **v = NULL;
 	int n = scandir(dir, &v, is_rule_file, alphasort);
 
+	if (n < 0 && errno == ENOTDIR) { /* one file */
+		const struct yaml_node *root = yaml_load_file(l->a, dir, l->d);
+		if (root)
+			rule_of(l, root);
+		return;
+	}
 	if (n < 0)
 		diag_file(l->d, dir, "%s", strerror(errno));
 	if (n == 0)

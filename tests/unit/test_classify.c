@@ -86,7 +86,7 @@ static const struct {
 		"\xff\xfe <EMAIL_ADDRESS_1> \xc3" },
 	{ "--help is an answer, on stdout", { "redact", "--help" }, "", 0,
 		"usage: tollgate redact [--jsonl | --stream] [--with STYLE] [--key-file "
-		"FILE]\n\n  the "
+		"FILE] [--policy FILE]\n\n  the "
 		"text on stdin with findings replaced\n" },
 	{ "a value as JSON", { "eval", "{'a': [1, 2u, 1.0, b'x']}" }, "", 0,
 		"{\"a\":[1,2,1.0,\"eA==\"]}\n" },

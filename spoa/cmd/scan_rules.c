@@ -1,0 +1,56 @@
+/* Loading what classify, redact and detectors work with. */
+#include "cmd/scan_rules.h"
+
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "policy/own.h"
+
+int
+scan_rules_load(struct scan_rules *r, const char *command, const char *dir, const char *policy)
+{
+	struct diag d;
+	struct buf errors;
+
+	*r = (struct scan_rules){ .rules = NULL };
+	arena_init(&r->arena, 0, false);
+	diag_init(&d);
+	buf_init(&errors, 1 << 20);
+	if (policy)
+		r->policy = policy_open(&r->arena, policy, NULL, dir, &r->rules, &d);
+	else
+		r->rules = detect_load(dir, &errors);
+	fprintf(stderr, "%.*s%.*s", SPAN_ARG(buf_view(&d.text)), SPAN_ARG(buf_view(&errors)));
+	buf_free(&errors);
+	diag_free(&d);
+	if (r->rules && (r->policy || !policy))
+		return EXIT_DONE;
+	scan_rules_free(r);
+	return cmd_fail(
+		command, policy ? "the policy is not valid" : "the rules are not valid");
+}
+
+void
+scan_rules_free(struct scan_rules *r)
+{
+	detect_free(&r->rules);
+	arena_reset(&r->arena);
+	r->policy = NULL;
+}
+
+const float *
+scan_rules_thresholds(const struct scan_rules *r)
+{
+	return r->policy ? r->policy->thresholds : NULL;
+}
+
+void
+scan_rules_classes(const struct scan_rules *r, size_t entity,
+	void (*put)(void *arg, const char *class), void *arg)
+{
+	if (!r->policy)
+		put(arg, detect_entity_class(r->rules, entity));
+	for (size_t i = 0; r->policy && i < r->policy->nclasses; i++)
+		if (entity_in(&r->policy->classes[i].entities, entity))
+			put(arg, r->policy->classes[i].name);
+}

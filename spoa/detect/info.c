@@ -1,0 +1,73 @@
+/* Reading a rule set from outside. */
+#include "detect/info.h"
+
+#include "base/err.h"
+#include "codec/yaml.h"
+#include "detect/rule.h"
+
+void
+detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+
+	*out = (struct detect_info){ .name = e->name,
+		.class = e->class,
+		.source = e->source ? e->source : "",
+		.threshold = e->threshold,
+		.examples = e->nexamples,
+		.context = e->context.n,
+		.against = e->against.n,
+		.own = e->own };
+	for (size_t i = 0; i < r->npatterns; i++)
+		out->patterns += r->patterns[i].entity == entity;
+}
+
+bool
+detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
+	struct detect_pattern_info *out)
+{
+	static const char *const starts[] = { [START_ANYWHERE] = "anywhere",
+		[START_LITERAL] = "literal",
+		[START_DIGITS] = "digits",
+		[START_BYTE] = "byte" };
+
+	for (size_t i = 0; i < r->npatterns; i++) {
+		const struct pattern *p = &r->patterns[i];
+		if (p->entity != entity || nth-- > 0)
+			continue;
+		*out = (struct detect_pattern_info){ p->name, p->regex,
+			p->check ? p->check->name : "", starts[p->kind], p->score };
+		return true;
+	}
+	return false;
+}
+
+bool
+detect_context_word(
+	const struct detect_rules *r, size_t entity, bool against, size_t nth, struct span *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+	const struct words *w = against ? &e->against : &e->context;
+
+	if (nth >= w->n)
+		return false;
+	*out = w->v[nth];
+	return true;
+}
+
+bool
+detect_example(
+	const struct detect_rules *r, size_t entity, size_t nth, struct detect_example *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+
+	if (nth >= e->nexamples)
+		return false;
+	const struct example *x = &e->examples[nth];
+	*out = (struct detect_example){ x->text, x->find, x->at->file, x->at->line,
+		x->at->column };
+	return true;
+}

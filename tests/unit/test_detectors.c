@@ -1,0 +1,215 @@
+/* The command detectors, and classify and redact with a policy, run as a shell runs them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+static char dir[] = "/tmp/test_detectors.XXXXXX";
+
+/* Written into `dir`, which is the commands' working directory. */
+static const struct {
+	const char *name, *text;
+} files[] = {
+	{ "good.yaml",
+		"entity: ZED\nclass: pii\nsource: a test\npatterns:\n"
+		"  - {name: z, regex: 'ZED-[0-9]{3}', score: 0.9, start: {literals: [ZED-]}}\n"
+		"examples: {match: [ZED-123], none: [ZED-12]}\n" },
+	{ "bad.yaml",
+		"entity: ZED\nclass: pii\nsource: a test\npatterns:\n"
+		"  - {name: z, regex: 'ZED-[0-9]{3}', score: 0.9, start: {literals: [ZED-]}}\n"
+		"examples: {match: [ZED-123, ZED-12], none: [x]}\n" },
+	{ "broken.yaml", "entity: ZED\nclasss: pii\n" },
+	{ "policy.yaml", "tollgate: 1\nname: t\nclasses:\n  pii: [EMAIL_ADDRESS]\n"
+			 "  both: {words: [Falcon], entities: [EMAIL_ADDRESS]}\n"
+			 "detectors: {thresholds: {US_SSN: 1.0}}\n"
+			 "routes: [{name: r, match: {path: /x}, backend: b}]\n" },
+	{ "document", "one two three four five six seven eight nine ten eleven twelve thirteen "
+		      "fourteen fifteen sixteen seventeen eighteen nineteen twenty\n" },
+	{ "short", "one two three\n" },
+};
+
+static const struct {
+	const char *name;
+	const char *args[6];
+	const char *in;
+	int code;
+	const char *out, *err; /* in them */
+} rows[] = {
+	{ "a list", { "detectors", "list" }, "", 0, "EMAIL_ADDRESS              pii", "" },
+	{ "a list as JSON", { "detectors", "list", "--json" }, "", 0,
+		"{\"entity\":\"CREDIT_CARD\",\"class\":\"pii\",\"threshold\":0.50,", "" },
+	{ "of a directory", { "detectors", "list", "--dir", "good.yaml" }, "", 0,
+		"ZED                        pii           0.50        1        2 \n", "" },
+	{ "with a policy's own", { "detectors", "list", "--json", "--policy=policy.yaml" }, "",
+		0, "{\"entity\":\"BOTH\",\"class\":\"both\",\"threshold\":0.50,\"patterns\":0,",
+		"" },
+	{ "and its thresholds", { "detectors", "list", "--json", "--policy=policy.yaml" }, "",
+		0, "{\"entity\":\"US_SSN\",\"class\":\"pii\",\"threshold\":1.00,", "" },
+	{ "one entity", { "detectors", "show", "ZED", "--dir", "good.yaml" }, "", 0,
+		"ZED\nclass: pii\nsource: a test\nthreshold: 0.50\npattern z: score 0.90, "
+		"starts "
+		"at: literal, validator: none\n  ZED-[0-9]{3}\nfinds: ZED-123\nnot in: "
+		"ZED-12\n",
+		"" },
+	{ "classes of a policy",
+		{ "detectors", "show", "EMAIL_ADDRESS", "--policy", "policy.yaml" }, "", 0,
+		"EMAIL_ADDRESS\nclass: pii, both\n", "" },
+	{ "no such entity", { "detectors", "show", "EMAIL_ADRESS" }, "", 1, "",
+		"EMAIL_ADRESS: no such entity, did you mean EMAIL_ADDRESS?" },
+	{ "examples that hold", { "detectors", "test", "good.yaml" }, "", 0,
+		"ok 1 - ZED, 2 examples\n1..1\n", "" },
+	{ "an example that does not", { "detectors", "test", "good.yaml", "bad.yaml" }, "", 1,
+		"ok 1 - ZED, 2 examples\nnot ok 2 - ZED, 3 examples\n# bad.yaml:6:29: ZED: "
+		"this "
+		"example must match\n1..2\n",
+		"" },
+	{ "a rule that is none", { "detectors", "test", "broken.yaml" }, "", 2, "1..0",
+		"broken.yaml:2:1: unknown key `classs`" },
+	{ "a file that is not there", { "detectors", "test", "nowhere" }, "", 2, "1..0",
+		"nowhere" },
+	{ "times", { "detectors", "time", "--bytes=4k", "--dir", "good.yaml" }, "", 0,
+		"literal         ZED\n", "" },
+	{ "times as JSON", { "detectors", "time", "--bytes=4k", "--dir=good.yaml", "--json" },
+		"", 0, "{\"entity\":\"ZED\",\"us_per_kb\":", "" },
+	{ "a size that is none", { "detectors", "time", "--bytes", "many" }, "", 2, "",
+		"--bytes: a size from 1k to 16m" },
+	{ "fingerprints", { "detectors", "fingerprint", "document" }, "", 0,
+		"# tollgate fingerprints 1\n", "" },
+	{ "of a text that is too short", { "detectors", "fingerprint", "short" }, "", 1,
+		"# tollgate fingerprints 1\n", "short: fewer than 15" },
+	{ "of no file", { "detectors", "fingerprint", "nowhere" }, "", 2, "",
+		"nowhere: cannot read: No such file" },
+	{ "no verb", { "detectors" }, "", 2, "", "usage: tollgate detectors list" },
+	{ "another verb", { "detectors", "lst" }, "", 2, "", "usage: " },
+	{ "an option that is none", { "detectors", "list", "--yaml" }, "", 2, "", "usage: " },
+	{ "an operand too many", { "detectors", "list", "ZED" }, "", 2, "", "usage: " },
+	{ "an option without its value", { "detectors", "list", "--dir" }, "", 2, "",
+		"usage: " },
+	{ "a policy that is not valid", { "detectors", "list", "--policy", "good.yaml" }, "", 2,
+		"", "good.yaml:1:1: entity: unknown key" },
+	{ "classify with a policy: its classes, its own words, its thresholds",
+		{ "classify", "--policy", "policy.yaml" }, "falcon a@b.de 308-63-0237", 0,
+		"{\"findings\":[{\"entity\":\"BOTH\",\"class\":\"both\",\"start\":0,\"end\":6,"
+		"\"score\":"
+		"0.60},{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":7,\"end\":13,"
+		"\"score\":0.90}],\"classes\":[\"both\",\"pii\"],\"injection\":0.0}\n",
+		"" },
+	{ "classify with a policy that is none", { "classify", "--policy=bad.yaml" }, "x", 2,
+		"", "classify: the policy is not valid" },
+	{ "redact with a policy", { "redact", "--policy", "policy.yaml" }, "Falcon 308-63-0237",
+		0, "<BOTH_1> 308-63-0237", "" },
+	{ "and as a stream", { "redact", "--stream", "--policy=policy.yaml" },
+		"Falcon 308-63-0237", 0, "<BOTH_1> 308-63-0237", "" },
+};
+
+static void
+redirect(const char *file, int fd, int flags)
+{
+	int f = open(file, flags, 0600);
+
+	if (f < 0 || dup2(f, fd) < 0)
+		_exit(99);
+}
+
+static int
+run(size_t i)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char *argv[8] = { (char *)(uintptr_t) "tollgate" };
+		int argc = 1;
+		while (argc < 7 && rows[i].args[argc - 1]) {
+			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
+			argc++;
+		}
+		redirect("in", STDIN_FILENO, O_RDONLY);
+		redirect("out", STDOUT_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
+		redirect("err", STDERR_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
+		exit(cmd_main(argc, argv));
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+read_all(const char *file, struct buf *out)
+{
+	buf_init(out, 0);
+	assert_int_equal(cmd_read_file(file, out), 0);
+	buf_putc(out, 0);
+}
+
+static void
+write_all(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+commands_keep_their_contract(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out, err;
+		write_all("in", rows[i].in);
+		int code = run(i);
+		read_all("out", &out);
+		read_all("err", &err);
+		if (code != rows[i].code || !strstr(buf_view(&out).p, rows[i].out) ||
+			!strstr(buf_view(&err).p, rows[i].err) ||
+			(!rows[i].err[0] && err.n > 1))
+			fail_msg("%s: exit %d\n%s\n%s", rows[i].name, code, buf_view(&out).p,
+				buf_view(&err).p);
+		buf_free(&out);
+		buf_free(&err);
+	}
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir) || chdir(dir))
+		return -1;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		write_all(files[i].name, files[i].text);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const made[] = { "in", "out", "err" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlink(files[i].name);
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		unlink(made[i]);
+	return chdir("/") ? -1 : rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_keep_their_contract),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
