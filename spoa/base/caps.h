@@ -58,6 +58,13 @@
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */
 #define CAP_HTTP_CALLS         1024         /* our own HTTP calls in flight a thread: refused at once */
 #define CAP_HTTP_HEAD          (64u << 10)  /* head of an answer to them: the call fails */
+#define CAP_RECOGNISERS        15           /* entries of detectors.external: `check` refuses more */
+#define CAP_RECOGNISED         10000        /* findings of an external recogniser in a text: its failure */
+#define CAP_RECOGNISER_ANSWER  (1u << 20)   /* bytes of its answer: its failure */
+#define CAP_RECOGNISER_CALLS   64           /* its calls for one request: its failure for that request */
+#define CAP_RECOGNISER_TEXTS   256          /* texts in one call: further ones go into the next */
+#define CAP_RECOGNISER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
+#define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

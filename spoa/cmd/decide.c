@@ -169,6 +169,48 @@ read_request(struct request *r, json_t *in)
 	return why ? why : read_body(r, in);
 }
 
+/* ---- external recognisers ---- */
+
+/* "classifier": {NAME: ANSWER}, as the recogniser would answer about all the texts;
+ * of one that takes a text a call, a list of answers. */
+struct given {
+	json_t *by_name;
+	char *text;
+};
+
+static bool
+given(void *arg, const char *name, size_t i, struct span *answer)
+{
+	struct given *g = arg;
+	json_t *v = json_object_get(g->by_name, name);
+
+	if (v && i != SIZE_MAX)
+		v = json_array_get(v, i);
+	free(g->text);
+	g->text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+	*answer = span_str(g->text);
+	return g->text != NULL;
+}
+
+static json_t *
+recognisers_json(struct request *r)
+{
+	static const char *const applied[] = { "deny", "permit", "redact" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->nrecognitions; i++) {
+		const struct recognition *c = &r->recognitions[i];
+		json_t *o = json_object();
+		json_object_set_new(o, "name", json_string(c->x->rec.name));
+		json_object_set_new(o, "outcome", json_string(ask_outcome_names[c->outcome]));
+		if (c->outcome != ASK_ANSWERED)
+			json_object_set_new(o, "applied", json_string(applied[c->applied]));
+		json_object_set_new(o, "texts", json_integer((json_int_t)c->texts));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 /* What the daemon refuses before the steps. */
 static enum step_result
 check_head(struct request *r)
@@ -226,6 +268,11 @@ finding_json(struct request *r, const struct hit *h)
 	json_object_set_new(o, "score", json_real((double)h->f.score));
 	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
 	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
+		if (r->snap->policy->externals[i].rec.source ==
+			(unsigned)h->f.flags >> FINDING_SOURCE_SHIFT)
+			json_object_set_new(
+				o, "by", json_string(r->snap->policy->externals[i].rec.name));
 	const char *with = request_redacted_with(r, h->f.entity);
 	if (with)
 		json_object_set_new(o, "with", json_string(with));
@@ -269,6 +316,10 @@ findings_json(struct request *r)
 			;
 		add_findings(r, &r->hits[i], n, list);
 	}
+	/* They may overlap each other and those above. */
+	for (size_t i = 0; i < r->nextra; i++)
+		if (r->extra[i].kind < HIT_POSSIBLE)
+			add_findings(r, &r->extra[i], 1, list);
 	return list;
 }
 
@@ -305,6 +356,8 @@ result_json(struct request *r)
 	json_object_set_new(o, "findings", findings_json(r));
 	if (r->evasion)
 		json_object_set_new(o, "evasion", json_true());
+	if (r->nrecognitions)
+		json_object_set_new(o, "recognisers", recognisers_json(r));
 	if (r->have_verdict && r->verdict.shadowed)
 		json_object_set_new(o, "shadow",
 			json_string(r->verdict.shadow_rule ? r->verdict.shadow_rule->name
@@ -330,6 +383,13 @@ decide(struct snapshot *snap, json_t *in)
 		cmd_fail("decide", "standard input: %s", why);
 		goto out;
 	}
+	struct given answers = { .by_name = json_object_get(in, "classifier") };
+	if (answers.by_name && !json_is_object(answers.by_name)) {
+		cmd_fail("decide", "standard input: classifier must be an object");
+		goto out;
+	}
+	r->given = given;
+	r->given_arg = &answers;
 	enum step_result s = check_head(r);
 	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
 		s = steps[i].run(r);
@@ -337,6 +397,7 @@ decide(struct snapshot *snap, json_t *in)
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	putchar('\n');
 	json_decref(o);
+	free(answers.text);
 	code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
 out:
 	request_clear(r);

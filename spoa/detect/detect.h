@@ -24,6 +24,9 @@ struct finding {
 #define FINDING_OWN	  4u /* of a policy's own class */
 #define FINDING_RUN	  8u /* a stretch of a document whose fingerprint is known */
 #define FINDING_EVASION	  16u /* written so that it would not be seen: in disguise or encoded */
+/* Who found it, in the upper bits: 0 the rules, n the policy's n-th recogniser. */
+#define FINDING_SOURCE_SHIFT 12
+#define FINDING_SOURCES	     15
 
 struct findings {
 	struct finding *v; /* sorted by start, not overlapping */
@@ -54,6 +57,12 @@ float detect_entity_threshold(const struct detect_rules *r, size_t entity);
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
 /* Index by name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
+/* An entity that only others report (external recognisers): its index, the old one
+ * where it is known already, or -1 (no such name: UPPER_CASE, up to 63 bytes; or too
+ * many). Before the rules are shared between threads. */
+int detect_entity_add(struct detect_rules *r, const char *name, const char *class);
+/* Whether a pattern of the rules finds it. */
+bool detect_entity_has_pattern(const struct detect_rules *r, size_t entity);
 /* A stable hash of the rules' meaning, 64 hex digits; part of a policy's version. */
 const char *detect_version(const struct detect_rules *r);
 
@@ -68,6 +77,9 @@ struct detect_options {
 			       name) */
 	bool inside;	    /* the text goes on from another: `before` is its context, and not
 			       what stands right before it */
+	/* Whatever has an entity's shape, also where its validator says no, at any score:
+	 * all that could match. */
+	bool all_candidates;
 };
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many

@@ -281,6 +281,36 @@ detect_entity_find(const struct detect_rules *r, struct span name)
 	return -1;
 }
 
+int
+detect_entity_add(struct detect_rules *r, const char *name, const char *class)
+{
+	struct span s = span_str(name);
+	int known = detect_entity_find(r, s);
+	bool good = s.n > 0 && s.n < 64 && is_upper(s.p[0]);
+
+	if (known >= 0)
+		return known;
+	for (size_t i = 0; i < s.n; i++)
+		good = good && (is_upper(s.p[i]) || is_digit(s.p[i]) || s.p[i] == '_');
+	if (!good || r->nentities == DETECT_ENTITIES_MAX)
+		return -1;
+	const char *own = arena_strdup(&r->arena, name),
+		   *group = arena_strdup(&r->arena, class ? class : "");
+	if (!own || !group)
+		return -1;
+	r->entities[r->nentities] = (struct entity_rule){ .name = own, .class = group };
+	return (int)r->nentities++;
+}
+
+bool
+detect_entity_has_pattern(const struct detect_rules *r, size_t entity)
+{
+	for (size_t i = 0; i < r->npatterns; i++)
+		if (r->patterns[i].entity == entity)
+			return true;
+	return false;
+}
+
 const char *
 detect_version(const struct detect_rules *r)
 {

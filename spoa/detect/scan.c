@@ -101,8 +101,14 @@ static bool
 consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
 	const struct entity_rule *e = &w->r->entities[p->entity];
+	const struct candidate whole = *m;
 	enum check_result checked = p->check ? p->check->run(m) : CHECK_SHAPE;
+	bool all = w->opt && w->opt->all_candidates;
 
+	if (all && checked == CHECK_NO) {
+		*m = whole; /* a validator cuts what it looks at */
+		checked = CHECK_SHAPE;
+	}
 	if (checked == CHECK_NO || m->end <= m->start)
 		return false;
 	if (m->start < w->shift)
@@ -119,7 +125,7 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 	whole_characters(w->text, &f.start, &f.end);
 	f.start -= w->shift;
 	f.end -= w->shift;
-	if (f.score >= threshold_of(w, p->entity))
+	if (all || f.score >= threshold_of(w, p->entity))
 		w->err = scratch_keep(w->s, f);
 	return true;
 }

@@ -28,9 +28,8 @@ request_facts(struct request *r, struct policy_facts *f)
 	};
 }
 
-/* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
-static void
-estimate_tokens(struct request *r)
+void
+request_estimate_tokens(struct request *r)
 {
 	uint64_t cap = r->snap->policy->output_default;
 
@@ -142,45 +141,41 @@ note_taken(struct request *r)
 
 /* The hits of one segment stand together, in its order. */
 static int
-edit_hits(struct request *r, struct edits *body, struct edits *target)
+edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
 {
 	int err = 0;
 
-	for (size_t i = 0, n; err == 0 && i < r->nhits; i += n) {
-		const struct hit *h = &r->hits[i];
-		size_t edits = 0;
-		for (n = 1; i + n < r->nhits && h[n].segment == h->segment; n++)
+	for (size_t i = 0, n; err == 0 && i < o->nhits; i += n) {
+		const struct hit *h = &o->hits[i];
+		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
 			;
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
 		if (!te)
 			return ERR_NOMEM;
-		for (size_t k = 0; k < n; k++) {
-			const struct finding *f = &h[k].f;
-			if (!entity_in(&r->verdict.redact, f->entity))
-				continue;
-			te[edits++] = (struct text_edit){ f->start, f->end,
-				replacement(r, h->segment, f) };
-		}
-		if (edits)
-			err = edit_segment(
-				r, h->in_target ? target : body, h->segment, te, edits);
+		for (size_t k = 0; k < n; k++)
+			te[k] = (struct text_edit){ h[k].f.start, h[k].f.end,
+				replacement(r, h->segment, &h[k].f) };
+		err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
 	return err;
 }
 
-/* on_failure.classifier: redact. The whole segment goes. */
+/* Segments that go whole. */
 static int
-edit_failed(struct request *r, struct edits *body, struct edits *target)
+edit_wholes(
+	struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
 {
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < r->nfailed; i++) {
-		const struct segment *s = r->failed[i];
-		bool in_target = s >= r->target && s < r->target + r->ntarget;
+	for (size_t i = 0; err == 0 && i < o->nwholes; i++) {
+		const struct hit *h = &o->wholes[i];
+		const struct segment *s = h->segment;
 		struct text_edit all = { 0, s->text.n,
-			redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("UNCLASSIFIED"),
-				s->text, false, is_name(s)) };
-		err = edit_segment(r, in_target ? target : body, s, &all, 1);
+			h->kind == HIT_UNKNOWN
+				? redactor_get(r->redactor, STYLE_PLACEHOLDER,
+					  SPAN_LIT("UNCLASSIFIED"), s->text, false, is_name(s))
+				: replacement(r, s, &h->f) };
+		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;
 }
@@ -196,33 +191,6 @@ keys_still_differ(struct request *r)
 	http_field_one(&r->head, "content-type", &type);
 	int err = body_read(r->dialect, type, buf_view(&r->rewritten), &r->arena, &again, &why);
 	return err && why.status ? ERR_BAD_STATE : err;
-}
-
-/* The order in which segments were classified: the target's, then the body's. */
-static bool
-segment_before(const struct request *r, const struct segment *a, const struct segment *b)
-{
-	bool a_target = a >= r->target && a < r->target + r->ntarget;
-	bool b_target = b >= r->target && b < r->target + r->ntarget;
-
-	return a_target != b_target ? a_target : a < b;
-}
-
-/* Hits of a failed segment are covered by its own edit. Both lists are in the
- * order of classification. */
-static void
-drop_hits_of_failed(struct request *r)
-{
-	size_t kept = 0, k = 0;
-
-	for (size_t i = 0; i < r->nhits; i++) {
-		const struct segment *s = r->hits[i].segment;
-		while (k < r->nfailed && segment_before(r, r->failed[k], s))
-			k++;
-		if (k == r->nfailed || r->failed[k] != s)
-			r->hits[kept++] = r->hits[i];
-	}
-	r->nhits = kept;
 }
 
 /* Exactly as much as the result takes. */
@@ -241,23 +209,26 @@ request_rewrite(struct request *r)
 {
 	struct edits body = { .raw = r->raw }, target = { 0 };
 	bool failed = r->classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
+	bool redacts = r->verdict.redacts || failed || request_silence(r, OUT_REDACT);
+	struct overlay o = { 0 };
 	int err = 0;
 
 	target.raw = span_of(
 		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
-	if (r->verdict.redacts || failed) {
+	if (redacts) {
 		r->redactor = redactor_new(
 			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
 		if (!r->redactor)
 			return ERR_NOMEM;
 		note_taken(r);
 	}
-	if (failed)
-		drop_hits_of_failed(r);
-	if (r->verdict.redacts)
-		err = edit_hits(r, &body, &target);
-	if (err == 0 && failed)
-		err = edit_failed(r, &body, &target);
+	if (redacts)
+		err = request_overlay(r, failed, &o);
+	if (err == 0)
+		err = edit_hits(r, &o, &body, &target);
+	if (err == 0)
+		err = edit_wholes(r, &o, &body, &target);
+	r->redacted = o.nhits || o.nwholes;
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->body, r->raw, &r->arena, sp) : ERR_NOMEM;
@@ -311,7 +282,8 @@ decide_permit(struct request *r)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
-	if (r->classifier_failed && of->classifier == OUT_DENY) {
+	if ((r->classifier_failed && of->classifier == OUT_DENY) ||
+		request_silence(r, OUT_DENY)) {
 		request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
 		r->decision.retry_after_s = 1;
@@ -326,7 +298,8 @@ decide_permit(struct request *r)
 	if (err < 0)
 		return request_overload(r);
 	bool redacts = r->verdict.redacts && r->verdict.effect == RULE_REDACT;
-	if (r->classifier_failed && of->classifier == OUT_REDACT)
+	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||
+		(r->redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
 	r->decision.kind = redacts ? D_REDACT : D_PERMIT;
 	r->decision.rule = r->verdict.rule ? r->verdict.rule->name : "default";
@@ -350,7 +323,7 @@ step_policy(struct request *r)
 {
 	struct policy_facts f;
 
-	estimate_tokens(r);
+	request_estimate_tokens(r);
 	request_facts(r, &f);
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->verdict) < 0)
 		return request_overload(r);

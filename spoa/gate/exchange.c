@@ -47,6 +47,10 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	free(r->hits);
 	r->hits = NULL;
 	r->nhits = r->hits_size = 0;
+	free(r->extra);
+	r->extra = NULL;
+	r->nextra = 0;
+	r->nrecognitions = 0;
 	if (err == 0 && arena_failed(&own))
 		err = ERR_NOMEM;
 	arena_reset(&r->arena);

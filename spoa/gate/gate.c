@@ -487,6 +487,8 @@ give_up(struct request *r)
 		const char *code, *why;
 	} by_wait[] = {
 		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
+		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
+			"an external recogniser was late" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
 			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
@@ -521,6 +523,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	recognisers_tick(g->recognisers, now);
 	while (g->parked.first &&
 		g->parked.first->parked_us + gate_cfg(g)->agent_deadline_us <= now)
 		give_up(g->parked.first);
@@ -549,7 +552,10 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->mail = mail;
 	tickets_init(&g->tickets, CAP_TICKETS);
 	g->quota = quota_new(redis, table, mail, m);
-	if (!g->quota) {
+	g->recognisers = recognisers_new(loop);
+	if (!g->quota || !g->recognisers) {
+		quota_free(&g->quota);
+		recognisers_free(&g->recognisers);
 		snapshot_unref(&g->snap);
 		free(g);
 		return NULL;
@@ -573,6 +579,13 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 
 	g->snap = snapshot_ref(snap);
 	snapshot_unref(&old);
+	recognisers_keep(g->recognisers, snap->policy);
+}
+
+const struct recognisers *
+gate_recognisers(const struct gate *g)
+{
+	return g->recognisers;
 }
 
 void
@@ -597,6 +610,7 @@ gate_free(struct gate **gp)
 	ev_timer_stop(g->loop, &g->tick);
 	ev_timer_stop(g->loop, &g->turn);
 	quota_free(&g->quota);
+	recognisers_free(&g->recognisers);
 	snapshot_unref(&g->snap);
 	free(g);
 	*gp = NULL;

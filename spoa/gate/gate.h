@@ -142,6 +142,7 @@ struct config;
 struct metrics;
 struct redis;
 struct quota_table;
+struct recognisers;
 
 /* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
 struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
@@ -162,6 +163,8 @@ void gate_snapshot(struct gate *g, struct snapshot *snap);
  * once or, where the caller went away, never: a ticket that is out now is taken
  * up within two seconds or abandoned. */
 void gate_hasten(struct gate *g);
+/* For counts; any thread, while the gate lives. */
+const struct recognisers *gate_recognisers(const struct gate *g);
 /* Requests and exchanges that are not finished. */
 size_t gate_alive(const struct gate *g);
 /* After gate_alive() fell to 0. */

@@ -31,6 +31,7 @@ struct gate {
 	struct snapshot *snap; /* the one in force for new requests */
 	struct metrics *metrics;
 	struct quota *quota;
+	struct recognisers *recognisers;
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct request_list parked; /* answered through the agent, waiting */

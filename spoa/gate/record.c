@@ -157,6 +157,9 @@ target_has_hit(const struct request *r)
 	for (size_t i = 0; i < r->nhits; i++)
 		if (r->hits[i].in_target)
 			return true;
+	for (size_t i = 0; i < r->nextra; i++)
+		if (r->extra[i].in_target)
+			return true;
 	return false;
 }
 
@@ -230,6 +233,69 @@ put_request(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* One entity's findings of one list. */
+struct tally {
+	size_t n;
+	double best;
+	unsigned sources; /* bit by recogniser */
+};
+
+static void
+tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct finding *f = &hits[i].f;
+		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE)
+			continue;
+		t->n++;
+		if ((double)f->score > t->best)
+			t->best = (double)f->score;
+		t->sources |= 1u << (f->flags >> FINDING_SOURCE_SHIFT);
+	}
+}
+
+/* "by": the recognisers that found it, where there are any. */
+static void
+put_sources(struct request *r, struct buf *b, unsigned sources)
+{
+	const struct policy *p = r->snap->policy;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nexternals; i++)
+		if (sources >> p->externals[i].rec.source & 1) {
+			buf_str(b, n++ ? "," : ",\"by\":[");
+			buf_json_str(b, span_str(p->externals[i].rec.name));
+		}
+	if (n)
+		buf_putc(b, ']');
+}
+
+/* Who was asked, and what came of it. */
+static void
+put_recognitions(struct request *r, struct buf *b)
+{
+	static const char *const applied[] = { "deny", "permit", "redact" };
+
+	if (r->nrecognitions == 0)
+		return;
+	key(b, "recognisers");
+	buf_putc(b, '[');
+	for (size_t i = 0; i < r->nrecognitions; i++) {
+		const struct recognition *c = &r->recognitions[i];
+		buf_str(b, i ? ",{" : "{");
+		put_str(b, "name", span_str(c->x->rec.name));
+		put_str(b, "outcome", span_str(ask_outcome_names[c->outcome]));
+		if (c->outcome != ASK_ANSWERED)
+			put_str(b, "applied", span_str(applied[c->applied]));
+		put_int(b, "texts", (int64_t)c->texts);
+		put_int(b, "remembered", (int64_t)c->cached);
+		put_int(b, "us", (int64_t)c->us);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+	put_flag(b, "low_confidence", request_silence(r, OUT_PERMIT));
+}
+
 /* How often each entity was found, with its best score. */
 static void
 put_findings(struct request *r, struct buf *b)
@@ -249,25 +315,21 @@ put_findings(struct request *r, struct buf *b)
 	}
 	buf_putc(b, ']');
 	buf_free(&names);
-	if (r->nhits == 0)
+	if (r->nhits + r->nextra == 0)
 		return;
 	key(b, "entities");
 	buf_putc(b, '{');
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
-		size_t n = 0;
-		double best = 0;
+		struct tally t = { 0 };
 		if (!entity_in(&r->found, e))
 			continue;
-		for (size_t i = 0; i < r->nhits; i++)
-			if (r->hits[i].f.entity == e) {
-				n++;
-				if ((double)r->hits[i].f.score > best)
-					best = (double)r->hits[i].f.score;
-			}
-		if (n == 0)
+		tally(&t, r->hits, r->nhits, e);
+		tally(&t, r->extra, r->nextra, e);
+		if (t.n == 0)
 			continue;
 		key(b, detect_entity_name(r->snap->rules, e));
-		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", n, best);
+		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n, t.best);
+		put_sources(r, b, t.sources);
 		const char *with = request_redacted_with(r, e);
 		if (with)
 			buf_printf(b, ",\"with\":\"%s\"", with);
@@ -450,6 +512,7 @@ record_decision(struct request *r, struct buf *b)
 	put_findings(r, b);
 	put_flag(b, "evasion", r->evasion);
 	put_flag(b, "classifier_failed", r->classifier_failed);
+	put_recognitions(r, b);
 	put_prompt(r, b);
 	put_quota(r, b);
 	key(b, "not_inspected");

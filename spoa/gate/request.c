@@ -54,6 +54,8 @@ request_clear(struct request *r)
 	buf_wipe(&r->completion.fields);
 	free(r->hits);
 	free((void *)r->failed);
+	request_drop_job(r);
+	free(r->extra);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 }

@@ -10,6 +10,7 @@
 #include "gate/audit.h"
 #include "gate/gate.h"
 #include "gate/quota.h"
+#include "gate/recognise.h"
 #include "gate/snapshot.h"
 #include "policy/decide.h"
 #include "text/style.h"
@@ -35,6 +36,30 @@ struct hit {
 	const struct segment *segment;
 	bool in_target;	  /* the segment is part of path or query */
 	struct finding f; /* offsets within segment->text */
+	enum {
+		HIT_SPAN,
+		HIT_WHOLE,    /* said of the whole text, which redacting takes */
+		HIT_POSSIBLE, /* a recogniser was silent: redacted whatever the rules say */
+		HIT_UNKNOWN   /* the same, of a whole text; f.entity says nothing */
+	} kind;
+};
+
+/* What an external recogniser's part in a decision was. */
+struct recognition {
+	const struct external *x;
+	enum ask_outcome outcome; /* the worst of its calls */
+	enum outcome applied;	  /* where it did not answer */
+	size_t texts, cached;	  /* asked about; of them remembered */
+	uint64_t us;
+};
+
+/* What is redacted: spans in the order of classification that do not overlap, and
+ * texts that go whole. */
+struct overlay {
+	struct hit *hits;
+	size_t nhits;
+	struct hit *wholes;
+	size_t nwholes;
 };
 
 enum body_state {
@@ -43,7 +68,7 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait { WAIT_NONE, WAIT_TURN, WAIT_QUOTA, WAIT_AUDIT };
+enum request_wait { WAIT_NONE, WAIT_TURN, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -93,6 +118,14 @@ struct request {
 	const struct segment *
 		*failed; /* segments without an answer, for on_failure.classifier: redact */
 	size_t nfailed, failed_size;
+	struct external_job *job; /* recognisers are being asked */
+	struct hit *extra;	  /* what they found, in the order of classification */
+	size_t nextra;
+	struct recognition *recognitions;
+	size_t nrecognitions;
+	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
+	bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
+	void *given_arg;
 	struct policy_verdict verdict;
 	bool have_verdict;
 	int64_t input_tokens, output_tokens; /* estimated, reserved */
@@ -109,6 +142,7 @@ struct request {
 	bool edited;	       /* `rewritten` is the body to send, even where it is empty */
 	bool swap_body; /* send `rewritten` or the decoded body instead of what arrived */
 	bool ask_usage;
+	bool redacted; /* something was */
 
 	/* running */
 	size_t step;
@@ -154,6 +188,7 @@ enum step_result step_match(struct request *r);
 enum step_result step_identity(struct request *r);
 enum step_result step_read(struct request *r);
 enum step_result step_classify(struct request *r);
+enum step_result step_external(struct request *r);
 enum step_result step_policy(struct request *r);
 enum step_result step_quota(struct request *r);
 enum step_result step_audit(struct request *r);
@@ -191,6 +226,19 @@ int request_rewrite(struct request *r);
 /* How findings of this entity were replaced: a style's name, or NULL where they were
  * not. */
 const char *request_redacted_with(const struct request *r, size_t entity);
+
+/* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
+void request_estimate_tokens(struct request *r);
+/* The order in which segments were classified: the target's, then the body's. */
+bool request_segment_before(
+	const struct request *r, const struct segment *a, const struct segment *b);
+/* gate/external.c: */
+void request_drop_job(struct request *r);
+/* Whether a recogniser that did not answer has that outcome. */
+bool request_silence(const struct request *r, enum outcome o);
+/* What to redact of what everybody found; `failed`: segments that the detectors gave
+ * up on too. In the arena. 0 or ERR_NOMEM. */
+int request_overlay(struct request *r, bool failed, struct overlay *out);
 
 /* gate/record.c: the inside of the records. */
 void record_decision(struct request *r, struct buf *out);

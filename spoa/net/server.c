@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "gate/audit.h"
 #include "gate/quota.h"
+#include "gate/recognise.h"
 #include "net/admin.h"
 #include "net/listen.h"
 
@@ -102,9 +103,19 @@ server_ready(struct server *s, struct buf *out)
 	return ok;
 }
 
+/* Of every worker; how many. */
+static size_t
+all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
+{
+	for (unsigned i = 0; i < s->nworkers; i++)
+		out[i] = gate_recognisers(s->workers[i].gate);
+	return s->nworkers;
+}
+
 void
 server_status(struct server *s, struct buf *out)
 {
+	const struct recognisers *asked[WORKERS_MAX];
 	char when[CLOCK_RFC3339_LEN];
 	struct buf ready;
 
@@ -120,9 +131,11 @@ server_status(struct server *s, struct buf *out)
 	buf_json_str(out, span_str(snap->policy->label));
 	buf_printf(out,
 		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
-		"\"ready\":%s}\n",
+		"\"ready\":%s,\"recognisers\":",
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
 		snap->policy->nroutes, snap->policy->nrules, ok ? "true" : "false");
+	recognisers_status(out, asked, all_recognisers(s, asked));
+	buf_str(out, "}\n");
 	snapshot_unref(&snap);
 }
 
@@ -138,6 +151,7 @@ void
 server_metrics(struct server *s, struct buf *out)
 {
 	struct metrics *blocks[WORKERS_MAX + 1];
+	const struct recognisers *asked[WORKERS_MAX];
 	uint64_t alive = 0, redis = 1;
 
 	blocks[0] = &s->metrics;
@@ -147,6 +161,7 @@ server_metrics(struct server *s, struct buf *out)
 		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
 	}
 	metrics_write(out, blocks, 1 + s->nworkers);
+	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	struct snapshot *snap = current(s);
 	buf_printf(out,
 		"# HELP tollgate_info build and policy in force\n# TYPE tollgate_info gauge\n"

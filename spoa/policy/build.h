@@ -18,7 +18,7 @@ struct builder {
 	struct diag *d;
 	const char *file;
 	const struct config *cfg; /* may be NULL */
-	const struct detect_rules *rules;
+	struct detect_rules *rules;
 	struct policy *p;
 	struct provider *providers;
 	size_t nproviders;
@@ -39,6 +39,8 @@ void build_identity(struct builder *b, const struct yaml_node *n);
 void build_classes(struct builder *b, const struct yaml_node *n); /* n NULL: the rule files' */
 void build_detectors(
 	struct builder *b, const struct yaml_node *n); /* n NULL: their thresholds */
+/* detectors.external; before the classes, since it may add entities. */
+void build_external(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 void build_providers(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);

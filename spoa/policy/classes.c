@@ -6,8 +6,7 @@
 #include "policy/build.h"
 #include "policy/own.h"
 
-static const char *const detector_keys[] = { "thresholds", NULL };
-static const char *const detector_later[] = { "external", NULL };
+static const char *const detector_keys[] = { "thresholds", "external", NULL };
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -205,7 +204,7 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 		return;
 	for (size_t e = 0; e < count; e++)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
-	if (!n || !read_map(b->d, n, "detectors", detector_keys, detector_later))
+	if (!n || !read_map(b->d, n, "detectors", detector_keys, NULL))
 		return;
 	const struct yaml_node *t = yaml_get(n, "thresholds");
 	if (t)

@@ -190,6 +190,19 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
+bool
+policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
+	struct arena *a)
+{
+	struct facts_view *v = x->when ? arena_new(a, struct facts_view) : NULL;
+	struct span error;
+
+	if (!v)
+		return true;
+	facts_init(v, p, f, a);
+	return facts_test(v, x->when, &error) != 0;
+}
+
 /* ---- limits ---- */
 
 /* Not by printf: a claim may hold NUL. */

@@ -66,6 +66,11 @@ struct policy_verdict {
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out);
 
+/* Whether the external recogniser is to be asked about these facts; a condition that
+ * fails asks. */
+bool policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
+	struct arena *a);
+
 /* The limits that apply to these facts with the values of their dimensions, for
  * hashing by the caller. With whole false only limits that need no body (never
  * those that count tokens); with whole true all of them. A `when` that fails

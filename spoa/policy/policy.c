@@ -144,7 +144,7 @@ head(struct builder *b, const struct yaml_node *root)
 
 const struct policy *
 policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
-	const struct config *cfg, const struct detect_rules *rules, struct diag *d)
+	const struct config *cfg, struct detect_rules *rules, struct diag *d)
 {
 	unsigned errors = d->errors;
 	struct policy *p = arena_new(a, struct policy);
@@ -163,6 +163,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	if ((c = yaml_get(root, "on_failure")))
 		build_on_failure(&b, c, &p->on_failure);
 	build_identity(&b, yaml_get(root, "identity"));
+	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
+		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
 	build_providers(&b, yaml_get(root, "providers"));
@@ -179,7 +181,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 
 const struct policy *
 policy_load(struct arena *a, const char *file, const struct config *cfg,
-	const struct detect_rules *rules, struct diag *d)
+	struct detect_rules *rules, struct diag *d)
 {
 	const struct yaml_node *root = yaml_load_file(a, file, d);
 

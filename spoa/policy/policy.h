@@ -6,7 +6,7 @@
 
 #include "cel/cel.h"
 #include "codec/http.h"
-#include "detect/detect.h"
+#include "detect/recogniser.h"
 #include "policy/config.h"
 #include "codec/yaml.h"
 #include "text/dialect.h"
@@ -106,6 +106,25 @@ struct rule {
 	bool shadow;
 };
 
+/* An external recogniser (detectors.external). */
+struct external {
+	struct recogniser rec;
+	const struct yaml_node *at;
+	const char *url, *ca_file;
+	const char **fields; /* header lines to send */
+	size_t nfields;
+	uint64_t timeout_us;	       /* for one request, however many calls that takes */
+	uint64_t concurrency;	       /* calls at once, a worker */
+	uint64_t max_bytes;	       /* of text in one call; a longer text is not asked about */
+	const struct cel_program *when; /* NULL: always */
+	unsigned roles;		       /* bit by enum seg_role: which texts are asked about */
+	bool own_outcome;	       /* `outcome` stands over on_failure.classifier */
+	enum outcome outcome;
+	uint64_t cache_entries, cache_ttl_us; /* 0: nothing is remembered */
+	uint64_t breaker_failures, breaker_open_us;
+	struct entity_set entities; /* what it may report */
+};
+
 enum { PER_MAX = 4 };
 struct limit {
 	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
@@ -135,6 +154,8 @@ struct policy {
 	size_t nrules;
 	const struct limit *limits;
 	size_t nlimits;
+	const struct external *externals;
+	size_t nexternals;
 	uint64_t output_default; /* tokens */
 	bool hashes;		 /* a rule redacts with: hash */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
@@ -220,12 +241,13 @@ const char *policy_slot_parameter(size_t slot);
 
 /* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,
  * body): then backends are not compared and demo_issuer is an error. NULL on any
- * mistake: never half-loaded. */
+ * mistake: never half-loaded. Entities that only external recognisers report are
+ * added to the rules. */
 const struct policy *policy_load(struct arena *a, const char *file, const struct config *cfg,
-	const struct detect_rules *rules, struct diag *d);
+	struct detect_rules *rules, struct diag *d);
 /* The same of a tree that was read already; `file` is where relative paths begin. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
-	const char *file, const struct config *cfg, const struct detect_rules *rules,
+	const char *file, const struct config *cfg, struct detect_rules *rules,
 	struct diag *d);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(

@@ -8,10 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct detect_rules *
+static struct detect_rules *
 detectors(void)
 {
-	static const struct detect_rules *rules;
+	static struct detect_rules *rules;
 
 	if (!rules) {
 		struct buf errors;

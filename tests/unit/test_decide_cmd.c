@@ -461,11 +461,56 @@ test_key_together(void **state)
 	assert_int_equal(lines, 9);
 }
 
+/* External recognisers are not asked: their answers are part of the input. */
+static void
+test_recognisers(void **state)
+{
+#define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"I am Ann\",\"classifier\":"
+	static const struct {
+		const char *name, *in, *decision, *body, *outcome;
+	} answers[] = {
+		{ "an answer",
+			ASK "{\"ner\":[[{\"entity_type\":\"PERSON\",\"start\":5,"
+			    "\"end\":8,\"score\":1}]]}}",
+			"redact", "I am <PERSON_1>", "answered" },
+		{ "an answer that finds nothing", ASK "{\"ner\":[[]]}}", "permit", NULL,
+			"answered" },
+		{ "an answer that is none", ASK "{\"ner\":\"busy\"}}", "deny", NULL,
+			"garbage" },
+		{ "another one's answer", ASK "{\"nre\":[[]]}}", "deny", NULL, "missing" },
+	};
+	char file[128];
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/external.yaml", dir);
+	put(file, "tollgate: 1\nname: t\nidentity: [{none: {}}]\n"
+		  "routes: [{name: api, match: {path_prefix: /api/}, dialect: rest, backend: "
+		  "b}]\n"
+		  "detectors:\n  external: [{name: ner, url: 'http://127.0.0.1:1/', entities: "
+		  "[PERSON]}]\n"
+		  "rules: [{name: names, redact: {entities: [PERSON]}}]\ndefault: permit\n");
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		tollgate(answers[i].in, "decide", "--policy", file, NULL);
+		json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		const char *body = json_string_value(json_object_get(o, "body"));
+		json_t *r = json_array_get(json_object_get(o, "recognisers"), 0);
+		assert_string_equal(
+			json_string_value(json_object_get(o, "decision")), answers[i].decision);
+		assert_string_equal(
+			json_string_value(json_object_get(r, "outcome")), answers[i].outcome);
+		assert_string_equal(body ? body : "", answers[i].body ? answers[i].body : "");
+		json_decref(o);
+	}
+	assert_int_equal(tollgate(ASK "3}", "decide", "--policy", file, NULL), 2);
+#undef ASK
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decide),
+		cmocka_unit_test(test_recognisers),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_many_headers),
 		cmocka_unit_test(test_usage),

@@ -1,0 +1,717 @@
+/* The external step: which recognisers are asked about which texts, what they found,
+ * and what their silence leads to. Between classify and policy, so that a recogniser's
+ * `when` may read what the detectors found, and rules what it found.
+ *
+ * A job is one request's asking: a part for each recogniser, an item for each text.
+ * What is remembered is not asked again; the rest goes out in as few calls as fit.
+ * Where a recogniser is silent and on_failure.classifier says redact, all that could
+ * be its entities is found by the detectors' patterns without their validators; a
+ * text goes whole where an entity has no pattern. */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/gate_private.h"
+
+enum {
+	ITEMS_MAX = 65536, /* texts of a request for one recogniser */
+	SLICE_BYTES =
+		256 << 10, /* of candidates looked for at once; a longer text goes whole */
+	TURN_US = 10000,
+};
+
+struct item {
+	const struct segment *s;
+	bool answered;
+};
+
+struct part {
+	const struct external *x;
+	struct item *items;
+	struct span *texts; /* beside items */
+	unsigned char (*keys)[SHA256_BYTES];
+	struct findings *found;
+	size_t nitems, cached;
+	bool overflow; /* more texts than can be asked about: items holds none */
+	struct ask *asks;
+	size_t nasks;
+	size_t *order; /* items that are asked about, as the asks hold them */
+	struct span *asked_texts;
+	unsigned char (*asked_keys)[SHA256_BYTES];
+	struct findings *asked_found;
+	enum ask_outcome outcome;
+	uint64_t us;
+};
+
+struct external_job {
+	struct request *r;
+	struct arena arena;
+	struct part part[CAP_RECOGNISERS];
+	size_t nparts;
+	unsigned outstanding;
+	uint64_t began_us;
+	bool merged;
+	size_t at_part, at_segment; /* of the search for candidates */
+	float *thresholds;
+};
+
+void
+request_drop_job(struct request *r)
+{
+	if (!r->job)
+		return;
+	arena_reset(&r->job->arena);
+	free(r->job);
+	r->job = NULL;
+}
+
+/* ---- which texts ---- */
+
+/* Anything but punctuation and blanks. */
+static bool
+says_something(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c >= 0x80 || (c >= '0' && c <= '9') ||
+			((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+			return true;
+	}
+	return false;
+}
+
+/* What routing reads is no prose, and cannot be rewritten. */
+static bool
+concerns(const struct external *x, const struct segment *s)
+{
+	return (x->roles >> s->role & 1) && !s->reserved && says_something(s->text);
+}
+
+/* All segments in the order of classification: the target's, then the body's. */
+static const struct segment *
+segment_at(const struct request *r, size_t i)
+{
+	if (i < r->ntarget)
+		return &r->target[i];
+	i -= r->ntarget;
+	return r->have_body && i < r->body.nsegments ? &r->body.segments[i] : NULL;
+}
+
+static bool
+in_target(const struct request *r, const struct segment *s)
+{
+	return s >= r->target && s < r->target + r->ntarget;
+}
+
+static int
+choose(struct external_job *j, struct part *p)
+{
+	const struct segment *s;
+	size_t n = 0;
+
+	for (size_t i = 0; (s = segment_at(j->r, i)); i++)
+		n += concerns(p->x, s);
+	if (n > ITEMS_MAX) {
+		p->overflow = true;
+		p->outcome = ASK_TOO_LARGE;
+		return 0;
+	}
+	p->items = arena_array(&j->arena, n, sizeof(*p->items));
+	p->texts = arena_array(&j->arena, n, sizeof(*p->texts));
+	p->keys = arena_array(&j->arena, n, sizeof(*p->keys));
+	p->found = arena_array(&j->arena, n, sizeof(*p->found));
+	if (arena_failed(&j->arena))
+		return ERR_NOMEM;
+	for (size_t i = 0; (s = segment_at(j->r, i)); i++)
+		if (concerns(p->x, s)) {
+			p->items[p->nitems].s = s;
+			p->texts[p->nitems++] = s->text;
+		}
+	return 0;
+}
+
+/* ---- asking ---- */
+
+static void
+worse(struct part *p, enum ask_outcome outcome)
+{
+	if (p->outcome == ASK_ANSWERED)
+		p->outcome = outcome;
+}
+
+static void
+take(struct part *p, const struct ask *a)
+{
+	size_t first = (size_t)(a->texts - p->asked_texts);
+
+	if (a->outcome != ASK_ANSWERED) {
+		worse(p, a->outcome);
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		p->items[p->order[first + i]].answered = true;
+		p->found[p->order[first + i]] = a->found[i];
+	}
+}
+
+static void
+ask_done(struct ask *a)
+{
+	struct external_job *j = a->arg;
+	struct request *r = j->r;
+
+	for (size_t i = 0; i < j->nparts; i++)
+		if (j->part[i].x == a->x) {
+			take(&j->part[i], a);
+			j->part[i].us = clock_mono_us() - j->began_us;
+		}
+	if (--j->outstanding)
+		return;
+	r->pending--;
+	if (r->answered)
+		request_late(r);
+	else
+		gate_resume(r);
+}
+
+/* No later than leaves time for what the policy says of silence. */
+static uint64_t
+deadline(const struct request *r, const struct external *x, uint64_t now)
+{
+	uint64_t room = gate_cfg(r->gate)->agent_deadline_us,
+		 gone = r->resumed ? 0 : now - r->begun_us;
+
+	room = gone < room ? (room - gone) / 4 * 3 : 0;
+	return now + (x->timeout_us < room ? x->timeout_us : room);
+}
+
+/* Cuts what must be asked into calls. */
+static void
+cut_calls(struct external_job *j, struct part *p, size_t nasked)
+{
+	size_t bytes = 0;
+	struct ask *a = NULL;
+
+	for (size_t i = 0; i < nasked; i++) {
+		size_t n = p->asked_texts[i].n;
+		/* `decide` is given one answer for all. */
+		bool full = j->r->gate && a &&
+			    (a->n == CAP_RECOGNISER_TEXTS || bytes + n > p->x->max_bytes);
+		bool next = !a || !p->x->rec.batch || full;
+		if (next && p->nasks == CAP_RECOGNISER_CALLS) {
+			worse(p, ASK_TOO_LARGE);
+			return;
+		}
+		if (next) {
+			a = &p->asks[p->nasks++];
+			*a = (struct ask){ .policy = j->r->snap->policy,
+				.x = p->x,
+				.texts = &p->asked_texts[i],
+				.keys = (const unsigned char(*)[SHA256_BYTES]) &
+					p->asked_keys[i],
+				.over = &j->r->answered,
+				.arena = &j->arena,
+				.found = &p->asked_found[i],
+				.done = ask_done,
+				.arg = j };
+			bytes = 0;
+		}
+		a->n++;
+		bytes += n;
+	}
+}
+
+/* What is not remembered, in the order of the texts. A text that no call can hold is
+ * not asked about. */
+static int
+prepare(struct external_job *j, struct part *p)
+{
+	struct request *r = j->r;
+	size_t n = 0;
+
+	p->order = arena_array(&j->arena, p->nitems, sizeof(*p->order));
+	p->asked_texts = arena_array(&j->arena, p->nitems, sizeof(*p->asked_texts));
+	p->asked_keys = arena_array(&j->arena, p->nitems, sizeof(*p->asked_keys));
+	p->asked_found = arena_array(&j->arena, p->nitems, sizeof(*p->asked_found));
+	p->asks = arena_array(&j->arena, CAP_RECOGNISER_CALLS, sizeof(*p->asks));
+	if (arena_failed(&j->arena))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < p->nitems; i++) {
+		if (p->texts[i].n > p->x->max_bytes) {
+			worse(p, ASK_TOO_LARGE);
+			continue;
+		}
+		if (r->gate) {
+			recognise_key(r->snap->policy, p->x, p->texts[i], p->keys[i]);
+			if (recognise_known(r->gate->recognisers, r->snap->policy, p->x,
+				    p->keys[i], &j->arena, &p->found[i])) {
+				p->items[i].answered = true;
+				p->cached++;
+				continue;
+			}
+		}
+		p->order[n] = i;
+		p->asked_texts[n] = p->texts[i];
+		memcpy(p->asked_keys[n++], p->keys[i], SHA256_BYTES);
+	}
+	cut_calls(j, p, n);
+	return 0;
+}
+
+/* `tollgate decide`: the answers were given, or the recogniser is silent. */
+static void
+read_given(struct part *p, struct request *r)
+{
+	for (size_t i = 0; i < p->nasks; i++) {
+		struct ask *a = &p->asks[i];
+		struct span answer;
+		const char *why;
+		a->outcome = ASK_MISSING;
+		if (r->given && r->given(r->given_arg, p->x->rec.name,
+					p->x->rec.batch ? SIZE_MAX : i, &answer))
+			a->outcome = recognise_read(a, answer, &why);
+		take(p, a);
+	}
+}
+
+static void
+send_part(struct external_job *j, struct part *p, uint64_t now)
+{
+	for (size_t i = 0; i < p->nasks; i++) {
+		struct ask *a = &p->asks[i];
+		a->deadline_us = deadline(j->r, p->x, now);
+		if (recognise_ask(j->r->gate->recognisers, a))
+			j->outstanding++;
+		else
+			take(p, a);
+	}
+}
+
+/* ---- merging ---- */
+
+bool
+request_segment_before(
+	const struct request *r, const struct segment *a, const struct segment *b)
+{
+	bool a_target = in_target(r, a), b_target = in_target(r, b);
+
+	return a_target != b_target ? a_target : a < b;
+}
+
+static int
+order_hits(const void *x, const void *y, void *arg)
+{
+	const struct hit *a = x, *b = y;
+
+	if (a->segment != b->segment)
+		return request_segment_before(arg, a->segment, b->segment) ? -1 : 1;
+	if (a->f.start != b->f.start)
+		return a->f.start < b->f.start ? -1 : 1;
+	if (a->f.end != b->f.end)
+		return a->f.end > b->f.end ? -1 : 1; /* the longer first */
+	return (int)a->f.entity - (int)b->f.entity;
+}
+
+/* Room for n more. */
+static struct hit *
+extra_room(struct request *r, size_t n)
+{
+	struct hit *v = r->nextra + n > CAP_FINDINGS
+				? NULL
+				: realloc(r->extra, (r->nextra + n) * sizeof(*v));
+
+	if (!v)
+		return NULL;
+	r->extra = v;
+	r->nextra += n;
+	return v + r->nextra - n;
+}
+
+static int
+merge_part(struct request *r, struct part *p)
+{
+	for (size_t i = 0; i < p->nitems; i++) {
+		const struct segment *s = p->items[i].s;
+		size_t n = p->found[i].n;
+		if (n == 0)
+			continue;
+		struct hit *to = extra_room(r, n);
+		if (!to)
+			return ERR_LIMIT;
+		for (size_t k = 0; k < n; k++) {
+			const struct finding *f = &p->found[i].v[k];
+			to[k] = (struct hit){ s, in_target(r, s), *f,
+				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN };
+			r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+		}
+	}
+	return 0;
+}
+
+static void
+conclude(struct request *r, struct part *p)
+{
+	struct recognition *c = &r->recognitions[r->nrecognitions++];
+
+	*c = (struct recognition){ .x = p->x,
+		.outcome = p->outcome,
+		.applied =
+			p->x->own_outcome ? p->x->outcome : request_on_failure(r)->classifier,
+		.texts = p->nitems,
+		.cached = p->cached,
+		.us = p->us };
+	if (p->outcome != ASK_ANSWERED && r->gate)
+		metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+}
+
+bool
+request_silence(const struct request *r, enum outcome o)
+{
+	for (size_t i = 0; i < r->nrecognitions; i++)
+		if (r->recognitions[i].outcome != ASK_ANSWERED &&
+			r->recognitions[i].applied == o)
+			return true;
+	return false;
+}
+
+/* ---- all that could match ---- */
+
+static int
+whole_text(struct request *r, const struct segment *s)
+{
+	struct hit *to = extra_room(r, 1);
+
+	if (!to)
+		return ERR_LIMIT;
+	*to = (struct hit){ s, in_target(r, s), { .start = 0, .end = s->text.n }, HIT_UNKNOWN };
+	return 0;
+}
+
+/* The patterns of the recogniser's entities, none of another; false where an entity
+ * has none. */
+static bool
+only_entities(struct external_job *j, const struct external *x)
+{
+	const struct detect_rules *rules = j->r->snap->rules;
+	bool all = !recogniser_whole(&x->rec);
+
+	for (size_t e = 0; e < detect_entity_count(rules); e++) {
+		bool wanted = entity_in(&x->entities, e);
+		j->thresholds[e] = wanted ? 0.0f : 2.0f;
+		if (wanted && !detect_entity_has_pattern(rules, e))
+			all = false;
+	}
+	return all;
+}
+
+static int
+candidates(struct external_job *j, const struct segment *s, bool patterns)
+{
+	struct request *r = j->r;
+	struct detect_options opt = { .thresholds = j->thresholds, .all_candidates = true };
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct findings found;
+
+	if (!patterns || s->text.n > SLICE_BYTES)
+		return whole_text(r, s);
+	if (!mine)
+		return ERR_NOMEM;
+	if (s->key != SEGMENT_NO_KEY)
+		opt.before = (in_target(r, s) ? r->target : r->body.segments)[s->key].text;
+	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &j->arena, &found);
+	if (err == ERR_LIMIT)
+		return whole_text(r, s);
+	struct hit *to = err || found.n == 0 ? NULL : extra_room(r, found.n);
+	if (err || (found.n && !to))
+		return err ? err : ERR_LIMIT;
+	for (size_t i = 0; i < found.n; i++)
+		to[i] = (struct hit){ s, in_target(r, s), found.v[i], HIT_POSSIBLE };
+	return 0;
+}
+
+/* Whether part p has an answer about s; items stand in the order of the segments. */
+static bool
+has_answer(const struct part *p, const struct request *r, const struct segment *s)
+{
+	size_t low = 0, high = p->nitems;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (p->items[mid].s == s)
+			return p->items[mid].answered;
+		if (request_segment_before(r, p->items[mid].s, s))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* 1: the turn is over, and the search goes on in the next. */
+static int
+search_part(struct external_job *j, struct part *p, uint64_t began)
+{
+	struct request *r = j->r;
+	bool patterns = only_entities(j, p->x);
+	const struct segment *s;
+	size_t since = 0;
+
+	for (; (s = segment_at(r, j->at_segment)); j->at_segment++) {
+		if (!concerns(p->x, s) || has_answer(p, r, s))
+			continue;
+		int err = candidates(j, s, patterns);
+		if (err)
+			return err;
+		since += s->text.n;
+		if (r->gate && since > 32 << 10 && clock_mono_us() - began > TURN_US) {
+			j->at_segment++;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int
+search(struct external_job *j)
+{
+	struct request *r = j->r;
+	uint64_t began = r->gate ? clock_mono_us() : 0;
+
+	if (!j->thresholds)
+		j->thresholds = arena_array(
+			&j->arena, detect_entity_count(r->snap->rules), sizeof(float));
+	if (!j->thresholds)
+		return ERR_NOMEM;
+	for (; j->at_part < j->nparts; j->at_part++, j->at_segment = 0) {
+		const struct recognition *c = &r->recognitions[j->at_part];
+		if (c->outcome == ASK_ANSWERED || c->applied != OUT_REDACT)
+			continue;
+		int err = search_part(j, &j->part[j->at_part], began);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- the step ---- */
+
+static struct external_job *
+job_new(struct request *r)
+{
+	struct external_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->r = r;
+	j->began_us = clock_mono_us();
+	arena_init(&j->arena, CAP_REQUEST_ARENA, true);
+	return j;
+}
+
+static int
+begin(struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	struct external_job *j = r->job = job_new(r);
+	struct policy_facts f;
+
+	if (!j)
+		return ERR_NOMEM;
+	request_estimate_tokens(r);
+	request_facts(r, &f);
+	for (size_t i = 0; i < p->nexternals; i++) {
+		struct part *part = &j->part[j->nparts];
+		if (!policy_asks(p, &p->externals[i], &f, &r->arena))
+			continue;
+		part->x = &p->externals[i];
+		int err = choose(j, part);
+		if (err == 0 && !part->overflow)
+			err = prepare(j, part);
+		if (err)
+			return err;
+		j->nparts += part->overflow || part->nitems;
+	}
+	if (r->gate && !request_hold(r, j->arena.used_bytes))
+		return ERR_FULL;
+	for (size_t i = 0; i < j->nparts; i++)
+		if (r->gate)
+			send_part(j, &j->part[i], clock_mono_us());
+		else
+			read_given(&j->part[i], r);
+	return 0;
+}
+
+static int
+merge(struct external_job *j)
+{
+	struct request *r = j->r;
+	int err = 0;
+
+	if (j->merged)
+		return 0;
+	j->merged = true;
+	r->recognitions = arena_array(&r->arena, j->nparts, sizeof(*r->recognitions));
+	if (!r->recognitions)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < j->nparts && !err; i++) {
+		err = merge_part(r, &j->part[i]);
+		if (err == ERR_LIMIT) { /* more than the request may have: as good as none */
+			worse(&j->part[i], ASK_TOO_LARGE);
+			err = 0;
+		}
+		conclude(r, &j->part[i]);
+	}
+	return err;
+}
+
+enum step_result
+step_external(struct request *r)
+{
+	int err = 0;
+
+	if (r->snap->policy->nexternals == 0 || r->body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	if (!r->job) {
+		err = begin(r);
+		if (err == 0 && r->job->outstanding) {
+			r->wait = WAIT_EXTERNAL;
+			r->pending++;
+			return STEP_WAIT;
+		}
+		/* Calls that are out hold the job: they end before the request does. */
+		INVARIANT(err == 0 || !r->job || r->job->outstanding == 0);
+	}
+	r->wait = WAIT_NONE;
+	if (err == 0)
+		err = merge(r->job);
+	if (err == 0)
+		err = search(r->job);
+	if (err == 1)
+		return gate_next_turn(r);
+	request_drop_job(r);
+	if (err == ERR_FULL)
+		return request_overheld(r);
+	if (err)
+		return request_overload(r);
+	if (r->nextra)
+		qsort_r(r->extra, r->nextra, sizeof(*r->extra), order_hits, r);
+	return STEP_NEXT;
+}
+
+/* ---- what is redacted ---- */
+
+static bool
+goes(const struct request *r, const struct hit *h)
+{
+	return h->kind >= HIT_POSSIBLE ||
+	       (r->verdict.redacts && entity_in(&r->verdict.redact, h->f.entity));
+}
+
+static void
+add_whole(struct overlay *o, const struct hit *h)
+{
+	if (o->nwholes && o->wholes[o->nwholes - 1].segment == h->segment)
+		return;
+	o->wholes[o->nwholes++] = *h;
+}
+
+/* Texts that go whole: by a finding of the text, or unknown, or failed. */
+static int
+wholes(struct request *r, bool failed, struct overlay *o)
+{
+	size_t most = (failed ? r->nfailed : 0) + r->nextra, k = 0, n = 0;
+	struct hit *v = arena_array(&r->arena, most, sizeof(*v));
+
+	o->wholes = v;
+	if (!v)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < r->nextra; i++)
+		if ((r->extra[i].kind == HIT_WHOLE || r->extra[i].kind == HIT_UNKNOWN) &&
+			goes(r, &r->extra[i]))
+			v[n++] = r->extra[i];
+	for (k = 0; failed && k < r->nfailed; k++) {
+		const struct segment *s = r->failed[k];
+		v[n++] = (struct hit){ s, in_target(r, s), { .start = 0, .end = s->text.n },
+			HIT_UNKNOWN };
+	}
+	qsort_r(v, n, sizeof(*v), order_hits, r);
+	for (size_t i = 0; i < n; i++)
+		add_whole(o, &v[i]);
+	return 0;
+}
+
+/* One segment: what the detectors found keeps its place, and others get what is left
+ * free of it, so that no byte which one of them names stays. */
+static size_t
+lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_t nextra,
+	struct hit *out)
+{
+	size_t n = 0, k = 0, free_from = 0;
+
+	for (size_t i = 0; i < nextra; i++) {
+		size_t at = extra[i].f.start > free_from ? extra[i].f.start : free_from,
+		       end = extra[i].f.end;
+		while (k < nown && own[k].f.end <= at)
+			out[n++] = own[k++];
+		while (k < nown && own[k].f.start < end) {
+			if (own[k].f.start > at) {
+				out[n] = extra[i];
+				out[n].f.start = at;
+				out[n++].f.end = own[k].f.start;
+			}
+			if (own[k].f.end > at)
+				at = own[k].f.end;
+			out[n++] = own[k++];
+		}
+		if (at < end) {
+			out[n] = extra[i];
+			out[n++].f.start = at;
+		}
+		free_from = end > at ? end : at;
+	}
+	while (k < nown)
+		out[n++] = own[k++];
+	return n;
+}
+
+/* The hits of *list from *at on that stand in segment s and are spans to redact. */
+static size_t
+run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
+	const struct segment *s, struct hit *out)
+{
+	size_t made = 0;
+
+	for (; *at < n && list[*at].segment == s; (*at)++)
+		if ((list[*at].kind == HIT_SPAN || list[*at].kind == HIT_POSSIBLE) &&
+			goes(r, &list[*at]))
+			out[made++] = list[*at];
+	return made;
+}
+
+int
+request_overlay(struct request *r, bool failed, struct overlay *o)
+{
+	size_t most = r->nhits + r->nextra, i = 0, k = 0, w = 0;
+	struct hit *own = arena_array(&r->arena, most, sizeof(*own)),
+		   *extra = arena_array(&r->arena, r->nextra, sizeof(*extra));
+
+	*o = (struct overlay){ 0 };
+	/* Each own hit can cut an extra one in two. */
+	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
+	if (!own || !extra || !o->hits || wholes(r, failed, o) < 0)
+		return ERR_NOMEM;
+	while (i < r->nhits || k < r->nextra) {
+		const struct segment *s = i < r->nhits ? r->hits[i].segment : NULL;
+		if (!s || (k < r->nextra && request_segment_before(r, r->extra[k].segment, s)))
+			s = r->extra[k].segment;
+		size_t nown = run_of(r, r->hits, r->nhits, &i, s, own),
+		       nextra = run_of(r, r->extra, r->nextra, &k, s, extra);
+		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
+			w++;
+		if (w < o->nwholes && o->wholes[w].segment == s)
+			continue;
+		o->nhits += lay_over(own, nown, extra, nextra, o->hits + o->nhits);
+	}
+	return 0;
+}

@@ -1,0 +1,592 @@
+/* detectors.external: which recognisers are asked over HTTP, about which texts, and
+ * what their silence means. Entities that no rule file knows are added to the rules,
+ * so that classes and rules can name them. Nothing is asked here. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "policy/build.h"
+#include "codec/json.h"
+#include "store/http_client.h"
+#include "text/body.h"
+
+#define MS	  1000ull
+#define SECOND_US 1000000ull
+
+/* enum recogniser_shape */
+static const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL };
+/* enum outcome */
+static const char *const outcome_words[] = { "deny", "permit", "redact", NULL };
+
+static const char *const keys[] = { "name", "url", "shape", "entities", "map", "class",
+	"language", "model", "score_threshold", "request", "answer", "batch", "when", "roles",
+	"timeout", "concurrency", "max_bytes", "on_failure", "cache", "breaker", "headers",
+	"token_file", "ca_file", NULL };
+static const char *const answer_keys[] = { "results", "items", "label", "score", NULL };
+static const char *const cache_keys[] = { "entries", "ttl", NULL };
+static const char *const breaker_keys[] = { "failures", "open", NULL };
+
+/* What OpenAI documents (omni-moderation). */
+static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
+	"hate/threatening", "illicit", "illicit/violent", "self-harm", "self-harm/intent",
+	"self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic" };
+enum { NCATEGORIES = sizeof(categories) / sizeof(categories[0]), LABELS_MAX = 512 };
+
+struct making {
+	struct builder *b;
+	const struct yaml_node *n;
+	struct external *x;
+	const char *class;
+	struct recogniser_label *labels; /* x->rec.labels */
+};
+
+static const char *
+found(const struct yaml_node *n)
+{
+	return n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n);
+}
+
+/* A key that another shape has. */
+static const struct yaml_node *
+only_for(struct making *m, const char *key, enum recogniser_shape shape)
+{
+	const struct yaml_node *c = yaml_get(m->n, key);
+
+	if (!c || m->x->rec.shape == shape)
+		return c;
+	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, shape_words[shape]);
+	return NULL;
+}
+
+/* ---- entities ---- */
+
+static int
+entity(struct making *m, const struct yaml_node *at, const char *name)
+{
+	int e = detect_entity_add(m->b->rules, name, m->class);
+
+	if (e >= 0)
+		m->x->entities.bit[e / 64] |= 1ull << (e % 64);
+	else if (detect_entity_count(m->b->rules) == DETECT_ENTITIES_MAX)
+		diag_at(m->b->d, at, "%s: more than %d entities", name, DETECT_ENTITIES_MAX);
+	else
+		diag_at(m->b->d, at,
+			"%s: an entity's name is UPPER_CASE letters, digits and _, at most 63",
+			name);
+	return e;
+}
+
+static void
+label(struct making *m, const struct yaml_node *at, const char *theirs, int e)
+{
+	struct recogniser *r = &m->x->rec;
+
+	if (e < 0)
+		return;
+	for (size_t i = 0; i < r->nlabels; i++)
+		if (!strcmp(r->labels[i].theirs, theirs))
+			return;
+	if (r->nlabels == LABELS_MAX)
+		diag_at(m->b->d, at, "more than %d names", LABELS_MAX);
+	else
+		m->labels[r->nlabels++] = (struct recogniser_label){ theirs, (uint16_t)e };
+}
+
+/* map: {PER: PERSON}: their names for our entities. */
+static void
+map(struct making *m, const struct yaml_node *n)
+{
+	if (n->kind != YAML_MAPPING || n->count == 0) {
+		diag_at(m->b->d, n, "map: their names and our entities are expected, found %s",
+			n->kind == YAML_MAPPING ? "nothing" : yaml_type_name(n));
+		return;
+	}
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		if (c->kind != YAML_SCALAR || yaml_is_null(c))
+			diag_at(m->b->d, c, "map: the name of an entity is expected, found %s",
+				yaml_type_name(c));
+		else if (c->key->s.n > 128)
+			diag_at(m->b->d, c->key,
+				"map: a name of at most 128 bytes is expected");
+		else
+			label(m, c, c->key->s.p, entity(m, c, c->s.p));
+	}
+}
+
+static bool
+mapped(const struct making *m, int e)
+{
+	for (size_t i = 0; i < m->x->rec.nlabels; i++)
+		if (m->x->rec.labels[i].entity == e)
+			return true;
+	return false;
+}
+
+/* entities: [PERSON, …]: those that the map does not rename are asked for by name. */
+static void
+listed(struct making *m, const struct yaml_node *n)
+{
+	const char **names;
+	size_t count;
+
+	if (!read_texts(m->b->a, m->b->d, n, "entities", &names, &count))
+		return;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		int e = entity(m, c, c->s.p);
+		if (!mapped(m, e))
+			label(m, c, c->s.p, e);
+	}
+}
+
+/* What the map names and the list does not: nobody would ask for it. */
+static void
+map_within(struct making *m, const struct yaml_node *map_at, const struct entity_set *asked)
+{
+	for (const struct yaml_node *c = map_at->child; c; c = c->next) {
+		int e = c->kind == YAML_SCALAR ? detect_entity_find(m->b->rules, c->s) : -1;
+		if (e >= 0 && !entity_in(asked, (size_t)e))
+			diag_at(m->b->d, c, "map: %s is not among the entities", c->s.p);
+	}
+}
+
+/* "violence/graphic" is MODERATION_VIOLENCE_GRAPHIC. */
+static const char *
+category_entity(struct making *m, const char *category)
+{
+	struct span s = arena_printf(m->b->a, "MODERATION_%s", category);
+
+	for (size_t i = 0; i < s.n; i++) {
+		char *c = (char *)s.p + i;
+		if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c & ~0x20);
+		else if (*c == '/' || *c == '-')
+			*c = '_';
+	}
+	return s.p ? s.p : "";
+}
+
+/* Every category that is documented and not mapped, and `flagged` for what comes
+ * later; or those of them that are listed. */
+static void
+moderation(struct making *m, const struct yaml_node *list)
+{
+	struct recogniser *r = &m->x->rec;
+	const char **names;
+	size_t count;
+
+	r->flagged = -1;
+	if (!list) {
+		for (size_t i = 0; i < NCATEGORIES; i++) {
+			bool known = false;
+			for (size_t k = 0; k < r->nlabels; k++)
+				known |= !strcmp(r->labels[k].theirs, categories[i]);
+			if (!known)
+				label(m, m->n, categories[i],
+					entity(m, m->n, category_entity(m, categories[i])));
+		}
+		r->flagged = entity(m, m->n, "MODERATION_FLAGGED");
+		return;
+	}
+	if (!read_texts(m->b->a, m->b->d, list, "entities", &names, &count))
+		return;
+	for (const struct yaml_node *c = list->kind == YAML_SEQUENCE ? list->child : list; c;
+		c = list->kind == YAML_SEQUENCE ? c->next : NULL) {
+		struct nearest near = nearest_to(c->s);
+		bool known = mapped(m, detect_entity_find(m->b->rules, c->s));
+		for (size_t i = 0; i < NCATEGORIES && !known; i++) {
+			const char *name = category_entity(m, categories[i]);
+			nearest_try(&near, name);
+			if ((known = span_is(c->s, name)))
+				label(m, c, categories[i], entity(m, c, name));
+		}
+		if (!known && (known = span_is(c->s, "MODERATION_FLAGGED")))
+			r->flagged = entity(m, c, "MODERATION_FLAGGED");
+		const char *like = nearest_name(&near);
+		if (!known)
+			diag_at(m->b->d, c,
+				"entities: no category of moderations is %s%s%s%s; name it in "
+				"map",
+				c->s.p, like ? ", did you mean " : "", like ? like : "",
+				like ? "?" : "");
+	}
+}
+
+static void
+entities(struct making *m)
+{
+	const struct yaml_node *list = yaml_get(m->n, "entities"), *c = yaml_get(m->n, "class"),
+			       *names = yaml_get(m->n, "map");
+
+	m->class = m->x->rec.shape == SHAPE_MODERATION ? "moderation" : "";
+	if (c)
+		build_name(m->b, c, 64, &m->class);
+	m->labels = build_array(m->b, m->n, LABELS_MAX, sizeof(*m->labels));
+	m->x->rec.labels = m->labels;
+	if (!m->labels)
+		return;
+	if (names)
+		map(m, names);
+	struct entity_set of_map = m->x->entities;
+	if (m->x->rec.shape == SHAPE_MODERATION) {
+		moderation(m, list);
+		return;
+	}
+	if (!list && !names)
+		diag_at(m->b->d, m->n, "entities is missing");
+	if (!list)
+		return;
+	m->x->entities = (struct entity_set){ { 0 } };
+	listed(m, list);
+	if (names && names->kind == YAML_MAPPING)
+		map_within(m, names, &m->x->entities);
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
+		m->x->entities.bit[i] |= of_map.bit[i];
+}
+
+/* ---- shape: json ---- */
+
+/* request: a JSON document in which $text or $texts stands where a value would. */
+static void
+request(struct making *m, const struct yaml_node *n)
+{
+	struct recogniser *r = &m->x->rec;
+	const char *text = "{\"text\":$text}";
+	struct json_event ev;
+	struct buf sample;
+
+	if (n && !read_text(m->b->d, n, "request", &text))
+		return;
+	if (!n)
+		n = m->n;
+	const char *at = strstr(text, "$text");
+	if (!at || strstr(at + 1, "$text")) {
+		diag_at(m->b->d, n, "request: $text or $texts is expected once");
+		return;
+	}
+	r->batch = at[5] == 's';
+	r->before = span_of(text, (size_t)(at - text));
+	r->after = span_str(at + (r->batch ? 6 : 5));
+	struct span x = SPAN_LIT("x");
+	buf_init(&sample, 0);
+	recogniser_ask(r, &x, 1, &sample);
+	struct json *j = json_open(m->b->a, buf_view(&sample));
+	enum json_tok t = JSON_ERROR;
+	while (j && (t = json_next(j, &ev)) != JSON_END && t != JSON_ERROR)
+		;
+	if (t != JSON_END)
+		diag_at(m->b->d, n,
+			"request: with a text in the place of $text it is no JSON document");
+	buf_free(&sample);
+}
+
+static void
+answer(struct making *m, const struct yaml_node *n)
+{
+	struct recogniser *r = &m->x->rec;
+	const char **const places[] = { &r->results, &r->items, &r->label, &r->score };
+
+	r->results = r->items = "";
+	r->label = "/label";
+	r->score = "/score";
+	if (!n || !read_map(m->b->d, n, "answer", answer_keys, NULL))
+		return;
+	if (yaml_get(n, "label") && !yaml_get(n, "score"))
+		r->score = NULL;
+	for (size_t i = 0; answer_keys[i]; i++) {
+		const struct yaml_node *c = yaml_get(n, answer_keys[i]);
+		if (!c)
+			continue;
+		if (c->kind != YAML_SCALAR || !recogniser_pointer(c->s.p))
+			diag_at(m->b->d, c,
+				"%s: a JSON pointer such as /%s is expected, found %s",
+				answer_keys[i], answer_keys[i], found(c));
+		else
+			*places[i] = c->s.p;
+	}
+	if (yaml_get(n, "results") && !r->batch)
+		diag_at(m->b->d, yaml_get(n, "results")->key,
+			"results: belongs to a request with $texts");
+}
+
+static void
+shape(struct making *m)
+{
+	struct recogniser *r = &m->x->rec;
+	const struct yaml_node *c;
+	unsigned word;
+
+	if ((c = yaml_get(m->n, "shape")) && read_word(m->b->d, c, shape_words, &word))
+		r->shape = (enum recogniser_shape)word;
+	r->batch = r->shape != SHAPE_JSON;
+	r->score_threshold = r->shape == SHAPE_MODERATION ? -1.0 : 0.5;
+	r->language = "en";
+	if ((c = only_for(m, "language", SHAPE_PRESIDIO)))
+		read_text(m->b->d, c, "language", &r->language);
+	if ((c = only_for(m, "model", SHAPE_MODERATION)))
+		read_text(m->b->d, c, "model", &r->model);
+	if ((c = yaml_get(m->n, "batch"))) {
+		if (r->shape == SHAPE_JSON)
+			diag_at(m->b->d, c->key, "batch: a request with $texts says so");
+		else
+			read_bool(m->b->d, c, &r->batch);
+	}
+	const struct yaml_node *asked = only_for(m, "request", SHAPE_JSON),
+			       *said = only_for(m, "answer", SHAPE_JSON);
+	if (r->shape == SHAPE_JSON) {
+		request(m, asked);
+		answer(m, said);
+	}
+	if (!(c = yaml_get(m->n, "score_threshold")))
+		return;
+	if (!yaml_double(c, &r->score_threshold) ||
+		!(r->score_threshold >= 0.0 && r->score_threshold <= 1.0))
+		diag_at(m->b->d, c,
+			"score_threshold: a score from 0.0 to 1.0 is expected, found %s",
+			found(c));
+}
+
+/* ---- which texts ---- */
+
+static void
+roles(struct making *m)
+{
+	const struct yaml_node *n = yaml_get(m->n, "roles");
+	const char **names;
+	size_t count;
+
+	m->x->roles = ~(1u << ROLE_KEY | 1u << ROLE_PATH);
+	if (!n || !read_texts(m->b->a, m->b->d, n, "roles", &names, &count))
+		return;
+	m->x->roles = 0;
+	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
+		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+		struct nearest near = nearest_to(c->s);
+		bool known = false;
+		for (unsigned k = 0; k < ROLE_COUNT && !known; k++) {
+			nearest_try(&near, role_name((enum seg_role)k));
+			if ((known = span_is(c->s, role_name((enum seg_role)k))))
+				m->x->roles |= 1u << k;
+		}
+		const char *like = nearest_name(&near);
+		if (!known)
+			diag_at(m->b->d, c, "roles: no such role %s%s%s%s", c->s.p,
+				like ? ", did you mean " : "", like ? like : "",
+				like ? "?" : "");
+	}
+}
+
+/* ---- the call ---- */
+
+static bool
+add_field(struct making *m, const struct yaml_node *at, struct span line)
+{
+	if (line.p)
+		m->x->fields[m->x->nfields++] = line.p;
+	else
+		diag_at(m->b->d, at, "out of memory");
+	return line.p != NULL;
+}
+
+/* Letters, digits and - in a name that frames nothing. */
+static bool
+header_ok(struct span s)
+{
+	static const char *const ours[] = { "host", "content-length", "content-type",
+		"transfer-encoding", "connection", "expect", "te", "upgrade", "authorization" };
+	bool ok = s.n > 0 && s.n <= 64 &&
+		  strspn(s.p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			      "0123456789-_") == s.n;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		ok = ok && !span_ieq(s, span_str(ours[i]));
+	return ok;
+}
+
+static bool
+printable(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.n <= 4096;
+}
+
+static void
+headers(struct making *m, const struct yaml_node *n)
+{
+	if (n->kind != YAML_MAPPING) {
+		diag_at(m->b->d, n, "headers: a mapping is expected, found %s",
+			yaml_type_name(n));
+		return;
+	}
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		const char *v;
+		if (!header_ok(c->key->s))
+			diag_at(m->b->d, c->key, "headers: %s cannot be set here%s",
+				c->key->s.p,
+				span_ieq(c->key->s, SPAN_LIT("authorization"))
+					? "; token_file: FILE sends a bearer token"
+					: "");
+		else if (!read_text(m->b->d, c, c->key->s.p, &v))
+			continue;
+		else if (!printable(c->s))
+			diag_at(m->b->d, c, "%s: one printable line is expected", c->key->s.p);
+		else
+			add_field(m, c, arena_printf(m->b->a, "%s: %s", c->key->s.p, v));
+	}
+}
+
+/* The file's text, without the newline at its end, as a bearer token. */
+static void
+token(struct making *m, const struct yaml_node *n)
+{
+	const char *path;
+	char text[4097];
+
+	if (!read_path(m->b->a, m->b->d, n, m->b->file, &path))
+		return;
+	FILE *f = fopen(path, "re");
+	size_t got = f ? fread(text, 1, sizeof(text), f) : 0;
+	if (f)
+		fclose(f);
+	struct span s = span_trim(span_of(text, got), " \r\n");
+	if (!f || s.n == 0 || got == sizeof(text) || !printable(s))
+		diag_at(m->b->d, n, "token_file: %s: %s", path,
+			f ? "one line of at most 4096 bytes is expected" : "cannot be read");
+	else
+		add_field(
+			m, n, arena_printf(m->b->a, "Authorization: Bearer %.*s", SPAN_ARG(s)));
+	explicit_bzero(text, sizeof(text));
+}
+
+static void
+url(struct making *m)
+{
+	const struct yaml_node *n = yaml_get(m->n, "url");
+	const char *why;
+
+	m->x->url = "";
+	if (!n)
+		diag_at(m->b->d, m->n, "url is missing");
+	else if (read_text(m->b->d, n, "url", &m->x->url) &&
+		 (why = http_url_check(m->x->url)) != NULL)
+		diag_at(m->b->d, n, "url: %s", why);
+}
+
+static void
+connection(struct making *m)
+{
+	struct external *x = m->x;
+	const struct yaml_node *c, *h = yaml_get(m->n, "headers");
+
+	url(m);
+	x->fields = build_array(
+		m->b, m->n, 2 + (h && h->kind == YAML_MAPPING ? h->count : 0), sizeof(char *));
+	if (!x->fields || !add_field(m, m->n, SPAN_LIT("Content-Type: application/json")))
+		return;
+	if (h)
+		headers(m, h);
+	if ((c = yaml_get(m->n, "token_file")))
+		token(m, c);
+	if ((c = yaml_get(m->n, "ca_file")) &&
+		read_path(m->b->a, m->b->d, c, m->b->file, &x->ca_file)) {
+		FILE *f = fopen(x->ca_file, "re");
+		if (!f)
+			diag_at(m->b->d, c, "ca_file: %s: cannot be read", x->ca_file);
+		else
+			fclose(f);
+	}
+}
+
+static void
+bounds(struct making *m)
+{
+	struct external *x = m->x;
+	const struct yaml_node *c;
+
+	x->timeout_us = 80 * MS;
+	x->concurrency = 8;
+	x->max_bytes = 64 << 10;
+	x->cache_entries = 10000;
+	x->cache_ttl_us = 600 * SECOND_US;
+	x->breaker_failures = 5;
+	x->breaker_open_us = 2 * SECOND_US;
+	if ((c = yaml_get(m->n, "timeout")))
+		read_duration_us(m->b->d, c, 1 * MS, 60 * SECOND_US, &x->timeout_us);
+	if ((c = yaml_get(m->n, "concurrency")))
+		read_uint(m->b->d, c, 1, 256, &x->concurrency);
+	if ((c = yaml_get(m->n, "max_bytes")))
+		read_size(m->b->d, c, 256, 8 << 20, &x->max_bytes);
+	if ((c = yaml_get(m->n, "cache")) && c->kind == YAML_SCALAR) {
+		bool on = true;
+		if (read_bool(m->b->d, c, &on) && !on)
+			x->cache_entries = 0;
+	} else if (c && read_map(m->b->d, c, "cache", cache_keys, NULL)) {
+		const struct yaml_node *e = yaml_get(c, "entries"), *t = yaml_get(c, "ttl");
+		if (e)
+			read_uint(m->b->d, e, 0, 1000000, &x->cache_entries);
+		if (t)
+			read_duration_us(
+				m->b->d, t, SECOND_US, 86400 * SECOND_US, &x->cache_ttl_us);
+	}
+	if ((c = yaml_get(m->n, "breaker")) &&
+		read_map(m->b->d, c, "breaker", breaker_keys, NULL)) {
+		const struct yaml_node *f = yaml_get(c, "failures"), *o = yaml_get(c, "open");
+		if (f)
+			read_uint(m->b->d, f, 1, 1000, &x->breaker_failures);
+		if (o)
+			read_duration_us(
+				m->b->d, o, 10 * MS, 600 * SECOND_US, &x->breaker_open_us);
+	}
+}
+
+/* ---- the whole ---- */
+
+static void
+one(struct making *m, const struct external *before, size_t nbefore)
+{
+	struct external *x = m->x;
+	const struct yaml_node *c;
+	bool reads_body = false;
+	unsigned word;
+
+	x->at = m->n;
+	x->rec.name = "";
+	x->rec.source = (unsigned)nbefore + 1;
+	if (!read_map(m->b->d, m->n, "external", keys, NULL))
+		return;
+	build_own_name(m->b, m->n, 64, &x->rec.name, before, nbefore, sizeof(*x));
+	shape(m);
+	entities(m);
+	roles(m);
+	connection(m);
+	bounds(m);
+	if ((c = yaml_get(m->n, "when")))
+		x->when = build_condition(m->b, c, &reads_body);
+	if ((c = yaml_get(m->n, "on_failure")) && read_word(m->b->d, c, outcome_words, &word)) {
+		x->own_outcome = true;
+		x->outcome = (enum outcome)word;
+	}
+}
+
+void
+build_external(struct builder *b, const struct yaml_node *n)
+{
+	struct external *list;
+
+	if (!n || !read_list(b->d, n, "external") ||
+		!(list = build_array(b, n, n->count, sizeof(*list))))
+		return;
+	b->p->externals = list;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		struct making m = { .b = b, .n = c, .x = &list[b->p->nexternals] };
+		if (b->p->nexternals == CAP_RECOGNISERS) {
+			diag_at(b->d, c, "more than %d external recognisers", CAP_RECOGNISERS);
+			return;
+		}
+		one(&m, list, b->p->nexternals);
+		b->p->nexternals++;
+	}
+}

@@ -1,0 +1,771 @@
+/* External recognisers in the gate: a simulated one answers over HTTP, slowly, wrongly
+ * or not at all; whatever it does, every request gets the policy's outcome. */
+#include "scenario/gate_stage.h"
+
+#include <signal.h>
+
+#include "support/http_rig.h"
+
+#include "gate/recognise.h"
+
+/* ---- the simulated recogniser: names in the text are persons ---- */
+
+enum behaviour { GOOD, HANG, GARBAGE, BEHIND, STATUS, CLOSE, LATE, FLAG };
+
+static struct {
+	_Atomic int behaviour;
+	_Atomic unsigned calls, texts, bearer;
+	_Atomic bool release; /* LATE answers now */
+} sim;
+
+static size_t
+points(const char *from, const char *to)
+{
+	size_t n = 0;
+
+	for (; from < to; from++)
+		n += ((unsigned char)*from & 0xc0) != 0x80;
+	return n;
+}
+
+static json_t *
+persons(const char *text)
+{
+	static const char *const names[] = { "Ann Lee", "Bob" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < 2; i++)
+		for (const char *at = text; (at = strstr(at, names[i])); at++) {
+			size_t start = points(text, at);
+			json_array_append_new(
+				list, json_pack("{s:s,s:i,s:i,s:f}", "entity_type", "PER",
+					      "start", (int)start, "end",
+					      (int)(start + strlen(names[i])), "score", 0.85));
+		}
+	/* It also takes an address and what stands before it for one. */
+	const char *whole = strstr(text, "Carol <carol@example.com>");
+	if (whole)
+		json_array_append_new(
+			list, json_pack("{s:s,s:i,s:i,s:f}", "entity_type", "PER", "start",
+				      (int)points(text, whole), "end",
+				      (int)points(text, whole) + 25, "score", 0.9));
+	return list;
+}
+
+static json_t *
+answer_of(json_t *q)
+{
+	json_t *texts = json_object_get(q, "text"), *out = json_array(), *t;
+	size_t i;
+
+	if (json_is_array(json_object_get(q, "input"))) {
+		json_array_foreach(json_object_get(q, "input"), i, t)
+		{
+			bool bad = strstr(json_string_value(t), "Bob") != NULL;
+			json_array_append_new(
+				out, json_pack("{s:b,s:{s:b},s:{s:f}}", "flagged", bad,
+					     "categories", "violence", bad, "category_scores",
+					     "violence", bad ? 0.9 : 0.0));
+		}
+		json_t *o = json_object();
+		json_object_set_new(o, "results", out);
+		return o;
+	}
+	json_array_foreach(texts, i, t)
+		json_array_append_new(out, persons(json_string_value(t)));
+	return out;
+}
+
+static bool
+on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
+{
+	json_error_t err;
+	json_t *doc = json_loadb(q->body.p, q->body.n, JSON_ALLOW_NUL, &err);
+
+	(void)arg;
+	atomic_fetch_add(&sim.calls, 1);
+	atomic_fetch_add(
+		&sim.texts, (unsigned)(json_array_size(json_object_get(doc, "text")) +
+				       json_array_size(json_object_get(doc, "input"))));
+	if (memmem(q->head.p, q->head.n, "Authorization: Bearer tok", 25))
+		atomic_fetch_add(&sim.bearer, 1);
+	int how = atomic_load(&sim.behaviour);
+	while (how == LATE && !atomic_load(&sim.release))
+		usleep(1000);
+	json_t *a = answer_of(doc);
+	char *text = json_dumps(a, JSON_COMPACT);
+	bool more = true;
+	switch (how) {
+	case HANG:
+		rig_hang(c);
+		more = false;
+		break;
+	case GARBAGE: rig_answer(c, 200, "", SPAN_LIT("<html>busy</html>")); break;
+	case BEHIND:
+		rig_answer(c, 200, "",
+			SPAN_LIT("[[{\"entity_type\":\"PER\",\"start\":0,\"end\":9999,"
+				 "\"score\":1}]]"));
+		break;
+	case STATUS: rig_answer(c, 500, "", SPAN_LIT("no")); break;
+	case CLOSE: more = false; break;
+	default:
+		rig_answer(c, 200, "Content-Type: application/json\r\n", span_str(text));
+		break;
+	}
+	free(text);
+	json_decref(a);
+	json_decref(doc);
+	return more;
+}
+
+/* ---- the stage ---- */
+
+#define CHAT_ROUTE                                                                             \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n"                                                           \
+	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
+#define REDACT_NAMES                                                                           \
+	"rules:\n  - {name: names, redact: {entities: [PERSON, EMAIL_ADDRESS]}}\ndefault: "    \
+	"permit\n"
+
+static struct http_rig *rig;
+
+static void
+up(struct stage *s, const char *keys, const char *more)
+{
+	struct buf b;
+
+	memset(&sim, 0, sizeof(sim));
+	rig = rig_start(on_request, NULL, NULL, NULL);
+	buf_init(&b, 0);
+	buf_printf(&b,
+		"detectors:\n  external:\n    - {name: ner, url: "
+		"'http://127.0.0.1:%u/analyze', "
+		"timeout: 400ms, %s}\n%s",
+		rig->port, keys, more);
+	buf_putc(&b, '\0');
+	stage_up(s, b.p);
+	buf_free(&b);
+}
+
+static void
+down(struct stage *s)
+{
+	stage_down(s);
+	rig_stop(&rig);
+}
+
+/* The loop turns until the call is answered. */
+static void
+settle(struct stage *s, struct call *c)
+{
+	for (int i = 0; i < 3000 && !c->answered; i++) {
+		ev_run(s->loop, EVRUN_ONCE);
+		stage_settle(s);
+	}
+	assert_true(c->answered);
+}
+
+static void
+chat_for(struct stage *s, const char *person, const char *text, struct call *c)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":");
+	buf_json_str(&b, span_str(text));
+	buf_str(&b, "}]}");
+	buf_putc(&b, '\0');
+	const struct note n = { .person = person, .body = b.p };
+	call_send(s, 0, &n, c);
+	stage_settle(s);
+	buf_free(&b);
+}
+
+static void
+chat(struct stage *s, const char *text, struct call *c)
+{
+	chat_for(s, "alice", text, c);
+	settle(s, c);
+}
+
+/* What goes upstream of a redacted request; ends it. */
+static const char *
+sent(struct stage *s, struct call *c)
+{
+	static char out[4096];
+	struct pass p;
+
+	assert_string_equal(call_var(c, "via"), "relay");
+	/* The length that HAProxy saw. */
+	struct ticket *t = s->gate[0]->tickets.newest;
+	assert_non_null(t);
+	const struct request *r = CONTAINER_OF(t, struct exchange, ticket)->r;
+	assert_int_equal(pass_claim(s, 0, &p, c, r->declared_length), 0);
+	const struct exchange_plan *plan = gate_plan(p.x);
+	assert_int_equal(plan->body_mode, BODY_SWAP);
+	snprintf(out, sizeof(out), "%.*s", SPAN_ARG(plan->body));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	stage_settle(s);
+	assert_true(p.done);
+	return out;
+}
+
+#define NER "entities: [PERSON], map: {PER: PERSON}"
+
+static void
+what_it_finds_is_redacted_and_recorded(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	chat(&s, "\xf0\x9f\x98\x80 \xe6\x9d\x8e: Ann Lee met Bob", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_string_equal(stage_field(0, "entities.PERSON.count"), "2");
+	assert_string_equal(stage_field(0, "entities.PERSON.by"), "[\"ner\"]");
+	assert_non_null(strstr(stage_field(0, "recognisers"), "\"outcome\":\"answered\""));
+	assert_string_equal(stage_field(0, "low_confidence"), "");
+	assert_non_null(strstr(
+		sent(&s, &c), "\xf0\x9f\x98\x80 \xe6\x9d\x8e: <PERSON_1> met <PERSON_2>"));
+	assert_false(stage_records_hold("Ann"));
+	down(&s);
+}
+
+static void
+nothing_stays_of_what_overlaps(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	chat(&s, "from Carol <carol@example.com> today", &c);
+	assert_non_null(
+		strstr(sent(&s, &c), "\"from <PERSON_1><EMAIL_ADDRESS_1><PERSON_2> today\""));
+	assert_string_equal(stage_field(0, "entities.EMAIL_ADDRESS.count"), "1");
+	assert_string_equal(stage_field(0, "entities.PERSON.count"), "1");
+	down(&s);
+}
+
+static void
+only_what_a_rule_names_is_redacted(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER,
+		CHAT_ROUTE
+		"rules:\n  - {name: names, redact: {entities: [PERSON]}}\ndefault: permit\n");
+	chat(&s, "from Carol <carol@example.com> today", &c);
+	/* The address alone would stay: the person's span covers it. */
+	assert_non_null(strstr(sent(&s, &c), "\"from <PERSON_1> today\""));
+	down(&s);
+}
+
+static void
+a_chat_that_resends_its_history_asks_about_new_turns_only(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	chat(&s, "hello Bob", &c);
+	assert_non_null(strstr(sent(&s, &c), "hello <PERSON_1>"));
+	unsigned texts = atomic_load(&sim.texts), calls = atomic_load(&sim.calls);
+	assert_int_equal(calls, 1);
+	chat(&s, "hello Bob", &c);
+	assert_non_null(strstr(sent(&s, &c), "hello <PERSON_1>"));
+	assert_int_equal(atomic_load(&sim.calls), calls);
+	assert_int_equal(atomic_load(&sim.texts), texts);
+	const struct note turn = { .person = "alice",
+		.body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":"
+			"\"hello "
+			"Bob\"},{\"role\":\"assistant\",\"content\":\"new turn\"}]}" };
+	call_send(&s, 0, &turn, &c);
+	settle(&s, &c);
+	assert_int_equal(atomic_load(&sim.calls), calls + 1);
+	assert_int_equal(atomic_load(&sim.texts), texts + 1);
+	sent(&s, &c);
+	fake_pass_us(601 * 1000000ull); /* longer than its memory lasts */
+	chat(&s, "hello Bob", &c);
+	assert_int_equal(atomic_load(&sim.calls), calls + 2);
+	sent(&s, &c);
+	down(&s);
+}
+
+static const struct silence {
+	const char *name;
+	enum behaviour how;
+	const char *outcome;
+} silences[] = {
+	{ "it hangs", HANG, "timeout" },
+	{ "it says something else", GARBAGE, "garbage" },
+	{ "it names bytes that are not there", BEHIND, "garbage" },
+	{ "it answers 500", STATUS, "error" },
+	{ "it closes", CLOSE, "error" },
+};
+
+static void
+its_silence_is_the_policys_outcome(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(silences) / sizeof(silences[0]); i++)
+		for (int o = 0; o < 3; o++) {
+			static const char *const outcome[] = { "deny", "permit", "redact" };
+			struct stage s;
+			struct call c;
+			char keys[160], want[64];
+			snprintf(keys, sizeof(keys), NER ", on_failure: %s", outcome[o]);
+			up(&s, keys, CHAT_ROUTE REDACT_NAMES);
+			atomic_store(&sim.behaviour, silences[i].how);
+			chat(&s, "hello Bob", &c);
+			snprintf(want, sizeof(want), "\"outcome\":\"%s\",\"applied\":\"%s\"",
+				silences[i].outcome, outcome[o]);
+			if (!strstr(stage_field(0, "recognisers"), want))
+				fail_msg("%s, %s: %s", silences[i].name, want,
+					stage_field(0, "recognisers"));
+			if (o == 0) {
+				assert_string_equal(call_var(&c, "status"), "503");
+				assert_string_equal(
+					stage_field(0, "code"), "classifier_unavailable");
+			} else if (o == 1) {
+				assert_string_equal(call_var(&c, "decision"), "permit");
+				assert_string_equal(stage_field(0, "low_confidence"), "true");
+			} else {
+				assert_string_equal(call_var(&c, "decision"), "redact");
+				assert_non_null(strstr(
+					sent(&s, &c), "\"content\":\"<UNCLASSIFIED_1>\""));
+			}
+			assert_true(stage_count(&s, M_CLASSIFIER_FAILED) > 0);
+			down(&s);
+		}
+}
+
+static void
+redact_takes_every_candidate_before_validation(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	/* Both have patterns; the card's digits fail Luhn, so the detectors say nothing. */
+	up(&s, "entities: [CREDIT_CARD, EMAIL_ADDRESS], on_failure: redact",
+		CHAT_ROUTE "rules: []\ndefault: permit\n");
+	atomic_store(&sim.behaviour, CLOSE);
+	chat(&s, "card 4111 1111 1111 1112, call 555-0100", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_non_null(strstr(sent(&s, &c), "card <CREDIT_CARD_1>, call 555-0100"));
+	/* Possible is not found. */
+	assert_string_equal(stage_field(0, "entities.CREDIT_CARD.count"), "");
+	/* Nothing could match: nothing changes. */
+	chat(&s, "nothing here", &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	down(&s);
+}
+
+static void
+the_routes_outcome_holds_where_the_recogniser_has_none(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER,
+		"on_failure: {classifier: deny}\n"
+		"routes:\n  - {name: chat, match: {path: /v1/chat/completions}, dialect: "
+		"openai, "
+		"backend: openai, on_failure: {classifier: permit}}\n" REDACT_NAMES);
+	atomic_store(&sim.behaviour, STATUS);
+	chat(&s, "hello Bob", &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	down(&s);
+}
+
+static void
+a_denial_by_rule_stands_whatever_the_recogniser_does(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER ", on_failure: permit",
+		CHAT_ROUTE
+		"rules:\n  - {name: no, when: '\"EMAIL_ADDRESS\" in prompt.entities', "
+		"deny: true}\ndefault: permit\n");
+	atomic_store(&sim.behaviour, STATUS);
+	chat(&s, "a@example.com", &c);
+	assert_string_equal(call_var(&c, "status"), "403");
+	down(&s);
+}
+
+static void
+the_circuit_opens_and_a_probe_closes_it(void **state)
+{
+	struct stage s;
+	struct call c;
+	char text[32];
+
+	(void)state;
+	up(&s, NER ", on_failure: permit, breaker: {failures: 2, open: 5s}",
+		CHAT_ROUTE REDACT_NAMES);
+	atomic_store(&sim.behaviour, STATUS);
+	for (int i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "Bob %d", i);
+		chat(&s, text, &c);
+		assert_string_equal(call_var(&c, "decision"), "permit");
+	}
+	assert_int_equal(atomic_load(&sim.calls), 2);
+	assert_non_null(strstr(stage_field(4, "recognisers"), "breaker_open"));
+	fake_pass_us(5000000);
+	chat(&s, "Bob probes", &c); /* one call, and it fails */
+	chat(&s, "Bob waits", &c);
+	assert_int_equal(atomic_load(&sim.calls), 3);
+	fake_pass_us(5000000);
+	atomic_store(&sim.behaviour, GOOD);
+	chat(&s, "Bob again", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	sent(&s, &c);
+	chat(&s, "Bob once more", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	sent(&s, &c);
+	const struct recogniser_stats *st = recognisers_stats(s.gate[0]->recognisers);
+	assert_string_equal(st->name, "ner");
+	assert_int_equal(atomic_load(&st->opened), 1);
+	assert_false(atomic_load(&st->open));
+	assert_int_equal(atomic_load(&st->outcomes[ASK_ANSWERED]), 2);
+	assert_int_equal(atomic_load(&st->outcomes[ASK_ERROR]), 3);
+	assert_int_equal(atomic_load(&st->outcomes[ASK_BREAKER]), 4);
+	struct buf b;
+	buf_init(&b, 0);
+	const struct recognisers *all[] = { s.gate[0]->recognisers, s.gate[1]->recognisers };
+	recognisers_metrics(&b, all, 2);
+	recognisers_status(&b, all, 2);
+	buf_putc(&b, '\0');
+	assert_non_null(
+		strstr(b.p, "tollgate_recogniser_calls_total{recogniser=\"ner\",outcome="
+			    "\"breaker_open\"} 4\n"));
+	assert_non_null(
+		strstr(b.p, "[{\"name\":\"ner\",\"answered\":2,\"failed\":7,\"open\":0,"));
+	buf_free(&b);
+	down(&s);
+}
+
+static void
+only_where_its_condition_holds_it_is_asked(void **state)
+{
+	struct stage s;
+	struct call c;
+	const struct note api = {
+		.person = "alice", .path = "/api/x", .body = "{\"a\":\"Bob\"}"
+	};
+
+	(void)state;
+	up(&s, NER ", when: 'route.name == \"chat\" && \"EMAIL_ADDRESS\" in prompt.entities'",
+		CHAT_ROUTE REDACT_NAMES);
+	call_do(&s, &api, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	chat(&s, "Bob without an address", &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_int_equal(atomic_load(&sim.calls), 0);
+	assert_string_equal(stage_field(1, "recognisers"), "");
+	chat(&s, "Bob at b@example.com", &c);
+	assert_int_equal(atomic_load(&sim.calls), 1);
+	assert_non_null(strstr(sent(&s, &c), "<PERSON_1> at <EMAIL_ADDRESS_1>"));
+	down(&s);
+}
+
+static void
+only_the_roles_asked_for_are_sent(void **state)
+{
+	struct stage s;
+	struct call c;
+	const struct note n = { .person = "alice",
+		.body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":"
+			"\"you are "
+			"Bob\"},{\"role\":\"user\",\"content\":\"hello "
+			"Bob\"},{\"role\":\"user\","
+			"\"content\":\"...\"}]}" };
+
+	(void)state;
+	up(&s, NER ", roles: user", CHAT_ROUTE REDACT_NAMES);
+	call_send(&s, 0, &n, &c);
+	settle(&s, &c);
+	assert_int_equal(atomic_load(&sim.texts), 1); /* nor dots alone */
+	const char *body = sent(&s, &c);
+	assert_non_null(strstr(body, "you are Bob"));
+	assert_non_null(strstr(body, "hello <PERSON_1>"));
+	down(&s);
+}
+
+static void
+a_text_over_the_cap_is_silence_without_a_call(void **state)
+{
+	struct stage s;
+	struct call c;
+	char text[600];
+
+	(void)state;
+	up(&s, NER ", max_bytes: 256", CHAT_ROUTE REDACT_NAMES);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	chat(&s, text, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	assert_non_null(strstr(stage_field(0, "recognisers"), "too_large"));
+	assert_int_equal(atomic_load(&sim.calls), 0);
+	down(&s);
+}
+
+static void
+many_texts_go_out_in_several_calls(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct buf b;
+
+	(void)state;
+	up(&s, NER ", max_bytes: 256, concurrency: 2", CHAT_ROUTE REDACT_NAMES);
+	buf_init(&b, 0);
+	buf_str(&b, "{\"model\":\"gpt\",\"messages\":[");
+	for (int i = 0; i < 12; i++)
+		buf_printf(&b, "%s{\"role\":\"user\",\"content\":\"%0100d Bob\"}", i ? "," : "",
+			i);
+	buf_str(&b, "]}");
+	buf_putc(&b, '\0');
+	const struct note n = { .person = "alice", .body = b.p };
+	call_send(&s, 0, &n, &c);
+	settle(&s, &c);
+	assert_int_equal(atomic_load(&sim.calls), 6); /* two a call */
+	assert_int_equal(atomic_load(&sim.texts), 12);
+	assert_string_equal(stage_field(0, "entities.PERSON.count"), "12");
+	assert_true(atomic_load(&rig->conns) <= 2);
+	const char *body = sent(&s, &c);
+	assert_null(strstr(body, "Bob"));
+	buf_free(&b);
+	down(&s);
+}
+
+static void
+calls_wait_for_each_other_but_not_for_ever(void **state)
+{
+	struct stage s;
+	struct call a, b;
+
+	(void)state;
+	up(&s, NER ", concurrency: 1, on_failure: permit", CHAT_ROUTE REDACT_NAMES);
+	atomic_store(&sim.behaviour, LATE);
+	chat_for(&s, "alice", "Bob one", &a);
+	chat_for(&s, "bob", "Bob two", &b);
+	for (int i = 0; i < 20; i++)
+		ev_run(s.loop, EVRUN_NOWAIT);
+	assert_false(a.answered || b.answered);
+	/* The second one's time passes in the queue. */
+	fake_pass_us(401000);
+	stage_settle(&s);
+	assert_true(b.answered);
+	assert_string_equal(call_var(&b, "decision"), "permit");
+	assert_non_null(strstr(stage_field(0, "recognisers"), "\"busy\""));
+	atomic_store(&sim.release, true);
+	settle(&s, &a);
+	assert_int_equal(atomic_load(&sim.calls), 1);
+	if (!strcmp(call_var(&a, "decision"), "redact"))
+		sent(&s, &a);
+	down(&s);
+}
+
+static void
+a_caller_that_goes_away_leaves_nothing_behind(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	atomic_store(&sim.behaviour, LATE);
+	chat_for(&s, "alice", "Bob goes", &c);
+	assert_false(c.answered);
+	call_forget(&c);
+	atomic_store(&sim.release, true);
+	for (int i = 0; i < 500 && stage_alive(&s); i++) {
+		ev_run(s.loop, EVRUN_ONCE);
+		stage_settle(&s);
+	}
+	down(&s);
+}
+
+static void
+the_agents_deadline_holds_whatever_is_awaited(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER ", on_failure: permit", CHAT_ROUTE REDACT_NAMES);
+	atomic_store(&sim.behaviour, LATE);
+	chat_for(&s, "alice", "Bob waits", &c);
+	assert_false(c.answered);
+	stage_pass(&s, 800000); /* the loop stood still: no timer of a call ran */
+	assert_true(c.answered);
+	assert_string_equal(call_var(&c, "status"), "503");
+	atomic_store(&sim.release, true);
+	for (int i = 0; i < 500 && stage_alive(&s); i++) {
+		ev_run(s.loop, EVRUN_ONCE);
+		stage_settle(&s);
+	}
+	down(&s);
+}
+
+static void
+a_body_that_comes_through_the_relay_is_asked_about_too(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	char body[] = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello "
+		      "Bob\"}]}";
+	const struct note n = { .person = "alice",
+		.body = body,
+		.no_length = true,
+		.headers = { "transfer-encoding: chunked" } };
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "defer");
+	assert_int_equal(atomic_load(&sim.calls), 0);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
+	gate_body(p.x, span_of(body, sizeof(body) - 1), pass_ruled, &p);
+	for (int i = 0; i < 3000 && !p.ruled; i++) {
+		ev_run(s.loop, EVRUN_ONCE);
+		stage_settle(&s);
+	}
+	assert_true(p.ruled && !p.denied);
+	assert_int_equal(atomic_load(&sim.calls), 1);
+	assert_non_null(
+		memmem(gate_plan(p.x)->body.p, gate_plan(p.x)->body.n, "hello <PERSON_1>", 16));
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	stage_settle(&s);
+	assert_true(p.done);
+	down(&s);
+}
+
+static void
+moderations_speak_of_whole_texts(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, "shape: openai_moderation",
+		CHAT_ROUTE "rules:\n  - {name: no, when: 'identity.person == \"bob\" && "
+			   "\"moderation\" in prompt.classes', deny: true}\n"
+			   "  - {name: out, redact: {classes: [moderation]}}\n"
+			   "  - {name: pii, redact: {entities: [EMAIL_ADDRESS]}}\n"
+			   "default: permit\n");
+	chat(&s, "fine a@example.com", &c);
+	assert_non_null(strstr(sent(&s, &c), "\"fine <EMAIL_ADDRESS_1>\""));
+	chat(&s, "hit Bob a@example.com", &c);
+	assert_non_null(strstr(sent(&s, &c), "\"content\":\"<MODERATION_VIOLENCE_1>\""));
+	assert_string_equal(stage_field(2, "entities.MODERATION_VIOLENCE.by"), "[\"ner\"]");
+	chat_for(&s, "bob", "hit Bob", &c);
+	settle(&s, &c);
+	assert_string_equal(call_var(&c, "status"), "403");
+	down(&s);
+}
+
+static void
+several_recognisers_add_up_and_each_has_its_outcome(void **state)
+{
+	struct stage s;
+	struct call c;
+	char more[1024], file[] = "/tmp/tollgate-token-XXXXXX";
+	int fd = mkstemp(file);
+
+	(void)state;
+	assert_int_equal(write(fd, "tok", 3), 3);
+	close(fd);
+	snprintf(more, sizeof(more),
+		"    - {name: dead, url: 'http://127.0.0.1:1/', entities: [EMAIL_ADDRESS], "
+		"on_failure: permit}\n%s",
+		CHAT_ROUTE REDACT_NAMES);
+	char keys[256];
+	snprintf(keys, sizeof(keys), NER ", token_file: %s", file);
+	up(&s, keys, more);
+	chat(&s, "Bob at b@example.com", &c);
+	assert_non_null(strstr(sent(&s, &c), "<PERSON_1> at <EMAIL_ADDRESS_1>"));
+	const char *said = stage_field(0, "recognisers");
+	assert_non_null(strstr(said, "\"name\":\"ner\",\"outcome\":\"answered\""));
+	assert_non_null(
+		strstr(said, "\"name\":\"dead\",\"outcome\":\"error\",\"applied\":\"permit\""));
+	assert_string_equal(stage_field(0, "low_confidence"), "true");
+	assert_int_equal(atomic_load(&sim.bearer), 1);
+	down(&s);
+	unlink(file);
+}
+
+static void
+a_new_policy_forgets_what_the_old_one_asked(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct diag d;
+
+	(void)state;
+	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
+	FILE *f = fopen(s.policy, "a");
+	fputs("output_default: 7\n", f);
+	fclose(f);
+	diag_init(&d);
+	struct snapshot *next = snapshot_load(NULL, s.policy, 2, &d);
+	assert_non_null(next);
+	diag_free(&d);
+	next->cfg = &s.cfg;
+	atomic_store(&sim.behaviour, LATE);
+	chat_for(&s, "alice", "Bob stays", &c);
+	for (int i = 0; i < 2; i++)
+		gate_snapshot(s.gate[i], next);
+	atomic_store(&sim.release, true);
+	settle(&s, &c); /* under the policy it began with */
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	sent(&s, &c);
+	chat(&s, "Bob stays", &c); /* another version: asked again */
+	assert_int_equal(atomic_load(&sim.calls), 2);
+	sent(&s, &c);
+	snapshot_unref(&s.snap);
+	s.snap = next;
+	down(&s);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test(f)
+	const struct CMUnitTest tests[] = {
+		T(what_it_finds_is_redacted_and_recorded),
+		T(nothing_stays_of_what_overlaps),
+		T(only_what_a_rule_names_is_redacted),
+		T(a_chat_that_resends_its_history_asks_about_new_turns_only),
+		T(its_silence_is_the_policys_outcome),
+		T(redact_takes_every_candidate_before_validation),
+		T(the_routes_outcome_holds_where_the_recogniser_has_none),
+		T(a_denial_by_rule_stands_whatever_the_recogniser_does),
+		T(the_circuit_opens_and_a_probe_closes_it),
+		T(only_where_its_condition_holds_it_is_asked),
+		T(only_the_roles_asked_for_are_sent),
+		T(a_text_over_the_cap_is_silence_without_a_call),
+		T(many_texts_go_out_in_several_calls),
+		T(calls_wait_for_each_other_but_not_for_ever),
+		T(a_caller_that_goes_away_leaves_nothing_behind),
+		T(the_agents_deadline_holds_whatever_is_awaited),
+		T(a_body_that_comes_through_the_relay_is_asked_about_too),
+		T(moderations_speak_of_whole_texts),
+		T(several_recognisers_add_up_and_each_has_its_outcome),
+		T(a_new_policy_forgets_what_the_old_one_asked),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
