@@ -269,7 +269,9 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 	uint32_t h = literal_hash(three_bytes(s.p));
 	*lit = (struct literal){ s, caseless, name, p->index, l->r->literals[h] };
 	l->r->literals[h] = lit;
-	l->r->literal_bits[h / 64] |= UINT64_C(1) << (h % 64);
+	l->r->fourth[h] |= s.n == LITERAL_MIN
+				   ? 0xFFu
+				   : (uint8_t)(1u << literal_fourth((unsigned char)s.p[3]));
 }
 
 static void
@@ -628,7 +630,8 @@ load_own(struct loader *l, const struct detect_extra *extra)
 		size_t index = l->r->nentities;
 		if (detect_entity_find(l->r, span_str(own->entity)) >= 0) {
 			diag_at(l->d, own->at,
-				"%s: %s is an entity already: name the class's own with `entity:`",
+				"%s: %s is an entity already: name the class's own with "
+				"`entity:`",
 				own->class, own->entity);
 			continue;
 		}

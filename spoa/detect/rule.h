@@ -14,8 +14,8 @@
 
 enum {
 	DETECT_PATTERNS_MAX = 4096,
-	LITERAL_MIN = 3,    /* bytes; the prefilter hashes the first three */
-	LITERAL_BITS = 15,  /* of its hash */
+	LITERAL_MIN = 3,    /* bytes; the prefilter hashes the first three and a fourth */
+	LITERAL_BITS = 14,  /* of its hash */
 	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
 	CONTEXT_BYTES = 64, /* read on either side of a candidate */
 };
@@ -115,8 +115,8 @@ struct detect_rules {
 	struct pattern *patterns;
 	size_t npatterns;
 	/* the prefilter */
-	uint64_t literal_bits[(1u << LITERAL_BITS) / 64];
-	struct literal **literals; /* 1 << LITERAL_BITS slots, by hash */
+	uint8_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
+	struct literal **literals;	    /* 1 << LITERAL_BITS slots, by hash */
 	struct outline outlines[OUTLINES];
 	uint8_t digit_outlines[DIGIT_RUN_MAX + 1][FOLLOWS]; /* which of them to walk, as bits */
 	uint8_t follow_of[256];
@@ -151,11 +151,18 @@ extern const size_t detect_builtin_count;
 extern const struct detect_file names_files[];
 extern const size_t names_files_count;
 
-/* Slot of three bytes, the first lowest, letters without case. */
+/* Slot of the first three of four bytes, the first lowest, letters without case. */
 static inline uint32_t
-literal_hash(uint32_t three)
+literal_hash(uint32_t four)
 {
-	return (((three & 0xFFFFFFu) | 0x202020u) * 0x9E3779B1u) >> (32 - LITERAL_BITS);
+	return ((four & 0xFFFFFFu) | 0x202020u) * 0x9E3779B1u >> (32 - LITERAL_BITS);
+}
+
+/* The bit of a fourth byte. */
+static inline unsigned
+literal_fourth(unsigned char c)
+{
+	return (c >> 2 & 4) ^ (c & 7);
 }
 
 static inline uint32_t
@@ -225,8 +232,8 @@ struct yaml_node;
 const struct yaml_node *custom_rule(
 	struct detect_rules *r, const struct detect_own *own, struct diag *d);
 /* What no pattern says: its words and files, for the entity that its rule became. */
-void custom_attach(struct detect_rules *r, const struct detect_own *own, uint16_t entity,
-	struct diag *d);
+void custom_attach(
+	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d);
 /* After rules_finish: 0 or ERR_NOMEM. */
 int custom_finish(struct detect_rules *r);
 void custom_free(struct custom **c);

@@ -322,19 +322,37 @@ try_digits(struct sweep *w, size_t i)
 	return end;
 }
 
-/* The first byte from i on where anything may begin, or one of the last three. */
+/* Whether a literal may begin with these four bytes. */
+static inline bool
+may_be_literal(const struct detect_rules *r, uint32_t four)
+{
+	return r->fourth[literal_hash(four)] >> literal_fourth((unsigned char)(four >> 24)) & 1;
+}
+
+/* The first byte from i on where anything may begin, or one of the last few. Four at
+ * a time, with one branch. */
 static size_t
 skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
 {
-	size_t end = text.n < sizeof(uint32_t) ? 0 : text.n - sizeof(uint32_t) + 1;
+	size_t end = text.n < sizeof(uint64_t) ? 0 : text.n - sizeof(uint64_t) + 1;
 
-	for (end = end < to ? end : to; i < end; i++) {
-		uint32_t four;
-		memcpy(&four, text.p + i, sizeof(four));
-		four = le32toh(four);
-		uint32_t h = literal_hash(four);
-		if ((r->literal_bits[h / 64] >> (h % 64) & 1) | r->special[four & 255])
-			break;
+	for (end = end < to ? end : to; i < end; i += 4) {
+		uint64_t eight;
+		memcpy(&eight, text.p + i, sizeof(eight));
+		eight = le64toh(eight);
+		unsigned hit =
+			(unsigned)may_be_literal(r, (uint32_t)eight) | r->special[eight & 255];
+		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 8)) |
+			       r->special[eight >> 8 & 255])
+		       << 1;
+		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 16)) |
+			       r->special[eight >> 16 & 255])
+		       << 2;
+		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 24)) |
+			       r->special[eight >> 24 & 255])
+		       << 3;
+		if (hit)
+			return i + (unsigned)__builtin_ctz(hit);
 	}
 	return i;
 }
@@ -342,11 +360,17 @@ skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
 static void
 try_literals_at(struct sweep *w, size_t i)
 {
-	if (w->text.n - i < LITERAL_MIN)
-		return;
-	uint32_t h = literal_hash(three_bytes(w->text.p + i));
-	if (w->r->literal_bits[h / 64] >> (h % 64) & 1)
-		try_literals(w, h, i);
+	const char *p = w->text.p + i;
+
+	if (w->text.n - i > LITERAL_MIN) {
+		uint32_t four;
+		memcpy(&four, p, sizeof(four));
+		four = le32toh(four);
+		if (may_be_literal(w->r, four))
+			try_literals(w, literal_hash(four), i);
+	} else if (w->text.n - i == LITERAL_MIN) {
+		try_literals(w, literal_hash(three_bytes(p)), i);
+	}
 }
 
 static void
