@@ -58,17 +58,9 @@ struct literal {
 };
 
 /* Patterns whose starts are alike share an outline: digits alone, with letters behind,
- * with any bytes before them, of an entity that has many; bytes; and words of letters
- * and digits, walked from their first letter. */
-enum {
-	OUTLINE_DIGITS,
-	OUTLINE_LETTERS,
-	OUTLINE_BACK,
-	OUTLINE_MANY,
-	OUTLINE_WORD,
-	OUTLINE_BYTES,
-	OUTLINES
-};
+ * with any bytes before them, of an entity that has many; and words of letters and
+ * digits, walked from their first letter. Those of a byte have one of its own. */
+enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD, OUTLINES };
 /* What stands behind a run of digits: a separator counts with the digit that follows
  * it and without. */
 enum { FOLLOWS = 12 };
@@ -119,6 +111,7 @@ struct detect_rules {
 	struct literal **literals;	    /* 1 << LITERAL_BITS slots, by hash */
 	struct outline outlines[OUTLINES];
 	uint8_t digit_outlines[DIGIT_RUN_MAX + 1][FOLLOWS]; /* which of them to walk, as bits */
+	struct outline *byte_outlines[256];
 	uint8_t follow_of[256];
 	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
 	uint16_t *byte_patterns[256];

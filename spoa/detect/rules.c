@@ -70,8 +70,6 @@ outline_of(const struct detect_rules *r, const struct pattern *p)
 	enum { MANY = 5 };
 	size_t siblings = 0;
 
-	if (p->kind == START_BYTE)
-		return OUTLINE_BYTES;
 	if (p->kind != START_DIGITS)
 		return -1;
 	for (size_t i = 0; i < r->npatterns; i++)
@@ -114,6 +112,38 @@ build_outlines(struct detect_rules *r)
 	return err;
 }
 
+/* Bytes that begin the same patterns share an outline. */
+static int
+build_byte_outlines(struct detect_rules *r)
+{
+	int err = 0;
+
+	for (unsigned c = 0; c < 256 && !err; c++) {
+		size_t n = r->nbyte_patterns[c];
+		const uint16_t *v = r->byte_patterns[c];
+		for (unsigned k = 0; k < c && n; k++)
+			if (r->nbyte_patterns[k] == n &&
+				!memcmp(v, r->byte_patterns[k], n * sizeof(*v)))
+				r->byte_outlines[c] = r->byte_outlines[k];
+		if (n == 0 || r->byte_outlines[c])
+			continue;
+		struct outline_input *in = calloc(n, sizeof(*in));
+		r->byte_outlines[c] = arena_new(&r->arena, struct outline);
+		if (!in || !r->byte_outlines[c]) {
+			free(in);
+			return ERR_NOMEM;
+		}
+		for (size_t i = 0; i < n; i++) {
+			const struct pattern *p = &r->patterns[v[i]];
+			in[i] = (struct outline_input){ p->index, p->regex, p->back_set,
+				p->back_max };
+		}
+		err = outline_build(&r->arena, in, n, r->byte_outlines[c]);
+		free(in);
+	}
+	return err;
+}
+
 /* The lists that the scan walks. */
 static int
 index_patterns(struct detect_rules *r)
@@ -136,7 +166,8 @@ index_patterns(struct detect_rules *r)
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
-	return arena_failed(&r->arena) ? ERR_NOMEM : build_outlines(r);
+	int err = arena_failed(&r->arena) ? ERR_NOMEM : build_outlines(r);
+	return err ? err : build_byte_outlines(r);
 }
 
 static void

@@ -376,9 +376,9 @@ try_literals_at(struct sweep *w, size_t i)
 static void
 try_byte(struct sweep *w, size_t i)
 {
-	const struct outline *o = &w->r->outlines[OUTLINE_BYTES];
+	const struct outline *o = w->r->byte_outlines[(unsigned char)w->text.p[i]];
 
-	if (w->r->nbyte_patterns[(unsigned char)w->text.p[i]])
+	if (o)
 		try_list(w, o, outline_walk(o, w->text, i, 0), i, 0, 0);
 }
 
