@@ -1,0 +1,154 @@
+/* What the rules find, the slow and obvious way, to hold the engine against: every
+ * pattern's text compiled anew and matched by PCRE2's interpreter at every byte, then
+ * its validator and its score. Shares nothing with the engine but the rules themselves,
+ * the validators' table and the scoring of context: no start conditions, no prefilter,
+ * no automata, no JIT, no memory of what is near. */
+#ifndef SUPPORT_NAIVE_H
+#define SUPPORT_NAIVE_H
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "detect/scratch.h"
+
+struct naive {
+	const struct detect_rules *rules;
+	pcre2_code **codes;
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+};
+
+static inline void
+naive_free(struct naive *v)
+{
+	for (size_t i = 0; v->codes && i < v->rules->npatterns; i++)
+		pcre2_code_free(v->codes[i]);
+	free((void *)v->codes);
+	pcre2_match_data_free(v->data);
+	pcre2_match_context_free(v->context);
+}
+
+static inline void
+naive_init(struct naive *v, const struct detect_rules *rules)
+{
+	*v = (struct naive){ .rules = rules,
+		.codes = calloc(rules->npatterns, sizeof(pcre2_code *)),
+		.data = pcre2_match_data_create(64, NULL),
+		.context = pcre2_match_context_create(NULL) };
+	if (!v->codes || !v->data || !v->context)
+		abort();
+	pcre2_set_match_limit(v->context, 2000000);
+	for (size_t i = 0; i < rules->npatterns; i++) {
+		PCRE2_SIZE where;
+		int err;
+		v->codes[i] = pcre2_compile((PCRE2_SPTR)rules->patterns[i].regex,
+			PCRE2_ZERO_TERMINATED, PCRE2_NEVER_UTF, &err, &where, NULL);
+		if (!v->codes[i])
+			abort();
+	}
+}
+
+/* Marks what a candidate covers, in whole UTF-8 characters. */
+static inline void
+naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned char *covered)
+{
+	for (int i = 0; i < 3 && start > 0 && (text.p[start] & 0xC0) == 0x80; i++)
+		start--;
+	for (int i = 0; i < 3 && end < text.n && (text.p[end] & 0xC0) == 0x80; i++)
+		end++;
+	for (size_t at = start; at < end; at++)
+		covered[at - shift] = 1;
+}
+
+/* One pattern over the text, from starts before `to`; what stands before `shift` is
+ * not the caller's. 0 or ERR_LIMIT. */
+static inline int
+naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct span before,
+	size_t shift, unsigned char *covered)
+{
+	const struct pattern *p = &v->rules->patterns[index];
+	const struct entity_rule *e = &v->rules->entities[p->entity];
+	struct check_memo memo = { 0 };
+
+	for (size_t at = 0; at < to;) {
+		int rc = pcre2_match(v->codes[index], (PCRE2_SPTR)text.p, text.n, at,
+			PCRE2_NO_JIT, v->data, v->context);
+		if (rc == PCRE2_ERROR_NOMATCH)
+			return 0;
+		if (rc < 0)
+			return ERR_LIMIT;
+		size_t began = pcre2_get_startchar(v->data);
+		const PCRE2_SIZE *o = pcre2_get_ovector_pointer(v->data);
+		uint32_t g = p->group && o[2 * p->group] != PCRE2_UNSET ? p->group : 0;
+		struct candidate c = { .text = text,
+			.start = o[2 * g],
+			.end = o[2 * g + 1],
+			.match = o[0],
+			.score = p->score,
+			.memo = &memo };
+		if (began >= to)
+			return 0;
+		at = began + 1;
+		if ((p->check && p->check->run(&c) == CHECK_NO) || c.end <= c.start ||
+			c.start < shift)
+			continue;
+		if (context_score(e, text, before, c.start, c.end, c.score) >= e->threshold)
+			naive_cover(text, c.start, c.end, shift, covered);
+		at = c.end > at ? c.end : at;
+	}
+	return 0;
+}
+
+/* Marks in covered[text.n] what any rule finds, overlaps or not. 0 or ERR_LIMIT. */
+static inline int
+naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
+{
+	char keyed[KEYED_ROOM];
+	int err = 0;
+
+	memset(covered, 0, text.n);
+	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
+		err = naive_pattern(v, i, text, text.n, before, 0, covered);
+	if (before.n == 0 || err)
+		return err;
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	text = span_cut(text, 0, KEYED_TEXT);
+	memcpy(keyed, before.p, before.n);
+	keyed[before.n] = '=';
+	memcpy(keyed + before.n + 1, text.p, text.n);
+	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
+		if (v->rules->patterns[i].keyed)
+			err = naive_pattern(v, i, span_of(keyed, before.n + 1 + text.n),
+				before.n, SPAN_LIT(""), before.n + 1, covered);
+	return err;
+}
+
+/* The first byte that only one of the two covers, engine and naive scan; text.n: none.
+ * *missed: it is the engine that does not. Texts that hit a limit are not compared. */
+static inline size_t
+naive_differs(struct naive *v, struct detect_scratch *s, struct span text, struct span before,
+	bool *missed)
+{
+	struct detect_options opt = { .before = before };
+	unsigned char *slow = malloc(2 * text.n + 1), *fast = slow + text.n;
+	size_t at = 0;
+
+	if (!slow)
+		abort();
+	memset(fast, 0, text.n);
+	s->n = 0;
+	if (rules_scan(v->rules, s, text, &opt) || naive_scan(v, text, before, slow)) {
+		free(slow);
+		return text.n;
+	}
+	for (size_t i = 0; i < s->n; i++)
+		memset(fast + s->v[i].start, 1, s->v[i].end - s->v[i].start);
+	while (at < text.n && slow[at] == fast[at])
+		at++;
+	*missed = at < text.n && slow[at];
+	free(slow);
+	return at;
+}
+
+#endif
