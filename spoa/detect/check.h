@@ -158,4 +158,8 @@ bool inside_uuid(const struct candidate *c);
 /* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */
 size_t digits_of(const struct candidate *c, char *to, size_t cap);
 
+/* How far check_curl looks for its word before a match: no other validator reads more
+ * than a word there. */
+enum { CHECK_CURL_BACK = 512 };
+
 #endif

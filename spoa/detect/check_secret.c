@@ -272,8 +272,7 @@ has_digit(struct span s)
 enum check_result
 check_curl(struct candidate *c)
 {
-	enum { LOOK_BACK = 512 };
-	size_t from = c->match > LOOK_BACK ? c->match - LOOK_BACK : 0;
+	size_t from = c->match > CHECK_CURL_BACK ? c->match - CHECK_CURL_BACK : 0;
 	struct span line = span_cut(c->text, from, c->match);
 	struct span s = span_cut(c->text, c->start, c->end);
 

@@ -44,6 +44,7 @@ struct pattern {
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
 	uint64_t first[4];    /* bytes a match can begin with */
+	uint16_t lead;	      /* bytes between the match's beginning and the finding's, at most */
 	uint32_t group;	      /* the capture group that is the finding; 0: all */
 	float score;
 	const struct check *check;
@@ -214,6 +215,13 @@ void context_index(struct detect_rules *r);
  * fewer than context_score sees there. */
 void context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
 	struct near_set *out);
+
+/* ---- lead.c ---- */
+
+enum { LEAD_MAX = 4096, LEAD_UNKNOWN = 512 };
+/* Bytes between the beginning of a match and that of its group `value`, at most;
+ * LEAD_MAX where it may be more, 0 where all of the match is the finding. */
+uint16_t pattern_lead(const char *regex);
 
 /* ---- custom.c ---- */
 

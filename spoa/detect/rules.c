@@ -159,6 +159,7 @@ index_patterns(struct detect_rules *r)
 		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
 			p->follows[n] = follows_of(r, p, n);
 		outline_edges(p->regex, &p->edges);
+		p->lead = pattern_lead(p->regex);
 		if (p->clear)
 			for (unsigned c = '0'; c <= 'z'; c++)
 				if (is_alnum((char)c) || c == '_')

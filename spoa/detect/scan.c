@@ -178,6 +178,30 @@ may_begin(const struct sweep *w, const struct pattern *p, size_t start)
 	       !(start > 1 && is_digit(t[-2]) && set_has(p->edges.not_before_2, t[-1]));
 }
 
+/* A match of p may begin at `start`, and what it finds stand far behind. */
+static void
+note_lead(struct sweep *w, const struct pattern *p, size_t start)
+{
+	struct leads *l = &w->s->leads;
+	size_t until = start + p->lead;
+
+	if (l->of != w->text.p || p->lead <= l->over || until < l->least)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].from <= start && (l->v[i].until >= until || i + 1 == LEADS)) {
+			if (l->v[i].until < until)
+				l->v[i].until = until;
+			return;
+		}
+	if (l->n < LEADS) {
+		l->v[l->n].from = start;
+		l->v[l->n++].until = until;
+		return;
+	}
+	l->v[0].from = l->v[0].from < start ? l->v[0].from : start;
+	l->v[0].until = l->v[0].until > until ? l->v[0].until : until;
+}
+
 /* Tries p where its start condition holds at i. */
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
@@ -189,6 +213,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	while (start > *free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
+	if (p->lead)
+		note_lead(w, p, start);
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {

@@ -12,6 +12,7 @@ enum {
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
 	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
 	NEAR_CACHED = 8, /* and this many remembered */
+	LEADS = 32,
 };
 
 /* owner: worker */
@@ -29,6 +30,15 @@ struct detect_scratch {
 		struct near_set set;
 	} near[NEAR_CACHED];
 	struct near_set near_before; /* of the key */
+	struct leads {
+		const char *of; /* the text they are noted of; NULL: none */
+		size_t least;	/* of what leads up to here at least, */
+		size_t over;	/* and by more than so many bytes */
+		size_t n;
+		struct {
+			size_t from, until;
+		} v[LEADS];
+	} leads; /* for who scans a text in parts: where longer matches may have begun */
 	struct evade *evade;	     /* evade.c's own; NULL until it is needed */
 	bool evasion;		     /* the text hides something */
 };

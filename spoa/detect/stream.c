@@ -6,7 +6,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/rule.h"
+#include "detect/scratch.h"
 
 enum {
 	RIGHT = CONTEXT_BYTES + 16, /* a finding's score is known so far behind its end */
@@ -16,7 +16,8 @@ enum {
 	BREAK_MAX = 24,	    /* bytes of a line's end and the next one's margin */
 	TOKEN_MIN = 16,	    /* of a piece of a key that is no word */
 	MARKER_MAX = 64,    /* -----END … PRIVATE KEY----- */
-	ROOM = STREAM_LEFT + WORD_BACK + FINDING_BACK + CAP_STREAM_HELD + 8,
+	LEFT_MAX = LEAD_MAX + WORD_BACK + FINDING_BACK,
+	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 };
 
 struct detect_stream {
@@ -330,20 +331,28 @@ limit_of(const struct detect_stream *s, const struct findings *f)
 
 /* ---- windows ---- */
 
-/* Keeps what the next window needs to the left of it. */
+/* Keeps what the next window needs to the left of it: context, and what may lead up to
+ * a finding, "curl" to the password behind its -u. */
 static void
-move_on(struct detect_stream *s, const struct findings *f)
+move_on(struct detect_stream *s, const struct findings *f, const struct leads *l)
 {
 	struct span t = span_of(s->buf, s->n);
 	size_t from = s->done > STREAM_LEFT ? s->done - STREAM_LEFT : 0;
 
 	from = boundary(t, from, 0);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].from < from && l->v[i].until > s->done)
+			from = boundary(t, l->v[i].from, 0);
+	size_t back = s->done > CHECK_CURL_BACK ? s->done - CHECK_CURL_BACK : 0;
+	const char *curl = memmem(t.p + back, s->done - back, "curl", 4);
+	if (curl && (size_t)(curl - t.p) < from)
+		from = (size_t)(curl - t.p);
 	for (size_t i = 0; i < f->n; i++)
 		if (f->v[i].start < from && f->v[i].end > from &&
 			from - f->v[i].start <= FINDING_BACK)
 			from = f->v[i].start;
-	if (s->done - from > STREAM_LEFT + WORD_BACK + FINDING_BACK)
-		from = s->done - STREAM_LEFT - WORD_BACK - FINDING_BACK;
+	if (s->done - from > LEFT_MAX)
+		from = s->done - LEFT_MAX;
 	memmove(s->buf, s->buf + from, s->n - from);
 	s->base += from;
 	s->n -= from;
@@ -403,6 +412,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	size_t was = s->base + s->done, held = s->n - s->done;
 
 	arena_init(&a, 0, true);
+	scratch->leads = (struct leads){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
 	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, &a, &f);
 	size_t limit = err ? s->done : last ? s->n : limit_of(s, &f);
 	if (!err && limit > s->done)
@@ -410,9 +420,11 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	else if (!err && held >= CAP_STREAM_HELD)
 		err = too_long(s, o, &f);
 	if (s->base + s->done > was) {
-		move_on(s, &f);
+		move_on(s, &f, &scratch->leads);
 		held = s->n - s->done;
-		s->want = s->done + STREAM_STEP + s->lag;
+		/* The more there is to read again, the more at once. */
+		s->want = s->done + s->lag +
+			  (s->done / 2 > STREAM_STEP ? s->done / 2 : STREAM_STEP);
 		if (s->want < s->n + (held + STREAM_STEP) / 2)
 			s->want = s->n + (held + STREAM_STEP) / 2;
 	} else {
@@ -420,6 +432,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	}
 	if (s->want > s->done + CAP_STREAM_HELD)
 		s->want = s->done + CAP_STREAM_HELD;
+	scratch->leads.of = NULL;
 	arena_reset(&a);
 	return err;
 }

@@ -3,7 +3,8 @@
  *
  * The text is scanned in windows whose places follow from the text alone, never
  * from how it was cut: any cut gives the same pieces with the same findings and
- * scores. A window is a tail of what was handed out (context to the left), a step,
+ * scores. A window is a tail of what was handed out (context to the left,
+ * and what may lead up to a value, "curl" before its -u), a step,
  * and what is not decided yet: STREAM_LAG bytes, since a finding may be longer than
  * what has come of it and its score depends on the words behind it. An open
  * candidate (a finding that reaches the window's end, a run of token characters, a
@@ -20,7 +21,7 @@
  * match of a policy's own pattern that is wider than STREAM_LAG_MAX and has blanks; a
  * stretch of a known document longer than CAP_STREAM_HELD is several findings.
  *
- * Memory: one allocation of less than 6 KB a stream, and what a scan of a window
+ * Memory: one allocation of less than 10 KB a stream, and what a scan of a window
  * takes while it runs. One stream a choice and a tool call: their texts are apart.
  * owner: whoever feeds it. */
 #ifndef DETECT_STREAM_H

@@ -370,6 +370,43 @@ a_key_counts_for_all_of_its_text(void **state)
 	buf_free(&b);
 }
 
+/* What names a value may stand far before it: windows begin there. */
+static void
+what_leads_up_to_a_value_is_kept(void **state)
+{
+	static const char *const rows[] = {
+		"curl -k -X POST https://infinispan.example:11222/rest/v2/caches/default/hello "
+		"\\\n  -H 'Content-type: text/plain' \\\n  -d 'a body of some length, said to "
+		"be "
+		"the world' \\\n  -u developer:yqDVtkqPECriaLRi\n",
+		"mysql --host=db.example --port=3306 --protocol=tcp "
+		"--default-character-set=utf8 "
+		"--connect-timeout=30 --compress --batch --skip-column-names --quick "
+		"--user=app "
+		"--password=Xk29fQpLw7 shop\n",
+		"Server=tcp:db.example,1433;Initial Catalog=shop;Persist Security "
+		"Info=False;MultipleActiveResultSets=False;Encrypt=True;TrustServerCertificate="
+		"False;Connection Timeout=30;User ID=app;Password=Xk29fQpLw7;\n",
+	};
+	uint64_t random = 21;
+	size_t findings = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t before = 0; before < 700; before += 40) {
+			struct buf b;
+			buf_init(&b, 0);
+			put_prose(&b, &random, before);
+			buf_str(&b, rows[i]);
+			put_prose(&b, &random, 500);
+			run_once(buf_view(&b), rows[i]);
+			same_as_whole(buf_view(&b), rows[i]);
+			findings += one.n;
+			buf_free(&b);
+		}
+	assert_true(findings >= 3 * 18);
+}
+
 /* The lag follows from what a policy looks for itself. */
 static void
 a_policys_own_classes_are_found_across_windows(void **state)
@@ -471,6 +508,7 @@ main(void)
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),
 		cmocka_unit_test(a_key_counts_for_all_of_its_text),
+		cmocka_unit_test(what_leads_up_to_a_value_is_kept),
 		cmocka_unit_test(a_policys_own_classes_are_found_across_windows),
 		cmocka_unit_test(an_error_stays),
 	};
