@@ -115,34 +115,41 @@ hex_escape(struct regex_reader *r, uint32_t *cp)
 	r->i += braces;
 }
 
+/* The character at r->i as it is written. */
+static uint32_t
+plain_character(struct regex_reader *r)
+{
+	unsigned char c = (unsigned char)r->s.p[r->i];
+	size_t n = r->utf && c >= 0x80 ? utf8_sequence(r->s.p + r->i, r->s.n - r->i) : 1;
+	uint32_t cp = n > 1 ? c & (0x7Fu >> n) : c;
+
+	for (size_t k = 1; k < n; k++)
+		cp = cp << 6 | ((unsigned char)r->s.p[r->i + k] & 0x3F);
+	r->i += n ? n : 1;
+	return cp;
+}
+
 /* One character behind a backslash, or as it is written; false: it is none. */
 static bool
 one_character(struct regex_reader *r, uint32_t *cp)
 {
 	static const char letters[] = "ntrfae", codes[] = "\n\t\r\f\a\033";
-	size_t from = r->i;
-	unsigned char c = (unsigned char)r->s.p[r->i++];
 
-	if (c != '\\') {
-		size_t n =
-			r->utf && c >= 0x80 ? utf8_sequence(r->s.p + from, r->s.n - from) : 1;
-		*cp = c;
-		if (n > 1) {
-			*cp = c & (0x7Fu >> n);
-			for (size_t k = 1; k < n; k++)
-				*cp = *cp << 6 | ((unsigned char)r->s.p[from + k] & 0x3F);
-			r->i = from + n;
-		}
+	*cp = plain_character(r);
+	if (*cp != '\\')
 		return true;
-	}
 	if (r->i == r->s.n)
 		return false;
-	c = (unsigned char)r->s.p[r->i++];
-	const char *known = strchr(letters, c);
-	*cp = known ? (unsigned char)codes[known - letters] : c;
+	*cp = plain_character(r);
+	if (*cp >= 0x80)
+		return true;
+	const char *known = *cp ? strchr(letters, (int)*cp) : NULL;
+	char c = (char)*cp;
+	if (known)
+		*cp = (unsigned char)codes[known - letters];
 	if (c == 'x')
 		hex_escape(r, cp);
-	return known || c == 'x' || !is_alnum((char)c);
+	return known || c == 'x' || !is_alnum(c);
 }
 
 static void
@@ -192,6 +199,21 @@ character(struct regex_reader *r, uint32_t cp)
 	return n;
 }
 
+/* "[:" letters ":]"; anything else of that beginning is none to PCRE2 either. */
+static bool
+is_posix(const struct regex_reader *r)
+{
+	struct span s = span_cut(r->s, r->i, r->s.n);
+	size_t n = 2;
+
+	if (!span_starts(s, SPAN_LIT("[:")))
+		return false;
+	n += n < s.n && s.p[n] == '^';
+	while (n < s.n && is_alpha(s.p[n]))
+		n++;
+	return span_starts(span_cut(s, n, s.n), SPAN_LIT(":]"));
+}
+
 static void
 posix_class(struct regex_reader *r, struct re *n)
 {
@@ -238,7 +260,7 @@ bracket(struct regex_reader *r)
 	for (size_t first = r->i;
 		n && r->i < r->s.n && (r->s.p[r->i] != ']' || r->i == first);) {
 		uint32_t from, to;
-		if (ahead(r, "[:")) {
+		if (is_posix(r)) {
 			posix_class(r, n);
 			continue;
 		}

@@ -39,20 +39,29 @@ entity_add(struct entity_set *s, size_t e)
 	s->bit[e / 64] |= 1ull << (e % 64);
 }
 
-void
-build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out)
+/* The entities that a scalar or list names; false: it is neither. */
+static bool
+entities_of(
+	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out)
 {
 	const char **names;
 	size_t count;
 
-	if (!read_texts(b->a, b->d, n, "entities", &names, &count))
-		return;
+	if (!read_texts(b->a, b->d, n, what, &names, &count))
+		return false;
 	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
 		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
 		int e = entity_find(b, c, c->s);
 		if (e >= 0)
 			entity_add(out, (size_t)e);
 	}
+	return true;
+}
+
+void
+build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out)
+{
+	entities_of(b, n, "entities", out);
 }
 
 void
@@ -80,6 +89,24 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 	}
 }
 
+/* without: [PERSON]: all members but those; one that is none is a mistake. */
+static void
+without(struct builder *b, const struct yaml_node *n, struct policy_class *k)
+{
+	struct entity_set *all = arena_new(b->a, struct entity_set);
+
+	if (!all || !entities_of(b, n, "without", all))
+		return;
+	for (size_t i = 0; i < detect_entity_count(b->rules); i++) {
+		if (!entity_in(all, i))
+			continue;
+		if (!entity_in(&k->entities, i))
+			diag_at(b->d, n, "without: %s is not in class %s",
+				detect_entity_name(b->rules, i), k->name);
+		k->entities.bit[i / 64] &= ~(1ull << (i % 64));
+	}
+}
+
 /* falcon: {words, patterns, …, entities}: a class with detectors of its own, which policy/own.c
  * has read and the rules know as an entity. Without `entities` it keeps the members that
  * the rule files give to a class of its name. */
@@ -100,6 +127,8 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 	for (size_t i = 0; !list && i < detect_entity_count(b->rules); i++)
 		if (!strcmp(detect_entity_class(b->rules, i), k->name))
 			entity_add(&k->entities, i);
+	if (yaml_get(c, "without"))
+		without(b, yaml_get(c, "without"), k);
 	if (e >= 0)
 		entity_add(&k->entities, (size_t)e);
 	else if (own && b->d->errors == 0)

@@ -9,9 +9,10 @@
 #include "detect/custom.h"
 #include "policy/read.h"
 
-/* `entities` is classes.c's to read. */
-static const char *const own_keys[] = { "entity", "entities", "words", "patterns", "context",
-	"against", "dictionary", "fingerprints", "shingles", "threshold", "case", NULL };
+/* `entities` and `without` are classes.c's to read. */
+static const char *const own_keys[] = { "entity", "entities", "without", "words", "patterns",
+	"context", "against", "dictionary", "fingerprints", "shingles", "threshold", "case",
+	NULL };
 
 enum { SHINGLES_LEAST = 64 };
 
@@ -134,13 +135,13 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 	if (!read_map(r->d, n, "class", own_keys, NULL))
 		return false;
 	if (!class_has_detectors(n)) {
-		if (!yaml_get(n, "entities") && r->d->errors == errors)
+		if (!yaml_get(n, "entities") && !yaml_get(n, "without") &&
+			r->d->errors == errors)
 			diag_at(r->d, n,
-				"%s: one of entities, words, patterns, dictionary, "
-				"fingerprints "
-				"is expected",
+				"%s: one of entities, without, words, patterns, dictionary, "
+				"fingerprints is expected",
 				n->key->s.p);
-		for (size_t i = 2; own_keys[i] && r->d->errors == errors; i++)
+		for (size_t i = 3; own_keys[i] && r->d->errors == errors; i++)
 			if (yaml_get(n, own_keys[i]))
 				diag_at(r->d, yaml_get(n, own_keys[i])->key,
 					"%s: belongs to words, patterns, dictionary or "

@@ -171,6 +171,7 @@ a_class_mixes_own_and_shipped_entities(void **state)
 		H "  pii: {words: [falcon]}\n"
 		  "  few: {words: [eagle], entities: [US_SSN, PII]}\n"
 		  "  none: {entities: []}\n"
+		  "  secret: {without: AWS_ACCESS_KEY}\n"
 		  "detectors: {thresholds: {PII: 0.7}}\n"
 		  "rules: [{name: r, redact: {classes: [few], entities: [FEW]}}]\n"));
 	assert_true(member(&f, "pii", "PII"));
@@ -180,6 +181,8 @@ a_class_mixes_own_and_shipped_entities(void **state)
 	assert_true(member(&f, "few", "PII"));
 	assert_false(member(&f, "few", "EMAIL_ADDRESS"));
 	assert_false(member(&f, "none", "FEW"));
+	assert_false(member(&f, "secret", "AWS_ACCESS_KEY"));
+	assert_true(member(&f, "secret", "GITHUB_TOKEN"));
 	assert_float_equal(
 		f.p->thresholds[detect_entity_find(f.own, SPAN_LIT("PII"))], 0.7f, 1e-6f);
 	fix_done(&f);
