@@ -61,8 +61,9 @@ int detect_entity_find(const struct detect_rules *r, struct span name);
  * where it is known already, or -1 (no such name: UPPER_CASE, up to 63 bytes; or too
  * many). Before the rules are shared between threads. */
 int detect_entity_add(struct detect_rules *r, const char *name, const char *class);
-/* Whether a pattern of the rules finds it. */
-bool detect_entity_has_pattern(const struct detect_rules *r, size_t entity);
+/* Whether patterns of the rules find it, and nothing else does (word lists, finders): then
+ * what has its shape is all that could be it. */
+bool detect_entity_by_pattern(const struct detect_rules *r, size_t entity);
 /* A stable hash of the rules' meaning, 64 hex digits; part of a policy's version. */
 const char *detect_version(const struct detect_rules *r);
 
@@ -78,7 +79,7 @@ struct detect_options {
 	bool inside;	    /* the text goes on from another: `before` is its context, and not
 			       what stands right before it */
 	/* Whatever has an entity's shape, also where its validator says no, at any score:
-	 * all that could match. */
+	 * all that could match. They may overlap. */
 	bool all_candidates;
 };
 

@@ -80,6 +80,22 @@ scratch_keep(struct detect_scratch *s, struct finding f)
 	return 0;
 }
 
+/* All that could match: nothing gives way to anything. */
+static int
+keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
+{
+	struct finding *v = arena_array(a, s->n, sizeof(*v));
+
+	if (s->n > CAP_FINDINGS)
+		return ERR_LIMIT;
+	if (!v)
+		return ERR_NOMEM;
+	if (s->n)
+		memcpy(v, s->v, s->n * sizeof(*v));
+	*out = (struct findings){ .v = v, .n = s->n };
+	return 0;
+}
+
 static int
 scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
@@ -96,7 +112,9 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 		err = evade_scan(rules, r, s, text, opt);
 	if (!err)
 		err = names_scan(r, s, text, opt);
-	if (!err)
+	if (!err && opt && opt->all_candidates)
+		err = keep_all(s, a, out);
+	else if (!err)
 		err = overlap_resolve(r, s->v, s->n, a, out);
 	if (err)
 		return err;

@@ -335,8 +335,13 @@ detect_entity_add(struct detect_rules *r, const char *name, const char *class)
 }
 
 bool
-detect_entity_has_pattern(const struct detect_rules *r, size_t entity)
+detect_entity_by_pattern(const struct detect_rules *r, size_t entity)
 {
+	if (r->entities[entity].own)
+		return false;
+	for (size_t f = 0; f < sizeof(r->finders) / sizeof(r->finders[0]); f++)
+		if (r->finders[f] == entity + 1)
+			return false;
 	for (size_t i = 0; i < r->npatterns; i++)
 		if (r->patterns[i].entity == entity)
 			return true;

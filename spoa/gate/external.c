@@ -399,7 +399,7 @@ only_entities(struct external_job *j, const struct external *x)
 	for (size_t e = 0; e < detect_entity_count(rules); e++) {
 		bool wanted = entity_in(&x->entities, e);
 		j->thresholds[e] = wanted ? 0.0f : 2.0f;
-		if (wanted && !detect_entity_has_pattern(rules, e))
+		if (wanted && !detect_entity_by_pattern(rules, e))
 			all = false;
 	}
 	return all;

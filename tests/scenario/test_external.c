@@ -31,7 +31,7 @@ points(const char *from, const char *to)
 static json_t *
 persons(const char *text)
 {
-	static const char *const names[] = { "Ann Lee", "Bob" };
+	static const char *const names[] = { "zor blax", "quuxel" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < 2; i++)
@@ -43,12 +43,12 @@ persons(const char *text)
 					      (int)(start + strlen(names[i])), "score", 0.85));
 		}
 	/* It also takes an address and what stands before it for one. */
-	const char *whole = strstr(text, "Carol <carol@example.com>");
+	const char *whole = strstr(text, "zibble <zibble@example.com>");
 	if (whole)
 		json_array_append_new(
 			list, json_pack("{s:s,s:i,s:i,s:f}", "entity_type", "PER", "start",
 				      (int)points(text, whole), "end",
-				      (int)points(text, whole) + 25, "score", 0.9));
+				      (int)points(text, whole) + 27, "score", 0.9));
 	return list;
 }
 
@@ -61,7 +61,7 @@ answer_of(json_t *q)
 	if (json_is_array(json_object_get(q, "input"))) {
 		json_array_foreach(json_object_get(q, "input"), i, t)
 		{
-			bool bad = strstr(json_string_value(t), "Bob") != NULL;
+			bool bad = strstr(json_string_value(t), "quuxel") != NULL;
 			json_array_append_new(
 				out, json_pack("{s:b,s:{s:b},s:{s:f}}", "flagged", bad,
 					     "categories", "violence", bad, "category_scores",
@@ -222,7 +222,7 @@ what_it_finds_is_redacted_and_recorded(void **state)
 
 	(void)state;
 	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
-	chat(&s, "\xf0\x9f\x98\x80 \xe6\x9d\x8e: Ann Lee met Bob", &c);
+	chat(&s, "\xf0\x9f\x98\x80 \xe6\x9d\x8e: zor blax met quuxel", &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	assert_string_equal(stage_field(0, "entities.PERSON.count"), "2");
 	assert_string_equal(stage_field(0, "entities.PERSON.by"), "[\"ner\"]");
@@ -230,7 +230,7 @@ what_it_finds_is_redacted_and_recorded(void **state)
 	assert_string_equal(stage_field(0, "low_confidence"), "");
 	assert_non_null(strstr(
 		sent(&s, &c), "\xf0\x9f\x98\x80 \xe6\x9d\x8e: <PERSON_1> met <PERSON_2>"));
-	assert_false(stage_records_hold("Ann"));
+	assert_false(stage_records_hold("zor"));
 	down(&s);
 }
 
@@ -242,7 +242,7 @@ nothing_stays_of_what_overlaps(void **state)
 
 	(void)state;
 	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
-	chat(&s, "from Carol <carol@example.com> today", &c);
+	chat(&s, "from zibble <zibble@example.com> today", &c);
 	assert_non_null(
 		strstr(sent(&s, &c), "\"from <PERSON_1><EMAIL_ADDRESS_1><PERSON_2> today\""));
 	assert_string_equal(stage_field(0, "entities.EMAIL_ADDRESS.count"), "1");
@@ -260,7 +260,7 @@ only_what_a_rule_names_is_redacted(void **state)
 	up(&s, NER,
 		CHAT_ROUTE
 		"rules:\n  - {name: names, redact: {entities: [PERSON]}}\ndefault: permit\n");
-	chat(&s, "from Carol <carol@example.com> today", &c);
+	chat(&s, "from zibble <zibble@example.com> today", &c);
 	/* The address alone would stay: the person's span covers it. */
 	assert_non_null(strstr(sent(&s, &c), "\"from <PERSON_1> today\""));
 	down(&s);
@@ -274,25 +274,25 @@ a_chat_that_resends_its_history_asks_about_new_turns_only(void **state)
 
 	(void)state;
 	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
-	chat(&s, "hello Bob", &c);
+	chat(&s, "hello quuxel", &c);
 	assert_non_null(strstr(sent(&s, &c), "hello <PERSON_1>"));
 	unsigned texts = atomic_load(&sim.texts), calls = atomic_load(&sim.calls);
 	assert_int_equal(calls, 1);
-	chat(&s, "hello Bob", &c);
+	chat(&s, "hello quuxel", &c);
 	assert_non_null(strstr(sent(&s, &c), "hello <PERSON_1>"));
 	assert_int_equal(atomic_load(&sim.calls), calls);
 	assert_int_equal(atomic_load(&sim.texts), texts);
 	const struct note turn = { .person = "alice",
 		.body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":"
 			"\"hello "
-			"Bob\"},{\"role\":\"assistant\",\"content\":\"new turn\"}]}" };
+			"quuxel\"},{\"role\":\"assistant\",\"content\":\"new turn\"}]}" };
 	call_send(&s, 0, &turn, &c);
 	settle(&s, &c);
 	assert_int_equal(atomic_load(&sim.calls), calls + 1);
 	assert_int_equal(atomic_load(&sim.texts), texts + 1);
 	sent(&s, &c);
 	fake_pass_us(601 * 1000000ull); /* longer than its memory lasts */
-	chat(&s, "hello Bob", &c);
+	chat(&s, "hello quuxel", &c);
 	assert_int_equal(atomic_load(&sim.calls), calls + 2);
 	sent(&s, &c);
 	down(&s);
@@ -323,7 +323,7 @@ its_silence_is_the_policys_outcome(void **state)
 			snprintf(keys, sizeof(keys), NER ", on_failure: %s", outcome[o]);
 			up(&s, keys, CHAT_ROUTE REDACT_NAMES);
 			atomic_store(&sim.behaviour, silences[i].how);
-			chat(&s, "hello Bob", &c);
+			chat(&s, "hello quuxel", &c);
 			snprintf(want, sizeof(want), "\"outcome\":\"%s\",\"applied\":\"%s\"",
 				silences[i].outcome, outcome[o]);
 			if (!strstr(stage_field(0, "recognisers"), want))
@@ -381,7 +381,7 @@ the_routes_outcome_holds_where_the_recogniser_has_none(void **state)
 		"openai, "
 		"backend: openai, on_failure: {classifier: permit}}\n" REDACT_NAMES);
 	atomic_store(&sim.behaviour, STATUS);
-	chat(&s, "hello Bob", &c);
+	chat(&s, "hello quuxel", &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
 	down(&s);
 }
@@ -415,22 +415,22 @@ the_circuit_opens_and_a_probe_closes_it(void **state)
 		CHAT_ROUTE REDACT_NAMES);
 	atomic_store(&sim.behaviour, STATUS);
 	for (int i = 0; i < 5; i++) {
-		snprintf(text, sizeof(text), "Bob %d", i);
+		snprintf(text, sizeof(text), "quuxel %d", i);
 		chat(&s, text, &c);
 		assert_string_equal(call_var(&c, "decision"), "permit");
 	}
 	assert_int_equal(atomic_load(&sim.calls), 2);
 	assert_non_null(strstr(stage_field(4, "recognisers"), "breaker_open"));
 	fake_pass_us(5000000);
-	chat(&s, "Bob probes", &c); /* one call, and it fails */
-	chat(&s, "Bob waits", &c);
+	chat(&s, "quuxel probes", &c); /* one call, and it fails */
+	chat(&s, "quuxel waits", &c);
 	assert_int_equal(atomic_load(&sim.calls), 3);
 	fake_pass_us(5000000);
 	atomic_store(&sim.behaviour, GOOD);
-	chat(&s, "Bob again", &c);
+	chat(&s, "quuxel again", &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
-	chat(&s, "Bob once more", &c);
+	chat(&s, "quuxel once more", &c);
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
 	const struct recogniser_stats *st = recognisers_stats(s.gate[0]->recognisers);
@@ -461,7 +461,7 @@ only_where_its_condition_holds_it_is_asked(void **state)
 	struct stage s;
 	struct call c;
 	const struct note api = {
-		.person = "alice", .path = "/api/x", .body = "{\"a\":\"Bob\"}"
+		.person = "alice", .path = "/api/x", .body = "{\"a\":\"quuxel\"}"
 	};
 
 	(void)state;
@@ -469,11 +469,11 @@ only_where_its_condition_holds_it_is_asked(void **state)
 		CHAT_ROUTE REDACT_NAMES);
 	call_do(&s, &api, &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
-	chat(&s, "Bob without an address", &c);
+	chat(&s, "quuxel without an address", &c);
 	assert_string_equal(call_var(&c, "decision"), "permit");
 	assert_int_equal(atomic_load(&sim.calls), 0);
 	assert_string_equal(stage_field(1, "recognisers"), "");
-	chat(&s, "Bob at b@example.com", &c);
+	chat(&s, "quuxel at b@example.com", &c);
 	assert_int_equal(atomic_load(&sim.calls), 1);
 	assert_non_null(strstr(sent(&s, &c), "<PERSON_1> at <EMAIL_ADDRESS_1>"));
 	down(&s);
@@ -487,8 +487,8 @@ only_the_roles_asked_for_are_sent(void **state)
 	const struct note n = { .person = "alice",
 		.body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"system\",\"content\":"
 			"\"you are "
-			"Bob\"},{\"role\":\"user\",\"content\":\"hello "
-			"Bob\"},{\"role\":\"user\","
+			"quuxel\"},{\"role\":\"user\",\"content\":\"hello "
+			"quuxel\"},{\"role\":\"user\","
 			"\"content\":\"...\"}]}" };
 
 	(void)state;
@@ -497,7 +497,7 @@ only_the_roles_asked_for_are_sent(void **state)
 	settle(&s, &c);
 	assert_int_equal(atomic_load(&sim.texts), 1); /* nor dots alone */
 	const char *body = sent(&s, &c);
-	assert_non_null(strstr(body, "you are Bob"));
+	assert_non_null(strstr(body, "you are quuxel"));
 	assert_non_null(strstr(body, "hello <PERSON_1>"));
 	down(&s);
 }
@@ -532,8 +532,8 @@ many_texts_go_out_in_several_calls(void **state)
 	buf_init(&b, 0);
 	buf_str(&b, "{\"model\":\"gpt\",\"messages\":[");
 	for (int i = 0; i < 12; i++)
-		buf_printf(&b, "%s{\"role\":\"user\",\"content\":\"%0100d Bob\"}", i ? "," : "",
-			i);
+		buf_printf(&b, "%s{\"role\":\"user\",\"content\":\"%0100d quuxel\"}",
+			i ? "," : "", i);
 	buf_str(&b, "]}");
 	buf_putc(&b, '\0');
 	const struct note n = { .person = "alice", .body = b.p };
@@ -544,7 +544,7 @@ many_texts_go_out_in_several_calls(void **state)
 	assert_string_equal(stage_field(0, "entities.PERSON.count"), "12");
 	assert_true(atomic_load(&rig->conns) <= 2);
 	const char *body = sent(&s, &c);
-	assert_null(strstr(body, "Bob"));
+	assert_null(strstr(body, "quuxel"));
 	buf_free(&b);
 	down(&s);
 }
@@ -558,8 +558,8 @@ calls_wait_for_each_other_but_not_for_ever(void **state)
 	(void)state;
 	up(&s, NER ", concurrency: 1, on_failure: permit", CHAT_ROUTE REDACT_NAMES);
 	atomic_store(&sim.behaviour, LATE);
-	chat_for(&s, "alice", "Bob one", &a);
-	chat_for(&s, "bob", "Bob two", &b);
+	chat_for(&s, "alice", "quuxel one", &a);
+	chat_for(&s, "bob", "quuxel two", &b);
 	for (int i = 0; i < 20; i++)
 		ev_run(s.loop, EVRUN_NOWAIT);
 	assert_false(a.answered || b.answered);
@@ -586,7 +586,7 @@ a_caller_that_goes_away_leaves_nothing_behind(void **state)
 	(void)state;
 	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
 	atomic_store(&sim.behaviour, LATE);
-	chat_for(&s, "alice", "Bob goes", &c);
+	chat_for(&s, "alice", "quuxel goes", &c);
 	assert_false(c.answered);
 	call_forget(&c);
 	atomic_store(&sim.release, true);
@@ -606,7 +606,7 @@ the_agents_deadline_holds_whatever_is_awaited(void **state)
 	(void)state;
 	up(&s, NER ", on_failure: permit", CHAT_ROUTE REDACT_NAMES);
 	atomic_store(&sim.behaviour, LATE);
-	chat_for(&s, "alice", "Bob waits", &c);
+	chat_for(&s, "alice", "quuxel waits", &c);
 	assert_false(c.answered);
 	stage_pass(&s, 800000); /* the loop stood still: no timer of a call ran */
 	assert_true(c.answered);
@@ -626,7 +626,7 @@ a_body_that_comes_through_the_relay_is_asked_about_too(void **state)
 	struct call c;
 	struct pass p;
 	char body[] = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello "
-		      "Bob\"}]}";
+		      "quuxel\"}]}";
 	const struct note n = { .person = "alice",
 		.body = body,
 		.no_length = true,
@@ -668,10 +668,10 @@ moderations_speak_of_whole_texts(void **state)
 			   "default: permit\n");
 	chat(&s, "fine a@example.com", &c);
 	assert_non_null(strstr(sent(&s, &c), "\"fine <EMAIL_ADDRESS_1>\""));
-	chat(&s, "hit Bob a@example.com", &c);
+	chat(&s, "hit quuxel a@example.com", &c);
 	assert_non_null(strstr(sent(&s, &c), "\"content\":\"<MODERATION_VIOLENCE_1>\""));
 	assert_string_equal(stage_field(2, "entities.MODERATION_VIOLENCE.by"), "[\"ner\"]");
-	chat_for(&s, "bob", "hit Bob", &c);
+	chat_for(&s, "bob", "hit quuxel", &c);
 	settle(&s, &c);
 	assert_string_equal(call_var(&c, "status"), "403");
 	down(&s);
@@ -695,7 +695,7 @@ several_recognisers_add_up_and_each_has_its_outcome(void **state)
 	char keys[256];
 	snprintf(keys, sizeof(keys), NER ", token_file: %s", file);
 	up(&s, keys, more);
-	chat(&s, "Bob at b@example.com", &c);
+	chat(&s, "quuxel at b@example.com", &c);
 	assert_non_null(strstr(sent(&s, &c), "<PERSON_1> at <EMAIL_ADDRESS_1>"));
 	const char *said = stage_field(0, "recognisers");
 	assert_non_null(strstr(said, "\"name\":\"ner\",\"outcome\":\"answered\""));
@@ -725,14 +725,14 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	diag_free(&d);
 	next->cfg = &s.cfg;
 	atomic_store(&sim.behaviour, LATE);
-	chat_for(&s, "alice", "Bob stays", &c);
+	chat_for(&s, "alice", "quuxel stays", &c);
 	for (int i = 0; i < 2; i++)
 		gate_snapshot(s.gate[i], next);
 	atomic_store(&sim.release, true);
 	settle(&s, &c); /* under the policy it began with */
 	assert_string_equal(call_var(&c, "decision"), "redact");
 	sent(&s, &c);
-	chat(&s, "Bob stays", &c); /* another version: asked again */
+	chat(&s, "quuxel stays", &c); /* another version: asked again */
 	assert_int_equal(atomic_load(&sim.calls), 2);
 	sent(&s, &c);
 	snapshot_unref(&s.snap);

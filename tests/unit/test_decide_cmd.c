@@ -465,14 +465,14 @@ test_key_together(void **state)
 static void
 test_recognisers(void **state)
 {
-#define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"I am Ann\",\"classifier\":"
+#define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"we saw zorblax\",\"classifier\":"
 	static const struct {
 		const char *name, *in, *decision, *body, *outcome;
 	} answers[] = {
 		{ "an answer",
-			ASK "{\"ner\":[[{\"entity_type\":\"PERSON\",\"start\":5,"
-			    "\"end\":8,\"score\":1}]]}}",
-			"redact", "I am <PERSON_1>", "answered" },
+			ASK "{\"ner\":[[{\"entity_type\":\"PERSON\",\"start\":7,"
+			    "\"end\":14,\"score\":1}]]}}",
+			"redact", "we saw <PERSON_1>", "answered" },
 		{ "an answer that finds nothing", ASK "{\"ner\":[[]]}}", "permit", NULL,
 			"answered" },
 		{ "an answer that is none", ASK "{\"ner\":\"busy\"}}", "deny", NULL,

@@ -300,7 +300,7 @@ entities_of_others_can_be_named_in_classes_and_rules(void **state)
 
 	(void)state;
 	assert_true(e >= 0 && entity_in(&x->entities, (size_t)e));
-	assert_false(detect_entity_has_pattern(fix_rules, (size_t)e));
+	assert_false(detect_entity_by_pattern(fix_rules, (size_t)e));
 	assert_true(entity_in(&f.p->rules[0].redact, (size_t)e));
 	fix_done(&f);
 }

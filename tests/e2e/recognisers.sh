@@ -1,0 +1,92 @@
+# External recognisers behind real HAProxy: what a simulated one finds is redacted,
+# whatever way the body takes; its silence is the policy's outcome, in time.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit 0; }
+node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
+recogniser=$!
+trap 'kill $recogniser 2>/dev/null; finish' EXIT
+for _ in $(seq 100); do [ -s "$D/recogniser" ] && break; sleep 0.05; done
+R=$(cat "$D/recogniser")
+{
+	sed -e '/^rules:/,$d' "$here/policy.yaml"
+	cat <<-YAML
+	detectors:
+	  external:
+	    - {name: ner, url: "$R/analyze", entities: [PERSON], timeout: 300ms, cache: {ttl: 60s}, breaker: {failures: 1000},
+	       when: 'route.name in ["chat", "messages"]'}
+	    - {name: mood, url: "$R/predict", shape: json, request: '{"inputs":\$texts}', map: {toxic: TOXICITY}, class: conduct,
+	       timeout: 300ms, when: 'route.name == "direct"', on_failure: permit}
+	    - {name: mod, url: "$R/v1/moderations", shape: openai_moderation, timeout: 300ms, when: 'route.name == "legal"',
+	       on_failure: redact}
+	rules:
+	  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
+	  - {name: conduct, when: '"conduct" in prompt.classes', deny: {reason: house rules}}
+	  - {name: names, redact: {entities: [PERSON], classes: [pii, moderation]}}
+	default: permit
+	limits: []
+	YAML
+} >"$D/policy.yaml"
+# one worker: each has a memory of its own
+{
+	grep -v '^workers:' "$here/config.yaml"
+	echo 'workers: 1'
+} >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+rc() { curl -s "$R/_control" -d "$1" >/dev/null; }
+asked() { curl -s "$R/_seen"; }
+chat() { req POST /v1/chat/completions -H "$auth" -H "$json" "${@:2}" -d "{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
+provider_got() { seen | sed 's/\\"/"/g'; }
+
+chat '😀 李: zor blax met quuxel at a@example.com'
+is "a person is redacted" "$status" 200
+like "where it stands, behind an emoji and Chinese" "$(provider_got)" '😀 李: <PERSON_1> met <PERSON_2> at <EMAIL_ADDRESS_1>'
+rc '{}'
+chat '😀 李: zor blax met quuxel at a@example.com'
+is "the same again asks nobody" "$(asked)" '{"calls":0,"texts":0}'
+like "and is redacted all the same" "$(provider_got)" '<PERSON_1> met <PERSON_2>'
+chat 'deferred zor blax' -H 'transfer-encoding: chunked'
+is "a body without length" "$status" 200
+like "is redacted too" "$(provider_got)" 'deferred <PERSON_1>'
+{ printf '{"model":"echo","messages":[{"role":"user","content":"zor blax '; for _ in $(seq 900); do printf 'words of a long history that was never asked about %s ' "$RANDOM"; done; printf '"},{"role":"user","content":"end quuxel"}]}'; } >"$D/long"
+req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$D/long"
+is "a long body" "$status" 200
+unlike "has no name left" "$(provider_got)" 'zor blax|quuxel'
+req POST /api/direct/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
+is "a classifier of whole texts denies by its class" "$status" 403
+req POST /api/direct/x -H "$auth" -H "$json" -d '{"a":"nobody"}'
+is "and permits" "$status" 200
+req POST /api/legal -H "$auth" -H "$json" -d '{"a":"hit quuxel","b":"fine"}'
+like "a flagged text is redacted whole" "$(provider_got)" '"a":"<MODERATION_VIOLENCE_1>","b":"fine"'
+req POST /api/relay/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
+like "a route whose condition does not hold does not pay" "$(provider_got)" 'zor blax'
+
+for mode in hang garbage status close; do
+	rc "{\"mode\":\"$mode\"}"
+	begin=$(date +%s%N)
+	chat "$mode zor blax"
+	took=$((($(date +%s%N) - begin) / 1000000))
+	is "$mode: 503" "$status" 503
+	like "$mode: the code says so" "$body" 'classifier_unavailable'
+	check "$mode: in time ($took ms)" [ "$took" -lt 900 ]
+	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
+	is "$mode: permitted where its own outcome says so" "$status" 200
+	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -o '"low_confidence":true' || grep -h '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
+	req POST /api/legal -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
+	like "$mode: redacted whole where that one's says so" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
+done
+rc '{}'
+for _ in $(seq 40); do
+	chat "back zor blax $RANDOM"
+	[ "$status" = 200 ] && break
+	sleep 0.1
+done
+is "it answers again" "$status" 200
+check "its calls are counted" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="answered"')" -gt 3 ]
+check "its failures too" [ "$(metric recogniser_calls_total 'recogniser="ner",outcome="timeout"')" -ge 1 ]
+check "and what was remembered" [ "$(metric recogniser_texts_total 'recogniser="ner",cache="hit"')" -ge 1 ]
+like "status names it" "$(curl -s -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/status")" '"recognisers":\[\{"name":"ner","answered":'
+unlike "no text in the log" "$(cat "$D/tollgate.log")" 'zor blax|quuxel'
+unlike "none in the records" "$(cat "$JOURNAL"/*)" 'zor blax|quuxel'
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
