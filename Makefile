@@ -92,6 +92,20 @@ $(B)/gen/names.c: $(NAMES_TXT) policies/detectors/names spoa/detect/detectors.aw
 $(B)/gen/names.o: $(B)/gen/names.c spoa/detect/rule.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# The injection model is data in the tree, put into the program as it is. `make model`
+# makes it anew from its texts: same texts, same bytes, whatever the optimisation.
+INJECT := policies/detectors/injection
+
+$(B)/spoa/detect/inject_score.o: $(INJECT)/model.bin $(INJECT)/patterns.yaml
+$(B)/spoa/cmd/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
+
+DATA  ?= $(INJECT)
+WITH  ?=
+MODEL ?= $(INJECT)/model.bin
+.PHONY: model
+model: $(B)/tollgate ## the injection model from DATA=DIR (WITH=, MODEL=FILE): figures, then the file
+	@$(B)/tollgate train -o $(MODEL) $(WITH:%=--with %) $(DATA)
+
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.
 SHARE = $(DESTDIR)$(PREFIX)/share

@@ -38,6 +38,8 @@
   X(M_FINDINGS,            "findings_total",                     "",                          "entities found") \
   X(M_EVASIONS,            "evasions_total",                     "",                          "requests with values in disguise, or text that hides or reorders what is shown") \
   X(M_SCANNED_BYTES,       "scanned_bytes_total",                "",                          "text bytes classified") \
+  X(M_INJECTION_SUSPECT,   "injection_total",                    "level=\"suspect\"",        "requests by injection score: from 0.5, from 0.9") \
+  X(M_INJECTION_BLOCK,     "injection_total",                    "level=\"block\"",          "") \
   X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \

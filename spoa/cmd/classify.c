@@ -3,6 +3,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/scan.h"
+#include "detect/inject.h"
 
 /* The classes of what was found, each once, in order of appearance. */
 struct class_list {
@@ -55,9 +56,54 @@ class_of(const struct scan *s, size_t entity)
 	return class ? class : detect_entity_class(s->rules, entity);
 }
 
+/* Roles as the dialects name them; a text without one is a user's. */
+static const struct {
+	const char *role;
+	enum inject_origin origin; /* INJECT_ORIGINS: not scored */
+} origins[] = {
+	{ "system", INJECT_ORIGINS },
+	{ "developer", INJECT_ORIGINS },
+	{ "assistant", INJECT_ORIGINS },
+	{ "tool", INJECT_TOOL },
+	{ "tool_result", INJECT_TOOL },
+	{ "function", INJECT_TOOL },
+	{ "document", INJECT_DOCUMENT },
+};
+
+static struct inject_result
+injection(const struct scan *s, const struct scan_text *t)
+{
+	const struct policy *p = s->with->policy;
+	enum inject_origin o = INJECT_USER;
+
+	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++)
+		if (span_is(t->role, origins[i].role))
+			o = origins[i].origin;
+	if (o == INJECT_ORIGINS)
+		return (struct inject_result){ 0 };
+	return inject_score(p ? p->inject : s->arg, t->text, o, p ? p->inject_off : 0);
+}
+
+/* Classes of the policy that begin at a score. */
+static void
+put_score_classes(struct scan *s, double score)
+{
+	const struct policy *p = s->with->policy;
+
+	for (size_t i = 0; p && i < p->nclasses; i++) {
+		if (p->classes[i].injection <= 0 || score < p->classes[i].injection)
+			continue;
+		if (!span_ends(buf_view(s->out), SPAN_LIT("[")))
+			buf_putc(s->out, ',');
+		buf_json_str(s->out, span_str(p->classes[i].name));
+	}
+}
+
 static int
 put_json(struct scan *s, const struct scan_text *t)
 {
+	struct inject_result r = injection(s, t);
+
 	buf_str(s->out, "{\"findings\":[");
 	for (size_t i = 0; i < t->findings.n; i++) {
 		const struct finding *f = &t->findings.v[i];
@@ -70,9 +116,12 @@ put_json(struct scan *s, const struct scan_text *t)
 	}
 	buf_str(s->out, "],\"classes\":[");
 	put_classes(s, &t->findings);
-	/* No model scores injection yet; the key is part of the format. */
-	buf_printf(s->out, "],\"injection\":0.0%s}\n",
-		t->findings.evasion ? ",\"evasion\":true" : "");
+	put_score_classes(s, r.score);
+	buf_printf(
+		s->out, r.score > 0 ? "],\"injection\":%.4f" : "],\"injection\":0.0", r.score);
+	if (r.pattern)
+		buf_printf(s->out, ",\"injection_reason\":\"pattern:%s\"", r.pattern);
+	buf_printf(s->out, "%s}\n", t->findings.evasion ? ",\"evasion\":true" : "");
 	return EXIT_DONE;
 }
 
@@ -113,5 +162,15 @@ cmd_classify(int argc, char **argv)
 		else
 			return cmd_usage(argv[0]);
 	}
-	return scan_input("classify", policy, jsonl, json ? put_json : put_underlined, NULL);
+	struct arena a;
+	struct buf why;
+	arena_init(&a, 0, false);
+	buf_init(&why, 0);
+	const struct inject *j = inject_load(&a, NULL, &why);
+	int code =
+		j ? scan_input("classify", policy, jsonl, json ? put_json : put_underlined, j)
+		  : cmd_fail("classify", "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	arena_reset(&a);
+	return code;
 }

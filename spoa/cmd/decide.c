@@ -354,6 +354,11 @@ result_json(struct request *r)
 	json_object_set_new(o, "model", text(r->body.model));
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
+	if (r->snap->policy->scores)
+		json_object_set_new(o, "injection", json_real(r->injection));
+	if (r->injection_pattern)
+		json_object_set_new(o, "injection_reason",
+			json_sprintf("pattern:%s", r->injection_pattern));
 	if (r->evasion)
 		json_object_set_new(o, "evasion", json_true());
 	if (r->nrecognitions)

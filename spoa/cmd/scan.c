@@ -55,14 +55,14 @@ one_text(struct session *s, struct scan_text *t)
 	return code;
 }
 
-/* The member "text" of the line's object. */
+/* The members "text" and "role" of the line's object. */
 static const char *
 read_line(struct session *s, struct scan_text *t)
 {
 	struct json *j = json_open(s->s.arena, t->line);
 	struct json_event ev;
 	const char *why = err_str(ERR_NOMEM);
-	bool is_text = false, found = false;
+	bool is_text = false, is_role = false, found = false;
 	size_t at;
 
 	if (!j)
@@ -75,9 +75,13 @@ read_line(struct session *s, struct scan_text *t)
 			return why;
 		}
 		if (ev.depth == 1 && ev.tok == JSON_KEY) {
-			is_text = span_is(json_text(s->s.arena, t->line, &ev), "text");
+			struct span key = json_text(s->s.arena, t->line, &ev);
+			is_text = span_is(key, "text");
+			is_role = span_is(key, "role");
 			continue;
 		}
+		if (is_role && ev.depth == 1 && ev.tok == JSON_STRING)
+			t->role = json_text(s->s.arena, t->line, &ev);
 		if (is_text && ev.depth == 1) {
 			if (ev.tok != JSON_STRING)
 				return "\"text\" is not a string";
@@ -86,7 +90,7 @@ read_line(struct session *s, struct scan_text *t)
 			t->to = ev.end;
 			found = true;
 		}
-		is_text = false;
+		is_text = is_role = false;
 	}
 	return found ? NULL : "no \"text\" in it";
 }
@@ -135,7 +139,7 @@ whole_input(struct session *s)
 
 int
 scan_input(const char *command, const char *policy, bool jsonl,
-	int (*each)(struct scan *s, const struct scan_text *t), void *arg)
+	int (*each)(struct scan *s, const struct scan_text *t), const void *arg)
 {
 	struct scan_rules with;
 	struct buf out;

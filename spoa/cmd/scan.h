@@ -11,6 +11,7 @@ struct scan_text {
 	struct span text; /* decoded */
 	struct span line; /* JSON lines: the whole line, else empty */
 	size_t from, to;  /* JSON lines: the raw text in `line`, between its quotes */
+	struct span role; /* JSON lines: "role" where given */
 	struct findings findings;
 };
 
@@ -19,13 +20,13 @@ struct scan {
 	const struct scan_rules *with; /* the same, and the policy */
 	struct arena *arena;	       /* reset after each text */
 	struct buf *out;	       /* written to stdout after each text */
-	void *arg;
+	const void *arg;
 };
 
 /* With the shipped rules, or those of a policy (NULL: none). Classifies standard input and
  * calls `each` per text. An exit code; errors are on stderr. */
 int scan_input(const char *command, const char *policy, bool jsonl,
-	int (*each)(struct scan *s, const struct scan_text *t), void *arg);
+	int (*each)(struct scan *s, const struct scan_text *t), const void *arg);
 
 /* Writes all of `out` to stdout and empties it; false with errno. */
 bool scan_write(struct buf *out);

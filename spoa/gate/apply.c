@@ -24,6 +24,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.rules = r->snap->rules,
 		.tokens = r->input_tokens,
 		.bytes = (int64_t)r->raw.n,
+		.injection = r->injection,
 		.evasion = r->evasion,
 	};
 }

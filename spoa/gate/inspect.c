@@ -175,6 +175,37 @@ next_window(struct request *r, struct span text, size_t *base, size_t *keep, siz
 	return span_cut(text, *base, *base + WINDOW);
 }
 
+/* Who wrote a segment, for the injection model. The operator's own words (system prompts and
+ * tools' definitions) and the model's are not scored. */
+static const enum inject_origin origins[ROLE_COUNT] = {
+	[ROLE_OTHER] = INJECT_USER,
+	[ROLE_SYSTEM] = INJECT_ORIGINS,
+	[ROLE_USER] = INJECT_USER,
+	[ROLE_ASSISTANT] = INJECT_ORIGINS,
+	[ROLE_TOOL_CALL] = INJECT_ORIGINS,
+	[ROLE_TOOL_RESULT] = INJECT_TOOL,
+	[ROLE_TOOL_DEFINITION] = INJECT_ORIGINS,
+	[ROLE_DOCUMENT] = INJECT_DOCUMENT,
+	[ROLE_KEY] = INJECT_ORIGINS,
+	[ROLE_PATH] = INJECT_ORIGINS,
+	[ROLE_QUERY] = INJECT_USER,
+};
+
+static void
+score_injection(struct request *r, const struct segment *s, struct span text)
+{
+	const struct policy *p = r->snap->policy;
+	enum inject_origin o = origins[s->role];
+
+	if (!p->scores || o == INJECT_ORIGINS)
+		return;
+	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
+	if (got.score <= r->injection)
+		return;
+	r->injection = got.score;
+	r->injection_pattern = got.pattern;
+}
+
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
@@ -191,6 +222,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 	}
 	int err = detect_scan(r->snap->rules, t->mine->scratch, text, &opt, &r->arena, &found);
 	r->evasion |= found.evasion;
+	score_injection(r, s, text);
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
 		struct finding f = found.v[i];
 		f.start += base;
@@ -254,6 +286,10 @@ step_classify(struct request *r)
 			r->have_body ? r->body.inspected_bytes : 0);
 		if (r->evasion)
 			metric_inc(r->gate->metrics, M_EVASIONS);
+		if (r->injection >= INJECT_SUSPECT)
+			metric_inc(r->gate->metrics, r->injection >= INJECT_BLOCK
+							     ? M_INJECTION_BLOCK
+							     : M_INJECTION_SUSPECT);
 		if (r->classifier_failed)
 			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
 	}

@@ -296,6 +296,20 @@ put_recognitions(struct request *r, struct buf *b)
 	put_flag(b, "low_confidence", request_silence(r, OUT_PERMIT));
 }
 
+/* As a rule read it: it has no further digits. */
+static void
+put_injection(struct request *r, struct buf *b)
+{
+	if (!r->snap->policy->scores)
+		return;
+	key(b, "injection");
+	buf_printf(b, "%.4f", r->injection);
+	if (r->injection_pattern) {
+		key(b, "injection_reason");
+		buf_printf(b, "\"pattern:%s\"", r->injection_pattern);
+	}
+}
+
 /* How often each entity was found, with its best score. */
 static void
 put_findings(struct request *r, struct buf *b)
@@ -315,6 +329,7 @@ put_findings(struct request *r, struct buf *b)
 	}
 	buf_putc(b, ']');
 	buf_free(&names);
+	put_injection(r, b);
 	if (r->nhits + r->nextra == 0)
 		return;
 	key(b, "entities");

@@ -113,6 +113,8 @@ struct request {
 	size_t scanned_target, scanned_body; /* segments done */
 	size_t scan_from, scan_end; /* in the segment under way: next window, last finding */
 	struct entity_set found;
+	double injection;	       /* the highest score of a segment */
+	const char *injection_pattern; /* that matched in it, or NULL */
 	bool classifier_failed;
 	bool evasion; /* prompt.evasion */
 	const struct segment *

@@ -51,6 +51,11 @@ void build_limits(struct builder *b, const struct yaml_node *n);
 void build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out);
 /* The same by classes. */
 void build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out);
+/* injection.c: `injection: {model, patterns}` of the detectors, n NULL: the shipped ones; and
+ * the score of a class. */
+void build_injection(struct builder *b, const struct yaml_node *n);
+void build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k);
+
 /* Compiles a condition; *reads_body is set where it needs the body. */
 const struct cel_program *build_condition(
 	struct builder *b, const struct yaml_node *n, bool *reads_body);

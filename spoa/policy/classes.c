@@ -6,7 +6,7 @@
 #include "policy/build.h"
 #include "policy/own.h"
 
-static const char *const detector_keys[] = { "thresholds", "external", NULL };
+static const char *const detector_keys[] = { "thresholds", "injection", "external", NULL };
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -118,8 +118,7 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 	int e = own ? detect_entity_find(b->rules, span_str(own)) : -1;
 
 	if (class_is_score(c)) {
-		diag_at(b->d, c->child->key, "%s: not supported by this version of tollgate",
-			c->child->key->s.p);
+		build_score(b, c->child, k);
 		return;
 	}
 	if (list && (list->kind != YAML_SEQUENCE || list->count))
@@ -233,6 +232,7 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 		return;
 	for (size_t e = 0; e < count; e++)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
+	build_injection(b, n && n->kind == YAML_MAPPING ? yaml_get(n, "injection") : NULL);
 	if (!n || !read_map(b->d, n, "detectors", detector_keys, NULL))
 		return;
 	const struct yaml_node *t = yaml_get(n, "thresholds");

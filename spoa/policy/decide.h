@@ -17,6 +17,7 @@ struct policy_facts {
 	const struct entity_set *entities; /* found, over their thresholds */
 	const struct detect_rules *rules;  /* names of the entities */
 	int64_t tokens, bytes;
+	double injection; /* highest score of a segment */
 	bool evasion; /* a value in disguise, or text that hides or reorders what is shown */
 };
 

@@ -14,6 +14,10 @@ find_classes(struct facts_view *v)
 		for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
 			if (v->p->classes[k].entities.bit[i] & v->f->entities->bit[i])
 				v->classes_hit.bit[k / 64] |= 1ull << (k % 64);
+	for (size_t k = 0; k < v->p->nclasses; k++)
+		if (v->p->classes[k].injection > 0 &&
+			v->f->injection >= v->p->classes[k].injection)
+			v->classes_hit.bit[k / 64] |= 1ull << (k % 64);
 }
 
 void
@@ -146,6 +150,8 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_MEDIA: return media(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
+	case V_PROMPT_INJECTION:
+		return (struct cel_value){ .type = CEL_DOUBLE, .d = f->injection };
 	case V_PROMPT_EVASION: return cel_bool(f->evasion);
 	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : (struct span){ 0 });
 	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
@@ -168,6 +174,7 @@ says_something(const struct cel_value *v)
 	case CEL_LIST:
 	case CEL_MAP: return v->list.n > 0;
 	case CEL_INT: return v->i != 0;
+	case CEL_DOUBLE: return v->d != 0;
 	default: return true;
 	}
 }

@@ -6,6 +6,7 @@
 
 #include "cel/cel.h"
 #include "codec/http.h"
+#include "detect/inject.h"
 #include "detect/recogniser.h"
 #include "policy/config.h"
 #include "codec/yaml.h"
@@ -31,6 +32,7 @@ entity_in(const struct entity_set *s, size_t e)
 struct policy_class {
 	const char *name;
 	struct entity_set entities;
+	double injection; /* it is in prompt.classes from this score on; 0: never for a score */
 };
 
 enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
@@ -158,6 +160,9 @@ struct policy {
 	size_t nexternals;
 	uint64_t output_default; /* tokens */
 	bool hashes;		 /* a rule redacts with: hash */
+	const struct inject *inject;
+	uint64_t inject_off; /* bits: patterns that do not count */
+	bool scores;	     /* a rule, limit or class reads the injection score */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: the fixed list (policy/credentials.h) and every header an identity
 	 * entry names */
@@ -186,6 +191,7 @@ struct policy {
 	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
+	X(V_PROMPT_INJECTION,    "prompt.injection",    CEL_DOUBLE, CEL_DYN) \
 	X(V_PROMPT_EVASION,      "prompt.evasion",      CEL_BOOL,   CEL_DYN) \
 	X(V_MODEL_NAME,          "model.name",          CEL_STRING, CEL_DYN) \
 	X(V_ROUTE_NAME,          "route.name",          CEL_STRING, CEL_DYN) \

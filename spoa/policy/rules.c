@@ -39,7 +39,7 @@ word_or_later(struct builder *b, const struct yaml_node *n, const char *const *w
 static const char *
 later_name(const char *message)
 {
-	static const char *const names[] = { "prompt.injection", "tool", "response", "data" };
+	static const char *const names[] = { "tool", "response", "data" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);
@@ -66,6 +66,7 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 			later ? ": not supported by this version of tollgate" : "");
 		return NULL;
 	}
+	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		*reads_body |= policy_slot_reads_body(slot) && cel_reads(prog, slot);
 	return prog;

@@ -1,7 +1,8 @@
 /* A policy's version: SHA-256 over what it means. Keys of mappings are sorted,
  * sequences keep their order, scalars count by their text, so that comments,
  * layout, quoting, anchors and the order of keys change nothing. The detectors'
- * version is part of it: the same words may find other things. Lengths stand
+ * version is part of it, and the injection model's where it is used: the same words may
+ * find other things. Lengths stand
  * before every piece, so that no two trees share a serialisation. */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -73,6 +74,7 @@ build_version(struct builder *b, const struct yaml_node *root)
 	bool ok = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) == 1 &&
 		  piece(h, 'v', SPAN_LIT("tollgate-policy-1")) && tree(h, root) &&
 		  piece(h, 'd', span_str(detect_version(b->rules))) &&
+		  (!b->p->scores || piece(h, 'i', span_str(inject_version(b->p->inject)))) &&
 		  EVP_DigestFinal_ex(h, md, &len) == 1 && len == 32;
 
 	EVP_MD_CTX_free(h);

@@ -1,0 +1,200 @@
+/* tollgate train: the injection model from labelled texts. `make model` runs it over the
+ * shipped ones; a site runs it over its own. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/train_report.h"
+
+enum { PAIRS_SHOWN = 100 };
+
+/* The share of harmless texts that may score as high: ordinary ones, hard ones. */
+static const double suspect_rate[2] = { 0.01, 0.03 }, block_rate[2] = { 0.001, 0.005 };
+
+struct training {
+	struct train_set set;
+	struct inject_model model;
+	struct train_pair pairs[PAIRS_SHOWN];
+};
+
+static int
+out_of_memory(void)
+{
+	return cmd_fail("train", "%s", err_str(ERR_NOMEM));
+}
+
+static int
+refuse_copies(struct training *t)
+{
+	size_t faults = 0, n = train_near_copies(&t->set, t->pairs, PAIRS_SHOWN, &faults);
+
+	if (n == SIZE_MAX)
+		return out_of_memory();
+	if (n > faults)
+		printf("%zu near-copies among further texts and tests left out\n", n - faults);
+	for (size_t i = 0; i < faults && i < PAIRS_SHOWN; i++) {
+		const struct train_pair *p = &t->pairs[i];
+		fprintf(stderr,
+			"%s:%u: nearly a copy of %s:%u (%.2f of their fives of characters)\n",
+			p->later->file, p->later->line, p->earlier->file, p->earlier->line,
+			p->overlap);
+	}
+	if (faults == 0)
+		return EXIT_DONE;
+	fprintf(stderr, "tollgate: train: %zu near-copies\n", faults);
+	return EXIT_NO;
+}
+
+/* Every text is scored by a model that saw nothing of its group. */
+static bool
+cross_validate(struct training *t)
+{
+	struct train_set *s = &t->set;
+
+	for (unsigned f = 0; f < TRAIN_FOLDS; f++) {
+		if (!train_fit(s, f, &t->model))
+			return false;
+		for (size_t i = 0; i < s->n; i++)
+			if (s->doc[i].fold == f && s->doc[i].use != TRAIN_TEST)
+				s->doc[i].margin = train_margin(s, &t->model, &s->doc[i]);
+	}
+	return true;
+}
+
+static double
+threshold(const struct train_set *s, const double rate[2])
+{
+	struct margins ordinary = train_margins(s, TRAIN_ORDINARY, false),
+		       hard = train_margins(s, TRAIN_HARD, false);
+	double a = train_threshold(&ordinary, rate[0]), b = train_threshold(&hard, rate[1]);
+
+	if (ordinary.n == 0)
+		a = b;
+	if (hard.n == 0)
+		b = a;
+	free(ordinary.v);
+	free(hard.v);
+	return a > b ? a : b;
+}
+
+/* Tool results and documents are long and come unasked: half a step from `suspect` to
+ * `block` more is asked of them. */
+static void
+calibrate(struct inject_model *m, double suspect, double block)
+{
+	if (block < suspect + 0.1)
+		block = suspect + 0.1;
+	for (int o = 0; o < INJECT_ORIGINS; o++) {
+		double more = o == INJECT_USER ? 0 : (block - suspect) / 2;
+		m->suspect[o] = suspect + more;
+		m->block[o] = block + more;
+	}
+}
+
+static bool
+write_model(const struct inject_model *m, const char *file)
+{
+	struct buf b;
+	FILE *f = fopen(file, "wb");
+
+	buf_init(&b, 0);
+	inject_model_write(m, &b);
+	bool good = f && !buf_failed(&b) && fwrite(buf_view(&b).p, 1, b.n, f) == b.n;
+	if (f && fclose(f))
+		good = false;
+	buf_free(&b);
+	return good;
+}
+
+static int
+train(struct training *t, const char *out)
+{
+	struct train_set *s = &t->set;
+	int code = refuse_copies(t);
+
+	if (code != EXIT_DONE)
+		return code;
+	train_counts(s);
+	if (!train_prepare(s) || !cross_validate(t))
+		return out_of_memory();
+	double suspect = threshold(s, suspect_rate), block = threshold(s, block_rate);
+	train_figures(s, suspect, block);
+	if (!train_fit(s, TRAIN_FOLDS, &t->model))
+		return out_of_memory();
+	calibrate(&t->model, suspect, block);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->doc[i].use == TRAIN_TEST)
+			s->doc[i].margin = train_margin(s, &t->model, &s->doc[i]);
+	train_tests(s, suspect, block);
+	if (out && !write_model(&t->model, out))
+		return cmd_fail(out, "cannot be written");
+	return EXIT_DONE;
+}
+
+static int
+read_all(struct training *t, int argc, char **argv, const enum train_use *use)
+{
+	struct buf errors;
+	int err = 0;
+
+	buf_init(&errors, 1 << 16);
+	for (int u = TRAIN_DATA; u <= TRAIN_TEST; u++)
+		for (int i = 0; i < argc && err == 0; i++)
+			if (use[i] == (enum train_use)u)
+				err = train_read(&t->set, argv[i], use[i], &errors);
+	if (err)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
+	buf_free(&errors);
+	return err;
+}
+
+int
+cmd_train(int argc, char **argv)
+{
+	static const struct option options[] = { { "out", required_argument, NULL, 'o' },
+		{ "with", required_argument, NULL, 'w' },
+		{ "test", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
+	char **path = calloc((size_t)argc + 1, sizeof(*path));
+	enum train_use *use = calloc((size_t)argc + 1, sizeof(*use));
+	struct training *t = calloc(1, sizeof(*t));
+	const char *out = NULL;
+	struct arena a;
+	int n = 0, code = EXIT_DONE;
+
+	arena_init(&a, 0, false);
+	if (!path || !use || !t) {
+		code = out_of_memory();
+		goto out;
+	}
+	t->set.arena = &a;
+	for (int c;
+		code == EXIT_DONE && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
+		if (c == 'o') {
+			out = optarg;
+		} else if (c == 'w' || c == 't') {
+			use[n] = c == 'w' ? TRAIN_WITH : TRAIN_TEST;
+			path[n++] = optarg;
+		} else {
+			code = cmd_usage(argv[0]);
+		}
+	if (code == EXIT_DONE && optind == argc)
+		code = cmd_usage(argv[0]);
+	while (optind < argc)
+		path[n++] = argv[optind++];
+	if (code == EXIT_DONE)
+		code = read_all(t, n, path, use) ? EXIT_CANNOT : train(t, out);
+out:
+	if (t) {
+		free(t->set.doc);
+		free(t->set.feature);
+		free(t->set.start);
+	}
+	free(t);
+	free(path);
+	free(use);
+	arena_reset(&a);
+	return code;
+}

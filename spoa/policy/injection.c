@@ -1,0 +1,70 @@
+/* The injection model in a policy: which model, which of its patterns, and classes that begin
+ * at a score. */
+#include "policy/build.h"
+
+static const char *const keys[] = { "model", "patterns", NULL };
+
+static void
+patterns(struct builder *b, const struct yaml_node *n)
+{
+	if (n->kind != YAML_MAPPING) {
+		diag_at(b->d, n, "patterns: a mapping is expected, found %s",
+			yaml_type_name(n));
+		return;
+	}
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		struct nearest near = nearest_to(c->key->s);
+		const char *id;
+		size_t i = 0;
+		bool on;
+		for (; (id = inject_pattern_id(b->p->inject, i)); i++) {
+			if (span_is(c->key->s, id))
+				break;
+			nearest_try(&near, id);
+		}
+		const char *like = nearest_name(&near);
+		if (!id)
+			diag_at(b->d, c->key, "%s: no such pattern%s%s%s", c->key->s.p,
+				like ? ", did you mean " : "", like ? like : "",
+				like ? "?" : "");
+		else if (read_bool(b->d, c, &on) && !on)
+			b->p->inject_off |= UINT64_C(1) << i;
+	}
+}
+
+void
+build_injection(struct builder *b, const struct yaml_node *n)
+{
+	const struct yaml_node *c = n && n->kind == YAML_MAPPING ? yaml_get(n, "model") : NULL;
+	const char *file = NULL;
+	struct buf why;
+
+	if (n && !read_map(b->d, n, "injection", keys, NULL))
+		n = NULL;
+	if (c && !read_path(b->a, b->d, c, b->file, &file))
+		c = NULL;
+	buf_init(&why, 4096);
+	b->p->inject = inject_load(b->a, file, &why);
+	if (!b->p->inject && c)
+		diag_at(b->d, c, "model: %.*s", SPAN_ARG(buf_view(&why)));
+	else if (!b->p->inject)
+		diag_file(b->d, b->file, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	if (b->p->inject && n && (c = yaml_get(n, "patterns")))
+		patterns(b, c);
+}
+
+void
+build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k)
+{
+	double v;
+
+	if (!yaml_double(n, &v) || !(v > 0.0 && v <= 1.0)) {
+		diag_at(b->d, n,
+			"score: a number above 0.0, at most 1.0, is expected, found %s",
+			n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		return;
+	}
+	k->injection = v;
+	b->p->scores = true;
+}
