@@ -53,14 +53,22 @@ in_list(const struct word_list *l, struct span w)
 static bool
 contains(const struct word_list *l, struct span s)
 {
-	for (size_t i = 0; i + 1 < s.n; i++)
+	uint64_t first[4] = { 0 };
+
+	for (size_t k = 0; k < l->n; k++)
+		first[(unsigned char)l->v[k][0] >> 6] |= UINT64_C(1) << (l->v[k][0] & 63);
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		unsigned char c = (unsigned char)fold(s.p[i]);
+		if (!(first[c >> 6] >> (c & 63) & 1))
+			continue;
 		for (size_t k = 0; k < l->n; k++) {
-			size_t n = strlen(l->v[k]), m = 0;
-			while (m < n && i + m < s.n && fold(s.p[i + m]) == l->v[k][m])
+			size_t m = 0;
+			while (l->v[k][m] && i + m < s.n && fold(s.p[i + m]) == l->v[k][m])
 				m++;
-			if (m == n)
+			if (!l->v[k][m])
 				return true;
 		}
+	}
 	return false;
 }
 

@@ -220,9 +220,19 @@ inside_userinfo(struct span t, size_t start)
 
 	if (i == 0 || t.p[i - 1] != ':')
 		return i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0;
-	while (i > from && !strchr(" \t\r\n\"'<>", t.p[i - 1]) && t.p[i - 1])
-		i--;
-	return memmem(t.p + i, start - i, "://", 3) != NULL;
+	/* The last "://" before, and nothing behind it that ends a URL. */
+	for (;;) {
+		const char *slash = memrchr(t.p + from, '/', i - from);
+		if (!slash)
+			return false;
+		i = (size_t)(slash - t.p);
+		if (i >= from + 2 && t.p[i - 1] == '/' && t.p[i - 2] == ':')
+			break;
+	}
+	for (i++; i < start; i++)
+		if (strchr(" \t\r\n\"'<>", t.p[i])) /* or a NUL */
+			return false;
+	return true;
 }
 
 enum check_result

@@ -268,21 +268,29 @@ has_digit(struct span s)
 	return false;
 }
 
-/* The command must be curl, on the same line or one that continues it. */
+/* Whether "curl" stands before on the line, which a backslash at its end continues. */
+static bool
+after_curl(const struct candidate *c)
+{
+	size_t from = c->match > CHECK_CURL_BACK ? c->match - CHECK_CURL_BACK : 0;
+
+	for (size_t at = c->match; at > from;) {
+		const char *end = memrchr(c->text.p + from, '\n', at - from);
+		size_t line = end ? (size_t)(end - c->text.p) + 1 : from;
+		if (memmem(c->text.p + line, at - line, "curl", 4))
+			return true;
+		if (!end || line < 2 || c->text.p[line - 2] != '\\')
+			return false;
+		at = line - 1;
+	}
+	return false;
+}
+
 enum check_result
 check_curl(struct candidate *c)
 {
-	size_t from = c->match > CHECK_CURL_BACK ? c->match - CHECK_CURL_BACK : 0;
-	struct span line = span_cut(c->text, from, c->match);
 	struct span s = span_cut(c->text, c->start, c->end);
 
-	for (size_t i = line.n; i > 0; i--)
-		if (line.p[i - 1] == '\n' && (i < 2 || line.p[i - 2] != '\\')) {
-			line = span_cut(line, i, line.n);
-			break;
-		}
-	if (!memmem(line.p, line.n, "curl", 4))
-		return CHECK_NO;
 	while (s.n && strchr("\"'{", s.p[0])) {
 		c->start++;
 		s = span_cut(s, 1, s.n);
@@ -293,11 +301,12 @@ check_curl(struct candidate *c)
 	if (is_variable(user) && user.n)
 		return CHECK_NO;
 	/* "token:": all of it is the user. */
-	if (password.n == 0)
-		return user.n >= 8 && has_digit(user) ? CHECK_SHAPE : CHECK_NO;
-	return password.n < 6 || is_variable(password) || is_stock_password(password)
-		       ? CHECK_NO
-		       : CHECK_SHAPE;
+	if (password.n == 0 && !(user.n >= 8 && has_digit(user)))
+		return CHECK_NO;
+	if (password.n &&
+		(password.n < 6 || is_variable(password) || is_stock_password(password)))
+		return CHECK_NO;
+	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
 /* The data of a Kubernetes Secret, a line or a JSON member each: one value that is

@@ -53,6 +53,12 @@ ends_word(struct span t, size_t at)
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
 }
 
+static bool
+parts_words(char c)
+{
+	return c == ' ' || c == '_' || c == '-' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* Bytes of t at `at` that spell the word, a space in it standing for any run of
  * blanks, '_' and '-'; 0: they do not. */
 static size_t
@@ -63,7 +69,7 @@ word_at(struct span t, size_t at, struct span word)
 	for (size_t k = 0; k < word.n; k++) {
 		if (word.p[k] == ' ') {
 			size_t from = i;
-			while (i < t.n && i - from < 4 && strchr(" \t\r\n_-", t.p[i]) && t.p[i])
+			while (i < t.n && i - from < 4 && parts_words(t.p[i]))
 				i++;
 			/* camelCase: creditCard */
 			if (i == from && !(i < t.n && is_upper(t.p[i])))
@@ -89,31 +95,36 @@ word_matches(struct span t, size_t at, struct span word)
 	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1);
 }
 
+/* The word of the list that begins at i, or NULL. */
+static const struct span *
+word_of(const struct words *w, struct span t, size_t i)
+{
+	if (!set_has(w->first, t.p[i]) || !begins_word(t, i))
+		return NULL;
+	char first = fold(t.p[i]), second = i + 1 < t.n ? fold(t.p[i + 1]) : '\0';
+	for (size_t k = 0; k < w->n; k++) {
+		const struct span *v = &w->v[k];
+		if (v->p[0] == first && (v->n < 2 || v->p[1] == second || v->p[1] == ' ') &&
+			word_matches(t, i, *v))
+			return v;
+	}
+	return NULL;
+}
+
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
  * where there is none. `ahead`: the window follows the candidate. */
 static size_t
 nearest(const struct words *w, struct span t, bool ahead)
 {
-	size_t best = SIZE_MAX;
-
 	if (w->n == 0)
-		return best;
-	for (size_t i = 0; i < t.n; i++) {
-		if (!set_has(w->first, t.p[i]) || !begins_word(t, i))
-			continue;
-		char first = fold(t.p[i]);
-		for (size_t k = 0; k < w->n; k++) {
-			if (w->v[k].p[0] != first || !word_matches(t, i, w->v[k]))
-				continue;
-			if (ahead)
-				return i;
-			best = t.n - i - w->v[k].n;
-			if (best > t.n)
-				best = 0;
-			break;
-		}
+		return SIZE_MAX;
+	for (size_t n = 0; n < t.n; n++) {
+		size_t i = ahead ? n : t.n - 1 - n;
+		const struct span *word = word_of(w, t, i);
+		if (word)
+			return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
 	}
-	return best;
+	return SIZE_MAX;
 }
 
 /* What names a value stands before it more often than behind. */
@@ -161,7 +172,9 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
 	size_t good = distance(&e->context, left, right, before);
-	size_t bad = distance(&e->against, same_clause(left), SPAN_LIT(""), before);
+	size_t bad = e->against.n == 0
+			     ? SIZE_MAX
+			     : distance(&e->against, same_clause(left), SPAN_LIT(""), before);
 	if (good != SIZE_MAX && good <= bad)
 		score += e->boost;
 	else if (bad != SIZE_MAX)
