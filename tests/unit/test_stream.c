@@ -379,14 +379,13 @@ what_leads_up_to_a_value_is_kept(void **state)
 		"\\\n  -H 'Content-type: text/plain' \\\n  -d 'a body of some length, said to "
 		"be "
 		"the world' \\\n  -u developer:yqDVtkqPECriaLRi\n",
-		"mysql --host=db.example --port=3306 --protocol=tcp "
-		"--default-character-set=utf8 "
-		"--connect-timeout=30 --compress --batch --skip-column-names --quick "
-		"--user=app "
-		"--password=Xk29fQpLw7 shop\n",
-		"Server=tcp:db.example,1433;Initial Catalog=shop;Persist Security "
-		"Info=False;MultipleActiveResultSets=False;Encrypt=True;TrustServerCertificate="
-		"False;Connection Timeout=30;User ID=app;Password=Xk29fQpLw7;\n",
+		"mysql --host=db.example.internal --port=3306 --protocol=tcp "
+		"--default-character-set=utf8 --connect-timeout=30 --skip-column-names -uapp "
+		"-pXk29fQpLw7 shop\n",
+		"docker login --config=/var/lib/builder/configuration/of/docker/registries "
+		"--log-level=warning-and-above --tlscacert=/etc/ssl/certs/internal.pem -u app "
+		"-p "
+		"Xk29fQpLw7 registry.example\n",
 	};
 	uint64_t random = 21;
 	size_t findings = 0;
