@@ -81,6 +81,7 @@ struct detect_options {
 	/* Whatever has an entity's shape, also where its validator says no, at any score:
 	 * all that could match. They may overlap. */
 	bool all_candidates;
+	bool part; /* more stands before or behind: nothing follows from what is missing */
 };
 
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many

@@ -226,6 +226,28 @@ without_capitals(struct span t)
 	return letters > 0 && upper * 100 <= letters;
 }
 
+/* People of the parts of a text before this one. */
+static void
+known_before(struct names_sweep *w, const struct known_names *k)
+{
+	memcpy(w->known, k->v, k->n * sizeof(k->v[0]));
+	w->nknown = k->n;
+	for (size_t i = 0; i < k->n; i++)
+		w->known_bits |= UINT64_C(1) << (k->v[i] & 63);
+}
+
+static void
+known_after(const struct names_sweep *w, struct known_names *k)
+{
+	for (size_t i = k->n; i < w->nknown && k->n < KNOWN_NAMES; i++) {
+		size_t at = 0;
+		while (at < k->n && k->v[at] != w->known[i])
+			at++;
+		if (at == k->n)
+			k->v[k->n++] = w->known[i];
+	}
+}
+
 int
 names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
@@ -235,8 +257,12 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	if (!r->names || !thresholds(&w))
 		return 0;
 	w.person_key = opt && is_person_key(&w, opt->before);
-	w.lower = without_capitals(text);
+	w.lower = !(opt && opt->part) && without_capitals(text);
+	if (s->known)
+		known_before(&w, s->known);
 	first_pass(&w);
+	if (s->known)
+		known_after(&w, s->known);
 	if (w.nknown && w.threshold[FIND_PERSON] <= 1.0f)
 		second_pass(&w);
 	return w.err;

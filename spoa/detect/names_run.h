@@ -38,7 +38,7 @@ struct names_sweep {
 	bool lower;		  /* the text is written without capitals */
 	size_t titled;		  /* there, the word behind a title; 0: none */
 	/* people so far, to find them again */
-	uint64_t known[64];
+	uint64_t known[KNOWN_NAMES];
 	size_t nknown;
 	uint64_t known_bits;
 	/* the last person, for "Anna, Ben and Carla" */

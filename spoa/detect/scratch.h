@@ -13,6 +13,13 @@ enum {
 	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
 	NEAR_CACHED = 8, /* and this many remembered */
 	LEADS = 32,
+	KNOWN_NAMES = 64,
+};
+
+/* Hashes of people's names, to find them again. */
+struct known_names {
+	uint64_t v[KNOWN_NAMES];
+	size_t n;
 };
 
 /* owner: worker */
@@ -39,8 +46,9 @@ struct detect_scratch {
 			size_t from, until;
 		} v[LEADS];
 	} leads; /* for who scans a text in parts: where longer matches may have begun */
-	struct evade *evade;	     /* evade.c's own; NULL until it is needed */
-	bool evasion;		     /* the text hides something */
+	struct known_names *known; /* of the parts before, and more of this one; NULL */
+	struct evade *evade;	   /* evade.c's own; NULL until it is needed */
+	bool evasion;		   /* the text hides something */
 };
 
 /* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */

@@ -24,6 +24,7 @@ struct detect_stream {
 	const struct detect_rules *rules;
 	struct detect_options opt;
 	char before[CONTEXT_BYTES];
+	struct known_names known;
 	int err;
 	size_t base;	/* of buf[0] in the stream */
 	size_t n, done; /* bytes in buf; those handed out */
@@ -412,6 +413,8 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	size_t was = s->base + s->done, held = s->n - s->done;
 
 	arena_init(&a, 0, true);
+	s->opt.part = !last || s->base > 0;
+	scratch->known = &s->known;
 	scratch->leads = (struct leads){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
 	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, &a, &f);
 	size_t limit = err ? s->done : last ? s->n : limit_of(s, &f);
@@ -433,6 +436,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	if (s->want > s->done + CAP_STREAM_HELD)
 		s->want = s->done + CAP_STREAM_HELD;
 	scratch->leads.of = NULL;
+	scratch->known = NULL;
 	arena_reset(&a);
 	return err;
 }

@@ -16,10 +16,11 @@
  * never as text. What belongs to it is handed out as `more` of it until it ends.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
- * neighbourhood decides. What is lost otherwise: a name that only a later mention
- * confirms, the header of a column that stands more than STREAM_LEFT bytes before, a
- * match of a policy's own pattern that is wider than STREAM_LAG_MAX and has blanks; a
- * stretch of a known document longer than CAP_STREAM_HELD is several findings.
+ * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
+ * text that is written without capitals; a column's header more than STREAM_LEFT bytes
+ * before; a match of a policy's own pattern that has blanks and is wider than
+ * STREAM_LAG_MAX. A stretch of a known document longer than CAP_STREAM_HELD is several
+ * findings.
  *
  * Memory: one allocation of less than 10 KB a stream, and what a scan of a window
  * takes while it runs. One stream a choice and a tool call: their texts are apart.

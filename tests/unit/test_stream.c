@@ -370,6 +370,33 @@ a_key_counts_for_all_of_its_text(void **state)
 	buf_free(&b);
 }
 
+/* A person who was confirmed once is known by the name alone, windows later. */
+static void
+a_person_is_known_again(void **state)
+{
+	static const char first[] = "The patient, Mr. Thaddeus Wigglesworth, came on Monday. ",
+			  again[] = " Wigglesworth was seen again by the nurse. ";
+	uint64_t random = 31;
+	struct buf b;
+	size_t at;
+
+	(void)state;
+	buf_init(&b, 0);
+	put_prose(&b, &random, 400);
+	buf_str(&b, first);
+	put_prose(&b, &random, 3000);
+	at = b.n + 1;
+	buf_str(&b, again);
+	put_prose(&b, &random, 400);
+	run_once(buf_view(&b), "names");
+	assert_true(one.n >= 2);
+	assert_int_equal(one.found[one.n - 1].start, at);
+	/* Not by itself. */
+	run_once(span_cut(buf_view(&b), at - 400, b.n), "names");
+	assert_int_equal(one.n, 0);
+	buf_free(&b);
+}
+
 /* What names a value may stand far before it: windows begin there. */
 static void
 what_leads_up_to_a_value_is_kept(void **state)
@@ -507,6 +534,7 @@ main(void)
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),
 		cmocka_unit_test(a_key_counts_for_all_of_its_text),
+		cmocka_unit_test(a_person_is_known_again),
 		cmocka_unit_test(what_leads_up_to_a_value_is_kept),
 		cmocka_unit_test(a_policys_own_classes_are_found_across_windows),
 		cmocka_unit_test(an_error_stays),
