@@ -153,14 +153,16 @@ findings_are_underlined_on_a_terminal(void **state)
 {
 	static const struct {
 		const char *option, *in, *want;
+		bool scored;
 	} rows[] = {
-		{ NULL, "to ada@example.org now", "to \033[4mada@example.org\033[24m now\n" },
-		{ NULL, "nothing\n", "nothing\n" },
+		{ NULL, "to ada@example.org now", "to \033[4mada@example.org\033[24m now\n",
+			false },
+		{ NULL, "nothing\n", "nothing\n", false },
 		{ "--json", "nothing\n",
-			"{\"findings\":[],\"classes\":[],\"injection\":0.0}\n" },
+			"{\"findings\":[],\"classes\":[],\"injection\":", true },
 		{ "--jsonl",
 			"{\"text\":\"\\u0061@b.de\"}\n{\"text\":\"x\",\"role\":\"tool\"}\n",
-			"\033[4ma@b.de\033[24m\nx\n" },
+			"\033[4ma@b.de\033[24m\nx\n", false },
 	};
 
 	(void)state;
@@ -174,7 +176,9 @@ findings_are_underlined_on_a_terminal(void **state)
 		send_text(&c, rows[i].in);
 		close(c.in);
 		receive(&c, &got, SIZE_MAX);
-		if (!span_is(buf_view(&got), rows[i].want))
+		/* The score is the model's. */
+		if (!span_starts(buf_view(&got), span_str(rows[i].want)) ||
+			(!rows[i].scored && got.n != strlen(rows[i].want)))
 			fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&got)));
 		assert_int_equal(end(&c), 0);
 		buf_free(&got);
