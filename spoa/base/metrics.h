@@ -52,6 +52,8 @@
   X(M_AUDIT_FAILED,        "audit_failures_total",               "",                          "records that could not be made durable") \
   X(M_AUDIT_MIRRORED,      "audit_mirrored_total",               "",                          "records copied to the Redis Stream") \
   X(M_AUTH_FAILED,         "credentials_refused_total",          "",                          "credentials that did not verify") \
+  X(M_KEYS_FETCHED,        "key_fetches_total",                  "result=\"ok\"",             "fetches of issuers' key sets") \
+  X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \
   X(M_AUTH_CACHE_HIT,      "token_cache_hits_total",             "",                          "tokens found verified in the cache") \
   X(M_TICKET_WRONG,        "tickets_refused_total",              "",                          "relay requests without a valid ticket") \
   X(M_TICKET_EXPIRED,      "tickets_expired_total",              "",                          "decisions never taken up by the relay") \

@@ -189,7 +189,7 @@ check_keys(struct check *c, const struct policy *p)
 	}
 	if (missing)
 		return;
-	struct identity_keys *keys = identity_keys_load(p, false, &c->d);
+	struct identity_keys *keys = identity_keys_load(p, false, NULL, &c->d);
 	identity_keys_free(&keys);
 }
 

@@ -457,7 +457,7 @@ cmd_decide(int argc, char **argv)
 	struct diag d;
 	diag_init(&d);
 	struct snapshot *snap = snapshot_load(
-		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, &d);
+		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, NULL, &d);
 	if (!snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 		cmd_fail("decide", "%u mistakes in policy or configuration", d.errors);

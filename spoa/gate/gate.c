@@ -486,6 +486,8 @@ give_up(struct request *r)
 		enum metric m;
 		const char *code, *why;
 	} by_wait[] = {
+		[WAIT_KEYS] = { M_KEYS_FAILED, "identity_unavailable",
+			"the issuer's keys were late" },
 		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },

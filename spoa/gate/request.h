@@ -68,7 +68,14 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait { WAIT_NONE, WAIT_TURN, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
+enum request_wait {
+	WAIT_NONE,
+	WAIT_KEYS,
+	WAIT_TURN,
+	WAIT_EXTERNAL,
+	WAIT_QUOTA,
+	WAIT_AUDIT
+};
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -90,6 +97,8 @@ struct request {
 	struct span src;	 /* text form of the client's address */
 	struct span certificate; /* the client's, DER; views the NOTIFY */
 	bool certificate_refused;
+	struct keyset_waiter keys_waiter; /* WAIT_KEYS */
+	bool waited_for_keys;
 	struct span body_raw; /* as it arrived, possibly encoded */
 	enum body_state body_state;
 	int64_t declared_length; /* Content-Length; -1: none */

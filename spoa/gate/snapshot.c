@@ -44,8 +44,8 @@ load_hash_key(struct snapshot *s, struct diag *d)
 }
 
 struct snapshot *
-snapshot_load(
-	const char *config_file, const char *policy_file, unsigned workers, struct diag *d)
+snapshot_load(const char *config_file, const char *policy_file, unsigned workers,
+	struct keysets *sets, struct diag *d)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
 
@@ -70,7 +70,7 @@ snapshot_load(
 		s->cfg ? s->cfg->detectors : NULL, &s->rules, d);
 	if (!s->policy)
 		goto fail;
-	s->keys = identity_keys_load(s->policy, config_file == NULL, d);
+	s->keys = identity_keys_load(s->policy, config_file == NULL, sets, d);
 	if (!s->keys)
 		goto fail;
 	return s;

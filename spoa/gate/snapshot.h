@@ -28,9 +28,10 @@ struct snapshot {
 };
 
 /* Reads `policy_file` (NULL: the one cfg names) and all it names. `config_file`
- * NULL: no configuration. One reference is the caller's. NULL with *d filled. */
-struct snapshot *snapshot_load(
-	const char *config_file, const char *policy_file, unsigned workers, struct diag *d);
+ * NULL: no configuration. `sets`: as for identity_keys_load(). One reference is the caller's.
+ * NULL with *d filled. */
+struct snapshot *snapshot_load(const char *config_file, const char *policy_file,
+	unsigned workers, struct keysets *sets, struct diag *d);
 struct snapshot *snapshot_ref(struct snapshot *s);
 /* Drops a reference; the last one frees. Clears *s. */
 void snapshot_unref(struct snapshot **s);

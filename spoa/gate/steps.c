@@ -173,6 +173,48 @@ in_scope(const struct request *r)
 	return r->identity.nscopes == 0;
 }
 
+/* The issuer's keys came, or did not. */
+static void
+keys_came(struct mail *m, void *consumer)
+{
+	struct request *r = CONTAINER_OF(m, struct request, keys_waiter.mail);
+
+	(void)consumer;
+	r->pending--;
+	if (r->answered) {
+		request_late(r);
+		return;
+	}
+	r->wait = WAIT_NONE;
+	gate_resume(r);
+}
+
+/* The token's key is not known, or no key of its issuer: what the issuer says now decides,
+ * once. */
+static enum step_result
+without_key(struct request *r, const struct credentials *given, int missing)
+{
+	r->identity = (struct identity){ .method = "none" };
+	if (r->gate && !r->waited_for_keys) {
+		r->waited_for_keys = true;
+		r->keys_waiter.mail.run = keys_came;
+		r->keys_waiter.to = r->gate->mail;
+		r->pending++;
+		r->wait = WAIT_KEYS;
+		if (keyset_wait(given->missed, &r->keys_waiter))
+			return STEP_WAIT;
+		r->pending--;
+		r->wait = WAIT_NONE;
+	}
+	if (missing == IDENTITY_MISSED)
+		return request_deny(
+			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
+	enum step_result d = request_deny(r, 503, "identity_unavailable", "",
+		SPAN_LIT("the issuer's keys are not known"));
+	r->decision.retry_after_s = 1;
+	return d;
+}
+
 enum step_result
 step_identity(struct request *r)
 {
@@ -182,10 +224,16 @@ step_identity(struct request *r)
 
 	if (!mine)
 		return request_overload(r);
-	struct credentials given = { &r->head, r->certificate, r->certificate_refused,
-		r->gate ? r->gate->shared->nonces : NULL };
+	struct credentials given = { .head = &r->head,
+		.certificate = r->certificate,
+		.certificate_refused = r->certificate_refused,
+		.nonces = r->gate ? r->gate->shared->nonces : NULL };
 	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
 		&given, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
+	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS) {
+		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
+		return without_key(r, &given, err);
+	}
 	if (err == ERR_AUTH) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
 		r->identity = (struct identity){ .method = "none" };

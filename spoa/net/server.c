@@ -87,13 +87,14 @@ server_ready(struct server *s, struct buf *out)
 		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
 	else
 		buf_str(out, "redis: none, limits count in this process only\n");
+	bool keys = keysets_ready(s->keysets, out);
 	if (s->audit)
 		buf_printf(out, "audit: %s\n",
 			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");
 	snapshot_unref(&snap);
-	if (!redis || (s->audit && !audit_ready(s->audit)))
+	if (!redis || !keys || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
 		buf_str(out, "draining\n");
@@ -213,7 +214,8 @@ reload(struct server *s)
 
 	notify_systemd("RELOADING=1");
 	diag_init(&d);
-	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, &d);
+	struct snapshot *snap =
+		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
 	if (!snap) {
 		report(&d);
 		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
@@ -456,7 +458,12 @@ server_run(const char *config_file)
 	pthread_mutex_init(&s.lock, NULL);
 	diag_init(&d);
 	buf_init(&why, 4096);
-	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, &d);
+	s.keysets = keysets_new(&s.metrics);
+	if (!s.keysets) {
+		buf_str(&why, "out of memory");
+		goto out;
+	}
+	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	if (!s.snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 		buf_printf(&why, "%s: %u errors", config_file, d.errors);
@@ -489,6 +496,7 @@ server_run(const char *config_file)
 	code = 0;
 stop:
 	admin_stop(&admin);
+	keysets_stop(s.keysets);
 	stop_workers(&s);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
@@ -500,6 +508,7 @@ stop:
 	snapshot_unref(&first);
 	snapshot_unref(&s.snap);
 out:
+	keysets_free(&s.keysets);
 	if (code && why.n)
 		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);

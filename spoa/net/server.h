@@ -13,6 +13,7 @@ struct server {
 	pthread_mutex_t lock;		 /* not on the request path */
 	const struct config *shared_cfg; /* of start-up */
 	struct gate_shared *shared;
+	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct quota_table *table;
 	struct metrics metrics; /* of main, audit and admin */

@@ -5,12 +5,14 @@
 #include "policy/credentials.h"
 #include "policy/secret.h"
 #include "store/cert.h"
+#include "store/http_client.h"
 #include "store/jwks.h"
 
 static const char *const kinds[] = { "jwt", "signed_headers", "client_certificate", "api_key",
 	"none", NULL };
 static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
-	"algorithms", "max_age", "leeway", "claims", "demo_issuer", NULL };
+	"ca_file", "refresh", "max_stale", "algorithms", "max_age", "leeway", "claims",
+	"demo_issuer", NULL };
 static const char *const api_key_keys[] = { "header", "keys", "subject", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const none_keys[] = { "person", NULL };
@@ -89,15 +91,41 @@ header(struct builder *b, const struct yaml_node *n, const char **out)
 }
 
 static void
-jwks(struct builder *b, const struct yaml_node *n, const char *file, const char **out)
+jwks(struct builder *b, const struct yaml_node *n, const char *file, struct identity_entry *e)
 {
-	if (n->kind == YAML_SCALAR &&
-		(!strncmp(n->s.p, "https:", 6) || !strncmp(n->s.p, "http:", 5)))
+	bool url = n->kind == YAML_SCALAR &&
+		   (strstr(n->s.p, "://") || !strncmp(n->s.p, "unix:", 5));
+	const char *why = url ? http_url_check(n->s.p) : NULL;
+
+	if (!url)
+		read_path(b->a, b->d, n, file, &e->jwks_file);
+	else if (!strncmp(n->s.p, "http:", 5))
 		diag_at(b->d, n,
-			"jwks: a URL is not supported by this version of tollgate; a file is "
-			"expected");
+			"jwks: https is expected: who answers here says whom to believe");
+	else if (why)
+		diag_at(b->d, n, "jwks: %s", why);
 	else
-		read_path(b->a, b->d, n, file, out);
+		e->jwks_url = arena_dup(b->a, n->s).p;
+}
+
+/* What goes with a URL only. */
+static void
+fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	static const char *const names[] = { "ca_file", "refresh", "max_stale" };
+	const struct yaml_node *c;
+
+	e->refresh_us = 300 * SECOND_US;
+	e->stale_us = 86400 * SECOND_US;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
+			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
+	if ((c = yaml_get(n, "ca_file")))
+		read_path(b->a, b->d, c, b->file, &e->ca_file);
+	if ((c = yaml_get(n, "refresh")))
+		read_duration_us(b->d, c, SECOND_US, 86400 * SECOND_US, &e->refresh_us);
+	if ((c = yaml_get(n, "max_stale")))
+		read_duration_us(b->d, c, SECOND_US, 30 * 86400 * SECOND_US, &e->stale_us);
 }
 
 static void
@@ -201,7 +229,7 @@ issuer_from(struct builder *b, const struct yaml_node *n, const char *what, cons
 	else if (keys && secret)
 		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
 	else if (keys)
-		jwks(b, keys, file, &e->jwks_file);
+		jwks(b, keys, file, e);
 	else
 		read_secret(b->a, b->d, secret, file, &e->secret);
 }
@@ -260,6 +288,7 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		demo(b, n, c, e);
 	else
 		issuer_from(b, n, "jwt", b->file, e);
+	fetching(b, n, e);
 	if ((c = yaml_get(n, "algorithms")))
 		algorithm_set(b, c, possible, &e->algorithms);
 	seconds(b, yaml_get(n, "max_age"), 1, 365 * 86400, &e->max_age_s);

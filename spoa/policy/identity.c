@@ -20,10 +20,13 @@
 #include "store/cert.h"
 #include "store/jwks.h"
 
+enum { NOT_HERE = SIGNED_NOT_HERE }; /* no such credential: the next entry */
+
 struct identity_keys {
 	size_t n;
 	struct entry_keys {
 		struct jwks *jwks;
+		struct keyset *keyset; /* instead, at a URL */
 		struct apikeys *apikeys;
 		struct hmac_keys *hmac;
 	} * entry; /* as in policy->identities */
@@ -32,8 +35,18 @@ struct identity_keys {
 /* ---- keys ---- */
 
 static void
-load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_keys *k,
+open_keyset(const struct identity_entry *e, struct keysets *sets, struct entry_keys *k,
 	struct diag *d)
+{
+	struct keyset_options o = { e->jwks_url, e->ca_file, e->refresh_us, e->stale_us };
+
+	if (sets && !(k->keyset = keyset_open(sets, &o)))
+		diag_at(d, e->at, "out of memory");
+}
+
+static void
+load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *sets,
+	struct entry_keys *k, struct diag *d)
 {
 	struct buf why;
 
@@ -46,6 +59,8 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_key
 		buf_wipe(&secret);
 		if (!k->jwks)
 			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_JWT && e->jwks_url) {
+		open_keyset(e, sets, k, d);
 	} else if (e->kind == ID_JWT) {
 		k->jwks = jwks_load_file(e->jwks_file, &why);
 		if (!k->jwks)
@@ -62,7 +77,8 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct entry_key
 }
 
 struct identity_keys *
-identity_keys_load(const struct policy *p, bool no_file_no_key, struct diag *d)
+identity_keys_load(
+	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d)
 {
 	struct identity_keys *k = calloc(1, sizeof(*k));
 	unsigned before = d->errors;
@@ -72,7 +88,7 @@ identity_keys_load(const struct policy *p, bool no_file_no_key, struct diag *d)
 	k->entry = calloc(p->nidentities + 1, sizeof(*k->entry));
 	k->n = k->entry ? p->nidentities : 0;
 	for (size_t i = 0; i < k->n; i++)
-		load_entry(&p->identities[i], no_file_no_key, &k->entry[i], d);
+		load_entry(&p->identities[i], no_file_no_key, sets, &k->entry[i], d);
 	if (!k->entry || d->errors != before)
 		identity_keys_free(&k);
 	return k;
@@ -87,6 +103,7 @@ identity_keys_free(struct identity_keys **kp)
 		return;
 	for (size_t i = 0; i < k->n; i++) {
 		jwks_free(&k->entry[i].jwks);
+		keyset_close(&k->entry[i].keyset);
 		apikeys_free(&k->entry[i].apikeys);
 		hmac_keys_free(&k->entry[i].hmac);
 	}
@@ -348,7 +365,8 @@ entry_for(const struct policy *p, const char *header, json_t *claims)
 static int
 verify_parsed(const struct policy *p, const struct identity_keys *k, const char *header,
 	const struct jws *j, int64_t now_s, struct arena *a, struct identity *out,
-	struct token_times *t, const struct identity_entry **entry, const char **why)
+	struct token_times *t, const struct identity_entry **entry, struct keyset **missed,
+	const char **why)
 {
 	enum jws_alg alg;
 	size_t i = entry_for(p, header, j->payload);
@@ -362,7 +380,18 @@ verify_parsed(const struct policy *p, const struct identity_keys *k, const char 
 	if (err)
 		return err;
 	struct span kid = json_span(json_object_get(j->header, "kid"));
-	err = jwks_verify(k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	struct keyset *set = k->entry[i].keyset;
+	if (k->entry[i].jwks)
+		err = jwks_verify(k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	else
+		err = set ? keyset_verify(set, kid, alg, j->signed_text, j->signature)
+			  : ERR_NOTFOUND;
+	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
+		*missed = set;
+		*why = err == ERR_CLOSED ? "the issuer's keys are not known"
+					 : "no key of the issuer fits the token";
+		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
+	}
 	if (err) {
 		*why = err == ERR_NOTFOUND ? "no key of the issuer fits the token"
 					   : "the token's signature is wrong";
@@ -397,7 +426,8 @@ check_binding(const struct identity *id, const struct credentials *c, const char
 static int
 verify_token(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
-	struct arena *a, struct identity *out, const char **why, bool *hit)
+	struct arena *a, struct identity *out, struct keyset **missed, const char **why,
+	bool *hit)
 {
 	unsigned char key[SHA256_BYTES];
 	struct token_times t;
@@ -415,7 +445,7 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	int err = jws_parse(token, a, &j, why);
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
-	err = verify_parsed(p, k, header, &j, now_s, a, out, &t, &entry, why);
+	err = verify_parsed(p, k, header, &j, now_s, a, out, &t, &entry, missed, why);
 	jws_clear(&j);
 	if (err == 0 && cache)
 		idcache_put(cache, key, entry, out, &t);
@@ -527,10 +557,10 @@ nobody(const struct policy *p, struct identity *out)
 		}
 }
 
-/* One header of an entry: 1 where it holds no credential of ours. */
+/* One header of an entry: NOT_HERE where it holds no credential of ours. */
 static int
 verify_header(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const struct credentials *c, const char *header,
+	struct identity_cache *cache, struct credentials *c, const char *header,
 	int64_t now_wall_ns, struct arena *a, struct identity *out, const char **why, bool *hit)
 {
 	struct span v;
@@ -542,7 +572,7 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 	}
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
-		return 1;
+		return NOT_HERE;
 	if (foreign) {
 		*why = "a credential without the scheme Bearer";
 		return ERR_AUTH;
@@ -550,8 +580,8 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 	if (shape == SHAPE_API_KEY && has_kind(p, header, ID_API_KEY))
 		return verify_key(p, k, header, v, now_wall_ns, a, out, why);
 	if (shape == SHAPE_TOKEN && has_kind(p, header, ID_JWT)) {
-		int err = verify_token(
-			p, k, cache, header, v, now_wall_ns / 1000000000, a, out, why, hit);
+		int err = verify_token(p, k, cache, header, v, now_wall_ns / 1000000000, a, out,
+			&c->missed, why, hit);
 		return err ? err : check_binding(out, c, why);
 	}
 	*why = shape == SHAPE_TOKEN ? "a token where none is accepted"
@@ -561,13 +591,13 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 
 int
 identity_verify(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const struct credentials *c, int64_t now_wall_ns,
+	struct identity_cache *cache, struct credentials *c, int64_t now_wall_ns,
 	struct arena *a, struct identity *out, const char **why, bool *hit)
 {
 	*hit = false;
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
-		int err = 1;
+		int err = NOT_HERE;
 		if (e->kind == ID_SIGNED)
 			err = signed_verify(
 				e, k->entry[i].hmac, c, now_wall_ns / 1000000000, a, out, why);
@@ -577,7 +607,7 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
 			err = verify_certificate(
 				e, cache, c, now_wall_ns / 1000000000, a, out, why, hit);
-		if (err <= 0)
+		if (err != NOT_HERE)
 			return err;
 	}
 	nobody(p, out);

@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "codec/http.h"
 #include "policy/policy.h"
+#include "store/keyset.h"
 
 struct nonce_window;
 
@@ -34,14 +35,16 @@ struct credentials {
 	struct span certificate;     /* DER, from HAProxy's own fetch; empty: none */
 	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
+	struct keyset *missed;	     /* out: see IDENTITY_MISSED */
 };
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */
 
 /* Loads the files that the entries name; NULL with *d filled. With `no_file_no_key` a
- * file of API keys that does not exist holds none (decide, on a policy alone). */
+ * file of API keys that does not exist holds none (decide, on a policy alone). `sets` NULL:
+ * key sets at URLs are not asked for, and hold no key. */
 struct identity_keys *identity_keys_load(
-	const struct policy *p, bool no_file_no_key, struct diag *d);
+	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d);
 void identity_keys_free(struct identity_keys **k);
 
 /* Per worker: verified tokens by SHA-256 of the whole token and the key set's
@@ -50,11 +53,15 @@ struct identity_cache;
 struct identity_cache *identity_cache_new(size_t entries);
 void identity_cache_free(struct identity_cache **c);
 
+/* The issuer's set at a URL has no such key (MISSED: a 401 where it is still so after
+ * keyset_wait(c->missed)), or there is no set that may be used (KEYLESS: a 503). */
+enum { IDENTITY_MISSED = 1, IDENTITY_KEYLESS = 2 };
+
 /* 0 with *out filled (its views are of the arena or the snapshot, never of the head); ERR_AUTH:
  * a credential is present and does not verify, *why a fixed English phrase without any of the
  * token; `hit` tells a cache hit. `cache` may be NULL. */
 int identity_verify(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const struct credentials *c, int64_t now_wall_ns,
+	struct identity_cache *cache, struct credentials *c, int64_t now_wall_ns,
 	struct arena *a, struct identity *out, const char **why, bool *hit);
 
 #endif

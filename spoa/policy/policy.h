@@ -51,11 +51,14 @@ struct identity_entry {
 	const char *issuer;	    /* jwt */
 	const char **audiences;
 	size_t naudiences;
-	const char *jwks_file; /* jwt, or */
-	const char *secret;    /* for secret_load: HS256 to 512 */
-	unsigned algorithms;   /* bit per enum jws_alg */
-	uint64_t max_age_s;    /* 0: none */
-	uint64_t leeway_s;     /* default 60 */
+	const char *jwks_file;	       /* jwt, or */
+	const char *jwks_url;	       /* or */
+	const char *secret;	       /* for secret_load: HS256 to 512 */
+	const char *ca_file;	       /* jwks_url: NULL: the system's */
+	uint64_t refresh_us, stale_us; /* jwks_url */
+	unsigned algorithms;	       /* bit per enum jws_alg */
+	uint64_t max_age_s;	       /* 0: none */
+	uint64_t leeway_s;	       /* default 60 */
 	struct claim_map claims;
 	const char *keys_file;	  /* api_key, signed_headers */
 	bool subject_owner;	  /* api_key: the person is the key's owner */

@@ -337,7 +337,7 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
 	struct reader r = { .e = e, .a = a };
 
 	if (collect(&r, c->head) == 0)
-		return 1;
+		return SIGNED_NOT_HERE;
 	*why = arena_failed(a) ? NULL : r.why;
 	if (!*why) {
 		const struct hmac_key *key = key_of(k, value_of(&r, "key"));

@@ -24,7 +24,8 @@ struct hmac_keys;
 struct hmac_keys *hmac_keys_load(const char *file, struct diag *d);
 void hmac_keys_free(struct hmac_keys **k);
 
-/* 1: no header of the entry's prefix is there; else as identity_verify(). */
+/* SIGNED_NOT_HERE: no header of the entry's prefix; else as identity_verify(). */
+enum { SIGNED_NOT_HERE = 100 };
 int signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
 	const struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
 	const char **why);

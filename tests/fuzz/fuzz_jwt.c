@@ -64,7 +64,7 @@ start(void)
 	arena_init(&a, 0, false);
 	rules = detect_load(NULL, &errors);
 	policy = policy_load(&a, policy_file, NULL, rules, &d);
-	keys = policy ? identity_keys_load(policy, false, &d) : NULL;
+	keys = policy ? identity_keys_load(policy, false, NULL, &d) : NULL;
 	INVARIANT(keys);
 	cache = identity_cache_new(64);
 	unlink(set_file);

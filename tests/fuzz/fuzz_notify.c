@@ -123,7 +123,7 @@ start(void)
 	INVARIANT(fd >= 0 && write(fd, policy, sizeof(policy) - 1) == sizeof(policy) - 1);
 	close(fd);
 	diag_init(&d);
-	struct snapshot *snap = snapshot_load(NULL, file, 2, &d);
+	struct snapshot *snap = snapshot_load(NULL, file, 2, NULL, &d);
 	if (!snap)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 	INVARIANT(snap);

@@ -145,7 +145,7 @@ stage_up(struct stage *s, const char *more)
 		.held_bytes = 64 << 20,
 		.held_identity_bytes = 32 << 20 };
 	diag_init(&d);
-	s->snap = snapshot_load(NULL, s->policy, 2, &d);
+	s->snap = snapshot_load(NULL, s->policy, 2, NULL, &d);
 	if (!s->snap)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);

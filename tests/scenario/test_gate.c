@@ -740,7 +740,7 @@ test_reload(void **state)
 		"routes: [{name: r, match: {path_prefix: /v1}, backend: b}]\n"
 		"default: deny\n");
 	diag_init(&d);
-	struct snapshot *next = snapshot_load(NULL, s.policy, 2, &d), *mine = next;
+	struct snapshot *next = snapshot_load(NULL, s.policy, 2, NULL, &d), *mine = next;
 	assert_non_null(next);
 	diag_free(&d);
 	gate_snapshot(s.gate[0], next);

@@ -352,7 +352,7 @@ test_threads(void **state)
 	close(fd);
 	diag_init(&d);
 	for (int i = 0; i < 2; i++) {
-		snaps[i] = snapshot_load(NULL, file, 2, &d);
+		snaps[i] = snapshot_load(NULL, file, 2, NULL, &d);
 		if (!snaps[i])
 			fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 		snaps[i]->cfg = &cfg;

@@ -162,7 +162,7 @@ setup(void **state)
 	diag_init(&fix.d);
 	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
 	diag_init(&d);
-	keys = fix.p ? identity_keys_load(fix.p, false, &d) : NULL;
+	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
 	if (!keys)
 		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
 			SPAN_ARG(buf_view(&d.text)));
@@ -191,7 +191,9 @@ ask(struct span header, struct span der, bool refused, struct identity_cache *ca
 {
 	struct http_field f = { SPAN_LIT("authorization"), header };
 	struct http_head h = { .fields = &f, .nfields = header.n ? 1 : 0 };
-	struct credentials c = { &h, der, refused };
+	struct credentials c = {
+		.head = &h, .certificate = der, .certificate_refused = refused
+	};
 	bool hit;
 
 	*why = "";

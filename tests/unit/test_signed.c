@@ -61,7 +61,7 @@ setup(void **state)
 	diag_init(&fix.d);
 	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
 	diag_init(&d);
-	keys = fix.p ? identity_keys_load(fix.p, false, &d) : NULL;
+	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
 	if (!keys)
 		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
 			SPAN_ARG(buf_view(&d.text)));

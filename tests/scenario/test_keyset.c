@@ -1,0 +1,306 @@
+/* Key sets at a URL against a real server: refresh, ETag, rotation, an issuer that is
+ * away, and how little an unknown key costs it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+/* The clock, with what the test adds to it; threads read it. */
+#include <stdatomic.h>
+
+#define clock_mono_us real_mono_us
+#include "base/clock.c"
+#undef clock_mono_us
+static _Atomic uint64_t passed_us;
+uint64_t clock_mono_us(void);
+uint64_t
+clock_mono_us(void)
+{
+	return real_mono_us() + atomic_load(&passed_us);
+}
+
+#include "base/err.h"
+#include "store/keyset.h"
+#include "support/http_rig.h"
+#include "support/jwt_make.h"
+
+enum mood { FINE, HANGS, FAILS, GARBAGE };
+static _Atomic int mood;
+static _Atomic unsigned version; /* which key the issuer signs with, and its ETag */
+static _Atomic unsigned bodies, unchanged;
+static struct jwt_key issuer[3];
+
+static bool
+on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
+{
+	char etag[32], fields[128];
+	struct buf b;
+
+	(void)arg;
+	switch (atomic_load(&mood)) {
+	case HANGS: rig_hang(c); return false;
+	case FAILS: return rig_answer(c, 500, "", SPAN_LIT("down"));
+	case GARBAGE: return rig_answer(c, 200, "", SPAN_LIT("{\"keys\":[]}"));
+	}
+	unsigned v = atomic_load(&version);
+	snprintf(etag, sizeof(etag), "\"v%u\"", v);
+	snprintf(fields, sizeof(fields), "ETag: %s\r\n", etag);
+	if (memmem(q->head.p, q->head.n, etag, strlen(etag))) {
+		atomic_fetch_add(&unchanged, 1);
+		return rig_answer(c, 304, fields, SPAN_LIT(""));
+	}
+	atomic_fetch_add(&bodies, 1);
+	buf_init(&b, 0);
+	buf_str(&b, "{\"keys\":[");
+	char kid[8];
+	snprintf(kid, sizeof(kid), "k%u", v);
+	put_jwk(&b, &issuer[v], kid, NULL);
+	buf_str(&b, "]}");
+	bool ok = rig_answer(c, 200, fields, buf_view(&b));
+	buf_free(&b);
+	return ok;
+}
+
+/* ---- the stage ---- */
+
+struct stage {
+	struct http_rig *rig;
+	struct keysets *all;
+	struct keyset *k;
+	struct metrics metrics;
+	char url[64];
+};
+static struct stage stage;
+
+/* Until the condition holds, five seconds at most. */
+#define WAIT_FOR(cond)                                                                         \
+	do {                                                                                   \
+		for (int ms = 0; !(cond) && ms < 5000; ms++)                                   \
+			usleep(1000);                                                          \
+		assert_true(cond);                                                             \
+	} while (0)
+
+static int
+verify(unsigned key)
+{
+	unsigned char sig[1024];
+	char kid[8];
+	struct span text = SPAN_LIT("text");
+	size_t n = jwt_sign(&issuer[key], text, sig);
+
+	snprintf(kid, sizeof(kid), "k%u", key);
+	return keyset_verify(stage.k, span_str(kid), JWS_EDDSA, text, span_of(sig, n));
+}
+
+static void
+up(uint64_t refresh_us, uint64_t stale_us)
+{
+	atomic_store(&version, 0);
+	atomic_store(&bodies, 0);
+	atomic_store(&unchanged, 0);
+	atomic_store(&passed_us, 0);
+	stage.rig = rig_start(on_request, NULL, NULL, NULL);
+	stage.all = keysets_new(&stage.metrics);
+	assert_non_null(stage.all);
+	snprintf(stage.url, sizeof(stage.url), "http://127.0.0.1:%u/keys", stage.rig->port);
+	struct keyset_options o = {
+		.url = stage.url, .refresh_us = refresh_us, .stale_us = stale_us
+	};
+	stage.k = keyset_open(stage.all, &o);
+	assert_non_null(stage.k);
+}
+
+static void
+down(void)
+{
+	keyset_close(&stage.k);
+	keysets_stop(stage.all);
+	keysets_free(&stage.all);
+	rig_stop(&stage.rig);
+	atomic_store(&mood, FINE);
+}
+
+/* ---- waiting ---- */
+
+struct waiter {
+	struct keyset_waiter w;
+	_Atomic bool *done;
+};
+static struct mailbox box;
+
+static void
+run_mail(struct mail *m, void *consumer)
+{
+	(void)consumer;
+	atomic_store(CONTAINER_OF(m, struct waiter, w.mail)->done, true);
+}
+
+static bool
+ask(struct waiter *w, _Atomic bool *done)
+{
+	atomic_store(done, false);
+	*w = (struct waiter){ .w = { .mail = { .run = run_mail }, .to = &box }, .done = done };
+	return keyset_wait(stage.k, &w->w);
+}
+
+static bool
+arrived(_Atomic bool *done)
+{
+	mailbox_drain(&box, NULL);
+	return atomic_load(done);
+}
+
+/* ---- tests ---- */
+
+static void
+a_set_is_fetched_and_refreshed(void **state)
+{
+	(void)state;
+	up(150000, 60000000);
+	WAIT_FOR(verify(0) == 0);
+	assert_int_equal(verify(1), ERR_NOTFOUND);
+	/* Nothing new: a 304, no body. */
+	WAIT_FOR(atomic_load(&unchanged) >= 2);
+	assert_int_equal(atomic_load(&bodies), 1);
+	assert_int_equal(verify(0), 0);
+	/* The next key comes by itself, the old one goes. */
+	atomic_store(&version, 1);
+	WAIT_FOR(verify(1) == 0);
+	assert_int_equal(verify(0), ERR_NOTFOUND);
+	down();
+}
+
+static void
+an_unknown_key_is_asked_for_once(void **state)
+{
+	struct waiter w[20];
+	_Atomic bool done[20];
+	unsigned before;
+
+	(void)state;
+	mailbox_init(&box, NULL, NULL);
+	up(3600000000u, 3600000000u);
+	WAIT_FOR(verify(0) == 0);
+	WAIT_FOR(!ask(&w[0], &done[0])); /* just fetched: it would say the same */
+	before = atomic_load(&stage.rig->requests);
+	atomic_store(&version, 1);
+	atomic_fetch_add(&passed_us, KEYSET_AGAIN_US + 1);
+	/* Twenty tokens at once, one fetch. */
+	for (int i = 0; i < 20; i++)
+		assert_true(ask(&w[i], &done[i]) || atomic_load(&stage.rig->requests) > before);
+	WAIT_FOR(verify(1) == 0);
+	for (int i = 0; i < 20; i++)
+		WAIT_FOR(arrived(&done[i]) || w[i].w.next == NULL);
+	assert_int_equal(atomic_load(&stage.rig->requests), before + 1);
+	/* And none for the next ten seconds. */
+	for (int i = 0; i < 100; i++)
+		assert_false(ask(&w[0], &done[0]));
+	assert_int_equal(atomic_load(&stage.rig->requests), before + 1);
+	down();
+}
+
+static void
+an_issuer_that_is_away_is_believed_for_a_while(void **state)
+{
+	static const int moods[] = { FAILS, GARBAGE, HANGS };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++) {
+		struct buf ready;
+		up(50000, 600000000);
+		WAIT_FOR(verify(0) == 0);
+		uint64_t failed = atomic_load(&stage.metrics.v[M_KEYS_FAILED]);
+		atomic_store(&mood, moods[i]);
+		if (moods[i] != HANGS)
+			WAIT_FOR(atomic_load(&stage.metrics.v[M_KEYS_FAILED]) > failed);
+		assert_int_equal(verify(0), 0);
+		atomic_fetch_add(&passed_us, 599000000);
+		assert_int_equal(verify(0), 0);
+		atomic_fetch_add(&passed_us, 2000000);
+		assert_int_equal(verify(0), ERR_CLOSED);
+		buf_init(&ready, 0);
+		assert_false(keysets_ready(stage.all, &ready));
+		buf_free(&ready);
+		/* It comes back, and so does the key. */
+		if (moods[i] != HANGS) {
+			atomic_store(&mood, FINE);
+			WAIT_FOR(verify(0) == 0);
+		}
+		down();
+	}
+}
+
+static void
+who_waits_is_woken_when_it_ends(void **state)
+{
+	struct waiter w;
+	_Atomic bool done;
+
+	(void)state;
+	mailbox_init(&box, NULL, NULL);
+	atomic_store(&mood, HANGS);
+	up(3600000000u, 3600000000u);
+	WAIT_FOR(atomic_load(&stage.rig->requests) == 1);
+	assert_int_equal(verify(0), ERR_CLOSED);
+	assert_true(ask(&w, &done));
+	assert_false(arrived(&done));
+	keysets_stop(stage.all);
+	assert_true(arrived(&done));
+	assert_false(ask(&w, &done));
+	down();
+}
+
+static void
+one_url_is_one_set(void **state)
+{
+	(void)state;
+	up(3600000000u, 3600000000u);
+	struct keyset_options o = {
+		.url = stage.url, .refresh_us = 3600000000u, .stale_us = 3600000000u
+	};
+	struct keyset *again = keyset_open(stage.all, &o);
+	assert_ptr_equal(again, stage.k);
+	o.stale_us--;
+	struct keyset *other = keyset_open(stage.all, &o);
+	assert_ptr_not_equal(other, stage.k);
+	keyset_close(&other);
+	WAIT_FOR(verify(0) == 0);
+	keyset_close(&stage.k);
+	stage.k = again; /* a reload: the new snapshot has it, the old one lets it go */
+	usleep(20000);
+	assert_int_equal(verify(0), 0);
+	down();
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		issuer[i] = jwt_key_new(KEY_ED, 0);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		EVP_PKEY_free(issuer[i].pkey);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_set_is_fetched_and_refreshed),
+		cmocka_unit_test(an_unknown_key_is_asked_for_once),
+		cmocka_unit_test(an_issuer_that_is_away_is_believed_for_a_while),
+		cmocka_unit_test(who_waits_is_woken_when_it_ends),
+		cmocka_unit_test(one_url_is_one_set),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
