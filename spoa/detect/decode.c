@@ -9,21 +9,85 @@
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
 	TRY_LEAST = 8,
-	LONG_BLOB = 96, /* tried in pieces, whatever its beginning */
-	LINE_MIN = 16,	/* characters of a line that may be wrapped */
+	STRIDE = 512,  /* characters from one place that is tried to the next */
+	LINE_MIN = 16, /* characters of a line that may be wrapped */
 	CODES_MIN = 9,
+};
+
+/* 0 to 63, and 1 more: 0 is none. */
+static const unsigned char digits64[256] = {
+	['A'] = 1,
+	2,
+	3,
+	4,
+	5,
+	6,
+	7,
+	8,
+	9,
+	10,
+	11,
+	12,
+	13,
+	14,
+	15,
+	16,
+	17,
+	18,
+	19,
+	20,
+	21,
+	22,
+	23,
+	24,
+	25,
+	26,
+	['a'] = 27,
+	28,
+	29,
+	30,
+	31,
+	32,
+	33,
+	34,
+	35,
+	36,
+	37,
+	38,
+	39,
+	40,
+	41,
+	42,
+	43,
+	44,
+	45,
+	46,
+	47,
+	48,
+	49,
+	50,
+	51,
+	52,
+	['0'] = 53,
+	54,
+	55,
+	56,
+	57,
+	58,
+	59,
+	60,
+	61,
+	62,
+	['+'] = 63,
+	['-'] = 63,
+	['/'] = 64,
+	['_'] = 64,
 };
 
 static int
 value64(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (is_digit(c))
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+	return digits64[(unsigned char)c] - 1;
 }
 
 static int
@@ -99,16 +163,15 @@ decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-size_t
-decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
+/* Inlined for each alphabet: value is a constant there. */
+static inline __attribute__((always_inline)) size_t
+decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*value)(char),
+	unsigned width)
 {
 	size_t n = 0;
 
-	if (d->b.kind >= BLOB_CODES_HEX)
-		return decode_codes(d, out, where, room);
-	unsigned width = alphabets[d->b.kind].bits;
 	for (; n < room && d->at < d->b.end; d->at++) {
-		int v = alphabets[d->b.kind].value(d->text.p[d->at]);
+		int v = value(d->text.p[d->at]);
 		if (v < 0)
 			continue;
 		if (d->nbits == 0)
@@ -127,6 +190,17 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 		out[n++] = c;
 	}
 	return n;
+}
+
+size_t
+decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	switch (d->b.kind) {
+	case BLOB_BASE64: return decode_bits(d, out, where, room, value64, 6);
+	case BLOB_BASE32: return decode_bits(d, out, where, room, value32, 5);
+	case BLOB_HEX: return decode_bits(d, out, where, room, value16, 4);
+	default: return decode_codes(d, out, where, room);
+	}
 }
 
 static bool
@@ -241,6 +315,21 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 	return false;
 }
 
+/* Text behind something else, a header or a picture: found where it is long. */
+static bool
+reads_later(struct span text, struct blob *b)
+{
+	struct blob part = *b;
+
+	for (part.start += STRIDE; part.start + STRIDE / 2 < b->end; part.start += STRIDE)
+		if (reads(text, &part)) {
+			b->from = part.from;
+			b->utf16 = part.utf16;
+			return true;
+		}
+	return false;
+}
+
 bool
 blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 {
@@ -264,20 +353,23 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 		}
 	}
 	/* A path or a name may stand before it. */
-	for (size_t i = at, tries = 0; !found && i + BLOB_MIN < first && tries < 8; i++) {
+	for (size_t i = at, tries = 0;
+		!found && i + BLOB_MIN < first && i - at < 96 && tries < 4; i++) {
 		if (is_alnum(text.p[i]))
 			continue;
 		b->start = i + 1;
 		found = reads(text, b);
 		tries++;
 	}
-	if (!found)
+	if (!found) {
 		b->start = b->from = at;
+		found = reads_later(text, b);
+	}
 	while (b->end < text.n && text.p[b->end] == '=' && b->end - *end < 6)
 		b->end++;
 	if (b->end > *end)
 		*end = b->end;
-	return found || b->end - b->start >= LONG_BLOB;
+	return found;
 }
 
 /* The number at `at`: its end, 0 where there is none. */
@@ -304,15 +396,19 @@ code_gap(struct span t, size_t at)
 {
 	size_t i = at;
 
-	while (i < t.n && i - at < 4 && t.p[i] && strchr(" \t\r\n,:;|-_./", t.p[i]))
-		i++;
+	for (; i < t.n && i - at < 4; i++) {
+		char c = t.p[i];
+		if (c != ' ' && c != ',' && c != ':' && c != '\n' && c != '\r' && c != '\t' &&
+			c != ';' && c != '|' && c != '-' && c != '_' && c != '.' && c != '/')
+			break;
+	}
 	return i;
 }
 
 bool
-blob_codes(struct span text, size_t at, unsigned base, struct blob *b)
+blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen)
 {
-	size_t end = 0, n = 0, gap = 0;
+	size_t end = at, n = 0, gap = 0;
 	char out[TRY_BYTES];
 	uint32_t where[TRY_BYTES];
 	struct decoding d;
@@ -324,6 +420,7 @@ blob_codes(struct span text, size_t at, unsigned base, struct blob *b)
 			break;
 		gap = to;
 	}
+	*seen = end > at ? end : at + 1;
 	if (n < CODES_MIN - 1)
 		return false;
 	*b = (struct blob){ .kind = base == 16 ? BLOB_CODES_HEX : BLOB_CODES_DECIMAL,

@@ -18,12 +18,12 @@ struct blob {
 };
 
 /* The blob in the run of base64 characters that begins at `at`; its text decodes to
- * something readable, or it is long enough to try. *end is where to look on. False:
+ * something readable. *end is where to look on. False:
  * none. */
 bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
 /* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base (16 or 10), that
- * begin at `at`. */
-bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b);
+ * begin at `at`. *seen: numbers that begin before it were looked at. */
+bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen);
 
 struct decoding {
 	struct span text;

@@ -43,6 +43,7 @@ struct evade {
 /* What a region's callback needs. */
 struct pass {
 	struct evade *e;
+	bool key; /* a region shows the beginning of a key */
 	struct level *l;
 };
 
@@ -145,8 +146,13 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
 	return true;
 }
 
+/* How far a text was searched for blobs. */
+struct searched {
+	size_t blobs, hex, decimal;
+};
+
 static int blobs_of(
-	struct evade *e, const struct chunk *c, size_t *blob_at, const struct view *v);
+	struct evade *e, const struct chunk *c, struct searched *s, const struct view *v);
 
 static void
 look_over(struct chunk *c, struct span text, size_t from, size_t to)
@@ -183,13 +189,14 @@ read_view_blobs(struct evade *e, const struct view *v)
 {
 	struct chunk *c = &e->levels[e->depth]->inner;
 	struct detect_scratch *s = e->s;
-	size_t from = s->n, blob_at = 0;
+	struct searched done = { 0 };
+	size_t from = s->n;
 	int err = 0;
 
 	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
 		look_over(c, span_of(v->text, v->n), at,
 			at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
-		err = blobs_of(e, c, &blob_at, v);
+		err = blobs_of(e, c, &done, v);
 	}
 	for (size_t i = from; i < s->n; i++)
 		view_back(v, &s->v[i].start, &s->v[i].end);
@@ -240,6 +247,7 @@ plain_done(struct editor *ed)
 	struct view *v = ed->out, *more;
 	int err = read_view(p->e, v, false);
 
+	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
 	for (unsigned k = 1; !err && (more = again(p->e, v, false, &err)); k++) {
 		if (k == EVADE_PASSES)
 			return ERR_LIMIT;
@@ -349,36 +357,44 @@ after_gap(uint64_t x)
 }
 
 static int
-try_blob(struct evade *e, const struct chunk *c, const struct view *v, size_t at, unsigned base,
-	size_t *blob_at)
+found_blob(struct evade *e, struct span text, const struct view *v, const struct blob *b)
+{
+	return v && !only_in_view(v, b) ? 0 : read_blob(e, text, b);
+}
+
+static int
+try_blob(struct evade *e, struct span text, const struct view *v, size_t at, struct searched *s)
 {
 	struct blob b;
-	size_t end = at + 1;
-	bool found =
-		base ? blob_codes(c->text, at, base, &b) : blob_find(c->text, at, &b, &end);
 
-	if (found)
-		end = b.end > end ? b.end : end;
-	if (end > *blob_at)
-		*blob_at = end;
-	if (!found || (v && !only_in_view(v, &b)))
+	return blob_find(text, at, &b, &s->blobs) ? found_blob(e, text, v, &b) : 0;
+}
+
+static int
+try_codes(struct evade *e, struct span text, const struct view *v, size_t at, unsigned base,
+	size_t *seen)
+{
+	struct blob b;
+
+	if (at < *seen || !blob_codes(text, at, base, &b, seen))
 		return 0;
-	return read_blob(e, c->text, &b);
+	return found_blob(e, text, v, &b);
 }
 
 /* The token's first byte at or before `at`, not before what was looked at. */
 static size_t
 token_start(struct span t, size_t at, size_t floor)
 {
-	while (at > floor && (is_alnum(t.p[at - 1]) || strchr("+/-_", t.p[at - 1])) &&
-		t.p[at - 1])
+	while (at > floor &&
+		(is_alnum(t.p[at - 1]) || t.p[at - 1] == '+' || t.p[at - 1] == '/' ||
+			t.p[at - 1] == '-' || t.p[at - 1] == '_'))
 		at--;
 	return at;
 }
 
 /* Blobs that begin in the chunk, and codes. */
 static int
-blobs_of(struct evade *e, const struct chunk *c, size_t *blob_at, const struct view *v)
+blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
 {
 	struct span t = c->text;
 	int err = 0;
@@ -387,9 +403,9 @@ blobs_of(struct evade *e, const struct chunk *c, size_t *blob_at, const struct v
 		uint64_t token = c->look[k].token;
 		if (all_ones(token)) {
 			for (size_t i = 0; i < 64 && !err; i += 8)
-				if ((token >> i & 255) == 255 && base + i >= *blob_at)
-					err = try_blob(e, c, v,
-						token_start(t, base + i, *blob_at), 0, blob_at);
+				if ((token >> i & 255) == 255 && base + i >= s->blobs)
+					err = try_blob(
+						e, t, v, token_start(t, base + i, s->blobs), s);
 		}
 		/* Codes of characters begin with a digit and are two to four characters long:
 		 * four of them in a row. */
@@ -400,12 +416,9 @@ blobs_of(struct evade *e, const struct chunk *c, size_t *blob_at, const struct v
 		while (row && !err) {
 			size_t at = base + (size_t)__builtin_ctzll(row);
 			row &= row - 1;
-			size_t after = *blob_at;
-			if (at < after)
-				continue;
-			err = try_blob(e, c, v, at, 16, blob_at);
+			err = try_codes(e, t, v, at, 16, &s->hex);
 			if (!err)
-				err = try_blob(e, c, v, at, 10, &after);
+				err = try_codes(e, t, v, at, 10, &s->decimal);
 		}
 	}
 	return err;
@@ -417,7 +430,7 @@ static int
 scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 {
 	struct level *l = level_of(e);
-	size_t blob_at = 0;
+	struct searched done = { 0 };
 	int err = 0;
 
 	if (!l)
@@ -425,7 +438,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	e->opt = opt;
 	for (size_t at = 0, next; at < text.n && !err; at = next) {
 		size_t to = at + EVADE_CHUNK < text.n ? at + EVADE_CHUNK : text.n;
-		struct pass p = { e, l };
+		struct pass p = { .e = e, .l = l };
 		struct editor ed = {
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
@@ -440,12 +453,12 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 			err = view_close(&lo);
 		}
 		if (!err)
-			err = blobs_of(e, &l->chunk, &blob_at, NULL);
+			err = blobs_of(e, &l->chunk, &done, NULL);
 		next = to;
 		/* A value may go on behind the chunk. */
 		size_t last = ed.last > lo.last ? ed.last : lo.last;
-		if (to < text.n && last + VIEW_TAIL > to)
-			next = to - EVADE_OVERLAP;
+		if (to < text.n && last + EVADE_SHORT > to)
+			next = to - (p.key ? EVADE_OVERLAP : EVADE_SHORT);
 	}
 	return err;
 }

@@ -17,7 +17,8 @@ typedef int rules_fn(const struct detect_rules *r, struct detect_scratch *s, str
 
 enum {
 	EVADE_CHUNK = 12 << 10,	 /* looked at together */
-	EVADE_OVERLAP = 4 << 10, /* looked at again where a value may go on */
+	EVADE_OVERLAP = 4 << 10, /* looked at again where a key may go on, */
+	EVADE_SHORT = 1 << 10,	 /* and where any other value may */
 	EVADE_BLOCKS = EVADE_CHUNK / LOOK_BLOCK,
 	EVADE_PASSES = 4, /* of undoing escapes in what escapes stood for */
 };

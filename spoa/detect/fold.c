@@ -75,7 +75,26 @@ static const struct { uint16_t cp; char c; } likes[] = { /* sorted */
 };
 /* clang-format on */
 
+/* Below U+3400, a bit for every sixteen code points of which one is in the tables:
+ * most letters of the world are not. */
+static const uint64_t cells[] = {
+	0x9EFF4B6011880F00,
+	0x1000A04209F31DFF,
+	0x4040404040400000,
+	0x0004202040404040,
+	0xFC00000000600210,
+	0x4800010000000000,
+	0x0820FB0020100003,
+	0x40000000FE7F0030,
+	0x0000100E00DFE3F7,
+	0x038000000001F8C0,
+	0x0000000000000001,
+	0x0000000A00000780,
+	0x000000000040800B,
+};
+
 enum {
+	CELLS_END = 0x3400,
 	RANGES = sizeof(fold_ranges) / sizeof(fold_ranges[0]),
 	CLASSES = sizeof(classes) / sizeof(classes[0]),
 	LIKES = sizeof(likes) / sizeof(likes[0]),
@@ -160,9 +179,17 @@ by_likeness(uint32_t cp)
 struct folded
 fold_char(uint32_t cp)
 {
+	if (cp < CELLS_END && !(cells[cp / 1024] >> (cp / 16 % 64) & 1))
+		return one(FOLD_NONE, 0);
 	/* Han, Hangul: nothing in them. */
 	if ((cp >= 0x3400 && cp < 0xA4D0) || (cp >= 0xAC00 && cp < 0xD7A4))
 		return one(FOLD_NONE, 0);
+	return fold_search(cp);
+}
+
+struct folded
+fold_search(uint32_t cp)
+{
 	struct folded f = by_class(cp);
 	if (f.kind == FOLD_NONE)
 		f = by_range(cp);

@@ -28,6 +28,8 @@ struct folded {
 };
 
 struct folded fold_char(uint32_t cp);
+/* The same without its short cuts: for tests. */
+struct folded fold_search(uint32_t cp);
 
 /* The code point at p (n > 0 bytes may be read) and its bytes. What is not UTF-8 is
  * one byte of its own: *valid false, and the byte's value. An overlong form gives the

@@ -23,6 +23,37 @@ at(const struct loose *l, size_t i)
 	return i < l->t.n ? l->t.p[i] : 0;
 }
 
+static const bool gaps[128] = { [' '] = true,
+	['\t'] = true,
+	['\r'] = true,
+	['\n'] = true,
+	['/'] = true,
+	['_'] = true,
+	['.'] = true,
+	['*'] = true,
+	['|'] = true,
+	[','] = true,
+	[':'] = true,
+	[';'] = true,
+	['\\'] = true,
+	['~'] = true,
+	['`'] = true,
+	['^'] = true,
+	['#'] = true,
+	['-'] = true,
+	['('] = true,
+	[')'] = true,
+	['+'] = true,
+	['='] = true,
+	['>'] = true,
+	['!'] = true };
+
+static bool
+is_gap(char c)
+{
+	return (unsigned char)c < 128 && gaps[(unsigned char)c];
+}
+
 /* The separator at i: where it ends, and the character that stands for it; 0: none. */
 static size_t
 gap(const struct loose *l, size_t i, char *sign, bool *line)
@@ -39,7 +70,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 			marks++;
 			continue;
 		}
-		if (!c || !strchr(" \t\r\n/_.*|,:;\\~`^#-()+=>!", c))
+		if (!is_gap(c))
 			break;
 		*line |= c == '\n';
 		if (c > ' ') {
@@ -196,7 +227,7 @@ iban(struct loose *l, size_t i)
 		memcpy(folded + n, l->t.p + g.start[k], len(&g, k));
 		n += len(&g, k);
 		unsigned rest = 0;
-		for (size_t j = 0; j < n; j++) {
+		for (size_t j = 0; n >= 15 && j < n; j++) {
 			char c = folded[(j + 4) % n];
 			rest = is_digit(c)
 				       ? (rest * 10 + (unsigned)(c - '0')) % 97

@@ -9,7 +9,8 @@ enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 bool
 loose_token(char c)
 {
-	return is_alnum(c) || (c && strchr("_-+/=@.", c));
+	return is_alnum(c) || c == '_' || c == '-' || c == '+' || c == '/' || c == '=' ||
+	       c == '@' || c == '.';
 }
 
 static char
@@ -111,7 +112,8 @@ blanks(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < JOIN_BACK && at(l, k) && strchr(" \t\r\n", at(l, k)))
+	while (k - i < JOIN_BACK &&
+		(at(l, k) == ' ' || at(l, k) == '\t' || at(l, k) == '\r' || at(l, k) == '\n'))
 		k++;
 	return k;
 }
@@ -305,6 +307,18 @@ goes_on(struct span left)
 	return false;
 }
 
+/* A date or a time: the beginning of a line of a log. */
+static bool
+is_stamp(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	while (is_digit(at(l, k)))
+		k++;
+	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
+	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
+}
+
 static void
 line_end(struct loose *l, size_t i)
 {
@@ -319,7 +333,8 @@ line_end(struct loose *l, size_t i)
 		return;
 	while (to - i < 16 && at(l, to) && strchr(" \t>#*|", at(l, to)))
 		to++;
-	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 5) {
+	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 5 &&
+		!is_stamp(l, to)) {
 		loose_take(l, left, to, "", EDIT_NAMED);
 		return;
 	}

@@ -143,10 +143,31 @@ dash_space_dot(struct plain *p, size_t to, struct folded f)
 		edit(p, to, f, EDIT_TYPO);
 }
 
+/* Greek, Cyrillic, Armenian and Hebrew in a token of their own: over all of it. */
+static bool
+foreign_word(struct plain *p)
+{
+	size_t i = p->at;
+	unsigned char c = (unsigned char)p->t.p[i];
+
+	if (c < 0xCE || c > 0xD7 || mixed(p, i))
+		return false;
+	while (i + 1 < p->t.n && (unsigned char)p->t.p[i] >= 0xCE &&
+		(unsigned char)p->t.p[i] <= 0xD7 && (p->t.p[i + 1] & 0xC0) == 0x80)
+		i += 2;
+	if (i == p->at)
+		return false;
+	p->at = i;
+	return true;
+}
+
 static void
 character(struct plain *p)
 {
 	bool valid;
+
+	if (foreign_word(p))
+		return;
 	size_t n, at = p->at;
 	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
 	size_t to = at + n;

@@ -137,6 +137,9 @@ loose_address(struct loose *l, size_t i)
 	size_t n, end;
 	bool bare = at(l, i) == ' ';
 
+	/* " at " and " arroba " */
+	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !strchr("tTrR", at(l, i + 2))))
+		return;
 	while (i > l->at && !bare && at(l, i - 1) == ' ')
 		i--;
 	if (i == 0 || !is_alnum(at(l, i - 1)) ||

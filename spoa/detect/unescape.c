@@ -64,6 +64,13 @@ near_token(struct span t, size_t from, size_t to)
 	return (from > 0 && is_alnum(t.p[from - 1])) || (to < t.n && is_alnum(t.p[to]));
 }
 
+static bool
+goes_on(struct span t, size_t at)
+{
+	return at < t.n && (is_alnum(t.p[at]) || t.p[at] == '-' || t.p[at] == '+' ||
+				   t.p[at] == '/' || t.p[at] == '\\');
+}
+
 /* \uD83D\uDE00: the second half, behind as many backslashes. */
 static struct unescaped
 utf16(struct span t, size_t at, size_t slashes, uint32_t high)
@@ -144,8 +151,8 @@ backslash(struct span t, size_t at)
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
 	case 'n':
-	case 'r': return near_token(t, at, i + 1) ? byte(i + 1, '\n') : u;
-	case 't': return near_token(t, at, i + 1) ? byte(i + 1, '\t') : u;
+	case 'r': return goes_on(t, i + 1) ? byte(i + 1, '\n') : u;
+	case 't': return goes_on(t, i + 1) ? byte(i + 1, '\t') : u;
 	case '\r':
 		if (i + 1 < t.n && t.p[i + 1] == '\n')
 			return (struct unescaped){ .end = i + 2 };
@@ -260,22 +267,36 @@ entity(struct span t, size_t at)
 	return byte(i, '&');
 }
 
-/* A lone "=40" may be an assignment: there must be another one near, or an address
- * around it. */
+/* "=XX" in capitals, as it is written in mail. */
+static bool
+pair_at(struct span t, size_t at)
+{
+	return at + 2 < t.n && t.p[at] == '=' && hex_pair(t, at + 1) >= 0x20 &&
+	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
+}
+
+/* A lone "=40" may be an assignment: there must be another one beside it, a letter in
+ * one near it or a soft line break, or an address around it. */
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
 {
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
-	for (size_t i = from; i + 2 < to; i++)
-		if (i != at && t.p[i] == '=' &&
-			(t.p[i + 1] == '\n' || t.p[i + 1] == '\r' ||
-				(hex_pair(t, i + 1) >= 0x20 && t.p[i + 1] < 'a' &&
-					t.p[i + 2] < 'a')))
+	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
+		return true;
+	for (size_t i = from; i + 2 < to; i++) {
+		const char *sign = memchr(t.p + i, '=', to - 2 - i);
+		if (!sign)
+			break;
+		i = (size_t)(sign - t.p);
+		if (t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n') ||
+			(pair_at(t, i) && (is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
 			return true;
+	}
 	if (v != '@' || at == 0 || !is_alnum(t.p[at - 1]))
 		return false;
-	for (size_t i = end; i + 1 < to && (is_alnum(t.p[i]) || strchr(".-", t.p[i])); i++)
+	for (size_t i = end; i + 1 < to && (is_alnum(t.p[i]) || t.p[i] == '.' || t.p[i] == '-');
+		i++)
 		if (t.p[i] == '.' && i > end && is_alpha(t.p[i + 1]))
 			return true;
 	return false;

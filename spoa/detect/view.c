@@ -49,7 +49,7 @@ open_region(struct editor *ed, size_t at)
 
 	if (!ed->whole && at > VIEW_MARGIN) {
 		from = at - VIEW_MARGIN;
-		for (size_t i = 0; i < 32 && from > 0 && ed->src.p[from - 1] > ' '; i++)
+		for (size_t i = 0; i < VIEW_WORD && from > 0 && ed->src.p[from - 1] > ' '; i++)
 			from--;
 	}
 	ed->region = ed->copied = from;
@@ -104,7 +104,7 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 		return;
 	if (ed->open && !ed->whole &&
 		(from > ed->last + 2 * VIEW_MARGIN ||
-			to - ed->region + VIEW_TAIL + VIEW_MARGIN > ed->out->room))
+			to - ed->region + VIEW_TAIL > ed->out->room))
 		view_close(ed);
 	if (!ed->open)
 		open_region(ed, from);

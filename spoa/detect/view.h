@@ -28,7 +28,7 @@ struct view {
 	bool starts, ends; /* it begins and ends where the original does */
 };
 
-enum { VIEW_MARGIN = 192, VIEW_TAIL = 1024 };
+enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024 };
 
 struct editor {
 	struct span src;

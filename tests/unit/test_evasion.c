@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/detect.h"
+#include "detect/fold.h"
 #include "evasion_rows.h"
 #include "support/guard.h"
 
@@ -300,6 +301,17 @@ a_value_is_found_wherever_it_stands(void **state)
 	}
 }
 
+static void
+the_short_cuts_of_folding_lose_no_character(void **state)
+{
+	(void)state;
+	for (uint32_t cp = 0x80; cp < 0x110000; cp++) {
+		struct folded fast = fold_char(cp), slow = fold_search(cp);
+		if (fast.kind != slow.kind || fast.c[0] != slow.c[0])
+			fail_msg("U+%04X", (unsigned)cp);
+	}
+}
+
 int
 main(void)
 {
@@ -310,6 +322,7 @@ main(void)
 		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
 		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
 		cmocka_unit_test(a_long_blob_loses_the_value_and_keeps_the_rest),
+		cmocka_unit_test(the_short_cuts_of_folding_lose_no_character),
 		cmocka_unit_test(a_value_is_found_wherever_it_stands),
 	};
 
