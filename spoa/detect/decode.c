@@ -139,7 +139,7 @@ decode_begin(struct decoding *d, struct span text, const struct blob *b)
 static size_t
 decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 {
-	unsigned base = d->b.kind == BLOB_CODES_HEX ? 16 : 10;
+	unsigned base = d->b.base;
 	size_t n = 0;
 
 	while (n < room && d->at < d->b.end) {
@@ -149,8 +149,7 @@ decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 		if (base == 16 && i + 1 < d->b.end && p[i] == '0' && (p[i + 1] | 0x20) == 'x')
 			i += 2;
 		size_t first = i;
-		for (; i < d->b.end && value16(p[i]) >= 0 && (base == 16 || is_digit(p[i]));
-			i++)
+		for (; i < d->b.end && (unsigned)value16(p[i]) < base; i++)
 			v = v * base + (unsigned)value16(p[i]);
 		if (i == first) {
 			d->at = i + 1;
@@ -159,6 +158,26 @@ decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 		where[n] = (uint32_t)d->at;
 		out[n++] = (char)v;
 		d->at = i;
+	}
+	return n;
+}
+
+/* The last character first. The whole blob is one place: all of it is redacted. */
+static size_t
+decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	size_t n = 0, i = d->b.end - (d->at - d->b.from);
+
+	while (n + 4 <= room && i > d->b.from) {
+		size_t to = i;
+		do
+			i--;
+		while (i > d->b.from && to - i < 4 && (d->text.p[i] & 0xC0) == 0x80);
+		for (size_t k = i; k < to; k++) {
+			where[n] = (uint32_t)d->b.start;
+			out[n++] = d->text.p[k];
+		}
+		d->at += to - i;
 	}
 	return n;
 }
@@ -199,6 +218,7 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	case BLOB_BASE64: return decode_bits(d, out, where, room, value64, 6);
 	case BLOB_BASE32: return decode_bits(d, out, where, room, value32, 5);
 	case BLOB_HEX: return decode_bits(d, out, where, room, value16, 4);
+	case BLOB_REVERSED: return decode_reversed(d, out, where, room);
 	default: return decode_codes(d, out, where, room);
 	}
 }
@@ -247,12 +267,16 @@ run_of(struct span t, size_t at, int (*value)(char))
 	return i;
 }
 
-/* Where the next line of a wrapped blob begins, behind a break at `at`; 0: no break. */
+/* Where the next line of a wrapped blob begins, behind a break at `at`; 0: no break. A
+ * single blank is one where *spaced. */
 static size_t
-next_line(struct span t, size_t at)
+next_line(struct span t, size_t at, bool *spaced)
 {
 	size_t i = at;
 
+	*spaced = i < t.n && t.p[i] == ' ';
+	if (*spaced)
+		return i + 1;
 	if (i < t.n && t.p[i] == '\r')
 		i++;
 	if (i >= t.n || t.p[i] != '\n')
@@ -269,16 +293,19 @@ next_line(struct span t, size_t at)
 static size_t
 wrapped(struct span t, size_t at, size_t end, int (*value)(char))
 {
-	size_t line = end - at;
+	size_t line = end - at, lines = 1;
+	bool spaced;
 
 	while (line >= LINE_MIN) {
-		size_t from = next_line(t, end);
+		size_t from = next_line(t, end, &spaced);
 		size_t to = from ? run_of(t, from, value) : 0;
-		if (!from || to == from || to - from > line)
+		if (!from || to == from || to - from > line ||
+			(spaced && lines == 1 && to - from < line))
 			break;
 		end = to;
 		if (to - from < line)
 			break;
+		lines++;
 	}
 	return end;
 }
@@ -302,13 +329,12 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 
 	for (size_t i = from, to; i<end; i = to> i ? to : i + 1) {
 		to = run_of(span_cut(t, 0, end), i, value);
-		if (to - i < BLOB_MIN ||
+		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, value) : to;
+		if (whole - i < BLOB_MIN ||
 			(kind == BLOB_BASE32 && !one_case(span_cut(t, i, to))) ||
 			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
 			continue;
-		*b = (struct blob){ .kind = kind, .start = i, .end = to };
-		if (to == end)
-			b->end = wrapped(t, i, to, value);
+		*b = (struct blob){ .kind = kind, .start = i, .end = whole };
 		if (reads(t, b))
 			return true;
 	}
@@ -336,7 +362,9 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	size_t first = run_of(text, at, value64);
 
 	*end = first > at ? first : at + 1;
-	if (first - at < BLOB_MIN)
+	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
+	b->end = first - at < LINE_MIN ? first : wrapped(text, at, first, value64);
+	if (b->end - at < BLOB_MIN)
 		return false;
 	if (sub_run(text, b, BLOB_HEX, at, first)) {
 		*end = b->end > first ? b->end : first;
@@ -372,23 +400,23 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	return found;
 }
 
+const unsigned code_bases[CODE_BASES] = { 16, 10, 8, 2 };
+
 /* The number at `at`: its end, 0 where there is none. */
 static size_t
 code_end(struct span t, size_t at, unsigned base)
 {
-	size_t i = at;
+	size_t i = at, least = base == 2 ? 7 : 2, most = base == 16 ? 2 : base == 2 ? 8 : 3;
 	unsigned v = 0;
 
 	if (base == 16 && i + 1 < t.n && t.p[i] == '0' && (t.p[i + 1] | 0x20) == 'x')
 		i += 2;
 	size_t first = i;
-	for (; i < t.n && i - first < 4 && value16(t.p[i]) >= 0 &&
-		(base == 16 || is_digit(t.p[i]));
-		i++)
+	for (; i < t.n && i - first <= most && (unsigned)value16(t.p[i]) < base; i++)
 		v = v * base + (unsigned)value16(t.p[i]);
-	if (base == 16 ? i - first != 2 : i - first < 2 || i - first > 3 || v > 255)
+	if (i - first < least || i - first > most || v > 255 || v < 9)
 		return 0;
-	return (i < t.n && is_alnum(t.p[i])) || v < 9 ? 0 : i;
+	return i < t.n && is_alnum(t.p[i]) ? 0 : i;
 }
 
 static size_t
@@ -423,10 +451,22 @@ blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *s
 	*seen = end > at ? end : at + 1;
 	if (n < CODES_MIN - 1)
 		return false;
-	*b = (struct blob){ .kind = base == 16 ? BLOB_CODES_HEX : BLOB_CODES_DECIMAL,
-		.start = at,
-		.end = end,
-		.from = at };
+	*b = (struct blob){
+		.kind = BLOB_CODES, .base = base, .start = at, .end = end, .from = at
+	};
 	decode_begin(&d, text, b);
 	return decode_is_text(out, decode_some(&d, out, where, sizeof(out)));
+}
+
+bool
+blob_reversed(struct span text, size_t at, struct blob *b)
+{
+	enum { REVERSED_MAX = 2 << 10 };
+	size_t i = at + 3;
+
+	for (; i < text.n && i - at < REVERSED_MAX && text.p[i] != '\n'; i++)
+		if (text.n - i >= 3 && !memcmp(text.p + i, "\xE2\x80\xAC", 3))
+			break;
+	*b = (struct blob){ .kind = BLOB_REVERSED, .start = at, .end = i, .from = at + 3 };
+	return i - at >= BLOB_MIN;
 }

@@ -6,7 +6,11 @@
 
 #include "base/span.h"
 
-enum blob_kind { BLOB_BASE64, BLOB_BASE32, BLOB_HEX, BLOB_CODES_HEX, BLOB_CODES_DECIMAL };
+enum blob_kind { BLOB_BASE64, BLOB_BASE32, BLOB_HEX, BLOB_CODES, BLOB_REVERSED };
+
+/* Numbers of characters are written to these bases. */
+enum { CODE_BASES = 4 };
+extern const unsigned code_bases[CODE_BASES];
 
 enum { BLOB_MIN = 15 }; /* characters; shorter ones hold nothing that is looked for */
 
@@ -14,6 +18,7 @@ struct blob {
 	enum blob_kind kind;
 	size_t start, end; /* in the text */
 	size_t from;	   /* where the first whole group begins */
+	unsigned base;	   /* BLOB_CODES */
 	bool utf16;	   /* every other byte of it is zero */
 };
 
@@ -21,9 +26,12 @@ struct blob {
  * something readable. *end is where to look on. False:
  * none. */
 bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
-/* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base (16 or 10), that
- * begin at `at`. *seen: numbers that begin before it were looked at. */
+/* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base, that begin at
+ * `at`. *seen: numbers that begin before it were looked at. */
 bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen);
+/* What stands behind a right-to-left override (U+202E) at `at`, up to its end, is shown
+ * backwards. */
+bool blob_reversed(struct span text, size_t at, struct blob *b);
 
 struct decoding {
 	struct span text;

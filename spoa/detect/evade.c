@@ -148,7 +148,7 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
 
 /* How far a text was searched for blobs. */
 struct searched {
-	size_t blobs, hex, decimal;
+	size_t blobs, codes[CODE_BASES], reversed;
 };
 
 static int blobs_of(
@@ -371,14 +371,31 @@ try_blob(struct evade *e, struct span text, const struct view *v, size_t at, str
 }
 
 static int
-try_codes(struct evade *e, struct span text, const struct view *v, size_t at, unsigned base,
-	size_t *seen)
+try_codes(
+	struct evade *e, struct span text, const struct view *v, size_t at, struct searched *s)
 {
 	struct blob b;
+	int err = 0;
 
-	if (at < *seen || !blob_codes(text, at, base, &b, seen))
-		return 0;
-	return found_blob(e, text, v, &b);
+	for (size_t k = 0; k < CODE_BASES && !err; k++)
+		if (at >= s->codes[k] && blob_codes(text, at, code_bases[k], &b, &s->codes[k]))
+			err = found_blob(e, text, v, &b);
+	return err;
+}
+
+/* Binary: back to the first of the numbers. */
+static size_t
+bits_start(struct span t, size_t at, size_t floor)
+{
+	enum { BACK = 72 };
+
+	if (floor + BACK < at)
+		floor = at - BACK;
+	while (at > floor && (t.p[at - 1] == '0' || t.p[at - 1] == '1' || t.p[at - 1] == ' '))
+		at--;
+	while (at < t.n && t.p[at] == ' ')
+		at++;
+	return at;
 }
 
 /* The token's first byte at or before `at`, not before what was looked at. */
@@ -392,6 +409,27 @@ token_start(struct span t, size_t at, size_t floor)
 	return at;
 }
 
+/* Runs of eight characters of a token: base64, hexadecimal, binary. */
+static int
+runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint64_t token,
+	struct searched *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < 64 && !err; i += 8) {
+		size_t at = base + i;
+		if ((token >> i & 255) != 255)
+			continue;
+		if (at >= s->blobs)
+			err = try_blob(e, t, v, token_start(t, at, s->blobs), s);
+		if (!err && at >= s->codes[CODE_BASES - 1] && (t.p[at] & ~1) == '0' &&
+			(t.p[at + 1] & ~1) == '0' && (t.p[at + 2] & ~1) == '0')
+			err = try_codes(
+				e, t, v, bits_start(t, at, s->codes[CODE_BASES - 1]), s);
+	}
+	return err;
+}
+
 /* Blobs that begin in the chunk, and codes. */
 static int
 blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
@@ -401,11 +439,16 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 
 	for (size_t base = c->from, k = 0; base < c->to && !err; base += LOOK_BLOCK, k++) {
 		uint64_t token = c->look[k].token;
-		if (all_ones(token)) {
-			for (size_t i = 0; i < 64 && !err; i += 8)
-				if ((token >> i & 255) == 255 && base + i >= s->blobs)
-					err = try_blob(
-						e, t, v, token_start(t, base + i, s->blobs), s);
+		if (all_ones(token))
+			err = runs_of(e, t, v, base, token, s);
+		for (uint64_t x = c->look[k].strange; x && !err && e->s->evasion; x &= x - 1) {
+			size_t at = base + (size_t)__builtin_ctzll(x);
+			struct blob b;
+			if (t.n - at > 3 && !memcmp(t.p + at, "\xE2\x80\xAE", 3) &&
+				at >= s->reversed && blob_reversed(t, at, &b)) {
+				s->reversed = b.end;
+				err = found_blob(e, t, v, &b);
+			}
 		}
 		/* Codes of characters begin with a digit and are two to four characters long:
 		 * four of them in a row. */
@@ -416,9 +459,7 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 		while (row && !err) {
 			size_t at = base + (size_t)__builtin_ctzll(row);
 			row &= row - 1;
-			err = try_codes(e, t, v, at, 16, &s->hex);
-			if (!err)
-				err = try_codes(e, t, v, at, 10, &s->decimal);
+			err = try_codes(e, t, v, at, s);
 		}
 	}
 	return err;

@@ -73,7 +73,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 		if (!is_gap(c))
 			break;
 		*line |= c == '\n';
-		if (c > ' ') {
+		if (c > ' ' && !(c == '>' && *line)) { /* a quoted line's mark is none */
 			if (*sign && *sign != c)
 				marks++;
 			*sign = c;

@@ -18,8 +18,9 @@ struct look {
 	uint64_t quote;	  /* " ' ` */
 	uint64_t line;	  /* \n */
 	uint64_t mark;	  /* * ~ < | */
-	uint64_t open;	  /* ( [ { */
-	uint64_t blank_a; /* a blank, with an "a" behind it or the block's end */
+	uint64_t open;	  /* ( [ { @ */
+	uint64_t number;  /* v, x, z: of five, seven, six, zero */
+	uint64_t blank_a; /* a blank or _, with an "a" behind it or the block's end */
 };
 
 /* n bytes of text from p, at most LOOK_BLOCK. */

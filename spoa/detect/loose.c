@@ -44,7 +44,9 @@ next_single(const struct loose *l, size_t i, char gap)
 {
 	size_t k = i + 1;
 
-	while (at(l, k) == gap && k - i < 4)
+	while ((at(l, k) == gap ||
+		       (gap == ' ' && k == i + 1 && (at(l, k) == ',' || at(l, k) == ';'))) &&
+		k - i < 4)
 		k++;
 	return k > i + 1 && single(l, k, gap) ? k : 0;
 }
@@ -146,7 +148,10 @@ joint(const struct loose *l, size_t i)
 			continue;
 		if (ops[o][0] == ',' && (l->t.p[i - 1] == '`' || !said_to_join(l, k)))
 			return 0;
-		return blanks(l, k + n);
+		k = blanks(l, k + n);
+		if ((at(l, k) == '`' || at(l, k) == '\\') && at(l, k + 1) == '\n')
+			k = blanks(l, k + 1); /* continued in the next line */
+		return k;
 	}
 	return k;
 }
@@ -212,6 +217,8 @@ tag_end(const struct loose *l, size_t i)
 				return k + 1;
 		return 0;
 	}
+	if (span_starts(span_cut(l->t, i, i + 9), SPAN_LIT("<![CDATA[")))
+		return i + 9;
 	if (at(l, k) == '/')
 		k++;
 	while (n < 8 && is_alpha(at(l, k + n)))
@@ -331,7 +338,7 @@ line_end(struct loose *l, size_t i)
 		from--;
 	if (left - from < 3)
 		return;
-	while (to - i < 16 && at(l, to) && strchr(" \t>#*|", at(l, to)))
+	while (to - i < 16 && at(l, to) && strchr(" \t>#*|`\r\n", at(l, to)))
 		to++;
 	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 5 &&
 		!is_stamp(l, to)) {
@@ -372,8 +379,29 @@ quoted(struct loose *l, size_t i)
 		empty_piece(l, i);
 	else
 		piece_end(l, i);
+	/* A"B"C of a shell; an apostrophe is spelling. */
+	if (l->at <= i && i > 0 && at(l, i) != '\'' && is_alnum(at(l, i - 1)) &&
+		is_alnum(at(l, i + 1)))
+		loose_take(l, i, i + 1, "", 0);
 	if (l->at <= i && at(l, i) == '`')
 		markup(l, i);
+}
+
+/* The middle of five, seven, six or zero. */
+static bool
+in_number(const struct loose *l, size_t i)
+{
+	if (i < 2 || i + 2 >= l->t.n)
+		return false;
+	const char *p = l->t.p + i;
+	switch (p[0] | 0x20) {
+	case 'v':
+		return (p[1] | 0x20) == 'e' &&
+		       (((p[-1] | 0x20) == 'i' && (p[-2] | 0x20) == 'f') ||
+			       ((p[-1] | 0x20) == 'e' && (p[-2] | 0x20) == 's'));
+	case 'x': return (p[-1] | 0x20) == 'i' && (p[-2] | 0x20) == 's';
+	default: return (p[1] | 0x20) == 'e' && (p[2] | 0x20) == 'r';
+	}
 }
 
 void
@@ -387,8 +415,8 @@ loose_edit(const struct chunk *c, struct editor *ed)
 		uint64_t runs = k0->digit & ~(k0->digit << 1);
 		uint64_t rows = alone & (alone >> 2 | alone >> 3 | alone >> 4);
 		rows &= rows >> 2 | rows >> 3 | rows >> 4;
-		uint64_t todo =
-			runs | rows | k0->quote | k0->line | k0->mark | k0->open | k0->blank_a;
+		uint64_t todo = runs | rows | k0->quote | k0->line | k0->mark | k0->open |
+				k0->blank_a | k0->number;
 		while (todo) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
@@ -412,6 +440,8 @@ loose_edit(const struct chunk *c, struct editor *ed)
 				opening(&l, i);
 			else if (k0->blank_a & b)
 				loose_address(&l, i);
+			else if (k0->number & b && in_number(&l, i))
+				loose_number(&l, i);
 		}
 	}
 }

@@ -7,9 +7,10 @@
 struct loose {
 	struct span t;
 	struct editor *ed;
-	size_t at;	  /* edited up to here */
-	size_t row_end;	  /* of the row of single characters last looked at */
-	size_t group_end; /* of the groups of digits last looked at */
+	size_t at;	   /* edited up to here */
+	size_t row_end;	   /* of the row of single characters last looked at */
+	size_t number_end; /* of the words of digits last looked at */
+	size_t group_end;  /* of the groups of digits last looked at */
 };
 
 bool loose_token(char c);
@@ -23,5 +24,8 @@ size_t loose_markup(const struct loose *l, size_t i);
 void loose_digits(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */
 void loose_address(struct loose *l, size_t i);
+
+/* A number in words, a digit each, of which one may stand around i. */
+void loose_number(struct loose *l, size_t i);
 
 #endif

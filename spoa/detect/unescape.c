@@ -133,6 +133,36 @@ octal(struct span t, size_t at)
 	return v >= 0x20 && v < 256 ? byte(at + 3, (int)v) : none();
 }
 
+/* A line that goes on in the next one, behind its indentation. */
+static struct unescaped
+continued(struct span t, size_t at)
+{
+	size_t i = at;
+
+	if (t.p[i] == '\r' && ++i >= t.n)
+		return none();
+	if (t.p[i++] != '\n')
+		return none();
+	for (size_t from = i; i < t.n && i - from < 32 && (t.p[i] == ' ' || t.p[i] == '\t');)
+		i++;
+	return (struct unescaped){ .end = i };
+}
+
+/* \41 \4b of style sheets: hexadecimal digits and a blank, several in a row. */
+static struct unescaped
+style_sheet(struct span t, size_t at, size_t i)
+{
+	uint32_t cp = 0;
+	size_t n = hex_digits(t, i, 2, 6, &cp), end = i + n;
+
+	if (!n || end >= t.n || t.p[end] != ' ' || cp < 0x20)
+		return none();
+	bool before = at >= 4 && t.p[at - 1] == ' ' &&
+		      (t.p[at - 4] == '\\' || (at >= 5 && t.p[at - 5] == '\\'));
+	bool after = end + 1 < t.n && t.p[end + 1] == '\\';
+	return before || after ? code_point(end + 1, cp) : none();
+}
+
 /* Any run of backslashes and what it escapes. */
 static struct unescaped
 backslash(struct span t, size_t at)
@@ -154,14 +184,15 @@ backslash(struct span t, size_t at)
 	case 'r': return goes_on(t, i + 1) ? byte(i + 1, '\n') : u;
 	case 't': return goes_on(t, i + 1) ? byte(i + 1, '\t') : u;
 	case '\r':
-		if (i + 1 < t.n && t.p[i + 1] == '\n')
-			return (struct unescaped){ .end = i + 2 };
-		return u;
-	case '\n': return (struct unescaped){ .end = i + 1 };
+	case '\n': return continued(t, i);
 	default: break;
 	}
 	if (is_digit(c))
-		return octal(t, i);
+		u = octal(t, i);
+	if (!u.end && hex(t, i) >= 0)
+		u = style_sheet(t, at, i);
+	if (u.end)
+		return u;
 	/* Markdown and JSON: the sign itself. */
 	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token(t, at, i + 1))
 		return byte(i + 1, c);
