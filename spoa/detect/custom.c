@@ -33,6 +33,8 @@ struct own_cost {
 struct custom {
 	struct dictionary *words;	  /* of all classes; NULL: none */
 	const struct yaml_node *words_at; /* a dictionary, for the remark */
+	uint16_t owners[OWN_CLASSES];	  /* entities that have words */
+	size_t nowners;
 	struct own_list lists[OWN_FINGERPRINTS];
 	size_t nlists;
 	struct own_cost *costs;
@@ -320,8 +322,10 @@ custom_attach(
 	r->entities[entity].own = true;
 	r->entities[entity].threshold = own->threshold;
 	r->entities[entity].boost = OWN_BOOST;
-	if (own->words || own->dictionary)
+	if (own->words || own->dictionary) {
+		c->owners[c->nowners++] = entity; /* OWN_CLASSES at most */
 		add_words(c, own, entity, d);
+	}
 	if (own->dictionary)
 		c->words_at =
 			node_new(&r->arena, YAML_SCALAR, SPAN_LIT(""), own->dictionary_at);
@@ -424,39 +428,85 @@ keep_run(struct pass *p, const struct own_list *l, const struct run *run)
 	return scratch_keep(p->s, f);
 }
 
+/* The words of a text, `WORDS_AT_ONCE` together, each with the one behind it. */
+struct reading {
+	struct pass p;
+	struct shingler shingler;
+	struct run runs[OWN_FINGERPRINTS];
+	bool terms, prints;
+};
+
+static int
+read_word(struct reading *r, const struct word *w, const struct word *second,
+	struct dictionary_bits first)
+{
+	const struct custom *c = r->p.r->custom;
+	struct run over;
+	uint64_t shingle;
+	int err = 0;
+
+	if (r->terms && dictionary_may(first, w->hash))
+		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
+	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
+		return err;
+	for (size_t k = 0; k < c->nlists && !err; k++)
+		if (fingerprints_look(c->lists[k].prints, &r->shingler, shingle, w->end,
+			    c->lists[k].least, &r->runs[k], &over))
+			err = keep_run(&r->p, &c->lists[k], &over);
+	return err;
+}
+
+/* Whether a class with words, or with fingerprints, is switched on. */
+static void
+what_is_on(struct reading *r)
+{
+	const struct custom *c = r->p.r->custom;
+
+	for (size_t i = 0; c->words && i < c->nowners && !r->terms; i++)
+		r->terms = threshold_of(&r->p, c->owners[i]) <= 1.0f;
+	for (size_t k = 0; k < c->nlists && !r->prints; k++)
+		r->prints = threshold_of(&r->p, c->lists[k].entity) <= 1.0f;
+}
+
 int
 custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
 {
-	struct pass p = { r, s, opt, text };
+	enum { WORDS_AT_ONCE = 64 };
 	const struct custom *c = r->custom;
 	struct word_cursor at = words_over(text);
-	struct shingler shingler = { .n = 0 };
-	struct run runs[OWN_FINGERPRINTS], over;
-	struct word w;
-	uint64_t shingle;
+	struct word v[WORDS_AT_ONCE + 1];
+	struct reading d;
+	size_t n = 0, kept = 0;
 	int err = 0;
 
 	if (!c || (!c->words && c->nlists == 0))
 		return 0;
+	d.p = (struct pass){ r, s, opt, text };
+	d.shingler.n = 0;
+	d.shingler.rolling = 0;
+	d.terms = d.prints = false;
+	what_is_on(&d);
+	if (!d.terms && !d.prints)
+		return 0;
 	struct dictionary_bits first = { NULL, 0 };
-	if (c->words)
+	if (d.terms)
 		first = dictionary_first(c->words);
 	for (size_t k = 0; k < c->nlists; k++)
-		runs[k].shingles = 0;
-	while (!err && word_next(&at, &w)) {
-		if (first.v && dictionary_may(first, w.hash))
-			err = dictionary_look(c->words, text, &w, keep_term, &p);
-		if (c->nlists == 0 || !shingle_next(&shingler, &w, &shingle))
-			continue;
-		for (size_t k = 0; k < c->nlists && !err; k++)
-			if (fingerprints_look(c->lists[k].prints, &shingler, shingle, w.end,
-				    c->lists[k].least, &runs[k], &over))
-				err = keep_run(&p, &c->lists[k], &over);
+		d.runs[k].shingles = 0;
+	/* The last of each batch waits for the one behind it. */
+	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
+		n += kept;
+		for (size_t i = 0; i + 1 < n && !err; i++)
+			err = read_word(&d, &v[i], &v[i + 1], first);
+		v[0] = v[n - 1];
+		kept = 1;
 	}
+	if (!err && kept)
+		err = read_word(&d, &v[0], NULL, first);
 	for (size_t k = 0; k < c->nlists && !err; k++)
-		if (runs[k].shingles)
-			err = keep_run(&p, &c->lists[k], &runs[k]);
+		if (d.runs[k].shingles)
+			err = keep_run(&d.p, &c->lists[k], &d.runs[k]);
 	return err;
 }
 

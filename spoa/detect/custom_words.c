@@ -36,7 +36,7 @@ load(const char *p, size_t n)
 
 /* Of n bytes, each OR-ed with `fold`: 0x20 makes ASCII letters small and leaves
  * digits alone. `room` bytes may be read. */
-static uint64_t
+static inline uint64_t
 hash_bytes(const char *p, size_t n, size_t room, uint64_t fold)
 {
 	uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15), last;
@@ -250,7 +250,7 @@ look_at_block(struct word_cursor *c, size_t from)
 }
 
 /* Where the run of ASCII letters and digits that holds `at` ends. */
-static size_t
+static inline size_t
 run_end(struct word_cursor *c, size_t at)
 {
 	for (;;) {
@@ -265,8 +265,8 @@ run_end(struct word_cursor *c, size_t at)
 	}
 }
 
-bool
-word_next(struct word_cursor *c, struct word *w)
+static inline __attribute__((always_inline)) bool
+one_word(struct word_cursor *c, struct word *w)
 {
 	struct span t = c->text;
 
@@ -294,6 +294,24 @@ word_next(struct word_cursor *c, struct word *w)
 		return true;
 	}
 	return false;
+}
+
+bool
+word_next(struct word_cursor *c, struct word *w)
+{
+	return one_word(c, w);
+}
+
+size_t
+words_next(struct word_cursor *c, struct word *v, size_t room)
+{
+	struct word_cursor own = *c; /* in registers */
+	size_t n = 0;
+
+	while (n < room && one_word(&own, &v[n]))
+		n++;
+	*c = own;
+	return n;
 }
 
 bool

@@ -27,6 +27,8 @@ words_over(struct span text)
 }
 /* The next word; false behind the last. Linear in the text, whatever it is. */
 bool word_next(struct word_cursor *c, struct word *w);
+/* The next ones, up to `room`; their number, 0 behind the last. */
+size_t words_next(struct word_cursor *c, struct word *v, size_t room);
 
 /* The word as it stands, case kept. */
 uint64_t word_exact(struct span text, const struct word *w);

@@ -42,7 +42,7 @@ const unsigned char *dictionary_digest(const struct dictionary *d);
 
 /* The quick no for a first word. */
 struct dictionary_bits {
-	const uint64_t *v;
+	uint64_t *v; /* the dictionary's */
 	unsigned shift;
 };
 struct dictionary_bits dictionary_first(const struct dictionary *d);
@@ -58,9 +58,11 @@ struct dictionary_hit {
 	uint16_t owner;
 	size_t start, end;
 };
-/* The terms that begin with the word w of the text: found(arg, hit) for each, until it
- * returns other than 0, which is then the result. */
+/* The terms that begin with the word w of the text; `second` is the word behind it, NULL
+ * where it is the last. found(arg, hit) for each, until it returns other than 0, which is
+ * then the result. */
 int dictionary_look(const struct dictionary *d, struct span text, const struct word *w,
-	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg);
+	const struct word *second, int (*found)(void *arg, const struct dictionary_hit *hit),
+	void *arg);
 
 #endif

@@ -100,12 +100,14 @@ static bool
 is_found(const struct dictionary *d, struct span t, struct dictionary_hit want)
 {
 	struct word_cursor c = words_over(t);
-	struct word w;
+	struct word w, next;
 
-	while (word_next(&c, &w))
+	for (bool more = word_next(&c, &w); more; w = next) {
+		more = word_next(&c, &next);
 		if (dictionary_may(dictionary_first(d), w.hash) &&
-			dictionary_look(d, t, &w, found, &want))
+			dictionary_look(d, t, &w, more ? &next : NULL, found, &want))
 			return true;
+	}
 	return false;
 }
 
