@@ -160,7 +160,8 @@ second_pass(struct names_sweep *w)
 			i += n;
 			continue;
 		}
-		if (inside_word(w->text, i) || k == LETTER_LOWER || !word_read(w, i, &word)) {
+		if (inside_word(w->text, i) || k == LETTER_LOWER ||
+			!word_read_hash(w, i, &word)) {
 			i = past_word(w->text, i);
 			continue;
 		}

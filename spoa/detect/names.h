@@ -39,6 +39,7 @@ enum {
 	W_MORE = 1u << 23,	/* a longer term begins so */
 	W_NAME = W_GIVEN | W_SURNAME,
 	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
+	W_BIG = W_NAME | W_PLACE | W_COMMON,
 };
 
 /* ---- letters (names_letters.c) ---- */
@@ -47,7 +48,27 @@ enum letter { LETTER_NONE, LETTER_LOWER, LETTER_UPPER, LETTER_OTHER, LETTER_HAN 
 /* The character at `at` < t.n: its kind, its length in *n (1 where the bytes are no
  * UTF-8), and in *folded one or two characters without case and accents (the second
  * in the upper half). */
-enum letter glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded);
+enum letter glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded);
+static inline enum letter
+glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
+{
+	unsigned char b = (unsigned char)t.p[at];
+
+	if (b >= 0xe4 && b <= 0xe9 && at + 2 < t.n && (t.p[at + 1] & 0xc0) == 0x80 &&
+		(t.p[at + 2] & 0xc0) == 0x80) { /* most of Han */
+		*n = 3;
+		*folded = (b & 0xfu) << 12 | ((unsigned char)t.p[at + 1] & 0x3fu) << 6 |
+			  ((unsigned char)t.p[at + 2] & 0x3fu);
+		return *folded > 0x4dbf && *folded < 0x4e00 ? LETTER_NONE : LETTER_HAN;
+	}
+	if (b >= 0x80)
+		return glyph_wide(t, at, n, folded);
+	*n = 1;
+	*folded = b | 0x20u;
+	if ((unsigned char)((b | 0x20u) - 'a') >= 26)
+		return LETTER_NONE;
+	return b & 0x20 ? LETTER_LOWER : LETTER_UPPER;
+}
 /* Back to the first byte of the character that ends before `at` > 0. */
 size_t glyph_before(struct span t, size_t at);
 
@@ -67,11 +88,18 @@ struct names_table;
 /* The flags of the term whose characters were hashed, blanks between words as one
  * ' '; 0: in no list. */
 uint32_t names_flags(const struct names_table *t, uint64_t hash);
+/* The same without people's names, places and ordinary words (W_BIG): a small table,
+ * which stays in a processor's cache. */
+uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
+/* Whether a term of Han, kana or Hangul is this character, or begins with these two. */
+bool names_han_one(const struct names_table *t, uint64_t hash);
+bool names_han_two(const struct names_table *t, uint64_t hash);
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
-/* Whether a folded ASCII word may end with a street's ending: how many bytes of it,
- * or 0. */
+/* The longest ending of a street's name, or of a family name, that the folded ASCII word
+ * has behind three other letters: how many bytes, or 0. */
 size_t names_street_end(const struct names_table *t, struct span word);
+size_t names_surname_end(const struct names_table *t, struct span word);
 
 /* The table of the compiled-in lists: made at the first call, never freed; any thread.
  * NULL: no memory. */

@@ -6,7 +6,8 @@
 enum { SURNAME_CHARS = 2, GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
 
 struct chars {
-	size_t at[CUE_CHARS + 1]; /* where the nth character begins, and the end */
+	size_t at[CUE_CHARS + 1];     /* where the nth character begins, and the end */
+	uint64_t hash[CUE_CHARS + 1]; /* of the first n */
 	size_t n;
 };
 
@@ -14,21 +15,16 @@ struct chars {
 static struct chars
 chars_ahead(struct span t, size_t at, size_t max)
 {
-	struct chars c = { .at = { at } };
+	struct chars c = { .at = { at }, .hash = { HASH_SEED } };
 	unsigned n;
 	uint64_t folded;
 
 	while (c.n < max && at < t.n && glyph_at(t, at, &n, &folded) == LETTER_HAN) {
 		at += n;
+		c.hash[c.n + 1] = hash_step(c.hash[c.n], folded);
 		c.at[++c.n] = at;
 	}
 	return c;
-}
-
-static uint32_t
-flags_of(const struct names_sweep *w, size_t from, size_t to)
-{
-	return names_flags(w->t, names_hash(span_cut(w->text, from, to)));
 }
 
 /* A cue that ends before `at`, by a colon or a blank or directly. */
@@ -47,10 +43,26 @@ cue_before(const struct names_sweep *w, size_t at)
 	}
 	for (size_t k = 0, b = i; k < CUE_CHARS && b > 0; k++) {
 		b = glyph_before(t, b);
-		if (flags_of(w, b, i) & W_CUE)
+		if (names_flags_small(w->t, names_hash(span_cut(t, b, i))) & W_CUE)
 			return true;
 	}
 	return false;
+}
+
+/* The quick no: a cue ends in a character that ends one, or is followed by a mark. */
+static bool
+announced(const struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+
+	if (at == 0)
+		return false;
+	size_t b = glyph_before(t, at);
+	unsigned n;
+	uint64_t folded;
+	if (glyph_at(t, b, &n, &folded) != LETTER_HAN)
+		return true;
+	return names_flags_small(w->t, hash_step(HASH_SEED, folded)) & W_LAST;
 }
 
 static bool
@@ -62,7 +74,7 @@ honour_after(const struct names_sweep *w, size_t at)
 		at++;
 	c = chars_ahead(w->text, at, HONOUR_CHARS);
 	for (size_t k = c.n; k > 0; k--)
-		if (flags_of(w, at, c.at[k]) & W_HONORIFIC)
+		if (names_flags_small(w->t, c.hash[k]) & W_HONORIFIC)
 			return true;
 	return false;
 }
@@ -79,9 +91,12 @@ given_at(const struct names_sweep *w, size_t at)
 {
 	struct chars c = chars_ahead(w->text, at, GIVEN_CHARS);
 
-	for (size_t k = c.n; k > 0; k--)
-		if (flags_of(w, at, c.at[k]) & W_GIVEN)
-			return c.at[k];
+	if (c.n > 1 && names_han_two(w->t, c.hash[2]))
+		for (size_t k = c.n; k > 1; k--)
+			if (names_flags(w->t, c.hash[k]) & W_GIVEN)
+				return c.at[k];
+	if (c.n && names_han_one(w->t, c.hash[1]) && names_flags(w->t, c.hash[1]) & W_GIVEN)
+		return c.at[1];
 	return at;
 }
 
@@ -91,9 +106,13 @@ name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
 {
 	struct span t = w->text;
 	size_t given = to < t.n && t.p[to] == ' ' ? to + 1 : to, end;
-	bool cue = cue_before(w, at) || w->person_key;
+	bool cue;
 
 	end = given_at(w, given);
+	if (end == given && chars == 1 && !w->person_key && !honour_after(w, to) &&
+		!announced(w, at))
+		return at;
+	cue = w->person_key || (announced(w, at) && cue_before(w, at));
 	if (end > given) {
 		bool blank = given > to;
 		float score = chars > 1 ? 0.6f : end - given > 3 ? 0.45f : 0.25f;
@@ -123,7 +142,7 @@ static void
 place_in(struct names_sweep *w, size_t at, const struct chars *c)
 {
 	for (size_t k = c->n; k > 1; k--) {
-		uint32_t f = flags_of(w, at, c->at[k]);
+		uint32_t f = names_flags(w->t, c->hash[k]);
 		if (!(f & W_PLACE))
 			continue;
 		names_keep(w, FIND_PLACE, at, c->at[k], f & W_COUNTRY ? 0.45f : 0.36f);
@@ -139,14 +158,19 @@ find_han(struct names_sweep *w, size_t at)
 	uint64_t folded;
 
 	while (at < t.n && !w->err && glyph_at(t, at, &n, &folded) == LETTER_HAN) {
-		struct chars c = chars_ahead(t, at, CUE_CHARS);
+		struct chars c = chars_ahead(t, at, SURNAME_CHARS);
+		bool one = names_han_one(w->t, c.hash[1]);
+		bool two = c.n > 1 && names_han_two(w->t, c.hash[2]);
 		size_t end = at;
-		for (size_t k = c.n < SURNAME_CHARS ? c.n : SURNAME_CHARS; k > 0 && end == at;
-			k--)
-			if (w->threshold[FIND_PERSON] <= 1.0f &&
-				flags_of(w, at, c.at[k]) & W_SURNAME)
-				end = name_at(w, at, c.at[k], k);
-		if (w->threshold[FIND_PLACE] <= 1.0f)
+		if (two)
+			c = chars_ahead(t, at, CUE_CHARS);
+		if (w->threshold[FIND_PERSON] <= 1.0f) {
+			if (two && names_flags(w->t, c.hash[2]) & W_SURNAME)
+				end = name_at(w, at, c.at[2], 2);
+			if (end == at && one && names_flags(w->t, c.hash[1]) & W_SURNAME)
+				end = name_at(w, at, c.at[1], 1);
+		}
+		if (two && w->threshold[FIND_PLACE] <= 1.0f)
 			place_in(w, at, &c);
 		at = end > at ? end : at + n;
 	}

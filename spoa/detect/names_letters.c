@@ -112,17 +112,11 @@ beyond_latin(uint32_t c, uint64_t *folded)
 }
 
 enum letter
-glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
+glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
 	unsigned char b = (unsigned char)t.p[at];
 
 	*n = 1;
-	if (b < 0x80) {
-		*folded = b | 0x20u;
-		return !is_alpha((char)b) ? LETTER_NONE
-		       : b & 0x20	  ? LETTER_LOWER
-					  : LETTER_UPPER;
-	}
 	size_t len = utf8_sequence(t.p + at, t.n - at);
 	if (len < 2)
 		return LETTER_NONE;

@@ -43,7 +43,8 @@ organisation_worth(
 	struct span s = span_of(w->text.p + x->start, x->end - x->start);
 	size_t caps, proper;
 	/* Forms in law, which are no words: "Ltd", "GmbH" */
-	bool legal = !(x->flags & (W_COMMON | W_NAME)) || s.n <= 4 || n > 1;
+	bool legal = !(x->flags & (W_COMMON | W_NAME)) || s.n <= 4 || n > 1 ||
+		     span_chr(s, '.') < s.n;
 
 	count(w, run, from, at, &caps, &proper);
 	if (caps == 0)
@@ -112,7 +113,8 @@ by_suffix(struct names_sweep *w, const struct run *run, uint32_t kind)
 			last += 2;
 			end = run->w[last].end;
 		}
-		if (run->w[last].dot && run->w[last].end - run->w[last].start <= 4)
+		struct span tail = span_cut(w->text, run->w[last].start, run->w[last].end);
+		if (run->w[last].dot && (tail.n <= 4 || span_chr(tail, '.') < tail.n))
 			end++;
 		if (score > 0)
 			names_keep(w, kind == W_ORG ? FIND_ORGANISATION : FIND_FACILITY,

@@ -13,7 +13,8 @@ struct makeup {
 	size_t given, surname; /* of the lists, no ordinary words */
 	size_t weak;	       /* of the lists, and ordinary words */
 	size_t unknown;	       /* in no list */
-	bool given_first, surname_last, weak_first, weak_last, any_caps;
+	bool given_first, surname_last, weak_first, weak_last;
+	size_t caps; /* in capitals only */
 };
 
 static bool
@@ -58,11 +59,13 @@ name_length(const struct names_sweep *w, const struct run *run, size_t i, bool e
 		bool small = !word_stands_out(w, x);
 		if (small && (!(x->flags & W_PARTICLE) || n == 0))
 			break;
-		if (!small && !can_be_part(w, x, evidence))
+		/* whatever stands behind "van der" is a part of the name */
+		if (!small && !can_be_part(w, x, evidence) &&
+			!(n > 0 && !x->code && !word_stands_out(w, x - 1)))
 			break;
 		/* "Anna However": an ordinary word of the lists only as a family name */
 		if (!small && n > 0 && x->flags & (W_COMMON | W_NEVER) &&
-			!(x->flags & W_SURNAME))
+			!(x->flags & W_SURNAME) && word_stands_out(w, x - 1))
 			break;
 		if (!small)
 			solid = n + 1;
@@ -87,7 +90,7 @@ makeup_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n
 			continue;
 		}
 		m.words++;
-		m.any_caps |= x->caps;
+		m.caps += x->caps;
 		m.given += !weak && x->flags & W_GIVEN;
 		m.surname += !weak && x->flags & W_SURNAME;
 		m.weak += weak;
@@ -216,7 +219,7 @@ struct evidence {
 
 /* Titles inside the run and before it, cues before it. */
 static struct evidence
-evidence_at(const struct names_sweep *w, const struct run *run, size_t i)
+evidence_at(struct names_sweep *w, const struct run *run, size_t i)
 {
 	struct evidence e = { 0 };
 	bool label = false;
@@ -230,7 +233,10 @@ evidence_at(const struct names_sweep *w, const struct run *run, size_t i)
 		return e; /* nothing else makes a name of it */
 	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !listed(prev)))
 		e.cue = 0.3f;
-	uint32_t f = words_before(w, x->start, W_TITLE | W_CUE, &label, &at);
+	/* within a run the word before is in it, and no cue goes across a comma */
+	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
+			     ? 0
+			     : words_before(w, x->start, W_TITLE | W_CUE, &label, &at);
 	if (f & W_TITLE && (at + 1 < x->start))
 		e.title = 0.85f;
 	if (f & W_CUE) {
@@ -269,7 +275,7 @@ no_person(const struct names_sweep *w, const struct run *run, size_t i, size_t n
 		return true;
 	if (m->words != 1)
 		return false;
-	return x->flags & W_NEVER || (m->unknown && !m->initials && m->any_caps);
+	return x->flags & W_NEVER || (m->unknown && !m->initials && m->caps);
 }
 
 /* Places among the words: "Costa Rica", "Tulsa". */
@@ -314,7 +320,7 @@ score_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
 		score += 0.1f; /* who speaks */
 	if (w->lower && e->cue == 0)
 		score -= 0.1f;
-	if (m->any_caps && m->words == 1 && e->cue == 0)
+	if (m->caps && (m->words == 1 || m->caps < m->words) && e->cue == 0)
 		score -= 0.2f;
 	if (m->words == 1 && m->given && last->end - x->start < 4 && e->cue == 0)
 		score -= 0.06f; /* Ai, Eva, Max */
@@ -330,8 +336,10 @@ try_name(struct names_sweep *w, const struct run *run, size_t i)
 	bool evident = e.title > 0 || e.cue > 0;
 
 	if (x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
-		(x->dot || !(x->flags & W_GIVEN)))
+		(x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN))
 		return 0; /* the name begins behind it */
+	if (x->flags & W_CUE && !listed(x) && e.title == 0)
+		return 0; /* "Estimada Lucía" */
 	if (!listed(x) && !x->initial && ordinary(x) && e.title == 0)
 		return 0;
 	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
@@ -361,11 +369,14 @@ find_person(struct names_sweep *w, const struct run *run)
 void
 find_known(struct names_sweep *w, const struct word *word)
 {
-	if (!(w->known_bits >> (word->hash & 63) & 1) || word->code)
+	struct word known;
+
+	if (!(w->known_bits >> (word->hash & 63) & 1))
 		return;
 	for (size_t i = 0; i < w->nknown; i++)
 		if (w->known[i] == word->hash) {
-			if (!eponym_follows(w, word))
+			if (word_read(w, word->start, &known) && !known.code &&
+				!eponym_follows(w, &known))
 				names_keep(w, FIND_PERSON, word->start, word->end, 0.6f);
 			return;
 		}

@@ -13,7 +13,8 @@ is_state(struct span t, const struct word *x)
 		"ON QC BC AB MB SK NS NB NL PE YT NT NU NSW VIC QLD TAS ACT";
 	size_t n = x->end - x->start;
 
-	for (const char *p = states; n >= 2 && *p; p += strcspn(p, " "), p += *p == ' ')
+	for (const char *p = states; x->caps && n >= 2 && n <= 3 && *p;
+		p += strcspn(p, " "), p += *p == ' ')
 		if (strcspn(p, " ") == n && !memcmp(p, t.p + x->start, n))
 			return true;
 	return false;
@@ -104,31 +105,22 @@ own_line(struct span t, size_t start, size_t end)
 	return start > 0 && t.p[start - 1] == '\n' && (end == t.n || t.p[end] == '\n');
 }
 
-/* "lives in Punkaharju": behind these words a place follows, in a list or not. */
+/* "lives in Punkaharju": behind such words a place follows, in a list or not. */
 static bool
-announced(const struct names_sweep *w, const struct word *x, const struct run *run)
+announced(struct names_sweep *w, const struct word *x, const struct run *run)
 {
-	static const char *const words[] = { "lives in ", "lived in ", "live in ", "living in ",
-		"born in ", "grew up in ", "moved to ", "moved from ", "resident of ",
-		"originally from ", "city of ", "town of ", "located in ", "based in ",
-		"city: ", "hometown: ", "wohnhaft in ", "wohnt in ", "geboren in ", "vive en ",
-		"habite à ", "vive a ", "woont in ", "mora em ", "bor i " };
-	struct span before = span_cut(w->text, x->start > 20 ? x->start - 20 : 0, x->start);
+	bool label;
+	size_t at;
 
 	if (run->n > 3 || x->initial || x->code ||
 		x->flags & (W_COMMON | W_NEVER | W_TITLE | W_NATION))
 		return false;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		struct span end = span_str(words[i]);
-		if (before.n >= end.n &&
-			span_ieq(span_cut(before, before.n - end.n, before.n), end))
-			return true;
-	}
-	return false;
+	return words_before(w, x->start, W_BEFORE, &label, &at) &&
+	       memchr(w->text.p + at, ' ', x->start - 1 - at);
 }
 
 static struct place
-place_at(const struct names_sweep *w, const struct run *run, size_t i)
+place_at(struct names_sweep *w, const struct run *run, size_t i)
 {
 	struct place p = { 0 };
 	bool label;

@@ -5,7 +5,7 @@
 
 #include "detect/scratch.h"
 
-enum { RUN_MAX = 12 };
+enum { RUN_MAX = 12, BACK_WORDS = 4 };
 
 struct word {
 	size_t start, end; /* without a possessive 's */
@@ -15,9 +15,10 @@ struct word {
 	bool caps;    /* more than one letter, all of them capitals */
 	bool initial; /* one letter */
 	bool possessive;
-	bool dot;      /* a dot follows */
-	bool comma;    /* the next word of the run follows a comma */
-	bool code;     /* marks of code touch it */
+	bool dot;   /* a dot follows */
+	bool comma; /* the next word of the run follows a comma */
+	bool code;  /* marks of code touch it */
+	uint8_t ntail;
 	char tail[16]; /* its last letters, folded, ASCII; NUL-terminated */
 };
 
@@ -27,6 +28,15 @@ struct run {
 	size_t n;
 };
 
+/* The words before a place of the text: read once for all finders. */
+struct looked {
+	size_t at;
+	bool label, dot;
+	size_t n; /* terms of 1 to n words */
+	size_t from[BACK_WORDS];
+	uint32_t flags[BACK_WORDS];
+};
+
 struct names_sweep {
 	const struct detect_rules *r;
 	const struct names_table *t;
@@ -34,9 +44,10 @@ struct names_sweep {
 	const struct detect_options *opt;
 	struct span text;
 	float threshold[FINDERS]; /* above 1: not asked for */
-	bool person_key;	  /* the text is the value of a person's name */
-	bool lower;		  /* the text is written without capitals */
-	size_t titled;		  /* there, the word behind a title; 0: none */
+	struct looked back;
+	bool person_key; /* the text is the value of a person's name */
+	bool lower;	 /* the text is written without capitals */
+	size_t titled;	 /* there, the word behind a title; 0: none */
 	/* people so far, to find them again */
 	uint64_t known[KNOWN_NAMES];
 	size_t nknown;
@@ -52,6 +63,8 @@ struct names_sweep {
 
 /* The word that begins at `at`; false: no letter there. */
 bool word_read(const struct names_sweep *w, size_t at, struct word *out);
+/* The same, without what it is: start, end and hash. */
+bool word_read_hash(const struct names_sweep *w, size_t at, struct word *out);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */
@@ -61,7 +74,7 @@ void run_read(const struct names_sweep *w, size_t at, struct run *out);
 /* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
  * equals sign or a quote stands between, in *start where the term begins. */
 uint32_t words_before(
-	const struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
+	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
 /* The flags of the word behind `at`, a blank or a comma away. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Whether a sentence, a line or the text begins at `at`. */

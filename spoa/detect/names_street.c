@@ -175,9 +175,11 @@ by_ending(struct names_sweep *w, const struct run *run)
 {
 	for (size_t i = 0; i < run->n; i++) {
 		const struct word *x = &run->w[i];
-		size_t tail = names_street_end(w->t, span_str(x->tail));
 		bool whole = x->flags & W_STREET_END;
-		if ((!tail && !whole) || x->code || x->flags & (W_COMMON | W_GIVEN))
+		if (x->code || x->flags & (W_COMMON | W_GIVEN))
+			continue;
+		size_t tail = names_street_end(w->t, span_of(x->tail, x->ntail));
+		if (!tail && !whole)
 			continue;
 		size_t first = i;
 		while (first > 0 && !run->w[first - 1].comma && i - first < 3 &&
@@ -205,15 +207,18 @@ static size_t
 before_particles(const struct names_sweep *w, size_t at)
 {
 	for (int k = 0; k < 3; k++) {
-		struct word word;
-		size_t b = at;
-		if (b < 2 || (w->text.p[b - 1] != ' ' && w->text.p[b - 1] != '\''))
+		const char *p = w->text.p;
+		size_t b = at, end;
+		if (b < 3 || (p[b - 1] != ' ' && p[b - 1] != '\''))
 			break;
-		b -= w->text.p[b - 1] == ' ';
-		while (b > 0 && at - b < 6 && !strchr(" \n,", w->text.p[b - 1]))
+		b -= p[b - 1] == ' ';
+		end = b;
+		while (b > 0 && end - b < 4 && (is_lower(p[b - 1]) || p[b - 1] == '\''))
 			b--;
-		if (!word_read(w, b, &word) || !(word.flags & W_PARTICLE) ||
-			word.flags & W_STREET_START)
+		if (b == end || b == 0 || p[b - 1] != ' ')
+			break;
+		uint32_t f = names_flags_small(w->t, names_hash(span_cut(w->text, b, end)));
+		if (!(f & W_PARTICLE) || f & W_STREET_START)
 			break;
 		at = b;
 	}

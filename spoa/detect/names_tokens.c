@@ -2,15 +2,7 @@
  * made of: capitalised words one blank apart, initials, and the small words between. */
 #include "detect/names_run.h"
 
-enum { WORD_MAX = 64, BACK_WORDS = 4, BACK_GAP = 8 };
-
-/* Endings of family names, of words in no list. */
-static const char *const surname_ends[] = { "ovic", "evic", "enko", "inski", "owski", "ewski",
-	"inska", "owska", "ewska", "ovsky", "czyk", "wicz", "sson", "sdottir", "dottir",
-	"shvili", "adze", "idze", "yan", "oglu", "poulos", "akis", "idis", "escu", "eanu",
-	"inen", "auskas", "aite", "kova", "ovna", "ovich", "evich", "strom", "qvist", "quist",
-	"gaard", "baum", "bauer", "mann", "huber", "ashvili", "wala", "murthy", "swamy", "raju",
-	"pillai" };
+enum { WORD_MAX = 64, BACK_GAP = 8 };
 
 static bool
 is_mark(struct span t, size_t i, unsigned char last)
@@ -60,28 +52,21 @@ joint(struct span t, size_t start, size_t i, size_t letters)
 	return 0;
 }
 
-/* What a word in no list, or of two parts, is by its looks. */
-static uint32_t
-looks(const struct word *w, uint32_t parts)
-{
-	size_t n = strlen(w->tail);
-
-	if (parts & W_NAME)
-		return parts & W_NAME;
-	for (size_t i = 0; i < sizeof(surname_ends) / sizeof(surname_ends[0]); i++) {
-		struct span end = span_str(surname_ends[i]);
-		if (n >= end.n + 3 && span_ends(span_of(w->tail, n), end))
-			return W_SURNAME;
-	}
-	return 0;
-}
-
 struct reading {
 	uint64_t hash, part; /* of the word, of what stands since a hyphen */
 	uint32_t parts;	     /* flags of the parts so far */
 	size_t letters, upper, lower;
 	unsigned nparts;
+	char low[2 * WORD_MAX]; /* folded; '?' beyond ASCII */
+	size_t nlow;
 };
+
+static inline void
+add_low(struct reading *r, uint64_t folded)
+{
+	for (; folded & 0xff && r->nlow < sizeof(r->low); folded >>= 32)
+		r->low[r->nlow++] = (folded & 0xffffffff) < 0x80 ? (char)folded : '?';
+}
 
 static void
 end_part(const struct names_sweep *w, struct reading *r)
@@ -91,21 +76,6 @@ end_part(const struct names_sweep *w, struct reading *r)
 	r->parts = r->nparts ? (r->parts & f & W_GIVEN) | ((r->parts | f) & W_SURNAME) : f;
 	r->nparts++;
 	r->part = HASH_SEED;
-}
-
-static void
-add_tail(struct word *out, uint64_t folded)
-{
-	size_t n = strlen(out->tail);
-
-	for (; folded & 0xff; folded >>= 32) {
-		if (n + 1 == sizeof(out->tail)) {
-			memmove(out->tail, out->tail + 1, n);
-			n--;
-		}
-		out->tail[n++] = (folded & 0xffffffff) < 0x80 ? (char)folded : '?';
-	}
-	out->tail[n] = '\0';
 }
 
 static size_t
@@ -137,7 +107,7 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 		if (folded) {
 			r->hash = hash_step(r->hash, folded);
 			r->part = hash_step(r->part, folded);
-			add_tail(out, folded);
+			add_low(r, folded);
 		}
 		r->letters++;
 		r->upper += k == LETTER_UPPER;
@@ -147,30 +117,82 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 	return i;
 }
 
+static const bool code_before[256] = { ['_'] = 1,
+	['/'] = 1,
+	['\\'] = 1,
+	['@'] = 1,
+	['#'] = 1,
+	['$'] = 1,
+	['%'] = 1,
+	['&'] = 1,
+	['~'] = 1,
+	['^'] = 1,
+	['`'] = 1,
+	['{'] = 1,
+	['+'] = 1,
+	['<'] = 1,
+	['0'] = 1,
+	['1'] = 1,
+	['2'] = 1,
+	['3'] = 1,
+	['4'] = 1,
+	['5'] = 1,
+	['6'] = 1,
+	['7'] = 1,
+	['8'] = 1,
+	['9'] = 1 };
+static const bool code_behind[256] = { ['_'] = 1,
+	['('] = 1,
+	['\\'] = 1,
+	['@'] = 1,
+	['='] = 1,
+	['{'] = 1,
+	['['] = 1,
+	['`'] = 1,
+	['+'] = 1,
+	['~'] = 1,
+	['^'] = 1,
+	['%'] = 1,
+	['$'] = 1,
+	['#'] = 1,
+	['0'] = 1,
+	['1'] = 1,
+	['2'] = 1,
+	['3'] = 1,
+	['4'] = 1,
+	['5'] = 1,
+	['6'] = 1,
+	['7'] = 1,
+	['8'] = 1,
+	['9'] = 1 };
+
+/* foo.Bar, Foo(), Foo::bar, a/Foo */
 static bool
 touches_code(struct span t, size_t start, size_t end)
 {
 	char b = start > 0 ? t.p[start - 1] : ' ', c = end < t.n ? t.p[end] : ' ';
 	char d = end + 1 < t.n ? t.p[end + 1] : ' ';
 
-	if (strchr("_/\\@#$%&~^`{+<", b) || is_digit(b) ||
-		(b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
-			!is_upper(t.p[start - 2])))
-		return b != '\0';
-	if (c == '.' && (is_alnum(d) || d == '_') && end - start > 1)
+	if (code_before[(unsigned char)b] || code_behind[(unsigned char)c])
 		return true;
-	return c != '\0' &&
-	       (strchr("_(\\@={[`+~^$%#", c) || is_digit(c) || (c == ':' && d == ':') ||
-		       (c == '-' && d == '>') || (c == '/' && is_lower(d)));
+	if (b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
+		!is_upper(t.p[start - 2]))
+		return true;
+	if (c == '.')
+		return (is_alnum(d) || d == '_') && end - start > 1;
+	return (c == ':' && d == ':') || (c == '-' && d == '>') || (c == '/' && is_lower(d));
 }
 
 bool
 word_read(const struct names_sweep *w, size_t at, struct word *out)
 {
-	struct reading r = { .hash = HASH_SEED, .part = HASH_SEED };
+	struct reading r;
 	unsigned n;
 	uint64_t folded;
 
+	r.hash = r.part = HASH_SEED;
+	r.parts = r.nparts = 0;
+	r.letters = r.upper = r.lower = r.nlow = 0;
 	if (at >= w->text.n)
 		return false;
 	*out = (struct word){ .start = at, .first = glyph_at(w->text, at, &n, &folded) };
@@ -180,13 +202,18 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 	out->hash = r.hash;
 	out->initial = r.letters == 1 && out->first == LETTER_UPPER;
 	out->caps = r.letters > 1 && r.upper == r.letters;
+	n = r.nlow < sizeof(out->tail) ? (unsigned)r.nlow : sizeof(out->tail) - 1;
+	memcpy(out->tail, r.low + r.nlow - n, n);
+	out->tail[n] = '\0';
+	out->ntail = (uint8_t)n;
 	out->flags = names_flags(w->t, r.hash);
 	if (r.nparts && !(out->flags & ~(uint32_t)W_MORE)) {
 		end_part(w, &r);
 		out->flags |= r.parts & W_NAME;
 	}
 	if (!(out->flags & ~(uint32_t)W_MORE) && out->first == LETTER_UPPER)
-		out->flags |= looks(out, 0);
+		out->flags |=
+			names_surname_end(w->t, span_of(out->tail, out->ntail)) ? W_SURNAME : 0;
 	n = out->end < w->text.n ? apostrophe(w->text, out->end) : 0;
 	out->possessive = n && possessive_at(w->text, out->end, n);
 	out->dot = out->end < w->text.n && w->text.p[out->end] == '.';
@@ -194,6 +221,28 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 	if (r.upper > 1 && !out->caps && r.lower && r.upper > 2 + r.nparts)
 		out->code = true; /* camelCase of many humps */
 	return true;
+}
+
+bool
+word_read_hash(const struct names_sweep *w, size_t at, struct word *out)
+{
+	unsigned n;
+
+	*out = (struct word){ .start = at, .end = at, .hash = HASH_SEED };
+	for (size_t i = at; i < w->text.n && i - at < WORD_MAX; i += n) {
+		uint64_t folded;
+		if (glyph_at(w->text, i, &n, &folded) != LETTER_NONE) {
+			out->hash = folded ? hash_step(out->hash, folded) : out->hash;
+		} else {
+			n = joint(w->text, at, i, 0);
+			if (!n)
+				break;
+			if (w->text.p[i] == '-')
+				out->hash = hash_step(out->hash, '-');
+		}
+		out->end = i + n;
+	}
+	return out->end > at;
 }
 
 bool
@@ -217,6 +266,8 @@ joins(const struct names_sweep *w, const struct word *word)
 
 	if (word->flags & W_PARTICLE)
 		return true;
+	if (n > 3)
+		return false;
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
 		if (span_is(span_of(w->text.p + word->start, n), small[i]))
 			return true;
@@ -317,11 +368,27 @@ run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_
 
 /* ---- what stands around ---- */
 
+static const bool gaps[256] = { [' '] = 1,
+	['\t'] = 1,
+	['\r'] = 1,
+	['\n'] = 1,
+	[':'] = 1,
+	['"'] = 1,
+	['\''] = 1,
+	['='] = 1,
+	[','] = 1,
+	['('] = 1,
+	['['] = 1,
+	['*'] = 1,
+	['-'] = 1,
+	['>'] = 1,
+	['.'] = 1 };
+
 static bool
 is_gap(struct span t, size_t i, unsigned *n)
 {
 	*n = 1;
-	if (strchr(" \t\r\n:\"'=,([*->.", t.p[i]) && t.p[i])
+	if (gaps[(unsigned char)t.p[i]])
 		return true;
 	*n = 3; /* a full-width colon, seen from its last byte */
 	return i >= 2 && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3);
@@ -391,32 +458,47 @@ read_back(struct span t, size_t at, size_t *from, size_t *to)
 	return k;
 }
 
-uint32_t
-words_before(const struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start)
+/* Reads what stands before `at` into the cache. */
+static void
+look_back(struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
-	size_t i = at, from[BACK_WORDS], to[BACK_WORDS];
-	bool dot = false;
+	struct looked *l = &w->back;
+	size_t i = at, to[BACK_WORDS];
 	unsigned n;
 
-	*label = false;
+	*l = (struct looked){ .at = at };
 	while (i > 0 && at - i < BACK_GAP && is_gap(t, i - 1, &n)) {
-		*label |= n == 3 || strchr(":=\"", t.p[i - 1]);
-		dot |= t.p[i - 1] == '.';
+		char c = t.p[i - 1];
+		l->label |= n == 3 || c == ':' || c == '=' || c == '"';
+		l->dot |= t.p[i - 1] == '.';
 		i -= n;
 	}
 	if (i == at || i == 0)
-		return 0;
-	if (dot)
+		return;
+	size_t k = read_back(t, i, l->from, to);
+	if (k == 0)
+		return;
+	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
+	l->n = 1;
+	if (l->flags[0] & W_LAST)
+		for (; l->n < k; l->n++)
+			l->flags[l->n] =
+				names_flags_small(w->t, hash_back(t, l->from, to, l->n + 1));
+}
+
+uint32_t
+words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start)
+{
+	if (w->back.at != at || at == 0)
+		look_back(w, at);
+	*label = w->back.label;
+	if (w->back.dot)
 		want &= W_TITLE | W_STREET_START;
-	size_t k = read_back(t, i, from, to);
-	if (k == 0 || !(names_flags(w->t, hash_back(t, from, to, 1)) & (want | W_LAST)))
-		return 0;
-	for (; k > 0; k--) {
-		uint32_t f = names_flags(w->t, hash_back(t, from, to, k)) & want;
-		*start = from[k - 1];
-		if (f)
-			return f;
+	for (size_t k = w->back.n; k > 0; k--) {
+		*start = w->back.from[k - 1];
+		if (w->back.flags[k - 1] & want)
+			return w->back.flags[k - 1] & want;
 	}
 	return 0;
 }
@@ -424,14 +506,21 @@ words_before(const struct names_sweep *w, size_t at, uint32_t want, bool *label,
 uint32_t
 word_after(const struct names_sweep *w, size_t at)
 {
-	struct word next;
 	struct span t = w->text;
+	uint64_t folded, h = HASH_SEED;
+	unsigned n;
+	size_t from;
 
 	if (at < t.n && t.p[at] == ',')
 		at++;
 	if (at < t.n && t.p[at] == ' ')
 		at++;
-	return word_read(w, at, &next) ? next.flags : 0;
+	for (from = at; at < t.n && at - from < WORD_MAX; at += n) {
+		if (glyph_at(t, at, &n, &folded) == LETTER_NONE)
+			break;
+		h = folded ? hash_step(h, folded) : h;
+	}
+	return at > from ? names_flags_small(w->t, h) : 0;
 }
 
 bool

@@ -17,13 +17,27 @@ enum {
 	TERM_MAX = 96, /* bytes */
 	ENDS_MAX = 128,
 	END_BYTES = 24,
+	HAN_ONE_BITS = 15,
+	HAN_TWO_BITS = 17,
+};
+
+struct slots {
+	uint64_t *v; /* fingerprint << FLAG_BITS | flags */
+	size_t mask, used;
+};
+
+/* Endings of words, folded, those of one last letter together. */
+struct endings {
+	char v[ENDS_MAX][END_BYTES];
+	uint8_t len[ENDS_MAX];
+	size_t n;
+	uint8_t from[128], to[128]; /* by the last letter */
 };
 
 struct names_table {
-	uint64_t *slots; /* fingerprint << FLAG_BITS | flags */
-	size_t mask, used;
-	char ends[ENDS_MAX][END_BYTES]; /* endings of streets, lower case */
-	size_t nends;
+	struct slots big, small;
+	struct endings streets, surnames;
+	uint64_t han_one[(1u << HAN_ONE_BITS) / 64], han_two[(1u << HAN_TWO_BITS) / 64];
 	unsigned char digest[crypto_hash_sha256_BYTES];
 };
 
@@ -52,67 +66,104 @@ static const struct {
 	{ "street_end.txt", W_STREET_END },
 	{ "street_start.txt", W_STREET_START },
 	{ "surname.txt", W_SURNAME },
+	{ "surname_end.txt", 0 },
 	{ "title.txt", W_TITLE },
 };
 
-static uint32_t
-flag_of(const char *name)
+/* The list of a file's name, or -1. */
+static int
+list_of(const char *name)
 {
 	const char *slash = strrchr(name, '/');
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		if (!strcmp(slash ? slash + 1 : name, lists[i].file))
-			return lists[i].flag;
-	return 0;
+			return (int)i;
+	return -1;
 }
 
 /* ---- the table ---- */
 
 static uint64_t *
-slot_of(const struct names_table *t, uint64_t hash)
+slot_of(const struct slots *t, uint64_t hash)
 {
 	size_t i = (size_t)(hash >> 16) & t->mask;
 	uint64_t print = hash << FLAG_BITS;
 
-	while (t->slots[i] && (t->slots[i] ^ print) >> FLAG_BITS)
+	while (t->v[i] && (t->v[i] ^ print) >> FLAG_BITS)
 		i = (i + 1) & t->mask;
-	return &t->slots[i];
+	return &t->v[i];
+}
+
+static uint32_t
+flags_in(const struct slots *t, uint64_t hash)
+{
+	return t->v ? (uint32_t)(*slot_of(t, hash) & ((1u << FLAG_BITS) - 1)) : 0;
 }
 
 uint32_t
 names_flags(const struct names_table *t, uint64_t hash)
 {
-	return (uint32_t)(*slot_of(t, hash) & ((1u << FLAG_BITS) - 1));
+	return flags_in(&t->big, hash) | flags_in(&t->small, hash);
+}
+
+uint32_t
+names_flags_small(const struct names_table *t, uint64_t hash)
+{
+	return flags_in(&t->small, hash);
+}
+
+static size_t
+bit_of(uint64_t hash, unsigned bits)
+{
+	return (size_t)(hash >> 16) & ((1u << bits) - 1);
+}
+
+bool
+names_han_one(const struct names_table *t, uint64_t hash)
+{
+	size_t i = bit_of(hash, HAN_ONE_BITS);
+
+	return t->han_one[i / 64] >> (i % 64) & 1;
+}
+
+bool
+names_han_two(const struct names_table *t, uint64_t hash)
+{
+	size_t i = bit_of(hash, HAN_TWO_BITS);
+
+	return t->han_two[i / 64] >> (i % 64) & 1;
 }
 
 static bool
-grow(struct names_table *t)
+grow(struct slots *t, size_t first)
 {
-	size_t room = t->slots ? (t->mask + 1) * 2 : 1u << 18;
-	struct names_table wider = { .mask = room - 1 };
+	size_t room = t->v ? (t->mask + 1) * 2 : first;
+	struct slots wider = { .mask = room - 1, .used = t->used };
 
 	if (room > 1u << TABLE_BITS_MAX)
 		return false;
-	wider.slots = calloc(room, sizeof(uint64_t));
-	if (!wider.slots)
+	wider.v = calloc(room, sizeof(uint64_t));
+	if (!wider.v)
 		return false;
 	/* The slot is chosen by bits that the fingerprint keeps. */
-	for (size_t i = 0; t->slots && i <= t->mask; i++)
-		if (t->slots[i])
-			*slot_of(&wider, t->slots[i] >> FLAG_BITS) = t->slots[i];
-	free(t->slots);
-	t->slots = wider.slots;
-	t->mask = wider.mask;
+	for (size_t i = 0; t->v && i <= t->mask; i++)
+		if (t->v[i])
+			*slot_of(&wider, t->v[i] >> FLAG_BITS) = t->v[i];
+	free(t->v);
+	*t = wider;
 	return true;
 }
 
 static bool
-put(struct names_table *t, uint64_t hash, uint32_t flags)
+put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
 {
-	if ((!t->slots || t->used * 5 >= t->mask * 4) && !grow(t))
+	struct slots *s = big ? &t->big : &t->small;
+
+	if ((!s->v || s->used * 4 >= s->mask * 3) && !grow(s, big ? 1u << 19 : 1u << 13))
 		return false;
-	uint64_t *slot = slot_of(t, hash);
-	t->used += *slot == 0;
+	uint64_t *slot = slot_of(s, hash);
+	s->used += *slot == 0;
 	*slot |= hash << FLAG_BITS | flags;
 	return true;
 }
@@ -142,62 +193,141 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 	for (size_t i = 0; i < term.n; i++)
 		if (term.p[i] == ' ') {
 			last = i + 1;
-			if (!put(t, names_hash(span_cut(term, 0, i)), W_MORE))
+			if (!put(t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
 				return false;
 		}
-	return !(flag & (W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START)) ||
-	       put(t, names_hash(span_cut(term, last, term.n)), W_LAST);
+	if (!(flag & (W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START)))
+		return true;
+	/* and of a cue in Han, its last character */
+	struct span end = span_cut(term, glyph_before(term, term.n), term.n);
+	return put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
+	       (end.n < 3 || put(t, names_hash(end), W_LAST, false));
 }
 
+/* The first one and two characters of a term without blanks between words. */
+static void
+put_han(struct names_table *t, struct span term)
+{
+	uint64_t folded, h = HASH_SEED;
+	unsigned n;
+	size_t i = 0, chars = 0;
+
+	for (; i < term.n && chars < 2; i += n, chars++) {
+		if (glyph_at(term, i, &n, &folded) != LETTER_HAN)
+			break;
+		h = hash_step(h, folded);
+	}
+	size_t one = bit_of(h, HAN_ONE_BITS), two = bit_of(h, HAN_TWO_BITS);
+	if (chars == 1 && i == term.n)
+		t->han_one[one / 64] |= UINT64_C(1) << (one % 64);
+	else if (chars == 2)
+		t->han_two[two / 64] |= UINT64_C(1) << (two % 64);
+}
+
+/* ---- endings ---- */
+
 static bool
-put_end(struct names_table *t, struct span term)
+put_end(struct endings *e, struct span term)
 {
 	size_t n = 0;
 	uint64_t folded;
 	unsigned len;
 
-	if (t->nends == ENDS_MAX)
+	if (e->n == ENDS_MAX)
 		return false;
 	for (size_t i = 0; i < term.n; i += len) {
 		if (glyph_at(term, i, &len, &folded) == LETTER_NONE)
 			continue;
-		for (; folded && n + 1 < END_BYTES; folded >>= 32)
-			t->ends[t->nends][n++] = (char)folded;
+		for (; folded & 0x7f && n + 1 < END_BYTES; folded >>= 32)
+			e->v[e->n][n++] = (char)(folded & 0x7f);
 	}
-	t->nends += n > 0;
+	e->n += n > 0;
 	return true;
+}
+
+static int
+by_last_letter(const void *a, const void *b)
+{
+	const char *x = a, *y = b;
+
+	return x[strlen(x) - 1] - y[strlen(y) - 1];
+}
+
+static void
+sort_endings(struct endings *e)
+{
+	qsort(e->v, e->n, sizeof(e->v[0]), by_last_letter);
+	for (size_t i = 0; i < e->n; i++) {
+		e->len[i] = (uint8_t)strlen(e->v[i]);
+		unsigned char c = (unsigned char)e->v[i][e->len[i] - 1];
+		if (e->to[c] == 0)
+			e->from[c] = (uint8_t)i;
+		e->to[c] = (uint8_t)(i + 1);
+	}
+}
+
+static size_t
+longest_end(const struct endings *e, struct span word)
+{
+	unsigned char c = word.n ? (unsigned char)word.p[word.n - 1] : 0;
+	size_t best = 0;
+
+	for (size_t i = c < 128 ? e->from[c] : 0; c < 128 && i < e->to[c]; i++) {
+		size_t n = e->len[i];
+		if (n > best && word.n >= n + 3 && !memcmp(word.p + word.n - n, e->v[i], n))
+			best = n;
+	}
+	return best;
 }
 
 size_t
 names_street_end(const struct names_table *t, struct span word)
 {
-	size_t best = 0;
+	return longest_end(&t->streets, word);
+}
 
-	for (size_t i = 0; i < t->nends; i++) {
-		struct span end = span_str(t->ends[i]);
-		if (end.n > best && word.n >= end.n + 3 && span_ends(word, end))
-			best = end.n;
-	}
-	return best;
+size_t
+names_surname_end(const struct names_table *t, struct span word)
+{
+	return longest_end(&t->surnames, word);
 }
 
 /* ---- reading ---- */
+
+static bool
+has_letter(struct span s)
+{
+	uint64_t folded;
+	unsigned n;
+
+	for (size_t i = 0; i < s.n; i += n)
+		if (glyph_at(s, i, &n, &folded) != LETTER_NONE)
+			return true;
+	return false;
+}
+
+static bool
+put_term(struct names_table *t, struct span term, uint32_t flag)
+{
+	uint64_t h = names_hash(term);
+
+	if (term.n > TERM_MAX || !has_letter(term))
+		return false;
+	if (!flag)
+		return put_end(&t->surnames, term);
+	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
+		put_han(t, term);
+	return put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
+	       (flag != W_STREET_END || put_end(&t->streets, term));
+}
 
 /* list = { "#" comment | term "\n" }. 0: read; else the number of the line at fault. */
 static size_t
 read_list(struct names_table *t, struct span text, uint32_t flag)
 {
-	size_t line = 0;
-
-	while (text.n) {
+	for (size_t line = 1; text.n; line++) {
 		struct span term = span_trim(span_next(&text, '\n'), " \t\r");
-		line++;
-		if (term.n == 0 || term.p[0] == '#')
-			continue;
-		if (term.n > TERM_MAX || names_hash(term) == HASH_SEED ||
-			!put(t, names_hash(term), flag) || !put_parts(t, term, flag))
-			return line;
-		if (flag == W_STREET_END && !put_end(t, term))
+		if (term.n && term.p[0] != '#' && !put_term(t, term, flag))
 			return line;
 	}
 	return 0;
@@ -222,15 +352,18 @@ make_builtin(void)
 	crypto_hash_sha256_init(&h);
 	for (size_t i = 0; good && i < names_files_count; i++) {
 		const struct detect_file *f = &names_files[i];
-		good = flag_of(f->name) &&
-		       !read_list(t, span_of(f->text, f->n), flag_of(f->name));
-		digest_list(&h, flag_of(f->name), span_of(f->text, f->n));
+		int list = list_of(f->name);
+		good = list >= 0 && !read_list(t, span_of(f->text, f->n), lists[list].flag);
+		if (good)
+			digest_list(&h, lists[list].flag, span_of(f->text, f->n));
 	}
 	if (!good) {
 		names_free(&t);
 		return;
 	}
 	crypto_hash_sha256_final(&h, t->digest);
+	sort_endings(&t->streets);
+	sort_endings(&t->surnames);
 	builtin = t;
 }
 
@@ -260,7 +393,8 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 	char chunk[4096];
 	size_t n;
 
-	if (!flag_of(path)) {
+	int list = list_of(path);
+	if (list < 0) {
 		diag_file(d, path,
 			"no list of words has this name; see policies/detectors/names");
 		goto out;
@@ -273,7 +407,7 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_put(&b, chunk, n);
 	struct span text = buf_view(&b);
-	size_t line = ferror(f) || buf_failed(&b) ? 1 : read_list(t, text, flag_of(path));
+	size_t line = ferror(f) || buf_failed(&b) ? 1 : read_list(t, text, lists[list].flag);
 	if (line) {
 		struct yaml_node at = {
 			.file = arena_strdup(a, path), .line = (unsigned)line, .column = 1
@@ -282,7 +416,7 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 			"a term has letters and at most %d bytes; a list at most %d terms",
 			TERM_MAX, 1 << TABLE_BITS_MAX);
 	}
-	digest_list(h, flag_of(path), text);
+	digest_list(h, lists[list].flag, text);
 	buf_free(&b);
 out:
 	if (f)
@@ -308,10 +442,11 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 		free(v[i]);
 	}
 	free(v);
-	if (t && (t->slots || grow(t)))
-		crypto_hash_sha256_final(&h, t->digest);
-	else
-		names_free(&t);
+	if (!t)
+		return NULL;
+	sort_endings(&t->streets);
+	sort_endings(&t->surnames);
+	crypto_hash_sha256_final(&h, t->digest);
 	return t;
 }
 
@@ -320,7 +455,8 @@ names_free(struct names_table **t)
 {
 	if (!*t)
 		return;
-	free((*t)->slots);
+	free((*t)->big.v);
+	free((*t)->small.v);
 	free(*t);
 	*t = NULL;
 }

@@ -1,0 +1,439 @@
+/* Names of people, places, organisations and streets: what is found, what is left
+ * alone, and how well on clinical text (tests/data/clinical.txt). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "detect/scratch.h"
+#include "support/guard.h"
+
+struct fix {
+	struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	struct arena arena;
+};
+
+static int
+setup(void **state)
+{
+	static struct fix f;
+	struct buf errors;
+
+	buf_init(&errors, 0);
+	f.rules = detect_load(NULL, &errors);
+	if (!f.rules)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
+	buf_free(&errors);
+	f.scratch = f.rules ? detect_scratch_new(f.rules) : NULL;
+	arena_init(&f.arena, 0, true);
+	*state = &f;
+	return f.scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fix *f = *state;
+
+	detect_scratch_free(&f->scratch);
+	detect_free(&f->rules);
+	arena_reset(&f->arena);
+	return 0;
+}
+
+/* "ENTITY value|" of every finding of a finder's entity. */
+static void
+describe(struct fix *f, struct span text, const struct findings *v, struct buf *out)
+{
+	for (size_t i = 0; i < v->n; i++)
+		for (size_t k = 0; k < FINDERS; k++)
+			if (f->rules->finders[k] == v->v[i].entity + 1)
+				buf_printf(out, "%s %.*s|",
+					detect_entity_name(f->rules, v->v[i].entity),
+					SPAN_ARG(span_cut(text, v->v[i].start, v->v[i].end)));
+}
+
+struct row {
+	const char *name, *text, *before, *want;
+};
+
+static void
+expect_rows(struct fix *f, const struct row *rows, size_t n, const float *thresholds)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span text = span_str(rows[i].text);
+		struct detect_options opt = { .thresholds = thresholds,
+			.before = span_str(rows[i].before) };
+		struct findings v;
+		struct buf got;
+		char *copy = guard_dup(text.p, text.n);
+		buf_init(&got, 0);
+		assert_int_equal(detect_scan(f->rules, f->scratch, span_of(copy, text.n), &opt,
+					 &f->arena, &v),
+			0);
+		describe(f, text, &v, &got);
+		if (!span_is(buf_view(&got), rows[i].want))
+			fail_msg("%s: got %.*s", rows[i].name, SPAN_ARG(buf_view(&got)));
+		buf_free(&got);
+		guard_free(copy, text.n);
+		arena_reset(&f->arena);
+	}
+}
+#define EXPECT(f, rows, thresholds)                                                            \
+	expect_rows(f, rows, sizeof(rows) / sizeof(rows[0]), thresholds)
+
+/* clang-format off */
+static const struct row people[] = {
+	{ "a title names what follows", "ask Dr. Quuxworthy about it", NULL, "PERSON Quuxworthy|" },
+	{ "a title in small letters too", "ask dr. weiss about it", NULL, "PERSON weiss|" },
+	{ "a cue and a name in no list", "My name is Zzyrmon", NULL, "PERSON Zzyrmon|" },
+	{ "a given name and one in no list", "We met Brandon Zzyrmon in town", NULL, "PERSON Brandon Zzyrmon|" },
+	{ "initials belong to the name", "signed by J. R. Tolkovsky", NULL, "PERSON J. R. Tolkovsky|" },
+	{ "particles belong to the name", "written by Ludwig van der Meer", NULL, "PERSON Ludwig van der Meer|" },
+	{ "a possessive does not", "Samantha Birdwell's chart", NULL, "PERSON Samantha Birdwell|" },
+	{ "family name first", "Name: Okonjo, Adaeze", NULL, "PERSON Okonjo, Adaeze|" },
+	{ "a key names its value", "Wojciechowski", "last_name", "PERSON Wojciechowski|" },
+	{ "a key in camelCase", "Tobias Finch", "patientName", "PERSON Tobias Finch|" },
+	{ "a file's name is no person's", "Wojciechowski", "file name", "" },
+	{ "a second mention is found by itself", "Patient: Rosalind Achterberg. Then Achterberg slept.", NULL,
+		"PERSON Rosalind Achterberg|PERSON Achterberg|" },
+	{ "names in a list speak for each other", "Kovalenko, Petrosyan and Papadopoulos came", NULL,
+		"PERSON Kovalenko|PERSON Petrosyan|PERSON Papadopoulos|" },
+	{ "accents may be missing", "Herr Muller und Frau Kreutzmann", NULL, "PERSON Muller|PERSON Kreutzmann|" },
+	{ "German", "Mein Name ist Hannelore Kreutzmann", NULL, "PERSON Hannelore Kreutzmann|" },
+	{ "French", "Je m'appelle Amélie Fontaine", NULL, "PERSON Amélie Fontaine|" },
+	{ "Spanish", "Estimada Lucía Villalobos, gracias", NULL, "PERSON Lucía Villalobos|" },
+	{ "Turkish", "Sayın Ayşe Yılmaz, merhaba", NULL, "PERSON Ayşe Yılmaz|" },
+	{ "Polish", "Nazywam się Agnieszka Kowalczyk", NULL, "PERSON Agnieszka Kowalczyk|" },
+	{ "Russian", "Пациент: Дмитрий Волков", NULL, "PERSON Дмитрий Волков|" },
+	{ "Greek", "Με λένε Γιώργος Παπαδόπουλος", NULL, "PERSON Γιώργος Παπαδόπουλος|" },
+	{ "Chinese", "患者姓名：王伟，男", NULL, "PERSON 王伟|" },
+	{ "Japanese, by what follows", "佐藤さんが来た", NULL, "PERSON 佐藤|" },
+	{ "Korean, by what follows", "김민준님 안녕하세요", NULL, "PERSON 김민준|" },
+	{ "Arabic", "اسم المريض: محمد حسين", NULL, "PERSON محمد حسين|" },
+	{ "Nigerian", "spoke with Chukwuemeka Okafor today", NULL, "PERSON Chukwuemeka Okafor|" },
+	{ "Indian", "Regards,\nPriya Ramanathan", NULL, "PERSON Priya Ramanathan|" },
+	{ "diseases are no people", "Parkinson's disease, Hodgkin lymphoma, Bell's palsy", NULL, "" },
+	{ "scores and signs are none", "the Wells score and a positive Murphy sign; Glasgow Coma Scale", NULL, "" },
+	{ "months and days are none", "Meet me in April or May, on Sunday", NULL, "" },
+	{ "products are none", "Jenkins runs Python and Kafka on Ubuntu", NULL, "" },
+	{ "words at a sentence's start are none", "Will it rain? Mark the date. Grant access. Rose early.", NULL, "" },
+	{ "identifiers are none", "foo.John = Bar_Smith(Anna::Lee, \"x\"); obj->Mary", NULL, "" },
+	{ "abbreviations are none", "Pt s/p CABG, CKD, COPD; LMWH given. My IBAN is lost", NULL, "" },
+};
+
+static const struct row places[] = {
+	{ "behind a preposition", "she lives in Toledo", NULL, "LOCATION Toledo|" },
+	{ "in no list, but announced", "she lives in Zzyrmonville", NULL, "LOCATION Zzyrmonville|" },
+	{ "with its state", "from Dayton, OH 45402", NULL, "LOCATION Dayton, OH|" },
+	{ "behind a postcode", "Rechnung an 80331 München", NULL, "LOCATION München|" },
+	{ "a country", "a factory in South Korea", NULL, "LOCATION South Korea|" },
+	{ "a word that is a city too", "I am Reading a Nice book", NULL, "" },
+	{ "Cyrillic", "Он живёт в Новосибирск", NULL, "LOCATION Новосибирск|" },
+	{ "nationality by its label", "Nationality: Brazilian", NULL, "NRP Brazilian|" },
+	{ "but not a restaurant's", "a Brazilian restaurant", NULL, "" },
+};
+
+static const struct row organisations[] = {
+	{ "a form in law", "by Tremont Logistics LLC today", NULL, "ORGANIZATION Tremont Logistics LLC|" },
+	{ "with its dot", "at Cascade Steel Inc.", NULL, "ORGANIZATION Cascade Steel Inc.|" },
+	{ "German", "die Zzyrmon Anlagenbau GmbH liefert", NULL, "ORGANIZATION Zzyrmon Anlagenbau GmbH|" },
+	{ "Italian", "la Zzyrmon S.p.A. di oggi", NULL, "ORGANIZATION Zzyrmon S.p.A.|" },
+	{ "a hospital", "sent to Fairmount Community Hospital", NULL, "FACILITY Fairmount Community Hospital|" },
+	{ "a saint's", "at St. Brigid Memorial Hospital", NULL, "FACILITY St. Brigid Memorial Hospital|" },
+	{ "that begins its name", "en el Hospital Universitario Zzyrmon", NULL, "FACILITY Hospital Universitario Zzyrmon|" },
+	{ "no name: no facility", "Hospital course and Clinic visit", NULL, "" },
+};
+
+static const struct row streets[] = {
+	{ "United States", "at 418 Sycamore Lane", NULL, "STREET_ADDRESS 418 Sycamore Lane|" },
+	{ "with a flat", "at 2209 N Hawthorne Ave, Suite 210", NULL, "STREET_ADDRESS 2209 N Hawthorne Ave, Suite 210|" },
+	{ "an ordinal", "at 4589 40th Street today", NULL, "STREET_ADDRESS 4589 40th Street|" },
+	{ "German", "wohnt Lindenallee 12a", NULL, "STREET_ADDRESS Lindenallee 12a|" },
+	{ "Dutch", "op Keizersgracht 174", NULL, "STREET_ADDRESS Keizersgracht 174|" },
+	{ "French", "au 12 rue de la République", NULL, "STREET_ADDRESS 12 rue de la République|" },
+	{ "Spanish", "en Calle Mayor 3", NULL, "STREET_ADDRESS Calle Mayor 3|" },
+	{ "Polish", "adres: ul. Podleśna 17", NULL, "STREET_ADDRESS ul. Podleśna 17|" },
+	{ "Russian", "адрес: ул. Ленина 5", NULL, "STREET_ADDRESS ул. Ленина 5|" },
+	{ "a post office box", "mail to P.O. Box 101", NULL, "STREET_ADDRESS P.O. Box 101|" },
+	{ "a year is no house", "in 2019 Wall Street fell", NULL, "" },
+	{ "a chapter is none", "Chapter 5 Long Road", NULL, "" },
+};
+/* clang-format on */
+
+static void
+people_are_found(void **state)
+{
+	EXPECT(*state, people, NULL);
+}
+
+static void
+places_are_found(void **state)
+{
+	EXPECT(*state, places, NULL);
+}
+
+static void
+organisations_and_facilities_are_found(void **state)
+{
+	EXPECT(*state, organisations, NULL);
+}
+
+static void
+street_addresses_are_found(void **state)
+{
+	EXPECT(*state, streets, NULL);
+}
+
+/* ---- thresholds ---- */
+
+static void
+a_lower_threshold_finds_weaker_names_and_none_switches_off(void **state)
+{
+	static const struct row weak[] = {
+		{ "a family name alone", "then Kowalczyk slept", NULL, "PERSON Kowalczyk|" },
+	};
+	static const struct row nothing[] = {
+		{ "a family name alone", "then Kowalczyk slept", NULL, "" },
+		{ "a title", "ask Dr. Quuxworthy in Toledo, 5 Sycamore Lane", NULL, "" },
+	};
+	struct fix *f = *state;
+	float low[DETECT_ENTITIES_MAX], off[DETECT_ENTITIES_MAX];
+
+	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++) {
+		low[e] = 0.5f;
+		off[e] = 2.0f;
+	}
+	low[detect_entity_find(f->rules, SPAN_LIT("PERSON"))] = 0.25f;
+	EXPECT(f, weak, low);
+	EXPECT(f, nothing, off);
+}
+
+/* ---- bounds ---- */
+
+/* Whatever the text: as much time a KB for four times as much of it. */
+static void
+hostile_texts_cost_linear_time(void **state)
+{
+	static const char *const units[] = { "A B C D ", "Anna Lee, ", "12 Rue 5 ", "A-b-c-",
+		"Dr. Mr. ", "\xe7\x8e\x8b\xe4\xbc\x9f", "van der ", "O'", "Hospital of ",
+		"patient name is ", "\xd9\x85\xd8\xb1 ", "\xff\xc3", "New York New " };
+	struct fix *f = *state;
+	enum { SMALL = 1 << 14, LARGE = 1 << 16 };
+	static char text[LARGE];
+
+	for (size_t u = 0; u < sizeof(units) / sizeof(units[0]); u++) {
+		uint64_t best[2] = { UINT64_MAX, UINT64_MAX };
+		size_t n = strlen(units[u]);
+		for (size_t i = 0; i < LARGE; i++)
+			text[i] = units[u][i % n];
+		for (int rep = 0; rep < 5; rep++)
+			for (int k = 0; k < 2; k++) {
+				uint64_t from = clock_mono_us();
+				f->scratch->n = 0;
+				names_scan(f->rules, f->scratch,
+					span_of(text, k ? LARGE : SMALL), NULL);
+				uint64_t us = clock_mono_us() - from;
+				best[k] = us < best[k] ? us : best[k];
+			}
+		if (best[1] > 16 * best[0] + 2000)
+			fail_msg("%s: %llu us for 16 KB, %llu us for 64", units[u],
+				(unsigned long long)best[0], (unsigned long long)best[1]);
+	}
+}
+
+/* ---- lists of an operator's own ---- */
+
+static void
+put_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char person_rule[] =
+	"entity: PERSON\nclass: pii\nsource: test\nfinder: person\n"
+	"examples: {match: [{text: 'my Zork Blip', find: 'Zork Blip'}]}\n";
+
+static void
+lists_of_a_directory_replace_the_compiled_in_ones(void **state)
+{
+	char dir[] = "/tmp/tollgate-names-XXXXXX", names[64], command[128];
+	struct buf errors;
+
+	(void)state;
+	buf_init(&errors, 0);
+	assert_non_null(mkdtemp(dir));
+	snprintf(names, sizeof(names), "%s/names", dir);
+	put_file(dir, "person.yaml", person_rule);
+	struct detect_rules *r = detect_load(dir, &errors);
+	assert_non_null(r);
+	assert_int_equal(detect_self_test(r, &errors), 1); /* Zork is in no list of ours */
+	char version[65];
+	memcpy(version, detect_version(r), sizeof(version));
+	detect_free(&r);
+
+	assert_int_equal(mkdir(names, 0700), 0);
+	put_file(names, "given.txt", "# invented\nZork\n");
+	put_file(names, "surname.txt", "Blip\n");
+	buf_clear(&errors);
+	r = detect_load(dir, &errors);
+	assert_non_null(r);
+	assert_int_equal(detect_self_test(r, &errors), 0);
+	assert_string_not_equal(version, detect_version(r));
+	detect_free(&r);
+
+	put_file(names, "given.txt", "Zork\n123\n");
+	put_file(names, "firstnames.txt", "Zork\n");
+	assert_null(detect_load(dir, &errors));
+	buf_putc(&errors, '\0');
+	assert_non_null(strstr(buf_view(&errors).p, "names/given.txt:2:1: a term has letters"));
+	assert_non_null(strstr(buf_view(&errors).p, "firstnames.txt:1:1: no list of words"));
+	buf_free(&errors);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+a_finder_serves_one_entity(void **state)
+{
+	char dir[] = "/tmp/tollgate-names-XXXXXX", command[128];
+	struct buf errors;
+
+	(void)state;
+	buf_init(&errors, 0);
+	assert_non_null(mkdtemp(dir));
+	put_file(dir, "a.yaml", person_rule);
+	put_file(dir, "b.yaml",
+		"entity: NAME\nclass: pii\nsource: test\nfinder: person\nexamples: {match: "
+		"['x']}\n");
+	put_file(dir, "c.yaml",
+		"entity: THING\nclass: pii\nsource: test\nfinder: thing\nexamples: {match: "
+		"['x']}\n");
+	put_file(dir, "d.yaml",
+		"entity: NOTHING\nclass: pii\nsource: test\nexamples: {match: ['x']}\n");
+	assert_null(detect_load(dir, &errors));
+	buf_putc(&errors, '\0');
+	assert_non_null(
+		strstr(buf_view(&errors).p, "b.yaml:4:9: PERSON has this finder already"));
+	assert_non_null(
+		strstr(buf_view(&errors).p, "c.yaml:4:9: unknown finder; there are person"));
+	assert_non_null(
+		strstr(buf_view(&errors).p, "d.yaml:1:1: a rule needs `patterns` or `finder`"));
+	buf_free(&errors);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* ---- clinical text ---- */
+
+struct mark {
+	size_t start, end;
+	bool hit;
+};
+
+/* "[LABEL|value]" to the text and the places of the values. */
+static size_t
+read_marks(char *line, struct buf *text, struct mark *marks, size_t room)
+{
+	size_t n = 0;
+
+	for (char *p = line; *p && *p != '\n'; p++) {
+		char *bar = *p == '[' ? strchr(p, '|') : NULL;
+		if (bar) {
+			char *close = strchr(bar, ']');
+			assert_true(close && n < room);
+			marks[n].start = buf_view(text).n;
+			buf_put(text, bar + 1, (size_t)(close - bar - 1));
+			marks[n++].end = buf_view(text).n;
+			p = close;
+		} else if (p[0] == '\\' && p[1] == 'n') {
+			buf_putc(text, '\n');
+			p++;
+		} else {
+			buf_putc(text, *p);
+		}
+	}
+	return n;
+}
+
+/* Every label is PHI and every finding speaks of PHI: they agree where they overlap. */
+static void
+clinical_text_is_found_and_the_rest_left_alone(void **state)
+{
+	struct fix *f = *state;
+	size_t labels[2] = { 0 }, found[2] = { 0 }, findings[2] = { 0 }, right[2] = { 0 },
+	       line = 0;
+	char *s = NULL;
+	size_t room = 0;
+	FILE *in = fopen("tests/data/clinical.txt", "r");
+
+	assert_non_null(in);
+	while (getline(&s, &room, in) > 0) {
+		struct mark marks[32] = { 0 };
+		struct findings v;
+		struct buf text;
+		if (s[0] == '#')
+			continue;
+		size_t half = line++ % 2;
+		buf_init(&text, 0);
+		memset(marks, 0, sizeof(marks));
+		size_t n = read_marks(s, &text, marks, 32);
+		assert_int_equal(
+			detect_scan(f->rules, f->scratch, buf_view(&text), NULL, &f->arena, &v),
+			0);
+		for (size_t i = 0; i < v.n; i++) {
+			bool hit = false;
+			for (size_t k = 0; k < n; k++)
+				if (v.v[i].start < marks[k].end && v.v[i].end > marks[k].start)
+					hit = marks[k].hit = true;
+			right[half] += hit;
+		}
+		for (size_t k = 0; k < n; k++)
+			found[half] += marks[k].hit;
+		labels[half] += n;
+		findings[half] += v.n;
+		buf_free(&text);
+		arena_reset(&f->arena);
+	}
+	free(s);
+	fclose(in);
+	for (int half = 0; half < 2; half++) {
+		print_message("%s half: recall %zu of %zu, precision %zu of %zu\n",
+			half ? "held-out" : "first", found[half], labels[half], right[half],
+			findings[half]);
+		assert_true(labels[half] > 60);
+		assert_true(found[half] * 100 >= labels[half] * 90);
+		assert_true(right[half] * 100 >= findings[half] * 85);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(people_are_found),
+		cmocka_unit_test(places_are_found),
+		cmocka_unit_test(organisations_and_facilities_are_found),
+		cmocka_unit_test(street_addresses_are_found),
+		cmocka_unit_test(a_lower_threshold_finds_weaker_names_and_none_switches_off),
+		cmocka_unit_test(hostile_texts_cost_linear_time),
+		cmocka_unit_test(lists_of_a_directory_replace_the_compiled_in_ones),
+		cmocka_unit_test(a_finder_serves_one_entity),
+		cmocka_unit_test(clinical_text_is_found_and_the_rest_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
