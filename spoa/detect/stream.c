@@ -28,8 +28,9 @@ struct detect_stream {
 	int err;
 	size_t base;	/* of buf[0] in the stream */
 	size_t n, done; /* bytes in buf; those handed out */
-	size_t lag;	/* bytes behind what a window decides */
-	size_t want;	/* the next window is buf up to here */
+	bool evasion;
+	size_t lag;  /* bytes behind what a window decides */
+	size_t want; /* the next window is buf up to here */
 	/* what is too long, until it ends */
 	bool swallowing, unread;
 	struct finding swallowed;
@@ -82,6 +83,12 @@ size_t
 detect_stream_held(const struct detect_stream *s)
 {
 	return s->n - s->done + s->pending;
+}
+
+bool
+detect_stream_evasion(const struct detect_stream *s)
+{
+	return s->evasion;
 }
 
 /* ---- handing out ---- */
@@ -417,6 +424,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	scratch->known = &s->known;
 	scratch->leads = (struct leads){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
 	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, &a, &f);
+	s->evasion |= f.evasion;
 	size_t limit = err ? s->done : last ? s->n : limit_of(s, &f);
 	if (!err && limit > s->done)
 		err = hand_out(s, o, &f, limit);

@@ -72,6 +72,8 @@ int detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch,
 int detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
 	stream_take_fn *take, void *arg);
 
+/* As findings.evasion, of all windows so far. */
+bool detect_stream_evasion(const struct detect_stream *s);
 /* Bytes fed and not handed out. */
 size_t detect_stream_held(const struct detect_stream *s);
 

@@ -370,6 +370,35 @@ a_key_counts_for_all_of_its_text(void **state)
 	buf_free(&b);
 }
 
+static void
+what_is_hidden_is_a_signal(void **state)
+{
+	static const char shy[] = "mail a\xe2\x80\x8b"
+				  "da@exa\xe2\x80\x8bmple.org today";
+	uint64_t random = 40;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (int hidden = 0; hidden < 2; hidden++) {
+		put_prose(&b, &random, 600);
+		buf_str(&b, hidden ? shy : "mail ada@example.org today");
+		put_prose(&b, &random, 600);
+		struct detect_stream *s = detect_stream_new(rules, NULL);
+		one.n = 0;
+		buf_clear(&one.text);
+		buf_clear(&one.out);
+		assert_int_equal(
+			detect_stream_feed(s, scratch, buf_view(&b), stream_run_take, &one), 0);
+		assert_int_equal(detect_stream_finish(s, scratch, stream_run_take, &one), 0);
+		assert_int_equal(detect_stream_evasion(s), hidden);
+		assert_int_equal(one.n, 1 + hidden);
+		assert_null(memmem(buf_view(&one.out).p, one.out.n, "mple.org", 8));
+		detect_stream_free(&s);
+	}
+	buf_free(&b);
+}
+
 /* A person who was confirmed once is known by the name alone, windows later. */
 static void
 a_person_is_known_again(void **state)
@@ -534,6 +563,7 @@ main(void)
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),
 		cmocka_unit_test(a_key_counts_for_all_of_its_text),
+		cmocka_unit_test(what_is_hidden_is_a_signal),
 		cmocka_unit_test(a_person_is_known_again),
 		cmocka_unit_test(what_leads_up_to_a_value_is_kept),
 		cmocka_unit_test(a_policys_own_classes_are_found_across_windows),
