@@ -7,15 +7,13 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/scratch.h"
+#include "detect/stream_open.h"
 
 enum {
 	RIGHT = CONTEXT_BYTES + 16, /* a finding's score is known so far behind its end */
-	WORD_BACK = 64,	    /* a window begins and ends behind a blank, if one is near */
-	FINDING_BACK = 256, /* and not within a finding, if that is not longer */
-	LINE_MIN = 40,	    /* of a blob that goes on in the next line */
-	BREAK_MAX = 24,	    /* bytes of a line's end and the next one's margin */
-	TOKEN_MIN = 16,	    /* of a piece of a key that is no word */
-	MARKER_MAX = 64,    /* -----END … PRIVATE KEY----- */
+	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
+	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
+	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
 	LEFT_MAX = LEAD_MAX + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 };
@@ -147,177 +145,15 @@ hand_out(struct detect_stream *s, const struct out *o, const struct findings *f,
 	return err ? err : hand_text(s, o, limit);
 }
 
-/* ---- what is open ---- */
-
-/* Bytes that tokens, blobs and their encodings are made of: letters, digits and
- * + / = _ . % ~ - \ & # ; : @ */
-static bool
-is_run(char c)
-{
-	static const uint64_t set[4] = { UINT64_C(0x2fffe86800000000),
-		UINT64_C(0x47fffffe97ffffff) };
-
-	return set_has(set, c);
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static size_t
-run_start(struct span t, size_t at)
-{
-	while (at > 0 && is_run(t.p[at - 1]))
-		at--;
-	return at;
-}
-
-static size_t
-run_end(struct span t, size_t at)
-{
-	while (at < t.n && is_run(t.p[at]))
-		at++;
-	return at;
-}
-
-/* Where the line break before `at` begins; `at`: there is none. */
-static size_t
-break_start(struct span t, size_t at)
-{
-	size_t i = at;
-
-	while (i > 0 && at - i < BREAK_MAX && is_blank(t.p[i - 1]))
-		i--;
-	return i < at && memchr(t.p + i, '\n', at - i) ? i : at;
-}
-
-static size_t
-break_end(struct span t, size_t at)
-{
-	size_t i = at;
-
-	while (i < t.n && i - at < BREAK_MAX && is_blank(t.p[i]))
-		i++;
-	return i > at && memchr(t.p + at, '\n', i - at) ? i : at;
-}
-
-struct run {
-	size_t start, end;
-	size_t width; /* of its lines; 0: it is one */
-};
-
-/* The run around `at`: a token, or a blob in lines of one length but for the last. */
-static struct run
-run_around(struct span t, size_t at)
-{
-	struct run r = { .start = run_start(t, at), .end = run_end(t, at) };
-	size_t last = r.end - r.start, brk;
-
-	while ((brk = break_start(t, r.start)) < r.start) {
-		size_t from = run_start(t, brk), n = brk - from;
-		if (n < LINE_MIN || n < last || (r.width && n != r.width))
-			break;
-		r.start = from;
-		r.width = n;
-	}
-	if (r.width == 0 && last >= LINE_MIN && r.end < t.n)
-		r.width = last;
-	while (last == r.width && last && (brk = break_end(t, r.end)) > r.end) {
-		size_t end = run_end(t, brk);
-		if (end - brk > r.width)
-			break;
-		last = end - brk;
-		r.end = end;
-	}
-	return r;
-}
-
-/* Whether what follows an armour's first line is still its inside: lines without
- * blanks, or "Name: value". */
-static bool
-inside_armour(struct span t)
-{
-	while (t.n) {
-		struct span line = span_trim(span_next(&t, '\n'), " \t\r>|*");
-		size_t colon = span_chr(line, ':'), blank = span_chr(line, ' ');
-		if (blank < line.n && colon > blank)
-			return false;
-	}
-	return true;
-}
-
-struct armour {
-	struct span begins, ends, close; /* of the first line; of all */
-};
-
-/* The first of the last few beginnings behind the last end whose inside goes on to the
- * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
-static size_t
-open_of_kind(struct span t, size_t from, const struct armour *k)
-{
-	enum { FEW = 4 };
-	const char *at = t.p + from, *end = t.p + t.n, *begins[FEW] = { NULL };
-	size_t n = 0;
-
-	for (const char *x = at; (x = memmem(x, (size_t)(end - x), k->close.p, k->close.n));)
-		at = x += k->close.n;
-	for (; (at = memmem(at, (size_t)(end - at), k->begins.p, k->begins.n)); n++) {
-		begins[n % FEW] = at;
-		at += k->begins.n;
-	}
-	for (size_t i = n > FEW ? n - FEW : 0; i < n; i++) {
-		const char *in = begins[i % FEW] + k->begins.n;
-		const char *line = memmem(in, (size_t)(end - in), k->ends.p, k->ends.n);
-		in = line ? line + k->ends.n : end;
-		if (inside_armour(span_of(in, (size_t)(end - in))))
-			return (size_t)(begins[i % FEW] - t.p);
-	}
-	return t.n;
-}
-
-/* Where a key's armour begins that does not end in the text; t.n: none does. */
-static size_t
-open_armour(struct span t, size_t from)
-{
-	static const struct armour kinds[] = {
-		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END ") },
-		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END ") },
-		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:") },
-	};
-	size_t first = t.n;
-
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-		size_t at = open_of_kind(t, from, &kinds[k]);
-		if (at < first)
-			first = at;
-	}
-	return first;
-}
-
-/* Back behind a blank, if one is near, else to the beginning of a character. */
-static size_t
-boundary(struct span t, size_t at, size_t least)
-{
-	for (size_t i = at; i > least && at - i < WORD_BACK; i--)
-		if (is_blank(t.p[i - 1]))
-			return i;
-	for (int i = 0;
-		i < 3 && at > least && at < t.n && ((unsigned char)t.p[at] & 0xC0) == 0x80; i++)
-		at--;
-	return at;
-}
-
 /* The end of what this window decides. */
 static size_t
 limit_of(const struct detect_stream *s, const struct findings *f)
 {
 	struct span t = span_of(s->buf, s->n);
-	size_t sure = s->n - RIGHT, limit = boundary(t, s->n - s->lag, s->done);
-	size_t armour = open_armour(t, s->done);
+	size_t sure = s->n - RIGHT, limit = stream_boundary(t, s->n - s->lag, s->done);
+	size_t armour = stream_open_armour(t, s->done);
 
-	struct run run = run_around(t, limit);
+	struct run run = stream_run_around(t, limit);
 
 	if (run.start < limit && run.end > sure)
 		limit = run.start;
@@ -347,10 +183,10 @@ move_on(struct detect_stream *s, const struct findings *f, const struct leads *l
 	struct span t = span_of(s->buf, s->n);
 	size_t from = s->done > STREAM_LEFT ? s->done - STREAM_LEFT : 0;
 
-	from = boundary(t, from, 0);
+	from = stream_boundary(t, from, 0);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].from < from && l->v[i].until > s->done)
-			from = boundary(t, l->v[i].from, 0);
+			from = stream_boundary(t, l->v[i].from, 0);
 	size_t back = s->done > CHECK_CURL_BACK ? s->done - CHECK_CURL_BACK : 0;
 	const char *curl = memmem(t.p + back, s->done - back, "curl", 4);
 	if (curl && (size_t)(curl - t.p) < from)
@@ -383,7 +219,7 @@ swallow(struct detect_stream *s, const struct finding *f, size_t width)
 	s->gaps = false;
 	for (size_t i = f ? f->start : s->n; i < s->n && !s->gaps; i++)
 		s->gaps = is_gap(s->buf[i]);
-	s->line = s->n - run_start(span_of(s->buf, s->n), s->n);
+	s->line = s->n - stream_run_start(span_of(s->buf, s->n), s->n);
 	s->gap = s->token = s->pending = s->dashes = s->marker = 0;
 	s->recent = 0;
 }
@@ -393,7 +229,7 @@ static int
 too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 {
 	struct span t = span_of(s->buf, s->n);
-	struct run run = run_around(t, s->n);
+	struct run run = stream_run_around(t, s->n);
 
 	for (size_t i = 0; i < f->n; i++) {
 		const struct finding *x = &f->v[i];
@@ -408,7 +244,7 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 		swallow(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}
-	return hand_out(s, o, f, boundary(t, s->n - s->lag, s->done));
+	return hand_out(s, o, f, stream_boundary(t, s->n - s->lag, s->done));
 }
 
 /* Scans what there is and decides as much of it as can be. */
@@ -459,11 +295,11 @@ enum next { BELONGS, MAYBE, LAST, OVER }; /* LAST: what is pending does, this do
 static enum next
 behind_gap(struct detect_stream *s, char c)
 {
-	if (s->token == 0 && (s->unread ? is_blank(c) : is_gap(c))) {
+	if (s->token == 0 && (s->unread ? stream_is_blank(c) : is_gap(c))) {
 		s->breaks |= c == '\n';
 		return ++s->gap > BREAK_MAX ? OVER : MAYBE;
 	}
-	if (!is_run(c))
+	if (!stream_is_run(c))
 		return !s->unread && s->breaks && s->token ? LAST : OVER;
 	if (s->unread && !(s->breaks && s->line == s->width) && c != '-')
 		return OVER;
@@ -494,7 +330,7 @@ next_of(struct detect_stream *s, char c)
 	}
 	if (s->gap)
 		return s->token && c == ' ' && dashes == 4 ? MAYBE : behind_gap(s, c);
-	if (is_run(c) || (c == ' ' && dashes == 4)) {
+	if (stream_is_run(c) || (c == ' ' && dashes == 4)) {
 		s->line++;
 		return BELONGS;
 	}
