@@ -140,7 +140,9 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
 		return false;
 	if (flags & EDIT_NAMED && !is_named(e, v, &seen))
 		return false;
-	f->flags |= FINDING_EVASION;
+	/* What is only set off by an edit is not hidden by it. */
+	if (flags)
+		f->flags |= FINDING_EVASION;
 	if (!(flags & EDIT_HIDE))
 		f->flags |= FINDING_WEAK;
 	return true;

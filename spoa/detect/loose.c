@@ -169,6 +169,18 @@ spaced(const struct loose *l, size_t i, size_t beside)
 	return at(l, i) == ' ' && is_digit(at(l, beside));
 }
 
+/* Between the quote at i and its partner there is nothing but a token. */
+static bool
+pure(const struct loose *l, size_t i, bool back)
+{
+	size_t k = i;
+
+	do
+		k = back ? k - 1 : k + 1;
+	while (k > 0 && k < l->t.n && k - i + 128 < 256 && loose_token(at(l, k)));
+	return at(l, k) == at(l, i);
+}
+
 /* The quote at i ends a piece and another begins soon: from the one to the other. */
 static void
 piece_end(struct loose *l, size_t i)
@@ -178,6 +190,10 @@ piece_end(struct loose *l, size_t i)
 	size_t k = joint(l, i + 1);
 	if (k && is_alpha(at(l, k)) && is_quote(at(l, k + 1))) /* f"", r'', L"" */
 		k++;
+	/* "a" "b" on one line may be two words of a shell. */
+	if (k && at(l, k) == at(l, i) && blanks(l, i + 1) == k && k > i + 1 &&
+		!memchr(l->t.p + i, '\n', k - i) && !(pure(l, i, true) && pure(l, k, false)))
+		return;
 	if (!k || !is_quote(at(l, k)) ||
 		!(loose_token(at(l, k + 1)) || spaced(l, k + 1, k + 2)))
 		return;
@@ -340,7 +356,7 @@ line_end(struct loose *l, size_t i)
 		return;
 	while (to - i < 16 && at(l, to) && strchr(" \t>#*|`\r\n", at(l, to)))
 		to++;
-	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 5 &&
+	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 6 &&
 		!is_stamp(l, to)) {
 		loose_take(l, left, to, "", EDIT_NAMED);
 		return;

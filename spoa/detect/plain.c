@@ -214,7 +214,7 @@ escape(struct plain *p)
 	struct unescaped u = unescape(p->t, p->at);
 
 	if (u.end) {
-		view_edit(p->ed, p->at, u.end, u.c, u.n, EDIT_HIDE);
+		view_edit(p->ed, p->at, u.end, u.c, u.n, u.common ? 0 : EDIT_HIDE);
 		p->at = u.end;
 		return;
 	}

@@ -53,6 +53,12 @@ byte(size_t end, int v)
 }
 
 static struct unescaped
+common(size_t end, char c)
+{
+	return (struct unescaped){ .end = end, .n = 1, .c = { c }, .common = true };
+}
+
+static struct unescaped
 none(void)
 {
 	return (struct unescaped){ 0 };
@@ -181,8 +187,8 @@ backslash(struct span t, size_t at)
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
 	case 'n':
-	case 'r': return goes_on(t, i + 1) ? byte(i + 1, '\n') : u;
-	case 't': return goes_on(t, i + 1) ? byte(i + 1, '\t') : u;
+	case 'r': return goes_on(t, i + 1) ? common(i + 1, '\n') : u;
+	case 't': return goes_on(t, i + 1) ? common(i + 1, '\t') : u;
 	case '\r':
 	case '\n': return continued(t, i);
 	default: break;
@@ -195,7 +201,7 @@ backslash(struct span t, size_t at)
 		return u;
 	/* Markdown and JSON: the sign itself. */
 	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token(t, at, i + 1))
-		return byte(i + 1, c);
+		return c == '"' || c == '/' ? common(i + 1, c) : byte(i + 1, c);
 	return u;
 }
 
@@ -321,7 +327,8 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 			break;
 		i = (size_t)(sign - t.p);
 		if (t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n') ||
-			(pair_at(t, i) && (is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
+			(i != at && pair_at(t, i) &&
+				(is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
 			return true;
 	}
 	if (v != '@' || at == 0 || !is_alnum(t.p[at - 1]))

@@ -11,6 +11,7 @@ struct unescaped {
 	size_t end; /* of the escape in the text; 0: none begins here */
 	size_t n;   /* bytes it stands for; 0: nothing (a soft line break) */
 	char c[4];
+	bool common; /* as any JSON string inside another has it: nobody hides with it */
 };
 
 /* What begins at text.p[at], one of \ % & = */

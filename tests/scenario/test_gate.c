@@ -269,6 +269,35 @@ test_model_is_text(void **state)
 	stage_down(&s);
 }
 
+/* What was written in disguise is a fact of its own: in conditions, in the record, in a
+ * counter. */
+static void
+test_evasion(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTES "rules: [{name: hidden, when: prompt.evasion, deny: true}]\n"
+			    "default: permit\n");
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"YWxpY2VAZXhhbXBsZS5jb20=\"}]}" },
+		&c);
+	assert_string_equal(call_var(&c, "status"), "403");
+	assert_string_equal(call_var(&c, "rule"), "hidden");
+	assert_string_equal(stage_field(0, "evasion"), "true");
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"alice@example.com\"}]}" },
+		&c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_string_equal(stage_field(1, "evasion"), "");
+	stage_down(&s);
+}
+
 /* A record is never too long to be written, whatever the caller sends. */
 static void
 test_record_room(void **state)
@@ -763,6 +792,7 @@ main(void)
 		cmocka_unit_test(test_record_fields),
 		cmocka_unit_test(test_record_unread),
 		cmocka_unit_test(test_model_is_text),
+		cmocka_unit_test(test_evasion),
 		cmocka_unit_test(test_record_room),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_one_deadline),

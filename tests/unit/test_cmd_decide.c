@@ -22,6 +22,8 @@
 	"rules:\n"                                                                             \
 	"  - {name: late, when: 'now > timestamp(\"2030-01-01T00:00:00Z\")', deny: true}\n"    \
 	"  - {name: legal, when: 'request.host == \"x.example\"', deny: {status: 451}}\n"      \
+	"  - {name: hidden, when: 'request.host == \"strict.example\" && prompt.evasion', "    \
+	"deny: true}\n"                                                                        \
 	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: {reason: no}}\n"      \
 	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"
 
@@ -137,6 +139,23 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 		{ "host is the request's",
 			"{" CHAT ",\"host\":\"X.example:8443\"," SAYS("hi") "}", EXIT_NO,
 			{ "\"status\": 451", "\"rule\": \"legal\"" } },
+		{ "a value in disguise loses the bytes that hide it",
+			"{" CHAT
+			"," SAYS("to jo\\\\u200b@example.org, am9AZXhhbXBsZS5vcmc= too") "}",
+			EXIT_DONE,
+			{ "to <EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> too", "\"evasion\": true",
+				"\"rule\": \"pii\"" } },
+		{ "and a rule may read that it was in disguise",
+			"{" CHAT
+			",\"host\":\"strict.example\"," SAYS("4716%2D3791%2D4202%2D1968") "}",
+			EXIT_NO, { "\"rule\": \"hidden\"" } },
+		{ "what is written plainly is not",
+			"{" CHAT
+			",\"host\":\"strict.example\"," SAYS("4716-3791-4202-1968") "}",
+			EXIT_DONE, { "\"rule\": \"pii\"" } },
+		{ "text that is shown in another order is, with nothing in it",
+			"{" CHAT ",\"host\":\"strict.example\"," SAYS("a \\\\u202etxt.exe") "}",
+			EXIT_NO, { "\"rule\": \"hidden\"" } },
 		{ "a body in base 64",
 			"{\"path\":\"/api/x\",\"body_base64\":\"dG8gam9AZXhhbXBsZS5vcmc=\"}",
 			EXIT_DONE, { "to <EMAIL_ADDRESS_1>" } },
@@ -173,7 +192,7 @@ a_policy_with_mistakes_decides_nothing(void **state)
 	(void)state;
 	put("policy.yaml", POLICY "nonsense: 1\n");
 	assert_int_equal(decide(dir, "{\"path\":\"/api\"}"), EXIT_CANNOT);
-	assert_non_null(strstr(out, "policy.yaml:12:1: nonsense: unknown key"));
+	assert_non_null(strstr(out, "policy.yaml:13:1: nonsense: unknown key"));
 	assert_null(strstr(out, "decision"));
 	assert_int_equal(decide("/nonexistent", "{\"path\":\"/api\"}"), EXIT_CANNOT);
 }

@@ -16,7 +16,7 @@ enum who { NOBODY, ALICE };
 
 struct request {
 	enum who who;
-	bool head_only;
+	bool head_only, evasion;
 	const char *found[4]; /* entities */
 	const char *model;
 	struct body_param params[4];
@@ -74,7 +74,8 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 		.whole = !r->head_only,
 		.rules = fix_detectors(),
 		.tokens = r->head_only ? 0 : 42,
-		.bytes = r->head_only ? 0 : 126 };
+		.bytes = r->head_only ? 0 : 126,
+		.evasion = r->evasion };
 	if (!r->head_only) {
 		x->f.body = &x->body;
 		x->f.entities = &x->found;
@@ -201,6 +202,10 @@ static const struct {
 		"rules: [{name: a, when: 'prompt.tokens == 42 && prompt.bytes == 126 && "
 		"\"image\" in prompt.media && model.name == \"m1\"', permit: true}]\n",
 		{ .who = ALICE, .model = "m1" }, "permit a m" },
+	{ "something in disguise", "rules: [{name: a, when: prompt.evasion, deny: true}]\n",
+		{ .who = ALICE, .evasion = true }, "deny a 403 denied by policy m" },
+	{ "nothing in disguise", "rules: [{name: a, when: '!prompt.evasion', permit: true}]\n",
+		{ .who = ALICE }, "permit a m" },
 	{ "request and route",
 		"rules: [{name: a, when: 'request.method == \"POST\" && "
 		"request.host.endsWith(\".com\") && request.path.matches(\"^/v1/\") && "
