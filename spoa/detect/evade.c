@@ -169,12 +169,15 @@ look_over(struct chunk *c, struct span text, size_t from, size_t to)
 static int
 read_view(struct evade *e, const struct view *v, bool loose)
 {
-	struct detect_options opt = { .thresholds = e->opt ? e->opt->thresholds : NULL };
+	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
 	struct detect_scratch *s = e->s;
 	size_t from = s->n, kept = s->n;
 
-	if (v->starts && e->opt)
-		opt.before = e->opt->before;
+	if (!v->starts) {
+		opt.before = (struct span){ NULL, 0 };
+		opt.inside = false;
+	}
+	opt.part |= !v->starts || !v->ends;
 	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
 	for (size_t i = from; i < s->n; i++) {
 		struct finding f = s->v[i];
@@ -294,11 +297,13 @@ static int
 read_blob(struct evade *e, struct span text, const struct blob *b)
 {
 	struct level *l = level_of(e);
-	struct detect_options opt = { .thresholds = e->opt ? e->opt->thresholds : NULL };
+	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
 	struct decoding d;
 	size_t have = 0;
 	int err = 0;
 
+	opt.before = (struct span){ NULL, 0 };
+	opt.inside = false;
 	if (!l)
 		return ERR_NOMEM;
 	decode_begin(&d, text, b);

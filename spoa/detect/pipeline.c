@@ -92,6 +92,8 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 		return ERR_NOMEM;
 	if (s->n)
 		memcpy(v, s->v, s->n * sizeof(*v));
+	for (size_t i = 0; i < s->n; i++)
+		v[i].flags &= (uint16_t)~FINDING_WEAK;
 	*out = (struct findings){ .v = v, .n = s->n };
 	return 0;
 }
