@@ -14,6 +14,7 @@ enum {
 
 #define ALPHA UINT32_C(0x9E3779B1)
 #define BETA  UINT32_C(0x85EBCA6B)
+#define BETA5 (BETA * BETA * BETA * BETA * BETA)
 
 static inline void
 feature(struct inject_walk *w, uint32_t h)
@@ -49,6 +50,7 @@ static inline void
 push(struct inject_walk *w, uint32_t cp)
 {
 	w->last[++w->at & 7] = cp;
+	w->five = w->five * BETA + cp - w->last[(w->at - 5) & 7] * BETA5;
 }
 
 static inline uint32_t
@@ -77,8 +79,10 @@ characters(struct inject_walk *w, unsigned scripts)
 	} else if (scripts & SCRIPT_BLOCK) {
 		feature(w, gram(w, 2));
 		feature(w, gram(w, 3));
+	} else if (scripts & SCRIPT_SHORT) {
+		feature(w, gram(w, 4));
 	} else {
-		feature(w, gram(w, scripts & SCRIPT_SHORT ? 4 : 5));
+		feature(w, 5 * BETA5 + w->five); /* gram(w, 5) */
 	}
 }
 
@@ -95,18 +99,58 @@ solid(struct inject_walk *w, uint32_t cp)
 
 /* ---- words ---- */
 
-static void
-word(struct inject_walk *w, const uint32_t *v, size_t n, unsigned scripts)
+static uint32_t
+letters(struct inject_walk *w, const uint32_t *v, size_t n, unsigned scripts)
 {
 	uint32_t h = 7;
 
-	make_room(w, 2);
 	push(w, ' ');
 	for (size_t i = 0; i < n; i++) {
 		push(w, v[i]);
 		h = h * BETA + v[i];
 		characters(w, scripts);
 	}
+	return h;
+}
+
+/* The same where every character has its five: most text, so without a detour through
+ * memory. */
+static uint32_t
+letters_five(struct inject_walk *w, const uint32_t *v, size_t n)
+{
+	uint32_t seq[6 + INJECT_WORD], h = 7, five = w->five;
+	uint16_t *f = w->f + w->n;
+
+	for (unsigned i = 0; i < 5; i++)
+		seq[i] = back(w, 4 - i);
+	seq[5] = ' ';
+	five = five * BETA + ' ' - seq[0] * BETA5;
+	for (size_t i = 0; i < n; i++) {
+		seq[6 + i] = v[i];
+		five = five * BETA + v[i] - seq[1 + i] * BETA5;
+		h = h * BETA + v[i];
+		uint32_t g = 5 * BETA5 + five;
+		g ^= g >> 15;
+		f[i] = (uint16_t)((g * ALPHA) >> (32 - INJECT_BITS));
+	}
+	w->n += n;
+	w->five = five;
+	w->at += 5;
+	for (unsigned i = 0; i < 5; i++)
+		w->last[(w->at - i) & 7] = seq[5 + n - i];
+	return h;
+}
+
+static void
+word(struct inject_walk *w, const uint32_t *v, size_t n, unsigned scripts)
+{
+	uint32_t h;
+
+	make_room(w, 2);
+	if (scripts & (SCRIPT_SHORT | SCRIPT_BLOCK))
+		h = letters(w, v, n, scripts);
+	else
+		h = letters_five(w, v, n);
 	h *= ALPHA;
 	h ^= h >> 13;
 	if (w->watch && (w->watch[h % INJECT_WATCH / 64] >> (h % 64) & 1))
@@ -197,7 +241,7 @@ end_word(struct inject_walk *w)
 static void
 character(struct inject_walk *w, uint32_t cp)
 {
-	enum inject_script s = inject_fold(&cp);
+	enum inject_script s = cp == ' ' ? SCRIPT_NONE : inject_fold(&cp);
 
 	if (s == SCRIPT_GONE)
 		return;
@@ -220,16 +264,19 @@ character(struct inject_walk *w, uint32_t cp)
 
 /* ---- base64 ---- */
 
-static int
+/* Its value and one, in both alphabets (RFC 4648 sections 4 and 5); 0: none. */
+/* clang-format off */
+static const unsigned char sextets[256] = {
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['-'] = 63, ['/'] = 64, ['_'] = 64,
+};
+/* clang-format on */
+
+static inline int
 sextet(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+	return sextets[(unsigned char)c] - 1;
 }
 
 /* Length of the run of base64 at p, line ends inside it included. */
@@ -341,6 +388,28 @@ code_point(const char *p, size_t len)
 	return cp;
 }
 
+/* Letters of ASCII, nearly all there is: how many went into the word. */
+static inline size_t
+latin_run(struct inject_walk *w, const char *p, size_t n)
+{
+	uint32_t *to = w->word + w->word_n;
+	size_t room = INJECT_WORD - w->word_n, i = 0;
+
+	if (n > room)
+		n = room;
+	for (; i < n; i++) {
+		uint32_t c = (unsigned char)p[i] | 0x20u;
+		if (c - 'a' >= 26)
+			break;
+		to[i] = c;
+	}
+	if (i) {
+		w->word_n += i;
+		w->scripts |= SCRIPT_LATIN;
+	}
+	return i;
+}
+
 void
 inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w, bool end))
 {
@@ -351,6 +420,7 @@ inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w, boo
 	w->scripts = w->gap = 0;
 	memset(w->last, 0, sizeof(w->last));
 	w->at = 0;
+	w->five = 0;
 	w->h1 = w->h2 = 1;
 	w->decoded = false;
 	w->watch = NULL;
@@ -380,7 +450,10 @@ inject_walk_text(struct inject_walk *w, struct span text)
 				continue;
 			}
 		}
-		character(w, (unsigned char)p[i++]);
+		size_t run = latin_run(w, p + i, n - i);
+		i += run;
+		if (run == 0)
+			character(w, (unsigned char)p[i++]);
 	}
 }
 

@@ -52,6 +52,7 @@ struct inject_walk {
 	size_t nsingle;
 	uint32_t last[8]; /* characters handed on */
 	unsigned at;
+	uint32_t five;	 /* rolling hash of the last five */
 	uint32_t h1, h2; /* words before */
 	bool decoded;	 /* inside decoded base64 */
 };

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "bench/detect_texts.h"
+#include "detect/inject.h"
 #include "detect/scratch.h"
 #include "detect/stream.h"
 
@@ -28,7 +29,8 @@ enum {
 struct bench {
 	struct detect_rules *rules;
 	struct detect_scratch *scratch;
-	struct arena arena;
+	struct arena arena, model;
+	const struct inject *inject;
 	float *off; /* thresholds that switch every entity off */
 	pcre2_code **naive;
 	pcre2_match_data *data;
@@ -103,6 +105,15 @@ stage_stream(struct bench *b, struct span text)
 	detect_stream_free(&s);
 }
 
+/* The injection score, which a scan does not include. */
+static void
+stage_inject(struct bench *b, struct span text)
+{
+	volatile double score = inject_score(b->inject, text, INJECT_USER, 0).score;
+
+	(void)score;
+}
+
 /* Every pattern through the whole text, without validators or context. */
 static void
 stage_pcre2(struct bench *b, struct span text)
@@ -126,9 +137,10 @@ static const struct stage {
 	{ "rules", stage_rules, false },
 	{ "scan", stage_scan, false },
 	{ "stream", stage_stream, false },
+	{ "inject", stage_inject, false },
 	{ "PCRE2", stage_pcre2, true },
 };
-enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 4 };
+enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 5 };
 
 /* ---- measuring ---- */
 
@@ -401,7 +413,9 @@ load(struct bench *b)
 	}
 	b->scratch = b->rules ? detect_scratch_new(b->rules) : NULL;
 	b->off = calloc(DETECT_ENTITIES_MAX, sizeof(float));
-	if (!b->scratch || !b->off) {
+	arena_init(&b->model, 0, false);
+	b->inject = inject_load(&b->model, NULL, &errors);
+	if (!b->scratch || !b->off || !b->inject) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
 		exit(1);
 	}
@@ -426,6 +440,7 @@ unload(struct bench *b)
 	detect_scratch_free(&b->scratch);
 	detect_free(&b->rules);
 	arena_reset(&b->arena);
+	arena_reset(&b->model);
 }
 
 static int
