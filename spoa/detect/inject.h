@@ -28,7 +28,8 @@ const char *inject_pattern_id(const struct inject *j, size_t i);
 
 struct inject_result {
 	double score;	     /* 0.0 to 1.0, calibrated: see INJECT_SUSPECT */
-	const char *pattern; /* the first that matched, NULL: none */
+	const char *pattern; /* the first that matched, NULL: none; it makes 0.9 of any score
+				that is not very low */
 };
 /* `off`: bits of patterns that are switched off. */
 struct inject_result inject_score(

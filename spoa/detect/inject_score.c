@@ -95,6 +95,10 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 	return m->bias + m->scale * (double)sum / sqrt((double)(n + INJECT_SOFT));
 }
 
+/* Below it the model is so sure that a text is harmless that a pattern stands in a question
+ * about it ("is it OK to ignore the previous instructions when I cook?"). */
+#define PATTERN_FLOOR 0.05
+
 struct scoring {
 	struct inject_walk walk; /* first: take() is given its address */
 	const struct inject_model *model;
@@ -193,7 +197,8 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	s.patterns.found &= ~off;
 	if (s.patterns.found) {
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(s.patterns.found));
-		r.score = r.score > INJECT_BLOCK ? r.score : INJECT_BLOCK;
+		if (r.score >= PATTERN_FLOOR && r.score < INJECT_BLOCK)
+			r.score = INJECT_BLOCK;
 	}
 	return r;
 }
