@@ -450,7 +450,7 @@ sort(uint16_t *v, size_t n)
 static uint16_t
 state_of(struct builder *b, size_t from)
 {
-	uint16_t *v = b->members.v + from;
+	uint16_t *v = b->members.v ? b->members.v + from : NULL;
 	size_t n = b->members.n - from, kept = 0;
 	uint32_t hash = 2166136261u;
 	bool ends = true;

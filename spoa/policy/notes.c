@@ -115,6 +115,55 @@ limits(struct remarks *r)
 		say(r, NULL, "no redis: limits count in this process only");
 }
 
+/* http:// to another machine. */
+static bool
+in_the_clear(const char *url)
+{
+	static const char *const near[] = { "127.", "localhost", "[::1]" };
+	struct span host = span_str(url);
+
+	if (!span_starts(host, SPAN_LIT("http://")))
+		return false;
+	host = span_cut(host, 7, host.n);
+	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
+		if (span_starts(host, span_str(near[i])))
+			return false;
+	return true;
+}
+
+static void
+one_external(struct remarks *r, const struct external *x)
+{
+	const char *name = x->rec.name;
+	bool whole = recogniser_whole(&x->rec),
+	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
+
+	if (in_the_clear(x->url))
+		say(r, x->at, "external %s: texts go to another machine without TLS", name);
+	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)
+		say(r, x->at,
+			"external %s: timeout is over three quarters of agent.deadline, and is "
+			"cut to "
+			"that",
+			name);
+	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++)
+		redacts |= r->p->routes[i].on_failure.classifier == OUT_REDACT;
+	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
+		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
+	if (redacts && whole)
+		say(r, x->at,
+			"external %s: where it is silent and on_failure says redact, texts go "
+			"whole",
+			name);
+}
+
+static void
+externals(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nexternals; i++)
+		one_external(r, &r->p->externals[i]);
+}
+
 static bool
 class_known(const struct remarks *r, struct span name, struct nearest *near)
 {
@@ -193,6 +242,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	identities(&r);
 	relay(&r);
 	limits(&r);
+	externals(&r);
 	conditions(&r);
 	detect_own_costs(rules, own_cost, &r);
 }

@@ -266,6 +266,19 @@ consequences_are_noted(void **state)
 			"deny: true}]\n",
 			":4:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
 			"US_SSN?\n" },
+#define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
+		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
+			":4:24: external x: texts go to another machine without TLS\n" },
+		{ "a timeout that cannot be kept",
+			EXTERNAL "url: 'http://127.0.0.1/', timeout: 5s}]}\n",
+			":4:24: external x: timeout is over three quarters of agent.deadline" },
+		{ "silence that takes whole texts",
+			EXTERNAL
+			"url: 'http://127.0.0.1/', map: {a: X_BADGE}, on_failure: redact}]}\n",
+			":4:24: external x: where it is silent and on_failure says redact, "
+			"texts "
+			"go whole\n" },
+#undef EXTERNAL
 	};
 
 	(void)state;
