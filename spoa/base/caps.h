@@ -63,6 +63,7 @@
 #define CAP_RECOGNISER_ANSWER  (1u << 20)   /* bytes of its answer: its failure */
 #define CAP_RECOGNISER_CALLS   64           /* its calls for one request: its failure for that request */
 #define CAP_RECOGNISER_TEXTS   256          /* texts in one call: further ones go into the next */
+#define CAP_RECOGNISER_ITEMS   65536        /* texts of one request for a recogniser: its failure for that request */
 #define CAP_RECOGNISER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
 #define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */

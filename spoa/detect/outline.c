@@ -421,7 +421,7 @@ reach_of(struct builder *b, uint16_t at, uint16_t *n)
 		x->reached = true;
 	}
 	*n = x->reach_n;
-	return b->reach.v + x->reach_from;
+	return b->reach.v ? b->reach.v + x->reach_from : NULL;
 }
 
 static int
@@ -653,7 +653,8 @@ patterns_of(struct builder *b, const struct state *s, struct list *l, struct out
 	for (uint32_t i = 0; i < s->n; i++)
 		b->accepted[b->nodes[b->members.v[s->from + i]].pattern] = false;
 	to->n = (uint16_t)(l->n - to->from);
-	qsort(l->v + to->from, to->n, sizeof(uint16_t), by_number);
+	if (to->n)
+		qsort(l->v + to->from, to->n, sizeof(uint16_t), by_number);
 	return 0;
 }
 

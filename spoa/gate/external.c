@@ -14,12 +14,8 @@
 #include "base/err.h"
 #include "gate/gate_private.h"
 
-enum {
-	ITEMS_MAX = 65536, /* texts of a request for one recogniser */
-	SLICE_BYTES =
-		256 << 10, /* of candidates looked for at once; a longer text goes whole */
-	TURN_US = 10000,
-};
+/* A longer text is not searched for candidates: it goes whole. */
+enum { SLICE_BYTES = 256 << 10, TURN_US = 10000 };
 
 struct item {
 	const struct segment *s;
@@ -51,6 +47,7 @@ struct external_job {
 	size_t nparts;
 	unsigned outstanding;
 	uint64_t began_us;
+	size_t held; /* bytes */
 	bool merged;
 	size_t at_part, at_segment; /* of the search for candidates */
 	float *thresholds;
@@ -112,7 +109,7 @@ choose(struct external_job *j, struct part *p)
 
 	for (size_t i = 0; (s = segment_at(j->r, i)); i++)
 		n += concerns(p->x, s);
-	if (n > ITEMS_MAX) {
+	if (n > CAP_RECOGNISER_ITEMS) {
 		p->overflow = true;
 		p->outcome = ASK_TOO_LARGE;
 		return 0;
@@ -228,6 +225,8 @@ static int
 prepare(struct external_job *j, struct part *p)
 {
 	struct request *r = j->r;
+	struct peer *e =
+		r->gate ? recognise_peer(r->gate->recognisers, r->snap->policy, p->x) : NULL;
 	size_t n = 0;
 
 	p->order = arena_array(&j->arena, p->nitems, sizeof(*p->order));
@@ -235,21 +234,19 @@ prepare(struct external_job *j, struct part *p)
 	p->asked_keys = arena_array(&j->arena, p->nitems, sizeof(*p->asked_keys));
 	p->asked_found = arena_array(&j->arena, p->nitems, sizeof(*p->asked_found));
 	p->asks = arena_array(&j->arena, CAP_RECOGNISER_CALLS, sizeof(*p->asks));
-	if (arena_failed(&j->arena))
+	if (arena_failed(&j->arena) || (r->gate && !e))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nitems; i++) {
 		if (p->texts[i].n > p->x->max_bytes) {
 			worse(p, ASK_TOO_LARGE);
 			continue;
 		}
-		if (r->gate) {
-			recognise_key(r->snap->policy, p->x, p->texts[i], p->keys[i]);
-			if (recognise_known(r->gate->recognisers, r->snap->policy, p->x,
-				    p->keys[i], &j->arena, &p->found[i])) {
-				p->items[i].answered = true;
-				p->cached++;
-				continue;
-			}
+		if (e)
+			recognise_key(e, p->texts[i], p->keys[i]);
+		if (e && recognise_known(e, p->keys[i], &j->arena, &p->found[i])) {
+			p->items[i].answered = true;
+			p->cached++;
+			continue;
 		}
 		p->order[n] = i;
 		p->asked_texts[n] = p->texts[i];
@@ -534,6 +531,7 @@ begin(struct request *r)
 	}
 	if (r->gate && !request_hold(r, j->arena.used_bytes))
 		return ERR_FULL;
+	j->held = r->gate ? j->arena.used_bytes : 0;
 	for (size_t i = 0; i < j->nparts; i++)
 		if (r->gate)
 			send_part(j, &j->part[i], clock_mono_us());
@@ -565,6 +563,19 @@ merge(struct external_job *j)
 	return err;
 }
 
+/* The job is over: its memory is nobody's. */
+static void
+finish(struct request *r)
+{
+	struct external_job *j = r->job;
+
+	if (j && j->held) {
+		hold_give(&r->gate->shared->holds, r->held_slot, j->held);
+		r->held_bytes -= j->held;
+	}
+	request_drop_job(r);
+}
+
 enum step_result
 step_external(struct request *r)
 {
@@ -589,7 +600,7 @@ step_external(struct request *r)
 		err = search(r->job);
 	if (err == 1)
 		return gate_next_turn(r);
-	request_drop_job(r);
+	finish(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);
 	if (err)

@@ -74,8 +74,8 @@ stats_of(struct recognisers *r, const char *name)
 	return &r->others;
 }
 
-static struct peer *
-peer_of(struct recognisers *r, const struct policy *p, const struct external *x)
+struct peer *
+recognise_peer(struct recognisers *r, const struct policy *p, const struct external *x)
 {
 	unsigned char print[SHA256_BYTES];
 
@@ -219,10 +219,10 @@ judge(struct ask *a, const struct http_answer *h)
 	const char *why = h->why ? h->why : "";
 
 	if (h->err) {
-		a->outcome = h->err == ERR_TIMEOUT ? ASK_TIMEOUT
-			     : h->err == ERR_NOMEM ? ASK_NOMEM
+		a->outcome = h->err == ERR_TIMEOUT			   ? ASK_TIMEOUT
+			     : h->err == ERR_NOMEM			   ? ASK_NOMEM
 			     : h->err == ERR_LIMIT || h->err == ERR_SYNTAX ? ASK_GARBAGE
-						   : ASK_ERROR;
+									   : ASK_ERROR;
 	} else if (h->status != 200) {
 		a->outcome = ASK_ERROR;
 		why = "another status than 200";
@@ -351,7 +351,7 @@ bool
 recognise_ask(struct recognisers *r, struct ask *a)
 {
 	uint64_t now = clock_mono_us();
-	struct peer *e = a->peer = peer_of(r, a->policy, a->x);
+	struct peer *e = a->peer = recognise_peer(r, a->policy, a->x);
 
 	a->next = NULL;
 	if (!e) {
@@ -401,28 +401,21 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 /* ---- what is known ---- */
 
 void
-recognise_key(const struct policy *p, const struct external *x, struct span text,
-	unsigned char key[SHA256_BYTES])
+recognise_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES])
 {
 	struct sha256 h;
 
-	/* The name has no NUL, the version one length: no two tell the same bytes. */
 	sha256_begin(&h);
-	sha256_add(&h, span_str(p->version));
-	sha256_add(&h, span_of(x->rec.name, strlen(x->rec.name) + 1));
+	sha256_add(&h, span_of(e->print, sizeof(e->print)));
 	sha256_add(&h, text);
 	sha256_end(&h, key);
 }
 
 bool
-recognise_known(struct recognisers *r, const struct policy *p, const struct external *x,
-	const unsigned char key[SHA256_BYTES], struct arena *a, struct findings *out)
+recognise_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
+	struct findings *out)
 {
-	struct peer *e = peer_of(r, p, x);
-
 	*out = (struct findings){ 0 };
-	if (!e)
-		return false;
 	bool hit = e->answers && answers_get(e->answers, key, clock_mono_us(), a, out);
 	count(hit ? &e->stats->hits : &e->stats->misses, 1);
 	return hit;

@@ -24,6 +24,7 @@ enum ask_outcome {
 };
 extern const char *const ask_outcome_names[ASK_OUTCOMES];
 
+struct peer;
 struct ask {
 	/* the caller's, until done() */
 	const struct policy *policy;
@@ -53,12 +54,15 @@ void recognisers_keep(struct recognisers *r, const struct policy *p);
 /* Every 10 ms or so: asks whose time passed in the queue end. */
 void recognisers_tick(struct recognisers *r, uint64_t now_us);
 
+/* What this worker knows of a recogniser; valid until the loop's next turn. NULL: out of
+ * memory. */
+struct peer *recognise_peer(
+	struct recognisers *r, const struct policy *p, const struct external *x);
 /* The name under which an answer about the text is remembered. */
-void recognise_key(const struct policy *p, const struct external *x, struct span text,
-	unsigned char key[SHA256_BYTES]);
+void recognise_key(const struct peer *e, struct span text, unsigned char key[SHA256_BYTES]);
 /* The remembered answer, or false. */
-bool recognise_known(struct recognisers *r, const struct policy *p, const struct external *x,
-	const unsigned char key[SHA256_BYTES], struct arena *a, struct findings *out);
+bool recognise_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct arena *a,
+	struct findings *out);
 /* True: done() will run on the loop, never within this call. False: it is refused at
  * once, the outcome says why, and done() does not run. */
 bool recognise_ask(struct recognisers *r, struct ask *a);
