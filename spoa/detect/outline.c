@@ -586,7 +586,6 @@ add_behind(struct builder *b, const struct outline_input *in, uint16_t start, un
 	for (uint16_t i = 0; i < n; i++)
 		push(b, &now, v[i]);
 	for (unsigned k = 0; k < in->back_max && now.n && (back >> class & 1); k++) {
-		uint32_t seen = 0;
 		then.n = 0;
 		for (size_t i = 0; i < now.n; i++) {
 			const struct node *x = &b->nodes[now.v[i]];
@@ -597,7 +596,6 @@ add_behind(struct builder *b, const struct outline_input *in, uint16_t start, un
 			v = reach_of(b, x->a, &n);
 			for (uint16_t m = 0; m < n && then.n < NODES_MAX; m++)
 				push(b, &then, v[m]);
-			seen |= x->classes;
 		}
 		qsort(then.v, then.n, sizeof(uint16_t), by_number);
 		size_t kept = 0;
