@@ -29,6 +29,7 @@ static const struct {
 	{ "broken.yaml", "entity: ZED\nclasss: pii\n" },
 	{ "policy.yaml", "tollgate: 1\nname: t\nclasses:\n  pii: [EMAIL_ADDRESS]\n"
 			 "  both: {words: [Falcon], entities: [EMAIL_ADDRESS]}\n"
+			 "rules: [{name: own, redact: {classes: [both]}}]\ndefault: permit\n"
 			 "detectors: {thresholds: {US_SSN: 1.0}}\n"
 			 "routes: [{name: r, match: {path: /x}, backend: b}]\n" },
 	{ "document", "one two three four five six seven eight nine ten eleven twelve thirteen "
@@ -100,10 +101,15 @@ static const struct {
 		"{\"findings\":[{\"entity\":\"BOTH\",\"class\":\"both\",\"start\":0,\"end\":6,"
 		"\"score\":"
 		"0.60},{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":7,\"end\":13,"
-		"\"score\":0.90}],\"classes\":[\"both\",\"pii\"],\"injection\":0.0}\n",
+		"\"score\":0.90}],\"classes\":[\"both\",\"pii\"],\"injection\":",
 		"" },
 	{ "classify with a policy that is none", { "classify", "--policy=bad.yaml" }, "x", 2,
 		"", "classify: the policy is not valid" },
+	{ "decide redacts what a class of its own found",
+		{ "decide", "--policy", "policy.yaml" },
+		"{\"method\":\"POST\",\"path\":\"/x\",\"headers\":{\"content-type\":"
+		"\"application/json\"},\"body\":\"{\\\"m\\\":\\\"the FALCON flies\\\"}\"}",
+		0, "the <BOTH_1> flies", "" },
 	{ "redact with a policy", { "redact", "--policy", "policy.yaml" }, "Falcon 308-63-0237",
 		0, "<BOTH_1> 308-63-0237", "" },
 	{ "and as a stream", { "redact", "--stream", "--policy=policy.yaml" },
