@@ -10,7 +10,7 @@
 #include "detect/rule.h"
 
 enum {
-	NODES_MAX = 60000,
+	NODES_MAX = 24000,
 	COPIES_MAX = 24, /* of a repeated piece; what goes beyond becomes a loop */
 	PAIRS_MAX = 3,	 /* look-aheads of two bytes at a pattern's end */
 	SLOTS = 1 << 15,

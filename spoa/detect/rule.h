@@ -44,8 +44,8 @@ struct pattern {
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
 	uint64_t first[4];    /* bytes a match can begin with */
-	uint16_t lead;	      /* bytes between the match's beginning and the finding's, at most */
-	uint32_t group;	      /* the capture group that is the finding; 0: all */
+	uint16_t lead;	/* bytes between the match's beginning and the finding's, at most */
+	uint32_t group; /* the capture group that is the finding; 0: all */
 	float score;
 	const struct check *check;
 };
@@ -111,7 +111,9 @@ struct detect_rules {
 	uint8_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
 	struct literal **literals;	    /* 1 << LITERAL_BITS slots, by hash */
 	struct outline outlines[OUTLINES];
-	uint8_t digit_outlines[DIGIT_RUN_MAX + 1][FOLLOWS]; /* which of them to walk, as bits */
+	/* Which of them to walk, as bits: by a digit two bytes before the run, the class of
+	 * the byte before it, its length, what stands behind it. */
+	uint8_t digit_outlines[2][OUTLINE_CLASSES][DIGIT_RUN_MAX + 1][FOLLOWS];
 	struct outline *byte_outlines[256];
 	uint8_t follow_of[256];
 	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
@@ -119,14 +121,15 @@ struct detect_rules {
 	size_t nbyte_patterns[256];
 	uint16_t *anywhere;
 	size_t nanywhere;
-	bool special[256]; /* digits, and bytes with patterns of their own */
+	bool special[256];   /* digits, and bytes with patterns of their own */
+	bool busy_digit[16]; /* a literal or such a pattern begins with this digit */
 	bool any_keyed;
 	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
 	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
 	uint64_t near_slots[NEAR_SLOTS / 64];	  /* those in use */
 	uint64_t near_first[4];			  /* bytes such a word begins with */
-	size_t own_reach; /* bytes that a find of the policy's own classes may have */
-	struct custom *custom;			  /* a policy's own words; NULL: none */
+	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
+	struct custom *custom; /* a policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */
 	struct names_table *names_own;	 /* where it is not the compiled-in one */
 	uint16_t finders[FINDERS];	 /* the entity, and one; 0: none */

@@ -84,6 +84,78 @@ outline_of(const struct detect_rules *r, const struct pattern *p)
 	return p->has_then && set_has(p->then, 'A') ? OUTLINE_LETTERS : OUTLINE_DIGITS;
 }
 
+static bool
+any_follows(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
+	unsigned f)
+{
+	const struct outline_list *l = &o->lists[state];
+
+	for (size_t i = 0; i < l->n; i++)
+		if (r->patterns[o->patterns[l->from + i]].follows[run] >> f & 1)
+			return true;
+	return false;
+}
+
+/* Classes of the bytes that may be behind a run, by what rules_follow says. */
+static void
+follow_classes(const struct detect_rules *r, const struct outline *o, uint32_t classes[FOLLOWS])
+{
+	memset(classes, 0, FOLLOWS * sizeof(*classes));
+	for (unsigned c = 0; c < 256; c++) {
+		unsigned f = r->follow_of[c];
+		classes[f] |= 1u << o->class_of[c];
+		if (f >= 4)
+			classes[f + 1] |= 1u << o->class_of[c];
+	}
+	for (unsigned f = 0; f < 4; f++)
+		classes[f] |= 1u << OUTLINE_END;
+}
+
+/* Whether a walk that has passed a run of digits and is in this state can end with a
+ * pattern. */
+static bool
+can_match(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
+	unsigned f, uint32_t classes)
+{
+	bool digit = f > 4 && f % 2;
+
+	if (state >= o->live || run == DIGIT_RUN_MAX)
+		return any_follows(r, o, state, run, f);
+	for (; classes; classes &= classes - 1) {
+		uint16_t s = o->next[state][__builtin_ctz(classes)];
+		if (digit && s < o->live)
+			s = o->next[s][o->class_of['0']];
+		if (any_follows(r, o, s, run, f))
+			return true;
+	}
+	return false;
+}
+
+/* Where the k-th outline is worth walking. */
+static void
+index_outline(struct detect_rules *r, int k)
+{
+	const struct outline *o = &r->outlines[k];
+	uint32_t classes[FOLLOWS];
+
+	follow_classes(r, o, classes);
+	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * (DIGIT_RUN_MAX + 1) * FOLLOWS; i++) {
+		unsigned f = i % FOLLOWS, run = i / FOLLOWS % (DIGIT_RUN_MAX + 1);
+		unsigned class = i / FOLLOWS / (DIGIT_RUN_MAX + 1) % OUTLINE_CLASSES;
+		unsigned digit = i / FOLLOWS / (DIGIT_RUN_MAX + 1) / OUTLINE_CLASSES;
+		uint16_t state = o->after[digit][class][run];
+		bool worth = run > 0 && class != OUTLINE_END;
+		if (k == OUTLINE_WORD) /* which walks from elsewhere */
+			worth = worth &&
+				(class == o->class_of['a'] || class == o->class_of['x'] ||
+					class == o->class_of['A']);
+		else
+			worth = worth && can_match(r, o, state, run, f, classes[f]);
+		if (worth)
+			r->digit_outlines[digit][class][run][f] |= (uint8_t)(1u << k);
+	}
+}
+
 static int
 build_outlines(struct detect_rules *r)
 {
@@ -101,12 +173,10 @@ build_outlines(struct detect_rules *r)
 				word ? 0 : p->back_max };
 			if (word && p->back_max > r->word_back_max)
 				r->word_back_max = p->back_max;
-			for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++)
-				for (unsigned f = 0; f < FOLLOWS; f++)
-					if (p->follows[run] >> f & 1)
-						r->digit_outlines[run][f] |= (uint8_t)(1u << k);
 		}
 		err = outline_build(&r->arena, in, n, &r->outlines[k]);
+		if (!err)
+			index_outline(r, k);
 	}
 	free(in);
 	return err;
@@ -152,7 +222,13 @@ index_patterns(struct detect_rules *r)
 	for (unsigned c = 0; c < 256; c++) {
 		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
 		r->follow_of[c] = (uint8_t)follow_of((unsigned char)c);
+		if (is_digit((char)c) && r->nbyte_patterns[c])
+			r->busy_digit[c - '0'] = true;
 	}
+	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = r->literals[h]; l; l = l->next)
+			if (is_digit(l->text.p[0]))
+				r->busy_digit[l->text.p[0] - '0'] = true;
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
 		p->near_bit = p->near ? r->near_bit[p->entity] : NEAR_NONE;

@@ -61,24 +61,29 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
-/* The entities whose context words may count for a match that begins near i. */
-static struct near_set
+/* The entities whose context words may count for a match that begins in i's block. */
+static const struct near_set *
 near_of(struct sweep *w, size_t i)
 {
-	size_t from = i > CONTEXT_BYTES + NEAR_BACK ? i - CONTEXT_BYTES - NEAR_BACK : 0;
-	struct near_set all = w->s->near_before;
+	struct detect_scratch *s = w->s;
+	size_t block = i / NEAR_BLOCK, back = (CONTEXT_BYTES + NEAR_BACK - 1) / NEAR_BLOCK + 1;
 
-	for (size_t b = from / NEAR_BLOCK; b <= (i + NEAR_AHEAD) / NEAR_BLOCK; b++) {
-		struct near_set *set = &w->s->near[b % NEAR_CACHED].set;
-		if (w->s->near[b % NEAR_CACHED].block != b + 1) {
+	if (s->near_block == block + 1)
+		return &s->near_all;
+	s->near_block = block + 1;
+	s->near_all = s->near_before;
+	for (size_t b = block > back ? block - back : 0;
+		b <= block + 1 + NEAR_AHEAD / NEAR_BLOCK; b++) {
+		struct near_set *set = &s->near[b % NEAR_CACHED].set;
+		if (s->near[b % NEAR_CACHED].block != b + 1) {
 			*set = (struct near_set){ { 0 } };
 			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
-			w->s->near[b % NEAR_CACHED].block = b + 1;
+			s->near[b % NEAR_CACHED].block = b + 1;
 		}
 		for (size_t k = 0; k < NEAR_MAX / 64; k++)
-			all.v[k] |= set->v[k];
+			s->near_all.v[k] |= set->v[k];
 	}
-	return all;
+	return &s->near_all;
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -91,8 +96,7 @@ nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
 	if (bit == NEAR_NONE || m->score >= threshold_of(w, entity) ||
 		m->end - m->start > NEAR_AHEAD - CONTEXT_BYTES - NEAR_BACK)
 		return false;
-	struct near_set near = near_of(w, m->start);
-	return !(near.v[bit / 64] >> (bit % 64) & 1);
+	return !(near_of(w, m->start)->v[bit / 64] >> (bit % 64) & 1);
 }
 
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
@@ -274,6 +278,7 @@ near_begin(struct sweep *w)
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 
 	memset(w->s->near, 0, sizeof(w->s->near));
+	w->s->near_block = 0;
 	w->s->near_before = (struct near_set){ { 0 } };
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
@@ -286,20 +291,13 @@ static void
 try_list(struct sweep *w, const struct outline *o, const struct outline_list *l, size_t i,
 	size_t n, unsigned follow)
 {
-	struct near_set near = { { 0 } };
-	bool known = false;
-
 	for (size_t k = 0; k < l->n && !w->err; k++) {
 		const struct pattern *p = &w->r->patterns[o->patterns[l->from + k]];
 		if (n && !(p->follows[n] >> follow & 1))
 			continue;
-		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity)) {
-			if (!known)
-				near = near_of(w, i);
-			known = true;
-			if (!(near.v[p->near_bit / 64] >> (p->near_bit % 64) & 1))
-				continue;
-		}
+		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity) &&
+			!(near_of(w, i)->v[p->near_bit / 64] >> (p->near_bit % 64) & 1))
+			continue;
 		try_at(w, p, i);
 	}
 }
@@ -337,7 +335,11 @@ try_digits(struct sweep *w, size_t i)
 	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
 	unsigned follow = rules_follow(r, end < w->text.n ? (unsigned char)w->text.p[end] : 0,
 		end + 1 < w->text.n ? (unsigned char)w->text.p[end + 1] : 0);
-	for (unsigned walk = r->digit_outlines[n][follow]; walk; walk &= walk - 1) {
+	unsigned before =
+		i ? r->outlines[0].class_of[(unsigned char)w->text.p[i - 1]] : OUTLINE_BEGIN;
+	unsigned digit = i > 1 && is_digit(w->text.p[i - 2]);
+	for (unsigned walk = r->digit_outlines[digit][before][n][follow]; walk;
+		walk &= walk - 1) {
 		unsigned k = (unsigned)__builtin_ctz(walk);
 		const struct outline *o = &r->outlines[k];
 		try_list(w, o,
@@ -362,6 +364,8 @@ skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
 {
 	size_t end = text.n < sizeof(uint64_t) ? 0 : text.n - sizeof(uint64_t) + 1;
 
+	if (i < to && r->special[(unsigned char)text.p[i]])
+		return i;
 	for (end = end < to ? end : to; i < end; i += 4) {
 		uint64_t eight;
 		memcpy(&eight, text.p + i, sizeof(eight));
@@ -423,10 +427,11 @@ sweep(struct sweep *w, size_t to)
 		try_byte(w, i);
 		if (!is_digit(w->text.p[i]))
 			continue;
-		for (size_t end = try_digits(w, i); i + 1 < end && i + 1 < to && !w->err; i++) {
-			try_literals_at(w, i + 1);
-			try_byte(w, i + 1);
-		}
+		for (size_t end = try_digits(w, i); i + 1 < end && i + 1 < to && !w->err; i++)
+			if (r->busy_digit[(w->text.p[i + 1] - '0') & 15]) {
+				try_literals_at(w, i + 1);
+				try_byte(w, i + 1);
+			}
 	}
 }
 

@@ -37,6 +37,8 @@ struct detect_scratch {
 		struct near_set set;
 	} near[NEAR_CACHED];
 	struct near_set near_before; /* of the key */
+	struct near_set near_all;    /* of all that is near the block near_block - 1 */
+	size_t near_block;
 	struct leads {
 		const char *of; /* the text they are noted of; NULL: none */
 		size_t least;	/* of what leads up to here at least, */
