@@ -269,9 +269,7 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 	uint32_t h = literal_hash(three_bytes(s.p));
 	*lit = (struct literal){ s, caseless, name, p->index, l->r->literals[h] };
 	l->r->literals[h] = lit;
-	l->r->fourth[h] |= s.n == LITERAL_MIN
-				   ? 0xFFu
-				   : (uint8_t)(1u << literal_fourth((unsigned char)s.p[3]));
+	l->r->fourth[h] |= s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
 }
 
 static void

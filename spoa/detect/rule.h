@@ -15,7 +15,7 @@
 enum {
 	DETECT_PATTERNS_MAX = 4096,
 	LITERAL_MIN = 3,    /* bytes; the prefilter hashes the first three and a fourth */
-	LITERAL_BITS = 14,  /* of its hash */
+	LITERAL_BITS = 13,  /* of its hash */
 	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
 	CONTEXT_BYTES = 64, /* read on either side of a candidate */
 };
@@ -108,8 +108,8 @@ struct detect_rules {
 	struct pattern *patterns;
 	size_t npatterns;
 	/* the prefilter */
-	uint8_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
-	struct literal **literals;	    /* 1 << LITERAL_BITS slots, by hash */
+	uint32_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
+	struct literal **literals;	     /* 1 << LITERAL_BITS slots, by hash */
 	struct outline outlines[OUTLINES];
 	/* Which of them to walk, as bits: by a digit two bytes before the run, the class of
 	 * the byte before it, its length, what stands behind it. */
@@ -152,14 +152,14 @@ extern const size_t names_files_count;
 static inline uint32_t
 literal_hash(uint32_t four)
 {
-	return ((four & 0xFFFFFFu) | 0x202020u) * 0x9E3779B1u >> (32 - LITERAL_BITS);
+	return ((four | 0x202020u) << 8) * 0x9E3779B1u >> (32 - LITERAL_BITS);
 }
 
-/* The bit of a fourth byte. */
-static inline unsigned
-literal_fourth(unsigned char c)
+/* The bit of a fourth byte: letters without case. */
+static inline uint32_t
+literal_fourth(uint32_t c)
 {
-	return (c >> 2 & 4) ^ (c & 7);
+	return UINT32_C(1) << (c & 31);
 }
 
 static inline uint32_t

@@ -127,7 +127,8 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
 		f.flags |= FINDING_SAMPLE;
 	whole_characters(w->text, &f.start, &f.end);
-	f.start -= w->shift;
+	/* A text that begins inside a character does not reach into its key. */
+	f.start = f.start > w->shift ? f.start - w->shift : 0;
 	f.end -= w->shift;
 	if (all || f.score >= threshold_of(w, p->entity))
 		w->err = scratch_keep(w->s, f);
@@ -354,7 +355,7 @@ try_digits(struct sweep *w, size_t i)
 static inline bool
 may_be_literal(const struct detect_rules *r, uint32_t four)
 {
-	return r->fourth[literal_hash(four)] >> literal_fourth((unsigned char)(four >> 24)) & 1;
+	return r->fourth[literal_hash(four)] >> (four >> 24 & 31) & 1;
 }
 
 /* The first byte from i on where anything may begin, or one of the last few. Four at

@@ -52,7 +52,7 @@ naive_init(struct naive *v, const struct detect_rules *rules)
 static inline void
 naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned char *covered)
 {
-	for (int i = 0; i < 3 && start > 0 && (text.p[start] & 0xC0) == 0x80; i++)
+	for (int i = 0; i < 3 && start > shift && (text.p[start] & 0xC0) == 0x80; i++)
 		start--;
 	for (int i = 0; i < 3 && end < text.n && (text.p[end] & 0xC0) == 0x80; i++)
 		end++;

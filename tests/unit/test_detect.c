@@ -137,6 +137,8 @@ static const struct {
 		"client_secret", "GENERIC_SECRET Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB|" },
 	{ "the same value under a harmless key is none", "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB",
 		"public_key", "" },
+	{ "half a character before a value stays out of its key", "\x80\x80Tr0ub4dor&3xyz",
+		"password", "GENERIC_SECRET \x80\x80Tr0ub4dor&3xyz|" },
 	{ "the sentence's full stop stays", "My e-mail: ada@example.org. My IP: 10.1.2.3.", "",
 		"EMAIL_ADDRESS ada@example.org|IP_ADDRESS 10.1.2.3|" },
 	{ "two values side by side", "ada@example.org,bob@example.org;203.0.113.7", "",
