@@ -720,7 +720,7 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	fputs("output_default: 7\n", f);
 	fclose(f);
 	diag_init(&d);
-	struct snapshot *next = snapshot_load(NULL, s.policy, 2, &d);
+	struct snapshot *next = snapshot_load(NULL, s.policy, 2, NULL, &d);
 	assert_non_null(next);
 	diag_free(&d);
 	next->cfg = &s.cfg;
