@@ -10,6 +10,9 @@
 
 enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
 
+/* Never quite sure: a threshold of 1.0 switches an entity off. */
+#define SURE_MAX 0.99f
+
 static const char *const finders[FINDERS] = { "person", "place", "nationality", "organisation",
 	"facility", "street" };
 
@@ -31,12 +34,12 @@ finder_names(void)
 void
 names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score)
 {
-	if (w->err || score < w->threshold[f] || end <= start || w->threshold[f] > 1.0f)
+	if (w->err || score < w->threshold[f] || end <= start || w->threshold[f] >= 1.0f)
 		return;
 	struct finding v = { .entity = (uint16_t)(w->r->finders[f] - 1),
 		.start = start,
 		.end = end,
-		.score = score > 1.0f ? 1.0f : score };
+		.score = score > SURE_MAX ? SURE_MAX : score };
 	w->err = scratch_keep(w->s, v);
 }
 
@@ -100,13 +103,13 @@ look_at(struct names_sweep *w, const struct run *run)
 {
 	if (run->w[0].code && run->n == 1)
 		return;
-	if (w->threshold[FIND_PERSON] <= 1.0f)
+	if (w->threshold[FIND_PERSON] < 1.0f)
 		find_person(w, run);
-	if (w->threshold[FIND_PLACE] <= 1.0f || w->threshold[FIND_NATION] <= 1.0f)
+	if (w->threshold[FIND_PLACE] < 1.0f || w->threshold[FIND_NATION] < 1.0f)
 		find_place(w, run);
-	if (w->threshold[FIND_ORGANISATION] <= 1.0f || w->threshold[FIND_FACILITY] <= 1.0f)
+	if (w->threshold[FIND_ORGANISATION] < 1.0f || w->threshold[FIND_FACILITY] < 1.0f)
 		find_organisation(w, run);
-	if (w->threshold[FIND_STREET] <= 1.0f)
+	if (w->threshold[FIND_STREET] < 1.0f)
 		find_street(w, run);
 }
 
@@ -183,7 +186,7 @@ thresholds(struct names_sweep *w)
 				  : w->opt && w->opt->thresholds
 					  ? w->opt->thresholds[e - 1]
 					  : w->r->entities[e - 1].threshold;
-		any |= w->threshold[f] <= 1.0f;
+		any |= w->threshold[f] < 1.0f;
 	}
 	return any;
 }
@@ -264,7 +267,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	first_pass(&w);
 	if (s->known)
 		known_after(&w, s->known);
-	if (w.nknown && w.threshold[FIND_PERSON] <= 1.0f)
+	if (w.nknown && w.threshold[FIND_PERSON] < 1.0f)
 		second_pass(&w);
 	return w.err;
 }

@@ -164,13 +164,13 @@ find_han(struct names_sweep *w, size_t at)
 		size_t end = at;
 		if (two)
 			c = chars_ahead(t, at, CUE_CHARS);
-		if (w->threshold[FIND_PERSON] <= 1.0f) {
+		if (w->threshold[FIND_PERSON] < 1.0f) {
 			if (two && names_flags(w->t, c.hash[2]) & W_SURNAME)
 				end = name_at(w, at, c.at[2], 2);
 			if (end == at && one && names_flags(w->t, c.hash[1]) & W_SURNAME)
 				end = name_at(w, at, c.at[1], 1);
 		}
-		if (two && w->threshold[FIND_PLACE] <= 1.0f)
+		if (two && w->threshold[FIND_PLACE] < 1.0f)
 			place_in(w, at, &c);
 		at = end > at ? end : at + n;
 	}

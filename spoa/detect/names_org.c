@@ -152,10 +152,10 @@ by_prefix(struct names_sweep *w, const struct run *run)
 void
 find_organisation(struct names_sweep *w, const struct run *run)
 {
-	if (w->threshold[FIND_FACILITY] <= 1.0f) {
+	if (w->threshold[FIND_FACILITY] < 1.0f) {
 		by_suffix(w, run, W_FACILITY);
 		by_prefix(w, run);
 	}
-	if (w->threshold[FIND_ORGANISATION] <= 1.0f)
+	if (w->threshold[FIND_ORGANISATION] < 1.0f)
 		by_suffix(w, run, W_ORG);
 }

@@ -43,7 +43,7 @@ struct names_sweep {
 	struct detect_scratch *s;
 	const struct detect_options *opt;
 	struct span text;
-	float threshold[FINDERS]; /* above 1: not asked for */
+	float threshold[FINDERS]; /* 1 and above: not asked for */
 	struct looked back;
 	bool person_key; /* the text is the value of a person's name */
 	bool lower;	 /* the text is written without capitals */

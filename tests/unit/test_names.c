@@ -209,7 +209,7 @@ a_lower_threshold_finds_weaker_names_and_none_switches_off(void **state)
 
 	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++) {
 		low[e] = 0.5f;
-		off[e] = 2.0f;
+		off[e] = 1.0f;
 	}
 	low[detect_entity_find(f->rules, SPAN_LIT("PERSON"))] = 0.25f;
 	EXPECT(f, weak, low);
