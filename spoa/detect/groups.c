@@ -83,7 +83,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 	if (k == i || marks > 2)
 		return 0;
 	if (!*sign)
-		*sign = *line ? '\n' : k - i > 1 ? '\t' : ' ';
+		*sign = *line ? '\n' : k - i > 1 || at(l, i) == '\t' ? '\t' : ' ';
 	return k;
 }
 
@@ -115,6 +115,7 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 			break;
 		g->line |= line;
 	}
+	g->odd = g->line;
 	for (size_t k = 0; k + 1 < g->n; k++) {
 		g->alike &= g->sep[k] == g->sep[0] || g->sep[k] == '\n';
 		g->odd |= !strchr(" -.", g->sep[k]) || g->start[k + 1] - g->end[k] > 3;

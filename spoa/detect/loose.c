@@ -124,7 +124,8 @@ blanks(const struct loose *l, size_t i)
 static bool
 said_to_join(const struct loose *l, size_t i)
 {
-	static const char *const words[] = { "].join", "join(", "concat(", "implode(" };
+	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
+		"CONCAT(", "Concat(", "Join(" };
 	size_t from = i > 160 ? i - 160 : 0;
 	struct span near = span_cut(l->t, from, i + 240);
 

@@ -131,7 +131,9 @@ static void
 dash_space_dot(struct plain *p, size_t to, struct folded f)
 {
 	size_t at = p->at;
-	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit);
+	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit) ||
+		      (f.kind == FOLD_DASH && at > 1 && p->t.p[at - 1] == ' ' &&
+			      is_digit(p->t.p[at - 2]));
 	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, high)) &&
 		      (next_is(p, to, is_alnum) || next_is(p, to, high));
 	bool spelled = f.kind == FOLD_SPACE && around &&
