@@ -34,6 +34,7 @@ struct evade {
 	struct detect_scratch *s;
 	size_t budget; /* bytes that may still be decoded */
 	unsigned depth;
+	size_t escapes; /* undone in the last pass */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
 	int loose[NAMES_MAX]; /* entities that a loose view may show unconfirmed */
@@ -224,7 +225,7 @@ nothing_more(struct editor *ed)
 
 /* One more pass over v, into the other view. NULL: there was nothing to edit. */
 static struct view *
-again(struct evade *e, struct view *v, bool loose, int *err)
+again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 {
 	struct level *l = e->levels[e->depth];
 	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
@@ -232,6 +233,7 @@ again(struct evade *e, struct view *v, bool loose, int *err)
 		.over = v,
 		.out = out,
 		.whole = true,
+		.pass = pass,
 		.done = nothing_more };
 
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
@@ -242,6 +244,7 @@ again(struct evade *e, struct view *v, bool loose, int *err)
 			plain_edit(&l->inner, &ed, &e->s->evasion);
 	}
 	*err = view_close(&ed);
+	e->escapes = ed.escapes;
 	return ed.edits && !*err ? out : NULL;
 }
 
@@ -253,15 +256,17 @@ plain_done(struct editor *ed)
 	int err = read_view(p->e, v, false);
 
 	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
-	for (unsigned k = 1; !err && (more = again(p->e, v, false, &err)); k++) {
-		if (k == EVADE_PASSES)
+	for (unsigned k = 1; !err && (more = again(p->e, v, k, false, &err)); k++) {
+		if (k == EVADE_PASSES && p->e->escapes)
 			return ERR_LIMIT;
+		if (k == EVADE_PASSES)
+			break;
 		v = more;
 		err = read_view(p->e, v, false);
 	}
 	if (!err)
 		err = read_view_blobs(p->e, v);
-	if (!err && (more = again(p->e, v, true, &err)))
+	if (!err && (more = again(p->e, v, 0, true, &err)))
 		err = read_view(p->e, more, true);
 	return err;
 }

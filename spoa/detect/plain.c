@@ -174,6 +174,11 @@ character(struct plain *p)
 	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
 	size_t to = at + n;
 
+	/* Dropping strays can make others of their neighbours, without end. */
+	if (!valid && p->ed->pass > 1) {
+		p->at = to;
+		return;
+	}
 	if (cp < 0x80 && n > 1) { /* overlong */
 		edit(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
 	} else if (cp < 0x80) { /* a control character */
@@ -216,6 +221,7 @@ escape(struct plain *p)
 	struct unescaped u = unescape(p->t, p->at);
 
 	if (u.end) {
+		p->ed->escapes++;
 		view_edit(p->ed, p->at, u.end, u.c, u.n, u.common ? 0 : EDIT_HIDE);
 		p->at = u.end;
 		return;

@@ -34,7 +34,8 @@ struct editor {
 	struct span src;
 	const struct view *over; /* src is this view's text; NULL: the original */
 	struct view *out;
-	bool whole; /* all of src is copied, edits or not */
+	unsigned pass; /* how often src was edited before */
+	bool whole;    /* all of src is copied, edits or not */
 	/* called with each region made; ctx is its own */
 	int (*done)(struct editor *ed);
 	void *ctx;
@@ -44,7 +45,7 @@ struct editor {
 	size_t region;	  /* where the open region begins */
 	uint32_t dropped; /* bits for the next byte */
 	bool open;
-	size_t edits;
+	size_t edits, escapes; /* of the edits, those of escapes */
 	int err;
 };
 

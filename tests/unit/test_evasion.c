@@ -240,6 +240,24 @@ encode(struct buf *in, unsigned times)
 }
 
 static void
+bytes_that_are_no_text_end_with_an_answer(void **state)
+{
+	struct fix *f = *state;
+	static char text[64 << 10];
+	uint32_t random = 7;
+
+	for (unsigned round = 0; round < 4; round++) {
+		struct findings v;
+		for (size_t i = 0; i < sizeof(text); i++) {
+			random = random * 1664525 + 1013904223;
+			text[i] = (char)(round == 0 ? 128 + i % 128 : random >> (16 + round));
+		}
+		assert_int_equal(scan(f, span_of(text, sizeof(text)), &v), 0);
+		arena_reset(&f->arena);
+	}
+}
+
+static void
 deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
 {
 	struct fix *f = *state;
@@ -350,6 +368,7 @@ main(void)
 		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
 		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
 		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
+		cmocka_unit_test(bytes_that_are_no_text_end_with_an_answer),
 		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
 		cmocka_unit_test(a_long_blob_loses_the_value_and_keeps_the_rest),
 		cmocka_unit_test(the_short_cuts_of_folding_lose_no_character),
