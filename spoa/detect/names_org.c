@@ -49,7 +49,7 @@ organisation_worth(
 	count(w, run, from, at, &caps, &proper);
 	if (caps == 0)
 		return 0;
-	if (x->caps && s.n <= 2 && !proper)
+	if (x->caps && s.n <= 3 && (!proper || (x[-1].caps && x[-1].end - x[-1].start <= 3)))
 		return 0.2f;
 	if (legal)
 		return proper ? 0.75f : 0.6f;

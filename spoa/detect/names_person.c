@@ -14,7 +14,7 @@ struct makeup {
 	size_t weak;	       /* of the lists, and ordinary words */
 	size_t unknown;	       /* in no list */
 	bool given_first, surname_last, weak_first, weak_last;
-	size_t caps; /* in capitals only */
+	size_t caps, tiny; /* in capitals only; those of three letters at most */
 };
 
 static bool
@@ -91,6 +91,7 @@ makeup_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n
 		}
 		m.words++;
 		m.caps += x->caps;
+		m.tiny += x->caps && x->end - x->start <= 3;
 		m.given += !weak && x->flags & W_GIVEN;
 		m.surname += !weak && x->flags & W_SURNAME;
 		m.weak += weak;
@@ -304,6 +305,8 @@ score_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
 	size_t after = last->possessive ? last->end + 2 : last->end;
 	float score = worth(m);
 
+	if (m->words == 0 || (m->tiny == m->words && e->cue == 0))
+		return 0; /* "ms. A", "NS NB NL" */
 	if (e->title > 0)
 		return e->title + (m->unknown ? 0 : 0.1f);
 	score -= against_place(w, run, i, n, m);
