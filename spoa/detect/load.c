@@ -267,7 +267,11 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 	if (caseless)
 		fold_word((char *)(uintptr_t)s.p, s.n);
 	uint32_t h = literal_hash(three_bytes(s.p));
-	*lit = (struct literal){ s, caseless, name, p->index, l->r->literals[h] };
+	*lit = (struct literal){ .text = s,
+		.caseless = caseless,
+		.name = name,
+		.pattern = p->index,
+		.next = l->r->literals[h] };
 	l->r->literals[h] = lit;
 	l->r->fourth[h] |= s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
 }

@@ -51,7 +51,8 @@ struct pattern {
 };
 
 struct literal {
-	struct span text; /* lower case where caseless */
+	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
+	struct span text;    /* lower case where caseless */
 	bool caseless;
 	bool name; /* no letter stands before it, but for homePhone */
 	uint16_t pattern;

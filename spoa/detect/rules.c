@@ -226,9 +226,13 @@ index_patterns(struct detect_rules *r)
 			r->busy_digit[c - '0'] = true;
 	}
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
-		for (const struct literal *l = r->literals[h]; l; l = l->next)
+		for (struct literal *l = r->literals[h]; l; l = l->next) {
+			size_t n = l->text.n < sizeof(l->head) ? l->text.n : sizeof(l->head);
+			memcpy(&l->head, l->text.p, n);
+			memset(&l->mask, 0xDF, n);
 			if (is_digit(l->text.p[0]))
 				r->busy_digit[l->text.p[0] - '0'] = true;
+		}
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
 		p->near_bit = p->near ? r->near_bit[p->entity] : NEAR_NONE;

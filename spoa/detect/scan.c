@@ -1,9 +1,10 @@
 /* The engine. One pass over the text finds the places where a pattern may begin:
- * the first three bytes of a literal (hashed into a bitmap), runs of digits, rare
- * bytes such as '@'. There, and only there, the pattern is matched, anchored, by
- * PCRE2's JIT under a match limit; then its validator, its context, and the
- * resolution of overlaps. Text without such places costs the pass alone. Every
- * pattern and validator looks a bounded distance ahead, so the whole is linear. */
+ * the first bytes of a literal (hashed into a table), runs of digits, rare bytes such
+ * as '@'. At digits and rare bytes an outline says which patterns can match; those, and
+ * those of a literal, are matched, anchored, by PCRE2's JIT under a match limit; then
+ * validator, context, and the resolution of overlaps. Text without such places costs
+ * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
+ * whole is linear. */
 #include <endian.h>
 
 #include "base/err.h"
@@ -268,8 +269,13 @@ literal_matches(const struct literal *l, struct span t, size_t i)
 static void
 try_literals(struct sweep *w, uint32_t slot, size_t i)
 {
+	bool enough = w->text.n - i >= sizeof(uint64_t);
+	uint64_t head = 0;
+
+	if (enough)
+		memcpy(&head, w->text.p + i, sizeof(head));
 	for (const struct literal *l = w->r->literals[slot]; l && !w->err; l = l->next)
-		if (literal_matches(l, w->text, i))
+		if (!(enough && (head ^ l->head) & l->mask) && literal_matches(l, w->text, i))
 			try_at(w, &w->r->patterns[l->pattern], i);
 }
 
