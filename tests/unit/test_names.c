@@ -412,7 +412,7 @@ clinical_text_is_found_and_the_rest_left_alone(void **state)
 	fclose(in);
 	for (int half = 0; half < 2; half++) {
 		print_message("%s half: recall %zu of %zu, precision %zu of %zu\n",
-			half ? "held-out" : "first", found[half], labels[half], right[half],
+			half ? "second" : "first", found[half], labels[half], right[half],
 			findings[half]);
 		assert_true(labels[half] > 60);
 		assert_true(found[half] * 100 >= labels[half] * 90);
