@@ -314,11 +314,13 @@ static const struct {
 static bool
 goes_on(struct span left)
 {
-	for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++) {
-		struct span prefix = span_str(tokens[k].prefix);
-		for (size_t i = 0; i + prefix.n <= left.n && i < 96; i++)
-			if ((i == 0 || !is_alnum(left.p[i - 1])) &&
-				span_starts(span_cut(left, i, left.n), prefix))
+	for (size_t i = 0; i < left.n && i < 96; i++) {
+		if (i > 0 && is_alnum(left.p[i - 1]))
+			continue;
+		for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++)
+			if (left.p[i] == tokens[k].prefix[0] &&
+				span_starts(
+					span_cut(left, i, left.n), span_str(tokens[k].prefix)))
 				return left.n - i < tokens[k].whole;
 	}
 	/* An address without its domain, or with half of it. */
