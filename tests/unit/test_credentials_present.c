@@ -1,0 +1,314 @@
+/* What counts as a credential at all, API keys, and the cache of verified tokens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "support/identity_stage.h"
+
+/* ---- what is present ---- */
+
+/* clang-format off */
+static const struct { const char *name, *header, *value; int err; /* 0: nobody */ } presence[] = {
+	{ "nothing", "x-other", "a.b.c", 0 },
+	{ "an empty field", "authorization", "", 0 },
+	{ "the scheme alone", "authorization", "Bearer", 0 },
+	{ "a word", "authorization", "Bearer abc", 0 },
+	{ "two parts", "authorization", "Bearer a.b", 0 },
+	{ "four parts", "authorization", "Bearer a.b.c.d", 0 },
+	{ "a provider's key", "authorization", "Bearer sk-proj-abcdef", 0 },
+	{ "basic", "authorization", "Basic YWxpY2U6c2VjcmV0", 0 },
+	{ "digest", "authorization", "Digest username=\"a\", uri=\"/a.b.c\", realm=\"x.y.z\"", 0 },
+	{ "three parts", "authorization", "Bearer a.b.c", ERR_AUTH },
+	{ "three empty parts", "authorization", "Bearer ..", ERR_AUTH },
+	{ "five parts", "authorization", "Bearer a.b.c.d.e", ERR_AUTH },
+	{ "five empty parts", "authorization", "Bearer ....", ERR_AUTH },
+	{ "the scheme in lower case", "authorization", "bearer a.b.c", ERR_AUTH },
+	{ "many spaces", "authorization", "Bearer    a.b.c  ", ERR_AUTH },
+	{ "a tab", "authorization", "Bearer\ta.b.c", ERR_AUTH },
+	{ "no scheme", "authorization", "a.b.c", ERR_AUTH },
+	{ "another scheme", "authorization", "DPoP a.b.c", ERR_AUTH },
+	{ "another scheme and our key", "authorization", "Basic tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "no scheme and our key", "authorization", "tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "two tokens", "authorization", "Bearer a.b.c d", ERR_AUTH },
+	{ "a key of ours that is unknown", "authorization", "Bearer tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "the beginning of one", "authorization", "Bearer tg_", ERR_AUTH },
+	{ "one in its own header", "x-api-key", "tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "one in its own header with something behind", "x-api-key", "tg_aaaaaaaa_bbbb x", ERR_AUTH },
+	{ "a token where only keys are", "x-api-key", "a.b.c", ERR_AUTH },
+	{ "a key where only tokens are", "x-delegation", "tg_aaaaaaaa_bbbb", ERR_AUTH },
+	{ "a provider's key in its own header", "x-api-key", "sk-ant-abc", 0 },
+	{ "a token in its own header, without scheme", "x-delegation", "a.b.c", ERR_AUTH },
+};
+/* clang-format on */
+
+static void
+test_presence(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(presence) / sizeof(presence[0]); i++) {
+		struct arena a;
+		struct identity id;
+		const char *why;
+		bool hit;
+		arena_init(&a, 0, false);
+		int err = ask_at(presence[i].header, span_str(presence[i].value), 0, NULL, &a,
+			&id, &why, &hit);
+		if (err != presence[i].err)
+			fail_msg("%s: %d", presence[i].name, err);
+		if (!err) {
+			assert_string_equal(id.method, "none");
+			assert_true(span_is(id.person, "nobody-known"));
+			assert_false(id.verified);
+		} else {
+			assert_null(strstr(why, "a.b"));
+		}
+		arena_reset(&a);
+	}
+}
+
+/* A credential given twice, also beside a good one; and the first header that
+ * holds one decides. */
+static void
+test_several(void **state)
+{
+	struct buf good;
+	struct arena a;
+	struct identity id;
+	const char *why;
+	bool hit;
+
+	(void)state;
+	buf_init(&good, 0);
+	arena_init(&a, 0, false);
+	put_bearer(&good, &ed, ED_A, GOOD);
+	struct http_field f[] = { { SPAN_LIT("authorization"), buf_view(&good) },
+		{ SPAN_LIT("AUTHORIZATION"), SPAN_LIT("Basic eHg6eA==") },
+		{ SPAN_LIT("x-api-key"), span_str(live_key) },
+		{ SPAN_LIT("x-delegation"), SPAN_LIT("bad.bad.bad") } };
+	struct http_head h = { .fields = f, .nfields = 4 };
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		ERR_AUTH);
+	/* entries in order: authorization, then x-delegation, then x-api-key */
+	f[1] = f[0];
+	h = (struct http_head){ .fields = f + 1, .nfields = 3 };
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		0);
+	assert_true(span_is(id.person, "alice"));
+	h = (struct http_head){ .fields = f + 2, .nfields = 2 };
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		ERR_AUTH);
+	h = (struct http_head){ .fields = f + 2, .nfields = 1 };
+	assert_int_equal(identity_verify(fix.p, keys, NULL, &(struct credentials){ .head = &h },
+				 NOW * SEC, &a, &id, &why, &hit),
+		0);
+	assert_true(span_is(id.person, "carol"));
+	arena_reset(&a);
+	buf_free(&good);
+}
+
+static void
+test_large(void **state)
+{
+	enum { MEGABYTE = 1 << 20 };
+	char *text = malloc(MEGABYTE);
+
+	(void)state;
+	memset(text, 'A', MEGABYTE);
+	memcpy(text, "Bearer A.A.", 11);
+	assert_int_equal(ask_raw("authorization", span_of(text, MEGABYTE)), ERR_AUTH);
+	memcpy(text, "Bearer tg_A_", 12);
+	assert_int_equal(ask_raw("authorization", span_of(text, MEGABYTE)), ERR_AUTH);
+	memset(text + 7, '.', MEGABYTE - 7);
+	assert_int_equal(ask_raw("authorization", span_of(text, MEGABYTE)), 0);
+	free(text);
+}
+
+/* ---- API keys ---- */
+
+static void
+test_apikeys(void **state)
+{
+	struct {
+		const char *name;
+		char value[100];
+		int64_t after_s;
+		const char *person; /* NULL: refused */
+	} rows[] = {
+		{ "a live key", "", 0, "carol" },
+		{ "a key of the second file", "", 0, "dave" },
+		{ "a revoked key", "", 0, NULL },
+		{ "a key before it expires", "", -1, "eve" },
+		{ "a key that expires now", "", 0, NULL },
+		{ "the beginning of a key", "", 0, NULL },
+		{ "a key with something behind", "", 0, NULL },
+		{ "the id of one with the secret of another", "", 0, NULL },
+		{ "a key in capitals", "", 0, NULL },
+	};
+	static const char *const headers[] = { "Authorization", "X-Api-Key" };
+
+	(void)state;
+	snprintf(rows[0].value, 100, "%s", live_key);
+	snprintf(rows[1].value, 100, "%s", second_key);
+	snprintf(rows[2].value, 100, "%s", revoked_key);
+	snprintf(rows[3].value, 100, "%s", expired_key);
+	snprintf(rows[4].value, 100, "%s", expired_key);
+	snprintf(rows[5].value, 100, "%.*s", (int)strlen(live_key) - 1, live_key);
+	snprintf(rows[6].value, 100, "%sa", live_key);
+	snprintf(rows[7].value, 100, "%.12s%s", live_key, second_key + 12);
+	snprintf(rows[8].value, 100, "%s", live_key);
+	for (char *c = rows[8].value + 3; *c; c++)
+		if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 32);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int k = 0; k < 2; k++) {
+			struct arena a;
+			struct identity id;
+			const char *why;
+			bool hit;
+			char value[120];
+			arena_init(&a, 0, false);
+			snprintf(value, sizeof(value), "%s%s", k ? "" : "Bearer ",
+				rows[i].value);
+			int err = ask_at(headers[k], span_str(value), rows[i].after_s, NULL, &a,
+				&id, &why, &hit);
+			/* x-api-key reads the first file only */
+			bool want = rows[i].person && !(k && i == 1);
+			if ((err == 0) != want || (want && !span_is(id.person, rows[i].person)))
+				fail_msg("%s in %s: %d %s", rows[i].name, headers[k], err,
+					err ? why : "");
+			if (want) {
+				assert_string_equal(id.method, "api_key");
+				assert_true(id.key_id.n == APIKEY_ID_LEN && id.verified);
+				assert_int_equal(id.nroles, i == 0 ? 2 : 0);
+				assert_int_equal(id.nscopes, i == 0 ? 2 : 0);
+				assert_int_equal(id.nattributes, i == 0 ? 2 : 0);
+			} else {
+				assert_int_equal(err, ERR_AUTH);
+				assert_null(strstr(why, "tg_"));
+			}
+			arena_reset(&a);
+		}
+}
+
+/* ---- the cache ---- */
+
+static void
+test_cache(void **state)
+{
+	struct identity_cache *cache = identity_cache_new(16);
+	struct arena a;
+	struct identity id;
+	struct buf b, strict, soon;
+	const char *why;
+	bool hit;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	buf_init(&b, 0);
+	buf_init(&strict, 0);
+	buf_init(&soon, 0);
+	put_bearer(&b, &ed, ED_A, CLAIM("\"nbf\":1790000000"));
+	put_bearer(&strict, &ed, ED_A, STRICT("\"iat\":1790000000,\"exp\":1790009999"));
+#define ASK(h, v, after) ask_at(h, buf_view(&v), after, cache, &a, &id, &why, &hit)
+	/* hit, and its times at every hit */
+	assert_int_equal(ASK("authorization", b, 0), 0);
+	assert_false(hit);
+	assert_int_equal(ASK("authorization", b, 299), 0);
+	assert_true(hit);
+	assert_int_equal(ASK("authorization", b, 300), ERR_AUTH);
+	assert_int_equal(ASK("authorization", b, -1), ERR_AUTH); /* not before */
+	assert_int_equal(ASK("authorization", b, 100), 0);
+	assert_int_equal(ASK("authorization", strict, 0), 0);
+	assert_int_equal(ASK("authorization", strict, 65), 0);
+	assert_true(hit);
+	assert_int_equal(ASK("authorization", strict, 66), ERR_AUTH); /* max_age */
+	/* the same token under another header is verified by that header's entry */
+	assert_int_equal(ASK("x-delegation", b, 0), ERR_AUTH);
+	assert_int_equal(ASK("authorization", b, 0), 0);
+	assert_true(hit);
+	/* another signature over the same text is another token */
+	struct buf forged;
+	buf_init(&forged, 0);
+	put_bearer(&forged, &stranger, ED_A, CLAIM("\"nbf\":1790000000"));
+	assert_int_equal(ASK("authorization", forged, 0), ERR_AUTH);
+	assert_int_equal(ASK("authorization", forged, 0), ERR_AUTH);
+	assert_false(hit);
+	buf_free(&forged);
+	/* refused first, good later: the refusal was not kept */
+	put_bearer(&soon, &ed, ED_A, CLAIM("\"nbf\":1790000010"));
+	assert_int_equal(ASK("authorization", soon, 0), ERR_AUTH);
+	assert_int_equal(ASK("authorization", soon, 10), 0);
+	assert_false(hit);
+	buf_free(&b);
+	buf_free(&strict);
+	buf_free(&soon);
+	arena_reset(&a);
+	identity_cache_free(&cache);
+}
+
+static void
+test_cache_eviction(void **state)
+{
+	enum { TOKENS = 100 };
+	struct identity_cache *cache = identity_cache_new(16);
+	static struct buf t[TOKENS];
+	size_t hits = 0;
+
+	(void)state;
+	for (int i = 0; i < TOKENS; i++) {
+		char payload[200];
+		snprintf(payload, sizeof(payload),
+			"{\"iss\":\"https://idp/\",\"aud\":\"gw\",\"sub\":\"p%d\"," TIMES "}",
+			i);
+		buf_init(&t[i], 0);
+		put_bearer(&t[i], &ed, ED_A, payload);
+	}
+	for (int k = 0; k < 3 * TOKENS; k++) {
+		struct arena a;
+		struct identity id;
+		const char *why;
+		bool hit;
+		char person[16];
+		int i = k % TOKENS;
+		snprintf(person, sizeof(person), "p%d", i);
+		arena_init(&a, 0, false);
+		assert_int_equal(
+			ask_at("authorization", buf_view(&t[i]), 0, cache, &a, &id, &why, &hit),
+			0);
+		assert_true(span_is(id.person, person));
+		hits += hit;
+		/* what was asked last is still there */
+		assert_int_equal(
+			ask_at("authorization", buf_view(&t[i]), 0, cache, &a, &id, &why, &hit),
+			0);
+		assert_true(hit && span_is(id.person, person));
+		arena_reset(&a);
+	}
+	assert_true(hits < TOKENS); /* sixteen places */
+	for (int i = 0; i < TOKENS; i++)
+		buf_free(&t[i]);
+	identity_cache_free(&cache);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_apikeys),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_cache_eviction),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
