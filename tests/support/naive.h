@@ -106,6 +106,8 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 	char keyed[KEYED_ROOM];
 	int err = 0;
 
+	if (text.n == 0)
+		return 0;
 	memset(covered, 0, text.n);
 	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
 		err = naive_pattern(v, i, text, text.n, before, 0, covered);
@@ -116,7 +118,8 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 	text = span_cut(text, 0, KEYED_TEXT);
 	memcpy(keyed, before.p, before.n);
 	keyed[before.n] = '=';
-	memcpy(keyed + before.n + 1, text.p, text.n);
+	if (text.n)
+		memcpy(keyed + before.n + 1, text.p, text.n);
 	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
 		if (v->rules->patterns[i].keyed)
 			err = naive_pattern(v, i, span_of(keyed, before.n + 1 + text.n),
