@@ -105,7 +105,6 @@ peer_free(struct peer **pp)
 	struct peer *e = *pp;
 
 	*pp = e->next;
-	INVARIANT(e->calls == 0 && e->waiting == 0);
 	answers_free(&e->answers);
 	free(e);
 }
@@ -147,9 +146,9 @@ recognisers_free(struct recognisers **rp)
 
 	if (!r)
 		return;
+	http_client_free(&r->http);
 	while (r->peers)
 		peer_free(&r->peers);
-	http_client_free(&r->http);
 	free(r);
 	*rp = NULL;
 }
@@ -247,22 +246,15 @@ judge(struct ask *a, const struct http_answer *h)
 
 static void pump(struct peer *e);
 
-struct sent {
-	struct ask *a;
-	uint64_t at_us;
-};
-
 static void
 on_answer(void *arg, const struct http_answer *h)
 {
-	struct sent *s = arg;
-	struct ask *a = s->a;
+	struct ask *a = arg;
 	struct peer *e = a->peer;
 
 	e->calls--;
 	e->probing = false;
-	count(&e->stats->latency_us, clock_mono_us() - s->at_us);
-	free(s);
+	count(&e->stats->latency_us, clock_mono_us() - a->sent_us);
 	judge(a, h);
 	pump(e);
 	a->done(a);
@@ -273,7 +265,6 @@ send_now(struct ask *a, uint64_t now)
 {
 	struct peer *e = a->peer;
 	struct recognisers *r = e->r;
-	struct sent *s = malloc(sizeof(*s));
 	struct http_call_options o = { .url = a->x->url,
 		.fields = a->x->fields,
 		.nfields = a->x->nfields,
@@ -281,21 +272,17 @@ send_now(struct ask *a, uint64_t now)
 		.deadline_us = a->deadline_us - now,
 		.answer_bytes = CAP_RECOGNISER_ANSWER };
 	struct buf body;
-	bool ok = s != NULL;
 
 	if (!r->http)
 		r->http = http_client_new(r->loop, IDLE_CONNECTIONS);
 	buf_init(&body, 0);
 	recogniser_ask(&a->x->rec, a->texts, a->n, &body);
-	if (s)
-		*s = (struct sent){ a, now };
 	o.body = buf_view(&body);
-	ok = ok && r->http && !buf_failed(&body) && http_call(r->http, &o, on_answer, s);
+	a->sent_us = now;
+	bool ok = r->http && !buf_failed(&body) && http_call(r->http, &o, on_answer, a);
 	buf_wipe(&body);
-	if (!ok) {
-		free(s);
+	if (!ok)
 		return false;
-	}
 	e->calls++;
 	e->probing = e->open;
 	return true;

@@ -41,13 +41,13 @@ struct ask {
 	enum ask_outcome outcome; /* out */
 	/* recognise.c's */
 	struct peer *peer;
-	struct http_call *call;
+	uint64_t sent_us;
 	struct ask *next;
 };
 
 struct recognisers;
 struct recognisers *recognisers_new(struct ev_loop *loop);
-/* No ask is under way. */
+/* Asks that are under way end without done(). */
 void recognisers_free(struct recognisers **r);
 /* Peers that this policy does not have go, once nothing is asked of them. */
 void recognisers_keep(struct recognisers *r, const struct policy *p);

@@ -68,7 +68,7 @@ await test(async () => {
 	const dir = fs.mkdtempSync("/tmp/tgfault.");
 	await r.start(dir);
 	const s = Stack.up({ policy: policy(r.url) });
-	const ms = short ? 1200 : 3000;
+	const ms = short ? 800 : 3000;
 	const calls = async (name, outcome) => (await s.metrics())[`recogniser_calls_total{recogniser="${name}",outcome="${outcome}"}`] ?? 0;
 	try {
 		await judge(s, "answering", await load(s, ms), { strictMay: [200], carefulMay: [200] });

@@ -4,119 +4,9 @@
 
 #include <signal.h>
 
-#include "support/http_rig.h"
+#include "scenario/external_sim.h"
 
 #include "gate/recognise.h"
-
-/* ---- the simulated recogniser: names in the text are persons ---- */
-
-enum behaviour { GOOD, HANG, GARBAGE, BEHIND, STATUS, CLOSE, LATE, FLAG };
-
-static struct {
-	_Atomic int behaviour;
-	_Atomic unsigned calls, texts, bearer;
-	_Atomic bool release; /* LATE answers now */
-} sim;
-
-static size_t
-points(const char *from, const char *to)
-{
-	size_t n = 0;
-
-	for (; from < to; from++)
-		n += ((unsigned char)*from & 0xc0) != 0x80;
-	return n;
-}
-
-static json_t *
-persons(const char *text)
-{
-	static const char *const names[] = { "zor blax", "quuxel" };
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < 2; i++)
-		for (const char *at = text; (at = strstr(at, names[i])); at++) {
-			size_t start = points(text, at);
-			json_array_append_new(
-				list, json_pack("{s:s,s:i,s:i,s:f}", "entity_type", "PER",
-					      "start", (int)start, "end",
-					      (int)(start + strlen(names[i])), "score", 0.85));
-		}
-	/* It also takes an address and what stands before it for one. */
-	const char *whole = strstr(text, "zibble <zibble@example.com>");
-	if (whole)
-		json_array_append_new(
-			list, json_pack("{s:s,s:i,s:i,s:f}", "entity_type", "PER", "start",
-				      (int)points(text, whole), "end",
-				      (int)points(text, whole) + 27, "score", 0.9));
-	return list;
-}
-
-static json_t *
-answer_of(json_t *q)
-{
-	json_t *texts = json_object_get(q, "text"), *out = json_array(), *t;
-	size_t i;
-
-	if (json_is_array(json_object_get(q, "input"))) {
-		json_array_foreach(json_object_get(q, "input"), i, t)
-		{
-			bool bad = strstr(json_string_value(t), "quuxel") != NULL;
-			json_array_append_new(
-				out, json_pack("{s:b,s:{s:b},s:{s:f}}", "flagged", bad,
-					     "categories", "violence", bad, "category_scores",
-					     "violence", bad ? 0.9 : 0.0));
-		}
-		json_t *o = json_object();
-		json_object_set_new(o, "results", out);
-		return o;
-	}
-	json_array_foreach(texts, i, t)
-		json_array_append_new(out, persons(json_string_value(t)));
-	return out;
-}
-
-static bool
-on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
-{
-	json_error_t err;
-	json_t *doc = json_loadb(q->body.p, q->body.n, JSON_ALLOW_NUL, &err);
-
-	(void)arg;
-	atomic_fetch_add(&sim.calls, 1);
-	atomic_fetch_add(
-		&sim.texts, (unsigned)(json_array_size(json_object_get(doc, "text")) +
-				       json_array_size(json_object_get(doc, "input"))));
-	if (memmem(q->head.p, q->head.n, "Authorization: Bearer tok", 25))
-		atomic_fetch_add(&sim.bearer, 1);
-	int how = atomic_load(&sim.behaviour);
-	while (how == LATE && !atomic_load(&sim.release))
-		usleep(1000);
-	json_t *a = answer_of(doc);
-	char *text = json_dumps(a, JSON_COMPACT);
-	bool more = true;
-	switch (how) {
-	case HANG:
-		rig_hang(c);
-		more = false;
-		break;
-	case GARBAGE: rig_answer(c, 200, "", SPAN_LIT("<html>busy</html>")); break;
-	case BEHIND:
-		rig_answer(c, 200, "",
-			SPAN_LIT("[[{\"entity_type\":\"PER\",\"start\":0,\"end\":9999,"
-				 "\"score\":1}]]"));
-		break;
-	case STATUS: rig_answer(c, 500, "", SPAN_LIT("no")); break;
-	case CLOSE: more = false; break;
-	default:
-		rig_answer(c, 200, "Content-Type: application/json\r\n", span_str(text));
-		break;
-	}
-	free(text);
-	json_decref(a);
-	json_decref(doc);
-	return more;
-}
 
 /* ---- the stage ---- */
 
@@ -740,6 +630,54 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	down(&s);
 }
 
+static void
+never(struct ask *a)
+{
+	(void)a;
+	fail();
+}
+
+/* A daemon that is told twice to end does not wait. */
+static void
+an_end_in_the_middle_is_an_end(void **state)
+{
+	static const bool over = false;
+	struct stage s;
+	struct arena a;
+	struct findings found[2];
+	struct span text = SPAN_LIT("quuxel");
+	unsigned char keys[1][SHA256_BYTES];
+
+	(void)state;
+	up(&s, NER ", concurrency: 1", CHAT_ROUTE REDACT_NAMES);
+	atomic_store(&sim.behaviour, HANG);
+	arena_init(&a, 0, false);
+	struct recognisers *r = recognisers_new(s.loop);
+	const struct policy *p = s.snap->policy;
+	recognise_key(recognise_peer(r, p, &p->externals[0]), text, keys[0]);
+	struct ask asks[2];
+	for (int i = 0; i < 2; i++) {
+		asks[i] = (struct ask){ .policy = p,
+			.x = &p->externals[0],
+			.texts = &text,
+			.keys = (const unsigned char(*)[SHA256_BYTES])keys,
+			.n = 1,
+			.over = &over,
+			.deadline_us = clock_mono_us() + 400000,
+			.arena = &a,
+			.found = &found[i],
+			.done = never };
+		assert_true(recognise_ask(r, &asks[i])); /* one is sent, one waits */
+	}
+	for (int i = 0; i < 5; i++)
+		ev_run(s.loop, EVRUN_NOWAIT);
+	recognisers_free(&r);
+	assert_null(r);
+	ev_run(s.loop, EVRUN_NOWAIT);
+	arena_reset(&a);
+	down(&s);
+}
+
 int
 main(void)
 {
@@ -765,6 +703,7 @@ main(void)
 		T(moderations_speak_of_whole_texts),
 		T(several_recognisers_add_up_and_each_has_its_outcome),
 		T(a_new_policy_forgets_what_the_old_one_asked),
+		T(an_end_in_the_middle_is_an_end),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
