@@ -197,6 +197,7 @@ print-tests:
 .PHONY: accuracy
 accuracy: $(B)/tests/support/accuracy ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
+	@$(if $(DATA),,tests/support/injection $(B)/tollgate $(INJECT) ../shared/data/injection)
 
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
