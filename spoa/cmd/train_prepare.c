@@ -81,14 +81,14 @@ largest_first(const void *pa, const void *pb)
 
 /* The largest groups first, each to the fold that holds least of its label. */
 static bool
-make_folds(struct train_set *s)
+make_folds(struct train_set *s, size_t texts)
 {
 	size_t load[2][TRAIN_FOLDS] = { 0 }, n = 0;
 	struct group *g = calloc(s->n + 1, sizeof(*g));
 
 	if (!g)
 		return false;
-	for (size_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < texts; i++) {
 		size_t k = 0;
 		while (k < n && strcmp(g[k].name, s->doc[i].group))
 			k++;
@@ -104,7 +104,7 @@ make_folds(struct train_set *s)
 			if (l[f] < l[best])
 				best = f;
 		l[best] += g[k].n;
-		for (size_t i = 0; i < s->n; i++)
+		for (size_t i = 0; i < texts; i++)
 			if (!strcmp(s->doc[i].group, g[k].name))
 				s->doc[i].fold = best;
 	}
@@ -208,13 +208,16 @@ add_noise(struct train_set *s, uint32_t *seed)
 bool
 train_prepare(struct train_set *s)
 {
-	size_t n = s->n;
+	size_t n = 0;
 	uint32_t seed = 88172645u;
-	bool good = make_folds(s);
+
+	/* Tests stand last and change nothing of what is trained. */
+	while (n < s->n && s->doc[n].use != TRAIN_TEST)
+		n++;
+	bool good = make_folds(s, n);
 
 	for (size_t i = 0; good && i < n; i++)
-		if (s->doc[i].attack && !s->doc[i].dropped && s->doc[i].use != TRAIN_TEST &&
-			s->doc[i].text.n <= INSIDE_MAX)
+		if (s->doc[i].attack && !s->doc[i].dropped && s->doc[i].text.n <= INSIDE_MAX)
 			good = embed(s, i, n, &seed);
 	if (!good || !train_features(s))
 		return false;
