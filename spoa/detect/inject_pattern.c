@@ -171,7 +171,8 @@ inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *nam
 	}
 	for (const struct yaml_node *c = root->child; c; c = c->next)
 		read_pattern(&r, c);
-	qsort(p->word, p->nwords, sizeof(*p->word), by_hash);
+	if (p->nwords)
+		qsort(p->word, p->nwords, sizeof(*p->word), by_hash);
 	return d->errors == 0;
 }
 
