@@ -13,7 +13,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 /*  name        function      arguments                                   one line */
 #define CMD_TABLE(X) \
   X("serve",    cmd_serve,    "[-c FILE]",                                "run the daemon in the foreground") \
-  X("decide",   cmd_decide,   "[-c FILE] --policy FILE < REQUEST.json",   "what the policy says about one request") \
+  X("decide",   cmd_decide,   "[-c FILE] --policy FILE [--explain] < REQUEST.json", "what the policy says about one request") \
   X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE]...", "every mistake of configuration and policy, with file:line:column") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \

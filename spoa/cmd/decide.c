@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "gate/request.h"
+#include "cmd/decide.h"
+#include "cmd/eval.h"
+#include "policy/explain.h"
 
 /* A string member, empty where absent. False: it is no string. */
 static bool
@@ -167,6 +169,107 @@ read_request(struct request *r, json_t *in)
 	if (!why)
 		why = read_certificate(r, in);
 	return why ? why : read_body(r, in);
+}
+
+/* ---- an identity that is given, in place of a credential ---- */
+
+static const char *
+read_roles(struct request *r, json_t *given)
+{
+	json_t *list = json_object_get(given, "roles");
+	struct cel_value *roles = arena_array(&r->arena, json_array_size(list), sizeof(*roles));
+
+	if (list && !json_is_array(list))
+		return "identity.roles must be a list of strings";
+	for (size_t i = 0; roles && i < json_array_size(list); i++) {
+		json_t *one = json_array_get(list, i);
+		if (!json_is_string(one))
+			return "identity.roles must be a list of strings";
+		roles[i] = cel_string(span_of(json_string_value(one), json_string_length(one)));
+	}
+	r->identity.roles = roles;
+	r->identity.nroles = json_array_size(list);
+	return roles ? NULL : "out of memory";
+}
+
+static const char *
+read_attributes(struct request *r, json_t *given)
+{
+	json_t *map = json_object_get(given, "attributes");
+	struct cel_value v;
+	const char *why;
+
+	if (!map)
+		return NULL;
+	if (!json_is_object(map))
+		return "identity.attributes must be an object";
+	if (!eval_read(&r->arena, map, false, &v, &why))
+		return why;
+	r->identity.attributes = v.list.v;
+	r->identity.nattributes = v.list.n;
+	return NULL;
+}
+
+static const char *
+read_method(struct request *r, json_t *given)
+{
+	static const char *const methods[] = { "jwt", "signed_headers", "client_certificate",
+		"api_key", "none" };
+	struct span named;
+
+	if (!member(given, "method", &named))
+		return "identity.method must be a string";
+	if (!named.p)
+		named = SPAN_LIT("jwt");
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (span_is(named, methods[i])) {
+			r->identity.method = methods[i];
+			r->identity.verified = strcmp(methods[i], "none") != 0;
+			return NULL;
+		}
+	return "identity.method must be jwt, signed_headers, client_certificate, api_key or "
+	       "none";
+}
+
+/* As it would be after its credential was verified. */
+static const char *
+read_identity(struct request *r, json_t *in)
+{
+	static const char *const known[] = { "method", "person", "agent", "department", "team",
+		"tier", "roles", "clearance", "attributes", NULL };
+	struct identity *id = &r->identity;
+	struct span *const texts[] = { NULL, &id->person, &id->agent, &id->department,
+		&id->team, &id->tier };
+	json_t *given = json_object_get(in, "identity"), *v;
+	const char *name;
+
+	if (!given)
+		return NULL;
+	if (!json_is_object(given))
+		return "identity must be an object";
+	json_object_foreach(given, name, v)
+	{
+		size_t i = 0;
+		while (known[i] && strcmp(known[i], name))
+			i++;
+		if (!known[i])
+			return "identity knows method, person, agent, department, team, tier, "
+			       "roles, clearance, attributes";
+	}
+	for (size_t i = 1; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!member(given, known[i], texts[i]))
+			return "identity: a string is expected for person, agent, department, "
+			       "team and tier";
+	if ((v = json_object_get(given, "clearance")) && !json_is_integer(v))
+		return "identity.clearance must be an integer";
+	id->clearance = v ? (int64_t)json_integer_value(v) : 0;
+	const char *why = read_method(r, given);
+	if (!why)
+		why = read_roles(r, given);
+	if (!why)
+		why = read_attributes(r, given);
+	r->identified = !why;
+	return why;
 }
 
 /* ---- external recognisers ---- */
@@ -338,8 +441,8 @@ classes_json(struct request *r)
 	return list;
 }
 
-static json_t *
-result_json(struct request *r)
+json_t *
+decide_result(struct request *r)
 {
 	const struct decision *d = &r->decision;
 	json_t *o = json_object();
@@ -374,39 +477,88 @@ result_json(struct request *r)
 	return o;
 }
 
-static int
-decide(struct snapshot *snap, json_t *in)
+/* What the rules say, and what came of it where that is something else. */
+json_t *
+decide_explain(struct request *r)
 {
-	struct request *r = malloc(sizeof(*r));
-	int code = EXIT_CANNOT;
+	struct policy_facts f;
+	struct buf b;
 
-	if (!r)
-		return cmd_fail("decide", "out of memory");
-	request_init(r, snap, 0, CAP_REQUEST_ARENA);
-	const char *why = read_request(r, in);
-	if (why) {
-		cmd_fail("decide", "standard input: %s", why);
-		goto out;
-	}
+	buf_init(&b, 0);
+	request_facts(r, &f);
+	policy_explain(
+		r->snap->policy, &f, r->have_verdict ? &r->verdict : NULL, NULL, &r->arena, &b);
+	json_t *o =
+		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
+	buf_free(&b);
+	bool otherwise = r->decision.kind == D_DENY &&
+			 (!r->have_verdict || r->verdict.effect != RULE_DENY);
+	if (o && otherwise)
+		json_object_set_new(o, "refused",
+			json_sprintf("%s the rules: %d %s, %.*s",
+				r->have_verdict ? "after" : "before", r->decision.status,
+				r->decision.code ? r->decision.code : "",
+				SPAN_ARG(r->decision.message)));
+	return o ? o : json_null();
+}
+
+struct request *
+decide_run(struct snapshot *snap, json_t *in, const char **why)
+{
 	struct given answers = { .by_name = json_object_get(in, "classifier") };
-	if (answers.by_name && !json_is_object(answers.by_name)) {
-		cmd_fail("decide", "standard input: classifier must be an object");
-		goto out;
+	struct request *r = malloc(sizeof(*r));
+
+	if (!r) {
+		*why = "out of memory";
+		return NULL;
 	}
+	request_init(r, snap, 0, CAP_REQUEST_ARENA);
+	*why = read_request(r, in);
+	if (!*why)
+		*why = read_identity(r, in);
+	if (!*why && answers.by_name && !json_is_object(answers.by_name))
+		*why = "classifier must be an object";
+	if (*why) {
+		decide_free(&r);
+		return NULL;
+	}
+	bool identified = r->identified;
 	r->given = given;
 	r->given_arg = &answers;
 	enum step_result s = check_head(r);
 	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
-		s = steps[i].run(r);
-	json_t *o = result_json(r);
+		if (!identified || steps[i].run != step_identity)
+			s = steps[i].run(r);
+	r->given = NULL;
+	free(answers.text);
+	return r;
+}
+
+void
+decide_free(struct request **r)
+{
+	if (*r)
+		request_clear(*r);
+	free(*r);
+	*r = NULL;
+}
+
+static int
+decide(struct snapshot *snap, json_t *in, bool explain)
+{
+	const char *why;
+	struct request *r = decide_run(snap, in, &why);
+
+	if (!r)
+		return cmd_fail("decide", "standard input: %s", why);
+	json_t *o = decide_result(r);
+	if (explain)
+		json_object_set_new(o, "explain", decide_explain(r));
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
 	putchar('\n');
 	json_decref(o);
-	free(answers.text);
-	code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
-out:
-	request_clear(r);
-	free(r);
+	int code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
+	decide_free(&r);
 	return code;
 }
 
@@ -435,44 +587,57 @@ say_missing_keys(const struct policy *p)
 		cmd_fail("decide", "with: hash: without a configuration the key is zeros");
 }
 
+struct snapshot *
+decide_load(const char *what, const char *config, const char *policy)
+{
+	char room[4096];
+	struct diag d;
+
+	if (sodium_init() < 0) {
+		cmd_fail(what, "libsodium does not start");
+		return NULL;
+	}
+	diag_init(&d);
+	struct snapshot *snap = snapshot_load(
+		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, NULL, &d);
+	if (!snap) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);
+	}
+	diag_free(&d);
+	return snap;
+}
+
 int
 cmd_decide(int argc, char **argv)
 {
 	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
-		{ NULL, 0, NULL, 0 } };
+		{ "explain", no_argument, NULL, 'e' }, { NULL, 0, NULL, 0 } };
 	const char *policy = NULL, *config = NULL;
-	char room[4096];
+	bool explain = false;
 
 	for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;)
 		if (c == 'p')
 			policy = optarg;
 		else if (c == 'c')
 			config = optarg;
+		else if (c == 'e')
+			explain = true;
 		else
 			return cmd_usage(argv[0]);
 	if (optind != argc || (!policy && !config))
 		return cmd_usage(argv[0]);
-	if (sodium_init() < 0)
-		return cmd_fail("decide", "libsodium does not start");
-	struct diag d;
-	diag_init(&d);
-	struct snapshot *snap = snapshot_load(
-		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, NULL, &d);
-	if (!snap) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-		cmd_fail("decide", "%u mistakes in policy or configuration", d.errors);
-		diag_free(&d);
+	struct snapshot *snap = decide_load("decide", config, policy);
+	if (!snap)
 		return EXIT_CANNOT;
-	}
 	if (!config)
 		say_missing_keys(snap->policy);
 	json_error_t err;
 	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
-	int code = in && json_is_object(in) ? decide(snap, in)
+	int code = in && json_is_object(in) ? decide(snap, in, explain)
 					    : cmd_fail("decide", "standard input: %s",
 						      in ? "must be a JSON object" : err.text);
 	json_decref(in);
 	snapshot_unref(&snap);
-	diag_free(&d);
 	return code;
 }

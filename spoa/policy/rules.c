@@ -2,6 +2,7 @@
  * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
  * the shipped files have a line for. */
 #include "policy/build.h"
+#include "policy/explain.h"
 
 static const char *const rule_keys[] = { "name", "when", "deny", "permit", "redact", "on_error",
 	"mode", "phase", NULL };
@@ -17,6 +18,12 @@ static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const error_words[] = { "deny", "skip", NULL };
 static const char *const phase_words[] = { "request", NULL };
 static const char *const phase_later[] = { "response", "tool", NULL };
+
+const char *
+rule_effect_name(enum rule_effect e)
+{
+	return effects[e];
+}
 
 static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
 

@@ -1,0 +1,22 @@
+/* One request decided offline, by the daemon's own steps: for decide, policy test
+ * and policy diff. */
+#ifndef CMD_DECIDE_H
+#define CMD_DECIDE_H
+
+#include <jansson.h>
+
+#include "gate/request.h"
+
+/* The policy (a folder stands for its policy.yaml) and what it names; mistakes go to
+ * standard error, as "tollgate: WHAT: …". NULL: it cannot be used. One of both is given. */
+struct snapshot *decide_load(const char *what, const char *config, const char *policy);
+
+/* Decides the request that `in` describes; tollgate(1) has the members. `in` must
+ * outlive the result. NULL: *why says what is wrong with `in`. */
+struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
+/* The answer of `tollgate decide`, and its member "explain"; the caller's. */
+json_t *decide_result(struct request *r);
+json_t *decide_explain(struct request *r);
+void decide_free(struct request **r);
+
+#endif

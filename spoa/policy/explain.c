@@ -1,0 +1,327 @@
+/* The verdict in words and as JSON. Values are looked up again from the facts,
+ * which gives what the conditions read: same facts, same values. */
+#include "policy/explain.h"
+
+#include <stdio.h>
+
+#include "policy/facts.h"
+
+enum { SAID_BYTES = 160 }; /* of one value in a sentence */
+
+const char *const explain_outcomes[] = { "not reached", "not matched", "matched", "error",
+	"waits" };
+const char explain_letters[] = "-nmew";
+
+struct telling {
+	struct facts_view view;
+	const struct policy_verdict *verdict;
+	const struct slot_set *missing;
+	struct buf *out;
+	struct buf says;
+};
+
+/* ---- JSON ---- */
+
+static void
+member(struct buf *b, const char *name)
+{
+	char last = b->n ? buf_view(b).p[b->n - 1] : '{';
+
+	if (last != '{')
+		buf_putc(b, ',');
+	buf_json_str(b, span_str(name));
+	buf_putc(b, ':');
+}
+
+static void
+text(struct buf *b, const char *name, struct span s)
+{
+	member(b, name);
+	buf_json_str(b, s);
+}
+
+/* ---- values ---- */
+
+static bool
+missing(const struct telling *t, size_t slot)
+{
+	return t->missing && t->missing->in[slot];
+}
+
+static bool
+reads(const struct rule *r, size_t slot)
+{
+	return r->when && cel_reads(r->when, slot);
+}
+
+/* "prompt.classes was []" */
+static void
+say_value(struct telling *t, size_t slot)
+{
+	const char *path = policy_env.vars[slot].path;
+	struct buf v;
+	bool present;
+
+	buf_str(&t->says, path);
+	if (missing(t, slot)) {
+		buf_str(&t->says, " was not recorded");
+		return;
+	}
+	struct cel_value got = facts_lookup(&t->view, slot, &present);
+	if (got.type == CEL_ERROR) {
+		buf_str(&t->says, " was not given");
+		return;
+	}
+	buf_init(&v, 1u << 20);
+	cel_json(&got, &v);
+	size_t n = v.n;
+	if (n > SAID_BYTES)
+		for (n = SAID_BYTES; n && ((unsigned char)buf_view(&v).p[n] & 0xc0) == 0x80;)
+			n--;
+	buf_printf(&t->says, " was %.*s%s", (int)n, n ? buf_view(&v).p : "",
+		n < v.n || buf_failed(&v) ? "…" : "");
+	buf_free(&v);
+}
+
+static void
+say_values(struct telling *t, const struct rule *r)
+{
+	const char *between = ": ";
+
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		if (reads(r, slot)) {
+			buf_str(&t->says, between);
+			say_value(t, slot);
+			between = ", ";
+		}
+}
+
+static void
+put_values(struct telling *t, const struct rule *r)
+{
+	bool any = false, some_missing = false, present;
+
+	for (size_t slot = 0; slot < V_COUNT; slot++) {
+		if (!reads(r, slot))
+			continue;
+		some_missing |= missing(t, slot);
+		if (missing(t, slot))
+			continue;
+		if (!any) {
+			member(t->out, "values");
+			buf_putc(t->out, '{');
+		}
+		any = true;
+		member(t->out, policy_env.vars[slot].path);
+		struct cel_value got = facts_lookup(&t->view, slot, &present);
+		if (got.type == CEL_ERROR)
+			buf_str(t->out, "null");
+		else
+			cel_json(&got, t->out);
+	}
+	if (any)
+		buf_putc(t->out, '}');
+	if (!some_missing)
+		return;
+	member(t->out, "not_recorded");
+	buf_putc(t->out, '[');
+	for (size_t slot = 0, n = 0; slot < V_COUNT; slot++)
+		if (reads(r, slot) && missing(t, slot)) {
+			buf_str(t->out, n++ ? "," : "");
+			buf_json_str(t->out, span_str(policy_env.vars[slot].path));
+		}
+	buf_putc(t->out, ']');
+}
+
+/* ---- sentences ---- */
+
+/* What a redaction finds to do in these facts. */
+static void
+say_redaction(struct telling *t, const struct rule *r)
+{
+	const struct policy_facts *f = t->view.f;
+	size_t n = 0, count = f->entities && f->rules ? detect_entity_count(f->rules) : 0;
+
+	buf_str(&t->says, "it redacts ");
+	for (size_t e = 0; e < count; e++)
+		if (entity_in(&r->redact, e) && entity_in(f->entities, e))
+			buf_printf(&t->says, "%s%s", n++ ? ", " : "",
+				detect_entity_name(f->rules, e));
+	if (n == 0)
+		buf_str(&t->says, f->whole
+					  ? "nothing, since none of its entities was found"
+					  : "what is found in the body, which is not read yet");
+}
+
+static void
+say_effect(struct telling *t, const struct rule *r)
+{
+	switch (r->effect) {
+	case RULE_DENY:
+		buf_printf(&t->says, "it denies with %d%s%s", r->status,
+			r->reason && r->reason[0] ? ", " : "", r->reason ? r->reason : "");
+		break;
+	case RULE_PERMIT: buf_str(&t->says, "it permits"); break;
+	case RULE_REDACT: say_redaction(t, r); break;
+	default: buf_printf(&t->says, "its effect is %s", rule_effect_name(r->effect));
+	}
+}
+
+static bool
+in_shadow(const struct telling *t, const struct rule *r)
+{
+	const struct policy_facts *f = t->view.f;
+
+	if (r->effect == RULE_PERMIT)
+		return r->shadow;
+	return (r->shadow || t->view.p->shadow) && f->identity && f->identity->verified;
+}
+
+static void
+say_matched(struct telling *t, const struct rule *r)
+{
+	buf_printf(&t->says, "%s %s", r->name,
+		r->when ? "matched" : "has no condition and matched");
+	say_values(t, r);
+	buf_str(&t->says, "; ");
+	say_effect(t, r);
+	if (in_shadow(t, r))
+		buf_str(&t->says, "; in shadow: recorded, not enforced");
+}
+
+/* Who ended it before this rule. */
+static void
+say_unreached(struct telling *t, const struct rule *r)
+{
+	const struct rule *by = t->verdict ? t->verdict->rule : NULL;
+
+	buf_printf(&t->says, "%s was not reached", r->name);
+	if (!t->verdict || !t->verdict->trace)
+		buf_str(&t->says, ": the request was decided before the rules");
+	else if (by)
+		buf_printf(&t->says, ": %s ended the evaluation", by->name);
+}
+
+static void
+say_rule(struct telling *t, const struct rule_trace *x)
+{
+	const struct rule *r = x->rule;
+
+	buf_clear(&t->says);
+	switch (x->fate) {
+	case RULE_NO_MATCH:
+		buf_printf(&t->says, "%s did not match", r->name);
+		say_values(t, r);
+		break;
+	case RULE_MATCHED: say_matched(t, r); break;
+	case RULE_ERROR:
+		buf_printf(&t->says, "%s could not be evaluated (%.*s)", r->name,
+			SPAN_ARG(x->error));
+		say_values(t, r);
+		buf_str(&t->says, r->skip_on_error
+					  ? "; on_error: skip, so it did not match"
+					  : "; on_error: deny, so the request is denied");
+		break;
+	case RULE_WAITS:
+		buf_printf(&t->says, "%s waits for the body, which is not read yet", r->name);
+		break;
+	case RULE_NOT_REACHED: say_unreached(t, r); break;
+	}
+}
+
+/* Why the outcome stands. */
+static void
+say_outcome(struct telling *t)
+{
+	const struct policy_verdict *v = t->verdict;
+	const char *otherwise = t->view.p->default_permit ? "permit" : "deny";
+	const char *name = v && v->rule ? v->rule->name : "default";
+
+	buf_clear(&t->says);
+	if (!v || !v->trace) {
+		buf_str(&t->says, "the request was decided before the rules were asked");
+		return;
+	}
+	buf_printf(&t->says, "%s: ", rule_effect_name(v->effect));
+	if (v->failed)
+		buf_printf(&t->says, "%s could not be evaluated, which denies", name);
+	else if (!v->rule)
+		buf_printf(&t->says, "no rule ended the evaluation, and the default is %s",
+			otherwise);
+	else if (v->effect == RULE_REDACT)
+		buf_printf(&t->says, "%s redacts, and nothing denied the request", name);
+	else
+		buf_printf(&t->says, "%s matched and ended the evaluation", name);
+	if (v->waits)
+		buf_str(&t->says, "; rules wait for the body");
+	if (v->shadowed)
+		buf_printf(&t->says, "; without shadow it would be %s by %s",
+			rule_effect_name(v->shadow_effect),
+			v->shadow_rule ? v->shadow_rule->name : "default");
+}
+
+/* ---- the whole ---- */
+
+static void
+one_rule(struct telling *t, const struct rule_trace *x)
+{
+	const struct rule *r = x->rule;
+	bool evaluated =
+		x->fate == RULE_NO_MATCH || x->fate == RULE_MATCHED || x->fate == RULE_ERROR;
+
+	buf_putc(t->out, '{');
+	text(t->out, "rule", span_str(r->name));
+	text(t->out, "outcome", span_str(explain_outcomes[x->fate]));
+	text(t->out, "effect", span_str(rule_effect_name(r->effect)));
+	if (r->effect == RULE_DENY) {
+		member(t->out, "status");
+		buf_int(t->out, r->status);
+	}
+	if (r->when)
+		text(t->out, "when", span_str(r->when_text));
+	if (evaluated)
+		put_values(t, r);
+	if (r->shadow || t->view.p->shadow) {
+		member(t->out, "shadow");
+		buf_str(t->out, "true");
+	}
+	if (x->fate == RULE_ERROR)
+		text(t->out, "error", x->error);
+	say_rule(t, x);
+	text(t->out, "says", buf_view(&t->says));
+	buf_putc(t->out, '}');
+}
+
+void
+policy_explain(const struct policy *p, const struct policy_facts *f,
+	const struct policy_verdict *verdict, const struct slot_set *missing_slots,
+	struct arena *a, struct buf *out)
+{
+	struct telling *t = arena_new(a, struct telling);
+
+	if (!t) {
+		out->failed = true;
+		return;
+	}
+	t->verdict = verdict;
+	t->missing = missing_slots;
+	t->out = out;
+	buf_init(&t->says, 1u << 20);
+	facts_init(&t->view, p, f, a);
+	buf_putc(out, '{');
+	text(out, "policy", span_str(p->label));
+	member(out, "rules");
+	buf_putc(out, '[');
+	for (size_t i = 0; i < p->nrules; i++) {
+		struct rule_trace unreached = { .rule = &p->rules[i],
+			.fate = RULE_NOT_REACHED };
+		buf_str(out, i ? "," : "");
+		one_rule(t, verdict && verdict->trace ? &verdict->trace[i] : &unreached);
+	}
+	buf_putc(out, ']');
+	text(out, "default", span_str(p->default_permit ? "permit" : "deny"));
+	say_outcome(t);
+	text(out, "says", buf_view(&t->says));
+	buf_putc(out, '}');
+	buf_free(&t->says);
+}

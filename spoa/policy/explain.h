@@ -1,0 +1,35 @@
+/* Why the rules said what they said: every rule in order with its outcome, the
+ * values its condition read, and a plain sentence. Decides nothing: it looks at a
+ * verdict that stands. */
+#ifndef POLICY_EXPLAIN_H
+#define POLICY_EXPLAIN_H
+
+#include "policy/decide.h"
+
+/* Slots whose value is not known: a record could not hold it. */
+struct slot_set {
+	bool in[V_COUNT];
+};
+
+/* Appends one JSON object:
+ *
+ *     {"policy": name@version, "rules": [{"rule", "outcome", "effect", "status"?,
+ *      "when"?, "values"?: {path: value}, "not_recorded"?: [path], "shadow"?,
+ *      "error"?, "says"}], "default": "permit", "says": sentence}
+ *
+ * `outcome` is one of explain_outcomes[]; `values` are there for rules that were
+ * evaluated, null where a parameter was not given. `verdict` NULL, or without a
+ * trace: no rule was asked. `missing` NULL: every value is known. */
+void policy_explain(const struct policy *p, const struct policy_facts *f,
+	const struct policy_verdict *verdict, const struct slot_set *missing, struct arena *a,
+	struct buf *out);
+
+/* By the fate of a struct rule_trace: "not reached", "not matched", "matched",
+ * "error", "waits". */
+extern const char *const explain_outcomes[];
+/* The same as one letter each, for records: '-' 'n' 'm' 'e' 'w'. */
+extern const char explain_letters[];
+/* "deny", "permit", "redact", … as policies write them. */
+const char *rule_effect_name(enum rule_effect e);
+
+#endif
