@@ -59,7 +59,12 @@ contains(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_valu
 static const void *
 matches_prepare(struct arena *a, const struct cel_value *pattern, const char **why)
 {
-	return cel_regex_compile(a, pattern->s, why);
+	const struct cel_regex *re = cel_regex_compile(a, pattern->s, why);
+	const char *risk = re ? cel_regex_risk(pattern->s) : NULL;
+
+	if (risk)
+		*why = risk;
+	return risk ? NULL : re;
 }
 
 static void
@@ -70,7 +75,7 @@ matches(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value
 	size_t spilled = 0;
 
 	(void)n;
-	if (!cel_charge(c, v[0].s.n / 16, out))
+	if (!cel_charge(c, v[0].s.n / 256, out))
 		return;
 	if (!re) { /* the pattern is known only now */
 		size_t size = v[1].s.n;

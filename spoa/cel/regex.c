@@ -1,4 +1,6 @@
-/* matches(): PCRE2 with limits on backtracking and memory. Everything PCRE2
+/* matches(): PCRE2 with limits on backtracking and memory. The search is part of the
+ * pattern (.*? before it), so that one limit, in proportion to the text, counts all the
+ * work: no pattern and no text take longer. Everything PCRE2
  * allocates comes from an arena, or, while matching, from scratch memory of the
  * thread, so that nothing has to be freed. */
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -9,14 +11,14 @@
 
 #include "base/err.h"
 
-#define MATCH_LIMIT  100000 /* steps of PCRE2: some 10 ms */
+#define STEPS_LEAST  100000 /* of PCRE2: some 10 ms; */
+#define STEPS_A_BYTE 64
 #define HEAP_KIB     512
 #define PATTERN_MAX  4096
 #define SCRATCH_SIZE (48u << 10)
 
 struct cel_regex {
 	pcre2_code *code;
-	pcre2_match_context *limits;
 };
 
 struct scratch {
@@ -69,18 +71,21 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 	if (pattern.n > PATTERN_MAX)
 		return NULL;
 	*why = "out of memory";
-	if (!re || !cc || !(re->limits = pcre2_match_context_create(gc)))
+	if (!re || !cc)
 		return NULL;
 	text = cel_regex_translate(a, pattern, why);
 	if (!text.p)
 		return NULL;
+	text = arena_printf(a, "(?s:.*?)(?:%.*s)", SPAN_ARG(text));
+	*why = "out of memory";
+	if (!text.p)
+		return NULL;
 	pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
 	pcre2_set_parens_nest_limit(cc, 100);
-	pcre2_set_match_limit(re->limits, MATCH_LIMIT);
-	pcre2_set_depth_limit(re->limits, MATCH_LIMIT);
-	pcre2_set_heap_limit(re->limits, HEAP_KIB);
 	re->code = pcre2_compile((PCRE2_SPTR)text.p, text.n,
-		PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &error, &at, cc);
+		PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
+			PCRE2_NO_AUTO_POSSESS | PCRE2_NO_DOTSTAR_ANCHOR,
+		&error, &at, cc);
 	if (re->code)
 		return re;
 	*why = "not a valid regular expression";
@@ -98,10 +103,14 @@ cel_regex_match(
 	scratch.spilled = 0;
 	pcre2_general_context *gc = pcre2_general_context_create(from_scratch, keep, &scratch);
 	pcre2_match_data *md = gc ? pcre2_match_data_create(1, gc) : NULL;
-	if (!md)
+	pcre2_match_context *limits = gc ? pcre2_match_context_create(gc) : NULL;
+	if (!md || !limits)
 		return ERR_NOMEM;
+	uint64_t steps = STEPS_LEAST + (uint64_t)subject.n * STEPS_A_BYTE;
+	pcre2_set_match_limit(limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+	pcre2_set_heap_limit(limits, HEAP_KIB);
 	int rc = pcre2_match(re->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0,
-		0, md, re->limits);
+		PCRE2_ANCHORED, md, limits);
 	*spilled = scratch.spilled;
 	if (rc >= 0)
 		return 1;

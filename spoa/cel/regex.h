@@ -6,6 +6,10 @@
 
 struct cel_regex;
 
+/* NULL, or why (static text) some text can make matching take time far beyond its length.
+ * A pattern too large to be judged passes: matching is bounded all the same. */
+const char *cel_regex_risk(struct span pattern);
+
 /* The pattern in the arena; NULL with *why (static text). */
 const struct cel_regex *cel_regex_compile(
 	struct arena *a, struct span pattern, const char **why);

@@ -156,6 +156,8 @@ refused(void **state)
 		{ "a macro without its variable", "identity.roles.all(1, true)", "1:20: a variable's name is due here, as in list.all(x, x > 0)" },
 		{ "a variable outside its macro", "[1].all(x, x > 0) && x > 0", "1:22: x: no such field" },
 		{ "a wrong pattern", "identity.person.matches(\"(\")", "1:25: matches(): not a valid regular expression" },
+		{ "a pattern that can take exponential time", "identity.person.matches(\"(a+)+$x\")", "1:25: matches(): a repetition inside a repetition, or alternatives that begin alike: a text can make it take exponential time" },
+		{ "one that can take time squared", "identity.person.matches(\"^.*foo.*bar$\")", "1:25: matches(): two repetitions that can take the same text: a long text can make it take time squared" },
 		{ "a pattern with a backreference", "identity.person.matches(r\"(a)\\1\")", "1:25: matches(): backreferences are not part of the syntax (RE2)" },
 		{ "an unknown time zone", "now.getHours(\"Europe/Berlim\") < 8", "1:14: getHours(): no such time zone (names are like Europe/Berlin or +02:00; Debian's package is tzdata)" },
 		{ "a time zone that climbs out", "now.getHours(\"../../etc/passwd\") < 8", "1:14: getHours(): no such time zone (names are like Europe/Berlin or +02:00; Debian's package is tzdata)" },
