@@ -230,6 +230,14 @@ $(B)/bench/detect: tests/bench/detect.c tests/bench/detect_texts.c tests/bench/d
 bench-detect: $(B)/bench/detect ## microseconds a KB of each stage of detection beside one-by-one PCRE2
 	@$(B)/bench/detect $(DETECT_BENCH)
 
+$(B)/bench/policy: tests/bench/policy.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-policy
+bench-policy: $(B)/bench/policy ## what rules and tokens cost, beside a SPOP round trip
+	@$(B)/bench/policy
+
 .PHONY: lint
 lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes
 	@tests/support/lint

@@ -10,7 +10,7 @@
 
 /* ---- did you mean ---- */
 
-enum { NAME_MAX_CHARS = 64, CAP_LIST = 4096 };
+enum { NAME_MAX_CHARS = 64, CAP_LIST = 16384 };
 
 /* Damerau-Levenshtein with adjacent swaps, ASCII case ignored. */
 static unsigned
