@@ -36,6 +36,8 @@
 #define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */
 #define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */
 #define CAP_YAML_DEPTH         64
+#define CAP_INCLUDES           64           /* files of a policy: refused */
+#define CAP_INCLUDE_DEPTH      8            /* includes in includes: refused */
 #define CAP_ERROR_BYTES        1024         /* the `error` variable */
 #define CAP_VAR_BYTES          256          /* any other HAProxy variable */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */

@@ -5,7 +5,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -562,18 +561,6 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	return code;
 }
 
-/* A folder stands for its policy.yaml. */
-static const char *
-policy_file(const char *named, char *room, size_t n)
-{
-	struct stat st;
-
-	if (stat(named, &st) < 0 || !S_ISDIR(st.st_mode))
-		return named;
-	snprintf(room, n, "%s/policy.yaml", named);
-	return room;
-}
-
 /* Without a configuration: what serve would not start without, or does otherwise. */
 static void
 say_missing_keys(const struct policy *p)
@@ -590,7 +577,6 @@ say_missing_keys(const struct policy *p)
 struct snapshot *
 decide_load(const char *what, const char *config, const char *policy)
 {
-	char room[4096];
 	struct diag d;
 
 	if (sodium_init() < 0) {
@@ -598,8 +584,7 @@ decide_load(const char *what, const char *config, const char *policy)
 		return NULL;
 	}
 	diag_init(&d);
-	struct snapshot *snap = snapshot_load(
-		config, policy ? policy_file(policy, room, sizeof(room)) : NULL, 1, NULL, &d);
+	struct snapshot *snap = snapshot_load(config, policy, 1, NULL, &d);
 	if (!snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);

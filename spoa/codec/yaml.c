@@ -411,6 +411,7 @@ yaml_load_file(struct arena *a, const char *file, struct diag *d)
 	struct buf text;
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 
+	diag_reads(d, file);
 	if (fd < 0) {
 		diag_file(d, file, "cannot open: %s", strerror(errno));
 		return NULL;

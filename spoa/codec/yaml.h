@@ -29,10 +29,13 @@ struct yaml_node {
 struct diag {
 	struct buf text;
 	unsigned errors;
+	struct buf files; /* what was read for it, each with a NUL behind it */
 };
 
 void diag_init(struct diag *d);
 void diag_free(struct diag *d);
+/* Notes a file or folder that what is loaded depends on; yaml_load_file() does so itself. */
+void diag_reads(struct diag *d, const char *file);
 __attribute__((format(printf, 3, 4))) void diag_at(
 	struct diag *d, const struct yaml_node *n, const char *fmt, ...);
 /* About the whole file: position 1:1. */

@@ -15,13 +15,21 @@ diag_init(struct diag *d)
 {
 	d->errors = 0;
 	buf_init(&d->text, DIAG_BYTES);
+	buf_init(&d->files, DIAG_BYTES);
 }
 
 void
 diag_free(struct diag *d)
 {
 	buf_free(&d->text);
+	buf_free(&d->files);
 	d->errors = 0;
+}
+
+void
+diag_reads(struct diag *d, const char *file)
+{
+	buf_put(&d->files, file, strlen(file) + 1);
 }
 
 static void

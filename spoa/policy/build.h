@@ -30,9 +30,11 @@ void *build_array(struct builder *b, const struct yaml_node *at, size_t n, size_
 bool build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out);
 /* The child `name` of a rule, route or limit; reports where it is missing or was
  * taken before by one of the `taken` elements, `stride` bytes apart, that begin
- * with their const char *name. */
+ * with their const char *name and const struct yaml_node *at. */
 bool build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
 	const void *taken, size_t ntaken, size_t stride);
+/* As read_path(); what the file says is part of what is loaded. */
+bool build_path(struct builder *b, const struct yaml_node *n, const char **out);
 bool build_backend(struct builder *b, const struct yaml_node *n, const char **out);
 
 void build_identity(struct builder *b, const struct yaml_node *n);

@@ -187,7 +187,8 @@ build_classes(struct builder *b, const struct yaml_node *n)
 	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
 	struct yaml_node at = n ? *n : nowhere;
 
-	at.file = b->file;
+	if (!n)
+		at.file = b->file;
 	struct policy_class *classes = build_array(b, &at, CLASSES_MAX, sizeof(*classes));
 	if (!classes)
 		return;
@@ -226,7 +227,8 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	struct yaml_node at = n ? *n : nowhere;
 	size_t count = detect_entity_count(b->rules);
 
-	at.file = b->file;
+	if (!n)
+		at.file = b->file;
 	b->p->thresholds = build_array(b, &at, count, sizeof(float));
 	if (!b->p->thresholds)
 		return;

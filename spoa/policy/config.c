@@ -35,7 +35,7 @@ const struct config_option config_options[] = {
 { "group",                OPT_TEXT,     AT(socket_group),         NULL,     0,       0,         0,
   "group that owns the agent and relay sockets (haproxy); default: unchanged" },
 { "policy",               OPT_PATH,     AT(policy),               NULL,     0,       0, 0,
-  "the policy in force" },
+  "the policy in force: a file, or a folder of them" },
 { "detectors",            OPT_PATH,     AT(detectors),            NULL,     0,       0,         0,
   "folder of detection rules; default: the set compiled in" },
 { "backends",             OPT_NAMES,    AT(backends),             NULL,     0,       0,         AT(nbackends),
@@ -301,7 +301,7 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 
 	switch (o->kind) {
 	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
-	case OPT_PATH: read_path(r->a, r->d, n, r->cfg->file, at); break;
+	case OPT_PATH: read_path(r->a, r->d, n, at); break;
 	case OPT_NODE: read_node_name(r, n, at); break;
 	case OPT_NAMES: read_backends(r, n, at, aux); break;
 	case OPT_REDIS: read_redis(r, n, at); break;

@@ -91,14 +91,14 @@ header(struct builder *b, const struct yaml_node *n, const char **out)
 }
 
 static void
-jwks(struct builder *b, const struct yaml_node *n, const char *file, struct identity_entry *e)
+jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	bool url = n->kind == YAML_SCALAR &&
 		   (strstr(n->s.p, "://") || !strncmp(n->s.p, "unix:", 5));
 	const char *why = url ? http_url_check(n->s.p) : NULL;
 
 	if (!url)
-		read_path(b->a, b->d, n, file, &e->jwks_file);
+		build_path(b, n, &e->jwks_file);
 	else if (!strncmp(n->s.p, "http:", 5))
 		diag_at(b->d, n,
 			"jwks: https is expected: who answers here says whom to believe");
@@ -121,7 +121,7 @@ fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
 			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
 	if ((c = yaml_get(n, "ca_file")))
-		read_path(b->a, b->d, c, b->file, &e->ca_file);
+		build_path(b, c, &e->ca_file);
 	if ((c = yaml_get(n, "refresh")))
 		read_duration_us(b->d, c, SECOND_US, 86400 * SECOND_US, &e->refresh_us);
 	if ((c = yaml_get(n, "max_stale")))
@@ -209,7 +209,7 @@ algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, u
 }
 
 static void
-issuer_from(struct builder *b, const struct yaml_node *n, const char *what, const char *file,
+issuer_from(struct builder *b, const struct yaml_node *n, const char *what,
 	struct identity_entry *e)
 {
 	const struct yaml_node *issuer = yaml_get(n, "issuer"), *aud = yaml_get(n, "audience"),
@@ -229,9 +229,9 @@ issuer_from(struct builder *b, const struct yaml_node *n, const char *what, cons
 	else if (keys && secret)
 		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
 	else if (keys)
-		jwks(b, keys, file, e);
+		jwks(b, keys, e);
 	else
-		read_secret(b->a, b->d, secret, file, &e->secret);
+		read_secret(b->a, b->d, secret, &e->secret);
 }
 
 static void
@@ -251,7 +251,7 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 	}
 	const struct yaml_node *root = yaml_load_file(b->a, b->cfg->demo_issuer, b->d);
 	if (root && read_map(b->d, root, "demo issuer", demo_keys, NULL))
-		issuer_from(b, root, "demo issuer", b->cfg->demo_issuer, e);
+		issuer_from(b, root, "demo issuer", e);
 	e->claims = demo_claims;
 }
 
@@ -287,7 +287,7 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	if (is_demo)
 		demo(b, n, c, e);
 	else
-		issuer_from(b, n, "jwt", b->file, e);
+		issuer_from(b, n, "jwt", e);
 	fetching(b, n, e);
 	if ((c = yaml_get(n, "algorithms")))
 		algorithm_set(b, c, possible, &e->algorithms);
@@ -308,7 +308,7 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	if (!(keys = yaml_get(n, "keys")))
 		diag_at(b->d, n->key, "api_key: keys is missing");
 	else
-		read_path(b->a, b->d, keys, b->file, &e->keys_file);
+		build_path(b, keys, &e->keys_file);
 	const struct yaml_node *subject = yaml_get(n, "subject");
 	unsigned word = 0;
 	if (subject && read_word(b->d, subject, subject_words, &word))
@@ -340,7 +340,7 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 	if (!(c = yaml_get(n, "keys")))
 		diag_at(b->d, n->key, "signed_headers: keys is missing");
 	else
-		read_path(b->a, b->d, c, b->file, &e->keys_file);
+		build_path(b, c, &e->keys_file);
 	seconds(b, yaml_get(n, "max_skew"), 1, 600, &e->max_skew_s);
 }
 
@@ -424,7 +424,8 @@ build_identity(struct builder *b, const struct yaml_node *n)
 		[ID_CERTIFICATE] = client_certificate,
 		[ID_API_KEY] = api_key };
 
-	at.file = b->file;
+	if (!n)
+		at.file = b->file;
 	if (n && !read_list(b->d, n, "identity"))
 		n = NULL;
 	entries = build_array(b, &at, n ? n->count : 0, sizeof(*entries));

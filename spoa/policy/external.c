@@ -445,7 +445,7 @@ token(struct making *m, const struct yaml_node *n)
 	const char *path;
 	char text[4097];
 
-	if (!read_path(m->b->a, m->b->d, n, m->b->file, &path))
+	if (!build_path(m->b, n, &path))
 		return;
 	FILE *f = fopen(path, "re");
 	size_t got = f ? fread(text, 1, sizeof(text), f) : 0;
@@ -491,7 +491,7 @@ connection(struct making *m)
 	if ((c = yaml_get(m->n, "token_file")))
 		token(m, c);
 	if ((c = yaml_get(m->n, "ca_file")) &&
-		read_path(m->b->a, m->b->d, c, m->b->file, &x->ca_file)) {
+		build_path(m->b, c, &x->ca_file)) {
 		FILE *f = fopen(x->ca_file, "re");
 		if (!f)
 			diag_at(m->b->d, c, "ca_file: %s: cannot be read", x->ca_file);
@@ -553,11 +553,12 @@ one(struct making *m, const struct external *before, size_t nbefore)
 	unsigned word;
 
 	x->at = m->n;
-	x->rec.name = "";
+	x->name = x->rec.name = "";
 	x->rec.source = (unsigned)nbefore + 1;
 	if (!read_map(m->b->d, m->n, "external", keys, NULL))
 		return;
-	build_own_name(m->b, m->n, 64, &x->rec.name, before, nbefore, sizeof(*x));
+	build_own_name(m->b, m->n, 64, &x->name, before, nbefore, sizeof(*x));
+	x->rec.name = x->name;
 	shape(m);
 	entities(m);
 	roles(m);

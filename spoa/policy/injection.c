@@ -41,7 +41,7 @@ build_injection(struct builder *b, const struct yaml_node *n)
 
 	if (n && !read_map(b->d, n, "injection", keys, NULL))
 		n = NULL;
-	if (c && !read_path(b->a, b->d, c, b->file, &file))
+	if (c && !build_path(b, c, &file))
 		c = NULL;
 	buf_init(&why, 4096);
 	b->p->inject = inject_load(b->a, file, &why);

@@ -7,6 +7,7 @@
 
 #include "detect/check.h"
 #include "detect/custom.h"
+#include "policy/include.h"
 #include "policy/read.h"
 
 /* `entities` and `without` are classes.c's to read. */
@@ -64,7 +65,9 @@ path(struct reading *r, const struct yaml_node *c)
 {
 	const char *out = NULL;
 
-	return c && read_path(r->a, r->d, c, r->file, &out) ? out : NULL;
+	if (c && read_path(r->a, r->d, c, &out))
+		diag_reads(r->d, out);
+	return out;
 }
 
 static void
@@ -221,7 +224,7 @@ const struct policy *
 policy_open(struct arena *a, const char *file, const struct config *cfg, const char *detectors,
 	struct detect_rules **rules, struct diag *d)
 {
-	const struct yaml_node *root = yaml_load_file(a, file, d);
+	const struct yaml_node *root = policy_tree(a, file, d);
 	const struct policy *p = NULL;
 	unsigned before = d->errors;
 	struct buf errors;

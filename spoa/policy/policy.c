@@ -4,10 +4,12 @@
 #include "policy/policy.h"
 
 #include "policy/build.h"
+#include "policy/include.h"
 
 static const char *const top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
 	"classes", "detectors", "providers", "routes", "rules", "default", "limits",
-	"output_default", NULL };
+	"output_default", "include", NULL };
+/* Folders and `include` are include.c's. */
 static const char *const top_later[] = { "data", "models", "cache", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const default_words[] = { "deny", "permit", NULL };
@@ -50,6 +52,15 @@ build_name(struct builder *b, const struct yaml_node *n, size_t max, const char 
 }
 
 bool
+build_path(struct builder *b, const struct yaml_node *n, const char **out)
+{
+	if (!read_path(b->a, b->d, n, out))
+		return false;
+	diag_reads(b->d, *out);
+	return true;
+}
+
+bool
 build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
 	const void *taken, size_t ntaken, size_t stride)
 {
@@ -62,10 +73,14 @@ build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const c
 	if (!build_name(b, c, max, out))
 		return false;
 	for (size_t i = 0; i < ntaken; i++) {
-		const char *other;
+		struct {
+			const char *name;
+			const struct yaml_node *at;
+		} other;
 		memcpy(&other, (const char *)taken + i * stride, sizeof(other));
-		if (!strcmp(other, *out)) {
-			diag_at(b->d, c, "name: %s is taken already", *out);
+		if (other.name && !strcmp(other.name, *out)) {
+			diag_at(b->d, c, "name: %s is taken already, at %s:%u:%u", *out,
+				other.at->file, other.at->line, other.at->column);
 			return false;
 		}
 	}
@@ -159,6 +174,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	p->name = "";
 	if (!read_map(d, root, "policy", top_keys, top_later))
 		return NULL;
+	if ((c = yaml_get(root, "include")))
+		diag_at(d, c->key, "include: only a file can include");
 	head(&b, root);
 	if ((c = yaml_get(root, "on_failure")))
 		build_on_failure(&b, c, &p->on_failure);
@@ -183,7 +200,7 @@ const struct policy *
 policy_load(struct arena *a, const char *file, const struct config *cfg,
 	struct detect_rules *rules, struct diag *d)
 {
-	const struct yaml_node *root = yaml_load_file(a, file, d);
+	const struct yaml_node *root = policy_tree(a, file, d);
 
 	return root ? policy_compile(a, root, file, cfg, rules, d) : NULL;
 }

@@ -113,8 +113,9 @@ struct rule {
 
 /* An external recogniser (detectors.external). */
 struct external {
-	struct recogniser rec;
+	const char *name; /* rec.name */
 	const struct yaml_node *at;
+	struct recogniser rec;
 	const char *url, *ca_file;
 	const char **fields; /* header lines to send */
 	size_t nfields;

@@ -384,14 +384,13 @@ path_beside(struct arena *a, const char *file, const char *path)
 }
 
 bool
-read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char *file,
-	const char **out)
+read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out)
 {
 	const char *text;
 
 	if (!read_text(d, n, "path", &text))
 		return false;
-	*out = path_beside(a, file, text);
+	*out = path_beside(a, n->file ? n->file : "", text);
 	if (!*out)
 		diag_at(d, n, "out of memory");
 	return *out != NULL;

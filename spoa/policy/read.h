@@ -43,9 +43,9 @@ bool read_word(
 /* One string or a list of strings, at least one, none twice. */
 bool read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
-/* A file's or folder's path; a relative one counts from the folder of `file`. */
-bool read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char *file,
-	const char **out);
+/* A file's or folder's path; a relative one counts from the folder of the file that n
+ * stands in. */
+bool read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out);
 const char *path_beside(struct arena *a, const char *file, const char *path);
 
 /* Durations and sizes without a node: 0, or ERR_SYNTAX, ERR_RANGE. */

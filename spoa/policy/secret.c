@@ -25,8 +25,7 @@ is_variable(struct span s)
 }
 
 bool
-read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const char *file,
-	const char **out)
+read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out)
 {
 	size_t prefix = strlen(FILE_PREFIX);
 
@@ -36,7 +35,9 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 	}
 	if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT(FILE_PREFIX)) &&
 		n->s.n > prefix) {
-		const char *path = path_beside(a, file, n->s.p + prefix);
+		const char *path = path_beside(a, n->file ? n->file : "", n->s.p + prefix);
+		if (path)
+			diag_reads(d, path);
 		*out = path ? arena_printf(a, FILE_PREFIX "%s", path).p : NULL;
 		return *out != NULL;
 	}

@@ -5,10 +5,10 @@
 #include "base/buf.h"
 #include "policy/read.h"
 
-/* Takes `file:PATH` (a relative path counts from the folder of `file`) or `${NAME}`
+/* Takes `file:PATH` (a relative path counts from the folder of n's file) or `${NAME}`
  * (the environment); anything else is reported without being repeated. *out is for
  * secret_load, in the arena. */
-bool read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const char *file,
+bool read_secret(struct arena *a, struct diag *d, const struct yaml_node *n,
 	const char **out);
 /* The secret's bytes, without the newline at the end; at most 64 KB. 0, or negative
  * with a message in *why. buf_wipe(out) when done. */

@@ -25,7 +25,7 @@ struct hmac_keys {
 /* ---- keys ---- */
 
 static void
-read_key(struct hmac_keys *k, const struct yaml_node *n, const char *file, struct diag *d)
+read_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "secret", NULL };
 	const struct yaml_node *id = yaml_get(n, "id"), *secret = yaml_get(n, "secret");
@@ -39,7 +39,7 @@ read_key(struct hmac_keys *k, const struct yaml_node *n, const char *file, struc
 		diag_at(d, n, "a key needs id and secret");
 		return;
 	}
-	if (!read_text(d, id, "id", &key->id) || !read_secret(&k->arena, d, secret, file, &ref))
+	if (!read_text(d, id, "id", &key->id) || !read_secret(&k->arena, d, secret, &ref))
 		return;
 	for (size_t i = 0; i < k->n; i++)
 		if (!strcmp(k->v[i].id, key->id))
@@ -73,7 +73,7 @@ hmac_keys_load(const char *file, struct diag *d)
 		if (list->count > KEYS_MAX)
 			diag_at(d, list, "more than %d keys", KEYS_MAX);
 		for (const struct yaml_node *n = list->child; n && k->n < KEYS_MAX; n = n->next)
-			read_key(k, n, file, d);
+			read_key(k, n, d);
 	}
 	if (d->errors != before)
 		hmac_keys_free(&k);
