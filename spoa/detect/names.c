@@ -90,12 +90,21 @@ past_word(struct span t, size_t i)
 	unsigned n;
 	uint64_t folded;
 
-	while (i < t.n && (is_digit(t.p[i]) || t.p[i] == '_' ||
-				  glyph_at(t, i, &n, &folded) != LETTER_NONE)) {
-		glyph_at(t, i, &n, &folded);
-		i += n;
-	}
+	for (; i < t.n; i += n)
+		if (glyph_at(t, i, &n, &folded) == LETTER_NONE && !is_digit(t.p[i]) &&
+			t.p[i] != '_')
+			break;
 	return i;
+}
+
+/* One capitalised word that is an ordinary one, as most sentences begin with: only the
+ * word before it can make a name of it, and of a street. */
+static bool
+is_plain(const struct word *x)
+{
+	const uint32_t name = W_NAME | W_PLACE | W_NATION | W_STREET;
+
+	return x->flags & W_COMMON && !(x->flags & name) && !x->initial;
 }
 
 static void
@@ -103,6 +112,11 @@ look_at(struct names_sweep *w, const struct run *run)
 {
 	if (run->w[0].code && run->n == 1)
 		return;
+	if (run->n == 1 && is_plain(&run->w[0])) {
+		if (w->threshold[FIND_STREET] < 1.0f)
+			find_street_start(w, run);
+		return;
+	}
 	if (w->threshold[FIND_PERSON] < 1.0f)
 		find_person(w, run);
 	if (w->threshold[FIND_PLACE] < 1.0f || w->threshold[FIND_NATION] < 1.0f)
@@ -217,15 +231,20 @@ is_person_key(struct names_sweep *w, struct span key)
 static bool
 without_capitals(struct span t)
 {
+	static const bool code[256] = {
+		['{'] = 1, ['}'] = 1, [';'] = 1, ['<'] = 1, ['>'] = 1, ['='] = 1, ['\0'] = 1
+	};
 	size_t letters = 0, upper = 0;
 
 	if (t.n > LOWER_MAX)
 		return false;
-	for (size_t i = 0; i < t.n; i++) {
-		letters += is_alpha(t.p[i]);
-		upper += is_upper(t.p[i]);
-		if (strchr("{};<>=", t.p[i]))
+	/* most texts have too many capitals soon */
+	for (size_t i = 0; i < t.n && upper * 100 <= t.n; i++) {
+		unsigned char c = (unsigned char)t.p[i];
+		if (code[c])
 			return false;
+		letters += (unsigned char)((c | 0x20) - 'a') < 26;
+		upper += (unsigned char)(c - 'A') < 26;
 	}
 	return letters > 0 && upper * 100 <= letters;
 }

@@ -94,6 +94,8 @@ uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
 /* Whether a term of Han, kana or Hangul is this character, or begins with these two. */
 bool names_han_one(const struct names_table *t, uint64_t hash);
 bool names_han_two(const struct names_table *t, uint64_t hash);
+/* Bytes of the longest small word inside names, at least those of "and". */
+size_t names_particle_max(const struct names_table *t);
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
 /* The longest ending of a street's name, or of a family name, that the folded ASCII word

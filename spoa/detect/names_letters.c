@@ -117,6 +117,13 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	unsigned char b = (unsigned char)t.p[at];
 
 	*n = 1;
+	if (b >= 0xc3 && b < 0xe0 && at + 1 < t.n && (t.p[at + 1] & 0xc0) == 0x80) {
+		uint32_t two = (b & 0x1fu) << 6 | ((unsigned char)t.p[at + 1] & 0x3fu);
+		*n = 2;
+		return two < 0x250 ? of_table(latin + 2 * (two - 0xc0), folded)
+		       : two >= 0x400 && two < 0x530 ? cyrillic(two, folded)
+						     : beyond_latin(two, folded);
+	}
 	size_t len = utf8_sequence(t.p + at, t.n - at);
 	if (len < 2)
 		return LETTER_NONE;

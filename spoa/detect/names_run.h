@@ -88,6 +88,8 @@ void find_known(struct names_sweep *w, const struct word *word);
 void find_place(struct names_sweep *w, const struct run *run);
 void find_organisation(struct names_sweep *w, const struct run *run);
 void find_street(struct names_sweep *w, const struct run *run);
+/* Only behind a word that begins a street's name: "12 rue de …". */
+void find_street_start(struct names_sweep *w, const struct run *run);
 /* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
  * looked at. */
 size_t find_han(struct names_sweep *w, size_t at);

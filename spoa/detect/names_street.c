@@ -227,8 +227,8 @@ before_particles(const struct names_sweep *w, size_t at)
 
 /* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
  * before the run or as its first word. */
-static void
-by_start(struct names_sweep *w, const struct run *run)
+void
+find_street_start(struct names_sweep *w, const struct run *run)
 {
 	struct span t = w->text;
 	bool label;
@@ -282,5 +282,5 @@ find_street(struct names_sweep *w, const struct run *run)
 	by_numbers(w, run);
 	by_suffix(w, run);
 	by_ending(w, run);
-	by_start(w, run);
+	find_street_start(w, run);
 }

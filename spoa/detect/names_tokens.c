@@ -310,6 +310,32 @@ read_next(const struct names_sweep *w, size_t at, struct word *out)
 	return word_read(w, at, out);
 }
 
+/* The quick no for a word in small letters behind a run: it does not join what follows.
+ * A word with marks or accents is read in full. */
+static bool
+no_joint(const struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	struct word word = { .start = at };
+	uint64_t h = HASH_SEED;
+	size_t i = at;
+
+	if (w->lower || (w->titled && at == w->titled) || at >= t.n || !is_lower(t.p[at]))
+		return false;
+	while (i < t.n && is_alpha(t.p[i]))
+		i++;
+	if (i < t.n && ((unsigned char)t.p[i] >= 0x80 || t.p[i] == '\'' || t.p[i] == '-' ||
+			       (t.p[i] == '.' && i == at + 1)))
+		return false;
+	if (i - at > names_particle_max(w->t))
+		return true;
+	for (size_t k = at; k < i; k++)
+		h = hash_step(h, (unsigned char)t.p[k] | 0x20u);
+	word.end = i;
+	word.flags = names_flags_small(w->t, h);
+	return !joins(w, &word);
+}
+
 void
 run_read(const struct names_sweep *w, size_t at, struct run *run)
 {
@@ -322,7 +348,7 @@ run_read(const struct names_sweep *w, size_t at, struct run *run)
 	while (run->n < RUN_MAX) {
 		struct word *last = &run->w[run->n - 1], *next = &run->w[run->n];
 		size_t i = next_place(w, last);
-		if (!i || last->code || !read_next(w, i, next) || next->code)
+		if (!i || last->code || no_joint(w, i) || !read_next(w, i, next) || next->code)
 			break;
 		if (word_stands_out(w, next))
 			solid = run->n + 1;
@@ -435,18 +461,20 @@ hash_back(struct span t, const size_t *from, const size_t *to, size_t k)
 	return h;
 }
 
-/* The words before `at`, at most BACK_WORDS. */
+/* The words before `at`, at most `max`. */
 static size_t
-read_back(struct span t, size_t at, size_t *from, size_t *to)
+read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 {
 	size_t k = 0, i = at;
 
-	while (k < BACK_WORDS && i > 0) {
+	while (k < max && i > 0) {
 		size_t b = word_start(t, i);
 		if (b == i)
 			break;
 		from[k] = b;
 		to[k++] = i;
+		if (k == max)
+			break;
 		i = b;
 		if (i > 0 && strchr(" _-\n.", t.p[i - 1]) && t.p[i - 1])
 			i--;
@@ -476,12 +504,12 @@ look_back(struct names_sweep *w, size_t at)
 	}
 	if (i == at || i == 0)
 		return;
-	size_t k = read_back(t, i, l->from, to);
+	size_t k = read_back(t, i, l->from, to, 1);
 	if (k == 0)
 		return;
 	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
 	l->n = 1;
-	if (l->flags[0] & W_LAST)
+	if (l->flags[0] & W_LAST && (k = read_back(t, i, l->from, to, BACK_WORDS)) > 1)
 		for (; l->n < k; l->n++)
 			l->flags[l->n] =
 				names_flags_small(w->t, hash_back(t, l->from, to, l->n + 1));

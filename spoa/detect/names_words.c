@@ -37,6 +37,7 @@ struct endings {
 struct names_table {
 	struct slots big, small;
 	struct endings streets, surnames;
+	size_t particle_max;
 	uint64_t han_one[(1u << HAN_ONE_BITS) / 64], han_two[(1u << HAN_TWO_BITS) / 64];
 	unsigned char digest[crypto_hash_sha256_BYTES];
 };
@@ -111,6 +112,12 @@ uint32_t
 names_flags_small(const struct names_table *t, uint64_t hash)
 {
 	return flags_in(&t->small, hash);
+}
+
+size_t
+names_particle_max(const struct names_table *t)
+{
+	return t->particle_max > 3 ? t->particle_max : 3;
 }
 
 static size_t
@@ -315,6 +322,8 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 		return false;
 	if (!flag)
 		return put_end(&t->surnames, term);
+	if (flag == W_PARTICLE && term.n > t->particle_max && !memchr(term.p, ' ', term.n))
+		t->particle_max = term.n;
 	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
 		put_han(t, term);
 	return put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&

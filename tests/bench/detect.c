@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "bench/detect_texts.h"
+#include "detect/evade.h"
 #include "detect/inject.h"
 #include "detect/scratch.h"
 #include "detect/stream.h"
@@ -66,6 +67,21 @@ stage_rules(struct bench *b, struct span text)
 {
 	b->scratch->n = 0;
 	rules_scan(b->rules, b->scratch, text, NULL);
+}
+
+/* Values in disguise: the look at the text, and its views with the rules on them. */
+static void
+stage_evade(struct bench *b, struct span text)
+{
+	b->scratch->n = 0;
+	evade_scan(rules_scan, b->rules, b->scratch, text, NULL);
+}
+
+static void
+stage_names(struct bench *b, struct span text)
+{
+	b->scratch->n = 0;
+	names_scan(b->rules, b->scratch, text, NULL);
 }
 
 /* All stages and the resolution of overlaps: what a caller pays. */
@@ -135,12 +151,14 @@ static const struct stage {
 } stages[] = {
 	{ "starts", stage_starts, false },
 	{ "rules", stage_rules, false },
+	{ "evade", stage_evade, false },
+	{ "names", stage_names, false },
 	{ "scan", stage_scan, false },
 	{ "stream", stage_stream, false },
 	{ "inject", stage_inject, false },
 	{ "PCRE2", stage_pcre2, true },
 };
-enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 2, PCRE2 = 5 };
+enum { STAGES = sizeof(stages) / sizeof(stages[0]), SCAN = 4, PCRE2 = 7 };
 
 /* ---- measuring ---- */
 
