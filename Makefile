@@ -114,12 +114,13 @@ MAN8 := $(wildcard docs/man/*.8)
 
 .PHONY: install uninstall
 install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names \
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
 		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
 		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
-	install -m 644 policies/*.yaml $(SHARE)/tollgate/policies
+	install -m 644 policies/*.yaml policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
+	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names
 	install -m 644 $(MAN1) $(SHARE)/man/man1

@@ -1,0 +1,22 @@
+/* tollgate policy: dispatch to its verbs. */
+#include "cmd/policy.h"
+
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{ "test", policy_test },
+};
+
+int
+cmd_policy(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			return verbs[i].run(argc - 1, argv + 1);
+	return cmd_usage(argv[0]);
+}

@@ -1,0 +1,438 @@
+/* Test cases of policies: YAML in, requests as decide reads them, and what is
+ * expected of the answers. tollgate-policy(5), "TESTS", has the form. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/policy.h"
+#include "policy/read.h"
+
+static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
+static const char *const default_keys[] = { "request", "identity", "time", "data", "classifier",
+	NULL };
+static const char *const case_keys[] = { "name", "request", "identity", "time", "data",
+	"classifier", "expect", NULL };
+static const char *const request_keys[] = { "method", "path", "host", "headers", "body",
+	"body_base64", "prompt", "model", "src", "client_certificate", NULL };
+
+/* ---- YAML as JSON ---- */
+
+static json_t *
+json_of(const struct yaml_node *n)
+{
+	double d;
+	int64_t i;
+	bool b;
+
+	if (n->kind == YAML_SEQUENCE) {
+		json_t *list = json_array();
+		for (const struct yaml_node *c = n->child; c; c = c->next)
+			json_array_append_new(list, json_of(c));
+		return list;
+	}
+	if (n->kind == YAML_MAPPING) {
+		json_t *o = json_object();
+		for (const struct yaml_node *c = n->child; c; c = c->next)
+			json_object_set_new(o, c->key->s.p, json_of(c));
+		return o;
+	}
+	if (yaml_is_null(n))
+		return json_null();
+	if (yaml_bool(n, &b))
+		return json_boolean(b);
+	if (yaml_int(n, &i))
+		return json_integer((json_int_t)i);
+	if (yaml_double(n, &d))
+		return json_real(d);
+	return json_stringn(n->s.p, n->s.n);
+}
+
+/* Members of the case stand over those of the defaults; headers one by one. */
+static json_t *
+merged(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
+{
+	json_t *o = base && base->kind == YAML_MAPPING ? json_of(base) : json_object();
+	json_t *more = over && over->kind == YAML_MAPPING ? json_of(over) : json_object();
+	json_t *inner = deep ? json_object_get(o, deep) : NULL;
+	json_t *inner_more = deep ? json_object_get(more, deep) : NULL;
+
+	if (json_is_object(inner) && json_is_object(inner_more)) {
+		json_object_update(inner, inner_more);
+		json_object_del(more, deep);
+	}
+	json_object_update(o, more);
+	json_decref(more);
+	return o;
+}
+
+/* ---- the request ---- */
+
+/* prompt and model stand for the body of a chat with one turn. */
+static json_t *
+chat_body(json_t *request)
+{
+	json_t *prompt = json_object_get(request, "prompt"),
+	       *model = json_object_get(request, "model");
+	json_t *turn = json_pack("{s:s,s:O}", "role", "user", "content", prompt);
+	json_t *name = model ? json_incref(model) : json_string("a-model");
+
+	return json_pack("{s:o,s:[o]}", "model", name, "messages", turn);
+}
+
+/* A body that is no text goes as JSON. */
+static void
+settle_body(json_t *request)
+{
+	json_t *body = json_object_get(request, "body");
+	bool given = body || json_object_get(request, "body_base64");
+	json_t *made = json_object_get(request, "prompt") && !given ? chat_body(request) : NULL;
+
+	json_object_del(request, "prompt");
+	json_object_del(request, "model");
+	if (!made && body && !json_is_string(body))
+		made = json_incref(body);
+	if (!made)
+		return;
+	char *text = json_dumps(made, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_object_set_new(request, "body", json_string(text ? text : ""));
+	free(text);
+	json_decref(made);
+	json_t *headers = json_object_get(request, "headers");
+	const char *name;
+	json_t *value;
+	if (!headers) {
+		headers = json_object();
+		json_object_set_new(request, "headers", headers);
+	}
+	json_object_foreach(headers, name, value) if (!strcasecmp(name, "content-type")) return;
+	if (json_is_object(headers))
+		json_object_set_new(headers, "content-type", json_string("application/json"));
+}
+
+static const struct yaml_node *
+of_either(const struct yaml_node *c, const struct yaml_node *defaults, const char *name)
+{
+	const struct yaml_node *n = yaml_get(c, name);
+
+	return n || !defaults ? n : yaml_get(defaults, name);
+}
+
+static json_t *
+request_of(const struct yaml_node *c, const struct yaml_node *defaults)
+{
+	static const char *const beside[] = { "time", "data", "classifier", NULL };
+	const struct yaml_node *identity = yaml_get(c, "identity"),
+			       *usual = defaults ? yaml_get(defaults, "identity") : NULL;
+	json_t *r = merged(defaults ? yaml_get(defaults, "request") : NULL,
+		yaml_get(c, "request"), "headers");
+
+	settle_body(r);
+	if (!(identity && identity->kind == YAML_SCALAR) && (identity || usual))
+		json_object_set_new(r, "identity", merged(usual, identity, "attributes"));
+	for (size_t i = 0; beside[i]; i++) {
+		const struct yaml_node *n = of_either(c, defaults, beside[i]);
+		if (n)
+			json_object_set_new(r, beside[i],
+				n->kind == YAML_SCALAR ? json_stringn(n->s.p, n->s.n)
+						       : json_of(n));
+	}
+	return r;
+}
+
+/* ---- what is expected ---- */
+
+enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE };
+
+/* clang-format off */
+static const struct {
+	const char *key;
+	enum expected kind;
+	const char *member; /* of the answer */
+} expectations[] = {
+	{ "decision",   TEXT,         "decision" },
+	{ "status",     NUMBER,       "status" },
+	{ "rule",       TEXT,         "rule" },
+	{ "reason",     CONTAINS,     "reason" },
+	{ "route",      TEXT,         "route" },
+	{ "target",     TEXT,         "target" },
+	{ "model",      TEXT,         "model" },
+	{ "person",     TEXT,         "identity" },
+	{ "classes",    SAME_SET,     "classes" },
+	{ "tags",       SAME_SET,     "tags" },
+	{ "found",      SUBSET,       "findings" },
+	{ "redacted",   SAME_SET,     "findings" },
+	{ "body_has",   HAS,          "body" },
+	{ "body_lacks", LACKS,        "body" },
+	{ "path",       TEXT,         "path" },
+	{ "shadow",     NAME_OR_NONE, "shadow" },
+};
+/* clang-format on */
+enum { NEXPECTATIONS = sizeof(expectations) / sizeof(expectations[0]) };
+
+static bool
+check_expect(const struct yaml_node *n, struct diag *d)
+{
+	const char *keys[NEXPECTATIONS + 1];
+	unsigned errors = d->errors;
+	int64_t number;
+
+	for (size_t i = 0; i < NEXPECTATIONS; i++)
+		keys[i] = expectations[i].key;
+	keys[NEXPECTATIONS] = NULL;
+	if (!read_map(d, n, "expect", keys, NULL))
+		return false;
+	if (n->count == 0)
+		diag_at(d, n, "expect: is empty: the case could not fail");
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		for (size_t i = 0; i < NEXPECTATIONS; i++) {
+			if (strcmp(expectations[i].key, c->key->s.p) != 0)
+				continue;
+			if (expectations[i].kind == NUMBER && !yaml_int(c, &number))
+				diag_at(d, c, "%s: a number is expected", c->key->s.p);
+			bool single = expectations[i].kind <= CONTAINS ||
+				      expectations[i].kind == NAME_OR_NONE;
+			if (c->kind == YAML_MAPPING || (single && c->kind != YAML_SCALAR))
+				diag_at(d, c, "%s: %s is expected, found %s", c->key->s.p,
+					single ? "one value" : "a value or a list",
+					yaml_type_name(c));
+		}
+	return d->errors == errors;
+}
+
+/* Items of a list, or one value as a list of one. */
+#define EACH_ITEM(c, n)                                                                        \
+	const struct yaml_node *c = (n)->kind == YAML_SEQUENCE ? (n)->child : (n);             \
+	c;                                                                                     \
+	c = (n)->kind == YAML_SEQUENCE ? c->next : NULL
+
+/* The names that an expectation speaks of: of findings the entities. */
+static json_t *
+names_in(json_t *answer, size_t i)
+{
+	json_t *member = json_object_get(answer, expectations[i].member),
+	       *names = json_object(), *one;
+	bool redacted = !strcmp(expectations[i].key, "redacted");
+	size_t k;
+
+	json_array_foreach(member, k, one)
+	{
+		json_t *name = json_is_object(one) ? json_object_get(one, "entity") : one;
+		if (json_is_string(name) && (!redacted || json_object_get(one, "with")))
+			json_object_set_new(names, json_string_value(name), json_true());
+	}
+	return names;
+}
+
+static void
+compare_names(const struct yaml_node *n, json_t *answer, size_t i, struct buf *out)
+{
+	json_t *got = names_in(answer, i), *value;
+	const char *name;
+
+	for (EACH_ITEM(c, n)) {
+		if (!json_object_get(got, c->s.p))
+			buf_printf(
+				out, "%s: %s is not among them\n", expectations[i].key, c->s.p);
+		json_object_del(got, c->s.p);
+	}
+	if (expectations[i].kind == SAME_SET)
+		json_object_foreach(got, name, value)
+			buf_printf(out, "%s: %s was not expected\n", expectations[i].key, name);
+	json_decref(got);
+}
+
+/* The text that goes to the provider: the rewritten body, or the one that came. */
+static void
+compare_body(const struct policy_case *c, const struct yaml_node *n, json_t *answer, size_t i,
+	struct buf *out)
+{
+	const char *body = json_string_value(json_object_get(answer, "body"));
+
+	if (!body)
+		body = json_string_value(json_object_get(c->request, "body"));
+	for (EACH_ITEM(x, n)) {
+		bool has = body && strstr(body, x->s.p);
+		if (has != (expectations[i].kind == HAS))
+			buf_printf(out, "%s: \"%s\" %s\n", expectations[i].key, x->s.p,
+				has ? "is in it" : "is not in it");
+	}
+}
+
+static void
+compare_one(const struct policy_case *c, const struct yaml_node *n, json_t *answer, size_t i,
+	struct buf *out)
+{
+	const char *key = expectations[i].key;
+	json_t *got = json_object_get(answer, expectations[i].member);
+	int64_t number = 0;
+
+	if (!strcmp(key, "person"))
+		got = json_object_get(got, "person");
+	const char *text = json_string_value(got);
+	if (!text)
+		text = expectations[i].kind == NAME_OR_NONE ? "none" : "";
+	switch (expectations[i].kind) {
+	case NUMBER:
+		yaml_int(n, &number);
+		if (json_integer_value(got) != number)
+			buf_printf(out, "%s: wanted %lld, got %lld\n", key, (long long)number,
+				(long long)json_integer_value(got));
+		break;
+	case CONTAINS:
+		if (!strstr(text, n->s.p))
+			buf_printf(out, "%s: \"%s\" is not in \"%s\"\n", key, n->s.p, text);
+		break;
+	case TEXT:
+	case NAME_OR_NONE:
+		if (strcmp(text, n->s.p) != 0)
+			buf_printf(out, "%s: wanted %s, got %s\n", key, n->s.p, text);
+		break;
+	case SAME_SET:
+	case SUBSET: compare_names(n, answer, i, out); break;
+	case HAS:
+	case LACKS: compare_body(c, n, answer, i, out); break;
+	}
+}
+
+void
+policy_case_compare(const struct policy_case *c, json_t *answer, struct buf *out)
+{
+	for (size_t i = 0; i < NEXPECTATIONS; i++) {
+		const struct yaml_node *n = yaml_get(c->expect, expectations[i].key);
+		if (n)
+			compare_one(c, n, answer, i, out);
+	}
+}
+
+/* ---- files ---- */
+
+/* The folder above that of a file, with its slash: "a/tests/x" → "a/", "x" → "../". */
+static const char *
+folder_above(struct arena *a, const char *file)
+{
+	struct span dir = span_of(file, strlen(file));
+
+	while (dir.n && dir.p[dir.n - 1] != '/')
+		dir.n--;
+	size_t n = dir.n ? dir.n - 1 : 0;
+	while (n && dir.p[n - 1] != '/')
+		n--;
+	struct span last = span_cut(dir, n, dir.n);
+	if (last.n == 0 || span_is(last, "/") || span_is(last, "./") || span_is(last, "../"))
+		return arena_printf(a, "%.*s../", SPAN_ARG(dir)).p;
+	return arena_printf(a, "%.*s", (int)n, dir.p).p;
+}
+
+/* NAME.test.yaml → NAME.yaml beside it; tests/NAME.yaml → ../NAME.yaml; else the
+ * policy.yaml beside it or above. */
+static const char *
+policy_of(struct arena *a, const char *file)
+{
+	static const struct span suffix = { ".test.yaml", 10 };
+	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+	struct span base = span_str(name);
+	const char *tries[4] = { NULL }, *above = folder_above(a, file);
+
+	if (span_ends(base, suffix))
+		tries[0] = path_beside(a, file,
+			arena_printf(
+				a, "%.*s.yaml", SPAN_ARG(span_cut(base, 0, base.n - suffix.n)))
+				.p);
+	else
+		tries[1] = arena_printf(a, "%s%s", above, name).p;
+	tries[2] = path_beside(a, file, "policy.yaml");
+	tries[3] = arena_printf(a, "%spolicy.yaml", above).p;
+	for (size_t i = 0; i < 4; i++)
+		if (tries[i] && access(tries[i], F_OK) == 0)
+			return tries[i];
+	return NULL;
+}
+
+static void
+check_request(const struct yaml_node *n, struct diag *d)
+{
+	if (n)
+		read_map(d, n, "request", request_keys, NULL);
+}
+
+static void
+load_case(const struct yaml_node *n, const struct yaml_node *defaults, struct policy_case *c,
+	struct diag *d)
+{
+	const struct yaml_node *x;
+	int64_t ns;
+
+	c->at = n;
+	c->name = "";
+	if (!read_map(d, n, "case", case_keys, NULL))
+		return;
+	if (!(x = yaml_get(n, "name")))
+		diag_at(d, n, "name is missing");
+	else
+		read_text(d, x, "name", &c->name);
+	check_request(yaml_get(n, "request"), d);
+	if ((x = of_either(n, defaults, "time")) &&
+		(x->kind != YAML_SCALAR || clock_parse(x->s.p, x->s.n, &ns) < 0))
+		diag_at(d, x, "time: RFC 3339 is expected, such as 2026-11-20T08:00:00Z");
+	if ((x = yaml_get(n, "identity")) && x->kind != YAML_MAPPING &&
+		!(x->kind == YAML_SCALAR && span_is(x->s, "none")))
+		diag_at(d, x, "identity: a mapping, or none, is expected, found %s",
+			yaml_type_name(x));
+	if (!(c->expect = yaml_get(n, "expect")))
+		diag_at(d, n, "expect is missing: the case could not fail");
+	else
+		check_expect(c->expect, d);
+	c->request = request_of(n, defaults);
+}
+
+static void
+load_all(
+	struct arena *a, const struct yaml_node *root, struct policy_cases *out, struct diag *d)
+{
+	const struct yaml_node *defaults = yaml_get(root, "defaults"),
+			       *list = yaml_get(root, "cases");
+
+	if (defaults && !read_map(d, defaults, "defaults", default_keys, NULL))
+		defaults = NULL;
+	if (defaults)
+		check_request(yaml_get(defaults, "request"), d);
+	if (!list) {
+		diag_at(d, root, "cases is missing");
+		return;
+	}
+	if (!read_list(d, list, "cases"))
+		return;
+	if (list->count == 0)
+		diag_at(d, list, "cases: is empty");
+	out->v = arena_array(a, list->count, sizeof(*out->v));
+	for (const struct yaml_node *c = list->child; out->v && c; c = c->next)
+		load_case(c, defaults, &out->v[out->n++], d);
+}
+
+bool
+policy_cases_load(struct arena *a, const char *file, struct policy_cases *out, struct diag *d)
+{
+	unsigned errors = d->errors;
+	const struct yaml_node *root = yaml_load_file(a, file, d), *named;
+
+	*out = (struct policy_cases){ 0 };
+	if (!root || !read_map(d, root, "test file", file_keys, NULL))
+		return false;
+	if (!(named = yaml_get(root, "policy")))
+		out->policy = policy_of(a, file);
+	else
+		read_path(a, d, named, file, &out->policy);
+	if (!out->policy && d->errors == errors)
+		diag_file(d, file, "no policy stands beside it: name one with `policy: FILE`");
+	load_all(a, root, out, d);
+	return d->errors == errors && !arena_failed(a);
+}
+
+void
+policy_cases_free(struct policy_cases *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		json_decref(c->v[i].request);
+	*c = (struct policy_cases){ 0 };
+}

@@ -1,0 +1,242 @@
+/* tollgate policy test: the cases of test files as TAP, and which rules no case
+ * matched. */
+#include <getopt.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/decide.h"
+#include "cmd/policy.h"
+
+enum { POLICIES_MAX = 256 };
+
+/* A policy under test; several files may be about one. */
+struct tested {
+	const char *file;
+	struct snapshot *snap;
+	bool *matched; /* a rule each */
+	size_t cases;
+};
+
+struct run {
+	struct arena a;
+	const char *policy; /* --policy: instead of what the files name */
+	bool require;	    /* --require-coverage */
+	struct tested tested[POLICIES_MAX];
+	size_t ntested;
+	size_t n, failed;
+	bool broken; /* a file cannot be used */
+};
+
+static struct tested *
+tested_of(struct run *t, const char *file)
+{
+	for (size_t i = 0; i < t->ntested; i++)
+		if (!strcmp(t->tested[i].file, file))
+			return &t->tested[i];
+	if (t->ntested == POLICIES_MAX) {
+		cmd_fail("policy test", "more than %d policies", POLICIES_MAX);
+		return NULL;
+	}
+	struct snapshot *snap = decide_load("policy test", NULL, file);
+	bool *matched =
+		snap ? arena_array(&t->a, snap->policy->nrules, sizeof(*matched)) : NULL;
+	if (!matched) {
+		if (snap)
+			snapshot_unref(&snap);
+		return NULL;
+	}
+	t->tested[t->ntested] = (struct tested){ file, snap, matched, 0 };
+	return &t->tested[t->ntested++];
+}
+
+static void
+result(struct run *t, bool ok, const struct policy *p, const char *name)
+{
+	t->n++;
+	t->failed += !ok;
+	printf("%sok %zu - %s: ", ok ? "" : "not ", t->n, p->name);
+	for (; *name; name++) /* '#' begins a directive of TAP */
+		putchar(*name == '\n' || *name == '#' ? ' ' : *name);
+	putchar('\n');
+}
+
+static void
+say_lines(struct span text)
+{
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (line.n)
+			printf("#   %.*s\n", SPAN_ARG(line));
+	}
+}
+
+/* Where the case stands, what differs, and what each rule that matched or failed says. */
+static void
+say_failure(const struct policy_case *c, struct span why, struct request *r)
+{
+	json_t *e = decide_explain(r), *one;
+	size_t i;
+
+	printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
+	say_lines(why);
+	json_array_foreach(json_object_get(e, "rules"), i, one)
+	{
+		const char *outcome = json_string_value(json_object_get(one, "outcome"));
+		if (!strcmp(outcome, "matched") || !strcmp(outcome, "error"))
+			say_lines(span_str(json_string_value(json_object_get(one, "says"))));
+	}
+	say_lines(span_str(json_string_value(json_object_get(e, "says"))));
+	say_lines(span_str(json_string_value(json_object_get(e, "refused"))));
+	json_decref(e);
+}
+
+static void
+one_case(struct run *t, struct tested *p, const struct policy_case *c)
+{
+	const struct policy *policy = p->snap->policy;
+	const char *why;
+	struct request *r = decide_run(p->snap, c->request, &why);
+	struct buf diff;
+
+	p->cases++;
+	if (!r) {
+		result(t, false, policy, c->name);
+		printf("#   %s:%u:%u\n#   the request: %s\n", c->at->file, c->at->line,
+			c->at->column, why);
+		return;
+	}
+	json_t *answer = decide_result(r);
+	buf_init(&diff, 1u << 20);
+	policy_case_compare(c, answer, &diff);
+	result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
+	if (diff.n)
+		say_failure(c, buf_view(&diff), r);
+	for (size_t i = 0; r->have_verdict && r->verdict.trace && i < policy->nrules; i++)
+		p->matched[i] |= r->verdict.trace[i].fate == RULE_MATCHED;
+	buf_free(&diff);
+	json_decref(answer);
+	decide_free(&r);
+}
+
+static void
+one_file(struct run *t, const char *file)
+{
+	struct policy_cases cases;
+	struct diag d;
+
+	diag_init(&d);
+	struct tested *p = NULL;
+	if (policy_cases_load(&t->a, file, &cases, &d))
+		p = tested_of(t, t->policy ? t->policy : cases.policy);
+	else
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+	t->broken |= !p;
+	if (p)
+		printf("# %s: %s\n", file, p->snap->policy->label);
+	for (size_t i = 0; p && i < cases.n; i++)
+		one_case(t, p, &cases.v[i]);
+	policy_cases_free(&cases);
+	diag_free(&d);
+}
+
+/* ---- coverage ---- */
+
+static void
+coverage(struct run *t, const struct tested *p)
+{
+	const struct policy *policy = p->snap->policy;
+	size_t n = 0;
+
+	for (size_t i = 0; i < policy->nrules; i++)
+		n += p->matched[i];
+	if (t->require)
+		result(t, n == policy->nrules, policy, "every rule is matched by a case");
+	printf("# %s: %zu of %zu rules matched in %zu cases%s", policy->name, n, policy->nrules,
+		p->cases, n < policy->nrules ? "; not matched:" : "");
+	for (size_t i = 0; i < policy->nrules; i++)
+		if (!p->matched[i])
+			printf(" %s", policy->rules[i].name);
+	putchar('\n');
+}
+
+/* ---- which files ---- */
+
+/* NAME.test.yaml in DIR and all in DIR/tests; of a folder named tests, all in it. */
+static bool
+files_in(struct run *t, const char *dir)
+{
+	static const char *const patterns[] = { "/*.test.yaml", "/tests/*.yaml", "/*.yaml" };
+	size_t found = 0, npatterns = span_ends(span_str(dir), SPAN_LIT("tests")) ? 3 : 2;
+	char pattern[4096];
+
+	for (size_t i = 0; i < npatterns && (i < 2 || found == 0); i++) {
+		glob_t g;
+		snprintf(pattern, sizeof(pattern), "%s%s", dir, patterns[i]);
+		if (glob(pattern, 0, NULL, &g) == 0)
+			for (size_t k = 0; k < g.gl_pathc; k++, found++)
+				one_file(t, arena_strdup(&t->a, g.gl_pathv[k]));
+		globfree(&g);
+	}
+	if (found == 0)
+		cmd_fail("policy test", "%s: no test file in it or in its folder tests", dir);
+	return found > 0;
+}
+
+static void
+one_path(struct run *t, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		cmd_fail("policy test", "%s: cannot be read", path);
+		t->broken = true;
+	} else if (S_ISDIR(st.st_mode)) {
+		t->broken |= !files_in(t, path);
+	} else {
+		one_file(t, path);
+	}
+}
+
+int
+policy_test(int argc, char **argv)
+{
+	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
+		{ "require-coverage", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
+	struct run *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return cmd_fail("policy test", "out of memory");
+	arena_init(&t->a, 0, false);
+	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of cases */
+	optind = 0;
+	int code = EXIT_CANNOT, c;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'p')
+			t->policy = optarg;
+		else if (c == 'r')
+			t->require = true;
+		else
+			break;
+	}
+	if (c != -1 || optind == argc) {
+		cmd_usage("policy");
+		goto out;
+	}
+	for (int i = optind; i < argc; i++)
+		one_path(t, argv[i]);
+	for (size_t i = 0; i < t->ntested; i++)
+		coverage(t, &t->tested[i]);
+	printf("1..%zu\n", t->n);
+	code = t->broken || t->n == 0 ? EXIT_CANNOT : t->failed ? EXIT_NO : EXIT_DONE;
+out:
+	for (size_t i = 0; i < t->ntested; i++)
+		snapshot_unref(&t->tested[i].snap);
+	arena_reset(&t->a);
+	free(t);
+	return code;
+}

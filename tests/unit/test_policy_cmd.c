@@ -1,0 +1,225 @@
+/* tollgate policy test: cases of YAML as TAP, coverage of rules, mistakes in test
+ * files, and the shipped policies with theirs. Runs in the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+
+#include "support/run_cmd.h"
+
+#define POLICY                                                                                 \
+	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
+	"identity: [{none: {person: nobody}}]\n"                                               \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "         \
+	"backend: b}]\n"                                                                       \
+	"rules:\n"                                                                             \
+	"  - {name: night, when: 'now.getHours() < 6', deny: {reason: too early}}\n"           \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"  - {name: chief, when: 'identity.clearance > 8', permit: true}\n"
+
+#define HEAD                                                                                   \
+	"defaults:\n"                                                                          \
+	"  request: {path: /v1/chat/completions}\n"                                            \
+	"  identity: {person: al, attributes: {country: DE}}\n"                                \
+	"  time: 2026-11-20T12:00:00Z\n"                                                       \
+	"cases:\n"
+#define GOOD                                                                                   \
+	"  - {name: noon, request: {prompt: a@example.com}, expect: {decision: redact, "       \
+	"rule: pii, redacted: EMAIL_ADDRESS, body_has: <EMAIL_ADDRESS_1>, person: al}}\n"
+
+static void
+holds(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("lacks: %s\nhas: %s", what, text);
+}
+
+static void
+the_shipped_policies_pass_their_tests_and_every_rule_is_covered(void **state)
+{
+	static const char *const names[] = { "default", "hipaa", "gdpr-eu", "pci",
+		"source-code", "agents-mcp" };
+
+	(void)state;
+	int code = tollgate("", "policy", "test", "--require-coverage", "policies", NULL);
+	if (code != 0)
+		fail_msg("exit %d\n%s%s", code, cmd_out, cmd_err);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char line[64];
+		snprintf(line, sizeof(line), " - %s: every rule is matched", names[i]);
+		holds(cmd_out, line);
+	}
+	assert_null(strstr(cmd_out, "not ok"));
+}
+
+static void
+passing_cases_are_tap_and_exit_0(void **state)
+{
+	(void)state;
+	cmd_put("policy.yaml", POLICY);
+	cmd_put("t.test.yaml", HEAD GOOD
+		"  - {name: 'early #1', time: '2026-11-20T05:00:00Z', request: {prompt: hi},\n"
+		"     expect: {decision: deny, status: 403, reason: early, classes: [], path: "
+		"''}}\n"
+		"  - {name: nobody, identity: none, request: {body: {model: m, messages: "
+		"[]}},\n"
+		"     expect: {decision: permit, person: nobody, model: m, shadow: none, "
+		"route: "
+		"chat}}\n");
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
+	holds(cmd_out, "\nok 1 - t: noon\nok 2 - t: early  1\nok 3 - t: nobody\n");
+	holds(cmd_out, "# t: 2 of 3 rules matched in 3 cases; not matched: chief\n");
+	holds(cmd_out, "\n1..3\n");
+	assert_int_equal(
+		tollgate("", "policy", "test", "--require-coverage", cmd_dir, NULL), 1);
+	holds(cmd_out, "\nnot ok 4 - t: every rule is matched by a case\n");
+	assert_int_equal(tollgate("", "policy", "test", cmd_path("t.test.yaml"), NULL), 0);
+}
+
+static void
+a_case_that_fails_says_what_differs_and_why(void **state)
+{
+	static const struct {
+		const char *expect, *said;
+	} rows[] = {
+		{ "{decision: permit}", "#   decision: wanted permit, got redact\n" },
+		{ "{status: 403}", "#   status: wanted 403, got 200\n" },
+		{ "{rule: chief}", "#   rule: wanted chief, got pii\n" },
+		{ "{reason: late}", "#   reason: \"late\" is not in \"\"\n" },
+		{ "{route: x}", "#   route: wanted x, got chat\n" },
+		{ "{model: x}", "#   model: wanted x, got a-model\n" },
+		{ "{classes: [phi]}", "#   classes: phi is not among them\n" },
+		{ "{classes: []}", "#   classes: pii was not expected\n" },
+		{ "{found: [US_SSN]}", "#   found: US_SSN is not among them\n" },
+		{ "{redacted: []}", "#   redacted: EMAIL_ADDRESS was not expected\n" },
+		{ "{body_has: a@example.com}",
+			"#   body_has: \"a@example.com\" is not in it\n" },
+		{ "{body_lacks: <EMAIL_ADDRESS_1>}",
+			"#   body_lacks: \"<EMAIL_ADDRESS_1>\" is in it\n" },
+		{ "{shadow: pii}", "#   shadow: wanted pii, got none\n" },
+		{ "{person: bob}", "#   person: wanted bob, got al\n" },
+	};
+
+	(void)state;
+	cmd_put("policy.yaml", POLICY);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text),
+			HEAD "  - {name: c, request: {prompt: a@example.com}, expect: %s}\n",
+			rows[i].expect);
+		cmd_put("t.test.yaml", text);
+		if (tollgate("", "policy", "test", cmd_dir, NULL) != 1)
+			fail_msg("%s passed", rows[i].expect);
+		holds(cmd_out, "\nnot ok 1 - t: c\n");
+		holds(cmd_out, "/t.test.yaml:6:5\n");
+		holds(cmd_out, rows[i].said);
+		holds(cmd_out, "#   pii matched: prompt.classes was [\"pii\"]; it redacts "
+			       "EMAIL_ADDRESS\n");
+	}
+}
+
+static void
+mistakes_in_a_test_file_are_named_with_their_place(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} rows[] = {
+		{ "cases: []\n", ":1:8: cases: is empty" },
+		{ "defaults: {}\n", ":1:1: cases is missing" },
+		{ "case: []\n", ":1:1: case: unknown key" },
+		{ HEAD "  - {request: {prompt: x}, expect: {status: 200}}\n",
+			":6:5: name is missing" },
+		{ HEAD "  - {name: a, request: {prompt: x}}\n", ":6:5: expect is missing" },
+		{ HEAD "  - {name: a, request: {prompt: x}, expect: {}}\n",
+			":6:45: expect: is empty" },
+		{ HEAD "  - {name: a, request: {prompt: x}, expect: {decided: deny}}\n",
+			":6:46: decided: unknown key" },
+		{ HEAD "  - {name: a, request: {promt: x}, expect: {status: 1}}\n",
+			":6:25: promt: unknown key" },
+		{ HEAD "  - {name: a, request: {prompt: x}, expect: {status: high}}\n",
+			":6:54: status: a number is expected" },
+		{ HEAD "  - {name: a, request: {prompt: x}, expect: {rule: [a]}}\n",
+			":6:52: rule: one value is expected" },
+		{ HEAD "  - {name: a, time: noon, request: {prompt: x}, expect: {status: 1}}\n",
+			":6:21: time: RFC 3339 is expected" },
+		{ HEAD "  - {name: a, identity: bob, request: {prompt: x}, expect: {status: "
+		       "1}}\n",
+			":6:25: identity: a mapping, or none" },
+		{ HEAD "  - &a {name: a, request: {prompt: x}, expect: *a}\n",
+			"t.test.yaml:6:" },
+		{ "policy: none.yaml\n" HEAD GOOD, "none.yaml" },
+	};
+
+	(void)state;
+	cmd_put("policy.yaml", POLICY);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cmd_put("t.test.yaml", rows[i].text);
+		int code = tollgate("", "policy", "test", cmd_dir, NULL);
+		if (code != 2 || !strstr(cmd_err, rows[i].said))
+			fail_msg("%s\nexit %d, wanted: %s\ngot: %s", rows[i].text, code,
+				rows[i].said, cmd_err);
+	}
+}
+
+static void
+a_request_that_cannot_be_made_fails_its_case(void **state)
+{
+	(void)state;
+	cmd_put("policy.yaml", POLICY);
+	cmd_put("t.test.yaml",
+		HEAD "  - {name: c, identity: {clearance: high}, request: {prompt: x}, expect: "
+		     "{status: 200}}\n");
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 1);
+	holds(cmd_out, "#   the request: identity.clearance must be an integer\n");
+}
+
+static void
+the_policy_is_found_beside_above_or_as_named(void **state)
+{
+	(void)state;
+	unlink(cmd_path("policy.yaml"));
+	unlink(cmd_path("t.test.yaml"));
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 2);
+	holds(cmd_err, "no test file");
+	cmd_put("a.yaml", POLICY);
+	cmd_put("a.test.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
+	mkdir(cmd_path("tests"), 0700);
+	cmd_put("tests/a.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
+	holds(cmd_out, "\n1..2\n");
+	holds(cmd_out, "# t: 1 of 3 rules matched in 2 cases");
+	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests"), NULL), 0);
+	cmd_put("tests/b.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests/b.yaml"), NULL), 2);
+	holds(cmd_err, "no policy stands beside it");
+	cmd_put("tests/b.yaml", "policy: ../a.yaml\n" HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests/b.yaml"), NULL), 0);
+	cmd_put("other.yaml", POLICY "  - {name: no, deny: true}\n");
+	assert_int_equal(tollgate("", "policy", "test", "--policy", cmd_path("other.yaml"),
+				 cmd_path("tests/b.yaml"), NULL),
+		1);
+	cmd_put("a.yaml", "tollgate: 2\n");
+	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 2);
+	assert_int_equal(tollgate("", "policy", "test", cmd_path("nowhere"), NULL), 2);
+	assert_int_equal(tollgate("", "policy", "test", NULL), 2);
+	assert_int_equal(tollgate("", "policy", "tset", NULL), 2);
+	assert_int_equal(tollgate("", "policy", NULL), 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			the_shipped_policies_pass_their_tests_and_every_rule_is_covered),
+		cmocka_unit_test(passing_cases_are_tap_and_exit_0),
+		cmocka_unit_test(a_case_that_fails_says_what_differs_and_why),
+		cmocka_unit_test(mistakes_in_a_test_file_are_named_with_their_place),
+		cmocka_unit_test(a_request_that_cannot_be_made_fails_its_case),
+		cmocka_unit_test(the_policy_is_found_beside_above_or_as_named),
+	};
+	return cmocka_run_group_tests(tests, cmd_setup, cmd_teardown);
+}
