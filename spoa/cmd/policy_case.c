@@ -422,7 +422,7 @@ policy_cases_load(struct arena *a, const char *file, struct policy_cases *out, s
 	if (!(named = yaml_get(root, "policy")))
 		out->policy = policy_of(a, file);
 	else
-		read_path(a, d, named, file, &out->policy);
+		read_path(a, d, named, &out->policy);
 	if (!out->policy && d->errors == errors)
 		diag_file(d, file, "no policy stands beside it: name one with `policy: FILE`");
 	load_all(a, root, out, d);
