@@ -440,6 +440,57 @@ classes_json(struct request *r)
 	return list;
 }
 
+static json_t *
+candidates_json(const struct request *r)
+{
+	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->verdict.ncandidates; i++) {
+		const struct policy_candidate *c = &r->verdict.candidates[i];
+		json_t *o = json_object();
+		json_object_set_new(o, "target", json_string(c->target->name));
+		if (c->target->model)
+			json_object_set_new(o, "model", json_string(c->target->model));
+		json_object_set_new(o, "fate", json_string(fates[c->fate]));
+		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
+			json_object_set_new(
+				o, "rule", json_string(c->rule ? c->rule->name : "default"));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+/* What the rules change, besides the body. */
+static void
+add_changes(struct request *r, json_t *o)
+{
+	const struct policy_verdict *v = &r->verdict;
+	json_t *tags = json_array(), *headers = json_object();
+	const struct header *h;
+
+	if (v->ncandidates > 1)
+		json_object_set_new(o, "candidates", candidates_json(r));
+	for (size_t i = 0; i < v->ntags; i++)
+		json_array_append_new(tags, json_string(v->tags[i]));
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
+		if (!json_object_get(headers, h->name))
+			json_object_set_new(headers, h->name, json_string(h->value));
+	if (v->ntags)
+		json_object_set(o, "tags", tags);
+	if (r->decision.kind != D_DENY) {
+		if (r->asked_model.n)
+			json_object_set_new(o, "requested_model", text(r->asked_model));
+		if (v->changes.max_output_tokens)
+			json_object_set_new(o, "max_output_tokens",
+				json_integer((json_int_t)v->changes.max_output_tokens));
+		if (json_object_size(headers))
+			json_object_set(o, "set_headers", headers);
+	}
+	json_decref(tags);
+	json_decref(headers);
+}
+
 json_t *
 decide_result(struct request *r)
 {
@@ -453,7 +504,11 @@ decide_result(struct request *r)
 	json_object_set_new(o, "policy", json_string(r->snap->policy->label));
 	json_object_set_new(o, "identity", identity_json(&r->identity));
 	json_object_set_new(o, "route", json_string(r->route ? r->route->name : ""));
+	if (r->route && r->route->targets->name[0])
+		json_object_set_new(o, "target", json_string(request_target(r)->name));
 	json_object_set_new(o, "model", text(r->body.model));
+	if (r->have_verdict)
+		add_changes(r, o);
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
 	if (r->snap->policy->scores)
@@ -485,6 +540,12 @@ decide_explain(struct request *r)
 
 	buf_init(&b, 0);
 	request_facts(r, &f);
+	/* What the conditions read, not what is sent. */
+	struct body asked = r->body;
+	if (r->asked_model.p)
+		asked.model = r->asked_model;
+	if (f.body)
+		f.body = &asked;
 	policy_explain(
 		r->snap->policy, &f, r->have_verdict ? &r->verdict : NULL, NULL, &r->arena, &b);
 	json_t *o =

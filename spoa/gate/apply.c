@@ -14,6 +14,7 @@ request_facts(struct request *r, struct policy_facts *f)
 	*f = (struct policy_facts){
 		.identity = &r->identity,
 		.route = r->route,
+		.target = request_target(r),
 		.method = r->head.method,
 		.host = r->host,
 		.path = r->head.path,
@@ -181,6 +182,24 @@ edit_wholes(
 	return err;
 }
 
+/* Model and cap: what the dialect reads, which no redaction touches. */
+static int
+edit_members(struct request *r, struct edits *e)
+{
+	struct amendment am;
+	struct splice *sp;
+
+	if (!request_amendment(r, &am))
+		return 0;
+	if (!(sp = edits_room(e, AMEND_MAX)))
+		return ERR_NOMEM;
+	int made = dialect_amend(&r->body, &am, &r->arena, sp);
+	if (made < 0)
+		return made;
+	e->n += (size_t)made;
+	return 0;
+}
+
 /* A rewritten key may equal another: then what would be sent is ambiguous. */
 static int
 keys_still_differ(struct request *r)
@@ -230,6 +249,8 @@ request_rewrite(struct request *r)
 	if (err == 0)
 		err = edit_wholes(r, &o, &body, &target);
 	r->redacted = o.nhits || o.nwholes;
+	if (err == 0)
+		err = edit_members(r, &body);
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->body, r->raw, &r->arena, sp) : ERR_NOMEM;
@@ -270,8 +291,8 @@ static bool
 must_relay(const struct request *r)
 {
 	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
-	       r->snap->policy->unusual_credential || query_has_credential(r->head.query) ||
-	       r->body_state == BODY_STATE_PARTIAL;
+	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
+	       query_has_credential(r->head.query) || r->body_state == BODY_STATE_PARTIAL;
 }
 
 static enum step_result
@@ -284,7 +305,7 @@ decide_permit(struct request *r)
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
 	if ((r->classifier_failed && of->classifier == OUT_DENY) ||
-		request_silence(r, OUT_DENY)) {
+		request_silence(r, OUT_DENY) || request_required(r) == OUT_DENY) {
 		request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
 		r->decision.retry_after_s = 1;
@@ -298,6 +319,7 @@ decide_permit(struct request *r)
 				 "the model's name, the path)"));
 	if (err < 0)
 		return request_overload(r);
+	request_amended(r);
 	bool redacts = r->verdict.redacts && r->verdict.effect == RULE_REDACT;
 	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||
 		(r->redacted && request_silence(r, OUT_REDACT)))

@@ -42,6 +42,11 @@ let_go_of_frame(struct request *r, struct exchange *x)
 		.verified = r->identity.verified };
 	r->decision.message = (struct span){ NULL, 0 };
 	r->verdict.trace = NULL;
+	r->verdict.candidates = NULL;
+	r->verdict.ncandidates = r->verdict.ntags = 0;
+	r->verdict.changes.rules = r->verdict.shadow_changes.rules = NULL;
+	r->verdict.changes.nrules = r->verdict.shadow_changes.nrules = 0;
+	r->asked_model = (struct span){ NULL, 0 };
 	r->target = NULL;
 	r->ntarget = 0;
 	free(r->hits);

@@ -346,6 +346,13 @@ merge_part(struct request *r, struct part *p)
 	return 0;
 }
 
+/* Its own outcome does not stand where a rule may require its answer. */
+static bool
+required(const struct request *r, const struct external *x)
+{
+	return r->required >> (x - r->snap->policy->externals) & 1;
+}
+
 static void
 conclude(struct request *r, struct part *p)
 {
@@ -353,8 +360,9 @@ conclude(struct request *r, struct part *p)
 
 	*c = (struct recognition){ .x = p->x,
 		.outcome = p->outcome,
-		.applied =
-			p->x->own_outcome ? p->x->outcome : request_on_failure(r)->classifier,
+		.applied = p->x->own_outcome && !required(r, p->x)
+				   ? p->x->outcome
+				   : request_on_failure(r)->classifier,
 		.texts = p->nitems,
 		.cached = p->cached,
 		.us = p->us };
@@ -517,10 +525,13 @@ begin(struct request *r)
 		return ERR_NOMEM;
 	request_estimate_tokens(r);
 	request_facts(r, &f);
+	if (policy_requires(p, &f, &r->arena, &r->required) < 0)
+		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nexternals; i++) {
 		struct part *part = &j->part[j->nparts];
-		if (!policy_asks(p, &p->externals[i], &f, &r->arena))
+		if (!(r->required >> i & 1) && !policy_asks(p, &p->externals[i], &f, &r->arena))
 			continue;
+		r->considered |= 1ull << i;
 		part->x = &p->externals[i];
 		int err = choose(j, part);
 		if (err == 0 && !part->overflow)

@@ -63,6 +63,8 @@ keep(struct request *r, struct span name)
 		return false;
 	if (r->swap_body && listed(name, of_the_body))
 		return false;
+	if (request_sets_header(r, name))
+		return false;
 	/* Responses that are read are asked for unencoded. */
 	if (r->route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
 		return false;
@@ -133,11 +135,37 @@ add(struct http_head *h, const char *name, struct span value)
 		h->fields[h->nfields++] = (struct http_field){ span_str(name), value };
 }
 
+static bool
+has(const struct http_head *h, size_t from, const char *name)
+{
+	for (; from < h->nfields; from++)
+		if (span_is(h->fields[from].name, name))
+			return true;
+	return false;
+}
+
+/* Names and values are the policy's, and live as long. */
+static void
+add_set(struct request *r, struct http_head *out)
+{
+	size_t rule = 0, at = 0, first = out->nfields;
+	const struct header *h;
+
+	while ((h = request_header(r, &rule, &at)))
+		if (!has(out, first, h->name))
+			add(out, h->name, span_str(h->value));
+}
+
 int
 exchange_head(struct request *r, struct arena *a, struct http_head *out)
 {
+	const struct target *to = request_target(r);
+	size_t more = 4, rule = 0, at = 0;
+
+	while (request_header(r, &rule, &at))
+		more++;
 	*out = (struct http_head){ .method = arena_dup(a, r->head.method) };
-	out->fields = arena_array(a, r->head.nfields + 4, sizeof(*out->fields));
+	out->fields = arena_array(a, r->head.nfields + more, sizeof(*out->fields));
 	if (!out->fields)
 		return ERR_NOMEM;
 	struct span target =
@@ -158,11 +186,12 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, f->value) };
 	}
+	add_set(r, out);
 	if (r->route->response)
 		add(out, "accept-encoding", SPAN_LIT("identity"));
 	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
 	add(out, "x-tollgate-src", arena_dup(a, r->src));
-	if (r->route->backend)
-		add(out, "x-tollgate-backend", span_str(r->route->backend));
+	if (to && to->backend)
+		add(out, "x-tollgate-backend", span_str(to->backend));
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }

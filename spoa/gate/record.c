@@ -451,10 +451,76 @@ put_policy(struct request *r, struct buf *b)
 	put_flag(b, "shadow", p->shadow);
 	if (r->route) {
 		put_str(b, "route", span_str(r->route->name));
-		put_str(b, "target", span_str(r->route->target));
-		put_str(b, "backend", span_str(r->route->backend));
+		put_str(b, "target", span_str(request_target(r)->name));
+		put_str(b, "backend", span_str(request_target(r)->backend));
 	}
 	put_utf8(b, "model", r->body.model);
+}
+
+static void
+put_names(struct buf *b, const char *name, const char *const *v, size_t n)
+{
+	if (n == 0)
+		return;
+	key(b, name);
+	buf_putc(b, '[');
+	for (size_t i = 0; i < n && i < LIST_MAX; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json_str(b, span_str(v[i]));
+	}
+	buf_putc(b, ']');
+}
+
+/* Where a route has a choice: who was considered, and why they left. */
+static void
+put_candidates(struct request *r, struct buf *b)
+{
+	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
+
+	if (r->verdict.ncandidates < 2)
+		return;
+	key(b, "candidates");
+	buf_putc(b, '[');
+	for (size_t i = 0; i < r->verdict.ncandidates; i++) {
+		const struct policy_candidate *c = &r->verdict.candidates[i];
+		buf_str(b, i ? ",{" : "{");
+		put_str(b, "target", span_str(c->target->name));
+		put_str(b, "model", span_str(c->target->model));
+		put_str(b, "fate", span_str(fates[c->fate]));
+		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
+			put_str(b, "rule", span_str(c->rule ? c->rule->name : "default"));
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
+/* The headers' values are the policy's, which the version names. */
+static void
+put_changes(struct request *r, struct buf *b)
+{
+	const struct policy_verdict *v = &r->verdict;
+	const struct header *h;
+	size_t n = 0;
+
+	if (!r->have_verdict)
+		return;
+	put_candidates(r, b);
+	put_names(b, "tags", v->tags, v->ntags);
+	if (r->decision.kind == D_DENY)
+		return;
+	put_utf8(b, "requested_model", r->asked_model);
+	if (v->changes.max_output_tokens)
+		put_int(b, "max_output_tokens", (int64_t)v->changes.max_output_tokens);
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++) {
+		if (n == 0) {
+			key(b, "set_headers");
+			buf_putc(b, '[');
+		}
+		buf_str(b, n ? "," : "");
+		buf_json_str(b, span_str(h->name));
+	}
+	if (n)
+		buf_putc(b, ']');
 }
 
 /* Which rules matched, and those that failed with why. */
@@ -493,6 +559,12 @@ put_rules(struct request *r, struct buf *b)
 		put_str(b, "decision", span_str(effect[r->verdict.shadow_effect]));
 		if (r->verdict.shadow_rule)
 			put_str(b, "rule", span_str(r->verdict.shadow_rule->name));
+		const struct policy_changes *would = &r->verdict.shadow_changes;
+		if (would->target)
+			put_str(b, "target", span_str(would->target->name));
+		put_str(b, "model", span_str(would->model));
+		if (would->max_output_tokens)
+			put_int(b, "max_output_tokens", (int64_t)would->max_output_tokens);
 		buf_putc(b, '}');
 	}
 }
@@ -522,6 +594,7 @@ record_decision(struct request *r, struct buf *b)
 	}
 	put_policy(r, b);
 	put_rules(r, b);
+	put_changes(r, b);
 	put_request(r, b);
 	put_identity(r, b);
 	put_findings(r, b);

@@ -68,14 +68,7 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait {
-	WAIT_NONE,
-	WAIT_KEYS,
-	WAIT_TURN,
-	WAIT_EXTERNAL,
-	WAIT_QUOTA,
-	WAIT_AUDIT
-};
+enum request_wait { WAIT_NONE, WAIT_KEYS, WAIT_TURN, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -139,6 +132,9 @@ struct request {
 	void *given_arg;
 	struct policy_verdict verdict;
 	bool have_verdict;
+	struct span asked_model; /* where another is sent */
+	uint64_t required;	 /* bit by external: a rule may require its answer */
+	uint64_t considered;	 /* likewise: what it is for was looked for */
 	int64_t input_tokens, output_tokens; /* estimated, reserved */
 
 	/* quota: [0] what the head alone decides, [1] what needs the body */
@@ -237,6 +233,18 @@ int request_rewrite(struct request *r);
 /* How findings of this entity were replaced: a style's name, or NULL where they were
  * not. */
 const char *request_redacted_with(const struct request *r, size_t entity);
+
+/* gate/amend.c: where it goes; NULL: no route. */
+const struct target *request_target(const struct request *r);
+/* What is to be changed in the body; false: nothing. */
+bool request_amendment(const struct request *r, struct amendment *am);
+/* Once the body is rewritten: model and tokens are those that are sent. */
+void request_amended(struct request *r);
+/* The headers that rules set, from (0, 0) on; the first of a name stands. NULL: the end. */
+const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
+bool request_sets_header(const struct request *r, struct span name);
+/* What follows where a recogniser that a rule requires did not answer. */
+enum outcome request_required(const struct request *r);
 
 /* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
 void request_estimate_tokens(struct request *r);

@@ -117,7 +117,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
 	}
 	if (r->route)
-		put(&vs, "backend", NULL, span_str(r->route->backend));
+		put(&vs, "backend", NULL, span_str(request_target(r)->backend));
 	if (r->gate)
 		put(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
 	put(&vs, "policy", "policy", span_str(r->snap->policy->label));

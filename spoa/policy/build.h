@@ -35,6 +35,8 @@ bool build_own_name(struct builder *b, const struct yaml_node *n, size_t max, co
 	const void *taken, size_t ntaken, size_t stride);
 /* As read_path(); what the file says is part of what is loaded. */
 bool build_path(struct builder *b, const struct yaml_node *n, const char **out);
+/* The name of a model, as it goes to the provider. */
+bool build_model(struct builder *b, const struct yaml_node *n, const char **out);
 bool build_backend(struct builder *b, const struct yaml_node *n, const char **out);
 
 void build_identity(struct builder *b, const struct yaml_node *n);
@@ -57,6 +59,11 @@ void build_class_members(struct builder *b, const struct yaml_node *n, struct en
  * the score of a class. */
 void build_injection(struct builder *b, const struct yaml_node *n);
 void build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k);
+
+/* Whether a condition reads the candidate. */
+bool build_reads_target(const struct cel_program *prog);
+/* changes.c: the effects of a rule besides deny, permit and redact. */
+void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
 
 /* Compiles a condition; *reads_body is set where it needs the body. */
 const struct cel_program *build_condition(

@@ -6,36 +6,25 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "policy/facts.h"
+#include "policy/pass.h"
 
-/* One outcome in the making. */
-struct track {
-	const struct rule *ended; /* deny or permit */
-	bool over;
-	enum rule_effect effect;
-	bool failed;
-	const struct rule *first_redact;
-	struct entity_set redact;
-	uint8_t with[DETECT_ENTITIES_MAX];
-};
-
-struct pass {
-	const struct policy *p;
-	const struct policy_facts *f;
-	struct facts_view view;
-	struct track enforced, full; /* full: as if nothing were shadowed */
-	bool waiting_end;	     /* a waiting rule may end the enforced outcome */
-	bool waiting_any;	     /* a rule waits, or one redacts what is not read yet */
-	struct policy_verdict *out;
-};
-
-/* Whether a match of this rule is recorded only. */
-static bool
-lifted(const struct pass *ps, const struct rule *r)
+bool
+pass_lifted(const struct pass *ps, const struct rule *r)
 {
-	if (r->effect == RULE_PERMIT)
-		return r->shadow;
 	return (r->shadow || ps->p->shadow) && ps->f->identity && ps->f->identity->verified;
+}
+
+/* The same of what a rule ends the evaluation with. */
+static bool
+end_lifted(const struct pass *ps, const struct rule *r)
+{
+	return r->effect == RULE_PERMIT ? r->shadow : pass_lifted(ps, r);
+}
+
+static bool
+ends(const struct rule *r)
+{
+	return r->effect == RULE_DENY || r->effect == RULE_PERMIT;
 }
 
 static void
@@ -67,47 +56,96 @@ add_redaction(struct track *t, const struct rule *r, const struct entity_set *fo
 		t->first_redact = r;
 }
 
+/* What a rule changes follows from its fate: choose.c. */
 static void
-apply(struct pass *ps, const struct rule *r)
+apply(struct pass *ps, struct evaluation *e, const struct rule *r)
 {
-	bool lift = lifted(ps, r);
-
-	if (r->effect == RULE_REDACT) {
-		ps->waiting_any |= !ps->f->whole;
-		add_redaction(&ps->full, r, ps->f->entities);
-		if (!lift)
-			add_redaction(&ps->enforced, r, ps->f->entities);
-		return;
+	if (r->redacts) {
+		e->waiting_any |= !ps->f->whole;
+		add_redaction(&e->full, r, ps->f->entities);
+		if (!pass_lifted(ps, r) && !(r->effect == RULE_PERMIT && r->shadow))
+			add_redaction(&e->enforced, r, ps->f->entities);
 	}
-	end(&ps->full, r, r->effect, false);
-	if (!lift)
-		end(&ps->enforced, r, r->effect, false);
+	if (!ends(r))
+		return;
+	end(&e->full, r, r->effect, false);
+	if (!end_lifted(ps, r))
+		end(&e->enforced, r, r->effect, false);
 }
 
 static void
-one_rule(struct pass *ps, const struct rule *r, struct rule_trace *t)
+matched(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
+	struct rule_trace *t)
 {
-	if (!ps->f->whole && r->reads_body) {
-		t->fate = RULE_WAITS;
-		ps->waiting_any = true;
-		if (r->effect != RULE_REDACT && !lifted(ps, r))
-			ps->waiting_end = true;
-		return;
-	}
-	int hit = facts_test(&ps->view, r->when, &t->error);
 	if (hit == 0) {
 		t->fate = RULE_NO_MATCH;
 	} else if (hit > 0) {
 		t->fate = RULE_MATCHED;
-		apply(ps, r);
+		apply(ps, e, r);
 	} else {
 		t->fate = RULE_ERROR;
 		if (r->skip_on_error)
 			return;
 		/* It did not match, so shadow does not lift it. */
-		end(&ps->full, r, RULE_DENY, true);
-		end(&ps->enforced, r, RULE_DENY, true);
+		end(&e->full, r, RULE_DENY, true);
+		end(&e->enforced, r, RULE_DENY, true);
 	}
+}
+
+/* What a rule that does not read the target said with the one before: 2 it was not
+ * asked. */
+static int
+known(const struct pass *ps, size_t at, size_t i, struct span *error)
+{
+	if (ps->p->rules[i].reads_target)
+		return 2;
+	for (size_t k = 0; k < at; k++) {
+		const struct rule_trace *t = &ps->e[k].trace[i];
+		*error = t->error;
+		switch (t->fate) {
+		case RULE_NO_MATCH: return 0;
+		case RULE_MATCHED: return 1;
+		case RULE_ERROR: return -1;
+		default: break;
+		}
+	}
+	return 2;
+}
+
+static void
+one_rule(struct pass *ps, size_t at, size_t i)
+{
+	struct evaluation *e = &ps->e[at];
+	const struct rule *r = &ps->p->rules[i];
+	struct rule_trace *t = &e->trace[i];
+
+	if (!ps->f->whole && r->reads_body) {
+		t->fate = RULE_WAITS;
+		e->waiting_any = true;
+		if (ends(r) && !end_lifted(ps, r))
+			e->waiting_end = true;
+		return;
+	}
+	int hit = at ? known(ps, at, i, &t->error) : 2;
+	matched(ps, e, r, hit == 2 ? facts_test(&ps->view, r->when, &t->error) : hit, t);
+}
+
+static int
+evaluate(struct pass *ps, size_t at)
+{
+	struct evaluation *e = &ps->e[at];
+
+	e->trace = arena_array(ps->view.a, ps->p->nrules, sizeof(*e->trace));
+	if (!e->trace)
+		return ERR_NOMEM;
+	if (at)
+		facts_target(&ps->view, &ps->targets[at]);
+	for (size_t i = 0; i < ps->p->nrules; i++) {
+		e->trace[i].rule = &ps->p->rules[i];
+		if (!e->enforced.over)
+			one_rule(ps, at, i);
+	}
+	return 0;
 }
 
 static bool
@@ -120,9 +158,8 @@ any_entity(const struct entity_set *s)
 	return all != 0;
 }
 
-/* The effect of a track and the rule that gave it. */
-static enum rule_effect
-conclude(const struct pass *ps, const struct track *t, const struct rule **rule)
+enum rule_effect
+pass_conclude(const struct pass *ps, const struct track *t, const struct rule **rule)
 {
 	enum rule_effect e = t->over		     ? t->effect
 			     : ps->p->default_permit ? RULE_PERMIT
@@ -136,60 +173,96 @@ conclude(const struct pass *ps, const struct track *t, const struct rule **rule)
 	return e;
 }
 
+static bool
+same_changes(const struct policy_changes *x, const struct policy_changes *y)
+{
+	return x->target == y->target && x->model == y->model &&
+	       x->max_output_tokens == y->max_output_tokens && x->require == y->require &&
+	       x->nrules == y->nrules;
+}
+
 static void
+deny(struct policy_verdict *v, bool routed)
+{
+	bool own = !routed && v->rule && v->rule->effect == RULE_DENY;
+
+	v->status = own ? v->rule->status : 403;
+	v->reason = routed	? "the rules of the policy leave no target for it"
+		    : v->failed ? "a rule of the policy could not be evaluated"
+		    : own	? v->rule->reason
+				: "no rule of the policy permits it";
+}
+
+static int
 fill(struct pass *ps)
 {
 	struct policy_verdict *v = ps->out;
-	const struct track *t = &ps->enforced;
+	struct choice now, would;
 
-	v->effect = conclude(ps, t, &v->rule);
-	v->shadow_effect = conclude(ps, &ps->full, &v->shadow_rule);
+	v->ncandidates = ps->ntargets;
+	v->candidates = arena_array(ps->view.a, 2 * ps->ntargets, sizeof(*v->candidates));
+	if (!v->candidates || pass_choose(ps, false, v->candidates, &now) < 0 ||
+		pass_choose(ps, true, v->candidates + ps->ntargets, &would) < 0)
+		return ERR_NOMEM;
+	const struct track *t = &ps->e[ps->each ? now.at : 0].enforced,
+			   *full = &ps->e[ps->each ? would.at : 0].full;
+	v->trace = v->candidates[now.at].trace;
+	v->effect = now.effect;
+	v->rule = now.rule;
+	v->changes = now.changes;
+	v->shadow_effect = would.effect;
+	v->shadow_rule = would.rule;
 	v->shadowed = v->shadow_effect != v->effect || v->shadow_rule != v->rule ||
-		      memcmp(&ps->full.redact, &t->redact, sizeof(t->redact)) != 0 ||
-		      memcmp(ps->full.with, t->with, sizeof(t->with)) != 0;
+		      memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+		      memcmp(full->with, t->with, sizeof(t->with)) != 0 ||
+		      !same_changes(&now.changes, &would.changes);
+	if (v->shadowed)
+		v->shadow_changes = would.changes;
 	v->classes_hit = ps->view.classes_hit;
-	v->failed = t->failed;
+	v->failed = !now.routed && t->failed;
 	if (v->effect == RULE_DENY) {
-		bool own = v->rule && v->rule->effect == RULE_DENY;
-		v->status = own ? v->rule->status : 403;
-		v->reason = v->failed ? "a rule of the policy could not be evaluated"
-			    : own     ? v->rule->reason
-				      : "no rule of the policy permits it";
+		deny(v, now.routed);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
 		v->redacts = v->effect == RULE_REDACT;
 	}
 	if (!ps->f->whole)
-		v->waits =
-			v->effect == RULE_DENY && t->over ? ps->waiting_end : ps->waiting_any;
+		v->waits = pass_waits(ps, v->candidates);
+	return pass_collect(ps);
 }
 
 int
 policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out)
 {
+	static const struct target nowhere = { .name = "", .region = "", .external = true };
 	struct pass *ps = arena_new(a, struct pass);
+	int err = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->trace = arena_array(a, p->nrules, sizeof(*out->trace));
-	if (!ps || !out->trace)
+	if (!ps)
 		return ERR_NOMEM;
 	ps->p = p;
 	ps->f = f;
 	ps->out = out;
+	ps->targets = f->route ? f->route->targets : &nowhere;
+	ps->ntargets = f->route ? f->route->ntargets : 1;
+	ps->each = ps->ntargets > 1 && p->rules_read_target;
+	size_t n = ps->each ? ps->ntargets : 1;
+	ps->e = arena_array(a, n, sizeof(*ps->e));
+	if (!ps->e)
+		return ERR_NOMEM;
 	facts_init(&ps->view, p, f, a);
-	for (size_t i = 0; i < p->nrules; i++) {
-		out->trace[i].rule = &p->rules[i];
-		if (ps->enforced.over)
-			out->trace[i].fate = RULE_NOT_REACHED;
-		else
-			one_rule(ps, &p->rules[i], &out->trace[i]);
-	}
-	fill(ps);
-	return arena_failed(a) ? ERR_NOMEM : 0;
+	ps->view.target = ps->targets;
+	for (size_t i = 0; i < n && err == 0; i++)
+		err = evaluate(ps, i);
+	if (err == 0)
+		err = fill(ps);
+	return arena_failed(a) ? ERR_NOMEM : err;
 }
 
+/* A condition that reads the target asks where it is true of any. */
 bool
 policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
 	struct arena *a)
@@ -200,7 +273,29 @@ policy_asks(const struct policy *p, const struct external *x, const struct polic
 	if (!v)
 		return true;
 	facts_init(v, p, f, a);
-	return facts_test(v, x->when, &error) != 0;
+	if (!x->reads_target || !f->route)
+		return facts_test(v, x->when, &error) != 0;
+	for (size_t i = 0; i < f->route->ntargets; i++) {
+		facts_target(v, &f->route->targets[i]);
+		if (facts_test(v, x->when, &error) != 0)
+			return true;
+	}
+	return false;
+}
+
+int
+policy_requires(
+	const struct policy *p, const struct policy_facts *f, struct arena *a, uint64_t *which)
+{
+	struct policy_verdict *v = p->requires ? arena_new(a, struct policy_verdict) : NULL;
+
+	*which = 0;
+	if (!p->requires)
+		return 0;
+	if (!v || policy_decide(p, f, a, v) < 0)
+		return ERR_NOMEM;
+	*which = v->may_require;
+	return 0;
 }
 
 /* ---- limits ---- */

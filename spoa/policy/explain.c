@@ -154,6 +154,65 @@ say_redaction(struct telling *t, const struct rule *r)
 }
 
 static void
+say_names(struct telling *t, const char *what, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&t->says, "%s%s", i ? ", " : what, v[i]);
+}
+
+/* Behind what was said since `from`. */
+static void
+say_and(struct telling *t, size_t from)
+{
+	if (t->says.n > from)
+		buf_str(&t->says, ", and ");
+}
+
+static void
+say_change(struct telling *t, const struct rule *r)
+{
+	const struct rule_change *x = r->change;
+	size_t from = t->says.n;
+
+	say_names(t, "it keeps the targets ", x->targets, x->ntargets);
+	if (x->model) {
+		say_and(t, from);
+		buf_printf(&t->says, "it sends model %s", x->model);
+	}
+	if (x->max_output_tokens) {
+		say_and(t, from);
+		buf_printf(&t->says, "it caps the output at %llu tokens",
+			(unsigned long long)x->max_output_tokens);
+	}
+	if (x->ntags) {
+		say_and(t, from);
+		say_names(t, "it tags ", x->tags, x->ntags);
+	}
+	if (x->require) {
+		say_and(t, from);
+		buf_str(&t->says, "it requires an answer of ");
+		for (size_t i = 0, n = 0; i < t->view.p->nexternals; i++)
+			if (x->require >> i & 1)
+				buf_printf(&t->says, "%s%s", n++ ? ", " : "",
+					t->view.p->externals[i].rec.name);
+	}
+	if (x->nheaders)
+		say_and(t, from);
+	for (size_t i = 0; i < x->nheaders; i++)
+		buf_printf(&t->says, "%s%s", i ? ", " : "it sets ", x->headers[i].name);
+}
+
+static void
+say_part(struct telling *t, const struct rule *r,
+	void (*say)(struct telling *, const struct rule *))
+{
+	if (r->effect == RULE_DENY || r->effect == RULE_PERMIT ||
+		(r->redacts && say == say_change))
+		buf_str(&t->says, ", and ");
+	say(t, r);
+}
+
+static void
 say_effect(struct telling *t, const struct rule *r)
 {
 	switch (r->effect) {
@@ -162,9 +221,13 @@ say_effect(struct telling *t, const struct rule *r)
 			r->reason && r->reason[0] ? ", " : "", r->reason ? r->reason : "");
 		break;
 	case RULE_PERMIT: buf_str(&t->says, "it permits"); break;
-	case RULE_REDACT: say_redaction(t, r); break;
-	default: buf_printf(&t->says, "its effect is %s", rule_effect_name(r->effect));
+	case RULE_REDACT:
+	case RULE_CHANGE: break;
 	}
+	if (r->redacts)
+		say_part(t, r, say_redaction);
+	if (r->change)
+		say_part(t, r, say_change);
 }
 
 static bool
@@ -174,6 +237,8 @@ in_shadow(const struct telling *t, const struct rule *r)
 
 	if (r->effect == RULE_PERMIT)
 		return r->shadow;
+	if (r->effect == RULE_CHANGE)
+		return r->shadow || t->view.p->shadow;
 	return (r->shadow || t->view.p->shadow) && f->identity && f->identity->verified;
 }
 
@@ -245,6 +310,8 @@ say_outcome(struct telling *t)
 	buf_printf(&t->says, "%s: ", rule_effect_name(v->effect));
 	if (v->failed)
 		buf_printf(&t->says, "%s could not be evaluated, which denies", name);
+	else if (v->effect == RULE_DENY && v->rule && v->rule->effect != RULE_DENY)
+		buf_printf(&t->says, "%s and others leave no target", name);
 	else if (!v->rule)
 		buf_printf(&t->says, "no rule ended the evaluation, and the default is %s",
 			otherwise);

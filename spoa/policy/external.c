@@ -564,8 +564,10 @@ one(struct making *m, const struct external *before, size_t nbefore)
 	roles(m);
 	connection(m);
 	bounds(m);
-	if ((c = yaml_get(m->n, "when")))
+	if ((c = yaml_get(m->n, "when"))) {
 		x->when = build_condition(m->b, c, &reads_body);
+		x->reads_target = build_reads_target(x->when);
+	}
 	if ((c = yaml_get(m->n, "on_failure")) && read_word(m->b->d, c, outcome_words, &word)) {
 		x->own_outcome = true;
 		x->outcome = (enum outcome)word;

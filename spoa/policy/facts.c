@@ -26,10 +26,19 @@ facts_init(struct facts_view *v, const struct policy *p, const struct policy_fac
 {
 	v->p = p;
 	v->f = f;
+	v->target = f->target || !f->route ? f->target : f->route->targets;
 	v->a = a;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(v->known, 0, sizeof(v->known));
 	find_classes(v);
+}
+
+void
+facts_target(struct facts_view *v, const struct target *target)
+{
+	v->target = target;
+	v->known[V_TARGET_NAME] = v->known[V_TARGET_REGION] = v->known[V_TARGET_EXTERNAL] =
+		false;
 }
 
 /* ---- lists ---- */
@@ -158,10 +167,9 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_REQUEST_METHOD: return cel_string(f->method);
 	case V_REQUEST_HOST: return cel_string(f->host);
 	case V_REQUEST_PATH: return cel_string(f->path);
-	case V_TARGET_NAME: return cel_string(span_str(f->route ? f->route->target : NULL));
-	case V_TARGET_REGION:
-		return cel_string(span_str(f->route ? f->route->target_region : NULL));
-	case V_TARGET_EXTERNAL: return cel_bool(!f->route || f->route->target_external);
+	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
+	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
+	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);
 	default: return timestamp(f->now_wall_ns);
 	}
 }

@@ -8,6 +8,7 @@
 struct facts_view {
 	const struct policy *p;
 	const struct policy_facts *f;
+	const struct target *target; /* NULL: no route */
 	struct arena *a;
 	struct entity_set classes_hit;
 	struct cel_value value[V_COUNT];
@@ -17,6 +18,8 @@ struct facts_view {
 
 void facts_init(struct facts_view *v, const struct policy *p, const struct policy_facts *f,
 	struct arena *a);
+/* Goes on with another candidate. */
+void facts_target(struct facts_view *v, const struct target *target);
 /* A cel_activation's lookup; ctx is the view. */
 struct cel_value facts_lookup(void *ctx, size_t slot, bool *present);
 /* 1 true, 0 false, negative with *error filled; `when` NULL is true. */

@@ -85,6 +85,19 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 	diag_at(b->d, n, "the limit counts nothing: requests or tokens is missing");
 }
 
+/* Where there is a choice, the target is known once all rules were read. */
+static bool
+chosen_late(const struct builder *b, const struct limit *l)
+{
+	bool reads = build_reads_target(l->when), choice = false;
+
+	for (size_t i = 0; i < l->nper; i++)
+		reads |= l->per[i] == V_TARGET_NAME || l->per[i] == V_TARGET_REGION;
+	for (size_t i = 0; i < b->p->nroutes; i++)
+		choice |= b->p->routes[i].ntargets > 1;
+	return reads && choice;
+}
+
 static void
 limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
@@ -105,7 +118,7 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 		per(b, c, l);
 	amount(b, n, l);
 	/* What a request will take is known once its body is read. */
-	l->reads_body |= l->tokens > 0;
+	l->reads_body |= l->tokens > 0 || chosen_late(b, l);
 	if (!(c = yaml_get(n, "window"))) {
 		if (yaml_get(n, "requests") || yaml_get(n, "tokens"))
 			diag_at(b->d, n, "window is missing");

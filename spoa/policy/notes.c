@@ -69,11 +69,15 @@ relay(struct remarks *r)
 {
 	if (!r->cfg || r->cfg->relay)
 		return;
-	for (size_t i = 0; i < r->p->nrules; i++)
-		if (r->p->rules[i].effect == RULE_REDACT)
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule_change *x = r->p->rules[i].change;
+		bool changes = x && (x->model || x->max_output_tokens || x->nheaders);
+		if (r->p->rules[i].redacts || changes)
 			say(r, r->p->rules[i].at,
-				"rule %s: redacts, and the configuration has no relay: 503",
-				r->p->rules[i].name);
+				"rule %s: %s, and the configuration has no relay: 503",
+				r->p->rules[i].name,
+				changes ? "changes the request" : "redacts");
+	}
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].response)
 			say(r, r->p->routes[i].at,

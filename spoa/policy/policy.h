@@ -71,6 +71,17 @@ struct identity_entry {
 enum route_response { RESP_METER = 1, RESP_RECORD = 2 }; /* 0: ignore */
 enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
 
+/* A candidate of a route. */
+struct target {
+	const char *name; /* the provider's; "" for a route without targets */
+	const char *region;
+	bool external;
+	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
+	const char *model;   /* sent in place of the request's; NULL: none of its own */
+	const struct yaml_node *at;
+};
+
+enum { TARGETS_MAX = 16 };
 struct route {
 	const char *name;
 	const struct yaml_node *at;
@@ -83,18 +94,35 @@ struct route {
 	const char **prefixes; /* end at a segment: "/api" matches /api and /api/x, not /apix */
 	size_t nprefixes;
 	const struct dialect
-		*dialect;    /* the route's or its target's; NULL: dialect_for_path() */
-	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
-	const char *target;  /* provider's name, "" without targets */
-	const char *target_region;
-	bool target_external;
+		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
+	const struct target *targets; /* in order; at least one */
+	size_t ntargets;
 	unsigned response; /* enum route_response bits */
 	enum record_prompt record;
 	struct on_failure on_failure;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
 
-enum rule_effect { RULE_DENY, RULE_PERMIT, RULE_REDACT };
+/* What a rule does to the evaluation; a permit may redact and change too. A verdict is
+ * one of the first three. */
+enum rule_effect { RULE_DENY, RULE_PERMIT, RULE_REDACT, RULE_CHANGE };
+
+struct header {
+	const char *name, *value;
+};
+
+/* The effects that neither end the evaluation nor replace what was found. */
+struct rule_change {
+	const char **targets;	    /* route.targets: names of providers */
+	size_t ntargets;	    /* 0: all may stay */
+	const char *model;	    /* route.model; NULL: none */
+	uint64_t max_output_tokens; /* 0: none */
+	const char **tags;
+	size_t ntags;
+	uint64_t require;	      /* bit by index of policy.externals */
+	const struct header *headers; /* names in lower case */
+	size_t nheaders;
+};
 
 struct rule {
 	const char *name;
@@ -102,8 +130,11 @@ struct rule {
 	const struct cel_program *when; /* NULL: always */
 	const char *when_text;
 	bool reads_body; /* `when` needs prompt.*, model.* or a request parameter */
+	bool reads_target;
 	enum rule_effect effect;
-	int status; /* deny; default 403 */
+	bool redacts;
+	const struct rule_change *change; /* NULL: none */
+	int status;			  /* deny; default 403 */
 	const char *reason;
 	struct entity_set redact; /* classes and entities resolved */
 	enum redact_style with;
@@ -119,12 +150,13 @@ struct external {
 	const char *url, *ca_file;
 	const char **fields; /* header lines to send */
 	size_t nfields;
-	uint64_t timeout_us;	       /* for one request, however many calls that takes */
-	uint64_t concurrency;	       /* calls at once, a worker */
-	uint64_t max_bytes;	       /* of text in one call; a longer text is not asked about */
+	uint64_t timeout_us;  /* for one request, however many calls that takes */
+	uint64_t concurrency; /* calls at once, a worker */
+	uint64_t max_bytes;   /* of text in one call; a longer text is not asked about */
 	const struct cel_program *when; /* NULL: always */
-	unsigned roles;		       /* bit by enum seg_role: which texts are asked about */
-	bool own_outcome;	       /* `outcome` stands over on_failure.classifier */
+	bool reads_target;
+	unsigned roles;	  /* bit by enum seg_role: which texts are asked about */
+	bool own_outcome; /* `outcome` stands over on_failure.classifier */
 	enum outcome outcome;
 	uint64_t cache_entries, cache_ttl_us; /* 0: nothing is remembered */
 	uint64_t breaker_failures, breaker_open_us;
@@ -158,6 +190,9 @@ struct policy {
 	size_t nroutes;
 	const struct rule *rules;
 	size_t nrules;
+	bool rules_read_target; /* one of them: it is evaluated for each candidate */
+	bool changes;		/* one of them has such effects */
+	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;
 	const struct external *externals;
@@ -167,7 +202,7 @@ struct policy {
 	const struct inject *inject;
 	uint64_t inject_off; /* bits: patterns that do not count */
 	bool scores;	     /* a rule, limit or class reads the injection score */
-	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
+	float *thresholds;   /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: the fixed list (policy/credentials.h) and every header an identity
 	 * entry names */
 	const char **credential_headers;
@@ -257,8 +292,7 @@ const struct policy *policy_load(struct arena *a, const char *file, const struct
 	struct detect_rules *rules, struct diag *d);
 /* The same of a tree that was read already; `file` is where relative paths begin. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
-	const char *file, const struct config *cfg, struct detect_rules *rules,
-	struct diag *d);
+	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

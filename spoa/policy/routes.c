@@ -10,8 +10,7 @@ static const char *const route_keys[] = { "name", "match", "dialect", "backend",
 	"response", "record", "on_failure", "deadline", NULL };
 static const char *const route_later[] = { "retry", NULL };
 static const char *const match_keys[] = { "methods", "path", "path_prefix", "host", NULL };
-static const char *const target_keys[] = { "provider", NULL };
-static const char *const target_later[] = { "model", NULL };
+static const char *const target_keys[] = { "provider", "model", NULL };
 static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
 static const char *const record_keys[] = { "prompt", NULL };
 static const char *const prompt_words[] = { "hash", "redacted", NULL }; /* enum record_prompt */
@@ -208,68 +207,122 @@ provider_find(struct builder *b, const struct yaml_node *n)
 	return NULL;
 }
 
+/* One of the list: a provider's name, or {provider, model}. */
 static const struct provider *
-target(struct builder *b, const struct yaml_node *n)
+target(struct builder *b, const struct yaml_node *n, struct target *t)
 {
-	if (n->kind == YAML_SEQUENCE) {
-		if (n->count == 0)
-			diag_at(b->d, n, "targets: the list is empty");
-		else if (n->count > 1)
-			diag_at(b->d, n->child->next,
-				"targets: more than one: not supported by this version of "
-				"tollgate");
-		n = n->count ? n->child : NULL;
-	}
-	if (!n)
-		return NULL;
+	const struct yaml_node *name = n, *model = NULL;
+
 	if (n->kind == YAML_MAPPING) {
-		if (!read_map(b->d, n, "targets", target_keys, target_later))
+		if (!read_map(b->d, n, "targets", target_keys, NULL))
 			return NULL;
-		const struct yaml_node *v = yaml_get(n, "provider");
-		if (!v) {
+		name = yaml_get(n, "provider");
+		model = yaml_get(n, "model");
+		if (!name) {
 			diag_at(b->d, n, "targets: provider is missing");
 			return NULL;
 		}
-		n = v;
 	}
-	if (n->kind != YAML_SCALAR || n->s.n == 0) {
-		diag_at(b->d, n, "targets: the name of a provider is expected, found %s",
-			yaml_type_name(n));
+	if (name->kind != YAML_SCALAR || name->s.n == 0) {
+		diag_at(b->d, name, "targets: the name of a provider is expected, found %s",
+			yaml_type_name(name));
 		return NULL;
 	}
-	return provider_find(b, n);
+	if (model && !build_model(b, model, &t->model))
+		return NULL;
+	const struct provider *v = provider_find(b, name);
+	if (!v)
+		return NULL;
+	t->name = v->name;
+	t->region = v->region;
+	t->external = v->external;
+	t->backend = v->backend;
+	t->at = n;
+	return v;
+}
+
+static bool
+same_model(const struct target *x, const struct target *y)
+{
+	return x->model && y->model ? !strcmp(x->model, y->model) : x->model == y->model;
+}
+
+/* Bodies go as they came: what the route speaks all its targets speak. */
+static void
+speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
+	const struct provider *v, struct route *r)
+{
+	if (!r->dialect)
+		r->dialect = v->dialect;
+	if (!v->dialect || v->dialect == r->dialect)
+		return;
+	if (said && r->ntargets == 1)
+		diag_at(b->d, said,
+			"dialect: the target speaks %s; translation is not supported by this "
+			"version of tollgate",
+			dialect_name(v->dialect));
+	else
+		diag_at(b->d, t->at,
+			"targets: %s speaks %s, the route %s; translation is not supported by "
+			"this version of tollgate",
+			t->name, dialect_name(v->dialect), dialect_name(r->dialect));
+}
+
+static void
+targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
+	struct route *r)
+{
+	bool list = n->kind == YAML_SEQUENCE;
+	size_t count = list ? n->count : 1;
+	struct target *v = build_array(b, n, count, sizeof(*v));
+
+	if (list && count == 0)
+		diag_at(b->d, n, "targets: the list is empty");
+	if (count > TARGETS_MAX)
+		diag_at(b->d, n, "targets: more than %d", TARGETS_MAX);
+	if (!v || count == 0 || count > TARGETS_MAX)
+		return;
+	r->targets = v;
+	r->ntargets = 0;
+	for (const struct yaml_node *c = list ? n->child : n; c; c = list ? c->next : NULL) {
+		struct target *t = &v[r->ntargets];
+		const struct provider *p = target(b, c, t);
+		if (!p)
+			continue;
+		for (size_t i = 0; i < r->ntargets; i++)
+			if (!strcmp(v[i].name, t->name) && same_model(&v[i], t))
+				diag_at(b->d, c, "targets: %s is given twice", t->name);
+		r->ntargets++;
+		speaks(b, said, t, p, r);
+		if (t->model && r->dialect && !dialect_has_model(r->dialect))
+			diag_at(b->d, yaml_get(c, "model"),
+				"model: a body in the dialect %s names none",
+				dialect_name(r->dialect));
+	}
 }
 
 static void
 destination(struct builder *b, const struct yaml_node *n, struct route *r)
 {
+	static const struct target nowhere = { .name = "", .region = "", .external = true };
 	const struct yaml_node *backend = yaml_get(n, "backend"), *to = yaml_get(n, "targets"),
 			       *d = yaml_get(n, "dialect");
+	struct target *own = build_array(b, n, 1, sizeof(*own));
 
-	r->target = r->target_region = "";
-	r->target_external = true;
+	r->targets = &nowhere;
+	r->ntargets = 1;
 	if (d)
 		dialect(b, d, &r->dialect);
-	if (backend)
-		build_backend(b, backend, &r->backend);
+	if (own && backend) {
+		*own = nowhere;
+		build_backend(b, backend, &own->backend);
+		r->targets = own;
+	}
 	if (!to)
 		return;
 	if (backend)
 		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
-	const struct provider *v = target(b, to);
-	if (!v)
-		return;
-	r->target = v->name;
-	r->target_region = v->region;
-	r->target_external = v->external;
-	r->backend = v->backend;
-	if (d && r->dialect && v->dialect && r->dialect != v->dialect)
-		diag_at(b->d, d,
-			"dialect: the target speaks %s; translation is not supported by this "
-			"version of tollgate",
-			dialect_name(v->dialect));
-	if (!r->dialect)
-		r->dialect = v->dialect;
+	targets(b, to, d, r);
 }
 
 /* ---- what becomes of the answer ---- */

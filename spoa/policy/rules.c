@@ -1,15 +1,15 @@
-/* Rules and their conditions. Deny and permit end the evaluation, redactions add
+/* Rules and their conditions. Deny and permit end the evaluation, other effects add
  * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
  * the shipped files have a line for. */
 #include "policy/build.h"
 #include "policy/explain.h"
 
-static const char *const rule_keys[] = { "name", "when", "deny", "permit", "redact", "on_error",
-	"mode", "phase", NULL };
-static const char *const rule_later[] = { "route", "tag", "max_output_tokens", "require",
-	"set_headers", NULL };
-static const char *const effects[] = { "deny", "permit", "redact",
-	NULL }; /* enum rule_effect */
+static const char *const rule_keys[] = { "name", "when", "deny", "permit", "redact", "route",
+	"max_output_tokens", "tag", "require", "set_headers", "on_error", "mode", "phase",
+	NULL };
+/* What a request that is denied cannot have besides. */
+static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
+	"require", "set_headers", NULL };
 static const char *const deny_keys[] = { "status", "reason", NULL };
 static const char *const redact_keys[] = { "classes", "entities", "with", NULL };
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4",
@@ -18,6 +18,9 @@ static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const error_words[] = { "deny", "skip", NULL };
 static const char *const phase_words[] = { "request", NULL };
 static const char *const phase_later[] = { "response", "tool", NULL };
+
+static const char *const effects[] = { "deny", "permit", "redact",
+	"change" }; /* enum rule_effect */
 
 const char *
 rule_effect_name(enum rule_effect e)
@@ -188,32 +191,31 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 static void
 effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
-	const struct yaml_node *found = NULL;
+	const struct yaml_node *denied = yaml_get(n, "deny"), *c;
 
-	for (unsigned k = 0; effects[k]; k++) {
-		const struct yaml_node *c = yaml_get(n, effects[k]);
-		if (!c)
-			continue;
-		if (found) {
-			diag_at(b->d, c->key, "%s: the rule has the effect %s already",
-				effects[k], found->key->s.p);
-			continue;
-		}
-		found = c;
-		r->effect = (enum rule_effect)k;
-		switch (r->effect) {
-		case RULE_DENY: deny(b, c, r); break;
-		case RULE_PERMIT: permit(b, c); break;
-		case RULE_REDACT: redact(b, c, r); break;
-		}
+	r->effect = RULE_CHANGE;
+	build_change(b, n, r);
+	if ((c = yaml_get(n, "redact"))) {
+		r->effect = RULE_REDACT;
+		r->redacts = true;
+		redact(b, c, r);
 	}
-	if (found)
-		return;
-	/* An effect of a later version was reported; do not ask for another. */
-	for (size_t i = 0; rule_later[i]; i++)
-		if (yaml_get(n, rule_later[i]))
-			return;
-	diag_at(b->d, n, "the rule has no effect: one of deny, permit, redact is expected");
+	if ((c = yaml_get(n, "permit"))) {
+		r->effect = RULE_PERMIT;
+		permit(b, c);
+	}
+	if (denied) {
+		r->effect = RULE_DENY;
+		deny(b, denied, r);
+	}
+	for (size_t i = 0; denied && not_denied[i]; i++)
+		if ((c = yaml_get(n, not_denied[i])))
+			diag_at(b->d, c->key, "%s: the rule has the effect deny already",
+				not_denied[i]);
+	if (r->effect == RULE_CHANGE && !r->change)
+		diag_at(b->d, n,
+			"the rule has no effect: one of deny, permit, redact, route, "
+			"max_output_tokens, tag, require, set_headers is expected");
 }
 
 static void
@@ -224,11 +226,13 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 	r->at = n;
 	r->name = "";
-	if (!read_map(b->d, n, "rule", rule_keys, rule_later))
+	if (!read_map(b->d, n, "rule", rule_keys, NULL))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
 	if ((c = yaml_get(n, "when"))) {
 		r->when = build_condition(b, c, &r->reads_body);
+		r->reads_target = build_reads_target(r->when);
+		b->p->rules_read_target |= r->reads_target;
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
 	effect(b, n, r);

@@ -143,6 +143,7 @@ const struct dialect dialect_anthropic = {
 	.rows = rows,
 	.parts = parts,
 	.usage = usage,
+	.cap = "max_tokens",
 	.error = error,
 	.stream_error = stream_error,
 	.error_type = error_type,

@@ -74,13 +74,19 @@ struct body {
 	struct body_param
 		*params; /* scalar top-level members, for request.NAME in conditions */
 	size_t nparams;
-	/* raw positions for dialect_ask_usage; 0: absent */
+	/* raw positions for dialect_ask_usage and dialect_amend; 0: absent */
 	struct body_marks {
 		size_t top;		     /* behind the opening brace of the document */
 		bool top_empty;		     /* {} */
 		size_t options, options_end; /* the value of stream_options */
 		bool options_null, options_empty;
 		size_t include, include_end; /* the value of its include_usage */
+		size_t model, model_end;     /* behind the quotes of the name */
+		struct cap_mark {
+			size_t start, end;
+			int64_t tokens; /* -1: null */
+		} cap[2];		/* of a dialect's rows that are read as one */
+		size_t ncaps;
 	} marks;
 };
 

@@ -183,7 +183,11 @@ read_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	int64_t count;
 
 	switch (row->read) {
-	case READ_MODEL: b->model = text; return 0;
+	case READ_MODEL:
+		b->model = text;
+		m->model = ev->start;
+		m->model_end = ev->end;
+		return 0;
 	case READ_STREAM: b->stream = ev->tok == JSON_TRUE; return 0;
 	case READ_OPTIONS: /* null; an object is marked where it opens and closes */
 		m->options = ev->start;
@@ -196,11 +200,11 @@ read_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		m->include_end = ev->end;
 		return 0;
 	case READ_CAP:
-		if (ev->tok == JSON_NULL)
-			return 0;
-		count = 0;
-		if (read_count(w, row, ev, 0, &count))
+		count = -1;
+		if (ev->tok != JSON_NULL && read_count(w, row, ev, 0, &count))
 			return ERR_SYNTAX;
+		INVARIANT(m->ncaps < sizeof(m->cap) / sizeof(m->cap[0]));
+		m->cap[m->ncaps++] = (struct cap_mark){ ev->start, ev->end, count };
 		if (count > b->output_cap_tokens)
 			b->output_cap_tokens = count;
 		return 0;

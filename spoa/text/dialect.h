@@ -20,6 +20,9 @@ const struct dialect *dialect_for_path(struct span path);
 /* True where a body must be JSON. */
 bool dialect_is_json(const struct dialect *d);
 
+/* True where a body names a model. */
+bool dialect_has_model(const struct dialect *d);
+
 /* One line of JSON in the caller's dialect; the decision's id stands in it.
  * OpenAI {"error":{"message","type","param","code"}}, Anthropic {"type":"error",
  * "error":{"type","message"},"request_id"}. `type` and `code` follow from the
@@ -48,7 +51,19 @@ void dialect_event_usage(const struct dialect *d, struct span event, struct span
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
 int dialect_ask_usage(
 	const struct body *b, struct span raw, struct arena *a, struct splice *edit);
-/* Undoes it in the answer, one SSE data payload at a time: 0 pass as it is, 1
+/* What else is changed in a body. */
+struct amendment {
+	struct span model;   /* to be sent; empty: as it is */
+	uint64_t cap_tokens; /* the most that any output cap may say; 0: as it is */
+};
+enum { AMEND_MAX = 4 };
+/* The edits that make it so, at most AMEND_MAX; what the body lacks is put in front
+ * of its first member. None where the body is no JSON in a dialect with a model. The
+ * count, or ERR_NOMEM. */
+int dialect_amend(const struct body *b, const struct amendment *am, struct arena *a,
+	struct splice *edits);
+
+/* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: 0 pass as it is, 1
  * *edited replaces the payload, 2 drop the event. */
 int dialect_hide_usage(
 	const struct dialect *d, struct span data, struct arena *a, struct span *edited);

@@ -114,6 +114,7 @@ const struct dialect dialect_openai = {
 	.rows = rows,
 	.parts = parts,
 	.usage = usage,
+	.cap = "max_completion_tokens",
 	.asks_usage = true,
 	.error = error,
 	.stream_error = stream_error,

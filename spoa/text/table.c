@@ -182,3 +182,9 @@ dialect_is_json(const struct dialect *d)
 {
 	return d->json;
 }
+
+bool
+dialect_has_model(const struct dialect *d)
+{
+	return d->cap != NULL;
+}

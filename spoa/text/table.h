@@ -72,6 +72,8 @@ struct dialect {
 	const struct row *rows;	       /* path NULL last */
 	const struct part_row *parts;  /* type NULL last */
 	const struct usage_row *usage; /* of a whole response; path NULL last */
+	const char *cap; /* the member that caps the output, where a body has none; NULL: no
+			    models here */
 	bool asks_usage; /* a stream reports usage only where asked (stream_options) */
 	/* One line each; type and code are chosen by then. */
 	void (*error)(struct buf *out, const char *type, const char *code, struct span message,

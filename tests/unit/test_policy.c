@@ -63,9 +63,9 @@ absent_keys_have_safe_defaults(void **state)
 	assert_int_equal(p->nidentities, 0);
 	assert_int_equal(p->nrules, 0);
 	assert_int_equal(p->output_default, 4096);
-	assert_string_equal(p->routes[0].backend, "openai");
-	assert_string_equal(p->routes[0].target, "");
-	assert_true(p->routes[0].target_external);
+	assert_string_equal(p->routes[0].targets->backend, "openai");
+	assert_string_equal(p->routes[0].targets->name, "");
+	assert_true(p->routes[0].targets->external);
 	assert_int_equal(p->routes[0].response, 0);
 	assert_int_equal(p->routes[0].record, PROMPT_HASH);
 	assert_int_equal(p->routes[0].deadline_us, 900000000);
@@ -154,10 +154,10 @@ every_key_arrives(void **state)
 	assert_true(p->thresholds[iban] == detect_entity_threshold(rules, iban));
 
 	const struct route *r = &p->routes[0];
-	assert_string_equal(r->backend, "local");
-	assert_string_equal(r->target, "eu");
-	assert_string_equal(r->target_region, "eu");
-	assert_false(r->target_external);
+	assert_string_equal(r->targets->backend, "local");
+	assert_string_equal(r->targets->name, "eu");
+	assert_string_equal(r->targets->region, "eu");
+	assert_false(r->targets->external);
 	assert_string_equal(dialect_name(r->dialect), "anthropic");
 	assert_string_equal(r->hosts[0], "api.example.com");
 	assert_int_equal(r->response, RESP_METER | RESP_RECORD);
