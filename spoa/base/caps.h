@@ -37,6 +37,7 @@
 #define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */
 #define CAP_YAML_DEPTH         64
 #define CAP_INCLUDES           64           /* files of a policy: refused */
+#define CAP_WATCHED            1024         /* files whose change reloads: further ones are not watched */
 #define CAP_INCLUDE_DEPTH      8            /* includes in includes: refused */
 #define CAP_ERROR_BYTES        1024         /* the `error` variable */
 #define CAP_VAR_BYTES          256          /* any other HAProxy variable */

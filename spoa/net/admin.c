@@ -1,4 +1,4 @@
-/* Admin HTTP on libmicrohttpd: a table of paths, read only. */
+/* Admin HTTP on libmicrohttpd: a table of paths; POST /reload alone changes anything. */
 #include "net/admin.h"
 
 #include <fcntl.h>
@@ -27,6 +27,7 @@ struct admin {
 struct page {
 	const char *path, *type;
 	bool open; /* without the token on TCP too */
+	bool post; /* it changes something */
 	unsigned (*write)(struct server *s, struct buf *out);
 };
 
@@ -52,6 +53,12 @@ page_readyz(struct server *s, struct buf *out)
 }
 
 static unsigned
+page_reload(struct server *s, struct buf *out)
+{
+	return reload_ask(&s->reloading, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
+}
+
+static unsigned
 page_status(struct server *s, struct buf *out)
 {
 	server_status(s, out);
@@ -60,10 +67,11 @@ page_status(struct server *s, struct buf *out)
 
 /* clang-format off */
 static const struct page pages[] = {
-	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  page_metrics },
-	{ "/healthz", "text/plain; charset=utf-8",                true,  page_healthz },
-	{ "/readyz",  "text/plain; charset=utf-8",                true,  page_readyz  },
-	{ "/status",  "application/json",                         false, page_status  },
+	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  false, page_metrics },
+	{ "/healthz", "text/plain; charset=utf-8",                true,  false, page_healthz },
+	{ "/readyz",  "text/plain; charset=utf-8",                true,  false, page_readyz  },
+	{ "/status",  "application/json",                         false, false, page_status  },
+	{ "/reload",  "application/json",                         false, true,  page_reload  },
 };
 /* clang-format on */
 
@@ -129,8 +137,10 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		if (strcmp(url, pages[i].path))
 			continue;
-		if (strcmp(method, "GET") && strcmp(method, "HEAD"))
-			return plain(c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET only\n");
+		if (pages[i].post ? strcmp(method, "POST")
+				  : strcmp(method, "GET") && strcmp(method, "HEAD"))
+			return plain(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				pages[i].post ? "POST only\n" : "GET only\n");
 		if (!pages[i].open && !authorized(s, c))
 			return plain(c, MHD_HTTP_UNAUTHORIZED,
 				"bearer token of admin.token_file needed\n");
@@ -142,7 +152,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return ok;
 	}
 	return plain(
-		c, MHD_HTTP_NOT_FOUND, "no such page: /metrics /healthz /readyz /status\n");
+		c, MHD_HTTP_NOT_FOUND, "no such page: /metrics /healthz /readyz /status /reload\n");
 }
 
 static int

@@ -38,8 +38,8 @@ struct running {
 };
 
 /* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
-static void
-notify_systemd(const char *state)
+void
+server_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -136,6 +136,8 @@ server_status(struct server *s, struct buf *out)
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
 		snap->policy->nroutes, snap->policy->nrules, ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
+	buf_str(out, ",\"last_reload\":");
+	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
 	snapshot_unref(&snap);
 }
@@ -182,70 +184,13 @@ server_metrics(struct server *s, struct buf *out)
 /* ---- signals ---- */
 
 static void
-report(struct diag *d)
-{
-	struct span rest = buf_view(&d->text);
-
-	while (rest.n) {
-		struct span line = span_next(&rest, '\n');
-		if (line.n)
-			log_event(LOG_ERROR, "configuration.invalid", LSP("error", line));
-	}
-}
-
-/* What is fixed at start; a change of it is reported, not half-applied. */
-static void
-say_fixed(const struct config *now, const struct config *next)
-{
-	struct buf names;
-
-	buf_init(&names, 4096);
-	config_fixed_changes(now, next, &names);
-	if (names.n)
-		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
-			LS("why", "they change at restart only"));
-	buf_free(&names);
-}
-
-static void
-reload(struct server *s)
-{
-	struct diag d;
-
-	notify_systemd("RELOADING=1");
-	diag_init(&d);
-	struct snapshot *snap =
-		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
-	if (!snap) {
-		report(&d);
-		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
-			LI("errors", d.errors));
-		metric_inc(&s->metrics, M_RELOADS_FAILED);
-	} else {
-		say_fixed(s->shared_cfg, snap->cfg);
-		pthread_mutex_lock(&s->lock);
-		struct snapshot *old = s->snap;
-		s->snap = snap;
-		pthread_mutex_unlock(&s->lock);
-		for (unsigned i = 0; i < s->nworkers; i++)
-			worker_snapshot(&s->workers[i], snap);
-		log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
-			LS("was", old->policy->label));
-		snapshot_unref(&old);
-		metric_inc(&s->metrics, M_RELOADS);
-	}
-	diag_free(&d);
-	notify_systemd("READY=1");
-}
-
-static void
 on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	struct running *run = w->data;
 
 	(void)loop;
 	(void)revents;
-	reload(run->s);
+	reload_now(&run->s->reloading, "signal");
 }
 
 static void
@@ -259,7 +204,7 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
-	notify_systemd("STOPPING=1");
+	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
@@ -292,7 +237,7 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 wait_for_signals(struct server *s)
 {
-	struct running run = { .s = s, .loop = ev_default_loop(EVFLAG_AUTO) };
+	struct running run = { .s = s, .loop = s->reloading.loop };
 
 	ev_signal_init(&run.hup, on_hup, SIGHUP);
 	ev_signal_init(&run.term, on_term, SIGTERM);
@@ -302,7 +247,7 @@ wait_for_signals(struct server *s)
 	ev_signal_start(run.loop, &run.hup);
 	ev_signal_start(run.loop, &run.term);
 	ev_signal_start(run.loop, &run.intr);
-	notify_systemd("READY=1");
+	server_notify("READY=1");
 	ev_run(run.loop, 0);
 }
 
@@ -487,6 +432,8 @@ server_run(const char *config_file)
 	if (!s.shared || open_sockets(cfg, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
+	if (reload_init(&s.reloading, &s, ev_default_loop(EVFLAG_AUTO), &d, s.started_wall_ns) < 0)
+		goto stop;
 	admin = admin_start(cfg, &s, &why);
 	if (!admin)
 		goto stop;
@@ -495,7 +442,9 @@ server_run(const char *config_file)
 	log_event(LOG_INFO, "stopped");
 	code = 0;
 stop:
+	reload_stop(&s.reloading);
 	admin_stop(&admin);
+	reload_free(&s.reloading);
 	keysets_stop(s.keysets);
 	stop_workers(&s);
 	audit_stop(&s.audit);

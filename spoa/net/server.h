@@ -3,6 +3,7 @@
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
 
+#include "net/reload.h"
 #include "net/worker.h"
 
 enum { WORKERS_MAX = 64 };
@@ -13,6 +14,7 @@ struct server {
 	pthread_mutex_t lock;		 /* not on the request path */
 	const struct config *shared_cfg; /* of start-up */
 	struct gate_shared *shared;
+	struct reloading reloading;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct quota_table *table;
@@ -26,6 +28,9 @@ struct server {
 
 /* Runs until SIGTERM or SIGINT. Exit code of the command. */
 int server_run(const char *config_file);
+
+/* Tells systemd, where it asks for it. */
+void server_notify(const char *state);
 
 /* For the admin thread. The text of /readyz; true: ready. */
 bool server_ready(struct server *s, struct buf *out);

@@ -61,6 +61,8 @@ struct config {
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	const char *policy;	 /* policy: file */
+	bool policy_watch;	 /* policy_watch: reload where a file that was read changes,
+				    default true */
 	const char *detectors;	 /* detectors: directory; NULL: the set compiled in */
 	const char *demo_issuer; /* demo_issuer: file, {issuer, audience, jwks}; tests and demo
 				    only */

@@ -233,6 +233,8 @@ policy_open(struct arena *a, const char *file, const struct config *cfg, const c
 	if (!root)
 		return NULL;
 	buf_init(&errors, 1 << 20);
+	if (detectors)
+		diag_reads(d, detectors);
 	const struct detect_extra *extra = policy_own(a, root, file, d);
 	*rules = detect_load_with(detectors, extra, &errors);
 	for (size_t i = 0; i < errors.n; i++)

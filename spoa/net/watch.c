@@ -1,0 +1,220 @@
+/* Looking at files: device, inode, size and time of modification as one number. inotify(7)
+ * would need a watch of every folder above a file that is replaced, and sees nothing on
+ * network file systems. */
+#include "net/watch.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/caps.h"
+
+static const double LOOK_S = 0.5;
+enum { FOLDER_ENTRIES = 1000 };
+
+struct entry {
+	char *path;
+	uint64_t accepted, seen;
+};
+
+struct watch {
+	struct ev_loop *loop;
+	ev_timer timer;
+	void (*changed)(void *, const char *);
+	void *arg;
+	struct entry *v;
+	size_t n;
+};
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		h = (h ^ (v >> (8 * i) & 0xff)) * 1099511628211u; /* FNV-1a */
+	return h;
+}
+
+static int64_t
+modified_ns(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+static uint64_t
+of_file(const struct stat *st)
+{
+	uint64_t h = mix(1469598103934665603u, (uint64_t)st->st_dev);
+
+	h = mix(h, (uint64_t)st->st_ino);
+	h = mix(h, (uint64_t)st->st_size);
+	return mix(h, (uint64_t)modified_ns(st));
+}
+
+/* A folder's *.yaml, in no order. */
+static uint64_t
+of_folder(const char *path, int64_t *newest)
+{
+	DIR *d = opendir(path);
+	uint64_t sum = 2;
+	size_t n = 0;
+
+	if (!d)
+		return 1;
+	for (struct dirent *e; n < FOLDER_ENTRIES && (e = readdir(d));) {
+		struct span name = span_str(e->d_name);
+		struct stat st;
+		if (name.p[0] == '.' || !span_ends(name, SPAN_LIT(".yaml")) ||
+			fstatat(dirfd(d), e->d_name, &st, 0) < 0)
+			continue;
+		uint64_t h = of_file(&st);
+		for (size_t i = 0; i < name.n; i++)
+			h = mix(h, (unsigned char)name.p[i]);
+		sum += h;
+		n++;
+		if (modified_ns(&st) > *newest)
+			*newest = modified_ns(&st);
+	}
+	closedir(d);
+	return sum;
+}
+
+/* 0 is never an answer: it stands for "changed". */
+static uint64_t
+look(const char *path, int64_t *newest)
+{
+	struct stat st;
+	uint64_t h;
+
+	*newest = INT64_MIN;
+	if (stat(path, &st) < 0)
+		return 1;
+	if (S_ISDIR(st.st_mode))
+		return of_folder(path, newest);
+	*newest = modified_ns(&st);
+	h = of_file(&st);
+	return h ? h : 3;
+}
+
+static void
+on_look(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct watch *w = t->data;
+	const char *first = NULL;
+	bool moving = false;
+
+	(void)loop;
+	(void)revents;
+	for (size_t i = 0; i < w->n; i++) {
+		struct entry *e = &w->v[i];
+		int64_t newest;
+		uint64_t now = look(e->path, &newest);
+		moving |= now != e->seen;
+		e->seen = now;
+		if (now != e->accepted && !first)
+			first = e->path;
+	}
+	if (!first || moving)
+		return;
+	for (size_t i = 0; i < w->n; i++)
+		w->v[i].accepted = w->v[i].seen;
+	w->changed(w->arg, first);
+}
+
+struct watch *
+watch_new(struct ev_loop *loop, void (*changed)(void *, const char *), void *arg)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->loop = loop;
+	w->changed = changed;
+	w->arg = arg;
+	ev_timer_init(&w->timer, on_look, LOOK_S, LOOK_S);
+	w->timer.data = w;
+	return w;
+}
+
+static void
+forget(struct watch *w, size_t from)
+{
+	while (w->n > from)
+		free(w->v[--w->n].path);
+}
+
+void
+watch_nothing(struct watch *w)
+{
+	ev_timer_stop(w->loop, &w->timer);
+	forget(w, 0);
+	free(w->v);
+	w->v = NULL;
+}
+
+void
+watch_free(struct watch **wp)
+{
+	if (!*wp)
+		return;
+	watch_nothing(*wp);
+	free(*wp);
+	*wp = NULL;
+}
+
+size_t
+watch_count(const struct watch *w)
+{
+	return w->n;
+}
+
+static bool
+listed(const struct entry *v, size_t n, struct span path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_is(path, v[i].path))
+			return true;
+	return false;
+}
+
+static bool
+add(struct watch *w, struct span path, int64_t since_ns)
+{
+	struct entry *e = &w->v[w->n];
+	int64_t newest;
+
+	if (path.n == 0 || listed(w->v, w->n, path))
+		return true;
+	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
+		return false;
+	e->seen = look(e->path, &newest);
+	e->accepted = newest >= since_ns ? 0 : e->seen;
+	w->n++;
+	return true;
+}
+
+bool
+watch_files(struct watch *w, struct span files, bool also, int64_t since_ns)
+{
+	struct entry *old = w->v;
+	size_t nold = w->n;
+	bool ok = true;
+
+	w->v = calloc(CAP_WATCHED, sizeof(*w->v));
+	w->n = 0;
+	if (!w->v) {
+		w->v = old;
+		w->n = nold;
+		return false;
+	}
+	while (files.n)
+		ok = add(w, span_next(&files, '\0'), since_ns) && ok;
+	for (size_t i = 0; i < nold; i++) {
+		if (also)
+			ok = add(w, span_str(old[i].path), INT64_MAX) && ok;
+		free(old[i].path);
+	}
+	free(old);
+	ev_timer_again(w->loop, &w->timer);
+	return ok;
+}

@@ -1,0 +1,49 @@
+# The policy in force changes: by the change of a file that it includes, by a call of the
+# admin server; a bad one changes nothing and is said to be.
+. "$(dirname "$0")/lib.sh"
+mkdir -p "$D/policy"
+policy=$D/policy/policy.yaml
+more=$D/policy/more.yaml
+sed 's/^name: .*/&\ninclude: more.yaml/' "$root/tests/support/stack-policy.yaml" >"$policy"
+echo "rules: []" >"$more"
+stack_up --policy "$policy"
+admin() { curl -s -m 10 -H "authorization: Bearer $ADMIN_TOKEN" "$@"; }
+in_force() { admin "$ADMIN/status" | sed 's/.*"policy":"\([^"]*\)".*/\1/'; }
+# waits until the command's output matches
+until_like() { for _ in $(seq 60); do "${@:2}" | grep -qE -- "$1" && return 0; sleep 0.1; done; return 1; }
+put() { printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"; }
+models() { req GET /v1/models -H "authorization: Bearer $(token)"; }
+
+like "no reload yet" "$(admin "$ADMIN/status")" '"last_reload":null'
+socket=${REDIS#unix:}
+socket=${socket%/*}/admin.sock # beside Redis'
+models
+is "served at first" "$status" 200
+first=$(in_force)
+put "$more" 'rules: [{name: closed, deny: {status: 451}}]'
+check "an included file that changes is read" until_like '"by":"file .*more.yaml","result":"done"' admin "$ADMIN/status"
+models
+is "and obeyed" "$status" 451
+second=$(in_force)
+check "its version is another" test "$first" != "$second"
+put "$more" 'rules: [{name: closed, when: "identity.persn == 1", deny: true}]'
+check "a bad one is refused" until_like '"result":"refused"' admin "$ADMIN/status"
+like "with file, line and column" "$(admin "$ADMIN/status")" 'more.yaml:1:31: when: identity.persn: no such field; did you mean identity.person'
+is "the one in force stays" "$(in_force)" "$second"
+models
+is "and decides" "$status" 451
+
+is "no token, no reload" "$(curl -s -o /dev/null -w '%{http_code}' -X POST "$ADMIN/reload")" 401
+is "GET changes nothing" "$(admin -o /dev/null -w '%{http_code}' "$ADMIN/reload")" 405
+is "a reload of a bad one is a 422" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 422
+like "that says why" "$(cat "$D/answer")" '"by":"admin","result":"refused","errors_total":1,"errors":\[".*more.yaml:1:31: '
+check "by the socket too" test "$(curl -s -m 10 --unix-socket "$socket" -o /dev/null -w '%{http_code}' -X POST http://x/reload)" = 422
+put "$more" 'rules: []'
+is "a good one is done" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 200
+is "and in force when the answer comes" "$(in_force)" "$first"
+sleep 1.2
+before=$(metric reloads_total 'result="ok"')
+touch "$D/policy/unrelated.yaml"
+sleep 1.2
+is "other files do not count" "$(metric reloads_total 'result="ok"')" "$before"
+like "the log says what reloaded" "$(grep reload.done "$D/tollgate.log")" 'by="?file .*more.yaml'

@@ -1,0 +1,177 @@
+/* Which changes of files are noticed, and when. Real files on a real loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/watch.h"
+
+static char dir[64];
+static char last[256];
+static unsigned changes;
+
+static const char *
+path(const char *name)
+{
+	static char text[4][160];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, 160, "%s/%s", dir, name);
+	return p;
+}
+
+static void
+put(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+changed(void *arg, const char *file)
+{
+	(void)arg;
+	changes++;
+	snprintf(last, sizeof(last), "%s", file);
+}
+
+static void
+stop(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)t;
+	(void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+run_for(struct ev_loop *loop, double s)
+{
+	ev_timer t;
+
+	ev_timer_init(&t, stop, s, 0.);
+	ev_timer_start(loop, &t);
+	ev_run(loop, 0);
+	ev_timer_stop(loop, &t);
+}
+
+/* Looks run every half second; a change counts once it was seen twice. */
+static unsigned
+noticed(struct ev_loop *loop)
+{
+	unsigned before = changes;
+
+	for (int i = 0; i < 30 && changes == before; i++)
+		run_for(loop, 0.1);
+	return changes - before;
+}
+
+static void
+changes_of_files_and_folders_are_noticed_once(void **state)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct watch *w = watch_new(loop, changed, NULL);
+	char files[1024];
+	size_t n = 0;
+
+	(void)state;
+	put("a.yaml", "1");
+	assert_int_equal(mkdir(path("d"), 0700), 0);
+	put("d/one.yaml", "1");
+	for (int i = 0; i < 3; i++) {
+		static const char *const names[] = { "a.yaml", "absent", "d" };
+		n += (size_t)snprintf(files + n, sizeof(files) - n, "%s", path(names[i])) + 1;
+	}
+	/* The same twice is one. */
+	n += (size_t)snprintf(files + n, sizeof(files) - n, "%s", path("a.yaml")) + 1;
+	assert_true(watch_files(w, span_of(files, n), false, INT64_MAX));
+	assert_int_equal(watch_count(w), 3);
+	run_for(loop, 1.2);
+	assert_int_equal(changes, 0);
+	put("a.yaml", "22");
+	assert_int_equal(noticed(loop), 1);
+	assert_string_equal(last, path("a.yaml"));
+	run_for(loop, 1.2);
+	assert_int_equal(changes, 1);
+	/* Replaced by another of the same size. */
+	put("b", "33");
+	assert_int_equal(rename(path("b"), path("a.yaml")), 0);
+	assert_int_equal(noticed(loop), 1);
+	put("absent", "");
+	assert_int_equal(noticed(loop), 1);
+	put("d/ignored.txt", "1");
+	put("d/two.yaml", "1");
+	assert_int_equal(noticed(loop), 1);
+	assert_string_equal(last, path("d"));
+	unlink(path("a.yaml"));
+	assert_int_equal(noticed(loop), 1);
+	watch_nothing(w);
+	put("a.yaml", "4444");
+	run_for(loop, 1.2);
+	assert_int_equal(changes, 5);
+	watch_free(&w);
+	ev_loop_destroy(loop);
+}
+
+static void
+what_changed_while_it_was_read_has_changed_since(void **state)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct watch *w = watch_new(loop, changed, NULL);
+	char file[160];
+
+	(void)state;
+	put("c", "1");
+	snprintf(file, sizeof(file), "%s", path("c"));
+	struct span files = span_of(file, strlen(file) + 1);
+	assert_true(watch_files(w, files, false, 0));
+	assert_int_equal(noticed(loop), 1);
+	/* What was watched before stays, where it is asked for. */
+	put("e", "1");
+	char other[160];
+	snprintf(other, sizeof(other), "%s", path("e"));
+	assert_true(watch_files(w, span_of(other, strlen(other) + 1), true, INT64_MAX));
+	assert_int_equal(watch_count(w), 2);
+	assert_true(watch_files(w, span_of(other, strlen(other) + 1), false, INT64_MAX));
+	assert_int_equal(watch_count(w), 1);
+	watch_free(&w);
+	ev_loop_destroy(loop);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_watch.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	return system(cmd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_of_files_and_folders_are_noticed_once),
+		cmocka_unit_test(what_changed_while_it_was_read_has_changed_since),
+	};
+
+	return cmocka_run_group_tests_name("watch", tests, setup, teardown);
+}
