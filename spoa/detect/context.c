@@ -2,7 +2,9 @@
  * worth more, near one that names something else ("order") less. Words match
  * whole, in prose, snake_case and camelCase alike: "lic" is not in "public", but
  * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
- * each, and the JSON key or field name that stands before the text. */
+ * each, and the JSON key or field name that stands before the text. In a table the
+ * header above a value comes first (columns.c). */
+#include "detect/columns.h"
 #include "detect/rule.h"
 
 static char
@@ -38,9 +40,11 @@ letter_at(struct span t, size_t at)
 static bool
 begins_word(struct span t, size_t at)
 {
-	if ((unsigned char)t.p[at] >= 0x80 || at == 0)
-		return true;
-	if (!letter_before(t, at))
+	unsigned char c = (unsigned char)t.p[at];
+
+	/* Hebrew and Arabic write particles before a word, further east nothing parts
+	 * words. */
+	if (at == 0 || c > 0xD5 || !letter_before(t, at))
 		return true;
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* homePhone */
 }
@@ -156,9 +160,40 @@ same_clause(struct span left)
 	return left;
 }
 
-float
-context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
-	size_t end, float score)
+/* A form's own label on the value's line ("Batch: 12345678") names it: what stands on
+ * the lines around names other things. "No.:" alone says nothing. */
+static bool
+has_label(struct span line)
+{
+	static const char *const vague[] = { "no", "nr", "number", "num", "value", "nummer",
+		"numero", "data", "answer", "is", "id" };
+	size_t end = line.n;
+
+	while (end && strchr(" \t\"'*_`([", line.p[end - 1]))
+		end--;
+	if (!end || (line.p[end - 1] != ':' && line.p[end - 1] != '='))
+		return false;
+	end--;
+	while (end && strchr(" \"'*_`.", line.p[end - 1]))
+		end--;
+	size_t from = end;
+	while (from && (is_alnum(line.p[from - 1]) || (unsigned char)line.p[from - 1] >= 0x80))
+		from--;
+	struct span word = span_cut(line, from, end);
+	while (from && strchr(" \t\"'*_`-.#", line.p[from - 1]))
+		from--;
+	if (from) /* "Order number:" */
+		return true;
+	for (size_t i = 0; i < sizeof(vague) / sizeof(vague[0]); i++)
+		if (span_ieq(word, span_str(vague[i])))
+			return false;
+	return word.n > 1 && !is_digit(word.p[word.n - 1]);
+}
+
+/* What is around a value, by whole words, and of a form or a table's row its own line. */
+static void
+window_of(struct span text, const struct column *col, size_t start, size_t end,
+	struct span *left, struct span *right)
 {
 	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
 	size_t to = end + CONTEXT_BYTES;
@@ -168,18 +203,49 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 		from++;
 	while (to < text.n && to < end + CONTEXT_BYTES + 16 && letter_at(text, to))
 		to++;
-	struct span left = span_cut(text, from, start), right = span_cut(text, end, to);
-	if (before.n > CONTEXT_BYTES)
-		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-	size_t good = distance(&e->context, left, right, before);
-	size_t bad = e->against.n == 0
-			     ? SIZE_MAX
-			     : distance(&e->against, same_clause(left), SPAN_LIT(""), before);
+	*left = span_cut(text, from, start);
+	*right = span_cut(text, end, to);
+	const char *line = left->n ? memrchr(left->p, '\n', left->n) : NULL;
+	size_t own = line ? (size_t)(line - left->p) + 1 : 0;
+	if (!col && !has_label(span_cut(*left, own, left->n)))
+		return;
+	*left = span_cut(*left, own, left->n);
+	const char *stop = right->n ? memchr(right->p, '\n', right->n) : NULL;
+	if (stop)
+		right->n = (size_t)(stop - right->p);
+}
+
+float
+context_score_in(const struct entity_rule *e, struct span text, struct span before,
+	const struct column *col, size_t start, size_t end, float score)
+{
+	struct span left, right;
+	size_t good = SIZE_MAX, bad = SIZE_MAX;
+
+	if (col) {
+		good = nearest(&e->context, col->name, false);
+		bad = nearest(&e->against, col->name, false);
+	}
+	if (good == SIZE_MAX && bad == SIZE_MAX) {
+		window_of(text, col, start, end, &left, &right);
+		if (before.n > CONTEXT_BYTES)
+			before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+		good = distance(&e->context, left, right, before);
+		if (e->against.n)
+			bad = distance(&e->against, same_clause(left), SPAN_LIT(""), before);
+	}
 	if (good != SIZE_MAX && good <= bad)
 		score += e->boost;
 	else if (bad != SIZE_MAX)
 		score -= e->penalty;
 	return score < 0 ? 0 : score > 1 ? 1 : score;
+}
+
+float
+context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
+	size_t end, float score)
+{
+	return context_score_in(e, text, before, NULL, start, end, score);
 }
 
 /* ---- which entities' words are near ---- */

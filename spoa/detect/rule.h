@@ -212,6 +212,11 @@ int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *
  * `before`; the nearer of the two lists counts. */
 float context_score(const struct entity_rule *e, struct span text, struct span before,
 	size_t start, size_t end, float score);
+/* The same for a value in a table: the header above it decides, else the words in its
+ * row. NULL: in none. */
+struct column;
+float context_score_in(const struct entity_rule *e, struct span text, struct span before,
+	const struct column *col, size_t start, size_t end, float score);
 
 /* Gives entities with `near` patterns their bits and indexes their words. */
 void context_index(struct detect_rules *r);

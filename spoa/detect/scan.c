@@ -18,7 +18,8 @@ struct sweep {
 	const struct detect_options *opt;
 	struct span text;
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
-	size_t shift; /* what stands before the caller's text */
+	size_t shift; /* what stands before the caller's text, */
+	size_t base;  /* and where in it that begins */
 	struct check_memo memo;
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
@@ -62,6 +63,48 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
+static void
+near_join(struct near_set *to, const struct near_set *from)
+{
+	for (size_t k = 0; k < NEAR_MAX / 64; k++)
+		to->v[k] |= from->v[k];
+}
+
+/* `all`, and the entities whose words stand in the header above i. */
+static const struct near_set *
+near_column(struct sweep *w, size_t i, const struct near_set *all)
+{
+	struct columns *c = &w->s->columns;
+	struct near_names *names = &w->s->near_names;
+	struct column col;
+
+	if (w->keyed || !columns_row(c, i))
+		return all;
+	if (names->header != c->split || names->cut != c->split_cut) {
+		names->header = c->split;
+		names->cut = c->split_cut;
+		names->any = false;
+		for (unsigned k = 0; k < c->names; k++) {
+			names->set[k] = (struct near_set){ { 0 } };
+			context_near(w->r, c->name[k], 0, c->name[k].n, &names->set[k]);
+			for (size_t b = 0; b < NEAR_MAX / 64; b++)
+				names->any |= names->set[k].v[b] != 0;
+		}
+	}
+	if (!names->any || !columns_at(c, i, &col))
+		return all;
+	names->all = *all;
+	near_join(&names->all, &names->set[col.index]);
+	return &names->all;
+}
+
+/* The column that a place of the text stands in; NULL: none. */
+static const struct column *
+column_of(struct sweep *w, size_t i, struct column *out)
+{
+	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
+}
+
 /* The entities whose context words may count for a match that begins in i's block. */
 static const struct near_set *
 near_of(struct sweep *w, size_t i)
@@ -70,7 +113,7 @@ near_of(struct sweep *w, size_t i)
 	size_t block = i / NEAR_BLOCK, back = (CONTEXT_BYTES + NEAR_BACK - 1) / NEAR_BLOCK + 1;
 
 	if (s->near_block == block + 1)
-		return &s->near_all;
+		return near_column(w, i, &s->near_all);
 	s->near_block = block + 1;
 	s->near_all = s->near_before;
 	for (size_t b = block > back ? block - back : 0;
@@ -81,10 +124,9 @@ near_of(struct sweep *w, size_t i)
 			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
 			s->near[b % NEAR_CACHED].block = b + 1;
 		}
-		for (size_t k = 0; k < NEAR_MAX / 64; k++)
-			s->near_all.v[k] |= set->v[k];
+		near_join(&s->near_all, set);
 	}
-	return &s->near_all;
+	return near_column(w, i, &s->near_all);
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -122,15 +164,18 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
-	f.score = context_score(e, w->text, before, f.start, f.end, m->score);
+	struct column col;
+	f.score = context_score_in(e, w->text, before,
+		e->context.n + e->against.n ? column_of(w, f.start, &col) : NULL, f.start,
+		f.end, m->score);
 	if (checked == CHECK_VALID)
 		f.flags |= FINDING_VALIDATED;
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
 		f.flags |= FINDING_SAMPLE;
 	whole_characters(w->text, &f.start, &f.end);
 	/* A text that begins inside a character does not reach into its key. */
-	f.start = f.start > w->shift ? f.start - w->shift : 0;
-	f.end -= w->shift;
+	f.start = w->base + (f.start > w->shift ? f.start - w->shift : 0);
+	f.end = w->base + f.end - w->shift;
 	if (all || f.score >= threshold_of(w, p->entity))
 		w->err = scratch_keep(w->s, f);
 	return true;
@@ -214,6 +259,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 {
 	size_t start = i, *free_from = &w->s->free_from[p->index];
 
+	if (p->keyed && !w->keyed && p->kind == START_LITERAL)
+		columns_head(&w->s->columns, i);
 	if (i < *free_from || (w->keyed && !p->keyed) || threshold_of(w, p->entity) > 1.0f)
 		return;
 	while (start > *free_from && i - start < p->back_max &&
@@ -255,7 +302,7 @@ search(struct sweep *w, const struct pattern *p)
 
 /* ---- the pass ---- */
 
-static bool
+static inline bool
 literal_matches(const struct literal *l, struct span t, size_t i)
 {
 	if (l->text.n > t.n - i || (l->name && i > 0 && is_alpha(t.p[i - 1]) &&
@@ -284,6 +331,10 @@ near_begin(struct sweep *w)
 {
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 
+	if (!w->keyed) {
+		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
+		w->s->near_names.header = 0;
+	}
 	memset(w->s->near, 0, sizeof(w->s->near));
 	w->s->near_block = 0;
 	w->s->near_before = (struct near_set){ { 0 } };
@@ -443,11 +494,10 @@ sweep(struct sweep *w, size_t to)
 }
 
 /* A text that is the value of a key is also read as `key=text`: that is how the
- * rules for key=value see it. */
+ * rules for key=value see it. `at`: where in the caller's text it stands. */
 static void
-sweep_keyed(struct sweep *w)
+sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 {
-	struct span before = w->opt->before, text = w->text;
 	struct sweep k = *w;
 
 	if (before.n > CONTEXT_BYTES)
@@ -459,10 +509,30 @@ sweep_keyed(struct sweep *w)
 		memcpy(w->s->keyed + before.n + 1, text.p, text.n);
 	k.text = span_of(w->s->keyed, before.n + 1 + text.n);
 	k.shift = before.n + 1;
+	k.base = at;
 	k.keyed = true;
 	k.memo = (struct check_memo){ 0 };
 	sweep(&k, before.n);
 	w->err = k.err;
+}
+
+static bool
+sweep_cell(void *arg, struct span name, size_t start, size_t end)
+{
+	struct sweep *w = arg;
+
+	sweep_keyed(w, name, span_cut(w->text, start, end), start);
+	return w->err == 0;
+}
+
+/* What is swept once more: the value of a key, the cells under headers that are keys. */
+static void
+sweep_values(struct sweep *w)
+{
+	if (w->opt && w->opt->before.n && w->text.n && !w->opt->inside && w->r->any_keyed)
+		sweep_keyed(w, w->opt->before, w->text, 0);
+	if (!w->err)
+		columns_cells(&w->s->columns, sweep_cell, w);
 }
 
 int
@@ -474,9 +544,19 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	sweep(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search(&w, &r->patterns[r->anywhere[k]]);
-	if (!w.err && opt && opt->before.n && !opt->inside && r->any_keyed)
-		sweep_keyed(&w);
+	if (!w.err)
+		sweep_values(&w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
+}
+
+/* As try_at does: a key that a rule for key=value begins with. */
+static void
+note_heads(struct sweep *w, size_t i)
+{
+	for (const struct literal *l = w->r->literals[literal_hash(three_bytes(w->text.p + i))];
+		l; l = l->next)
+		if (w->r->patterns[l->pattern].keyed && literal_matches(l, w->text, i))
+			columns_head(&w->s->columns, i);
 }
 
 int
@@ -486,6 +566,8 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
 
 	near_begin(&w);
+	for (size_t i = 0; i + LITERAL_MIN <= text.n; i++)
+		note_heads(&w, i);
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
 		const struct pattern *p = &r->patterns[k];
 		if (threshold_of(&w, p->entity) > 1.0f)
@@ -502,7 +584,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 				at = m.end - 1;
 		}
 	}
-	if (!w.err && text.n && opt && opt->before.n && !opt->inside && r->any_keyed)
-		sweep_keyed(&w);
+	if (!w.err)
+		sweep_values(&w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
 }

@@ -5,6 +5,7 @@
 #ifndef DETECT_SCRATCH_H
 #define DETECT_SCRATCH_H
 
+#include "detect/columns.h"
 #include "detect/rule.h"
 
 enum {
@@ -39,6 +40,14 @@ struct detect_scratch {
 	struct near_set near_before; /* of the key */
 	struct near_set near_all;    /* of all that is near the block near_block - 1 */
 	size_t near_block;
+	struct columns columns; /* of the text that is swept */
+	struct near_names {
+		size_t header; /* the line, and one */
+		unsigned cut;
+		bool any; /* one set is not empty */
+		struct near_set set[COLUMN_FIELDS];
+		struct near_set all; /* with what is near */
+	} near_names;		     /* of a table's header */
 	struct leads {
 		const char *of; /* the text they are noted of; NULL: none */
 		size_t least;	/* of what leads up to here at least, */

@@ -1,0 +1,275 @@
+/* What the words around a value decide: the header above it in a table, its label in a
+ * form, words on both sides, and what speaks against it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "detect/scratch.h"
+#include "support/guard.h"
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+
+static int
+setup(void **state)
+{
+	struct buf errors;
+
+	(void)state;
+	buf_init(&errors, 0);
+	rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	scratch = rules ? detect_scratch_new(rules) : NULL;
+	return scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+	return 0;
+}
+
+/* People, places and what names them have tests of their own. */
+static bool
+is_structured(const char *name)
+{
+	return strcmp(name, "PERSON") && strcmp(name, "LOCATION") &&
+	       strcmp(name, "ORGANIZATION") && strcmp(name, "FACILITY") && strcmp(name, "NRP");
+}
+
+/* "ENTITY value|…" in order; of the fast engine, and whether the one that tries every
+ * rule everywhere says the same. */
+static void
+describe(struct span text, const char *before, struct buf *out)
+{
+	struct detect_options opt = { .before = span_str(before) };
+	struct findings f, slow;
+	struct arena a;
+
+	arena_init(&a, 0, true);
+	assert_int_equal(detect_scan(rules, scratch, text, &opt, &a, &f), 0);
+	assert_int_equal(detect_scan_everywhere(rules, scratch, text, &opt, &a, &slow), 0);
+	assert_int_equal(f.n, slow.n);
+	for (size_t i = 0; i < f.n; i++) {
+		const char *name = detect_entity_name(rules, f.v[i].entity);
+		assert_int_equal(f.v[i].start, slow.v[i].start);
+		assert_int_equal(f.v[i].end, slow.v[i].end);
+		if (is_structured(name))
+			buf_printf(out, "%s %.*s|", name,
+				SPAN_ARG(span_cut(text, f.v[i].start, f.v[i].end)));
+	}
+	arena_reset(&a);
+}
+
+struct row {
+	const char *name, *text, *before, *want;
+};
+
+static void
+check_rows(const struct row *rows, size_t n)
+{
+	bool failed = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct buf got;
+		buf_init(&got, 0);
+		describe(span_str(rows[i].text), rows[i].before ? rows[i].before : "", &got);
+		if (!span_eq(buf_view(&got), span_str(rows[i].want))) {
+			print_message("%s:\n  want %s\n  got  %.*s\n", rows[i].name,
+				rows[i].want, SPAN_ARG(buf_view(&got)));
+			failed = true;
+		}
+		buf_free(&got);
+	}
+	assert_false(failed);
+}
+#define CHECK_ROWS(rows) check_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+
+#define FAR                                                                                    \
+	"n/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\n"       \
+	"n/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\n"
+
+static void
+a_header_names_its_column(void **state)
+{
+	static const struct row rows[] = {
+		{ "ten bare digits under phone are a phone number",
+			"name,phone,city\n" FAR "Ann,2125550143,Rome\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "ten bare digits under order are not, with a phone column beside it",
+			"phone,order,city\n" FAR "n/a,2125550143,Rome\n", "", "" },
+		{ "an SSN's shape under tracking_number is not one",
+			"ssn,tracking_number,city\n" FAR
+			"308-63-0237,308-63-0237,Rome\n308-63-0237,455-99-6622,Rome\n",
+			"", "US_SSN 308-63-0237|US_SSN 308-63-0237|" },
+		{ "an SSN without dashes under SSN is one, the same digits beside it not",
+			"id,ssn,batch\n" FAR "455996622,455996622,455996622\n", "",
+			"US_SSN 455996622|" },
+		{ "semicolons",
+			"Name;Telefon;Bestellnummer\nx;y;z\nAnn;2125550143;2125550143\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "tabs", "name\tphone\tversion\nAnn\t2125550143\t2125550143\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "markdown",
+			"| name | phone | order |\n|---|---|---|\n"
+			"| Ann | 2125550143 | 2125550143 |\n",
+			"", "PHONE_NUMBER 2125550143|" },
+		{ "as a database prints it",
+			" name |   phone    |   order\n"
+			"------+------------+------------\n Ann  | 2125550143 | 2125550143\n",
+			"", "PHONE_NUMBER 2125550143|" },
+		{ "aligned with blanks",
+			"NAME   PHONE       TRACKING\n"
+			"Ann    2125550143  308-63-0237\nBob    2125550144  308-63-0238\n",
+			"", "PHONE_NUMBER 2125550143|PHONE_NUMBER 2125550144|" },
+		{ "quoted fields with the separator inside",
+			"\"name\",\"phone\",\"order\"\n\"Roe, "
+			"Ann\",\"2125550143\",\"2125550144\"\n",
+			"", "PHONE_NUMBER 2125550143|" },
+		{ "quotes in quotes",
+			"name,phone,order\n\"a \"\"b\"\", c\",2125550143,2125550144\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "a table below a sentence with commas",
+			"Here, please, is the list, as of today:\nname,phone,order\n"
+			"Ann,2125550143,2125550144\n",
+			"", "PHONE_NUMBER 2125550143|" },
+		{ "carriage returns", "phone,order\r\n2125550143,2125550144\r\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "a value that stands behind its name elsewhere",
+			"name,passport_no,order\n" FAR "Ann,XY1234567,XY1234568\n", "",
+			"PASSPORT XY1234567|" },
+		{ "an account behind many rows",
+			"name,account number,amount\n" FAR "Ann,0012345678,0012345679\n", "",
+			"US_BANK_NUMBER 0012345678|" },
+		{ "a password", "user,password,note\n" FAR "ann,Tr0ub4dor&3x,none\n", "",
+			"GENERIC_SECRET Tr0ub4dor&3x|" },
+		{ "the last word of a header is what it means",
+			"phone order id,order phone\n2125550143,2125550144\n", "",
+			"PHONE_NUMBER 2125550144|" },
+		{ "an empty line ends a table",
+			"phone,order\n" FAR "\nx,2125550143\n2125550144,y\n", "", "" },
+		{ "a row of another width has no header",
+			"order,phone\n" FAR "2125550143,2125550144,x,y\n", "", "" },
+		{ "a sentence is no header",
+			"I phone her, when I can.\n2125550143, twice, was in a file.\n", "",
+			"PHONE_NUMBER 2125550143|" },
+		{ "a first row of data is no header",
+			"2125550143,2125550144\n2125550145,2125550146\n", "phones.csv",
+			"PHONE_NUMBER 2125550143|PHONE_NUMBER 2125550144|"
+			"PHONE_NUMBER 2125550145|PHONE_NUMBER 2125550146|" },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void
+a_label_names_its_line(void **state)
+{
+	static const struct row rows[] = {
+		{ "a label on the line above does not reach past the value's own",
+			"Phone: none\nBatch: 2125550143\n", "", "" },
+		{ "nor one on the line below", "Order number: 308-63-0237\nSSN: 455-99-6622\n",
+			"", "US_SSN 455-99-6622|" },
+		{ "a label that says nothing lets the line above speak",
+			"Phone\nNo.: 2125550143\n", "", "PHONE_NUMBER 2125550143|" },
+		{ "a value alone in its line is named by the one above", "Phone\n2125550143\n",
+			"", "PHONE_NUMBER 2125550143|" },
+		{ "words behind the value on its line count",
+			"Batch: 2125550143 (her mobile)\n", "", "PHONE_NUMBER 2125550143|" },
+		{ "letters beyond ASCII belong to words", "ätel 2125550143", "", "" },
+		{ "Cyrillic letters too", "хотел 2125550143", "", "" },
+		{ "Chinese words need no blanks", "请打电话2125550143", "",
+			"PHONE_NUMBER 2125550143|" },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+/* Tables in pieces and at the edge of memory: nothing is read beyond the text. */
+static void
+no_cut_reads_beyond(void **state)
+{
+	static const char text[] = "name,\"phone\",order\n---,---\n\"a \"\"b\",2125550143,1\n"
+				   "| a | phone |\n|:-|-|\n| \\| | 2125550143 |\nA   PHONE\n"
+				   "b   2125550143\npassport,x\nXY1234567,\"2";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *g = guard_dup(text, n);
+		struct findings f;
+		struct arena a;
+		arena_init(&a, 0, true);
+		assert_int_equal(detect_scan(rules, scratch, span_of(g, n), NULL, &a, &f), 0);
+		arena_reset(&a);
+		guard_free(g, n);
+	}
+}
+
+static uint64_t
+spent_us(struct span text)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 3; i++) {
+		struct findings f;
+		struct arena a;
+		arena_init(&a, 0, true);
+		uint64_t from = clock_mono_us();
+		int err = detect_scan(rules, scratch, text, NULL, &a, &f);
+		uint64_t took = clock_mono_us() - from;
+		assert_true(err == 0 || err == ERR_LIMIT);
+		best = took < best ? took : best;
+		arena_reset(&a);
+	}
+	return best;
+}
+
+/* Twice the text takes about twice the time, whatever the table. */
+static void
+tables_take_linear_time(void **state)
+{
+	static const char *const lines[] = { "a,b\n", "12,34567\n", "account,phone,passport\n",
+		"1 ,2 ,3 ,4 ,5 ,6 ,7 ,8 ,9 ,212 555 014", "phone,x\n\n7,123456789\n",
+		"|7|1234567|\n", "account,1234567\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		enum { SMALL = 16 << 10 };
+		size_t n = strlen(lines[i]);
+		char *t = malloc(8 * SMALL);
+		assert_non_null(t);
+		for (size_t k = 0; k < 8 * SMALL; k++)
+			t[k] = lines[i][k % n];
+		uint64_t small = spent_us(span_of(t, SMALL)),
+			 large = spent_us(span_of(t, 8 * SMALL));
+		if (large > 24 * small + 20000)
+			print_message("%s: %lu us, %lu us\n", lines[i], (unsigned long)small,
+				(unsigned long)large);
+		assert_true(large <= 24 * small + 20000);
+		free(t);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_header_names_its_column),
+		cmocka_unit_test(a_label_names_its_line),
+		cmocka_unit_test(no_cut_reads_beyond),
+		cmocka_unit_test(tables_take_linear_time),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
