@@ -10,6 +10,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } verbs[] = {
 	{ "test", policy_test },
+	{ "diff", policy_diff },
 };
 
 int

@@ -7,6 +7,7 @@
 #include "codec/yaml.h"
 
 int policy_test(int argc, char **argv);
+int policy_diff(int argc, char **argv);
 
 /* ---- cases of a test file: cmd/policy_case.c ---- */
 

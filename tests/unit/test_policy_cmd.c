@@ -1,4 +1,4 @@
-/* tollgate policy test: cases of YAML as TAP, coverage of rules, mistakes in test
+/* tollgate policy test and diff: cases of YAML as TAP, coverage of rules, mistakes in test
  * files, and the shipped policies with theirs. Runs in the root of the source tree. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -209,6 +209,72 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 	assert_int_equal(tollgate("", "policy", NULL), 2);
 }
 
+/* ---- diff ---- */
+
+#define CHAT(member)                                                                           \
+	"{\"path\":\"/v1/chat/completions\",\"time\":\"2026-11-20T12:00:00Z\"," member         \
+	"\"headers\":{\"content-type\":\"application/"                                         \
+	"json\"},\"body\":\"{\\\"model\\\":\\\"m\\\","                                         \
+	"\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"a@example.com\\\"}]" \
+	"}\"}\n"
+#define CHIEF "\"identity\":{\"clearance\":9},"
+
+static void
+diff_counts_what_changes_and_shows_examples(void **state)
+{
+	(void)state;
+	cmd_put("a.yaml", POLICY);
+	cmd_put("b.yaml",
+		"tollgate: 1\nname: b\ndefault: permit\n"
+		"identity: [{none: {person: nobody}}]\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "
+		"backend: b}]\n"
+		"rules:\n"
+		"  - {name: chief, when: 'identity.clearance > 8', permit: true}\n"
+		"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii], "
+		"with: remove}}\n");
+	char a[192], b[192];
+	snprintf(a, sizeof(a), "%s", cmd_path("a.yaml"));
+	snprintf(b, sizeof(b), "%s", cmd_path("b.yaml"));
+	assert_int_equal(tollgate(CHAT("") "\n" CHAT(CHIEF), "policy", "diff", a, a, NULL), 0);
+	assert_string_equal(cmd_out, "2 requests: 2 the same, 0 different\n");
+	assert_int_equal(tollgate(CHAT("") "\n" CHAT(CHIEF) "{\"path\":\"/x\"}\n", "policy",
+				 "diff", a, b, NULL),
+		1);
+	assert_string_equal(cmd_out,
+		"3 requests: 1 the same, 2 different\n"
+		"  decision     1\n  rule         1\n  redactions   2\n"
+		"line 1: redactions {\"EMAIL_ADDRESS\": \"placeholder\"} → "
+		"{\"EMAIL_ADDRESS\": \"remove\"}\n"
+		"    redact: pii redacts, and nothing denied the request\n"
+		"line 3: decision redact → permit, rule pii → chief, redactions "
+		"{\"EMAIL_ADDRESS\": \"placeholder\"} → none\n"
+		"    permit: chief matched and ended the evaluation\n");
+	assert_int_equal(tollgate(CHAT("") CHAT(CHIEF), "policy", "diff", "--json",
+				 "--examples", "1", a, b, NULL),
+		1);
+	holds(cmd_out, "\"different\": 2");
+	holds(cmd_out, "\"line\": 1");
+	assert_null(strstr(cmd_out, "\"line\": 2"));
+}
+
+static void
+diff_that_cannot_compare_exits_2_and_names_the_line(void **state)
+{
+	(void)state;
+	cmd_put("a.yaml", POLICY);
+	char a[192];
+	snprintf(a, sizeof(a), "%s", cmd_path("a.yaml"));
+	assert_int_equal(tollgate(CHAT("") "{\n" CHAT(""), "policy", "diff", a, a, NULL), 2);
+	holds(cmd_err, "tollgate: policy diff: standard input:2: ");
+	holds(cmd_out, "2 requests: 2 the same");
+	assert_int_equal(tollgate("{\"body\":1}\n", "policy", "diff", a, a, NULL), 2);
+	holds(cmd_err, "standard input:1: path is missing");
+	assert_int_equal(tollgate("", "policy", "diff", a, cmd_path("none.yaml"), NULL), 2);
+	assert_int_equal(tollgate("", "policy", "diff", a, NULL), 2);
+	assert_int_equal(tollgate("", "policy", "diff", a, a, "--examples", "x", NULL), 2);
+}
+
 int
 main(void)
 {
@@ -220,6 +286,8 @@ main(void)
 		cmocka_unit_test(mistakes_in_a_test_file_are_named_with_their_place),
 		cmocka_unit_test(a_request_that_cannot_be_made_fails_its_case),
 		cmocka_unit_test(the_policy_is_found_beside_above_or_as_named),
+		cmocka_unit_test(diff_counts_what_changes_and_shows_examples),
+		cmocka_unit_test(diff_that_cannot_compare_exits_2_and_names_the_line),
 	};
 	return cmocka_run_group_tests(tests, cmd_setup, cmd_teardown);
 }
