@@ -15,74 +15,22 @@ enum {
 };
 
 /* 0 to 63, and 1 more: 0 is none. */
+/* clang-format off */
 static const unsigned char digits64[256] = {
-	['A'] = 1,
-	2,
-	3,
-	4,
-	5,
-	6,
-	7,
-	8,
-	9,
-	10,
-	11,
-	12,
-	13,
-	14,
-	15,
-	16,
-	17,
-	18,
-	19,
-	20,
-	21,
-	22,
-	23,
-	24,
-	25,
-	26,
-	['a'] = 27,
-	28,
-	29,
-	30,
-	31,
-	32,
-	33,
-	34,
-	35,
-	36,
-	37,
-	38,
-	39,
-	40,
-	41,
-	42,
-	43,
-	44,
-	45,
-	46,
-	47,
-	48,
-	49,
-	50,
-	51,
-	52,
-	['0'] = 53,
-	54,
-	55,
-	56,
-	57,
-	58,
-	59,
-	60,
-	61,
-	62,
-	['+'] = 63,
-	['-'] = 63,
-	['/'] = 64,
-	['_'] = 64,
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['-'] = 63, ['/'] = 64, ['_'] = 64,
 };
+
+/* The alphabets that have the character: a bit each. */
+enum { IN64 = 1 << BLOB_BASE64, IN32 = 1 << BLOB_BASE32, IN16 = 1 << BLOB_HEX };
+static const unsigned char members[256] = {
+	['A' ... 'F'] = IN64 | IN32 | IN16, ['G' ... 'Z'] = IN64 | IN32,
+	['a' ... 'f'] = IN64 | IN32 | IN16, ['g' ... 'z'] = IN64 | IN32,
+	['0' ... '1'] = IN64 | IN16, ['2' ... '7'] = IN64 | IN32 | IN16, ['8' ... '9'] = IN64 | IN16,
+	['+'] = IN64, ['-'] = IN64, ['/'] = IN64, ['_'] = IN64,
+};
+/* clang-format on */
 
 static int
 value64(char c)
@@ -106,14 +54,21 @@ value16(char c)
 	return is_alpha(c) && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
 }
 
-static const struct {
-	int (*value)(char c);
-	unsigned bits, group; /* characters */
-} alphabets[] = {
-	[BLOB_BASE64] = { value64, 6, 4 },
-	[BLOB_BASE32] = { value32, 5, 8 },
-	[BLOB_HEX] = { value16, 4, 2 },
-};
+/* Characters that whole bytes are made of: so many positions a group can have. */
+static const unsigned groups[] = { [BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_HEX] = 2 };
+
+/* Byte i of n cannot stand in a text. */
+static inline bool
+is_bad(const char *p, size_t i, size_t n)
+{
+	unsigned char c = (unsigned char)p[i];
+
+	if (c < 0x80)
+		return c == 0x7F || (c < 0x20 && c != '\n' && c != '\r' && c != '\t');
+	if (c >= 0xC2)
+		return c >= 0xF5 || i + 1 == n || (p[i + 1] & 0xC0) != 0x80;
+	return c >= 0xC0 || i == 0 || (unsigned char)p[i - 1] < 0x80;
+}
 
 bool
 decode_is_text(const char *p, size_t n)
@@ -121,13 +76,11 @@ decode_is_text(const char *p, size_t n)
 	size_t bad = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)p[i];
-		bool high = c >= 0xC2 && c < 0xF5 && i + 1 < n && (p[i + 1] & 0xC0) == 0x80;
-		bool more = (c & 0xC0) == 0x80 && i > 0 && (unsigned char)p[i - 1] >= 0x80;
-		bad += !((c >= 0x20 && c < 0x7F) || c == '\n' || c == '\r' || c == '\t' ||
-			 high || more);
+		bad += is_bad(p, i, n);
+		if (bad && n < 48)
+			return false;
 	}
-	return n < 48 ? bad == 0 : bad * 8 <= n;
+	return bad * 8 <= n;
 }
 
 void
@@ -233,6 +186,25 @@ is_utf16(const char *p, size_t n)
 	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
 }
 
+/* Noise shows soon: of these bytes one is of no text, and none is 0 (of UTF-16 at least
+ * every third second byte is). */
+static bool
+is_noise(struct span text, const struct blob *b)
+{
+	enum { FEW = 6 };
+	char out[FEW];
+	uint32_t where[FEW];
+	struct decoding d;
+
+	decode_begin(&d, text, b);
+	if (decode_some(&d, out, where, FEW) < FEW || memchr(out, 0, FEW))
+		return false;
+	for (size_t i = 0; i + 1 < FEW; i++)
+		if (is_bad(out, i, FEW))
+			return true;
+	return false;
+}
+
 /* b->kind and its bounds are set: finds the place where it reads as text. */
 static bool
 reads(struct span text, struct blob *b)
@@ -241,9 +213,11 @@ reads(struct span text, struct blob *b)
 	uint32_t where[TRY_BYTES];
 	struct decoding d;
 
-	for (unsigned k = 0; k < alphabets[b->kind].group && b->start + k < b->end; k++) {
+	for (unsigned k = 0; k < groups[b->kind] && b->start + k < b->end; k++) {
 		b->from = b->start + k;
 		b->utf16 = false;
+		if (is_noise(text, b))
+			continue;
 		decode_begin(&d, text, b);
 		size_t n = decode_some(&d, out, where, sizeof(out));
 		if (n < TRY_LEAST)
@@ -258,11 +232,11 @@ reads(struct span text, struct blob *b)
 }
 
 static size_t
-run_of(struct span t, size_t at, int (*value)(char))
+run_of(struct span t, size_t at, enum blob_kind kind)
 {
 	size_t i = at;
 
-	while (i < t.n && value(t.p[i]) >= 0)
+	while (i < t.n && members[(unsigned char)t.p[i]] >> kind & 1)
 		i++;
 	return i;
 }
@@ -291,14 +265,14 @@ next_line(struct span t, size_t at, bool *spaced)
 /* End of the blob whose first line is [at, end): lines as long as the first, and a
  * last one that is shorter. */
 static size_t
-wrapped(struct span t, size_t at, size_t end, int (*value)(char))
+wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 {
 	size_t line = end - at, lines = 1;
 	bool spaced;
 
 	while (line >= LINE_MIN) {
 		size_t from = next_line(t, end, &spaced);
-		size_t to = from ? run_of(t, from, value) : 0;
+		size_t to = from ? run_of(t, from, kind) : 0;
 		if (!from || to == from || to - from > line ||
 			(spaced && lines == 1 && to - from < line))
 			break;
@@ -325,11 +299,11 @@ one_case(struct span s)
 static bool
 sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end)
 {
-	int (*value)(char) = alphabets[kind].value;
+	struct span head = span_cut(t, 0, end);
 
 	for (size_t i = from, to; i<end; i = to> i ? to : i + 1) {
-		to = run_of(span_cut(t, 0, end), i, value);
-		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, value) : to;
+		to = run_of(head, i, kind);
+		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
 		if (whole - i < BLOB_MIN ||
 			(kind == BLOB_BASE32 && !one_case(span_cut(t, i, to))) ||
 			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
@@ -356,14 +330,28 @@ reads_later(struct span text, struct blob *b)
 	return false;
 }
 
+size_t
+blob_run(struct span text, size_t at)
+{
+	size_t end = run_of(text, at, BLOB_BASE64);
+
+	return end > at ? end : at + 1;
+}
+
+bool
+blob_goes_on(char c)
+{
+	return members[(unsigned char)c] || (c && strchr(" \r\n\t>|#=", c));
+}
+
 bool
 blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 {
-	size_t first = run_of(text, at, value64);
+	size_t first = run_of(text, at, BLOB_BASE64);
 
 	*end = first > at ? first : at + 1;
 	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
-	b->end = first - at < LINE_MIN ? first : wrapped(text, at, first, value64);
+	b->end = first - at < LINE_MIN ? first : wrapped(text, at, first, BLOB_BASE64);
 	if (b->end - at < BLOB_MIN)
 		return false;
 	if (sub_run(text, b, BLOB_HEX, at, first)) {
@@ -371,7 +359,7 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 		return true;
 	}
 	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
-	b->end = wrapped(text, at, first, value64);
+	b->end = wrapped(text, at, first, BLOB_BASE64);
 	bool found = reads(text, b);
 	if (!found) {
 		struct blob other;

@@ -26,6 +26,10 @@ struct blob {
  * something readable. *end is where to look on. False:
  * none. */
 bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
+/* The end of the run of base64 characters at `at`. */
+size_t blob_run(struct span text, size_t at);
+/* Whether the character may stand in a blob, between its lines or behind it. */
+bool blob_goes_on(char c);
 /* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base, that begin at
  * `at`. *seen: numbers that begin before it were looked at. */
 bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen);

@@ -149,22 +149,23 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
 	return true;
 }
 
-/* How far a text was searched for blobs. */
+/* How far a text was searched for blobs; of a view, where the next edit is and what no
+ * blob goes across. */
 struct searched {
 	size_t blobs, codes[CODE_BASES], reversed;
+	size_t edit, barrier;
 };
 
 static int blobs_of(
 	struct evade *e, const struct chunk *c, struct searched *s, const struct view *v);
 
 static void
-look_over(struct chunk *c, struct span text, size_t from, size_t to)
+look_at(struct chunk *c, struct span text, size_t from, size_t to)
 {
 	c->text = text;
 	c->from = from;
 	c->to = to;
-	for (size_t at = from, k = 0; at < to; at += LOOK_BLOCK, k++)
-		look_at(text.p + at, to - at, &c->look[k]);
+	look_over(text.p + from, to - from, c->look);
 }
 
 static int
@@ -200,7 +201,7 @@ read_view_blobs(struct evade *e, const struct view *v)
 	int err = 0;
 
 	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
-		look_over(c, span_of(v->text, v->n), at,
+		look_at(c, span_of(v->text, v->n), at,
 			at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
 		err = blobs_of(e, c, &done, v);
 	}
@@ -212,7 +213,7 @@ read_view_blobs(struct evade *e, const struct view *v)
 static void
 chunk_of_view(struct chunk *c, const struct view *v, size_t at)
 {
-	look_over(c, span_of(v->text, v->n), at,
+	look_at(c, span_of(v->text, v->n), at,
 		at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
 }
 
@@ -353,6 +354,21 @@ only_in_view(const struct view *v, const struct blob *b)
 	return view_back(v, &start, &end) != 0;
 }
 
+/* No blob that begins at `at` comes as far as an edit: the original showed it. */
+static bool
+plain_to_see(const struct view *v, size_t at, struct searched *s)
+{
+	if (s->edit < at)
+		s->edit = at;
+	while (s->edit < v->n && !(v->map[s->edit] & ~MAP_OFFSET))
+		s->edit++;
+	if (s->barrier < at)
+		s->barrier = at;
+	while (s->barrier < s->edit && blob_goes_on(v->text[s->barrier]))
+		s->barrier++;
+	return s->barrier < s->edit;
+}
+
 static bool
 all_ones(uint64_t x)
 {
@@ -379,6 +395,10 @@ try_blob(struct evade *e, struct span text, const struct view *v, size_t at, str
 {
 	struct blob b;
 
+	if (v && plain_to_see(v, at, s)) {
+		s->blobs = blob_run(text, at);
+		return 0;
+	}
 	return blob_find(text, at, &b, &s->blobs) ? found_blob(e, text, v, &b) : 0;
 }
 
@@ -495,7 +515,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		struct editor ed = {
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
-		look_over(&l->chunk, text, at, to);
+		look_at(&l->chunk, text, at, to);
 		plain_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		struct editor lo = {

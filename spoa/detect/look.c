@@ -54,9 +54,10 @@ class_of(unsigned char c)
 	}
 }
 
-static void
-look_slow(const char *p, size_t n, struct look *l)
+void
+look_bytewise(const char *p, size_t n, struct look *l)
 {
+	*l = (struct look){ 0 };
 	for (size_t i = 0; i < n; i++) {
 		unsigned c = class_of((unsigned char)p[i]);
 		uint64_t bit = UINT64_C(1) << i;
@@ -89,7 +90,7 @@ typedef signed char mask __attribute__((vector_size(32)));
 #define EQ(v, c)	   ((mask)((v) == (unsigned char)(c)))
 #define WITHIN(v, from, n) ((mask)((v) - (unsigned char)(from) <= (unsigned char)(n)))
 
-#define LOOK(bits)                                                                             \
+#define LOOK(p, bits, l)                                                                       \
 	struct look x = { 0 };                                                                 \
 	uint64_t blank = 0, a = 0;                                                             \
 	for (unsigned at = 0; at < LOOK_BLOCK; at += sizeof(vec)) {                            \
@@ -115,7 +116,7 @@ typedef signed char mask __attribute__((vector_size(32)));
 		bits(a, EQ(lower, 'a'));                                                       \
 	}                                                                                      \
 	x.blank_a = blank & (a >> 1 | UINT64_C(1) << 63);                                      \
-	*l = x
+	*(l) = x
 
 #define BITS_SSE2(to, m)                                                                       \
 	do {                                                                                   \
@@ -130,30 +131,64 @@ typedef signed char mask __attribute__((vector_size(32)));
 #define BITS_AVX2(to, m) ((to) |= (uint64_t)(uint32_t)_mm256_movemask_epi8((__m256i)(m)) << at)
 
 static void
-look_sse2(const char *p, struct look *l)
+look_sse2(const char *p, size_t blocks, struct look *l)
 {
-	LOOK(BITS_SSE2);
+	for (; blocks; blocks--, p += LOOK_BLOCK, l++) {
+		LOOK(p, BITS_SSE2, l);
+	}
 }
 
 __attribute__((target("avx2"))) static void
-look_avx2(const char *p, struct look *l)
+look_avx2(const char *p, size_t blocks, struct look *l)
 {
-	LOOK(BITS_AVX2);
+	for (; blocks; blocks--, p += LOOK_BLOCK, l++) {
+		LOOK(p, BITS_AVX2, l);
+	}
+}
+
+static void
+look_blocks(const char *p, size_t blocks, struct look *l)
+{
+	if (__builtin_cpu_supports("avx2"))
+		look_avx2(p, blocks, l);
+	else
+		look_sse2(p, blocks, l);
+}
+
+/* Less than a block: as one that goes on with blanks. */
+static void
+look_rest(const char *p, size_t n, struct look *l)
+{
+	char block[LOOK_BLOCK];
+
+	memset(block, ' ', sizeof(block));
+	memcpy(block, p, n);
+	look_blocks(block, 1, l);
+	if (n && (p[n - 1] == ' ' || p[n - 1] == '_'))
+		l->blank_a |= UINT64_C(1) << (n - 1);
+	l->blank_a &= (UINT64_C(1) << n) - 1;
+}
+#else
+static void
+look_blocks(const char *p, size_t blocks, struct look *l)
+{
+	for (; blocks; blocks--, p += LOOK_BLOCK, l++)
+		look_bytewise(p, LOOK_BLOCK, l);
+}
+
+static void
+look_rest(const char *p, size_t n, struct look *l)
+{
+	look_bytewise(p, n, l);
 }
 #endif
 
 void
-look_at(const char *p, size_t n, struct look *l)
+look_over(const char *p, size_t n, struct look *l)
 {
-#ifdef __SSE2__
-	if (n >= LOOK_BLOCK) {
-		if (__builtin_cpu_supports("avx2"))
-			look_avx2(p, l);
-		else
-			look_sse2(p, l);
-		return;
-	}
-#endif
-	*l = (struct look){ 0 };
-	look_slow(p, n < LOOK_BLOCK ? n : LOOK_BLOCK, l);
+	size_t blocks = n / LOOK_BLOCK;
+
+	look_blocks(p, blocks, l);
+	if (n % LOOK_BLOCK)
+		look_rest(p + blocks * LOOK_BLOCK, n % LOOK_BLOCK, l + blocks);
 }

@@ -23,7 +23,9 @@ struct look {
 	uint64_t blank_a; /* a blank or _, with an "a" behind it or the block's end */
 };
 
-/* n bytes of text from p, at most LOOK_BLOCK. */
-void look_at(const char *p, size_t n, struct look *l);
+/* n bytes of text from p, a block after the other. */
+void look_over(const char *p, size_t n, struct look *l);
+/* The same for at most one block, a byte at a time. */
+void look_bytewise(const char *p, size_t n, struct look *l);
 
 #endif

@@ -122,22 +122,40 @@ blanks(const struct loose *l, size_t i)
 
 /* A comma joins only where the pieces are said to be joined. */
 static bool
-said_to_join(const struct loose *l, size_t i)
+said_at(const struct loose *l, size_t i, size_t to)
 {
 	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
 		"CONCAT(", "Concat(", "Join(" };
-	size_t from = i > 160 ? i - 160 : 0;
-	struct span near = span_cut(l->t, from, i + 240);
 
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-		if (near.n && memmem(near.p, near.n, words[k], strlen(words[k])))
+		if (span_starts(span_cut(l->t, i, to), span_str(words[k])))
 			return true;
+	return false;
+}
+
+/* Looked for once: the places come in order, nearly. */
+static bool
+said_to_join(struct loose *l, size_t i)
+{
+	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
+
+	if (l->join_from > from || l->join_at < from)
+		l->join_from = l->join_at = from;
+	for (; l->join_at < to; l->join_at++) {
+		char c = l->t.p[l->join_at];
+		if (c != 'j' && c != ']' && (c | 0x20) != 'c' && c != 'i' && c != 'J')
+			continue;
+		if (said_at(l, l->join_at, to))
+			return true;
+		if (to - l->join_at < 8)
+			break; /* a word may go on behind */
+	}
 	return false;
 }
 
 /* Behind an operator that joins strings, and the white space around it. */
 static size_t
-joint(const struct loose *l, size_t i)
+joint(struct loose *l, size_t i)
 {
 	static const char *const ops[] = { "+", "..", ".", "&", "||", "<>", "++", "~", "^",
 		"\\", "}${", "},${", "<<", "%", "," };
@@ -145,7 +163,8 @@ joint(const struct loose *l, size_t i)
 
 	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++) {
 		size_t n = strlen(ops[o]);
-		if (!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
+		if (at(l, k) != ops[o][0] ||
+			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
 			continue;
 		if (ops[o][0] == ',' && (l->t.p[i - 1] == '`' || !said_to_join(l, k)))
 			return 0;
@@ -182,11 +201,31 @@ pure(const struct loose *l, size_t i, bool back)
 	return at(l, k) == at(l, i);
 }
 
+/* What an operator of joint() begins with, and quotes. */
+static const bool joins[256] = { ['+'] = 1,
+	['.'] = 1,
+	['&'] = 1,
+	['|'] = 1,
+	['<'] = 1,
+	['~'] = 1,
+	['^'] = 1,
+	['\\'] = 1,
+	['}'] = 1,
+	['%'] = 1,
+	[','] = 1,
+	['"'] = 1,
+	['\''] = 1,
+	['`'] = 1 };
+
 /* The quote at i ends a piece and another begins soon: from the one to the other. */
 static void
 piece_end(struct loose *l, size_t i)
 {
 	if (i < 2 || !(loose_token(at(l, i - 1)) || spaced(l, i - 1, i - 2)))
+		return;
+	size_t next = blanks(l, i + 1);
+	if (!joins[(unsigned char)at(l, next)] &&
+		!(is_alpha(at(l, next)) && is_quote(at(l, next + 1))))
 		return;
 	size_t k = joint(l, i + 1);
 	if (k && is_alpha(at(l, k)) && is_quote(at(l, k + 1))) /* f"", r'', L"" */
@@ -314,8 +353,23 @@ static const struct {
 static bool
 goes_on(struct span left)
 {
+	static const bool first[256] = { ['A'] = 1,
+		['S'] = 1,
+		['a'] = 1,
+		['d'] = 1,
+		['e'] = 1,
+		['g'] = 1,
+		['h'] = 1,
+		['k'] = 1,
+		['n'] = 1,
+		['p'] = 1,
+		['r'] = 1,
+		['s'] = 1,
+		['x'] = 1,
+		['y'] = 1 };
+
 	for (size_t i = 0; i < left.n && i < 96; i++) {
-		if (i > 0 && is_alnum(left.p[i - 1]))
+		if ((i > 0 && is_alnum(left.p[i - 1])) || !first[(unsigned char)left.p[i]])
 			continue;
 		for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++)
 			if (left.p[i] == tokens[k].prefix[0] &&
@@ -423,6 +477,26 @@ in_number(const struct loose *l, size_t i)
 	}
 }
 
+/* " at", " arroba", with the blank at i. */
+static bool
+is_at(const struct loose *l, size_t i)
+{
+	char c = (char)(at(l, i + 2) | 0x20);
+
+	return (at(l, i + 1) | 0x20) == 'a' && (c == 't' || c == 'r');
+}
+
+/* Where groups of digits may begin, of a block's runs of digits: no letter before, or
+ * the country of an IBAN (groups.c). What stands at the block's edge may. */
+static uint64_t
+loose_starts(uint64_t alpha, uint64_t alnum, uint64_t digit)
+{
+	const uint64_t first = 7, last = UINT64_C(1) << 63;
+	uint64_t iban = alpha << 1 & alpha << 2 & ~(alnum << 3) & (digit >> 1 | last);
+
+	return ~(alpha << 1) | iban | first;
+}
+
 void
 loose_edit(const struct chunk *c, struct editor *ed)
 {
@@ -434,6 +508,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 		uint64_t runs = k0->digit & ~(k0->digit << 1);
 		uint64_t rows = alone & (alone >> 2 | alone >> 3 | alone >> 4);
 		rows &= rows >> 2 | rows >> 3 | rows >> 4;
+		runs &= loose_starts(k0->alnum & ~k0->digit, k0->alnum, k0->digit);
 		uint64_t todo = runs | rows | k0->quote | k0->line | k0->mark | k0->open |
 				k0->blank_a | k0->number;
 		while (todo) {
@@ -457,7 +532,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 				marked(&l, i);
 			else if (k0->open & b)
 				opening(&l, i);
-			else if (k0->blank_a & b)
+			else if (k0->blank_a & b && is_at(&l, i))
 				loose_address(&l, i);
 			else if (k0->number & b && in_number(&l, i))
 				loose_number(&l, i);

@@ -11,6 +11,8 @@ struct loose {
 	size_t row_end;	   /* of the row of single characters last looked at */
 	size_t number_end; /* of the words of digits last looked at */
 	size_t group_end;  /* of the groups of digits last looked at */
+	/* No word that joins strings in between; one may be at join_at. */
+	size_t join_from, join_at;
 };
 
 bool loose_token(char c);
