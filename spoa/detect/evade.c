@@ -384,6 +384,33 @@ after_gap(uint64_t x)
 	return x >> 3 | x >> 4 | x >> 5 | x >> 6;
 }
 
+/* Where a number of a character may begin: two or three of letters and digits, or 0x and
+ * two of them. */
+static uint64_t
+numbers(const struct look *k)
+{
+	uint64_t in = k->alnum, begins = in & ~(in << 1) & in >> 1;
+	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
+
+	return begins & (~(in >> 2) | ~(in >> 3) | (k->number >> 1 & ~(in >> 4)) | open);
+}
+
+/* Bit i: eight numbers in a row may begin there. */
+static uint64_t
+long_rows(uint64_t here, uint64_t behind)
+{
+	unsigned __int128 x = (unsigned __int128)behind << 64 | here;
+
+	for (int n = 1; n < 8; n *= 2) {
+		unsigned __int128 ahead = x;
+		for (int k = 0; k < n; k++)
+			ahead = ahead >> 3 | ahead >> 4 | ahead >> 5 | ahead >> 6 | ahead >> 7 |
+				ahead >> 8;
+		x &= ahead;
+	}
+	return (uint64_t)x;
+}
+
 static int
 found_blob(struct evade *e, struct span text, const struct view *v, const struct blob *b)
 {
@@ -488,6 +515,10 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 		code &= in >> 1 & (~(in >> 2) | ~(in >> 3) | ~(in >> 4));
 		uint64_t row = code & after_gap(code);
 		row &= after_gap(row);
+		if (row)
+			row &= long_rows(numbers(&c->look[k]),
+				base + LOOK_BLOCK < c->to ? numbers(&c->look[k + 1])
+							  : UINT64_MAX);
 		while (row && !err) {
 			size_t at = base + (size_t)__builtin_ctzll(row);
 			row &= row - 1;

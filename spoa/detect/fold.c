@@ -176,15 +176,48 @@ by_likeness(uint32_t cp)
 						: one(FOLD_NONE, 0);
 }
 
+static bool
+is_nothing(uint32_t cp)
+{
+	if (cp < CELLS_END)
+		return !(cells[cp / 1024] >> (cp / 16 % 64) & 1);
+	/* Han, Hangul: nothing in them. */
+	return cp < 0xA4D0 || (cp >= 0xAC00 && cp < 0xD7A4);
+}
+
 struct folded
 fold_char(uint32_t cp)
 {
-	if (cp < CELLS_END && !(cells[cp / 1024] >> (cp / 16 % 64) & 1))
-		return one(FOLD_NONE, 0);
-	/* Han, Hangul: nothing in them. */
-	if ((cp >= 0x3400 && cp < 0xA4D0) || (cp >= 0xAC00 && cp < 0xD7A4))
-		return one(FOLD_NONE, 0);
-	return fold_search(cp);
+	return is_nothing(cp) ? one(FOLD_NONE, 0) : fold_search(cp);
+}
+
+size_t
+fold_nothing(const char *p, size_t n)
+{
+	const unsigned char *b = (const unsigned char *)p;
+	size_t i = 0;
+
+	for (;;) {
+		if (n - i >= 3 && b[i] >= 0xE1 && b[i] < 0xED && (b[i + 1] & 0xC0) == 0x80 &&
+			(b[i + 2] & 0xC0) == 0x80) {
+			if (!is_nothing((b[i] & 0xFu) << 12 | (b[i + 1] & 0x3Fu) << 6 |
+					(b[i + 2] & 0x3Fu)))
+				return i;
+			i += 3;
+		} else if (n - i >= 2 && b[i] >= 0xC2 && b[i] < 0xE0 &&
+			   (b[i + 1] & 0xC0) == 0x80) {
+			if (!is_nothing((b[i] & 0x1Fu) << 6 | (b[i + 1] & 0x3Fu)))
+				return i;
+			i += 2;
+		} else if (n - i >= 3 && b[i] == 0xE0 && b[i + 1] >= 0xA0 && b[i + 1] < 0xC0 &&
+			   (b[i + 2] & 0xC0) == 0x80) {
+			if (!is_nothing((b[i + 1] & 0x3Fu) << 6 | (b[i + 2] & 0x3Fu)))
+				return i;
+			i += 3;
+		} else {
+			return i;
+		}
+	}
 }
 
 struct folded

@@ -31,6 +31,10 @@ struct folded fold_char(uint32_t cp);
 /* The same without its short cuts: for tests. */
 struct folded fold_search(uint32_t cp);
 
+/* The bytes of the characters from p on that are UTF-8, beyond ASCII, and written for
+ * nothing else: most letters of the world. May be fewer than there are. */
+size_t fold_nothing(const char *p, size_t n);
+
 /* The code point at p (n > 0 bytes may be read) and its bytes. What is not UTF-8 is
  * one byte of its own: *valid false, and the byte's value. An overlong form gives the
  * character that it hides, *valid false. */

@@ -98,7 +98,9 @@ run(const struct loose *l, size_t i, bool letters)
 static void
 read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 {
-	*g = (struct groups){ .alike = true };
+	g->n = g->digits = 0;
+	g->line = g->column = false;
+	g->alike = true;
 	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
 		size_t end = run(l, k, letters);
 		if (end == k || end - k > 20 || (!letters && is_alpha(at(l, end))))
@@ -117,9 +119,12 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 	}
 	g->odd = g->line;
 	for (size_t k = 0; k + 1 < g->n; k++) {
-		g->alike &= g->sep[k] == g->sep[0] || g->sep[k] == '\n';
-		g->odd |= !strchr(" -.", g->sep[k]) || g->start[k + 1] - g->end[k] > 3;
-		g->column |= strchr("\t|,;\n:", g->sep[k]) != NULL;
+		char sep = g->sep[k];
+		g->alike &= sep == g->sep[0] || sep == '\n';
+		g->odd |= (sep != ' ' && sep != '-' && sep != '.') ||
+			  g->start[k + 1] - g->end[k] > 3;
+		g->column |= sep == '\t' || sep == '|' || sep == ',' || sep == ';' ||
+			     sep == '\n' || sep == ':';
 	}
 }
 
@@ -259,6 +264,12 @@ loose_digits(struct loose *l, size_t i)
 		return;
 	if (i > 0 && (is_alpha(l->t.p[i - 1]) || l->t.p[i - 1] == '_'))
 		return;
+	/* most numbers stand alone */
+	size_t end = run(l, i, false);
+	if (!is_gap(at(l, end)) && at(l, end) != '<') {
+		l->group_end = end - i > 20 || is_alpha(at(l, end)) ? i : end;
+		return;
+	}
 	read_groups(l, i, false, &g);
 	l->group_end = g.n ? g.end[g.n - 1] : i;
 	numbers(l, &g);

@@ -6,11 +6,21 @@
 
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
+static const bool tokens_of[256] = { ['0' ... '9'] = 1,
+	['A' ... 'Z'] = 1,
+	['a' ... 'z'] = 1,
+	['_'] = 1,
+	['-'] = 1,
+	['+'] = 1,
+	['/'] = 1,
+	['='] = 1,
+	['@'] = 1,
+	['.'] = 1 };
+
 bool
 loose_token(char c)
 {
-	return is_alnum(c) || c == '_' || c == '-' || c == '+' || c == '/' || c == '=' ||
-	       c == '@' || c == '.';
+	return tokens_of[(unsigned char)c];
 }
 
 static char
@@ -127,8 +137,11 @@ said_at(const struct loose *l, size_t i, size_t to)
 	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
 		"CONCAT(", "Concat(", "Join(" };
 
+	char c = at(l, i), next = at(l, i + 1);
+
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-		if (span_starts(span_cut(l->t, i, to), span_str(words[k])))
+		if (c == words[k][0] && next == words[k][1] &&
+			span_starts(span_cut(l->t, i, to), span_str(words[k])))
 			return true;
 	return false;
 }
@@ -369,7 +382,11 @@ goes_on(struct span left)
 		['y'] = 1 };
 
 	for (size_t i = 0; i < left.n && i < 96; i++) {
-		if ((i > 0 && is_alnum(left.p[i - 1])) || !first[(unsigned char)left.p[i]])
+		while (i < left.n && !first[(unsigned char)left.p[i]])
+			i++;
+		if (i >= 96 || i == left.n)
+			break;
+		if (i > 0 && is_alnum(left.p[i - 1]))
 			continue;
 		for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++)
 			if (left.p[i] == tokens[k].prefix[0] &&

@@ -43,7 +43,20 @@ next_is(const struct plain *p, size_t at, bool (*is)(char))
 static bool
 in_token(char c)
 {
-	return high(c) || is_alnum(c) || (c && strchr("-_.@+/=%", c));
+	static const bool in[256] = { ['0' ... '9'] = 1,
+		['A' ... 'Z'] = 1,
+		['a' ... 'z'] = 1,
+		['-'] = 1,
+		['_'] = 1,
+		['.'] = 1,
+		['@'] = 1,
+		['+'] = 1,
+		['/'] = 1,
+		['='] = 1,
+		['%'] = 1,
+		[0x80 ... 0xFF] = 1 };
+
+	return in[(unsigned char)c];
 }
 
 /* The token around `at` mixes ASCII letters or digits with another script's. */
@@ -242,14 +255,18 @@ plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 		uint64_t todo = c->look[k].strange | c->look[k].escape;
 		while (todo) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
-			todo &= todo - 1;
-			if (at < p.at)
-				continue;
-			p.at = at;
-			if (c->look[k].strange >> (at - base) & 1)
-				character(&p);
-			else
-				escape(&p);
+			if (at >= p.at) {
+				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
+				if (p.at > at)
+					;
+				else if (c->look[k].strange >> (at - base) & 1)
+					character(&p);
+				else
+					escape(&p);
+			}
+			if (p.at >= base + LOOK_BLOCK)
+				break;
+			todo &= UINT64_MAX << (p.at - base);
 		}
 	}
 }

@@ -29,7 +29,9 @@ blanks(const struct loose *l, size_t i)
 static bool
 word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 {
-	for (; *words; words++) {
+	for (char c = (char)(at(l, i) | 0x20); *words; words++) {
+		if (c != (char)(**words | 0x20))
+			continue;
 		size_t n = strlen(*words);
 		if (span_ieq(span_cut(l->t, i, i + n), span_of(*words, n)) &&
 			!is_alnum(at(l, i + n))) {

@@ -328,6 +328,14 @@ the_short_cuts_of_folding_lose_no_character(void **state)
 		struct folded fast = fold_char(cp), slow = fold_search(cp);
 		if (fast.kind != slow.kind || fast.c[0] != slow.c[0])
 			fail_msg("U+%04X", (unsigned)cp);
+		char c[4] = { (char)(0xE0 | cp >> 12), (char)(0x80 | (cp >> 6 & 0x3F)),
+			(char)(0x80 | (cp & 0x3F)), 'a' };
+		char two[2] = { (char)(0xC0 | cp >> 6), (char)(0x80 | (cp & 0x3F)) };
+		size_t n = cp < 0x800	  ? fold_nothing(two, 2)
+			   : cp < 0x10000 ? fold_nothing(c, 4)
+					  : 0;
+		if (n && (slow.kind != FOLD_NONE || n != (cp < 0x800 ? 2 : 3)))
+			fail_msg("U+%04X is passed over", (unsigned)cp);
 	}
 }
 
