@@ -20,7 +20,7 @@ static const struct {
  * like them, or are code and tables. The thresholds let more of these through. */
 static const char *const hard_families[] = { "neg-about", "neg-assistant", "neg-legal",
 	"neg-previous", "neg-quotation", "neg-system-prompt", "neg-teaching", "neg-translation",
-	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "benign_hard", "benign_code" };
+	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard", "benign_code" };
 
 static const char *
 family_of(struct arena *a, json_t *line)
