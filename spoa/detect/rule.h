@@ -51,12 +51,17 @@ struct pattern {
 };
 
 struct literal {
-	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
-	struct span text;    /* lower case where caseless */
+	struct span text; /* lower case where caseless */
 	bool caseless;
 	bool name; /* no letter stands before it, but for homePhone */
 	uint16_t pattern;
 	struct literal *next; /* in the same hash slot */
+};
+
+/* The quick no to a literal. */
+struct literal_head {
+	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
+	const struct literal *literal;
 };
 
 /* Patterns whose starts are alike share an outline: digits alone, with letters behind,
@@ -111,6 +116,10 @@ struct detect_rules {
 	/* the prefilter */
 	uint32_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
 	struct literal **literals;	     /* 1 << LITERAL_BITS slots, by hash */
+	struct literal_head *heads; /* those of slot h: from slots[h] to slots[h + 1] */
+	uint16_t *slots;
+	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
+	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];
 	/* Which of them to walk, as bits: by a digit two bytes before the run, the class of
 	 * the byte before it, its length, what stands behind it. */
@@ -122,8 +131,6 @@ struct detect_rules {
 	size_t nbyte_patterns[256];
 	uint16_t *anywhere;
 	size_t nanywhere;
-	bool special[256];   /* digits, and bytes with patterns of their own */
-	bool busy_digit[16]; /* a literal or such a pattern begins with this digit */
 	bool any_keyed;
 	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
 	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
@@ -149,18 +156,20 @@ extern const size_t detect_builtin_count;
 extern const struct detect_file names_files[];
 extern const size_t names_files_count;
 
+#define LITERAL_FACTOR UINT32_C(0x9E3779B1)
+
 /* Slot of the first three of four bytes, the first lowest, letters without case. */
 static inline uint32_t
 literal_hash(uint32_t four)
 {
-	return ((four | 0x202020u) << 8) * 0x9E3779B1u >> (32 - LITERAL_BITS);
+	return ((four | 0x202020u) << 8) * LITERAL_FACTOR >> (32 - LITERAL_BITS);
 }
 
-/* The bit of a fourth byte: letters without case. */
+/* The bit of a fourth byte, the 31st for the first of them: letters without case. */
 static inline uint32_t
 literal_fourth(uint32_t c)
 {
-	return UINT32_C(1) << (c & 31);
+	return UINT32_C(1) << (~c & 31);
 }
 
 static inline uint32_t

@@ -214,25 +214,50 @@ build_byte_outlines(struct detect_rules *r)
 	return err;
 }
 
+/* What the sieve looks for. */
+static void
+index_bytes(struct detect_rules *r)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		r->follow_of[c] = (uint8_t)follow_of((unsigned char)c);
+		r->sieve_of[c] = (uint8_t)((r->nbyte_patterns[c] > 0) | is_digit((char)c) << 1 |
+					   is_upper((char)c) << 2 | is_lower((char)c) << 3);
+		if (r->nbyte_patterns[c])
+			r->sieve_halves[c >> 7][c & 15] |= (uint8_t)(1u << (c >> 4 & 7));
+	}
+}
+
+static void
+index_literals(struct detect_rules *r)
+{
+	size_t n = 0;
+
+	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = r->literals[h]; l; l = l->next)
+			n++;
+	r->heads = arena_array(&r->arena, n + 1, sizeof(*r->heads));
+	r->slots = arena_array(&r->arena, (1u << LITERAL_BITS) + 1, sizeof(*r->slots));
+	n = 0;
+	for (size_t h = 0; !arena_failed(&r->arena) && h < 1u << LITERAL_BITS; h++) {
+		r->slots[h] = (uint16_t)n;
+		for (const struct literal *l = r->literals[h]; l; l = l->next, n++) {
+			struct literal_head *x = &r->heads[n];
+			size_t len = l->text.n < sizeof(x->head) ? l->text.n : sizeof(x->head);
+			memcpy(&x->head, l->text.p, len);
+			memset(&x->mask, 0xDF, len);
+			x->literal = l;
+		}
+		r->slots[h + 1] = (uint16_t)n;
+	}
+}
+
 /* The lists that the scan walks. */
 static int
 index_patterns(struct detect_rules *r)
 {
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
-	for (unsigned c = 0; c < 256; c++) {
-		r->special[c] = is_digit((char)c) || r->nbyte_patterns[c];
-		r->follow_of[c] = (uint8_t)follow_of((unsigned char)c);
-		if (is_digit((char)c) && r->nbyte_patterns[c])
-			r->busy_digit[c - '0'] = true;
-	}
-	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
-		for (struct literal *l = r->literals[h]; l; l = l->next) {
-			size_t n = l->text.n < sizeof(l->head) ? l->text.n : sizeof(l->head);
-			memcpy(&l->head, l->text.p, n);
-			memset(&l->mask, 0xDF, n);
-			if (is_digit(l->text.p[0]))
-				r->busy_digit[l->text.p[0] - '0'] = true;
-		}
+	index_bytes(r);
+	index_literals(r);
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
 		p->near_bit = p->near ? r->near_bit[p->entity] : NEAR_NONE;

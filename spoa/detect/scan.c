@@ -5,10 +5,9 @@
  * validator, context, and the resolution of overlaps. Text without such places costs
  * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
  * whole is linear. */
-#include <endian.h>
-
 #include "base/err.h"
 #include "detect/scratch.h"
+#include "detect/sieve.h"
 
 enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
 
@@ -24,6 +23,16 @@ struct sweep {
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
 	int err;
+};
+
+/* A block of the text, as bits. */
+struct block {
+	size_t from;
+	uint64_t literal, byte; /* as the sieve's */
+	uint64_t runs;		/* digits begin */
+	uint64_t begins;	/* no letter before, or a small one before a capital */
+	uint64_t digit, alpha, lower, alnum;
+	uint64_t alnum_before; /* of the block before */
 };
 
 /* ---- candidates ---- */
@@ -257,13 +266,14 @@ note_lead(struct sweep *w, const struct pattern *p, size_t start)
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
 {
-	size_t start = i, *free_from = &w->s->free_from[p->index];
+	size_t start = i, *mark = &w->s->free_from[p->index];
+	size_t free_from = *mark > w->s->free_base ? *mark - w->s->free_base : 0;
 
 	if (p->keyed && !w->keyed && p->kind == START_LITERAL)
 		columns_head(&w->s->columns, i);
-	if (i < *free_from || (w->keyed && !p->keyed) || threshold_of(w, p->entity) > 1.0f)
+	if (i < free_from || (w->keyed && !p->keyed) || threshold_of(w, p->entity) > 1.0f)
 		return;
-	while (start > *free_from && i - start < p->back_max &&
+	while (start > free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
 	if (p->lead)
@@ -279,7 +289,7 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	}
 	struct candidate m = candidate_of(w, p);
 	if (consider(w, p, &m) && m.end > i)
-		*free_from = m.end;
+		*mark = w->s->free_base + m.end;
 }
 
 static void
@@ -313,17 +323,28 @@ literal_matches(const struct literal *l, struct span t, size_t i)
 	return span_ieq(span_of(t.p + i, l->text.n), l->text);
 }
 
+/* Four bytes that a literal may begin with are at i; a name may, where it begins a
+ * word. */
 static void
-try_literals(struct sweep *w, uint32_t slot, size_t i)
+try_literals(struct sweep *w, size_t i, bool begins)
 {
-	bool enough = w->text.n - i >= sizeof(uint64_t);
-	uint64_t head = 0;
+	char last[sizeof(uint64_t)] = { 0 };
+	const char *p = w->text.p + i;
+	uint64_t head;
 
-	if (enough)
-		memcpy(&head, w->text.p + i, sizeof(head));
-	for (const struct literal *l = w->r->literals[slot]; l && !w->err; l = l->next)
-		if (!(enough && (head ^ l->head) & l->mask) && literal_matches(l, w->text, i))
-			try_at(w, &w->r->patterns[l->pattern], i);
+	if (w->text.n - i < sizeof(last)) {
+		memcpy(last, p, w->text.n - i);
+		p = last;
+	}
+	memcpy(&head, p, sizeof(head));
+	uint32_t slot = literal_hash(three_bytes(p));
+	for (size_t k = w->r->slots[slot]; k < w->r->slots[slot + 1] && !w->err; k++) {
+		const struct literal_head *h = &w->r->heads[k];
+		if ((head ^ h->head) & h->mask || (h->literal->name && !begins))
+			continue;
+		if (literal_matches(h->literal, w->text, i))
+			try_at(w, &w->r->patterns[h->literal->pattern], i);
+	}
 }
 
 static void
@@ -360,33 +381,40 @@ try_list(struct sweep *w, const struct outline *o, const struct outline_list *l,
 	}
 }
 
+/* Letters and digits that stand before bit k of the block, one after the other. */
+static size_t
+word_before(const struct block *b, unsigned k)
+{
+	uint64_t other = k ? ~(b->alnum << (64 - k)) : 0;
+
+	if (k && other >> (64 - k))
+		return (size_t)__builtin_clzll(other);
+	return k + (~b->alnum_before ? (size_t)__builtin_clzll(~b->alnum_before) : 64);
+}
+
 /* What may match in the word around the digits at i; the same for every run in it. */
 static const struct outline_list *
-walk_word(struct sweep *w, size_t i)
+walk_word(struct sweep *w, const struct block *b, size_t i)
 {
 	static const struct outline_list none = { 0, 0 };
-	size_t start = i;
+	size_t n = word_before(b, (unsigned)(i - b->from));
 
-	while (start > 0 && is_alnum(w->text.p[start - 1])) {
-		if (i - start == w->r->word_back_max)
-			return &none;
-		start--;
-	}
-	if (start == i)
+	if (n == 0 || n > w->r->word_back_max)
 		return &none;
-	if (!w->word || w->word_at != start) {
-		w->word = outline_walk(&w->r->outlines[OUTLINE_WORD], w->text, start, 0);
-		w->word_at = start;
+	if (!w->word || w->word_at != i - n) {
+		w->word = outline_walk(&w->r->outlines[OUTLINE_WORD], w->text, i - n, 0);
+		w->word_at = i - n;
 	}
 	return w->word;
 }
 
-/* A run of digits begins at i; where it ends. */
-static size_t
-try_digits(struct sweep *w, size_t i)
+/* A run of digits begins at i. */
+static void
+try_digits(struct sweep *w, const struct block *b, size_t i)
 {
 	const struct detect_rules *r = w->r;
-	size_t end = i + 1;
+	uint64_t other = ~(b->digit >> (i - b->from));
+	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
@@ -401,63 +429,9 @@ try_digits(struct sweep *w, size_t i)
 		unsigned k = (unsigned)__builtin_ctz(walk);
 		const struct outline *o = &r->outlines[k];
 		try_list(w, o,
-			k == OUTLINE_WORD ? walk_word(w, i)
+			k == OUTLINE_WORD ? walk_word(w, b, i)
 					  : outline_walk(o, w->text, i, end - i),
 			i, n, follow);
-	}
-	return end;
-}
-
-/* Whether a literal may begin with these four bytes. */
-static inline bool
-may_be_literal(const struct detect_rules *r, uint32_t four)
-{
-	return r->fourth[literal_hash(four)] >> (four >> 24 & 31) & 1;
-}
-
-/* The first byte from i on where anything may begin, or one of the last few. Four at
- * a time, with one branch. */
-static size_t
-skip_plain(const struct detect_rules *r, struct span text, size_t i, size_t to)
-{
-	size_t end = text.n < sizeof(uint64_t) ? 0 : text.n - sizeof(uint64_t) + 1;
-
-	if (i < to && r->special[(unsigned char)text.p[i]])
-		return i;
-	for (end = end < to ? end : to; i < end; i += 4) {
-		uint64_t eight;
-		memcpy(&eight, text.p + i, sizeof(eight));
-		eight = le64toh(eight);
-		unsigned hit =
-			(unsigned)may_be_literal(r, (uint32_t)eight) | r->special[eight & 255];
-		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 8)) |
-			       r->special[eight >> 8 & 255])
-		       << 1;
-		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 16)) |
-			       r->special[eight >> 16 & 255])
-		       << 2;
-		hit |= ((unsigned)may_be_literal(r, (uint32_t)(eight >> 24)) |
-			       r->special[eight >> 24 & 255])
-		       << 3;
-		if (hit)
-			return i + (unsigned)__builtin_ctz(hit);
-	}
-	return i;
-}
-
-static void
-try_literals_at(struct sweep *w, size_t i)
-{
-	const char *p = w->text.p + i;
-
-	if (w->text.n - i > LITERAL_MIN) {
-		uint32_t four;
-		memcpy(&four, p, sizeof(four));
-		four = le32toh(four);
-		if (may_be_literal(w->r, four))
-			try_literals(w, literal_hash(four), i);
-	} else if (w->text.n - i == LITERAL_MIN) {
-		try_literals(w, literal_hash(three_bytes(p)), i);
 	}
 }
 
@@ -470,27 +444,59 @@ try_byte(struct sweep *w, size_t i)
 		try_list(w, o, outline_walk(o, w->text, i, 0), i, 0, 0);
 }
 
+/* The next block; b holds the one before. */
+static void
+block_read(const struct sweep *w, struct block *b, size_t from)
+{
+	struct sieve v;
+
+	sieve_at(w->r, w->text.p + from, w->text.n - from, &v);
+	uint64_t alpha = v.upper | v.lower, alpha_before = b->alpha, lower_before = b->lower;
+	b->from = from;
+	b->literal = v.literal;
+	b->byte = v.byte;
+	b->runs = v.digit & ~(v.digit << 1 | b->digit >> 63);
+	/* homePhone */
+	b->begins = ~(alpha << 1 | alpha_before >> 63) |
+		    (v.upper & (v.lower << 1 | lower_before >> 63));
+	b->alnum_before = b->alnum;
+	b->alnum = alpha | v.digit;
+	b->digit = v.digit;
+	b->alpha = alpha;
+	b->lower = v.lower;
+}
+
+static void
+sweep_block(struct sweep *w, const struct block *b, uint64_t within)
+{
+	uint64_t todo = (b->literal | b->byte | b->runs) & within;
+
+	for (; todo && !w->err; todo &= todo - 1) {
+		unsigned k = (unsigned)__builtin_ctzll(todo);
+		size_t i = b->from + k;
+		if (b->literal >> k & 1)
+			try_literals(w, i, b->begins >> k & 1);
+		if (b->byte >> k & 1)
+			try_byte(w, i);
+		if (b->runs >> k & 1)
+			try_digits(w, b, i);
+	}
+}
+
 static void
 sweep(struct sweep *w, size_t to)
 {
-	const struct detect_rules *r = w->r;
+	struct block b = { 0 };
 
-	memset(w->s->free_from, 0, r->npatterns * sizeof(size_t));
 	near_begin(w);
 	w->word = NULL;
-	for (size_t i = 0; (i = skip_plain(r, w->text, i, to)) < to && !w->err; i++) {
-		try_literals_at(w, i);
-		if (__builtin_expect(!r->special[(unsigned char)w->text.p[i]], 1))
-			continue;
-		try_byte(w, i);
-		if (!is_digit(w->text.p[i]))
-			continue;
-		for (size_t end = try_digits(w, i); i + 1 < end && i + 1 < to && !w->err; i++)
-			if (r->busy_digit[(w->text.p[i + 1] - '0') & 15]) {
-				try_literals_at(w, i + 1);
-				try_byte(w, i + 1);
-			}
+	for (size_t from = 0; from < to && !w->err; from += SIEVE_BLOCK) {
+		block_read(w, &b, from);
+		sweep_block(w, &b,
+			to - from < SIEVE_BLOCK ? (UINT64_C(1) << (to - from)) - 1
+						: ~UINT64_C(0));
 	}
+	w->s->free_base += w->text.n + 1;
 }
 
 /* A text that is the value of a key is also read as `key=text`: that is how the

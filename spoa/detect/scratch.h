@@ -29,7 +29,8 @@ struct detect_scratch {
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
 	pcre2_match_data *data;
-	size_t *free_from; /* a pattern: where its last match ended */
+	size_t *free_from; /* a pattern: where its last match ended, and */
+	size_t free_base;  /* what belongs to a text before is at most this */
 	struct finding *v; /* candidates */
 	size_t n, room;
 	char *keyed; /* before + "=" + text */

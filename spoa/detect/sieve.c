@@ -1,0 +1,189 @@
+/* The sieve's ways: with AVX2 eight places at a time, a gathered look-up each, chosen
+ * when the program runs; else four places a round, without a branch. All give the same bits. */
+#include "detect/sieve.h"
+
+#include <endian.h>
+
+#include "detect/check.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+enum { BEHIND = 8 }; /* bytes read behind a block */
+
+static inline uint64_t
+literal_bit(const struct detect_rules *r, uint32_t four)
+{
+	return r->fourth[literal_hash(four)] >> (~four >> 24 & 31) & 1;
+}
+
+/* The lowest bits of eight bytes, the lowest byte's first. */
+static inline uint64_t
+bits_of(uint64_t eight)
+{
+	return (eight & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+static void
+sieve_plain(const struct detect_rules *r, const char *p, struct sieve *out)
+{
+	struct sieve x = { 0 };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 4) {
+		uint64_t eight;
+		memcpy(&eight, p + i, sizeof(eight));
+		eight = le64toh(eight);
+		x.literal |= (literal_bit(r, (uint32_t)eight) |
+				     literal_bit(r, (uint32_t)(eight >> 8)) << 1 |
+				     literal_bit(r, (uint32_t)(eight >> 16)) << 2 |
+				     literal_bit(r, (uint32_t)(eight >> 24)) << 3)
+			     << i;
+	}
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 8) {
+		uint64_t of = 0;
+		for (unsigned k = 0; k < 8; k++)
+			of |= (uint64_t)r->sieve_of[(unsigned char)p[i + k]] << (8 * k);
+		x.byte |= bits_of(of) << i;
+		x.digit |= bits_of(of >> 1) << i;
+		x.upper |= bits_of(of >> 2) << i;
+		x.lower |= bits_of(of >> 3) << i;
+	}
+	*out = x;
+}
+
+#ifdef __x86_64__
+static bool
+has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+
+__attribute__((target("avx2"))) static inline uint64_t
+literals_avx2(const struct detect_rules *r, const char *p)
+{
+	const __m256i windows = _mm256_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,
+		4, 5, 6, 7, 5, 6, 7, 8, 6, 7, 8, 9, 7, 8, 9, 10);
+	const __m256i fold = _mm256_set1_epi32(0x202020);
+	const __m256i factor = _mm256_set1_epi32((int)LITERAL_FACTOR);
+	const __m256i last = _mm256_set1_epi32(31);
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 8) {
+		__m128i sixteen = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m256i four =
+			_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(sixteen), windows);
+		__m256i slot = _mm256_srli_epi32(
+			_mm256_mullo_epi32(
+				_mm256_slli_epi32(_mm256_or_si256(four, fold), 8), factor),
+			32 - LITERAL_BITS);
+		__m256i found = _mm256_i32gather_epi32((const int *)r->fourth, slot, 4);
+		/* The bit of the fourth byte to the place of the sign. */
+		__m256i by = _mm256_and_si256(_mm256_srli_epi32(four, 24), last);
+		int hit = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(found, by)));
+		bits |= (uint64_t)(unsigned)hit << i;
+	}
+	return bits;
+}
+
+/* Bits of the bytes from..from+n. */
+#define WITHIN(v, from, n)                                                                     \
+	((uint64_t)(uint32_t)_mm256_movemask_epi8(                                             \
+		_mm256_cmpeq_epi8(_mm256_min_epu8(_mm256_sub_epi8(v, _mm256_set1_epi8(from)),  \
+					  _mm256_set1_epi8(n)),                                \
+			_mm256_sub_epi8(v, _mm256_set1_epi8(from)))))
+
+__attribute__((target("avx2"))) static void
+sieve_avx2(const struct detect_rules *r, const char *p, struct sieve *out)
+{
+	/* Which high halves each low half goes with, as bits: those below 8, the others. */
+	const __m256i low = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)(const void *)r->sieve_halves[0]));
+	const __m256i high = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)(const void *)r->sieve_halves[1]));
+	const __m256i bit_of = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16,
+		32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+	const __m256i half = _mm256_set1_epi8(15);
+	struct sieve x = { .literal = literals_avx2(r, p) };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
+		__m256i lo = _mm256_and_si256(v, half);
+		__m256i hi = _mm256_and_si256(_mm256_srli_epi16(v, 4), half);
+		__m256i in = _mm256_blendv_epi8(
+			_mm256_shuffle_epi8(low, lo), _mm256_shuffle_epi8(high, lo), v);
+		__m256i no =
+			_mm256_cmpeq_epi8(_mm256_and_si256(in, _mm256_shuffle_epi8(bit_of, hi)),
+				_mm256_setzero_si256());
+		x.byte |= (uint64_t)(uint32_t)~_mm256_movemask_epi8(no) << i;
+		x.digit |= WITHIN(v, '0', 9) << i;
+		x.upper |= WITHIN(v, 'A', 25) << i;
+		x.lower |= WITHIN(v, 'a', 25) << i;
+	}
+	*out = x;
+}
+#endif
+
+static bool
+always(void)
+{
+	return true;
+}
+
+static const struct way {
+	const char *name;
+	bool (*possible)(void);
+	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
+} ways[] = {
+	{ "plain", always, sieve_plain },
+#ifdef __x86_64__
+	{ "avx2", has_avx2, sieve_avx2 },
+#endif
+};
+
+const char *
+sieve_name(size_t k)
+{
+	return k < sizeof(ways) / sizeof(ways[0]) ? ways[k].name : NULL;
+}
+
+static void
+run(const struct way *w, const struct detect_rules *r, const char *p, size_t room,
+	struct sieve *out)
+{
+	char last[SIEVE_BLOCK + BEHIND] = { 0 };
+	uint64_t within = ~UINT64_C(0);
+
+	if (room >= sizeof(last)) {
+		w->run(r, p, out);
+		return;
+	}
+	memcpy(last, p, room);
+	w->run(r, last, out);
+	if (room < SIEVE_BLOCK)
+		within = (UINT64_C(1) << room) - 1;
+	out->literal &= within;
+	out->byte &= within;
+}
+
+bool
+sieve_with(
+	size_t k, const struct detect_rules *r, const char *p, size_t room, struct sieve *out)
+{
+	if (!ways[k].possible())
+		return false;
+	run(&ways[k], r, p, room, out);
+	return true;
+}
+
+void
+sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2")) {
+		run(&ways[1], r, p, room, out);
+		return;
+	}
+#endif
+	run(&ways[0], r, p, room, out);
+}

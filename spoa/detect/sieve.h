@@ -1,0 +1,26 @@
+/* The sieve: for a block of sixty-four bytes, as bits, where a pattern may begin. Not
+ * included outside detect/. */
+#ifndef DETECT_SIEVE_H
+#define DETECT_SIEVE_H
+
+#include "detect/rule.h"
+
+enum { SIEVE_BLOCK = 64 };
+
+/* Bit k is byte k of the block; none behind the text's end. */
+struct sieve {
+	uint64_t literal; /* the first four bytes of a literal, but for their case */
+	uint64_t byte;	  /* a byte that patterns begin at */
+	uint64_t digit, upper, lower;
+};
+
+/* Looks at the first n bytes of p, a block at most; `room` bytes of p may be read. */
+void sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
+
+/* The same with the k-th of the ways there are, for a test; false: this machine cannot,
+ * NULL as its name: there is none. All give the same bits. */
+const char *sieve_name(size_t k);
+bool sieve_with(
+	size_t k, const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
+
+#endif

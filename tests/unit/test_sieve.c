@@ -1,0 +1,122 @@
+/* The sieve: every way gives the same bits, and never fewer than a look at every
+ * literal, byte by byte, gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "detect/sieve.h"
+
+enum { TEXTS = 3000, ROOM = 160 };
+
+static uint32_t
+next(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*state >> 33);
+}
+
+static const struct literal *
+any_literal(const struct detect_rules *r, uint64_t *random)
+{
+	uint32_t h = next(random);
+
+	while (!r->literals[h % (1u << LITERAL_BITS)])
+		h++;
+	return r->literals[h % (1u << LITERAL_BITS)];
+}
+
+/* Literals in either case, digits, any bytes. */
+static size_t
+write_text(const struct detect_rules *r, uint64_t *random, char *to)
+{
+	size_t n = 0, want = 1 + next(random) % ROOM;
+
+	while (n < want) {
+		uint32_t kind = next(random) % 4;
+		if (kind < 2) {
+			struct span s = any_literal(r, random)->text;
+			for (size_t i = 0; i < s.n && n < want; i++, n++)
+				to[n] = kind && is_lower(s.p[i]) ? (char)(s.p[i] & ~0x20)
+								 : s.p[i];
+		} else {
+			for (uint32_t k = 1 + next(random) % 6; k && n < want; k--)
+				to[n++] = kind == 2 ? (char)('0' + next(random) % 10)
+						    : (char)next(random);
+		}
+	}
+	return n;
+}
+
+static bool
+literal_begins(const struct detect_rules *r, const char *p, size_t n)
+{
+	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = r->literals[h]; l; l = l->next) {
+			size_t len = l->text.n < 4 ? l->text.n : 4;
+			if (len <= n && span_ieq(span_of(p, len), span_of(l->text.p, len)))
+				return true;
+		}
+	return false;
+}
+
+static void
+look(const struct detect_rules *r, const char *p, size_t room, const struct sieve *v)
+{
+	for (size_t k = 0; k < SIEVE_BLOCK && k < room; k++) {
+		assert_int_equal(v->digit >> k & 1, is_digit(p[k]));
+		assert_int_equal(v->upper >> k & 1, is_upper(p[k]));
+		assert_int_equal(v->lower >> k & 1, is_lower(p[k]));
+		assert_int_equal(v->byte >> k & 1, r->nbyte_patterns[(unsigned char)p[k]] > 0);
+	}
+	for (size_t k = room; k < SIEVE_BLOCK; k++)
+		assert_int_equal(
+			(v->literal | v->byte | v->digit | v->upper | v->lower) >> k & 1, 0);
+}
+
+static void
+every_way_gives_the_same_bits_and_misses_no_literal(void **state)
+{
+	struct detect_rules *r;
+	struct buf errors;
+	uint64_t random = 5;
+
+	(void)state;
+	buf_init(&errors, 0);
+	r = detect_load(NULL, &errors);
+	assert_non_null(r);
+	for (int i = 0; i < TEXTS; i++) {
+		char text[ROOM];
+		size_t n = write_text(r, &random, text);
+		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
+		struct sieve want, got;
+		assert_non_null(p);
+		memcpy(p, text, n);
+		assert_true(sieve_with(0, r, p, n, &want));
+		look(r, p, n, &want);
+		size_t k = next(&random) % (n < SIEVE_BLOCK ? n : SIEVE_BLOCK);
+		if (literal_begins(r, p + k, n - k))
+			assert_true(want.literal >> k & 1);
+		for (size_t w = 1; sieve_name(w); w++)
+			if (sieve_with(w, r, p, n, &got))
+				assert_memory_equal(&want, &got, sizeof(want));
+		sieve_at(r, p, n, &got);
+		assert_memory_equal(&want, &got, sizeof(want));
+		free(p);
+	}
+	detect_free(&r);
+	buf_free(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_way_gives_the_same_bits_and_misses_no_literal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
