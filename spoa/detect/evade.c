@@ -165,7 +165,12 @@ look_at(struct chunk *c, struct span text, size_t from, size_t to)
 	c->text = text;
 	c->from = from;
 	c->to = to;
-	look_over(text.p + from, to - from, c->look);
+	/* And the block behind: a row of codes or letters goes on there. */
+	size_t blocks = (to - from + LOOK_BLOCK - 1) / LOOK_BLOCK;
+	size_t n =
+		to - from + LOOK_BLOCK < text.n - from ? to - from + LOOK_BLOCK : text.n - from;
+	c->look[blocks] = (struct look){ 0 };
+	look_over(text.p + from, n, c->look);
 }
 
 static int
@@ -377,11 +382,22 @@ all_ones(uint64_t x)
 	return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
 }
 
-/* Bit i: x has a bit three to six bytes on. */
+/* Bit i: x, or the block behind, has a bit three to six bytes on. */
 static uint64_t
-after_gap(uint64_t x)
+after_gap(uint64_t x, uint64_t next)
 {
-	return x >> 3 | x >> 4 | x >> 5 | x >> 6;
+	return look_on(x, next, 3) | look_on(x, next, 4) | look_on(x, next, 5) |
+	       look_on(x, next, 6);
+}
+
+/* Where codes of characters may begin: a digit, of two to four characters. */
+static uint64_t
+code_bits(const struct look *l, bool before, uint64_t next)
+{
+	uint64_t in = l->alnum, code = l->digit & ~(in << 1 | before);
+
+	return code & look_on(in, next, 1) &
+	       (~look_on(in, next, 2) | ~look_on(in, next, 3) | ~look_on(in, next, 4));
 }
 
 /* Where a number of a character may begin: two or three of letters and digits, or 0x and
@@ -389,8 +405,8 @@ after_gap(uint64_t x)
 static uint64_t
 numbers(const struct look *k)
 {
-	uint64_t in = k->alnum, begins = in & ~(in << 1) & in >> 1;
 	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
+	uint64_t in = k->alnum, begins = in & ~(in << 1) & (in >> 1 | open);
 
 	return begins & (~(in >> 2) | ~(in >> 3) | (k->number >> 1 & ~(in >> 4)) | open);
 }
@@ -509,16 +525,17 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 				err = found_blob(e, t, v, &b);
 			}
 		}
-		/* Codes of characters begin with a digit and are two to four characters long:
-		 * four of them in a row. */
-		uint64_t in = c->look[k].alnum, code = c->look[k].digit & ~(in << 1);
-		code &= in >> 1 & (~(in >> 2) | ~(in >> 3) | ~(in >> 4));
-		uint64_t row = code & after_gap(code);
-		row &= after_gap(row);
+		/* Three codes in a row or more. */
+		const struct look *l = &c->look[k];
+		bool before = base > 0 && is_alnum(t.p[base - 1]);
+		uint64_t code = code_bits(l, before, l[1].alnum);
+		if (!code)
+			continue;
+		uint64_t next = code_bits(&l[1], l->alnum >> 63, 0);
+		uint64_t row = code & after_gap(code, next);
+		row &= after_gap(row, next & after_gap(next, 0));
 		if (row)
-			row &= long_rows(numbers(&c->look[k]),
-				base + LOOK_BLOCK < c->to ? numbers(&c->look[k + 1])
-							  : UINT64_MAX);
+			row &= long_rows(numbers(l), numbers(&l[1]));
 		while (row && !err) {
 			size_t at = base + (size_t)__builtin_ctzll(row);
 			row &= row - 1;

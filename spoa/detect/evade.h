@@ -26,8 +26,8 @@ enum {
 /* A part of a text and what was seen in it. */
 struct chunk {
 	struct span text;
-	size_t from, to; /* of the text */
-	struct look look[EVADE_BLOCKS];
+	size_t from, to;		    /* of the text */
+	struct look look[EVADE_BLOCKS + 1]; /* and the block behind */
 };
 
 /* Appends what the rules find behind disguises; marks FINDING_EVASION. Sets

@@ -3,6 +3,7 @@
 #ifndef DETECT_LOOK_H
 #define DETECT_LOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,21 @@ struct look {
 	uint64_t number;  /* v, x, z: of five, seven, six, zero */
 	uint64_t blank_a; /* a blank or _, with an "a" behind it or the block's end */
 };
+
+/* The bits n on, of which the last are the next block's. */
+static inline uint64_t
+look_on(uint64_t x, uint64_t next, unsigned n)
+{
+	return x >> n | next << (64 - n);
+}
+
+/* Bits that have neither in front nor behind another: of a block, what is before it and
+ * what follows. */
+static inline uint64_t
+look_alone(uint64_t x, bool before, uint64_t next)
+{
+	return x & ~(x << 1 | before) & ~look_on(x, next, 1);
+}
 
 /* n bytes of text from p, a block after the other. */
 void look_over(const char *p, size_t n, struct look *l);

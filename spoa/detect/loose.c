@@ -494,6 +494,27 @@ in_number(const struct loose *l, size_t i)
 	}
 }
 
+/* Bit i: x has a bit two to four bytes on. */
+static uint64_t
+next_alone(uint64_t x, uint64_t next)
+{
+	return look_on(x, next, 2) | look_on(x, next, 3) | look_on(x, next, 4);
+}
+
+/* Letters and digits that stand alone, with two more of them behind. */
+static uint64_t
+rows_of(const struct loose *l, const struct look *k, size_t base)
+{
+	bool before = base > 0 && is_alnum(l->t.p[base - 1]);
+	uint64_t alone = look_alone(k->alnum, before, k[1].alnum);
+
+	if (!alone)
+		return 0;
+	uint64_t next = look_alone(k[1].alnum, k->alnum >> 63, 0);
+	uint64_t rows = alone & next_alone(alone, next);
+	return rows & next_alone(rows, next & next_alone(next, 0));
+}
+
 /* " at", " arroba", with the blank at i. */
 static bool
 is_at(const struct loose *l, size_t i)
@@ -521,10 +542,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
 		const struct look *k0 = &c->look[k];
-		uint64_t alone = k0->alnum & ~(k0->alnum << 1) & ~(k0->alnum >> 1);
-		uint64_t runs = k0->digit & ~(k0->digit << 1);
-		uint64_t rows = alone & (alone >> 2 | alone >> 3 | alone >> 4);
-		rows &= rows >> 2 | rows >> 3 | rows >> 4;
+		uint64_t runs = k0->digit & ~(k0->digit << 1), rows = rows_of(&l, k0, base);
 		runs &= loose_starts(k0->alnum & ~k0->digit, k0->alnum, k0->digit);
 		uint64_t todo = runs | rows | k0->quote | k0->line | k0->mark | k0->open |
 				k0->blank_a | k0->number;

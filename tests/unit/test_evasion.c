@@ -355,11 +355,50 @@ a_block_looks_the_same_byte_by_byte(void **state)
 		}
 }
 
+/* The text is looked at in blocks of 64 bytes: no place in them hides anything. */
+static void
+a_disguise_is_undone_at_every_place_of_a_block(void **state)
+{
+	struct fix *f = *state;
+	size_t failed = 0;
+
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		struct span text = span_str(rows[k].text), hidden = span_str(rows[k].hidden);
+		const char *place = memmem(text.p, text.n, hidden.p, hidden.n);
+		size_t from = (size_t)(place - text.p), lost = 0, last = 0;
+		char moved[LOOK_BLOCK];
+		memset(moved, 'm', sizeof(moved));
+		for (size_t pad = 2; pad <= sizeof(moved); pad++) {
+			struct findings v;
+			struct buf b;
+			buf_init(&b, 0);
+			buf_span(&b, span_of(moved, pad - 2));
+			buf_str(&b, ".\n");
+			buf_span(&b, text);
+			assert_int_equal(scan(f, buf_view(&b), &v), 0);
+			if (!covering(
+				    f, &v, rows[k].entity, pad + from, pad + from + hidden.n)) {
+				lost++;
+				last = pad;
+			}
+			buf_free(&b);
+			arena_reset(&f->arena);
+		}
+		if (lost)
+			print_message("%s: at %zu places, %zu bytes on for one\n", rows[k].name,
+				lost, last);
+		failed += lost != 0;
+	}
+	if (failed)
+		fail_msg("%zu", failed);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_value_in_disguise_is_found_and_redacted),
+		cmocka_unit_test(a_disguise_is_undone_at_every_place_of_a_block),
 		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
 		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
 		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
