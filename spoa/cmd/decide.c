@@ -474,8 +474,7 @@ add_changes(struct request *r, json_t *o)
 	for (size_t i = 0; i < v->ntags; i++)
 		json_array_append_new(tags, json_string(v->tags[i]));
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
-		if (!json_object_get(headers, h->name))
-			json_object_set_new(headers, h->name, json_string(h->value));
+		json_object_set_new(headers, h->name, json_string(h->value));
 	if (v->ntags)
 		json_object_set(o, "tags", tags);
 	if (r->decision.kind != D_DENY) {

@@ -39,6 +39,19 @@ request_amended(struct request *r)
 	request_estimate_tokens(r);
 }
 
+/* An earlier rule set it. */
+static bool
+set_before(const struct policy_changes *c, size_t rule, const char *name)
+{
+	for (size_t i = 0; i < rule; i++) {
+		const struct rule_change *x = c->rules[i]->change;
+		for (size_t k = 0; k < x->nheaders; k++)
+			if (!strcmp(x->headers[k].name, name))
+				return true;
+	}
+	return false;
+}
+
 const struct header *
 request_header(const struct request *r, size_t *rule, size_t *at)
 {
@@ -46,8 +59,11 @@ request_header(const struct request *r, size_t *rule, size_t *at)
 
 	for (; *rule < c->nrules; ++*rule, *at = 0) {
 		const struct rule_change *x = c->rules[*rule]->change;
-		if (*at < x->nheaders)
-			return &x->headers[(*at)++];
+		while (*at < x->nheaders) {
+			const struct header *h = &x->headers[(*at)++];
+			if (!set_before(c, *rule, h->name))
+				return h;
+		}
 	}
 	return NULL;
 }
@@ -75,17 +91,30 @@ answered(const struct request *r, size_t external)
 	return r->considered >> external & 1;
 }
 
-enum outcome
-request_required(const struct request *r)
+static bool
+unanswered(const struct request *r, size_t external)
+{
+	return (r->verdict.changes.require >> external & 1) && !answered(r, external);
+}
+
+bool
+request_unanswered(const struct request *r)
+{
+	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
+		if (unanswered(r, i))
+			return true;
+	return false;
+}
+
+bool
+request_unmet(const struct request *r)
 {
 	enum outcome says = request_on_failure(r)->classifier;
 
-	for (size_t i = 0; i < r->snap->policy->nexternals; i++) {
-		if (!(r->verdict.changes.require >> i & 1) || answered(r, i))
-			continue;
-		/* Redacting was the external step's: it knew, or nothing stands for it. */
-		if (says != OUT_REDACT || !(r->required >> i & 1))
-			return says == OUT_REDACT ? OUT_DENY : says;
-	}
-	return OUT_PERMIT;
+	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
+		/* Redacting is the external step's, where it knew: now nothing stands for it.
+		 */
+		if (unanswered(r, i) && (says == OUT_DENY || !(r->required >> i & 1)))
+			return true;
+	return false;
 }

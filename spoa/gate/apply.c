@@ -305,7 +305,7 @@ decide_permit(struct request *r)
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
 	if ((r->classifier_failed && of->classifier == OUT_DENY) ||
-		request_silence(r, OUT_DENY) || request_required(r) == OUT_DENY) {
+		request_silence(r, OUT_DENY) || request_unmet(r)) {
 		request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
 		r->decision.retry_after_s = 1;

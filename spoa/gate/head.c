@@ -135,25 +135,15 @@ add(struct http_head *h, const char *name, struct span value)
 		h->fields[h->nfields++] = (struct http_field){ span_str(name), value };
 }
 
-static bool
-has(const struct http_head *h, size_t from, const char *name)
-{
-	for (; from < h->nfields; from++)
-		if (span_is(h->fields[from].name, name))
-			return true;
-	return false;
-}
-
 /* Names and values are the policy's, and live as long. */
 static void
 add_set(struct request *r, struct http_head *out)
 {
-	size_t rule = 0, at = 0, first = out->nfields;
+	size_t rule = 0, at = 0;
 	const struct header *h;
 
 	while ((h = request_header(r, &rule, &at)))
-		if (!has(out, first, h->name))
-			add(out, h->name, span_str(h->value));
+		add(out, h->name, span_str(h->value));
 }
 
 int

@@ -293,7 +293,6 @@ put_recognitions(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 	}
 	buf_putc(b, ']');
-	put_flag(b, "low_confidence", request_silence(r, OUT_PERMIT));
 }
 
 /* As a rule read it: it has no further digits. */
@@ -601,6 +600,11 @@ record_decision(struct request *r, struct buf *b)
 	put_flag(b, "evasion", r->evasion);
 	put_flag(b, "classifier_failed", r->classifier_failed);
 	put_recognitions(r, b);
+	put_flag(b, "low_confidence",
+		request_silence(r, OUT_PERMIT) ||
+			(r->have_verdict && r->decision.kind != D_DENY &&
+				request_on_failure(r)->classifier == OUT_PERMIT &&
+				request_unanswered(r)));
 	put_prompt(r, b);
 	put_quota(r, b);
 	key(b, "not_inspected");

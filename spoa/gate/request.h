@@ -243,8 +243,9 @@ void request_amended(struct request *r);
 /* The headers that rules set, from (0, 0) on; the first of a name stands. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
-/* What follows where a recogniser that a rule requires did not answer. */
-enum outcome request_required(const struct request *r);
+/* Whether a recogniser that a rule requires did not answer, and whether that denies. */
+bool request_unanswered(const struct request *r);
+bool request_unmet(const struct request *r);
 
 /* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
 void request_estimate_tokens(struct request *r);

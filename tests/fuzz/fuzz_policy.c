@@ -23,6 +23,22 @@ detectors(void)
 	return rules;
 }
 
+/* One target where it may go, none where it may not. */
+static void
+chosen(const struct policy_verdict *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].fate == CANDIDATE_CHOSEN) {
+			INVARIANT(v->changes.target == v->candidates[i].target);
+			INVARIANT(v->trace == v->candidates[i].trace);
+			n++;
+		}
+	INVARIANT(n == (v->effect != RULE_DENY));
+	INVARIANT((v->changes.require & ~v->may_require) == 0);
+}
+
 static void
 decide(const struct policy *p, bool whole)
 {
@@ -43,8 +59,10 @@ decide(const struct policy *p, bool whole)
 
 	arena_init(&a, 16 << 20, false);
 	f.route = policy_route(p, f.method, f.host, f.path);
-	if (policy_decide(p, &f, &a, &v) == 0)
+	if (policy_decide(p, &f, &a, &v) == 0) {
 		INVARIANT(v.effect != RULE_DENY || v.waits || (v.status >= 400 && v.reason));
+		chosen(&v);
+	}
 	if (policy_limits(p, &f, &a, &hits, &n) == 0)
 		INVARIANT(n <= p->nlimits);
 	arena_reset(&a);

@@ -293,6 +293,87 @@ a_denial_by_rule_stands_whatever_the_recogniser_does(void **state)
 	down(&s);
 }
 
+#define REQUIRED                                                                               \
+	"rules:\n"                                                                             \
+	"  - {name: must, when: '\"EMAIL_ADDRESS\" in prompt.entities', require: [ner]}\n"     \
+	"  - {name: names, redact: {entities: [PERSON]}}\ndefault: permit\n"
+
+/* Its `when` and its own outcome say otherwise; the rule's word stands. */
+static void
+who_is_required_is_asked_and_must_answer(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER ", on_failure: permit, when: 'false'", CHAT_ROUTE REQUIRED);
+	chat(&s, "hello quuxel", &c); /* the rule does not match */
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_int_equal(atomic_load(&sim.calls), 0);
+	chat(&s, "hello quuxel a@example.com", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_non_null(strstr(sent(&s, &c), "hello <PERSON_1> a@example.com"));
+	assert_int_equal(atomic_load(&sim.calls), 1);
+	atomic_store(&sim.behaviour, STATUS);
+	chat(&s, "another quuxel a@example.com", &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	assert_string_equal(stage_field(disk_records - 1, "code"), "classifier_unavailable");
+	assert_non_null(
+		strstr(stage_field(disk_records - 1, "recognisers"), "\"applied\":\"deny\""));
+	down(&s);
+}
+
+/* Known only once another answered: then it is too late to ask. */
+static void
+who_was_not_asked_did_not_answer(void **state)
+{
+	static const char *const says[] = { "deny", "permit", "redact" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct stage s;
+		struct call c;
+		char more[1024];
+		snprintf(more, sizeof(more),
+			"    - {name: mood, url: 'http://127.0.0.1:1/', entities: [MOOD], "
+			"when: "
+			"'false', on_failure: permit}\n"
+			"on_failure: {classifier: %s}\n" CHAT_ROUTE
+			"rules: [{name: must, when: '\"PERSON\" in prompt.entities', require: "
+			"mood}]\ndefault: permit\n",
+			says[i]);
+		up(&s, NER, more);
+		chat(&s, "hello quuxel", &c);
+		if (i == 1) {
+			assert_string_equal(call_var(&c, "decision"), "permit");
+			assert_string_equal(stage_field(0, "low_confidence"), "true");
+		} else {
+			assert_string_equal(call_var(&c, "status"), "503");
+			assert_string_equal(stage_field(0, "code"), "classifier_unavailable");
+		}
+		chat(&s, "hello nobody", &c);
+		assert_string_equal(call_var(&c, "decision"), "permit");
+		assert_string_equal(stage_field(1, "low_confidence"), "");
+		down(&s);
+	}
+}
+
+static void
+who_is_required_redacts_where_the_route_says_so(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	up(&s, NER ", on_failure: permit, when: 'false'",
+		"on_failure: {classifier: redact}\n" CHAT_ROUTE REQUIRED);
+	atomic_store(&sim.behaviour, CLOSE);
+	chat(&s, "hello quuxel a@example.com", &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	assert_non_null(strstr(sent(&s, &c), "\"content\":\"<UNCLASSIFIED_1>\""));
+	down(&s);
+}
+
 static void
 the_circuit_opens_and_a_probe_closes_it(void **state)
 {
@@ -691,6 +772,9 @@ main(void)
 		T(redact_takes_every_candidate_before_validation),
 		T(the_routes_outcome_holds_where_the_recogniser_has_none),
 		T(a_denial_by_rule_stands_whatever_the_recogniser_does),
+		T(who_is_required_is_asked_and_must_answer),
+		T(who_was_not_asked_did_not_answer),
+		T(who_is_required_redacts_where_the_route_says_so),
 		T(the_circuit_opens_and_a_probe_closes_it),
 		T(only_where_its_condition_holds_it_is_asked),
 		T(only_the_roles_asked_for_are_sent),

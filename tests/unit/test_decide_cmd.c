@@ -131,7 +131,7 @@ teardown(void **state)
 	return system(cmd);
 }
 
-#define MESSAGES(content)                                                                          \
+#define MESSAGES(content)                                                                      \
 	"{\"path\":\"/v1/chat/"                                                                \
 	"completions\",\"time\":\"2026-11-20T12:00:00Z\",\"body\":\"{\\\"model\\\":"           \
 	"\\\"gpt\\\",\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":"            \
@@ -286,6 +286,59 @@ test_members(void **state)
 	o = answer("{" NOON "\"path\":\"/api/bob@example.com?q=a\",\"method\":\"GET\"}");
 	assert_null(strstr(json_string_value(json_object_get(o, "path")), "bob@"));
 	json_decref(o);
+}
+
+/* Who was considered, what is sent in place of what was asked for. */
+static void
+test_changes(void **state)
+{
+	static const char *const want =
+		"{\"body\":\"{\\\"max_completion_tokens\\\":5,\\\"model\\\":\\\"m-eu\\\"}\","
+		"\"candidates\":[{\"fate\":\"denied\",\"rule\":\"a\",\"target\":\"us\"},{"
+		"\"fate\":"
+		"\"chosen\",\"model\":\"m-eu\",\"target\":\"eu\"},{\"fate\":\"left\","
+		"\"target\":"
+		"\"in\"}],\"max_output_tokens\":5,\"model\":\"m-eu\",\"requested_model\":"
+		"\"gpt\","
+		"\"set_headers\":{\"x-a\":\"b\"},\"tags\":[\"t\"],\"target\":\"eu\"}";
+	static const char *const members[] = { "body", "candidates", "max_output_tokens",
+		"model", "requested_model", "set_headers", "tags", "target" };
+	char other[128];
+
+	(void)state;
+	snprintf(other, sizeof(other), "%s/targets.yaml", dir);
+	put(other, "tollgate: 1\nname: t\n"
+		   "providers:\n  us: {backend: a, dialect: openai, region: us}\n"
+		   "  eu: {backend: b, dialect: openai, region: eu}\n  in: {backend: c}\n"
+		   "routes: [{name: r, match: {path: /c}, targets: [us, {provider: eu, model: "
+		   "m-eu}, in]}]\n"
+		   "rules:\n"
+		   "  - {name: a, when: 'target.region == \"us\"', deny: true}\n"
+		   "  - {name: b, max_output_tokens: 5, tag: t, set_headers: {X-A: b}}\n"
+		   "  - {name: c, set_headers: {x-a: late}}\n"
+		   "default: permit\n");
+	assert_int_equal(tollgate("{\"path\":\"/c\",\"body\":\"{\\\"model\\\":\\\"gpt\\\"}\"}",
+				 "decide", "--explain", "--policy", other, NULL),
+		0);
+	json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL), *kept = json_object();
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		json_object_set(kept, members[i], json_object_get(o, members[i]));
+	char *got = json_dumps(kept, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(got, want);
+	free(got);
+	json_decref(kept);
+	json_decref(o);
+	assert_non_null(
+		strstr(out, "it caps the output at 5 tokens, and it tags t, and it sets x-a"));
+	/* What is explained is what the conditions read. */
+	put(other, "tollgate: 1\nname: t\n"
+		   "routes: [{name: r, match: {path: /c}, dialect: openai, backend: b}]\n"
+		   "rules: [{name: a, when: 'model.name == \"gpt\"', route: {model: m}}]\n"
+		   "default: permit\n");
+	assert_int_equal(tollgate("{\"path\":\"/c\",\"body\":\"{\\\"model\\\":\\\"gpt\\\"}\"}",
+				 "decide", "--explain", "--policy", other, NULL),
+		0);
+	assert_non_null(strstr(out, "model.name was \\\"gpt\\\"; it sends model m"));
 }
 
 static void
@@ -578,6 +631,7 @@ main(void)
 		cmocka_unit_test(test_decide),
 		cmocka_unit_test(test_recognisers),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_many_headers),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_key_new),

@@ -1,0 +1,63 @@
+# What rules change, as the provider receives it through real HAProxy: backend, model,
+# cap and headers, at once and by the relay, in a stream too; a target that is denied.
+. "$(dirname "$0")/lib.sh"
+{
+	sed -e '/^routes:/,$d' "$here/policy.yaml"
+	cat <<-'YAML'
+	routes:
+	  - name: chat
+	    match: {methods: [POST], path: [/v1/chat/completions]}
+	    response: [meter, record]
+	    targets: [openai, {provider: local, model: "say:local"}]
+	  - name: messages
+	    match: {methods: [POST], path: [/v1/messages]}
+	    targets: [anthropic]
+	rules:
+	  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401}}
+	  - {name: stays-in, when: '"pii" in prompt.classes && target.external', route: {targets: [local]}}
+	  - {name: not-big, when: 'model.name == "big" && target.name == "openai"', route: {model: "say:small"}}
+	  - {name: short, max_output_tokens: 64, tag: capped, set_headers: {X-Tenant: red}}
+	  - {name: nobody, when: 'model.name == "nowhere"', route: {targets: [anthropic]}}
+	default: permit
+	limits:
+	  - {name: tokens, per: [identity.person], tokens: 100000, window: 1m}
+	YAML
+} >"$D/policy.yaml"
+stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+got() { seen | node -e 'const r = JSON.parse(require("fs").readFileSync(0))[0]; console.log(process.argv[1] === "body" ? r.body : r.headers[process.argv[1]] ?? "")' "$1"; }
+command -v node >/dev/null || { skip "changes" "node is not installed"; exit 0; }
+post() { req POST "$1" -H "$auth" -H "$json" -H 'x-tenant: forged' "${@:3}" -d "$2"; }
+
+for how in 'at once' 'by the relay'; do
+	late=()
+	[ "$how" = 'by the relay' ] && late=(-H 'transfer-encoding: chunked')
+	post /v1/chat/completions '{ "max_tokens" : 90000, "model": "big","messages":[{"role":"user","content":"hi"}]}' "${late[@]}"
+	is "$how: another model, a lower cap, every other byte" "$(got body)" '{ "max_tokens" : 64, "model": "say:small","messages":[{"role":"user","content":"hi"}]}'
+	is "$how: the header is the policy's" "$(got x-tenant)" red
+	is "$how: and it is answered" "$status" 200
+	like "$how: by that model" "$body" 'small'
+	post /v1/chat/completions '{"model":"big","messages":[{"role":"user","content":"to jane.doe@example.com"}]}' "${late[@]}"
+	is "$how: what must stay in goes to the target inside, by its own model" "$(got body)" \
+		'{"max_completion_tokens":64,"model":"say:local","messages":[{"role":"user","content":"to jane.doe@example.com"}]}'
+	like "$how: which answers" "$body" 'local'
+	sleep 0.2
+	like "$how: its backend" "$(tail -n 2 "$D/haproxy.log")" ' local/'
+	post /v1/chat/completions '{"model":"nowhere","messages":[]}' "${late[@]}"
+	is "$how: no target left" "$status" 403
+	post /v1/messages '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}' "${late[@]}"
+	is "$how: the other dialect, under the cap already" "$(got body)" '{"model":"say:one two","max_tokens":7,"messages":[{"role":"user","content":"hi"}]}'
+	is "$how: and its header" "$status $(got x-tenant)" '200 red'
+done
+post /v1/chat/completions '{"model":"big","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+like "a stream: model, cap and the usage that we ask for" "$(got body)" '"max_completion_tokens":64'
+like "its model" "$(got body)" '"model":"say:small"'
+like "its usage" "$(got body)" '"include_usage":true'
+like "it comes" "$body" 'data: \[DONE\]'
+unlike "without the usage" "$body" '"usage"'
+records=$(cat "$JOURNAL"/*)
+like "the record has both names" "$records" '"model":"say:small".*"requested_model":"big"'
+like "the tag" "$records" '"tags":\["capped"\]'
+like "and who was considered" "$records" '"candidates":\[\{"target":"openai","fate":"routed elsewhere","rule":"stays-in"\},\{"target":"local","model":"say:local","fate":"chosen"\}\]'
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

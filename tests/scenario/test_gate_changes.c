@@ -1,0 +1,276 @@
+/* What rules change, through the gate: where a request goes, which body and head
+ * leave for it, what is counted and recorded; at once and with a body that comes
+ * late. */
+#include "scenario/gate_stage.h"
+
+#define ROUTES                                                                                 \
+	"providers:\n"                                                                         \
+	"  us: {backend: openai, dialect: openai, region: us}\n"                               \
+	"  eu: {backend: azure, dialect: openai, region: eu}\n"                                \
+	"  local: {backend: vllm, dialect: openai, external: false}\n"                         \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, targets: "     \
+	"[us, "                                                                                \
+	"{provider: eu, model: m-eu}, local]}\n"
+#define LIMITS                                                                                 \
+	"default: permit\n"                                                                    \
+	"limits:\n"                                                                            \
+	"  - {name: tokens, per: [identity.person], tokens: 100000, window: 1m}\n"             \
+	"  - {name: model, per: [model.name], requests: 100, window: 1m}\n"                    \
+	"  - {name: target, per: [target.name], requests: 100, window: 1m}\n"
+
+#define BODY(model, more)                                                                      \
+	"{ \"model\" : \"" model "\"," more                                                    \
+	" \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}] }"
+#define EMAIL                                                                                  \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"to "                \
+	"alice@example.com\"}]}"
+
+/* clang-format off */
+static const struct {
+	const char *name, *rules, *body;
+	const char *decision, *via, *backend, *model;
+	const char *sent;      /* the body; NULL: as it came */
+	int64_t output;	       /* tokens reserved for the answer */
+	const char *record[6]; /* path, value, … */
+} rows[] = {
+	{ "nothing changes", "rules: []\n", BODY("gpt", "\"max_tokens\":50,"),
+		"permit", "direct", "openai", "gpt", NULL, 50,
+		{ "target", "us", "requested_model", "" } },
+	{ "another target goes direct", "rules: [{name: a, route: {targets: [local]}, tag: [x, y]}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "vllm", "gpt", NULL, 50,
+		{ "target", "local", "tags", "[\"x\",\"y\"]", "candidates",
+			"[{\"target\":\"us\",\"fate\":\"routed elsewhere\",\"rule\":\"a\"},{\"target\":\"eu\",\"model\":\"m-eu\","
+			"\"fate\":\"routed elsewhere\",\"rule\":\"a\"},{\"target\":\"local\",\"fate\":\"chosen\"}]" } },
+	{ "a target's own model", "rules: [{name: a, when: 'target.region == \"us\"', deny: true}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "relay", "azure", "m-eu",
+		BODY("m-eu", "\"max_tokens\":50,"), 50,
+		{ "model", "m-eu", "requested_model", "gpt", "candidates",
+			"[{\"target\":\"us\",\"fate\":\"denied\",\"rule\":\"a\"},{\"target\":\"eu\",\"model\":\"m-eu\","
+			"\"fate\":\"chosen\"},{\"target\":\"local\",\"fate\":\"left\"}]" } },
+	{ "a rule's model", "rules: [{name: a, when: 'model.name.startsWith(\"gpt-5-pro\")', route: {model: gpt-5-mini}}]\n",
+		BODY("gpt-5-pro", "\"max_tokens\":50,"), "permit", "relay", "openai", "gpt-5-mini",
+		BODY("gpt-5-mini", "\"max_tokens\":50,"), 50, { "requested_model", "gpt-5-pro" } },
+	{ "the model that was asked for anyway", "rules: [{name: a, route: {model: gpt}}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50, { "requested_model", "" } },
+	{ "a cap that is lower", "rules: [{name: a, max_output_tokens: 50}]\n",
+		BODY("gpt", "\"max_tokens\":900000,"), "permit", "relay", "openai", "gpt",
+		BODY("gpt", "\"max_tokens\":50,"), 50, { "max_output_tokens", "50" } },
+	{ "a cap that is higher", "rules: [{name: a, max_output_tokens: 5000}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50,
+		{ "max_output_tokens", "5000" } },
+	{ "a cap where there was none", "rules: [{name: a, max_output_tokens: 50}]\n",
+		BODY("gpt", ""), "permit", "relay", "openai", "gpt",
+		"{\"max_completion_tokens\":50," " \"model\" : \"gpt\", \"messages\":[{\"role\":\"user\",\"content\":\"hello\"}] }", 50,
+		{ "prompt.reserved_output_tokens", "50" } },
+	{ "several choices have the cap each", "rules: [{name: a, max_output_tokens: 50}]\n",
+		BODY("gpt", "\"n\":3,\"max_tokens\":60,"), "permit", "relay", "openai", "gpt",
+		BODY("gpt", "\"n\":3,\"max_tokens\":50,"), 150, { "max_output_tokens", "50" } },
+	{ "beside a redaction",
+		"rules: [{name: r, redact: {entities: [EMAIL_ADDRESS]}}, {name: a, route: {model: m}, max_output_tokens: 50}]\n",
+		EMAIL, "redact", "relay", "openai", "m",
+		"{\"max_completion_tokens\":50,\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to <EMAIL_ADDRESS_1>\"}]}", 50,
+		{ "rule", "r" } },
+	{ "a redaction for one target only",
+		"rules: [{name: r, when: 'target.external', redact: {entities: [EMAIL_ADDRESS]}}, {name: a, when: "
+		"'\"pii\" in prompt.classes && target.external', route: {targets: local}}]\n",
+		EMAIL, "permit", "direct", "vllm", "gpt", NULL, 4096, { "target", "local" } },
+	{ "shadow", "mode: shadow\nrules: [{name: a, route: {targets: [eu], model: m}, max_output_tokens: 7, tag: x, set_headers: {x-a: b}}]\n",
+		BODY("gpt", "\"max_tokens\":50,"), "permit", "direct", "openai", "gpt", NULL, 50,
+		{ "would_be", "{\"decision\":\"permit\",\"target\":\"eu\",\"model\":\"m\",\"max_output_tokens\":7}", "tags", "[\"x\"]",
+			"set_headers", "" } },
+	{ "no target is left", "rules: [{name: a, route: {targets: us}}, {name: b, route: {targets: eu}}]\n",
+		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0,
+		{ "reason", "the rules of the policy leave no target for it", "rule", "b", "status", "403" } },
+	{ "all targets are denied", "rules: [{name: a, when: 'target.external', deny: {status: 451}}, {name: b, deny: true, tag: t}]\n",
+		BODY("gpt", ""), "deny", "", NULL, NULL, NULL, 0, { "rule", "a", "status", "451", "tags", "" } },
+};
+/* clang-format on */
+
+/* The relay's bytes: freed by the caller once the exchange is over. */
+static char *
+late(struct stage *s, struct pass *p, const char *body)
+{
+	char *copy = strdup(body);
+
+	assert_true(gate_hold(p->x, strlen(body)));
+	gate_body(p->x, span_of(copy, strlen(body)), pass_ruled, p);
+	stage_settle(s);
+	assert_true(p->ruled);
+	return copy;
+}
+
+static void
+record_says(size_t i, const char *path, const char *want, const char *name)
+{
+	const char *got = stage_field(i, path);
+
+	if (strcmp(got, want))
+		fail_msg("%s: %s: got %s, want %s", name, path, got, want);
+}
+
+static const char *
+upstream(const struct http_head *h, const char *name)
+{
+	static char out[128];
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < h->nfields; i++)
+		if (span_ieq(h->fields[i].name, span_str(name))) {
+			assert_int_equal(n++, 0);
+			snprintf(out, sizeof(out), "%.*s", SPAN_ARG(h->fields[i].value));
+		}
+	return out;
+}
+
+static void
+one(size_t i, bool deferred)
+{
+	struct stage s;
+	struct call c;
+	struct pass p = { 0 };
+	struct buf policy;
+	char *bytes = NULL;
+	struct note n = { .person = "alice", .body = rows[i].body, .no_length = deferred };
+
+	if (deferred) {
+		n.headers[0] = "transfer-encoding: chunked";
+		n.headers[1] = "content-type: application/json";
+	}
+	buf_init(&policy, 0);
+	buf_printf(&policy, "%s%s%s%c", ROUTES, rows[i].rules, LIMITS, 0);
+	stage_up(&s, buf_view(&policy).p);
+	call_do(&s, &n, &c);
+	bool denied = !strcmp(rows[i].decision, "deny");
+	bool final = strcmp(call_var(&c, "decision"), "defer") != 0;
+	if (final && strcmp(call_var(&c, "decision"), rows[i].decision))
+		fail_msg("%s: %s", rows[i].name, call_var(&c, "decision"));
+	if (!deferred && !denied) {
+		assert_string_equal(call_var(&c, "via"), rows[i].via);
+		assert_string_equal(call_var(&c, "backend"), rows[i].backend);
+		assert_string_equal(call_var(&c, "model"), rows[i].model);
+	}
+	if (!strcmp(call_var(&c, "via"), "relay")) {
+		assert_int_equal(
+			pass_claim(&s, 1, &p, &c, deferred ? -1 : (int64_t)strlen(n.body)), 0);
+		if (deferred)
+			bytes = late(&s, &p, rows[i].body);
+		assert_int_equal(p.denied, deferred && denied);
+	}
+	if (p.x && !denied) {
+		const struct exchange_plan *plan = gate_plan(p.x);
+		const char *want = rows[i].sent ? rows[i].sent : rows[i].body;
+		if (plan->body_mode == BODY_SWAP && !span_is(plan->body, want))
+			fail_msg("%s: sent %.*s", rows[i].name, SPAN_ARG(plan->body));
+		assert_true(plan->body_mode == BODY_SWAP || !rows[i].sent);
+		assert_string_equal(
+			upstream(&plan->head, "x-tollgate-backend"), rows[i].backend);
+	}
+	for (size_t k = 0; k < 6 && rows[i].record[k]; k += 2)
+		record_says(0, rows[i].record[k], rows[i].record[k + 1], rows[i].name);
+	int64_t tokens = denied ? 0 : (int64_t)(strlen(rows[i].body) + 2) / 3 + rows[i].output;
+	if (stage_charged(&s, "tokens", "alice") != tokens)
+		fail_msg("%s: %lld tokens", rows[i].name,
+			(long long)stage_charged(&s, "tokens", "alice"));
+	if (!denied) {
+		assert_int_equal(stage_charged(&s, "model", rows[i].model), 1);
+		assert_int_equal(stage_charged(&s, "target", stage_field(0, "target")), 1);
+		record_says(0, "model", rows[i].model, rows[i].name);
+		record_says(0, "backend", rows[i].backend, rows[i].name);
+	}
+	if (p.x)
+		pass_finish(&p, denied ? END_DENIED : END_COMPLETE, denied ? 0 : 200, -1, -1);
+	stage_settle(&s);
+	if (p.done && !denied)
+		record_says(disk_records - 1, "model", rows[i].model, rows[i].name);
+	stage_down(&s);
+	free(bytes);
+	buf_free(&policy);
+}
+
+static void
+what_is_sent_counted_and_recorded(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		one(i, false);
+		one(i, true);
+	}
+}
+
+static void
+headers_go_upstream(void **state)
+{
+	(void)state;
+	for (int deferred = 0; deferred < 2; deferred++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		char *bytes = NULL;
+		struct note n = { .person = "alice",
+			.body = BODY("gpt", ""),
+			.no_length = deferred,
+			.headers = { "X-Tenant: evil", "x-tenant: worse", "x-other: kept",
+				deferred ? "transfer-encoding: chunked" : NULL } };
+		stage_up(&s, ROUTES
+			"rules:\n"
+			"  - {name: a, set_headers: {x-tenant: 'red, blue', x-b: '1'}}\n"
+			"  - {name: b, when: 'model.name == \"gpt\"', set_headers: {X-Tenant: "
+			"late, "
+			"x-c: '2'}}\n"
+			"  - {name: c, when: 'model.name == \"no\"', set_headers: {x-d: '3'}}\n"
+			"default: permit\n");
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "via"), "relay");
+		assert_int_equal(
+			pass_claim(&s, 0, &p, &c, deferred ? -1 : (int64_t)strlen(n.body)), 0);
+		if (deferred)
+			bytes = late(&s, &p, n.body);
+		const struct http_head *h = &gate_plan(p.x)->head;
+		assert_string_equal(upstream(h, "x-tenant"), "red, blue");
+		assert_string_equal(upstream(h, "x-b"), "1");
+		assert_string_equal(upstream(h, "x-c"), "2");
+		assert_string_equal(upstream(h, "x-d"), "");
+		assert_string_equal(upstream(h, "x-other"), "kept");
+		assert_int_equal(gate_plan(p.x)->body_mode, deferred ? BODY_SWAP : BODY_COPY);
+		pass_finish(&p, END_COMPLETE, 200, 1, 1);
+		stage_settle(&s);
+		record_says(0, "set_headers", "[\"x-tenant\",\"x-b\",\"x-c\"]", "headers");
+		stage_down(&s);
+		free(bytes);
+	}
+}
+
+/* The head alone denies each target: nothing is deferred. */
+static void
+a_denial_by_the_head_is_at_once(void **state)
+{
+	static const struct note n = { .person = "alice",
+		.body = BODY("gpt", ""),
+		.no_length = true,
+		.headers = { "transfer-encoding: chunked" } };
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTES "rules:\n"
+			    "  - {name: a, when: 'target.external', deny: {status: 451}}\n"
+			    "  - {name: b, when: 'identity.person == \"alice\"', deny: true}\n"
+			    "default: permit\n");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "deny");
+	assert_string_equal(call_var(&c, "status"), "451");
+	stage_down(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_sent_counted_and_recorded),
+		cmocka_unit_test(headers_go_upstream),
+		cmocka_unit_test(a_denial_by_the_head_is_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
