@@ -1,4 +1,4 @@
-/* tollgate audit verify|show|export: dispatch and the arguments they share. */
+/* tollgate audit verify|show|explain|export: dispatch and the arguments they share. */
 #include "cmd/audit.h"
 
 #include <getopt.h>
@@ -17,6 +17,7 @@ static const struct {
 } verbs[] = {
 	{ "verify", audit_verify, false, true },
 	{ "show", audit_show, true, false },
+	{ "explain", audit_explain, true, false },
 	{ "export", audit_export, false, false },
 };
 
@@ -78,6 +79,8 @@ audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool n
 		{ "public-key", required_argument, NULL, 'k' },
 		{ "from", required_argument, NULL, 'F' },
 		{ "config", required_argument, NULL, 'c' },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "json", no_argument, NULL, 'J' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int opt, code;
@@ -91,6 +94,8 @@ audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool n
 		case 'r': a->redis = optarg; break;
 		case 'f': a->file = optarg; break;
 		case 'c': a->config = optarg; break;
+		case 'p': a->policy = optarg; break;
+		case 'J': a->as_json = true; break;
 		case 'k':
 			code = add_keys(a, what, optarg);
 			if (code)
@@ -108,6 +113,8 @@ audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool n
 		return cmd_usage("audit");
 	if (need_id)
 		a->id = argv[optind];
+	if ((a->policy || a->as_json) && strcmp(what, "audit explain") != 0)
+		return cmd_usage("audit");
 	if (a->file && (a->journal || a->redis))
 		return cmd_fail(what, "--file goes without --journal and --redis");
 	bool need_source = !a->journal && !a->redis && !a->file;

@@ -41,7 +41,8 @@ void audit_streams_free(struct audit_streams *s);
 /* The command line after the verb, and the configuration's defaults. */
 struct audit_args {
 	const char *journal, *redis, *file, *id;
-	const char *config;
+	const char *config, *policy;
+	bool as_json;
 	uint64_t from;
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;
@@ -57,6 +58,7 @@ int audit_read(const struct audit_args *a, const struct audit_sink *to, struct b
 
 int audit_verify(struct audit_args *a);
 int audit_show(struct audit_args *a);
+int audit_explain(struct audit_args *a);
 int audit_export(struct audit_args *a);
 
 #endif

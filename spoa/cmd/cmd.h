@@ -18,8 +18,8 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE]...", "every mistake of configuration and policy, with file:line:column") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
   X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--clearance N] [--ttl 90d] | list | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE]", "API keys: hashed at rest, shown once") \
-  X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl", "tests policies, as TAP; what differs between two") \
-  X("audit",    cmd_audit,    "verify|show ID|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "verify, show or export the records") \
+  X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl | replay [-c FILE] --policy P [--since T] [--until T] [--journal DIR] [--redis URL] [--file F] [--examples N] [--json]", "tests policies, as TAP; what a change would decide otherwise") \
+  X("audit",    cmd_audit,    "verify|show ID|explain ID [--policy FILE] [--json]|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "verify, show, explain or export the records") \
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
   X("detectors", cmd_detectors, "list [--json] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \

@@ -11,6 +11,7 @@ static const struct {
 } verbs[] = {
 	{ "test", policy_test },
 	{ "diff", policy_diff },
+	{ "replay", policy_replay },
 };
 
 int

@@ -6,14 +6,22 @@
 #include "gate/request.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/sha256.h"
 #include "gate/gate_private.h"
+#include "policy/explain.h"
 
-enum { LIST_MAX = 64, TEXT_MAX = 32 << 10, VALUE_MAX = 1024 };
+enum {
+	LIST_MAX = 64,
+	TEXT_MAX = 32 << 10,
+	VALUE_MAX = 1024,
+	ATTRIBUTES_MAX = 8192,
+	OUTCOMES_MAX = 4096
+};
 
 /* Names of members are ours: nothing in them needs escaping. */
 static void
@@ -134,7 +142,7 @@ put_identity(struct request *r, struct buf *b)
 		struct cel_value v = { .type = CEL_MAP,
 			.list = { id->attributes, id->nattributes } };
 		struct buf attrs;
-		buf_init(&attrs, 8192);
+		buf_init(&attrs, ATTRIBUTES_MAX);
 		cel_json(&v, &attrs);
 		if (!buf_failed(&attrs)) {
 			key(b, "attributes");
@@ -163,6 +171,22 @@ target_has_hit(const struct request *r)
 	return false;
 }
 
+/* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
+static bool
+readable_number(struct span s)
+{
+	char text[65];
+	bool whole = true;
+
+	if (s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	for (size_t i = 0; i < s.n; i++)
+		whole = whole && !strchr(".eE", text[i]);
+	return whole ? s.n <= 18 : isfinite(strtod(text, NULL));
+}
+
 /* The parameter of that slot where a record may hold it: numbers, booleans, and
  * the words of closed lists. Any other string, and the names of other members,
  * may be text. */
@@ -177,7 +201,7 @@ param_of(const struct request *r, size_t slot)
 		const struct body_param *p = &r->body.params[i];
 		if (!span_eq(p->name, name))
 			continue;
-		if (p->text.n > 64 || p->kind == PARAM_NULL ||
+		if (p->text.n > 64 || (p->kind == PARAM_NUMBER && !readable_number(p->text)) ||
 			(p->kind == PARAM_STRING && !words))
 			return NULL;
 		for (size_t k = 0; p->kind == PARAM_STRING && k < p->text.n; k++)
@@ -206,6 +230,8 @@ put_params(struct request *r, struct buf *b)
 		key(b, policy_slot_parameter(slot));
 		if (p->kind == PARAM_STRING)
 			buf_json_str(b, p->text);
+		else if (p->kind == PARAM_NULL)
+			buf_str(b, "null");
 		else
 			buf_span(b, p->text);
 	}
@@ -380,6 +406,7 @@ put_prompt(struct request *r, struct buf *b)
 	buf_putc(b, '{');
 	if (r->body_state == BODY_STATE_PARTIAL || !r->raw.p) {
 		put_flag(b, "not_read", true);
+		put_flag(b, "head_only", r->body_state == BODY_STATE_PARTIAL);
 		buf_putc(b, '}');
 		return;
 	}
@@ -522,6 +549,124 @@ put_changes(struct request *r, struct buf *b)
 		buf_putc(b, ']');
 }
 
+/* What the rules said, whatever came of it: effect, rule, and the fate of each rule
+ * as a letter (explain_letters). */
+static void
+put_verdict(struct request *r, struct buf *b)
+{
+	const struct policy_verdict *v = &r->verdict;
+
+	if (!r->have_verdict)
+		return;
+	key(b, "verdict");
+	buf_putc(b, '{');
+	put_str(b, "effect", span_str(rule_effect_name(v->effect)));
+	put_str(b, "rule", span_str(v->rule ? v->rule->name : "default"));
+	if (r->asked_model.p) { /* what is sent is another */
+		key(b, "asked_model");
+		buf_json_str(b, cut(r->asked_model, VALUE_MAX));
+	}
+	if (v->trace && r->snap->policy->nrules <= OUTCOMES_MAX) {
+		key(b, "outcomes");
+		buf_putc(b, '"');
+		for (size_t i = 0; i < r->snap->policy->nrules; i++)
+			buf_putc(b, explain_letters[v->trace[i].fate]);
+		buf_putc(b, '"');
+	}
+	buf_putc(b, '}');
+}
+
+/* What put_str() writes byte by byte. */
+static bool
+held_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((signed char)s.p[i] < 0)
+			return false;
+	return s.n <= VALUE_MAX;
+}
+
+static bool
+held_roles(const struct identity *id)
+{
+	for (size_t i = 0; i < id->nroles; i++)
+		if (id->roles[i].s.n > VALUE_MAX)
+			return false;
+	return id->nroles <= LIST_MAX;
+}
+
+static bool
+held_attributes(const struct identity *id)
+{
+	struct cel_value v = { .type = CEL_MAP, .list = { id->attributes, id->nattributes } };
+	struct buf attrs;
+
+	buf_init(&attrs, ATTRIBUTES_MAX);
+	if (id->nattributes)
+		cel_json(&v, &attrs);
+	bool held = !buf_failed(&attrs);
+	buf_free(&attrs);
+	return held;
+}
+
+static bool
+held_parameter(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+
+	for (size_t i = 0; r->have_body && i < r->body.nparams; i++)
+		if (span_eq(r->body.params[i].name, name))
+			return param_of(r, slot) != NULL;
+	return true;
+}
+
+/* Whether the record has the slot's value as conditions read it. */
+static bool
+held(const struct request *r, size_t slot)
+{
+	const struct identity *id = &r->identity;
+
+	switch (slot) {
+	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
+	case V_IDENTITY_AGENT: return id->agent.n <= VALUE_MAX;
+	case V_IDENTITY_DEPARTMENT: return id->department.n <= VALUE_MAX;
+	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
+	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
+	case V_IDENTITY_ROLES: return held_roles(id);
+	case V_IDENTITY_ATTRIBUTES: return held_attributes(id);
+	case V_PROMPT_MEDIA: return r->body.nmedia <= LIST_MAX;
+	case V_MODEL_NAME:
+		return r->body.model.n <= VALUE_MAX && r->asked_model.n <= VALUE_MAX &&
+		       !span_is(r->body.model, "<redacted>") &&
+		       !span_is(r->asked_model, "<redacted>");
+	case V_REQUEST_METHOD: return held_ascii(r->head.method);
+	case V_REQUEST_HOST: return held_ascii(r->host);
+	case V_REQUEST_PATH: return held_ascii(r->head.path) && !target_has_hit(r);
+	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
+	}
+}
+
+/* Fields of conditions that this record could not hold. */
+static void
+put_not_held(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; r->have_verdict && slot < V_COUNT; slot++) {
+		if (held(r, slot))
+			continue;
+		if (n++ == 0) {
+			key(b, "not_held");
+			buf_putc(b, '[');
+		} else {
+			buf_putc(b, ',');
+		}
+		buf_json_str(b, span_str(policy_env.vars[slot].path));
+	}
+	if (n)
+		buf_putc(b, ']');
+}
+
 /* Which rules matched, and those that failed with why. */
 static void
 put_rules(struct request *r, struct buf *b)
@@ -592,7 +737,9 @@ record_decision(struct request *r, struct buf *b)
 		put_str(b, "via", SPAN_LIT("relay"));
 	}
 	put_policy(r, b);
+	put_verdict(r, b);
 	put_rules(r, b);
+	put_not_held(r, b);
 	put_changes(r, b);
 	put_request(r, b);
 	put_identity(r, b);

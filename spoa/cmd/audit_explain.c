@@ -1,0 +1,200 @@
+/* tollgate audit explain: why a recorded decision came out as it did. The rules run
+ * again on the recorded values where the policy is the one that decided. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/audit.h"
+#include "cmd/cmd.h"
+#include "cmd/recorded.h"
+
+struct wanted {
+	const char *id;
+	json_t *record;
+};
+
+static void
+look(void *arg, struct span line)
+{
+	struct wanted *w = arg;
+
+	if (w->record || !memmem(line.p, line.n, w->id, strlen(w->id)))
+		return;
+	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	const char *id = json_string_value(json_object_get(o, "id")),
+		   *type = json_string_value(json_object_get(o, "type"));
+	if (id && type && !strcmp(id, w->id) && !strcmp(type, "decision"))
+		w->record = o;
+	else
+		json_decref(o);
+}
+
+/* Fates of rules that could not be evaluated again are those of the record. */
+static void
+recall(const struct recorded *r, const struct policy *p, struct policy_verdict *v)
+{
+	for (size_t i = 0; r->outcomes && r->outcomes[i] && i < p->nrules; i++) {
+		const char *at = strchr(explain_letters, r->outcomes[i]);
+		if (at)
+			v->trace[i].fate = (unsigned)(at - explain_letters);
+	}
+	v->rule = NULL;
+	for (size_t i = 0; i < p->nrules; i++)
+		if (!strcmp(p->rules[i].name, r->rule))
+			v->rule = &p->rules[i];
+	for (enum rule_effect e = RULE_DENY; e <= RULE_REDACT; e++)
+		if (!strcmp(rule_effect_name(e), r->effect))
+			v->effect = e;
+}
+
+/* The first rule whose fate is not the recorded one; nrules: all are. */
+static size_t
+differing(const struct recorded *r, const struct policy *p, const struct policy_verdict *v)
+{
+	size_t n = r->outcomes ? strlen(r->outcomes) : 0;
+
+	for (size_t i = 0; i < n && i < p->nrules; i++)
+		if (explain_letters[v->trace[i].fate] != r->outcomes[i])
+			return i;
+	return p->nrules;
+}
+
+/* How what follows came about, in a sentence. `exit_code` where it is no good news. */
+static json_t *
+basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v, size_t unsure,
+	int *exit_code)
+{
+	if (r->before_rules)
+		return json_string(
+			"the record has no verdict of rules: the request was decided "
+			"before them, or recorded by an older version");
+	if (!r->same_version)
+		return json_sprintf("decided by %s; what follows is what %s says to the "
+				    "recorded values",
+			r->label, p->label);
+	if (unsure < V_COUNT) {
+		recall(r, p, v);
+		return json_sprintf("the policy that decided; %s was not recorded, so the "
+				    "outcomes are those of the record",
+			policy_env.vars[unsure].path);
+	}
+	size_t i = differing(r, p, v);
+	if (i == p->nrules)
+		return json_string("the policy that decided, evaluated again on the recorded "
+				   "values: the same outcomes");
+	*exit_code = EXIT_NO;
+	return json_sprintf("the policy that decided, evaluated again on the recorded values: "
+			    "rule %s comes out otherwise than recorded",
+		p->rules[i].name);
+}
+
+static json_t *
+explain_json(const struct policy *p, const struct recorded *r, const struct policy_verdict *v,
+	struct arena *a)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	policy_explain(p, &r->facts, r->before_rules ? NULL : v, &r->missing, a, &b);
+	json_t *o =
+		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
+	buf_free(&b);
+	return o;
+}
+
+static void
+print_words(json_t *o)
+{
+	json_t *e = json_object_get(o, "explain"), *one;
+	const char *reason = json_string_value(json_object_get(o, "reason"));
+	json_t *status = json_object_get(o, "status");
+	size_t i;
+
+	printf("%s: %s", json_string_value(json_object_get(o, "id")),
+		json_string_value(json_object_get(o, "decision")));
+	if (status)
+		printf(" %lld", (long long)json_integer_value(status));
+	printf(" by %s at %s\n", json_string_value(json_object_get(o, "rule")),
+		json_string_value(json_object_get(o, "decided_at")));
+	if (reason)
+		printf("reason: %s\n", reason);
+	printf("policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
+		json_string_value(json_object_get(o, "basis")));
+	json_array_foreach(json_object_get(e, "rules"), i, one)
+		printf("  %-12s %s\n", json_string_value(json_object_get(one, "outcome")),
+			json_string_value(json_object_get(one, "says")));
+	printf("%s\n", json_string_value(json_object_get(e, "says")));
+}
+
+static void
+copy(json_t *o, json_t *record, const char *name, const char *otherwise)
+{
+	json_t *v = json_object_get(record, name);
+
+	if (v)
+		json_object_set(o, name, v);
+	else if (otherwise)
+		json_object_set_new(o, name, json_string(otherwise));
+}
+
+static int
+tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
+{
+	struct recorded *r = arena_new(&a->arena, struct recorded);
+	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
+	size_t unsure = V_COUNT;
+	int code = EXIT_DONE;
+
+	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||
+		recorded_decide(r, p->p, &a->arena, v, &unsure))
+		return cmd_fail("audit explain", "%s: the record cannot be read back", a->id);
+	json_t *o = json_object();
+	copy(o, record, "id", "");
+	copy(o, record, "decided_at", "");
+	copy(o, record, "decision", "");
+	copy(o, record, "status", NULL);
+	copy(o, record, "code", NULL);
+	copy(o, record, "reason", NULL);
+	copy(o, record, "rule", "none");
+	copy(o, record, "policy", "");
+	json_object_set_new(o, "same_version", json_boolean(r->same_version));
+	copy(o, record, "not_held", NULL);
+	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
+	json_object_set_new(o, "explain", explain_json(p->p, r, v, &a->arena));
+	if (a->as_json) {
+		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+		putchar('\n');
+	} else {
+		print_words(o);
+	}
+	json_decref(o);
+	return code;
+}
+
+int
+audit_explain(struct audit_args *a)
+{
+	struct wanted w = { a->id, NULL };
+	struct audit_sink to = { &w, look, NULL, NULL };
+	struct policy_alone p;
+	struct buf why;
+	int code = EXIT_CANNOT;
+
+	if (!policy_alone_load(&p, "audit explain", a->config, a->policy)) {
+		policy_alone_free(&p);
+		return EXIT_CANNOT;
+	}
+	buf_init(&why, 8192);
+	if (audit_read(a, &to, &why)) {
+		cmd_fail("audit explain", "%.*s", SPAN_ARG(buf_view(&why)));
+	} else if (!w.record) {
+		cmd_fail("audit explain", "%s: no such decision", a->id);
+		code = EXIT_NO;
+	} else {
+		code = tell(a, w.record, &p);
+	}
+	json_decref(w.record);
+	buf_free(&why);
+	policy_alone_free(&p);
+	return code;
+}

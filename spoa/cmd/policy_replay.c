@@ -1,0 +1,283 @@
+/* tollgate policy replay: recorded decisions under another policy, on the values
+ * that were recorded. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/audit.h"
+#include "cmd/cmd.h"
+#include "cmd/policy.h"
+#include "cmd/policy_tally.h"
+#include "cmd/recorded.h"
+#include "policy/read.h"
+
+struct replay {
+	struct policy_alone policy;
+	struct tally tally;
+	int64_t since_ns, until_ns;
+	struct arena a; /* of one record */
+};
+
+/* RFC 3339, a date, or how long ago: "7d". */
+static bool
+read_time(const char *s, int64_t *ns)
+{
+	char day[40];
+	uint64_t us;
+
+	if (clock_parse(s, strlen(s), ns) == 0)
+		return true;
+	if (strlen(s) == 10) {
+		snprintf(day, sizeof(day), "%sT00:00:00Z", s);
+		return clock_parse(day, strlen(day), ns) == 0;
+	}
+	if (duration_parse(span_str(s), &us) || us > INT64_MAX / 1000)
+		return false;
+	*ns = clock_wall_ns() - (int64_t)us * 1000;
+	return true;
+}
+
+/* What the rules said then. */
+static json_t *
+outcome_then(const struct recorded *r, json_t *record)
+{
+	json_t *o = json_object(), *value, *redactions = json_object();
+	const char *name;
+
+	json_object_set_new(o, "decision", json_string(r->effect));
+	json_object_set_new(o, "rule", json_string(r->rule));
+	json_object_set(o, "route", json_object_get(record, "route"));
+	if (strcmp(r->effect, "deny") != 0) {
+		json_object_set(o, "target", json_object_get(record, "target"));
+		json_object_set(o, "model", json_object_get(record, "model"));
+	}
+	json_t *tags = json_object_get(record, "tags");
+	json_object_set_new(o, "tags", tags ? json_incref(tags) : json_array());
+	if (!strcmp(r->effect, "deny") && !strcmp(r->decision, "deny"))
+		json_object_set(o, "status", json_object_get(record, "status"));
+	json_object_foreach(json_object_get(record, "entities"), name, value)
+	{
+		json_t *with = json_object_get(value, "with");
+		if (with)
+			json_object_set(redactions, name, with);
+	}
+	/* Refused after the rules: what would have been replaced is not in the record. */
+	if (strcmp(r->effect, "redact") != 0 || !strcmp(r->decision, "redact"))
+		json_object_set(o, "redactions", redactions);
+	json_decref(redactions);
+	return o;
+}
+
+/* Where it goes, as which model, with which tags. */
+static void
+add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
+{
+	const struct target *target = v->changes.target;
+	struct span model = r->facts.body ? r->facts.body->model : (struct span){ NULL, 0 };
+	json_t *tags = json_array();
+
+	for (size_t i = 0; i < v->ntags; i++)
+		json_array_append_new(tags, json_string(v->tags[i]));
+	json_object_set_new(o, "tags", tags);
+	if (v->effect == RULE_DENY)
+		return;
+	if (target)
+		json_object_set_new(o, "target", json_string(target->name));
+	if (v->changes.model)
+		model = span_str(v->changes.model);
+	if (model.n && (v->changes.model || !r->missing.in[V_MODEL_NAME]))
+		json_object_set_new(o, "model", json_stringn(model.p, model.n));
+}
+
+static json_t *
+outcome_now(const struct replay *re, const struct recorded *r, const struct policy_verdict *v)
+{
+	json_t *o = json_object(), *redactions = json_object();
+
+	json_object_set_new(
+		o, "decision", json_string(r->no_route ? "deny" : rule_effect_name(v->effect)));
+	json_object_set_new(o, "rule",
+		json_string(r->no_route ? ""
+			    : v->rule	? v->rule->name
+					: "default"));
+	json_object_set_new(o, "route", json_string(r->no_route ? "" : r->facts.route->name));
+	if (!r->no_route)
+		add_changes(o, r, v);
+	if (r->no_route)
+		json_object_set_new(o, "status", json_integer(404));
+	else if (v->effect == RULE_DENY)
+		json_object_set_new(o, "status", json_integer(v->status));
+	for (size_t e = 0;
+		!r->no_route && v->redacts && e < detect_entity_count(re->policy.rules); e++)
+		if (entity_in(&v->redact, e))
+			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
+				json_string(style_names[v->with[e]]));
+	json_object_set_new(o, "redactions", redactions);
+	return o;
+}
+
+static char *
+why_now(const struct replay *re, struct recorded *r, const struct policy_verdict *v,
+	struct arena *a)
+{
+	struct buf b;
+	char *says = NULL;
+
+	if (r->no_route)
+		return strdup("no route of the policy matches");
+	buf_init(&b, 0);
+	policy_explain(re->policy.p, &r->facts, v, &r->missing, a, &b);
+	json_t *o =
+		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
+	if (o)
+		says = strdup(json_string_value(json_object_get(o, "says")));
+	json_decref(o);
+	buf_free(&b);
+	return says;
+}
+
+static void
+one_record(struct replay *re, json_t *record)
+{
+	struct recorded *r = arena_new(&re->a, struct recorded);
+	struct policy_verdict *v = arena_new(&re->a, struct policy_verdict);
+	char reason[128];
+	size_t unsure;
+
+	if (!r || !v || !recorded_read(r, record, &re->policy, &re->a)) {
+		tally_cannot(&re->tally, "the record cannot be read back");
+		return;
+	}
+	if (r->facts.now_wall_ns < re->since_ns || r->facts.now_wall_ns >= re->until_ns)
+		return;
+	if (r->before_rules) {
+		tally_cannot(&re->tally, "decided before the rules, or by an older version");
+		return;
+	}
+	if (recorded_decide(r, re->policy.p, &re->a, v, &unsure)) {
+		tally_cannot(&re->tally, "out of memory");
+		return;
+	}
+	if (unsure < V_COUNT && !r->no_route) {
+		snprintf(reason, sizeof(reason), "%s was not recorded, and a rule reads it",
+			policy_env.vars[unsure].path);
+		tally_cannot(&re->tally, reason);
+		return;
+	}
+	json_t *was = outcome_then(r, record), *is = outcome_now(re, r, v);
+	json_t *where = json_pack("{s:s}", "id", r->id);
+	bool example = json_array_size(re->tally.examples) < re->tally.examples_max;
+	char *says = example ? why_now(re, r, v, &re->a) : NULL;
+	tally_compare(&re->tally, was, is, where, says);
+	free(says);
+	json_decref(where);
+	json_decref(was);
+	json_decref(is);
+}
+
+static void
+one_line(void *arg, struct span line)
+{
+	struct replay *re = arg;
+	static const char mark[] = "\"type\":\"decision\"";
+
+	if (!memmem(line.p, line.n, mark, sizeof(mark) - 1))
+		return;
+	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	if (record)
+		one_record(re, record);
+	else
+		tally_cannot(&re->tally, "the record is no JSON");
+	json_decref(record);
+	arena_reset(&re->a);
+}
+
+/* Where the records are: as for tollgate audit. */
+static bool
+find_records(struct audit_args *from, struct arena *a)
+{
+	struct diag d;
+	const struct config *cfg = NULL;
+
+	if (from->journal || from->redis || from->file)
+		return true;
+	diag_init(&d);
+	const char *file = config_find(from->config);
+	if (file)
+		cfg = config_load(a, file, &d);
+	diag_free(&d);
+	from->journal = cfg ? cfg->journal : NULL;
+	if (!from->journal)
+		cmd_fail("policy replay",
+			"no --journal, --redis or --file, and no configuration "
+			"(-c) that names a journal");
+	return from->journal != NULL;
+}
+
+static int
+replay(struct replay *re, struct audit_args *from, const char *policy, bool as_json)
+{
+	struct audit_sink to = { re, one_line, NULL, NULL };
+	struct buf why;
+	int code = EXIT_CANNOT;
+
+	if (!policy_alone_load(&re->policy, "policy replay", from->config, policy) ||
+		!find_records(from, &re->policy.a))
+		return EXIT_CANNOT;
+	buf_init(&why, 8192);
+	if (audit_read(from, &to, &why)) {
+		cmd_fail("policy replay", "%.*s", SPAN_ARG(buf_view(&why)));
+	} else {
+		tally_print(&re->tally, "decisions", as_json);
+		code = re->tally.different ? EXIT_NO : EXIT_DONE;
+	}
+	buf_free(&why);
+	return code;
+}
+
+int
+policy_replay(int argc, char **argv)
+{
+	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
+		{ "since", required_argument, NULL, 's' },
+		{ "until", required_argument, NULL, 'u' },
+		{ "journal", required_argument, NULL, 'J' },
+		{ "redis", required_argument, NULL, 'r' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "examples", required_argument, NULL, 'n' },
+		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
+	struct replay re = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
+	struct audit_args *from = calloc(1, sizeof(*from));
+	const char *policy = NULL;
+	uint64_t examples = 5;
+	bool as_json = false, ok = from != NULL;
+
+	optind = 0;
+	for (int c; ok && (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;)
+		switch (c) {
+		case 'p': policy = optarg; break;
+		case 's': ok = read_time(optarg, &re.since_ns); break;
+		case 'u': ok = read_time(optarg, &re.until_ns); break;
+		case 'J': from->journal = optarg; break;
+		case 'r': from->redis = optarg; break;
+		case 'f': from->file = optarg; break;
+		case 'n': ok = span_u64(span_str(optarg), &examples) == 0; break;
+		case 'j': as_json = true; break;
+		case 'c': from->config = optarg; break;
+		default: ok = false;
+		}
+	if (!ok || optind != argc) {
+		free(from);
+		return cmd_usage("policy");
+	}
+	arena_init(&re.a, 0, false);
+	tally_init(&re.tally, (size_t)examples);
+	int code = replay(&re, from, policy, as_json);
+	tally_free(&re.tally);
+	policy_alone_free(&re.policy);
+	arena_reset(&re.a);
+	free(from);
+	return code;
+}

@@ -1,0 +1,311 @@
+/* Records read back: gate/record.c wrote them. A field that a record does not hold
+ * is missing, never guessed. */
+#include "cmd/recorded.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "cmd/eval.h"
+#include "policy/own.h"
+#include "text/body.h"
+
+/* ---- the policy ---- */
+
+bool
+policy_alone_load(
+	struct policy_alone *out, const char *what, const char *config, const char *policy)
+{
+	const struct config *cfg = NULL;
+	struct diag d;
+
+	*out = (struct policy_alone){ 0 };
+	arena_init(&out->a, 0, false);
+	diag_init(&d);
+	config = config_find(config);
+	if (config && access(config, F_OK) == 0)
+		cfg = config_load(&out->a, config, &d);
+	if (!policy && cfg)
+		policy = cfg->policy;
+	if (policy && d.errors == 0)
+		out->p = policy_open(
+			&out->a, policy, cfg, cfg ? cfg->detectors : NULL, &out->rules, &d);
+	if (!out->p && (policy || d.errors)) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		cmd_fail(what, "%u mistakes in policy or configuration", d.errors);
+	} else if (!out->p) {
+		cmd_fail(what, "no --policy, and no configuration (-c) that names one");
+	}
+	diag_free(&d);
+	return out->p != NULL;
+}
+
+void
+policy_alone_free(struct policy_alone *p)
+{
+	detect_free(&p->rules);
+	arena_reset(&p->a);
+	p->p = NULL;
+}
+
+/* ---- members ---- */
+
+static const char *
+text(json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static struct span
+span_in(json_t *o, const char *name)
+{
+	json_t *v = json_object_get(o, name);
+
+	return span_of(json_string_value(v), json_string_length(v));
+}
+
+static struct cel_value *
+strings(json_t *list, struct arena *a)
+{
+	struct cel_value *v = arena_array(a, json_array_size(list), sizeof(*v));
+
+	for (size_t i = 0; v && i < json_array_size(list); i++) {
+		json_t *one = json_array_get(list, i);
+		v[i] = cel_string(span_of(json_string_value(one), json_string_length(one)));
+	}
+	return v;
+}
+
+static const char *
+method_of(const char *name)
+{
+	static const char *const methods[] = { "jwt", "signed_headers", "client_certificate",
+		"api_key" };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (!strcmp(methods[i], name))
+			return methods[i];
+	return "none";
+}
+
+static bool
+read_identity(struct recorded *out, json_t *record, struct arena *a)
+{
+	json_t *o = json_object_get(record, "identity"), *attributes;
+	struct identity *id = &out->identity;
+	struct cel_value v;
+	const char *why;
+
+	id->method = method_of(text(o, "method"));
+	id->person = span_in(o, "person");
+	id->agent = span_in(o, "agent");
+	id->department = span_in(o, "department");
+	id->team = span_in(o, "team");
+	id->tier = span_in(o, "tier");
+	id->clearance = (int64_t)json_integer_value(json_object_get(o, "clearance"));
+	id->roles = strings(json_object_get(o, "roles"), a);
+	id->nroles = json_array_size(json_object_get(o, "roles"));
+	id->verified = !json_object_get(record, "attributed");
+	if (!(attributes = json_object_get(o, "attributes")))
+		return true;
+	if (!json_is_object(attributes) || !eval_read(a, attributes, false, &v, &why))
+		return false;
+	id->attributes = v.list.v;
+	id->nattributes = v.list.n;
+	return true;
+}
+
+static bool
+read_parameters(struct recorded *out, json_t *record, struct arena *a)
+{
+	json_t *o = json_object_get(json_object_get(record, "request"), "parameters"), *value;
+	struct body_param *params = arena_array(a, json_object_size(o), sizeof(*params));
+	const char *name;
+	size_t n = 0;
+
+	if (!params)
+		return false;
+	json_object_foreach(o, name, value)
+	{
+		struct body_param *p = &params[n++];
+		p->name = span_str(name);
+		p->kind = json_is_string(value)	   ? PARAM_STRING
+			  : json_is_boolean(value) ? PARAM_BOOL
+			  : json_is_null(value)	   ? PARAM_NULL
+						   : PARAM_NUMBER;
+		if (json_is_string(value))
+			p->text = span_of(json_string_value(value), json_string_length(value));
+		else if (json_is_boolean(value))
+			p->text = json_is_true(value) ? SPAN_LIT("true") : SPAN_LIT("false");
+		else if (json_is_number(value))
+			p->text = arena_printf(a, "%.17g", json_number_value(value));
+	}
+	out->body.params = params;
+	out->body.nparams = n;
+	return true;
+}
+
+static bool
+read_body(struct recorded *out, json_t *record, struct arena *a)
+{
+	json_t *prompt = json_object_get(record, "prompt"),
+	       *verdict = json_object_get(record, "verdict"),
+	       *media = json_object_get(prompt, "media");
+	struct span *kinds = arena_array(a, json_array_size(media), sizeof(*kinds));
+	size_t n = 0;
+
+	for (size_t i = 0; kinds && i < json_array_size(media); i++, n++) {
+		json_t *one = json_array_get(media, i);
+		kinds[i] = span_of(json_string_value(one), json_string_length(one));
+	}
+	out->body.media = kinds;
+	out->body.nmedia = n;
+	/* As the caller asked: what rules made of it they did not read. */
+	out->body.model = json_object_get(verdict, "asked_model")
+				  ? span_in(verdict, "asked_model")
+				  : span_in(record, "model");
+	out->facts.tokens =
+		(int64_t)json_integer_value(json_object_get(prompt, "estimated_input_tokens"));
+	out->facts.bytes = (int64_t)json_integer_value(json_object_get(prompt, "bytes"));
+	out->facts.whole = !json_object_get(prompt, "head_only");
+	if (json_object_get(prompt, "segments"))
+		out->facts.body = &out->body;
+	return kinds && read_parameters(out, record, a);
+}
+
+/* Under another policy a threshold may be higher; what was below the one of then is not
+ * in the record. */
+static void
+read_entities(struct recorded *out, json_t *record, const struct policy_alone *p)
+{
+	json_t *value;
+	const char *name;
+
+	json_object_foreach(json_object_get(record, "entities"), name, value)
+	{
+		int e = detect_entity_find(p->rules, span_str(name));
+		double score = json_number_value(json_object_get(value, "score"));
+		if (e < 0 || (!out->same_version && p->p->thresholds &&
+				     score + 0.005 < (double)p->p->thresholds[e]))
+			continue;
+		out->entities.bit[e / 64] |= 1ull << (e % 64);
+	}
+}
+
+/* ---- what is missing ---- */
+
+/* The slots that are read back. Another, which this reader does not know, is missing. */
+static bool
+slot_is_read(size_t slot)
+{
+	return slot <= V_IDENTITY_ATTRIBUTES || policy_slot_parameter(slot) != NULL ||
+	       slot == V_PROMPT_CLASSES || slot == V_PROMPT_ENTITIES ||
+	       slot == V_PROMPT_MEDIA || slot == V_PROMPT_TOKENS || slot == V_PROMPT_BYTES ||
+	       slot == V_PROMPT_INJECTION || slot == V_PROMPT_EVASION || slot == V_MODEL_NAME ||
+	       slot == V_ROUTE_NAME || slot == V_REQUEST_METHOD || slot == V_REQUEST_HOST ||
+	       slot == V_REQUEST_PATH || slot == V_TARGET_NAME || slot == V_TARGET_REGION ||
+	       slot == V_TARGET_EXTERNAL || slot == V_NOW;
+}
+
+static void
+read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
+{
+	json_t *list = json_object_get(record, "not_held"), *one;
+	size_t i;
+
+	for (size_t slot = 0; slot < V_COUNT; slot++)
+		out->missing.in[slot] = !slot_is_read(slot);
+	json_array_foreach(list, i,
+		one) for (size_t slot = 0; slot < V_COUNT;
+			  slot++) if (json_is_string(one) && !strcmp(policy_env.vars[slot].path,
+								     json_string_value(one)))
+		out->missing.in[slot] = true;
+	if (json_object_get(record, "injection"))
+		return;
+	/* Not scored: no rule read it then. */
+	out->missing.in[V_PROMPT_INJECTION] = true;
+	for (size_t k = 0; k < p->p->nclasses; k++)
+		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
+}
+
+/* ---- the route ---- */
+
+static void
+read_route(struct recorded *out, json_t *record, const struct policy *p)
+{
+	const struct policy_facts *f = &out->facts;
+	const char *name = text(record, "route");
+	bool held = !out->missing.in[V_REQUEST_METHOD] && !out->missing.in[V_REQUEST_HOST] &&
+		    !out->missing.in[V_REQUEST_PATH];
+
+	if (!out->same_version && held) {
+		out->facts.route = policy_route(p, f->method, f->host, f->path);
+	} else {
+		for (size_t i = 0; i < p->nroutes && !out->facts.route; i++)
+			if (!strcmp(p->routes[i].name, name))
+				out->facts.route = &p->routes[i];
+	}
+	out->no_route = !out->facts.route;
+}
+
+bool
+recorded_read(
+	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a)
+{
+	json_t *request = json_object_get(record, "request"),
+	       *verdict = json_object_get(record, "verdict");
+
+	memset(out, 0, sizeof(*out));
+	if (strcmp(text(record, "type"), "decision") != 0)
+		return false;
+	out->id = text(record, "id");
+	out->decided_at = text(record, "decided_at");
+	out->decision = text(record, "decision");
+	out->label = text(record, "policy");
+	out->before_rules = !verdict;
+	out->effect = text(verdict, "effect");
+	out->rule = text(verdict, "rule");
+	out->outcomes = json_string_value(json_object_get(verdict, "outcomes"));
+	out->same_version = !strcmp(text(record, "policy_version"), p->p->version);
+	out->facts.identity = &out->identity;
+	out->facts.entities = &out->entities;
+	out->facts.rules = p->rules;
+	out->facts.method = span_in(request, "method");
+	out->facts.host = span_in(request, "host");
+	out->facts.path = span_in(request, "path");
+	out->facts.injection = json_number_value(json_object_get(record, "injection"));
+	out->facts.evasion = json_is_true(json_object_get(record, "evasion"));
+	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <
+			0 ||
+		!read_identity(out, record, a) || !read_body(out, record, a))
+		return false;
+	read_entities(out, record, p);
+	read_missing(out, record, p);
+	read_route(out, record, p->p);
+	return !arena_failed(a);
+}
+
+int
+recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,
+	struct policy_verdict *out, size_t *unsure)
+{
+	int err = policy_decide(p, &r->facts, a, out);
+
+	*unsure = V_COUNT;
+	for (size_t i = 0; err == 0 && i < p->nrules && *unsure == V_COUNT; i++)
+		for (size_t slot = 0;
+			slot < V_COUNT && out->trace[i].fate != RULE_NOT_REACHED &&
+			out->trace[i].fate != RULE_WAITS;
+			slot++)
+			if (r->missing.in[slot] && p->rules[i].when &&
+				cel_reads(p->rules[i].when, slot)) {
+				*unsure = slot;
+				break;
+			}
+	return err;
+}

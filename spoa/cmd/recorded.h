@@ -1,0 +1,47 @@
+/* A decision's record as facts that rules can read again: for audit explain and
+ * policy replay. */
+#ifndef CMD_RECORDED_H
+#define CMD_RECORDED_H
+
+#include <jansson.h>
+
+#include "policy/explain.h"
+
+/* A policy without what only a daemon needs (keys). */
+struct policy_alone {
+	struct arena a;
+	struct detect_rules *rules;
+	const struct policy *p;
+};
+/* `policy` NULL: the one that the configuration names; `config` NULL: the usual one,
+ * where there is one. False after a message that begins with `what`. policy_alone_free
+ * in either case. */
+bool policy_alone_load(
+	struct policy_alone *out, const char *what, const char *config, const char *policy);
+void policy_alone_free(struct policy_alone *p);
+
+struct recorded {
+	const char *id, *decided_at, *decision, *label; /* "" where the record lacks it */
+	bool before_rules;				/* decided without asking a rule */
+	bool same_version;				/* as the policy given */
+	const char *effect, *rule;			/* what the rules said */
+	const char *outcomes; /* a letter a rule (explain_letters); NULL: not recorded */
+	bool no_route;	      /* no route of the policy given matches */
+	struct policy_facts facts;
+	struct slot_set missing;
+	/* behind the facts */
+	struct identity identity;
+	struct body body;
+	struct entity_set entities;
+};
+
+/* Reads what the record holds, as facts for p. Everything lives in the arena or in
+ * `record`. False: it is no record of a decision, or out of memory. */
+bool recorded_read(
+	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a);
+/* The rules again. `unsure`: the first rule that was reached reads this slot, which was not
+ * recorded; V_COUNT: none. 0 or ERR_NOMEM. */
+int recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,
+	struct policy_verdict *out, size_t *unsure);
+
+#endif

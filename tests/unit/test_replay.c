@@ -1,0 +1,300 @@
+/* Records hold what rules read: audit explain and policy replay decide recorded
+ * requests again, with the outcomes of then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cmd/decide.h"
+#include "gate/gate_private.h"
+#include "support/run_cmd.h"
+
+#define HEAD                                                                                   \
+	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
+	"identity: [{none: {person: nobody}}]\n"                                               \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "         \
+	"backend: b}, {name: api, match: {path_prefix: /api}, dialect: rest, backend: b}]\n"
+#define RULES                                                                                  \
+	"rules:\n"                                                                             \
+	"  - {name: night, when: 'now.getHours() < 6', deny: {reason: early}}\n"               \
+	"  - {name: abroad, when: 'has(identity.attributes.country) && "                       \
+	"identity.attributes.country != \"DE\"', deny: {status: 451}}\n"                       \
+	"  - {name: hot, when: 'request.temperature > 1.0', deny: {status: 400}, "             \
+	"on_error: skip}\n"                                                                    \
+	"  - {name: calm, when: '!has(request.seed) || request.seed == null || request.seed "  \
+	"< 10.0', permit: true, mode: shadow}\n"                                               \
+	"  - {name: user, when: 'has(request.user) && request.user == \"u\"', deny: true}\n"   \
+	"  - {name: ghost, when: 'request.host == \"ghost\" && request.n == 1.0', deny: "      \
+	"true}\n"                                                                              \
+	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: true}\n"              \
+	"  - {name: roles, when: '\"chief\" in identity.roles && prompt.tokens < 100000 && "   \
+	"prompt.bytes > 10', permit: true}\n"                                                  \
+	"  - {name: model, when: 'model.name.startsWith(\"gpt-5\")', deny: {reason: big}}\n"   \
+	"  - {name: pii, when: '\"EMAIL_ADDRESS\" in prompt.entities', redact: {classes: "     \
+	"[pii]}}\n"                                                                            \
+	"  - {name: media, when: 'prompt.media.size() > 0 || prompt.evasion', deny: true}\n"
+
+#define AT(time, rest) "{\"path\":\"/v1/chat/completions\",\"time\":\"" time "\"," rest "}"
+#define NOON	       "2026-11-20T12:00:00.123456789Z"
+#define SAYS(model, more, text)                                                                \
+	"\"headers\":{\"content-type\":\"application/"                                         \
+	"json\"},\"body\":\"{\\\"model\\\":\\\"" model "\\\"," more                            \
+	"\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":\\\"" text "\\\"}]}\""
+#define PERSON(more) "\"identity\":{\"person\":\"al\"" more "},"
+
+static const char *const requests[] = {
+	AT(NOON, PERSON("") SAYS("m", "", "hello")),
+	AT("2026-11-20T05:59:59.999999999Z", PERSON("") SAYS("m", "", "hello")),
+	AT(NOON, PERSON(",\"attributes\":{\"country\":\"DE\",\"n\":[1,2.5,null,{\"a\":true}]}")
+			 SAYS("m", "", "hello")),
+	AT(NOON, PERSON(",\"attributes\":{\"country\":\"FR\"}") SAYS("m", "", "hello")),
+	AT(NOON, PERSON("") SAYS("m", "\\\"temperature\\\":1.5,", "hello")),
+	AT(NOON, PERSON("") SAYS("m", "\\\"temperature\\\":1.0,\\\"seed\\\":null,", "hello")),
+	AT(NOON, PERSON("") SAYS("m", "\\\"seed\\\":123456789012345678,", "hello")),
+	AT(NOON, "\"host\":\"ghost\"," PERSON("") SAYS("m", "", "hello")),
+	AT(NOON, "\"host\":\"ghost\"," PERSON("") SAYS("m", "\\\"n\\\":1,", "hello")),
+	AT(NOON, PERSON("") SAYS("m", "", "aws_access_key_id = AKIAQ3EGRT7BX5LWZKPN")),
+	AT(NOON,
+		PERSON(",\"roles\":[\"chief\",\"\\u00fcber\"]") SAYS("m", "", "a@example.com")),
+	AT(NOON, PERSON("") SAYS("gpt-5-pro", "", "hello")),
+	AT(NOON, PERSON("") SAYS("m", "", "a@example.com")),
+	AT(NOON, SAYS("m", "", "b@example.com and 4111 1111 1111 1111")),
+	AT(NOON, PERSON("") SAYS("m", "", "ZW1haWwgamFuZUBleGFtcGxlLmNvbSBub3c=")),
+	"{\"path\":\"/api/x\",\"time\":\"" NOON "\",\"headers\":{\"content-type\":"
+	"\"text/plain\"},\"body\":\"\"}",
+	"{\"path\":\"/api/x\",\"time\":\"" NOON "\",\"method\":\"GET\"}",
+};
+enum { NREQUESTS = sizeof(requests) / sizeof(requests[0]) };
+
+/* What the daemon would write, a line a request; ids as they come. */
+static char ids[NREQUESTS + 8][DECISION_ID_LEN + 1];
+static size_t nids;
+
+static void
+record(FILE *f, struct snapshot *snap, const char *request)
+{
+	static struct gate gate;
+	static struct gate_shared shared;
+	json_t *in = json_loads(request, 0, NULL);
+	const char *why;
+	struct buf b;
+
+	assert_non_null(in);
+	struct request *r = decide_run(snap, in, &why);
+	if (!r)
+		fail_msg("%s: %s", request, why);
+	gate.shared = &shared;
+	r->gate = &gate;
+	buf_init(&b, 0);
+	record_decision(r, &b);
+	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
+	assert_true(nids < sizeof(ids) / sizeof(ids[0]));
+	memcpy(ids[nids++], r->id, sizeof(ids[0]));
+	buf_free(&b);
+	r->gate = NULL;
+	decide_free(&r);
+	json_decref(in);
+}
+
+static void
+record_all(const char *policy, const char *const *what, size_t n)
+{
+	cmd_put("p.yaml", policy);
+	struct snapshot *snap = decide_load("test", NULL, cmd_path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(cmd_path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	for (size_t i = 0; i < n; i++)
+		record(f, snap, what[i]);
+	fclose(f);
+	snapshot_unref(&snap);
+}
+
+static int
+replay(const char *policy, const char *option, const char *value)
+{
+	char p[192], f[192];
+
+	snprintf(p, sizeof(p), "%s", cmd_path(policy));
+	snprintf(f, sizeof(f), "%s", cmd_path("records.jsonl"));
+	return tollgate(
+		"", "policy", "replay", "--policy", p, "--file", f, option, value, NULL);
+}
+
+static int
+explain(const char *policy, const char *id, const char *option)
+{
+	char p[192], f[192];
+
+	snprintf(p, sizeof(p), "%s", cmd_path(policy));
+	snprintf(f, sizeof(f), "%s", cmd_path("records.jsonl"));
+	return tollgate("", "audit", "explain", id, "--policy", p, "--file", f, option, NULL);
+}
+
+static void
+holds(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("lacks: %s\nhas: %s", what, text);
+}
+
+static void
+every_decision_is_repeated_on_its_record(void **state)
+{
+	(void)state;
+	record_all(HEAD RULES, requests, NREQUESTS);
+	int code = replay("p.yaml", NULL, NULL);
+	if (code != 0)
+		fail_msg("exit %d: %s%s", code, cmd_out, cmd_err);
+	char want[64];
+	snprintf(want, sizeof(want), "%d decisions: %d the same, 0 different\n", NREQUESTS,
+		NREQUESTS);
+	assert_string_equal(cmd_out, want);
+	for (size_t i = 0; i < nids; i++) {
+		code = explain("p.yaml", ids[i], NULL);
+		if (code != 0 || !strstr(cmd_out, "evaluated again on the recorded values: the "
+						  "same outcomes"))
+			fail_msg("%s\nexit %d: %s%s", requests[i], code, cmd_out, cmd_err);
+	}
+}
+
+static void
+explain_prints_every_rule_in_words_and_as_json(void **state)
+{
+	(void)state;
+	record_all(HEAD RULES, requests, NREQUESTS);
+	assert_int_equal(explain("p.yaml", ids[11], NULL), 0);
+	holds(cmd_out, ": deny 403 by model at 2026-11-20T12:00:00.123456789Z\nreason: big\n");
+	holds(cmd_out, "\n  not matched  night did not match: now was "
+		       "\"2026-11-20T12:00:00.123456789Z\"");
+	holds(cmd_out,
+		"\n  matched      model matched: model.name was \"gpt-5-pro\"; it denies "
+		"with 403, big\n");
+	holds(cmd_out, "\n  not reached  pii was not reached: model ended the evaluation\n");
+	holds(cmd_out, "\ndeny: model matched and ended the evaluation");
+	assert_int_equal(explain("p.yaml", ids[11], "--json"), 0);
+	json_t *o = json_loads(cmd_out, 0, NULL);
+	assert_non_null(o);
+	assert_true(json_is_true(json_object_get(o, "same_version")));
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(o, "explain"), "rules")), 11);
+	json_decref(o);
+	assert_int_equal(explain("p.yaml", "01ARZ3NDEKTSV4RRFFQ69G5FAV", NULL), 1);
+	holds(cmd_err, "no such decision");
+	assert_int_equal(tollgate("", "audit", "show", "--json", "x", NULL), 2);
+}
+
+static void
+another_version_is_named_and_what_it_changes_counted(void **state)
+{
+	(void)state;
+	record_all(HEAD RULES, requests, NREQUESTS);
+	cmd_put("q.yaml", HEAD
+		"rules:\n  - {name: cards, when: '\"CREDIT_CARD\" in prompt.entities', deny: "
+		"{reason: cards}}\n"
+		"  - {name: pii, when: '\"EMAIL_ADDRESS\" in prompt.entities', redact: "
+		"{classes: [pii], with: remove}}\n");
+	assert_int_equal(replay("q.yaml", "--examples", "100"), 1);
+	holds(cmd_out, "decision deny → permit, rule night → default");
+	holds(cmd_out, "decision redact → deny, rule pii → cards");
+	holds(cmd_out, "redactions {\"EMAIL_ADDRESS\": \"placeholder\"} → {\"EMAIL_ADDRESS\": "
+		       "\"remove\"}");
+	holds(cmd_out, "\n    deny: cards matched and ended the evaluation\n");
+	assert_int_equal(explain("q.yaml", ids[13], NULL), 0);
+	holds(cmd_out, "decided by t@");
+	holds(cmd_out, "what follows is what t@");
+	cmd_put("r.yaml",
+		"tollgate: 1\nname: r\nroutes: [{name: other, match: {path: /other}, backend: "
+		"b}]\n");
+	assert_int_equal(replay("r.yaml", "--examples", "1"), 1);
+	holds(cmd_out, "no route of the policy matches");
+}
+
+static void
+what_was_not_recorded_is_said_and_not_guessed(void **state)
+{
+	static const char *const few[] = {
+		AT(NOON, PERSON("") SAYS("m", "\\\"user\\\":\\\"u\\\",", "hello")),
+		AT(NOON, PERSON("") SAYS("m", "\\\"seed\\\":12345678901234567890,", "hello")),
+		"{\"path\":\"/elsewhere\",\"time\":\"" NOON "\"}",
+		"{\"path\":\"/api/jane@example.com\",\"time\":\"" NOON "\",\"method\":\"GET\"}",
+	};
+
+	(void)state;
+	record_all(HEAD "rules:\n  - {name: user, when: 'has(request.user) && request.user == "
+			"\"u\"', deny: true}\n  - {name: path, when: 'request.path == \"/x\"', "
+			"deny: true}\n",
+		few, 4);
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	holds(cmd_out, "\"not_held\":[\"request.user\"]");
+	holds(cmd_out, "\"not_held\":[\"request.seed\"]");
+	holds(cmd_out, "\"not_held\":[\"request.path\"]");
+	assert_null(strstr(cmd_out, "jane"));
+	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
+	holds(cmd_out, "4 decisions: 1 the same, 0 different, 3 not compared\n");
+	holds(cmd_out, "not compared 1: request.user was not recorded, and a rule reads it\n");
+	holds(cmd_out, "not compared 1: request.path was not recorded, and a rule reads it\n");
+	holds(cmd_out, "not compared 1: decided before the rules, or by an older version\n");
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 0);
+	holds(cmd_out,
+		"request.user was not recorded, so the outcomes are those of the record");
+	holds(cmd_out, "  matched      user matched: request.user was not recorded; it denies");
+	assert_int_equal(explain("p.yaml", ids[2], NULL), 0);
+	holds(cmd_out, "decided before them");
+}
+
+static void
+a_record_that_was_changed_comes_out_otherwise(void **state)
+{
+	(void)state;
+	record_all(HEAD RULES, requests + 11, 1);
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	char *model = strstr(cmd_out, "\"model\":\"gpt-5-pro\"");
+	assert_non_null(model);
+	memcpy(model, "\"model\":\"gpt-4-pro\"", strlen("\"model\":\"gpt-4-pro\""));
+	cmd_put("records.jsonl", cmd_out);
+	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
+	holds(cmd_out, "rule model comes out otherwise than recorded");
+	assert_int_equal(replay("p.yaml", NULL, NULL), 1);
+}
+
+static void
+since_and_until_bound_what_is_replayed(void **state)
+{
+	static const struct {
+		const char *option, *value, *said;
+	} rows[] = {
+		{ "--since", "2026-11-20T12:00:00Z", "16 decisions: 16 the same" },
+		{ "--since", "2026-11-20", "17 decisions: 17 the same" },
+		{ "--since", "2026-11-21", "0 decisions: 0 the same" },
+		{ "--until", "2026-11-20T12:00:00Z", "1 decisions: 1 the same" },
+		{ "--until", "36500d", "0 decisions: 0 the same" },
+	};
+
+	(void)state;
+	record_all(HEAD RULES, requests, NREQUESTS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(replay("p.yaml", rows[i].option, rows[i].value), 0);
+		holds(cmd_out, rows[i].said);
+	}
+	assert_int_equal(replay("p.yaml", "--since", "yesterday"), 2);
+	assert_int_equal(replay("none.yaml", NULL, NULL), 2);
+	assert_int_equal(replay("p.yaml", "--json", NULL), 0);
+	holds(cmd_out, "\"same\": 17");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_decision_is_repeated_on_its_record),
+		cmocka_unit_test(explain_prints_every_rule_in_words_and_as_json),
+		cmocka_unit_test(another_version_is_named_and_what_it_changes_counted),
+		cmocka_unit_test(what_was_not_recorded_is_said_and_not_guessed),
+		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
+		cmocka_unit_test(since_and_until_bound_what_is_replayed),
+	};
+	return cmocka_run_group_tests(tests, cmd_setup, cmd_teardown);
+}
