@@ -103,7 +103,11 @@ word_matches(struct span t, size_t at, struct span word)
 static const struct span *
 word_of(const struct words *w, struct span t, size_t i)
 {
-	if (!set_has(w->first, t.p[i]) || !begins_word(t, i))
+	unsigned char c = (unsigned char)t.p[i],
+		      next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
+
+	if (!set_has(w->first, t.p[i]) || !(w->second[c & 31] >> (next & 31) & 1) ||
+		!begins_word(t, i))
 		return NULL;
 	char first = fold(t.p[i]), second = i + 1 < t.n ? fold(t.p[i + 1]) : '\0';
 	for (size_t k = 0; k < w->n; k++) {
@@ -116,13 +120,13 @@ word_of(const struct words *w, struct span t, size_t i)
 }
 
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
- * where there is none. `ahead`: the window follows the candidate. */
+ * where there is none of so many bytes. `ahead`: the window follows the candidate. */
 static size_t
-nearest(const struct words *w, struct span t, bool ahead)
+nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 {
 	if (w->n == 0)
 		return SIZE_MAX;
-	for (size_t n = 0; n < t.n; n++) {
+	for (size_t n = 0; n < t.n && n < bytes; n++) {
 		size_t i = ahead ? n : t.n - 1 - n;
 		const struct span *word = word_of(w, t, i);
 		if (word)
@@ -135,11 +139,11 @@ nearest(const struct words *w, struct span t, bool ahead)
 static size_t
 distance(const struct words *w, struct span left, struct span right, struct span key)
 {
-	size_t a = nearest(w, left, false), b = nearest(w, right, true);
-
 	/* A key names the value it belongs to, however long its name is. */
-	if (nearest(w, key, false) != SIZE_MAX)
+	if (nearest(w, key, false, SIZE_MAX) != SIZE_MAX)
 		return 0;
+	size_t a = nearest(w, left, false, SIZE_MAX);
+	size_t b = nearest(w, right, true, a == SIZE_MAX ? a : (a + 1) / 2);
 	if (b != SIZE_MAX)
 		b *= 2;
 	return b < a ? b : a;
@@ -223,8 +227,8 @@ context_score_in(const struct entity_rule *e, struct span text, struct span befo
 	size_t good = SIZE_MAX, bad = SIZE_MAX;
 
 	if (col) {
-		good = nearest(&e->context, col->name, false);
-		bad = nearest(&e->against, col->name, false);
+		good = nearest(&e->context, col->name, false, SIZE_MAX);
+		bad = nearest(&e->against, col->name, false, SIZE_MAX);
 	}
 	if (good == SIZE_MAX && bad == SIZE_MAX) {
 		window_of(text, col, start, end, &left, &right);

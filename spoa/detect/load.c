@@ -102,6 +102,8 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 		set_add(w.first, (unsigned char)p[0]);
 		if (is_lower(p[0]))
 			set_add(w.first, (unsigned char)(p[0] & ~0x20));
+		w.second[p[0] & 31] |=
+			s.n < 2 || p[1] == ' ' ? UINT32_MAX : UINT32_C(1) << (p[1] & 31);
 	}
 	w.v = v;
 	return w;

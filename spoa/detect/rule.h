@@ -86,7 +86,8 @@ struct near_word {
 struct words {
 	const struct span *v; /* lower-case ASCII; a space stands for any run of separators */
 	size_t n;
-	uint64_t first[4]; /* first bytes, both cases: the quick no */
+	uint64_t first[4];   /* first bytes, both cases: the quick no */
+	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
 };
 
 struct example {
