@@ -80,16 +80,28 @@ $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/rule.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# The word lists of names likewise: policies/detectors/names/*.txt.
+# The word lists of names, policies/detectors/names/*.txt: as the table that is searched,
+# made by a program of the same sources.
 NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
 
 LIB_OBJ += $(B)/gen/names.o
 
-$(B)/gen/names.c: $(NAMES_TXT) policies/detectors/names spoa/detect/detectors.awk
-	@mkdir -p $(@D)
-	LC_ALL=C awk -v array=names_files -f spoa/detect/detectors.awk $(NAMES_TXT) >$@.tmp && mv $@.tmp $@
+NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names_words detect/names_letters \
+	codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/span)
 
-$(B)/gen/names.o: $(B)/gen/names.c spoa/detect/rule.h
+$(B)/gen/names_pack: spoa/detect/pack/names_pack.c $(NAMES_PACK)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
+
+$(B)/gen/names.bin: $(B)/gen/names_pack $(NAMES_TXT) policies/detectors/names
+	$(B)/gen/names_pack policies/detectors/names $@.tmp && mv $@.tmp $@
+
+$(B)/gen/names.c: $(B)/gen/names.bin Makefile
+	@printf '%s\n' '#include <stdint.h>' 'extern const uint64_t names_packed[];' \
+		'__asm__(".section .rodata\n.balign 64\n.global names_packed\n"' \
+		'"names_packed:\n.incbin \"$<\"\n.previous\n");' >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/names.o: $(B)/gen/names.c
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The injection model is data in the tree, put into the program as it is. `make model`

@@ -1,11 +1,8 @@
-# Rule files to C: one string a file, for spoa/detect/load.c; with -v array=names_files
-# the word lists, for names_words.c.
+# Rule files to C: one string a file, for spoa/detect/load.c.
 BEGIN {
-	if (array == "")
-		array = "detect_builtin"
 	print "/* Generated from policies/detectors by spoa/detect/detectors.awk. */"
 	print "#include \"detect/rule.h\"\n"
-	printf "const struct detect_file %s[] = {\n", array
+	print "const struct detect_file detect_builtin[] = {"
 }
 FNR == 1 {
 	if (n++)
@@ -24,7 +21,7 @@ END {
 	if (n)
 		end_file()
 	print "};\n"
-	printf "const size_t %s_count = %d;\n", array, n
+	printf "const size_t detect_builtin_count = %d;\n", n
 }
 function end_file() {
 	printf "\t\t, %d },\n", bytes

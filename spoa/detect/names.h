@@ -103,12 +103,16 @@ uint64_t names_hash(struct span t);
 size_t names_street_end(const struct names_table *t, struct span word);
 size_t names_surname_end(const struct names_table *t, struct span word);
 
-/* The table of the compiled-in lists: made at the first call, never freed; any thread.
- * NULL: no memory. */
+/* The table of the compiled-in lists, never freed; any thread. NULL: no memory. */
 const struct names_table *names_builtin(void);
 /* The lists of a folder; mistakes go to d. */
 struct names_table *names_load(const char *dir, struct arena *a, struct diag *d);
 void names_free(struct names_table **t);
+/* A table as bytes, for the program to hold (names_pack.c), and back: in the order of
+ * this machine's memory, 8-byte aligned. An unpacked table is never freed and reads the
+ * bytes where they are. */
+void names_pack(const struct names_table *t, struct buf *out);
+struct names_table *names_unpack(const uint64_t *packed);
 /* What the lists mean, 32 bytes. */
 const unsigned char *names_digest(const struct names_table *t);
 

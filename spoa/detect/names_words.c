@@ -1,7 +1,6 @@
 /* The word lists as one hash table: a fingerprint and the flags of every term, and of
  * every beginning of a term of several words. Open addressing, no strings kept: 40 bits
  * of the hash and 300,000 terms make one word in four million a false hit. */
-#include <pthread.h>
 #include <dirent.h>
 #include <errno.h>
 #include <sodium.h>
@@ -349,42 +348,6 @@ digest_list(crypto_hash_sha256_state *h, uint32_t flag, struct span text)
 	crypto_hash_sha256_update(h, (const unsigned char *)text.p, text.n);
 }
 
-static struct names_table *builtin;
-
-static void
-make_builtin(void)
-{
-	struct names_table *t = calloc(1, sizeof(*t));
-	crypto_hash_sha256_state h;
-	bool good = t != NULL;
-
-	crypto_hash_sha256_init(&h);
-	for (size_t i = 0; good && i < names_files_count; i++) {
-		const struct detect_file *f = &names_files[i];
-		int list = list_of(f->name);
-		good = list >= 0 && !read_list(t, span_of(f->text, f->n), lists[list].flag);
-		if (good)
-			digest_list(&h, lists[list].flag, span_of(f->text, f->n));
-	}
-	if (!good) {
-		names_free(&t);
-		return;
-	}
-	crypto_hash_sha256_final(&h, t->digest);
-	sort_endings(&t->streets);
-	sort_endings(&t->surnames);
-	builtin = t;
-}
-
-const struct names_table *
-names_builtin(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, make_builtin);
-	return builtin;
-}
-
 static int
 is_list(const struct dirent *e)
 {
@@ -456,6 +419,39 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 	sort_endings(&t->streets);
 	sort_endings(&t->surnames);
 	crypto_hash_sha256_final(&h, t->digest);
+	return t;
+}
+
+/* ---- packed: the table as it is in memory, small slots, big slots ---- */
+
+static size_t
+slots_bytes(const struct slots *s)
+{
+	return s->v ? (s->mask + 1) * sizeof(s->v[0]) : 0;
+}
+
+void
+names_pack(const struct names_table *t, struct buf *out)
+{
+	struct names_table head = *t;
+
+	head.small.v = head.big.v = NULL;
+	buf_put(out, (const char *)&head, sizeof(head));
+	buf_put(out, (const char *)t->small.v, slots_bytes(&t->small));
+	buf_put(out, (const char *)t->big.v, slots_bytes(&t->big));
+}
+
+struct names_table *
+names_unpack(const uint64_t *packed)
+{
+	struct names_table *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	memcpy(t, packed, sizeof(*t));
+	/* Never written to: only a table under construction is. */
+	t->small.v = (uint64_t *)(uintptr_t)(packed + sizeof(*t) / sizeof(*packed));
+	t->big.v = t->small.v + t->small.mask + 1;
 	return t;
 }
 

@@ -153,9 +153,6 @@ struct detect_file {
 };
 extern const struct detect_file detect_builtin[];
 extern const size_t detect_builtin_count;
-/* The word lists of names (names_words.c). */
-extern const struct detect_file names_files[];
-extern const size_t names_files_count;
 
 #define LITERAL_FACTOR UINT32_C(0x9E3779B1)
 

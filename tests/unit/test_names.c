@@ -420,6 +420,44 @@ clinical_text_is_found_and_the_rest_left_alone(void **state)
 	}
 }
 
+static void
+the_packed_table_is_that_of_the_lists(void **state)
+{
+	static const char *const words[] = { "anna", "müller", "paris", "the", "dr", "straße",
+		"田中", "no such word", "new york" };
+	const struct names_table *packed = names_builtin();
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	diag_init(&d);
+	struct names_table *read = names_load("policies/detectors/names", &a, &d);
+	assert_non_null(read);
+	assert_int_equal(d.errors, 0);
+	assert_memory_equal(names_digest(packed), names_digest(read), 32);
+	assert_int_equal(names_particle_max(packed), names_particle_max(read));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		uint64_t h = names_hash(span_str(words[i]));
+		assert_int_equal(names_flags(packed, h), names_flags(read, h));
+		assert_int_equal(names_flags_small(packed, h), names_flags_small(read, h));
+	}
+	assert_int_equal(names_surname_end(packed, SPAN_LIT("hernandez")),
+		names_surname_end(read, SPAN_LIT("hernandez")));
+	/* packed again: the same bytes */
+	struct buf one, two;
+	buf_init(&one, 0);
+	buf_init(&two, 0);
+	names_pack(packed, &one);
+	names_pack(read, &two);
+	assert_true(span_eq(buf_view(&one), buf_view(&two)));
+	buf_free(&one);
+	buf_free(&two);
+	names_free(&read);
+	diag_free(&d);
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -432,6 +470,7 @@ main(void)
 		cmocka_unit_test(hostile_texts_cost_linear_time),
 		cmocka_unit_test(lists_of_a_directory_replace_the_compiled_in_ones),
 		cmocka_unit_test(a_finder_serves_one_entity),
+		cmocka_unit_test(the_packed_table_is_that_of_the_lists),
 		cmocka_unit_test(clinical_text_is_found_and_the_rest_left_alone),
 	};
 
