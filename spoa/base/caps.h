@@ -47,6 +47,10 @@
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */
 #define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
 #define CAP_NONCES             (1u << 19)  /* of signed headers, within their skew: 401 */
+#define CAP_DATA               16           /* sources of a policy's `data`: refused at load */
+#define CAP_DATA_BYTES         (1u << 20)   /* a hash or document from outside: the source's on_failure */
+#define CAP_DATA_FIELDS        10000        /* fields of a hash: the source's on_failure */
+#define CAP_DATA_DEPTH         32           /* nesting of a document: the source's on_failure */
 #define CAP_CEL_BYTES          (32u << 10)  /* a condition's text: refused at load */
 #define CAP_CEL_NODES          10000        /* its operators, calls and operands: refused at load */
 #define CAP_CEL_DEPTH          250          /* its nesting: refused at load */

@@ -41,6 +41,8 @@
   X(M_INJECTION_SUSPECT,   "injection_total",                    "level=\"suspect\"",        "requests by injection score: from 0.5, from 0.9") \
   X(M_INJECTION_BLOCK,     "injection_total",                    "level=\"block\"",          "") \
   X(M_CLASSIFIER_FAILED,   "classifier_failures_total",          "",                          "classifications without an answer") \
+  X(M_DATA_FETCHED,        "data_fetches_total",                 "result=\"ok\"",             "fetches of data that conditions read, from Redis and URLs") \
+  X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
   X(M_TOKENS_RESERVED,     "tokens_reserved_total",              "",                          "tokens reserved") \

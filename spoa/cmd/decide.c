@@ -561,6 +561,26 @@ decide_explain(struct request *r)
 	return o ? o : json_null();
 }
 
+/* "data": {NAME: value}: what the policy's sources hold; of other names nothing is read. */
+static const char *
+read_data(struct request *r, json_t *in)
+{
+	json_t *given = json_object_get(in, "data"), *v;
+	const struct policy *p = r->snap->policy;
+
+	if (given && !json_is_object(given))
+		return "data must be an object";
+	for (size_t i = 0; i < p->ndata; i++) {
+		if (!(v = json_object_get(given, p->data[i].name)))
+			continue;
+		struct cel_value *to = arena_new(&r->arena, struct cel_value);
+		if (!to || data_json(v, &r->arena, to) < 0)
+			return "data: a value is too deep or too large";
+		r->data[i] = to;
+	}
+	return NULL;
+}
+
 struct request *
 decide_run(struct snapshot *snap, json_t *in, const char **why)
 {
@@ -575,6 +595,8 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 	*why = read_request(r, in);
 	if (!*why)
 		*why = read_identity(r, in);
+	if (!*why)
+		*why = read_data(r, in);
 	if (!*why && answers.by_name && !json_is_object(answers.by_name))
 		*why = "classifier must be an object";
 	if (*why) {

@@ -27,6 +27,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.bytes = (int64_t)r->raw.n,
 		.injection = r->injection,
 		.evasion = r->evasion,
+		.data = r->data,
 	};
 }
 

@@ -489,6 +489,8 @@ give_up(struct request *r)
 		[WAIT_KEYS] = { M_KEYS_FAILED, "identity_unavailable",
 			"the issuer's keys were late" },
 		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
+		[WAIT_DATA] = { M_DATA_FAILED, "data_unavailable",
+			"data from outside was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
@@ -555,7 +557,9 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	tickets_init(&g->tickets, CAP_TICKETS);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
-	if (!g->quota || !g->recognisers) {
+	g->data = data_cache_new(loop, redis, m);
+	if (!g->quota || !g->recognisers || !g->data) {
+		data_cache_free(&g->data);
 		quota_free(&g->quota);
 		recognisers_free(&g->recognisers);
 		snapshot_unref(&g->snap);
@@ -582,6 +586,7 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 	g->snap = snapshot_ref(snap);
 	snapshot_unref(&old);
 	recognisers_keep(g->recognisers, snap->policy);
+	data_keep(g->data, snap->policy);
 }
 
 const struct recognisers *
@@ -613,6 +618,7 @@ gate_free(struct gate **gp)
 	ev_timer_stop(g->loop, &g->turn);
 	quota_free(&g->quota);
 	recognisers_free(&g->recognisers);
+	data_cache_free(&g->data);
 	snapshot_unref(&g->snap);
 	free(g);
 	*gp = NULL;

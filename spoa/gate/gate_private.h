@@ -2,6 +2,7 @@
 #ifndef GATE_GATE_PRIVATE_H
 #define GATE_GATE_PRIVATE_H
 
+#include "gate/data.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/request.h"
@@ -32,6 +33,7 @@ struct gate {
 	struct metrics *metrics;
 	struct quota *quota;
 	struct recognisers *recognisers;
+	struct data_cache *data;
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct request_list parked; /* answered through the agent, waiting */

@@ -55,6 +55,7 @@ request_clear(struct request *r)
 	free(r->hits);
 	free((void *)r->failed);
 	request_drop_job(r);
+	request_drop_data(r);
 	free(r->extra);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);

@@ -8,6 +8,7 @@
 #define GATE_REQUEST_H
 
 #include "gate/audit.h"
+#include "gate/data.h"
 #include "gate/gate.h"
 #include "gate/quota.h"
 #include "gate/recognise.h"
@@ -68,7 +69,7 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait { WAIT_NONE, WAIT_KEYS, WAIT_TURN, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
+enum request_wait { WAIT_NONE, WAIT_KEYS, WAIT_TURN, WAIT_DATA, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -130,6 +131,12 @@ struct request {
 	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
 	bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
 	void *given_arg;
+	/* by place in the policy's `data` */
+	const struct cel_value *data[CAP_DATA];
+	struct data_value *data_held[CAP_DATA];
+	struct data_wait data_wait[CAP_DATA];
+	unsigned data_waits;
+	bool data_asked;
 	struct policy_verdict verdict;
 	bool have_verdict;
 	struct span asked_model; /* where another is sent */
@@ -195,6 +202,7 @@ enum step_result step_match(struct request *r);
 enum step_result step_identity(struct request *r);
 enum step_result step_read(struct request *r);
 enum step_result step_classify(struct request *r);
+enum step_result step_data(struct request *r);
 enum step_result step_external(struct request *r);
 enum step_result step_policy(struct request *r);
 enum step_result step_quota(struct request *r);
@@ -252,6 +260,8 @@ void request_estimate_tokens(struct request *r);
 /* The order in which segments were classified: the target's, then the body's. */
 bool request_segment_before(
 	const struct request *r, const struct segment *a, const struct segment *b);
+/* gate/data.c: */
+void request_drop_data(struct request *r);
 /* gate/external.c: */
 void request_drop_job(struct request *r);
 /* Whether a recogniser that did not answer has that outcome. */

@@ -17,6 +17,7 @@ const struct step steps[] = {
 	{ "identity", step_identity }, /* who is asking: 401 */
 	{ "read",     step_read     }, /* the body's segments; skipped while it is not whole */
 	{ "classify", step_classify }, /* what data is inside */
+	{ "data",     step_data     }, /* what conditions read from outside; may wait for it: 503 */
 	{ "external", step_external }, /* what others find in it; may wait for them */
 	{ "policy",   step_policy   }, /* what the policy in force says; the rewritten body */
 	{ "quota",    step_quota    }, /* reserve; may wait for Redis */

@@ -45,6 +45,10 @@ void build_detectors(
 	struct builder *b, const struct yaml_node *n); /* n NULL: their thresholds */
 /* detectors.external; before the classes, since it may add entities. */
 void build_external(struct builder *b, const struct yaml_node *n);
+/* Before all conditions: they read it. */
+void build_data(struct builder *b, const struct yaml_node *n);
+/* A file's one line as "Authorization: Bearer …"; NULL where it is none, which is said. */
+const char *build_bearer(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 void build_providers(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);

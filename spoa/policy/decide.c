@@ -259,10 +259,25 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 		err = evaluate(ps, i);
 	if (err == 0)
 		err = fill(ps);
+	for (size_t i = 0; i < p->ndata; i++)
+		out->data_read |= (uint32_t)ps->view.known[V_COUNT + i] << i;
 	return arena_failed(a) ? ERR_NOMEM : err;
 }
 
 /* A condition that reads the target asks where it is true of any. */
+struct cel_value
+policy_data(
+	const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a)
+{
+	struct facts_view *v = arena_new(a, struct facts_view);
+	bool present;
+
+	if (!v)
+		return (struct cel_value){ .type = CEL_MAP };
+	facts_init(v, p, f, a);
+	return facts_lookup(v, V_COUNT + i, &present);
+}
+
 bool
 policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
 	struct arena *a)

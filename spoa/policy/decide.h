@@ -19,6 +19,9 @@ struct policy_facts {
 	const struct detect_rules *rules;  /* names of the entities */
 	int64_t tokens, bytes;
 	double injection; /* highest score of a segment */
+	/* by place in the policy's `data`: what was brought, NULL: nothing; files are looked into
+	 * where nothing was. NULL: nothing of any */
+	const struct cel_value *const *data;
 	bool evasion; /* a value in disguise, or text that hides or reorders what is shown */
 };
 
@@ -72,6 +75,7 @@ struct policy_verdict {
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
 	struct policy_changes shadow_changes; /* where shadowed */
+	uint32_t data_read; /* bit i: a rule read the policy's data[i] */
 	struct rule_trace *trace; /* nrules entries; of the target chosen, else of the denial */
 	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
 };
@@ -102,6 +106,10 @@ struct policy_verdict {
  * 0, or ERR_NOMEM. */
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out);
+
+/* What data.NAME of the policy's data[i] is in these facts; an empty map: nothing. */
+struct cel_value policy_data(
+	const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a);
 
 /* Whether the external recogniser is to be asked about these facts; a condition that
  * fails asks. */

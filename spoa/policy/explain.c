@@ -58,7 +58,7 @@ reads(const struct rule *r, size_t slot)
 static void
 say_value(struct telling *t, size_t slot)
 {
-	const char *path = policy_env.vars[slot].path;
+	const char *path = t->view.p->env->vars[slot].path;
 	struct buf v;
 	bool present;
 
@@ -88,7 +88,7 @@ say_values(struct telling *t, const struct rule *r)
 {
 	const char *between = ": ";
 
-	for (size_t slot = 0; slot < V_COUNT; slot++)
+	for (size_t slot = 0; slot < t->view.p->env->n; slot++)
 		if (reads(r, slot)) {
 			buf_str(&t->says, between);
 			say_value(t, slot);
@@ -101,7 +101,7 @@ put_values(struct telling *t, const struct rule *r)
 {
 	bool any = false, some_missing = false, present;
 
-	for (size_t slot = 0; slot < V_COUNT; slot++) {
+	for (size_t slot = 0; slot < t->view.p->env->n; slot++) {
 		if (!reads(r, slot))
 			continue;
 		some_missing |= missing(t, slot);
@@ -112,7 +112,7 @@ put_values(struct telling *t, const struct rule *r)
 			buf_putc(t->out, '{');
 		}
 		any = true;
-		member(t->out, policy_env.vars[slot].path);
+		member(t->out, t->view.p->env->vars[slot].path);
 		struct cel_value got = facts_lookup(&t->view, slot, &present);
 		if (got.type == CEL_ERROR)
 			buf_str(t->out, "null");
@@ -125,10 +125,10 @@ put_values(struct telling *t, const struct rule *r)
 		return;
 	member(t->out, "not_recorded");
 	buf_putc(t->out, '[');
-	for (size_t slot = 0, n = 0; slot < V_COUNT; slot++)
+	for (size_t slot = 0, n = 0; slot < t->view.p->env->n; slot++)
 		if (reads(r, slot) && missing(t, slot)) {
 			buf_str(t->out, n++ ? "," : "");
-			buf_json_str(t->out, span_str(policy_env.vars[slot].path));
+			buf_json_str(t->out, span_str(t->view.p->env->vars[slot].path));
 		}
 	buf_putc(t->out, ']');
 }

@@ -8,7 +8,7 @@
 
 /* Slots whose value is not known: a record could not hold it. */
 struct slot_set {
-	bool in[V_COUNT];
+	bool in[V_ALL];
 };
 
 /* Appends one JSON object:

@@ -438,27 +438,35 @@ headers(struct making *m, const struct yaml_node *n)
 	}
 }
 
-/* The file's text, without the newline at its end, as a bearer token. */
-static void
-token(struct making *m, const struct yaml_node *n)
+const char *
+build_bearer(struct builder *b, const struct yaml_node *n)
 {
-	const char *path;
+	const char *path, *line = NULL;
 	char text[4097];
 
-	if (!build_path(m->b, n, &path))
-		return;
+	if (!build_path(b, n, &path))
+		return NULL;
 	FILE *f = fopen(path, "re");
 	size_t got = f ? fread(text, 1, sizeof(text), f) : 0;
 	if (f)
 		fclose(f);
 	struct span s = span_trim(span_of(text, got), " \r\n");
 	if (!f || s.n == 0 || got == sizeof(text) || !printable(s))
-		diag_at(m->b->d, n, "token_file: %s: %s", path,
+		diag_at(b->d, n, "token_file: %s: %s", path,
 			f ? "one line of at most 4096 bytes is expected" : "cannot be read");
 	else
-		add_field(
-			m, n, arena_printf(m->b->a, "Authorization: Bearer %.*s", SPAN_ARG(s)));
+		line = arena_printf(b->a, "Authorization: Bearer %.*s", SPAN_ARG(s)).p;
 	explicit_bzero(text, sizeof(text));
+	return line;
+}
+
+static void
+token(struct making *m, const struct yaml_node *n)
+{
+	const char *line = build_bearer(m->b, n);
+
+	if (line)
+		add_field(m, n, span_str(line));
 }
 
 static void

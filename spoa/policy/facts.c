@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "policy/data.h"
 #include "text/body.h"
 
 static void
@@ -144,6 +145,21 @@ timestamp(int64_t ns)
 	return v;
 }
 
+/* A source without a value is an empty map: has(data.x) is false, data.x.y fails. */
+static struct cel_value
+data_value(struct facts_view *v, size_t i)
+{
+	const struct data_source *s = &v->p->data[i];
+	const struct cel_value *found = v->f->data ? v->f->data[i] : NULL;
+	bool present;
+
+	if (!found && s->kind == DATA_FILE && s->has_key)
+		found = data_row(s, facts_lookup(v, s->key, &present).s);
+	else if (!found && s->kind == DATA_FILE)
+		found = &s->whole;
+	return found ? *found : (struct cel_value){ .type = CEL_MAP };
+}
+
 static struct cel_value
 value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 {
@@ -151,6 +167,8 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 
 	if (slot <= V_IDENTITY_ATTRIBUTES)
 		return identity_value(f->identity, slot);
+	if (slot >= V_COUNT)
+		return data_value(v, slot - V_COUNT);
 	if (policy_slot_parameter(slot))
 		return parameter(v, slot, present);
 	switch (slot) {
@@ -192,7 +210,7 @@ facts_lookup(void *ctx, size_t slot, bool *present)
 {
 	struct facts_view *v = ctx;
 
-	INVARIANT(slot < V_COUNT);
+	INVARIANT(slot < V_COUNT + v->p->ndata);
 	if (!v->known[slot]) {
 		bool given = true;
 		v->value[slot] = value_of(v, (enum policy_slot)slot, &given);

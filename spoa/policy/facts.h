@@ -11,9 +11,9 @@ struct facts_view {
 	const struct target *target; /* NULL: no route */
 	struct arena *a;
 	struct entity_set classes_hit;
-	struct cel_value value[V_COUNT];
-	bool present[V_COUNT];
-	bool known[V_COUNT];
+	struct cel_value value[V_ALL];
+	bool present[V_ALL];
+	bool known[V_ALL];
 };
 
 void facts_init(struct facts_view *v, const struct policy *p, const struct policy_facts *f,

@@ -8,9 +8,9 @@
 
 static const char *const top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
 	"classes", "detectors", "providers", "routes", "rules", "default", "limits",
-	"output_default", "include", NULL };
+	"output_default", "include", "data", NULL };
 /* Folders and `include` are include.c's. */
-static const char *const top_later[] = { "data", "models", "cache", NULL };
+static const char *const top_later[] = { "models", "cache", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const default_words[] = { "deny", "permit", NULL };
 static const char *const failure_keys[] = { "classifier", "quota", "audit", "unreadable",
@@ -180,6 +180,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	if ((c = yaml_get(root, "on_failure")))
 		build_on_failure(&b, c, &p->on_failure);
 	build_identity(&b, yaml_get(root, "identity"));
+	build_data(&b, yaml_get(root, "data"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));

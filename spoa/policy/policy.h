@@ -5,6 +5,7 @@
 #define POLICY_POLICY_H
 
 #include "cel/cel.h"
+#include "base/caps.h"
 #include "codec/http.h"
 #include "detect/inject.h"
 #include "detect/recogniser.h"
@@ -163,6 +164,24 @@ struct external {
 	struct entity_set entities; /* what it may report */
 };
 
+/* `data`: what conditions read as data.NAME. */
+enum data_kind { DATA_FILE, DATA_REDIS, DATA_URL };
+struct data_source {
+	const char *name;
+	const struct yaml_node *at;
+	enum data_kind kind;
+	const char *place; /* file, Redis key, URL */
+	/* file: a mapping, sorted by its keys; with `key` the value is the row that it has for
+	 * the value of that slot */
+	struct cel_value whole;
+	bool has_key;
+	size_t key;
+	const char *authorization, *ca_file; /* URL: header line; NULL */
+	uint64_t ttl_us, timeout_us;
+	bool skip; /* on_failure: the value is missing; else a 503 */
+	bool read; /* by a condition */
+};
+
 enum { PER_MAX = 4 };
 struct limit {
 	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
@@ -195,6 +214,9 @@ struct policy {
 	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;
+	struct data_source *data;
+	size_t ndata;
+	const struct cel_env *env; /* policy_env and behind it a slot for each of `data` */
 	const struct external *externals;
 	size_t nexternals;
 	uint64_t output_default; /* tokens */
@@ -278,6 +300,8 @@ enum policy_slot {
 #undef X
 		V_COUNT
 };
+/* With the slots of `data`. */
+#define V_ALL (V_COUNT + CAP_DATA)
 extern const struct cel_env policy_env;
 /* True where the slot's value is known only once the body is read. */
 bool policy_slot_reads_body(size_t slot);

@@ -1,6 +1,8 @@
 /* Rules and their conditions. Deny and permit end the evaluation, other effects add
  * up; which statuses a rule may use is fixed, since HAProxy obeys only those that
  * the shipped files have a line for. */
+#include <stdio.h>
+
 #include "policy/build.h"
 #include "policy/explain.h"
 
@@ -49,7 +51,7 @@ word_or_later(struct builder *b, const struct yaml_node *n, const char *const *w
 static const char *
 later_name(const char *message)
 {
-	static const char *const names[] = { "tool", "response", "data" };
+	static const char *const names[] = { "tool", "response" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);
@@ -68,15 +70,20 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 		diag_at(b->d, n, "when: a condition is expected, found %s", yaml_type_name(n));
 		return NULL;
 	}
-	const struct cel_program *prog = cel_compile(b->a, &policy_env, n->s, CEL_BOOL, &err);
+	const struct cel_program *prog = cel_compile(b->a, b->p->env, n->s, CEL_BOOL, &err);
 	if (!prog) {
 		const char *later = later_name(err.message);
+		if (b->p->ndata == 0 && !strncmp(err.message, "data.", 5))
+			snprintf(err.message, sizeof(err.message),
+				"data: the policy has no data of that name");
 		diag_within(b->d, n, err.line, err.column, "when: %s%s",
 			later ? later : err.message,
 			later ? ": not supported by this version of tollgate" : "");
 		return NULL;
 	}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
+	for (size_t i = 0; i < b->p->ndata; i++)
+		b->p->data[i].read |= cel_reads(prog, V_COUNT + i);
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		*reads_body |= policy_slot_reads_body(slot) && cel_reads(prog, slot);
 	return prog;

@@ -51,6 +51,9 @@ struct redis_pipe {
 	struct redis *r;
 	redis_cb *cb;
 	void *arg;
+	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
+	size_t fields, bytes;
+	const redisReply *hash; /* during on_reply() */
 	struct redis_pipe *prev, *next;
 	uint64_t deadline_us;
 	bool listed, answered;
@@ -83,6 +86,32 @@ pipe_free(struct redis_pipe *p)
 }
 
 static void
+answer_hash(struct redis_pipe *p, int err)
+{
+	const redisReply *reply = p->hash;
+	size_t n = reply && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0, bytes = 0;
+	struct span *v = NULL;
+
+	if (!err && (!reply || reply->type != REDIS_REPLY_ARRAY || n % 2))
+		err = ERR_SYNTAX;
+	if (!err && n / 2 > p->fields)
+		err = ERR_LIMIT;
+	if (!err && !(v = calloc(n + 1, sizeof(*v))))
+		err = ERR_NOMEM;
+	for (size_t i = 0; !err && i < n; i++) {
+		const redisReply *e = reply->element[i];
+		if (e->type != REDIS_REPLY_STRING)
+			err = ERR_SYNTAX;
+		else if ((bytes += e->len) > p->bytes)
+			err = ERR_LIMIT;
+		else
+			v[i] = span_of(e->str, e->len);
+	}
+	p->hash_cb(p->arg, err, v, err ? 0 : n / 2);
+	free(v);
+}
+
+static void
 answer(struct redis_pipe *p, int err)
 {
 	struct redis_reply_ints replies[64];
@@ -94,6 +123,8 @@ answer(struct redis_pipe *p, int err)
 	unlist(p);
 	if (err)
 		metric_inc(p->r->metrics, M_REDIS_ERRORS);
+	if (p->hash_cb)
+		answer_hash(p, err);
 	if (!p->cb)
 		return;
 	for (size_t i = 0; i < n && !err; i++)
@@ -130,7 +161,9 @@ on_reply(redisAsyncContext *ac, void *reply, void *priv)
 	struct redis_pipe *p = s->pipe;
 
 	(void)ac;
-	if (reply)
+	if (reply && p->hash_cb)
+		p->hash = reply;
+	else if (reply)
 		read_reply(s, reply);
 	else
 		p->err = ERR_IO;
@@ -239,6 +272,21 @@ redis_send(struct redis_pipe *p)
 	p->next = NULL;
 	*(r->last ? &r->last->next : &r->first) = p;
 	r->last = p;
+}
+
+void
+redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
+	void *arg)
+{
+	struct redis_pipe *p = redis_begin(r, 1, NULL, arg);
+	const char *argv[] = { "HGETALL", key.p };
+	const size_t lens[] = { 7, key.n };
+
+	p->hash_cb = cb;
+	p->fields = fields;
+	p->bytes = bytes;
+	redis_command(p, 2, argv, lens);
+	redis_send(p);
 }
 
 /* ---- the connection ---- */

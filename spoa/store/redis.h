@@ -40,4 +40,11 @@ struct redis_pipe *redis_begin(struct redis *r, size_t commands, redis_cb *cb, v
 void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
 void redis_send(struct redis_pipe *p);
 
+/* HGETALL: the callback runs exactly once, on the loop, never inside: err 0 with n pairs of
+ * field and value (n may be 0), valid during the call; ERR_SYNTAX: the key holds something
+ * else; ERR_LIMIT: more than `fields` of them or more than `bytes`; else as for a pipeline. */
+typedef void redis_hash_cb(void *arg, int err, const struct span *pairs, size_t n);
+void redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes,
+	redis_hash_cb *cb, void *arg);
+
 #endif

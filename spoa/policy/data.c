@@ -1,0 +1,325 @@
+/* `data:` of a policy. A file is read and checked with the policy, and is part of the
+ * snapshot: every request that began with it sees the same rows. */
+#include "policy/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "policy/build.h"
+#include "store/http_client.h"
+
+#define SECOND_US 1000000ull
+#define MS	  1000ull
+
+static const char *const file_keys[] = { "file", "key", NULL };
+static const char *const redis_keys[] = { "redis", "ttl", "on_failure", NULL };
+static const char *const url_keys[] = { "url", "ttl", "timeout", "on_failure", "token_file",
+	"ca_file", NULL };
+static const char *const failure_words[] = { "deny", "skip", NULL };
+
+/* ---- values ---- */
+
+static int value_of(json_t *v, struct arena *a, unsigned depth, struct cel_value *out);
+
+static int
+map_of(json_t *o, struct arena *a, unsigned depth, struct cel_value *out)
+{
+	struct cel_value *pairs = arena_array(a, 2 * json_object_size(o), sizeof(*pairs));
+	const char *key;
+	json_t *v;
+	size_t n = 0;
+	int err = pairs ? 0 : ERR_NOMEM;
+
+	json_object_foreach(o, key, v)
+	{
+		if (err)
+			break;
+		pairs[2 * n] = cel_string(arena_dup(a, span_str(key)));
+		err = value_of(v, a, depth + 1, &pairs[2 * n + 1]);
+		n++;
+	}
+	*out = (struct cel_value){ .type = CEL_MAP, .list = { pairs, n } };
+	return err;
+}
+
+static int
+list_of(json_t *l, struct arena *a, unsigned depth, struct cel_value *out)
+{
+	size_t n = json_array_size(l);
+	struct cel_value *v = arena_array(a, n, sizeof(*v));
+	int err = v ? 0 : ERR_NOMEM;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = value_of(json_array_get(l, i), a, depth + 1, &v[i]);
+	*out = cel_list(v, n);
+	return err;
+}
+
+static int
+value_of(json_t *v, struct arena *a, unsigned depth, struct cel_value *out)
+{
+	if (depth > CAP_DATA_DEPTH)
+		return ERR_LIMIT;
+	switch (json_typeof(v)) {
+	case JSON_OBJECT: return map_of(v, a, depth, out);
+	case JSON_ARRAY: return list_of(v, a, depth, out);
+	case JSON_STRING:
+		*out = cel_string(
+			arena_dup(a, span_of(json_string_value(v), json_string_length(v))));
+		break;
+	case JSON_INTEGER: *out = cel_int((int64_t)json_integer_value(v)); break;
+	case JSON_REAL:
+		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(v) };
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE: *out = cel_bool(json_is_true(v)); break;
+	case JSON_NULL: *out = (struct cel_value){ .type = CEL_NULL }; break;
+	}
+	return 0;
+}
+
+int
+data_json(json_t *v, struct arena *a, struct cel_value *out)
+{
+	return value_of(v, a, 0, out);
+}
+
+/* yaml.c bounds depth and number of nodes. */
+static struct cel_value
+of_yaml(const struct yaml_node *n, struct arena *a)
+{
+	bool map = n->kind == YAML_MAPPING, truth;
+	struct cel_value *v;
+	size_t k = 0;
+	int64_t i;
+	double d;
+
+	if (n->kind == YAML_SCALAR) {
+		if (yaml_is_null(n))
+			return (struct cel_value){ .type = CEL_NULL };
+		if (yaml_bool(n, &truth))
+			return cel_bool(truth);
+		if (yaml_int(n, &i))
+			return cel_int(i);
+		if (yaml_double(n, &d))
+			return (struct cel_value){ .type = CEL_DOUBLE, .d = d };
+		return cel_string(n->s);
+	}
+	v = arena_array(a, (map ? 2 : 1) * n->count, sizeof(*v));
+	for (const struct yaml_node *c = n->child; v && c; c = c->next) {
+		if (map)
+			v[k++] = cel_string(c->key->s);
+		v[k++] = of_yaml(c, a);
+	}
+	return (struct cel_value){ .type = map ? CEL_MAP : CEL_LIST,
+		.list = { v, v ? n->count : 0 } };
+}
+
+/* ---- rows ---- */
+
+static int
+compare(struct span x, struct span y)
+{
+	size_t n = x.n < y.n ? x.n : y.n;
+	int c = n ? memcmp(x.p, y.p, n) : 0;
+
+	return c ? c : x.n < y.n ? -1 : x.n > y.n;
+}
+
+static int
+by_key(const void *x, const void *y)
+{
+	return compare(((const struct cel_value *)x)->s, ((const struct cel_value *)y)->s);
+}
+
+const struct cel_value *
+data_row(const struct data_source *s, struct span key)
+{
+	size_t low = 0, high = s->whole.list.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = compare(key, s->whole.list.v[2 * mid].s);
+		if (c == 0)
+			return &s->whole.list.v[2 * mid + 1];
+		if (c < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* ---- one source ---- */
+
+static void
+row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	const char *name;
+	struct nearest near;
+
+	if (!read_text(b->d, n, "key", &name))
+		return;
+	near = nearest_to(n->s);
+	for (size_t slot = 0; slot < V_COUNT; slot++) {
+		const struct cel_var *v = &policy_env.vars[slot];
+		if (v->type != CEL_STRING || policy_slot_reads_body(slot))
+			continue;
+		nearest_try(&near, v->path);
+		if (span_is(n->s, v->path)) {
+			s->has_key = true;
+			s->key = slot;
+			return;
+		}
+	}
+	const char *like = nearest_name(&near);
+	diag_at(b->d, n,
+		"key: a string known before the body is expected, such as identity.person, "
+		"found %s%s%s%s",
+		name, like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+}
+
+static void
+from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	const struct yaml_node *c = yaml_get(n, "file"), *root;
+	const char *file;
+
+	if (!read_map(b->d, n, "file", file_keys, NULL) || !build_path(b, c, &file))
+		return;
+	s->kind = DATA_FILE;
+	s->place = file;
+	if ((root = yaml_get(n, "key")))
+		row_key(b, root, s);
+	if (!(root = yaml_load_file(b->a, file, b->d)))
+		return;
+	if (root->kind != YAML_MAPPING) {
+		diag_at(b->d, root, "%s: a mapping is expected, found %s", s->name,
+			yaml_type_name(root));
+		return;
+	}
+	s->whole = of_yaml(root, b->a);
+	if (s->whole.list.n)
+		qsort((void *)(uintptr_t)s->whole.list.v, s->whole.list.n,
+			2 * sizeof(struct cel_value), by_key);
+}
+
+static void
+waiting(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	const struct yaml_node *c;
+	unsigned word;
+
+	s->ttl_us = 5 * SECOND_US;
+	if ((c = yaml_get(n, "ttl")))
+		read_duration_us(b->d, c, 100 * MS, 86400 * SECOND_US, &s->ttl_us);
+	if ((c = yaml_get(n, "on_failure")) && read_word(b->d, c, failure_words, &word))
+		s->skip = word == 1;
+}
+
+static void
+from_redis(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	const struct yaml_node *c = yaml_get(n, "redis");
+
+	if (!read_map(b->d, n, "redis", redis_keys, NULL) ||
+		!read_text(b->d, c, "redis", &s->place))
+		return;
+	s->kind = DATA_REDIS;
+	if (c->s.n > 512)
+		diag_at(b->d, c, "redis: a key of at most 512 bytes is expected");
+	if (b->cfg && !b->cfg->redis_url)
+		diag_at(b->d, c, "redis: %s configures no redis.url", b->cfg->file);
+	waiting(b, n, s);
+}
+
+static void
+from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	const struct yaml_node *c = yaml_get(n, "url");
+	const char *why;
+
+	if (!read_map(b->d, n, "url", url_keys, NULL) || !read_text(b->d, c, "url", &s->place))
+		return;
+	s->kind = DATA_URL;
+	if ((why = http_url_check(s->place)))
+		diag_at(b->d, c, "url: %s", why);
+	waiting(b, n, s);
+	s->timeout_us = 200 * MS;
+	if ((c = yaml_get(n, "timeout")))
+		read_duration_us(b->d, c, MS, 10 * SECOND_US, &s->timeout_us);
+	if ((c = yaml_get(n, "token_file")))
+		s->authorization = build_bearer(b, c);
+	if ((c = yaml_get(n, "ca_file")))
+		build_path(b, c, &s->ca_file);
+}
+
+/* ---- all of them ---- */
+
+static bool
+identifier(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+		if (!letter && !(i && c >= '0' && c <= '9'))
+			return false;
+	}
+	return s.n > 0 && s.n <= 64;
+}
+
+static void
+source(struct builder *b, const struct yaml_node *n, struct data_source *s)
+{
+	bool file = yaml_get(n, "file"), redis = yaml_get(n, "redis"), url = yaml_get(n, "url");
+
+	s->at = n;
+	s->name = n->key->s.p;
+	if (!identifier(n->key->s))
+		diag_at(b->d, n->key,
+			"%s: a name of 1 to 64 letters, digits and _ is expected, no digit "
+			"first",
+			n->key->s.p);
+	if (file + redis + url != 1)
+		diag_at(b->d, n, "%s: one of file, redis, url is expected", n->key->s.p);
+	else if (file)
+		from_file(b, n, s);
+	else if (redis)
+		from_redis(b, n, s);
+	else
+		from_url(b, n, s);
+}
+
+void
+build_data(struct builder *b, const struct yaml_node *n)
+{
+	struct cel_env *env = arena_new(b->a, struct cel_env);
+	struct cel_var *vars = arena_array(b->a, V_ALL, sizeof(*vars));
+	struct data_source *list = arena_array(b->a, CAP_DATA, sizeof(*list));
+
+	b->p->env = &policy_env;
+	if (!env || !vars || !list || !n)
+		return;
+	if (n->kind != YAML_MAPPING) {
+		diag_at(b->d, n, "data: a mapping is expected, found %s", yaml_type_name(n));
+		return;
+	}
+	memcpy(vars, policy_env.vars, V_COUNT * sizeof(*vars));
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		if (b->p->ndata == CAP_DATA) {
+			diag_at(b->d, c->key, "data: more than %d sources", CAP_DATA);
+			break;
+		}
+		struct cel_var *v = &vars[V_COUNT + b->p->ndata];
+		source(b, c, &list[b->p->ndata++]);
+		v->path = arena_printf(b->a, "data.%s", c->key->s.p).p;
+		v->type = v->elem = CEL_DYN;
+		if (!v->path)
+			return;
+	}
+	b->p->data = list;
+	*env = (struct cel_env){ vars, V_COUNT + b->p->ndata };
+	b->p->env = env;
+}
