@@ -5,7 +5,7 @@
  * each, and the JSON key or field name that stands before the text. In a table the
  * header above a value comes first (columns.c). */
 #include "detect/columns.h"
-#include "detect/rule.h"
+#include "detect/sieve.h"
 
 static char
 fold(char c)
@@ -254,28 +254,36 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 
 /* ---- which entities' words are near ---- */
 
+/* By the first three bytes, or the first two and none. */
 static uint32_t
-near_slot(char a, char b)
+near_hash(char a, char b, char c)
 {
-	return (((uint32_t)(unsigned char)fold(a) << 8 | (unsigned char)fold(b)) *
-		       0x9E3779B1u) >>
-	       20;
+	uint32_t three = (uint32_t)(unsigned char)fold(a) << 16 |
+			 (uint32_t)(unsigned char)fold(b) << 8 | (unsigned char)fold(c);
+
+	return three * 0x9E3779B1u >> (32 - NEAR_HASH_BITS);
 }
 
 static void
 near_add(struct detect_rules *r, struct span word, unsigned bit)
 {
-	struct near_word **slot = &r->near_words[near_slot(word.p[0], word.p[1])], *w = *slot;
+	bool three = word.n > 2 && word.p[2] != ' ';
+	uint32_t hash = near_hash(word.p[0], word.p[1], three ? word.p[2] : 0);
+	struct near_word **slot = &r->near_words[hash % NEAR_SLOTS], *w = *slot;
 
 	while (w && !span_eq(w->text, word))
 		w = w->next;
-	uint32_t at = near_slot(word.p[0], word.p[1]);
-	r->near_slots[at / 64] |= UINT64_C(1) << (at % 64);
+	r->near_hashes[hash / 64] |= UINT64_C(1) << (hash % 64);
 	if (!w) {
 		w = arena_new(&r->arena, struct near_word);
 		if (!w)
 			return;
 		*w = (struct near_word){ .text = word, .next = *slot };
+		const char *blank = memchr(word.p, ' ', word.n);
+		size_t n = blank ? (size_t)(blank - word.p) : word.n;
+		n = n < sizeof(w->head) ? n : sizeof(w->head);
+		memcpy(&w->head, word.p, n);
+		memset(&w->mask, 0xDF, n);
 		*slot = w;
 		set_add(r->near_first, (unsigned char)word.p[0]);
 		if (is_lower(word.p[0]))
@@ -315,24 +323,43 @@ context_index(struct detect_rules *r)
 	}
 }
 
+static void
+near_hashed(const struct detect_rules *r, struct span text, size_t i, uint32_t hash,
+	struct near_set *out)
+{
+	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
+	uint64_t head = 0;
+
+	if (!(r->near_hashes[hash / 64] >> (hash % 64) & 1) || !begins_word(text, i))
+		return;
+	memcpy(&head, text.p + i, text.n - i < sizeof(head) ? text.n - i : sizeof(head));
+	for (const struct near_word *w = r->near_words[hash % NEAR_SLOTS]; w; w = w->next) {
+		if ((head ^ w->head) & w->mask)
+			continue;
+		if (!(w->text.n < LONG_WORD ? word_matches(text, i, w->text)
+					    : word_at(text, i, w->text) > 0))
+			continue;
+		for (size_t k = 0; k < NEAR_MAX / 64; k++)
+			out->v[k] |= w->entities.v[k];
+	}
+}
+
 void
 context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
 	struct near_set *out)
 {
-	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
-
-	for (size_t i = from; i < to && i + 1 < text.n; i++) {
-		if (!set_has(r->near_first, text.p[i]))
-			continue;
-		uint32_t slot = near_slot(text.p[i], text.p[i + 1]);
-		if (!(r->near_slots[slot / 64] >> (slot % 64) & 1) || !begins_word(text, i))
-			continue;
-		for (const struct near_word *w = r->near_words[slot]; w; w = w->next) {
-			if (!(w->text.n < LONG_WORD ? word_matches(text, i, w->text)
-						    : word_at(text, i, w->text) > 0))
+	to = to < text.n ? to : text.n;
+	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
+		size_t n = to - block < SIEVE_BLOCK ? to - block : SIEVE_BLOCK;
+		uint64_t todo = sieve_words(text, block) & ~UINT64_C(0) >> (SIEVE_BLOCK - n);
+		for (; todo; todo &= todo - 1) {
+			size_t i = block + (unsigned)__builtin_ctzll(todo);
+			if (!set_has(r->near_first, text.p[i]) || i + 1 == text.n)
 				continue;
-			for (size_t k = 0; k < NEAR_MAX / 64; k++)
-				out->v[k] |= w->entities.v[k];
+			char a = text.p[i], b = text.p[i + 1];
+			near_hashed(r, text, i, near_hash(a, b, 0), out);
+			if (i + 2 < text.n)
+				near_hashed(r, text, i, near_hash(a, b, text.p[i + 2]), out);
 		}
 	}
 }

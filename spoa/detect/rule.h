@@ -73,12 +73,14 @@ enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD
 enum { FOLLOWS = 12 };
 
 /* Entities of which a pattern needs a context word, as bits. */
-enum { NEAR_MAX = 192, NEAR_NONE = 255, NEAR_SLOTS = 4096, NEAR_BACK = 16, NEAR_AHEAD = 192 };
+enum { NEAR_MAX = 192, NEAR_NONE = 255, NEAR_BACK = 16, NEAR_AHEAD = 192 };
+enum { NEAR_SLOTS = 4096, NEAR_HASH_BITS = 15 };
 struct near_set {
 	uint64_t v[NEAR_MAX / 64];
 };
 struct near_word {
 	struct span text;
+	uint64_t head, mask; /* of its first bytes up to a blank, without case */
 	struct near_set entities;
 	struct near_word *next; /* in the same slot */
 };
@@ -133,10 +135,10 @@ struct detect_rules {
 	uint16_t *anywhere;
 	size_t nanywhere;
 	bool any_keyed;
-	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
-	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of two bytes */
-	uint64_t near_slots[NEAR_SLOTS / 64];	  /* those in use */
-	uint64_t near_first[4];			  /* bytes such a word begins with */
+	uint8_t near_bit[DETECT_ENTITIES_MAX];		   /* NEAR_NONE: always tried */
+	struct near_word *near_words[NEAR_SLOTS];	   /* by the hash of three bytes */
+	uint64_t near_hashes[(1u << NEAR_HASH_BITS) / 64]; /* those in use */
+	uint64_t near_first[4];				   /* bytes such a word begins with */
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
 	struct custom *custom; /* a policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */

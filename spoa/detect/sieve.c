@@ -187,3 +187,58 @@ sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve 
 #endif
 	run(&ways[0], r, p, room, out);
 }
+
+/* ---- words ---- */
+
+struct letters {
+	uint64_t upper, lower, high;
+};
+
+#ifdef __x86_64__
+static void
+letters_of(const char *p, struct letters *l)
+{
+	*l = (struct letters){ 0 };
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i end = _mm_set1_epi8(25);
+		__m128i up = _mm_sub_epi8(v, _mm_set1_epi8('A'));
+		__m128i low = _mm_sub_epi8(v, _mm_set1_epi8('a'));
+		up = _mm_cmpeq_epi8(_mm_min_epu8(up, end), up);
+		low = _mm_cmpeq_epi8(_mm_min_epu8(low, end), low);
+		l->upper |= (uint64_t)(unsigned)_mm_movemask_epi8(up) << i;
+		l->lower |= (uint64_t)(unsigned)_mm_movemask_epi8(low) << i;
+		l->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << i;
+	}
+}
+#else
+static void
+letters_of(const char *p, struct letters *l)
+{
+	*l = (struct letters){ 0 };
+	for (unsigned i = 0; i < SIEVE_BLOCK; i++) {
+		l->upper |= (uint64_t)is_upper(p[i]) << i;
+		l->lower |= (uint64_t)is_lower(p[i]) << i;
+		l->high |= (uint64_t)((unsigned char)p[i] >> 7) << i;
+	}
+}
+#endif
+
+uint64_t
+sieve_words(struct span text, size_t at)
+{
+	char last[SIEVE_BLOCK] = { 0 };
+	const char *p = text.p + at;
+	char before = at ? p[-1] : 0;
+	struct letters l;
+
+	if (text.n - at < SIEVE_BLOCK) {
+		memcpy(last, p, text.n - at);
+		p = last;
+	}
+	letters_of(p, &l);
+	if (l.high || (unsigned char)before >= 0x80)
+		return ~UINT64_C(0);
+	return ~((l.upper | l.lower) << 1 | is_alpha(before)) |
+	       (l.upper & (l.lower << 1 | is_lower(before)));
+}

@@ -17,7 +17,12 @@ struct sieve {
 /* Looks at the first n bytes of p, a block at most; `room` bytes of p may be read. */
 void sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
 
-/* The same with the k-th of the ways there are, for a test; false: this machine cannot,
+/* Where a word may begin in the block at `at`: no ASCII letter stands before, or a small
+ * one before a capital; beside other letters than ASCII's everywhere. Bits behind the
+ * text's end mean nothing. */
+uint64_t sieve_words(struct span text, size_t at);
+
+/* sieve_at with the k-th of the ways there are, for a test; false: this machine cannot,
  * NULL as its name: there is none. All give the same bits. */
 const char *sieve_name(size_t k);
 bool sieve_with(
