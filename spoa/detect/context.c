@@ -119,18 +119,39 @@ word_of(const struct words *w, struct span t, size_t i)
 	return NULL;
 }
 
+/* Whether no such byte is ASCII but a letter or a digit. */
+static bool
+begins_alnum(const uint64_t first[4])
+{
+	return !(first[0] & ~(UINT64_C(0x3FF) << '0')) &&
+	       !(first[1] & ~UINT64_C(0x07FFFFFE07FFFFFE));
+}
+
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
  * where there is none of so many bytes. `ahead`: the window follows the candidate. */
 static size_t
 nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 {
-	if (w->n == 0)
-		return SIZE_MAX;
-	for (size_t n = 0; n < t.n && n < bytes; n++) {
-		size_t i = ahead ? n : t.n - 1 - n;
-		const struct span *word = word_of(w, t, i);
-		if (word)
-			return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
+	size_t blocks = w->n ? (t.n + SIEVE_BLOCK - 1) / SIEVE_BLOCK : 0;
+	bool plain = begins_alnum(w->first);
+
+	for (size_t n = 0; n < blocks; n++) {
+		size_t from = (ahead ? n : blocks - 1 - n) * SIEVE_BLOCK;
+		struct sieve_words x = sieve_words(t, from);
+		uint64_t todo = plain ? x.begins & x.alnum : x.begins;
+		if (t.n - from < SIEVE_BLOCK)
+			todo &= (UINT64_C(1) << (t.n - from)) - 1;
+		while (todo) {
+			unsigned k = ahead ? (unsigned)__builtin_ctzll(todo)
+					   : 63 - (unsigned)__builtin_clzll(todo);
+			size_t i = from + k;
+			if ((ahead ? i : t.n - 1 - i) >= bytes)
+				return SIZE_MAX;
+			const struct span *word = word_of(w, t, i);
+			if (word)
+				return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
+			todo &= ~(UINT64_C(1) << k);
+		}
 	}
 	return SIZE_MAX;
 }
@@ -348,10 +369,14 @@ void
 context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
 	struct near_set *out)
 {
+	bool plain = begins_alnum(r->near_first);
+
 	to = to < text.n ? to : text.n;
 	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
 		size_t n = to - block < SIEVE_BLOCK ? to - block : SIEVE_BLOCK;
-		uint64_t todo = sieve_words(text, block) & ~UINT64_C(0) >> (SIEVE_BLOCK - n);
+		struct sieve_words x = sieve_words(text, block);
+		uint64_t todo = (plain ? x.begins & x.alnum : x.begins) &
+				~UINT64_C(0) >> (SIEVE_BLOCK - n);
 		for (; todo; todo &= todo - 1) {
 			size_t i = block + (unsigned)__builtin_ctzll(todo);
 			if (!set_has(r->near_first, text.p[i]) || i + 1 == text.n)

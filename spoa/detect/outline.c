@@ -705,6 +705,7 @@ number_states(struct builder *b, uint16_t (*rows)[OUTLINE_CLASSES], uint32_t exp
 	o->patterns = err ? NULL : arena_array(b->a, l.n + 1, sizeof(uint16_t));
 	if (o->patterns && l.n)
 		memcpy(o->patterns, l.v, l.n * sizeof(uint16_t));
+	o->nlisted = l.n;
 	free(l.v);
 	return o->patterns ? err : ERR_NOMEM;
 }

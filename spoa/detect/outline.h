@@ -69,6 +69,7 @@ struct outline {
 	uint16_t after[2][OUTLINE_CLASSES][OUTLINE_RUNS]; /* and a run of so many digits */
 	struct outline_list *lists;			  /* of states from `live` on */
 	uint16_t *patterns;				  /* what the lists hold, ascending */
+	size_t nlisted;					  /* all of them */
 };
 
 /* An automaton over the inputs; patterns whose outline is not understood are in every

@@ -68,6 +68,8 @@ struct literal_head {
  * with any bytes before them, of an entity that has many; and words of letters and
  * digits, walked from their first letter. Those of a byte have one of its own. */
 enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD, OUTLINES };
+/* The first outline's bits: to walk, and to walk where no context word is near. */
+enum { WALK_NEAR = 1, WALK_FAR = 1 << 8 };
 /* What stands behind a run of digits: a separator counts with the digit that follows
  * it and without. */
 enum { FOLLOWS = 12 };
@@ -124,9 +126,11 @@ struct detect_rules {
 	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
 	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];
-	/* Which of them to walk, as bits: by a digit two bytes before the run, the class of
-	 * the byte before it, its length, what stands behind it. */
-	uint8_t digit_outlines[2][OUTLINE_CLASSES][DIGIT_RUN_MAX + 1][FOLLOWS];
+	/* Which of them to walk, as bits of WALK_NEAR and WALK_FAR: by a digit two bytes
+	 * before the run, the class of the byte before it, its length, what stands behind
+	 * it. */
+	uint16_t digit_outlines[2][OUTLINE_CLASSES][DIGIT_RUN_MAX + 1][FOLLOWS];
+	struct near_set outline_near[OUTLINES]; /* the entities that WALK_FAR leaves out */
 	struct outline *byte_outlines[256];
 	uint8_t follow_of[256];
 	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
@@ -135,8 +139,9 @@ struct detect_rules {
 	uint16_t *anywhere;
 	size_t nanywhere;
 	bool any_keyed;
-	uint8_t near_bit[DETECT_ENTITIES_MAX];		   /* NEAR_NONE: always tried */
-	struct near_word *near_words[NEAR_SLOTS];	   /* by the hash of three bytes */
+	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
+	float near_score[DETECT_ENTITIES_MAX];	  /* the best of patterns that need context */
+	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of three bytes */
 	uint64_t near_hashes[(1u << NEAR_HASH_BITS) / 64]; /* those in use */
 	uint64_t near_first[4];				   /* bytes such a word begins with */
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */

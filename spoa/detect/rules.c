@@ -84,16 +84,20 @@ outline_of(const struct detect_rules *r, const struct pattern *p)
 	return p->has_then && set_has(p->then, 'A') ? OUTLINE_LETTERS : OUTLINE_DIGITS;
 }
 
-static bool
+/* Which patterns of the list may go on so, as WALK_NEAR and WALK_FAR. */
+static unsigned
 any_follows(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
 	unsigned f)
 {
 	const struct outline_list *l = &o->lists[state];
+	unsigned found = 0;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (r->patterns[o->patterns[l->from + i]].follows[run] >> f & 1)
-			return true;
-	return false;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct pattern *p = &r->patterns[o->patterns[l->from + i]];
+		if (p->follows[run] >> f & 1)
+			found |= p->near_bit == NEAR_NONE ? WALK_FAR | WALK_NEAR : WALK_NEAR;
+	}
+	return found;
 }
 
 /* Classes of the bytes that may be behind a run, by what rules_follow says. */
@@ -112,12 +116,13 @@ follow_classes(const struct detect_rules *r, const struct outline *o, uint32_t c
 }
 
 /* Whether a walk that has passed a run of digits and is in this state can end with a
- * pattern. */
-static bool
+ * pattern; WALK_FAR: with one that needs no context. */
+static unsigned
 can_match(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
 	unsigned f, uint32_t classes)
 {
 	bool digit = f > 4 && f % 2;
+	unsigned found = 0;
 
 	if (state >= o->live || run == DIGIT_RUN_MAX)
 		return any_follows(r, o, state, run, f);
@@ -125,10 +130,9 @@ can_match(const struct detect_rules *r, const struct outline *o, uint16_t state,
 		uint16_t s = o->next[state][__builtin_ctz(classes)];
 		if (digit && s < o->live)
 			s = o->next[s][o->class_of['0']];
-		if (any_follows(r, o, s, run, f))
-			return true;
+		found |= any_follows(r, o, s, run, f);
 	}
-	return false;
+	return found;
 }
 
 /* Where the k-th outline is worth walking. */
@@ -144,15 +148,20 @@ index_outline(struct detect_rules *r, int k)
 		unsigned class = i / FOLLOWS / (DIGIT_RUN_MAX + 1) % OUTLINE_CLASSES;
 		unsigned digit = i / FOLLOWS / (DIGIT_RUN_MAX + 1) / OUTLINE_CLASSES;
 		uint16_t state = o->after[digit][class][run];
-		bool worth = run > 0 && class != OUTLINE_END;
-		if (k == OUTLINE_WORD) /* which walks from elsewhere */
-			worth = worth &&
-				(class == o->class_of['a'] || class == o->class_of['x'] ||
-					class == o->class_of['A']);
-		else
-			worth = worth && can_match(r, o, state, run, f, classes[f]);
-		if (worth)
-			r->digit_outlines[digit][class][run][f] |= (uint8_t)(1u << k);
+		unsigned worth = 0;
+		if (run == 0 || class == OUTLINE_END)
+			continue;
+		if (k != OUTLINE_WORD)
+			worth = can_match(r, o, state, run, f, classes[f]);
+		else if (class == o->class_of['a'] || class == o->class_of['x'] ||
+			 class == o->class_of['A']) /* it walks from elsewhere */
+			worth = WALK_NEAR | WALK_FAR;
+		r->digit_outlines[digit][class][run][f] |= (uint16_t)(worth << k);
+	}
+	for (size_t i = 0; i < o->nlisted; i++) {
+		uint8_t bit = r->patterns[o->patterns[i]].near_bit;
+		if (bit != NEAR_NONE)
+			r->outline_near[k].v[bit / 64] |= UINT64_C(1) << (bit % 64);
 	}
 }
 
@@ -256,11 +265,17 @@ static int
 index_patterns(struct detect_rules *r)
 {
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
+		r->near_score[e] = -1.0f;
 	index_bytes(r);
 	index_literals(r);
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
-		p->near_bit = p->near ? r->near_bit[p->entity] : NEAR_NONE;
+		p->near_bit = p->near && p->score < r->entities[p->entity].threshold
+				      ? r->near_bit[p->entity]
+				      : NEAR_NONE;
+		if (p->near_bit != NEAR_NONE && p->score > r->near_score[p->entity])
+			r->near_score[p->entity] = p->score;
 		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
 			p->follows[n] = follows_of(r, p, n);
 		outline_edges(p->regex, &p->edges);

@@ -19,6 +19,7 @@ struct sweep {
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
 	size_t shift; /* what stands before the caller's text, */
 	size_t base;  /* and where in it that begins */
+	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
 	struct check_memo memo;
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
@@ -408,6 +409,39 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	return w->word;
 }
 
+/* Whether a pattern that needs a context word needs one whatever the thresholds are. */
+static bool
+context_decides(struct sweep *w)
+{
+	if (w->decides == UNKNOWN) {
+		w->decides = YES;
+		for (size_t e = 0; w->opt && w->opt->thresholds && e < w->r->nentities; e++)
+			if (w->r->near_score[e] >= w->opt->thresholds[e])
+				w->decides = NO;
+	}
+	return w->decides == YES;
+}
+
+/* Of the outlines those that a pattern may be left of, as what is near i has it. */
+static unsigned
+worth_walking(struct sweep *w, unsigned bits, size_t i)
+{
+	unsigned walk = bits & 0xFF, far = bits >> 8;
+
+	if (walk == far || !context_decides(w))
+		return walk;
+	const struct near_set *near = near_of(w, i);
+	for (unsigned more = walk & ~far; more; more &= more - 1) {
+		unsigned k = (unsigned)__builtin_ctz(more);
+		uint64_t any = 0;
+		for (size_t v = 0; v < NEAR_MAX / 64; v++)
+			any |= near->v[v] & w->r->outline_near[k].v[v];
+		if (!any)
+			walk &= ~(1u << k);
+	}
+	return walk;
+}
+
 /* A run of digits begins at i. */
 static void
 try_digits(struct sweep *w, const struct block *b, size_t i)
@@ -424,8 +458,8 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	unsigned before =
 		i ? r->outlines[0].class_of[(unsigned char)w->text.p[i - 1]] : OUTLINE_BEGIN;
 	unsigned digit = i > 1 && is_digit(w->text.p[i - 2]);
-	for (unsigned walk = r->digit_outlines[digit][before][n][follow]; walk;
-		walk &= walk - 1) {
+	for (unsigned walk = worth_walking(w, r->digit_outlines[digit][before][n][follow], i);
+		walk; walk &= walk - 1) {
 		unsigned k = (unsigned)__builtin_ctz(walk);
 		const struct outline *o = &r->outlines[k];
 		try_list(w, o,

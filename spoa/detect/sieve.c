@@ -191,23 +191,28 @@ sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve 
 /* ---- words ---- */
 
 struct letters {
-	uint64_t upper, lower, high;
+	uint64_t upper, lower, digit, high;
 };
 
 #ifdef __x86_64__
+static inline uint64_t
+within16(__m128i v, char from, char n)
+{
+	__m128i x = _mm_sub_epi8(v, _mm_set1_epi8(from));
+
+	x = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(n)), x);
+	return (uint64_t)(unsigned)_mm_movemask_epi8(x);
+}
+
 static void
 letters_of(const char *p, struct letters *l)
 {
 	*l = (struct letters){ 0 };
 	for (unsigned i = 0; i < SIEVE_BLOCK; i += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i end = _mm_set1_epi8(25);
-		__m128i up = _mm_sub_epi8(v, _mm_set1_epi8('A'));
-		__m128i low = _mm_sub_epi8(v, _mm_set1_epi8('a'));
-		up = _mm_cmpeq_epi8(_mm_min_epu8(up, end), up);
-		low = _mm_cmpeq_epi8(_mm_min_epu8(low, end), low);
-		l->upper |= (uint64_t)(unsigned)_mm_movemask_epi8(up) << i;
-		l->lower |= (uint64_t)(unsigned)_mm_movemask_epi8(low) << i;
+		l->upper |= within16(v, 'A', 25) << i;
+		l->lower |= within16(v, 'a', 25) << i;
+		l->digit |= within16(v, '0', 9) << i;
 		l->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << i;
 	}
 }
@@ -219,12 +224,13 @@ letters_of(const char *p, struct letters *l)
 	for (unsigned i = 0; i < SIEVE_BLOCK; i++) {
 		l->upper |= (uint64_t)is_upper(p[i]) << i;
 		l->lower |= (uint64_t)is_lower(p[i]) << i;
+		l->digit |= (uint64_t)is_digit(p[i]) << i;
 		l->high |= (uint64_t)((unsigned char)p[i] >> 7) << i;
 	}
 }
 #endif
 
-uint64_t
+struct sieve_words
 sieve_words(struct span text, size_t at)
 {
 	char last[SIEVE_BLOCK] = { 0 };
@@ -238,7 +244,11 @@ sieve_words(struct span text, size_t at)
 	}
 	letters_of(p, &l);
 	if (l.high || (unsigned char)before >= 0x80)
-		return ~UINT64_C(0);
-	return ~((l.upper | l.lower) << 1 | is_alpha(before)) |
-	       (l.upper & (l.lower << 1 | is_lower(before)));
+		return (struct sieve_words){ ~UINT64_C(0), ~UINT64_C(0) };
+	uint64_t alpha = l.upper | l.lower;
+	return (struct sieve_words){
+		.begins = ~(alpha << 1 | is_alpha(before)) |
+			  (l.upper & (l.lower << 1 | is_lower(before))),
+		.alnum = alpha | l.digit,
+	};
 }

@@ -17,10 +17,15 @@ struct sieve {
 /* Looks at the first n bytes of p, a block at most; `room` bytes of p may be read. */
 void sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
 
-/* Where a word may begin in the block at `at`: no ASCII letter stands before, or a small
- * one before a capital; beside other letters than ASCII's everywhere. Bits behind the
- * text's end mean nothing. */
-uint64_t sieve_words(struct span text, size_t at);
+/* Bits behind the text's end mean nothing. */
+struct sieve_words {
+	uint64_t begins; /* no ASCII letter before, or a small one before a capital; beside
+			  * other letters than ASCII's everywhere */
+	uint64_t alnum;	 /* a letter or digit, or beside ASCII anything */
+};
+
+/* Where words may begin in the block at `at`. */
+struct sieve_words sieve_words(struct span text, size_t at);
 
 /* sieve_at with the k-th of the ways there are, for a test; false: this machine cannot,
  * NULL as its name: there is none. All give the same bits. */
