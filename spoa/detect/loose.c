@@ -6,6 +6,38 @@
 
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
+/* How long a whole one is: a shorter piece goes on in the next line. */
+static const struct {
+	const char *prefix;
+	size_t whole;
+} tokens[] = {
+	{ "AKIA", 20 },
+	{ "ASIA", 20 },
+	{ "ghp_", 40 },
+	{ "gho_", 40 },
+	{ "ghu_", 40 },
+	{ "ghs_", 40 },
+	{ "ghr_", 40 },
+	{ "github_pat_", 93 },
+	{ "glpat-", 26 },
+	{ "AIza", 39 },
+	{ "npm_", 40 },
+	{ "hf_", 37 },
+	{ "sk_live_", 32 },
+	{ "rk_live_", 32 },
+	{ "sk-", 51 },
+	{ "xoxb-", 50 },
+	{ "xoxp-", 70 },
+	{ "SG.", 69 },
+	{ "pypi-", 80 },
+	{ "dop_v1_", 71 },
+	{ "eyJ", 60 },
+	{ "shpat_", 38 },
+	{ "ya29.", 60 },
+	{ "key-", 36 },
+	{ "AGE-SECRET-KEY-", 74 },
+};
+
 static const bool tokens_of[256] = { ['0' ... '9'] = 1,
 	['A' ... 'Z'] = 1,
 	['a' ... 'z'] = 1,
@@ -70,6 +102,27 @@ is_row(const struct loose *l, size_t from, size_t to)
 	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);
 }
 
+/* Whether a token known by how it begins is spelled from k on. What stands before it, "I" or
+ * a list's letter, is not part of it. */
+static bool
+begins_token(const struct loose *l, size_t k, char gap)
+{
+	size_t second = next_single(l, k, gap);
+
+	for (size_t i = 0; second && i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		const char *p = tokens[i].prefix;
+		size_t at_k = second;
+		if (p[0] != at(l, k) || p[1] != at(l, second))
+			continue;
+		for (p += 2; *p; p++)
+			if (!(at_k = next_single(l, at_k, gap)) || at(l, at_k) != *p)
+				break;
+		if (!*p)
+			return true;
+	}
+	return false;
+}
+
 static void
 spelled_row(struct loose *l, size_t i)
 {
@@ -112,6 +165,8 @@ spelled_row(struct loose *l, size_t i)
 				   : gap == '-'				   ? "-"
 				   : letters				   ? " "
 									   : "";
+		if (letters > 1 && gap == ' ' && begins_token(l, next, gap))
+			continue;
 		loose_take(l, k + 1, next, with, flags);
 	}
 }
@@ -330,38 +385,6 @@ markup(struct loose *l, size_t i)
 }
 
 /* ---- a line's end inside a token ---- */
-
-/* How long a whole one is: a shorter piece goes on in the next line. */
-static const struct {
-	const char *prefix;
-	size_t whole;
-} tokens[] = {
-	{ "AKIA", 20 },
-	{ "ASIA", 20 },
-	{ "ghp_", 40 },
-	{ "gho_", 40 },
-	{ "ghu_", 40 },
-	{ "ghs_", 40 },
-	{ "ghr_", 40 },
-	{ "github_pat_", 93 },
-	{ "glpat-", 26 },
-	{ "AIza", 39 },
-	{ "npm_", 40 },
-	{ "hf_", 37 },
-	{ "sk_live_", 32 },
-	{ "rk_live_", 32 },
-	{ "sk-", 51 },
-	{ "xoxb-", 50 },
-	{ "xoxp-", 70 },
-	{ "SG.", 69 },
-	{ "pypi-", 80 },
-	{ "dop_v1_", 71 },
-	{ "eyJ", 60 },
-	{ "shpat_", 38 },
-	{ "ya29.", 60 },
-	{ "key-", 36 },
-	{ "AGE-SECRET-KEY-", 74 },
-};
 
 static bool
 goes_on(struct span left)
