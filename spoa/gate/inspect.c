@@ -131,8 +131,17 @@ add_failed(struct request *r, const struct segment *s)
 /* A worker serves others too: after so long a body's classification goes on in
  * the loop's next turn. Long segments are scanned in windows that overlap; each
  * finding counts in the window in whose half of the overlap it begins, so that it
- * is seen whole with its context. */
-enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10, WINDOW = 256 << 10, OVERLAP = 32 << 10 };
+ * is seen whole with its context. One that reaches the window's end, a private key,
+ * is where the next window begins; one that ends behind the window before counts
+ * wherever it begins. */
+enum {
+	TURN_US = 10000,
+	TURN_CHECK_BYTES = 32 << 10,
+	WINDOW = 256 << 10,
+	OVERLAP = 32 << 10,
+	LEFT = 256,
+	TO_THE_END = 64
+};
 
 struct turn {
 	struct snapshot_local *mine;
@@ -158,21 +167,45 @@ char_at(struct span text, size_t at)
 	return at;
 }
 
+struct window {
+	struct span text;
+	size_t base, keep, until; /* findings that begin in [keep, until) count, */
+	size_t seen;		  /* and those that end behind this */
+};
+
 /* The window of `text` from r->scan_from on; moves that to the next one, or to 0
- * behind the last. Findings count from `*keep` on, up to the next window's. */
-static struct span
-next_window(struct request *r, struct span text, size_t *base, size_t *keep, size_t *until)
+ * behind the last. */
+static struct window
+next_window(struct request *r, struct span text)
 {
-	*base = r->scan_from;
-	*keep = *base ? *base + OVERLAP / 2 : 0;
-	if (text.n - *base <= WINDOW) {
-		*until = text.n;
+	struct window w = { .base = r->scan_from };
+
+	w.text = span_cut(text, w.base, w.base + WINDOW);
+	w.keep = w.base ? r->scan_keep : 0;
+	w.seen = w.base ? r->scan_seen : text.n;
+	if (text.n - w.base <= WINDOW) {
+		w.until = text.n;
 		r->scan_from = 0;
 	} else {
-		r->scan_from = char_at(text, *base + WINDOW - OVERLAP);
-		*until = r->scan_from + OVERLAP / 2;
+		r->scan_from = char_at(text, w.base + WINDOW - OVERLAP);
+		w.until = r->scan_from + OVERLAP / 2;
 	}
-	return span_cut(text, *base, *base + WINDOW);
+	r->scan_keep = w.until;
+	r->scan_seen = w.base + w.text.n;
+	return w;
+}
+
+/* What reaches the end of a window that is not the last goes on, perhaps: the next
+ * begins with it, if it is not most of this one. */
+static void
+begin_with(
+	struct request *r, struct span text, const struct window *w, size_t start, size_t end)
+{
+	if (r->scan_from == 0 || end + TO_THE_END < r->scan_seen || start >= r->scan_from ||
+		start < w->base + WINDOW / 2)
+		return;
+	r->scan_from = char_at(text, start - LEFT);
+	r->scan_keep = end;
 }
 
 /* Who wrote a segment, for the injection model. The operator's own words (system prompts and
@@ -213,27 +246,31 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 {
 	struct detect_options opt = { .thresholds = r->snap->policy->thresholds };
 	struct findings found = { 0 };
-	size_t base, keep, until;
-	struct span text = next_window(r, s->text, &base, &keep, &until);
+	struct window w = next_window(r, s->text);
 
-	if (base == 0) {
+	if (w.base == 0) {
 		opt.before = before;
 		r->scan_end = 0;
 	}
-	int err = detect_scan(r->snap->rules, t->mine->scratch, text, &opt, &r->arena, &found);
+	int err =
+		detect_scan(r->snap->rules, t->mine->scratch, w.text, &opt, &r->arena, &found);
 	r->evasion |= found.evasion;
-	score_injection(r, s, text);
+	score_injection(r, s, w.text);
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
 		struct finding f = found.v[i];
-		f.start += base;
-		f.end += base;
-		if (f.start < keep || f.start >= until || f.start < r->scan_end)
+		f.start += w.base;
+		f.end += w.base;
+		if (f.start >= w.until || f.end <= r->scan_end ||
+			(f.start < w.keep && f.end <= w.seen))
 			continue;
+		begin_with(r, s->text, &w, f.start, f.end);
+		if (f.start < r->scan_end)
+			f.start = r->scan_end;
 		r->scan_end = f.end;
 		if (!add_hit(r, s, in_target, &f))
 			err = ERR_LIMIT;
 	}
-	t->bytes += text.n;
+	t->bytes += w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err < 0) {

@@ -115,6 +115,8 @@ struct request {
 	size_t nhits, hits_size;
 	size_t scanned_target, scanned_body; /* segments done */
 	size_t scan_from, scan_end; /* in the segment under way: next window, last finding */
+	size_t scan_keep,
+		scan_seen; /* where findings of the next count from; the last one's end */
 	struct entity_set found;
 	double injection;	       /* the highest score of a segment */
 	const char *injection_pattern; /* that matched in it, or NULL */

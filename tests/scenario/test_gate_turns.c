@@ -110,6 +110,69 @@ test_windows(void **state)
 		}
 }
 
+/* A private key of n bytes, all of its lines but the armour alike. */
+#define KEY_LINE "MIIEpAIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVJmrJqK7Yw2Zb1HsVfTg\n"
+static void
+put_key(char *p, size_t n)
+{
+	static const char begin[] = "-----BEGIN PRIVATE KEY-----\n",
+			  end[] = "-----END PRIVATE KEY-----\n";
+	size_t at = sizeof(begin) - 1;
+
+	memcpy(p, begin, at);
+	for (; at + sizeof(KEY_LINE) + sizeof(end) < n; at += sizeof(KEY_LINE) - 1)
+		memcpy(p + at, KEY_LINE, sizeof(KEY_LINE) - 1);
+	memcpy(p + at, end, sizeof(end) - 1);
+}
+
+/* Longer than what windows have in common: wherever it stands nothing of it is left. */
+static void
+test_what_is_longer_than_an_overlap(void **state)
+{
+	enum { N = 700000 };
+	static const size_t sizes[] = { 17000, 30000, 60000 };
+	static const size_t edges[] = { 224 << 10, 240 << 10, 256 << 10, 448 << 10 };
+
+	(void)state;
+	for (size_t k = 0; k < 3 * 4 * 4; k++) {
+		size_t size = sizes[k % 3], edge = edges[k / 3 % 4];
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct buf b;
+		stage_up(&s, "routes: [{name: api, match: {path_prefix: /}, dialect: rest, "
+			     "backend: b}]\n"
+			     "rules: [{name: keys, redact: {classes: [pii, secret]}}]\n"
+			     "default: permit\n"
+			     "limits: []\n");
+		buf_init(&b, 0);
+		size_t at = edge - size + size * (k / 12) / 3,
+		       places[] = { 100, at + size + 40 };
+		put_long(&b, N, places, 2);
+		put_key((char *)(uintptr_t)buf_view(&b).p + at, size);
+		char length[64];
+		snprintf(length, sizeof(length), "content-length: %zu", b.n);
+		struct note n = { .person = "alice",
+			.path = "/api/x",
+			.headers = { "content-type: text/plain", length },
+			.body = buf_view(&b).p,
+			.body_n = b.n,
+			.no_length = true };
+		call_send(&s, 0, &n, &c);
+		stage_settle(&s);
+		assert_string_equal(call_var(&c, "decision"), "redact");
+		assert_int_equal(pass_claim(&s, 0, &p, &c, (int64_t)b.n), 0);
+		struct span body = gate_plan(p.x)->body;
+		assert_int_equal(count_of(body, "MIIEpAIBAAKC"), 0);
+		assert_int_equal(count_of(body, "KEY-----"), 0);
+		assert_int_equal(count_of(body, "<EMAIL_ADDRESS_1>"), 2);
+		assert_true(body.n > N - size - 200);
+		pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+		buf_free(&b);
+		stage_down(&s);
+	}
+}
+
 /* A short request is decided while a long one takes its turns. */
 static void
 test_others_are_served(void **state)
@@ -318,6 +381,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_what_is_longer_than_an_overlap),
 		cmocka_unit_test(test_others_are_served),
 		cmocka_unit_test(test_ends_between_turns),
 		cmocka_unit_test(test_late_record),
