@@ -107,14 +107,32 @@ is_plain(const struct word *x)
 	return x->flags & W_COMMON && !(x->flags & name) && !x->initial;
 }
 
+/* A word of no list, and nothing before it that a name follows: worth 0.2 as a person at
+ * most, no place, and an organisation has two words. */
+static bool
+is_unheard_of(struct names_sweep *w, const struct word *x)
+{
+	bool label;
+	size_t start;
+
+	return !(x->flags & ~(uint32_t)W_MORE) && !x->initial && !w->person_key &&
+	       w->threshold[FIND_PERSON] > 0.25f &&
+	       !words_before(w, x->start, W_TITLE | W_CUE | W_BEFORE, &label, &start);
+}
+
 static void
-look_at(struct names_sweep *w, const struct run *run)
+look_at(struct names_sweep *w, struct run *run)
 {
 	if (run->w[0].code && run->n == 1)
 		return;
 	if (run->n == 1 && is_plain(&run->w[0])) {
 		if (w->threshold[FIND_STREET] < 1.0f)
 			find_street_start(w, run);
+		return;
+	}
+	if (run->n == 1 && is_unheard_of(w, &run->w[0])) {
+		if (w->threshold[FIND_STREET] < 1.0f)
+			find_street(w, run);
 		return;
 	}
 	if (w->threshold[FIND_PERSON] < 1.0f)
@@ -227,6 +245,24 @@ is_person_key(struct names_sweep *w, struct span key)
 	       memchr(text + start, ' ', key.n - start);
 }
 
+/* More than one byte of a hundred, as most texts have soon. */
+static bool
+many_capitals(struct span t)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	size_t n = 0;
+
+	for (size_t i = 0; i + 8 <= t.n && n * 100 <= t.n; i += 8) {
+		uint64_t v, low, hit;
+		memcpy(&v, t.p + i, sizeof(v));
+		low = v & ~high;
+		hit = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~v & high;
+		for (; hit; hit &= hit - 1)
+			n++;
+	}
+	return n * 100 > t.n;
+}
+
 /* Chats are written without capitals; a long text or one of code is not read so. */
 static bool
 without_capitals(struct span t)
@@ -238,8 +274,9 @@ without_capitals(struct span t)
 
 	if (t.n > LOWER_MAX)
 		return false;
-	/* most texts have too many capitals soon */
-	for (size_t i = 0; i < t.n && upper * 100 <= t.n; i++) {
+	if (many_capitals(t))
+		return false;
+	for (size_t i = 0; i < t.n; i++) {
 		unsigned char c = (unsigned char)t.p[i];
 		if (code[c])
 			return false;

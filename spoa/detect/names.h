@@ -54,12 +54,18 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
 	unsigned char b = (unsigned char)t.p[at];
 
-	if (b >= 0xe4 && b <= 0xe9 && at + 2 < t.n && (t.p[at + 1] & 0xc0) == 0x80 &&
-		(t.p[at + 2] & 0xc0) == 0x80) { /* most of Han */
+	if (b >= 0xe3 && b <= 0xed && at + 2 < t.n && (t.p[at + 1] & 0xc0) == 0x80 &&
+		(t.p[at + 2] & 0xc0) == 0x80) { /* most of Han, kana, Hangul */
+		uint32_t c = (b & 0xfu) << 12 | ((unsigned char)t.p[at + 1] & 0x3fu) << 6 |
+			     ((unsigned char)t.p[at + 2] & 0x3fu);
 		*n = 3;
-		*folded = (b & 0xfu) << 12 | ((unsigned char)t.p[at + 1] & 0x3fu) << 6 |
-			  ((unsigned char)t.p[at + 2] & 0x3fu);
-		return *folded > 0x4dbf && *folded < 0x4e00 ? LETTER_NONE : LETTER_HAN;
+		*folded = c;
+		if (c >= 0x4e00 && c < 0xa000)
+			return LETTER_HAN;
+		if (c > 0x4dbf && c < 0x4e00)
+			return LETTER_NONE;
+		if ((c >= 0xac00 && c <= 0xd7a3) || (c >= 0x3041 && c < 0x30fb))
+			return LETTER_HAN;
 	}
 	if (b >= 0x80)
 		return glyph_wide(t, at, n, folded);

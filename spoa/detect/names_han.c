@@ -3,7 +3,7 @@
  * before it. */
 #include "detect/names_run.h"
 
-enum { SURNAME_CHARS = 2, GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
+enum { GIVEN_CHARS = 3, CUE_CHARS = 6, HONOUR_CHARS = 4 };
 
 struct chars {
 	size_t at[CUE_CHARS + 1];     /* where the nth character begins, and the end */
@@ -158,12 +158,17 @@ find_han(struct names_sweep *w, size_t at)
 	uint64_t folded;
 
 	while (at < t.n && !w->err && glyph_at(t, at, &n, &folded) == LETTER_HAN) {
-		struct chars c = chars_ahead(t, at, SURNAME_CHARS);
-		bool one = names_han_one(w->t, c.hash[1]);
-		bool two = c.n > 1 && names_han_two(w->t, c.hash[2]);
+		uint64_t next_folded, h = hash_step(HASH_SEED, folded);
+		unsigned next_n;
+		bool one = names_han_one(w->t, h), two = false;
+		if (at + n < t.n && glyph_at(t, at + n, &next_n, &next_folded) == LETTER_HAN)
+			two = names_han_two(w->t, hash_step(h, next_folded));
+		if (!one && !two) {
+			at += n;
+			continue;
+		}
+		struct chars c = chars_ahead(t, at, two ? CUE_CHARS : 1);
 		size_t end = at;
-		if (two)
-			c = chars_ahead(t, at, CUE_CHARS);
 		if (w->threshold[FIND_PERSON] < 1.0f) {
 			if (two && names_flags(w->t, c.hash[2]) & W_SURNAME)
 				end = name_at(w, at, c.at[2], 2);

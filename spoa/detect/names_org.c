@@ -4,7 +4,7 @@
 
 /* Where the name begins: behind what begins a sentence, a title, a comma, a cue. */
 static size_t
-name_begins(const struct names_sweep *w, const struct run *run, size_t end)
+name_begins(const struct names_sweep *w, struct run *run, size_t end)
 {
 	size_t i = 0;
 
@@ -22,7 +22,7 @@ name_begins(const struct names_sweep *w, const struct run *run, size_t end)
 
 /* Of [from, to): words that are capitalised, and such as no dictionary has. */
 static void
-count(const struct names_sweep *w, const struct run *run, size_t from, size_t to, size_t *caps,
+count(const struct names_sweep *w, struct run *run, size_t from, size_t to, size_t *caps,
 	size_t *proper)
 {
 	*caps = *proper = 0;
@@ -37,7 +37,7 @@ count(const struct names_sweep *w, const struct run *run, size_t from, size_t to
 /* "and Sons", "& Co" count with the name. */
 static float
 organisation_worth(
-	const struct names_sweep *w, const struct run *run, size_t from, size_t at, size_t n)
+	const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n)
 {
 	const struct word *x = &run->w[at];
 	struct span s = span_of(w->text.p + x->start, x->end - x->start);
@@ -57,8 +57,8 @@ organisation_worth(
 }
 
 static float
-facility_worth(const struct names_sweep *w, const struct run *run, size_t from, size_t at,
-	size_t n, uint32_t flags)
+facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n,
+	uint32_t flags)
 {
 	size_t caps, proper;
 	const struct word *x = &run->w[at + n - 1];
@@ -79,7 +79,7 @@ facility_worth(const struct names_sweep *w, const struct run *run, size_t from, 
 }
 
 static bool
-followed_by_of(const struct names_sweep *w, const struct run *run, size_t at)
+followed_by_of(const struct names_sweep *w, struct run *run, size_t at)
 {
 	return at + 2 < run->n && !word_stands_out(w, &run->w[at + 1]) && !run->w[at].comma &&
 	       run->w[at + 1].first != LETTER_NONE && run->w[at + 2].first == LETTER_UPPER;
@@ -87,7 +87,7 @@ followed_by_of(const struct names_sweep *w, const struct run *run, size_t at)
 
 /* A name of words from.. up to what ends it, `kind`. */
 static void
-by_suffix(struct names_sweep *w, const struct run *run, uint32_t kind)
+by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 {
 	for (size_t i = 1; i < run->n && !w->err; i++) {
 		uint32_t f;
@@ -125,7 +125,7 @@ by_suffix(struct names_sweep *w, const struct run *run, uint32_t kind)
 
 /* "Hospital Clínico San Carlos", "Klinikum Rechts der Isar", "Hospice of the Valley". */
 static void
-by_prefix(struct names_sweep *w, const struct run *run)
+by_prefix(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i + 1 < run->n && !w->err; i++) {
 		uint32_t f;
@@ -150,7 +150,7 @@ by_prefix(struct names_sweep *w, const struct run *run)
 }
 
 void
-find_organisation(struct names_sweep *w, const struct run *run)
+find_organisation(struct names_sweep *w, struct run *run)
 {
 	if (w->threshold[FIND_FACILITY] < 1.0f) {
 		by_suffix(w, run, W_FACILITY);

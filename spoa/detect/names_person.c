@@ -50,7 +50,7 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 
 /* Words i.. of the run that make one name. */
 static size_t
-name_length(const struct names_sweep *w, const struct run *run, size_t i, bool evidence)
+name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidence)
 {
 	size_t n = 0, solid = 0;
 
@@ -76,7 +76,7 @@ name_length(const struct names_sweep *w, const struct run *run, size_t i, bool e
 }
 
 static struct makeup
-makeup_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n)
+makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
 {
 	struct makeup m = { 0 };
 
@@ -162,7 +162,7 @@ list_gap(struct span gap)
 }
 
 static void
-remember(struct names_sweep *w, const struct run *run, size_t i, size_t n)
+remember(struct names_sweep *w, struct run *run, size_t i, size_t n)
 {
 	for (size_t k = i; k < i + n; k++) {
 		const struct word *x = &run->w[k];
@@ -179,7 +179,7 @@ remember(struct names_sweep *w, const struct run *run, size_t i, size_t n)
 /* A name on words [i, i + n) of the run, of this score: kept, with its neighbour in a
  * list of names. */
 static void
-name_found(struct names_sweep *w, const struct run *run, size_t i, size_t n, float score)
+name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score)
 {
 	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
 	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
@@ -204,7 +204,7 @@ name_found(struct names_sweep *w, const struct run *run, size_t i, size_t n, flo
 
 /* "Okonjo, Adaeze": a family name, a comma, a given name. */
 static bool
-last_first(const struct names_sweep *w, const struct run *run, size_t i)
+last_first(const struct names_sweep *w, struct run *run, size_t i)
 {
 	const struct word *a = &run->w[i], *b = a + 1;
 
@@ -220,7 +220,7 @@ struct evidence {
 
 /* Titles inside the run and before it, cues before it. */
 static struct evidence
-evidence_at(struct names_sweep *w, const struct run *run, size_t i)
+evidence_at(struct names_sweep *w, struct run *run, size_t i)
 {
 	struct evidence e = { 0 };
 	bool label = false;
@@ -262,7 +262,7 @@ own_line(struct span t, size_t start, size_t end)
 
 /* What speaks against words [i, i + n) of the run being a person whatever else does. */
 static bool
-no_person(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
+no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	const struct makeup *m, const struct evidence *e)
 {
 	const struct word *x = &run->w[i], *last = x + n - 1;
@@ -281,7 +281,7 @@ no_person(const struct names_sweep *w, const struct run *run, size_t i, size_t n
 
 /* Places among the words: "Costa Rica", "Tulsa". */
 static float
-against_place(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
+against_place(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	const struct makeup *m)
 {
 	uint32_t f;
@@ -298,7 +298,7 @@ against_place(const struct names_sweep *w, const struct run *run, size_t i, size
 }
 
 static float
-score_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
+score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	const struct makeup *m, const struct evidence *e)
 {
 	const struct word *x = &run->w[i], *last = x + n - 1;
@@ -332,7 +332,7 @@ score_of(const struct names_sweep *w, const struct run *run, size_t i, size_t n,
 
 /* A name that begins at word i: how many words it takes, 0: none there. */
 static size_t
-try_name(struct names_sweep *w, const struct run *run, size_t i)
+try_name(struct names_sweep *w, struct run *run, size_t i)
 {
 	const struct word *x = &run->w[i];
 	struct evidence e = evidence_at(w, run, i);
@@ -361,7 +361,7 @@ try_name(struct names_sweep *w, const struct run *run, size_t i)
 }
 
 void
-find_person(struct names_sweep *w, const struct run *run)
+find_person(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i < run->n && !w->err;) {
 		size_t n = word_stands_out(w, &run->w[i]) ? try_name(w, run, i) : 0;

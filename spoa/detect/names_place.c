@@ -54,7 +54,7 @@ struct place {
 };
 
 static float
-worth(uint32_t f, const struct run *run, size_t i, size_t n)
+worth(uint32_t f, struct run *run, size_t i, size_t n)
 {
 	const struct word *x = &run->w[i];
 	float score = f & W_COUNTRY ? 0.5f : f & W_REGION ? 0.38f : 0.34f;
@@ -72,7 +72,7 @@ worth(uint32_t f, const struct run *run, size_t i, size_t n)
 
 /* What follows by a comma: a state, a region, a country. The words it takes. */
 static size_t
-larger_place(const struct names_sweep *w, const struct run *run, size_t i, uint32_t *flags)
+larger_place(const struct names_sweep *w, struct run *run, size_t i, uint32_t *flags)
 {
 	if (i >= run->n)
 		return 0;
@@ -107,7 +107,7 @@ own_line(struct span t, size_t start, size_t end)
 
 /* "lives in Punkaharju": behind such words a place follows, in a list or not. */
 static bool
-announced(struct names_sweep *w, const struct word *x, const struct run *run)
+announced(struct names_sweep *w, const struct word *x, struct run *run)
 {
 	bool label;
 	size_t at;
@@ -120,7 +120,7 @@ announced(struct names_sweep *w, const struct word *x, const struct run *run)
 }
 
 static struct place
-place_at(struct names_sweep *w, const struct run *run, size_t i)
+place_at(struct names_sweep *w, struct run *run, size_t i)
 {
 	struct place p = { 0 };
 	bool label;
@@ -165,7 +165,7 @@ place_at(struct names_sweep *w, const struct run *run, size_t i)
 }
 
 static size_t
-try_nation(struct names_sweep *w, const struct run *run, size_t i)
+try_nation(struct names_sweep *w, struct run *run, size_t i)
 {
 	uint32_t f;
 	bool label;
@@ -183,7 +183,7 @@ try_nation(struct names_sweep *w, const struct run *run, size_t i)
 }
 
 void
-find_place(struct names_sweep *w, const struct run *run)
+find_place(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i < run->n && !w->err;) {
 		struct place p = { 0 };

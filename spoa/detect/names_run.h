@@ -26,6 +26,10 @@ struct word {
 struct run {
 	struct word w[RUN_MAX];
 	size_t n;
+	/* flags of the terms of two words and more that begin at word i, those read */
+	uint32_t terms[RUN_MAX][RUN_MAX];
+	uint8_t nterms[RUN_MAX];
+	bool termed[RUN_MAX];
 };
 
 /* The words before a place of the text: read once for all finders. */
@@ -68,8 +72,8 @@ bool word_read_hash(const struct names_sweep *w, size_t at, struct word *out);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */
-size_t run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_t want,
-	uint32_t *flags);
+size_t run_phrase(
+	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags);
 void run_read(const struct names_sweep *w, size_t at, struct run *out);
 /* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
  * equals sign or a quote stands between, in *start where the term begins. */
@@ -83,13 +87,13 @@ bool sentence_begins(struct span text, size_t at);
 /* ---- names_person.c and its siblings ---- */
 
 void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
-void find_person(struct names_sweep *w, const struct run *run);
+void find_person(struct names_sweep *w, struct run *run);
 void find_known(struct names_sweep *w, const struct word *word);
-void find_place(struct names_sweep *w, const struct run *run);
-void find_organisation(struct names_sweep *w, const struct run *run);
-void find_street(struct names_sweep *w, const struct run *run);
+void find_place(struct names_sweep *w, struct run *run);
+void find_organisation(struct names_sweep *w, struct run *run);
+void find_street(struct names_sweep *w, struct run *run);
 /* Only behind a word that begins a street's name: "12 rue de …". */
-void find_street_start(struct names_sweep *w, const struct run *run);
+void find_street_start(struct names_sweep *w, struct run *run);
 /* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
  * looked at. */
 size_t find_han(struct names_sweep *w, size_t at);

@@ -125,7 +125,7 @@ counted(struct span t, size_t at)
 
 /* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */
 static void
-by_suffix(struct names_sweep *w, const struct run *run)
+by_suffix(struct names_sweep *w, struct run *run)
 {
 	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
 		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
@@ -171,7 +171,7 @@ by_suffix(struct names_sweep *w, const struct run *run)
 
 /* The ending of a word: "Hauptstraße", "Keizersgracht"; or of a run: "Lange Straße". */
 static void
-by_ending(struct names_sweep *w, const struct run *run)
+by_ending(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i < run->n; i++) {
 		const struct word *x = &run->w[i];
@@ -228,7 +228,7 @@ before_particles(const struct names_sweep *w, size_t at)
 /* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
  * before the run or as its first word. */
 void
-find_street_start(struct names_sweep *w, const struct run *run)
+find_street_start(struct names_sweep *w, struct run *run)
 {
 	struct span t = w->text;
 	bool label;
@@ -255,7 +255,7 @@ find_street_start(struct names_sweep *w, const struct run *run)
 
 /* "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
 static void
-by_numbers(struct names_sweep *w, const struct run *run)
+by_numbers(struct names_sweep *w, struct run *run)
 {
 	const struct word *x = &run->w[run->n - 1];
 	size_t at = run->w[0].start, front = number_back(w->text, at), proper = 0;
@@ -277,7 +277,7 @@ by_numbers(struct names_sweep *w, const struct run *run)
 }
 
 void
-find_street(struct names_sweep *w, const struct run *run)
+find_street(struct names_sweep *w, struct run *run)
 {
 	by_numbers(w, run);
 	by_suffix(w, run);

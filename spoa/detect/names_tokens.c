@@ -358,17 +358,17 @@ run_read(const struct names_sweep *w, size_t at, struct run *run)
 	}
 	run->n = solid;
 	run->w[run->n - 1].comma = false;
+	memset(run->termed, 0, run->n * sizeof(run->termed[0]));
 }
 
-size_t
-run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_t want,
-	uint32_t *flags)
+/* The terms of several words that begin at word i. */
+static void
+read_terms(const struct names_sweep *w, struct run *run, size_t i)
 {
 	uint64_t h = run->w[i].hash;
 	uint32_t f = run->w[i].flags;
-	size_t n = 1, best = f & want ? 1 : 0;
+	size_t n = 1;
 
-	*flags = f;
 	while (f & W_MORE && i + n < run->n && !run->w[i + n - 1].comma) {
 		struct span word = span_of(w->text.p + run->w[i + n].start,
 			run->w[i + n].end - run->w[i + n].start);
@@ -383,12 +383,28 @@ run_phrase(const struct names_sweep *w, const struct run *run, size_t i, uint32_
 				h = hash_step(h, (unsigned char)word.p[k]);
 		}
 		f = names_flags(w->t, h);
-		n++;
-		if (f & want) {
-			best = n;
-			*flags = f;
-		}
+		run->terms[i][n++ - 1] = f;
 	}
+	run->nterms[i] = (uint8_t)(n - 1);
+	run->termed[i] = true;
+}
+
+size_t
+run_phrase(
+	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags)
+{
+	size_t best = run->w[i].flags & want ? 1 : 0;
+
+	*flags = run->w[i].flags;
+	if (!(*flags & W_MORE))
+		return best;
+	if (!run->termed[i])
+		read_terms(w, run, i);
+	for (size_t n = 0; n < run->nterms[i]; n++)
+		if (run->terms[i][n] & want) {
+			best = n + 2;
+			*flags = run->terms[i][n];
+		}
 	return best;
 }
 

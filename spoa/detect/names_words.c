@@ -104,7 +104,7 @@ flags_in(const struct slots *t, uint64_t hash)
 uint32_t
 names_flags(const struct names_table *t, uint64_t hash)
 {
-	return flags_in(&t->big, hash) | flags_in(&t->small, hash);
+	return flags_in(&t->big, hash);
 }
 
 uint32_t
@@ -162,16 +162,22 @@ grow(struct slots *t, size_t first)
 }
 
 static bool
-put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
+put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
 {
-	struct slots *s = big ? &t->big : &t->small;
-
-	if ((!s->v || s->used * 4 >= s->mask * 3) && !grow(s, big ? 1u << 19 : 1u << 13))
+	if ((!s->v || s->used * 4 >= s->mask * 3) && !grow(s, first))
 		return false;
 	uint64_t *slot = slot_of(s, hash);
 	s->used += *slot == 0;
 	*slot |= hash << FLAG_BITS | flags;
 	return true;
+}
+
+/* All terms are in the big table, those of short lists in the small one too. */
+static bool
+put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
+{
+	return put_in(&t->big, hash, flags, 1u << 19) &&
+	       (big || put_in(&t->small, hash, flags, 1u << 13));
 }
 
 uint64_t
