@@ -243,5 +243,6 @@ build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
 		return;
 	r->change = x;
 	b->p->changes = true;
+	b->p->nheader_rules += x->nheaders > 0;
 	b->p->requires |= x->require != 0;
 }

@@ -133,12 +133,10 @@ pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidate
 	}
 	if (any)
 		candidates[out->at].fate = CANDIDATE_CHOSEN;
-	if (ps->p->changes) {
-		out->changes.rules =
-			arena_array(ps->view.a, ps->p->nrules, sizeof(*out->changes.rules));
-		if (!out->changes.rules)
-			return ERR_NOMEM;
-	}
+	out->changes.rules =
+		arena_array(ps->view.a, ps->p->nheader_rules, sizeof(*out->changes.rules));
+	if (!out->changes.rules)
+		return ERR_NOMEM;
 	changes(ps, out->at, full, &out->changes);
 	return 0;
 }

@@ -86,6 +86,37 @@ relay(struct remarks *r)
 				r->p->routes[i].name);
 }
 
+static bool
+has_target(const struct route *t, const struct rule_change *x)
+{
+	for (size_t i = 0; i < t->ntargets; i++)
+		for (size_t k = 0; k < x->ntargets; k++)
+			if (!strcmp(t->targets[i].name, x->targets[k]))
+				return true;
+	return false;
+}
+
+/* Routes that a rule would leave without a target. */
+static void
+stranded(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule *rule = &r->p->rules[i];
+		char names[256] = "";
+		size_t n = 0;
+		for (size_t k = 0; rule->change && rule->change->ntargets && k < r->p->nroutes;
+			k++)
+			if (!has_target(&r->p->routes[k], rule->change) && n < sizeof(names))
+				n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
+					n ? ", " : "", r->p->routes[k].name);
+		if (n)
+			say(r, rule->at,
+				"rule %s: of its targets these routes have none, and where it "
+				"matches there it denies: %s",
+				rule->name, names);
+	}
+}
+
 /* Requests with a body are what tokens are counted of. */
 static bool
 takes_body(const struct route *t)
@@ -245,6 +276,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	shadow(&r);
 	identities(&r);
 	relay(&r);
+	stranded(&r);
 	limits(&r);
 	externals(&r);
 	conditions(&r);

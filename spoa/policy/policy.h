@@ -210,7 +210,8 @@ struct policy {
 	const struct rule *rules;
 	size_t nrules;
 	bool rules_read_target; /* one of them: it is evaluated for each candidate */
-	bool changes;		/* one of them has such effects */
+	bool changes;		/* one of them has effects of struct rule_change */
+	size_t nheader_rules;	/* so many set headers */
 	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;

@@ -129,11 +129,12 @@ one(size_t i, bool deferred)
 {
 	struct stage s;
 	struct call c;
-	struct pass p = { 0 };
+	struct pass p;
 	struct buf policy;
 	char *bytes = NULL;
 	struct note n = { .person = "alice", .body = rows[i].body, .no_length = deferred };
 
+	memset(&p, 0, sizeof(p));
 	if (deferred) {
 		n.headers[0] = "transfer-encoding: chunked";
 		n.headers[1] = "content-type: application/json";

@@ -252,6 +252,9 @@ consequences_are_noted(void **state)
 			":4:9: rule a: in shadow\n" },
 		{ "redaction without relay", "rules: [{name: a, redact: {classes: pii}}]\n",
 			":4:9: rule a: redacts, and the configuration has no relay" },
+		{ "another model without relay", "rules: [{name: a, route: {model: m}}]\n",
+			":4:9: rule a: changes the request, and the configuration has no "
+			"relay" },
 		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
 			":3:10: route chat: does not meter: limit l settles" },
 		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
@@ -293,6 +296,18 @@ consequences_are_noted(void **state)
 		if (code || !note || !strstr(note, rows[i].want))
 			fail_msg("%s: %d: %s", rows[i].name, code, out);
 	}
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai}, q: {backend: local}}\n"
+		"routes:\n  - {name: x, match: {path: /x}, targets: [p, q]}\n"
+		"  - {name: y, match: {path: /y}, targets: p}\n"
+		"  - {name: z, match: {path: /z}, backend: openai}\n"
+		"rules: [{name: a, route: {targets: [q]}}, {name: b, route: {model: m}}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(out,
+		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
+		"matches there it denies: y, z\n"));
+	assert_null(strstr(out, "rule b"));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
