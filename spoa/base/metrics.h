@@ -35,6 +35,9 @@
   X(M_DENY_501,            "denied_total",                       "status=\"501\"",            "") \
   X(M_DENY_503,            "denied_total",                       "status=\"503\"",            "") \
   X(M_SHADOWED,            "shadowed_total",                     "",                          "denials and redactions by rules not enforced: shadow") \
+  X(M_SHADOW_SAME,         "shadow_policy_total",                "result=\"same\"",           "decisions that shadow_policy was asked about") \
+  X(M_SHADOW_OTHER,        "shadow_policy_total",                "result=\"other\"",          "") \
+  X(M_SHADOW_FAILED,       "shadow_policy_total",                "result=\"failed\"",         "") \
   X(M_FINDINGS,            "findings_total",                     "",                          "entities found") \
   X(M_EVASIONS,            "evasions_total",                     "",                          "requests with values in disguise, or text that hides or reorders what is shown") \
   X(M_SCANNED_BYTES,       "scanned_bytes_total",                "",                          "text bytes classified") \

@@ -72,11 +72,11 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 		return json_sprintf("decided by %s; what follows is what %s says to the "
 				    "recorded values",
 			r->label, p->label);
-	if (unsure < V_COUNT) {
+	if (unsure < V_ALL) {
 		recall(r, p, v);
 		return json_sprintf("the policy that decided; %s was not recorded, so the "
 				    "outcomes are those of the record",
-			policy_env.vars[unsure].path);
+			p->env->vars[unsure].path);
 	}
 	size_t i = differing(r, p, v);
 	if (i == p->nrules)
@@ -142,7 +142,7 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 {
 	struct recorded *r = arena_new(&a->arena, struct recorded);
 	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
-	size_t unsure = V_COUNT;
+	size_t unsure = V_ALL;
 	int code = EXIT_DONE;
 
 	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||

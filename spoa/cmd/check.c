@@ -243,6 +243,11 @@ check_policy(struct check *c)
 		check_keys(c, p);
 	if (p)
 		check_hash_key(c, p);
+	const struct policy *shadow = NULL;
+	if (rules && !c->policy_file && c->cfg && c->cfg->shadow_policy)
+		shadow = policy_load(&c->a, c->cfg->shadow_policy, c->cfg, rules, &c->d);
+	if (shadow && c->d.errors == 0)
+		printf("shadow_policy %s: valid\n", shadow->label);
 	if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
 			p->nroutes, p->nroutes == 1 ? "" : "s", p->nrules,

@@ -160,9 +160,9 @@ one_record(struct replay *re, json_t *record)
 		tally_cannot(&re->tally, "out of memory");
 		return;
 	}
-	if (unsure < V_COUNT && !r->no_route) {
+	if (unsure < V_ALL && !r->no_route) {
 		snprintf(reason, sizeof(reason), "%s was not recorded, and a rule reads it",
-			policy_env.vars[unsure].path);
+			re->policy.p->env->vars[unsure].path);
 		tally_cannot(&re->tally, reason);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
+#include "policy/data.h"
 #include "policy/own.h"
 #include "text/body.h"
 
@@ -212,6 +213,22 @@ slot_is_read(size_t slot)
 	       slot == V_TARGET_EXTERNAL || slot == V_NOW;
 }
 
+/* By the names of p: a source that the record does not hold is missing. */
+static void
+read_data(struct recorded *out, json_t *record, const struct policy *p, struct arena *a)
+{
+	json_t *held = json_object_get(record, "data"), *v;
+
+	for (size_t i = 0; i < p->ndata; i++) {
+		struct cel_value *to = arena_new(a, struct cel_value);
+		v = json_object_get(held, p->data[i].name);
+		if (v && to && data_json(v, a, to) == 0)
+			out->data[i] = to;
+		out->missing.in[V_COUNT + i] = !out->data[i];
+	}
+	out->facts.data = out->data;
+}
+
 static void
 read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
@@ -286,6 +303,7 @@ recorded_read(
 		return false;
 	read_entities(out, record, p);
 	read_missing(out, record, p);
+	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);
 	return !arena_failed(a);
 }
@@ -296,10 +314,10 @@ recorded_decide(const struct recorded *r, const struct policy *p, struct arena *
 {
 	int err = policy_decide(p, &r->facts, a, out);
 
-	*unsure = V_COUNT;
-	for (size_t i = 0; err == 0 && i < p->nrules && *unsure == V_COUNT; i++)
+	*unsure = V_ALL;
+	for (size_t i = 0; err == 0 && i < p->nrules && *unsure == V_ALL; i++)
 		for (size_t slot = 0;
-			slot < V_COUNT && out->trace[i].fate != RULE_NOT_REACHED &&
+			slot < p->env->n && out->trace[i].fate != RULE_NOT_REACHED &&
 			out->trace[i].fate != RULE_WAITS;
 			slot++)
 			if (r->missing.in[slot] && p->rules[i].when &&

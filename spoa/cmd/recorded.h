@@ -29,6 +29,7 @@ struct recorded {
 	bool no_route;	      /* no route of the policy given matches */
 	struct policy_facts facts;
 	struct slot_set missing;
+	const struct cel_value *data[CAP_DATA];
 	/* behind the facts */
 	struct identity identity;
 	struct body body;
@@ -40,7 +41,7 @@ struct recorded {
 bool recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a);
 /* The rules again. `unsure`: the first rule that was reached reads this slot, which was not
- * recorded; V_COUNT: none. 0 or ERR_NOMEM. */
+ * recorded; V_ALL: none. 0 or ERR_NOMEM. */
 int recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,
 	struct policy_verdict *out, size_t *unsure);
 

@@ -352,6 +352,8 @@ step_policy(struct request *r)
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->verdict) < 0)
 		return request_overload(r);
 	r->have_verdict = true;
+	if (f.whole || (!r->verdict.waits && r->verdict.effect == RULE_DENY))
+		request_shadow(r, &f);
 	r->body.model = arena_dup(&r->arena, r->body.model);
 	hide_model(r);
 	if (!f.whole) {

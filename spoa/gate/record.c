@@ -762,6 +762,41 @@ put_rules(struct request *r, struct buf *b)
 	}
 }
 
+static void
+put_shadow_policy(struct request *r, struct buf *b)
+{
+	static const char *const names[] = { "decision", "rule", "redactions", "route" };
+	const struct shadow *s = &r->shadow;
+	size_t n = 0;
+
+	if (!s->asked)
+		return;
+	key(b, "shadow_policy");
+	buf_putc(b, '{');
+	put_str(b, "policy", span_str(r->snap->shadow_policy->label));
+	put_flag(b, "failed", s->failed);
+	if (!s->failed) {
+		put_str(b, "decision", span_str(rule_effect_name(s->effect)));
+		if (s->status)
+			put_int(b, "status", s->status);
+		put_str(b, "rule", span_str(s->rule));
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(s->differs >> i & 1))
+			continue;
+		if (n++ == 0) {
+			key(b, "differs");
+			buf_putc(b, '[');
+		} else {
+			buf_putc(b, ',');
+		}
+		buf_json_str(b, span_str(names[i]));
+	}
+	if (n)
+		buf_putc(b, ']');
+	buf_putc(b, '}');
+}
+
 void
 record_decision(struct request *r, struct buf *b)
 {
@@ -802,6 +837,7 @@ record_decision(struct request *r, struct buf *b)
 				request_on_failure(r)->classifier == OUT_PERMIT &&
 				request_unanswered(r)));
 	put_data(r, b);
+	put_shadow_policy(r, b);
 	put_prompt(r, b);
 	put_quota(r, b);
 	key(b, "not_inspected");

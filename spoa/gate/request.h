@@ -77,6 +77,16 @@ struct record {
 	struct request *r; /* NULL: it went on without */
 };
 
+/* What a second policy says beside the one in force. */
+enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
+struct shadow {
+	bool asked, failed; /* failed: it could not say */
+	enum rule_effect effect;
+	int status;	  /* deny */
+	const char *rule; /* the snapshot's */
+	unsigned differs;
+};
+
 struct request {
 	struct gate *gate; /* NULL in `tollgate decide` */
 	unsigned worker;
@@ -139,6 +149,7 @@ struct request {
 	struct data_wait data_wait[CAP_DATA];
 	unsigned data_waits;
 	bool data_asked;
+	struct shadow shadow;
 	struct policy_verdict verdict;
 	bool have_verdict;
 	struct span asked_model; /* where another is sent */
@@ -262,6 +273,8 @@ void request_estimate_tokens(struct request *r);
 /* The order in which segments were classified: the target's, then the body's. */
 bool request_segment_before(
 	const struct request *r, const struct segment *a, const struct segment *b);
+/* gate/shadow.c: behind the first policy's verdict; the facts that it read. */
+void request_shadow(struct request *r, const struct policy_facts *mine);
 /* gate/data.c: */
 void request_drop_data(struct request *r);
 /* gate/external.c: */

@@ -44,6 +44,24 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	return s->hash_key_set;
 }
 
+/* Of the same rule set: what the first finds, both speak of. */
+static bool
+load_shadow(struct snapshot *s, struct diag *d)
+{
+	const char *file = s->cfg ? s->cfg->shadow_policy : NULL;
+	size_t entities = detect_entity_count(s->rules);
+	unsigned errors = d->errors;
+
+	if (!file)
+		return true;
+	s->shadow_policy = policy_load(&s->arena, file, s->cfg, s->rules, d);
+	if (s->shadow_policy && detect_entity_count(s->rules) != entities)
+		diag_file(d, file,
+			"as shadow_policy: detectors.external finds entities that the policy "
+			"in force does not know");
+	return s->shadow_policy && d->errors == errors;
+}
+
 struct snapshot *
 snapshot_load(const char *config_file, const char *policy_file, unsigned workers,
 	struct keysets *sets, struct diag *d)
@@ -70,6 +88,8 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 	s->policy = policy_open(&s->arena, policy_file, s->cfg,
 		s->cfg ? s->cfg->detectors : NULL, &s->rules, d);
 	if (!s->policy)
+		goto fail;
+	if (!load_shadow(s, d))
 		goto fail;
 	s->keys = identity_keys_load(s->policy, config_file == NULL, sets, d);
 	if (!s->keys)

@@ -20,6 +20,7 @@ struct snapshot {
 	const struct config *cfg; /* NULL for `decide` */
 	struct detect_rules *rules;
 	const struct policy *policy;
+	const struct policy *shadow_policy; /* asked beside it, never obeyed; NULL: none */
 	struct identity_keys *keys;
 	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */
 	bool hash_key_set;

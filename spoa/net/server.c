@@ -136,6 +136,11 @@ server_status(struct server *s, struct buf *out)
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
 		snap->policy->nroutes, snap->policy->nrules, ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
+	buf_str(out, ",\"shadow_policy\":");
+	if (snap->shadow_policy)
+		buf_json_str(out, span_str(snap->shadow_policy->label));
+	else
+		buf_str(out, "null");
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");

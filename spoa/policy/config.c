@@ -36,6 +36,8 @@ const struct config_option config_options[] = {
   "group that owns the agent and relay sockets (haproxy); default: unchanged" },
 { "policy",               OPT_PATH,     AT(policy),               NULL,     0,       0, 0,
   "the policy in force: a file, or a folder of them" },
+{ "shadow_policy",        OPT_PATH,     AT(shadow_policy),        NULL,     0,       0,         0,
+  "a second policy, asked beside the one in force and never obeyed: what it would decide is recorded and counted" },
 { "policy_watch",         OPT_BOOL,     AT(policy_watch),         "true",   0,       0,         0,
   "reload where a file that the policy in force was read from changes" },
 { "detectors",            OPT_PATH,     AT(detectors),            NULL,     0,       0,         0,
@@ -384,7 +386,7 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 static bool
 reloads(const char *name)
 {
-	static const char *const names[] = { "policy", "policy_watch", "detectors", "backends", "demo_issuer",
+	static const char *const names[] = { "policy", "policy_watch", "shadow_policy", "detectors", "backends", "demo_issuer",
 		"redact.key_file", "limits.body", "limits.inflate_ratio" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
