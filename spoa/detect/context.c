@@ -110,12 +110,11 @@ word_of(const struct words *w, struct span t, size_t i)
 		!begins_word(t, i))
 		return NULL;
 	char first = fold(t.p[i]), second = i + 1 < t.n ? fold(t.p[i + 1]) : '\0';
-	for (size_t k = 0; k < w->n; k++) {
-		const struct span *v = &w->v[k];
-		if (v->p[0] == first && (v->n < 2 || v->p[1] == second || v->p[1] == ' ') &&
-			word_matches(t, i, *v))
-			return v;
-	}
+	uint16_t pair = words_pair(first, second), loose = words_pair(first, ' ');
+	for (size_t k = w->from[first & 31]; k; k = w->links[k - 1].next)
+		if ((w->links[k - 1].pair == pair || w->links[k - 1].pair == loose) &&
+			word_matches(t, i, w->v[k - 1]))
+			return &w->v[k - 1];
 	return NULL;
 }
 
@@ -240,9 +239,9 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 		right->n = (size_t)(stop - right->p);
 }
 
-float
-context_score_in(const struct entity_rule *e, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end, float score)
+int
+context_verdict(const struct entity_rule *e, struct span text, struct span before,
+	const struct column *col, size_t start, size_t end)
 {
 	struct span left, right;
 	size_t good = SIZE_MAX, bad = SIZE_MAX;
@@ -259,10 +258,13 @@ context_score_in(const struct entity_rule *e, struct span text, struct span befo
 		if (e->against.n)
 			bad = distance(&e->against, same_clause(left), SPAN_LIT(""), before);
 	}
-	if (good != SIZE_MAX && good <= bad)
-		score += e->boost;
-	else if (bad != SIZE_MAX)
-		score -= e->penalty;
+	return good != SIZE_MAX && good <= bad ? 1 : bad != SIZE_MAX ? -1 : 0;
+}
+
+float
+context_apply(const struct entity_rule *e, int verdict, float score)
+{
+	score += verdict > 0 ? e->boost : verdict < 0 ? -e->penalty : 0;
 	return score < 0 ? 0 : score > 1 ? 1 : score;
 }
 
@@ -270,7 +272,7 @@ float
 context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
 	size_t end, float score)
 {
-	return context_score_in(e, text, before, NULL, start, end, score);
+	return context_apply(e, context_verdict(e, text, before, NULL, start, end), score);
 }
 
 /* ---- which entities' words are near ---- */

@@ -92,12 +92,18 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	if (!is_kind(l, list, YAML_SEQUENCE, what))
 		return w;
 	struct span *v = arena_array(l->a, list->count, sizeof(*v));
-	for (const struct yaml_node *n = list->child; v && n; n = n->next) {
+	struct word_link *links = arena_array(l->a, list->count, sizeof(*links));
+	uint16_t last[32] = { 0 };
+	for (const struct yaml_node *n = list->child; v && links && n; n = n->next) {
 		struct span s = text_of(l, n, what);
 		char *p = (char *)(uintptr_t)s.p; /* our own copy */
 		fold_word(p, s.n);
 		if (s.n == 0)
 			continue;
+		unsigned of = p[0] & 31;
+		links[w.n].pair = words_pair(p[0], s.n > 1 ? p[1] : ' ');
+		*(last[of] ? &links[last[of] - 1].next : &w.from[of]) = (uint16_t)(w.n + 1);
+		last[of] = (uint16_t)(w.n + 1);
 		v[w.n++] = s;
 		set_add(w.first, (unsigned char)p[0]);
 		if (is_lower(p[0]))
@@ -105,6 +111,7 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 		w.second[p[0] & 31] |=
 			s.n < 2 || p[1] == ' ' ? UINT32_MAX : UINT32_C(1) << (p[1] & 31);
 	}
+	w.links = links;
 	w.v = v;
 	return w;
 }

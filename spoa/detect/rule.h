@@ -87,12 +87,25 @@ struct near_word {
 	struct near_word *next; /* in the same slot */
 };
 
+struct word_link {
+	uint16_t pair; /* a word's first two bytes; a blank where there is no second */
+	uint16_t next; /* the next word whose first byte has these five bits, and one */
+};
+
 struct words {
+	const struct word_link *links; /* of each word */
+	uint16_t from[32];	       /* the first of them by the five bits, and one */
 	const struct span *v; /* lower-case ASCII; a space stands for any run of separators */
 	size_t n;
 	uint64_t first[4];   /* first bytes, both cases: the quick no */
 	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
 };
+
+static inline uint16_t
+words_pair(char first, char second)
+{
+	return (uint16_t)((unsigned)(unsigned char)first << 8 | (unsigned char)second);
+}
 
 struct example {
 	const struct yaml_node *at;
@@ -226,11 +239,12 @@ int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *
  * `before`; the nearer of the two lists counts. */
 float context_score(const struct entity_rule *e, struct span text, struct span before,
 	size_t start, size_t end, float score);
-/* The same for a value in a table: the header above it decides, else the words in its
- * row. NULL: in none. */
 struct column;
-float context_score_in(const struct entity_rule *e, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end, float score);
+/* The same in two parts: 1 where a word speaks for it, -1 against, else 0; `col`, where
+ * the text is a table, says what stands above. */
+int context_verdict(const struct entity_rule *e, struct span text, struct span before,
+	const struct column *col, size_t start, size_t end);
+float context_apply(const struct entity_rule *e, int verdict, float score);
 
 /* Gives entities with `near` patterns their bits and indexes their words. */
 void context_index(struct detect_rules *r);

@@ -11,6 +11,14 @@
 
 enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
 
+/* What context said of an entity at a place; end 0: nothing yet. */
+enum { VERDICTS = 8 };
+struct verdict {
+	size_t start, end;
+	uint16_t entity;
+	int says;
+};
+
 struct sweep {
 	const struct detect_rules *r;
 	struct detect_scratch *s;
@@ -21,6 +29,7 @@ struct sweep {
 	size_t base;  /* and where in it that begins */
 	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
 	struct check_memo memo;
+	struct verdict verdicts[VERDICTS];
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
 	int err;
@@ -152,6 +161,23 @@ nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
 	return !(near_of(w, m->start)->v[bit / 64] >> (bit % 64) & 1);
 }
 
+/* What is around [start, end) says; patterns of an entity often find the same. */
+static int
+verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct span before)
+{
+	const struct entity_rule *e = &w->r->entities[entity];
+	struct verdict *v = &w->verdicts[entity % VERDICTS];
+	struct column col;
+
+	if (e->context.n + e->against.n == 0)
+		return 0;
+	if (v->end == end && v->start == start && v->entity == entity)
+		return v->says;
+	*v = (struct verdict){ start, end, entity,
+		context_verdict(e, w->text, before, column_of(w, start, &col), start, end) };
+	return v->says;
+}
+
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -174,10 +200,7 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
-	struct column col;
-	f.score = context_score_in(e, w->text, before,
-		e->context.n + e->against.n ? column_of(w, f.start, &col) : NULL, f.start,
-		f.end, m->score);
+	f.score = context_apply(e, verdict_of(w, p->entity, f.start, f.end, before), m->score);
 	if (checked == CHECK_VALID)
 		f.flags |= FINDING_VALIDATED;
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
@@ -552,6 +575,7 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 	k.base = at;
 	k.keyed = true;
 	k.memo = (struct check_memo){ 0 };
+	memset(k.verdicts, 0, sizeof(k.verdicts));
 	sweep(&k, before.n);
 	w->err = k.err;
 }
