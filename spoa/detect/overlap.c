@@ -136,6 +136,17 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	return err;
 }
 
+/* Stages find in order, nearly. */
+static void
+sort_by_start(struct finding *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (by_start(&v[i - 1], &v[i]) > 0) {
+			qsort(v, n, sizeof(*v), by_start);
+			return;
+		}
+}
+
 int
 overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
 	struct findings *out)
@@ -151,7 +162,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	p.v = arena_array(a, p.room, sizeof(*p.v));
 	if (!p.v)
 		return ERR_NOMEM;
-	qsort(v, n, sizeof(*v), by_start);
+	sort_by_start(v, n);
 	for (size_t i = 0, next; i < n && !err; i = next) {
 		size_t end = v[i].end;
 		for (next = i + 1; next < n && v[next].start < end; next++)
@@ -166,7 +177,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 	}
 	if (err)
 		return err;
-	qsort(p.v, p.n, sizeof(*p.v), by_start);
+	sort_by_start(p.v, p.n);
 	for (size_t i = 0; i < p.n; i++)
 		p.v[i].flags &= (uint16_t)~FINDING_WEAK;
 	out->v = p.v;

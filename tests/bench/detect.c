@@ -49,6 +49,16 @@ now_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* Of the process: loading is not measured by what else the machine does. */
+static double
+cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
 /* ---- stages ---- */
 
 /* The pass that finds where a pattern may begin: no pattern is tried. */
@@ -419,20 +429,25 @@ static void
 load(struct bench *b)
 {
 	struct buf errors;
-	double best = 0;
+	double best = 0, names = cpu_us();
 
 	buf_init(&errors, 0);
+	if (!names_builtin())
+		exit(1);
+	names = cpu_us() - names;
 	for (int i = 0; i < 5; i++) {
 		detect_free(&b->rules);
-		double t = now_us();
+		double t = cpu_us();
 		b->rules = detect_load(NULL, &errors);
-		t = now_us() - t;
+		t = cpu_us() - t;
 		best = i && best < t ? best : t;
 	}
 	b->scratch = b->rules ? detect_scratch_new(b->rules) : NULL;
 	b->off = calloc(DETECT_ENTITIES_MAX, sizeof(float));
 	arena_init(&b->model, 0, false);
+	double model = cpu_us();
 	b->inject = inject_load(&b->model, NULL, &errors);
+	model = cpu_us() - model;
 	if (!b->scratch || !b->off || !b->inject) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
 		exit(1);
@@ -441,8 +456,9 @@ load(struct bench *b)
 		b->off[i] = 2.0f;
 	buf_free(&errors);
 	arena_init(&b->arena, 0, false);
-	printf("%zu entities, %zu patterns; loaded in %.1f ms\n", b->rules->nentities,
-		b->rules->npatterns, best / 1e3);
+	printf("%zu entities, %zu patterns; loaded in %.1f ms of CPU time, the names' table in "
+	       "%.2f, the injection model in %.1f\n",
+		b->rules->nentities, b->rules->npatterns, best / 1e3, names / 1e3, model / 1e3);
 	compile_naive(b);
 }
 
