@@ -20,7 +20,6 @@ enum {
 	TEXT_MAX = 32 << 10,
 	VALUE_MAX = 1024,
 	ATTRIBUTES_MAX = 8192,
-	DATA_MAX = 8192,
 	OUTCOMES_MAX = 4096
 };
 
@@ -468,54 +467,6 @@ put_quota(struct request *r, struct buf *b)
 	put_flag(b, "quota_unavailable", r->quota_failed);
 }
 
-/* What rules read of the policy's `data`; a value that is too long is named only. */
-static void
-put_data(struct request *r, struct buf *b)
-{
-	const struct policy *p = r->snap->policy;
-	uint32_t left_out = 0;
-	struct policy_facts f;
-	size_t n = 0;
-
-	if (!r->have_verdict || !r->verdict.data_read)
-		return;
-	request_facts(r, &f);
-	for (size_t i = 0; i < p->ndata; i++) {
-		struct buf text;
-		if (!(r->verdict.data_read >> i & 1))
-			continue;
-		struct cel_value v = policy_data(p, &f, i, &r->arena);
-		buf_init(&text, DATA_MAX);
-		cel_json(&v, &text);
-		if (buf_failed(&text)) {
-			left_out |= 1u << i;
-		} else {
-			if (n++ == 0) {
-				key(b, "data");
-				buf_putc(b, '{');
-			}
-			key(b, p->data[i].name);
-			buf_span(b, buf_view(&text));
-		}
-		buf_free(&text);
-	}
-	if (n)
-		buf_putc(b, '}');
-	for (size_t i = 0; left_out && i < p->ndata; i++) {
-		if (!(left_out >> i & 1))
-			continue;
-		if (!(left_out & ((1u << i) - 1))) {
-			key(b, "data_left_out");
-			buf_putc(b, '[');
-		} else {
-			buf_putc(b, ',');
-		}
-		buf_json_str(b, span_str(p->data[i].name));
-	}
-	if (left_out)
-		buf_putc(b, ']');
-}
-
 static void
 put_policy(struct request *r, struct buf *b)
 {
@@ -762,41 +713,6 @@ put_rules(struct request *r, struct buf *b)
 	}
 }
 
-static void
-put_shadow_policy(struct request *r, struct buf *b)
-{
-	static const char *const names[] = { "decision", "rule", "redactions", "route" };
-	const struct shadow *s = &r->shadow;
-	size_t n = 0;
-
-	if (!s->asked)
-		return;
-	key(b, "shadow_policy");
-	buf_putc(b, '{');
-	put_str(b, "policy", span_str(r->snap->shadow_policy->label));
-	put_flag(b, "failed", s->failed);
-	if (!s->failed) {
-		put_str(b, "decision", span_str(rule_effect_name(s->effect)));
-		if (s->status)
-			put_int(b, "status", s->status);
-		put_str(b, "rule", span_str(s->rule));
-	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!(s->differs >> i & 1))
-			continue;
-		if (n++ == 0) {
-			key(b, "differs");
-			buf_putc(b, '[');
-		} else {
-			buf_putc(b, ',');
-		}
-		buf_json_str(b, span_str(names[i]));
-	}
-	if (n)
-		buf_putc(b, ']');
-	buf_putc(b, '}');
-}
-
 void
 record_decision(struct request *r, struct buf *b)
 {
@@ -836,8 +752,8 @@ record_decision(struct request *r, struct buf *b)
 			(r->have_verdict && r->decision.kind != D_DENY &&
 				request_on_failure(r)->classifier == OUT_PERMIT &&
 				request_unanswered(r)));
-	put_data(r, b);
-	put_shadow_policy(r, b);
+	record_data(r, b);
+	record_shadow(r, b);
 	put_prompt(r, b);
 	put_quota(r, b);
 	key(b, "not_inspected");

@@ -290,6 +290,10 @@ void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
 	const char *outcome, struct buf *out);
 
+/* gate/record_beside.c: members of the decision's, each with a comma before it. */
+void record_data(struct request *r, struct buf *out);
+void record_shadow(struct request *r, struct buf *out);
+
 extern const char *const decision_names[]; /* by enum decision_kind */
 
 #endif
