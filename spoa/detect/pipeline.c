@@ -13,6 +13,7 @@ enum {
 	JIT_STACK_MIN = 32 << 10,
 	JIT_STACK_MAX = 1 << 20,
 	CANDIDATES_MAX = 2 * CAP_FINDINGS,
+	CANDIDATES_KEPT = 512, /* room that stays for the next text */
 };
 
 struct detect_scratch *
@@ -98,6 +99,17 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 	return 0;
 }
 
+/* A text full of findings does not stay a worker's memory. */
+static void
+shrink(struct detect_scratch *s)
+{
+	if (s->room <= CANDIDATES_KEPT)
+		return;
+	free(s->v);
+	s->v = NULL;
+	s->room = s->n = 0;
+}
+
 static int
 scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
@@ -118,6 +130,7 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 		err = keep_all(s, a, out);
 	else if (!err)
 		err = overlap_resolve(r, s->v, s->n, a, out);
+	shrink(s);
 	if (err)
 		return err;
 	out->evasion = s->evasion;

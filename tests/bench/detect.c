@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -425,6 +426,43 @@ compile_naive(struct bench *b)
 	}
 }
 
+static size_t
+heap_bytes(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* What a worker's scratch holds once it has scanned every text of the tables. */
+static void
+print_scratch(struct bench *b)
+{
+	enum { BYTES = 200 << 10 };
+	char *p = malloc(BYTES);
+	size_t before = heap_bytes(), fresh;
+	struct detect_scratch *s = detect_scratch_new(b->rules);
+	struct findings f;
+
+	if (!p || !s)
+		abort();
+	fresh = heap_bytes() - before;
+	for (size_t i = 0; i < text_kinds_count + text_hostile_count; i++) {
+		const struct text_kind *k = i < text_kinds_count
+						    ? &text_kinds[i]
+						    : &text_hostile[i - text_kinds_count];
+		k->fill(k, p, BYTES);
+		b->err = detect_scan(b->rules, s, span_of(p, BYTES), NULL, &b->arena, &f);
+		arena_reset(&b->arena);
+	}
+	size_t after = heap_bytes() - before;
+	printf("\na worker's scratch: %.1f KB at first, %.1f KB after texts of %d KB; "
+	       "PCRE2's stack beside it, 32 KB\n",
+		(double)fresh / 1024, (double)after / 1024, BYTES >> 10);
+	detect_scratch_free(&s);
+	free(p);
+}
+
 static void
 load(struct bench *b)
 {
@@ -521,6 +559,7 @@ main(int argc, char **argv)
 		double worst = table(&b, text_hostile, text_hostile_count, hostile_sizes, 2,
 			NAIVE_HOSTILE_BYTES);
 		printf("\nworst of them: %.1f us/KB\n", worst);
+		print_scratch(&b);
 	}
 	unload(&b);
 	return failed;
