@@ -134,14 +134,14 @@ window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t *nblocks
 	return true;
 }
 
-/* What a window counts: a text of many windows more than one of a single window, and less
- * than its windows would; an attack put inside harmless text half. */
+/* What a window counts. Harmless texts: one each up to four, then less and less, so that a
+ * long file does not outweigh many texts. Attacks: one a text, half if put inside another. */
 static double
 weight_of(const struct train_doc *d, uint32_t windows, bool worst)
 {
 	if (d->attack)
 		return (d->added ? 0.5 : 1) / (worst ? 1 : windows);
-	return 1 / sqrt((double)windows);
+	return windows > 4 ? 2 / sqrt((double)windows) : 1;
 }
 
 /* All windows of harmless texts; of attacks all, or the worst. */
