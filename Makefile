@@ -275,7 +275,7 @@ $(B)/tests/%: tests/%.c $(LIB)
 	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) -lcmocka $(ALL_LIBS)
 
 # A fuzz target run over its seeds by a plain driver: part of `make test`.
-$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(LIB)
+$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(wildcard tests/support/*.h) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< tests/fuzz/driver.c $(LIB) $(ALL_LIBS)
 

@@ -16,6 +16,8 @@ struct naive {
 	pcre2_code **codes;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
+	const struct literal *keys[1024]; /* of the rules for key=value */
+	size_t nkeys;
 };
 
 static inline void
@@ -46,6 +48,11 @@ naive_init(struct naive *v, const struct detect_rules *rules)
 		if (!v->codes[i])
 			abort();
 	}
+	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
+		for (const struct literal *l = rules->literals[h]; l; l = l->next)
+			if (rules->patterns[l->pattern].keyed &&
+				v->nkeys < sizeof(v->keys) / sizeof(v->keys[0]))
+				v->keys[v->nkeys++] = l;
 }
 
 /* Marks what a candidate covers, in whole UTF-8 characters. */
@@ -69,7 +76,10 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 	const struct pattern *p = &v->rules->patterns[index];
 	const struct entity_rule *e = &v->rules->entities[p->entity];
 	struct check_memo memo = { 0 };
+	struct columns columns;
+	struct column col;
 
+	columns_begin(&columns, text, false);
 	for (size_t at = 0; at < to;) {
 		int rc = pcre2_match(v->codes[index], (PCRE2_SPTR)text.p, text.n, at,
 			PCRE2_NO_JIT, v->data, v->context);
@@ -92,27 +102,23 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 		if ((p->check && p->check->run(&c) == CHECK_NO) || c.end <= c.start ||
 			c.start < shift)
 			continue;
-		if (context_score(e, text, before, c.start, c.end, c.score) >= e->threshold)
+		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
+		int verdict =
+			context_verdict(e, text, before, cell ? &col : NULL, c.start, c.end);
+		if (context_apply(e, verdict, c.score) >= e->threshold)
 			naive_cover(text, c.start, c.end, shift, covered);
 		at = c.end > at ? c.end : at;
 	}
 	return 0;
 }
 
-/* Marks in covered[text.n] what any rule finds, overlaps or not. 0 or ERR_LIMIT. */
+/* What stands under a key, as key=value. */
 static inline int
-naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
+naive_keyed(struct naive *v, struct span text, struct span before, unsigned char *covered)
 {
 	char keyed[KEYED_ROOM];
 	int err = 0;
 
-	if (text.n == 0)
-		return 0;
-	memset(covered, 0, text.n);
-	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
-		err = naive_pattern(v, i, text, text.n, before, 0, covered);
-	if (before.n == 0 || err)
-		return err;
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
 	text = span_cut(text, 0, KEYED_TEXT);
@@ -125,6 +131,64 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 			err = naive_pattern(v, i, span_of(keyed, before.n + 1 + text.n),
 				before.n, SPAN_LIT(""), before.n + 1, covered);
 	return err;
+}
+
+struct naive_cells {
+	struct naive *v;
+	struct span text;
+	unsigned char *covered;
+	int err;
+};
+
+static inline bool
+naive_cell(void *arg, struct span name, size_t start, size_t end)
+{
+	struct naive_cells *c = arg;
+
+	c->err = naive_keyed(c->v, span_cut(c->text, start, end), name, c->covered + start);
+	return c->err == 0;
+}
+
+/* Whether a rule for key=value begins at i. */
+static inline bool
+naive_key(const struct naive *v, struct span t, size_t i)
+{
+	bool inner =
+		i > 0 && is_alpha(t.p[i - 1]) && !(is_lower(t.p[i - 1]) && is_upper(t.p[i]));
+
+	for (size_t k = 0; k < v->nkeys; k++) {
+		const struct literal *l = v->keys[k];
+		struct span there = span_cut(t, i, i + l->text.n);
+		if (!(l->name && inner) &&
+			(l->caseless ? span_ieq(there, l->text) : span_eq(there, l->text)))
+			return true;
+	}
+	return false;
+}
+
+/* Marks in covered[text.n] what any rule finds, overlaps or not. 0 or ERR_LIMIT. */
+static inline int
+naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
+{
+	struct naive_cells cells = { v, text, covered, 0 };
+	struct columns columns;
+	int err = 0;
+
+	if (text.n == 0)
+		return 0;
+	memset(covered, 0, text.n);
+	for (size_t i = 0; i < v->rules->npatterns && !err; i++)
+		err = naive_pattern(v, i, text, text.n, before, 0, covered);
+	if (!err && before.n)
+		err = naive_keyed(v, text, before, covered);
+	if (err || !memchr(text.p, '\n', text.n))
+		return err;
+	columns_begin(&columns, text, false);
+	for (size_t i = 0; i < text.n; i++)
+		if (naive_key(v, text, i))
+			columns_head(&columns, i);
+	columns_cells(&columns, naive_cell, &cells);
+	return cells.err;
 }
 
 /* The first byte that only one of the two covers, engine and naive scan; text.n: none.
