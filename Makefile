@@ -116,6 +116,12 @@ model: $(B)/tollgate ## the injection model: figures, then the file (DATA="DIRâ€
 	@$(B)/tollgate train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
 		$(or $(DATA),$(INJECT))
 
+# For editors; a test holds the files and the parser's tables together.
+.PHONY: schema
+schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables
+	$(B)/tollgate policy schema >policies/policy.schema.json
+	$(B)/tollgate policy schema config >policies/tollgate.schema.json
+
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -131,7 +137,7 @@ install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
 		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
-	install -m 644 policies/*.yaml policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
+	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names

@@ -12,6 +12,7 @@ static const struct {
 	{ "test", policy_test },
 	{ "diff", policy_diff },
 	{ "replay", policy_replay },
+	{ "schema", policy_schema },
 };
 
 int

@@ -9,6 +9,7 @@
 int policy_test(int argc, char **argv);
 int policy_diff(int argc, char **argv);
 int policy_replay(int argc, char **argv);
+int policy_schema(int argc, char **argv);
 
 /* ---- cases of a test file: cmd/policy_case.c ---- */
 

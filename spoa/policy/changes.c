@@ -3,11 +3,12 @@
  * answer, headers toward the provider. What one rule may not say at once is refused
  * in rules.c. */
 #include "policy/build.h"
+#include "policy/keys.h"
 #include "policy/credentials.h"
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
 
-static const char *const route_keys[] = { "targets", "model", NULL };
+const char *const policy_effect_route_keys[] = { "targets", "model", NULL };
 
 /* What frames the message, says how it is encoded, or is rewritten on the way. */
 static const char *const fixed_headers[] = { "connection", "keep-alive", "proxy-connection",
@@ -64,7 +65,7 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	const struct yaml_node *to, *model;
 
-	if (!read_map(b->d, n, "route", route_keys, NULL))
+	if (!read_map(b->d, n, "route", policy_effect_route_keys, NULL))
 		return;
 	to = yaml_get(n, "targets");
 	model = yaml_get(n, "model");

@@ -4,9 +4,10 @@
 #include <stdio.h>
 
 #include "policy/build.h"
+#include "policy/keys.h"
 #include "policy/own.h"
 
-static const char *const detector_keys[] = { "thresholds", "injection", "external", NULL };
+const char *const policy_detector_keys[] = { "thresholds", "injection", "external", NULL };
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -235,7 +236,7 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	for (size_t e = 0; e < count; e++)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
 	build_injection(b, n && n->kind == YAML_MAPPING ? yaml_get(n, "injection") : NULL);
-	if (!n || !read_map(b->d, n, "detectors", detector_keys, NULL))
+	if (!n || !read_map(b->d, n, "detectors", policy_detector_keys, NULL))
 		return;
 	const struct yaml_node *t = yaml_get(n, "thresholds");
 	if (t)

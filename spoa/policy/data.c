@@ -1,6 +1,7 @@
 /* `data:` of a policy. A file is read and checked with the policy, and is part of the
  * snapshot: every request that began with it sees the same rows. */
 #include "policy/data.h"
+#include "policy/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,11 @@
 #define SECOND_US 1000000ull
 #define MS	  1000ull
 
-static const char *const file_keys[] = { "file", "key", NULL };
-static const char *const redis_keys[] = { "redis", "ttl", "on_failure", NULL };
-static const char *const url_keys[] = { "url", "ttl", "timeout", "on_failure", "token_file",
+const char *const policy_data_file_keys[] = { "file", "key", NULL };
+const char *const policy_data_redis_keys[] = { "redis", "ttl", "on_failure", NULL };
+const char *const policy_data_url_keys[] = { "url", "ttl", "timeout", "on_failure", "token_file",
 	"ca_file", NULL };
-static const char *const failure_words[] = { "deny", "skip", NULL };
+const char *const policy_data_failure_words[] = { "deny", "skip", NULL };
 
 /* ---- values ---- */
 
@@ -187,7 +188,7 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	const struct yaml_node *c = yaml_get(n, "file"), *root;
 	const char *file;
 
-	if (!read_map(b->d, n, "file", file_keys, NULL) || !build_path(b, c, &file))
+	if (!read_map(b->d, n, "file", policy_data_file_keys, NULL) || !build_path(b, c, &file))
 		return;
 	s->kind = DATA_FILE;
 	s->place = file;
@@ -215,7 +216,7 @@ waiting(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	s->ttl_us = 5 * SECOND_US;
 	if ((c = yaml_get(n, "ttl")))
 		read_duration_us(b->d, c, 100 * MS, 86400 * SECOND_US, &s->ttl_us);
-	if ((c = yaml_get(n, "on_failure")) && read_word(b->d, c, failure_words, &word))
+	if ((c = yaml_get(n, "on_failure")) && read_word(b->d, c, policy_data_failure_words, &word))
 		s->skip = word == 1;
 }
 
@@ -224,7 +225,7 @@ from_redis(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
 	const struct yaml_node *c = yaml_get(n, "redis");
 
-	if (!read_map(b->d, n, "redis", redis_keys, NULL) ||
+	if (!read_map(b->d, n, "redis", policy_data_redis_keys, NULL) ||
 		!read_text(b->d, c, "redis", &s->place))
 		return;
 	s->kind = DATA_REDIS;
@@ -241,7 +242,7 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	const struct yaml_node *c = yaml_get(n, "url");
 	const char *why;
 
-	if (!read_map(b->d, n, "url", url_keys, NULL) || !read_text(b->d, c, "url", &s->place))
+	if (!read_map(b->d, n, "url", policy_data_url_keys, NULL) || !read_text(b->d, c, "url", &s->place))
 		return;
 	s->kind = DATA_URL;
 	if ((why = http_url_check(s->place)))

@@ -2,24 +2,25 @@
  * against which issuer or key file they will be verified. No key is read here:
  * policy/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
 #include "policy/build.h"
+#include "policy/keys.h"
 #include "policy/credentials.h"
 #include "policy/secret.h"
 #include "store/cert.h"
 #include "store/http_client.h"
 #include "store/jwks.h"
 
-static const char *const kinds[] = { "jwt", "signed_headers", "client_certificate", "api_key",
+const char *const policy_identity_kinds[] = { "jwt", "signed_headers", "client_certificate", "api_key",
 	"none", NULL };
-static const char *const jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
+const char *const policy_jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
 	"ca_file", "refresh", "max_stale", "algorithms", "max_age", "leeway", "claims",
 	"demo_issuer", NULL };
-static const char *const api_key_keys[] = { "header", "keys", "subject", NULL };
-static const char *const subject_words[] = { "person", "owner", NULL };
-static const char *const none_keys[] = { "person", NULL };
-static const char *const claim_keys[] = { "person", "agent", "roles", "department", "clearance",
+const char *const policy_api_key_keys[] = { "header", "keys", "subject", NULL };
+const char *const policy_subject_words[] = { "person", "owner", NULL };
+const char *const policy_none_keys[] = { "person", NULL };
+const char *const policy_claim_keys[] = { "person", "agent", "roles", "department", "clearance",
 	"team", "tier", NULL };
-static const char *const signed_keys[] = { "prefix", "signature", "keys", "max_skew", NULL };
-static const char *const certificate_keys[] = { "person", "agent", "roles", "department",
+const char *const policy_signed_keys[] = { "prefix", "signature", "keys", "max_skew", NULL };
+const char *const policy_certificate_keys[] = { "person", "agent", "roles", "department",
 	"team", "tier", "trust_domain", NULL };
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 
@@ -173,7 +174,7 @@ claim_members(struct builder *b, const struct yaml_node *n, struct claim_map *m,
 static void
 claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
 {
-	if (!read_map(b->d, n, "claims", claim_keys, NULL))
+	if (!read_map(b->d, n, "claims", policy_claim_keys, NULL))
 		return;
 	*m = default_claims;
 	claim_members(b, n, m, claim_path);
@@ -279,7 +280,7 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	e->algorithms = possible;
 	e->leeway_s = 60;
 	e->claims = default_claims;
-	if (!read_map(b->d, n, "jwt", jwt_keys, NULL))
+	if (!read_map(b->d, n, "jwt", policy_jwt_keys, NULL))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
 	if ((c = yaml_get(n, "demo_issuer")))
@@ -302,7 +303,7 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	const struct yaml_node *keys;
 
-	if (!read_map(b->d, n, "api_key", api_key_keys, NULL))
+	if (!read_map(b->d, n, "api_key", policy_api_key_keys, NULL))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
 	if (!(keys = yaml_get(n, "keys")))
@@ -311,7 +312,7 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		build_path(b, keys, &e->keys_file);
 	const struct yaml_node *subject = yaml_get(n, "subject");
 	unsigned word = 0;
-	if (subject && read_word(b->d, subject, subject_words, &word))
+	if (subject && read_word(b->d, subject, policy_subject_words, &word))
 		e->subject_owner = word == 1;
 }
 
@@ -323,7 +324,7 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 	e->prefix = "x-identity-";
 	e->header = "x-identity-signature";
 	e->max_skew_s = 60;
-	if (!read_map(b->d, n, "signed_headers", signed_keys, NULL))
+	if (!read_map(b->d, n, "signed_headers", policy_signed_keys, NULL))
 		return;
 	if ((c = yaml_get(n, "prefix"))) {
 		header_name(b, c, &e->prefix);
@@ -355,7 +356,7 @@ client_certificate(struct builder *b, const struct yaml_node *n, struct identity
 			diag_at(b->d, n->key,
 				"client_certificate: stands in the list already; the first "
 				"decides");
-	if (yaml_is_null(n) || !read_map(b->d, n, "client_certificate", certificate_keys, NULL))
+	if (yaml_is_null(n) || !read_map(b->d, n, "client_certificate", policy_certificate_keys, NULL))
 		return;
 	claim_members(b, n, &e->claims, certificate_field);
 	if ((domain = yaml_get(n, "trust_domain")) &&
@@ -376,7 +377,7 @@ none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
 	if (item->next)
 		diag_at(b->d, n->key,
 			"none: must be the last entry: nothing after it is tried");
-	if (yaml_is_null(n) || !read_map(b->d, n, "none", none_keys, NULL))
+	if (yaml_is_null(n) || !read_map(b->d, n, "none", policy_none_keys, NULL))
 		return;
 	if ((person = yaml_get(n, "person")))
 		read_text(b->d, person, "person", &e->person);
@@ -434,7 +435,7 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	b->p->identities = entries;
 	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
 		struct identity_entry *e = &entries[b->p->nidentities];
-		if (!read_map(b->d, c, "identity", kinds, NULL))
+		if (!read_map(b->d, c, "identity", policy_identity_kinds, NULL))
 			continue;
 		if (c->count != 1) {
 			diag_at(b->d, c,
@@ -445,8 +446,8 @@ build_identity(struct builder *b, const struct yaml_node *n)
 				c->count);
 			continue;
 		}
-		for (unsigned k = 0; kinds[k]; k++)
-			if (span_is(c->child->key->s, kinds[k])) {
+		for (unsigned k = 0; policy_identity_kinds[k]; k++)
+			if (span_is(c->child->key->s, policy_identity_kinds[k])) {
 				e->kind = (enum identity_kind)k;
 				e->at = c->child->key;
 				b->p->nidentities++;

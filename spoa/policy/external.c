@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "policy/build.h"
+#include "policy/keys.h"
 #include "codec/json.h"
 #include "store/http_client.h"
 #include "text/body.h"
@@ -15,17 +16,17 @@
 #define SECOND_US 1000000ull
 
 /* enum recogniser_shape */
-static const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL };
+const char *const policy_shape_words[] = { "presidio", "json", "openai_moderation", NULL };
 /* enum outcome */
-static const char *const outcome_words[] = { "deny", "permit", "redact", NULL };
+const char *const policy_outcome_words[] = { "deny", "permit", "redact", NULL };
 
-static const char *const keys[] = { "name", "url", "shape", "entities", "map", "class",
+const char *const policy_external_keys[] = { "name", "url", "shape", "entities", "map", "class",
 	"language", "model", "score_threshold", "request", "answer", "batch", "when", "roles",
 	"timeout", "concurrency", "max_bytes", "on_failure", "cache", "breaker", "headers",
 	"token_file", "ca_file", NULL };
-static const char *const answer_keys[] = { "results", "items", "label", "score", NULL };
-static const char *const cache_keys[] = { "entries", "ttl", NULL };
-static const char *const breaker_keys[] = { "failures", "open", NULL };
+const char *const policy_answer_keys[] = { "results", "items", "label", "score", NULL };
+const char *const policy_cache_keys[] = { "entries", "ttl", NULL };
+const char *const policy_breaker_keys[] = { "failures", "open", NULL };
 
 /* What OpenAI documents (omni-moderation). */
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
@@ -55,7 +56,7 @@ only_for(struct making *m, const char *key, enum recogniser_shape shape)
 
 	if (!c || m->x->rec.shape == shape)
 		return c;
-	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, shape_words[shape]);
+	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, policy_shape_words[shape]);
 	return NULL;
 }
 
@@ -290,18 +291,18 @@ answer(struct making *m, const struct yaml_node *n)
 	r->results = r->items = "";
 	r->label = "/label";
 	r->score = "/score";
-	if (!n || !read_map(m->b->d, n, "answer", answer_keys, NULL))
+	if (!n || !read_map(m->b->d, n, "answer", policy_answer_keys, NULL))
 		return;
 	if (yaml_get(n, "label") && !yaml_get(n, "score"))
 		r->score = NULL;
-	for (size_t i = 0; answer_keys[i]; i++) {
-		const struct yaml_node *c = yaml_get(n, answer_keys[i]);
+	for (size_t i = 0; policy_answer_keys[i]; i++) {
+		const struct yaml_node *c = yaml_get(n, policy_answer_keys[i]);
 		if (!c)
 			continue;
 		if (c->kind != YAML_SCALAR || !recogniser_pointer(c->s.p))
 			diag_at(m->b->d, c,
 				"%s: a JSON pointer such as /%s is expected, found %s",
-				answer_keys[i], answer_keys[i], found(c));
+				policy_answer_keys[i], policy_answer_keys[i], found(c));
 		else
 			*places[i] = c->s.p;
 	}
@@ -317,7 +318,7 @@ shape(struct making *m)
 	const struct yaml_node *c;
 	unsigned word;
 
-	if ((c = yaml_get(m->n, "shape")) && read_word(m->b->d, c, shape_words, &word))
+	if ((c = yaml_get(m->n, "shape")) && read_word(m->b->d, c, policy_shape_words, &word))
 		r->shape = (enum recogniser_shape)word;
 	r->batch = r->shape != SHAPE_JSON;
 	r->score_threshold = r->shape == SHAPE_MODERATION ? -1.0 : 0.5;
@@ -531,7 +532,7 @@ bounds(struct making *m)
 		bool on = true;
 		if (read_bool(m->b->d, c, &on) && !on)
 			x->cache_entries = 0;
-	} else if (c && read_map(m->b->d, c, "cache", cache_keys, NULL)) {
+	} else if (c && read_map(m->b->d, c, "cache", policy_cache_keys, NULL)) {
 		const struct yaml_node *e = yaml_get(c, "entries"), *t = yaml_get(c, "ttl");
 		if (e)
 			read_uint(m->b->d, e, 0, 1000000, &x->cache_entries);
@@ -540,7 +541,7 @@ bounds(struct making *m)
 				m->b->d, t, SECOND_US, 86400 * SECOND_US, &x->cache_ttl_us);
 	}
 	if ((c = yaml_get(m->n, "breaker")) &&
-		read_map(m->b->d, c, "breaker", breaker_keys, NULL)) {
+		read_map(m->b->d, c, "breaker", policy_breaker_keys, NULL)) {
 		const struct yaml_node *f = yaml_get(c, "failures"), *o = yaml_get(c, "open");
 		if (f)
 			read_uint(m->b->d, f, 1, 1000, &x->breaker_failures);
@@ -563,7 +564,7 @@ one(struct making *m, const struct external *before, size_t nbefore)
 	x->at = m->n;
 	x->name = x->rec.name = "";
 	x->rec.source = (unsigned)nbefore + 1;
-	if (!read_map(m->b->d, m->n, "external", keys, NULL))
+	if (!read_map(m->b->d, m->n, "external", policy_external_keys, NULL))
 		return;
 	build_own_name(m->b, m->n, 64, &x->name, before, nbefore, sizeof(*x));
 	x->rec.name = x->name;
@@ -576,7 +577,7 @@ one(struct making *m, const struct external *before, size_t nbefore)
 		x->when = build_condition(m->b, c, &reads_body);
 		x->reads_target = build_reads_target(x->when);
 	}
-	if ((c = yaml_get(m->n, "on_failure")) && read_word(m->b->d, c, outcome_words, &word)) {
+	if ((c = yaml_get(m->n, "on_failure")) && read_word(m->b->d, c, policy_outcome_words, &word)) {
 		x->own_outcome = true;
 		x->outcome = (enum outcome)word;
 	}

@@ -1,8 +1,9 @@
 /* The injection model in a policy: which model, which of its patterns, and classes that begin
  * at a score. */
 #include "policy/build.h"
+#include "policy/keys.h"
 
-static const char *const keys[] = { "model", "patterns", NULL };
+const char *const policy_injection_keys[] = { "model", "patterns", NULL };
 
 static void
 patterns(struct builder *b, const struct yaml_node *n)
@@ -39,7 +40,7 @@ build_injection(struct builder *b, const struct yaml_node *n)
 	const char *file = NULL;
 	struct buf why;
 
-	if (n && !read_map(b->d, n, "injection", keys, NULL))
+	if (n && !read_map(b->d, n, "injection", policy_injection_keys, NULL))
 		n = NULL;
 	if (c && !build_path(b, c, &file))
 		c = NULL;

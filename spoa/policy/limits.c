@@ -1,10 +1,11 @@
 /* Limits: how many requests or tokens a value of its dimensions may take in a
  * rolling window. The counting is gate/quota.h's. */
 #include "policy/build.h"
+#include "policy/keys.h"
 
 #define SECOND_US 1000000ull
 
-static const char *const limit_keys[] = { "name", "when", "per", "requests", "tokens", "window",
+const char *const policy_limit_keys[] = { "name", "when", "per", "requests", "tokens", "window",
 	NULL };
 static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit",
 	"concurrent", NULL };
@@ -106,7 +107,7 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 	l->at = n;
 	l->name = "";
-	if (!read_map(b->d, n, "limit", limit_keys, limit_later))
+	if (!read_map(b->d, n, "limit", policy_limit_keys, limit_later))
 		return;
 	build_own_name(b, n, 32, &l->name, b->p->limits, b->p->nlimits, sizeof(*l));
 	if (strpbrk(l->name, ":/"))

@@ -2,6 +2,7 @@
  * patterns and files compile into the rule set that the rest of the policy then speaks
  * of. What is wrong in them is reported here and once. */
 #include "policy/own.h"
+#include "policy/keys.h"
 
 #include <stdlib.h>
 
@@ -11,7 +12,7 @@
 #include "policy/read.h"
 
 /* `entities` and `without` are classes.c's to read. */
-static const char *const own_keys[] = { "entity", "entities", "without", "words", "patterns",
+const char *const policy_class_keys[] = { "entity", "entities", "without", "words", "patterns",
 	"context", "against", "dictionary", "fingerprints", "shingles", "threshold", "case",
 	NULL };
 
@@ -135,7 +136,7 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 	unsigned errors = r->d->errors;
 
 	*own = (struct detect_own){ .at = n->key, .class = n->key->s.p, .threshold = 0.5f };
-	if (!read_map(r->d, n, "class", own_keys, NULL))
+	if (!read_map(r->d, n, "class", policy_class_keys, NULL))
 		return false;
 	if (!class_has_detectors(n)) {
 		if (!yaml_get(n, "entities") && !yaml_get(n, "without") &&
@@ -144,12 +145,12 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 				"%s: one of entities, without, words, patterns, dictionary, "
 				"fingerprints is expected",
 				n->key->s.p);
-		for (size_t i = 3; own_keys[i] && r->d->errors == errors; i++)
-			if (yaml_get(n, own_keys[i]))
-				diag_at(r->d, yaml_get(n, own_keys[i])->key,
+		for (size_t i = 3; policy_class_keys[i] && r->d->errors == errors; i++)
+			if (yaml_get(n, policy_class_keys[i]))
+				diag_at(r->d, yaml_get(n, policy_class_keys[i])->key,
 					"%s: belongs to words, patterns, dictionary or "
 					"fingerprints, and there are none",
-					own_keys[i]);
+					policy_class_keys[i]);
 		return false;
 	}
 	entity_name(r, n, own);

@@ -2,22 +2,23 @@
  * are compiled (classes before the rules that name them, providers before the
  * routes). Every mistake is reported; with one, nothing is returned. */
 #include "policy/policy.h"
+#include "policy/keys.h"
 
 #include "policy/build.h"
 #include "policy/include.h"
 
-static const char *const top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
+const char *const policy_top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
 	"classes", "detectors", "providers", "routes", "rules", "default", "limits",
 	"output_default", "include", "data", NULL };
 /* Folders and `include` are include.c's. */
 static const char *const top_later[] = { "models", "cache", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
-static const char *const default_words[] = { "deny", "permit", NULL };
-static const char *const failure_keys[] = { "classifier", "quota", "audit", "unreadable",
+const char *const policy_default_words[] = { "deny", "permit", NULL };
+const char *const policy_failure_keys[] = { "classifier", "quota", "audit", "unreadable",
 	NULL };
 /* enum outcome */
 static const char *const classifier_words[] = { "deny", "permit", "redact", NULL };
-static const char *const other_words[] = { "deny", "permit", NULL };
+const char *const policy_other_words[] = { "deny", "permit", NULL };
 
 /* ---- shared by the sections ---- */
 
@@ -114,17 +115,17 @@ build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure
 		&out->unreadable };
 	unsigned word;
 
-	if (!read_map(b->d, n, "on_failure", failure_keys, NULL))
+	if (!read_map(b->d, n, "on_failure", policy_failure_keys, NULL))
 		return;
-	for (size_t i = 0; failure_keys[i]; i++) {
-		const struct yaml_node *c = yaml_get(n, failure_keys[i]);
+	for (size_t i = 0; policy_failure_keys[i]; i++) {
+		const struct yaml_node *c = yaml_get(n, policy_failure_keys[i]);
 		if (!c)
 			continue;
 		if (places[i] == &out->quota && c->kind == YAML_MAPPING && yaml_get(c, "local"))
 			diag_at(b->d, yaml_get(c, "local")->key,
 				"local: not supported by this version of tollgate");
 		else if (read_word(b->d, c,
-				 places[i] == &out->classifier ? classifier_words : other_words,
+				 places[i] == &out->classifier ? classifier_words : policy_other_words,
 				 &word))
 			*places[i] = (enum outcome)word;
 	}
@@ -150,7 +151,7 @@ head(struct builder *b, const struct yaml_node *root)
 		build_name(b, c, 64, &b->p->name);
 	if ((c = yaml_get(root, "mode")) && read_word(b->d, c, mode_words, &word))
 		b->p->shadow = word == 1;
-	if ((c = yaml_get(root, "default")) && read_word(b->d, c, default_words, &word))
+	if ((c = yaml_get(root, "default")) && read_word(b->d, c, policy_default_words, &word))
 		b->p->default_permit = word == 1;
 	b->p->output_default = 4096;
 	if ((c = yaml_get(root, "output_default")))
@@ -172,7 +173,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	}
 	p->file = arena_strdup(a, file);
 	p->name = "";
-	if (!read_map(d, root, "policy", top_keys, top_later))
+	if (!read_map(d, root, "policy", policy_top_keys, top_later))
 		return NULL;
 	if ((c = yaml_get(root, "include")))
 		diag_at(d, c->key, "include: only a file can include");

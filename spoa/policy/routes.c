@@ -2,18 +2,19 @@
  * what becomes of the response. A request that matches none is refused, so paths
  * are compared whole and in normal form only. */
 #include "policy/build.h"
+#include "policy/keys.h"
 
 #define SECOND_US 1000000ull
 
-static const char *const provider_keys[] = { "backend", "dialect", "external", "region", NULL };
-static const char *const route_keys[] = { "name", "match", "dialect", "backend", "targets",
+const char *const policy_provider_keys[] = { "backend", "dialect", "external", "region", NULL };
+const char *const policy_route_keys[] = { "name", "match", "dialect", "backend", "targets",
 	"response", "record", "on_failure", "deadline", NULL };
 static const char *const route_later[] = { "retry", NULL };
-static const char *const match_keys[] = { "methods", "path", "path_prefix", "host", NULL };
-static const char *const target_keys[] = { "provider", "model", NULL };
+const char *const policy_match_keys[] = { "methods", "path", "path_prefix", "host", NULL };
+const char *const policy_target_keys[] = { "provider", "model", NULL };
 static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
-static const char *const record_keys[] = { "prompt", NULL };
-static const char *const prompt_words[] = { "hash", "redacted", NULL }; /* enum record_prompt */
+const char *const policy_record_keys[] = { "prompt", NULL };
+const char *const policy_prompt_words[] = { "hash", "redacted", NULL }; /* enum record_prompt */
 
 /* ---- providers ---- */
 
@@ -44,7 +45,7 @@ build_providers(struct builder *b, const struct yaml_node *n)
 		if (!build_name(b, c->key, 64, &v->name))
 			continue;
 		b->nproviders++;
-		if (!read_map(b->d, c, "provider", provider_keys, NULL))
+		if (!read_map(b->d, c, "provider", policy_provider_keys, NULL))
 			continue;
 		if (!(x = yaml_get(c, "backend")))
 			diag_at(b->d, c->key, "%s: backend is missing", v->name);
@@ -179,7 +180,7 @@ match(struct builder *b, const struct yaml_node *route, struct route *r)
 		diag_at(b->d, route, "match is missing");
 		return;
 	}
-	if (!read_map(b->d, m, "match", match_keys, NULL))
+	if (!read_map(b->d, m, "match", policy_match_keys, NULL))
 		return;
 	methods(b, yaml_get(m, "methods"), r);
 	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
@@ -214,7 +215,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	const struct yaml_node *name = n, *model = NULL;
 
 	if (n->kind == YAML_MAPPING) {
-		if (!read_map(b->d, n, "targets", target_keys, NULL))
+		if (!read_map(b->d, n, "targets", policy_target_keys, NULL))
 			return NULL;
 		name = yaml_get(n, "provider");
 		model = yaml_get(n, "model");
@@ -368,14 +369,14 @@ record(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	unsigned word;
 
-	if (!n || !read_map(b->d, n, "record", record_keys, NULL))
+	if (!n || !read_map(b->d, n, "record", policy_record_keys, NULL))
 		return;
 	const struct yaml_node *prompt = yaml_get(n, "prompt");
 	if (!prompt)
 		return;
 	if (prompt->kind == YAML_SCALAR && span_is(prompt->s, "sealed"))
 		diag_at(b->d, prompt, "sealed: not supported by this version of tollgate");
-	else if (read_word(b->d, prompt, prompt_words, &word))
+	else if (read_word(b->d, prompt, policy_prompt_words, &word))
 		r->record = (enum record_prompt)word;
 }
 
@@ -388,7 +389,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->name = "";
 	r->on_failure = b->p->on_failure;
 	r->deadline_us = 900 * SECOND_US;
-	if (!read_map(b->d, n, "route", route_keys, route_later))
+	if (!read_map(b->d, n, "route", policy_route_keys, route_later))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
 	match(b, n, r);

@@ -4,21 +4,22 @@
 #include <stdio.h>
 
 #include "policy/build.h"
+#include "policy/keys.h"
 #include "policy/explain.h"
 
-static const char *const rule_keys[] = { "name", "when", "deny", "permit", "redact", "route",
+const char *const policy_rule_keys[] = { "name", "when", "deny", "permit", "redact", "route",
 	"max_output_tokens", "tag", "require", "set_headers", "on_error", "mode", "phase",
 	NULL };
 /* What a request that is denied cannot have besides. */
 static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
 	"require", "set_headers", NULL };
-static const char *const deny_keys[] = { "status", "reason", NULL };
-static const char *const redact_keys[] = { "classes", "entities", "with", NULL };
-static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4",
+const char *const policy_deny_keys[] = { "status", "reason", NULL };
+const char *const policy_redact_keys[] = { "classes", "entities", "with", NULL };
+const char *const policy_with_words[] = { "placeholder", "mask", "hash", "remove", "last4",
 	NULL }; /* enum redact_style */
-static const char *const mode_words[] = { "enforce", "shadow", NULL };
-static const char *const error_words[] = { "deny", "skip", NULL };
-static const char *const phase_words[] = { "request", NULL };
+const char *const policy_mode_words[] = { "enforce", "shadow", NULL };
+const char *const policy_error_words[] = { "deny", "skip", NULL };
+const char *const policy_phase_words[] = { "request", NULL };
 static const char *const phase_later[] = { "response", "tool", NULL };
 
 static const char *const effects[] = { "deny", "permit", "redact",
@@ -104,7 +105,7 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 				"deny: true, or {status, reason}, is expected, found false");
 		return;
 	}
-	if (!read_map(b->d, n, "deny", deny_keys, NULL))
+	if (!read_map(b->d, n, "deny", policy_deny_keys, NULL))
 		return;
 	if ((c = yaml_get(n, "reason")) && read_text(b->d, c, "reason", &r->reason) &&
 		(c->s.n > 256 || strpbrk(r->reason, "\r\n")))
@@ -166,7 +167,7 @@ redact_with(struct builder *b, const struct yaml_node *n, const struct yaml_node
 {
 	unsigned word;
 
-	if (!read_word(b->d, with, with_words, &word))
+	if (!read_word(b->d, with, policy_with_words, &word))
 		return;
 	r->with = (enum redact_style)word;
 	if (r->with == STYLE_LAST4)
@@ -183,7 +184,7 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *classes, *entities, *with;
 
-	if (!read_map(b->d, n, "redact", redact_keys, NULL))
+	if (!read_map(b->d, n, "redact", policy_redact_keys, NULL))
 		return;
 	if ((classes = yaml_get(n, "classes")))
 		build_class_members(b, classes, &r->redact);
@@ -233,7 +234,7 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 	r->at = n;
 	r->name = "";
-	if (!read_map(b->d, n, "rule", rule_keys, NULL))
+	if (!read_map(b->d, n, "rule", policy_rule_keys, NULL))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
 	if ((c = yaml_get(n, "when"))) {
@@ -243,12 +244,12 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
 	effect(b, n, r);
-	if ((c = yaml_get(n, "on_error")) && read_word(b->d, c, error_words, &word))
+	if ((c = yaml_get(n, "on_error")) && read_word(b->d, c, policy_error_words, &word))
 		r->skip_on_error = word == 1;
-	if ((c = yaml_get(n, "mode")) && read_word(b->d, c, mode_words, &word))
+	if ((c = yaml_get(n, "mode")) && read_word(b->d, c, policy_mode_words, &word))
 		r->shadow = word == 1;
 	if ((c = yaml_get(n, "phase")))
-		word_or_later(b, c, phase_words, phase_later, &word);
+		word_or_later(b, c, policy_phase_words, phase_later, &word);
 }
 
 void
