@@ -7,7 +7,7 @@
 struct cel_regex;
 
 /* NULL, or why (static text) some text can make matching take time far beyond its length.
- * A pattern too large to be judged passes: matching is bounded all the same. */
+ * One that repeats something and is too large to be judged is refused too. */
 const char *cel_regex_risk(struct span pattern);
 
 /* The pattern in the arena; NULL with *why (static text). */

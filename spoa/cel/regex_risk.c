@@ -8,7 +8,8 @@
 
 #include "cel/regex.h"
 
-enum { POSITIONS = 96, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
+enum { POSITIONS = 512, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
+enum { WORK_MAX = 20000000 }; /* of judging one pattern: some 50 ms */
 
 struct bytes {
 	uint64_t v[4];
@@ -21,9 +22,9 @@ struct risk {
 	const char *p, *end;
 	struct bytes cls[POSITIONS];
 	uint8_t edge[POSITIONS][POSITIONS]; /* ways from one to the next, 2: several */
-	size_t n;
+	size_t n, work;
 	int depth;
-	bool fold, too_large;
+	bool fold, loops, too_large;
 };
 
 /* What a part of the pattern begins and ends with. */
@@ -361,8 +362,13 @@ sequence(struct risk *r)
 			bool free_end = r->depth == 1 && r->p == r->end;
 			bool free_start =
 				r->depth == 1 && from == begin && *from == '.' && most < 0;
-			if ((most < 0 || most >= LOOP_LEAST) && !free_end && !free_start)
+			if ((most < 0 || most >= LOOP_LEAST) && !free_end && !free_start) {
 				connect(r, &x.last, &x.first);
+				/* (a?){50}: which of the rounds are empty ones? */
+				if (x.nullable && most > 0)
+					connect(r, &x.last, &x.first);
+				r->loops = true;
+			}
 			x.nullable |= least == 0 || free_start;
 			if (free_start)
 				x = (struct part){ .nullable = true };
@@ -378,7 +384,7 @@ alternatives(struct risk *r)
 	struct part all = { .nullable = false };
 
 	if (++r->depth > DEPTH) {
-		r->too_large = true;
+		r->too_large = r->loops = true; /* what follows is not read */
 		r->p = r->end;
 	}
 	for (;;) {
@@ -396,19 +402,23 @@ alternatives(struct risk *r)
 
 /* ---- what it can do ---- */
 
+#define TOO_LARGE "too long to be judged with a repetition in it: say it in several patterns"
+
 /* Pairs (a,b) that one text reaches from (p,p); those in `seen` and further. */
 static bool
-two_ways_round(const struct risk *r, size_t p, uint8_t *seen, uint16_t *queue)
+two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
 {
 	size_t n = r->n, head = 0, tail = 0;
 
 	memset(seen, 0, n * n * 2);
-	queue[tail++] = (uint16_t)(p * n + p);
-	while (head < tail) {
+	queue[tail++] = (uint32_t)(p * n + p);
+	while (head < tail && r->work < WORK_MAX) {
 		size_t a = queue[head] / n, b = queue[head] % n;
 		bool apart = seen[n * n + queue[head]]; /* reached by two ways */
 		head++;
-		for (size_t x = 0; x < n; x++)
+		r->work += n;
+		for (size_t x = 0; x < n; x++) {
+			r->work += r->edge[a][x] ? n : 0;
 			for (size_t y = 0; r->edge[a][x] && y < n; y++) {
 				if (!r->edge[b][y] || !bytes_meet(&r->cls[x], &r->cls[y]))
 					continue;
@@ -421,20 +431,21 @@ two_ways_round(const struct risk *r, size_t p, uint8_t *seen, uint16_t *queue)
 				seen[to] = 1;
 				seen[n * n + to] |= now;
 				if (tail < 2 * n * n)
-					queue[tail++] = (uint16_t)to;
+					queue[tail++] = (uint32_t)to;
 			}
+		}
 	}
 	return false;
 }
 
 /* The same text leads p to p, p to q and q to q. */
 static bool
-cycle_behind(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint16_t *queue)
+cycle_behind(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *queue)
 {
 	size_t n = r->n, head = 0, tail = 0, goal = (p * n + q) * n + q;
 
 	memset(seen, 0, n * n * n);
-	queue[tail++] = (uint16_t)((p * n + p) * n + q);
+	queue[tail++] = (uint32_t)((p * n + p) * n + q);
 	while (head < tail) {
 		size_t at = queue[head++], a = at / n / n, b = at / n % n, c = at % n;
 		for (size_t x = 0; x < n; x++)
@@ -452,57 +463,57 @@ cycle_behind(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint16_t *
 					if (to == goal)
 						return true;
 					seen[to] = 1;
-					queue[tail++] = (uint16_t)to;
+					queue[tail++] = (uint32_t)to;
 				}
 			}
 	}
 	return false;
 }
 
-static bool
-on_cycle(const struct risk *r, size_t p)
+/* Which places lie on a cycle: what each reaches (S. Warshall, 1962), in rows of bits. */
+static void
+find_cycles(const struct risk *r, struct places *reach, struct places *cyclic)
 {
-	struct places seen = { { 0 } }, next = { { 0 } };
-
 	for (size_t i = 0; i < r->n; i++)
-		if (r->edge[p][i])
-			place_add(&next, i);
-	for (bool more = true; more;) {
-		more = false;
-		for (size_t i = 0; i < r->n; i++) {
-			if (!place_in(&next, i) || place_in(&seen, i))
-				continue;
-			place_add(&seen, i);
-			more = true;
-			for (size_t k = 0; k < r->n; k++)
-				if (r->edge[i][k])
-					place_add(&next, k);
-		}
-	}
-	return place_in(&seen, p);
+		for (size_t k = 0; k < r->n; k++)
+			if (r->edge[i][k])
+				place_add(&reach[i], k);
+	for (size_t k = 0; k < r->n; k++)
+		for (size_t i = 0; i < r->n; i++)
+			if (place_in(&reach[i], k))
+				places_join(&reach[i], &reach[k]);
+	for (size_t i = 0; i < r->n; i++)
+		if (place_in(&reach[i], i))
+			place_add(cyclic, i);
 }
 
 static const char *
-judge(const struct risk *r)
+judge(struct risk *r)
 {
-	size_t n = r->n;
-	uint8_t *seen = malloc(n * n * (n > 2 ? n : 2) + 1);
-	uint16_t *queue = malloc((n * n * (n > 2 ? n : 2) + 2) * sizeof(*queue));
-	const char *why = seen && queue ? NULL : "out of memory";
+	size_t n = r->n, states = n <= TRIPLES_MAX && n > 2 ? n * n * n : 2 * n * n;
+	uint8_t *seen = malloc(states + 1);
+	uint32_t *queue = malloc((states + 2) * sizeof(*queue));
+	struct places *reach = calloc(n, sizeof(*reach)), cyclic = { { 0 } };
+	const char *why = seen && queue && reach ? NULL : "out of memory";
 
+	if (!why)
+		find_cycles(r, reach, &cyclic);
 	for (size_t p = 0; !why && p < n; p++)
-		if (on_cycle(r, p) && two_ways_round(r, p, seen, queue))
+		if (place_in(&cyclic, p) && two_ways_round(r, p, seen, queue))
 			why = "a repetition inside a repetition, or alternatives that begin "
 			      "alike: a text can make it take exponential time";
+	if (!why && r->work >= WORK_MAX)
+		why = TOO_LARGE;
 	for (size_t p = 0; !why && n <= TRIPLES_MAX && p < n; p++)
 		for (size_t q = 0; !why && q < n; q++)
-			if (p != q && on_cycle(r, p) && on_cycle(r, q) &&
+			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
 				cycle_behind(r, p, q, seen, queue))
 				why = "two repetitions that can take the same text: a long "
 				      "text "
 				      "can make it take time squared";
 	free(seen);
 	free(queue);
+	free(reach);
 	return why;
 }
 
@@ -516,7 +527,11 @@ cel_regex_risk(struct span pattern)
 	r->p = pattern.p;
 	r->end = pattern.p + pattern.n;
 	alternatives(r);
-	const char *why = r->too_large || r->n == 0 ? NULL : judge(r);
+	const char *why = NULL;
+	if (r->loops && r->too_large)
+		why = TOO_LARGE;
+	else if (r->loops && r->n)
+		why = judge(r);
 	free(r);
 	return why;
 }

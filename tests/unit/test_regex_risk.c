@@ -24,7 +24,7 @@ static const struct { const char *pattern; char kind; /* ' ' fine, e exponential
 	{ "^(([a-z])+.)+[A-Z]([a-z])+$", 'e' }, { "^(.*?,){11}P", 'e' }, { "(a{0,50}){0,50}b", 'e' }, { "(a|aa)+$", 'e' },
 	{ "(?i:a|A)*b", 'e' }, { "^([a-zA-Z0-9])(([-.]|[_]+)?([a-zA-Z0-9]+))*x$", 'e' }, { "(.*)*x", 'e' }, { "((ab|ba)*|a)*c", 'e' },
 	{ "\\d+\\d+x", 's' }, { "^.*foo.*bar$", 's' }, { "^a*a*b", 's' }, { "^\\s+.*;$", 's' }, { "^[a-z]*[a-f]*\\d", 's' },
-	{ "^.*=.*=.*=x", 's' },
+	{ "^.*=.*=.*=x", 's' }, { "(a?){50}a{50}", 'e' }, { "(b|c?){20,40}x", 'e' }, { "(a?){3}a", ' ' },
 };
 /* clang-format on */
 
@@ -37,6 +37,36 @@ patterns_are_judged(void **state)
 		char kind = !why ? ' ' : strstr(why, "exponential") ? 'e' : 's';
 		if (kind != rows[i].kind)
 			fail_msg("%s: %c, want %c", rows[i].pattern, kind, rows[i].kind);
+	}
+}
+
+/* A pattern is judged however much harmless text stands beside what it repeats; where it
+ * is too long for that it is refused, unless it repeats nothing. */
+static void
+length_hides_nothing(void **state)
+{
+	static const struct {
+		size_t letters;
+		const char *tail;
+		const char *why; /* part of it; NULL: fine */
+	} long_rows[] = {
+		{ 100, "|(a+)+$x", "exponential" },
+		{ 400, "|(x+x+)+y", "exponential" },
+		{ 600, "|(a+)+$x", "too long to be judged" },
+		{ 400, "|[0-9]+ foo", NULL },
+		{ 600, "|foo?", NULL },
+	};
+	char pattern[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(long_rows) / sizeof(long_rows[0]); i++) {
+		size_t n = long_rows[i].letters;
+		memset(pattern, 'q', n);
+		strcpy(pattern + n, long_rows[i].tail);
+		const char *why = cel_regex_risk(span_str(pattern));
+		if (long_rows[i].why ? !why || !strstr(why, long_rows[i].why) : why != NULL)
+			fail_msg("%zu letters and %s: %s", n, long_rows[i].tail,
+				why ? why : "passed");
 	}
 }
 
@@ -72,6 +102,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(patterns_are_judged),
+		cmocka_unit_test(length_hides_nothing),
 		cmocka_unit_test(no_text_takes_long),
 	};
 
