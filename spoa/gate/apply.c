@@ -293,7 +293,9 @@ must_relay(const struct request *r)
 {
 	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
 	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
-	       query_has_credential(r->head.query) || r->body_state == BODY_STATE_PARTIAL;
+	       query_has_credential(r->head.query) ||
+	       head_spells_credential(r->snap->policy, &r->head) ||
+	       r->body_state == BODY_STATE_PARTIAL;
 }
 
 static enum step_result

@@ -44,5 +44,8 @@ bool exchange_finish_late(struct request *r);
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where the query holds a parameter that carries a credential, in any spelling. */
 bool query_has_credential(struct span query);
+/* True where a header is one of those that carry credentials but for '_' in place of '-':
+ * HAProxy's rules do not name those. */
+bool head_spells_credential(const struct policy *p, const struct http_head *h);
 
 #endif

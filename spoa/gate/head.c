@@ -38,15 +38,42 @@ in_connection(const struct http_head *h, struct span name)
 	return false;
 }
 
+/* As a backend behind CGI or WSGI reads names: there x_api_key is x-api-key. */
+static bool
+begins_as(struct span name, struct span with)
+{
+	if (name.n < with.n)
+		return false;
+	for (size_t i = 0; i < with.n; i++) {
+		char c = name.p[i] == '_' ? '-' : name.p[i],
+		     w = with.p[i] == '_' ? '-' : with.p[i];
+		if (!span_ieq(span_of(&c, 1), span_of(&w, 1)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 is_credential(const struct policy *p, struct span name)
 {
-	for (size_t i = 0; i < p->ncredential_headers; i++)
-		if (span_ieq(name, span_str(p->credential_headers[i])))
+	for (size_t i = 0; i < p->ncredential_headers; i++) {
+		struct span h = span_str(p->credential_headers[i]);
+		if (name.n == h.n && begins_as(name, h))
 			return true;
-	for (size_t i = 0; i < p->ncredential_prefixes; i++) {
-		struct span prefix = span_str(p->credential_prefixes[i]);
-		if (name.n >= prefix.n && span_ieq(span_cut(name, 0, prefix.n), prefix))
+	}
+	for (size_t i = 0; i < p->ncredential_prefixes; i++)
+		if (begins_as(name, span_str(p->credential_prefixes[i])))
+			return true;
+	return false;
+}
+
+bool
+head_spells_credential(const struct policy *p, const struct http_head *h)
+{
+	for (size_t i = 0; i < h->nfields; i++) {
+		struct span name = h->fields[i].name;
+		if (span_chr(name, '_') < name.n &&
+			(is_credential(p, name) || begins_as(name, SPAN_LIT("x-tollgate-"))))
 			return true;
 	}
 	return false;
@@ -57,7 +84,7 @@ keep(struct request *r, struct span name)
 {
 	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->head, name))
 		return false;
-	if (name.n >= 11 && span_ieq(span_cut(name, 0, 11), SPAN_LIT("x-tollgate-")))
+	if (begins_as(name, SPAN_LIT("x-tollgate-")))
 		return false;
 	if (is_credential(r->snap->policy, name))
 		return false;

@@ -326,8 +326,8 @@ stage_records_hold(const char *text)
 
 struct note {
 	const char *method, *path, *query;
-	const char *person;	/* whose key it carries; NULL: none */
-	const char *headers[8]; /* "name: value" */
+	const char *person;	 /* whose key it carries; NULL: none */
+	const char *headers[16]; /* "name: value" */
 	const char *body;
 	size_t body_n;	     /* 0: the body's own length */
 	bool partial;	     /* the end was not seen */
@@ -414,7 +414,7 @@ note_fields(const struct stage *s, const struct note *n, size_t body_n, struct b
 		put_field(b, SPAN_LIT("authorization"), span_str(line));
 	}
 	put_field(b, SPAN_LIT("host"), SPAN_LIT("gw.example"));
-	for (size_t i = 0; i < 8 && n->headers[i]; i++) {
+	for (size_t i = 0; i < 16 && n->headers[i]; i++) {
 		struct span value = span_str(n->headers[i]);
 		struct span name = span_next(&value, ':');
 		put_field(b, name, span_trim(value, " "));

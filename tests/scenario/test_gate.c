@@ -108,6 +108,12 @@ static const struct {
 	{ "a request that can never pass is a 429 without Retry-After",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
 	  "deny", "", "429", "tokens", 1 },
+	{ "a credential's header with underscores is not HAProxy's to delete: relayed",
+	  { .path = "/api/x", .method = "GET", .person = "alice", .headers = { "X_Api_Key: abc" } },
+	  "permit", "relay", "", "default", 1 },
+	{ "another header with underscores is nothing",
+	  { .path = "/api/x", .method = "GET", .person = "alice", .headers = { "x_api: abc" } },
+	  "permit", "direct", "", "default", 1 },
 	{ "an image is unreadable: denied",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "", "403", "", 1 },

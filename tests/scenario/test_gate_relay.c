@@ -129,7 +129,8 @@ test_head(void **state)
 {
 	static const char *const gone[] = { "authorization", "cookie", "x-api-key",
 		"x-tollgate-id2", "x-tollgate-backend2", "connection", "x-hop",
-		"content-length", "transfer-encoding", "expect" };
+		"content-length", "transfer-encoding", "expect", "x_api_key", "X-Api_Key",
+		"x_tollgate-id3" };
 	struct stage s;
 	struct call c;
 	struct pass p;
@@ -142,13 +143,16 @@ test_head(void **state)
 			.body = HELLO,
 			.headers = { "cookie: a=b", "x-api-key: abc", "X-Tollgate-Id2: x",
 				"x-tollgate-backend2: evil", "connection: close, X-Hop",
-				"x-hop: y", "expect: 100-continue", "accept-encoding: gzip" } },
+				"x-hop: y", "expect: 100-continue", "accept-encoding: gzip",
+				"x_api_key: abc", "X-Api_Key: abc", "x_tollgate-id3: x",
+				"x_api: kept" } },
 		&c);
 	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
 	const struct exchange_plan *plan = gate_plan(p.x);
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		if (head_has(&plan->head, gone[i], NULL))
 			fail_msg("%s goes upstream", gone[i]);
+	assert_true(head_has(&plan->head, "x_api", "kept"));
 	assert_true(head_has(&plan->head, "accept-encoding", "identity"));
 	assert_true(head_has(&plan->head, "x-tollgate-backend", "openai"));
 	assert_true(head_has(&plan->head, "x-tollgate-id", call_var(&c, "id")));
@@ -247,8 +251,7 @@ test_swap_for_nothing(void **state)
 			.body = mail,
 			.no_length = true,
 			.headers = { "content-type: text/plain",
-				later ? "transfer-encoding: chunked"
-				      : "content-length: 17" } };
+				later ? "transfer-encoding: chunked" : "content-length: 17" } };
 		stage_up(&s,
 			ROUTES "rules: [{name: gone, redact: {classes: [pii], with: remove}}]\n"
 			       "default: permit\n");
