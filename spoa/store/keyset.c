@@ -421,7 +421,11 @@ keyset_wait(struct keyset *k, struct keyset_waiter *w)
 	w->next = atomic_load(&k->waiters);
 	while (!atomic_compare_exchange_weak(&k->waiters, &w->next, w))
 		;
-	ev_async_send(k->all->loop, &k->all->wake);
+	/* The thread may have ended since: then nobody else looks at them. */
+	if (atomic_load(&k->all->stopping))
+		wake_waiters(k);
+	else
+		ev_async_send(k->all->loop, &k->all->wake);
 	return true;
 }
 

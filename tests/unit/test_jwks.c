@@ -396,6 +396,10 @@ test_files(void **state)
 	buf_clear(&why);
 	assert_null(jwks_load_file("/tmp", &why));
 	assert_true(why.n > 0);
+	/* what is too large says so, not that its JSON ends early */
+	buf_clear(&why);
+	assert_null(jwks_load_file("/dev/zero", &why));
+	assert_true(span_is(buf_view(&why), "over 4194304 bytes"));
 	k = NULL;
 	jwks_free(&k);
 	buf_free(&why);
