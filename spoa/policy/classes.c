@@ -2,6 +2,7 @@
  * members of that class; the classes it does not list keep the members that the
  * rule files give them. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "policy/build.h"
 #include "policy/keys.h"
@@ -135,12 +136,30 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 		diag_at(b->d, c->key, "%s: the detectors were loaded without it", own);
 }
 
+static int
+by_name(const void *x, const void *y)
+{
+	const struct yaml_node *const *a = x, *const *b = y;
+
+	return strcmp((*a)->key->s.p, (*b)->key->s.p);
+}
+
+/* In the order of their names, which is that of prompt.classes: the order of keys means
+ * nothing, and the version does not see it. */
 static void
 listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class *classes)
 {
 	struct policy *p = b->p;
 
-	for (const struct yaml_node *c = n->child; c; c = c->next) {
+	const struct yaml_node **sorted = build_array(b, n, n->count, sizeof(*sorted));
+	size_t count = 0;
+
+	for (const struct yaml_node *c = n->child; sorted && c; c = c->next)
+		sorted[count++] = c;
+	if (count)
+		qsort(sorted, count, sizeof(*sorted), by_name);
+	for (size_t i = 0; i < count; i++) {
+		const struct yaml_node *c = sorted[i];
 		struct policy_class *k = &classes[p->nclasses];
 		if (p->nclasses == CLASSES_MAX) {
 			diag_at(b->d, c->key, "more than %d classes", CLASSES_MAX);
