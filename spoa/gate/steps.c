@@ -200,6 +200,7 @@ without_key(struct request *r, const struct credentials *given, int missing)
 		r->waited_for_keys = true;
 		r->keys_waiter.mail.run = keys_came;
 		r->keys_waiter.to = r->gate->mail;
+		r->keys_waiter.since_us = r->begun_us;
 		r->pending++;
 		r->wait = WAIT_KEYS;
 		if (keyset_wait(given->missed, &r->keys_waiter))

@@ -416,7 +416,10 @@ keyset_verify(struct keyset *k, struct span kid, enum jws_alg alg, struct span t
 bool
 keyset_wait(struct keyset *k, struct keyset_waiter *w)
 {
-	if (atomic_load(&k->all->stopping) || (!atomic_load(&k->busy) && too_soon(k)))
+	bool idle = !atomic_load(&k->busy);
+	bool news = w->since_us && atomic_load(&k->tried_us) >= w->since_us;
+
+	if (atomic_load(&k->all->stopping) || (idle && !news && too_soon(k)))
 		return false;
 	w->next = atomic_load(&k->waiters);
 	while (!atomic_compare_exchange_weak(&k->waiters, &w->next, w))

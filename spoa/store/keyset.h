@@ -40,11 +40,13 @@ int keyset_verify(struct keyset *k, struct span kid, enum jws_alg alg, struct sp
 struct keyset_waiter {
 	struct mail mail;
 	struct mailbox *to;
+	uint64_t since_us; /* monotonic, before the set was looked at; 0: not known */
 	struct keyset_waiter *next;
 };
 /* For a key that the set does not have: joins the fetch under way, or has one begun. False,
  * and the waiter is not touched, where the last attempt is so recent that another would
- * say the same (KEYSET_AGAIN_US): a stream of unknown keys costs the issuer nothing. */
+ * say the same (KEYSET_AGAIN_US): a stream of unknown keys costs the issuer nothing. One
+ * that ended after since_us may have said something new: the waiter is woken at once. */
 bool keyset_wait(struct keyset *k, struct keyset_waiter *w);
 
 #define KEYSET_AGAIN_US 10000000u

@@ -128,6 +128,7 @@ struct waiter {
 	_Atomic bool *done;
 };
 static struct mailbox box;
+static uint64_t asked_since;
 
 static void
 run_mail(struct mail *m, void *consumer)
@@ -140,7 +141,10 @@ static bool
 ask(struct waiter *w, _Atomic bool *done)
 {
 	atomic_store(done, false);
-	*w = (struct waiter){ .w = { .mail = { .run = run_mail }, .to = &box }, .done = done };
+	*w = (struct waiter){
+		.w = { .mail = { .run = run_mail }, .to = &box, .since_us = asked_since },
+		.done = done
+	};
 	return keyset_wait(stage.k, &w->w);
 }
 
@@ -251,6 +255,30 @@ who_waits_is_woken_when_it_ends(void **state)
 	down();
 }
 
+/* The issuer's answer comes between the look at the old set and the wish to wait: what was
+ * published since is looked at, not refused for being recent. */
+static void
+an_answer_in_between_is_seen(void **state)
+{
+	struct waiter w;
+	_Atomic bool done;
+	uint64_t before = clock_mono_us();
+
+	(void)state;
+	mailbox_init(&box, NULL, NULL);
+	up(3600000000u, 3600000000u);
+	WAIT_FOR(verify(0) == 0);
+	usleep(20000); /* tried_us is set behind the keys */
+	asked_since = before;
+	assert_true(ask(&w, &done));
+	WAIT_FOR(arrived(&done));
+	asked_since = clock_mono_us();
+	assert_false(ask(&w, &done));
+	asked_since = 0;
+	assert_int_equal(atomic_load(&stage.rig->requests), 1);
+	down();
+}
+
 static void
 one_url_is_one_set(void **state)
 {
@@ -299,6 +327,7 @@ main(void)
 		cmocka_unit_test(an_unknown_key_is_asked_for_once),
 		cmocka_unit_test(an_issuer_that_is_away_is_believed_for_a_while),
 		cmocka_unit_test(who_waits_is_woken_when_it_ends),
+		cmocka_unit_test(an_answer_in_between_is_seen),
 		cmocka_unit_test(one_url_is_one_set),
 	};
 
