@@ -10,7 +10,7 @@
 
 /* ---- did you mean ---- */
 
-enum { NAME_MAX_CHARS = 64, CAP_LIST = 16384 };
+enum { NAME_MAX_CHARS = 64, KEY_SHOWN = 24, CAP_LIST = 16384 };
 
 /* Damerau-Levenshtein with adjacent swaps, ASCII case ignored. */
 static unsigned
@@ -104,9 +104,14 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	buf_init(&names, 4096);
 	join(&names, accepted);
 	const char *like = nearest_name(&near);
-	diag_at(d, key, "%.*s: unknown key%s%s%s; accepted: %s", SPAN_ARG(key->s),
-		like ? ", did you mean " : "", like ? like : "", like ? "?" : "",
-		buf_failed(&names) ? "" : buf_view(&names).p);
+	/* Enough to find it by: what is no policy may hold a secret. */
+	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
+	bool cut = key->s.n > KEY_SHOWN;
+	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
+		shown.n--;
+	diag_at(d, key, "%.*s%s: unknown key%s%s%s; accepted: %s", SPAN_ARG(shown),
+		cut ? "..." : "", like ? ", did you mean " : "", like ? like : "",
+		like ? "?" : "", buf_failed(&names) ? "" : buf_view(&names).p);
 	buf_free(&names);
 }
 

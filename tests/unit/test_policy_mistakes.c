@@ -36,6 +36,9 @@ static const struct row {
 	{ "an unknown key with a near one", H "ruls: []\n",
 		":5:1: ruls: unknown key, did you mean rules?; accepted: tollgate, name, "
 		"mode" },
+	{ "an unknown key that may be no key at all is not quoted whole",
+		H "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY: 1\n",
+		":5:1: wJalrXUtnFEMIK7MDENGbPxR...: unknown key; accepted: " },
 	{ "an unknown key with none near", H "xyzzy: 1\n",
 		":5:1: xyzzy: unknown key; accepted: " },
 	{ "a key of a later version", H "cache: []\n",
