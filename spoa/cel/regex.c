@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 #define STEPS_LEAST  100000 /* of PCRE2: some 10 ms; */
-#define STEPS_A_BYTE 64
+#define STEPS_A_BYTE 16
+#define STEPS_MOST   64000000 /* about a second */
 #define HEAP_KIB     512
 #define PATTERN_MAX  4096
 #define SCRATCH_SIZE (48u << 10)
@@ -107,7 +108,7 @@ cel_regex_match(
 	if (!md || !limits)
 		return ERR_NOMEM;
 	uint64_t steps = STEPS_LEAST + (uint64_t)subject.n * STEPS_A_BYTE;
-	pcre2_set_match_limit(limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+	pcre2_set_match_limit(limits, steps < STEPS_MOST ? (uint32_t)steps : STEPS_MOST);
 	pcre2_set_heap_limit(limits, HEAP_KIB);
 	int rc = pcre2_match(re->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0,
 		PCRE2_ANCHORED, md, limits);

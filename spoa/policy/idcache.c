@@ -76,7 +76,8 @@ idcache_find(struct identity_cache *c, const unsigned char key[32])
 
 void
 idcache_put(struct identity_cache *c, const unsigned char key[32],
-	const struct identity_entry *e, const struct identity *id, const struct token_times *t)
+	const struct identity_entry *e, const struct identity *id, const struct token_times *t,
+	unsigned generation)
 {
 	size_t s = set_of(c, key);
 	struct cached *set = &c->v[s * WAYS], *at = idcache_find(c, key);
@@ -100,4 +101,5 @@ idcache_put(struct identity_cache *c, const unsigned char key[32],
 	memcpy(at->key, key, 32);
 	at->entry = e;
 	at->times = *t;
+	at->generation = generation;
 }

@@ -15,6 +15,7 @@ struct cached {
 	const struct identity_entry *entry;
 	struct identity identity;
 	struct token_times times;
+	unsigned generation; /* of the issuer's keys at a URL; 0 without one */
 	struct arena arena;
 	bool used;
 	bool referenced; /* since the hand last passed: clock eviction */
@@ -24,6 +25,7 @@ struct cached {
 struct cached *idcache_find(struct identity_cache *c, const unsigned char key[32]);
 /* Keeps a copy; silently not, where memory is short. */
 void idcache_put(struct identity_cache *c, const unsigned char key[32],
-	const struct identity_entry *e, const struct identity *id, const struct token_times *t);
+	const struct identity_entry *e, const struct identity *id, const struct token_times *t,
+	unsigned generation);
 
 #endif

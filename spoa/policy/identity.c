@@ -423,6 +423,17 @@ check_binding(const struct identity *id, const struct credentials *c, const char
 	return sodium_memcmp(thumbprint, id->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
 }
 
+/* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
+ * between is a change. */
+static unsigned
+generation_of(
+	const struct policy *p, const struct identity_keys *k, const struct identity_entry *e)
+{
+	struct keyset *set = k->entry[e - p->identities].keyset;
+
+	return set ? keyset_generation(set) : 0;
+}
+
 static int
 verify_token(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
@@ -436,8 +447,10 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 
 	sha256(token, key);
 	struct cached *c = cache ? idcache_find(cache, key) : NULL;
-	/* The same token in another entry's header is not the same credential. */
-	if (c && c->entry->header && !strcmp(c->entry->header, header)) {
+	/* The same token in another entry's header is not the same credential, and what an
+	 * issuer has taken out of its set verifies no more. */
+	if (c && c->entry->header && !strcmp(c->entry->header, header) &&
+		c->generation == generation_of(p, k, c->entry)) {
 		*hit = true;
 		*why = check_times(c->entry, &c->times, now_s);
 		return *why ? ERR_AUTH : identity_copy(&c->identity, a, out);
@@ -445,10 +458,12 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	int err = jws_parse(token, a, &j, why);
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
+	size_t i = entry_for(p, header, j.payload);
+	unsigned generation = i < p->nidentities ? generation_of(p, k, &p->identities[i]) : 0;
 	err = verify_parsed(p, k, header, &j, now_s, a, out, &t, &entry, missed, why);
 	jws_clear(&j);
 	if (err == 0 && cache)
-		idcache_put(cache, key, entry, out, &t);
+		idcache_put(cache, key, entry, out, &t, generation);
 	return err;
 }
 
@@ -512,7 +527,7 @@ verify_certificate(const struct identity_entry *e, struct identity_cache *cache,
 		.key_id = cert_one(&cert, "serial", &several) };
 	err = claims_from_cert(&e->claims, &cert, a, out, why);
 	if (err == 0 && cache)
-		idcache_put(cache, key, e, out, &t);
+		idcache_put(cache, key, e, out, &t, 0);
 	return err;
 }
 

@@ -221,9 +221,10 @@ may_verify(json_t *ops)
 	return false;
 }
 
-/* 1: added, 0: passed over, negative: *why says what is wrong. */
+/* 1: added, 0: passed over, for what *passed says where it is the key's fault; negative:
+ * *why says what is wrong. */
 static int
-add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
+add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
 {
 	const char *use = str(o, "use");
 
@@ -252,10 +253,10 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **why)
 	while (strcmp(str(o, "kty"), kinds[kind].kty))
 		kind++;
 	EVP_PKEY *pkey = kinds[kind].make(o, a, why);
-	if (!pkey) {
-		if (!*why)
-			*why = "the key's numbers are not a valid key";
-		return ERR_SYNTAX;
+	if (!pkey) { /* RFC 7517 5: out of the supported ranges, so passed over */
+		*passed = *why ? *why : "the key's numbers are not a valid key";
+		*why = NULL;
+		return 0;
 	}
 	char *kid = strdup(str(o, "kid"));
 	if (!kid) {
@@ -278,7 +279,7 @@ jwks_load(struct span text, struct buf *why)
 	json_t *doc = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &err);
 	json_t *keys = json_object_get(doc, "keys");
 	struct jwks *k = calloc(1, sizeof(*k));
-	const char *bad = NULL;
+	const char *bad = NULL, *passed = NULL;
 
 	arena_init(&a, JWKS_BYTES_MAX, false);
 	if (!doc)
@@ -290,11 +291,12 @@ jwks_load(struct span text, struct buf *why)
 	else if (k)
 		k->keys = calloc(json_array_size(keys) + 1, sizeof(*k->keys));
 	for (size_t i = 0; k && k->keys && !bad && i < json_array_size(keys); i++)
-		if (add_key(k, json_array_get(keys, i), &a, &bad) < 0)
+		if (add_key(k, json_array_get(keys, i), &a, &passed, &bad) < 0)
 			buf_printf(why, "key %zu: %s", i + 1, bad);
 	if (k && k->keys && !bad && k->n == 0) {
 		bad = "empty";
-		buf_str(why, "no key for RS, PS, ES256 to 512 or EdDSA in it");
+		buf_printf(why, "no key for RS, PS, ES256 to 512 or EdDSA in it%s%s",
+			passed ? ": " : "", passed ? passed : "");
 	}
 	if (!k || !k->keys || bad)
 		jwks_free(&k);

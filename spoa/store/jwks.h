@@ -42,9 +42,9 @@ const char *jws_alg_name(enum jws_alg alg);
 
 struct jwks;
 
-/* Reads a JWKS document. Keys of other types or uses are passed over; a private
- * key, a weak RSA key, a `kid` given twice for one algorithm or a set without a
- * usable key is refused. NULL with a message in *why. */
+/* Reads a JWKS document. Keys of other types or uses, weak RSA keys and
+ * numbers that are no key are passed over (RFC 7517 5); a private key, a `kid` given twice for
+ * one algorithm or a set without a usable key is refused. NULL with a message in *why. */
 struct jwks *jwks_load(struct span text, struct buf *why);
 struct jwks *jwks_load_file(const char *file, struct buf *why);
 /* A shared secret, for the HS algorithms whose hash is not longer (RFC 7518 3.2): at

@@ -23,6 +23,7 @@ struct keyset {
 	unsigned refs; /* under all->lock */
 
 	_Atomic(struct jwks *) now;
+	_Atomic unsigned generation;  /* of `now`, from 1 */
 	_Atomic uint64_t answered_us; /* monotonic, of the last good answer */
 	_Atomic uint64_t tried_us;    /* when the last attempt ended */
 	_Atomic bool busy;	      /* an attempt is under way */
@@ -60,6 +61,7 @@ publish(struct keyset *k, struct jwks *set)
 	jwks_free(slot);
 	*slot = set;
 	atomic_store_explicit(&k->now, set, memory_order_release);
+	atomic_fetch_add(&k->generation, 1);
 }
 
 static void
@@ -402,6 +404,12 @@ usable(struct keyset *k)
 {
 	return atomic_load_explicit(&k->now, memory_order_acquire) &&
 	       clock_mono_us() - atomic_load(&k->answered_us) <= k->o.stale_us;
+}
+
+unsigned
+keyset_generation(struct keyset *k)
+{
+	return usable(k) ? atomic_load(&k->generation) : 0;
 }
 
 int

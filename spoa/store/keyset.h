@@ -32,6 +32,10 @@ struct keyset_options {
 struct keyset *keyset_open(struct keysets *s, const struct keyset_options *o);
 void keyset_close(struct keyset **k);
 
+/* Changes with the set; what was verified under another says nothing about now. 0: there
+ * are no keys that may be used. Any thread. */
+unsigned keyset_generation(struct keyset *k);
+
 /* As jwks_verify(); ERR_CLOSED: there are no keys, or they are too old. Any thread. */
 int keyset_verify(struct keyset *k, struct span kid, enum jws_alg alg, struct span text,
 	struct span signature);

@@ -23,7 +23,9 @@ clock_mono_us(void)
 #include "base/err.h"
 #include "store/keyset.h"
 #include "support/http_rig.h"
+#include "policy/identity.h"
 #include "support/jwt_make.h"
+#include "support/policy_fix.h"
 
 enum mood { FINE, HANGS, FAILS, GARBAGE };
 static _Atomic int mood;
@@ -301,6 +303,84 @@ one_url_is_one_set(void **state)
 	down();
 }
 
+/* A token that verified is taken from the cache, until its key leaves the set or the set
+ * is too old: then it is looked at again. */
+static void
+a_cached_token_ends_with_its_key(void **state)
+{
+	char text[512], sock[] = "/tmp/tollgate-keyset-XXXXXX", path[64];
+	struct policy_fix fix;
+	struct diag d;
+	struct buf token;
+	struct identity_cache *cache = identity_cache_new(16);
+	struct metrics metrics = { { 0 } };
+
+	(void)state;
+	(void)fix_config;
+	atomic_store(&version, 0);
+	atomic_store(&passed_us, 0);
+	assert_non_null(mkdtemp(sock));
+	snprintf(path, sizeof(path), "%s/s", sock);
+	struct http_rig *rig = rig_start(on_request, NULL, NULL, path);
+	snprintf(text, sizeof(text),
+		POLICY_HEAD "identity:\n  - jwt: {issuer: i, audience: a, jwks: "
+			    "\"unix:%s:/keys\", refresh: 1s, max_stale: 10m}\n",
+		path);
+	const struct policy *p = fix_load(&fix, NULL, text);
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&fix.d.text)));
+	struct keysets *all = keysets_new(&metrics);
+	diag_init(&d);
+	struct identity_keys *keys = identity_keys_load(p, false, all, &d);
+	assert_non_null(keys);
+	buf_init(&token, 0);
+	buf_str(&token, "Bearer ");
+	struct buf t;
+	buf_init(&t, 0);
+	put_jwt(&t, &issuer[0], SPAN_LIT("{\"alg\":\"EdDSA\",\"kid\":\"k0\"}"),
+		SPAN_LIT("{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"x\",\"exp\":1790000300}"));
+	buf_span(&token, buf_view(&t));
+	buf_free(&t);
+	struct http_field f = { SPAN_LIT("authorization"), buf_view(&token) };
+	struct http_head h = { .fields = &f, .nfields = 1 };
+	bool hit = false;
+#define ASK()                                                                                  \
+	({                                                                                     \
+		struct credentials c = { .head = &h };                                         \
+		struct arena a;                                                                \
+		struct identity id;                                                            \
+		const char *why;                                                               \
+		arena_init(&a, 0, false);                                                      \
+		int err = identity_verify(                                                     \
+			p, keys, cache, &c, 1790000000ll * 1000000000, &a, &id, &why, &hit);   \
+		arena_reset(&a);                                                               \
+		err;                                                                           \
+	})
+	WAIT_FOR(ASK() == 0);
+	assert_int_equal(ASK(), 0);
+	assert_true(hit);
+	atomic_store(&version, 1); /* the next refresh brings another key */
+	WAIT_FOR(ASK() == IDENTITY_MISSED);
+	assert_false(hit);
+	atomic_store(&version, 0);
+	WAIT_FOR(ASK() == 0);
+	atomic_store(&mood, FAILS);
+	atomic_fetch_add(&passed_us, 601000000);
+	WAIT_FOR(ASK() == IDENTITY_KEYLESS);
+	atomic_store(&mood, FINE);
+	identity_keys_free(&keys);
+	keysets_stop(all);
+	keysets_free(&all);
+	rig_stop(&rig);
+	identity_cache_free(&cache);
+	fix_done(&fix);
+	detect_free(&fix_rules);
+	diag_free(&d);
+	buf_free(&token);
+	unlink(path);
+	rmdir(sock);
+}
+
 static int
 setup(void **state)
 {
@@ -329,6 +409,7 @@ main(void)
 		cmocka_unit_test(who_waits_is_woken_when_it_ends),
 		cmocka_unit_test(an_answer_in_between_is_seen),
 		cmocka_unit_test(one_url_is_one_set),
+		cmocka_unit_test(a_cached_token_ends_with_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -144,6 +144,7 @@ static const struct { const char *name, *text; int keys; /* -1: refused */ } set
 	  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ\"}"), -1 },
 	{ "an even exponent", SET("{\"kty\":\"RSA\",\"e\":\"AQAA\",\"n\":\"" RSA_N "\"}"), -1 },
 	{ "an exponent of one", SET("{\"kty\":\"RSA\",\"e\":\"AQ\",\"n\":\"" RSA_N "\"}"), -1 },
+	{ "a weak key beside a good one is passed over", SET("{\"kty\":\"RSA\",\"e\":\"AQ\",\"n\":\"" RSA_N "\"}," JWK_ED), 1 },
 	{ "no exponent", SET("{\"kty\":\"RSA\",\"n\":\"" RSA_N "\"}"), -1 },
 };
 /* clang-format on */
