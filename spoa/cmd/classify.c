@@ -46,7 +46,7 @@ first_class(void *arg, const char *class)
 		*first = class;
 }
 
-/* The policy's first class that it is in; its rule file's where it is in none. */
+/* Its rule file's class where the policy leaves it in that, or in none; else the first. */
 static const char *
 class_of(const struct scan *s, size_t entity)
 {

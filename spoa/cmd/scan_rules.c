@@ -50,7 +50,13 @@ scan_rules_classes(const struct scan_rules *r, size_t entity,
 {
 	if (!r->policy)
 		put(arg, detect_entity_class(r->rules, entity));
-	for (size_t i = 0; r->policy && i < r->policy->nclasses; i++)
-		if (entity_in(&r->policy->classes[i].entities, entity))
-			put(arg, r->policy->classes[i].name);
+	/* The rule file's first, where the policy leaves it in. */
+	const char *own = detect_entity_class(r->rules, entity);
+	for (int others = 0; r->policy && others < 2; others++)
+		for (size_t i = 0; i < r->policy->nclasses; i++) {
+			const struct policy_class *c = &r->policy->classes[i];
+			bool other = strcmp(c->name, own) != 0;
+			if (other == (others == 1) && entity_in(&c->entities, entity))
+				put(arg, c->name);
+		}
 }
