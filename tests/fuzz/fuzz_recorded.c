@@ -56,7 +56,7 @@ tell(json_t *record, struct arena *a, struct buf *out)
 	if (!r || !v || !recorded_read(r, record, policy(), a) ||
 		recorded_decide(r, policy()->p, a, v, &unsure))
 		return;
-	INVARIANT(unsure <= V_COUNT);
+	INVARIANT(unsure <= V_ALL);
 	policy_explain(policy()->p, &r->facts, v, &r->missing, a, out);
 	INVARIANT(!buf_failed(out));
 	json_t *o = json_loadb(buf_view(out).p, out->n, JSON_ALLOW_NUL, NULL);
