@@ -362,11 +362,22 @@ entry_for(const struct policy *p, const char *header, json_t *claims)
 	return first;
 }
 
+/* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
+ * between is a change. */
+static unsigned
+generation_of(
+	const struct policy *p, const struct identity_keys *k, const struct identity_entry *e)
+{
+	struct keyset *set = k->entry[e - p->identities].keyset;
+
+	return set ? keyset_generation(set) : 0;
+}
+
 static int
 verify_parsed(const struct policy *p, const struct identity_keys *k, const char *header,
 	const struct jws *j, int64_t now_s, struct arena *a, struct identity *out,
-	struct token_times *t, const struct identity_entry **entry, struct keyset **missed,
-	const char **why)
+	struct token_times *t, const struct identity_entry **entry, unsigned *generation,
+	struct keyset **missed, const char **why)
 {
 	enum jws_alg alg;
 	size_t i = entry_for(p, header, j->payload);
@@ -376,6 +387,7 @@ verify_parsed(const struct policy *p, const struct identity_keys *k, const char 
 		return ERR_AUTH;
 	}
 	const struct identity_entry *e = *entry = &p->identities[i];
+	*generation = generation_of(p, k, e);
 	int err = check_header(e, j->header, &alg, why);
 	if (err)
 		return err;
@@ -423,17 +435,6 @@ check_binding(const struct identity *id, const struct credentials *c, const char
 	return sodium_memcmp(thumbprint, id->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
 }
 
-/* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
- * between is a change. */
-static unsigned
-generation_of(
-	const struct policy *p, const struct identity_keys *k, const struct identity_entry *e)
-{
-	struct keyset *set = k->entry[e - p->identities].keyset;
-
-	return set ? keyset_generation(set) : 0;
-}
-
 static int
 verify_token(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
@@ -458,9 +459,9 @@ verify_token(const struct policy *p, const struct identity_keys *k,
 	int err = jws_parse(token, a, &j, why);
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
-	size_t i = entry_for(p, header, j.payload);
-	unsigned generation = i < p->nidentities ? generation_of(p, k, &p->identities[i]) : 0;
-	err = verify_parsed(p, k, header, &j, now_s, a, out, &t, &entry, missed, why);
+	unsigned generation = 0;
+	err = verify_parsed(
+		p, k, header, &j, now_s, a, out, &t, &entry, &generation, missed, why);
 	jws_clear(&j);
 	if (err == 0 && cache)
 		idcache_put(cache, key, entry, out, &t, generation);
