@@ -37,28 +37,13 @@ check_base58(struct candidate *c)
 	return valid_if(!memcmp(hash, v + BASE58_BYTES - 4, 4));
 }
 
-static uint32_t
-polymod(uint32_t sum, unsigned value)
-{
-	static const uint32_t generator[] = { 0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
-		0x2a1462b3 };
-	uint32_t top = sum >> 25;
-
-	sum = (sum & 0x1ffffff) << 5 ^ value;
-	for (unsigned i = 0; i < 5; i++)
-		if (top >> i & 1)
-			sum ^= generator[i];
-	return sum;
-}
-
 /* The human-readable part ends at the last 1; mixed case is none. */
 enum check_result
 check_bech32(struct candidate *c)
 {
-	static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 	struct span s = span_cut(c->text, c->start, c->end);
 	size_t one = s.n, lower = 0, upper = 0;
-	uint32_t sum = 1;
+	uint32_t sum;
 
 	for (size_t i = 0; i < s.n; i++) {
 		one = s.p[i] == '1' ? i : one;
@@ -67,18 +52,8 @@ check_bech32(struct candidate *c)
 	}
 	if ((lower && upper) || one == 0 || one + 7 > s.n)
 		return CHECK_NO;
-	for (size_t i = 0; i < one; i++)
-		sum = polymod(sum, (unsigned)(s.p[i] | 0x20) >> 5);
-	sum = polymod(sum, 0);
-	for (size_t i = 0; i < one; i++)
-		sum = polymod(sum, (unsigned)(s.p[i] | 0x20) & 31);
-	for (size_t i = one + 1; i < s.n; i++) {
-		char x = is_upper(s.p[i]) ? (char)(s.p[i] | 0x20) : s.p[i];
-		const char *at = strchr(charset, x);
-		if (!at || !*at)
-			return CHECK_NO;
-		sum = polymod(sum, (unsigned)(at - charset));
-	}
+	if (!sum_bech32(s, one, &sum))
+		return CHECK_NO;
 	return valid_if(sum == 1 || sum == 0x2bc830a3);
 }
 

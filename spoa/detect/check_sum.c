@@ -1,5 +1,5 @@
 /* The arithmetic that identity numbers share: weighted sums, Luhn's relatives,
- * ISO 7064, Verhoeff, and dates inside numbers. What a country does with it
+ * ISO 7064, Verhoeff, bech32, and dates inside numbers. What a country does with it
  * stands in check_id_*.c. */
 #include "detect/check.h"
 #include "detect/check_sum.h"
@@ -129,4 +129,39 @@ sum_icao(const char *v, size_t n)
 	for (size_t i = 0; i + 1 < n; i++)
 		sum += sum_base36(v[i]) * weights[i % 3];
 	return sum % 10 == (unsigned)(v[n - 1] - '0');
+}
+
+static uint32_t
+bech32_step(uint32_t sum, unsigned value)
+{
+	static const uint32_t generator[] = { 0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+		0x2a1462b3 };
+	uint32_t top = sum >> 25;
+
+	sum = (sum & 0x1ffffff) << 5 ^ value;
+	for (unsigned i = 0; i < 5; i++)
+		if (top >> i & 1)
+			sum ^= generator[i];
+	return sum;
+}
+
+bool
+sum_bech32(struct span s, size_t one, uint32_t *sum)
+{
+	static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+	*sum = 1;
+	for (size_t i = 0; i < one; i++)
+		*sum = bech32_step(*sum, (unsigned char)(s.p[i] | 0x20) >> 5);
+	*sum = bech32_step(*sum, 0);
+	for (size_t i = 0; i < one; i++)
+		*sum = bech32_step(*sum, (s.p[i] | 0x20) & 31);
+	for (size_t i = one + 1; i < s.n; i++) {
+		char x = is_upper(s.p[i]) ? (char)(s.p[i] | 0x20) : s.p[i];
+		const char *at = memchr(charset, x, 32);
+		if (!at)
+			return false;
+		*sum = bech32_step(*sum, (unsigned)(at - charset));
+	}
+	return true;
 }

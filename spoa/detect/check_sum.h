@@ -23,6 +23,10 @@ bool sum_verhoeff(const char *d, size_t n);
 unsigned sum_base36(char x);
 /* Machine readable travel documents: weights 7, 3, 1; the last is the check digit. */
 bool sum_icao(const char *v, size_t n);
+/* BIP 173: the checksum of a bech32 text whose human-readable part ends at the 1 at
+ * `one`; 1 is right there, 0x2bc830a3 in bech32m (BIP 350). False: a character that is
+ * none of its alphabet. */
+bool sum_bech32(struct span s, size_t one, uint32_t *sum);
 
 static inline enum check_result
 valid_if(bool yes)

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "base/sha256.h"
-#include "detect/check.h"
+#include "detect/check_sum.h"
 
 enum { UNPROVEN_PERCENT = 75 }; /* of its score that a failed checksum leaves */
 
@@ -86,44 +86,19 @@ check_grafana(struct candidate *c)
 
 /* ---- bech32 and Base58Check ---- */
 
-static uint32_t
-bech32_step(uint32_t sum, unsigned value)
-{
-	static const uint32_t generator[] = { 0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
-		0x2a1462b3 };
-	uint32_t top = sum >> 25;
-
-	sum = (sum & 0x1ffffff) << 5 ^ value;
-	for (unsigned i = 0; i < 5; i++)
-		if (top >> i & 1)
-			sum ^= generator[i];
-	return sum;
-}
-
 /* BIP 173: age identities (age-encryption.org/v1, "AGE-SECRET-KEY-"), Nostr's nsec
  * (NIP-19). The human-readable part ends at the last 1. */
 enum check_result
 check_bech32_key(struct candidate *c)
 {
-	static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 	struct span s = span_cut(c->text, c->start, c->end);
 	size_t one = 0;
-	uint32_t sum = 1;
+	uint32_t sum;
 
 	for (size_t i = 0; i < s.n; i++)
 		one = s.p[i] == '1' ? i : one;
-	for (size_t i = 0; i < one; i++)
-		sum = bech32_step(sum, (unsigned char)(s.p[i] | 0x20) >> 5);
-	sum = bech32_step(sum, 0);
-	for (size_t i = 0; i < one; i++)
-		sum = bech32_step(sum, (s.p[i] | 0x20) & 31);
-	for (size_t i = one + 1; i < s.n; i++) {
-		char x = is_upper(s.p[i]) ? (char)(s.p[i] | 0x20) : s.p[i];
-		const char *at = memchr(charset, x, 32);
-		if (!at)
-			return CHECK_NO;
-		sum = bech32_step(sum, (unsigned)(at - charset));
-	}
+	if (!sum_bech32(s, one, &sum))
+		return CHECK_NO;
 	if (one && sum == 1)
 		return CHECK_VALID;
 	/* The prefix is too long to be there by chance. */
