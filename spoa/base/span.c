@@ -36,6 +36,12 @@ span_starts(struct span s, struct span prefix)
 }
 
 bool
+span_istarts(struct span s, struct span prefix)
+{
+	return s.n >= prefix.n && span_ieq(span_cut(s, 0, prefix.n), prefix);
+}
+
+bool
 span_ends(struct span s, struct span suffix)
 {
 	return s.n >= suffix.n && span_eq(span_cut(s, s.n - suffix.n, s.n), suffix);

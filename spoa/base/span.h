@@ -47,6 +47,8 @@ struct span span_cut(struct span s, size_t from, size_t to);
 /* ASCII case-insensitive comparison. */
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);
+/* The same, ASCII case-insensitive. */
+bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
 /* Offset of the first c, or s.n where there is none. */
 size_t span_chr(struct span s, char c);

@@ -148,12 +148,6 @@ is_target(struct span s)
 	return true;
 }
 
-static bool
-has_prefix(struct span name, struct span prefix)
-{
-	return prefix.n && name.n >= prefix.n && span_ieq(span_cut(name, 0, prefix.n), prefix);
-}
-
 int
 http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 {
@@ -161,7 +155,7 @@ http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 
 	for (size_t i = 0; i < h->nfields; i++) {
 		const struct http_field *f = &h->fields[i];
-		if (is_hop_name(f->name) || has_prefix(f->name, drop) ||
+		if (is_hop_name(f->name) || (drop.n && span_istarts(f->name, drop)) ||
 			(connection && is_named_hop(h, f->name)))
 			continue;
 		if (!is_token(f->name) || !is_value(f->value))

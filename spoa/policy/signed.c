@@ -121,14 +121,6 @@ struct reader {
 	const char *why;
 };
 
-static bool
-has_prefix(struct span name, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return name.n >= n && span_ieq(span_cut(name, 0, n), span_of(prefix, n));
-}
-
 static struct span
 lower(struct span s, struct arena *a)
 {
@@ -159,7 +151,7 @@ collect(struct reader *r, const struct http_head *h)
 	for (size_t i = 0; i < h->nfields; i++) {
 		const struct http_field *f = &h->fields[i];
 		bool is_signature = span_ieq(f->name, span_str(r->e->header));
-		if (!is_signature && !has_prefix(f->name, r->e->prefix))
+		if (!is_signature && !span_istarts(f->name, span_str(r->e->prefix)))
 			continue;
 		found++;
 		struct span value = span_trim(f->value, " \t");

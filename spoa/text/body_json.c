@@ -243,8 +243,7 @@ data_uri_head(struct span s)
 {
 	size_t comma = span_chr(span_cut(s, 0, DATA_URI_HEAD), ',');
 
-	if (comma >= DATA_URI_HEAD || comma >= s.n ||
-		!span_ieq(span_cut(s, 0, 5), SPAN_LIT("data:")) ||
+	if (comma >= DATA_URI_HEAD || comma >= s.n || !span_istarts(s, SPAN_LIT("data:")) ||
 		!span_ends(span_cut(s, 0, comma), SPAN_LIT(";base64")))
 		return 0;
 	return comma + 1;
