@@ -216,3 +216,19 @@ buf_hex(struct buf *b, const void *p, size_t n)
 	}
 	b->n += 2 * n;
 }
+
+bool
+buf_file(struct buf *b, const char *file)
+{
+	FILE *f = fopen(file, "re");
+	char room[65536];
+	size_t n;
+
+	if (!f)
+		return false;
+	while ((n = fread(room, 1, sizeof(room), f)) > 0)
+		buf_put(b, room, n);
+	bool ok = !ferror(f);
+	fclose(f);
+	return ok;
+}

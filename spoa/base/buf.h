@@ -38,6 +38,8 @@ __attribute__((format(printf, 2, 0))) void buf_vprintf(
 void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */
 void buf_consume(struct buf *b, size_t n);
+/* Appends what is in the file; false: it cannot be read, and errno says why. */
+bool buf_file(struct buf *b, const char *file);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
  * backslash and control characters escaped, the rest as it is. */
 void buf_json(struct buf *b, struct span s);

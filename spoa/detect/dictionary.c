@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -308,22 +307,6 @@ line_of(const char *file, size_t line)
 	return (struct yaml_node){ .file = file, .line = (unsigned)line, .column = 1 };
 }
 
-static bool
-read_all(const char *file, struct buf *out)
-{
-	FILE *f = fopen(file, "re");
-	char room[65536];
-	size_t n;
-
-	if (!f)
-		return false;
-	while ((n = fread(room, 1, sizeof(room), f)) > 0)
-		buf_put(out, room, n);
-	bool ok = !ferror(f);
-	fclose(f);
-	return ok;
-}
-
 void
 dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *at,
 	uint16_t owner, bool exact_case, struct diag *diag)
@@ -333,7 +316,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 	unsigned mistakes = 0;
 
 	buf_init(&text, DICTIONARY_FILE);
-	if (!read_all(file, &text)) {
+	if (!buf_file(&text, file)) {
 		diag_at(diag, at, "dictionary: %s: %s", file, strerror(errno));
 		buf_free(&text);
 		return;

@@ -2,7 +2,6 @@
 #include "detect/fingerprint.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -203,22 +202,6 @@ read_lines(struct fingerprints *f, struct span rest, const char *file,
 		diag_at(diag, at, "fingerprints: %s: none is in it", file);
 }
 
-static bool
-read_all(const char *file, struct buf *out)
-{
-	FILE *f = fopen(file, "re");
-	char room[65536];
-	size_t n;
-
-	if (!f)
-		return false;
-	while ((n = fread(room, 1, sizeof(room), f)) > 0)
-		buf_put(out, room, n);
-	bool ok = !ferror(f);
-	fclose(f);
-	return ok;
-}
-
 struct fingerprints *
 fingerprints_load(const char *file, const struct yaml_node *at, struct diag *diag)
 {
@@ -227,7 +210,7 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 	struct buf text;
 
 	buf_init(&text, SHINGLES_FILE);
-	if (!read_all(file, &text))
+	if (!buf_file(&text, file))
 		diag_at(diag, at, "fingerprints: %s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
 		diag_at(diag, at, "fingerprints: %s: larger than %d MB", file,
