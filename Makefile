@@ -108,7 +108,7 @@ $(B)/gen/names.o: $(B)/gen/names.c
 # makes it anew from its texts: same texts, same bytes, whatever the optimisation.
 INJECT := policies/detectors/injection
 
-$(B)/spoa/detect/inject_score.o: $(INJECT)/model.bin $(INJECT)/patterns.yaml
+$(B)/spoa/detect/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
 $(B)/spoa/cmd/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
 
 .PHONY: model

@@ -1,6 +1,7 @@
 /* How much a text tries to override an assistant's instructions: a linear model over
  * hashed n-grams (inject_walk.h), scored over windows of 64 words, of which the worst
- * counts, and a few patterns of high precision. The model is immutable and shared by all
+ * counts, and a few patterns of high precision; what a user only quotes and talks about
+ * (mentions) does not count. The model is immutable and shared by all
  * threads; a score needs a few kilobytes of stack whatever the text's size. */
 #ifndef DETECT_INJECT_H
 #define DETECT_INJECT_H
@@ -28,8 +29,8 @@ const char *inject_pattern_id(const struct inject *j, size_t i);
 
 struct inject_result {
 	double score;	     /* 0.0 to 1.0, calibrated: see INJECT_SUSPECT */
-	const char *pattern; /* the first that matched, NULL: none; it makes 0.9 of any score
-				that is not very low */
+	const char *pattern; /* the first that matched outside what is only talked about, NULL:
+				none; it makes 0.9 of a score that is not very low */
 };
 /* `off`: bits of patterns that are switched off. */
 struct inject_result inject_score(

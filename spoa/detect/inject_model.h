@@ -16,7 +16,8 @@ struct inject_model {
 
 struct inject {
 	struct inject_model model;
-	struct inject_patterns patterns;
+	struct inject_patterns patterns, mentions;
+	uint64_t watch[INJECT_WATCH / 64]; /* of both */
 	char version[65];
 };
 

@@ -3,13 +3,14 @@
 
 #include <stdlib.h>
 
-static const char *const keys[] = { "id", "about", "words", "gap", "match", "no_match" };
+static const char *const keys[] = { "id", "about", "words", "gap", "order", "unquoted", "match",
+	"no_match" };
 
 struct reader {
 	struct inject_patterns *p;
 	struct arena *a;
 	struct diag *d;
-	size_t room;
+	size_t room, least;
 };
 
 /* ---- one word ---- */
@@ -75,9 +76,10 @@ read_words(struct reader *r, const struct yaml_node *n, size_t pattern)
 {
 	size_t step = 0;
 
-	if (!n || n->kind != YAML_SEQUENCE || n->count < 2 || n->count > PATTERN_STEPS) {
+	if (!n || n->kind != YAML_SEQUENCE || n->count < r->least || n->count > PATTERN_STEPS) {
 		diag_at(r->d, n ? n : r->p->v[pattern].match,
-			"words: a list of 2 to %d lists is expected", PATTERN_STEPS);
+			"words: a list of %zu to %d lists is expected", r->least,
+			PATTERN_STEPS);
 		return;
 	}
 	for (const struct yaml_node *s = n->child; s; s = s->next, step++) {
@@ -136,6 +138,10 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		(!yaml_int(c, &gap) || gap < 0 || gap > PATTERN_GAP_MAX))
 		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);
 	p->gap = (unsigned)gap;
+	if ((c = yaml_get(n, "order")) && span_is(c->s, "true"))
+		r->p->orders |= UINT64_C(1) << r->p->n;
+	if ((c = yaml_get(n, "unquoted")) && span_is(c->s, "true"))
+		r->p->unquoted |= UINT64_C(1) << r->p->n;
 	read_words(r, yaml_get(n, "words"), r->p->n);
 	read_examples(r, yaml_get(n, "match"), "match");
 	read_examples(r, yaml_get(n, "no_match"), "no_match");
@@ -158,9 +164,9 @@ by_hash(const void *pa, const void *pb)
 
 bool
 inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *name,
-	struct span text, struct diag *d)
+	struct span text, size_t least, struct diag *d)
 {
-	struct reader r = { .p = p, .a = a, .d = d };
+	struct reader r = { .p = p, .a = a, .d = d, .least = least };
 	const struct yaml_node *root = yaml_load(a, name, text, d);
 
 	if (!root)

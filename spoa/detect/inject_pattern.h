@@ -1,6 +1,7 @@
 /* Patterns over words: data in policies/detectors/injection/patterns.yaml. They look at the
  * words that the walk hands on, so that what hides a word from a reader of bytes does not
- * hide it from them, and they cost next to nothing where none of their words stands. */
+ * hide it from them, and they cost next to nothing where none of their words stands.
+ * Mentions are the same over what stands around a quotation (mentions.yaml). */
 #ifndef DETECT_INJECT_PATTERN_H
 #define DETECT_INJECT_PATTERN_H
 
@@ -26,6 +27,8 @@ struct inject_patterns {
 	struct pattern_word *word; /* by hash, then pattern, then the last step first */
 	size_t nwords;
 	uint64_t watch[INJECT_WATCH / 64];
+	uint64_t orders;   /* of mentions, those that say that what is quoted is to be done */
+	uint64_t unquoted; /* and those that need no quotation marks */
 };
 
 /* What of each pattern was seen so far; zero at the beginning of a text. */
@@ -34,9 +37,9 @@ struct pattern_state {
 	uint64_t found;				  /* bit: pattern */
 };
 
-/* False with *d filled. */
+/* `least`: words that one has at least. False with *d filled. */
 bool inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *name,
-	struct span text, struct diag *d);
+	struct span text, size_t least, struct diag *d);
 /* The word number `index` has this hash, which `watch` knows. */
 void inject_pattern_word(const struct inject_patterns *p, struct pattern_state *s,
 	uint32_t hash, uint32_t index);

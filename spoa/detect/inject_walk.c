@@ -86,6 +86,15 @@ characters(struct inject_walk *w, unsigned scripts)
 	}
 }
 
+/* A word, or a character of a script that does not separate them, for whoever watches. */
+static inline void
+see(struct inject_walk *w, uint32_t hash)
+{
+	if (w->watch && (w->watch[hash % INJECT_WATCH / 64] >> (hash % 64) & 1))
+		w->seen(w, hash);
+	w->nwords++;
+}
+
 /* A character of a script that does not separate words. */
 static void
 solid(struct inject_walk *w, uint32_t cp)
@@ -95,6 +104,7 @@ solid(struct inject_walk *w, uint32_t cp)
 	characters(w, SCRIPT_SOLID);
 	w->h2 = w->h1;
 	w->h1 = cp * ALPHA;
+	see(w, w->h1);
 }
 
 /* ---- words ---- */
@@ -153,9 +163,7 @@ word(struct inject_walk *w, const uint32_t *v, size_t n, unsigned scripts)
 		h = letters_five(w, v, n);
 	h *= ALPHA;
 	h ^= h >> 13;
-	if (w->watch && (w->watch[h % INJECT_WATCH / 64] >> (h % 64) & 1))
-		w->seen(w, h);
-	w->nwords++;
+	see(w, h);
 	feature(w, h);
 	feature(w, h + w->h1 * UINT32_C(0xC2B2AE35));
 	feature(w, h + w->h1 * UINT32_C(0xC2B2AE35) + w->h2 * UINT32_C(0x27D4EB2F));

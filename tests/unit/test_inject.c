@@ -296,7 +296,7 @@ mistakes_in_patterns_have_their_place(void **state)
 		assert_non_null(p);
 		arena_init(&a, 0, false);
 		diag_init(&d);
-		assert_false(inject_patterns_load(p, &a, "p", span_str(rows[i].text), &d));
+		assert_false(inject_patterns_load(p, &a, "p", span_str(rows[i].text), 2, &d));
 		if (!span_is(buf_view(&d.text), rows[i].want))
 			fail_msg("%s: %.*s", rows[i].text, SPAN_ARG(buf_view(&d.text)));
 		diag_free(&d);

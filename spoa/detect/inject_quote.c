@@ -1,0 +1,142 @@
+/* Quotations, by the marks that open and close them; see inject_quote.h. */
+#include "detect/inject_quote.h"
+
+#include <string.h>
+
+enum {
+	NO_LETTER = 1, /* neither opens behind a letter nor closes before one: "don't" */
+	NO_DIGIT = 2,  /* does not open behind an ASCII letter or digit: 5" */
+	LINE = 4,      /* opens at the beginning of a line only; the text's end closes, too */
+};
+
+/* Of several that open, the first row's; of rows that open alike, the one that closes first. */
+static const struct mark {
+	const char *open, *close;
+	unsigned flags;
+} marks[] = {
+	{ "```", "```", 0 },
+	{ "\"\"\"", "\"\"\"", 0 },
+	{ "`", "`", 0 },
+	{ "\"", "\"", NO_DIGIT },
+	{ "'", "'", NO_LETTER },
+	{ "> ", "\n", LINE },
+	{ "<quote>", "</quote>", 0 },
+	{ "“", "”", 0 },
+	{ "”", "”", 0 },
+	{ "„", "“", 0 },
+	{ "„", "”", 0 },
+	{ "„", "\"", 0 },
+	{ "‘", "’", NO_LETTER },
+	{ "‚", "‘", 0 },
+	{ "«", "»", 0 },
+	{ "»", "«", 0 },
+	{ "‹", "›", 0 },
+	{ "「", "」", 0 },
+	{ "『", "』", 0 },
+};
+_Static_assert(sizeof(marks) / sizeof(marks[0]) <= QUOTE_MARKS, "inject_quotes.closer");
+
+static const bool may_open[256] = {
+	['`'] = true,
+	['"'] = true,
+	['\''] = true,
+	[0xe2] = true,
+	['>'] = true,
+	['<'] = true,
+	[0xc2 /* « » */] = true,
+	[0xe3] = true,
+};
+
+static bool
+letter(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c | 0x20u) - 'a' < 26u || c >= 0x80;
+}
+
+static bool
+opens(const struct mark *m, struct span t, size_t at)
+{
+	unsigned char before = at ? (unsigned char)t.p[at - 1] : '\n';
+
+	if (!span_starts(span_cut(t, at, t.n), span_str(m->open)))
+		return false;
+	if (m->flags & LINE)
+		return before == '\n';
+	if (before == '\\')
+		return false;
+	if (m->flags & NO_LETTER)
+		return !letter(before);
+	return !(m->flags & NO_DIGIT) || before >= 0x80 || !letter(before);
+}
+
+/* The first at or behind `from`; the text's length where there is none. */
+static size_t
+closer(const struct mark *m, struct span t, size_t from)
+{
+	size_t len = strlen(m->close);
+
+	for (; from < t.n; from++) {
+		const char *p = memmem(t.p + from, t.n - from, m->close, len);
+		if (!p)
+			return t.n;
+		from = (size_t)(p - t.p);
+		if (p[-1] == '\\' || ((m->flags & NO_LETTER) && from + len < t.n &&
+					     letter((unsigned char)t.p[from + len])))
+			continue;
+		return from;
+	}
+	return t.n;
+}
+
+/* Where the quotation that opens at `at` ends, its mark included; 0: none opens. */
+static size_t
+quotation(struct inject_quotes *q, size_t at)
+{
+	size_t end = 0;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		const struct mark *m = &marks[i];
+		if (end && strcmp(m->open, marks[i - 1].open))
+			break;
+		if (!opens(m, q->text, at))
+			continue;
+		size_t inside = at + strlen(m->open), *c = &q->closer[i];
+		if (*c < inside)
+			*c = closer(m, q->text, inside);
+		if (*c - at > QUOTE_MAX || (*c == q->text.n && !(m->flags & LINE)))
+			continue;
+		size_t close = *c == q->text.n ? *c : *c + strlen(m->close);
+		if (end == 0 || close < end)
+			end = close;
+	}
+	return end;
+}
+
+void
+inject_quotes_begin(struct inject_quotes *q, struct span text)
+{
+	memset(q, 0, sizeof(*q));
+	q->text = text;
+}
+
+bool
+inject_quotes_outside(struct inject_quotes *q, struct span *piece)
+{
+	size_t from = q->at, end;
+
+	if (from > q->text.n)
+		return false;
+	for (; q->at < q->text.n; q->at++) {
+		if (!may_open[(unsigned char)q->text.p[q->at]])
+			continue;
+		if ((end = quotation(q, q->at)) == 0)
+			continue;
+		*piece = span_cut(q->text, from, q->at);
+		q->at = end;
+		q->n++;
+		return true;
+	}
+	*piece = span_cut(q->text, from, q->text.n);
+	q->at = q->text.n + 1;
+	return true;
+}
