@@ -7,6 +7,8 @@
 
 enum { TOKEN_BACK = 128 };
 
+enum tags { TAGS_TEXT, TAGS_NOISE, TAGS_FLAG };
+
 struct plain {
 	struct span t;
 	struct editor *ed;
@@ -14,6 +16,8 @@ struct plain {
 	size_t at;	  /* handled up to here */
 	size_t token_end; /* of the token last judged */
 	bool token_mixed;
+	size_t tags_end; /* of the row of tags last judged */
+	enum tags tags;
 };
 
 static bool
@@ -121,16 +125,30 @@ stray(unsigned char c)
 	return (struct folded){ FOLD_DROP, 0, "" };
 }
 
-/* A flag of a region of a country is written with tags; nothing else is. */
 static bool
-is_flag(const struct plain *p, size_t at)
+is_tag(struct span t, size_t at)
 {
-	size_t i = at;
+	return t.n - at >= 4 && !memcmp(t.p + at, "\xF3\xA0", 2) &&
+	       ((unsigned char)t.p[at + 2] & 0xFE) == 0x80;
+}
 
-	while (i >= 4 && at - i < 40 && (unsigned char)p->t.p[i - 4] == 0xF3 &&
-		(unsigned char)p->t.p[i - 3] == 0xA0)
-		i -= 4;
-	return i >= 4 && !memcmp(p->t.p + i - 4, "\xF0\x9F\x8F\xB4", 4);
+/* What the row of tags that begins at p->at is. A flag of a region of a country is
+ * written with at most six; three or fewer inside a word are there to break it. */
+static enum tags
+judge_tags(struct plain *p)
+{
+	enum { FLAG_MOST = 6, NOISE_MOST = 3 };
+	size_t at = p->at, end = at;
+
+	while (end < p->t.n && is_tag(p->t, end))
+		end += 4;
+	p->tags_end = end;
+	if (at >= 4 && end - at <= 4 * FLAG_MOST &&
+		!memcmp(p->t.p + at - 4, "\xF0\x9F\x8F\xB4", 4))
+		return TAGS_FLAG;
+	return end - at <= 4 * NOISE_MOST && prev_is(p, at, graphic) && next_is(p, end, graphic)
+		       ? TAGS_NOISE
+		       : TAGS_TEXT;
 }
 
 static void
@@ -138,6 +156,25 @@ drop(struct plain *p, size_t to, struct folded f)
 {
 	if (!is_spelling(p, p->at, to))
 		edit(p, to, f, EDIT_HIDE);
+}
+
+/* Text of its own, which nobody sees: it does not go on in the words beside it. */
+static void
+tag(struct plain *p, size_t to, struct folded f)
+{
+	if (p->at >= p->tags_end) {
+		p->tags = judge_tags(p);
+		if (p->tags == TAGS_TEXT && prev_is(p, p->at, is_alnum))
+			f = (struct folded){ FOLD_TAG, 2, { ' ', f.c[0] } };
+	}
+	if (p->tags == TAGS_FLAG)
+		return;
+	*p->signal = true;
+	if (p->tags == TAGS_NOISE)
+		f.n = 0;
+	edit(p, to, f, EDIT_HIDE);
+	if (p->tags == TAGS_TEXT && to >= p->tags_end && next_is(p, to, is_alnum))
+		view_edit(p->ed, to, to, " ", 1, EDIT_HIDE);
 }
 
 static void
@@ -207,12 +244,7 @@ character(struct plain *p)
 			edit(p, to, f, EDIT_HIDE);
 			break;
 		case FOLD_DROP: drop(p, to, f); break;
-		case FOLD_TAG:
-			if (is_flag(p, at))
-				break;
-			*p->signal = true;
-			edit(p, to, f, EDIT_HIDE);
-			break;
+		case FOLD_TAG: tag(p, to, f); break;
 		case FOLD_MARK:
 			if (prev_is(p, at, graphic) || p->ed->last == at)
 				edit(p, to, f,
