@@ -4,15 +4,13 @@
  * social security or telephone number. What stands in columns needs its name. */
 #include "detect/loose.h"
 
-enum { GROUPS_MAX = 40, GAP_MAX = 8, DIGITS_MAX = 64 };
+enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
 
 struct groups {
 	size_t start[GROUPS_MAX], end[GROUPS_MAX];
 	size_t n;
 	size_t digits;
 	char sep[GROUPS_MAX]; /* what stands behind group i, one character for it */
-	bool line;	      /* a line ends between two groups */
-	bool alike;	      /* all separators are the same */
 	bool odd;	      /* one that numbers are not written with */
 	bool column;	      /* one that tables and lists are written with */
 };
@@ -23,35 +21,22 @@ at(const struct loose *l, size_t i)
 	return i < l->t.n ? l->t.p[i] : 0;
 }
 
-static const bool gaps[128] = { [' '] = true,
-	['\t'] = true,
-	['\r'] = true,
+/* Blanks, punctuation, and any one character beyond ASCII. */
+static const bool gaps[256] = { ['\t'] = true,
 	['\n'] = true,
-	['/'] = true,
-	['_'] = true,
-	['.'] = true,
-	['*'] = true,
-	['|'] = true,
-	[','] = true,
-	[':'] = true,
-	[';'] = true,
-	['\\'] = true,
-	['~'] = true,
-	['`'] = true,
-	['^'] = true,
-	['#'] = true,
-	['-'] = true,
-	['('] = true,
-	[')'] = true,
-	['+'] = true,
-	['='] = true,
-	['>'] = true,
-	['!'] = true };
+	['\r'] = true,
+	[' ' ... '$'] = true,
+	['&' ... '/'] = true,
+	[':' ... ';'] = true,
+	['=' ... '?'] = true,
+	['[' ... '`'] = true,
+	['{' ... '~'] = true,
+	[0xC2 ... 0xF4] = true };
 
 static bool
 is_gap(char c)
 {
-	return (unsigned char)c < 128 && gaps[(unsigned char)c];
+	return gaps[(unsigned char)c];
 }
 
 /* The separator at i: where it ends, and the character that stands for it; 0: none. */
@@ -61,19 +46,23 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 	size_t k = i, marks = 0;
 
 	*sign = 0;
-	while (k - i < GAP_MAX || (at(l, k) == '<' && k - i < 2 * GAP_MAX)) {
+	while (k - i < GAP_MAX || (at(l, k) == '<' && k - i < GAP_TAGS)) {
 		char c = at(l, k);
-		size_t markup = c == '<' ? loose_markup(l, k) : k;
-		if (markup > k) {
-			k = markup;
-			*sign = '<';
+		size_t inside = c == '<' ? loose_markup(l, k) : k;
+		size_t cell = c == '<' && inside == k ? loose_cell(l, k) : k;
+		if (inside > k || cell > k) {
+			*sign = cell > k ? '|' : '<';
+			k = cell > k ? cell : inside;
 			marks++;
 			continue;
 		}
 		if (!is_gap(c))
 			break;
+		while ((at(l, k + 1) & 0xC0) == 0x80) /* of one character */
+			k++;
 		*line |= c == '\n';
-		if (c > ' ' && !(c == '>' && *line)) { /* a quoted line's mark is none */
+		if ((unsigned char)c > ' ' &&
+			!(c == '>' && *line)) { /* a quoted line's mark is none */
 			if (*sign && *sign != c)
 				marks++;
 			*sign = c;
@@ -95,36 +84,68 @@ run(const struct loose *l, size_t i, bool letters)
 	return i;
 }
 
+static size_t
+len(const struct groups *g, size_t k)
+{
+	return g->end[k] - g->start[k];
+}
+
 static void
 read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 {
 	g->n = g->digits = 0;
-	g->line = g->column = false;
-	g->alike = true;
 	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
 		size_t end = run(l, k, letters);
+		bool line = false;
 		if (end == k || end - k > 20 || (!letters && is_alpha(at(l, end))))
 			break;
 		g->start[g->n] = k;
 		g->end[g->n] = end;
 		g->digits += end - k;
-		bool line = false;
 		k = gap(l, end, &g->sep[g->n], &line);
 		g->n++;
-		if (!k)
+		if (!k || !(is_digit(at(l, k)) || (letters && is_alpha(at(l, k)))))
 			break;
-		if (!is_digit(at(l, k)) && !(letters && is_alpha(at(l, k))))
-			break;
-		g->line |= line;
 	}
-	g->odd = g->line;
-	for (size_t k = 0; k + 1 < g->n; k++) {
-		char sep = g->sep[k];
-		g->alike &= sep == g->sep[0] || sep == '\n';
-		g->odd |= (sep != ' ' && sep != '-' && sep != '.') ||
-			  g->start[k + 1] - g->end[k] > 3;
-		g->column |= sep == '\t' || sep == '|' || sep == ',' || sep == ';' ||
-			     sep == '\n' || sep == ':';
+}
+
+/* A separator that the rules read themselves. */
+static bool
+is_plain(char sep, struct span gap)
+{
+	if (memchr(gap.p, '\n', gap.n))
+		return false;
+	return sep == ' ' ? gap.n <= 2 : sep == '-' ? gap.n != 2 : sep == '.' && gap.n == 1;
+}
+
+static bool
+fours(const struct groups *g, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (len(g, k) != 4)
+			return false;
+	return true;
+}
+
+/* Up to where the separators are all alike; behind that is another number, which the
+ * last group may belong to. */
+static void
+cut(const struct loose *l, struct groups *g)
+{
+	size_t n = g->n > 1 ? 2 : g->n;
+
+	while (n < g->n && (g->sep[n - 1] == g->sep[0] || g->sep[n - 1] == '\n'))
+		n++;
+	if (n > 4 && fours(g, 4) && len(g, 4) < 4) /* a card and its date */
+		n = 4;
+	g->n = n;
+	g->digits = 0;
+	g->odd = g->column = false;
+	for (size_t k = 0; k < n; k++)
+		g->digits += len(g, k);
+	for (size_t k = 0; k + 1 < n; k++) {
+		g->odd |= !is_plain(g->sep[k], span_cut(l->t, g->end[k], g->start[k + 1]));
+		g->column |= strchr("\t|,;\n:\"'[{", g->sep[k]) != NULL;
 	}
 }
 
@@ -150,22 +171,38 @@ read_as(struct loose *l, const struct groups *g, size_t n, const char *with, uns
 		loose_take(l, g->end[k], g->start[k + 1], with, flags);
 }
 
-static size_t
-len(const struct groups *g, size_t k)
+/* As cards are printed and read out: groups of one length, but for the last, or 4-6-5. */
+static bool
+printed(const struct groups *g)
 {
-	return g->end[k] - g->start[k];
+	size_t first = len(g, 0);
+
+	if (g->n == 3 && first == 4 && len(g, 1) == 6)
+		return true;
+	for (size_t k = 1; k + 1 < g->n; k++)
+		if (len(g, k) != first)
+			return false;
+	return first <= 4 && len(g, g->n - 1) <= first;
 }
 
-/* As cards are printed: fours, or 4-6-5. */
+/* Other groups of that length stand near: columns. */
 static bool
-card_groups(const struct groups *g)
+in_table(const struct loose *l, const struct groups *g)
 {
-	if (g->n == 3)
-		return len(g, 0) == 4 && len(g, 1) == 6;
-	for (size_t k = 0; k + 1 < g->n; k++)
-		if (len(g, k) != 4)
-			return false;
-	return true;
+	enum { NEAR = 96 };
+	size_t from = g->start[0] > NEAR ? g->start[0] - NEAR : 0, end = g->end[g->n - 1];
+	size_t to = end + NEAR < l->t.n ? end + NEAR : l->t.n, like[2] = { 0, 0 };
+
+	for (size_t i = from; i < to; i++) {
+		size_t stop = i;
+		if (i == g->start[0])
+			i = stop = end;
+		while (stop < to && is_digit(l->t.p[stop]))
+			stop++;
+		like[i >= end] += stop - i == len(g, 0);
+		i = stop;
+	}
+	return like[0] > 1 || like[1] > 1;
 }
 
 /* One line's end, behind a word: no column of a table. */
@@ -192,15 +229,16 @@ numbers(struct loose *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && at(l, g->start[0] - 1) == '+';
 
-	if (g->n < 2 || !g->alike)
+	if (g->n < 2)
 		return;
 	if (may_be_card(l, g)) {
-		bool plain = !g->odd || g->column;
-		bool printed =
-			(card_groups(g) && !strchr("\t,;:", g->sep[0])) || in_prose(l, g);
-		if (!g->odd && card_groups(g))
+		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
+			    (printed(g) && !in_table(l, g));
+		if (!g->odd && printed(g) && len(g, 0) == 4)
 			return; /* the rules see it */
-		read_as(l, g, g->n, "", plain && !printed ? EDIT_NAMED : 0);
+		if (!sure && strchr("\"'", g->sep[0]))
+			return; /* strings that may be joined */
+		read_as(l, g, g->n, "", sure ? 0 : EDIT_NAMED);
 		return;
 	}
 	if (!g->odd)
@@ -271,6 +309,8 @@ loose_digits(struct loose *l, size_t i)
 		return;
 	}
 	read_groups(l, i, false, &g);
-	l->group_end = g.n ? g.end[g.n - 1] : i;
+	size_t all = g.n;
+	cut(l, &g);
+	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
 	numbers(l, &g);
 }

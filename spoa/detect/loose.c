@@ -327,34 +327,54 @@ empty_piece(struct loose *l, size_t i)
 
 /* ---- markup inside a word ---- */
 
+/* Inside a word, and around one. */
+static const char *const inline_tags[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
+	"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a", "del",
+	"ins", NULL };
+static const char *const cell_tags[] = { "td", "th", "tr", "li", "p", "div", "dd", "dt", NULL };
+
 static size_t
-tag_end(const struct loose *l, size_t i)
+tag_end(const struct loose *l, size_t i, const char *const *names)
 {
-	static const char *const names[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
-		"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a",
-		"del", "ins" };
 	size_t k = i + 1, n = 0;
 
-	if (span_starts(span_cut(l->t, i, i + 4), SPAN_LIT("<!--"))) {
-		for (k = i + 4; k - i < 128 && at(l, k); k++)
-			if (at(l, k) == '>' && at(l, k - 1) == '-' && at(l, k - 2) == '-')
-				return k + 1;
-		return 0;
-	}
-	if (span_starts(span_cut(l->t, i, i + 9), SPAN_LIT("<![CDATA[")))
-		return i + 9;
 	if (at(l, k) == '/')
 		k++;
 	while (n < 8 && is_alpha(at(l, k + n)))
 		n++;
-	for (size_t j = 0; n && j < sizeof(names) / sizeof(names[0]); j++) {
-		if (!span_ieq(span_cut(l->t, k, k + n), span_str(names[j])))
+	for (; n && *names; names++) {
+		if (!span_ieq(span_cut(l->t, k, k + n), span_str(*names)))
 			continue;
 		for (k += n; k - i < 96 && at(l, k) && at(l, k) != '\n'; k++)
 			if (at(l, k) == '>')
 				return k + 1;
+		return 0;
 	}
 	return 0;
+}
+
+/* A comment, or the beginning of a CDATA section. */
+static size_t
+declaration_end(const struct loose *l, size_t i)
+{
+	if (span_starts(span_cut(l->t, i, i + 4), SPAN_LIT("<!--"))) {
+		for (size_t k = i + 4; k - i < 128 && at(l, k); k++)
+			if (at(l, k) == '>' && at(l, k - 1) == '-' && at(l, k - 2) == '-')
+				return k + 1;
+		return 0;
+	}
+	return span_starts(span_cut(l->t, i, i + 9), SPAN_LIT("<![CDATA[")) ? i + 9 : 0;
+}
+
+size_t
+loose_cell(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	for (size_t to; k - i < 160 && at(l, k) == '<'; k = to)
+		if (!(to = tag_end(l, k, cell_tags)))
+			break;
+	return k;
 }
 
 size_t
@@ -364,7 +384,8 @@ loose_markup(const struct loose *l, size_t i)
 
 	for (size_t to; k - i < 160; k = to) {
 		char c = at(l, k);
-		if (c == '<' && (to = tag_end(l, k)) > 0)
+		if (c == '<' &&
+			((to = declaration_end(l, k)) || (to = tag_end(l, k, inline_tags))))
 			continue;
 		if (c == 0 || !strchr("*~`|", c))
 			break;
@@ -379,9 +400,13 @@ markup(struct loose *l, size_t i)
 {
 	size_t to = loose_markup(l, i);
 
-	if (to > i && i > 0 && loose_token(at(l, i - 1)) && loose_token(at(l, to)) &&
-		(is_alnum(at(l, i - 1)) || is_alnum(at(l, to)) || at(l, i) != '|'))
-		loose_take(l, i, to, "", 0);
+	if (to == i || i == 0 || !loose_token(at(l, i - 1)) || !loose_token(at(l, to)))
+		return;
+	bool before = is_alnum(at(l, i - 1)), after = is_alnum(at(l, to));
+	/* Cells of a table; numbers in them are groups (groups.c). */
+	if (at(l, i) == '|' && (is_digit(at(l, i - 1)) || !(before || after)))
+		return;
+	loose_take(l, i, to, "", 0);
 }
 
 /* ---- a line's end inside a token ---- */

@@ -20,6 +20,8 @@ bool loose_token(char c);
 void loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags);
 /* Behind the inline markup that begins at i; i where there is none. */
 size_t loose_markup(const struct loose *l, size_t i);
+/* The same of the tags between two cells of a table or items of a list. */
+size_t loose_cell(const struct loose *l, size_t i);
 
 /* groups.c: a run of digits begins at i; what separates it from the next ones may be
  * something nobody writes there. */
