@@ -52,6 +52,21 @@ sieve_plain(const struct detect_rules *r, const char *p, struct sieve *out)
 	*out = x;
 }
 
+static void
+letters_plain(const char *p, struct sieve_letters *out)
+{
+	struct sieve_letters l = { 0 };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i++) {
+		l.upper |= (uint64_t)is_upper(p[i]) << i;
+		l.alpha |= (uint64_t)is_alpha(p[i]) << i;
+		l.digit |= (uint64_t)is_digit(p[i]) << i;
+		l.word |= (uint64_t)(is_alnum(p[i]) || p[i] == '_') << i;
+		l.high |= (uint64_t)((unsigned char)p[i] >> 7) << i;
+	}
+	*out = l;
+}
+
 #ifdef __x86_64__
 static bool
 has_avx2(void)
@@ -86,12 +101,13 @@ literals_avx2(const struct detect_rules *r, const char *p)
 	return bits;
 }
 
-/* Bits of the bytes from..from+n. */
+/* Bits of the bytes that are set. */
+#define BITS(v) ((uint64_t)(uint32_t)_mm256_movemask_epi8(v))
+/* Bytes from..from+n, set. */
 #define WITHIN(v, from, n)                                                                     \
-	((uint64_t)(uint32_t)_mm256_movemask_epi8(                                             \
-		_mm256_cmpeq_epi8(_mm256_min_epu8(_mm256_sub_epi8(v, _mm256_set1_epi8(from)),  \
-					  _mm256_set1_epi8(n)),                                \
-			_mm256_sub_epi8(v, _mm256_set1_epi8(from)))))
+	_mm256_cmpeq_epi8(_mm256_min_epu8(_mm256_sub_epi8(v, _mm256_set1_epi8(from)),          \
+				  _mm256_set1_epi8(n)),                                        \
+		_mm256_sub_epi8(v, _mm256_set1_epi8(from)))
 
 __attribute__((target("avx2"))) static void
 sieve_avx2(const struct detect_rules *r, const char *p, struct sieve *out)
@@ -116,11 +132,45 @@ sieve_avx2(const struct detect_rules *r, const char *p, struct sieve *out)
 			_mm256_cmpeq_epi8(_mm256_and_si256(in, _mm256_shuffle_epi8(bit_of, hi)),
 				_mm256_setzero_si256());
 		x.byte |= (uint64_t)(uint32_t)~_mm256_movemask_epi8(no) << i;
-		x.digit |= WITHIN(v, '0', 9) << i;
-		x.upper |= WITHIN(v, 'A', 25) << i;
-		x.lower |= WITHIN(v, 'a', 25) << i;
+		x.digit |= BITS(WITHIN(v, '0', 9)) << i;
+		x.upper |= BITS(WITHIN(v, 'A', 25)) << i;
+		x.lower |= BITS(WITHIN(v, 'a', 25)) << i;
 	}
 	*out = x;
+}
+
+struct half_letters {
+	uint64_t upper, alpha, digit, word, high;
+};
+
+__attribute__((target("avx2"))) static inline struct half_letters
+half_letters(const char *p)
+{
+	__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	__m256i alpha = WITHIN(_mm256_or_si256(v, _mm256_set1_epi8(0x20)), 'a', 25);
+	__m256i digit = WITHIN(v, '0', 9), line = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('_'));
+
+	return (struct half_letters){
+		.upper = BITS(WITHIN(v, 'A', 25)),
+		.alpha = BITS(alpha),
+		.digit = BITS(digit),
+		.word = BITS(_mm256_or_si256(_mm256_or_si256(alpha, digit), line)),
+		.high = BITS(v),
+	};
+}
+
+__attribute__((target("avx2"))) static void
+letters_avx2(const char *p, struct sieve_letters *out)
+{
+	struct half_letters a = half_letters(p), b = half_letters(p + SIEVE_BLOCK / 2);
+
+	*out = (struct sieve_letters){
+		.upper = a.upper | b.upper << 32,
+		.alpha = a.alpha | b.alpha << 32,
+		.digit = a.digit | b.digit << 32,
+		.word = a.word | b.word << 32,
+		.high = a.high | b.high << 32,
+	};
 }
 #endif
 
@@ -134,12 +184,23 @@ static const struct way {
 	const char *name;
 	bool (*possible)(void);
 	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
+	void (*letters)(const char *p, struct sieve_letters *out);
 } ways[] = {
-	{ "plain", always, sieve_plain },
+	{ "plain", always, sieve_plain, letters_plain },
 #ifdef __x86_64__
-	{ "avx2", has_avx2, sieve_avx2 },
+	{ "avx2", has_avx2, sieve_avx2, letters_avx2 },
 #endif
 };
+
+static const struct way *
+best_way(void)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		return &ways[1];
+#endif
+	return &ways[0];
+}
 
 const char *
 sieve_name(size_t k)
@@ -179,76 +240,56 @@ sieve_with(
 void
 sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out)
 {
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2")) {
-		run(&ways[1], r, p, room, out);
-		return;
-	}
-#endif
-	run(&ways[0], r, p, room, out);
+	run(best_way(), r, p, room, out);
 }
 
 /* ---- words ---- */
 
-struct letters {
-	uint64_t upper, lower, digit, high;
-};
-
-#ifdef __x86_64__
-static inline uint64_t
-within16(__m128i v, char from, char n)
-{
-	__m128i x = _mm_sub_epi8(v, _mm_set1_epi8(from));
-
-	x = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(n)), x);
-	return (uint64_t)(unsigned)_mm_movemask_epi8(x);
-}
-
 static void
-letters_of(const char *p, struct letters *l)
+last_letters(const struct way *w, struct span rest, struct sieve_letters *out)
 {
-	*l = (struct letters){ 0 };
-	for (unsigned i = 0; i < SIEVE_BLOCK; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		l->upper |= within16(v, 'A', 25) << i;
-		l->lower |= within16(v, 'a', 25) << i;
-		l->digit |= within16(v, '0', 9) << i;
-		l->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << i;
-	}
+	char last[SIEVE_BLOCK] = { 0 };
+
+	memcpy(last, rest.p, rest.n);
+	w->letters(last, out);
 }
-#else
-static void
-letters_of(const char *p, struct letters *l)
+
+static inline void
+letters_with(const struct way *w, struct span text, size_t at, struct sieve_letters *out)
 {
-	*l = (struct letters){ 0 };
-	for (unsigned i = 0; i < SIEVE_BLOCK; i++) {
-		l->upper |= (uint64_t)is_upper(p[i]) << i;
-		l->lower |= (uint64_t)is_lower(p[i]) << i;
-		l->digit |= (uint64_t)is_digit(p[i]) << i;
-		l->high |= (uint64_t)((unsigned char)p[i] >> 7) << i;
-	}
+	if (text.n - at < SIEVE_BLOCK)
+		last_letters(w, span_of(text.p + at, text.n - at), out);
+	else
+		w->letters(text.p + at, out);
 }
-#endif
+
+bool
+sieve_letters_with(size_t k, struct span text, size_t at, struct sieve_letters *out)
+{
+	if (!ways[k].possible())
+		return false;
+	letters_with(&ways[k], text, at, out);
+	return true;
+}
+
+void
+sieve_letters(struct span text, size_t at, struct sieve_letters *out)
+{
+	letters_with(best_way(), text, at, out);
+}
 
 struct sieve_words
 sieve_words(struct span text, size_t at)
 {
-	char last[SIEVE_BLOCK] = { 0 };
-	const char *p = text.p + at;
-	char before = at ? p[-1] : 0;
-	struct letters l;
+	char before = at ? text.p[at - 1] : 0;
+	struct sieve_letters l;
 
-	if (text.n - at < SIEVE_BLOCK) {
-		memcpy(last, p, text.n - at);
-		p = last;
-	}
-	letters_of(p, &l);
+	sieve_letters(text, at, &l);
 	if (l.high || (unsigned char)before >= 0x80)
 		return (struct sieve_words){ ~UINT64_C(0), ~UINT64_C(0) };
-	uint64_t alpha = l.upper | l.lower;
 	return (struct sieve_words){
-		.begins = ~(alpha << 1 | is_alpha(before)) |
-			  (l.upper & (l.lower << 1 | is_lower(before))),
-		.alnum = alpha | l.digit,
+		.begins = ~(l.alpha << 1 | is_alpha(before)) |
+			  (l.upper & ((l.alpha & ~l.upper) << 1 | is_lower(before))),
+		.alnum = l.alpha | l.digit,
 	};
 }

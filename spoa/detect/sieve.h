@@ -17,6 +17,15 @@ struct sieve {
 /* Looks at the first n bytes of p, a block at most; `room` bytes of p may be read. */
 void sieve_at(const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
 
+/* Bit k is byte k of the block; none behind the text's end. */
+struct sieve_letters {
+	uint64_t upper, alpha, digit;
+	uint64_t word; /* a letter, a digit or '_' */
+	uint64_t high; /* beyond ASCII */
+};
+
+void sieve_letters(struct span text, size_t at, struct sieve_letters *out);
+
 /* Bits behind the text's end mean nothing. */
 struct sieve_words {
 	uint64_t begins; /* no ASCII letter before, or a small one before a capital; beside
@@ -32,5 +41,6 @@ struct sieve_words sieve_words(struct span text, size_t at);
 const char *sieve_name(size_t k);
 bool sieve_with(
 	size_t k, const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
+bool sieve_letters_with(size_t k, struct span text, size_t at, struct sieve_letters *out);
 
 #endif
