@@ -40,6 +40,9 @@ enum {
 	W_NAME = W_GIVEN | W_SURNAME,
 	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
 	W_BIG = W_NAME | W_PLACE | W_COMMON,
+	W_LEAD = W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START,
+	W_LEAD_DOT = W_TITLE | W_STREET_START,
+	W_BEHIND = W_AFTER | W_EPONYM,
 };
 
 /* ---- letters (names_letters.c) ---- */
@@ -102,10 +105,21 @@ bool names_han_one(const struct names_table *t, uint64_t hash);
 bool names_han_two(const struct names_table *t, uint64_t hash);
 /* Bytes of the longest small word inside names, at least those of "and". */
 size_t names_particle_max(const struct names_table *t);
+/* Small words that join others to a name, beside those of the list; in small letters. */
+enum { NAMES_SMALL = 8 };
+extern const char names_small[NAMES_SMALL][4];
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
-/* The longest ending of a street's name, or of a family name, that the folded ASCII word
- * has behind three other letters: how many bytes, or 0. */
+/* The quick no to a word, by its last or first eight letters. Whether the last one of the
+ * text may lead to a name: be a term of W_LEAD, or the end of one; behind which a dot
+ * stands, of W_LEAD_DOT. */
+bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
+/* Whether the first one of the text may be a term of W_BEHIND; a small word that joins
+ * others to a name. */
+bool names_after_begins(const struct names_table *t, struct span text);
+bool names_particle_begins(const struct names_table *t, struct span text);
+/* The longest ending of a street's name, or of a family name, that a word of the text has
+ * behind three other letters: how many bytes when folded, or 0. */
 size_t names_street_end(const struct names_table *t, struct span word);
 size_t names_surname_end(const struct names_table *t, struct span word);
 

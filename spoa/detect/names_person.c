@@ -169,8 +169,8 @@ remember(struct names_sweep *w, struct run *run, size_t i, size_t n)
 		if (x->initial || !word_stands_out(w, x) || x->end - x->start < 3 ||
 			x->flags & (W_COMMON | W_NEVER | W_PLACE | W_NATION | W_PARTICLE))
 			continue;
-		if (w->nknown < sizeof(w->known) / sizeof(w->known[0])) {
-			w->known[w->nknown++] = x->hash;
+		if (w->known->n < KNOWN_NAMES) {
+			w->known->v[w->known->n++] = x->hash;
 			w->known_bits |= UINT64_C(1) << (x->hash & 63);
 		}
 	}
@@ -376,8 +376,8 @@ find_known(struct names_sweep *w, const struct word *word)
 
 	if (!(w->known_bits >> (word->hash & 63) & 1))
 		return;
-	for (size_t i = 0; i < w->nknown; i++)
-		if (w->known[i] == word->hash) {
+	for (size_t i = 0; i < w->known->n; i++)
+		if (w->known->v[i] == word->hash) {
 			if (word_read(w, word->start, &known) && !known.code &&
 				!eponym_follows(w, &known))
 				names_keep(w, FIND_PERSON, word->start, word->end, 0.6f);

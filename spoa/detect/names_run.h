@@ -5,7 +5,8 @@
 
 #include "detect/scratch.h"
 
-enum { RUN_MAX = 12, BACK_WORDS = 4 };
+enum { RUN_MAX = 12, BACK_WORDS = 4, SMALL_WORDS = 2 };
+#define NO_BLOCK SIZE_MAX
 
 struct word {
 	size_t start, end; /* without a possessive 's */
@@ -18,14 +19,13 @@ struct word {
 	bool dot;   /* a dot follows */
 	bool comma; /* the next word of the run follows a comma */
 	bool code;  /* marks of code touch it */
-	uint8_t ntail;
-	char tail[16]; /* its last letters, folded, ASCII; NUL-terminated */
 };
 
 /* Words with a capital, one blank apart, and the small words between them. */
 struct run {
 	struct word w[RUN_MAX];
 	size_t n;
+	uint32_t any; /* flags that one of the words has */
 	/* flags of the terms of two words and more that begin at word i, those read */
 	uint32_t terms[RUN_MAX][RUN_MAX];
 	uint8_t nterms[RUN_MAX];
@@ -48,20 +48,37 @@ struct names_sweep {
 	const struct detect_options *opt;
 	struct span text;
 	float threshold[FINDERS]; /* 1 and above: not asked for */
+	size_t block;		  /* of the text that `begins` is of */
+	uint64_t begins; /* bits: where the first letter of a word that matters may be */
 	struct looked back;
-	bool person_key; /* the text is the value of a person's name */
-	bool lower;	 /* the text is written without capitals */
-	size_t titled;	 /* there, the word behind a title; 0: none */
-	/* people so far, to find them again */
-	uint64_t known[KNOWN_NAMES];
-	size_t nknown;
-	uint64_t known_bits;
+	bool person_key;	   /* the text is the value of a person's name */
+	bool lower;		   /* the text is written without capitals */
+	size_t titled;		   /* there, the word behind a title; 0: none */
+	struct known_names *known; /* people so far, to find them again */
+	uint64_t known_bits;	   /* of their hashes' last six bits */
 	/* the last person, for "Anna, Ben and Carla" */
 	size_t last_start, last_end;
 	float last_score;
 	bool last_kept;
 	int err;
 };
+
+/* ---- names_begin.c ---- */
+
+/* Whether the text is one of a person who writes without capitals. */
+bool text_without_capitals(struct span text);
+/* The first letter at or behind *at that begins a word with a capital (in a text without
+ * capitals, any word) or that is Han: its kind, its place in *at; LETTER_NONE: no more.
+ * Nothing before *at belongs to it. */
+enum letter word_begins(struct names_sweep *w, size_t *at);
+/* The end of the letters, digits and '_' from i on. */
+size_t past_word(struct span t, size_t i);
+size_t past_glyph(struct span t, size_t i);
+
+/* ---- names_skim.c ---- */
+
+/* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
+size_t word_skimmed(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
@@ -74,12 +91,19 @@ bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */
 size_t run_phrase(
 	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags);
-void run_read(const struct names_sweep *w, size_t at, struct run *out);
+/* The run of the word that was read as its first. */
+void run_read(const struct names_sweep *w, struct run *run);
+/* The quick no to what stands at `at` behind a run: small words, as many as `most`, and
+ * then none that belongs to it. Nothing that is more than small letters is judged. */
+bool run_ends(const struct names_sweep *w, size_t at, size_t most);
 /* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
  * equals sign or a quote stands between, in *start where the term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* The flags of the word behind `at`, a blank or a comma away. */
+/* The quick no to all flags that words_before may tell. */
+bool may_lead(const struct names_sweep *w, size_t at);
+/* The flags of the word behind `at`, a blank or a comma away, if they have one of W_AFTER
+ * and W_EPONYM. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Whether a sentence, a line or the text begins at `at`. */
 bool sentence_begins(struct span text, size_t at);

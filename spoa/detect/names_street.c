@@ -178,7 +178,7 @@ by_ending(struct names_sweep *w, struct run *run)
 		bool whole = x->flags & W_STREET_END;
 		if (x->code || x->flags & (W_COMMON | W_GIVEN))
 			continue;
-		size_t tail = names_street_end(w->t, span_of(x->tail, x->ntail));
+		size_t tail = names_street_end(w->t, span_cut(w->text, x->start, x->end));
 		if (!tail && !whole)
 			continue;
 		size_t first = i;

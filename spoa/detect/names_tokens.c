@@ -57,16 +57,7 @@ struct reading {
 	uint32_t parts;	     /* flags of the parts so far */
 	size_t letters, upper, lower;
 	unsigned nparts;
-	char low[2 * WORD_MAX]; /* folded; '?' beyond ASCII */
-	size_t nlow;
 };
-
-static inline void
-add_low(struct reading *r, uint64_t folded)
-{
-	for (; folded & 0xff && r->nlow < sizeof(r->low); folded >>= 32)
-		r->low[r->nlow++] = (folded & 0xffffffff) < 0x80 ? (char)folded : '?';
-}
 
 static void
 end_part(const struct names_sweep *w, struct reading *r)
@@ -78,12 +69,39 @@ end_part(const struct names_sweep *w, struct reading *r)
 	r->part = HASH_SEED;
 }
 
+/* The ASCII letters that a word begins with, and their end: most words are no more. */
+static size_t
+read_ascii(struct span t, size_t at, struct reading *r)
+{
+	size_t i = at, to = t.n - at < WORD_MAX ? t.n : at + WORD_MAX;
+	uint64_t h = HASH_SEED;
+
+	for (; i < to && is_alpha(t.p[i]); i++) {
+		h = hash_step(h, (unsigned char)t.p[i] | 0x20u);
+		r->upper += !(t.p[i] & 0x20);
+	}
+	r->hash = r->part = h;
+	r->letters = i - at;
+	r->lower = r->letters - r->upper;
+	return i;
+}
+
+/* No letter and no joint. */
+static bool
+ends_word(struct span t, size_t i)
+{
+	return i >= t.n || ((unsigned char)t.p[i] < 0x80 && !is_alpha(t.p[i]) &&
+				   t.p[i] != '\'' && t.p[i] != '-' && t.p[i] != '.');
+}
+
 static size_t
 read_letters(const struct names_sweep *w, size_t at, struct word *out, struct reading *r)
 {
 	struct span t = w->text;
-	size_t i = at;
+	size_t i = read_ascii(t, at, r);
 
+	if (ends_word(t, i))
+		return i;
 	while (i < t.n && i - at < WORD_MAX) {
 		unsigned n;
 		uint64_t folded;
@@ -107,7 +125,6 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 		if (folded) {
 			r->hash = hash_step(r->hash, folded);
 			r->part = hash_step(r->part, folded);
-			add_low(r, folded);
 		}
 		r->letters++;
 		r->upper += k == LETTER_UPPER;
@@ -186,38 +203,32 @@ touches_code(struct span t, size_t start, size_t end)
 bool
 word_read(const struct names_sweep *w, size_t at, struct word *out)
 {
-	struct reading r;
+	struct span t = w->text;
+	struct reading r = { .parts = 0 };
 	unsigned n;
 	uint64_t folded;
 
-	r.hash = r.part = HASH_SEED;
-	r.parts = r.nparts = 0;
-	r.letters = r.upper = r.lower = r.nlow = 0;
-	if (at >= w->text.n)
+	if (at >= t.n)
 		return false;
-	*out = (struct word){ .start = at, .first = glyph_at(w->text, at, &n, &folded) };
+	*out = (struct word){ .start = at, .first = glyph_at(t, at, &n, &folded) };
 	if (out->first == LETTER_NONE)
 		return false;
 	out->end = read_letters(w, at, out, &r);
 	out->hash = r.hash;
 	out->initial = r.letters == 1 && out->first == LETTER_UPPER;
 	out->caps = r.letters > 1 && r.upper == r.letters;
-	n = r.nlow < sizeof(out->tail) ? (unsigned)r.nlow : sizeof(out->tail) - 1;
-	memcpy(out->tail, r.low + r.nlow - n, n);
-	out->tail[n] = '\0';
-	out->ntail = (uint8_t)n;
 	out->flags = names_flags(w->t, r.hash);
 	if (r.nparts && !(out->flags & ~(uint32_t)W_MORE)) {
 		end_part(w, &r);
 		out->flags |= r.parts & W_NAME;
 	}
-	if (!(out->flags & ~(uint32_t)W_MORE) && out->first == LETTER_UPPER)
-		out->flags |=
-			names_surname_end(w->t, span_of(out->tail, out->ntail)) ? W_SURNAME : 0;
-	n = out->end < w->text.n ? apostrophe(w->text, out->end) : 0;
-	out->possessive = n && possessive_at(w->text, out->end, n);
-	out->dot = out->end < w->text.n && w->text.p[out->end] == '.';
-	out->code = touches_code(w->text, out->start, out->end);
+	if (!(out->flags & ~(uint32_t)W_MORE) && out->first == LETTER_UPPER &&
+		names_surname_end(w->t, span_cut(t, at, out->end)))
+		out->flags |= W_SURNAME;
+	n = out->end < t.n ? apostrophe(t, out->end) : 0;
+	out->possessive = n && possessive_at(t, out->end, n);
+	out->dot = out->end < t.n && t.p[out->end] == '.';
+	out->code = touches_code(t, out->start, out->end);
 	if (r.upper > 1 && !out->caps && r.lower && r.upper > 2 + r.nparts)
 		out->code = true; /* camelCase of many humps */
 	return true;
@@ -258,20 +269,24 @@ word_stands_out(const struct names_sweep *w, const struct word *word)
 /* ---- runs ---- */
 
 static bool
-joins(const struct names_sweep *w, const struct word *word)
+is_small(struct span s)
 {
-	static const char *const small[] = { "of", "and", "for", "the", "und", "et", "at",
-		"&" };
-	size_t n = word->end - word->start;
+	char four[4] = { 0 };
 
-	if (word->flags & W_PARTICLE)
-		return true;
-	if (n > 3)
+	if (s.n > 3)
 		return false;
-	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++)
-		if (span_is(span_of(w->text.p + word->start, n), small[i]))
+	for (size_t i = 0; i < s.n; i++)
+		four[i] = s.p[i];
+	for (size_t i = 0; i < NAMES_SMALL; i++)
+		if (!memcmp(four, names_small[i], sizeof(four)))
 			return true;
 	return false;
+}
+
+static bool
+joins(const struct names_sweep *w, const struct word *word)
+{
+	return word->flags & W_PARTICLE || is_small(span_cut(w->text, word->start, word->end));
 }
 
 /* The place of the next word of a run after `last`, 0: the run ends. */
@@ -310,54 +325,87 @@ read_next(const struct names_sweep *w, size_t at, struct word *out)
 	return word_read(w, at, out);
 }
 
-/* The quick no for a word in small letters behind a run: it does not join what follows.
- * A word with marks or accents is read in full. */
-static bool
-no_joint(const struct names_sweep *w, size_t at)
+/* The end of the word in small letters of ASCII at `at`; `at` where there is none, or one
+ * that is more than that. */
+static size_t
+small_word(struct span t, size_t at)
 {
-	struct span t = w->text;
-	struct word word = { .start = at };
-	uint64_t h = HASH_SEED;
 	size_t i = at;
 
-	if (w->lower || (w->titled && at == w->titled) || at >= t.n || !is_lower(t.p[at]))
-		return false;
-	while (i < t.n && is_alpha(t.p[i]))
+	while (i < t.n && is_lower(t.p[i]))
 		i++;
-	if (i < t.n && ((unsigned char)t.p[i] >= 0x80 || t.p[i] == '\'' || t.p[i] == '-' ||
-			       (t.p[i] == '.' && i == at + 1)))
-		return false;
-	if (i - at > names_particle_max(w->t))
-		return true;
-	for (size_t k = at; k < i; k++)
-		h = hash_step(h, (unsigned char)t.p[k] | 0x20u);
-	word.end = i;
-	word.flags = names_flags_small(w->t, h);
-	return !joins(w, &word);
+	return i < t.n && ((unsigned char)t.p[i] >= 0x80 || is_alpha(t.p[i]) ||
+				  t.p[i] == '\'' || t.p[i] == '-' ||
+				  (t.p[i] == '.' && i == at + 1))
+		       ? at
+		       : i;
 }
 
+static bool
+small_joins(const struct names_sweep *w, struct span s)
+{
+	uint64_t h = HASH_SEED;
+
+	if (is_small(s))
+		return true;
+	if (s.n > names_particle_max(w->t))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		h = hash_step(h, (unsigned char)s.p[i]);
+	return names_flags_small(w->t, h) & W_PARTICLE;
+}
+
+bool
+run_ends(const struct names_sweep *w, size_t at, size_t most)
+{
+	struct span t = w->text;
+
+	if (w->lower)
+		return false;
+	for (size_t k = 0; at < t.n && is_lower(t.p[at]); k++) {
+		if (k == most || !names_particle_begins(w->t, span_cut(t, at, t.n)))
+			return true;
+		size_t end = small_word(t, at);
+		if (end == at)
+			return false;
+		if (!small_joins(w, span_cut(t, at, end)))
+			return true;
+		at = end;
+		if (at == t.n)
+			return true;
+		if (t.p[at] == ',' || t.p[at] == '.')
+			return false;
+		if (t.p[at] != ' ')
+			return true;
+		at += at + 1 < t.n && t.p[at + 1] == ' ' ? 2 : 1;
+	}
+	return false;
+}
+
+/* Reads on from the first word. */
 void
-run_read(const struct names_sweep *w, size_t at, struct run *run)
+run_read(const struct names_sweep *w, struct run *run)
 {
 	size_t solid = 1; /* words up to the last capitalised one */
 
-	run->n = 0;
-	if (!word_read(w, at, &run->w[0]))
-		return;
 	run->n = 1;
 	while (run->n < RUN_MAX) {
 		struct word *last = &run->w[run->n - 1], *next = &run->w[run->n];
-		size_t i = next_place(w, last);
-		if (!i || last->code || no_joint(w, i) || !read_next(w, i, next) || next->code)
+		size_t i = next_place(w, last), small = run->n - solid;
+		if (!i || last->code || run_ends(w, i, last->comma ? 0 : SMALL_WORDS - small) ||
+			!read_next(w, i, next) || next->code)
 			break;
 		if (word_stands_out(w, next))
 			solid = run->n + 1;
-		else if (last->comma || run->n - solid >= 2 || !joins(w, next))
+		else if (last->comma || small >= SMALL_WORDS || !joins(w, next))
 			break;
 		run->n++;
 	}
 	run->n = solid;
 	run->w[run->n - 1].comma = false;
+	run->any = 0;
+	for (size_t i = 0; i < run->n; i++)
+		run->any |= run->w[i].flags;
 	memset(run->termed, 0, run->n * sizeof(run->termed[0]));
 }
 
@@ -502,6 +550,19 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 	return k;
 }
 
+bool
+may_lead(const struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	size_t i = at;
+	unsigned n;
+	bool dot = false;
+
+	for (; i > 0 && at - i < BACK_GAP && is_gap(t, i - 1, &n); i -= n)
+		dot |= t.p[i - 1] == '.';
+	return i < at && i > 0 && names_lead_ends(w->t, span_of(t.p, i), dot);
+}
+
 /* Reads what stands before `at` into the cache. */
 static void
 look_back(struct names_sweep *w, size_t at)
@@ -518,7 +579,7 @@ look_back(struct names_sweep *w, size_t at)
 		l->dot |= t.p[i - 1] == '.';
 		i -= n;
 	}
-	if (i == at || i == 0)
+	if (i == at || i == 0 || !names_lead_ends(w->t, span_of(t.p, i), l->dot))
 		return;
 	size_t k = read_back(t, i, l->from, to, 1);
 	if (k == 0)
@@ -538,7 +599,7 @@ words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_
 		look_back(w, at);
 	*label = w->back.label;
 	if (w->back.dot)
-		want &= W_TITLE | W_STREET_START;
+		want &= W_LEAD_DOT;
 	for (size_t k = w->back.n; k > 0; k--) {
 		*start = w->back.from[k - 1];
 		if (w->back.flags[k - 1] & want)
@@ -559,6 +620,8 @@ word_after(const struct names_sweep *w, size_t at)
 		at++;
 	if (at < t.n && t.p[at] == ' ')
 		at++;
+	if (!names_after_begins(w->t, span_cut(t, at, t.n)))
+		return 0;
 	for (from = at; at < t.n && at - from < WORD_MAX; at += n) {
 		if (glyph_at(t, at, &n, &folded) == LETTER_NONE)
 			break;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "detect/names_eights.h"
 #include "detect/names.h"
 #include "detect/rule.h"
 
@@ -18,6 +19,8 @@ enum {
 	END_BYTES = 24,
 	HAN_ONE_BITS = 15,
 	HAN_TWO_BITS = 17,
+	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
+	LOW_MAX = 128, /* those of its first ones */
 };
 
 struct slots {
@@ -31,11 +34,13 @@ struct endings {
 	uint8_t len[ENDS_MAX];
 	size_t n;
 	uint8_t from[128], to[128]; /* by the last letter */
+	uint32_t pairs[32];	    /* by the last letter: bits of those before it */
 };
 
 struct names_table {
 	struct slots big, small;
 	struct endings streets, surnames;
+	struct eights lead, lead_dot, behind, particle;
 	size_t particle_max;
 	uint64_t han_one[(1u << HAN_ONE_BITS) / 64], han_two[(1u << HAN_TWO_BITS) / 64];
 	unsigned char digest[crypto_hash_sha256_BYTES];
@@ -208,7 +213,7 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 			if (!put(t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
 				return false;
 		}
-	if (!(flag & (W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START)))
+	if (!(flag & W_LEAD))
 		return true;
 	/* and of a cue in Han, its last character */
 	struct span end = span_cut(term, glyph_before(term, term.n), term.n);
@@ -234,6 +239,45 @@ put_han(struct names_table *t, struct span term)
 		t->han_one[one / 64] |= UINT64_C(1) << (one % 64);
 	else if (chars == 2)
 		t->han_two[two / 64] |= UINT64_C(1) << (two % 64);
+}
+
+/* ---- the quick no ---- */
+
+const char names_small[NAMES_SMALL][4] = { "of", "and", "for", "the", "und", "et", "at", "&" };
+
+bool
+names_lead_ends(const struct names_table *t, struct span text, bool dot)
+{
+	return eights_end(dot ? &t->lead_dot : &t->lead, text);
+}
+
+bool
+names_after_begins(const struct names_table *t, struct span text)
+{
+	return eights_begin(&t->behind, text);
+}
+
+bool
+names_particle_begins(const struct names_table *t, struct span text)
+{
+	return eights_begin(&t->particle, text);
+}
+
+static void
+put_eights(struct names_table *t, struct span term, uint32_t flag)
+{
+	size_t last = term.n;
+
+	while (last > 0 && term.p[last - 1] != ' ')
+		last--;
+	if (flag & W_LEAD)
+		eights_put(&t->lead, span_cut(term, last, term.n), true);
+	if (flag & W_LEAD_DOT)
+		eights_put(&t->lead_dot, span_cut(term, last, term.n), true);
+	if (flag & W_BEHIND)
+		eights_put(&t->behind, term, false);
+	if (flag & W_PARTICLE)
+		eights_put(&t->particle, term, false);
 }
 
 /* ---- endings ---- */
@@ -275,14 +319,48 @@ sort_endings(struct endings *e)
 		if (e->to[c] == 0)
 			e->from[c] = (uint8_t)i;
 		e->to[c] = (uint8_t)(i + 1);
+		e->pairs[c & 31] |= e->len[i] < 2 ? ~0u : 1u << (e->v[i][e->len[i] - 2] & 31);
 	}
 }
 
-static size_t
-longest_end(const struct endings *e, struct span word)
+/* The last letters of a word, folded; '?' beyond ASCII. */
+static struct span
+fold_tail(struct span word, char room[TAIL_MAX])
 {
-	unsigned char c = word.n ? (unsigned char)word.p[word.n - 1] : 0;
+	char low[LOW_MAX];
+	size_t nlow = 0;
+	uint64_t folded;
+	unsigned n;
+
+	for (size_t i = 0; i < word.n && nlow < sizeof(low); i += n)
+		if (glyph_at(word, i, &n, &folded) != LETTER_NONE)
+			for (; folded & 0xff && nlow < sizeof(low); folded >>= 32)
+				low[nlow++] = (folded & 0xffffffff) < 0x80 ? (char)folded : '?';
+	n = nlow < TAIL_MAX ? (unsigned)nlow : TAIL_MAX;
+	memcpy(room, low + nlow - n, n);
+	return span_of(room, n);
+}
+
+/* The quick no, by the last two letters. */
+static bool
+may_end(const struct endings *e, struct span word)
+{
+	if (word.n < 2 || word.n > LOW_MAX || !is_alpha(word.p[word.n - 1]) ||
+		!is_alpha(word.p[word.n - 2]))
+		return true;
+	return e->pairs[word.p[word.n - 1] & 31] >> (word.p[word.n - 2] & 31) & 1;
+}
+
+static size_t
+longest_end(const struct endings *e, struct span text)
+{
+	char room[TAIL_MAX];
 	size_t best = 0;
+
+	if (!may_end(e, text))
+		return 0;
+	struct span word = fold_tail(text, room);
+	unsigned char c = word.n ? (unsigned char)word.p[word.n - 1] : 0;
 
 	for (size_t i = c < 128 ? e->from[c] : 0; c < 128 && i < e->to[c]; i++) {
 		size_t n = e->len[i];
@@ -331,6 +409,7 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 		t->particle_max = term.n;
 	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
 		put_han(t, term);
+	put_eights(t, term, flag);
 	return put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
 	       (flag != W_STREET_END || put_end(&t->streets, term));
 }
@@ -413,6 +492,8 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 	if (n <= 0)
 		diag_file(d, dir, "%s",
 			n < 0 ? strerror(errno) : "no list of words (*.txt) in it");
+	for (int i = 0; t && i < NAMES_SMALL; i++)
+		eights_put(&t->particle, span_str(names_small[i]), false);
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(a, "%s/%s", dir, v[i]->d_name);
 		if (t && path.p)

@@ -458,6 +458,69 @@ the_packed_table_is_that_of_the_lists(void **state)
 	arena_reset(&a);
 }
 
+/* Others are of more than one word, as a text is read backwards. */
+static bool
+has_marks(struct span term)
+{
+	for (size_t i = 0; i < term.n; i++)
+		if (strchr("-./&0123456789", term.p[i]))
+			return true;
+	return false;
+}
+
+/* As the term stands in its list, in capitals, with one, and behind other letters. */
+static void
+each_writing(const struct names_table *t, struct span term, uint32_t flag)
+{
+	char text[256];
+	struct span s = span_of(text, 0);
+
+	for (int kind = 0; kind < 4; kind++) {
+		int n = snprintf(text, sizeof(text), "%s%.*s,", kind == 3 ? "is" : "is ",
+			SPAN_ARG(term));
+		size_t from = kind == 3 ? 2 : 3;
+		s = span_of(text, (size_t)n - 1);
+		for (size_t i = from; kind && i < (kind == 1 ? s.n : from + 1); i++)
+			if (is_lower(text[i]))
+				text[i] = (char)(text[i] & ~0x20);
+		if (flag & W_LEAD)
+			assert_true(names_lead_ends(t, s, false));
+		if (flag & W_LEAD_DOT)
+			assert_true(names_lead_ends(t, s, true));
+		if (flag & W_BEHIND)
+			assert_true(names_after_begins(t, span_cut(s, from, s.n)));
+		if (flag & W_PARTICLE)
+			assert_true(names_particle_begins(t, span_cut(s, from, s.n)));
+	}
+}
+
+static void
+the_quick_no_is_said_to_no_term(void **state)
+{
+	static const struct {
+		const char *file;
+		uint32_t flag;
+	} lists[] = { { "cue", W_CUE }, { "before", W_BEFORE }, { "title", W_TITLE },
+		{ "key", W_KEY }, { "street_start", W_STREET_START }, { "after", W_AFTER },
+		{ "eponym", W_EPONYM }, { "particle", W_PARTICLE } };
+	char path[128], line[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		snprintf(path, sizeof(path), "policies/detectors/names/%s.txt", lists[i].file);
+		FILE *in = fopen(path, "r");
+		assert_non_null(in);
+		while (fgets(line, sizeof(line), in)) {
+			struct span term = span_trim(span_str(line), " \t\r\n");
+			if (term.n && line[0] != '#' && !has_marks(term))
+				each_writing(names_builtin(), term, lists[i].flag);
+		}
+		fclose(in);
+	}
+	assert_false(names_lead_ends(names_builtin(), SPAN_LIT("a committee"), false));
+	assert_false(names_particle_begins(names_builtin(), SPAN_LIT("committee ")));
+}
+
 int
 main(void)
 {
@@ -471,6 +534,7 @@ main(void)
 		cmocka_unit_test(lists_of_a_directory_replace_the_compiled_in_ones),
 		cmocka_unit_test(a_finder_serves_one_entity),
 		cmocka_unit_test(the_packed_table_is_that_of_the_lists),
+		cmocka_unit_test(the_quick_no_is_said_to_no_term),
 		cmocka_unit_test(clinical_text_is_found_and_the_rest_left_alone),
 	};
 

@@ -1,0 +1,175 @@
+/* Where a name may begin: the first letters of words, found sixty-four bytes at a time,
+ * so that what lies between them costs next to nothing. */
+#include "detect/names_run.h"
+#include "detect/sieve.h"
+
+enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
+
+/* ---- a text without capitals ---- */
+
+/* Bytes side by side, which a compiler turns into what the machine has. */
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+struct tally {
+	unsigned letters, upper, code;
+};
+
+/* The sum, up to 255. */
+static unsigned
+sum_of(bytes v)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(half));
+	return (unsigned)((half[0] + half[1]) * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static struct tally
+count_block(const char *p)
+{
+	bytes letters = { 0 }, upper = { 0 }, code = { 0 };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += sizeof(bytes)) {
+		bytes v;
+		memcpy(&v, p + i, sizeof(v));
+		letters += (bytes)((v | 0x20) - 'a' < 26) & 1;
+		upper += (bytes)(v - 'A' < 26) & 1;
+		code += (bytes)((v == '{') | (v == '}') | (v == ';') | (v == '<') | (v == '>') |
+				(v == '=') | (v == 0)) &
+			1;
+	}
+	return (struct tally){ sum_of(letters), sum_of(upper), sum_of(code) };
+}
+
+/* Chats are written without capitals; a long text or one of code is not read so. */
+bool
+text_without_capitals(struct span t)
+{
+	size_t letters = 0, upper = 0;
+
+	if (t.n > LOWER_MAX)
+		return false;
+	for (size_t i = 0; i < t.n; i += SIEVE_BLOCK) {
+		char last[SIEVE_BLOCK];
+		const char *p = t.p + i;
+		if (t.n - i < SIEVE_BLOCK) {
+			memset(last, ' ', sizeof(last));
+			memcpy(last, p, t.n - i);
+			p = last;
+		}
+		struct tally n = count_block(p);
+		letters += n.letters;
+		upper += n.upper;
+		if (n.code || upper * 100 > t.n)
+			return false;
+	}
+	return letters > 0 && upper * 100 <= letters;
+}
+
+/* ---- words ---- */
+
+static bool
+in_word(char c)
+{
+	return is_alnum(c) || c == '_';
+}
+
+static void
+read_block(struct names_sweep *w, size_t block)
+{
+	struct sieve_letters l;
+
+	sieve_letters(w->text, block, &l);
+	bool before = block > 0 && in_word(w->text.p[block - 1]);
+	w->begins = ((w->lower ? l.alpha : l.upper) & ~(l.word << 1 | before)) | l.high;
+	w->block = block;
+}
+
+/* The first beginning at or behind i; the text's end where there is none. */
+static size_t
+begin_ahead(struct names_sweep *w, size_t i)
+{
+	size_t block = i - i % SIEVE_BLOCK;
+
+	if (i >= w->text.n)
+		return w->text.n;
+	if (w->block != block)
+		read_block(w, block);
+	uint64_t bits = w->begins & ~UINT64_C(0) << i % SIEVE_BLOCK;
+	while (!bits) {
+		block += SIEVE_BLOCK;
+		if (block >= w->text.n)
+			return w->text.n;
+		read_block(w, block);
+		bits = w->begins;
+	}
+	return block + (size_t)__builtin_ctzll(bits);
+}
+
+size_t
+past_word(struct span t, size_t i)
+{
+	unsigned n;
+	uint64_t folded;
+
+	for (; i < t.n; i += n) {
+		n = 1;
+		if (!in_word(t.p[i]) && ((unsigned char)t.p[i] < 0x80 ||
+						glyph_at(t, i, &n, &folded) == LETTER_NONE))
+			break;
+	}
+	return i;
+}
+
+size_t
+past_glyph(struct span t, size_t i)
+{
+	unsigned n;
+	uint64_t folded;
+
+	glyph_at(t, i, &n, &folded);
+	return i + n;
+}
+
+static bool
+inside_word(struct span t, size_t i)
+{
+	return i > 0 && in_word(t.p[i - 1]);
+}
+
+/* Han behind ASCII is a part of that word if a letter which could have begun a name
+ * stands in it, from `from` on. */
+static bool
+han_in_word(const struct names_sweep *w, size_t from, size_t i)
+{
+	for (; i > from && in_word(w->text.p[i - 1]); i--)
+		if (w->lower ? is_alpha(w->text.p[i - 1]) : is_upper(w->text.p[i - 1]))
+			return true;
+	return false;
+}
+
+enum letter
+word_begins(struct names_sweep *w, size_t *at)
+{
+	struct span t = w->text;
+	size_t from = *at;
+
+	for (size_t i = from; (i = begin_ahead(w, i)) < t.n;) {
+		unsigned n;
+		uint64_t folded;
+		enum letter k = glyph_at(t, i, &n, &folded);
+		if (k == LETTER_NONE) {
+			i += n;
+			continue;
+		}
+		bool inside = k == LETTER_HAN ? han_in_word(w, from, i) : inside_word(t, i);
+		if (inside || (k == LETTER_LOWER && !w->lower)) {
+			i = past_word(t, i);
+			continue;
+		}
+		*at = i;
+		return k;
+	}
+	*at = t.n;
+	return LETTER_NONE;
+}

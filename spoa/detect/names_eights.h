@@ -1,0 +1,23 @@
+/* Sets of words by up to eight letters at an end of each: a quick no that is never wrong,
+ * where a yes means nothing. Letters of ASCII, without case; where others or apostrophes
+ * stand, the answer is yes. Not included outside names*.c. */
+#ifndef DETECT_NAMES_EIGHTS_H
+#define DETECT_NAMES_EIGHTS_H
+
+#include "base/span.h"
+
+enum { EIGHT_BITS = 14 };
+
+struct eights {
+	uint64_t v[(1u << EIGHT_BITS) / 64];
+};
+
+/* Adds a term by the first of its letters, up to what is none, or by its last ones. */
+void eights_put(struct eights *s, struct span term, bool last);
+/* Whether the text may end with a word whose last letters are in the set; a capital may
+ * begin it inside a longer one. */
+bool eights_end(const struct eights *s, struct span text);
+/* Whether the text may begin with a word whose first letters are in the set. */
+bool eights_begin(const struct eights *s, struct span text);
+
+#endif
