@@ -74,10 +74,10 @@ look_bytewise(const char *p, size_t n, struct look *l)
 			(p[i] | 0x20) == 'v' || (p[i] | 0x20) == 'x' || (p[i] | 0x20) == 'z'
 				? bit
 				: 0;
-		l->blank_a |=
-			(p[i] == ' ' || p[i] == '_') && (i + 1 == n || (p[i + 1] | 0x20) == 'a')
-				? bit
-				: 0;
+		l->blank_a |= (p[i] == ' ' || p[i] == '_' || p[i] == '-') &&
+					      (i + 1 == n || (p[i + 1] | 0x20) == 'a')
+				      ? bit
+				      : 0;
 	}
 }
 
@@ -98,14 +98,14 @@ typedef signed char mask __attribute__((vector_size(32)));
 		memcpy(&v, p + at, sizeof(v));                                                 \
 		vec lower = v | 0x20;                                                          \
 		mask digit = WITHIN(v, '0', 9), alnum = digit | WITHIN(lower, 'a', 25);        \
-		mask line = EQ(v, '\n'), low = EQ(v, '_');                                     \
+		mask line = EQ(v, '\n'), low = EQ(v, '_') | EQ(v, '-');                        \
 		/* Signed: bytes above ASCII are below a blank as well. */                     \
 		mask strange = (mask)((mask)v < 0x20) & ~(line | EQ(v, '\t') | EQ(v, '\r'));   \
 		bits(x.strange, strange);                                                      \
 		bits(x.escape, EQ(v, '\\') | EQ(v, '%') | EQ(v, '&') | EQ(v, '='));            \
 		bits(x.digit, digit);                                                          \
 		bits(x.alnum, alnum);                                                          \
-		bits(x.token, alnum | EQ(v, '+') | EQ(v, '/') | EQ(v, '-') | low);             \
+		bits(x.token, alnum | EQ(v, '+') | EQ(v, '/') | low);                          \
 		bits(x.quote, EQ(v, '"') | EQ(v, '\'') | EQ(v, '`'));                          \
 		bits(x.line, line);                                                            \
 		bits(x.mark, EQ(v, '*') | EQ(v, '~') | EQ(v, '<') | EQ(v, '|'));               \
@@ -164,7 +164,7 @@ look_rest(const char *p, size_t n, struct look *l)
 	memset(block, ' ', sizeof(block));
 	memcpy(block, p, n);
 	look_blocks(block, 1, l);
-	if (n && (p[n - 1] == ' ' || p[n - 1] == '_'))
+	if (n && (p[n - 1] == ' ' || p[n - 1] == '_' || p[n - 1] == '-'))
 		l->blank_a |= UINT64_C(1) << (n - 1);
 	l->blank_a &= (UINT64_C(1) << n) - 1;
 }

@@ -21,7 +21,7 @@ struct look {
 	uint64_t mark;	  /* * ~ < | */
 	uint64_t open;	  /* ( [ { @ */
 	uint64_t number;  /* v, x, z: of five, seven, six, zero */
-	uint64_t blank_a; /* a blank or _, with an "a" behind it or the block's end */
+	uint64_t blank_a; /* a blank, _ or -, with an "a" behind it or the block's end */
 };
 
 /* The bits n on, of which the last are the next block's. */

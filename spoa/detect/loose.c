@@ -71,26 +71,53 @@ loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned f
 /* ---- single characters: a l i c e @ … ---- */
 
 static bool
-single(const struct loose *l, size_t i, char gap)
+gap_at(const struct loose *l, size_t i, struct span gap)
 {
-	char c = at(l, i), next = at(l, i + 1);
+	return span_starts(span_cut(l->t, i, i + gap.n), gap);
+}
 
-	return c > ' ' && c != gap && (unsigned char)c < 0x7F &&
-	       (next == gap || !loose_token(next)) &&
-	       (i == 0 || at(l, i - 1) == gap || !is_alnum(at(l, i - 1)));
+static bool
+single(const struct loose *l, size_t i, struct span gap)
+{
+	char c = at(l, i), last = gap.p[gap.n - 1];
+
+	return c > ' ' && c != gap.p[0] && (unsigned char)c < 0x7F &&
+	       (gap_at(l, i + 1, gap) || !loose_token(at(l, i + 1))) &&
+	       (i == 0 || at(l, i - 1) == last || !is_alnum(at(l, i - 1)));
 }
 
 /* Offset of the next single behind the one at i; 0: the row ends. */
 static size_t
-next_single(const struct loose *l, size_t i, char gap)
+next_single(const struct loose *l, size_t i, struct span gap)
 {
 	size_t k = i + 1;
+	char c = gap.p[0];
 
-	while ((at(l, k) == gap ||
-		       (gap == ' ' && k == i + 1 && (at(l, k) == ',' || at(l, k) == ';'))) &&
+	if (gap.n > 1)
+		return gap_at(l, k, gap) && single(l, k + gap.n, gap) ? k + gap.n : 0;
+	while ((at(l, k) == c ||
+		       (c == ' ' && k == i + 1 && (at(l, k) == ',' || at(l, k) == ';'))) &&
 		k - i < 4)
 		k++;
 	return k > i + 1 && single(l, k, gap) ? k : 0;
+}
+
+/* What stands behind the single at i: one sign, or several as in "a", "b" and a - b. */
+static struct span
+gap_of(const struct loose *l, size_t i)
+{
+	enum { WIDE = 4 };
+	size_t k = i + 1;
+
+	while (k - i <= WIDE && !is_alnum(at(l, k)) && at(l, k))
+		k++;
+	struct span all = span_cut(l->t, i + 1, k), one = span_cut(l->t, i + 1, i + 2);
+	bool wide = false;
+	for (size_t j = 1; j < all.n; j++)
+		wide |= all.p[j] != all.p[0];
+	if (wide && is_alnum(at(l, k)) && all.n <= WIDE && gap_at(l, k + 1, all))
+		return all;
+	return one.n && strchr(" -._,*|/\n:;~\t", one.p[0]) ? one : span_of("", 0);
 }
 
 /* Alone on its line among brackets or line ends: a row of a table. */
@@ -105,7 +132,7 @@ is_row(const struct loose *l, size_t from, size_t to)
 /* Whether a token known by how it begins is spelled from k on. What stands before it, "I" or
  * a list's letter, is not part of it. */
 static bool
-begins_token(const struct loose *l, size_t k, char gap)
+begins_token(const struct loose *l, size_t k, struct span gap)
 {
 	size_t second = next_single(l, k, gap);
 
@@ -126,14 +153,14 @@ begins_token(const struct loose *l, size_t k, char gap)
 static void
 spelled_row(struct loose *l, size_t i)
 {
-	char gap = at(l, i + 1);
-	size_t first = i, last = i, n = 1, digits = 0, letters = 0;
+	struct span gap = gap_of(l, i);
+	size_t first = i, last = i, n = 1, digits = 0, letters = 0, step = gap.n + 1;
 
-	if (!gap || !strchr(" -._,*|/\n:;~\t", gap))
+	if (!gap.n)
 		return;
-	while (first >= 2 && first - 2 >= l->at && at(l, first - 1) == gap &&
-		single(l, first - 2, gap) && i - first < SPELLED_MAX)
-		first -= 2;
+	while (first >= step && first - step >= l->at && gap_at(l, first - gap.n, gap) &&
+		single(l, first - step, gap) && i - first < SPELLED_MAX)
+		first -= step;
 	for (size_t k = first; last - first < SPELLED_MAX;) {
 		n += k != first;
 		digits += is_digit(at(l, k));
@@ -151,7 +178,7 @@ spelled_row(struct loose *l, size_t i)
 	l->row_end = last + 1;
 	if (n < SPELLED_MIN || digits + letters < SPELLED_MIN - 1)
 		return;
-	bool dashes = digits + letters < n;
+	bool dashes = digits + letters < n, blank = gap.p[0] == ' ';
 	unsigned flags =
 		!letters && !dashes &&
 				(is_row(l, first, last + 1) || digits < 13 || digits > 19)
@@ -161,11 +188,11 @@ spelled_row(struct loose *l, size_t i)
 		next = next_single(l, k, gap);
 		if (!next)
 			break;
-		const char *with = next - k <= 2 || (dashes && gap != '-') ? ""
-				   : gap == '-'				   ? "-"
-				   : letters				   ? " "
-									   : "";
-		if (letters > 1 && gap == ' ' && begins_token(l, next, gap))
+		const char *with = next - k == step || (dashes && gap.p[0] != '-') ? ""
+				   : gap.p[0] == '-'				   ? "-"
+				   : letters					   ? " "
+										   : "";
+		if (letters > 1 && blank && begins_token(l, next, gap))
 			continue;
 		loose_take(l, k + 1, next, with, flags);
 	}
@@ -504,7 +531,7 @@ opening(struct loose *l, size_t i)
 static void
 marked(struct loose *l, size_t i)
 {
-	if (at(l, i) == '<')
+	if (at(l, i) == '<' || (at(l, i + 1) | 0x20) == 'a')
 		loose_address(l, i);
 	if (l->at <= i)
 		markup(l, i);
@@ -542,11 +569,12 @@ in_number(const struct loose *l, size_t i)
 	}
 }
 
-/* Bit i: x has a bit two to four bytes on. */
+/* Bit i: x has a bit two to five bytes on. */
 static uint64_t
 next_alone(uint64_t x, uint64_t next)
 {
-	return look_on(x, next, 2) | look_on(x, next, 3) | look_on(x, next, 4);
+	return look_on(x, next, 2) | look_on(x, next, 3) | look_on(x, next, 4) |
+	       look_on(x, next, 5);
 }
 
 /* Letters and digits that stand alone, with two more of them behind. */
@@ -569,7 +597,7 @@ is_at(const struct loose *l, size_t i)
 {
 	char c = (char)(at(l, i + 2) | 0x20);
 
-	return (at(l, i + 1) | 0x20) == 'a' && (c == 't' || c == 'r');
+	return (at(l, i + 1) | 0x20) == 'a' && (c == 't' || c == 'r' || c == 'p');
 }
 
 /* Where groups of digits may begin, of a block's runs of digits: no letter before, or

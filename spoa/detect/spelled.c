@@ -45,7 +45,17 @@ word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 static char
 closing(char c)
 {
-	return c == '(' ? ')' : c == '[' ? ']' : c == '{' ? '}' : c == '<' ? '>' : 0;
+	switch (c) {
+	case '(': return ')';
+	case '[': return ']';
+	case '{': return '}';
+	case '<': return '>';
+	case '-':
+	case '*':
+	case '|':
+	case '~': return c;
+	default: return 0;
+	}
 }
 
 /* A sign in brackets, a word between blanks, or the sign: with the blanks around. */
@@ -88,40 +98,64 @@ sign_at(const struct loose *l, size_t i, const char *const *words, const char *c
 
 /* In brackets, and bare: what is a word of its own needs brackets. */
 static const char *const at_words[] = { "at", "a", "arroba", "arobase", "\xC3\xA4t",
-	"chiocciola", NULL };
-static const char *const bare_at[] = { "at", "arroba", "arobase", NULL };
-static const char *const dot_words[] = { "dot", "punto", "punkt", "ponto", "point", "d0t",
-	"period", NULL };
+	"chiocciola", "apenstaartje", "klammeraffe", "malpa", "ma\xC5\x82pa", "kukac",
+	"zavinac", "zavin\xC3\xA1\xC4\x8D", "\xD1\x81\xD0\xBE\xD0\xB1\xD0\xB0\xD0\xBA\xD0\xB0",
+	NULL };
+static const char *const bare_at[] = { "at", "arroba", "arobase", "apenstaartje", NULL };
+static const char *const dot_words[] = { "dot", "d", "punto", "punkt", "ponto", "point", "d0t",
+	"period", "punt", "kropka", "pont", "nokta", "tecka", "te\xC4\x8Dka",
+	"\xD1\x82\xD0\xBE\xD1\x87\xD0\xBA\xD0\xB0", NULL };
 static const char *const bare_dot[] = { "dot", "punto", "punkt", "ponto", NULL };
+/* "at some point in": not behind the English word. */
+static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "dot", NULL };
 /* "look at the dot com" */
 static const char *const no_domain[] = { "the", "this", "that", "a", "an", "our", "my", "your",
 	"its", "all", "every", "each", NULL };
+/* What most addresses end with; a guess that ends otherwise needs more. */
+static const char *const common_ends[] = { "com", "org", "net", "edu", "gov", "io", "co",
+	"info", "biz", "me", "dev", "app", "ai", "de", "uk", "fr", "nl", "eu", "ch", "at", "it",
+	"es", "pl", "pt", "be", "se", "no", "dk", "fi", "ie", "cz", "hu", "ro", "gr", "tr",
+	"ru", "ua", "cn", "jp", "kr", "tw", "in", "us", "ca", "mx", "au", "nz", "za", "il",
+	"br", "ar", "cl", "example", "test", NULL };
+/* Whom people have their mailbox with. */
+static const char *const providers[] = { "gmail", "googlemail", "outlook", "hotmail", "yahoo",
+	"ymail", "icloud", "proton", "protonmail", "pm", "gmx", "web", "aol", "live", "msn",
+	"mail", "yandex", "qq", "163", "zoho", "fastmail", "tutanota", "posteo", "t-online",
+	"orange", "libero", "naver", NULL };
+
+struct address {
+	struct sign sign, dot, dots[SIGNS_MAX]; /* dot: a worded one in the local part */
+	size_t n;
+	size_t local, last, end; /* where the local part begins, and the last label */
+};
 
 static bool
-domain(const struct loose *l, size_t i, struct sign *dots, size_t *n, size_t *end)
+domain(const struct loose *l, size_t i, const char *const *bare, struct address *a)
 {
-	*n = 0;
-	for (;;) {
+	for (a->n = 0;;) {
 		size_t k = i, alpha = 0;
+		struct sign *dot = &a->dots[a->n];
 		for (; k - i < LABEL_MAX && (is_alnum(at(l, k)) || at(l, k) == '-'); k++)
 			alpha += is_alpha(at(l, k));
 		if (k == i)
 			return false;
-		*end = k;
-		if (*n == SIGNS_MAX || !sign_at(l, k, dot_words, bare_dot, '.', &dots[*n]) ||
-			!is_alnum(at(l, dots[*n].to)))
-			return *n > 0 && alpha >= 2 && alpha == k - i;
-		i = dots[(*n)++].to;
+		a->last = i;
+		a->end = k;
+		if (a->n == SIGNS_MAX || !sign_at(l, k, dot_words, bare, '.', dot) ||
+			!is_alnum(at(l, dot->to)))
+			return a->n > 0 && alpha >= 2 && alpha == k - i;
+		i = dot->to;
+		a->n++;
 	}
 }
 
 /* Back from the sign: the local part's beginning, and a worded dot in it. */
-static size_t
-local(const struct loose *l, size_t end, struct sign *dot)
+static void
+local(const struct loose *l, size_t end, struct address *a)
 {
 	size_t i = end;
 
-	*dot = (struct sign){ 0 };
+	a->dot = (struct sign){ 0 };
 	while (i > 0 && end - i < LOCAL_MAX &&
 		(is_alnum(at(l, i - 1)) || strchr("._+-", at(l, i - 1))) && at(l, i - 1))
 		i--;
@@ -129,67 +163,93 @@ local(const struct loose *l, size_t end, struct sign *dot)
 		struct sign s;
 		if (sign_at(l, i - back, dot_words, bare_dot, '.', &s) && s.worded &&
 			s.to == i && is_alnum(at(l, i - back - 1))) {
-			*dot = s;
+			a->dot = s;
 			for (i -= back; i > 0 && is_alnum(at(l, i - 1));)
 				i--;
 			break;
 		}
 	}
-	return i;
+	a->local = i;
 }
 
-/* "see us @ home.page": between blanks, only what ends as most addresses do. */
+/* Not a word: ada.lovelace, ada_1, ada99 */
 static bool
-common_end(const struct loose *l, size_t end)
+is_mailbox(struct span s)
 {
-	static const char *const ends[] = { ".com", ".org", ".net", ".edu", ".gov", ".io",
-		".co", ".info", ".de", ".uk", ".fr", ".nl", ".eu", ".ch", ".at", ".it", ".es",
-		".pl", ".ru", ".cn", ".jp", ".us", ".ca", ".au", ".br", ".app", ".example",
-		".test" };
-	struct span all = span_cut(l->t, 0, end);
+	bool letter = false, sign = false;
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		struct span e = span_str(ends[i]);
-		if (all.n > e.n && span_ieq(span_cut(all, all.n - e.n, all.n), e))
-			return true;
+	for (size_t i = 0; i < s.n; i++) {
+		letter |= is_alpha(s.p[i]);
+		sign |= is_digit(s.p[i]) || (i + 1 < s.n && i > 0 && strchr("._+", s.p[i]));
 	}
+	return letter && sign;
+}
+
+static bool
+one_of(struct span s, const char *const *words)
+{
+	for (; *words; words++)
+		if (span_ieq(s, span_str(*words)))
+			return true;
 	return false;
+}
+
+/* How far the guess may be trusted; -1: not at all. */
+static int
+trusted(const struct loose *l, const struct address *a, bool bare)
+{
+	struct span label = span_cut(l->t, a->sign.to, a->dots[0].from);
+	bool common = one_of(span_cut(l->t, a->last, a->end), common_ends), worded = false;
+	bool mailbox = is_mailbox(span_cut(l->t, a->local, a->sign.from)), spaced = false;
+
+	for (size_t k = 0; k < a->n; k++) {
+		worded |= a->dots[k].worded;
+		spaced |= a->dots[k].spaced;
+	}
+	if (bare && one_of(label, no_domain))
+		return -1;
+	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
+		return common ? 0 : EDIT_NAMED;
+	if (bare || a->sign.spaced) { /* look at example.com, see us @ home.page */
+		if (!common || !(mailbox || a->sign.spaced))
+			return -1;
+		return mailbox && one_of(label, providers) ? 0 : EDIT_NAMED;
+	}
+	if (!a->sign.worded)
+		return spaced && common ? EDIT_NAMED : -1;
+	return 0;
 }
 
 void
 loose_address(struct loose *l, size_t i)
 {
-	struct sign sign, dot, dots[SIGNS_MAX];
-	size_t n, end, stop;
+	struct address a;
 	bool bare = at(l, i) == ' ' || at(l, i) == '_';
+	bool foreign = bare && (at(l, i + 2) | 0x20) != 't';
 
 	/* " at " and " arroba " */
-	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !memchr("tTrR", at(l, i + 2), 4)))
-		return;
-	if (at(l, i) == '@' && at(l, i + 1) != ' ')
+	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !memchr("tTrRpP", at(l, i + 2), 6)))
 		return;
 	while (i > l->at && !bare && at(l, i - 1) == ' ')
 		i--;
 	if (i == 0 || !is_alnum(at(l, i - 1)) ||
-		!sign_at(l, i, at_words, bare_at, '@', &sign) || !is_alnum(at(l, sign.to)) ||
-		!domain(l, sign.to, dots, &n, &end))
+		!sign_at(l, i, at_words, bare_at, '@', &a.sign) ||
+		!is_alnum(at(l, a.sign.to)) ||
+		!domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
 		return;
-	/* "look at example.com": a bare "at" needs a worded dot. */
-	bool worded = false;
-	for (size_t k = 0; k < n; k++)
-		worded |= dots[k].worded;
-	if (bare && (!worded || word_at(l, sign.to, no_domain, &stop)))
+	local(l, i, &a);
+	if (i - a.local < 2)
 		return;
-	size_t from = local(l, i, &dot);
-	if (i - from < 2 || (sign.spaced && !common_end(l, end)))
+	int flags = trusted(l, &a, bare);
+	if (flags < 0)
 		return;
-	unsigned flags = sign.spaced ? EDIT_NAMED : 0;
-	if (dot.to && dot.from >= l->at)
-		loose_take(l, dot.from, dot.to, ".", flags);
-	loose_take(l, sign.from, sign.to, "@", flags);
-	for (size_t k = 0; k < n; k++)
-		if (dots[k].worded || dots[k].spaced)
-			loose_take(l, dots[k].from, dots[k].to, ".", flags);
+	if (a.dot.to && a.dot.from >= l->at)
+		loose_take(l, a.dot.from, a.dot.to, ".", (unsigned)flags);
+	if (a.sign.worded || a.sign.spaced)
+		loose_take(l, a.sign.from, a.sign.to, "@", (unsigned)flags);
+	for (size_t k = 0; k < a.n; k++)
+		if (a.dots[k].worded || a.dots[k].spaced)
+			loose_take(l, a.dots[k].from, a.dots[k].to, ".", (unsigned)flags);
 }
 
 /* ---- numbers ---- */
