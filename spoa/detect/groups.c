@@ -144,8 +144,11 @@ cut(const struct loose *l, struct groups *g)
 	for (size_t k = 0; k < n; k++)
 		g->digits += len(g, k);
 	for (size_t k = 0; k + 1 < n; k++) {
-		g->odd |= !is_plain(g->sep[k], span_cut(l->t, g->end[k], g->start[k + 1]));
-		g->column |= strchr("\t|,;\n:\"'[{", g->sep[k]) != NULL;
+		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
+		g->odd |= !is_plain(g->sep[k], gap);
+		g->column |= g->sep[k] == '|';
+		for (size_t i = 0; i < gap.n; i++)
+			g->column |= gap.p[i] && strchr("\t|,;\n:\"'[{", gap.p[i]);
 	}
 }
 

@@ -154,14 +154,53 @@ continued(struct span t, size_t at)
 	return (struct unescaped){ .end = i };
 }
 
-/* \41 \4b of style sheets: hexadecimal digits and a blank, several in a row. */
+/* Two digits behind a backslash and nothing else, as in \41\4b or \64\71. */
+static bool
+short_code(struct span t, size_t at)
+{
+	return at + 3 <= t.n && t.p[at] == '\\' && hex_pair(t, at + 1) >= 0x20 &&
+	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
+}
+
+/* A row of at least three of them: hexadecimal, or octal where all are digits then. */
+static struct unescaped
+short_codes(struct span t, size_t at)
+{
+	enum { ROW = 24, WIDTH = 3, LEAST = 3 };
+	size_t from = at, to = at, most = ROW * WIDTH;
+	bool octal = true;
+
+	while (from >= WIDTH && at - from < most && short_code(t, from - WIDTH))
+		from -= WIDTH;
+	for (; to - at < most && short_code(t, to); to += WIDTH)
+		;
+	for (size_t i = from; i < to; i += WIDTH)
+		octal &= t.p[i + 1] == '6' ? t.p[i + 2] < '8'
+					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
+	if (to - from < LEAST * WIDTH)
+		return none();
+	int v = hex_pair(t, at + 1);
+	return byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
+}
+
+/* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
+ * zeros before them, several in a row. */
 static struct unescaped
 style_sheet(struct span t, size_t at, size_t i)
 {
 	uint32_t cp = 0;
 	size_t n = hex_digits(t, i, 2, 6, &cp), end = i + n;
 
-	if (!n || end >= t.n || t.p[end] != ' ' || cp < 0x20)
+	if (!n || cp < 0x20)
+		return none();
+	if (n >= 4 && t.p[i] == '0' && t.p[i + 1] == '0' &&
+		(end == t.n || !is_alnum(t.p[end])) &&
+		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
+		return code_point(end, cp);
+	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : none();
+	if (u.end)
+		return u;
+	if (end >= t.n || t.p[end] != ' ')
 		return none();
 	bool before = at >= 4 && t.p[at - 1] == ' ' &&
 		      (t.p[at - 4] == '\\' || (at >= 5 && t.p[at - 5] == '\\'));
@@ -317,9 +356,16 @@ pair_at(struct span t, size_t at)
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
 {
+	enum { KEY_LEAST = 16 };
 	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
 
 	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
+		return true;
+	/* The sign in a key: ghp=5FMade1Up2 */
+	size_t rest = end;
+	while (v == '_' && rest < to && is_alnum(t.p[rest]))
+		rest++;
+	if (rest - end >= KEY_LEAST && at > 0 && is_alpha(t.p[at - 1]))
 		return true;
 	for (size_t i = from; i + 2 < to; i++) {
 		const char *sign = memchr(t.p + i, '=', to - 2 - i);

@@ -911,6 +911,24 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "an address, French words",
 		"so alice.w arobase example point com it is",
 		"EMAIL_ADDRESS", "alice.w arobase example point com" },
+	{ "a card, octal codes of two digits",
+		"so \"\\64\\67\\61\\66\\63\\67\\71\\61\\64\\62\\60\\62\\61\\71\\66\\70\" it is",
+		"CREDIT_CARD", "\\64\\67\\61\\66\\63\\67\\71\\61\\64\\62\\60\\62\\61\\71\\66\\70" },
+	{ "a card, codes of style sheets without blanks",
+		"so \"\\34\\37\\31\\36\\33\\37\\39\\31\\34\\32\\30\\32\\31\\39\\36\\38\" it is",
+		"CREDIT_CARD", "\\34\\37\\31\\36\\33\\37\\39\\31\\34\\32\\30\\32\\31\\39\\36\\38" },
+	{ "an address, six-digit codes of style sheets",
+		"content: \"\\000061\\00006c\\000069\\000063\\000065\\00002e\\000077\\000040\\000065\\000078\\000061\\00006d\\000070\\00006c\\000065\\00002e\\000063\\00006f\\00006d\"",
+		"EMAIL_ADDRESS", "\\000061\\00006c\\000069\\000063\\000065\\00002e\\000077\\000040\\000065\\000078\\000061\\00006d\\000070\\00006c\\000065\\00002e\\000063\\00006f\\00006d" },
+	{ "an address, four-digit codes of style sheets",
+		"content: \"\\0061\\006c\\0069\\0063\\0065\\002e\\0077\\0040\\0065\\0078\\0061\\006d\\0070\\006c\\0065\\002e\\0063\\006f\\006d\"",
+		"EMAIL_ADDRESS", "\\0061\\006c\\0069\\0063\\0065\\002e\\0077\\0040\\0065\\0078\\0061\\006d\\0070\\006c\\0065\\002e\\0063\\006f\\006d" },
+	{ "an AWS key, codes of style sheets without blanks",
+		"content: \"\\41\\4b\\49\\41\\51\\4e\\5a\\47\\4b\\49\\51\\59\\35\\36\\4a\\51\\37\\57\\4d\\4c\"",
+		"AWS_ACCESS_KEY", "\\41\\4b\\49\\41\\51\\4e\\5a\\47\\4b\\49\\51\\59\\35\\36\\4a\\51\\37\\57\\4d\\4c" },
+	{ "a token, quoted-printable of its sign only",
+		"token ghp=5FMade1Up2Specimen3Not4A5Real6To2OwW1y it is",
+		"GITHUB_TOKEN", "ghp=5FMade1Up2Specimen3Not4A5Real6To2OwW1y" },
 };
 
 /* Nothing is hidden here. */
@@ -1093,6 +1111,12 @@ static const struct { const char *name, *text; } innocent[] = {
 		"tar -at- and ls -a -t *at* |at| x" },
 	{ "at any point in",
 		"if you stop at any point in it, or at some point me and at this point at all" },
+	{ "a row of style sheet codes",
+		"content:\"\\f0e4\\f0e5\\e901\" and \\31\\30 and \\0 and \\00" },
+	{ "an assignment of a digest",
+		"tag=5F3A9C0D8E7B6A5F4D3C2B1A09F8E7D6 ok" },
+	{ "code points of letters",
+		"U+0041 U+0301 and U+00E9, U+200B U+200C U+200D U+2060" },
 };
 /* clang-format on */
 
