@@ -552,23 +552,6 @@ quoted(struct loose *l, size_t i)
 		markup(l, i);
 }
 
-/* The middle of five, seven, six or zero. */
-static bool
-in_number(const struct loose *l, size_t i)
-{
-	if (i < 2 || i + 2 >= l->t.n)
-		return false;
-	const char *p = l->t.p + i;
-	switch (p[0] | 0x20) {
-	case 'v':
-		return (p[1] | 0x20) == 'e' &&
-		       (((p[-1] | 0x20) == 'i' && (p[-2] | 0x20) == 'f') ||
-			       ((p[-1] | 0x20) == 'e' && (p[-2] | 0x20) == 's'));
-	case 'x': return (p[-1] | 0x20) == 'i' && (p[-2] | 0x20) == 's';
-	default: return (p[1] | 0x20) == 'e' && (p[2] | 0x20) == 'r';
-	}
-}
-
 /* Bit i: x has a bit two to five bytes on. */
 static uint64_t
 next_alone(uint64_t x, uint64_t next)
@@ -645,7 +628,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 				opening(&l, i);
 			else if (k0->blank_a & b && is_at(&l, i))
 				loose_address(&l, i);
-			else if (k0->number & b && in_number(&l, i))
+			else if (k0->number & b)
 				loose_number(&l, i);
 		}
 	}

@@ -29,7 +29,7 @@ void loose_digits(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */
 void loose_address(struct loose *l, size_t i);
 
-/* A number in words, a digit each, of which one may stand around i. */
+/* numerals.c: a number in words, of which one may stand around the v, x or z at i. */
 void loose_number(struct loose *l, size_t i);
 
 #endif

@@ -1,5 +1,5 @@
 /* Addresses with their signs in words or brackets: alice [at] example [dot] com,
- * alice(at)example.com, alice at example dot com. Numbers in English words, a digit each. */
+ * alice(at)example.com, alice at example dot com. */
 #include "detect/loose.h"
 
 enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
@@ -250,84 +250,4 @@ loose_address(struct loose *l, size_t i)
 	for (size_t k = 0; k < a.n; k++)
 		if (a.dots[k].worded || a.dots[k].spaced)
 			loose_take(l, a.dots[k].from, a.dots[k].to, ".", (unsigned)flags);
-}
-
-/* ---- numbers ---- */
-
-static const char *const digit_words[] = { "zero", "one", "two", "three", "four", "five", "six",
-	"seven", "eight", "nine", "oh", "o" };
-
-enum { NUMBER_MAX = 40, NUMBER_MIN = 7 };
-
-/* The word of a digit that begins at i: its length, and the digit. */
-static size_t
-digit_word(const struct loose *l, size_t i, char *digit)
-{
-	if (i > 0 && is_alnum(at(l, i - 1)))
-		return 0;
-	for (size_t k = 0; k < sizeof(digit_words) / sizeof(digit_words[0]); k++) {
-		size_t n = strlen(digit_words[k]);
-		if ((at(l, i) | 0x20) == digit_words[k][0] &&
-			span_ieq(span_cut(l->t, i, i + n), span_of(digit_words[k], n)) &&
-			!is_alnum(at(l, i + n))) {
-			*digit = k < 10 ? (char)('0' + k) : '0';
-			return n;
-		}
-	}
-	return 0;
-}
-
-static bool
-between_words(char c)
-{
-	return c == ' ' || c == '-' || c == ',' || c == '.' || c == '\n';
-}
-
-/* The beginning of the word before the one at i, if it is a digit. */
-static size_t
-word_before(const struct loose *l, size_t i, size_t floor)
-{
-	size_t k = i;
-	char digit;
-
-	while (k > floor && i - k < 3 && between_words(at(l, k - 1)))
-		k--;
-	size_t end = k;
-	while (k > floor && end - k < 6 && is_alpha(at(l, k - 1)))
-		k--;
-	return k < end && digit_word(l, k, &digit) == end - k ? k : i;
-}
-
-void
-loose_number(struct loose *l, size_t i)
-{
-	size_t from = i, start[NUMBER_MAX + 1], end[NUMBER_MAX], n = 0;
-	char digit[NUMBER_MAX + 1][2] = { { 0 } };
-
-	if (i < l->number_end)
-		return;
-	while (from > l->at && i - from < 4 && is_alpha(at(l, from - 1)))
-		from--;
-	if (!digit_word(l, from, digit[0]))
-		return;
-	for (size_t k = 0, before; k < NUMBER_MAX; k++, from = before) {
-		before = word_before(l, from, l->at);
-		if (before == from)
-			break;
-	}
-	for (size_t k = from, len; n < NUMBER_MAX && (len = digit_word(l, k, digit[n])) > 0;
-		n++) {
-		start[n] = k;
-		end[n] = k + len;
-		for (k += len; k - end[n] < 3 && between_words(at(l, k));)
-			k++;
-	}
-	if (n == 0)
-		return;
-	l->number_end = end[n - 1];
-	if (n < NUMBER_MIN)
-		return;
-	unsigned flags = n < 13 || n > 19 ? EDIT_NAMED : 0;
-	for (size_t k = 0; k < n; k++)
-		loose_take(l, start[k], k + 1 < n ? start[k + 1] : end[k], digit[k], flags);
 }
