@@ -301,12 +301,19 @@ loose_digits(struct loose *l, size_t i)
 		return;
 	if (i >= 2 && is_alpha(l->t.p[i - 1]) && is_alpha(l->t.p[i - 2]) &&
 		(i == 2 || !is_alnum(l->t.p[i - 3])) && is_digit(at(l, i + 1)) &&
-		i - 2 >= l->at && iban(l, i - 2))
+		i - 2 >= l->at) {
+		if (!iban(l, i - 2))
+			loose_leet_iban(l, i - 2);
 		return;
+	}
 	if (i > 0 && (is_alpha(l->t.p[i - 1]) || l->t.p[i - 1] == '_'))
 		return;
-	/* most numbers stand alone */
 	size_t end = run(l, i, false);
+	if (is_alnum(at(l, end)) || is_alnum(at(l, end + 1)))
+		loose_leet(l, i);
+	if (l->at > i)
+		return;
+	/* most numbers stand alone */
 	if (!is_gap(at(l, end)) && at(l, end) != '<') {
 		l->group_end = end - i > 20 || is_alpha(at(l, end)) ? i : end;
 		return;

@@ -29,6 +29,9 @@ void loose_digits(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */
 void loose_address(struct loose *l, size_t i);
 
+/* leet.c: letters that look like digits, in the number that begins at i, or the IBAN. */
+void loose_leet(struct loose *l, size_t i);
+void loose_leet_iban(struct loose *l, size_t i);
 /* numerals.c: a number in words, of which one may stand around the v, x or z at i. */
 void loose_number(struct loose *l, size_t i);
 

@@ -968,6 +968,21 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a social security number in words",
 		"my ssn is three zero eight six three zero two three seven thanks",
 		"US_SSN", "three zero eight six three zero two three seven" },
+	{ "a card, letters like digits",
+		"so 47l6379l42O2l968 it is",
+		"CREDIT_CARD", "47l6379l42O2l968" },
+	{ "a card in fours, letters like digits",
+		"so 47i6 379i 4ZoZ i96B oil it",
+		"CREDIT_CARD", "47i6 379i 4ZoZ i96B" },
+	{ "an IBAN, letters like digits",
+		"so DE8937o4oo44oS3ZoI3ooo it is",
+		"IBAN_CODE", "DE8937o4oo44oS3ZoI3ooo" },
+	{ "an IBAN in fours, letters like digits",
+		"so DE89 37O4 0044 O532 0l3O OO it is",
+		"IBAN_CODE", "DE89 37O4 0044 O532 0l3O OO" },
+	{ "an IBAN with a bank in letters, letters like digits",
+		"so GB29 NWBK 6O16 1331 9268 l9 it is",
+		"IBAN_CODE", "GB29 NWBK 6O16 1331 9268 l9" },
 };
 
 /* Nothing is hidden here. */
@@ -1166,6 +1181,10 @@ static const struct { const char *name, *text; } innocent[] = {
 		"between twenty and thirty, forty at most; seven of nine, one in five, six or so, double one, zero" },
 	{ "a triple",
 		"double double toil and trouble, triple seven" },
+	{ "serial numbers with letters like digits",
+		"S/N 4B0I1S9O8Z22Il 7O12B5S1 and 3l5O0 of lot 5SB00I8, 0x4B0B15B0" },
+	{ "a card that does not add up, letters like digits",
+		"so 47I637914202l969 it is" },
 };
 /* clang-format on */
 

@@ -1,0 +1,134 @@
+/* Letters that stand for digits in a number: 4O12 for 4012. Only the letters that look
+ * like digits, fewer than the digits, in a token or in groups that are nothing else; and
+ * what it makes must add up as a card or an IBAN, or have its name near. */
+#include "detect/loose.h"
+
+enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
+
+static const char likes[128] = { ['O'] = '0',
+	['o'] = '0',
+	['I'] = '1',
+	['i'] = '1',
+	['l'] = '1',
+	['Z'] = '2',
+	['z'] = '2',
+	['S'] = '5',
+	['s'] = '5',
+	['B'] = '8' };
+
+struct number {
+	char digit[NUMBER_MAX]; /* as they would read */
+	size_t from[NUMBER_MAX];
+	size_t n, letters;
+};
+
+static char
+at(const struct loose *l, size_t i)
+{
+	return i < l->t.n ? l->t.p[i] : 0;
+}
+
+static char
+like(char c)
+{
+	return (unsigned char)c < 128 ? likes[(unsigned char)c] : 0;
+}
+
+static void
+put(struct number *m, size_t i, char c, bool fold)
+{
+	fold &= is_alpha(c);
+	m->letters += fold;
+	m->from[m->n] = i;
+	m->digit[m->n++] = fold ? like(c) : is_alpha(c) ? (char)(c & ~0x20) : c;
+}
+
+/* Groups of digits and letters like them, with one blank, dash or dot in between. */
+static bool
+read_number(const struct loose *l, size_t i, struct number *m)
+{
+	m->n = m->letters = 0;
+	for (size_t k = i, end;; k = end + 1) {
+		size_t digits = 0;
+		for (end = k; is_digit(at(l, end)) || like(at(l, end)); end++)
+			digits += is_digit(at(l, end));
+		if (!digits || is_alnum(at(l, end)) || m->n + end - k > CARD_MAX)
+			break;
+		for (size_t j = k; j < end; j++)
+			put(m, j, at(l, j), true);
+		if (at(l, end) != ' ' && at(l, end) != '-' && at(l, end) != '.')
+			break;
+	}
+	return m->letters > 0 && m->letters * 2 < m->n && m->n >= NUMBER_MIN;
+}
+
+static bool
+luhn(const struct number *m)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		unsigned d = (unsigned)(m->digit[m->n - 1 - i] - '0');
+		sum += i & 1 ? (d > 4 ? 2 * d - 9 : 2 * d) : d;
+	}
+	return sum % 10 == 0;
+}
+
+static void
+read_as(struct loose *l, const struct number *m, unsigned flags)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (is_alpha(at(l, m->from[i])) && is_digit(m->digit[i]))
+			loose_take(l, m->from[i], m->from[i] + 1, (char[]){ m->digit[i], 0 },
+				flags);
+}
+
+void
+loose_leet(struct loose *l, size_t i)
+{
+	struct number m;
+
+	if (!read_number(l, i, &m))
+		return;
+	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn(&m);
+	read_as(l, &m, card ? 0 : EDIT_NAMED);
+}
+
+/* ISO 7064, mod 97-10 */
+static bool
+is_iban(const struct number *m)
+{
+	unsigned rest = 0;
+
+	for (size_t k = 0; k < m->n; k++) {
+		char c = m->digit[(k + 4) % m->n];
+		rest = is_digit(c) ? (rest * 10 + (unsigned)(c - '0')) % 97
+				   : (rest * 100 + (unsigned)(c - 'A' + 10)) % 97;
+	}
+	return m->n >= IBAN_MIN && rest == 1;
+}
+
+/* A run of letters is a bank's name where one of them looks like no digit. */
+void
+loose_leet_iban(struct loose *l, size_t i)
+{
+	struct number m = { 0 };
+
+	for (size_t k = i, end; is_alnum(at(l, k)); k = end) {
+		bool fold = true;
+		for (end = k; is_alpha(at(l, end)); end++)
+			fold &= like(at(l, end)) != 0;
+		end += end == k;
+		if (m.n + end - k > NUMBER_MAX)
+			return;
+		for (size_t j = k; j < end; j++)
+			put(&m, j, at(l, j), fold && k > i);
+		if (is_alnum(at(l, end)))
+			continue;
+		if (m.letters > 0 && is_iban(&m)) {
+			read_as(l, &m, 0);
+			return;
+		}
+		end += at(l, end) == ' ' || at(l, end) == '-';
+	}
+}
