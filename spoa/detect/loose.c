@@ -1,42 +1,10 @@
-/* The editor of guesses: digits in unusual groups, letters one by one, strings in
- * pieces, values cut by markup or by a line's end. Each guess is narrow, and what the
- * rules find behind one needs a checksum, a secret's prefix or a name beside it
- * (EDIT_LOOSE, EDIT_NAMED); the words of spelled addresses are in spelled.c. */
+/* The editor of guesses: letters one by one, strings in pieces, values cut by markup.
+ * Each guess is narrow, and what the rules find behind one needs a checksum, a secret's
+ * prefix or a name beside it (EDIT_LOOSE, EDIT_NAMED). Digits in groups, lines' ends and
+ * words have files of their own (loose.h). */
 #include "detect/loose.h"
 
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
-
-/* How long a whole one is: a shorter piece goes on in the next line. */
-static const struct {
-	const char *prefix;
-	size_t whole;
-} tokens[] = {
-	{ "AKIA", 20 },
-	{ "ASIA", 20 },
-	{ "ghp_", 40 },
-	{ "gho_", 40 },
-	{ "ghu_", 40 },
-	{ "ghs_", 40 },
-	{ "ghr_", 40 },
-	{ "github_pat_", 93 },
-	{ "glpat-", 26 },
-	{ "AIza", 39 },
-	{ "npm_", 40 },
-	{ "hf_", 37 },
-	{ "sk_live_", 32 },
-	{ "rk_live_", 32 },
-	{ "sk-", 51 },
-	{ "xoxb-", 50 },
-	{ "xoxp-", 70 },
-	{ "SG.", 69 },
-	{ "pypi-", 80 },
-	{ "dop_v1_", 71 },
-	{ "eyJ", 60 },
-	{ "shpat_", 38 },
-	{ "ya29.", 60 },
-	{ "key-", 36 },
-	{ "AGE-SECRET-KEY-", 74 },
-};
 
 static const bool tokens_of[256] = { ['0' ... '9'] = 1,
 	['A' ... 'Z'] = 1,
@@ -136,8 +104,8 @@ begins_token(const struct loose *l, size_t k, struct span gap)
 {
 	size_t second = next_single(l, k, gap);
 
-	for (size_t i = 0; second && i < sizeof(tokens) / sizeof(tokens[0]); i++) {
-		const char *p = tokens[i].prefix;
+	for (const struct loose_key *key = loose_keys; second && key->prefix; key++) {
+		const char *p = key->prefix;
 		size_t at_k = second;
 		if (p[0] != at(l, k) || p[1] != at(l, second))
 			continue;
@@ -436,87 +404,6 @@ markup(struct loose *l, size_t i)
 	loose_take(l, i, to, "", 0);
 }
 
-/* ---- a line's end inside a token ---- */
-
-static bool
-goes_on(struct span left)
-{
-	static const bool first[256] = { ['A'] = 1,
-		['S'] = 1,
-		['a'] = 1,
-		['d'] = 1,
-		['e'] = 1,
-		['g'] = 1,
-		['h'] = 1,
-		['k'] = 1,
-		['n'] = 1,
-		['p'] = 1,
-		['r'] = 1,
-		['s'] = 1,
-		['x'] = 1,
-		['y'] = 1 };
-
-	for (size_t i = 0; i < left.n && i < 96; i++) {
-		while (i < left.n && !first[(unsigned char)left.p[i]])
-			i++;
-		if (i >= 96 || i == left.n)
-			break;
-		if (i > 0 && is_alnum(left.p[i - 1]))
-			continue;
-		for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++)
-			if (left.p[i] == tokens[k].prefix[0] &&
-				span_starts(
-					span_cut(left, i, left.n), span_str(tokens[k].prefix)))
-				return left.n - i < tokens[k].whole;
-	}
-	/* An address without its domain, or with half of it. */
-	size_t sign = span_chr(left, '@');
-	if (sign > 0 && sign < left.n) {
-		struct span domain = span_cut(left, sign + 1, left.n);
-		size_t dot = span_chr(domain, '.');
-		return dot == domain.n || dot + 1 == domain.n;
-	}
-	return false;
-}
-
-/* A date or a time: the beginning of a line of a log. */
-static bool
-is_stamp(const struct loose *l, size_t i)
-{
-	size_t k = i;
-
-	while (is_digit(at(l, k)))
-		k++;
-	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
-	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
-}
-
-static void
-line_end(struct loose *l, size_t i)
-{
-	size_t left = i, from, to = i + 1;
-
-	while (left > 0 && i - left < 4 && strchr("\r \t\\", at(l, left - 1)) &&
-		at(l, left - 1))
-		left--;
-	for (from = left; from > 0 && left - from < 128 && loose_token(at(l, from - 1));)
-		from--;
-	if (left - from < 3)
-		return;
-	while (to - i < 16 && at(l, to) && strchr(" \t>#*|`\r\n", at(l, to)))
-		to++;
-	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 6 &&
-		!is_stamp(l, to)) {
-		loose_take(l, left, to, "", EDIT_NAMED);
-		return;
-	}
-	if (!is_alnum(at(l, to)) || !goes_on(span_cut(l->t, from, left)))
-		return;
-	if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
-		left--;
-	loose_take(l, left, to, "", 0);
-}
-
 /* ---- the walk ---- */
 
 static void
@@ -621,7 +508,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 			else if (k0->quote & b)
 				quoted(&l, i);
 			else if (k0->line & b)
-				line_end(&l, i);
+				loose_line(&l, i);
 			else if (k0->mark & b)
 				marked(&l, i);
 			else if (k0->open & b)

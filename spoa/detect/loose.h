@@ -11,9 +11,21 @@ struct loose {
 	size_t row_end;	   /* of the row of single characters last looked at */
 	size_t number_end; /* of the words of digits last looked at */
 	size_t group_end;  /* of the groups of digits last looked at */
+	/* The piece of a key that a line's end was joined with: where it begins, how much of
+	 * the key was missing before it, and how long the piece before it was. */
+	size_t piece, missing, width;
+	bool open; /* there may be more of it */
 	/* No word that joins strings in between; one may be at join_at. */
 	size_t join_from, join_at;
 };
+
+/* Keys by how they begin, and how long a whole one is at least. */
+struct loose_key {
+	const char *prefix; /* NULL: the last one */
+	size_t whole;
+	bool open; /* longer ones are as common */
+};
+extern const struct loose_key loose_keys[];
 
 bool loose_token(char c);
 /* text[from, to) reads as `with`, if the guess is right. */
@@ -26,8 +38,12 @@ size_t loose_cell(const struct loose *l, size_t i);
 /* groups.c: a run of digits begins at i; what separates it from the next ones may be
  * something nobody writes there. */
 void loose_digits(struct loose *l, size_t i);
+/* lines.c: a line ends at i. */
+void loose_line(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */
 void loose_address(struct loose *l, size_t i);
+/* A domain that ends as most do begins at i. */
+bool loose_domain(const struct loose *l, size_t i);
 
 /* leet.c: letters that look like digits, in the number that begins at i, or the IBAN. */
 void loose_leet(struct loose *l, size_t i);

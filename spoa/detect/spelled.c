@@ -220,6 +220,17 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	return 0;
 }
 
+bool
+loose_domain(const struct loose *l, size_t i)
+{
+	size_t last = i, k = i;
+
+	for (; is_alnum(at(l, k)) || (k > i && (at(l, k) == '-' || at(l, k) == '.')); k++)
+		if (at(l, k) == '.' && is_alpha(at(l, k + 1)))
+			last = k + 1;
+	return last > i && one_of(span_cut(l->t, last, k), common_ends);
+}
+
 void
 loose_address(struct loose *l, size_t i)
 {

@@ -1,0 +1,287 @@
+/* Values cut by a line's end: a key that goes on in the next line, and in the one behind
+ * it; a number; an address. And streamed text, of which each line of JSON holds a few
+ * characters behind the same key: {"delta":"47"}, {"delta":"16"}. */
+#include "detect/loose.h"
+
+const struct loose_key loose_keys[] = {
+	{ "AKIA", 20, false },
+	{ "ASIA", 20, false },
+	{ "ghp_", 40, false },
+	{ "gho_", 40, false },
+	{ "ghu_", 40, false },
+	{ "ghs_", 40, false },
+	{ "ghr_", 40, false },
+	{ "github_pat_", 93, false },
+	{ "glpat-", 26, false },
+	{ "AIza", 39, false },
+	{ "npm_", 40, false },
+	{ "hf_", 37, false },
+	{ "sk_live_", 32, true },
+	{ "rk_live_", 32, true },
+	{ "sk-", 51, true },
+	{ "gsk_", 56, false },
+	{ "xai-", 84, false },
+	{ "xoxb-", 50, true },
+	{ "xoxp-", 70, true },
+	{ "SG.", 69, false },
+	{ "pypi-", 80, true },
+	{ "dop_v1_", 71, false },
+	{ "dckr_pat_", 36, false },
+	{ "dapi", 36, false },
+	{ "eyJ", 60, true },
+	{ "shpat_", 38, false },
+	{ "nvapi-", 70, false },
+	{ "hvs.", 95, true },
+	{ "ya29.", 60, true },
+	{ "key-", 36, false },
+	{ "AGE-SECRET-KEY-", 74, false },
+	{ NULL, 0, false },
+};
+
+static char
+at(const struct loose *l, size_t i)
+{
+	return i < l->t.n ? l->t.p[i] : 0;
+}
+
+/* ---- a token that goes on ---- */
+
+/* The key that ends a piece, and how much of it there is. */
+static const struct loose_key *
+key_in(struct span piece, size_t *have)
+{
+	static const bool first[256] = { ['A'] = 1,
+		['S'] = 1,
+		['a'] = 1,
+		['d'] = 1,
+		['e'] = 1,
+		['g'] = 1,
+		['h'] = 1,
+		['k'] = 1,
+		['n'] = 1,
+		['p'] = 1,
+		['r'] = 1,
+		['s'] = 1,
+		['x'] = 1,
+		['y'] = 1 };
+
+	for (size_t i = 0; i < piece.n && i < 96; i++) {
+		while (i < piece.n && !first[(unsigned char)piece.p[i]])
+			i++;
+		if (i >= 96 || i == piece.n)
+			break;
+		if (i > 0 && is_alnum(piece.p[i - 1]))
+			continue;
+		struct span rest = span_cut(piece, i, piece.n);
+		*have = rest.n;
+		for (const struct loose_key *k = loose_keys; k->prefix; k++)
+			if (rest.p[0] == k->prefix[0] && span_starts(rest, span_str(k->prefix)))
+				return k;
+	}
+	return NULL;
+}
+
+/* No word: digits among letters, or capitals behind small ones. */
+static bool
+is_random(const struct loose *l, size_t i)
+{
+	size_t digits = 0, letters = 0, turns = 0, k = i;
+
+	for (; k - i < 128 && loose_token(at(l, k)); k++) {
+		digits += is_digit(at(l, k));
+		letters += is_alpha(at(l, k));
+		turns += k > i && is_upper(at(l, k)) && is_lower(at(l, k - 1));
+	}
+	return k - i >= 3 && ((digits && letters) || turns > 1);
+}
+
+/* Whether a key goes on behind the piece [from, to), in what begins at `next`. */
+static bool
+key_goes_on(struct loose *l, size_t from, size_t to, size_t next)
+{
+	enum { OPEN_LEAST = 40 };
+	size_t n = to - from, have;
+
+	if (l->piece && from == l->piece) {
+		bool full = n >= l->width;
+		l->missing -= n < l->missing ? n : l->missing;
+		return l->missing || (l->open && full && is_random(l, next));
+	}
+	const struct loose_key *key = key_in(span_cut(l->t, from, to), &have);
+	if (!key)
+		return false;
+	l->missing = have < key->whole ? key->whole - have : 0;
+	l->open = key->open;
+	return l->missing || (key->open && have >= OPEN_LEAST && is_random(l, next));
+}
+
+/* An address without its domain, or with half of it. */
+static bool
+half_address(struct span piece)
+{
+	size_t sign = span_chr(piece, '@');
+
+	if (sign == 0 || sign >= piece.n)
+		return false;
+	struct span domain = span_cut(piece, sign + 1, piece.n);
+	size_t dot = span_chr(domain, '.');
+	return dot == domain.n || dot + 1 == domain.n;
+}
+
+/* A date or a time: the beginning of a line of a log. */
+static bool
+is_stamp(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	while (is_digit(at(l, k)))
+		k++;
+	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
+	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
+}
+
+static void
+token_end(struct loose *l, size_t i)
+{
+	size_t left = i, from, to = i + 1;
+
+	while (left > 0 && i - left < 4 && strchr("\r \t\\", at(l, left - 1)) &&
+		at(l, left - 1))
+		left--;
+	for (from = left; from > 0 && left - from < 128 && loose_token(at(l, from - 1));)
+		from--;
+	if (left - from < 3)
+		return;
+	while (to - i < 16 && at(l, to) && strchr(" \t>#*|`\r\n", at(l, to)))
+		to++;
+	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 6 &&
+		!is_stamp(l, to)) {
+		loose_take(l, left, to, "", EDIT_NAMED);
+		return;
+	}
+	/* Or a decorator, which ends otherwise. */
+	if (at(l, to) == '@' && to == i + 1 && is_alnum(at(l, left - 1)) &&
+		loose_domain(l, to + 1)) {
+		loose_take(l, left, to, "", EDIT_NAMED);
+		return;
+	}
+	struct span piece = span_cut(l->t, from, left);
+	bool half = half_address(piece);
+	if (half && at(l, to) == '.' && is_alpha(at(l, to + 1))) {
+		loose_take(l, left, to, "", 0);
+		return;
+	}
+	if (half ? !is_alnum(at(l, to))
+		 : !loose_token(at(l, to)) || !key_goes_on(l, from, left, to))
+		return;
+	l->piece = to;
+	l->width = left - from;
+	if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
+		left--;
+	loose_take(l, left, to, "", 0);
+}
+
+/* ---- streamed text ---- */
+
+enum { CHUNK_LINE = 512, CHUNK_TEXT = 40 };
+
+static size_t
+line_end(const struct loose *l, size_t i)
+{
+	size_t end = i;
+
+	while (end - i < CHUNK_LINE && end < l->t.n && l->t.p[end] != '\n')
+		end++;
+	return end;
+}
+
+/* Where the next chunk may begin, behind the line's end at i, empty lines and names of
+ * events; i: nowhere. */
+static size_t
+next_chunk(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	for (;;) {
+		while (at(l, k) == '\n' || at(l, k) == '\r')
+			k++;
+		struct span rest = span_cut(l->t, k, k + 6);
+		if (span_starts(rest, SPAN_LIT("data:")) || span_starts(rest, SPAN_LIT("{\"")))
+			return k;
+		if (!span_starts(rest, SPAN_LIT("event:")) &&
+			!span_starts(rest, SPAN_LIT("id:")))
+			return i;
+		k = line_end(l, k);
+	}
+}
+
+/* The string of JSON that begins behind the quote at i - 1 is the text of a chunk. */
+static bool
+is_text(struct span line, size_t i)
+{
+	static const char *const names[] = { "content", "text", "delta", "partial_json",
+		"arguments", "token", "completion", "response", "output", "value", "data",
+		"chunk", "part", "message", "t", "c", "v", NULL };
+	size_t end = i - 1;
+
+	while (end > 0 && line.p[end - 1] == ' ')
+		end--;
+	if (end < 3 || line.p[end - 1] != ':' || line.p[end - 2] != '"')
+		return false;
+	end -= 2;
+	for (const char *const *name = names; *name; name++) {
+		struct span n = span_str(*name);
+		if (end > n.n && line.p[end - n.n - 1] == '"' &&
+			span_starts(span_cut(line, end - n.n, end), n))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+string_end(struct span line, size_t i)
+{
+	while (i < line.n && line.p[i] != '"')
+		i += line.p[i] == '\\' ? 2 : 1;
+	return i < line.n ? i : line.n;
+}
+
+/* The line that ends at i and the next chunk are alike up to a short text in each. */
+static bool
+chunk_end(struct loose *l, size_t i)
+{
+	size_t from = next_chunk(l, i), begin = i, same = 0, text = 0;
+
+	while (from > i && begin > 0 && i - begin < CHUNK_LINE && l->t.p[begin - 1] != '\n')
+		begin--;
+	if (from == i || at(l, begin) != at(l, from))
+		return false;
+	struct span line = span_cut(l->t, begin, i);
+	struct span next = span_cut(l->t, from, line_end(l, from));
+	while (same < line.n && same < next.n && line.p[same] == next.p[same])
+		same++;
+	for (size_t k = same; k > 4 && !text; k--)
+		if (line.p[k - 1] == '"' && is_text(line, k))
+			text = k;
+	size_t end = text ? string_end(line, text) : line.n;
+	if (!text && same >= 5 && line.p[0] == 'd' && at(l, begin + 6) != '{') {
+		text = same > 5 && line.p[5] == ' ' ? 6 : 5;
+		end -= end > text && line.p[end - 1] == '\r';
+	}
+	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
+		return false;
+	loose_take(l, begin + end, from + text, "", 0);
+	return true;
+}
+
+void
+loose_line(struct loose *l, size_t i)
+{
+	char next = at(l, i + 1);
+
+	if ((next == '{' || next == 'd' || next == 'e' || next == 'i' || next == '\n' ||
+		    next == '\r') &&
+		chunk_end(l, i))
+		return;
+	token_end(l, i);
+}
