@@ -42,27 +42,16 @@ names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float
 
 /* ---- the pass ---- */
 
-/* One capitalised word that is an ordinary one, as most sentences begin with: only the
- * word before it can make a name of it, and of a street. */
+/* Ordinary words only: what stands before can make a street of them, and nothing else
+ * anything. */
 static bool
-is_plain(const struct word *x)
+is_plain(const struct run *run)
 {
-	const uint32_t name = W_NAME | W_PLACE | W_NATION | W_STREET;
+	const uint32_t alone = W_NAME | W_PLACE | W_NATION | W_STREET;
+	const uint32_t beside = W_ORG | W_FACILITY | W_FACILITY_START | W_TITLE | W_MORE;
 
-	return x->flags & W_COMMON && !(x->flags & name) && !x->initial;
-}
-
-/* A word of no list, and nothing before it that a name follows: worth 0.2 as a person at
- * most, no place, and an organisation has two words. */
-static bool
-is_unheard_of(struct names_sweep *w, const struct word *x)
-{
-	bool label;
-	size_t start;
-
-	return !(x->flags & ~(uint32_t)W_MORE) && !x->initial && !w->person_key &&
-	       w->threshold[FIND_PERSON] > 0.25f &&
-	       !words_before(w, x->start, W_TITLE | W_CUE | W_BEFORE, &label, &start);
+	return run->all & W_COMMON && !run->initials &&
+	       !(run->any & (run->n > 1 ? alone | beside : alone));
 }
 
 static void
@@ -70,17 +59,12 @@ look_at(struct names_sweep *w, struct run *run)
 {
 	if (run->w[0].code && run->n == 1)
 		return;
-	if (run->n == 1 && is_plain(&run->w[0])) {
+	if (is_plain(run)) {
 		if (w->threshold[FIND_STREET] < 1.0f)
 			find_street_start(w, run);
 		return;
 	}
-	if (run->n == 1 && is_unheard_of(w, &run->w[0])) {
-		if (w->threshold[FIND_STREET] < 1.0f)
-			find_street(w, run);
-		return;
-	}
-	if (w->threshold[FIND_PERSON] < 1.0f)
+	if (w->threshold[FIND_PERSON] < 1.0f && !no_person_in(w, run))
 		find_person(w, run);
 	if (w->threshold[FIND_PLACE] < 1.0f || w->threshold[FIND_NATION] < 1.0f)
 		find_place(w, run);
@@ -103,7 +87,7 @@ static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
 {
 	struct run run;
-	size_t end = first == LETTER_UPPER ? word_skimmed(w, at) : 0;
+	size_t end = first == LETTER_UPPER && w->skim ? word_skimmed(w, at) : 0;
 
 	if (end)
 		return end;
@@ -226,6 +210,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		return 0;
 	w.person_key = opt && is_person_key(&w, opt->before);
 	w.lower = !(opt && opt->part) && text_without_capitals(text);
+	w.skim = words_skim(&w);
 	if (s->known)
 		known_before(&w, s->known);
 	first_pass(&w);

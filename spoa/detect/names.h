@@ -57,19 +57,6 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
 	unsigned char b = (unsigned char)t.p[at];
 
-	if (b >= 0xe3 && b <= 0xed && at + 2 < t.n && (t.p[at + 1] & 0xc0) == 0x80 &&
-		(t.p[at + 2] & 0xc0) == 0x80) { /* most of Han, kana, Hangul */
-		uint32_t c = (b & 0xfu) << 12 | ((unsigned char)t.p[at + 1] & 0x3fu) << 6 |
-			     ((unsigned char)t.p[at + 2] & 0x3fu);
-		*n = 3;
-		*folded = c;
-		if (c >= 0x4e00 && c < 0xa000)
-			return LETTER_HAN;
-		if (c > 0x4dbf && c < 0x4e00)
-			return LETTER_NONE;
-		if ((c >= 0xac00 && c <= 0xd7a3) || (c >= 0x3041 && c < 0x30fb))
-			return LETTER_HAN;
-	}
 	if (b >= 0x80)
 		return glyph_wide(t, at, n, folded);
 	*n = 1;
@@ -77,6 +64,40 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	if ((unsigned char)((b | 0x20u) - 'a') >= 26)
 		return LETTER_NONE;
 	return b & 0x20 ? LETTER_LOWER : LETTER_UPPER;
+}
+/* Characters of two bytes by their number: bits 0-15 and 16-23 what they are folded to,
+ * from 24 on their kind. */
+extern uint32_t glyph_two[0x800];
+/* The same as glyph_at, at once for those, */
+
+static inline enum letter
+glyph_at_two(struct span t, size_t at, unsigned *n, uint64_t *folded)
+{
+	unsigned char b = (unsigned char)t.p[at];
+
+	if (b < 0xc2 || b >= 0xe0 || at + 1 >= t.n || (t.p[at + 1] & 0xc0) != 0x80)
+		return glyph_at(t, at, n, folded);
+	uint32_t v = glyph_two[(b & 0x1fu) << 6 | ((unsigned char)t.p[at + 1] & 0x3fu)];
+	*n = 2;
+	*folded = (v & 0xffff) | (uint64_t)(v >> 16 & 0xff) << 32;
+	return (enum letter)(v >> 24);
+}
+/* and for most of Han, kana and Hangul. */
+static inline enum letter
+glyph_at_han(struct span t, size_t at, unsigned *n, uint64_t *folded)
+{
+	const unsigned char *p = (const unsigned char *)t.p + at;
+
+	if (p[0] < 0xe3 || p[0] > 0xed || t.n - at < 3 || (p[1] & 0xc0) != 0x80 ||
+		(p[2] & 0xc0) != 0x80)
+		return glyph_at(t, at, n, folded);
+	uint32_t c = (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	*n = 3;
+	*folded = c;
+	return (c >= 0x4e00 && c < 0xa000) || (c >= 0xac00 && c <= 0xd7a3) ||
+			       (c >= 0x3041 && c < 0x30fb)
+		       ? LETTER_HAN
+		       : glyph_at(t, at, n, folded);
 }
 /* Back to the first byte of the character that ends before `at` > 0. */
 size_t glyph_before(struct span t, size_t at);
@@ -100,9 +121,13 @@ uint32_t names_flags(const struct names_table *t, uint64_t hash);
 /* The same without people's names, places and ordinary words (W_BIG): a small table,
  * which stays in a processor's cache. */
 uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
-/* Whether a term of Han, kana or Hangul is this character, or begins with these two. */
-bool names_han_one(const struct names_table *t, uint64_t hash);
+/* The quick no to a character of Han, kana or Hangul as a family name, as a given name, and
+ * to two as the beginning of any term. */
+bool names_han_surname(const struct names_table *t, uint64_t hash);
+bool names_han_given(const struct names_table *t, uint64_t hash);
 bool names_han_two(const struct names_table *t, uint64_t hash);
+/* Whether what follows a name in Han, kana or Hangul may begin with this character. */
+bool names_han_honour(const struct names_table *t, uint64_t hash);
 /* Bytes of the longest small word inside names, at least those of "and". */
 size_t names_particle_max(const struct names_table *t);
 /* Small words that join others to a name, beside those of the list; in small letters. */
@@ -118,6 +143,9 @@ bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
  * others to a name. */
 bool names_after_begins(const struct names_table *t, struct span text);
 bool names_particle_begins(const struct names_table *t, struct span text);
+/* What of a character that is no letter goes into it: itself, or 0 for nothing; of NUL, which
+ * no term has, another. */
+unsigned names_hashed_mark(char c);
 /* The longest ending of a street's name, or of a family name, that a word of the text has
  * behind three other letters: how many bytes when folded, or 0. */
 size_t names_street_end(const struct names_table *t, struct span word);

@@ -115,7 +115,7 @@ past_word(struct span t, size_t i)
 	for (; i < t.n; i += n) {
 		n = 1;
 		if (!in_word(t.p[i]) && ((unsigned char)t.p[i] < 0x80 ||
-						glyph_at(t, i, &n, &folded) == LETTER_NONE))
+						glyph_at_two(t, i, &n, &folded) == LETTER_NONE))
 			break;
 	}
 	return i;

@@ -82,12 +82,13 @@ is_han(uint32_t c)
 	       (c >= 0xac00 && c <= 0xd7a3) || c == 0x3005 || (c >= 0x20000 && c <= 0x323af);
 }
 
+/* Below U+0800. */
 static enum letter
-beyond_latin(uint32_t c, uint64_t *folded)
+of_two(uint32_t c, uint64_t *folded)
 {
+	if (c < 0x250)
+		return of_table(latin + 2 * (c - 0xc0), folded);
 	*folded = c;
-	if (c >= 0x1e00 && c < 0x1f00)
-		return of_table(latin_more + 2 * (c - 0x1e00), folded);
 	if (c >= 0x300 && c < 0x370) { /* an accent of its own: left out */
 		*folded = 0;
 		return LETTER_LOWER;
@@ -103,37 +104,59 @@ beyond_latin(uint32_t c, uint64_t *folded)
 	if (c >= 0x561 && c <= 0x587)
 		return LETTER_LOWER;
 	if ((c >= 0x5d0 && c <= 0x5f2) ||
-		(c >= 0x620 && c <= 0x6d3 && !(c >= 0x660 && c <= 0x66d)) ||
-		(c >= 0x900 && c <= 0xdff && !(c >= 0x964 && c <= 0x96f)) ||
+		(c >= 0x620 && c <= 0x6d3 && !(c >= 0x660 && c <= 0x66d)))
+		return LETTER_OTHER;
+	return LETTER_NONE;
+}
+
+static enum letter
+of_more(uint32_t c, uint64_t *folded)
+{
+	*folded = c;
+	if (c >= 0x2000 && c < 0x3000)
+		return LETTER_NONE;
+	if (c >= 0x3000)
+		return is_han(c) ? LETTER_HAN : LETTER_NONE;
+	if (c >= 0x1e00 && c < 0x1f00)
+		return of_table(latin_more + 2 * (c - 0x1e00), folded);
+	if ((c >= 0x900 && c <= 0xdff && !(c >= 0x964 && c <= 0x96f)) ||
 		(c >= 0xe01 && c <= 0xe4e && c != 0xe3f) || (c >= 0x10d0 && c <= 0x10ff) ||
 		(c >= 0x1200 && c <= 0x135f))
 		return LETTER_OTHER;
-	return is_han(c) ? LETTER_HAN : LETTER_NONE;
+	return LETTER_NONE;
+}
+
+uint32_t glyph_two[0x800];
+
+/* Before main: a look-up for each letter of most texts beyond ASCII. */
+__attribute__((constructor)) static void
+fill_two(void)
+{
+	for (uint32_t c = 0xc0; c < 0x800; c++) {
+		uint64_t folded = 0;
+		enum letter k = of_two(c, &folded);
+		glyph_two[c] = (uint32_t)k << 24 | (uint32_t)(folded >> 32) << 16 |
+			       (uint32_t)(folded & 0xffff);
+	}
 }
 
 enum letter
 glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
-	unsigned char b = (unsigned char)t.p[at];
+	const unsigned char *p = (const unsigned char *)t.p + at;
+	bool three = p[0] > 0xe0 && p[0] < 0xed && t.n - at > 2 && (p[1] & 0xc0) == 0x80 &&
+		     (p[2] & 0xc0) == 0x80;
+	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
 
-	*n = 1;
-	if (b >= 0xc3 && b < 0xe0 && at + 1 < t.n && (t.p[at + 1] & 0xc0) == 0x80) {
-		uint32_t two = (b & 0x1fu) << 6 | ((unsigned char)t.p[at + 1] & 0x3fu);
-		*n = 2;
-		return two < 0x250 ? of_table(latin + 2 * (two - 0xc0), folded)
-		       : two >= 0x400 && two < 0x530 ? cyrillic(two, folded)
-						     : beyond_latin(two, folded);
-	}
-	size_t len = utf8_sequence(t.p + at, t.n - at);
-	if (len < 2)
+	*n = len ? (unsigned)len : 1;
+	if (len == 2)
+		return glyph_at_two(t, at, n, folded);
+	if (len == 0)
 		return LETTER_NONE;
-	uint32_t c = b & (0x7fu >> len);
+	uint32_t c = p[0] & (0x7fu >> len);
 	for (size_t i = 1; i < len; i++)
-		c = c << 6 | ((unsigned char)t.p[at + i] & 0x3fu);
-	*n = (unsigned)len;
-	if (c < 0xc0)
-		return LETTER_NONE;
-	return c < 0x250 ? of_table(latin + 2 * (c - 0xc0), folded) : beyond_latin(c, folded);
+		c = c << 6 | (p[i] & 0x3fu);
+	return of_more(c, folded);
 }
 
 size_t

@@ -152,10 +152,13 @@ by_prefix(struct names_sweep *w, struct run *run)
 void
 find_organisation(struct names_sweep *w, struct run *run)
 {
-	if (w->threshold[FIND_FACILITY] < 1.0f) {
+	if (run->n < 2)
+		return;
+	if (w->threshold[FIND_FACILITY] < 1.0f &&
+		run->any & (W_FACILITY | W_FACILITY_START | W_MORE)) {
 		by_suffix(w, run, W_FACILITY);
 		by_prefix(w, run);
 	}
-	if (w->threshold[FIND_ORGANISATION] < 1.0f)
+	if (w->threshold[FIND_ORGANISATION] < 1.0f && run->any & (W_ORG | W_MORE))
 		by_suffix(w, run, W_ORG);
 }

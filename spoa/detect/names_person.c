@@ -360,6 +360,20 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 	return n;
 }
 
+bool
+no_person_in(struct names_sweep *w, const struct run *run)
+{
+	const struct word *first = &run->w[0], *last = &run->w[run->n - 1];
+	bool label;
+	size_t start;
+
+	/* worth 0.25 at most, and no neighbour in a list adds to it below 0.28 */
+	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LAST)) && !run->initials &&
+	       !w->person_key && w->threshold[FIND_PERSON] > 0.26f &&
+	       !own_line(w->text, first->start, last->end) &&
+	       !words_before(w, first->start, W_TITLE | W_CUE, &label, &start);
+}
+
 void
 find_person(struct names_sweep *w, struct run *run)
 {

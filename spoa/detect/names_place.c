@@ -105,6 +105,12 @@ own_line(struct span t, size_t start, size_t end)
 	return start > 0 && t.p[start - 1] == '\n' && (end == t.n || t.p[end] == '\n');
 }
 
+bool
+place_stands_out(struct span t, size_t start, size_t end)
+{
+	return postcode_before(t, start) || zip_after(t, end) || own_line(t, start, end);
+}
+
 /* "lives in Punkaharju": behind such words a place follows, in a list or not. */
 static bool
 announced(struct names_sweep *w, const struct word *x, struct run *run)
@@ -185,6 +191,10 @@ try_nation(struct names_sweep *w, struct run *run, size_t i)
 void
 find_place(struct names_sweep *w, struct run *run)
 {
+	bool listed = run->any & (W_PLACE | W_NATION | W_MORE);
+
+	if (!listed && !announced(w, &run->w[0], run))
+		return;
 	for (size_t i = 0; i < run->n && !w->err;) {
 		struct place p = { 0 };
 		if (word_stands_out(w, &run->w[i]))

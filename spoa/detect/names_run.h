@@ -25,7 +25,8 @@ struct word {
 struct run {
 	struct word w[RUN_MAX];
 	size_t n;
-	uint32_t any; /* flags that one of the words has */
+	uint32_t any, all; /* flags that one of the words has, that all have */
+	bool initials;	   /* there are */
 	/* flags of the terms of two words and more that begin at word i, those read */
 	uint32_t terms[RUN_MAX][RUN_MAX];
 	uint8_t nterms[RUN_MAX];
@@ -53,6 +54,7 @@ struct names_sweep {
 	struct looked back;
 	bool person_key;	   /* the text is the value of a person's name */
 	bool lower;		   /* the text is written without capitals */
+	bool skim;		   /* word_skimmed may be asked */
 	size_t titled;		   /* there, the word behind a title; 0: none */
 	struct known_names *known; /* people so far, to find them again */
 	uint64_t known_bits;	   /* of their hashes' last six bits */
@@ -77,6 +79,8 @@ size_t past_glyph(struct span t, size_t i);
 
 /* ---- names_skim.c ---- */
 
+/* Whether thresholds and text allow the quick no. */
+bool words_skim(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
 size_t word_skimmed(const struct names_sweep *w, size_t at);
 
@@ -89,10 +93,19 @@ bool word_read_hash(const struct names_sweep *w, size_t at, struct word *out);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */
-size_t run_phrase(
+size_t run_terms(
 	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags);
+static inline size_t
+run_phrase(
+	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags)
+{
+	*flags = run->w[i].flags;
+	return *flags & W_MORE ? run_terms(w, run, i, want, flags) : (*flags & want) != 0;
+}
 /* The run of the word that was read as its first. */
 void run_read(const struct names_sweep *w, struct run *run);
+/* foo.Bar, Foo(), Foo::bar, a/Foo */
+bool touches_code(struct span t, size_t start, size_t end);
 /* The quick no to what stands at `at` behind a run: small words, as many as `most`, and
  * then none that belongs to it. Nothing that is more than small letters is judged. */
 bool run_ends(const struct names_sweep *w, size_t at, size_t most);
@@ -111,8 +124,12 @@ bool sentence_begins(struct span text, size_t at);
 /* ---- names_person.c and its siblings ---- */
 
 void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
+/* The quick no to find_person: words of no list, which nothing announces. */
+bool no_person_in(struct names_sweep *w, const struct run *run);
 void find_person(struct names_sweep *w, struct run *run);
 void find_known(struct names_sweep *w, const struct word *word);
+/* A postcode beside it, or a line of its own. */
+bool place_stands_out(struct span t, size_t start, size_t end);
 void find_place(struct names_sweep *w, struct run *run);
 void find_organisation(struct names_sweep *w, struct run *run);
 void find_street(struct names_sweep *w, struct run *run);

@@ -280,7 +280,8 @@ void
 find_street(struct names_sweep *w, struct run *run)
 {
 	by_numbers(w, run);
-	by_suffix(w, run);
+	if (run->any & W_STREET)
+		by_suffix(w, run);
 	by_ending(w, run);
 	find_street_start(w, run);
 }

@@ -69,20 +69,26 @@ end_part(const struct names_sweep *w, struct reading *r)
 	r->part = HASH_SEED;
 }
 
-/* The ASCII letters that a word begins with, and their end: most words are no more. */
+/* The letters of one and two bytes that a word begins with, and their end: most words are
+ * no more. */
 static size_t
-read_ascii(struct span t, size_t at, struct reading *r)
+read_plain(struct span t, size_t at, struct reading *r)
 {
 	size_t i = at, to = t.n - at < WORD_MAX ? t.n : at + WORD_MAX;
-	uint64_t h = HASH_SEED;
+	uint64_t h = HASH_SEED, folded;
+	unsigned n;
 
-	for (; i < to && is_alpha(t.p[i]); i++) {
-		h = hash_step(h, (unsigned char)t.p[i] | 0x20u);
-		r->upper += !(t.p[i] & 0x20);
+	while (i < to && (unsigned char)t.p[i] < 0xe0) {
+		enum letter k = glyph_at_two(t, i, &n, &folded);
+		if (k == LETTER_NONE)
+			break;
+		h = folded ? hash_step(h, folded) : h;
+		r->letters++;
+		r->upper += k == LETTER_UPPER;
+		r->lower += k == LETTER_LOWER;
+		i += n;
 	}
 	r->hash = r->part = h;
-	r->letters = i - at;
-	r->lower = r->letters - r->upper;
 	return i;
 }
 
@@ -98,7 +104,7 @@ static size_t
 read_letters(const struct names_sweep *w, size_t at, struct word *out, struct reading *r)
 {
 	struct span t = w->text;
-	size_t i = read_ascii(t, at, r);
+	size_t i = read_plain(t, at, r);
 
 	if (ends_word(t, i))
 		return i;
@@ -183,8 +189,7 @@ static const bool code_behind[256] = { ['_'] = 1,
 	['8'] = 1,
 	['9'] = 1 };
 
-/* foo.Bar, Foo(), Foo::bar, a/Foo */
-static bool
+bool
 touches_code(struct span t, size_t start, size_t end)
 {
 	char b = start > 0 ? t.p[start - 1] : ' ', c = end < t.n ? t.p[end] : ' ';
@@ -404,8 +409,13 @@ run_read(const struct names_sweep *w, struct run *run)
 	run->n = solid;
 	run->w[run->n - 1].comma = false;
 	run->any = 0;
-	for (size_t i = 0; i < run->n; i++)
+	run->all = ~0u;
+	run->initials = false;
+	for (size_t i = 0; i < run->n; i++) {
 		run->any |= run->w[i].flags;
+		run->all &= run->w[i].flags;
+		run->initials |= run->w[i].initial;
+	}
 	memset(run->termed, 0, run->n * sizeof(run->termed[0]));
 }
 
@@ -438,14 +448,11 @@ read_terms(const struct names_sweep *w, struct run *run, size_t i)
 }
 
 size_t
-run_phrase(
+run_terms(
 	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags)
 {
 	size_t best = run->w[i].flags & want ? 1 : 0;
 
-	*flags = run->w[i].flags;
-	if (!(*flags & W_MORE))
-		return best;
 	if (!run->termed[i])
 		read_terms(w, run, i);
 	for (size_t n = 0; n < run->nterms[i]; n++)

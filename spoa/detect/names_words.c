@@ -19,6 +19,8 @@ enum {
 	END_BYTES = 24,
 	HAN_ONE_BITS = 15,
 	HAN_TWO_BITS = 17,
+	HONOUR_BITS = 10,
+	THREE_BITS = 10,
 	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
 	LOW_MAX = 128, /* those of its first ones */
 };
@@ -33,8 +35,8 @@ struct endings {
 	char v[ENDS_MAX][END_BYTES];
 	uint8_t len[ENDS_MAX];
 	size_t n;
-	uint8_t from[128], to[128]; /* by the last letter */
-	uint32_t pairs[32];	    /* by the last letter: bits of those before it */
+	uint8_t from[128], to[128];		  /* by the last letter */
+	uint64_t threes[(1u << THREE_BITS) / 64]; /* their last three letters, as a set */
 };
 
 struct names_table {
@@ -42,7 +44,9 @@ struct names_table {
 	struct endings streets, surnames;
 	struct eights lead, lead_dot, behind, particle;
 	size_t particle_max;
-	uint64_t han_one[(1u << HAN_ONE_BITS) / 64], han_two[(1u << HAN_TWO_BITS) / 64];
+	uint64_t han_surname[(1u << HAN_ONE_BITS) / 64], han_given[(1u << HAN_ONE_BITS) / 64];
+	uint64_t han_two[(1u << HAN_TWO_BITS) / 64];
+	uint64_t honour[(1u << HONOUR_BITS) / 64];
 	unsigned char digest[crypto_hash_sha256_BYTES];
 };
 
@@ -130,20 +134,44 @@ bit_of(uint64_t hash, unsigned bits)
 	return (size_t)(hash >> 16) & ((1u << bits) - 1);
 }
 
-bool
-names_han_one(const struct names_table *t, uint64_t hash)
+static bool
+has_bit(const uint64_t *set, uint64_t hash, unsigned bits)
 {
-	size_t i = bit_of(hash, HAN_ONE_BITS);
+	size_t i = bit_of(hash, bits);
 
-	return t->han_one[i / 64] >> (i % 64) & 1;
+	return set[i / 64] >> (i % 64) & 1;
+}
+
+static void
+set_bit(uint64_t *set, uint64_t hash, unsigned bits)
+{
+	size_t i = bit_of(hash, bits);
+
+	set[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+bool
+names_han_surname(const struct names_table *t, uint64_t hash)
+{
+	return has_bit(t->han_surname, hash, HAN_ONE_BITS);
+}
+
+bool
+names_han_given(const struct names_table *t, uint64_t hash)
+{
+	return has_bit(t->han_given, hash, HAN_ONE_BITS);
 }
 
 bool
 names_han_two(const struct names_table *t, uint64_t hash)
 {
-	size_t i = bit_of(hash, HAN_TWO_BITS);
+	return has_bit(t->han_two, hash, HAN_TWO_BITS);
+}
 
-	return t->han_two[i / 64] >> (i % 64) & 1;
+bool
+names_han_honour(const struct names_table *t, uint64_t hash)
+{
+	return has_bit(t->honour, hash, HONOUR_BITS);
 }
 
 static bool
@@ -185,6 +213,14 @@ put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
 	       (big || put_in(&t->small, hash, flags, 1u << 13));
 }
 
+unsigned
+names_hashed_mark(char c)
+{
+	static const char marks[] = " -_&/0123456789";
+
+	return c == '\0' ? 0x7f : strchr(marks, c) ? (unsigned char)c : 0;
+}
+
 uint64_t
 names_hash(struct span s)
 {
@@ -195,8 +231,8 @@ names_hash(struct span s)
 		enum letter k = glyph_at(s, i, &n, &folded);
 		if (k != LETTER_NONE)
 			h = folded ? hash_step(h, folded) : h;
-		else if (strchr(" -_&/0123456789", s.p[i]))
-			h = hash_step(h, (unsigned char)s.p[i]);
+		else if ((folded = names_hashed_mark(s.p[i])))
+			h = hash_step(h, folded);
 	}
 	return h;
 }
@@ -223,7 +259,7 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 
 /* The first one and two characters of a term without blanks between words. */
 static void
-put_han(struct names_table *t, struct span term)
+put_han(struct names_table *t, struct span term, uint32_t flag)
 {
 	uint64_t folded, h = HASH_SEED;
 	unsigned n;
@@ -234,11 +270,21 @@ put_han(struct names_table *t, struct span term)
 			break;
 		h = hash_step(h, folded);
 	}
-	size_t one = bit_of(h, HAN_ONE_BITS), two = bit_of(h, HAN_TWO_BITS);
-	if (chars == 1 && i == term.n)
-		t->han_one[one / 64] |= UINT64_C(1) << (one % 64);
-	else if (chars == 2)
-		t->han_two[two / 64] |= UINT64_C(1) << (two % 64);
+	if (chars == 2)
+		set_bit(t->han_two, h, HAN_TWO_BITS);
+	else if (chars == 1 && i == term.n && flag & W_NAME)
+		set_bit(flag & W_GIVEN ? t->han_given : t->han_surname, h, HAN_ONE_BITS);
+}
+
+/* The first character of what follows a name. */
+static void
+put_honour(struct names_table *t, struct span term)
+{
+	uint64_t folded;
+	unsigned n;
+
+	if (term.n && glyph_at(term, 0, &n, &folded) == LETTER_HAN)
+		set_bit(t->honour, hash_step(HASH_SEED, folded), HONOUR_BITS);
 }
 
 /* ---- the quick no ---- */
@@ -309,6 +355,25 @@ by_last_letter(const void *a, const void *b)
 	return x[strlen(x) - 1] - y[strlen(y) - 1];
 }
 
+static unsigned
+three_bit(unsigned a, unsigned b, unsigned c)
+{
+	return ((a & 31) * 961 + (b & 31) * 31 + (c & 31)) & ((1u << THREE_BITS) - 1);
+}
+
+/* One of two letters goes with every letter before it, one of one with all. */
+static void
+put_three(struct endings *e, const char *end, size_t len)
+{
+	if (len < 2)
+		memset(e->threes, 0xff, sizeof(e->threes));
+	for (unsigned any = 0; len > 1 && any < 32; any++) {
+		unsigned i = three_bit(len > 2 ? (unsigned char)end[len - 3] : any,
+			(unsigned char)end[len - 2], (unsigned char)end[len - 1]);
+		e->threes[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+}
+
 static void
 sort_endings(struct endings *e)
 {
@@ -319,7 +384,7 @@ sort_endings(struct endings *e)
 		if (e->to[c] == 0)
 			e->from[c] = (uint8_t)i;
 		e->to[c] = (uint8_t)(i + 1);
-		e->pairs[c & 31] |= e->len[i] < 2 ? ~0u : 1u << (e->v[i][e->len[i] - 2] & 31);
+		put_three(e, e->v[i], e->len[i]);
 	}
 }
 
@@ -341,14 +406,23 @@ fold_tail(struct span word, char room[TAIL_MAX])
 	return span_of(room, n);
 }
 
-/* The quick no, by the last two letters. */
+/* The quick no, by the last three letters. */
 static bool
 may_end(const struct endings *e, struct span word)
 {
-	if (word.n < 2 || word.n > LOW_MAX || !is_alpha(word.p[word.n - 1]) ||
-		!is_alpha(word.p[word.n - 2]))
+	const char *p = word.p + word.n;
+	unsigned n;
+	uint64_t folded;
+
+	if (word.n < 3 || word.n > LOW_MAX)
 		return true;
-	return e->pairs[word.p[word.n - 1] & 31] >> (word.p[word.n - 2] & 31) & 1;
+	if (!is_alpha(p[-1]))
+		return glyph_at(word, glyph_before(word, word.n), &n, &folded) == LETTER_NONE ||
+		       folded < 0x80;
+	if (!is_alpha(p[-2]) || !is_alpha(p[-3]))
+		return true;
+	n = three_bit((unsigned char)p[-3], (unsigned char)p[-2], (unsigned char)p[-1]);
+	return e->threes[n / 64] >> (n % 64) & 1;
 }
 
 static size_t
@@ -408,7 +482,9 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 	if (flag == W_PARTICLE && term.n > t->particle_max && !memchr(term.p, ' ', term.n))
 		t->particle_max = term.n;
 	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
-		put_han(t, term);
+		put_han(t, term, flag);
+	if (flag == W_HONORIFIC)
+		put_honour(t, term);
 	put_eights(t, term, flag);
 	return put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
 	       (flag != W_STREET_END || put_end(&t->streets, term));
