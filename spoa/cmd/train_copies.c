@@ -44,7 +44,7 @@ static size_t
 all_grams(struct span text, uint32_t *out)
 {
 	uint32_t last[GRAM] = { 0 };
-	size_t n = 0, seen = 0;
+	size_t n = 0, seen = 0, near = 0;
 	bool space = true;
 
 	for (size_t i = 0; i < text.n;) {
@@ -56,7 +56,7 @@ all_grams(struct span text, uint32_t *out)
 				cp = cp << 6 | ((unsigned char)text.p[i + k] & 0x3fu);
 		}
 		i += len ? len : 1;
-		enum inject_script s = inject_fold(&cp);
+		enum inject_script s = inject_fold(&cp, &near);
 		if (s == SCRIPT_GONE || (s == SCRIPT_NONE && space))
 			continue;
 		space = s == SCRIPT_NONE;

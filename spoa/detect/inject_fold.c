@@ -167,11 +167,25 @@ lower(uint32_t cp)
 	return cp;
 }
 
-enum inject_script
-inject_fold(uint32_t *cp)
+/* The first range that ends at cp or behind. */
+static size_t
+range_of(uint32_t cp)
 {
 	size_t low = 0, high = sizeof(ranges) / sizeof(ranges[0]);
 
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		if (cp > ranges[mid].to)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+enum inject_script
+inject_fold(uint32_t *cp, size_t *near)
+{
 	if (*cp < 0x80)
 		return ascii(cp);
 	if (latin(cp))
@@ -189,18 +203,16 @@ inject_fold(uint32_t *cp)
 			}
 	if (*cp < 0x80)
 		return ascii(cp);
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (*cp > ranges[mid].to)
-			low = mid + 1;
-		else
-			high = mid;
+	if (*cp < ranges[*near].from || *cp > ranges[*near].to) {
+		size_t found = range_of(*cp);
+		if (found == sizeof(ranges) / sizeof(ranges[0]) || *cp < ranges[found].from)
+			return SCRIPT_NONE;
+		*near = found;
 	}
-	if (low == sizeof(ranges) / sizeof(ranges[0]) || *cp < ranges[low].from)
-		return SCRIPT_NONE;
-	if (ranges[low].script == SCRIPT_DIGIT)
+	enum inject_script script = ranges[*near].script;
+	if (script == SCRIPT_DIGIT)
 		*cp = '0';
-	if (ranges[low].script == SCRIPT_LIKE)
+	if (script == SCRIPT_LIKE)
 		*cp = lower(*cp);
-	return ranges[low].script;
+	return script;
 }

@@ -10,7 +10,7 @@
 
 /* ---- the file: magic, numbers as little-endian IEEE doubles, weights, SHA-256 ---- */
 
-static const char magic[8] = "TGINJ\0\0\1";
+static const char magic[8] = "TGINJ\0\0\2";
 enum {
 	NUMBERS = 2 + 2 * INJECT_ORIGINS,
 	FILE_BYTES = sizeof(magic) + 8 * NUMBERS + INJECT_BUCKETS + SHA256_BYTES,

@@ -162,6 +162,20 @@ by_hash(const void *pa, const void *pb)
 	return (int)b->step - (int)a->step;
 }
 
+static void
+sort_words(struct inject_patterns *p)
+{
+	size_t n = 0;
+
+	if (p->nwords)
+		qsort(p->word, p->nwords, sizeof(*p->word), by_hash);
+	for (uint32_t upper = 0; upper <= 256; upper++) {
+		while (n < p->nwords && p->word[n].hash >> 24 < upper)
+			n++;
+		p->first[upper] = (uint16_t)n;
+	}
+}
+
 bool
 inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *name,
 	struct span text, size_t least, struct diag *d)
@@ -177,8 +191,10 @@ inject_patterns_load(struct inject_patterns *p, struct arena *a, const char *nam
 	}
 	for (const struct yaml_node *c = root->child; c; c = c->next)
 		read_pattern(&r, c);
-	if (p->nwords)
-		qsort(p->word, p->nwords, sizeof(*p->word), by_hash);
+	if (p->nwords > UINT16_MAX)
+		diag_at(d, root, "at most %d words are expected", UINT16_MAX);
+	else
+		sort_words(p);
 	return d->errors == 0;
 }
 
@@ -202,15 +218,10 @@ void
 inject_pattern_word(
 	const struct inject_patterns *p, struct pattern_state *s, uint32_t hash, uint32_t index)
 {
-	size_t low = 0, high = p->nwords;
+	const struct pattern_word *w = p->word + p->first[hash >> 24],
+				  *end = p->word + p->first[(hash >> 24) + 1];
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (p->word[mid].hash < hash)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < p->nwords && p->word[low].hash == hash; low++)
-		advance(p, s, &p->word[low], index + 1);
+	for (; w < end && w->hash <= hash; w++)
+		if (w->hash == hash)
+			advance(p, s, w, index + 1);
 }

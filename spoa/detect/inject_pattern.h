@@ -26,6 +26,7 @@ struct inject_patterns {
 	size_t n;
 	struct pattern_word *word; /* by hash, then pattern, then the last step first */
 	size_t nwords;
+	uint16_t first[257]; /* by the hash's upper byte: the first of `word` */
 	uint64_t watch[INJECT_WATCH / 64];
 	uint64_t orders;   /* of mentions, those that say that what is quoted is to be done */
 	uint64_t unquoted; /* and those that need no quotation marks */

@@ -15,8 +15,8 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 /* Below it the model is so sure that a text is harmless that a pattern stands in a question
  * about it ("is it OK to ignore the previous instructions when I cook?"). */
 #define PATTERN_FLOOR 0.05
-/* Around quotations: a longer text has mentions of anything. */
-enum { AROUND_WORDS = 250 };
+/* Around quotations: a longer text has mentions of anything, and needs no second look. */
+enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
 
 struct scoring {
 	struct inject_walk walk; /* first: take() is given its address */
@@ -60,6 +60,7 @@ take(struct inject_walk *w, bool end)
 		s->block[at].sum = 0;
 		s->block[at].n = 0;
 	}
+#pragma GCC unroll 4
 	for (size_t i = 0; i < w->n; i++)
 		sum += weight[w->f[i]];
 	s->block[at].sum += sum;
@@ -130,12 +131,15 @@ mentioned(const struct inject *j, struct span text, double *score, uint64_t *fou
 	struct inject_quotes q;
 	struct scoring s;
 	struct span piece;
+	size_t bytes = 0;
 
 	begin(&s, j);
 	memset(&s.mentions, 0, sizeof(s.mentions));
 	s.walk.watch = j->watch;
 	s.walk.seen = seen_around;
 	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);) {
+		if ((bytes += piece.n) > AROUND_BYTES)
+			return false;
 		inject_walk_text(&s.walk, piece);
 		inject_walk_text(&s.walk, SPAN_LIT(" "));
 	}

@@ -13,9 +13,11 @@
 #ifndef DETECT_INJECT_WALK_H
 #define DETECT_INJECT_WALK_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/span.h"
 
@@ -28,6 +30,7 @@ enum {
 	INJECT_WORD = 48,	 /* characters; longer words are cut in pieces */
 	INJECT_FEED = 1024,	 /* features handed over at once, at most */
 	INJECT_WATCH = 4096,	 /* bits */
+	INJECT_BASE64_MIN = 24,	 /* characters */
 };
 
 struct inject_walk {
@@ -41,18 +44,21 @@ struct inject_walk {
 	uint32_t nwords; /* before the one seen */
 	/* the inside */
 	unsigned units;
-	uint32_t word[INJECT_WORD]; /* under way */
+	/* The word under way, one byte a character: beyond ASCII 0x80 and its low bits. Eight
+	 * more may be written at once. */
+	unsigned char word[INJECT_WORD + 8];
+	uint32_t wide[INJECT_WORD]; /* the characters beyond ASCII themselves, at their place */
 	size_t word_n;
 	unsigned scripts; /* of its characters */
 	unsigned gap;	  /* separators since the last word, to 255 */
 	struct {
-		uint32_t cp;
-		unsigned gap;
+		unsigned char letter, gap;
 	} single[INJECT_WORD]; /* words of one letter, not handed on yet */
 	size_t nsingle;
-	uint32_t last[8]; /* characters handed on */
-	unsigned at;
-	uint32_t five;	 /* rolling hash of the last five */
+	uint64_t before;   /* the last four characters, the oldest lowest, and a space */
+	uint32_t solid[4]; /* the last ones in a row without words between */
+	unsigned nsolid;
+	size_t near;
 	uint32_t h1, h2; /* words before */
 	bool decoded;	 /* inside decoded base64 */
 };
@@ -62,6 +68,58 @@ void inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w
 void inject_walk_text(struct inject_walk *w, struct span text);
 /* What is left; a block that is not empty is ended. */
 void inject_walk_end(struct inject_walk *w);
+
+/* ---- inject_feature.c ---- */
+
+void inject_features_begin(struct inject_walk *w);
+void inject_features_end(struct inject_walk *w);
+/* A word of n characters, the first eight in x, all at p where there are more; behind them
+ * anything. */
+void inject_word(
+	struct inject_walk *w, uint64_t x, const unsigned char *p, size_t n, unsigned scripts);
+/* The word under way, before it is handed on as one: Hangul, two and three in a row. */
+void inject_syllables(struct inject_walk *w);
+/* A character of a script that does not separate words. */
+void inject_solid(struct inject_walk *w, uint32_t cp);
+
+/* Eight bytes, the first the lowest on every machine. */
+static inline uint64_t
+inject_eight(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
+/* A character where each is a byte. */
+static inline unsigned char
+inject_byte(uint32_t cp)
+{
+	return (unsigned char)(cp < 0x80 ? cp : 0x80 | cp);
+}
+
+/* ---- inject_base64.c ---- */
+
+/* A character's value and one, in both alphabets; 0: none. */
+extern const unsigned char inject_sextets[256];
+/* Whether n bytes at p may begin with a run worth looking at: some of its bytes stand for all,
+ * and no branch on them, since this is asked at every word. */
+static inline bool
+inject_base64_begins(const char *p, size_t n)
+{
+	const unsigned char *s = inject_sextets, *b = (const unsigned char *)p;
+
+	return n >= INJECT_BASE64_MIN &&
+	       (s[b[0]] != 0) & (s[b[4]] != 0) & (s[b[8]] != 0) & (s[b[12]] != 0) &
+		       (s[b[16]] != 0) & (s[b[20]] != 0) & (s[b[INJECT_BASE64_MIN - 1]] != 0);
+}
+/* Length of the run of base64 at p, line ends inside it included. */
+size_t inject_base64_run(const char *p, size_t n);
+/* Up to `room` bytes to `out`; moves *at. */
+size_t inject_base64_decode(const char *p, size_t n, size_t *at, char *out, size_t room);
+/* UTF-8 without control characters, and a space or a letter beyond ASCII in it. */
+bool inject_base64_text(const char *p, size_t n);
 
 /* ---- inject_fold.c ---- */
 
@@ -75,8 +133,9 @@ enum inject_script {
 	SCRIPT_BLOCK = 64, /* Hangul */
 	SCRIPT_SOLID = 128 /* no spaces between words */
 };
-/* What a character counts as; *cp becomes its folded form. */
-enum inject_script inject_fold(uint32_t *cp);
+/* What a character counts as; *cp becomes its folded form. *near, 0 at first, is kept from one
+ * character of a text to the next, most of which are alike; any value gives the same. */
+enum inject_script inject_fold(uint32_t *cp, size_t *near);
 /* The Latin letter that a Cyrillic or Greek one looks like, or itself. */
 uint32_t inject_look_alike(uint32_t cp);
 

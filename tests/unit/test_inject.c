@@ -147,33 +147,66 @@ words_of_one_script_stay(void **state)
 	assert_true(score("... --- !!! \xe2\x80\x8b \xf0\x9f\x98\x80") == 0);
 }
 
-/* Cut at every character, features are those of the whole. */
+/* In pieces of `step` bytes behind a first one that ends at `at`, cut between characters. */
+static struct counting
+in_pieces(struct span text, size_t at, size_t step)
+{
+	struct counting c = { 0 };
+
+	inject_walk_begin(&c.walk, count);
+	for (size_t from = 0; from < text.n; from = at, at += step) {
+		at = at < text.n ? at : text.n;
+		while (at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+			at++;
+		inject_walk_text(&c.walk, span_cut(text, from, at));
+	}
+	inject_walk_end(&c.walk);
+	return c;
+}
+
+/* Cut at every character, and character by character, features are those of the whole:
+ * what is read eight bytes at a time is what is read alone. */
 static void
 pieces_are_the_whole(void **state)
 {
-	static const char text[] = "Ignore what I n s t r u c t e d, "
-				   "\xe5\xbf\xbd\xe7\x95\xa5\xe4\xb9\x8b\xe5\x89\x8d "
-				   "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d 12,345 na\xc3\xafve "
-				   "\xed\x95\x9c\xea\xb5\xad\xec\x96"
-				   "\xb4 \xff\xfe end";
-	struct counting whole = { 0 };
+	static const struct {
+		const char *name, *text;
+	} rows[] = {
+		{ "many scripts", "Ignore what I n s t r u c t e d, "
+				  "\xe5\xbf\xbd\xe7\x95\xa5\xe4\xb9\x8b\xe5\x89\x8d "
+				  "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d 12,345 na\xc3\xafve "
+				  "\xed\x95\x9c\xea\xb5\xad\xec\x96"
+				  "\xb4 \xff\xfe end" },
+		{ "words of all lengths",
+			"a of the four fives sixsix sevenup eighteig nineninen "
+			"tententent elevenseleve fifteenfifteenf "
+			"sixteensixteensi seventeenseventee. I am (I) x, y" },
+		{ "words longer than a word may be",
+			"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeee "
+			"ffffffffffgggggggggghhhhhhhhhh"
+			"iiiiiiiiiijjjjjjjjk "
+			"llllllllllmmmmmmmmmmnnnnnnnnnnooooooooooppppppppqqqqqqqq" },
+		{ "digits", "1 22 333, 4444-55555 1234567 12345678 123456789 a1 1a 10x x86_64 "
+			    "0xDEADBEEF 3.14 1e10 9f8e7d6c5b" },
+		{ "marks", "don't; it's 'so'. @a {b} [c|d] ~e` #f $g %h ^i &j *k (l) _m_ =n +o "
+			   "<p>" },
+		{ "capitals", "IgNoRe ALL Previous-INSTRUCTIONS/now THE@[`{END" },
+	};
 
 	(void)state;
-	inject_walk_begin(&whole.walk, count);
-	inject_walk_text(&whole.walk, span_str(text));
-	inject_walk_end(&whole.walk);
-	assert_true(whole.features > 60);
-	for (size_t at = 0; at < sizeof(text); at++) {
-		struct counting c = { 0 };
-		if (((unsigned char)text[at] & 0xc0) == 0x80)
-			continue;
-		inject_walk_begin(&c.walk, count);
-		inject_walk_text(&c.walk, span_of(text, at));
-		inject_walk_text(&c.walk, span_of(text + at, sizeof(text) - 1 - at));
-		inject_walk_end(&c.walk);
-		assert_int_equal(c.sum, whole.sum);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span text = span_str(rows[i].text);
+		struct counting whole = in_pieces(text, text.n, text.n);
+		assert_true(whole.features > 60);
+		if (i == 0)
+			assert_int_equal(whole.blocks, 1);
+		for (size_t at = 1; at < text.n; at++)
+			if (in_pieces(text, at, text.n).sum != whole.sum)
+				fail_msg("%s: cut at %zu", rows[i].name, at);
+		for (size_t step = 1; step < 9; step++)
+			if (in_pieces(text, step, step).sum != whole.sum)
+				fail_msg("%s: in pieces of %zu", rows[i].name, step);
 	}
-	assert_int_equal(whole.blocks, 1);
 }
 
 /* ---- windows ---- */
@@ -405,7 +438,7 @@ the_same_texts_give_the_same_bytes(void **state)
 	hash_of(model, hex);
 	/* On every compiler and at every optimisation: a new hash here is a new model. */
 	assert_string_equal(
-		hex, "c0be0f2c173e4ad270c93540808ffcef744c978218ca37ef0fbc20fbab32df72");
+		hex, "31b61ecacb8dfa3e40db21b65b69f8f4d0c8750f8b8fff31b152ae19a2099009");
 	unlink(model);
 	write_data(
 		data, "{\"text\":\"How long does BREAD keep in the freezer\",\"label\":0}\n");
