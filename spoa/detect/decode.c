@@ -186,23 +186,58 @@ is_utf16(const char *p, size_t n)
 	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
 }
 
+/* The first six bytes of a blob of which no character is missing. */
+static inline __attribute__((always_inline)) bool
+six_of(struct span text, const struct blob *b, unsigned char out[6], int (*value)(char),
+	unsigned width)
+{
+	unsigned n = (48 + width - 1) / width;
+	uint64_t bits = 0;
+	int bad = 0;
+
+	if (b->end - b->from < n)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		int v = value(text.p[b->from + i]);
+		bad |= v;
+		bits = bits << width | (unsigned)(v & 63);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		out[i] = (unsigned char)(bits >> (n * width - 8 - 8 * i));
+	return bad >= 0;
+}
+
+static bool
+first_six(struct span text, const struct blob *b, unsigned char out[6])
+{
+	struct decoding d;
+	uint32_t where[6];
+	bool whole = b->kind == BLOB_BASE64   ? six_of(text, b, out, value64, 6)
+		     : b->kind == BLOB_BASE32 ? six_of(text, b, out, value32, 5)
+					      : six_of(text, b, out, value16, 4);
+
+	if (whole)
+		return true;
+	decode_begin(&d, text, b);
+	return decode_some(&d, (char *)out, where, 6) == 6;
+}
+
 /* Noise shows soon: of these bytes one is of no text, and none is 0 (of UTF-16 at least
  * every third second byte is). */
 static bool
 is_noise(struct span text, const struct blob *b)
 {
-	enum { FEW = 6 };
-	char out[FEW];
-	uint32_t where[FEW];
-	struct decoding d;
+	unsigned char out[6];
+	bool bad = false;
 
-	decode_begin(&d, text, b);
-	if (decode_some(&d, out, where, FEW) < FEW || memchr(out, 0, FEW))
+	if (!first_six(text, b, out))
 		return false;
-	for (size_t i = 0; i + 1 < FEW; i++)
-		if (is_bad(out, i, FEW))
-			return true;
-	return false;
+	for (size_t i = 0; i < 6; i++) {
+		if (!out[i])
+			return false;
+		bad |= i < 5 && is_bad((char *)out, i, 6);
+	}
+	return bad;
 }
 
 /* b->kind and its bounds are set: finds the place where it reads as text. */
@@ -284,16 +319,39 @@ wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 	return end;
 }
 
-static bool
-one_case(struct span s)
+/* Upper case 1, lower case 2. */
+static unsigned
+cases(struct span t, size_t from, size_t to)
 {
-	bool upper = false, lower = false;
+	unsigned in = 0;
 
-	for (size_t i = 0; i < s.n; i++) {
-		upper |= is_upper(s.p[i]);
-		lower |= is_lower(s.p[i]);
+	for (size_t i = from; i < to; i++)
+		in |= is_upper(t.p[i]) ? 1 : is_lower(t.p[i]) ? 2 : 0;
+	return in;
+}
+
+/* The first place from `at` on where a run of BLOB_MIN characters of the alphabet may
+ * begin, in base32 of one case; `end` where there is none. What rules out a place rules
+ * out those before it. */
+static size_t
+next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
+{
+	while (end - at >= BLOB_MIN) {
+		size_t k = at + BLOB_MIN;
+		for (unsigned in = 0; k > at; k--) {
+			char c = t.p[k - 1];
+			if (!(members[(unsigned char)c] >> kind & 1))
+				break;
+			if (kind == BLOB_BASE32)
+				in |= is_upper(c) ? 1 : is_lower(c) ? 2 : 0;
+			if (in == 3)
+				break;
+		}
+		if (k == at)
+			return at;
+		at = k;
 	}
-	return upper != lower;
+	return end;
 }
 
 static bool
@@ -301,13 +359,15 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 {
 	struct span head = span_cut(t, 0, end);
 
-	for (size_t i = from, to; i<end; i = to> i ? to : i + 1) {
+	for (size_t i, to; (i = next_run(t, from, end, kind)) < end; from = to) {
+		/* The cases change where the run goes on. */
+		while (i > from && members[(unsigned char)t.p[i - 1]] >> kind & 1)
+			i--;
 		to = run_of(head, i, kind);
-		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
-		if (whole - i < BLOB_MIN ||
-			(kind == BLOB_BASE32 && !one_case(span_cut(t, i, to))) ||
-			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
+		unsigned in = kind == BLOB_BASE32 ? cases(t, i, to) : 1;
+		if (in == 0 || in == 3 || (i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
 			continue;
+		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
 		*b = (struct blob){ .kind = kind, .start = i, .end = whole };
 		if (reads(t, b))
 			return true;
@@ -350,9 +410,7 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	size_t first = run_of(text, at, BLOB_BASE64);
 
 	*end = first > at ? first : at + 1;
-	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
-	b->end = first - at < LINE_MIN ? first : wrapped(text, at, first, BLOB_BASE64);
-	if (b->end - at < BLOB_MIN)
+	if (first - at < BLOB_MIN)
 		return false;
 	if (sub_run(text, b, BLOB_HEX, at, first)) {
 		*end = b->end > first ? b->end : first;
