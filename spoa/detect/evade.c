@@ -382,6 +382,17 @@ all_ones(uint64_t x)
 	return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
 }
 
+/* A run of BLOB_MIN characters, or of eight that may go on in another block. */
+static bool
+long_run(uint64_t token)
+{
+	uint64_t x = token & token >> 1;
+
+	x &= x >> 2;
+	x &= x >> 4;
+	return x & x >> 7 || x & 1 || x >> 56;
+}
+
 /* Bit i: x, or the block behind, has a bit three to six bytes on. */
 static uint64_t
 after_gap(uint64_t x, uint64_t next)
@@ -408,7 +419,24 @@ numbers(const struct look *k)
 	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
 	uint64_t in = k->alnum, begins = in & ~(in << 1) & (in >> 1 | open);
 
-	return begins & (~(in >> 2) | ~(in >> 3) | (k->number >> 1 & ~(in >> 4)) | open);
+	return begins & (~(in >> 2) | ~(in >> 3) | (k->cross >> 1 & ~(in >> 4)) | open);
+}
+
+/* Whether eight numbers may follow one another, of those that begin here or in the block
+ * behind: no other word stands between them. */
+static bool
+eight_in_a_row(const struct look *here, const struct look *behind, bool before)
+{
+	unsigned __int128 begins = here->alnum & ~(here->alnum << 1 | before);
+	unsigned __int128 row = numbers(here), all;
+
+	begins |= (unsigned __int128)(behind->alnum & ~(behind->alnum << 1 | here->alnum >> 63))
+		  << 64;
+	row |= (unsigned __int128)numbers(behind) << 64;
+	all = row &= begins;
+	for (unsigned n = 1; n < 8 && row; n++)
+		row = ((row << 1) + ~begins) & all; /* carried on to the next word */
+	return row != 0;
 }
 
 /* Bit i: eight numbers in a row may begin there. */
@@ -489,13 +517,14 @@ static int
 runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint64_t token,
 	struct searched *s)
 {
+	bool any = long_run(token);
 	int err = 0;
 
 	for (size_t i = 0; i < 64 && !err; i += 8) {
 		size_t at = base + i;
 		if ((token >> i & 255) != 255)
 			continue;
-		if (at >= s->blobs)
+		if (any && at >= s->blobs)
 			err = try_blob(e, t, v, token_start(t, at, s->blobs), s);
 		if (!err && at >= s->codes[CODE_BASES - 1] && (t.p[at] & ~1) == '0' &&
 			(t.p[at + 1] & ~1) == '0' && (t.p[at + 2] & ~1) == '0')
@@ -514,9 +543,9 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 
 	for (size_t base = c->from, k = 0; base < c->to && !err; base += LOOK_BLOCK, k++) {
 		uint64_t token = c->look[k].token;
-		if (all_ones(token))
+		if (long_run(token) || all_ones(c->look[k].digit))
 			err = runs_of(e, t, v, base, token, s);
-		for (uint64_t x = c->look[k].strange; x && !err && e->s->evasion; x &= x - 1) {
+		for (uint64_t x = c->look[k].hidden; x && !err && e->s->evasion; x &= x - 1) {
 			size_t at = base + (size_t)__builtin_ctzll(x);
 			struct blob b;
 			if (t.n - at > 3 && !memcmp(t.p + at, "\xE2\x80\xAE", 3) &&
@@ -527,10 +556,12 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 		}
 		/* Three codes in a row or more. */
 		const struct look *l = &c->look[k];
-		bool before = base > 0 && is_alnum(t.p[base - 1]);
-		uint64_t code = code_bits(l, before, l[1].alnum);
-		if (!code)
+		if (!l->digit)
 			continue;
+		bool before = base > 0 && is_alnum(t.p[base - 1]);
+		if (!eight_in_a_row(l, &l[1], before))
+			continue;
+		uint64_t code = code_bits(l, before, l[1].alnum);
 		uint64_t next = code_bits(&l[1], l->alnum >> 63, 0);
 		uint64_t row = code & after_gap(code, next);
 		row &= after_gap(row, next & after_gap(next, 0));

@@ -90,6 +90,14 @@ len(const struct groups *g, size_t k)
 	return g->end[k] - g->start[k];
 }
 
+/* What stands behind group k separates it as the first two are. */
+static bool
+alike(const struct groups *g, size_t k)
+{
+	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
+}
+
+/* Of digits alone no more than one group of the next number: cut() leaves it. */
 static void
 read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 {
@@ -102,6 +110,10 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 		g->start[g->n] = k;
 		g->end[g->n] = end;
 		g->digits += end - k;
+		if (!letters && g->n > 1 && !alike(g, g->n - 1)) {
+			g->n++;
+			break;
+		}
 		k = gap(l, end, &g->sep[g->n], &line);
 		g->n++;
 		if (!k || !(is_digit(at(l, k)) || (letters && is_alpha(at(l, k)))))
@@ -134,7 +146,7 @@ cut(const struct loose *l, struct groups *g)
 {
 	size_t n = g->n > 1 ? 2 : g->n;
 
-	while (n < g->n && (g->sep[n - 1] == g->sep[0] || g->sep[n - 1] == '\n'))
+	while (n < g->n && alike(g, n - 1))
 		n++;
 	if (n > 4 && fours(g, 4) && len(g, 4) < 4) /* a card and its date */
 		n = 4;
@@ -313,11 +325,8 @@ loose_digits(struct loose *l, size_t i)
 		loose_leet(l, i);
 	if (l->at > i)
 		return;
-	/* most numbers stand alone */
-	if (!is_gap(at(l, end)) && at(l, end) != '<') {
-		l->group_end = end - i > 20 || is_alpha(at(l, end)) ? i : end;
+	if (groups_skim(l, i, &l->group_end))
 		return;
-	}
 	read_groups(l, i, false, &g);
 	size_t all = g.n;
 	cut(l, &g);

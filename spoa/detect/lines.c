@@ -50,6 +50,9 @@ at(const struct loose *l, size_t i)
 static const struct loose_key *
 key_in(struct span piece, size_t *have)
 {
+	static const bool word[256] = {
+		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1
+	};
 	static const bool first[256] = { ['A'] = 1,
 		['S'] = 1,
 		['a'] = 1,
@@ -65,18 +68,18 @@ key_in(struct span piece, size_t *have)
 		['x'] = 1,
 		['y'] = 1 };
 
+	/* Word by word. */
 	for (size_t i = 0; i < piece.n && i < 96; i++) {
-		while (i < piece.n && !first[(unsigned char)piece.p[i]])
-			i++;
-		if (i >= 96 || i == piece.n)
-			break;
-		if (i > 0 && is_alnum(piece.p[i - 1]))
-			continue;
 		struct span rest = span_cut(piece, i, piece.n);
 		*have = rest.n;
-		for (const struct loose_key *k = loose_keys; k->prefix; k++)
-			if (rest.p[0] == k->prefix[0] && span_starts(rest, span_str(k->prefix)))
+		for (const struct loose_key *k = loose_keys;
+			first[(unsigned char)rest.p[0]] && k->prefix; k++)
+			if (rest.p[0] == k->prefix[0] && rest.n > 1 &&
+				rest.p[1] == k->prefix[1] &&
+				span_starts(rest, span_str(k->prefix)))
 				return k;
+		while (i < piece.n && word[(unsigned char)piece.p[i]])
+			i++;
 	}
 	return NULL;
 }
@@ -140,19 +143,29 @@ is_stamp(const struct loose *l, size_t i)
 	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
 }
 
+static const bool ends_line[256] = { ['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1 };
+static const bool begins_line[256] = { [' '] = 1,
+	['\t'] = 1,
+	['>'] = 1,
+	['#'] = 1,
+	['*'] = 1,
+	['|'] = 1,
+	['`'] = 1,
+	['\r'] = 1,
+	['\n'] = 1 };
+
 static void
 token_end(struct loose *l, size_t i)
 {
 	size_t left = i, from, to = i + 1;
 
-	while (left > 0 && i - left < 4 && strchr("\r \t\\", at(l, left - 1)) &&
-		at(l, left - 1))
+	while (left > 0 && i - left < 4 && ends_line[(unsigned char)l->t.p[left - 1]])
 		left--;
 	for (from = left; from > 0 && left - from < 128 && loose_token(at(l, from - 1));)
 		from--;
 	if (left - from < 3)
 		return;
-	while (to - i < 16 && at(l, to) && strchr(" \t>#*|`\r\n", at(l, to)))
+	while (to - i < 16 && begins_line[(unsigned char)at(l, to)])
 		to++;
 	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 6 &&
 		!is_stamp(l, to)) {

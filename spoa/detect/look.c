@@ -1,194 +1,197 @@
-/* The look at a block: with AVX2 or SSE2 as vectors, else a byte at a time. All give the
- * same bits. */
+/* The look at a block: with AVX2, chosen when the program runs, thirty-two bytes at a time,
+ * else eight. Both give the same bits. */
 #include "detect/look.h"
 
-#include "detect/check.h"
-
-#ifdef __SSE2__
-#include <immintrin.h>
 #include <string.h>
+
+#ifdef __x86_64__
+#include <immintrin.h>
 #endif
 
-enum {
-	STRANGE = 1,
-	ESCAPE = 2,
-	TOKEN = 4,
-	DIGIT = 8,
-	QUOTE = 16,
-	LINE = 32,
-	MARK = 64,
-	OPEN = 128
-};
+/* ---- sets of ASCII characters ---- */
 
-static unsigned
-class_of(unsigned char c)
+/* clang-format off */
+#define IS_DIGIT(c)  ((c) >= '0' && (c) <= '9')
+#define IS_ALNUM(c)  (IS_DIGIT(c) || (((c) | 0x20) >= 'a' && ((c) | 0x20) <= 'z'))
+#define IS_TOKEN(c)  (IS_ALNUM(c) || (c) == '+' || (c) == '/' || (c) == '-' || (c) == '_')
+#define IS_HIDDEN(c) ((c) == '\\' || (c) == '%' || (c) == '&' || (c) == '=' || \
+	((c) < 0x20 && (c) != '\t' && (c) != '\n' && (c) != '\r'))
+#define IS_SIGN(c)   ((c) == '"' || (c) == '\'' || (c) == '`' || (c) == '\n' || (c) == '*' || (c) == '~' || \
+	(c) == '<' || (c) == '|' || (c) == '(' || (c) == '[' || (c) == '{' || (c) == '@')
+#define IS_GAP(c)    ((c) == '\t' || (c) == '\n' || (c) == '\r' || ((c) >= ' ' && (c) <= '$') || \
+	((c) >= '&' && (c) <= '/') || ((c) >= ':' && (c) <= '?') || ((c) >= '[' && (c) <= '`') || \
+	((c) >= '{' && (c) <= '~'))
+#define IS_BLANK(c)  ((c) == ' ' || (c) == '_' || (c) == '-')
+#define IS_A(c)      (((c) | 0x20) == 'a')
+#define IS_T_R_P(c)  (((c) | 0x20) == 't' || ((c) | 0x20) == 'r' || ((c) | 0x20) == 'p')
+#define IS_CROSS(c)  (((c) | 0x20) == 'v' || ((c) | 0x20) == 'x' || ((c) | 0x20) == 'z')
+/* clang-format on */
+
+enum { HIDDEN, TOKEN, ALNUM, DIGIT, GAP, SIGN, CROSS, BLANK, A, T_R_P, SETS };
+
+/* The masks that need no more than their own byte become those that do. */
+static inline __attribute__((always_inline)) void
+finish(const uint64_t m[SETS], size_t n, struct look *l)
 {
-	if (c >= 0x80 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
-		return STRANGE;
-	if (is_digit((char)c))
-		return TOKEN | DIGIT;
-	if (is_alpha((char)c))
-		return TOKEN;
-	switch (c) {
-	case '\\':
-	case '%':
-	case '&':
-	case '=': return ESCAPE;
-	case '+':
-	case '/':
-	case '-':
-	case '_': return TOKEN;
-	case '"':
-	case '\'':
-	case '`': return QUOTE;
-	case '\n': return LINE;
-	case '*':
-	case '~':
-	case '<':
-	case '|': return MARK;
-	case '(':
-	case '@':
-	case '[':
-	case '{': return OPEN;
-	default: return 0;
-	}
+	uint64_t within = n < LOOK_BLOCK ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+
+	l->hidden = m[HIDDEN] & within;
+	l->token = m[TOKEN] & within;
+	l->alnum = m[ALNUM] & within;
+	l->digit = m[DIGIT] & within;
+	l->gap = m[GAP] & within;
+	l->sign = m[SIGN] & within;
+	l->cross = m[CROSS] & within;
+	l->at = m[BLANK] & within & look_on(m[A] | ~within, 1, 1) &
+		look_on(m[T_R_P] | ~within, 3, 2);
 }
 
-void
-look_bytewise(const char *p, size_t n, struct look *l)
+/* ---- without vectors ---- */
+
+/* clang-format off */
+#define LOWER(c) (((c) >= 0x80 || IS_HIDDEN(c)) << HIDDEN | IS_TOKEN(c) << TOKEN | IS_ALNUM(c) << ALNUM | \
+	IS_DIGIT(c) << DIGIT | ((c) >= 0x80 || IS_GAP(c)) << GAP | IS_SIGN(c) << SIGN | IS_CROSS(c) << CROSS)
+#define UPPER(c) (IS_BLANK(c) | IS_A(c) << (A - BLANK) | IS_T_R_P(c) << (T_R_P - BLANK))
+#define FOUR(of, c)  of(c), of((c) + 1), of((c) + 2), of((c) + 3)
+#define ROW(of, c)   FOUR(of, c), FOUR(of, (c) + 4), FOUR(of, (c) + 8), FOUR(of, (c) + 12)
+#define ALL(of) ROW(of, 0x00), ROW(of, 0x10), ROW(of, 0x20), ROW(of, 0x30), ROW(of, 0x40), ROW(of, 0x50), \
+	ROW(of, 0x60), ROW(of, 0x70), ROW(of, 0x80), ROW(of, 0x90), ROW(of, 0xA0), ROW(of, 0xB0), \
+	ROW(of, 0xC0), ROW(of, 0xD0), ROW(of, 0xE0), ROW(of, 0xF0)
+/* clang-format on */
+
+/* A bit for each set. */
+static const uint8_t lower_sets[256] = { ALL(LOWER) }, upper_sets[256] = { ALL(UPPER) };
+
+/* The lowest bits of eight bytes, the lowest byte's first. */
+static inline uint64_t
+bits_of(uint64_t eight)
 {
-	*l = (struct look){ 0 };
-	for (size_t i = 0; i < n; i++) {
-		unsigned c = class_of((unsigned char)p[i]);
-		uint64_t bit = UINT64_C(1) << i;
-		l->strange |= c & STRANGE ? bit : 0;
-		l->escape |= c & ESCAPE ? bit : 0;
-		l->token |= c & TOKEN ? bit : 0;
-		l->digit |= c & DIGIT ? bit : 0;
-		l->alnum |= is_alnum(p[i]) ? bit : 0;
-		l->quote |= c & QUOTE ? bit : 0;
-		l->line |= c & LINE ? bit : 0;
-		l->mark |= c & MARK ? bit : 0;
-		l->open |= c & OPEN ? bit : 0;
-		l->number |=
-			(p[i] | 0x20) == 'v' || (p[i] | 0x20) == 'x' || (p[i] | 0x20) == 'z'
-				? bit
-				: 0;
-		l->blank_a |= (p[i] == ' ' || p[i] == '_' || p[i] == '-') &&
-					      (i + 1 == n || (p[i + 1] | 0x20) == 'a')
-				      ? bit
-				      : 0;
-	}
+	return (eight & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56;
 }
-
-#ifdef __SSE2__
-/* Thirty-two bytes at a time, as vectors of the compiler: with AVX2 one operation each,
- * with SSE2 two. */
-typedef unsigned char vec __attribute__((vector_size(32)));
-typedef signed char mask __attribute__((vector_size(32)));
-
-#define EQ(v, c)	   ((mask)((v) == (unsigned char)(c)))
-#define WITHIN(v, from, n) ((mask)((v) - (unsigned char)(from) <= (unsigned char)(n)))
-
-#define LOOK(p, bits, l)                                                                       \
-	struct look x = { 0 };                                                                 \
-	uint64_t blank = 0, a = 0;                                                             \
-	for (unsigned at = 0; at < LOOK_BLOCK; at += sizeof(vec)) {                            \
-		vec v;                                                                         \
-		memcpy(&v, p + at, sizeof(v));                                                 \
-		vec lower = v | 0x20;                                                          \
-		mask digit = WITHIN(v, '0', 9), alnum = digit | WITHIN(lower, 'a', 25);        \
-		mask line = EQ(v, '\n'), low = EQ(v, '_') | EQ(v, '-');                        \
-		/* Signed: bytes above ASCII are below a blank as well. */                     \
-		mask strange = (mask)((mask)v < 0x20) & ~(line | EQ(v, '\t') | EQ(v, '\r'));   \
-		bits(x.strange, strange);                                                      \
-		bits(x.escape, EQ(v, '\\') | EQ(v, '%') | EQ(v, '&') | EQ(v, '='));            \
-		bits(x.digit, digit);                                                          \
-		bits(x.alnum, alnum);                                                          \
-		bits(x.token, alnum | EQ(v, '+') | EQ(v, '/') | low);                          \
-		bits(x.quote, EQ(v, '"') | EQ(v, '\'') | EQ(v, '`'));                          \
-		bits(x.line, line);                                                            \
-		bits(x.mark, EQ(v, '*') | EQ(v, '~') | EQ(v, '<') | EQ(v, '|'));               \
-		/* '{' is '[' with the case bit */                                             \
-		bits(x.open, EQ(v, '(') | EQ(v, '@') | EQ(lower, '{'));                        \
-		bits(x.number, EQ(lower, 'v') | EQ(lower, 'x') | EQ(lower, 'z'));              \
-		bits(blank, EQ(v, ' ') | low);                                                 \
-		bits(a, EQ(lower, 'a'));                                                       \
-	}                                                                                      \
-	x.blank_a = blank & (a >> 1 | UINT64_C(1) << 63);                                      \
-	*(l) = x
-
-#define BITS_SSE2(to, m)                                                                       \
-	do {                                                                                   \
-		union {                                                                        \
-			mask whole;                                                            \
-			__m128i half[2];                                                       \
-		} u = { .whole = (m) };                                                        \
-		uint32_t lo = (uint32_t)_mm_movemask_epi8(u.half[0]);                          \
-		uint32_t hi = (uint32_t)_mm_movemask_epi8(u.half[1]);                          \
-		(to) |= (uint64_t)(hi << 16 | lo) << at;                                       \
-	} while (0)
-#define BITS_AVX2(to, m) ((to) |= (uint64_t)(uint32_t)_mm256_movemask_epi8((__m256i)(m)) << at)
 
 static void
-look_sse2(const char *p, size_t blocks, struct look *l)
+block_plain(const char *p, uint64_t m[SETS])
 {
-	for (; blocks; blocks--, p += LOOK_BLOCK, l++) {
-		LOOK(p, BITS_SSE2, l);
+	memset(m, 0, SETS * sizeof(*m));
+	for (unsigned i = 0; i < LOOK_BLOCK; i += 8) {
+		uint64_t lower = 0, upper = 0;
+		for (unsigned k = 0; k < 8; k++) {
+			lower |= (uint64_t)lower_sets[(unsigned char)p[i + k]] << (8 * k);
+			upper |= (uint64_t)upper_sets[(unsigned char)p[i + k]] << (8 * k);
+		}
+		for (unsigned s = HIDDEN; s < BLANK; s++)
+			m[s] |= bits_of(lower >> s) << i;
+		for (unsigned s = BLANK; s < SETS; s++)
+			m[s] |= bits_of(upper >> (s - BLANK)) << i;
+	}
+}
+
+/* ---- with AVX2 ---- */
+
+#ifdef __x86_64__
+/* clang-format off */
+/* For each low half of a byte a bit for each high half below 8 that is in the set with it. */
+#define HALF(is, c) (uint8_t)(is(c) | is((c) + 0x10) << 1 | is((c) + 0x20) << 2 | is((c) + 0x30) << 3 | \
+	is((c) + 0x40) << 4 | is((c) + 0x50) << 5 | is((c) + 0x60) << 6 | is((c) + 0x70) << 7)
+#define HALVES(is) { HALF(is, 0), HALF(is, 1), HALF(is, 2), HALF(is, 3), HALF(is, 4), HALF(is, 5), \
+	HALF(is, 6), HALF(is, 7), HALF(is, 8), HALF(is, 9), HALF(is, 10), HALF(is, 11), \
+	HALF(is, 12), HALF(is, 13), HALF(is, 14), HALF(is, 15) }
+/* clang-format on */
+
+static const uint8_t halves[SETS][16] = {
+	[HIDDEN] = HALVES(IS_HIDDEN),
+	[TOKEN] = HALVES(IS_TOKEN),
+	[ALNUM] = HALVES(IS_ALNUM),
+	[DIGIT] = HALVES(IS_DIGIT),
+	[GAP] = HALVES(IS_GAP),
+	[SIGN] = HALVES(IS_SIGN),
+	[CROSS] = HALVES(IS_CROSS),
+	[BLANK] = HALVES(IS_BLANK),
+	[A] = HALVES(IS_A),
+	[T_R_P] = HALVES(IS_T_R_P),
+};
+
+__attribute__((target("avx2"), always_inline)) static inline __m256i
+members(const uint8_t set[16], __m256i v, __m256i bit)
+{
+	__m256i of = _mm256_broadcastsi128_si256(
+		_mm_loadu_si128((const __m128i *)(const void *)set));
+
+	/* A byte above ASCII looks up nothing. */
+	return _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(of, v), bit), bit);
+}
+
+__attribute__((target("avx2"), always_inline)) static inline void
+block_avx2(const char *p, uint64_t m[SETS])
+{
+	const __m256i bit_of = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16,
+		32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+	const __m256i half = _mm256_set1_epi8(15);
+	__m256i v[2], bit[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		v[i] = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * i));
+		bit[i] = _mm256_shuffle_epi8(
+			bit_of, _mm256_and_si256(_mm256_srli_epi16(v[i], 4), half));
+	}
+#pragma GCC unroll 16
+	for (unsigned s = 0; s < SETS; s++) {
+		__m256i lo = members(halves[s], v[0], bit[0]);
+		__m256i hi = members(halves[s], v[1], bit[1]);
+		if (s == HIDDEN || s == GAP) {
+			lo = _mm256_or_si256(lo, v[0]);
+			hi = _mm256_or_si256(hi, v[1]);
+		}
+		m[s] = (uint64_t)(uint32_t)_mm256_movemask_epi8(hi) << 32 |
+		       (uint32_t)_mm256_movemask_epi8(lo);
 	}
 }
 
 __attribute__((target("avx2"))) static void
-look_avx2(const char *p, size_t blocks, struct look *l)
+look_avx2(const char *p, size_t n, struct look *l)
 {
-	for (; blocks; blocks--, p += LOOK_BLOCK, l++) {
-		LOOK(p, BITS_AVX2, l);
+	uint64_t m[SETS];
+	char last[LOOK_BLOCK] = { 0 };
+
+	for (; n >= LOOK_BLOCK; p += LOOK_BLOCK, n -= LOOK_BLOCK, l++) {
+		block_avx2(p, m);
+		finish(m, LOOK_BLOCK, l);
 	}
-}
-
-static void
-look_blocks(const char *p, size_t blocks, struct look *l)
-{
-	if (__builtin_cpu_supports("avx2"))
-		look_avx2(p, blocks, l);
-	else
-		look_sse2(p, blocks, l);
-}
-
-/* Less than a block: as one that goes on with blanks. */
-static void
-look_rest(const char *p, size_t n, struct look *l)
-{
-	char block[LOOK_BLOCK];
-
-	memset(block, ' ', sizeof(block));
-	memcpy(block, p, n);
-	look_blocks(block, 1, l);
-	if (n && (p[n - 1] == ' ' || p[n - 1] == '_' || p[n - 1] == '-'))
-		l->blank_a |= UINT64_C(1) << (n - 1);
-	l->blank_a &= (UINT64_C(1) << n) - 1;
-}
-#else
-static void
-look_blocks(const char *p, size_t blocks, struct look *l)
-{
-	for (; blocks; blocks--, p += LOOK_BLOCK, l++)
-		look_bytewise(p, LOOK_BLOCK, l);
-}
-
-static void
-look_rest(const char *p, size_t n, struct look *l)
-{
-	look_bytewise(p, n, l);
+	if (n == 0)
+		return;
+	memcpy(last, p, n);
+	block_avx2(last, m);
+	finish(m, n, l);
 }
 #endif
+
+/* ---- any number of bytes ---- */
+
+void
+look_plainly(const char *p, size_t n, struct look *l)
+{
+	uint64_t m[SETS];
+	char last[LOOK_BLOCK] = { 0 };
+
+	for (; n >= LOOK_BLOCK; p += LOOK_BLOCK, n -= LOOK_BLOCK, l++) {
+		block_plain(p, m);
+		finish(m, LOOK_BLOCK, l);
+	}
+	if (n == 0)
+		return;
+	memcpy(last, p, n);
+	block_plain(last, m);
+	finish(m, n, l);
+}
 
 void
 look_over(const char *p, size_t n, struct look *l)
 {
-	size_t blocks = n / LOOK_BLOCK;
-
-	look_blocks(p, blocks, l);
-	if (n % LOOK_BLOCK)
-		look_rest(p + blocks * LOOK_BLOCK, n % LOOK_BLOCK, l + blocks);
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2")) {
+		look_avx2(p, n, l);
+		return;
+	}
+#endif
+	look_plainly(p, n, l);
 }

@@ -9,19 +9,17 @@
 
 enum { LOOK_BLOCK = 64 };
 
-/* Bit i: byte i of the block is … */
+/* Bit i: byte i of the block is … What depends on bytes behind the block's end is said of
+ * any that could be there. */
 struct look {
-	uint64_t strange; /* above ASCII, or a control character other than \t \n \r */
-	uint64_t escape;  /* \ % & = */
-	uint64_t token;	  /* a letter, a digit, + / - _ */
+	uint64_t hidden; /* above ASCII, \ % & = or a control character other than \t \n \r */
+	uint64_t token;	 /* a letter, a digit, + / - _ */
 	uint64_t alnum;
 	uint64_t digit;
-	uint64_t quote;	  /* " ' ` */
-	uint64_t line;	  /* \n */
-	uint64_t mark;	  /* * ~ < | */
-	uint64_t open;	  /* ( [ { @ */
-	uint64_t number;  /* v, x, z: of five, seven, six, zero */
-	uint64_t blank_a; /* a blank, _ or -, with an "a" behind it or the block's end */
+	uint64_t gap;	/* what may separate groups of digits, <, above ASCII */
+	uint64_t sign;	/* " ' ` \n * ~ < | ( [ { @ */
+	uint64_t cross; /* v, x, z */
+	uint64_t at;	/* a blank, _ or -, with "at", "ar" or "ap" behind it */
 };
 
 /* The bits n on, of which the last are the next block's. */
@@ -41,7 +39,7 @@ look_alone(uint64_t x, bool before, uint64_t next)
 
 /* n bytes of text from p, a block after the other. */
 void look_over(const char *p, size_t n, struct look *l);
-/* The same for at most one block, a byte at a time. */
-void look_bytewise(const char *p, size_t n, struct look *l);
+/* The same without vectors. */
+void look_plainly(const char *p, size_t n, struct look *l);
 
 #endif

@@ -200,13 +200,17 @@ said_at(const struct loose *l, size_t i, size_t to)
 static bool
 said_to_join(struct loose *l, size_t i)
 {
+	static const uint8_t first[256] = {
+		['j'] = 1, ['J'] = 1, ['c'] = 1, ['C'] = 1, [']'] = 2, ['i'] = 4
+	};
+	static const uint8_t second[256] = { ['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4 };
 	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
 
 	if (l->join_from > from || l->join_at < from)
 		l->join_from = l->join_at = from;
 	for (; l->join_at < to; l->join_at++) {
-		char c = l->t.p[l->join_at];
-		if (c != 'j' && c != ']' && (c | 0x20) != 'c' && c != 'i' && c != 'J')
+		unsigned char c = (unsigned char)l->t.p[l->join_at];
+		if (!(first[c] & second[(unsigned char)at(l, l->join_at + 1)]))
 			continue;
 		if (said_at(l, l->join_at, to))
 			return true;
@@ -216,20 +220,22 @@ said_to_join(struct loose *l, size_t i)
 	return false;
 }
 
-/* Behind an operator that joins strings, and the white space around it. */
+/* Behind an operator that joins strings, and the white space around it; *comma: that it is
+ * one has to be said. */
 static size_t
-joint(struct loose *l, size_t i)
+joint(const struct loose *l, size_t i, bool *comma)
 {
 	static const char *const ops[] = { "+", "..", ".", "&", "||", "<>", "++", "~", "^",
 		"\\", "}${", "},${", "<<", "%", "," };
 	size_t k = blanks(l, i);
 
+	*comma = at(l, k) == ',';
 	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++) {
 		size_t n = strlen(ops[o]);
 		if (at(l, k) != ops[o][0] ||
 			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
 			continue;
-		if (ops[o][0] == ',' && (l->t.p[i - 1] == '`' || !said_to_join(l, k)))
+		if (*comma && l->t.p[i - 1] == '`')
 			return 0;
 		k = blanks(l, k + n);
 		if ((at(l, k) == '`' || at(l, k) == '\\') && at(l, k + 1) == '\n')
@@ -290,7 +296,8 @@ piece_end(struct loose *l, size_t i)
 	if (!joins[(unsigned char)at(l, next)] &&
 		!(is_alpha(at(l, next)) && is_quote(at(l, next + 1))))
 		return;
-	size_t k = joint(l, i + 1);
+	bool comma;
+	size_t k = joint(l, i + 1, &comma);
 	if (k && is_alpha(at(l, k)) && is_quote(at(l, k + 1))) /* f"", r'', L"" */
 		k++;
 	/* "a" "b" on one line may be two words of a shell. */
@@ -298,7 +305,8 @@ piece_end(struct loose *l, size_t i)
 		!memchr(l->t.p + i, '\n', k - i) && !(pure(l, i, true) && pure(l, k, false)))
 		return;
 	if (!k || !is_quote(at(l, k)) ||
-		!(loose_token(at(l, k + 1)) || spaced(l, k + 1, k + 2)))
+		!(loose_token(at(l, k + 1)) || spaced(l, k + 1, k + 2)) ||
+		(comma && !said_to_join(l, next)))
 		return;
 	loose_take(l, i, k + 1, "", 0);
 }
@@ -461,62 +469,105 @@ rows_of(const struct loose *l, const struct look *k, size_t base)
 	return rows & next_alone(rows, next & next_alone(next, 0));
 }
 
-/* " at", " arroba", with the blank at i. */
-static bool
-is_at(const struct loose *l, size_t i)
+/* Runs of digits behind which, with what may separate groups in between, another run
+ * stands, of one block: bits of their beginnings. More than there are at the block's end
+ * and where markup may separate them. */
+static uint64_t
+first_groups(
+	const struct loose *l, size_t base, const struct look *k, uint64_t starts, bool before)
 {
-	char c = (char)(at(l, i + 2) | 0x20);
+	uint64_t digit = k->digit, out = 0;
+	uint64_t gap = k->gap & ~digit & (digit << 1 | before); /* the gaps' first bytes */
+	uint64_t behind = (gap + k->gap) & ~k->gap, in = (gap + k->gap) ^ k->gap;
 
-	return (at(l, i + 1) | 0x20) == 'a' && (c == 't' || c == 'r' || c == 'p');
+	for (uint64_t x = in & k->gap & k->sign; x; x &= x - 1)
+		if (l->t.p[base + (size_t)__builtin_ctzll(x)] == '<')
+			return starts;
+	if ((digit | k->gap) >> 63 && starts)
+		out = UINT64_C(1) << (63 - __builtin_clzll(starts));
+	for (uint64_t x = behind & digit; x; x &= x - 1) {
+		uint64_t below = starts & ((x & -x) - 1);
+		if (below)
+			out |= UINT64_C(1) << (63 - __builtin_clzll(below));
+	}
+	return out;
 }
 
-/* Where groups of digits may begin, of a block's runs of digits: no letter before, or
- * the country of an IBAN (groups.c). What stands at the block's edge may. */
+/* A digit beside a letter, of one block. */
 static uint64_t
-loose_starts(uint64_t alpha, uint64_t alnum, uint64_t digit)
+mixed(const struct look *k)
 {
-	const uint64_t first = 7, last = UINT64_C(1) << 63;
-	uint64_t iban = alpha << 1 & alpha << 2 & ~(alnum << 3) & (digit >> 1 | last);
+	uint64_t alpha = k->alnum & ~k->digit;
 
-	return ~(alpha << 1) | iban | first;
+	return (alpha & k->digit >> 1) | (k->digit & alpha >> 1);
+}
+
+/* Where groups of digits may begin: no letter before, or the country of an IBAN
+ * (groups.c). What stands at the block's edge may. */
+static uint64_t
+group_starts(const struct loose *l, size_t base, const struct look *k)
+{
+	const uint64_t last = UINT64_C(1) << 63, near = (UINT64_C(1) << 40) - 1;
+	bool before = base > 0 && is_digit(l->t.p[base - 1]);
+	uint64_t digit = k->digit, alpha = k->alnum & ~digit;
+	uint64_t starts = digit & ~(digit << 1 | before);
+	uint64_t iban =
+		(alpha << 1 | 1) & (alpha << 2 | 3) & ~(k->alnum << 3) & (digit >> 1 | last);
+
+	/* Letters beside digits may stand for some (leet.c). */
+	if (!(mixed(k) | (mixed(&k[1]) & near) | (k->alnum >> 63 & k[1].alnum)))
+		starts = first_groups(l, base, k, starts, before) | (starts & iban);
+	return starts & (~(alpha << 1) | iban);
+}
+
+static void
+begins(struct loose *l, size_t i)
+{
+	switch (at(l, i)) {
+	case '0' ... '9': loose_digits(l, i); break;
+	case '"':
+	case '\'':
+	case '`': quoted(l, i); break;
+	case '\n': loose_line(l, i); break;
+	case '*':
+	case '~':
+	case '<':
+	case '|': marked(l, i); break;
+	case '(':
+	case '[':
+	case '{':
+	case '@': opening(l, i); break;
+	case ' ':
+	case '_':
+	case '-':
+		/* "at" as a word, or what begins as others do */
+		if (!is_alnum(at(l, i + 3)) || memchr("rRoOeE", at(l, i + 3), 6))
+			loose_address(l, i);
+		break;
+	default: loose_number(l, i);
+	}
 }
 
 void
 loose_edit(const struct chunk *c, struct editor *ed)
 {
-	struct loose l = { .t = c->text, .ed = ed, .at = c->from };
+	struct loose l = { .t = c->text, .c = c, .ed = ed, .at = c->from };
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
-		const struct look *k0 = &c->look[k];
-		uint64_t runs = k0->digit & ~(k0->digit << 1), rows = rows_of(&l, k0, base);
-		runs &= loose_starts(k0->alnum & ~k0->digit, k0->alnum, k0->digit);
-		uint64_t todo = runs | rows | k0->quote | k0->line | k0->mark | k0->open |
-				k0->blank_a | k0->number;
-		while (todo) {
+		const struct look *b = &c->look[k];
+		uint64_t rows = rows_of(&l, b, base);
+		uint64_t more = b->sign | b->at | b->cross;
+		if (b->digit)
+			more |= group_starts(&l, base, b);
+		for (uint64_t todo = rows | more; todo; todo &= todo - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
-			todo &= todo - 1;
 			if (i < l.at)
 				continue;
-			uint64_t b = UINT64_C(1) << bit;
-			if (rows & b && i >= l.row_end)
+			if (rows >> bit & 1 && i >= l.row_end)
 				spelled_row(&l, i);
-			if (i < l.at)
-				continue;
-			if (runs & b)
-				loose_digits(&l, i);
-			else if (k0->quote & b)
-				quoted(&l, i);
-			else if (k0->line & b)
-				loose_line(&l, i);
-			else if (k0->mark & b)
-				marked(&l, i);
-			else if (k0->open & b)
-				opening(&l, i);
-			else if (k0->blank_a & b && is_at(&l, i))
-				loose_address(&l, i);
-			else if (k0->number & b)
-				loose_number(&l, i);
+			if (i >= l.at && more >> bit & 1)
+				begins(&l, i);
 		}
 	}
 }

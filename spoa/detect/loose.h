@@ -6,6 +6,7 @@
 
 struct loose {
 	struct span t;
+	const struct chunk *c;
 	struct editor *ed;
 	size_t at;	   /* edited up to here */
 	size_t row_end;	   /* of the row of single characters last looked at */
@@ -38,6 +39,9 @@ size_t loose_cell(const struct loose *l, size_t i);
 /* groups.c: a run of digits begins at i; what separates it from the next ones may be
  * something nobody writes there. */
 void loose_digits(struct loose *l, size_t i);
+/* groups_skim.c: whether nothing comes of the groups of digits that begin at i; *end is where
+ * to look on. */
+bool groups_skim(const struct loose *l, size_t i, size_t *end);
 /* lines.c: a line ends at i. */
 void loose_line(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */

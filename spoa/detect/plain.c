@@ -284,17 +284,17 @@ plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 	struct plain p = { .t = c->text, .ed = ed, .signal = signal, .at = c->from };
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
-		uint64_t todo = c->look[k].strange | c->look[k].escape;
+		uint64_t todo = c->look[k].hidden;
 		while (todo) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
 			if (at >= p.at) {
 				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
 				if (p.at > at)
 					;
-				else if (c->look[k].strange >> (at - base) & 1)
-					character(&p);
-				else
+				else if (graphic(p.t.p[at]))
 					escape(&p);
+				else
+					character(&p);
 			}
 			if (p.at >= base + LOOK_BLOCK)
 				break;
