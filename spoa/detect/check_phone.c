@@ -231,10 +231,8 @@ check_phone(struct candidate *c)
 		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
 	/* A trunk zero and several groups, as most of Europe and Asia write it. */
-	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3) {
-		c->score = 0.5f;
-		return CHECK_SHAPE;
-	}
+	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
+		return weak(c, 0.5f);
 	if (r.extension && r.groups > 1)
 		return weak(c, 0.5f);
 	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */

@@ -11,12 +11,12 @@
 #include "detect/detect.h"
 #include "detect/outline.h"
 #include "detect/names.h"
+#include "detect/runs.h"
 
 enum {
 	DETECT_PATTERNS_MAX = 4096,
 	LITERAL_MIN = 3,    /* bytes; the prefilter hashes the first three and a fourth */
 	LITERAL_BITS = 13,  /* of its hash */
-	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
 	CONTEXT_BYTES = 64, /* read on either side of a candidate */
 };
 
@@ -35,10 +35,8 @@ struct pattern {
 	uint32_t runs;	/* START_DIGITS: bit n: a run of n digits may begin a match */
 	uint32_t alone; /* bit n: also where no letter or digit follows the run */
 	bool clear;	/* no letter, digit or '_' stands before a match */
-	uint16_t
-		follows[DIGIT_RUN_MAX + 1]; /* by length of the run: what may stand behind it */
-	struct outline_edges edges;	    /* what the regex says of the bytes before */
-	uint8_t near_bit;		    /* in a near_set; NEAR_NONE */
+	struct outline_edges edges; /* what the regex says of the bytes before */
+	uint8_t near_bit;	    /* in a near_set; NEAR_NONE */
 	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
 	uint16_t back_max;    /* bytes the match may begin before the start */
@@ -68,12 +66,6 @@ struct literal_head {
  * with any bytes before them, of an entity that has many; and words of letters and
  * digits, walked from their first letter. Those of a byte have one of its own. */
 enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD, OUTLINES };
-/* The first outline's bits: to walk, and to walk where no context word is near. */
-enum { WALK_NEAR = 1, WALK_FAR = 1 << 8 };
-/* What stands behind a run of digits: a separator counts with the digit that follows
- * it and without. */
-enum { FOLLOWS = 12 };
-
 /* Entities of which a pattern needs a context word, as bits. */
 enum { NEAR_MAX = 192, NEAR_NONE = 255, NEAR_BACK = 16, NEAR_AHEAD = 192 };
 enum { NEAR_SLOTS = 4096, NEAR_HASH_BITS = 15 };
@@ -139,13 +131,10 @@ struct detect_rules {
 	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
 	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];
-	/* Which of them to walk, as bits of WALK_NEAR and WALK_FAR: by a digit two bytes
-	 * before the run, the class of the byte before it, its length, what stands behind
-	 * it. */
-	uint16_t digit_outlines[2][OUTLINE_CLASSES][DIGIT_RUN_MAX + 1][FOLLOWS];
-	struct near_set outline_near[OUTLINES]; /* the entities that WALK_FAR leaves out */
+	struct run_set of_outline[OUTLINES]; /* the patterns in each, by run_bit */
+	struct run_index runs;
+	uint16_t *run_bit; /* of each pattern that begins at digits */
 	struct outline *byte_outlines[256];
-	uint8_t follow_of[256];
 	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
@@ -210,16 +199,6 @@ set_add(uint64_t set[4], unsigned char c)
 }
 
 /* ---- rules.c ---- */
-
-/* Below FOLLOWS: by the byte behind a run of digits and the one behind that; 0 for
- * none. */
-static inline unsigned
-rules_follow(const struct detect_rules *r, unsigned char next, unsigned char after)
-{
-	unsigned f = r->follow_of[next];
-
-	return f >= 4 && after >= '0' && after <= '9' ? f + 1 : f;
-}
 
 /* After the last pattern: builds what the scan walks, and the version. 0 or
  * ERR_NOMEM. */

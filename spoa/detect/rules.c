@@ -7,45 +7,6 @@
 #include "base/err.h"
 #include "detect/rule.h"
 
-static unsigned
-follow_of(unsigned char next)
-{
-	static const char marks[] = " .-/";
-	const char *at = next ? strchr(marks, (int)next) : NULL;
-
-	if (at)
-		return 4 + 2 * (unsigned)(at - marks);
-	return next >= 0x80 ? 0 : is_alpha((char)next) ? 1 : next == '_' ? 2 : 3;
-}
-
-static bool
-may_follow(const struct pattern *p, unsigned run, unsigned char next, unsigned char after)
-{
-	if (p->alone >> run & 1 && !is_alnum((char)next))
-		return true;
-	if (!(p->runs >> run & 1))
-		return false;
-	return !p->has_then ||
-	       (set_has(p->then, (char)next) &&
-		       (is_alnum((char)next) || next >= 0x80 || is_digit((char)after)));
-}
-
-static uint16_t
-follows_of(const struct detect_rules *r, const struct pattern *p, unsigned run)
-{
-	uint16_t bits = 0;
-
-	if (!((p->runs | p->alone) >> run & 1))
-		return 0;
-	for (unsigned next = 0; next < 256; next++) {
-		if (may_follow(p, run, (unsigned char)next, 'x'))
-			bits |= (uint16_t)(1u << rules_follow(r, (unsigned char)next, 'x'));
-		if (may_follow(p, run, (unsigned char)next, '0'))
-			bits |= (uint16_t)(1u << rules_follow(r, (unsigned char)next, '0'));
-	}
-	return bits;
-}
-
 /* Whether p begins where a word of letters and digits does, with a letter. */
 static bool
 begins_a_word(const struct pattern *p)
@@ -84,87 +45,6 @@ outline_of(const struct detect_rules *r, const struct pattern *p)
 	return p->has_then && set_has(p->then, 'A') ? OUTLINE_LETTERS : OUTLINE_DIGITS;
 }
 
-/* Which patterns of the list may go on so, as WALK_NEAR and WALK_FAR. */
-static unsigned
-any_follows(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
-	unsigned f)
-{
-	const struct outline_list *l = &o->lists[state];
-	unsigned found = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		const struct pattern *p = &r->patterns[o->patterns[l->from + i]];
-		if (p->follows[run] >> f & 1)
-			found |= p->near_bit == NEAR_NONE ? WALK_FAR | WALK_NEAR : WALK_NEAR;
-	}
-	return found;
-}
-
-/* Classes of the bytes that may be behind a run, by what rules_follow says. */
-static void
-follow_classes(const struct detect_rules *r, const struct outline *o, uint32_t classes[FOLLOWS])
-{
-	memset(classes, 0, FOLLOWS * sizeof(*classes));
-	for (unsigned c = 0; c < 256; c++) {
-		unsigned f = r->follow_of[c];
-		classes[f] |= 1u << o->class_of[c];
-		if (f >= 4)
-			classes[f + 1] |= 1u << o->class_of[c];
-	}
-	for (unsigned f = 0; f < 4; f++)
-		classes[f] |= 1u << OUTLINE_END;
-}
-
-/* Whether a walk that has passed a run of digits and is in this state can end with a
- * pattern; WALK_FAR: with one that needs no context. */
-static unsigned
-can_match(const struct detect_rules *r, const struct outline *o, uint16_t state, unsigned run,
-	unsigned f, uint32_t classes)
-{
-	bool digit = f > 4 && f % 2;
-	unsigned found = 0;
-
-	if (state >= o->live || run == DIGIT_RUN_MAX)
-		return any_follows(r, o, state, run, f);
-	for (; classes; classes &= classes - 1) {
-		uint16_t s = o->next[state][__builtin_ctz(classes)];
-		if (digit && s < o->live)
-			s = o->next[s][o->class_of['0']];
-		found |= any_follows(r, o, s, run, f);
-	}
-	return found;
-}
-
-/* Where the k-th outline is worth walking. */
-static void
-index_outline(struct detect_rules *r, int k)
-{
-	const struct outline *o = &r->outlines[k];
-	uint32_t classes[FOLLOWS];
-
-	follow_classes(r, o, classes);
-	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * (DIGIT_RUN_MAX + 1) * FOLLOWS; i++) {
-		unsigned f = i % FOLLOWS, run = i / FOLLOWS % (DIGIT_RUN_MAX + 1);
-		unsigned class = i / FOLLOWS / (DIGIT_RUN_MAX + 1) % OUTLINE_CLASSES;
-		unsigned digit = i / FOLLOWS / (DIGIT_RUN_MAX + 1) / OUTLINE_CLASSES;
-		uint16_t state = o->after[digit][class][run];
-		unsigned worth = 0;
-		if (run == 0 || class == OUTLINE_END)
-			continue;
-		if (k != OUTLINE_WORD)
-			worth = can_match(r, o, state, run, f, classes[f]);
-		else if (class == o->class_of['a'] || class == o->class_of['x'] ||
-			 class == o->class_of['A']) /* it walks from elsewhere */
-			worth = WALK_NEAR | WALK_FAR;
-		r->digit_outlines[digit][class][run][f] |= (uint16_t)(worth << k);
-	}
-	for (size_t i = 0; i < o->nlisted; i++) {
-		uint8_t bit = r->patterns[o->patterns[i]].near_bit;
-		if (bit != NEAR_NONE)
-			r->outline_near[k].v[bit / 64] |= UINT64_C(1) << (bit % 64);
-	}
-}
-
 static int
 build_outlines(struct detect_rules *r)
 {
@@ -184,8 +64,6 @@ build_outlines(struct detect_rules *r)
 				r->word_back_max = p->back_max;
 		}
 		err = outline_build(&r->arena, in, n, &r->outlines[k]);
-		if (!err)
-			index_outline(r, k);
 	}
 	free(in);
 	return err;
@@ -228,7 +106,6 @@ static void
 index_bytes(struct detect_rules *r)
 {
 	for (unsigned c = 0; c < 256; c++) {
-		r->follow_of[c] = (uint8_t)follow_of((unsigned char)c);
 		r->sieve_of[c] = (uint8_t)((r->nbyte_patterns[c] > 0) | is_digit((char)c) << 1 |
 					   is_upper((char)c) << 2 | is_lower((char)c) << 3);
 		if (r->nbyte_patterns[c])
@@ -276,8 +153,6 @@ index_patterns(struct detect_rules *r)
 				      : NEAR_NONE;
 		if (p->near_bit != NEAR_NONE && p->score > r->near_score[p->entity])
 			r->near_score[p->entity] = p->score;
-		for (unsigned n = 1; p->kind == START_DIGITS && n <= DIGIT_RUN_MAX; n++)
-			p->follows[n] = follows_of(r, p, n);
 		outline_edges(p->regex, &p->edges);
 		p->lead = pattern_lead(p->regex);
 		if (p->clear)
@@ -288,6 +163,8 @@ index_patterns(struct detect_rules *r)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
 	int err = arena_failed(&r->arena) ? ERR_NOMEM : build_outlines(r);
+	if (!err)
+		err = runs_index(r);
 	return err ? err : build_byte_outlines(r);
 }
 

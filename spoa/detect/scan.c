@@ -89,9 +89,19 @@ near_join(struct near_set *to, const struct near_set *from)
 		to->v[k] |= from->v[k];
 }
 
+static void
+near_runs(const struct detect_rules *r, struct near_view *v)
+{
+	v->runs = (struct run_set){ { 0 } };
+	for (unsigned k = 0; k < NEAR_MAX / 64; k++)
+		for (uint64_t more = v->set.v[k]; more; more &= more - 1)
+			run_set_join(&v->runs,
+				&r->runs.near[64 * k + (unsigned)__builtin_ctzll(more)]);
+}
+
 /* `all`, and the entities whose words stand in the header above i. */
-static const struct near_set *
-near_column(struct sweep *w, size_t i, const struct near_set *all)
+static const struct near_view *
+near_column(struct sweep *w, size_t i, const struct near_view *all)
 {
 	struct columns *c = &w->s->columns;
 	struct near_names *names = &w->s->near_names;
@@ -104,16 +114,19 @@ near_column(struct sweep *w, size_t i, const struct near_set *all)
 		names->cut = c->split_cut;
 		names->any = false;
 		for (unsigned k = 0; k < c->names; k++) {
-			names->set[k] = (struct near_set){ { 0 } };
-			context_near(w->r, c->name[k], 0, c->name[k].n, &names->set[k]);
+			struct near_view *of = &names->of[k];
+			of->set = (struct near_set){ { 0 } };
+			context_near(w->r, c->name[k], 0, c->name[k].n, &of->set);
+			near_runs(w->r, of);
 			for (size_t b = 0; b < NEAR_MAX / 64; b++)
-				names->any |= names->set[k].v[b] != 0;
+				names->any |= of->set.v[b] != 0;
 		}
 	}
 	if (!names->any || !columns_at(c, i, &col))
 		return all;
 	names->all = *all;
-	near_join(&names->all, &names->set[col.index]);
+	near_join(&names->all.set, &names->of[col.index].set);
+	run_set_join(&names->all.runs, &names->of[col.index].runs);
 	return &names->all;
 }
 
@@ -125,7 +138,7 @@ column_of(struct sweep *w, size_t i, struct column *out)
 }
 
 /* The entities whose context words may count for a match that begins in i's block. */
-static const struct near_set *
+static const struct near_view *
 near_of(struct sweep *w, size_t i)
 {
 	struct detect_scratch *s = w->s;
@@ -134,7 +147,7 @@ near_of(struct sweep *w, size_t i)
 	if (s->near_block == block + 1)
 		return near_column(w, i, &s->near_all);
 	s->near_block = block + 1;
-	s->near_all = s->near_before;
+	s->near_all.set = s->near_before;
 	for (size_t b = block > back ? block - back : 0;
 		b <= block + 1 + NEAR_AHEAD / NEAR_BLOCK; b++) {
 		struct near_set *set = &s->near[b % NEAR_CACHED].set;
@@ -143,9 +156,16 @@ near_of(struct sweep *w, size_t i)
 			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
 			s->near[b % NEAR_CACHED].block = b + 1;
 		}
-		near_join(&s->near_all, set);
+		near_join(&s->near_all.set, set);
 	}
+	near_runs(w->r, &s->near_all);
 	return near_column(w, i, &s->near_all);
+}
+
+static bool
+is_near(struct sweep *w, size_t i, uint8_t bit)
+{
+	return near_of(w, i)->set.v[bit / 64] >> (bit % 64) & 1;
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -158,7 +178,7 @@ nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
 	if (bit == NEAR_NONE || m->score >= threshold_of(w, entity) ||
 		m->end - m->start > NEAR_AHEAD - CONTEXT_BYTES - NEAR_BACK)
 		return false;
-	return !(near_of(w, m->start)->v[bit / 64] >> (bit % 64) & 1);
+	return !is_near(w, m->start, bit);
 }
 
 /* What is around [start, end) says; patterns of an entity often find the same. */
@@ -388,18 +408,19 @@ near_begin(struct sweep *w)
 	context_near(w->r, before, 0, before.n, &w->s->near_before);
 }
 
-/* Tries the patterns that an outline left at i, for a run of n digits with this
- * behind it. */
+/* Tries the patterns that an outline left at i, of those in `only` where it is not
+ * NULL. */
 static void
 try_list(struct sweep *w, const struct outline *o, const struct outline_list *l, size_t i,
-	size_t n, unsigned follow)
+	const struct run_set *only)
 {
 	for (size_t k = 0; k < l->n && !w->err; k++) {
-		const struct pattern *p = &w->r->patterns[o->patterns[l->from + k]];
-		if (n && !(p->follows[n] >> follow & 1))
+		uint16_t index = o->patterns[l->from + k];
+		if (only && !run_set_has(only, w->r->run_bit[index]))
 			continue;
+		const struct pattern *p = &w->r->patterns[index];
 		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity) &&
-			!(near_of(w, i)->v[p->near_bit / 64] >> (p->near_bit % 64) & 1))
+			!is_near(w, i, p->near_bit))
 			continue;
 		try_at(w, p, i);
 	}
@@ -445,50 +466,43 @@ context_decides(struct sweep *w)
 	return w->decides == YES;
 }
 
-/* Of the outlines those that a pattern may be left of, as what is near i has it. */
-static unsigned
-worth_walking(struct sweep *w, unsigned bits, size_t i)
+/* Of the patterns that a run may begin those that what is near it allows. */
+static bool
+allowed(struct sweep *w, size_t i, struct run_set *set)
 {
-	unsigned walk = bits & 0xFF, far = bits >> 8;
+	const struct run_index *x = &w->r->runs;
+	const struct run_set *near;
+	uint64_t any = 0, need = 0;
 
-	if (walk == far || !context_decides(w))
-		return walk;
-	const struct near_set *near = near_of(w, i);
-	for (unsigned more = walk & ~far; more; more &= more - 1) {
-		unsigned k = (unsigned)__builtin_ctz(more);
-		uint64_t any = 0;
-		for (size_t v = 0; v < NEAR_MAX / 64; v++)
-			any |= near->v[v] & w->r->outline_near[k].v[v];
-		if (!any)
-			walk &= ~(1u << k);
-	}
-	return walk;
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		*(k < x->far ? &any : &need) |= set->v[k];
+	if (!need || !context_decides(w))
+		return any | need;
+	near = &near_of(w, i)->runs;
+	for (unsigned k = x->far; k < RUN_WORDS; k++)
+		any |= set->v[k] &= near->v[k];
+	return any != 0;
 }
 
 /* A run of digits begins at i. */
 static void
 try_digits(struct sweep *w, const struct block *b, size_t i)
 {
-	const struct detect_rules *r = w->r;
 	uint64_t other = ~(b->digit >> (i - b->from));
 	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
+	struct run_set set;
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
-	size_t n = end - i < DIGIT_RUN_MAX ? end - i : DIGIT_RUN_MAX;
-	unsigned follow = rules_follow(r, end < w->text.n ? (unsigned char)w->text.p[end] : 0,
-		end + 1 < w->text.n ? (unsigned char)w->text.p[end + 1] : 0);
-	unsigned before =
-		i ? r->outlines[0].class_of[(unsigned char)w->text.p[i - 1]] : OUTLINE_BEGIN;
-	unsigned digit = i > 1 && is_digit(w->text.p[i - 2]);
-	for (unsigned walk = worth_walking(w, r->digit_outlines[digit][before][n][follow], i);
-		walk; walk &= walk - 1) {
-		unsigned k = (unsigned)__builtin_ctz(walk);
-		const struct outline *o = &r->outlines[k];
-		try_list(w, o,
-			k == OUTLINE_WORD ? walk_word(w, b, i)
-					  : outline_walk(o, w->text, i, end - i),
-			i, n, follow);
+	if (!runs_begin(w->r, w->text, i, end - i, &set) || !allowed(w, i, &set))
+		return;
+	for (unsigned k = 0; k < OUTLINES; k++) {
+		const struct outline *o = &w->r->outlines[k];
+		if (run_sets_meet(&set, &w->r->of_outline[k]))
+			try_list(w, o,
+				k == OUTLINE_WORD ? walk_word(w, b, i)
+						  : outline_walk(o, w->text, i, end - i),
+				i, &set);
 	}
 }
 
@@ -498,7 +512,7 @@ try_byte(struct sweep *w, size_t i)
 	const struct outline *o = w->r->byte_outlines[(unsigned char)w->text.p[i]];
 
 	if (o)
-		try_list(w, o, outline_walk(o, w->text, i, 0), i, 0, 0);
+		try_list(w, o, outline_walk(o, w->text, i, 0), i, NULL);
 }
 
 /* The next block; b holds the one before. */

@@ -23,6 +23,12 @@ struct known_names {
 	size_t n;
 };
 
+/* Entities whose context words are near, and the patterns at digits that need them. */
+struct near_view {
+	struct near_set set;
+	struct run_set runs;
+};
+
 /* owner: worker */
 struct detect_scratch {
 	const struct detect_rules *rules;
@@ -39,16 +45,16 @@ struct detect_scratch {
 		struct near_set set;
 	} near[NEAR_CACHED];
 	struct near_set near_before; /* of the key */
-	struct near_set near_all;    /* of all that is near the block near_block - 1 */
+	struct near_view near_all;   /* of all that is near the block near_block - 1 */
 	size_t near_block;
 	struct columns columns; /* of the text that is swept */
 	struct near_names {
 		size_t header; /* the line, and one */
 		unsigned cut;
 		bool any; /* one set is not empty */
-		struct near_set set[COLUMN_FIELDS];
-		struct near_set all; /* with what is near */
-	} near_names;		     /* of a table's header */
+		struct near_view of[COLUMN_FIELDS];
+		struct near_view all; /* with what is near */
+	} near_names;		      /* of a table's header */
 	struct leads {
 		const char *of; /* the text they are noted of; NULL: none */
 		size_t least;	/* of what leads up to here at least, */

@@ -1,0 +1,275 @@
+/* The index of digit runs: built once from the patterns' start conditions, what their
+ * look-behinds say, and the outlines' automata; asked at every run of a text. */
+#include "detect/runs.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "detect/rule.h"
+
+/* ---- bits ---- */
+
+static void
+set_bit(struct run_set *s, unsigned bit)
+{
+	s->v[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+/* Patterns that need no context word first; each kind begins a word of its own. */
+static void
+number_bits(struct detect_rules *r)
+{
+	unsigned next = 0, limit = RUN_BITS - 64;
+
+	for (int near = 0; near < 2; near++) {
+		for (size_t i = 0; i < r->npatterns; i++) {
+			const struct pattern *p = &r->patterns[i];
+			if (p->kind != START_DIGITS || (p->near_bit != NEAR_NONE) != near)
+				continue;
+			r->run_bit[i] = (uint16_t)(next < limit ? next : limit - 1);
+			if (next == limit)
+				set_bit(&r->runs.shared, limit - 1);
+			next += next < limit;
+		}
+		next = (next + 63) / 64 * 64;
+		if (!near)
+			r->runs.far = next / 64;
+		limit = RUN_BITS;
+	}
+	r->runs.words = next / 64;
+}
+
+/* ---- what the patterns say ---- */
+
+/* Whether a match that begins at the run, not before it, may have this before it. */
+static bool
+may_stand_before(const struct pattern *p, unsigned byte, bool digit)
+{
+	if (byte == RUN_EDGE)
+		return !p->edges.needs_before;
+	return !set_has(p->edges.not_before, (char)byte) &&
+	       (!p->edges.needs_before || set_has(p->edges.before, (char)byte)) &&
+	       !(digit && set_has(p->edges.not_before_2, (char)byte));
+}
+
+static void
+index_edges(struct run_index *x, const struct pattern *p, unsigned bit)
+{
+	bool first = false;
+
+	for (unsigned d = 0; d < 10; d++) {
+		bool may = set_has(p->first, (char)('0' + d));
+		first |= may;
+		if (may || p->back_max)
+			set_bit(&x->lead[d], bit);
+	}
+	for (unsigned digit = 0; digit < 2; digit++)
+		for (unsigned c = 0; c <= RUN_EDGE; c++)
+			if ((first && may_stand_before(p, c, digit)) ||
+				(p->back_max && c < RUN_EDGE && set_has(p->back_set, (char)c)))
+				set_bit(&x->before[digit][c], bit);
+}
+
+/* The rule's own `then` and `alone`. */
+static bool
+may_follow(const struct pattern *p, unsigned run, unsigned char next, bool digit)
+{
+	if (p->alone >> run & 1 && !is_alnum((char)next))
+		return true;
+	if (!(p->runs >> run & 1))
+		return false;
+	return !p->has_then || (set_has(p->then, (char)next) &&
+				       (is_alnum((char)next) || next >= 0x80 || digit));
+}
+
+static void
+index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
+{
+	const struct outline *o = &r->outlines[0]; /* classes are the same in all */
+
+	for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++) {
+		if (!((p->runs | p->alone) >> run & 1))
+			continue;
+		for (unsigned c = 0; c < 256; c++)
+			for (unsigned digit = 0; digit < 2; digit++)
+				if (may_follow(p, run, (unsigned char)c, digit))
+					set_bit(&r->runs.behind[run][o->class_of[c]][digit],
+						bit);
+		if (may_follow(p, run, 0, false))
+			set_bit(&r->runs.behind[run][OUTLINE_END][0], bit);
+	}
+}
+
+/* ---- what the automata say ---- */
+
+/* One outline while its part of the index is made. */
+struct walker {
+	const struct detect_rules *r;
+	const struct outline *o;
+	struct run_set *of_state; /* the patterns still possible; known: */
+	bool *known;
+	uint8_t *seen; /* in `second`, by state */
+};
+
+static const struct run_set *
+set_of(struct walker *w, uint16_t state)
+{
+	struct run_set *s = &w->of_state[state];
+	const struct outline_list *l = &w->o->lists[state];
+
+	if (!w->known[state])
+		for (size_t i = 0; i < l->n; i++)
+			set_bit(s, w->r->run_bit[w->o->patterns[l->from + i]]);
+	w->known[state] = true;
+	return s;
+}
+
+static uint16_t
+step(const struct outline *o, uint16_t state, unsigned class)
+{
+	return state < o->live ? o->next[state][class] : state;
+}
+
+/* Behind a state that a run and one byte more led to, runs of 1, 2… digits. */
+static void
+walk_second(struct walker *w, uint16_t state, struct run_set second[DIGIT_RUN_MAX + 1])
+{
+	unsigned digit = w->o->class_of['0'];
+
+	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++) {
+		state = step(w->o, state, digit);
+		run_set_join(&second[n], set_of(w, state));
+	}
+	/* Longer ones: whatever the digits so far leave. */
+	for (uint16_t s = state, n = 0; n < DIGIT_RUN_MAX && s < w->o->live; n++) {
+		s = step(w->o, s, digit);
+		run_set_join(&second[DIGIT_RUN_MAX], set_of(w, s));
+	}
+}
+
+/* Adds what the automaton leaves of its patterns to `behind` and `second`. */
+static void
+walk_runs(struct walker *w, struct run_index *to)
+{
+	const struct outline *o = w->o;
+	unsigned digit = o->class_of['0'];
+
+	for (unsigned class = 0; class <= OUTLINE_END; class ++) {
+		memset(w->seen, 0, o->states);
+		for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * DIGIT_RUN_MAX; i++) {
+			unsigned n = 1 + i % DIGIT_RUN_MAX, before = i / DIGIT_RUN_MAX / 2;
+			uint16_t from = o->after[i / DIGIT_RUN_MAX % 2][before][n];
+			/* The longest are any number of digits. */
+			uint16_t s = n < DIGIT_RUN_MAX ? step(o, from, class) : from;
+			if (before == OUTLINE_END)
+				continue;
+			run_set_join(&to->behind[n][class][0], set_of(w, s));
+			if (n == DIGIT_RUN_MAX) {
+				run_set_join(&to->behind[n][class][1], set_of(w, s));
+				continue;
+			}
+			run_set_join(&to->behind[n][class][1], set_of(w, step(o, s, digit)));
+			if (!w->seen[s])
+				walk_second(w, s, to->second[class]);
+			w->seen[s] = 1;
+		}
+	}
+}
+
+/* Takes from the index what the outline's automaton excludes. */
+static int
+index_outline(struct detect_rules *r, const struct outline *o, struct run_index *said)
+{
+	struct walker w = { .r = r, .o = o };
+	struct run_set all = { { 0 } };
+	int err = ERR_NOMEM;
+
+	w.of_state = calloc(o->states, sizeof(*w.of_state));
+	w.known = calloc(o->states, sizeof(*w.known));
+	w.seen = calloc(o->states, sizeof(*w.seen));
+	if (!w.of_state || !w.known || !w.seen)
+		goto out;
+	memset(said, 0, sizeof(*said));
+	walk_runs(&w, said);
+	for (size_t i = 0; i < o->nlisted; i++)
+		if (!run_set_has(&r->runs.shared, r->run_bit[o->patterns[i]]))
+			set_bit(&all, r->run_bit[o->patterns[i]]);
+	for (unsigned k = 0; k < RUN_WORDS; k++) {
+		for (unsigned i = 0; i < (DIGIT_RUN_MAX + 1) * OUTLINE_CLASSES * 2; i++)
+			(&r->runs.behind[0][0][0])[i].v[k] &=
+				~all.v[k] | (&said->behind[0][0][0])[i].v[k];
+		for (unsigned i = 0; i < OUTLINE_CLASSES * (DIGIT_RUN_MAX + 1); i++)
+			(&r->runs.second[0][0])[i].v[k] &=
+				~all.v[k] | (&said->second[0][0])[i].v[k];
+	}
+	err = 0;
+out:
+	free(w.of_state);
+	free(w.known);
+	free(w.seen);
+	return err;
+}
+
+int
+runs_index(struct detect_rules *r)
+{
+	struct run_index *x = &r->runs, *said = calloc(1, sizeof(*said));
+	int err = said ? 0 : ERR_NOMEM;
+
+	r->run_bit = arena_array(&r->arena, r->npatterns + 1, sizeof(*r->run_bit));
+	x->near = arena_array(&r->arena, NEAR_MAX, sizeof(*x->near));
+	if (!r->run_bit || !x->near)
+		err = ERR_NOMEM;
+	if (!err) {
+		memset(x->near, 0, NEAR_MAX * sizeof(*x->near));
+		memset(x->second, 0xFF, sizeof(x->second));
+		number_bits(r);
+	}
+	for (size_t i = 0; i < r->npatterns && !err; i++) {
+		const struct pattern *p = &r->patterns[i];
+		if (p->kind != START_DIGITS)
+			continue;
+		index_edges(x, p, r->run_bit[i]);
+		index_behind(r, p, r->run_bit[i]);
+		if (p->near_bit != NEAR_NONE)
+			set_bit(&x->near[p->near_bit], r->run_bit[i]);
+	}
+	for (int k = 0; k < OUTLINES && !err; k++) {
+		const struct outline *o = &r->outlines[k];
+		for (size_t i = 0; i < o->nlisted; i++)
+			set_bit(&r->of_outline[k], r->run_bit[o->patterns[i]]);
+		if (k != OUTLINE_WORD) /* whose walk begins before the run */
+			err = index_outline(r, o, said);
+	}
+	free(said);
+	return err;
+}
+
+bool
+runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
+	struct run_set *out)
+{
+	const struct run_index *x = &r->runs;
+	const uint8_t *class_of = r->outlines[0].class_of;
+	const unsigned char *p = (const unsigned char *)text.p;
+	size_t end = at + n, more = end + 1;
+	unsigned class = end < text.n ? class_of[p[end]] : OUTLINE_END;
+	bool digit = more < text.n && is_digit(text.p[more]);
+	uint64_t any = 0;
+
+	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
+	const struct run_set *before =
+		&x->before[at > 1 && is_digit(text.p[at - 2])][at ? p[at - 1] : RUN_EDGE];
+	const struct run_set *lead = &x->lead[p[at] - '0'];
+	const struct run_set *behind = &x->behind[n][class][digit];
+	const struct run_set *second = behind;
+	if (digit && n < DIGIT_RUN_MAX) {
+		while (more < text.n && more - end <= DIGIT_RUN_MAX && is_digit(text.p[more]))
+			more++;
+		n = more - end - 1;
+		second = &x->second[class][n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX];
+	}
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		any |= out->v[k] = before->v[k] & lead->v[k] & behind->v[k] & second->v[k];
+	return any != 0;
+}
