@@ -52,6 +52,19 @@ may_stand_before(const struct pattern *p, unsigned byte, bool digit)
 	       !(digit && set_has(p->edges.not_before_2, (char)byte));
 }
 
+/* Whether a match that begins before the run may have this byte in the second place
+ * before it. */
+static bool
+may_stand_second(const struct pattern *p, unsigned byte)
+{
+	bool one = false; /* it may begin with the byte between */
+
+	for (unsigned c = 0; c < 256; c++)
+		one |= set_has(p->first, (char)c) && set_has(p->back_set, (char)c);
+	return (one && may_stand_before(p, byte, false)) ||
+	       (p->back_max > 1 && byte < RUN_EDGE && set_has(p->back_set, (char)byte));
+}
+
 static void
 index_edges(struct run_index *x, const struct pattern *p, unsigned bit)
 {
@@ -68,6 +81,9 @@ index_edges(struct run_index *x, const struct pattern *p, unsigned bit)
 			if ((first && may_stand_before(p, c, digit)) ||
 				(p->back_max && c < RUN_EDGE && set_has(p->back_set, (char)c)))
 				set_bit(&x->before[digit][c], bit);
+	for (unsigned c = 0; c <= RUN_EDGE; c++)
+		if (first || may_stand_second(p, c))
+			set_bit(&x->before_2[c], bit);
 }
 
 /* The rule's own `then` and `alone`. */
@@ -106,8 +122,8 @@ index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
 struct walker {
 	const struct detect_rules *r;
 	const struct outline *o;
-	struct run_set *of_state; /* the patterns still possible; known: */
-	bool *known;
+	struct run_set *of_state, *ended; /* patterns still possible; where known: */
+	bool *known, *has_ended;
 	uint8_t *seen; /* in `second`, by state */
 };
 
@@ -130,6 +146,21 @@ step(const struct outline *o, uint16_t state, unsigned class)
 	return state < o->live ? o->next[state][class] : state;
 }
 
+/* Those still possible where a run of digits ends in the state. */
+static const struct run_set *
+ended_of(struct walker *w, uint16_t state)
+{
+	struct run_set *s = &w->ended[state];
+	unsigned digit = w->o->class_of['0'];
+
+	if (!w->has_ended[state])
+		for (unsigned class = 0; class <= OUTLINE_END; class ++)
+			if (class != digit)
+				run_set_join(s, set_of(w, step(w->o, state, class)));
+	w->has_ended[state] = true;
+	return s;
+}
+
 /* Behind a state that a run and one byte more led to, runs of 1, 2… digits. */
 static void
 walk_second(struct walker *w, uint16_t state, struct run_set second[DIGIT_RUN_MAX + 1])
@@ -138,13 +169,10 @@ walk_second(struct walker *w, uint16_t state, struct run_set second[DIGIT_RUN_MA
 
 	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++) {
 		state = step(w->o, state, digit);
-		run_set_join(&second[n], set_of(w, state));
+		run_set_join(&second[n], ended_of(w, state));
 	}
 	/* Longer ones: whatever the digits so far leave. */
-	for (uint16_t s = state, n = 0; n < DIGIT_RUN_MAX && s < w->o->live; n++) {
-		s = step(w->o, s, digit);
-		run_set_join(&second[DIGIT_RUN_MAX], set_of(w, s));
-	}
+	run_set_join(&second[DIGIT_RUN_MAX], set_of(w, state));
 }
 
 /* Adds what the automaton leaves of its patterns to `behind` and `second`. */
@@ -185,9 +213,11 @@ index_outline(struct detect_rules *r, const struct outline *o, struct run_index 
 	int err = ERR_NOMEM;
 
 	w.of_state = calloc(o->states, sizeof(*w.of_state));
+	w.ended = calloc(o->states, sizeof(*w.ended));
 	w.known = calloc(o->states, sizeof(*w.known));
+	w.has_ended = calloc(o->states, sizeof(*w.has_ended));
 	w.seen = calloc(o->states, sizeof(*w.seen));
-	if (!w.of_state || !w.known || !w.seen)
+	if (!w.of_state || !w.ended || !w.known || !w.has_ended || !w.seen)
 		goto out;
 	memset(said, 0, sizeof(*said));
 	walk_runs(&w, said);
@@ -205,7 +235,9 @@ index_outline(struct detect_rules *r, const struct outline *o, struct run_index 
 	err = 0;
 out:
 	free(w.of_state);
+	free(w.ended);
 	free(w.known);
+	free(w.has_ended);
 	free(w.seen);
 	return err;
 }
@@ -260,6 +292,7 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
 	const struct run_set *before =
 		&x->before[at > 1 && is_digit(text.p[at - 2])][at ? p[at - 1] : RUN_EDGE];
+	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
 	const struct run_set *lead = &x->lead[p[at] - '0'];
 	const struct run_set *behind = &x->behind[n][class][digit];
 	const struct run_set *second = behind;
@@ -270,6 +303,7 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 		second = &x->second[class][n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX];
 	}
 	for (unsigned k = 0; k < RUN_WORDS; k++)
-		any |= out->v[k] = before->v[k] & lead->v[k] & behind->v[k] & second->v[k];
+		any |= out->v[k] = before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k] &
+				   second->v[k];
 	return any != 0;
 }

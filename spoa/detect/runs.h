@@ -25,7 +25,8 @@ struct run_index {
 	struct run_set shared; /* bits of more than one pattern */
 	struct run_set before[2]
 			     [RUN_EDGE + 1]; /* by a digit two bytes before; the byte before */
-	struct run_set lead[10];	     /* by the run's first digit */
+	struct run_set before_2[RUN_EDGE + 1]; /* by the byte before that */
+	struct run_set lead[10];	       /* by the run's first digit */
 	/* By its length, the class of the byte behind, whether a digit follows that; */
 	struct run_set behind[DIGIT_RUN_MAX + 1][OUTLINE_CLASSES][2];
 	/* and if one does, by that class and the length of the second run. */
