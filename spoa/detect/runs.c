@@ -7,6 +7,16 @@
 #include "base/err.h"
 #include "detect/rule.h"
 
+/* What a byte is behind the byte behind a run. */
+static enum run_kind
+kind_of(unsigned char byte)
+{
+	return byte >= 0x80	      ? RUN_HIGH
+	       : is_digit((char)byte) ? RUN_DIGIT
+	       : is_alpha((char)byte) ? RUN_LETTER
+				      : RUN_OTHER;
+}
+
 /* ---- bits ---- */
 
 static void
@@ -102,17 +112,17 @@ static void
 index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
 {
 	const struct outline *o = &r->outlines[0]; /* classes are the same in all */
+	struct run_set(*to)[OUTLINE_CLASSES][RUN_KINDS] = r->runs.behind;
 
 	for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++) {
 		if (!((p->runs | p->alone) >> run & 1))
 			continue;
 		for (unsigned c = 0; c < 256; c++)
-			for (unsigned digit = 0; digit < 2; digit++)
-				if (may_follow(p, run, (unsigned char)c, digit))
-					set_bit(&r->runs.behind[run][o->class_of[c]][digit],
-						bit);
+			for (unsigned kind = 0; kind < RUN_KINDS; kind++)
+				if (may_follow(p, run, (unsigned char)c, kind == RUN_DIGIT))
+					set_bit(&to[run][o->class_of[c]][kind], bit);
 		if (may_follow(p, run, 0, false))
-			set_bit(&r->runs.behind[run][OUTLINE_END][0], bit);
+			set_bit(&to[run][OUTLINE_END][RUN_OTHER], bit);
 	}
 }
 
@@ -120,11 +130,12 @@ index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
 
 /* One outline while its part of the index is made. */
 struct walker {
+	uint32_t kinds[RUN_KINDS]; /* classes */
 	const struct detect_rules *r;
 	const struct outline *o;
 	struct run_set *of_state, *ended; /* patterns still possible; where known: */
 	bool *known, *has_ended;
-	uint8_t *seen; /* in `second`, by state */
+	bool *seen; /* by state */
 };
 
 static const struct run_set *
@@ -154,9 +165,9 @@ ended_of(struct walker *w, uint16_t state)
 	unsigned digit = w->o->class_of['0'];
 
 	if (!w->has_ended[state])
-		for (unsigned class = 0; class <= OUTLINE_END; class ++)
-			if (class != digit)
-				run_set_join(s, set_of(w, step(w->o, state, class)));
+		for (unsigned k = 0; k <= OUTLINE_END; k++)
+			if (k != digit)
+				run_set_join(s, set_of(w, step(w->o, state, k)));
 	w->has_ended[state] = true;
 	return s;
 }
@@ -175,40 +186,83 @@ walk_second(struct walker *w, uint16_t state, struct run_set second[DIGIT_RUN_MA
 	run_set_join(&second[DIGIT_RUN_MAX], set_of(w, state));
 }
 
-/* Adds what the automaton leaves of its patterns to `behind` and `second`. */
+/* By what follows a class that led to the state. */
+static void
+walk_kinds(struct walker *w, uint16_t state, struct run_set behind[RUN_KINDS])
+{
+	for (unsigned kind = 0; kind < RUN_KINDS; kind++)
+		for (uint32_t c = w->kinds[kind]; c; c &= c - 1)
+			run_set_join(&behind[kind],
+				set_of(w, step(w->o, state, (unsigned)__builtin_ctz(c))));
+}
+
+/* Adds to `behind` what runs of n digits and a byte of the class leave. */
+static void
+walk_first(struct walker *w, unsigned class, unsigned n, struct run_set behind[RUN_KINDS])
+{
+	const struct outline *o = w->o;
+
+	memset(w->seen, 0, o->states);
+	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES; i++) {
+		uint16_t s = o->after[i % 2][i / 2][n];
+		if (i / 2 == OUTLINE_END || w->seen[s])
+			continue;
+		w->seen[s] = true;
+		if (n < DIGIT_RUN_MAX)
+			walk_kinds(w, step(o, s, class), behind);
+		for (unsigned k = 0; n == DIGIT_RUN_MAX && k < RUN_KINDS; k++)
+			run_set_join(&behind[k], set_of(w, s)); /* any number of digits */
+	}
+}
+
+/* Adds to `second` what comes behind them. */
+static void
+walk_on(struct walker *w, unsigned class, struct run_set second[DIGIT_RUN_MAX + 1])
+{
+	const struct outline *o = w->o;
+
+	memset(w->seen, 0, o->states);
+	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * (DIGIT_RUN_MAX - 1); i++) {
+		unsigned n = 1 + i / OUTLINE_CLASSES / 2, before = i / 2 % OUTLINE_CLASSES;
+		uint16_t s = step(o, o->after[i % 2][before][n], class);
+		if (before != OUTLINE_END && !w->seen[s])
+			walk_second(w, s, second);
+		w->seen[s] = true;
+	}
+}
+
+/* What the automaton leaves of its patterns. */
 static void
 walk_runs(struct walker *w, struct run_index *to)
 {
-	const struct outline *o = w->o;
-	unsigned digit = o->class_of['0'];
-
-	for (unsigned class = 0; class <= OUTLINE_END; class ++) {
-		memset(w->seen, 0, o->states);
-		for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * DIGIT_RUN_MAX; i++) {
-			unsigned n = 1 + i % DIGIT_RUN_MAX, before = i / DIGIT_RUN_MAX / 2;
-			uint16_t from = o->after[i / DIGIT_RUN_MAX % 2][before][n];
-			/* The longest are any number of digits. */
-			uint16_t s = n < DIGIT_RUN_MAX ? step(o, from, class) : from;
-			if (before == OUTLINE_END)
-				continue;
-			run_set_join(&to->behind[n][class][0], set_of(w, s));
-			if (n == DIGIT_RUN_MAX) {
-				run_set_join(&to->behind[n][class][1], set_of(w, s));
-				continue;
-			}
-			run_set_join(&to->behind[n][class][1], set_of(w, step(o, s, digit)));
-			if (!w->seen[s])
-				walk_second(w, s, to->second[class]);
-			w->seen[s] = 1;
-		}
+	for (unsigned k = 0; k <= OUTLINE_END; k++) {
+		for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++)
+			walk_first(w, k, n, to->behind[n][k]);
+		walk_on(w, k, to->second[k]);
 	}
+	for (uint16_t s = 0; s < w->o->states; s++)
+		for (unsigned k = 0; k <= OUTLINE_END && w->has_ended[s]; k++)
+			run_set_join(&to->third[k], set_of(w, step(w->o, s, k)));
 }
+
+/* What the outline's patterns keep of a part of the index is what it said. */
+static void
+narrow(struct run_set *v, const struct run_set *said, size_t n, const struct run_set *all)
+{
+	for (size_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < RUN_WORDS; k++)
+			v[i].v[k] &= ~all->v[k] | said[i].v[k];
+}
+
+#define NARROW(to, said, part, all)                                                            \
+	narrow((struct run_set *)(to)->part, (const struct run_set *)(said)->part,             \
+		sizeof((to)->part) / sizeof(struct run_set), all)
 
 /* Takes from the index what the outline's automaton excludes. */
 static int
 index_outline(struct detect_rules *r, const struct outline *o, struct run_index *said)
 {
-	struct walker w = { .r = r, .o = o };
+	struct walker w = { .r = r, .o = o, .kinds[RUN_OTHER] = 1u << OUTLINE_END };
 	struct run_set all = { { 0 } };
 	int err = ERR_NOMEM;
 
@@ -219,19 +273,16 @@ index_outline(struct detect_rules *r, const struct outline *o, struct run_index 
 	w.seen = calloc(o->states, sizeof(*w.seen));
 	if (!w.of_state || !w.ended || !w.known || !w.has_ended || !w.seen)
 		goto out;
+	for (unsigned c = 0; c < 256; c++)
+		w.kinds[kind_of((unsigned char)c)] |= 1u << o->class_of[c];
 	memset(said, 0, sizeof(*said));
 	walk_runs(&w, said);
 	for (size_t i = 0; i < o->nlisted; i++)
 		if (!run_set_has(&r->runs.shared, r->run_bit[o->patterns[i]]))
 			set_bit(&all, r->run_bit[o->patterns[i]]);
-	for (unsigned k = 0; k < RUN_WORDS; k++) {
-		for (unsigned i = 0; i < (DIGIT_RUN_MAX + 1) * OUTLINE_CLASSES * 2; i++)
-			(&r->runs.behind[0][0][0])[i].v[k] &=
-				~all.v[k] | (&said->behind[0][0][0])[i].v[k];
-		for (unsigned i = 0; i < OUTLINE_CLASSES * (DIGIT_RUN_MAX + 1); i++)
-			(&r->runs.second[0][0])[i].v[k] &=
-				~all.v[k] | (&said->second[0][0])[i].v[k];
-	}
+	NARROW(&r->runs, said, behind, &all);
+	NARROW(&r->runs, said, second, &all);
+	NARROW(&r->runs, said, third, &all);
 	err = 0;
 out:
 	free(w.of_state);
@@ -255,6 +306,7 @@ runs_index(struct detect_rules *r)
 	if (!err) {
 		memset(x->near, 0, NEAR_MAX * sizeof(*x->near));
 		memset(x->second, 0xFF, sizeof(x->second));
+		memset(x->third, 0xFF, sizeof(x->third));
 		number_bits(r);
 	}
 	for (size_t i = 0; i < r->npatterns && !err; i++) {
@@ -286,7 +338,7 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t end = at + n, more = end + 1;
 	unsigned class = end < text.n ? class_of[p[end]] : OUTLINE_END;
-	bool digit = more < text.n && is_digit(text.p[more]);
+	enum run_kind kind = more < text.n ? kind_of(p[more]) : RUN_OTHER;
 	uint64_t any = 0;
 
 	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
@@ -294,16 +346,19 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 		&x->before[at > 1 && is_digit(text.p[at - 2])][at ? p[at - 1] : RUN_EDGE];
 	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
 	const struct run_set *lead = &x->lead[p[at] - '0'];
-	const struct run_set *behind = &x->behind[n][class][digit];
-	const struct run_set *second = behind;
-	if (digit && n < DIGIT_RUN_MAX) {
-		while (more < text.n && more - end <= DIGIT_RUN_MAX && is_digit(text.p[more]))
-			more++;
-		n = more - end - 1;
-		second = &x->second[class][n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX];
-	}
+	const struct run_set *behind = &x->behind[n][class][kind];
 	for (unsigned k = 0; k < RUN_WORDS; k++)
-		any |= out->v[k] = before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k] &
-				   second->v[k];
+		any |= out->v[k] = before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
+	if (!any || kind != RUN_DIGIT || n == DIGIT_RUN_MAX)
+		return any != 0;
+	while (more < text.n && more - end <= DIGIT_RUN_MAX && is_digit(text.p[more]))
+		more++;
+	n = more - end - 1;
+	const struct run_set *second = &x->second[class][n];
+	class = more < text.n ? class_of[p[more]] : OUTLINE_END;
+	const struct run_set *third = n < DIGIT_RUN_MAX ? &x->third[class] : second;
+	any = 0;
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		any |= out->v[k] &= second->v[k] & third->v[k];
 	return any != 0;
 }

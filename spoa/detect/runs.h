@@ -15,6 +15,8 @@ enum {
 	RUN_EDGE = 256,	   /* no byte before the run */
 };
 
+enum run_kind { RUN_OTHER, RUN_DIGIT, RUN_LETTER, RUN_HIGH, RUN_KINDS };
+
 /* Patterns, as bits; where there are more, the last bit of their kind is shared. */
 struct run_set {
 	uint64_t v[RUN_WORDS];
@@ -27,10 +29,11 @@ struct run_index {
 			     [RUN_EDGE + 1]; /* by a digit two bytes before; the byte before */
 	struct run_set before_2[RUN_EDGE + 1]; /* by the byte before that */
 	struct run_set lead[10];	       /* by the run's first digit */
-	/* By its length, the class of the byte behind, whether a digit follows that; */
-	struct run_set behind[DIGIT_RUN_MAX + 1][OUTLINE_CLASSES][2];
-	/* and if one does, by that class and the length of the second run. */
+	/* By its length, the class of the byte behind, what follows that; */
+	struct run_set behind[DIGIT_RUN_MAX + 1][OUTLINE_CLASSES][RUN_KINDS];
+	/* if a digit does, by that class and the length of the second run, */
 	struct run_set second[OUTLINE_CLASSES][DIGIT_RUN_MAX + 1];
+	struct run_set third[OUTLINE_CLASSES]; /* and by the class behind that */
 	struct run_set *near; /* by near_bit: those that need this entity's words */
 };
 
