@@ -5,6 +5,7 @@
 
 #include "detect/check.h"
 #include "detect/columns.h"
+#include "detect/sieve.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
 
@@ -132,41 +133,32 @@ struct parts {
 	bool plain;
 };
 
-enum { PART_TAB = 1, PART_BLANK = 5, PART_QUOTE, PART_KINDS }; /* 0: text */
-
-static const uint8_t part_of[256] = {
-	['\t'] = PART_TAB,
-	['|'] = 2,
-	[';'] = 3,
-	[','] = 4,
-	[' '] = PART_BLANK,
-	['"'] = PART_QUOTE,
-	['\\'] = PART_QUOTE,
-};
-
 static struct parts
 parts_of(struct span line)
 {
-	unsigned n[PART_KINDS] = { 0 }, tabs = 0, gaps = 0;
-	size_t i = 0, last = SIZE_MAX - 1, gap = SIZE_MAX - 1; /* the last blank, and gap */
+	static const char marks[] = { '\t', '|', ';', ',', ' ', '"', '\\' };
+	enum { MARKS = sizeof(marks), BLANK = 4, QUOTE, ESCAPE };
+	struct parts out = { .plain = true };
+	uint64_t at[MARKS], before = 0;
+	unsigned tabs = 0;
+	size_t i = 0;
 
 	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
 		tabs += line.p[i] == '\t';
-	for (; i < line.n; i++) {
-		unsigned k = part_of[(unsigned char)line.p[i]];
-		if (__builtin_expect(k == 0, 1))
-			continue;
-		n[k]++;
-		if (k != PART_BLANK)
-			continue;
-		gaps += last + 1 == i && gap != last;
-		gap = last + 1 == i ? i : gap;
-		last = i;
+	for (; i < line.n; i += SIEVE_BLOCK) {
+		sieve_marks(line, i, marks, MARKS, at);
+		for (unsigned k = 0; k < BLANK; k++)
+			out.n[k] += (unsigned)__builtin_popcountll(at[k]);
+		/* The second blank of each gap. */
+		uint64_t blank = at[BLANK];
+		out.n[BLANK] += (unsigned)__builtin_popcountll(
+			blank & (blank << 1 | before >> 63) & ~(blank << 2 | before >> 62));
+		before = blank;
+		out.plain &= !(at[QUOTE] | at[ESCAPE]);
 	}
-	return (struct parts){
-		.n = { n[PART_TAB] ? n[PART_TAB] + tabs : 0, n[2], n[3], n[4], gaps },
-		.plain = n[PART_QUOTE] == 0,
-	};
+	if (out.n[0])
+		out.n[0] += tabs;
+	return out;
 }
 
 /* |---|:--:|, ----+----, ===== */

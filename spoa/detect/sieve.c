@@ -278,6 +278,52 @@ sieve_letters(struct span text, size_t at, struct sieve_letters *out)
 	letters_with(best_way(), text, at, out);
 }
 
+#ifdef __x86_64__
+static uint64_t
+equal_to(const char *p, char c)
+{
+	const __m128i of = _mm_set1_epi8(c);
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, of)) << i;
+	}
+	return bits;
+}
+#else
+static uint64_t
+equal_to(const char *p, char c)
+{
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i++)
+		bits |= (uint64_t)(p[i] == c) << i;
+	return bits;
+}
+#endif
+
+/* The block at `at`; in `last`, with zeros behind it, where the text ends before. */
+static const char *
+whole_block(struct span text, size_t at, char last[SIEVE_BLOCK])
+{
+	if (text.n - at >= SIEVE_BLOCK)
+		return text.p + at;
+	memset(last, 0, SIEVE_BLOCK);
+	memcpy(last, text.p + at, text.n - at);
+	return last;
+}
+
+void
+sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *out)
+{
+	char last[SIEVE_BLOCK];
+	const char *p = whole_block(text, at, last);
+
+	for (size_t k = 0; k < n; k++)
+		out[k] = equal_to(p, bytes[k]);
+}
+
 struct sieve_words
 sieve_words(struct span text, size_t at)
 {

@@ -36,6 +36,9 @@ struct sieve_words {
 /* Where words may begin in the block at `at`. */
 struct sieve_words sieve_words(struct span text, size_t at);
 
+/* Where each of the n bytes stands in the block at `at`. */
+void sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *out);
+
 /* sieve_at with the k-th of the ways there are, for a test; false: this machine cannot,
  * NULL as its name: there is none. All give the same bits. */
 const char *sieve_name(size_t k);
