@@ -15,7 +15,7 @@ columns_begin(struct columns *c, struct span text, bool inside)
 	c->text = text;
 	c->inside = inside;
 	c->known = false;
-	c->split = 0;
+	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
 	for (size_t i = 0; i < COLUMN_CUTS; i++)
 		c->run[i] = (struct column_run){ 0 };
@@ -126,38 +126,31 @@ count_fields(struct span line, char cut)
 	return n;
 }
 
-/* What parts a line, in one pass: separators by kind, 0 where there is none; `plain`:
- * no quote and no backslash, so that their number tells the fields. */
-struct parts {
-	unsigned n[COLUMN_CUTS];
-	bool plain;
-};
-
-static struct parts
+static struct column_parts
 parts_of(struct span line)
 {
-	static const char marks[] = { '\t', '|', ';', ',', ' ', '"', '\\' };
-	enum { MARKS = sizeof(marks), BLANK = 4, QUOTE, ESCAPE };
-	struct parts out = { .plain = true };
-	uint64_t at[MARKS], before = 0;
-	unsigned tabs = 0;
+	struct column_parts out = { .plain = true };
+	uint64_t at[COLUMN_CUTS], before = 0;
+	unsigned tabs = 0, any = 0;
 	size_t i = 0;
 
 	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
 		tabs += line.p[i] == '\t';
 	for (; i < line.n; i += SIEVE_BLOCK) {
-		sieve_marks(line, i, marks, MARKS, at);
-		for (unsigned k = 0; k < BLANK; k++)
-			out.n[k] += (unsigned)__builtin_popcountll(at[k]);
+		sieve_marks(line, i, cuts, COLUMN_CUTS, at);
 		/* The second blank of each gap. */
-		uint64_t blank = at[BLANK];
-		out.n[BLANK] += (unsigned)__builtin_popcountll(
-			blank & (blank << 1 | before >> 63) & ~(blank << 2 | before >> 62));
+		uint64_t blank = at[COLUMN_CUTS - 1];
+		at[COLUMN_CUTS - 1] =
+			blank & (blank << 1 | before >> 63) & ~(blank << 2 | before >> 62);
 		before = blank;
-		out.plain &= !(at[QUOTE] | at[ESCAPE]);
+		for (unsigned k = 0; k < COLUMN_CUTS; k++)
+			if (at[k])
+				any |= out.n[k] += (unsigned)__builtin_popcountll(at[k]);
 	}
 	if (out.n[0])
 		out.n[0] += tabs;
+	if (any)
+		out.plain = !memchr(line.p, '"', line.n) && !memchr(line.p, '\\', line.n);
 	return out;
 }
 
@@ -288,22 +281,35 @@ is_row(struct span line, char cut)
 	return has_cut(line, cut) || is_ruler(line);
 }
 
+/* Of the line at `from`. */
+static unsigned
+fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
+{
+	if (c->parts_of != from + 1)
+		c->parts = parts_of(line);
+	c->parts_of = from + 1;
+	if (c->parts.plain && c->parts.n[cut])
+		return c->parts.n[cut] + 1;
+	return count_fields(line, cuts[cut]);
+}
+
 /* Notes what the lines of [from, to) are: of each number of fields the first. */
 static void
-note_widths(struct columns *c, struct column_run *run, char cut, size_t from, size_t to)
+note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from, size_t to)
 {
 	while (from < to && run->widths < COLUMN_WIDTHS) {
 		size_t end = line_end(c->text, from), k = 0;
 		if (end == SIZE_MAX)
 			return;
 		struct span line = line_of(c->text, from, end);
-		unsigned n = count_fields(line, cut);
+		unsigned n = fields_of(c, from, line, cut);
 		while (k < run->widths && run->width[k].fields != n)
 			k++;
 		if (k == run->widths && n <= COLUMN_FIELDS && !is_ruler(line)) {
 			run->width[k].line = from;
 			run->width[k].fields = n;
-			run->width[k].names = !(c->inside && from == 0) && are_names(line, cut);
+			run->width[k].names =
+				!(c->inside && from == 0) && are_names(line, cuts[cut]);
 			run->widths++;
 		}
 		from = end + 1;
@@ -327,12 +333,9 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 			break;
 		from = above;
 	}
-	if (from == 0 || from != run->to) {
+	if (from == 0 || from != run->to)
 		*run = (struct column_run){ .from = from };
-		note_widths(c, run, cuts[cut], from, end + 1);
-	} else {
-		note_widths(c, run, cuts[cut], from, end + 1);
-	}
+	note_widths(c, run, cut, from, end + 1);
 	run->to = end + 1;
 	return run;
 }
@@ -366,11 +369,10 @@ look_at_line(struct columns *c, size_t at)
 		c->line_end - c->line > COLUMN_LINE)
 		return;
 	struct span line = line_of(c->text, c->line, c->line_end - 1);
-	struct parts p = parts_of(line);
+	struct column_parts p = c->parts = parts_of(line);
+	c->parts_of = c->line + 1;
 	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
-		unsigned n = p.n[k] == 0 ? COLUMN_FIELDS + 1
-			     : p.plain	 ? p.n[k] + 1
-					 : count_fields(line, cuts[k]);
+		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
 		if (n > COLUMN_FIELDS)
 			continue;
 		c->header = header_of(run_to(c, k, c->line, c->line_end - 1), n);
@@ -447,7 +449,7 @@ columns_head(struct columns *c, size_t at)
 			return;
 		struct span line = line_of(c->text, from, end);
 		/* A header's first separator is near. */
-		struct parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
+		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++)
 			c->judged_head = p.n[k] && are_names(line, cuts[k]);
 	}

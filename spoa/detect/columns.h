@@ -17,11 +17,20 @@ enum {
 	COLUMN_HEADERS = 64, /* columns that are read as key=value */
 };
 
+/* What parts a line: separators by kind, 0 where there is none; `plain`: no quote and no
+ * backslash, so that their number tells the fields. */
+struct column_parts {
+	unsigned n[COLUMN_CUTS];
+	bool plain;
+};
+
 struct columns {
 	struct span text;
 	bool inside; /* the text's first line is not a whole one */
 	bool known;  /* [line, line_end) was looked at */
 	size_t line, line_end;
+	size_t parts_of; /* of this line, and one: */
+	struct column_parts parts;
 	bool row; /* it has a header: */
 	unsigned cut, fields;
 	size_t header; /* the line where it begins, */

@@ -37,8 +37,8 @@ letter_at(struct span t, size_t at)
 	return is_alpha((char)c) || (c >= 0xC3 && c <= 0xE1);
 }
 
-static bool
-begins_word(struct span t, size_t at)
+bool
+context_word_begins(struct span t, size_t at)
 {
 	unsigned char c = (unsigned char)t.p[at];
 
@@ -63,10 +63,8 @@ parts_words(char c)
 	return c == ' ' || c == '_' || c == '-' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Bytes of t at `at` that spell the word, a space in it standing for any run of
- * blanks, '_' and '-'; 0: they do not. */
-static size_t
-word_at(struct span t, size_t at, struct span word)
+size_t
+context_word_at(struct span t, size_t at, struct span word)
 {
 	size_t i = at;
 
@@ -87,10 +85,10 @@ word_at(struct span t, size_t at, struct span word)
 	return i - at;
 }
 
-static bool
-word_matches(struct span t, size_t at, struct span word)
+bool
+context_word_matches(struct span t, size_t at, struct span word)
 {
-	size_t n = word_at(t, at, word);
+	size_t n = context_word_at(t, at, word);
 
 	if (!n)
 		return false;
@@ -107,23 +105,15 @@ word_of(const struct words *w, struct span t, size_t i)
 		      next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
 
 	if (!set_has(w->first, t.p[i]) || !(w->second[c & 31] >> (next & 31) & 1) ||
-		!begins_word(t, i))
+		!context_word_begins(t, i))
 		return NULL;
 	char first = fold(t.p[i]), second = i + 1 < t.n ? fold(t.p[i + 1]) : '\0';
 	uint16_t pair = words_pair(first, second), loose = words_pair(first, ' ');
 	for (size_t k = w->from[first & 31]; k; k = w->links[k - 1].next)
 		if ((w->links[k - 1].pair == pair || w->links[k - 1].pair == loose) &&
-			word_matches(t, i, w->v[k - 1]))
+			context_word_matches(t, i, w->v[k - 1]))
 			return &w->v[k - 1];
 	return NULL;
-}
-
-/* Whether no such byte is ASCII but a letter or a digit. */
-static bool
-begins_alnum(const uint64_t first[4])
-{
-	return !(first[0] & ~(UINT64_C(0x3FF) << '0')) &&
-	       !(first[1] & ~UINT64_C(0x07FFFFFE07FFFFFE));
 }
 
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
@@ -132,7 +122,7 @@ static size_t
 nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 {
 	size_t blocks = w->n ? (t.n + SIEVE_BLOCK - 1) / SIEVE_BLOCK : 0;
-	bool plain = begins_alnum(w->first);
+	bool plain = set_begins_alnum(w->first);
 
 	for (size_t n = 0; n < blocks; n++) {
 		size_t from = (ahead ? n : blocks - 1 - n) * SIEVE_BLOCK;
@@ -273,120 +263,4 @@ context_score(const struct entity_rule *e, struct span text, struct span before,
 	size_t end, float score)
 {
 	return context_apply(e, context_verdict(e, text, before, NULL, start, end), score);
-}
-
-/* ---- which entities' words are near ---- */
-
-/* By the first three bytes, or the first two and none. */
-static uint32_t
-near_hash(char a, char b, char c)
-{
-	uint32_t three = (uint32_t)(unsigned char)fold(a) << 16 |
-			 (uint32_t)(unsigned char)fold(b) << 8 | (unsigned char)fold(c);
-
-	return three * 0x9E3779B1u >> (32 - NEAR_HASH_BITS);
-}
-
-static void
-near_add(struct detect_rules *r, struct span word, unsigned bit)
-{
-	bool three = word.n > 2 && word.p[2] != ' ';
-	uint32_t hash = near_hash(word.p[0], word.p[1], three ? word.p[2] : 0);
-	struct near_word **slot = &r->near_words[hash % NEAR_SLOTS], *w = *slot;
-
-	while (w && !span_eq(w->text, word))
-		w = w->next;
-	r->near_hashes[hash / 64] |= UINT64_C(1) << (hash % 64);
-	if (!w) {
-		w = arena_new(&r->arena, struct near_word);
-		if (!w)
-			return;
-		*w = (struct near_word){ .text = word, .next = *slot };
-		const char *blank = memchr(word.p, ' ', word.n);
-		size_t n = blank ? (size_t)(blank - word.p) : word.n;
-		n = n < sizeof(w->head) ? n : sizeof(w->head);
-		memcpy(&w->head, word.p, n);
-		memset(&w->mask, 0xDF, n);
-		*slot = w;
-		set_add(r->near_first, (unsigned char)word.p[0]);
-		if (is_lower(word.p[0]))
-			set_add(r->near_first, (unsigned char)(word.p[0] & ~0x20));
-	}
-	w->entities.v[bit / 64] |= UINT64_C(1) << (bit % 64);
-}
-
-/* A word of one byte, or with a blank in the second place, has no slot: its entity
- * is always tried. */
-static bool
-has_slots(const struct words *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (w->v[i].n < 2 || w->v[i].p[1] == ' ')
-			return false;
-	return w->n > 0;
-}
-
-void
-context_index(struct detect_rules *r)
-{
-	unsigned bits = 0;
-
-	memset(r->near_bit, NEAR_NONE, sizeof(r->near_bit));
-	for (size_t i = 0; i < r->npatterns; i++) {
-		size_t entity = r->patterns[i].entity;
-		const struct words *w = &r->entities[entity].context;
-		bool wanting = r->patterns[i].near ||
-			       r->patterns[i].score < r->entities[entity].threshold;
-		if (!wanting || r->near_bit[entity] != NEAR_NONE || bits == NEAR_MAX ||
-			!has_slots(w))
-			continue;
-		for (size_t k = 0; k < w->n; k++)
-			near_add(r, w->v[k], bits);
-		r->near_bit[entity] = (uint8_t)bits++;
-	}
-}
-
-static void
-near_hashed(const struct detect_rules *r, struct span text, size_t i, uint32_t hash,
-	struct near_set *out)
-{
-	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
-	uint64_t head = 0;
-
-	if (!(r->near_hashes[hash / 64] >> (hash % 64) & 1) || !begins_word(text, i))
-		return;
-	memcpy(&head, text.p + i, text.n - i < sizeof(head) ? text.n - i : sizeof(head));
-	for (const struct near_word *w = r->near_words[hash % NEAR_SLOTS]; w; w = w->next) {
-		if ((head ^ w->head) & w->mask)
-			continue;
-		if (!(w->text.n < LONG_WORD ? word_matches(text, i, w->text)
-					    : word_at(text, i, w->text) > 0))
-			continue;
-		for (size_t k = 0; k < NEAR_MAX / 64; k++)
-			out->v[k] |= w->entities.v[k];
-	}
-}
-
-void
-context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
-	struct near_set *out)
-{
-	bool plain = begins_alnum(r->near_first);
-
-	to = to < text.n ? to : text.n;
-	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
-		size_t n = to - block < SIEVE_BLOCK ? to - block : SIEVE_BLOCK;
-		struct sieve_words x = sieve_words(text, block);
-		uint64_t todo = (plain ? x.begins & x.alnum : x.begins) &
-				~UINT64_C(0) >> (SIEVE_BLOCK - n);
-		for (; todo; todo &= todo - 1) {
-			size_t i = block + (unsigned)__builtin_ctzll(todo);
-			if (!set_has(r->near_first, text.p[i]) || i + 1 == text.n)
-				continue;
-			char a = text.p[i], b = text.p[i + 1];
-			near_hashed(r, text, i, near_hash(a, b, 0), out);
-			if (i + 2 < text.n)
-				near_hashed(r, text, i, near_hash(a, b, text.p[i + 2]), out);
-		}
-	}
 }

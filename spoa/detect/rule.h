@@ -11,7 +11,7 @@
 #include "detect/detect.h"
 #include "detect/outline.h"
 #include "detect/names.h"
-#include "detect/runs.h"
+#include "detect/near.h"
 
 enum {
 	DETECT_PATTERNS_MAX = 4096,
@@ -66,19 +66,6 @@ struct literal_head {
  * with any bytes before them, of an entity that has many; and words of letters and
  * digits, walked from their first letter. Those of a byte have one of its own. */
 enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD, OUTLINES };
-/* Entities of which a pattern needs a context word, as bits. */
-enum { NEAR_MAX = 192, NEAR_NONE = 255, NEAR_BACK = 16, NEAR_AHEAD = 192 };
-enum { NEAR_SLOTS = 4096, NEAR_HASH_BITS = 15 };
-struct near_set {
-	uint64_t v[NEAR_MAX / 64];
-};
-struct near_word {
-	struct span text;
-	uint64_t head, mask; /* of its first bytes up to a blank, without case */
-	struct near_set entities;
-	struct near_word *next; /* in the same slot */
-};
-
 struct word_link {
 	uint16_t pair; /* a word's first two bytes; a blank where there is no second */
 	uint16_t next; /* the next word whose first byte has these five bits, and one */
@@ -141,11 +128,9 @@ struct detect_rules {
 	uint16_t *anywhere;
 	size_t nanywhere;
 	bool any_keyed;
-	uint8_t near_bit[DETECT_ENTITIES_MAX];	  /* NEAR_NONE: always tried */
-	float near_score[DETECT_ENTITIES_MAX];	  /* the best of patterns that need context */
-	struct near_word *near_words[NEAR_SLOTS]; /* by the hash of three bytes */
-	uint64_t near_hashes[(1u << NEAR_HASH_BITS) / 64]; /* those in use */
-	uint64_t near_first[4];				   /* bytes such a word begins with */
+	uint8_t near_bit[DETECT_ENTITIES_MAX]; /* NEAR_NONE: always tried */
+	float near_score[DETECT_ENTITIES_MAX]; /* the best of patterns that need context */
+	struct near_index near;
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
 	struct custom *custom; /* a policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */
@@ -192,6 +177,14 @@ set_has(const uint64_t set[4], char c)
 	return set[(unsigned char)c >> 6] >> ((unsigned char)c & 63) & 1;
 }
 
+/* Whether no such byte is ASCII but a letter or a digit. */
+static inline bool
+set_begins_alnum(const uint64_t first[4])
+{
+	return !(first[0] & ~(UINT64_C(0x3FF) << '0')) &&
+	       !(first[1] & ~UINT64_C(0x07FFFFFE07FFFFFE));
+}
+
 static inline void
 set_add(uint64_t set[4], unsigned char c)
 {
@@ -225,12 +218,13 @@ int context_verdict(const struct entity_rule *e, struct span text, struct span b
 	const struct column *col, size_t start, size_t end);
 float context_apply(const struct entity_rule *e, int verdict, float score);
 
-/* Gives entities with `near` patterns their bits and indexes their words. */
-void context_index(struct detect_rules *r);
-/* Adds the entities of whose context words one begins in [from, to) of the text; never
- * fewer than context_score sees there. */
-void context_near(const struct detect_rules *r, struct span text, size_t from, size_t to,
-	struct near_set *out);
+/* Whether a word begins there. */
+bool context_word_begins(struct span t, size_t at);
+/* Bytes of t at `at` that spell the word, a space in it standing for any run of
+ * blanks, '_' and '-'; 0: they do not. */
+size_t context_word_at(struct span t, size_t at, struct span word);
+/* Whether they do, and a word ends behind them. */
+bool context_word_matches(struct span t, size_t at, struct span word);
 
 /* ---- lead.c ---- */
 

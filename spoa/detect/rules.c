@@ -246,7 +246,7 @@ hash_rules(struct detect_rules *r)
 int
 rules_finish(struct detect_rules *r)
 {
-	context_index(r);
+	near_index_words(r);
 	int err = index_patterns(r);
 	if (!err)
 		hash_rules(r);

@@ -42,6 +42,8 @@ number_bits(struct detect_rules *r)
 			next += next < limit;
 		}
 		next = (next + 63) / 64 * 64;
+		for (unsigned k = 0; !near && k < next / 64; k++)
+			r->runs.always.v[k] = ~UINT64_C(0);
 		if (!near)
 			r->runs.far = next / 64;
 		limit = RUN_BITS;
@@ -331,7 +333,7 @@ runs_index(struct detect_rules *r)
 
 bool
 runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
-	struct run_set *out)
+	const struct run_set *of, unsigned words, struct run_set *out)
 {
 	const struct run_index *x = &r->runs;
 	const uint8_t *class_of = r->outlines[0].class_of;
@@ -347,8 +349,9 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
 	const struct run_set *lead = &x->lead[p[at] - '0'];
 	const struct run_set *behind = &x->behind[n][class][kind];
-	for (unsigned k = 0; k < RUN_WORDS; k++)
-		any |= out->v[k] = before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
+	for (unsigned k = 0; k < words; k++)
+		any |= out->v[k] =
+			of->v[k] & before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
 	if (!any || kind != RUN_DIGIT || n == DIGIT_RUN_MAX)
 		return any != 0;
 	while (more < text.n && more - end <= DIGIT_RUN_MAX && is_digit(text.p[more]))
@@ -358,7 +361,7 @@ runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
 	class = more < text.n ? class_of[p[more]] : OUTLINE_END;
 	const struct run_set *third = n < DIGIT_RUN_MAX ? &x->third[class] : second;
 	any = 0;
-	for (unsigned k = 0; k < RUN_WORDS; k++)
+	for (unsigned k = 0; k < words; k++)
 		any |= out->v[k] &= second->v[k] & third->v[k];
 	return any != 0;
 }

@@ -34,6 +34,7 @@ struct run_index {
 	/* if a digit does, by that class and the length of the second run, */
 	struct run_set second[OUTLINE_CLASSES][DIGIT_RUN_MAX + 1];
 	struct run_set third[OUTLINE_CLASSES]; /* and by the class behind that */
+	struct run_set always;		       /* those that need no context */
 	struct run_set *near; /* by near_bit: those that need this entity's words */
 };
 
@@ -42,10 +43,10 @@ struct detect_rules;
 /* After outlines were built. 0 or ERR_NOMEM. */
 int runs_index(struct detect_rules *r);
 
-/* Those that the n digits at `at` may begin, whatever is near; n: all there are. False:
- * none. */
+/* Those in `of`, up to its words, that the n digits at `at` may begin; n: all there are.
+ * False: none. */
 bool runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
-	struct run_set *out);
+	const struct run_set *of, unsigned words, struct run_set *out);
 
 static inline bool
 run_set_has(const struct run_set *s, unsigned bit)

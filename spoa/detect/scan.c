@@ -82,54 +82,6 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
-static void
-near_join(struct near_set *to, const struct near_set *from)
-{
-	for (size_t k = 0; k < NEAR_MAX / 64; k++)
-		to->v[k] |= from->v[k];
-}
-
-static void
-near_runs(const struct detect_rules *r, struct near_view *v)
-{
-	v->runs = (struct run_set){ { 0 } };
-	for (unsigned k = 0; k < NEAR_MAX / 64; k++)
-		for (uint64_t more = v->set.v[k]; more; more &= more - 1)
-			run_set_join(&v->runs,
-				&r->runs.near[64 * k + (unsigned)__builtin_ctzll(more)]);
-}
-
-/* `all`, and the entities whose words stand in the header above i. */
-static const struct near_view *
-near_column(struct sweep *w, size_t i, const struct near_view *all)
-{
-	struct columns *c = &w->s->columns;
-	struct near_names *names = &w->s->near_names;
-	struct column col;
-
-	if (w->keyed || !columns_row(c, i))
-		return all;
-	if (names->header != c->split || names->cut != c->split_cut) {
-		names->header = c->split;
-		names->cut = c->split_cut;
-		names->any = false;
-		for (unsigned k = 0; k < c->names; k++) {
-			struct near_view *of = &names->of[k];
-			of->set = (struct near_set){ { 0 } };
-			context_near(w->r, c->name[k], 0, c->name[k].n, &of->set);
-			near_runs(w->r, of);
-			for (size_t b = 0; b < NEAR_MAX / 64; b++)
-				names->any |= of->set.v[b] != 0;
-		}
-	}
-	if (!names->any || !columns_at(c, i, &col))
-		return all;
-	names->all = *all;
-	near_join(&names->all.set, &names->of[col.index].set);
-	run_set_join(&names->all.runs, &names->of[col.index].runs);
-	return &names->all;
-}
-
 /* The column that a place of the text stands in; NULL: none. */
 static const struct column *
 column_of(struct sweep *w, size_t i, struct column *out)
@@ -137,35 +89,10 @@ column_of(struct sweep *w, size_t i, struct column *out)
 	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
 }
 
-/* The entities whose context words may count for a match that begins in i's block. */
 static const struct near_view *
 near_of(struct sweep *w, size_t i)
 {
-	struct detect_scratch *s = w->s;
-	size_t block = i / NEAR_BLOCK, back = (CONTEXT_BYTES + NEAR_BACK - 1) / NEAR_BLOCK + 1;
-
-	if (s->near_block == block + 1)
-		return near_column(w, i, &s->near_all);
-	s->near_block = block + 1;
-	s->near_all.set = s->near_before;
-	for (size_t b = block > back ? block - back : 0;
-		b <= block + 1 + NEAR_AHEAD / NEAR_BLOCK; b++) {
-		struct near_set *set = &s->near[b % NEAR_CACHED].set;
-		if (s->near[b % NEAR_CACHED].block != b + 1) {
-			*set = (struct near_set){ { 0 } };
-			context_near(w->r, w->text, b * NEAR_BLOCK, (b + 1) * NEAR_BLOCK, set);
-			s->near[b % NEAR_CACHED].block = b + 1;
-		}
-		near_join(&s->near_all.set, set);
-	}
-	near_runs(w->r, &s->near_all);
-	return near_column(w, i, &s->near_all);
-}
-
-static bool
-is_near(struct sweep *w, size_t i, uint8_t bit)
-{
-	return near_of(w, i)->set.v[bit / 64] >> (bit % 64) & 1;
+	return near_at(w->r, w->s, w->text, i, !w->keyed);
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -178,7 +105,7 @@ nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
 	if (bit == NEAR_NONE || m->score >= threshold_of(w, entity) ||
 		m->end - m->start > NEAR_AHEAD - CONTEXT_BYTES - NEAR_BACK)
 		return false;
-	return !is_near(w, m->start, bit);
+	return !near_has(near_of(w, m->start), bit);
 }
 
 /* What is around [start, end) says; patterns of an entity often find the same. */
@@ -392,20 +319,15 @@ try_literals(struct sweep *w, size_t i, bool begins)
 }
 
 static void
-near_begin(struct sweep *w)
+begin(struct sweep *w)
 {
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 
-	if (!w->keyed) {
+	if (!w->keyed)
 		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
-		w->s->near_names.header = 0;
-	}
-	memset(w->s->near, 0, sizeof(w->s->near));
-	w->s->near_block = 0;
-	w->s->near_before = (struct near_set){ { 0 } };
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-	context_near(w->r, before, 0, before.n, &w->s->near_before);
+	near_begin(w->r, w->s, before);
 }
 
 /* Tries the patterns that an outline left at i, of those in `only` where it is not
@@ -420,7 +342,7 @@ try_list(struct sweep *w, const struct outline *o, const struct outline_list *l,
 			continue;
 		const struct pattern *p = &w->r->patterns[index];
 		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity) &&
-			!is_near(w, i, p->near_bit))
+			!near_has(near_of(w, i), p->near_bit))
 			continue;
 		try_at(w, p, i);
 	}
@@ -466,23 +388,11 @@ context_decides(struct sweep *w)
 	return w->decides == YES;
 }
 
-/* Of the patterns that a run may begin those that what is near it allows. */
-static bool
-allowed(struct sweep *w, size_t i, struct run_set *set)
-{
-	const struct run_index *x = &w->r->runs;
-	const struct run_set *near;
-	uint64_t any = 0, need = 0;
-
-	for (unsigned k = 0; k < RUN_WORDS; k++)
-		*(k < x->far ? &any : &need) |= set->v[k];
-	if (!need || !context_decides(w))
-		return any | need;
-	near = &near_of(w, i)->runs;
-	for (unsigned k = x->far; k < RUN_WORDS; k++)
-		any |= set->v[k] &= near->v[k];
-	return any != 0;
-}
+/* Where thresholds are so low that no context word is needed. */
+static const struct near_view anything = {
+	.runs = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
+	.words = RUN_WORDS,
+};
 
 /* A run of digits begins at i. */
 static void
@@ -490,11 +400,12 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 {
 	uint64_t other = ~(b->digit >> (i - b->from));
 	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
-	struct run_set set;
+	struct run_set set = { { 0 } };
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
-	if (!runs_begin(w->r, w->text, i, end - i, &set) || !allowed(w, i, &set))
+	const struct near_view *near = context_decides(w) ? near_of(w, i) : &anything;
+	if (!runs_begin(w->r, w->text, i, end - i, &near->runs, near->words, &set))
 		return;
 	for (unsigned k = 0; k < OUTLINES; k++) {
 		const struct outline *o = &w->r->outlines[k];
@@ -559,7 +470,7 @@ sweep(struct sweep *w, size_t to)
 {
 	struct block b = { 0 };
 
-	near_begin(w);
+	begin(w);
 	w->word = NULL;
 	for (size_t from = 0; from < to && !w->err; from += SIEVE_BLOCK) {
 		block_read(w, &b, from);
@@ -643,7 +554,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 {
 	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
 
-	near_begin(&w);
+	begin(&w);
 	for (size_t i = 0; i + LITERAL_MIN <= text.n; i++)
 		note_heads(&w, i);
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {

@@ -11,8 +11,6 @@
 enum {
 	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
-	NEAR_BLOCK = 64, /* bytes; blocks are looked at once, */
-	NEAR_CACHED = 8, /* and this many remembered */
 	LEADS = 32,
 	KNOWN_NAMES = 64,
 };
@@ -21,12 +19,6 @@ enum {
 struct known_names {
 	uint64_t v[KNOWN_NAMES];
 	size_t n;
-};
-
-/* Entities whose context words are near, and the patterns at digits that need them. */
-struct near_view {
-	struct near_set set;
-	struct run_set runs;
 };
 
 /* owner: worker */

@@ -332,10 +332,11 @@ sieve_words(struct span text, size_t at)
 
 	sieve_letters(text, at, &l);
 	if (l.high || (unsigned char)before >= 0x80)
-		return (struct sieve_words){ ~UINT64_C(0), ~UINT64_C(0) };
+		return (struct sieve_words){ ~UINT64_C(0), ~UINT64_C(0), l.digit };
 	return (struct sieve_words){
 		.begins = ~(l.alpha << 1 | is_alpha(before)) |
 			  (l.upper & ((l.alpha & ~l.upper) << 1 | is_lower(before))),
 		.alnum = l.alpha | l.digit,
+		.digit = l.digit,
 	};
 }

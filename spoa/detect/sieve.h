@@ -31,6 +31,7 @@ struct sieve_words {
 	uint64_t begins; /* no ASCII letter before, or a small one before a capital; beside
 			  * other letters than ASCII's everywhere */
 	uint64_t alnum;	 /* a letter or digit, or beside ASCII anything */
+	uint64_t digit;
 };
 
 /* Where words may begin in the block at `at`. */
