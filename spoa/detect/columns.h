@@ -65,6 +65,13 @@ struct column {
 void columns_begin(struct columns *c, struct span text, bool inside);
 /* False: not in a row below a header. True: its names stand in name[]. */
 bool columns_row(struct columns *c, size_t at);
+
+/* Whether `at` is known to stand in no row that has a header. */
+static inline bool
+columns_no_row(const struct columns *c, size_t at)
+{
+	return c->known && at >= c->line && at < c->line_end && !c->row;
+}
 /* The same, and the column; false also where that has no name. */
 bool columns_at(struct columns *c, size_t at, struct column *out);
 

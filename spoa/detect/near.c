@@ -253,7 +253,7 @@ look_around(
 }
 
 const struct near_view *
-near_at(const struct detect_rules *r, struct detect_scratch *s, struct span text, size_t i,
+near_look(const struct detect_rules *r, struct detect_scratch *s, struct span text, size_t i,
 	bool table)
 {
 	size_t block = i / NEAR_BLOCK;

@@ -56,7 +56,7 @@ void near_begin(const struct detect_rules *r, struct detect_scratch *s, struct s
 
 /* What may count for a match that begins in i's block; valid until the next question.
  * `table`: headers above count too. */
-const struct near_view *near_at(const struct detect_rules *r, struct detect_scratch *s,
+const struct near_view *near_look(const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, size_t i, bool table);
 
 static inline bool

@@ -7,16 +7,6 @@
 #include "base/err.h"
 #include "detect/rule.h"
 
-/* What a byte is behind the byte behind a run. */
-static enum run_kind
-kind_of(unsigned char byte)
-{
-	return byte >= 0x80	      ? RUN_HIGH
-	       : is_digit((char)byte) ? RUN_DIGIT
-	       : is_alpha((char)byte) ? RUN_LETTER
-				      : RUN_OTHER;
-}
-
 /* ---- bits ---- */
 
 static void
@@ -111,10 +101,9 @@ may_follow(const struct pattern *p, unsigned run, unsigned char next, bool digit
 }
 
 static void
-index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
+index_behind(struct run_index *x, const struct pattern *p, unsigned bit)
 {
-	const struct outline *o = &r->outlines[0]; /* classes are the same in all */
-	struct run_set(*to)[OUTLINE_CLASSES][RUN_KINDS] = r->runs.behind;
+	struct run_set(*to)[OUTLINE_CLASSES][RUN_KINDS] = x->behind;
 
 	for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++) {
 		if (!((p->runs | p->alone) >> run & 1))
@@ -122,7 +111,7 @@ index_behind(struct detect_rules *r, const struct pattern *p, unsigned bit)
 		for (unsigned c = 0; c < 256; c++)
 			for (unsigned kind = 0; kind < RUN_KINDS; kind++)
 				if (may_follow(p, run, (unsigned char)c, kind == RUN_DIGIT))
-					set_bit(&to[run][o->class_of[c]][kind], bit);
+					set_bit(&to[run][x->class_of[c]][kind], bit);
 		if (may_follow(p, run, 0, false))
 			set_bit(&to[run][OUTLINE_END][RUN_OTHER], bit);
 	}
@@ -276,7 +265,7 @@ index_outline(struct detect_rules *r, const struct outline *o, struct run_index 
 	if (!w.of_state || !w.ended || !w.known || !w.has_ended || !w.seen)
 		goto out;
 	for (unsigned c = 0; c < 256; c++)
-		w.kinds[kind_of((unsigned char)c)] |= 1u << o->class_of[c];
+		w.kinds[r->runs.kind_of[c]] |= 1u << o->class_of[c];
 	memset(said, 0, sizeof(*said));
 	walk_runs(&w, said);
 	for (size_t i = 0; i < o->nlisted; i++)
@@ -309,14 +298,21 @@ runs_index(struct detect_rules *r)
 		memset(x->near, 0, NEAR_MAX * sizeof(*x->near));
 		memset(x->second, 0xFF, sizeof(x->second));
 		memset(x->third, 0xFF, sizeof(x->third));
+		memcpy(x->class_of, r->outlines[0].class_of,
+			sizeof(x->class_of)); /* as in all */
 		number_bits(r);
 	}
+	for (unsigned c = 0; c < 256; c++)
+		x->kind_of[c] = c >= 0x80	    ? RUN_HIGH
+				: is_digit((char)c) ? RUN_DIGIT
+				: is_alpha((char)c) ? RUN_LETTER
+						    : RUN_OTHER;
 	for (size_t i = 0; i < r->npatterns && !err; i++) {
 		const struct pattern *p = &r->patterns[i];
 		if (p->kind != START_DIGITS)
 			continue;
 		index_edges(x, p, r->run_bit[i]);
-		index_behind(r, p, r->run_bit[i]);
+		index_behind(x, p, r->run_bit[i]);
 		if (p->near_bit != NEAR_NONE)
 			set_bit(&x->near[p->near_bit], r->run_bit[i]);
 	}
@@ -329,39 +325,4 @@ runs_index(struct detect_rules *r)
 	}
 	free(said);
 	return err;
-}
-
-bool
-runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
-	const struct run_set *of, unsigned words, struct run_set *out)
-{
-	const struct run_index *x = &r->runs;
-	const uint8_t *class_of = r->outlines[0].class_of;
-	const unsigned char *p = (const unsigned char *)text.p;
-	size_t end = at + n, more = end + 1;
-	unsigned class = end < text.n ? class_of[p[end]] : OUTLINE_END;
-	enum run_kind kind = more < text.n ? kind_of(p[more]) : RUN_OTHER;
-	uint64_t any = 0;
-
-	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
-	const struct run_set *before =
-		&x->before[at > 1 && is_digit(text.p[at - 2])][at ? p[at - 1] : RUN_EDGE];
-	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
-	const struct run_set *lead = &x->lead[p[at] - '0'];
-	const struct run_set *behind = &x->behind[n][class][kind];
-	for (unsigned k = 0; k < words; k++)
-		any |= out->v[k] =
-			of->v[k] & before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
-	if (!any || kind != RUN_DIGIT || n == DIGIT_RUN_MAX)
-		return any != 0;
-	while (more < text.n && more - end <= DIGIT_RUN_MAX && is_digit(text.p[more]))
-		more++;
-	n = more - end - 1;
-	const struct run_set *second = &x->second[class][n];
-	class = more < text.n ? class_of[p[more]] : OUTLINE_END;
-	const struct run_set *third = n < DIGIT_RUN_MAX ? &x->third[class] : second;
-	any = 0;
-	for (unsigned k = 0; k < words; k++)
-		any |= out->v[k] &= second->v[k] & third->v[k];
-	return any != 0;
 }

@@ -15,6 +15,7 @@ enum {
 	RUN_EDGE = 256,	   /* no byte before the run */
 };
 
+/* What a byte is behind the byte behind a run. */
 enum run_kind { RUN_OTHER, RUN_DIGIT, RUN_LETTER, RUN_HIGH, RUN_KINDS };
 
 /* Patterns, as bits; where there are more, the last bit of their kind is shared. */
@@ -23,6 +24,8 @@ struct run_set {
 };
 
 struct run_index {
+	uint8_t class_of[256]; /* a byte's, as in the outlines */
+	uint8_t kind_of[256];  /* enum run_kind */
 	unsigned far, words;   /* words of patterns that need no context; of all */
 	struct run_set shared; /* bits of more than one pattern */
 	struct run_set before[2]
@@ -40,13 +43,8 @@ struct run_index {
 
 struct detect_rules;
 
-/* After outlines were built. 0 or ERR_NOMEM. */
+/* runs.c: after outlines were built. 0 or ERR_NOMEM. */
 int runs_index(struct detect_rules *r);
-
-/* Those in `of`, up to its words, that the n digits at `at` may begin; n: all there are.
- * False: none. */
-bool runs_begin(const struct detect_rules *r, struct span text, size_t at, size_t n,
-	const struct run_set *of, unsigned words, struct run_set *out);
 
 static inline bool
 run_set_has(const struct run_set *s, unsigned bit)
@@ -69,6 +67,41 @@ run_set_join(struct run_set *to, const struct run_set *from)
 {
 	for (unsigned k = 0; k < RUN_WORDS; k++)
 		to->v[k] |= from->v[k];
+}
+
+/* Those in `of`, up to its words, that the n digits at `at` may begin; n: all there are.
+ * False: none. */
+static inline bool
+runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
+	const struct run_set *of, unsigned words, struct run_set *out)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	size_t end = at + n, more = end + 1;
+	unsigned class = end < text.n ? x->class_of[p[end]] : OUTLINE_END;
+	unsigned kind = more < text.n ? x->kind_of[p[more]] : RUN_OTHER;
+	bool digit = at > 1 && x->kind_of[p[at - 2]] == RUN_DIGIT;
+	uint64_t any = 0;
+
+	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
+	const struct run_set *before = &x->before[digit][at ? p[at - 1] : RUN_EDGE];
+	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
+	const struct run_set *lead = &x->lead[p[at] - '0'];
+	const struct run_set *behind = &x->behind[n][class][kind];
+	for (unsigned k = 0; k < words; k++)
+		any |= out->v[k] =
+			of->v[k] & before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
+	if (!any || kind != RUN_DIGIT || n == DIGIT_RUN_MAX)
+		return any != 0;
+	while (more < text.n && more - end <= DIGIT_RUN_MAX && x->kind_of[p[more]] == RUN_DIGIT)
+		more++;
+	n = more - end - 1;
+	const struct run_set *second = &x->second[class][n];
+	class = more < text.n ? x->class_of[p[more]] : OUTLINE_END;
+	const struct run_set *third = n < DIGIT_RUN_MAX ? &x->third[class] : second;
+	any = 0;
+	for (unsigned k = 0; k < words; k++)
+		any |= out->v[k] &= second->v[k] & third->v[k];
+	return any != 0;
 }
 
 #endif

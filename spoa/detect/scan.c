@@ -89,10 +89,14 @@ column_of(struct sweep *w, size_t i, struct column *out)
 	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
 }
 
-static const struct near_view *
+/* near_look; at once where it looked at this block and line before. */
+static inline const struct near_view *
 near_of(struct sweep *w, size_t i)
 {
-	return near_at(w->r, w->s, w->text, i, !w->keyed);
+	if (w->s->near_block == i / NEAR_BLOCK + 1 &&
+		(w->keyed || columns_no_row(&w->s->columns, i)))
+		return &w->s->near_all;
+	return near_look(w->r, w->s, w->text, i, !w->keyed);
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -405,7 +409,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
 	const struct near_view *near = context_decides(w) ? near_of(w, i) : &anything;
-	if (!runs_begin(w->r, w->text, i, end - i, &near->runs, near->words, &set))
+	if (!runs_begin(&w->r->runs, w->text, i, end - i, &near->runs, near->words, &set))
 		return;
 	for (unsigned k = 0; k < OUTLINES; k++) {
 		const struct outline *o = &w->r->outlines[k];
