@@ -178,14 +178,49 @@ is_letter(char c)
 	return is_alpha(c) || (unsigned char)c >= 0x80;
 }
 
+/* What a byte is in a header's field. */
+enum { MARK_BEFORE = 1, MARK_BEHIND = 2, NO_NAME = 4 };
+static const uint8_t marks[256] = {
+	['"'] = MARK_BEFORE | MARK_BEHIND,
+	['\''] = MARK_BEFORE | MARK_BEHIND,
+	['`'] = MARK_BEFORE | MARK_BEHIND,
+	['*'] = MARK_BEFORE | MARK_BEHIND,
+	['_'] = MARK_BEFORE | MARK_BEHIND,
+	['#'] = MARK_BEFORE,
+	['['] = MARK_BEFORE,
+	[':'] = MARK_BEHIND,
+	[']'] = MARK_BEHIND,
+	['='] = NO_NAME,
+	['<'] = NO_NAME,
+	['>'] = NO_NAME,
+	['{'] = NO_NAME,
+	['}'] = NO_NAME,
+	[';'] = NO_NAME,
+	['@'] = NO_NAME,
+	['\\'] = NO_NAME,
+	['!'] = NO_NAME,
+	['?'] = NO_NAME,
+	['$'] = NO_NAME,
+	['%'] = NO_NAME,
+	['^'] = NO_NAME,
+	['~'] = NO_NAME,
+	['\0'] = NO_NAME | MARK_BEFORE | MARK_BEHIND,
+};
+
+static uint8_t
+mark_of(char c)
+{
+	return marks[(unsigned char)c];
+}
+
 /* A field's text without the quotes, stars and hashes around it. */
 static struct span
 bare(struct span s)
 {
 	s = trimmed(s);
-	while (s.n && strchr("\"'`*_#[", s.p[0]))
+	while (s.n && mark_of(s.p[0]) & MARK_BEFORE)
 		s = span_cut(s, 1, s.n);
-	while (s.n && strchr("\"'`*_:]", s.p[s.n - 1]))
+	while (s.n && mark_of(s.p[s.n - 1]) & MARK_BEHIND)
 		s.n--;
 	return trimmed(s);
 }
@@ -202,7 +237,7 @@ is_name(struct span s)
 		char x = s.p[i];
 		digits += is_digit(x) ? 1 : 0;
 		blanks += x == ' ' ? 1 : 0;
-		if (strchr("=<>{};@\\!?$%^~", x) ||
+		if (mark_of(x) & NO_NAME ||
 			(x == '.' && i + 1 < s.n && s.p[i + 1] == ' ' && i > 3))
 			return false;
 	}

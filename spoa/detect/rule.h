@@ -60,6 +60,7 @@ struct literal {
 struct literal_head {
 	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
 	const struct literal *literal;
+	bool begins; /* only where a word begins, for its own sake or its pattern's */
 };
 
 /* Patterns whose starts are alike share an outline: digits alone, with letters behind,
@@ -115,6 +116,8 @@ struct detect_rules {
 	struct literal **literals;	     /* 1 << LITERAL_BITS slots, by hash */
 	struct literal_head *heads; /* those of slot h: from slots[h] to slots[h + 1] */
 	uint16_t *slots;
+	uint64_t inner[(1u << LITERAL_BITS) /
+		       64];	     /* slots with literals that begin inside words */
 	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
 	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];

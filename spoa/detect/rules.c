@@ -113,6 +113,21 @@ index_bytes(struct detect_rules *r)
 	}
 }
 
+/* Whether a literal is looked for only where no letter stands before it, or as in
+ * homePhone. */
+static bool
+begins_words(const struct detect_rules *r, const struct literal *l)
+{
+	const struct pattern *p = &r->patterns[l->pattern];
+
+	if (l->name)
+		return true;
+	for (unsigned c = 'A'; c <= 'z'; c++)
+		if (is_alpha((char)c) && !set_has(p->edges.not_before, (char)c))
+			return false;
+	return p->back_max == 0;
+}
+
 static void
 index_literals(struct detect_rules *r)
 {
@@ -132,6 +147,9 @@ index_literals(struct detect_rules *r)
 			memcpy(&x->head, l->text.p, len);
 			memset(&x->mask, 0xDF, len);
 			x->literal = l;
+			x->begins = begins_words(r, l);
+			if (!x->begins)
+				r->inner[h / 64] |= UINT64_C(1) << (h % 64);
 		}
 		r->slots[h + 1] = (uint16_t)n;
 	}
@@ -145,7 +163,6 @@ index_patterns(struct detect_rules *r)
 	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
 		r->near_score[e] = -1.0f;
 	index_bytes(r);
-	index_literals(r);
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
 		p->near_bit = p->near && p->score < r->entities[p->entity].threshold
@@ -162,6 +179,7 @@ index_patterns(struct detect_rules *r)
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
+	index_literals(r);
 	int err = arena_failed(&r->arena) ? ERR_NOMEM : build_outlines(r);
 	if (!err)
 		err = runs_index(r);

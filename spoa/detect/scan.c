@@ -315,7 +315,7 @@ try_literals(struct sweep *w, size_t i, bool begins)
 	uint32_t slot = literal_hash(three_bytes(p));
 	for (size_t k = w->r->slots[slot]; k < w->r->slots[slot + 1] && !w->err; k++) {
 		const struct literal_head *h = &w->r->heads[k];
-		if ((head ^ h->head) & h->mask || (h->literal->name && !begins))
+		if ((head ^ h->head) & h->mask || (h->begins && !begins))
 			continue;
 		if (literal_matches(h->literal, w->text, i))
 			try_at(w, &w->r->patterns[h->literal->pattern], i);
@@ -452,15 +452,33 @@ block_read(const struct sweep *w, struct block *b, size_t from)
 	b->lower = v.lower;
 }
 
+/* Most literals begin words: the other places that the sieve took for beginnings. */
+static uint64_t
+without_inner(const struct sweep *w, const struct block *b)
+{
+	uint64_t drop = 0;
+
+	for (uint64_t more = b->literal & ~b->begins; more; more &= more - 1) {
+		size_t i = b->from + (unsigned)__builtin_ctzll(more);
+		uint32_t slot = w->text.n - i < LITERAL_MIN
+					? 0
+					: literal_hash(three_bytes(w->text.p + i));
+		if (!(w->r->inner[slot / 64] >> (slot % 64) & 1))
+			drop |= more & -more;
+	}
+	return b->literal & ~drop;
+}
+
 static void
 sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 {
-	uint64_t todo = (b->literal | b->byte | b->runs) & within;
+	uint64_t literal = without_inner(w, b);
+	uint64_t todo = (literal | b->byte | b->runs) & within;
 
 	for (; todo && !w->err; todo &= todo - 1) {
 		unsigned k = (unsigned)__builtin_ctzll(todo);
 		size_t i = b->from + k;
-		if (b->literal >> k & 1)
+		if (literal >> k & 1)
 			try_literals(w, i, b->begins >> k & 1);
 		if (b->byte >> k & 1)
 			try_byte(w, i);
