@@ -62,6 +62,38 @@ run_sets_meet(const struct run_set *a, const struct run_set *b)
 	return any != 0;
 }
 
+static inline bool
+run_set_within(const struct run_set *s, const struct run_set *other)
+{
+	uint64_t any = 0;
+
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		any |= s->v[k] & ~other->v[k];
+	return any == 0;
+}
+
+/* Leaves what is in both; false: nothing. */
+static inline bool
+run_sets_cut(struct run_set *s, const struct run_set *with)
+{
+	uint64_t any = 0;
+
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		any |= s->v[k] &= with->v[k];
+	return any != 0;
+}
+
+/* Leaves what is not in the other; false: nothing. */
+static inline bool
+run_set_drop(struct run_set *s, const struct run_set *other)
+{
+	uint64_t any = 0;
+
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		any |= s->v[k] &= ~other->v[k];
+	return any != 0;
+}
+
 static inline void
 run_set_join(struct run_set *to, const struct run_set *from)
 {

@@ -89,14 +89,22 @@ column_of(struct sweep *w, size_t i, struct column *out)
 	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
 }
 
-/* near_look; at once where it looked at this block and line before. */
+/* What is near i, where that is known already; else NULL. */
+static inline const struct near_view *
+near_known(const struct sweep *w, size_t i)
+{
+	return w->s->near_block == i / NEAR_BLOCK + 1 &&
+			       (w->keyed || columns_no_row(&w->s->columns, i))
+		       ? &w->s->near_all
+		       : NULL;
+}
+
 static inline const struct near_view *
 near_of(struct sweep *w, size_t i)
 {
-	if (w->s->near_block == i / NEAR_BLOCK + 1 &&
-		(w->keyed || columns_no_row(&w->s->columns, i)))
-		return &w->s->near_all;
-	return near_look(w->r, w->s, w->text, i, !w->keyed);
+	const struct near_view *known = near_known(w, i);
+
+	return known ? known : near_look(w->r, w->s, w->text, i, !w->keyed);
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -398,6 +406,25 @@ static const struct near_view anything = {
 	.words = RUN_WORDS,
 };
 
+/* The patterns that what is nearest to the run at i, the word around it and the words
+ * near allow, the costlier looks last. False: none. */
+static bool
+possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_set *set)
+{
+	const struct run_set *words = &w->r->of_outline[OUTLINE_WORD];
+	const struct near_view *near = context_decides(w) ? near_known(w, i) : &anything;
+	const struct near_view *first = near ? near : &anything;
+
+	if (!runs_begin(&w->r->runs, w->text, i, n, &first->runs, first->words, set))
+		return false;
+	if (run_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
+		!run_set_drop(set, words))
+		return false;
+	/* Of those that need no context, none is taken. */
+	return near || run_set_within(set, &w->r->runs.always) ||
+	       run_sets_cut(set, &near_of(w, i)->runs);
+}
+
 /* A run of digits begins at i. */
 static void
 try_digits(struct sweep *w, const struct block *b, size_t i)
@@ -408,8 +435,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
-	const struct near_view *near = context_decides(w) ? near_of(w, i) : &anything;
-	if (!runs_begin(&w->r->runs, w->text, i, end - i, &near->runs, near->words, &set))
+	if (!possible(w, b, i, end - i, &set))
 		return;
 	for (unsigned k = 0; k < OUTLINES; k++) {
 		const struct outline *o = &w->r->outlines[k];
