@@ -97,9 +97,11 @@ context_word_matches(struct span t, size_t at, struct span word)
 	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1);
 }
 
+typedef bool word_test(struct span t, size_t at, struct span word);
+
 /* The word of the list that begins at i, or NULL. */
-static const struct span *
-word_of(const struct words *w, struct span t, size_t i)
+static inline const struct span *
+word_of(const struct words *w, struct span t, size_t i, word_test *is)
 {
 	unsigned char c = (unsigned char)t.p[i],
 		      next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
@@ -111,9 +113,75 @@ word_of(const struct words *w, struct span t, size_t i)
 	uint16_t pair = words_pair(first, second), loose = words_pair(first, ' ');
 	for (size_t k = w->from[first & 31]; k; k = w->links[k - 1].next)
 		if ((w->links[k - 1].pair == pair || w->links[k - 1].pair == loose) &&
-			context_word_matches(t, i, w->v[k - 1]))
+			is(t, i, w->v[k - 1]))
 			return &w->v[k - 1];
 	return NULL;
+}
+
+/* ---- where no word is ---- */
+
+/* As context_word_matches, but a window may end behind the beginning of a long word. */
+static bool
+may_match(struct span t, size_t at, struct span word)
+{
+	enum { LONG_WORD = 12 };
+
+	return word.n < LONG_WORD ? context_word_matches(t, at, word)
+				  : context_word_at(t, at, word) > 0;
+}
+
+/* Where the first word of the list begins in [from, to); `to`: nowhere. */
+static size_t
+first_word(const struct words *w, struct span t, size_t from, size_t to)
+{
+	bool plain = set_begins_alnum(w->first);
+
+	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
+		struct sieve_words x = sieve_words(t, block);
+		uint64_t todo = plain ? x.begins & x.alnum : x.begins;
+		if (to - block < SIEVE_BLOCK)
+			todo &= (UINT64_C(1) << (to - block)) - 1;
+		for (; todo; todo &= todo - 1) {
+			size_t i = block + (unsigned)__builtin_ctzll(todo);
+			if (word_of(w, t, i, may_match))
+				return i;
+		}
+	}
+	return to;
+}
+
+/* A word that begins before the window's end is read to its own. */
+static size_t
+window_end(struct span t, size_t end)
+{
+	size_t to = t.n - end > CONTEXT_BYTES ? end + CONTEXT_BYTES : t.n;
+
+	while (to < t.n && to < end + CONTEXT_BYTES + 16 && letter_at(t, to))
+		to++;
+	return to;
+}
+
+/* Whether no word of the list begins around [start, end). Finds lie close in some texts:
+ * what was looked at for the one before is not looked at again. */
+static bool
+is_silent(struct context_memo *memo, const struct words *w, struct span t, size_t start,
+	size_t end)
+{
+	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
+	size_t to = window_end(t, end);
+	struct context_quiet *q = &memo->v[(size_t)w / sizeof(*w) % CONTEXT_QUIET];
+
+	if (w->n == 0)
+		return true;
+	/* A word that touches the candidate is whole only without it. */
+	if ((letter_before(t, start) && letter_at(t, start)) ||
+		(letter_before(t, end) && letter_at(t, end)))
+		return false;
+	if (q->of != w || from < q->from || from > q->to)
+		*q = (struct context_quiet){ .of = w, .from = from, .to = from };
+	if (q->to < to)
+		q->to = first_word(w, t, q->to, to);
+	return q->to >= to;
 }
 
 /* Distance from the window's near end to the nearest word of the list, SIZE_MAX
@@ -136,7 +204,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 			size_t i = from + k;
 			if ((ahead ? i : t.n - 1 - i) >= bytes)
 				return SIZE_MAX;
-			const struct span *word = word_of(w, t, i);
+			const struct span *word = word_of(w, t, i, context_word_matches);
 			if (word)
 				return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
 			todo &= ~(UINT64_C(1) << k);
@@ -210,13 +278,11 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 	struct span *left, struct span *right)
 {
 	size_t from = start > CONTEXT_BYTES ? start - CONTEXT_BYTES : 0;
-	size_t to = end + CONTEXT_BYTES;
+	size_t to = window_end(text, end);
 
 	/* A word cut by the window's edge is no word. */
 	while (from > 0 && from < start && letter_before(text, from) && letter_at(text, from))
 		from++;
-	while (to < text.n && to < end + CONTEXT_BYTES + 16 && letter_at(text, to))
-		to++;
 	*left = span_cut(text, from, start);
 	*right = span_cut(text, end, to);
 	const char *line = left->n ? memrchr(left->p, '\n', left->n) : NULL;
@@ -231,7 +297,7 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 
 int
 context_verdict(const struct entity_rule *e, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end)
+	const struct column *col, size_t start, size_t end, struct context_memo *memo)
 {
 	struct span left, right;
 	size_t good = SIZE_MAX, bad = SIZE_MAX;
@@ -239,6 +305,9 @@ context_verdict(const struct entity_rule *e, struct span text, struct span befor
 	if (col) {
 		good = nearest(&e->context, col->name, false, SIZE_MAX);
 		bad = nearest(&e->against, col->name, false, SIZE_MAX);
+	} else if (before.n == 0 && is_silent(memo, &e->context, text, start, end) &&
+		   is_silent(memo, &e->against, text, start, end)) {
+		return 0;
 	}
 	if (good == SIZE_MAX && bad == SIZE_MAX) {
 		window_of(text, col, start, end, &left, &right);
@@ -262,5 +331,8 @@ float
 context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
 	size_t end, float score)
 {
-	return context_apply(e, context_verdict(e, text, before, NULL, start, end), score);
+	struct context_memo memo = { 0 };
+
+	return context_apply(
+		e, context_verdict(e, text, before, NULL, start, end, &memo), score);
 }

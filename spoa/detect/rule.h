@@ -215,10 +215,19 @@ int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *
 float context_score(const struct entity_rule *e, struct span text, struct span before,
 	size_t start, size_t end, float score);
 struct column;
+enum { CONTEXT_QUIET = 16 };
+/* Where words of a list are known not to begin; zeroed before the first question about a
+ * text. */
+struct context_memo {
+	struct context_quiet {
+		const struct words *of;
+		size_t from, to;
+	} v[CONTEXT_QUIET];
+};
 /* The same in two parts: 1 where a word speaks for it, -1 against, else 0; `col`, where
  * the text is a table, says what stands above. */
 int context_verdict(const struct entity_rule *e, struct span text, struct span before,
-	const struct column *col, size_t start, size_t end);
+	const struct column *col, size_t start, size_t end, struct context_memo *memo);
 float context_apply(const struct entity_rule *e, int verdict, float score);
 
 /* Whether a word begins there. */

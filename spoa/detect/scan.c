@@ -30,6 +30,7 @@ struct sweep {
 	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
+	struct context_memo quiet;
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
 	int err;
@@ -133,7 +134,8 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 	if (v->end == end && v->start == start && v->entity == entity)
 		return v->says;
 	*v = (struct verdict){ start, end, entity,
-		context_verdict(e, w->text, before, column_of(w, start, &col), start, end) };
+		context_verdict(
+			e, w->text, before, column_of(w, start, &col), start, end, &w->quiet) };
 	return v->says;
 }
 
@@ -549,6 +551,7 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 	k.keyed = true;
 	k.memo = (struct check_memo){ 0 };
 	memset(k.verdicts, 0, sizeof(k.verdicts));
+	memset(&k.quiet, 0, sizeof(k.quiet));
 	sweep(&k, before.n);
 	w->err = k.err;
 }
