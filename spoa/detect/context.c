@@ -305,7 +305,7 @@ context_verdict(const struct entity_rule *e, struct span text, struct span befor
 	if (col) {
 		good = nearest(&e->context, col->name, false, SIZE_MAX);
 		bad = nearest(&e->against, col->name, false, SIZE_MAX);
-	} else if (before.n == 0 && is_silent(memo, &e->context, text, start, end) &&
+	} else if (memo && before.n == 0 && is_silent(memo, &e->context, text, start, end) &&
 		   is_silent(memo, &e->against, text, start, end)) {
 		return 0;
 	}
@@ -331,8 +331,6 @@ float
 context_score(const struct entity_rule *e, struct span text, struct span before, size_t start,
 	size_t end, float score)
 {
-	struct context_memo memo = { 0 };
-
 	return context_apply(
-		e, context_verdict(e, text, before, NULL, start, end, &memo), score);
+		e, context_verdict(e, text, before, NULL, start, end, NULL), score);
 }

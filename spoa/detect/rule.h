@@ -216,8 +216,8 @@ float context_score(const struct entity_rule *e, struct span text, struct span b
 	size_t start, size_t end, float score);
 struct column;
 enum { CONTEXT_QUIET = 16 };
-/* Where words of a list are known not to begin; zeroed before the first question about a
- * text. */
+/* Where words of a list are known not to begin: zeroed before the first question about a
+ * text; NULL: every question is answered by itself. */
 struct context_memo {
 	struct context_quiet {
 		const struct words *of;

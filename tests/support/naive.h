@@ -103,8 +103,8 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 			c.start < shift)
 			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
-		int verdict =
-			context_verdict(e, text, before, cell ? &col : NULL, c.start, c.end);
+		int verdict = context_verdict(
+			e, text, before, cell ? &col : NULL, c.start, c.end, NULL);
 		if (context_apply(e, verdict, c.score) >= e->threshold)
 			naive_cover(text, c.start, c.end, shift, covered);
 		at = c.end > at ? c.end : at;
