@@ -67,6 +67,32 @@ letters_plain(const char *p, struct sieve_letters *out)
 	*out = l;
 }
 
+/* Of one block; *before: whether a word goes on from before it, and behind it. */
+static inline uint64_t
+begins_of(uint64_t first, uint64_t word, uint64_t high, uint64_t *before)
+{
+	uint64_t bits = (first & ~(word << 1 | *before)) | high;
+
+	*before = word >> 63;
+	return bits;
+}
+
+/* How many blocks of n have none; *bits are of the one behind them. */
+static size_t
+begins_plain(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits)
+{
+	struct sieve_letters l;
+	size_t k = 0;
+
+	for (*bits = 0; k < n; k++) {
+		letters_plain(p + k * SIEVE_BLOCK, &l);
+		*bits = begins_of(small ? l.alpha : l.upper, l.word, l.high, before);
+		if (*bits)
+			break;
+	}
+	return k;
+}
+
 #ifdef __x86_64__
 static bool
 has_avx2(void)
@@ -172,6 +198,22 @@ letters_avx2(const char *p, struct sieve_letters *out)
 		.high = a.high | b.high << 32,
 	};
 }
+
+__attribute__((target("avx2"))) static size_t
+begins_avx2(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits)
+{
+	size_t k = 0;
+
+	for (*bits = 0; k < n; k++) {
+		struct half_letters a = half_letters(p + k * SIEVE_BLOCK);
+		struct half_letters b = half_letters(p + k * SIEVE_BLOCK + SIEVE_BLOCK / 2);
+		uint64_t first = small ? a.alpha | b.alpha << 32 : a.upper | b.upper << 32;
+		*bits = begins_of(first, a.word | b.word << 32, a.high | b.high << 32, before);
+		if (*bits)
+			break;
+	}
+	return k;
+}
 #endif
 
 static bool
@@ -185,10 +227,11 @@ static const struct way {
 	bool (*possible)(void);
 	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
 	void (*letters)(const char *p, struct sieve_letters *out);
+	size_t (*begins)(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits);
 } ways[] = {
-	{ "plain", always, sieve_plain, letters_plain },
+	{ "plain", always, sieve_plain, letters_plain, begins_plain },
 #ifdef __x86_64__
-	{ "avx2", has_avx2, sieve_avx2, letters_avx2 },
+	{ "avx2", has_avx2, sieve_avx2, letters_avx2, begins_avx2 },
 #endif
 };
 
@@ -322,6 +365,46 @@ sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *
 
 	for (size_t k = 0; k < n; k++)
 		out[k] = equal_to(p, bytes[k]);
+}
+
+/* The rest of a text behind its last whole block. */
+static bool
+last_begins(const struct way *w, struct span rest, bool small, uint64_t *before, uint64_t *bits)
+{
+	char last[SIEVE_BLOCK] = { 0 };
+
+	memcpy(last, rest.p, rest.n);
+	return w->begins(last, 1, small, before, bits) == 0;
+}
+
+static size_t
+begins_with(const struct way *w, struct span t, size_t at, bool small, uint64_t *bits)
+{
+	*bits = 0;
+	if (at >= t.n)
+		return t.n;
+	uint64_t before = at > 0 && (is_alnum(t.p[at - 1]) || t.p[at - 1] == '_');
+	size_t whole = (t.n - at) / SIEVE_BLOCK;
+	at += SIEVE_BLOCK * w->begins(t.p + at, whole, small, &before, bits);
+	if (*bits)
+		return at;
+	return last_begins(w, span_of(t.p + at, t.n - at), small, &before, bits) ? at : t.n;
+}
+
+size_t
+sieve_begins(struct span text, size_t at, bool small, uint64_t *bits)
+{
+	return begins_with(best_way(), text, at, small, bits);
+}
+
+bool
+sieve_begins_with(
+	size_t k, struct span text, size_t at, bool small, uint64_t *bits, size_t *block)
+{
+	if (!ways[k].possible())
+		return false;
+	*block = begins_with(&ways[k], text, at, small, bits);
+	return true;
 }
 
 struct sieve_words

@@ -26,6 +26,11 @@ struct sieve_letters {
 
 void sieve_letters(struct span text, size_t at, struct sieve_letters *out);
 
+/* The first block from the one at `at` on in which a word begins with a capital, or with
+ * any letter where `small`, or a byte beyond ASCII stands: its place, in *bits which
+ * bytes; the text's end: none. Before such a word no letter, digit or '_' of ASCII stands. */
+size_t sieve_begins(struct span text, size_t at, bool small, uint64_t *bits);
+
 /* Bits behind the text's end mean nothing. */
 struct sieve_words {
 	uint64_t begins; /* no ASCII letter before, or a small one before a capital; beside
@@ -46,5 +51,7 @@ const char *sieve_name(size_t k);
 bool sieve_with(
 	size_t k, const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
 bool sieve_letters_with(size_t k, struct span text, size_t at, struct sieve_letters *out);
+bool sieve_begins_with(
+	size_t k, struct span text, size_t at, bool small, uint64_t *bits, size_t *block);
 
 #endif

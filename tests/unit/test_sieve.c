@@ -146,12 +146,57 @@ every_way_sees_the_same_letters(void **state)
 	}
 }
 
+static bool
+begins(struct span t, size_t i, bool small)
+{
+	bool inside = i > 0 && (is_alnum(t.p[i - 1]) || t.p[i - 1] == '_');
+
+	return (unsigned char)t.p[i] >= 0x80 ||
+	       ((small ? is_alpha(t.p[i]) : is_upper(t.p[i])) && !inside);
+}
+
+static void
+look_begins(struct span t, size_t at, bool small, uint64_t bits, size_t block)
+{
+	assert_int_equal(bits != 0, block < t.n);
+	for (size_t i = at; i < block && i < t.n; i++)
+		assert_false(begins(t, i, small));
+	for (size_t k = 0; block < t.n && k < SIEVE_BLOCK; k++)
+		assert_int_equal(bits >> k & 1, block + k < t.n && begins(t, block + k, small));
+}
+
+static void
+every_way_finds_the_same_beginnings(void **state)
+{
+	static const char bytes[] = "aB  ..1_ \xc3";
+	uint64_t random = 11, bits;
+
+	(void)state;
+	for (int i = 0; i < TEXTS; i++) {
+		size_t n = 1 + next(&random) % (4 * ROOM), block;
+		size_t at = next(&random) % (n / SIEVE_BLOCK + 2) * SIEVE_BLOCK;
+		size_t kinds = 1 + next(&random) % (sizeof(bytes) - 1);
+		bool small = next(&random) % 2;
+		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
+		assert_non_null(p);
+		for (size_t k = 0; k < n; k++)
+			p[k] = next(&random) % 16 ? ' ' : bytes[next(&random) % kinds];
+		for (size_t w = 0; sieve_name(w); w++)
+			if (sieve_begins_with(w, span_of(p, n), at, small, &bits, &block))
+				look_begins(span_of(p, n), at, small, bits, block);
+		block = sieve_begins(span_of(p, n), at, small, &bits);
+		look_begins(span_of(p, n), at, small, bits, block);
+		free(p);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_way_gives_the_same_bits_and_misses_no_literal),
 		cmocka_unit_test(every_way_sees_the_same_letters),
+		cmocka_unit_test(every_way_finds_the_same_beginnings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
