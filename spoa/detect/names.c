@@ -48,7 +48,7 @@ static bool
 is_plain(const struct run *run)
 {
 	const uint32_t alone = W_NAME | W_PLACE | W_NATION | W_STREET;
-	const uint32_t beside = W_ORG | W_FACILITY | W_FACILITY_START | W_TITLE | W_MORE;
+	const uint32_t beside = W_ORG | W_FACILITY | W_FACILITY_START | W_TITLE;
 
 	return run->all & W_COMMON && !run->initials &&
 	       !(run->any & (run->n > 1 ? alone | beside : alone));
@@ -87,8 +87,12 @@ static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
 {
 	struct run run;
-	size_t end = first == LETTER_UPPER && w->skim ? word_skimmed(w, at) : 0;
+	size_t end = 0;
 
+	if (first == LETTER_UPPER && w->skim)
+		end = word_skimmed(w, at);
+	else if (first == LETTER_LOWER)
+		end = small_word_skimmed(w, at);
 	if (end)
 		return end;
 	word_read(w, at, &run.w[0]);

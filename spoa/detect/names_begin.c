@@ -74,36 +74,23 @@ in_word(char c)
 	return is_alnum(c) || c == '_';
 }
 
-static void
-read_block(struct names_sweep *w, size_t block)
-{
-	struct sieve_letters l;
-
-	sieve_letters(w->text, block, &l);
-	bool before = block > 0 && in_word(w->text.p[block - 1]);
-	w->begins = ((w->lower ? l.alpha : l.upper) & ~(l.word << 1 | before)) | l.high;
-	w->block = block;
-}
-
 /* The first beginning at or behind i; the text's end where there is none. */
 static size_t
 begin_ahead(struct names_sweep *w, size_t i)
 {
-	size_t block = i - i % SIEVE_BLOCK;
+	size_t block = i - i % SIEVE_BLOCK, n = w->text.n;
+	uint64_t bits;
 
-	if (i >= w->text.n)
-		return w->text.n;
-	if (w->block != block)
-		read_block(w, block);
-	uint64_t bits = w->begins & ~UINT64_C(0) << i % SIEVE_BLOCK;
-	while (!bits) {
-		block += SIEVE_BLOCK;
-		if (block >= w->text.n)
-			return w->text.n;
-		read_block(w, block);
+	if (i >= n)
+		return n;
+	if (w->block < block || w->block == NO_BLOCK)
+		w->block = sieve_begins(w->text, block, w->lower, &w->begins);
+	bits = w->block == block ? w->begins & ~UINT64_C(0) << i % SIEVE_BLOCK : w->begins;
+	if (!bits) {
+		w->block = sieve_begins(w->text, block + SIEVE_BLOCK, w->lower, &w->begins);
 		bits = w->begins;
 	}
-	return block + (size_t)__builtin_ctzll(bits);
+	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;
 }
 
 size_t
@@ -157,7 +144,11 @@ word_begins(struct names_sweep *w, size_t *at)
 	for (size_t i = from; (i = begin_ahead(w, i)) < t.n;) {
 		unsigned n;
 		uint64_t folded;
-		enum letter k = glyph_at(t, i, &n, &folded);
+		if ((unsigned char)t.p[i] < 0x80) {
+			*at = i;
+			return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
+		}
+		enum letter k = glyph_at_two(t, i, &n, &folded);
 		if (k == LETTER_NONE) {
 			i += n;
 			continue;

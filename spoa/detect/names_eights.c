@@ -19,6 +19,16 @@ eight_bytes(const char *p)
 	return le64toh(v);
 }
 
+/* Of a text that is shorter: at the end, or at the beginning, with NUL for the rest. */
+static uint64_t
+few_bytes(struct span text, bool last)
+{
+	char few[8] = { 0 };
+
+	memcpy(last ? few + 8 - text.n : few, text.p, text.n);
+	return eight_bytes(few);
+}
+
 /* The highest bit of the bytes that are letters, beyond ASCII or apostrophes. */
 static uint64_t
 letters_in(uint64_t v)
@@ -76,15 +86,7 @@ eights_put(struct eights *s, struct span term, bool last)
 bool
 eights_end(const struct eights *s, struct span text)
 {
-	char few[8] = { 0 };
-	uint64_t v;
-
-	if (text.n < 8) {
-		memcpy(few + 8 - text.n, text.p, text.n);
-		v = eight_bytes(few);
-	} else {
-		v = eight_bytes(text.p + text.n - 8);
-	}
+	uint64_t v = text.n < 8 ? few_bytes(text, true) : eight_bytes(text.p + text.n - 8);
 	uint64_t others = ~letters_in(v) & HIGH;
 	unsigned n = others ? (unsigned)__builtin_clzll(others) / 8 : 8;
 	if (n == 0)
@@ -98,15 +100,7 @@ eights_end(const struct eights *s, struct span text)
 bool
 eights_begin(const struct eights *s, struct span text)
 {
-	char few[8] = { 0 };
-	uint64_t v;
-
-	if (text.n < 8) {
-		memcpy(few, text.p, text.n);
-		v = eight_bytes(few);
-	} else {
-		v = eight_bytes(text.p);
-	}
+	uint64_t v = text.n < 8 ? few_bytes(text, false) : eight_bytes(text.p);
 	uint64_t others = ~letters_in(v) & HIGH;
 	if (others & 0x80)
 		return false;

@@ -93,7 +93,7 @@ by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 		uint32_t f;
 		size_t n = run->w[i - 1].comma && kind == W_FACILITY
 				   ? 0
-				   : run_phrase(w, run, i, kind, &f);
+				   : run_phrase(run, i, kind, &f);
 		if (!n || (run->w[i].first != LETTER_UPPER && n == 1))
 			continue;
 		/* "Smith, Inc": the comma belongs to the name */
@@ -129,8 +129,8 @@ by_prefix(struct names_sweep *w, struct run *run)
 {
 	for (size_t i = 0; i + 1 < run->n && !w->err; i++) {
 		uint32_t f;
-		size_t caps, proper, n = run_phrase(w, run, i, W_FACILITY_START, &f), end;
-		size_t all = run_phrase(w, run, i, W_FACILITY, &f);
+		size_t caps, proper, n = run_phrase(run, i, W_FACILITY_START, &f), end;
+		size_t all = run_phrase(run, i, W_FACILITY, &f);
 		n = n > all ? n : all;
 		if (!n || i + n >= run->n || run->w[i + n - 1].comma)
 			continue;
@@ -154,11 +154,10 @@ find_organisation(struct names_sweep *w, struct run *run)
 {
 	if (run->n < 2)
 		return;
-	if (w->threshold[FIND_FACILITY] < 1.0f &&
-		run->any & (W_FACILITY | W_FACILITY_START | W_MORE)) {
+	if (w->threshold[FIND_FACILITY] < 1.0f && run->any & (W_FACILITY | W_FACILITY_START)) {
 		by_suffix(w, run, W_FACILITY);
 		by_prefix(w, run);
 	}
-	if (w->threshold[FIND_ORGANISATION] < 1.0f && run->any & (W_ORG | W_MORE))
+	if (w->threshold[FIND_ORGANISATION] < 1.0f && run->any & W_ORG)
 		by_suffix(w, run, W_ORG);
 }

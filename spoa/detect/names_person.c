@@ -281,8 +281,7 @@ no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 
 /* Places among the words: "Costa Rica", "Tulsa". */
 static float
-against_place(const struct names_sweep *w, struct run *run, size_t i, size_t n,
-	const struct makeup *m)
+against_place(struct run *run, size_t i, size_t n, const struct makeup *m)
 {
 	uint32_t f;
 	const struct word *last = &run->w[i + n - 1];
@@ -291,7 +290,7 @@ against_place(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		return !(run->w[i].flags & W_PLACE)  ? 0
 		       : run->w[i].flags & W_COUNTRY ? 0.3f
 						     : 0.12f;
-	if (n > 1 && run_phrase(w, run, i, W_COUNTRY | W_REGION | W_CITY, &f) >= n)
+	if (n > 1 && run_phrase(run, i, W_COUNTRY | W_REGION | W_CITY, &f) >= n)
 		return f & W_COUNTRY ? 0.5f : 0.25f;
 	return last->flags & W_COUNTRY && !(last->flags & W_SURNAME && m->given_first) ? 0.25f
 										       : 0;
@@ -309,7 +308,7 @@ score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		return 0; /* "ms. A", "NS NB NL" */
 	if (e->title > 0)
 		return e->title + (m->unknown ? 0 : 0.1f);
-	score -= against_place(w, run, i, n, m);
+	score -= against_place(run, i, n, m);
 	if (e->cue > 0 && (m->words > 1 || !m->weak || e->strong))
 		score += m->words == 1 && m->unknown ? e->cue + 0.05f : e->cue;
 	else if (word_after(w, after) & W_AFTER)

@@ -78,7 +78,7 @@ larger_place(const struct names_sweep *w, struct run *run, size_t i, uint32_t *f
 		return 0;
 	if (is_state(w->text, &run->w[i]))
 		return 1;
-	return run_phrase(w, run, i, W_REGION | W_COUNTRY, flags);
+	return run_phrase(run, i, W_REGION | W_COUNTRY, flags);
 }
 
 /* "to Brandon", "from Charlotte": a given name too, behind a word that people also
@@ -133,7 +133,7 @@ place_at(struct names_sweep *w, struct run *run, size_t i)
 	size_t at;
 	uint32_t larger;
 
-	p.n = run_phrase(w, run, i, W_PLACE, &p.flags);
+	p.n = run_phrase(run, i, W_PLACE, &p.flags);
 	if (!p.n || run->w[i + p.n - 1].code)
 		return (struct place){ 0 };
 	const struct word *first = &run->w[i], *last = &run->w[i + p.n - 1];
@@ -175,7 +175,7 @@ try_nation(struct names_sweep *w, struct run *run, size_t i)
 {
 	uint32_t f;
 	bool label;
-	size_t at, n = run_phrase(w, run, i, W_NATION, &f);
+	size_t at, n = run_phrase(run, i, W_NATION, &f);
 
 	if (!n || run->w[i].code)
 		return 0;
@@ -191,7 +191,7 @@ try_nation(struct names_sweep *w, struct run *run, size_t i)
 void
 find_place(struct names_sweep *w, struct run *run)
 {
-	bool listed = run->any & (W_PLACE | W_NATION | W_MORE);
+	bool listed = run->any & (W_PLACE | W_NATION);
 
 	if (!listed && !announced(w, &run->w[0], run))
 		return;

@@ -25,12 +25,11 @@ struct word {
 struct run {
 	struct word w[RUN_MAX];
 	size_t n;
-	uint32_t any, all; /* flags that one of the words has, that all have */
+	uint32_t any, all; /* flags of a word or a term, of all words */
 	bool initials;	   /* there are */
-	/* flags of the terms of two words and more that begin at word i, those read */
+	/* flags of the terms of two words and more that begin at word i */
 	uint32_t terms[RUN_MAX][RUN_MAX];
 	uint8_t nterms[RUN_MAX];
-	bool termed[RUN_MAX];
 };
 
 /* The words before a place of the text: read once for all finders. */
@@ -83,6 +82,8 @@ size_t past_glyph(struct span t, size_t i);
 bool words_skim(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
 size_t word_skimmed(const struct names_sweep *w, size_t at);
+/* The same for one in small letters, in a text without capitals. */
+size_t small_word_skimmed(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
@@ -93,18 +94,17 @@ bool word_read_hash(const struct names_sweep *w, size_t at, struct word *out);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */
-size_t run_terms(
-	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags);
+size_t run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags);
 static inline size_t
-run_phrase(
-	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags)
+run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 {
 	*flags = run->w[i].flags;
-	return *flags & W_MORE ? run_terms(w, run, i, want, flags) : (*flags & want) != 0;
+	return *flags & W_MORE ? run_terms(run, i, want, flags) : (*flags & want) != 0;
 }
 /* The run of the word that was read as its first. */
 void run_read(const struct names_sweep *w, struct run *run);
-/* foo.Bar, Foo(), Foo::bar, a/Foo */
+/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice before it */
+extern const bool code_before[256];
 bool touches_code(struct span t, size_t start, size_t end);
 /* The quick no to what stands at `at` behind a run: small words, as many as `most`, and
  * then none that belongs to it. Nothing that is more than small letters is judged. */

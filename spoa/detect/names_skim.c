@@ -3,7 +3,10 @@
  * not, they look at. */
 #include "detect/names_run.h"
 
-enum { ROOM = 80 }; /* bytes behind the word's first that may be read */
+enum {
+	LONG = 40, /* bytes of a word that is looked at, */
+	ROOM = 80, /* and of what may be read of it and behind it */
+};
 
 /* What a word alone is worth at most, without a cue before it or a number beside it. */
 #define WORTH_PERSON 0.25f /* an ordinary one that is a name too */
@@ -25,15 +28,14 @@ alone(const struct names_sweep *w, size_t at, size_t end)
 {
 	const char *p = w->text.p + end;
 
-	if ((unsigned char)p[0] >= 0x80 || p[0] == '\'')
-		return false;
-	if (p[0] == '-')
-		return (unsigned char)p[1] < 0x80 && !is_alpha(p[1]);
-	if (p[0] == '.')
-		return end - at > 2;
-	if (p[0] == ',' && p[1] == ' ')
-		return run_ends(w, end + 2 + (p[2] == ' '), 0);
-	return p[0] != ' ' || run_ends(w, end + 1 + (p[1] == ' '), SMALL_WORDS);
+	switch (p[0]) {
+	case ' ': return run_ends(w, end + 1 + (p[1] == ' '), SMALL_WORDS);
+	case ',': return p[1] != ' ' || run_ends(w, end + 2 + (p[2] == ' '), 0);
+	case '.': return end - at > 2;
+	case '-': return (unsigned char)p[1] < 0x80 && !is_alpha(p[1]);
+	case '\'': return false;
+	default: return (unsigned char)p[0] < 0x80 || memcmp(p, "\xe2\x80\x99", 3) != 0;
+	}
 }
 
 /* What the lists say of it makes it nothing alone. */
@@ -41,7 +43,7 @@ static bool
 is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 {
 	struct span word = span_of(w->text.p + at, end - at);
-	bool initial = word.n == 1;
+	bool initial = word.n == 1 || (word.n == 2 && (unsigned char)word.p[0] >= 0x80);
 
 	if (flags & (W_COUNTRY | W_STREET) || (flags & W_TITLE && w->text.p[end] == '.'))
 		return false;
@@ -54,21 +56,59 @@ is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 	return flags & (W_COMMON | W_GIVEN) || !names_street_end(w->t, word);
 }
 
+/* The end of the letters of one word from `at` on, and their hash; 0: it is too long. */
+static size_t
+letters_from(struct span t, size_t at, uint64_t *hash)
+{
+	uint64_t h = HASH_SEED, folded;
+	unsigned n;
+	size_t i = at;
+
+	for (; i - at < LONG; i++) {
+		unsigned char c = (unsigned char)(t.p[i] | 0x20);
+		if ((unsigned char)(c - 'a') >= 26)
+			break;
+		h = hash_step(h, c);
+	}
+	for (; (unsigned char)t.p[i] >= 0x80 || is_alpha(t.p[i]); i += n) {
+		enum letter k = glyph_at_two(t, i, &n, &folded);
+		if (k == LETTER_NONE || k == LETTER_HAN)
+			break;
+		if (i - at >= LONG)
+			return 0;
+		h = folded ? hash_step(h, folded) : h;
+	}
+	*hash = h;
+	return i;
+}
+
 size_t
 word_skimmed(const struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
-	uint64_t h = HASH_SEED;
-	size_t i = at;
+	uint64_t h;
+	size_t end = t.n - at < ROOM ? 0 : letters_from(t, at, &h);
 
-	if (t.n - at < ROOM)
+	if (!end || !alone(w, at, end))
 		return 0;
-	for (; i - at < ROOM / 2 && is_alpha(t.p[i]); i++)
-		h = hash_step(h, (unsigned char)t.p[i] | 0x20u);
-	if (is_alpha(t.p[i]) || !alone(w, at, i))
+	if (at > 0 && code_before[(unsigned char)t.p[at - 1]])
+		return end;
+	if (is_little(w, at, end, names_flags(w->t, h)) && !may_lead(w, at))
+		return end;
+	return touches_code(t, at, end) ? end : 0;
+}
+
+size_t
+small_word_skimmed(const struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	uint64_t h;
+	size_t end = t.n - at < ROOM || at == w->titled ? 0 : letters_from(t, at, &h);
+
+	if (!end || (unsigned char)t.p[end] >= 0x80 || t.p[end] == '\'' || t.p[end] == '-' ||
+		t.p[end] == '.')
 		return 0;
-	if (!touches_code(t, at, i) &&
-		(!is_little(w, at, i, names_flags(w->t, h)) || may_lead(w, at)))
-		return 0;
-	return i;
+	uint32_t f = names_flags(w->t, h);
+	bool out = f & (W_NAME | W_PLACE | W_NATION) && !(f & W_COMMON);
+	return out && !touches_code(t, at, end) ? 0 : end;
 }

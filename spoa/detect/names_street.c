@@ -123,25 +123,36 @@ counted(struct span t, size_t at)
 	return false;
 }
 
+/* Of the suffixes that are a whole word, those that are little else. */
+static bool
+is_sure(struct span word)
+{
+	static const struct span sure[] = { SPAN_LIT("Street"), SPAN_LIT("Avenue"),
+		SPAN_LIT("Road"), SPAN_LIT("Lane"), SPAN_LIT("Boulevard"), SPAN_LIT("Drive"),
+		SPAN_LIT("Ave"), SPAN_LIT("Blvd"), SPAN_LIT("Rd"), SPAN_LIT("Ln"),
+		SPAN_LIT("Parkway"), SPAN_LIT("Pkwy"), SPAN_LIT("Highway"), SPAN_LIT("Hwy"),
+		SPAN_LIT("Terrace"), SPAN_LIT("Crescent") };
+
+	for (size_t i = 0; i < sizeof(sure) / sizeof(sure[0]); i++)
+		if (span_eq(word, sure[i]))
+			return true;
+	return false;
+}
+
 /* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */
 static void
 by_suffix(struct names_sweep *w, struct run *run)
 {
-	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
-		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
-		"Terrace", "Crescent" };
 	size_t from = 0;
 
 	for (size_t i = 0; i < run->n; i++) {
 		const struct word *x = &run->w[i];
 		struct span s = span_of(w->text.p + x->start, x->end - x->start);
-		bool certain = false;
 		if (i > 0 && run->w[i - 1].comma)
 			from = i;
 		if (!(x->flags & W_STREET))
 			continue;
-		for (size_t k = 0; k < sizeof(sure) / sizeof(sure[0]); k++)
-			certain |= span_is(s, sure[k]);
+		bool certain = is_sure(s);
 		/* the number stands before the run, or the words between are numbers: "5th
 		 * Street" */
 		size_t first = run->w[from].start, at = number_back(w->text, first);

@@ -140,7 +140,7 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 	return i;
 }
 
-static const bool code_before[256] = { ['_'] = 1,
+const bool code_before[256] = { ['_'] = 1,
 	['/'] = 1,
 	['\\'] = 1,
 	['@'] = 1,
@@ -215,7 +215,7 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 
 	if (at >= t.n)
 		return false;
-	*out = (struct word){ .start = at, .first = glyph_at(t, at, &n, &folded) };
+	*out = (struct word){ .start = at, .first = glyph_at_two(t, at, &n, &folded) };
 	if (out->first == LETTER_NONE)
 		return false;
 	out->end = read_letters(w, at, out, &r);
@@ -368,12 +368,12 @@ run_ends(const struct names_sweep *w, size_t at, size_t most)
 	if (w->lower)
 		return false;
 	for (size_t k = 0; at < t.n && is_lower(t.p[at]); k++) {
-		if (k == most || !names_particle_begins(w->t, span_cut(t, at, t.n)))
+		if (k == most || !names_particle_begins(w->t, span_of(t.p + at, t.n - at)))
 			return true;
 		size_t end = small_word(t, at);
 		if (end == at)
 			return false;
-		if (!small_joins(w, span_cut(t, at, end)))
+		if (!small_joins(w, span_of(t.p + at, end - at)))
 			return true;
 		at = end;
 		if (at == t.n)
@@ -385,38 +385,6 @@ run_ends(const struct names_sweep *w, size_t at, size_t most)
 		at += at + 1 < t.n && t.p[at + 1] == ' ' ? 2 : 1;
 	}
 	return false;
-}
-
-/* Reads on from the first word. */
-void
-run_read(const struct names_sweep *w, struct run *run)
-{
-	size_t solid = 1; /* words up to the last capitalised one */
-
-	run->n = 1;
-	while (run->n < RUN_MAX) {
-		struct word *last = &run->w[run->n - 1], *next = &run->w[run->n];
-		size_t i = next_place(w, last), small = run->n - solid;
-		if (!i || last->code || run_ends(w, i, last->comma ? 0 : SMALL_WORDS - small) ||
-			!read_next(w, i, next) || next->code)
-			break;
-		if (word_stands_out(w, next))
-			solid = run->n + 1;
-		else if (last->comma || small >= SMALL_WORDS || !joins(w, next))
-			break;
-		run->n++;
-	}
-	run->n = solid;
-	run->w[run->n - 1].comma = false;
-	run->any = 0;
-	run->all = ~0u;
-	run->initials = false;
-	for (size_t i = 0; i < run->n; i++) {
-		run->any |= run->w[i].flags;
-		run->all &= run->w[i].flags;
-		run->initials |= run->w[i].initial;
-	}
-	memset(run->termed, 0, run->n * sizeof(run->termed[0]));
 }
 
 /* The terms of several words that begin at word i. */
@@ -444,17 +412,58 @@ read_terms(const struct names_sweep *w, struct run *run, size_t i)
 		run->terms[i][n++ - 1] = f;
 	}
 	run->nterms[i] = (uint8_t)(n - 1);
-	run->termed[i] = true;
+}
+
+/* What its words and their terms have. */
+static void
+sum_up(const struct names_sweep *w, struct run *run)
+{
+	run->any = 0;
+	run->all = ~0u;
+	run->initials = false;
+	for (size_t i = 0; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		run->any |= x->flags;
+		run->all &= x->flags;
+		run->initials |= x->initial;
+		run->nterms[i] = 0;
+		if (x->flags & W_MORE)
+			read_terms(w, run, i);
+		for (size_t k = 0; k < run->nterms[i]; k++)
+			run->any |= run->terms[i][k];
+	}
+	run->any &= ~(uint32_t)W_MORE;
+}
+
+/* Reads on from the first word. */
+void
+run_read(const struct names_sweep *w, struct run *run)
+{
+	size_t solid = 1; /* words up to the last capitalised one */
+
+	run->n = 1;
+	while (run->n < RUN_MAX) {
+		struct word *last = &run->w[run->n - 1], *next = &run->w[run->n];
+		size_t i = next_place(w, last), small = run->n - solid;
+		if (!i || last->code || run_ends(w, i, last->comma ? 0 : SMALL_WORDS - small) ||
+			!read_next(w, i, next) || next->code)
+			break;
+		if (word_stands_out(w, next))
+			solid = run->n + 1;
+		else if (last->comma || small >= SMALL_WORDS || !joins(w, next))
+			break;
+		run->n++;
+	}
+	run->n = solid;
+	run->w[run->n - 1].comma = false;
+	sum_up(w, run);
 }
 
 size_t
-run_terms(
-	const struct names_sweep *w, struct run *run, size_t i, uint32_t want, uint32_t *flags)
+run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 {
 	size_t best = run->w[i].flags & want ? 1 : 0;
 
-	if (!run->termed[i])
-		read_terms(w, run, i);
 	for (size_t n = 0; n < run->nterms[i]; n++)
 		if (run->terms[i][n] & want) {
 			best = n + 2;
@@ -488,7 +497,7 @@ is_gap(struct span t, size_t i, unsigned *n)
 	if (gaps[(unsigned char)t.p[i]])
 		return true;
 	*n = 3; /* a full-width colon, seen from its last byte */
-	return i >= 2 && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3);
+	return i >= 2 && t.p[i] == '\x9a' && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3);
 }
 
 /* The word that ends at `end`: where it begins. camelCase is two. */

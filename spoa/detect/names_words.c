@@ -43,6 +43,7 @@ struct names_table {
 	struct slots big, small;
 	struct endings streets, surnames;
 	struct eights lead, lead_dot, behind, particle;
+	uint32_t pairs[32]; /* of particles: by the first letter, bits of the second */
 	size_t particle_max;
 	uint64_t han_surname[(1u << HAN_ONE_BITS) / 64], han_given[(1u << HAN_ONE_BITS) / 64];
 	uint64_t han_two[(1u << HAN_TWO_BITS) / 64];
@@ -306,7 +307,30 @@ names_after_begins(const struct names_table *t, struct span text)
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
+	if (text.n > 1 && is_lower(text.p[0]) && is_lower(text.p[1]) &&
+		!(t->pairs[text.p[0] & 31] >> (text.p[1] & 31) & 1))
+		return false;
 	return eights_begin(&t->particle, text);
+}
+
+static void
+put_particle(struct names_table *t, struct span term)
+{
+	unsigned n, first = 0;
+	uint64_t folded;
+
+	for (size_t i = 0; i < term.n; i += n) {
+		if (glyph_at(term, i, &n, &folded) == LETTER_NONE)
+			continue;
+		if (first) {
+			t->pairs[first] |= 1u << (folded & 31);
+			break;
+		}
+		first = folded & 31;
+		if (folded >> 32)
+			t->pairs[first] |= 1u << (folded >> 32 & 31);
+	}
+	eights_put(&t->particle, term, false);
 }
 
 static void
@@ -323,7 +347,7 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 	if (flag & W_BEHIND)
 		eights_put(&t->behind, term, false);
 	if (flag & W_PARTICLE)
-		eights_put(&t->particle, term, false);
+		put_particle(t, term);
 }
 
 /* ---- endings ---- */
@@ -395,8 +419,15 @@ fold_tail(struct span word, char room[TAIL_MAX])
 	char low[LOW_MAX];
 	size_t nlow = 0;
 	uint64_t folded;
-	unsigned n;
+	unsigned n = word.n < TAIL_MAX ? (unsigned)word.n : TAIL_MAX;
 
+	while (nlow < n && is_alpha(word.p[word.n - n + nlow])) {
+		room[nlow] = (char)(word.p[word.n - n + nlow] | 0x20);
+		nlow++;
+	}
+	if (nlow == n && word.n <= LOW_MAX)
+		return span_of(room, n);
+	nlow = 0;
 	for (size_t i = 0; i < word.n && nlow < sizeof(low); i += n)
 		if (glyph_at(word, i, &n, &folded) != LETTER_NONE)
 			for (; folded & 0xff && nlow < sizeof(low); folded >>= 32)
@@ -438,7 +469,8 @@ longest_end(const struct endings *e, struct span text)
 
 	for (size_t i = c < 128 ? e->from[c] : 0; c < 128 && i < e->to[c]; i++) {
 		size_t n = e->len[i];
-		if (n > best && word.n >= n + 3 && !memcmp(word.p + word.n - n, e->v[i], n))
+		if (n > best && word.n >= n + 3 && word.p[word.n - n] == e->v[i][0] &&
+			!memcmp(word.p + word.n - n, e->v[i], n))
 			best = n;
 	}
 	return best;
@@ -569,7 +601,7 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 		diag_file(d, dir, "%s",
 			n < 0 ? strerror(errno) : "no list of words (*.txt) in it");
 	for (int i = 0; t && i < NAMES_SMALL; i++)
-		eights_put(&t->particle, span_str(names_small[i]), false);
+		put_particle(t, span_str(names_small[i]));
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(a, "%s/%s", dir, v[i]->d_name);
 		if (t && path.p)
