@@ -70,14 +70,25 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 extern uint32_t glyph_two[0x800];
 /* The same as glyph_at, at once for those, */
 
-static inline enum letter
-glyph_at_two(struct span t, size_t at, unsigned *n, uint64_t *folded)
+static inline bool
+two_bytes(struct span t, size_t at)
 {
 	unsigned char b = (unsigned char)t.p[at];
 
-	if (b < 0xc2 || b >= 0xe0 || at + 1 >= t.n || (t.p[at + 1] & 0xc0) != 0x80)
+	return b >= 0xc2 && b < 0xe0 && at + 1 < t.n && (t.p[at + 1] & 0xc0) == 0x80;
+}
+static inline uint32_t
+entry_of_two(struct span t, size_t at)
+{
+	return glyph_two[((unsigned char)t.p[at] & 0x1fu) << 6 |
+			 ((unsigned char)t.p[at + 1] & 0x3fu)];
+}
+static inline enum letter
+glyph_at_two(struct span t, size_t at, unsigned *n, uint64_t *folded)
+{
+	if (!two_bytes(t, at))
 		return glyph_at(t, at, n, folded);
-	uint32_t v = glyph_two[(b & 0x1fu) << 6 | ((unsigned char)t.p[at + 1] & 0x3fu)];
+	uint32_t v = entry_of_two(t, at);
 	*n = 2;
 	*folded = (v & 0xffff) | (uint64_t)(v >> 16 & 0xff) << 32;
 	return (enum letter)(v >> 24);
@@ -136,8 +147,8 @@ extern const char names_small[NAMES_SMALL][4];
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
 /* The quick no to a word, by its last or first eight letters. Whether the last one of the
- * text may lead to a name: be a term of W_LEAD, or the end of one; behind which a dot
- * stands, of W_LEAD_DOT. */
+ * text may lead to a name: be a term of W_LEAD, or the end of one, or a W_PARTICLE; behind
+ * which a dot stands, of W_LEAD_DOT. */
 bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
 /* Whether the first one of the text may be a term of W_BEHIND; a small word that joins
  * others to a name. */

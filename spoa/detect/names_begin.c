@@ -99,13 +99,17 @@ past_word(struct span t, size_t i)
 	unsigned n;
 	uint64_t folded;
 
-	for (; i < t.n; i += n) {
-		n = 1;
-		if (!in_word(t.p[i]) && ((unsigned char)t.p[i] < 0x80 ||
-						glyph_at_two(t, i, &n, &folded) == LETTER_NONE))
-			break;
+	for (;;) {
+		while (i < t.n && in_word(t.p[i]))
+			i++;
+		while (i < t.n && two_bytes(t, i) && entry_of_two(t, i) >> 24)
+			i += 2;
+		if (i == t.n || ((unsigned char)t.p[i] < 0x80 && !in_word(t.p[i])))
+			return i;
+		if (glyph_at(t, i, &n, &folded) == LETTER_NONE && !in_word(t.p[i]))
+			return i;
+		i += n;
 	}
-	return i;
 }
 
 size_t

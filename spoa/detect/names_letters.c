@@ -146,11 +146,11 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	const unsigned char *p = (const unsigned char *)t.p + at;
 	bool three = p[0] >= 0xe0 && p[0] < 0xed && t.n - at > 2 && (p[1] & 0xc0) == 0x80 &&
 		     (p[2] & 0xc0) == 0x80 && (p[0] > 0xe0 || p[1] >= 0xa0);
-	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
 
-	*n = len ? (unsigned)len : 1;
-	if (len == 2)
+	if (two_bytes(t, at))
 		return glyph_at_two(t, at, n, folded);
+	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
+	*n = len ? (unsigned)len : 1;
 	if (len == 0)
 		return LETTER_NONE;
 	uint32_t c = p[0] & (0x7fu >> len);

@@ -81,7 +81,7 @@ size_t past_glyph(struct span t, size_t i);
 /* Whether thresholds and text allow the quick no. */
 bool words_skim(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
-size_t word_skimmed(const struct names_sweep *w, size_t at);
+size_t word_skimmed(struct names_sweep *w, size_t at);
 /* The same for one in small letters, in a text without capitals. */
 size_t small_word_skimmed(const struct names_sweep *w, size_t at);
 
@@ -113,8 +113,6 @@ bool run_ends(const struct names_sweep *w, size_t at, size_t most);
  * equals sign or a quote stands between, in *start where the term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* The quick no to all flags that words_before may tell. */
-bool may_lead(const struct names_sweep *w, size_t at);
 /* The flags of the word behind `at`, a blank or a comma away, if they have one of W_AFTER
  * and W_EPONYM. */
 uint32_t word_after(const struct names_sweep *w, size_t at);

@@ -83,17 +83,20 @@ letters_from(struct span t, size_t at, uint64_t *hash)
 }
 
 size_t
-word_skimmed(const struct names_sweep *w, size_t at)
+word_skimmed(struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
 	uint64_t h;
+	bool label;
+	size_t start;
 	size_t end = t.n - at < ROOM ? 0 : letters_from(t, at, &h);
 
 	if (!end || !alone(w, at, end))
 		return 0;
 	if (at > 0 && code_before[(unsigned char)t.p[at - 1]])
 		return end;
-	if (is_little(w, at, end, names_flags(w->t, h)) && !may_lead(w, at))
+	if (is_little(w, at, end, names_flags(w->t, h)) &&
+		!words_before(w, at, W_LEAD | W_PARTICLE, &label, &start))
 		return end;
 	return touches_code(t, at, end) ? end : 0;
 }

@@ -69,26 +69,25 @@ end_part(const struct names_sweep *w, struct reading *r)
 	r->part = HASH_SEED;
 }
 
-/* The letters of one and two bytes that a word begins with, and their end: most words are
- * no more. */
+/* The letters that a word begins with, without Han, and their end: most words are no more. */
 static size_t
 read_plain(struct span t, size_t at, struct reading *r)
 {
-	size_t i = at, to = t.n - at < WORD_MAX ? t.n : at + WORD_MAX;
+	size_t i = at, to = t.n - at < WORD_MAX ? t.n : at + WORD_MAX, upper = 0, lower = 0;
 	uint64_t h = HASH_SEED, folded;
 	unsigned n;
 
-	while (i < to && (unsigned char)t.p[i] < 0xe0) {
+	for (r->letters = 0; i < to; i += n, r->letters++) {
 		enum letter k = glyph_at_two(t, i, &n, &folded);
-		if (k == LETTER_NONE)
+		if (k == LETTER_NONE || k == LETTER_HAN)
 			break;
 		h = folded ? hash_step(h, folded) : h;
-		r->letters++;
-		r->upper += k == LETTER_UPPER;
-		r->lower += k == LETTER_LOWER;
-		i += n;
+		upper += k == LETTER_UPPER;
+		lower += k == LETTER_LOWER;
 	}
 	r->hash = r->part = h;
+	r->upper = upper;
+	r->lower = lower;
 	return i;
 }
 
@@ -195,6 +194,8 @@ touches_code(struct span t, size_t start, size_t end)
 	char b = start > 0 ? t.p[start - 1] : ' ', c = end < t.n ? t.p[end] : ' ';
 	char d = end + 1 < t.n ? t.p[end + 1] : ' ';
 
+	if (b == ' ' && c == ' ')
+		return false;
 	if (code_before[(unsigned char)b] || code_behind[(unsigned char)c])
 		return true;
 	if (b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
@@ -564,19 +565,6 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 			i--; /* "Dr. med." */
 	}
 	return k;
-}
-
-bool
-may_lead(const struct names_sweep *w, size_t at)
-{
-	struct span t = w->text;
-	size_t i = at;
-	unsigned n;
-	bool dot = false;
-
-	for (; i > 0 && at - i < BACK_GAP && is_gap(t, i - 1, &n); i -= n)
-		dot |= t.p[i - 1] == '.';
-	return i < at && i > 0 && names_lead_ends(w->t, span_of(t.p, i), dot);
 }
 
 /* Reads what stands before `at` into the cache. */

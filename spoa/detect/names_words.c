@@ -340,7 +340,7 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 
 	while (last > 0 && term.p[last - 1] != ' ')
 		last--;
-	if (flag & W_LEAD)
+	if (flag & (W_LEAD | W_PARTICLE))
 		eights_put(&t->lead, span_cut(term, last, term.n), true);
 	if (flag & W_LEAD_DOT)
 		eights_put(&t->lead_dot, span_cut(term, last, term.n), true);
@@ -447,6 +447,8 @@ may_end(const struct endings *e, struct span word)
 
 	if (word.n < 3 || word.n > LOW_MAX)
 		return true;
+	if ((unsigned char)p[-2] >= 0xce && (unsigned char)p[-2] < 0xe0)
+		return false; /* none of two bytes that is folded to ASCII */
 	if (!is_alpha(p[-1]))
 		return glyph_at(word, glyph_before(word, word.n), &n, &folded) == LETTER_NONE ||
 		       folded < 0x80;

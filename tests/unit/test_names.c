@@ -160,6 +160,8 @@ static const struct row streets[] = {
 	{ "Dutch", "op Keizersgracht 174", NULL, "STREET_ADDRESS Keizersgracht 174|" },
 	{ "French", "au 12 rue de la République", NULL, "STREET_ADDRESS 12 rue de la République|" },
 	{ "Spanish", "en Calle Mayor 3", NULL, "STREET_ADDRESS Calle Mayor 3|" },
+	{ "small words between", "wohnt rue van Bacheux 12 und", NULL, "STREET_ADDRESS rue van Bacheux 12|" },
+	{ "and more of them", "abita in Via dello Scalo 12, oggi", NULL, "STREET_ADDRESS Via dello Scalo 12|" },
 	{ "Polish", "adres: ul. Podleśna 17", NULL, "STREET_ADDRESS ul. Podleśna 17|" },
 	{ "Russian", "адрес: ул. Ленина 5", NULL, "STREET_ADDRESS ул. Ленина 5|" },
 	{ "a post office box", "mail to P.O. Box 101", NULL, "STREET_ADDRESS P.O. Box 101|" },
