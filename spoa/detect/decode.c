@@ -465,17 +465,18 @@ code_end(struct span t, size_t at, unsigned base)
 	return i < t.n && is_alnum(t.p[i]) ? 0 : i;
 }
 
+/* Behind what separates two numbers, a call of chr() around each among it. */
 static size_t
 code_gap(struct span t, size_t at)
 {
+	enum { GAP = 6, CHR = 4 };
+	static const char gaps[] = " ,:\n\r\t;|-_./)+&";
 	size_t i = at;
 
-	for (; i < t.n && i - at < 4; i++) {
-		char c = t.p[i];
-		if (c != ' ' && c != ',' && c != ':' && c != '\n' && c != '\r' && c != '\t' &&
-			c != ';' && c != '|' && c != '-' && c != '_' && c != '.' && c != '/')
-			break;
-	}
+	while (i < t.n && i - at < GAP && memchr(gaps, t.p[i], sizeof(gaps) - 1))
+		i++;
+	if (t.n - i > CHR && span_ieq(span_cut(t, i, i + CHR), SPAN_LIT("chr(")))
+		i += CHR;
 	return i;
 }
 

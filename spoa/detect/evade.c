@@ -393,12 +393,16 @@ long_run(uint64_t token)
 	return x & x >> 7 || x & 1 || x >> 56;
 }
 
-/* Bit i: x, or the block behind, has a bit three to six bytes on. */
+/* Bit i: x, or the block behind, has a bit three to ten bytes on, as in 52,53 and
+ * Chr(52) & Chr(53). */
 static uint64_t
 after_gap(uint64_t x, uint64_t next)
 {
-	return look_on(x, next, 3) | look_on(x, next, 4) | look_on(x, next, 5) |
-	       look_on(x, next, 6);
+	uint64_t on = 0;
+
+	for (unsigned n = 3; n <= 10; n++)
+		on |= look_on(x, next, n);
+	return on;
 }
 
 /* Where codes of characters may begin: a digit, of two to four characters. */

@@ -87,7 +87,7 @@ static const uint64_t cells[] = {
 	0x0820FB0020100003,
 	0x40000000FE7F0030,
 	0x0000100E00DFE3F7,
-	0x038000000001F8C0,
+	0x038000000001FBC0,
 	0x0000000000000001,
 	0x0000000A00000780,
 	0x000000000040800B,
@@ -147,17 +147,32 @@ by_range(uint32_t cp)
 	return one(FOLD_ASCII, (char)(r->ascii + (char)(r->step * (cp - r->first))));
 }
 
-/* Circled numbers of two digits: U+2469 and on, U+24EB and on. */
+/* Circled numbers of two digits: U+2469 and on, U+24EB and on. Digits in brackets, with a
+ * full stop or a comma: U+2474, U+2488, U+1F100 and on. */
 static struct folded
 by_number(uint32_t cp)
 {
-	unsigned v = cp >= 0x2469 && cp <= 0x2473   ? cp - 0x2469 + 10
-		     : cp >= 0x24EB && cp <= 0x24F4 ? cp - 0x24EB + 11
-						    : 0;
+	static const struct {
+		uint32_t first, last, number;
+	} runs[] = {
+		{ 0x2469, 0x2473, 10 },
+		{ 0x2474, 0x247C, 1 },
+		{ 0x2488, 0x2490, 1 },
+		{ 0x24EB, 0x24F4, 11 },
+		{ 0x1F101, 0x1F10A, 0 },
+	};
 
-	if (!v)
-		return one(FOLD_NONE, 0);
-	return (struct folded){ FOLD_ASCII, 2, { (char)('0' + v / 10), (char)('0' + v % 10) } };
+	if (cp == 0x1F100)
+		return one(FOLD_ASCII, '0');
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		if (cp < runs[i].first || cp > runs[i].last)
+			continue;
+		uint32_t v = runs[i].number + cp - runs[i].first;
+		char tens = (char)('0' + v / 10), ones = (char)('0' + v % 10);
+		return v < 10 ? one(FOLD_ASCII, ones)
+			      : (struct folded){ FOLD_ASCII, 2, { tens, ones } };
+	}
+	return one(FOLD_NONE, 0);
 }
 
 static struct folded
