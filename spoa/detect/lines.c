@@ -107,12 +107,14 @@ key_goes_on(struct loose *l, size_t from, size_t to, size_t next)
 
 	if (l->piece && from == l->piece) {
 		bool full = n >= l->width;
+		l->width = n;
 		l->missing -= n < l->missing ? n : l->missing;
 		return l->missing || (l->open && full && is_random(l, next));
 	}
 	const struct loose_key *key = key_in(span_cut(l->t, from, to), &have);
 	if (!key)
 		return false;
+	l->width = have;
 	l->missing = have < key->whole ? key->whole - have : 0;
 	l->open = key->open;
 	return l->missing || (key->open && have >= OPEN_LEAST && is_random(l, next));
@@ -143,7 +145,9 @@ is_stamp(const struct loose *l, size_t i)
 	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
 }
 
-static const bool ends_line[256] = { ['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1 };
+static const bool ends_line[256] = {
+	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
+};
 static const bool begins_line[256] = { [' '] = 1,
 	['\t'] = 1,
 	['>'] = 1,
@@ -188,7 +192,6 @@ token_end(struct loose *l, size_t i)
 		 : !loose_token(at(l, to)) || !key_goes_on(l, from, left, to))
 		return;
 	l->piece = to;
-	l->width = left - from;
 	if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
 		left--;
 	loose_take(l, left, to, "", 0);
@@ -259,31 +262,56 @@ string_end(struct span line, size_t i)
 	return i < line.n ? i : line.n;
 }
 
+/* Two lines that are alike, but for their numbers, up to the text of a chunk in each:
+ * where those begin. */
+static bool
+same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
+{
+	bool found = false;
+
+	for (size_t i = 0, k = 0; i < a.n && k < b.n; i++, k++) {
+		if (is_digit(a.p[i]) && is_digit(b.p[k])) {
+			while (i + 1 < a.n && is_digit(a.p[i + 1]))
+				i++;
+			while (k + 1 < b.n && is_digit(b.p[k + 1]))
+				k++;
+			continue;
+		}
+		if (a.p[i] != b.p[k])
+			break;
+		if (a.p[i] != '"' || !is_text(a, i + 1))
+			continue;
+		found = true;
+		*text_a = i + 1;
+		*text_b = k + 1;
+		if (!span_eq(span_cut(a, i, string_end(a, i + 1)),
+			    span_cut(b, k, string_end(b, k + 1))))
+			break;
+	}
+	return found;
+}
+
 /* The line that ends at i and the next chunk are alike up to a short text in each. */
 static bool
 chunk_end(struct loose *l, size_t i)
 {
-	size_t from = next_chunk(l, i), begin = i, same = 0, text = 0;
+	size_t from = next_chunk(l, i), begin = i, text = 0, next = 0;
 
 	while (from > i && begin > 0 && i - begin < CHUNK_LINE && l->t.p[begin - 1] != '\n')
 		begin--;
 	if (from == i || at(l, begin) != at(l, from))
 		return false;
 	struct span line = span_cut(l->t, begin, i);
-	struct span next = span_cut(l->t, from, line_end(l, from));
-	while (same < line.n && same < next.n && line.p[same] == next.p[same])
-		same++;
-	for (size_t k = same; k > 4 && !text; k--)
-		if (line.p[k - 1] == '"' && is_text(line, k))
-			text = k;
-	size_t end = text ? string_end(line, text) : line.n;
-	if (!text && same >= 5 && line.p[0] == 'd' && at(l, begin + 6) != '{') {
-		text = same > 5 && line.p[5] == ' ' ? 6 : 5;
+	size_t end = line.n;
+	if (same_text(line, span_cut(l->t, from, line_end(l, from)), &text, &next)) {
+		end = string_end(line, text);
+	} else if (span_starts(line, SPAN_LIT("data:")) && at(l, begin + 6) != '{') {
+		text = next = at(l, begin + 5) == ' ' ? 6 : 5;
 		end -= end > text && line.p[end - 1] == '\r';
 	}
 	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
 		return false;
-	loose_take(l, begin + end, from + text, "", 0);
+	loose_take(l, begin + end, from + next, "", 0);
 	return true;
 }
 

@@ -1028,6 +1028,15 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a card, digits with a comma",
 		"so \360\237\204\205\360\237\204\210\360\237\204\202\360\237\204\207\360\237\204\204\360\237\204\210\360\237\204\212\360\237\204\202\360\237\204\205\360\237\204\203\360\237\204\201\360\237\204\203\360\237\204\202\360\237\204\212\360\237\204\207\360\237\204\211 it is",
 		"CREDIT_CARD", "\360\237\204\205\360\237\204\210\360\237\204\202\360\237\204\207\360\237\204\204\360\237\204\210\360\237\204\212\360\237\204\202\360\237\204\205\360\237\204\203\360\237\204\201\360\237\204\203\360\237\204\202\360\237\204\212\360\237\204\207\360\237\204\211" },
+	{ "a token, a line that goes on as cmd's do",
+		"set T=ghp_Made1^\nUp2Specimen3Not4A5Real6To2OwW1y x",
+		"GITHUB_TOKEN", "ghp_Made1^\nUp2Specimen3Not4A5Real6To2OwW1y" },
+	{ "a key over three lines behind its name",
+		"ANTHROPIC_API_KEY=sk-ant-api03-aMade1Up2Specimen3Not4A5Rea\nl6KeyaMade1Up2Specimen3Not4A5Real6KeyaMa\nde1Up2Specimen3Not4A5Real6AA\nx",
+		"ANTHROPIC_API_KEY", "sk-ant-api03-aMade1Up2Specimen3Not4A5Rea\nl6KeyaMade1Up2Specimen3Not4A5Real6KeyaMa\nde1Up2Specimen3Not4A5Real6AA" },
+	{ "a token in numbered chunks of a stream",
+		"data: {\"seq\":8,\"text\":\"ghp_Made\"}\n\ndata: {\"seq\":9,\"text\":\"1Up2Spec\"}\n\ndata: {\"seq\":10,\"text\":\"imen3Not\"}\n\ndata: {\"seq\":11,\"text\":\"4A5Real6\"}\n\ndata: {\"seq\":12,\"text\":\"To2OwW1y\"}\n\n",
+		"GITHUB_TOKEN", "ghp_Made\"}\n\ndata: {\"seq\":9,\"text\":\"1Up2Spec\"}\n\ndata: {\"seq\":10,\"text\":\"imen3Not\"}\n\ndata: {\"seq\":11,\"text\":\"4A5Real6\"}\n\ndata: {\"seq\":12,\"text\":\"To2OwW1y" },
 };
 
 /* Nothing is hidden here. */
