@@ -39,12 +39,39 @@ is_gap(char c)
 	return gaps[(unsigned char)c];
 }
 
+/* A sign that is said, with a blank on both sides, or an x: where it ends; i: none. */
+static size_t
+said(const struct loose *l, size_t i)
+{
+	static const struct span words[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus", 5 },
+		{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
+		{ "guion", 5 }, { "strich", 6 } };
+
+	if ((at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
+		is_digit(at(l, i + 1)))
+		return i + 1;
+	if (at(l, i) != ' ')
+		return i;
+	char first = (char)(at(l, i + 1) | 0x20), second = (char)(at(l, i + 2) | 0x20);
+	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+		size_t end = i + 1 + words[k].n;
+		if (first == words[k].p[0] && second == words[k].p[1] && at(l, end) == ' ' &&
+			is_digit(at(l, end + 1)) &&
+			span_ieq(span_cut(l->t, i + 1, end), words[k]))
+			return end + 1;
+	}
+	return i;
+}
+
 /* The separator at i: where it ends, and the character that stands for it; 0: none. */
 static size_t
 gap(const struct loose *l, size_t i, char *sign, bool *line)
 {
 	size_t k = i, marks = 0;
 
+	*sign = 'x';
+	if ((is_alpha(at(l, i)) || is_alpha(at(l, i + 1))) && (k = said(l, i)) > i)
+		return k;
 	*sign = 0;
 	while (k - i < GAP_MAX || (at(l, k) == '<' && k - i < GAP_TAGS)) {
 		char c = at(l, k);
@@ -97,7 +124,8 @@ alike(const struct groups *g, size_t k)
 	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
 }
 
-/* Of digits alone no more than one group of the next number: cut() leaves it. */
+/* Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
+ * it. */
 static void
 read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 {
@@ -105,12 +133,13 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
 		size_t end = run(l, k, letters);
 		bool line = false;
-		if (end == k || end - k > 20 || (!letters && is_alpha(at(l, end))))
+		if (end == k || end - k > 20 ||
+			(!letters && is_alpha(at(l, end)) && said(l, end) == end))
 			break;
 		g->start[g->n] = k;
 		g->end[g->n] = end;
 		g->digits += end - k;
-		if (!letters && g->n > 1 && !alike(g, g->n - 1)) {
+		if (!letters && g->n > 3 && !alike(g, g->n - 1)) {
 			g->n++;
 			break;
 		}
@@ -127,7 +156,9 @@ is_plain(char sep, struct span gap)
 {
 	if (memchr(gap.p, '\n', gap.n))
 		return false;
-	return sep == ' ' ? gap.n <= 2 : sep == '-' ? gap.n != 2 : sep == '.' && gap.n == 1;
+	return sep == ' '   ? gap.n <= 2
+	       : sep == '-' ? gap.n == 1 || gap.n == 3
+			    : sep == '.' && gap.n == 1;
 }
 
 static bool
@@ -148,8 +179,11 @@ cut(const struct loose *l, struct groups *g)
 
 	while (n < g->n && alike(g, n - 1))
 		n++;
-	if (n > 4 && fours(g, 4) && len(g, 4) < 4) /* a card and its date */
-		n = 4;
+	if (g->n > 3 && fours(g, 4) && (g->n == 4 || len(g, 4) < 4))
+		n = 4; /* a card, whatever separates it from its date and its fours */
+	if (g->n > 2 && len(g, 0) == 3 && len(g, 1) == 3 && len(g, 2) == 4 &&
+		memchr(l->t.p + g->end[0], '\n', g->start[2] - g->end[0]))
+		n = 3; /* a telephone number: (212) 555-0143 */
 	g->n = n;
 	g->digits = 0;
 	g->odd = g->column = false;
@@ -160,7 +194,7 @@ cut(const struct loose *l, struct groups *g)
 		g->odd |= !is_plain(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= gap.p[i] && strchr("\t|,;\n:\"'[{", gap.p[i]);
+			g->column |= gap.p[i] && strchr("\t|,;\n:\"'`[{", gap.p[i]);
 	}
 }
 
@@ -251,7 +285,7 @@ numbers(struct loose *l, const struct groups *g)
 			    (printed(g) && !in_table(l, g));
 		if (!g->odd && printed(g) && len(g, 0) == 4)
 			return; /* the rules see it */
-		if (!sure && strchr("\"'", g->sep[0]))
+		if (!sure && strchr("\"'`", g->sep[0]))
 			return; /* strings that may be joined */
 		read_as(l, g, g->n, "", sure ? 0 : EDIT_NAMED);
 		return;
@@ -304,11 +338,21 @@ iban(struct loose *l, size_t i)
 	return false;
 }
 
-void
-loose_digits(struct loose *l, size_t i)
+static void
+groups_of(struct loose *l, size_t i)
 {
 	struct groups g;
 
+	read_groups(l, i, false, &g);
+	size_t all = g.n;
+	cut(l, &g);
+	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
+	numbers(l, &g);
+}
+
+void
+loose_digits(struct loose *l, size_t i)
+{
 	if (i < l->group_end || (i > 0 && is_digit(l->t.p[i - 1])))
 		return;
 	if (i >= 2 && is_alpha(l->t.p[i - 1]) && is_alpha(l->t.p[i - 2]) &&
@@ -318,7 +362,9 @@ loose_digits(struct loose *l, size_t i)
 			loose_leet_iban(l, i - 2);
 		return;
 	}
-	if (i > 0 && (is_alpha(l->t.p[i - 1]) || l->t.p[i - 1] == '_'))
+	if (i > 0 && is_alpha(l->t.p[i - 1]))
+		return;
+	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
 	size_t end = run(l, i, false);
 	if (is_alnum(at(l, end)) || is_alnum(at(l, end + 1)))
@@ -327,9 +373,18 @@ loose_digits(struct loose *l, size_t i)
 		return;
 	if (groups_skim(l, i, &l->group_end))
 		return;
-	read_groups(l, i, false, &g);
-	size_t all = g.n;
-	cut(l, &g);
-	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
-	numbers(l, &g);
+	groups_of(l, i);
+}
+
+void
+loose_said(struct loose *l, size_t i)
+{
+	size_t from = i;
+
+	if (said(l, i) == i)
+		return;
+	while (from > l->at && i - from < 20 && is_digit(l->t.p[from - 1]))
+		from--;
+	if (from < i && (from == 0 || !is_alnum(l->t.p[from - 1])))
+		groups_of(l, from);
 }

@@ -91,8 +91,8 @@ is_nothing(const struct row *r, const struct head *h)
 	const uint64_t fours = 0x7BDEF;
 	bool threes = h->n == 3 && (r->digit & 15) == 7;
 
-	if (h->n > 4 && (r->digit & below(20)) == fours)
-		return false; /* a card, and something behind it */
+	if ((h->n > 4 || !h->all) && (r->digit & below(20)) == fours)
+		return false; /* a card, and something else behind it or in it */
 	if (h->digits >= 13 && h->digits <= 19 && r->p[0] >= '3' && r->p[0] <= '6')
 		return false;
 	return h->digits < LEAST || h->plain || (h->column && !r->plus && !threes);

@@ -21,7 +21,7 @@
 #define IS_GAP(c)    ((c) == '\t' || (c) == '\n' || (c) == '\r' || ((c) >= ' ' && (c) <= '$') || \
 	((c) >= '&' && (c) <= '/') || ((c) >= ':' && (c) <= '?') || ((c) >= '[' && (c) <= '`') || \
 	((c) >= '{' && (c) <= '~'))
-#define IS_BLANK(c)  ((c) == ' ' || (c) == '_' || (c) == '-')
+#define IS_BLANK(c)  ((c) == ' ')
 #define IS_A(c)      (((c) | 0x20) == 'a')
 #define IS_T_R_P(c)  (((c) | 0x20) == 't' || ((c) | 0x20) == 'r' || ((c) | 0x20) == 'p')
 #define IS_CROSS(c)  (((c) | 0x20) == 'v' || ((c) | 0x20) == 'x' || ((c) | 0x20) == 'z')
@@ -42,7 +42,8 @@ finish(const uint64_t m[SETS], size_t n, struct look *l)
 	l->gap = m[GAP] & within;
 	l->sign = m[SIGN] & within;
 	l->cross = m[CROSS] & within;
-	l->at = m[BLANK] & within & look_on(m[A] | ~within, 1, 1) &
+	l->blank = m[BLANK] & within;
+	l->at = ~m[ALNUM] & within & look_on(m[A] | ~within, 1, 1) &
 		look_on(m[T_R_P] | ~within, 3, 2);
 }
 

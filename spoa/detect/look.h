@@ -19,7 +19,8 @@ struct look {
 	uint64_t gap;	/* what may separate groups of digits, <, above ASCII */
 	uint64_t sign;	/* " ' ` \n * ~ < | ( [ { @ */
 	uint64_t cross; /* v, x, z */
-	uint64_t at;	/* a blank, _ or -, with "at", "ar" or "ap" behind it */
+	uint64_t blank; /* ' ' */
+	uint64_t at;	/* no letter or digit, with "at", "ar" or "ap" behind it */
 };
 
 /* The bits n on, of which the last are the next block's. */

@@ -185,7 +185,7 @@ static bool
 said_at(const struct loose *l, size_t i, size_t to)
 {
 	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
-		"CONCAT(", "Concat(", "Join(" };
+		"CONCAT(", "Concat(", "Join(", "cat(", "paste0(", "%s%s", "{}{}" };
 
 	char c = at(l, i), next = at(l, i + 1);
 
@@ -200,10 +200,18 @@ said_at(const struct loose *l, size_t i, size_t to)
 static bool
 said_to_join(struct loose *l, size_t i)
 {
-	static const uint8_t first[256] = {
-		['j'] = 1, ['J'] = 1, ['c'] = 1, ['C'] = 1, [']'] = 2, ['i'] = 4
+	static const uint8_t first[256] = { ['j'] = 1,
+		['J'] = 1,
+		['c'] = 1 | 8,
+		['C'] = 1,
+		[']'] = 2,
+		['i'] = 4,
+		['p'] = 8,
+		['%'] = 16,
+		['{'] = 32 };
+	static const uint8_t second[256] = {
+		['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4, ['a'] = 8, ['s'] = 16, ['}'] = 32
 	};
-	static const uint8_t second[256] = { ['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4 };
 	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
 
 	if (l->join_from > from || l->join_at < from)
@@ -225,8 +233,9 @@ said_to_join(struct loose *l, size_t i)
 static size_t
 joint(const struct loose *l, size_t i, bool *comma)
 {
-	static const char *const ops[] = { "+", "..", ".", "&", "||", "<>", "++", "~", "^",
-		"\\", "}${", "},${", "<<", "%", "," };
+	static const char *const ops[] = { "+", "..", ".concat(", ".", "&", "||", "<>", "++",
+		"~", "^", "\\", "}${", "},${", "<<", "%", ",", ").append(", ").concat(",
+		").add(", ").write(", ")+(", ") + (" };
 	size_t k = blanks(l, i);
 
 	*comma = at(l, k) == ',';
@@ -284,7 +293,8 @@ static const bool joins[256] = { ['+'] = 1,
 	[','] = 1,
 	['"'] = 1,
 	['\''] = 1,
-	['`'] = 1 };
+	['`'] = 1,
+	[')'] = 1 };
 
 /* The quote at i ends a piece and another begins soon: from the one to the other. */
 static void
@@ -426,7 +436,7 @@ opening(struct loose *l, size_t i)
 static void
 marked(struct loose *l, size_t i)
 {
-	if (at(l, i) == '<' || (at(l, i + 1) | 0x20) == 'a')
+	if (at(l, i) == '<')
 		loose_address(l, i);
 	if (l->at <= i)
 		markup(l, i);
@@ -520,6 +530,16 @@ group_starts(const struct loose *l, size_t base, const struct look *k)
 	return starts & (~(alpha << 1) | iban);
 }
 
+/* A blank behind a digit and before a letter, of one block. */
+static uint64_t
+said(const struct loose *l, size_t base, const struct look *k)
+{
+	bool before = base > 0 && is_digit(l->t.p[base - 1]);
+
+	return (k->digit << 1 | before) & k->blank &
+	       ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
+}
+
 static void
 begins(struct loose *l, size_t i)
 {
@@ -537,14 +557,17 @@ begins(struct loose *l, size_t i)
 	case '[':
 	case '{':
 	case '@': opening(l, i); break;
-	case ' ':
-	case '_':
-	case '-':
-		/* "at" as a word, or what begins as others do */
-		if (!is_alnum(at(l, i + 3)) || memchr("rRoOeE", at(l, i + 3), 6))
-			loose_address(l, i);
+	case ' ': loose_said(l, i); break;
+	case 'X':
+	case 'x':
+		loose_said(l, i);
+		loose_number(l, i);
 		break;
-	default: loose_number(l, i);
+	case 'V':
+	case 'v':
+	case 'Z':
+	case 'z': loose_number(l, i); break;
+	default: break;
 	}
 }
 
@@ -558,7 +581,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 		uint64_t rows = rows_of(&l, b, base);
 		uint64_t more = b->sign | b->at | b->cross;
 		if (b->digit)
-			more |= group_starts(&l, base, b);
+			more |= group_starts(&l, base, b) | said(&l, base, b);
 		for (uint64_t todo = rows | more; todo; todo &= todo - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
@@ -566,6 +589,11 @@ loose_edit(const struct chunk *c, struct editor *ed)
 				continue;
 			if (rows >> bit & 1 && i >= l.row_end)
 				spelled_row(&l, i);
+			/* "at" as a word, or what begins as others do */
+			if (i >= l.at && b->at >> bit & 1 &&
+				(!is_alnum(at(&l, i + 3)) ||
+					memchr("rRoOeE", at(&l, i + 3), 6)))
+				loose_address(&l, i);
 			if (i >= l.at && more >> bit & 1)
 				begins(&l, i);
 		}

@@ -39,6 +39,8 @@ size_t loose_cell(const struct loose *l, size_t i);
 /* groups.c: a run of digits begins at i; what separates it from the next ones may be
  * something nobody writes there. */
 void loose_digits(struct loose *l, size_t i);
+/* The same, where at i behind one of them a separator may be said: 4716 dash 3791 */
+void loose_said(struct loose *l, size_t i);
 /* groups_skim.c: whether nothing comes of the groups of digits that begin at i; *end is where
  * to look on. */
 bool groups_skim(const struct loose *l, size_t i, size_t *end);

@@ -53,7 +53,15 @@ closing(char c)
 	case '-':
 	case '*':
 	case '|':
-	case '~': return c;
+	case '~':
+	case '"':
+	case '\'':
+	case '`':
+	case '#':
+	case '/':
+	case '=':
+	case '+':
+	case ':': return c;
 	default: return 0;
 	}
 }
@@ -135,8 +143,12 @@ domain(const struct loose *l, size_t i, const char *const *bare, struct address 
 	for (a->n = 0;;) {
 		size_t k = i, alpha = 0;
 		struct sign *dot = &a->dots[a->n];
-		for (; k - i < LABEL_MAX && (is_alnum(at(l, k)) || at(l, k) == '-'); k++)
+		for (; k - i < LABEL_MAX && (is_alnum(at(l, k)) || at(l, k) == '-'); k++) {
+			if (at(l, k) == '-' && k > i &&
+				sign_at(l, k, dot_words, bare, '.', dot))
+				break; /* example-dot-com */
 			alpha += is_alpha(at(l, k));
+		}
 		if (k == i)
 			return false;
 		a->last = i;
