@@ -362,8 +362,11 @@ loose_digits(struct loose *l, size_t i)
 			loose_leet_iban(l, i - 2);
 		return;
 	}
-	if (i > 0 && is_alpha(l->t.p[i - 1]))
+	if (i > 0 && is_alpha(l->t.p[i - 1])) {
+		if (i == 1 || !is_alnum(l->t.p[i - 2]))
+			loose_leet(l, i - 1);
 		return;
+	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
 	size_t end = run(l, i, false);

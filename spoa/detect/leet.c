@@ -1,6 +1,7 @@
-/* Letters that stand for digits in a number: 4O12 for 4012. Only the letters that look
- * like digits, fewer than the digits, in a token or in groups that are nothing else; and
- * what it makes must add up as a card or an IBAN, or have its name near. */
+/* Letters that stand for digits in a number: 4O12 for 4012. Only letters that look like
+ * digits, in a token or in groups that are nothing else; and what it makes must add up as
+ * a card or an IBAN, or have its name near: both, where the letters are not fewer than
+ * the digits, or of those that hexadecimal numbers have as well. */
 #include "detect/loose.h"
 
 enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
@@ -14,12 +15,20 @@ static const char likes[128] = { ['O'] = '0',
 	['z'] = '2',
 	['S'] = '5',
 	['s'] = '5',
-	['B'] = '8' };
+	['B'] = '8',
+	['A'] = '4',
+	['E'] = '3',
+	['T'] = '7',
+	['G'] = '6',
+	['b'] = '6',
+	['g'] = '9',
+	['q'] = '9' };
 
 struct number {
 	char digit[NUMBER_MAX]; /* as they would read */
 	size_t from[NUMBER_MAX];
 	size_t n, letters;
+	bool wild; /* one that is seldom taken for a digit */
 };
 
 static char
@@ -34,32 +43,46 @@ like(char c)
 	return (unsigned char)c < 128 ? likes[(unsigned char)c] : 0;
 }
 
+static bool
+is_wild(char c)
+{
+	return c && strchr("AETGbgq", c);
+}
+
 static void
 put(struct number *m, size_t i, char c, bool fold)
 {
 	fold &= is_alpha(c);
 	m->letters += fold;
+	m->wild |= fold && is_wild(c);
 	m->from[m->n] = i;
 	m->digit[m->n++] = fold ? like(c) : is_alpha(c) ? (char)(c & ~0x20) : c;
 }
 
-/* Groups of digits and letters like them, with one blank, dash or dot in between. */
+/* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
+ * alone are a group only where they are as long as the first one. */
 static bool
 read_number(const struct loose *l, size_t i, struct number *m)
 {
+	size_t digits = 0, first = 0;
+
 	m->n = m->letters = 0;
+	m->wild = false;
 	for (size_t k = i, end;; k = end + 1) {
-		size_t digits = 0;
+		size_t of_group = 0;
 		for (end = k; is_digit(at(l, end)) || like(at(l, end)); end++)
-			digits += is_digit(at(l, end));
-		if (!digits || is_alnum(at(l, end)) || m->n + end - k > CARD_MAX)
+			of_group += is_digit(at(l, end));
+		if (end == k || is_alnum(at(l, end)) || m->n + end - k > CARD_MAX ||
+			(!of_group && end - k != first))
 			break;
 		for (size_t j = k; j < end; j++)
 			put(m, j, at(l, j), true);
+		digits += of_group;
+		first = first ? first : end - k;
 		if (at(l, end) != ' ' && at(l, end) != '-' && at(l, end) != '.')
 			break;
 	}
-	return m->letters > 0 && m->letters * 2 < m->n && m->n >= NUMBER_MIN;
+	return m->letters > 0 && m->letters < 2 * digits && m->n >= NUMBER_MIN;
 }
 
 static bool
@@ -91,7 +114,8 @@ loose_leet(struct loose *l, size_t i)
 	if (!read_number(l, i, &m))
 		return;
 	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn(&m);
-	read_as(l, &m, card ? 0 : EDIT_NAMED);
+	bool sure = card && !m.wild && m.letters * 2 < m.n;
+	read_as(l, &m, sure ? 0 : EDIT_NAMED);
 }
 
 /* ISO 7064, mod 97-10 */
@@ -117,7 +141,7 @@ loose_leet_iban(struct loose *l, size_t i)
 	for (size_t k = i, end; is_alnum(at(l, k)); k = end) {
 		bool fold = true;
 		for (end = k; is_alpha(at(l, end)); end++)
-			fold &= like(at(l, end)) != 0;
+			fold &= like(at(l, end)) && !is_wild(at(l, end));
 		end += end == k;
 		if (m.n + end - k > NUMBER_MAX)
 			return;

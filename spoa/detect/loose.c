@@ -527,7 +527,23 @@ group_starts(const struct loose *l, size_t base, const struct look *k)
 	/* Letters beside digits may stand for some (leet.c). */
 	if (!(mixed(k) | (mixed(&k[1]) & near) | (k->alnum >> 63 & k[1].alnum)))
 		starts = first_groups(l, base, k, starts, before) | (starts & iban);
-	return starts & (~(alpha << 1) | iban);
+	uint64_t first = alpha & ~(k->alnum << 1); /* one letter, that stands for a digit */
+	return starts & (~(alpha << 1) | iban | first << 1);
+}
+
+/* A digit's name in Cyrillic may begin there, of one block: four, six, two or nine. */
+static uint64_t
+cyrillic(const struct loose *l, size_t base, const struct look *k)
+{
+	uint64_t out = 0;
+
+	for (uint64_t x = k->hidden & ~(k->hidden << 1); x; x &= x - 1) {
+		size_t i = base + (size_t)__builtin_ctzll(x);
+		unsigned char a = (unsigned char)at(l, i), b = (unsigned char)at(l, i + 1);
+		if ((a == 0xD1 && (b == 0x87 || b == 0x88)) || (a == 0xD0 && b == 0xB4))
+			out |= x & -x;
+	}
+	return out;
 }
 
 /* A blank behind a digit and before a letter, of one block. */
@@ -563,6 +579,8 @@ begins(struct loose *l, size_t i)
 		loose_said(l, i);
 		loose_number(l, i);
 		break;
+	case '\xD0':
+	case '\xD1':
 	case 'V':
 	case 'v':
 	case 'Z':
@@ -579,7 +597,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
 		const struct look *b = &c->look[k];
 		uint64_t rows = rows_of(&l, b, base);
-		uint64_t more = b->sign | b->at | b->cross;
+		uint64_t more = b->sign | b->at | b->cross | cyrillic(&l, base, b);
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said(&l, base, b);
 		for (uint64_t todo = rows | more; todo; todo &= todo - 1) {

@@ -7,13 +7,13 @@ enum {
 	DIGITS_MAX = 40,
 	DIGITS_MIN = 7,
 	WORDS_MIN = 4,
-	WORD_MAX = 12,
+	WORD_MAX = 16,
 	RUN_MAX = 8,
 	GAP_MAX = 4
 };
 
 /* A digit, two, or what the next digit is repeated as well. In one table: no word means
- * different digits in two of these languages (de, en, es, fr, it, nl, pl, pt). */
+ * different digits in two of these languages (de, en, es, fr, it, nl, pl, pt, ru). */
 /* clang-format off */
 static const struct numeral { const char *word, *digits; } numerals[] = {
 	{ "acht", "8" }, { "cero", "0" }, { "cinco", "5" }, { "cinq", "5" }, { "cinque", "5" },
@@ -37,6 +37,17 @@ static const struct numeral { const char *word, *digits; } numerals[] = {
 	{ "une", "1" }, { "uno", "1" }, { "vier", "4" }, { "vijf", "5" }, { "zero", "0" }, { "zes", "6" },
 	{ "zeven", "7" }, { "zwei", "2" }, { "zwo", "2" }, { "z\xC3\xA9ro", "0" },
 	{ "\xC3\xA9\xC3\xA9n", "1" },
+	/* ru */
+	{ "\xD0\xBD\xD0\xBE\xD0\xBB\xD1\x8C", "0" },
+	{ "\xD0\xBE\xD0\xB4\xD0\xB8\xD0\xBD", "1" },
+	{ "\xD0\xB4\xD0\xB2\xD0\xB0", "2" },
+	{ "\xD1\x82\xD1\x80\xD0\xB8", "3" },
+	{ "\xD1\x87\xD0\xB5\xD1\x82\xD1\x8B\xD1\x80\xD0\xB5", "4" },
+	{ "\xD0\xBF\xD1\x8F\xD1\x82\xD1\x8C", "5" },
+	{ "\xD1\x88\xD0\xB5\xD1\x81\xD1\x82\xD1\x8C", "6" },
+	{ "\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "7" },
+	{ "\xD0\xB2\xD0\xBE\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "8" },
+	{ "\xD0\xB4\xD0\xB5\xD0\xB2\xD1\x8F\xD1\x82\xD1\x8C", "9" },
 };
 /* clang-format on */
 
@@ -71,7 +82,7 @@ numeral(const struct loose *l, size_t i, size_t *end)
 	while (n < WORD_MAX && letter(at(l, i + n)))
 		n++;
 	*end = i + n;
-	if (is_digit(at(l, i + n)))
+	if (is_digit(at(l, i + n)) || letter(at(l, i + n)))
 		return NULL;
 	for (size_t k = 0; n && k < sizeof(numerals) / sizeof(numerals[0]); k++)
 		if ((at(l, i) | 0x20) == (numerals[k].word[0] | 0x20) &&
@@ -170,6 +181,8 @@ may_be_numeral(const struct loose *l, size_t i)
 	if (i < 2 || i + 2 >= l->t.n)
 		return i + 2 < l->t.n;
 	const char *p = l->t.p + i;
+	if (letter(p[0]) && !is_alpha(p[0]))
+		return true;
 	unsigned two =
 		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
 
