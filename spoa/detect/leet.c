@@ -79,6 +79,7 @@ read_number(const struct loose *l, size_t i, struct number *m)
 			put(m, j, at(l, j), true);
 		digits += of_group;
 		first = first ? first : end - k;
+		end += at(l, end) == ')';
 		if (at(l, end) != ' ' && at(l, end) != '-' && at(l, end) != '.')
 			break;
 	}

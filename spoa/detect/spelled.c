@@ -197,6 +197,18 @@ is_mailbox(struct span s)
 	return letter && sign;
 }
 
+/* first.last, of letters alone */
+static bool
+is_full_name(struct span s)
+{
+	size_t dot = span_chr(s, '.');
+
+	for (size_t i = 0; i < s.n; i++)
+		if (i != dot && !is_alpha(s.p[i]))
+			return false;
+	return dot > 1 && dot + 2 < s.n;
+}
+
 static bool
 one_of(struct span s, const char *const *words)
 {
@@ -212,7 +224,11 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 {
 	struct span label = span_cut(l->t, a->sign.to, a->dots[0].from);
 	bool common = one_of(span_cut(l->t, a->last, a->end), common_ends), worded = false;
-	bool mailbox = is_mailbox(span_cut(l->t, a->local, a->sign.from)), spaced = false;
+	struct span user = span_cut(l->t, a->local, a->sign.from);
+	bool mailbox = is_mailbox(user), spaced = false;
+	/* ada.lovelace AT example.org, ada.lovelace @ example.org */
+	bool loud = a->sign.spaced || at(l, blanks(l, a->sign.from)) == 'A';
+	bool sure = one_of(label, providers) || (loud && is_full_name(user));
 
 	for (size_t k = 0; k < a->n; k++) {
 		worded |= a->dots[k].worded;
@@ -225,7 +241,7 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	if (bare || a->sign.spaced) { /* look at example.com, see us @ home.page */
 		if (!common || !(mailbox || a->sign.spaced))
 			return -1;
-		return mailbox && one_of(label, providers) ? 0 : EDIT_NAMED;
+		return mailbox && sure ? 0 : EDIT_NAMED;
 	}
 	if (!a->sign.worded)
 		return spaced && common ? EDIT_NAMED : -1;

@@ -1100,6 +1100,15 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a card, many letters like digits, its name beside it",
 		"card 4Tl6E79l42O2l968 is it",
 		"CREDIT_CARD", "4Tl6E79l42O2l968" },
+	{ "an address, AT behind a full name",
+		"escribe a ada.wren AT example.org hoy",
+		"EMAIL_ADDRESS", "ada.wren AT example.org" },
+	{ "an address, the sign between blanks behind a full name",
+		"escribe a ada.wren @ example.org hoy",
+		"EMAIL_ADDRESS", "ada.wren @ example.org" },
+	{ "a telephone number, letters like digits",
+		"phone (2l2) 5S5-Ol43 ok",
+		"PHONE_NUMBER", "(2l2) 5S5-Ol43" },
 };
 
 /* Nothing is hidden here. */
@@ -1322,6 +1331,8 @@ static const struct { const char *name, *text; } innocent[] = {
 		"\320\264\320\262\320\260 \321\200\320\260\320\267\320\260 \320\277\320\276 \321\207\320\265\321\202\321\213\321\200\320\265, \320\264\320\265\320\262\321\217\321\202\321\214 \320\270\320\273\320\270 \321\210\320\265\321\201\321\202\321\214; \320\264\320\262\320\260\320\264\321\206\320\260\321\202\321\214 \321\207\320\265\321\202\321\213\321\200\320\265 \321\207\320\260\321\201\320\260" },
 	{ "hexadecimal identifiers",
 		"4716E79A42021968 3A41B2E05G 5555-555E-5555-444A A1B2C3D4E5" },
+	{ "names of modules at sites",
+		"os.path at python.org, docs.rs at rust-lang.org, numpy.linalg AT 3.11" },
 };
 /* clang-format on */
 
