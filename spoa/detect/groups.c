@@ -369,8 +369,7 @@ loose_digits(struct loose *l, size_t i)
 	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
-	size_t end = run(l, i, false);
-	if (is_alnum(at(l, end)) || is_alnum(at(l, end + 1)))
+	if (groups_mixed(l, i))
 		loose_leet(l, i);
 	if (l->at > i)
 		return;

@@ -19,15 +19,25 @@ struct head {
 	bool plain, column, all; /* of the row */
 };
 
-/* Bits of the sixty-four bytes from i on. */
-static void
-bits_from(const struct loose *l, size_t i, uint64_t *digit, uint64_t *gap)
+/* Of the sixty-four bytes from i on. */
+struct ahead {
+	uint64_t digit, alnum, gap, sign;
+};
+
+static struct ahead
+look_ahead(const struct loose *l, size_t i)
 {
 	const struct look *k = &l->c->look[(i - l->c->from) / LOOK_BLOCK];
 	unsigned shift = (i - l->c->from) % LOOK_BLOCK;
 
-	*digit = shift ? look_on(k[0].digit, k[1].digit, shift) : k[0].digit;
-	*gap = shift ? look_on(k[0].gap, k[1].gap, shift) : k[0].gap;
+	if (!shift)
+		return (struct ahead){ k->digit, k->alnum, k->gap, k->sign };
+	return (struct ahead){
+		look_on(k[0].digit, k[1].digit, shift),
+		look_on(k[0].alnum, k[1].alnum, shift),
+		look_on(k[0].gap, k[1].gap, shift),
+		look_on(k[0].sign, k[1].sign, shift),
+	};
 }
 
 static uint64_t
@@ -68,7 +78,7 @@ head_of(const struct row *r, uint64_t between, struct head *h)
 	for (uint64_t x = between; x; x &= x - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(x);
 		unsigned char c = (unsigned char)r->p[i];
-		if (c == '\r' || c >= 0x80 || between >> i & 2)
+		if (c == '\r' || c == '<' || c >= 0x80 || between >> i & 2)
 			return false;
 		if (c != (unsigned char)sep && c != '\n') {
 			in &= below(i);
@@ -98,18 +108,71 @@ is_nothing(const struct row *r, const struct head *h)
 	return h->digits < LEAST || h->plain || (h->column && !r->plus && !threes);
 }
 
+/* Three digits that stand alone: a row of single characters, which is another guess. */
+static bool
+has_singles(uint64_t digit)
+{
+	uint64_t alone = digit & ~(digit << 1) & ~(digit >> 1);
+
+	alone &= alone - 1;
+	return alone & (alone - 1);
+}
+
+/* The numbers of a row in which no other guess begins. False: the first is to be read. */
+static bool
+skim_all(const struct row *row, size_t i, size_t *end)
+{
+	struct row r = *row;
+	unsigned last = 63 - (unsigned)__builtin_clzll(r.digit);
+	const char *stop = r.p + last + 1;
+
+	while (__builtin_popcountll(r.digit) >= LEAST) {
+		uint64_t between = ~r.digit & below((unsigned)(stop - r.p - 1));
+		struct head h;
+		if (!between)
+			break;
+		if (!head_of(&r, between, &h) || !is_nothing(&r, &h))
+			return *end > i;
+		if (h.all)
+			break;
+		*end += h.last;
+		r = (struct row){ r.p + h.last, r.digit >> h.last, r.p[h.last - 1] == '+' };
+		if (r.p[-1] == '_')
+			return true;
+	}
+	*end = i + last + 1;
+	return true;
+}
+
+/* A letter stands beside a digit. */
+static bool
+is_mixed(const struct ahead *a)
+{
+	uint64_t row = a->alnum | a->gap, alpha = a->alnum & ~a->digit;
+	uint64_t mixed = (a->digit & alpha >> 1) | (alpha & a->digit >> 1);
+
+	return mixed & row & ~(row + 1);
+}
+
+bool
+groups_mixed(const struct loose *l, size_t i)
+{
+	struct ahead a = look_ahead(l, i);
+
+	return is_mixed(&a);
+}
+
 bool
 groups_skim(const struct loose *l, size_t i, size_t *end)
 {
-	uint64_t digit, gap;
+	struct ahead a = look_ahead(l, i);
+	uint64_t other = ~(a.digit | a.gap);
 
-	bits_from(l, i, &digit, &gap);
-	uint64_t other = ~(digit | gap);
 	if (!other)
 		return false;
 	unsigned n = (unsigned)__builtin_ctzll(other);
-	digit &= below(n);
-	if (memchr(l->t.p + i, '<', n) || has_long_run(digit))
+	uint64_t digit = a.digit & below(n);
+	if (has_long_run(digit))
 		return false;
 	if (digit >> (n - 1) && i + n < l->t.n && is_alpha(l->t.p[i + n]))
 		digit = all_but_last(digit, n);
@@ -117,9 +180,14 @@ groups_skim(const struct loose *l, size_t i, size_t *end)
 	if (!digit)
 		return true;
 	unsigned last = 63 - (unsigned)__builtin_clzll(digit);
-	uint64_t between = ~digit & below(last);
+	for (unsigned k = last + 1; k < n; k++)
+		if (l->t.p[i + k] == '<')
+			return false; /* markup may follow */
 	struct row r = { l->t.p + i, digit, i > 0 && l->t.p[i - 1] == '+' };
+	if (!(a.sign & below(n)) && !has_singles(digit) && !is_mixed(&a))
+		return skim_all(&r, i, end);
 	struct head h = { .n = 1 };
+	uint64_t between = ~digit & below(last);
 	if (between && (!head_of(&r, between, &h) || !is_nothing(&r, &h)))
 		return false;
 	*end = i + (h.all || !between ? last + 1 : h.last);

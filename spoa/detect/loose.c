@@ -6,7 +6,7 @@
 
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
-static const bool tokens_of[256] = { ['0' ... '9'] = 1,
+const bool loose_tokens[256] = { ['0' ... '9'] = 1,
 	['A' ... 'Z'] = 1,
 	['a' ... 'z'] = 1,
 	['_'] = 1,
@@ -16,12 +16,6 @@ static const bool tokens_of[256] = { ['0' ... '9'] = 1,
 	['='] = 1,
 	['@'] = 1,
 	['.'] = 1 };
-
-bool
-loose_token(char c)
-{
-	return tokens_of[(unsigned char)c];
-}
 
 static char
 at(const struct loose *l, size_t i)
@@ -41,7 +35,8 @@ loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned f
 static bool
 gap_at(const struct loose *l, size_t i, struct span gap)
 {
-	return span_starts(span_cut(l->t, i, i + gap.n), gap);
+	return i < l->t.n && gap.n <= l->t.n - i && l->t.p[i] == gap.p[0] &&
+	       (gap.n == 1 || !memcmp(l->t.p + i, gap.p, gap.n));
 }
 
 static bool

@@ -28,7 +28,15 @@ struct loose_key {
 };
 extern const struct loose_key loose_keys[];
 
-bool loose_token(char c);
+/* Characters of keys and addresses. */
+extern const bool loose_tokens[256];
+
+static inline bool
+loose_token(char c)
+{
+	return loose_tokens[(unsigned char)c];
+}
+
 /* text[from, to) reads as `with`, if the guess is right. */
 void loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags);
 /* Behind the inline markup that begins at i; i where there is none. */
@@ -44,6 +52,8 @@ void loose_said(struct loose *l, size_t i);
 /* groups_skim.c: whether nothing comes of the groups of digits that begin at i; *end is where
  * to look on. */
 bool groups_skim(const struct loose *l, size_t i, size_t *end);
+/* Whether a letter stands beside a digit in them. */
+bool groups_mixed(const struct loose *l, size_t i);
 /* lines.c: a line ends at i. */
 void loose_line(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */

@@ -29,7 +29,11 @@ blanks(const struct loose *l, size_t i)
 static bool
 word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 {
-	for (char c = (char)(at(l, i) | 0x20); *words; words++) {
+	char c = (char)(at(l, i) | 0x20);
+
+	if ((unsigned char)c < 'a') /* no letter */
+		return false;
+	for (; *words; words++) {
 		if (c != (char)(**words | 0x20))
 			continue;
 		size_t n = strlen(*words);
@@ -212,10 +216,19 @@ is_full_name(struct span s)
 static bool
 one_of(struct span s, const char *const *words)
 {
-	for (; *words; words++)
-		if (span_ieq(s, span_str(*words)))
+	for (; s.n && *words; words++)
+		if ((s.p[0] | 0x20) == (**words | 0x20) && span_ieq(s, span_str(*words)))
 			return true;
 	return false;
+}
+
+static bool
+is_written_so(const struct address *a)
+{
+	for (size_t k = 0; k < a->n; k++)
+		if (a->dots[k].worded || a->dots[k].spaced)
+			return false;
+	return !a->sign.worded && !a->sign.spaced && !a->dot.to;
 }
 
 /* How far the guess may be trusted; -1: not at all. */
@@ -277,7 +290,7 @@ loose_address(struct loose *l, size_t i)
 		!domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
 		return;
 	local(l, i, &a);
-	if (i - a.local < 2)
+	if (i - a.local < 2 || is_written_so(&a))
 		return;
 	int flags = trusted(l, &a, bare);
 	if (flags < 0)

@@ -36,8 +36,11 @@ copy(struct editor *ed, size_t to)
 		n--;
 	}
 	memcpy(v->text + v->n, ed->src.p + ed->copied, n);
-	for (size_t i = 0; i < n; i++)
-		v->map[v->n + i] = place(ed, ed->copied + i);
+	uint32_t *map = v->map + v->n, first = (uint32_t)(ed->copied - v->origin);
+	if (ed->over)
+		memcpy(map, ed->over->map + ed->copied, n * sizeof(*map));
+	for (size_t i = 0; !ed->over && i < n; i++)
+		map[i] = first + (uint32_t)i;
 	v->n += n;
 	ed->copied = to;
 }
