@@ -26,6 +26,7 @@ struct detect_stream {
 	int err;
 	size_t base;	/* of buf[0] in the stream */
 	size_t n, done; /* bytes in buf; those handed out */
+	size_t curl;	/* where the last one handed out begins in the stream, and one */
 	bool evasion;
 	size_t lag;  /* bytes behind what a window decides */
 	size_t want; /* the next window is buf up to here */
@@ -175,6 +176,22 @@ limit_of(const struct detect_stream *s, const struct findings *f)
 
 /* ---- windows ---- */
 
+/* Notes the last "curl" in what is handed out, from `was` on. */
+static void
+note_curl(struct detect_stream *s, size_t was)
+{
+	enum { CURL = 4 };
+	size_t from = was > CURL ? was - CURL : 0;
+
+	while (s->done > from) {
+		const char *at = memmem(s->buf + from, s->done - from, "curl", CURL);
+		if (!at)
+			return;
+		from = (size_t)(at - s->buf) + 1;
+		s->curl = s->base + from;
+	}
+}
+
 /* Keeps what the next window needs to the left of it: context, and what may lead up to
  * a finding, "curl" to the password behind its -u. */
 static void
@@ -187,10 +204,9 @@ move_on(struct detect_stream *s, const struct findings *f, const struct leads *l
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].from < from && l->v[i].until > s->done)
 			from = stream_boundary(t, l->v[i].from, 0);
-	size_t back = s->done > CHECK_CURL_BACK ? s->done - CHECK_CURL_BACK : 0;
-	const char *curl = memmem(t.p + back, s->done - back, "curl", 4);
-	if (curl && (size_t)(curl - t.p) < from)
-		from = (size_t)(curl - t.p);
+	if (s->curl > s->base && s->curl - s->base <= from &&
+		s->base + s->done - s->curl < CHECK_CURL_BACK)
+		from = s->curl - s->base - 1;
 	for (size_t i = 0; i < f->n; i++)
 		if (f->v[i].start < from && f->v[i].end > from &&
 			from - f->v[i].start <= FINDING_BACK)
@@ -267,6 +283,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	else if (!err && held >= CAP_STREAM_HELD)
 		err = too_long(s, o, &f);
 	if (s->base + s->done > was) {
+		note_curl(s, was - s->base);
 		move_on(s, &f, &scratch->leads);
 		held = s->n - s->done;
 		/* The more there is to read again, the more at once. */

@@ -128,6 +128,20 @@ open_of_kind(struct span t, size_t from, const struct armour *k)
 	return t.n;
 }
 
+/* Whether there is what every armour begins with: "----" or "PuTTY-". */
+static bool
+has_dashes(struct span t, size_t from)
+{
+	const char *p = t.p + from, *end = t.p + t.n;
+
+	while (p < end && (p = memchr(p, '-', (size_t)(end - p)))) {
+		if ((end - p >= 4 && !memcmp(p, "----", 4)) || (p > t.p && p[-1] == 'Y'))
+			return true;
+		p++;
+	}
+	return false;
+}
+
 /* Where a key's armour begins that does not end in the text; t.n: none does. */
 size_t
 stream_open_armour(struct span t, size_t from)
@@ -139,6 +153,8 @@ stream_open_armour(struct span t, size_t from)
 	};
 	size_t first = t.n;
 
+	if (!has_dashes(t, from))
+		return t.n;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		size_t at = open_of_kind(t, from, &kinds[k]);
 		if (at < first)
