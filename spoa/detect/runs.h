@@ -101,11 +101,11 @@ run_set_join(struct run_set *to, const struct run_set *from)
 		to->v[k] |= from->v[k];
 }
 
-/* Those in `of`, up to its words, that the n digits at `at` may begin; n: all there are.
+/* Those in `of` that the n digits at `at` may begin; n: all there are.
  * False: none. */
 static inline bool
 runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
-	const struct run_set *of, unsigned words, struct run_set *out)
+	const struct run_set *of, struct run_set *out)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t end = at + n, more = end + 1;
@@ -119,7 +119,7 @@ runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
 	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
 	const struct run_set *lead = &x->lead[p[at] - '0'];
 	const struct run_set *behind = &x->behind[n][class][kind];
-	for (unsigned k = 0; k < words; k++)
+	for (unsigned k = 0; k < RUN_WORDS; k++)
 		any |= out->v[k] =
 			of->v[k] & before->v[k] & before_2->v[k] & lead->v[k] & behind->v[k];
 	if (!any || kind != RUN_DIGIT || n == DIGIT_RUN_MAX)
@@ -131,7 +131,7 @@ runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
 	class = more < text.n ? x->class_of[p[more]] : OUTLINE_END;
 	const struct run_set *third = n < DIGIT_RUN_MAX ? &x->third[class] : second;
 	any = 0;
-	for (unsigned k = 0; k < words; k++)
+	for (unsigned k = 0; k < RUN_WORDS; k++)
 		any |= out->v[k] &= second->v[k] & third->v[k];
 	return any != 0;
 }
