@@ -9,7 +9,7 @@ B       ?= build
 CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
-OPT     ?= -O2 -g
+OPT     ?= -O3 -g
 
 VERSION := 0.1.0
 

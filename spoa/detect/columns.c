@@ -233,7 +233,7 @@ is_name(struct span s)
 
 	if (s.n == 0 || s.n > COLUMN_NAME || !is_letter(s.p[0]))
 		return false;
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = 0; i < s.n && digits <= 2 && blanks <= 4; i++) {
 		char x = s.p[i];
 		digits += is_digit(x) ? 1 : 0;
 		blanks += x == ' ' ? 1 : 0;
