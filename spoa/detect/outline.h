@@ -48,7 +48,7 @@ enum {
 	OUTLINE_CLASSES = 32, /* of bytes, the last two: end of text, beginning */
 	OUTLINE_END = 30,
 	OUTLINE_BEGIN = 31,
-	OUTLINE_STATES_MAX = 16384,
+	OUTLINE_STATES_MAX = 4096,
 	OUTLINE_RUNS = 32,     /* of digits, stepped over at once below this length */
 	OUTLINE_WALK_MAX = 48, /* bytes; patterns still possible there are named */
 };

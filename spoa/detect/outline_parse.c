@@ -382,8 +382,11 @@ alternatives(struct parser *q)
 struct outline_node *
 outline_parse(struct arena *a, const char *regex)
 {
-	struct parser q = { .a = a, .p = regex };
-	struct outline_node *n = alternatives(&q);
+	struct parser *q = arena_new(a, struct parser);
 
-	return q.failed || *q.p ? NULL : n;
+	if (!q)
+		return NULL;
+	*q = (struct parser){ .a = a, .p = regex };
+	struct outline_node *n = alternatives(q);
+	return q->failed || *q->p ? NULL : n;
 }
