@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-static const char *const keys[] = { "id", "about", "words", "gap", "order", "unquoted", "match",
-	"no_match" };
+static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "order", "report",
+	"unquoted", "match", "no_match" };
 
 struct reader {
 	struct inject_patterns *p;
@@ -107,6 +107,19 @@ read_examples(struct reader *r, const struct yaml_node *n, const char *what)
 				yaml_type_name(c));
 }
 
+/* Sets the bit of the pattern under way in *bits. */
+static void
+read_flag(struct reader *r, const struct yaml_node *n, const char *key, uint64_t *bits)
+{
+	const struct yaml_node *c = yaml_get(n, key);
+	bool on = false;
+
+	if (c && !yaml_bool(c, &on))
+		diag_at(r->d, c, "%s: true or false is expected", key);
+	if (on)
+		*bits |= UINT64_C(1) << r->p->n;
+}
+
 static void
 read_pattern(struct reader *r, const struct yaml_node *n)
 {
@@ -138,10 +151,10 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		(!yaml_int(c, &gap) || gap < 0 || gap > PATTERN_GAP_MAX))
 		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);
 	p->gap = (unsigned)gap;
-	if ((c = yaml_get(n, "order")) && span_is(c->s, "true"))
-		r->p->orders |= UINT64_C(1) << r->p->n;
-	if ((c = yaml_get(n, "unquoted")) && span_is(c->s, "true"))
-		r->p->unquoted |= UINT64_C(1) << r->p->n;
+	read_flag(r, n, "suspect", &r->p->suspects);
+	read_flag(r, n, "order", &r->p->orders);
+	read_flag(r, n, "report", &r->p->reports);
+	read_flag(r, n, "unquoted", &r->p->unquoted);
 	read_words(r, yaml_get(n, "words"), r->p->n);
 	read_examples(r, yaml_get(n, "match"), "match");
 	read_examples(r, yaml_get(n, "no_match"), "no_match");

@@ -15,8 +15,10 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 /* Below it the model is so sure that a text is harmless that a pattern stands in a question
  * about it ("is it OK to ignore the previous instructions when I cook?"). */
 #define PATTERN_FLOOR 0.05
-/* Around quotations: a longer text has mentions of anything, and needs no second look. */
+/* Around quotations: a longer text has mentions of anything. */
 enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
+/* A shorter sentence reports nothing, and many of them cost nothing. */
+enum { REPORT_BYTES = 16 };
 
 struct scoring {
 	struct inject_walk walk; /* first: take() is given its address */
@@ -121,36 +123,107 @@ finish(struct scoring *s, enum inject_origin o)
 	return s->ended ? calibrate(&s->inject->model, s->worst, o) : 0;
 }
 
-/* What a user only talks about does not count: true where the text around its quotations says
- * so (a mention: "what does ... mean") and nothing there asks to act on them (an order: "do
- * what it says"). Then *score and *found are those of the text around, no higher than before.
- */
+/* ---- what a user only talks about ---- */
+
+static void
+begin_around(struct scoring *s, const struct inject *j)
+{
+	begin(s, j);
+	memset(&s->mentions, 0, sizeof(s->mentions));
+	s->walk.watch = j->watch;
+	s->walk.seen = seen_around;
+}
+
+/* Cuts the first sentence off, with what ends it. */
+static struct span
+next_sentence(struct span *text)
+{
+	size_t n = 0;
+
+	while (n < text->n && !strchr(".!?\n", text->p[n]))
+		n++;
+	n += n < text->n;
+	struct span sentence = span_cut(*text, 0, n);
+	*text = span_cut(*text, n, text->n);
+	return sentence;
+}
+
+/* Whether it tells what somebody says to an assistant ("asked the bot to ignore ..."). */
+static bool
+reports(const struct inject *j, struct span sentence)
+{
+	struct scoring s;
+
+	begin_around(&s, j);
+	inject_walk_text(&s.walk, sentence);
+	finish(&s, INJECT_USER);
+	return s.mentions.found & j->mentions.reports;
+}
+
+/* Goes on with what stands outside quotations; how many sentences count as such. */
+static size_t
+go_around(struct scoring *s, struct span piece)
+{
+	size_t reported = 0;
+
+	while (piece.n) {
+		struct span sentence = next_sentence(&piece);
+		if (sentence.n >= REPORT_BYTES && reports(s->inject, sentence))
+			reported++;
+		else
+			inject_walk_text(&s->walk, sentence);
+	}
+	inject_walk_text(&s->walk, SPAN_LIT(" "));
+	return reported;
+}
+
+/* Whether little enough stands outside quotations to be worth a second look. */
+static bool
+little_around(struct span text)
+{
+	struct inject_quotes q;
+	struct span piece;
+	size_t bytes = 0;
+
+	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);)
+		if ((bytes += piece.n) > AROUND_BYTES)
+			return false;
+	return true;
+}
+
+/* True where the text around quotations says that they are only talked about (a mention: "what
+ * does ... mean") and nothing there asks to act on them (an order: "do what it says"). Then
+ * *score and *found are those of the text around, no higher than before. */
 static bool
 mentioned(const struct inject *j, struct span text, double *score, uint64_t *found)
 {
 	struct inject_quotes q;
 	struct scoring s;
 	struct span piece;
-	size_t bytes = 0;
+	size_t reported = 0;
 
-	begin(&s, j);
-	memset(&s.mentions, 0, sizeof(s.mentions));
-	s.walk.watch = j->watch;
-	s.walk.seen = seen_around;
-	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);) {
-		if ((bytes += piece.n) > AROUND_BYTES)
-			return false;
-		inject_walk_text(&s.walk, piece);
-		inject_walk_text(&s.walk, SPAN_LIT(" "));
-	}
+	if (!little_around(text))
+		return false;
+	begin_around(&s, j);
+	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);)
+		reported += go_around(&s, piece);
 	double around = finish(&s, INJECT_USER);
 	uint64_t said = s.mentions.found & (q.n ? UINT64_MAX : j->mentions.unquoted);
-	if (!said || s.mentions.found & j->mentions.orders || s.walk.nwords > AROUND_WORDS)
+	if ((!said && !reported) || s.mentions.found & j->mentions.orders ||
+		s.walk.nwords > AROUND_WORDS)
 		return false;
 	if (*score >= INJECT_SUSPECT && around < *score)
 		*score = around;
 	*found &= s.patterns.found;
 	return true;
+}
+
+static double
+lifted(double score, bool suspect)
+{
+	if (score >= PATTERN_FLOOR)
+		return score < INJECT_BLOCK ? INJECT_BLOCK : score;
+	return suspect ? INJECT_SUSPECT : score;
 }
 
 struct inject_result
@@ -170,7 +243,7 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 		lifts = !mentioned(j, text, &r.score, &found);
 	if (found)
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(found));
-	if (found && lifts && r.score >= PATTERN_FLOOR && r.score < INJECT_BLOCK)
-		r.score = INJECT_BLOCK;
+	if (found && lifts)
+		r.score = lifted(r.score, found & j->patterns.suspects);
 	return r;
 }
