@@ -5,7 +5,7 @@
 
 #include "detect/scratch.h"
 
-enum { RUN_MAX = 12, BACK_WORDS = 4, SMALL_WORDS = 2 };
+enum { RUN_MAX = 12, BACK_WORDS = 4, BACKS = 4, SMALL_WORDS = 2 };
 #define NO_BLOCK SIZE_MAX
 
 struct word {
@@ -50,7 +50,7 @@ struct names_sweep {
 	float threshold[FINDERS]; /* 1 and above: not asked for */
 	size_t block;		  /* of the text that `begins` is of */
 	uint64_t begins; /* bits: where the first letter of a word that matters may be */
-	struct looked back;
+	struct looked back[BACKS]; /* by the place's last bits */
 	bool person_key;	   /* the text is the value of a person's name */
 	bool lower;		   /* the text is written without capitals */
 	bool skim;		   /* word_skimmed may be asked */
@@ -103,14 +103,15 @@ run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 }
 /* The run of the word that was read as its first. */
 void run_read(const struct names_sweep *w, struct run *run);
-/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice before it */
-extern const bool code_before[256];
+/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice beside it */
+extern const bool code_before[256], code_behind[256];
 bool touches_code(struct span t, size_t start, size_t end);
 /* The quick no to what stands at `at` behind a run: small words, as many as `most`, and
  * then none that belongs to it. Nothing that is more than small letters is judged. */
 bool run_ends(const struct names_sweep *w, size_t at, size_t most);
-/* Flags of `want` that a term ending before `at` has; in *label whether a colon, an
- * equals sign or a quote stands between, in *start where the term begins. */
+/* Flags of `want` that a term ending before `at` has; where there are,
+ * in *label whether a colon, an equals sign or a quote stands between, in *start where the
+ * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
 /* The flags of the word behind `at`, a blank or a comma away, if they have one of W_AFTER
@@ -131,7 +132,9 @@ bool place_stands_out(struct span t, size_t start, size_t end);
 void find_place(struct names_sweep *w, struct run *run);
 void find_organisation(struct names_sweep *w, struct run *run);
 void find_street(struct names_sweep *w, struct run *run);
-/* Only behind a word that begins a street's name: "12 rue de …". */
+/* Whether a word that begins a street's name leads to `at`: "rue de …". */
+bool street_leads(struct names_sweep *w, size_t at);
+/* Only behind such a word. */
 void find_street_start(struct names_sweep *w, struct run *run);
 /* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
  * looked at. */

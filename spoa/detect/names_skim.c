@@ -57,7 +57,7 @@ is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 }
 
 /* The end of the letters of one word from `at` on, and their hash; 0: it is too long. */
-static size_t
+static inline size_t
 letters_from(struct span t, size_t at, uint64_t *hash)
 {
 	uint64_t h = HASH_SEED, folded;
@@ -82,21 +82,30 @@ letters_from(struct span t, size_t at, uint64_t *hash)
 	return i;
 }
 
+/* A word before it leads to a name, or to a street's. */
+static bool
+is_led(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t start;
+
+	return words_before(w, at, W_LEAD | W_PARTICLE, &label, &start) &&
+	       (words_before(w, at, W_LEAD, &label, &start) || street_leads(w, at));
+}
+
 size_t
 word_skimmed(struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
 	uint64_t h;
-	bool label;
-	size_t start;
 	size_t end = t.n - at < ROOM ? 0 : letters_from(t, at, &h);
 
 	if (!end || !alone(w, at, end))
 		return 0;
-	if (at > 0 && code_before[(unsigned char)t.p[at - 1]])
+	if ((at > 0 && code_before[(unsigned char)t.p[at - 1]]) ||
+		code_behind[(unsigned char)t.p[end]])
 		return end;
-	if (is_little(w, at, end, names_flags(w->t, h)) &&
-		!words_before(w, at, W_LEAD | W_PARTICLE, &label, &start))
+	if (is_little(w, at, end, names_flags(w->t, h)) && !is_led(w, at))
 		return end;
 	return touches_code(t, at, end) ? end : 0;
 }

@@ -236,6 +236,15 @@ before_particles(const struct names_sweep *w, size_t at)
 	return at;
 }
 
+bool
+street_leads(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t from;
+
+	return words_before(w, before_particles(w, at), W_STREET_START, &label, &from) != 0;
+}
+
 /* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
  * before the run or as its first word. */
 void

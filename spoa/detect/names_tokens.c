@@ -77,7 +77,15 @@ read_plain(struct span t, size_t at, struct reading *r)
 	uint64_t h = HASH_SEED, folded;
 	unsigned n;
 
-	for (r->letters = 0; i < to; i += n, r->letters++) {
+	for (; i < to; i++) {
+		unsigned char small = (unsigned char)(t.p[i] | 0x20);
+		if ((unsigned char)(small - 'a') >= 26)
+			break;
+		h = hash_step(h, small);
+		upper += small != (unsigned char)t.p[i];
+	}
+	lower = i - at - upper;
+	for (r->letters = i - at; i < to; i += n, r->letters++) {
 		enum letter k = glyph_at_two(t, i, &n, &folded);
 		if (k == LETTER_NONE || k == LETTER_HAN)
 			break;
@@ -163,7 +171,7 @@ const bool code_before[256] = { ['_'] = 1,
 	['7'] = 1,
 	['8'] = 1,
 	['9'] = 1 };
-static const bool code_behind[256] = { ['_'] = 1,
+const bool code_behind[256] = { ['_'] = 1,
 	['('] = 1,
 	['\\'] = 1,
 	['@'] = 1,
@@ -491,14 +499,14 @@ static const bool gaps[256] = { [' '] = 1,
 	['>'] = 1,
 	['.'] = 1 };
 
-static bool
-is_gap(struct span t, size_t i, unsigned *n)
+/* The bytes of what may stand between a cue and a name, of which the last is at i; 0. */
+static inline unsigned
+gap_at(struct span t, size_t i)
 {
-	*n = 1;
 	if (gaps[(unsigned char)t.p[i]])
-		return true;
-	*n = 3; /* a full-width colon, seen from its last byte */
-	return i >= 2 && t.p[i] == '\x9a' && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3);
+		return 1;
+	/* a full-width colon */
+	return t.p[i] == '\x9a' && i >= 2 && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3) ? 3 : 0;
 }
 
 /* The word that ends at `end`: where it begins. camelCase is two. */
@@ -567,30 +575,19 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 	return k;
 }
 
-/* Reads what stands before `at` into the cache. */
-static void
-look_back(struct names_sweep *w, size_t at)
+/* Reads the words that end at `end` into the cache, for what stands behind a gap. Apart,
+ * so that the quick no before it needs no frame. */
+__attribute__((noinline)) static void
+look_back(struct names_sweep *w, struct looked *l, size_t end)
 {
 	struct span t = w->text;
-	struct looked *l = &w->back;
-	size_t i = at, to[BACK_WORDS];
-	unsigned n;
+	size_t to[BACK_WORDS], k = read_back(t, end, l->from, to, 1);
 
-	*l = (struct looked){ .at = at };
-	while (i > 0 && at - i < BACK_GAP && is_gap(t, i - 1, &n)) {
-		char c = t.p[i - 1];
-		l->label |= n == 3 || c == ':' || c == '=' || c == '"';
-		l->dot |= t.p[i - 1] == '.';
-		i -= n;
-	}
-	if (i == at || i == 0 || !names_lead_ends(w->t, span_of(t.p, i), l->dot))
-		return;
-	size_t k = read_back(t, i, l->from, to, 1);
 	if (k == 0)
 		return;
 	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
 	l->n = 1;
-	if (l->flags[0] & W_LAST && (k = read_back(t, i, l->from, to, BACK_WORDS)) > 1)
+	if (l->flags[0] & W_LAST && (k = read_back(t, end, l->from, to, BACK_WORDS)) > 1)
 		for (; l->n < k; l->n++)
 			l->flags[l->n] =
 				names_flags_small(w->t, hash_back(t, l->from, to, l->n + 1));
@@ -599,15 +596,30 @@ look_back(struct names_sweep *w, size_t at)
 uint32_t
 words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start)
 {
-	if (w->back.at != at || at == 0)
-		look_back(w, at);
-	*label = w->back.label;
-	if (w->back.dot)
+	struct span t = w->text;
+	struct looked *l = &w->back[at % BACKS];
+	size_t i = at;
+	unsigned n;
+
+	if (l->at != at || at == 0) {
+		bool mark = false, dot = false;
+		for (; i > 0 && at - i < BACK_GAP && (n = gap_at(t, i - 1)); i -= n) {
+			char c = t.p[i - 1];
+			mark |= n == 3 || c == ':' || c == '=' || c == '"';
+			dot |= c == '.';
+		}
+		if (i == at || i == 0 || !names_lead_ends(w->t, span_of(t.p, i), dot))
+			return 0;
+		*l = (struct looked){ .at = at, .label = mark, .dot = dot };
+		look_back(w, l, i);
+	}
+	*label = l->label;
+	if (l->dot)
 		want &= W_LEAD_DOT;
-	for (size_t k = w->back.n; k > 0; k--) {
-		*start = w->back.from[k - 1];
-		if (w->back.flags[k - 1] & want)
-			return w->back.flags[k - 1] & want;
+	for (size_t k = l->n; k > 0; k--) {
+		*start = l->from[k - 1];
+		if (l->flags[k - 1] & want)
+			return l->flags[k - 1] & want;
 	}
 	return 0;
 }
