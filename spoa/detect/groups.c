@@ -25,7 +25,7 @@ at(const struct loose *l, size_t i)
 static const bool gaps[256] = { ['\t'] = true,
 	['\n'] = true,
 	['\r'] = true,
-	[' ' ... '$'] = true,
+	[' ' ... '#'] = true,
 	['&' ... '/'] = true,
 	[':' ... ';'] = true,
 	['=' ... '?'] = true,
@@ -254,6 +254,22 @@ in_table(const struct loose *l, const struct groups *g)
 	return like[0] > 1 || like[1] > 1;
 }
 
+/* Shorter groups than a card's, which go on with what is no digit: an array. */
+static bool
+in_list(const struct loose *l, const struct groups *g)
+{
+	size_t end = g->end[g->n - 1], from = g->start[0];
+
+	if (!g->column || len(g, 0) == 4)
+		return false;
+	while (at(l, end) && strchr(" \"'`", at(l, end)))
+		end++;
+	while (from > 0 && strchr(" \"'`$#", l->t.p[from - 1]))
+		from--;
+	return (at(l, end) && strchr(",;|]})", at(l, end))) ||
+	       (from > 0 && strchr(",;|[{(=", l->t.p[from - 1]));
+}
+
 /* One line's end, behind a word: no column of a table. */
 static bool
 in_prose(const struct loose *l, const struct groups *g)
@@ -282,7 +298,7 @@ numbers(struct loose *l, const struct groups *g)
 		return;
 	if (may_be_card(l, g)) {
 		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
-			    (printed(g) && !in_table(l, g));
+			    (printed(g) && !in_table(l, g) && !in_list(l, g));
 		if (!g->odd && printed(g) && len(g, 0) == 4)
 			return; /* the rules see it */
 		if (!sure && strchr("\"'`", g->sep[0]))
@@ -299,7 +315,8 @@ numbers(struct loose *l, const struct groups *g)
 		read_as(l, g, g->n, " ", named);
 	else if (g->n == 3 && len(g, 0) == 3 && len(g, 1) == 3 && len(g, 2) == 4)
 		read_as(l, g, g->n, "-", EDIT_NAMED);
-	else if (g->digits >= 9 && g->digits <= 19 && !g->column)
+	else if (g->digits >= 9 && g->digits <= 19 && !g->column &&
+		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
 		read_as(l, g, g->n, "", EDIT_NAMED);
 }
 
@@ -317,6 +334,9 @@ iban(struct loose *l, size_t i)
 		return false;
 	l->group_end = g.end[g.n - 1];
 	for (size_t k = 0; k < g.n && n + len(&g, k) <= 34; k++) {
+		if (k > 1 && !alike(&g, k - 1) &&
+			!memchr(l->t.p + g.end[k - 1], '\n', g.start[k] - g.end[k - 1]))
+			break;
 		memcpy(folded + n, l->t.p + g.start[k], len(&g, k));
 		n += len(&g, k);
 		unsigned rest = 0;

@@ -28,7 +28,8 @@ struct number {
 	char digit[NUMBER_MAX]; /* as they would read */
 	size_t from[NUMBER_MAX];
 	size_t n, letters;
-	bool wild; /* one that is seldom taken for a digit */
+	bool wild;   /* one that is seldom taken for a digit */
+	size_t sure; /* letters that are, and that hexadecimal numbers do not have */
 };
 
 static char
@@ -55,6 +56,7 @@ put(struct number *m, size_t i, char c, bool fold)
 	fold &= is_alpha(c);
 	m->letters += fold;
 	m->wild |= fold && is_wild(c);
+	m->sure += fold && !is_wild(c) && c != 'B';
 	m->from[m->n] = i;
 	m->digit[m->n++] = fold ? like(c) : is_alpha(c) ? (char)(c & ~0x20) : c;
 }
@@ -66,7 +68,7 @@ read_number(const struct loose *l, size_t i, struct number *m)
 {
 	size_t digits = 0, first = 0;
 
-	m->n = m->letters = 0;
+	m->n = m->letters = m->sure = 0;
 	m->wild = false;
 	for (size_t k = i, end;; k = end + 1) {
 		size_t of_group = 0;
@@ -84,6 +86,25 @@ read_number(const struct loose *l, size_t i, struct number *m)
 			break;
 	}
 	return m->letters > 0 && m->letters < 2 * digits && m->n >= NUMBER_MIN;
+}
+
+static bool
+digit_near(const struct loose *l, size_t from, size_t to)
+{
+	while (from < to && !is_digit(at(l, from)))
+		from++;
+	return from < to;
+}
+
+/* More of what could be groups beside it: a row of a table of hexadecimal numbers. */
+static bool
+in_row(const struct loose *l, const struct number *m)
+{
+	enum { NEAR = 5 };
+	size_t from = m->from[0], end = m->from[m->n - 1] + 1;
+
+	return digit_near(l, from > NEAR ? from - NEAR : 0, from) ||
+	       digit_near(l, end, end + NEAR);
 }
 
 static bool
@@ -115,8 +136,11 @@ loose_leet(struct loose *l, size_t i)
 	if (!read_number(l, i, &m))
 		return;
 	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn(&m);
-	bool sure = card && !m.wild && m.letters * 2 < m.n;
-	read_as(l, &m, sure ? 0 : EDIT_NAMED);
+	bool sure = card && !m.wild && m.sure && m.letters * 2 < m.n;
+	if (sure)
+		read_as(l, &m, 0);
+	else if ((card || (m.n < CARD_MIN && !m.wild)) && !in_row(l, &m))
+		read_as(l, &m, EDIT_NAMED);
 }
 
 /* ISO 7064, mod 97-10 */

@@ -83,10 +83,14 @@ gap_of(const struct loose *l, size_t i)
 	return one.n && strchr(" -._,*|/\n:;~\t", one.p[0]) ? one : span_of("", 0);
 }
 
-/* Alone on its line among brackets or line ends: a row of a table. */
+/* Among brackets, commas or line ends: a row of a table. */
 static bool
 is_row(const struct loose *l, size_t from, size_t to)
 {
+	while (from > 0 && at(l, from - 1) == ' ')
+		from--;
+	while (at(l, to) == ' ')
+		to++;
 	char before = from > 0 ? at(l, from - 1) : 0, after = at(l, to);
 
 	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);

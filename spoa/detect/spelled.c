@@ -250,7 +250,7 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	if (bare && one_of(label, no_domain))
 		return -1;
 	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
-		return common ? 0 : EDIT_NAMED;
+		return common || loud ? 0 : EDIT_NAMED;
 	if (bare || a->sign.spaced) { /* look at example.com, see us @ home.page */
 		if (!common || !(mailbox || a->sign.spaced))
 			return -1;
@@ -258,7 +258,10 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	}
 	if (!a->sign.worded)
 		return spaced && common ? EDIT_NAMED : -1;
-	return 0;
+	/* dyndns-at-home.com */
+	return worded || a->sign.to - a->sign.from != 4 || !strchr("-/=", at(l, a->sign.from))
+		       ? 0
+		       : EDIT_NAMED;
 }
 
 bool

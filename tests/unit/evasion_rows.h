@@ -1109,6 +1109,9 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a telephone number, letters like digits",
 		"phone (2l2) 5S5-Ol43 ok",
 		"PHONE_NUMBER", "(2l2) 5S5-Ol43" },
+	{ "an address in capitals, its end run into markup",
+		"E<lt>alice.w AT example DOT orgE<gt>",
+		"EMAIL_ADDRESS", "alice.w AT example DOT org" },
 };
 
 /* Nothing is hidden here. */
@@ -1333,6 +1336,20 @@ static const struct { const char *name, *text; } innocent[] = {
 		"4716E79A42021968 3A41B2E05G 5555-555E-5555-444A A1B2C3D4E5" },
 	{ "names of modules at sites",
 		"os.path at python.org, docs.rs at rust-lang.org, numpy.linalg AT 3.11" },
+	{ "key codes of a keyboard",
+		"key <AD11> { [ U0301, U030C, U005B, U007B ] };\nkey <AE04> { [ 4, 0x1000f24, 0x1000f83 ] };" },
+	{ "code points in hexadecimal",
+		"cc 5069 506B 5063 5064 5780 5775 577B 5773 5148 5343 card" },
+	{ "a year and a name with a digit",
+		"phone (c) 2012-2022 g10 Code" },
+	{ "bugs that are the same",
+		"phone 255358  ==  255355 and 281828\302\240==\302\240275284" },
+	{ "an array of small numbers",
+		"     13,  6,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,  7,\n      7,  7,  7," },
+	{ "a bitmap",
+		"cmap (\n ( $38, $00, $70, $30, $30, $30, $78, $00 ),\n ( $00, $1c, $00, $78, $cc, $cc, $78, $00 ))" },
+	{ "names of hosts with at",
+		"dyndns-at-home.com and dyndns-at-work.com" },
 };
 /* clang-format on */
 
