@@ -2,7 +2,7 @@
  * hashed n-grams (inject_walk.h), scored over windows of 64 words, of which the worst
  * counts, and a few patterns of high precision; what a user only quotes and talks about
  * (mentions) does not count. The model is immutable and shared by all
- * threads; a score needs a few kilobytes of stack whatever the text's size. */
+ * threads; a score needs some twenty kilobytes of stack whatever the text's size. */
 #ifndef DETECT_INJECT_H
 #define DETECT_INJECT_H
 

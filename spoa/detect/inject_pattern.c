@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "order", "report",
-	"unquoted", "match", "no_match" };
+static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "command",
+	"address", "report", "unquoted", "match", "no_match" };
 
 struct reader {
 	struct inject_patterns *p;
@@ -152,7 +152,8 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);
 	p->gap = (unsigned)gap;
 	read_flag(r, n, "suspect", &r->p->suspects);
-	read_flag(r, n, "order", &r->p->orders);
+	read_flag(r, n, "command", &r->p->commands);
+	read_flag(r, n, "address", &r->p->addresses);
 	read_flag(r, n, "report", &r->p->reports);
 	read_flag(r, n, "unquoted", &r->p->unquoted);
 	read_words(r, yaml_get(n, "words"), r->p->n);

@@ -28,11 +28,12 @@ struct inject_patterns {
 	size_t nwords;
 	uint16_t first[257]; /* by the hash's upper byte: the first of `word` */
 	uint64_t watch[INJECT_WATCH / 64];
-	uint64_t suspects; /* of patterns, those that make a text suspect whatever the model
-			      says */
-	uint64_t orders;   /* of mentions, those that say that what is quoted is to be done */
-	uint64_t reports;  /* those whose sentence counts as a quotation */
-	uint64_t unquoted; /* and those that need no quotation marks */
+	uint64_t suspects;  /* of patterns, those that make a text suspect whatever the model
+			       says */
+	uint64_t commands;  /* of mentions, those that say that what is quoted is to be done, */
+	uint64_t addresses; /* those that tell the assistant what to be, */
+	uint64_t reports;   /* those whose sentence counts as a quotation, */
+	uint64_t unquoted;  /* and those that need no quotation marks */
 };
 
 /* What of each pattern was seen so far; zero at the beginning of a text. */

@@ -148,7 +148,8 @@ next_sentence(struct span *text)
 	return sentence;
 }
 
-/* Whether it tells what somebody says to an assistant ("asked the bot to ignore ..."). */
+/* Whether it tells what somebody says to an assistant ("asked the bot to ignore ..."), and asks
+ * for nothing itself. */
 static bool
 reports(const struct inject *j, struct span sentence)
 {
@@ -157,7 +158,8 @@ reports(const struct inject *j, struct span sentence)
 	begin_around(&s, j);
 	inject_walk_text(&s.walk, sentence);
 	finish(&s, INJECT_USER);
-	return s.mentions.found & j->mentions.reports;
+	return s.mentions.found & j->mentions.reports &&
+	       !(s.mentions.found & j->mentions.commands);
 }
 
 /* Goes on with what stands outside quotations; how many sentences count as such. */
@@ -192,7 +194,7 @@ little_around(struct span text)
 }
 
 /* True where the text around quotations says that they are only talked about (a mention: "what
- * does ... mean") and nothing there asks to act on them (an order: "do what it says"). Then
+ * does ... mean") and nothing there asks to act on them (a command: "do what it says"). Then
  * *score and *found are those of the text around, no higher than before. */
 static bool
 mentioned(const struct inject *j, struct span text, double *score, uint64_t *found)
@@ -209,7 +211,8 @@ mentioned(const struct inject *j, struct span text, double *score, uint64_t *fou
 		reported += go_around(&s, piece);
 	double around = finish(&s, INJECT_USER);
 	uint64_t said = s.mentions.found & (q.n ? UINT64_MAX : j->mentions.unquoted);
-	if ((!said && !reported) || s.mentions.found & j->mentions.orders ||
+	if ((!said && !reported) ||
+		s.mentions.found & (j->mentions.commands | j->mentions.addresses) ||
 		s.walk.nwords > AROUND_WORDS)
 		return false;
 	if (*score >= INJECT_SUSPECT && around < *score)
