@@ -417,13 +417,13 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 	struct detect_options opt = { .thresholds = j->thresholds, .all_candidates = true };
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 	struct findings found;
+	char names[SEGMENT_NAMES];
 
 	if (!patterns || s->text.n > SLICE_BYTES)
 		return whole_text(r, s);
 	if (!mine)
 		return ERR_NOMEM;
-	if (s->key != SEGMENT_NO_KEY)
-		opt.before = (in_target(r, s) ? r->target : r->body.segments)[s->key].text;
+	opt.before = segment_names(in_target(r, s) ? r->target : r->body.segments, s, names);
 	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &j->arena, &found);
 	if (err == ERR_LIMIT)
 		return whole_text(r, s);

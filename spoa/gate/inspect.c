@@ -281,15 +281,14 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 	return 0;
 }
 
-/* Goes on at *at. The name of a value (its key, field or parameter) is its
- * context. 1: the turn is over. */
+/* Goes on at *at. The names of a value are its context. 1: the turn is over. */
 static int
 scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t *at)
 {
 	while (*at < n) {
 		struct segment *s = &v[*at];
-		int err = scan(r, t, s, v == r->target,
-			s->key == SEGMENT_NO_KEY ? (struct span){ NULL, 0 } : v[s->key].text);
+		char names[SEGMENT_NAMES];
+		int err = scan(r, t, s, v == r->target, segment_names(v, s, names));
 		if (err)
 			return err;
 		if (r->scan_from == 0)

@@ -226,3 +226,25 @@ body_read(const struct dialect *d, struct span content_type, struct span raw, st
 		return body_form(raw, true, a, out, why);
 	return read_undeclared(d, raw, first, a, out, why);
 }
+
+/* ---- what names a value ---- */
+
+struct span
+segment_names(const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES])
+{
+	size_t at = SEGMENT_NAMES;
+
+	if (s->role == ROLE_KEY || s->key == SEGMENT_NO_KEY)
+		return SPAN_LIT("");
+	const struct segment *own = &v[s->key];
+	for (const struct segment *k = own; k->text.n + (k != own) <= at; k = &v[k->key]) {
+		if (k != own)
+			room[--at] = ' ';
+		at -= k->text.n;
+		if (k->text.n)
+			memcpy(room + at, k->text.p, k->text.n);
+		if (k->key == SEGMENT_NO_KEY || v[k->key].reserved)
+			break;
+	}
+	return at == SEGMENT_NAMES ? own->text : span_of(room + at, SEGMENT_NAMES - at);
+}

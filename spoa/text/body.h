@@ -47,7 +47,8 @@ struct segment {
 			    it */
 	bool candidate : 1;  /* body_read's own */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
-				parameter), or SEGMENT_NO_KEY */
+				parameter), of a key the one that names its object; or
+				SEGMENT_NO_KEY */
 	uint32_t start, end; /* raw bytes, end exclusive */
 	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
 };
@@ -123,6 +124,15 @@ struct body_refusal {
  * be. 0, or negative with *why filled. */
 int body_read(const struct dialect *d, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why);
+
+enum { SEGMENT_NAMES = 64 }; /* bytes of the names of a value */
+
+/* What names the value s of the segments v: its key, field or parameter; before it, of
+ * those that the dialect does not know, the keys of the objects around, as far as all
+ * of them fit into `room` together: "customer ssn value". A view of the key's text or
+ * of room; empty for a key, and where there is none. */
+struct span segment_names(
+	const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES]);
 
 /* Segments of a request target: path segments, query names and values, decoded.
  * start and end count from the first byte of the path; the query begins behind

@@ -342,7 +342,7 @@ read_key(struct walk *w, const struct json_event *ev)
 	if (clash)
 		return refuse(w->why, 400, "ambiguous_key", ev->start,
 			"a key differs from \"%.*s\" only by case", SPAN_ARG(clash->key));
-	int err = add_segment(w, ROLE_KEY, SEG_JSON, ev, text, SEGMENT_NO_KEY);
+	int err = add_segment(w, ROLE_KEY, SEG_JSON, ev, text, f->key);
 	if (!err)
 		w->segs.v[w->segs.n - 1].reserved = f->member != NULL;
 	return err;

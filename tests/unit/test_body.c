@@ -416,6 +416,61 @@ test_facts(void **state)
 }
 
 static void
+the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
+{
+	static const struct {
+		const char *dialect, *body, *names[3]; /* of the strings "v", in order */
+	} rows[] = {
+		{ "rest", "{\"ssn\":\"v\"}", { "ssn" } },
+		{ "rest", "{\"customer\":{\"ssn\":{\"value\":\"v\"}}}",
+			{ "customer ssn value" } },
+		{ "rest", "{\"phones\":[\"v\",{\"no\":\"v\"}],\"x\":\"v\"}",
+			{ "phones", "phones no", "x" } },
+		{ "rest", "[\"v\"]", { "" } },
+		{ "rest", "{\"\":{\"a\":\"v\"}}", { " a" } },
+		/* What does not fit is left out whole, but for the own one. */
+		{ "rest",
+			"{\"a_name_that_is_sixty_bytes_long_and_leaves_room_for_no_more_ok\":{"
+			"\"ab\":{"
+			"\"c\":\"v\"}}}",
+			{ "ab c" } },
+		{ "rest",
+			"{\"a\":{\"a_name_that_is_longer_than_what_there_is_room_for_at_all_"
+			"and_stands_"
+			"alone\":\"v\"}}",
+			{ "a_name_that_is_longer_than_what_there_is_room_for_at_all_and_stands_"
+			  "alone" } },
+		/* The dialect's own keys say nothing of what a user writes. */
+		{ "openai",
+			"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"v\"}]"
+			"}",
+			{ "content" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena a;
+		struct body b;
+		struct body_refusal why;
+		char room[SEGMENT_NAMES];
+		size_t n = 0;
+		arena_init(&a, 0, false);
+		assert_int_equal(
+			read_body(rows[i].dialect, NULL, span_str(rows[i].body), &a, &b, &why),
+			0);
+		for (size_t k = 0; k < b.nsegments; k++) {
+			struct span got = segment_names(b.segments, &b.segments[k], room);
+			if (b.segments[k].role == ROLE_KEY)
+				assert_int_equal(got.n, 0);
+			else if (span_is(b.segments[k].text, "v"))
+				assert_true(span_is(got, rows[i].names[n++]));
+		}
+		assert_true(n > 0 && (n == 3 || !rows[i].names[n]));
+		arena_reset(&a);
+	}
+}
+
+static void
 test_keys_are_segments(void **state)
 {
 	struct arena a;
@@ -631,6 +686,7 @@ main(void)
 		cmocka_unit_test(test_accepts),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_keys_are_segments),
+		cmocka_unit_test(the_names_of_a_value_are_those_of_the_objects_around_it),
 		cmocka_unit_test(test_opaque_parts),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_dialects),
