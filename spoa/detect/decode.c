@@ -222,22 +222,21 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 	return decode_some(&d, (char *)out, where, 6) == 6;
 }
 
-/* Noise shows soon: of these bytes one is of no text, and none is 0 (of UTF-16 at least
- * every third second byte is). */
+/* Noise shows soon: of these bytes one is of no text. Zeros are of UTF-16, where they are
+ * every other byte at most. */
 static bool
 is_noise(struct span text, const struct blob *b)
 {
 	unsigned char out[6];
-	bool bad = false;
+	bool bad = false, zeros[2] = { false, false };
 
 	if (!first_six(text, b, out))
 		return false;
 	for (size_t i = 0; i < 6; i++) {
-		if (!out[i])
-			return false;
+		zeros[i & 1] |= !out[i];
 		bad |= i < 5 && is_bad((char *)out, i, 6);
 	}
-	return bad;
+	return zeros[0] == zeros[1] && bad;
 }
 
 /* b->kind and its bounds are set: finds the place where it reads as text. */

@@ -46,6 +46,9 @@ said(const struct loose *l, size_t i)
 	static const struct span words[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus", 5 },
 		{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
 		{ "guion", 5 }, { "strich", 6 } };
+	static const bool begins[256] = {
+		['d'] = 1, ['g'] = 1, ['h'] = 1, ['m'] = 1, ['s'] = 1, ['t'] = 1
+	};
 
 	if ((at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
 		is_digit(at(l, i + 1)))
@@ -53,6 +56,8 @@ said(const struct loose *l, size_t i)
 	if (at(l, i) != ' ')
 		return i;
 	char first = (char)(at(l, i + 1) | 0x20), second = (char)(at(l, i + 2) | 0x20);
+	if (!begins[(unsigned char)first])
+		return i;
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
 		size_t end = i + 1 + words[k].n;
 		if (first == words[k].p[0] && second == words[k].p[1] && at(l, end) == ' ' &&
@@ -170,6 +175,18 @@ fours(const struct groups *g, size_t n)
 	return true;
 }
 
+static const bool columns[256] = { ['\t'] = true,
+	['|'] = true,
+	[','] = true,
+	[';'] = true,
+	['\n'] = true,
+	[':'] = true,
+	['"'] = true,
+	['\''] = true,
+	['`'] = true,
+	['['] = true,
+	['{'] = true };
+
 /* Up to where the separators are all alike; behind that is another number, which the
  * last group may belong to. */
 static void
@@ -194,7 +211,7 @@ cut(const struct loose *l, struct groups *g)
 		g->odd |= !is_plain(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= gap.p[i] && strchr("\t|,;\n:\"'`[{", gap.p[i]);
+			g->column |= columns[(unsigned char)gap.p[i]];
 	}
 }
 
@@ -389,11 +406,10 @@ loose_digits(struct loose *l, size_t i)
 	}
 	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
 		return;
-	if (groups_mixed(l, i))
+	struct groups_ahead ahead = groups_ahead(l, i);
+	if (groups_mixed(&ahead))
 		loose_leet(l, i);
-	if (l->at > i)
-		return;
-	if (groups_skim(l, i, &l->group_end))
+	if (l->at > i || groups_skim(l, i, &ahead, &l->group_end))
 		return;
 	groups_of(l, i);
 }

@@ -19,20 +19,15 @@ struct head {
 	bool plain, column, all; /* of the row */
 };
 
-/* Of the sixty-four bytes from i on. */
-struct ahead {
-	uint64_t digit, alnum, gap, sign;
-};
-
-static struct ahead
-look_ahead(const struct loose *l, size_t i)
+struct groups_ahead
+groups_ahead(const struct loose *l, size_t i)
 {
 	const struct look *k = &l->c->look[(i - l->c->from) / LOOK_BLOCK];
 	unsigned shift = (i - l->c->from) % LOOK_BLOCK;
 
 	if (!shift)
-		return (struct ahead){ k->digit, k->alnum, k->gap, k->sign };
-	return (struct ahead){
+		return (struct groups_ahead){ k->digit, k->alnum, k->gap, k->sign };
+	return (struct groups_ahead){
 		look_on(k[0].digit, k[1].digit, shift),
 		look_on(k[0].alnum, k[1].alnum, shift),
 		look_on(k[0].gap, k[1].gap, shift),
@@ -91,7 +86,7 @@ head_of(const struct row *r, uint64_t between, struct head *h)
 	}
 	h->digits = (unsigned)__builtin_popcountll(in);
 	h->plain = !line && (sep == ' ' || sep == '-' || sep == '.');
-	h->column = line || memchr("\t|,;:\"'[{", sep, 9);
+	h->column = line || memchr("\t|,;:\"'`[{", sep, 10);
 	return true;
 }
 
@@ -144,9 +139,8 @@ skim_all(const struct row *row, size_t i, size_t *end)
 	return true;
 }
 
-/* A letter stands beside a digit. */
-static bool
-is_mixed(const struct ahead *a)
+bool
+groups_mixed(const struct groups_ahead *a)
 {
 	uint64_t row = a->alnum | a->gap, alpha = a->alnum & ~a->digit;
 	uint64_t mixed = (a->digit & alpha >> 1) | (alpha & a->digit >> 1);
@@ -155,23 +149,14 @@ is_mixed(const struct ahead *a)
 }
 
 bool
-groups_mixed(const struct loose *l, size_t i)
+groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_t *end)
 {
-	struct ahead a = look_ahead(l, i);
-
-	return is_mixed(&a);
-}
-
-bool
-groups_skim(const struct loose *l, size_t i, size_t *end)
-{
-	struct ahead a = look_ahead(l, i);
-	uint64_t other = ~(a.digit | a.gap);
+	uint64_t other = ~(a->digit | a->gap);
 
 	if (!other)
 		return false;
 	unsigned n = (unsigned)__builtin_ctzll(other);
-	uint64_t digit = a.digit & below(n);
+	uint64_t digit = a->digit & below(n);
 	if (has_long_run(digit))
 		return false;
 	if (digit >> (n - 1) && i + n < l->t.n && is_alpha(l->t.p[i + n]))
@@ -184,7 +169,7 @@ groups_skim(const struct loose *l, size_t i, size_t *end)
 		if (l->t.p[i + k] == '<')
 			return false; /* markup may follow */
 	struct row r = { l->t.p + i, digit, i > 0 && l->t.p[i - 1] == '+' };
-	if (!(a.sign & below(n)) && !has_singles(digit) && !is_mixed(&a))
+	if (!(a->sign & below(n)) && !has_singles(digit) && !groups_mixed(a))
 		return skim_all(&r, i, end);
 	struct head h = { .n = 1 };
 	uint64_t between = ~digit & below(last);

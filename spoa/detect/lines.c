@@ -165,7 +165,8 @@ token_end(struct loose *l, size_t i)
 
 	while (left > 0 && i - left < 4 && ends_line[(unsigned char)l->t.p[left - 1]])
 		left--;
-	for (from = left; from > 0 && left - from < 128 && loose_token(at(l, from - 1));)
+	size_t least = left > 128 ? left - 128 : 0;
+	for (from = left; from > least && loose_token(l->t.p[from - 1]);)
 		from--;
 	if (left - from < 3)
 		return;

@@ -65,6 +65,20 @@ next_single(const struct loose *l, size_t i, struct span gap)
 	return k > i + 1 && single(l, k, gap) ? k : 0;
 }
 
+static const bool spells[256] = { [' '] = 1,
+	['-'] = 1,
+	['.'] = 1,
+	['_'] = 1,
+	[','] = 1,
+	['*'] = 1,
+	['|'] = 1,
+	['/'] = 1,
+	['\n'] = 1,
+	[':'] = 1,
+	[';'] = 1,
+	['~'] = 1,
+	['\t'] = 1 };
+
 /* What stands behind the single at i: one sign, or several as in "a", "b" and a - b. */
 static struct span
 gap_of(const struct loose *l, size_t i)
@@ -80,7 +94,7 @@ gap_of(const struct loose *l, size_t i)
 		wide |= all.p[j] != all.p[0];
 	if (wide && is_alnum(at(l, k)) && all.n <= WIDE && gap_at(l, k + 1, all))
 		return all;
-	return one.n && strchr(" -._,*|/\n:;~\t", one.p[0]) ? one : span_of("", 0);
+	return one.n && spells[(unsigned char)one.p[0]] ? one : span_of("", 0);
 }
 
 /* Among brackets, commas or line ends: a row of a table. */

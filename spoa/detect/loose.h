@@ -49,11 +49,16 @@ size_t loose_cell(const struct loose *l, size_t i);
 void loose_digits(struct loose *l, size_t i);
 /* The same, where at i behind one of them a separator may be said: 4716 dash 3791 */
 void loose_said(struct loose *l, size_t i);
-/* groups_skim.c: whether nothing comes of the groups of digits that begin at i; *end is where
- * to look on. */
-bool groups_skim(const struct loose *l, size_t i, size_t *end);
-/* Whether a letter stands beside a digit in them. */
-bool groups_mixed(const struct loose *l, size_t i);
+/* groups_skim.c: the look at sixty-four bytes from i on. */
+struct groups_ahead {
+	uint64_t digit, alnum, gap, sign;
+};
+struct groups_ahead groups_ahead(const struct loose *l, size_t i);
+/* Whether a letter stands beside a digit in the groups that begin there. */
+bool groups_mixed(const struct groups_ahead *a);
+/* Whether nothing comes of the groups of digits that begin at i; *end is where to look
+ * on. */
+bool groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_t *end);
 /* lines.c: a line ends at i. */
 void loose_line(struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */

@@ -100,12 +100,12 @@ is_spelling(const struct plain *p, size_t at, size_t to)
 {
 	size_t back = at;
 
-	if (!prev_is(p, at, high) || !next_is(p, to, high))
+	if (p->ed->last == at || !prev_is(p, at, high) || !next_is(p, to, high))
 		return false;
 	do
 		back--;
 	while (back > 0 && at - back < 4 && (p->t.p[back] & 0xC0) == 0x80);
-	return !foldable(p, back) && !foldable(p, to) && p->ed->last != at;
+	return !foldable(p, back) && !foldable(p, to);
 }
 
 static void

@@ -30,11 +30,14 @@ copy(struct editor *ed, size_t to)
 	size_t n = to - ed->copied;
 
 	INVARIANT(n <= v->room - v->n);
-	if (ed->dropped && n) {
+	/* most edits are close together */
+	while (n && (ed->dropped || n < 8)) {
 		put(ed, ed->src.p[ed->copied], place(ed, ed->copied));
 		ed->copied++;
 		n--;
 	}
+	if (!n)
+		return;
 	memcpy(v->text + v->n, ed->src.p + ed->copied, n);
 	uint32_t *map = v->map + v->n, first = (uint32_t)(ed->copied - v->origin);
 	if (ed->over)
