@@ -193,11 +193,12 @@ little_around(struct span text)
 	return true;
 }
 
-/* True where the text around quotations says that they are only talked about (a mention: "what
- * does ... mean") and nothing there asks to act on them (a command: "do what it says"). Then
- * *score and *found are those of the text around, no higher than before. */
+/* The second look: where the text around quotations says that they are only talked about (a
+ * mention: "what does ... mean") and nothing there asks to act on them (a command: "do what it
+ * says"), *score and *found become those of the text around, no higher than before. False: a
+ * mention that needs no quotation stands there, so that a pattern found does not lift. */
 static bool
-mentioned(const struct inject *j, struct span text, double *score, uint64_t *found)
+look_around(const struct inject *j, struct span text, double *score, uint64_t *found)
 {
 	struct inject_quotes q;
 	struct scoring s;
@@ -205,7 +206,7 @@ mentioned(const struct inject *j, struct span text, double *score, uint64_t *fou
 	size_t reported = 0;
 
 	if (!little_around(text))
-		return false;
+		return true;
 	begin_around(&s, j);
 	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);)
 		reported += go_around(&s, piece);
@@ -214,11 +215,11 @@ mentioned(const struct inject *j, struct span text, double *score, uint64_t *fou
 	if ((!said && !reported) ||
 		s.mentions.found & (j->mentions.commands | j->mentions.addresses) ||
 		s.walk.nwords > AROUND_WORDS)
-		return false;
+		return true;
 	if (*score >= INJECT_SUSPECT && around < *score)
 		*score = around;
 	*found &= s.patterns.found;
-	return true;
+	return !(s.mentions.found & j->mentions.unquoted);
 }
 
 static double
@@ -243,7 +244,7 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	r.score = finish(&s, o);
 	uint64_t found = s.patterns.found & ~off;
 	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
-		lifts = !mentioned(j, text, &r.score, &found);
+		lifts = look_around(j, text, &r.score, &found);
 	if (found)
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(found));
 	if (found && lifts)
