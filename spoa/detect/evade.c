@@ -313,8 +313,11 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 	size_t have = 0;
 	int err = 0;
 
-	opt.before = (struct span){ NULL, 0 };
-	opt.inside = false;
+	/* What names the value may stand before the blob. */
+	if (b->start > 0)
+		opt.before = span_cut(text,
+			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
+	opt.inside = true;
 	if (!l)
 		return ERR_NOMEM;
 	decode_begin(&d, text, b);
@@ -623,7 +626,8 @@ int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
 {
-	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS" };
+	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
+		"CRYPTO" };
 	struct evade *e = s->evade;
 
 	if (!e) {

@@ -1112,6 +1112,18 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "an address in capitals, its end run into markup",
 		"E<lt>alice.w AT example DOT orgE<gt>",
 		"EMAIL_ADDRESS", "alice.w AT example DOT org" },
+	{ "a PESEL in base64, its name before it",
+		"PESEL: NDQwNTE0MDEzNTk= ok",
+		"PL_PESEL", "NDQwNTE0MDEzNTk=" },
+	{ "a PESEL in hexadecimal, its name before it",
+		"PESEL: 7468652076616c7565206973203434303531343031333539 ok",
+		"PL_PESEL", "7468652076616c7565206973203434303531343031333539" },
+	{ "a PESEL in base64 of base64, its name before it",
+		"PESEL: ZEdobElHNTFiV0psY2lBME5EQTFNVFF3TVRNMU9RPT0= ok",
+		"PL_PESEL", "ZEdobElHNTFiV0psY2lBME5EQTFNVFF3TVRNMU9RPT0=" },
+	{ "a wallet, strings joined",
+		"w = \"0x52908400098527886e\" + \"0f7030069857d2e4169ee7\"",
+		"CRYPTO", "0x52908400098527886e\" + \"0f7030069857d2e4169ee7" },
 };
 
 /* Nothing is hidden here. */
@@ -1350,6 +1362,8 @@ static const struct { const char *name, *text; } innocent[] = {
 		"cmap (\n ( $38, $00, $70, $30, $30, $30, $78, $00 ),\n ( $00, $1c, $00, $78, $cc, $cc, $78, $00 ))" },
 	{ "names of hosts with at",
 		"dyndns-at-home.com and dyndns-at-work.com" },
+	{ "base64 of numbers behind words",
+		"account id order eyJuIjoxMjM0NTY3ODkwMSwibSI6NDQwNTE0MDEzNTgsImsiOlsxLDIsM119" },
 };
 /* clang-format on */
 
