@@ -332,9 +332,17 @@ numbers(struct loose *l, const struct groups *g)
 		read_as(l, g, g->n, " ", named);
 	else if (g->n == 3 && len(g, 0) == 3 && len(g, 1) == 3 && len(g, 2) == 4)
 		read_as(l, g, g->n, "-", EDIT_NAMED);
-	else if (g->digits >= 9 && g->digits <= 19 && !g->column &&
+	else if (g->digits >= 9 && g->digits <= 19 && !g->column && g->sep[0] != '<' &&
 		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
 		read_as(l, g, g->n, "", EDIT_NAMED);
+}
+
+/* A line's end before group k, and what quoted lines and comments begin with. */
+static bool
+line_between(const struct loose *l, const struct groups *g, size_t k)
+{
+	return strchr(">#/*|", g->sep[k - 1]) &&
+	       memchr(l->t.p + g->end[k - 1], '\n', g->start[k] - g->end[k - 1]);
 }
 
 /* Groups of letters and digits that begin with a country and two digits: up to where
@@ -351,8 +359,7 @@ iban(struct loose *l, size_t i)
 		return false;
 	l->group_end = g.end[g.n - 1];
 	for (size_t k = 0; k < g.n && n + len(&g, k) <= 34; k++) {
-		if (k > 1 && !alike(&g, k - 1) &&
-			!memchr(l->t.p + g.end[k - 1], '\n', g.start[k] - g.end[k - 1]))
+		if (k > 1 && !alike(&g, k - 1) && !line_between(l, &g, k))
 			break;
 		memcpy(folded + n, l->t.p + g.start[k], len(&g, k));
 		n += len(&g, k);

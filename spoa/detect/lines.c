@@ -35,6 +35,8 @@ const struct loose_key loose_keys[] = {
 	{ "ya29.", 60, true },
 	{ "key-", 36, false },
 	{ "AGE-SECRET-KEY-", 74, false },
+	{ "bc1", 42, false },
+	{ "0x", 42, false },
 	{ NULL, 0, false },
 };
 
@@ -53,7 +55,9 @@ key_in(struct span piece, size_t *have)
 	static const bool word[256] = {
 		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1
 	};
-	static const bool first[256] = { ['A'] = 1,
+	static const bool first[256] = { ['0'] = 1,
+		['A'] = 1,
+		['b'] = 1,
 		['S'] = 1,
 		['a'] = 1,
 		['d'] = 1,
@@ -145,6 +149,24 @@ is_stamp(const struct loose *l, size_t i)
 	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
 }
 
+static bool
+number_goes_on(const struct loose *l, struct span piece, size_t to)
+{
+	enum { LEAST = 6, LEAST_DASHED = 4 };
+	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
+
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to)) &&
+	       !is_stamp(l, to);
+}
+
+/* The sign of an address at the beginning of a line; a decorator ends otherwise. */
+static bool
+name_ends(const struct loose *l, size_t left, size_t line, size_t to)
+{
+	return at(l, to) == '@' && to == line && is_alnum(at(l, left - 1)) &&
+	       loose_domain(l, to + 1);
+}
+
 static const bool ends_line[256] = {
 	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
 };
@@ -172,30 +194,19 @@ token_end(struct loose *l, size_t i)
 		return;
 	while (to - i < 16 && begins_line[(unsigned char)at(l, to)])
 		to++;
-	if (is_digit(at(l, left - 1)) && is_digit(at(l, to)) && left - from >= 6 &&
-		!is_stamp(l, to)) {
-		loose_take(l, left, to, "", EDIT_NAMED);
-		return;
-	}
-	/* Or a decorator, which ends otherwise. */
-	if (at(l, to) == '@' && to == i + 1 && is_alnum(at(l, left - 1)) &&
-		loose_domain(l, to + 1)) {
-		loose_take(l, left, to, "", EDIT_NAMED);
-		return;
-	}
 	struct span piece = span_cut(l->t, from, left);
 	bool half = half_address(piece);
-	if (half && at(l, to) == '.' && is_alpha(at(l, to + 1))) {
+	if (half ? is_alnum(at(l, to))
+		 : loose_token(at(l, to)) && key_goes_on(l, from, left, to)) {
+		l->piece = to;
+		if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
+			left--;
 		loose_take(l, left, to, "", 0);
-		return;
+	} else if (half && at(l, to) == '.' && is_alpha(at(l, to + 1))) {
+		loose_take(l, left, to, "", 0);
+	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
+		loose_take(l, left, to, "", EDIT_NAMED);
 	}
-	if (half ? !is_alnum(at(l, to))
-		 : !loose_token(at(l, to)) || !key_goes_on(l, from, left, to))
-		return;
-	l->piece = to;
-	if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
-		left--;
-	loose_take(l, left, to, "", 0);
 }
 
 /* ---- streamed text ---- */

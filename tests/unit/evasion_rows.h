@@ -1121,9 +1121,21 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a PESEL in base64 of base64, its name before it",
 		"PESEL: ZEdobElHNTFiV0psY2lBME5EQTFNVFF3TVRNMU9RPT0= ok",
 		"PL_PESEL", "ZEdobElHNTFiV0psY2lBME5EQTFNVFF3TVRNMU9RPT0=" },
+	{ "a Slack token over two lines, digits on both sides",
+		"token xoxb-283719405162-492081\n> 7365042-Made1Up2Specimen3Not4A5R ok",
+		"SLACK_TOKEN", "xoxb-283719405162-492081\n> 7365042-Made1Up2Specimen3Not4A5R" },
+	{ "a social security number over two lines, inside a group",
+		"ssn 308-6\n> 3-0237 ok",
+		"US_SSN", "308-6\n> 3-0237" },
 	{ "a wallet, strings joined",
 		"w = \"0x52908400098527886e\" + \"0f7030069857d2e4169ee7\"",
 		"CRYPTO", "0x52908400098527886e\" + \"0f7030069857d2e4169ee7" },
+	{ "a wallet over two lines",
+		"wallet 0x52908400098527886e0f\n  7030069857d2e4169ee7 ok",
+		"CRYPTO", "0x52908400098527886e0f\n  7030069857d2e4169ee7" },
+	{ "a Slack token, tags in its numbers",
+		"token xoxb-<wbr>28371<wbr>94051<wbr>62-49<wbr>20817<wbr>36504<wbr>2-Mad<wbr>e1Up2<wbr>Speci<wbr>men3N<wbr>ot4A5<wbr>R ok",
+		"SLACK_TOKEN", "xoxb-<wbr>28371<wbr>94051<wbr>62-49<wbr>20817<wbr>36504<wbr>2-Mad<wbr>e1Up2<wbr>Speci<wbr>men3N<wbr>ot4A5<wbr>R" },
 };
 
 /* Nothing is hidden here. */
@@ -1364,6 +1376,8 @@ static const struct { const char *name, *text; } innocent[] = {
 		"dyndns-at-home.com and dyndns-at-work.com" },
 	{ "base64 of numbers behind words",
 		"account id order eyJuIjoxMjM0NTY3ODkwMSwibSI6NDQwNTE0MDEzNTgsImsiOlsxLDIsM119" },
+	{ "a GUID in code and what follows it",
+		"id = '{ad82-00aa006ec559}']\n    function a" },
 };
 /* clang-format on */
 
