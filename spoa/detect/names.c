@@ -181,7 +181,7 @@ known_before(struct names_sweep *w, const struct known_names *k)
 {
 	*w->known = *k;
 	for (size_t i = 0; i < k->n; i++)
-		w->known_bits |= UINT64_C(1) << (k->v[i] & 63);
+		known_mark(w, k->v[i]);
 }
 
 static void

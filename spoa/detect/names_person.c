@@ -152,11 +152,15 @@ eponym_follows(const struct names_sweep *w, const struct word *last)
 static bool
 list_gap(struct span gap)
 {
-	static const char *const gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
-		" et ", " e ", " en ", " ve ", " i ", "; " };
+	static const struct span gaps[] = { SPAN_LIT(", "), SPAN_LIT(" and "),
+		SPAN_LIT(", and "), SPAN_LIT(" & "), SPAN_LIT(" y "), SPAN_LIT(" und "),
+		SPAN_LIT(" et "), SPAN_LIT(" e "), SPAN_LIT(" en "), SPAN_LIT(" ve "),
+		SPAN_LIT(" i "), SPAN_LIT("; ") };
 
+	if (gap.n < 2 || (gap.p[0] != ' ' && gap.p[0] != ',' && gap.p[0] != ';'))
+		return false;
 	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
-		if (span_is(gap, gaps[i]))
+		if (gap.n == gaps[i].n && !memcmp(gap.p, gaps[i].p, gap.n))
 			return true;
 	return false;
 }
@@ -171,7 +175,7 @@ remember(struct names_sweep *w, struct run *run, size_t i, size_t n)
 			continue;
 		if (w->known->n < KNOWN_NAMES) {
 			w->known->v[w->known->n++] = x->hash;
-			w->known_bits |= UINT64_C(1) << (x->hash & 63);
+			known_mark(w, x->hash);
 		}
 	}
 }
@@ -387,7 +391,7 @@ find_known(struct names_sweep *w, const struct word *word)
 {
 	struct word known;
 
-	if (!(w->known_bits >> (word->hash & 63) & 1))
+	if (!(w->known_bits[word->hash / 64 % KNOWN_SLOTS] >> (word->hash & 63) & 1))
 		return;
 	for (size_t i = 0; i < w->known->n; i++)
 		if (w->known->v[i] == word->hash) {

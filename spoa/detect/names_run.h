@@ -5,7 +5,7 @@
 
 #include "detect/scratch.h"
 
-enum { RUN_MAX = 12, BACK_WORDS = 4, BACKS = 4, SMALL_WORDS = 2 };
+enum { RUN_MAX = 12, BACK_WORDS = 4, BACKS = 4, SMALL_WORDS = 2, KNOWN_SLOTS = 8 };
 #define NO_BLOCK SIZE_MAX
 
 struct word {
@@ -50,19 +50,25 @@ struct names_sweep {
 	float threshold[FINDERS]; /* 1 and above: not asked for */
 	size_t block;		  /* of the text that `begins` is of */
 	uint64_t begins; /* bits: where the first letter of a word that matters may be */
-	struct looked back[BACKS]; /* by the place's last bits */
-	bool person_key;	   /* the text is the value of a person's name */
-	bool lower;		   /* the text is written without capitals */
-	bool skim;		   /* word_skimmed may be asked */
-	size_t titled;		   /* there, the word behind a title; 0: none */
-	struct known_names *known; /* people so far, to find them again */
-	uint64_t known_bits;	   /* of their hashes' last six bits */
+	struct looked back[BACKS];	  /* by the place's last bits */
+	bool person_key;		  /* the text is the value of a person's name */
+	bool lower;			  /* the text is written without capitals */
+	bool skim;			  /* word_skimmed may be asked */
+	size_t titled;			  /* there, the word behind a title; 0: none */
+	struct known_names *known;	  /* people so far, to find them again */
+	uint64_t known_bits[KNOWN_SLOTS]; /* of their hashes' last bits */
 	/* the last person, for "Anna, Ben and Carla" */
 	size_t last_start, last_end;
 	float last_score;
 	bool last_kept;
 	int err;
 };
+
+static inline void
+known_mark(struct names_sweep *w, uint64_t hash)
+{
+	w->known_bits[hash / 64 % KNOWN_SLOTS] |= UINT64_C(1) << (hash & 63);
+}
 
 /* ---- names_begin.c ---- */
 

@@ -251,18 +251,21 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 bool
 word_read_hash(const struct names_sweep *w, size_t at, struct word *out)
 {
+	struct span t = w->text;
+	struct reading r = { .parts = 0 };
+	size_t i = read_plain(t, at, &r);
 	unsigned n;
 
-	*out = (struct word){ .start = at, .end = at, .hash = HASH_SEED };
-	for (size_t i = at; i < w->text.n && i - at < WORD_MAX; i += n) {
+	*out = (struct word){ .start = at, .end = i, .hash = r.hash };
+	for (; !ends_word(t, i) && i - at < WORD_MAX; i += n) {
 		uint64_t folded;
-		if (glyph_at(w->text, i, &n, &folded) != LETTER_NONE) {
+		if (glyph_at(t, i, &n, &folded) != LETTER_NONE) {
 			out->hash = folded ? hash_step(out->hash, folded) : out->hash;
 		} else {
-			n = joint(w->text, at, i, 0);
+			n = joint(t, at, i, 0);
 			if (!n)
 				break;
-			if (w->text.p[i] == '-')
+			if (t.p[i] == '-')
 				out->hash = hash_step(out->hash, '-');
 		}
 		out->end = i + n;

@@ -445,7 +445,9 @@ may_end(const struct endings *e, struct span word)
 	unsigned n;
 	uint64_t folded;
 
-	if (word.n < 3 || word.n > LOW_MAX)
+	if (word.n < 4) /* three letters before one */
+		return false;
+	if (word.n > LOW_MAX)
 		return true;
 	if ((unsigned char)p[-2] >= 0xce && (unsigned char)p[-2] < 0xe0)
 		return false; /* none of two bytes that is folded to ASCII */
