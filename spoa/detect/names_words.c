@@ -20,7 +20,7 @@ enum {
 	HAN_ONE_BITS = 15,
 	HAN_TWO_BITS = 17,
 	HONOUR_BITS = 10,
-	THREE_BITS = 10,
+	THREE_BITS = 12,
 	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
 	LOW_MAX = 128, /* those of its first ones */
 };

@@ -67,26 +67,29 @@ letters_plain(const char *p, struct sieve_letters *out)
 	*out = l;
 }
 
-/* Of one block; *before: whether a word goes on from before it, and behind it. */
+/* Words begin in a block, of which l are the letters, behind `before`: a word's or none. */
 static inline uint64_t
-begins_of(uint64_t first, uint64_t word, uint64_t high, uint64_t *before)
+begins_of(const struct sieve_letters *l, bool small, bool before)
 {
-	uint64_t bits = (first & ~(word << 1 | *before)) | high;
+	return ((small ? l->alpha : l->upper) & ~(l->word << 1 | before)) | l->high;
+}
 
-	*before = word >> 63;
-	return bits;
+static bool
+in_word(char c)
+{
+	return is_alnum(c) || c == '_';
 }
 
 /* How many blocks of n have none; *bits are of the one behind them. */
 static size_t
-begins_plain(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits)
+begins_plain(const char *p, size_t n, bool small, bool before, uint64_t *bits)
 {
 	struct sieve_letters l;
 	size_t k = 0;
 
-	for (*bits = 0; k < n; k++) {
+	for (*bits = 0; k < n; k++, before = in_word(p[k * SIEVE_BLOCK - 1])) {
 		letters_plain(p + k * SIEVE_BLOCK, &l);
-		*bits = begins_of(small ? l.alpha : l.upper, l.word, l.high, before);
+		*bits = begins_of(&l, small, before);
 		if (*bits)
 			break;
 	}
@@ -199,20 +202,39 @@ letters_avx2(const char *p, struct sieve_letters *out)
 	};
 }
 
-__attribute__((target("avx2"))) static size_t
-begins_avx2(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits)
+/* Whether one of 64 bytes is a capital, or with `fold` any letter, or beyond ASCII. */
+__attribute__((target("avx2"))) static inline bool
+any_begins(const char *p, __m256i fold, __m256i from)
 {
-	size_t k = 0;
+	const __m256i last = _mm256_set1_epi8(25);
+	__m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	__m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + SIEVE_BLOCK / 2));
+	__m256i x = _mm256_sub_epi8(_mm256_or_si256(a, fold), from);
+	__m256i y = _mm256_sub_epi8(_mm256_or_si256(b, fold), from);
 
-	for (*bits = 0; k < n; k++) {
-		struct half_letters a = half_letters(p + k * SIEVE_BLOCK);
-		struct half_letters b = half_letters(p + k * SIEVE_BLOCK + SIEVE_BLOCK / 2);
-		uint64_t first = small ? a.alpha | b.alpha << 32 : a.upper | b.upper << 32;
-		*bits = begins_of(first, a.word | b.word << 32, a.high | b.high << 32, before);
+	x = _mm256_cmpeq_epi8(_mm256_min_epu8(x, last), x);
+	y = _mm256_cmpeq_epi8(_mm256_min_epu8(y, last), y);
+	return _mm256_movemask_epi8(
+		       _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(x, y))) != 0;
+}
+
+__attribute__((target("avx2"))) static size_t
+begins_avx2(const char *p, size_t n, bool small, bool before, uint64_t *bits)
+{
+	const __m256i fold = _mm256_set1_epi8(small ? 0x20 : 0);
+	const __m256i from = _mm256_set1_epi8(small ? 'a' : 'A');
+	struct sieve_letters l;
+
+	*bits = 0;
+	for (size_t k = 0; k < n; k++) {
+		if (!any_begins(p + k * SIEVE_BLOCK, fold, from))
+			continue;
+		letters_avx2(p + k * SIEVE_BLOCK, &l);
+		*bits = begins_of(&l, small, k > 0 ? in_word(p[k * SIEVE_BLOCK - 1]) : before);
 		if (*bits)
-			break;
+			return k;
 	}
-	return k;
+	return n;
 }
 #endif
 
@@ -227,7 +249,7 @@ static const struct way {
 	bool (*possible)(void);
 	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
 	void (*letters)(const char *p, struct sieve_letters *out);
-	size_t (*begins)(const char *p, size_t n, bool small, uint64_t *before, uint64_t *bits);
+	size_t (*begins)(const char *p, size_t n, bool small, bool before, uint64_t *bits);
 } ways[] = {
 	{ "plain", always, sieve_plain, letters_plain, begins_plain },
 #ifdef __x86_64__
@@ -369,7 +391,7 @@ sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *
 
 /* The rest of a text behind its last whole block. */
 static bool
-last_begins(const struct way *w, struct span rest, bool small, uint64_t *before, uint64_t *bits)
+last_begins(const struct way *w, struct span rest, bool small, bool before, uint64_t *bits)
 {
 	char last[SIEVE_BLOCK] = { 0 };
 
@@ -383,12 +405,13 @@ begins_with(const struct way *w, struct span t, size_t at, bool small, uint64_t 
 	*bits = 0;
 	if (at >= t.n)
 		return t.n;
-	uint64_t before = at > 0 && (is_alnum(t.p[at - 1]) || t.p[at - 1] == '_');
+	bool before = at > 0 && in_word(t.p[at - 1]);
 	size_t whole = (t.n - at) / SIEVE_BLOCK;
-	at += SIEVE_BLOCK * w->begins(t.p + at, whole, small, &before, bits);
-	if (*bits)
+	at += SIEVE_BLOCK * w->begins(t.p + at, whole, small, before, bits);
+	if (*bits || at == t.n)
 		return at;
-	return last_begins(w, span_of(t.p + at, t.n - at), small, &before, bits) ? at : t.n;
+	before = at > 0 && in_word(t.p[at - 1]);
+	return last_begins(w, span_of(t.p + at, t.n - at), small, before, bits) ? at : t.n;
 }
 
 size_t
