@@ -78,8 +78,9 @@ cyrillic(uint32_t c, uint64_t *folded)
 static bool
 is_han(uint32_t c)
 {
-	return (c >= 0x3400 && c <= 0x9fff) || (c >= 0x3041 && c <= 0x30fc && c != 0x30fb) ||
-	       (c >= 0xac00 && c <= 0xd7a3) || c == 0x3005 || (c >= 0x20000 && c <= 0x323af);
+	return (c >= 0x3400 && c <= 0x9fff && !(c >= 0x4dc0 && c < 0x4e00)) ||
+	       (c >= 0x3041 && c <= 0x30fc && c != 0x30fb) || (c >= 0xac00 && c <= 0xd7a3) ||
+	       c == 0x3005 || (c >= 0x20000 && c <= 0x323af);
 }
 
 /* Below U+0800. */

@@ -307,10 +307,12 @@ names_after_begins(const struct names_table *t, struct span text)
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
-	if (text.n > 1 && is_lower(text.p[0]) && is_lower(text.p[1]) &&
-		!(t->pairs[text.p[0] & 31] >> (text.p[1] & 31) & 1))
+	if (text.n < 2 || !is_lower(text.p[0]))
+		return eights_begin(&t->particle, text);
+	if (is_lower(text.p[1]) && !(t->pairs[text.p[0] & 31] >> (text.p[1] & 31) & 1))
 		return false;
-	return eights_begin(&t->particle, text);
+	/* dots between single letters are left out */
+	return text.p[1] == '.' || eights_begin(&t->particle, text);
 }
 
 static void

@@ -115,6 +115,8 @@ static const struct row people[] = {
 	{ "Russian", "Пациент: Дмитрий Волков", NULL, "PERSON Дмитрий Волков|" },
 	{ "Greek", "Με λένε Γιώργος Παπαδόπουλος", NULL, "PERSON Γιώργος Παπαδόπουλος|" },
 	{ "Chinese", "患者姓名：王伟，男", NULL, "PERSON 王伟|" },
+	{ "a sign ends a name", "人走䷯", "firstName", "PERSON 人走|" },
+	{ "dots between letters are left out", "Erensoy u.d Moldovan", "last_name", "PERSON Erensoy u.d Moldovan|" },
 	{ "Japanese, by what follows", "佐藤さんが来た", NULL, "PERSON 佐藤|" },
 	{ "Korean, by what follows", "김민준님 안녕하세요", NULL, "PERSON 김민준|" },
 	{ "Arabic", "اسم المريض: محمد حسين", NULL, "PERSON محمد حسين|" },
@@ -521,6 +523,7 @@ the_quick_no_is_said_to_no_term(void **state)
 	}
 	assert_false(names_lead_ends(names_builtin(), SPAN_LIT("a committee"), false));
 	assert_false(names_particle_begins(names_builtin(), SPAN_LIT("committee ")));
+	assert_true(names_particle_begins(names_builtin(), SPAN_LIT("u.d Din")));
 }
 
 int
