@@ -198,7 +198,7 @@ static bool
 said_at(const struct loose *l, size_t i, size_t to)
 {
 	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
-		"CONCAT(", "Concat(", "Join(", "cat(", "paste0(", "%s%s", "{}{}" };
+		"CONCAT(", "Concat(", "Join(", "cat(", "paste0(", "%s%s", "{}{}", "-join" };
 
 	char c = at(l, i), next = at(l, i + 1);
 
@@ -221,10 +221,16 @@ said_to_join(struct loose *l, size_t i)
 		['i'] = 4,
 		['p'] = 8,
 		['%'] = 16,
-		['{'] = 32 };
-	static const uint8_t second[256] = {
-		['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4, ['a'] = 8, ['s'] = 16, ['}'] = 32
-	};
+		['{'] = 32,
+		['-'] = 64 };
+	static const uint8_t second[256] = { ['o'] = 1,
+		['O'] = 1,
+		['.'] = 2,
+		['m'] = 4,
+		['a'] = 8,
+		['s'] = 16,
+		['}'] = 32,
+		['j'] = 64 };
 	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
 
 	if (l->join_from > from || l->join_at < from)
@@ -455,6 +461,17 @@ marked(struct loose *l, size_t i)
 		markup(l, i);
 }
 
+/* f"", rb"", L"": no word goes on behind the quote at i. */
+static bool
+is_prefixed(const struct loose *l, size_t i)
+{
+	size_t k = i;
+
+	while (k > 0 && i - k < 2 && at(l, k - 1) && strchr("fFrRbBuUL", at(l, k - 1)))
+		k--;
+	return k < i && (k == 0 || !is_alnum(at(l, k - 1)));
+}
+
 static void
 quoted(struct loose *l, size_t i)
 {
@@ -464,7 +481,7 @@ quoted(struct loose *l, size_t i)
 		piece_end(l, i);
 	/* A"B"C of a shell; an apostrophe is spelling. */
 	if (l->at <= i && i > 0 && at(l, i) != '\'' && is_alnum(at(l, i - 1)) &&
-		is_alnum(at(l, i + 1)))
+		is_alnum(at(l, i + 1)) && !is_prefixed(l, i))
 		loose_take(l, i, i + 1, "", 0);
 	if (l->at <= i && at(l, i) == '`')
 		markup(l, i);

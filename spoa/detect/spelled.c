@@ -7,7 +7,8 @@ enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
 struct sign {
 	size_t from, to;
 	bool worded; /* not the sign itself */
-	bool spaced; /* the sign, between blanks */
+	bool spaced; /* the sign, with blanks beside it */
+	bool half;   /* with a blank on one side only */
 };
 
 static char
@@ -80,7 +81,7 @@ sign_at(const struct loose *l, size_t i, const char *const *words, const char *c
 
 	s->from = i;
 	s->worded = true;
-	s->spaced = false;
+	s->spaced = s->half = false;
 	if (close) {
 		size_t in = blanks(l, k + 1);
 		if (at(l, in) == sign)
@@ -95,12 +96,10 @@ sign_at(const struct loose *l, size_t i, const char *const *words, const char *c
 	}
 	if (open == sign) {
 		s->worded = false;
-		s->to = k + 1;
-		if (k == i)
-			return true;
-		s->spaced = true;
-		s->to = blanks(l, k + 1);
-		return s->to > k + 1;
+		s->to = sign == '@' || k > i ? blanks(l, k + 1) : k + 1;
+		s->spaced = k > i || s->to > k + 1;
+		s->half = s->spaced && (k == i || s->to == k + 1);
+		return true;
 	}
 	if (k == i || !word_at(l, k, bare, &to))
 		return false;
@@ -249,10 +248,12 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	}
 	if (bare && one_of(label, no_domain))
 		return -1;
+	if (!worded && spaced && a->sign.half)
+		return -1;
 	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
 		return common || loud ? 0 : EDIT_NAMED;
 	if (bare || a->sign.spaced) { /* look at example.com, see us @ home.page */
-		if (!common || !(mailbox || a->sign.spaced))
+		if (!common || !(mailbox || (a->sign.spaced && !a->sign.half)))
 			return -1;
 		return mailbox && sure ? 0 : EDIT_NAMED;
 	}
@@ -285,7 +286,7 @@ loose_address(struct loose *l, size_t i)
 	/* " at " and " arroba " */
 	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !memchr("tTrRpP", at(l, i + 2), 6)))
 		return;
-	while (i > l->at && !bare && at(l, i - 1) == ' ')
+	while (i > l->at && at(l, i) != '_' && at(l, i - 1) == ' ')
 		i--;
 	if (i == 0 || !is_alnum(at(l, i - 1)) ||
 		!sign_at(l, i, at_words, bare_at, '@', &a.sign) ||

@@ -1136,6 +1136,24 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a Slack token, tags in its numbers",
 		"token xoxb-<wbr>28371<wbr>94051<wbr>62-49<wbr>20817<wbr>36504<wbr>2-Mad<wbr>e1Up2<wbr>Speci<wbr>men3N<wbr>ot4A5<wbr>R ok",
 		"SLACK_TOKEN", "xoxb-<wbr>28371<wbr>94051<wbr>62-49<wbr>20817<wbr>36504<wbr>2-Mad<wbr>e1Up2<wbr>Speci<wbr>men3N<wbr>ot4A5<wbr>R" },
+	{ "an address, a blank behind the sign only",
+		"please ada.wren@ example.com about it",
+		"EMAIL_ADDRESS", "ada.wren@ example.com" },
+	{ "an address, a blank before the sign only",
+		"please alice.w82 @gmail.com about it",
+		"EMAIL_ADDRESS", "alice.w82 @gmail.com" },
+	{ "an address, blanks in twos",
+		"please alice.w  at  example  dot  com about it",
+		"EMAIL_ADDRESS", "alice.w  at  example  dot  com" },
+	{ "an address, a blank before its dot",
+		"mail alice.w@example .com now",
+		"EMAIL_ADDRESS", "alice.w@example .com" },
+	{ "a token in literals with a prefix",
+		"t = (f\"ghp_Made1Up2\"\n     f\"Specimen3Not4A5Real6To2OwW1y\")",
+		"GITHUB_TOKEN", "ghp_Made1Up2\"\n     f\"Specimen3Not4A5Real6To2OwW1y" },
+	{ "an AWS key, PowerShell's join",
+		"$k = 'AKIAQNZG','KIQY56JQ7WML' -join ''",
+		"AWS_ACCESS_KEY", "AKIAQNZG','KIQY56JQ7WML" },
 };
 
 /* Nothing is hidden here. */
@@ -1378,6 +1396,8 @@ static const struct { const char *name, *text; } innocent[] = {
 		"account id order eyJuIjoxMjM0NTY3ODkwMSwibSI6NDQwNTE0MDEzNTgsImsiOlsxLDIsM119" },
 	{ "a GUID in code and what follows it",
 		"id = '{ad82-00aa006ec559}']\n    function a" },
+	{ "handles and remotes",
+		"thanks @gmail.com fans, git@ github.com, a@ b and x.T @ y.T, see us@ home." },
 };
 /* clang-format on */
 
