@@ -53,6 +53,22 @@ sieve_plain(const struct detect_rules *r, const char *p, struct sieve *out)
 }
 
 static void
+marks_plain(const char *p, const char *bytes, size_t n, uint64_t *out)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), low = 0x7F * ones;
+
+	for (size_t k = 0; k < n; k++) {
+		out[k] = 0;
+		for (unsigned i = 0; i < SIEVE_BLOCK; i += 8) {
+			uint64_t eight;
+			memcpy(&eight, p + i, sizeof(eight));
+			uint64_t x = le64toh(eight) ^ (unsigned char)bytes[k] * ones;
+			out[k] |= bits_of(~(((x & low) + low) | x) >> 7) << i; /* zero bytes */
+		}
+	}
+}
+
+static void
 letters_plain(const char *p, struct sieve_letters *out)
 {
 	struct sieve_letters l = { 0 };
@@ -168,6 +184,20 @@ sieve_avx2(const struct detect_rules *r, const char *p, struct sieve *out)
 	*out = x;
 }
 
+__attribute__((target("avx2"))) static void
+marks_avx2(const char *p, const char *bytes, size_t n, uint64_t *out)
+{
+	__m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	__m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + SIEVE_BLOCK / 2));
+
+	for (size_t k = 0; k < n; k++) {
+		__m256i c = _mm256_set1_epi8(bytes[k]);
+		uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, c));
+		uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, c));
+		out[k] = low | (uint64_t)high << 32;
+	}
+}
+
 struct half_letters {
 	uint64_t upper, alpha, digit, word, high;
 };
@@ -249,11 +279,12 @@ static const struct way {
 	bool (*possible)(void);
 	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
 	void (*letters)(const char *p, struct sieve_letters *out);
+	void (*marks)(const char *p, const char *bytes, size_t n, uint64_t *out);
 	size_t (*begins)(const char *p, size_t n, bool small, bool before, uint64_t *bits);
 } ways[] = {
-	{ "plain", always, sieve_plain, letters_plain, begins_plain },
+	{ "plain", always, sieve_plain, letters_plain, marks_plain, begins_plain },
 #ifdef __x86_64__
-	{ "avx2", has_avx2, sieve_avx2, letters_avx2, begins_avx2 },
+	{ "avx2", has_avx2, sieve_avx2, letters_avx2, marks_avx2, begins_avx2 },
 #endif
 };
 
@@ -343,31 +374,6 @@ sieve_letters(struct span text, size_t at, struct sieve_letters *out)
 	letters_with(best_way(), text, at, out);
 }
 
-#ifdef __x86_64__
-static uint64_t
-equal_to(const char *p, char c)
-{
-	const __m128i of = _mm_set1_epi8(c);
-	uint64_t bits = 0;
-
-	for (unsigned i = 0; i < SIEVE_BLOCK; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, of)) << i;
-	}
-	return bits;
-}
-#else
-static uint64_t
-equal_to(const char *p, char c)
-{
-	uint64_t bits = 0;
-
-	for (unsigned i = 0; i < SIEVE_BLOCK; i++)
-		bits |= (uint64_t)(p[i] == c) << i;
-	return bits;
-}
-#endif
-
 /* The block at `at`; in `last`, with zeros behind it, where the text ends before. */
 static const char *
 whole_block(struct span text, size_t at, char last[SIEVE_BLOCK])
@@ -379,14 +385,29 @@ whole_block(struct span text, size_t at, char last[SIEVE_BLOCK])
 	return last;
 }
 
+static inline void
+marks_with(const struct way *w, struct span text, size_t at, const char *bytes, size_t n,
+	uint64_t *out)
+{
+	char last[SIEVE_BLOCK];
+
+	w->marks(whole_block(text, at, last), bytes, n, out);
+}
+
+bool
+sieve_marks_with(
+	size_t k, struct span text, size_t at, const char *bytes, size_t n, uint64_t *out)
+{
+	if (!ways[k].possible())
+		return false;
+	marks_with(&ways[k], text, at, bytes, n, out);
+	return true;
+}
+
 void
 sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *out)
 {
-	char last[SIEVE_BLOCK];
-	const char *p = whole_block(text, at, last);
-
-	for (size_t k = 0; k < n; k++)
-		out[k] = equal_to(p, bytes[k]);
+	marks_with(best_way(), text, at, bytes, n, out);
 }
 
 /* The rest of a text behind its last whole block. */

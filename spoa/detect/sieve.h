@@ -50,6 +50,8 @@ void sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint6
 const char *sieve_name(size_t k);
 bool sieve_with(
 	size_t k, const struct detect_rules *r, const char *p, size_t room, struct sieve *out);
+bool sieve_marks_with(
+	size_t k, struct span text, size_t at, const char *bytes, size_t n, uint64_t *out);
 bool sieve_letters_with(size_t k, struct span text, size_t at, struct sieve_letters *out);
 bool sieve_begins_with(
 	size_t k, struct span text, size_t at, bool small, uint64_t *bits, size_t *block);

@@ -452,6 +452,41 @@ every_mistake_in_a_rule_is_named_with_its_place(void **state)
 }
 
 static void
+more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
+{
+	enum { MANY = 600 };
+	struct buf rule, errors;
+
+	(void)state;
+	buf_init(&rule, 0);
+	buf_init(&errors, 0);
+	buf_printf(&rule,
+		"entity: MANY\nclass: pii\nsource: a test\ncontext: [word]\npatterns:\n");
+	for (int i = 0; i < MANY; i++) /* every other one needs the word */
+		buf_printf(&rule,
+			"  - {name: p%d, regex: '(?<![0-9])%d[0-9]{2}-[0-9]{%d}(?![0-9])', "
+			"score: "
+			"%s, start: {digits: [6]}}\n",
+			i, 1000 + i, i % 7 + 1, i % 2 ? "0.3, near: true" : "0.6");
+	buf_printf(&rule, "examples:\n  match:\n");
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&rule, "    - {text: '%s %d12-%.*s', find: '%d12-%.*s'}\n",
+			i % 2 ? "word" : "what", 1000 + i, i % 7 + 1, "1234567", 1000 + i,
+			i % 7 + 1, "1234567");
+	buf_printf(&rule, "  none: ['100112-12']\n");
+	buf_putc(&rule, 0);
+	const char *dir = rule_dir(rule.p);
+	struct detect_rules *r = detect_load(dir, &errors);
+	if (!r || detect_self_test(r, &errors))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
+	assert_int_equal(r->runs.far, RUN_WORDS - 1); /* both kinds have too few */
+	detect_free(&r);
+	remove_dir(dir);
+	buf_free(&rule);
+	buf_free(&errors);
+}
+
+static void
 an_absent_or_empty_directory_is_an_error(void **state)
 {
 	struct buf errors;
@@ -516,6 +551,7 @@ main(void)
 		cmocka_unit_test(a_key_without_end_is_covered_but_bounded),
 		cmocka_unit_test(a_match_limit_is_an_error_never_a_miss),
 		cmocka_unit_test(every_mistake_in_a_rule_is_named_with_its_place),
+		cmocka_unit_test(more_patterns_at_digits_than_there_are_bits_are_all_found),
 		cmocka_unit_test(an_absent_or_empty_directory_is_an_error),
 		cmocka_unit_test(the_version_follows_the_meaning),
 	};

@@ -190,6 +190,34 @@ every_way_finds_the_same_beginnings(void **state)
 	}
 }
 
+static void
+every_way_finds_the_same_marks(void **state)
+{
+	enum { MARKS = 5 };
+	static const char bytes[] = "\0a\x80,\xff.\x7f ";
+	uint64_t random = 23, bits[MARKS];
+
+	(void)state;
+	for (int i = 0; i < TEXTS; i++) {
+		size_t n = 1 + next(&random) % (2 * ROOM), at = next(&random) % n;
+		char *p = malloc(n), marks[MARKS];
+		assert_non_null(p);
+		for (size_t k = 0; k < n; k++)
+			p[k] = bytes[next(&random) % (sizeof(bytes) - 1)];
+		for (size_t k = 0; k < MARKS; k++)
+			marks[k] = bytes[1 + next(&random) % (sizeof(bytes) - 2)];
+		for (size_t w = 0; sieve_name(w); w++) {
+			if (!sieve_marks_with(w, span_of(p, n), at, marks, MARKS, bits))
+				continue;
+			for (size_t k = 0; k < MARKS; k++)
+				for (size_t b = 0; b < SIEVE_BLOCK; b++)
+					assert_int_equal(bits[k] >> b & 1,
+						at + b < n && p[at + b] == marks[k]);
+		}
+		free(p);
+	}
+}
+
 int
 main(void)
 {
@@ -197,6 +225,7 @@ main(void)
 		cmocka_unit_test(every_way_gives_the_same_bits_and_misses_no_literal),
 		cmocka_unit_test(every_way_sees_the_same_letters),
 		cmocka_unit_test(every_way_finds_the_same_beginnings),
+		cmocka_unit_test(every_way_finds_the_same_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
