@@ -228,19 +228,23 @@ line_end(const struct loose *l, size_t i)
 static size_t
 next_chunk(const struct loose *l, size_t i)
 {
+	enum { SKIPPED = 128 };
 	size_t k = i;
 
-	for (;;) {
-		while (at(l, k) == '\n' || at(l, k) == '\r')
-			k++;
+	while (k - i < SKIPPED) {
 		struct span rest = span_cut(l->t, k, k + 6);
-		if (span_starts(rest, SPAN_LIT("data:")) || span_starts(rest, SPAN_LIT("{\"")))
+		if (at(l, k) == '\n' || at(l, k) == '\r')
+			k++;
+		else if (span_starts(rest, SPAN_LIT("data:")) ||
+			 span_starts(rest, SPAN_LIT("{\"")))
 			return k;
-		if (!span_starts(rest, SPAN_LIT("event:")) &&
-			!span_starts(rest, SPAN_LIT("id:")))
-			return i;
-		k = line_end(l, k);
+		else if (span_starts(rest, SPAN_LIT("event:")) ||
+			 span_starts(rest, SPAN_LIT("id:")))
+			k = line_end(l, k);
+		else
+			break;
 	}
+	return i;
 }
 
 /* The string of JSON that begins behind the quote at i - 1 is the text of a chunk. */
