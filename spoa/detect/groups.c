@@ -1,7 +1,8 @@
-/* Digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, a number
- * that goes on in the next line. A separator between all groups alike is read as none
- * where the digits add up (Luhn, mod 97), as a dash where the groups are those of a
- * social security or telephone number. What stands in columns needs its name. */
+/* Digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, 4716 dash
+ * 3791, a number that goes on in the next line. Groups go as far as their separators are
+ * alike, or four fours do. They are read without separators where the digits add up (Luhn,
+ * mod 97), with dashes where the groups are those of a social security or telephone number.
+ * What may be columns or an array, where more such groups stand near, needs its name. */
 #include "detect/loose.h"
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };

@@ -248,7 +248,7 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	}
 	if (bare && one_of(label, no_domain))
 		return -1;
-	if (!worded && spaced && a->sign.half)
+	if (!worded && spaced && a->sign.half) /* prose, around an address or not */
 		return -1;
 	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
 		return common || loud ? 0 : EDIT_NAMED;
