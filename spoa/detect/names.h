@@ -65,11 +65,10 @@ glyph_at(struct span t, size_t at, unsigned *n, uint64_t *folded)
 		return LETTER_NONE;
 	return b & 0x20 ? LETTER_LOWER : LETTER_UPPER;
 }
+
 /* Characters of two bytes by their number: bits 0-15 and 16-23 what they are folded to,
  * from 24 on their kind. */
 extern uint32_t glyph_two[0x800];
-/* The same as glyph_at, at once for those, */
-
 static inline bool
 two_bytes(struct span t, size_t at)
 {
@@ -83,15 +82,25 @@ entry_of_two(struct span t, size_t at)
 	return glyph_two[((unsigned char)t.p[at] & 0x1fu) << 6 |
 			 ((unsigned char)t.p[at + 1] & 0x3fu)];
 }
+
+/* The same as glyph_at, at once for characters of two bytes and the scripts of India, */
 static inline enum letter
-glyph_at_two(struct span t, size_t at, unsigned *n, uint64_t *folded)
+glyph_at_alpha(struct span t, size_t at, unsigned *n, uint64_t *folded)
 {
-	if (!two_bytes(t, at))
+	const unsigned char *p = (const unsigned char *)t.p + at;
+
+	if (two_bytes(t, at)) {
+		uint32_t v = entry_of_two(t, at);
+		*n = 2;
+		*folded = (v & 0xffff) | (uint64_t)(v >> 16 & 0xff) << 32;
+		return (enum letter)(v >> 24);
+	}
+	if (p[0] != 0xe0 || t.n - at < 3 || p[1] < 0xa4 || p[1] > 0xb7 || (p[2] & 0xc0) != 0x80)
 		return glyph_at(t, at, n, folded);
-	uint32_t v = entry_of_two(t, at);
-	*n = 2;
-	*folded = (v & 0xffff) | (uint64_t)(v >> 16 & 0xff) << 32;
-	return (enum letter)(v >> 24);
+	uint32_t c = (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	*n = 3;
+	*folded = c;
+	return c >= 0x964 && c <= 0x96f ? LETTER_NONE : LETTER_OTHER; /* signs and digits */
 }
 /* and for most of Han, kana and Hangul. */
 static inline enum letter

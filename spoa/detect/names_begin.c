@@ -139,32 +139,42 @@ han_in_word(const struct names_sweep *w, size_t from, size_t i)
 	return false;
 }
 
-enum letter
-word_begins(struct names_sweep *w, size_t *at)
+/* The same as word_begins from a character beyond ASCII on. */
+static enum letter
+begins_beyond(struct names_sweep *w, size_t from, size_t *at)
 {
 	struct span t = w->text;
-	size_t from = *at;
 
-	for (size_t i = from; (i = begin_ahead(w, i)) < t.n;) {
+	for (size_t i = *at; i < t.n; i = begin_ahead(w, i)) {
 		unsigned n;
 		uint64_t folded;
-		if ((unsigned char)t.p[i] < 0x80) {
-			*at = i;
+		*at = i;
+		if ((unsigned char)t.p[i] < 0x80)
 			return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
-		}
-		enum letter k = glyph_at_two(t, i, &n, &folded);
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
 		if (k == LETTER_NONE) {
 			i += n;
 			continue;
 		}
 		bool inside = k == LETTER_HAN ? han_in_word(w, from, i) : inside_word(t, i);
-		if (inside || (k == LETTER_LOWER && !w->lower)) {
-			i = past_word(t, i);
-			continue;
-		}
-		*at = i;
-		return k;
+		if (!inside && (k != LETTER_LOWER || w->lower))
+			return k;
+		i = past_word(t, i);
 	}
 	*at = t.n;
 	return LETTER_NONE;
+}
+
+enum letter
+word_begins(struct names_sweep *w, size_t *at)
+{
+	struct span t = w->text;
+	size_t from = *at, i = begin_ahead(w, from);
+
+	*at = i;
+	if (i >= t.n)
+		return LETTER_NONE;
+	if ((unsigned char)t.p[i] >= 0x80)
+		return begins_beyond(w, from, at);
+	return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
 }

@@ -149,7 +149,7 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 		     (p[2] & 0xc0) == 0x80 && (p[0] > 0xe0 || p[1] >= 0xa0);
 
 	if (two_bytes(t, at))
-		return glyph_at_two(t, at, n, folded);
+		return glyph_at_alpha(t, at, n, folded);
 	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
 	*n = len ? (unsigned)len : 1;
 	if (len == 0)

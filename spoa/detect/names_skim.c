@@ -71,7 +71,7 @@ letters_from(struct span t, size_t at, uint64_t *hash)
 		h = hash_step(h, c);
 	}
 	for (; (unsigned char)t.p[i] >= 0x80 || is_alpha(t.p[i]); i += n) {
-		enum letter k = glyph_at_two(t, i, &n, &folded);
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
 		if (k == LETTER_NONE || k == LETTER_HAN)
 			break;
 		if (i - at >= LONG)

@@ -86,7 +86,7 @@ read_plain(struct span t, size_t at, struct reading *r)
 	}
 	lower = i - at - upper;
 	for (r->letters = i - at; i < to; i += n, r->letters++) {
-		enum letter k = glyph_at_two(t, i, &n, &folded);
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
 		if (k == LETTER_NONE || k == LETTER_HAN)
 			break;
 		h = folded ? hash_step(h, folded) : h;
@@ -224,7 +224,7 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 
 	if (at >= t.n)
 		return false;
-	*out = (struct word){ .start = at, .first = glyph_at_two(t, at, &n, &folded) };
+	*out = (struct word){ .start = at, .first = glyph_at_alpha(t, at, &n, &folded) };
 	if (out->first == LETTER_NONE)
 		return false;
 	out->end = read_letters(w, at, out, &r);

@@ -304,6 +304,15 @@ names_after_begins(const struct names_table *t, struct span text)
 	return eights_begin(&t->behind, text);
 }
 
+/* "u.d": dots between single letters are left out. */
+static bool
+is_dotted(struct span text)
+{
+	return text.p[1] == '.' && text.n > 2 &&
+	       (is_alpha(text.p[2]) || (unsigned char)text.p[2] >= 0x80) &&
+	       (text.n == 3 || !is_alpha(text.p[3]));
+}
+
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
@@ -311,8 +320,7 @@ names_particle_begins(const struct names_table *t, struct span text)
 		return eights_begin(&t->particle, text);
 	if (is_lower(text.p[1]) && !(t->pairs[text.p[0] & 31] >> (text.p[1] & 31) & 1))
 		return false;
-	/* dots between single letters are left out */
-	return text.p[1] == '.' || eights_begin(&t->particle, text);
+	return is_dotted(text) || eights_begin(&t->particle, text);
 }
 
 static void
