@@ -42,7 +42,6 @@ struct near_index {
 struct near_view {
 	struct near_set set;
 	struct run_set runs;
-	unsigned words; /* of `runs` that are not empty, from the first */
 };
 
 struct detect_rules;

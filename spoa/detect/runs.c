@@ -38,7 +38,6 @@ number_bits(struct detect_rules *r)
 			r->runs.far = next / 64;
 		limit = RUN_BITS;
 	}
-	r->runs.words = next / 64;
 }
 
 /* ---- what the patterns say ---- */

@@ -26,7 +26,7 @@ struct run_set {
 struct run_index {
 	uint8_t class_of[256]; /* a byte's, as in the outlines */
 	uint8_t kind_of[256];  /* enum run_kind */
-	unsigned far, words;   /* words of patterns that need no context; of all */
+	unsigned far;	       /* words of patterns that need no context */
 	struct run_set shared; /* bits of more than one pattern */
 	struct run_set before[2]
 			     [RUN_EDGE + 1]; /* by a digit two bytes before; the byte before */

@@ -405,7 +405,6 @@ context_decides(struct sweep *w)
 /* Where thresholds are so low that no context word is needed. */
 static const struct near_view anything = {
 	.runs = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
-	.words = RUN_WORDS,
 };
 
 /* The patterns that what is nearest to the run at i, the word around it and the words
