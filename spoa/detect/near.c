@@ -179,11 +179,16 @@ join(struct near_set *to, const struct near_set *from)
 static void
 fill_runs(const struct run_index *x, struct near_view *v)
 {
+	uint64_t any = 0;
+
 	v->runs = x->always;
 	for (unsigned k = 0; k < NEAR_MAX / 64; k++)
 		for (uint64_t more = v->set.v[k]; more; more &= more - 1)
 			run_set_join(
 				&v->runs, &x->near[64 * k + (unsigned)__builtin_ctzll(more)]);
+	for (unsigned k = 1; k < RUN_WORDS; k++)
+		any |= v->runs.v[k];
+	v->alone = any == 0;
 }
 
 /* The header's words, and whether there are any. */
@@ -221,6 +226,7 @@ with_header(const struct detect_rules *r, struct detect_scratch *s, size_t i,
 	names->all = *all;
 	join(&names->all.set, &names->of[col.index].set);
 	run_set_join(&names->all.runs, &names->of[col.index].runs);
+	names->all.alone &= names->of[col.index].alone;
 	return &names->all;
 }
 

@@ -42,6 +42,7 @@ struct near_index {
 struct near_view {
 	struct near_set set;
 	struct run_set runs;
+	bool alone; /* only such as need none: the first word of `runs` */
 };
 
 struct detect_rules;

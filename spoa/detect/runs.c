@@ -283,6 +283,26 @@ out:
 	return err;
 }
 
+static void
+first_words(uint64_t *to, const struct run_set *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = from[i].v[0];
+}
+
+#define FIRST_WORDS(x, part)                                                                   \
+	first_words((uint64_t *)(x)->alone.part, (const struct run_set *)(x)->part,            \
+		sizeof((x)->alone.part) / sizeof(uint64_t))
+
+static void
+copy_far(struct run_index *x)
+{
+	FIRST_WORDS(x, before);
+	FIRST_WORDS(x, before_2);
+	FIRST_WORDS(x, lead);
+	FIRST_WORDS(x, behind);
+}
+
 int
 runs_index(struct detect_rules *r)
 {
@@ -322,6 +342,7 @@ runs_index(struct detect_rules *r)
 		if (k != OUTLINE_WORD) /* whose walk begins before the run */
 			err = index_outline(r, o, said);
 	}
+	copy_far(x);
 	free(said);
 	return err;
 }

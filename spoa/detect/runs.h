@@ -11,8 +11,7 @@ enum {
 	DIGIT_RUN_MAX = 31, /* runs this long or longer share a bit */
 	RUN_WORDS = 4,
 	RUN_BITS = 64 * RUN_WORDS,
-	RUN_NONE = 0xFFFF, /* of a pattern that does not begin at digits */
-	RUN_EDGE = 256,	   /* no byte before the run */
+	RUN_EDGE = 256, /* no byte before the run */
 };
 
 /* What a byte is behind the byte behind a run. */
@@ -38,6 +37,11 @@ struct run_index {
 	struct run_set second[OUTLINE_CLASSES][DIGIT_RUN_MAX + 1];
 	struct run_set third[OUTLINE_CLASSES]; /* and by the class behind that */
 	struct run_set always;		       /* those that need no context */
+	/* The same without context, a word each: nearly always the answer. */
+	struct run_far {
+		uint64_t before[2][RUN_EDGE + 1], before_2[RUN_EDGE + 1], lead[10];
+		uint64_t behind[DIGIT_RUN_MAX + 1][OUTLINE_CLASSES][RUN_KINDS];
+	} alone;
 	struct run_set *near; /* by near_bit: those that need this entity's words */
 };
 
@@ -101,11 +105,11 @@ run_set_join(struct run_set *to, const struct run_set *from)
 		to->v[k] |= from->v[k];
 }
 
-/* Those in `of` that the n digits at `at` may begin; n: all there are.
- * False: none. */
+/* Those in `of` that the n digits at `at` may begin; n: all there are. `alone`: of those
+ * that need context, none is in it. False: none. */
 static inline bool
 runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
-	const struct run_set *of, struct run_set *out)
+	const struct run_set *of, bool alone, struct run_set *out)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t end = at + n, more = end + 1;
@@ -115,8 +119,12 @@ runs_begin(const struct run_index *x, struct span text, size_t at, size_t n,
 	uint64_t any = 0;
 
 	n = n < DIGIT_RUN_MAX ? n : DIGIT_RUN_MAX;
-	const struct run_set *before = &x->before[digit][at ? p[at - 1] : RUN_EDGE];
-	const struct run_set *before_2 = &x->before_2[at > 1 ? p[at - 2] : RUN_EDGE];
+	unsigned byte = at ? p[at - 1] : RUN_EDGE, second_byte = at > 1 ? p[at - 2] : RUN_EDGE;
+	if (alone && !(x->alone.behind[n][class][kind] & x->alone.before[digit][byte] &
+			     x->alone.before_2[second_byte] & x->alone.lead[p[at] - '0']))
+		return false;
+	const struct run_set *before = &x->before[digit][byte];
+	const struct run_set *before_2 = &x->before_2[second_byte];
 	const struct run_set *lead = &x->lead[p[at] - '0'];
 	const struct run_set *behind = &x->behind[n][class][kind];
 	for (unsigned k = 0; k < RUN_WORDS; k++)

@@ -416,7 +416,7 @@ possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_
 	const struct near_view *near = context_decides(w) ? near_known(w, i) : &anything;
 	const struct near_view *first = near ? near : &anything;
 
-	if (!runs_begin(&w->r->runs, w->text, i, n, &first->runs, set))
+	if (!runs_begin(&w->r->runs, w->text, i, n, &first->runs, first->alone, set))
 		return false;
 	if (run_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
 		!run_set_drop(set, words))
