@@ -438,8 +438,8 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 		b->start = b->from = at;
 		found = reads_later(text, b);
 	}
-	while (b->end < text.n && text.p[b->end] == '=' && b->end - *end < 6)
-		b->end++;
+	for (int k = 0; k < 6 && b->end < text.n && text.p[b->end] == '='; k++)
+		b->end++; /* base32 has six */
 	if (b->end > *end)
 		*end = b->end;
 	return found;

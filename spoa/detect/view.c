@@ -140,6 +140,9 @@ view_back(const struct view *v, size_t *start, size_t *end)
 		dropped |= i > s ? v->map[i] : 0;
 	}
 	bool last_made = v->map[e - 1] >> 24 & 15;
+	/* Marks over the last character and what nobody sees behind it are part of it. */
+	unsigned behind = v->map[e] >> 28;
+	last_made |= behind && !(behind & EDIT_LOOSE);
 	*start = v->origin + (v->map[s] & MAP_OFFSET);
 	*end = v->origin +
 	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);
