@@ -586,6 +586,24 @@ said(const struct loose *l, size_t base, const struct look *k)
 	       ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
 }
 
+/* Blanks before "at" as a word, and before what begins as other words for it do: arroba,
+ * arobase, apenstaartje. */
+static uint64_t
+signs_said(const struct loose *l, size_t base, uint64_t blanks)
+{
+	uint64_t out = 0;
+
+	for (; blanks; blanks &= blanks - 1) {
+		size_t i = base + (size_t)__builtin_ctzll(blanks);
+		char third = (char)(at(l, i + 2) | 0x20), fourth = (char)(at(l, i + 3) | 0x20);
+		bool begins = third == 't'   ? !is_alnum(at(l, i + 3))
+			      : third == 'r' ? fourth == 'r' || fourth == 'o'
+					     : fourth == 'e';
+		out |= begins ? blanks & -blanks : 0;
+	}
+	return out;
+}
+
 static void
 begins(struct loose *l, size_t i)
 {
@@ -627,20 +645,18 @@ loose_edit(const struct chunk *c, struct editor *ed)
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
 		const struct look *b = &c->look[k];
 		uint64_t rows = rows_of(&l, b, base);
-		uint64_t more = b->sign | b->at | b->cross | cyrillic(&l, base, b);
+		uint64_t at = signs_said(&l, base, b->at);
+		uint64_t more = b->sign | b->cross | cyrillic(&l, base, b);
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said(&l, base, b);
-		for (uint64_t todo = rows | more; todo; todo &= todo - 1) {
+		for (uint64_t todo = rows | at | more; todo; todo &= todo - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
 			if (i < l.at)
 				continue;
 			if (rows >> bit & 1 && i >= l.row_end)
 				spelled_row(&l, i);
-			/* "at" as a word, or what begins as others do */
-			if (i >= l.at && b->at >> bit & 1 &&
-				(!is_alnum(at(&l, i + 3)) ||
-					memchr("rRoOeE", at(&l, i + 3), 6)))
+			if (i >= l.at && at >> bit & 1)
 				loose_address(&l, i);
 			if (i >= l.at && more >> bit & 1)
 				begins(&l, i);
