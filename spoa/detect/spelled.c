@@ -200,12 +200,14 @@ is_mailbox(struct span s)
 	return letter && sign;
 }
 
-/* first.last, of letters alone */
+/* first.last or first.last82 */
 static bool
 is_full_name(struct span s)
 {
 	size_t dot = span_chr(s, '.');
 
+	while (s.n > 0 && is_digit(s.p[s.n - 1]))
+		s.n--;
 	for (size_t i = 0; i < s.n; i++)
 		if (i != dot && !is_alpha(s.p[i]))
 			return false;

@@ -1163,6 +1163,9 @@ static const struct { const char *name, *text, *entity, *hidden; } rows[] = {
 	{ "a card in wrapped base64, padded",
 		"so:\ndGhlIG51bWJlciBvZiBteSBjYXJkIGlz\nIDQ3MTYzNzkxNDIwMjE5NjggYXMgaXM=\nend",
 		"CREDIT_CARD", "dGhlIG51bWJlciBvZiBteSBjYXJkIGlz\nIDQ3MTYzNzkxNDIwMjE5NjggYXMgaXM=" },
+	{ "an address, AT behind a full name and a number",
+		"escribe a ada.wren82 AT example.org hoy",
+		"EMAIL_ADDRESS", "ada.wren82 AT example.org" },
 };
 
 /* Nothing is hidden here. */
@@ -1407,6 +1410,8 @@ static const struct { const char *name, *text; } innocent[] = {
 		"id = '{ad82-00aa006ec559}']\n    function a" },
 	{ "handles and remotes",
 		"thanks @gmail.com fans, git@ github.com, a@ b and x.T @ y.T, see us@ home." },
+	{ "releases at sites",
+		"libfoo.so2 at 3.11, release.v2 and 2.1 @ 3.2" },
 };
 /* clang-format on */
 
