@@ -11,17 +11,24 @@ enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
 typedef uint8_t bytes __attribute__((vector_size(16)));
 
 struct tally {
-	unsigned letters, upper, code;
+	unsigned letters, upper;
+	bool code;
 };
+
+static uint64_t
+half_of(bytes v, unsigned k)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(half));
+	return half[k];
+}
 
 /* The sum, up to 255. */
 static unsigned
 sum_of(bytes v)
 {
-	uint64_t half[2];
-
-	memcpy(half, &v, sizeof(half));
-	return (unsigned)((half[0] + half[1]) * UINT64_C(0x0101010101010101) >> 56);
+	return (unsigned)((half_of(v, 0) + half_of(v, 1)) * UINT64_C(0x0101010101010101) >> 56);
 }
 
 static struct tally
@@ -32,13 +39,14 @@ count_block(const char *p)
 	for (unsigned i = 0; i < SIEVE_BLOCK; i += sizeof(bytes)) {
 		bytes v;
 		memcpy(&v, p + i, sizeof(v));
-		letters += (bytes)((v | 0x20) - 'a' < 26) & 1;
-		upper += (bytes)(v - 'A' < 26) & 1;
-		code += (bytes)((v == '{') | (v == '}') | (v == ';') | (v == '<') | (v == '>') |
-				(v == '=') | (v == 0)) &
-			1;
+		/* what is true is a byte of -1 */
+		letters -= (bytes)((v | 0x20) - 'a' < 26);
+		upper -= (bytes)(v - 'A' < 26);
+		code |= (bytes)(v - ';' < 4) | (bytes)(v == '{') | (bytes)(v == '}') |
+			(bytes)(v == 0); /* ; < = > */
 	}
-	return (struct tally){ sum_of(letters), sum_of(upper), sum_of(code) };
+	return (struct tally){ sum_of(letters), sum_of(upper),
+		(half_of(code, 0) | half_of(code, 1)) != 0 };
 }
 
 /* Chats are written without capitals; a long text or one of code is not read so. */

@@ -4,8 +4,8 @@
 #include "detect/names_run.h"
 
 enum {
-	LONG = 40, /* bytes of a word that is looked at, */
-	ROOM = 80, /* and of what may be read of it and behind it */
+	LONG = 24, /* bytes of a word that is looked at, */
+	ROOM = 32, /* and of what may be read of it and behind it */
 };
 
 /* What a word alone is worth at most, without a cue before it or a number beside it. */
