@@ -6,35 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "detect/inject_model.h"
 #include "detect/inject_quote.h"
 #include "support/guard.h"
-
-static struct arena arena;
-static const struct inject *inject;
-
-static int
-load(void **state)
-{
-	struct buf why;
-
-	(void)state;
-	arena_init(&arena, 0, false);
-	buf_init(&why, 0);
-	inject = inject_load(&arena, NULL, &why);
-	if (!inject)
-		print_error("%.*s\n", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return inject ? 0 : -1;
-}
-
-static int
-unload(void **state)
-{
-	(void)state;
-	arena_reset(&arena);
-	return 0;
-}
+#include "support/inject_fix.h"
 
 /* ---- quotations ---- */
 
