@@ -225,6 +225,8 @@ bare(struct span s)
 	return trimmed(s);
 }
 
+enum { NAME_BLANKS = 4 };
+
 /* A name as headers have them: short, few words, hardly a digit, no sentence. */
 static bool
 is_name(struct span s)
@@ -233,7 +235,7 @@ is_name(struct span s)
 
 	if (s.n == 0 || s.n > COLUMN_NAME || !is_letter(s.p[0]))
 		return false;
-	for (size_t i = 0; i < s.n && digits <= 2 && blanks <= 4; i++) {
+	for (size_t i = 0; i < s.n && digits <= 2 && blanks <= NAME_BLANKS; i++) {
 		char x = s.p[i];
 		digits += is_digit(x) ? 1 : 0;
 		blanks += x == ' ' ? 1 : 0;
@@ -241,7 +243,7 @@ is_name(struct span s)
 			(x == '.' && i + 1 < s.n && s.p[i + 1] == ' ' && i > 3))
 			return false;
 	}
-	return digits <= 2 && blanks <= 4;
+	return digits <= 2 && blanks <= NAME_BLANKS;
 }
 
 /* Whether the line's fields are names; the first and the last may be empty. */
@@ -472,6 +474,24 @@ columns_at(struct columns *c, size_t at, struct column *out)
 
 /* ---- headers that are keys ---- */
 
+/* More words than a name has before anything parts them: no header, whatever follows. */
+static bool
+is_prose(struct span line)
+{
+	unsigned blanks = 0;
+
+	for (size_t i = first_field(line, ' '); i + 1 < line.n; i++) {
+		char x = line.p[i];
+		if (x == '\t' || x == '|' || x == ';' || x == ',' ||
+			(x == ' ' && line.p[i + 1] == ' '))
+			return false;
+		blanks += x == ' ';
+		if (blanks > NAME_BLANKS)
+			return true;
+	}
+	return false;
+}
+
 void
 columns_head(struct columns *c, size_t at)
 {
@@ -483,6 +503,8 @@ columns_head(struct columns *c, size_t at)
 			!is_line_start(c->text, from) || (c->inside && from == 0))
 			return;
 		struct span line = line_of(c->text, from, end);
+		if (is_prose(line))
+			return;
 		/* A header's first separator is near. */
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++)

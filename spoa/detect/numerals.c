@@ -13,7 +13,8 @@ enum {
 };
 
 /* A digit, two, or what the next digit is repeated as well. In one table: no word means
- * different digits in two of these languages (de, en, es, fr, it, nl, pl, pt, ru). */
+ * different digits in two of these languages (de, en, es, fr, it, nl, pl, pt, ru). Ordered
+ * by the first byte. */
 /* clang-format off */
 static const struct numeral { const char *word, *digits; } numerals[] = {
 	{ "acht", "8" }, { "cero", "0" }, { "cinco", "5" }, { "cinq", "5" }, { "cinque", "5" },
@@ -38,18 +39,20 @@ static const struct numeral { const char *word, *digits; } numerals[] = {
 	{ "zeven", "7" }, { "zwei", "2" }, { "zwo", "2" }, { "z\xC3\xA9ro", "0" },
 	{ "\xC3\xA9\xC3\xA9n", "1" },
 	/* ru */
+	{ "\xD0\xB2\xD0\xBE\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "8" },
+	{ "\xD0\xB4\xD0\xB2\xD0\xB0", "2" },
+	{ "\xD0\xB4\xD0\xB5\xD0\xB2\xD1\x8F\xD1\x82\xD1\x8C", "9" },
 	{ "\xD0\xBD\xD0\xBE\xD0\xBB\xD1\x8C", "0" },
 	{ "\xD0\xBE\xD0\xB4\xD0\xB8\xD0\xBD", "1" },
-	{ "\xD0\xB4\xD0\xB2\xD0\xB0", "2" },
+	{ "\xD0\xBF\xD1\x8F\xD1\x82\xD1\x8C", "5" },
+	{ "\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "7" },
 	{ "\xD1\x82\xD1\x80\xD0\xB8", "3" },
 	{ "\xD1\x87\xD0\xB5\xD1\x82\xD1\x8B\xD1\x80\xD0\xB5", "4" },
-	{ "\xD0\xBF\xD1\x8F\xD1\x82\xD1\x8C", "5" },
 	{ "\xD1\x88\xD0\xB5\xD1\x81\xD1\x82\xD1\x8C", "6" },
-	{ "\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "7" },
-	{ "\xD0\xB2\xD0\xBE\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "8" },
-	{ "\xD0\xB4\xD0\xB5\xD0\xB2\xD1\x8F\xD1\x82\xD1\x8C", "9" },
 };
 /* clang-format on */
+
+enum { NUMERALS = sizeof(numerals) / sizeof(numerals[0]) };
 
 #define TWO(a, b) ((unsigned)(a) << 8 | (unsigned)(b))
 
@@ -71,6 +74,28 @@ letter(char c)
 	return is_alpha(c) || (unsigned char)c >= 0x80;
 }
 
+static unsigned
+folded(char c)
+{
+	return (unsigned char)(c | 0x20);
+}
+
+/* The first numeral that begins with the byte, or one behind it. */
+static size_t
+first_with(char c)
+{
+	size_t from = 0, to = NUMERALS;
+
+	while (from < to) {
+		size_t k = (from + to) / 2;
+		if (folded(numerals[k].word[0]) < folded(c))
+			from = k + 1;
+		else
+			to = k;
+	}
+	return from;
+}
+
 /* The word that begins at i, if it is a number's. */
 static const struct numeral *
 numeral(const struct loose *l, size_t i, size_t *end)
@@ -84,9 +109,9 @@ numeral(const struct loose *l, size_t i, size_t *end)
 	*end = i + n;
 	if (is_digit(at(l, i + n)) || letter(at(l, i + n)))
 		return NULL;
-	for (size_t k = 0; n && k < sizeof(numerals) / sizeof(numerals[0]); k++)
-		if ((at(l, i) | 0x20) == (numerals[k].word[0] | 0x20) &&
-			span_ieq(span_cut(l->t, i, i + n), span_str(numerals[k].word)))
+	for (size_t k = n ? first_with(at(l, i)) : NUMERALS;
+		k < NUMERALS && folded(numerals[k].word[0]) == folded(at(l, i)); k++)
+		if (span_ieq(span_cut(l->t, i, i + n), span_str(numerals[k].word)))
 			return &numerals[k];
 	return NULL;
 }

@@ -278,6 +278,22 @@ loose_domain(const struct loose *l, size_t i)
 	return last > i && one_of(span_cut(l->t, last, k), common_ends);
 }
 
+/* Whether what stands at i, behind " at", may be a domain: a label, and a dot behind it
+ * or what is written for one. */
+static bool
+may_be_domain(const struct loose *l, size_t i)
+{
+	size_t end = blanks(l, i), from = end;
+
+	while (end - from < LABEL_MAX && is_alnum(at(l, end)))
+		end++;
+	size_t k = blanks(l, end);
+	char c = at(l, k), letter = (char)(c | 0x20);
+	if (c == '.')
+		return k > end || is_alnum(at(l, k + 1));
+	return closing(c) || (k > end && (letter == 'd' || letter == 'p'));
+}
+
 void
 loose_address(struct loose *l, size_t i)
 {
@@ -287,6 +303,8 @@ loose_address(struct loose *l, size_t i)
 
 	/* " at " and " arroba " */
 	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !memchr("tTrRpP", at(l, i + 2), 6)))
+		return;
+	if (bare && !foreign && !may_be_domain(l, i + 3))
 		return;
 	while (i > l->at && at(l, i) != '_' && at(l, i - 1) == ' ')
 		i--;
