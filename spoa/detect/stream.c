@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/scratch.h"
+#include "detect/sieve.h"
 #include "detect/stream_open.h"
 
 enum {
@@ -181,14 +182,14 @@ static void
 note_curl(struct detect_stream *s, size_t was)
 {
 	enum { CURL = 4 };
-	size_t from = was > CURL ? was - CURL : 0;
+	struct span t = span_of(s->buf, s->done);
+	uint64_t at[CURL];
 
-	while (s->done > from) {
-		const char *at = memmem(s->buf + from, s->done - from, "curl", CURL);
-		if (!at)
-			return;
-		from = (size_t)(at - s->buf) + 1;
-		s->curl = s->base + from;
+	for (size_t i = was > CURL ? was - CURL : 0; i < t.n; i += SIEVE_BLOCK - CURL + 1) {
+		sieve_marks(t, i, "curl", CURL, at);
+		uint64_t all = at[0] & at[1] >> 1 & at[2] >> 2 & at[3] >> 3;
+		if (all)
+			s->curl = s->base + i + 64 - (size_t)__builtin_clzll(all);
 	}
 }
 
