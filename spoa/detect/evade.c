@@ -216,8 +216,9 @@ read_view_blobs(struct evade *e, const struct view *v)
 }
 
 static void
-chunk_of_view(struct chunk *c, const struct view *v, size_t at)
+chunk_of_view(const struct evade *e, struct chunk *c, const struct view *v, size_t at)
 {
+	c->named = v->starts && e->opt && e->opt->before.n;
 	look_at(c, span_of(v->text, v->n), at,
 		at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
 }
@@ -243,7 +244,7 @@ again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 		.done = nothing_more };
 
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
-		chunk_of_view(&l->inner, v, at);
+		chunk_of_view(e, &l->inner, v, at);
 		if (loose)
 			loose_edit(&l->inner, &ed);
 		else
@@ -601,6 +602,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		struct editor ed = {
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
+		l->chunk.named = e->opt && e->opt->before.n;
 		look_at(&l->chunk, text, at, to);
 		plain_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);

@@ -27,6 +27,7 @@ enum {
 struct chunk {
 	struct span text;
 	size_t from, to;		    /* of the text */
+	bool named;			    /* a key stands before it */
 	struct look look[EVADE_BLOCKS + 1]; /* and the block behind */
 };
 

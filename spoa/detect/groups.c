@@ -234,6 +234,8 @@ luhn(const struct loose *l, const struct groups *g, size_t n)
 static void
 read_as(struct loose *l, const struct groups *g, size_t n, const char *with, unsigned flags)
 {
+	if (flags & EDIT_NAMED && !loose_may_be_named(l, g->start[0], g->end[n - 1]))
+		return;
 	for (size_t k = 0; k + 1 < n; k++)
 		loose_take(l, g->end[k], g->start[k + 1], with, flags);
 }

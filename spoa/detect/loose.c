@@ -30,6 +30,22 @@ loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned f
 	l->at = to;
 }
 
+bool
+loose_may_be_named(const struct loose *l, size_t from, size_t to)
+{
+	/* The name, and what a find may have on either side of the guess. */
+	enum { AROUND = CONTEXT_BYTES + 16 + 2 * LOOK_BLOCK };
+	const struct chunk *c = l->c;
+	uint64_t letters = 0;
+
+	if (c->named || from < c->from + AROUND || to + AROUND > c->to)
+		return true;
+	for (size_t k = (from - AROUND - c->from) / LOOK_BLOCK;
+		k <= (to + AROUND - c->from) / LOOK_BLOCK; k++)
+		letters |= (c->look[k].alnum & ~c->look[k].digit) | c->look[k].hidden;
+	return letters != 0;
+}
+
 /* ---- single characters: a l i c e @ … ---- */
 
 static bool

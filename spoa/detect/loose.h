@@ -39,6 +39,8 @@ loose_token(char c)
 
 /* text[from, to) reads as `with`, if the guess is right. */
 void loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags);
+/* Whether a name may stand near enough to [from, to) for a weak guess there. */
+bool loose_may_be_named(const struct loose *l, size_t from, size_t to);
 /* Behind the inline markup that begins at i; i where there is none. */
 size_t loose_markup(const struct loose *l, size_t i);
 /* The same of the tags between two cells of a table or items of a list. */
