@@ -74,7 +74,13 @@ static size_t
 gap(const struct loose *l, size_t i, char *sign, bool *line)
 {
 	size_t k = i, marks = 0;
+	char only = at(l, i);
 
+	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(at(l, i + 1))) {
+		*line |= only == '\n';
+		*sign = only == '\r' ? ' ' : only;
+		return i + 1;
+	}
 	*sign = 'x';
 	if ((is_alpha(at(l, i)) || is_alpha(at(l, i + 1))) && (k = said(l, i)) > i)
 		return k;
