@@ -24,7 +24,9 @@
 #define IS_BLANK(c)  ((c) == ' ')
 #define IS_A(c)      (((c) | 0x20) == 'a')
 #define IS_T_R_P(c)  (((c) | 0x20) == 't' || ((c) | 0x20) == 'r' || ((c) | 0x20) == 'p')
-#define IS_CROSS(c)  (((c) | 0x20) == 'v' || ((c) | 0x20) == 'x' || ((c) | 0x20) == 'z')
+#define IS_CROSS(c)                                                                            \
+	(((c) | 0x20) == 'u' || ((c) | 0x20) == 'v' || ((c) | 0x20) == 'x' ||                  \
+		((c) | 0x20) == 'z')
 /* clang-format on */
 
 enum { HIDDEN, TOKEN, ALNUM, DIGIT, GAP, SIGN, CROSS, BLANK, A, T_R_P, SETS };

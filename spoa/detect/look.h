@@ -18,7 +18,7 @@ struct look {
 	uint64_t digit;
 	uint64_t gap;	/* what may separate groups of digits, <, above ASCII */
 	uint64_t sign;	/* " ' ` \n * ~ < | ( [ { @ */
-	uint64_t cross; /* v, x, z */
+	uint64_t cross; /* u, v, x, z */
 	uint64_t blank; /* ' ' */
 	uint64_t at;	/* no letter or digit, with "at", "ar" or "ap" behind it */
 };

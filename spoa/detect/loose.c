@@ -645,6 +645,8 @@ begins(struct loose *l, size_t i)
 		break;
 	case '\xD0':
 	case '\xD1':
+	case 'U':
+	case 'u':
 	case 'V':
 	case 'v':
 	case 'Z':
@@ -662,7 +664,8 @@ loose_edit(const struct chunk *c, struct editor *ed)
 		const struct look *b = &c->look[k];
 		uint64_t rows = rows_of(&l, b, base);
 		uint64_t at = signs_said(&l, base, b->at);
-		uint64_t more = b->sign | b->cross | cyrillic(&l, base, b);
+		uint64_t more =
+			b->sign | loose_numerals(&l, base, b->cross) | cyrillic(&l, base, b);
 		if (b->digit)
 			more |= group_starts(&l, base, b) | said(&l, base, b);
 		for (uint64_t todo = rows | at | more; todo; todo &= todo - 1) {

@@ -71,7 +71,10 @@ bool loose_domain(const struct loose *l, size_t i);
 /* leet.c: letters that look like digits, in the number that begins at i, or the IBAN. */
 void loose_leet(struct loose *l, size_t i);
 void loose_leet_iban(struct loose *l, size_t i);
-/* numerals.c: a number in words, of which one may stand around the v, x or z at i. */
+/* numerals.c: a number in words, of which one may stand around the u, v, x or z at
+ * i: every row of them that is long enough has one, nearly. */
 void loose_number(struct loose *l, size_t i);
+/* Of these letters of the block at base those that may be in one, or stand before a digit. */
+uint64_t loose_numerals(const struct loose *l, size_t base, uint64_t cross);
 
 #endif

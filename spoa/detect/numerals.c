@@ -198,8 +198,35 @@ read_number(const struct loose *l, size_t i, struct number *m)
 	}
 }
 
-/* The v, x or z of five, seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero,
- * zwei, trzy, cztery, dziewięć. */
+/* Letters around a u, the fourth behind them: of uno, une, un, um; four, neuf, neun; fuenf,
+ * funf; cuatro, quatre; due, deux; huit. */
+static bool
+may_hold_u(const char *p, char fourth)
+{
+	char last = (char)(p[-1] | 0x20), next = (char)(p[1] | 0x20),
+	     third = (char)(p[2] | 0x20);
+
+	if (!letter(p[-1]))
+		return (next == 'n' || next == 'm') &&
+		       (!letter(p[2]) || ((third == 'o' || third == 'e') && !letter(fourth)));
+	if (is_alpha(p[-2])) {
+		char first = (char)(p[-2] | 0x20);
+		return (first == 'f' && last == 'o' && next == 'r') ||
+		       (first == 'n' && last == 'e' && (next == 'f' || next == 'n'));
+	}
+	switch (last) {
+	case 'c':
+	case 'q': return next == 'a' && third == 't';
+	case 'd': return next == 'e';
+	case 'f': return next == 'e' || (next == 'n' && third == 'f');
+	case 'h': return next == 'i' && third == 't';
+	default: return false;
+	}
+}
+
+/* The u of four, cuatro, quatre, uno, un, due, deux, neuf, neun, huit; the v, x or z of five,
+ * seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero, zwei, trzy, cztery,
+ * dziewięć. */
 static bool
 may_be_numeral(const struct loose *l, size_t i)
 {
@@ -212,6 +239,7 @@ may_be_numeral(const struct loose *l, size_t i)
 		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
 
 	switch (p[0] | 0x20) {
+	case 'u': return may_hold_u(p, i + 3 < l->t.n ? p[3] : 0);
 	case 'v':
 		if ((p[1] | 0x20) == 'e')
 			return two == TWO('f', 'i') || two == TWO('s', 'e') ||
@@ -225,6 +253,19 @@ may_be_numeral(const struct loose *l, size_t i)
 		       (!letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
 			       (p[-1] | 0x20) == 'd' || (p[-1] | 0x20) == 's');
 	}
+}
+
+uint64_t
+loose_numerals(const struct loose *l, size_t base, uint64_t cross)
+{
+	uint64_t out = 0;
+
+	for (; cross; cross &= cross - 1) {
+		size_t i = base + (size_t)__builtin_ctzll(cross);
+		if (may_be_numeral(l, i) || is_digit(at(l, i + 1)))
+			out |= cross & -cross;
+	}
+	return out;
 }
 
 void

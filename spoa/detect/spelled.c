@@ -134,6 +134,13 @@ static const char *const providers[] = { "gmail", "googlemail", "outlook", "hotm
 	"mail", "yandex", "qq", "163", "zoho", "fastmail", "tutanota", "posteo", "t-online",
 	"orange", "libero", "naver", NULL };
 
+/* What stands before "at gmail.com" and is nobody's name. */
+static const char *const no_user[] = { "account", "accounts", "address", "are", "available",
+	"back", "check", "email", "found", "here", "hosted", "in", "inbox", "is", "it", "live",
+	"log", "login", "look", "looked", "looking", "looks", "mail", "mailbox", "me", "on",
+	"out", "people", "read", "sent", "sign", "stay", "that", "them", "there", "this", "up",
+	"us", "users", "was", "were", "work", "worked", "working", "works", "you", NULL };
+
 struct address {
 	struct sign sign, dot, dots[SIGNS_MAX]; /* dot: a worded one in the local part */
 	size_t n;
@@ -242,7 +249,7 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	bool mailbox = is_mailbox(user), spaced = false;
 	/* ada.lovelace AT example.org, ada.lovelace @ example.org */
 	bool loud = a->sign.spaced || at(l, blanks(l, a->sign.from)) == 'A';
-	bool sure = one_of(label, providers) || (loud && is_full_name(user));
+	bool known = one_of(label, providers), sure = known || (loud && is_full_name(user));
 
 	for (size_t k = 0; k < a->n; k++) {
 		worded |= a->dots[k].worded;
@@ -255,7 +262,8 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	if ((bare || !a->sign.worded) && (worded || (a->sign.spaced && spaced && common)))
 		return common || loud ? 0 : EDIT_NAMED;
 	if (bare || a->sign.spaced) { /* look at example.com, see us @ home.page */
-		if (!common || !(mailbox || (a->sign.spaced && !a->sign.half)))
+		bool person = mailbox || (known && !one_of(user, no_user));
+		if (!common || !(person || (a->sign.spaced && !a->sign.half)))
 			return -1;
 		return mailbox && sure ? 0 : EDIT_NAMED;
 	}

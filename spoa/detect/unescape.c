@@ -184,7 +184,7 @@ short_codes(struct span t, size_t at)
 }
 
 /* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
- * zeros before them, several in a row. */
+ * zeros before them: several in a row, or the sign of an address. */
 static struct unescaped
 style_sheet(struct span t, size_t at, size_t i)
 {
@@ -197,6 +197,12 @@ style_sheet(struct span t, size_t at, size_t i)
 		(end == t.n || !is_alnum(t.p[end])) &&
 		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
 		return code_point(end, cp);
+	/* An address's sign alone, with a blank behind it or at its full length. */
+	if ((cp == '@' || cp == '.') && at > 0 && is_alnum(t.p[at - 1])) {
+		size_t next = end < t.n && t.p[end] == ' ' ? end + 1 : end;
+		if ((n == 6 || next > end) && next < t.n && is_alnum(t.p[next]))
+			return code_point(next, cp);
+	}
 	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : none();
 	if (u.end)
 		return u;
