@@ -37,23 +37,18 @@ put_classes(struct scan *s, const struct findings *f)
 		scan_rules_classes(s->with, f->v[i].entity, put_class, &l);
 }
 
+/* With a policy in which the entity is in no class: null. */
 static void
-first_class(void *arg, const char *class)
+put_class_of(struct scan *s, size_t entity)
 {
-	const char **first = arg;
+	const struct policy *p = s->with->policy;
+	const char *class = p ? policy_class_of(p, s->rules, entity)
+			      : detect_entity_class(s->rules, entity);
 
-	if (!*first)
-		*first = class;
-}
-
-/* Its rule file's class where the policy leaves it in that, or in none; else the first. */
-static const char *
-class_of(const struct scan *s, size_t entity)
-{
-	const char *class = NULL;
-
-	scan_rules_classes(s->with, entity, first_class, &class);
-	return class ? class : detect_entity_class(s->rules, entity);
+	if (class)
+		buf_json_str(s->out, span_str(class));
+	else
+		buf_str(s->out, "null");
 }
 
 /* Roles as the dialects name them; a text without one is a user's. */
@@ -109,7 +104,7 @@ put_json(struct scan *s, const struct scan_text *t)
 		const struct finding *f = &t->findings.v[i];
 		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
 			detect_entity_name(s->rules, f->entity));
-		buf_json_str(s->out, span_str(class_of(s, f->entity)));
+		put_class_of(s, f->entity);
 		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s}", f->start,
 			f->end, (double)f->score,
 			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "");

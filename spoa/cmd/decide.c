@@ -365,8 +365,8 @@ finding_json(struct request *r, const struct hit *h)
 
 	json_object_set_new(
 		o, "entity", json_string(detect_entity_name(r->snap->rules, h->f.entity)));
-	json_object_set_new(
-		o, "class", json_string(detect_entity_class(r->snap->rules, h->f.entity)));
+	const char *class = policy_class_of(r->snap->policy, r->snap->rules, h->f.entity);
+	json_object_set_new(o, "class", class ? json_string(class) : json_null());
 	json_object_set_new(o, "score", json_real((double)h->f.score));
 	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
 	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));

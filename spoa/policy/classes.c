@@ -261,3 +261,18 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	if (t)
 		thresholds(b, t);
 }
+
+const char *
+policy_class_of(const struct policy *p, const struct detect_rules *r, size_t entity)
+{
+	const char *own = detect_entity_class(r, entity), *first = NULL;
+
+	for (size_t i = 0; i < p->nclasses; i++) {
+		if (!entity_in(&p->classes[i].entities, entity))
+			continue;
+		if (!strcmp(p->classes[i].name, own))
+			return own;
+		first = first ? first : p->classes[i].name;
+	}
+	return first;
+}

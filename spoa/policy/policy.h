@@ -236,6 +236,12 @@ struct policy {
 				    all routes via=relay */
 };
 
+struct detect_rules;
+/* The class that a finding of the entity names: its rule file's where the policy leaves it
+ * in that, else the first of the policy's that it is in; NULL: it is in none. */
+const char *policy_class_of(
+	const struct policy *p, const struct detect_rules *r, size_t entity);
+
 /* The environment of conditions; the index of a row is the slot. */
 /* clang-format off */
 #define POLICY_ENV(X) \

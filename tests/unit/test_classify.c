@@ -90,6 +90,14 @@ static const struct {
 		"\xff\xfe a@b.de \xc3", 0,
 		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":3,"
 		"\"end\":9,\"score\":0.90}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
+	{ "a finding that the policy has in no class has none",
+		{ "classify", "--policy", "policies/default.yaml" }, "ACME Ltd wrote to a@b.de",
+		0,
+		"{\"findings\":[{\"entity\":\"ORGANIZATION\",\"class\":null,\"start\":0,"
+		"\"end\":8,"
+		"\"score\":0.75},{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":18,"
+		"\"end\":"
+		"24,\"score\":1.00}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
 	{ "and stay where they were", { "redact" }, "\xff\xfe a@b.de \xc3", 0,
 		"\xff\xfe <EMAIL_ADDRESS_1> \xc3" },
 	{ "--help is an answer, on stdout", { "redact", "--help" }, "", 0,
