@@ -210,7 +210,8 @@ print-tests:
 	@echo $(UNIT_BIN) $(FUZZ_RUN)
 
 .PHONY: accuracy
-accuracy: $(B)/tests/support/accuracy ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
+accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
+	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/tests/support/accuracy
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
 	@$(if $(DATA),,tests/support/injection $(B)/tollgate $(INJECT) ../shared/data/injection)
 
@@ -247,7 +248,8 @@ $(B)/bench/detect: tests/bench/detect.c tests/bench/detect_texts.c tests/bench/d
 		tests/bench/detect.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
 
 .PHONY: bench-detect
-bench-detect: $(B)/bench/detect ## microseconds a KB of each stage of detection beside one-by-one PCRE2
+bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
+	@$(MAKE) --no-print-directory $(B)/bench/detect
 	@$(B)/bench/detect $(DETECT_BENCH)
 
 $(B)/bench/policy: tests/bench/policy.c $(LIB)
