@@ -125,7 +125,7 @@ redact_pieces(struct streaming *s, struct detect_stream *in, struct detect_scrat
 			return cmd_fail("stdout", "%s", strerror(errno));
 	}
 	sodium_memzero(delta, sizeof(delta));
-	return err ? cmd_fail("redact", "the text was not classified: %s", err_str(err))
+	return err ? cmd_fail("redact", "the text was not classified: %s", scan_why(err))
 		   : EXIT_DONE;
 }
 

@@ -22,6 +22,13 @@ struct session {
 	int (*each)(struct scan *s, const struct scan_text *t);
 };
 
+const char *
+scan_why(int err)
+{
+	return err == ERR_LIMIT ? "over a cap of the detectors (nested encodings or findings)"
+				: err_str(err);
+}
+
 bool
 scan_write(struct buf *out)
 {
@@ -45,7 +52,7 @@ one_text(struct session *s, struct scan_text *t)
 	int err = detect_scan(s->s.rules, s->scratch, t->text, &opt, s->s.arena, &t->findings);
 
 	if (err)
-		return cmd_fail(s->command, "the text was not classified: %s", err_str(err));
+		return cmd_fail(s->command, "the text was not classified: %s", scan_why(err));
 	int code = s->each(&s->s, t);
 	if (buf_failed(s->s.out) || arena_failed(s->s.arena))
 		code = cmd_fail(s->command, "%s", err_str(ERR_NOMEM));

@@ -28,6 +28,9 @@ struct scan {
 int scan_input(const char *command, const char *policy, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), const void *arg);
 
+/* Why a scan failed, where ERR_LIMIT is a cap of the detectors (base/caps.h). */
+const char *scan_why(int err);
+
 /* Writes all of `out` to stdout and empties it; false with errno. */
 bool scan_write(struct buf *out);
 
