@@ -212,27 +212,27 @@ is_image_name(struct span domain)
 	       domain.p[2] == '.';
 }
 
-/* scheme://user:password@host has its own rule. */
+/* scheme://user:password@host has its own rule, whatever the password is written with. */
 static bool
-inside_userinfo(struct span t, size_t start)
+inside_userinfo(struct span t, size_t start, size_t sign)
 {
 	size_t from = start > 256 ? start - 256 : 0, i = start;
+	bool colon = false;
 
-	if (i == 0 || t.p[i - 1] != ':')
-		return i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0;
-	/* The last "://" before, and nothing behind it that ends a URL. */
-	for (;;) {
-		const char *slash = memrchr(t.p + from, '/', i - from);
-		if (!slash)
+	if (i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0)
+		return true;
+	/* Nothing ends the authority between the last "://" before and the sign. */
+	for (;; i--) {
+		if (i < from + 3)
 			return false;
-		i = (size_t)(slash - t.p);
-		if (i >= from + 2 && t.p[i - 1] == '/' && t.p[i - 2] == ':')
+		if (memcmp(t.p + i - 3, "://", 3) == 0)
 			break;
-	}
-	for (i++; i < start; i++)
-		if (strchr(" \t\r\n\"'<>", t.p[i])) /* or a NUL */
+		if (strchr(" \t\r\n\"'<>/", t.p[i - 1])) /* or a NUL */
 			return false;
-	return true;
+	}
+	for (; i < sign; i++)
+		colon |= t.p[i] == ':';
+	return colon;
 }
 
 enum check_result
@@ -263,5 +263,5 @@ check_email(struct candidate *c)
 	if (at - start == 3 && !memcmp(c->text.p + start, "git", 3) && c->end < c->text.n &&
 		strchr(":/", c->text.p[c->end]) && c->text.p[c->end])
 		return CHECK_NO;
-	return inside_userinfo(c->text, start) ? CHECK_NO : CHECK_VALID;
+	return inside_userinfo(c->text, start, at) ? CHECK_NO : CHECK_VALID;
 }
