@@ -42,7 +42,7 @@ check_jwt(struct candidate *c)
 
 /* ---- PRIVATE_KEY ---- */
 
-enum { PEM_MAX = 64 << 10 };
+enum { PEM_MAX = 1 << 20 };
 
 static bool
 is_base64(char c)
