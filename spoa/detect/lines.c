@@ -311,10 +311,13 @@ same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
 static bool
 chunk_end(struct loose *l, size_t i)
 {
-	size_t from = next_chunk(l, i), begin = i, text = 0, next = 0;
+	size_t least = i > CHUNK_LINE ? i - CHUNK_LINE : 0, text = 0, next = 0;
+	const char *before = i > least ? memrchr(l->t.p + least, '\n', i - least) : NULL;
+	size_t begin = before ? (size_t)(before - l->t.p) + 1 : least;
 
-	while (from > i && begin > 0 && i - begin < CHUNK_LINE && l->t.p[begin - 1] != '\n')
-		begin--;
+	if ((begin > 0 && !before) || (at(l, begin) != '{' && at(l, begin) != 'd'))
+		return false;
+	size_t from = next_chunk(l, i);
 	if (from == i || at(l, begin) != at(l, from))
 		return false;
 	struct span line = span_cut(l->t, begin, i);

@@ -55,13 +55,21 @@ gap_at(const struct loose *l, size_t i, struct span gap)
 	       (gap.n == 1 || !memcmp(l->t.p + i, gap.p, gap.n));
 }
 
+/* A sign at i with nothing behind it that it could belong to. */
+static bool
+ends_sentence(const struct loose *l, size_t i)
+{
+	return !is_alnum(at(l, i)) && !loose_token(at(l, i + 1));
+}
+
 static bool
 single(const struct loose *l, size_t i, struct span gap)
 {
 	char c = at(l, i), last = gap.p[gap.n - 1];
 
 	return c > ' ' && c != gap.p[0] && (unsigned char)c < 0x7F &&
-	       (gap_at(l, i + 1, gap) || !loose_token(at(l, i + 1))) &&
+	       (gap_at(l, i + 1, gap) || !loose_token(at(l, i + 1)) ||
+		       ends_sentence(l, i + 1)) &&
 	       (i == 0 || at(l, i - 1) == last || !is_alnum(at(l, i - 1)));
 }
 
@@ -446,9 +454,10 @@ loose_markup(const struct loose *l, size_t i)
 static void
 markup(struct loose *l, size_t i)
 {
+	if (i == 0 || !loose_token(at(l, i - 1)))
+		return;
 	size_t to = loose_markup(l, i);
-
-	if (to == i || i == 0 || !loose_token(at(l, i - 1)) || !loose_token(at(l, to)))
+	if (to == i || !loose_token(at(l, to)))
 		return;
 	bool before = is_alnum(at(l, i - 1)), after = is_alnum(at(l, to));
 	/* Cells of a table; numbers in them are groups (groups.c). */

@@ -326,12 +326,12 @@ a_key_without_end_is_covered_but_bounded(void **state)
 	static const struct {
 		int lines;
 		size_t covered;
-	} rows[] = { { 3000, 195031 }, { 20000, 1 << 20 } };
+	} keys[] = { { 3000, 195031 }, { 20000, 1 << 20 } };
 
-	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
 		buf_init(&text, 0);
 		buf_str(&text, "-----BEGIN RSA PRIVATE KEY-----\n");
-		for (int i = 0; i < rows[k].lines; i++)
+		for (int i = 0; i < keys[k].lines; i++)
 			buf_str(&text, "MIIEpAIBAAKCAQEAx4UbaDzY5xjW6hc9jwN0mX33XpTDVJmrJ8AAAAA"
 				       "AAAAAAAAA\n");
 		assert_int_equal(
@@ -339,7 +339,7 @@ a_key_without_end_is_covered_but_bounded(void **state)
 			0);
 		assert_int_equal(v.n, 1);
 		assert_int_equal(v.v[0].start, 0);
-		assert_in_range(v.v[0].end, rows[k].covered, rows[k].covered + 2000);
+		assert_in_range(v.v[0].end, keys[k].covered, keys[k].covered + 2000);
 		arena_reset(&f->arena);
 		buf_free(&text);
 	}
