@@ -281,7 +281,10 @@ escape(struct plain *p)
 void
 plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 {
-	struct plain p = { .t = c->text, .ed = ed, .signal = signal, .at = c->from };
+	/* No further, so that a text of nothing but one escape is not read by each chunk. */
+	enum { AHEAD = 64 << 10 };
+	struct span t = span_cut(c->text, 0, c->to + AHEAD);
+	struct plain p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
 		uint64_t todo = c->look[k].hidden;
