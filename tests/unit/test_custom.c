@@ -87,10 +87,10 @@ static const struct {
 	{ "an own word inside a shipped entity: both are found, nothing is left",
 		"  x: {words: [falcon]}\n", "ada@falcon.example",
 		"EMAIL_ADDRESS[ada@] X[falcon] EMAIL_ADDRESS[.example]" },
-	{ "invalid UTF-8 ends a word", "  x: {words: [falcon]}\n",
+	{ "invalid UTF-8 ends a word, and goes with it", "  x: {words: [falcon]}\n",
 		"\xFF"
 		"falcon\xC3 falcon",
-		"X[falcon] X[falcon]" },
+		"X[falcon\xC3] X[falcon]" },
 	/* names and members */
 	{ "the entity may have another name", "  x: {words: [falcon], entity: CODE_NAME}\n",
 		"falcon", "CODE_NAME[falcon]" },
