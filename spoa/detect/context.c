@@ -49,11 +49,26 @@ context_word_begins(struct span t, size_t at)
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* homePhone */
 }
 
+/* Whether the letter that ends at `at` is of an alphabet with case: Latin, Greek, Cyrillic,
+ * Armenian (U+00C0 to U+058F). Others write no break, or what follows on. */
 static bool
-ends_word(struct span t, size_t at)
+cased_before(struct span t, size_t at)
 {
-	if (at >= t.n || (unsigned char)t.p[at - 1] >= 0x80 || !letter_at(t, at))
+	unsigned char lead = at > 1 ? (unsigned char)t.p[at - 2] : 0;
+
+	return lead >= 0xC3 && lead <= 0xD6;
+}
+
+/* A word of n bytes that ends at `at`. Longer ones beyond ASCII may be inflected. */
+static bool
+ends_word(struct span t, size_t at, size_t n)
+{
+	enum { STEM = 10 };
+
+	if (at >= t.n || !letter_at(t, at))
 		return true;
+	if ((unsigned char)t.p[at - 1] >= 0x80)
+		return n >= STEM || !cased_before(t, at);
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
 }
 
@@ -92,9 +107,9 @@ context_word_matches(struct span t, size_t at, struct span word)
 
 	if (!n)
 		return false;
-	if (ends_word(t, at + n))
+	if (ends_word(t, at + n, n))
 		return true;
-	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1);
+	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1, n + 1);
 }
 
 typedef bool word_test(struct span t, size_t at, struct span word);
@@ -281,7 +296,9 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 	size_t to = window_end(text, end);
 
 	/* A word cut by the window's edge is no word. */
-	while (from > 0 && from < start && letter_before(text, from) && letter_at(text, from))
+	while (from > 0 && from < start &&
+		((text.p[from] & 0xC0) == 0x80 ||
+			(letter_before(text, from) && letter_at(text, from))))
 		from++;
 	*left = span_cut(text, from, start);
 	*right = span_cut(text, end, to);
