@@ -507,12 +507,12 @@ blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *s
 bool
 blob_reversed(struct span text, size_t at, struct blob *b)
 {
-	enum { REVERSED_MAX = 2 << 10 };
+	enum { REVERSED_MIN = 7, REVERSED_MAX = 2 << 10 };
 	size_t i = at + 3;
 
 	for (; i < text.n && i - at < REVERSED_MAX && text.p[i] != '\n'; i++)
 		if (text.n - i >= 3 && !memcmp(text.p + i, "\xE2\x80\xAC", 3))
 			break;
 	*b = (struct blob){ .kind = BLOB_REVERSED, .start = at, .end = i, .from = at + 3 };
-	return i - at >= BLOB_MIN;
+	return i - b->from >= REVERSED_MIN;
 }

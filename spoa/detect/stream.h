@@ -10,15 +10,17 @@
  * candidate (a finding that reaches the window's end, a run of token characters, a
  * key's armour) holds back the text from where it began.
  *
- * Held back are at most STREAM_STEP + STREAM_LAG bytes, with an open candidate at
- * most CAP_STREAM_HELD. A candidate longer than that is handed out as a finding, or
+ * Held back are at most STREAM_STEP + STREAM_LAG bytes, with a policy's own long terms up
+ * to STREAM_LAG_MAX in place of the second, and with an open candidate at most
+ * CAP_STREAM_HELD. A candidate longer than that is handed out as a finding, or
  * as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
  * never as text. What belongs to it is handed out as `more` of it until it ends.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
  * text that is written without capitals; a column's header more than STREAM_LEFT bytes
- * before; a match of a policy's own pattern that has blanks and is wider than
+ * before; a value in a disguise that is wider than the lag (a token in lists of codes, or
+ * with a tag around each letter); a match of a policy's own pattern that has blanks and is wider than
  * STREAM_LAG_MAX. A stretch of a known document longer than CAP_STREAM_HELD is several
  * findings.
  *
