@@ -188,9 +188,10 @@ token_end(struct loose *l, size_t i)
 	while (left > 0 && i - left < 4 && ends_line[(unsigned char)l->t.p[left - 1]])
 		left--;
 	size_t least = left > 128 ? left - 128 : 0;
-	for (from = left; from > least && loose_token(l->t.p[from - 1]);)
-		from--;
-	if (left - from < 3)
+	bool word = true; /* of a language */
+	for (from = left; from > least && loose_token(l->t.p[from - 1]); from--)
+		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
+	if (left - from < 3 || (word && from != l->piece && at(l, i + 1) != '@'))
 		return;
 	while (to - i < 16 && begins_line[(unsigned char)at(l, to)])
 		to++;
