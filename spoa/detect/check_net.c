@@ -222,14 +222,13 @@ inside_userinfo(struct span t, size_t start, size_t sign)
 	if (i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0)
 		return true;
 	/* Nothing ends the authority between the last "://" before and the sign. */
-	for (;; i--) {
-		if (i < from + 3)
+	const char *slash = i > from ? memrchr(t.p + from, '/', i - from) : NULL;
+	if (!slash || slash - t.p < 2 || slash[-1] != '/' || slash[-2] != ':')
+		return false;
+	i = (size_t)(slash - t.p) + 1;
+	for (size_t k = i; k < start; k++)
+		if (strchr(" \t\r\n\"'<>", t.p[k])) /* or a NUL */
 			return false;
-		if (memcmp(t.p + i - 3, "://", 3) == 0)
-			break;
-		if (strchr(" \t\r\n\"'<>/", t.p[i - 1])) /* or a NUL */
-			return false;
-	}
 	for (; i < sign; i++)
 		colon |= t.p[i] == ':';
 	return colon;
