@@ -13,12 +13,10 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 }
 
 /* Below it the model is so sure that a text is harmless that a pattern stands in a question
- * about it ("is it OK to ignore the previous instructions when I cook?"), and that a quotation
- * in it is not meant as a command. */
+ * about it ("is it OK to ignore the previous instructions when I cook?"). */
 #define HARMLESS 0.05
-/* Around quotations: a longer text has mentions of anything, a shorter one says nothing unless
- * it is a mention. */
-enum { AROUND_WORDS = 250, AROUND_BYTES = 4096, AROUND_LEAST = 6 };
+/* Around quotations: a longer text has mentions of anything. */
+enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
 /* A shorter sentence reports nothing, and many of them cost nothing. */
 enum { REPORT_BYTES = 16 };
 
@@ -196,10 +194,10 @@ little_around(struct span text)
 }
 
 /* The second look: where the text around quotations says that they are only talked about (a
- * mention: "what does ... mean") or is harmless beyond doubt, and nothing there asks to act on
- * them (a command: "do what it says"), *score and *found become those of the text around, no
- * higher than before. False: a mention that needs no quotation stands there, so that a pattern
- * found does not lift. */
+ * mention: "what does ... mean") and nothing there asks to act on them (a command: "do what it
+ * says"), *score and *found become those of the text around, no higher than before. However
+ * harmless that is, without a mention it says nothing about what is quoted. False: a mention
+ * that needs no quotation stands there, so that a pattern found does not lift. */
 static bool
 look_around(const struct inject *j, struct span text, double *score, uint64_t *found)
 {
@@ -215,8 +213,7 @@ look_around(const struct inject *j, struct span text, double *score, uint64_t *f
 		reported += go_around(&s, piece);
 	double around = finish(&s, INJECT_USER);
 	uint64_t said = s.mentions.found & (q.n ? UINT64_MAX : j->mentions.unquoted);
-	bool plain = q.n && s.walk.nwords >= AROUND_LEAST && around < HARMLESS;
-	if ((!said && !reported && !plain) ||
+	if ((!said && !reported) ||
 		s.mentions.found & (j->mentions.commands | j->mentions.addresses) ||
 		s.walk.nwords > AROUND_WORDS)
 		return true;
