@@ -29,8 +29,8 @@ const char *inject_pattern_id(const struct inject *j, size_t i);
 
 struct inject_result {
 	double score;	     /* 0.0 to 1.0, calibrated: see INJECT_SUSPECT */
-	const char *pattern; /* the first that matched outside what is only talked about, NULL:
-				none; it makes 0.9 of a score that is not very low */
+	const char *pattern; /* the first that matched outside what is only talked about, where
+				patterns have a say; NULL: none, or the score is the model's */
 };
 /* `off`: bits of patterns that are switched off. */
 struct inject_result inject_score(

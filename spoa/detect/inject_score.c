@@ -223,12 +223,11 @@ look_around(const struct inject *j, struct span text, double *score, uint64_t *f
 	return !(s.mentions.found & j->mentions.unquoted);
 }
 
-static double
-lifted(double score, bool suspect)
+/* Of the patterns found, those that have a say where the model says `score`. */
+static uint64_t
+that_count(const struct inject_patterns *p, uint64_t found, double score)
 {
-	if (score >= HARMLESS)
-		return score < INJECT_BLOCK ? INJECT_BLOCK : score;
-	return suspect ? INJECT_SUSPECT : score;
+	return score < HARMLESS ? found & p->suspects : found;
 }
 
 struct inject_result
@@ -246,9 +245,11 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	uint64_t found = s.patterns.found & ~off;
 	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
 		lifts = look_around(j, text, &r.score, &found);
-	if (found)
+	found = lifts ? that_count(&j->patterns, found, r.score) : 0;
+	if (found) {
+		double floor = r.score >= HARMLESS ? INJECT_BLOCK : INJECT_SUSPECT;
+		r.score = r.score < floor ? floor : r.score;
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(found));
-	if (found && lifts)
-		r.score = lifted(r.score, found & j->patterns.suspects);
+	}
 	return r;
 }

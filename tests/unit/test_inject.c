@@ -13,6 +13,7 @@
 #include "base/sha256.h"
 #include "cmd/cmd.h"
 #include "support/inject_fix.h"
+#include "support/inject_words.h"
 
 static double
 score(const char *text)
@@ -239,17 +240,14 @@ every_example_of_every_pattern(void **state)
 	(void)state;
 	for (size_t i = 0; i < inject->patterns.n; i++) {
 		const struct inject_pattern *p = &inject->patterns.v[i];
-		uint64_t others = ~(UINT64_C(1) << i);
 		for (const struct yaml_node *c = p->match->child; c; c = c->next, examples++) {
-			struct inject_result r =
-				inject_score(inject, c->s, INJECT_USER, others);
-			if (!r.pattern || strcmp(r.pattern, p->id))
+			if (!(words_match(&inject->patterns, c->s) >> i & 1))
 				fail_msg("%s: does not match: %s", p->id, c->s.p);
 			if (inject_score(inject, c->s, INJECT_USER, UINT64_MAX).pattern)
 				fail_msg("%s: cannot be switched off", p->id);
 		}
 		for (const struct yaml_node *c = p->no_match->child; c; c = c->next)
-			if (inject_score(inject, c->s, INJECT_USER, others).pattern)
+			if (words_match(&inject->patterns, c->s) >> i & 1)
 				fail_msg("%s: matches: %s", p->id, c->s.p);
 	}
 	assert_true(examples >= inject->patterns.n);
@@ -271,7 +269,7 @@ a_pattern_lifts_a_doubtful_score(void **state)
 		inject_score(inject, span_str(attack_text), INJECT_DOCUMENT, none);
 	assert_true(r.score >= INJECT_BLOCK && r.pattern);
 	r = inject_score(inject, span_str(question), INJECT_USER, none);
-	assert_true(r.score < INJECT_SUSPECT && r.pattern);
+	assert_true(r.score < INJECT_SUSPECT && !r.pattern); /* it lifted nothing */
 }
 
 /* Of some languages the model knows too little to have a say. */

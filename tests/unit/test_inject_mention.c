@@ -9,6 +9,7 @@
 #include "detect/inject_quote.h"
 #include "support/guard.h"
 #include "support/inject_fix.h"
+#include "support/inject_words.h"
 
 /* ---- quotations ---- */
 
@@ -346,39 +347,6 @@ a_long_text_around_has_no_say(void **state)
 	buf_free(&b);
 }
 
-struct watching {
-	struct inject_walk walk; /* first: seen() is given its address */
-	struct pattern_state state;
-};
-
-static void
-ignore_features(struct inject_walk *w, bool end)
-{
-	(void)w, (void)end;
-}
-
-static void
-seen(struct inject_walk *w, uint32_t hash)
-{
-	struct watching *x = (struct watching *)(void *)w;
-
-	inject_pattern_word(&inject->mentions, &x->state, hash, w->nwords);
-}
-
-static uint64_t
-mentions(struct span text)
-{
-	struct watching x;
-
-	memset(&x, 0, sizeof(x));
-	inject_walk_begin(&x.walk, ignore_features);
-	x.walk.watch = inject->watch;
-	x.walk.seen = seen;
-	inject_walk_text(&x.walk, text);
-	inject_walk_end(&x.walk);
-	return x.state.found;
-}
-
 static void
 every_example_of_every_mention(void **state)
 {
@@ -388,10 +356,10 @@ every_example_of_every_mention(void **state)
 	assert_true(m->n > 10 && m->commands && m->addresses && m->unquoted && m->reports);
 	for (size_t i = 0; i < m->n; i++) {
 		for (const struct yaml_node *c = m->v[i].match->child; c; c = c->next)
-			if (!(mentions(c->s) >> i & 1))
+			if (!(words_match(m, c->s) >> i & 1))
 				fail_msg("%s: does not match: %s", m->v[i].id, c->s.p);
 		for (const struct yaml_node *c = m->v[i].no_match->child; c; c = c->next)
-			if (mentions(c->s) >> i & 1)
+			if (words_match(m, c->s) >> i & 1)
 				fail_msg("%s: matches: %s", m->v[i].id, c->s.p);
 	}
 }
