@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "command",
+static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "weak", "command",
 	"address", "report", "unquoted", "match", "no_match" };
 
 struct reader {
@@ -152,6 +152,7 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);
 	p->gap = (unsigned)gap;
 	read_flag(r, n, "suspect", &r->p->suspects);
+	read_flag(r, n, "weak", &r->p->weak);
 	read_flag(r, n, "command", &r->p->commands);
 	read_flag(r, n, "address", &r->p->addresses);
 	read_flag(r, n, "report", &r->p->reports);

@@ -29,7 +29,8 @@ struct inject_patterns {
 	uint16_t first[257]; /* by the hash's upper byte: the first of `word` */
 	uint64_t watch[INJECT_WATCH / 64];
 	uint64_t suspects;  /* of patterns, those that make a text suspect whatever the model
-			       says */
+			       says, */
+	uint64_t weak;	    /* and those that make a doubtful one suspect, no more */
 	uint64_t commands;  /* of mentions, those that say that what is quoted is to be done, */
 	uint64_t addresses; /* those that tell the assistant what to be, */
 	uint64_t reports;   /* those whose sentence counts as a quotation, */

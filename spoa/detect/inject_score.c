@@ -227,7 +227,11 @@ look_around(const struct inject *j, struct span text, double *score, uint64_t *f
 static uint64_t
 that_count(const struct inject_patterns *p, uint64_t found, double score)
 {
-	return score < HARMLESS ? found & p->suspects : found;
+	uint64_t strong = found & ~p->weak;
+
+	if (score < HARMLESS)
+		return found & p->suspects;
+	return strong ? strong : found;
 }
 
 struct inject_result
@@ -247,7 +251,8 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 		lifts = look_around(j, text, &r.score, &found);
 	found = lifts ? that_count(&j->patterns, found, r.score) : 0;
 	if (found) {
-		double floor = r.score >= HARMLESS ? INJECT_BLOCK : INJECT_SUSPECT;
+		bool sure = r.score >= HARMLESS && found & ~j->patterns.weak;
+		double floor = sure ? INJECT_BLOCK : INJECT_SUSPECT;
 		r.score = r.score < floor ? floor : r.score;
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(found));
 	}
