@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "weak", "command",
-	"address", "report", "unquoted", "match", "no_match" };
+	"alone", "address", "report", "unquoted", "match", "no_match" };
 
 struct reader {
 	struct inject_patterns *p;
@@ -154,6 +154,7 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 	read_flag(r, n, "suspect", &r->p->suspects);
 	read_flag(r, n, "weak", &r->p->weak);
 	read_flag(r, n, "command", &r->p->commands);
+	read_flag(r, n, "alone", &r->p->alone);
 	read_flag(r, n, "address", &r->p->addresses);
 	read_flag(r, n, "report", &r->p->reports);
 	read_flag(r, n, "unquoted", &r->p->unquoted);

@@ -32,6 +32,7 @@ struct inject_patterns {
 			       says, */
 	uint64_t weak;	    /* and those that make a doubtful one suspect, no more */
 	uint64_t commands;  /* of mentions, those that say that what is quoted is to be done, */
+	uint64_t alone;	    /* those that count in a sentence of few words only, */
 	uint64_t addresses; /* those that tell the assistant what to be, */
 	uint64_t reports;   /* those whose sentence counts as a quotation, */
 	uint64_t unquoted;  /* and those that need no quotation marks */

@@ -19,6 +19,8 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
 /* A shorter sentence reports nothing, and many of them cost nothing. */
 enum { REPORT_BYTES = 16 };
+/* "Now please go." */
+enum { ALONE_WORDS = 3 };
 
 struct scoring {
 	struct inject_walk walk; /* first: take() is given its address */
@@ -162,6 +164,18 @@ reports(const struct inject *j, struct span sentence)
 	       !(s.mentions.found & j->mentions.commands);
 }
 
+/* A mention that counts alone only does so in a sentence of few words. */
+static void
+go_through(struct scoring *s, struct span sentence)
+{
+	uint64_t before = s->mentions.found, alone = s->inject->mentions.alone;
+	uint32_t nwords = s->walk.nwords;
+
+	inject_walk_text(&s->walk, sentence);
+	if (s->walk.nwords - nwords > ALONE_WORDS)
+		s->mentions.found &= ~alone | before;
+}
+
 /* Goes on with what stands outside quotations; how many sentences count as such. */
 static size_t
 go_around(struct scoring *s, struct span piece)
@@ -173,7 +187,7 @@ go_around(struct scoring *s, struct span piece)
 		if (sentence.n >= REPORT_BYTES && reports(s->inject, sentence))
 			reported++;
 		else
-			inject_walk_text(&s->walk, sentence);
+			go_through(s, sentence);
 	}
 	inject_walk_text(&s->walk, SPAN_LIT(" "));
 	return reported;
