@@ -13,38 +13,9 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "support/temp_dir.h"
 
-static char dir[64];
 static char out[65536], err[65536];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_check.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static const char *
-path(const char *name)
-{
-	static char text[4][128];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 128, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 static int
 teardown(void **state)
@@ -326,5 +297,5 @@ main(void)
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(consequences_are_noted),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, teardown);
 }

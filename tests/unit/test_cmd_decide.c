@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "support/temp_dir.h"
 
 #define POLICY                                                                                 \
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
@@ -27,35 +28,12 @@
 	"  - {name: secrets, when: '\"secret\" in prompt.classes', deny: {reason: no}}\n"      \
 	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"
 
-static char dir[64], out[65536];
-
-static const char *
-path(const char *name)
-{
-	static char text[4][128];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 128, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
+static char out[65536];
 
 static int
 setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_decide.XXXXXX");
-	if (!mkdtemp(dir))
+	if (temp_dir_make(state) != 0)
 		return -1;
 	put("policy.yaml", POLICY);
 	return 0;

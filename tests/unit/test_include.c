@@ -13,49 +13,15 @@
 #include "base/caps.h"
 #include "policy/include.h"
 #include "support/policy_fix.h"
-
-static char dir[64];
-
-static const char *
-path(const char *name)
-{
-	static char text[4][160];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 160, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-	assert_int_equal(fclose(f), 0);
-}
+#include "support/temp_dir.h"
 
 static int
 setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_include.XXXXXX");
-	return mkdtemp(dir) && mkdir(path("sub"), 0700) == 0 && mkdir(path("d"), 0700) == 0 &&
-			       mkdir(path("e"), 0700) == 0
+	return temp_dir_make(state) == 0 && mkdir(path("sub"), 0700) == 0 &&
+			       mkdir(path("d"), 0700) == 0 && mkdir(path("e"), 0700) == 0
 		       ? 0
 		       : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	return system(cmd);
 }
 
 static const struct policy *
@@ -317,5 +283,5 @@ main(void)
 		cmocka_unit_test(the_version_does_not_see_how_files_are_laid_out),
 	};
 
-	return cmocka_run_group_tests_name("include", tests, setup, teardown);
+	return cmocka_run_group_tests_name("include", tests, setup, temp_dir_remove);
 }

@@ -5,34 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "policy/data.h"
 #include "support/policy_fix.h"
-
-static char dir[64];
-
-static const char *
-path(const char *name)
-{
-	static char text[4][160];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 160, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
+#include "support/temp_dir.h"
 
 static const struct policy *
 load(struct policy_fix *f, const char *text)
@@ -172,24 +148,6 @@ mistakes_are_found_at_load(void **state)
 	fix_done(&f);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_policy_data.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	return system(cmd);
-}
-
 int
 main(void)
 {
@@ -199,5 +157,6 @@ main(void)
 		cmocka_unit_test(mistakes_are_found_at_load),
 	};
 
-	return cmocka_run_group_tests_name("policy data", tests, setup, teardown);
+	return cmocka_run_group_tests_name(
+		"policy data", tests, temp_dir_make, temp_dir_remove);
 }

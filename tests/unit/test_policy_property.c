@@ -7,17 +7,14 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "gate/snapshot.h"
 #include "policy/decide.h"
+#include "support/temp_dir.h"
 
 enum { PEOPLE = 24, THREADS = 4, ROUNDS = 6, LAYOUTS = 3 };
-
-static char dir[64];
 
 static const char *const classes[] = { "  zeta: [PERSON, EMAIL_ADDRESS]\n",
 	"  alpha: [EMAIL_ADDRESS, US_SSN]\n", "  mid: [US_SSN]\n" };
@@ -36,10 +33,8 @@ static const char *const rules[] = {
 static FILE *
 file(const char *name)
 {
-	char path[128];
+	FILE *f = fopen(path(name), "w");
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
 	assert_non_null(f);
 	return f;
 }
@@ -77,13 +72,11 @@ write_layout(unsigned layout)
 static struct snapshot *
 load(unsigned layout)
 {
-	char path[128];
 	struct diag d;
 
 	write_layout(layout);
 	diag_init(&d);
-	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
-	struct snapshot *s = snapshot_load(NULL, path, 1, NULL, &d);
+	struct snapshot *s = snapshot_load(NULL, path("policy.yaml"), 1, NULL, &d);
 	if (!s)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
@@ -192,28 +185,11 @@ same_version_same_decision(void **state)
 	snapshot_unref(&in_force);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_property.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	return system(cmd);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(same_version_same_decision) };
 
-	return cmocka_run_group_tests_name("policy property", tests, setup, teardown);
+	return cmocka_run_group_tests_name(
+		"policy property", tests, temp_dir_make, temp_dir_remove);
 }

@@ -5,37 +5,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/watch.h"
+#include "support/temp_dir.h"
 
-static char dir[64];
 static char last[256];
 static unsigned changes;
-
-static const char *
-path(const char *name)
-{
-	static char text[4][160];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 160, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
 
 static void
 changed(void *arg, const char *file)
@@ -147,24 +125,6 @@ what_changed_while_it_was_read_has_changed_since(void **state)
 	ev_loop_destroy(loop);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_watch.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
-	return system(cmd);
-}
-
 int
 main(void)
 {
@@ -173,5 +133,5 @@ main(void)
 		cmocka_unit_test(what_changed_while_it_was_read_has_changed_since),
 	};
 
-	return cmocka_run_group_tests_name("watch", tests, setup, teardown);
+	return cmocka_run_group_tests_name("watch", tests, temp_dir_make, temp_dir_remove);
 }

@@ -1,0 +1,53 @@
+/* A folder of the test's own and files in it. Included behind cmocka's header. */
+#ifndef SUPPORT_TEMP_DIR_H
+#define SUPPORT_TEMP_DIR_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[64];
+
+/* In the folder; good until the fourth call from here. */
+static inline const char *
+path(const char *name)
+{
+	static char text[4][160];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, sizeof(text[0]), "%s/%s", dir, name);
+	return p;
+}
+
+static inline void
+put(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline int
+temp_dir_make(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/tollgate_test.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+/* With whatever is in it. */
+static inline int
+temp_dir_remove(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	return system(cmd);
+}
+
+#endif
