@@ -65,6 +65,8 @@ struct column {
 void columns_begin(struct columns *c, struct span text, bool inside);
 /* False: not in a row below a header. True: its names stand in name[]. */
 bool columns_row(struct columns *c, size_t at);
+/* The same, and the column; false also where that has no name. */
+bool columns_at(struct columns *c, size_t at, struct column *out);
 
 /* Whether `at` is known to stand in no row that has a header. */
 static inline bool
@@ -72,8 +74,6 @@ columns_no_row(const struct columns *c, size_t at)
 {
 	return c->known && at >= c->line && at < c->line_end && !c->row;
 }
-/* The same, and the column; false also where that has no name. */
-bool columns_at(struct columns *c, size_t at, struct column *out);
 
 /* A key of the rules begins at `at`: remembered if its line may be a header. */
 void columns_head(struct columns *c, size_t at);
