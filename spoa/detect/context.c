@@ -135,9 +135,8 @@ word_of(const struct words *w, struct span t, size_t i, word_test *is)
 
 /* ---- where no word is ---- */
 
-/* As context_word_matches, but a window may end behind the beginning of a long word. */
-static bool
-may_match(struct span t, size_t at, struct span word)
+bool
+context_word_may_match(struct span t, size_t at, struct span word)
 {
 	enum { LONG_WORD = 12 };
 
@@ -158,7 +157,7 @@ first_word(const struct words *w, struct span t, size_t from, size_t to)
 			todo &= (UINT64_C(1) << (to - block)) - 1;
 		for (; todo; todo &= todo - 1) {
 			size_t i = block + (unsigned)__builtin_ctzll(todo);
-			if (word_of(w, t, i, may_match))
+			if (word_of(w, t, i, context_word_may_match))
 				return i;
 		}
 	}

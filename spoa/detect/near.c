@@ -119,15 +119,13 @@ static void
 look_up(const struct near_index *x, struct span text, size_t i, uint32_t hash,
 	struct near_set *out)
 {
-	enum { LONG_WORD = 12 }; /* context_score may see its beginning as a word */
 	uint64_t head = 0;
 
 	memcpy(&head, text.p + i, text.n - i < sizeof(head) ? text.n - i : sizeof(head));
 	for (const struct near_word *w = x->words[hash % NEAR_SLOTS]; w; w = w->next) {
 		if ((head ^ w->head) & w->mask)
 			continue;
-		if (!(w->text.n < LONG_WORD ? context_word_matches(text, i, w->text)
-					    : context_word_at(text, i, w->text) > 0))
+		if (!context_word_may_match(text, i, w->text))
 			continue;
 		for (size_t k = 0; k < NEAR_MAX / 64; k++)
 			out->v[k] |= w->entities.v[k];

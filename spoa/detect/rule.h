@@ -237,6 +237,8 @@ bool context_word_begins(struct span t, size_t at);
 size_t context_word_at(struct span t, size_t at, struct span word);
 /* Whether they do, and a word ends behind them. */
 bool context_word_matches(struct span t, size_t at, struct span word);
+/* The same, except that a long word need not end there: a window may cut it off. */
+bool context_word_may_match(struct span t, size_t at, struct span word);
 
 /* ---- lead.c ---- */
 
