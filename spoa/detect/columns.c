@@ -318,15 +318,24 @@ is_row(struct span line, char cut)
 	return has_cut(line, cut) || is_ruler(line);
 }
 
-/* Of the line at `from`. */
-static unsigned
-fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
+/* The parts of the line at `from`, good until another line's are asked for. */
+static const struct column_parts *
+parts_at(struct columns *c, size_t from, struct span line)
 {
 	if (c->parts_of != from + 1)
 		c->parts = parts_of(line);
 	c->parts_of = from + 1;
-	if (c->parts.plain && c->parts.n[cut])
-		return c->parts.n[cut] + 1;
+	return &c->parts;
+}
+
+/* Of the line at `from`. */
+static unsigned
+fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
+{
+	const struct column_parts *p = parts_at(c, from, line);
+
+	if (p->plain && p->n[cut])
+		return p->n[cut] + 1;
 	return count_fields(line, cuts[cut]);
 }
 
@@ -406,8 +415,7 @@ look_at_line(struct columns *c, size_t at)
 		c->line_end - c->line > COLUMN_LINE)
 		return;
 	struct span line = line_of(c->text, c->line, c->line_end - 1);
-	struct column_parts p = c->parts = parts_of(line);
-	c->parts_of = c->line + 1;
+	struct column_parts p = *parts_at(c, c->line, line);
 	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
 		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
 		if (n > COLUMN_FIELDS)
