@@ -69,7 +69,8 @@ said(const struct loose *l, size_t i)
 	return i;
 }
 
-/* The separator at i: where it ends, and the character that stands for it; 0: none. */
+/* The separator at i: where it ends, and the character that stands for it; 0: none. A line
+ * that begins with a date or a time goes on with no number. */
 static size_t
 gap(const struct loose *l, size_t i, char *sign, bool *line)
 {
@@ -79,7 +80,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(at(l, i + 1))) {
 		*line |= only == '\n';
 		*sign = only == '\r' ? ' ' : only;
-		return i + 1;
+		return only == '\n' && loose_stamp(l, i + 1) ? 0 : i + 1;
 	}
 	*sign = 'x';
 	if ((is_alpha(at(l, i)) || is_alpha(at(l, i + 1))) && (k = said(l, i)) > i)
@@ -108,7 +109,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 		}
 		k++;
 	}
-	if (k == i || marks > 2)
+	if (k == i || marks > 2 || (*line && loose_stamp(l, k)))
 		return 0;
 	if (!*sign)
 		*sign = *line ? '\n' : k - i > 1 || at(l, i) == '\t' ? '\t' : ' ';
@@ -315,12 +316,19 @@ may_be_card(const struct loose *l, const struct groups *g)
 	       luhn(l, g, g->n);
 }
 
+/* 578782541251.16 */
+static bool
+is_amount(const struct groups *g)
+{
+	return g->n == 2 && g->sep[0] == '.' && len(g, 1) <= 2;
+}
+
 static void
 numbers(struct loose *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && at(l, g->start[0] - 1) == '+';
 
-	if (g->n < 2)
+	if (g->n < 2 || is_amount(g))
 		return;
 	if (may_be_card(l, g)) {
 		bool sure = (g->odd && !g->column) || in_prose(l, g) ||

@@ -137,9 +137,8 @@ half_address(struct span piece)
 	return dot == domain.n || dot + 1 == domain.n;
 }
 
-/* A date or a time: the beginning of a line of a log. */
-static bool
-is_stamp(const struct loose *l, size_t i)
+bool
+loose_stamp(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
@@ -156,7 +155,7 @@ number_goes_on(const struct loose *l, struct span piece, size_t to)
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
 	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to)) &&
-	       !is_stamp(l, to);
+	       !loose_stamp(l, to);
 }
 
 /* The sign of an address at the beginning of a line; a decorator ends otherwise. */
