@@ -19,10 +19,10 @@ struct finding {
 	float score;	   /* 0..1, context applied */
 	size_t start, end; /* bytes of the text given, end exclusive */
 };
-#define FINDING_VALIDATED 1u /* a checksum or grammar confirmed it */
-#define FINDING_SAMPLE	  2u /* a published sample value */
-#define FINDING_OWN	  4u /* of a policy's own class */
-#define FINDING_RUN	  8u /* a stretch of a document whose fingerprint is known */
+#define FINDING_VALIDATED 1u  /* a checksum or grammar confirmed it */
+#define FINDING_SAMPLE	  2u  /* a published sample value */
+#define FINDING_OWN	  4u  /* of a policy's own class */
+#define FINDING_RUN	  8u  /* a stretch of a document whose fingerprint is known */
 #define FINDING_EVASION	  16u /* written so that it would not be seen: in disguise or encoded */
 /* Who found it, in the upper bits: 0 the rules, n the policy's n-th recogniser. */
 #define FINDING_SOURCE_SHIFT 12
@@ -35,8 +35,8 @@ struct findings {
 			 hide or reorder what is shown */
 };
 
-/* Loads every *.yaml of `dir`, or the one file that it names; NULL loads the set compiled into the program.
- * On failure NULL, and every mistake is appended to *errors, one
+/* Loads every *.yaml of `dir`, or the one file that it names; NULL loads the set compiled into
+ * the program. On failure NULL, and every mistake is appended to *errors, one
  * "file:line:column: message" a line. */
 struct detect_rules *detect_load(const char *dir, struct buf *errors);
 /* The same with a policy's own classes (detect/custom.h); NULL: none. */

@@ -13,6 +13,7 @@ enum {
 	NODES_MAX = 24000,
 	COPIES_MAX = 24, /* of a repeated piece; what goes beyond becomes a loop */
 	PAIRS_MAX = 3,	 /* look-aheads of two bytes at a pattern's end */
+	ROW_MAX = 8,	 /* bytes of a longer one, of which there may be one */
 	SLOTS = 1 << 15,
 	NONE = 0,
 };
@@ -277,14 +278,35 @@ edges_of(const struct outline_node *tree, struct outline_edges *e)
 			read_behind(n, e);
 }
 
-/* What must follow a match: a byte of `allowed` or the end; and not one of first[k]
- * and then one of second[k]. */
+/* What must follow a match: a byte of `allowed` or the end; not one of first[k] and then
+ * one of second[k]; and not one byte each of all of row. */
 struct tail {
 	uint64_t allowed[4];
 	bool end;
-	size_t npairs;
+	size_t npairs, nrow;
 	const uint64_t *first[PAIRS_MAX], *second[PAIRS_MAX];
+	const uint64_t *row[ROW_MAX];
 };
+
+/* Bytes of n, which has three and more of them, each of one set. */
+static size_t
+as_row(const struct outline_node *n, const uint64_t *row[ROW_MAX])
+{
+	size_t len = 0;
+
+	if (n->kind != OUTLINE_CAT)
+		return 0;
+	for (n = n->child; n; n = n->next) {
+		bool repeat = n->kind == OUTLINE_REPEAT;
+		const uint64_t *set = as_set(repeat ? n->child : n);
+		size_t times = repeat ? n->max : 1;
+		if (!set || (repeat && n->min != n->max) || times > ROW_MAX - len)
+			return 0;
+		while (times--)
+			row[len++] = set;
+	}
+	return len > 2 ? len : 0;
+}
 
 static void
 read_ahead(const struct outline_node *look, struct tail *t)
@@ -308,7 +330,44 @@ read_ahead(const struct outline_node *look, struct tail *t)
 			t->first[t->npairs] = first;
 			t->second[t->npairs++] = second;
 		}
+		if (!set && !t->nrow)
+			t->nrow = as_row(n, t->row);
 	}
+}
+
+static uint16_t
+emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
+{
+	return one && other
+		       ? add_node(b, (struct node){ .a = one, .b = other, .pattern = pattern })
+		       : one | other;
+}
+
+/* Behind the first byte of t's row: it does not go on. `then`: what the second may be. */
+static uint16_t
+emit_no_row(struct builder *b, const struct tail *t, const uint64_t then[4], uint16_t accept,
+	uint16_t pattern)
+{
+	uint16_t next = NONE;
+
+	for (size_t k = t->nrow; k-- > 1;) {
+		uint64_t in[4], out[4];
+		for (int i = 0; i < 4; i++) {
+			uint64_t may = k == 1 ? then[i] : ~UINT64_C(0);
+			in[i] = t->row[k][i] & may;
+			out[i] = ~t->row[k][i] & may;
+		}
+		uint16_t ends = add_node(
+			b, (struct node){ .classes = classes_of(b, out) | 1u << OUTLINE_END,
+				   .a = accept,
+				   .pattern = pattern });
+		if (next)
+			next = add_node(b, (struct node){ .classes = classes_of(b, in),
+						   .a = next,
+						   .pattern = pattern });
+		next = emit_either(b, ends, next, pattern);
+	}
+	return next;
 }
 
 /* The nodes between a match's last byte and its accepting node. */
@@ -318,7 +377,7 @@ emit_tail(struct builder *b, const struct tail *t, uint16_t accept, uint16_t pat
 	uint16_t all = NONE;
 
 	for (unsigned in = 0; in < 1u << t->npairs; in++) {
-		uint64_t here[4], then[4];
+		uint64_t here[4], then[4], first[4] = { 0 };
 		memcpy(here, t->allowed, sizeof(here));
 		memset(then, 0xFF, sizeof(then));
 		for (size_t k = 0; k < t->npairs; k++)
@@ -326,6 +385,18 @@ emit_tail(struct builder *b, const struct tail *t, uint16_t accept, uint16_t pat
 				here[i] &= in >> k & 1 ? t->first[k][i] : ~t->first[k][i];
 				then[i] &= in >> k & 1 ? ~t->second[k][i] : ~UINT64_C(0);
 			}
+		for (int i = 0; t->nrow && i < 4; i++) {
+			first[i] = here[i] & t->row[0][i];
+			here[i] &= ~t->row[0][i];
+		}
+		uint32_t begins = classes_of(b, first);
+		if (begins)
+			all = emit_either(b, all,
+				add_node(b,
+					(struct node){ .classes = begins,
+						.a = emit_no_row(b, t, then, accept, pattern),
+						.pattern = pattern }),
+				pattern);
 		struct node n = {
 			.classes = classes_of(b, here), .a = accept, .pattern = pattern
 		};
@@ -336,9 +407,7 @@ emit_tail(struct builder *b, const struct tail *t, uint16_t accept, uint16_t pat
 						  .pattern = pattern });
 		else if (t->end)
 			n.classes |= 1u << OUTLINE_END;
-		uint16_t one = add_node(b, n);
-		all = all ? add_node(b, (struct node){ .a = all, .b = one, .pattern = pattern })
-			  : one;
+		all = emit_either(b, all, add_node(b, n), pattern);
 	}
 	return all;
 }
@@ -361,7 +430,7 @@ add_pattern(struct builder *b, uint16_t index)
 	for (struct outline_node *n = last ? last->next : NULL; n; n = n->next)
 		if (n->kind == OUTLINE_LOOK && !n->behind)
 			read_ahead(n, &t);
-	bool plain = t.end && t.npairs == 0 &&
+	bool plain = t.end && t.npairs == 0 && t.nrow == 0 &&
 		     !~(t.allowed[0] & t.allowed[1] & t.allowed[2] & t.allowed[3]);
 	b->start[index] =
 		emit(b, tree, plain ? accept : emit_tail(b, &t, accept, index), index);

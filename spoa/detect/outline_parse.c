@@ -1,16 +1,21 @@
 /* PCRE2's syntax (pcre2pattern(3)) to a tree that accepts at least as much: possessive
- * and atomic is greedy, a back reference is anything, assertions other than look-arounds
- * are nothing. Case is folded for ASCII, as PCRE2 does without UTF. What is not known
- * here is refused: the caller then lets PCRE2 decide alone. */
+ * and atomic is greedy, a back reference is anything that its group matches, assertions
+ * other than look-arounds are nothing. Case is folded for ASCII, as PCRE2 does without UTF.
+ * What is not known here is refused: the caller then lets PCRE2 decide alone. */
 #include "detect/outline.h"
 
 #include "detect/rule.h"
 
-enum { NESTING_MAX = 64 };
+enum { NESTING_MAX = 64, NAMED_MAX = 8 };
 
 struct parser {
 	struct arena *a;
 	const char *p;
+	struct {
+		struct span name;
+		const struct outline_node *n;
+	} named[NAMED_MAX]; /* groups, of which the first are known */
+	size_t nnamed;
 	bool caseless, failed;
 	int depth;
 	struct outline_node none; /* where the arena is full */
@@ -177,6 +182,24 @@ anything(struct parser *q)
 	return n;
 }
 
+/* What the group of that name matches; where it is not known, anything. */
+static struct outline_node *
+referred(struct parser *q, struct span name)
+{
+	struct outline_node *n = NULL;
+
+	for (size_t i = 0; i < q->nnamed && !q->caseless; i++) {
+		if (!span_eq(q->named[i].name, name))
+			continue;
+		struct outline_node *copy = node_of(q, OUTLINE_CAT);
+		*copy = *q->named[i].n;
+		copy->next = NULL;
+		n = node_of(q, OUTLINE_CAT);
+		n->child = copy;
+	}
+	return n ? n : anything(q);
+}
+
 static struct outline_node *
 escape(struct parser *q)
 {
@@ -192,9 +215,11 @@ escape(struct parser *q)
 		return anything(q);
 	}
 	if (q->p[0] == 'g' && q->p[1] == '{') {
-		const char *end = strchr(q->p, '}');
-		q->p = end ? end + 1 : q->p;
-		return end ? anything(q) : refuse(q);
+		const char *name = q->p + 2, *end = strchr(name, '}');
+		if (!end)
+			return refuse(q);
+		q->p = end + 1;
+		return referred(q, span_of(name, (size_t)(end - name)));
 	}
 	if (add_named(n->set, *q->p)) {
 		q->p++;
@@ -231,6 +256,7 @@ static struct outline_node *
 group(struct parser *q)
 {
 	bool was = q->caseless, look = false, behind = false, negative = false;
+	struct span name = { NULL, 0 };
 
 	if (*q->p == '*')
 		return refuse(q);
@@ -248,6 +274,7 @@ group(struct parser *q)
 			const char *end = strchr(q->p + 1, close);
 			if (!end || (*q->p != '<' && *q->p != '\''))
 				return refuse(q);
+			name = span_of(q->p + 1, (size_t)(end - q->p - 1));
 			q->p = end + 1;
 		} else if (flags(q)) {
 			return node_of(q, OUTLINE_CAT); /* hold until the group around ends */
@@ -258,6 +285,10 @@ group(struct parser *q)
 		return refuse(q);
 	q->p++;
 	q->caseless = was;
+	if (name.p && q->nnamed < NAMED_MAX) {
+		q->named[q->nnamed].name = name;
+		q->named[q->nnamed++].n = n;
+	}
 	if (!look)
 		return n;
 	struct outline_node *l = node_of(q, OUTLINE_LOOK);

@@ -64,9 +64,17 @@ struct literal_head {
 };
 
 /* Patterns whose starts are alike share an outline: digits alone, with letters behind,
- * with any bytes before them, of an entity that has many; and words of letters and
- * digits, walked from their first letter. Those of a byte have one of its own. */
-enum { OUTLINE_DIGITS, OUTLINE_LETTERS, OUTLINE_BACK, OUTLINE_MANY, OUTLINE_WORD, OUTLINES };
+ * with any bytes before them; words of letters and digits, walked from their first letter;
+ * those of an entity that has many, the last such outline for the rest of them. Those of a
+ * byte have one of its own. */
+enum {
+	OUTLINE_DIGITS,
+	OUTLINE_LETTERS,
+	OUTLINE_BACK,
+	OUTLINE_WORD,
+	OUTLINE_MANY,
+	OUTLINES = OUTLINE_MANY + 3
+};
 struct word_link {
 	uint16_t pair; /* a word's first two bytes; a blank where there is no second */
 	uint16_t next; /* the next word whose first byte has these five bits, and one */

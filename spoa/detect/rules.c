@@ -23,21 +23,32 @@ begins_a_word(const struct pattern *p)
 	return true;
 }
 
+/* The outline of each entity that has many patterns at digits; 0: another's. */
+static void
+number_many(const struct detect_rules *r, uint8_t of[DETECT_ENTITIES_MAX])
+{
+	enum { MANY = 5 };
+	uint16_t n[DETECT_ENTITIES_MAX] = { 0 };
+	uint8_t next = OUTLINE_MANY;
+
+	for (size_t i = 0; i < r->npatterns; i++)
+		if (r->patterns[i].kind == START_DIGITS)
+			n[r->patterns[i].entity]++;
+	for (size_t e = 0; e < r->nentities; e++) {
+		of[e] = n[e] < MANY ? 0 : next;
+		next = (uint8_t)(next + (of[e] && next + 1 < OUTLINES));
+	}
+}
+
 /* Patterns that walk alike share an automaton; those that do not would multiply its
  * states. */
 static int
-outline_of(const struct detect_rules *r, const struct pattern *p)
+outline_of(const struct pattern *p, const uint8_t many[DETECT_ENTITIES_MAX])
 {
-	enum { MANY = 5 };
-	size_t siblings = 0;
-
 	if (p->kind != START_DIGITS)
 		return -1;
-	for (size_t i = 0; i < r->npatterns; i++)
-		siblings += r->patterns[i].entity == p->entity &&
-			    r->patterns[i].kind == START_DIGITS;
-	if (siblings >= MANY)
-		return OUTLINE_MANY;
+	if (many[p->entity])
+		return many[p->entity];
 	if (begins_a_word(p))
 		return OUTLINE_WORD;
 	if (p->back_max > 1)
@@ -49,13 +60,15 @@ static int
 build_outlines(struct detect_rules *r)
 {
 	struct outline_input *in = calloc(r->npatterns + 1, sizeof(*in));
+	uint8_t many[DETECT_ENTITIES_MAX];
 	int err = in ? 0 : ERR_NOMEM;
 
+	number_many(r, many);
 	for (int k = 0; k < OUTLINES && !err; k++) {
 		size_t n = 0;
 		for (size_t i = 0; i < r->npatterns; i++) {
 			const struct pattern *p = &r->patterns[i];
-			if (outline_of(r, p) != k)
+			if (outline_of(p, many) != k)
 				continue;
 			bool word = k == OUTLINE_WORD;
 			in[n++] = (struct outline_input){ p->index, p->regex, p->back_set,

@@ -20,9 +20,9 @@
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
  * text that is written without capitals; a column's header more than STREAM_LEFT bytes
  * before; a value in a disguise that is wider than the lag (a token in lists of codes, or
- * with a tag around each letter); a match of a policy's own pattern that has blanks and is wider than
- * STREAM_LAG_MAX. A stretch of a known document longer than CAP_STREAM_HELD is several
- * findings.
+ * with a tag around each letter); a match of a policy's own pattern that has blanks and is
+ * wider than STREAM_LAG_MAX. A stretch of a known document longer than CAP_STREAM_HELD is
+ * several findings.
  *
  * Memory: one allocation of less than 10 KB a stream, and what a scan of a window
  * takes while it runs. One stream a choice and a tool call: their texts are apart.
