@@ -12,8 +12,6 @@
 enum {
 	NODES_MAX = 24000,
 	COPIES_MAX = 24, /* of a repeated piece; what goes beyond becomes a loop */
-	PAIRS_MAX = 3,	 /* look-aheads of two bytes at a pattern's end */
-	ROW_MAX = 8,	 /* bytes of a longer one, of which there may be one */
 	SLOTS = 1 << 15,
 	NONE = 0,
 };
@@ -189,151 +187,7 @@ emit(struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pa
 	}
 }
 
-/* ---- the edges of a pattern ---- */
-
-/* The set that n is, if it is one byte wide. */
-static const uint64_t *
-as_set(const struct outline_node *n)
-{
-	while (n && n->kind == OUTLINE_CAT && n->child && !n->child->next)
-		n = n->child;
-	return n && n->kind == OUTLINE_SET ? n->set : NULL;
-}
-
-/* Whether n is two bytes; the first may be one of several alternatives, of which only
- * those a byte wide are seen, one by one: *nth goes on. */
-static bool
-as_pair(const struct outline_node *n, int *nth, const uint64_t **first, const uint64_t **second)
-{
-	while (n && n->kind == OUTLINE_CAT && n->child && !n->child->next)
-		n = n->child;
-	if (!n || n->kind != OUTLINE_CAT || !n->child || !n->child->next ||
-		n->child->next->next)
-		return false;
-	const struct outline_node *head = n->child;
-	*second = as_set(head->next);
-	if (head->kind == OUTLINE_ALT) {
-		int k = 0;
-		for (head = head->child; head; head = head->next)
-			if (as_set(head) && k++ == *nth)
-				break;
-	} else if (*nth > 0) {
-		return false;
-	}
-	++*nth;
-	*first = as_set(head);
-	return *first && *second;
-}
-
-static void
-join(uint64_t to[4], const uint64_t set[4])
-{
-	for (int i = 0; i < 4; i++)
-		to[i] |= set[i];
-}
-
-static bool
-has_digits(const uint64_t set[4])
-{
-	for (char c = '0'; c <= '9'; c++)
-		if (!set_has(set, c))
-			return false;
-	return true;
-}
-
-static void
-read_behind(const struct outline_node *look, struct outline_edges *e)
-{
-	bool several = look->child->kind == OUTLINE_ALT;
-	const struct outline_node *n = several ? look->child->child : look->child;
-
-	for (; n; n = several ? n->next : NULL) {
-		const uint64_t *set = as_set(n), *first, *second;
-		int nth = 0;
-		if (set && look->negative)
-			join(e->not_before, set);
-		else if (set && !several && !e->needs_before) {
-			join(e->before, set);
-			e->needs_before = true;
-		} else if (look->negative && as_pair(n, &nth, &first, &second) &&
-			   has_digits(first))
-			join(e->not_before_2, second);
-	}
-}
-
-static bool
-is_nothing(const struct outline_node *n)
-{
-	return n->kind == OUTLINE_LOOK || (n->kind == OUTLINE_CAT && !n->child);
-}
-
-static void
-edges_of(const struct outline_node *tree, struct outline_edges *e)
-{
-	*e = (struct outline_edges){ .needs_before = false };
-	if (tree->kind != OUTLINE_CAT)
-		return;
-	for (const struct outline_node *n = tree->child; n && is_nothing(n); n = n->next)
-		if (n->kind == OUTLINE_LOOK && n->behind)
-			read_behind(n, e);
-}
-
-/* What must follow a match: a byte of `allowed` or the end; not one of first[k] and then
- * one of second[k]; and not one byte each of all of row. */
-struct tail {
-	uint64_t allowed[4];
-	bool end;
-	size_t npairs, nrow;
-	const uint64_t *first[PAIRS_MAX], *second[PAIRS_MAX];
-	const uint64_t *row[ROW_MAX];
-};
-
-/* Bytes of n, which has three and more of them, each of one set. */
-static size_t
-as_row(const struct outline_node *n, const uint64_t *row[ROW_MAX])
-{
-	size_t len = 0;
-
-	if (n->kind != OUTLINE_CAT)
-		return 0;
-	for (n = n->child; n; n = n->next) {
-		bool repeat = n->kind == OUTLINE_REPEAT;
-		const uint64_t *set = as_set(repeat ? n->child : n);
-		size_t times = repeat ? n->max : 1;
-		if (!set || (repeat && n->min != n->max) || times > ROW_MAX - len)
-			return 0;
-		while (times--)
-			row[len++] = set;
-	}
-	return len > 2 ? len : 0;
-}
-
-static void
-read_ahead(const struct outline_node *look, struct tail *t)
-{
-	bool several = look->child->kind == OUTLINE_ALT;
-	const struct outline_node *n = several ? look->child->child : look->child;
-
-	if (!look->negative) {
-		const uint64_t *set = as_set(look->child);
-		for (int i = 0; set && i < 4; i++)
-			t->allowed[i] &= set[i];
-		t->end = t->end && !set;
-		return;
-	}
-	for (; n; n = several ? n->next : NULL) {
-		const uint64_t *set = as_set(n), *first, *second;
-		int nth = 0;
-		for (int i = 0; set && i < 4; i++)
-			t->allowed[i] &= ~set[i];
-		while (!set && t->npairs < PAIRS_MAX && as_pair(n, &nth, &first, &second)) {
-			t->first[t->npairs] = first;
-			t->second[t->npairs++] = second;
-		}
-		if (!set && !t->nrow)
-			t->nrow = as_row(n, t->row);
-	}
-}
+/* ---- what follows a match ---- */
 
 static uint16_t
 emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
@@ -345,8 +199,8 @@ emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
 
 /* Behind the first byte of t's row: it does not go on. `then`: what the second may be. */
 static uint16_t
-emit_no_row(struct builder *b, const struct tail *t, const uint64_t then[4], uint16_t accept,
-	uint16_t pattern)
+emit_no_row(struct builder *b, const struct outline_tail *t, const uint64_t then[4],
+	uint16_t accept, uint16_t pattern)
 {
 	uint16_t next = NONE;
 
@@ -372,7 +226,7 @@ emit_no_row(struct builder *b, const struct tail *t, const uint64_t then[4], uin
 
 /* The nodes between a match's last byte and its accepting node. */
 static uint16_t
-emit_tail(struct builder *b, const struct tail *t, uint16_t accept, uint16_t pattern)
+emit_tail(struct builder *b, const struct outline_tail *t, uint16_t accept, uint16_t pattern)
 {
 	uint16_t all = NONE;
 
@@ -416,20 +270,14 @@ static void
 add_pattern(struct builder *b, uint16_t index)
 {
 	uint16_t accept = add_node(b, (struct node){ .accept = true, .pattern = index });
-	struct outline_node *tree = outline_parse(&b->tmp, b->in[index].regex), *last = NULL;
-	struct tail t = { .end = true };
+	struct outline_node *tree = outline_parse(&b->tmp, b->in[index].regex);
+	struct outline_tail t;
 
 	b->start[index] = accept;
 	if (!tree)
 		return;
-	edges_of(tree, &b->edges[index]);
-	memset(t.allowed, 0xFF, sizeof(t.allowed));
-	if (tree->kind == OUTLINE_CAT)
-		for (struct outline_node *n = tree->child; n; n = n->next)
-			last = is_nothing(n) ? last : n;
-	for (struct outline_node *n = last ? last->next : NULL; n; n = n->next)
-		if (n->kind == OUTLINE_LOOK && !n->behind)
-			read_ahead(n, &t);
+	outline_edges_of(tree, &b->edges[index]);
+	outline_tail_of(tree, &t);
 	bool plain = t.end && t.npairs == 0 && t.nrow == 0 &&
 		     !~(t.allowed[0] & t.allowed[1] & t.allowed[2] & t.allowed[3]);
 	b->start[index] =
@@ -835,17 +683,4 @@ out:
 	free(b.members.v);
 	arena_reset(&b.tmp);
 	return err;
-}
-
-void
-outline_edges(const char *regex, struct outline_edges *out)
-{
-	struct arena tmp;
-
-	*out = (struct outline_edges){ .needs_before = false };
-	arena_init(&tmp, 0, false);
-	struct outline_node *tree = outline_parse(&tmp, regex);
-	if (tree)
-		edges_of(tree, out);
-	arena_reset(&tmp);
 }

@@ -26,15 +26,34 @@ struct outline_node {
 /* NULL where the pattern uses what is not understood here (or the arena is full). */
 struct outline_node *outline_parse(struct arena *a, const char *regex);
 
-/* ---- outline.c: trees to an automaton ---- */
+/* ---- outline_edges.c: what stands around a match ---- */
 
-/* What stands around a match, as far as an outline knows it. */
+/* What stands before a match, as far as an outline knows it. */
 struct outline_edges {
 	uint64_t not_before[4];	  /* no such byte before it */
 	uint64_t before[4];	  /* if `needs_before`: such a byte before it */
 	uint64_t not_before_2[4]; /* none of these before it, with a digit before that */
 	bool needs_before;
 };
+
+enum { OUTLINE_PAIRS = 3, OUTLINE_ROW = 8 };
+
+/* What must follow a match: a byte of `allowed` or the end; not one of first[k] and then
+ * one of second[k]; and not one byte each of all of row. The sets are the tree's. */
+struct outline_tail {
+	uint64_t allowed[4];
+	bool end;
+	size_t npairs, nrow;
+	const uint64_t *first[OUTLINE_PAIRS], *second[OUTLINE_PAIRS];
+	const uint64_t *row[OUTLINE_ROW];
+};
+
+void outline_edges_of(const struct outline_node *tree, struct outline_edges *out);
+void outline_tail_of(const struct outline_node *tree, struct outline_tail *out);
+/* The edges alone, of what need not be understood as a whole. */
+void outline_edges(const char *regex, struct outline_edges *out);
+
+/* ---- outline.c: trees to an automaton ---- */
 
 struct outline_input {
 	uint16_t pattern;
@@ -76,8 +95,6 @@ struct outline {
  * list. 0 or ERR_NOMEM. */
 int outline_build(
 	struct arena *a, const struct outline_input *in, size_t n, struct outline *out);
-/* Only what the regex says of the bytes before a match. */
-void outline_edges(const char *regex, struct outline_edges *out);
 
 /* The patterns that may match around `at`, where a run of `digits` digits begins; 0:
  * not known. */
