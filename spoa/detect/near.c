@@ -173,17 +173,24 @@ join(struct near_set *to, const struct near_set *from)
 		to->v[k] |= from->v[k];
 }
 
-/* The patterns of the entities in its set. */
+/* Those of the entities, and those that need no context. */
+static struct run_set
+patterns_of(const struct run_index *x, const struct near_set *set)
+{
+	struct run_set all = x->always;
+
+	for (unsigned k = 0; k < NEAR_MAX / 64; k++)
+		for (uint64_t more = set->v[k]; more; more &= more - 1)
+			run_set_join(&all, &x->near[64 * k + (unsigned)__builtin_ctzll(more)]);
+	return all;
+}
+
 static void
 fill_runs(const struct run_index *x, struct near_view *v)
 {
 	uint64_t any = 0;
 
-	v->runs = x->always;
-	for (unsigned k = 0; k < NEAR_MAX / 64; k++)
-		for (uint64_t more = v->set.v[k]; more; more &= more - 1)
-			run_set_join(
-				&v->runs, &x->near[64 * k + (unsigned)__builtin_ctzll(more)]);
+	v->runs = patterns_of(x, &v->set);
 	for (unsigned k = 1; k < RUN_WORDS; k++)
 		any |= v->runs.v[k];
 	v->alone = any == 0;
@@ -228,13 +235,49 @@ with_header(const struct detect_rules *r, struct detect_scratch *s, size_t i,
 	return &names->all;
 }
 
+/* Blocks are looked at in order, but for those that nobody asks about. */
+static void
+add_seen(const struct detect_rules *r, struct detect_scratch *s, size_t block,
+	const struct near_set *set)
+{
+	uint64_t more = 0;
+
+	if (block != s->near_seen.blocks)
+		return;
+	s->near_seen.blocks++;
+	for (size_t k = 0; k < NEAR_MAX / 64; k++)
+		more |= set->v[k] & ~s->near_seen.set.v[k];
+	if (!more)
+		return;
+	join(&s->near_seen.set, set);
+	s->near_seen.runs = patterns_of(&r->runs, &s->near_seen.set);
+}
+
+/* What stands above the block and not near it. */
+static void
+look_above(struct detect_scratch *s, size_t block)
+{
+	const struct near_view *all = &s->near_all;
+	uint64_t any = 0;
+
+	s->near_whole = false;
+	memset(&s->near_more, 0xFF, sizeof(s->near_more));
+	if (s->near_seen.blocks <= block)
+		return;
+	for (size_t k = 0; k < NEAR_MAX / 64; k++)
+		any |= s->near_seen.set.v[k] & ~all->set.v[k];
+	s->near_whole = !any;
+	s->near_more = s->near_seen.runs;
+	run_set_drop(&s->near_more, &all->runs);
+}
+
 static void
 look_around(
 	const struct detect_rules *r, struct detect_scratch *s, struct span text, size_t block)
 {
 	size_t back = (CONTEXT_BYTES + NEAR_BACK - 1) / NEAR_BLOCK + 1;
+	struct near_set all = s->near_before;
 
-	s->near_all.set = s->near_before;
 	for (size_t b = block > back ? block - back : 0;
 		b <= block + 1 + NEAR_AHEAD / NEAR_BLOCK && b * NEAR_BLOCK < text.n; b++) {
 		struct near_set *set = &s->near[b % NEAR_CACHED].set;
@@ -243,22 +286,36 @@ look_around(
 			*set = (struct near_set){ { 0 } };
 			look_at_block(&r->near, text, from, to < text.n ? to : text.n, set);
 			s->near[b % NEAR_CACHED].block = b + 1;
+			add_seen(r, s, b, set);
 		}
-		join(&s->near_all.set, set);
+		join(&all, set);
 	}
-	fill_runs(&r->runs, &s->near_all);
+	if (memcmp(&all, &s->near_all.set, sizeof(all)) != 0) {
+		s->near_all.set = all;
+		fill_runs(&r->runs, &s->near_all);
+	}
+	look_above(s, block);
+	s->near_block = block + 1;
 }
 
 const struct near_view *
 near_look(const struct detect_rules *r, struct detect_scratch *s, struct span text, size_t i,
 	bool table)
 {
-	size_t block = i / NEAR_BLOCK;
+	if (s->near_block != i / NEAR_BLOCK + 1)
+		look_around(r, s, text, i / NEAR_BLOCK);
+	return table && !s->near_whole ? with_header(r, s, i, &s->near_all) : &s->near_all;
+}
 
-	if (s->near_block != block + 1)
-		look_around(r, s, text, block);
-	s->near_block = block + 1;
-	return table ? with_header(r, s, i, &s->near_all) : &s->near_all;
+bool
+near_cut(const struct detect_rules *r, struct detect_scratch *s, struct span text, size_t i,
+	bool table, struct run_set *set)
+{
+	const struct near_view *v = near_look(r, s, text, i, false);
+
+	if (table && run_sets_meet(set, &s->near_more))
+		v = with_header(r, s, i, v);
+	return run_sets_cut(set, &v->runs);
 }
 
 void
@@ -269,4 +326,9 @@ near_begin(const struct detect_rules *r, struct detect_scratch *s, struct span b
 	s->near_block = 0;
 	s->near_before = (struct near_set){ { 0 } };
 	look_at(&r->near, before, &s->near_before);
+	s->near_all.set = s->near_before;
+	fill_runs(&r->runs, &s->near_all);
+	s->near_seen.blocks = 0;
+	s->near_seen.set = (struct near_set){ { 0 } };
+	s->near_seen.runs = r->runs.always;
 }

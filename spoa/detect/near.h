@@ -55,9 +55,14 @@ void near_index_words(struct detect_rules *r);
 void near_begin(const struct detect_rules *r, struct detect_scratch *s, struct span before);
 
 /* What may count for a match that begins in i's block; valid until the next question.
- * `table`: headers above count too. */
+ * `table`: headers above count too. What they may say stands in the text above, so that
+ * tables are read only where there is something in it. */
 const struct near_view *near_look(const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, size_t i, bool table);
+
+/* Leaves of the patterns those that may be tried there; false: none. */
+bool near_cut(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	size_t i, bool table, struct run_set *set);
 
 static inline bool
 near_has(const struct near_view *v, uint8_t bit)

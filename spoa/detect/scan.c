@@ -95,7 +95,8 @@ static inline const struct near_view *
 near_known(const struct sweep *w, size_t i)
 {
 	return w->s->near_block == i / NEAR_BLOCK + 1 &&
-			       (w->keyed || columns_no_row(&w->s->columns, i))
+			       (w->keyed || w->s->near_whole ||
+				       columns_no_row(&w->s->columns, i))
 		       ? &w->s->near_all
 		       : NULL;
 }
@@ -423,7 +424,7 @@ possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_
 		return false;
 	/* Of those that need no context, none is taken. */
 	return near || run_set_within(set, &w->r->runs.always) ||
-	       run_sets_cut(set, &near_of(w, i)->runs);
+	       near_cut(w->r, w->s, w->text, i, !w->keyed, set);
 }
 
 /* A run of digits begins at i. */

@@ -39,6 +39,13 @@ struct detect_scratch {
 	struct near_set near_before; /* of the key */
 	struct near_view near_all;   /* of all that is near the block near_block - 1 */
 	size_t near_block;
+	bool near_whole;	  /* what a header above may add is in it; if not, of the */
+	struct run_set near_more; /* patterns, what it may add */
+	struct {
+		size_t blocks; /* the first ones, all looked at */
+		struct near_set set;
+		struct run_set runs;
+	} near_seen;		/* in them */
 	struct columns columns; /* of the text that is swept */
 	struct near_names {
 		size_t header; /* the line, and one */
