@@ -129,7 +129,8 @@ struct detect_rules {
 	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
 	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];
-	struct run_set of_outline[OUTLINES]; /* the patterns in each, by run_bit */
+	struct run_set of_outline[OUTLINES]; /* the patterns in each, by run_bit, */
+	uint8_t outlines_of[RUN_BITS];	     /* and by that those it is in, as bits */
 	struct run_index runs;
 	uint16_t *run_bit; /* of each pattern that begins at digits */
 	struct outline *byte_outlines[256];

@@ -337,8 +337,11 @@ runs_index(struct detect_rules *r)
 	}
 	for (int k = 0; k < OUTLINES && !err; k++) {
 		const struct outline *o = &r->outlines[k];
-		for (size_t i = 0; i < o->nlisted; i++)
-			set_bit(&r->of_outline[k], r->run_bit[o->patterns[i]]);
+		for (size_t i = 0; i < o->nlisted; i++) {
+			unsigned bit = r->run_bit[o->patterns[i]];
+			set_bit(&r->of_outline[k], bit);
+			r->outlines_of[bit] |= (uint8_t)(1u << k);
+		}
 		if (k != OUTLINE_WORD) /* whose walk begins before the run */
 			err = index_outline(r, o, said);
 	}

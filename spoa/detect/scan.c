@@ -427,6 +427,18 @@ possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_
 	       near_cut(w->r, w->s, w->text, i, !w->keyed, set);
 }
 
+/* The outlines that these patterns are in, as bits. */
+static unsigned
+outlines_of(const struct detect_rules *r, const struct run_set *set)
+{
+	unsigned all = 0;
+
+	for (unsigned k = 0; k < RUN_WORDS; k++)
+		for (uint64_t more = set->v[k]; more; more &= more - 1)
+			all |= r->outlines_of[64 * k + (unsigned)__builtin_ctzll(more)];
+	return all;
+}
+
 /* A run of digits begins at i. */
 static void
 try_digits(struct sweep *w, const struct block *b, size_t i)
@@ -439,13 +451,13 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 		end++;
 	if (!possible(w, b, i, end - i, &set))
 		return;
-	for (unsigned k = 0; k < OUTLINES; k++) {
+	for (unsigned more = outlines_of(w->r, &set); more; more &= more - 1) {
+		unsigned k = (unsigned)__builtin_ctz(more);
 		const struct outline *o = &w->r->outlines[k];
-		if (run_sets_meet(&set, &w->r->of_outline[k]))
-			try_list(w, o,
-				k == OUTLINE_WORD ? walk_word(w, b, i)
-						  : outline_walk(o, w->text, i, end - i),
-				i, &set);
+		try_list(w, o,
+			k == OUTLINE_WORD ? walk_word(w, b, i)
+					  : outline_walk(o, w->text, i, end - i),
+			i, &set);
 	}
 }
 
