@@ -40,30 +40,39 @@ is_gap(char c)
 	return gaps[(unsigned char)c];
 }
 
+static const struct span sayings[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus", 5 },
+	{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
+	{ "guion", 5 }, { "strich", 6 } };
+
+bool
+loose_says(const struct loose *l, size_t i)
+{
+#define LETTER(c) (UINT32_C(1) << ((c)&31))
+	static const uint32_t seconds[32] = { ['d' & 31] = LETTER('a') | LETTER('o'),
+		['g' & 31] = LETTER('u'),
+		['h' & 31] = LETTER('y'),
+		['m' & 31] = LETTER('i'),
+		['s' & 31] = LETTER('p') | LETTER('l') | LETTER('t'),
+		['t' & 31] = LETTER('h') | LETTER('i') };
+
+	return seconds[at(l, i + 1) & 31] & LETTER(at(l, i + 2));
+#undef LETTER
+}
+
 /* A sign that is said, with a blank on both sides, or an x: where it ends; i: none. */
 static size_t
 said(const struct loose *l, size_t i)
 {
-	static const struct span words[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus", 5 },
-		{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
-		{ "guion", 5 }, { "strich", 6 } };
-	static const bool begins[256] = {
-		['d'] = 1, ['g'] = 1, ['h'] = 1, ['m'] = 1, ['s'] = 1, ['t'] = 1
-	};
 
 	if ((at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
 		is_digit(at(l, i + 1)))
 		return i + 1;
-	if (at(l, i) != ' ')
+	if (at(l, i) != ' ' || !loose_says(l, i))
 		return i;
-	char first = (char)(at(l, i + 1) | 0x20), second = (char)(at(l, i + 2) | 0x20);
-	if (!begins[(unsigned char)first])
-		return i;
-	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
-		size_t end = i + 1 + words[k].n;
-		if (first == words[k].p[0] && second == words[k].p[1] && at(l, end) == ' ' &&
-			is_digit(at(l, end + 1)) &&
-			span_ieq(span_cut(l->t, i + 1, end), words[k]))
+	for (size_t k = 0; k < sizeof(sayings) / sizeof(sayings[0]); k++) {
+		size_t end = i + 1 + sayings[k].n;
+		if (at(l, end) == ' ' && is_digit(at(l, end + 1)) &&
+			span_ieq(span_cut(l->t, i + 1, end), sayings[k]))
 			return end + 1;
 	}
 	return i;

@@ -61,6 +61,18 @@ all_but_last(uint64_t digit, unsigned n)
 	return other ? digit & below(64 - (unsigned)__builtin_clzll(other)) : 0;
 }
 
+/* What tables and lists are written with. */
+static const bool columns[256] = { ['\t'] = 1,
+	['|'] = 1,
+	[','] = 1,
+	[';'] = 1,
+	[':'] = 1,
+	['"'] = 1,
+	['\''] = 1,
+	['`'] = 1,
+	['['] = 1,
+	['{'] = 1 };
+
 /* False: to be read. */
 static bool
 head_of(const struct row *r, uint64_t between, struct head *h)
@@ -86,7 +98,7 @@ head_of(const struct row *r, uint64_t between, struct head *h)
 	}
 	h->digits = (unsigned)__builtin_popcountll(in);
 	h->plain = !line && (sep == ' ' || sep == '-' || sep == '.');
-	h->column = line || memchr("\t|,;:\"'`[{", sep, 10);
+	h->column = line || columns[(unsigned char)sep];
 	return true;
 }
 
@@ -156,12 +168,14 @@ groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_
 	if (!other)
 		return false;
 	unsigned n = (unsigned)__builtin_ctzll(other);
+	*end = i;
+	if (n <= LEAST && !(a->sign & below(n)))
+		return true; /* one of them is no digit; none is '<' */
 	uint64_t digit = a->digit & below(n);
 	if (has_long_run(digit))
 		return false;
 	if (digit >> (n - 1) && i + n < l->t.n && is_alpha(l->t.p[i + n]))
 		digit = all_but_last(digit, n);
-	*end = i;
 	if (!digit)
 		return true;
 	unsigned last = 63 - (unsigned)__builtin_clzll(digit);

@@ -145,7 +145,7 @@ loose_stamp(const struct loose *l, size_t i)
 	while (is_digit(at(l, k)))
 		k++;
 	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
-	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
+	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_alnum(at(l, k + 3));
 }
 
 static bool
@@ -154,8 +154,7 @@ number_goes_on(const struct loose *l, struct span piece, size_t to)
 	enum { LEAST = 6, LEAST_DASHED = 4 };
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
-	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to)) &&
-	       !loose_stamp(l, to);
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to));
 }
 
 /* The sign of an address at the beginning of a line; a decorator ends otherwise. */
@@ -194,6 +193,8 @@ token_end(struct loose *l, size_t i)
 		return;
 	while (to - i < 16 && begins_line[(unsigned char)at(l, to)])
 		to++;
+	if (loose_stamp(l, to))
+		return;
 	struct span piece = span_cut(l->t, from, left);
 	bool half = half_address(piece);
 	if (half ? is_alnum(at(l, to))

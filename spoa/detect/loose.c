@@ -601,14 +601,20 @@ cyrillic(const struct loose *l, size_t base, const struct look *k)
 	return out;
 }
 
-/* A blank behind a digit and before a letter, of one block. */
+/* A blank behind a digit and before what begins as the name of a separator does, of one
+ * block. */
 static uint64_t
 said(const struct loose *l, size_t base, const struct look *k)
 {
 	bool before = base > 0 && is_digit(l->t.p[base - 1]);
+	uint64_t blanks = (k->digit << 1 | before) & k->blank &
+			  ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
+	uint64_t out = 0;
 
-	return (k->digit << 1 | before) & k->blank &
-	       ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
+	for (; blanks; blanks &= blanks - 1)
+		if (loose_says(l, base + (size_t)__builtin_ctzll(blanks)))
+			out |= blanks & -blanks;
+	return out;
 }
 
 /* Blanks before "at" as a word, and before what begins as other words for it do: arroba,

@@ -49,7 +49,9 @@ size_t loose_cell(const struct loose *l, size_t i);
 /* groups.c: a run of digits begins at i; what separates it from the next ones may be
  * something nobody writes there. */
 void loose_digits(struct loose *l, size_t i);
-/* The same, where at i behind one of them a separator may be said: 4716 dash 3791 */
+/* Whether a separator may be said behind the blank at i, by two letters: 4716 dash 3791 */
+bool loose_says(const struct loose *l, size_t i);
+/* The same as loose_digits, where it may be. */
 void loose_said(struct loose *l, size_t i);
 /* groups_skim.c: the look at sixty-four bytes from i on. */
 struct groups_ahead {
