@@ -459,9 +459,10 @@ markup(struct loose *l, size_t i)
 	size_t to = loose_markup(l, i);
 	if (to == i || !loose_token(at(l, to)))
 		return;
-	bool before = is_alnum(at(l, i - 1)), after = is_alnum(at(l, to));
+	if (!is_alnum(at(l, i - 1)) && !is_alnum(at(l, to))) /* of paths: src/ *.py */
+		return;
 	/* Cells of a table; numbers in them are groups (groups.c). */
-	if (at(l, i) == '|' && (is_digit(at(l, i - 1)) || !(before || after)))
+	if (at(l, i) == '|' && is_digit(at(l, i - 1)))
 		return;
 	loose_take(l, i, to, "", 0);
 }
