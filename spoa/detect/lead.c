@@ -1,6 +1,6 @@
 /* How far a pattern's finding may stand behind the beginning of its match: "curl … -u"
- * before a password. Who scans a part of a text must begin it so far back. Apart from
- * the outlines, whose trees it measures. */
+ * before a password. Who scans a part of a text must begin it so far back. And how far a
+ * digit may, that every match has. Apart from the outlines, whose trees it measures. */
 #include "detect/outline.h"
 #include "detect/rule.h"
 
@@ -21,6 +21,52 @@ width_of(const struct outline_node *n)
 	if (n->kind == OUTLINE_REPEAT)
 		w = n->max && w > LEAD_MAX / n->max ? LEAD_MAX : w * n->max;
 	return w;
+}
+
+static bool
+only_digits(const uint64_t set[4])
+{
+	return !(set[0] & ~(UINT64_C(0x3FF) << '0')) && !(set[1] | set[2] | set[3]);
+}
+
+/* Bytes up to the first digit that every match of n, or what it looks ahead at, has; 0:
+ * there is none. */
+static size_t
+digit_in(const struct outline_node *n)
+{
+	size_t w = 0, digit;
+
+	switch (n->kind) {
+	case OUTLINE_SET: return only_digits(n->set);
+	case OUTLINE_LOOK: return n->negative || n->behind ? 0 : digit_in(n->child);
+	case OUTLINE_REPEAT: return n->min ? digit_in(n->child) : 0;
+	case OUTLINE_ALT:
+		for (const struct outline_node *x = n->child; x; x = x->next) {
+			if (!(digit = digit_in(x)))
+				return 0;
+			w = digit > w ? digit : w;
+		}
+		return w;
+	default:
+		for (const struct outline_node *x = n->child; x; x = x->next) {
+			if ((digit = digit_in(x)))
+				return w + digit;
+			w += width_of(x);
+		}
+		return 0;
+	}
+}
+
+uint16_t
+pattern_digit(const char *regex)
+{
+	struct arena a;
+
+	arena_init(&a, 0, false);
+	const struct outline_node *tree = outline_parse(&a, regex);
+	size_t w = tree ? digit_in(tree) : 0;
+	arena_reset(&a);
+	return (uint16_t)(w < LEAD_MAX ? w : 0);
 }
 
 /* Behind the bracket that closes the group whose inside begins at p. */

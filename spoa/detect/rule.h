@@ -43,6 +43,7 @@ struct pattern {
 	uint64_t back_set[4]; /* which bytes those are */
 	uint64_t first[4];    /* bytes a match can begin with */
 	uint16_t lead;	/* bytes between the match's beginning and the finding's, at most */
+	uint16_t digit; /* one of so many bytes from its start on is a digit; 0: not known */
 	uint32_t group; /* the capture group that is the finding; 0: all */
 	float score;
 	const struct check *check;
@@ -255,6 +256,9 @@ enum { LEAD_MAX = 4096, LEAD_UNKNOWN = 512 };
 /* Bytes between the beginning of a match and that of its group `value`, at most;
  * LEAD_MAX where it may be more, 0 where all of the match is the finding. */
 uint16_t pattern_lead(const char *regex);
+/* Bytes from the beginning of any match up to its first digit, at most; 0 where it may have
+ * none, or have it further behind. */
+uint16_t pattern_digit(const char *regex);
 
 /* ---- custom.c ---- */
 

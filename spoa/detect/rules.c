@@ -185,6 +185,8 @@ index_patterns(struct detect_rules *r)
 			r->near_score[p->entity] = p->score;
 		outline_edges(p->regex, &p->edges);
 		p->lead = pattern_lead(p->regex);
+		if (p->kind == START_LITERAL && p->back_max == 0)
+			p->digit = pattern_digit(p->regex);
 		if (p->clear)
 			for (unsigned c = '0'; c <= 'z'; c++)
 				if (is_alnum((char)c) || c == '_')

@@ -31,6 +31,7 @@ struct sweep {
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
 	struct context_memo quiet;
+	size_t bare_from, bare_to;	 /* where no digit stands, as far as was looked */
 	size_t word_at;			 /* the word walked last, */
 	const struct outline_list *word; /* and what may match in it */
 	int err;
@@ -248,6 +249,36 @@ note_lead(struct sweep *w, const struct pattern *p, size_t start)
 	l->v[0].until = l->v[0].until > until ? l->v[0].until : until;
 }
 
+static bool
+has_digit(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t x = eight ^ '0' * ones, low = x & 0x7F * ones;
+
+	return ~((low + (0x80 - 10) * ones) | x) & 0x80 * ones;
+}
+
+/* Whether one of n bytes from i on is a digit. */
+static bool
+digit_near(struct sweep *w, size_t i, size_t n)
+{
+	size_t to = w->text.n - i < n ? w->text.n : i + n, at = i;
+
+	if (i >= w->bare_from && i <= w->bare_to)
+		at = w->bare_to;
+	else
+		w->bare_from = i;
+	while (at < to) {
+		uint64_t eight = 0;
+		memcpy(&eight, w->text.p + at, w->text.n - at < 8 ? w->text.n - at : 8);
+		if (has_digit(eight))
+			break;
+		at += 8;
+	}
+	w->bare_to = at;
+	return at < to;
+}
+
 /* Tries p where its start condition holds at i. */
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
@@ -264,6 +295,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 		start--;
 	if (p->lead)
 		note_lead(w, p, start);
+	if (p->digit && !digit_near(w, i, p->digit))
+		return;
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
@@ -562,6 +595,7 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 	k.base = at;
 	k.keyed = true;
 	k.memo = (struct check_memo){ 0 };
+	k.bare_from = k.bare_to = 0;
 	memset(k.verdicts, 0, sizeof(k.verdicts));
 	memset(&k.quiet, 0, sizeof(k.quiet));
 	sweep(&k, before.n);
