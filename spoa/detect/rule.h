@@ -62,6 +62,7 @@ struct literal_head {
 	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
 	const struct literal *literal;
 	bool begins; /* only where a word begins, for its own sake or its pattern's */
+	bool whole;  /* what the head and `begins` say is all there is */
 };
 
 /* Patterns whose starts are alike share an outline: digits alone, with letters behind,

@@ -141,6 +141,15 @@ begins_words(const struct detect_rules *r, const struct literal *l)
 	return p->back_max == 0;
 }
 
+static bool
+only_letters(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alpha(s.p[i]))
+			return false;
+	return true;
+}
+
 static void
 index_literals(struct detect_rules *r)
 {
@@ -161,6 +170,8 @@ index_literals(struct detect_rules *r)
 			memset(&x->mask, 0xDF, len);
 			x->literal = l;
 			x->begins = begins_words(r, l);
+			x->whole = l->caseless && l->text.n == len && (x->begins || !l->name) &&
+				   only_letters(l->text);
 			if (!x->begins)
 				r->inner[h / 64] |= UINT64_C(1) << (h % 64);
 		}

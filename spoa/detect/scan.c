@@ -250,9 +250,12 @@ note_lead(struct sweep *w, const struct pattern *p, size_t start)
 }
 
 static bool
-has_digit(uint64_t eight)
+has_digit(const char *p)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t eight;
+
+	memcpy(&eight, p, sizeof(eight));
 	uint64_t x = eight ^ '0' * ones, low = x & 0x7F * ones;
 
 	return ~((low + (0x80 - 10) * ones) | x) & 0x80 * ones;
@@ -268,13 +271,10 @@ digit_near(struct sweep *w, size_t i, size_t n)
 		at = w->bare_to;
 	else
 		w->bare_from = i;
-	while (at < to) {
-		uint64_t eight = 0;
-		memcpy(&eight, w->text.p + at, w->text.n - at < 8 ? w->text.n - at : 8);
-		if (has_digit(eight))
-			break;
+	while (at < to && w->text.n - at >= 8 && !has_digit(w->text.p + at))
 		at += 8;
-	}
+	while (at < to && !is_digit(w->text.p[at]))
+		at++;
 	w->bare_to = at;
 	return at < to;
 }
@@ -361,7 +361,7 @@ try_literals(struct sweep *w, size_t i, bool begins)
 		const struct literal_head *h = &w->r->heads[k];
 		if ((head ^ h->head) & h->mask || (h->begins && !begins))
 			continue;
-		if (literal_matches(h->literal, w->text, i))
+		if (h->whole || literal_matches(h->literal, w->text, i))
 			try_at(w, &w->r->patterns[h->literal->pattern], i);
 	}
 }
