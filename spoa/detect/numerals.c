@@ -255,6 +255,35 @@ may_be_numeral(const struct loose *l, size_t i)
 	}
 }
 
+/* The quick no to a u, which most are: what may stand behind it, by what does before. */
+static bool
+hopeless_u(const char *p)
+{
+#define BIT(c) (UINT32_C(1) << ((c)&31))
+#define ALONE  (BIT('n') | BIT('m'))
+	static const uint32_t behind[256] = { [0 ... '@'] = ALONE,
+		['[' ... '`'] = ALONE,
+		['{' ... 0x7F] = ALONE,
+		['c'] = BIT('a'),
+		['C'] = BIT('a'),
+		['q'] = BIT('a'),
+		['Q'] = BIT('a'),
+		['d'] = BIT('e'),
+		['D'] = BIT('e'),
+		['e'] = BIT('f') | BIT('n'),
+		['E'] = BIT('f') | BIT('n'),
+		['f'] = BIT('e') | BIT('n'),
+		['F'] = BIT('e') | BIT('n'),
+		['h'] = BIT('i'),
+		['H'] = BIT('i'),
+		['o'] = BIT('r'),
+		['O'] = BIT('r') };
+
+	return (p[0] | 0x20) == 'u' && !(behind[(unsigned char)p[-1]] & BIT(p[1]));
+#undef BIT
+#undef ALONE
+}
+
 uint64_t
 loose_numerals(const struct loose *l, size_t base, uint64_t cross)
 {
@@ -262,7 +291,8 @@ loose_numerals(const struct loose *l, size_t base, uint64_t cross)
 
 	for (; cross; cross &= cross - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(cross);
-		if (may_be_numeral(l, i) || is_digit(at(l, i + 1)))
+		bool may = i < 2 || i + 2 >= l->t.n || !hopeless_u(l->t.p + i);
+		if ((may && may_be_numeral(l, i)) || is_digit(at(l, i + 1)))
 			out |= cross & -cross;
 	}
 	return out;
