@@ -83,6 +83,20 @@ letters_plain(const char *p, struct sieve_letters *out)
 	*out = l;
 }
 
+static void
+beyond_plain(const char *p, struct sieve_beyond *out)
+{
+	struct sieve_beyond x = { 0 };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i++) {
+		unsigned char c = (unsigned char)p[i];
+		x.lead |= (uint64_t)(c >= 0xC0) << i;
+		x.letter |= (uint64_t)(c >= 0xC3 && c <= 0xDF) << i;
+		x.late |= (uint64_t)(c >= 0xD6) << i;
+	}
+	*out = x;
+}
+
 /* Words begin in a block, of which l are the letters, behind `before`: a word's or none. */
 static inline uint64_t
 begins_of(const struct sieve_letters *l, bool small, bool before)
@@ -232,6 +246,18 @@ letters_avx2(const char *p, struct sieve_letters *out)
 	};
 }
 
+__attribute__((target("avx2"))) static void
+beyond_avx2(const char *p, struct sieve_beyond *out)
+{
+	*out = (struct sieve_beyond){ 0 };
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += 32) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
+		out->lead |= BITS(WITHIN(v, -64, 63)) << i;   /* 0xC0 to 0xFF */
+		out->letter |= BITS(WITHIN(v, -61, 28)) << i; /* 0xC3 to 0xDF */
+		out->late |= BITS(WITHIN(v, -42, 41)) << i;   /* 0xD6 to 0xFF */
+	}
+}
+
 /* Whether one of 64 bytes is a capital, or with `fold` any letter, or beyond ASCII. */
 __attribute__((target("avx2"))) static inline bool
 any_begins(const char *p, __m256i fold, __m256i from)
@@ -280,11 +306,13 @@ static const struct way {
 	void (*run)(const struct detect_rules *r, const char *p, struct sieve *out);
 	void (*letters)(const char *p, struct sieve_letters *out);
 	void (*marks)(const char *p, const char *bytes, size_t n, uint64_t *out);
+	void (*beyond)(const char *p, struct sieve_beyond *out);
 	size_t (*begins)(const char *p, size_t n, bool small, bool before, uint64_t *bits);
 } ways[] = {
-	{ "plain", always, sieve_plain, letters_plain, marks_plain, begins_plain },
+	{ "plain", always, sieve_plain, letters_plain, marks_plain, beyond_plain,
+		begins_plain },
 #ifdef __x86_64__
-	{ "avx2", has_avx2, sieve_avx2, letters_avx2, marks_avx2, begins_avx2 },
+	{ "avx2", has_avx2, sieve_avx2, letters_avx2, marks_avx2, beyond_avx2, begins_avx2 },
 #endif
 };
 
@@ -410,6 +438,23 @@ sieve_marks(struct span text, size_t at, const char *bytes, size_t n, uint64_t *
 	marks_with(best_way(), text, at, bytes, n, out);
 }
 
+static void
+beyond_with(const struct way *w, struct span text, size_t at, struct sieve_beyond *out)
+{
+	char last[SIEVE_BLOCK];
+
+	w->beyond(whole_block(text, at, last), out);
+}
+
+bool
+sieve_beyond_with(size_t k, struct span text, size_t at, struct sieve_beyond *out)
+{
+	if (!ways[k].possible())
+		return false;
+	beyond_with(&ways[k], text, at, out);
+	return true;
+}
+
 /* The rest of a text behind its last whole block. */
 static bool
 last_begins(const struct way *w, struct span rest, bool small, bool before, uint64_t *bits)
@@ -458,12 +503,18 @@ sieve_words(struct span text, size_t at)
 	struct sieve_letters l;
 
 	sieve_letters(text, at, &l);
-	if (l.high || (unsigned char)before >= 0x80)
-		return (struct sieve_words){ ~UINT64_C(0), ~UINT64_C(0), l.digit };
-	return (struct sieve_words){
+	struct sieve_words out = {
 		.begins = ~(l.alpha << 1 | is_alpha(before)) |
 			  (l.upper & ((l.alpha & ~l.upper) << 1 | is_lower(before))),
 		.alnum = l.alpha | l.digit,
 		.digit = l.digit,
 	};
+	if (l.high) {
+		struct sieve_beyond x;
+		beyond_with(best_way(), text, at, &x);
+		out.begins &= ~(x.letter << 2 & (l.high & ~x.lead) << 1);
+		out.begins |= x.late;
+		out.alnum |= x.lead;
+	}
+	return out;
 }

@@ -33,10 +33,17 @@ size_t sieve_begins(struct span text, size_t at, bool small, uint64_t *bits);
 
 /* Bits behind the text's end mean nothing. */
 struct sieve_words {
-	uint64_t begins; /* no ASCII letter before, or a small one before a capital; beside
-			  * other letters than ASCII's everywhere */
-	uint64_t alnum;	 /* a letter or digit, or beside ASCII anything */
+	uint64_t begins; /* no letter before (ASCII's, of two bytes), or a small one before a
+			  * capital, or a byte of scripts that do not part words */
+	uint64_t alnum;	 /* a letter or digit, or the first byte of a longer character */
 	uint64_t digit;
+};
+
+/* Of a block with bytes beyond ASCII, by what they are in UTF-8. */
+struct sieve_beyond {
+	uint64_t lead;	 /* the first of a character */
+	uint64_t letter; /* of one of two bytes from U+00C0 on */
+	uint64_t late;	 /* from U+0580 on */
 };
 
 /* Where words may begin in the block at `at`. */
@@ -53,6 +60,7 @@ bool sieve_with(
 bool sieve_marks_with(
 	size_t k, struct span text, size_t at, const char *bytes, size_t n, uint64_t *out);
 bool sieve_letters_with(size_t k, struct span text, size_t at, struct sieve_letters *out);
+bool sieve_beyond_with(size_t k, struct span text, size_t at, struct sieve_beyond *out);
 bool sieve_begins_with(
 	size_t k, struct span text, size_t at, bool small, uint64_t *bits, size_t *block);
 

@@ -125,6 +125,32 @@ look_letters(struct span t, size_t at, const struct sieve_letters *v)
 }
 
 static void
+look_beyond(struct span t, size_t at, const struct sieve_beyond *v)
+{
+	for (size_t k = 0; k < SIEVE_BLOCK; k++) {
+		unsigned char c = at + k < t.n ? (unsigned char)t.p[at + k] : 0;
+		assert_int_equal(v->lead >> k & 1, c >= 0xC0);
+		assert_int_equal(v->letter >> k & 1, c >= 0xC3 && c <= 0xDF);
+		assert_int_equal(v->late >> k & 1, c >= 0xD6);
+	}
+}
+
+/* No beginning is left out. */
+static void
+look_words(struct span t, size_t at)
+{
+	struct sieve_words v = sieve_words(t, at);
+
+	for (size_t k = 0; k < SIEVE_BLOCK && at + k < t.n; k++) {
+		unsigned char c = (unsigned char)t.p[at + k];
+		if (is_alnum((char)c) || c >= 0xC0)
+			assert_true(v.alnum >> k & 1);
+		if (context_word_begins(t, at + k) && (c < 0x80 || c >= 0xC0))
+			assert_true(v.begins >> k & 1);
+	}
+}
+
+static void
 every_way_sees_the_same_letters(void **state)
 {
 	uint64_t random = 7;
@@ -134,14 +160,19 @@ every_way_sees_the_same_letters(void **state)
 		size_t n = 1 + next(&random) % ROOM, at = next(&random) % n;
 		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
 		struct sieve_letters got;
+		struct sieve_beyond beyond;
 		assert_non_null(p);
 		for (size_t k = 0; k < n; k++)
 			p[k] = (char)(i < 256 ? (size_t)i + k : next(&random));
 		for (size_t w = 0; sieve_name(w); w++)
 			if (sieve_letters_with(w, span_of(p, n), at, &got))
 				look_letters(span_of(p, n), at, &got);
+		for (size_t w = 0; sieve_name(w); w++)
+			if (sieve_beyond_with(w, span_of(p, n), at, &beyond))
+				look_beyond(span_of(p, n), at, &beyond);
 		sieve_letters(span_of(p, n), at, &got);
 		look_letters(span_of(p, n), at, &got);
+		look_words(span_of(p, n), at);
 		free(p);
 	}
 }
