@@ -48,16 +48,23 @@ copy(struct editor *ed, size_t to)
 	ed->copied = to;
 }
 
+/* Before the edit at `at`: the margin, and the beginning of the word there. */
+static size_t
+region_start(const struct editor *ed, size_t at)
+{
+	if (ed->whole || at <= VIEW_MARGIN)
+		return 0;
+	size_t from = at - VIEW_MARGIN;
+	for (size_t i = 0; i < VIEW_WORD && from > 0 && ed->src.p[from - 1] > ' '; i++)
+		from--;
+	return from;
+}
+
 static void
 open_region(struct editor *ed, size_t at)
 {
-	size_t from = 0;
+	size_t from = region_start(ed, at);
 
-	if (!ed->whole && at > VIEW_MARGIN) {
-		from = at - VIEW_MARGIN;
-		for (size_t i = 0; i < VIEW_WORD && from > 0 && ed->src.p[from - 1] > ' '; i++)
-			from--;
-	}
 	ed->region = ed->copied = from;
 	ed->out->n = 0;
 	ed->out->origin = ed->over ? ed->over->origin : from;
@@ -66,22 +73,37 @@ open_region(struct editor *ed, size_t at)
 	ed->open = true;
 }
 
-/* Behind the last edit: the margin, the rest of the word, the rest of a key. */
+/* Behind the last edit: so many bytes, and the rest of the word there. */
 static size_t
-region_end(const struct editor *ed)
+past_last(const struct editor *ed, size_t bytes)
 {
-	size_t to = ed->last + VIEW_MARGIN, end = ed->last + VIEW_TAIL;
+	size_t to = ed->last + bytes, end = ed->last + VIEW_TAIL;
 
-	if (ed->whole)
-		return ed->src.n;
 	if (end > ed->src.n)
 		end = ed->src.n;
-	struct span made = span_of(ed->out->text, ed->out->n);
-	if (memmem(made.p, made.n, "-----BEGIN ", 11))
-		to = ed->last + VIEW_TAIL;
 	while (to < end && ed->src.p[to] > ' ')
 		to++;
 	return to < end ? to : end;
+}
+
+static size_t
+region_end(const struct editor *ed)
+{
+	struct span made = span_of(ed->out->text, ed->out->n);
+
+	if (ed->whole)
+		return ed->src.n;
+	bool key = memmem(made.p, made.n, "-----BEGIN ", 11);
+	return past_last(ed, key ? VIEW_TAIL : VIEW_MARGIN);
+}
+
+/* Whether a view that begins for the edit at `at` does behind the open one's end: long
+ * words reach far, and what both would read is read once. */
+static bool
+is_apart(const struct editor *ed, size_t at)
+{
+	return at > ed->last + 2 * VIEW_MARGIN &&
+	       region_start(ed, at) >= past_last(ed, VIEW_MARGIN);
 }
 
 int
@@ -109,8 +131,7 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 	if (ed->err || (ed->open && from < ed->copied))
 		return;
 	if (ed->open && !ed->whole &&
-		(from > ed->last + 2 * VIEW_MARGIN ||
-			to - ed->region + VIEW_TAIL > ed->out->room))
+		(is_apart(ed, from) || to - ed->region + VIEW_TAIL > ed->out->room))
 		view_close(ed);
 	if (!ed->open)
 		open_region(ed, from);
