@@ -230,7 +230,34 @@ nothing_more(struct editor *ed)
 	return 0;
 }
 
-/* One more pass over v, into the other view. NULL: there was nothing to edit. */
+/* What is around the edits of a whole copy; the rest was read before. */
+static int
+read_parts(struct evade *e, const struct editor *ed, bool loose)
+{
+	const struct view *v = ed->out;
+	struct span t = span_of(v->text, v->n);
+	int err = 0;
+
+	if (memmem(t.p, t.n, "-----BEGIN ", 11))
+		return read_view(e, v, loose);
+	for (size_t i = 0, from, to; i < ed->nparts && !err; i++) {
+		from = view_before(t, ed->part[i].from);
+		to = view_behind(t, ed->part[i].to, VIEW_MARGIN);
+		for (; i + 1 < ed->nparts && view_before(t, ed->part[i + 1].from) < to; i++)
+			to = view_behind(t, ed->part[i + 1].to, VIEW_MARGIN);
+		struct view part = *v;
+		part.text += from;
+		part.map += from;
+		part.n = to - from;
+		part.starts = v->starts && from == 0;
+		part.ends = v->ends && to == v->n;
+		err = read_view(e, &part, loose);
+	}
+	return err;
+}
+
+/* One more pass over v, into the other view, which is read. NULL: there was nothing to
+ * edit. */
 static struct view *
 again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 {
@@ -252,6 +279,8 @@ again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 	}
 	*err = view_close(&ed);
 	e->escapes = ed.escapes;
+	if (ed.edits && !*err)
+		*err = read_parts(e, &ed, loose);
 	return ed.edits && !*err ? out : NULL;
 }
 
@@ -269,12 +298,11 @@ plain_done(struct editor *ed)
 		if (k == EVADE_PASSES)
 			break;
 		v = more;
-		err = read_view(p->e, v, false);
 	}
 	if (!err)
 		err = read_view_blobs(p->e, v);
-	if (!err && (more = again(p->e, v, 0, true, &err)))
-		err = read_view(p->e, more, true);
+	if (!err)
+		again(p->e, v, 0, true, &err);
 	return err;
 }
 

@@ -48,22 +48,48 @@ copy(struct editor *ed, size_t to)
 	ed->copied = to;
 }
 
-/* Before the edit at `at`: the margin, and the beginning of the word there. */
-static size_t
-region_start(const struct editor *ed, size_t at)
+/* Blanks, and what neither keys and tokens nor URLs (RFC 3986) are written with. */
+static const bool ends_word[256] = { [0 ... ' '] = 1,
+	['"'] = 1,
+	['<'] = 1,
+	['>'] = 1,
+	['\\'] = 1,
+	['^'] = 1,
+	['`'] = 1,
+	['{' ... '}'] = 1 };
+
+static bool
+in_word(char c)
 {
-	if (ed->whole || at <= VIEW_MARGIN)
-		return 0;
-	size_t from = at - VIEW_MARGIN;
-	for (size_t i = 0; i < VIEW_WORD && from > 0 && ed->src.p[from - 1] > ' '; i++)
+	return !ends_word[(unsigned char)c];
+}
+
+size_t
+view_before(struct span t, size_t at)
+{
+	size_t from = at > VIEW_MARGIN ? at - VIEW_MARGIN : 0;
+
+	for (size_t i = 0; i < VIEW_WORD && from > 0 && in_word(t.p[from - 1]); i++)
 		from--;
 	return from;
+}
+
+size_t
+view_behind(struct span t, size_t at, size_t bytes)
+{
+	size_t to = at + bytes, end = at + VIEW_TAIL;
+
+	if (end > t.n)
+		end = t.n;
+	while (to < end && in_word(t.p[to]))
+		to++;
+	return to < end ? to : end;
 }
 
 static void
 open_region(struct editor *ed, size_t at)
 {
-	size_t from = region_start(ed, at);
+	size_t from = ed->whole ? 0 : view_before(ed->src, at);
 
 	ed->region = ed->copied = from;
 	ed->out->n = 0;
@@ -73,19 +99,7 @@ open_region(struct editor *ed, size_t at)
 	ed->open = true;
 }
 
-/* Behind the last edit: so many bytes, and the rest of the word there. */
-static size_t
-past_last(const struct editor *ed, size_t bytes)
-{
-	size_t to = ed->last + bytes, end = ed->last + VIEW_TAIL;
-
-	if (end > ed->src.n)
-		end = ed->src.n;
-	while (to < end && ed->src.p[to] > ' ')
-		to++;
-	return to < end ? to : end;
-}
-
+/* Behind the last edit: the margin, or a key. */
 static size_t
 region_end(const struct editor *ed)
 {
@@ -94,7 +108,7 @@ region_end(const struct editor *ed)
 	if (ed->whole)
 		return ed->src.n;
 	bool key = memmem(made.p, made.n, "-----BEGIN ", 11);
-	return past_last(ed, key ? VIEW_TAIL : VIEW_MARGIN);
+	return view_behind(ed->src, ed->last, key ? VIEW_TAIL : VIEW_MARGIN);
 }
 
 /* Whether a view that begins for the edit at `at` does behind the open one's end: long
@@ -103,7 +117,7 @@ static bool
 is_apart(const struct editor *ed, size_t at)
 {
 	return at > ed->last + 2 * VIEW_MARGIN &&
-	       region_start(ed, at) >= past_last(ed, VIEW_MARGIN);
+	       view_before(ed->src, at) >= view_behind(ed->src, ed->last, VIEW_MARGIN);
 }
 
 int
@@ -123,6 +137,19 @@ view_close(struct editor *ed)
 	return ed->err;
 }
 
+/* The view's bytes from `from` on are an edit's. */
+static void
+note_part(struct editor *ed, size_t from)
+{
+	size_t n = ed->nparts;
+
+	if (n == 0 || (from > ed->part[n - 1].to + 2 * VIEW_MARGIN && n < VIEW_PARTS)) {
+		ed->nparts++;
+		ed->part[n++].from = from;
+	}
+	ed->part[n - 1].to = ed->out->n;
+}
+
 void
 view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags)
 {
@@ -136,6 +163,7 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 	if (!ed->open)
 		open_region(ed, from);
 	copy(ed, from);
+	size_t made = ed->out->n;
 	if (ed->over)
 		for (size_t i = from; i < to; i++)
 			kept |= ed->over->map[i] & ~MAP_OFFSET;
@@ -146,6 +174,8 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 		put(ed, with[i],
 			(place(ed, from) & (MAP_OFFSET | (i ? 0 : 0xF0000000u))) |
 				MAP_MADE(flags) | (kept & 0x0F000000u));
+	if (ed->whole)
+		note_part(ed, made);
 	ed->copied = ed->last = to;
 	ed->edits++;
 }

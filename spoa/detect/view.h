@@ -28,7 +28,7 @@ struct view {
 	bool starts, ends; /* it begins and ends where the original does */
 };
 
-enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024 };
+enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024, VIEW_PARTS = 96 };
 
 struct editor {
 	struct span src;
@@ -45,6 +45,12 @@ struct editor {
 	size_t region;	  /* where the open region begins */
 	uint32_t dropped; /* bits for the next byte */
 	bool open;
+	/* Of a whole copy: the places edited, further apart than both their margins but for
+	 * the last one, in the view. */
+	struct {
+		size_t from, to;
+	} part[VIEW_PARTS];
+	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
 	int err;
 };
@@ -54,6 +60,11 @@ void view_edit(
 	struct editor *ed, size_t from, size_t to, const char *with, size_t n, unsigned flags);
 /* Ends the open region, if any. 0 or what `done` returned. */
 int view_close(struct editor *ed);
+
+/* What is read around an edit: the margin before it and the beginning of the word there,
+ * so many bytes behind it and the rest of the word. */
+size_t view_before(struct span t, size_t at);
+size_t view_behind(struct span t, size_t at, size_t bytes);
 
 /* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
  * 0 where the bytes are the original's own. */
