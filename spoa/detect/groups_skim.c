@@ -38,7 +38,7 @@ groups_ahead(const struct loose *l, size_t i)
 static uint64_t
 below(unsigned n)
 {
-	return (UINT64_C(1) << n) - 1;
+	return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
 }
 
 /* More than twenty digits in a row. */
@@ -164,10 +164,8 @@ bool
 groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_t *end)
 {
 	uint64_t other = ~(a->digit | a->gap);
+	unsigned n = other ? (unsigned)__builtin_ctzll(other) : 64; /* or more */
 
-	if (!other)
-		return false;
-	unsigned n = (unsigned)__builtin_ctzll(other);
 	*end = i;
 	if (n <= LEAST && !(a->sign & below(n)))
 		return true; /* one of them is no digit; none is '<' */
@@ -183,11 +181,13 @@ groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_
 		if (l->t.p[i + k] == '<')
 			return false; /* markup may follow */
 	struct row r = { l->t.p + i, digit, i > 0 && l->t.p[i - 1] == '+' };
-	if (!(a->sign & below(n)) && !has_singles(digit) && !groups_mixed(a))
+	if (other && !(a->sign & below(n)) && !has_singles(digit) && !groups_mixed(a))
 		return skim_all(&r, i, end);
 	struct head h = { .n = 1 };
 	uint64_t between = ~digit & below(last);
 	if (between && (!head_of(&r, between, &h) || !is_nothing(&r, &h)))
+		return false;
+	if (!other && (h.all || !between))
 		return false;
 	*end = i + (h.all || !between ? last + 1 : h.last);
 	return true;
