@@ -51,16 +51,20 @@ float
 entropy(struct span s)
 {
 	unsigned count[256] = { 0 };
+	uint64_t seen[4] = { 0 };
 	float bits = 0;
 
-	for (size_t i = 0; i < s.n; i++)
-		count[(unsigned char)s.p[i]]++;
-	for (size_t c = 0; c < 256; c++) {
-		if (!count[c])
-			continue;
-		float p = (float)count[c] / (float)s.n;
-		bits -= p * log2f(p);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		count[c]++;
+		seen[c / 64] |= UINT64_C(1) << (c % 64);
 	}
+	for (unsigned k = 0; k < 4; k++)
+		for (; seen[k]; seen[k] &= seen[k] - 1) {
+			unsigned n = count[64 * k + (unsigned)__builtin_ctzll(seen[k])];
+			float p = (float)n / (float)s.n;
+			bits -= p * log2f(p);
+		}
 	return bits;
 }
 

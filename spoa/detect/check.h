@@ -147,6 +147,9 @@ is_hex(char c)
 
 /* ISO/IEC 7812-1 annex B over decimal digits. */
 bool luhn_valid(const char *digits, size_t n);
+/* For a test: whether lists of words that are searched by their first byte are so ordered. */
+bool check_words_ordered(void);
+
 /* Shannon entropy in bits a byte. */
 float entropy(struct span s);
 /* True where one byte is repeated as people do who hide a value: xxxxxxxxxx. */

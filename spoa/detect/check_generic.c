@@ -4,6 +4,7 @@
  * (public, id, url), and values that are code, paths, versions or placeholders. */
 #include "detect/check.h"
 
+/* Ordered by the first byte where in_list() searches. */
 struct word_list {
 	const char *const *v;
 	size_t n;
@@ -14,20 +15,19 @@ struct word_list {
 		sizeof(name##_words) / sizeof(char *) }
 
 /* Anywhere in the key. */
-WORD_LIST(harmless, "public", "pub", "csrf", "xsrf", "checksum", "sha", "sha1", "sha256",
-	"sha512", "md5", "hash", "digest", "integrity", "etag", "fingerprint", "commit", "rev",
-	"revision", "version", "keyword", "keyboard", "nonce", "foreign", "primary",
-	"partition", "sort", "schema", "sequence", "cache", "idempotency", "translation",
-	"i18n");
+WORD_LIST(harmless, "csrf", "checksum", "commit", "cache", "digest", "etag", "fingerprint",
+	"foreign", "hash", "integrity", "idempotency", "i18n", "keyword", "keyboard", "md5",
+	"nonce", "public", "pub", "primary", "partition", "rev", "revision", "sha", "sha1",
+	"sha256", "sha512", "sort", "schema", "sequence", "translation", "version", "xsrf");
 /* As the key's last word: what the value is. */
-WORD_LIST(not_the_secret, "id", "ids", "name", "url", "uri", "path", "file", "filename", "dir",
-	"length", "len", "size", "count", "type", "ttl", "expiry", "expires", "expiration",
-	"index", "alias", "label", "prefix", "suffix", "field", "endpoint", "host", "server",
-	"domain", "location", "selector", "map", "class", "format", "store", "usage", "ref",
-	"arn", "region", "email", "user", "username", "algorithm", "alg", "method", "provider",
-	"callback", "limit", "budget", "source", "results", "status", "policy", "hint", "regex",
-	"pattern", "column", "identifier", "created", "updated", "at", "date", "time",
-	"timeout", "age", "env", "var");
+WORD_LIST(not_the_secret, "alias", "arn", "algorithm", "alg", "at", "age", "budget", "count",
+	"class", "callback", "column", "created", "dir", "domain", "date", "expiry", "expires",
+	"expiration", "endpoint", "email", "env", "file", "filename", "field", "format", "host",
+	"hint", "id", "ids", "index", "identifier", "length", "len", "label", "location",
+	"limit", "map", "method", "name", "path", "prefix", "provider", "policy", "pattern",
+	"ref", "region", "results", "regex", "size", "suffix", "server", "selector", "store",
+	"source", "status", "type", "ttl", "time", "timeout", "url", "uri", "usage", "user",
+	"username", "updated", "var");
 WORD_LIST(in_placeholders, "example", "changeme", "change_me", "placeholder", "your_", "your-",
 	"yourpass", "dummy", "redacted", "xxxx", "****", "....", "insert", "replace", "todo",
 	"fixme", "sample", "foobar", "notreal", "fake_", "fake-", "undefined", "localhost",
@@ -42,10 +42,18 @@ fold(char c)
 static bool
 in_list(const struct word_list *l, struct span w)
 {
-	char first = w.n ? fold(w.p[0]) : '\0';
+	unsigned char first = w.n ? (unsigned char)fold(w.p[0]) : 0;
+	size_t i = 0, to = l->n;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i][0] == first && span_ieq(w, span_str(l->v[i])))
+	while (i < to) {
+		size_t k = (i + to) / 2;
+		if ((unsigned char)l->v[k][0] < first)
+			i = k + 1;
+		else
+			to = k;
+	}
+	for (; i < l->n && (unsigned char)l->v[i][0] == first; i++)
+		if (span_ieq(w, span_str(l->v[i])))
 			return true;
 	return false;
 }
@@ -131,20 +139,21 @@ last_word(struct span *name)
 	return word;
 }
 
-WORD_LIST(secrets, "secret", "secrets", "token", "tokens", "apikey", "accesskey", "secretkey",
-	"privatekey", "credential", "credentials", "creds", "auth", "authorization", "bearer",
-	"authtoken", "accesstoken", "sas", "apitoken", "clientsecret", "accountkey");
-WORD_LIST(passwords, "password", "passwd", "pwd", "passphrase", "pass", "passcode", "pw", "psk",
-	"passwort", "passe", "contraseña", "clave", "senha", "wachtwoord", "lösenord",
-	"salasana", "jelszó", "hasło", "heslo", "şifre", "parola", "пароль", "Пароль", "密码",
-	"密碼", "パスワード", "비밀번호", "口令");
+WORD_LIST(secrets, "apikey", "accesskey", "auth", "authorization", "authtoken", "accesstoken",
+	"apitoken", "accountkey", "bearer", "credential", "credentials", "creds",
+	"clientsecret", "privatekey", "secret", "secrets", "secretkey", "sas", "token",
+	"tokens");
+WORD_LIST(passwords, "contraseña", "clave", "hasło", "heslo", "jelszó", "lösenord", "password",
+	"passwd", "pwd", "passphrase", "pass", "passcode", "pw", "psk", "passwort", "passe",
+	"parola", "senha", "salasana", "wachtwoord", "şifre", "пароль", "Пароль", "パスワード",
+	"密码", "密碼", "口令", "비밀번호");
 /* The end of a word written together: dbpassword, PGPASSWORD. */
 WORD_LIST(password_ends, "password", "passwd", "passwort", "passphrase");
 WORD_LIST(secret_ends, "secret", "token", "apikey", "密钥", "密鑰", "apiキー");
-WORD_LIST(qualifies, "api", "access", "private", "auth", "encryption", "signing", "account",
-	"service", "master", "shared", "license", "storage", "app", "deploy", "ssh", "webhook",
-	"integration", "project", "client", "rest", "admin", "write", "live", "prod", "server",
-	"session", "subscription");
+WORD_LIST(qualifies, "api", "access", "auth", "account", "app", "admin", "client", "deploy",
+	"encryption", "integration", "license", "live", "master", "private", "project", "prod",
+	"rest", "signing", "service", "shared", "storage", "ssh", "server", "session",
+	"subscription", "webhook", "write");
 
 static bool
 ends_in_list(const struct word_list *l, struct span w)
@@ -155,6 +164,19 @@ ends_in_list(const struct word_list *l, struct span w)
 			return true;
 	}
 	return false;
+}
+
+bool
+check_words_ordered(void)
+{
+	static const struct word_list *const all[] = { &harmless, &not_the_secret, &secrets,
+		&passwords, &qualifies };
+
+	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+		for (size_t i = 1; i < all[k]->n; i++)
+			if ((unsigned char)all[k]->v[i - 1][0] > (unsigned char)all[k]->v[i][0])
+				return false;
+	return true;
 }
 
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
