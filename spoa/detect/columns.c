@@ -501,7 +501,7 @@ is_prose(struct span line)
 }
 
 void
-columns_head(struct columns *c, size_t at)
+columns_judge_head(struct columns *c, size_t at)
 {
 	if (at >= c->judged) {
 		size_t from = line_start(c->text, at), end = line_end(c->text, at);

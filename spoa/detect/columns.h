@@ -75,8 +75,14 @@ columns_no_row(const struct columns *c, size_t at)
 	return c->known && at >= c->line && at < c->line_end && !c->row;
 }
 
+void columns_judge_head(struct columns *c, size_t at);
 /* A key of the rules begins at `at`: remembered if its line may be a header. */
-void columns_head(struct columns *c, size_t at);
+static inline void
+columns_head(struct columns *c, size_t at)
+{
+	if (at >= c->judged || c->judged_head)
+		columns_judge_head(c, at);
+}
 /* Calls `take` with each cell under the headers remembered; false stops. */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);
 void columns_cells(struct columns *c, columns_take *take, void *arg);
