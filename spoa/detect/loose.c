@@ -535,6 +535,18 @@ rows_of(const struct loose *l, const struct look *k, size_t base)
 	return rows & next_alone(rows, next & next_alone(next, 0));
 }
 
+/* Whether the digits at bit k end an amount, 1234.56, that no other group follows. */
+static bool
+is_amount(const struct loose *l, size_t base, const struct look *b, unsigned k)
+{
+	unsigned end = k + (unsigned)__builtin_ctzll(~(b->digit >> k) | UINT64_C(1) << 63);
+
+	if (k < 2 || end > 61 || end - k > 2 || !(b->digit >> (k - 2) & 1) ||
+		l->t.p[base + k - 1] != '.')
+		return false;
+	return !(b->gap >> end & 1) || !((b->gap | b->digit) >> (end + 1) & 1);
+}
+
 /* Runs of digits behind which, with what may separate groups in between, another run
  * stands, of one block: bits of their beginnings. More than there are at the block's end
  * and where markup may separate them. */
@@ -553,19 +565,20 @@ first_groups(
 		out = UINT64_C(1) << (63 - __builtin_clzll(starts));
 	for (uint64_t x = behind & digit; x; x &= x - 1) {
 		uint64_t below = starts & ((x & -x) - 1);
-		if (below)
+		if (below && !is_amount(l, base, k, (unsigned)__builtin_ctzll(x)))
 			out |= UINT64_C(1) << (63 - __builtin_clzll(below));
 	}
 	return out;
 }
 
-/* A digit beside a letter, of one block. */
+/* A digit beside a letter, of one block; the last byte's neighbour is the next block's. */
 static uint64_t
-mixed(const struct look *k)
+mixed(const struct look *k, const struct look *next)
 {
 	uint64_t alpha = k->alnum & ~k->digit;
 
-	return (alpha & k->digit >> 1) | (k->digit & alpha >> 1);
+	return (alpha & look_on(k->digit, next->digit, 1)) |
+	       (k->digit & look_on(alpha, next->alnum & ~next->digit, 1));
 }
 
 /* Where groups of digits may begin: no letter before, or the country of an IBAN
@@ -573,6 +586,7 @@ mixed(const struct look *k)
 static uint64_t
 group_starts(const struct loose *l, size_t base, const struct look *k)
 {
+	static const struct look none = { 0 };
 	const uint64_t last = UINT64_C(1) << 63, near = (UINT64_C(1) << 40) - 1;
 	bool before = base > 0 && is_digit(l->t.p[base - 1]);
 	uint64_t digit = k->digit, alpha = k->alnum & ~digit;
@@ -581,7 +595,7 @@ group_starts(const struct loose *l, size_t base, const struct look *k)
 		(alpha << 1 | 1) & (alpha << 2 | 3) & ~(k->alnum << 3) & (digit >> 1 | last);
 
 	/* Letters beside digits may stand for some (leet.c). */
-	if (!(mixed(k) | (mixed(&k[1]) & near) | (k->alnum >> 63 & k[1].alnum)))
+	if (!(mixed(k, &k[1]) | (mixed(&k[1], &none) & near)))
 		starts = first_groups(l, base, k, starts, before) | (starts & iban);
 	uint64_t first = alpha & ~(k->alnum << 1); /* one letter, that stands for a digit */
 	return starts & (~(alpha << 1) | iban | first << 1);
