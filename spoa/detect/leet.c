@@ -62,30 +62,34 @@ put(struct number *m, size_t i, char c, bool fold)
 }
 
 /* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
- * alone are a group only where they are as long as the first one. */
+ * alone are a group only where they are as long as the first one. Most end too soon. */
 static bool
 read_number(const struct loose *l, size_t i, struct number *m)
 {
-	size_t digits = 0, first = 0;
+	size_t digits = 0, first = 0, n = 0, stop = i;
 
-	m->n = m->letters = m->sure = 0;
-	m->wild = false;
 	for (size_t k = i, end;; k = end + 1) {
 		size_t of_group = 0;
 		for (end = k; is_digit(at(l, end)) || like(at(l, end)); end++)
 			of_group += is_digit(at(l, end));
-		if (end == k || is_alnum(at(l, end)) || m->n + end - k > CARD_MAX ||
+		if (end == k || is_alnum(at(l, end)) || n + end - k > CARD_MAX ||
 			(!of_group && end - k != first))
 			break;
-		for (size_t j = k; j < end; j++)
-			put(m, j, at(l, j), true);
+		n += end - k;
+		stop = end;
 		digits += of_group;
 		first = first ? first : end - k;
 		end += at(l, end) == ')';
 		if (at(l, end) != ' ' && at(l, end) != '-' && at(l, end) != '.')
 			break;
 	}
-	return m->letters > 0 && m->letters < 2 * digits && m->n >= NUMBER_MIN;
+	if (n < NUMBER_MIN || digits == n || n - digits >= 2 * digits)
+		return false;
+	*m = (struct number){ 0 };
+	for (size_t k = i; k < stop; k++)
+		if (is_alnum(at(l, k)))
+			put(m, k, at(l, k), true);
+	return true;
 }
 
 static bool
