@@ -230,29 +230,25 @@ nothing_more(struct editor *ed)
 	return 0;
 }
 
-/* What is around the edits of a whole copy; the rest was read before. */
+/* A whole copy, of which what is around the edits; the rest was read before. */
 static int
-read_parts(struct evade *e, const struct editor *ed, bool loose)
+read_parts(struct evade *e, struct editor *ed, bool loose)
 {
-	const struct view *v = ed->out;
-	struct span t = span_of(v->text, v->n);
-	int err = 0;
+	struct span t = span_of(ed->out->text, ed->out->n);
+	size_t n = 0;
 
-	if (memmem(t.p, t.n, "-----BEGIN ", 11))
-		return read_view(e, v, loose);
-	for (size_t i = 0, from, to; i < ed->nparts && !err; i++) {
-		from = view_before(t, ed->part[i].from);
-		to = view_behind(t, ed->part[i].to, VIEW_MARGIN);
-		for (; i + 1 < ed->nparts && view_before(t, ed->part[i + 1].from) < to; i++)
-			to = view_behind(t, ed->part[i + 1].to, VIEW_MARGIN);
-		struct view part = *v;
-		part.text += from;
-		part.map += from;
-		part.n = to - from;
-		part.starts = v->starts && from == 0;
-		part.ends = v->ends && to == v->n;
-		err = read_view(e, &part, loose);
+	for (size_t i = 0; i < ed->nparts; i++) {
+		size_t from = view_before(t, ed->part[i].from);
+		size_t to = view_behind(t, ed->part[i].to, VIEW_MARGIN);
+		if (n == 0 || from > ed->part[n - 1].to)
+			ed->part[n++] = (struct view_part){ from, to };
+		else
+			ed->part[n - 1].to = to;
 	}
+	e->s->parts = ed->part;
+	e->s->nparts = n;
+	int err = read_view(e, ed->out, loose);
+	e->s->nparts = 0;
 	return err;
 }
 

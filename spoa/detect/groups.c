@@ -325,19 +325,12 @@ may_be_card(const struct loose *l, const struct groups *g)
 	       luhn(l, g, g->n);
 }
 
-/* 578782541251.16 */
-static bool
-is_amount(const struct groups *g)
-{
-	return g->n == 2 && g->sep[0] == '.' && len(g, 1) <= 2;
-}
-
 static void
 numbers(struct loose *l, const struct groups *g)
 {
 	bool plus = g->start[0] > 0 && at(l, g->start[0] - 1) == '+';
 
-	if (g->n < 2 || is_amount(g))
+	if (g->n < 2)
 		return;
 	if (may_be_card(l, g)) {
 		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
@@ -371,8 +364,17 @@ line_between(const struct loose *l, const struct groups *g, size_t k)
 	       memchr(l->t.p + g->end[k - 1], '\n', g->start[k] - g->end[k - 1]);
 }
 
+/* A country and two digits. */
+static bool
+begins_iban(const struct loose *l, size_t i)
+{
+	return is_alpha(at(l, i)) && is_alpha(at(l, i + 1)) && is_digit(at(l, i + 2)) &&
+	       is_digit(at(l, i + 3));
+}
+
 /* Groups of letters and digits that begin with a country and two digits: up to where
- * they add up as an IBAN (ISO 7064, mod 97-10). */
+ * they add up as an IBAN (ISO 7064, mod 97-10). Where they do not, another may begin
+ * among them. */
 static bool
 iban(struct loose *l, size_t i)
 {
@@ -384,6 +386,9 @@ iban(struct loose *l, size_t i)
 	if (g.n < 2 || len(&g, 0) < 4 || !is_digit(at(l, i + 3)))
 		return false;
 	l->group_end = g.end[g.n - 1];
+	for (size_t k = g.n; k-- > 1;)
+		if (begins_iban(l, g.start[k]))
+			l->group_end = g.start[k];
 	for (size_t k = 0; k < g.n && n + len(&g, k) <= 34; k++) {
 		if (k > 1 && !alike(&g, k - 1) && !line_between(l, &g, k))
 			break;

@@ -137,15 +137,48 @@ half_address(struct span piece)
 	return dot == domain.n || dot + 1 == domain.n;
 }
 
-bool
-loose_stamp(const struct loose *l, size_t i)
+/* What could be the beginning of a date or a time. */
+static bool
+is_stamp(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
 	while (is_digit(at(l, k)))
 		k++;
 	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
-	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_alnum(at(l, k + 3));
+	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
+}
+
+/* The number of two digits that stand alone; 100: something else does. */
+static unsigned
+two_digits(const struct loose *l, size_t i)
+{
+	if (!is_digit(at(l, i)) || !is_digit(at(l, i + 1)) || is_digit(at(l, i + 2)))
+		return 100;
+	return (unsigned)(at(l, i) - '0') * 10 + (unsigned)(at(l, i + 1) - '0');
+}
+
+static bool
+is_year(const struct loose *l, size_t i)
+{
+	bool century = (at(l, i) == '1' && at(l, i + 1) == '9') ||
+		       (at(l, i) == '2' && at(l, i + 1) == '0');
+
+	return century && two_digits(l, i + 2) < 100;
+}
+
+bool
+loose_stamp(const struct loose *l, size_t i)
+{
+	char sign = at(l, i + 2), wide = at(l, i + 4);
+	unsigned first = two_digits(l, i);
+
+	if (first < 24 && sign == ':')
+		return two_digits(l, i + 3) < 60;
+	if (first && first < 32 && sign && strchr("-/.", sign) && at(l, i + 5) == sign)
+		return two_digits(l, i + 3) - 1 < 31 && is_year(l, i + 6);
+	return is_year(l, i) && wide && strchr("-/.", wide) && at(l, i + 7) == wide &&
+	       two_digits(l, i + 5) - 1 < 12 && two_digits(l, i + 8) - 1 < 31;
 }
 
 static bool
@@ -154,7 +187,8 @@ number_goes_on(const struct loose *l, struct span piece, size_t to)
 	enum { LEAST = 6, LEAST_DASHED = 4 };
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
-	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to));
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to)) &&
+	       !is_stamp(l, to);
 }
 
 /* The sign of an address at the beginning of a line; a decorator ends otherwise. */

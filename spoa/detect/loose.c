@@ -459,10 +459,11 @@ markup(struct loose *l, size_t i)
 	size_t to = loose_markup(l, i);
 	if (to == i || !loose_token(at(l, to)))
 		return;
-	if (!is_alnum(at(l, i - 1)) && !is_alnum(at(l, to))) /* of paths: src/ *.py */
-		return;
+	bool before = is_alnum(at(l, i - 1)), after = is_alnum(at(l, to));
+	if (at(l, i) == '*' && !before && !after && at(l, i - 1) != '-' && at(l, to) != '-')
+		return; /* of paths: src/ *.py */
 	/* Cells of a table; numbers in them are groups (groups.c). */
-	if (at(l, i) == '|' && is_digit(at(l, i - 1)))
+	if (at(l, i) == '|' && (is_digit(at(l, i - 1)) || !(before || after)))
 		return;
 	loose_take(l, i, to, "", 0);
 }
@@ -535,14 +536,16 @@ rows_of(const struct loose *l, const struct look *k, size_t base)
 	return rows & next_alone(rows, next & next_alone(next, 0));
 }
 
-/* Whether the digits at bit k end an amount, 1234.56, that no other group follows. */
+/* Whether the digits at bit k end an amount, 1234.56, that no other group follows and
+ * that has fewer digits than a card; it begins at `from`. */
 static bool
-is_amount(const struct loose *l, size_t base, const struct look *b, unsigned k)
+is_amount(const struct loose *l, size_t base, const struct look *b, unsigned from, unsigned k)
 {
+	enum { CARD_LEAST = 13 };
 	unsigned end = k + (unsigned)__builtin_ctzll(~(b->digit >> k) | UINT64_C(1) << 63);
 
-	if (k < 2 || end > 61 || end - k > 2 || !(b->digit >> (k - 2) & 1) ||
-		l->t.p[base + k - 1] != '.')
+	if (k < 2 || end > 61 || end - k > 2 || end - from > CARD_LEAST ||
+		!(b->digit >> (k - 2) & 1) || l->t.p[base + k - 1] != '.')
 		return false;
 	return !(b->gap >> end & 1) || !((b->gap | b->digit) >> (end + 1) & 1);
 }
@@ -565,8 +568,11 @@ first_groups(
 		out = UINT64_C(1) << (63 - __builtin_clzll(starts));
 	for (uint64_t x = behind & digit; x; x &= x - 1) {
 		uint64_t below = starts & ((x & -x) - 1);
-		if (below && !is_amount(l, base, k, (unsigned)__builtin_ctzll(x)))
-			out |= UINT64_C(1) << (63 - __builtin_clzll(below));
+		if (!below)
+			continue;
+		unsigned from = 63 - (unsigned)__builtin_clzll(below);
+		if (!is_amount(l, base, k, from, (unsigned)__builtin_ctzll(x)))
+			out |= UINT64_C(1) << from;
 	}
 	return out;
 }

@@ -65,7 +65,7 @@ bool groups_mixed(const struct groups_ahead *a);
 bool groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_t *end);
 /* lines.c: a line ends at i. */
 void loose_line(struct loose *l, size_t i);
-/* A date or a time begins at i: in a log, so does a line. */
+/* A date with its year, or a time, begins at i: in a log, so does a line. */
 bool loose_stamp(const struct loose *l, size_t i);
 /* spelled.c: an address with its signs in words, of which the first may be at i. */
 void loose_address(struct loose *l, size_t i);

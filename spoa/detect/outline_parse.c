@@ -16,6 +16,7 @@ struct parser {
 		const struct outline_node *n;
 	} named[NAMED_MAX]; /* groups, of which the first are known */
 	size_t nnamed;
+	unsigned looks; /* look-arounds around what is read: more, if negated, is less */
 	bool caseless, failed;
 	int depth;
 	struct outline_node none; /* where the arena is full */
@@ -188,7 +189,7 @@ referred(struct parser *q, struct span name)
 {
 	struct outline_node *n = NULL;
 
-	for (size_t i = 0; i < q->nnamed && !q->caseless; i++) {
+	for (size_t i = 0; i < q->nnamed && !q->caseless && !q->looks; i++) {
 		if (!span_eq(q->named[i].name, name))
 			continue;
 		struct outline_node *copy = node_of(q, OUTLINE_CAT);
@@ -280,7 +281,9 @@ group(struct parser *q)
 			return node_of(q, OUTLINE_CAT); /* hold until the group around ends */
 		}
 	}
+	q->looks += look;
 	struct outline_node *n = alternatives(q);
+	q->looks -= look;
 	if (*q->p != ')')
 		return refuse(q);
 	q->p++;

@@ -560,15 +560,39 @@ sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 	}
 }
 
+/* Bits of the block that one of the parts asked for reaches into; *next: the first that
+ * may reach into one behind. */
+static uint64_t
+within_parts(const struct detect_scratch *s, size_t from, size_t *next)
+{
+	uint64_t bits = 0;
+
+	while (*next < s->nparts && s->parts[*next].to <= from)
+		++*next;
+	for (size_t i = *next; i < s->nparts && s->parts[i].from < from + SIEVE_BLOCK; i++) {
+		size_t a = s->parts[i].from > from ? s->parts[i].from - from : 0;
+		size_t b = s->parts[i].to - from;
+		bits |= ~UINT64_C(0) << a &
+			(b < SIEVE_BLOCK ? (UINT64_C(1) << b) - 1 : ~UINT64_C(0));
+	}
+	return bits;
+}
+
 static void
 sweep(struct sweep *w, size_t to)
 {
 	struct block b = { 0 };
+	size_t next = 0;
 
 	begin(w);
 	w->word = NULL;
 	for (size_t from = 0; from < to && !w->err; from += SIEVE_BLOCK) {
 		block_read(w, &b, from);
+		if (w->s->nparts && !w->keyed) {
+			uint64_t in = within_parts(w->s, from, &next);
+			b.byte &= in;
+			b.runs &= in;
+		}
 		sweep_block(w, &b,
 			to - from < SIEVE_BLOCK ? (UINT64_C(1) << (to - from)) - 1
 						: ~UINT64_C(0));

@@ -7,6 +7,7 @@
 
 #include "detect/columns.h"
 #include "detect/rule.h"
+#include "detect/view.h"
 
 enum {
 	KEYED_TEXT = 1024, /* bytes of the text tried behind its key */
@@ -63,6 +64,10 @@ struct detect_scratch {
 			size_t from, until;
 		} v[LEADS];
 	} leads; /* for who scans a text in parts: where longer matches may have begun */
+	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
+	 * of it. Literals are looked at everywhere: what they begin may end far behind. */
+	const struct view_part *parts;
+	size_t nparts;
 	struct known_names *known; /* of the parts before, and more of this one; NULL */
 	struct evade *evade;	   /* evade.c's own; NULL until it is needed */
 	bool evasion;		   /* the text hides something */

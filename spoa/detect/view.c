@@ -64,13 +64,18 @@ in_word(char c)
 	return !ends_word[(unsigned char)c];
 }
 
+/* Behind a word that goes beyond the margin stand its quote and its key. */
+enum { BEFORE_WORD = 64, BEHIND_WORD = 16 };
+
 size_t
 view_before(struct span t, size_t at)
 {
-	size_t from = at > VIEW_MARGIN ? at - VIEW_MARGIN : 0;
+	size_t margin = at > VIEW_MARGIN ? at - VIEW_MARGIN : 0, from = margin;
 
 	for (size_t i = 0; i < VIEW_WORD && from > 0 && in_word(t.p[from - 1]); i++)
 		from--;
+	if (from < margin)
+		from -= from < BEFORE_WORD ? from : BEFORE_WORD;
 	return from;
 }
 
@@ -83,6 +88,8 @@ view_behind(struct span t, size_t at, size_t bytes)
 		end = t.n;
 	while (to < end && in_word(t.p[to]))
 		to++;
+	if (to > at + bytes)
+		to += BEHIND_WORD;
 	return to < end ? to : end;
 }
 

@@ -30,6 +30,10 @@ struct view {
 
 enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024, VIEW_PARTS = 96 };
 
+struct view_part {
+	size_t from, to;
+};
+
 struct editor {
 	struct span src;
 	const struct view *over; /* src is this view's text; NULL: the original */
@@ -47,9 +51,7 @@ struct editor {
 	bool open;
 	/* Of a whole copy: the places edited, further apart than both their margins but for
 	 * the last one, in the view. */
-	struct {
-		size_t from, to;
-	} part[VIEW_PARTS];
+	struct view_part part[VIEW_PARTS];
 	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
 	int err;
