@@ -354,6 +354,47 @@ shuffled(const struct text_kind *k, char *to, size_t n)
 	put_from(&w, k->unit, (unsigned)n);
 }
 
+static void
+any_bytes(const struct text_kind *k, char *to, size_t n)
+{
+	struct writer w = { to, 0, n, 73 };
+
+	(void)k;
+	while (!full(&w))
+		put_c(&w, (char)below(&w, 256));
+}
+
+/* Every printable byte of ASCII. */
+static void
+any_signs(const struct text_kind *k, char *to, size_t n)
+{
+	struct writer w = { to, 0, n, 79 };
+
+	(void)k;
+	while (!full(&w))
+		put_c(&w, (char)('!' + below(&w, '~' - '!' + 1)));
+}
+
+/* Characters of two and three bytes, and some of one. */
+static void
+any_characters(const struct text_kind *k, char *to, size_t n)
+{
+	struct writer w = { to, 0, n, 83 };
+
+	(void)k;
+	while (!full(&w)) {
+		uint32_t kind = below(&w, 3);
+		uint32_t c = kind == 0	 ? 0x20 + below(&w, 0x5F)
+			     : kind == 1 ? 0x80 + below(&w, 0x780)
+					 : 0x800 + below(&w, 0xCF00);
+		if (kind == 2)
+			put_c(&w, (char)(0xE0 | c >> 12));
+		if (kind)
+			put_c(&w, (char)(kind == 1 ? 0xC0 | c >> 6 : 0x80 | (c >> 6 & 63)));
+		put_c(&w, (char)(kind ? 0x80 | (c & 63) : c));
+	}
+}
+
 /* A key without its end, for ever. */
 static void
 pem(const struct text_kind *k, char *to, size_t n)
@@ -434,6 +475,9 @@ const struct text_kind text_hostile[] = {
 	{ "invalid UTF-8", repeat, "\xff\x80" },
 	{ "backslashes", repeat, "\\\"" },
 	{ "mixed bytes", shuffled, " 0123456789-./:@=\"'+(),eyJsk_" },
+	{ "bytes at random", any_bytes, "" },
+	{ "signs at random", any_signs, "" },
+	{ "characters at random", any_characters, "" },
 	{ "hex", shuffled, "0123456789abcdef" },
 	{ "upper and digits", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789" },
 	{ "upper, digits, blanks", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789  " },
