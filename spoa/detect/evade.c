@@ -26,6 +26,7 @@ struct level {
 	char *piece;
 	uint32_t *where;
 	struct chunk chunk, inner;
+	struct view_part part[VIEW_PARTS];
 };
 
 struct evade {
@@ -263,6 +264,7 @@ again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 		.over = v,
 		.out = out,
 		.whole = true,
+		.part = l->part,
 		.pass = pass,
 		.done = nothing_more };
 

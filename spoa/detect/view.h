@@ -50,8 +50,8 @@ struct editor {
 	uint32_t dropped; /* bits for the next byte */
 	bool open;
 	/* Of a whole copy: the places edited, further apart than both their margins but for
-	 * the last one, in the view. */
-	struct view_part part[VIEW_PARTS];
+	 * the last one, in the view; room for VIEW_PARTS. */
+	struct view_part *part;
 	size_t nparts;
 	size_t edits, escapes; /* of the edits, those of escapes */
 	int err;
