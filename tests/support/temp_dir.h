@@ -9,13 +9,13 @@
 
 static char dir[64];
 
-/* In the folder; good until the fourth call from here. */
+/* In the folder; good until the eighth call from here. */
 static inline const char *
 path(const char *name)
 {
-	static char text[4][160];
+	static char text[8][192];
 	static unsigned turn;
-	char *p = text[turn++ % 4];
+	char *p = text[turn++ % 8];
 
 	snprintf(p, sizeof(text[0]), "%s/%s", dir, name);
 	return p;

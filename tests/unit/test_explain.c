@@ -34,8 +34,8 @@
 static json_t *
 explained(const char *request, int code)
 {
-	int got = tollgate(
-		request, "decide", "--policy", cmd_path("policy.yaml"), "--explain", NULL);
+	int got =
+		tollgate(request, "decide", "--policy", path("policy.yaml"), "--explain", NULL);
 
 	if (got != code)
 		fail_msg("exit %d, wanted %d: %s%s", got, code, cmd_out, cmd_err);
@@ -159,8 +159,8 @@ static void
 without_the_option_there_is_no_explanation(void **state)
 {
 	(void)state;
-	assert_int_equal(tollgate(REQUEST(BODY("hi")), "decide", "--policy",
-				 cmd_path("policy.yaml"), NULL),
+	assert_int_equal(
+		tollgate(REQUEST(BODY("hi")), "decide", "--policy", path("policy.yaml"), NULL),
 		0);
 	assert_null(strstr(cmd_out, "explain"));
 }
@@ -187,7 +187,7 @@ an_identity_may_be_given_and_is_checked(void **state)
 		snprintf(in, sizeof(in), "{\"path\":\"/v1/chat/completions\",\"identity\":%s}",
 			bad[i].given);
 		assert_int_equal(
-			tollgate(in, "decide", "--policy", cmd_path("policy.yaml"), NULL), 2);
+			tollgate(in, "decide", "--policy", path("policy.yaml"), NULL), 2);
 		if (!strstr(cmd_err, bad[i].why))
 			fail_msg("%s: %s", bad[i].given, cmd_err);
 	}
@@ -200,9 +200,9 @@ an_identity_may_be_given_and_is_checked(void **state)
 static int
 setup(void **state)
 {
-	if (cmd_setup(state))
+	if (temp_dir_make(state))
 		return -1;
-	cmd_put("policy.yaml", POLICY);
+	put("policy.yaml", POLICY);
 	return 0;
 }
 
@@ -216,5 +216,5 @@ main(void)
 		cmocka_unit_test(without_the_option_there_is_no_explanation),
 		cmocka_unit_test(an_identity_may_be_given_and_is_checked),
 	};
-	return cmocka_run_group_tests(tests, setup, cmd_teardown);
+	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

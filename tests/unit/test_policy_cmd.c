@@ -58,8 +58,8 @@ static void
 passing_cases_are_tap_and_exit_0(void **state)
 {
 	(void)state;
-	cmd_put("policy.yaml", POLICY);
-	cmd_put("t.test.yaml", HEAD GOOD
+	put("policy.yaml", POLICY);
+	put("t.test.yaml", HEAD GOOD
 		"  - {name: 'early #1', time: '2026-11-20T05:00:00Z', request: {prompt: hi},\n"
 		"     expect: {decision: deny, status: 403, reason: early, classes: [], path: "
 		"''}}\n"
@@ -68,14 +68,13 @@ passing_cases_are_tap_and_exit_0(void **state)
 		"     expect: {decision: permit, person: nobody, model: m, shadow: none, "
 		"route: "
 		"chat}}\n");
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 0);
 	holds(cmd_out, "\nok 1 - t: noon\nok 2 - t: early  1\nok 3 - t: nobody\n");
 	holds(cmd_out, "# t: 2 of 3 rules matched in 3 cases; not matched: chief\n");
 	holds(cmd_out, "\n1..3\n");
-	assert_int_equal(
-		tollgate("", "policy", "test", "--require-coverage", cmd_dir, NULL), 1);
+	assert_int_equal(tollgate("", "policy", "test", "--require-coverage", dir, NULL), 1);
 	holds(cmd_out, "\nnot ok 4 - t: every rule is matched by a case\n");
-	assert_int_equal(tollgate("", "policy", "test", cmd_path("t.test.yaml"), NULL), 0);
+	assert_int_equal(tollgate("", "policy", "test", path("t.test.yaml"), NULL), 0);
 }
 
 static void
@@ -103,14 +102,14 @@ a_case_that_fails_says_what_differs_and_why(void **state)
 	};
 
 	(void)state;
-	cmd_put("policy.yaml", POLICY);
+	put("policy.yaml", POLICY);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[1024];
 		snprintf(text, sizeof(text),
 			HEAD "  - {name: c, request: {prompt: a@example.com}, expect: %s}\n",
 			rows[i].expect);
-		cmd_put("t.test.yaml", text);
-		if (tollgate("", "policy", "test", cmd_dir, NULL) != 1)
+		put("t.test.yaml", text);
+		if (tollgate("", "policy", "test", dir, NULL) != 1)
 			fail_msg("%s passed", rows[i].expect);
 		holds(cmd_out, "\nnot ok 1 - t: c\n");
 		holds(cmd_out, "/t.test.yaml:6:5\n");
@@ -153,10 +152,10 @@ mistakes_in_a_test_file_are_named_with_their_place(void **state)
 	};
 
 	(void)state;
-	cmd_put("policy.yaml", POLICY);
+	put("policy.yaml", POLICY);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cmd_put("t.test.yaml", rows[i].text);
-		int code = tollgate("", "policy", "test", cmd_dir, NULL);
+		put("t.test.yaml", rows[i].text);
+		int code = tollgate("", "policy", "test", dir, NULL);
 		if (code != 2 || !strstr(cmd_err, rows[i].said))
 			fail_msg("%s\nexit %d, wanted: %s\ngot: %s", rows[i].text, code,
 				rows[i].said, cmd_err);
@@ -167,11 +166,11 @@ static void
 a_request_that_cannot_be_made_fails_its_case(void **state)
 {
 	(void)state;
-	cmd_put("policy.yaml", POLICY);
-	cmd_put("t.test.yaml",
+	put("policy.yaml", POLICY);
+	put("t.test.yaml",
 		HEAD "  - {name: c, identity: {clearance: high}, request: {prompt: x}, expect: "
 		     "{status: 200}}\n");
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 1);
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 1);
 	holds(cmd_out, "#   the request: identity.clearance must be an integer\n");
 }
 
@@ -179,31 +178,31 @@ static void
 the_policy_is_found_beside_above_or_as_named(void **state)
 {
 	(void)state;
-	unlink(cmd_path("policy.yaml"));
-	unlink(cmd_path("t.test.yaml"));
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 2);
+	unlink(path("policy.yaml"));
+	unlink(path("t.test.yaml"));
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 2);
 	holds(cmd_err, "no test file");
-	cmd_put("a.yaml", POLICY);
-	cmd_put("a.test.yaml", HEAD GOOD);
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
-	mkdir(cmd_path("tests"), 0700);
-	cmd_put("tests/a.yaml", HEAD GOOD);
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 0);
+	put("a.yaml", POLICY);
+	put("a.test.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 0);
+	mkdir(path("tests"), 0700);
+	put("tests/a.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 0);
 	holds(cmd_out, "\n1..2\n");
 	holds(cmd_out, "# t: 1 of 3 rules matched in 2 cases");
-	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests"), NULL), 0);
-	cmd_put("tests/b.yaml", HEAD GOOD);
-	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests/b.yaml"), NULL), 2);
+	assert_int_equal(tollgate("", "policy", "test", path("tests"), NULL), 0);
+	put("tests/b.yaml", HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 2);
 	holds(cmd_err, "no policy stands beside it");
-	cmd_put("tests/b.yaml", "policy: ../a.yaml\n" HEAD GOOD);
-	assert_int_equal(tollgate("", "policy", "test", cmd_path("tests/b.yaml"), NULL), 0);
-	cmd_put("other.yaml", POLICY "  - {name: no, deny: true}\n");
-	assert_int_equal(tollgate("", "policy", "test", "--policy", cmd_path("other.yaml"),
-				 cmd_path("tests/b.yaml"), NULL),
+	put("tests/b.yaml", "policy: ../a.yaml\n" HEAD GOOD);
+	assert_int_equal(tollgate("", "policy", "test", path("tests/b.yaml"), NULL), 0);
+	put("other.yaml", POLICY "  - {name: no, deny: true}\n");
+	assert_int_equal(tollgate("", "policy", "test", "--policy", path("other.yaml"),
+				 path("tests/b.yaml"), NULL),
 		1);
-	cmd_put("a.yaml", "tollgate: 2\n");
-	assert_int_equal(tollgate("", "policy", "test", cmd_dir, NULL), 2);
-	assert_int_equal(tollgate("", "policy", "test", cmd_path("nowhere"), NULL), 2);
+	put("a.yaml", "tollgate: 2\n");
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 2);
+	assert_int_equal(tollgate("", "policy", "test", path("nowhere"), NULL), 2);
 	assert_int_equal(tollgate("", "policy", "test", NULL), 2);
 	assert_int_equal(tollgate("", "policy", "tset", NULL), 2);
 	assert_int_equal(tollgate("", "policy", NULL), 2);
@@ -223,8 +222,8 @@ static void
 diff_counts_what_changes_and_shows_examples(void **state)
 {
 	(void)state;
-	cmd_put("a.yaml", POLICY);
-	cmd_put("b.yaml",
+	put("a.yaml", POLICY);
+	put("b.yaml",
 		"tollgate: 1\nname: b\ndefault: permit\n"
 		"identity: [{none: {person: nobody}}]\n"
 		"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "
@@ -234,8 +233,8 @@ diff_counts_what_changes_and_shows_examples(void **state)
 		"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii], "
 		"with: remove}}\n");
 	char a[192], b[192];
-	snprintf(a, sizeof(a), "%s", cmd_path("a.yaml"));
-	snprintf(b, sizeof(b), "%s", cmd_path("b.yaml"));
+	snprintf(a, sizeof(a), "%s", path("a.yaml"));
+	snprintf(b, sizeof(b), "%s", path("b.yaml"));
 	assert_int_equal(tollgate(CHAT("") "\n" CHAT(CHIEF), "policy", "diff", a, a, NULL), 0);
 	assert_string_equal(cmd_out, "2 requests: 2 the same, 0 different\n");
 	assert_int_equal(tollgate(CHAT("") "\n" CHAT(CHIEF) "{\"path\":\"/x\"}\n", "policy",
@@ -262,15 +261,15 @@ static void
 diff_that_cannot_compare_exits_2_and_names_the_line(void **state)
 {
 	(void)state;
-	cmd_put("a.yaml", POLICY);
+	put("a.yaml", POLICY);
 	char a[192];
-	snprintf(a, sizeof(a), "%s", cmd_path("a.yaml"));
+	snprintf(a, sizeof(a), "%s", path("a.yaml"));
 	assert_int_equal(tollgate(CHAT("") "{\n" CHAT(""), "policy", "diff", a, a, NULL), 2);
 	holds(cmd_err, "tollgate: policy diff: standard input:2: ");
 	holds(cmd_out, "2 requests: 2 the same");
 	assert_int_equal(tollgate("{\"body\":1}\n", "policy", "diff", a, a, NULL), 2);
 	holds(cmd_err, "standard input:1: path is missing");
-	assert_int_equal(tollgate("", "policy", "diff", a, cmd_path("none.yaml"), NULL), 2);
+	assert_int_equal(tollgate("", "policy", "diff", a, path("none.yaml"), NULL), 2);
 	assert_int_equal(tollgate("", "policy", "diff", a, NULL), 2);
 	assert_int_equal(tollgate("", "policy", "diff", a, a, "--examples", "x", NULL), 2);
 }
@@ -289,5 +288,5 @@ main(void)
 		cmocka_unit_test(diff_counts_what_changes_and_shows_examples),
 		cmocka_unit_test(diff_that_cannot_compare_exits_2_and_names_the_line),
 	};
-	return cmocka_run_group_tests(tests, cmd_setup, cmd_teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

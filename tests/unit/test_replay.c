@@ -100,10 +100,10 @@ record(FILE *f, struct snapshot *snap, const char *request)
 static void
 record_all(const char *policy, const char *const *what, size_t n)
 {
-	cmd_put("p.yaml", policy);
-	struct snapshot *snap = decide_load("test", NULL, cmd_path("p.yaml"));
+	put("p.yaml", policy);
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
 	assert_non_null(snap);
-	FILE *f = fopen(cmd_path("records.jsonl"), "w");
+	FILE *f = fopen(path("records.jsonl"), "w");
 	assert_non_null(f);
 	nids = 0;
 	for (size_t i = 0; i < n; i++)
@@ -117,8 +117,8 @@ replay(const char *policy, const char *option, const char *value)
 {
 	char p[192], f[192];
 
-	snprintf(p, sizeof(p), "%s", cmd_path(policy));
-	snprintf(f, sizeof(f), "%s", cmd_path("records.jsonl"));
+	snprintf(p, sizeof(p), "%s", path(policy));
+	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
 	return tollgate(
 		"", "policy", "replay", "--policy", p, "--file", f, option, value, NULL);
 }
@@ -128,8 +128,8 @@ explain(const char *policy, const char *id, const char *option)
 {
 	char p[192], f[192];
 
-	snprintf(p, sizeof(p), "%s", cmd_path(policy));
-	snprintf(f, sizeof(f), "%s", cmd_path("records.jsonl"));
+	snprintf(p, sizeof(p), "%s", path(policy));
+	snprintf(f, sizeof(f), "%s", path("records.jsonl"));
 	return tollgate("", "audit", "explain", id, "--policy", p, "--file", f, option, NULL);
 }
 
@@ -191,7 +191,7 @@ another_version_is_named_and_what_it_changes_counted(void **state)
 {
 	(void)state;
 	record_all(HEAD RULES, requests, NREQUESTS);
-	cmd_put("q.yaml", HEAD
+	put("q.yaml", HEAD
 		"rules:\n  - {name: cards, when: '\"CREDIT_CARD\" in prompt.entities', deny: "
 		"{reason: cards}}\n"
 		"  - {name: pii, when: '\"EMAIL_ADDRESS\" in prompt.entities', redact: "
@@ -205,7 +205,7 @@ another_version_is_named_and_what_it_changes_counted(void **state)
 	assert_int_equal(explain("q.yaml", ids[13], NULL), 0);
 	holds(cmd_out, "decided by t@");
 	holds(cmd_out, "what follows is what t@");
-	cmd_put("r.yaml",
+	put("r.yaml",
 		"tollgate: 1\nname: r\nroutes: [{name: other, match: {path: /other}, backend: "
 		"b}]\n");
 	assert_int_equal(replay("r.yaml", "--examples", "1"), 1);
@@ -254,7 +254,7 @@ a_record_that_was_changed_comes_out_otherwise(void **state)
 	char *model = strstr(cmd_out, "\"model\":\"gpt-5-pro\"");
 	assert_non_null(model);
 	memcpy(model, "\"model\":\"gpt-4-pro\"", strlen("\"model\":\"gpt-4-pro\""));
-	cmd_put("records.jsonl", cmd_out);
+	put("records.jsonl", cmd_out);
 	assert_int_equal(explain("p.yaml", ids[0], NULL), 1);
 	holds(cmd_out, "rule model comes out otherwise than recorded");
 	assert_int_equal(replay("p.yaml", NULL, NULL), 1);
@@ -296,5 +296,5 @@ main(void)
 		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
 		cmocka_unit_test(since_and_until_bound_what_is_replayed),
 	};
-	return cmocka_run_group_tests(tests, cmd_setup, cmd_teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }
