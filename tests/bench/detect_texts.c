@@ -364,17 +364,6 @@ any_bytes(const struct text_kind *k, char *to, size_t n)
 		put_c(&w, (char)below(&w, 256));
 }
 
-/* Every printable byte of ASCII. */
-static void
-any_signs(const struct text_kind *k, char *to, size_t n)
-{
-	struct writer w = { to, 0, n, 79 };
-
-	(void)k;
-	while (!full(&w))
-		put_c(&w, (char)('!' + below(&w, '~' - '!' + 1)));
-}
-
 /* Characters of two and three bytes, and some of one. */
 static void
 any_characters(const struct text_kind *k, char *to, size_t n)
@@ -476,7 +465,10 @@ const struct text_kind text_hostile[] = {
 	{ "backslashes", repeat, "\\\"" },
 	{ "mixed bytes", shuffled, " 0123456789-./:@=\"'+(),eyJsk_" },
 	{ "bytes at random", any_bytes, "" },
-	{ "signs at random", any_signs, "" },
+	{ "signs at random", shuffled,
+		"!\"#$%&'()*+,-./0123456789:;<=>?"
+		"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_"
+		"`abcdefghijklmnopqrstuvwxyz{|}~" },
 	{ "characters at random", any_characters, "" },
 	{ "hex", shuffled, "0123456789abcdef" },
 	{ "upper and digits", shuffled, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789" },
