@@ -4,6 +4,7 @@
  * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
  * each, and the JSON key or field name that stands before the text. In a table the
  * header above a value comes first (columns.c). */
+#include "detect/bits.h"
 #include "detect/columns.h"
 #include "detect/sieve.h"
 
@@ -152,9 +153,8 @@ first_word(const struct words *w, struct span t, size_t from, size_t to)
 
 	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
 		struct sieve_words x = sieve_words(t, block);
-		uint64_t todo = plain ? x.begins & x.alnum : x.begins;
-		if (to - block < SIEVE_BLOCK)
-			todo &= (UINT64_C(1) << (to - block)) - 1;
+		uint64_t todo =
+			(plain ? x.begins & x.alnum : x.begins) & bits_below(to - block);
 		for (; todo; todo &= todo - 1) {
 			size_t i = block + (unsigned)__builtin_ctzll(todo);
 			if (word_of(w, t, i, context_word_may_match))
@@ -209,9 +209,8 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 	for (size_t n = 0; n < blocks; n++) {
 		size_t from = (ahead ? n : blocks - 1 - n) * SIEVE_BLOCK;
 		struct sieve_words x = sieve_words(t, from);
-		uint64_t todo = plain ? x.begins & x.alnum : x.begins;
-		if (t.n - from < SIEVE_BLOCK)
-			todo &= (UINT64_C(1) << (t.n - from)) - 1;
+		uint64_t todo =
+			(plain ? x.begins & x.alnum : x.begins) & bits_below(t.n - from);
 		while (todo) {
 			unsigned k = ahead ? (unsigned)__builtin_ctzll(todo)
 					   : 63 - (unsigned)__builtin_clzll(todo);

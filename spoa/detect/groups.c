@@ -44,6 +44,7 @@ static const struct span sayings[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus"
 	{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
 	{ "guion", 5 }, { "strich", 6 } };
 
+/* The first two letters of each of them. */
 bool
 loose_says(const struct loose *l, size_t i)
 {
@@ -63,7 +64,6 @@ loose_says(const struct loose *l, size_t i)
 static size_t
 said(const struct loose *l, size_t i)
 {
-
 	if ((at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
 		is_digit(at(l, i + 1)))
 		return i + 1;
@@ -192,7 +192,7 @@ fours(const struct groups *g, size_t n)
 	return true;
 }
 
-static const bool columns[256] = { ['\t'] = true,
+const bool groups_columns[256] = { ['\t'] = true,
 	['|'] = true,
 	[','] = true,
 	[';'] = true,
@@ -228,7 +228,7 @@ cut(const struct loose *l, struct groups *g)
 		g->odd |= !is_plain(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= columns[(unsigned char)gap.p[i]];
+			g->column |= groups_columns[(unsigned char)gap.p[i]];
 	}
 }
 
@@ -383,7 +383,7 @@ iban(struct loose *l, size_t i)
 	size_t n = 0;
 
 	read_groups(l, i, true, &g);
-	if (g.n < 2 || len(&g, 0) < 4 || !is_digit(at(l, i + 3)))
+	if (g.n < 2 || len(&g, 0) < 4 || !begins_iban(l, i))
 		return false;
 	l->group_end = g.end[g.n - 1];
 	for (size_t k = g.n; k-- > 1;)

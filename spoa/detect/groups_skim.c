@@ -1,6 +1,7 @@
 /* Rows of groups of digits of which nothing comes, told from the bits of the look: dates,
  * times, amounts, lists of short numbers. What is not sure is read (groups.c), whose rules
  * are those that count. */
+#include "detect/bits.h"
 #include "detect/loose.h"
 
 enum { LEAST = 8 }; /* digits of a number that is looked for */
@@ -35,12 +36,6 @@ groups_ahead(const struct loose *l, size_t i)
 	};
 }
 
-static uint64_t
-below(unsigned n)
-{
-	return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
-}
-
 /* More than twenty digits in a row. */
 static bool
 has_long_run(uint64_t digit)
@@ -56,22 +51,10 @@ has_long_run(uint64_t digit)
 static uint64_t
 all_but_last(uint64_t digit, unsigned n)
 {
-	uint64_t other = ~digit & below(n);
+	uint64_t other = ~digit & bits_below(n);
 
-	return other ? digit & below(64 - (unsigned)__builtin_clzll(other)) : 0;
+	return other ? digit & bits_below(64 - (unsigned)__builtin_clzll(other)) : 0;
 }
-
-/* What tables and lists are written with. */
-static const bool columns[256] = { ['\t'] = 1,
-	['|'] = 1,
-	[','] = 1,
-	[';'] = 1,
-	[':'] = 1,
-	['"'] = 1,
-	['\''] = 1,
-	['`'] = 1,
-	['['] = 1,
-	['{'] = 1 };
 
 /* False: to be read. */
 static bool
@@ -88,7 +71,7 @@ head_of(const struct row *r, uint64_t between, struct head *h)
 		if (c == '\r' || c == '<' || c >= 0x80 || between >> i & 2)
 			return false;
 		if (c != (unsigned char)sep && c != '\n') {
-			in &= below(i);
+			in &= bits_below(i);
 			h->all = false;
 			break;
 		}
@@ -98,7 +81,7 @@ head_of(const struct row *r, uint64_t between, struct head *h)
 	}
 	h->digits = (unsigned)__builtin_popcountll(in);
 	h->plain = !line && (sep == ' ' || sep == '-' || sep == '.');
-	h->column = line || columns[(unsigned char)sep];
+	h->column = line || groups_columns[(unsigned char)sep];
 	return true;
 }
 
@@ -107,10 +90,11 @@ is_nothing(const struct row *r, const struct head *h)
 {
 	const uint64_t fours = 0x7BDEF, phone = 0xF77;
 	/* 212-555-0143, and with a line's end in it, which is cut off behind (groups.c). */
-	bool threes = (h->n == 3 && (r->digit & 15) == 7) ||
-		      ((r->digit & below(12)) == phone && (r->p[3] == '\n' || r->p[7] == '\n'));
+	bool threes =
+		(h->n == 3 && (r->digit & 15) == 7) ||
+		((r->digit & bits_below(12)) == phone && (r->p[3] == '\n' || r->p[7] == '\n'));
 
-	if ((h->n > 4 || !h->all) && (r->digit & below(20)) == fours)
+	if ((h->n > 4 || !h->all) && (r->digit & bits_below(20)) == fours)
 		return false; /* a card, and something else behind it or in it */
 	if (h->digits >= 13 && h->digits <= 19 && r->p[0] >= '3' && r->p[0] <= '6')
 		return false;
@@ -136,7 +120,7 @@ skim_all(const struct row *row, size_t i, size_t *end)
 	const char *stop = r.p + last + 1;
 
 	while (__builtin_popcountll(r.digit) >= LEAST) {
-		uint64_t between = ~r.digit & below((unsigned)(stop - r.p - 1));
+		uint64_t between = ~r.digit & bits_below((unsigned)(stop - r.p - 1));
 		struct head h;
 		if (!between)
 			break;
@@ -169,9 +153,9 @@ groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_
 	unsigned n = other ? (unsigned)__builtin_ctzll(other) : 64; /* or more */
 
 	*end = i;
-	if (n <= LEAST && !(a->sign & below(n)))
+	if (n <= LEAST && !(a->sign & bits_below(n)))
 		return true; /* one of them is no digit; none is '<' */
-	uint64_t digit = a->digit & below(n);
+	uint64_t digit = a->digit & bits_below(n);
 	if (has_long_run(digit))
 		return false;
 	if (digit >> (n - 1) && i + n < l->t.n && is_alpha(l->t.p[i + n]))
@@ -183,10 +167,10 @@ groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_
 		if (l->t.p[i + k] == '<')
 			return false; /* markup may follow */
 	struct row r = { l->t.p + i, digit, i > 0 && l->t.p[i - 1] == '+' };
-	if (other && !(a->sign & below(n)) && !has_singles(digit) && !groups_mixed(a))
+	if (other && !(a->sign & bits_below(n)) && !has_singles(digit) && !groups_mixed(a))
 		return skim_all(&r, i, end);
 	struct head h = { .n = 1 };
-	uint64_t between = ~digit & below(last);
+	uint64_t between = ~digit & bits_below(last);
 	if (between && (!head_of(&r, between, &h) || !is_nothing(&r, &h)))
 		return false;
 	if (!other && (h.all || !between))

@@ -58,14 +58,10 @@ digit_in(const struct outline_node *n)
 }
 
 uint16_t
-pattern_digit(const char *regex)
+pattern_digit(const struct outline_node *tree)
 {
-	struct arena a;
+	size_t w = digit_in(tree);
 
-	arena_init(&a, 0, false);
-	const struct outline_node *tree = outline_parse(&a, regex);
-	size_t w = tree ? digit_in(tree) : 0;
-	arena_reset(&a);
 	return (uint16_t)(w < LEAD_MAX ? w : 0);
 }
 

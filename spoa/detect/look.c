@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "detect/bits.h"
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -35,7 +37,7 @@ enum { HIDDEN, TOKEN, ALNUM, DIGIT, GAP, SIGN, CROSS, BLANK, A, T_R_P, SETS };
 static inline __attribute__((always_inline)) void
 finish(const uint64_t m[SETS], size_t n, struct look *l)
 {
-	uint64_t within = n < LOOK_BLOCK ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
+	uint64_t within = bits_below(n);
 
 	l->hidden = m[HIDDEN] & within;
 	l->token = m[TOKEN] & within;

@@ -53,6 +53,8 @@ void loose_digits(struct loose *l, size_t i);
 bool loose_says(const struct loose *l, size_t i);
 /* The same as loose_digits, where it may be. */
 void loose_said(struct loose *l, size_t i);
+/* What stands between groups of digits in tables and lists. */
+extern const bool groups_columns[256];
 /* groups_skim.c: the look at sixty-four bytes from i on. */
 struct groups_ahead {
 	uint64_t digit, alnum, gap, sign;

@@ -199,65 +199,10 @@ read_number(const struct loose *l, size_t i, struct number *m)
 }
 
 /* Letters around a u, the fourth behind them: of uno, une, un, um; four, neuf, neun; fuenf,
- * funf; cuatro, quatre; due, deux; huit. */
+ * funf; cuatro, quatre; due, deux; huit. Most are let go by the two beside it: the letters
+ * that may stand behind, by what stands before. */
 static bool
 may_hold_u(const char *p, char fourth)
-{
-	char last = (char)(p[-1] | 0x20), next = (char)(p[1] | 0x20),
-	     third = (char)(p[2] | 0x20);
-
-	if (!letter(p[-1]))
-		return (next == 'n' || next == 'm') &&
-		       (!letter(p[2]) || ((third == 'o' || third == 'e') && !letter(fourth)));
-	if (is_alpha(p[-2])) {
-		char first = (char)(p[-2] | 0x20);
-		return (first == 'f' && last == 'o' && next == 'r') ||
-		       (first == 'n' && last == 'e' && (next == 'f' || next == 'n'));
-	}
-	switch (last) {
-	case 'c':
-	case 'q': return next == 'a' && third == 't';
-	case 'd': return next == 'e';
-	case 'f': return next == 'e' || (next == 'n' && third == 'f');
-	case 'h': return next == 'i' && third == 't';
-	default: return false;
-	}
-}
-
-/* The u of four, cuatro, quatre, uno, un, due, deux, neuf, neun, huit; the v, x or z of five,
- * seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero, zwei, trzy, cztery,
- * dziewięć. */
-static bool
-may_be_numeral(const struct loose *l, size_t i)
-{
-	if (i < 2 || i + 2 >= l->t.n)
-		return i + 2 < l->t.n;
-	const char *p = l->t.p + i;
-	if (letter(p[0]) && !is_alpha(p[0]))
-		return true;
-	unsigned two =
-		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
-
-	switch (p[0] | 0x20) {
-	case 'u': return may_hold_u(p, i + 3 < l->t.n ? p[3] : 0);
-	case 'v':
-		if ((p[1] | 0x20) == 'e')
-			return two == TWO('f', 'i') || two == TWO('s', 'e') ||
-			       two == TWO('n', 'o') || two == TWO('u', 'e') ||
-			       two == TWO('e', 'l') || two == TWO('z', 'e');
-		return (p[1] | 0x20) == 'i' && !letter(p[-1]) &&
-		       ((p[2] | 0x20) == 'e' || (p[2] | 0x20) == 'j');
-	case 'x': return two == TWO('s', 'i') || two == TWO('e', 'u');
-	default:
-		return letter(p[1]) &&
-		       (!letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
-			       (p[-1] | 0x20) == 'd' || (p[-1] | 0x20) == 's');
-	}
-}
-
-/* The quick no to a u, which most are: what may stand behind it, by what does before. */
-static bool
-hopeless_u(const char *p)
 {
 #define BIT(c) (UINT32_C(1) << ((c)&31))
 #define ALONE  (BIT('n') | BIT('m'))
@@ -279,9 +224,59 @@ hopeless_u(const char *p)
 		['o'] = BIT('r'),
 		['O'] = BIT('r') };
 
-	return (p[0] | 0x20) == 'u' && !(behind[(unsigned char)p[-1]] & BIT(p[1]));
+	if (!(behind[(unsigned char)p[-1]] & BIT(p[1])) || !is_alpha(p[1]))
+		return false;
 #undef BIT
 #undef ALONE
+	char last = (char)(p[-1] | 0x20), next = (char)(p[1] | 0x20),
+	     third = (char)(p[2] | 0x20);
+
+	if (!letter(p[-1]))
+		return !letter(p[2]) || ((third == 'o' || third == 'e') && !letter(fourth));
+	if (is_alpha(p[-2])) {
+		char first = (char)(p[-2] | 0x20);
+		return (first == 'f' && last == 'o') || (first == 'n' && last == 'e');
+	}
+	switch (last) {
+	case 'c':
+	case 'q':
+	case 'h': return third == 't';
+	case 'd': return true;
+	case 'f': return next == 'e' || third == 'f';
+	default: return false;
+	}
+}
+
+/* The u of four, cuatro, quatre, uno, un, due, deux, neuf, neun, huit; the v, x or z of five,
+ * seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero, zwei, trzy, cztery,
+ * dziewięć. */
+static bool
+may_be_numeral(const struct loose *l, size_t i)
+{
+	if (i < 2 || i + 2 >= l->t.n)
+		return i + 2 < l->t.n;
+	const char *p = l->t.p + i;
+	if ((p[0] | 0x20) == 'u')
+		return may_hold_u(p, i + 3 < l->t.n ? p[3] : 0);
+	if (letter(p[0]) && !is_alpha(p[0]))
+		return true;
+	unsigned two =
+		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
+
+	switch (p[0] | 0x20) {
+	case 'v':
+		if ((p[1] | 0x20) == 'e')
+			return two == TWO('f', 'i') || two == TWO('s', 'e') ||
+			       two == TWO('n', 'o') || two == TWO('u', 'e') ||
+			       two == TWO('e', 'l') || two == TWO('z', 'e');
+		return (p[1] | 0x20) == 'i' && !letter(p[-1]) &&
+		       ((p[2] | 0x20) == 'e' || (p[2] | 0x20) == 'j');
+	case 'x': return two == TWO('s', 'i') || two == TWO('e', 'u');
+	default:
+		return letter(p[1]) &&
+		       (!letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
+			       (p[-1] | 0x20) == 'd' || (p[-1] | 0x20) == 's');
+	}
 }
 
 uint64_t
@@ -291,8 +286,7 @@ loose_numerals(const struct loose *l, size_t base, uint64_t cross)
 
 	for (; cross; cross &= cross - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(cross);
-		bool may = i < 2 || i + 2 >= l->t.n || !hopeless_u(l->t.p + i);
-		if ((may && may_be_numeral(l, i)) || is_digit(at(l, i + 1)))
+		if (may_be_numeral(l, i) || is_digit(at(l, i + 1)))
 			out |= cross & -cross;
 	}
 	return out;

@@ -50,8 +50,6 @@ struct outline_tail {
 
 void outline_edges_of(const struct outline_node *tree, struct outline_edges *out);
 void outline_tail_of(const struct outline_node *tree, struct outline_tail *out);
-/* The edges alone, of what need not be understood as a whole. */
-void outline_edges(const char *regex, struct outline_edges *out);
 
 /* ---- outline.c: trees to an automaton ---- */
 

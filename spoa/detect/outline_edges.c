@@ -152,16 +152,3 @@ outline_tail_of(const struct outline_node *tree, struct outline_tail *t)
 		if (n->kind == OUTLINE_LOOK && !n->behind)
 			read_ahead(n, t);
 }
-
-void
-outline_edges(const char *regex, struct outline_edges *out)
-{
-	struct arena tmp;
-
-	*out = (struct outline_edges){ .needs_before = false };
-	arena_init(&tmp, 0, false);
-	struct outline_node *tree = outline_parse(&tmp, regex);
-	if (tree)
-		outline_edges_of(tree, out);
-	arena_reset(&tmp);
-}

@@ -131,8 +131,8 @@ struct detect_rules {
 	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
 	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
 	struct outline outlines[OUTLINES];
-	struct run_set of_outline[OUTLINES]; /* the patterns in each, by run_bit, */
-	uint8_t outlines_of[RUN_BITS];	     /* and by that those it is in, as bits */
+	uint8_t outlines_of[RUN_BITS]; /* as bits, by a pattern's run_bit */
+	struct run_set of_words;       /* the patterns in OUTLINE_WORD, by that */
 	struct run_index runs;
 	uint16_t *run_bit; /* of each pattern that begins at digits */
 	struct outline *byte_outlines[256];
@@ -259,7 +259,7 @@ enum { LEAD_MAX = 4096, LEAD_UNKNOWN = 512 };
 uint16_t pattern_lead(const char *regex);
 /* Bytes from the beginning of any match up to its first digit, at most; 0 where it may have
  * none, or have it further behind. */
-uint16_t pattern_digit(const char *regex);
+uint16_t pattern_digit(const struct outline_node *tree);
 
 /* ---- custom.c ---- */
 

@@ -179,6 +179,23 @@ index_literals(struct detect_rules *r)
 	}
 }
 
+/* What the regex says of the bytes before a match, and of a digit in it; where it is not
+ * understood, nothing. */
+static void
+read_tree(struct pattern *p)
+{
+	struct arena tmp;
+
+	arena_init(&tmp, 0, false);
+	const struct outline_node *tree = outline_parse(&tmp, p->regex);
+	if (tree) {
+		outline_edges_of(tree, &p->edges);
+		if (p->kind == START_LITERAL && p->back_max == 0)
+			p->digit = pattern_digit(tree);
+	}
+	arena_reset(&tmp);
+}
+
 /* The lists that the scan walks. */
 static int
 index_patterns(struct detect_rules *r)
@@ -194,10 +211,8 @@ index_patterns(struct detect_rules *r)
 				      : NEAR_NONE;
 		if (p->near_bit != NEAR_NONE && p->score > r->near_score[p->entity])
 			r->near_score[p->entity] = p->score;
-		outline_edges(p->regex, &p->edges);
+		read_tree(p);
 		p->lead = pattern_lead(p->regex);
-		if (p->kind == START_LITERAL && p->back_max == 0)
-			p->digit = pattern_digit(p->regex);
 		if (p->clear)
 			for (unsigned c = '0'; c <= 'z'; c++)
 				if (is_alnum((char)c) || c == '_')

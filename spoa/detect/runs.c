@@ -339,7 +339,8 @@ runs_index(struct detect_rules *r)
 		const struct outline *o = &r->outlines[k];
 		for (size_t i = 0; i < o->nlisted; i++) {
 			unsigned bit = r->run_bit[o->patterns[i]];
-			set_bit(&r->of_outline[k], bit);
+			if (k == OUTLINE_WORD)
+				set_bit(&r->of_words, bit);
 			r->outlines_of[bit] |= (uint8_t)(1u << k);
 		}
 		if (k != OUTLINE_WORD) /* whose walk begins before the run */

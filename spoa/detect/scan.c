@@ -6,6 +6,7 @@
  * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
  * whole is linear. */
 #include "base/err.h"
+#include "detect/bits.h"
 #include "detect/scratch.h"
 #include "detect/sieve.h"
 
@@ -446,7 +447,7 @@ static const struct near_view anything = {
 static bool
 possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_set *set)
 {
-	const struct run_set *words = &w->r->of_outline[OUTLINE_WORD];
+	const struct run_set *words = &w->r->of_words;
 	const struct near_view *near = context_decides(w) ? near_known(w, i) : &anything;
 	const struct near_view *first = near ? near : &anything;
 
@@ -572,8 +573,7 @@ within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 	for (size_t i = *next; i < s->nparts && s->parts[i].from < from + SIEVE_BLOCK; i++) {
 		size_t a = s->parts[i].from > from ? s->parts[i].from - from : 0;
 		size_t b = s->parts[i].to - from;
-		bits |= ~UINT64_C(0) << a &
-			(b < SIEVE_BLOCK ? (UINT64_C(1) << b) - 1 : ~UINT64_C(0));
+		bits |= bits_below(b) & ~bits_below(a);
 	}
 	return bits;
 }
@@ -593,9 +593,7 @@ sweep(struct sweep *w, size_t to)
 			b.byte &= in;
 			b.runs &= in;
 		}
-		sweep_block(w, &b,
-			to - from < SIEVE_BLOCK ? (UINT64_C(1) << (to - from)) - 1
-						: ~UINT64_C(0));
+		sweep_block(w, &b, bits_below(to - from));
 	}
 	w->s->free_base += w->text.n + 1;
 }

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "detect/bits.h"
 #include "detect/check.h"
 
 #ifdef __x86_64__
@@ -337,7 +338,6 @@ run(const struct way *w, const struct detect_rules *r, const char *p, size_t roo
 	struct sieve *out)
 {
 	char last[SIEVE_BLOCK + BEHIND] = { 0 };
-	uint64_t within = ~UINT64_C(0);
 
 	if (room >= sizeof(last)) {
 		w->run(r, p, out);
@@ -345,10 +345,8 @@ run(const struct way *w, const struct detect_rules *r, const char *p, size_t roo
 	}
 	memcpy(last, p, room);
 	w->run(r, last, out);
-	if (room < SIEVE_BLOCK)
-		within = (UINT64_C(1) << room) - 1;
-	out->literal &= within;
-	out->byte &= within;
+	out->literal &= bits_below(room);
+	out->byte &= bits_below(room);
 }
 
 bool
