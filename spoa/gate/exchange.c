@@ -18,6 +18,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
+	r->certificate = (struct span){ NULL, 0 };
 	if (r->decision.kind == D_DEFER) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;

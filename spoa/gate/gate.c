@@ -589,6 +589,12 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 	data_keep(g->data, snap->policy);
 }
 
+void
+gate_abort(struct gate *g)
+{
+	tickets_hasten(&g->tickets, 0);
+}
+
 const struct recognisers *
 gate_recognisers(const struct gate *g)
 {

@@ -163,6 +163,9 @@ void gate_snapshot(struct gate *g, struct snapshot *snap);
  * once or, where the caller went away, never: a ticket that is out now is taken
  * up within two seconds or abandoned. */
 void gate_hasten(struct gate *g);
+/* The daemon ends now: every ticket is abandoned. What waits has been forgotten or
+ * finished by those who asked; gate_alive() falls to 0 as their answers come in. */
+void gate_abort(struct gate *g);
 /* For counts; any thread, while the gate lives. */
 const struct recognisers *gate_recognisers(const struct gate *g);
 /* Requests and exchanges that are not finished. */

@@ -207,21 +207,30 @@ relay_active(const struct relay *r)
 }
 
 void
+relay_abort(struct relay *r)
+{
+	relay_drain(r);
+	for (struct edge *c = r->edges, *next; c; c = next) {
+		next = c->next;
+		edge_end(c, "the daemon stopped");
+	}
+	while (r->pool)
+		pool_drop(r->pool);
+}
+
+void
 relay_free(struct relay **rp)
 {
 	struct relay *r = *rp;
 
 	if (!r)
 		return;
-	r->draining = true;
-	for (size_t i = 0; i < r->nlisteners; i++)
-		ev_io_stop(r->loop, &r->listener[i]);
-	ev_timer_stop(r->loop, &r->accept_later);
+	relay_abort(r);
+	/* What the gate still has is its own; it calls back no more. */
 	while (r->edges) {
-		struct edge *c = r->edges;
-		if (c->up)
-			upstream_release(c->up, false);
-		edge_close(c);
+		if (r->edges->up)
+			upstream_release(r->edges->up, false);
+		edge_close(r->edges);
 	}
 	while (r->pool)
 		pool_drop(r->pool);

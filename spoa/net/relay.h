@@ -47,7 +47,11 @@ int relay_listen(struct relay *r, int fd);
 void relay_drain(struct relay *r);
 /* Connections that still carry a request or wait for the gate. */
 size_t relay_active(const struct relay *r);
-/* Cuts what is left. The gate must not call back any more. */
+/* Drains, and ends every exchange at once: clients are cut. Connections of which the
+ * gate has the word stay active until it has answered. */
+void relay_abort(struct relay *r);
+/* Aborts what is left. The loop must not run any more: nobody is there for what the
+ * gate has not answered. */
 void relay_free(struct relay **r);
 
 #endif

@@ -152,7 +152,9 @@ void edge_close(struct edge *c);
 void edge_update(struct edge *c);
 /* Writes what may be written; moves on where all was. */
 void edge_flush(struct edge *c);
-/* The peer is gone: ends the exchange, closes the upstream. */
+/* Ends the exchange, closes the upstream; `why` goes into the record. */
+void edge_end(struct edge *c, const char *why);
+/* The peer is gone. */
 void edge_gone(struct edge *c);
 /* Reading is paused: watch for nothing but the peer's close. */
 void edge_hup_unwatch(struct edge *c);

@@ -193,7 +193,7 @@ edge_close(struct edge *c)
 }
 
 void
-edge_gone(struct edge *c)
+edge_end(struct edge *c, const char *why)
 {
 	switch (c->state) {
 	case EDGE_HEAD:
@@ -209,13 +209,18 @@ edge_gone(struct edge *c)
 		if (c->up)
 			upstream_release(c->up, false);
 		bool waits = c->state == EDGE_EXCHANGE && !sent;
-		answer_finish(
-			c, waits ? END_NEVER_SENT : END_CLIENT_ABORT, "the client went away");
+		answer_finish(c, waits ? END_NEVER_SENT : END_CLIENT_ABORT, why);
 		shut(c);
 		break;
 	}
 	case EDGE_DEAD: break;
 	}
+}
+
+void
+edge_gone(struct edge *c)
+{
+	edge_end(c, "the client went away");
 }
 
 /* The response is written: the next request, or the end. */

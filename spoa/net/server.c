@@ -22,6 +22,8 @@
 #include "net/admin.h"
 #include "net/listen.h"
 
+#define STOP_US 2000000 /* what is in flight at a forced stop is waited for so long */
+
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
 	size_t nagent;
@@ -239,21 +241,23 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
 		ev_break(loop, EVBREAK_ALL);
 }
 
-static void
-wait_for_signals(struct server *s)
+/* From the first moment: a signal that comes while the daemon starts is obeyed once it
+ * has, and does not end it half-started, without a word, its sockets left behind. */
+static int
+catch_signals(struct running *run)
 {
-	struct running run = { .s = s, .loop = s->reloading.loop };
-
-	ev_signal_init(&run.hup, on_hup, SIGHUP);
-	ev_signal_init(&run.term, on_term, SIGTERM);
-	ev_signal_init(&run.intr, on_term, SIGINT);
-	ev_timer_init(&run.drain_check, on_drain_check, 0.05, 0.05);
-	run.hup.data = run.term.data = run.intr.data = run.drain_check.data = &run;
-	ev_signal_start(run.loop, &run.hup);
-	ev_signal_start(run.loop, &run.term);
-	ev_signal_start(run.loop, &run.intr);
-	server_notify("READY=1");
-	ev_run(run.loop, 0);
+	run->loop = ev_default_loop(EVFLAG_AUTO);
+	if (!run->loop)
+		return ERR_NOMEM;
+	ev_signal_init(&run->hup, on_hup, SIGHUP);
+	ev_signal_init(&run->term, on_term, SIGTERM);
+	ev_signal_init(&run->intr, on_term, SIGINT);
+	ev_timer_init(&run->drain_check, on_drain_check, 0.05, 0.05);
+	run->hup.data = run->term.data = run->intr.data = run->drain_check.data = run;
+	ev_signal_start(run->loop, &run->hup);
+	ev_signal_start(run->loop, &run->term);
+	ev_signal_start(run->loop, &run->intr);
+	return 0;
 }
 
 /* ---- start ---- */
@@ -380,9 +384,41 @@ say_started(const struct server *s, const struct config *cfg)
 			LS("note", "no audit section: decisions are not recorded"));
 }
 
+/* After a drain nothing is left. After a forced stop, or a start that failed, what is in
+ * flight ends now, on record, while everything that it waits for still answers. */
+static void
+end_in_flight(struct server *s)
+{
+	uint64_t until_us = clock_mono_us() + STOP_US;
+	size_t alive;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			worker_abort(&s->workers[i]);
+	for (;;) {
+		bool idle = true;
+		alive = 0;
+		for (unsigned i = 0; i < s->nworkers; i++) {
+			struct worker *w = &s->workers[i];
+			if (!w->running)
+				continue;
+			idle = idle && atomic_load_explicit(&w->idle, memory_order_acquire);
+			alive += atomic_load_explicit(&w->alive, memory_order_relaxed);
+		}
+		if (idle)
+			return;
+		if (clock_mono_us() >= until_us)
+			break;
+		usleep(5000);
+	}
+	log_event(LOG_ERROR, "stop.unfinished", LI("requests", alive),
+		LS("why", "what they wait for does not answer"));
+}
+
 static void
 stop_workers(struct server *s)
 {
+	end_in_flight(s);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (s->workers[i].running)
 			worker_stop(&s->workers[i]);
@@ -398,6 +434,7 @@ server_run(const char *config_file)
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };
 	struct sockets so = { .relay = -1 };
+	struct running run = { .s = &s };
 	struct admin *admin = NULL;
 	unsigned char key[32];
 	struct diag d;
@@ -409,10 +446,8 @@ server_run(const char *config_file)
 	diag_init(&d);
 	buf_init(&why, 4096);
 	s.keysets = keysets_new(&s.metrics);
-	if (!s.keysets) {
-		buf_str(&why, "out of memory");
+	if (!s.keysets || catch_signals(&run) < 0)
 		goto out;
-	}
 	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
 	if (!s.snap) {
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
@@ -433,20 +468,20 @@ server_run(const char *config_file)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
-	sodium_memzero(key, sizeof(key));
 	if (!s.shared || open_sockets(cfg, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
-	if (reload_init(&s.reloading, &s, ev_default_loop(EVFLAG_AUTO), &d, s.started_wall_ns) < 0)
+	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
 	admin = admin_start(cfg, &s, &why);
 	if (!admin)
 		goto stop;
 	say_started(&s, cfg);
-	wait_for_signals(&s);
-	log_event(LOG_INFO, "stopped");
+	server_notify("READY=1");
+	ev_run(run.loop, 0);
 	code = 0;
 stop:
+	sodium_memzero(key, sizeof(key));
 	reload_stop(&s.reloading);
 	admin_stop(&admin);
 	reload_free(&s.reloading);
@@ -463,8 +498,12 @@ stop:
 	snapshot_unref(&s.snap);
 out:
 	keysets_free(&s.keysets);
-	if (code && why.n)
+	if (code && !why.n)
+		buf_str(&why, "out of memory, threads or descriptors");
+	if (code)
 		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
+	else
+		log_event(LOG_INFO, "stopped");
 	buf_free(&why);
 	diag_free(&d);
 	return code;

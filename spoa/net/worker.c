@@ -99,7 +99,8 @@ begin_drain(struct mail *m, void *consumer)
 
 	(void)m;
 	w->draining = true;
-	agent_drain(w->agent);
+	if (w->agent)
+		agent_drain(w->agent);
 }
 
 void
@@ -107,6 +108,26 @@ worker_drain(struct worker *w)
 {
 	w->drain_mail.run = begin_drain;
 	mailbox_send(&w->mail, &w->drain_mail);
+}
+
+static void
+begin_abort(struct mail *m, void *consumer)
+{
+	struct worker *w = consumer;
+
+	(void)m;
+	w->draining = w->relay_draining = true;
+	agent_free(&w->agent);
+	if (w->relay)
+		relay_abort(w->relay);
+	gate_abort(w->gate);
+}
+
+void
+worker_abort(struct worker *w)
+{
+	w->abort_mail.run = begin_abort;
+	mailbox_send(&w->mail, &w->abort_mail);
 }
 
 static void
@@ -162,7 +183,7 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 	if (!w->draining)
 		return;
 	gate_hasten(w->gate);
-	bool quiet = agent_conns(w->agent) == 0 && gate_alive(w->gate) == 0;
+	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
 	publish(&w->quiet, quiet);
 	publish(&w->idle,
 		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));

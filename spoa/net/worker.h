@@ -34,7 +34,7 @@ struct worker {
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
 	bool draining, relay_draining;
-	struct mail drain_mail, relay_mail, stop_mail;
+	struct mail drain_mail, relay_mail, abort_mail, stop_mail;
 };
 
 /* Makes everything but the thread. `table`: the in-process quota table, made on
@@ -49,7 +49,11 @@ void worker_drain(struct worker *w);
 /* Once all workers are quiet: a ticket of one may be on its way to the relay
  * connections of another. */
 void worker_drain_relay(struct worker *w);
+/* Ends connections, exchanges and tickets at once; each leaves its record. `idle` follows
+ * when what they waited for has answered. */
+void worker_abort(struct worker *w);
 void worker_stop(struct worker *w); /* ends its loop; then join */
+/* Once the loops of all workers have ended, or never ran. */
 void worker_free(struct worker *w);
 
 #endif

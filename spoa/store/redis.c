@@ -591,12 +591,12 @@ redis_free(struct redis **rp)
 	ev_timer_stop(r->loop, &r->tick);
 	ev_timer_stop(r->loop, &r->soon);
 	ev_prepare_stop(r->loop, &r->flush);
+	/* hiredis ends each command with a callback; whoever asked may be gone. */
 	for (struct redis_pipe *p = r->first; p; p = p->next)
-		p->cb = NULL;
+		p->answered = true;
 	while (r->failed) {
 		struct redis_pipe *p = r->failed;
 		r->failed = p->next;
-		p->cb = NULL;
 		p->soon = false;
 		p->answered = true;
 		if (p->got >= p->n)

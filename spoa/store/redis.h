@@ -15,7 +15,7 @@ struct redis;
  * understood, or out of memory. Connecting begins at once. */
 struct redis *redis_new(
 	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
-/* Pending pipelines end without their callback. */
+/* Whatever is pending, pipelines and hashes, ends without its callback. */
 void redis_free(struct redis **r);
 bool redis_up(const struct redis *r);
 

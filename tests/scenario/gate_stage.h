@@ -337,6 +337,7 @@ struct note {
 	const char *tail;    /* htx_blk.type(tail) */
 	size_t room;	     /* of the ACK; 0: 16384 */
 	const char *message; /* its name */
+	const char *certificate;
 };
 
 #define CHAT "/v1/chat/completions"
@@ -440,9 +441,11 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	note_fields(s, n, body_n, &fields);
 	/* One allocation, freed with the answer: AddressSanitizer sees later reads. */
 	buf_init(&c->frame, 0);
-	assert_non_null(buf_reserve(&c->frame, fields.n + body_n + 1));
+	struct span cert = span_str(n->certificate ? n->certificate : "");
+	assert_non_null(buf_reserve(&c->frame, fields.n + body_n + cert.n + 1));
 	buf_span(&c->frame, buf_view(&fields));
 	buf_put(&c->frame, n->body ? n->body : "", body_n);
+	buf_span(&c->frame, cert);
 	struct span hdrs = span_of(buf_view(&c->frame).p, fields.n);
 	struct span body = span_of(hdrs.p + hdrs.n, body_n);
 	const char *path = n->path ? n->path : CHAT;
@@ -460,6 +463,8 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	ARG("tail", note_str(span_str(n->tail  ? n->tail
 				      : body_n ? "HTX_BLK_DATA"
 					       : "HTX_BLK_EOH")));
+	if (cert.n)
+		ARG("cert", { .type = SPOP_BINARY, .s = span_of(body.p + body.n, cert.n) });
 #undef ARG
 	c->message =
 		(struct spop_message){ span_str(n->message ? n->message : "tollgate-request"),

@@ -492,6 +492,72 @@ draining_ends_the_idle_and_lets_the_busy_end(void **state)
 	peer_close(&up);
 }
 
+/* The daemon stops by force: every exchange is ended with the gate, in each state. */
+static void
+stopping_ends_every_exchange(void **state)
+{
+	struct stage *s = *state;
+	struct peer edge[6], up;
+
+	s->gate.verdict_s = s->gate.finish_s = 60;
+	stage_start(s);
+	for (size_t i = 0; i < 6; i++)
+		edge[i] = edge_connect(s);
+	say(s, &edge[0], "POST / HTTP/1.1\r\n"); /* a head under way */
+	say(s, &edge[1], POST("content-length: 9\r\n") "x"); /* passes */
+	up = egress_accept(s);
+	until(s, heard(&up, "\r\n\r\nx"));
+	s->gate.plan.body_mode = BODY_DEFER;
+	say(s, &edge[2], POST("content-length: 9\r\n") "x"); /* being read */
+	until(s, exchange(s)->held || s->gate.opened == 2);
+	say(s, &edge[3], POST("content-length: 1\r\n") "x"); /* being decided */
+	until(s, s->gate.opened == 3 && exchange(s)->seen_last);
+	say(s, &edge[5], POST("content-length: 9\r\n") "x"); /* gone, and being recorded */
+	until(s, s->gate.opened == 4);
+	peer_close(&edge[5]);
+	until(s, s->gate.finishes == 1);
+	s->gate.claim_s = 60;
+	say(s, &edge[4], POST("content-length: 1\r\n") "x"); /* being claimed */
+	until(s, s->gate.claims == 5);
+	relay_abort(s->relay);
+	assert_int_equal(s->gate.finishes, 4);
+	assert_int_equal(relay_active(s->relay), 5); /* the gate has the word */
+	for (struct exchange *x = s->gate.exchanges->next; x; x = x->next) {
+		assert_true(x->finished);
+		if (x != s->gate.exchanges->next)
+			assert_string_equal(x->result.why, "the daemon stopped");
+		ev_feed_event(s->loop, &x->later, EV_TIMER);
+	}
+	for (size_t i = 0; i < 5; i++)
+		until(s, closed(&edge[i]));
+	until(s, closed(&up));
+	/* Its claim comes in after all: ended too, nothing was sent. */
+	ev_feed_event(s->loop, &s->gate.exchanges->later, EV_TIMER);
+	until(s, s->gate.finishes == 5);
+	assert_int_equal(s->gate.exchanges->result.end, END_NEVER_SENT);
+	ev_feed_event(s->loop, &s->gate.exchanges->later, EV_TIMER);
+	until(s, relay_active(s->relay) == 0);
+	for (size_t i = 0; i < 5; i++)
+		peer_close(&edge[i]);
+	peer_close(&up);
+}
+
+/* Freed without that: what is open is finished, and nobody waits. */
+static void
+freeing_leaves_no_exchange_open(void **state)
+{
+	struct stage *s = *state;
+
+	s->gate.plan.body_mode = BODY_DEFER;
+	stage_start(s);
+	struct peer edge = edge_connect(s);
+	say(s, &edge, POST("content-length: 9\r\n") "x");
+	until(s, s->gate.opened == 1);
+	relay_free(&s->relay);
+	assert_int_equal(s->gate.finishes, 1);
+	peer_close(&edge);
+}
+
 int
 main(void)
 {
@@ -510,6 +576,8 @@ main(void)
 		T(bytes_behind_a_request_end_the_connection),
 		T(workers_share_the_connections),
 		T(draining_ends_the_idle_and_lets_the_busy_end),
+		T(stopping_ends_every_exchange),
+		T(freeing_leaves_no_exchange_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -475,6 +475,37 @@ test_redis_free_busy(void **state)
 	assert_false(a[0].done);
 }
 
+static unsigned hashes;
+
+static void
+hash_came(void *arg, int err, const struct span *pairs, size_t n)
+{
+	(void)arg;
+	(void)err;
+	(void)pairs;
+	(void)n;
+	hashes++;
+}
+
+/* A hash has a callback of its own, and its owner is freed first. */
+static void
+test_redis_free_hash(void **state)
+{
+	struct line l;
+
+	NEEDS_REDIS;
+	line_up(&l, 50000);
+	assert_true(run_until_up(l.redis, 2000000));
+	redis_hash(l.redis, SPAN_LIT("h"), 8, 64, hash_came, NULL);
+	line_down(&l);
+	/* failing at once, and not told yet */
+	line_up(&l, 50000);
+	redis_hash(l.redis, SPAN_LIT("h"), 8, 64, hash_came, NULL);
+	line_down(&l);
+	run_for(20000);
+	assert_int_equal(hashes, 0);
+}
+
 /* ---- a server that speaks as the test wants ---- */
 
 struct fake {
@@ -676,6 +707,7 @@ main(void)
 		cmocka_unit_test(test_redis_errors),
 		cmocka_unit_test(test_redis_refuses),
 		cmocka_unit_test(test_redis_free_busy),
+		cmocka_unit_test(test_redis_free_hash),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_too_late),
 		cmocka_unit_test(test_vanished),

@@ -1,0 +1,74 @@
+# The daemon stops by force (a second signal) with requests in every state: each is
+# ended on record and the program says that it stopped. And it is told to stop, or
+# to reload, while it starts; and it cannot start.
+. "$(dirname "$0")/lib.sh"
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+TOKEN=$(token)
+pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
+ends() { # PID SECONDS
+	for _ in $(seq $(($2 * 20))); do kill -0 "$1" 2>/dev/null || return 0; sleep 0.05; done
+	return 1
+}
+ask() { curl -s -m 20 -o /dev/null -X POST -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@" & }
+last_log() { tail -n 1 "$D/tollgate.log"; }
+# Every permitted decision has its completion.
+open_decisions() {
+	cat "$JOURNAL"/* | tr -d '\0' | python3 -c '
+import json, sys
+permitted, done = set(), set()
+for line in sys.stdin:
+    r = json.loads(line)
+    if r.get("type") == "completion": done.add(r["id"])
+    if r.get("type") == "decision" and r.get("decision") != "deny" and r.get("via") == "relay": permitted.add(r["id"])
+print(len(permitted - done))'
+}
+
+control '{"delay_ms": 8000}'
+redis=$(pid_of redis)
+for i in 1 2 3; do
+	ask -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}' "$EDGE/v1/chat/completions"
+	# more than a buffer of a body that does not end: the relay reads it
+	(printf '{"a":"%0300000d' 0; sleep 4) | curl -s -m 6 -o /dev/null -X POST -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -H 'transfer-encoding: chunked' -T - "$EDGE/api/relay/x" &
+done
+for _ in $(seq 60); do [ "$(metric requests_in_flight)" -ge 6 ] && break; sleep 0.05; done
+check "requests wait for the provider and for their body" test "$(metric requests_in_flight)" -ge 6
+kill -STOP "$redis"
+for i in 1 2 3; do ask -d '{"x":1}' "$EDGE/api/relay/y"; done
+sleep 0.03
+pid=$(pid_of tollgate)
+kill -TERM "$pid"
+sleep 0.06
+kill -TERM "$pid"
+check "told twice, it ends within three seconds" ends "$pid" 3
+kill -CONT "$redis"
+like "and says so" "$(last_log)" 'event=stopped'
+is "nothing that was permitted has no completion" "$(open_decisions)" 0
+like "which says why" "$(cat "$JOURNAL"/*)" 'the daemon stopped'
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+unlike "no sanitizer has anything to say" "$(cat "$D/tollgate.log")" 'Sanitizer|runtime error'
+
+# while it starts
+serve() { "$build/tollgate" serve -c "$1" </dev/null >>"$D/tollgate.log" 2>&1 & pid=$!; }
+caught() { # the first thing it does
+	for _ in $(seq 200); do
+		[ "$(($((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$pid/status"))) >> 14 & 1))" = 1 ] && return
+		sleep 0.002
+	done
+}
+serve "$D/tollgate.yaml"
+caught
+kill -HUP "$pid"
+kill -TERM "$pid"
+check "told to stop while it starts, it ends" ends "$pid" 10
+wait "$pid"
+is "with 0" $? 0
+like "in words" "$(last_log)" 'event=stopped'
+check "and leaves no socket" test -z "$(ls "$SOCKETS" | grep -E 'agent|relay|admin')"
+
+# it cannot start
+sed "s#unix@$SOCKETS/admin.sock#unix@$SOCKETS/none/admin.sock#" "$D/tollgate.yaml" >"$D/no-admin.yaml"
+serve "$D/no-admin.yaml"
+wait "$pid"
+is "a start that fails at its last step ends with 2" $? 2
+like "and says why" "$(last_log)" 'none/admin.sock'
+check "and leaves no socket" test -z "$(ls "$SOCKETS" | grep -E 'agent|relay|admin')"
