@@ -86,11 +86,11 @@ static const struct part_row parts[] = {
 
 /* Cached input is counted apart from input_tokens; the total is the sum. */
 static const struct usage_row usage[] = {
-	{ "usage.input_tokens",                        USAGE_INPUT,  true },
-	{ "usage.cache_creation_input_tokens",         USAGE_INPUT,  true },
-	{ "usage.cache_read_input_tokens",             USAGE_INPUT,  true },
-	{ "usage.cache_read_input_tokens",             USAGE_CACHED, false },
-	{ "usage.output_tokens",                       USAGE_OUTPUT, false },
+	{ "usage.input_tokens",                        USAGE_INPUT },
+	{ "usage.cache_creation_input_tokens",         USAGE_INPUT },
+	{ "usage.cache_read_input_tokens",             USAGE_INPUT },
+	{ "usage.cache_read_input_tokens",             USAGE_CACHED },
+	{ "usage.output_tokens",                       USAGE_OUTPUT },
 	{ 0 },
 };
 

@@ -34,12 +34,13 @@ void dialect_stream_error(const struct dialect *d, const char *code, struct span
 	struct span id, struct buf *out);
 
 struct usage {
-	bool known;
-	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
+	bool known; /* input and output were given, and every count is a plain integer */
+	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
+	int64_t input_tokens, output_tokens;  /* totals, cached and reasoning tokens included */
 	int64_t cached_tokens;
 };
 
-/* From a whole JSON response: 0 where usage was found, ERR_NOTFOUND, or the
+/* From a whole JSON response: 0 where usage is known, ERR_NOTFOUND, or the
  * parser's error. */
 int dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u);
 /* From one SSE event; merges into *u (Anthropic splits it over message_start

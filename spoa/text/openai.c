@@ -58,9 +58,10 @@ static const struct part_row parts[] = {
 };
 
 static const struct usage_row usage[] = {
-	{ "usage.prompt_tokens",                       USAGE_INPUT,  false },
-	{ "usage.completion_tokens",                   USAGE_OUTPUT, false },
-	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, false },
+	{ "usage.prompt_tokens",                       USAGE_INPUT },
+	{ "usage.completion_tokens",                   USAGE_OUTPUT },
+	{ "usage.total_tokens",                        USAGE_TOTAL },
+	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED },
 	{ 0 },
 };
 

@@ -61,8 +61,8 @@ struct part_row {
 
 struct usage_row {
 	const char *path;
-	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED } field;
-	bool more; /* counts besides the others of its field, else instead */
+	/* rows of one field add up */
+	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED, USAGE_TOTAL, USAGE_FIELDS } field;
 };
 
 struct dialect {

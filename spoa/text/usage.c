@@ -1,7 +1,8 @@
 /* Token counts in responses, and asking a streaming provider for them without
- * the caller's noticing (design rule 8). Lenient: members that are unknown are
- * passed over, values of the wrong type count as absent, and a response that is
- * not JSON has no usage. */
+ * the caller's noticing (design rule 8). Members that are unknown are passed over,
+ * null is absent, and a response that is not JSON has no usage. One count that is
+ * no plain integer, or is there twice, spoils all of them: what is left of a usage
+ * is less than what was used, and the reservation stays. */
 #include "base/err.h"
 #include "codec/json.h"
 #include "text/table.h"
@@ -10,8 +11,10 @@
 #define TOKENS_MAX (INT64_C(1) << 48)
 
 struct counts {
-	bool seen[3];
-	int64_t v[3]; /* by usage_row.field */
+	bool seen[USAGE_FIELDS];
+	int64_t v[USAGE_FIELDS]; /* by usage_row.field */
+	unsigned rows;		 /* that a value was read for */
+	bool spoilt;
 };
 
 struct reader {
@@ -32,19 +35,22 @@ without_message(struct span path)
 	return span_starts(path, message) ? span_cut(path, message.n, path.n) : path;
 }
 
+/* The value at this path, where a row names it. */
 static void
-count(struct reader *r, struct span path, struct span literal)
+count(struct reader *r, struct span path, enum json_tok tok, struct span literal)
 {
-	uint64_t v;
-
-	if (span_u64(literal, &v) != 0)
+	if (tok == JSON_NULL)
 		return;
-	if (v > TOKENS_MAX)
-		v = TOKENS_MAX;
 	for (const struct usage_row *u = r->rows; u->path; u++) {
+		unsigned row = 1u << (u - r->rows);
+		uint64_t v = 0;
 		if (!span_is(path, u->path))
 			continue;
-		r->c->v[u->field] = u->more ? r->c->v[u->field] + (int64_t)v : (int64_t)v;
+		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || v > TOKENS_MAX ||
+			r->c->rows & row)
+			r->c->spoilt = true;
+		r->c->rows |= row;
+		r->c->v[u->field] += (int64_t)(v > TOKENS_MAX ? 0 : v);
 		r->c->seen[u->field] = true;
 	}
 }
@@ -80,10 +86,13 @@ read_object(struct reader *r, size_t base)
 		struct span path = without_message(span_of(r->path, n));
 		int err = 0;
 		enum json_tok tok = json_next(r->j, &ev);
-		if (tok == JSON_NUMBER && fits && path.n)
-			count(r, span_cut(path, 0, path.n - 1),
+		if (tok > JSON_ERROR && fits && path.n)
+			count(r, span_cut(path, 0, path.n - 1), tok,
 				span_cut(r->in, ev.start, ev.end));
-		else if (tok == JSON_OBJECT && fits && leads_on(r, path))
+		bool inner = fits && path.n && leads_on(r, path);
+		if (inner && tok > JSON_ERROR && tok != JSON_OBJECT && tok != JSON_NULL)
+			r->c->spoilt = true;
+		if (tok == JSON_OBJECT && fits && (inner || !path.n))
 			err = read_object(r, n);
 		else if (tok != JSON_ERROR)
 			tok = json_skip(r->j, &ev);
@@ -115,6 +124,17 @@ read_counts(const struct dialect *d, struct span json, struct arena *a, struct c
 	return tok == JSON_ERROR ? json_error(r.j, NULL, NULL) : 0;
 }
 
+/* Where only the total says what the output was (embeddings have none). */
+static void
+output_of_total(struct counts *c)
+{
+	if (c->seen[USAGE_OUTPUT] || !c->seen[USAGE_INPUT] || !c->seen[USAGE_TOTAL] ||
+		c->v[USAGE_TOTAL] < c->v[USAGE_INPUT])
+		return;
+	c->v[USAGE_OUTPUT] = c->v[USAGE_TOTAL] - c->v[USAGE_INPUT];
+	c->seen[USAGE_OUTPUT] = true;
+}
+
 int
 dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u)
 {
@@ -126,9 +146,13 @@ dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct
 	int err = read_counts(d, json, a, &c);
 	if (err)
 		return err;
-	if (!c.seen[USAGE_INPUT] && !c.seen[USAGE_OUTPUT])
+	output_of_total(&c);
+	if (c.spoilt || !c.seen[USAGE_INPUT] || !c.seen[USAGE_OUTPUT])
 		return ERR_NOTFOUND;
-	*u = (struct usage){ true, c.v[USAGE_INPUT], c.v[USAGE_OUTPUT], c.v[USAGE_CACHED] };
+	*u = (struct usage){ .known = true,
+		.input_tokens = c.v[USAGE_INPUT],
+		.output_tokens = c.v[USAGE_OUTPUT],
+		.cached_tokens = c.v[USAGE_CACHED] };
 	return 0;
 }
 
@@ -145,15 +169,23 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 {
 	struct counts c;
 
-	if (!d->usage || read_counts(d, data, a, &c) != 0)
+	if (!d->usage)
 		return;
+	int err = read_counts(d, data, a, &c);
+	u->spoilt |= err == ERR_DUPLICATE;
+	u->known &= !u->spoilt;
+	if (err)
+		return;
+	output_of_total(&c);
 	raise_to(&u->input_tokens, c.v[USAGE_INPUT]);
 	raise_to(&u->output_tokens, c.v[USAGE_OUTPUT]);
 	raise_to(&u->cached_tokens, c.v[USAGE_CACHED]);
+	u->spoilt |= c.spoilt;
+	u->input_seen |= c.seen[USAGE_INPUT];
 	/* What message_start says of the output is where it begins: a stream cut
-	 * behind it has unknown usage. */
-	if (c.seen[USAGE_OUTPUT] && !span_is(event, "message_start"))
-		u->known = true;
+	 * after it has unknown usage. */
+	u->output_seen |= c.seen[USAGE_OUTPUT] && !span_is(event, "message_start");
+	u->known = u->input_seen && u->output_seen && !u->spoilt;
 }
 
 /* ---- asking, and hiding that we asked ---- */

@@ -52,9 +52,23 @@ static const struct {
 	{ "counts that are no counts", OPENAI,
 		"{\"usage\":{\"prompt_tokens\":\"9\",\"completion_tokens\":-1}}", ERR_NOTFOUND,
 		0, 0, 0 },
-	{ "a count beyond reason is capped", OPENAI,
-		"{\"usage\":{\"prompt_tokens\":9223372036854775808,\"completion_tokens\":2}}",
-		0, INT64_C(1) << 48, 2, 0 },
+	{ "embeddings: the total says that there is no output", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}", 0, 8, 0, 0 },
+	{ "the total says what the output was", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":null,\"total_tokens\":"
+		"20}}",
+		0, 8, 12, 0 },
+	{ "a total below the input", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":8,\"total_tokens\":7}}", ERR_NOTFOUND, 0, 0, 0 },
+	{ "no output", OPENAI, "{\"usage\":{\"prompt_tokens\":8}}", ERR_NOTFOUND, 0, 0, 0 },
+	{ "no input", OPENAI, "{\"usage\":{\"completion_tokens\":8,\"total_tokens\":8}}",
+		ERR_NOTFOUND, 0, 0, 0 },
+	{ "no output of Anthropic's", ANTHROPIC, "{\"usage\":{\"input_tokens\":8}}",
+		ERR_NOTFOUND, 0, 0, 0 },
+	{ "a number of others is not looked at", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2,\"cost\":0.01,"
+		"\"completion_tokens_details\":{\"reasoning_tokens\":1.5}}}",
+		0, 8, 2, 0 },
 	{ "no JSON", OPENAI, "<html>", ERR_SYNTAX, 0, 0, 0 },
 	{ "a cut answer", OPENAI, "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}",
 		ERR_TRUNCATED, 0, 0, 0 },
@@ -87,6 +101,61 @@ test_usage_of_whole_answers(void **state)
 	}
 }
 
+/* One count that is no plain integer: what is left of the usage is not the usage. */
+static void
+test_one_bad_count_spoils_the_usage(void **state)
+{
+	static const char *const bad[] = { "10.0", "1.5", "-1", "-0", "1e3", "1E+2", "\"9\"",
+		"\"\"", "true", "[9]", "{\"n\":9}", "281474976710657", "9223372036854775808",
+		"18446744073709551617", "99999999999999999999999999" };
+	static const struct {
+		const char *dialect, *in; /* one %s */
+	} docs[] = {
+		{ OPENAI, "{\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":2}}" },
+		{ OPENAI, "{\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":%s}}" },
+		{ OPENAI, "{\"usage\":{\"prompt_tokens\":2,\"total_tokens\":%s}}" },
+		{ OPENAI, "{\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":2,\"prompt_"
+			  "tokens_details\":{\"cached_tokens\":%s}}}" },
+		{ ANTHROPIC, "{\"usage\":{\"input_tokens\":%s,\"output_tokens\":2}}" },
+		{ ANTHROPIC, "{\"usage\":{\"input_tokens\":2,\"output_tokens\":%s}}" },
+		{ ANTHROPIC, "{\"usage\":{\"input_tokens\":2,\"output_tokens\":2,\"cache_read_"
+			     "input_tokens\":%s}}" },
+		{ ANTHROPIC,
+			"{\"usage\":{\"cache_creation_input_tokens\":%s,\"input_tokens\":2,"
+			"\"output_tokens\":2}}" },
+	};
+	static const char *const good[] = { "{\"usage\":{\"prompt_tokens\":1,\"completion_"
+					    "tokens\":1}}",
+		"{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++)
+		for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
+			const struct dialect *d = dialect(docs[i].dialect);
+			struct span g = span_str(good[docs[i].dialect == ANTHROPIC]);
+			char text[300];
+			struct arena a;
+			struct usage u, v = { 0 }, w = { 0 };
+			arena_init(&a, 0, false);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			int n = snprintf(text, sizeof(text), docs[i].in, bad[k]);
+#pragma GCC diagnostic pop
+			struct span in = span_of(text, (size_t)n);
+			int err = dialect_usage(d, in, &a, &u);
+			/* in a stream, before and after a good one */
+			dialect_event_usage(d, SPAN_LIT(""), g, &a, &v);
+			assert_true(v.known);
+			dialect_event_usage(d, SPAN_LIT(""), in, &a, &v);
+			dialect_event_usage(d, SPAN_LIT(""), in, &a, &w);
+			dialect_event_usage(d, SPAN_LIT(""), g, &a, &w);
+			if (err != ERR_NOTFOUND || u.known || v.known || w.known)
+				fail_msg("%s: %d %d %d %d", text, err, u.known, v.known,
+					w.known);
+			arena_reset(&a);
+		}
+}
+
 static void
 event(const char *d, const char *type, const char *data, struct usage *u)
 {
@@ -114,6 +183,19 @@ test_usage_of_streams(void **state)
 		&u);
 	assert_true(
 		u.known && u.input_tokens == 5 && u.output_tokens == 6 && u.cached_tokens == 2);
+
+	/* Half of it, or a key twice, is not the usage. */
+	u = (struct usage){ 0 };
+	event(OPENAI, "", "{\"usage\":{\"completion_tokens\":6}}", &u);
+	assert_false(u.known);
+	event(OPENAI, "", "{\"usage\":{\"prompt_tokens\":6}}", &u);
+	assert_true(u.known);
+	event(OPENAI, "", "{\"usage\":{\"prompt_tokens\":6,\"prompt_tokens\":7}}", &u);
+	assert_false(u.known);
+	u = (struct usage){ 0 };
+	event(OPENAI, "", "{\"message\":\"a usage\",\"usage\":[1]}", &u);
+	event(OPENAI, "", "{\"usage\":{\"prompt_tokens\":6,\"completion_tokens\":6}}", &u);
+	assert_false(u.known);
 
 	u = (struct usage){ 0 };
 	event(ANTHROPIC, "message_start",
@@ -304,10 +386,10 @@ test_error_documents(void **state)
 	buf_clear(&out);
 	dialect_stream_error(dialect(OPENAI), "content_policy_violation", SPAN_LIT("m"),
 		SPAN_LIT("d"), &out);
-	assert_true(span_is(
-		buf_view(&out), "data: {\"error\":{\"message\":\"m (decision "
-				"d)\",\"type\":\"content_filter\",\"param\":null,\"code\":"
-				"\"content_policy_violation\"},\"request_id\":\"d\"}\n\n"));
+	assert_true(span_is(buf_view(&out),
+		"data: {\"error\":{\"message\":\"m (decision "
+		"d)\",\"type\":\"content_filter\",\"param\":null,\"code\":"
+		"\"content_policy_violation\"},\"request_id\":\"d\"}\n\n"));
 	buf_clear(&out);
 	dialect_stream_error(dialect(ANTHROPIC), NULL, SPAN_LIT("m"), SPAN_LIT("d"), &out);
 	assert_true(span_is(buf_view(&out),
@@ -357,6 +439,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usage_of_whole_answers),
+		cmocka_unit_test(test_one_bad_count_spoils_the_usage),
 		cmocka_unit_test(test_usage_of_streams),
 		cmocka_unit_test(test_asks_for_usage),
 		cmocka_unit_test(test_hides_usage),
