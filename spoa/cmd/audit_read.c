@@ -98,7 +98,7 @@ struct stream_id {
 static void
 read_entry(const redisReply *e, const struct audit_sink *to, struct stream_id *last)
 {
-	struct span id = { NULL, 0 }, record = id, commit = id, value, s, b;
+	struct span id = { NULL, 0 }, record = id, commit = id, gap = id, value, s, b;
 	uint64_t boot = 0, seq = 0;
 	struct chain_line l;
 	char why[160];
@@ -114,6 +114,8 @@ read_entry(const redisReply *e, const struct audit_sink *to, struct stream_id *l
 				record = value;
 			else if (span_is(reply_span(f->element[i]), "c") && !commit.p)
 				commit = value;
+			else if (span_is(reply_span(f->element[i]), "g") && !gap.p)
+				gap = value;
 			else
 				strange = true;
 		}
@@ -124,7 +126,11 @@ read_entry(const redisReply *e, const struct audit_sink *to, struct stream_id *l
 		boot = seq = UINT64_MAX - 1;
 	*last = (struct stream_id){ boot, seq };
 	why[0] = '\0';
-	if (!record.n || strange)
+	if (gap.p && !record.p && !strange)
+		snprintf(why, sizeof(why),
+			"missing: the journal had lost it before it was copied: %.*s",
+			SPAN_ARG(span_cut(gap, 0, 100)));
+	else if (!record.n || strange || gap.p)
 		snprintf(why, sizeof(why), "junk: entry %.*s of the stream has %s",
 			SPAN_ARG(span_cut(id, 0, 48)),
 			record.n ? "a field that is not ours" : "no record");

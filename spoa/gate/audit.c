@@ -57,12 +57,15 @@ struct audit {
 	struct buf out, boot; /* the commit being made; the boot record until it is durable */
 	struct queue waiting;
 	bool booted;
+	bool noted; /* the open segment's beginning is, next to the folder */
 	bool failing;
 	uint64_t refused, retry_us;  /* while failing */
 	size_t took;		     /* entries in the last commit, */
 	uint64_t sync_us, synced_us; /* how long its sync took and when it ended */
 	char since[CLOCK_RFC3339_LEN];
-	char alarm[256]; /* a record that says the open segment was lost; "" */
+	char alarm[320]; /* a record that says the open segment was lost; "" */
+	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
+	uint64_t lost_segment; /* and that segment's first record; 0: it begins with no alarm */
 	pthread_t thread;
 };
 
@@ -148,6 +151,12 @@ audit_append(struct audit *a, struct audit_entry *e)
 }
 
 bool
+audit_stream_conflict(const struct audit *a)
+{
+	return a->mirror && mirror_state(a->mirror) == MIRROR_CONFLICT;
+}
+
+bool
 audit_ready(const struct audit *a)
 {
 	uint64_t since = atomic_load_explicit(&a->syncing_us, memory_order_relaxed);
@@ -182,13 +191,15 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 static int
 make_durable(struct audit *a, const struct chain *c)
 {
-	bool begin;
+	bool begin = false;
 
 	atomic_store(&a->syncing_us, clock_mono_us());
 	int err = buf_failed(&a->out) ? ERR_NOMEM : journal_ready(&a->journal, &begin);
 
 	if (!err && begin)
 		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
+	if (begin)
+		a->noted = false;
 	uint64_t began_us = clock_mono_us();
 	if (!err)
 		err = journal_append(&a->journal, buf_view(&a->out));
@@ -196,6 +207,17 @@ make_durable(struct audit *a, const struct chain *c)
 	a->sync_us = a->synced_us - began_us;
 	atomic_store(&a->syncing_us, 0);
 	return err;
+}
+
+/* Where the chain is, for the next start: once a segment. It is a second witness;
+ * without it the daemon goes on. */
+static void
+note_position(struct audit *a)
+{
+	a->noted = true;
+	if (journal_note(&a->journal, a->chain.boot, a->journal.first - 1))
+		log_event(LOG_WARN, "audit.note_failed", LS("journal", a->journal.dir),
+			LS("system", strerror(a->journal.sys)));
 }
 
 static void
@@ -209,7 +231,10 @@ note_failure(struct audit *a, int err)
 	clock_rfc3339(clock_wall_ns(), a->since);
 	atomic_store(&a->ready, false);
 	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)),
-		LS("system", err == ERR_NOMEM ? "" : strerror(a->journal.sys)),
+		LS("system",
+			err == ERR_NOMEM   ? ""
+			: a->journal.moved ? "the folder was moved or replaced"
+					   : strerror(a->journal.sys)),
 		LS("journal", a->journal.dir));
 }
 
@@ -235,8 +260,12 @@ look_after_segment(struct audit *a)
 		return;
 	log_event(LOG_ERROR, "audit.segment_lost", LS("segment", a->journal.name),
 		LS("how", how));
+	/* An alarm that was in the lost segment is said again. */
+	if (a->lost_segment != a->journal.first)
+		a->lost_from = a->journal.first;
 	snprintf(a->alarm, sizeof(a->alarm),
-		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\"", a->journal.name, how);
+		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\",\"from\":%" PRIu64,
+		a->journal.name, how, a->lost_from);
 }
 
 /* Writes, syncs and signs: what must go first, what is queued, `last` (a record's
@@ -278,8 +307,12 @@ commit(struct audit *a, const char *last)
 	} else {
 		a->chain = c;
 		a->booted = true;
+		if (a->alarm[0])
+			a->lost_segment = a->journal.first;
 		a->alarm[0] = '\0';
 		note_success(a);
+		if (!a->noted)
+			note_position(a);
 		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
 		metric_inc(a->metrics, M_AUDIT_COMMITS);
 		if (a->mirror)

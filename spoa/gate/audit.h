@@ -39,6 +39,8 @@ struct audit *audit_start(const struct config *cfg, struct metrics *m, struct bu
 void audit_append(struct audit *a, struct audit_entry *e);
 /* False while the disk refuses. Any thread. */
 bool audit_ready(const struct audit *a);
+/* The Redis Stream does not follow and will not by itself. Any thread. */
+bool audit_stream_conflict(const struct audit *a);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

@@ -7,10 +7,10 @@
 #include "gate/mirror.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "store/chain.h"
-#include "store/journal.h"
-#include "store/lines.h"
+#include "store/follow.h"
 #include "store/redis_sync.h"
 
 #define BATCH_RECORDS 512
@@ -31,17 +30,10 @@
 #define CONFLICT_US   5000000
 #define COMMAND_US    500000
 
-enum state { ST_BEGINNING, ST_FOLLOWING, ST_AWAY, ST_CONFLICT };
-
-struct published {
-	char name[JOURNAL_NAME_MAX];
-	uint64_t bytes, seq;
-};
-
 struct mirror {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	struct published pub;
+	struct follow_end pub;
 	bool stopping, gathering;
 	uint64_t stop_us;
 
@@ -51,40 +43,41 @@ struct mirror {
 	uint64_t maxlen;
 	struct metrics *metrics;
 	redisContext *redis;
-	enum state state;
+	_Atomic enum mirror_state state; /* any thread reads it */
 	uint64_t next_us;   /* not before this, while away or in conflict */
-	bool placed;	    /* `lines` stands behind the stream's last record */
-	uint64_t boot, seq; /* of that record; seq 0: the stream is empty */
+	bool placed;	    /* `follow` is after the stream's last entry */
+	uint64_t boot, seq; /* of that entry; seq 0: the stream is empty */
 	uint64_t begin;	    /* where an empty stream begins */
-	struct lines lines;
-	char segment[JOURNAL_NAME_MAX];
-	struct buf held; /* a record that waits for the line behind it */
+	struct follow follow;
+	uint64_t next;	 /* the record that must come now; 0: any */
+	bool past;	 /* a gap was left, and nothing read since */
+	struct buf held; /* a record that waits for the line after it */
 	struct chain_line held_is;
 	pthread_t thread;
 };
 
 static void
-enter(struct mirror *m, enum state s, const char *why)
+enter(struct mirror *m, enum mirror_state s, const char *why)
 {
-	if (s != ST_FOLLOWING)
-		m->next_us = clock_mono_us() + (s == ST_CONFLICT ? CONFLICT_US : IDLE_US);
+	if (s != MIRROR_FOLLOWING)
+		m->next_us = clock_mono_us() + (s == MIRROR_CONFLICT ? CONFLICT_US : IDLE_US);
 	if (s == m->state)
 		return;
-	if (s == ST_FOLLOWING)
+	if (s == MIRROR_FOLLOWING)
 		log_event(LOG_INFO, "audit.stream_following", LS("stream", m->key),
 			LI("seq", m->seq));
-	else if (s == ST_AWAY)
+	else if (s == MIRROR_AWAY)
 		log_event(LOG_WARN, "audit.stream_away", LS("stream", m->key), LS("why", why));
-	else if (s == ST_CONFLICT)
+	else if (s == MIRROR_CONFLICT)
 		log_event(LOG_ERROR, "audit.stream_conflict", LS("stream", m->key),
 			LS("why", why));
 	m->state = s;
 }
 
 static void
-hang_up(struct mirror *m, const char *why)
+hang_up(struct mirror *m, enum mirror_state s, const char *why)
 {
-	enter(m, ST_AWAY, why);
+	enter(m, s, why);
 	if (m->redis)
 		redisFree(m->redis);
 	m->redis = NULL;
@@ -97,112 +90,6 @@ redis_why(const struct mirror *m, const redisReply *r)
 	return r && r->type == REDIS_REPLY_ERROR ? r->str
 	       : m->redis && m->redis->err	 ? m->redis->errstr
 						 : "no answer";
-}
-
-/* ---- reading the journal ---- */
-
-static void
-close_segment(struct mirror *m)
-{
-	if (m->segment[0]) {
-		close(m->lines.fd);
-		lines_close(&m->lines);
-	}
-	m->segment[0] = '\0';
-	buf_clear(&m->held);
-	m->held_is.seq = 0;
-}
-
-static int
-open_segment(struct mirror *m, const char *name)
-{
-	char path[JOURNAL_DIR_MAX + JOURNAL_NAME_MAX + 2];
-
-	close_segment(m);
-	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return ERR_IO;
-	if (lines_open(&m->lines, fd, 0)) {
-		close(fd);
-		return ERR_NOMEM;
-	}
-	snprintf(m->segment, sizeof(m->segment), "%s", name);
-	return 0;
-}
-
-/* The name of the segment that holds record seq: the last that begins at or before
- * it; or, `after` set, of the one that follows that segment. False: none. */
-static bool
-find_segment(struct mirror *m, uint64_t seq, const char *after, char out[JOURNAL_NAME_MAX])
-{
-	struct journal_list list;
-	struct buf why;
-	bool found = false;
-
-	buf_init(&why, 4096);
-	if (journal_list(m->dir, m->node, &list, &why) == 0) {
-		for (size_t i = 0; i < list.n; i++) {
-			const struct journal_segment *s = &list.seg[i];
-			if (!s->ours || (after ? strcmp(s->name, after) <= 0 : s->first > seq))
-				continue;
-			snprintf(out, JOURNAL_NAME_MAX, "%.*s", JOURNAL_NAME_MAX - 1, s->name);
-			found = true;
-			if (after)
-				break;
-		}
-		journal_list_free(&list);
-	}
-	buf_free(&why);
-	return found;
-}
-
-/* The next durable line: 1, 0 none yet, or an error. */
-static int
-next_line(struct mirror *m, const struct published *pub, struct span *line)
-{
-	for (;;) {
-		char name[JOURNAL_NAME_MAX];
-		/* Segments older than the published one are whole. */
-		bool current = !strcmp(m->segment, pub->name);
-		int got = lines_next(&m->lines, current ? pub->bytes : UINT64_MAX, line);
-		if (got != 0 || current || strcmp(m->segment, pub->name) > 0)
-			return got;
-		if (!find_segment(m, 0, m->segment, name))
-			return 0;
-		got = open_segment(m, name);
-		if (got)
-			return got;
-	}
-}
-
-/* Stands behind record seq (0: before the first that must be mirrored), which must
- * have these bytes. ERR_AUTH: it has others, ERR_NOTFOUND: it is not there. */
-static int
-place(struct mirror *m, const struct published *pub, uint64_t seq, struct span bytes)
-{
-	char name[JOURNAL_NAME_MAX];
-	struct span line;
-	int got;
-
-	if (!find_segment(m, seq ? seq : 1, NULL, name) &&
-		(seq || !find_segment(m, UINT64_MAX, "", name)))
-		return ERR_NOTFOUND;
-	got = open_segment(m, name);
-	if (got || seq == 0)
-		return got;
-	while ((got = next_line(m, pub, &line)) > 0) {
-		struct chain_line l;
-		if (chain_parse(line, &l))
-			return ERR_AUTH;
-		if (l.commit || l.seq < seq)
-			continue;
-		if (l.seq > seq)
-			return ERR_NOTFOUND;
-		m->boot = l.boot;
-		return bytes.p && !span_eq(line, bytes) ? ERR_AUTH : 0;
-	}
-	return got ? got : ERR_NOTFOUND;
 }
 
 /* ---- asking the stream ---- */
@@ -237,7 +124,7 @@ ask_last(struct mirror *m)
 		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
 		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
-		hang_up(m, redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+		hang_up(m, MIRROR_AWAY, redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
 	if (watch)
 		freeReplyObject(watch);
 	if (!ok && r)
@@ -245,41 +132,66 @@ ask_last(struct mirror *m)
 	return ok ? r : NULL;
 }
 
-/* Compares the stream's end with the journal and stands behind it. */
+/* Goes to the journal's line after the stream's last entry: a record, or the entry
+ * of a gap, which has none. */
+static int
+place_after(struct mirror *m, const struct follow_end *pub, uint64_t boot, uint64_t seq,
+	struct span record)
+{
+	struct follow_gap gap;
+	int err = ERR_NOTFOUND;
+
+	if (record.p) {
+		err = follow_place(&m->follow, pub, seq, record);
+		if (!err && m->follow.boot != boot)
+			err = ERR_AUTH;
+	}
+	if (err != ERR_NOTFOUND && err != ERR_AUTH)
+		return err;
+	/* Destroyed in the journal by now? */
+	return follow_past(&m->follow, record.p ? seq : seq + 1, &gap) == 0 ? 0 : err;
+}
+
+/* Compares the stream's end with the journal and goes on from there. */
 static bool
-resume(struct mirror *m, const struct published *pub, const redisReply *r)
+resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 {
 	uint64_t boot, seq;
 	struct span record;
 	int err;
 
+	follow_close(&m->follow);
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	m->past = false;
+
 	if (last_entry(r, &boot, &seq, &record)) {
 		if (seq > pub->seq) {
-			enter(m, ST_CONFLICT,
+			enter(m, MIRROR_CONFLICT,
 				"the stream is ahead of the journal: records were cut from the "
 				"journal, or another daemon has this name");
 			return false;
 		}
-		err = place(m, pub, seq, record);
-		if (!err && m->boot != boot)
-			err = ERR_AUTH;
-		m->begin = seq + 1;
+		err = place_after(m, pub, boot, seq, record);
+		m->begin = m->next = seq + 1;
 	} else {
 		m->begin = m->maxlen && pub->seq > m->maxlen ? pub->seq - m->maxlen + 1 : 1;
-		err = place(m, pub, m->begin - 1, (struct span){ NULL, 0 });
-		if (err == ERR_NOTFOUND) /* archived: from the oldest that is here */
-			err = place(m, pub, 0, (struct span){ NULL, 0 });
+		m->next = 0;
+		err = follow_place(&m->follow, pub, m->begin - 1, (struct span){ NULL, 0 });
+		/* archived or damaged: from the oldest that is here */
+		if (err == ERR_NOTFOUND || err == ERR_AUTH)
+			err = follow_place(&m->follow, pub, 0, (struct span){ NULL, 0 });
 		seq = boot = 0;
 	}
 	if (err == ERR_AUTH)
-		enter(m, ST_CONFLICT,
+		enter(m, MIRROR_CONFLICT,
 			"its last record is not the journal's: another daemon has this name, "
 			"or one of the two was changed");
 	else if (err == ERR_NOTFOUND)
-		enter(m, ST_CONFLICT,
-			"the journal no longer holds the record behind the stream's last");
+		enter(m, MIRROR_CONFLICT,
+			"the journal no longer holds the record after the stream's last");
 	else if (err)
-		enter(m, ST_AWAY, "the journal cannot be read");
+		enter(m, MIRROR_AWAY, "the journal cannot be read");
 	m->boot = boot;
 	m->seq = seq;
 	m->placed = err == 0;
@@ -287,6 +199,13 @@ resume(struct mirror *m, const struct published *pub, const redisReply *r)
 }
 
 /* ---- adding ---- */
+
+/* A transaction's entries, and the id of the last. */
+struct batch {
+	int n;
+	size_t bytes;
+	uint64_t boot, seq;
+};
 
 static void
 add_held(struct mirror *m, struct span commit)
@@ -301,37 +220,80 @@ add_held(struct mirror *m, struct span commit)
 	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
 }
 
-/* Reads the journal on and queues a batch; returns its records, or an error. */
-static int
-queue_batch(struct mirror *m, const struct published *pub, uint64_t *boot, uint64_t *seq)
+/* One more command of the batch, whose last entry gets this id. */
+static void
+begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 {
-	int n = 0, got = 0;
-	size_t bytes = 0;
-	struct span line;
+	if (b->n++ == 0)
+		redisAppendCommand(m->redis, "MULTI");
+	b->boot = boot;
+	b->seq = seq;
+}
 
-	while (n < BATCH_RECORDS && bytes < BATCH_BYTES &&
-		(got = next_line(m, pub, &line)) > 0) {
-		struct chain_line l;
-		if (chain_parse(line, &l))
-			return ERR_AUTH;
-		if (m->held_is.seq) {
-			if (n++ == 0)
-				redisAppendCommand(m->redis, "MULTI");
-			add_held(m, l.commit ? line : (struct span){ NULL, 0 });
-			*boot = m->held_is.boot;
-			*seq = m->held_is.seq;
-			bytes += m->held.n;
-		}
-		buf_clear(&m->held);
-		m->held_is.seq = 0;
-		if (!l.commit && l.seq >= m->begin) {
+/* The journal does not hold the record that must come now. Where an alarm vouches
+ * for that, one entry says what is missing, with the id of the last missing record. */
+static int
+leave_gap(struct mirror *m, struct batch *b)
+{
+	struct follow_gap gap;
+	uint64_t seq = m->held_is.seq ? m->held_is.seq : m->next ? m->next : m->begin;
+	int err = m->past ? ERR_AUTH : follow_past(&m->follow, seq, &gap);
+
+	if (err)
+		return err == ERR_NOTFOUND ? ERR_AUTH : err;
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	m->past = true;
+	m->next = gap.last + 1;
+	if (gap.first > gap.last)
+		return 0;
+	log_event(LOG_WARN, "audit.stream_gap", LS("stream", m->key), LI("first", gap.first),
+		LI("last", gap.last), LS("segment", gap.segment), LS("how", gap.how));
+	begin_entry(m, b, gap.boot, gap.last);
+	redisAppendCommand(m->redis,
+		"XADD %s %" PRIu64 "-%" PRIu64 " g {\"first\":%" PRIu64 ",\"last\":%" PRIu64
+		",\"segment\":\"%s\",\"how\":\"%s\"}",
+		m->key, gap.boot, gap.last, gap.first, gap.last, gap.segment, gap.how);
+	return 0;
+}
+
+/* Takes a line of the journal: what was held goes into the batch, a record is held. */
+static int
+take_line(struct mirror *m, struct batch *b, struct span line)
+{
+	struct chain_line l;
+
+	if (chain_parse(line, &l) || (!l.commit && m->next && l.seq != m->next))
+		return leave_gap(m, b);
+	if (m->held_is.seq) {
+		begin_entry(m, b, m->held_is.boot, m->held_is.seq);
+		add_held(m, l.commit ? line : (struct span){ NULL, 0 });
+		b->bytes += m->held.n;
+	}
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	if (!l.commit) {
+		m->next = l.seq + 1;
+		m->past = false;
+		if (l.seq >= m->begin) {
 			buf_span(&m->held, line);
 			m->held_is = l;
 		}
-		if (buf_failed(&m->held))
-			return ERR_NOMEM;
 	}
-	return got < 0 ? got : n;
+	return buf_failed(&m->held) ? ERR_NOMEM : 0;
+}
+
+/* Reads the journal on and queues a batch. */
+static int
+queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
+{
+	struct span line;
+	int got = 0, err = 0;
+
+	while (!err && b->n < BATCH_RECORDS && b->bytes < BATCH_BYTES &&
+		(got = follow_line(&m->follow, pub, &line)) > 0)
+		err = take_line(m, b, line);
+	return err ? err : got < 0 ? got : 0;
 }
 
 /* EXEC's reply: an error inside it is an XADD that the stream refused. */
@@ -350,11 +312,11 @@ all_added(const redisReply *r, const char **why)
 }
 
 static void
-execute(struct mirror *m, int n, uint64_t boot, uint64_t seq)
+execute(struct mirror *m, const struct batch *b)
 {
 	redisReply *r = NULL;
 	const char *why;
-	int replies = n + 2; /* MULTI, XADDs, EXEC */
+	int replies = b->n + 2; /* MULTI, XADDs, EXEC */
 
 	if (m->maxlen) {
 		redisAppendCommand(m->redis, "XTRIM %s MAXLEN ~ %llu", m->key,
@@ -370,17 +332,17 @@ execute(struct mirror *m, int n, uint64_t boot, uint64_t seq)
 			break;
 	}
 	if (!r || r->type == REDIS_REPLY_ERROR) {
-		hang_up(m, redis_why(m, r));
+		hang_up(m, MIRROR_AWAY, redis_why(m, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
 		m->placed = false; /* someone touched the stream: look again */
 	} else if (!all_added(r, &why)) {
 		m->placed = false;
-		enter(m, ST_CONFLICT, why);
+		enter(m, MIRROR_CONFLICT, why);
 	} else {
-		m->boot = boot;
-		m->seq = seq;
-		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)n);
-		enter(m, ST_FOLLOWING, "");
+		m->boot = b->boot;
+		m->seq = b->seq;
+		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
+		enter(m, MIRROR_FOLLOWING, "");
 	}
 	if (r)
 		freeReplyObject(r);
@@ -388,7 +350,7 @@ execute(struct mirror *m, int n, uint64_t boot, uint64_t seq)
 
 /* One batch, or a look at an idle stream. True: there may be more to do at once. */
 static bool
-step(struct mirror *m, const struct published *pub)
+step(struct mirror *m, const struct follow_end *pub)
 {
 	uint64_t boot, seq;
 	struct span record;
@@ -399,7 +361,7 @@ step(struct mirror *m, const struct published *pub)
 		m->redis = redis_dial(&m->url, COMMAND_US, &why);
 		buf_putc(&why, '\0');
 		if (!m->redis)
-			enter(m, ST_AWAY, buf_view(&why).p);
+			enter(m, MIRROR_AWAY, buf_view(&why).p);
 		buf_free(&why);
 		if (!m->redis)
 			return false;
@@ -414,27 +376,33 @@ step(struct mirror *m, const struct published *pub)
 	freeReplyObject(r);
 	if (!ok)
 		return false;
-	int n = queue_batch(m, pub, &boot, &seq);
-	if (n < 0) {
-		hang_up(m, "the journal cannot be read");
+	struct batch b = { 0 };
+	int err = queue_batch(m, pub, &b);
+	if (err) {
+		/* What was queued for Redis is not sent. */
+		if (err == ERR_AUTH)
+			hang_up(m, MIRROR_CONFLICT,
+				"the journal is damaged, and no alarm in it says so");
+		else
+			hang_up(m, MIRROR_AWAY, "the journal cannot be read");
 		return false;
 	}
-	if (n == 0) {
-		enter(m, ST_FOLLOWING, "");
+	if (b.n == 0) {
+		enter(m, MIRROR_FOLLOWING, "");
 		return false;
 	}
-	execute(m, n, boot, seq);
-	return m->state == ST_FOLLOWING;
+	execute(m, &b);
+	return m->state == MIRROR_FOLLOWING;
 }
 
 /* ---- the thread ---- */
 
 /* Waits until there is something to do. False: end. */
 static bool
-wait_for_work(struct mirror *m, bool more, struct published *pub)
+wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
 {
 	uint64_t now = clock_mono_us(), until = now + IDLE_US;
-	bool held_off = m->state == ST_AWAY || m->state == ST_CONFLICT;
+	bool held_off = m->state == MIRROR_AWAY || m->state == MIRROR_CONFLICT;
 
 	if (held_off)
 		until = m->next_us;
@@ -477,12 +445,12 @@ static void *
 run(void *arg)
 {
 	struct mirror *m = arg;
-	struct published pub;
+	struct follow_end pub;
 	bool more = false;
 
 	while (wait_for_work(m, more, &pub)) {
 		more = pub.name[0] && step(m, &pub) && m->seq < pub.seq;
-		if (m->state == ST_FOLLOWING)
+		if (m->state == MIRROR_FOLLOWING)
 			gather(m);
 	}
 	return NULL;
@@ -500,6 +468,12 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq)
 	pthread_mutex_unlock(&m->lock);
 }
 
+enum mirror_state
+mirror_state(const struct mirror *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_relaxed);
+}
+
 static void
 destroy(struct mirror **mp)
 {
@@ -507,7 +481,7 @@ destroy(struct mirror **mp)
 
 	if (m->redis)
 		redisFree(m->redis);
-	close_segment(m);
+	follow_close(&m->follow);
 	buf_free(&m->held);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
@@ -534,6 +508,8 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	pthread_condattr_destroy(&attr);
 	snprintf(m->dir, sizeof(m->dir), "%s", o->journal);
 	snprintf(m->node, sizeof(m->node), "%s", o->node);
+	m->follow.dir = m->dir;
+	m->follow.node = m->node;
 	snprintf(m->key, sizeof(m->key), "tollgate:audit:%s", m->node);
 	m->maxlen = o->maxlen;
 	m->metrics = metrics;

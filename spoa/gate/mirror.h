@@ -1,7 +1,8 @@
 /* The Redis Stream's follower: reads the journal as it grows, never past what is
  * durable, and copies it to "tollgate:audit:NODE", one entry a record: id
  * BOOT-SEQ, field r the record's bytes, field c the commit line on the last record
- * of a commit. It keeps no memory of its own: where to go on it asks the stream.
+ * of a commit. Records that another program destroyed before they were copied are
+ * one entry: the id of the last, field g {"first","last","segment","how"}. It keeps no memory of its own: where to go on it asks the stream.
  * A thread of its own, so that a slow Redis never holds up a sync. */
 #ifndef GATE_MIRROR_H
 #define GATE_MIRROR_H
@@ -18,6 +19,14 @@ struct mirror_options {
 struct mirror;
 /* NULL with *why: the URL is not understood, or no thread. Redis may be away. */
 struct mirror *mirror_start(const struct mirror_options *o, struct metrics *m, struct buf *why);
+enum mirror_state {
+	MIRROR_BEGINNING,
+	MIRROR_FOLLOWING,
+	MIRROR_AWAY,	/* Redis or the journal cannot be reached: tried every second */
+	MIRROR_CONFLICT /* the stream or the journal is not as it must be: every five */
+};
+/* Any thread. */
+enum mirror_state mirror_state(const struct mirror *m);
 /* Segment `name` is durable up to `bytes`, which end record `seq`. The audit
  * thread only. */
 void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq);

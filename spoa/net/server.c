@@ -75,7 +75,7 @@ bool
 server_ready(struct server *s, struct buf *out)
 {
 	bool ok = true;
-	bool redis = true;
+	bool redis = true, conflict = s->audit && audit_stream_conflict(s->audit);
 
 	for (unsigned i = 0; i < s->nworkers; i++)
 		redis = redis &&
@@ -95,8 +95,11 @@ server_ready(struct server *s, struct buf *out)
 			audit_ready(s->audit) ? "up" : "down: the journal cannot be written");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");
+	if (conflict)
+		buf_str(out, "audit stream: down: it is not this journal's, see the log "
+			     "(audit.stream_conflict)\n");
 	snapshot_unref(&snap);
-	if (!redis || !keys || (s->audit && !audit_ready(s->audit)))
+	if (!redis || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
 		buf_str(out, "draining\n");
@@ -184,6 +187,9 @@ server_metrics(struct server *s, struct buf *out)
 	if (has_redis)
 		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
+			!audit_stream_conflict(s->audit));
 	gauge(out, "uptime_seconds", "since start",
 		(clock_mono_us() - s->started_us) / 1000000);
 }

@@ -135,6 +135,9 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 		return ERR_LIMIT;
 	}
 	snprintf(j->node, sizeof(j->node), "%s", node);
+	struct stat st;
+	if (stat(dir, &st) < 0 && errno == ENOENT && journal_note_check(dir, node, false, 0, why))
+		return ERR_AUTH;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
 		buf_printf(why, "%s: %s", dir, strerror(errno));
 		return ERR_IO;
@@ -144,13 +147,14 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 		buf_printf(why, "%s: %s", dir, strerror(errno));
 		return ERR_IO;
 	}
-	struct stat st;
 	if (fstat(j->dirfd, &st) < 0 || (st.st_mode & 02)) {
 		buf_printf(why, "%s: everybody may write to it (mode %04o)", dir,
 			(unsigned)st.st_mode & 07777u);
 		journal_close(j);
 		return ERR_AUTH;
 	}
+	j->dev = st.st_dev;
+	j->ino = st.st_ino;
 	/* The lock is on the directory itself: it holds segments only. */
 	if (flock(j->dirfd, LOCK_EX | LOCK_NB) < 0) {
 		buf_printf(why, "%s: another daemon writes to this journal", dir);
@@ -192,8 +196,11 @@ journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 		j->dirfd, j->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (j->fd < 0)
 		return failure(j);
-	if (fsync(j->dirfd) == 0)
+	struct stat st;
+	if (fsync(j->dirfd) == 0 && fstat(j->fd, &st) == 0) {
+		j->written = st.st_mtim;
 		return 0;
+	}
 	int err = failure(j);
 	close(j->fd);
 	j->fd = -1;
@@ -233,9 +240,24 @@ leave_behind(struct journal *j)
 	return err;
 }
 
+/* What is written into a directory that was renamed is not where anybody looks, and
+ * the next start would not find it. */
+static bool
+moved(struct journal *j)
+{
+	struct stat st;
+
+	errno = 0;
+	j->moved = stat(j->dir, &st) < 0 || st.st_dev != j->dev || st.st_ino != j->ino;
+	j->sys = errno ? errno : ESTALE;
+	return j->moved;
+}
+
 int
 journal_ready(struct journal *j, bool *begin)
 {
+	if (moved(j))
+		return ERR_IO;
 	if (j->suspect) {
 		int err = leave_behind(j);
 		if (err)
@@ -244,6 +266,80 @@ journal_ready(struct journal *j, bool *begin)
 	}
 	*begin = j->fd < 0 || j->good >= j->segment_bytes;
 	return 0;
+}
+
+/* ---- the note next to the directory ---- */
+
+static bool
+note_path(const char *dir, const char *ending, char out[JOURNAL_DIR_MAX + 16])
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return n < JOURNAL_DIR_MAX &&
+	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s%s", (int)n, dir, ending) > 0;
+}
+
+int
+journal_note(struct journal *j, uint64_t boot, uint64_t seq)
+{
+	char path[JOURNAL_DIR_MAX + 16], made[JOURNAL_DIR_MAX + 16], text[160];
+
+	if (!note_path(j->dir, ".head", path) || !note_path(j->dir, ".head.new", made))
+		return ERR_LIMIT;
+	int n = snprintf(text, sizeof(text),
+		"{\"node\":\"%s\",\"boot\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", j->node, boot,
+		seq);
+	int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return failure(j);
+	int err = write(fd, text, (size_t)n) != n || fsync(fd) < 0 ? failure(j) : 0;
+	close(fd);
+	if (!err && rename(made, path) < 0)
+		err = failure(j);
+	if (err)
+		unlink(made);
+	return err;
+}
+
+bool
+journal_noted(const char *dir, const char *node, struct journal_note *out)
+{
+	char path[JOURNAL_DIR_MAX + 16], text[160];
+	int used = 0;
+
+	if (!note_path(dir, ".head", path))
+		return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return sscanf(text, "{\"node\":\"%64[A-Za-z0-9_.-]\",\"boot\":%" SCNu64 ",\"seq\":%" SCNu64 "}\n%n",
+		       out->node, &out->boot, &out->seq, &used) == 3 &&
+	       used == n && !strcmp(out->node, node);
+}
+
+int
+journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, struct buf *why)
+{
+	struct journal_note note;
+
+	if (!journal_noted(dir, node, &note) || (any && seq >= note.seq))
+		return 0;
+	if (any)
+		buf_printf(why, "%s: ends at record %" PRIu64, dir, seq);
+	else
+		buf_printf(why, "%s: holds no record", dir);
+	buf_printf(why,
+		", and %s.head says that node %s was at %" PRIu64 " in boot %" PRIu64
+		": was the folder moved, emptied or restored? Put it back; or, to go on "
+		"from here, remove %s.head",
+		dir, node, note.seq, note.boot, dir);
+	return ERR_AUTH;
 }
 
 const char *
@@ -256,7 +352,8 @@ journal_lost(struct journal *j)
 		return NULL;
 	if (st.st_nlink == 0)
 		how = "removed";
-	else if ((uint64_t)st.st_size != j->good)
+	else if ((uint64_t)st.st_size != j->good || st.st_mtim.tv_sec != j->written.tv_sec ||
+		 st.st_mtim.tv_nsec != j->written.tv_nsec)
 		how = "changed";
 	if (how) {
 		close(j->fd);
@@ -288,19 +385,26 @@ write_all(struct journal *j, struct span s)
 int
 journal_append(struct journal *j, struct span commit)
 {
+	struct stat st;
+
 	INVARIANT(j->fd >= 0 && !j->suspect);
 	int err = write_all(j, commit);
 	if (err) {
 		int why = j->sys;
-		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO)
+		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
+			fstat(j->fd, &st) < 0)
 			j->suspect = true;
+		else
+			j->written = st.st_mtim;
 		j->sys = why;
 		return err;
 	}
-	if (journal_io.fdatasync(j->fd) < 0) {
+	/* The times as they are after our own write: later ones are another program's. */
+	if (journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0) {
 		j->suspect = true;
 		return failure(j);
 	}
+	j->written = st.st_mtim;
 	j->good += commit.n;
 	j->tail_n = commit.n < sizeof(j->tail) ? commit.n : sizeof(j->tail);
 	memcpy(j->tail, commit.p + commit.n - j->tail_n, j->tail_n);

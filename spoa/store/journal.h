@@ -37,34 +37,55 @@ void journal_list_free(struct journal_list *l);
 struct journal {
 	char dir[JOURNAL_DIR_MAX], node[65];
 	int dirfd, fd;		     /* fd -1: no segment is open */
+	dev_t dev;		     /* the directory's identity */
+	ino_t ino;
 	char name[JOURNAL_NAME_MAX]; /* the open segment */
 	uint64_t boot, first;
 	uint64_t good; /* its durable bytes, whole commits */
+	struct timespec written; /* when its file was last written to, by us */
 	uint64_t segment_bytes;
 	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */
 	char tail[1024]; /* the last bytes made durable, to tell what a failed sync left */
 	size_t tail_n;
-	int sys; /* errno of the last failure */
+	int sys;    /* errno of the last failure */
+	bool moved; /* it was that the directory is no longer at its path */
 };
 
-/* Opens and locks the directory; makes it (mode 0700) where only it is missing.
- * ERR_BAD_STATE: another daemon has it. */
+/* Opens and locks the directory; makes it (mode 0700) where only it is missing and
+ * no note says that it was there. ERR_BAD_STATE: another daemon has it. */
 int journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
 	struct buf *why);
 void journal_close(struct journal *j);
 /* A segment for what follows; needed first, after rotation, and after a failed
  * sync. 0, ERR_FULL (no room), ERR_IO; j->sys says which. */
 int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
-/* False: journal_begin first. Where a sync had failed this cuts the segment back
+/* ERR_IO where the directory was moved, replaced or removed under us, until it is
+ * back. *begin: journal_begin first. Where a sync had failed this cuts the segment back
  * to what was durable and compares its end with memory: only then is it left
  * behind. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
-/* Another program removed the open segment or changed its size ("removed",
+/* Another program removed the open segment or wrote to it ("removed",
  * "changed"; NULL: neither): it is given up, journal_begin comes next. What it
  * held is `audit verify`'s to name. */
 const char *journal_lost(struct journal *j);
 /* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO. */
 int journal_append(struct journal *j, struct span commit);
+
+/* The note DIR.head: how far the chain of this node had come before its newest segment
+ * was begun. It is outside of the directory, so that a start that finds the
+ * directory empty, older or gone does not begin a second chain. */
+struct journal_note {
+	char node[65];
+	uint64_t boot, seq;
+};
+/* Durable on return. 0, ERR_IO (j->sys), ERR_LIMIT (name too long). */
+int journal_note(struct journal *j, uint64_t boot, uint64_t seq);
+/* False: there is none, it is not understood, or it is another node's. */
+bool journal_noted(const char *dir, const char *node, struct journal_note *out);
+/* ERR_AUTH with *why where a chain that ends at seq (any false: there is no segment)
+ * is not what its note says: the directory was moved or emptied, or is an older one. */
+int journal_note_check(
+	const char *dir, const char *node, bool any, uint64_t seq, struct buf *why);
 
 /* The system calls that can fail, so that tests can make them. */
 struct journal_io {

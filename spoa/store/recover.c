@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "store/follow.h"
 #include "store/lines.h"
 #include "store/verify.h"
 
@@ -149,13 +150,45 @@ out:
 	return err;
 }
 
+/* What comes before segment i of the list: *before, *known where there is such. Of
+ * what a segment before it lost to another program the alarm speaks that segment i
+ * begins with; that this is signed is seen when it is verified. */
+static int
+link_of(struct journal *j, const struct journal_list *list, size_t i, const struct pubkey *keys,
+	size_t nkeys, struct chain *before, bool *known, struct buf *why)
+{
+	const struct journal_segment *s = &list->seg[i];
+	struct follow_gap gap;
+	uint64_t from = s->first;
+	bool alarm = follow_alarm(j->dirfd, s, &from, &gap);
+	size_t k = i;
+
+	while (k > 0 && alarm && list->seg[k - 1].first >= from)
+		k--;
+	*known = false;
+	if (k == 0)
+		return 0;
+	int err = end_of(j, list->seg[k - 1].name, keys, nkeys, before, why);
+	if (!err && before->seq + 1 != from) {
+		buf_printf(why,
+			"%s/%s: record %" PRIu64 ": missing: the segment before ends at %" PRIu64,
+			j->dir, s->name, before->seq + 1, before->seq);
+		err = ERR_AUTH;
+	}
+	*known = !err && !alarm;
+	if (!err && alarm)
+		log_event(LOG_WARN, "audit.gap", LI("first", from), LI("last", s->first - 1),
+			LS("segment", gap.segment), LS("how", gap.how));
+	return err;
+}
+
 int
 journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 	struct recovery *out, struct buf *why)
 {
 	struct journal_list list;
 	struct chain before;
-	bool empty = true;
+	bool empty = true, known;
 	int err = journal_list(j->dir, j->node, &list, why);
 
 	*out = (struct recovery){ .clean = true };
@@ -176,19 +209,13 @@ journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 	}
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
-		if (i > 1)
-			err = end_of(j, list.seg[i - 2].name, keys, nkeys, &before, why);
-		if (!err && i > 1 && before.seq + 1 != s->first) {
-			buf_printf(why,
-				"%s/%s: record %" PRIu64
-				": missing: the segment before ends at %" PRIu64,
-				j->dir, s->name, before.seq + 1, before.seq);
-			err = ERR_AUTH;
-		}
+		err = link_of(j, &list, i - 1, keys, nkeys, &before, &known, why);
 		if (!err)
 			err = recover_segment(
-				j, s, i > 1 ? &before : NULL, keys, nkeys, out, &empty, why);
+				j, s, known ? &before : NULL, keys, nkeys, out, &empty, why);
 	}
+	if (!err)
+		err = journal_note_check(j->dir, j->node, list.n > 0, out->at.seq, why);
 	journal_list_free(&list);
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -97,6 +98,12 @@ assert_stream_ends_the_journal(bool whole)
 	buf_free(&s);
 }
 
+static void
+reject(void *v, const char *why)
+{
+	verifier_reject(v, why);
+}
+
 static struct verify_result
 verify_stream(void)
 {
@@ -104,7 +111,7 @@ verify_stream(void)
 		.keys = &r.pub, .nkeys = 1, .node = "gw-1", .trimmed = true, .live = true
 	};
 	struct verifier *v = verifier_new(&o);
-	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, reject };
 	struct verify_result result;
 
 	assert_int_equal(audit_read_stream(redis.c, KEY, &to, &r.why), 0);
@@ -269,6 +276,115 @@ a_changed_stream_is_not_continued(void **state)
 	assert_int_equal(redis_rig_do(&redis, "XLEN " KEY), 1);
 }
 
+static void
+on_segment(const char *fmt, int i)
+{
+	char cmd[1400];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(cmd, sizeof(cmd), fmt, rig_segment(&r, i));
+#pragma GCC diagnostic pop
+	assert_int_equal(system(cmd), 0);
+}
+
+/* Whether the stream comes to end with this record. */
+static bool
+wait_entry(int boot, int seq)
+{
+	char from[64];
+
+	snprintf(from, sizeof(from), "%d-%d", boot, seq);
+	const char *argv[] = { "XRANGE", KEY, from, "+" };
+	for (int n = 0; n < 400; n++) {
+		redisReply *x = redisCommandArgv(redis.c, 4, argv, NULL);
+		bool there = x && x->type == REDIS_REPLY_ARRAY && x->elements == 1;
+		if (x)
+			freeReplyObject(x);
+		if (there)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/* The open segment is destroyed before Redis had it: the stream says what it lacks,
+ * goes on after that, and does so again after a restart. */
+static void
+a_destroyed_segment_leaves_a_gap_and_no_more(void **state)
+{
+	static const struct {
+		const char *name, *cmd;
+		int away;	    /* records that Redis has not seen when it happens */
+		long long gaps;
+	} rows[] = {
+		{ "removed", "rm '%s'", 10, 1 },
+		{ "cut to nothing", "truncate -s 0 '%s'", 10, 1 },
+		{ "cut in the middle of a record", "truncate -s 2000 '%s'", 10, 1 },
+		{ "appended to", "printf junk >> '%s'", 10, 0 },
+		{ "cut to nothing after Redis had it", "truncate -s 0 '%s'", 0, 0 },
+		{ "removed after Redis had it", "rm '%s'", 0, 0 },
+	};
+	(void)state;
+	need_redis();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown(NULL);
+		setup(NULL);
+		print_message("%s\n", rows[i].name);
+		assert_started();
+		put_many(5);
+		assert_true(wait_length(6));
+		if (rows[i].away) {
+			kill(redis.pid, SIGSTOP);
+			put_many(1);
+			usleep(800000); /* it was asked in vain: no entry is on its way */
+		}
+		put_many(rows[i].away - !!rows[i].away);
+		on_segment(rows[i].cmd, 0);
+		assert_int_equal(rig_put(&r, "after"), 0);
+		if (rows[i].away)
+			kill(redis.pid, SIGCONT);
+		assert_true(wait_entry(1, 8 + rows[i].away));
+		assert_false(audit_stream_conflict(r.audit));
+		struct verify_result v = verify_stream();
+		if (rows[i].gaps) {
+			assert_false(v.ok);
+			assert_non_null(strstr(v.why, "missing: the journal had lost it"));
+		} else {
+			assert_true(v.ok);
+		}
+		for (int n = 0; n < 2; n++) {
+			audit_stop(&r.audit);
+			assert_started();
+			put_many(3);
+			assert_true(wait_entry(2 + n, 13 + rows[i].away + 5 * n));
+			assert_false(audit_stream_conflict(r.audit));
+		}
+	}
+}
+
+/* Damage that no alarm names is not passed over: here in an older segment. */
+static void
+damage_without_an_alarm_is_a_conflict(void **state)
+{
+	(void)state;
+	need_redis();
+	r.cfg.journal_segment_bytes = 1500;
+	assert_started();
+	put_many(5);
+	assert_true(wait_length(6));
+	redis_rig_stop(&redis);
+	put_many(5);
+	on_segment("printf x | dd of='%s' bs=1 seek=30 conv=notrunc 2>/dev/null", 1);
+	put_many(5);
+	redis_rig_start(&redis, r.dir);
+	for (int n = 0; n < 400 && !audit_stream_conflict(r.audit); n++)
+		usleep(20000);
+	long long had = redis_rig_do(&redis, "XLEN " KEY);
+	print_message("%lld entries\n", had);
+	assert_true(had < 17);
+}
+
 /* The same record under the same id, by whoever wrote it, is our own. */
 static void
 a_duplicate_is_recognised(void **state)
@@ -339,6 +455,8 @@ main(void)
 		T(the_stream_is_trimmed_and_still_verifies),
 		T(another_writer_is_refused_and_nothing_is_mixed),
 		T(a_changed_stream_is_not_continued),
+		T(a_destroyed_segment_leaves_a_gap_and_no_more),
+		T(damage_without_an_alarm_is_a_conflict),
 		T(a_duplicate_is_recognised),
 		T(stopping_does_not_wait_for_a_redis_that_is_away),
 		T(a_redis_that_hangs_holds_nothing_up),
