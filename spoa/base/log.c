@@ -1,11 +1,8 @@
 /* logfmt and JSON log lines. */
-#include "base/log.h"
+#include "base/log_private.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 
 static enum log_format fmt = LOG_LOGFMT;
@@ -52,35 +49,39 @@ put(struct buf *b, const char *key, struct span s)
 }
 
 void
-log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
+log_compose(struct buf *b, enum log_level level, const char *event,
+	const struct log_field *fields, size_t n)
 {
 	char when[CLOCK_RFC3339_LEN], num[24];
-	struct buf b;
 
-	buf_init(&b, 16384);
 	clock_rfc3339(clock_wall_ns(), when);
 	if (fmt == LOG_JSON)
-		buf_putc(&b, '{');
-	put(&b, "time", span_str(when));
-	put(&b, "level", span_str(names[level]));
-	put(&b, "event", span_str(event));
+		buf_putc(b, '{');
+	put(b, "time", span_str(when));
+	put(b, "level", span_str(names[level]));
+	put(b, "event", span_str(event));
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].kind == LF_STR) {
-			put(&b, fields[i].key, fields[i].s);
+			put(b, fields[i].key, fields[i].s);
 			continue;
 		}
 		snprintf(num, sizeof(num), "%lld", (long long)fields[i].i);
 		if (fmt == LOG_JSON)
-			buf_printf(&b, ",\"%s\":%s", fields[i].key, num);
+			buf_printf(b, ",\"%s\":%s", fields[i].key, num);
 		else
-			put(&b, fields[i].key, span_str(num));
+			put(b, fields[i].key, span_str(num));
 	}
-	buf_str(&b, fmt == LOG_JSON ? "}\n" : "\n");
-	if (!buf_failed(&b)) {
-		ssize_t r;
-		do
-			r = write(STDERR_FILENO, buf_view(&b).p, b.n);
-		while (r < 0 && errno == EINTR);
-	}
+	buf_str(b, fmt == LOG_JSON ? "}\n" : "\n");
+}
+
+void
+log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, 16384);
+	log_compose(&b, level, event, fields, n);
+	if (!buf_failed(&b))
+		log_out(level, buf_view(&b));
 	buf_free(&b);
 }

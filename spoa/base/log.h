@@ -1,5 +1,6 @@
-/* Structured log lines on stderr, logfmt or JSON, one write(2) each, any
- * thread. Never pass prompt text, credentials or tickets. */
+/* Structured log lines on stderr, logfmt or JSON, any thread. The daemon queues them
+ * (log_start); a command writes each at once. Never pass prompt text, credentials or
+ * tickets. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -21,6 +22,14 @@ struct log_field {
 
 /* Called once before threads start. */
 void log_setup(enum log_format format, enum log_level level);
+/* From here on logging never waits: lines go through a queue of CAP_LOG_BYTES to a thread
+ * that writes them. What does not fit, or cannot be written, is dropped and counted, and a
+ * line log.dropped says how many as soon as stderr takes something again. 0 or ERR_NOMEM. */
+int log_start(void);
+/* Writes what is queued, for so long at most; other threads have ended. */
+void log_stop(uint64_t wait_us);
+/* Lines lost since the start. */
+uint64_t log_dropped(void);
 bool log_on(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
 

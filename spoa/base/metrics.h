@@ -71,6 +71,7 @@
   X(M_RELAY_BYTES_UP,      "relay_bytes_total",                  "direction=\"request\"",     "body bytes relayed") \
   X(M_RELAY_BYTES_DOWN,    "relay_bytes_total",                  "direction=\"response\"",    "") \
   X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
+  X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that stderr did not take in time") \
   X(M_RELOADS,             "reloads_total",                      "result=\"ok\"",             "configuration reloads") \
   X(M_RELOADS_FAILED,      "reloads_total",                      "result=\"refused\"",        "")
 /* clang-format on */

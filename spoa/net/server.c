@@ -22,7 +22,8 @@
 #include "net/admin.h"
 #include "net/listen.h"
 
-#define STOP_US 2000000 /* what is in flight at a forced stop is waited for so long */
+#define STOP_US	    2000000 /* what is in flight at a forced stop is waited for so long */
+#define LOG_STOP_US 1000000 /* and a reader of the log that stalls */
 
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
@@ -167,6 +168,8 @@ server_metrics(struct server *s, struct buf *out)
 	const struct recognisers *asked[WORKERS_MAX];
 	uint64_t alive = 0, redis = 1;
 
+	atomic_store_explicit(
+		&s->metrics.v[M_LOG_DROPPED], log_dropped(), memory_order_relaxed);
 	blocks[0] = &s->metrics;
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		blocks[1 + i] = &s->workers[i].metrics;
@@ -466,7 +469,7 @@ server_run(const char *config_file)
 	log_setup(cfg->log_format, cfg->log_level);
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
-	if (!s.workers || derive_prompt_key(cfg, key, &why) < 0)
+	if (log_start() < 0 || !s.workers || derive_prompt_key(cfg, key, &why) < 0)
 		goto stop;
 	if (cfg->journal) {
 		s.audit = audit_start(cfg, &s.metrics, &why);
@@ -504,12 +507,13 @@ stop:
 	snapshot_unref(&s.snap);
 out:
 	keysets_free(&s.keysets);
+	if (!code)
+		log_event(LOG_INFO, "stopped");
+	log_stop(LOG_STOP_US);
 	if (code && !why.n)
 		buf_str(&why, "out of memory, threads or descriptors");
 	if (code)
 		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
-	else
-		log_event(LOG_INFO, "stopped");
 	buf_free(&why);
 	diag_free(&d);
 	return code;

@@ -1,0 +1,245 @@
+/* Log lines where stderr stalls, is full, is gone, or takes a part. Each row has a
+ * stderr of its own; the test's messages go to what was stderr before. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static int before; /* what stderr was */
+static uint64_t lost_before;
+
+static void
+stderr_is(int fd)
+{
+	before = dup(STDERR_FILENO);
+	assert_true(dup2(fd, STDERR_FILENO) >= 0);
+	close(fd);
+	lost_before = log_dropped();
+	assert_int_equal(log_start(), 0);
+}
+
+static void
+stderr_back(void)
+{
+	dup2(before, STDERR_FILENO);
+	close(before);
+}
+
+static uint64_t
+dropped(void)
+{
+	return log_dropped() - lost_before;
+}
+
+/* Reads what there is, until nothing came for a while. */
+static void
+read_all(int fd, struct buf *out)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	for (int quiet = 0; quiet < 100;) {
+		char *to = buf_reserve(out, 65536);
+		ssize_t n = read(fd, to, 65536);
+		if (n > 0) {
+			buf_commit(out, (size_t)n);
+			quiet = 0;
+		} else {
+			quiet++;
+			usleep(1000);
+		}
+	}
+}
+
+struct seen {
+	uint64_t lines, told; /* lines= of log.dropped */
+	uint64_t last;	      /* of ours */
+};
+
+/* Every line is whole, and ours come in their order. */
+static struct seen
+look_at(struct span text)
+{
+	struct seen s = { 0 };
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		unsigned long long n = 0, i = 0;
+		char copy[256];
+		snprintf(copy, sizeof(copy), "%.*s", SPAN_ARG(line));
+		assert_true(span_starts(line, SPAN_LIT("time=")));
+		if (strstr(copy, "event=log.dropped")) {
+			assert_int_equal(sscanf(strstr(copy, "lines="), "lines=%llu", &n), 1);
+			s.told += n;
+			continue;
+		}
+		assert_non_null(strstr(copy, "event=row i="));
+		assert_int_equal(sscanf(strstr(copy, " i="), " i=%llu end=here", &i), 1);
+		assert_non_null(strstr(copy, "end=here"));
+		assert_true(i > s.last);
+		s.last = i;
+		s.lines++;
+	}
+	return s;
+}
+
+static void
+say(enum log_level level, uint64_t i)
+{
+	log_event(level, "row", LI("i", i), LS("end", "here"));
+}
+
+static void
+a_stalled_reader_costs_lines_and_no_time(void **state)
+{
+	static const int flags[] = { 0, O_NONBLOCK };
+	enum { LINES = 40000 };
+
+	(void)state;
+	for (size_t row = 0; row < 2; row++) {
+		struct buf text;
+		int p[2];
+		assert_int_equal(pipe2(p, flags[row]), 0);
+		stderr_is(p[1]);
+		uint64_t began = clock_mono_us();
+		for (uint64_t i = 1; i <= LINES; i++)
+			say(LOG_INFO, i);
+		assert_true(clock_mono_us() - began < 2000000);
+		assert_true(dropped() > LINES / 2);
+		/* room is kept for what matters */
+		uint64_t full = dropped();
+		say(LOG_INFO, LINES + 1);
+		assert_int_equal(dropped(), full + 1);
+		say(LOG_ERROR, LINES + 2);
+		assert_int_equal(dropped(), full + 1);
+		buf_init(&text, 16 << 20);
+		read_all(p[0], &text);
+		log_stop(5000000);
+		stderr_back();
+		read_all(p[0], &text);
+		struct seen s = look_at(buf_view(&text));
+		assert_int_equal(s.lines + s.told, LINES + 2);
+		assert_int_equal(s.told, dropped());
+		assert_int_equal(s.last, LINES + 2);
+		buf_free(&text);
+		close(p[0]);
+	}
+}
+
+static void
+what_cannot_be_written_is_counted(void **state)
+{
+	static const char *const rows[] = { "a full disk", "nobody reads any more" };
+
+	(void)state;
+	for (size_t row = 0; row < 2; row++) {
+		int p[2] = { -1, -1 }, q[2];
+		struct buf text;
+		assert_int_equal(pipe2(p, 0), 0);
+		if (row == 0) {
+			close(p[1]);
+			p[1] = open("/dev/full", O_WRONLY);
+		}
+		close(p[0]);
+		stderr_is(p[1]);
+		for (uint64_t i = 1; i <= 10; i++)
+			say(LOG_ERROR, i);
+		for (int i = 0; i < 2000 && dropped() < 10; i++)
+			usleep(1000);
+		if (dropped() != 10)
+			fail_msg("%s: %d dropped", rows[row], (int)dropped());
+		/* once it can be written again, the first line says so */
+		assert_int_equal(pipe2(q, 0), 0);
+		dup2(q[1], STDERR_FILENO);
+		close(q[1]);
+		say(LOG_INFO, 11);
+		log_stop(5000000);
+		stderr_back();
+		buf_init(&text, 1 << 20);
+		read_all(q[0], &text);
+		struct seen s = look_at(buf_view(&text));
+		assert_int_equal(s.told, 10);
+		assert_int_equal(s.lines, 1);
+		buf_free(&text);
+		close(q[0]);
+	}
+}
+
+/* A disk that had room for a part of a line: the next one begins on its own. */
+static void
+after_a_part_of_a_line_the_next_is_whole(void **state)
+{
+	char file[] = "/tmp/tg-log-XXXXXX", text[1024];
+	int fd = mkstemp(file);
+	struct rlimit was, small;
+
+	(void)state;
+	assert_true(fd >= 0);
+	getrlimit(RLIMIT_FSIZE, &was);
+	small = was;
+	small.rlim_cur = 100;
+	stderr_is(dup(fd));
+	setrlimit(RLIMIT_FSIZE, &small);
+	say(LOG_INFO, 1);
+	say(LOG_INFO, 2);
+	for (int i = 0; i < 2000 && dropped() < 1; i++)
+		usleep(1000);
+	setrlimit(RLIMIT_FSIZE, &was);
+	say(LOG_INFO, 3);
+	log_stop(5000000);
+	stderr_back();
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = 0;
+	assert_int_equal(dropped(), 1);
+	char *second = strchr(text, '\n') + 1, *third = strchr(second, '\n') + 1;
+	assert_int_equal(third - text, 101); /* cut at 100 bytes */
+	struct seen s = look_at(span_str(third));
+	assert_int_equal(s.told, 1);
+	assert_int_equal(s.last, 3);
+	close(fd);
+	unlink(file);
+}
+
+/* Last: the writer is left behind with its line. */
+static void
+the_end_does_not_wait_for_a_reader(void **state)
+{
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, 0), 0);
+	stderr_is(p[1]);
+	for (uint64_t i = 1; i <= 5000; i++)
+		say(LOG_INFO, i);
+	uint64_t began = clock_mono_us();
+	log_stop(50000);
+	assert_in_range(clock_mono_us() - began, 40000, 1000000);
+	stderr_back();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stalled_reader_costs_lines_and_no_time),
+		cmocka_unit_test(what_cannot_be_written_is_counted),
+		cmocka_unit_test(after_a_part_of_a_line_the_next_is_whole),
+		cmocka_unit_test(the_end_does_not_wait_for_a_reader),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
