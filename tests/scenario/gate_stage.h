@@ -581,7 +581,7 @@ pass_finish(struct pass *p, enum exchange_end end, int status, int64_t in, int64
 	struct exchange_result res = { .end = end, .status = status };
 
 	if (in >= 0)
-		res.usage = (struct usage){ true, in, out, 0 };
+		res.usage = (struct usage){ .known = true, .input_tokens = in, .output_tokens = out };
 	res.output_begun = end == END_COMPLETE && status < 300;
 	gate_finish(p->x, &res, pass_done, p);
 	assert_false(p->done); /* never inside */

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "net/relay_conn.h"
-#include "scenario/fake_gate.c"
+#include "scenario/fake_gate.h"
 
 #define TICKET	   "x-tollgate-ticket: 0000-00112233445566778899aabbccddeeff\r\n"
 #define POST(head) "POST /ignored HTTP/1.1\r\nhost: h\r\n" TICKET head "\r\n"

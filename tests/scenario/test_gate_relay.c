@@ -562,7 +562,9 @@ test_settle(void **state)
 			.status = settles[i].status,
 			.output_begun = settles[i].output_begun };
 		if (settles[i].in >= 0)
-			res.usage = (struct usage){ true, settles[i].in, settles[i].out, 0 };
+			res.usage = (struct usage){ .known = true,
+				.input_tokens = settles[i].in,
+				.output_tokens = settles[i].out };
 		gate_finish(p.x, &res, pass_done, &p);
 		stage_settle(&s);
 		assert_true(p.done);

@@ -153,7 +153,7 @@ ruled(void *arg, const struct exchange_denial *d)
 	struct exchange_result res = { .end = d ? END_DENIED : END_COMPLETE,
 		.status = 200,
 		.output_begun = true,
-		.usage = { true, 3, 4, 0 } };
+		.usage = { .known = true, .input_tokens = 3, .output_tokens = 4 } };
 
 	gate_finish(c->x, &res, finished, c);
 }

@@ -41,7 +41,7 @@ put_file(const char *name, const char *text, mode_t mode)
 	chmod(in_dir(name), mode);
 }
 
-static void
+__attribute__((format(printf, 1, 2))) static void
 run(const char *fmt, ...)
 {
 	char cmd[2048];
