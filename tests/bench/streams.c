@@ -5,8 +5,9 @@
  *   streams -n STREAMS -c AT_ONCE [-w WORDS] HOST:PORT TOKEN [HOST:PORT TOKEN …]
  *
  * Each target gets AT_ONCE connections, one stream each, a new connection a
- * stream, until it has had STREAMS. An event is a "data:" line; what arrives in
- * one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
+ * stream, until it has had STREAMS. Each asks for usage, so that a gateway which
+ * meters has no event to hide. An event is a "data:" line; what arrives in one read
+ * has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
@@ -119,7 +120,8 @@ target_init(struct target *t, const char *address, const char *token)
 		strcat(say, "word ");
 	say[words * 5 - 1] = '\0';
 	int n = asprintf(&body,
-		"{\"model\":\"say:%s\",\"stream\":true,\"messages\":[{\"role\":\"user\","
+		"{\"model\":\"say:%s\",\"stream\":true,"
+		"\"stream_options\":{\"include_usage\":true},\"messages\":[{\"role\":\"user\","
 		"\"content\":\"Tell me a short story about the harbour.\"}]}",
 		say);
 	int k = strcmp(token, "-") ? asprintf(&auth, "authorization: Bearer %s\r\n", token)
