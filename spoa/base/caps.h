@@ -1,6 +1,8 @@
-/* Everything that can grow, its cap, its unit, and what happens at the cap.
- * Values that a site may want to change are options of tollgate.yaml and only
- * default to these. */
+/* What callers, peers and files can make grow: its cap, its unit, and what happens at
+ * the cap. Values that a site may want to change are options of tollgate.yaml and
+ * only default to these. Tables of one module that have a size from the start
+ * (counters of limits without Redis, remembered tokens, tickets' buckets) name it
+ * in that module. */
 #ifndef BASE_CAPS_H
 #define BASE_CAPS_H
 

@@ -19,6 +19,8 @@
 
 enum { ROLES_MAX = 64 };
 #define TTL_MIN_US 1000000ull
+/* A daemon that reads this file watches it. */
+#define IN_FORCE   "In force within a second; with policy_watch: false at the next reload."
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
@@ -225,8 +227,8 @@ add(const char *file, const struct apikeys *keys, struct apikey *k)
 	if (code == EXIT_DONE) {
 		printf("%s\n", text);
 		fprintf(stderr,
-			"tollgate: key %s of %s is in %s; this is the only time it is shown. "
-			"Reload tollgate (SIGHUP).\n",
+			"tollgate: key %s of %s is in %s; this is the only time it is "
+			"shown. " IN_FORCE "\n",
 			id, k->person, file);
 	}
 	sodium_memzero(text, sizeof(text));
@@ -370,10 +372,8 @@ key_revoke(const struct key_args *args, const char *id)
 			k->revoked_ns = clock_wall_ns();
 		code = save(args->file, keys, NULL);
 		if (code == EXIT_DONE)
-			fprintf(stderr,
-				"tollgate: key %s is revoked in %s. Reload tollgate "
-				"(SIGHUP).\n",
-				id, args->file);
+			fprintf(stderr, "tollgate: key %s is revoked in %s. " IN_FORCE "\n", id,
+				args->file);
 	}
 	if (code == EXIT_NO)
 		fprintf(stderr, "tollgate: key revoke: %s: no such key in %s\n", id,

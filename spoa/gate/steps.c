@@ -14,7 +14,7 @@
 const struct step steps[] = {
 	{ "framing",  step_framing  }, /* what is ambiguous or too large: 400, 413, 415, 501 */
 	{ "match",    step_match    }, /* which route: 404 */
-	{ "identity", step_identity }, /* who is asking: 401 */
+	{ "identity", step_identity }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
 	{ "read",     step_read     }, /* the body's segments; skipped while it is not whole */
 	{ "classify", step_classify }, /* what data is inside */
 	{ "data",     step_data     }, /* what conditions read from outside; may wait for it: 503 */
