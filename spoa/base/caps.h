@@ -22,6 +22,7 @@
 #define CAP_HEADERS            256          /* header fields in a head: 400 */
 #define CAP_CONNECTION_OPTIONS 64           /* names in Connection fields: 400 */
 #define CAP_TARGET_BYTES       (32u << 10)  /* path and query: 400 */
+#define CAP_METHOD_BYTES       32           /* a request's method: 400 */
 #define CAP_BODY_BYTES         (32u << 20)  /* default of limits.body: 413 */
 #define CAP_HELD_BYTES         (256u << 20) /* default of limits.held: 503 with Retry-After */
 #define CAP_HELD_IDENTITY      (128u << 20) /* default of limits.held_per_identity, a largest body with all it takes: 503 with Retry-After */

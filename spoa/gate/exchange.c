@@ -26,6 +26,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = exchange_head(r, &own, &x->plan.head);
+	request_path_state(r); /* the findings it follows from go */
 	r->head.method = x->plan.head.method;
 	r->head.path = arena_dup(&own, r->head.path);
 	r->head.fields = NULL;

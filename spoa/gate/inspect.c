@@ -299,8 +299,8 @@ scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t 
 	return 0;
 }
 
-enum step_result
-step_classify(struct request *r)
+static enum step_result
+classify(struct request *r, struct segment *v, size_t n, size_t *at)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 	struct turn t = { mine, r->gate ? clock_mono_us() : 0, 0 };
@@ -308,14 +308,45 @@ step_classify(struct request *r)
 	if (!mine)
 		return request_overload(r);
 	r->wait = WAIT_NONE;
-	/* A deferred request's target was classified with its head. */
-	int err = scan_all(r, &t, r->target, r->ntarget, &r->scanned_target);
-	if (err == 0 && r->have_body)
-		err = scan_all(r, &t, r->body.segments, r->body.nsegments, &r->scanned_body);
+	int err = scan_all(r, &t, v, n, at);
 	if (err > 0)
 		return gate_next_turn(r);
-	if (err)
-		return request_overload(r);
+	return err ? request_overload(r) : STEP_NEXT;
+}
+
+/* Before anything is decided: the record of a request that nobody may make is not to
+ * hold what its path holds. */
+enum step_result
+step_target(struct request *r)
+{
+	enum step_result s = classify(r, r->target, r->ntarget, &r->scanned_target);
+
+	if (s == STEP_NEXT && !r->nfailed)
+		r->path_state = PATH_CLEAN;
+	return s;
+}
+
+bool
+request_may_hold(struct request *r, struct span text)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct detect_options opt = { .thresholds = r->snap->policy->thresholds };
+	struct findings found = { 0 };
+
+	return !mine ||
+	       detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found) < 0 ||
+	       found.n;
+}
+
+enum step_result
+step_classify(struct request *r)
+{
+	enum step_result s = STEP_NEXT;
+
+	if (r->have_body)
+		s = classify(r, r->body.segments, r->body.nsegments, &r->scanned_body);
+	if (s != STEP_NEXT)
+		return s;
 	if (r->gate) {
 		metric_add(r->gate->metrics, M_FINDINGS, r->nhits);
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,

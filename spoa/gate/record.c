@@ -11,16 +11,12 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "cel/net.h"
 #include "gate/gate_private.h"
 #include "gate/record_put.h"
 #include "policy/explain.h"
 
-enum {
-	LIST_MAX = 64,
-	TEXT_MAX = 32 << 10,
-	ATTRIBUTES_MAX = 8192,
-	OUTCOMES_MAX = 4096
-};
+enum { LIST_MAX = 64, TEXT_MAX = 32 << 10, ATTRIBUTES_MAX = 8192, OUTCOMES_MAX = 4096 };
 
 static void
 put_identity(struct request *r, struct buf *b)
@@ -66,18 +62,6 @@ put_identity(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 	if (r->identified && !id->verified)
 		put_str(b, "attributed", SPAN_LIT("service-account"));
-}
-
-static bool
-target_has_hit(const struct request *r)
-{
-	for (size_t i = 0; i < r->nhits; i++)
-		if (r->hits[i].in_target)
-			return true;
-	for (size_t i = 0; i < r->nextra; i++)
-		if (r->extra[i].in_target)
-			return true;
-	return false;
 }
 
 /* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
@@ -148,19 +132,53 @@ put_params(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 }
 
-/* The path may hold what the policy redacts: then it stays out. The query and
- * header values always do. */
+/* HMAC-SHA-256 under a key derived from the audit key: the same text has the same
+ * hash in one node's journal, and nobody without the key can test a guess. */
+static void
+put_hash(struct request *r, struct buf *b, const char *name, struct span s)
+{
+	unsigned char h[SHA256_BYTES];
+
+	hmac_sha256(r->gate->shared->prompt_key, s, h);
+	key(b, name);
+	buf_putc(b, '"');
+	buf_hex(b, h, sizeof(h));
+	buf_putc(b, '"');
+}
+
+/* The path as far as it was looked through and nothing was found in the target; else
+ * its length and hash. The query and header values stay out always. */
+static void
+put_path(struct request *r, struct buf *b)
+{
+	put_str(b, "path", request_path_shown(r));
+	if (request_path_state(r) == PATH_CLEAN)
+		return;
+	put_int(b, "path_bytes", (int64_t)r->head.path.n);
+	put_hash(r, b, "path_hmac_sha256", r->head.path);
+}
+
+/* Of a request that no rule saw, method and host are its sender's free choice. An
+ * address is no text: it would be found as one. */
+static void
+put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
+{
+	struct cel_value ip;
+	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
+	bool out = !r->have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
+
+	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
+}
+
 static void
 put_request(struct request *r, struct buf *b)
 {
 	key(b, "request");
 	buf_putc(b, '{');
-	put_str(b, "method", r->head.method);
-	put_str(b, "host", r->host);
-	if (target_has_hit(r))
-		put_str(b, "path", SPAN_LIT("<redacted>"));
-	else
-		put_str(b, "path", r->head.path);
+	if (request_is_method(r->head.method))
+		put_chosen(r, b, "method", r->head.method);
+	put_chosen(r, b, "host", r->host);
+	put_path(r, b);
 	put_str(b, "src", r->src);
 	if (r->declared_length >= 0)
 		put_int(b, "content_length", r->declared_length);
@@ -302,13 +320,9 @@ put_media(struct request *r, struct buf *b)
 	buf_putc(b, ']');
 }
 
-/* HMAC-SHA-256 under a key derived from the audit key: the same prompt has the
- * same hash in one node's journal, and nobody without the key can test a guess. */
 static void
 put_prompt(struct request *r, struct buf *b)
 {
-	unsigned char h[SHA256_BYTES];
-
 	if (r->body_state == BODY_STATE_NONE)
 		return;
 	key(b, "prompt");
@@ -319,11 +333,7 @@ put_prompt(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 		return;
 	}
-	hmac_sha256(r->gate->shared->prompt_key, r->raw, h);
-	key(b, "hmac_sha256");
-	buf_putc(b, '"');
-	buf_hex(b, h, sizeof(h));
-	buf_putc(b, '"');
+	put_hash(r, b, "hmac_sha256", r->raw);
 	put_int(b, "bytes", (int64_t)r->raw.n);
 	put_str(b, "encoding", r->coding);
 	if (r->have_body) {
@@ -531,7 +541,7 @@ held_parameter(const struct request *r, size_t slot)
 
 /* Whether the record has the slot's value as conditions read it. */
 static bool
-held(const struct request *r, size_t slot)
+held(struct request *r, size_t slot)
 {
 	const struct identity *id = &r->identity;
 
@@ -550,7 +560,8 @@ held(const struct request *r, size_t slot)
 		       !span_is(r->asked_model, "<redacted>");
 	case V_REQUEST_METHOD: return held_ascii(r->head.method);
 	case V_REQUEST_HOST: return held_ascii(r->host);
-	case V_REQUEST_PATH: return held_ascii(r->head.path) && !target_has_hit(r);
+	case V_REQUEST_PATH:
+		return held_ascii(r->head.path) && request_path_state(r) == PATH_CLEAN;
 	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
 	}
 }

@@ -163,6 +163,35 @@ request_own_head(struct request *r)
 	return !arena_failed(&r->arena);
 }
 
+static bool
+any_in_target(const struct hit *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].in_target)
+			return true;
+	return false;
+}
+
+enum path_state
+request_path_state(struct request *r)
+{
+	if (r->path_state == PATH_CLEAN &&
+		(any_in_target(r->hits, r->nhits) || any_in_target(r->extra, r->nextra)))
+		r->path_state = PATH_FOUND;
+	return r->path_state;
+}
+
+struct span
+request_path_shown(struct request *r)
+{
+	switch (request_path_state(r)) {
+	case PATH_CLEAN: return r->head.path;
+	case PATH_FOUND: return SPAN_LIT("<redacted>");
+	case PATH_UNREAD: break;
+	}
+	return SPAN_LIT("<unread>");
+}
+
 void
 request_classes(const struct request *r, struct buf *out)
 {

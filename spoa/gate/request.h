@@ -69,7 +69,18 @@ enum body_state {
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
-enum request_wait { WAIT_NONE, WAIT_KEYS, WAIT_TURN, WAIT_DATA, WAIT_EXTERNAL, WAIT_QUOTA, WAIT_AUDIT };
+/* What may be kept of the path: only what was looked through and holds nothing. */
+enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
+
+enum request_wait {
+	WAIT_NONE,
+	WAIT_KEYS,
+	WAIT_TURN,
+	WAIT_DATA,
+	WAIT_EXTERNAL,
+	WAIT_QUOTA,
+	WAIT_AUDIT
+};
 
 /* The decision's record on its way to the disk. */
 struct record {
@@ -121,6 +132,7 @@ struct request {
 	bool unreadable; /* permitted as such */
 	struct segment *target;
 	size_t ntarget;
+	enum path_state path_state;
 	struct hit *hits;
 	size_t nhits, hits_size;
 	size_t scanned_target, scanned_body; /* segments done */
@@ -208,9 +220,11 @@ struct step {
 };
 extern const struct step steps[];
 extern const size_t nsteps;
-enum { STEP_READ = 3 }; /* where a deferred request resumes */
+enum { STEP_READ = 5 }; /* where a deferred request resumes */
 
 enum step_result step_framing(struct request *r);
+enum step_result step_target(struct request *r);
+enum step_result step_declared(struct request *r);
 enum step_result step_match(struct request *r);
 enum step_result step_identity(struct request *r);
 enum step_result step_read(struct request *r);
@@ -244,6 +258,14 @@ bool request_own_head(struct request *r);
 /* Prepares and frees everything a request holds; the struct itself is the caller's. */
 void request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap);
 void request_clear(struct request *r);
+/* Looks for findings in the target since; what it said once stands. */
+enum path_state request_path_state(struct request *r);
+/* The path as records and logs may hold it, or "<unread>" or "<redacted>". */
+struct span request_path_shown(struct request *r);
+/* A word of capitals: a method is no place for text. */
+bool request_is_method(struct span m);
+/* Whether the detectors find something in it, or cannot say. */
+bool request_may_hold(struct request *r, struct span text);
 /* Names of the classes with a finding, comma-separated, at most n bytes. */
 void request_classes(const struct request *r, struct buf *out);
 /* What conditions read, as known so far. */

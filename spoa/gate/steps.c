@@ -1,6 +1,6 @@
-/* The steps of a decision, in the order of the path, and the first three of
- * them: framing, route, identity. Whatever can be refused from the head alone is
- * refused here, before a byte of the body is looked at. */
+/* The steps of a decision, in the order of the path, and those of them that read
+ * the head: framing, declared body, route, identity. Whatever can be refused from the head
+ * alone is refused here, before a byte of the body is looked at. */
 #include "gate/request.h"
 
 #include <stdio.h>
@@ -12,7 +12,9 @@
 
 /* clang-format off */
 const struct step steps[] = {
-	{ "framing",  step_framing  }, /* what is ambiguous or too large: 400, 413, 415, 501 */
+	{ "framing",  step_framing  }, /* what is ambiguous: 400, 501 */
+	{ "target",   step_target   }, /* what data is in path and query */
+	{ "declared", step_declared }, /* the body as the head describes it: 413, 415 */
 	{ "match",    step_match    }, /* which route: 404 */
 	{ "identity", step_identity }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
 	{ "read",     step_read     }, /* the body's segments; skipped while it is not whole */
@@ -26,7 +28,17 @@ const struct step steps[] = {
 /* clang-format on */
 const size_t nsteps = sizeof(steps) / sizeof(steps[0]);
 
-_Static_assert(STEP_READ == 3, "steps[STEP_READ] must be step_read");
+_Static_assert(STEP_READ == 5, "steps[STEP_READ] must be step_read");
+
+/* What a policy's routes may name. */
+bool
+request_is_method(struct span m)
+{
+	for (size_t i = 0; i < m.n; i++)
+		if (!(m.p[i] >= 'A' && m.p[i] <= 'Z') && m.p[i] != '-' && m.p[i] != '_')
+			return false;
+	return m.n > 0 && m.n <= CAP_METHOD_BYTES;
+}
 
 static bool
 method_is(const struct request *r, const char *m)
@@ -104,6 +116,8 @@ step_framing(struct request *r)
 	struct span v;
 	struct body_refusal why = { 0 };
 
+	if (!request_is_method(r->head.method))
+		return bad_request(r, "invalid_method", "the method is no word of capitals");
 	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))
 		return request_deny(r, 501, "not_implemented", "",
 			SPAN_LIT("CONNECT and TRACE are not served here"));
@@ -114,6 +128,9 @@ step_framing(struct request *r)
 		return bad_request(r, "invalid_request", "too many Connection options");
 	if (http_field_one(&r->head, "host", &v) < 0)
 		return bad_request(r, "ambiguous_host", "several Host fields");
+	/* RFC 9110 7.2: a Host has no userinfo; where one stands it is a credential. */
+	if (span_chr(v, '@') < v.n)
+		return bad_request(r, "invalid_host", "the Host field holds userinfo");
 	r->host = host_name(r, v);
 	if (http_field_one(&r->head, "content-type", &v) < 0)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
@@ -123,6 +140,12 @@ step_framing(struct request *r)
 		return why.status ? request_deny(r, why.status, why.code, "",
 					    arena_dup(&r->arena, span_str(why.why)))
 				  : request_overload(r);
+	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;
+}
+
+enum step_result
+step_declared(struct request *r)
+{
 	enum step_result coded = check_coding(r);
 	if (coded != STEP_NEXT)
 		return coded;
@@ -131,7 +154,7 @@ step_framing(struct request *r)
 		return request_deny(r, 413, "request_too_large", "",
 			arena_printf(&r->arena, "the body is larger than %llu bytes",
 				(unsigned long long)cap));
-	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;
+	return STEP_NEXT;
 }
 
 /* A path segment that chose the route is read by routing: a finding in it is

@@ -130,6 +130,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	request_classes(r, &classes);
 	put(&vs, "classes", "classes", buf_view(&classes));
 	buf_free(&classes);
+	put(&vs, "path", NULL, request_path_shown(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->took_us);
 	return vs.n;
 }

@@ -22,3 +22,35 @@ req POST /v1/chat/completions -H "$auth" -H "$json" -H 'x-show: 1' -d '{"model":
 is "what a rule may read" "$body" 'redact relay pii alice echo pii a'
 req GET /v1/models -H "$auth" -H 'x-show: 1'
 is "of a permitted request" "$body" 'permit direct default alice   a'
+
+# what nobody may ask for, with text where no text belongs: refused, and kept nowhere
+mark=jane.doe@example.com
+head -c 300000 /dev/zero >"$D/large"
+paths=$(
+	for how in "404 /nowhere/$mark" "401 /api/direct/$mark" "401 /api/direct/x?q=$mark" "413 /api/direct/$mark/large" \
+		"415 /api/direct/$mark/coded" "400 /api/./direct/$mark" "400 /api/direct/$mark%2f" "501 /api/direct/$mark/traced"; do
+		p=${how#* } h=$auth method=POST more='x: y' send='{}'
+		case $how in
+		401*) h='authorization: Bearer a.b.c' ;;
+		*large) more='content-length: 999999999' send=@$D/large ;; # more than HAProxy waits for
+		*coded) more='content-encoding: zstd' ;;
+		*traced) method=TRACE ;;
+		esac
+		printf '%s ' "$(curl -s -m 3 -o /dev/null -w '%{http_code}' --path-as-is -X "$method" -H "$h" -H "$json" -H "$more" --data-binary "$send" "$EDGE$p")"
+	done
+)
+is "paths that hold an address are refused for other reasons" "$paths" '404 401 401 413 415 400 400 501 '
+req POST /api/direct/plain/path -H "$auth" -H "$json" -d '{}'
+req POST /nowhere/plain -H "$auth" -H "$json" -d '{}'
+like "HAProxy's log has the path that the daemon read" "$(cat "$D/haproxy.log")" ' POST /api/direct/plain/path HTTP/1.1 tollgate=permit/direct/'
+like "of a refused request too" "$(cat "$D/haproxy.log")" ' POST /nowhere/plain HTTP/1.1 tollgate=deny/-/'
+is "where something was found, or nothing was read, it says so" \
+	"$(grep -oE 'POST <(redacted|unread)> HTTP|TRACE - HTTP' "$D/haproxy.log" | sort | uniq -c | tr -s ' \n' ' ')" \
+	' 5 POST <redacted> HTTP 2 POST <unread> HTTP 2 TRACE - HTTP ' # TRACE: the stack's own, too
+is "nothing of it stands in a log, the journal or the stream" \
+	"$(grep -rlE 'jane.doe' "$D"/*.log "$JOURNAL"; redis-cli -s "${REDIS#unix:}" xrange tollgate:audit:a - + | grep -c jane.doe)" 0
+kill -KILL "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
+sleep 0.7
+req POST "/api/direct/$mark" -H "$auth" -H "$json" -d '{}'
+is "without a daemon" "$status" 503
+like "the log has no path" "$(tail -n 1 "$D/haproxy.log")" ' POST - HTTP/1.1 tollgate=-/-/-/'

@@ -331,6 +331,7 @@ struct note {
 	const char *body;
 	size_t body_n;	     /* 0: the body's own length */
 	bool partial;	     /* the end was not seen */
+	bool no_host;	     /* but what `headers` brings */
 	bool no_length;	     /* no Content-Length: with a body it is partial */
 	const char *length;  /* another Content-Length */
 	int64_t body_len;    /* req.body_len where it is not the body's; 0: the same */
@@ -414,7 +415,8 @@ note_fields(const struct stage *s, const struct note *n, size_t body_n, struct b
 		snprintf(line, sizeof(line), "Bearer %s", s->key[who]);
 		put_field(b, SPAN_LIT("authorization"), span_str(line));
 	}
-	put_field(b, SPAN_LIT("host"), SPAN_LIT("gw.example"));
+	if (!n->no_host)
+		put_field(b, SPAN_LIT("host"), SPAN_LIT("gw.example"));
 	for (size_t i = 0; i < 16 && n->headers[i]; i++) {
 		struct span value = span_str(n->headers[i]);
 		struct span name = span_next(&value, ':');
@@ -581,7 +583,9 @@ pass_finish(struct pass *p, enum exchange_end end, int status, int64_t in, int64
 	struct exchange_result res = { .end = end, .status = status };
 
 	if (in >= 0)
-		res.usage = (struct usage){ .known = true, .input_tokens = in, .output_tokens = out };
+		res.usage = (struct usage){
+			.known = true, .input_tokens = in, .output_tokens = out
+		};
 	res.output_begun = end == END_COMPLETE && status < 300;
 	gate_finish(p->x, &res, pass_done, p);
 	assert_false(p->done); /* never inside */

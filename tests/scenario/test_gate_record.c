@@ -62,6 +62,95 @@ test_record_unread(void **state)
 	stage_down(&s);
 }
 
+/* A refusal before the rules leaves no text in the record or the log: a path only where
+ * it was looked through and holds nothing. */
+static void
+test_refused_paths(void **state)
+{
+#define MARK "jane.doe@example.com"
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		struct note n;
+		const char *status, *path; /* NULL: as it came */
+	} rows[] = {
+		{ "401 with nothing in its path", { .path = "/api/x", .body = "{}", .headers = { "authorization: Bearer tg_a_b" } }, "401", NULL },
+		{ "401 with an address in its path", { .path = "/api/" MARK, .body = "{}", .headers = { "authorization: Bearer tg_a_b" } }, "401", "<redacted>" },
+		{ "401 with an address in its query", { .path = "/api/x", .query = "q=" MARK, .body = "{}", .headers = { "authorization: Bearer tg_a_b" } }, "401", "<redacted>" },
+		{ "404 with nothing in its path", { .path = "/nowhere/x" }, "404", NULL },
+		{ "404 with an address in its path", { .path = "/nowhere/" MARK }, "404", "<redacted>" },
+		{ "404 with a path longer than a variable", { .path = "/nowhere/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/" MARK }, "404", "<redacted>" },
+		{ "413 with nothing in its path", { .path = "/api/x", .body = "{}", .length = "99999999999" }, "413", NULL },
+		{ "413 with an address in its path", { .path = "/api/" MARK, .body = "{}", .length = "99999999999" }, "413", "<redacted>" },
+		{ "415 with nothing in its path", { .path = "/api/x", .body = "{}", .headers = { "content-encoding: zstd" } }, "415", NULL },
+		{ "415 with an address in its path", { .path = "/api/" MARK, .body = "{}", .headers = { "content-encoding: zstd" } }, "415", "<redacted>" },
+		{ "400, a dot segment", { .path = "/api/../" MARK }, "400", "<unread>" },
+		{ "400, a broken escape in the query", { .path = "/api/" MARK, .query = "%" }, "400", "<unread>" },
+		{ "400, two Hosts", { .path = "/api/" MARK, .headers = { "host: other" } }, "400", "<unread>" },
+		{ "400, a length that is none", { .path = "/api/" MARK, .body = "{}", .length = "1x" }, "400", "<unread>" },
+		{ "400, a method that is text", { .path = "/api/x", .method = "jane.doe" }, "400", "<unread>" },
+		{ "400, a method that is a key", { .path = "/nowhere", .method = "AKIAQ3EGRIXPFUSLKQLT" }, "400", "<unread>" },
+		{ "501, TRACE", { .path = "/api/" MARK, .method = "TRACE" }, "501", "<unread>" },
+		{ "501, Upgrade", { .path = "/api/" MARK, .headers = { "upgrade: h2c" } }, "501", "<unread>" },
+	};
+	/* clang-format on */
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *want = rows[i].path ? rows[i].path : rows[i].n.path;
+		stage_up(&s, POLICY);
+		call_do(&s, &rows[i].n, &c);
+		const char *hash = stage_field(0, "request.path_hmac_sha256");
+		if (strcmp(call_var(&c, "status"), rows[i].status))
+			fail_msg("%s: status %s", rows[i].name, call_var(&c, "status"));
+		if (strlen(hash) != (rows[i].path ? 64 : 0))
+			fail_msg("%s: hash %s", rows[i].name, hash);
+		if (strcmp(stage_field(0, "request.path"), want))
+			fail_msg(
+				"%s: record: %s", rows[i].name, stage_field(0, "request.path"));
+		if (strcmp(call_var(&c, "path"), want))
+			fail_msg("%s: log: %s", rows[i].name, call_var(&c, "path"));
+		if (stage_records_hold("jane.doe") || stage_records_hold("AKIA"))
+			fail_msg("%s: the record holds it", rows[i].name);
+		stage_down(&s);
+	}
+#undef MARK
+}
+
+/* The host of a request that nobody matched is its sender's choice too. */
+static void
+test_refused_hosts(void **state)
+{
+	static const struct {
+		const char *host, *status, *want;
+	} rows[] = {
+		{ "gw.example", "404", "gw.example" },
+		{ "gw.example:8443", "404", "gw.example" },
+		{ "203.0.113.77", "404", "203.0.113.77" },
+		{ "akiaq3egrixpfuslkqlt.example", "404", "akiaq3egrixpfuslkqlt.example" },
+		{ "4111-1111-1111-1111.example", "404", "<redacted>" },
+		{ "jane.doe@example.com", "400", "" },
+		{ "user:hunter2@gw.example:80", "400", "" },
+	};
+	struct stage s;
+	struct call c;
+	char line[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct note n = { .path = "/nowhere", .headers = { line }, .no_host = true };
+		snprintf(line, sizeof(line), "host: %s", rows[i].host);
+		stage_up(&s, POLICY);
+		call_do(&s, &n, &c);
+		assert_string_equal(call_var(&c, "status"), rows[i].status);
+		if (strcmp(stage_field(0, "request.host"), rows[i].want))
+			fail_msg("%s: %s", rows[i].host, stage_field(0, "request.host"));
+		stage_down(&s);
+	}
+}
+
 /* The model's name is the caller's text: what was found in it stays out. */
 static void
 test_model_is_text(void **state)
@@ -155,6 +244,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_record_fields),
 		cmocka_unit_test(test_record_unread),
+		cmocka_unit_test(test_refused_paths),
+		cmocka_unit_test(test_refused_hosts),
 		cmocka_unit_test(test_model_is_text),
 		cmocka_unit_test(test_evasion),
 		cmocka_unit_test(test_record_room),

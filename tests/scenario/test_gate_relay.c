@@ -283,10 +283,12 @@ static void
 test_refuse_permitted(void **state)
 {
 	const struct note *const notes[] = { &hello,
-		&(struct note){ .person = "alice", .body = EMAIL } };
+		&(struct note){ .person = "alice", .body = EMAIL },
+		&(struct note){
+			.person = "alice", .path = "/api/alice@example.com", .body = HELLO } };
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct stage s;
 		struct call c;
 		struct pass p;
@@ -302,6 +304,9 @@ test_refuse_permitted(void **state)
 		assert_int_equal(disk_records, 2);
 		assert_string_equal(stage_field(1, "decision"), "deny");
 		assert_string_equal(stage_field(1, "code"), "malformed_body");
+		assert_string_equal(
+			stage_field(1, "request.path"), i == 2 ? "<redacted>" : CHAT);
+		assert_false(stage_records_hold("alice@example.com"));
 		pass_finish(&p, END_DENIED, 0, -1, -1);
 		stage_settle(&s);
 		assert_true(p.done);
