@@ -24,6 +24,7 @@ struct candidate {
 	size_t start, end; /* of the finding; the validator may move them */
 	size_t match;	   /* where the pattern itself began */
 	float score;
+	bool whole; /* the text is a key, '=' and its value, nothing else */
 	struct check_memo *memo;
 };
 
@@ -64,6 +65,7 @@ const char *check_names(void);
 	X("token",    check_token)    /* random looking: no placeholder, no run of one byte */ \
 	X("generic",  check_generic)  /* key=value: entropy, mixed classes, stop words */ \
 	X("password", check_password) /* key=value, chosen by a person */ \
+	X("argument", check_argument) /* a password behind its option or statement */ \
 	X("bearer",   check_bearer)   /* a credential in a header: random looking */ \
 	X("userinfo", check_userinfo) /* scheme://user:password@host */ \
 	X("curl",     check_curl)     /* curl -u user:password */ \

@@ -2,7 +2,7 @@
  * value looks random. What keeps this from finding every identifier in source
  * code: entropy, mixed classes, words of the key that say what it really names
  * (public, id, url), and values that are code, paths, versions or placeholders. */
-#include "detect/check.h"
+#include "detect/check_value.h"
 
 /* Ordered by the first byte where in_list() searches. */
 struct word_list {
@@ -18,20 +18,18 @@ struct word_list {
 WORD_LIST(harmless, "csrf", "checksum", "commit", "cache", "digest", "etag", "fingerprint",
 	"foreign", "hash", "integrity", "idempotency", "i18n", "keyword", "keyboard", "md5",
 	"nonce", "public", "pub", "primary", "partition", "rev", "revision", "sha", "sha1",
-	"sha256", "sha512", "sort", "schema", "sequence", "translation", "version", "xsrf");
+	"sha256", "sha512", "sort", "schema", "sequence", "translation", "version", "websocket",
+	"xsrf");
 /* As the key's last word: what the value is. */
 WORD_LIST(not_the_secret, "alias", "arn", "algorithm", "alg", "at", "age", "budget", "count",
 	"class", "callback", "column", "created", "dir", "domain", "date", "expiry", "expires",
 	"expiration", "endpoint", "email", "env", "file", "filename", "field", "format", "host",
 	"hint", "id", "ids", "index", "identifier", "length", "len", "label", "location",
-	"limit", "map", "method", "name", "path", "prefix", "provider", "policy", "pattern",
-	"ref", "region", "results", "regex", "size", "suffix", "server", "selector", "store",
-	"source", "status", "type", "ttl", "time", "timeout", "url", "uri", "usage", "user",
-	"username", "updated", "var");
-WORD_LIST(in_placeholders, "example", "changeme", "change_me", "placeholder", "your_", "your-",
-	"yourpass", "dummy", "redacted", "xxxx", "****", "....", "insert", "replace", "todo",
-	"fixme", "sample", "foobar", "notreal", "fake_", "fake-", "undefined", "localhost",
-	"publickey", "privatekey");
+	"limit", "map", "message", "method", "name", "page", "path", "placeholder", "prefix",
+	"prompt", "provider", "policy", "pattern", "ref", "region", "results", "regex", "size",
+	"suffix", "server", "selector", "store", "source", "status", "subentry", "title",
+	"type", "ttl", "time", "timeout", "url", "uri", "usage", "user", "username", "updated",
+	"var");
 
 static char
 fold(char c)
@@ -55,28 +53,6 @@ in_list(const struct word_list *l, struct span w)
 	for (; i < l->n && (unsigned char)l->v[i][0] == first; i++)
 		if (span_ieq(w, span_str(l->v[i])))
 			return true;
-	return false;
-}
-
-static bool
-contains(const struct word_list *l, struct span s)
-{
-	uint64_t first[4] = { 0 };
-
-	for (size_t k = 0; k < l->n; k++)
-		first[(unsigned char)l->v[k][0] >> 6] |= UINT64_C(1) << (l->v[k][0] & 63);
-	for (size_t i = 0; i + 1 < s.n; i++) {
-		unsigned char c = (unsigned char)fold(s.p[i]);
-		if (!(first[c >> 6] >> (c & 63) & 1))
-			continue;
-		for (size_t k = 0; k < l->n; k++) {
-			size_t m = 0;
-			while (l->v[k][m] && i + m < s.n && fold(s.p[i + m]) == l->v[k][m])
-				m++;
-			if (!l->v[k][m])
-				return true;
-		}
-	}
 	return false;
 }
 
@@ -210,7 +186,7 @@ read_key(struct span name)
 /* ---- the value ---- */
 
 struct mix {
-	size_t lower, upper, digit, other;
+	size_t lower, upper, digit, other, foreign;
 };
 
 static struct mix
@@ -222,8 +198,9 @@ mix_of(struct span s)
 		m.lower += is_lower(s.p[i]);
 		m.upper += is_upper(s.p[i]);
 		m.digit += is_digit(s.p[i]);
+		m.foreign += (unsigned char)s.p[i] >= 0x80;
 	}
-	m.other = s.n - m.lower - m.upper - m.digit;
+	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
 	return m;
 }
 
@@ -280,6 +257,26 @@ looks_like_a_path(struct span s)
 	return parts > 1 && words * 2 >= parts && !mixed;
 }
 
+/* ./db.pass2, /run/secrets/pw1, C:\\keys\\1.txt, 1.2.3, certs/pass.p12 */
+static bool
+is_file_name(struct span s)
+{
+	static const char *const ends[] = { ".txt", ".pem", ".key", ".crt", ".json", ".yml",
+		".yaml", ".conf", ".env", ".js", ".ts", ".py", ".php", ".html", ".md",
+		".properties", ".xml", ".p12", ".gpg", ".sh", ".com", ".org", ".net", ".io" };
+	struct mix m = mix_of(s);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (s.n > strlen(ends[i]) && span_ends(s, span_str(ends[i])))
+			return true;
+	if (m.lower + m.upper <= 1 && span_chr(s, '.') < s.n) /* v1.2.3 */
+		return true;
+	if (span_chr(s, '/') == s.n)
+		return false;
+	return span_starts(s, SPAN_LIT("./")) || span_starts(s, SPAN_LIT("../")) ||
+	       span_starts(s, SPAN_LIT("~/")) || looks_like_a_path(s);
+}
+
 /* Whole groups of base64, too mixed to be a path: there "/" is a digit. */
 static bool
 is_base64_blob(struct span s)
@@ -294,41 +291,6 @@ is_base64_blob(struct span s)
 	}
 	return s.n >= 40 && s.n % 4 == 0 && m.digit > 2 && m.upper > 4 && m.lower > 4 &&
 	       slashes * 12 <= s.n;
-}
-
-static bool
-looks_like_code(struct span s)
-{
-	if (is_base64_blob(s))
-		return false;
-	return strchr("$<{(%/@", s.p[0]) || memmem(s.p, s.n, "://", 3) ||
-	       memmem(s.p, s.n, "::", 2) || memmem(s.p, s.n, "->", 2) ||
-	       span_chr(s, '(') < s.n || span_chr(s, '[') < s.n || span_chr(s, '{') < s.n ||
-	       looks_like_a_path(s);
-}
-
-/* $NAME, ${NAME}, $(name), %NAME%, <name>, {{name}}, @name, name(…), name[…]: a
- * place where a password is kept. Alone, the same signs may well be in one. */
-static bool
-is_reference(struct span s)
-{
-	size_t from = s.p[0] == '$' || s.p[0] == '%' || s.p[0] == '@', i = from;
-
-	if (s.p[0] == '<' || span_starts(s, SPAN_LIT("${")) || span_starts(s, SPAN_LIT("$(")) ||
-		span_starts(s, SPAN_LIT("{{")) || memmem(s.p, s.n, "://", 3) ||
-		memmem(s.p, s.n, "->", 2) || memmem(s.p, s.n, "::", 2))
-		return true;
-	while (i < s.n && (is_alpha(s.p[i]) || s.p[i] == '_' || s.p[i] == '.'))
-		i++;
-	/* (None)), 0xA2805140 */
-	if (is_word(span_trim(s, "()[]{}.")) || span_starts(s, SPAN_LIT("0x")))
-		return true;
-	if (i == s.n || (s.p[0] == '%' && i > 1 && i + 1 == s.n && s.p[i] == '%'))
-		return from;
-	for (i = from; i < s.n && (is_alnum(s.p[i]) || s.p[i] == '_' || s.p[i] == '.');)
-		i++;
-	return i > from && i < s.n && (s.p[i] == '(' || s.p[i] == '[') &&
-	       strchr(")](", s.p[s.n - 1]);
 }
 
 /* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
@@ -363,48 +325,116 @@ is_sequence(struct span s)
 {
 	size_t next = 1, same = 1;
 
-	for (size_t i = 1; i < s.n && next < 16 && same < 8; i++) {
+	for (size_t i = 1; i < s.n && next < 10 && same < 8; i++) {
 		next = s.p[i] == s.p[i - 1] + 1 ? next + 1 : 1;
 		same = s.p[i] == s.p[i - 1] ? same + 1 : 1;
 	}
-	return next >= 16 || same >= 8;
+	return next >= 10 || same >= 8;
+}
+
+/* What a value behind a key that names a secret is instead. */
+static bool
+is_no_secret(const struct candidate *c, const struct value *v)
+{
+	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
+	       is_sequence(v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
+}
+
+/* set("token", "…"), setToken("…"): the last word before says what the value is. */
+static bool
+key_fits(const struct candidate *c, const struct value *v, struct span name)
+{
+	if (c->whole || (v->sep != ',' && v->sep != '('))
+		return true;
+	struct span w = last_word(&name);
+	return in_list(&secrets, w) || in_list(&passwords, w) ||
+	       ends_in_list(&password_ends, w) || ends_in_list(&secret_ends, w) ||
+	       span_ieq(w, SPAN_LIT("key"));
+}
+
+/* A UUID names things: it is a secret where the key says more than "token" or "key". */
+static bool
+key_says_more(struct span name)
+{
+	bool qualified = false, secret = false, word = false;
+
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (span_ieq(w, SPAN_LIT("session")))
+			return false;
+		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
+			  span_ieq(w, SPAN_LIT("apikey")) || span_ieq(w, SPAN_LIT("accesskey"));
+		word |= span_ieq(w, SPAN_LIT("token")) || span_ieq(w, SPAN_LIT("key"));
+		qualified |= span_ieq(w, SPAN_LIT("api")) || span_ieq(w, SPAN_LIT("access")) ||
+			     span_ieq(w, SPAN_LIT("auth")) || span_ieq(w, SPAN_LIT("refresh"));
+	}
+	return secret || (word && qualified);
 }
 
 static bool
-is_no_value(struct span s)
+strpbrk_in(struct span s, const char *set)
 {
-	return s.n == 0 || contains(&in_placeholders, s) || looks_like_code(s) ||
-	       is_sequence(s);
+	for (; *set; set++)
+		if (span_chr(s, *set) < s.n)
+			return true;
+	return false;
 }
 
-/* The sentence's full stop is not part of the secret. */
-static struct span
-trimmed(struct candidate *c)
+/* A regular expression, a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
+static bool
+is_pattern(struct span s)
 {
-	while (c->end > c->start + 1 && strchr(".:!?,", c->text.p[c->end - 1]))
-		c->end--;
-	return span_cut(c->text, c->start, c->end);
+	size_t first = span_chr(s, '\\');
+
+	return memmem(s.p, s.n, "[a-", 3) || memmem(s.p, s.n, "[^", 2) ||
+	       memmem(s.p, s.n, "(?", 2) || memmem(s.p, s.n, "\\x", 2) ||
+	       (first < s.n && span_chr(span_cut(s, first + 1, s.n), '\\') < s.n - first - 1);
+}
+
+/* A public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo). */
+static bool
+is_public_key(struct span s)
+{
+	static const char *const begins[] = { "MIIBIjANBgkqhki", "MIICIjANBgkqhki",
+		"MIGfMA0GCSqGSIb3", "MFkwEwYHKoZIzj0", "MCowBQYDK2Vw", "ssh-rsa",
+		"ssh-ed25519" };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (span_starts(s, span_str(begins[i])))
+			return true;
+	return false;
 }
 
 enum check_result
 check_generic(struct candidate *c)
 {
-	struct span s = trimmed(c);
-	struct mix m;
+	struct value v = value_read(c);
+	struct span s = v.s;
 
 	/* The cheap questions first: most candidates end here. */
 	if (s.n < 10)
 		return CHECK_NO;
-	m = mix_of(s);
+	struct mix m = mix_of(s);
 	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
 		return CHECK_NO;
 	float bits = entropy(s);
 	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
 		return CHECK_NO;
-	enum key_kind key = read_key(key_name(c));
-	if (key == KEY_NO || is_no_value(s) || looks_like_a_name(s))
+	struct span name = key_name(c);
+	enum key_kind key = read_key(name);
+	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
+		looks_like_a_name(s) || value_is_words(s))
 		return CHECK_NO;
-	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16))
+	if (!is_base64_blob(s) && looks_like_a_path(s))
+		return CHECK_NO;
+	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
+		return CHECK_NO;
+	if (value_is_uuid(s) && !key_says_more(name))
+		return CHECK_NO;
+	if (key == KEY_WEAK &&
+		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }
@@ -428,7 +458,7 @@ check_vendor(struct candidate *c)
 	/* Names have no digits: searchConfluenceUsingCql. */
 	if (mix_of(s).digit == 0)
 		return CHECK_NO;
-	if (token_placeholder(s) || is_sequence(s) || contains(&in_placeholders, s) ||
+	if (token_placeholder(s) || is_sequence(s) || value_is_placeholder(s) ||
 		looks_like_a_name(s))
 		return CHECK_NO;
 	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
@@ -438,19 +468,41 @@ check_vendor(struct candidate *c)
 enum check_result
 check_password(struct candidate *c)
 {
-	/* "!" and "?" may well end a password; a full stop hardly. */
-	while (c->end > c->start + 1 && strchr(".:", c->text.p[c->end - 1]))
-		c->end--;
-	struct span s = span_cut(c->text, c->start, c->end);
+	struct value v = value_read(c);
+	struct span s = v.s;
 	struct mix m = mix_of(s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
 	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
 		return CHECK_NO;
-	if (read_key(key_name(c)) != KEY_PASSWORD || is_reference(s) || looks_like_a_path(s) ||
-		contains(&in_placeholders, s) || is_sequence(s))
+	struct span name = key_name(c);
+	if (read_key(name) != KEY_PASSWORD || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
+		is_file_name(s))
 		return CHECK_NO;
-	if (m.digit == 0 && m.other && looks_like_a_name(s))
+	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
+	if (m.other && looks_like_a_name(s) &&
+		(m.digit == 0 || m.lower == 0 || span_is(name, "PASS")))
+		return CHECK_NO;
+	/* A sentence of a user interface. */
+	if (m.digit == 0 && c->end > c->start + s.n)
+		return CHECK_NO;
+	if (value_is_stock(s))
 		return CHECK_NO;
 	return CHECK_SHAPE;
+}
+
+/* Behind the option or the statement that takes one. */
+enum check_result
+check_argument(struct candidate *c)
+{
+	struct value v = value_read(c);
+
+	struct mix m = mix_of(v.s);
+
+	/* a word of the sentence */
+	if (m.lower == v.s.n && v.s.n <= 8)
+		return CHECK_NO;
+	return value_is_template(v.s) || value_is_placeholder(v.s) || value_is_stock(v.s)
+		       ? CHECK_NO
+		       : CHECK_SHAPE;
 }

@@ -1,6 +1,6 @@
 /* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
  * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
-#include "detect/check.h"
+#include "detect/check_value.h"
 
 /* ---- JWT ---- */
 
@@ -138,15 +138,41 @@ next_end_line(struct candidate *c, size_t from)
 	return m->pem_end;
 }
 
+/* Whether a key may stand there, and not "..." or "XXXX" instead, or "your key here". */
+static bool
+has_body(struct span s)
+{
+	enum { RUN = 5, TEXT = 64 };
+
+	const char *dashes = memmem(s.p, s.n, "-----", 5);
+	if (dashes)
+		s.n = (size_t)(dashes - s.p);
+	if (s.n < TEXT && value_is_placeholder(s))
+		return false;
+	for (size_t i = 0, n = 0; i <= s.n; i++) {
+		if (i < s.n && is_base64(s.p[i])) {
+			n++;
+			continue;
+		}
+		if (n >= RUN && !token_placeholder(span_cut(s, i - n, i)))
+			return true;
+		n = 0;
+	}
+	return false;
+}
+
 enum check_result
 check_pem(struct candidate *c)
 {
 	static const char begin[] = "-----BEGIN ";
 	size_t at = skip_gaps(c->text, c->end), header, end = next_end_line(c, c->end);
+	size_t room = end != SIZE_MAX ? end : c->text.n;
 
 	/* Another key before that END: it is the other's. */
 	if (end != SIZE_MAX && end - c->start <= PEM_MAX &&
 		!memmem(c->text.p + c->end, end - c->end, begin, sizeof(begin) - 1)) {
+		if (!has_body(span_cut(c->text, c->end, room)))
+			return CHECK_NO;
 		c->end = end;
 		return CHECK_VALID;
 	}
@@ -214,30 +240,41 @@ check_token(struct candidate *c)
 /* ---- credentials in URLs, headers and command lines ---- */
 
 static bool
-is_variable(struct span s)
+no_password(struct span s)
 {
-	return s.n == 0 || strchr("$<{[%*", s.p[0]) != NULL || span_ends(s, SPAN_LIT("}"));
-}
-
-static bool
-is_stock_password(struct span s)
-{
-	static const char *const names[] = { "password", "pass", "passwd", "pwd", "secret",
-		"token", "apikey", "api_key", "xxx", "yyy", "your_password", "mypassword",
-		"foo", "test", "changeme", "example" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_ieq(s, span_str(names[i])))
-			return true;
-	return token_placeholder(s);
+	return value_is_template(s) || value_is_placeholder(s) || value_is_stock(s);
 }
 
 enum check_result
 check_userinfo(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
+	size_t at = c->start - (c->start > 0), from = at;
 
-	return is_variable(s) || is_stock_password(s) ? CHECK_NO : CHECK_SHAPE;
+	struct span lead = span_cut(c->text, c->match, c->start);
+	if (memmem(lead.p, lead.n, "${", 2) || memmem(lead.p, lead.n, "{{", 2))
+		return CHECK_NO;
+	/* postgres:postgres@ */
+	while (from > c->match && is_alnum(c->text.p[from - 1]))
+		from--;
+	if (c->start > 0 && c->text.p[at] == ':' && at > from &&
+		span_ieq(s, span_cut(c->text, from, at)))
+		return CHECK_NO;
+	return no_password(s) ? CHECK_NO : CHECK_SHAPE;
+}
+
+static bool
+names_credential(struct span lead)
+{
+	static const char *const words[] = { "authorization", "bearer", "api", "access",
+		"secret" };
+
+	for (size_t i = 0; i < lead.n; i++)
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+			if (span_ieq(span_cut(lead, i, i + strlen(words[k])),
+				    span_str(words[k])))
+				return true;
+	return false;
 }
 
 enum check_result
@@ -254,7 +291,11 @@ check_bearer(struct candidate *c)
 	/* A sentence goes on after the word; a credential has digits or both cases inside. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
-	if (is_variable(s) || token_placeholder(s) || memmem(s.p, s.n, "://", 3))
+	if (value_is_template(s) || value_is_placeholder(s) || value_is_name(s) ||
+		token_placeholder(s))
+		return CHECK_NO;
+	/* A session or a request, save where a credential is named as one. */
+	if (value_is_uuid(s) && !names_credential(span_cut(c->text, c->match, c->start)))
 		return CHECK_NO;
 	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
 }
@@ -298,13 +339,12 @@ check_curl(struct candidate *c)
 	size_t colon = span_chr(s, ':');
 	struct span user = span_cut(s, 0, colon);
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
-	if (is_variable(user) && user.n)
+	if (user.n && value_is_template(user))
 		return CHECK_NO;
 	/* "token:": all of it is the user. */
 	if (password.n == 0 && !(user.n >= 8 && has_digit(user)))
 		return CHECK_NO;
-	if (password.n &&
-		(password.n < 6 || is_variable(password) || is_stock_password(password)))
+	if (password.n && (password.n < 6 || no_password(password)))
 		return CHECK_NO;
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
@@ -322,7 +362,7 @@ check_k8s(struct candidate *c)
 		struct span value =
 			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
 				" \t\r\"',|>");
-		if (value.n >= 4 && !is_variable(value) && !is_stock_password(value))
+		if (value.n >= 4 && !no_password(value))
 			return CHECK_SHAPE;
 	}
 	return CHECK_NO;

@@ -208,6 +208,7 @@ candidate_of(struct sweep *w, const struct pattern *p)
 		.end = at[2 * g + 1],
 		.match = at[0],
 		.score = p->score,
+		.whole = w->keyed,
 		.memo = &w->memo };
 }
 

@@ -95,6 +95,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 			.end = o[2 * g + 1],
 			.match = o[0],
 			.score = p->score,
+			.whole = shift > 0,
 			.memo = &memo };
 		if (began >= to)
 			return 0;
