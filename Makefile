@@ -96,7 +96,7 @@ LIB_OBJ += $(B)/gen/names.o
 
 NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names_words detect/names_eights \
 	detect/names_letters \
-	codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/span)
+	codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span)
 
 $(B)/gen/names_pack: spoa/detect/pack/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -32,8 +33,9 @@ arena_reset(struct arena *a)
 	while (c) {
 		struct arena_chunk *next = c->next;
 		if (a->wipe)
-			explicit_bzero(c->data, c->size);
-		free(c);
+			mem_put(c, sizeof(*c) + c->size);
+		else
+			free(c);
 		c = next;
 	}
 	arena_init(a, a->cap_bytes, a->wipe);
@@ -56,7 +58,8 @@ new_chunk(struct arena *a, size_t n)
 #endif
 	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size))
 		return NULL;
-	struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+	size_t all = sizeof(struct arena_chunk) + size;
+	struct arena_chunk *c = a->wipe ? mem_get_zeroed(all) : calloc(1, all);
 	if (!c)
 		return NULL;
 	c->size = size;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 void
 buf_init(struct buf *b, size_t cap_bytes)
@@ -15,16 +16,8 @@ buf_init(struct buf *b, size_t cap_bytes)
 void
 buf_free(struct buf *b)
 {
-	free(b->p);
+	mem_put(b->p, b->size);
 	buf_init(b, b->cap);
-}
-
-void
-buf_wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->size);
-	buf_free(b);
 }
 
 void
@@ -45,25 +38,22 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	if (b->size - b->start - b->n >= n && b->p)
 		return b->p + b->start + b->n;
-	if (b->start && b->size - b->n >= n) {
+	if (b->start) {
 		memmove(b->p, b->p + b->start, b->n);
 		b->start = 0;
-		return b->p + b->n;
 	}
+	if (b->size - b->n >= n && b->p)
+		return b->p + b->n;
 	/* The first room is what was asked for: who knows the whole size says so. */
 	size_t size = b->size ? b->size : n > 256 ? n : 256;
 	while (size - b->n < n)
 		size *= 2;
-	char *p = malloc(size);
+	char *p = mem_grow(b->p, b->size, size);
 	if (!p) {
 		b->failed = true;
 		return NULL;
 	}
-	if (b->n)
-		memcpy(p, b->p + b->start, b->n);
-	free(b->p);
 	b->p = p;
-	b->start = 0;
 	b->size = size;
 	return b->p + b->n;
 }

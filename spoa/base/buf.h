@@ -17,10 +17,9 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t cap_bytes);
-/* Frees the memory; as after buf_init with the same cap. */
+/* Frees the memory, in which nothing is left (base/mem.h); as after buf_init with the same
+ * cap. */
 void buf_free(struct buf *b);
-/* Zeroes, then frees. */
-void buf_wipe(struct buf *b);
 /* Empties without freeing; clears the latch. */
 void buf_clear(struct buf *b);
 /* Room for n more bytes at the returned address, NULL (latched) if refused;

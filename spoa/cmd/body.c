@@ -99,7 +99,7 @@ cmd_body(int argc, char **argv)
 		status = err ? cmd_fail("body", "%s", err_str(err))
 			     : run(d, type, buf_view(&raw), &a);
 	}
-	buf_wipe(&raw);
+	buf_free(&raw);
 	arena_reset(&a);
 	return status;
 }

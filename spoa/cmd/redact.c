@@ -156,7 +156,7 @@ redact_stream(const struct how *how)
 	detect_scratch_free(&scratch);
 	scan_rules_free(&with);
 	arena_reset(&arena);
-	buf_wipe(&s.out);
+	buf_free(&s.out);
 	return code;
 }
 

@@ -140,7 +140,7 @@ whole_input(struct session *s)
 	int err = cmd_read_stdin(&in);
 	struct scan_text t = { .text = buf_view(&in) };
 	code = err ? cmd_fail("stdin", "%s", err_str(err)) : one_text(s, &t);
-	buf_wipe(&in);
+	buf_free(&in);
 	return code;
 }
 
@@ -168,6 +168,6 @@ scan_input(const char *command, const char *policy, bool jsonl,
 	detect_scratch_free(&s.scratch);
 	scan_rules_free(&with);
 	arena_reset(&arena);
-	buf_wipe(&out);
+	buf_free(&out);
 	return code;
 }

@@ -23,8 +23,8 @@ sse_init(struct sse *s, size_t cap_bytes)
 void
 sse_free(struct sse *s)
 {
-	buf_wipe(&s->block);
-	buf_wipe(&s->data);
+	buf_free(&s->block);
+	buf_free(&s->data);
 }
 
 /* Bytes of `in` up to the end of the current block; *ends where it was found. */

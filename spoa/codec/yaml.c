@@ -433,7 +433,7 @@ yaml_load_file(struct arena *a, const char *file, struct diag *d)
 	}
 	root = yaml_load(a, file, buf_view(&text), d);
 out:
-	buf_wipe(&text);
+	buf_free(&text);
 	close(fd);
 	return root;
 }

@@ -105,7 +105,7 @@ exchange_open(struct request *r)
 	}
 	if (x->plan.body_mode == BODY_SWAP) {
 		if (r->edited)
-			buf_wipe(&r->decoded);
+			buf_free(&r->decoded);
 		x->plan.body = swapped(r);
 	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
@@ -270,7 +270,7 @@ relay_verdict(struct request *r)
 	}
 	x->plan.body_mode = BODY_SWAP;
 	if (r->edited)
-		buf_wipe(&r->decoded);
+		buf_free(&r->decoded);
 	x->plan.body = r->swap_body ? swapped(r) : r->body_raw;
 	x->plan.hide_usage = r->ask_usage;
 	/* A long answer does not keep the segments of its question. */

@@ -321,7 +321,7 @@ never_released(struct request *r)
 static void
 record_free(struct record *rec)
 {
-	buf_wipe(&rec->entry.fields);
+	buf_free(&rec->entry.fields);
 	free(rec);
 }
 

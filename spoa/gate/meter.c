@@ -18,7 +18,7 @@ void
 meter_free(struct meter *m)
 {
 	sse_free(&m->events);
-	buf_wipe(&m->body);
+	buf_free(&m->body);
 	arena_reset(&m->scratch);
 }
 
@@ -74,7 +74,7 @@ keep_body(struct meter *m, struct span bytes)
 	buf_span(&m->body, bytes);
 	if (buf_failed(&m->body)) {
 		m->body_over = true;
-		buf_wipe(&m->body);
+		buf_free(&m->body);
 	}
 }
 

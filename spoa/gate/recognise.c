@@ -280,7 +280,7 @@ send_now(struct ask *a, uint64_t now)
 	o.body = buf_view(&body);
 	a->sent_us = now;
 	bool ok = r->http && !buf_failed(&body) && http_call(r->http, &o, on_answer, a);
-	buf_wipe(&body);
+	buf_free(&body);
 	if (!ok)
 		return false;
 	e->calls++;

@@ -48,10 +48,10 @@ request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t a
 void
 request_clear(struct request *r)
 {
-	buf_wipe(&r->decoded);
-	buf_wipe(&r->rewritten);
-	buf_wipe(&r->new_target);
-	buf_wipe(&r->completion.fields);
+	buf_free(&r->decoded);
+	buf_free(&r->rewritten);
+	buf_free(&r->new_target);
+	buf_free(&r->completion.fields);
 	free(r->hits);
 	free((void *)r->failed);
 	request_drop_job(r);

@@ -237,7 +237,7 @@ agent_free(struct agent **agp)
 			free(call);
 		}
 	}
-	buf_wipe(&ag->ack);
+	buf_free(&ag->ack);
 	free(ag->table);
 	free(ag->scratch);
 	free(ag);

@@ -246,7 +246,7 @@ agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n)
 			metric_inc(ag->m, M_SPOP_ACK);
 	}
 	if (ag->ack.size > AGENT_READ_BYTES)
-		buf_wipe(&ag->ack);
+		buf_free(&ag->ack);
 	end(call);
 	call_free(ag, call);
 	conn_resume(c);

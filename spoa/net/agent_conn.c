@@ -94,7 +94,7 @@ drop_input(struct agent_conn *c)
 		call_free(c->ag, c->in);
 	c->in = NULL;
 	c->nlen = 0;
-	buf_wipe(&c->stash);
+	buf_free(&c->stash);
 }
 
 /* Few lines a second: the peer decides how often this happens. */
@@ -356,7 +356,7 @@ conn_read(struct agent_conn *c)
 		struct buf b = c->stash;
 		buf_init(&c->stash, b.cap);
 		take(c, buf_view(&b));
-		buf_wipe(&b);
+		buf_free(&b);
 	}
 	for (int i = 0; i < READS_A_TURN && !c->paused && c->state != CONN_BROKEN; i++)
 		if (!read_some(c))
@@ -390,7 +390,7 @@ on_writable(struct ev_loop *loop, ev_io *w, int events)
 	buf_consume(&c->out, (size_t)r);
 	if (c->out.n)
 		return;
-	buf_wipe(&c->out);
+	buf_free(&c->out);
 	ev_io_stop(loop, w);
 	shut(c);
 	conn_resume(c);
@@ -485,7 +485,7 @@ conn_free(struct agent_conn *c)
 		call_drop(c->calls);
 	ev_clear_pending(ag->loop, &c->rd);
 	drop_input(c);
-	buf_wipe(&c->out);
+	buf_free(&c->out);
 	close(c->fd);
 	*c->link = c->next;
 	if (c->next)

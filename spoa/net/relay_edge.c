@@ -161,8 +161,8 @@ shut(struct edge *c)
 		close(c->fd);
 		c->fd = -1;
 	}
-	buf_wipe(&c->in);
-	buf_wipe(&c->out);
+	buf_free(&c->in);
+	buf_free(&c->out);
 	c->held = 0;
 	if (c->meters)
 		meter_free(&c->meter);
@@ -230,11 +230,11 @@ finished(struct edge *c)
 	struct relay *r = c->relay;
 	bool unread = !c->body.done || c->in.n;
 
-	buf_wipe(&c->out);
+	buf_free(&c->out);
 	if (c->meters)
 		meter_free(&c->meter);
 	c->meters = false;
-	buf_wipe(&c->in);
+	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	if (!c->cut && unread) {
 		/* Closing over unread bytes would reset the connection, and the

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "net/relay_conn.h"
 
 #define WHOLE_MIN_BYTES 16384
@@ -157,7 +158,7 @@ whole_room(struct edge *c, size_t n)
 		refuse(c, 503, "overloaded", "the cap on held bytes is reached");
 		return false;
 	}
-	char *p = realloc(c->whole.p, size);
+	char *p = mem_grow(c->whole.p, c->whole.size, size);
 	if (!p) {
 		refuse(c, 503, "overloaded", "out of memory");
 		return false;
@@ -170,9 +171,7 @@ whole_room(struct edge *c, size_t n)
 void
 request_free_whole(struct edge *c)
 {
-	if (c->whole.p)
-		explicit_bzero(c->whole.p, c->whole.n);
-	free(c->whole.p);
+	mem_put(c->whole.p, c->whole.size);
 	c->whole.p = NULL;
 	c->whole.n = c->whole.size = 0;
 }
@@ -206,7 +205,7 @@ hold_body(struct edge *c)
 	if (c->body.done)
 		whole_done(c);
 	else if (c->in.n == 0 && c->body.framing == HTTP_LENGTH)
-		buf_wipe(&c->in); /* the rest is read in place */
+		buf_free(&c->in); /* the rest is read in place */
 }
 
 char *

@@ -78,13 +78,13 @@ begin(struct upstream *u, const struct http_message *m)
 	u->head_done = true;
 	if (upstream_sent(u)) {
 		/* A stream may last minutes: the request need not. */
-		buf_wipe(&u->out);
+		buf_free(&u->out);
 		u->out_sent = u->swap_sent = 0;
 		u->swap = (struct span){ NULL, 0 };
 		request_free_whole(c);
 	}
 	if (c->body.done && c->in.n == 0)
-		buf_wipe(&c->in);
+		buf_free(&c->in);
 	http_body_init(&u->body, m->framing, m->length);
 	c->answer_begun = true;
 	c->answer_last = '\n';

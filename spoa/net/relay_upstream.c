@@ -33,8 +33,8 @@ upstream_close(struct upstream *u)
 		u->fd = -1;
 	}
 	ev_timer_stop(r->loop, &u->connecting);
-	buf_wipe(&u->in);
-	buf_wipe(&u->out);
+	buf_free(&u->in);
+	buf_free(&u->out);
 	u->edge = NULL;
 	u->prev = NULL;
 	u->next = r->dead_upstreams;
@@ -45,8 +45,8 @@ upstream_close(struct upstream *u)
 static void
 reset(struct upstream *u)
 {
-	buf_wipe(&u->in);
-	buf_wipe(&u->out);
+	buf_free(&u->in);
+	buf_free(&u->out);
 	u->out_sent = u->swap_sent = 0;
 	u->swap = (struct span){ NULL, 0 };
 	u->out_dropped = u->request_whole = u->began = u->write_failed = false;
@@ -228,7 +228,7 @@ retry(struct upstream *old)
 		cannot_connect(c);
 		return;
 	}
-	buf_wipe(&u->out);
+	buf_free(&u->out);
 	u->out = old->out;
 	buf_init(&old->out, old->out.cap);
 	u->swap = old->swap;

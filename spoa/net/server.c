@@ -338,7 +338,7 @@ derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *w
 	struct span s = buf_view(&file);
 	crypto_generichash(key, 32, (const unsigned char *)s.p, s.n,
 		(const unsigned char *)context, sizeof(context) - 1);
-	buf_wipe(&file);
+	buf_free(&file);
 	return 0;
 }
 

@@ -56,7 +56,7 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *
 		buf_init(&secret, 0);
 		if (secret_load(e->secret, &secret, &why) == 0)
 			k->jwks = jwks_secret(buf_view(&secret), &why);
-		buf_wipe(&secret);
+		buf_free(&secret);
 		if (!k->jwks)
 			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
 	} else if (e->kind == ID_JWT && e->jwks_url) {

@@ -11,7 +11,7 @@
 bool read_secret(struct arena *a, struct diag *d, const struct yaml_node *n,
 	const char **out);
 /* The secret's bytes, without the newline at the end; at most 64 KB. 0, or negative
- * with a message in *why. buf_wipe(out) when done. */
+ * with a message in *why. buf_free(out) when done. */
 int secret_load(const char *ref, struct buf *out, struct buf *why);
 
 #endif

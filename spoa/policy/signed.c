@@ -88,7 +88,7 @@ hmac_keys_free(struct hmac_keys **kp)
 	if (!k)
 		return;
 	for (size_t i = 0; i < k->n; i++)
-		buf_wipe(&k->v[i].secret);
+		buf_free(&k->v[i].secret);
 	arena_reset(&k->arena);
 	free(k);
 	*kp = NULL;

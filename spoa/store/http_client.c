@@ -167,8 +167,8 @@ call_free(struct http_call *call)
 	if (call->next)
 		call->next->prev = call->prev;
 	c->ncalls--;
-	buf_wipe(&call->sent);
-	buf_wipe(&call->got);
+	buf_free(&call->sent);
+	buf_free(&call->got);
 	free(call);
 }
 

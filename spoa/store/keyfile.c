@@ -66,6 +66,6 @@ keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why
 			(const unsigned char *)context, sizeof(context) - 1);
 	if (fd >= 0)
 		close(fd);
-	buf_wipe(&text);
+	buf_free(&text);
 	return err;
 }

@@ -131,7 +131,7 @@ out:
 	sodium_memzero(seed, sizeof(seed));
 	EVP_PKEY_free(key);
 	BIO_free(bio);
-	buf_wipe(&text);
+	buf_free(&text);
 	return err;
 }
 

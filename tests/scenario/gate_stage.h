@@ -377,7 +377,7 @@ call_answered(void *arg, const struct spop_action *a, size_t n)
 	}
 	c->n = n;
 	/* The frame leaves with the ACK. */
-	buf_wipe(&c->frame);
+	buf_free(&c->frame);
 }
 
 /* "" where the variable was not set. */
@@ -486,7 +486,7 @@ call_forget(struct call *c)
 	assert_false(c->answered);
 	gate_forget(c->r);
 	c->r = NULL;
-	buf_wipe(&c->frame);
+	buf_free(&c->frame);
 }
 
 /* Sends it to worker 0 and lets everything answer. */

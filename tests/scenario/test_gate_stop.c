@@ -81,7 +81,7 @@ test_abort(void **state)
 	stage_turn(&s);
 	call_send(&s, 0, &hello, &c[3]); /* the quota */
 	gate_forget(c[3].r);
-	buf_wipe(&c[3].frame);
+	buf_free(&c[3].frame);
 	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
 	gate_abort(s.gate[0]);
 	gate_abort(s.gate[1]);

@@ -1,0 +1,18 @@
+/* Blocks that hold text or secrets: what was in one is gone once it was put back. Small
+ * blocks come from the heap and are zeroed; large ones are mapped, go back to the kernel
+ * as they are, which costs no writing of megabytes, and grow by moving pages, not bytes. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+/* n bytes, aligned for any object; NULL: out of memory. */
+void *mem_get(size_t n);
+void *mem_get_zeroed(size_t n);
+/* p (NULL: none) of `size` bytes becomes n > size bytes, perhaps elsewhere: then nothing is
+ * left where it was. NULL: out of memory, and p is as it was. */
+void *mem_grow(void *p, size_t size, size_t n);
+/* `size`: as it was asked for. p may be NULL. */
+void mem_put(void *p, size_t size);
+
+#endif
