@@ -46,6 +46,20 @@ gate_shared_free(struct gate_shared **s)
 	*s = NULL;
 }
 
+int
+gate_helpers_start(struct gate_shared *s)
+{
+	s->helpers = pool_new(CAP_HELPERS);
+	return s->helpers ? 0 : ERR_NOMEM;
+}
+
+void
+gate_helpers_stop(struct gate_shared *s)
+{
+	if (s)
+		pool_free(&s->helpers);
+}
+
 size_t
 gate_held_bytes(const struct gate_shared *s)
 {
@@ -90,7 +104,7 @@ park(struct request *r)
 {
 	if (r->resumed)
 		list_drop(&r->gate->parked, r);
-	if (r->parked || (r->resumed && r->wait == WAIT_TURN))
+	if (r->parked || (r->resumed && (r->wait == WAIT_TURN || r->wait == WAIT_HELPER)))
 		return;
 	r->parked_us = clock_mono_us();
 	list_push(&r->gate->parked, r);
@@ -139,23 +153,42 @@ verdict(struct request *r)
 	r->done(r);
 }
 
+/* A denial skips what is left but the record. */
+static void
+advance(struct request *r, enum step_result s)
+{
+	if (s == STEP_DECIDED && r->step + 1 < nsteps)
+		r->step = nsteps - 1;
+	else
+		r->step++;
+}
+
 void
 gate_run(struct request *r)
 {
 	while (r->step < nsteps) {
+		if (offload_wanted(r)) {
+			r->wait = WAIT_HELPER;
+			park(r);
+			offload_step(r);
+			return;
+		}
 		enum step_result s = steps[r->step].run(r);
 		if (s == STEP_WAIT) {
 			park(r);
 			return;
 		}
-		/* A denial skips what is left but the record. */
-		if (s == STEP_DECIDED && r->step + 1 < nsteps)
-			r->step = nsteps - 1;
-		else
-			r->step++;
+		advance(r, s);
 	}
 	list_drop(&r->gate->parked, r);
 	verdict(r);
+}
+
+void
+gate_step_done(struct request *r, enum step_result s)
+{
+	advance(r, s);
+	gate_run(r);
 }
 
 void
@@ -187,6 +220,7 @@ on_turn(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!g->turns)
 		g->turns_end = &g->turns;
 	r->pending--;
+	r->wait = WAIT_NONE;
 	if (r->answered)
 		request_late(r);
 	else
@@ -370,6 +404,7 @@ request_withdraw(struct request *r, const char *why)
 	list_drop(&r->gate->parked, r);
 	r->withdrawn = why;
 	r->answered = true;
+	atomic_store_explicit(&r->offload.pointless, true, memory_order_relaxed);
 	if (r->wait != WAIT_QUOTA)
 		request_release(r);
 }
@@ -489,6 +524,7 @@ give_up(struct request *r)
 		[WAIT_KEYS] = { M_KEYS_FAILED, "identity_unavailable",
 			"the issuer's keys were late" },
 		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded", "the worker was busy" },
+		[WAIT_HELPER] = { M_CLASSIFIER_FAILED, "overloaded", "a helper was busy" },
 		[WAIT_DATA] = { M_DATA_FAILED, "data_unavailable",
 			"data from outside was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",

@@ -149,6 +149,12 @@ struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audi
 	const unsigned char prompt_key[32]);
 void gate_shared_free(struct gate_shared **s);
 
+/* Threads for long bodies, which workers else read and classify in turns with other
+ * requests. Started before any worker runs; stopped once none does any more and before
+ * their gates are freed. 0 or ERR_NOMEM. */
+int gate_helpers_start(struct gate_shared *s);
+void gate_helpers_stop(struct gate_shared *s);
+
 /* Bytes held by all requests. Any thread. */
 size_t gate_held_bytes(const struct gate_shared *s);
 

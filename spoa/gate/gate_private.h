@@ -17,6 +17,7 @@ struct gate_shared {
 	unsigned ngates;
 	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
 	struct nonce_window *nonces;  /* of signed headers */
+	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 	_Atomic bool draining;
 };
 
@@ -47,6 +48,16 @@ struct gate {
 void gate_run(struct request *r);
 /* A parked step's answer came. */
 void gate_resume(struct request *r);
+/* The step under way ended so: on with the next ones. */
+void gate_step_done(struct request *r, enum step_result s);
+/* gate/offload.c: the next step is for a helper thread; and there it goes: nothing of the
+ * request may be touched behind that. */
+bool offload_wanted(const struct request *r);
+void offload_step(struct request *r);
+/* A NOTIFY's compressed body is the relay's to bring again where it is long. */
+bool offload_leaves(const struct request *r);
+/* On a helper thread: nobody waits for what the step finds out. */
+bool offload_pointless(const struct request *r);
 /* The step goes on in a later turn of the loop. */
 enum step_result gate_next_turn(struct request *r);
 /* Frees a request whose verdict was given and whose entries came back. */

@@ -11,12 +11,29 @@
 #include "codec/inflate.h"
 #include "gate/gate_private.h"
 
+/* The relay brings the body once more, and a helper thread reads it. */
+static void
+leave_to_relay(struct request *r)
+{
+	buf_free(&r->decoded);
+	r->decoded.cap = r->snap->cfg->body_bytes;
+	r->raw = r->body_raw = (struct span){ NULL, 0 };
+	r->body_state = BODY_STATE_PARTIAL;
+}
+
 static enum step_result
 decode(struct request *r)
 {
 	uint64_t ratio = r->snap->cfg ? r->snap->cfg->inflate_ratio : CAP_INFLATE_RATIO;
-	int err = inflate_all(r->coding, r->body_raw, ratio, &r->decoded);
+	bool leave = offload_leaves(r);
 
+	if (leave)
+		r->decoded.cap = CAP_INLINE_BODY;
+	int err = inflate_all(r->coding, r->body_raw, ratio, &r->decoded);
+	if (leave && err == ERR_LIMIT) {
+		leave_to_relay(r);
+		return STEP_NEXT;
+	}
 	switch (err) {
 	case 0:
 		r->raw = buf_view(&r->decoded);
@@ -57,8 +74,8 @@ hold_read(struct request *r)
 	return !r->gate || request_hold_work(r) ? STEP_NEXT : request_overheld(r);
 }
 
-enum step_result
-step_read(struct request *r)
+static enum step_result
+read_body(struct request *r)
 {
 	struct span type = { NULL, 0 };
 	struct body_refusal why = { 0 };
@@ -69,7 +86,7 @@ step_read(struct request *r)
 	r->raw = r->body_raw;
 	if (r->coding.n && r->body_raw.n) {
 		enum step_result d = decode(r);
-		if (d != STEP_NEXT)
+		if (d != STEP_NEXT || r->body_state == BODY_STATE_PARTIAL)
 			return d;
 	}
 	if (r->body_raw.n == 0 && empty_is_fine(r)) {
@@ -94,6 +111,16 @@ step_read(struct request *r)
 	}
 	return request_deny(
 		r, why.status, why.code, "", arena_dup(&r->arena, span_str(why.why)));
+}
+
+enum step_result
+step_read(struct request *r)
+{
+	enum step_result s = read_body(r);
+
+	if (r->raw.p && r->gate && r->gate->shared->audit)
+		hmac_sha256(r->gate->shared->prompt_key, r->raw, r->raw_hmac);
+	return s;
 }
 
 static bool
@@ -155,6 +182,8 @@ turn_over(const struct request *r, struct turn *t)
 	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
 		return false;
 	t->bytes = 0;
+	if (r->offload.away)
+		return offload_pointless(r);
 	return clock_mono_us() - t->began_us > TURN_US;
 }
 
@@ -307,10 +336,9 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 
 	if (!mine)
 		return request_overload(r);
-	r->wait = WAIT_NONE;
 	int err = scan_all(r, &t, v, n, at);
 	if (err > 0)
-		return gate_next_turn(r);
+		return r->offload.away ? STEP_WAIT : gate_next_turn(r);
 	return err ? request_overload(r) : STEP_NEXT;
 }
 

@@ -135,14 +135,11 @@ put_params(struct request *r, struct buf *b)
 /* HMAC-SHA-256 under a key derived from the audit key: the same text has the same
  * hash in one node's journal, and nobody without the key can test a guess. */
 static void
-put_hash(struct request *r, struct buf *b, const char *name, struct span s)
+put_hash(struct buf *b, const char *name, const unsigned char h[SHA256_BYTES])
 {
-	unsigned char h[SHA256_BYTES];
-
-	hmac_sha256(r->gate->shared->prompt_key, s, h);
 	key(b, name);
 	buf_putc(b, '"');
-	buf_hex(b, h, sizeof(h));
+	buf_hex(b, h, SHA256_BYTES);
 	buf_putc(b, '"');
 }
 
@@ -151,11 +148,14 @@ put_hash(struct request *r, struct buf *b, const char *name, struct span s)
 static void
 put_path(struct request *r, struct buf *b)
 {
+	unsigned char h[SHA256_BYTES];
+
 	put_str(b, "path", request_path_shown(r));
 	if (request_path_state(r) == PATH_CLEAN)
 		return;
 	put_int(b, "path_bytes", (int64_t)r->head.path.n);
-	put_hash(r, b, "path_hmac_sha256", r->head.path);
+	hmac_sha256(r->gate->shared->prompt_key, r->head.path, h);
+	put_hash(b, "path_hmac_sha256", h);
 }
 
 /* Of a request that no rule saw, method and host are its sender's free choice. An
@@ -333,7 +333,7 @@ put_prompt(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 		return;
 	}
-	put_hash(r, b, "hmac_sha256", r->raw);
+	put_hash(b, "hmac_sha256", r->raw_hmac);
 	put_int(b, "bytes", (int64_t)r->raw.n);
 	put_str(b, "encoding", r->coding);
 	if (r->have_body) {

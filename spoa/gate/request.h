@@ -7,6 +7,10 @@
 #ifndef GATE_REQUEST_H
 #define GATE_REQUEST_H
 
+#include <stdatomic.h>
+
+#include "base/pool.h"
+#include "base/sha256.h"
 #include "gate/audit.h"
 #include "gate/data.h"
 #include "gate/gate.h"
@@ -76,6 +80,7 @@ enum request_wait {
 	WAIT_NONE,
 	WAIT_KEYS,
 	WAIT_TURN,
+	WAIT_HELPER,
 	WAIT_DATA,
 	WAIT_EXTERNAL,
 	WAIT_QUOTA,
@@ -127,6 +132,7 @@ struct request {
 	struct span coding; /* Content-Encoding where it is not identity */
 	struct buf decoded;
 	struct span raw; /* the decoded body */
+	unsigned char raw_hmac[SHA256_BYTES]; /* of it, for the record */
 	struct body body;
 	bool have_body;	 /* *body is valid */
 	bool unreadable; /* permitted as such */
@@ -201,6 +207,13 @@ struct request {
 	bool parked;
 	struct request *turn_next; /* waits for the loop's next turn */
 	uint64_t parked_us;
+	struct offload {
+		struct work work;
+		struct mail back;
+		int result; /* enum step_result */
+		bool away;	       /* a helper thread owns the request */
+		_Atomic bool pointless; /* nobody waits for it any more */
+	} offload;
 	struct record *record; /* while the disk is asked */
 	struct audit_entry completion;
 	bool recorded;			  /* the decision's record is durable */
@@ -217,6 +230,7 @@ enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED };
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
+	bool looks_at_all; /* of the body: a helper thread's, where it is long */
 };
 extern const struct step steps[];
 extern const size_t nsteps;

@@ -16,6 +16,8 @@ destroy(struct snapshot *s)
 		detect_scratch_free(&s->local[i].scratch);
 		identity_cache_free(&s->local[i].cache);
 	}
+	for (unsigned i = 0; i < CAP_HELPERS; i++)
+		detect_scratch_free(&s->helper[i].scratch);
 	free(s->local);
 	identity_keys_free(&s->keys);
 	detect_free(&s->rules);
@@ -120,12 +122,15 @@ snapshot_unref(struct snapshot **s)
 struct snapshot_local *
 snapshot_mine(struct snapshot *s, unsigned worker)
 {
-	INVARIANT(worker < s->nlocal);
-	struct snapshot_local *l = &s->local[worker];
+	bool helps = worker >= SNAPSHOT_HELPER;
+
+	INVARIANT(worker < s->nlocal || (helps && worker - SNAPSHOT_HELPER < CAP_HELPERS));
+	struct snapshot_local *l =
+		helps ? &s->helper[worker - SNAPSHOT_HELPER] : &s->local[worker];
 
 	if (!l->scratch)
 		l->scratch = detect_scratch_new(s->rules);
-	if (!l->cache)
+	if (!l->cache && !helps)
 		l->cache = identity_cache_new(TOKEN_CACHE_ENTRIES);
-	return l->scratch && l->cache ? l : NULL;
+	return l->scratch && (l->cache || helps) ? l : NULL;
 }

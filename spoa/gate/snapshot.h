@@ -6,13 +6,18 @@
 
 #include <stdatomic.h>
 
+#include "base/caps.h"
 #include "policy/identity.h"
 
-/* What one worker keeps beside a snapshot. owner: that worker. */
+/* What one worker keeps beside a snapshot. owner: that worker. A helper thread (gate/offload.h)
+ * has a part too, in which there is no cache: it verifies nobody. */
 struct snapshot_local {
 	struct detect_scratch *scratch;
 	struct identity_cache *cache;
 };
+
+/* The helper threads' places: behind those of any worker. */
+#define SNAPSHOT_HELPER (1u << 16)
 
 struct snapshot {
 	_Atomic unsigned refs;
@@ -26,6 +31,7 @@ struct snapshot {
 	bool hash_key_set;
 	unsigned nlocal;
 	struct snapshot_local *local; /* one a worker */
+	struct snapshot_local helper[CAP_HELPERS];
 };
 
 /* Reads `policy_file` (NULL: the one cfg names) and all it names. `config_file`
@@ -36,7 +42,8 @@ struct snapshot *snapshot_load(const char *config_file, const char *policy_file,
 struct snapshot *snapshot_ref(struct snapshot *s);
 /* Drops a reference; the last one frees. Clears *s. */
 void snapshot_unref(struct snapshot **s);
-/* The calling worker's own part, made at first use. NULL: out of memory. */
+/* The calling worker's own part, made at first use; SNAPSHOT_HELPER and its number for a
+ * helper thread. NULL: out of memory. */
 struct snapshot_local *snapshot_mine(struct snapshot *s, unsigned worker);
 
 #endif

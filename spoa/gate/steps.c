@@ -12,18 +12,18 @@
 
 /* clang-format off */
 const struct step steps[] = {
-	{ "framing",  step_framing  }, /* what is ambiguous: 400, 501 */
-	{ "target",   step_target   }, /* what data is in path and query */
-	{ "declared", step_declared }, /* the body as the head describes it: 413, 415 */
-	{ "match",    step_match    }, /* which route: 404 */
-	{ "identity", step_identity }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
-	{ "read",     step_read     }, /* the body's segments; skipped while it is not whole */
-	{ "classify", step_classify }, /* what data is inside */
-	{ "data",     step_data     }, /* what conditions read from outside; may wait for it: 503 */
-	{ "external", step_external }, /* what others find in it; may wait for them */
-	{ "policy",   step_policy   }, /* what the policy in force says; the rewritten body */
-	{ "quota",    step_quota    }, /* reserve; may wait for Redis */
-	{ "audit",    step_audit    }, /* the record is durable; waits for the disk */
+	{ "framing",  step_framing,  false }, /* what is ambiguous: 400, 501 */
+	{ "target",   step_target,   false }, /* what data is in path and query */
+	{ "declared", step_declared, false }, /* the body as the head describes it: 413, 415 */
+	{ "match",    step_match,    false }, /* which route: 404 */
+	{ "identity", step_identity, false }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
+	{ "read",     step_read,     true  }, /* the body's segments; skipped while it is not whole */
+	{ "classify", step_classify, true  }, /* what data is inside */
+	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
+	{ "external", step_external, false }, /* what others find in it; may wait for them */
+	{ "policy",   step_policy,   true  }, /* what the policy in force says; the rewritten body */
+	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
+	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
 };
 /* clang-format on */
 const size_t nsteps = sizeof(steps) / sizeof(steps[0]);

@@ -30,6 +30,8 @@ enum edge_state {
 	EDGE_DEAD,     /* freed at the end of the loop turn */
 };
 
+#define SEND_MAX_BYTES (1u << 20) /* to a provider, a turn of the loop */
+
 struct upstream;
 
 struct edge {

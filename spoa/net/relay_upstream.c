@@ -253,11 +253,12 @@ upstream_sent(const struct upstream *u)
 	return u->request_whole && upstream_unsent(u) == 0 && u->swap_sent == u->swap.n;
 }
 
-/* Sends until all is sent (0), the socket is full (1) or broken (<0). */
+/* Sends until all is sent (0), the socket is full or has had its share of this turn (1), or
+ * is broken (<0): a peer that reads as fast as we write would have a whole body of us. */
 static int
 send_queued(struct upstream *u)
 {
-	for (;;) {
+	for (size_t sent = 0; sent < SEND_MAX_BYTES;) {
 		struct span out = span_cut(buf_view(&u->out), u->out_sent, u->out.n);
 		struct span swap = span_cut(u->swap, u->swap_sent, u->swap.n);
 		/* sendmsg does not write through its pointers. */
@@ -280,12 +281,14 @@ send_queued(struct upstream *u)
 		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;
 		u->out_sent += of_out;
 		u->swap_sent += (size_t)n - of_out;
+		sent += (size_t)n;
 		if (u->out_sent > CAP_RELAY_AHEAD) {
 			buf_consume(&u->out, u->out_sent);
 			u->out_sent = 0;
 			u->out_dropped = true;
 		}
 	}
+	return 1;
 }
 
 static void read_answer(struct upstream *u);

@@ -166,7 +166,7 @@ server_metrics(struct server *s, struct buf *out)
 {
 	struct metrics *blocks[WORKERS_MAX + 1];
 	const struct recognisers *asked[WORKERS_MAX];
-	uint64_t alive = 0, redis = 1;
+	uint64_t alive = 0, redis = 1, turn_us = 0;
 
 	atomic_store_explicit(
 		&s->metrics.v[M_LOG_DROPPED], log_dropped(), memory_order_relaxed);
@@ -175,6 +175,9 @@ server_metrics(struct server *s, struct buf *out)
 		blocks[1 + i] = &s->workers[i].metrics;
 		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
 		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+		uint64_t us = atomic_load_explicit(
+			&s->workers[i].turn_longest_us, memory_order_relaxed);
+		turn_us = us > turn_us ? us : turn_us;
 	}
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
@@ -186,6 +189,8 @@ server_metrics(struct server *s, struct buf *out)
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	snapshot_unref(&snap);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
+	gauge(out, "longest_turn_microseconds",
+		"a worker's longest turn of its loop since start", turn_us);
 	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
 	if (has_redis)
 		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
@@ -477,7 +482,7 @@ server_run(const char *config_file)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
-	if (!s.shared || open_sockets(cfg, &so, &why) < 0 ||
+	if (!s.shared || gate_helpers_start(s.shared) < 0 || open_sockets(cfg, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
@@ -496,6 +501,7 @@ stop:
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);
 	stop_workers(&s);
+	gate_helpers_stop(s.shared);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);

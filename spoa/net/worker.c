@@ -5,8 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+
+/* A turn of the loop that kept others waiting. */
+#define TURN_LONG_US 50000
 
 /* ---- the agent's calls go to the gate ---- */
 
@@ -189,6 +193,48 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
 }
 
+/* ---- turns ---- */
+
+static void
+on_turn_begins(struct ev_loop *loop, ev_check *c, int revents)
+{
+	struct worker *w = c->data;
+
+	(void)loop;
+	(void)revents;
+	w->turn_began_us = clock_mono_us();
+}
+
+/* Who comes next has waited as long. */
+static void
+on_turn_ends(struct ev_loop *loop, ev_prepare *p, int revents)
+{
+	struct worker *w = p->data;
+	uint64_t took_us = clock_mono_us() - w->turn_began_us;
+
+	(void)loop;
+	(void)revents;
+	if (w->turn_began_us == 0)
+		return;
+	if (took_us > atomic_load_explicit(&w->turn_longest_us, memory_order_relaxed))
+		atomic_store_explicit(&w->turn_longest_us, took_us, memory_order_relaxed);
+	if (took_us >= TURN_LONG_US)
+		metric_inc(&w->metrics, M_TURNS_LONG);
+}
+
+static void
+watch_turns(struct worker *w)
+{
+	ev_check_init(&w->turn_begins, on_turn_begins);
+	ev_prepare_init(&w->turn_ends, on_turn_ends);
+	w->turn_begins.data = w->turn_ends.data = w;
+	/* First of all, and last. */
+	ev_set_priority(&w->turn_begins, EV_MAXPRI);
+	ev_set_priority(&w->turn_ends, EV_MINPRI);
+	ev_check_start(w->loop, &w->turn_begins);
+	ev_prepare_start(w->loop, &w->turn_ends);
+}
+
 /* ---- life ---- */
 
 /* Redis must have failed before the decision's own deadline, or there would be no
@@ -220,6 +266,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	ev_timer_init(&w->pulse, on_pulse, 0.05, 0.05);
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
+	watch_turns(w);
 	if (cfg->redis_url) {
 		w->redis = redis_new(w->loop, cfg->redis_url, redis_deadline(cfg), &w->metrics);
 		if (!w->redis)
@@ -289,6 +336,8 @@ worker_free(struct worker *w)
 	if (w->loop) {
 		ev_async_stop(w->loop, &w->wake);
 		ev_timer_stop(w->loop, &w->pulse);
+		ev_check_stop(w->loop, &w->turn_begins);
+		ev_prepare_stop(w->loop, &w->turn_ends);
 		ev_loop_destroy(w->loop);
 		w->loop = NULL;
 	}

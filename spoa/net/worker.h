@@ -21,6 +21,9 @@ struct worker {
 	struct ev_loop *loop;
 	ev_async wake;
 	ev_timer pulse;
+	ev_check turn_begins; /* events came */
+	ev_prepare turn_ends; /* all are served */
+	uint64_t turn_began_us;
 	struct mailbox mail;
 	struct metrics metrics;
 	const struct config *cfg;
@@ -33,6 +36,7 @@ struct worker {
 	_Atomic bool quiet; /* no agent connection, no request, no exchange */
 	_Atomic bool idle;  /* quiet, and the relay has ended too */
 	_Atomic size_t alive;
+	_Atomic uint64_t turn_longest_us; /* since start */
 	bool draining, relay_draining;
 	struct mail drain_mail, relay_mail, abort_mail, stop_mail;
 };

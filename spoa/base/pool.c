@@ -1,0 +1,121 @@
+/* A queue under a lock and threads that wait for it. The lock is held for a few
+ * instructions a piece of work, and work worth a thread takes milliseconds. */
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Below the loops, above nothing: a third of their weight. */
+enum { NICE = 5 };
+
+struct pool_thread {
+	pthread_t id;
+	unsigned number;
+	struct pool *pool;
+};
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct work *first, **end; /* under lock */
+	_Atomic bool stopping;
+	unsigned nthreads;
+	struct pool_thread thread[];
+};
+
+static struct work *
+pool_next(struct pool *p)
+{
+	struct work *w = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->first && !atomic_load(&p->stopping))
+		pthread_cond_wait(&p->more, &p->lock);
+	if (!atomic_load(&p->stopping)) {
+		w = p->first;
+		p->first = w->next;
+		if (!p->first)
+			p->end = &p->first;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return w;
+}
+
+static void *
+pool_thread_main(void *arg)
+{
+	struct pool_thread *t = arg;
+
+	/* Of this thread alone, as Linux has it; a refusal leaves all of them alike. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	for (struct work *w; (w = pool_next(t->pool));)
+		w->run(w, t->number);
+	return NULL;
+}
+
+struct pool *
+pool_new(unsigned threads)
+{
+	struct pool *p = calloc(1, sizeof(*p) + threads * sizeof(p->thread[0]));
+	sigset_t all, old;
+
+	if (!p)
+		return NULL;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->more, NULL);
+	p->end = &p->first;
+	/* Signals are main's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (; p->nthreads < threads; p->nthreads++) {
+		struct pool_thread *t = &p->thread[p->nthreads];
+		t->number = p->nthreads;
+		t->pool = p;
+		if (pthread_create(&t->id, NULL, pool_thread_main, t))
+			break;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (p->nthreads == 0)
+		pool_free(&p);
+	return p;
+}
+
+void
+pool_submit(struct pool *p, struct work *w)
+{
+	w->next = NULL;
+	pthread_mutex_lock(&p->lock);
+	*p->end = w;
+	p->end = &w->next;
+	pthread_cond_signal(&p->more);
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool
+pool_stopping(const struct pool *p)
+{
+	return atomic_load_explicit(&p->stopping, memory_order_relaxed);
+}
+
+void
+pool_free(struct pool **pp)
+{
+	struct pool *p = *pp;
+
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->stopping, true);
+	pthread_cond_broadcast(&p->more);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->nthreads; i++)
+		pthread_join(p->thread[i].id, NULL);
+	pthread_cond_destroy(&p->more);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	*pp = NULL;
+}

@@ -1,0 +1,223 @@
+/* Long bodies that the relay brought are a helper thread's: the worker serves others
+ * meanwhile, and whoever goes away or stops then leaves nothing behind. */
+#include "scenario/gate_stage.h"
+
+#include <zlib.h>
+
+#define POLICY                                                                                 \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n"                                                           \
+	"rules:\n"                                                                             \
+	"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: true}\n"           \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"default: permit\n"                                                                    \
+	"limits:\n"                                                                            \
+	"  - {name: requests, per: [identity.person], requests: 50, window: 1m}\n"
+#define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+#define MAIL  "someone@example.com"
+
+/* A chat of about n bytes, the address at its end. */
+static void
+put_chat(struct buf *b, size_t n)
+{
+	buf_init(b, 0);
+	buf_str(b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"");
+	while (b->n < n)
+		buf_str(b, "words and words of which nothing is to be said ");
+	buf_str(b, MAIL "\"}]}");
+}
+
+static void
+put_gzip(struct buf *to, struct span text)
+{
+	z_stream z = { 0 };
+
+	buf_init(to, 0);
+	char *at = buf_reserve(to, text.n + 100);
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (Bytef *)(uintptr_t)text.p;
+	z.avail_in = (uInt)text.n;
+	z.next_out = (Bytef *)at;
+	z.avail_out = (uInt)text.n + 100;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	buf_commit(to, z.total_out);
+	deflateEnd(&z);
+}
+
+/* The relay claims a NOTIFY's ticket and brings this body. */
+static void
+bring(struct stage *s, struct pass *p, const struct note *n, struct span body)
+{
+	struct call c;
+
+	call_do(s, n, &c);
+	assert_string_equal(call_var(&c, "decision"), "defer");
+	assert_int_equal(pass_claim(s, 0, p, &c, n->no_length ? -1 : (int64_t)n->body_n), 0);
+	gate_body(p->x, body, pass_ruled, p);
+}
+
+static void
+wait_for(struct stage *s, const bool *what)
+{
+	for (int i = 0; i < 20000 && !*what; i++) {
+		stage_settle(s);
+		usleep(500);
+	}
+	assert_true(*what);
+}
+
+static void
+test_others_are_served(void **state)
+{
+	struct stage s;
+	struct pass p;
+	struct call c;
+	struct buf body;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_chat(&body, 900000);
+	struct note n = {
+		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
+	};
+	bring(&s, &p, &n, buf_view(&body));
+	/* The worker takes the body up and is free at once, whatever the clock says. */
+	mailbox_drain(&s.mail[0], NULL);
+	assert_false(p.ruled);
+	assert_null(s.gate[0]->turns);
+	stage_pass(&s, 2000000);
+	call_do(&s, &(struct note){ .person = "bob", .body = HELLO }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	wait_for(&s, &p.ruled);
+	assert_false(p.denied);
+	struct span out = gate_plan(p.x)->body;
+	assert_null(memmem(out.p, out.n, MAIL, sizeof(MAIL) - 1));
+	assert_non_null(memmem(out.p, out.n, "<EMAIL_ADDRESS_1>", 17));
+	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+	wait_for(&s, &p.done);
+	gate_helpers_stop(s.shared);
+	stage_down(&s);
+	buf_free(&body);
+}
+
+/* Compressed, it is decoded by the worker as far as that is little work. */
+static void
+test_compressed(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t n;
+		const char *decision;
+	} rows[] = {
+		{ "what decodes to little is decided at once", 100000, "redact" },
+		{ "what decodes to much is the relay's to bring, and a helper's to read",
+			900000, "defer" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		struct pass p;
+		struct buf text, body;
+		stage_up(&s, POLICY);
+		assert_int_equal(gate_helpers_start(s.shared), 0);
+		put_chat(&text, rows[i].n);
+		put_gzip(&body, buf_view(&text));
+		struct note n = { .person = "alice",
+			.body = buf_view(&body).p,
+			.body_n = body.n,
+			.headers = { "content-encoding: gzip" } };
+		call_do(&s, &n, &c);
+		if (strcmp(call_var(&c, "decision"), rows[i].decision))
+			fail_msg("%s: %s", rows[i].name, call_var(&c, "decision"));
+		assert_int_equal(pass_claim(&s, 0, &p, &c, (int64_t)body.n), 0);
+		if (gate_plan(p.x)->body_mode == BODY_DEFER) {
+			gate_body(p.x, buf_view(&body), pass_ruled, &p);
+			wait_for(&s, &p.ruled);
+			assert_false(p.denied);
+		}
+		struct span out = gate_plan(p.x)->body;
+		assert_true(out.n > rows[i].n);
+		assert_null(memmem(out.p, out.n, MAIL, sizeof(MAIL) - 1));
+		pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
+		wait_for(&s, &p.done);
+		gate_helpers_stop(s.shared);
+		stage_down(&s);
+		buf_free(&text);
+		buf_free(&body);
+	}
+}
+
+/* At any moment: the helper is told, the memory lives until it is back. */
+static void
+test_client_goes_away(void **state)
+{
+	struct stage s;
+	struct buf body;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_chat(&body, 900000);
+	for (useconds_t us = 0; us < 40000; us += 2000) {
+		struct pass p;
+		struct note n = { .person = "alice",
+			.body = "x",
+			.body_n = 1,
+			.partial = true,
+			.no_length = true };
+		disk_records = 0;
+		buf_clear(&disk_text);
+		bring(&s, &p, &n, buf_view(&body));
+		mailbox_drain(&s.mail[0], NULL);
+		usleep(us);
+		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+		wait_for(&s, &p.done);
+		assert_int_equal(stage_alive(&s), 0);
+		assert_int_equal(gate_held_bytes(s.shared), 0);
+	}
+	gate_helpers_stop(s.shared);
+	stage_down(&s);
+	buf_free(&body);
+}
+
+/* The daemon ends: the helper does so early, and what it had comes back. */
+static void
+test_stop(void **state)
+{
+	struct stage s;
+	struct pass p;
+	struct buf body;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	assert_int_equal(gate_helpers_start(s.shared), 0);
+	put_chat(&body, 900000);
+	struct note n = {
+		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
+	};
+	bring(&s, &p, &n, buf_view(&body));
+	mailbox_drain(&s.mail[0], NULL);
+	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
+	usleep(1000);
+	gate_helpers_stop(s.shared);
+	wait_for(&s, &p.done);
+	stage_down(&s);
+	buf_free(&body);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_others_are_served),
+		cmocka_unit_test(test_compressed),
+		cmocka_unit_test(test_client_goes_away),
+		cmocka_unit_test(test_stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
