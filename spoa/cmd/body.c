@@ -59,8 +59,11 @@ run(const struct dialect *d, struct span type, struct span raw, struct arena *a)
 			why.code, why.at);
 		return EXIT_NO;
 	}
-	for (size_t i = 0; i < body.nmedia; i++)
-		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.media[i]));
+	for (size_t i = 0; i < body.unread.nmedia; i++)
+		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i]));
+	if (body.unread.sealed)
+		cmd_fail("body", "sealed by the provider: %zu texts, %zu bytes",
+			body.unread.sealed, body.unread.sealed_bytes);
 	return print_segments(&body, raw, a);
 }
 

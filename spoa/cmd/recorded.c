@@ -164,8 +164,8 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 		json_t *one = json_array_get(media, i);
 		kinds[i] = span_of(json_string_value(one), json_string_length(one));
 	}
-	out->body.media = kinds;
-	out->body.nmedia = n;
+	out->body.unread = (struct unread){ .media = kinds, .nmedia = n };
+	out->facts.unread = &out->body.unread;
 	/* As the caller asked: what rules made of it they did not read. */
 	out->body.model = json_object_get(verdict, "asked_model")
 				  ? span_in(verdict, "asked_model")

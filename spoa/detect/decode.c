@@ -4,6 +4,7 @@
  * text is decoded all the same, and judged piece by piece. */
 #include "detect/decode.h"
 
+#include "codec/digits.h"
 #include "detect/check.h"
 
 enum {
@@ -14,48 +15,11 @@ enum {
 	CODES_MIN = 9,
 };
 
-/* 0 to 63, and 1 more: 0 is none. */
-/* clang-format off */
-static const unsigned char digits64[256] = {
-	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
-	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['-'] = 63, ['/'] = 64, ['_'] = 64,
-};
-
-/* The alphabets that have the character: a bit each. */
-enum { IN64 = 1 << BLOB_BASE64, IN32 = 1 << BLOB_BASE32, IN16 = 1 << BLOB_HEX };
-static const unsigned char members[256] = {
-	['A' ... 'F'] = IN64 | IN32 | IN16, ['G' ... 'Z'] = IN64 | IN32,
-	['a' ... 'f'] = IN64 | IN32 | IN16, ['g' ... 'z'] = IN64 | IN32,
-	['0' ... '1'] = IN64 | IN16, ['2' ... '7'] = IN64 | IN32 | IN16, ['8' ... '9'] = IN64 | IN16,
-	['+'] = IN64, ['-'] = IN64, ['/'] = IN64, ['_'] = IN64,
-};
-/* clang-format on */
-
-static int
-value64(char c)
-{
-	return digits64[(unsigned char)c] - 1;
-}
-
-static int
-value32(char c)
-{
-	if (is_alpha(c))
-		return (c | 0x20) - 'a';
-	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
-}
-
-static int
-value16(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	return is_alpha(c) && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* Characters that whole bytes are made of: so many positions a group can have. */
 static const unsigned groups[] = { [BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_HEX] = 2 };
+static const unsigned char alphabets[] = {
+	[BLOB_BASE64] = IN64, [BLOB_BASE32] = IN32, [BLOB_HEX] = IN16
+};
 
 /* Byte i of n cannot stand in a text. */
 static inline bool
@@ -270,7 +234,7 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 {
 	size_t i = at;
 
-	while (i < t.n && members[(unsigned char)t.p[i]] >> kind & 1)
+	while (i < t.n && digits_in[(unsigned char)t.p[i]] & alphabets[kind])
 		i++;
 	return i;
 }
@@ -339,7 +303,7 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 		size_t k = at + BLOB_MIN;
 		for (unsigned in = 0; k > at; k--) {
 			char c = t.p[k - 1];
-			if (!(members[(unsigned char)c] >> kind & 1))
+			if (!(digits_in[(unsigned char)c] & alphabets[kind]))
 				break;
 			if (kind == BLOB_BASE32)
 				in |= is_upper(c) ? 1 : is_lower(c) ? 2 : 0;
@@ -360,7 +324,7 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 
 	for (size_t i, to; (i = next_run(t, from, end, kind)) < end; from = to) {
 		/* The cases change where the run goes on. */
-		while (i > from && members[(unsigned char)t.p[i - 1]] >> kind & 1)
+		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);
 		unsigned in = kind == BLOB_BASE32 ? cases(t, i, to) : 1;
@@ -400,7 +364,7 @@ blob_run(struct span text, size_t at)
 bool
 blob_goes_on(char c)
 {
-	return members[(unsigned char)c] || (c && strchr(" \r\n\t>|#=", c));
+	return digits_in[(unsigned char)c] || (c && strchr(" \r\n\t>|#=", c));
 }
 
 bool

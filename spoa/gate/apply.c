@@ -21,6 +21,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.now_wall_ns = r->now_wall_ns,
 		.whole = r->body_state != BODY_STATE_PARTIAL,
 		.body = r->have_body ? &r->body : NULL,
+		.unread = &r->unread,
 		.entities = &r->found,
 		.rules = r->snap->rules,
 		.tokens = r->input_tokens,

@@ -38,6 +38,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	struct span model = arena_dup(&own, r->body.model);
 	r->body = (struct body){ .model = model, .dialect = r->body.dialect };
 	r->have_body = false;
+	r->unread = (struct unread){ 0 };
 	const char *method = r->identity.method;
 	r->identity = (struct identity){ .method = method,
 		.person = arena_dup(&own, r->identity.person),

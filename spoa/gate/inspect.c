@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "codec/inflate.h"
 #include "gate/gate_private.h"
+#include "text/opaque.h"
 
 /* The relay brings the body once more, and a helper thread reads it. */
 static void
@@ -66,6 +67,21 @@ empty_is_fine(const struct request *r)
 	return !ct || ct->value.n == 0;
 }
 
+bool
+request_unread(struct request *r, const struct unread *u)
+{
+	struct unread *all = &r->unread;
+	int err = 0;
+
+	for (size_t i = 0; i < u->nmedia && !err; i++)
+		err = opaque_add(all, &r->arena, u->media[i], 0);
+	all->bytes += u->bytes;
+	all->sealed += u->sealed;
+	all->sealed_bytes += u->sealed_bytes;
+	r->unreadable |= all->nmedia > 0;
+	return !err;
+}
+
 /* What reading the body took counts as held: a small compressed body, or one of a
  * million keys, may need far more than its own size. */
 static enum step_result
@@ -99,9 +115,7 @@ read_body(struct request *r)
 		return STEP_NEXT;
 	if (err == 0) {
 		r->have_body = true;
-		if (r->body.nmedia)
-			r->unreadable = true;
-		return hold_read(r);
+		return request_unread(r, &r->body.unread) ? hold_read(r) : request_overload(r);
 	}
 	if (err == ERR_NOMEM || why.status == 0)
 		return request_overload(r);

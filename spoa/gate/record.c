@@ -305,31 +305,57 @@ put_findings(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* Kinds of opaque parts: fixed words. */
+/* What nobody could read. Kinds of opaque parts are fixed words. */
 static void
-put_media(struct request *r, struct buf *b)
+put_unread(struct request *r, struct buf *b)
 {
-	if (r->body.nmedia == 0)
-		return;
-	key(b, "media");
-	buf_putc(b, '[');
-	for (size_t i = 0; i < r->body.nmedia && i < LIST_MAX; i++) {
-		buf_str(b, i ? "," : "");
-		buf_json_str(b, r->body.media[i]);
+	const struct unread *u = &r->unread;
+
+	put_int(b, "opaque_bytes", (int64_t)u->bytes);
+	put_int(b, "opaque_parts", (int64_t)u->nmedia);
+	if (u->nmedia) {
+		key(b, "media");
+		buf_putc(b, '[');
+		for (size_t i = 0; i < u->nmedia && i < LIST_MAX; i++) {
+			buf_str(b, i ? "," : "");
+			buf_json_str(b, u->media[i]);
+		}
+		buf_putc(b, ']');
 	}
+	if (u->sealed) {
+		put_int(b, "sealed_bytes", (int64_t)u->sealed_bytes);
+		put_int(b, "sealed_parts", (int64_t)u->sealed);
+	}
+}
+
+static void
+put_not_inspected(struct request *r, struct buf *b)
+{
+	key(b, "not_inspected");
+	buf_str(b, "[\"header values\"");
+	if (r->unreadable && !r->have_body && r->raw.n)
+		buf_str(b, ",\"body\"");
+	if (r->unread.nmedia)
+		buf_str(b, ",\"opaque parts\"");
+	if (r->unread.sealed)
+		buf_str(b, ",\"sealed parts\"");
 	buf_putc(b, ']');
 }
 
 static void
 put_prompt(struct request *r, struct buf *b)
 {
-	if (r->body_state == BODY_STATE_NONE)
+	bool none = r->body_state == BODY_STATE_NONE, any = r->unread.nmedia || r->unread.sealed;
+
+	if (none && !any)
 		return;
 	key(b, "prompt");
 	buf_putc(b, '{');
-	if (r->body_state == BODY_STATE_PARTIAL || !r->raw.p) {
-		put_flag(b, "not_read", true);
+	if (none || r->body_state == BODY_STATE_PARTIAL || !r->raw.p) {
+		put_flag(b, "not_read", !none);
 		put_flag(b, "head_only", r->body_state == BODY_STATE_PARTIAL);
+		if (any)
+			put_unread(r, b);
 		buf_putc(b, '}');
 		return;
 	}
@@ -339,9 +365,7 @@ put_prompt(struct request *r, struct buf *b)
 	if (r->have_body) {
 		put_int(b, "segments", (int64_t)r->body.nsegments);
 		put_int(b, "inspected_bytes", (int64_t)r->body.inspected_bytes);
-		put_int(b, "opaque_bytes", (int64_t)r->body.opaque_bytes);
-		put_int(b, "opaque_parts", (int64_t)r->body.nmedia);
-		put_media(r, b);
+		put_unread(r, b);
 	}
 	put_flag(b, "unreadable", r->unreadable);
 	put_int(b, "estimated_input_tokens", r->input_tokens);
@@ -553,7 +577,7 @@ held(struct request *r, size_t slot)
 	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
 	case V_IDENTITY_ROLES: return held_roles(id);
 	case V_IDENTITY_ATTRIBUTES: return held_attributes(id);
-	case V_PROMPT_MEDIA: return r->body.nmedia <= LIST_MAX;
+	case V_PROMPT_MEDIA: return r->unread.nmedia <= LIST_MAX;
 	case V_MODEL_NAME:
 		return r->body.model.n <= VALUE_MAX && r->asked_model.n <= VALUE_MAX &&
 		       !span_is(r->body.model, "<redacted>") &&
@@ -676,8 +700,7 @@ record_decision(struct request *r, struct buf *b)
 	record_shadow(r, b);
 	put_prompt(r, b);
 	put_quota(r, b);
-	key(b, "not_inspected");
-	buf_str(b, "[\"header values\"]");
+	put_not_inspected(r, b);
 }
 
 void

@@ -136,6 +136,7 @@ struct request {
 	struct body body;
 	bool have_body;	 /* *body is valid */
 	bool unreadable; /* permitted as such */
+	struct unread unread; /* of target and body */
 	struct segment *target;
 	size_t ntarget;
 	enum path_state path_state;
@@ -303,6 +304,10 @@ bool request_sets_header(const struct request *r, struct span name);
 /* Whether a recogniser that a rule requires did not answer, and whether that denies. */
 bool request_unanswered(const struct request *r);
 bool request_unmet(const struct request *r);
+
+/* gate/inspect.c: what of the target or the body nobody could read counts for the request.
+ * False: no memory. */
+bool request_unread(struct request *r, const struct unread *u);
 
 /* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
 void request_estimate_tokens(struct request *r);

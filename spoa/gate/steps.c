@@ -115,6 +115,7 @@ step_framing(struct request *r)
 {
 	struct span v;
 	struct body_refusal why = { 0 };
+	struct unread unread = { 0 };
 
 	if (!request_is_method(r->head.method))
 		return bad_request(r, "invalid_method", "the method is no word of capitals");
@@ -136,10 +137,12 @@ step_framing(struct request *r)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
 	if (r->head.path.n + r->head.query.n > CAP_TARGET_BYTES)
 		return bad_request(r, "target_too_long", "the path and query are too long");
-	if (target_read(&r->head, &r->arena, &r->target, &r->ntarget, &why) < 0)
+	if (target_read(&r->head, &r->arena, &r->target, &r->ntarget, &unread, &why) < 0)
 		return why.status ? request_deny(r, why.status, why.code, "",
 					    arena_dup(&r->arena, span_str(why.why)))
 				  : request_overload(r);
+	if (!request_unread(r, &unread))
+		return request_overload(r);
 	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;
 }
 

@@ -14,7 +14,8 @@ struct policy_facts {
 	int64_t now_wall_ns;
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
-	const struct body *body;	   /* model, media, parameters */
+	const struct body *body;	   /* model, parameters */
+	const struct unread *unread;	   /* media; NULL: none */
 	const struct entity_set *entities; /* found, over their thresholds */
 	const struct detect_rules *rules;  /* names of the entities */
 	int64_t tokens, bytes;

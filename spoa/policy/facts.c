@@ -72,11 +72,11 @@ entity_names(struct facts_view *v)
 static struct cel_value
 media(struct facts_view *v)
 {
-	size_t n = v->f->body ? v->f->body->nmedia : 0;
+	size_t n = v->f->unread ? v->f->unread->nmedia : 0;
 	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
 
 	for (size_t i = 0; list && i < n; i++)
-		list[i] = cel_string(v->f->body->media[i]);
+		list[i] = cel_string(v->f->unread->media[i]);
 	return cel_list(list, list ? n : 0);
 }
 

@@ -9,6 +9,7 @@
 #include "codec/uri.h"
 #include "codec/utf8.h"
 #include "text/media.h"
+#include "text/opaque.h"
 #include "text/table.h"
 
 static const char *const role_names[ROLE_COUNT] = {
@@ -189,9 +190,9 @@ read_undeclared(const struct dialect *d, struct span raw, char first, struct are
 	return body_text(raw, a, out, why);
 }
 
-int
-body_read(const struct dialect *d, struct span content_type, struct span raw, struct arena *a,
-	struct body *out, struct body_refusal *why)
+static int
+read_any_format(const struct dialect *d, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why)
 {
 	enum media_kind media = media_kind(content_type);
 	struct span inner = span_trim(raw, " \t\r\n");
@@ -225,6 +226,20 @@ body_read(const struct dialect *d, struct span content_type, struct span raw, st
 	if (media == MEDIA_FORM)
 		return body_form(raw, true, a, out, why);
 	return read_undeclared(d, raw, first, a, out, why);
+}
+
+int
+body_read(const struct dialect *d, struct span content_type, struct span raw, struct arena *a,
+	struct body *out, struct body_refusal *why)
+{
+	int err = read_any_format(d, content_type, raw, a, out, why);
+
+	if (!err && opaque_count(out->segments, out->nsegments, a, &out->unread,
+			    &out->inspected_bytes)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	return err;
 }
 
 /* ---- what names a value ---- */

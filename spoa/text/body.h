@@ -45,12 +45,23 @@ struct segment {
 	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
 	bool opaque : 1; /* binary data of an opaque part, in base64: text is what stands before
 			    it */
+	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read it */
+	bool counted : 1; /* in a part that is opaque as a whole */
 	bool candidate : 1;  /* body_read's own */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
 				SEGMENT_NO_KEY */
 	uint32_t start, end; /* raw bytes, end exclusive */
 	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
+};
+
+/* What nobody can read in a body or a target. */
+struct unread {
+	struct span *media; /* kinds of opaque parts: "image", "audio", "video", "file", "unknown" */
+	size_t nmedia, room;
+	size_t bytes;	     /* of them: of a dialect's parts raw ones, from { to } */
+	size_t sealed;	     /* texts that only the provider can read, which it sealed */
+	size_t sealed_bytes;
 };
 
 enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT };
@@ -60,16 +71,14 @@ struct body {
 	enum body_format format;
 	struct segment *segments;
 	size_t nsegments;
-	size_t inspected_bytes; /* sum of segment text */
+	size_t inspected_bytes; /* sum of segment text, without what is opaque or sealed */
 	/* what the dialect reads; empty or -1 where absent */
 	struct span model;
 	bool stream;
 	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
 	int64_t choices;	   /* n; 1 where absent */
-	struct span *media; /* kinds of opaque parts: "image", "audio", "file", "unknown" */
-	size_t nmedia;
-	size_t opaque_bytes; /* raw bytes of the opaque parts, from { to } */
+	struct unread unread;
 	struct span *tools;  /* names of tools called in the body */
 	size_t ntools;
 	struct body_param
@@ -142,7 +151,7 @@ struct span segment_names(
  * broken percent escapes, invalid UTF-8. Hexadecimal digits of either case are
  * taken. 0, or negative with *why filled. */
 int target_read(const struct http_head *h, struct arena *a, struct segment **segments,
-	size_t *n, struct body_refusal *why);
+	size_t *n, struct unread *unread, struct body_refusal *why);
 
 /* Where segments stand, for people and records: messages[0].content[1].text; a
  * key's path is its value's. Walks the raw bytes again, once, so ask in rising

@@ -2,6 +2,7 @@
  * the document; strings where no row stands are segments all the same, their
  * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
  * when the object ends, since both may stand behind what they speak of. */
+#include "text/opaque.h"
 #include "text/table.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum {
 	NUMBER_MOST = 40, /* longer whole numbers are read as they are written */
 	OPAQUE_MIN = 256, /* shorter base64 is scanned as text whatever it belongs to */
 	FEW = 16,
+	SEALS = 2, /* of one object */
 	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
 };
 
@@ -28,6 +30,11 @@ struct frame {
 	size_t start;
 	struct span type, source; /* of a part; type.p NULL: none */
 	enum seg_role role;	  /* of a message */
+	struct seal {
+		uint32_t segment;
+		const char *of;
+	} seal[SEALS];
+	unsigned nseals;
 	/* the member being read */
 	const struct node *member;
 	struct span name;
@@ -41,7 +48,7 @@ struct walk {
 	struct body *out;
 	struct body_refusal *why;
 	struct seglist segs;
-	size_t media_room, tools_room, params_room;
+	size_t tools_room, params_room;
 	struct frame *frames; /* frames[0] stands around the document */
 	unsigned depth, frames_room;
 };
@@ -211,7 +218,6 @@ read_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	case READ_CHOICES:
 		return ev->tok == JSON_NULL ? 0 : read_count(w, row, ev, 1, &b->choices);
 	case READ_ROLE: f->role = message_role(text); return 0;
-	case READ_TYPE: f->type = text; return 0;
 	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
 	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
 	default: return 0;
@@ -252,7 +258,9 @@ data_uri_head(struct span s)
 static bool
 may_be_opaque(struct span text)
 {
-	return text.n >= OPAQUE_MIN && is_base64(span_cut(text, data_uri_head(text), text.n));
+	struct span data = span_cut(text, data_uri_head(text), text.n);
+
+	return text.n >= OPAQUE_MIN && is_base64(data) && opaque_is_noise(data);
 }
 
 /* The data of an opaque part ceases to be text; its head stays. */
@@ -293,11 +301,36 @@ part_end(struct walk *w, const struct frame *f, size_t end)
 		if (s->candidate && known)
 			cut_opaque(w, s);
 		s->candidate = false;
+		s->counted |= kind != NULL;
 	}
-	if (!kind)
+	if (!kind || !opaque_add(&w->out->unread, w->a, span_str(kind), end - f->start))
 		return 0;
-	w->out->opaque_bytes += end - f->start;
-	return add_span(w, &w->out->media, &w->out->nmedia, &w->media_room, span_str(kind));
+	return no_memory(w);
+}
+
+/* ---- what the provider sealed ---- */
+
+static void
+note_seal(struct walk *w, const struct json_event *ev, struct span text)
+{
+	struct frame *f = &w->frames[w->depth];
+
+	if (!f->object || ev->tok != JSON_STRING)
+		return;
+	if (span_is(f->name, "type"))
+		f->type = text;
+	if (f->member && f->member->seal && f->nseals < SEALS)
+		f->seal[f->nseals++] =
+			(struct seal){ (uint32_t)(w->segs.n - 1), f->member->seal->of };
+}
+
+/* Only now is the type of the object known. */
+static void
+settle_seals(struct walk *w, const struct frame *f)
+{
+	for (unsigned i = 0; i < f->nseals; i++)
+		w->segs.v[f->seal[i].segment].sealed =
+			!f->seal[i].of || span_is(f->type, f->seal[i].of);
 }
 
 /* ---- the walk ---- */
@@ -339,12 +372,12 @@ read_key(struct walk *w, const struct json_event *ev)
 	f->name = text;
 	f->member = node_member(f->node, text, &clash);
 	f->member_key = (uint32_t)w->segs.n;
-	if (clash)
+	if (clash && w->d->json)
 		return refuse(w->why, 400, "ambiguous_key", ev->start,
 			"a key differs from \"%.*s\" only by case", SPAN_ARG(clash->key));
 	int err = add_segment(w, ROLE_KEY, SEG_JSON, ev, text, f->key);
 	if (!err)
-		w->segs.v[w->segs.n - 1].reserved = f->member != NULL;
+		w->segs.v[w->segs.n - 1].reserved = w->d->json && f->member;
 	return err;
 }
 
@@ -466,6 +499,7 @@ read_scalar(struct walk *w, const struct row *row, enum seg_role role,
 		s->reserved = row->flags & F_RESERVED;
 		s->candidate = (row->flags & F_OPAQUE) && may_be_opaque(text);
 	}
+	note_seal(w, ev, text);
 	if (w->depth == 1 && w->frames[1].object)
 		err = add_param(w, ev, text);
 	return !err && row ? read_value(w, row, ev, text) : err;
@@ -510,6 +544,7 @@ pop(struct walk *w, const struct json_event *ev)
 	struct frame *f = &w->frames[w->depth--];
 	int err = f->part ? part_end(w, f, ev->end) : 0;
 
+	settle_seals(w, f);
 	if (f->message)
 		for (size_t i = f->first; i < w->segs.n; i++)
 			if (w->segs.v[i].role == ROLE_BY_MESSAGE)

@@ -18,7 +18,7 @@ static const struct row rows[] = {
 	{ "messages[*].name",               T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content",            T_STRING|T_ARRAY|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content[*]",         T_OBJECT|T_STRING,       ROLE_BY_MESSAGE, 0, READ_PART },
-	{ "messages[*].content[*].type",    T_STRING,                ROLE_OTHER, F_RESERVED, READ_TYPE },
+	{ "messages[*].content[*].type",    T_STRING,                ROLE_OTHER, F_RESERVED, 0 },
 	{ "messages[*].content[*].text",    T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content[*].refusal", T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
 	{ "messages[*].content[*].image_url",        T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 },
@@ -54,6 +54,41 @@ static const struct part_row parts[] = {
 	{ "image_url",   "image", false },
 	{ "input_audio", "audio", false },
 	{ "file",        "file",  false },
+	{ 0 },
+};
+
+/* Items of POST /responses, and what gateways to models that reason put into messages of
+ * this shape. */
+#define SEALS \
+	{ "input[*].encrypted_content",                    NULL }, \
+	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted" }, \
+	{ "messages[*].reasoning_details[*].signature",    NULL }, \
+	{ "messages[*].thinking_blocks[*].signature",      "thinking" }, \
+	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking" }, \
+	{ "messages[*].extra_content.google.thought_signature", NULL }, \
+	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL }
+
+static const struct seal_row seals[] = { SEALS, { 0 } };
+
+/* Where clients of APIs that have no table of their own yet send back what the provider
+ * sealed: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
+#define GEMINI(at) \
+	{ at "contents[*].parts[*].thoughtSignature",      NULL }, \
+	{ at "contents[*].parts[*].thought_signature",     NULL }
+#define ANTHROPIC(at) \
+	{ at "messages[*].content[*].signature",           "thinking" }, \
+	{ at "messages[*].content[*].data",                "redacted_thinking" }, \
+	{ at "messages[*].content[*].content[*].encrypted_content", "web_search_result" }
+
+static const struct seal_row rest_seals[] = {
+	SEALS,
+	GEMINI(""),
+	GEMINI("generateContentRequest."),
+	GEMINI("requests[*].request."),
+	ANTHROPIC(""),
+	ANTHROPIC("requests[*].params."),
+	{ "messages[*].content[*].reasoningContent.reasoningText.signature", NULL },
+	{ "messages[*].content[*].reasoningContent.redactedContent", NULL },
 	{ 0 },
 };
 
@@ -114,6 +149,7 @@ const struct dialect dialect_openai = {
 	.paths = paths,
 	.rows = rows,
 	.parts = parts,
+	.seals = seals,
 	.usage = usage,
 	.cap = "max_completion_tokens",
 	.asks_usage = true,
@@ -122,10 +158,11 @@ const struct dialect dialect_openai = {
 	.error_type = error_type,
 };
 
-/* Any other JSON, form or text: no roles, errors in the shape that most clients
- * know. */
+/* Any other JSON, form or text: no roles, nothing that must be so, errors in the shape
+ * that most clients know. */
 const struct dialect dialect_rest = {
 	.name = "rest",
+	.seals = rest_seals,
 	.error = error,
 	.stream_error = stream_error,
 	.error_type = error_type,

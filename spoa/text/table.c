@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-enum { NODES_MAX = 256 };
+enum { NODES_MAX = 384 };
 
 static struct node pool[NODES_MAX];
 static size_t npool;
@@ -47,10 +47,10 @@ element(struct node *n)
 }
 
 /* path = step { "." step }; step = key { "[*]" } */
-static void
-enter(struct node *root, const struct row *row)
+static struct node *
+node_of(struct node *root, const char *path)
 {
-	struct span rest = span_str(row->path);
+	struct span rest = span_str(path);
 	struct node *n = root;
 
 	while (rest.n) {
@@ -60,19 +60,21 @@ enter(struct node *root, const struct row *row)
 		for (size_t at = key; at < step.n; at += 3)
 			n = element(n);
 	}
-	INVARIANT(!n->row);
-	n->row = row;
+	return n;
 }
 
 static void
 build(void)
 {
 	for (size_t i = 0; i < NALL; i++) {
-		if (!all[i]->rows)
-			continue;
 		trees[i] = new_node((struct span){ NULL, 0 });
-		for (const struct row *r = all[i]->rows; r->path; r++)
-			enter(trees[i], r);
+		for (const struct row *r = all[i]->rows; r && r->path; r++) {
+			struct node *n = node_of(trees[i], r->path);
+			INVARIANT(!n->row);
+			n->row = r;
+		}
+		for (const struct seal_row *r = all[i]->seals; r && r->path; r++)
+			node_of(trees[i], r->path)->seal = r;
 	}
 }
 

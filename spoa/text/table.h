@@ -34,7 +34,6 @@ enum row_read {
 	READ_MESSAGE, /* an object whose "role" gives ROLE_BY_MESSAGE below it its meaning */
 	READ_ROLE,
 	READ_PART, /* an object whose "type" says whether it can be read */
-	READ_TYPE,
 	READ_SOURCE_TYPE,
 	READ_TOOL,
 };
@@ -50,6 +49,12 @@ struct row {
 	enum seg_role role;
 	unsigned flags;
 	enum row_read read;
+};
+
+/* A string that the provider sealed and clients send back: passes where it is no text. */
+struct seal_row {
+	const char *path;
+	const char *of; /* the "type" of the object that holds it; NULL: any */
 };
 
 /* Types of content parts: kind is NULL where its text is all there is. */
@@ -71,6 +76,7 @@ struct dialect {
 	const char *const *paths;      /* ends of request paths, NULL last */
 	const struct row *rows;	       /* path NULL last */
 	const struct part_row *parts;  /* type NULL last */
+	const struct seal_row *seals;  /* path NULL last */
 	const struct usage_row *usage; /* of a whole response; path NULL last */
 	const char *cap; /* the member that caps the output, where a body has none; NULL: no
 			    models here */
@@ -87,10 +93,11 @@ struct dialect {
 struct node {
 	struct span key;
 	const struct row *row; /* NULL: only a step on the way */
+	const struct seal_row *seal;
 	const struct node *members, *next;
 	const struct node *element;
 };
-/* NULL where the dialect has no rows. Any thread. */
+/* Any thread. */
 const struct node *table_tree(const struct dialect *d);
 /* The member of that name; NULL. Where a key differs from one by case only, *clash
  * is that one (RFC-minded and case-blind parsers would disagree on it). */

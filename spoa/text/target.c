@@ -3,6 +3,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/uri.h"
+#include "text/opaque.h"
 #include "text/table.h"
 
 /* pchar without escapes (RFC 3986 3.3), and the separator. */
@@ -133,9 +134,10 @@ read_query(size_t base, struct span query, struct seglist *l, struct body_refusa
 
 int
 target_read(const struct http_head *h, struct arena *a, struct segment **segments, size_t *n,
-	struct body_refusal *why)
+	struct unread *unread, struct body_refusal *why)
 {
 	struct seglist l = { .a = a };
+	size_t inspected = h->path.n + h->query.n;
 
 	*segments = NULL;
 	*n = 0;
@@ -150,6 +152,10 @@ target_read(const struct http_head *h, struct arena *a, struct segment **segment
 		err = read_query(h->path.n + 1, h->query, &l, why);
 	if (err)
 		return err;
+	if (opaque_count(l.v, l.n, a, unread, &inspected)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the target");
+		return ERR_NOMEM;
+	}
 	*segments = l.v;
 	*n = l.n;
 	return 0;

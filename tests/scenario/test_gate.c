@@ -117,6 +117,15 @@ static const struct {
 	{ "an image is unreadable: denied",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 	    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "", "403", "", 1 },
+	{ "so is a data URI in a body of no dialect's",
+	  { .person = "alice", .path = "/api/x", .body = "{\"images\":[\"data:image/gif;base64,R0lGODlhAQABAIAAAP\"]}" },
+	  "deny", "", "403", "", 1 },
+	{ "and one in the query, without a body",
+	  { .person = "alice", .method = "GET", .path = "/api/x", .query = "i=data:image/gif;base64,R0lGODlhAQABAIAAAP" },
+	  "deny", "", "403", "", 1 },
+	{ "and one in JSON in the query",
+	  { .person = "alice", .method = "GET", .path = "/api/x",
+	    .query = "q=%7B%22a%22:%22data:image/gif;base64,R0lGODlhAQABAIAAAP%22%7D" }, "deny", "", "403", "", 1 },
 };
 /* clang-format on */
 

@@ -151,6 +151,59 @@ test_refused_hosts(void **state)
 	}
 }
 
+#define SIGNATURE                                                                              \
+	"EgpkJn7Qw2fB9xZ0aLrT5vYc8HsU3mKdP1eXoGiNbR6tWq4jVhFyMzCl7OuSAkEgDpJ2Bn5w0xQrT9vZ8c" \
+	"LmY3fHsK6dP1aUeXoG"
+#define GIF "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
+
+/* Whatever nobody could read is counted and named, with the body and without one; rules
+ * see its kinds. What the provider sealed passes. */
+static void
+test_record_opaque(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *method, *query, *body; const char *fields[9][2]; } rows[] = {
+		{ "POST", NULL, "{\"a\":\"see " GIF "\",\"input\":[{\"encrypted_content\":\"" SIGNATURE "\"}]}",
+		  { { "decision", "permit" }, { "prompt.opaque_parts", "1" }, { "prompt.opaque_bytes", "70" },
+		    { "prompt.media", "[\"image\"]" }, { "prompt.sealed_parts", "1" }, { "prompt.sealed_bytes", "100" },
+		    { "tags", "[\"seen\"]" }, { "prompt.unreadable", "true" },
+		    { "not_inspected", "[\"header values\",\"opaque parts\",\"sealed parts\"]" } } },
+		{ "GET", "i=" GIF, NULL,
+		  { { "decision", "permit" }, { "prompt.opaque_parts", "1" }, { "prompt.media", "[\"image\"]" },
+		    { "tags", "[\"seen\"]" }, { "not_inspected", "[\"header values\",\"opaque parts\"]" } } },
+		{ "POST", "i=" GIF, "{\"a\":\"" GIF "\"}",
+		  { { "prompt.opaque_parts", "2" }, { "prompt.media", "[\"image\",\"image\"]" } } },
+		{ "POST", NULL, "{\"input\":[{\"encrypted_content\":\"" SIGNATURE "\"}]}",
+		  { { "prompt.opaque_parts", "0" }, { "prompt.sealed_parts", "1" }, { "tags", "" },
+		    { "prompt.unreadable", "" }, { "not_inspected", "[\"header values\",\"sealed parts\"]" } } },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s,
+			"on_failure: {unreadable: permit}\n"
+			"routes: [{name: r, match: {path_prefix: /}, dialect: rest, backend: "
+			"b}]\n"
+			"rules: [{name: m, when: '\"image\" in prompt.media', tag: seen}]\n"
+			"default: permit\n");
+		call_do(&s,
+			&(struct note){ .person = "alice",
+				.method = rows[i].method,
+				.path = "/x",
+				.query = rows[i].query,
+				.body = rows[i].body },
+			&c);
+		for (size_t k = 0; k < 9 && rows[i].fields[k][0]; k++)
+			if (strcmp(stage_field(0, rows[i].fields[k][0]), rows[i].fields[k][1]))
+				fail_msg("row %zu, %s: %s", i, rows[i].fields[k][0],
+					stage_field(0, rows[i].fields[k][0]));
+		stage_down(&s);
+	}
+}
+
 /* The model's name is the caller's text: what was found in it stays out. */
 static void
 test_model_is_text(void **state)
@@ -244,6 +297,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_record_fields),
 		cmocka_unit_test(test_record_unread),
+		cmocka_unit_test(test_record_opaque),
 		cmocka_unit_test(test_refused_paths),
 		cmocka_unit_test(test_refused_hosts),
 		cmocka_unit_test(test_model_is_text),

@@ -140,7 +140,8 @@ test_what_is_longer_than_an_overlap(void **state)
 		struct call c;
 		struct pass p;
 		struct buf b;
-		stage_up(&s, "routes: [{name: api, match: {path_prefix: /}, dialect: rest, "
+		stage_up(&s, "on_failure: {unreadable: permit}\n"
+			     "routes: [{name: api, match: {path_prefix: /}, dialect: rest, "
 			     "backend: b}]\n"
 			     "rules: [{name: keys, redact: {classes: [pii, secret]}}]\n"
 			     "default: permit\n"
@@ -371,6 +372,8 @@ test_unreadable_tokens(void **state)
 	assert_string_equal(call_var(&c, "decision"), "permit");
 	assert_int_equal(stage_charged(&s, "tokens", "alice"), 67);
 	assert_string_equal(stage_field(0, "prompt.unreadable"), "true");
+	assert_string_equal(
+		stage_field(0, "not_inspected"), "[\"header values\",\"body\"]");
 	call_do(&s, &n, &c);
 	assert_string_equal(call_var(&c, "status"), "429");
 	stage_down(&s);

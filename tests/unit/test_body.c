@@ -545,9 +545,9 @@ test_opaque_parts(void **state)
 			base64, "\"}}", "unknown", false, NULL },
 		{ "a part without a type is unknown", OPENAI, "{\"text\":\"", base64, "\"}",
 			"unknown", false, NULL },
-		{ "a text part hides nothing", OPENAI,
+		{ "a data URI in a text part is opaque, and text all the same", OPENAI,
 			"{\"type\":\"text\",\"image_url\":{\"url\":\"data:image/png;base64,",
-			base64, "\"}}", "", false, NULL },
+			base64, "\"}}", "image", false, NULL },
 		{ "another member of an image is text", OPENAI,
 			"{\"type\":\"image_url\",\"caption\":\"", base64, "\"}", "image", false,
 			NULL },
@@ -592,14 +592,14 @@ test_opaque_parts(void **state)
 			if (b.segments[k].start <= at && b.segments[k].role != ROLE_KEY)
 				s = &b.segments[k];
 		bool media = rows[i].media[0]
-				     ? b.nmedia == 1 && span_is(b.media[0], rows[i].media)
-				     : b.nmedia == 0;
+				     ? b.unread.nmedia == 1 && span_is(b.unread.media[0], rows[i].media)
+				     : b.unread.nmedia == 0;
 		if (!media || s->opaque != rows[i].opaque ||
 			(rows[i].text && !span_is(s->text, rows[i].text)) ||
 			(!rows[i].text && !span_ends(s->text, span_str(rows[i].data))))
-			fail_msg("%s: media %zu, text %.*s", rows[i].name, b.nmedia,
+			fail_msg("%s: media %zu, text %.*s", rows[i].name, b.unread.nmedia,
 				SPAN_ARG(s->text));
-		assert_true((b.opaque_bytes > 0) == (rows[i].media[0] != 0));
+		assert_true((b.unread.bytes > 0) == (rows[i].media[0] != 0));
 		assert_true(s->end <= raw.n && (s->opaque ? s->end <= at + 1 : s->end > at));
 		buf_free(&in);
 		arena_reset(&a);

@@ -94,6 +94,7 @@ test_target(void **state)
 	struct segment *s;
 	struct body_refusal why;
 	struct splice edits[2];
+	struct unread unread = { 0 };
 	struct arena a;
 	struct buf out;
 	size_t n;
@@ -101,7 +102,7 @@ test_target(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(target_read(&h, &a, &s, &n, &why), 0);
+	assert_int_equal(target_read(&h, &a, &s, &n, &unread, &why), 0);
 	assert_int_equal(n, 6);
 	assert_true(span_is(s[1].text, "b\xc3\xb6"
 				       "b") &&

@@ -17,8 +17,9 @@ read_target(struct span target, struct arena *a, struct segment **s, size_t *n,
 	struct http_head h = { .path = span_cut(target, 0, path),
 		.query = span_cut(target, path + 1, target.n),
 		.has_query = path < target.n };
+	struct unread unread = { 0 };
 
-	return target_read(&h, a, s, n, why);
+	return target_read(&h, a, s, n, &unread, why);
 }
 
 static const struct {

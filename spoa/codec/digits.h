@@ -1,0 +1,47 @@
+/* The digits of RFC 4648's encodings: base64 in both alphabets, base32 and hexadecimal in
+ * either case. */
+#ifndef CODEC_DIGITS_H
+#define CODEC_DIGITS_H
+
+/* 0 to 63, and 1 more: 0 is none. */
+extern const unsigned char digits64[256];
+
+/* What a character is: the encodings that have it, and its class. */
+enum {
+	IN64 = 1,
+	IN32 = 2,
+	IN16 = 4,
+	IN_UPPER = 8,
+	IN_LOWER = 16,
+	IN_DECIMAL = 32,
+};
+extern const unsigned char digits_in[256];
+
+/* The digit's value, or -1. */
+static inline int
+value64(char c)
+{
+	return digits64[(unsigned char)c] - 1;
+}
+
+static inline int
+value32(char c)
+{
+	char lower = (char)(c | 0x20);
+
+	if (lower >= 'a' && lower <= 'z')
+		return lower - 'a';
+	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+static inline int
+value16(char c)
+{
+	char lower = (char)(c | 0x20);
+
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+#endif
