@@ -383,7 +383,8 @@ finding_json(struct request *r, const struct hit *h)
 
 /* Positions in the raw bytes, for the n hits of one segment at once. */
 static void
-add_findings(struct request *r, const struct hit *h, size_t n, json_t *list)
+add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
+	json_t *(*hit_json)(struct request *, const struct hit *))
 {
 	struct span target = span_of(r->head.path.p, r->head.path.n + 1 + r->head.query.n);
 	struct text_edit *edits = arena_array(&r->arena, n, sizeof(*edits));
@@ -397,7 +398,7 @@ add_findings(struct request *r, const struct hit *h, size_t n, json_t *list)
 			at, &made) < 0)
 		made = 0;
 	for (size_t i = 0; i < n; i++) {
-		json_t *o = finding_json(r, &h[i]);
+		json_t *o = hit_json(r, &h[i]);
 		if (made) { /* a number's findings are one place */
 			const struct splice *where = &at[i < made ? i : made - 1];
 			json_object_set_new(o, "start", json_integer((json_int_t)where->start));
@@ -416,12 +417,37 @@ findings_json(struct request *r)
 		for (n = 1; i + n < r->nhits && r->hits[i + n].segment == r->hits[i].segment;
 			n++)
 			;
-		add_findings(r, &r->hits[i], n, list);
+		add_hits(r, &r->hits[i], n, list, finding_json);
 	}
 	/* They may overlap each other and those above. */
 	for (size_t i = 0; i < r->nextra; i++)
 		if (r->extra[i].kind < HIT_POSSIBLE)
-			add_findings(r, &r->extra[i], 1, list);
+			add_hits(r, &r->extra[i], 1, list, finding_json);
+	return list;
+}
+
+static json_t *
+mention_json(struct request *r, const struct hit *h)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "entity",
+		json_string(h->of ? detect_entity_name(r->snap->rules, h->f.entity)
+				  : "CREDENTIAL"));
+	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
+	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+	return o;
+}
+
+/* What is replaced without being a finding. */
+static json_t *
+mentions_json(struct request *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->overlay.nhits; i++)
+		if (r->overlay.hits[i].of || r->overlay.hits[i].kind == HIT_CREDENTIAL)
+			add_hits(r, &r->overlay.hits[i], 1, list, mention_json);
 	return list;
 }
 
@@ -510,6 +536,10 @@ decide_result(struct request *r)
 		add_changes(r, o);
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
+	json_t *mentions = mentions_json(r);
+	if (json_array_size(mentions))
+		json_object_set(o, "mentions", mentions);
+	json_decref(mentions);
 	if (r->snap->policy->scores)
 		json_object_set_new(o, "injection", json_real(r->injection));
 	if (r->injection_pattern)

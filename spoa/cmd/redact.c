@@ -11,6 +11,7 @@
 #include "cmd/scan.h"
 #include "codec/json.h"
 #include "detect/stream.h"
+#include "gate/overlay.h"
 #include "store/keyfile.h"
 #include "text/style.h"
 
@@ -37,6 +38,47 @@ go_to(const struct scan_text *t, struct place at, size_t text)
 	return (struct place){ text, at.raw + n };
 }
 
+/* The findings, and between them what mentions their values again: hits as in a request,
+ * with the text as the one segment. NULL: no memory. */
+static struct hit *
+with_mentions(struct scan *s, const struct scan_text *t, const struct segment *whole, size_t *n)
+{
+	const struct findings *f = &t->findings;
+	struct mention_set *set = mention_set_new();
+	struct hit *own = arena_array(s->arena, f->n, sizeof(*own)), *more = NULL, *out = NULL;
+	struct mention_scan scan = { 0 };
+	enum mention_how how;
+	int err = set && own ? 0 : ERR_NOMEM;
+
+	for (size_t i = 0; err == 0 && i < f->n; i++) {
+		own[i] = (struct hit){ .segment = whole, .f = f->v[i] };
+		if (!(f->v[i].flags & FINDING_RUN) &&
+			detect_entity_spreads(s->rules, f->v[i].entity, &how))
+			err = mention_add(set, span_cut(t->text, f->v[i].start, f->v[i].end),
+				how, (uint32_t)i);
+	}
+	if (err == 0)
+		err = mention_build(set, SIZE_MAX);
+	if (err == 0) {
+		mention_begin(&scan, set, t->text);
+		err = mention_next(&scan, SIZE_MAX);
+	}
+	if (err == 0)
+		more = arena_array(s->arena, scan.n, sizeof(*more));
+	if (more)
+		out = arena_array(s->arena, 2 * f->n + scan.n, sizeof(*out));
+	for (size_t i = 0; out && i < scan.n; i++) {
+		more[i] = own[scan.v[i].tag];
+		more[i].of = &own[scan.v[i].tag];
+		more[i].f.start = scan.v[i].start;
+		more[i].f.end = scan.v[i].end;
+	}
+	*n = out ? hits_lay_over(own, f->n, more, scan.n, out) : 0;
+	mention_scan_free(&scan);
+	mention_set_free(&set);
+	return out;
+}
+
 static int
 put_redacted(struct scan *s, const struct scan_text *t)
 {
@@ -44,19 +86,21 @@ put_redacted(struct scan *s, const struct scan_text *t)
 	struct redactor *r = redactor_new(s->arena, how->key_file ? how->key : NULL);
 	struct span raw = t->line.p ? t->line : t->text;
 	struct place at = { 0, t->line.p ? t->from : 0 }, end;
-	size_t written = 0;
+	const struct segment whole = { .text = t->text };
+	size_t written = 0, n;
+	struct hit *hits = with_mentions(s, t, &whole, &n);
 
-	if (!r)
-		return EXIT_DONE; /* the arena latched it */
+	if (!r || !hits)
+		return cmd_fail("redact", "%s", err_str(ERR_NOMEM));
 	redactor_taken(r, t->text);
-	for (size_t i = 0; i < t->findings.n; i++) {
-		const struct finding *f = &t->findings.v[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct finding *f = &hits[i].f, *named = hits[i].of ? &hits[i].of->f : f;
 		at = go_to(t, at, f->start);
 		end = go_to(t, at, f->end);
 		buf_span(s->out, span_cut(raw, written, at.raw));
 		struct span with = redactor_get(r, how->style,
 			span_str(detect_entity_name(s->rules, f->entity)),
-			span_cut(t->text, f->start, f->end),
+			span_cut(t->text, named->start, named->end),
 			detect_entity_folds(s->rules, f->entity), false);
 		if (t->line.p)
 			buf_json(s->out, with);

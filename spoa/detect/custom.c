@@ -249,6 +249,9 @@ custom_rule(struct detect_rules *r, const struct detect_own *own, struct diag *d
 	put_text(a, root, "entity", span_str(own->entity), at);
 	put_text(a, root, "class", span_str(own->class), at);
 	put_text(a, root, "source", SPAN_LIT("the policy"), at);
+	/* Words are found wherever they stand; what only patterns find is an identifier. */
+	if (own->words || own->dictionary || own->fingerprints)
+		put_text(a, root, "spreads", SPAN_LIT("false"), at);
 	for (unsigned k = 0; k < 2; k++) {
 		const struct yaml_node *from = lists[k];
 		struct yaml_node *to = from ? put_list(a, root, names[k], from) : NULL;

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
+#include "text/mention.h"
 
 #define DETECT_ENTITIES_MAX 1024
 
@@ -55,6 +56,10 @@ float detect_entity_threshold(const struct detect_rules *r, size_t entity);
 /* Values of this entity are equal whatever separators they are written with (cards,
  * phones, IBANs): see text/placeholder.h. */
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
+/* Whether a value of this entity, found once, is that value wherever else it stands: secrets
+ * and identifiers, not names, dates, ages and places. Secrets are the same byte by byte, others
+ * in any case, those that fold however they are separated. */
+bool detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how);
 /* Index by name, or -1. */
 int detect_entity_find(const struct detect_rules *r, struct span name);
 /* An entity that only others report (external recognisers): its index, the old one

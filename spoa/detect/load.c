@@ -540,7 +540,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	uint16_t index = (uint16_t)r->nentities++;
 	struct entity_rule *e = &r->entities[index];
 	*e = (struct entity_rule){
-		.name = "", .class = "", .threshold = 0.5f, .boost = 0.35f, .penalty = 0.3f
+		.name = "", .class = "", .threshold = 0.5f, .boost = 0.35f, .penalty = 0.3f, .spreads = true
 	};
 	for (const struct yaml_node *c = root->child; c; c = c->next) {
 		struct span k = c->key->s;
@@ -564,6 +564,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 			e->penalty = number_of(l, c, "penalty");
 		} else if (span_is(k, "separators")) {
 			e->separators = bool_of(l, c, "separators");
+		} else if (span_is(k, "spreads")) {
+			e->spreads = bool_of(l, c, "spreads");
 		} else if (span_is(k, "context")) {
 			e->context = words_of(l, c, "context");
 		} else if (span_is(k, "against")) {

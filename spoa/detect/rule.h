@@ -108,6 +108,7 @@ struct entity_rule {
 	bool own; /* a policy's: wins over others, and leaves what it does not cover */
 	float threshold, boost, penalty;
 	bool separators; /* 1111-2222 and 11112222 are one value */
+	bool spreads;	 /* a value found once is looked for in all of the request */
 	struct words context, against;
 	const struct span *samples; /* folded: upper-case letters and digits */
 	size_t nsamples;

@@ -280,6 +280,7 @@ hash_rules(struct detect_rules *r)
 		hash_str(&h, e->class);
 		hash_bytes(&h, numbers, sizeof(numbers));
 		hash_bytes(&h, &e->separators, sizeof(e->separators));
+		hash_bytes(&h, &e->spreads, sizeof(e->spreads));
 		hash_spans(&h, e->context.v, e->context.n);
 		hash_spans(&h, e->against.v, e->against.n);
 		hash_spans(&h, e->samples, e->nsamples);
@@ -360,6 +361,17 @@ detect_entity_folds(const struct detect_rules *r, size_t entity)
 	return r->entities[entity].separators;
 }
 
+bool
+detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+	*how = e->separators		     ? MENTION_FOLDED
+	       : !strcmp(e->class, "secret") ? MENTION_EXACT
+					     : MENTION_CASELESS;
+	return e->spreads;
+}
+
 int
 detect_entity_find(const struct detect_rules *r, struct span name)
 {
@@ -386,7 +398,9 @@ detect_entity_add(struct detect_rules *r, const char *name, const char *class)
 		   *group = arena_strdup(&r->arena, class ? class : "");
 	if (!own || !group)
 		return -1;
-	r->entities[r->nentities] = (struct entity_rule){ .name = own, .class = group };
+	r->entities[r->nentities] = (struct entity_rule){
+		.name = own, .class = group, .spreads = !strcmp(group, "secret")
+	};
 	return (int)r->nentities++;
 }
 

@@ -120,12 +120,23 @@ is_name(const struct segment *s)
 	return s->role == ROLE_KEY || s->role == ROLE_PATH;
 }
 
+/* A further mention of a value is named as the value is, however it is spelled. */
 static struct span
-replacement(struct request *r, const struct segment *s, const struct finding *f)
+replacement(struct request *r, const struct hit *h)
 {
+	const struct segment *s = h->segment;
+	const struct finding *f = &h->f;
+	const struct hit *named = h->of ? h->of : h;
+	struct span value = span_cut(named->segment->text, named->f.start, named->f.end);
+
+	if (h->kind == HIT_UNKNOWN)
+		return redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("UNCLASSIFIED"),
+			s->text, false, is_name(s));
+	if (h->kind == HIT_CREDENTIAL)
+		return redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
+			value, false, is_name(s));
 	return redactor_get(r->redactor, (enum redact_style)r->verdict.with[f->entity],
-		span_str(detect_entity_name(r->snap->rules, f->entity)),
-		span_cut(s->text, f->start, f->end),
+		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
 		detect_entity_folds(r->snap->rules, f->entity), is_name(s));
 }
 
@@ -158,7 +169,7 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 			return ERR_NOMEM;
 		for (size_t k = 0; k < n; k++)
 			te[k] = (struct text_edit){ h[k].f.start, h[k].f.end,
-				replacement(r, h->segment, &h[k].f) };
+				replacement(r, &h[k]) };
 		err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
 	return err;
@@ -174,11 +185,7 @@ edit_wholes(
 	for (size_t i = 0; err == 0 && i < o->nwholes; i++) {
 		const struct hit *h = &o->wholes[i];
 		const struct segment *s = h->segment;
-		struct text_edit all = { 0, s->text.n,
-			h->kind == HIT_UNKNOWN
-				? redactor_get(r->redactor, STYLE_PLACEHOLDER,
-					  SPAN_LIT("UNCLASSIFIED"), s->text, false, is_name(s))
-				: replacement(r, s, &h->f) };
+		struct text_edit all = { 0, s->text.n, replacement(r, h) };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;
@@ -226,31 +233,27 @@ room_for(const struct edits *e, struct buf *out)
 	return buf_reserve(out, n) != NULL;
 }
 
-int
-request_rewrite(struct request *r)
+/* Builds `rewritten` and `new_target`. 0 or negative. */
+static int
+rewrite(struct request *r)
 {
 	struct edits body = { .raw = r->raw }, target = { 0 };
-	bool failed = r->classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
-	bool redacts = r->verdict.redacts || failed || request_silence(r, OUT_REDACT);
-	struct overlay o = { 0 };
+	const struct overlay *o = &r->overlay;
 	int err = 0;
 
 	target.raw = span_of(
 		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
-	if (redacts) {
+	r->redacted = o->nhits || o->nwholes;
+	if (r->redacted) {
 		r->redactor = redactor_new(
 			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
 		if (!r->redactor)
 			return ERR_NOMEM;
 		note_taken(r);
 	}
-	if (redacts)
-		err = request_overlay(r, failed, &o);
+	err = edit_hits(r, o, &body, &target);
 	if (err == 0)
-		err = edit_hits(r, &o, &body, &target);
-	if (err == 0)
-		err = edit_wholes(r, &o, &body, &target);
-	r->redacted = o.nhits || o.nwholes;
+		err = edit_wholes(r, o, &body, &target);
 	if (err == 0)
 		err = edit_members(r, &body);
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
@@ -296,11 +299,12 @@ must_relay(const struct request *r)
 	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
 	       query_has_credential(r->head.query) ||
 	       head_spells_credential(r->snap->policy, &r->head) ||
-	       r->body_state == BODY_STATE_PARTIAL;
+	       head_carries_credential(r) || r->body_state == BODY_STATE_PARTIAL;
 }
 
+/* What lets a request that the rules permit not pass all the same. */
 static enum step_result
-decide_permit(struct request *r)
+may_pass(struct request *r)
 {
 	const struct on_failure *of = request_on_failure(r);
 
@@ -315,7 +319,17 @@ decide_permit(struct request *r)
 		r->decision.retry_after_s = 1;
 		return STEP_DECIDED;
 	}
-	int err = request_rewrite(r);
+	return STEP_NEXT;
+}
+
+enum step_result
+step_rewrite(struct request *r)
+{
+	const struct on_failure *of = request_on_failure(r);
+
+	if (r->body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation",
 			r->verdict.rule ? r->verdict.rule->name : "",
@@ -328,21 +342,28 @@ decide_permit(struct request *r)
 	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||
 		(r->redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	r->decision.kind = redacts ? D_REDACT : D_PERMIT;
+	r->decision.kind = redacts || r->ncredentials ? D_REDACT : D_PERMIT;
 	r->decision.rule = r->verdict.rule ? r->verdict.rule->name : "default";
 	r->decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
-	return STEP_NEXT;
+	return r->gate && !request_hold_work(r) ? request_overheld(r) : STEP_NEXT;
 }
 
 /* The model's name is the caller's text and goes to record and variables: not
- * where something was found in it. */
+ * where something was found in it, or it is what was found. */
 static void
 hide_model(struct request *r)
 {
-	for (size_t i = 0; r->body.model.n && i < r->nhits; i++)
-		if (r->hits[i].segment->reserved && !r->hits[i].in_target &&
-			span_eq(r->hits[i].segment->text, r->body.model))
-			r->body.model = SPAN_LIT("<redacted>");
+	struct span model = r->body.model;
+	bool hide = request_credential_in(r, model);
+
+	for (size_t i = 0; model.n && !hide && i < r->nhits; i++) {
+		const struct hit *h = &r->hits[i];
+		struct span text = h->segment->text;
+		hide = span_eq(span_cut(text, h->f.start, h->f.end), model) ||
+		       (h->segment->reserved && !h->in_target && span_eq(text, model));
+	}
+	if (hide)
+		r->body.model = SPAN_LIT("<redacted>");
 }
 
 enum step_result
@@ -367,7 +388,5 @@ step_policy(struct request *r)
 		r->decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	enum step_result s =
-		r->verdict.effect == RULE_DENY ? deny_by_rule(r) : decide_permit(r);
-	return s == STEP_NEXT && r->gate && !request_hold_work(r) ? request_overheld(r) : s;
+	return r->verdict.effect == RULE_DENY ? deny_by_rule(r) : may_pass(r);
 }

@@ -35,6 +35,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	r->host = arena_dup(&own, r->host);
 	r->src = arena_dup(&own, r->src);
 	r->coding = (struct span){ NULL, 0 };
+	r->credential = (struct span){ NULL, 0 };
 	struct span model = arena_dup(&own, r->body.model);
 	r->body = (struct body){ .model = model, .dialect = r->body.dialect };
 	r->have_body = false;
@@ -55,6 +56,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	free(r->hits);
 	r->hits = NULL;
 	r->nhits = r->hits_size = 0;
+	request_drop_mentions(r);
 	free(r->extra);
 	r->extra = NULL;
 	r->nextra = 0;

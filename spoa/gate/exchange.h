@@ -47,5 +47,8 @@ bool query_has_credential(struct span query);
 /* True where a header is one of those that carry credentials but for '_' in place of '-':
  * HAProxy's rules do not name those. */
 bool head_spells_credential(const struct policy *p, const struct http_head *h);
+/* True where a header that is not one of those holds the credential that verified, or a key of
+ * ours: HAProxy's rules do not look at values. */
+bool head_carries_credential(const struct request *r);
 
 #endif

@@ -85,9 +85,8 @@ concerns(const struct external *x, const struct segment *s)
 	return (x->roles >> s->role & 1) && !s->reserved && says_something(s->text);
 }
 
-/* All segments in the order of classification: the target's, then the body's. */
-static const struct segment *
-segment_at(const struct request *r, size_t i)
+const struct segment *
+request_segment(const struct request *r, size_t i)
 {
 	if (i < r->ntarget)
 		return &r->target[i];
@@ -95,8 +94,8 @@ segment_at(const struct request *r, size_t i)
 	return r->have_body && i < r->body.nsegments ? &r->body.segments[i] : NULL;
 }
 
-static bool
-in_target(const struct request *r, const struct segment *s)
+bool
+request_in_target(const struct request *r, const struct segment *s)
 {
 	return s >= r->target && s < r->target + r->ntarget;
 }
@@ -107,7 +106,7 @@ choose(struct external_job *j, struct part *p)
 	const struct segment *s;
 	size_t n = 0;
 
-	for (size_t i = 0; (s = segment_at(j->r, i)); i++)
+	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
 		n += concerns(p->x, s);
 	if (n > CAP_RECOGNISER_ITEMS) {
 		p->overflow = true;
@@ -120,7 +119,7 @@ choose(struct external_job *j, struct part *p)
 	p->found = arena_array(&j->arena, n, sizeof(*p->found));
 	if (arena_failed(&j->arena))
 		return ERR_NOMEM;
-	for (size_t i = 0; (s = segment_at(j->r, i)); i++)
+	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
 		if (concerns(p->x, s)) {
 			p->items[p->nitems].s = s;
 			p->texts[p->nitems++] = s->text;
@@ -291,13 +290,13 @@ bool
 request_segment_before(
 	const struct request *r, const struct segment *a, const struct segment *b)
 {
-	bool a_target = in_target(r, a), b_target = in_target(r, b);
+	bool a_target = request_in_target(r, a), b_target = request_in_target(r, b);
 
 	return a_target != b_target ? a_target : a < b;
 }
 
-static int
-order_hits(const void *x, const void *y, void *arg)
+int
+request_order_hits(const void *x, const void *y, void *arg)
 {
 	const struct hit *a = x, *b = y;
 
@@ -338,8 +337,8 @@ merge_part(struct request *r, struct part *p)
 			return ERR_LIMIT;
 		for (size_t k = 0; k < n; k++) {
 			const struct finding *f = &p->found[i].v[k];
-			to[k] = (struct hit){ s, in_target(r, s), *f,
-				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN };
+			to[k] = (struct hit){ s, request_in_target(r, s), *f,
+				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL };
 			r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
 		}
 	}
@@ -389,7 +388,7 @@ whole_text(struct request *r, const struct segment *s)
 
 	if (!to)
 		return ERR_LIMIT;
-	*to = (struct hit){ s, in_target(r, s), { .start = 0, .end = s->text.n }, HIT_UNKNOWN };
+	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL };
 	return 0;
 }
 
@@ -423,7 +422,7 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 		return whole_text(r, s);
 	if (!mine)
 		return ERR_NOMEM;
-	opt.before = segment_names(in_target(r, s) ? r->target : r->body.segments, s, names);
+	opt.before = segment_names(request_in_target(r, s) ? r->target : r->body.segments, s, names);
 	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &j->arena, &found);
 	if (err == ERR_LIMIT)
 		return whole_text(r, s);
@@ -431,7 +430,7 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 	if (err || (found.n && !to))
 		return err ? err : ERR_LIMIT;
 	for (size_t i = 0; i < found.n; i++)
-		to[i] = (struct hit){ s, in_target(r, s), found.v[i], HIT_POSSIBLE };
+		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE, NULL };
 	return 0;
 }
 
@@ -462,7 +461,7 @@ search_part(struct external_job *j, struct part *p, uint64_t began)
 	const struct segment *s;
 	size_t since = 0;
 
-	for (; (s = segment_at(r, j->at_segment)); j->at_segment++) {
+	for (; (s = request_segment(r, j->at_segment)); j->at_segment++) {
 		if (!concerns(p->x, s) || has_answer(p, r, s))
 			continue;
 		int err = candidates(j, s, patterns);
@@ -617,123 +616,6 @@ step_external(struct request *r)
 	if (err)
 		return request_overload(r);
 	if (r->nextra)
-		qsort_r(r->extra, r->nextra, sizeof(*r->extra), order_hits, r);
+		qsort_r(r->extra, r->nextra, sizeof(*r->extra), request_order_hits, r);
 	return STEP_NEXT;
-}
-
-/* ---- what is redacted ---- */
-
-static bool
-goes(const struct request *r, const struct hit *h)
-{
-	return h->kind >= HIT_POSSIBLE ||
-	       (r->verdict.redacts && entity_in(&r->verdict.redact, h->f.entity));
-}
-
-static void
-add_whole(struct overlay *o, const struct hit *h)
-{
-	if (o->nwholes && o->wholes[o->nwholes - 1].segment == h->segment)
-		return;
-	o->wholes[o->nwholes++] = *h;
-}
-
-/* Texts that go whole: by a finding of the text, or unknown, or failed. */
-static int
-wholes(struct request *r, bool failed, struct overlay *o)
-{
-	size_t most = (failed ? r->nfailed : 0) + r->nextra, k = 0, n = 0;
-	struct hit *v = arena_array(&r->arena, most, sizeof(*v));
-
-	o->wholes = v;
-	if (!v)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < r->nextra; i++)
-		if ((r->extra[i].kind == HIT_WHOLE || r->extra[i].kind == HIT_UNKNOWN) &&
-			goes(r, &r->extra[i]))
-			v[n++] = r->extra[i];
-	for (k = 0; failed && k < r->nfailed; k++) {
-		const struct segment *s = r->failed[k];
-		v[n++] = (struct hit){ s, in_target(r, s), { .start = 0, .end = s->text.n },
-			HIT_UNKNOWN };
-	}
-	qsort_r(v, n, sizeof(*v), order_hits, r);
-	for (size_t i = 0; i < n; i++)
-		add_whole(o, &v[i]);
-	return 0;
-}
-
-/* One segment: what the detectors found keeps its place, and others get what is left
- * free of it, so that no byte which one of them names stays. */
-static size_t
-lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_t nextra,
-	struct hit *out)
-{
-	size_t n = 0, k = 0, free_from = 0;
-
-	for (size_t i = 0; i < nextra; i++) {
-		size_t at = extra[i].f.start > free_from ? extra[i].f.start : free_from,
-		       end = extra[i].f.end;
-		while (k < nown && own[k].f.end <= at)
-			out[n++] = own[k++];
-		while (k < nown && own[k].f.start < end) {
-			if (own[k].f.start > at) {
-				out[n] = extra[i];
-				out[n].f.start = at;
-				out[n++].f.end = own[k].f.start;
-			}
-			if (own[k].f.end > at)
-				at = own[k].f.end;
-			out[n++] = own[k++];
-		}
-		if (at < end) {
-			out[n] = extra[i];
-			out[n++].f.start = at;
-		}
-		free_from = end > at ? end : at;
-	}
-	while (k < nown)
-		out[n++] = own[k++];
-	return n;
-}
-
-/* The hits of *list from *at on that stand in segment s and are spans to redact. */
-static size_t
-run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
-	const struct segment *s, struct hit *out)
-{
-	size_t made = 0;
-
-	for (; *at < n && list[*at].segment == s; (*at)++)
-		if ((list[*at].kind == HIT_SPAN || list[*at].kind == HIT_POSSIBLE) &&
-			goes(r, &list[*at]))
-			out[made++] = list[*at];
-	return made;
-}
-
-int
-request_overlay(struct request *r, bool failed, struct overlay *o)
-{
-	size_t most = r->nhits + r->nextra, i = 0, k = 0, w = 0;
-	struct hit *own = arena_array(&r->arena, most, sizeof(*own)),
-		   *extra = arena_array(&r->arena, r->nextra, sizeof(*extra));
-
-	*o = (struct overlay){ 0 };
-	/* Each own hit can cut an extra one in two. */
-	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
-	if (!own || !extra || !o->hits || wholes(r, failed, o) < 0)
-		return ERR_NOMEM;
-	while (i < r->nhits || k < r->nextra) {
-		const struct segment *s = i < r->nhits ? r->hits[i].segment : NULL;
-		if (!s || (k < r->nextra && request_segment_before(r, r->extra[k].segment, s)))
-			s = r->extra[k].segment;
-		size_t nown = run_of(r, r->hits, r->nhits, &i, s, own),
-		       nextra = run_of(r, r->extra, r->nextra, &k, s, extra);
-		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
-			w++;
-		if (w < o->nwholes && o->wholes[w].segment == s)
-			continue;
-		o->nhits += lay_over(own, nown, extra, nextra, o->hits + o->nhits);
-	}
-	return 0;
 }

@@ -79,14 +79,27 @@ head_spells_credential(const struct policy *p, const struct http_head *h)
 	return false;
 }
 
+bool
+head_carries_credential(const struct request *r)
+{
+	for (size_t i = 0; i < r->head.nfields; i++) {
+		const struct http_field *f = &r->head.fields[i];
+		if (!is_credential(r->snap->policy, f->name) &&
+			request_credential_in(r, f->value))
+			return true;
+	}
+	return false;
+}
+
 static bool
-keep(struct request *r, struct span name)
+keep(struct request *r, struct span name, struct span value)
 {
 	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->head, name))
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")))
 		return false;
-	if (is_credential(r->snap->policy, name))
+	/* The same value in another field is the same credential. */
+	if (is_credential(r->snap->policy, name) || request_credential_in(r, value))
 		return false;
 	if (r->swap_body && listed(name, of_the_body))
 		return false;
@@ -198,7 +211,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 		r->head.has_query && (out->query.n || !query_has_credential(r->head.query));
 	for (size_t i = 0; i < r->head.nfields; i++) {
 		const struct http_field *f = &r->head.fields[i];
-		if (keep(r, f->name))
+		if (keep(r, f->name, f->value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, f->value) };

@@ -149,7 +149,7 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 		r->hits = v;
 		r->hits_size = size;
 	}
-	r->hits[r->nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN };
+	r->hits[r->nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
 	r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
 	return true;
 }

@@ -207,6 +207,17 @@ tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
 	}
 }
 
+/* Further mentions of one entity's values that are replaced too. */
+static size_t
+tally_mentions(const struct request *r, size_t entity)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->overlay.nhits; i++)
+		n += r->overlay.hits[i].of && r->overlay.hits[i].f.entity == entity;
+	return n;
+}
+
 /* "by": the recognisers that found it, where there are any. */
 static void
 put_sources(struct request *r, struct buf *b, unsigned sources)
@@ -295,7 +306,10 @@ put_findings(struct request *r, struct buf *b)
 		if (t.n == 0)
 			continue;
 		key(b, detect_entity_name(r->snap->rules, e));
-		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n, t.best);
+		size_t further = tally_mentions(r, e);
+		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n + further, t.best);
+		if (further)
+			buf_printf(b, ",\"mentions\":%zu", further);
 		put_sources(r, b, t.sources);
 		const char *with = request_redacted_with(r, e);
 		if (with)
@@ -688,6 +702,8 @@ record_decision(struct request *r, struct buf *b)
 	put_request(r, b);
 	put_identity(r, b);
 	put_findings(r, b);
+	if (r->ncredentials)
+		put_int(b, "credentials", (int64_t)r->ncredentials);
 	put_flag(b, "evasion", r->evasion);
 	put_flag(b, "classifier_failed", r->classifier_failed);
 	put_recognitions(r, b);

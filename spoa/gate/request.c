@@ -55,6 +55,7 @@ request_clear(struct request *r)
 	free(r->hits);
 	free((void *)r->failed);
 	request_drop_job(r);
+	request_drop_mentions(r);
 	request_drop_data(r);
 	free(r->extra);
 	arena_reset(&r->arena);
@@ -176,7 +177,9 @@ enum path_state
 request_path_state(struct request *r)
 {
 	if (r->path_state == PATH_CLEAN &&
-		(any_in_target(r->hits, r->nhits) || any_in_target(r->extra, r->nextra)))
+		(any_in_target(r->hits, r->nhits) || any_in_target(r->extra, r->nextra) ||
+			any_in_target(r->overlay.hits, r->overlay.nhits) ||
+			request_credential_in(r, r->head.path)))
 		r->path_state = PATH_FOUND;
 	return r->path_state;
 }

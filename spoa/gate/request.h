@@ -14,6 +14,7 @@
 #include "gate/audit.h"
 #include "gate/data.h"
 #include "gate/gate.h"
+#include "gate/overlay.h"
 #include "gate/quota.h"
 #include "gate/recognise.h"
 #include "gate/snapshot.h"
@@ -36,19 +37,6 @@ struct decision {
 	uint64_t retry_after_s; /* 0: none */
 };
 
-/* A finding with the segment it stands in. */
-struct hit {
-	const struct segment *segment;
-	bool in_target;	  /* the segment is part of path or query */
-	struct finding f; /* offsets within segment->text */
-	enum {
-		HIT_SPAN,
-		HIT_WHOLE,    /* said of the whole text, which redacting takes */
-		HIT_POSSIBLE, /* a recogniser was silent: redacted whatever the rules say */
-		HIT_UNKNOWN   /* the same, of a whole text; f.entity says nothing */
-	} kind;
-};
-
 /* What an external recogniser's part in a decision was. */
 struct recognition {
 	const struct external *x;
@@ -58,13 +46,9 @@ struct recognition {
 	uint64_t us;
 };
 
-/* What is redacted: spans in the order of classification that do not overlap, and
- * texts that go whole. */
-struct overlay {
-	struct hit *hits;
-	size_t nhits;
-	struct hit *wholes;
-	size_t nwholes;
+/* What became of the blocks that the provider signed. */
+struct signed_outcome {
+	size_t blocks, dropped, left; /* left: with something that would have been redacted */
 };
 
 enum body_state {
@@ -157,6 +141,10 @@ struct request {
 	struct external_job *job; /* recognisers are being asked */
 	struct hit *extra;	  /* what they found, in the order of classification */
 	size_t nextra;
+	struct mention_job *mentions; /* values that were found are being looked for */
+	struct overlay overlay;	      /* what is redacted, further mentions too; hits: malloc */
+	size_t ncredentials;	      /* of them HIT_CREDENTIAL */
+	struct span credential;	      /* that verified, in the arena; empty: none */
 	struct recognition *recognitions;
 	size_t nrecognitions;
 	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
@@ -247,6 +235,8 @@ enum step_result step_classify(struct request *r);
 enum step_result step_data(struct request *r);
 enum step_result step_external(struct request *r);
 enum step_result step_policy(struct request *r);
+enum step_result step_mentions(struct request *r);
+enum step_result step_rewrite(struct request *r);
 enum step_result step_quota(struct request *r);
 enum step_result step_audit(struct request *r);
 
@@ -285,8 +275,6 @@ bool request_may_hold(struct request *r, struct span text);
 void request_classes(const struct request *r, struct buf *out);
 /* What conditions read, as known so far. */
 void request_facts(struct request *r, struct policy_facts *f);
-/* Within step_policy: builds `rewritten` and `new_target`. 0 or negative. */
-int request_rewrite(struct request *r);
 
 /* How findings of this entity were replaced: a style's name, or NULL where they were
  * not. */
@@ -318,8 +306,19 @@ bool request_segment_before(
 void request_shadow(struct request *r, const struct policy_facts *mine);
 /* gate/data.c: */
 void request_drop_data(struct request *r);
+/* gate/mention.c: */
+void request_drop_mentions(struct request *r);
+/* Whether text holds the credential that verified, or a key of ours. */
+bool request_credential_in(const struct request *r, struct span text);
 /* gate/external.c: */
 void request_drop_job(struct request *r);
+/* All segments in the order of classification, the target's, then the body's; NULL: the end. */
+const struct segment *request_segment(const struct request *r, size_t i);
+bool request_in_target(const struct request *r, const struct segment *s);
+/* For qsort_r, the request as argument: by segment, then by place. */
+int request_order_hits(const void *x, const void *y, void *arg);
+/* gate/overlay.c: whether the verdict redacts it. */
+bool request_goes(const struct request *r, const struct hit *h);
 /* Whether a recogniser that did not answer has that outcome. */
 bool request_silence(const struct request *r, enum outcome o);
 /* What to redact of what everybody found; `failed`: segments that the detectors gave

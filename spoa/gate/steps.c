@@ -21,7 +21,9 @@ const struct step steps[] = {
 	{ "classify", step_classify, true  }, /* what data is inside */
 	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
 	{ "external", step_external, false }, /* what others find in it; may wait for them */
-	{ "policy",   step_policy,   true  }, /* what the policy in force says; the rewritten body */
+	{ "policy",   step_policy,   false }, /* what the policy in force says */
+	{ "mentions", step_mentions, true  }, /* where else what is redacted stands, and credentials */
+	{ "rewrite",  step_rewrite,  true  }, /* the body and the target to send */
 	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
 	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
 };
@@ -271,6 +273,7 @@ step_identity(struct request *r)
 	if (err < 0)
 		return request_overload(r);
 	r->identified = true;
+	r->credential = arena_dup(&r->arena, given.verified);
 	if (!in_scope(r))
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("the API key is not for this route"));

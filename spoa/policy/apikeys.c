@@ -141,10 +141,40 @@ apikey_live(const struct apikey *k, int64_t now)
 }
 
 /* Lower-case base 32 without look-alikes. */
+static const char base32_alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+static bool
+is_base32(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.p[i] || !strchr(base32_alphabet, s.p[i]))
+			return false;
+	return true;
+}
+
+bool
+apikey_next(struct span *rest, struct span *key)
+{
+	enum { SECRET_AT = 3 + APIKEY_ID_LEN + 1, LENGTH = SECRET_AT + APIKEY_SECRET_LEN };
+	const char *p;
+
+	while (rest->n >= LENGTH && (p = memmem(rest->p, rest->n, "tg_", 3))) {
+		size_t left = rest->n - (size_t)(p - rest->p);
+		*key = span_of(p, LENGTH);
+		if (left >= LENGTH && p[SECRET_AT - 1] == '_' &&
+			is_base32(span_cut(*key, 3, SECRET_AT - 1)) &&
+			is_base32(span_cut(*key, SECRET_AT, LENGTH))) {
+			*rest = span_of(p + LENGTH, left - LENGTH);
+			return true;
+		}
+		*rest = span_of(p + 3, left - 3);
+	}
+	return false;
+}
+
 static void
 base32(char *out, const unsigned char *in, size_t nin, size_t nout)
 {
-	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	unsigned bits = 0, have = 0;
 	size_t at = 0;
 
@@ -155,7 +185,7 @@ base32(char *out, const unsigned char *in, size_t nin, size_t nout)
 			have += 8;
 		}
 		have -= 5;
-		out[i] = alphabet[bits >> have & 31];
+		out[i] = base32_alphabet[bits >> have & 31];
 	}
 	out[nout] = '\0';
 }

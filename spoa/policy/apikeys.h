@@ -37,6 +37,9 @@ void apikeys_free(struct apikeys **k);
 const struct apikey *apikeys_find(const struct apikeys *k, struct span text);
 /* NULL where there is none. */
 struct apikey *apikeys_by_id(const struct apikeys *k, struct span id);
+/* The first text in *rest that has the form of a key which apikey_make() made, known or not;
+ * *rest goes on after it. False: none. */
+bool apikey_next(struct span *rest, struct span *key);
 bool apikey_live(const struct apikey *k, int64_t now_wall_ns);
 /* A fresh key: id, the text to show once, and its hash. */
 void apikey_make(char id[APIKEY_ID_LEN + 1], char text[80], unsigned char sha256[32]);

@@ -593,6 +593,7 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 		*why = "a credential without the scheme Bearer";
 		return ERR_AUTH;
 	}
+	c->verified = v;
 	if (shape == SHAPE_API_KEY && has_kind(p, header, ID_API_KEY))
 		return verify_key(p, k, header, v, now_wall_ns, a, out, why);
 	if (shape == SHAPE_TOKEN && has_kind(p, header, ID_JWT)) {

@@ -36,6 +36,7 @@ struct credentials {
 	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
 	struct keyset *missed;	     /* out: see IDENTITY_MISSED */
+	struct span verified;	     /* out: the token, key or signature that did; of the head */
 };
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */

@@ -323,7 +323,7 @@ check_claims(struct reader *r, const struct hmac_key *key, const struct credenti
 
 int
 signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
-	const struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
+	struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
 	const char **why)
 {
 	struct reader r = { .e = e, .a = a };
@@ -338,6 +338,7 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
 				   : "the key of the signature is unknown";
 			return ERR_AUTH;
 		}
+		c->verified = r.signature;
 		*out = (struct identity){ .method = "signed_headers",
 			.verified = true,
 			.person = value_of(&r, "person"),

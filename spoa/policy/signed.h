@@ -27,7 +27,7 @@ void hmac_keys_free(struct hmac_keys **k);
 /* SIGNED_NOT_HERE: no header of the entry's prefix; else as identity_verify(). */
 enum { SIGNED_NOT_HERE = 100 };
 int signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
-	const struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
+	struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
 	const char **why);
 
 #endif

@@ -85,10 +85,8 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Bytes of the separator at v.p[i] that people write numbers with: ASCII, the blanks
- * that do not break, the dashes. 0: it is none. */
-static size_t
-separator(struct span v, size_t i)
+size_t
+style_separator(struct span v, size_t i)
 {
 	static const char *const wide[] = { "\xc2\xa0", "\xe2\x80\x90", "\xe2\x80\x91",
 		"\xe2\x80\x92", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\xaf",
@@ -114,7 +112,7 @@ last4(struct redactor *r, struct span entity, struct span v)
 		return none;
 	for (size_t i = 0, n; i < v.n; i += n) {
 		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
-		n = mark ? 1 : separator(v, i);
+		n = mark ? 1 : style_separator(v, i);
 		if (n == 0)
 			return none;
 		marks += mark;

@@ -21,6 +21,10 @@ extern const char *const style_names[STYLE_COUNT + 1]; /* as policies write them
 /* Entities whose last four digits may stay. Others get a placeholder instead. */
 bool style_keeps_last4(struct span entity);
 
+/* Bytes of the separator at v.p[i] that people write numbers with: ASCII, the blanks
+ * that do not break, the dashes. 0: it is none. */
+size_t style_separator(struct span v, size_t i);
+
 struct redactor; /* in the arena */
 
 /* `key` is for STYLE_HASH and is copied; NULL: such findings get a placeholder.

@@ -64,6 +64,14 @@ static const struct {
 		"<PHONE_NUMBER_1>\n" },
 	{ "text without findings is unchanged", { "redact" }, "caf\xC3\xA9 \xFF\r\n\tx", 0,
 		"caf\xC3\xA9 \xFF\r\n\tx" },
+	{ "a second mention of a value is replaced too", { "redact" },
+		"quuxel47x: my password is quuxel47; not quuxel472, quuxel47.", 0,
+		"quuxel47x: my password is <GENERIC_SECRET_1>; not quuxel472, <GENERIC_SECRET_1>." },
+	{ "in JSON lines within a line", { "redact", "--jsonl" },
+		"{\"text\":\"MRN: 12345678, \\u003112345678 \\u0032345678 12345678\"}\n"
+		"{\"text\":\"12345678\"}\n", 0,
+		"{\"text\":\"MRN: <MEDICAL_RECORD_1>, \\u003112345678 \\u0032345678 <MEDICAL_RECORD_1>\"}\n"
+		"{\"text\":\"12345678\"}\n" },
 	{ "a JSON line changes inside its text only", { "redact", "--jsonl" },
 		"{ \"n\": 1.0, \"text\":\"caf\\u00e9 \\\"a@b.de\\\"\\n\", \"role\":\"user\"}\n",
 		0,

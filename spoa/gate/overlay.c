@@ -1,0 +1,121 @@
+/* What the verdict redacts of what everybody found: the detectors' findings, those of
+ * external recognisers, and texts that go whole. */
+#include "gate/overlay.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "gate/request.h"
+
+bool
+request_goes(const struct request *r, const struct hit *h)
+{
+	return h->kind >= HIT_POSSIBLE ||
+	       (r->verdict.redacts && entity_in(&r->verdict.redact, h->f.entity));
+}
+
+static void
+add_whole(struct overlay *o, const struct hit *h)
+{
+	if (o->nwholes && o->wholes[o->nwholes - 1].segment == h->segment)
+		return;
+	o->wholes[o->nwholes++] = *h;
+}
+
+/* Texts that go whole: by a finding of the text, or unknown, or failed. */
+static int
+wholes(struct request *r, bool failed, struct overlay *o)
+{
+	size_t most = (failed ? r->nfailed : 0) + r->nextra, k = 0, n = 0;
+	struct hit *v = arena_array(&r->arena, most, sizeof(*v));
+
+	o->wholes = v;
+	if (!v)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < r->nextra; i++)
+		if ((r->extra[i].kind == HIT_WHOLE || r->extra[i].kind == HIT_UNKNOWN) &&
+			request_goes(r, &r->extra[i]))
+			v[n++] = r->extra[i];
+	for (k = 0; failed && k < r->nfailed; k++) {
+		const struct segment *s = r->failed[k];
+		v[n++] = (struct hit){ s, request_in_target(r, s),
+			{ .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL };
+	}
+	qsort_r(v, n, sizeof(*v), request_order_hits, r);
+	for (size_t i = 0; i < n; i++)
+		add_whole(o, &v[i]);
+	return 0;
+}
+
+size_t
+hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_t nextra,
+	struct hit *out)
+{
+	size_t n = 0, k = 0, free_from = 0;
+
+	for (size_t i = 0; i < nextra; i++) {
+		size_t at = extra[i].f.start > free_from ? extra[i].f.start : free_from,
+		       end = extra[i].f.end;
+		while (k < nown && own[k].f.end <= at)
+			out[n++] = own[k++];
+		while (k < nown && own[k].f.start < end) {
+			if (own[k].f.start > at) {
+				out[n] = extra[i];
+				out[n].f.start = at;
+				out[n++].f.end = own[k].f.start;
+			}
+			if (own[k].f.end > at)
+				at = own[k].f.end;
+			out[n++] = own[k++];
+		}
+		if (at < end) {
+			out[n] = extra[i];
+			out[n++].f.start = at;
+		}
+		free_from = end > at ? end : at;
+	}
+	while (k < nown)
+		out[n++] = own[k++];
+	return n;
+}
+
+/* The hits of *list from *at on that stand in segment s and are spans to redact. */
+static size_t
+run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
+	const struct segment *s, struct hit *out)
+{
+	size_t made = 0;
+
+	for (; *at < n && list[*at].segment == s; (*at)++)
+		if ((list[*at].kind == HIT_SPAN || list[*at].kind == HIT_POSSIBLE) &&
+			request_goes(r, &list[*at]))
+			out[made++] = list[*at];
+	return made;
+}
+
+int
+request_overlay(struct request *r, bool failed, struct overlay *o)
+{
+	size_t most = r->nhits + r->nextra, i = 0, k = 0, w = 0;
+	struct hit *own = arena_array(&r->arena, most, sizeof(*own)),
+		   *extra = arena_array(&r->arena, r->nextra, sizeof(*extra));
+
+	*o = (struct overlay){ 0 };
+	/* Each own hit can cut an extra one in two. */
+	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
+	if (!own || !extra || !o->hits || wholes(r, failed, o) < 0)
+		return ERR_NOMEM;
+	while (i < r->nhits || k < r->nextra) {
+		const struct segment *s = i < r->nhits ? r->hits[i].segment : NULL;
+		if (!s || (k < r->nextra && request_segment_before(r, r->extra[k].segment, s)))
+			s = r->extra[k].segment;
+		size_t nown = run_of(r, r->hits, r->nhits, &i, s, own),
+		       nextra = run_of(r, r->extra, r->nextra, &k, s, extra);
+		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
+			w++;
+		if (w < o->nwholes && o->wholes[w].segment == s)
+			continue;
+		o->nhits += hits_lay_over(own, nown, extra, nextra, o->hits + o->nhits);
+	}
+	return 0;
+}

@@ -1,0 +1,188 @@
+/* What is replaced besides findings, through the gate: further mentions of a value that
+ * was found, and credentials; at once and with a body that comes late. %K is alice's key,
+ * which she shows in Authorization, %O one that nobody knows. */
+#include "scenario/gate_stage.h"
+
+#define ROUTES                                                                                 \
+	"routes:\n"                                                                            \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
+	"openai, backend: openai}\n"                                                           \
+	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
+#define REDACT "rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"
+#define PERMIT "rules: []\n"
+#define OTHER  "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
+#define SAYS(text)                                                                             \
+	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
+
+/* clang-format off */
+static const struct {
+	const char *name, *rules, *path, *query, *body;
+	const char *header;    /* of the caller */
+	const char *decision, *via;
+	const char *sent;      /* the body; NULL: as it came */
+	const char *target;    /* path and query that are sent; NULL: as they came */
+	const char *record[4]; /* path, value, … */
+} rows[] = {
+	{ "a password is not readable where nothing says that it is one", REDACT, NULL, NULL,
+	  SAYS("my password is quuxel47") ",\"x\":[\"quuxel47\",\"aquuxel47\",{\"quuxel47\":\"a quuxel47.\"}]}", NULL,
+	  "redact", "relay",
+	  SAYS("my password is <GENERIC_SECRET_1>") ",\"x\":[\"<GENERIC_SECRET_1>\",\"aquuxel47\",{\"<GENERIC_SECRET_1>\":"
+	  "\"a <GENERIC_SECRET_1>.\"}]}", NULL,
+	  { "entities.GENERIC_SECRET.count", "4", "entities.GENERIC_SECRET.mentions", "3" } },
+	{ "nor is one that stands before", REDACT, "/api/x", NULL, "{\"a\":\"quuxel47\",\"b\":\"my password is quuxel47\"}", NULL,
+	  "redact", "relay", "{\"a\":\"<GENERIC_SECRET_1>\",\"b\":\"my password is <GENERIC_SECRET_1>\"}", NULL, { NULL } },
+	{ "an identifier as a number, in query and path", REDACT, "/api/a12345678/12345678", "12345678=12345678&n=1",
+	  "{\"a\":\"MRN: 12345678\",\"n\":12345678,\"m\":123456789}", NULL, "redact", "relay",
+	  "{\"a\":\"MRN: <MEDICAL_RECORD_1>\",\"n\":\"<MEDICAL_RECORD_1>\",\"m\":123456789}",
+	  "/api/a12345678/%3CMEDICAL_RECORD_1%3E?%3CMEDICAL_RECORD_1%3E=%3CMEDICAL_RECORD_1%3E&n=1",
+	  { "entities.MEDICAL_RECORD.count", "5", "request.path", "<redacted>" } },
+	{ "a number is the same with other separators", REDACT, "/api/x", NULL,
+	  "{\"a\":\"ssn 856-45-6789\",\"b\":\"then 856456789\"}", NULL, "redact", "relay",
+	  "{\"a\":\"ssn <US_SSN_1>\",\"b\":\"then <US_SSN_1>\"}", NULL, { NULL } },
+	{ "names, dates and places do not spread", REDACT, "/api/x", NULL,
+	  "{\"a\":\"born 1990-01-02 in Paris\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, "redact", "relay",
+	  "{\"a\":\"born <DATE_OF_BIRTH_1> in <LOCATION_1>\",\"b\":\"v1990\",\"c\":\"paris\"}", NULL, { NULL } },
+	{ "what nobody redacts does not spread", PERMIT, "/api/x", NULL,
+	  "{\"a\":\"my password is quuxel47\",\"b\":\"quuxel47\"}", NULL, "permit", "direct", NULL, NULL, { NULL } },
+	{ "where the model's name would have to change the request is denied", REDACT, NULL, NULL,
+	  "{\"model\":\"quuxel47\",\"messages\":[{\"role\":\"user\",\"content\":\"my password is quuxel47\"}]}", NULL,
+	  "deny", "", NULL, NULL, { "code", "content_policy_violation", "model", "<redacted>" } },
+	{ "a key of ours as the model's name is denied and not kept", PERMIT, NULL, NULL, "{\"model\":\"%O\",\"messages\":[]}", NULL,
+	  "deny", "", NULL, NULL, { "model", "<redacted>" } },
+	{ "the caller's key goes from a body that nothing redacts", PERMIT, NULL, NULL, SAYS("I use %K, x%Ky") "}", NULL,
+	  "redact", "relay", SAYS("I use <CREDENTIAL_1>, x<CREDENTIAL_1>y") "}", NULL, { "credentials", "2" } },
+	{ "and so does anybody's", PERMIT, "/api/x", NULL, "{\"%O\":\"a\"}", NULL,
+	  "redact", "relay", "{\"<CREDENTIAL_1>\":\"a\"}", NULL, { "credentials", "1" } },
+	{ "and out of query and path", PERMIT, "/api/%O/x", "a=%K&b", "{}", NULL, "redact", "relay", NULL,
+	  "/api/%3CCREDENTIAL_1%3E/x?a=%3CCREDENTIAL_2%3E&b", { "request.path", "<redacted>" } },
+	{ "in a text that cannot be read as one it stops the request", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
+	  NULL, "\x01\x02%O", "content-type: application/octet-stream", "deny", "", NULL, NULL, { NULL } },
+	{ "what only begins like a key is none", PERMIT, "/api/x", NULL, "{\"a\":\"tg_abcd1234_0123\"}", NULL,
+	  "permit", "direct", NULL, NULL, { NULL } },
+	{ "a header of any name that holds the caller's key takes the relay, which drops it", PERMIT, "/api/x", NULL, "{}",
+	  "x-was: Bearer %K", "permit", "relay", NULL, NULL, { NULL } },
+	{ "and so does one that holds anybody's", PERMIT, "/api/x", NULL, "{}", "referer: https://h/?k=%O",
+	  "permit", "relay", NULL, NULL, { NULL } },
+	{ "any other header is nothing", PERMIT, "/api/x", NULL, "{}", "x-was: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
+};
+/* clang-format on */
+
+/* With the keys in it. */
+static const char *
+filled(const struct stage *s, const char *text, char *out, size_t room)
+{
+	size_t n = 0;
+
+	if (!text)
+		return NULL;
+	for (; *text; text++) {
+		bool key = text[0] == '%' && (text[1] == 'K' || text[1] == 'O');
+		const char *with = key ? text[1] == 'K' ? s->key[0] : OTHER : text;
+		size_t len = key ? strlen(with) : 1;
+		assert_true(n + len < room);
+		memcpy(out + n, with, len);
+		n += len;
+		text += key;
+	}
+	out[n] = 0;
+	return out;
+}
+
+static void
+check_sent(
+	size_t i, const struct stage *s, const struct note *n, const struct exchange_plan *plan)
+{
+	char want[1024], target[512], got[512];
+
+	filled(s, rows[i].sent ? rows[i].sent : rows[i].body, want, sizeof(want));
+	if (plan->body_mode == BODY_SWAP && !span_is(plan->body, want))
+		fail_msg("%s: sent %.*s", rows[i].name, SPAN_ARG(plan->body));
+	if (plan->body_mode != BODY_SWAP && rows[i].sent)
+		fail_msg("%s: sent as it came", rows[i].name);
+	snprintf(target, sizeof(target), "%s%s%s", n->path ? n->path : CHAT,
+		n->query ? "?" : "", n->query ? n->query : "");
+	snprintf(got, sizeof(got), "%.*s%s%.*s", SPAN_ARG(plan->head.path),
+		plan->head.has_query ? "?" : "", SPAN_ARG(plan->head.query));
+	if (strcmp(got, rows[i].target ? rows[i].target : target))
+		fail_msg("%s: sent to %s", rows[i].name, got);
+	for (size_t k = 0; k < plan->head.nfields; k++)
+		if (memmem(plan->head.fields[k].value.p, plan->head.fields[k].value.n, "tg_",
+			    3))
+			fail_msg("%s: %.*s goes upstream", rows[i].name,
+				SPAN_ARG(plan->head.fields[k].name));
+}
+
+static void
+one(size_t i, bool deferred)
+{
+	struct stage s;
+	struct call c;
+	struct pass p;
+	char policy[512], path[256], query[256], header[256], body[512], *late = NULL;
+
+	memset(&p, 0, sizeof(p));
+	snprintf(policy, sizeof(policy), ROUTES "%sdefault: permit\n", rows[i].rules);
+	stage_up(&s, policy);
+	struct note n = { .person = "alice",
+		.path = filled(&s, rows[i].path, path, sizeof(path)),
+		.query = filled(&s, rows[i].query, query, sizeof(query)),
+		.body = filled(&s, rows[i].body, body, sizeof(body)),
+		.headers = { filled(&s, rows[i].header, header, sizeof(header)) },
+		.no_length = true };
+	char length[64];
+	size_t k = n.headers[0] ? 1 : 0;
+	snprintf(length, sizeof(length), "content-length: %zu", strlen(body));
+	n.headers[k] = deferred ? "transfer-encoding: chunked" : length;
+	if (!rows[i].header || strncmp(rows[i].header, "content-type", 12))
+		n.headers[k + 1] = "content-type: application/json";
+	call_do(&s, &n, &c);
+	if (strcmp(call_var(&c, "decision"), deferred ? "defer" : rows[i].decision))
+		fail_msg("%s: %s", rows[i].name, call_var(&c, "decision"));
+	if (!deferred)
+		assert_string_equal(call_var(&c, "via"), rows[i].via);
+	if (!strcmp(call_var(&c, "via"), "relay")) {
+		int64_t len = deferred ? -1 : (int64_t)strlen(body);
+		assert_int_equal(pass_claim(&s, 1, &p, &c, len), 0);
+		if (deferred) {
+			late = strdup(body);
+			assert_true(gate_hold(p.x, strlen(late)));
+			gate_body(p.x, span_str(late), pass_ruled, &p);
+			stage_settle(&s);
+			assert_true(p.ruled);
+		}
+		if (p.denied != (strcmp(rows[i].decision, "deny") == 0))
+			fail_msg("%s, late: denied %d", rows[i].name, p.denied);
+		if (!p.denied)
+			check_sent(i, &s, &n, gate_plan(p.x));
+	}
+	for (size_t f = 0; f < 4 && rows[i].record[f]; f += 2)
+		if (strcmp(stage_field(0, rows[i].record[f]), rows[i].record[f + 1]))
+			fail_msg("%s: %s is %s", rows[i].name, rows[i].record[f],
+				stage_field(0, rows[i].record[f]));
+	assert_false(stage_records_hold(s.key[0]));
+	assert_false(stage_records_hold(OTHER));
+	if (p.x)
+		pass_finish(&p, p.denied ? END_DENIED : END_NEVER_SENT, 0, -1, -1);
+	stage_settle(&s);
+	stage_down(&s);
+	free(late);
+}
+
+static void
+values_and_credentials_go_wherever_they_stand(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		one(i, false);
+		one(i, true);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_and_credentials_go_wherever_they_stand),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
