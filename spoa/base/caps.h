@@ -72,6 +72,11 @@
 #define CAP_TICKET_BYTES       96           /* a ticket: 503 */
 #define CAP_HTTP_CALLS         1024         /* our own HTTP calls in flight a thread: refused at once */
 #define CAP_HTTP_HEAD          (64u << 10)  /* head of an answer to them: the call fails */
+#define CAP_RULE_WORDS         1000         /* words in a list of a detector rule: refused at load */
+#define CAP_RULE_LITERALS      20000        /* literals and words that patterns begin with, of all rules: refused at load */
+#define CAP_RULE_ALIKE         512          /* of them, those whose first three letters hash alike: refused at load */
+#define CAP_RULE_REGEX         (16u << 10)  /* bytes of a pattern with its definitions: refused at load */
+#define CAP_RULE_NODES         50000        /* parts of a pattern, what its references repeat included: PCRE2 alone decides */
 #define CAP_RECOGNISERS        15           /* entries of detectors.external: `check` refuses more */
 #define CAP_RECOGNISED         10000        /* findings of an external recogniser in a text: its failure */
 #define CAP_RECOGNISER_ANSWER  (1u << 20)   /* bytes of its answer: its failure */

@@ -23,6 +23,8 @@ struct loader {
 	struct diag *d;
 	struct detect_rules *r;
 	bool own; /* a policy's class: no examples, and perhaps no pattern */
+	size_t nliterals;
+	uint16_t alike[1u << LITERAL_BITS]; /* literals of each hash */
 	struct definition defs[16];
 	size_t ndefs;
 };
@@ -36,7 +38,8 @@ text_of(struct loader *l, const struct yaml_node *n, const char *what)
 		diag_at(l->d, n, "%s must be a non-empty text", what);
 		return SPAN_LIT("");
 	}
-	return arena_dup(l->a, n->s);
+	struct span s = arena_dup(l->a, n->s);
+	return s.p ? s : SPAN_LIT(""); /* no room: said once, at the end */
 }
 
 static float
@@ -91,6 +94,11 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 
 	if (!is_kind(l, list, YAML_SEQUENCE, what))
 		return w;
+	if (list->count > CAP_RULE_WORDS) {
+		diag_at(l->d, list, "%s: %zu words, at most %d are expected", what,
+			list->count, CAP_RULE_WORDS);
+		return w;
+	}
 	struct span *v = arena_array(l->a, list->count, sizeof(*v));
 	struct word_link *links = arena_array(l->a, list->count, sizeof(*links));
 	uint16_t last[32] = { 0 };
@@ -213,7 +221,7 @@ expand(struct loader *l, const struct yaml_node *n)
 {
 	struct buf b;
 
-	buf_init(&b, 64u << 10);
+	buf_init(&b, CAP_RULE_REGEX);
 	for (size_t i = 0; i < n->s.n; i++) {
 		struct span rest = span_cut(n->s, i, n->s.n);
 		size_t close = span_chr(rest, '}'), k = 0;
@@ -231,7 +239,8 @@ expand(struct loader *l, const struct yaml_node *n)
 		i += close;
 	}
 	if (buf_failed(&b))
-		diag_at(l->d, n, "the pattern is too long");
+		diag_at(l->d, n, "the pattern is over %u bytes, definitions included",
+			CAP_RULE_REGEX);
 	buf_putc(&b, '\0');
 	char *s = arena_strdup(l->a, buf_failed(&b) ? "" : buf_view(&b).p);
 	buf_free(&b);
@@ -276,6 +285,12 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 	if (caseless)
 		fold_word((char *)(uintptr_t)s.p, s.n);
 	uint32_t h = literal_hash(three_bytes(s.p));
+	if (++l->nliterals > CAP_RULE_LITERALS || ++l->alike[h] > CAP_RULE_ALIKE) {
+		diag_at(l->d, n,
+			"at most %d literals are expected in all rules, and %d that begin alike",
+			CAP_RULE_LITERALS, CAP_RULE_ALIKE);
+		return;
+	}
 	*lit = (struct literal){ .text = s,
 		.caseless = caseless,
 		.name = name,
@@ -301,6 +316,32 @@ add_runs(struct loader *l, const struct yaml_node *n, uint32_t *runs)
 		*runs |= 1u << from;
 }
 
+/* A pattern begins in one way: the index that finds it is one. */
+static void
+set_kind(struct loader *l, const struct yaml_node *n, struct pattern *p, enum start_kind kind)
+{
+	if (p->kind != START_ANYWHERE && p->kind != kind)
+		diag_at(l->d, n,
+			"start has one of: literals, words and names; digits and alone; bytes");
+	else
+		p->kind = kind;
+}
+
+static void
+add_bytes(struct loader *l, struct span s, const struct pattern *p)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char b = (unsigned char)s.p[i];
+		uint16_t **v = &l->r->byte_patterns[b];
+		size_t *n = &l->r->nbyte_patterns[b];
+		if (!*v)
+			*v = arena_array(l->a, DETECT_PATTERNS_MAX, sizeof(uint16_t));
+		/* Once, however often the text has the byte. */
+		if (*v && (*n == 0 || (*v)[*n - 1] != p->index))
+			(*v)[(*n)++] = p->index;
+	}
+}
+
 /* start = anywhere | {literals|words|digits: list} | {bytes: text} */
 static void
 start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
@@ -317,24 +358,15 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			if (!is_kind(l, c, YAML_SEQUENCE, "start"))
 				continue;
 			bool digits = span_is(k, "digits"), alone = span_is(k, "alone");
-			p->kind = digits || alone ? START_DIGITS : START_LITERAL;
+			set_kind(l, c, p, digits || alone ? START_DIGITS : START_LITERAL);
 			for (const struct yaml_node *n = c->child; n; n = n->next)
 				if (digits || alone)
 					add_runs(l, n, digits ? &p->runs : &p->alone);
 				else
 					add_literal(l, n, words, names, p);
 		} else if (span_is(k, "bytes")) {
-			struct span s = text_of(l, c, "bytes");
-			p->kind = START_BYTE;
-			for (size_t i = 0; i < s.n; i++) {
-				unsigned char b = (unsigned char)s.p[i];
-				size_t m = l->r->nbyte_patterns[b]++;
-				if (m == 0)
-					l->r->byte_patterns[b] = arena_array(
-						l->a, DETECT_PATTERNS_MAX, sizeof(uint16_t));
-				if (l->r->byte_patterns[b])
-					l->r->byte_patterns[b][m] = p->index;
-			}
+			set_kind(l, c, p, START_BYTE);
+			add_bytes(l, text_of(l, c, "bytes"), p);
 		} else if (span_is(k, "back")) {
 			set_of(l, c, p->back_set);
 		} else if (span_is(k, "then")) {
@@ -528,6 +560,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 
 	if (!is_kind(l, root, YAML_MAPPING, "a rule file"))
 		return;
+	if (arena_failed(l->a))
+		return; /* said once, at the end */
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
 		if (!l->own && !yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);

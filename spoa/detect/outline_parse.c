@@ -4,6 +4,7 @@
  * What is not known here is refused: the caller then lets PCRE2 decide alone. */
 #include "detect/outline.h"
 
+#include "base/caps.h"
 #include "detect/rule.h"
 
 enum { NESTING_MAX = 64, NAMED_MAX = 8 };
@@ -14,8 +15,9 @@ struct parser {
 	struct {
 		struct span name;
 		const struct outline_node *n;
+		size_t nodes; /* in it, references followed */
 	} named[NAMED_MAX]; /* groups, of which the first are known */
-	size_t nnamed;
+	size_t nnamed, nodes;
 	unsigned looks; /* look-arounds around what is read: more, if negated, is less */
 	bool caseless, failed;
 	int depth;
@@ -35,6 +37,8 @@ node_of(struct parser *q, enum outline_kind kind)
 		return &q->none;
 	}
 	n->kind = kind;
+	if (++q->nodes > CAP_RULE_NODES)
+		q->failed = true;
 	return n;
 }
 
@@ -192,6 +196,10 @@ referred(struct parser *q, struct span name)
 	for (size_t i = 0; i < q->nnamed && !q->caseless && !q->looks; i++) {
 		if (!span_eq(q->named[i].name, name))
 			continue;
+		/* References to groups with references multiply. */
+		if (q->nodes + q->named[i].nodes > CAP_RULE_NODES)
+			continue;
+		q->nodes += q->named[i].nodes;
 		struct outline_node *copy = node_of(q, OUTLINE_CAT);
 		*copy = *q->named[i].n;
 		copy->next = NULL;
@@ -281,6 +289,7 @@ group(struct parser *q)
 			return node_of(q, OUTLINE_CAT); /* hold until the group around ends */
 		}
 	}
+	size_t before = q->nodes;
 	q->looks += look;
 	struct outline_node *n = alternatives(q);
 	q->looks -= look;
@@ -290,6 +299,7 @@ group(struct parser *q)
 	q->caseless = was;
 	if (name.p && q->nnamed < NAMED_MAX) {
 		q->named[q->nnamed].name = name;
+		q->named[q->nnamed].nodes = q->nodes - before;
 		q->named[q->nnamed++].n = n;
 	}
 	if (!look)
@@ -330,9 +340,9 @@ number(struct parser *q)
 {
 	unsigned v = 0;
 
-	while (is_digit(*q->p) && v < OUTLINE_FOREVER / 10)
-		v = v * 10 + (unsigned)(*q->p++ - '0');
-	return v;
+	for (; is_digit(*q->p); q->p++)
+		v = v < OUTLINE_FOREVER ? v * 10 + (unsigned)(*q->p - '0') : v;
+	return v < OUTLINE_FOREVER ? v : OUTLINE_FOREVER;
 }
 
 /* "{" n [ "," [ m ] ] "}"; anything else is a brace. */
@@ -395,10 +405,9 @@ sequence(struct parser *q)
 static struct outline_node *
 alternatives(struct parser *q)
 {
-	struct outline_node *first = sequence(q);
-
 	if (++q->depth > NESTING_MAX)
 		return refuse(q);
+	struct outline_node *first = sequence(q);
 	if (*q->p == '|') {
 		struct outline_node *n = node_of(q, OUTLINE_ALT), **at = &first->next;
 		n->child = first;
