@@ -28,6 +28,7 @@
   X(M_DENY_401,            "denied_total",                       "status=\"401\"",            "") \
   X(M_DENY_403,            "denied_total",                       "status=\"403\"",            "") \
   X(M_DENY_404,            "denied_total",                       "status=\"404\"",            "") \
+  X(M_DENY_408,            "denied_total",                       "status=\"408\"",            "") \
   X(M_DENY_413,            "denied_total",                       "status=\"413\"",            "") \
   X(M_DENY_415,            "denied_total",                       "status=\"415\"",            "") \
   X(M_DENY_429,            "denied_total",                       "status=\"429\"",            "") \

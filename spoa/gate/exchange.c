@@ -84,6 +84,13 @@ swapped(const struct request *r)
 	return r->edited ? buf_view(&r->rewritten) : buf_view(&r->decoded);
 }
 
+static void
+no_longer_waits(struct exchange *x)
+{
+	hold_waited(&x->r->gate->shared->holds, x->r->held_slot, x->waiting_bytes);
+	x->waiting_bytes = 0;
+}
+
 int
 exchange_open(struct request *r)
 {
@@ -114,14 +121,26 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	hold_give(&g->shared->holds, r->held_slot, r->held_bytes);
 	r->held_bytes = r->held_work = 0;
-	if (!request_hold(r, sizeof(*r) + x->plan.body.n))
+	if (!request_hold(r, sizeof(*r) + sizeof(*x) + x->plan.body.n))
 		return ERR_LIMIT;
 	int err = let_go_of_frame(r, x);
 	r->body_raw = r->raw = (struct span){ NULL, 0 };
+	if (!err && !request_hold(r, r->arena.used_bytes))
+		err = ERR_LIMIT;
+	if (!err)
+		r->held_work = r->arena.used_bytes;
+	if (!err && !hold_wait(&g->shared->holds, r->held_slot, r->held_bytes)) {
+		metric_inc(g->metrics, M_HELD_REFUSED);
+		err = ERR_LIMIT;
+	}
 	if (err)
 		return err;
-	return ticket_issue(&g->tickets, &x->ticket, g->worker,
+	x->waiting_bytes = r->held_bytes;
+	err = ticket_issue(&g->tickets, &x->ticket, g->worker,
 		clock_mono_us() + gate_cfg(g)->ticket_ttl_us, x->ticket_text);
+	if (err)
+		no_longer_waits(x);
+	return err;
 }
 
 void
@@ -137,10 +156,9 @@ exchange_free(struct request *r)
 	r->x = NULL;
 }
 
-void
-exchange_expired(struct ticket *t)
+static void
+abandon(struct exchange *x)
 {
-	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
 	struct exchange_result res = { .end = END_NEVER_SENT,
 		.why = "the relay never took it up" };
 
@@ -149,7 +167,28 @@ exchange_expired(struct ticket *t)
 	gate_request_end(x->r);
 }
 
+void
+exchange_uncollected(struct ticket *t, uint64_t now_us)
+{
+	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+
+	no_longer_waits(x);
+	hold_expired(&x->r->gate->shared->holds, x->r->held_slot, now_us);
+	abandon(x);
+}
+
 /* ---- claiming ---- */
+
+/* Single use: NULL where it is unknown. On the worker that issued it. */
+static struct ticket *
+collect(struct gate *g, const unsigned char key[16])
+{
+	struct ticket *t = ticket_take(&g->tickets, key);
+
+	if (t)
+		no_longer_waits(CONTAINER_OF(t, struct exchange, ticket));
+	return t;
+}
 
 static void
 claimed(struct mail *m, void *worker)
@@ -178,7 +217,7 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 		metric_inc(c->from->metrics, M_HANDOVERS);
 	if (!span_eq(c->method, r->head.method) ||
 		c->content_length != x->plan.content_length) {
-		exchange_expired(t);
+		abandon(x);
 		return;
 	}
 	c->err = 0;
@@ -203,7 +242,7 @@ take_out(struct mail *m, void *worker)
 	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
 
 	(void)worker;
-	c->ticket_taken = ticket_take(&c->was->tickets, c->key);
+	c->ticket_taken = collect(c->was, c->key);
 	c->mail.run = take_over;
 	mailbox_send(c->from->mail, &c->mail);
 }
@@ -225,7 +264,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 			mailbox_send(c->was->mail, &c->mail);
 			return;
 		}
-		c->ticket_taken = ticket_take(&g->tickets, c->key);
+		c->ticket_taken = collect(g, c->key);
 	}
 	mailbox_send(g->mail, &c->mail);
 }

@@ -10,6 +10,7 @@ struct exchange {
 	struct request *r;
 	struct ticket ticket;
 	char ticket_text[TICKET_TEXT];
+	size_t waiting_bytes; /* held until the ticket is taken up */
 	struct exchange_plan plan;
 	/* BODY_COPY: the hash of the body that was decided */
 	unsigned char expect[32];
@@ -31,8 +32,8 @@ struct exchange {
  * ticket, and lets go of the SPOP frame. 0, ERR_NOMEM, ERR_FULL, ERR_LIMIT. */
 int exchange_open(struct request *r);
 void exchange_free(struct request *r);
-/* The ticket was never used. */
-void exchange_expired(struct ticket *t);
+/* Nobody came for the ticket in time: it expired, and its caller answers for it. */
+void exchange_uncollected(struct ticket *t, uint64_t now_us);
 /* The completion record came back (err: its last byte must not be sent). */
 void exchange_completed(struct request *r, int err);
 /* The same from the worker's mailbox, where no audit is configured. */

@@ -28,6 +28,7 @@ gate_shared_new(
 	s->audit = audit;
 	s->holds.cap_all = cfg->held_bytes;
 	s->holds.cap_slot = cfg->held_identity_bytes;
+	s->holds.cap_waiting = cfg->held_identity_bytes / 4;
 	memcpy(s->prompt_key, prompt_key, sizeof(s->prompt_key));
 	s->nonces = nonce_window_new(CAP_NONCES, clock_wall_ns() / 1000000000);
 	if (!s->nonces)
@@ -116,6 +117,7 @@ count_decision(struct request *r)
 	/* clang-format off */
 	static const struct { int status; enum metric m; } by_status[] = {
 		{ 400, M_DENY_400 }, { 401, M_DENY_401 }, { 403, M_DENY_403 }, { 404, M_DENY_404 },
+		{ 408, M_DENY_408 },
 		{ 413, M_DENY_413 }, { 415, M_DENY_415 }, { 429, M_DENY_429 }, { 451, M_DENY_451 },
 		{ 501, M_DENY_501 }, { 503, M_DENY_503 },
 	};
@@ -263,24 +265,34 @@ give_back(struct request *r)
 	r->held_work = 0;
 }
 
-/* From now on what is held counts for the caller too. */
-bool
+enum step_result
 request_hold_identity(struct request *r)
 {
+	struct holds *holds = &r->gate->shared->holds;
 	uint64_t h = 1469598103934665603u; /* FNV-1a */
 	struct span who = r->identity.person;
 	size_t n = r->held_bytes, work = r->held_work;
 
 	if (r->held_slot < HOLD_SLOTS)
-		return true;
+		return STEP_NEXT;
 	for (size_t i = 0; i < who.n; i++)
 		h = (h ^ (unsigned char)who.p[i]) * 1099511628211u;
 	give_back(r);
 	r->held_slot = (size_t)(h % HOLD_SLOTS);
-	if (!hold(r, n))
-		return false;
+	uint64_t refused_us = hold_refused_us(holds, r->held_slot, clock_mono_us());
+	if (refused_us)
+		metric_inc(r->gate->metrics, M_HELD_REFUSED);
+	if (refused_us || !hold(r, n)) {
+		request_overheld(r);
+		if (refused_us) {
+			r->decision.message = SPAN_LIT(
+				"too many requests of this caller were given up by it");
+			r->decision.retry_after_s = 1 + refused_us / 1000000;
+		}
+		return STEP_DECIDED;
+	}
 	r->held_work = work;
-	return true;
+	return STEP_NEXT;
 }
 
 bool
@@ -569,7 +581,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		give_up(g->parked.first);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
-		exchange_expired(t);
+		exchange_uncollected(t, now);
 	}
 }
 

@@ -77,7 +77,9 @@ void request_withdraw(struct request *r, const char *why);
 void request_late(struct request *r);
 /* Bytes held for this request; false: over a cap. */
 bool request_hold(struct request *r, size_t n);
-bool request_hold_identity(struct request *r);
+/* Once the caller is known: what is held counts for it too. Decides a 503 where that is
+ * too much, or where too many tickets of its were never taken up. */
+enum step_result request_hold_identity(struct request *r);
 /* What decoding, reading and rewriting took, on top of what arrived: held until
  * request_unhold_work(), when the arena goes. */
 bool request_hold_work(struct request *r);

@@ -12,10 +12,22 @@ take(_Atomic size_t *c, size_t cap, size_t own, size_t n)
 	return false;
 }
 
+/* Where most of the room is taken, the rest is for those who hold little. */
+static bool
+holds_much(const struct holds *h, size_t slot, size_t own, size_t n)
+{
+	size_t all = atomic_load_explicit(&h->all, memory_order_relaxed), mine;
+
+	if (slot >= HOLD_SLOTS || all <= h->cap_all / 4 * 3)
+		return false;
+	mine = atomic_load_explicit(&h->slot[slot], memory_order_relaxed);
+	return mine > own && mine + n > h->cap_slot / 4;
+}
+
 bool
 hold_take(struct holds *h, size_t slot, size_t own, size_t n)
 {
-	if (!take(&h->all, h->cap_all, 0, n))
+	if (holds_much(h, slot, own, n) || !take(&h->all, h->cap_all, 0, n))
 		return false;
 	if (slot < HOLD_SLOTS && !take(&h->slot[slot], h->cap_slot, own, n)) {
 		atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
@@ -30,4 +42,52 @@ hold_give(struct holds *h, size_t slot, size_t n)
 	atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 	if (slot < HOLD_SLOTS)
 		atomic_fetch_sub_explicit(&h->slot[slot], n, memory_order_relaxed);
+}
+
+/* ---- tickets ---- */
+
+bool
+hold_wait(struct holds *h, size_t slot, size_t n)
+{
+	return slot >= HOLD_SLOTS || take(&h->waiting[slot], h->cap_waiting, 0, n) ||
+	       take(&h->waiting[slot], n, 0, n);
+}
+
+void
+hold_waited(struct holds *h, size_t slot, size_t n)
+{
+	if (slot < HOLD_SLOTS)
+		atomic_fetch_sub_explicit(&h->waiting[slot], n, memory_order_relaxed);
+}
+
+void
+hold_expired(struct holds *h, size_t slot, uint64_t now_us)
+{
+	uint64_t was, then, most = now_us + (uint64_t)HOLD_EXPIRED_MAX * HOLD_FORGIVE_US;
+
+	if (slot >= HOLD_SLOTS)
+		return;
+	was = atomic_load_explicit(&h->forgiven_us[slot], memory_order_relaxed);
+	do {
+		then = (was > now_us ? was : now_us) + HOLD_FORGIVE_US;
+		then = then < most ? then : most;
+	} while (!atomic_compare_exchange_weak_explicit(&h->forgiven_us[slot], &was, then,
+		memory_order_relaxed, memory_order_relaxed));
+}
+
+uint64_t
+hold_refused_us(struct holds *h, size_t slot, uint64_t now_us)
+{
+	bool tight = atomic_load_explicit(&h->all, memory_order_relaxed) > h->cap_all / 2;
+	uint64_t many = tight ? HOLD_EXPIRED_FEW : HOLD_EXPIRED_MANY;
+	uint64_t free_us = now_us + many * HOLD_FORGIVE_US, then;
+
+	if (slot >= HOLD_SLOTS)
+		return 0;
+	/* Its next ticket would be refused, after all the work. */
+	if (atomic_load_explicit(&h->waiting[slot], memory_order_relaxed) >
+		h->cap_waiting / 4 * (tight ? 1 : 3))
+		return 1;
+	then = atomic_load_explicit(&h->forgiven_us[slot], memory_order_relaxed);
+	return then > free_us ? then - free_us : 0;
 }

@@ -277,7 +277,5 @@ step_identity(struct request *r)
 	if (!in_scope(r))
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("the API key is not for this route"));
-	if (r->gate && !request_hold_identity(r))
-		return request_overheld(r);
-	return STEP_NEXT;
+	return r->gate ? request_hold_identity(r) : STEP_NEXT;
 }

@@ -29,6 +29,8 @@ extern const struct relay_gate_ops relay_gate_ops;
 
 struct relay_options {
 	const char *egress;   /* path of HAProxy's inner bind */
+	uint64_t min_rate;    /* bytes a second of a deferred body, on average; 0: any, */
+	uint64_t rate_after_us; /* from so long after its head on */
 	uint64_t read_us;     /* silence of the edge while a request is read */
 	uint64_t response_us; /* silence of the provider */
 	uint64_t idle_us;     /* idle connections, both sides */

@@ -43,6 +43,7 @@ struct edge {
 	ev_timer timer;
 	uint64_t timer_us;  /* when the timer fires, not after the true deadline */
 	uint64_t active_us; /* the edge's last byte, either way */
+	uint64_t defer_us;  /* EDGE_DEFER began */
 	bool hup_watched;   /* reading is paused: only its closing is watched */
 	bool filled;	    /* the last read took all there was room for */
 

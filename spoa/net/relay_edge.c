@@ -63,6 +63,18 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* When the body's average falls below the least rate, unless more of it comes. */
+static uint64_t
+too_slow(const struct edge *c)
+{
+	const struct relay_options *o = &c->relay->options;
+
+	if (!o->min_rate)
+		return NEVER;
+	uint64_t enough_us = c->whole.n * UINT64_C(1000000) / o->min_rate; /* a body: < 2^40 */
+	return c->defer_us + (enough_us > o->rate_after_us ? enough_us : o->rate_after_us);
+}
+
 /* When this state has lasted too long. */
 static uint64_t
 due(const struct edge *c)
@@ -72,7 +84,9 @@ due(const struct edge *c)
 
 	switch (c->state) {
 	case EDGE_HEAD: return c->active_us + (c->in.n ? o->read_us : o->idle_us);
-	case EDGE_DEFER: return earlier(c->active_us + o->read_us, c->plan->deadline_us);
+	case EDGE_DEFER:
+		return earlier(earlier(c->active_us + o->read_us, too_slow(c)),
+			c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
 		uint64_t t = c->plan->deadline_us;
 		if (!c->body.done && !request_paused(c))

@@ -329,6 +329,7 @@ begin_body(struct edge *c)
 			return;
 		}
 		c->state = EDGE_DEFER;
+		c->defer_us = clock_mono_us();
 		send_continue(c);
 		if (c->state == EDGE_DEFER)
 			hold_body(c);
@@ -364,9 +365,9 @@ request_timeout(struct edge *c)
 
 	metric_inc(r->metrics, M_RELAY_ERRORS);
 	if (c->state == EDGE_DEFER)
-		refuse(c, 400, "request_timeout", "the body did not arrive in time");
+		refuse(c, 408, "request_timeout", "the body did not arrive in time");
 	else if (silent && !request_paused(c))
-		answer_failure(c, END_CLIENT_ABORT, 400, "request_timeout",
+		answer_failure(c, END_CLIENT_ABORT, 408, "request_timeout",
 			"the body did not arrive in time");
 	else if (edge_unsent(c) >= CAP_RELAY_UNSENT)
 		answer_failure(c, END_CLIENT_ABORT, 503, "overloaded",

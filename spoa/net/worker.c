@@ -237,6 +237,9 @@ watch_turns(struct worker *w)
 
 /* ---- life ---- */
 
+/* limits.min_rate is asked for from a body's tenth second on. */
+#define RATE_AFTER_US 10000000u
+
 /* Redis must have failed before the decision's own deadline, or there would be no
  * time left for the outcome that the policy declares. */
 static uint64_t
@@ -280,6 +283,8 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	if (cfg->relay) {
 		const struct relay_options options = {
 			.egress = cfg->relay_egress.path,
+			.min_rate = cfg->min_rate_bytes,
+			.rate_after_us = RATE_AFTER_US,
 			.read_us = cfg->relay_read_us,
 			.response_us = cfg->relay_response_us,
 			.idle_us = cfg->relay_idle_us,

@@ -58,8 +58,8 @@ const struct config_option config_options[] = {
   "socket that HAProxy's relay backend connects to" },
 { "relay.egress",         OPT_UNIX,     AT(relay_egress),         NULL,     0,       0,         0,
   "HAProxy's inner bind, where the relay hands requests back" },
-{ "relay.ticket_ttl",     OPT_DURATION, AT(ticket_ttl_us),        "30s",    S,       600 * S,   0,
-  "a ticket expires where the relay has not seen its request by then" },
+{ "relay.ticket_ttl",     OPT_DURATION, AT(ticket_ttl_us),        "5s",     S,       600 * S,   0,
+  "a ticket expires where the relay has not seen its request by then; above HAProxy's timeout queue" },
 { "relay.read_timeout",   OPT_DURATION, AT(relay_read_us),        "30s",    10 * MS, 3600 * S,  0,
   "silence while a request body is read" },
 { "relay.response_timeout", OPT_DURATION, AT(relay_response_us),  "10m",    10 * MS, 86400 * S, 0,
@@ -92,8 +92,10 @@ const struct config_option config_options[] = {
   "largest request body, decoded: 413" },
 { "limits.held",          OPT_SIZE,     AT(held_bytes),           "256m",   K,       1024 * G,  0,
   "bytes held for all requests together: 503 with Retry-After" },
-{ "limits.held_per_identity", OPT_SIZE, AT(held_identity_bytes),  "128m",   K,       1024 * G,  0,
-  "the same for one identity" },
+{ "limits.held_per_identity", OPT_SIZE, AT(held_identity_bytes),  "64m",    K,       1024 * G,  0,
+  "the same for one identity, of which a quarter may wait for the relay; default: a quarter of limits.held" },
+{ "limits.min_rate",      OPT_SIZE,     AT(min_rate_bytes),       "1k",     0,       G,         0,
+  "bytes a second that the relay wants of a body on average, from its tenth second on: 408; 0: any" },
 { "limits.inflate_ratio", OPT_U64,      AT(inflate_ratio),        "100",    1,       10000,     0,
   "decoded bytes per encoded byte: 413" },
 { "log.format",           OPT_FORMAT,   AT(log_format),           "logfmt", 0,       0,         0,
@@ -526,6 +528,10 @@ check_whole(struct reader *r, const struct yaml_node *root)
 		if (same_place(&cfg->agent[i], &cfg->relay_listen))
 			diag_at(r->d, find_option(root, "relay.listen"),
 				"relay.listen: is agent.listen too");
+	if (!find_option(root, "limits.held_per_identity")) {
+		uint64_t quarter = cfg->held_bytes / 4;
+		cfg->held_identity_bytes = quarter > cfg->body_bytes ? quarter : cfg->body_bytes;
+	}
 	if (cfg->held_bytes < cfg->body_bytes)
 		diag_at(r->d,
 			find_option(root, "limits.held") ? find_option(root, "limits.held")

@@ -32,7 +32,7 @@ struct config {
 	struct address relay_listen; /* relay.listen */
 	struct address relay_egress; /* relay.egress: HAProxy's inner bind, unix only */
 	uint64_t
-		ticket_ttl_us; /* relay.ticket_ttl, default 30s: from ACK to the relay's head */
+		ticket_ttl_us; /* relay.ticket_ttl, default 5s: from ACK to the relay's head */
 	uint64_t relay_read_us; /* relay.read_timeout, default 30s: silence while a request body
 				   is read */
 	uint64_t relay_response_us; /* relay.response_timeout, default 600s: silence of the
@@ -76,7 +76,8 @@ struct config {
 
 	uint64_t body_bytes;	      /* limits.body, default 32m */
 	uint64_t held_bytes;	      /* limits.held, default 256m */
-	uint64_t held_identity_bytes; /* limits.held_per_identity, default 128m */
+	uint64_t held_identity_bytes; /* limits.held_per_identity, default a quarter of it */
+	uint64_t min_rate_bytes;      /* limits.min_rate, default 1k; 0: any */
 	uint64_t inflate_ratio;	      /* limits.inflate_ratio, default 100 */
 
 	enum log_format log_format; /* log.format: logfmt | json */

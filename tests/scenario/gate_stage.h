@@ -29,7 +29,7 @@
 
 /* ---- the disk ---- */
 
-#define AUDIT_MAX 64
+#define AUDIT_MAX 256
 static struct audit_entry *disk_queue[AUDIT_MAX];
 static size_t disk_queued;
 static struct buf disk_text; /* every record, a line each */
@@ -252,8 +252,10 @@ stage_down(struct stage *s)
 	stage_settle(s);
 	assert_int_equal(stage_alive(s), 0);
 	assert_int_equal(gate_held_bytes(s->shared), 0);
-	for (size_t i = 0; i < HOLD_SLOTS; i++)
+	for (size_t i = 0; i < HOLD_SLOTS; i++) {
 		assert_int_equal(atomic_load(&s->shared->holds.slot[i]), 0);
+		assert_int_equal(atomic_load(&s->shared->holds.waiting[i]), 0);
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);
 		assert_int_equal(s->gate[i]->parked.n, 0);

@@ -159,6 +159,206 @@ test_tickets_full(void **state)
 	stage_down(&s);
 }
 
+/* A body of n bytes that is redacted: its decision holds a copy until it is taken up. */
+static void
+redacted_body(struct buf *b, size_t n)
+{
+	buf_init(b, 0);
+	buf_str(b, "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":"
+		   "\"alice@example.com ");
+	while (b->n < n - 4)
+		buf_putc(b, b->n % 7 ? 'w' : ' ');
+	buf_str(b, "\"}]}");
+}
+
+static size_t
+waiting(const struct stage *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < HOLD_SLOTS; i++)
+		n += atomic_load(&s->shared->holds.waiting[i]);
+	return n;
+}
+
+/* Who sends and goes away holds a quarter of what it may, and nobody else is refused. */
+static void
+test_uncollected(void **state)
+{
+	enum { BODY = 60000, CAP = 1 << 20 };
+	static const char *const people[] = { "alice", "bob", "carol" };
+	struct stage s;
+	struct call c, first = { 0 };
+	struct pass p;
+	struct buf b;
+	size_t admitted = 0;
+
+	(void)state;
+	stage_up(&s, ROUTES RULES);
+	s.cfg.ticket_ttl_us = 5000000;
+	s.shared->holds.cap_all = 4 * CAP;
+	s.shared->holds.cap_slot = CAP;
+	s.shared->holds.cap_waiting = CAP / 4;
+	redacted_body(&b, BODY);
+	struct note n = { .body = buf_view(&b).p, .body_n = b.n };
+	for (size_t who = 0; who < 3; who++) {
+		n.person = people[who];
+		admitted = 0;
+		for (int i = 0; i < 40; i++) {
+			call_do(&s, &n, &c);
+			if (!strcmp(call_var(&c, "decision"), "redact")) {
+				if (!admitted++)
+					first = c;
+				continue;
+			}
+			assert_string_equal(call_var(&c, "status"), "503");
+			assert_string_equal(call_var(&c, "retry_after"), "1");
+		}
+		assert_in_range(admitted, 2, CAP / 4 / BODY);
+		assert_true(waiting(&s) <= (who + 1) * CAP / 4);
+	}
+	assert_true(stage_count(&s, M_HELD_REFUSED) > 90);
+	/* A stranger is served. */
+	n.person = "dave";
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	/* What is taken up waits no more: there is room for another. */
+	n.person = "carol";
+	assert_int_equal(pass_claim(&s, 1, &p, &first, (int64_t)b.n), 0);
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	pass_finish(&p, END_COMPLETE, 200, 1, 1);
+	/* Nor what expired. */
+	stage_pass(&s, 5000000);
+	stage_settle(&s);
+	assert_int_equal(waiting(&s), 0);
+	assert_int_equal(gate_held_bytes(s.shared), 0);
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	stage_pass(&s, 5000000);
+	buf_free(&b);
+	stage_down(&s);
+}
+
+/* The largest body may wait although it alone is over the quarter. */
+static void
+test_uncollected_large(void **state)
+{
+	struct stage s;
+	struct call c;
+	struct buf b;
+
+	(void)state;
+	stage_up(&s, ROUTES RULES);
+	s.shared->holds.cap_waiting = 65536;
+	redacted_body(&b, 500000);
+	struct note n = { .person = "alice", .body = buf_view(&b).p, .body_n = b.n };
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "redact");
+	call_do(&s, &hello, &c);
+	assert_string_equal(call_var(&c, "status"), "503");
+	stage_pass(&s, 31000000);
+	stage_settle(&s);
+	assert_int_equal(waiting(&s), 0);
+	buf_free(&b);
+	stage_down(&s);
+}
+
+/* Where most of the room is taken, who holds much is refused before who holds little. */
+static void
+test_last_quarter(void **state)
+{
+	enum { CAP = 4 << 20 };
+	static const char *const people[] = { "alice", "bob", "carol" };
+	struct stage s;
+	struct call c[4], more;
+	struct pass p[4];
+
+	(void)state;
+	stage_up(&s, ROUTES RULES);
+	s.shared->holds.cap_all = 4 * CAP;
+	s.shared->holds.cap_slot = CAP;
+	for (size_t i = 0; i < 4; i++) {
+		struct note n = deferred;
+		n.person = i < 3 ? people[i] : "alice";
+		call_do(&s, &n, &c[i]);
+		assert_int_equal(pass_claim(&s, 0, &p[i], &c[i], -1), 0);
+		assert_true(gate_hold(p[i].x, i < 3 ? CAP - 65536 : 1));
+	}
+	atomic_fetch_add(&s.shared->holds.all, 300000); /* others': over three quarters */
+	/* alone it goes on, but she has two */
+	assert_true(gate_hold(p[1].x, 100000));
+	assert_false(gate_hold(p[3].x, 20000));
+	struct note n = { .person = "alice", .body = HELLO };
+	call_do(&s, &n, &more);
+	assert_string_equal(call_var(&more, "status"), "503");
+	n.person = "dave";
+	call_do(&s, &n, &more);
+	assert_string_equal(call_var(&more, "decision"), "permit");
+	atomic_fetch_sub(&s.shared->holds.all, 300000);
+	for (size_t i = 0; i < 4; i++)
+		pass_finish(&p[i], END_NEVER_SENT, 0, -1, -1);
+	stage_settle(&s);
+	stage_pass(&s, 31000000);
+	stage_down(&s);
+}
+
+static const char *
+status_for(struct stage *s, const char *person)
+{
+	static struct call c;
+	struct note n = { .person = person, .body = HELLO };
+
+	call_do(s, &n, &c);
+	return call_var(&c, "status");
+}
+
+/* Who lets many decisions expire is refused for some seconds, others are not; where much
+ * is held, fewer are many. */
+static void
+test_expired_many(void **state)
+{
+	static const struct {
+		int expired;
+		bool tight;
+		const char *status;
+	} rows[] = {
+		{ HOLD_EXPIRED_FEW, true, "" },
+		{ HOLD_EXPIRED_FEW + 1, true, "503" },
+		{ HOLD_EXPIRED_FEW + 1, false, "" },
+		{ HOLD_EXPIRED_MANY, false, "" },
+		{ HOLD_EXPIRED_MANY + 1, false, "503" },
+		{ 3 * HOLD_EXPIRED_MANY, false, "503" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stage s;
+		struct call c;
+		stage_up(&s, ROUTES RULES);
+		s.cfg.ticket_ttl_us = 5000000;
+		for (int k = 0; k < rows[i].expired; k++) {
+			call_do(&s, &hello, &c);
+			assert_string_equal(call_var(&c, "via"), "relay");
+		}
+		stage_pass(&s, 5000000);
+		stage_settle(&s);
+		assert_int_equal(stage_count(&s, M_TICKET_EXPIRED), rows[i].expired);
+		atomic_fetch_add(&s.shared->holds.all, rows[i].tight ? 40 << 20 : 0);
+		assert_string_equal(status_for(&s, "alice"), rows[i].status);
+		assert_string_equal(status_for(&s, "bob"), "");
+		atomic_fetch_sub(&s.shared->holds.all, rows[i].tight ? 40 << 20 : 0);
+		/* forgiven in time, however many there were */
+		stage_pass(&s, (uint64_t)HOLD_EXPIRED_MAX * HOLD_FORGIVE_US);
+		stage_settle(&s);
+		assert_string_equal(status_for(&s, "alice"), "");
+		stage_pass(&s, 5000000);
+		stage_down(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -167,6 +367,10 @@ main(void)
 		cmocka_unit_test(test_hold_largest),
 		cmocka_unit_test(test_hold_after_verdict),
 		cmocka_unit_test(test_tickets_full),
+		cmocka_unit_test(test_uncollected),
+		cmocka_unit_test(test_uncollected_large),
+		cmocka_unit_test(test_last_quarter),
+		cmocka_unit_test(test_expired_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -432,7 +432,7 @@ test_refuse_deferred(void **state)
 {
 	/* clang-format off */
 	static const struct { int status; const char *code; } rows[] = {
-		{ 413, "request_too_large" }, { 400, "request_timeout" }, { 503, "overloaded" },
+		{ 413, "request_too_large" }, { 408, "request_timeout" }, { 503, "overloaded" },
 	};
 	/* clang-format on */
 

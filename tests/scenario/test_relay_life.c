@@ -325,9 +325,9 @@ silence_has_an_end(void **state)
 		{ "half a head", "POST / HTTP/1.1\r\n", NULL, "", BODY_COPY, 9000000,
 			END_COMPLETE },
 		{ "half a deferred body", POST("content-length: 9\r\n") "hel", NULL,
-			"HTTP/1.1 400 ", BODY_DEFER, 9000000, END_DENIED },
+			"HTTP/1.1 408 ", BODY_DEFER, 9000000, END_DENIED },
 		{ "half a copied body", POST("content-length: 9\r\n") "hel", NULL,
-			"HTTP/1.1 400 ", BODY_COPY, 9000000, END_CLIENT_ABORT },
+			"HTTP/1.1 408 ", BODY_COPY, 9000000, END_CLIENT_ABORT },
 		{ "no answer", POST("content-length: 1\r\n") "x", NULL, "HTTP/1.1 503 ",
 			BODY_COPY, 9000000, END_PROVIDER_ABORT },
 		{ "half an answer", POST("content-length: 1\r\n") "x",
@@ -336,7 +336,7 @@ silence_has_an_end(void **state)
 		{ "the exchange's deadline", POST("content-length: 1\r\n") "x", NULL,
 			"HTTP/1.1 503 ", BODY_COPY, 50000, END_PROVIDER_ABORT },
 		{ "the deadline while the body is read", POST("content-length: 9\r\n") "hel",
-			NULL, "HTTP/1.1 400 ", BODY_DEFER, 50000, END_DENIED },
+			NULL, "HTTP/1.1 408 ", BODY_DEFER, 50000, END_DENIED },
 	};
 
 	s->options.read_us = 100000;
@@ -492,6 +492,67 @@ draining_ends_the_idle_and_lets_the_busy_end(void **state)
 	peer_close(&up);
 }
 
+/* A body that comes too slowly is given up, in whatever pieces. */
+static void
+a_slow_body_has_an_end(void **state)
+{
+	struct stage *s = *state;
+	static const struct {
+		const char *name, *request, *first, *piece;
+		uint64_t rate; /* bytes a second */
+		unsigned every_ms, pieces;
+		unsigned not_before_ms; /* it is refused; 0: it is not */
+	} table[] = {
+		{ "a byte at a time", POST("content-length: 900\r\n"), "", "x", 1000, 10, 60,
+			80 },
+		{ "in chunks", POST("transfer-encoding: chunked\r\n"), "", "1\r\nx\r\n", 1000,
+			10, 60, 80 },
+		{ "nothing behind a beginning", POST("content-length: 900\r\n"),
+			"0123456789012345678901234567890123456789012345678901234567890123456789"
+			"0123456789012345678901234567890123456789012345678901234567890123456789"
+			"0123456789012345678901234567890123456789012345678901234567890123456789",
+			"", 1000, 10, 60, 200 },
+		{ "chunks of nothing but their framing", POST("transfer-encoding: chunked\r\n"),
+			"", "0000000000000000000000000000000000000001;a=b\r\nx\r\n", 1000, 10, 60,
+			80 },
+		{ "faster than that", POST("content-length: 400\r\n"), "",
+			"0123456789012345678901234567890123456789", 1000, 15, 10, 0 },
+		{ "any rate will do", POST("content-length: 20\r\n"), "", "x", 0, 10, 20, 0 },
+	};
+
+	s->options.rate_after_us = 80000;
+	s->gate.plan.body_mode = BODY_DEFER;
+	stage_start(s);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		s->relay->options.min_rate = table[i].rate;
+		struct peer edge = edge_connect(s);
+		size_t opened = s->gate.opened;
+		say(s, &edge, table[i].request);
+		until(s, s->gate.opened == opened + 1);
+		uint64_t begin = clock_mono_us();
+		say(s, &edge, table[i].first);
+		struct exchange *x = exchange(s);
+		for (unsigned k = 0; k < table[i].pieces && !x->refused; k++) {
+			say(s, &edge, table[i].piece);
+			pass(s, table[i].every_ms);
+		}
+		if (table[i].not_before_ms) {
+			until(s, x->refused);
+			assert_int_equal(x->refused, 408);
+			assert_string_equal(x->refused_code, "request_timeout");
+			if (clock_mono_us() - begin < table[i].not_before_ms * 1000ull - 5000)
+				fail_msg("%s: too early", table[i].name);
+			until(s, heard(&edge, "HTTP/1.1 408 "));
+		} else {
+			until(s, x->seen_last);
+			if (x->refused)
+				fail_msg("%s: refused", table[i].name);
+		}
+		peer_close(&edge);
+		settled(s);
+	}
+}
+
 /* The daemon stops by force: every exchange is ended with the gate, in each state. */
 static void
 stopping_ends_every_exchange(void **state)
@@ -571,6 +632,7 @@ main(void)
 		T(without_descriptors_connections_wait),
 		T(an_early_answer_passes_although_the_body_is_not_read),
 		T(silence_has_an_end),
+		T(a_slow_body_has_an_end),
 		T(idle_connections_are_closed),
 		T(held_bytes_are_capped),
 		T(bytes_behind_a_request_end_the_connection),

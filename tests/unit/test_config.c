@@ -71,7 +71,7 @@ defaults_are_those_of_the_manual(void **state)
 	assert_string_equal(c->agent[0].path, "/a.sock");
 	assert_int_equal(c->agent_deadline_us, 800000);
 	assert_false(c->relay);
-	assert_int_equal(c->ticket_ttl_us, 30000000);
+	assert_int_equal(c->ticket_ttl_us, 5000000);
 	assert_int_equal(c->relay_read_us, 30000000);
 	assert_int_equal(c->relay_response_us, 600000000);
 	assert_int_equal(c->relay_idle_us, 60000000);
@@ -85,13 +85,69 @@ defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(c->audit_stream_maxlen, 1000000);
 	assert_int_equal(c->body_bytes, 32 << 20);
 	assert_int_equal(c->held_bytes, 256 << 20);
-	assert_int_equal(c->held_identity_bytes, 128 << 20);
+	assert_int_equal(c->held_identity_bytes, 64 << 20);
+	assert_int_equal(c->min_rate_bytes, 1024);
 	assert_int_equal(c->inflate_ratio, 100);
 	assert_int_equal(c->log_format, LOG_LOGFMT);
 	assert_int_equal(c->log_level, LOG_INFO);
 	assert_int_equal(c->nbackends, 0);
 	snprintf(want, sizeof(want), "%s/p.yaml", dir);
 	assert_string_equal(c->policy, want);
+	done(&a, &d);
+}
+
+/* A quarter of what all may hold, but never less than a body. */
+static void
+what_one_identity_holds_follows_from_what_all_hold(void **state)
+{
+	static const struct {
+		const char *limits;
+		uint64_t held_mb;
+	} rows[] = {
+		{ "limits: {held: 1g}\n", 256 },
+		{ "limits: {held: 100m}\n", 32 },
+		{ "limits: {body: 1m, held: 100m}\n", 25 },
+		{ "limits: {held: 1g, held_per_identity: 40m}\n", 40 },
+		{ "limits: {body: 128m}\n", 128 },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena a;
+		struct diag d;
+		snprintf(text, sizeof(text), "%s%s", BASE, rows[i].limits);
+		const struct config *c = load(&a, &d, text);
+		assert_non_null(c);
+		assert_int_equal(c->held_identity_bytes, rows[i].held_mb << 20);
+		done(&a, &d);
+	}
+}
+
+/* What waits in HAProxy's queue for the relay must still find its decision. */
+static void
+a_ticket_outlives_the_queue_of_the_shipped_file(void **state)
+{
+	FILE *f = fopen("haproxy/tollgate.cfg", "r");
+	char line[512], value[32];
+	uint64_t queue_us = 0, connect_us = 0;
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	if (!f)
+		skip(); /* not in the tree */
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " timeout queue %31s", value) == 1)
+			assert_int_equal(duration_parse(span_str(value), &queue_us), 0);
+		if (sscanf(line, " timeout connect %31s", value) == 1)
+			assert_int_equal(duration_parse(span_str(value), &connect_us), 0);
+	}
+	fclose(f);
+	const struct config *c = load(&a, &d, BASE);
+	assert_non_null(c);
+	assert_true(queue_us > 0 && connect_us > 0);
+	assert_true(queue_us + connect_us < c->ticket_ttl_us);
 	done(&a, &d);
 }
 
@@ -111,7 +167,7 @@ every_option_is_read(void **state)
 		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0}\n"
-		"limits: {body: 1m, held: 1g, held_per_identity: 2m, inflate_ratio: 5}\n"
+		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, inflate_ratio: 5}\n"
 		"log: {format: json, level: debug}\n");
 	char want[160];
 
@@ -214,8 +270,8 @@ mistakes_name_their_position(void **state)
 			":3:16: body: a size in bytes" },
 		{ "held below body", BASE "limits: {body: 32m, held: 1m}\n",
 			":3:27: limits.held: is below limits.body" },
-		{ "held per identity below body", BASE "limits: {body: 200m}\n",
-			":1:1: limits.held_per_identity: is below" },
+		{ "held per identity below body", BASE "limits: {body: 200m, held_per_identity: 100m}\n",
+			":3:41: limits.held_per_identity: is below" },
 		{ "a word that is no level", BASE "log: {level: loud}\n",
 			":3:14: level: one of error, warn, info, debug is expected, found "
 			"loud" },
@@ -383,6 +439,8 @@ main(void)
 		cmocka_unit_test(the_shipped_sample_loads),
 		cmocka_unit_test(the_shipped_sample_documents_every_option),
 		cmocka_unit_test(a_reload_knows_what_it_cannot_change),
+		cmocka_unit_test(what_one_identity_holds_follows_from_what_all_hold),
+		cmocka_unit_test(a_ticket_outlives_the_queue_of_the_shipped_file),
 		cmocka_unit_test(the_configuration_is_found_where_named),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

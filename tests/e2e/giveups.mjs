@@ -1,0 +1,55 @@
+// Four callers send 230 KB that are redacted, and reset the connection 5 ms later, as
+// fast as they can; a stranger asks all the while. Prints a line a check.
+import net from "node:net";
+
+const edge = new URL(process.env.EDGE);
+const tokens = process.env.TOKENS.split(" ");
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const chat = (text) => JSON.stringify({ model: "echo", messages: [{ role: "user", content: text }] });
+const large = chat("write to alice@example.com " + "some words of a long text ".repeat(9000));
+const small = chat("hello");
+const until = performance.now() + 6000;
+const ok = (good, name, ...why) => {
+	console.log(`${good ? "ok" : "not ok"} - ${name}`);
+	if (!good) for (const w of why) console.log(`#   ${w}`);
+};
+const head = (token, n) => `POST /v1/chat/completions HTTP/1.1\r\nhost: e2e\r\nauthorization: Bearer ${token}\r\n` +
+	`content-type: application/json\r\ncontent-length: ${n}\r\n\r\n`;
+async function metric(name) {
+	const text = await (await fetch(`${process.env.ADMIN}/metrics`)).text();
+	return Number(new RegExp(`^tollgate_${name} (\\d+)`, "m").exec(text)?.[1] ?? 0);
+}
+let sent = 0;
+async function giveUp(token) {
+	while (performance.now() < until) {
+		await new Promise((done) => {
+			const s = net.connect(edge.port, edge.hostname);
+			s.on("error", () => {});
+			s.on("close", done);
+			s.write(head(token, large.length) + large, () => setTimeout(() => s.resetAndDestroy(), 5));
+		});
+		sent++;
+	}
+}
+const seen = {};
+async function ask() {
+	while (performance.now() < until + 500) {
+		const r = await fetch(`${edge.origin}/v1/chat/completions`, { method: "POST", body: small,
+			headers: { authorization: `Bearer ${process.env.STRANGER}`, "content-type": "application/json" } });
+		await r.text();
+		seen[r.status] = (seen[r.status] ?? 0) + 1;
+		await sleep(20);
+	}
+}
+let held = 0;
+async function watch() {
+	while (performance.now() < until) {
+		held = Math.max(held, await metric("held_bytes"));
+		await sleep(100);
+	}
+}
+await Promise.all([...tokens.flatMap((t) => [giveUp(t), giveUp(t), giveUp(t)]), ask(), watch()]);
+ok(sent > 200, "hundreds of requests are sent and given up", `${sent}`);
+ok(Object.keys(seen).join() === "200" && seen[200] > 20, "a stranger is served all the while", JSON.stringify(seen));
+ok(await metric("held_refused_total") > 0, "those who give up are refused");
+ok(held < 40 << 20, "and leave room to others", `${held} bytes`);

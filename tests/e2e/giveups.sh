@@ -1,0 +1,22 @@
+# Requests that are sent and given up at once do not fill the memory for others.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "requests that are given up" "node is not installed"; exit 0; }
+printf 'limits: {body: 4m, held: 48m}\nrelay: {read_timeout: 500ms}\n' >"$D/limits.yaml"
+"$build/stackhelp" merge "$here/config.yaml" "$D/limits.yaml" >"$D/asked.yaml"
+stack_up --policy "$here/policy.yaml" --config "$D/asked.yaml"
+TOKENS=$(for i in 1 2 3 4; do printf '%s ' "$(token --claims "{\"sub\":\"rude$i\"}")"; done | sed 's/ $//')
+STRANGER=$(token --claims '{"sub":"stranger"}')
+export TOKENS STRANGER EDGE ADMIN
+node "$here/giveups.mjs" >"$D/giveups.log" 2>&1 || echo "not ok - giveups.mjs ends" >>"$D/giveups.log"
+cat "$D/giveups.log"
+grep -q '^not ok' "$D/giveups.log" && failed=1
+for _ in $(seq 140); do [ "$(metric held_bytes)" = 0 ] && break; sleep 0.05; done
+is "in the end nothing is held" "$(metric held_bytes)" 0
+
+# an upload that falls silent
+TIMEOUT=5 req POST /api/relay/x -H "authorization: Bearer $STRANGER" -H 'content-type: application/json' \
+	-H 'transfer-encoding: chunked' -T - < <(printf '{"a":"%0400000d' 0; sleep 3)
+is "an upload that falls silent is a 408" "$status" 408
+like "in words" "$body" '"request_timeout"'
+like "on record" "$(tail -n 5 "$(ls "$JOURNAL"/* | tail -1)" | tr -d '\0')" '"status":408'
+unlike "that may be tried again" "$head" 'x-should-retry'
