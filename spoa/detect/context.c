@@ -255,6 +255,29 @@ same_clause(struct span left)
 	return left;
 }
 
+/* A line without the tags at its end, the one that the value stands in included: markup
+ * between a label and its value says nothing. */
+static struct span
+without_tags(struct span line, bool *tag)
+{
+	enum { TAG = 96 };
+
+	for (;;) {
+		while (line.n && strchr(" \t\"'*_`([", line.p[line.n - 1]))
+			line.n--;
+		size_t from = line.n > TAG ? line.n - TAG : 0;
+		const char *open = line.n ? memrchr(line.p + from, '<', line.n - from) : NULL;
+		if (!open || open + 1 == line.p + line.n ||
+			!(is_alpha(open[1]) || open[1] == '/'))
+			return line;
+		const char *close = memchr(open, '>', (size_t)(line.p + line.n - open));
+		if (close && close + 1 != line.p + line.n)
+			return line;
+		line.n = (size_t)(open - line.p);
+		*tag = true;
+	}
+}
+
 /* A form's own label on the value's line ("Batch: 12345678") names it: what stands on
  * the lines around names other things. "No.:" alone says nothing. */
 static bool
@@ -262,12 +285,17 @@ has_label(struct span line)
 {
 	static const char *const vague[] = { "no", "nr", "number", "num", "value", "nummer",
 		"numero", "data", "answer", "is", "id" };
-	size_t end = line.n;
+	bool tag = false;
 
+	line = without_tags(line, &tag);
+	size_t end = line.n;
 	while (end && strchr(" \t\"'*_`([", line.p[end - 1]))
 		end--;
-	if (!end || (line.p[end - 1] != ':' && line.p[end - 1] != '='))
+	if (!end)
 		return false;
+	/* <td>Batch</td><td>: its own cell */
+	if (line.p[end - 1] != ':' && line.p[end - 1] != '=')
+		return tag && is_alpha(line.p[end - 1]);
 	end--;
 	while (end && strchr(" \"'*_`.", line.p[end - 1]))
 		end--;

@@ -4,17 +4,33 @@
 #include "detect/outline.h"
 #include "detect/rule.h"
 
+/* (?: … <…> …){0,4}: what may be left out and has a '<'. */
+static bool
+is_optional_tag(const struct outline_node *n)
+{
+	if (n->kind != OUTLINE_REPEAT || n->min > 0)
+		return false;
+	for (const struct outline_node *x = n->child; x; x = x->next)
+		for (const struct outline_node *k = x->kind == OUTLINE_SET ? x : x->child; k;
+			k = k->next)
+			if (k->kind == OUTLINE_SET && k->set[0] == UINT64_C(1) << '<' &&
+				!(k->set[1] | k->set[2] | k->set[3]))
+				return true;
+	return false;
+}
+
+/* At most; tags that may be left out count nothing unless `tags`. */
 static size_t
-width_of(const struct outline_node *n)
+width_of(const struct outline_node *n, bool tags)
 {
 	size_t w = 0, c;
 
 	if (n->kind == OUTLINE_SET)
 		return 1;
-	if (n->kind == OUTLINE_LOOK)
+	if (n->kind == OUTLINE_LOOK || (!tags && is_optional_tag(n)))
 		return 0;
 	for (const struct outline_node *x = n->child; x; x = x->next) {
-		c = width_of(x);
+		c = width_of(x, tags);
 		w = n->kind == OUTLINE_ALT ? (c > w ? c : w) : w + c;
 		w = w < LEAD_MAX ? w : LEAD_MAX;
 	}
@@ -51,7 +67,7 @@ digit_in(const struct outline_node *n)
 		for (const struct outline_node *x = n->child; x; x = x->next) {
 			if ((digit = digit_in(x)))
 				return w + digit;
-			w += width_of(x);
+			w += width_of(x, true);
 		}
 		return 0;
 	}
@@ -89,19 +105,22 @@ group_end(const char *p)
 }
 
 uint16_t
-pattern_lead(const char *regex)
+pattern_lead(const char *regex, uint16_t *plain)
 {
 	static const char value[] = "(?<value>";
 	const char *at = strstr(regex, value);
 	struct arena a;
 
+	*plain = 0;
 	if (!at)
 		return 0;
 	arena_init(&a, 0, false);
 	const char *end = group_end(at + sizeof(value) - 1);
 	struct span rest = arena_printf(&a, "%.*s(?:)%s", (int)(at - regex), regex, end);
 	const struct outline_node *tree = rest.p ? outline_parse(&a, rest.p) : NULL;
-	size_t w = tree ? width_of(tree) : LEAD_UNKNOWN;
+	size_t w = tree ? width_of(tree, true) : LEAD_UNKNOWN;
+	size_t v = tree ? width_of(tree, false) : w;
 	arena_reset(&a);
+	*plain = (uint16_t)(v < LEAD_MAX ? v : LEAD_MAX);
 	return (uint16_t)(w < LEAD_MAX ? w : LEAD_MAX);
 }

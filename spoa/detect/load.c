@@ -600,6 +600,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 			e->separators = bool_of(l, c, "separators");
 		} else if (span_is(k, "spreads")) {
 			e->spreads = bool_of(l, c, "spreads");
+		} else if (span_is(k, "yields")) {
+			e->yields = bool_of(l, c, "yields");
 		} else if (span_is(k, "context")) {
 			e->context = words_of(l, c, "context");
 		} else if (span_is(k, "against")) {

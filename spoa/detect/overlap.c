@@ -113,6 +113,26 @@ place_free_parts(struct placing *p, struct finding f)
 	return 0;
 }
 
+/* Shapes that many numbers have (telephones, addresses) give way to a value behind its own
+ * name that covers them. v is in order of starts; the number that is left. */
+static size_t
+drop_unnamed(const struct detect_rules *r, struct finding *v, size_t n)
+{
+	size_t kept = 0, reach = 0;
+
+	for (size_t i = 0, next; i < n; i = next) {
+		/* those that begin at one place, the named ones first */
+		for (next = i; next < n && v[next].start == v[i].start; next++)
+			if (v[next].flags & FINDING_NAMED && v[next].end > reach)
+				reach = v[next].end;
+		for (size_t k = i; k < next; k++)
+			if (!r->entities[v[k].entity].yields || v[k].flags & FINDING_NAMED ||
+				v[k].end > reach)
+				v[kept++] = v[k];
+	}
+	return kept;
+}
+
 /* v[0..n) overlap in a chain and cover [start, end). */
 static int
 resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, size_t end)
@@ -125,6 +145,7 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 	p->taken = words <= 64 ? small : calloc(words, sizeof(uint64_t));
 	if (!p->taken)
 		return ERR_NOMEM;
+	n = drop_unnamed(p->r, v, n);
 	qsort(v, n, sizeof(*v), by_rank);
 	p->own = false;
 	for (size_t i = 0; i < n; i++)
@@ -179,7 +200,7 @@ overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struc
 		return err;
 	sort_by_start(p.v, p.n);
 	for (size_t i = 0; i < p.n; i++)
-		p.v[i].flags &= (uint16_t)~FINDING_WEAK;
+		p.v[i].flags &= (uint16_t) ~(FINDING_WEAK | FINDING_NAMED);
 	out->v = p.v;
 	out->n = p.n;
 	return 0;

@@ -42,7 +42,8 @@ struct pattern {
 	uint16_t back_max;    /* bytes the match may begin before the start */
 	uint64_t back_set[4]; /* which bytes those are */
 	uint64_t first[4];    /* bytes a match can begin with */
-	uint16_t lead;	/* bytes between the match's beginning and the finding's, at most */
+	uint16_t lead; /* bytes between the match's beginning and the finding's, at most, */
+	uint16_t lead_plain; /* and where no '<' stands between them */
 	uint16_t digit; /* one of so many bytes from its start on is a digit; 0: not known */
 	uint32_t group; /* the capture group that is the finding; 0: all */
 	float score;
@@ -107,6 +108,7 @@ struct entity_rule {
 	const char *source;
 	bool own; /* a policy's: wins over others, and leaves what it does not cover */
 	float threshold, boost, penalty;
+	bool yields;	 /* to a value behind its own name */
 	bool separators; /* 1111-2222 and 11112222 are one value */
 	bool spreads;	 /* a value found once is looked for in all of the request */
 	struct words context, against;
@@ -257,7 +259,7 @@ bool context_word_may_match(struct span t, size_t at, struct span word);
 enum { LEAD_MAX = 4096, LEAD_UNKNOWN = 512 };
 /* Bytes between the beginning of a match and that of its group `value`, at most;
  * LEAD_MAX where it may be more, 0 where all of the match is the finding. */
-uint16_t pattern_lead(const char *regex);
+uint16_t pattern_lead(const char *regex, uint16_t *plain);
 /* Bytes from the beginning of any match up to its first digit, at most; 0 where it may have
  * none, or have it further behind. */
 uint16_t pattern_digit(const struct outline_node *tree);

@@ -212,7 +212,7 @@ index_patterns(struct detect_rules *r)
 		if (p->near_bit != NEAR_NONE && p->score > r->near_score[p->entity])
 			r->near_score[p->entity] = p->score;
 		read_tree(p);
-		p->lead = pattern_lead(p->regex);
+		p->lead = pattern_lead(p->regex, &p->lead_plain);
 		if (p->clear)
 			for (unsigned c = '0'; c <= 'z'; c++)
 				if (is_alnum((char)c) || c == '_')

@@ -7,6 +7,7 @@
  * whole is linear. */
 #include "base/err.h"
 #include "detect/bits.h"
+#include "detect/evade.h"
 #include "detect/scratch.h"
 #include "detect/sieve.h"
 
@@ -167,6 +168,8 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 	f.score = context_apply(e, verdict_of(w, p->entity, f.start, f.end, before), m->score);
 	if (checked == CHECK_VALID)
 		f.flags |= FINDING_VALIDATED;
+	if (p->kind == START_LITERAL && m->match < m->start)
+		f.flags |= FINDING_NAMED;
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
 		f.flags |= FINDING_SAMPLE;
 	whole_characters(w->text, &f.start, &f.end);
@@ -232,9 +235,14 @@ static void
 note_lead(struct sweep *w, const struct pattern *p, size_t start)
 {
 	struct leads *l = &w->s->leads;
-	size_t until = start + p->lead;
 
-	if (l->of != w->text.p || p->lead <= l->over || until < l->least)
+	if (l->of != w->text.p || p->lead <= l->over)
+		return;
+	size_t lead = p->lead, plain = p->lead_plain;
+	if (plain < lead && plain < w->text.n - start && !memchr(w->text.p + start, '<', plain))
+		lead = plain;
+	size_t until = start + lead;
+	if (lead <= l->over || until < l->least)
 		return;
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].from <= start && (l->v[i].until >= until || i + 1 == LEADS)) {
