@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "gate/exchange.h"
+#include "policy/credentials.h"
 
 void
 request_facts(struct request *r, struct policy_facts *f)
@@ -297,9 +298,8 @@ must_relay(const struct request *r)
 {
 	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
 	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
-	       query_has_credential(r->head.query) ||
-	       head_spells_credential(r->snap->policy, &r->head) ||
-	       head_carries_credential(r) || r->body_state == BODY_STATE_PARTIAL;
+	       credential_query(r->head.query) || head_carries_credential(r) ||
+	       r->body_state == BODY_STATE_PARTIAL;
 }
 
 /* What lets a request that the rules permit not pass all the same. */

@@ -43,12 +43,7 @@ bool exchange_finish_late(struct request *r);
 
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
-/* True where the query holds a parameter that carries a credential, in any spelling. */
-bool query_has_credential(struct span query);
-/* True where a header is one of those that carry credentials but for '_' in place of '-':
- * HAProxy's rules do not name those. */
-bool head_spells_credential(const struct policy *p, const struct http_head *h);
-/* True where a header that is not one of those holds the credential that verified, or a key of
+/* True where a header that is not of the list holds the credential that verified, or a key of
  * ours: HAProxy's rules do not look at values. */
 bool head_carries_credential(const struct request *r);
 

@@ -64,19 +64,7 @@ is_credential(const struct policy *p, struct span name)
 	for (size_t i = 0; i < p->ncredential_prefixes; i++)
 		if (begins_as(name, span_str(p->credential_prefixes[i])))
 			return true;
-	return false;
-}
-
-bool
-head_spells_credential(const struct policy *p, const struct http_head *h)
-{
-	for (size_t i = 0; i < h->nfields; i++) {
-		struct span name = h->fields[i].name;
-		if (span_chr(name, '_') < name.n &&
-			(is_credential(p, name) || begins_as(name, SPAN_LIT("x-tollgate-"))))
-			return true;
-	}
-	return false;
+	return credential_header(name);
 }
 
 bool
@@ -84,8 +72,8 @@ head_carries_credential(const struct request *r)
 {
 	for (size_t i = 0; i < r->head.nfields; i++) {
 		const struct http_field *f = &r->head.fields[i];
-		if (!is_credential(r->snap->policy, f->name) &&
-			request_credential_in(r, f->value))
+		if (request_credential_in(r, f->value) &&
+			!is_credential(r->snap->policy, f->name))
 			return true;
 	}
 	return false;
@@ -109,63 +97,6 @@ keep(struct request *r, struct span name, struct span value)
 	if (r->route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
 		return false;
 	return true;
-}
-
-static int
-digit(char c)
-{
-	return c >= '0' && c <= '9'			? c - '0'
-	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-							: -1;
-}
-
-/* The parameter's name, decoded, is one that carries a credential. */
-static bool
-is_credential_parameter(struct span name)
-{
-	char got[64];
-	size_t n = 0;
-
-	for (size_t i = 0; i < name.n && n < sizeof(got); i++, n++) {
-		got[n] = name.p[i];
-		if (name.p[i] == '%' && i + 2 < name.n && digit(name.p[i + 1]) >= 0 &&
-			digit(name.p[i + 2]) >= 0) {
-			got[n] = (char)(digit(name.p[i + 1]) << 4 | digit(name.p[i + 2]));
-			i += 2;
-		}
-	}
-	return listed(span_of(got, n), credential_parameters);
-}
-
-bool
-query_has_credential(struct span query)
-{
-	while (query.n) {
-		struct span pair = span_next(&query, '&');
-		if (is_credential_parameter(span_next(&pair, '=')))
-			return true;
-	}
-	return false;
-}
-
-static struct span
-without_credential(struct arena *a, struct span query)
-{
-	char *out = arena_alloc(a, query.n + 1);
-	size_t n = 0;
-
-	if (!out)
-		return (struct span){ NULL, 0 };
-	while (query.n) {
-		struct span pair = span_next(&query, '&'), name = pair;
-		if (is_credential_parameter(span_next(&name, '=')))
-			continue;
-		if (n)
-			out[n++] = '&';
-		memcpy(out + n, pair.p, pair.n);
-		n += pair.n;
-	}
-	return span_of(out, n);
 }
 
 static void
@@ -206,9 +137,13 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 					  (r->head.has_query ? 1 + r->head.query.n : 0));
 	target = arena_dup(a, target);
 	out->path = span_next(&target, '?');
-	out->query = query_has_credential(target) ? without_credential(a, target) : target;
-	out->has_query =
-		r->head.has_query && (out->query.n || !query_has_credential(r->head.query));
+	size_t all = target.n;
+	out->query = target;
+	if (credential_query(target)) {
+		char *rest = arena_alloc(a, all);
+		out->query = span_of(rest, rest ? credential_query_without(target, rest) : 0);
+	}
+	out->has_query = r->head.has_query && (out->query.n || all == 0);
 	for (size_t i = 0; i < r->head.nfields; i++) {
 		const struct http_field *f = &r->head.fields[i];
 		if (keep(r, f->name, f->value))

@@ -9,8 +9,8 @@
 #include "store/http_client.h"
 #include "store/jwks.h"
 
-const char *const policy_identity_kinds[] = { "jwt", "signed_headers", "client_certificate", "api_key",
-	"none", NULL };
+const char *const policy_identity_kinds[] = { "jwt", "signed_headers", "client_certificate",
+	"api_key", "none", NULL };
 const char *const policy_jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
 	"ca_file", "refresh", "max_stale", "algorithms", "max_age", "leeway", "claims",
 	"demo_issuer", NULL };
@@ -356,7 +356,8 @@ client_certificate(struct builder *b, const struct yaml_node *n, struct identity
 			diag_at(b->d, n->key,
 				"client_certificate: stands in the list already; the first "
 				"decides");
-	if (yaml_is_null(n) || !read_map(b->d, n, "client_certificate", policy_certificate_keys, NULL))
+	if (yaml_is_null(n) ||
+		!read_map(b->d, n, "client_certificate", policy_certificate_keys, NULL))
 		return;
 	claim_members(b, n, &e->claims, certificate_field);
 	if ((domain = yaml_get(n, "trust_domain")) &&
@@ -383,28 +384,24 @@ none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
 		read_text(b->d, person, "person", &e->person);
 }
 
-/* Every entry's header once, behind the fixed list. */
+/* Every entry's header once that is none of the fixed list. */
 static void
 credentials(struct builder *b, const struct yaml_node *at)
 {
 	struct policy *p = b->p;
-	size_t max = credential_header_count + p->nidentities;
-	const char **names = build_array(b, at, max, sizeof(const char *));
+	const char **names = build_array(b, at, p->nidentities, sizeof(const char *));
 
 	if (!names)
 		return;
-	for (size_t i = 0; i < credential_header_count; i++)
-		names[p->ncredential_headers++] = credential_headers[i];
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const char *h = p->identities[i].header;
-		bool known = h == NULL;
+		bool known = h == NULL || credential_header(span_str(h));
 		for (size_t j = 0; j < p->ncredential_headers && !known; j++)
 			known = !strcmp(names[j], h);
-		if (!known) {
+		if (!known)
 			names[p->ncredential_headers++] = h;
-			p->unusual_credential = true;
-		}
 	}
+	p->unusual_credential = p->ncredential_headers > 0;
 	p->credential_headers = names;
 	const char **prefixes = build_array(b, at, p->nidentities, sizeof(const char *));
 	for (size_t i = 0; prefixes && i < p->nidentities; i++)

@@ -226,8 +226,8 @@ struct policy {
 	uint64_t inject_off; /* bits: patterns that do not count */
 	bool scores;	     /* a rule, limit or class reads the injection score */
 	float *thresholds;   /* one an entity, from detectors.thresholds over the rules' own */
-	/* lower case: the fixed list (policy/credentials.h) and every header an identity
-	 * entry names */
+	/* lower case: every header that an identity entry names and that is outside the
+	 * fixed list (policy/credentials.h) */
 	const char **credential_headers;
 	size_t ncredential_headers;
 	const char **credential_prefixes; /* of signed headers, likewise */

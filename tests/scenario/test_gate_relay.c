@@ -130,7 +130,7 @@ test_head(void **state)
 	static const char *const gone[] = { "authorization", "cookie", "x-api-key",
 		"x-tollgate-id2", "x-tollgate-backend2", "connection", "x-hop",
 		"content-length", "transfer-encoding", "expect", "x_api_key", "X-Api_Key",
-		"x_tollgate-id3" };
+		"x_tollgate-id3", "apikey", "X-Access-Token", "sec-websocket-protocol" };
 	struct stage s;
 	struct call c;
 	struct pass p;
@@ -139,12 +139,15 @@ test_head(void **state)
 	stage_up(&s, POLICY);
 	call_do(&s,
 		&(struct note){ .person = "alice",
-			.query = "a=1&k%65y=secret&b=2",
+			.query = "subscription-key=s&a=1;X-Goog-Api-Key=s&k%65y=secret&"
+				 "token[]=s;auth_token&b=2",
 			.body = HELLO,
 			.headers = { "cookie: a=b", "x-api-key: abc", "X-Tollgate-Id2: x",
 				"x-tollgate-backend2: evil", "connection: close, X-Hop",
 				"x-hop: y", "expect: 100-continue", "accept-encoding: gzip",
 				"x_api_key: abc", "X-Api_Key: abc", "x_tollgate-id3: x",
+				"apikey: abc", "X-Access-Token: abc",
+				"sec-websocket-protocol: openai-insecure-api-key.abc",
 				"x_api: kept" } },
 		&c);
 	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
