@@ -35,9 +35,9 @@ void dialect_stream_error(const struct dialect *d, const char *code, struct span
 
 struct usage {
 	bool known; /* input and output were given, and every count is a plain integer */
-	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
-	int64_t input_tokens, output_tokens;  /* totals, cached and reasoning tokens included */
+	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
 	int64_t cached_tokens;
+	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
 };
 
 /* From a whole JSON response: 0 where usage is known, ERR_NOTFOUND, or the
