@@ -105,9 +105,10 @@ put_json(struct scan *s, const struct scan_text *t)
 		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
 			detect_entity_name(s->rules, f->entity));
 		put_class_of(s, f->entity);
-		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s}", f->start,
+		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s%s}", f->start,
 			f->end, (double)f->score,
-			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "");
+			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "",
+			f->flags & FINDING_SAMPLE ? ",\"sample\":true" : "");
 	}
 	buf_str(s->out, "],\"classes\":[");
 	put_classes(s, &t->findings);

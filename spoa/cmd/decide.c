@@ -370,6 +370,8 @@ finding_json(struct request *r, const struct hit *h)
 	json_object_set_new(o, "score", json_real((double)h->f.score));
 	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
 	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
+	if (h->f.flags & FINDING_SAMPLE)
+		json_object_set_new(o, "sample", json_true());
 	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
 		if (r->snap->policy->externals[i].rec.source ==
 			(unsigned)h->f.flags >> FINDING_SOURCE_SHIFT)

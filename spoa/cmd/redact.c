@@ -185,7 +185,7 @@ redact_stream(const struct how *how)
 
 	if (code)
 		return code;
-	struct detect_options opt = { .thresholds = scan_rules_thresholds(&with) };
+	struct detect_options opt = scan_rules_options(&with);
 	buf_init(&s.out, 0);
 	arena_init(&arena, 0, true);
 	s.rules = with.rules;

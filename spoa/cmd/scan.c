@@ -48,7 +48,7 @@ scan_write(struct buf *out)
 static int
 one_text(struct session *s, struct scan_text *t)
 {
-	struct detect_options opt = { .thresholds = scan_rules_thresholds(s->s.with) };
+	struct detect_options opt = scan_rules_options(s->s.with);
 	int err = detect_scan(s->s.rules, s->scratch, t->text, &opt, s->s.arena, &t->findings);
 
 	if (err)

@@ -44,6 +44,12 @@ scan_rules_thresholds(const struct scan_rules *r)
 	return r->policy ? r->policy->thresholds : NULL;
 }
 
+struct detect_options
+scan_rules_options(const struct scan_rules *r)
+{
+	return r->policy ? policy_detect_options(r->policy) : (struct detect_options){ 0 };
+}
+
 void
 scan_rules_classes(const struct scan_rules *r, size_t entity,
 	void (*put)(void *arg, const char *class), void *arg)

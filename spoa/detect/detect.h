@@ -86,6 +86,7 @@ struct detect_options {
 	/* Whatever has an entity's shape, also where its validator says no, at any score:
 	 * all that could match. They may overlap. */
 	bool all_candidates;
+	bool skip_samples; /* published samples are no findings */
 	bool part; /* more stands before or behind: nothing follows from what is missing */
 };
 

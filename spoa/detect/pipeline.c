@@ -94,7 +94,7 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 	if (s->n)
 		memcpy(v, s->v, s->n * sizeof(*v));
 	for (size_t i = 0; i < s->n; i++)
-		v[i].flags &= (uint16_t)~(FINDING_WEAK | FINDING_NAMED);
+		v[i].flags &= (uint16_t) ~(FINDING_WEAK | FINDING_NAMED);
 	*out = (struct findings){ .v = v, .n = s->n };
 	return 0;
 }
@@ -108,6 +108,18 @@ shrink(struct detect_scratch *s)
 	free(s->v);
 	s->v = NULL;
 	s->room = s->n = 0;
+}
+
+/* What is found in their place is a sample too: the best of what overlaps has been chosen. */
+static void
+drop_samples(struct findings *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (!(f->v[i].flags & FINDING_SAMPLE))
+			f->v[kept++] = f->v[i];
+	f->n = kept;
 }
 
 static int
@@ -133,6 +145,8 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 	shrink(s);
 	if (err)
 		return err;
+	if (opt && opt->skip_samples)
+		drop_samples(out);
 	out->evasion = s->evasion;
 	for (size_t i = 0; i < out->n; i++)
 		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;

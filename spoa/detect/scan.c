@@ -61,7 +61,7 @@ threshold_of(const struct sweep *w, size_t entity)
 static bool
 is_sample(const struct entity_rule *e, struct span value)
 {
-	char folded[64];
+	char folded[256];
 	size_t n = 0;
 
 	if (e->nsamples == 0)

@@ -287,7 +287,7 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 static int
 scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struct span before)
 {
-	struct detect_options opt = { .thresholds = r->snap->policy->thresholds };
+	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct findings found = { 0 };
 	struct window w = next_window(r, s->text);
 
@@ -372,7 +372,7 @@ bool
 request_may_hold(struct request *r, struct span text)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	struct detect_options opt = { .thresholds = r->snap->policy->thresholds };
+	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct findings found = { 0 };
 
 	return !mine ||

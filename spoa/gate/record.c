@@ -188,7 +188,7 @@ put_request(struct request *r, struct buf *b)
 
 /* One entity's findings of one list. */
 struct tally {
-	size_t n;
+	size_t n, samples;
 	double best;
 	unsigned sources; /* bit by recogniser */
 };
@@ -201,6 +201,7 @@ tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
 		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE)
 			continue;
 		t->n++;
+		t->samples += (f->flags & FINDING_SAMPLE) != 0;
 		if ((double)f->score > t->best)
 			t->best = (double)f->score;
 		t->sources |= 1u << (f->flags >> FINDING_SOURCE_SHIFT);
@@ -310,6 +311,8 @@ put_findings(struct request *r, struct buf *b)
 		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n + further, t.best);
 		if (further)
 			buf_printf(b, ",\"mentions\":%zu", further);
+		if (t.samples)
+			buf_printf(b, ",\"samples\":%zu", t.samples);
 		put_sources(r, b, t.sources);
 		const char *with = request_redacted_with(r, e);
 		if (with)

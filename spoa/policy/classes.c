@@ -8,7 +8,9 @@
 #include "policy/keys.h"
 #include "policy/own.h"
 
-const char *const policy_detector_keys[] = { "thresholds", "injection", "external", NULL };
+const char *const policy_detector_keys[] = { "thresholds", "samples", "injection", "external",
+	NULL };
+const char *const policy_sample_words[] = { "find", "ignore", NULL };
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -258,8 +260,18 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	if (!n || !read_map(b->d, n, "detectors", policy_detector_keys, NULL))
 		return;
 	const struct yaml_node *t = yaml_get(n, "thresholds");
+	unsigned word = 0;
 	if (t)
 		thresholds(b, t);
+	if ((t = yaml_get(n, "samples")) && read_word(b->d, t, policy_sample_words, &word))
+		b->p->skip_samples = word == 1;
+}
+
+struct detect_options
+policy_detect_options(const struct policy *p)
+{
+	return (struct detect_options){ .thresholds = p->thresholds,
+		.skip_samples = p->skip_samples };
 }
 
 const char *

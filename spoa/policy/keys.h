@@ -4,6 +4,7 @@
 #define POLICY_KEYS_H
 
 extern const char *const policy_identity_kinds[];
+extern const char *const policy_sample_words[];
 extern const char *const policy_effect_route_keys[],
 	*const policy_detector_keys[],
 		*const policy_data_file_keys[],

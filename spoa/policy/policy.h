@@ -225,6 +225,7 @@ struct policy {
 	const struct inject *inject;
 	uint64_t inject_off; /* bits: patterns that do not count */
 	bool scores;	     /* a rule, limit or class reads the injection score */
+	bool skip_samples;   /* detectors.samples: ignore */
 	float *thresholds;   /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the
 	 * fixed list (policy/credentials.h) */
@@ -235,6 +236,9 @@ struct policy {
 	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
 				    all routes via=relay */
 };
+
+/* How its requests are scanned; the thresholds are the policy's. */
+struct detect_options policy_detect_options(const struct policy *p);
 
 struct detect_rules;
 /* The class that a finding of the entity names: its rule file's where the policy leaves it

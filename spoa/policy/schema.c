@@ -105,6 +105,7 @@ static const struct shape {
 }},
 { "detectors", policy_detector_keys, "[]", {
   { "thresholds", MAPOF(SCORE), NULL, "least score, by entity" },
+  { "samples", WORDS(policy_sample_words), "published samples, such as test cards" },
   { "injection", REF("injection"), NULL, "the injection model" },
   { "external", LIST(REF("external")), NULL, "recognisers that are asked over HTTP" },
 }},

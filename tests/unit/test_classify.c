@@ -35,7 +35,7 @@ static const struct {
 		"\"score\":0.95},{\"entity\":\"US_SSN\",\"class\":\"pii\",\"start\":21,\"end\":"
 		"32,\"score\":"
 		"0.60},{\"entity\":\"US_SSN\",\"class\":\"pii\",\"start\":33,\"end\":44,"
-		"\"score\":0.60}],"
+		"\"score\":0.60,\"sample\":true}],"
 		"\"classes\":[\"secret\",\"pii\"],\"injection\":0.0}\n" },
 	{ "JSON lines are answered line by line", { "classify", "--jsonl" },
 		"{\"text\":\"x\",\"role\":\"user\"}\n{\"role\":\"user\",\"text\":\"\\u0061@b."
@@ -98,6 +98,10 @@ static const struct {
 		"\xff\xfe a@b.de \xc3", 0,
 		"{\"findings\":[{\"entity\":\"EMAIL_ADDRESS\",\"class\":\"pii\",\"start\":3,"
 		"\"end\":9,\"score\":0.90}],\"classes\":[\"pii\"],\"injection\":0.0}\n" },
+	{ "a published sample is marked", { "classify" }, "4111 1111 1111 1111", 0,
+		"{\"findings\":[{\"entity\":\"CREDIT_CARD\",\"class\":\"pii\",\"start\":0,"
+		"\"end\":19,\"score\":0.85,\"sample\":true}],\"classes\":[\"pii\"],"
+		"\"injection\":0.0}\n" },
 	{ "a finding that the policy has in no class has none",
 		{ "classify", "--policy", "policies/default.yaml" }, "ACME Ltd wrote to a@b.de",
 		0,

@@ -71,6 +71,7 @@ absent_keys_have_safe_defaults(void **state)
 	assert_int_equal(p->routes[0].deadline_us, 900000000);
 	for (size_t e = 0; e < detect_entity_count(fix_detectors()); e++)
 		assert_true(p->thresholds[e] == detect_entity_threshold(fix_detectors(), e));
+	assert_false(p->skip_samples);
 	fix_done(&f);
 }
 
@@ -90,7 +91,7 @@ every_key_arrives(void **state)
 		"  - api_key: {header: x-api-key, keys: sub/keys.yaml}\n"
 		"  - none: {person: nobody}\n"
 		"classes: {pii: [US_SSN], mine: [EMAIL_ADDRESS, US_SSN], empty: []}\n"
-		"detectors: {thresholds: {US_SSN: 0.25, EMAIL_ADDRESS: 1}}\n"
+		"detectors: {thresholds: {US_SSN: 0.25, EMAIL_ADDRESS: 1}, samples: ignore}\n"
 		"providers: {eu: {backend: local, dialect: anthropic, external: false, region: "
 		"eu}}\n"
 		"routes:\n"
@@ -153,6 +154,7 @@ every_key_arrives(void **state)
 		if (!strcmp(p->classes[i].name, "secret"))
 			secret = entity_in(&p->classes[i].entities, key);
 	assert_true(secret); /* not listed: the rule files' members */
+	assert_true(p->skip_samples && policy_detect_options(p).skip_samples);
 	assert_true(p->thresholds[ssn] == 0.25f && p->thresholds[mail] == 1.0f);
 	assert_true(p->thresholds[iban] == detect_entity_threshold(rules, iban));
 

@@ -244,6 +244,8 @@ static const struct row {
 		":5:34: US_SSN: a score" },
 	{ "a threshold of no entity", H "detectors: {thresholds: {US_SNN: 0.5}}\n",
 		":5:26: US_SNN: no such entity, did you mean US_SSN?" },
+	{ "samples of no kind", H "detectors: {samples: skip}\n",
+		":5:22: samples: one of find, ignore" },
 	/* providers and routes */
 	{ "no routes", "tollgate: 1\nname: t\n", ":1:1: routes: is missing" },
 	{ "an empty list of routes", "tollgate: 1\nname: t\nroutes: []\n",

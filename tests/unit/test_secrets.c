@@ -350,6 +350,27 @@ secrets_are_found_as_people_write_them(void **state)
 	}
 }
 
+/* The other rules that match it find nothing in its place either. */
+static void
+a_policy_may_ignore_published_samples(void **state)
+{
+	struct fix *f = *state;
+	struct span text =
+		SPAN_LIT("api_key=sk_test_4eC39HqLyjWDarjtT1zdp7dc card 4111 1111 1111 "
+			 "1111 id AKIAIOSFODNN7EXAMPLE password=" P "\n");
+	struct detect_options opt = { .skip_samples = true };
+	struct findings v;
+
+	v = scan(f, text);
+	assert_int_equal(v.n, 4);
+	for (size_t i = 0; i < v.n; i++)
+		assert_int_equal(!!(v.v[i].flags & FINDING_SAMPLE), i < 3);
+	assert_int_equal(detect_scan(f->rules, f->scratch, text, &opt, &f->arena, &v), 0);
+	assert_int_equal(v.n, 1);
+	assert_string_equal(detect_entity_name(f->rules, v.v[0].entity), "GENERIC_SECRET");
+	arena_reset(&f->arena);
+}
+
 /* The value of a JSON key or a form field, without the key in its text. */
 static void
 a_vendors_name_may_be_the_json_key(void **state)
@@ -460,6 +481,7 @@ main(void)
 		cmocka_unit_test(no_typing_error_hides_a_token),
 		cmocka_unit_test(cut_anywhere_nothing_is_read_beyond_the_end),
 		cmocka_unit_test(secrets_are_found_as_people_write_them),
+		cmocka_unit_test(a_policy_may_ignore_published_samples),
 		cmocka_unit_test(a_vendors_name_may_be_the_json_key),
 		cmocka_unit_test(the_fast_scan_covers_what_trying_everything_covers),
 		cmocka_unit_test(hostile_texts_cost_linear_time),
