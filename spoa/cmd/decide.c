@@ -538,6 +538,10 @@ decide_result(struct request *r)
 		add_changes(r, o);
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
+	if (r->body.nreasoning)
+		json_object_set_new(o, "signed_reasoning",
+			json_pack("{sisisi}", "blocks", (int)r->body.nreasoning, "dropped",
+				(int)r->reasoning_dropped, "left", (int)r->reasoning_left));
 	json_t *mentions = mentions_json(r);
 	if (json_array_size(mentions))
 		json_object_set(o, "mentions", mentions);

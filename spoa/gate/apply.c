@@ -210,6 +210,19 @@ edit_members(struct request *r, struct edits *e)
 	return 0;
 }
 
+static int
+drop_reasoning(struct request *r, struct edits *e)
+{
+	struct splice *sp;
+
+	if (r->reasoning_dropped == 0)
+		return 0;
+	if (!(sp = edits_room(e, r->body.nreasoning)))
+		return ERR_NOMEM;
+	e->n += body_drop_reasoning(&r->body, r->raw, sp);
+	return 0;
+}
+
 /* A rewritten key may equal another: then what would be sent is ambiguous. */
 static int
 keys_still_differ(struct request *r)
@@ -255,6 +268,8 @@ rewrite(struct request *r)
 	err = edit_hits(r, o, &body, &target);
 	if (err == 0)
 		err = edit_wholes(r, o, &body, &target);
+	if (err == 0)
+		err = drop_reasoning(r, &body);
 	if (err == 0)
 		err = edit_members(r, &body);
 	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
@@ -329,6 +344,12 @@ step_rewrite(struct request *r)
 
 	if (r->body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
+	if (request_settle_reasoning(r) < 0)
+		return request_deny(r, 403, "signed_content",
+			r->verdict.rule ? r->verdict.rule->name : "",
+			SPAN_LIT("reasoning that the provider signed holds data that must not "
+				 "pass, "
+				 "and it can neither be changed nor left out"));
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation",
@@ -342,7 +363,8 @@ step_rewrite(struct request *r)
 	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||
 		(r->redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	r->decision.kind = redacts || r->ncredentials ? D_REDACT : D_PERMIT;
+	r->decision.kind =
+		redacts || r->ncredentials || r->reasoning_dropped ? D_REDACT : D_PERMIT;
 	r->decision.rule = r->verdict.rule ? r->verdict.rule->name : "default";
 	r->decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
 	return r->gate && !request_hold_work(r) ? request_overheld(r) : STEP_NEXT;

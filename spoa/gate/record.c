@@ -362,7 +362,8 @@ put_not_inspected(struct request *r, struct buf *b)
 static void
 put_prompt(struct request *r, struct buf *b)
 {
-	bool none = r->body_state == BODY_STATE_NONE, any = r->unread.nmedia || r->unread.sealed;
+	bool none = r->body_state == BODY_STATE_NONE,
+	     any = r->unread.nmedia || r->unread.sealed;
 
 	if (none && !any)
 		return;
@@ -705,6 +706,11 @@ record_decision(struct request *r, struct buf *b)
 	put_request(r, b);
 	put_identity(r, b);
 	put_findings(r, b);
+	if (r->body.nreasoning) {
+		key(b, "signed_reasoning");
+		buf_printf(b, "{\"blocks\":%zu,\"dropped\":%zu,\"left\":%zu}",
+			r->body.nreasoning, r->reasoning_dropped, r->reasoning_left);
+	}
 	if (r->ncredentials)
 		put_int(b, "credentials", (int64_t)r->ncredentials);
 	put_flag(b, "evasion", r->evasion);

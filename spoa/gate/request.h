@@ -46,11 +46,6 @@ struct recognition {
 	uint64_t us;
 };
 
-/* What became of the blocks that the provider signed. */
-struct signed_outcome {
-	size_t blocks, dropped, left; /* left: with something that would have been redacted */
-};
-
 enum body_state {
 	BODY_STATE_NONE,   /* proved absent */
 	BODY_STATE_WHOLE,  /* req->raw is all of it */
@@ -115,11 +110,11 @@ struct request {
 	bool identified;    /* the step ran and *identity is valid */
 	struct span coding; /* Content-Encoding where it is not identity */
 	struct buf decoded;
-	struct span raw; /* the decoded body */
+	struct span raw;		      /* the decoded body */
 	unsigned char raw_hmac[SHA256_BYTES]; /* of it, for the record */
 	struct body body;
-	bool have_body;	 /* *body is valid */
-	bool unreadable; /* permitted as such */
+	bool have_body;	      /* *body is valid */
+	bool unreadable;      /* permitted as such */
 	struct unread unread; /* of target and body */
 	struct segment *target;
 	size_t ntarget;
@@ -144,7 +139,10 @@ struct request {
 	struct mention_job *mentions; /* values that were found are being looked for */
 	struct overlay overlay;	      /* what is redacted, further mentions too; hits: malloc */
 	size_t ncredentials;	      /* of them HIT_CREDENTIAL */
-	struct span credential;	      /* that verified, in the arena; empty: none */
+	/* blocks of reasoning that a provider signed: taken out; left with what would be
+	 * replaced */
+	size_t reasoning_dropped, reasoning_left;
+	struct span credential; /* that verified, in the arena; empty: none */
 	struct recognition *recognitions;
 	size_t nrecognitions;
 	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
@@ -199,8 +197,8 @@ struct request {
 	struct offload {
 		struct work work;
 		struct mail back;
-		int result; /* enum step_result */
-		bool away;	       /* a helper thread owns the request */
+		int result;		/* enum step_result */
+		bool away;		/* a helper thread owns the request */
 		_Atomic bool pointless; /* nobody waits for it any more */
 	} offload;
 	struct record *record; /* while the disk is asked */
@@ -306,6 +304,9 @@ bool request_segment_before(
 void request_shadow(struct request *r, const struct policy_facts *mine);
 /* gate/data.c: */
 void request_drop_data(struct request *r);
+/* gate/reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
+ * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
+int request_settle_reasoning(struct request *r);
 /* gate/mention.c: */
 void request_drop_mentions(struct request *r);
 /* Whether text holds the credential that verified, or a key of ours. */

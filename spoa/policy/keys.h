@@ -16,7 +16,7 @@ extern const char *const policy_effect_route_keys[],
 											  policy_subject_words
 												  [],
 													  *const policy_none_keys[], *const policy_claim_keys[], *const policy_signed_keys[], *const policy_certificate_keys[], *const policy_external_keys[], *const policy_answer_keys[], *const policy_cache_keys[], *const policy_breaker_keys[],
-																																								*const policy_shape_words[], *const policy_outcome_words[],
+																																								*const policy_shape_words[], *const policy_signed_words[], *const policy_outcome_words[],
 																																												     *const
 																																													     policy_injection_keys
 																																														     [],

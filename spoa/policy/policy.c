@@ -15,10 +15,12 @@ static const char *const top_later[] = { "models", "cache", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 const char *const policy_default_words[] = { "deny", "permit", NULL };
 const char *const policy_failure_keys[] = { "classifier", "quota", "audit", "unreadable",
-	NULL };
+	"signed", NULL };
 /* enum outcome */
 static const char *const classifier_words[] = { "deny", "permit", "redact", NULL };
 const char *const policy_other_words[] = { "deny", "permit", NULL };
+/* enum signed_reasoning */
+const char *const policy_signed_words[] = { "drop", "deny", "leave", NULL };
 
 /* ---- shared by the sections ---- */
 
@@ -112,7 +114,7 @@ void
 build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
 	enum outcome *const places[] = { &out->classifier, &out->quota, &out->audit,
-		&out->unreadable };
+		&out->unreadable, NULL };
 	unsigned word;
 
 	if (!read_map(b->d, n, "on_failure", policy_failure_keys, NULL))
@@ -121,11 +123,16 @@ build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure
 		const struct yaml_node *c = yaml_get(n, policy_failure_keys[i]);
 		if (!c)
 			continue;
-		if (places[i] == &out->quota && c->kind == YAML_MAPPING && yaml_get(c, "local"))
+		if (!places[i]) {
+			if (read_word(b->d, c, policy_signed_words, &word))
+				out->signed_reasoning = (enum signed_reasoning)word;
+		} else if (places[i] == &out->quota && c->kind == YAML_MAPPING &&
+			   yaml_get(c, "local"))
 			diag_at(b->d, yaml_get(c, "local")->key,
 				"local: not supported by this version of tollgate");
 		else if (read_word(b->d, c,
-				 places[i] == &out->classifier ? classifier_words : policy_other_words,
+				 places[i] == &out->classifier ? classifier_words
+							       : policy_other_words,
 				 &word))
 			*places[i] = (enum outcome)word;
 	}

@@ -16,8 +16,13 @@
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
 
+/* What becomes of reasoning under a provider's signature in which something would be replaced.
+ */
+enum signed_reasoning { SIGNED_DROP, SIGNED_DENY, SIGNED_LEAVE };
+
 struct on_failure {
 	enum outcome classifier, quota, audit, unreadable;
+	enum signed_reasoning signed_reasoning;
 };
 
 #define CLASSES_MAX 64

@@ -61,6 +61,7 @@ static const struct shape {
   { "quota", WORDS(policy_other_words), "Redis does not answer in time" },
   { "audit", WORDS(policy_other_words), "the record cannot be written" },
   { "unreadable", WORDS(policy_other_words), "images, audio, files and other parts that are not read" },
+  { "signed", WORDS(policy_signed_words), "reasoning under a provider's signature in which something would be replaced" },
 }},
 { "jwt", policy_jwt_keys, "[]", {
   { "header", TEXT, NULL, "where it is; default authorization, with Bearer" },

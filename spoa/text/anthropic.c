@@ -85,11 +85,11 @@ static const struct part_row parts[] = {
 };
 
 static const struct seal_row seals[] = {
-	{ B ".signature",                   "thinking" },
-	{ B ".data",                        "redacted_thinking" },
-	{ R ".encrypted_content",           "web_search_result" },
-	{ B ".citations[*].encrypted_index", "web_search_result_location" },
-	{ B ".content.encrypted_stdout",    "encrypted_code_execution_result" },
+	{ B ".signature",                   "thinking",          1, ALONE_BLOCK },
+	{ B ".data",                        "redacted_thinking", 1, ALONE_BLOCK },
+	{ R ".encrypted_content",           "web_search_result", 0, NULL },
+	{ B ".citations[*].encrypted_index", "web_search_result_location", 0, NULL },
+	{ B ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL },
 	{ 0 },
 };
 

@@ -45,8 +45,9 @@ struct segment {
 	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
 	bool opaque : 1; /* binary data of an opaque part, in base64: text is what stands before
 			    it */
-	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read it */
-	bool counted : 1; /* in a part that is opaque as a whole */
+	bool sealed : 1; /* the provider's own, sent back: where it is no text, nobody can read
+			    it */
+	bool counted : 1;    /* in a part that is opaque as a whole */
 	bool candidate : 1;  /* body_read's own */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
@@ -57,11 +58,23 @@ struct segment {
 
 /* What nobody can read in a body or a target. */
 struct unread {
-	struct span *media; /* kinds of opaque parts: "image", "audio", "video", "file", "unknown" */
+	struct span *
+		media; /* kinds of opaque parts: "image", "audio", "video", "file", "unknown" */
 	size_t nmedia, room;
-	size_t bytes;	     /* of them: of a dialect's parts raw ones, from { to } */
-	size_t sealed;	     /* texts that only the provider can read, which it sealed */
+	size_t bytes;  /* of them: of a dialect's parts raw ones, from { to } */
+	size_t sealed; /* texts that only the provider can read, which it sealed */
 	size_t sealed_bytes;
+};
+
+/* Reasoning that the provider signed: sent back whole or not at all. */
+struct signed_block {
+	size_t start, end;    /* raw bytes, from { to }: an element of a list */
+	uint32_t first, last; /* its segments, last exclusive */
+	uint32_t turn;	      /* blocks of one turn of the model share a number */
+	bool pending; /* the turn is the last, and its tool calls are under way: the provider
+			 wants its blocks back */
+	bool dropped; /* the gate's */
+	const char *alone; /* stands for it where the list would be empty */
 };
 
 enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT };
@@ -79,7 +92,9 @@ struct body {
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
 	int64_t choices;	   /* n; 1 where absent */
 	struct unread unread;
-	struct span *tools;  /* names of tools called in the body */
+	struct signed_block *reasoning;
+	size_t nreasoning;
+	struct span *tools; /* names of tools called in the body */
 	size_t ntools;
 	struct body_param
 		*params; /* scalar top-level members, for request.NAME in conditions */
@@ -183,6 +198,9 @@ int segment_splices(const struct segment *s, struct span raw, const struct text_
 /* The same for a single edit. Two of one number overlap: use segment_splices. */
 int segment_splice(const struct segment *s, struct span raw, size_t from, size_t to,
 	struct span replacement, struct arena *a, struct splice *out);
+/* The edits that take the blocks marked `dropped` out of their lists; at most nreasoning in
+ * `out`. Their number. */
+size_t body_drop_reasoning(const struct body *b, struct span raw, struct splice *out);
 /* Applies edits (sorted by start here, in place; overlapping ones are an
  * ERR_RANGE). Everything outside the edits is byte-identical. A rewritten key
  * may come to equal another: read the result again before it is sent. 0, or

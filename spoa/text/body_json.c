@@ -3,7 +3,7 @@
  * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
  * when the object ends, since both may stand behind what they speak of. */
 #include "text/opaque.h"
-#include "text/table.h"
+#include "text/reasoning.h"
 
 #include <stdio.h>
 
@@ -17,7 +17,7 @@ enum {
 	NUMBER_MOST = 40, /* longer whole numbers are read as they are written */
 	OPAQUE_MIN = 256, /* shorter base64 is scanned as text whatever it belongs to */
 	FEW = 16,
-	SEALS = 2, /* of one object */
+	SEALS = 2,	    /* of one object */
 	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
 };
 
@@ -32,9 +32,10 @@ struct frame {
 	enum seg_role role;	  /* of a message */
 	struct seal {
 		uint32_t segment;
-		const char *of;
+		const struct seal_row *row;
 	} seal[SEALS];
 	unsigned nseals;
+	struct reasoning_frame said; /* for text/reasoning.c */
 	/* the member being read */
 	const struct node *member;
 	struct span name;
@@ -49,6 +50,7 @@ struct walk {
 	struct body_refusal *why;
 	struct seglist segs;
 	size_t tools_room, params_room;
+	struct reasoning reasoning;
 	struct frame *frames; /* frames[0] stands around the document */
 	unsigned depth, frames_room;
 };
@@ -319,18 +321,36 @@ note_seal(struct walk *w, const struct json_event *ev, struct span text)
 		return;
 	if (span_is(f->name, "type"))
 		f->type = text;
+	reasoning_string(&f->said, f->name, text);
 	if (f->member && f->member->seal && f->nseals < SEALS)
 		f->seal[f->nseals++] =
-			(struct seal){ (uint32_t)(w->segs.n - 1), f->member->seal->of };
+			(struct seal){ (uint32_t)(w->segs.n - 1), f->member->seal };
 }
 
 /* Only now is the type of the object known. */
 static void
-settle_seals(struct walk *w, const struct frame *f)
+settle_seals(struct walk *w, struct frame *f)
 {
-	for (unsigned i = 0; i < f->nseals; i++)
-		w->segs.v[f->seal[i].segment].sealed =
-			!f->seal[i].of || span_is(f->type, f->seal[i].of);
+	for (unsigned i = 0; i < f->nseals; i++) {
+		const struct seal_row *row = f->seal[i].row;
+		struct segment *s = &w->segs.v[f->seal[i].segment];
+		s->sealed = !row->of || span_is(f->type, row->of);
+		if (s->sealed && row->signs && s->end > s->start)
+			(f - (row->signs - 1))->said.signs = row;
+	}
+}
+
+/* What its objects say of turns and of signed reasoning, outwards. */
+static int
+settle_reasoning(struct walk *w, struct frame *f, size_t end)
+{
+	struct signed_block block = {
+		.start = f->start, .end = end, .first = f->first, .last = (uint32_t)w->segs.n
+	};
+
+	return reasoning_end(&w->reasoning, &f->said, &(f - 1)->said, &block, w->a)
+		       ? no_memory(w)
+		       : 0;
 }
 
 /* ---- the walk ---- */
@@ -370,6 +390,7 @@ read_key(struct walk *w, const struct json_event *ev)
 	if (!text.p)
 		return no_memory(w);
 	f->name = text;
+	reasoning_key(&f->said, text);
 	f->member = node_member(f->node, text, &clash);
 	f->member_key = (uint32_t)w->segs.n;
 	if (clash && w->d->json)
@@ -520,6 +541,10 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		w->frames = more;
 		w->frames_room *= 2;
 	}
+	const struct frame *around = &w->frames[w->depth];
+	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
+	struct reasoning_frame said =
+		reasoning_open(&around->said, object, !around->object, holder->name);
 	w->frames[++w->depth] = (struct frame){
 		.node = node,
 		.deep = row && (row->flags & F_DEEP) ? row->role : deep,
@@ -530,6 +555,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.key = key,
 		.start = ev->start,
 		.role = ROLE_OTHER,
+		.said = said,
 	};
 	if (w->depth == 1 && object)
 		w->out->marks.top = ev->end;
@@ -545,6 +571,8 @@ pop(struct walk *w, const struct json_event *ev)
 	int err = f->part ? part_end(w, f, ev->end) : 0;
 
 	settle_seals(w, f);
+	if (!err)
+		err = settle_reasoning(w, f, ev->end);
 	if (f->message)
 		for (size_t i = f->first; i < w->segs.n; i++)
 			if (w->segs.v[i].role == ROLE_BY_MESSAGE)
@@ -632,6 +660,8 @@ body_json(const struct dialect *d, struct span raw, struct arena *a, struct body
 		case JSON_END:
 			out->segments = w->segs.v;
 			out->nsegments = w->segs.n;
+			out->reasoning = w->reasoning.v;
+			out->nreasoning = w->reasoning.n;
 			return 0;
 		case JSON_ERROR: err = refuse_json(w, j); break;
 		case JSON_KEY: err = read_key(w, &ev); break;

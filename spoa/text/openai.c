@@ -60,25 +60,25 @@ static const struct part_row parts[] = {
 /* Items of POST /responses, and what gateways to models that reason put into messages of
  * this shape. */
 #define SEALS \
-	{ "input[*].encrypted_content",                    NULL }, \
-	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted" }, \
-	{ "messages[*].reasoning_details[*].signature",    NULL }, \
-	{ "messages[*].thinking_blocks[*].signature",      "thinking" }, \
-	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking" }, \
-	{ "messages[*].extra_content.google.thought_signature", NULL }, \
-	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL }
+	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
+	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted", 1, NULL }, \
+	{ "messages[*].reasoning_details[*].signature",    NULL, 1, NULL }, \
+	{ "messages[*].thinking_blocks[*].signature",      "thinking", 1, NULL }, \
+	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking", 1, NULL }, \
+	{ "messages[*].extra_content.google.thought_signature", NULL, 0, NULL }, \
+	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL, 0, NULL }
 
 static const struct seal_row seals[] = { SEALS, { 0 } };
 
 /* Where clients of APIs that have no table of their own yet send back what the provider
  * sealed: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
 #define GEMINI(at) \
-	{ at "contents[*].parts[*].thoughtSignature",      NULL }, \
-	{ at "contents[*].parts[*].thought_signature",     NULL }
+	{ at "contents[*].parts[*].thoughtSignature",      NULL, 0, NULL }, \
+	{ at "contents[*].parts[*].thought_signature",     NULL, 0, NULL }
 #define ANTHROPIC(at) \
-	{ at "messages[*].content[*].signature",           "thinking" }, \
-	{ at "messages[*].content[*].data",                "redacted_thinking" }, \
-	{ at "messages[*].content[*].content[*].encrypted_content", "web_search_result" }
+	{ at "messages[*].content[*].signature",           "thinking", 1, ALONE_BLOCK }, \
+	{ at "messages[*].content[*].data",                "redacted_thinking", 1, ALONE_BLOCK }, \
+	{ at "messages[*].content[*].content[*].encrypted_content", "web_search_result", 0, NULL }
 
 static const struct seal_row rest_seals[] = {
 	SEALS,
@@ -87,8 +87,8 @@ static const struct seal_row rest_seals[] = {
 	GEMINI("requests[*].request."),
 	ANTHROPIC(""),
 	ANTHROPIC("requests[*].params."),
-	{ "messages[*].content[*].reasoningContent.reasoningText.signature", NULL },
-	{ "messages[*].content[*].reasoningContent.redactedContent", NULL },
+	{ "messages[*].content[*].reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT },
+	{ "messages[*].content[*].reasoningContent.redactedContent", NULL, 2, ALONE_TEXT },
 	{ 0 },
 };
 

@@ -55,7 +55,15 @@ struct row {
 struct seal_row {
 	const char *path;
 	const char *of; /* the "type" of the object that holds it; NULL: any */
+	/* Where it signs a block of reasoning: how many objects out that is, 1 the one that
+	 * holds it; 0: it does not. */
+	unsigned signs;
+	const char
+		*alone; /* what stands in a list that would be empty without; NULL: nothing */
 };
+/* A list of content is never empty. */
+#define ALONE_BLOCK "{\"type\":\"text\",\"text\":\"<REASONING>\"}"
+#define ALONE_TEXT  "{\"text\":\"<REASONING>\"}"
 
 /* Types of content parts: kind is NULL where its text is all there is. */
 struct part_row {

@@ -7,12 +7,27 @@
 	"routes:\n"                                                                            \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
 	"openai, backend: openai}\n"                                                           \
+	"  - {name: messages, match: {methods: [POST], path: /v1/messages}, dialect: "         \
+	"anthropic, backend: anthropic}\n"                                                     \
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
 #define REDACT "rules: [{name: r, redact: {classes: [pii, phi, secret]}}]\n"
 #define PERMIT "rules: []\n"
 #define OTHER  "tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk"
 #define SAYS(text)                                                                             \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]"
+
+#define SEAL "EqoBCkgIBBABGAIqQHJlYWwgbG9va2luZyBzaWduYXR1cmUgYnl0ZXMgdGhhdCBubyBvbmUgcmVhZHM="
+#define THINKS(text)                                                                           \
+	"{\"type\":\"thinking\",\"thinking\":\"" text "\",\"signature\":\"" SEAL "\"}"
+#define HIDDEN	     "{\"type\":\"redacted_thinking\",\"data\":\"" SEAL "\"}"
+#define TEXT(text)   "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define CALL	     "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}"
+#define ANSWER	     "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":\"ok\"}"
+#define MAIL	     "jo@example.org"
+#define TALK(turns)  "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" turns "]}"
+#define MODEL(parts) "{\"role\":\"assistant\",\"content\":[" parts "]},"
+#define USER(parts)  "{\"content\":[" parts "],\"role\":\"user\"}"
+#define MSG	     "/v1/messages"
 
 /* clang-format off */
 static const struct {
@@ -63,6 +78,62 @@ static const struct {
 	  "x-was: Bearer %K", "permit", "relay", NULL, NULL, { NULL } },
 	{ "and so does one that holds anybody's", PERMIT, "/api/x", NULL, "{}", "referer: https://h/?k=%O",
 	  "permit", "relay", NULL, NULL, { NULL } },
+	/* reasoning that the provider signed */
+	{ "a signed block with something in it goes with the others of its turn", REDACT, MSG, NULL,
+	  TALK(MODEL(HIDDEN "," TEXT("a") "," THINKS("to " MAIL) ", " THINKS("b")) USER(TEXT("c"))), NULL, "redact", "relay",
+	  TALK(MODEL(TEXT("a")) USER(TEXT("c"))), NULL, { "signed_reasoning", "{\"blocks\":3,\"dropped\":3,\"left\":0}" } },
+	{ "blocks of other turns stay as they came", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS("a") "," TEXT("b")) USER(TEXT("c")) "," MODEL(THINKS(MAIL) "," TEXT("d")) USER(TEXT(MAIL))), NULL,
+	  "redact", "relay",
+	  TALK(MODEL(THINKS("a") "," TEXT("b")) USER(TEXT("c")) "," MODEL(TEXT("d")) USER(TEXT("<EMAIL_ADDRESS_1>"))), NULL,
+	  { "signed_reasoning", "{\"blocks\":2,\"dropped\":1,\"left\":0}" } },
+	{ "without anything in them they all stay", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS("a") "," TEXT(MAIL)) USER(TEXT("c"))), NULL, "redact", "relay",
+	  TALK(MODEL(THINKS("a") "," TEXT("<EMAIL_ADDRESS_1>")) USER(TEXT("c"))), NULL,
+	  { "signed_reasoning", "{\"blocks\":1,\"dropped\":0,\"left\":0}" } },
+	{ "a further mention is something", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS("quuxel47 it is") "," TEXT("a")) USER(TEXT("my password is quuxel47"))), NULL, "redact", "relay",
+	  TALK(MODEL(TEXT("a")) USER(TEXT("my password is <GENERIC_SECRET_1>"))), NULL, { NULL } },
+	{ "a key of ours too", PERMIT, MSG, NULL, TALK(MODEL(TEXT("a") " , " THINKS("%O")) USER(TEXT("b"))), NULL,
+	  "redact", "relay", TALK(MODEL(TEXT("a") " ") USER(TEXT("b"))), NULL, { NULL } },
+	{ "a message is not left empty", REDACT, MSG, NULL, TALK(MODEL(" " THINKS(MAIL) "," HIDDEN " ") USER(TEXT("b"))), NULL,
+	  "redact", "relay", TALK(MODEL(" " TEXT("<REASONING>") " ") USER(TEXT("b"))), NULL, { NULL } },
+	{ "where the last turn's tool calls are under way the request is denied", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER)), NULL, "deny", "", NULL, NULL,
+	  { "code", "signed_content", "status", "403" } },
+	{ "however many calls it has made", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER) "," MODEL(THINKS("b") "," CALL) USER(ANSWER "," TEXT("and"))), NULL,
+	  "deny", "", NULL, NULL, { "code", "signed_content" } },
+	{ "calls of turns before are nothing", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER) "," MODEL(THINKS("b") "," TEXT("c")) USER(TEXT("d"))), NULL,
+	  "redact", "relay", TALK(MODEL(CALL) USER(ANSWER) "," MODEL(TEXT("c")) USER(TEXT("d"))), NULL, { NULL } },
+	{ "nor are calls that the signed turn came before", REDACT, MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b")) "," MODEL(THINKS("c") "," CALL) USER(ANSWER)), NULL,
+	  "redact", "relay", TALK(MODEL(TEXT("a")) USER(TEXT("b")) "," MODEL(THINKS("c") "," CALL) USER(ANSWER)), NULL, { NULL } },
+	{ "a policy may deny", REDACT "on_failure: {signed: deny}\n", MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "code", "signed_content" } },
+	{ "or leave them, on record", REDACT "on_failure: {signed: leave}\n", MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT(MAIL))), NULL, "redact", "relay",
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("<EMAIL_ADDRESS_1>"))), NULL,
+	  { "signed_reasoning", "{\"blocks\":1,\"dropped\":0,\"left\":1}" } },
+	{ "but not with a key of ours", PERMIT "on_failure: {signed: leave}\n", MSG, NULL,
+	  TALK(MODEL(THINKS("%O") "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "code", "signed_content" } },
+	{ "a rule that denies what is in them denies", "rules: [{name: r, when: '\"pii\" in prompt.classes', deny: true}]\n", MSG, NULL,
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b"))), NULL, "deny", "", NULL, NULL, { "rule", "r" } },
+	{ "what nobody signed is rewritten", REDACT, MSG, NULL,
+	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"" MAIL "\"}," TEXT("a")) USER(TEXT("b"))), NULL, "redact", "relay",
+	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"<EMAIL_ADDRESS_1>\"}," TEXT("a")) USER(TEXT("b"))), NULL, { NULL } },
+	{ "blocks of the same shape in a dialect without a table", REDACT, "/api/x", NULL,
+	  TALK(MODEL(THINKS(MAIL) "," TEXT("a")) USER(TEXT("b"))), NULL, "redact", "relay",
+	  TALK(MODEL(TEXT("a")) USER(TEXT("b"))), NULL, { NULL } },
+	{ "Bedrock's", REDACT, "/api/x", NULL,
+	  TALK(MODEL("{\"reasoningContent\":{\"reasoningText\":{\"text\":\"" MAIL "\",\"signature\":\"" SEAL "\"}}}") USER("{\"text\":\"b\"}")),
+	  NULL, "redact", "relay", TALK(MODEL("{\"text\":\"<REASONING>\"}") USER("{\"text\":\"b\"}")), NULL, { NULL } },
+	{ "those that gateways put beside the content", REDACT, NULL, NULL,
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"thinking_blocks\":[" THINKS(MAIL) "]},"
+	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, "redact", "relay",
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"thinking_blocks\":[]},"
+	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, { NULL } },
 	{ "any other header is nothing", PERMIT, "/api/x", NULL, "{}", "x-was: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
 };
 /* clang-format on */
@@ -92,7 +163,7 @@ static void
 check_sent(
 	size_t i, const struct stage *s, const struct note *n, const struct exchange_plan *plan)
 {
-	char want[1024], target[512], got[512];
+	char want[2048], target[512], got[512];
 
 	filled(s, rows[i].sent ? rows[i].sent : rows[i].body, want, sizeof(want));
 	if (plan->body_mode == BODY_SWAP && !span_is(plan->body, want))
@@ -118,7 +189,7 @@ one(size_t i, bool deferred)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	char policy[512], path[256], query[256], header[256], body[512], *late = NULL;
+	char policy[512], path[256], query[256], header[256], body[2048], *late = NULL;
 
 	memset(&p, 0, sizeof(p));
 	snprintf(policy, sizeof(policy), ROUTES "%sdefault: permit\n", rows[i].rules);

@@ -60,6 +60,7 @@ absent_keys_have_safe_defaults(void **state)
 	assert_int_equal(p->on_failure.quota, OUT_DENY);
 	assert_int_equal(p->on_failure.audit, OUT_DENY);
 	assert_int_equal(p->on_failure.unreadable, OUT_DENY);
+	assert_int_equal(p->on_failure.signed_reasoning, SIGNED_DROP);
 	assert_int_equal(p->nidentities, 0);
 	assert_int_equal(p->nrules, 0);
 	assert_int_equal(p->output_default, 4096);
@@ -82,7 +83,7 @@ every_key_arrives(void **state)
 	const struct policy *p = must_load(&f,
 		"tollgate: 1\nname: full\nmode: shadow\n"
 		"on_failure: {classifier: redact, quota: permit, audit: deny, unreadable: "
-		"permit}\n"
+		"permit, signed: leave}\n"
 		"identity:\n"
 		"  - jwt: {header: X-Delegation, issuer: 'https://i/', audience: [a, b], jwks: "
 		"/k.json,\n"
@@ -169,6 +170,7 @@ every_key_arrives(void **state)
 	assert_int_equal(r->record, PROMPT_REDACTED);
 	assert_int_equal(r->on_failure.quota, OUT_DENY);
 	assert_int_equal(r->on_failure.unreadable, OUT_PERMIT); /* inherited */
+	assert_int_equal(r->on_failure.signed_reasoning, SIGNED_LEAVE);
 	assert_int_equal(r->deadline_us, 30000000);
 
 	assert_int_equal(p->nrules, 3);

@@ -62,7 +62,7 @@ static const struct row {
 	{ "a local share", H "on_failure: {quota: {local: 10%}}\n",
 		":5:22: local: not supported by this version of tollgate" },
 	{ "an unknown part", H "on_failure: {redis: deny}\n",
-		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable" },
+		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, signed" },
 	/* identity */
 	{ "identity as a mapping", H "identity: {jwt: 1}\n",
 		":5:11: identity: a list is expected, found a mapping" },
