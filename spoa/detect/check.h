@@ -59,6 +59,7 @@ const char *check_names(void);
 	X("iban",     check_iban)     /* ISO 13616: country length, mod 97 */ \
 	X("phone",    check_phone)    /* E.164 country code and length; NANP; national shapes */ \
 	X("ip",       check_ip)       /* RFC 4291, RFC 5952; version numbers are none */ \
+	X("ip_special", check_ip_special) /* the same, of nobody: RFC 6890 and public resolvers */ \
 	X("email",    check_email)    /* RFC 5321 4.1.2, RFC 6531 */ \
 	X("jwt",      check_jwt)      /* RFC 7515: the header decodes to JSON with alg */ \
 	X("pem",      check_pem)      /* RFC 7468: a private key's body, with or without END */ \

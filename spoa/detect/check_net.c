@@ -21,8 +21,43 @@ parse_v4(struct span s, unsigned octets[4], bool *padded)
 	return s.p == NULL;
 }
 
+/* Networks that say nothing about anybody: RFC 6890 (private, loopback, link-local, shared,
+ * documentation, benchmarks), multicast, what is reserved, and public resolvers. */
+static bool
+is_special_v4(const unsigned o[4])
+{
+	static const struct {
+		uint32_t net, bits;
+	} nets[] = { { 0x00000000, 8 }, { 0x0A000000, 8 }, { 0x64400000, 10 },
+		{ 0x7F000000, 8 }, { 0xA9FE0000, 16 }, { 0xAC100000, 12 }, { 0xC0000000, 24 },
+		{ 0xC0000200, 24 }, { 0xC0A80000, 16 }, { 0xC6120000, 15 }, { 0xC6336400, 24 },
+		{ 0xCB007100, 24 }, { 0xE0000000, 3 }, { 0x08080808, 32 }, { 0x08080404, 32 },
+		{ 0x01010101, 32 }, { 0x01000001, 32 }, { 0x09090909, 32 }, { 0x95707070, 32 },
+		{ 0xD043DEDE, 32 }, { 0xD043DCDC, 32 } };
+	uint32_t at = o[0] << 24 | o[1] << 16 | o[2] << 8 | o[3];
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if ((at ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_special_v6(const unsigned char b[16])
+{
+	static const unsigned char none[15], mapped[12] = { [10] = 0xFF, [11] = 0xFF };
+
+	if (!memcmp(b, mapped, 12))
+		return is_special_v4((unsigned[]){ b[12], b[13], b[14], b[15] });
+	return (!memcmp(b, none, 15) && b[15] <= 1) || b[0] == 0xFF || (b[0] & 0xFE) == 0xFC ||
+	       (b[0] == 0xFE && (b[1] & 0xC0) == 0x80) || !memcmp(b, "\x20\x01\x0d\xb8", 4) ||
+	       (b[0] == 0x3F && b[1] == 0xFF && b[2] < 0x10) ||
+	       !memcmp(b, "\x20\x01\x48\x60\x48\x60\0\0", 8) || /* Google's resolvers */
+	       !memcmp(b, "\x26\x06\x47\0\x47\0\0\0", 8);	/* Cloudflare's */
+}
+
 static enum check_result
-check_v4(struct candidate *c)
+check_v4(struct candidate *c, bool special)
 {
 	unsigned o[4];
 	bool padded;
@@ -32,11 +67,13 @@ check_v4(struct candidate *c)
 	/* Nobody's address: any, a mask, broadcast. */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
-	/* 1.2.3.4 is a version or a section unless something says address; nobody
-	 * counts releases like 8.8.8.8 or 8.8.4.4. The loopback is everybody's. */
+	if (is_special_v4(o) != special)
+		return CHECK_NO;
+	/* 1.2.3.4 is a version or a section unless something says address; nobody counts
+	 * releases like 2.2.4.4. */
 	bool digits = o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10;
 	bool doubled = o[0] == o[1] && o[2] == o[3] && o[2] != 0;
-	if ((digits && !doubled) || o[0] == 127)
+	if (digits && !doubled)
 		c->score -= 0.25f;
 	return padded ? CHECK_SHAPE : CHECK_VALID;
 }
@@ -65,7 +102,7 @@ looks_like_v6(struct span s, bool *strong)
 }
 
 static enum check_result
-check_v6(struct candidate *c)
+check_v6(struct candidate *c, bool special)
 {
 	struct span s = span_cut(c->text, c->start, c->end), address = s;
 	char copy[INET6_ADDRSTRLEN];
@@ -80,7 +117,8 @@ check_v6(struct candidate *c)
 		return CHECK_NO;
 	memcpy(copy, address.p, address.n);
 	copy[address.n] = '\0';
-	if (inet_pton(AF_INET6, copy, bytes) != 1 || !looks_like_v6(address, &strong))
+	if (inet_pton(AF_INET6, copy, bytes) != 1 || !looks_like_v6(address, &strong) ||
+		is_special_v6(bytes) != special)
 		return CHECK_NO;
 	c->end = c->start + s.n;
 	if (!strong)
@@ -88,12 +126,24 @@ check_v6(struct candidate *c)
 	return CHECK_VALID;
 }
 
-enum check_result
-check_ip(struct candidate *c)
+static enum check_result
+check_address(struct candidate *c, bool special)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
 
-	return span_chr(s, ':') < s.n ? check_v6(c) : check_v4(c);
+	return span_chr(s, ':') < s.n ? check_v6(c, special) : check_v4(c, special);
+}
+
+enum check_result
+check_ip(struct candidate *c)
+{
+	return check_address(c, false);
+}
+
+enum check_result
+check_ip_special(struct candidate *c)
+{
+	return check_address(c, true);
 }
 
 /* ---- EMAIL_ADDRESS ---- */
