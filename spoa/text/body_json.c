@@ -2,6 +2,7 @@
  * the document; strings where no row stands are segments all the same, their
  * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
  * when the object ends, since both may stand behind what they speak of. */
+#include "text/number.h"
 #include "text/opaque.h"
 #include "text/reasoning.h"
 
@@ -12,9 +13,7 @@
 #include "codec/json.h"
 
 enum {
-	NUMBER_DIGITS = 7, /* from here on a number literal is text */
-	NUMBER_POWER = 1 << 16,
-	NUMBER_MOST = 40, /* longer whole numbers are read as they are written */
+	FRACTIONS = 16, /* numbers with long ones in a body of measurements */
 	OPAQUE_MIN = 256, /* shorter base64 is scanned as text whatever it belongs to */
 	FEW = 16,
 	SEALS = 2,	    /* of one object */
@@ -51,6 +50,8 @@ struct walk {
 	struct seglist segs;
 	size_t tools_room, params_room;
 	struct reasoning reasoning;
+	uint32_t fraction[FRACTIONS]; /* segments of numbers with long ones */
+	unsigned nfractions;
 	struct frame *frames; /* frames[0] stands around the document */
 	unsigned depth, frames_room;
 };
@@ -437,62 +438,29 @@ type_of(enum json_tok tok)
 	}
 }
 
-static bool
-is_long_number(struct span literal)
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < literal.n; i++)
-		digits += literal.p[i] >= '0' && literal.p[i] <= '9';
-	return digits >= NUMBER_DIGITS;
-}
-
-/* A whole number in another spelling (41.11e2, 4111.0) as its digits: what the
- * receiver's parser makes of it is what must be looked at. Any other literal as
- * it stands. NULL: no memory. */
+/* Among so many numbers with long fractions one is a measurement (scores, embeddings), not
+ * somebody's number in disguise: what stands behind the points is no reading of any. */
 static struct span
-number_text(struct walk *w, struct span literal)
+read_number(struct walk *w, struct span literal)
 {
-	char out[NUMBER_MOST + 2];
-	size_t sign = literal.p[0] == '-', n = sign, mark = literal.n, i = sign;
-	int64_t exponent = 0, whole = 0, seen = 0;
+	bool fraction;
+	struct span text = number_text(literal, w->nfractions < FRACTIONS, w->a, &fraction);
 
-	for (size_t k = 0; k < literal.n && mark == literal.n; k++)
-		if ((literal.p[k] | 0x20) == 'e')
-			mark = k;
-	struct span power = span_cut(literal, mark + 1, literal.n);
-	bool minus = power.n && power.p[0] == '-';
-	uint64_t magnitude = 0;
-	if (power.n && (minus || power.p[0] == '+'))
-		power = span_cut(power, 1, power.n);
-	if (power.n && span_u64(power, &magnitude))
-		return literal;
-	if (magnitude > NUMBER_POWER)
-		return literal;
-	exponent = minus ? -(int64_t)magnitude : (int64_t)magnitude;
-	size_t point = span_chr(span_cut(literal, 0, mark), '.');
-	if (point == mark && mark == literal.n)
-		return literal;
-	whole = (int64_t)(point - sign) + exponent;
-	out[0] = '-';
-	for (; i < mark; i++) {
-		if (literal.p[i] == '.')
-			continue;
-		bool inside = seen++ < whole;
-		if (!inside && literal.p[i] != '0')
-			return literal;
-		if (!inside || (n == sign && literal.p[i] == '0'))
-			continue;
-		if (n - sign == NUMBER_MOST)
-			return literal;
-		out[n++] = literal.p[i];
+	if (!text.p || !fraction)
+		return text;
+	w->fraction[w->nfractions++] = (uint32_t)w->segs.n;
+	if (w->nfractions < FRACTIONS)
+		return text;
+	for (unsigned i = 0; i < FRACTIONS - 1; i++) {
+		struct segment *s = &w->segs.v[w->fraction[i]];
+		text = number_text(
+			span_cut(w->raw, s->start, s->end), false, w->a, &fraction);
+		if (!text.p)
+			return text;
+		w->out->inspected_bytes -= s->text.n - text.n;
+		s->text = text;
 	}
-	for (; n > sign && seen < whole; seen++) {
-		if (n - sign == NUMBER_MOST)
-			return literal;
-		out[n++] = '0';
-	}
-	return n - sign < NUMBER_DIGITS ? literal : arena_dup(w->a, span_of(out, n));
+	return number_text(literal, false, w->a, &fraction);
 }
 
 static int
@@ -507,8 +475,8 @@ read_scalar(struct walk *w, const struct row *row, enum seg_role role,
 		if (!text.p)
 			return no_memory(w);
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
-	} else if (ev->tok == JSON_NUMBER && is_long_number(text)) {
-		struct span number = number_text(w, text);
+	} else if (ev->tok == JSON_NUMBER && number_is_long(text)) {
+		struct span number = read_number(w, text);
 		if (!number.p)
 			return no_memory(w);
 		err = add_segment(w, role, SEG_NUMBER, ev, number, key);
