@@ -33,8 +33,8 @@ async function giveUp(token) {
 }
 const seen = {};
 async function ask() {
-	while (performance.now() < until + 500) {
-		const r = await fetch(`${edge.origin}/v1/chat/completions`, { method: "POST", body: small,
+	for (let i = 0; performance.now() < until + 500; i++) {
+		const r = await fetch(`${edge.origin}/v1/chat/completions`, { method: "POST", body: i % 2 ? large : small,
 			headers: { authorization: `Bearer ${process.env.STRANGER}`, "content-type": "application/json" } });
 		await r.text();
 		seen[r.status] = (seen[r.status] ?? 0) + 1;
