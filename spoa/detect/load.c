@@ -24,6 +24,7 @@ struct loader {
 	struct detect_rules *r;
 	bool own; /* a policy's class: no examples, and perhaps no pattern */
 	size_t nliterals;
+	bool full; /* of literals, and it was said */
 	uint16_t alike[1u << LITERAL_BITS]; /* literals of each hash */
 	struct definition defs[16];
 	size_t ndefs;
@@ -285,12 +286,17 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 	if (caseless)
 		fold_word((char *)(uintptr_t)s.p, s.n);
 	uint32_t h = literal_hash(three_bytes(s.p));
-	if (++l->nliterals > CAP_RULE_LITERALS || ++l->alike[h] > CAP_RULE_ALIKE) {
-		diag_at(l->d, n,
-			"at most %d literals are expected in all rules, and %d that begin alike",
-			CAP_RULE_LITERALS, CAP_RULE_ALIKE);
+	if (l->nliterals == CAP_RULE_LITERALS || l->alike[h] == CAP_RULE_ALIKE) {
+		if (!l->full)
+			diag_at(l->d, n,
+				"at most %d literals are expected in all rules, and %d that "
+				"begin alike",
+				CAP_RULE_LITERALS, CAP_RULE_ALIKE);
+		l->full = true;
 		return;
 	}
+	l->nliterals++;
+	l->alike[h]++;
 	*lit = (struct literal){ .text = s,
 		.caseless = caseless,
 		.name = name,
