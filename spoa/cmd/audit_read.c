@@ -11,6 +11,7 @@
 #include "cmd/audit.h"
 #include "store/journal.h"
 #include "store/lines.h"
+#include "store/recover.h"
 #include "store/redis_sync.h"
 
 #define PAGE	   1000 /* stream entries a request */
@@ -23,8 +24,17 @@ read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct
 	struct span line;
 	int err = lines_open(&l, fd, 0), got = 0;
 
-	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0)
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		uint64_t from = l.offset - line.n - 1;
+		if (last && !l.pipe && span_chr(line, '\0') < line.n &&
+			journal_unfinished(&l, line)) {
+			if (to->torn)
+				to->torn(to->arg, (size_t)(l.offset - from));
+			got = 0;
+			break;
+		}
 		to->line(to->arg, line);
+	}
 	if (!err)
 		err = got;
 	if (err)

@@ -164,14 +164,26 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	return 0;
 }
 
+/* Cuts off the NUL bytes. Where that fails they stay: every reader stops there. */
+static void
+leave_segment(struct journal *j)
+{
+	if (j->fd < 0)
+		return;
+	if (!j->suspect && j->size > j->good &&
+		journal_io.ftruncate(j->fd, (off_t)j->good) == 0)
+		fsync(j->fd);
+	close(j->fd);
+	j->fd = -1;
+}
+
 void
 journal_close(struct journal *j)
 {
-	if (j->fd >= 0)
-		close(j->fd);
+	leave_segment(j);
 	if (j->dirfd >= 0)
 		close(j->dirfd);
-	j->fd = j->dirfd = -1;
+	j->dirfd = -1;
 }
 
 static int
@@ -184,9 +196,8 @@ failure(struct journal *j)
 int
 journal_begin(struct journal *j, uint64_t boot, uint64_t first)
 {
-	if (j->fd >= 0)
-		close(j->fd);
-	j->good = 0;
+	leave_segment(j);
+	j->good = j->size = 0;
 	j->boot = boot;
 	j->first = first;
 	j->suspect = false;
@@ -352,7 +363,7 @@ journal_lost(struct journal *j)
 		return NULL;
 	if (st.st_nlink == 0)
 		how = "removed";
-	else if ((uint64_t)st.st_size != j->good || st.st_mtim.tv_sec != j->written.tv_sec ||
+	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
 		 st.st_mtim.tv_nsec != j->written.tv_nsec)
 		how = "changed";
 	if (how) {
@@ -363,10 +374,8 @@ journal_lost(struct journal *j)
 }
 
 static int
-write_all(struct journal *j, struct span s)
+write_all(struct journal *j, struct span s, uint64_t at)
 {
-	uint64_t at = j->good;
-
 	while (s.n) {
 		ssize_t r = journal_io.pwrite(j->fd, s.p, s.n, (off_t)at);
 		if (r < 0 && errno == EINTR)
@@ -382,30 +391,68 @@ write_all(struct journal *j, struct span s)
 	return 0;
 }
 
+/* Bytes written where there are some already cost a sync no change of the file's
+ * size and extents, which is as dear as the data. A disk without room for them goes
+ * without. */
+static void
+write_ahead(struct journal *j, uint64_t end)
+{
+	static const char zeros[16384];
+	uint64_t to = end + JOURNAL_AHEAD;
+
+	if (to > j->segment_bytes)
+		to = end > j->segment_bytes ? end : j->segment_bytes;
+	for (uint64_t at = end; at < to;) {
+		size_t n = to - at < sizeof(zeros) ? (size_t)(to - at) : sizeof(zeros);
+		if (journal_io.pwrite(j->fd, zeros, n, (off_t)at) != (ssize_t)n)
+			break;
+		at += n;
+	}
+}
+
+static int
+append(struct journal *j, struct span commit)
+{
+	uint64_t end = j->good + commit.n;
+	struct stat st;
+	int err = write_all(j, commit, j->good);
+
+	if (err)
+		return err;
+	if (end > j->size)
+		write_ahead(j, end);
+	/* Size and time as our own write left them: others are another program's. */
+	if (journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0) {
+		j->suspect = true;
+		return failure(j);
+	}
+	j->written = st.st_mtim;
+	j->size = (uint64_t)st.st_size;
+	j->good = end;
+	return 0;
+}
+
 int
 journal_append(struct journal *j, struct span commit)
 {
 	struct stat st;
 
 	INVARIANT(j->fd >= 0 && !j->suspect);
-	int err = write_all(j, commit);
-	if (err) {
+	int err = append(j, commit);
+	if (err && !j->suspect) {
+		/* No room, or no write: what there was stays. */
 		int why = j->sys;
 		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
 			fstat(j->fd, &st) < 0)
 			j->suspect = true;
-		else
+		else {
 			j->written = st.st_mtim;
+			j->size = j->good;
+		}
 		j->sys = why;
+	}
+	if (err)
 		return err;
-	}
-	/* The times as they are after our own write: later ones are another program's. */
-	if (journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0) {
-		j->suspect = true;
-		return failure(j);
-	}
-	j->written = st.st_mtim;
-	j->good += commit.n;
 	j->tail_n = commit.n < sizeof(j->tail) ? commit.n : sizeof(j->tail);
 	memcpy(j->tail, commit.p + commit.n - j->tail_n, j->tail_n);
 	return 0;

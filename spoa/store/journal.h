@@ -1,8 +1,10 @@
 /* The journal: a directory of segment files and nothing else. A segment is named
  * NODE-BOOT-SEQ.jsonl (8 and 16 digits) after its first record, so that names
  * sort by age. It is only ever appended to, in whole commits, each synced before
- * append returns; what a failed append left behind is cut off again. One daemon
- * at a time: the directory is locked. */
+ * append returns; what a failed append left behind is cut off again. Ahead of its end
+ * the open segment is filled with NUL bytes, so that a sync has data to write and no
+ * size to change: a reader stops at the first NUL. They are cut off when the segment
+ * is left. One daemon at a time: the directory is locked. */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
@@ -12,6 +14,7 @@
 
 #define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
 #define JOURNAL_DIR_MAX	 1024
+#define JOURNAL_AHEAD	 (256u << 10) /* NUL bytes written ahead at a time */
 #define JOURNAL_SEGMENTS 1000000 /* more in one directory are refused: archive them */
 
 struct journal_segment {
@@ -42,6 +45,7 @@ struct journal {
 	char name[JOURNAL_NAME_MAX]; /* the open segment */
 	uint64_t boot, first;
 	uint64_t good; /* its durable bytes, whole commits */
+	uint64_t size; /* with the NUL bytes after them */
 	struct timespec written; /* when its file was last written to, by us */
 	uint64_t segment_bytes;
 	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */

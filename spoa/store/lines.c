@@ -59,10 +59,18 @@ int
 lines_next(struct lines *l, uint64_t limit, struct span *line)
 {
 	size_t seen = 0;
+	int again = l->pipe ? 0 : 3;
 
 	for (;;) {
 		struct span have = span_of(l->buf + l->from, l->to - l->from);
 		size_t at = seen + span_chr(span_cut(have, seen, have.n), '\n');
+		if (at < have.n && again && span_chr(span_cut(have, 0, at), '\0') < at) {
+			/* Read while it was written: some of it before, some after. */
+			again--;
+			l->to = l->from;
+			seen = 0;
+			continue;
+		}
 		if (at < have.n || have.n == l->size) {
 			*line = span_cut(have, 0, at);
 			size_t used = at < have.n ? at + 1 : have.n;
@@ -80,5 +88,9 @@ lines_next(struct lines *l, uint64_t limit, struct span *line)
 struct span
 lines_rest(const struct lines *l)
 {
-	return span_of(l->buf + l->from, l->to - l->from);
+	struct span s = span_of(l->buf + l->from, l->to - l->from);
+
+	while (s.n && s.p[s.n - 1] == '\0')
+		s.n--;
+	return s;
 }

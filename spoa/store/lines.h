@@ -1,4 +1,5 @@
-/* Reads a file line by line in bounded memory, also one that still grows. */
+/* Reads a file line by line in bounded memory, also one that still grows, and one
+ * whose end is NUL bytes that its writer replaces: a journal's open segment. */
 #ifndef STORE_LINES_H
 #define STORE_LINES_H
 
@@ -23,7 +24,7 @@ void lines_close(struct lines *l); /* not the descriptor */
  * line before `limit` (a file offset; UINT64_MAX: the end): try again later, or
  * see lines_rest. ERR_IO. */
 int lines_next(struct lines *l, uint64_t limit, struct span *line);
-/* After 0: what stands behind the last newline. */
+/* After 0: what is after the last newline, without NUL bytes at the end. */
 struct span lines_rest(const struct lines *l);
 
 #endif

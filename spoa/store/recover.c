@@ -15,6 +15,28 @@
 #include "store/lines.h"
 #include "store/verify.h"
 
+/* The file's size without the NUL bytes that a segment may end with which was left in
+ * haste. Negative: errno. */
+static off_t
+text_end(int fd)
+{
+	char b[4096];
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	while (end > 0) {
+		off_t from = end > (off_t)sizeof(b) ? end - (off_t)sizeof(b) : 0;
+		ssize_t n = pread(fd, b, (size_t)(end - from), from);
+		if (n != end - from)
+			return n < 0 ? -1 : from;
+		while (n > 0 && b[n - 1] == '\0')
+			n--;
+		end = from + n;
+		if (n > 0)
+			break;
+	}
+	return end;
+}
+
 /* The last commit of a finished segment tells where the next one links. */
 static int
 end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nkeys,
@@ -23,9 +45,9 @@ end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nk
 	char text[2048];
 	struct chain_line l;
 	int fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	off_t from = size > (off_t)sizeof(text) ? size - (off_t)sizeof(text) : 0;
-	ssize_t n = size < 0 ? -1 : pread(fd, text, sizeof(text), from);
+	off_t end = fd < 0 ? -1 : text_end(fd);
+	off_t from = end > (off_t)sizeof(text) ? end - (off_t)sizeof(text) : 0;
+	ssize_t n = end < 0 ? -1 : pread(fd, text, (size_t)(end - from), from);
 
 	if (n < 0)
 		buf_printf(why, "%s/%s: %s", j->dir, name, strerror(errno));
@@ -61,27 +83,44 @@ end_of(struct journal *j, const char *name, const struct pubkey *keys, size_t nk
 	return 0;
 }
 
-/* Verifies one segment; *good is the offset behind its last commit. */
+bool
+journal_unfinished(struct lines *l, struct span line)
+{
+	unsigned commits = 0;
+
+	do {
+		if (span_starts(line, SPAN_LIT("{\"v\":1,\"commit\"")))
+			commits++;
+	} while (lines_next(l, UINT64_MAX, &line) > 0);
+	return commits <= 1;
+}
+
+/* Verifies one segment; *good is the offset after its last commit, *text after all
+ * that is no NUL byte at its end. */
 static int
 check(struct journal *j, const struct journal_segment *seg, int fd, const struct chain *before,
 	const struct verify_options *o, struct verify_result *r, uint64_t *good,
-	struct buf *why)
+	uint64_t *text, struct buf *why)
 {
 	struct verifier *v = verifier_new(o);
 	struct lines l = { 0 };
 	struct span line;
 	int err = v ? lines_open(&l, fd, 0) : ERR_NOMEM, got = 0;
 
-	*good = 0;
+	*good = *text = 0;
 	if (!err && before)
 		verifier_continue(v, before);
-	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0)
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		if (span_chr(line, '\0') < line.n && journal_unfinished(&l, line))
+			break;
 		if (verifier_line(v, line))
 			*good = l.offset;
+	}
 	if (!err && got < 0)
 		err = got;
 	if (!err) {
 		verifier_torn(v, lines_rest(&l).n);
+		*text = l.offset + lines_rest(&l).n;
 		verifier_end(v, r);
 		if (!r->ok) {
 			buf_printf(why, "%s/%s: record %" PRIu64 ": %s", j->dir, seg->name,
@@ -106,7 +145,7 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 		.keys = keys, .nkeys = nkeys, .node = j->node, .live = true, .from = seg->first
 	};
 	struct verify_result r;
-	uint64_t good;
+	uint64_t good, text;
 	int fd = openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	*empty = false;
@@ -114,10 +153,10 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
 		return ERR_IO;
 	}
-	int err = check(j, seg, fd, before, &o, &r, &good, why);
+	int err = check(j, seg, fd, before, &o, &r, &good, &text, why);
 	if (err)
 		goto out;
-	uint64_t cut = seg->bytes > good ? seg->bytes - good : 0;
+	uint64_t cut = text - good;
 	out->cut_records += r.unsigned_records;
 	out->cut_bytes += cut;
 	*empty = r.commits == 0;
@@ -129,7 +168,7 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	}
 	if (*empty)
 		err = unlinkat(j->dirfd, seg->name, 0) < 0 || fsync(j->dirfd) < 0 ? ERR_IO : 0;
-	else if ((cut && ftruncate(fd, (off_t)good) < 0) || fsync(fd) < 0)
+	else if (ftruncate(fd, (off_t)good) < 0 || fsync(fd) < 0)
 		err = ERR_IO; /* synced in any case: a killed daemon's last commit may be in
 				 memory only */
 	if (err) {

@@ -5,6 +5,7 @@
 
 #include "store/chain.h"
 #include "store/journal.h"
+#include "store/lines.h"
 
 struct recovery {
 	struct chain at; /* the last committed record; seq 0: a new chain */
@@ -21,5 +22,11 @@ struct recovery {
  * touched then. */
 int journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 	struct recovery *out, struct buf *why);
+
+/* A line of the newest segment that holds NUL bytes: whether it and all after it can be
+ * a commit that a power cut left half on the disk, in whatever order. It is read to
+ * the end: at most that commit's own line may be there, since the next is written
+ * after a sync. False: a synced commit is damaged. */
+bool journal_unfinished(struct lines *l, struct span line);
 
 #endif

@@ -151,7 +151,7 @@ static inline bool
 rig_holds(struct rig *r, const char *text)
 {
 	struct buf b = rig_text(r);
-	bool found = strstr(buf_view(&b).p, text) != NULL;
+	bool found = memmem(buf_view(&b).p, b.n, text, strlen(text)) != NULL;
 
 	buf_free(&b);
 	return found;
@@ -195,6 +195,8 @@ rig_slurp(const char *path)
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_put(&b, chunk, (size_t)n);
 	close(fd);
+	while (b.n && buf_view(&b).p[b.n - 1] == '\0') /* an open segment's */
+		b.n--;
 	return b;
 }
 

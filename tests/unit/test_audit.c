@@ -161,6 +161,65 @@ whole_records_without_a_signature_are_not_adopted(void **state)
 	buf_free(&b);
 }
 
+/* A power cut may keep a later page of the last commit and lose an earlier one: what
+ * was filled ahead shows as NUL bytes. That commit was promised to nobody; the one
+ * before it was. */
+static void
+nul_bytes_in_the_last_commit_are_cut_in_an_older_refused(void **state)
+{
+	size_t from;
+
+	(void)state;
+	struct buf b = killed_journal(&from);
+	memset(b.p + b.start + from + 40, 0, 120);
+	buf_put(&b, (char[5000]){ 0 }, 5000);
+	rig_spill(rig_segment(&r, 0), buf_view(&b));
+	struct verify_result v = rig_verify(&r);
+	assert_true(v.ok && v.torn_bytes > 0);
+	assert_started();
+	audit_stop(&r.audit);
+	assert_true(rig_holds(&r, "\"cut\":{\"records\":0,"));
+	assert_false(rig_holds(&r, "\"id\":\"second\""));
+	assert_verifies(4);
+
+	struct buf c = rig_slurp(rig_segment(&r, 0));
+	memset(c.p + c.start + c.n / 3, 0, 120);
+	rig_spill(rig_segment(&r, 0), buf_view(&c));
+	assert_false(rig_verify(&r).ok);
+	char cmd[600];
+	snprintf(cmd, sizeof(cmd), "rm '%s'", rig_segment(&r, -1));
+	assert_int_equal(system(cmd), 0);
+	assert_false(rig_start(&r));
+	buf_free(&b);
+	buf_free(&c);
+}
+
+/* What is filled ahead is no damage and nothing that was cut off. */
+static void
+a_journal_that_was_killed_ends_in_nul_bytes(void **state)
+{
+	size_t from;
+
+	(void)state;
+	struct buf b = killed_journal(&from);
+	buf_put(&b, (char[5000]){ 0 }, 5000);
+	rig_spill(rig_segment(&r, 0), buf_view(&b));
+	assert_started();
+	struct stat st;
+	assert_int_equal(stat(rig_segment(&r, 1), &st), 0);
+	assert_true(st.st_size >= 65536);
+	audit_stop(&r.audit);
+	assert_false(rig_holds(&r, "\"cut\""));
+	for (int i = 0; i < 2; i++) {
+		struct buf t = rig_slurp(rig_segment(&r, i));
+		assert_int_equal(stat(rig_segment(&r, i), &st), 0);
+		assert_int_equal(st.st_size, t.n);
+		buf_free(&t);
+	}
+	assert_true(rig_verify(&r).ok);
+	buf_free(&b);
+}
+
 static void
 a_boot_that_wrote_nothing_leaves_no_trace(void **state)
 {
@@ -630,6 +689,8 @@ main(void)
 		T(segments_rotate_and_the_chain_goes_on),
 		T(a_tail_cut_at_any_byte_is_recovered),
 		T(whole_records_without_a_signature_are_not_adopted),
+		T(nul_bytes_in_the_last_commit_are_cut_in_an_older_refused),
+		T(a_journal_that_was_killed_ends_in_nul_bytes),
 		T(a_boot_that_wrote_nothing_leaves_no_trace),
 		T(a_journal_that_does_not_verify_is_not_appended_to),
 		T(a_key_may_be_replaced_when_the_old_one_stays_beside_it),
