@@ -1,8 +1,9 @@
 /* The audit thread: group commit. Separate from the workers because one thread
  * must own the order, and because a sync blocks. What queues during one sync is
- * the next commit, so a slow disk makes large commits. Where commits follow each
- * other at once, the next also waits for as long as the last sync took: under load
- * that is fewer syncs and wake-ups a record, alone it is nothing. */
+ * the next commit, so a slow disk makes large commits. Where several callers' records
+ * come at once, a commit also waits until half as many are there as came within the
+ * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
+ * caller who is alone never waits. */
 #include "gate/audit.h"
 
 #include <errno.h>
@@ -29,9 +30,10 @@
 #define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
-#define BUSY_RECORDS   3 /* a commit of so many: more are on their way */
-#define GATHER_MIN_US  400
-#define GATHER_MAX_US  1000
+#define GATHER_US      1500 /* a commit waits for others at most so long, */
+#define RECENT_US      3000 /* and for half of what came so lately, */
+#define RECENT_AT_ONCE 3    /* where so many were under way together */
+#define RECENT_COMMITS 16   /* that are looked back at */
 #define STOP_MIRROR_US 2000000
 #define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
 
@@ -45,6 +47,8 @@ struct audit {
 	struct mailbox in;
 	sem_t wake;
 	atomic_bool woken, ready, stopping;
+	_Atomic size_t queued; /* entries sent and not yet taken */
+	_Atomic size_t want;   /* so many wake the thread; SIZE_MAX: none does */
 	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
 
 	/* owner: audit */
@@ -60,8 +64,12 @@ struct audit {
 	bool noted; /* the open segment's beginning is, next to the folder */
 	bool failing;
 	uint64_t refused, retry_us;  /* while failing */
-	size_t took;		     /* entries in the last commit, */
-	uint64_t sync_us, synced_us; /* how long its sync took and when it ended */
+	size_t took; /* entries in the last commit */
+	struct {
+		uint64_t us;
+		size_t took, at_once; /* with those that came meanwhile */
+	} recent[RECENT_COMMITS];     /* the last commits */
+	unsigned next_recent;
 	char since[CLOCK_RFC3339_LEN];
 	char alarm[320]; /* a record that says the open segment was lost; "" */
 	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
@@ -120,7 +128,10 @@ pop(struct queue *q)
 static void
 enqueue(struct mail *m, void *consumer)
 {
-	push(&((struct audit *)consumer)->waiting, m);
+	struct audit *a = consumer;
+
+	push(&a->waiting, m);
+	atomic_fetch_sub(&a->queued, 1);
 }
 
 static void
@@ -148,6 +159,8 @@ audit_append(struct audit *a, struct audit_entry *e)
 {
 	e->mail.run = enqueue;
 	mailbox_send(&a->in, &e->mail);
+	if (atomic_fetch_add(&a->queued, 1) + 1 == atomic_load(&a->want))
+		sem_post(&a->wake);
 }
 
 bool
@@ -200,11 +213,8 @@ make_durable(struct audit *a, const struct chain *c)
 		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
 	if (begin)
 		a->noted = false;
-	uint64_t began_us = clock_mono_us();
 	if (!err)
 		err = journal_append(&a->journal, buf_view(&a->out));
-	a->synced_us = clock_mono_us();
-	a->sync_us = a->synced_us - began_us;
 	atomic_store(&a->syncing_us, 0);
 	return err;
 }
@@ -343,19 +353,49 @@ wait_for_work(struct audit *a)
 		sem_wait(&a->wake);
 }
 
-/* Under load, lets entries gather. Whoever sends meanwhile does not wake anybody. */
 static void
-gather(const struct audit *a)
+note_recent(struct audit *a)
 {
-	uint64_t us = a->sync_us < GATHER_MIN_US   ? GATHER_MIN_US
-		      : a->sync_us < GATHER_MAX_US ? a->sync_us
-						   : GATHER_MAX_US;
-	struct timespec t = { .tv_nsec = 1000 * (long)us };
+	a->recent[a->next_recent].us = clock_mono_us();
+	a->recent[a->next_recent].took = a->took;
+	a->recent[a->next_recent].at_once = a->took + atomic_load(&a->queued);
+	a->next_recent = (a->next_recent + 1) % RECENT_COMMITS;
+}
 
-	if (!a->waiting.first && a->took >= BUSY_RECORDS && !a->failing &&
-		!atomic_load(&a->stopping) &&
-		clock_mono_us() - a->synced_us < 2 * GATHER_MAX_US)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+/* How many entries are worth waiting for; 0: none. */
+static size_t
+worth_waiting(const struct audit *a, uint64_t now)
+{
+	size_t n = 0, at_once = 0;
+
+	for (unsigned i = 0; i < RECENT_COMMITS; i++) {
+		if (now - a->recent[i].us >= RECENT_US)
+			continue;
+		n += a->recent[i].took;
+		if (a->recent[i].at_once > at_once)
+			at_once = a->recent[i].at_once;
+	}
+	return at_once < RECENT_AT_ONCE ? 0 : n / 2;
+}
+
+/* Lets entries gather where more are on their way. Whoever sends meanwhile wakes nobody
+ * but the one that makes it enough. */
+static void
+gather(struct audit *a)
+{
+	uint64_t until = clock_mono_us();
+	size_t want = worth_waiting(a, until);
+
+	if (want <= 1 || a->waiting.first || a->failing || atomic_load(&a->stopping))
+		return;
+	until += GATHER_US;
+	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
+		.tv_nsec = (long)(until % 1000000) * 1000 };
+	atomic_store(&a->want, want);
+	while (atomic_load(&a->queued) < want && !atomic_load(&a->stopping) &&
+		(sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 || errno != ETIMEDOUT))
+		;
+	atomic_store(&a->want, SIZE_MAX);
 }
 
 static void *
@@ -374,8 +414,10 @@ run(void *arg)
 			refuse_all(a, ERR_IO);
 			continue;
 		}
-		if (a->waiting.first || a->failing)
+		if (a->waiting.first || a->failing) {
 			commit(a, NULL);
+			note_recent(a);
+		}
 		if (stop && (!a->waiting.first || a->failing))
 			break;
 	}
@@ -505,6 +547,7 @@ audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
 	a->journal.dirfd = a->journal.fd = -1;
 	mailbox_init(&a->in, wake, a);
 	sem_init(&a->wake, 0, 0);
+	atomic_store(&a->want, SIZE_MAX);
 	buf_init(&a->out, 0);
 	buf_init(&a->boot, CAP_RECORD_BYTES);
 	if (!cfg->journal || !cfg->audit_key) {
