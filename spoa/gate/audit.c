@@ -326,7 +326,8 @@ commit(struct audit *a, const char *last)
 		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
 		metric_inc(a->metrics, M_AUDIT_COMMITS);
 		if (a->mirror)
-			mirror_publish(a->mirror, a->journal.name, a->journal.good, c.seq);
+			mirror_publish(a->mirror, a->journal.name, a->journal.good, &c, first,
+				buf_view(&a->out));
 	}
 	while ((e = pop(&took))) {
 		if (err)

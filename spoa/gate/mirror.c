@@ -25,15 +25,24 @@
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES   (1u << 20)
+#define FEED_BYTES    (512u << 10) /* commits kept in memory for a mirror that keeps up */
 #define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
 #define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
 #define CONFLICT_US   5000000
 #define COMMAND_US    500000
 
+/* The last commits as they were written, records first..next - 1, so that a mirror
+ * that keeps up need not read them again. */
+struct feed {
+	struct buf bytes;
+	uint64_t first, next, boot;
+};
+
 struct mirror {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	struct follow_end pub;
+	struct feed feed;
 	bool stopping, gathering;
 	uint64_t stop_us;
 
@@ -49,6 +58,8 @@ struct mirror {
 	uint64_t boot, seq; /* of that entry; seq 0: the stream is empty */
 	uint64_t begin;	    /* where an empty stream begins */
 	struct follow follow;
+	uint64_t at;	 /* the record that `follow` reads next; 0: any */
+	struct feed mine; /* taken from `feed` */
 	uint64_t next;	 /* the record that must come now; 0: any */
 	bool past;	 /* a gap was left, and nothing read since */
 	struct buf held; /* a record that waits for the line after it */
@@ -194,6 +205,7 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 		enter(m, MIRROR_AWAY, "the journal cannot be read");
 	m->boot = boot;
 	m->seq = seq;
+	m->at = m->next;
 	m->placed = err == 0;
 	return m->placed;
 }
@@ -207,19 +219,6 @@ struct batch {
 	uint64_t boot, seq;
 };
 
-static void
-add_held(struct mirror *m, struct span commit)
-{
-	char id[48];
-	struct span record = buf_view(&m->held);
-	int n = snprintf(
-		id, sizeof(id), "%" PRIu64 "-%" PRIu64, m->held_is.boot, m->held_is.seq);
-	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
-	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
-
-	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
-}
-
 /* One more command of the batch, whose last entry gets this id. */
 static void
 begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
@@ -228,6 +227,18 @@ begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 		redisAppendCommand(m->redis, "MULTI");
 	b->boot = boot;
 	b->seq = seq;
+}
+
+/* The entry that was begun: a record, with the commit line if it ends one. */
+static void
+add_entry(struct mirror *m, const struct batch *b, struct span record, struct span commit)
+{
+	char id[48];
+	int n = snprintf(id, sizeof(id), "%" PRIu64 "-%" PRIu64, b->boot, b->seq);
+	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
+	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
+
+	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
 }
 
 /* The journal does not hold the record that must come now. Where an alarm vouches
@@ -244,7 +255,7 @@ leave_gap(struct mirror *m, struct batch *b)
 	buf_clear(&m->held);
 	m->held_is.seq = 0;
 	m->past = true;
-	m->next = gap.last + 1;
+	m->at = m->next = gap.last + 1;
 	if (gap.first > gap.last)
 		return 0;
 	log_event(LOG_WARN, "audit.stream_gap", LS("stream", m->key), LI("first", gap.first),
@@ -267,13 +278,13 @@ take_line(struct mirror *m, struct batch *b, struct span line)
 		return leave_gap(m, b);
 	if (m->held_is.seq) {
 		begin_entry(m, b, m->held_is.boot, m->held_is.seq);
-		add_held(m, l.commit ? line : (struct span){ NULL, 0 });
+		add_entry(m, b, buf_view(&m->held), l.commit ? line : (struct span){ NULL, 0 });
 		b->bytes += m->held.n;
 	}
 	buf_clear(&m->held);
 	m->held_is.seq = 0;
 	if (!l.commit) {
-		m->next = l.seq + 1;
+		m->at = m->next = l.seq + 1;
 		m->past = false;
 		if (l.seq >= m->begin) {
 			buf_span(&m->held, line);
@@ -283,13 +294,60 @@ take_line(struct mirror *m, struct batch *b, struct span line)
 	return buf_failed(&m->held) ? ERR_NOMEM : 0;
 }
 
-/* Reads the journal on and queues a batch. */
+/* Takes what was fed if it is what must come now. */
+static bool
+take_feed(struct mirror *m)
+{
+	buf_clear(&m->mine.bytes);
+	pthread_mutex_lock(&m->lock);
+	bool fits = m->next && m->feed.first <= m->next && m->next < m->feed.next &&
+		    !m->held_is.seq;
+	if (fits) {
+		struct feed taken = m->feed;
+		m->feed = m->mine;
+		m->feed.first = m->feed.next = taken.next;
+		m->feed.boot = taken.boot;
+		m->mine = taken;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return fits;
+}
+
+/* Whole commits, as the audit thread wrote them: only their lines are told apart. */
+static void
+queue_feed(struct mirror *m, struct batch *b)
+{
+	struct span rest = buf_view(&m->mine.bytes), none = { NULL, 0 }, record = none;
+
+	for (uint64_t seq = m->mine.first; rest.n;) {
+		struct span line = span_next(&rest, '\n');
+		bool commit = span_starts(line, SPAN_LIT("{\"v\":1,\"commit\""));
+		if (record.p) {
+			begin_entry(m, b, m->mine.boot, m->next++);
+			add_entry(m, b, record, commit ? line : none);
+		}
+		record = commit || seq < m->next ? none : line;
+		seq += !commit;
+	}
+}
+
+/* Queues a batch: what was fed, or what the journal holds. */
 static int
 queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 {
 	struct span line;
 	int got = 0, err = 0;
 
+	if (take_feed(m)) {
+		queue_feed(m, b);
+		return 0;
+	}
+	if (m->at != m->next) {
+		m->at = m->next;
+		err = follow_place(&m->follow, pub, m->next - 1, (struct span){ NULL, 0 });
+		if (err == ERR_NOTFOUND || err == ERR_AUTH)
+			err = leave_gap(m, b);
+	}
 	while (!err && b->n < BATCH_RECORDS && b->bytes < BATCH_BYTES &&
 		(got = follow_line(&m->follow, pub, &line)) > 0)
 		err = take_line(m, b, line);
@@ -457,9 +515,22 @@ run(void *arg)
 }
 
 void
-mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq)
+mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,
+	uint64_t first, struct span commit)
 {
+	uint64_t seq = end->seq;
+
 	pthread_mutex_lock(&m->lock);
+	struct feed *f = &m->feed;
+	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
+		buf_clear(&f->bytes);
+		f->first = f->next = seq + 1;
+	}
+	if (f->next == first) {
+		buf_span(&f->bytes, commit);
+		f->next = seq + 1;
+	}
+	f->boot = end->boot;
 	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
 	m->pub.bytes = bytes;
 	m->pub.seq = seq;
@@ -483,6 +554,8 @@ destroy(struct mirror **mp)
 		redisFree(m->redis);
 	follow_close(&m->follow);
 	buf_free(&m->held);
+	buf_free(&m->feed.bytes);
+	buf_free(&m->mine.bytes);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
 	explicit_bzero(&m->url, sizeof(m->url));
@@ -514,6 +587,8 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	m->maxlen = o->maxlen;
 	m->metrics = metrics;
 	buf_init(&m->held, CHAIN_LINE_MAX);
+	buf_init(&m->feed.bytes, FEED_BYTES);
+	buf_init(&m->mine.bytes, FEED_BYTES);
 	if (redis_url_parse(o->redis_url, &m->url)) {
 		buf_str(why, "redis.url: not understood");
 		destroy(&m);

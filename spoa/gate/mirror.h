@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/metrics.h"
+#include "store/chain.h"
 
 struct mirror_options {
 	const char *redis_url;
@@ -27,9 +28,10 @@ enum mirror_state {
 };
 /* Any thread. */
 enum mirror_state mirror_state(const struct mirror *m);
-/* Segment `name` is durable up to `bytes`, which end record `seq`. The audit
- * thread only. */
-void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, uint64_t seq);
+/* Segment `name` is durable up to `bytes`; its last commit, records first..end->seq, is
+ * `commit`, which is copied. The audit thread only. */
+void mirror_publish(struct mirror *m, const char *name, uint64_t bytes,
+	const struct chain *end, uint64_t first, struct span commit);
 /* Copies on for at most timeout_us while Redis answers, then ends the thread. */
 void mirror_stop(struct mirror **m, uint64_t timeout_us);
 

@@ -318,10 +318,11 @@ a_destroyed_segment_leaves_a_gap_and_no_more(void **state)
 		int away;	    /* records that Redis has not seen when it happens */
 		long long gaps;
 	} rows[] = {
-		{ "removed", "rm '%s'", 10, 1 },
-		{ "cut to nothing", "truncate -s 0 '%s'", 10, 1 },
-		{ "cut in the middle of a record", "truncate -s 2000 '%s'", 10, 1 },
-		{ "appended to", "printf junk >> '%s'", 10, 0 },
+		{ "removed", "rm '%s'", 2000, 1 },
+		{ "cut to nothing", "truncate -s 0 '%s'", 2000, 1 },
+		{ "cut in the middle of a record", "truncate -s 2000 '%s'", 2000, 1 },
+		{ "appended to", "printf junk >> '%s'", 2000, 0 },
+		{ "cut to nothing, and still in memory", "truncate -s 0 '%s'", 10, 0 },
 		{ "cut to nothing after Redis had it", "truncate -s 0 '%s'", 0, 0 },
 		{ "removed after Redis had it", "rm '%s'", 0, 0 },
 	};
