@@ -313,8 +313,8 @@ must_relay(const struct request *r)
 {
 	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
 	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
-	       credential_query(r->head.query) || head_carries_credential(r) ||
-	       r->body_state == BODY_STATE_PARTIAL;
+	       request_target(r)->relay || credential_query(r->head.query) ||
+	       head_carries_credential(r) || r->body_state == BODY_STATE_PARTIAL;
 }
 
 /* What lets a request that the rules permit not pass all the same. */

@@ -10,7 +10,7 @@
 struct provider {
 	const char *name, *backend, *region;
 	const struct dialect *dialect; /* NULL: not said */
-	bool external;
+	bool external, relay;
 };
 
 struct builder {

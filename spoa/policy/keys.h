@@ -37,7 +37,7 @@ extern const char *const policy_effect_route_keys[],
 																																																																				     policy_target_keys
 																																																																					     [],
 																																																																						     *const policy_record_keys[],
-																																																																							     *const policy_prompt_words[], *const policy_rule_keys[], *const policy_deny_keys[], *const policy_redact_keys[], *const policy_with_words[], *const policy_mode_words[],
+																																																																							     *const policy_via_words[], *const policy_prompt_words[], *const policy_rule_keys[], *const policy_deny_keys[], *const policy_redact_keys[], *const policy_with_words[], *const policy_mode_words[],
 																																																																																										  *const policy_error_words[], *const policy_phase_words[];
 
 #endif

@@ -78,12 +78,37 @@ relay(struct remarks *r)
 				r->p->rules[i].name,
 				changes ? "changes the request" : "redacts");
 	}
-	for (size_t i = 0; i < r->p->nroutes; i++)
-		if (r->p->routes[i].response)
-			say(r, r->p->routes[i].at,
-				"route %s: reads the response, and the configuration has no "
-				"relay: 503",
-				r->p->routes[i].name);
+	for (size_t i = 0; i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i];
+		bool relayed = false;
+		for (size_t k = 0; k < t->ntargets; k++)
+			relayed |= t->targets[k].relay;
+		if (t->response || relayed)
+			say(r, t->at, "route %s: %s, and the configuration has no relay: 503",
+				t->name,
+				t->response ? "reads the response"
+					    : "has a target with via: relay");
+	}
+}
+
+/* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
+static void
+direct(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i];
+		const struct target *to = NULL;
+		for (size_t k = 0; k < t->ntargets && !to; k++)
+			if (t->targets[k].external && !t->targets[k].relay)
+				to = &t->targets[k];
+		if (!to || t->response || r->p->unusual_credential)
+			continue;
+		say(r, t->at,
+			"route %s: goes direct to %s, which is external: 103 heads of its "
+			"answers, and before HAProxy 3.2 their trailers, pass unread; via: "
+			"relay of a provider keeps them out",
+			t->name, to->name[0] ? to->name : "a backend of no provider");
+	}
 }
 
 static bool
@@ -276,6 +301,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	shadow(&r);
 	identities(&r);
 	relay(&r);
+	direct(&r);
 	stranded(&r);
 	limits(&r);
 	externals(&r);

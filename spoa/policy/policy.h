@@ -82,6 +82,7 @@ struct target {
 	const char *name; /* the provider's; "" for a route without targets */
 	const char *region;
 	bool external;
+	bool relay;	     /* never direct */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
 	const struct yaml_node *at;

@@ -6,7 +6,9 @@
 
 #define SECOND_US 1000000ull
 
-const char *const policy_provider_keys[] = { "backend", "dialect", "external", "region", NULL };
+const char *const policy_provider_keys[] = { "backend", "dialect", "external", "region", "via",
+	NULL };
+const char *const policy_via_words[] = { "direct", "relay", NULL };
 const char *const policy_route_keys[] = { "name", "match", "dialect", "backend", "targets",
 	"response", "record", "on_failure", "deadline", NULL };
 static const char *const route_later[] = { "retry", NULL };
@@ -57,6 +59,9 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			read_bool(b->d, x, &v->external);
 		if ((x = yaml_get(c, "region")))
 			read_text(b->d, x, "region", &v->region);
+		unsigned word = 0;
+		if ((x = yaml_get(c, "via")) && read_word(b->d, x, policy_via_words, &word))
+			v->relay = word;
 	}
 }
 
@@ -237,6 +242,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	t->name = v->name;
 	t->region = v->region;
 	t->external = v->external;
+	t->relay = v->relay;
 	t->backend = v->backend;
 	t->at = n;
 	return v;

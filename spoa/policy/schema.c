@@ -172,6 +172,7 @@ static const struct shape {
   { "dialect", TEXT, NULL, "wire format" },
   { "external", BOOL, NULL, "outside the company" },
   { "region", TEXT, NULL, "where it is" },
+  { "via", WORDS(policy_via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },
 }},
 { "route", policy_route_keys, "[\"name\",\"match\"]", {
   { "name", TEXT, NULL, "in rules, records and scopes of keys" },

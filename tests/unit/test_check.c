@@ -71,7 +71,8 @@ check(const char *first, ...)
 #define RELAY  "relay: {listen: unix@/r, egress: unix@/e}\n"
 #define POLICY                                                                                 \
 	"tollgate: 1\nname: t\n"                                                               \
-	"routes: [{name: chat, match: {path: /v1/chat/completions}, backend: openai}]\n"
+	"providers: {own: {backend: openai, external: false}}\n"                               \
+	"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: own}]\n"
 
 static void
 a_valid_pair_is_named_with_its_version(void **state)
@@ -106,11 +107,11 @@ mistakes_of_both_files_are_listed(void **state)
 		path("c.yaml"));
 	assert_non_null(strstr(err, want));
 	snprintf(want, sizeof(want),
-		"%s:4:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
+		"%s:5:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
 	assert_non_null(strstr(err, want));
-	snprintf(want, sizeof(want), "%s:5:26: when: ", path("p.yaml"));
+	snprintf(want, sizeof(want), "%s:6:26: when: ", path("p.yaml"));
 	assert_non_null(strstr(err, want));
-	snprintf(want, sizeof(want), "%s:5:38: permit: true or false is expected, found yes\n",
+	snprintf(want, sizeof(want), "%s:6:38: permit: true or false is expected, found yes\n",
 		path("p.yaml"));
 	assert_non_null(strstr(err, want));
 	assert_null(strstr(out, "valid"));
@@ -176,7 +177,7 @@ a_hash_is_checked_with_its_key(void **state)
 	put("p.yaml", POLICY "rules: [{name: a, redact: {classes: pii, with: hash}}]\n");
 	put("c.yaml", CONFIG RELAY);
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	snprintf(want, sizeof(want), "%s:4:48: with: hash needs redact.key_file in %s\n",
+	snprintf(want, sizeof(want), "%s:5:48: with: hash needs redact.key_file in %s\n",
 		path("p.yaml"), path("c.yaml"));
 	assert_string_equal(err, want);
 	put("c.yaml", CONFIG RELAY "redact: {key_file: k.yaml}\n");
@@ -216,40 +217,40 @@ consequences_are_noted(void **state)
 	} rows[] = {
 		{ "a header outside the list",
 			"identity: [{api_key: {header: x-mine, keys: k.yaml}}]\n",
-			":4:13: header x-mine is none that the HAProxy files delete: every "
+			":5:13: header x-mine is none that the HAProxy files delete: every "
 			"route goes through the relay" },
 		{ "shadow", "mode: shadow\n", "mode: shadow: " },
 		{ "a rule in shadow", "rules: [{name: a, deny: true, mode: shadow}]\n",
-			":4:9: rule a: in shadow\n" },
+			":5:9: rule a: in shadow\n" },
 		{ "redaction without relay", "rules: [{name: a, redact: {classes: pii}}]\n",
-			":4:9: rule a: redacts, and the configuration has no relay" },
+			":5:9: rule a: redacts, and the configuration has no relay" },
 		{ "another model without relay", "rules: [{name: a, route: {model: m}}]\n",
-			":4:9: rule a: changes the request, and the configuration has no "
+			":5:9: rule a: changes the request, and the configuration has no "
 			"relay" },
 		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
-			":3:10: route chat: does not meter: limit l settles" },
+			":4:10: route chat: does not meter: limit l settles" },
 		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
 			"no redis: limits count in this process only\n" },
 		{ "a class nothing is in",
 			"rules: [{name: a, when: '\"secrets\" in prompt.classes', deny: "
 			"true}]\n",
-			":4:9: rule a: no prompt.classes can be \"secrets\", did you mean "
+			":5:9: rule a: no prompt.classes can be \"secrets\", did you mean "
 			"secret?\n" },
 		{ "an entity nothing finds",
 			"rules: [{name: a, when: \"true && 'US_SNN' in prompt.entities\", "
 			"deny: true}]\n",
-			":4:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
+			":5:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
 			"US_SSN?\n" },
 #define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
 		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
-			":4:24: external x: texts go to another machine without TLS\n" },
+			":5:24: external x: texts go to another machine without TLS\n" },
 		{ "a timeout that cannot be kept",
 			EXTERNAL "url: 'http://127.0.0.1/', timeout: 5s}]}\n",
-			":4:24: external x: timeout is over three quarters of agent.deadline" },
+			":5:24: external x: timeout is over three quarters of agent.deadline" },
 		{ "silence that takes whole texts",
 			EXTERNAL
 			"url: 'http://127.0.0.1/', map: {a: X_BADGE}, on_failure: redact}]}\n",
-			":4:24: external x: where it is silent and on_failure says redact, "
+			":5:24: external x: where it is silent and on_failure says redact, "
 			"texts "
 			"go whole\n" },
 #undef EXTERNAL
@@ -279,6 +280,21 @@ consequences_are_noted(void **state)
 		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
 		"matches there it denies: y, z\n"));
 	assert_null(strstr(out, "rule b"));
+	/* What goes direct to what is external: by its first such target. */
+	put("p.yaml", "tollgate: 1\nname: t\n"
+		      "providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
+		      "{backend: local, external: false}}\n"
+		      "routes:\n  - {name: d, match: {path: /d}, targets: [q, r, p]}\n"
+		      "  - {name: e, match: {path: /e}, targets: [q, r]}\n"
+		      "  - {name: f, match: {path: /f}, backend: openai}\n"
+		      "  - {name: g, match: {path: /g}, targets: p, response: [record]}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(
+		strstr(out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
+	assert_non_null(
+		strstr(out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
+	assert_null(strstr(out, "route e: "));
+	assert_null(strstr(out, "route g: "));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);

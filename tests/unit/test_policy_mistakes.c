@@ -259,6 +259,8 @@ static const struct row {
 		":5:43: dialect: one of " },
 	{ "external in words", H "providers: {p: {backend: openai, external: yes}}\n",
 		":5:44: external: true or false is expected, found yes" },
+	{ "a way there is not", H "providers: {p: {backend: openai, via: relayed}}\n",
+		":5:39: via: one of direct, relay is expected, found relayed" },
 	{ "a route without name", H "  - match: {path: /x}\n", ":5:5: name is missing" },
 	{ "a route's name twice", H "  - {name: chat, match: {path: /x}}\n",
 		":5:12: name: chat is taken already" },
