@@ -358,6 +358,11 @@ step_rewrite(struct request *r)
 				 "the model's name, the path)"));
 	if (err < 0)
 		return request_overload(r);
+	/* Also not in an opaque part. */
+	if (r->have_body &&
+		request_credential_in(r, r->edited ? buf_view(&r->rewritten) : r->raw))
+		return request_deny(r, 403, "content_policy_violation", "",
+			SPAN_LIT("a credential stands where it cannot be replaced"));
 	request_amended(r);
 	bool redacts = r->verdict.redacts && r->verdict.effect == RULE_REDACT;
 	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||

@@ -282,6 +282,17 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	r->injection_pattern = got.pattern;
 }
 
+/* In what a provider sealed a name or a postcode is chance: one block in three hundred
+ * has one. */
+static bool
+is_chance(const struct request *r, const struct segment *s, const struct finding *f)
+{
+	enum mention_how how;
+
+	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity, &how) &&
+	       opaque_is_sealed(s->text);
+}
+
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
@@ -304,7 +315,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 		f.start += w.base;
 		f.end += w.base;
 		if (f.start >= w.until || f.end <= r->scan_end ||
-			(f.start < w.keep && f.end <= w.seen))
+			(f.start < w.keep && f.end <= w.seen) || is_chance(r, s, &f))
 			continue;
 		begin_with(r, s->text, &w, f.start, f.end);
 		if (f.start < r->scan_end)

@@ -388,7 +388,9 @@ put_prompt(struct request *r, struct buf *b)
 	put_flag(b, "unreadable", r->unreadable);
 	put_int(b, "estimated_input_tokens", r->input_tokens);
 	put_int(b, "reserved_output_tokens", r->output_tokens);
-	if (r->have_body && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY) {
+	/* What is left in a signed block is not redacted. */
+	if (r->have_body && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY &&
+		r->reasoning_left == 0) {
 		struct span text = r->edited ? buf_view(&r->rewritten) : r->raw,
 			    kept = cut_escaped(text, TEXT_MAX);
 		key(b, "text");

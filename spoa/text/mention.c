@@ -266,10 +266,22 @@ plain(struct span v)
 	return true;
 }
 
+/* A word in other capitals is another word. */
+static bool
+is_words(struct span v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((v.p[i] >= '0' && v.p[i] <= '9') || v.p[i] == '@')
+			return false;
+	return true;
+}
+
 int
 mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
 {
 	INVARIANT(s->inserted == 0);
+	if (how != MENTION_ANYWHERE && is_words(value))
+		how = MENTION_EXACT;
 	int err = add_value(s, value, how, tag);
 	if (err || how == MENTION_FOLDED || plain(value))
 		return err;

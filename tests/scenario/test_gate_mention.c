@@ -19,10 +19,14 @@
 #define SEAL "EqoBCkgIBBABGAIqQHJlYWwgbG9va2luZyBzaWduYXR1cmUgYnl0ZXMgdGhhdCBubyBvbmUgcmVhZHM="
 #define THINKS(text)                                                                           \
 	"{\"type\":\"thinking\",\"thinking\":\"" text "\",\"signature\":\"" SEAL "\"}"
-#define HIDDEN	     "{\"type\":\"redacted_thinking\",\"data\":\"" SEAL "\"}"
-#define TEXT(text)   "{\"type\":\"text\",\"text\":\"" text "\"}"
-#define CALL	     "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}"
-#define ANSWER	     "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":\"ok\"}"
+#define HIDDEN	   "{\"type\":\"redacted_thinking\",\"data\":\"" SEAL "\"}"
+#define TEXT(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define CALL	   "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}"
+#define ANSWER	   "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":\"ok\"}"
+/* Decodes to no text. */
+#define NOISE                                                                                  \
+	"EgpkJn7Qw2fB9xZ0aLrT5vYc8HsU3mKdP1eXoGiNbR6tWq4jVhFyMzCl7OuSAkEgDpJ2Bn5w0xQrT9vZ8c"   \
+	"LmY3fHsK6dP1aUeXoGxxJjW3q8Zt5Y2cVn0BfRk7DhLs4PuTe9OwKx6AiGmQyC1zE8rNvUjFb2SHdMg5Xo"
 #define MAIL	     "jo@example.org"
 #define TALK(turns)  "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" turns "]}"
 #define MODEL(parts) "{\"role\":\"assistant\",\"content\":[" parts "]},"
@@ -72,6 +76,9 @@ static const struct {
 	  "/api/%3CCREDENTIAL_1%3E/x?a=%3CCREDENTIAL_2%3E&b", { "request.path", "<redacted>" } },
 	{ "in a text that cannot be read as one it stops the request", PERMIT "on_failure: {unreadable: permit}\n", "/api/x",
 	  NULL, "\x01\x02%O", "content-type: application/octet-stream", "deny", "", NULL, NULL, { NULL } },
+	{ "nor may one pass inside what nobody reads", PERMIT "on_failure: {unreadable: permit}\n", NULL, NULL,
+	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\""
+	  NOISE "%O" NOISE "\"}}]}]}", NULL, "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
 	{ "what only begins like a key is none", PERMIT, "/api/x", NULL, "{\"a\":\"tg_abcd1234_0123\"}", NULL,
 	  "permit", "direct", NULL, NULL, { NULL } },
 	{ "a header of any name that holds the caller's key takes the relay, which drops it", PERMIT, "/api/x", NULL, "{}",
@@ -87,6 +94,10 @@ static const struct {
 	  "redact", "relay",
 	  TALK(MODEL(THINKS("a") "," TEXT("b")) USER(TEXT("c")) "," MODEL(TEXT("d")) USER(TEXT("<EMAIL_ADDRESS_1>"))), NULL,
 	  { "signed_reasoning", "{\"blocks\":2,\"dropped\":1,\"left\":0}" } },
+	{ "what looks like a name in a seal is chance", REDACT, MSG, NULL,
+	  TALK(MODEL("{\"type\":\"thinking\",\"thinking\":\"a\",\"signature\":\"PhBai/PlfBq02FB5Bb1Yh7/ayHGRaHaJiU5xJoh01WIzwZhL7r/Zvy1M9tvX9"
+	  "SpRRNczIQ2a+g5ond8tHZIDKN4fy2f9ka9fhrLERhd2ipRwUyWXmTdSdIGQX6NRl1uzmcX7ue9Y3LDVV0n5+kxFLh+agDi7/le6pT9Ib/dEcyF6VYjJ3y38noeFcf6eDR"
+	  "FqbIzYnMdK\"}") USER(TEXT("c"))), NULL, "permit", "direct", NULL, NULL, { "entities", "" } },
 	{ "without anything in them they all stay", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS("a") "," TEXT(MAIL)) USER(TEXT("c"))), NULL, "redact", "relay",
 	  TALK(MODEL(THINKS("a") "," TEXT("<EMAIL_ADDRESS_1>")) USER(TEXT("c"))), NULL,

@@ -89,8 +89,11 @@ values_are_found_between_the_edges_of_tokens(void **state)
 			{ { "aaaa-bbbb-cccc", MENTION_EXACT }, { "bbbb-dddd", MENTION_EXACT } },
 			"aaaa-[1:bbbb-dddd]" },
 		{ "of equal values the first counts",
-			{ { "abcdef", MENTION_CASELESS }, { "ABCDEF", MENTION_CASELESS } },
-			"[0:AbCdEf]" },
+			{ { "abcde1", MENTION_CASELESS }, { "ABCDE1", MENTION_CASELESS } },
+			"[0:AbCdE1]" },
+		{ "a word in other capitals is another word",
+			{ { "DEUTDEFF", MENTION_CASELESS }, { "SECU-RITY", MENTION_FOLDED } },
+			"[0:DEUTDEFF] deutdeff security SECURITY [1:SECU-RITY]" },
 		{ "some are found inside tokens", { { "tg_abcdef", MENTION_ANYWHERE } },
 			"x[0:tg_abcdef]y" },
 		{ "what is very short is not followed",
@@ -190,9 +193,10 @@ too_much_to_look_for_is_refused(void **state)
 
 	(void)state;
 	memset(value, 'a', sizeof(value));
-	for (int i = 0; err == 0 && i < 1100; i++) {
-		snprintf(value, 8, "%07d", i);
-		value[7] = 'a';
+	for (int i = 0; err == 0 && i < 2200; i++) {
+		value[0] = (char)('a' + i / 26 / 26);
+		value[1] = (char)('a' + i / 26 % 26);
+		value[2] = (char)('a' + i % 26);
 		err = mention_add(set, span_of(value, sizeof(value)), MENTION_EXACT, 0);
 		/* Values that are there already take no room. */
 		for (int k = 0; err == 0 && k < 3; k++)
