@@ -418,7 +418,6 @@ outcome_name(const struct request *r, enum exchange_end end)
 static void
 settle(struct request *r, const struct exchange_result *res)
 {
-	int64_t now = clock_wall_ns();
 	uint64_t used = 0;
 
 	if (r->decision.kind == D_DEFER || r->decision.kind == D_DENY ||
@@ -436,7 +435,7 @@ settle(struct request *r, const struct exchange_result *res)
 	}
 	for (int i = 0; i < 2; i++)
 		if (r->quota[i].ndims)
-			quota_settle(r->gate->quota, &r->quota[i], used, now);
+			quota_settle(r->gate->quota, &r->quota[i], used, clock_mono_us());
 }
 
 void

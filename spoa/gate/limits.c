@@ -25,10 +25,36 @@ dim_key(char key[QUOTA_KEY_MAX], const char *limit, struct span values)
 static bool
 charged_before(const struct request *r, const char *limit)
 {
-	for (size_t i = 0; r->resumed && i < r->quota[0].ndims; i++)
-		if (r->quota[0].dim[i].name == limit)
-			return true;
+	for (int run = 0; r->resumed && run < 2; run++)
+		for (size_t i = 0; i < r->quota[run].ndims; i++)
+			if (r->quota[run].dim[i].name == limit)
+				return true;
 	return false;
+}
+
+/* What was charged at the head counts where the request is let go: its body may have
+ * come windows later. */
+static void
+move_stale(struct request *r, struct quota_request *q)
+{
+	struct quota_request *head = &r->quota[0];
+	uint64_t now = clock_mono_us();
+	size_t kept = 0;
+
+	for (size_t i = 0; r->resumed && i < head->ndims; i++) {
+		struct quota_dim *d = &head->dim[i];
+		if (!d->charged || quota_current(r->gate->quota, d, now)) {
+			head->dim[kept++] = *d;
+			continue;
+		}
+		struct quota_dim *to = &q->dim[q->ndims++];
+		*to = *d;
+		to->moves = true;
+		to->from = d->at;
+		to->charged = false;
+	}
+	if (r->resumed)
+		head->ndims = kept;
 }
 
 /* Fills the dims of this run; ERR_LIMIT: more limits than a request can carry. */
@@ -43,6 +69,7 @@ collect(struct request *r, struct quota_request *q)
 	int err = policy_limits(r->snap->policy, &f, &r->arena, &hits, &n);
 	if (err)
 		return err;
+	move_stale(r, q);
 	uint64_t tokens = (uint64_t)(r->input_tokens + r->output_tokens);
 	for (size_t i = 0; i < n; i++) {
 		const struct limit *l = hits[i].limit;
@@ -94,7 +121,7 @@ refused(struct request *r, const struct quota_request *q)
 
 	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
 	request_release(r);
-	if (q->retry_after_s)
+	if (q->result == QUOTA_REFUSED)
 		why = arena_printf(&r->arena,
 			"over the limit %s: %llu %s in %llu s; try again in %llu s", d->name,
 			(unsigned long long)d->limit, what, (unsigned long long)d->window_s,
@@ -115,7 +142,8 @@ answer(struct request *r, const struct quota_request *q)
 {
 	switch (q->result) {
 	case QUOTA_ADMITTED: return STEP_NEXT;
-	case QUOTA_REFUSED: return refused(r, q);
+	case QUOTA_REFUSED:
+	case QUOTA_UNREACHABLE: return refused(r, q);
 	default: return failed(r);
 	}
 }
@@ -145,10 +173,12 @@ step_quota(struct request *r)
 	}
 	int err = collect(r, q);
 	if (err) {
+		quota_unmove(r->gate->quota, q, clock_mono_us());
 		q->ndims = 0;
 		/* No store failed: on_failure does not lift it. */
 		return err == ERR_LIMIT
-			       ? unavailable(r, SPAN_LIT("more limits apply than can be counted"))
+			       ? unavailable(
+					 r, SPAN_LIT("more limits apply than can be counted"))
 			       : request_overload(r);
 	}
 	if (q->ndims == 0)
@@ -160,8 +190,7 @@ step_quota(struct request *r)
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].kind == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	/* The clock now, not where the request began: its body may have been long. */
-	quota_reserve(r->gate->quota, q, clock_wall_ns());
+	quota_reserve(r->gate->quota, q);
 	return STEP_WAIT;
 }
 
@@ -172,5 +201,5 @@ request_release(struct request *r)
 		return;
 	for (int i = 0; i < 2; i++)
 		if (r->quota[i].ndims)
-			quota_release(r->gate->quota, &r->quota[i], clock_wall_ns());
+			quota_release(r->gate->quota, &r->quota[i], clock_mono_us());
 }

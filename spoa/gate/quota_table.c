@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 enum { BUCKETS = 16384, ENTRIES_MAX = 262144, RING = 16 };
@@ -24,6 +25,7 @@ quota_table_new(struct mailbox *owner)
 	if (!t)
 		return NULL;
 	t->owner = owner;
+	t->offset_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
 	t->bucket = calloc(BUCKETS, sizeof(struct quota_entry *));
 	if (!t->bucket) {
 		free(t);
@@ -48,6 +50,12 @@ quota_table_free(struct quota_table **tp)
 	free(t->bucket);
 	free(t);
 	*tp = NULL;
+}
+
+int64_t
+table_ms(const struct quota_table *t, uint64_t mono_us)
+{
+	return ((int64_t)mono_us + t->offset_us) / 1000;
 }
 
 static size_t
@@ -141,9 +149,9 @@ table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int6
 }
 
 void
-table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_ns)
+table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 {
-	int64_t now_ms = now_wall_ns / 1000000, worst = 0;
+	int64_t worst = 0;
 
 	sweep(t, now_ms);
 	q->result = QUOTA_ADMITTED;
@@ -151,19 +159,22 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_n
 		struct quota_dim *d = &q->dim[k];
 		struct quota_entry *e = find_or_make(t, d->key);
 		/* By the owner's clock: the charge may have waited for its turn. */
-		d->bucket = window_bucket(d, now_wall_ns);
+		d->at = (struct quota_place){ .bucket = window_bucket(d, now_ms) };
 		if (!e) {
 			q->result = QUOTA_FAILED;
 			break;
 		}
 		e->dead_after_ms = now_ms + window_ttl_s(d) * 1000;
-		int64_t *own = count_of(e, d->bucket), counts[WINDOW_NEIGHBOURS], retry;
+		int64_t *own = count_of(e, d->at.bucket), counts[WINDOW_NEIGHBOURS], retry;
 		*own += (int64_t)d->n;
 		d->charged = true;
+		if (d->moves)
+			table_add(t, d, d->from.bucket, -(int64_t)d->n);
+		d->moves = false;
 		for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
-			counts[i] = peek(e, d->bucket - QUOTA_SUB_BUCKETS + i);
-		counts[QUOTA_SUB_BUCKETS] = peek(e, d->bucket + 1);
-		if (window_judge(d, *own, counts, now_wall_ns, &retry))
+			counts[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
+		counts[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
+		if (window_judge(d, *own, counts, now_ms, &retry))
 			continue;
 		if (q->result != QUOTA_REFUSED || retry > worst) {
 			worst = retry;
@@ -174,7 +185,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_n
 	q->retry_after_s = (uint64_t)(worst + 999) / 1000;
 	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++)
 		if (q->dim[k].charged) {
-			table_add(t, &q->dim[k], q->dim[k].bucket, -(int64_t)q->dim[k].n);
+			table_add(t, &q->dim[k], q->dim[k].at.bucket, -(int64_t)q->dim[k].n);
 			q->dim[k].charged = false;
 		}
 }

@@ -9,11 +9,15 @@ struct quota_table {
 	struct mailbox *owner;
 	struct quota_entry **bucket;
 	size_t n, sweep;
+	int64_t offset_us; /* of its clock to the monotonic one, from the start on */
 };
+
+/* The table's clock, in ms. Any thread. */
+int64_t table_ms(const struct quota_table *t, uint64_t mono_us);
 
 /* Charges all dims, judges, takes back where one is over; fills q's results.
  * Owner's thread. */
-void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_wall_ns);
+void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms);
 /* Corrects a bucket: less only of what was charged to it, more in any case.
  * Owner's thread. */
 void table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta);

@@ -18,6 +18,7 @@
 #include "store/redis_url.h"
 
 enum { TICK_MS = 10, PROBE_MS = 100, CONNECT_MS = 1000, RETRY_MS = 100, LIST_MAX = 16 };
+enum { EPOCH_RETRY_MS = 500, REPLIES_MAX = 128 };
 
 struct redis {
 	struct ev_loop *loop;
@@ -32,6 +33,11 @@ struct redis {
 	bool refused; /* this connection's AUTH or SELECT */
 	bool said_down;
 	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
+	struct redis_life life;
+	bool life_asked, said_epoch;
+	uint64_t life_asked_us, time_asked_us;
+	void (*before_write)(void *);
+	void *before_write_arg;
 	struct redis_pipe *first, *last; /* sent, oldest first */
 	struct redis_pipe *failed;	 /* to be told at the next turn */
 	ev_timer tick, soon;
@@ -114,8 +120,8 @@ answer_hash(struct redis_pipe *p, int err)
 static void
 answer(struct redis_pipe *p, int err)
 {
-	struct redis_reply_ints replies[64];
-	size_t n = p->n < 64 ? p->n : 64;
+	struct redis_reply_ints replies[REPLIES_MAX];
+	size_t n = p->n < REPLIES_MAX ? p->n : REPLIES_MAX;
 
 	if (p->answered)
 		return;
@@ -309,6 +315,114 @@ say_up(struct redis *r)
 	r->said_down = false;
 }
 
+/* ---- its life and its clock ---- */
+
+static void
+epoch_unknown(struct redis *r, const char *why)
+{
+	r->life_asked = false;
+	if (!r->said_epoch)
+		log_event(LOG_WARN, "redis.epoch", LS("url", r->text), LS("why", why));
+	r->said_epoch = true;
+}
+
+/* The last of the three: SET, TIME, GET. */
+static void
+on_epoch(redisAsyncContext *ac, void *reply, void *priv)
+{
+	const redisReply *rep = reply;
+	struct redis *r = ac->data;
+	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+
+	(void)priv;
+	if (!rep)
+		return;
+	if (v <= 0) {
+		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no number");
+		return;
+	}
+	r->life.epoch = (uint64_t)v;
+	r->life_asked = r->said_epoch = false;
+}
+
+static void
+on_time(redisAsyncContext *ac, void *reply, void *priv)
+{
+	const redisReply *rep = reply;
+	struct redis *r = ac->data;
+
+	(void)priv;
+	if (!rep || rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
+		rep->element[0]->type != REDIS_REPLY_STRING ||
+		rep->element[1]->type != REDIS_REPLY_STRING)
+		return;
+	const int64_t time[2] = { strtoll(rep->element[0]->str, NULL, 10),
+		strtoll(rep->element[1]->str, NULL, 10) };
+	redis_life_time(r, r->time_asked_us, time);
+}
+
+static void
+on_info(redisAsyncContext *ac, void *reply, void *priv)
+{
+	const redisReply *rep = reply;
+	struct redis *r = ac->data;
+
+	(void)priv;
+	if (!rep)
+		return;
+	if (rep->type == REDIS_REPLY_ERROR ||
+		!redis_life_named(&r->life, span_of(rep->str ? rep->str : "", rep->len))) {
+		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no run_id");
+		return;
+	}
+	r->time_asked_us = clock_mono_us();
+	redisAsyncCommand(ac, NULL, NULL, "SET %s %llu NX", r->life.key,
+		(unsigned long long)redis_life_draw());
+	redisAsyncCommand(ac, on_time, NULL, "TIME");
+	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
+}
+
+/* RUNID is asked for each time: behind one address there may be another server. */
+static void
+ask_life(struct redis *r)
+{
+	r->life.epoch = 0;
+	r->life_asked_us = clock_mono_us();
+	r->life_asked = redisAsyncCommand(r->ac, on_info, NULL, "INFO server") == REDIS_OK;
+}
+
+const struct redis_life *
+redis_life(const struct redis *r)
+{
+	return &r->life;
+}
+
+bool
+redis_life_asked(const struct redis *r)
+{
+	return redis_up(r) && r->life_asked;
+}
+
+void
+redis_life_ended(struct redis *r, uint64_t epoch)
+{
+	if (r->life.epoch == epoch && r->ac && r->connected)
+		ask_life(r);
+}
+
+void
+redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2])
+{
+	redis_life_saw(&r->life, sent_us, clock_mono_us(), time[0] * 1000000 + time[1]);
+}
+
+void
+redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
+{
+	r->before_write = cb;
+	r->before_write_arg = arg;
+}
+
 static void
 on_pong(redisAsyncContext *ac, void *reply, void *priv)
 {
@@ -326,6 +440,8 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv)
 	/* A connection that goes on without AUTH or SELECT is not the one asked for. */
 	if (r->refused)
 		return;
+	if (!r->connected)
+		ask_life(r);
 	r->connected = true;
 	say_up(r);
 }
@@ -356,6 +472,8 @@ on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (r->before_write)
+		r->before_write(r->before_write_arg);
 	if (!r->unsent || !r->ac)
 		return;
 	r->unsent = false;
@@ -439,7 +557,8 @@ static void
 lost(struct redis *r, const char *why)
 {
 	r->ac = NULL;
-	r->connected = r->probing = false;
+	r->connected = r->probing = r->life_asked = false;
+	r->life.epoch = 0;
 	r->open = true;
 	r->retry_at_us = clock_mono_us() + RETRY_MS * 1000;
 	say_down(r, why);
@@ -517,6 +636,10 @@ on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 		r->open = true;
 		answer(p, ERR_TIMEOUT);
 	}
+	if (r->life_asked && !r->open && now - r->life_asked_us > r->deadline_us) {
+		say_down(r, "no answer within the deadline");
+		r->open = true;
+	}
 	if (!r->ac) {
 		if (now >= r->retry_at_us)
 			try_connect(r, now);
@@ -532,6 +655,9 @@ on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 		redisAsyncFree(ac);
 	} else if (r->open) {
 		probe(r, now);
+	} else if (r->life.epoch == 0 && !r->life_asked &&
+		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
+		ask_life(r);
 	}
 }
 

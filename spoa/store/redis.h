@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 #include "base/span.h"
+#include "store/redis_life.h"
 
 struct redis;
 
@@ -18,6 +19,19 @@ struct redis *redis_new(
 /* Whatever is pending, pipelines and hashes, ends without its callback. */
 void redis_free(struct redis **r);
 bool redis_up(const struct redis *r);
+
+/* Which life of its data this connection reaches, and its clock: asked at each connect.
+ * Its epoch is 0 while that is not known. */
+const struct redis_life *redis_life(const struct redis *r);
+/* The epoch is being asked for: it will be known soon, or the circuit opens. */
+bool redis_life_asked(const struct redis *r);
+/* A reader saw another epoch, or none: this one has ended, the next is asked for. */
+void redis_life_ended(struct redis *r, uint64_t epoch);
+/* The reply to a TIME that was sent at sent_us (monotonic): seconds and microseconds. */
+void redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2]);
+/* `cb` runs at the end of each turn of the loop, before what the turn queued is written.
+ * One; NULL: none any more. */
+void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
 
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
  * as integers, nil as 0). */

@@ -47,8 +47,7 @@ reserve_at(struct quota_table *t, struct quota_request *q, uint64_t limit, uint6
 	memset(q, 0, sizeof(*q));
 	q->ndims = 1;
 	dim_set(&q->dim[0], "p", limit, window_s, n);
-	q->dim[0].bucket = window_bucket(&q->dim[0], now_ms * 1000000);
-	table_reserve(t, q, now_ms * 1000000);
+	table_reserve(t, q, now_ms);
 	assert_int_not_equal(q->result, QUOTA_FAILED);
 	return q->result == QUOTA_ADMITTED;
 }
@@ -184,22 +183,22 @@ test_table_corrections(void **state)
 	(void)state;
 	assert_true(reserve_at(t, &q, 100, 60, 60, now));
 	struct quota_dim d = q.dim[0];
-	table_add(t, &d, d.bucket, -40);
+	table_add(t, &d, d.at.bucket, -40);
 	reserve_at(t, &probe, 100, 60, 0, now);
 	assert_int_equal(probe.dim[0].remaining, 80);
-	table_add(t, &d, d.bucket, 70);
+	table_add(t, &d, d.at.bucket, 70);
 	reserve_at(t, &probe, 100, 60, 0, now);
 	assert_int_equal(probe.dim[0].remaining, 10);
 	/* More is charged to a bucket that nobody charged yet, too. */
-	table_add(t, &d, d.bucket + 12, 30);
+	table_add(t, &d, d.at.bucket + 12, 30);
 	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* Less never is: it would hide what comes. */
-	table_add(t, &d, d.bucket + 13, -30);
+	table_add(t, &d, d.at.bucket + 13, -30);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* A bucket of long ago is not confused with the one in its place. */
-	table_add(t, &d, d.bucket + 12 - 16, 50);
+	table_add(t, &d, d.at.bucket + 12 - 16, 50);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	quota_table_free(&t);
@@ -243,12 +242,12 @@ teller_run(void *arg)
 		dim_set(&me->q.dim[1], "tokens", 1u << 30, 3600, 10);
 		me->q.dim[1].kind = QUOTA_TOKENS;
 		me->waiting = true;
-		quota_reserve(me->quota, &me->q, clock_wall_ns());
+		quota_reserve(me->quota, &me->q);
 		while (me->waiting)
 			if (mailbox_drain(&me->mail, NULL) == 0)
 				sched_yield();
 		if (me->q.result == QUOTA_ADMITTED && i % 3 == 0)
-			quota_settle(me->quota, &me->q, 4, clock_wall_ns());
+			quota_settle(me->quota, &me->q, 4, clock_mono_us());
 	}
 	atomic_fetch_sub(&tellers_left, 1);
 	return NULL;

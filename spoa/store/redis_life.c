@@ -1,0 +1,56 @@
+/* Epochs of a Redis' data, and its clock against ours. */
+#include "store/redis_life.h"
+
+#include <stdio.h>
+
+#include "base/random.h"
+
+enum { RUNID_MAX = 48 };
+
+bool
+redis_life_named(struct redis_life *l, struct span info)
+{
+	struct span name = SPAN_LIT("run_id:");
+
+	while (info.n) {
+		struct span line = span_trim(span_next(&info, '\n'), "\r");
+		if (!span_starts(line, name))
+			continue;
+		struct span id = span_cut(line, name.n, line.n);
+		if (id.n == 0 || id.n > RUNID_MAX)
+			return false;
+		snprintf(l->key, sizeof(l->key), "tollgate:epoch:%.*s", SPAN_ARG(id));
+		return true;
+	}
+	return false;
+}
+
+uint64_t
+redis_life_draw(void)
+{
+	uint64_t v = 0;
+
+	while (v == 0) {
+		random_bytes(&v, sizeof(v));
+		v >>= 1;
+	}
+	return v;
+}
+
+/* Redis read its clock between the two moments: an offset outside of what they allow
+ * is wrong (a first one, a clock that was set, drift). */
+void
+redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us)
+{
+	int64_t least = at_us - (int64_t)got_us, most = at_us - (int64_t)sent_us;
+
+	if (l->offset_us < least || l->offset_us > most)
+		l->offset_us = least + (most - least) / 2;
+	l->lag_us = (most - least) / 2;
+}
+
+int64_t
+redis_life_ms(const struct redis_life *l, uint64_t mono_us)
+{
+	return ((int64_t)mono_us + l->offset_us + l->lag_us) / 1000;
+}

@@ -1,0 +1,28 @@
+/* One life of a Redis' data, and its clock. A Redis that restarts, is flushed or
+ * replaced by a replica has forgotten some counts or all; whatever is given back
+ * must not fall on counts that it was not taken from. So there is an epoch: a
+ * number by chance in "tollgate:epoch:RUNID", which all daemons read and which
+ * goes with the data. Without I/O; store/redis.c asks. */
+#ifndef STORE_REDIS_LIFE_H
+#define STORE_REDIS_LIFE_H
+
+#include "base/span.h"
+
+struct redis_life {
+	char key[64];	/* "tollgate:epoch:RUNID" */
+	uint64_t epoch; /* its value; 0: not known */
+	/* Redis' TIME less our monotonic clock, and how long a command is under way */
+	int64_t offset_us, lag_us;
+};
+
+/* The key, from the reply to INFO server: false where it names no run_id. */
+bool redis_life_named(struct redis_life *l, struct span info);
+/* A value for an epoch that begins: never 0, positive as int64_t. */
+uint64_t redis_life_draw(void);
+/* Redis' clock said at_us to a command sent at sent_us and answered at got_us (both
+ * monotonic). What is known of it stays as long as that is possible. */
+void redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us);
+/* Redis' clock, in ms since 1970, when a command that is sent at mono_us arrives. */
+int64_t redis_life_ms(const struct redis_life *l, uint64_t mono_us);
+
+#endif
