@@ -182,7 +182,7 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	publish(&w->redis_ok, !w->redis || redis_up(w->redis));
+	publish(&w->redis_ok, !w->redis || (redis_up(w->redis) && redis_life(w->redis)->epoch));
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;

@@ -1,0 +1,191 @@
+/* Limits on a private Redis: a loop, lines to the server, requests that are asked and
+ * waited for. For one file of a test program. */
+#ifndef TESTS_QUOTA_RIG_H
+#define TESTS_QUOTA_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/quota.h"
+#include "support/redis_rig.h"
+
+static inline void
+dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
+{
+	*d = (struct quota_dim){ .limit = limit, .window_s = window_s, .n = n, .name = name };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
+}
+
+static char dir[64];
+static struct redis_rig server;
+static struct ev_loop *loop;
+static struct mailbox self;
+
+static inline int
+setup(void **state)
+{
+	(void)state;
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	snprintf(dir, sizeof(dir), "/tmp/tollgate-quota-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	loop = ev_loop_new(EVFLAG_AUTO);
+	mailbox_init(&self, NULL, NULL);
+	if (redis_rig_installed())
+		redis_rig_start(&server, dir);
+	else
+		print_message("redis-server is not installed: tests on it are skipped\n");
+	return 0;
+}
+
+static inline int
+teardown(void **state)
+{
+	char cmd[128];
+
+	(void)state;
+	redis_rig_stop(&server);
+	ev_loop_destroy(loop);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+#define NEEDS_REDIS                                                                            \
+	do {                                                                                   \
+		(void)state;                                                                   \
+		if (!server.pid)                                                               \
+			skip();                                                                \
+		redis_rig_do(&server, "FLUSHALL");                                             \
+	} while (0)
+
+static inline void
+run_for(uint64_t us)
+{
+	uint64_t until = clock_mono_us() + us;
+
+	while (clock_mono_us() < until) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(300);
+	}
+}
+
+static inline bool
+run_until_up(struct redis *r, uint64_t us)
+{
+	uint64_t until = clock_mono_us() + us;
+
+	while (!(redis_up(r) && redis_life(r)->epoch) && clock_mono_us() < until)
+		run_for(1000);
+	return redis_up(r);
+}
+
+struct ask {
+	struct quota_request q;
+	bool done;
+	uint64_t sent_us, done_us;
+};
+
+static inline void
+asked(struct quota_request *q)
+{
+	struct ask *a = q->arg;
+
+	assert_false(a->done);
+	a->done = true;
+	a->done_us = clock_mono_us();
+}
+
+static inline void
+ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
+{
+	*a = (struct ask){ .sent_us = clock_mono_us() };
+	a->q.ndims = tokens ? 2 : 1;
+	dim_set(&a->q.dim[0], "r", requests, 60, 1);
+	dim_set(&a->q.dim[1], "t", tokens, 60, n);
+	a->q.dim[1].kind = QUOTA_TOKENS;
+	a->q.done = asked;
+	a->q.arg = a;
+	quota_reserve(qt, &a->q);
+	assert_false(a->done);
+}
+
+static inline void
+ask_wait(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_t n)
+{
+	ask(qt, a, requests, tokens, n);
+	for (int i = 0; i < 20000 && !a->done; i++)
+		run_for(300);
+	assert_true(a->done);
+}
+
+/* Sum of all keys that hold this name (of a life; 0: of any), and whether each has a TTL
+ * and none is below zero. */
+static inline long long
+stored_in(const char *name, uint64_t epoch)
+{
+	char life[SPAN_DECIMAL + 1] = "*";
+	long long sum = 0;
+
+	if (epoch)
+		life[span_decimal(life, (int64_t)epoch)] = '\0';
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:{%s:*:%s:*", name, life);
+
+	for (size_t i = 0; i < keys->elements; i++) {
+		const char *key = keys->element[i]->str;
+		redisReply *v = redisCommand(server.c, "GET %s", key);
+		long long n = strtoll(v->str, NULL, 10),
+			  ttl = redis_rig_do(&server, "TTL %s", key);
+		assert_true(n >= 0);
+		assert_true(ttl > 60 && ttl <= 80);
+		sum += n;
+		freeReplyObject(v);
+	}
+	freeReplyObject(keys);
+	return sum;
+}
+
+static inline long long
+stored(const char *name)
+{
+	return stored_in(name, 0);
+}
+
+static inline long long
+count_at(const struct quota_dim *d, struct quota_place at)
+{
+	redisReply *v = redisCommand(server.c, "GET %s:%llu:%lld", d->key,
+		(unsigned long long)at.epoch, (long long)at.bucket);
+	long long n = v->str ? strtoll(v->str, NULL, 10) : 0;
+
+	freeReplyObject(v);
+	return n;
+}
+
+struct line {
+	struct redis *redis;
+	struct quota *quota;
+	struct metrics m;
+};
+
+static inline void
+line_up(struct line *l, uint64_t deadline_us)
+{
+	memset(l, 0, sizeof(*l));
+	l->redis = redis_new(loop, server.url, deadline_us, &l->m);
+	assert_non_null(l->redis);
+	l->quota = quota_new(l->redis, NULL, &self, &l->m);
+}
+
+static inline void
+line_down(struct line *l)
+{
+	quota_free(&l->quota);
+	redis_free(&l->redis);
+}
+#endif

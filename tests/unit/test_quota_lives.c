@@ -1,0 +1,411 @@
+/* Limits on a Redis that loses its counts, has another clock, or is far away. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "support/quota_rig.h"
+
+static unsigned
+admitted_of(struct quota *qt, unsigned times, uint64_t limit, uint64_t n)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < times; i++) {
+		struct ask a;
+		ask_wait(qt, &a, 1000, limit, n);
+		assert_int_not_equal(a.q.result, QUOTA_FAILED);
+		sum += a.q.result == QUOTA_ADMITTED;
+	}
+	return sum;
+}
+
+/* Redis lost its counts while requests were let go: what they give back does not fall on
+ * the counts of its next life, whoever noticed first. */
+static void
+test_redis_lives(void **state)
+{
+	enum { LOST = 10, LIMIT = 1000, N = 100 };
+	static const struct {
+		const char *name, *command; /* NULL: killed, and started empty */
+	} rows[] = {
+		{ "flushed", "FLUSHALL" },
+		{ "its database flushed", "FLUSHDB" },
+		{ "killed, and started empty", NULL },
+		{ "the epoch evicted", "DEL %s" },
+		{ "another epoch", "SET %s 12345" },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct ask lost[LOST];
+		struct line l[2];
+		redis_rig_do(&server, "FLUSHALL");
+		for (int k = 0; k < 2; k++) {
+			line_up(&l[k], 500000);
+			assert_true(run_until_up(l[k].redis, 2000000));
+		}
+		uint64_t epoch = redis_life(l[0].redis)->epoch;
+		assert_int_equal(epoch, redis_life(l[1].redis)->epoch);
+		for (int k = 0; k < LOST; k++) {
+			ask_wait(l[k % 2].quota, &lost[k], 1000, LIMIT, N);
+			assert_int_equal(lost[k].q.result, QUOTA_ADMITTED);
+		}
+		if (rows[i].command) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+			redis_rig_do(&server, rows[i].command, redis_life(l[0].redis)->key);
+#pragma GCC diagnostic pop
+		} else {
+			redis_rig_stop(&server);
+			run_for(5000);
+			redis_rig_start(&server, dir);
+			for (int k = 0; k < 2; k++) {
+				run_for(30000);
+				assert_true(run_until_up(l[k].redis, 3000000));
+			}
+		}
+		/* one gives back before anybody noticed, others after */
+		quota_settle(l[0].quota, &lost[0].q, 1, clock_mono_us());
+		quota_release(l[1].quota, &lost[1].q, clock_mono_us());
+		run_for(40000); /* a refusal rests on what was read for so long */
+		unsigned got = admitted_of(l[0].quota, LOST / 2, LIMIT, N) +
+			       admitted_of(l[1].quota, LOST / 2, LIMIT, N);
+		assert_true(redis_life(l[0].redis)->epoch != epoch);
+		assert_int_equal(redis_life(l[0].redis)->epoch, redis_life(l[1].redis)->epoch);
+		for (int k = 0; k < LOST; k++)
+			quota_release(l[k / 5].quota, &lost[k].q, clock_mono_us());
+		run_for(20000);
+		got += admitted_of(l[0].quota, 5, LIMIT, N);
+		run_for(40000);
+		got += admitted_of(l[1].quota, 5, LIMIT, N);
+		run_for(20000);
+		long long sum = stored_in("t", redis_life(l[0].redis)->epoch);
+		if (got != LIMIT / N || sum != LIMIT)
+			fail_msg("%s: %u of %d, %lld", rows[i].name, got, LIMIT / N, sum);
+		for (int k = 0; k < 2; k++)
+			line_down(&l[k]);
+	}
+}
+
+/* A clock that is off or is set, ours against Redis': each charge ends in the bucket of
+ * Redis' clock, and no window of it holds more than the limit. */
+static void
+test_redis_clock(void **state)
+{
+	enum { LIMIT = 20, MAX = 400, RUN_US = 2300000, WINDOW_US = 1000000 };
+	static uint64_t at[MAX];
+	struct line l[2];
+	struct ask a;
+	size_t n = 0;
+	unsigned seed = 7, tries = 0;
+
+	NEEDS_REDIS;
+	for (int k = 0; k < 2; k++) {
+		line_up(&l[k], 500000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+	uint64_t until = clock_mono_us() + RUN_US;
+	for (int i = 0; clock_mono_us() < until; i++) {
+		static const int64_t by[] = { 15000000, -15000000, 20000000, -20000000, 90000,
+			-90000, 600000, -600000 };
+		seed = seed * 1664525 + 1013904223;
+		struct line *on = &l[(seed >> 16) % 2];
+		if (seed >> 18 & 1)
+			((struct redis_life *)redis_life(on->redis))->offset_us +=
+				by[(seed >> 20) % 8];
+		a = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a };
+		dim_set(&a.q.dim[0], "c", LIMIT, 1, 1);
+		quota_reserve(on->quota, &a.q);
+		while (!a.done)
+			run_for(300);
+		tries += a.q.tries;
+		if (a.q.result == QUOTA_FAILED) /* the machine was away for long */
+			continue;
+		if (a.q.result == QUOTA_REFUSED)
+			assert_true(a.q.retry_after_s >= 1 && a.q.retry_after_s <= 2);
+		if (a.q.result == QUOTA_ADMITTED && n < MAX)
+			at[n++] = clock_mono_us();
+	}
+	assert_true(tries > 0);
+	assert_true(n > LIMIT); /* its room came back */
+	for (size_t i = 0; i + LIMIT < n; i++)
+		/* what lies between the reply and our look at the clock */
+		if (at[i + LIMIT] - at[i] < WINDOW_US - 30000)
+			fail_msg("%d within %llu us", LIMIT + 1,
+				(unsigned long long)(at[i + LIMIT] - at[i]));
+	for (int k = 0; k < 2; k++)
+		line_down(&l[k]);
+}
+
+/* What Redis counts in a bucket that its clock has left is taken back, and counted once
+ * more where it is now. */
+static void
+test_too_late(void **state)
+{
+	struct line l;
+	struct ask a;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	kill(server.pid, SIGSTOP);
+	a = (struct ask){ .q.ndims = 1 };
+	dim_set(&a.q.dim[0], "r", 10, 1, 1); /* a second: buckets of 100 ms */
+	a.q.done = asked;
+	a.q.arg = &a;
+	quota_reserve(l.quota, &a.q);
+	run_for(250000);
+	assert_false(a.done);
+	struct quota_place was = a.q.dim[0].at;
+	kill(server.pid, SIGCONT);
+	run_for(50000);
+	assert_true(a.done);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	assert_int_equal(count_at(&a.q.dim[0], was), 0);
+	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at), 1);
+	line_down(&l);
+}
+
+/* ---- a Redis that is far away ---- */
+
+/* Between a line and the server: each chunk goes on after `delay_us`. One connection a
+ * proxy. */
+struct far_chunk {
+	struct far_chunk *next;
+	uint64_t at_us;
+	size_t n;
+	char bytes[];
+};
+struct far_way {
+	int from, to;
+	ev_io in;
+	struct far_chunk *first, **last;
+};
+struct far {
+	int listener;
+	char url[128];
+	uint64_t delay_us;
+	ev_io accept;
+	ev_timer tick;
+	struct far_way way[2];
+};
+
+static void
+far_in(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct far *f = w->data;
+	struct far_way *way = w == &f->way[0].in ? &f->way[0] : &f->way[1];
+	static char buf[262144];
+	ssize_t n = read(way->from, buf, sizeof(buf));
+
+	(void)revents;
+	if (n <= 0) {
+		ev_io_stop(l, w);
+		return;
+	}
+	struct far_chunk *c = malloc(sizeof(*c) + (size_t)n);
+	*c = (struct far_chunk){ .at_us = clock_mono_us() + f->delay_us, .n = (size_t)n };
+	memcpy(c->bytes, buf, (size_t)n);
+	*way->last = c;
+	way->last = &c->next;
+}
+
+static void
+far_out(struct ev_loop *l, ev_timer *t, int revents)
+{
+	struct far *f = t->data;
+
+	(void)l;
+	(void)revents;
+	for (int i = 0; i < 2; i++)
+		while (f->way[i].first && f->way[i].first->at_us <= clock_mono_us()) {
+			struct far_chunk *c = f->way[i].first;
+			f->way[i].first = c->next;
+			if (!c->next)
+				f->way[i].last = &f->way[i].first;
+			if (write(f->way[i].to, c->bytes, c->n) != (ssize_t)c->n)
+				print_message("far: a chunk was cut\n");
+			free(c);
+		}
+}
+
+static void
+far_accept(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct far *f = w->data;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int near_fd = accept(f->listener, NULL, NULL), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)revents;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", server.socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	for (int i = 0; i < 2; i++) {
+		f->way[i].from = i ? fd : near_fd;
+		f->way[i].to = i ? near_fd : fd;
+		f->way[i].last = &f->way[i].first;
+		ev_io_init(&f->way[i].in, far_in, f->way[i].from, EV_READ);
+		f->way[i].in.data = f;
+		ev_io_start(l, &f->way[i].in);
+	}
+}
+
+static void
+far_up(struct far *f, int which, uint64_t delay_us)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	*f = (struct far){ .delay_us = delay_us };
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/far%d.sock", dir, which);
+	snprintf(f->url, sizeof(f->url), "unix:%s", a.sun_path);
+	unlink(a.sun_path);
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(f->listener, 8), 0);
+	ev_io_init(&f->accept, far_accept, f->listener, EV_READ);
+	ev_timer_init(&f->tick, far_out, 0.0005, 0.0005);
+	f->accept.data = f->tick.data = f;
+	ev_io_start(loop, &f->accept);
+	ev_timer_start(loop, &f->tick);
+}
+
+static void
+far_down(struct far *f)
+{
+	ev_io_stop(loop, &f->accept);
+	ev_timer_stop(loop, &f->tick);
+	for (int i = 0; i < 2; i++) {
+		ev_io_stop(loop, &f->way[i].in);
+		close(f->way[i].from);
+		for (struct far_chunk *c = f->way[i].first, *next; c; c = next) {
+			next = c->next;
+			free(c);
+		}
+	}
+	close(f->listener);
+}
+
+/* ---- callers that ask again at once ---- */
+
+struct caller {
+	struct quota_request q;
+	struct quota *quota;
+	uint64_t limit, window_s, n, admitted, refused;
+	bool *stop;
+	struct mail again;
+};
+
+static void caller_asks(struct caller *c);
+
+static void
+caller_again(struct mail *m, void *worker)
+{
+	(void)worker;
+	caller_asks(CONTAINER_OF(m, struct caller, again));
+}
+
+static void
+caller_told(struct quota_request *q)
+{
+	struct caller *c = q->arg;
+
+	c->admitted += q->result == QUOTA_ADMITTED;
+	c->refused += q->result == QUOTA_REFUSED;
+	if (*c->stop)
+		return;
+	c->again.run = caller_again;
+	mailbox_send(&self, &c->again);
+}
+
+static void
+caller_asks(struct caller *c)
+{
+	c->q = (struct quota_request){ .ndims = 1, .done = caller_told, .arg = c };
+	dim_set(&c->q.dim[0], "s", c->limit, c->window_s, c->n);
+	quota_reserve(c->quota, &c->q);
+}
+
+/* What small callers get of a shared limit while others ask for more than there is, all
+ * refused; on one worker and on another daemon, Redis a way off. */
+static void
+test_redis_starved(void **state)
+{
+	enum { LIMIT = 100000 };
+	static const struct {
+		const char *name;
+		uint64_t delay_us; /* each way */
+		unsigned small;	   /* callers, of 1 % each */
+		unsigned large;	   /* callers of 95 % each */
+		unsigned percent;  /* of the limit that is used in the end, at least */
+	} rows[] = {
+		{ "1 ms each way, 16 that ask for 95 %", 1000, 4, 16, 90 },
+		{ "10 ms each way, 16 that ask for 95 %", 10000, 4, 16, 85 },
+		{ "10 ms each way, 64 that ask for 1 %", 10000, 64, 0, 90 },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct caller callers[2][128];
+		struct line l[2];
+		struct far f[2];
+		bool stop = false;
+		uint64_t used = 0;
+		redis_rig_do(&server, "FLUSHALL");
+		for (int k = 0; k < 2; k++) {
+			far_up(&f[k], k, rows[i].delay_us);
+			memset(&l[k], 0, sizeof(l[k]));
+			l[k].redis = redis_new(loop, f[k].url, 500000, &l[k].m);
+			l[k].quota = quota_new(l[k].redis, NULL, &self, &l[k].m);
+			assert_true(run_until_up(l[k].redis, 2000000));
+		}
+		/* The small ones take a little first, so that the large ones never fit. */
+		struct ask a = { .q.ndims = 1, .q.done = asked, .q.arg = &a };
+		dim_set(&a.q.dim[0], "s", LIMIT, 60, LIMIT / 10);
+		quota_reserve(l[0].quota, &a.q);
+		while (!a.done)
+			run_for(300);
+		used += LIMIT / 10;
+		unsigned each = rows[i].small + rows[i].large;
+		for (unsigned c = 0; c < 2 * each; c++) {
+			struct caller *on = &callers[c % 2][c / 2];
+			bool small = c / 2 >= rows[i].large;
+			*on = (struct caller){ .quota = l[c % 2].quota,
+				.limit = LIMIT,
+				.window_s = 60,
+				.n = small ? LIMIT / 100 : LIMIT / 100 * 95,
+				.stop = &stop };
+			caller_asks(on);
+		}
+		run_for(40 * rows[i].delay_us + 100000);
+		stop = true;
+		run_for(4 * rows[i].delay_us + 20000);
+		for (unsigned c = 0; c < 2 * each; c++) {
+			struct caller *on = &callers[c % 2][c / 2];
+			used += on->admitted * on->n;
+		}
+		print_message("%s: %llu %% used\n", rows[i].name,
+			(unsigned long long)(used / (LIMIT / 100)));
+		if (used > LIMIT || used < LIMIT / 100 * rows[i].percent)
+			fail_msg("%s: %llu of %d", rows[i].name, (unsigned long long)used,
+				LIMIT);
+		assert_int_equal(stored("s"), used);
+		for (int k = 0; k < 2; k++) {
+			line_down(&l[k]);
+			far_down(&f[k]);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_redis_lives),
+		cmocka_unit_test(test_redis_clock),
+		cmocka_unit_test(test_redis_starved),
+		cmocka_unit_test(test_too_late),
+	};
+
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
