@@ -282,6 +282,12 @@ data_cache_new(struct ev_loop *loop, struct redis *redis, struct metrics *m)
 }
 
 void
+data_abort(struct data_cache *c)
+{
+	http_client_abort(c->http);
+}
+
+void
 data_cache_free(struct data_cache **cp)
 {
 	struct data_cache *c = *cp;

@@ -23,6 +23,9 @@ void data_value_unref(struct data_value **v);
 /* `redis` NULL: every hash fails. NULL: out of memory. */
 struct data_cache *data_cache_new(struct ev_loop *loop, struct redis *redis, struct metrics *m);
 void data_cache_free(struct data_cache **c);
+/* The daemon stops: who waits for a URL is told that there is no value; a hash has the
+ * deadline of Redis. */
+void data_abort(struct data_cache *c);
 /* Forgets sources that this policy does not name. */
 void data_keep(struct data_cache *c, const struct policy *p);
 

@@ -641,6 +641,8 @@ void
 gate_abort(struct gate *g)
 {
 	tickets_hasten(&g->tickets, 0);
+	recognisers_abort(g->recognisers);
+	data_abort(g->data);
 }
 
 const struct recognisers *

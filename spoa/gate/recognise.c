@@ -140,6 +140,13 @@ recognisers_new(struct ev_loop *loop)
 }
 
 void
+recognisers_abort(struct recognisers *r)
+{
+	if (r->http)
+		http_client_abort(r->http);
+}
+
+void
 recognisers_free(struct recognisers **rp)
 {
 	struct recognisers *r = *rp;

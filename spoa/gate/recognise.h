@@ -49,6 +49,8 @@ struct recognisers;
 struct recognisers *recognisers_new(struct ev_loop *loop);
 /* Asks that are under way end without done(). */
 void recognisers_free(struct recognisers **r);
+/* The daemon stops: calls under way fail, further ones are refused. */
+void recognisers_abort(struct recognisers *r);
 /* Peers that this policy does not have go, once nothing is asked of them. */
 void recognisers_keep(struct recognisers *r, const struct policy *p);
 /* Every 10 ms or so: asks whose time passed in the queue end. */

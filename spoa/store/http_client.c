@@ -25,6 +25,7 @@ struct http_client {
 	struct http_socket *sockets;
 	struct http_call *calls;
 	size_t ncalls;
+	bool closed; /* no further call begins */
 };
 
 struct http_call {
@@ -395,7 +396,7 @@ fail_soon(struct http_call *call, int err, const char *why)
 struct http_call *
 http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb, void *arg)
 {
-	struct http_call *call = calloc(1, sizeof(*call));
+	struct http_call *call = c->closed ? NULL : calloc(1, sizeof(*call));
 
 	if (!call)
 		return NULL;
@@ -473,6 +474,14 @@ http_client_new(struct ev_loop *loop, unsigned idle)
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)(idle ? idle : 1));
 	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	return c;
+}
+
+void
+http_client_abort(struct http_client *c)
+{
+	c->closed = true;
+	while (c->calls)
+		answer(c->calls, ERR_CLOSED, "the daemon stops");
 }
 
 void

@@ -17,6 +17,9 @@ struct http_call;
 
 /* `idle`: connections kept open between calls. NULL: out of memory. */
 struct http_client *http_client_new(struct ev_loop *loop, unsigned idle);
+/* The daemon stops: calls in flight are answered ERR_CLOSED, further ones are refused. Not
+ * within a callback. */
+void http_client_abort(struct http_client *c);
 /* Calls in flight end without their callback. Not within a callback. */
 void http_client_free(struct http_client **c);
 /* Calls in flight, whose callback has not run. */
@@ -37,7 +40,7 @@ struct http_call_options {
 struct http_answer {
 	/* 0: an answer came, whatever its status. ERR_TIMEOUT; ERR_IO (refused, cut,
 	 * no such name); ERR_AUTH (the certificate); ERR_LIMIT (too long, or over
-	 * CAP_HTTP_CALLS); ERR_SYNTAX (not HTTP); ERR_NOMEM. */
+	 * CAP_HTTP_CALLS); ERR_SYNTAX (not HTTP); ERR_CLOSED; ERR_NOMEM. */
 	int err;
 	const char *why; /* a fixed phrase for logs where err */
 	int status;
@@ -47,7 +50,7 @@ struct http_answer {
 typedef void http_cb(void *arg, const struct http_answer *a);
 
 /* Starts a call. The callback runs exactly once, on the loop, never within this
- * function. NULL: out of memory, and it never runs. */
+ * function. NULL: out of memory or aborted, and it never runs. */
 struct http_call *http_call(
 	struct http_client *c, const struct http_call_options *o, http_cb *cb, void *arg);
 /* Its callback will not run. Takes NULL; clears it. */

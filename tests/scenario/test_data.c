@@ -217,6 +217,23 @@ a_document_is_fetched_with_its_token(void **state)
 	run_for(0.55);
 	assert_int_equal(data_get(c, &s, &v, &w), 0);
 	data_cache_free(&c);
+	/* Or it is told at once, whatever time the source has. */
+	c = data_cache_new(loop, NULL, &metrics);
+	s.timeout_us = 10000000;
+	unsigned seen = answers;
+	w = (struct data_wait){ .done = came };
+	struct data_wait second = { .done = came };
+	assert_int_equal(data_get(c, &s, &v, &w), 0);
+	assert_int_equal(data_get(c, &s, &v, &second), 0);
+	run_for(0.05);
+	assert_int_equal(answers, seen);
+	data_abort(c);
+	assert_int_equal(answers, seen + 2);
+	assert_null(w.value);
+	assert_null(second.value);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/rows", rig->port);
+	assert_true(data_get(c, &s, &v, &w) < 0);
+	data_cache_free(&c);
 	rig_stop(&rig);
 }
 

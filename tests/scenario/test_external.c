@@ -556,14 +556,19 @@ a_caller_that_goes_away_leaves_nothing_behind(void **state)
 
 	(void)state;
 	up(&s, NER, CHAT_ROUTE REDACT_NAMES);
-	atomic_store(&sim.behaviour, LATE);
-	chat_for(&s, "alice", "quuxel goes", &c);
-	assert_false(c.answered);
-	call_forget(&c);
-	atomic_store(&sim.release, true);
-	for (int i = 0; i < 500 && stage_alive(&s); i++) {
-		ev_run(s.loop, EVRUN_ONCE);
-		stage_settle(&s);
+	for (int stops = 0; stops < 2; stops++) {
+		atomic_store(&sim.behaviour, stops ? HANG : LATE);
+		chat_for(&s, "alice", stops ? "quuxel stays" : "quuxel goes", &c);
+		assert_false(c.answered);
+		call_forget(&c);
+		atomic_store(&sim.release, true);
+		if (stops) /* whatever time it has left */
+			gate_abort(s.gate[0]);
+		for (int i = 0; i < (stops ? 0 : 500) && stage_alive(&s); i++) {
+			ev_run(s.loop, EVRUN_ONCE);
+			stage_settle(&s);
+		}
+		assert_int_equal(stage_alive(&s), 0);
 	}
 	down(&s);
 }
