@@ -1,6 +1,13 @@
-/* On malloc and mmap. Sanitizers watch the heap: with them all blocks come from there. */
+/* What is freed is gone. Prompts and credentials pass through buffers of libcurl, OpenSSL,
+ * zlib, brotli, jansson, hiredis and libmicrohttpd too, of which few can be told to zero them:
+ * so free and realloc of the whole program, libraries included, are the ones below. glibc's own
+ * M_PERTURB does not do: what goes into a thread's cache of small blocks stays as it was.
+ * Sanitizers have a heap of their own; with them, and without glibc, only blocks of mem.h are
+ * zeroed. */
 #include "base/mem.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +15,51 @@
 
 /* From here on mapping costs less than zeroing. */
 #define MAPPED_BYTES (512u << 10)
+
+#if defined(__GLIBC__) && !defined(TG_SANITIZE)
+#define HEAP_ZEROES 1
+#else
+#define HEAP_ZEROES 0
+#endif
+
+#if HEAP_ZEROES
+
+/* glibc's own, exported for who puts another in front of it. */
+extern void __libc_free(void *p);
+
+void
+free(void *p)
+{
+	int saved = errno; /* callers rely on it */
+
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	__libc_free(p);
+	errno = saved;
+}
+
+/* Not glibc's, which moves a block and leaves what was in it. One that shrinks to less than
+ * half moves too. */
+void *
+realloc(void *p, size_t n)
+{
+	size_t size = p ? malloc_usable_size(p) : 0;
+
+	if (p && n == 0) {
+		free(p);
+		return NULL;
+	}
+	if (p && n <= size && n >= size / 2)
+		return p;
+	void *to = malloc(n);
+	if (to && p) {
+		memcpy(to, p, n < size ? n : size);
+		free(p);
+	}
+	return to;
+}
+
+#endif
 
 static bool
 is_mapped(size_t n)
@@ -62,7 +114,7 @@ mem_put(void *p, size_t size)
 		munmap(p, size);
 		return;
 	}
-	if (p)
+	if (p && !HEAP_ZEROES)
 		explicit_bzero(p, size);
 	free(p);
 }

@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+/* As deep as a thread that looks at text goes, and more: so much of its stack is zeroed
+ * (sodium_stackzero) once it is back at the bottom. */
+#define MEM_STACK_BYTES (256u << 10)
+
 /* n bytes, aligned for any object; NULL: out of memory. */
 void *mem_get(size_t n);
 void *mem_get_zeroed(size_t n);

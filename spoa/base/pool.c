@@ -4,10 +4,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/mem.h"
 
 /* Below the loops, above nothing: a third of their weight. */
 enum { NICE = 5 };
@@ -52,8 +55,10 @@ pool_thread_main(void *arg)
 
 	/* Of this thread alone, as Linux has it; a refusal leaves all of them alike. */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	for (struct work *w; (w = pool_next(t->pool));)
+	for (struct work *w; (w = pool_next(t->pool));) {
 		w->run(w, t->number);
+		sodium_stackzero(MEM_STACK_BYTES);
+	}
 	return NULL;
 }
 

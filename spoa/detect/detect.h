@@ -73,6 +73,9 @@ bool detect_entity_by_pattern(const struct detect_rules *r, size_t entity);
 const char *detect_version(const struct detect_rules *r);
 
 struct detect_scratch *detect_scratch_new(const struct detect_rules *r);
+/* Nothing of the texts that were scanned is left in it. Some microseconds: after a request's
+ * texts, not after each. */
+void detect_scratch_wipe(struct detect_scratch *s);
 void detect_scratch_free(struct detect_scratch **s);
 
 struct detect_options {

@@ -54,20 +54,27 @@ static int scan_text(struct evade *e, struct span text, const struct detect_opti
 /* ---- memory ---- */
 
 static void
+level_wipe(struct level *l)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (l->view[i].text)
+			explicit_bzero(l->view[i].text, l->view[i].room);
+	if (l->piece)
+		explicit_bzero(l->piece, PIECE);
+}
+
+static void
 level_free(struct level **lp)
 {
 	struct level *l = *lp;
 
 	if (!l)
 		return;
+	level_wipe(l);
 	for (size_t i = 0; i < 2; i++) {
-		if (l->view[i].text)
-			explicit_bzero(l->view[i].text, l->view[i].room);
 		free(l->view[i].text);
 		free(l->view[i].map);
 	}
-	if (l->piece)
-		explicit_bzero(l->piece, PIECE);
 	free(l->piece);
 	free(l->where);
 	free(l);
@@ -677,6 +684,14 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	for (size_t i = 1; i < LEVELS; i++)
 		level_free(&e->levels[i]);
 	return err;
+}
+
+void
+evade_wipe(struct detect_scratch *s)
+{
+	for (size_t i = 0; s->evade && i < LEVELS; i++)
+		if (s->evade->levels[i])
+			level_wipe(s->evade->levels[i]);
 }
 
 void

@@ -38,6 +38,7 @@ struct chunk {
  * nested too deep: part of the text was not read), ERR_NOMEM. */
 int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
+void evade_wipe(struct detect_scratch *s);
 void evade_free(struct detect_scratch *s);
 
 /* plain.c: characters and escapes. Edits what is written otherwise than it reads;

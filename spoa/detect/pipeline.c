@@ -43,6 +43,13 @@ detect_scratch_new(const struct detect_rules *r)
 }
 
 void
+detect_scratch_wipe(struct detect_scratch *s)
+{
+	explicit_bzero(s->keyed, KEYED_ROOM);
+	evade_wipe(s);
+}
+
+void
 detect_scratch_free(struct detect_scratch **sp)
 {
 	struct detect_scratch *s = *sp;

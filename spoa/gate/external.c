@@ -492,6 +492,9 @@ search(struct external_job *j)
 		if (c->outcome == ASK_ANSWERED || c->applied != OUT_REDACT)
 			continue;
 		int err = search_part(j, &j->part[j->at_part], began);
+		struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+		if (mine)
+			detect_scratch_wipe(mine->scratch);
 		if (err)
 			return err;
 	}

@@ -362,6 +362,7 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 	if (!mine)
 		return request_overload(r);
 	int err = scan_all(r, &t, v, n, at);
+	detect_scratch_wipe(mine->scratch);
 	if (err > 0)
 		return r->offload.away ? STEP_WAIT : gate_next_turn(r);
 	return err ? request_overload(r) : STEP_NEXT;
@@ -386,9 +387,11 @@ request_may_hold(struct request *r, struct span text)
 	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct findings found = { 0 };
 
-	return !mine ||
-	       detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found) < 0 ||
-	       found.n;
+	if (!mine)
+		return true;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found);
+	detect_scratch_wipe(mine->scratch);
+	return err < 0 || found.n;
 }
 
 enum step_result

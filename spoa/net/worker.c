@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
@@ -182,6 +184,8 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
+	/* What functions that returned had on the stack, keys and pieces of prompts. */
+	sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || (redis_up(w->redis) && redis_life(w->redis)->epoch));
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)

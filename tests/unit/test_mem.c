@@ -1,0 +1,178 @@
+/* Blocks and the heap: what was in one is gone once it was let go of, whoever allocated it. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define WORD "qzxvkjwpfghbqzxv"
+
+static size_t
+count(const char *p, size_t n)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i + sizeof(WORD) - 1 <= n; i++)
+		found += memcmp(p + i, WORD, sizeof(WORD) - 1) == 0;
+	return found;
+}
+
+static void
+fill(char *p, size_t n)
+{
+	for (size_t i = 0; i + sizeof(WORD) - 1 <= n; i += sizeof(WORD) - 1)
+		memcpy(p + i, WORD, sizeof(WORD) - 1);
+}
+
+static void
+test_blocks_grow_with_what_is_in_them(void **state)
+{
+	static const size_t sizes[] = { 1, 100, 4096, 100000, 524287, 524288, 524289, 1 << 20,
+		5 << 20 };
+	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		for (size_t k = i + 1; k < N; k++) {
+			char *p = mem_get_zeroed(sizes[i]);
+			assert_non_null(p);
+			for (size_t b = 0; b < sizes[i]; b++)
+				assert_int_equal(p[b], 0);
+			fill(p, sizes[i]);
+			size_t before = count(p, sizes[i]);
+			p = mem_grow(p, sizes[i], sizes[k]);
+			assert_non_null(p);
+			assert_int_equal(count(p, sizes[i]), before);
+			memset(p + sizes[i], 1, sizes[k] - sizes[i]);
+			mem_put(p, sizes[k]);
+		}
+	mem_put(NULL, 0);
+	char *p = mem_grow(NULL, 0, 10);
+	assert_non_null(p);
+	mem_put(p, 10);
+}
+
+static void
+test_a_buffer_is_whole_however_it_grew(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 3 << 20);
+	for (size_t i = 0; i < 180000; i++) {
+		buf_printf(&b, "%08zu,", i);
+		if (i % 3 == 0)
+			buf_consume(&b, 9);
+	}
+	assert_false(buf_failed(&b));
+	assert_int_equal(b.n, 120000 * 9);
+	assert_memory_equal(buf_view(&b).p, "00060000,00060001,", 18);
+	buf_free(&b);
+	assert_null(b.p);
+}
+
+#ifndef TG_SANITIZE
+/* Looks where a block was: nothing maps or unmaps small ones in between. */
+static const char *
+place_of(char *p)
+{
+	volatile uintptr_t at = (uintptr_t)p;
+
+	return (const char *)at;
+}
+
+static void
+test_the_heap_keeps_nothing(void **state)
+{
+	static const size_t sizes[] = { 24, 200, 1000, 5000, 60000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *p = malloc(sizes[i]), *guard = malloc(16);
+		const char *was = place_of(p);
+		fill(p, sizes[i]);
+		errno = EDOM;
+		free(p);
+		assert_int_equal(errno, EDOM);
+		assert_int_equal(count(was, sizes[i]), 0);
+		p = malloc(sizes[i]);
+		was = place_of(p);
+		fill(p, sizes[i]);
+		size_t before = count(p, sizes[i]);
+		char *more = realloc(p, 4 * sizes[i]);
+		assert_int_equal(count(more, sizes[i]), before);
+		assert_true(more == was || count(was, sizes[i]) == 0);
+		free(more);
+		free(guard);
+	}
+}
+
+/* A library's: libc's own list of what was written to a stream. */
+static void
+test_nor_do_libraries(void **state)
+{
+	char *text = NULL;
+	size_t n = 0;
+	const char *was[64] = { 0 };
+	size_t places = 0;
+
+	(void)state;
+	FILE *f = open_memstream(&text, &n);
+	assert_non_null(f);
+	for (int i = 0; i < 3000; i++) {
+		fputs(WORD, f);
+		fflush(f);
+		if (places < 64 && (places == 0 || was[places - 1] != place_of(text)))
+			was[places++] = place_of(text);
+	}
+	fclose(f);
+	assert_int_equal(count(text, n), 3000);
+	free(text);
+	assert_true(places > 1);
+	for (size_t i = 0; i < places; i++)
+		assert_int_equal(count(was[i], 64), 0);
+}
+
+static void
+test_realloc_is_realloc(void **state)
+{
+	(void)state;
+	char *p = realloc(NULL, 100);
+	assert_non_null(p);
+	fill(p, 100);
+	p = realloc(p, 40);
+	assert_non_null(p);
+	assert_int_equal(count(p, 40), 2);
+	p = realloc(p, 200000);
+	assert_int_equal(count(p, 40), 2);
+	p = realloc(p, 32);
+	assert_int_equal(count(p, 32), 2);
+	volatile size_t none = 0, most = SIZE_MAX / 2;
+	assert_null(realloc(p, none));
+	assert_null(realloc(NULL, most));
+}
+#endif
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_blocks_grow_with_what_is_in_them),
+		cmocka_unit_test(test_a_buffer_is_whole_however_it_grew),
+#ifndef TG_SANITIZE
+		cmocka_unit_test(test_the_heap_keeps_nothing),
+		cmocka_unit_test(test_nor_do_libraries),
+		cmocka_unit_test(test_realloc_is_realloc),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
