@@ -199,8 +199,9 @@ cut_anywhere_nothing_is_read_beyond_the_end(void **state)
 
 /* ---- key = value ---- */
 
-#define V "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB"
-#define P "Tr0ub4dor&3"
+#define V     "Zf3D0LXCM3EIMbgJpUNnkRtOfOueHznB"
+#define P     "Tr0ub4dor&3"
+#define HEX64 "5ca1ab1e0ddba11dec0ded5eedfacade5ca1ab1e0ddba11dec0ded5eedfacade"
 
 static const struct {
 	const char *name, *text, *want; /* NULL: no secret */
@@ -286,6 +287,14 @@ static const struct {
 	{ "a token before an empty password", "https://" V ":@api.example.net/v1", V },
 	{ "a token before a password that says nothing",
 		"https://" V ":x-oauth-basic@git.example.net/r.git", V },
+	/* a vendor's prefix and more or fewer characters than its tokens have today */
+	{ "a longer key of Groq", "x gsk_" V "Zf3D0LXCM3EIMbgJpUNnkRtOf4OueH y",
+		"gsk_" V "Zf3D0LXCM3EIMbgJpUNnkRtOf4OueH" },
+	{ "a shorter token of Replicate", "r8_" V, "r8_" V },
+	{ "a longer token of DigitalOcean", "dop_v1_" HEX64 "0f1e2d3c4b5a6978",
+		"dop_v1_" HEX64 "0f1e2d3c4b5a6978" },
+	{ "a name with a vendor's prefix", "hf_servingCellPriorityParametersDescription",
+		NULL },
 	/* no values */
 	{ "a member with digits", "apiKey: config.stripe.keyV2,", NULL },
 	{ "an environment", "apiKey: process.env.STRIPE_KEY_2", NULL },
