@@ -1,7 +1,8 @@
 /* Finding and decoding blobs. A run is tried at its beginning, in each of the four
  * positions a group can have there: a few dozen bytes tell text from a digest, a key or
- * an image, which decode to noise and are left. What is long and does not begin as
- * text is decoded all the same, and judged piece by piece. */
+ * an image, which decode to noise and are left. What does not begin as text is tried again
+ * every few digits; what is decoded is judged piece by piece, and in a piece stretch by
+ * stretch. */
 #include "detect/decode.h"
 
 #include "codec/digits.h"
@@ -10,7 +11,8 @@
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
 	TRY_LEAST = 8,
-	STRIDE = 512,  /* characters from one place that is tried to the next */
+	STRIDE = 32,   /* digits from one place that is tried to the next: whole groups */
+	STRETCH = 9,   /* bytes of text between others that are none */
 	LINE_MIN = 16, /* characters of a line that may be wrapped */
 	CODES_MIN = 9,
 };
@@ -45,6 +47,40 @@ decode_is_text(const char *p, size_t n)
 			return false;
 	}
 	return bad * 8 <= n;
+}
+
+bool
+decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len)
+{
+	while (*at < n) {
+		size_t i = *at, from;
+		while (i < n && is_bad(p, i, n))
+			i++;
+		for (from = i; i < n && !is_bad(p, i, n);)
+			i++;
+		*at = i;
+		if (i - from >= STRETCH) {
+			*start = from;
+			*len = i - from;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What a few bytes begin with, a character cut at their end. */
+static bool
+reads_on(const char *p, size_t n)
+{
+	if (n > 0 && (unsigned char)p[n - 1] >= 0xC0)
+		n--;
+	return n >= TRY_LEAST && decode_is_text(p, n);
+}
+
+static bool
+is_break(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ';
 }
 
 void
@@ -99,6 +135,23 @@ decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
+/* A group that a break cuts goes on in the next line, or a blob without its padding ends
+ * there and another line begins: whichever reads as text, else it goes on. */
+static void
+settle_break(struct decoding *d)
+{
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding on = *d, anew = *d;
+
+	on.trying = anew.trying = true;
+	anew.bits = anew.nbits = 0;
+	if (reads_on(out, decode_some(&on, out, where, sizeof(out))))
+		return;
+	if (reads_on(out, decode_some(&anew, out, where, sizeof(out))))
+		d->bits = d->nbits = 0;
+}
+
 /* Inlined for each alphabet: value is a constant there. */
 static inline __attribute__((always_inline)) size_t
 decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*value)(char),
@@ -108,8 +161,11 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 
 	for (; n < room && d->at < d->b.end; d->at++) {
 		int v = value(d->text.p[d->at]);
-		if (v < 0)
+		if (v < 0) {
+			if (d->nbits && !d->trying && is_break(d->text.p[d->at]))
+				settle_break(d);
 			continue;
+		}
 		if (d->nbits == 0)
 			d->first = d->at;
 		d->bits = d->bits << width | (uint32_t)v;
@@ -221,7 +277,7 @@ reads(struct span text, struct blob *b)
 		if (n < TRY_LEAST)
 			break;
 		b->utf16 = is_utf16(out, n);
-		if (b->utf16 || decode_is_text(out, n))
+		if (b->utf16 || reads_on(out, n))
 			return true;
 	}
 	b->from = b->start;
@@ -317,6 +373,29 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 	return end;
 }
 
+/* Text behind something else: a header, a picture, a line of another. It is read from the
+ * place before, since it may begin between the two. */
+static bool
+reads_later(struct span text, struct blob *b)
+{
+	struct blob part = *b;
+	unsigned char in = alphabets[b->kind];
+
+	for (size_t last = b->start; part.start < b->end; last = part.start) {
+		for (size_t n = 0; n < STRIDE && part.start < b->end; part.start++)
+			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
+		if (!reads(text, &part))
+			continue;
+		/* As many digits further on as a group can begin late. */
+		for (size_t late = part.from - part.start; late && last < b->end; last++)
+			late -= (digits_in[(unsigned char)text.p[last]] & in) != 0;
+		b->from = last;
+		b->utf16 = part.utf16;
+		return true;
+	}
+	return false;
+}
+
 static bool
 sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end)
 {
@@ -332,24 +411,9 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 			continue;
 		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
 		*b = (struct blob){ .kind = kind, .start = i, .end = whole };
-		if (reads(t, b))
+		if (reads(t, b) || reads_later(t, b))
 			return true;
 	}
-	return false;
-}
-
-/* Text behind something else, a header or a picture: found where it is long. */
-static bool
-reads_later(struct span text, struct blob *b)
-{
-	struct blob part = *b;
-
-	for (part.start += STRIDE; part.start + STRIDE / 2 < b->end; part.start += STRIDE)
-		if (reads(text, &part)) {
-			b->from = part.from;
-			b->utf16 = part.utf16;
-			return true;
-		}
 	return false;
 }
 

@@ -43,6 +43,7 @@ struct decoding {
 	size_t at, first; /* the next character, and where the next byte begins */
 	uint32_t bits;
 	unsigned nbits;
+	bool trying; /* how the text goes on behind a break */
 };
 void decode_begin(struct decoding *d, struct span text, const struct blob *b);
 /* Up to `room` bytes, and the offset in the text of the character each came from. 0 at
@@ -51,5 +52,8 @@ size_t decode_some(struct decoding *d, char *out, uint32_t *where, size_t room);
 
 /* Reads like text: nearly all of it printable. */
 bool decode_is_text(const char *p, size_t n);
+/* The next stretch of text alone in the n bytes, from *at on, which moves behind it; where
+ * it begins, and its length in *len. False: none that could hold anything. */
+bool decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len);
 
 #endif

@@ -338,6 +338,47 @@ from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t 
 	}
 }
 
+/* Bytes [start, start + n) of the piece, which are text. */
+static int
+read_decoded(struct evade *e, const struct blob *b, const struct detect_options *opt,
+	size_t start, size_t n)
+{
+	struct level *l = e->levels[e->depth];
+	struct detect_options inside = *opt;
+	const struct detect_options *outer = e->opt;
+	size_t from = e->s->n;
+
+	if (e->depth == CAP_DECODE_DEPTH)
+		return ERR_LIMIT;
+	if (start)
+		inside.before = (struct span){ NULL, 0 };
+	e->depth++;
+	e->opt = &inside;
+	int err = e->rules(e->r, e->s, span_of(l->piece + start, n), &inside);
+	if (!err)
+		err = scan_text(e, span_of(l->piece + start, n), &inside);
+	e->opt = outer;
+	e->depth--;
+	from_piece(e, b, l->where + start, from);
+	return err;
+}
+
+/* n bytes: all of them, or where others stand among them that are no text the stretches
+ * between those. */
+static int
+read_piece(struct evade *e, const struct blob *b, const struct detect_options *opt, size_t n)
+{
+	const char *piece = e->levels[e->depth]->piece;
+	size_t at = 0, start, len;
+	int err = 0;
+
+	if (decode_is_text(piece, n))
+		return read_decoded(e, b, opt, 0, n);
+	while (!err && decode_stretch(piece, n, &at, &start, &len))
+		err = read_decoded(e, b, opt, start, len);
+	return err;
+}
+
 static int
 read_blob(struct evade *e, struct span text, const struct blob *b)
 {
@@ -364,20 +405,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 		e->budget -= n;
 		n += have;
 		l->where[n] = (uint32_t)(d.at < b->end && n == PIECE ? d.at : b->end);
-		size_t from = e->s->n;
-		if (decode_is_text(l->piece, n)) {
-			if (e->depth == CAP_DECODE_DEPTH)
-				return ERR_LIMIT;
-			const struct detect_options *outer = e->opt;
-			e->depth++;
-			e->opt = &opt;
-			err = e->rules(e->r, e->s, span_of(l->piece, n), &opt);
-			if (!err)
-				err = scan_text(e, span_of(l->piece, n), &opt);
-			e->opt = outer;
-			e->depth--;
-		}
-		from_piece(e, b, l->where, from);
+		err = read_piece(e, b, &opt, n);
 		if (n < PIECE)
 			break;
 		memmove(l->piece, l->piece + n - PIECE_OVERLAP, PIECE_OVERLAP);
