@@ -14,7 +14,12 @@
 #include "codec/uri.h"
 #include "text/style.h"
 
-enum { AUTOMATA = MENTION_ANYWHERE, GAP_MOST = 3, ROOT = 0 };
+enum {
+	AUTOMATA = MENTION_ANYWHERE,
+	GAP_MOST = 3,
+	PASSWORD_LEAST = 6,
+	ROOT = 0,
+};
 
 struct value {
 	struct span text;
@@ -276,17 +281,41 @@ is_words(struct span v)
 	return true;
 }
 
-int
-mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
+static int
+add_spellings(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
 {
-	INVARIANT(s->inserted == 0);
-	if (how != MENTION_ANYWHERE && is_words(value))
-		how = MENTION_EXACT;
 	int err = add_value(s, value, how, tag);
+
 	if (err || how == MENTION_FOLDED || plain(value))
 		return err;
 	err = add_spelling(s, value, how, tag, buf_json);
 	return err ? err : add_spelling(s, value, how, tag, spell_url);
+}
+
+/* Of user:password, the password; empty where there is none, or it is only a word. */
+static struct span
+password_of(struct span value)
+{
+	struct span rest = value;
+
+	span_next(&rest, ':');
+	bool word = true;
+	for (size_t i = 0; i < rest.n && word; i++)
+		word = is_word(rest.p[i]) && (rest.p[i] < '0' || rest.p[i] > '9');
+	return rest.n < PASSWORD_LEAST || word || rest.p[0] == '/' ? (struct span){ NULL, 0 }
+								   : rest;
+}
+
+int
+mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
+{
+	INVARIANT(s->inserted == 0);
+	bool secret = how == MENTION_EXACT;
+	if (how != MENTION_ANYWHERE && is_words(value))
+		how = MENTION_EXACT;
+	int err = add_spellings(s, value, how, tag);
+	struct span password = secret ? password_of(value) : (struct span){ NULL, 0 };
+	return err || !password.n ? err : add_spellings(s, password, how, tag);
 }
 
 /* ---- the automata ---- */
