@@ -24,7 +24,7 @@ static const char *const headers[] = {
 	"x-key", "key", "x-client-secret", "cf-access-client-secret", "cf-access-client-id", "cf-access-jwt-assertion",
 	"x-goog-iap-jwt-assertion", "x-amzn-oidc-data", "x-amzn-oidc-accesstoken", "dpop", "helicone-auth",
 	"openai-organization", "OpenAI-Project", "anthropic-organization-id", "anthropic-workspace-id", "x-goog-user-project",
-	"x-api-key-", "x__api--key_",
+	"x-api-key-", "x__api--key_", "x-openai-key", "x-password", "x-github-token", "x-litellm-master-key",
 };
 static const char *const no_headers[] = {
 	"", "-", "x", "x-api-key2", "x-api-keys", "x-api.key", "accept", "authorized", "host", "content-type", "idempotency-key", "x-csrf-token",
@@ -37,7 +37,7 @@ static const struct { const char *query, *left; } queries[] = {
 	{ "q=token&x=api_key", "q=token&x=api_key" }, { "q=a%26b&r=%3D", "q=a%26b&r=%3D" },
 	{ "a=1&key=s&b=2", "a=1&b=2" }, { "key=s", "" }, { "key=s&a=1", "a=1" }, { "a=1&key=s", "a=1" }, { "key", "" }, { "key=", "" },
 	{ "KEY=s&Api_Key=s&API-KEY=s&apiKey=s&x-api-key=s&a", "a" }, { "subscription-key=s&x-goog-api-key=s&token=s&a", "a" },
-	{ "auth_token=s&authorization=s&access_token=s&accessToken=s&a", "a" }, { "client_secret=s&id_token=s&jwt=s&sig=s&a", "a" },
+	{ "auth_token=s&authorization=s&access_token=s&accessToken=s&a", "a" }, { "client_secret=s&id_token=s&jwt=s&sig=s&password=s&a", "a" },
 	{ "X-Amz-Signature=s&X-Amz-Credential=s&X-Amz-Security-Token=s&X-Amz-Date=d", "X-Amz-Date=d" },
 	{ "%6bey=s&k%65y=s&%6B%45%79=s&a", "a" }, { "%256bey=s&k%2565y=s&%25256bey=s&a", "a" },
 	{ "api%5Fkey=s&api%2dkey=s&api.key=s&api+key=s&api%20key=s&a", "a" }, { "+key=s&%20key=s&key+=s&%09key=s&?key=s&a", "a" },
