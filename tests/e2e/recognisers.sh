@@ -72,7 +72,7 @@ for mode in hang garbage status close; do
 	check "$mode: in time ($took ms)" [ "$took" -lt 900 ]
 	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
 	is "$mode: permitted where its own outcome says so" "$status" 200
-	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -o '"low_confidence":true' || grep -h '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
+	like "$mode: the record says low confidence" "$(tail -n 1 "$(ls "$JOURNAL"/* | tail -n 1)" | grep -ao '"low_confidence":true' || grep -ah '"low_confidence":true' "$JOURNAL"/* | tail -n 1)" 'low_confidence'
 	req POST /api/legal -H "$auth" -H "$json" -d "{\"a\":\"$mode zor blax\"}"
 	like "$mode: redacted whole where that one's says so" "$(provider_got)" '"a":"<UNCLASSIFIED_1>"'
 done

@@ -33,5 +33,5 @@ hashed() {
 once=$(hashed)
 like "a hash" "$once" '^<EMAIL_ADDRESS:[0-9a-f]{16}>$'
 is "the same by the relay" "$(hashed -H 'transfer-encoding: chunked')" "$once"
-is "the record says how" "$(cat "$JOURNAL"/* | grep -o '"EMAIL_ADDRESS":{[^}]*"with":"[a-z]*"' | sed 's/.*"with"://' | sort -u | tr -d '\n')" '"hash""mask""remove"'
+is "the record says how" "$(cat "$JOURNAL"/* | grep -ao '"EMAIL_ADDRESS":{[^}]*"with":"[a-z]*"' | sed 's/.*"with"://' | sort -u | tr -d '\n')" '"hash""mask""remove"'
 unlike "and holds no value" "$(cat "$JOURNAL"/*)" 'jane|4716379142021968'
