@@ -95,6 +95,10 @@ sweep_conn(struct agent_conn *c)
 	struct agent *ag = c->ag;
 	double now = ev_now(ag->loop), at = c->read_at > c->sent_at ? c->read_at : c->sent_at;
 
+	if (conn_flush(c)) {
+		conn_free(c);
+		return;
+	}
 	if (c->out.n) {
 		if (now - c->sent_at >
 			(c->state == CONN_CLOSING ? AGENT_LINGER_S : AGENT_STALL_S))
@@ -123,6 +127,10 @@ sweep_conn(struct agent_conn *c)
 		return;
 	if (!c->last && now - ag->drain_at > AGENT_DRAIN_S)
 		conn_read_last(c);
+	if (conn_flush(c)) {
+		conn_free(c);
+		return;
+	}
 	if ((c->last || now - at > AGENT_DRAIN_IDLE_S) && conn_idle(c))
 		conn_disconnect(c, SPOP_OK);
 }
@@ -141,6 +149,14 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events)
 		ev_timer_stop(loop, w);
 }
 
+static void
+on_turn_ends(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	(void)loop;
+	(void)events;
+	agent_flush(w->data);
+}
+
 struct agent *
 agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 {
@@ -155,12 +171,14 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ag->loop = loop;
 	ag->ops = *ops;
 	ag->m = m;
-	buf_init(&ag->ack, 0);
 	ev_init(&ag->backoff, on_backoff);
 	ev_init(&ag->defer, on_defer);
 	ev_init(&ag->sweep, on_sweep);
 	ag->sweep.repeat = AGENT_SWEEP_S;
-	ag->backoff.data = ag->defer.data = ag->sweep.data = ag;
+	ev_prepare_init(&ag->turn_ends, on_turn_ends);
+	ag->backoff.data = ag->defer.data = ag->sweep.data = ag->turn_ends.data = ag;
+	ev_prepare_start(loop, &ag->turn_ends);
+	ev_unref(loop); /* it keeps no loop going */
 	ag->slot = share_join(&share_agents);
 	return ag;
 }
@@ -225,8 +243,11 @@ agent_free(struct agent **agp)
 		return;
 	ag->draining = true;
 	listeners_stop(ag);
+	agent_flush(ag);
 	while (ag->conns)
 		conn_free(ag->conns);
+	ev_ref(ag->loop);
+	ev_prepare_stop(ag->loop, &ag->turn_ends);
 	share_leave(&share_agents, ag->slot);
 	ev_timer_stop(ag->loop, &ag->backoff);
 	ev_timer_stop(ag->loop, &ag->defer);
@@ -237,7 +258,6 @@ agent_free(struct agent **agp)
 			free(call);
 		}
 	}
-	buf_free(&ag->ack);
 	free(ag->table);
 	free(ag->scratch);
 	free(ag);

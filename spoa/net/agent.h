@@ -42,10 +42,10 @@ void *agent_call_data(const struct agent_call *call);
 struct span agent_call_engine(const struct agent_call *call);
 /* Largest ACK payload (spop_actions_bytes) that fits this connection's frames. */
 size_t agent_ack_room(const struct agent_call *call);
-/* Answers: one ACK with these actions, one write. Ends the call, whose messages
- * may still be referred to by `actions`. Over the room: ERR_LIMIT, nothing was
- * sent and the call goes on. ERR_CLOSED, ERR_NOMEM: the connection is lost, the
- * call has ended all the same. */
+/* Answers: one ACK with these actions, which leaves when the loop's turn ends, with
+ * others of that connection. Ends the call, whose messages may still be referred to
+ * by `actions`. Over the room: ERR_LIMIT, nothing was sent and the call goes on.
+ * ERR_CLOSED, ERR_NOMEM: the connection is lost, the call has ended all the same. */
 int agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n);
 /* Stops accepting. Each connection goes on until it was idle for 50 ms, or, a
  * second later, until what has arrived is answered; then it is told DISCONNECT 0

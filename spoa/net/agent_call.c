@@ -237,16 +237,13 @@ agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n)
 	if (spop_actions_bytes(actions, n) > agent_ack_room(call))
 		return ERR_LIMIT;
 	if (c->state == CONN_OPEN) {
-		buf_clear(&ag->ack);
-		spop_put_ack(&ag->ack, call->stream, call->frame, actions, n);
-		err = buf_failed(&ag->ack) ? ERR_NOMEM : conn_send(c, buf_view(&ag->ack));
+		spop_put_ack(conn_out(c), call->stream, call->frame, actions, n);
+		err = buf_failed(&c->out) ? ERR_NOMEM : 0;
 		if (err)
 			conn_break(c);
 		else
 			metric_inc(ag->m, M_SPOP_ACK);
 	}
-	if (ag->ack.size > AGENT_READ_BYTES)
-		buf_free(&ag->ack);
 	end(call);
 	call_free(ag, call);
 	conn_resume(c);

@@ -47,7 +47,7 @@ shut(struct agent_conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
-/* Bytes the socket took, or ERR_CLOSED. */
+/* Bytes the socket took, or ERR_CLOSED. What it did not take waits for its event. */
 static ssize_t
 send_some(struct agent_conn *c, struct span bytes)
 {
@@ -58,6 +58,8 @@ send_some(struct agent_conn *c, struct span bytes)
 	while (r < 0 && errno == EINTR);
 	if (r > 0)
 		c->sent_at = ev_now(c->ag->loop);
+	if (r < (ssize_t)bytes.n)
+		ev_io_start(c->ag->loop, &c->wr);
 	if (r >= 0)
 		return r;
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -70,21 +72,72 @@ send_some(struct agent_conn *c, struct span bytes)
 	return ERR_CLOSED;
 }
 
-int
-conn_send(struct agent_conn *c, struct span bytes)
+/* ERR_CLOSED: the connection is of no more use. */
+static int
+send_out(struct agent_conn *c)
 {
-	if (!c->out.n) {
-		ssize_t r = send_some(c, bytes);
-		if (r < 0)
-			return ERR_CLOSED;
-		if ((size_t)r == bytes.n)
-			return 0;
+	ssize_t r = c->state == CONN_BROKEN || buf_failed(&c->out)
+			    ? ERR_CLOSED
+			    : send_some(c, buf_view(&c->out));
+
+	if (r < 0)
+		return ERR_CLOSED;
+	buf_consume(&c->out, (size_t)r);
+	if (c->out.n)
+		return 0;
+	buf_free(&c->out);
+	ev_io_stop(c->ag->loop, &c->wr);
+	shut(c);
+	conn_resume(c);
+	return 0;
+}
+
+int
+conn_flush(struct agent_conn *c)
+{
+	if (!c->out.n || ev_is_active(&c->wr))
+		return 0; /* what the socket is full for waits for its own event */
+	return send_out(c);
+}
+
+/* Frames of one turn of the loop leave in one write: HAProxy wakes once for them. */
+struct buf *
+conn_out(struct agent_conn *c)
+{
+	if (!c->out.n)
 		c->sent_at = ev_now(c->ag->loop);
-		bytes = span_cut(bytes, (size_t)r, bytes.n);
-		ev_io_start(c->ag->loop, &c->wr);
+	if (!c->gathered) {
+		c->gathered = true;
+		c->gathered_next = c->ag->gathered;
+		c->gathered_link = &c->ag->gathered;
+		if (c->gathered_next)
+			c->gathered_next->gathered_link = &c->gathered_next;
+		c->ag->gathered = c;
 	}
-	buf_span(&c->out, bytes);
-	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+	return &c->out;
+}
+
+static void
+leave_gathered(struct agent_conn *c)
+{
+	if (!c->gathered)
+		return;
+	*c->gathered_link = c->gathered_next;
+	if (c->gathered_next)
+		c->gathered_next->gathered_link = c->gathered_link;
+	c->gathered = false;
+}
+
+void
+agent_flush(struct agent *ag)
+{
+	struct agent_conn *c;
+
+	while ((c = ag->gathered)) {
+		leave_gathered(c);
+		if (conn_flush(c))
+			conn_free(c);
+	}
 }
 
 static void
@@ -117,7 +170,6 @@ void
 conn_disconnect(struct agent_conn *c, enum spop_status status)
 {
 	struct agent *ag = c->ag;
-	struct buf b;
 
 	if (!talking(c))
 		return;
@@ -130,12 +182,10 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 	while (c->calls)
 		call_drop(c->calls);
 	drop_input(c);
-	buf_init(&b, 0);
-	spop_put_agent_disconnect(&b, status);
-	if (buf_failed(&b) || conn_send(c, buf_view(&b)))
+	spop_put_agent_disconnect(conn_out(c), status);
+	/* At once: the fewer frames cross it, the fewer are lost. */
+	if (conn_flush(c))
 		conn_break(c);
-	buf_free(&b);
-	shut(c);
 	c->paused = c->last = false;
 	ev_io_start(ag->loop, &c->rd);
 }
@@ -146,7 +196,6 @@ hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 {
 	struct agent *ag = c->ag;
 	struct spop_hello h;
-	struct buf b;
 	enum spop_status err = spop_hello_read(payload, &h);
 
 	if (err)
@@ -167,12 +216,9 @@ hello(struct agent_conn *c, const struct agent_call *frame, struct span payload)
 	c->shut_at = ev_now(ag->loop);
 	if (h.healthcheck)
 		metric_inc(ag->m, M_SPOP_HEALTHCHECKS);
-	buf_init(&b, 0);
-	spop_put_agent_hello(&b, c->max_frame);
-	if (buf_failed(&b) || conn_send(c, buf_view(&b)))
+	spop_put_agent_hello(conn_out(c), c->max_frame);
+	if (buf_failed(&c->out))
 		conn_break(c);
-	buf_free(&b);
-	shut(c);
 	return SPOP_OK;
 }
 
@@ -379,21 +425,10 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 static void
 on_writable(struct ev_loop *loop, ev_io *w, int events)
 {
-	struct agent_conn *c = w->data;
-	ssize_t r = c->state == CONN_BROKEN ? ERR_CLOSED : send_some(c, buf_view(&c->out));
-
+	(void)loop;
 	(void)events;
-	if (r < 0) {
-		conn_free(c);
-		return;
-	}
-	buf_consume(&c->out, (size_t)r);
-	if (c->out.n)
-		return;
-	buf_free(&c->out);
-	ev_io_stop(loop, w);
-	shut(c);
-	conn_resume(c);
+	if (send_out(w->data))
+		conn_free(w->data);
 }
 
 void
@@ -485,6 +520,7 @@ conn_free(struct agent_conn *c)
 		call_drop(c->calls);
 	ev_clear_pending(ag->loop, &c->rd);
 	drop_input(c);
+	leave_gathered(c);
 	buf_free(&c->out);
 	close(c->fd);
 	*c->link = c->next;

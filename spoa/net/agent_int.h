@@ -58,7 +58,9 @@ struct agent_conn {
 	unsigned nlen;
 	struct agent_call *in; /* the frame that is being read */
 	struct buf stash;      /* bytes read but not looked at: the connection is paused */
-	struct buf out;	       /* frames the socket did not take */
+	struct buf out;	       /* frames of this turn, and what the socket did not take */
+	struct agent_conn *gathered_next, **gathered_link; /* the agent's `gathered` */
+	bool gathered;
 	struct agent_call *calls;
 	size_t ncalls;
 	double opened_at, shut_at;
@@ -83,7 +85,8 @@ struct agent {
 	size_t nlisteners;
 	ev_timer backoff, defer, sweep;
 	int slot; /* in share_agents; -1: none */
-	struct agent_conn *conns;
+	struct agent_conn *conns, *gathered; /* all; those with frames of this turn */
+	ev_prepare turn_ends;
 	size_t nconns, nopen; /* all; those not yet lingering */
 	struct agent_call **table;
 	size_t nbuckets, pending;
@@ -94,7 +97,6 @@ struct agent {
 	double drain_at;
 	double log_at; /* protocol errors logged since: nlogged */
 	unsigned nlogged;
-	struct buf ack;
 	char *scratch; /* AGENT_READ_BYTES */
 	struct spop_message messages[CAP_SPOP_MESSAGES];
 	struct spop_arg args[CAP_SPOP_ARGS];
@@ -119,8 +121,13 @@ void conns_changed(struct agent *ag, int by);
 /* agent_conn.c */
 int conn_new(struct agent *ag, int fd);
 void conn_free(struct agent_conn *c);
-/* Sends bytes, or queues what the socket does not take. */
-int conn_send(struct agent_conn *c, struct span bytes);
+/* Where to put a frame; it is sent when the loop's turn ends. The caller looks at
+ * buf_failed(). */
+struct buf *conn_out(struct agent_conn *c);
+/* Sends what is there now; ERR_CLOSED: the connection is of no more use. */
+int conn_flush(struct agent_conn *c);
+/* Sends what this turn put into any connection. May free connections. */
+void agent_flush(struct agent *ag);
 /* DISCONNECT with that status; what is in flight is dropped. Ends reading. */
 void conn_disconnect(struct agent_conn *c, enum spop_status status);
 /* Destroys it from its own event: callbacks higher up may still hold it. */
