@@ -161,6 +161,7 @@ quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at
 	}
 	if (qt->redis) {
 		counts_correct(qt, d, at, delta);
+		known_corrected(qt->known, d, at, delta);
 		return;
 	}
 	struct correction *c = malloc(sizeof(*c));

@@ -11,24 +11,32 @@ place_of(struct quota_known *k, const char *key)
 	return &k->place[h % KNOWN_PLACES];
 }
 
-/* Of bucket b; what lies outside of what was read is empty. */
-static int64_t
-count_in(const struct known_place *p, int64_t b)
+/* Of bucket b; NULL: not read, and empty. */
+static int64_t *
+count_of(struct known_place *p, int64_t b)
 {
 	int64_t i = b - p->at.bucket;
 
 	if (i == 0)
-		return p->own;
+		return &p->own;
 	if (i == 1)
-		return p->near[QUOTA_SUB_BUCKETS];
-	return i < 0 && i >= -QUOTA_SUB_BUCKETS ? p->near[i + QUOTA_SUB_BUCKETS] : 0;
+		return &p->near[QUOTA_SUB_BUCKETS];
+	return i < 0 && i >= -QUOTA_SUB_BUCKETS ? &p->near[i + QUOTA_SUB_BUCKETS] : NULL;
+}
+
+static int64_t
+count_in(struct known_place *p, int64_t b)
+{
+	const int64_t *c = count_of(p, b);
+
+	return c ? *c : 0;
 }
 
 enum known_answer
-known_ask(const struct quota_known *k, struct quota_dim *d, uint64_t epoch, int64_t now_ms,
+known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch, int64_t now_ms,
 	uint64_t now_us, int64_t *retry_ms)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d->key);
+	struct known_place *p = place_of(k, d->key);
 	int64_t near[WINDOW_NEIGHBOURS], b = window_bucket(d, now_ms);
 
 	if (strcmp(p->key, d->key) != 0 || p->at.epoch != epoch || b < p->at.bucket)
@@ -41,11 +49,11 @@ known_ask(const struct quota_known *k, struct quota_dim *d, uint64_t epoch, int6
 	int64_t n = d->moves ? 0 : (int64_t)d->n;
 	if (window_judge(d, count_in(p, b) + p->under_way + n, near, now_ms, retry_ms))
 		return KNOWN_ROOM;
-	return p->look_us || now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
+	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
 }
 
 void
-known_sent(struct quota_known *k, const struct quota_dim *d, bool looks, uint64_t now_us)
+known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	struct known_place *p = place_of(k, d->key);
 
@@ -53,9 +61,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks, uint64_
 		*p = (struct known_place){ .at = d->at };
 		memcpy(p->key, d->key, sizeof(p->key));
 	}
-	if (looks)
-		p->look_us = now_us;
-	else
+	if (!looks)
 		p->under_way += (int64_t)d->n;
 }
 
@@ -67,9 +73,7 @@ answered(struct quota_known *k, const struct quota_dim *d, bool looks)
 
 	if (strcmp(p->key, d->key) != 0 || p->at.epoch != d->at.epoch)
 		return NULL;
-	if (looks)
-		p->look_us = 0;
-	else
+	if (!looks)
 		p->under_way = p->under_way > (int64_t)d->n ? p->under_way - (int64_t)d->n : 0;
 	return p;
 }
@@ -92,4 +96,15 @@ void
 known_lost(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	answered(k, d, looks);
+}
+
+void
+known_corrected(
+	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta)
+{
+	struct known_place *p = place_of(k, d->key);
+	int64_t *c = count_of(p, at.bucket);
+
+	if (c && strcmp(p->key, d->key) == 0 && p->at.epoch == at.epoch)
+		*c += delta;
 }

@@ -18,7 +18,6 @@ struct known_place {
 	int64_t own, near[WINDOW_NEIGHBOURS];
 	int64_t under_way; /* asked for and not answered */
 	uint64_t read_us;  /* 0: never */
-	uint64_t look_us;  /* a request is out that only reads; 0: none */
 };
 
 struct quota_known {
@@ -33,10 +32,13 @@ enum known_answer {
 };
 
 /* Would the dim be over at this moment? Fills what window_judge() fills. */
-enum known_answer known_ask(const struct quota_known *k, struct quota_dim *d, uint64_t epoch,
+enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch,
 	int64_t now_ms, uint64_t now_us, int64_t *retry_ms);
 /* Counts what is sent, until known_read() or known_lost(). */
-void known_sent(struct quota_known *k, const struct quota_dim *d, bool looks, uint64_t now_us);
+void known_sent(struct quota_known *k, const struct quota_dim *d, bool looks);
+/* This worker corrected what was charged at a place. */
+void known_corrected(
+	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta);
 /* The counts at d->at; `taken` of them is this request's own and given back. */
 void known_read(struct quota_known *k, const struct quota_dim *d, bool looks, int64_t own,
 	const int64_t near[WINDOW_NEIGHBOURS], int64_t taken, uint64_t now_us);

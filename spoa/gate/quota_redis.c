@@ -314,7 +314,7 @@ ask(struct quota *qt, struct quota_request *q)
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		d->at = (struct quota_place){ window_bucket(d, at_ms), q->epoch };
-		known_sent(qt->known, d, q->looks, now);
+		known_sent(qt->known, d, q->looks);
 		if (!q->looks)
 			add_count(p, d, d->at, (int64_t)d->n);
 	}

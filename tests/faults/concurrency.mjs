@@ -1,14 +1,29 @@
 // 64 requests at once against limits that admit exactly k: never more than k
-// reach the provider, with Redis, with two daemons on it, and in one process.
-import { Stack, test, sleep, check, is, note, short, slow } from "./lib.mjs";
+// reach the provider, with Redis, with two daemons on it, and in one process. Nor do
+// more where bodies are held back over windows and end at once.
+import { Stack, test, sleep, check, is, note, short, slow, net } from "./lib.mjs";
 
 const LIMIT = 100000, REQUESTS = 11;
+
+// A chunked request whose body ends when it is told: {end(), status}.
+function heldBack(s, body, bearer) {
+	const sock = net.connect(s.edge.port, s.edge.hostname);
+	const chunk = (t) => sock.write(`${Buffer.byteLength(t).toString(16)}\r\n${t}\r\n`);
+	let text = "";
+	sock.on("data", (d) => { text += d; });
+	sock.on("error", () => {});
+	const status = new Promise((ok) => sock.on("close", () => ok(Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 0))));
+	sock.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: faults\r\nauthorization: Bearer ${bearer}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n`);
+	chunk(body.slice(0, 10));
+	return { status, end() { chunk(body.slice(10)); sock.write("0\r\n\r\n"); } };
+}
 
 await test(async () => {
 	for (const [name, args] of [["Redis", []], ["no Redis", ["--no-redis"]], ["two daemons", ["--second"]]]) {
 		if (short && name !== "Redis") continue;
 		const s = Stack.up({ args, policy: { limits: `
   - {name: tokens, when: 'identity.team == "tokens"', per: [identity.person], tokens: ${LIMIT}, window: 1m}
+  - {name: held, when: 'identity.team == "held"', per: [identity.person], requests: 5, window: 2s}
   - {name: few, when: 'identity.team == "few"', per: [identity.person], requests: ${REQUESTS}, window: 1m}` } });
 		await s.control({ delay_ms: 1500 * slow }); // nothing settles while others reserve
 		for (const [what, chunked, p] of [["relay", false, "/v1/chat/completions"], ["deferred", true, "/v1/chat/completions"]]) {
@@ -38,6 +53,20 @@ await test(async () => {
 			check(`${name}, ${what}: never more than ${REQUESTS} requests`, seen <= REQUESTS && good === seen, `${seen} seen, ${good} answered`);
 			check(`${name}, ${what}: and some pass`, seen > 0);
 			check(`${name}, ${what}: the others are 429`, results.every((r) => [200, 429].includes(r.status)), ...results.filter((r) => ![200, 429].includes(r.status)).slice(0, 2).map((r) => JSON.stringify(r)));
+		}
+		if (!short) {
+			await s.forget();
+			const held = [], bearer = s.token({ sub: "held", team: "held" });
+			for (let w = 0; w < 3; w++) {
+				for (let i = 0; i < 7; i++) held.push(heldBack(s, s.chat(`held ${w} ${i}`), bearer));
+				await sleep(2300);
+			}
+			for (const h of held) h.end();
+			const statuses = await Promise.all(held.map((h) => h.status));
+			const seen = (await s.seen()).length;
+			note(`${name}, held back: provider ${seen}, ${statuses.join(" ")}`);
+			check(`${name}: bodies held back over three windows: one window's worth reaches the provider`, seen > 0 && seen <= 5, `${seen}`);
+			check(`${name}: the others are 429`, statuses.filter((x) => x === 429).length === held.length - seen);
 		}
 		await s.idle(`${name}: nothing is left over`);
 		s.down();

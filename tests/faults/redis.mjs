@@ -91,6 +91,37 @@ await test(async () => {
 		await s.idle(`${n("over")}: nothing is left over`);
 		s.down();
 	}
+	// what requests of before a loss give back makes no room after it
+	const s2 = Stack.up({ policy: { limits: `
+  - {name: tokens, per: [identity.person], tokens: 20000, window: 1m}` } });
+	for (const loss of ["flushed", "restarted empty"]) {
+		const bearer = s2.token({ sub: loss });
+		const ask = (i) => s2.request({ bearer, body: s2.chat(`x${i}`, { max_tokens: 4900 }) });
+		await s2.control({ delay_ms: 1500 * slow });
+		const before = [0, 1, 2, 3].map(ask);
+		await sleep(300 * slow);
+		is(`${loss}: the limit is full`, (await ask(4)).status, 429);
+		if (loss === "flushed") await s2.redis("FLUSHALL");
+		else {
+			s2.kill("redis", "SIGKILL");
+			await sleep(100);
+			s2.startRedis();
+			await until(5000, async () => (await s2.readyz()).status === 200);
+		}
+		await sleep(50); // a refusal rests on what was read for 25 ms
+		await s2.control({ delay_ms: 4000 * slow });
+		const after = [5, 6, 7, 8].map(ask);
+		await sleep(300 * slow);
+		is(`${loss}: what was used before is forgiven, and it is full again`, (await ask(9)).status, 429);
+		is(`${loss}: those of before end well`, (await Promise.all(before)).map((r) => r.status).join(" "), "200 200 200 200");
+		await sleep(100);
+		is(`${loss}: what they give back makes no room`, (await Promise.all([10, 11, 12].map(ask))).map((r) => r.status).join(" "), "429 429 429");
+		is(`${loss}: those of after end well`, (await Promise.all(after)).map((r) => r.status).join(" "), "200 200 200 200");
+		is(`${loss}: and give back`, (await ask(13)).status, 200);
+		await s2.control({});
+	}
+	s2.down();
+
 	// a deadline for Redis above the one for decisions does not outlast it
 	const patient = Stack.up({ config: "redis: {deadline: 9s}\n", policy: { on_failure: "{classifier: deny, quota: permit, audit: deny, unreadable: deny}" } });
 	await patient.request({ body: patient.chat("warm") });
