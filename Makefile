@@ -123,6 +123,7 @@ $(B)/spoa/cmd/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-co
 .PHONY: model
 model: $(B)/tollgate ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
 	@$(B)/tollgate train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
+		$(if $(filter $(INJECT),$(or $(DATA),$(INJECT))),--calibrate $(INJECT)/calibration) \
 		$(or $(DATA),$(INJECT))
 
 # For editors; a test holds the files and the parser's tables together.

@@ -162,7 +162,7 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
 	json_object_set_new(o, "explain", explain_json(p->p, r, v, &a->arena));
 	if (a->as_json) {
-		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 		putchar('\n');
 	} else {
 		print_words(o);

@@ -114,7 +114,7 @@ put_json(struct scan *s, const struct scan_text *t)
 	put_classes(s, &t->findings);
 	put_score_classes(s, r.score);
 	buf_printf(
-		s->out, r.score > 0 ? "],\"injection\":%.4f" : "],\"injection\":0.0", r.score);
+		s->out, r.score > 0 ? "],\"injection\":%.6f" : "],\"injection\":0.0", r.score);
 	if (r.pattern)
 		buf_printf(s->out, ",\"injection_reason\":\"pattern:%s\"", r.pattern);
 	buf_printf(s->out, "%s}\n", t->findings.evasion ? ",\"evasion\":true" : "");

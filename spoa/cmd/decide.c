@@ -671,7 +671,7 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	json_t *o = decide_result(r);
 	if (explain)
 		json_object_set_new(o, "explain", decide_explain(r));
-	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(o);
 	int code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;

@@ -11,8 +11,16 @@
 
 enum { PAIRS_SHOWN = 100 };
 
-/* The share of harmless texts that may score as high: ordinary ones, hard ones. */
-static const double suspect_rate[2] = { 0.01, 0.03 }, block_rate[2] = { 0.001, 0.005 };
+/* The share of harmless texts that may score as high. */
+static const struct {
+	enum train_part part;
+	enum train_kind kind;
+	double suspect, block;
+} rates[] = {
+	{ TRAIN_FOLDED, TRAIN_ORDINARY, 0.01, 0.001 },
+	{ TRAIN_FOLDED, TRAIN_HARD, 0.03, 0.007 },
+	{ TRAIN_CALIBRATION, TRAIN_HARMLESS, 0.08, 0.02 },
+};
 
 struct training {
 	struct train_set set;
@@ -48,6 +56,18 @@ refuse_copies(struct training *t)
 	return EXIT_NO;
 }
 
+/* Scores what the model at hand was not fitted on. */
+static void
+score(struct train_set *s, const struct inject_model *m, unsigned fold)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct train_doc *d = &s->doc[i];
+		if (fold == TRAIN_FOLDS ? !train_is_fitted(d)
+					: train_is_fitted(d) && d->fold == fold)
+			d->margin = train_margin(s, m, d);
+	}
+}
+
 /* Every text is scored by a model that saw nothing of its group. */
 static bool
 cross_validate(struct training *t)
@@ -57,30 +77,32 @@ cross_validate(struct training *t)
 	for (unsigned f = 0; f < TRAIN_FOLDS; f++) {
 		if (!train_fit(s, f, &t->model))
 			return false;
-		for (size_t i = 0; i < s->n; i++)
-			if (s->doc[i].fold == f && s->doc[i].use != TRAIN_TEST)
-				s->doc[i].margin = train_margin(s, &t->model, &s->doc[i]);
+		score(s, &t->model, f);
 	}
 	return true;
 }
 
-static double
-threshold(const struct train_set *s, const double rate[2])
+/* The lowest at which no kind of harmless text exceeds its rate. */
+static void
+choose_thresholds(const struct train_set *s, double *suspect, double *block)
 {
-	struct margins ordinary = train_margins(s, TRAIN_ORDINARY, false),
-		       hard = train_margins(s, TRAIN_HARD, false);
-	double a = train_threshold(&ordinary, rate[0]), b = train_threshold(&hard, rate[1]);
+	bool any = false;
 
-	if (ordinary.n == 0)
-		a = b;
-	if (hard.n == 0)
-		b = a;
-	free(ordinary.v);
-	free(hard.v);
-	return a > b ? a : b;
+	*suspect = *block = 0;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		struct margins m = train_margins(s, rates[i].kind, rates[i].part);
+		double a = train_threshold(&m, rates[i].suspect),
+		       b = train_threshold(&m, rates[i].block);
+		if (m.n && (!any || a > *suspect))
+			*suspect = a;
+		if (m.n && (!any || b > *block))
+			*block = b;
+		any |= m.n > 0;
+		free(m.v);
+	}
 }
 
-/* Tool results and documents are long and come unasked: half a step from `suspect` to
+/* Tool results and documents come unasked: half a step from `suspect` to
  * `block` more is asked of them. */
 static void
 calibrate(struct inject_model *m, double suspect, double block)
@@ -120,14 +142,14 @@ train(struct training *t, const char *out)
 	train_counts(s);
 	if (!train_prepare(s) || !cross_validate(t))
 		return out_of_memory();
-	double suspect = threshold(s, suspect_rate), block = threshold(s, block_rate);
-	train_figures(s, suspect, block);
 	if (!train_fit(s, TRAIN_FOLDS, &t->model))
 		return out_of_memory();
+	score(s, &t->model, TRAIN_FOLDS);
+	double suspect, block;
+	choose_thresholds(s, &suspect, &block);
 	calibrate(&t->model, suspect, block);
-	for (size_t i = 0; i < s->n; i++)
-		if (s->doc[i].use == TRAIN_TEST)
-			s->doc[i].margin = train_margin(s, &t->model, &s->doc[i]);
+	train_figures(s, suspect, block);
+	train_calibrated(s, suspect, block);
 	train_tests(s, suspect, block);
 	if (out && !write_model(&t->model, out))
 		return cmd_fail(out, "cannot be written");
@@ -156,6 +178,7 @@ cmd_train(int argc, char **argv)
 {
 	static const struct option options[] = { { "out", required_argument, NULL, 'o' },
 		{ "with", required_argument, NULL, 'w' },
+		{ "calibrate", required_argument, NULL, 'c' },
 		{ "test", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
 	char **path = calloc((size_t)argc + 1, sizeof(*path));
 	enum train_use *use = calloc((size_t)argc + 1, sizeof(*use));
@@ -174,8 +197,8 @@ cmd_train(int argc, char **argv)
 		code == EXIT_DONE && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
 		if (c == 'o') {
 			out = optarg;
-		} else if (c == 'w' || c == 't') {
-			use[n] = c == 'w' ? TRAIN_WITH : TRAIN_TEST;
+		} else if (c == 'w' || c == 'c' || c == 't') {
+			use[n] = c == 'w' ? TRAIN_WITH : c == 'c' ? TRAIN_CALIBRATE : TRAIN_TEST;
 			path[n++] = optarg;
 		} else {
 			code = cmd_usage(argv[0]);

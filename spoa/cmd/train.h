@@ -13,7 +13,9 @@ enum { TRAIN_FOLDS = 5 };
 enum train_use {
 	TRAIN_DATA, /* a near-copy is a mistake */
 	TRAIN_WITH, /* further texts: near-copies are left out */
-	TRAIN_TEST, /* not trained on; what is near a text trained on is left out */
+	/* not trained on; what is near a text trained on is left out */
+	TRAIN_CALIBRATE, /* harmless texts that the thresholds are chosen on, too */
+	TRAIN_TEST,
 };
 
 struct train_doc {
@@ -30,7 +32,7 @@ struct train_doc {
 	const char *group; /* file and family: never on both sides of a test */
 	unsigned fold;
 	uint32_t block, nblocks; /* in the set's blocks */
-	double margin;		 /* out of fold */
+	double margin;		 /* by a model that was not fitted on it */
 };
 
 struct train_set {
@@ -59,14 +61,21 @@ struct train_pair {
 size_t train_near_copies(
 	struct train_set *s, struct train_pair *v, size_t room, size_t *faults);
 
+/* Whether the model is fitted on it. */
+static inline bool
+train_is_fitted(const struct train_doc *d)
+{
+	return d->use < TRAIN_CALIBRATE;
+}
+
 /* Features of every document. False: out of memory. */
 bool train_features(struct train_set *s);
 /* Adds attacks inside harmless text, and gives groups to folds. */
 bool train_prepare(struct train_set *s);
-/* Fits on all texts but tests whose fold is not `without` (TRAIN_FOLDS: on all) and
+/* Fits on the texts that are for it and whose fold is not `without` (TRAIN_FOLDS: on all) and
  * quantises. */
 bool train_fit(const struct train_set *s, unsigned without, struct inject_model *m);
-/* The document's worst window. */
+/* The document's margin, as the daemon has it. */
 double train_margin(
 	const struct train_set *s, const struct inject_model *m, const struct train_doc *d);
 

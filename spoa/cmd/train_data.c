@@ -20,7 +20,11 @@ static const struct {
  * like them, or are code and tables. The thresholds let more of these through. */
 static const char *const hard_families[] = { "neg-about", "neg-assistant", "neg-legal",
 	"neg-previous", "neg-quotation", "neg-system-prompt", "neg-teaching", "neg-translation",
-	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard", "benign_code" };
+	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard", "benign_code",
+	/* long instructions for somebody */
+	"neg-agent", "neg-config", "neg-exam", "neg-game", "neg-licence", "neg-mail", "neg-moderation",
+	"neg-policy", "neg-prompting", "neg-recipe", "neg-role", "neg-runbook", "neg-spec",
+	"neg-template" };
 
 static const char *
 family_of(struct arena *a, json_t *line)

@@ -22,7 +22,7 @@ struct fit {
 };
 
 /* Chosen by held-out sources; none moves the result by more than a few points. */
-enum { ROUNDS = 3, EPOCHS = 4 };
+enum { ROUNDS = 3, EPOCHS = 2 };
 static const double rate = 0.1, decay = 0.02;
 
 /* e^x for the logistic function: to 1e-15 of what libm gives, the same on every machine. */
@@ -134,14 +134,15 @@ window(const struct train_doc *d, uint32_t i, uint32_t *block, uint32_t *nblocks
 	return true;
 }
 
-/* What a window counts. Harmless texts: one each up to four, then less and less, so that a
- * long file does not outweigh many texts. Attacks: one a text, half if put inside another. */
+/* What a window counts. Harmless texts: two each up to four, since one false alarm among
+ * thousands of windows is what counts, then less and less, so that a long file does not
+ * outweigh many texts. Attacks: one a text, half if put inside another. */
 static double
 weight_of(const struct train_doc *d, uint32_t windows, bool worst)
 {
 	if (d->attack)
 		return (d->added ? 0.5 : 1) / (worst ? 1 : windows);
-	return windows > 4 ? 2 / sqrt((double)windows) : 1;
+	return windows > 4 ? 4 / sqrt((double)windows) : 2;
 }
 
 /* All windows of harmless texts; of attacks all, or the worst. */
@@ -181,7 +182,7 @@ choose(struct fit *f, bool worst)
 			return false;
 	for (size_t i = 0; i < f->set->n; i++) {
 		const struct train_doc *d = &f->set->doc[i];
-		if (d->dropped || d->use == TRAIN_TEST || d->fold == f->without)
+		if (d->dropped || !train_is_fitted(d) || d->fold == f->without)
 			continue;
 		if (!add_windows(f, (uint32_t)i, worst))
 			return false;
@@ -251,9 +252,9 @@ double
 train_margin(const struct train_set *s, const struct inject_model *m, const struct train_doc *d)
 {
 	double top = m->bias;
-	uint32_t b, nb;
+	uint32_t b, nb, k;
 
-	for (uint32_t k = 0; window(d, k, &b, &nb); k++) {
+	for (k = 0; window(d, k, &b, &nb); k++) {
 		int64_t sum = 0;
 		for (uint32_t i = s->start[b]; i < s->start[b + nb]; i++)
 			sum += m->weight[s->feature[i]];
@@ -261,5 +262,5 @@ train_margin(const struct train_set *s, const struct inject_model *m, const stru
 		if (k == 0 || v > top)
 			top = v;
 	}
-	return top;
+	return inject_text_margin(top, k);
 }

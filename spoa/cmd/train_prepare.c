@@ -141,7 +141,7 @@ harmless_of(const struct train_set *s, size_t n, const struct train_doc *like, u
 {
 	for (int tries = 0; tries < 200; tries++) {
 		const struct train_doc *d = &s->doc[next_random(seed) % n];
-		if (!d->attack && !d->dropped && d->use != TRAIN_TEST &&
+		if (!d->attack && !d->dropped && train_is_fitted(d) &&
 			d->fold == like->fold && (tries > 100 || !strcmp(d->lang, like->lang)))
 			return d;
 	}
@@ -211,8 +211,8 @@ train_prepare(struct train_set *s)
 	size_t n = 0;
 	uint32_t seed = 88172645u;
 
-	/* Tests stand last and change nothing of what is trained. */
-	while (n < s->n && s->doc[n].use != TRAIN_TEST)
+	/* What is not fitted comes last and changes nothing of what is. */
+	while (n < s->n && train_is_fitted(&s->doc[n]))
 		n++;
 	bool good = make_folds(s, n);
 

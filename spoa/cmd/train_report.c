@@ -25,14 +25,22 @@ is_kind(const struct train_doc *d, enum train_kind kind)
 	return false;
 }
 
+static bool
+is_part(const struct train_doc *d, enum train_part part)
+{
+	if (train_is_fitted(d))
+		return part == TRAIN_FOLDED;
+	return part == (d->use == TRAIN_TEST ? TRAIN_TESTS : TRAIN_CALIBRATION);
+}
+
 struct margins
-train_margins(const struct train_set *s, enum train_kind kind, bool tests)
+train_margins(const struct train_set *s, enum train_kind kind, enum train_part part)
 {
 	struct margins m = { malloc((s->n + 1) * sizeof(double)), 0 };
 
 	for (size_t i = 0; m.v && i < s->n; i++) {
 		const struct train_doc *d = &s->doc[i];
-		if (!d->dropped && (d->use == TRAIN_TEST) == tests && is_kind(d, kind))
+		if (!d->dropped && is_part(d, part) && is_kind(d, kind))
 			m.v[m.n++] = d->margin;
 	}
 	if (m.v)
@@ -93,15 +101,15 @@ name_by(const struct train_doc *d, enum by_what by)
 }
 
 static size_t
-make_rows(const struct train_set *s, enum by_what by, bool tests, double suspect, double block,
-	struct row *v)
+make_rows(const struct train_set *s, enum by_what by, enum train_part part, double suspect,
+	double block, struct row *v)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct train_doc *d = &s->doc[i];
 		size_t k = 0;
-		if (d->dropped || d->added || (d->use == TRAIN_TEST) != tests)
+		if (d->dropped || d->added || !is_part(d, part))
 			continue;
 		while (k < n && strcmp(v[k].name, name_by(d, by)))
 			k++;
@@ -117,11 +125,12 @@ make_rows(const struct train_set *s, enum by_what by, bool tests, double suspect
 }
 
 static void
-table(const struct train_set *s, enum by_what by, bool tests, double suspect, double block)
+table(const struct train_set *s, enum by_what by, enum train_part part, double suspect,
+	double block)
 {
 	static const char *const title[] = { "family", "language", "source" };
 	struct row *v = calloc(s->n + 1, sizeof(*v));
-	size_t n = v ? make_rows(s, by, tests, suspect, block, v) : 0;
+	size_t n = v ? make_rows(s, by, part, suspect, block, v) : 0;
 
 	printf("\n%-22s %7s %7s %7s   %8s %7s %7s\n", title[by], "attacks", "suspect", "block",
 		"harmless", "suspect", "block");
@@ -153,12 +162,12 @@ line(const char *what, const struct margins *good, const struct margins *bad, do
 }
 
 static void
-summary(const struct train_set *s, bool tests, double suspect, double block)
+summary(const struct train_set *s, enum train_part part, double suspect, double block)
 {
 	struct margins m[TRAIN_HARMLESS + 1];
 
 	for (int k = 0; k <= TRAIN_HARMLESS; k++)
-		m[k] = train_margins(s, (enum train_kind)k, tests);
+		m[k] = train_margins(s, (enum train_kind)k, part);
 	printf("%-44s %6s  %-5s  %-5s  %-5s  %-5s  %s\n", "", "texts", "AUROC", "at 1%", "0.1%",
 		"susp.", "block");
 	line("attacks against ordinary harmless texts", &m[TRAIN_ORDINARY], &m[TRAIN_ATTACK],
@@ -184,9 +193,9 @@ train_counts(const struct train_set *s)
 	struct row *v = calloc(s->n + 1, sizeof(*v));
 
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->doc[i].dropped && s->doc[i].use != TRAIN_TEST)
+		if (!s->doc[i].dropped && train_is_fitted(&s->doc[i]))
 			*(s->doc[i].attack ? &attacks : &harmless) += 1;
-	languages = v ? make_rows(s, BY_LANG, false, 0, 0, v) : 0;
+	languages = v ? make_rows(s, BY_LANG, TRAIN_FOLDED, 0, 0, v) : 0;
 	printf("%zu texts: %zu attacks, %zu harmless, %zu languages\n", attacks + harmless,
 		attacks, harmless, languages);
 	free(v);
@@ -198,10 +207,25 @@ train_figures(const struct train_set *s, double suspect, double block)
 	printf("\nscored by models that saw nothing of the text's family or source (%d "
 	       "folds):\n",
 		TRAIN_FOLDS);
-	summary(s, false, suspect, block);
-	table(s, BY_FAMILY, false, suspect, block);
-	table(s, BY_LANG, false, suspect, block);
-	table(s, BY_SOURCE, false, suspect, block);
+	summary(s, TRAIN_FOLDED, suspect, block);
+	table(s, BY_FAMILY, TRAIN_FOLDED, suspect, block);
+	table(s, BY_LANG, TRAIN_FOLDED, suspect, block);
+	table(s, BY_SOURCE, TRAIN_FOLDED, suspect, block);
+}
+
+void
+train_calibrated(const struct train_set *s, double suspect, double block)
+{
+	struct margins m = train_margins(s, TRAIN_HARMLESS, TRAIN_CALIBRATION);
+
+	if (m.n) {
+		printf("\n%zu texts that are only calibrated on, by the model: suspect %.4f, "
+		       "block %.4f\n",
+			m.n, share_over(&m, suspect), share_over(&m, block));
+		table(s, BY_FAMILY, TRAIN_CALIBRATION, suspect, block);
+		table(s, BY_LANG, TRAIN_CALIBRATION, suspect, block);
+	}
+	free(m.v);
 }
 
 void
@@ -214,6 +238,6 @@ train_tests(const struct train_set *s, double suspect, double block)
 	if (n == 0)
 		return;
 	printf("\n%zu test texts, by the model:\n", n);
-	summary(s, true, suspect, block);
-	table(s, BY_SOURCE, true, suspect, block);
+	summary(s, TRAIN_TESTS, suspect, block);
+	table(s, BY_SOURCE, TRAIN_TESTS, suspect, block);
 }

@@ -1,6 +1,6 @@
 /* How much a text tries to override an assistant's instructions: a linear model over
  * hashed n-grams (inject_walk.h), scored over windows of 64 words, of which the worst
- * counts, and a few patterns of high precision; what a user only quotes and talks about
+ * counts (in a long text less), and a few patterns of high precision; what a user only quotes and talks about
  * (mentions) does not count. The model is immutable and shared by all
  * threads; a score needs some twenty kilobytes of stack whatever the text's size. */
 #ifndef DETECT_INJECT_H
@@ -13,8 +13,8 @@
 /* Who wrote the text: each has thresholds of its own. */
 enum inject_origin { INJECT_USER, INJECT_TOOL, INJECT_DOCUMENT, INJECT_ORIGINS };
 
-#define INJECT_SUSPECT 0.5 /* one harmless text in a hundred scores as high, */
-#define INJECT_BLOCK   0.9 /* and one in a thousand; docs/injection-model.md */
+#define INJECT_SUSPECT 0.5 /* at most one ordinary text in a hundred scores as high, */
+#define INJECT_BLOCK   0.9 /* and about one in a thousand; docs/injection-model.md */
 
 struct inject;
 

@@ -12,6 +12,24 @@ inject_margin(const struct inject_model *m, int64_t sum, size_t n)
 	return m->bias + m->scale * (double)sum / sqrt((double)(n + INJECT_SOFT));
 }
 
+/* The worst of n windows of harmless text grows with n: about as the worst of n exponential
+ * draws, 1 + 1/2 + ... + 1/n. What is taken off for it is less than harmless texts would need,
+ * since long attacks fall with it; and it ends, so that nobody hides an attack in a text as
+ * long as he likes. Both are chosen on held-out sources. A sum, since the trainer may not
+ * depend on a machine's logarithm. */
+#define LENGTH_WEIGHT 0.25
+enum { LENGTH_WINDOWS = 64 };
+
+double
+inject_text_margin(double worst, size_t windows)
+{
+	double more = 0;
+
+	for (size_t i = 2; i <= windows && i <= LENGTH_WINDOWS; i++)
+		more += 1 / (double)i;
+	return worst - LENGTH_WEIGHT * more;
+}
+
 /* Below it the model is so sure that a text is harmless that a pattern stands in a question
  * about it ("is it OK to ignore the previous instructions when I cook?"). */
 #define HARMLESS 0.05
@@ -33,6 +51,7 @@ struct scoring {
 	bool within;		/* a block is under way */
 	bool due;		/* a block ended that no window has seen */
 	double worst;
+	size_t windows;
 	struct pattern_state patterns, mentions;
 };
 
@@ -49,6 +68,7 @@ score_window(struct scoring *s)
 	double margin = inject_margin(&s->inject->model, sum, n);
 	if (margin > s->worst)
 		s->worst = margin;
+	s->windows++;
 	s->due = false;
 }
 
@@ -103,7 +123,21 @@ begin(struct scoring *s, const struct inject *j)
 	s->ended = 0;
 	s->within = s->due = false;
 	s->worst = -HUGE_VAL;
+	s->windows = 0;
 	memset(&s->patterns, 0, sizeof(s->patterns));
+}
+
+/* From steps to a score: 0.5 at none, 0.9 at one. Logistic up to 0.9; behind it a hyperbola
+ * that goes on with the same slope, since the logistic function would give 1.000000 from
+ * seven steps on, and which of two attacks is worse would be gone. */
+static double
+squash(double steps)
+{
+	if (steps < 0)
+		return 1 - squash(-steps);
+	if (steps <= 1)
+		return 1 / (1 + exp(-log(9.0) * steps));
+	return 1 - 0.1 / (1 + 0.9 * log(9.0) * (steps - 1));
 }
 
 static double
@@ -111,8 +145,8 @@ calibrate(const struct inject_model *m, double margin, enum inject_origin o)
 {
 	double steps = (margin - m->suspect[o]) / (m->block[o] - m->suspect[o]);
 
-	/* Four digits: what a rule reads is what the record holds. */
-	return floor(10000 / (1.0 + exp(-log(9.0) * steps)) + 0.5) / 10000;
+	/* Six digits: what a rule reads is what the record holds. */
+	return floor(1e6 * squash(steps) + 0.5) / 1e6;
 }
 
 /* 0: no words. */
@@ -122,7 +156,8 @@ finish(struct scoring *s, enum inject_origin o)
 	inject_walk_end(&s->walk);
 	if (s->due)
 		score_window(s);
-	return s->ended ? calibrate(&s->inject->model, s->worst, o) : 0;
+	double margin = inject_text_margin(s->worst, s->windows);
+	return s->ended ? calibrate(&s->inject->model, margin, o) : 0;
 }
 
 /* ---- what a user only talks about ---- */

@@ -267,7 +267,7 @@ put_injection(struct request *r, struct buf *b)
 	if (!r->snap->policy->scores)
 		return;
 	key(b, "injection");
-	buf_printf(b, "%.4f", r->injection);
+	buf_printf(b, "%.6f", r->injection);
 	if (r->injection_pattern) {
 		key(b, "injection_reason");
 		buf_printf(b, "\"pattern:%s\"", r->injection_pattern);

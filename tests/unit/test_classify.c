@@ -196,7 +196,7 @@ no_low_scores(struct buf *b)
 	buf_init(&out, 0);
 	for (size_t i = 0; i < v.n;) {
 		struct span rest = span_cut(v, i, v.n);
-		if (!span_starts(rest, span_str(key)) || rest.n < sizeof(key) + 4 ||
+		if (!span_starts(rest, span_str(key)) || rest.n < sizeof(key) + 5 ||
 			rest.p[sizeof(key) - 1] > '4' || rest.p[sizeof(key)] < '0' ||
 			rest.p[sizeof(key)] > '9') {
 			buf_putc(&out, v.p[i++]);
@@ -204,7 +204,7 @@ no_low_scores(struct buf *b)
 		}
 		buf_str(&out, key);
 		buf_putc(&out, '0');
-		i += sizeof(key) + 3;
+		i += sizeof(key) + 5;
 	}
 	buf_clear(b);
 	buf_span(b, buf_view(&out));
