@@ -33,7 +33,7 @@ listed(const struct word *x)
 static bool
 can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 {
-	if (x->code || x->first == LETTER_NONE)
+	if (x->code || x->hump || x->first == LETTER_NONE)
 		return false;
 	if (x->initial)
 		return true;
@@ -61,7 +61,7 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 			break;
 		/* whatever stands behind "van der" is a part of the name */
 		if (!small && !can_be_part(w, x, evidence) &&
-			!(n > 0 && !x->code && !word_stands_out(w, x - 1)))
+			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
 			break;
 		/* "Anna However": an ordinary word of the lists only as a family name */
 		if (!small && n > 0 && x->flags & (W_COMMON | W_NEVER) &&
@@ -181,9 +181,9 @@ remember(struct names_sweep *w, struct run *run, size_t i, size_t n)
 }
 
 /* A name on words [i, i + n) of the run, of this score: kept, with its neighbour in a
- * list of names. */
+ * list of names. `again`: it is looked for elsewhere, where the score is high enough. */
 static void
-name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score)
+name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
 {
 	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
 	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
@@ -197,7 +197,7 @@ name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float sco
 			names_keep(w, FIND_PERSON, w->last_start, w->last_end,
 				w->last_score + 0.25f);
 	}
-	if (score * 100 >= SURE)
+	if (again && score * 100 >= SURE)
 		remember(w, run, i, n);
 	names_keep(w, FIND_PERSON, start, end, score);
 	w->last_start = start;
@@ -350,7 +350,7 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 		return 0;
 	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
 		size_t n = i + 2 < run->n && run->w[i + 2].initial ? 3 : 2;
-		name_found(w, run, i, n, (x->flags & W_SURNAME ? 0.65f : 0.5f) + e.cue);
+		name_found(w, run, i, n, (x->flags & W_SURNAME ? 0.65f : 0.5f) + e.cue, true);
 		return n;
 	}
 	size_t n = name_length(w, run, i, evident);
@@ -359,7 +359,9 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 	struct makeup m = makeup_of(w, run, i, n);
 	if (no_person(w, run, i, n, &m, &e))
 		return n;
-	name_found(w, run, i, n, score_of(w, run, i, n, &m, &e));
+	/* One word in no list behind "name:" may be a program's: there, and nowhere else. */
+	name_found(w, run, i, n, score_of(w, run, i, n, &m, &e),
+		m.words > m.unknown || m.words > 1 || e.title > 0);
 	return n;
 }
 

@@ -118,7 +118,7 @@ announced(struct names_sweep *w, const struct word *x, struct run *run)
 	bool label;
 	size_t at;
 
-	if (run->n > 3 || x->initial || x->code ||
+	if (run->n > 3 || x->initial || x->code || x->hump ||
 		x->flags & (W_COMMON | W_NEVER | W_TITLE | W_NATION))
 		return false;
 	return words_before(w, x->start, W_BEFORE, &label, &at) &&

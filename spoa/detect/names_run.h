@@ -19,6 +19,7 @@ struct word {
 	bool dot;   /* a dot follows */
 	bool comma; /* the next word of the run follows a comma */
 	bool code;  /* marks of code touch it */
+	bool hump;  /* in no list, and written as programs write names: ItemType */
 };
 
 /* Words with a capital, one blank apart, and the small words between them. */

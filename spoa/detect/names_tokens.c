@@ -214,6 +214,25 @@ touches_code(struct span t, size_t start, size_t end)
 	return (c == ':' && d == ':') || (c == '-' && d == '>') || (c == '/' && is_lower(d));
 }
 
+/* ItemType, ClickHouse; but McKee, MacDonald, DeLuca are names. */
+static bool
+has_hump(struct span word)
+{
+	static const char *const parts[] = { "mc", "mac", "de", "del", "della", "di", "da",
+		"dos", "du", "la", "le", "van", "von", "fitz", "ap", "al", "el", "ben", "ibn",
+		"abu", "san", "st", "o", "te", "ter", "vander" };
+
+	for (size_t i = 1; word.n > 5 && i < word.n; i++) {
+		if (!is_upper(word.p[i]) || !is_lower(word.p[i - 1]))
+			continue;
+		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
+			if (span_ieq(span_cut(word, 0, i), span_str(parts[k])))
+				return false;
+		return true;
+	}
+	return false;
+}
+
 bool
 word_read(const struct names_sweep *w, size_t at, struct word *out)
 {
@@ -245,6 +264,8 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 	out->code = touches_code(t, out->start, out->end);
 	if (r.upper > 1 && !out->caps && r.lower && r.upper > 2 + r.nparts)
 		out->code = true; /* camelCase of many humps */
+	out->hump = r.upper > 1 && !out->caps && r.lower && !(out->flags & W_NAME) &&
+		    has_hump(span_cut(t, out->start, out->end));
 	return true;
 }
 
