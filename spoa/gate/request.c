@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "base/random.h"
 
+enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
+
 const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer" };
 
 /* Crockford's base 32: 48 bits of time, 80 of chance. */
@@ -173,13 +175,37 @@ any_in_target(const struct hit *v, size_t n)
 	return false;
 }
 
+/* A value that was found elsewhere stands in the path too; where that is too much to look
+ * for, as if it did. A request that is denied has no further mentions looked for. */
+static bool
+value_in_path(const struct request *r)
+{
+	enum mention_how how;
+
+	if (r->nhits * r->head.path.n > PATH_LOOKS)
+		return true;
+	for (size_t i = 0; i < r->nhits; i++) {
+		const struct hit *h = &r->hits[i];
+		struct span value = span_cut(h->segment->text, h->f.start, h->f.end);
+		if (value.n < MENTION_LEAST ||
+			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
+			continue;
+		for (size_t k = 0; k < r->ntarget; k++)
+			if (r->target[k].role == ROLE_PATH && value.n <= r->target[k].text.n &&
+				memmem(r->target[k].text.p, r->target[k].text.n, value.p,
+					value.n))
+				return true;
+	}
+	return false;
+}
+
 enum path_state
 request_path_state(struct request *r)
 {
 	if (r->path_state == PATH_CLEAN &&
 		(any_in_target(r->hits, r->nhits) || any_in_target(r->extra, r->nextra) ||
 			any_in_target(r->overlay.hits, r->overlay.nhits) ||
-			request_credential_in(r, r->head.path)))
+			request_credential_in(r, r->head.path) || value_in_path(r)))
 		r->path_state = PATH_FOUND;
 	return r->path_state;
 }
