@@ -351,6 +351,7 @@ struct fake {
 	int listener, fd;
 	char path[100];
 	const char *pong; /* NULL: silence */
+	const char *info; /* NULL: as it should be */
 	const char *counts;
 	ev_io accept, read;
 	unsigned accepted;
@@ -394,7 +395,7 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 	if (strstr(in, "PING") && f->pong)
 		say(f, f->pong);
 	if (strstr(in, "INFO"))
-		say(f, "$20\r\n# Server\r\nrun_id:x\r\n\r\n");
+		say(f, f->info ? f->info : "$20\r\n# Server\r\nrun_id:x\r\n\r\n");
 	if (strstr(in, "SET\r\n"))
 		say(f, "+OK\r\n" FAKE_TIME("1790000000") "$1\r\n7\r\n");
 	/* corrections first */
@@ -466,6 +467,13 @@ test_replies(void **state)
 	} rows[] = {
 		{ "within the limit", GOOD(":3\r\n") LIFE, QUOTA_ADMITTED },
 		{ "over it", GOOD(":4\r\n") LIFE, QUOTA_REFUSED },
+		{ "over it, at the bucket's last moment",
+			GOOD(":4\r\n") "*2\r\n$10\r\n1790000003\r\n$6\r\n999999\r\n"
+				       "*1\r\n$1\r\n7\r\n",
+			QUOTA_REFUSED },
+		{ "over it, where the next bucket has begun: once more",
+			GOOD(":4\r\n") FAKE_TIME("1790000004") "*1\r\n$1\r\n7\r\n",
+			QUOTA_REFUSED },
 		{ "loading",
 			"-LOADING Redis is loading\r\n-LOADING x\r\n-LOADING x\r\n-LOADING "
 			"x\r\n-LOADING x\r\n",
@@ -516,8 +524,45 @@ test_replies(void **state)
 		ask_wait(q, &a, 10, 0, 0);
 		if (a.q.result != rows[i].want)
 			fail_msg("%s: %d", rows[i].name, a.q.result);
+		/* "It can never pass" is said of what is larger than its limit only. */
+		assert_int_equal(a.q.retry_after_s > 0, rows[i].want == QUOTA_REFUSED);
 		f.counts = NULL;
 		run_for(20000);
+		quota_free(&q);
+		redis_free(&r);
+		fake_down(&f);
+	}
+}
+
+/* A Redis that answers, but not what life its counts are in: limits fail at once, and
+ * hold again when it does. */
+static void
+test_epoch_unknown(void **state)
+{
+	static const char *const infos[] = { "-NOPERM no permission to run 'info'\r\n",
+		"$10\r\n# Server\r\n\r\n", "$7\r\nrun_id:\r\n", "*0\r\n", ":1\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++) {
+		struct fake f;
+		struct metrics m = { 0 };
+		struct ask a;
+		char url[128];
+		fake_up(&f);
+		f.info = infos[i];
+		f.counts = GOOD(":3\r\n") LIFE;
+		snprintf(url, sizeof(url), "unix:%s", f.path);
+		struct redis *r = redis_new(loop, url, 300000, &m);
+		struct quota *q = quota_new(r, NULL, &self, &m);
+		run_until_up(r, 100000);
+		assert_true(redis_up(r));
+		ask_wait(q, &a, 10, 0, 0);
+		assert_int_equal(a.q.result, QUOTA_FAILED);
+		assert_true(a.done_us - a.sent_us < 100000);
+		f.info = NULL;
+		assert_true(run_until_up(r, 2000000));
+		ask_wait(q, &a, 10, 0, 0);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
 		quota_free(&q);
 		redis_free(&r);
 		fake_down(&f);
@@ -568,6 +613,7 @@ main(void)
 		cmocka_unit_test(test_redis_free_busy),
 		cmocka_unit_test(test_redis_free_hash),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_epoch_unknown),
 		cmocka_unit_test(test_vanished),
 	};
 
