@@ -90,6 +90,24 @@ hold_read(struct request *r)
 	return !r->gate || request_hold_work(r) ? STEP_NEXT : request_overheld(r);
 }
 
+/* Conditions read some twenty by name, and each looks through all there are: a body of half
+ * a million members is not looked through for each of them, by record and rules. */
+static void
+keep_parameters(struct body *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->nparams; i++)
+		for (size_t slot = 0; slot < V_COUNT; slot++) {
+			const char *name = policy_slot_parameter(slot);
+			if (!name || !span_is(b->params[i].name, name))
+				continue;
+			b->params[n++] = b->params[i];
+			break;
+		}
+	b->nparams = n;
+}
+
 static enum step_result
 read_body(struct request *r)
 {
@@ -115,6 +133,7 @@ read_body(struct request *r)
 		return STEP_NEXT;
 	if (err == 0) {
 		r->have_body = true;
+		keep_parameters(&r->body);
 		return request_unread(r, &r->body.unread) ? hold_read(r) : request_overload(r);
 	}
 	if (err == ERR_NOMEM || why.status == 0)

@@ -21,7 +21,7 @@ const struct step steps[] = {
 	{ "classify", step_classify, true  }, /* what data is inside */
 	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
 	{ "external", step_external, false }, /* what others find in it; may wait for them */
-	{ "policy",   step_policy,   false }, /* what the policy in force says */
+	{ "policy",   step_policy,   true  }, /* what the policy in force says */
 	{ "mentions", step_mentions, true  }, /* where else what is redacted stands, and credentials */
 	{ "rewrite",  step_rewrite,  true  }, /* the body and the target to send */
 	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
