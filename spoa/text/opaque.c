@@ -10,6 +10,7 @@
 enum {
 	URI_NAME = 4,
 	URI_HEAD = 256,	 /* characters of a media type with its parameters */
+	URI_PLAIN = 64,	 /* characters of data that only the label says to be no text */
 	EDGE_MAX = 64,	 /* blanks and quotes around a whole string */
 	MAGIC_BYTES = 16,
 	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
@@ -181,7 +182,8 @@ read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 		return at + URI_NAME;
 	if (!h.base64) {
 		size_t end = plain_end(t, h.end);
-		if (is_plain_noise(t, h.end, end))
+		if (is_plain_noise(t, h.end, end) ||
+			(!is_text_type(h.type) && end - h.end >= URI_PLAIN))
 			*kind = kind_of_type(h.type);
 		return end;
 	}

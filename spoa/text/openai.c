@@ -61,6 +61,7 @@ static const struct part_row parts[] = {
  * this shape. */
 #define SEALS \
 	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
+	{ "input[*].content[*].encrypted_content",                    NULL, 0, NULL }, \
 	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted", 1, NULL }, \
 	{ "messages[*].reasoning_details[*].signature",    NULL, 1, NULL }, \
 	{ "messages[*].thinking_blocks[*].signature",      "thinking", 1, NULL }, \
