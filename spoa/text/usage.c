@@ -46,11 +46,10 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 		uint64_t v = 0;
 		if (!span_is(path, u->path))
 			continue;
-		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || v > TOKENS_MAX ||
-			r->c->rows & row)
+		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || r->c->rows & row)
 			r->c->spoilt = true;
 		r->c->rows |= row;
-		r->c->v[u->field] += (int64_t)(v > TOKENS_MAX ? 0 : v);
+		r->c->v[u->field] += (int64_t)(v > TOKENS_MAX ? TOKENS_MAX : v);
 		r->c->seen[u->field] = true;
 	}
 }
