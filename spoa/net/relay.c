@@ -120,6 +120,15 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 		accept_one(r, w->fd);
 }
 
+/* Nobody else could take it. */
+static void
+on_own_acceptable(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop;
+	(void)events;
+	accept_one(w->data, w->fd);
+}
+
 void
 relay_conns_changed(struct relay *r)
 {
@@ -166,12 +175,12 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 }
 
 int
-relay_listen(struct relay *r, int fd)
+relay_listen(struct relay *r, int fd, bool own)
 {
 	if (r->nlisteners == sizeof(r->listener) / sizeof(r->listener[0]))
 		return ERR_FULL;
 	ev_io *w = &r->listener[r->nlisteners++];
-	ev_io_init(w, on_acceptable, fd, EV_READ);
+	ev_io_init(w, own ? on_own_acceptable : on_acceptable, fd, EV_READ);
 	w->data = r;
 	ev_io_start(r->loop, w);
 	relay_conns_changed(r);

@@ -41,9 +41,9 @@ struct relay;
 /* NULL: out of memory or descriptors, or an egress path that is too long. */
 struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops,
 	struct gate *gate, const struct relay_options *options, struct metrics *m);
-/* Watches a listening socket (shared by all workers; non-blocking, stays the
- * caller's). 0 or ERR_FULL. */
-int relay_listen(struct relay *r, int fd);
+/* Watches a listening socket (non-blocking, stays the caller's). `own`: no other worker
+ * does. 0 or ERR_FULL. */
+int relay_listen(struct relay *r, int fd, bool own);
 /* Stops accepting; idle connections are closed, busy ones after their response.
  * To be called when no ticket is out any more. */
 void relay_drain(struct relay *r);

@@ -28,7 +28,8 @@
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
 	size_t nagent;
-	int relay;
+	int relay, own_relay[WORKERS_MAX]; /* of all workers; of each */
+	unsigned nown;
 };
 
 struct running {
@@ -293,9 +294,28 @@ harden(void)
 	}
 }
 
-static int
-open_sockets(const struct config *cfg, struct sockets *so, struct buf *why)
+/* A worker's own relay socket, next to the one of all: /DIR/relay.sock is
+ * /DIR/relay-0003.sock, with the digits that its tickets begin with, by which HAProxy
+ * chooses it. A request that arrives at its own worker is not handed over. */
+static bool
+own_relay(const struct config *cfg, unsigned worker, struct address *out, char text[256])
 {
+	const char *path = cfg->relay_listen.path;
+	size_t n = path ? strlen(path) : 0;
+
+	if (n > 5 && !strcmp(path + n - 5, ".sock"))
+		n -= 5;
+	*out = (struct address){ .path = text, .text = text };
+	return path &&
+	       (size_t)snprintf(text, 256, "%.*s-%04x.sock", (int)n, path, worker) < 256;
+}
+
+static int
+open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, struct buf *why)
+{
+	struct address own;
+	char text[256];
+
 	so->relay = -1;
 	for (; so->nagent < cfg->nagent; so->nagent++) {
 		so->agent[so->nagent] =
@@ -303,9 +323,18 @@ open_sockets(const struct config *cfg, struct sockets *so, struct buf *why)
 		if (so->agent[so->nagent] < 0)
 			return ERR_IO;
 	}
-	if (cfg->relay)
-		so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
-	return cfg->relay && so->relay < 0 ? ERR_IO : 0;
+	if (!cfg->relay)
+		return 0;
+	so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
+	if (so->relay < 0)
+		return ERR_IO;
+	for (; so->nown < workers && own_relay(cfg, so->nown, &own, text); so->nown++) {
+		int fd = listen_open(&own, 0660, cfg->socket_group, why);
+		if (fd < 0)
+			return ERR_IO;
+		so->own_relay[so->nown] = fd;
+	}
+	return 0;
 }
 
 static void
@@ -318,6 +347,14 @@ close_sockets(const struct config *cfg, struct sockets *so)
 	if (so->relay >= 0) {
 		close(so->relay);
 		listen_unlink(&cfg->relay_listen);
+	}
+	for (unsigned i = 0; i < so->nown; i++) {
+		struct address own;
+		char text[256];
+
+		close(so->own_relay[i]);
+		if (own_relay(cfg, i, &own, text))
+			listen_unlink(&own);
 	}
 }
 
@@ -369,7 +406,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			goto nomem;
 	}
 	for (unsigned i = 0; i < s->nworkers; i++)
-		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay) < 0 ||
+		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
+			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
 			worker_start(&s->workers[i]) < 0)
 			goto nomem;
 	return 0;
@@ -482,7 +520,8 @@ server_run(const char *config_file)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
-	if (!s.shared || gate_helpers_start(s.shared) < 0 || open_sockets(cfg, &so, &why) < 0 ||
+	if (!s.shared || gate_helpers_start(s.shared) < 0 ||
+		open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)

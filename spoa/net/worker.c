@@ -50,12 +50,19 @@ on_gone(void *ctx, struct agent_call *call)
 
 /* ---- mail ---- */
 
+static _Thread_local const struct worker *this_thread;
+
+/* A worker's mail to itself needs no system call: it is looked at before the loop
+ * waits again. */
 static void
 wake(void *arg)
 {
 	struct worker *w = arg;
 
-	ev_async_send(w->loop, &w->wake);
+	if (w == this_thread)
+		ev_feed_event(w->loop, &w->wake, EV_ASYNC);
+	else
+		ev_async_send(w->loop, &w->wake);
 }
 
 static void
@@ -302,14 +309,17 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 }
 
 int
-worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd)
+worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd)
 {
 	for (size_t i = 0; i < n; i++) {
 		int err = agent_listen(w->agent, agent_fds[i]);
 		if (err)
 			return err;
 	}
-	return w->relay ? relay_listen(w->relay, relay_fd) : 0;
+	int err = w->relay ? relay_listen(w->relay, relay_fd, false) : 0;
+	if (!err && w->relay && own_relay_fd >= 0)
+		err = relay_listen(w->relay, own_relay_fd, true);
+	return err;
 }
 
 static void *
@@ -317,6 +327,7 @@ run(void *arg)
 {
 	struct worker *w = arg;
 
+	this_thread = w;
 	ev_run(w->loop, 0);
 	return NULL;
 }

@@ -45,7 +45,9 @@ struct worker {
  * demand where Redis is not configured. 0 or negative. */
 int worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table);
-int worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd);
+/* relay_fd is every worker's, own_relay_fd this one's alone (-1: none). */
+int worker_listen(
+	struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd);
 int worker_start(struct worker *w);
 /* Any thread. */
 void worker_snapshot(struct worker *w, struct snapshot *snap);

@@ -197,7 +197,7 @@ on_notify(void *ctx, struct agent_call *call, const struct spop_message *message
 	(void)n;
 	a[k++] = set("via", via_relay ? "relay" : "direct");
 	if (via_relay) {
-		a[k++] = set("ticket", "0000-00000000000000000000000000000000");
+		a[k++] = set("ticket", "copy-00000000000000000000000000000000");
 		a[k++] = set("node", cfg->node);
 	} else {
 		metric_inc(&w->metrics, M_VIA_DIRECT);
@@ -265,7 +265,7 @@ worker_begin(struct worker *w, const int *agent_fds, int relay_fd)
 		abort();
 	for (size_t i = 0; i < cfg->nagent; i++)
 		agent_listen(w->agent, agent_fds[i]);
-	relay_listen(w->relay, relay_fd);
+	relay_listen(w->relay, relay_fd, false);
 	if (pthread_create(&w->thread, NULL, run, w))
 		abort();
 }

@@ -67,13 +67,13 @@ sleep 1
 
 # the relay's socket gone, before HAProxy has a connection to it: no other listener has
 # to be there for a 503
-mv "$SOCKETS/relay.sock" "$SOCKETS/relay.away"
+mkdir "$SOCKETS/away" && mv "$SOCKETS"/relay*.sock "$SOCKETS/away"
 req POST /v1/chat/completions -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"model":"echo","messages":[]}'
 is "without a relay: 503" "$status" 503
 like "at once, with Retry-After and the decision's id" "$head" '^x-tollgate-id: .'
 like "and in JSON" "$(header retry-after) $body" '^1 .*gateway_unavailable'
 check "within a tenth of a second" awk -v t="$(curl -s -o /dev/null -w '%{time_total}' -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions")" 'BEGIN { exit !(t < 0.1) }'
-mv "$SOCKETS/relay.away" "$SOCKETS/relay.sock"
+mv "$SOCKETS/away"/* "$SOCKETS"
 req POST /v1/chat/completions -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"hi"}]}'
 is "with it back, it is used again" "$status" 200
 unlike "HAProxy listens on no name that another user could take first" "$(cat "$root"/haproxy/*.cfg)" 'abns@'

@@ -76,7 +76,7 @@ stage_start(struct stage *s)
 {
 	s->relay = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
 	assert_non_null(s->relay);
-	assert_int_equal(relay_listen(s->relay, s->edge_fd), 0);
+	assert_int_equal(relay_listen(s->relay, s->edge_fd, false), 0);
 }
 
 static inline void

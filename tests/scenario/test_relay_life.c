@@ -443,7 +443,7 @@ workers_share_the_connections(void **state)
 	stage_start(s);
 	struct relay *other = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
 	assert_non_null(other);
-	assert_int_equal(relay_listen(other, s->edge_fd), 0);
+	assert_int_equal(relay_listen(other, s->edge_fd, false), 0);
 	for (size_t i = 0; i < 20; i++) {
 		edges[i] = edge_connect(s);
 		until(s, s->relay->nedges + other->nedges == i + 1);

@@ -429,9 +429,9 @@ two_histories_are_told_apart(void **state)
 	}
 	redis_rig_start(&redis, r.dir);
 	audit_stop(&r.audit);
-	char cmd[512];
-	snprintf(cmd, sizeof(cmd), "cp -r '%s' '%s/first' && rm '%s'/*", r.journal, r.dir,
-		r.journal);
+	char cmd[800];
+	snprintf(cmd, sizeof(cmd), "cp -r '%s' '%s/first' && rm '%s'/* '%s.head'", r.journal,
+		r.dir, r.journal, r.journal);
 	assert_int_equal(system(cmd), 0);
 	r.cfg.redis_url = redis.url;
 	r.cfg.audit_stream = true;
