@@ -62,7 +62,7 @@ ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/de
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
-LIB_SRC  := $(filter-out spoa/cmd/main.c,$(wildcard spoa/*/*.c))
+LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/tools/%,$(wildcard spoa/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
 LIB      := $(B)/libtollgate.a
 
@@ -98,7 +98,7 @@ NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names_words detect/names_eights 
 	detect/names_letters \
 	codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span)
 
-$(B)/gen/names_pack: spoa/detect/pack/names_pack.c $(NAMES_PACK)
+$(B)/gen/names_pack: spoa/tools/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
 
@@ -118,11 +118,20 @@ $(B)/gen/names.o: $(B)/gen/names.c
 INJECT := policies/detectors/injection
 
 $(B)/spoa/detect/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
-$(B)/spoa/cmd/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
+$(B)/spoa/tools/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
+
+# The trainer is a program of its own.
+TRAIN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard spoa/tools/train*.c))
+
+$(B)/tollgate-train: $(TRAIN_OBJ) $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+all: $(B)/tollgate-train
+$(B)/tests/unit/test_inject: $(B)/tollgate-train
 
 .PHONY: model
-model: $(B)/tollgate ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
-	@$(B)/tollgate train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
+model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA="DIR…" MODEL=FILE: from your own texts)
+	@$(B)/tollgate-train -o $(or $(MODEL),$(if $(DATA),$(B)/model.bin,$(INJECT)/model.bin)) \
 		$(if $(filter $(INJECT),$(or $(DATA),$(INJECT))),--calibrate $(INJECT)/calibration) \
 		$(or $(DATA),$(INJECT))
 
@@ -141,11 +150,11 @@ MAN5 := $(wildcard docs/man/*.5)
 MAN8 := $(wildcard docs/man/*.8)
 
 .PHONY: install uninstall
-install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
+install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
 		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
 		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
-	install -m 755 $(B)/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
+	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
@@ -162,7 +171,7 @@ install: $(B)/tollgate ## into PREFIX (/usr/local) under DESTDIR
 	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(UNITS)/systemd/system/tollgate.service \
+	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate-train $(UNITS)/systemd/system/tollgate.service \
 		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \
 		$(MAN8:docs/man/%=$(SHARE)/man/man8/%)
@@ -220,9 +229,9 @@ print-tests:
 
 .PHONY: accuracy
 accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
-	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/tests/support/accuracy
+	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/tollgate-train $(B)/tests/support/accuracy
 	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
-	@$(if $(DATA),,tests/support/injection $(B)/tollgate $(INJECT) ../shared/data/injection)
+	@$(if $(DATA),,tests/support/injection $(B)/tollgate-train $(INJECT) ../shared/data/injection)
 
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized

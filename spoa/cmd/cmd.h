@@ -24,7 +24,6 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("detectors", cmd_detectors, "list [--json] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \
   X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "the text on stdin with findings replaced") \
-  X("train",    cmd_train,    "[-o MODEL] [--with PATH]... [--calibrate PATH]... [--test PATH]... PATH...", "the injection model from labelled texts: refuses near-copies, prints figures") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd/train_report.h"
+#include "tools/train_report.h"
 
 static int
 rising(const void *pa, const void *pb)

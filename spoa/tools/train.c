@@ -1,15 +1,21 @@
-/* tollgate train: the injection model from labelled texts. `make model` runs it over the
- * shipped ones; a site runs it over its own. */
+/* tollgate-train: the injection model from labelled texts. `make model` runs it over the
+ * shipped ones; a site runs it over its own. A program of its own: the daemon has no use
+ * for it. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "cmd/cmd.h"
-#include "cmd/train_report.h"
+#include "tools/train_report.h"
 
 enum { PAIRS_SHOWN = 100 };
+
+/* As those of tollgate: done; near-copies; could not do it. */
+enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
+
+static const char usage[] = "usage: tollgate-train [-o MODEL] [--with PATH]... "
+			    "[--calibrate PATH]... [--test PATH]... PATH...";
 
 /* The share of harmless texts that may score as high. */
 static const struct {
@@ -31,7 +37,8 @@ struct training {
 static int
 out_of_memory(void)
 {
-	return cmd_fail("train", "%s", err_str(ERR_NOMEM));
+	fprintf(stderr, "tollgate-train: %s\n", err_str(ERR_NOMEM));
+	return EXIT_CANNOT;
 }
 
 static int
@@ -52,7 +59,7 @@ refuse_copies(struct training *t)
 	}
 	if (faults == 0)
 		return EXIT_DONE;
-	fprintf(stderr, "tollgate: train: %zu near-copies\n", faults);
+	fprintf(stderr, "tollgate-train: %zu near-copies\n", faults);
 	return EXIT_NO;
 }
 
@@ -151,9 +158,10 @@ train(struct training *t, const char *out)
 	train_figures(s, suspect, block);
 	train_calibrated(s, suspect, block);
 	train_tests(s, suspect, block);
-	if (out && !write_model(&t->model, out))
-		return cmd_fail(out, "cannot be written");
-	return EXIT_DONE;
+	if (!out || write_model(&t->model, out))
+		return EXIT_DONE;
+	fprintf(stderr, "tollgate-train: %s: cannot be written\n", out);
+	return EXIT_CANNOT;
 }
 
 static int
@@ -173,13 +181,21 @@ read_all(struct training *t, int argc, char **argv, const enum train_use *use)
 	return err;
 }
 
+static int
+misused(void)
+{
+	fprintf(stderr, "tollgate-train: %s\n", usage);
+	return EXIT_CANNOT;
+}
+
 int
-cmd_train(int argc, char **argv)
+main(int argc, char **argv)
 {
 	static const struct option options[] = { { "out", required_argument, NULL, 'o' },
 		{ "with", required_argument, NULL, 'w' },
 		{ "calibrate", required_argument, NULL, 'c' },
-		{ "test", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 } };
+		{ "test", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	char **path = calloc((size_t)argc + 1, sizeof(*path));
 	enum train_use *use = calloc((size_t)argc + 1, sizeof(*use));
 	struct training *t = calloc(1, sizeof(*t));
@@ -193,6 +209,7 @@ cmd_train(int argc, char **argv)
 		goto out;
 	}
 	t->set.arena = &a;
+	opterr = 0; /* what is wrong is said in our own form */
 	for (int c;
 		code == EXIT_DONE && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1;)
 		if (c == 'o') {
@@ -200,11 +217,14 @@ cmd_train(int argc, char **argv)
 		} else if (c == 'w' || c == 'c' || c == 't') {
 			use[n] = c == 'w' ? TRAIN_WITH : c == 'c' ? TRAIN_CALIBRATE : TRAIN_TEST;
 			path[n++] = optarg;
+		} else if (c == 'h') {
+			printf("%s\n", usage);
+			goto out;
 		} else {
-			code = cmd_usage(argv[0]);
+			code = misused();
 		}
 	if (code == EXIT_DONE && optind == argc)
-		code = cmd_usage(argv[0]);
+		code = misused();
 	while (optind < argc)
 		path[n++] = argv[optind++];
 	if (code == EXIT_DONE)

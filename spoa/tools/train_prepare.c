@@ -1,7 +1,7 @@
 /* Before the fit: features of every text, attacks put inside harmless text, folds. */
 #include <stdlib.h>
 
-#include "cmd/train.h"
+#include "tools/train.h"
 
 struct collect {
 	struct inject_walk walk; /* first: take() is given its address */

@@ -3,7 +3,7 @@
  * meet the rarest two fifths of the larger, so an index over those finds every pair. */
 #include <stdlib.h>
 
-#include "cmd/train.h"
+#include "tools/train.h"
 #include "codec/utf8.h"
 
 enum { GRAM = 5, RARE_BITS = 20, SLOT_BITS = 20 };

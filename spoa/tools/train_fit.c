@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cmd/train.h"
+#include "tools/train.h"
 
 struct example {
 	uint32_t block, nblocks, doc;

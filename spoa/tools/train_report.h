@@ -1,8 +1,8 @@
 /* Figures over the margins of a set's texts. */
-#ifndef CMD_TRAIN_REPORT_H
-#define CMD_TRAIN_REPORT_H
+#ifndef TOOLS_TRAIN_REPORT_H
+#define TOOLS_TRAIN_REPORT_H
 
-#include "cmd/train.h"
+#include "tools/train.h"
 
 enum train_kind { TRAIN_ATTACK, TRAIN_INSIDE, TRAIN_ORDINARY, TRAIN_HARD, TRAIN_HARMLESS };
 /* What is fitted and scored out of fold, and what is not fitted. */

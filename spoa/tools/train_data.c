@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
-#include "cmd/train.h"
+#include "tools/train.h"
 
 /* Families that several writers named differently. */
 static const struct {
