@@ -342,7 +342,7 @@ test_threads(void **state)
 		"[pii]}}]\n"
 		"default: permit\n"
 		"limits:\n"
-		"  - {name: r, per: [identity.person], requests: 400, window: 1h}\n"
+		"  - {name: r, per: [identity.person], requests: 200, window: 1h}\n"
 		"  - {name: t, per: [identity.person], tokens: 1000000000, window: 1h}\n";
 
 	(void)state;
