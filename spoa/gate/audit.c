@@ -47,8 +47,8 @@ struct audit {
 	struct mailbox in;
 	sem_t wake;
 	atomic_bool woken, ready, stopping;
-	_Atomic size_t queued; /* entries sent and not yet taken */
-	_Atomic size_t want;   /* so many wake the thread; SIZE_MAX: none does */
+	_Atomic size_t queued;	     /* entries sent and not yet taken */
+	_Atomic size_t want;	     /* so many wake the thread; SIZE_MAX: none does */
 	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
 
 	/* owner: audit */
@@ -63,15 +63,15 @@ struct audit {
 	bool booted;
 	bool noted; /* the open segment's beginning is, next to the folder */
 	bool failing;
-	uint64_t refused, retry_us;  /* while failing */
-	size_t took; /* entries in the last commit */
+	uint64_t refused, retry_us; /* while failing */
+	size_t took;		    /* entries in the last commit */
 	struct {
 		uint64_t us;
 		size_t took, at_once; /* with those that came meanwhile */
 	} recent[RECENT_COMMITS];     /* the last commits */
 	unsigned next_recent;
 	char since[CLOCK_RFC3339_LEN];
-	char alarm[320]; /* a record that says the open segment was lost; "" */
+	char alarm[320];       /* a record that says the open segment was lost; "" */
 	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
 	uint64_t lost_segment; /* and that segment's first record; 0: it begins with no alarm */
 	pthread_t thread;
@@ -219,13 +219,13 @@ make_durable(struct audit *a, const struct chain *c)
 	return err;
 }
 
-/* Where the chain is, for the next start: once a segment. It is a second witness;
- * without it the daemon goes on. */
+/* Which segment is the newest, for the next start. It is a second witness; without it
+ * the daemon goes on. */
 static void
 note_position(struct audit *a)
 {
 	a->noted = true;
-	if (journal_note(&a->journal, a->chain.boot, a->journal.first - 1))
+	if (journal_note(&a->journal, a->chain.boot, a->journal.first))
 		log_event(LOG_WARN, "audit.note_failed", LS("journal", a->journal.dir),
 			LS("system", strerror(a->journal.sys)));
 }
@@ -241,10 +241,9 @@ note_failure(struct audit *a, int err)
 	clock_rfc3339(clock_wall_ns(), a->since);
 	atomic_store(&a->ready, false);
 	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)),
-		LS("system",
-			err == ERR_NOMEM   ? ""
-			: a->journal.moved ? "the folder was moved or replaced"
-					   : strerror(a->journal.sys)),
+		LS("system", err == ERR_NOMEM	? ""
+			     : a->journal.moved ? "the folder was moved or replaced"
+						: strerror(a->journal.sys)),
 		LS("journal", a->journal.dir));
 }
 

@@ -308,6 +308,7 @@ take_feed(struct mirror *m)
 		m->feed.first = m->feed.next = taken.next;
 		m->feed.boot = taken.boot;
 		m->mine = taken;
+		m->past = false;
 	}
 	pthread_mutex_unlock(&m->lock);
 	return fits;

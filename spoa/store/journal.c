@@ -136,7 +136,8 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	}
 	snprintf(j->node, sizeof(j->node), "%s", node);
 	struct stat st;
-	if (stat(dir, &st) < 0 && errno == ENOENT && journal_note_check(dir, node, false, 0, why))
+	if (stat(dir, &st) < 0 && errno == ENOENT &&
+		journal_note_check(dir, node, false, 0, why))
 		return ERR_AUTH;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
 		buf_printf(why, "%s: %s", dir, strerror(errno));
@@ -329,7 +330,9 @@ journal_noted(const char *dir, const char *node, struct journal_note *out)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	return sscanf(text, "{\"node\":\"%64[A-Za-z0-9_.-]\",\"boot\":%" SCNu64 ",\"seq\":%" SCNu64 "}\n%n",
+	return sscanf(text,
+		       "{\"node\":\"%64[A-Za-z0-9_.-]\",\"boot\":%" SCNu64 ",\"seq\":%" SCNu64
+		       "}\n%n",
 		       out->node, &out->boot, &out->seq, &used) == 3 &&
 	       used == n && !strcmp(out->node, node);
 }
@@ -356,13 +359,17 @@ journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, st
 const char *
 journal_lost(struct journal *j)
 {
-	struct stat st;
+	struct stat st, named;
 	const char *how = NULL;
 
 	if (j->fd < 0 || j->suspect || fstat(j->fd, &st) < 0)
 		return NULL;
+	bool there = fstatat(j->dirfd, j->name, &named, AT_SYMLINK_NOFOLLOW) == 0;
 	if (st.st_nlink == 0)
 		how = "removed";
+	else if (there ? named.st_dev != st.st_dev || named.st_ino != st.st_ino
+		       : errno == ENOENT)
+		how = "renamed"; /* what is written there is where nobody looks */
 	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
 		 st.st_mtim.tv_nsec != j->written.tv_nsec)
 		how = "changed";
@@ -393,21 +400,24 @@ write_all(struct journal *j, struct span s, uint64_t at)
 
 /* Bytes written where there are some already cost a sync no change of the file's
  * size and extents, which is as dear as the data. A disk without room for them goes
- * without. */
-static void
+ * without. The file's size after it. */
+static uint64_t
 write_ahead(struct journal *j, uint64_t end)
 {
 	static const char zeros[16384];
-	uint64_t to = end + JOURNAL_AHEAD;
+	uint64_t to = end + JOURNAL_AHEAD, at = end;
 
 	if (to > j->segment_bytes)
 		to = end > j->segment_bytes ? end : j->segment_bytes;
-	for (uint64_t at = end; at < to;) {
+	while (at < to) {
 		size_t n = to - at < sizeof(zeros) ? (size_t)(to - at) : sizeof(zeros);
-		if (journal_io.pwrite(j->fd, zeros, n, (off_t)at) != (ssize_t)n)
+		ssize_t r = journal_io.pwrite(j->fd, zeros, n, (off_t)at);
+		if (r > 0)
+			at += (uint64_t)r;
+		if (r != (ssize_t)n)
 			break;
-		at += n;
 	}
+	return at;
 }
 
 static int
@@ -420,14 +430,18 @@ append(struct journal *j, struct span commit)
 	if (err)
 		return err;
 	if (end > j->size)
-		write_ahead(j, end);
-	/* Size and time as our own write left them: others are another program's. */
-	if (journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0) {
+		j->size = write_ahead(j, end);
+	/* Size and time as our own write left them, before the sync, which takes long:
+	 * others are another program's. */
+	if (fstat(j->fd, &st) < 0 || journal_io.fdatasync(j->fd) < 0) {
 		j->suspect = true;
 		return failure(j);
 	}
 	j->written = st.st_mtim;
-	j->size = (uint64_t)st.st_size;
+	if ((uint64_t)st.st_size != j->size) {
+		j->sys = ESTALE; /* journal_lost() says so next */
+		return ERR_BAD_STATE;
+	}
 	j->good = end;
 	return 0;
 }
@@ -439,7 +453,7 @@ journal_append(struct journal *j, struct span commit)
 
 	INVARIANT(j->fd >= 0 && !j->suspect);
 	int err = append(j, commit);
-	if (err && !j->suspect) {
+	if (err && err != ERR_BAD_STATE && !j->suspect) {
 		/* No room, or no write: what there was stays. */
 		int why = j->sys;
 		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||

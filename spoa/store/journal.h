@@ -15,7 +15,7 @@
 #define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
 #define JOURNAL_DIR_MAX	 1024
 #define JOURNAL_AHEAD	 (256u << 10) /* NUL bytes written ahead at a time */
-#define JOURNAL_SEGMENTS 1000000 /* more in one directory are refused: archive them */
+#define JOURNAL_SEGMENTS 1000000      /* more in one directory are refused: archive them */
 
 struct journal_segment {
 	char name[256]; /* any file's name, so that a stranger can be named */
@@ -39,13 +39,13 @@ void journal_list_free(struct journal_list *l);
 /* owner: audit. */
 struct journal {
 	char dir[JOURNAL_DIR_MAX], node[65];
-	int dirfd, fd;		     /* fd -1: no segment is open */
-	dev_t dev;		     /* the directory's identity */
+	int dirfd, fd; /* fd -1: no segment is open */
+	dev_t dev;     /* the directory's identity */
 	ino_t ino;
 	char name[JOURNAL_NAME_MAX]; /* the open segment */
 	uint64_t boot, first;
-	uint64_t good; /* its durable bytes, whole commits */
-	uint64_t size; /* with the NUL bytes after them */
+	uint64_t good;		 /* its durable bytes, whole commits */
+	uint64_t size;		 /* with the NUL bytes after them */
 	struct timespec written; /* when its file was last written to, by us */
 	uint64_t segment_bytes;
 	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */
@@ -68,16 +68,17 @@ int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
  * to what was durable and compares its end with memory: only then is it left
  * behind. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
-/* Another program removed the open segment or wrote to it ("removed",
- * "changed"; NULL: neither): it is given up, journal_begin comes next. What it
+/* Another program removed or renamed the open segment or wrote to it ("removed",
+ * "renamed", "changed"; NULL: neither): it is given up, journal_begin comes next. What it
  * held is `audit verify`'s to name. */
 const char *journal_lost(struct journal *j);
-/* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO. */
+/* One commit, durable on return. ERR_FULL (no room: cut back), ERR_IO, ERR_BAD_STATE
+ * (another program cut the segment meanwhile: journal_lost() comes next). */
 int journal_append(struct journal *j, struct span commit);
 
-/* The note DIR.head: how far the chain of this node had come before its newest segment
- * was begun. It is outside of the directory, so that a start that finds the
- * directory empty, older or gone does not begin a second chain. */
+/* The note DIR.head: the first record of this node's newest segment. It is outside of
+ * the directory, so that a start that finds the directory empty, older, gone or without
+ * its newest segment does not begin a second chain. */
 struct journal_note {
 	char node[65];
 	uint64_t boot, seq;
@@ -86,8 +87,9 @@ struct journal_note {
 int journal_note(struct journal *j, uint64_t boot, uint64_t seq);
 /* False: there is none, it is not understood, or it is another node's. */
 bool journal_noted(const char *dir, const char *node, struct journal_note *out);
-/* ERR_AUTH with *why where a chain that ends at seq (any false: there is no segment)
- * is not what its note says: the directory was moved or emptied, or is an older one. */
+/* ERR_AUTH with *why where a chain that ends at seq, or whose newest segment begins there
+ * and lost its end (any false: there is no segment), is not what its note says: the
+ * directory was moved or emptied, or is an older one. */
 int journal_note_check(
 	const char *dir, const char *node, bool any, uint64_t seq, struct buf *why);
 

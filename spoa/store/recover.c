@@ -99,8 +99,8 @@ journal_unfinished(struct lines *l, struct span line)
  * that is no NUL byte at its end. */
 static int
 check(struct journal *j, const struct journal_segment *seg, int fd, const struct chain *before,
-	const struct verify_options *o, struct verify_result *r, uint64_t *good,
-	uint64_t *text, struct buf *why)
+	const struct verify_options *o, struct verify_result *r, uint64_t *good, uint64_t *text,
+	struct buf *why)
 {
 	struct verifier *v = verifier_new(o);
 	struct lines l = { 0 };
@@ -210,7 +210,8 @@ link_of(struct journal *j, const struct journal_list *list, size_t i, const stru
 	int err = end_of(j, list->seg[k - 1].name, keys, nkeys, before, why);
 	if (!err && before->seq + 1 != from) {
 		buf_printf(why,
-			"%s/%s: record %" PRIu64 ": missing: the segment before ends at %" PRIu64,
+			"%s/%s: record %" PRIu64
+			": missing: the segment before ends at %" PRIu64,
 			j->dir, s->name, before->seq + 1, before->seq);
 		err = ERR_AUTH;
 	}
@@ -219,6 +220,42 @@ link_of(struct journal *j, const struct journal_list *list, size_t i, const stru
 		log_event(LOG_WARN, "audit.gap", LI("first", from), LI("last", s->first - 1),
 			LS("segment", gap.segment), LS("how", gap.how));
 	return err;
+}
+
+/* A stranger's file that has the name of a segment, and more after it, which an alarm
+ * says was renamed. */
+static bool
+was_segment(struct journal *j, const struct journal_list *list, const char *name)
+{
+	for (size_t i = list->n; i-- > 0;) {
+		struct follow_gap gap;
+		uint64_t from;
+		if (list->seg[i].ours && follow_alarm(j->dirfd, &list->seg[i], &from, &gap) &&
+			!strcmp(gap.how, "renamed") &&
+			!strncmp(name, gap.segment, strlen(gap.segment)))
+			return true;
+	}
+	return false;
+}
+
+/* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
+static int
+without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *name = list->seg[i].name;
+		if (list->seg[i].ours || was_segment(j, list, name))
+			continue;
+		buf_printf(why, "%s/%s: not a segment of node %s", j->dir, name, j->node);
+		return ERR_AUTH;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		if (list->seg[i].ours)
+			list->seg[kept++] = list->seg[i];
+	list->n = kept;
+	return 0;
 }
 
 int
@@ -234,18 +271,13 @@ journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
 	if (err)
 		return err;
-	for (size_t i = 0; i < list.n && !err; i++) {
-		const struct journal_segment *s = &list.seg[i];
-		if (!s->ours) {
-			buf_printf(why, "%s/%s: not a segment of node %s", j->dir, s->name,
-				j->node);
-			err = ERR_AUTH;
-		} else if (i && s->first <= list.seg[i - 1].first) {
+	err = without_strangers(j, &list, why);
+	for (size_t i = 1; i < list.n && !err; i++)
+		if (list.seg[i].first <= list.seg[i - 1].first) {
 			buf_printf(why, "%s/%s: begins before the segment that is older",
-				j->dir, s->name);
+				j->dir, list.seg[i].name);
 			err = ERR_AUTH;
 		}
-	}
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
 		err = link_of(j, &list, i - 1, keys, nkeys, &before, &known, why);
@@ -253,8 +285,10 @@ journal_recover(struct journal *j, const struct pubkey *keys, size_t nkeys,
 			err = recover_segment(
 				j, s, known ? &before : NULL, keys, nkeys, out, &empty, why);
 	}
+	uint64_t newest = list.n ? list.seg[list.n - 1].first : 0;
 	if (!err)
-		err = journal_note_check(j->dir, j->node, list.n > 0, out->at.seq, why);
+		err = journal_note_check(j->dir, j->node, list.n > 0,
+			out->at.seq > newest ? out->at.seq : newest, why);
 	journal_list_free(&list);
 	return err;
 }

@@ -320,8 +320,7 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 		{ "cut to nothing", "truncate -s 0 '%s'", "changed", false },
 		{ "cut in the middle of a record", "truncate -s 300 '%s'", "changed", false },
 		{ "appended to", "echo >> '%s'", "changed", false },
-		{ "junk written after its end", "printf %%5000s x >> '%s'", "changed",
-			false },
+		{ "junk written after its end", "printf %%5000s x >> '%s'", "changed", false },
 		{ "a byte of it changed",
 			"sleep 0.02; printf X | dd of='%s' bs=1 seek=700 "
 			"conv=notrunc 2>/dev/null",
@@ -329,6 +328,15 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 		{ "replaced by an equal file",
 			"cp '%s' /tmp/tollgate-audit-copy && mv /tmp/tollgate-audit-copy '%s'",
 			"removed", true },
+		{ "taken to another folder", "mv '%s' \"$(dirname '%s')/../kept\"", "renamed",
+			false },
+		{ "hidden in its folder", "mv '%s' \"$(dirname '%s')/.kept\"", "renamed",
+			false },
+		{ "renamed by a log rotator", "mv '%s' '%s.1'", "renamed", true },
+		{ "copied and another file put in its place",
+			"mv '%s' \"$(dirname '%s')/../k\"; "
+			"cp \"$(dirname '%s')/../k\" '%s'",
+			"renamed", true },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -340,7 +348,7 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 		const char *seg = rig_segment(&r, 0);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(cmd, sizeof(cmd), rows[i].cmd, seg, seg);
+		snprintf(cmd, sizeof(cmd), rows[i].cmd, seg, seg, seg, seg);
 #pragma GCC diagnostic pop
 		assert_int_equal(system(cmd), 0);
 		assert_int_equal(rig_put(&r, "after"), 0);
@@ -362,6 +370,86 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 			audit_stop(&r.audit);
 			assert_int_equal(rig_verify(&r).bad_seq, v.bad_seq);
 		}
+	}
+}
+
+static int cuts_to_make;
+
+static int
+sync_while_another_cuts(int fd)
+{
+	int err = fdatasync(fd);
+
+	if (cuts_to_make && cuts_to_make--)
+		assert_int_equal(ftruncate(fd, 0), 0);
+	return err;
+}
+
+static ssize_t
+write_while_another_cuts(int fd, const void *p, size_t n, off_t at)
+{
+	ssize_t w = pwrite(fd, p, n, at);
+
+	if (cuts_to_make && cuts_to_make--)
+		assert_int_equal(ftruncate(fd, 0), 0);
+	return w;
+}
+
+/* Under load a commit is under way nearly always: what is destroyed meanwhile is
+ * noticed as well, and nobody was told that a record is there that was cut off before
+ * its sync. */
+static void
+a_segment_that_is_cut_while_it_is_written_is_given_up(void **state)
+{
+	static const struct {
+		const char *name;
+		struct journal_io io;
+		int err;
+	} rows[] = {
+		{ "during the sync", { pwrite, sync_while_another_cuts, ftruncate }, 0 },
+		{ "after the write", { write_while_another_cuts, fdatasync, ftruncate },
+			ERR_IO },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rig_free(&r);
+		rig_init(&r);
+		assert_started();
+		assert_int_equal(rig_put(&r, "before"), 0);
+		cuts_to_make = 1;
+		journal_io = rows[i].io;
+		assert_int_equal(rig_put(&r, "meanwhile"), rows[i].err);
+		assert_int_equal(cuts_to_make, 0);
+		usleep(rows[i].err ? 150000 : 0);
+		assert_int_equal(rig_put(&r, "after"), 0);
+		if (!rig_holds(&r, "\"how\":\"changed\"") || !rig_holds(&r, "\"id\":\"after\""))
+			fail_msg("%s", rows[i].name);
+		audit_stop(&r.audit);
+		assert_int_equal(rig_verify(&r).bad_seq, 1);
+		assert_started();
+	}
+}
+
+/* The note next to the folder names the newest segment: it is missed where it was taken
+ * away while no daemon was there. */
+static void
+a_segment_that_goes_while_nothing_runs_is_missed(void **state)
+{
+	char cmd[1400];
+
+	(void)state;
+	for (int boots = 1; boots < 3; boots++) {
+		rig_free(&r);
+		rig_init(&r);
+		for (int i = 0; i < boots; i++) {
+			assert_started();
+			assert_int_equal(rig_put(&r, "before"), 0);
+			audit_stop(&r.audit);
+		}
+		snprintf(cmd, sizeof(cmd), "mv '%s' '%s/kept'", rig_segment(&r, -1), r.dir);
+		assert_int_equal(system(cmd), 0);
+		assert_false(rig_start(&r));
+		assert_non_null(strstr(buf_view(&r.why).p, "journal.head says"));
 	}
 }
 
@@ -538,6 +626,8 @@ main(void)
 		T(an_alarm_that_was_written_by_another_is_no_excuse),
 		T(a_folder_that_was_moved_is_noticed),
 		T(a_segment_that_another_program_touches_is_given_up),
+		T(a_segment_that_is_cut_while_it_is_written_is_given_up),
+		T(a_segment_that_goes_while_nothing_runs_is_missed),
 		T(a_disk_that_hangs_is_not_ready),
 		T(a_directory_open_to_everybody_is_refused),
 	};
