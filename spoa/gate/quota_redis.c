@@ -303,7 +303,8 @@ ask(struct quota *qt, struct quota_request *q)
 		return;
 	}
 	enum known_answer known = ask_known(qt, q, at_ms, now);
-	if (known == KNOWN_FULL) {
+	/* It has just looked: in turns that take long what was read would be old always. */
+	if (known == KNOWN_FULL || (known == KNOWN_OLD && q->looks)) {
 		quota_unmove(qt, q, now);
 		quota_tell(qt, q);
 		return;

@@ -395,6 +395,44 @@ test_redis_starved(void **state)
 	}
 }
 
+static void
+on_slow_turn(struct ev_loop *l, ev_prepare *w, int revents)
+{
+	(void)l;
+	(void)w;
+	(void)revents;
+	usleep(30000);
+}
+
+/* A worker whose turns take longer than what it knows stays fresh. */
+static void
+test_redis_slow_turns(void **state)
+{
+	NEEDS_REDIS;
+	struct metrics m = { 0 };
+	struct redis *r = redis_new(loop, server.url, 500000, &m);
+	struct quota *qt = quota_new(r, NULL, &self, &m);
+	ev_prepare slow;
+	struct ask a;
+
+	assert_true(run_until_up(r, 2000000));
+	ask_wait(qt, &a, 1, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	ask_wait(qt, &a, 1, 0, 0);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	ev_prepare_init(&slow, on_slow_turn);
+	ev_set_priority(&slow, EV_MAXPRI);
+	ev_prepare_start(loop, &slow);
+	ask(qt, &a, 1, 0, 0);
+	for (int i = 0; i < 20 && !a.done; i++)
+		run_for(1000);
+	assert_true(a.done);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	ev_prepare_stop(loop, &slow);
+	quota_free(&qt);
+	redis_free(&r);
+}
+
 int
 main(void)
 {
@@ -402,6 +440,7 @@ main(void)
 		cmocka_unit_test(test_redis_lives),
 		cmocka_unit_test(test_redis_clock),
 		cmocka_unit_test(test_redis_starved),
+		cmocka_unit_test(test_redis_slow_turns),
 		cmocka_unit_test(test_too_late),
 	};
 
