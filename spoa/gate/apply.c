@@ -309,7 +309,7 @@ request_redacted_with(const struct request *r, size_t entity)
 }
 
 static bool
-must_relay(const struct request *r)
+must_relay(struct request *r)
 {
 	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
 	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
@@ -337,6 +337,15 @@ may_pass(struct request *r)
 	return STEP_NEXT;
 }
 
+static struct span
+target_to_send(const struct request *r)
+{
+	size_t query = r->head.has_query ? 1 + r->head.query.n : 0;
+
+	return r->new_target.n ? buf_view(&r->new_target)
+			       : span_of(r->head.path.p, r->head.path.n + query);
+}
+
 enum step_result
 step_rewrite(struct request *r)
 {
@@ -358,9 +367,10 @@ step_rewrite(struct request *r)
 				 "the model's name, the path)"));
 	if (err < 0)
 		return request_overload(r);
-	/* Also not in an opaque part. */
-	if (r->have_body &&
-		request_credential_in(r, r->edited ? buf_view(&r->rewritten) : r->raw))
+	/* Also not in an opaque part, or escaped in the path. */
+	if ((r->have_body &&
+		    request_credential_in(r, r->edited ? buf_view(&r->rewritten) : r->raw)) ||
+		request_credential_escaped_in(r, target_to_send(r)))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	request_amended(r);

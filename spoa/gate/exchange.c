@@ -36,6 +36,7 @@ let_go_of_frame(struct request *r, struct exchange *x)
 	r->src = arena_dup(&own, r->src);
 	r->coding = (struct span){ NULL, 0 };
 	r->credential = (struct span){ NULL, 0 };
+	memset(r->disguised, 0, sizeof(r->disguised));
 	struct span model = arena_dup(&own, r->body.model);
 	r->body = (struct body){ .model = model, .dialect = r->body.dialect };
 	r->have_body = false;

@@ -45,6 +45,6 @@ bool exchange_finish_late(struct request *r);
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where a header that is not of the list holds the credential that verified, or a key of
  * ours: HAProxy's rules do not look at values. */
-bool head_carries_credential(const struct request *r);
+bool head_carries_credential(struct request *r);
 
 #endif

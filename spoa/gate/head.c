@@ -67,12 +67,19 @@ is_credential(const struct policy *p, struct span name)
 	return credential_header(name);
 }
 
+/* The same value in another field, or in its name, is the same credential. */
+static bool
+field_holds_credential(struct request *r, struct span name, struct span value)
+{
+	return request_credential_in(r, name) || request_credential_escaped_in(r, value);
+}
+
 bool
-head_carries_credential(const struct request *r)
+head_carries_credential(struct request *r)
 {
 	for (size_t i = 0; i < r->head.nfields; i++) {
 		const struct http_field *f = &r->head.fields[i];
-		if (request_credential_in(r, f->value) &&
+		if (field_holds_credential(r, f->name, f->value) &&
 			!is_credential(r->snap->policy, f->name))
 			return true;
 	}
@@ -86,8 +93,7 @@ keep(struct request *r, struct span name, struct span value)
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")))
 		return false;
-	/* The same value in another field is the same credential. */
-	if (is_credential(r->snap->policy, name) || request_credential_in(r, value))
+	if (is_credential(r->snap->policy, name) || field_holds_credential(r, name, value))
 		return false;
 	if (r->swap_body && listed(name, of_the_body))
 		return false;

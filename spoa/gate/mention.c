@@ -8,13 +8,15 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "codec/uri.h"
 #include "gate/gate_private.h"
 #include "policy/apikeys.h"
 
 enum {
 	TURN_US = 10000,
 	STEP_BYTES = 128 << 10, /* between two looks at the clock */
-	SEGMENT_COST = 64	/* bytes that a segment of any length counts as */
+	SEGMENT_COST = 64,	/* bytes that a segment of any length counts as */
+	DISGUISE_LEAST = 12,	/* bytes of a credential; less is too common in base64 */
 };
 #define TAG_CREDENTIAL UINT32_MAX
 
@@ -54,12 +56,81 @@ holds(struct span text, struct span value)
 	return false;
 }
 
+/* Its digits of base64 where `skip` other bytes come before it in a group; those that it
+ * shares with other bytes are not among them. */
+static struct span
+in_base64(struct arena *a, struct span value, size_t skip)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	char *out = arena_alloc(a, value.n * 8 / 6 + 1);
+	uint32_t bits = 0;
+	unsigned have = 0, shared = (unsigned)(6 - 8 * skip % 6) % 6;
+	size_t n = 0;
+
+	for (size_t i = 0; out && i < value.n; i++) {
+		bits = bits << 8 | (unsigned char)value.p[i];
+		have += 8;
+		if (i == 0)
+			have -= shared;
+		for (; have >= 6; have -= 6)
+			out[n++] = digits[bits >> (have - 6) & 63];
+	}
+	return span_of(out, n);
+}
+
+static struct span
+in_hex(struct arena *a, struct span value)
+{
+	char *out = arena_alloc(a, 2 * value.n + 1);
+
+	for (size_t i = 0; out && i < value.n; i++) {
+		out[2 * i] = "0123456789abcdef"[(unsigned char)value.p[i] >> 4];
+		out[2 * i + 1] = "0123456789abcdef"[value.p[i] & 15];
+	}
+	return span_of(out, out ? 2 * value.n : 0);
+}
+
+int
+request_keep_credential(struct request *r, struct span value)
+{
+	r->credential = arena_dup(&r->arena, value);
+	for (size_t i = 0; value.n >= DISGUISE_LEAST && i < CREDENTIAL_DISGUISES; i++)
+		r->disguised[i] =
+			i < 3 ? in_base64(&r->arena, value, i) : in_hex(&r->arena, value);
+	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
 bool
 request_credential_in(const struct request *r, struct span text)
 {
 	struct span key;
 
+	for (size_t i = 0; i < CREDENTIAL_DISGUISES; i++)
+		if (holds(text, r->disguised[i]))
+			return true;
 	return holds(text, r->credential) || apikey_next(&text, &key);
+}
+
+bool
+request_credential_escaped_in(struct request *r, struct span text)
+{
+	for (int rounds = 2;; rounds--) {
+		if (request_credential_in(r, text))
+			return true;
+		if (rounds == 0 || span_chr(text, '%') == text.n)
+			return false;
+		char *out = arena_alloc(&r->arena, text.n);
+		size_t n = 0;
+		if (!out)
+			return true;
+		for (size_t i = 0; i < text.n; n++) {
+			int c = uri_escape_at(text.p + i, text.p + text.n);
+			out[n] = c < 0 ? text.p[i] : (char)c;
+			i += c < 0 ? 1 : 3;
+		}
+		text = span_of(out, n);
+	}
 }
 
 static int
@@ -71,6 +142,10 @@ seek_keys(struct request *r, struct span text)
 
 	if (holds(text, r->credential))
 		err = mention_add(set, r->credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
+	for (size_t i = 0; !err && i < CREDENTIAL_DISGUISES; i++)
+		if (holds(text, r->disguised[i]))
+			err = mention_add(
+				set, r->disguised[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
 	while (!err && apikey_next(&rest, &key))
 		err = mention_add(set, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
 	return err;

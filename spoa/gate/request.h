@@ -24,6 +24,8 @@
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY };
 
+enum { CREDENTIAL_DISGUISES = 4 }; /* base64 at each of its three places, hexadecimal */
+
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
 #define TICKET_LEN	37 /* "WWWW-" and 32 hexadecimal digits */
 
@@ -143,6 +145,7 @@ struct request {
 	 * replaced */
 	size_t reasoning_dropped, reasoning_left;
 	struct span credential; /* that verified, in the arena; empty: none */
+	struct span disguised[CREDENTIAL_DISGUISES]; /* it in base64 and hexadecimal, so too */
 	struct recognition *recognitions;
 	size_t nrecognitions;
 	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
@@ -309,8 +312,12 @@ void request_drop_data(struct request *r);
 int request_settle_reasoning(struct request *r);
 /* gate/mention.c: */
 void request_drop_mentions(struct request *r);
-/* Whether text holds the credential that verified, or a key of ours. */
+/* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
+int request_keep_credential(struct request *r, struct span value);
+/* Whether text holds it, or a key of ours. */
 bool request_credential_in(const struct request *r, struct span text);
+/* With percent escapes undone, too. */
+bool request_credential_escaped_in(struct request *r, struct span text);
 /* gate/external.c: */
 void request_drop_job(struct request *r);
 /* All segments in the order of classification, the target's, then the body's; NULL: the end. */

@@ -273,7 +273,8 @@ step_identity(struct request *r)
 	if (err < 0)
 		return request_overload(r);
 	r->identified = true;
-	r->credential = arena_dup(&r->arena, given.verified);
+	if (request_keep_credential(r, given.verified) < 0)
+		return request_overload(r);
 	if (!in_scope(r))
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("the API key is not for this route"));

@@ -274,7 +274,7 @@ blob_run_next(struct span t, size_t *at, size_t end, bool form, struct blob_run 
 			from = r->digits ? r->end : from + n;
 		} while (from < plain);
 		*at = r->end > plain ? r->end : plain + 1;
-		if (r->digits >= OPAQUE_WHOLE && r->in &&
+		if (r->digits >= OPAQUE_FILE && r->in &&
 			r->blanks * (size_t)BLANK_DIGITS <= r->digits)
 			return true;
 	}

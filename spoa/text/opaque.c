@@ -14,6 +14,7 @@ enum {
 	EDGE_MAX = 64,	 /* blanks and quotes around a whole string */
 	MAGIC_BYTES = 16,
 	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
+	MAGIC_HEX = 4,	/* nor one of many digests */
 };
 
 /* ---- kinds ---- */
@@ -262,6 +263,9 @@ static bool
 run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
 {
 	if (run->digits < OPAQUE_INSIDE && !is_whole(r, run))
+		return false;
+	if (run->digits < OPAQUE_WHOLE &&
+		!kind_of_file(r->text, run, r->form, run->in == IN16 ? MAGIC_HEX : MAGIC_SURE))
 		return false;
 	bool mixed = run->in == IN64 && run->any & IN_DECIMAL;
 	if (!mixed && blob_repeats(r->text, run))

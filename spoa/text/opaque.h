@@ -9,6 +9,7 @@
 enum {
 	OPAQUE_WHOLE = 1 << 10,	 /* digits of a run that is a whole string */
 	OPAQUE_INSIDE = 4 << 10, /* of one inside prose and code */
+	OPAQUE_FILE = 32,	 /* of a whole string that begins as a file does */
 	OPAQUE_LEAST = 6, /* bytes of a data URI: fewer than any file's first ones tell nothing */
 	SEALED_LEAST = 64, /* digits of what a provider sealed */
 };

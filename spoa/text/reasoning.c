@@ -45,7 +45,7 @@ reasoning_string(struct reasoning_frame *f, struct span name, struct span text)
 	if (f->message && span_is(name, "role"))
 		f->role = text;
 	if (f->inside && span_is(name, "type")) {
-		f->called |= span_is(text, "tool_use");
+		f->called |= span_ends(text, SPAN_LIT("tool_use"));
 		f->answered |= span_is(text, "tool_result");
 	}
 }

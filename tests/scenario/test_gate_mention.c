@@ -1,6 +1,9 @@
 /* What is replaced besides findings, through the gate: further mentions of a value that
  * was found, and credentials; at once and with a body that comes late. %K is alice's key,
- * which she shows in Authorization, %O one that nobody knows. */
+ * which she shows in Authorization, %O one that nobody knows;
+ * hers again: %B as Basic has it, %H in hexadecimal, %E escaped twice. */
+#include <sodium.h>
+
 #include "scenario/gate_stage.h"
 
 #define ROUTES                                                                                 \
@@ -88,6 +91,13 @@ static const struct {
 	  "x-was: Bearer %K", "permit", "relay", NULL, NULL, { NULL } },
 	{ "and so does one that holds anybody's", PERMIT, "/api/x", NULL, "{}", "referer: https://h/?k=%O",
 	  "permit", "relay", NULL, NULL, { NULL } },
+	{ "in base64 her key is her key", PERMIT, "/api/x", NULL, "{}", "x-was: Basic %B", "permit", "relay", NULL, NULL, { NULL } },
+	{ "and in escapes", PERMIT, "/api/x", NULL, "{}", "x-was: 100%25 %E", "permit", "relay", NULL, NULL, { NULL } },
+	{ "and as a header's name", PERMIT, "/api/x", NULL, "{}", "x-was-%K: 1", "permit", "relay", NULL, NULL, { NULL } },
+	{ "and in hexadecimal, in a body", PERMIT, "/api/x", NULL, "{\"a\":\"i use %H.\"}", NULL,
+	  "redact", "relay", "{\"a\":\"i use <CREDENTIAL_1>.\"}", NULL, { "credentials", "1" } },
+	{ "and in a query that escapes it twice, where it stops the request", PERMIT, "/api/x", "a=%E", "{}", NULL,
+	  "deny", "", NULL, NULL, { "code", "content_policy_violation" } },
 	/* reasoning that the provider signed */
 	{ "a signed block with something in it goes with the others of its turn", REDACT, MSG, NULL,
 	  TALK(MODEL(HIDDEN "," TEXT("a") "," THINKS("to " MAIL) ", " THINKS("b")) USER(TEXT("c"))), NULL, "redact", "relay",
@@ -115,6 +125,10 @@ static const struct {
 	{ "where the last turn's tool calls are under way the request is denied", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER)), NULL, "deny", "", NULL, NULL,
 	  { "code", "signed_content", "status", "403" } },
+	{ "calls that the provider answers itself are calls", REDACT, MSG, NULL,
+	  TALK(USER(TEXT("a")) "," "{\"role\":\"assistant\",\"content\":[" THINKS(MAIL)
+	  ",{\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"web_search\",\"input\":{}}]}"), NULL, "deny", "", NULL, NULL,
+	  { "code", "signed_content" } },
 	{ "however many calls it has made", REDACT, MSG, NULL,
 	  TALK(MODEL(THINKS(MAIL) "," CALL) USER(ANSWER) "," MODEL(THINKS("b") "," CALL) USER(ANSWER "," TEXT("and"))), NULL,
 	  "deny", "", NULL, NULL, { "code", "signed_content" } },
@@ -148,21 +162,46 @@ static const struct {
 	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, "redact", "relay",
 	  "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"thinking_blocks\":[]},"
 	  "{\"role\":\"user\",\"content\":\"b\"}]}", NULL, { NULL } },
-	{ "any other header is nothing", PERMIT, "/api/x", NULL, "{}", "x-was: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
+	{ "any other header is nothing", PERMIT, "/api/x", NULL, "{}", "x-is: Bearer abc", "permit", "direct", NULL, NULL, { NULL } },
 };
 /* clang-format on */
+
+static const char *
+spelled(const char *key, char how, char *out, size_t room)
+{
+	char pair[128];
+
+	switch (how) {
+	case 'K': return key;
+	case 'O': return OTHER;
+	case 'B':
+		snprintf(pair, sizeof(pair), "a:%s:b", key);
+		return sodium_bin2base64(out, room, (unsigned char *)pair, strlen(pair),
+			sodium_base64_VARIANT_ORIGINAL);
+	case 'H': return sodium_bin2hex(out, room, (const unsigned char *)key, strlen(key));
+	case 'E':
+		for (size_t i = 0; key[i]; i++)
+			snprintf(out + 5 * i, room - 5 * i, "%%25%02x", (unsigned char)key[i]);
+		return out;
+	default: return NULL;
+	}
+}
 
 /* With the keys in it. */
 static const char *
 filled(const struct stage *s, const char *text, char *out, size_t room)
 {
 	size_t n = 0;
+	char way[1024];
 
 	if (!text)
 		return NULL;
 	for (; *text; text++) {
-		bool key = text[0] == '%' && (text[1] == 'K' || text[1] == 'O');
-		const char *with = key ? text[1] == 'K' ? s->key[0] : OTHER : text;
+		const char *with = NULL;
+		if (text[0] == '%')
+			with = spelled(s->key[0], text[1], way, sizeof(way));
+		bool key = with != NULL;
+		with = key ? with : text;
 		size_t len = key ? strlen(with) : 1;
 		assert_true(n + len < room);
 		memcpy(out + n, with, len);
@@ -177,7 +216,7 @@ static void
 check_sent(
 	size_t i, const struct stage *s, const struct note *n, const struct exchange_plan *plan)
 {
-	char want[2048], target[512], got[512];
+	char want[2048], target[2048], got[2048];
 
 	filled(s, rows[i].sent ? rows[i].sent : rows[i].body, want, sizeof(want));
 	if (plan->body_mode == BODY_SWAP && !span_is(plan->body, want))
@@ -191,7 +230,8 @@ check_sent(
 	if (strcmp(got, rows[i].target ? rows[i].target : target))
 		fail_msg("%s: sent to %s", rows[i].name, got);
 	for (size_t k = 0; k < plan->head.nfields; k++)
-		if (memmem(plan->head.fields[k].value.p, plan->head.fields[k].value.n, "tg_",
+		if (span_istarts(plan->head.fields[k].name, SPAN_LIT("x-was")) ||
+			memmem(plan->head.fields[k].value.p, plan->head.fields[k].value.n, "tg_",
 			    3))
 			fail_msg("%s: %.*s goes upstream", rows[i].name,
 				SPAN_ARG(plan->head.fields[k].name));
@@ -203,7 +243,7 @@ one(size_t i, bool deferred)
 	struct stage s;
 	struct call c;
 	struct pass p;
-	char policy[512], path[256], query[256], header[256], body[2048], *late = NULL;
+	char policy[512], path[256], query[1024], header[1024], body[2048], *late = NULL;
 
 	memset(&p, 0, sizeof(p));
 	snprintf(policy, sizeof(policy), ROUTES "%sdefault: permit\n", rows[i].rules);

@@ -202,6 +202,9 @@ static const struct {
 	{ "data: in prose is no URI", "rest", NULL, A("the data: see a,b; metadata:x/y and data:foo,bar"), "", 0 },
 
 	{ "1 KB of base64 is a whole string", "rest", NULL, A("{noise,base64,768}"), "unknown", 0 },
+	{ "a small file is a file where it is a whole string", "rest", NULL, "{\"data\":\"{png,base64,70}\",\"images\":"
+	  "[\"{jpeg,base64,90}\",\"{pdf,hex,40}\",\"{gzip,hex,40}\"]}", "image image file", 0 },
+	{ "in prose its few bytes say nothing", "rest", NULL, A("begins with {png,base64,70}, they say"), "", 0 },
 	{ "less is not looked at", "rest", NULL, A("{noise,base64,760}"), "", 0 },
 	{ "4 KB inside prose", "rest", NULL, A("please read {noise,base64,3072} for me"), "unknown", 0 },
 	{ "less inside prose is not looked at", "rest", NULL, A("please read {noise,base64,3060} for me"), "", 0 },
