@@ -22,7 +22,8 @@ enum {
 	EVADE_OVERLAP = 4 << 10, /* looked at again where a key may go on, */
 	EVADE_SHORT = 1 << 10,	 /* and where any other value may */
 	EVADE_BLOCKS = EVADE_CHUNK / LOOK_BLOCK,
-	EVADE_PASSES = 4, /* of undoing escapes in what escapes stood for */
+	EVADE_PASSES = 8, /* of undoing escapes in what escapes stood for; regular expressions
+			     need five */
 };
 
 /* A part of a text and what was seen in it. */

@@ -186,6 +186,26 @@ what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
 	}
 }
 
+/* What one notation leaves makes another's beginning, five and six times over. */
+static void
+escapes_of_source_code_are_no_nest_too_deep_to_read(void **state)
+{
+	static const char *const table[] = {
+		"\\x5c%\\x\\{4}5c",
+		"=3D\\(41\\x\\{4}%5c%5c&\\134\\134=3D#\\x5c41=5C\\|{4}\\\"\\(&\\(&#\\)"
+		"5c41\\134%5c",
+		"%2526%252392%253bu0040",
+	};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct findings v;
+		if (scan(f, span_str(table[i]), &v))
+			fail_msg("%s", table[i]);
+		arena_reset(&f->arena);
+	}
+}
+
 static void
 a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
 {
@@ -401,6 +421,7 @@ main(void)
 		cmocka_unit_test(a_disguise_is_undone_at_every_place_of_a_block),
 		cmocka_unit_test(what_only_looks_like_a_disguise_is_left_alone),
 		cmocka_unit_test(what_hides_or_reorders_text_is_a_signal_without_a_finding),
+		cmocka_unit_test(escapes_of_source_code_are_no_nest_too_deep_to_read),
 		cmocka_unit_test(a_notation_applied_to_itself_ten_thousand_times_is_undone),
 		cmocka_unit_test(bytes_that_are_no_text_end_with_an_answer),
 		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
