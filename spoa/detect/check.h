@@ -159,6 +159,8 @@ float entropy(struct span s);
 bool token_placeholder(struct span s);
 /* Of one character of either base64 alphabet (RFC 4648 4 and 5), or -1. */
 int base64_value(char c);
+/* Either alphabet; the bytes written, up to the first character that is none or `cap`. */
+size_t decode64(struct span s, unsigned char *to, size_t cap);
 /* True where the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);
 /* The digits of [start, end) into to[cap]; the number of them, also beyond cap. */

@@ -116,15 +116,16 @@ last_word(struct span *name)
 }
 
 WORD_LIST(secrets, "apikey", "accesskey", "auth", "authorization", "authtoken", "accesstoken",
-	"apitoken", "accountkey", "bearer", "credential", "credentials", "creds",
-	"clientsecret", "privatekey", "secret", "secrets", "secretkey", "sas", "token",
-	"tokens");
-WORD_LIST(passwords, "contraseña", "clave", "hasło", "heslo", "jelszó", "lösenord", "password",
-	"passwd", "pwd", "passphrase", "pass", "passcode", "pw", "psk", "passwort", "passe",
-	"parola", "senha", "salasana", "wachtwoord", "şifre", "пароль", "Пароль", "パスワード",
+	"apitoken", "accountkey", "bearer", "credential", "credentials", "creds", "chave",
+	"chiave", "clé", "clientsecret", "klucz", "privatekey", "schlüssel", "secret",
+	"secrets", "secretkey", "sas", "token", "tokens", "ключ", "キー");
+WORD_LIST(passwords, "adgangskode", "contraseña", "clave", "hasło", "heslo", "jelszó",
+	"kennwort", "lozinka", "lösenord", "password", "passord", "passwd", "pwd", "passphrase",
+	"pass", "passcode", "pw", "psk", "passwort", "passe", "parola", "senha", "salasana",
+	"wachtwoord", "şifre", "пароль", "Пароль", "סיסמה", "पासवर्ड", "รหัสผ่าน", "パスワード",
 	"密码", "密碼", "口令", "비밀번호");
 /* The end of a word written together: dbpassword, PGPASSWORD. */
-WORD_LIST(password_ends, "password", "passwd", "passwort", "passphrase");
+WORD_LIST(password_ends, "kennwort", "password", "passwd", "passwort", "passphrase");
 WORD_LIST(secret_ends, "secret", "token", "apikey", "密钥", "密鑰", "apiキー");
 WORD_LIST(qualifies, "api", "access", "auth", "account", "app", "admin", "client", "deploy",
 	"encryption", "integration", "license", "live", "master", "private", "project", "prod",
@@ -163,6 +164,9 @@ read_key(struct span name)
 {
 	enum key_kind kind = KEY_NO;
 	bool last = true, key = false, key_last = false;
+
+	if (span_ieq(name, SPAN_LIT("Sec-WebSocket-Key"))) /* a nonce: RFC 6455 4.1 */
+		return KEY_NO;
 
 	while (name.n) {
 		struct span w = last_word(&name);
@@ -227,17 +231,30 @@ random_letters(struct span s)
 	return pairs * 10 >= s.n && singles * 12 >= s.n && entropy(s) >= 3.0f;
 }
 
+/* A part between dots that is no name: as long as a token, of letters and digits mixed. */
+static bool
+is_thrown_part(struct span s)
+{
+	struct mix m = mix_of(s);
+
+	return s.n >= 16 && m.lower && m.upper && m.other == 0 &&
+	       (m.digit ? m.digit > 1 && !value_is_words(s) : random_letters(s));
+}
+
 /* Paths, host names, dotted identifiers, versions, arguments. */
 static bool
 looks_like_a_path(struct span s)
 {
 	struct span rest = s;
 
+	bool dotted = false, thrown = false;
 	while (span_chr(s, '.') < s.n && rest.p) {
 		struct span part = span_next(&rest, '.');
-		if (part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n))
-			return true;
+		dotted |= part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n);
+		thrown |= is_thrown_part(part);
 	}
+	if (dotted)
+		return !thrown;
 	/* default=2048 as an argument */
 	size_t equals = span_chr(s, '=');
 	size_t name = 0;
@@ -356,7 +373,7 @@ key_fits(const struct candidate *c, const struct value *v, struct span name)
 static bool
 key_says_more(struct span name)
 {
-	bool qualified = false, secret = false, word = false;
+	bool qualified = false, secret = false, word = false, held = false, owned = false;
 
 	while (name.n) {
 		struct span w = last_word(&name);
@@ -366,11 +383,33 @@ key_says_more(struct span name)
 			return false;
 		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
 			  span_ieq(w, SPAN_LIT("apikey")) || span_ieq(w, SPAN_LIT("accesskey"));
-		word |= span_ieq(w, SPAN_LIT("token")) || span_ieq(w, SPAN_LIT("key"));
+		bool token = span_ieq(w, SPAN_LIT("token"));
+		word |= token || span_ieq(w, SPAN_LIT("key"));
+		/* private_token, SERVICE_TOKEN, X-Vault-Token; not service_key */
+		held |= token;
+		owned |= in_list(&qualifies, w) || span_ieq(w, SPAN_LIT("vault"));
 		qualified |= span_ieq(w, SPAN_LIT("api")) || span_ieq(w, SPAN_LIT("access")) ||
 			     span_ieq(w, SPAN_LIT("auth")) || span_ieq(w, SPAN_LIT("refresh"));
 	}
-	return secret || (word && qualified);
+	return secret || (word && qualified) || (held && owned);
+}
+
+/* "RSA key fingerprint is …", "the token hash was …": the words up to the verb count too. */
+static bool
+told_as_harmless(const struct candidate *c, const struct value *v)
+{
+	struct span words = span_cut(c->text, c->match, c->start);
+
+	if (v->sep != 's' || c->whole)
+		return false;
+	while (words.n) {
+		struct span w = last_word(&words);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -393,7 +432,8 @@ is_pattern(struct span s)
 	       (first < s.n && span_chr(span_cut(s, first + 1, s.n), '\\') < s.n - first - 1);
 }
 
-/* A public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo). */
+/* A public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo), and what else a
+ * protocol shows to everyone. */
 static bool
 is_public_key(struct span s)
 {
@@ -404,7 +444,8 @@ is_public_key(struct span s)
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
 		if (span_starts(s, span_str(begins[i])))
 			return true;
-	return false;
+	/* the scope of an AWS signature: ID/20260101/us-east-1/s3/aws4_request */
+	return value_is_public_pem(s) || span_ends(s, SPAN_LIT("4_request"));
 }
 
 enum check_result
@@ -431,7 +472,7 @@ check_generic(struct candidate *c)
 		return CHECK_NO;
 	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
 		return CHECK_NO;
-	if (value_is_uuid(s) && !key_says_more(name))
+	if ((value_is_uuid(s) && !key_says_more(name)) || told_as_harmless(c, &v))
 		return CHECK_NO;
 	if (key == KEY_WEAK &&
 		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))

@@ -263,11 +263,56 @@ check_userinfo(struct candidate *c)
 	return no_password(s) ? CHECK_NO : CHECK_SHAPE;
 }
 
+/* user:password in base64, the password a placeholder or the user's name again. */
+bool
+basic_is_nobody(struct span s)
+{
+	unsigned char raw[512];
+	struct span user = span_of((const char *)raw, decode64(s, raw, sizeof(raw)));
+	size_t colon = span_chr(user, ':');
+	struct span password = span_cut(user, colon + 1, user.n);
+
+	while (password.n && (unsigned char)password.p[password.n - 1] <= ' ')
+		password.n--; /* of echo user:password | base64 */
+	if (colon >= user.n || password.n == 0)
+		return false;
+	user.n = colon;
+	/* the standard's own stays found, as a sample */
+	bool nobody = span_ieq(user, password) ||
+		      (no_password(password) && !span_is(password, "open sesame"));
+	explicit_bzero(raw, sizeof(raw));
+	return nobody;
+}
+
+/* "Basic" stands before the value. */
+static bool
+after_basic(const struct candidate *c)
+{
+	size_t i = c->start;
+
+	while (i > c->match && !is_alpha(c->text.p[i - 1]))
+		i--;
+	return i >= 5 && span_ieq(span_cut(c->text, i - 5, i), SPAN_LIT("basic"));
+}
+
+/* AWS4-HMAC-SHA256 Credential=…: the name of a scheme, and what it takes after it. */
+static bool
+is_scheme(const struct candidate *c, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_upper(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
+			return false;
+	if (c->end == c->text.n) /* a part of a text was looked at */
+		return span_starts(s, SPAN_LIT("AWS4-"));
+	return s.n <= 32 && span_chr(s, '-') < s.n && c->text.p[c->end] == ' ' &&
+	       c->end + 1 < c->text.n && is_alpha(c->text.p[c->end + 1]);
+}
+
 static bool
 names_credential(struct span lead)
 {
 	static const char *const words[] = { "authorization", "bearer", "api", "access",
-		"secret" };
+		"secret", "vault-token", "private-token", "://" };
 
 	for (size_t i = 0; i < lead.n; i++)
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
@@ -288,6 +333,8 @@ check_bearer(struct candidate *c)
 		low |= is_lower(s.p[i]);
 		high |= is_upper(s.p[i]);
 	}
+	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
+		return CHECK_NO;
 	/* A sentence goes on after the word; a credential has digits or both cases inside. */
 	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
 		return CHECK_NO;
@@ -349,8 +396,16 @@ check_curl(struct candidate *c)
 	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
 }
 
+/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
+static bool
+names_certificate(struct span name)
+{
+	name = span_trim(name, " \t\"'");
+	return span_ends(name, SPAN_LIT(".crt")) || span_ends(name, SPAN_LIT(".ca"));
+}
+
 /* The data of a Kubernetes Secret, a line or a JSON member each: one value that is
- * neither empty nor a template makes it one. */
+ * neither empty nor a template nor a certificate makes it one. */
 enum check_result
 check_k8s(struct candidate *c)
 {
@@ -362,7 +417,9 @@ check_k8s(struct candidate *c)
 		struct span value =
 			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
 				" \t\r\"',|>");
-		if (value.n >= 4 && !no_password(value))
+		if (value.n >= 4 && !no_password(value) &&
+			!names_certificate(span_cut(line, 0, colon)) &&
+			!value_is_public_pem(value))
 			return CHECK_SHAPE;
 	}
 	return CHECK_NO;

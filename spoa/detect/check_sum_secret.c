@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "detect/check_sum.h"
+#include "detect/check_value.h"
 
 enum { UNPROVEN_PERCENT = 75 }; /* of its score that a failed checksum leaves */
 
@@ -137,7 +138,7 @@ check_xprv(struct candidate *c)
 
 /* Either alphabet of RFC 4648; the number of bytes written, stopping at the first
  * character that is none or when `to` is full. */
-static size_t
+size_t
 decode64(struct span s, unsigned char *to, size_t cap)
 {
 	unsigned bits = 0, have = 0;
@@ -287,5 +288,7 @@ check_basic(struct candidate *c)
 			return check_bearer(c);
 		colon |= raw[i] == ':';
 	}
+	if (basic_is_nobody(s))
+		return CHECK_NO;
 	return colon && n >= 5 ? CHECK_VALID : check_bearer(c);
 }

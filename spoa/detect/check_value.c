@@ -388,7 +388,8 @@ value_is_template(struct span s)
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
 		if (s.n >= strlen(schemes[i]) &&
 			span_ieq(span_cut(s, 0, strlen(schemes[i])), span_str(schemes[i])))
-			return true;
+			/* vault:secret/db#password, but not vault:9Doors! */
+			return span_chr(s, '!') == s.n || s.p[0] == '!';
 	if (memmem(s.p, s.n, "://", 3))
 		return is_alpha(s.p[0]);
 	/* cut at its first blank: ${{ secrets.NAME }} */
@@ -433,7 +434,8 @@ value_is_template(struct span s)
 /* Words of a name, in camelCase or snake_case, and what they hold. */
 struct words_seen {
 	size_t words, letters, digits;
-	bool name; /* nothing else */
+	size_t capitals, inside; /* runs of digits with a letter at both ends */
+	bool name;		 /* nothing else */
 };
 
 static struct words_seen
@@ -447,6 +449,9 @@ words_of(struct span s)
 		if (!is_alpha(s.p[i]))
 			continue;
 		w.letters++;
+		w.capitals += is_upper(s.p[i]);
+		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
+			w.inside += k > 1 && is_alpha(s.p[k - 2]);
 		bool before = i > 0 && is_alpha(s.p[i - 1]);
 		/* fooBar, XMLFile */
 		w.words += !before ||
@@ -456,12 +461,27 @@ words_of(struct span s)
 	return w;
 }
 
+/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
+ * them than Base64ToUtf8String has. */
+static bool
+is_thrown(struct span s, struct words_seen w)
+{
+	enum { LONG = 16 };
+
+	if (s.n < LONG || !w.inside)
+		return false;
+	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
+		return true;
+	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
+}
+
 static bool
 is_identifier(struct span s, size_t most_digits)
 {
 	struct words_seen w = words_of(s);
 
-	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words;
+	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
+	       !is_thrown(s, w);
 }
 
 bool
@@ -590,6 +610,37 @@ has_escaped_letters(struct span s)
 	return false;
 }
 
+/* Names, brackets around them and what calls them, and at most a few digits. */
+static bool
+is_expression(struct span s)
+{
+	size_t digits = 0, closed = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "()[].,:*&?<>-"))
+			return false;
+		digits += is_digit(s.p[i]);
+		closed += s.p[i] == ')' && i + 1 < s.n && !is_blank_or_end(s, i + 1);
+	}
+	return closed > 0 && digits <= 3;
+}
+
+/* []string{"a", [Thing.new("a"), _("a"): names and brackets up to a literal's quote. */
+static bool
+opens_literal(struct span s)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		digits += is_digit(s.p[i]);
+		if (is_one_of(s.p[i], "({[") && is_quote(s.p[i + 1]))
+			return digits <= 3;
+		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
+			return false;
+	}
+	return false;
+}
+
 bool
 value_is_code(const struct candidate *c, const struct value *v)
 {
@@ -599,7 +650,8 @@ value_is_code(const struct candidate *c, const struct value *v)
 	if (s.n == 0)
 		return true;
 	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may well be a password. */
-	size_t parts = chain_length(s);
+	size_t parts =
+		chain_length(s.p[0] == '*' && !v->quoted ? span_cut(s, 1, s.n) : s); /* *a.b */
 	bool digit = false;
 	for (size_t i = 0; i < s.n; i++)
 		digit |= is_digit(s.p[i]);
@@ -610,10 +662,13 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return false;
 	if (memmem(s.p, s.n, "::", 2) && !digit)
 		return true;
-	if (s.p[0] == '(') { /* (Type) value, (a.b() */
+	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
 		struct span inner = span_trim(s, "()!");
-		return value_is_identifier(inner) || is_chain(inner) || callee(inner);
+		return value_is_identifier(inner) || is_chain(inner) || callee(inner) ||
+		       is_expression(s);
 	}
+	if (!c->whole && opens_literal(s))
+		return true;
 	if (is_generic_type(s))
 		return true;
 	if (c->whole) {
@@ -761,6 +816,14 @@ value_is_stock(struct span s)
 				return true;
 		}
 	return token_placeholder(s);
+}
+
+bool
+value_is_public_pem(struct span s)
+{
+	/* "-----BEGIN CERT", "-----BEGIN PUBLIC " */
+	return span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBDRVJU")) ||
+	       span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBQVUJMSUMg"));
 }
 
 bool

@@ -34,5 +34,9 @@ bool value_is_words(struct span s);
 /* A name, a chain of them (a.b.c), or a path of them. */
 bool value_is_name(struct span s);
 bool value_is_uuid(struct span s);
+/* A certificate or a public key in PEM, base64 once more: nothing to hide. */
+bool value_is_public_pem(struct span s);
+/* user:password in base64 (RFC 7617), and the password a placeholder. */
+bool basic_is_nobody(struct span s);
 
 #endif
