@@ -30,6 +30,7 @@
 #define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
 #define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
 #define RETRY_US       100000
+#define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
 #define GATHER_US      1500 /* a commit waits for others at most so long, */
 #define RECENT_US      3000 /* and for half of what came so lately, */
 #define RECENT_AT_ONCE 3    /* where so many were under way together */
@@ -338,19 +339,27 @@ commit(struct audit *a, const char *last)
 
 /* ---- the thread ---- */
 
-/* Until woken, or until the next try while the disk refuses. */
-static void
+/* Until woken, or until the next try while the disk refuses. False: for too long. */
+static bool
 wait_for_work(struct audit *a)
 {
-	struct timespec at = { .tv_sec = (time_t)(a->retry_us / 1000000),
-		.tv_nsec = (long)(a->retry_us % 1000000) * 1000 };
+	uint64_t until = a->failing ? a->retry_us : clock_mono_us() + LOOK_US;
+	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
+		.tv_nsec = (long)(until % 1000000) * 1000 };
 
-	if (a->waiting.first)
-		return;
-	if (a->failing)
-		sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at);
+	return a->waiting.first || sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 ||
+	       a->failing || errno != ETIMEDOUT;
+}
+
+/* What others did to the journal shows while nobody asks for a record too: /readyz says
+ * so, and the alarm is there when the next start looks for it. */
+static void
+look_at_journal(struct audit *a)
+{
+	if (journal_moved(&a->journal))
+		note_failure(a, ERR_IO);
 	else
-		sem_wait(&a->wake);
+		commit(a, NULL);
 }
 
 static void
@@ -404,7 +413,8 @@ run(void *arg)
 	struct audit *a = arg;
 
 	for (;;) {
-		wait_for_work(a);
+		if (!wait_for_work(a))
+			look_at_journal(a);
 		gather(a);
 		/* Cleared before the drain: who sends after this wakes us again. */
 		atomic_exchange(&a->woken, false);

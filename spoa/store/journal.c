@@ -254,8 +254,8 @@ leave_behind(struct journal *j)
 
 /* What is written into a directory that was renamed is not where anybody looks, and
  * the next start would not find it. */
-static bool
-moved(struct journal *j)
+bool
+journal_moved(struct journal *j)
 {
 	struct stat st;
 
@@ -268,7 +268,7 @@ moved(struct journal *j)
 int
 journal_ready(struct journal *j, bool *begin)
 {
-	if (moved(j))
+	if (journal_moved(j))
 		return ERR_IO;
 	if (j->suspect) {
 		int err = leave_behind(j);

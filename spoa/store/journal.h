@@ -63,10 +63,11 @@ void journal_close(struct journal *j);
 /* A segment for what follows; needed first, after rotation, and after a failed
  * sync. 0, ERR_FULL (no room), ERR_IO; j->sys says which. */
 int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
-/* ERR_IO where the directory was moved, replaced or removed under us, until it is
- * back. *begin: journal_begin first. Where a sync had failed this cuts the segment back
- * to what was durable and compares its end with memory: only then is it left
- * behind. ERR_IO: not yet. */
+/* The directory was moved, replaced or removed under us (j->sys). */
+bool journal_moved(struct journal *j);
+/* ERR_IO where it was moved, until it is back. *begin: journal_begin first. Where a sync had
+ * failed this cuts the segment back to what was durable and compares its end with memory: only
+ * then is it left behind. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
 /* Another program removed or renamed the open segment or wrote to it ("removed",
  * "renamed", "changed"; NULL: neither): it is given up, journal_begin comes next. What it

@@ -373,6 +373,70 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 	}
 }
 
+static void
+mv(const char *from, const char *to)
+{
+	if (rename(from, to))
+		fail_msg("mv %s %s: %s", from, to, strerror(errno));
+}
+
+static bool
+wait_for_alarm(void)
+{
+	for (int i = 0; i < 200; i++, usleep(10000))
+		if (rig_holds(&r, "\"type\":\"alarm\""))
+			return true;
+	return false;
+}
+
+/* While nobody asks for a record, so that a daemon that is killed then can start again. */
+static void
+what_others_do_to_an_idle_journal_is_noticed(void **state)
+{
+	static const char *const rows[] = {
+		"rm '%s'",
+		"truncate -s 0 '%s'",
+		"mv '%s' \"$(dirname '%s')/../kept\"",
+		"sleep 0.02; printf X | dd of='%s' bs=1 seek=700 conv=notrunc 2>/dev/null",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char cmd[1400];
+		rig_free(&r);
+		rig_init(&r);
+		assert_started();
+		assert_int_equal(rig_put(&r, "before"), 0);
+		const char *seg = rig_segment(&r, 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(cmd, sizeof(cmd), rows[i], seg, seg);
+#pragma GCC diagnostic pop
+		assert_int_equal(system(cmd), 0);
+		if (!wait_for_alarm())
+			fail_msg("%s", rows[i]);
+		assert_true(audit_ready(r.audit));
+	}
+}
+
+static void
+a_folder_that_was_moved_while_idle_is_not_ready(void **state)
+{
+	char away[200];
+
+	(void)state;
+	assert_started();
+	assert_int_equal(rig_put(&r, "before"), 0);
+	snprintf(away, sizeof(away), "%s.away", r.journal);
+	mv(r.journal, away);
+	for (int i = 0; i < 200 && audit_ready(r.audit); i++)
+		usleep(10000);
+	assert_false(audit_ready(r.audit));
+	mv(away, r.journal);
+	assert_true(wait_ready());
+	assert_int_equal(rig_put(&r, "after"), 0);
+	assert_true(rig_verify(&r).ok);
+}
+
 static int cuts_to_make;
 
 static int
@@ -510,13 +574,6 @@ an_alarm_that_was_written_by_another_is_no_excuse(void **state)
 	assert_false(rig_start(&r));
 }
 
-static void
-mv(const char *from, const char *to)
-{
-	if (rename(from, to))
-		fail_msg("mv %s %s: %s", from, to, strerror(errno));
-}
-
 /* Nothing is recorded where nobody looks, and no second chain begins. */
 static void
 a_folder_that_was_moved_is_noticed(void **state)
@@ -628,6 +685,8 @@ main(void)
 		T(a_segment_that_another_program_touches_is_given_up),
 		T(a_segment_that_is_cut_while_it_is_written_is_given_up),
 		T(a_segment_that_goes_while_nothing_runs_is_missed),
+		T(what_others_do_to_an_idle_journal_is_noticed),
+		T(a_folder_that_was_moved_while_idle_is_not_ready),
 		T(a_disk_that_hangs_is_not_ready),
 		T(a_directory_open_to_everybody_is_refused),
 	};
