@@ -23,6 +23,8 @@ bool value_is_assigned(const struct candidate *c, const struct value *v);
 bool value_is_template(struct span s);
 /* name(…), a.b.c, a->b, a::b, someName2 before a bracket: code that computes it. */
 bool value_is_code(const struct candidate *c, const struct value *v);
+/* "pass", "token", "key" and the like stand in it. */
+bool value_names_secret(struct span s);
 /* REPLACE_WITH_…, your-key-here, xxxx: says that there is none. */
 bool value_is_placeholder(struct span s);
 /* password, password123, Passw0rd!, changeme: what examples and defaults use. */

@@ -4,7 +4,17 @@
 
 enum { NUMBER_BACK = 16, UNIT_MAX = 24 };
 
-/* number = digits [letter] [ ("-" | "/") digits [letter] ]. The end, or at. */
+static bool
+is_year(struct span t, size_t at)
+{
+	struct span s = span_cut(t, at, at + 4);
+
+	return s.n == 4 && is_digit(s.p[2]) && is_digit(s.p[3]) &&
+	       (!memcmp(s.p, "19", 2) || !memcmp(s.p, "20", 2));
+}
+
+/* number = digits [letter] [ ("-" | "/") digits [letter] ]. The end, or at. No house has
+ * the number 0, and "Copyright 2014-2025" none at all. */
 static size_t
 number_ahead(struct span t, size_t at)
 {
@@ -14,7 +24,9 @@ number_ahead(struct span t, size_t at)
 		i++;
 		n++;
 	}
-	if (n == 0 || n > 5)
+	if (n == 0 || n > 5 || t.p[at] == '0')
+		return at;
+	if (n == 4 && i < t.n && t.p[i] == '-' && is_year(t, at) && is_year(t, i + 1))
 		return at;
 	if (i < t.n && is_alpha(t.p[i]) && !(i + 1 < t.n && is_alnum(t.p[i + 1])))
 		i++;
@@ -245,6 +257,13 @@ street_leads(struct names_sweep *w, size_t at)
 	return words_before(w, before_particles(w, at), W_STREET_START, &label, &from) != 0;
 }
 
+/* OAuth, iOS; not McDonald, which has a small letter before. */
+static bool
+has_inner_capital(struct span s)
+{
+	return s.n > 2 && is_upper(s.p[1]) && is_lower(s.p[s.n - 1]);
+}
+
 /* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
  * before the run or as its first word. */
 void
@@ -263,6 +282,11 @@ find_street_start(struct names_sweep *w, struct run *run)
 		k++;
 	const struct word *x = &run->w[k - 1];
 	size_t i = x->end;
+	/* "via TLS 2", "via OAuth 2", "via X.509", "OS X 10": programs' words */
+	bool small = from + 1 < t.n && !is_upper(t.p[from + 1]);
+	if ((x->caps && small) || has_inner_capital(span_cut(t, x->start, x->end)) ||
+		(x->initial && (!small || x->dot)))
+		return;
 	while (i < t.n && i < x->end + 6 &&
 		(strchr(" ,.º°", t.p[i]) || (t.p[i] == 'n' && i > x->end)))
 		i++;
