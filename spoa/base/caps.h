@@ -33,7 +33,7 @@
 #define CAP_JSON_NODES         1000000      /* values and keys in a body: 413 */
 #define CAP_SEGMENTS           1000000      /* pieces of text in a body: 413 */
 #define CAP_FINDINGS           100000       /* findings a request: the classifier's declared outcome */
-#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are looked for: 503 */
+#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are looked for: 503; e-mail addresses over a quarter of it are left to their detector */
 #define CAP_MENTIONS           1000000      /* such mentions in a request: 503 */
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the classifier's declared outcome */
 #define CAP_DECODE_RATIO       4            /* bytes decoded in a scan per byte of its text: the classifier's declared outcome */

@@ -18,6 +18,7 @@ enum {
 	AUTOMATA = MENTION_ANYWHERE,
 	GAP_MOST = 3,
 	PASSWORD_LEAST = 6,
+	ADDRESS_SYMBOLS = CAP_MENTION_BYTES / 4, /* of all values, where addresses begin to be left out */
 	ROOT = 0,
 };
 
@@ -55,7 +56,7 @@ struct mention_set {
 	struct arena arena; /* other spellings of the values */
 	struct buf scratch;
 	struct value *values;
-	size_t nvalues, values_size;
+	size_t nvalues, values_size, symbols;
 	struct automaton automata[AUTOMATA];
 	uint64_t *seen; /* hashes of the values, an open table */
 	size_t nseen, seen_size;
@@ -203,7 +204,7 @@ add_value(struct mention_set *s, struct span text, enum mention_how how, uint32_
 
 	buf_clear(&s->scratch);
 	char *to = buf_reserve(&s->scratch, text.n);
-	size_t n = 0, all = 0;
+	size_t n = 0;
 	if (!to)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < text.n; i++) {
@@ -218,9 +219,7 @@ add_value(struct mention_set *s, struct span text, enum mention_how how, uint32_
 	int fresh = see(s, automaton, span_of(to, n));
 	if (fresh <= 0)
 		return fresh;
-	for (int i = 0; i < AUTOMATA; i++)
-		all += s->automata[i].symbols;
-	if (all + n > CAP_MENTION_BYTES)
+	if (s->symbols + n > CAP_MENTION_BYTES)
 		return ERR_LIMIT;
 	if (s->nvalues == s->values_size) {
 		size_t size = s->values_size ? 2 * s->values_size : 32;
@@ -231,6 +230,7 @@ add_value(struct mention_set *s, struct span text, enum mention_how how, uint32_
 		s->values_size = size;
 	}
 	s->automata[automaton].symbols += n;
+	s->symbols += n;
 	s->values[s->nvalues++] =
 		(struct value){ text, tag, (uint32_t)n, (uint8_t)automaton, anywhere };
 	return 0;
@@ -311,6 +311,9 @@ mention_add(struct mention_set *s, struct span value, enum mention_how how, uint
 {
 	INVARIANT(s->inserted == 0);
 	bool secret = how == MENTION_EXACT;
+	bool address = how == MENTION_CASELESS && span_chr(value, '@') < value.n;
+	if (address && s->symbols > ADDRESS_SYMBOLS)
+		return 0;
 	if (how != MENTION_ANYWHERE && is_words(value))
 		how = MENTION_EXACT;
 	int err = add_spellings(s, value, how, tag);

@@ -213,6 +213,33 @@ too_much_to_look_for_is_refused(void **state)
 	mention_set_free(&set);
 }
 
+static void
+many_addresses_leave_room_for_a_password(void **state)
+{
+	struct mention_set *set = mention_set_new();
+	struct mention_scan scan = { 0 };
+	static char values[100000][48];
+	struct span text = SPAN_LIT("it is quuxel47, or FIRST.LAST5@department5.example.com");
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		int n = snprintf(values[i], sizeof(values[i]),
+			"first.last%u@department%u.example.com", i, i);
+		assert_int_equal(mention_add(set, span_of(values[i], (size_t)n),
+					 MENTION_CASELESS, i),
+			0);
+	}
+	assert_int_equal(mention_add(set, SPAN_LIT("quuxel47"), MENTION_EXACT, 100000), 0);
+	assert_int_equal(mention_build(set, SIZE_MAX), 0);
+	mention_begin(&scan, set, text);
+	assert_int_equal(mention_next(&scan, SIZE_MAX), 0);
+	assert_int_equal(scan.n, 2);
+	assert_int_equal(scan.v[0].tag, 100000);
+	assert_int_equal(scan.v[1].tag, 5);
+	mention_scan_free(&scan);
+	mention_set_free(&set);
+}
+
 int
 main(void)
 {
@@ -220,6 +247,7 @@ main(void)
 		cmocka_unit_test(values_are_found_between_the_edges_of_tokens),
 		cmocka_unit_test(random_texts_give_what_a_plain_search_gives),
 		cmocka_unit_test(too_much_to_look_for_is_refused),
+		cmocka_unit_test(many_addresses_leave_room_for_a_password),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
