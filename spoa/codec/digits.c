@@ -16,3 +16,34 @@ const unsigned char digits_in[256] = {
 	['+'] = IN64, ['-'] = IN64, ['/'] = IN64, ['_'] = IN64,
 };
 /* clang-format on */
+
+static size_t
+base64(struct span value, size_t before, char *out)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	uint32_t bits = 0;
+	size_t n = 0, have = 0, shared = (6 - 8 * before % 6) % 6;
+
+	for (size_t i = 0; i < value.n; i++) {
+		bits = bits << 8 | (unsigned char)value.p[i];
+		have += i ? 8 : 8 - shared;
+		for (; have >= 6; have -= 6)
+			out[n++] = digits[bits >> (have - 6) & 63];
+	}
+	return n;
+}
+
+size_t
+digits_disguise(struct span value, size_t way, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (way < 3)
+		return base64(value, way, out);
+	for (size_t i = 0; i < value.n; i++) {
+		out[2 * i] = digits[(unsigned char)value.p[i] >> 4];
+		out[2 * i + 1] = digits[value.p[i] & 15];
+	}
+	return 2 * value.n;
+}

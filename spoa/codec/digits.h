@@ -3,6 +3,8 @@
 #ifndef CODEC_DIGITS_H
 #define CODEC_DIGITS_H
 
+#include "base/span.h"
+
 /* 0 to 63, and 1 more: 0 is none. */
 extern const unsigned char digits64[256];
 
@@ -16,6 +18,13 @@ enum {
 	IN_DECIMAL = 32,
 };
 extern const unsigned char digits_in[256];
+
+/* Ways to disguise a value inside a longer text: base64 with 0, 1 or 2 other bytes before it
+ * in its group, and hexadecimal. */
+enum { DISGUISES = 4 };
+/* Writes at most twice value.n characters, without the digits that it shares with other
+ * bytes; how many. */
+size_t digits_disguise(struct span value, size_t way, char *out);
 
 /* The digit's value, or -1. */
 static inline int

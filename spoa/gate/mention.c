@@ -8,6 +8,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "codec/digits.h"
 #include "codec/uri.h"
 #include "gate/gate_private.h"
 #include "policy/apikeys.h"
@@ -56,48 +57,14 @@ holds(struct span text, struct span value)
 	return false;
 }
 
-/* Its digits of base64 where `skip` other bytes come before it in a group; those that it
- * shares with other bytes are not among them. */
-static struct span
-in_base64(struct arena *a, struct span value, size_t skip)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789+/";
-	char *out = arena_alloc(a, value.n * 8 / 6 + 1);
-	uint32_t bits = 0;
-	unsigned have = 0, shared = (unsigned)(6 - 8 * skip % 6) % 6;
-	size_t n = 0;
-
-	for (size_t i = 0; out && i < value.n; i++) {
-		bits = bits << 8 | (unsigned char)value.p[i];
-		have += 8;
-		if (i == 0)
-			have -= shared;
-		for (; have >= 6; have -= 6)
-			out[n++] = digits[bits >> (have - 6) & 63];
-	}
-	return span_of(out, n);
-}
-
-static struct span
-in_hex(struct arena *a, struct span value)
-{
-	char *out = arena_alloc(a, 2 * value.n + 1);
-
-	for (size_t i = 0; out && i < value.n; i++) {
-		out[2 * i] = "0123456789abcdef"[(unsigned char)value.p[i] >> 4];
-		out[2 * i + 1] = "0123456789abcdef"[value.p[i] & 15];
-	}
-	return span_of(out, out ? 2 * value.n : 0);
-}
-
 int
 request_keep_credential(struct request *r, struct span value)
 {
 	r->credential = arena_dup(&r->arena, value);
-	for (size_t i = 0; value.n >= DISGUISE_LEAST && i < CREDENTIAL_DISGUISES; i++)
-		r->disguised[i] =
-			i < 3 ? in_base64(&r->arena, value, i) : in_hex(&r->arena, value);
+	for (size_t i = 0; value.n >= DISGUISE_LEAST && i < DISGUISES; i++) {
+		char *out = arena_alloc(&r->arena, 2 * value.n);
+		r->disguised[i] = span_of(out, out ? digits_disguise(value, i, out) : 0);
+	}
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
@@ -106,7 +73,7 @@ request_credential_in(const struct request *r, struct span text)
 {
 	struct span key;
 
-	for (size_t i = 0; i < CREDENTIAL_DISGUISES; i++)
+	for (size_t i = 0; i < DISGUISES; i++)
 		if (holds(text, r->disguised[i]))
 			return true;
 	return holds(text, r->credential) || apikey_next(&text, &key);
@@ -142,7 +109,7 @@ seek_keys(struct request *r, struct span text)
 
 	if (holds(text, r->credential))
 		err = mention_add(set, r->credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
-	for (size_t i = 0; !err && i < CREDENTIAL_DISGUISES; i++)
+	for (size_t i = 0; !err && i < DISGUISES; i++)
 		if (holds(text, r->disguised[i]))
 			err = mention_add(
 				set, r->disguised[i], MENTION_ANYWHERE, TAG_CREDENTIAL);

@@ -11,6 +11,7 @@
 
 #include "base/pool.h"
 #include "base/sha256.h"
+#include "codec/digits.h"
 #include "gate/audit.h"
 #include "gate/data.h"
 #include "gate/gate.h"
@@ -23,8 +24,6 @@
 
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY };
-
-enum { CREDENTIAL_DISGUISES = 4 }; /* base64 at each of its three places, hexadecimal */
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
 #define TICKET_LEN	37 /* "WWWW-" and 32 hexadecimal digits */
@@ -145,7 +144,7 @@ struct request {
 	 * replaced */
 	size_t reasoning_dropped, reasoning_left;
 	struct span credential; /* that verified, in the arena; empty: none */
-	struct span disguised[CREDENTIAL_DISGUISES]; /* it in base64 and hexadecimal, so too */
+	struct span disguised[DISGUISES]; /* it in base64 and hexadecimal, so too */
 	struct recognition *recognitions;
 	size_t nrecognitions;
 	/* `decide`: the answer that was given for a recogniser, or for its i-th text */

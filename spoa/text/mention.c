@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "codec/digits.h"
 #include "codec/uri.h"
 #include "text/style.h"
 
@@ -18,6 +19,8 @@ enum {
 	AUTOMATA = MENTION_ANYWHERE,
 	GAP_MOST = 3,
 	PASSWORD_LEAST = 6,
+	DISGUISED_LEAST = 8,
+	DISGUISED_MOST = 256, /* longer ones would take the room of others */
 	ADDRESS_SYMBOLS = CAP_MENTION_BYTES / 4, /* of all values, where addresses begin to be left out */
 	ROOT = 0,
 };
@@ -306,6 +309,24 @@ password_of(struct span value)
 								   : rest;
 }
 
+/* A secret in base64 or hexadecimal, alone or among other bytes. */
+static int
+add_disguises(struct mention_set *s, struct span value, uint32_t tag)
+{
+	int err = 0;
+
+	if (value.n < DISGUISED_LEAST || value.n > DISGUISED_MOST)
+		return 0;
+	for (size_t way = 0; way < DISGUISES && !err; way++) {
+		char *to = arena_alloc(&s->arena, 2 * value.n);
+		if (!to)
+			return ERR_NOMEM;
+		size_t n = digits_disguise(value, way, to);
+		err = add_value(s, span_of(to, n), MENTION_ANYWHERE, tag);
+	}
+	return err;
+}
+
 int
 mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
 {
@@ -317,8 +338,12 @@ mention_add(struct mention_set *s, struct span value, enum mention_how how, uint
 	if (how != MENTION_ANYWHERE && is_words(value))
 		how = MENTION_EXACT;
 	int err = add_spellings(s, value, how, tag);
-	struct span password = secret ? password_of(value) : (struct span){ NULL, 0 };
-	return err || !password.n ? err : add_spellings(s, password, how, tag);
+	if (err || !secret)
+		return err;
+	struct span password = password_of(value);
+	if (password.n)
+		err = add_spellings(s, password, how, tag);
+	return err ? err : add_disguises(s, password.n ? password : value, tag);
 }
 
 /* ---- the automata ---- */

@@ -11,7 +11,7 @@
 
 /* When two spellings are one value. */
 enum mention_how {
-	MENTION_EXACT, /* byte by byte; of user:password the password alone too */
+	MENTION_EXACT, /* byte by byte, and in base64 or hexadecimal; of user:password the password alone too */
 	/* of values with a digit or '@': */
 	MENTION_CASELESS, /* ASCII letters in any case */
 	MENTION_FOLDED, /* only letters and digits count, in any case: 4111-1111 and 41111111 */
