@@ -120,7 +120,7 @@ exchange_open(struct request *r)
 		x->plan.body = swapped(r);
 	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
-	hold_give(&g->shared->holds, r->held_slot, r->held_bytes);
+	hold_give(&g->shared->holds, r->held_slot, r->held_bytes, r->held_bytes);
 	r->held_bytes = r->held_work = 0;
 	if (!request_hold(r, sizeof(*r) + sizeof(*x) + x->plan.body.n))
 		return ERR_LIMIT;

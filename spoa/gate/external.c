@@ -583,7 +583,7 @@ finish(struct request *r)
 	struct external_job *j = r->job;
 
 	if (j && j->held) {
-		hold_give(&r->gate->shared->holds, r->held_slot, j->held);
+		hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, j->held);
 		r->held_bytes -= j->held;
 	}
 	request_drop_job(r);

@@ -260,7 +260,7 @@ hold(struct request *r, size_t n)
 static void
 give_back(struct request *r)
 {
-	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes);
+	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, r->held_bytes);
 	r->held_bytes = 0;
 	r->held_work = 0;
 }
@@ -317,7 +317,7 @@ request_hold_work(struct request *r)
 void
 request_unhold_work(struct request *r)
 {
-	hold_give(&r->gate->shared->holds, r->held_slot, r->held_work);
+	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, r->held_work);
 	r->held_bytes -= r->held_work;
 	r->held_work = 0;
 }

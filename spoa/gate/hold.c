@@ -2,14 +2,21 @@
 #include "gate/hold.h"
 
 static bool
-take(_Atomic size_t *c, size_t cap, size_t own, size_t n)
+take(_Atomic size_t *c, size_t cap, size_t n)
 {
 	size_t before = atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 
-	if ((n <= cap && before <= cap - n) || (own && before <= own))
+	if (n <= cap && before <= cap - n)
 		return true;
 	atomic_fetch_sub_explicit(c, n, memory_order_relaxed);
 	return false;
+}
+
+/* What a request that holds so much counts for in its slot. */
+static size_t
+counted(const struct holds *h, size_t bytes)
+{
+	return bytes < h->cap_slot / 2 ? bytes : h->cap_slot / 2;
 }
 
 /* Where most of the room is taken, the rest is for those who hold little. */
@@ -21,15 +28,16 @@ holds_much(const struct holds *h, size_t slot, size_t own, size_t n)
 	if (slot >= HOLD_SLOTS || all <= h->cap_all / 4 * 3)
 		return false;
 	mine = atomic_load_explicit(&h->slot[slot], memory_order_relaxed);
-	return mine > own && mine + n > h->cap_slot / 4;
+	return mine > counted(h, own) && mine + n > h->cap_slot / 4;
 }
 
 bool
 hold_take(struct holds *h, size_t slot, size_t own, size_t n)
 {
-	if (holds_much(h, slot, own, n) || !take(&h->all, h->cap_all, 0, n))
+	if (holds_much(h, slot, own, n) || !take(&h->all, h->cap_all, n))
 		return false;
-	if (slot < HOLD_SLOTS && !take(&h->slot[slot], h->cap_slot, own, n)) {
+	if (slot < HOLD_SLOTS &&
+		!take(&h->slot[slot], h->cap_slot, counted(h, own + n) - counted(h, own))) {
 		atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 		return false;
 	}
@@ -37,11 +45,12 @@ hold_take(struct holds *h, size_t slot, size_t own, size_t n)
 }
 
 void
-hold_give(struct holds *h, size_t slot, size_t n)
+hold_give(struct holds *h, size_t slot, size_t own, size_t n)
 {
 	atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 	if (slot < HOLD_SLOTS)
-		atomic_fetch_sub_explicit(&h->slot[slot], n, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&h->slot[slot],
+			counted(h, own) - counted(h, own - n), memory_order_relaxed);
 }
 
 /* ---- tickets ---- */
@@ -49,8 +58,8 @@ hold_give(struct holds *h, size_t slot, size_t n)
 bool
 hold_wait(struct holds *h, size_t slot, size_t n)
 {
-	return slot >= HOLD_SLOTS || take(&h->waiting[slot], h->cap_waiting, 0, n) ||
-	       take(&h->waiting[slot], n, 0, n);
+	return slot >= HOLD_SLOTS || take(&h->waiting[slot], h->cap_waiting, n) ||
+	       take(&h->waiting[slot], n, n);
 }
 
 void

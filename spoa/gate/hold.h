@@ -30,11 +30,13 @@ enum { HOLD_EXPIRED_MANY = 64, HOLD_EXPIRED_FEW = 8, HOLD_EXPIRED_MAX = 160 };
 
 /* Takes n bytes of the global cap and, with slot < HOLD_SLOTS, of that slot's; the last
  * quarter of the global one only where the slot holds less than a quarter of its own.
- * `own`: what this request holds there already; where that is all there is, the
- * slot's cap does not count: a request that limits.body lets in can be served,
- * whatever reading it takes. False: over a cap, nothing taken. Any thread. */
+ * `own`: what this request holds there already. A request counts for at most half of the
+ * slot's cap: one that limits.body lets in can be served, whatever reading it takes,
+ * and small ones of the same caller next to it. False: over a cap, nothing taken. Any
+ * thread. */
 bool hold_take(struct holds *h, size_t slot, size_t own, size_t n);
-void hold_give(struct holds *h, size_t slot, size_t n);
+/* Gives n of those `own` bytes back. */
+void hold_give(struct holds *h, size_t slot, size_t own, size_t n);
 
 /* n bytes of the slot's wait for a ticket to be taken up, and do no more. The first ticket
  * of a slot may wait whatever it holds. */

@@ -388,7 +388,7 @@ close_job(struct request *r)
 	if (!j)
 		return;
 	if (j->held) {
-		hold_give(&r->gate->shared->holds, r->held_slot, j->held);
+		hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, j->held);
 		r->held_bytes -= j->held;
 	}
 	mention_set_free(&j->set);

@@ -41,25 +41,32 @@ static void
 test_hold(void **state)
 {
 	struct stage s;
-	struct call c, d;
-	struct pass p, q;
+	struct call c, d, e;
+	struct pass p, q, t;
 
 	(void)state;
 	stage_up(&s, POLICY);
 	call_do(&s, &deferred, &c);
 	call_do(&s, &deferred, &d);
+	call_do(&s, &deferred, &e);
 	assert_int_equal(pass_claim(&s, 1, &p, &c, -1), 0);
 	assert_int_equal(pass_claim(&s, 1, &q, &d, -1), 0);
+	assert_int_equal(pass_claim(&s, 1, &t, &e, -1), 0);
 	size_t before = gate_held_bytes(s.shared);
+	/* One counts for half of the caller's 32 MB, whatever it takes. */
 	assert_true(gate_hold(p.x, 20 << 20));
-	assert_false(gate_hold(p.x, 20 << 20)); /* over the caller's 32 MB */
-	assert_int_equal(gate_held_bytes(s.shared), before + (20 << 20));
-	assert_true(gate_hold(q.x, 1 << 20));
+	assert_true(gate_hold(p.x, 10 << 20));
+	assert_int_equal(gate_held_bytes(s.shared), before + (30 << 20));
+	assert_true(gate_hold(q.x, 15 << 20));
+	assert_false(gate_hold(t.x, 2 << 20)); /* over the caller's */
+	assert_int_equal(gate_held_bytes(s.shared), before + (45 << 20));
 	pass_finish(&q, END_NEVER_SENT, 0, -1, -1);
 	stage_settle(&s);
-	/* Alone, it is bounded by what all may hold: 64 MB. */
-	assert_true(gate_hold(p.x, 20 << 20));
+	assert_true(gate_hold(t.x, 2 << 20));
+	/* What all may hold is a bound for each: 64 MB. */
+	assert_true(gate_hold(p.x, 10 << 20));
 	assert_false(gate_hold(p.x, 30 << 20));
+	pass_finish(&t, END_NEVER_SENT, 0, -1, -1);
 	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);
 	stage_settle(&s);
 	assert_int_equal(gate_held_bytes(s.shared), 0);
