@@ -424,21 +424,25 @@ static int
 append(struct journal *j, struct span commit)
 {
 	uint64_t end = j->good + commit.n;
-	struct stat st;
+	struct stat wrote, st;
 	int err = write_all(j, commit, j->good);
 
 	if (err)
 		return err;
 	if (end > j->size)
 		j->size = write_ahead(j, end);
-	/* Size and time as our own write left them, before the sync, which takes long:
-	 * others are another program's. */
-	if (fstat(j->fd, &st) < 0 || journal_io.fdatasync(j->fd) < 0) {
+	/* Size and time as our own write left them: others are another program's, which
+	 * has most of its chances during the sync. */
+	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
+		fstat(j->fd, &st) < 0) {
 		j->suspect = true;
 		return failure(j);
 	}
-	j->written = st.st_mtim;
-	if ((uint64_t)st.st_size != j->size) {
+	if (j->good == 0)
+		j->sync_sets_time = wrote.st_mtim.tv_sec != st.st_mtim.tv_sec ||
+				    wrote.st_mtim.tv_nsec != st.st_mtim.tv_nsec;
+	j->written = j->sync_sets_time ? st.st_mtim : wrote.st_mtim;
+	if ((uint64_t)wrote.st_size != j->size || (uint64_t)st.st_size != j->size) {
 		j->sys = ESTALE; /* journal_lost() says so next */
 		return ERR_BAD_STATE;
 	}

@@ -47,6 +47,7 @@ struct journal {
 	uint64_t good;		 /* its durable bytes, whole commits */
 	uint64_t size;		 /* with the NUL bytes after them */
 	struct timespec written; /* when its file was last written to, by us */
+	bool sync_sets_time;	 /* a file system over a network may do so */
 	uint64_t segment_bytes;
 	bool suspect;	 /* a sync or a cut failed: the open segment is not to be appended to */
 	char tail[1024]; /* the last bytes made durable, to tell what a failed sync left */

@@ -449,6 +449,15 @@ sync_while_another_cuts(int fd)
 	return err;
 }
 
+static int
+sync_while_another_writes(int fd)
+{
+	usleep(20000); /* the clock of the file system goes on */
+	if (cuts_to_make && cuts_to_make--)
+		assert_int_equal(pwrite(fd, "X", 1, 700), 1);
+	return fdatasync(fd);
+}
+
 static ssize_t
 write_while_another_cuts(int fd, const void *p, size_t n, off_t at)
 {
@@ -463,15 +472,18 @@ write_while_another_cuts(int fd, const void *p, size_t n, off_t at)
  * noticed as well, and nobody was told that a record is there that was cut off before
  * its sync. */
 static void
-a_segment_that_is_cut_while_it_is_written_is_given_up(void **state)
+a_segment_that_is_touched_while_it_is_written_is_given_up(void **state)
 {
 	static const struct {
 		const char *name;
 		struct journal_io io;
 		int err;
 	} rows[] = {
-		{ "during the sync", { pwrite, sync_while_another_cuts, ftruncate }, 0 },
-		{ "after the write", { write_while_another_cuts, fdatasync, ftruncate },
+		{ "cut during the sync", { pwrite, sync_while_another_cuts, ftruncate },
+			ERR_IO },
+		{ "changed during the sync", { pwrite, sync_while_another_writes, ftruncate },
+			0 },
+		{ "cut after the write", { write_while_another_cuts, fdatasync, ftruncate },
 			ERR_IO },
 	};
 	(void)state;
@@ -489,7 +501,7 @@ a_segment_that_is_cut_while_it_is_written_is_given_up(void **state)
 		if (!rig_holds(&r, "\"how\":\"changed\"") || !rig_holds(&r, "\"id\":\"after\""))
 			fail_msg("%s", rows[i].name);
 		audit_stop(&r.audit);
-		assert_int_equal(rig_verify(&r).bad_seq, 1);
+		assert_false(rig_verify(&r).ok);
 		assert_started();
 	}
 }
@@ -683,7 +695,7 @@ main(void)
 		T(an_alarm_that_was_written_by_another_is_no_excuse),
 		T(a_folder_that_was_moved_is_noticed),
 		T(a_segment_that_another_program_touches_is_given_up),
-		T(a_segment_that_is_cut_while_it_is_written_is_given_up),
+		T(a_segment_that_is_touched_while_it_is_written_is_given_up),
 		T(a_segment_that_goes_while_nothing_runs_is_missed),
 		T(what_others_do_to_an_idle_journal_is_noticed),
 		T(a_folder_that_was_moved_while_idle_is_not_ready),
