@@ -226,6 +226,25 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 	return SIZE_MAX;
 }
 
+/* Whether the word at i is the label of what comes next: "DOB 03/14/1980", "date of birth: …".
+ */
+static bool
+names_the_next(struct span t, size_t i)
+{
+	enum { LABEL = 24 };
+	size_t word = i, to = i + LABEL < t.n ? i + LABEL : t.n;
+
+	while (word < to && letter_at(t, word))
+		word++;
+	for (i = word; i < to && strchr(" .#", t.p[i]);)
+		i++;
+	if (i > word && i < t.n && is_digit(t.p[i]))
+		return true;
+	for (i = word; i < to && (letter_at(t, i) || t.p[i] == ' ');)
+		i++;
+	return i < t.n && t.p[i] == ':';
+}
+
 /* What names a value stands before it more often than behind. */
 static size_t
 distance(const struct words *w, struct span left, struct span right, struct span key)
@@ -236,7 +255,7 @@ distance(const struct words *w, struct span left, struct span right, struct span
 	size_t a = nearest(w, left, false, SIZE_MAX);
 	size_t b = nearest(w, right, true, a == SIZE_MAX ? a : (a + 1) / 2);
 	if (b != SIZE_MAX)
-		b *= 2;
+		b = names_the_next(right, b) ? SIZE_MAX : b * 2;
 	return b < a ? b : a;
 }
 

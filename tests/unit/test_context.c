@@ -99,6 +99,28 @@ check_rows(const struct row *rows, size_t n)
 	"n/a,n/a,n/a\nn/a,n/a,n/a\nn/a,n/a,n/a\n"
 
 static void
+a_label_after_a_value_names_what_comes_after_itself(void **state)
+{
+	static const struct row rows[] = {
+		{ "a laboratory's date before a date of birth",
+			"Labs of 01/15/2024, DOB 03/14/1980", "",
+			"DATE_TIME 01/15/2024|DATE_OF_BIRTH 03/14/1980|" },
+		{ "with a colon", "Collected 01/15/2024. Date of birth: 03/14/1980", "",
+			"DATE_TIME 01/15/2024|DATE_OF_BIRTH 03/14/1980|" },
+		{ "in German", "Blutabnahme vom 15.01.2024, geb. 14.03.1980", "",
+			"DATE_TIME 15.01.2024|DATE_OF_BIRTH 14.03.1980|" },
+		{ "after both, what is dated by its own word",
+			"DOB: 03/14/1980. Discharged 02/09/2024", "",
+			"DATE_OF_BIRTH 03/14/1980|DATE_TIME 02/09/2024|" },
+		{ "a word after a value that names nothing else", "03/14/1980 is my birthday",
+			"", "DATE_OF_BIRTH 03/14/1980|" },
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
+static void
 a_header_names_its_column(void **state)
 {
 	static const struct row rows[] = {
@@ -305,6 +327,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_label_after_a_value_names_what_comes_after_itself),
 		cmocka_unit_test(a_header_names_its_column),
 		cmocka_unit_test(a_label_names_its_line),
 		cmocka_unit_test(no_cut_reads_beyond),
