@@ -192,8 +192,8 @@ escapes_of_source_code_are_no_nest_too_deep_to_read(void **state)
 {
 	static const char *const table[] = {
 		"\\x5c%\\x\\{4}5c",
-		"=3D\\(41\\x\\{4}%5c%5c&\\134\\134=3D#\\x5c41=5C\\|{4}\\\"\\(&\\(&#\\)"
-		"5c41\\134%5c",
+		("=3D\\(41\\x\\{4}%5c%5c&\\134\\134=3D#\\x5c41=5C\\|{4}\\\"\\(&\\(&#\\)"
+		 "5c41\\134%5c"),
 		"%2526%252392%253bu0040",
 	};
 	struct fix *f = *state;
