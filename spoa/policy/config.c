@@ -585,10 +585,12 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	return cfg;
 }
 
+const char *config_installed = "/etc/tollgate/tollgate.yaml";
+
 const char *
 config_find(const char *named)
 {
-	static const char *const places[] = { "tollgate.yaml", "/etc/tollgate/tollgate.yaml" };
+	const char *const places[] = { "tollgate.yaml", config_installed };
 
 	if (named)
 		return access(named, R_OK) == 0 ? named : NULL;

@@ -93,6 +93,9 @@ const struct config *config_read(struct arena *a, const char *file, struct diag 
 /* Appends the names of options that differ and that a running daemon cannot change,
  * with commas between. */
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);
+/* Where an installed configuration is. Tests name another place: what is installed on
+ * the machine they run on is not theirs. */
+extern const char *config_installed;
 /* The file that -c names, or tollgate.yaml here, then under /etc/tollgate/;
  * NULL where neither exists. */
 const char *config_find(const char *named);
