@@ -11,15 +11,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "policy/config.h"
+#include "support/hide_installed.h"
 #include "support/temp_dir.h"
-
-/* Whether tollgate is installed on this machine makes no difference. */
-__attribute__((constructor)) static void
-hide_installed_config(void)
-{
-	config_installed = "/nonexistent/tollgate.yaml";
-}
 
 static char cmd_out[1 << 20], cmd_err[65536];
 

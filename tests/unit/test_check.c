@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "support/hide_installed.h"
 #include "support/temp_dir.h"
 
 static char out[65536], err[65536];
