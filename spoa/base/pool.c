@@ -38,7 +38,9 @@ pool_next(struct pool *p)
 	pthread_mutex_lock(&p->lock);
 	while (!p->first && !atomic_load(&p->stopping))
 		pthread_cond_wait(&p->more, &p->lock);
-	if (!atomic_load(&p->stopping)) {
+	/* What is queued at a stop runs too: it sees pool_stopping(), and whoever waits for
+	 * it hears of it. */
+	if (p->first) {
 		w = p->first;
 		p->first = w->next;
 		if (!p->first)
