@@ -22,7 +22,8 @@ struct pool *pool_new(unsigned threads);
 void pool_submit(struct pool *p, struct work *w);
 /* The pool is being stopped: long work ends early. Any thread. */
 bool pool_stopping(const struct pool *p);
-/* Waits for the work under way; what nobody began is dropped. Clears *p. */
+/* Waits for the work under way and for what is queued: pool_stopping() tells it. Clears
+ * *p. */
 void pool_free(struct pool **p);
 
 #endif
