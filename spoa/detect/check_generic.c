@@ -349,7 +349,7 @@ is_sequence(struct span s)
 	return next >= 10 || same >= 8;
 }
 
-/* What a value behind a key that names a secret is instead. */
+/* What a value after a key that names a secret is instead. */
 static bool
 is_no_secret(const struct candidate *c, const struct value *v)
 {

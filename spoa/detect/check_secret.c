@@ -138,7 +138,7 @@ next_end_line(struct candidate *c, size_t from)
 	return m->pem_end;
 }
 
-/* Whether a key may stand there, and not "..." or "XXXX" instead, or "your key here". */
+/* Whether a key may be there, and not "..." or "XXXX" instead, or "your key here". */
 static bool
 has_body(struct span s)
 {
@@ -284,7 +284,7 @@ basic_is_nobody(struct span s)
 	return nobody;
 }
 
-/* "Basic" stands before the value. */
+/* "Basic" is before the value. */
 static bool
 after_basic(const struct candidate *c)
 {

@@ -1,4 +1,4 @@
-/* Where a value behind its key ends, and what is written there instead of one: a
+/* Where a value after its key ends, and what is written there instead of one: a
  * reference, code, a placeholder. People's passwords hold any sign, so that the end is
  * read here and not by a pattern: a part of a password left over is a leak. */
 #include "detect/check_value.h"
@@ -245,7 +245,7 @@ value_read(struct candidate *c)
 	} else if (close) {
 		c->end = close;
 		v.quoted = true;
-		/* Judged by its first word: sentences stand in quotes too. */
+		/* Judged by its first word: sentences are in quotes too. */
 		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
 		return v;
 	} else {
@@ -261,8 +261,8 @@ value_read(struct candidate *c)
 	return v;
 }
 
-/* Whether the value at `at` stands between tags: of its own key, so that the tag is closed
- * behind it, or of others. */
+/* Whether the value at `at` is between tags: of its own key, so that the tag is closed
+ * after it, or of others. */
 static bool
 tag_parts(const struct candidate *c)
 {

@@ -1,4 +1,4 @@
-/* A value behind its key: where it ends, and whether it is one at all. Shared by the
+/* A value after its key: where it ends, and whether it is one at all. Shared by the
  * validators of secrets. */
 #ifndef DETECT_CHECK_VALUE_H
 #define DETECT_CHECK_VALUE_H
@@ -23,7 +23,7 @@ bool value_is_assigned(const struct candidate *c, const struct value *v);
 bool value_is_template(struct span s);
 /* name(…), a.b.c, a->b, a::b, someName2 before a bracket: code that computes it. */
 bool value_is_code(const struct candidate *c, const struct value *v);
-/* "pass", "token", "key" and the like stand in it. */
+/* "pass", "token", "key" and the like are in it. */
 bool value_names_secret(struct span s);
 /* REPLACE_WITH_…, your-key-here, xxxx: says that there is none. */
 bool value_is_placeholder(struct span s);

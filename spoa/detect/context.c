@@ -274,7 +274,7 @@ same_clause(struct span left)
 	return left;
 }
 
-/* A line without the tags at its end, the one that the value stands in included: markup
+/* A line without the tags at its end, the one that the value is in included: markup
  * between a label and its value says nothing. */
 static struct span
 without_tags(struct span line, bool *tag)

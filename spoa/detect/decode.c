@@ -373,7 +373,7 @@ next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
 	return end;
 }
 
-/* Text behind something else: a header, a picture, a line of another. It is read from the
+/* Text after something else: a header, a picture, a line of another. It is read from the
  * place before, since it may begin between the two. */
 static bool
 reads_later(struct span text, struct blob *b)

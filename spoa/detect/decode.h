@@ -52,7 +52,7 @@ size_t decode_some(struct decoding *d, char *out, uint32_t *where, size_t room);
 
 /* Reads like text: nearly all of it printable. */
 bool decode_is_text(const char *p, size_t n);
-/* The next stretch of text alone in the n bytes, from *at on, which moves behind it; where
+/* The next stretch of text alone in the n bytes, from *at on, which moves past it; where
  * it begins, and its length in *len. False: none that could hold anything. */
 bool decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len);
 

@@ -56,7 +56,7 @@ float detect_entity_threshold(const struct detect_rules *r, size_t entity);
 /* Values of this entity are equal whatever separators they are written with (cards,
  * phones, IBANs): see text/placeholder.h. */
 bool detect_entity_folds(const struct detect_rules *r, size_t entity);
-/* Whether a value of this entity, found once, is that value wherever else it stands: secrets
+/* Whether a value of this entity, found once, is that value wherever else it is: secrets
  * and identifiers, not names, dates, ages and places. Secrets are the same byte by byte, others
  * in any case, those that fold however they are separated. */
 bool detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how);

@@ -11,7 +11,7 @@
 
 /* Of a candidate, until the overlaps are resolved: it gives way to an equal one. */
 #define FINDING_WEAK 0x8000u
-/* The same: its own name stands before it ("licence no. …"), and the pattern read both. */
+/* The same: its own name is before it ("licence no. …"), and the pattern read both. */
 #define FINDING_NAMED 0x4000u
 
 typedef int rules_fn(const struct detect_rules *r, struct detect_scratch *s, struct span text,

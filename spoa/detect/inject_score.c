@@ -127,7 +127,7 @@ begin(struct scoring *s, const struct inject *j)
 	memset(&s->patterns, 0, sizeof(s->patterns));
 }
 
-/* From steps to a score: 0.5 at none, 0.9 at one. Logistic up to 0.9; behind it a hyperbola
+/* From steps to a score: 0.5 at none, 0.9 at one. Logistic up to 0.9; above it a hyperbola
  * that goes on with the same slope, since the logistic function would give 1.000000 from
  * seven steps on, and which of two attacks is worse would be gone. */
 static double

@@ -359,7 +359,7 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 	struct makeup m = makeup_of(w, run, i, n);
 	if (no_person(w, run, i, n, &m, &e))
 		return n;
-	/* One word in no list behind "name:" may be a program's: there, and nowhere else. */
+	/* One word in no list after "name:" may be a program's: there, and nowhere else. */
 	name_found(w, run, i, n, score_of(w, run, i, n, &m, &e),
 		m.words > m.unknown || m.words > 1 || e.title > 0);
 	return n;

@@ -113,7 +113,7 @@ place_free_parts(struct placing *p, struct finding f)
 	return 0;
 }
 
-/* Shapes that many numbers have (telephones, addresses) give way to a value behind its own
+/* Shapes that many numbers have (telephones, addresses) give way to a value after its own
  * name that covers them. v is in order of starts; the number that is left. */
 static size_t
 drop_unnamed(const struct detect_rules *r, struct finding *v, size_t n)

@@ -51,7 +51,7 @@ void gate_resume(struct request *r);
 /* The step under way ended so: on with the next ones. */
 void gate_step_done(struct request *r, enum step_result s);
 /* gate/offload.c: the next step is for a helper thread; and there it goes: nothing of the
- * request may be touched behind that. */
+ * request may be touched after that. */
 bool offload_wanted(const struct request *r);
 void offload_step(struct request *r);
 /* A NOTIFY's compressed body is the relay's to bring again where it is long. */

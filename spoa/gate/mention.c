@@ -1,5 +1,5 @@
 /* The mentions step. What a redaction replaces because it is a secret or an identifier
- * is replaced wherever else it stands: detectors found it by what is around it, and
+ * is replaced wherever else it is: detectors found it by what is around it, and
  * around its second mention there may be nothing. The credential that the caller
  * showed, and anything in the form of our API keys, is replaced whatever the policy
  * says. All of it is one pass over the segments, in turns. */

@@ -2,7 +2,7 @@
  * classifying, rewriting) would hold up whoever else is on its worker. The request is
  * parked meanwhile and belongs to the helper; the worker keeps away from it but for
  * `pointless`, and has it back with the mail. Only bodies that the relay read: no
- * deadline of the agent is behind those, and what a NOTIFY brings is short. */
+ * deadline of the agent is after those, and what a NOTIFY brings is short. */
 #include "base/caps.h"
 #include "gate/gate_private.h"
 

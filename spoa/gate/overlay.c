@@ -79,7 +79,7 @@ hits_lay_over(const struct hit *own, size_t nown, const struct hit *extra, size_
 	return n;
 }
 
-/* The hits of *list from *at on that stand in segment s and are spans to redact. */
+/* The hits of *list from *at on that are in segment s and are spans to redact. */
 static size_t
 run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
 	const struct segment *s, struct hit *out)

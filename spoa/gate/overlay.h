@@ -1,4 +1,4 @@
-/* What is redacted of a text: findings in the segments they stand in, of several
+/* What is redacted of a text: findings in the segments they are in, of several
  * sources laid over each other. Apart from request.h for those who have no request. */
 #ifndef GATE_OVERLAY_H
 #define GATE_OVERLAY_H
@@ -6,7 +6,7 @@
 #include "detect/detect.h"
 #include "text/body.h"
 
-/* A finding with the segment it stands in. */
+/* A finding with the segment it is in. */
 struct hit {
 	const struct segment *segment;
 	bool in_target;	  /* the segment is part of path or query */

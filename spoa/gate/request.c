@@ -175,7 +175,7 @@ any_in_target(const struct hit *v, size_t n)
 	return false;
 }
 
-/* A value that was found elsewhere stands in the path too; where that is too much to look
+/* A value that was found elsewhere is in the path too; where that is too much to look
  * for, as if it did. A request that is denied has no further mentions looked for. */
 static bool
 value_in_path(const struct request *r)

@@ -263,7 +263,7 @@ bool request_own_head(struct request *r);
 /* Prepares and frees everything a request holds; the struct itself is the caller's. */
 void request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap);
 void request_clear(struct request *r);
-/* Looks for findings in the target since; what it said once stands. */
+/* Looks for findings in the target since; what it said once holds. */
 enum path_state request_path_state(struct request *r);
 /* The path as records and logs may hold it, or "<unread>" or "<redacted>". */
 struct span request_path_shown(struct request *r);

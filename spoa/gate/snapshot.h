@@ -9,14 +9,14 @@
 #include "base/caps.h"
 #include "policy/identity.h"
 
-/* What one worker keeps beside a snapshot. owner: that worker. A helper thread (gate/offload.h)
+/* What one worker keeps next to a snapshot. owner: that worker. A helper thread (gate/offload.h)
  * has a part too, in which there is no cache: it verifies nobody. */
 struct snapshot_local {
 	struct detect_scratch *scratch;
 	struct identity_cache *cache;
 };
 
-/* The helper threads' places: behind those of any worker. */
+/* The helper threads' places: after those of any worker. */
 #define SNAPSHOT_HELPER (1u << 16)
 
 struct snapshot {

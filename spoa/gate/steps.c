@@ -131,7 +131,7 @@ step_framing(struct request *r)
 		return bad_request(r, "invalid_request", "too many Connection options");
 	if (http_field_one(&r->head, "host", &v) < 0)
 		return bad_request(r, "ambiguous_host", "several Host fields");
-	/* RFC 9110 7.2: a Host has no userinfo; where one stands it is a credential. */
+	/* RFC 9110 7.2: a Host has no userinfo; where there is one it is a credential. */
 	if (span_chr(v, '@') < v.n)
 		return bad_request(r, "invalid_host", "the Host field holds userinfo");
 	r->host = host_name(r, v);

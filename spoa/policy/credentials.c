@@ -97,7 +97,7 @@ is_dash(char c)
 }
 
 /* From the end: `name` is `row`, or ends so, whatever dashes are between the letters
- * where the row has one, and behind them. `loose`: anywhere, and any sign for a dash. */
+ * where the row has one, and after them. `loose`: anywhere, and any sign for a dash. */
 static bool
 matches(struct span name, const char *row, bool loose)
 {
@@ -194,7 +194,7 @@ is_pair(struct span pair)
 	return !value && n <= sizeof(name) && is_parameter(name, n);
 }
 
-/* The piece before the next separator; *query is what is behind it. */
+/* The piece before the next separator; *query is what is after it. */
 static struct span
 piece_next(struct span *query)
 {

@@ -382,7 +382,7 @@ on_info(redisAsyncContext *ac, void *reply, void *priv)
 	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
 }
 
-/* RUNID is asked for each time: behind one address there may be another server. */
+/* RUNID is asked for each time: at one address there may be another server. */
 static void
 ask_life(struct redis *r)
 {

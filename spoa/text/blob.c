@@ -140,7 +140,7 @@ line_end(struct span t, size_t at, bool form, struct blob_run *r, struct classes
 	}
 }
 
-/* Where digits may go on behind what stands between two lines: breaks, indentation,
+/* Where digits may go on after what is between two lines: breaks, indentation,
  * marks of quoting and comments, quotes and what joins strings. 0: they do not. */
 static size_t
 gap_end(struct span t, size_t at)
@@ -184,7 +184,7 @@ is_digest(size_t line)
 	       line == 128;
 }
 
-/* A last line is as long as what is left; a word of prose behind a run goes on otherwise. */
+/* A last line is as long as what is left; a word of prose after a run goes on otherwise. */
 static bool
 ends_line(struct span t, size_t at)
 {

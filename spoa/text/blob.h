@@ -23,7 +23,7 @@ int blob_char(struct span text, size_t at, size_t *n);
  * another, as writers make them, but for the last one. In a form a blank may be a + that
  * nobody escaped. */
 struct blob_run blob_run_at(struct span text, size_t at, bool form);
-/* The next run that begins at or behind *at, which moves behind it, long enough to be
+/* The next run that begins at or after *at, which moves past it, long enough to be
  * looked at. False: none before `end`. */
 bool blob_run_next(struct span text, size_t *at, size_t end, bool form, struct blob_run *r);
 /* Whether it decodes to text that is scanned as such: UTF-8, or UTF-16 of ASCII, in which

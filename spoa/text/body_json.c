@@ -439,7 +439,7 @@ type_of(enum json_tok tok)
 }
 
 /* Among so many numbers with long fractions one is a measurement (scores, embeddings), not
- * somebody's number in disguise: what stands behind the points is no reading of any. */
+ * somebody's number in disguise: what is after the points is no reading of any. */
 static struct span
 read_number(struct walk *w, struct span literal)
 {

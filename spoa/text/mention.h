@@ -36,7 +36,7 @@ struct mention_set *mention_set_new(void);
 void mention_set_free(struct mention_set **s);
 
 /* `value` must live until the set is built. Of equal values the first one's tag counts. An
- * e-mail address is found by its shape wherever it stands, so of very many the last ones are
+ * e-mail address is found by its shape wherever it is, so of very many the last ones are
  * left to their detector: there is room for values that only their surroundings gave away.
  * 0, ERR_NOMEM, or ERR_LIMIT (over CAP_MENTION_BYTES). */
 int mention_add(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag);

@@ -62,7 +62,7 @@ take_apart(struct span literal)
 	return x;
 }
 
-/* Digit i of the mantissa without its point; zeros behind it. */
+/* Digit i of the mantissa without its point; zeros after it. */
 static char
 digit_at(const struct number *x, size_t i)
 {

@@ -11,7 +11,7 @@ bool number_is_long(struct span literal);
  * 4111.0) is its digits: what the receiver's parser makes of it. Where digits could be
  * read in more than one way, all of them follow with " or " between: the whole part, with
  * and without the exponent, and where `fractions` the digits without the point, those
- * behind it, and both without the zeros at their end. *fraction: there are such digits.
+ * after it, and both without the zeros at their end. *fraction: there are such digits.
  * p is NULL: no memory. */
 struct span number_text(struct span literal, bool fractions, struct arena *a, bool *fraction);
 

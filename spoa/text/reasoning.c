@@ -113,7 +113,7 @@ is_blank(char c)
 }
 
 /* The next byte from `at` on that is no blank; from `at` back to the last one before it. The
- * document is valid JSON, and these stand inside a list. */
+ * document is valid JSON, and these are inside a list. */
 static size_t
 ahead(struct span raw, size_t at)
 {

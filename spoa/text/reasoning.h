@@ -29,7 +29,7 @@ struct reasoning_frame reasoning_open(const struct reasoning_frame *around, bool
 /* Its next key; a string that it holds. */
 void reasoning_key(struct reasoning_frame *f, struct span key);
 void reasoning_string(struct reasoning_frame *f, struct span name, struct span text);
-/* It ends; `block` is where it stands, in case it is one. 0, or ERR_NOMEM. */
+/* It ends; `block` is where it is, in case it is one. 0, or ERR_NOMEM. */
 int reasoning_end(struct reasoning *r, struct reasoning_frame *f,
 	struct reasoning_frame *around, const struct signed_block *block, struct arena *a);
 
