@@ -265,6 +265,12 @@ $(B)/bench/detect: tests/bench/detect.c tests/bench/detect_texts.c tests/bench/d
 	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ \
 		tests/bench/detect.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
 
+# What the detectors find, a line a source: tests/data/findings.txt holds them.
+$(B)/tests/support/findings: tests/support/findings.c tests/support/findings.h tests/bench/detect_texts.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ \
+		tests/support/findings.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
+
 .PHONY: bench-detect
 bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
 	@$(MAKE) --no-print-directory $(B)/bench/detect
