@@ -260,16 +260,15 @@ bench: all $(BENCH_BIN) ## speed and memory beside plain HAProxy (SOAK=requests 
 	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
 
 # make bench-detect DETECT_BENCH="FILE…" or DETECT_BENCH="--search N"
-$(B)/bench/detect: tests/bench/detect.c tests/bench/detect_texts.c tests/bench/detect_texts.h $(LIB)
+TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
+
+$(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ \
-		tests/bench/detect.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $^ $(ALL_LIBS)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
-$(B)/tests/support/findings: tests/support/findings.c tests/support/findings.h tests/bench/detect_texts.c $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ \
-		tests/support/findings.c tests/bench/detect_texts.c $(LIB) $(ALL_LIBS)
+# (the rule is that of the tests, below)
+$(B)/tests/support/findings $(B)/tests/unit/test_same_findings: $(TEXTS_OBJ)
 
 .PHONY: bench-detect
 bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
@@ -305,12 +304,10 @@ $(B)/%.o: %.c
 
 $(B)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) -lcmocka $(ALL_LIBS)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 # A fuzz target run over its seeds by a plain driver: part of `make test`.
-$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/driver.c $(wildcard tests/support/*.h) $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< tests/fuzz/driver.c $(LIB) $(ALL_LIBS)
+$(FUZZ_RUN): $(B)/tests/fuzz/driver.o
 
 .PHONY: unit
 unit: $(UNIT_BIN) ## unit and scenario tests (cmocka)

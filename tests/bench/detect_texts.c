@@ -1,5 +1,5 @@
 /* See detect_texts.h. The sentences were written for this file. */
-#include "bench/detect_texts.h"
+#include "detect_texts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What the detectors find, in few lines: to hold two builds against each other, or one
- * against the lines that are kept (tests/data/findings.txt, held by tests/unit/test_same).
+ * against the lines that are kept (tests/data/findings.txt, held by tests/unit/test_same_findings).
  *
  *   findings [-v] [FILE…]    the generator's texts and every rule's examples, or files:
  *                            .jsonl a text each string of a line, others as they are

@@ -1,0 +1,53 @@
+/* The detectors find what they found when tests/data/findings.txt was made: a change that
+ * shall find the same is held by its lines, another makes them anew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/findings.h"
+
+#define KEPT "tests/data/findings.txt"
+
+static void
+the_detectors_find_what_the_kept_lines_say(void **state)
+{
+	struct findings_run *run = findings_new(NULL);
+	char *found = NULL, *got = NULL, *want = NULL;
+	size_t size = 0, got_room = 0, want_room = 0;
+	FILE *kept = fopen(KEPT, "r"), *to = open_memstream(&found, &size);
+
+	(void)state;
+	if (!kept || !to)
+		fail_msg("%s: run from the tree's top", KEPT);
+	findings_own(run, to);
+	findings_free(run);
+	fclose(to);
+	to = fmemopen(found, size, "r");
+	for (int line = 1;; line++) {
+		bool more = getline(&got, &got_room, to) > 0;
+		bool same = more == (getline(&want, &want_room, kept) > 0);
+
+		if (same && !more)
+			break;
+		if (!same || strcmp(got, want))
+			fail_msg("line %d of " KEPT " is\n  %swhere the detectors say\n  %s"
+				 "If that is meant: build/tests/support/findings >" KEPT,
+				line, feof(kept) ? "(none)\n" : want, feof(to) ? "(none)\n" : got);
+	}
+	fclose(kept);
+	fclose(to);
+	free(found);
+	free(got);
+	free(want);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_detectors_find_what_the_kept_lines_say),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
