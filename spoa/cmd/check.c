@@ -25,7 +25,7 @@ struct check {
 	const char *named_config, *policy_file;
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
-	struct buf backends; /* names in HAProxy's files, one a line */
+	struct buf backends; /* names in HAProxy's files, a NUL after each */
 	struct buf notes;
 	bool cannot; /* a file that was named cannot be read */
 };
@@ -88,44 +88,24 @@ haproxy_sections(struct check *c, struct span text)
 		if (!span_is(word, "backend") && !span_is(word, "listen"))
 			continue;
 		buf_span(&c->backends, first_word(span_cut(line, word.n, line.n)));
-		buf_putc(&c->backends, '\n');
+		buf_putc(&c->backends, 0);
 	}
 }
 
-static bool
-haproxy_has(const struct check *c, struct span name)
-{
-	struct span rest = buf_view(&c->backends);
-
-	while (rest.p)
-		if (span_eq(span_next(&rest, '\n'), name))
-			return true;
-	return false;
-}
-
+/* Reports a backend of the configuration that HAProxy's files do not have. */
 static void
-haproxy_suggest(const struct check *c, const struct yaml_node *n, struct diag *d)
+check_backend(const struct check *c, const struct yaml_node *n, struct diag *d)
 {
-	struct span rest = buf_view(&c->backends);
 	struct nearest near = nearest_to(n->s);
-	char best[129] = "", name[129];
-	unsigned distance = UINT32_MAX;
 
-	while (rest.p) {
-		struct span s = span_next(&rest, '\n');
-		if (s.n == 0 || s.n >= sizeof(name))
-			continue;
-		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(s));
+	for (struct span rest = buf_view(&c->backends); rest.n;) {
+		const char *name = span_next(&rest, 0).p;
+		if (span_is(n->s, name))
+			return;
 		nearest_try(&near, name);
-		if (near.distance < distance) {
-			distance = near.distance;
-			memcpy(best, name, sizeof(best));
-		}
-		near.best = best;
 	}
-	const char *like = best[0] ? nearest_name(&near) : NULL;
-	diag_at(d, n, "backends: HAProxy's files have no backend %s%s%s%s", n->s.p,
-		like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	diag_at(d, n, "backends: HAProxy's files have no backend %s%s", n->s.p,
+		nearest_hint(&near));
 }
 
 static void
@@ -150,13 +130,10 @@ check_haproxy(struct check *c)
 	diag_init(&again);
 	const struct yaml_node *root = yaml_load_file(&c->a, c->config_file, &again);
 	const struct yaml_node *list = yaml_get(root, "backends");
-	const struct yaml_node *n = list && list->kind == YAML_SEQUENCE ? list->child : list;
-	for (; n; n = n->next) {
-		if (n->kind == YAML_SCALAR && !haproxy_has(c, n->s))
-			haproxy_suggest(c, n, &c->d);
-		if (n == list)
-			break;
-	}
+	for (const struct yaml_node *n = list ? yaml_first(list) : NULL; n;
+		n = yaml_next(list, n))
+		if (n->kind == YAML_SCALAR)
+			check_backend(c, n, &c->d);
 	diag_free(&again);
 }
 

@@ -138,9 +138,7 @@ show_one(const struct scan_rules *s, const char *name)
 	for (size_t i = 0; at < 0 && i < detect_entity_count(s->rules); i++)
 		nearest_try(&near, detect_entity_name(s->rules, i));
 	if (at < 0) {
-		const char *like = nearest_name(&near);
-		cmd_fail("detectors", "%s: no such entity%s%s%s", name,
-			like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+		cmd_fail("detectors", "%s: no such entity%s", name, nearest_hint(&near));
 		return EXIT_NO;
 	}
 	size_t entity = (size_t)at;

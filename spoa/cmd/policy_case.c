@@ -200,12 +200,6 @@ check_expect(const struct yaml_node *n, struct diag *d)
 	return d->errors == errors;
 }
 
-/* Items of a list, or one value as a list of one. */
-#define EACH_ITEM(c, n)                                                                        \
-	const struct yaml_node *c = (n)->kind == YAML_SEQUENCE ? (n)->child : (n);             \
-	c;                                                                                     \
-	c = (n)->kind == YAML_SEQUENCE ? c->next : NULL
-
 /* The names that an expectation speaks of: of findings the entities. */
 static json_t *
 names_in(json_t *answer, size_t i)
@@ -230,7 +224,7 @@ compare_names(const struct yaml_node *n, json_t *answer, size_t i, struct buf *o
 	json_t *got = names_in(answer, i), *value;
 	const char *name;
 
-	for (EACH_ITEM(c, n)) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (!json_object_get(got, c->s.p))
 			buf_printf(
 				out, "%s: %s is not among them\n", expectations[i].key, c->s.p);
@@ -251,7 +245,7 @@ compare_body(const struct policy_case *c, const struct yaml_node *n, json_t *ans
 
 	if (!body)
 		body = json_string_value(json_object_get(c->request, "body"));
-	for (EACH_ITEM(x, n)) {
+	for (const struct yaml_node *x = yaml_first(n); x; x = yaml_next(n, x)) {
 		bool has = body && strstr(body, x->s.p);
 		if (has != (expectations[i].kind == HAS))
 			buf_printf(out, "%s: \"%s\" %s\n", expectations[i].key, x->s.p,

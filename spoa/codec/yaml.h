@@ -64,6 +64,20 @@ bool yaml_is_null(const struct yaml_node *n);
 bool yaml_bool(const struct yaml_node *n, bool *out);
 bool yaml_int(const struct yaml_node *n, int64_t *out);
 bool yaml_double(const struct yaml_node *n, double *out); /* integers too */
+/* The items of a sequence, or any other node as the one item:
+ * for (c = yaml_first(n); c; c = yaml_next(n, c)). */
+static inline const struct yaml_node *
+yaml_first(const struct yaml_node *n)
+{
+	return n->kind == YAML_SEQUENCE ? n->child : n;
+}
+static inline const struct yaml_node *
+yaml_next(const struct yaml_node *n, const struct yaml_node *item)
+{
+	return n->kind == YAML_SEQUENCE ? item->next : NULL;
+}
+/* For messages: a scalar's text, or what else it is. */
+const char *yaml_found(const struct yaml_node *n);
 /* "a string", "a number", "true or false", "a list", "a mapping", "nothing". */
 const char *yaml_type_name(const struct yaml_node *n);
 

@@ -323,6 +323,12 @@ yaml_double(const struct yaml_node *n, double *out)
 }
 
 const char *
+yaml_found(const struct yaml_node *n)
+{
+	return n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n);
+}
+
+const char *
 yaml_type_name(const struct yaml_node *n)
 {
 	bool b;

@@ -55,9 +55,7 @@ known_target(struct builder *b, const struct yaml_node *n)
 				return;
 			nearest_try(&near, name);
 		}
-	const char *like = nearest_name(&near);
-	diag_at(b->d, n, "targets: no route has the target %s%s%s%s", n->s.p,
-		like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	diag_at(b->d, n, "targets: no route has the target %s%s", n->s.p, nearest_hint(&near));
 }
 
 static void
@@ -75,8 +73,7 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		build_model(b, model, &x->model);
 	if (!to || !read_texts(b->a, b->d, to, "targets", &x->targets, &x->ntargets))
 		return;
-	for (const struct yaml_node *c = to->kind == YAML_SEQUENCE ? to->child : to; c;
-		c = to->kind == YAML_SEQUENCE ? c->next : NULL)
+	for (const struct yaml_node *c = yaml_first(to); c; c = yaml_next(to, c))
 		known_target(b, c);
 }
 
@@ -91,8 +88,7 @@ tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		return;
 	if (x->ntags > TAGS_MAX)
 		diag_at(b->d, n, "tag: more than %d", TAGS_MAX);
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL)
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		build_name(b, c, 64, &name);
 }
 
@@ -109,21 +105,16 @@ required(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		}
 		nearest_try(&near, name);
 	}
-	const char *like = nearest_name(&near);
-	diag_at(b->d, n, "require: %s is not among detectors.external%s%s%s", n->s.p,
-		like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	diag_at(b->d, n, "require: %s is not among detectors.external%s", n->s.p,
+		nearest_hint(&near));
 }
 
 static void
 require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
-	const char **names;
-	size_t count;
-
-	if (!read_texts(b->a, b->d, n, "require", &names, &count))
+	if (!read_texts(b->a, b->d, n, "require", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL)
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		required(b, c, x);
 }
 

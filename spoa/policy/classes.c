@@ -31,9 +31,7 @@ entity_find(struct builder *b, const struct yaml_node *n, struct span name)
 	struct nearest near = nearest_to(name);
 	for (size_t i = 0; i < detect_entity_count(b->rules); i++)
 		nearest_try(&near, detect_entity_name(b->rules, i));
-	const char *like = nearest_name(&near);
-	diag_at(b->d, n, "%.*s: no such entity%s%s%s", SPAN_ARG(name),
-		like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	diag_at(b->d, n, "%.*s: no such entity%s", SPAN_ARG(name), nearest_hint(&near));
 	return -1;
 }
 
@@ -48,13 +46,9 @@ static bool
 entities_of(
 	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out)
 {
-	const char **names;
-	size_t count;
-
-	if (!read_texts(b->a, b->d, n, what, &names, &count))
+	if (!read_texts(b->a, b->d, n, what, NULL, NULL))
 		return false;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		int e = entity_find(b, c, c->s);
 		if (e >= 0)
 			entity_add(out, (size_t)e);
@@ -71,13 +65,9 @@ build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *
 void
 build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out)
 {
-	const char **names;
-	size_t count;
-
-	if (!read_texts(b->a, b->d, n, "classes", &names, &count))
+	if (!read_texts(b->a, b->d, n, "classes", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		int k = class_find(b->p, c->s);
 		if (k >= 0) {
 			for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
@@ -87,9 +77,7 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 		struct nearest near = nearest_to(c->s);
 		for (size_t i = 0; i < b->p->nclasses; i++)
 			nearest_try(&near, b->p->classes[i].name);
-		const char *like = nearest_name(&near);
-		diag_at(b->d, c, "%s: no such class%s%s%s", c->s.p,
-			like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+		diag_at(b->d, c, "%s: no such class%s", c->s.p, nearest_hint(&near));
 	}
 }
 
@@ -215,28 +203,22 @@ build_classes(struct builder *b, const struct yaml_node *n)
 	if (!classes)
 		return;
 	b->p->classes = classes;
-	if (n && n->kind == YAML_MAPPING)
+	if (n && read_map(b->d, n, "classes", NULL, NULL))
 		listed_classes(b, n, classes);
-	else if (n)
-		diag_at(b->d, n, "classes: a mapping is expected, found %s", yaml_type_name(n));
 	rule_file_classes(b, &at, classes, b->p->nclasses);
 }
 
 static void
 thresholds(struct builder *b, const struct yaml_node *n)
 {
-	if (n->kind != YAML_MAPPING) {
-		diag_at(b->d, n, "thresholds: a mapping is expected, found %s",
-			yaml_type_name(n));
+	if (!read_map(b->d, n, "thresholds", NULL, NULL))
 		return;
-	}
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		int e = entity_find(b, c->key, c->key->s);
 		double v;
 		if (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0))
 			diag_at(b->d, c, "%s: a score from 0.0 to 1.0 is expected, found %s",
-				c->key->s.p,
-				c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+				c->key->s.p, yaml_found(c));
 		else if (e >= 0)
 			b->p->thresholds[e] = (float)v;
 	}

@@ -195,12 +195,12 @@ static bool
 read_addresses(struct reader *r, const struct yaml_node *n, const char *name,
 	struct address *out, size_t *count)
 {
-	const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n;
+	const struct yaml_node *c = yaml_first(n);
 	bool ok = true;
 
 	if (!c)
 		diag_at(r->d, n, "%s: the list is empty", name);
-	for (; c; c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (; c; c = yaml_next(n, c)) {
 		if (*count == CONFIG_LISTENERS_MAX) {
 			diag_at(r->d, c, "%s: more than %d listeners", name,
 				CONFIG_LISTENERS_MAX);
@@ -245,8 +245,7 @@ read_backends(struct reader *r, const struct yaml_node *n, const char ***out, si
 {
 	if (!read_texts(r->a, r->d, n, "backends", out, count))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL)
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		if (!name_ok(c->s, 128))
 			diag_at(r->d, c,
 				"backends: letters, digits, dots, dashes or underscores are "

@@ -175,11 +175,10 @@ row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
 			return;
 		}
 	}
-	const char *like = nearest_name(&near);
 	diag_at(b->d, n,
 		"key: a string known before the body is expected, such as identity.person, "
-		"found %s%s%s%s",
-		name, like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+		"found %s%s",
+		name, nearest_hint(&near));
 }
 
 static void
@@ -196,11 +195,8 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 		row_key(b, root, s);
 	if (!(root = yaml_load_file(b->a, file, b->d)))
 		return;
-	if (root->kind != YAML_MAPPING) {
-		diag_at(b->d, root, "%s: a mapping is expected, found %s", s->name,
-			yaml_type_name(root));
+	if (!read_map(b->d, root, s->name, NULL, NULL))
 		return;
-	}
 	s->whole = of_yaml(root, b->a);
 	if (s->whole.list.n)
 		qsort((void *)(uintptr_t)s->whole.list.v, s->whole.list.n,
@@ -301,12 +297,8 @@ build_data(struct builder *b, const struct yaml_node *n)
 	struct data_source *list = arena_array(b->a, CAP_DATA, sizeof(*list));
 
 	b->p->env = &policy_env;
-	if (!env || !vars || !list || !n)
+	if (!env || !vars || !list || !n || !read_map(b->d, n, "data", NULL, NULL))
 		return;
-	if (n->kind != YAML_MAPPING) {
-		diag_at(b->d, n, "data: a mapping is expected, found %s", yaml_type_name(n));
-		return;
-	}
 	memcpy(vars, policy_env.vars, V_COUNT * sizeof(*vars));
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		if (b->p->ndata == CAP_DATA) {

@@ -65,8 +65,7 @@ header_name(struct builder *b, const struct yaml_node *n, const char **out)
 {
 	if (n->kind != YAML_SCALAR || !header_ok(n->s)) {
 		diag_at(b->d, n, "%.*s: the name of a header is expected, found %s",
-			SPAN_ARG(read_name(n, "header")),
-			n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+			SPAN_ARG(read_name(n, "header")), yaml_found(n));
 		return;
 	}
 	char *lower = arena_strdup(b->a, n->s.p);
@@ -185,14 +184,10 @@ claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
 static void
 algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, unsigned *out)
 {
-	const char **names;
-	size_t count;
-
 	*out = 0;
-	if (!read_texts(b->a, b->d, n, "algorithms", &names, &count))
+	if (!read_texts(b->a, b->d, n, "algorithms", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		enum jws_alg alg = jws_alg_find(c->s);
 		if (alg != JWS_ALGS && possible >> alg & 1)
 			*out |= 1u << alg;

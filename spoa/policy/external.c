@@ -42,12 +42,6 @@ struct making {
 	struct recogniser_label *labels; /* x->rec.labels */
 };
 
-static const char *
-found(const struct yaml_node *n)
-{
-	return n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n);
-}
-
 /* A key that another shape has. */
 static const struct yaml_node *
 only_for(struct making *m, const char *key, enum recogniser_shape shape)
@@ -128,13 +122,9 @@ mapped(const struct making *m, int e)
 static void
 listed(struct making *m, const struct yaml_node *n)
 {
-	const char **names;
-	size_t count;
-
-	if (!read_texts(m->b->a, m->b->d, n, "entities", &names, &count))
+	if (!read_texts(m->b->a, m->b->d, n, "entities", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		int e = entity(m, c, c->s.p);
 		if (!mapped(m, e))
 			label(m, c, c->s.p, e);
@@ -174,8 +164,6 @@ static void
 moderation(struct making *m, const struct yaml_node *list)
 {
 	struct recogniser *r = &m->x->rec;
-	const char **names;
-	size_t count;
 
 	r->flagged = -1;
 	if (!list) {
@@ -190,10 +178,9 @@ moderation(struct making *m, const struct yaml_node *list)
 		r->flagged = entity(m, m->n, "MODERATION_FLAGGED");
 		return;
 	}
-	if (!read_texts(m->b->a, m->b->d, list, "entities", &names, &count))
+	if (!read_texts(m->b->a, m->b->d, list, "entities", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = list->kind == YAML_SEQUENCE ? list->child : list; c;
-		c = list->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(list); c; c = yaml_next(list, c)) {
 		struct nearest near = nearest_to(c->s);
 		bool known = mapped(m, detect_entity_find(m->b->rules, c->s));
 		for (size_t i = 0; i < NCATEGORIES && !known; i++) {
@@ -204,13 +191,11 @@ moderation(struct making *m, const struct yaml_node *list)
 		}
 		if (!known && (known = span_is(c->s, "MODERATION_FLAGGED")))
 			r->flagged = entity(m, c, "MODERATION_FLAGGED");
-		const char *like = nearest_name(&near);
 		if (!known)
 			diag_at(m->b->d, c,
-				"entities: no category of moderations is %s%s%s%s; name it in "
+				"entities: no category of moderations is %s%s; name it in "
 				"map",
-				c->s.p, like ? ", did you mean " : "", like ? like : "",
-				like ? "?" : "");
+				c->s.p, nearest_hint(&near));
 	}
 }
 
@@ -302,7 +287,7 @@ answer(struct making *m, const struct yaml_node *n)
 		if (c->kind != YAML_SCALAR || !recogniser_pointer(c->s.p))
 			diag_at(m->b->d, c,
 				"%s: a JSON pointer such as /%s is expected, found %s",
-				policy_answer_keys[i], policy_answer_keys[i], found(c));
+				policy_answer_keys[i], policy_answer_keys[i], yaml_found(c));
 		else
 			*places[i] = c->s.p;
 	}
@@ -345,7 +330,7 @@ shape(struct making *m)
 		!(r->score_threshold >= 0.0 && r->score_threshold <= 1.0))
 		diag_at(m->b->d, c,
 			"score_threshold: a score from 0.0 to 1.0 is expected, found %s",
-			found(c));
+			yaml_found(c));
 }
 
 /* ---- which texts ---- */
@@ -354,15 +339,12 @@ static void
 roles(struct making *m)
 {
 	const struct yaml_node *n = yaml_get(m->n, "roles");
-	const char **names;
-	size_t count;
 
 	m->x->roles = ~(1u << ROLE_KEY | 1u << ROLE_PATH);
-	if (!n || !read_texts(m->b->a, m->b->d, n, "roles", &names, &count))
+	if (!n || !read_texts(m->b->a, m->b->d, n, "roles", NULL, NULL))
 		return;
 	m->x->roles = 0;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		bool known = false;
 		for (unsigned k = 0; k < ROLE_COUNT && !known; k++) {
@@ -370,11 +352,9 @@ roles(struct making *m)
 			if ((known = span_is(c->s, role_name((enum seg_role)k))))
 				m->x->roles |= 1u << k;
 		}
-		const char *like = nearest_name(&near);
 		if (!known)
-			diag_at(m->b->d, c, "roles: no such role %s%s%s%s", c->s.p,
-				like ? ", did you mean " : "", like ? like : "",
-				like ? "?" : "");
+			diag_at(m->b->d, c, "roles: no such role %s%s", c->s.p,
+				nearest_hint(&near));
 	}
 }
 
@@ -417,11 +397,8 @@ printable(struct span s)
 static void
 headers(struct making *m, const struct yaml_node *n)
 {
-	if (n->kind != YAML_MAPPING) {
-		diag_at(m->b->d, n, "headers: a mapping is expected, found %s",
-			yaml_type_name(n));
+	if (!read_map(m->b->d, n, "headers", NULL, NULL))
 		return;
-	}
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		const char *v;
 		if (!header_ok(c->key->s))

@@ -260,13 +260,11 @@ static void read_file(
 static void
 read_includes(struct including *in, const struct yaml_node *n, unsigned depth)
 {
-	const char **names, *path;
-	size_t count;
+	const char *path;
 
-	if (!read_texts(in->a, in->d, n, "include", &names, &count))
+	if (!read_texts(in->a, in->d, n, "include", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = c == n ? NULL : c->next) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (depth == CAP_INCLUDE_DEPTH) {
 			diag_at(in->d, c, "include: nested deeper than %d files",
 				CAP_INCLUDE_DEPTH);
@@ -291,10 +289,8 @@ read_file(struct including *in, const char *path, const struct yaml_node *by, un
 			CAP_YAML_NODES);
 		return;
 	}
-	if (n->kind != YAML_MAPPING) {
-		diag_at(in->d, n, "policy: a mapping is expected, found %s", yaml_type_name(n));
+	if (!read_map(in->d, n, "policy", NULL, NULL))
 		return;
-	}
 	const struct yaml_node *includes = yaml_get(n, "include");
 	if (includes)
 		read_includes(in, includes, depth);

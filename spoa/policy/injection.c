@@ -8,11 +8,8 @@ const char *const policy_injection_keys[] = { "model", "patterns", NULL };
 static void
 patterns(struct builder *b, const struct yaml_node *n)
 {
-	if (n->kind != YAML_MAPPING) {
-		diag_at(b->d, n, "patterns: a mapping is expected, found %s",
-			yaml_type_name(n));
+	if (!read_map(b->d, n, "patterns", NULL, NULL))
 		return;
-	}
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct nearest near = nearest_to(c->key->s);
 		const char *id;
@@ -23,11 +20,9 @@ patterns(struct builder *b, const struct yaml_node *n)
 				break;
 			nearest_try(&near, id);
 		}
-		const char *like = nearest_name(&near);
 		if (!id)
-			diag_at(b->d, c->key, "%s: no such pattern%s%s%s", c->key->s.p,
-				like ? ", did you mean " : "", like ? like : "",
-				like ? "?" : "");
+			diag_at(b->d, c->key, "%s: no such pattern%s", c->key->s.p,
+				nearest_hint(&near));
 		else if (read_bool(b->d, c, &on) && !on)
 			b->p->inject_off |= UINT64_C(1) << i;
 	}
@@ -63,7 +58,7 @@ build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k
 	if (!yaml_double(n, &v) || !(v > 0.0 && v <= 1.0)) {
 		diag_at(b->d, n,
 			"score: a number above 0.0, at most 1.0, is expected, found %s",
-			n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+			yaml_found(n));
 		return;
 	}
 	k->injection = v;

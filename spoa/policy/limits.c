@@ -29,13 +29,9 @@ per_names(struct buf *out)
 static void
 per(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
-	const char **names;
-	size_t count;
-
-	if (!read_texts(b->a, b->d, n, "per", &names, &count))
+	if (!read_texts(b->a, b->d, n, "per", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		size_t slot = V_COUNT;
 		for (size_t s = 0; s < V_COUNT; s++) {
@@ -47,12 +43,10 @@ per(struct builder *b, const struct yaml_node *n, struct limit *l)
 		}
 		if (slot == V_COUNT) {
 			struct buf accepted;
-			const char *like = nearest_name(&near);
 			buf_init(&accepted, 4096);
 			per_names(&accepted);
-			diag_at(b->d, c, "per: %s cannot be counted by%s%s%s; accepted: %s",
-				c->s.p, like ? ", did you mean " : "", like ? like : "",
-				like ? "?" : "",
+			diag_at(b->d, c, "per: %s cannot be counted by%s; accepted: %s", c->s.p,
+				nearest_hint(&near),
 				buf_failed(&accepted) ? "" : buf_view(&accepted).p);
 			buf_free(&accepted);
 		} else if (l->nper == PER_MAX) {

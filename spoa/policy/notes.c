@@ -266,9 +266,8 @@ membership(struct remarks *r, const struct yaml_node *at, const char *what, cons
 		struct nearest near = nearest_to(name);
 		if (known(r, name, &near))
 			continue;
-		const char *like = nearest_name(&near);
-		say(r, at, "%s: no %s can be \"%.*s\"%s%s%s", what, list, SPAN_ARG(name),
-			like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+		say(r, at, "%s: no %s can be \"%.*s\"%s", what, list, SPAN_ARG(name),
+			nearest_hint(&near));
 	}
 }
 

@@ -55,10 +55,8 @@ static const struct yaml_node *
 texts(struct reading *r, const struct yaml_node *n, const char *key)
 {
 	const struct yaml_node *c = yaml_get(n, key);
-	const char **v;
-	size_t count;
 
-	return c && read_texts(r->a, r->d, c, key, &v, &count) ? c : NULL;
+	return c && read_texts(r->a, r->d, c, key, NULL, NULL) ? c : NULL;
 }
 
 static const char *
@@ -95,7 +93,7 @@ numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 
 	if (c && (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0)))
 		diag_at(r->d, c, "threshold: a score from 0.0 to 1.0 is expected, found %s",
-			c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+			yaml_found(c));
 	else if (c)
 		own->threshold = (float)v;
 	if ((c = yaml_get(n, "case")))

@@ -50,7 +50,7 @@ build_name(struct builder *b, const struct yaml_node *n, size_t max, const char 
 		diag_at(b->d, n,
 			"a name of 1 to %zu letters, digits and . _ - : / is expected, found "
 			"%s",
-			max, n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+			max, yaml_found(n));
 	return ok;
 }
 
@@ -104,9 +104,8 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 			return true;
 		nearest_try(&near, b->cfg->backends[i]);
 	}
-	const char *like = nearest_name(&near);
-	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s%s%s", *out,
-		b->cfg->file, like ? ", did you mean " : "", like ? like : "", like ? "?" : "");
+	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s", *out,
+		b->cfg->file, nearest_hint(&near));
 	return false;
 }
 
@@ -150,8 +149,7 @@ head(struct builder *b, const struct yaml_node *root)
 	if (!(c = yaml_get(root, "tollgate")))
 		diag_at(b->d, root, "tollgate: the language's version is missing: tollgate: 1");
 	else if (!yaml_int(c, &version) || version != 1)
-		diag_at(b->d, c, "tollgate: 1 is expected, found %s",
-			c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+		diag_at(b->d, c, "tollgate: 1 is expected, found %s", yaml_found(c));
 	if (!(c = yaml_get(root, "name")))
 		diag_at(b->d, root, "name is missing");
 	else

@@ -45,7 +45,7 @@ distance(struct span x, const char *y)
 struct nearest
 nearest_to(struct span word)
 {
-	return (struct nearest){ word, NULL, UINT32_MAX };
+	return (struct nearest){ .word = word, .distance = UINT32_MAX };
 }
 
 void
@@ -60,12 +60,15 @@ nearest_try(struct nearest *n, const char *name)
 }
 
 const char *
-nearest_name(const struct nearest *n)
+nearest_hint(struct nearest *n)
 {
 	/* One slip in three letters, at least one: "pi" → pii, "emial" → email. */
 	size_t allowed = n->word.n / 3 ? n->word.n / 3 : 1;
 
-	return n->best && n->distance <= allowed && n->distance < n->word.n ? n->best : NULL;
+	n->hint[0] = 0;
+	if (n->best && n->distance <= allowed && n->distance < n->word.n)
+		snprintf(n->hint, sizeof(n->hint), ", did you mean %s?", n->best);
+	return n->hint;
 }
 
 /* ---- structure ---- */
@@ -76,8 +79,8 @@ read_name(const struct yaml_node *n, const char *otherwise)
 	return n->key ? n->key->s : span_str(otherwise);
 }
 
-static bool
-listed(const char *const *names, struct span word)
+bool
+read_listed(const char *const *names, struct span word)
 {
 	for (; names && *names; names++)
 		if (span_is(word, *names))
@@ -103,15 +106,14 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 		nearest_try(&near, *name);
 	buf_init(&names, 4096);
 	join(&names, accepted);
-	const char *like = nearest_name(&near);
 	/* Enough to find it by: what is no policy may hold a secret. */
 	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
 	bool cut = key->s.n > KEY_SHOWN;
 	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
 		shown.n--;
-	diag_at(d, key, "%.*s%s: unknown key%s%s%s; accepted: %s", SPAN_ARG(shown),
-		cut ? "..." : "", like ? ", did you mean " : "", like ? like : "",
-		like ? "?" : "", buf_failed(&names) ? "" : buf_view(&names).p);
+	diag_at(d, key, "%.*s%s: unknown key%s; accepted: %s", SPAN_ARG(shown),
+		cut ? "..." : "", nearest_hint(&near),
+		buf_failed(&names) ? "" : buf_view(&names).p);
 	buf_free(&names);
 }
 
@@ -124,10 +126,10 @@ read_map(struct diag *d, const struct yaml_node *n, const char *what,
 			SPAN_ARG(read_name(n, what)), yaml_type_name(n));
 		return false;
 	}
-	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		if (listed(accepted, c->key->s))
+	for (const struct yaml_node *c = accepted ? n->child : NULL; c; c = c->next) {
+		if (read_listed(accepted, c->key->s))
 			continue;
-		if (listed(later, c->key->s))
+		if (read_listed(later, c->key->s))
 			diag_at(d, c->key, "%.*s: not supported by this version of tollgate",
 				SPAN_ARG(c->key->s));
 		else
@@ -171,8 +173,7 @@ read_bool(struct diag *d, const struct yaml_node *n, bool *out)
 	if (yaml_bool(n, out))
 		return true;
 	diag_at(d, n, "%.*s: true or false is expected, found %s",
-		SPAN_ARG(read_name(n, "value")),
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		SPAN_ARG(read_name(n, "value")), yaml_found(n));
 	return false;
 }
 
@@ -187,8 +188,7 @@ read_uint(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max,
 	}
 	diag_at(d, n,
 		"%.*s: a whole number from %" PRIu64 " to %" PRIu64 " is expected, found %s",
-		SPAN_ARG(read_name(n, "value")), min, max,
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		SPAN_ARG(read_name(n, "value")), min, max, yaml_found(n));
 	return false;
 }
 
@@ -289,8 +289,7 @@ read_duration_us(struct diag *d, const struct yaml_node *n, uint64_t min_us, uin
 	diag_at(d, n,
 		"%.*s: a duration with its unit (800ms, 30s, 10m, 2h, 1d) from %s to %s is "
 		"expected, found %s",
-		SPAN_ARG(read_name(n, "value")), min, max,
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		SPAN_ARG(read_name(n, "value")), min, max, yaml_found(n));
 	return false;
 }
 
@@ -309,8 +308,7 @@ read_size(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max,
 	diag_at(d, n,
 		"%.*s: a size in bytes (65536, 64k, 32m, 1g) from %s to %s is expected, found "
 		"%s",
-		SPAN_ARG(read_name(n, "value")), smin, smax,
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		SPAN_ARG(read_name(n, "value")), smin, smax, yaml_found(n));
 	return false;
 }
 
@@ -328,8 +326,7 @@ read_word(struct diag *d, const struct yaml_node *n, const char *const *words, u
 	buf_init(&names, 4096);
 	join(&names, words);
 	diag_at(d, n, "%.*s: one of %s is expected, found %s", SPAN_ARG(read_name(n, "value")),
-		buf_failed(&names) ? "" : buf_view(&names).p,
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		buf_failed(&names) ? "" : buf_view(&names).p, yaml_found(n));
 	buf_free(&names);
 	return false;
 }
@@ -339,22 +336,21 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 	const char ***out, size_t *count)
 {
 	bool single = n->kind == YAML_SCALAR, ok = true;
+	const char **texts;
+	size_t taken = 0;
 
-	*count = 0;
 	if (!single && !read_list(d, n, what))
 		return false;
 	if (!single && n->count == 0) {
 		diag_at(d, n, "%.*s: the list is empty", SPAN_ARG(read_name(n, what)));
 		return false;
 	}
-	*out = arena_array(a, single ? 1 : n->count, sizeof(**out));
-	if (!*out) {
+	texts = arena_array(a, single ? 1 : n->count, sizeof(*texts));
+	if (!texts) {
 		diag_at(d, n, "out of memory");
 		return false;
 	}
-	for (const struct yaml_node *c = single ? n : n->child; c;
-		c = single ? NULL : c->next) {
-		const char *text;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		bool twice = false;
 		struct span name = read_name(n, what);
 		if (c->kind != YAML_SCALAR || yaml_is_null(c) || c->s.n == 0) {
@@ -363,15 +359,18 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 			ok = false;
 			continue;
 		}
-		text = c->s.p;
-		for (size_t i = 0; i < *count && !twice; i++)
-			twice = !strcmp((*out)[i], text);
+		for (size_t i = 0; i < taken && !twice; i++)
+			twice = !strcmp(texts[i], c->s.p);
 		if (twice) {
-			diag_at(d, c, "%.*s: %s is given twice", SPAN_ARG(name), text);
+			diag_at(d, c, "%.*s: %s is given twice", SPAN_ARG(name), c->s.p);
 			ok = false;
 			continue;
 		}
-		(*out)[(*count)++] = text;
+		texts[taken++] = c->s.p;
+	}
+	if (out) {
+		*out = texts;
+		*count = taken;
 	}
 	return ok;
 }

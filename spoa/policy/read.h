@@ -11,17 +11,20 @@ struct nearest {
 	struct span word;
 	const char *best;
 	unsigned distance;
+	char hint[96];
 };
 struct nearest nearest_to(struct span word);
 void nearest_try(struct nearest *n, const char *name);
-/* NULL where nothing tried is near. */
-const char *nearest_name(const struct nearest *n);
+/* ", did you mean NAME?", or "" where nothing tried is near. Lives in *n. */
+const char *nearest_hint(struct nearest *n);
 
 /* What a node is called in messages: its key, or `otherwise`. */
 struct span read_name(const struct yaml_node *n, const char *otherwise);
 
-/* Lists end with NULL. `later`: keys of the language that this version does not
- * know yet. False where n is no mapping; unknown keys are reported, and the
+/* Whether the list, which ends with NULL, holds the word; NULL: an empty one. */
+bool read_listed(const char *const *names, struct span word);
+/* Lists end with NULL; `accepted` NULL: any key. `later`: keys of the language that this
+ * version does not know yet. False where n is no mapping; unknown keys are reported, and the
  * others may still be read. */
 bool read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later);
@@ -40,7 +43,8 @@ bool read_size(
 /* The index of the word in a list that ends with NULL. */
 bool read_word(
 	struct diag *d, const struct yaml_node *n, const char *const *words, unsigned *out);
-/* One string or a list of strings, at least one, none twice. */
+/* One string or a list of strings, at least one, none twice. `out` may be NULL, with
+ * `count`: then n is only checked. */
 bool read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
 /* A file's or folder's path; a relative one counts from the folder of the file that n

@@ -26,19 +26,14 @@ dialect(struct builder *b, const struct yaml_node *n, const struct dialect **out
 	if (n->kind == YAML_SCALAR && (*out = dialect_find(n->s)))
 		return;
 	diag_at(b->d, n, "dialect: one of %s is expected, found %s", dialect_names(),
-		n->kind == YAML_SCALAR && n->s.n ? n->s.p : yaml_type_name(n));
+		yaml_found(n));
 }
 
 void
 build_providers(struct builder *b, const struct yaml_node *n)
 {
-	if (!n)
+	if (!n || !read_map(b->d, n, "providers", NULL, NULL))
 		return;
-	if (n->kind != YAML_MAPPING) {
-		diag_at(b->d, n, "providers: a mapping is expected, found %s",
-			yaml_type_name(n));
-		return;
-	}
 	b->providers = build_array(b, n, n->count, sizeof(*b->providers));
 	for (const struct yaml_node *c = n->child; c && b->providers; c = c->next) {
 		struct provider *v = &b->providers[b->nproviders];
@@ -117,8 +112,7 @@ paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *c
 {
 	if (!n || !read_texts(b->a, b->d, n, "path", out, count))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		const char *fault = path_fault(c->s);
 		if (fault)
 			diag_at(b->d, c, "%s: %s %s", n->key->s.p, c->s.p, fault);
@@ -130,8 +124,7 @@ methods(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	if (!n || !read_texts(b->a, b->d, n, "methods", &r->methods, &r->nmethods))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (strspn(c->s.p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != c->s.n)
 			diag_at(b->d, c,
 				"methods: a method in capital letters is expected, found %s",
@@ -159,8 +152,7 @@ hosts(struct builder *b, const struct yaml_node *n, struct route *r)
 
 	if (!n || !read_texts(b->a, b->d, n, "host", &r->hosts, &r->nhosts))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		char *lower = arena_strdup(b->a, c->s.p);
 		for (char *x = lower; x && *x; x++)
 			if (*x >= 'A' && *x <= 'Z')
@@ -207,9 +199,7 @@ provider_find(struct builder *b, const struct yaml_node *n)
 			return &b->providers[i];
 		nearest_try(&near, b->providers[i].name);
 	}
-	const char *like = nearest_name(&near);
-	diag_at(b->d, n, "targets: no provider %s%s%s%s", n->s.p, like ? ", did you mean " : "",
-		like ? like : "", like ? "?" : "");
+	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, nearest_hint(&near));
 	return NULL;
 }
 
@@ -291,7 +281,7 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 		return;
 	r->targets = v;
 	r->ntargets = 0;
-	for (const struct yaml_node *c = list ? n->child : n; c; c = list ? c->next : NULL) {
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		struct target *t = &v[r->ntargets];
 		const struct provider *p = target(b, c, t);
 		if (!p)
@@ -334,28 +324,15 @@ destination(struct builder *b, const struct yaml_node *n, struct route *r)
 
 /* ---- what becomes of the answer ---- */
 
-static bool
-listed(const char *const *words, struct span s)
-{
-	for (; *words; words++)
-		if (span_is(s, *words))
-			return true;
-	return false;
-}
-
 static void
 response(struct builder *b, const struct yaml_node *n, struct route *r)
 {
-	const char **names;
-	size_t count;
-
 	if (!n || (n->kind == YAML_SCALAR && span_is(n->s, "ignore")))
 		return;
-	if (!read_texts(b->a, b->d, n, "response", &names, &count))
+	if (!read_texts(b->a, b->d, n, "response", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = n->kind == YAML_SEQUENCE ? n->child : n; c;
-		c = n->kind == YAML_SEQUENCE ? c->next : NULL) {
-		if (listed(response_later, c->s))
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		if (read_listed(response_later, c->s))
 			diag_at(b->d, c, "%s: not supported by this version of tollgate",
 				c->s.p);
 		else if (span_is(c->s, "meter"))

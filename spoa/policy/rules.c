@@ -38,13 +38,10 @@ static bool
 word_or_later(struct builder *b, const struct yaml_node *n, const char *const *words,
 	const char *const *later, unsigned *out)
 {
-	for (; n->kind == YAML_SCALAR && *later; later++)
-		if (span_is(n->s, *later)) {
-			diag_at(b->d, n, "%s: not supported by this version of tollgate",
-				n->s.p);
-			return false;
-		}
-	return read_word(b->d, n, words, out);
+	if (n->kind != YAML_SCALAR || !read_listed(later, n->s))
+		return read_word(b->d, n, words, out);
+	diag_at(b->d, n, "%s: not supported by this version of tollgate", n->s.p);
+	return false;
 }
 
 /* Names of the language that this version does not know yet: said so, where the
@@ -121,7 +118,7 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 	diag_at(b->d, c,
 		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
 		"%s",
-		c->kind == YAML_SCALAR && c->s.n ? c->s.p : yaml_type_name(c));
+		yaml_found(c));
 }
 
 static void
@@ -144,10 +141,8 @@ check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_n
 	for (size_t e = 0; e < detect_entity_count(b->rules); e++)
 		any |= entity_in(all, e) &&
 		       style_keeps_last4(span_str(detect_entity_name(b->rules, e)));
-	for (const struct yaml_node *c = entities && entities->kind == YAML_SEQUENCE
-						 ? entities->child
-						 : entities;
-		c; c = c == entities ? NULL : c->next)
+	for (const struct yaml_node *c = entities ? yaml_first(entities) : NULL; c;
+		c = yaml_next(entities, c))
 		if (c->kind == YAML_SCALAR && detect_entity_find(b->rules, c->s) >= 0 &&
 			!style_keeps_last4(c->s)) {
 			diag_at(b->d, c,
