@@ -12,11 +12,12 @@
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size; /* payload bytes */
+	size_t size; /* payload bytes, and how many of them were handed out */
+	size_t used;
 	alignas(max_align_t) char data[];
 };
 
-#define CHUNK_MIN 4096
+#define CHUNK_MIN (4096 - sizeof(struct arena_chunk))
 #define ALIGN	  alignof(max_align_t)
 
 void
@@ -25,15 +26,24 @@ arena_init(struct arena *a, size_t cap_bytes, bool wipe)
 	*a = (struct arena){ .cap_bytes = cap_bytes, .wipe = wipe };
 }
 
+/* What the newest chunk's pieces have of it. */
+static void
+note_used(struct arena *a)
+{
+	if (a->chunks)
+		a->chunks->used = (size_t)(a->at - a->chunks->data);
+}
+
 void
 arena_reset(struct arena *a)
 {
 	struct arena_chunk *c = a->chunks;
 
+	note_used(a);
 	while (c) {
 		struct arena_chunk *next = c->next;
 		if (a->wipe)
-			mem_put(c, sizeof(*c) + c->size);
+			mem_put_used(c, sizeof(*c) + c->size, sizeof(*c) + c->used);
 		else
 			free(c);
 		c = next;
@@ -62,6 +72,7 @@ new_chunk(struct arena *a, size_t n)
 	struct arena_chunk *c = a->wipe ? mem_get_zeroed(all) : calloc(1, all);
 	if (!c)
 		return NULL;
+	note_used(a);
 	c->size = size;
 	c->next = a->chunks;
 	a->chunks = c;

@@ -72,6 +72,63 @@ is_mapped(size_t n)
 #endif
 }
 
+/* Blocks of some kilobytes that a thread put back, all zero, by their size in kilobytes:
+ * each request takes the same few again. They stay with the thread, and it with the
+ * program. */
+enum { KEPT_UNIT = 1024, KEPT_KINDS = 20, KEPT_BYTES = 2 << 20 };
+
+struct kept {
+	struct kept *next;
+};
+static _Thread_local struct {
+	struct kept *of[KEPT_KINDS + 1];
+	size_t bytes; /* in all of them */
+} kept;
+
+/* Its kind; 0: not one that is kept. */
+static size_t
+kept_kind(size_t n)
+{
+	size_t kind = (n + KEPT_UNIT - 1) / KEPT_UNIT;
+
+	return HEAP_ZEROES && n >= KEPT_UNIT && kind <= KEPT_KINDS ? kind : 0;
+}
+
+static void *
+heap_get(size_t n, bool zeroed)
+{
+	size_t kind = kept_kind(n);
+	struct kept *k = kept.of[kind];
+
+	if (k) {
+		kept.of[kind] = k->next;
+		kept.bytes -= kind * KEPT_UNIT;
+		k->next = NULL;
+		return k;
+	}
+	n = kind ? kind * KEPT_UNIT : n;
+	return zeroed ? calloc(1, n) : malloc(n);
+}
+
+/* Its first `used` bytes may be other than zero. */
+static void
+heap_put(void *p, size_t size, size_t used)
+{
+	size_t kind = kept_kind(size);
+	struct kept *k = p;
+
+	if (!kind || kept.bytes + kind * KEPT_UNIT > KEPT_BYTES) {
+		if (!HEAP_ZEROES)
+			explicit_bzero(p, used);
+		free(p);
+		return;
+	}
+	explicit_bzero(p, used);
+	k->next = kept.of[kind];
+	kept.of[kind] = k;
+	kept.bytes += kind * KEPT_UNIT;
+}
+
 static void *
 map(size_t n)
 {
@@ -83,13 +140,13 @@ map(size_t n)
 void *
 mem_get(size_t n)
 {
-	return is_mapped(n) ? map(n) : malloc(n);
+	return is_mapped(n) ? map(n) : heap_get(n, false);
 }
 
 void *
 mem_get_zeroed(size_t n)
 {
-	return is_mapped(n) ? map(n) : calloc(1, n);
+	return is_mapped(n) ? map(n) : heap_get(n, true);
 }
 
 void *
@@ -108,13 +165,16 @@ mem_grow(void *p, size_t size, size_t n)
 }
 
 void
+mem_put_used(void *p, size_t size, size_t used)
+{
+	if (p && is_mapped(size))
+		munmap(p, size);
+	else if (p)
+		heap_put(p, size, used);
+}
+
+void
 mem_put(void *p, size_t size)
 {
-	if (p && is_mapped(size)) {
-		munmap(p, size);
-		return;
-	}
-	if (p && !HEAP_ZEROES)
-		explicit_bzero(p, size);
-	free(p);
+	mem_put_used(p, size, size);
 }

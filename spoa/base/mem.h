@@ -1,5 +1,6 @@
 /* Blocks that hold text or secrets: what was in one is gone once it was put back. Small
- * blocks come from the heap and are zeroed; large ones are mapped, go back to the kernel
+ * blocks come from the heap and are zeroed; those of some kilobytes stay with the thread that
+ * put them back, for its next request; large ones are mapped, go back to the kernel
  * as they are, which costs no writing of megabytes, and grow by moving pages, not bytes. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
@@ -18,5 +19,8 @@ void *mem_get_zeroed(size_t n);
 void *mem_grow(void *p, size_t size, size_t n);
 /* `size`: as it was asked for. p may be NULL. */
 void mem_put(void *p, size_t size);
+/* The same for a block of mem_get_zeroed of which bytes after the first `used` were never
+ * written. */
+void mem_put_used(void *p, size_t size, size_t used);
 
 #endif

@@ -621,13 +621,12 @@ struct request *
 decide_run(struct snapshot *snap, json_t *in, const char **why)
 {
 	struct given answers = { .by_name = json_object_get(in, "classifier") };
-	struct request *r = malloc(sizeof(*r));
+	struct request *r = request_new(snap, 0);
 
 	if (!r) {
 		*why = "out of memory";
 		return NULL;
 	}
-	request_init(r, snap, 0, CAP_REQUEST_ARENA);
 	*why = read_request(r, in);
 	if (!*why)
 		*why = read_identity(r, in);
@@ -636,7 +635,7 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 	if (!*why && answers.by_name && !json_is_object(answers.by_name))
 		*why = "classifier must be an object";
 	if (*why) {
-		decide_free(&r);
+		request_free(&r);
 		return NULL;
 	}
 	bool identified = r->identified;
@@ -649,15 +648,6 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 	r->given = NULL;
 	free(answers.text);
 	return r;
-}
-
-void
-decide_free(struct request **r)
-{
-	if (*r)
-		request_clear(*r);
-	free(*r);
-	*r = NULL;
 }
 
 static int
@@ -675,7 +665,7 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	putchar('\n');
 	json_decref(o);
 	int code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
-	decide_free(&r);
+	request_free(&r);
 	return code;
 }
 

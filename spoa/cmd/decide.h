@@ -17,6 +17,5 @@ struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
 /* The answer of `tollgate decide`, and its member "explain"; the caller's. */
 json_t *decide_result(struct request *r);
 json_t *decide_explain(struct request *r);
-void decide_free(struct request **r);
 
 #endif

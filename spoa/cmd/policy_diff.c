@@ -61,7 +61,7 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 		json_decref(e);
 	}
 	json_decref(answer);
-	decide_free(&r);
+	request_free(&r);
 	return o;
 }
 

@@ -120,7 +120,7 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 		p->matched[i] |= r->verdict.trace[i].fate == RULE_MATCHED;
 	buf_free(&diff);
 	json_decref(answer);
-	decide_free(&r);
+	request_free(&r);
 }
 
 static void

@@ -334,8 +334,7 @@ gate_request_end(struct request *r)
 	list_drop(&g->parked, r);
 	give_back(r);
 	exchange_free(r);
-	request_clear(r);
-	free(r);
+	request_free(&r);
 	g->alive--;
 }
 
@@ -430,6 +429,8 @@ relay_has_room(struct request *r)
 	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
 }
 
+enum { RECORD_BYTES = 2048 }; /* of most */
+
 /* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
 static int
 record_send(struct request *r)
@@ -441,6 +442,7 @@ record_send(struct request *r)
 	if (!rec)
 		return ERR_NOMEM;
 	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
+	buf_reserve(&rec->entry.fields, RECORD_BYTES);
 	record_decision(r, &rec->entry.fields);
 	if (buf_failed(&rec->entry.fields)) {
 		record_free(rec);

@@ -220,12 +220,11 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 		if (span_is(messages[i].name, "tollgate-request") ||
 			span_is(messages[i].name, "tollgate-certificate"))
 			m = &messages[i];
-	struct request *r = m ? malloc(sizeof(*r)) : NULL;
+	struct request *r = m ? request_new(g->snap, g->worker) : NULL;
 	if (!r) { /* no decision: HAProxy answers 503 */
 		cb(arg, NULL, 0);
 		return NULL;
 	}
-	request_init(r, g->snap, g->worker, CAP_REQUEST_ARENA);
 	r->gate = g;
 	r->held_slot = HOLD_SLOTS;
 	r->done = agent_verdict;

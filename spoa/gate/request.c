@@ -6,6 +6,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/random.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
@@ -28,13 +29,16 @@ make_id(struct request *r)
 	r->id[DECISION_ID_LEN] = '\0';
 }
 
-void
-request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap)
+struct request *
+request_new(struct snapshot *snap, unsigned worker)
 {
-	memset(r, 0, sizeof(*r));
+	struct request *r = mem_get_zeroed(sizeof(*r));
+
+	if (!r)
+		return NULL;
 	r->snap = snapshot_ref(snap);
 	r->worker = worker;
-	arena_init(&r->arena, arena_cap, true);
+	arena_init(&r->arena, CAP_REQUEST_ARENA, true);
 	r->now_wall_ns = clock_wall_ns();
 	r->begun_us = clock_mono_us();
 	r->declared_length = -1;
@@ -45,11 +49,17 @@ request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t a
 	buf_init(&r->new_target, 4 * CAP_TARGET_BYTES);
 	buf_init(&r->completion.fields, CAP_RECORD_BYTES);
 	make_id(r);
+	return r;
 }
 
 void
-request_clear(struct request *r)
+request_free(struct request **rp)
 {
+	struct request *r = *rp;
+
+	*rp = NULL;
+	if (!r)
+		return;
 	buf_free(&r->decoded);
 	buf_free(&r->rewritten);
 	buf_free(&r->new_target);
@@ -62,6 +72,7 @@ request_clear(struct request *r)
 	free(r->extra);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
+	mem_put(r, sizeof(*r));
 }
 
 enum step_result

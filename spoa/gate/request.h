@@ -260,9 +260,10 @@ bool request_set_target(struct request *r, struct span path, struct span query, 
 int request_read_length(struct request *r, bool *chunked);
 /* Copies the rest of the head into the arena: the frame may go. */
 bool request_own_head(struct request *r);
-/* Prepares and frees everything a request holds; the struct itself is the caller's. */
-void request_init(struct request *r, struct snapshot *snap, unsigned worker, size_t arena_cap);
-void request_clear(struct request *r);
+/* NULL: out of memory. */
+struct request *request_new(struct snapshot *snap, unsigned worker);
+/* With everything it holds. */
+void request_free(struct request **r);
 /* Looks for findings in the target since; what it said once holds. */
 enum path_state request_path_state(struct request *r);
 /* The path as records and logs may hold it, or "<unread>" or "<redacted>". */

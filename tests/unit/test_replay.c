@@ -93,7 +93,7 @@ record(FILE *f, struct snapshot *snap, const char *request)
 	memcpy(ids[nids++], r->id, sizeof(ids[0]));
 	buf_free(&b);
 	r->gate = NULL;
-	decide_free(&r);
+	request_free(&r);
 	json_decref(in);
 }
 
