@@ -33,7 +33,7 @@ member(json_t *o, const char *name, struct span *out)
 static void
 add_field(struct request *r, const char *name, json_t *value)
 {
-	r->head.fields[r->head.nfields++] = (struct http_field){ span_str(name),
+	r->in.head.fields[r->in.head.nfields++] = (struct http_field){ span_str(name),
 		span_of(json_string_value(value), json_string_length(value)) };
 }
 
@@ -71,8 +71,8 @@ read_headers(struct request *r, json_t *in)
 			return "a header's value must be a string or a list of strings";
 		total += values_of(v);
 	}
-	r->head.fields = arena_array(&r->arena, total, sizeof(*r->head.fields));
-	if (!r->head.fields)
+	r->in.head.fields = arena_array(&r->arena, total, sizeof(*r->in.head.fields));
+	if (!r->in.head.fields)
 		return "out of memory";
 	json_object_foreach(headers, name, v)
 	{
@@ -110,8 +110,8 @@ read_body(struct request *r, json_t *in)
 			return "body_base64 is not base64";
 		text = span_of(out, n);
 	}
-	r->body_raw = text;
-	r->body_state = BODY_STATE_WHOLE;
+	r->in.body_raw = text;
+	r->in.body_state = BODY_STATE_WHOLE;
 	return NULL;
 }
 
@@ -137,7 +137,7 @@ read_certificate(struct request *r, json_t *in)
 	if (sodium_base642bin(out, text.n + 1, text.p, text.n, " \t\r\n", &n, NULL,
 		    sodium_base64_VARIANT_ORIGINAL))
 		return "client_certificate is no PEM";
-	r->certificate = span_of(out, n);
+	r->in.certificate = span_of(out, n);
 	return NULL;
 }
 
@@ -146,10 +146,10 @@ read_request(struct request *r, json_t *in)
 {
 	struct span target, when, src;
 
-	if (!member(in, "method", &r->head.method))
+	if (!member(in, "method", &r->in.head.method))
 		return "method must be a string";
-	if (!r->head.method.n)
-		r->head.method = SPAN_LIT("POST");
+	if (!r->in.head.method.n)
+		r->in.head.method = SPAN_LIT("POST");
 	if (!member(in, "path", &target))
 		return "path must be a string";
 	if (!target.n)
@@ -160,7 +160,7 @@ read_request(struct request *r, json_t *in)
 		return "out of memory";
 	if (!member(in, "src", &src))
 		return "src must be a string";
-	r->src = src;
+	r->in.src = src;
 	if (!member(in, "time", &when) ||
 		(when.p && clock_parse(when.p, when.n, &r->now_wall_ns) < 0))
 		return "time must be RFC 3339, such as 2026-11-20T08:00:00Z";
@@ -186,8 +186,8 @@ read_roles(struct request *r, json_t *given)
 			return "identity.roles must be a list of strings";
 		roles[i] = cel_string(span_of(json_string_value(one), json_string_length(one)));
 	}
-	r->identity.roles = roles;
-	r->identity.nroles = json_array_size(list);
+	r->found.identity.roles = roles;
+	r->found.identity.nroles = json_array_size(list);
 	return roles ? NULL : "out of memory";
 }
 
@@ -204,8 +204,8 @@ read_attributes(struct request *r, json_t *given)
 		return "identity.attributes must be an object";
 	if (!eval_read(&r->arena, map, false, &v, &why))
 		return why;
-	r->identity.attributes = v.list.v;
-	r->identity.nattributes = v.list.n;
+	r->found.identity.attributes = v.list.v;
+	r->found.identity.nattributes = v.list.n;
 	return NULL;
 }
 
@@ -222,8 +222,8 @@ read_method(struct request *r, json_t *given)
 		named = SPAN_LIT("jwt");
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (span_is(named, methods[i])) {
-			r->identity.method = methods[i];
-			r->identity.verified = strcmp(methods[i], "none") != 0;
+			r->found.identity.method = methods[i];
+			r->found.identity.verified = strcmp(methods[i], "none") != 0;
 			return NULL;
 		}
 	return "identity.method must be jwt, signed_headers, client_certificate, api_key or "
@@ -236,7 +236,7 @@ read_identity(struct request *r, json_t *in)
 {
 	static const char *const known[] = { "method", "person", "agent", "department", "team",
 		"tier", "roles", "clearance", "attributes", NULL };
-	struct identity *id = &r->identity;
+	struct identity *id = &r->found.identity;
 	struct span *const texts[] = { NULL, &id->person, &id->agent, &id->department,
 		&id->team, &id->tier };
 	json_t *given = json_object_get(in, "identity"), *v;
@@ -267,7 +267,7 @@ read_identity(struct request *r, json_t *in)
 		why = read_roles(r, given);
 	if (!why)
 		why = read_attributes(r, given);
-	r->identified = !why;
+	r->found.identified = !why;
 	return why;
 }
 
@@ -300,8 +300,8 @@ recognisers_json(struct request *r)
 	static const char *const applied[] = { "deny", "permit", "redact" };
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->nrecognitions; i++) {
-		const struct recognition *c = &r->recognitions[i];
+	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
+		const struct recognition *c = &r->scan.recognitions[i];
 		json_t *o = json_object();
 		json_object_set_new(o, "name", json_string(c->x->rec.name));
 		json_object_set_new(o, "outcome", json_string(ask_outcome_names[c->outcome]));
@@ -319,13 +319,13 @@ check_head(struct request *r)
 {
 	bool chunked;
 
-	if (r->head.nfields > CAP_HEADERS)
+	if (r->in.head.nfields > CAP_HEADERS)
 		return request_many_fields(r);
 	if (request_read_length(r, &chunked) < 0)
 		return request_bad_length(r);
 	/* The body is given whole, whatever its length was said to be. */
-	if (r->body_state == BODY_STATE_WHOLE)
-		r->declared_length = (int64_t)r->body_raw.n;
+	if (r->in.body_state == BODY_STATE_WHOLE)
+		r->in.declared_length = (int64_t)r->in.body_raw.n;
 	return STEP_NEXT;
 }
 
@@ -388,7 +388,8 @@ static void
 add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
 	json_t *(*hit_json)(struct request *, const struct hit *))
 {
-	struct span target = span_of(r->head.path.p, r->head.path.n + 1 + r->head.query.n);
+	struct span target =
+		span_of(r->in.head.path.p, r->in.head.path.n + 1 + r->in.head.query.n);
 	struct text_edit *edits = arena_array(&r->arena, n, sizeof(*edits));
 	struct splice *at = arena_array(&r->arena, n, sizeof(*at));
 	size_t made = 0;
@@ -396,8 +397,8 @@ add_hits(struct request *r, const struct hit *h, size_t n, json_t *list,
 	for (size_t i = 0; edits && i < n; i++)
 		edits[i] = (struct text_edit){ h[i].f.start, h[i].f.end, SPAN_LIT("") };
 	if (!edits || !at ||
-		segment_splices(h->segment, h->in_target ? target : r->raw, edits, n, &r->arena,
-			at, &made) < 0)
+		segment_splices(h->segment, h->in_target ? target : r->in.raw, edits, n,
+			&r->arena, at, &made) < 0)
 		made = 0;
 	for (size_t i = 0; i < n; i++) {
 		json_t *o = hit_json(r, &h[i]);
@@ -415,16 +416,17 @@ findings_json(struct request *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0, n; i < r->nhits; i += n) {
-		for (n = 1; i + n < r->nhits && r->hits[i + n].segment == r->hits[i].segment;
+	for (size_t i = 0, n; i < r->scan.nhits; i += n) {
+		for (n = 1; i + n < r->scan.nhits &&
+			    r->scan.hits[i + n].segment == r->scan.hits[i].segment;
 			n++)
 			;
-		add_hits(r, &r->hits[i], n, list, finding_json);
+		add_hits(r, &r->scan.hits[i], n, list, finding_json);
 	}
 	/* They may overlap each other and those above. */
-	for (size_t i = 0; i < r->nextra; i++)
-		if (r->extra[i].kind < HIT_POSSIBLE)
-			add_hits(r, &r->extra[i], 1, list, finding_json);
+	for (size_t i = 0; i < r->scan.nextra; i++)
+		if (r->scan.extra[i].kind < HIT_POSSIBLE)
+			add_hits(r, &r->scan.extra[i], 1, list, finding_json);
 	return list;
 }
 
@@ -447,9 +449,10 @@ mentions_json(struct request *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->overlay.nhits; i++)
-		if (r->overlay.hits[i].of || r->overlay.hits[i].kind == HIT_CREDENTIAL)
-			add_hits(r, &r->overlay.hits[i], 1, list, mention_json);
+	for (size_t i = 0; i < r->scan.overlay.nhits; i++)
+		if (r->scan.overlay.hits[i].of ||
+			r->scan.overlay.hits[i].kind == HIT_CREDENTIAL)
+			add_hits(r, &r->scan.overlay.hits[i], 1, list, mention_json);
 	return list;
 }
 
@@ -474,8 +477,8 @@ candidates_json(const struct request *r)
 	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->verdict.ncandidates; i++) {
-		const struct policy_candidate *c = &r->verdict.candidates[i];
+	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
+		const struct policy_candidate *c = &r->found.verdict.candidates[i];
 		json_t *o = json_object();
 		json_object_set_new(o, "target", json_string(c->target->name));
 		if (c->target->model)
@@ -493,7 +496,7 @@ candidates_json(const struct request *r)
 static void
 add_changes(struct request *r, json_t *o)
 {
-	const struct policy_verdict *v = &r->verdict;
+	const struct policy_verdict *v = &r->found.verdict;
 	json_t *tags = json_array(), *headers = json_object();
 	const struct header *h;
 
@@ -505,9 +508,9 @@ add_changes(struct request *r, json_t *o)
 		json_object_set_new(headers, h->name, json_string(h->value));
 	if (v->ntags)
 		json_object_set(o, "tags", tags);
-	if (r->decision.kind != D_DENY) {
-		if (r->asked_model.n)
-			json_object_set_new(o, "requested_model", text(r->asked_model));
+	if (r->out.decision.kind != D_DENY) {
+		if (r->in.asked_model.n)
+			json_object_set_new(o, "requested_model", text(r->in.asked_model));
 		if (v->changes.max_output_tokens)
 			json_object_set_new(o, "max_output_tokens",
 				json_integer((json_int_t)v->changes.max_output_tokens));
@@ -521,7 +524,7 @@ add_changes(struct request *r, json_t *o)
 json_t *
 decide_result(struct request *r)
 {
-	const struct decision *d = &r->decision;
+	const struct decision *d = &r->out.decision;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "decision", json_string(decision_names[d->kind]));
@@ -529,40 +532,43 @@ decide_result(struct request *r)
 	json_object_set_new(o, "rule", json_string(d->rule ? d->rule : ""));
 	json_object_set_new(o, "reason", text(d->message));
 	json_object_set_new(o, "policy", json_string(r->snap->policy->label));
-	json_object_set_new(o, "identity", identity_json(&r->identity));
-	json_object_set_new(o, "route", json_string(r->route ? r->route->name : ""));
-	if (r->route && r->route->targets->name[0])
+	json_object_set_new(o, "identity", identity_json(&r->found.identity));
+	json_object_set_new(
+		o, "route", json_string(r->found.route ? r->found.route->name : ""));
+	if (r->found.route && r->found.route->targets->name[0])
 		json_object_set_new(o, "target", json_string(request_target(r)->name));
-	json_object_set_new(o, "model", text(r->body.model));
-	if (r->have_verdict)
+	json_object_set_new(o, "model", text(r->in.body.model));
+	if (r->found.have_verdict)
 		add_changes(r, o);
 	json_object_set_new(o, "classes", classes_json(r));
 	json_object_set_new(o, "findings", findings_json(r));
-	if (r->body.nreasoning)
+	if (r->in.body.nreasoning)
 		json_object_set_new(o, "signed_reasoning",
-			json_pack("{sisisi}", "blocks", (int)r->body.nreasoning, "dropped",
-				(int)r->reasoning_dropped, "left", (int)r->reasoning_left));
+			json_pack("{sisisi}", "blocks", (int)r->in.body.nreasoning, "dropped",
+				(int)r->found.reasoning_dropped, "left",
+				(int)r->found.reasoning_left));
 	json_t *mentions = mentions_json(r);
 	if (json_array_size(mentions))
 		json_object_set(o, "mentions", mentions);
 	json_decref(mentions);
 	if (r->snap->policy->scores)
-		json_object_set_new(o, "injection", json_real(r->injection));
-	if (r->injection_pattern)
+		json_object_set_new(o, "injection", json_real(r->found.injection));
+	if (r->found.injection_pattern)
 		json_object_set_new(o, "injection_reason",
-			json_sprintf("pattern:%s", r->injection_pattern));
-	if (r->evasion)
+			json_sprintf("pattern:%s", r->found.injection_pattern));
+	if (r->found.evasion)
 		json_object_set_new(o, "evasion", json_true());
-	if (r->nrecognitions)
+	if (r->scan.nrecognitions)
 		json_object_set_new(o, "recognisers", recognisers_json(r));
-	if (r->have_verdict && r->verdict.shadowed)
+	if (r->found.have_verdict && r->found.verdict.shadowed)
 		json_object_set_new(o, "shadow",
-			json_string(r->verdict.shadow_rule ? r->verdict.shadow_rule->name
-							   : "default"));
-	if (d->kind != D_DENY && r->edited)
-		json_object_set_new(o, "body", text(buf_view(&r->rewritten)));
-	if (d->kind != D_DENY && r->new_target.n)
-		json_object_set_new(o, "path", text(buf_view(&r->new_target)));
+			json_string(r->found.verdict.shadow_rule
+					    ? r->found.verdict.shadow_rule->name
+					    : "default"));
+	if (d->kind != D_DENY && r->out.edited)
+		json_object_set_new(o, "body", text(buf_view(&r->out.rewritten)));
+	if (d->kind != D_DENY && r->out.new_target.n)
+		json_object_set_new(o, "path", text(buf_view(&r->out.new_target)));
 	return o;
 }
 
@@ -576,24 +582,25 @@ decide_explain(struct request *r)
 	buf_init(&b, 0);
 	request_facts(r, &f);
 	/* What the conditions read, not what is sent. */
-	struct body asked = r->body;
-	if (r->asked_model.p)
-		asked.model = r->asked_model;
+	struct body asked = r->in.body;
+	if (r->in.asked_model.p)
+		asked.model = r->in.asked_model;
 	if (f.body)
 		f.body = &asked;
-	policy_explain(
-		r->snap->policy, &f, r->have_verdict ? &r->verdict : NULL, NULL, &r->arena, &b);
+	policy_explain(r->snap->policy, &f, r->found.have_verdict ? &r->found.verdict : NULL,
+		NULL, &r->arena, &b);
 	json_t *o =
 		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
 	buf_free(&b);
-	bool otherwise = r->decision.kind == D_DENY &&
-			 (!r->have_verdict || r->verdict.effect != RULE_DENY);
+	bool otherwise = r->out.decision.kind == D_DENY &&
+			 (!r->found.have_verdict || r->found.verdict.effect != RULE_DENY);
 	if (o && otherwise)
 		json_object_set_new(o, "refused",
 			json_sprintf("%s the rules: %d %s, %.*s",
-				r->have_verdict ? "after" : "before", r->decision.status,
-				r->decision.code ? r->decision.code : "",
-				SPAN_ARG(r->decision.message)));
+				r->found.have_verdict ? "after" : "before",
+				r->out.decision.status,
+				r->out.decision.code ? r->out.decision.code : "",
+				SPAN_ARG(r->out.decision.message)));
 	return o ? o : json_null();
 }
 
@@ -612,7 +619,7 @@ read_data(struct request *r, json_t *in)
 		struct cel_value *to = arena_new(&r->arena, struct cel_value);
 		if (!to || data_json(v, &r->arena, to) < 0)
 			return "data: a value is too deep or too large";
-		r->data[i] = to;
+		r->found.data[i] = to;
 	}
 	return NULL;
 }
@@ -638,14 +645,14 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 		request_free(&r);
 		return NULL;
 	}
-	bool identified = r->identified;
-	r->given = given;
-	r->given_arg = &answers;
+	bool identified = r->found.identified;
+	r->run.given = given;
+	r->run.given_arg = &answers;
 	enum step_result s = check_head(r);
 	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
 		if (!identified || steps[i].run != step_identity)
 			s = steps[i].run(r);
-	r->given = NULL;
+	r->run.given = NULL;
 	free(answers.text);
 	return r;
 }
@@ -664,7 +671,7 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(o);
-	int code = r->decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
+	int code = r->out.decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
 	request_free(&r);
 	return code;
 }

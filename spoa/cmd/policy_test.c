@@ -116,8 +116,9 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 	result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
 	if (diff.n)
 		say_failure(c, buf_view(&diff), r);
-	for (size_t i = 0; r->have_verdict && r->verdict.trace && i < policy->nrules; i++)
-		p->matched[i] |= r->verdict.trace[i].fate == RULE_MATCHED;
+	for (size_t i = 0;
+		r->found.have_verdict && r->found.verdict.trace && i < policy->nrules; i++)
+		p->matched[i] |= r->found.verdict.trace[i].fate == RULE_MATCHED;
 	buf_free(&diff);
 	json_decref(answer);
 	request_free(&r);

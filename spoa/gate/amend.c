@@ -6,20 +6,20 @@
 const struct target *
 request_target(const struct request *r)
 {
-	if (r->have_verdict && r->verdict.changes.target)
-		return r->verdict.changes.target;
-	return r->route ? r->route->targets : NULL;
+	if (r->found.have_verdict && r->found.verdict.changes.target)
+		return r->found.verdict.changes.target;
+	return r->found.route ? r->found.route->targets : NULL;
 }
 
 bool
 request_amendment(const struct request *r, struct amendment *am)
 {
-	const struct policy_changes *c = &r->verdict.changes;
+	const struct policy_changes *c = &r->found.verdict.changes;
 
 	*am = (struct amendment){ .model = span_str(c->model),
 		.cap_tokens = c->max_output_tokens };
-	return r->have_body && r->body.format == BODY_JSON &&
-	       dialect_has_model(r->body.dialect) && (c->model || c->max_output_tokens);
+	return r->in.have_body && r->in.body.format == BODY_JSON &&
+	       dialect_has_model(r->in.body.dialect) && (c->model || c->max_output_tokens);
 }
 
 void
@@ -29,13 +29,13 @@ request_amended(struct request *r)
 
 	if (!request_amendment(r, &am))
 		return;
-	if (am.model.n && !span_eq(am.model, r->body.model)) {
-		r->asked_model = r->body.model.p ? r->body.model : SPAN_LIT("");
-		r->body.model = am.model;
+	if (am.model.n && !span_eq(am.model, r->in.body.model)) {
+		r->in.asked_model = r->in.body.model.p ? r->in.body.model : SPAN_LIT("");
+		r->in.body.model = am.model;
 	}
-	if (am.cap_tokens && (r->body.output_cap_tokens < 0 ||
-				     (uint64_t)r->body.output_cap_tokens > am.cap_tokens))
-		r->body.output_cap_tokens = (int64_t)am.cap_tokens;
+	if (am.cap_tokens && (r->in.body.output_cap_tokens < 0 ||
+				     (uint64_t)r->in.body.output_cap_tokens > am.cap_tokens))
+		r->in.body.output_cap_tokens = (int64_t)am.cap_tokens;
 	request_estimate_tokens(r);
 }
 
@@ -55,7 +55,7 @@ set_before(const struct policy_changes *c, size_t rule, const char *name)
 const struct header *
 request_header(const struct request *r, size_t *rule, size_t *at)
 {
-	const struct policy_changes *c = &r->verdict.changes;
+	const struct policy_changes *c = &r->found.verdict.changes;
 
 	for (; *rule < c->nrules; ++*rule, *at = 0) {
 		const struct rule_change *x = c->rules[*rule]->change;
@@ -85,16 +85,16 @@ answered(const struct request *r, size_t external)
 {
 	const struct external *x = &r->snap->policy->externals[external];
 
-	for (size_t i = 0; i < r->nrecognitions; i++)
-		if (r->recognitions[i].x == x)
-			return r->recognitions[i].outcome == ASK_ANSWERED;
-	return r->considered >> external & 1;
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		if (r->scan.recognitions[i].x == x)
+			return r->scan.recognitions[i].outcome == ASK_ANSWERED;
+	return r->found.considered >> external & 1;
 }
 
 static bool
 unanswered(const struct request *r, size_t external)
 {
-	return (r->verdict.changes.require >> external & 1) && !answered(r, external);
+	return (r->found.verdict.changes.require >> external & 1) && !answered(r, external);
 }
 
 bool
@@ -114,7 +114,7 @@ request_unmet(const struct request *r)
 	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
 		/* Redacting is the external step's, where it knew: now nothing stands for it.
 		 */
-		if (unanswered(r, i) && (says == OUT_DENY || !(r->required >> i & 1)))
+		if (unanswered(r, i) && (says == OUT_DENY || !(r->found.required >> i & 1)))
 			return true;
 	return false;
 }

@@ -13,23 +13,23 @@ void
 request_facts(struct request *r, struct policy_facts *f)
 {
 	*f = (struct policy_facts){
-		.identity = &r->identity,
-		.route = r->route,
+		.identity = &r->found.identity,
+		.route = r->found.route,
 		.target = request_target(r),
-		.method = r->head.method,
-		.host = r->host,
-		.path = r->head.path,
+		.method = r->in.head.method,
+		.host = r->in.host,
+		.path = r->in.head.path,
 		.now_wall_ns = r->now_wall_ns,
-		.whole = r->body_state != BODY_STATE_PARTIAL,
-		.body = r->have_body ? &r->body : NULL,
-		.unread = &r->unread,
-		.entities = &r->found,
+		.whole = r->in.body_state != BODY_STATE_PARTIAL,
+		.body = r->in.have_body ? &r->in.body : NULL,
+		.unread = &r->in.unread,
+		.entities = &r->found.entities,
 		.rules = r->snap->rules,
-		.tokens = r->input_tokens,
-		.bytes = (int64_t)r->raw.n,
-		.injection = r->injection,
-		.evasion = r->evasion,
-		.data = r->data,
+		.tokens = r->found.input_tokens,
+		.bytes = (int64_t)r->in.raw.n,
+		.injection = r->found.injection,
+		.evasion = r->found.evasion,
+		.data = r->found.data,
 	};
 }
 
@@ -38,23 +38,23 @@ request_estimate_tokens(struct request *r)
 {
 	uint64_t cap = r->snap->policy->output_default;
 
-	r->input_tokens = (int64_t)((r->raw.n + 2) / 3);
-	r->output_tokens = 0;
-	if (!r->have_body || !dialect_is_json(r->dialect))
+	r->found.input_tokens = (int64_t)((r->in.raw.n + 2) / 3);
+	r->found.output_tokens = 0;
+	if (!r->in.have_body || !dialect_is_json(r->found.dialect))
 		return;
-	if (r->body.output_cap_tokens >= 0)
-		cap = (uint64_t)r->body.output_cap_tokens;
-	uint64_t n = r->body.choices > 1 ? (uint64_t)r->body.choices : 1;
+	if (r->in.body.output_cap_tokens >= 0)
+		cap = (uint64_t)r->in.body.output_cap_tokens;
+	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
 	uint64_t all;
 	if (__builtin_mul_overflow(cap, n, &all) || all > INT64_MAX / 4)
 		all = INT64_MAX / 4;
-	r->output_tokens = (int64_t)all;
+	r->found.output_tokens = (int64_t)all;
 }
 
 static enum step_result
 deny_by_rule(struct request *r)
 {
-	const struct policy_verdict *v = &r->verdict;
+	const struct policy_verdict *v = &r->found.verdict;
 	const char *name = v->rule ? v->rule->name : "default";
 	int status = v->status ? v->status : 403;
 	const char *code = NULL;
@@ -68,7 +68,7 @@ deny_by_rule(struct request *r)
 						      : "permission_denied";
 	request_deny(r, status, code, name, why);
 	if (status == 429 || status == 503)
-		r->decision.retry_after_s = 1;
+		r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;
 }
 
@@ -131,12 +131,13 @@ replacement(struct request *r, const struct hit *h)
 	struct span value = span_cut(named->segment->text, named->f.start, named->f.end);
 
 	if (h->kind == HIT_UNKNOWN)
-		return redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("UNCLASSIFIED"),
-			s->text, false, is_name(s));
+		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
+			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_name(s));
 	if (h->kind == HIT_CREDENTIAL)
-		return redactor_get(r->redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
+		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
 			value, false, is_name(s));
-	return redactor_get(r->redactor, (enum redact_style)r->verdict.with[f->entity],
+	return redactor_get(r->out.redactor,
+		(enum redact_style)r->found.verdict.with[f->entity],
 		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
 		detect_entity_folds(r->snap->rules, f->entity), is_name(s));
 }
@@ -146,12 +147,12 @@ replacement(struct request *r, const struct hit *h)
 static void
 note_taken(struct request *r)
 {
-	for (size_t i = 0; i < r->ntarget; i++)
-		redactor_taken(r->redactor, r->target[i].text);
-	for (size_t i = 0; r->have_body && i < r->body.nsegments; i++) {
-		const struct segment *s = &r->body.segments[i];
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		redactor_taken(r->out.redactor, r->in.target[i].text);
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nsegments; i++) {
+		const struct segment *s = &r->in.body.segments[i];
 		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
-			redactor_taken(r->redactor, s->text);
+			redactor_taken(r->out.redactor, s->text);
 	}
 }
 
@@ -203,7 +204,7 @@ edit_members(struct request *r, struct edits *e)
 		return 0;
 	if (!(sp = edits_room(e, AMEND_MAX)))
 		return ERR_NOMEM;
-	int made = dialect_amend(&r->body, &am, &r->arena, sp);
+	int made = dialect_amend(&r->in.body, &am, &r->arena, sp);
 	if (made < 0)
 		return made;
 	e->n += (size_t)made;
@@ -215,11 +216,11 @@ drop_reasoning(struct request *r, struct edits *e)
 {
 	struct splice *sp;
 
-	if (r->reasoning_dropped == 0)
+	if (r->found.reasoning_dropped == 0)
 		return 0;
-	if (!(sp = edits_room(e, r->body.nreasoning)))
+	if (!(sp = edits_room(e, r->in.body.nreasoning)))
 		return ERR_NOMEM;
-	e->n += body_drop_reasoning(&r->body, r->raw, sp);
+	e->n += body_drop_reasoning(&r->in.body, r->in.raw, sp);
 	return 0;
 }
 
@@ -231,8 +232,9 @@ keys_still_differ(struct request *r)
 	struct body_refusal why = { 0 };
 	struct span type = { NULL, 0 };
 
-	http_field_one(&r->head, "content-type", &type);
-	int err = body_read(r->dialect, type, buf_view(&r->rewritten), &r->arena, &again, &why);
+	http_field_one(&r->in.head, "content-type", &type);
+	int err = body_read(
+		r->found.dialect, type, buf_view(&r->out.rewritten), &r->arena, &again, &why);
 	return err && why.status ? ERR_BAD_STATE : err;
 }
 
@@ -251,17 +253,17 @@ room_for(const struct edits *e, struct buf *out)
 static int
 rewrite(struct request *r)
 {
-	struct edits body = { .raw = r->raw }, target = { 0 };
-	const struct overlay *o = &r->overlay;
+	struct edits body = { .raw = r->in.raw }, target = { 0 };
+	const struct overlay *o = &r->scan.overlay;
 	int err = 0;
 
-	target.raw = span_of(
-		r->head.path.p, r->head.path.n + (r->head.has_query ? 1 + r->head.query.n : 0));
-	r->redacted = o->nhits || o->nwholes;
-	if (r->redacted) {
-		r->redactor = redactor_new(
+	target.raw = span_of(r->in.head.path.p,
+		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
+	r->out.redacted = o->nhits || o->nwholes;
+	if (r->out.redacted) {
+		r->out.redactor = redactor_new(
 			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
-		if (!r->redactor)
+		if (!r->out.redactor)
 			return ERR_NOMEM;
 		note_taken(r);
 	}
@@ -272,25 +274,27 @@ rewrite(struct request *r)
 		err = drop_reasoning(r, &body);
 	if (err == 0)
 		err = edit_members(r, &body);
-	if (err == 0 && r->have_body && (r->route->response & RESP_METER)) {
+	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
-		int asked = sp ? dialect_ask_usage(&r->body, r->raw, &r->arena, sp) : ERR_NOMEM;
+		int asked = sp ? dialect_ask_usage(&r->in.body, r->in.raw, &r->arena, sp)
+			       : ERR_NOMEM;
 		if (asked > 0) {
 			body.n++;
-			r->ask_usage = true;
+			r->out.ask_usage = true;
 		} else if (asked < 0) {
 			err = asked;
 		}
 	}
-	if (err == 0 && body.n && !room_for(&body, &r->rewritten))
+	if (err == 0 && body.n && !room_for(&body, &r->out.rewritten))
 		err = ERR_NOMEM;
 	if (err == 0 && body.n)
-		err = splice_apply(body.raw, body.v, body.n, &r->rewritten);
+		err = splice_apply(body.raw, body.v, body.n, &r->out.rewritten);
 	if (err == 0 && target.n)
-		err = splice_apply(target.raw, target.v, target.n, &r->new_target);
+		err = splice_apply(target.raw, target.v, target.n, &r->out.new_target);
 	if (err == 0 && body.n)
-		r->swap_body = r->edited = true;
-	if (buf_failed(&r->rewritten) || buf_failed(&r->new_target) || arena_failed(&r->arena))
+		r->out.swap_body = r->out.edited = true;
+	if (buf_failed(&r->out.rewritten) || buf_failed(&r->out.new_target) ||
+		arena_failed(&r->arena))
 		err = ERR_NOMEM;
 	if (err == 0 && body.keys)
 		err = keys_still_differ(r);
@@ -302,19 +306,20 @@ rewrite(struct request *r)
 const char *
 request_redacted_with(const struct request *r, size_t entity)
 {
-	if (r->decision.kind != D_REDACT || !r->verdict.redacts ||
-		!entity_in(&r->verdict.redact, entity))
+	if (r->out.decision.kind != D_REDACT || !r->found.verdict.redacts ||
+		!entity_in(&r->found.verdict.redact, entity))
 		return NULL;
-	return style_names[r->verdict.with[entity]];
+	return style_names[r->found.verdict.with[entity]];
 }
 
 static bool
 must_relay(struct request *r)
 {
-	return r->resumed || r->swap_body || r->new_target.n || r->route->response ||
-	       r->verdict.changes.nrules || r->snap->policy->unusual_credential ||
-	       request_target(r)->relay || credential_query(r->head.query) ||
-	       head_carries_credential(r) || r->body_state == BODY_STATE_PARTIAL;
+	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
+	       r->found.route->response || r->found.verdict.changes.nrules ||
+	       r->snap->policy->unusual_credential || request_target(r)->relay ||
+	       credential_query(r->in.head.query) || head_carries_credential(r) ||
+	       r->in.body_state == BODY_STATE_PARTIAL;
 }
 
 /* What lets a request that the rules permit not pass all the same. */
@@ -323,15 +328,15 @@ may_pass(struct request *r)
 {
 	const struct on_failure *of = request_on_failure(r);
 
-	if (r->unreadable && of->unreadable == OUT_DENY)
+	if (r->in.unreadable && of->unreadable == OUT_DENY)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
-	if ((r->classifier_failed && of->classifier == OUT_DENY) ||
+	if ((r->found.classifier_failed && of->classifier == OUT_DENY) ||
 		request_silence(r, OUT_DENY) || request_unmet(r)) {
 		request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
-		r->decision.retry_after_s = 1;
+		r->out.decision.retry_after_s = 1;
 		return STEP_DECIDED;
 	}
 	return STEP_NEXT;
@@ -340,10 +345,10 @@ may_pass(struct request *r)
 static struct span
 target_to_send(const struct request *r)
 {
-	size_t query = r->head.has_query ? 1 + r->head.query.n : 0;
+	size_t query = r->in.head.has_query ? 1 + r->in.head.query.n : 0;
 
-	return r->new_target.n ? buf_view(&r->new_target)
-			       : span_of(r->head.path.p, r->head.path.n + query);
+	return r->out.new_target.n ? buf_view(&r->out.new_target)
+				   : span_of(r->in.head.path.p, r->in.head.path.n + query);
 }
 
 enum step_result
@@ -351,37 +356,39 @@ step_rewrite(struct request *r)
 {
 	const struct on_failure *of = request_on_failure(r);
 
-	if (r->body_state == BODY_STATE_PARTIAL)
+	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	if (request_settle_reasoning(r) < 0)
 		return request_deny(r, 403, "signed_content",
-			r->verdict.rule ? r->verdict.rule->name : "",
+			r->found.verdict.rule ? r->found.verdict.rule->name : "",
 			SPAN_LIT("reasoning that the provider signed holds data that must not "
 				 "pass, "
 				 "and it can neither be changed nor left out"));
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation",
-			r->verdict.rule ? r->verdict.rule->name : "",
+			r->found.verdict.rule ? r->found.verdict.rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
 				 "the model's name, the path)"));
 	if (err < 0)
 		return request_overload(r);
 	/* Also not in an opaque part, or escaped in the path. */
-	if ((r->have_body &&
-		    request_credential_in(r, r->edited ? buf_view(&r->rewritten) : r->raw)) ||
+	if ((r->in.have_body &&
+		    request_credential_in(
+			    r, r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw)) ||
 		request_credential_escaped_in(r, target_to_send(r)))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	request_amended(r);
-	bool redacts = r->verdict.redacts && r->verdict.effect == RULE_REDACT;
-	if ((r->classifier_failed && of->classifier == OUT_REDACT) ||
-		(r->redacted && request_silence(r, OUT_REDACT)))
+	bool redacts = r->found.verdict.redacts && r->found.verdict.effect == RULE_REDACT;
+	if ((r->found.classifier_failed && of->classifier == OUT_REDACT) ||
+		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	r->decision.kind =
-		redacts || r->ncredentials || r->reasoning_dropped ? D_REDACT : D_PERMIT;
-	r->decision.rule = r->verdict.rule ? r->verdict.rule->name : "default";
-	r->decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
+	r->out.decision.kind = redacts || r->found.ncredentials || r->found.reasoning_dropped
+				       ? D_REDACT
+				       : D_PERMIT;
+	r->out.decision.rule = r->found.verdict.rule ? r->found.verdict.rule->name : "default";
+	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
 	return r->gate && !request_hold_work(r) ? request_overheld(r) : STEP_NEXT;
 }
 
@@ -390,17 +397,17 @@ step_rewrite(struct request *r)
 static void
 hide_model(struct request *r)
 {
-	struct span model = r->body.model;
+	struct span model = r->in.body.model;
 	bool hide = request_credential_in(r, model);
 
-	for (size_t i = 0; model.n && !hide && i < r->nhits; i++) {
-		const struct hit *h = &r->hits[i];
+	for (size_t i = 0; model.n && !hide && i < r->scan.nhits; i++) {
+		const struct hit *h = &r->scan.hits[i];
 		struct span text = h->segment->text;
 		hide = span_eq(span_cut(text, h->f.start, h->f.end), model) ||
 		       (h->segment->reserved && !h->in_target && span_eq(text, model));
 	}
 	if (hide)
-		r->body.model = SPAN_LIT("<redacted>");
+		r->in.body.model = SPAN_LIT("<redacted>");
 }
 
 enum step_result
@@ -410,20 +417,20 @@ step_policy(struct request *r)
 
 	request_estimate_tokens(r);
 	request_facts(r, &f);
-	if (policy_decide(r->snap->policy, &f, &r->arena, &r->verdict) < 0)
+	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);
-	r->have_verdict = true;
-	if (f.whole || (!r->verdict.waits && r->verdict.effect == RULE_DENY))
+	r->found.have_verdict = true;
+	if (f.whole || (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY))
 		request_shadow(r, &f);
-	r->body.model = arena_dup(&r->arena, r->body.model);
+	r->in.body.model = arena_dup(&r->arena, r->in.body.model);
 	hide_model(r);
 	if (!f.whole) {
-		if (!r->verdict.waits && r->verdict.effect == RULE_DENY)
+		if (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY)
 			return deny_by_rule(r);
-		r->decision.kind = D_DEFER;
-		r->decision.rule = "";
-		r->decision.via = VIA_RELAY;
+		r->out.decision.kind = D_DEFER;
+		r->out.decision.rule = "";
+		r->out.decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	return r->verdict.effect == RULE_DENY ? deny_by_rule(r) : may_pass(r);
+	return r->found.verdict.effect == RULE_DENY ? deny_by_rule(r) : may_pass(r);
 }

@@ -310,15 +310,15 @@ came(struct data_wait *w)
 {
 	struct request *r = w->arg;
 
-	r->data_held[w->i] = w->value;
+	r->found.data_held[w->i] = w->value;
 	if (w->value)
-		r->data[w->i] = &w->value->v;
-	r->pending--;
-	if (r->answered) {
+		r->found.data[w->i] = &w->value->v;
+	r->run.pending--;
+	if (r->run.answered) {
 		request_late(r);
 		return;
 	}
-	if (--r->data_waits == 0)
+	if (--r->run.data_waits == 0)
 		gate_resume(r);
 }
 
@@ -326,15 +326,15 @@ static void
 ask(struct request *r, size_t i)
 {
 	const struct data_source *s = &r->snap->policy->data[i];
-	struct data_wait *w = &r->data_wait[i];
+	struct data_wait *w = &r->run.data_wait[i];
 
 	*w = (struct data_wait){ .done = came, .arg = r, .i = i };
-	int got = data_get(r->gate->data, s, &r->data_held[i], w);
+	int got = data_get(r->gate->data, s, &r->found.data_held[i], w);
 	if (got > 0)
-		r->data[i] = &r->data_held[i]->v;
+		r->found.data[i] = &r->found.data_held[i]->v;
 	if (got == 0) {
-		r->data_waits++;
-		r->pending++;
+		r->run.data_waits++;
+		r->run.pending++;
 	}
 }
 
@@ -350,24 +350,24 @@ step_data(struct request *r)
 		asks |= p->data[i].read && p->data[i].kind != DATA_FILE;
 	if (!asks)
 		return STEP_NEXT;
-	if (!r->data_asked) {
-		r->data_asked = true;
+	if (!r->run.data_asked) {
+		r->run.data_asked = true;
 		for (size_t i = 0; r->gate && i < p->ndata; i++)
 			if (p->data[i].read && p->data[i].kind != DATA_FILE)
 				ask(r, i);
-		if (r->data_waits) {
-			r->wait = WAIT_DATA;
+		if (r->run.data_waits) {
+			r->run.wait = WAIT_DATA;
 			return STEP_WAIT;
 		}
 	}
-	r->wait = WAIT_NONE;
+	r->run.wait = WAIT_NONE;
 	for (size_t i = 0; i < p->ndata; i++)
-		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->data[i] &&
+		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->found.data[i] &&
 			!p->data[i].skip) {
 			request_deny(r, 503, "data_unavailable", "",
 				arena_printf(
 					&r->arena, "data.%s is not known", p->data[i].name));
-			r->decision.retry_after_s = 1;
+			r->out.decision.retry_after_s = 1;
 			return STEP_DECIDED;
 		}
 	return STEP_NEXT;
@@ -377,5 +377,5 @@ void
 request_drop_data(struct request *r)
 {
 	for (size_t i = 0; i < CAP_DATA; i++)
-		data_value_unref(&r->data_held[i]);
+		data_value_unref(&r->found.data_held[i]);
 }

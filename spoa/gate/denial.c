@@ -14,9 +14,9 @@ request_denial(struct request *r, struct exchange_denial *out)
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->dialect, r->decision.status, r->decision.code, r->decision.message,
-		span_str(r->id), &b);
-	out->status = r->decision.status;
+	dialect_error(r->found.dialect, r->out.decision.status, r->out.decision.code,
+		r->out.decision.message, span_str(r->id), &b);
+	out->status = r->out.decision.status;
 	out->body = arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);
 	out->fields = request_fields(r);

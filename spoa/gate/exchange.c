@@ -10,85 +10,45 @@
 
 /* ---- opening ---- */
 
-/* Everything the exchange still needs moves to a small arena of its own, so that
- * a long stream does not keep the body's segments alive. A deferred request
- * keeps its own: it holds no body yet, and the steps run again. */
+/* What the relay may read of an answered request moves to a small arena of its own: a
+ * long stream does not keep the body's segments alive. A deferred request keeps its own:
+ * it holds no body yet, and the steps run again. */
 static int
-let_go_of_frame(struct request *r, struct exchange *x)
+let_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
-	r->certificate = (struct span){ NULL, 0 };
-	if (r->decision.kind == D_DEFER) {
+	if (r->out.decision.kind == D_DEFER) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;
 		return exchange_head(r, &r->arena, &x->plan.head);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = exchange_head(r, &own, &x->plan.head);
-	request_path_state(r); /* the findings it follows from go */
-	r->head.method = x->plan.head.method;
-	r->head.path = arena_dup(&own, r->head.path);
-	r->head.fields = NULL;
-	r->head.nfields = 0;
-	r->head.query = (struct span){ NULL, 0 };
-	r->host = arena_dup(&own, r->host);
-	r->src = arena_dup(&own, r->src);
-	r->coding = (struct span){ NULL, 0 };
-	r->credential = (struct span){ NULL, 0 };
-	memset(r->disguised, 0, sizeof(r->disguised));
-	struct span model = arena_dup(&own, r->body.model);
-	r->body = (struct body){ .model = model, .dialect = r->body.dialect };
-	r->have_body = false;
-	r->unread = (struct unread){ 0 };
-	const char *method = r->identity.method;
-	r->identity = (struct identity){ .method = method,
-		.person = arena_dup(&own, r->identity.person),
-		.verified = r->identity.verified };
-	r->decision.message = (struct span){ NULL, 0 };
-	r->verdict.trace = NULL;
-	r->verdict.candidates = NULL;
-	r->verdict.ncandidates = r->verdict.ntags = 0;
-	r->verdict.changes.rules = r->verdict.shadow_changes.rules = NULL;
-	r->verdict.changes.nrules = r->verdict.shadow_changes.nrules = 0;
-	r->asked_model = (struct span){ NULL, 0 };
-	r->target = NULL;
-	r->ntarget = 0;
-	free(r->hits);
-	r->hits = NULL;
-	r->nhits = r->hits_size = 0;
-	request_drop_mentions(r);
-	free(r->extra);
-	r->extra = NULL;
-	r->nextra = 0;
-	r->nrecognitions = 0;
-	if (err == 0 && arena_failed(&own))
-		err = ERR_NOMEM;
-	arena_reset(&r->arena);
-	r->arena = own;
-	return err;
+	request_let_go(r, &own);
+	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
 static enum exchange_body
 body_mode(const struct request *r)
 {
-	if (r->body_state == BODY_STATE_PARTIAL)
+	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return BODY_DEFER;
-	if (r->body_state == BODY_STATE_NONE)
+	if (r->in.body_state == BODY_STATE_NONE)
 		return BODY_NONE;
-	return r->swap_body ? BODY_SWAP : BODY_COPY;
+	return r->out.swap_body ? BODY_SWAP : BODY_COPY;
 }
 
 static struct span
 swapped(const struct request *r)
 {
-	return r->edited ? buf_view(&r->rewritten) : buf_view(&r->decoded);
+	return r->out.edited ? buf_view(&r->out.rewritten) : buf_view(&r->out.decoded);
 }
 
 static void
 no_longer_waits(struct exchange *x)
 {
-	hold_waited(&x->r->gate->shared->holds, x->r->held_slot, x->waiting_bytes);
+	hold_waited(&x->r->gate->shared->holds, x->r->run.held_slot, x->waiting_bytes);
 	x->waiting_bytes = 0;
 }
 
@@ -103,40 +63,39 @@ exchange_open(struct request *r)
 	r->x = x;
 	x->r = r;
 	x->plan.body_mode = body_mode(r);
-	x->plan.content_length = r->declared_length;
+	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
-	x->plan.deadline_us = clock_mono_us() + r->route->deadline_us;
-	x->plan.meter = (r->route->response & RESP_METER) != 0;
-	x->plan.hide_usage = r->ask_usage;
-	x->plan.dialect = r->dialect;
+	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
+	x->plan.meter = (r->found.route->response & RESP_METER) != 0;
+	x->plan.hide_usage = r->out.ask_usage;
+	x->plan.dialect = r->found.dialect;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY) {
-		sha256(r->raw, x->expect);
+		sha256(r->in.raw, x->expect);
 		sha256_begin(&x->sha);
 	}
 	if (x->plan.body_mode == BODY_SWAP) {
-		if (r->edited)
-			buf_free(&r->decoded);
+		if (r->out.edited)
+			buf_free(&r->out.decoded);
 		x->plan.body = swapped(r);
 	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
-	hold_give(&g->shared->holds, r->held_slot, r->held_bytes, r->held_bytes);
-	r->held_bytes = r->held_work = 0;
+	hold_give(&g->shared->holds, r->run.held_slot, r->run.held_bytes, r->run.held_bytes);
+	r->run.held_bytes = r->run.held_work = 0;
 	if (!request_hold(r, sizeof(*r) + sizeof(*x) + x->plan.body.n))
 		return ERR_LIMIT;
-	int err = let_go_of_frame(r, x);
-	r->body_raw = r->raw = (struct span){ NULL, 0 };
+	int err = let_go(r, x);
 	if (!err && !request_hold(r, r->arena.used_bytes))
 		err = ERR_LIMIT;
 	if (!err)
-		r->held_work = r->arena.used_bytes;
-	if (!err && !hold_wait(&g->shared->holds, r->held_slot, r->held_bytes)) {
+		r->run.held_work = r->arena.used_bytes;
+	if (!err && !hold_wait(&g->shared->holds, r->run.held_slot, r->run.held_bytes)) {
 		metric_inc(g->metrics, M_HELD_REFUSED);
 		err = ERR_LIMIT;
 	}
 	if (err)
 		return err;
-	x->waiting_bytes = r->held_bytes;
+	x->waiting_bytes = r->run.held_bytes;
 	err = ticket_issue(&g->tickets, &x->ticket, g->worker,
 		clock_mono_us() + gate_cfg(g)->ticket_ttl_us, x->ticket_text);
 	if (err)
@@ -174,7 +133,7 @@ exchange_uncollected(struct ticket *t, uint64_t now_us)
 	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
 
 	no_longer_waits(x);
-	hold_expired(&x->r->gate->shared->holds, x->r->held_slot, now_us);
+	hold_expired(&x->r->gate->shared->holds, x->r->run.held_slot, now_us);
 	abandon(x);
 }
 
@@ -216,7 +175,7 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 	was->alive--;
 	if (was != c->from)
 		metric_inc(c->from->metrics, M_HANDOVERS);
-	if (!span_eq(c->method, r->head.method) ||
+	if (!span_eq(c->method, r->in.head.method) ||
 		c->content_length != x->plan.content_length) {
 		abandon(x);
 		return;
@@ -306,20 +265,20 @@ relay_verdict(struct request *r)
 		return;
 	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
 	x->verdict = NULL;
-	if (r->decision.kind == D_DENY) {
+	if (r->out.decision.kind == D_DENY) {
 		request_denial(r, &x->denial);
 		cb(x->verdict_arg, &x->denial);
 		return;
 	}
 	x->plan.body_mode = BODY_SWAP;
-	if (r->edited)
-		buf_free(&r->decoded);
-	x->plan.body = r->swap_body ? swapped(r) : r->body_raw;
-	x->plan.hide_usage = r->ask_usage;
+	if (r->out.edited)
+		buf_free(&r->out.decoded);
+	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
+	x->plan.hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
-	int err = let_go_of_frame(r, x);
+	int err = let_go(r, x);
 	request_unhold_work(r);
-	if (err == 0 && r->swap_body && !request_hold(r, x->plan.body.n))
+	if (err == 0 && r->out.swap_body && !request_hold(r, x->plan.body.n))
 		err = ERR_LIMIT;
 	if (err) {
 		request_withdraw(r, "out of memory");
@@ -337,7 +296,7 @@ run_later(struct mail *m, void *worker)
 	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
 
 	(void)worker;
-	x->r->pending--;
+	x->r->run.pending--;
 	if (x->finishing)
 		request_late(x->r);
 	else
@@ -352,11 +311,11 @@ resume_at(struct exchange *x, size_t step,
 
 	x->verdict = verdict;
 	x->verdict_arg = arg;
-	r->step = step;
-	r->answered = false;
-	r->resumed = true;
-	r->done = relay_verdict;
-	r->pending++;
+	r->run.step = step;
+	r->run.answered = false;
+	r->run.resumed = true;
+	r->run.done = relay_verdict;
+	r->run.pending++;
 	x->later.run = run_later;
 	mailbox_send(r->gate->mail, &x->later);
 }
@@ -368,8 +327,8 @@ gate_body(struct exchange *x, struct span body,
 	struct request *r = x->r;
 
 	INVARIANT(x->plan.body_mode == BODY_DEFER);
-	r->body_raw = body;
-	r->body_state = BODY_STATE_WHOLE;
+	r->in.body_raw = body;
+	r->in.body_state = BODY_STATE_WHOLE;
 	resume_at(x, STEP_READ, verdict, arg);
 }
 
@@ -382,7 +341,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	request_release(r);
 	request_deny(r, status, code, "", span_str(why));
 	if (status == 503)
-		r->decision.retry_after_s = 1;
+		r->out.decision.retry_after_s = 1;
 	resume_at(x, nsteps - 1, verdict, arg);
 }
 
@@ -392,7 +351,7 @@ gate_response_fields(struct exchange *x)
 	const struct request *r = x->r;
 
 	/* What the ACK said has not changed: HAProxy still has it. */
-	if (r->told && !r->resumed)
+	if (r->out.told && !r->run.resumed)
 		return (struct span){ NULL, 0 };
 	return request_fields(x->r);
 }
@@ -402,7 +361,7 @@ gate_response_fields(struct exchange *x)
 static const char *
 outcome_name(const struct request *r, enum exchange_end end)
 {
-	if (r->decision.kind == D_DEFER)
+	if (r->out.decision.kind == D_DEFER)
 		return "abandoned";
 	switch (end) {
 	case END_COMPLETE: return "complete";
@@ -421,7 +380,7 @@ settle(struct request *r, const struct exchange_result *res)
 {
 	uint64_t used = 0;
 
-	if (r->decision.kind == D_DEFER || r->decision.kind == D_DENY ||
+	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED) {
 		request_release(r);
 		return;
@@ -435,8 +394,8 @@ settle(struct request *r, const struct exchange_result *res)
 		return;
 	}
 	for (int i = 0; i < 2; i++)
-		if (r->quota[i].ndims)
-			quota_settle(r->gate->quota, &r->quota[i], used, clock_mono_us());
+		if (r->found.quota[i].ndims)
+			quota_settle(r->gate->quota, &r->found.quota[i], used, clock_mono_us());
 }
 
 void
@@ -458,7 +417,7 @@ completed_later(struct mail *m, void *worker)
 	struct request *r = x->r;
 
 	(void)worker;
-	r->pending--;
+	r->run.pending--;
 	exchange_completed(r, 0);
 	gate_request_end(r);
 }
@@ -469,7 +428,7 @@ exchange_completed_later(struct request *r)
 	struct exchange *x = r->x;
 
 	if (!x) { /* nobody waits */
-		r->pending--;
+		r->run.pending--;
 		return;
 	}
 	x->later.run = completed_later;
@@ -481,11 +440,12 @@ finish_now(struct request *r)
 {
 	struct exchange *x = r->x;
 
-	r->ended = true;
+	r->run.ended = true;
 	settle(r, &x->result);
-	if (r->decision.kind == D_DENY && x->result.end == END_DENIED && !r->withdrawn) {
+	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
+		!r->run.withdrawn) {
 		/* Its record says all; done() still never runs inside gate_finish. */
-		r->pending++;
+		r->run.pending++;
 		exchange_completed_later(r);
 		return;
 	}
@@ -510,11 +470,11 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 {
 	struct request *r = x->r;
 
-	INVARIANT(!r->ended);
+	INVARIANT(!r->run.ended);
 	x->result = *res;
 	x->done = done;
 	x->done_arg = arg;
-	if (r->pending) {
+	if (r->run.pending) {
 		x->finishing = true;
 		request_withdraw(r, "the client went away");
 		return;

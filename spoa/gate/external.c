@@ -56,11 +56,11 @@ struct external_job {
 void
 request_drop_job(struct request *r)
 {
-	if (!r->job)
+	if (!r->scan.job)
 		return;
-	arena_reset(&r->job->arena);
-	free(r->job);
-	r->job = NULL;
+	arena_reset(&r->scan.job->arena);
+	free(r->scan.job);
+	r->scan.job = NULL;
 }
 
 /* ---- which texts ---- */
@@ -88,16 +88,16 @@ concerns(const struct external *x, const struct segment *s)
 const struct segment *
 request_segment(const struct request *r, size_t i)
 {
-	if (i < r->ntarget)
-		return &r->target[i];
-	i -= r->ntarget;
-	return r->have_body && i < r->body.nsegments ? &r->body.segments[i] : NULL;
+	if (i < r->in.ntarget)
+		return &r->in.target[i];
+	i -= r->in.ntarget;
+	return r->in.have_body && i < r->in.body.nsegments ? &r->in.body.segments[i] : NULL;
 }
 
 bool
 request_in_target(const struct request *r, const struct segment *s)
 {
-	return s >= r->target && s < r->target + r->ntarget;
+	return s >= r->in.target && s < r->in.target + r->in.ntarget;
 }
 
 static int
@@ -164,8 +164,8 @@ ask_done(struct ask *a)
 		}
 	if (--j->outstanding)
 		return;
-	r->pending--;
-	if (r->answered)
+	r->run.pending--;
+	if (r->run.answered)
 		request_late(r);
 	else
 		gate_resume(r);
@@ -176,7 +176,7 @@ static uint64_t
 deadline(const struct request *r, const struct external *x, uint64_t now)
 {
 	uint64_t room = gate_cfg(r->gate)->agent_deadline_us,
-		 gone = r->resumed ? 0 : now - r->begun_us;
+		 gone = r->run.resumed ? 0 : now - r->begun_us;
 
 	room = gone < room ? (room - gone) / 4 * 3 : 0;
 	return now + (x->timeout_us < room ? x->timeout_us : room);
@@ -206,7 +206,7 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 				.texts = &p->asked_texts[i],
 				.keys = (const unsigned char(*)[SHA256_BYTES]) &
 					p->asked_keys[i],
-				.over = &j->r->answered,
+				.over = &j->r->run.answered,
 				.arena = &j->arena,
 				.found = &p->asked_found[i],
 				.done = ask_done,
@@ -264,8 +264,8 @@ read_given(struct part *p, struct request *r)
 		struct span answer;
 		const char *why;
 		a->outcome = ASK_MISSING;
-		if (r->given && r->given(r->given_arg, p->x->rec.name,
-					p->x->rec.batch ? SIZE_MAX : i, &answer))
+		if (r->run.given && r->run.given(r->run.given_arg, p->x->rec.name,
+					    p->x->rec.batch ? SIZE_MAX : i, &answer))
 			a->outcome = recognise_read(a, answer, &why);
 		take(p, a);
 	}
@@ -313,15 +313,15 @@ request_order_hits(const void *x, const void *y, void *arg)
 static struct hit *
 extra_room(struct request *r, size_t n)
 {
-	struct hit *v = r->nextra + n > CAP_FINDINGS
+	struct hit *v = r->scan.nextra + n > CAP_FINDINGS
 				? NULL
-				: realloc(r->extra, (r->nextra + n) * sizeof(*v));
+				: realloc(r->scan.extra, (r->scan.nextra + n) * sizeof(*v));
 
 	if (!v)
 		return NULL;
-	r->extra = v;
-	r->nextra += n;
-	return v + r->nextra - n;
+	r->scan.extra = v;
+	r->scan.nextra += n;
+	return v + r->scan.nextra - n;
 }
 
 static int
@@ -339,7 +339,7 @@ merge_part(struct request *r, struct part *p)
 			const struct finding *f = &p->found[i].v[k];
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
 				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL };
-			r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+			r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
 		}
 	}
 	return 0;
@@ -349,13 +349,13 @@ merge_part(struct request *r, struct part *p)
 static bool
 required(const struct request *r, const struct external *x)
 {
-	return r->required >> (x - r->snap->policy->externals) & 1;
+	return r->found.required >> (x - r->snap->policy->externals) & 1;
 }
 
 static void
 conclude(struct request *r, struct part *p)
 {
-	struct recognition *c = &r->recognitions[r->nrecognitions++];
+	struct recognition *c = &r->scan.recognitions[r->scan.nrecognitions++];
 
 	*c = (struct recognition){ .x = p->x,
 		.outcome = p->outcome,
@@ -372,9 +372,9 @@ conclude(struct request *r, struct part *p)
 bool
 request_silence(const struct request *r, enum outcome o)
 {
-	for (size_t i = 0; i < r->nrecognitions; i++)
-		if (r->recognitions[i].outcome != ASK_ANSWERED &&
-			r->recognitions[i].applied == o)
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		if (r->scan.recognitions[i].outcome != ASK_ANSWERED &&
+			r->scan.recognitions[i].applied == o)
 			return true;
 	return false;
 }
@@ -388,7 +388,8 @@ whole_text(struct request *r, const struct segment *s)
 
 	if (!to)
 		return ERR_LIMIT;
-	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL };
+	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n },
+		HIT_UNKNOWN, NULL };
 	return 0;
 }
 
@@ -422,7 +423,8 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 		return whole_text(r, s);
 	if (!mine)
 		return ERR_NOMEM;
-	opt.before = segment_names(request_in_target(r, s) ? r->target : r->body.segments, s, names);
+	opt.before = segment_names(
+		request_in_target(r, s) ? r->in.target : r->in.body.segments, s, names);
 	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &j->arena, &found);
 	if (err == ERR_LIMIT)
 		return whole_text(r, s);
@@ -430,7 +432,8 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 	if (err || (found.n && !to))
 		return err ? err : ERR_LIMIT;
 	for (size_t i = 0; i < found.n; i++)
-		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE, NULL };
+		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE,
+			NULL };
 	return 0;
 }
 
@@ -488,7 +491,7 @@ search(struct external_job *j)
 	if (!j->thresholds)
 		return ERR_NOMEM;
 	for (; j->at_part < j->nparts; j->at_part++, j->at_segment = 0) {
-		const struct recognition *c = &r->recognitions[j->at_part];
+		const struct recognition *c = &r->scan.recognitions[j->at_part];
 		if (c->outcome == ASK_ANSWERED || c->applied != OUT_REDACT)
 			continue;
 		int err = search_part(j, &j->part[j->at_part], began);
@@ -520,20 +523,21 @@ static int
 begin(struct request *r)
 {
 	const struct policy *p = r->snap->policy;
-	struct external_job *j = r->job = job_new(r);
+	struct external_job *j = r->scan.job = job_new(r);
 	struct policy_facts f;
 
 	if (!j)
 		return ERR_NOMEM;
 	request_estimate_tokens(r);
 	request_facts(r, &f);
-	if (policy_requires(p, &f, &r->arena, &r->required) < 0)
+	if (policy_requires(p, &f, &r->arena, &r->found.required) < 0)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nexternals; i++) {
 		struct part *part = &j->part[j->nparts];
-		if (!(r->required >> i & 1) && !policy_asks(p, &p->externals[i], &f, &r->arena))
+		if (!(r->found.required >> i & 1) &&
+			!policy_asks(p, &p->externals[i], &f, &r->arena))
 			continue;
-		r->considered |= 1ull << i;
+		r->found.considered |= 1ull << i;
 		part->x = &p->externals[i];
 		int err = choose(j, part);
 		if (err == 0 && !part->overflow)
@@ -562,8 +566,8 @@ merge(struct external_job *j)
 	if (j->merged)
 		return 0;
 	j->merged = true;
-	r->recognitions = arena_array(&r->arena, j->nparts, sizeof(*r->recognitions));
-	if (!r->recognitions)
+	r->scan.recognitions = arena_array(&r->arena, j->nparts, sizeof(*r->scan.recognitions));
+	if (!r->scan.recognitions)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < j->nparts && !err; i++) {
 		err = merge_part(r, &j->part[i]);
@@ -580,11 +584,12 @@ merge(struct external_job *j)
 static void
 finish(struct request *r)
 {
-	struct external_job *j = r->job;
+	struct external_job *j = r->scan.job;
 
 	if (j && j->held) {
-		hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, j->held);
-		r->held_bytes -= j->held;
+		hold_give(
+			&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, j->held);
+		r->run.held_bytes -= j->held;
 	}
 	request_drop_job(r);
 }
@@ -594,23 +599,23 @@ step_external(struct request *r)
 {
 	int err = 0;
 
-	if (r->snap->policy->nexternals == 0 || r->body_state == BODY_STATE_PARTIAL)
+	if (r->snap->policy->nexternals == 0 || r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
-	if (!r->job) {
+	if (!r->scan.job) {
 		err = begin(r);
-		if (err == 0 && r->job->outstanding) {
-			r->wait = WAIT_EXTERNAL;
-			r->pending++;
+		if (err == 0 && r->scan.job->outstanding) {
+			r->run.wait = WAIT_EXTERNAL;
+			r->run.pending++;
 			return STEP_WAIT;
 		}
 		/* Calls that are out hold the job: they end before the request does. */
-		INVARIANT(err == 0 || !r->job || r->job->outstanding == 0);
+		INVARIANT(err == 0 || !r->scan.job || r->scan.job->outstanding == 0);
 	}
-	r->wait = WAIT_NONE;
+	r->run.wait = WAIT_NONE;
 	if (err == 0)
-		err = merge(r->job);
+		err = merge(r->scan.job);
 	if (err == 0)
-		err = search(r->job);
+		err = search(r->scan.job);
 	if (err == 1)
 		return gate_next_turn(r);
 	finish(r);
@@ -618,7 +623,8 @@ step_external(struct request *r)
 		return request_overheld(r);
 	if (err)
 		return request_overload(r);
-	if (r->nextra)
-		qsort_r(r->extra, r->nextra, sizeof(*r->extra), request_order_hits, r);
+	if (r->scan.nextra)
+		qsort_r(r->scan.extra, r->scan.nextra, sizeof(*r->scan.extra),
+			request_order_hits, r);
 	return STEP_NEXT;
 }

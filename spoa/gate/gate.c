@@ -72,11 +72,11 @@ gate_held_bytes(const struct gate_shared *s)
 void
 list_push(struct request_list *l, struct request *r)
 {
-	INVARIANT(!r->parked);
-	r->parked = true;
-	r->next = NULL;
-	r->prev = l->last;
-	*(l->last ? &l->last->next : &l->first) = r;
+	INVARIANT(!r->run.parked);
+	r->run.parked = true;
+	r->run.next = NULL;
+	r->run.prev = l->last;
+	*(l->last ? &l->last->run.next : &l->first) = r;
 	l->last = r;
 	l->n++;
 }
@@ -84,12 +84,12 @@ list_push(struct request_list *l, struct request *r)
 void
 list_drop(struct request_list *l, struct request *r)
 {
-	if (!r->parked)
+	if (!r->run.parked)
 		return;
-	*(r->prev ? &r->prev->next : &l->first) = r->next;
-	*(r->next ? &r->next->prev : &l->last) = r->prev;
-	r->prev = r->next = NULL;
-	r->parked = false;
+	*(r->run.prev ? &r->run.prev->run.next : &l->first) = r->run.next;
+	*(r->run.next ? &r->run.next->run.prev : &l->last) = r->run.prev;
+	r->run.prev = r->run.next = NULL;
+	r->run.parked = false;
 	l->n--;
 }
 
@@ -103,11 +103,12 @@ list_drop(struct request_list *l, struct request *r)
 static void
 park(struct request *r)
 {
-	if (r->resumed)
+	if (r->run.resumed)
 		list_drop(&r->gate->parked, r);
-	if (r->parked || (r->resumed && (r->wait == WAIT_TURN || r->wait == WAIT_HELPER)))
+	if (r->run.parked ||
+		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))
 		return;
-	r->parked_us = clock_mono_us();
+	r->run.parked_us = clock_mono_us();
 	list_push(&r->gate->parked, r);
 }
 
@@ -124,58 +125,59 @@ count_decision(struct request *r)
 	/* clang-format on */
 	struct metrics *m = r->gate->metrics;
 
-	switch (r->decision.kind) {
+	switch (r->out.decision.kind) {
 	case D_PERMIT: metric_inc(m, M_DECIDE_PERMIT); break;
 	case D_REDACT: metric_inc(m, M_DECIDE_REDACT); break;
 	case D_DEFER: metric_inc(m, M_DECIDE_DEFER); break;
 	case D_DENY: metric_inc(m, M_DECIDE_DENY); break;
 	case D_NONE: break;
 	}
-	if (r->decision.kind == D_PERMIT || r->decision.kind == D_REDACT) {
-		metric_inc(m, r->decision.via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
-		if (r->have_verdict && r->verdict.shadowed)
+	if (r->out.decision.kind == D_PERMIT || r->out.decision.kind == D_REDACT) {
+		metric_inc(m, r->out.decision.via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
+		if (r->found.have_verdict && r->found.verdict.shadowed)
 			metric_inc(m, M_SHADOWED);
 	}
 	for (size_t i = 0;
-		r->decision.kind == D_DENY && i < sizeof(by_status) / sizeof(by_status[0]); i++)
-		if (by_status[i].status == r->decision.status)
+		r->out.decision.kind == D_DENY && i < sizeof(by_status) / sizeof(by_status[0]);
+		i++)
+		if (by_status[i].status == r->out.decision.status)
 			metric_inc(m, by_status[i].m);
-	if (r->decision.kind == D_DENY && r->decision.status == 401)
+	if (r->out.decision.kind == D_DENY && r->out.decision.status == 401)
 		metric_inc(m, M_AUTH_FAILED);
 }
 
 static void
 verdict(struct request *r)
 {
-	if (r->answered)
+	if (r->run.answered)
 		return;
-	r->answered = true;
-	r->took_us = clock_mono_us() - r->begun_us;
+	r->run.answered = true;
+	r->out.took_us = clock_mono_us() - r->begun_us;
 	count_decision(r);
-	r->done(r);
+	r->run.done(r);
 }
 
 /* A denial skips what is left but the record. */
 static void
 advance(struct request *r, enum step_result s)
 {
-	if (s == STEP_DECIDED && r->step + 1 < nsteps)
-		r->step = nsteps - 1;
+	if (s == STEP_DECIDED && r->run.step + 1 < nsteps)
+		r->run.step = nsteps - 1;
 	else
-		r->step++;
+		r->run.step++;
 }
 
 void
 gate_run(struct request *r)
 {
-	while (r->step < nsteps) {
+	while (r->run.step < nsteps) {
 		if (offload_wanted(r)) {
-			r->wait = WAIT_HELPER;
+			r->run.wait = WAIT_HELPER;
 			park(r);
 			offload_step(r);
 			return;
 		}
-		enum step_result s = steps[r->step].run(r);
+		enum step_result s = steps[r->run.step].run(r);
 		if (s == STEP_WAIT) {
 			park(r);
 			return;
@@ -218,12 +220,12 @@ on_turn(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	g->turns = r->turn_next;
+	g->turns = r->run.turn_next;
 	if (!g->turns)
 		g->turns_end = &g->turns;
-	r->pending--;
-	r->wait = WAIT_NONE;
-	if (r->answered)
+	r->run.pending--;
+	r->run.wait = WAIT_NONE;
+	if (r->run.answered)
 		request_late(r);
 	else
 		gate_resume(r);
@@ -235,11 +237,11 @@ gate_next_turn(struct request *r)
 {
 	struct gate *g = r->gate;
 
-	r->wait = WAIT_TURN;
-	r->pending++;
-	r->turn_next = NULL;
+	r->run.wait = WAIT_TURN;
+	r->run.pending++;
+	r->run.turn_next = NULL;
 	*g->turns_end = r;
-	g->turns_end = &r->turn_next;
+	g->turns_end = &r->run.turn_next;
 	arm_turn(g);
 	return STEP_WAIT;
 }
@@ -249,20 +251,21 @@ gate_next_turn(struct request *r)
 static bool
 hold(struct request *r, size_t n)
 {
-	if (!hold_take(&r->gate->shared->holds, r->held_slot, r->held_bytes, n)) {
+	if (!hold_take(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n)) {
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
 		return false;
 	}
-	r->held_bytes += n;
+	r->run.held_bytes += n;
 	return true;
 }
 
 static void
 give_back(struct request *r)
 {
-	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, r->held_bytes);
-	r->held_bytes = 0;
-	r->held_work = 0;
+	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes,
+		r->run.held_bytes);
+	r->run.held_bytes = 0;
+	r->run.held_work = 0;
 }
 
 enum step_result
@@ -270,28 +273,28 @@ request_hold_identity(struct request *r)
 {
 	struct holds *holds = &r->gate->shared->holds;
 	uint64_t h = 1469598103934665603u; /* FNV-1a */
-	struct span who = r->identity.person;
-	size_t n = r->held_bytes, work = r->held_work;
+	struct span who = r->found.identity.person;
+	size_t n = r->run.held_bytes, work = r->run.held_work;
 
-	if (r->held_slot < HOLD_SLOTS)
+	if (r->run.held_slot < HOLD_SLOTS)
 		return STEP_NEXT;
 	for (size_t i = 0; i < who.n; i++)
 		h = (h ^ (unsigned char)who.p[i]) * 1099511628211u;
 	give_back(r);
-	r->held_slot = (size_t)(h % HOLD_SLOTS);
-	uint64_t refused_us = hold_refused_us(holds, r->held_slot, clock_mono_us());
+	r->run.held_slot = (size_t)(h % HOLD_SLOTS);
+	uint64_t refused_us = hold_refused_us(holds, r->run.held_slot, clock_mono_us());
 	if (refused_us)
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
 	if (refused_us || !hold(r, n)) {
 		request_overheld(r);
 		if (refused_us) {
-			r->decision.message = SPAN_LIT(
+			r->out.decision.message = SPAN_LIT(
 				"too many requests of this caller were given up by it");
-			r->decision.retry_after_s = 1 + refused_us / 1000000;
+			r->out.decision.retry_after_s = 1 + refused_us / 1000000;
 		}
 		return STEP_DECIDED;
 	}
-	r->held_work = work;
+	r->run.held_work = work;
 	return STEP_NEXT;
 }
 
@@ -304,22 +307,23 @@ request_hold(struct request *r, size_t n)
 bool
 request_hold_work(struct request *r)
 {
-	size_t n = r->decoded.size + r->rewritten.size + r->arena.used_bytes;
+	size_t n = r->out.decoded.size + r->out.rewritten.size + r->arena.used_bytes;
 
-	if (n <= r->held_work)
+	if (n <= r->run.held_work)
 		return true;
-	if (!hold(r, n - r->held_work))
+	if (!hold(r, n - r->run.held_work))
 		return false;
-	r->held_work = n;
+	r->run.held_work = n;
 	return true;
 }
 
 void
 request_unhold_work(struct request *r)
 {
-	hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, r->held_work);
-	r->held_bytes -= r->held_work;
-	r->held_work = 0;
+	hold_give(
+		&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, r->run.held_work);
+	r->run.held_bytes -= r->run.held_work;
+	r->run.held_work = 0;
 }
 
 /* ---- ending ---- */
@@ -327,8 +331,8 @@ request_unhold_work(struct request *r)
 void
 gate_request_end(struct request *r)
 {
-	r->ended = true;
-	if (r->pending)
+	r->run.ended = true;
+	if (r->run.pending)
 		return;
 	struct gate *g = r->gate;
 	list_drop(&g->parked, r);
@@ -347,18 +351,18 @@ record_failed(struct request *r)
 	if (request_on_failure(r)->audit == OUT_PERMIT)
 		return;
 	request_release(r);
-	if (r->decision.kind == D_DENY)
+	if (r->out.decision.kind == D_DENY)
 		return; /* a denial stands, recorded or not */
 	request_deny(
 		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 }
 
 /* The record of a permit is durable, but the request was not let go. */
 static void
 never_released(struct request *r)
 {
-	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->withdrawn };
+	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
 
 	request_complete(r, &res, "abandoned");
 }
@@ -379,14 +383,14 @@ recorded(struct audit_entry *e, int err)
 	record_free(rec);
 	if (!r)
 		return;
-	r->record = NULL;
-	r->pending--;
-	r->recorded = err == 0;
-	if (!r->answered) {
+	r->run.record = NULL;
+	r->run.pending--;
+	r->run.recorded = err == 0;
+	if (!r->run.answered) {
 		if (err)
 			record_failed(r);
-		r->wait = WAIT_NONE;
-		r->step = nsteps;
+		r->run.wait = WAIT_NONE;
+		r->run.step = nsteps;
 		gate_resume(r);
 		return;
 	}
@@ -396,16 +400,16 @@ recorded(struct audit_entry *e, int err)
 void
 request_late(struct request *r)
 {
-	r->wait = WAIT_NONE;
-	if (r->withdrawn)
+	r->run.wait = WAIT_NONE;
+	if (r->run.withdrawn)
 		request_release(r);
 	if (exchange_finish_late(r))
 		return;
 	/* What the relay has is completed at its end. */
-	if (r->withdrawn && r->recorded && r->recorded_kind != D_DENY && !r->resumed &&
-		r->completion.fields.n == 0)
+	if (r->run.withdrawn && r->run.recorded && r->run.recorded_kind != D_DENY &&
+		!r->run.resumed && r->run.completion.fields.n == 0)
 		never_released(r);
-	if (r->ended)
+	if (r->run.ended)
 		gate_request_end(r);
 }
 
@@ -413,10 +417,10 @@ void
 request_withdraw(struct request *r, const char *why)
 {
 	list_drop(&r->gate->parked, r);
-	r->withdrawn = why;
-	r->answered = true;
-	atomic_store_explicit(&r->offload.pointless, true, memory_order_relaxed);
-	if (r->wait != WAIT_QUOTA)
+	r->run.withdrawn = why;
+	r->run.answered = true;
+	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
+	if (r->run.wait != WAIT_QUOTA)
 		request_release(r);
 }
 
@@ -438,7 +442,7 @@ record_send(struct request *r)
 	struct gate *g = r->gate;
 	struct record *rec = calloc(1, sizeof(*rec));
 
-	INVARIANT(!r->record);
+	INVARIANT(!r->run.record);
 	if (!rec)
 		return ERR_NOMEM;
 	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
@@ -451,9 +455,9 @@ record_send(struct request *r)
 	rec->entry.reply_to = g->mail;
 	rec->entry.done = recorded;
 	rec->r = r;
-	r->record = rec;
-	r->recorded_kind = r->decision.kind;
-	r->pending++;
+	r->run.record = rec;
+	r->run.recorded_kind = r->out.decision.kind;
+	r->run.pending++;
 	audit_append(g->shared->audit, &rec->entry);
 	return 0;
 }
@@ -463,10 +467,10 @@ record_send(struct request *r)
 static void
 record_leave(struct request *r)
 {
-	r->record->r = NULL;
-	r->record = NULL;
-	r->pending--;
-	r->wait = WAIT_NONE;
+	r->run.record->r = NULL;
+	r->run.record = NULL;
+	r->run.pending--;
+	r->run.wait = WAIT_NONE;
 }
 
 enum step_result
@@ -476,18 +480,19 @@ step_audit(struct request *r)
 
 	if (!g)
 		return STEP_NEXT;
-	if (r->decision.via == VIA_RELAY && !r->resumed && !relay_has_room(r)) {
+	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !relay_has_room(r)) {
 		request_release(r);
 		request_overload(r);
-		r->decision.message = SPAN_LIT("the relay is not configured or has no room");
+		r->out.decision.message =
+			SPAN_LIT("the relay is not configured or has no room");
 	}
-	if (r->decision.kind == D_DEFER || !g->shared->audit)
+	if (r->out.decision.kind == D_DEFER || !g->shared->audit)
 		return STEP_NEXT;
 	if (record_send(r) < 0) {
 		record_failed(r);
 		return STEP_NEXT;
 	}
-	r->wait = WAIT_AUDIT;
+	r->run.wait = WAIT_AUDIT;
 	return STEP_WAIT;
 }
 
@@ -498,11 +503,11 @@ completed(struct audit_entry *e, int err)
 {
 	struct request *r = e->arg;
 
-	r->pending--;
+	r->run.pending--;
 	if (err)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
-	if (r->ended)
+	if (r->run.ended)
 		gate_request_end(r);
 }
 
@@ -511,14 +516,14 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 {
 	struct gate *g = r->gate;
 
-	INVARIANT(r->completion.fields.n == 0);
-	record_completion(r, res, outcome, &r->completion.fields);
-	r->completion.reply_to = g->mail;
-	r->completion.done = completed;
-	r->completion.arg = r;
-	r->pending++;
+	INVARIANT(r->run.completion.fields.n == 0);
+	record_completion(r, res, outcome, &r->run.completion.fields);
+	r->run.completion.reply_to = g->mail;
+	r->run.completion.done = completed;
+	r->run.completion.arg = r;
+	r->run.pending++;
 	if (g->shared->audit) {
-		audit_append(g->shared->audit, &r->completion);
+		audit_append(g->shared->audit, &r->run.completion);
 		return;
 	}
 	exchange_completed_later(r);
@@ -547,22 +552,23 @@ give_up(struct request *r)
 			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },
 	};
-	enum request_wait w = r->wait;
+	enum request_wait w = r->run.wait;
 	bool audit = w == WAIT_AUDIT;
 
 	list_drop(&r->gate->parked, r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
-	if (audit && (r->decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
+	if (audit &&
+		(r->out.decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
 		record_leave(r);
 		verdict(r);
 		return;
 	}
-	r->withdrawn = by_wait[w].why;
+	r->run.withdrawn = by_wait[w].why;
 	if (w != WAIT_QUOTA)
 		request_release(r);
 	request_deny(
 		r, 503, by_wait[w].code, "", SPAN_LIT("a dependency did not answer in time"));
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && record_send(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
@@ -579,7 +585,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	recognisers_tick(g->recognisers, now);
 	while (g->parked.first &&
-		g->parked.first->parked_us + gate_cfg(g)->agent_deadline_us <= now)
+		g->parked.first->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
 		give_up(g->parked.first);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
 		metric_inc(g->metrics, M_TICKET_EXPIRED);

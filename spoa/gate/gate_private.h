@@ -44,7 +44,7 @@ struct gate {
 	ev_timer turn;
 };
 
-/* Runs the steps from r->step until one waits or the decision stands. */
+/* Runs the steps from r->run.step until one waits or the decision stands. */
 void gate_run(struct request *r);
 /* A parked step's answer came. */
 void gate_resume(struct request *r);

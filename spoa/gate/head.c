@@ -77,8 +77,8 @@ field_holds_credential(struct request *r, struct span name, struct span value)
 bool
 head_carries_credential(struct request *r)
 {
-	for (size_t i = 0; i < r->head.nfields; i++) {
-		const struct http_field *f = &r->head.fields[i];
+	for (size_t i = 0; i < r->in.head.nfields; i++) {
+		const struct http_field *f = &r->in.head.fields[i];
 		if (field_holds_credential(r, f->name, f->value) &&
 			!is_credential(r->snap->policy, f->name))
 			return true;
@@ -89,18 +89,18 @@ head_carries_credential(struct request *r)
 static bool
 keep(struct request *r, struct span name, struct span value)
 {
-	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->head, name))
+	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")))
 		return false;
 	if (is_credential(r->snap->policy, name) || field_holds_credential(r, name, value))
 		return false;
-	if (r->swap_body && listed(name, of_the_body))
+	if (r->out.swap_body && listed(name, of_the_body))
 		return false;
 	if (request_sets_header(r, name))
 		return false;
 	/* Responses that are read are asked for unencoded. */
-	if (r->route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
+	if (r->found.route->response && span_ieq(name, SPAN_LIT("accept-encoding")))
 		return false;
 	return true;
 }
@@ -131,16 +131,16 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 
 	while (request_header(r, &rule, &at))
 		more++;
-	*out = (struct http_head){ .method = arena_dup(a, r->head.method) };
-	out->fields = arena_array(a, r->head.nfields + more, sizeof(*out->fields));
+	*out = (struct http_head){ .method = arena_dup(a, r->in.head.method) };
+	out->fields = arena_array(a, r->in.head.nfields + more, sizeof(*out->fields));
 	if (!out->fields)
 		return ERR_NOMEM;
 	struct span target =
-		r->new_target.n
-			? buf_view(&r->new_target)
-			: span_of(r->head.path.p,
-				  r->head.path.n +
-					  (r->head.has_query ? 1 + r->head.query.n : 0));
+		r->out.new_target.n
+			? buf_view(&r->out.new_target)
+			: span_of(r->in.head.path.p,
+				  r->in.head.path.n +
+					  (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
 	target = arena_dup(a, target);
 	out->path = span_next(&target, '?');
 	size_t all = target.n;
@@ -149,19 +149,19 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 		char *rest = arena_alloc(a, all);
 		out->query = span_of(rest, rest ? credential_query_without(target, rest) : 0);
 	}
-	out->has_query = r->head.has_query && (out->query.n || all == 0);
-	for (size_t i = 0; i < r->head.nfields; i++) {
-		const struct http_field *f = &r->head.fields[i];
+	out->has_query = r->in.head.has_query && (out->query.n || all == 0);
+	for (size_t i = 0; i < r->in.head.nfields; i++) {
+		const struct http_field *f = &r->in.head.fields[i];
 		if (keep(r, f->name, f->value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, f->value) };
 	}
 	add_set(r, out);
-	if (r->route->response)
+	if (r->found.route->response)
 		add(out, "accept-encoding", SPAN_LIT("identity"));
 	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
-	add(out, "x-tollgate-src", arena_dup(a, r->src));
+	add(out, "x-tollgate-src", arena_dup(a, r->in.src));
 	if (to && to->backend)
 		add(out, "x-tollgate-backend", span_str(to->backend));
 	return arena_failed(a) ? ERR_NOMEM : 0;

@@ -16,10 +16,10 @@
 static void
 leave_to_relay(struct request *r)
 {
-	buf_free(&r->decoded);
-	r->decoded.cap = r->snap->cfg->body_bytes;
-	r->raw = r->body_raw = (struct span){ NULL, 0 };
-	r->body_state = BODY_STATE_PARTIAL;
+	buf_free(&r->out.decoded);
+	r->out.decoded.cap = r->snap->cfg->body_bytes;
+	r->in.raw = r->in.body_raw = (struct span){ NULL, 0 };
+	r->in.body_state = BODY_STATE_PARTIAL;
 }
 
 static enum step_result
@@ -29,16 +29,16 @@ decode(struct request *r)
 	bool leave = offload_leaves(r);
 
 	if (leave)
-		r->decoded.cap = CAP_INLINE_BODY;
-	int err = inflate_all(r->coding, r->body_raw, ratio, &r->decoded);
+		r->out.decoded.cap = CAP_INLINE_BODY;
+	int err = inflate_all(r->in.coding, r->in.body_raw, ratio, &r->out.decoded);
 	if (leave && err == ERR_LIMIT) {
 		leave_to_relay(r);
 		return STEP_NEXT;
 	}
 	switch (err) {
 	case 0:
-		r->raw = buf_view(&r->decoded);
-		r->swap_body = true; /* decoded bodies go out decoded */
+		r->in.raw = buf_view(&r->out.decoded);
+		r->out.swap_body = true; /* decoded bodies go out decoded */
 		return STEP_NEXT;
 	case ERR_LIMIT:
 		return request_deny(r, 413, "request_too_large", "",
@@ -59,10 +59,10 @@ static bool
 empty_is_fine(const struct request *r)
 {
 	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
-	const struct http_field *ct = http_field_nth(&r->head, "content-type", 0);
+	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
 
 	for (size_t i = 0; i < sizeof(bodyless) / sizeof(bodyless[0]); i++)
-		if (span_is(r->head.method, bodyless[i]))
+		if (span_is(r->in.head.method, bodyless[i]))
 			return true;
 	return !ct || ct->value.n == 0;
 }
@@ -70,7 +70,7 @@ empty_is_fine(const struct request *r)
 bool
 request_unread(struct request *r, const struct unread *u)
 {
-	struct unread *all = &r->unread;
+	struct unread *all = &r->in.unread;
 	int err = 0;
 
 	for (size_t i = 0; i < u->nmedia && !err; i++)
@@ -78,7 +78,7 @@ request_unread(struct request *r, const struct unread *u)
 	all->bytes += u->bytes;
 	all->sealed += u->sealed;
 	all->sealed_bytes += u->sealed_bytes;
-	r->unreadable |= all->nmedia > 0;
+	r->in.unreadable |= all->nmedia > 0;
 	return !err;
 }
 
@@ -114,32 +114,33 @@ read_body(struct request *r)
 	struct span type = { NULL, 0 };
 	struct body_refusal why = { 0 };
 
-	bool none = r->body_state == BODY_STATE_NONE;
-	if (r->body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
+	bool none = r->in.body_state == BODY_STATE_NONE;
+	if (r->in.body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
 		return STEP_NEXT;
-	r->raw = r->body_raw;
-	if (r->coding.n && r->body_raw.n) {
+	r->in.raw = r->in.body_raw;
+	if (r->in.coding.n && r->in.body_raw.n) {
 		enum step_result d = decode(r);
-		if (d != STEP_NEXT || r->body_state == BODY_STATE_PARTIAL)
+		if (d != STEP_NEXT || r->in.body_state == BODY_STATE_PARTIAL)
 			return d;
 	}
-	if (r->body_raw.n == 0 && empty_is_fine(r)) {
-		r->body_state = BODY_STATE_NONE;
+	if (r->in.body_raw.n == 0 && empty_is_fine(r)) {
+		r->in.body_state = BODY_STATE_NONE;
 		return STEP_NEXT;
 	}
-	http_field_one(&r->head, "content-type", &type);
-	int err = body_read(r->dialect, type, r->raw, &r->arena, &r->body, &why);
+	http_field_one(&r->in.head, "content-type", &type);
+	int err = body_read(r->found.dialect, type, r->in.raw, &r->arena, &r->in.body, &why);
 	if (err == 0 && none)
 		return STEP_NEXT;
 	if (err == 0) {
-		r->have_body = true;
-		keep_parameters(&r->body);
-		return request_unread(r, &r->body.unread) ? hold_read(r) : request_overload(r);
+		r->in.have_body = true;
+		keep_parameters(&r->in.body);
+		return request_unread(r, &r->in.body.unread) ? hold_read(r)
+							     : request_overload(r);
 	}
 	if (err == ERR_NOMEM || why.status == 0)
 		return request_overload(r);
 	if (why.unreadable) {
-		r->unreadable = true;
+		r->in.unreadable = true;
 		return STEP_NEXT;
 	}
 	return request_deny(
@@ -151,40 +152,41 @@ step_read(struct request *r)
 {
 	enum step_result s = read_body(r);
 
-	if (r->raw.p && r->gate && r->gate->shared->audit)
-		hmac_sha256(r->gate->shared->prompt_key, r->raw, r->raw_hmac);
+	if (r->in.raw.p && r->gate && r->gate->shared->audit)
+		hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
 	return s;
 }
 
 static bool
 add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f)
 {
-	if (r->nhits == r->hits_size) {
-		size_t size = r->hits_size ? 2 * r->hits_size : 32;
-		struct hit *v =
-			size > 2 * CAP_FINDINGS ? NULL : realloc(r->hits, size * sizeof(*v));
+	if (r->scan.nhits == r->scan.hits_size) {
+		size_t size = r->scan.hits_size ? 2 * r->scan.hits_size : 32;
+		struct hit *v = size > 2 * CAP_FINDINGS
+					? NULL
+					: realloc(r->scan.hits, size * sizeof(*v));
 		if (!v)
 			return false;
-		r->hits = v;
-		r->hits_size = size;
+		r->scan.hits = v;
+		r->scan.hits_size = size;
 	}
-	r->hits[r->nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
-	r->found.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
+	r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
 	return true;
 }
 
 static bool
 add_failed(struct request *r, const struct segment *s)
 {
-	if (r->nfailed == r->failed_size) {
-		size_t size = r->failed_size ? 2 * r->failed_size : 8;
-		void *v = realloc((void *)r->failed, size * sizeof(*r->failed));
+	if (r->scan.nfailed == r->scan.failed_size) {
+		size_t size = r->scan.failed_size ? 2 * r->scan.failed_size : 8;
+		void *v = realloc((void *)r->scan.failed, size * sizeof(*r->scan.failed));
 		if (!v)
 			return false;
-		r->failed = v;
-		r->failed_size = size;
+		r->scan.failed = v;
+		r->scan.failed_size = size;
 	}
-	r->failed[r->nfailed++] = s;
+	r->scan.failed[r->scan.nfailed++] = s;
 	return true;
 }
 
@@ -215,7 +217,7 @@ turn_over(const struct request *r, struct turn *t)
 	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
 		return false;
 	t->bytes = 0;
-	if (r->offload.away)
+	if (r->run.offload.away)
 		return offload_pointless(r);
 	return clock_mono_us() - t->began_us > TURN_US;
 }
@@ -235,25 +237,25 @@ struct window {
 	size_t seen;		  /* and those that end behind this */
 };
 
-/* The window of `text` from r->scan_from on; moves that to the next one, or to 0
+/* The window of `text` from r->scan.from on; moves that to the next one, or to 0
  * behind the last. */
 static struct window
 next_window(struct request *r, struct span text)
 {
-	struct window w = { .base = r->scan_from };
+	struct window w = { .base = r->scan.from };
 
 	w.text = span_cut(text, w.base, w.base + WINDOW);
-	w.keep = w.base ? r->scan_keep : 0;
-	w.seen = w.base ? r->scan_seen : text.n;
+	w.keep = w.base ? r->scan.keep : 0;
+	w.seen = w.base ? r->scan.seen : text.n;
 	if (text.n - w.base <= WINDOW) {
 		w.until = text.n;
-		r->scan_from = 0;
+		r->scan.from = 0;
 	} else {
-		r->scan_from = char_at(text, w.base + WINDOW - OVERLAP);
-		w.until = r->scan_from + OVERLAP / 2;
+		r->scan.from = char_at(text, w.base + WINDOW - OVERLAP);
+		w.until = r->scan.from + OVERLAP / 2;
 	}
-	r->scan_keep = w.until;
-	r->scan_seen = w.base + w.text.n;
+	r->scan.keep = w.until;
+	r->scan.seen = w.base + w.text.n;
 	return w;
 }
 
@@ -263,11 +265,11 @@ static void
 begin_with(
 	struct request *r, struct span text, const struct window *w, size_t start, size_t end)
 {
-	if (r->scan_from == 0 || end + TO_THE_END < r->scan_seen || start >= r->scan_from ||
+	if (r->scan.from == 0 || end + TO_THE_END < r->scan.seen || start >= r->scan.from ||
 		start < w->base + WINDOW / 2)
 		return;
-	r->scan_from = char_at(text, start - LEFT);
-	r->scan_keep = end;
+	r->scan.from = char_at(text, start - LEFT);
+	r->scan.keep = end;
 }
 
 /* Who wrote a segment, for the injection model. The operator's own words (system prompts and
@@ -295,10 +297,10 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	if (!p->scores || o == INJECT_ORIGINS)
 		return;
 	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
-	if (got.score <= r->injection)
+	if (got.score <= r->found.injection)
 		return;
-	r->injection = got.score;
-	r->injection_pattern = got.pattern;
+	r->found.injection = got.score;
+	r->found.injection_pattern = got.pattern;
 }
 
 /* In what a provider sealed a name or a postcode is chance: one block in three hundred
@@ -323,23 +325,23 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 
 	if (w.base == 0) {
 		opt.before = before;
-		r->scan_end = 0;
+		r->scan.end = 0;
 	}
 	int err =
 		detect_scan(r->snap->rules, t->mine->scratch, w.text, &opt, &r->arena, &found);
-	r->evasion |= found.evasion;
+	r->found.evasion |= found.evasion;
 	score_injection(r, s, w.text);
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
 		struct finding f = found.v[i];
 		f.start += w.base;
 		f.end += w.base;
-		if (f.start >= w.until || f.end <= r->scan_end ||
+		if (f.start >= w.until || f.end <= r->scan.end ||
 			(f.start < w.keep && f.end <= w.seen) || is_chance(r, s, &f))
 			continue;
 		begin_with(r, s->text, &w, f.start, f.end);
-		if (f.start < r->scan_end)
-			f.start = r->scan_end;
-		r->scan_end = f.end;
+		if (f.start < r->scan.end)
+			f.start = r->scan.end;
+		r->scan.end = f.end;
 		if (!add_hit(r, s, in_target, &f))
 			err = ERR_LIMIT;
 	}
@@ -347,8 +349,8 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err < 0) {
-		r->scan_from = 0;
-		r->classifier_failed = true;
+		r->scan.from = 0;
+		r->found.classifier_failed = true;
 		return add_failed(r, s) ? 0 : ERR_NOMEM;
 	}
 	return 0;
@@ -361,10 +363,10 @@ scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t 
 	while (*at < n) {
 		struct segment *s = &v[*at];
 		char names[SEGMENT_NAMES];
-		int err = scan(r, t, s, v == r->target, segment_names(v, s, names));
+		int err = scan(r, t, s, v == r->in.target, segment_names(v, s, names));
 		if (err)
 			return err;
-		if (r->scan_from == 0)
+		if (r->scan.from == 0)
 			(*at)++;
 		if (turn_over(r, t))
 			return 1;
@@ -383,7 +385,7 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 	int err = scan_all(r, &t, v, n, at);
 	detect_scratch_wipe(mine->scratch);
 	if (err > 0)
-		return r->offload.away ? STEP_WAIT : gate_next_turn(r);
+		return r->run.offload.away ? STEP_WAIT : gate_next_turn(r);
 	return err ? request_overload(r) : STEP_NEXT;
 }
 
@@ -392,10 +394,10 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 enum step_result
 step_target(struct request *r)
 {
-	enum step_result s = classify(r, r->target, r->ntarget, &r->scanned_target);
+	enum step_result s = classify(r, r->in.target, r->in.ntarget, &r->scan.target_done);
 
-	if (s == STEP_NEXT && !r->nfailed)
-		r->path_state = PATH_CLEAN;
+	if (s == STEP_NEXT && !r->scan.nfailed)
+		r->found.path_state = PATH_CLEAN;
 	return s;
 }
 
@@ -418,21 +420,21 @@ step_classify(struct request *r)
 {
 	enum step_result s = STEP_NEXT;
 
-	if (r->have_body)
-		s = classify(r, r->body.segments, r->body.nsegments, &r->scanned_body);
+	if (r->in.have_body)
+		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
 	if (s != STEP_NEXT)
 		return s;
 	if (r->gate) {
-		metric_add(r->gate->metrics, M_FINDINGS, r->nhits);
+		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
 		metric_add(r->gate->metrics, M_SCANNED_BYTES,
-			r->have_body ? r->body.inspected_bytes : 0);
-		if (r->evasion)
+			r->in.have_body ? r->in.body.inspected_bytes : 0);
+		if (r->found.evasion)
 			metric_inc(r->gate->metrics, M_EVASIONS);
-		if (r->injection >= INJECT_SUSPECT)
-			metric_inc(r->gate->metrics, r->injection >= INJECT_BLOCK
+		if (r->found.injection >= INJECT_SUSPECT)
+			metric_inc(r->gate->metrics, r->found.injection >= INJECT_BLOCK
 							     ? M_INJECTION_BLOCK
 							     : M_INJECTION_SUSPECT);
-		if (r->classifier_failed)
+		if (r->found.classifier_failed)
 			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
 	}
 	return STEP_NEXT;

@@ -25,9 +25,9 @@ dim_key(char key[QUOTA_KEY_MAX], const char *limit, struct span values)
 static bool
 charged_before(const struct request *r, const char *limit)
 {
-	for (int run = 0; r->resumed && run < 2; run++)
-		for (size_t i = 0; i < r->quota[run].ndims; i++)
-			if (r->quota[run].dim[i].name == limit)
+	for (int run = 0; r->run.resumed && run < 2; run++)
+		for (size_t i = 0; i < r->found.quota[run].ndims; i++)
+			if (r->found.quota[run].dim[i].name == limit)
 				return true;
 	return false;
 }
@@ -37,11 +37,11 @@ charged_before(const struct request *r, const char *limit)
 static void
 move_stale(struct request *r, struct quota_request *q)
 {
-	struct quota_request *head = &r->quota[0];
+	struct quota_request *head = &r->found.quota[0];
 	uint64_t now = clock_mono_us();
 	size_t kept = 0;
 
-	for (size_t i = 0; r->resumed && i < head->ndims; i++) {
+	for (size_t i = 0; r->run.resumed && i < head->ndims; i++) {
 		struct quota_dim *d = &head->dim[i];
 		if (!d->charged || quota_current(r->gate->quota, d, now)) {
 			head->dim[kept++] = *d;
@@ -53,7 +53,7 @@ move_stale(struct request *r, struct quota_request *q)
 		to->from = d->at;
 		to->charged = false;
 	}
-	if (r->resumed)
+	if (r->run.resumed)
 		head->ndims = kept;
 }
 
@@ -70,11 +70,11 @@ collect(struct request *r, struct quota_request *q)
 	if (err)
 		return err;
 	move_stale(r, q);
-	uint64_t tokens = (uint64_t)(r->input_tokens + r->output_tokens);
+	uint64_t tokens = (uint64_t)(r->found.input_tokens + r->found.output_tokens);
 	for (size_t i = 0; i < n; i++) {
 		const struct limit *l = hits[i].limit;
 		/* Tokens are known once the body is; a request without one has none. */
-		if (l->tokens && (!f.whole || r->body_state == BODY_STATE_NONE))
+		if (l->tokens && (!f.whole || r->in.body_state == BODY_STATE_NONE))
 			continue;
 		if (charged_before(r, l->name))
 			continue;
@@ -98,14 +98,14 @@ unavailable(struct request *r, struct span why)
 {
 	request_release(r);
 	request_deny(r, 503, "quota_unavailable", "", why);
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;
 }
 
 static enum step_result
 failed(struct request *r)
 {
-	r->quota_failed = true;
+	r->found.quota_failed = true;
 	metric_inc(r->gate->metrics, M_QUOTA_FAILED);
 	if (request_on_failure(r)->quota == OUT_PERMIT)
 		return STEP_NEXT;
@@ -133,7 +133,7 @@ refused(struct request *r, const struct quota_request *q)
 			(unsigned long long)d->n, what, d->name, (unsigned long long)d->limit,
 			(unsigned long long)d->window_s);
 	request_deny(r, 429, "rate_limit_exceeded", d->name, why);
-	r->decision.retry_after_s = q->retry_after_s;
+	r->out.decision.retry_after_s = q->retry_after_s;
 	return STEP_DECIDED;
 }
 
@@ -153,8 +153,8 @@ quota_done(struct quota_request *q)
 {
 	struct request *r = q->arg;
 
-	r->pending--;
-	if (r->answered)
+	r->run.pending--;
+	if (r->run.answered)
 		request_late(r);
 	else
 		gate_resume(r);
@@ -163,12 +163,12 @@ quota_done(struct quota_request *q)
 enum step_result
 step_quota(struct request *r)
 {
-	struct quota_request *q = &r->quota[r->resumed];
+	struct quota_request *q = &r->found.quota[r->run.resumed];
 
 	if (!r->gate)
 		return STEP_NEXT;
-	if (r->wait == WAIT_QUOTA) { /* the answer came */
-		r->wait = WAIT_NONE;
+	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
+		r->run.wait = WAIT_NONE;
 		return answer(r, q);
 	}
 	int err = collect(r, q);
@@ -185,8 +185,8 @@ step_quota(struct request *r)
 		return STEP_NEXT;
 	q->done = quota_done;
 	q->arg = r;
-	r->wait = WAIT_QUOTA;
-	r->pending++;
+	r->run.wait = WAIT_QUOTA;
+	r->run.pending++;
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].kind == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
@@ -200,6 +200,6 @@ request_release(struct request *r)
 	if (!r->gate)
 		return;
 	for (int i = 0; i < 2; i++)
-		if (r->quota[i].ndims)
-			quota_release(r->gate->quota, &r->quota[i], clock_mono_us());
+		if (r->found.quota[i].ndims)
+			quota_release(r->gate->quota, &r->found.quota[i], clock_mono_us());
 }

@@ -60,10 +60,10 @@ holds(struct span text, struct span value)
 int
 request_keep_credential(struct request *r, struct span value)
 {
-	r->credential = arena_dup(&r->arena, value);
+	r->in.credential = arena_dup(&r->arena, value);
 	for (size_t i = 0; value.n >= DISGUISE_LEAST && i < DISGUISES; i++) {
 		char *out = arena_alloc(&r->arena, 2 * value.n);
-		r->disguised[i] = span_of(out, out ? digits_disguise(value, i, out) : 0);
+		r->in.disguised[i] = span_of(out, out ? digits_disguise(value, i, out) : 0);
 	}
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
@@ -74,9 +74,9 @@ request_credential_in(const struct request *r, struct span text)
 	struct span key;
 
 	for (size_t i = 0; i < DISGUISES; i++)
-		if (holds(text, r->disguised[i]))
+		if (holds(text, r->in.disguised[i]))
 			return true;
-	return holds(text, r->credential) || apikey_next(&text, &key);
+	return holds(text, r->in.credential) || apikey_next(&text, &key);
 }
 
 bool
@@ -103,16 +103,16 @@ request_credential_escaped_in(struct request *r, struct span text)
 static int
 seek_keys(struct request *r, struct span text)
 {
-	struct mention_set *set = r->mentions->set;
+	struct mention_set *set = r->scan.mentions->set;
 	struct span rest = text, key;
 	int err = 0;
 
-	if (holds(text, r->credential))
-		err = mention_add(set, r->credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
+	if (holds(text, r->in.credential))
+		err = mention_add(set, r->in.credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
 	for (size_t i = 0; !err && i < DISGUISES; i++)
-		if (holds(text, r->disguised[i]))
+		if (holds(text, r->in.disguised[i]))
 			err = mention_add(
-				set, r->disguised[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
+				set, r->in.disguised[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
 	while (!err && apikey_next(&rest, &key))
 		err = mention_add(set, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
 	return err;
@@ -124,13 +124,13 @@ seek_keys(struct request *r, struct span text)
 static bool
 turn_over(struct request *r, size_t work)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 
 	j->work += work;
 	if (!r->gate || j->work < STEP_BYTES)
 		return false;
 	j->work = 0;
-	if (r->offload.away)
+	if (r->run.offload.away)
 		return offload_pointless(r);
 	return clock_mono_us() - j->began_us > TURN_US;
 }
@@ -140,17 +140,17 @@ turn_over(struct request *r, size_t work)
 static const struct hit *
 hit_at(const struct request *r, size_t i)
 {
-	return i < r->nhits ? &r->hits[i] : &r->extra[i - r->nhits];
+	return i < r->scan.nhits ? &r->scan.hits[i] : &r->scan.extra[i - r->scan.nhits];
 }
 
 /* 1: the turn is over. */
 static int
 add_values(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	enum mention_how how;
 
-	for (; j->at < r->nhits + r->nextra; j->at++) {
+	for (; j->at < r->scan.nhits + r->scan.nextra; j->at++) {
 		const struct hit *h = hit_at(r, j->at);
 		if (h->kind != HIT_SPAN || (h->f.flags & FINDING_RUN) || !request_goes(r, h) ||
 			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
@@ -170,7 +170,7 @@ add_values(struct request *r)
 static int
 build(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	int err;
 
 	while ((err = mention_build(j->set, STEP_BYTES)) > 0)
@@ -191,25 +191,26 @@ build(struct request *r)
 static struct hit *
 overlay_room(struct request *r, size_t n)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 
-	if (r->overlay.nhits + n > j->hits_size) {
-		size_t size = 2 * j->hits_size > r->overlay.nhits + n ? 2 * j->hits_size
-								      : r->overlay.nhits + n;
-		struct hit *v = realloc(r->overlay.hits, size * sizeof(*v));
+	if (r->scan.overlay.nhits + n > j->hits_size) {
+		size_t size = 2 * j->hits_size > r->scan.overlay.nhits + n
+				      ? 2 * j->hits_size
+				      : r->scan.overlay.nhits + n;
+		struct hit *v = realloc(r->scan.overlay.hits, size * sizeof(*v));
 		if (!v)
 			return NULL;
-		r->overlay.hits = v;
+		r->scan.overlay.hits = v;
 		j->hits_size = size;
 	}
-	return r->overlay.hits + r->overlay.nhits;
+	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
 /* The mentions of the segment as hits. */
 static struct hit *
 pieces_of(struct request *r, const struct segment *s)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 
 	if (j->scan.n > j->pieces_size) {
 		struct hit *v = realloc(j->pieces, j->scan.n * sizeof(*v));
@@ -236,7 +237,7 @@ pieces_of(struct request *r, const struct segment *s)
 static int
 finish_segment(struct request *r, const struct segment *s)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	const struct hit *own = j->found.hits + j->at_hit;
 	size_t nown = 0;
 
@@ -249,9 +250,9 @@ finish_segment(struct request *r, const struct segment *s)
 	struct hit *out = overlay_room(r, 2 * nown + j->scan.n);
 	if (!out || (j->scan.n && !pieces))
 		return ERR_NOMEM;
-	r->overlay.nhits += hits_lay_over(own, nown, pieces, j->scan.n, out);
+	r->scan.overlay.nhits += hits_lay_over(own, nown, pieces, j->scan.n, out);
 	for (size_t i = 0; i < j->scan.n; i++)
-		r->ncredentials += pieces[i].kind == HIT_CREDENTIAL;
+		r->found.ncredentials += pieces[i].kind == HIT_CREDENTIAL;
 	j->nmentions += j->scan.n;
 	return j->nmentions > CAP_MENTIONS ? ERR_LIMIT : 0;
 }
@@ -260,7 +261,7 @@ finish_segment(struct request *r, const struct segment *s)
 static bool
 is_read(struct request *r, const struct segment *s)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 
 	while (j->at_whole < j->found.nwholes &&
 		request_segment_before(r, j->found.wholes[j->at_whole].segment, s))
@@ -272,7 +273,7 @@ is_read(struct request *r, const struct segment *s)
 static int
 read_segments(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	const struct segment *s;
 	int err = 0;
 
@@ -304,7 +305,7 @@ read_segments(struct request *r)
 static int
 seek_all_keys(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	const struct segment *s;
 
 	for (; (s = request_segment(r, j->at)); j->at++) {
@@ -324,16 +325,17 @@ seek_all_keys(struct request *r)
 static int
 open_job(struct request *r)
 {
-	struct mention_job *j = r->mentions = calloc(1, sizeof(*j));
-	bool failed = r->classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
+	struct mention_job *j = r->scan.mentions = calloc(1, sizeof(*j));
+	bool failed =
+		r->found.classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
 
 	if (!j || !(j->set = mention_set_new()))
 		return ERR_NOMEM;
-	if (!r->verdict.redacts && !failed && !request_silence(r, OUT_REDACT))
+	if (!r->found.verdict.redacts && !failed && !request_silence(r, OUT_REDACT))
 		return 0;
 	int err = request_overlay(r, failed, &j->found);
-	r->overlay.wholes = j->found.wholes;
-	r->overlay.nwholes = j->found.nwholes;
+	r->scan.overlay.wholes = j->found.wholes;
+	r->scan.overlay.nwholes = j->found.nwholes;
 	return err;
 }
 
@@ -341,7 +343,7 @@ open_job(struct request *r)
 static int
 keep_found(struct request *r)
 {
-	const struct overlay *found = &r->mentions->found;
+	const struct overlay *found = &r->scan.mentions->found;
 
 	if (found->nhits == 0)
 		return 0;
@@ -349,7 +351,7 @@ keep_found(struct request *r)
 	if (!to)
 		return ERR_NOMEM;
 	memcpy(to, found->hits, found->nhits * sizeof(*to));
-	r->overlay.nhits = found->nhits;
+	r->scan.overlay.nhits = found->nhits;
 	return 0;
 }
 
@@ -357,7 +359,7 @@ keep_found(struct request *r)
 static int
 run(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 	int err = 0;
 
 	while (err == 0 && j->phase != DONE) {
@@ -383,29 +385,30 @@ run(struct request *r)
 static void
 close_job(struct request *r)
 {
-	struct mention_job *j = r->mentions;
+	struct mention_job *j = r->scan.mentions;
 
 	if (!j)
 		return;
 	if (j->held) {
-		hold_give(&r->gate->shared->holds, r->held_slot, r->held_bytes, j->held);
-		r->held_bytes -= j->held;
+		hold_give(
+			&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, j->held);
+		r->run.held_bytes -= j->held;
 	}
 	mention_set_free(&j->set);
 	mention_scan_free(&j->scan);
 	free(j->pieces);
 	free(j);
-	r->mentions = NULL;
+	r->scan.mentions = NULL;
 }
 
 void
 request_drop_mentions(struct request *r)
 {
-	if (r->mentions)
-		r->mentions->held = 0; /* given back with the request's all */
+	if (r->scan.mentions)
+		r->scan.mentions->held = 0; /* given back with the request's all */
 	close_job(r);
-	free(r->overlay.hits);
-	r->overlay = (struct overlay){ 0 };
+	free(r->scan.overlay.hits);
+	r->scan.overlay = (struct overlay){ 0 };
 }
 
 enum step_result
@@ -413,20 +416,20 @@ step_mentions(struct request *r)
 {
 	int err = 0;
 
-	if (r->body_state == BODY_STATE_PARTIAL)
+	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	/* A body that was not read cannot be rewritten either. */
-	if (!r->have_body && r->raw.n && request_credential_in(r, r->raw))
+	if (!r->in.have_body && r->in.raw.n && request_credential_in(r, r->in.raw))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
-	if (!r->mentions)
+	if (!r->scan.mentions)
 		err = open_job(r);
 	if (err == 0) {
-		r->mentions->began_us = r->gate ? clock_mono_us() : 0;
+		r->scan.mentions->began_us = r->gate ? clock_mono_us() : 0;
 		err = run(r);
 	}
 	if (err == 1)
-		return r->offload.away ? STEP_WAIT : gate_next_turn(r);
+		return r->run.offload.away ? STEP_WAIT : gate_next_turn(r);
 	close_job(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);

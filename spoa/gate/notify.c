@@ -66,12 +66,12 @@ read_fields(struct request *r, struct span bin)
 		return ERR_SYNTAX;
 	if (n > CAP_HEADERS)
 		return ERR_LIMIT;
-	r->head.fields = arena_array(&r->arena, n, sizeof(*r->head.fields));
-	if (!r->head.fields)
+	r->in.head.fields = arena_array(&r->arena, n, sizeof(*r->in.head.fields));
+	if (!r->in.head.fields)
 		return ERR_NOMEM;
 	rd = spop_rd_over(bin);
-	for (; r->head.nfields < n; r->head.nfields++) {
-		struct http_field *f = &r->head.fields[r->head.nfields];
+	for (; r->in.head.nfields < n; r->in.head.nfields++) {
+		struct http_field *f = &r->in.head.fields[r->in.head.nfields];
 		f->name = spop_rd_string(&rd);
 		f->value = spop_rd_string(&rd);
 	}
@@ -101,23 +101,23 @@ read_framing(struct request *r, const struct spop_message *m)
 	bool chunked;
 	int64_t body_len = int_arg(m, "body_len");
 	int err = request_read_length(r, &chunked);
-	int64_t len = r->declared_length;
+	int64_t len = r->in.declared_length;
 
 	if (err)
 		return err;
-	r->body_raw = text_arg(m, "body");
+	r->in.body_raw = text_arg(m, "body");
 	if (!message_ended(m))
-		r->body_state = BODY_STATE_PARTIAL;
+		r->in.body_state = BODY_STATE_PARTIAL;
 	else if (len == 0)
-		r->body_state = BODY_STATE_WHOLE;
-	else if (len > 0 && body_len == len && r->body_raw.n == (uint64_t)len)
-		r->body_state = BODY_STATE_WHOLE;
+		r->in.body_state = BODY_STATE_WHOLE;
+	else if (len > 0 && body_len == len && r->in.body_raw.n == (uint64_t)len)
+		r->in.body_state = BODY_STATE_WHOLE;
 	else if (len < 0 && !chunked && body_len == 0)
-		r->body_state = BODY_STATE_NONE;
+		r->in.body_state = BODY_STATE_NONE;
 	else
-		r->body_state = BODY_STATE_PARTIAL;
-	if (r->body_state != BODY_STATE_WHOLE)
-		r->body_raw = (struct span){ NULL, 0 };
+		r->in.body_state = BODY_STATE_PARTIAL;
+	if (r->in.body_state != BODY_STATE_WHOLE)
+		r->in.body_raw = (struct span){ NULL, 0 };
 	return 0;
 }
 
@@ -142,17 +142,17 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, vars[i].name,
 			value_of(&vars[i]) };
 		size_t need = spop_actions_bytes(&out[k], 1);
-		if (used + need <= r->ack_room) {
+		if (used + need <= r->run.ack_room) {
 			used += need;
 			k++;
 		}
 	}
-	r->told = k == n;
-	if (gate_cfg(r->gate)->body_variable && r->decision.kind == D_REDACT && r->edited &&
-		k < max) {
+	r->out.told = k == n;
+	if (gate_cfg(r->gate)->body_variable && r->out.decision.kind == D_REDACT &&
+		r->out.edited && k < max) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, "body",
-			{ .type = SPOP_BINARY, .s = buf_view(&r->rewritten) } };
-		if (used + spop_actions_bytes(&out[k], 1) <= r->ack_room)
+			{ .type = SPOP_BINARY, .s = buf_view(&r->out.rewritten) } };
+		if (used + spop_actions_bytes(&out[k], 1) <= r->run.ack_room)
 			k++;
 	}
 	return k;
@@ -163,21 +163,21 @@ agent_verdict(struct request *r)
 {
 	struct spop_action actions[VARS_MAX + 1];
 
-	if (r->decision.via == VIA_RELAY && r->decision.kind != D_DENY &&
+	if (r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
 		exchange_open(r) < 0) {
 		request_withdraw(r, "no room for the relay");
 		request_overload(r);
 	}
 	size_t n = actions_within(r, actions, VARS_MAX + 1);
-	if (r->answered_flag)
-		*r->answered_flag = true;
-	r->answered_flag = NULL;
-	enum decision_via via = r->decision.via;
-	r->agent_cb(r->agent_arg, actions, n);
+	if (r->run.answered_flag)
+		*r->run.answered_flag = true;
+	r->run.answered_flag = NULL;
+	enum decision_via via = r->out.decision.via;
+	r->run.agent_cb(r->run.agent_arg, actions, n);
 	/* Another worker may own it already, and have ended it. */
 	if (via == VIA_RELAY)
 		return;
-	if (r->withdrawn && !r->pending)
+	if (r->run.withdrawn && !r->run.pending)
 		request_late(r);
 	gate_request_end(r);
 }
@@ -187,10 +187,10 @@ agent_verdict(struct request *r)
 static enum step_result
 arrive(struct request *r, const struct spop_message *m)
 {
-	r->head.method = text_arg(m, "method");
-	r->src = address_arg(m, "src", &r->arena);
-	r->certificate = text_arg(m, "cert");
-	r->certificate_refused = int_arg(m, "cert_err") != 0;
+	r->in.head.method = text_arg(m, "method");
+	r->in.src = address_arg(m, "src", &r->arena);
+	r->in.certificate = text_arg(m, "cert");
+	r->in.certificate_refused = int_arg(m, "cert_err") != 0;
 	struct span path = text_arg(m, "path"), query = text_arg(m, "query");
 	if (!request_set_target(r, path, query, query.n > 0))
 		return request_overload(r);
@@ -205,7 +205,7 @@ arrive(struct request *r, const struct spop_message *m)
 	if (read_framing(r, m) < 0)
 		return request_bad_length(r);
 	/* The frame is held until the ACK. */
-	if (!request_hold(r, sizeof(*r) + r->body_raw.n))
+	if (!request_hold(r, sizeof(*r) + r->in.body_raw.n))
 		return request_overheld(r);
 	return STEP_NEXT;
 }
@@ -226,21 +226,21 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 		return NULL;
 	}
 	r->gate = g;
-	r->held_slot = HOLD_SLOTS;
-	r->done = agent_verdict;
-	r->agent_cb = cb;
-	r->agent_arg = arg;
-	r->ack_room = ack_room;
+	r->run.held_slot = HOLD_SLOTS;
+	r->run.done = agent_verdict;
+	r->run.agent_cb = cb;
+	r->run.agent_arg = arg;
+	r->run.ack_room = ack_room;
 	g->alive++;
 	if (arrive(r, m) == STEP_DECIDED)
-		r->step = nsteps - 1;
+		r->run.step = nsteps - 1;
 	/* The verdict may end the request inside gate_run. */
 	bool answered = false;
-	r->answered_flag = &answered;
+	r->run.answered_flag = &answered;
 	gate_run(r);
 	if (answered)
 		return NULL;
-	r->answered_flag = NULL;
+	r->run.answered_flag = NULL;
 	return r;
 }
 

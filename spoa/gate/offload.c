@@ -10,55 +10,56 @@ bool
 offload_wanted(const struct request *r)
 {
 	/* How long a compressed body is shows when it is decoded. */
-	return r->resumed && steps[r->step].looks_at_all && r->gate->shared->helpers &&
-	       (r->body_raw.n > CAP_INLINE_BODY || r->coding.n);
+	return r->run.resumed && steps[r->run.step].looks_at_all && r->gate->shared->helpers &&
+	       (r->in.body_raw.n > CAP_INLINE_BODY || r->in.coding.n);
 }
 
 bool
 offload_leaves(const struct request *r)
 {
-	return r->gate && !r->resumed && r->gate->shared->helpers && gate_cfg(r->gate)->relay;
+	return r->gate && !r->run.resumed && r->gate->shared->helpers &&
+	       gate_cfg(r->gate)->relay;
 }
 
 bool
 offload_pointless(const struct request *r)
 {
-	return atomic_load_explicit(&r->offload.pointless, memory_order_relaxed) ||
+	return atomic_load_explicit(&r->run.offload.pointless, memory_order_relaxed) ||
 	       pool_stopping(r->gate->shared->helpers);
 }
 
 static void
 offload_back(struct mail *m, void *worker)
 {
-	struct request *r = CONTAINER_OF(m, struct request, offload.back);
+	struct request *r = CONTAINER_OF(m, struct request, run.offload.back);
 
 	(void)worker;
-	r->pending--;
-	r->offload.away = false;
+	r->run.pending--;
+	r->run.offload.away = false;
 	r->worker = r->gate->worker;
-	r->wait = WAIT_NONE;
-	if (r->answered)
+	r->run.wait = WAIT_NONE;
+	if (r->run.answered)
 		request_late(r);
 	else
-		gate_step_done(r, (enum step_result)r->offload.result);
+		gate_step_done(r, (enum step_result)r->run.offload.result);
 }
 
 static void
 offload_run(struct work *w, unsigned thread)
 {
-	struct request *r = CONTAINER_OF(w, struct request, offload.work);
+	struct request *r = CONTAINER_OF(w, struct request, run.offload.work);
 
 	r->worker = SNAPSHOT_HELPER + thread;
-	r->offload.result = (int)steps[r->step].run(r);
-	mailbox_send(r->gate->mail, &r->offload.back);
+	r->run.offload.result = (int)steps[r->run.step].run(r);
+	mailbox_send(r->gate->mail, &r->run.offload.back);
 }
 
 void
 offload_step(struct request *r)
 {
-	r->pending++;
-	r->offload.away = true;
-	r->offload.back.run = offload_back;
-	r->offload.work.run = offload_run;
-	pool_submit(r->gate->shared->helpers, &r->offload.work);
+	r->run.pending++;
+	r->run.offload.away = true;
+	r->run.offload.back.run = offload_back;
+	r->run.offload.work.run = offload_run;
+	pool_submit(r->gate->shared->helpers, &r->run.offload.work);
 }

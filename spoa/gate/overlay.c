@@ -11,7 +11,7 @@ bool
 request_goes(const struct request *r, const struct hit *h)
 {
 	return h->kind >= HIT_POSSIBLE ||
-	       (r->verdict.redacts && entity_in(&r->verdict.redact, h->f.entity));
+	       (r->found.verdict.redacts && entity_in(&r->found.verdict.redact, h->f.entity));
 }
 
 static void
@@ -26,18 +26,19 @@ add_whole(struct overlay *o, const struct hit *h)
 static int
 wholes(struct request *r, bool failed, struct overlay *o)
 {
-	size_t most = (failed ? r->nfailed : 0) + r->nextra, k = 0, n = 0;
+	size_t most = (failed ? r->scan.nfailed : 0) + r->scan.nextra, k = 0, n = 0;
 	struct hit *v = arena_array(&r->arena, most, sizeof(*v));
 
 	o->wholes = v;
 	if (!v)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < r->nextra; i++)
-		if ((r->extra[i].kind == HIT_WHOLE || r->extra[i].kind == HIT_UNKNOWN) &&
-			request_goes(r, &r->extra[i]))
-			v[n++] = r->extra[i];
-	for (k = 0; failed && k < r->nfailed; k++) {
-		const struct segment *s = r->failed[k];
+	for (size_t i = 0; i < r->scan.nextra; i++)
+		if ((r->scan.extra[i].kind == HIT_WHOLE ||
+			    r->scan.extra[i].kind == HIT_UNKNOWN) &&
+			request_goes(r, &r->scan.extra[i]))
+			v[n++] = r->scan.extra[i];
+	for (k = 0; failed && k < r->scan.nfailed; k++) {
+		const struct segment *s = r->scan.failed[k];
 		v[n++] = (struct hit){ s, request_in_target(r, s),
 			{ .start = 0, .end = s->text.n }, HIT_UNKNOWN, NULL };
 	}
@@ -96,21 +97,22 @@ run_of(const struct request *r, const struct hit *list, size_t n, size_t *at,
 int
 request_overlay(struct request *r, bool failed, struct overlay *o)
 {
-	size_t most = r->nhits + r->nextra, i = 0, k = 0, w = 0;
+	size_t most = r->scan.nhits + r->scan.nextra, i = 0, k = 0, w = 0;
 	struct hit *own = arena_array(&r->arena, most, sizeof(*own)),
-		   *extra = arena_array(&r->arena, r->nextra, sizeof(*extra));
+		   *extra = arena_array(&r->arena, r->scan.nextra, sizeof(*extra));
 
 	*o = (struct overlay){ 0 };
 	/* Each own hit can cut an extra one in two. */
 	o->hits = arena_array(&r->arena, 2 * most, sizeof(*o->hits));
 	if (!own || !extra || !o->hits || wholes(r, failed, o) < 0)
 		return ERR_NOMEM;
-	while (i < r->nhits || k < r->nextra) {
-		const struct segment *s = i < r->nhits ? r->hits[i].segment : NULL;
-		if (!s || (k < r->nextra && request_segment_before(r, r->extra[k].segment, s)))
-			s = r->extra[k].segment;
-		size_t nown = run_of(r, r->hits, r->nhits, &i, s, own),
-		       nextra = run_of(r, r->extra, r->nextra, &k, s, extra);
+	while (i < r->scan.nhits || k < r->scan.nextra) {
+		const struct segment *s = i < r->scan.nhits ? r->scan.hits[i].segment : NULL;
+		if (!s || (k < r->scan.nextra &&
+				  request_segment_before(r, r->scan.extra[k].segment, s)))
+			s = r->scan.extra[k].segment;
+		size_t nown = run_of(r, r->scan.hits, r->scan.nhits, &i, s, own),
+		       nextra = run_of(r, r->scan.extra, r->scan.nextra, &k, s, extra);
 		while (w < o->nwholes && request_segment_before(r, o->wholes[w].segment, s))
 			w++;
 		if (w < o->nwholes && o->wholes[w].segment == s)

@@ -9,14 +9,14 @@
 static struct signed_block *
 block_of(struct request *r, const struct segment *s)
 {
-	size_t low = 0, high = r->body.nreasoning;
+	size_t low = 0, high = r->in.body.nreasoning;
 
 	if (request_in_target(r, s))
 		return NULL;
-	size_t at = (size_t)(s - r->body.segments);
+	size_t at = (size_t)(s - r->in.body.segments);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		struct signed_block *b = &r->body.reasoning[mid];
+		struct signed_block *b = &r->in.body.reasoning[mid];
 		if (at >= b->first && at < b->last)
 			return b;
 		if (at < b->first)
@@ -59,8 +59,8 @@ spare(struct request *r, struct hit *v, size_t *n)
 static bool
 drop_turns(struct request *r)
 {
-	struct signed_block *v = r->body.reasoning;
-	size_t n = r->body.nreasoning;
+	struct signed_block *v = r->in.body.reasoning;
+	size_t n = r->in.body.nreasoning;
 
 	for (size_t i = 0, end; i < n; i = end) {
 		bool drop = false;
@@ -70,7 +70,7 @@ drop_turns(struct request *r)
 			return false;
 		for (size_t k = i; drop && k < end; k++) {
 			v[k].dropped = true;
-			r->reasoning_dropped++;
+			r->found.reasoning_dropped++;
 		}
 	}
 	return true;
@@ -80,16 +80,16 @@ int
 request_settle_reasoning(struct request *r)
 {
 	enum signed_reasoning says = request_on_failure(r)->signed_reasoning;
-	struct overlay *o = &r->overlay;
+	struct overlay *o = &r->scan.overlay;
 	bool credential = false;
 	size_t marked = 0;
 
-	if (!r->have_body || r->body.nreasoning == 0)
+	if (!r->in.have_body || r->in.body.nreasoning == 0)
 		return 0;
 	mark(r, o->hits, o->nhits, &credential);
 	mark(r, o->wholes, o->nwholes, &credential);
-	for (size_t i = 0; i < r->body.nreasoning; i++)
-		marked += r->body.reasoning[i].dropped;
+	for (size_t i = 0; i < r->in.body.nreasoning; i++)
+		marked += r->in.body.reasoning[i].dropped;
 	if (marked == 0)
 		return 0;
 	/* Credentials never leave, whatever the policy says. */
@@ -99,9 +99,9 @@ request_settle_reasoning(struct request *r)
 	spare(r, o->hits, &o->nhits);
 	spare(r, o->wholes, &o->nwholes);
 	if (says == SIGNED_LEAVE) {
-		r->reasoning_left = marked;
-		for (size_t i = 0; i < r->body.nreasoning; i++)
-			r->body.reasoning[i].dropped = false;
+		r->found.reasoning_left = marked;
+		for (size_t i = 0; i < r->in.body.nreasoning; i++)
+			r->in.body.reasoning[i].dropped = false;
 	}
 	return 0;
 }

@@ -21,7 +21,7 @@ enum { LIST_MAX = 64, TEXT_MAX = 32 << 10, ATTRIBUTES_MAX = 8192, OUTCOMES_MAX =
 static void
 put_identity(struct request *r, struct buf *b)
 {
-	const struct identity *id = &r->identity;
+	const struct identity *id = &r->found.identity;
 
 	key(b, "identity");
 	buf_putc(b, '{');
@@ -60,7 +60,7 @@ put_identity(struct request *r, struct buf *b)
 	put_utf8(b, "issuer", id->issuer);
 	put_utf8(b, "key", id->key_id);
 	buf_putc(b, '}');
-	if (r->identified && !id->verified)
+	if (r->found.identified && !id->verified)
 		put_str(b, "attributed", SPAN_LIT("service-account"));
 }
 
@@ -90,8 +90,8 @@ param_of(const struct request *r, size_t slot)
 	bool words = slot == V_REQ_SERVICE_TIER || slot == V_REQ_TOOL_CHOICE ||
 		     slot == V_REQ_REASONING || slot == V_REQ_VERBOSITY;
 
-	for (size_t i = 0; i < r->body.nparams; i++) {
-		const struct body_param *p = &r->body.params[i];
+	for (size_t i = 0; i < r->in.body.nparams; i++) {
+		const struct body_param *p = &r->in.body.params[i];
 		if (!span_eq(p->name, name))
 			continue;
 		if (p->text.n > 64 || (p->kind == PARAM_NUMBER && !readable_number(p->text)) ||
@@ -111,7 +111,7 @@ put_params(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
-	for (size_t slot = 0; r->have_body && r->body.nparams && slot < V_COUNT; slot++) {
+	for (size_t slot = 0; r->in.have_body && r->in.body.nparams && slot < V_COUNT; slot++) {
 		const struct body_param *p =
 			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
 		if (!p)
@@ -153,8 +153,8 @@ put_path(struct request *r, struct buf *b)
 	put_str(b, "path", request_path_shown(r));
 	if (request_path_state(r) == PATH_CLEAN)
 		return;
-	put_int(b, "path_bytes", (int64_t)r->head.path.n);
-	hmac_sha256(r->gate->shared->prompt_key, r->head.path, h);
+	put_int(b, "path_bytes", (int64_t)r->in.head.path.n);
+	hmac_sha256(r->gate->shared->prompt_key, r->in.head.path, h);
 	put_hash(b, "path_hmac_sha256", h);
 }
 
@@ -165,7 +165,7 @@ put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
 {
 	struct cel_value ip;
 	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
-	bool out = !r->have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
+	bool out = !r->found.have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
 
 	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
 }
@@ -175,13 +175,13 @@ put_request(struct request *r, struct buf *b)
 {
 	key(b, "request");
 	buf_putc(b, '{');
-	if (request_is_method(r->head.method))
-		put_chosen(r, b, "method", r->head.method);
-	put_chosen(r, b, "host", r->host);
+	if (request_is_method(r->in.head.method))
+		put_chosen(r, b, "method", r->in.head.method);
+	put_chosen(r, b, "host", r->in.host);
 	put_path(r, b);
-	put_str(b, "src", r->src);
-	if (r->declared_length >= 0)
-		put_int(b, "content_length", r->declared_length);
+	put_str(b, "src", r->in.src);
+	if (r->in.declared_length >= 0)
+		put_int(b, "content_length", r->in.declared_length);
 	put_params(r, b);
 	buf_putc(b, '}');
 }
@@ -214,8 +214,8 @@ tally_mentions(const struct request *r, size_t entity)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->overlay.nhits; i++)
-		n += r->overlay.hits[i].of && r->overlay.hits[i].f.entity == entity;
+	for (size_t i = 0; i < r->scan.overlay.nhits; i++)
+		n += r->scan.overlay.hits[i].of && r->scan.overlay.hits[i].f.entity == entity;
 	return n;
 }
 
@@ -241,12 +241,12 @@ put_recognitions(struct request *r, struct buf *b)
 {
 	static const char *const applied[] = { "deny", "permit", "redact" };
 
-	if (r->nrecognitions == 0)
+	if (r->scan.nrecognitions == 0)
 		return;
 	key(b, "recognisers");
 	buf_putc(b, '[');
-	for (size_t i = 0; i < r->nrecognitions; i++) {
-		const struct recognition *c = &r->recognitions[i];
+	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
+		const struct recognition *c = &r->scan.recognitions[i];
 		buf_str(b, i ? ",{" : "{");
 		put_str(b, "name", span_str(c->x->rec.name));
 		put_str(b, "outcome", span_str(ask_outcome_names[c->outcome]));
@@ -267,10 +267,10 @@ put_injection(struct request *r, struct buf *b)
 	if (!r->snap->policy->scores)
 		return;
 	key(b, "injection");
-	buf_printf(b, "%.6f", r->injection);
-	if (r->injection_pattern) {
+	buf_printf(b, "%.6f", r->found.injection);
+	if (r->found.injection_pattern) {
 		key(b, "injection_reason");
-		buf_printf(b, "\"pattern:%s\"", r->injection_pattern);
+		buf_printf(b, "\"pattern:%s\"", r->found.injection_pattern);
 	}
 }
 
@@ -294,16 +294,16 @@ put_findings(struct request *r, struct buf *b)
 	buf_putc(b, ']');
 	buf_free(&names);
 	put_injection(r, b);
-	if (r->nhits + r->nextra == 0)
+	if (r->scan.nhits + r->scan.nextra == 0)
 		return;
 	key(b, "entities");
 	buf_putc(b, '{');
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
 		struct tally t = { 0 };
-		if (!entity_in(&r->found, e))
+		if (!entity_in(&r->found.entities, e))
 			continue;
-		tally(&t, r->hits, r->nhits, e);
-		tally(&t, r->extra, r->nextra, e);
+		tally(&t, r->scan.hits, r->scan.nhits, e);
+		tally(&t, r->scan.extra, r->scan.nextra, e);
 		if (t.n == 0)
 			continue;
 		key(b, detect_entity_name(r->snap->rules, e));
@@ -326,7 +326,7 @@ put_findings(struct request *r, struct buf *b)
 static void
 put_unread(struct request *r, struct buf *b)
 {
-	const struct unread *u = &r->unread;
+	const struct unread *u = &r->in.unread;
 
 	put_int(b, "opaque_bytes", (int64_t)u->bytes);
 	put_int(b, "opaque_parts", (int64_t)u->nmedia);
@@ -350,11 +350,11 @@ put_not_inspected(struct request *r, struct buf *b)
 {
 	key(b, "not_inspected");
 	buf_str(b, "[\"header values\"");
-	if (r->unreadable && !r->have_body && r->raw.n)
+	if (r->in.unreadable && !r->in.have_body && r->in.raw.n)
 		buf_str(b, ",\"body\"");
-	if (r->unread.nmedia)
+	if (r->in.unread.nmedia)
 		buf_str(b, ",\"opaque parts\"");
-	if (r->unread.sealed)
+	if (r->in.unread.sealed)
 		buf_str(b, ",\"sealed parts\"");
 	buf_putc(b, ']');
 }
@@ -362,36 +362,36 @@ put_not_inspected(struct request *r, struct buf *b)
 static void
 put_prompt(struct request *r, struct buf *b)
 {
-	bool none = r->body_state == BODY_STATE_NONE,
-	     any = r->unread.nmedia || r->unread.sealed;
+	bool none = r->in.body_state == BODY_STATE_NONE,
+	     any = r->in.unread.nmedia || r->in.unread.sealed;
 
 	if (none && !any)
 		return;
 	key(b, "prompt");
 	buf_putc(b, '{');
-	if (none || r->body_state == BODY_STATE_PARTIAL || !r->raw.p) {
+	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
 		put_flag(b, "not_read", !none);
-		put_flag(b, "head_only", r->body_state == BODY_STATE_PARTIAL);
+		put_flag(b, "head_only", r->in.body_state == BODY_STATE_PARTIAL);
 		if (any)
 			put_unread(r, b);
 		buf_putc(b, '}');
 		return;
 	}
-	put_hash(b, "hmac_sha256", r->raw_hmac);
-	put_int(b, "bytes", (int64_t)r->raw.n);
-	put_str(b, "encoding", r->coding);
-	if (r->have_body) {
-		put_int(b, "segments", (int64_t)r->body.nsegments);
-		put_int(b, "inspected_bytes", (int64_t)r->body.inspected_bytes);
+	put_hash(b, "hmac_sha256", r->found.raw_hmac);
+	put_int(b, "bytes", (int64_t)r->in.raw.n);
+	put_str(b, "encoding", r->in.coding);
+	if (r->in.have_body) {
+		put_int(b, "segments", (int64_t)r->in.body.nsegments);
+		put_int(b, "inspected_bytes", (int64_t)r->in.body.inspected_bytes);
 		put_unread(r, b);
 	}
-	put_flag(b, "unreadable", r->unreadable);
-	put_int(b, "estimated_input_tokens", r->input_tokens);
-	put_int(b, "reserved_output_tokens", r->output_tokens);
+	put_flag(b, "unreadable", r->in.unreadable);
+	put_int(b, "estimated_input_tokens", r->found.input_tokens);
+	put_int(b, "reserved_output_tokens", r->found.output_tokens);
 	/* What is left in a signed block is not redacted. */
-	if (r->have_body && r->route->record == PROMPT_REDACTED && r->decision.kind != D_DENY &&
-		r->reasoning_left == 0) {
-		struct span text = r->edited ? buf_view(&r->rewritten) : r->raw,
+	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
+		r->out.decision.kind != D_DENY && r->found.reasoning_left == 0) {
+		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			    kept = cut_escaped(text, TEXT_MAX);
 		key(b, "text");
 		buf_json_str(b, kept);
@@ -406,8 +406,8 @@ put_quota(struct request *r, struct buf *b)
 	bool first = true;
 
 	for (int i = 0; i < 2; i++)
-		for (size_t k = 0; k < r->quota[i].ndims; k++) {
-			const struct quota_dim *d = &r->quota[i].dim[k];
+		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
+			const struct quota_dim *d = &r->found.quota[i].dim[k];
 			if (first) {
 				key(b, "limits");
 				buf_putc(b, '[');
@@ -427,7 +427,7 @@ put_quota(struct request *r, struct buf *b)
 		}
 	if (!first)
 		buf_putc(b, ']');
-	put_flag(b, "quota_unavailable", r->quota_failed);
+	put_flag(b, "quota_unavailable", r->found.quota_failed);
 }
 
 static void
@@ -438,12 +438,12 @@ put_policy(struct request *r, struct buf *b)
 	put_str(b, "policy", span_str(p->label));
 	put_str(b, "policy_version", span_str(p->version));
 	put_flag(b, "shadow", p->shadow);
-	if (r->route) {
-		put_str(b, "route", span_str(r->route->name));
+	if (r->found.route) {
+		put_str(b, "route", span_str(r->found.route->name));
 		put_str(b, "target", span_str(request_target(r)->name));
 		put_str(b, "backend", span_str(request_target(r)->backend));
 	}
-	put_utf8(b, "model", r->body.model);
+	put_utf8(b, "model", r->in.body.model);
 }
 
 static void
@@ -466,12 +466,12 @@ put_candidates(struct request *r, struct buf *b)
 {
 	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere" };
 
-	if (r->verdict.ncandidates < 2)
+	if (r->found.verdict.ncandidates < 2)
 		return;
 	key(b, "candidates");
 	buf_putc(b, '[');
-	for (size_t i = 0; i < r->verdict.ncandidates; i++) {
-		const struct policy_candidate *c = &r->verdict.candidates[i];
+	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
+		const struct policy_candidate *c = &r->found.verdict.candidates[i];
 		buf_str(b, i ? ",{" : "{");
 		put_str(b, "target", span_str(c->target->name));
 		put_str(b, "model", span_str(c->target->model));
@@ -487,17 +487,17 @@ put_candidates(struct request *r, struct buf *b)
 static void
 put_changes(struct request *r, struct buf *b)
 {
-	const struct policy_verdict *v = &r->verdict;
+	const struct policy_verdict *v = &r->found.verdict;
 	const struct header *h;
 	size_t n = 0;
 
-	if (!r->have_verdict)
+	if (!r->found.have_verdict)
 		return;
 	put_candidates(r, b);
 	put_names(b, "tags", v->tags, v->ntags);
-	if (r->decision.kind == D_DENY)
+	if (r->out.decision.kind == D_DENY)
 		return;
-	put_utf8(b, "requested_model", r->asked_model);
+	put_utf8(b, "requested_model", r->in.asked_model);
 	if (v->changes.max_output_tokens)
 		put_int(b, "max_output_tokens", (int64_t)v->changes.max_output_tokens);
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++) {
@@ -517,17 +517,17 @@ put_changes(struct request *r, struct buf *b)
 static void
 put_verdict(struct request *r, struct buf *b)
 {
-	const struct policy_verdict *v = &r->verdict;
+	const struct policy_verdict *v = &r->found.verdict;
 
-	if (!r->have_verdict)
+	if (!r->found.have_verdict)
 		return;
 	key(b, "verdict");
 	buf_putc(b, '{');
 	put_str(b, "effect", span_str(rule_effect_name(v->effect)));
 	put_str(b, "rule", span_str(v->rule ? v->rule->name : "default"));
-	if (r->asked_model.p) { /* what is sent is another */
+	if (r->in.asked_model.p) { /* what is sent is another */
 		key(b, "asked_model");
-		buf_json_str(b, cut(r->asked_model, VALUE_MAX));
+		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
 	}
 	if (v->trace && r->snap->policy->nrules <= OUTCOMES_MAX) {
 		key(b, "outcomes");
@@ -577,8 +577,8 @@ held_parameter(const struct request *r, size_t slot)
 {
 	struct span name = span_str(policy_slot_parameter(slot));
 
-	for (size_t i = 0; r->have_body && i < r->body.nparams; i++)
-		if (span_eq(r->body.params[i].name, name))
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
+		if (span_eq(r->in.body.params[i].name, name))
 			return param_of(r, slot) != NULL;
 	return true;
 }
@@ -587,7 +587,7 @@ held_parameter(const struct request *r, size_t slot)
 static bool
 held(struct request *r, size_t slot)
 {
-	const struct identity *id = &r->identity;
+	const struct identity *id = &r->found.identity;
 
 	switch (slot) {
 	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
@@ -597,15 +597,15 @@ held(struct request *r, size_t slot)
 	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
 	case V_IDENTITY_ROLES: return held_roles(id);
 	case V_IDENTITY_ATTRIBUTES: return held_attributes(id);
-	case V_PROMPT_MEDIA: return r->unread.nmedia <= LIST_MAX;
+	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
 	case V_MODEL_NAME:
-		return r->body.model.n <= VALUE_MAX && r->asked_model.n <= VALUE_MAX &&
-		       !span_is(r->body.model, "<redacted>") &&
-		       !span_is(r->asked_model, "<redacted>");
-	case V_REQUEST_METHOD: return held_ascii(r->head.method);
-	case V_REQUEST_HOST: return held_ascii(r->host);
+		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&
+		       !span_is(r->in.body.model, "<redacted>") &&
+		       !span_is(r->in.asked_model, "<redacted>");
+	case V_REQUEST_METHOD: return held_ascii(r->in.head.method);
+	case V_REQUEST_HOST: return held_ascii(r->in.host);
 	case V_REQUEST_PATH:
-		return held_ascii(r->head.path) && request_path_state(r) == PATH_CLEAN;
+		return held_ascii(r->in.head.path) && request_path_state(r) == PATH_CLEAN;
 	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
 	}
 }
@@ -616,7 +616,7 @@ put_not_held(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
-	for (size_t slot = 0; r->have_verdict && slot < V_COUNT; slot++) {
+	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
 		if (held(r, slot))
 			continue;
 		if (n++ == 0) {
@@ -637,12 +637,12 @@ put_rules(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
-	if (!r->have_verdict)
+	if (!r->found.have_verdict)
 		return;
 	/* The trace left with the frame where the relay refuses what was permitted. */
-	for (size_t i = 0; r->verdict.trace && i < r->snap->policy->nrules && n < LIST_MAX;
-		i++) {
-		const struct rule_trace *t = &r->verdict.trace[i];
+	for (size_t i = 0;
+		r->found.verdict.trace && i < r->snap->policy->nrules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &r->found.verdict.trace[i];
 		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
 			continue;
 		if (n++ == 0) {
@@ -660,14 +660,14 @@ put_rules(struct request *r, struct buf *b)
 	}
 	if (n)
 		buf_putc(b, ']');
-	if (r->verdict.shadowed) {
+	if (r->found.verdict.shadowed) {
 		static const char *const effect[] = { "deny", "permit", "redact" };
 		key(b, "would_be");
 		buf_putc(b, '{');
-		put_str(b, "decision", span_str(effect[r->verdict.shadow_effect]));
-		if (r->verdict.shadow_rule)
-			put_str(b, "rule", span_str(r->verdict.shadow_rule->name));
-		const struct policy_changes *would = &r->verdict.shadow_changes;
+		put_str(b, "decision", span_str(effect[r->found.verdict.shadow_effect]));
+		if (r->found.verdict.shadow_rule)
+			put_str(b, "rule", span_str(r->found.verdict.shadow_rule->name));
+		const struct policy_changes *would = &r->found.verdict.shadow_changes;
 		if (would->target)
 			put_str(b, "target", span_str(would->target->name));
 		put_str(b, "model", span_str(would->model));
@@ -680,7 +680,7 @@ put_rules(struct request *r, struct buf *b)
 void
 record_decision(struct request *r, struct buf *b)
 {
-	const struct decision *d = &r->decision;
+	const struct decision *d = &r->out.decision;
 	char when[CLOCK_RFC3339_LEN];
 
 	buf_str(b, "\"type\":\"decision\"");
@@ -708,19 +708,20 @@ record_decision(struct request *r, struct buf *b)
 	put_request(r, b);
 	put_identity(r, b);
 	put_findings(r, b);
-	if (r->body.nreasoning) {
+	if (r->in.body.nreasoning) {
 		key(b, "signed_reasoning");
 		buf_printf(b, "{\"blocks\":%zu,\"dropped\":%zu,\"left\":%zu}",
-			r->body.nreasoning, r->reasoning_dropped, r->reasoning_left);
+			r->in.body.nreasoning, r->found.reasoning_dropped,
+			r->found.reasoning_left);
 	}
-	if (r->ncredentials)
-		put_int(b, "credentials", (int64_t)r->ncredentials);
-	put_flag(b, "evasion", r->evasion);
-	put_flag(b, "classifier_failed", r->classifier_failed);
+	if (r->found.ncredentials)
+		put_int(b, "credentials", (int64_t)r->found.ncredentials);
+	put_flag(b, "evasion", r->found.evasion);
+	put_flag(b, "classifier_failed", r->found.classifier_failed);
 	put_recognitions(r, b);
 	put_flag(b, "low_confidence",
 		request_silence(r, OUT_PERMIT) ||
-			(r->have_verdict && r->decision.kind != D_DENY &&
+			(r->found.have_verdict && r->out.decision.kind != D_DENY &&
 				request_on_failure(r)->classifier == OUT_PERMIT &&
 				request_unanswered(r)));
 	record_data(r, b);
@@ -743,8 +744,8 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_policy(r, b);
 	key(b, "identity");
 	buf_putc(b, '{');
-	put_str(b, "method", span_str(r->identity.method));
-	put_utf8(b, "person", r->identity.person);
+	put_str(b, "method", span_str(r->found.identity.method));
+	put_utf8(b, "person", r->found.identity.person);
 	buf_putc(b, '}');
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
 	if (res->usage.known) {

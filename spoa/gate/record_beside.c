@@ -33,13 +33,13 @@ record_data(struct request *r, struct buf *b)
 	unsigned left_out = 0;
 	size_t n = 0;
 
-	if (!r->have_verdict || !r->verdict.data_read)
+	if (!r->found.have_verdict || !r->found.verdict.data_read)
 		return;
 	request_facts(r, &f);
 	for (size_t i = 0; i < p->ndata; i++) {
 		struct buf text;
 		names[i] = p->data[i].name;
-		if (!(r->verdict.data_read >> i & 1))
+		if (!(r->found.verdict.data_read >> i & 1))
 			continue;
 		struct cel_value v = policy_data(p, &f, i, &r->arena);
 		buf_init(&text, VALUE_MAX);
@@ -63,7 +63,7 @@ void
 record_shadow(struct request *r, struct buf *b)
 {
 	static const char *const names[] = { "decision", "rule", "redactions", "route" };
-	const struct shadow *s = &r->shadow;
+	const struct shadow *s = &r->found.shadow;
 
 	if (!s->asked)
 		return;

@@ -41,15 +41,26 @@ request_new(struct snapshot *snap, unsigned worker)
 	arena_init(&r->arena, CAP_REQUEST_ARENA, true);
 	r->now_wall_ns = clock_wall_ns();
 	r->begun_us = clock_mono_us();
-	r->declared_length = -1;
-	r->dialect = dialect_find(SPAN_LIT("openai"));
-	r->identity.method = "none";
-	buf_init(&r->decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
-	buf_init(&r->rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
-	buf_init(&r->new_target, 4 * CAP_TARGET_BYTES);
-	buf_init(&r->completion.fields, CAP_RECORD_BYTES);
+	r->in.declared_length = -1;
+	r->found.dialect = dialect_find(SPAN_LIT("openai"));
+	r->found.identity.method = "none";
+	buf_init(&r->out.decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
+	buf_init(&r->out.rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
+	buf_init(&r->out.new_target, 4 * CAP_TARGET_BYTES);
+	buf_init(&r->run.completion.fields, CAP_RECORD_BYTES);
 	make_id(r);
 	return r;
+}
+
+static void
+drop_scan(struct request *r)
+{
+	request_drop_job(r);
+	request_drop_mentions(r);
+	free(r->scan.hits);
+	free(r->scan.extra);
+	free((void *)r->scan.failed);
+	r->scan = (struct request_scan){ 0 };
 }
 
 void
@@ -60,16 +71,12 @@ request_free(struct request **rp)
 	*rp = NULL;
 	if (!r)
 		return;
-	buf_free(&r->decoded);
-	buf_free(&r->rewritten);
-	buf_free(&r->new_target);
-	buf_free(&r->completion.fields);
-	free(r->hits);
-	free((void *)r->failed);
-	request_drop_job(r);
-	request_drop_mentions(r);
+	buf_free(&r->out.decoded);
+	buf_free(&r->out.rewritten);
+	buf_free(&r->out.new_target);
+	buf_free(&r->run.completion.fields);
+	drop_scan(r);
 	request_drop_data(r);
-	free(r->extra);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 	mem_put(r, sizeof(*r));
@@ -79,12 +86,12 @@ enum step_result
 request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message)
 {
-	r->decision.kind = D_DENY;
-	r->decision.via = VIA_NONE;
-	r->decision.status = status;
-	r->decision.code = code;
-	r->decision.rule = rule;
-	r->decision.message = message;
+	r->out.decision.kind = D_DENY;
+	r->out.decision.via = VIA_NONE;
+	r->out.decision.status = status;
+	r->out.decision.code = code;
+	r->out.decision.rule = rule;
+	r->out.decision.message = message;
 	return STEP_DECIDED;
 }
 
@@ -93,7 +100,7 @@ request_overload(struct request *r)
 {
 	request_deny(r, 503, "overloaded", "",
 		SPAN_LIT("the gateway is out of memory for this request"));
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;
 }
 
@@ -102,7 +109,7 @@ request_overheld(struct request *r)
 {
 	request_deny(r, 503, "overloaded", "",
 		SPAN_LIT("the gateway holds as many bytes of bodies as it may"));
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;
 }
 
@@ -122,7 +129,7 @@ request_many_fields(struct request *r)
 const struct on_failure *
 request_on_failure(const struct request *r)
 {
-	return r->route ? &r->route->on_failure : &r->snap->policy->on_failure;
+	return r->found.route ? &r->found.route->on_failure : &r->snap->policy->on_failure;
 }
 
 bool
@@ -135,11 +142,11 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	memcpy(target, path.p ? path.p : "", path.n);
 	target[path.n] = '?';
 	memcpy(target + path.n + 1, query.p ? query.p : "", query.n);
-	r->head.path = span_of(target, path.n);
-	r->head.query = span_of(target + path.n + 1, query.n);
-	r->head.has_query = has_query;
+	r->in.head.path = span_of(target, path.n);
+	r->in.head.query = span_of(target + path.n + 1, query.n);
+	r->in.head.has_query = has_query;
 	/* Refusals before a route is known speak to the client of that path. */
-	r->dialect = dialect_for_path(r->head.path);
+	r->found.dialect = dialect_for_path(r->in.head.path);
 	return true;
 }
 
@@ -148,33 +155,60 @@ request_read_length(struct request *r, bool *chunked)
 {
 	struct span v;
 	uint64_t len = 0;
-	int n = http_field_one(&r->head, "content-length", &v);
+	int n = http_field_one(&r->in.head, "content-length", &v);
 
-	r->declared_length = -1;
-	*chunked = http_field_nth(&r->head, "transfer-encoding", 0) != NULL;
+	r->in.declared_length = -1;
+	*chunked = http_field_nth(&r->in.head, "transfer-encoding", 0) != NULL;
 	if (n < 0 || (n > 0 && (span_u64(v, &len) < 0 || len > INT64_MAX || *chunked)))
 		return ERR_AMBIGUOUS;
 	if (n > 0)
-		r->declared_length = (int64_t)len;
+		r->in.declared_length = (int64_t)len;
 	return 0;
 }
 
 bool
 request_own_head(struct request *r)
 {
-	struct http_field *f = arena_array(&r->arena, r->head.nfields, sizeof(*f));
+	struct http_field *f = arena_array(&r->arena, r->in.head.nfields, sizeof(*f));
 
 	if (!f)
 		return false;
-	r->head.method = arena_dup(&r->arena, r->head.method);
-	for (size_t i = 0; i < r->head.nfields; i++) {
-		f[i].name = arena_dup(&r->arena, r->head.fields[i].name);
-		f[i].value = arena_dup(&r->arena, r->head.fields[i].value);
+	r->in.head.method = arena_dup(&r->arena, r->in.head.method);
+	for (size_t i = 0; i < r->in.head.nfields; i++) {
+		f[i].name = arena_dup(&r->arena, r->in.head.fields[i].name);
+		f[i].value = arena_dup(&r->arena, r->in.head.fields[i].value);
 	}
-	r->head.fields = f;
-	r->coding = arena_dup(&r->arena, r->coding);
-	r->src = arena_dup(&r->arena, r->src);
+	r->in.head.fields = f;
+	r->in.coding = arena_dup(&r->arena, r->in.coding);
+	r->in.src = arena_dup(&r->arena, r->in.src);
+	r->in.certificate = r->in.body_raw = r->in.raw = (struct span){ NULL, 0 };
 	return !arena_failed(&r->arena);
+}
+
+void
+request_let_go(struct request *r, struct arena *own)
+{
+	const struct identity *id = &r->found.identity;
+
+	request_path_state(r); /* the findings it follows from go */
+	drop_scan(r);
+	r->found.identity = (struct identity){ .method = id->method,
+		.person = arena_dup(own, id->person),
+		.verified = id->verified };
+	policy_verdict_forget(&r->found.verdict);
+	r->out.decision.message = (struct span){ NULL, 0 };
+	r->in = (struct request_in){
+		.head = { .method = arena_dup(own, r->in.head.method),
+			.path = arena_dup(own, r->in.head.path) },
+		.host = arena_dup(own, r->in.host),
+		.src = arena_dup(own, r->in.src),
+		.declared_length = r->in.declared_length,
+		.body_state = r->in.body_state,
+		.body = { .model = arena_dup(own, r->in.body.model),
+			.dialect = r->in.body.dialect },
+	};
+	arena_reset(&r->arena);
+	r->arena = *own;
 }
 
 static bool
@@ -193,17 +227,18 @@ value_in_path(const struct request *r)
 {
 	enum mention_how how;
 
-	if (r->nhits * r->head.path.n > PATH_LOOKS)
+	if (r->scan.nhits * r->in.head.path.n > PATH_LOOKS)
 		return true;
-	for (size_t i = 0; i < r->nhits; i++) {
-		const struct hit *h = &r->hits[i];
+	for (size_t i = 0; i < r->scan.nhits; i++) {
+		const struct hit *h = &r->scan.hits[i];
 		struct span value = span_cut(h->segment->text, h->f.start, h->f.end);
 		if (value.n < MENTION_LEAST ||
 			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
 			continue;
-		for (size_t k = 0; k < r->ntarget; k++)
-			if (r->target[k].role == ROLE_PATH && value.n <= r->target[k].text.n &&
-				memmem(r->target[k].text.p, r->target[k].text.n, value.p,
+		for (size_t k = 0; k < r->in.ntarget; k++)
+			if (r->in.target[k].role == ROLE_PATH &&
+				value.n <= r->in.target[k].text.n &&
+				memmem(r->in.target[k].text.p, r->in.target[k].text.n, value.p,
 					value.n))
 				return true;
 	}
@@ -213,19 +248,20 @@ value_in_path(const struct request *r)
 enum path_state
 request_path_state(struct request *r)
 {
-	if (r->path_state == PATH_CLEAN &&
-		(any_in_target(r->hits, r->nhits) || any_in_target(r->extra, r->nextra) ||
-			any_in_target(r->overlay.hits, r->overlay.nhits) ||
-			request_credential_in(r, r->head.path) || value_in_path(r)))
-		r->path_state = PATH_FOUND;
-	return r->path_state;
+	if (r->found.path_state == PATH_CLEAN &&
+		(any_in_target(r->scan.hits, r->scan.nhits) ||
+			any_in_target(r->scan.extra, r->scan.nextra) ||
+			any_in_target(r->scan.overlay.hits, r->scan.overlay.nhits) ||
+			request_credential_in(r, r->in.head.path) || value_in_path(r)))
+		r->found.path_state = PATH_FOUND;
+	return r->found.path_state;
 }
 
 struct span
 request_path_shown(struct request *r)
 {
 	switch (request_path_state(r)) {
-	case PATH_CLEAN: return r->head.path;
+	case PATH_CLEAN: return r->in.head.path;
 	case PATH_FOUND: return SPAN_LIT("<redacted>");
 	case PATH_UNREAD: break;
 	}
@@ -237,7 +273,7 @@ request_classes(const struct request *r, struct buf *out)
 {
 	const struct policy *p = r->snap->policy;
 
-	for (size_t i = 0; r->have_verdict && i < p->nclasses; i++)
-		if (entity_in(&r->verdict.classes_hit, i))
+	for (size_t i = 0; r->found.have_verdict && i < p->nclasses; i++)
+		if (entity_in(&r->found.verdict.classes_hit, i))
 			buf_printf(out, "%s%s", out->n ? "," : "", p->classes[i].name);
 }

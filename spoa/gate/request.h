@@ -49,7 +49,7 @@ struct recognition {
 
 enum body_state {
 	BODY_STATE_NONE,   /* proved absent */
-	BODY_STATE_WHOLE,  /* req->raw is all of it */
+	BODY_STATE_WHOLE,  /* in.raw is all of it */
 	BODY_STATE_PARTIAL /* cut, chunked or without length: the relay's */
 };
 
@@ -91,127 +91,143 @@ struct request {
 	char id[DECISION_ID_LEN + 1];
 	int64_t now_wall_ns;
 	uint64_t begun_us;
-
-	/* what came in; views into the SPOP frame until request_own_head() */
-	struct http_head head;
-	struct span src;	 /* text form of the client's address */
-	struct span certificate; /* the client's, DER; views the NOTIFY */
-	bool certificate_refused;
-	struct keyset_waiter keys_waiter; /* WAIT_KEYS */
-	bool waited_for_keys;
-	struct span body_raw; /* as it arrived, possibly encoded */
-	enum body_state body_state;
-	int64_t declared_length; /* Content-Length; -1: none */
-
-	/* what the steps found */
-	const struct route *route;
-	const struct dialect *dialect;
-	struct span host; /* lower case, without port */
-	struct identity identity;
-	bool identified;    /* the step ran and *identity is valid */
-	struct span coding; /* Content-Encoding where it is not identity */
-	struct buf decoded;
-	struct span raw;		      /* the decoded body */
-	unsigned char raw_hmac[SHA256_BYTES]; /* of it, for the record */
-	struct body body;
-	bool have_body;	      /* *body is valid */
-	bool unreadable;      /* permitted as such */
-	struct unread unread; /* of target and body */
-	struct segment *target;
-	size_t ntarget;
-	enum path_state path_state;
-	struct hit *hits;
-	size_t nhits, hits_size;
-	size_t scanned_target, scanned_body; /* segments done */
-	size_t scan_from, scan_end; /* in the segment under way: next window, last finding */
-	size_t scan_keep,
-		scan_seen; /* where findings of the next count from; the last one's end */
-	struct entity_set found;
-	double injection;	       /* the highest score of a segment */
-	const char *injection_pattern; /* that matched in it, or NULL */
-	bool classifier_failed;
-	bool evasion; /* prompt.evasion */
-	const struct segment *
-		*failed; /* segments without an answer, for on_failure.classifier: redact */
-	size_t nfailed, failed_size;
-	struct external_job *job; /* recognisers are being asked */
-	struct hit *extra;	  /* what they found, in the order of classification */
-	size_t nextra;
-	struct mention_job *mentions; /* values that were found are being looked for */
-	struct overlay overlay;	      /* what is redacted, further mentions too; hits: malloc */
-	size_t ncredentials;	      /* of them HIT_CREDENTIAL */
-	/* blocks of reasoning that a provider signed: taken out; left with what would be
-	 * replaced */
-	size_t reasoning_dropped, reasoning_left;
-	struct span credential; /* that verified, in the arena; empty: none */
-	struct span disguised[DISGUISES]; /* it in base64 and hexadecimal, so too */
-	struct recognition *recognitions;
-	size_t nrecognitions;
-	/* `decide`: the answer that was given for a recogniser, or for its i-th text */
-	bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
-	void *given_arg;
-	/* by place in the policy's `data` */
-	const struct cel_value *data[CAP_DATA];
-	struct data_value *data_held[CAP_DATA];
-	struct data_wait data_wait[CAP_DATA];
-	unsigned data_waits;
-	bool data_asked;
-	struct shadow shadow;
-	struct policy_verdict verdict;
-	bool have_verdict;
-	struct span asked_model; /* where another is sent */
-	uint64_t required;	 /* bit by external: a rule may require its answer */
-	uint64_t considered;	 /* likewise: what it is for was looked for */
-	int64_t input_tokens, output_tokens; /* estimated, reserved */
-
-	/* quota: [0] what the head alone decides, [1] what needs the body */
-	struct quota_request quota[2];
-	bool quota_failed;
-
-	/* the outcome */
-	struct decision decision;
-	struct redactor *redactor;
-	struct buf rewritten;  /* redacted or otherwise edited body */
-	struct buf new_target; /* redacted path and query */
-	bool edited;	       /* `rewritten` is the body to send, even where it is empty */
-	bool swap_body; /* send `rewritten` or the decoded body instead of what arrived */
-	bool ask_usage;
-	bool redacted; /* something was */
-
-	/* running */
-	size_t step;
-	enum request_wait wait;
-	bool resumed;	     /* the second run, with the relay's body */
-	bool answered;	     /* the verdict was given, or nobody waits for it */
-	bool told;	     /* the ACK carried every variable there was */
-	uint64_t took_us;    /* from arrival to the verdict */
-	bool *answered_flag; /* tells gate_notify that the verdict came inside it */
-	bool ended;	     /* free it once `pending` is 0 */
-	unsigned pending;    /* quota and audit calls that still hold memory of this request */
-	void (*done)(struct request *r); /* the verdict stands */
-	void (*agent_cb)(void *arg, const struct spop_action *actions, size_t n);
-	void *agent_arg;
-	size_t ack_room;
-	struct request *prev, *next; /* the gate's list of parked requests, oldest first */
-	bool parked;
-	struct request *turn_next; /* waits for the loop's next turn */
-	uint64_t parked_us;
-	struct offload {
-		struct work work;
-		struct mail back;
-		int result;		/* enum step_result */
-		bool away;		/* a helper thread owns the request */
-		_Atomic bool pointless; /* nobody waits for it any more */
-	} offload;
-	struct record *record; /* while the disk is asked */
-	struct audit_entry completion;
-	bool recorded;			  /* the decision's record is durable */
-	enum decision_kind recorded_kind; /* what the record says */
-	const char *withdrawn;		  /* not let go whatever the record says: why */
-	size_t held_bytes, held_slot;
-	size_t held_work; /* of them: arena, decoded and rewritten body */
-
 	struct exchange *x; /* where it goes through the relay */
+
+	/* What came in and how it reads. Borrows the SPOE frame or the relay's buffer, and
+	 * the arena: request_let_go() drops it at once. */
+	struct request_in {
+		struct http_head head;
+		struct span src;	 /* text form of the client's address */
+		struct span certificate; /* the client's, DER */
+		bool certificate_refused;
+		struct span host;	 /* lower case, without port */
+		struct span coding;	 /* Content-Encoding where it is not identity */
+		int64_t declared_length; /* Content-Length; -1: none */
+		enum body_state body_state;
+		struct span body_raw; /* as it arrived, possibly encoded */
+		struct span raw;      /* the decoded body */
+		struct body body;
+		bool have_body;	      /* *body is valid */
+		bool unreadable;      /* permitted as such */
+		struct unread unread; /* of target and body */
+		struct segment *target;
+		size_t ntarget;
+		struct span credential;		  /* that verified; empty: none */
+		struct span disguised[DISGUISES]; /* it in base64 and hexadecimal, so too */
+		struct span asked_model;	  /* where another is sent */
+	} in;
+
+	/* What was found in its texts: all of it points into the segments of `in`, and is
+	 * dropped with them. */
+	struct request_scan {
+		struct hit *hits;
+		size_t nhits, hits_size;
+		size_t target_done, body_done; /* segments */
+		/* in the segment under way: next window, last finding */
+		size_t from, end;
+		/* where findings of the next count from; the last one's end */
+		size_t keep, seen;
+		/* segments without an answer, for on_failure.classifier: redact */
+		const struct segment **failed;
+		size_t nfailed, failed_size;
+		struct external_job *job; /* recognisers are being asked */
+		struct hit *extra;	  /* what they found, in the order of classification */
+		size_t nextra;
+		struct mention_job *mentions; /* values that were found are being looked for */
+		/* what is redacted, further mentions too; hits: malloc */
+		struct overlay overlay;
+		struct recognition *recognitions;
+		size_t nrecognitions;
+	} scan;
+
+	/* What the steps found out. Stays until the end; texts in it are copied where the
+	 * arena goes. */
+	struct {
+		const struct route *route;
+		const struct dialect *dialect;
+		struct identity identity;
+		bool identified;		      /* the step ran and *identity is valid */
+		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw, for the record */
+		enum path_state path_state;
+		struct entity_set entities;
+		double injection;	       /* the highest score of a segment */
+		const char *injection_pattern; /* that matched in it, or NULL */
+		bool classifier_failed;
+		bool evasion;	     /* prompt.evasion */
+		size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */
+		/* blocks of reasoning that a provider signed: taken out; left with what would
+		 * be replaced */
+		size_t reasoning_dropped, reasoning_left;
+		/* by place in the policy's `data` */
+		const struct cel_value *data[CAP_DATA];
+		struct data_value *data_held[CAP_DATA];
+		uint64_t required;   /* bit by external: a rule may require its answer */
+		uint64_t considered; /* likewise: what it is for was looked for */
+		struct policy_verdict verdict;
+		bool have_verdict;
+		struct shadow shadow;
+		int64_t input_tokens, output_tokens; /* estimated, reserved */
+		/* [0] what the head alone decides, [1] what needs the body */
+		struct quota_request quota[2];
+		bool quota_failed;
+	} found;
+
+	/* What goes out: the decision, and what is sent instead of what came. */
+	struct {
+		struct decision decision;
+		struct buf decoded;
+		struct redactor *redactor;
+		struct buf rewritten;  /* redacted or otherwise edited body */
+		struct buf new_target; /* redacted path and query */
+		bool edited;	/* `rewritten` is the body to send, even where it is empty */
+		bool swap_body; /* send `rewritten` or `decoded` instead of what arrived */
+		bool ask_usage;
+		bool redacted;	  /* something was */
+		bool told;	  /* the ACK carried every variable there was */
+		uint64_t took_us; /* from arrival to the verdict */
+	} out;
+
+	/* How far it is: the engine's. */
+	struct {
+		size_t step;
+		enum request_wait wait;
+		bool resumed;	       /* the second run, with the relay's body */
+		bool answered;	       /* the verdict was given, or nobody waits for it */
+		bool *answered_flag;   /* tells gate_notify that the verdict came inside it */
+		bool ended;	       /* free it once `pending` is 0 */
+		unsigned pending;      /* quota and audit calls that still hold memory of this
+					  request */
+		const char *withdrawn; /* not let go whatever the record says: why */
+		void (*done)(struct request *r); /* the verdict is given */
+		void (*agent_cb)(void *arg, const struct spop_action *actions, size_t n);
+		void *agent_arg;
+		size_t ack_room;
+		struct request *prev, *next; /* the gate's parked requests, oldest first */
+		bool parked;
+		uint64_t parked_us;
+		struct request *turn_next;	  /* waits for the loop's next turn */
+		struct keyset_waiter keys_waiter; /* WAIT_KEYS */
+		bool waited_for_keys;
+		struct data_wait data_wait[CAP_DATA];
+		unsigned data_waits;
+		bool data_asked;
+		struct offload {
+			struct work work;
+			struct mail back;
+			int result;		/* enum step_result */
+			bool away;		/* a helper thread owns the request */
+			_Atomic bool pointless; /* nobody waits for it any more */
+		} offload;
+		struct record *record; /* while the disk is asked */
+		struct audit_entry completion;
+		bool recorded;			  /* the decision's record is durable */
+		enum decision_kind recorded_kind; /* what the record says */
+		size_t held_bytes, held_slot;
+		size_t held_work; /* of them: arena, decoded and rewritten body */
+		/* `decide`: the answer that was given for a recogniser, or for its i-th text */
+		bool (*given)(void *arg, const char *name, size_t i, struct span *answer);
+		void *given_arg;
+	} run;
 };
 
 /* ---- steps: gate/steps.c ---- */
@@ -258,8 +274,11 @@ bool request_set_target(struct request *r, struct span path, struct span query, 
 /* Content-Length into *r->declared_length, -1 where there is none; whether the
  * body is chunked. 0 or ERR_AMBIGUOUS: several, no number, or both. */
 int request_read_length(struct request *r, bool *chunked);
-/* Copies the rest of the head into the arena: the frame may go. */
+/* Copies the rest of the head into the arena, without the body: the frame may go. */
 bool request_own_head(struct request *r);
+/* Drops what came in and what points into it; what relay and records still need is in
+ * `own`, which becomes the request's arena and may have overflowed. */
+void request_let_go(struct request *r, struct arena *own);
 /* NULL: out of memory. */
 struct request *request_new(struct snapshot *snap, unsigned worker);
 /* With everything it holds. */

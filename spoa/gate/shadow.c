@@ -21,10 +21,10 @@ take_data(const struct request *r, const struct policy *p, const struct cel_valu
 
 	for (size_t i = 0; i < p->ndata; i++)
 		for (size_t k = 0; k < first->ndata; k++)
-			if (p->data[i].kind == first->data[k].kind && r->data[k] &&
+			if (p->data[i].kind == first->data[k].kind && r->found.data[k] &&
 				p->data[i].kind != DATA_FILE &&
 				same(p->data[i].place, first->data[k].place))
-				data[i] = r->data[k];
+				data[i] = r->found.data[k];
 }
 
 static const char *
@@ -37,7 +37,7 @@ static unsigned
 differences(const struct request *r, const struct policy_facts *f,
 	const struct policy_verdict *v, const struct shadow *s)
 {
-	const struct policy_verdict *mine = &r->verdict;
+	const struct policy_verdict *mine = &r->found.verdict;
 	unsigned d = 0;
 
 	if (v->effect != mine->effect || (v->effect == RULE_DENY && v->status != mine->status))
@@ -47,7 +47,7 @@ differences(const struct request *r, const struct policy_facts *f,
 	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
 		memcmp(v->with, mine->with, sizeof(v->with)))
 		d |= SHADOW_REDACTIONS;
-	if (!same(f->route ? f->route->name : "", r->route->name) ||
+	if (!same(f->route ? f->route->name : "", r->found.route->name) ||
 		!same(target_of(v), target_of(mine)))
 		d |= SHADOW_ROUTE;
 	return d;
@@ -65,29 +65,30 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	if (!p)
 		return;
 	arena_init(&a, ARENA_BYTES, true);
-	r->shadow = (struct shadow){ .asked = true, .failed = true };
+	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
 	f.route = policy_route(p, f.method, f.host, f.path);
 	f.target = NULL;
 	f.data = data;
 	take_data(r, p, data);
 	v = arena_new(&a, struct policy_verdict);
 	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
-		r->shadow.failed = false;
-		r->shadow.effect = v->effect;
-		r->shadow.status = v->effect == RULE_DENY ? v->status : 0;
-		r->shadow.rule = v->rule ? v->rule->name : "default";
-		r->shadow.differs = differences(r, &f, v, &r->shadow);
+		r->found.shadow.failed = false;
+		r->found.shadow.effect = v->effect;
+		r->found.shadow.status = v->effect == RULE_DENY ? v->status : 0;
+		r->found.shadow.rule = v->rule ? v->rule->name : "default";
+		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
 	} else if (v && !f.route) {
-		r->shadow = (struct shadow){ .asked = true,
+		r->found.shadow = (struct shadow){ .asked = true,
 			.effect = RULE_DENY,
 			.status = 404,
 			.rule = "",
-			.differs = SHADOW_ROUTE | SHADOW_RULE |
-				   (r->verdict.effect == RULE_DENY ? 0 : SHADOW_DECISION) };
+			.differs =
+				SHADOW_ROUTE | SHADOW_RULE |
+				(r->found.verdict.effect == RULE_DENY ? 0 : SHADOW_DECISION) };
 	}
 	arena_reset(&a);
 	if (r->gate)
-		metric_inc(r->gate->metrics, r->shadow.failed	 ? M_SHADOW_FAILED
-					     : r->shadow.differs ? M_SHADOW_OTHER
-								 : M_SHADOW_SAME);
+		metric_inc(r->gate->metrics, r->found.shadow.failed    ? M_SHADOW_FAILED
+					     : r->found.shadow.differs ? M_SHADOW_OTHER
+								       : M_SHADOW_SAME);
 }

@@ -45,7 +45,7 @@ request_is_method(struct span m)
 static bool
 method_is(const struct request *r, const char *m)
 {
-	return span_is(r->head.method, m);
+	return span_is(r->in.head.method, m);
 }
 
 static enum step_result
@@ -59,7 +59,7 @@ static enum step_result
 check_coding(struct request *r)
 {
 	struct span v;
-	int n = http_field_one(&r->head, "content-encoding", &v);
+	int n = http_field_one(&r->in.head, "content-encoding", &v);
 
 	if (n < 0)
 		return request_deny(r, 415, "unsupported_encoding", "",
@@ -70,7 +70,7 @@ check_coding(struct request *r)
 	static const char *const known[] = { "gzip", "x-gzip", "deflate", "br" };
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_ieq(v, span_str(known[i]))) {
-			r->coding = v;
+			r->in.coding = v;
 			return STEP_NEXT;
 		}
 	return request_deny(r, 415, "unsupported_encoding", "",
@@ -106,7 +106,7 @@ many_connection_options(const struct request *r)
 	const struct http_field *f;
 	size_t n = 0;
 
-	for (size_t i = 0; (f = http_field_nth(&r->head, "connection", i)); i++)
+	for (size_t i = 0; (f = http_field_nth(&r->in.head, "connection", i)); i++)
 		for (struct span rest = f->value; rest.n; n++)
 			span_next(&rest, ',');
 	return n > CAP_CONNECTION_OPTIONS;
@@ -119,27 +119,28 @@ step_framing(struct request *r)
 	struct body_refusal why = { 0 };
 	struct unread unread = { 0 };
 
-	if (!request_is_method(r->head.method))
+	if (!request_is_method(r->in.head.method))
 		return bad_request(r, "invalid_method", "the method is no word of capitals");
 	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))
 		return request_deny(r, 501, "not_implemented", "",
 			SPAN_LIT("CONNECT and TRACE are not served here"));
-	if (http_field_nth(&r->head, "upgrade", 0))
+	if (http_field_nth(&r->in.head, "upgrade", 0))
 		return request_deny(
 			r, 501, "not_implemented", "", SPAN_LIT("Upgrade is not served here"));
 	if (many_connection_options(r))
 		return bad_request(r, "invalid_request", "too many Connection options");
-	if (http_field_one(&r->head, "host", &v) < 0)
+	if (http_field_one(&r->in.head, "host", &v) < 0)
 		return bad_request(r, "ambiguous_host", "several Host fields");
 	/* RFC 9110 7.2: a Host has no userinfo; where there is one it is a credential. */
 	if (span_chr(v, '@') < v.n)
 		return bad_request(r, "invalid_host", "the Host field holds userinfo");
-	r->host = host_name(r, v);
-	if (http_field_one(&r->head, "content-type", &v) < 0)
+	r->in.host = host_name(r, v);
+	if (http_field_one(&r->in.head, "content-type", &v) < 0)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
-	if (r->head.path.n + r->head.query.n > CAP_TARGET_BYTES)
+	if (r->in.head.path.n + r->in.head.query.n > CAP_TARGET_BYTES)
 		return bad_request(r, "target_too_long", "the path and query are too long");
-	if (target_read(&r->head, &r->arena, &r->target, &r->ntarget, &unread, &why) < 0)
+	if (target_read(&r->in.head, &r->arena, &r->in.target, &r->in.ntarget, &unread, &why) <
+		0)
 		return why.status ? request_deny(r, why.status, why.code, "",
 					    arena_dup(&r->arena, span_str(why.why)))
 				  : request_overload(r);
@@ -155,7 +156,7 @@ step_declared(struct request *r)
 	if (coded != STEP_NEXT)
 		return coded;
 	uint64_t cap = r->snap->cfg ? r->snap->cfg->body_bytes : CAP_BODY_BYTES;
-	if (r->declared_length >= 0 && (uint64_t)r->declared_length > cap)
+	if (r->in.declared_length >= 0 && (uint64_t)r->in.declared_length > cap)
 		return request_deny(r, 413, "request_too_large", "",
 			arena_printf(&r->arena, "the body is larger than %llu bytes",
 				(unsigned long long)cap));
@@ -169,25 +170,27 @@ reserve_matched(struct request *r)
 {
 	size_t matched = 0;
 
-	for (size_t i = 0; i < r->route->npaths; i++)
-		if (span_is(r->head.path, r->route->paths[i]))
-			matched = r->head.path.n;
-	for (size_t i = 0; i < r->route->nprefixes && matched == 0; i++)
-		if (span_starts(r->head.path, span_str(r->route->prefixes[i])))
-			matched = strlen(r->route->prefixes[i]);
-	for (size_t i = 0; i < r->ntarget; i++)
-		if (r->target[i].role == ROLE_PATH && r->target[i].start < matched)
-			r->target[i].reserved = true;
+	for (size_t i = 0; i < r->found.route->npaths; i++)
+		if (span_is(r->in.head.path, r->found.route->paths[i]))
+			matched = r->in.head.path.n;
+	for (size_t i = 0; i < r->found.route->nprefixes && matched == 0; i++)
+		if (span_starts(r->in.head.path, span_str(r->found.route->prefixes[i])))
+			matched = strlen(r->found.route->prefixes[i]);
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		if (r->in.target[i].role == ROLE_PATH && r->in.target[i].start < matched)
+			r->in.target[i].reserved = true;
 }
 
 enum step_result
 step_match(struct request *r)
 {
-	r->route = policy_route(r->snap->policy, r->head.method, r->host, r->head.path);
-	if (!r->route)
+	r->found.route =
+		policy_route(r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
+	if (!r->found.route)
 		return request_deny(r, 404, "no_route", "",
 			SPAN_LIT("no route of the policy matches this method, host and path"));
-	r->dialect = r->route->dialect ? r->route->dialect : dialect_for_path(r->head.path);
+	r->found.dialect = r->found.route->dialect ? r->found.route->dialect
+						   : dialect_for_path(r->in.head.path);
 	reserve_matched(r);
 	return STEP_NEXT;
 }
@@ -196,25 +199,25 @@ step_match(struct request *r)
 static bool
 in_scope(const struct request *r)
 {
-	for (size_t i = 0; i < r->identity.nscopes; i++)
-		if (!strcmp(r->identity.scopes[i], r->route->name))
+	for (size_t i = 0; i < r->found.identity.nscopes; i++)
+		if (!strcmp(r->found.identity.scopes[i], r->found.route->name))
 			return true;
-	return r->identity.nscopes == 0;
+	return r->found.identity.nscopes == 0;
 }
 
 /* The issuer's keys came, or did not. */
 static void
 keys_came(struct mail *m, void *consumer)
 {
-	struct request *r = CONTAINER_OF(m, struct request, keys_waiter.mail);
+	struct request *r = CONTAINER_OF(m, struct request, run.keys_waiter.mail);
 
 	(void)consumer;
-	r->pending--;
-	if (r->answered) {
+	r->run.pending--;
+	if (r->run.answered) {
 		request_late(r);
 		return;
 	}
-	r->wait = WAIT_NONE;
+	r->run.wait = WAIT_NONE;
 	gate_resume(r);
 }
 
@@ -223,25 +226,25 @@ keys_came(struct mail *m, void *consumer)
 static enum step_result
 without_key(struct request *r, const struct credentials *given, int missing)
 {
-	r->identity = (struct identity){ .method = "none" };
-	if (r->gate && !r->waited_for_keys) {
-		r->waited_for_keys = true;
-		r->keys_waiter.mail.run = keys_came;
-		r->keys_waiter.to = r->gate->mail;
-		r->keys_waiter.since_us = r->begun_us;
-		r->pending++;
-		r->wait = WAIT_KEYS;
-		if (keyset_wait(given->missed, &r->keys_waiter))
+	r->found.identity = (struct identity){ .method = "none" };
+	if (r->gate && !r->run.waited_for_keys) {
+		r->run.waited_for_keys = true;
+		r->run.keys_waiter.mail.run = keys_came;
+		r->run.keys_waiter.to = r->gate->mail;
+		r->run.keys_waiter.since_us = r->begun_us;
+		r->run.pending++;
+		r->run.wait = WAIT_KEYS;
+		if (keyset_wait(given->missed, &r->run.keys_waiter))
 			return STEP_WAIT;
-		r->pending--;
-		r->wait = WAIT_NONE;
+		r->run.pending--;
+		r->run.wait = WAIT_NONE;
 	}
 	if (missing == IDENTITY_MISSED)
 		return request_deny(
 			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
 	enum step_result d = request_deny(r, 503, "identity_unavailable", "",
 		SPAN_LIT("the issuer's keys are not known"));
-	r->decision.retry_after_s = 1;
+	r->out.decision.retry_after_s = 1;
 	return d;
 }
 
@@ -254,25 +257,25 @@ step_identity(struct request *r)
 
 	if (!mine)
 		return request_overload(r);
-	struct credentials given = { .head = &r->head,
-		.certificate = r->certificate,
-		.certificate_refused = r->certificate_refused,
+	struct credentials given = { .head = &r->in.head,
+		.certificate = r->in.certificate,
+		.certificate_refused = r->in.certificate_refused,
 		.nonces = r->gate ? r->gate->shared->nonces : NULL };
 	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
-		&given, r->now_wall_ns, &r->arena, &r->identity, &why, &hit);
+		&given, r->now_wall_ns, &r->arena, &r->found.identity, &why, &hit);
 	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
 		return without_key(r, &given, err);
 	}
 	if (err == ERR_AUTH) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
-		r->identity = (struct identity){ .method = "none" };
+		r->found.identity = (struct identity){ .method = "none" };
 		return request_deny(
 			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
 	}
 	if (err < 0)
 		return request_overload(r);
-	r->identified = true;
+	r->found.identified = true;
 	if (request_keep_credential(r, given.verified) < 0)
 		return request_overload(r);
 	if (!in_scope(r))

@@ -45,10 +45,10 @@ tightest(const struct request *r, enum quota_kind kind)
 	const struct quota_dim *best = NULL;
 
 	for (int i = 0; i < 2; i++) {
-		if (r->quota[i].result == QUOTA_FAILED)
+		if (r->found.quota[i].result == QUOTA_FAILED)
 			continue;
-		for (size_t k = 0; k < r->quota[i].ndims; k++) {
-			const struct quota_dim *d = &r->quota[i].dim[k];
+		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
+			const struct quota_dim *d = &r->found.quota[i].dim[k];
 			if (d->kind == kind && (!best || d->remaining < best->remaining))
 				best = d;
 		}
@@ -90,8 +90,8 @@ put_error(struct vars *vs)
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->dialect, r->decision.status, r->decision.code, r->decision.message,
-		span_str(r->id), &b);
+	dialect_error(r->found.dialect, r->out.decision.status, r->out.decision.code,
+		r->out.decision.message, span_str(r->id), &b);
 	if (!buf_failed(&b) && b.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
 		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0,
 			arena_dup(&r->arena, buf_view(&b)) };
@@ -103,7 +103,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 {
 	static const char *const via[] = { "", "direct", "relay" };
 	struct vars vs = { r, out, 0 };
-	const struct decision *d = &r->decision;
+	const struct decision *d = &r->out.decision;
 
 	put(&vs, "decision", "decision", span_str(decision_names[d->kind]));
 	put(&vs, "via", NULL, span_str(via[d->via]));
@@ -116,21 +116,21 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 		if (d->retry_after_s)
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
 	}
-	if (r->route)
+	if (r->found.route)
 		put(&vs, "backend", NULL, span_str(request_target(r)->backend));
 	if (r->gate)
 		put(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
 	put(&vs, "policy", "policy", span_str(r->snap->policy->label));
 	put(&vs, "rule", "rule", span_str(d->rule));
 	put_limits(&vs);
-	put(&vs, "identity", "identity", r->identity.person);
-	put(&vs, "model", "model", r->body.model);
+	put(&vs, "identity", "identity", r->found.identity.person);
+	put(&vs, "model", "model", r->in.body.model);
 	struct buf classes;
 	buf_init(&classes, 4096);
 	request_classes(r, &classes);
 	put(&vs, "classes", "classes", buf_view(&classes));
 	buf_free(&classes);
 	put(&vs, "path", NULL, request_path_shown(r));
-	put_int(&vs, "took_us", "took-us", (int64_t)r->took_us);
+	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
 	return vs.n;
 }

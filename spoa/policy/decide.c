@@ -362,3 +362,14 @@ policy_limits(const struct policy *p, const struct policy_facts *f, struct arena
 	}
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
+
+void
+policy_verdict_forget(struct policy_verdict *v)
+{
+	v->trace = NULL;
+	v->candidates = NULL;
+	v->tags = NULL;
+	v->ncandidates = v->ntags = 0;
+	v->changes.rules = v->shadow_changes.rules = NULL;
+	v->changes.nrules = v->shadow_changes.nrules = 0;
+}

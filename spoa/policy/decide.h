@@ -108,6 +108,9 @@ struct policy_verdict {
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_verdict *out);
 
+/* Drops what the arena of policy_decide() holds of it. */
+void policy_verdict_forget(struct policy_verdict *v);
+
 /* What data.NAME of the policy's data[i] is in these facts; an empty map: nothing. */
 struct cel_value policy_data(
 	const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a);

@@ -92,7 +92,7 @@ sent(struct stage *s, struct call *c)
 	struct ticket *t = s->gate[0]->tickets.newest;
 	assert_non_null(t);
 	const struct request *r = CONTAINER_OF(t, struct exchange, ticket)->r;
-	assert_int_equal(pass_claim(s, 0, &p, c, r->declared_length), 0);
+	assert_int_equal(pass_claim(s, 0, &p, c, r->in.declared_length), 0);
 	const struct exchange_plan *plan = gate_plan(p.x);
 	assert_int_equal(plan->body_mode, BODY_SWAP);
 	snprintf(out, sizeof(out), "%.*s", SPAN_ARG(plan->body));

@@ -30,12 +30,12 @@ test_nothing_views_the_frame(void **state)
 		struct call c;
 		struct pass p;
 		call_send(&s, 0, &rows[i], &c);
-		assert_int_equal(c.r->certificate.n, 3);
+		assert_int_equal(c.r->in.certificate.n, 3);
 		stage_settle(&s);
 		assert_int_equal(pass_claim(&s, 0, &p, &c, i ? -1 : LEN(HELLO)), 0);
-		assert_null(p.x->r->certificate.p);
-		assert_null(p.x->r->body_raw.p);
-		assert_null(p.x->r->raw.p);
+		assert_null(p.x->r->in.certificate.p);
+		assert_null(p.x->r->in.body_raw.p);
+		assert_null(p.x->r->in.raw.p);
 		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
 		stage_settle(&s);
 	}
