@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 static int64_t
@@ -65,7 +66,7 @@ take(const char **s, const char *end, int digits, int *out)
 	int v = 0;
 
 	for (int i = 0; i < digits; i++, (*s)++) {
-		if (*s >= end || **s < '0' || **s > '9')
+		if (*s >= end || !is_digit(**s))
 			return false;
 		v = v * 10 + (**s - '0');
 	}

@@ -1,5 +1,7 @@
 /* Operations on borrowed byte runs. */
 #include "base/span.h"
+
+#include "base/ascii.h"
 #include "base/err.h"
 
 struct span
@@ -12,19 +14,13 @@ span_cut(struct span s, size_t from, size_t to)
 	return span_of(s.p ? s.p + from : NULL, to - from);
 }
 
-static unsigned char
-lower(char c)
-{
-	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
 bool
 span_ieq(struct span a, struct span b)
 {
 	if (a.n != b.n)
 		return false;
 	for (size_t i = 0; i < a.n; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (to_lower(a.p[i]) != to_lower(b.p[i]))
 			return false;
 	return true;
 }
@@ -55,21 +51,12 @@ span_chr(struct span s, char c)
 	return at ? (size_t)(at - s.p) : s.n;
 }
 
-static bool
-in_set(char c, const char *set)
-{
-	for (; *set; set++)
-		if (*set == c)
-			return true;
-	return false;
-}
-
 struct span
 span_trim(struct span s, const char *set)
 {
-	while (s.n && in_set(s.p[0], set))
+	while (s.n && is_one_of(s.p[0], set))
 		s = span_cut(s, 1, s.n);
-	while (s.n && in_set(s.p[s.n - 1], set))
+	while (s.n && is_one_of(s.p[s.n - 1], set))
 		s.n--;
 	return s;
 }
@@ -92,7 +79,7 @@ span_u64(struct span s, uint64_t *out)
 	if (s.n == 0)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
+		if (!is_digit(s.p[i]))
 			return ERR_SYNTAX;
 		if (__builtin_mul_overflow(v, 10, &v) ||
 			__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))

@@ -1,5 +1,6 @@
 /* The strings extension (cel-spec, extensions/strings) and base64. Positions
  * count code points. */
+#include "base/ascii.h"
 #include "cel/fn.h"
 #include "cel/format.h"
 #include "cel/value.h"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "cel/net.h"
 #include "cel/number.h"
 #include "cel/time.h"
@@ -286,8 +287,8 @@ cel_format(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_va
 			continue;
 		}
 		if (at < f.n && f.p[at] == '.')
-			for (at++, precision = 0; at < f.n && f.p[at] >= '0' &&
-						  f.p[at] <= '9' && precision <= PRECISION_MAX;
+			for (at++, precision = 0;
+				at < f.n && is_digit(f.p[at]) && precision <= PRECISION_MAX;
 				at++)
 				precision = precision * 10 + (f.p[at] - '0');
 		if (precision > PRECISION_MAX)

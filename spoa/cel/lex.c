@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "cel/ast.h"
 
 bool
@@ -44,29 +45,17 @@ cel_reserved(struct span name)
 	return false;
 }
 
-static bool
-is_digit(int c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_hex(int c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool
-is_name(int c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 /* The byte at offset `at`, -1 beyond the end. */
 static int
 peek(const struct cel_lexer *lx, size_t at)
 {
 	return at < lx->src.n ? (unsigned char)lx->src.p[at] : -1;
+}
+
+static bool
+digit_at(const struct cel_lexer *lx, size_t at)
+{
+	return at < lx->src.n && is_digit(lx->src.p[at]);
 }
 
 static void
@@ -126,10 +115,8 @@ lex_int(struct cel_lexer *lx, size_t end, bool hex, struct cel_token *t)
 	bool over = false;
 
 	for (size_t i = lx->at + (hex ? 2 : 0); i < end; i++) {
-		int c = peek(lx, i);
-		unsigned digit = (unsigned)(is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
 		over |= __builtin_mul_overflow(v, hex ? 16u : 10u, &v);
-		over |= __builtin_add_overflow(v, digit, &v);
+		over |= __builtin_add_overflow(v, (unsigned)hex_value(lx->src.p[i]), &v);
 	}
 	lx->at = end;
 	t->tok = TOK_INT;
@@ -155,24 +142,20 @@ lex_number(struct cel_lexer *lx, struct cel_token *t)
 	bool fp = false;
 
 	if (hex) {
-		for (end += 2; is_hex(peek(lx, end)); end++)
-			;
+		end = span_past(lx->src, end + 2, is_hex);
 		if (end == lx->at + 2)
 			return cel_error_at(lx->err, lx->src, t->at, "0x without digits");
 	} else {
-		while (is_digit(peek(lx, end)))
-			end++;
-		if (peek(lx, end) == '.' && is_digit(peek(lx, end + 1))) {
+		end = span_past(lx->src, end, is_digit);
+		if (peek(lx, end) == '.' && digit_at(lx, end + 1)) {
 			fp = true;
-			for (end++; is_digit(peek(lx, end)); end++)
-				;
+			end = span_past(lx->src, end + 1, is_digit);
 		}
 		if ((peek(lx, end) | 0x20) == 'e') {
 			size_t sign = peek(lx, end + 1) == '+' || peek(lx, end + 1) == '-';
-			if (is_digit(peek(lx, end + 1 + sign))) {
+			if (digit_at(lx, end + 1 + sign)) {
 				fp = true;
-				for (end += 1 + sign; is_digit(peek(lx, end)); end++)
-					;
+				end = span_past(lx->src, end + 1 + sign, is_digit);
 			}
 		}
 	}
@@ -211,22 +194,25 @@ lex_word(struct cel_lexer *lx, struct cel_token *t)
 		lx->at = end;
 		return lex_string(lx, raw, bytes, t);
 	}
-	for (end = lx->at; is_name(peek(lx, end)); end++)
-		;
+	end = span_past(lx->src, lx->at, is_word);
 	t->tok = TOK_IDENT;
 	t->text = span_of(lx->src.p + lx->at, end - lx->at);
 	lx->at = end;
 	return true;
 }
 
+static bool
+is_quoted(char c)
+{
+	return is_word(c) || is_one_of(c, ".-/ ");
+}
+
 /* ESC_IDENT: `name` with letters, digits and _ . - / space */
 static bool
 lex_quoted(struct cel_lexer *lx, struct cel_token *t)
 {
-	size_t from = lx->at + 1, end = from;
+	size_t from = lx->at + 1, end = span_past(lx->src, from, is_quoted);
 
-	while (is_name(peek(lx, end)) || (peek(lx, end) > 0 && strchr(".-/ ", peek(lx, end))))
-		end++;
 	if (peek(lx, end) != '`' || end == from)
 		return cel_error_at(lx->err, lx->src, t->at, "not a name in backticks");
 	t->tok = TOK_QUOTED;
@@ -276,11 +262,11 @@ cel_lex(struct cel_lexer *lx, struct cel_token *t)
 		return true;
 	if (c == '"' || c == '\'')
 		ok = lex_string(lx, false, false, t);
-	else if (is_digit(c) || (c == '.' && is_digit(peek(lx, lx->at + 1))))
+	else if (digit_at(lx, lx->at) || (c == '.' && digit_at(lx, lx->at + 1)))
 		ok = lex_number(lx, t);
 	else if (c == '`')
 		ok = lex_quoted(lx, t);
-	else if (is_name(c))
+	else if (is_word((char)c))
 		ok = lex_word(lx, t);
 	else
 		ok = lex_punct(lx, t);

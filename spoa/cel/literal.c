@@ -2,21 +2,10 @@
  * kinds differ: in a string \x and octal escapes name code points, in bytes they
  * name bytes, and \u belongs to strings only. Language definition, "String and
  * Bytes Values". */
+#include "base/ascii.h"
 #include "cel/ast.h"
 #include "cel/lex.h"
 #include "codec/utf8.h"
-
-static int
-digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
 
 /* Exactly `count` digits in `base` at p; false where they are not there. */
 static bool
@@ -27,8 +16,8 @@ read_digits(const char *p, const char *end, int count, int base, uint32_t *out)
 	if (end - p < count)
 		return false;
 	for (int i = 0; i < count; i++) {
-		int d = digit_of(p[i]);
-		if (d >= base)
+		int d = hex_value(p[i]);
+		if (d < 0 || d >= base)
 			return false;
 		v = v * (uint32_t)base + (uint32_t)d;
 	}

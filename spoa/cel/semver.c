@@ -1,30 +1,10 @@
 /* Versions: Semantic Versioning 2.0.0, and ranges. */
 #include "cel/semver.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 enum { MAJOR, MINOR, PATCH, PARTS };
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_identifier(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-}
-
-static bool
-all_digits(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_digit(s.p[i]))
-			return false;
-	return s.n > 0;
-}
 
 /* numeric identifier: no leading zero, 64 bits */
 static bool
@@ -50,10 +30,10 @@ identifiers(struct span *s, bool pre, struct span *out)
 	size_t i = 0, from = 0;
 
 	for (;; i++) {
-		if (i < s->n && is_identifier(s->p[i]))
+		if (i < s->n && (is_alnum(s->p[i]) || s->p[i] == '-'))
 			continue;
 		struct span one = span_cut(*s, from, i);
-		if (one.n == 0 || (pre && one.n > 1 && one.p[0] == '0' && all_digits(one)))
+		if (one.n == 0 || (pre && one.n > 1 && one.p[0] == '0' && span_is_digits(one)))
 			return false;
 		if (i == s->n || s->p[i] != '.')
 			break;
@@ -116,7 +96,7 @@ compare_pre(struct span a, struct span b)
 		return sign(a.n > b.n, a.n < b.n);
 	for (;;) {
 		struct span x = span_next(&a, '.'), y = span_next(&b, '.');
-		bool nx = all_digits(x), ny = all_digits(y);
+		bool nx = span_is_digits(x), ny = span_is_digits(y);
 		int order = nx != ny	       ? sign(nx, ny)
 			    : nx && x.n != y.n ? sign(x.n<y.n, x.n> y.n)
 					       : compare_text(x, y);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "cel/eval.h"
 #include "cel/value.h"
@@ -76,7 +77,7 @@ digits(struct span *s, size_t n)
 	if (s->n < n)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (s->p[i] < '0' || s->p[i] > '9')
+		if (!is_digit(s->p[i]))
 			return -1;
 		v = v * 10 + (s->p[i] - '0');
 	}
@@ -100,7 +101,7 @@ fraction(struct span *s)
 	int64_t ns = 0, unit = CEL_NS_PER_S / 10;
 	size_t n = 0;
 
-	for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9'; n++) {
+	for (; n < s->n && is_digit(s->p[n]); n++) {
 		ns += (s->p[n] - '0') * unit;
 		unit /= 10;
 	}
@@ -190,7 +191,7 @@ cel_duration_parse(struct span s, struct cel_value *out)
 		uint64_t whole = 0;
 		int64_t part = -1;
 		size_t n = 0;
-		for (; n < s.n && s.p[n] >= '0' && s.p[n] <= '9'; n++)
+		for (; n < s.n && is_digit(s.p[n]); n++)
 			if (__builtin_mul_overflow(whole, 10u, &whole) ||
 				__builtin_add_overflow(whole, (uint64_t)(s.p[n] - '0'), &whole))
 				return ERR_RANGE;

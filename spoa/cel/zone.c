@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "cel/time.h"
 
 #define ZONE_BYTES (64 << 10)
@@ -48,7 +49,7 @@ rd_number(struct rd *r)
 	int v = 0;
 	const char *from = r->p;
 
-	while (r->p < r->end && *r->p >= '0' && *r->p <= '9' && v < 100000)
+	while (r->p < r->end && is_digit(*r->p) && v < 100000)
 		v = v * 10 + (*r->p++ - '0');
 	r->bad |= r->p == from;
 	return v;
@@ -82,7 +83,7 @@ rd_name(struct rd *r)
 		r->bad |= !rd_is(r, '>');
 		return;
 	}
-	while (r->p < r->end && ((*r->p | 0x20) >= 'a' && (*r->p | 0x20) <= 'z'))
+	while (r->p < r->end && is_alpha(*r->p))
 		r->p++;
 	r->bad |= r->p == from;
 }
@@ -303,9 +304,7 @@ is_zone_name(struct span name)
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
 		bool inner = i > 0 && i + 1 < name.n && name.p[i - 1] != '/';
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
-			    (c == '/' && inner)))
+		if (!is_word(c) && c != '+' && c != '-' && !(c == '/' && inner))
 			return false;
 	}
 	return true;

@@ -6,9 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "cel/time.h"
 #include "cel/value.h"
-#include "detect/check.h"
+#include "codec/digits.h"
 
 enum { EVAL_DEPTH = 200 };
 
@@ -156,7 +157,7 @@ typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
 	if (!json_is_string(j) || s.n % 4 == 1)
 		return refuse(r, "bytes", "text in base64");
 	for (size_t i = 0; i < s.n; i++) {
-		int d = base64_value(s.p[i]);
+		int d = value64(s.p[i]);
 		if (d < 0)
 			return refuse(r, "bytes", "text in base64");
 		v = v << 6 | (uint32_t)d;

@@ -3,7 +3,7 @@
 #ifndef CODEC_DIGITS_H
 #define CODEC_DIGITS_H
 
-#include "base/span.h"
+#include "base/ascii.h"
 
 /* 0 to 63, and 1 more: 0 is none. */
 extern const unsigned char digits64[256];
@@ -36,21 +36,9 @@ value64(char c)
 static inline int
 value32(char c)
 {
-	char lower = (char)(c | 0x20);
-
-	if (lower >= 'a' && lower <= 'z')
-		return lower - 'a';
+	if (is_alpha(c))
+		return to_lower(c) - 'a';
 	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
-}
-
-static inline int
-value16(char c)
-{
-	char lower = (char)(c | 0x20);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 #endif

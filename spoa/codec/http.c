@@ -6,13 +6,8 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
-
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
 
 const struct http_field *
 http_field_nth(const struct http_head *h, const char *name, size_t nth)
@@ -111,18 +106,10 @@ http_hop_drop(struct http_head *h)
 	h->nfields = to;
 }
 
-/* RFC 9110 5.6.2: tchar. */
 static bool
 is_token(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = lower(s.p[i]);
-		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-			continue;
-		if (c == '\0' || !strchr("-_.!#$%&'*+^`|~", c))
-			return false;
-	}
-	return s.n > 0;
+	return s.n > 0 && span_past(s, 0, is_tchar) == s.n;
 }
 
 /* No control character but tab (RFC 9110 5.5). */

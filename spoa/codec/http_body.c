@@ -4,6 +4,7 @@
  * trailer is an error, since the next hop may read it otherwise. */
 #include <limits.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/http.h"
 
@@ -41,23 +42,6 @@ http_body_eof(struct http_body *b)
 	return b->done ? 0 : ERR_TRUNCATED;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool
-is_tchar(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-		return true;
-	return c && strchr("-_.!#$%&'*+^`|~", c);
-}
-
 static bool
 is_text(char c)
 {
@@ -73,7 +57,7 @@ framing_byte(struct http_body *b, char c)
 	switch (b->state) {
 	case SIZE_FIRST:
 	case SIZE: {
-		int digit = hex_digit(c);
+		int digit = hex_value(c);
 		if (digit >= 0 && b->left >> 56)
 			return false;
 		if (digit >= 0) {

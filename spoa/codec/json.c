@@ -12,6 +12,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/utf8.h"
@@ -145,15 +146,6 @@ find_special(struct span in, size_t at)
 	return at;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four hexadecimal digits at `at`: the code unit, or -1 (no digit), -2 (the
  * input ends first). */
 static int
@@ -164,7 +156,7 @@ hex4(struct span in, size_t at)
 	for (size_t i = 0; i < 4; i++) {
 		if (at + i >= in.n)
 			return -2;
-		int d = hex_digit(in.p[at + i]);
+		int d = hex_value(in.p[at + i]);
 		if (d < 0)
 			return -1;
 		unit = unit << 4 | d;
@@ -372,14 +364,6 @@ skip_space(struct json *j)
 	}
 }
 
-static size_t
-digits(struct span in, size_t at)
-{
-	while (at < in.n && in.p[at] >= '0' && in.p[at] <= '9')
-		at++;
-	return at;
-}
-
 /* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )
  * [ "+" / "-" ] 1*DIGIT ]; RFC 8259 section 6. */
 static enum json_tok
@@ -392,17 +376,17 @@ number(struct json *j, struct json_event *ev)
 	if (in.p[at] == '-')
 		at++;
 	from = at;
-	at = at < in.n && in.p[at] == '0' ? at + 1 : digits(in, at);
+	at = at < in.n && in.p[at] == '0' ? at + 1 : span_past(in, at, is_digit);
 	if (at != from && at < in.n && in.p[at] == '.') {
 		from = ++at;
-		at = digits(in, at);
+		at = span_past(in, at, is_digit);
 	}
 	if (at != from && at < in.n && (in.p[at] | 0x20) == 'e') {
 		at++;
 		if (at < in.n && (in.p[at] == '+' || in.p[at] == '-'))
 			at++;
 		from = at;
-		at = digits(in, at);
+		at = span_past(in, at, is_digit);
 	}
 	if (at == from)
 		return fail(

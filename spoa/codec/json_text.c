@@ -3,6 +3,7 @@
  * accepted; on any other bytes it stays inside them and yields something. */
 #include "codec/json.h"
 
+#include "base/ascii.h"
 #include "codec/utf8.h"
 
 static uint32_t
@@ -10,10 +11,8 @@ unit4(const char *p)
 {
 	uint32_t unit = 0;
 
-	for (int i = 0; i < 4; i++) {
-		uint32_t c = (unsigned char)p[i];
-		unit = unit << 4 | (c <= '9' ? c & 0xf : (c & 0xf) + 9);
-	}
+	for (int i = 0; i < 4; i++)
+		unit = unit << 4 | ((uint32_t)hex_value(p[i]) & 0xf);
 	return unit;
 }
 

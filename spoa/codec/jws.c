@@ -1,20 +1,10 @@
 /* Taking compact JWS apart. */
 #include "codec/jws.h"
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
-
-static int
-value_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
+#include "codec/digits.h"
 
 int
 b64url_decode(struct span in, struct arena *a, struct span *out)
@@ -29,8 +19,8 @@ b64url_decode(struct span in, struct arena *a, struct span *out)
 	if (in.n % 4 == 1)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < in.n; i++) {
-		int v = value_of(in.p[i]);
-		if (v < 0)
+		int v = value64(in.p[i]);
+		if (v < 0 || is_one_of(in.p[i], "+/")) /* the other alphabet's */
 			return ERR_SYNTAX;
 		bits = bits << 6 | (uint32_t)v;
 		have += 6;

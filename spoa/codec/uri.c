@@ -1,23 +1,14 @@
 /* Percent encoding and forms: RFC 3986 section 2, WHATWG URL section 5. */
 #include "codec/uri.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/utf8.h"
 
 bool
 uri_unreserved(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return is_alnum(c) || is_one_of(c, "-._~");
 }
 
 int
@@ -25,7 +16,7 @@ uri_escape_at(const char *p, const char *end)
 {
 	if (end - p < 3 || p[0] != '%')
 		return -1;
-	int high = hex(p[1]), low = hex(p[2]);
+	int high = hex_value(p[1]), low = hex_value(p[2]);
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/ascii.h"
+
 static const struct check checks[] = {
 #define X(name, fn) { name, fn },
 	CHECK_TABLE(X)

@@ -117,37 +117,6 @@ CHECK_TABLE(X)
 
 /* ---- shared by the validators ---- */
 
-static inline bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-static inline bool
-is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-static inline bool
-is_lower(char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-static inline bool
-is_alpha(char c)
-{
-	return is_upper(c) || is_lower(c);
-}
-static inline bool
-is_alnum(char c)
-{
-	return is_digit(c) || is_alpha(c);
-}
-static inline bool
-is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* ISO/IEC 7812-1 annex B over decimal digits. */
 bool luhn_valid(const char *digits, size_t n);
 /* For a test: whether lists of words that are searched by their first byte are so ordered. */
@@ -157,9 +126,8 @@ bool check_words_ordered(void);
 float entropy(struct span s);
 /* True where one byte is repeated as people do who hide a value: xxxxxxxxxx. */
 bool token_placeholder(struct span s);
-/* Of one character of either base64 alphabet (RFC 4648 4 and 5), or -1. */
-int base64_value(char c);
-/* Either alphabet; the bytes written, up to the first character that is none or `cap`. */
+/* Base64 of either alphabet; the bytes written, up to the first character that is none or
+ * `cap`. */
 size_t decode64(struct span s, unsigned char *to, size_t cap);
 /* True where the candidate is a group of a UUID. */
 bool inside_uuid(const struct candidate *c);

@@ -2,6 +2,7 @@
  * bech32m (BIP 173, BIP 350), Ethereum with the capitals of EIP-55. */
 #include <sodium.h>
 
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 enum { BASE58_CHARS_MAX = 36, BASE58_BYTES = 25 };
@@ -121,7 +122,7 @@ check_ethereum(struct candidate *c)
 		upper += is_upper(p[i]);
 		lower += is_lower(p[i]);
 		digits += is_digit(p[i]);
-		low[i] = (unsigned char)(is_upper(p[i]) ? p[i] | 0x20 : p[i]);
+		low[i] = (unsigned char)to_lower(p[i]);
 	}
 	if (digits == 40 || (upper + lower) == 40)
 		return CHECK_NO;

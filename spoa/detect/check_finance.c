@@ -1,4 +1,5 @@
 /* Numbers of banks and devices. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* American Bankers Association, routing numbers: 3 7 1 mod 10; districts 00-12, 21-32,

@@ -2,6 +2,8 @@
  * value looks random. What keeps this from finding every identifier in source
  * code: entropy, mixed classes, words of the key that say what it really names
  * (public, id, url), and values that are code, paths, versions or placeholders. */
+#include "base/ascii.h"
+#include "codec/digits.h"
 #include "detect/check_value.h"
 
 /* Ordered by the first byte where in_list() searches. */
@@ -31,16 +33,10 @@ WORD_LIST(not_the_secret, "alias", "arn", "algorithm", "alg", "at", "age", "budg
 	"type", "ttl", "time", "timeout", "url", "uri", "usage", "user", "username", "updated",
 	"var");
 
-static char
-fold(char c)
-{
-	return is_upper(c) ? (char)(c | 0x20) : c;
-}
-
 static bool
 in_list(const struct word_list *l, struct span w)
 {
-	unsigned char first = w.n ? (unsigned char)fold(w.p[0]) : 0;
+	unsigned char first = w.n ? (unsigned char)to_lower(w.p[0]) : 0;
 	size_t i = 0, to = l->n;
 
 	while (i < to) {
@@ -58,17 +54,10 @@ in_list(const struct word_list *l, struct span w)
 
 /* ---- the key ---- */
 
-/* A letter of any alphabet: the bytes of UTF-8 beyond ASCII. */
-static bool
-is_letter(char c)
-{
-	return is_alnum(c) || (unsigned char)c >= 0x80;
-}
-
 static bool
 is_name(char c)
 {
-	return is_letter(c) || c == '_' || c == '-' || c == '.';
+	return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
 }
 
 /* The identifier around the place where the pattern began. */
@@ -85,7 +74,7 @@ key_name(const struct candidate *c)
 	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
 		span_ieq(span_of(c->text.p + to + 1, 3), SPAN_LIT("key")))
 		to += 4;
-	while (to > from && !is_letter(c->text.p[to - 1]))
+	while (to > from && !is_letter_or_digit(c->text.p[to - 1]))
 		to--;
 	struct span name = span_cut(c->text, from, to);
 	while (span_ends(name, SPAN_LIT("：")))
@@ -99,10 +88,10 @@ last_word(struct span *name)
 {
 	size_t end = name->n;
 
-	while (end && !is_letter(name->p[end - 1]))
+	while (end && !is_letter_or_digit(name->p[end - 1]))
 		end--;
 	size_t at = end;
-	while (at && is_letter(name->p[at - 1])) {
+	while (at && is_letter_or_digit(name->p[at - 1])) {
 		at--;
 		/* secretKey | APIKey: a capital after a small letter, or before one */
 		if (at && is_upper(name->p[at]) &&
@@ -202,19 +191,16 @@ mix_of(struct span s)
 		m.lower += is_lower(s.p[i]);
 		m.upper += is_upper(s.p[i]);
 		m.digit += is_digit(s.p[i]);
-		m.foreign += (unsigned char)s.p[i] >= 0x80;
+		m.foreign += is_high(s.p[i]);
 	}
 	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
 	return m;
 }
 
 static bool
-is_word(struct span s)
+is_letters(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alpha(s.p[i]))
-			return false;
-	return s.n > 0;
+	return s.n > 0 && span_past(s, 0, is_alpha) == s.n;
 }
 
 /* Letters alone, their case as if thrown: capitals side by side and small letters
@@ -250,7 +236,7 @@ looks_like_a_path(struct span s)
 	bool dotted = false, thrown = false;
 	while (span_chr(s, '.') < s.n && rest.p) {
 		struct span part = span_next(&rest, '.');
-		dotted |= part.n <= 20 && (is_word(part) || mix_of(part).digit == part.n);
+		dotted |= part.n <= 20 && (is_letters(part) || mix_of(part).digit == part.n);
 		thrown |= is_thrown_part(part);
 	}
 	if (dotted)
@@ -268,8 +254,8 @@ looks_like_a_path(struct span s)
 	while (span_chr(s, '/') < s.n && rest.p) {
 		struct span part = span_next(&rest, '/');
 		parts++;
-		words += part.n <= 16 && is_word(part) && !random_letters(part);
-		mixed += part.n > 12 && !is_word(part);
+		words += part.n <= 16 && is_letters(part) && !random_letters(part);
+		mixed += part.n > 12 && !is_letters(part);
 	}
 	return parts > 1 && words * 2 >= parts && !mixed;
 }
@@ -302,7 +288,7 @@ is_base64_blob(struct span s)
 	size_t slashes = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (base64_value(s.p[i]) < 0 && s.p[i] != '=')
+		if (value64(s.p[i]) < 0 && s.p[i] != '=')
 			return false;
 		slashes += s.p[i] == '/';
 	}

@@ -1,4 +1,5 @@
 /* Identifiers of health systems. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* CMS, NPI check digit: Luhn over 80840 and the number; the prefix adds 24. */

@@ -1,4 +1,5 @@
 /* Identity and tax numbers of the Americas. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* IRS publication 1915: 9xx, group 50-65, 70-88, 90-92, 94-99. */

@@ -1,4 +1,5 @@
 /* Identity and tax numbers of Asia, Africa and Oceania. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* UIDAI: Verhoeff; does not begin with 0 or 1. */

@@ -1,4 +1,5 @@
 /* Identifiers of the United Kingdom. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* HMRC NIM39110: letters and pairs that no number begins with. */
@@ -70,8 +71,8 @@ check_uk_postcode(struct candidate *c)
 	size_t n = 1;
 
 	while (n < 3 && is_alpha(c->text.p[c->start + n - 1])) {
-		char x = c->text.p[c->start + n - 1];
-		area[n++] = is_lower(x) ? (char)(x & ~0x20) : x;
+		area[n] = to_upper(c->text.p[c->start + n - 1]);
+		n++;
 	}
 	area[n] = ' ';
 	return strstr(areas, area) && !inside_uuid(c) ? CHECK_SHAPE : CHECK_NO;

@@ -1,5 +1,6 @@
 /* Identity, tax and social security numbers of western and southern Europe. Each
  * function names the authority whose rule it implements. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 /* Belastingdienst: the eleven-test, the last digit counts -1. */

@@ -1,6 +1,7 @@
 /* Values that have no check digit and stand behind their own name ("MRN: 00482913"):
  * what is asked of them is that they look like numbers and not like words, years or
  * dates. */
+#include "base/ascii.h"
 #include "detect/check_sum.h"
 
 struct counts {

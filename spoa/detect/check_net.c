@@ -1,6 +1,7 @@
 /* Addresses: IP and e-mail. */
 #include <arpa/inet.h>
 
+#include "base/ascii.h"
 #include "detect/check.h"
 
 /* ---- IP_ADDRESS ---- */
@@ -150,12 +151,6 @@ check_ip_special(struct candidate *c)
 
 enum { LOCAL_MAX = 64 };
 
-static bool
-high(char c)
-{
-	return (unsigned char)c >= 0x80;
-}
-
 /* Whether the UTF-8 character at s[i] is a letter that e-mail names are written
  * with: Latin, Greek, Cyrillic and their neighbours (U+00C0 to U+1FFF), as
  * opposed to Han, kana, Hangul and punctuation, which stand beside a name without
@@ -175,7 +170,7 @@ local_begin(struct span t, size_t start, size_t at)
 	bool ascii = false;
 
 	for (size_t i = at; i > start; i--)
-		ascii |= !high(t.p[i - 1]);
+		ascii |= !is_high(t.p[i - 1]);
 	for (size_t i = start; ascii && i < at; i++)
 		if ((unsigned char)t.p[i] >= 0xE2 || (unsigned char)t.p[i] == 0xC2) {
 			/* a whole character of another script: skip it */
@@ -192,16 +187,7 @@ local_begin(struct span t, size_t start, size_t at)
 static bool
 is_local(char c)
 {
-	return is_alnum(c) || high(c) || (c && strchr(".%&'+_-", c));
-}
-
-static bool
-numeric(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_digit(s.p[i]))
-			return false;
-	return s.n > 0;
+	return is_letter_or_digit(c) || is_one_of(c, ".%&'+_-");
 }
 
 /* domain = label { "." label } "." tld; *s shrinks to what is one. */
@@ -219,15 +205,14 @@ shrink_domain(struct span *s)
 			tld.n--;
 		bool letters = true,
 		     ace = tld.n > 4 && span_ieq(span_cut(tld, 0, 4), SPAN_LIT("xn--"));
-		size_t plain = 0;
+		size_t plain;
 		for (size_t i = 0; i < tld.n; i++)
 			letters = letters &&
-				  (is_alpha(tld.p[i]) || high(tld.p[i]) ||
+				  (is_alpha(tld.p[i]) || is_high(tld.p[i]) ||
 					  (ace && (is_digit(tld.p[i]) || tld.p[i] == '-')));
 		/* "mail@example.com请回复": the name ends where ASCII ends */
-		while (plain < tld.n && is_alpha(tld.p[plain]))
-			plain++;
-		if (letters && plain >= 2 && plain < tld.n && high(tld.p[plain]) &&
+		plain = span_past(tld, 0, is_alpha);
+		if (letters && plain >= 2 && plain < tld.n && is_high(tld.p[plain]) &&
 			!alphabetic_lead(tld.p[plain]))
 			tld.n = plain;
 		if (letters && tld.n >= 2) {
@@ -248,7 +233,7 @@ good_labels(struct span s)
 		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
 			label.p[label.n - 1] == '-')
 			return false;
-		leading_numbers += leading_numbers == at && numeric(label);
+		leading_numbers += leading_numbers == at && span_is_digits(label);
 		at++;
 	}
 	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */

@@ -1,5 +1,6 @@
 /* Numbers with a check digit or an allocation rule: payment cards, US social
  * security numbers, IBANs. */
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/check.h"
 
@@ -131,24 +132,18 @@ iban_length(char a, char b)
 	return 0;
 }
 
-static char
-upper(char c)
-{
-	return is_lower(c) ? (char)(c & ~0x20) : c;
-}
-
 enum check_result
 check_iban(struct candidate *c)
 {
 	char v[34];
 	size_t n = 0, i = c->start;
-	size_t want = iban_length(upper(c->text.p[i]), upper(c->text.p[i + 1]));
+	size_t want = iban_length(to_upper(c->text.p[i]), to_upper(c->text.p[i + 1]));
 
 	if (want == 0)
 		return CHECK_NO;
 	for (; i < c->end && n < want; i++)
 		if (is_alnum(c->text.p[i]))
-			v[n++] = upper(c->text.p[i]);
+			v[n++] = to_upper(c->text.p[i]);
 	if (n != want || (i < c->text.n && is_alnum(c->text.p[i])))
 		return CHECK_NO;
 	/* ISO 7064 mod 97-10: the first four characters go last, A is 10. */

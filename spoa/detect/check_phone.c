@@ -2,6 +2,7 @@
  * that country's numbers; NANP numbers against their allocation rules; other
  * national shapes are only shapes, and need a word beside them that says phone.
  * The pattern has found digits with separators, perhaps an extension. */
+#include "base/ascii.h"
 #include "detect/check.h"
 
 /* ITU-T E.164 country codes, with the shortest and longest national significant

@@ -1,19 +1,8 @@
 /* What is written where a value would be: placeholders, the passwords of examples and
  * defaults, identifiers, and what is public. Apart from check_value.c, which reads where a
  * value ends and whether it is code. */
+#include "base/ascii.h"
 #include "detect/check_value.h"
-
-static bool
-is_one_of(char c, const char *set)
-{
-	return c != '\0' && strchr(set, c) != NULL;
-}
-
-static char
-fold(char c)
-{
-	return is_upper(c) ? (char)(c | 0x20) : c;
-}
 
 bool
 value_is_placeholder(struct span s)
@@ -41,12 +30,13 @@ value_is_placeholder(struct span s)
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
 		first[(unsigned char)words[k][0] >> 6] |= UINT64_C(1) << (words[k][0] & 63);
 	for (size_t i = 0; i + 1 < s.n; i++) {
-		unsigned char c = (unsigned char)fold(s.p[i]);
+		unsigned char c = (unsigned char)to_lower(s.p[i]);
 		if (!(first[c >> 6] >> (c & 63) & 1))
 			continue;
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
 			size_t m = 0;
-			while (words[k][m] && i + m < s.n && fold(s.p[i + m]) == words[k][m])
+			while (words[k][m] && i + m < s.n &&
+				to_lower(s.p[i + m]) == words[k][m])
 				m++;
 			if (!words[k][m])
 				return true;
@@ -67,7 +57,7 @@ letter_of(char c)
 	case '1': return 'i';
 	case '$':
 	case '5': return 's';
-	default: return fold(c);
+	default: return to_lower(c);
 	}
 }
 

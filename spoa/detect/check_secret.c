@@ -1,20 +1,10 @@
 /* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
  * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
+#include "base/ascii.h"
+#include "codec/digits.h"
 #include "detect/check_value.h"
 
 /* ---- JWT ---- */
-
-int
-base64_value(char c)
-{
-	if (is_upper(c))
-		return c - 'A';
-	if (is_lower(c))
-		return c - 'a' + 26;
-	if (is_digit(c))
-		return c - '0' + 52;
-	return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
-}
 
 enum check_result
 check_jwt(struct candidate *c)
@@ -25,7 +15,7 @@ check_jwt(struct candidate *c)
 	unsigned bits = 0, have = 0;
 
 	for (size_t i = 0; i < head.n && n < sizeof(json); i++) {
-		int v = base64_value(head.p[i]);
+		int v = value64(head.p[i]);
 		if (v < 0)
 			return CHECK_NO;
 		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;
@@ -47,14 +37,14 @@ enum { PEM_MAX = 1 << 20 };
 static bool
 is_base64(char c)
 {
-	return is_alnum(c) || c == '+' || c == '/' || c == '=';
+	return is_alnum(c) || is_one_of(c, "+/=");
 }
 
 /* What stands between the lines of a key, as pasted into code or JSON. */
 static bool
 is_gap(char c)
 {
-	return c != '\0' && strchr(" \t\r\n\"'`,;\\>|#*", c) != NULL;
+	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
 }
 
 /* A piece of the body at i: base64 up to the next gap. An escaped line break

@@ -1,6 +1,7 @@
 /* The arithmetic that identity numbers share: weighted sums, Luhn's relatives,
  * ISO 7064, Verhoeff, bech32, and dates inside numbers. What a country does with it
  * stands in check_id_*.c. */
+#include "base/ascii.h"
 #include "detect/check.h"
 #include "detect/check_sum.h"
 
@@ -26,7 +27,7 @@ sum_chars(const struct candidate *c, char *v, size_t n)
 			continue;
 		if (k == n)
 			return false;
-		v[k++] = is_lower(x) ? (char)(x & ~0x20) : x;
+		v[k++] = to_upper(x);
 	}
 	return k == n && !inside_uuid(c);
 }
@@ -157,7 +158,7 @@ sum_bech32(struct span s, size_t one, uint32_t *sum)
 	for (size_t i = 0; i < one; i++)
 		*sum = bech32_step(*sum, (s.p[i] | 0x20) & 31);
 	for (size_t i = one + 1; i < s.n; i++) {
-		char x = is_upper(s.p[i]) ? (char)(s.p[i] | 0x20) : s.p[i];
+		char x = to_lower(s.p[i]);
 		const char *at = memchr(charset, x, 32);
 		if (!at)
 			return false;

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "base/ascii.h"
 #include "base/sha256.h"
+#include "codec/digits.h"
 #include "detect/check_sum.h"
 #include "detect/check_value.h"
 
@@ -145,7 +147,7 @@ decode64(struct span s, unsigned char *to, size_t cap)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n && n < cap; i++) {
-		int v = base64_value(s.p[i]);
+		int v = value64(s.p[i]);
 		if (v < 0)
 			break;
 		bits = (bits << 6 | (unsigned)v) & 0xFFFFu;

@@ -3,13 +3,9 @@
  * read here and not by a pattern: a part of a password left over is a leak. */
 #include "detect/check_value.h"
 
-/* ---- small questions ---- */
+#include "base/ascii.h"
 
-static bool
-is_one_of(char c, const char *set)
-{
-	return c != '\0' && strchr(set, c) != NULL;
-}
+/* ---- small questions ---- */
 
 static bool
 is_blank_or_end(struct span t, size_t i)
@@ -23,12 +19,6 @@ is_quote(char c)
 	return c == '"' || c == '\'' || c == '`';
 }
 
-static bool
-is_name_byte(char c)
-{
-	return is_alnum(c) || c == '_';
-}
-
 /* Whether a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
 static bool
 next_key_at(struct span t, size_t i)
@@ -38,7 +28,7 @@ next_key_at(struct span t, size_t i)
 	while (i < t.n && (t.p[i] == ' ' || is_quote(t.p[i])))
 		i++;
 	for (from = i; i < t.n && i - from < 40 &&
-		       (is_name_byte(t.p[i]) || (i > from && is_one_of(t.p[i], " .-")));)
+		       (is_word(t.p[i]) || (i > from && is_one_of(t.p[i], " .-")));)
 		i++;
 	if (i < t.n && is_quote(t.p[i]))
 		i++;
@@ -172,7 +162,7 @@ begins_line(const struct candidate *c)
 	size_t i = c->match;
 
 	while (i > 0 && c->match - i < 64 &&
-		(is_name_byte(c->text.p[i - 1]) || is_one_of(c->text.p[i - 1], ".- \t*>")))
+		(is_word(c->text.p[i - 1]) || is_one_of(c->text.p[i - 1], ".- \t*>")))
 		i--;
 	return i == 0 || c->text.p[i - 1] == '\n';
 }
@@ -183,7 +173,7 @@ in_braces(const struct candidate *c)
 {
 	size_t i = c->match;
 
-	while (i > 0 && c->match - i < 64 && is_name_byte(c->text.p[i - 1]))
+	while (i > 0 && c->match - i < 64 && is_word(c->text.p[i - 1]))
 		i--;
 	return i > 1 && c->text.p[i - 1] == '{' && c->text.p[i - 2] == '$';
 }
@@ -370,7 +360,7 @@ static bool
 is_plain_name(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "-. :/"))
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "-. :/"))
 			return false;
 	return s.n > 0;
 }
@@ -421,7 +411,7 @@ value_is_template(struct span s)
 		struct span name = span_cut(s, 1, s.n);
 		size_t digits = 0;
 		for (size_t i = 0; i < name.n; i++) {
-			if (!is_name_byte(name.p[i]) && !is_one_of(name.p[i], ".:>-[]"))
+			if (!is_word(name.p[i]) && !is_one_of(name.p[i], ".:>-[]"))
 				return false;
 			digits += is_digit(name.p[i]);
 		}
@@ -444,7 +434,7 @@ words_of(struct span s)
 	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
 
 	for (size_t i = 0; i < s.n; i++) {
-		w.name &= is_name_byte(s.p[i]);
+		w.name &= is_word(s.p[i]);
 		w.digits += is_digit(s.p[i]);
 		if (!is_alpha(s.p[i]))
 			continue;
@@ -567,7 +557,7 @@ callee(struct span s)
 {
 	size_t i = s.n > 1 && is_one_of(s.p[0], "!*&$") ? 1 : 0, from = i;
 
-	while (i < s.n && (is_name_byte(s.p[i]) || is_one_of(s.p[i], ".:$?>-")))
+	while (i < s.n && (is_word(s.p[i]) || is_one_of(s.p[i], ".:$?>-")))
 		i++;
 	if (i == from || i >= s.n || !is_one_of(s.p[i], "([{"))
 		return 0;
@@ -591,7 +581,7 @@ is_generic_type(struct span s)
 	if (open == s.n || open < 3 || !(value_is_identifier(name) || is_chain(name)))
 		return false;
 	for (size_t i = open; i < s.n; i++)
-		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "<>,:.?&*()[]"))
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "<>,:.?&*()[]"))
 			return false;
 	return true;
 }
@@ -617,7 +607,7 @@ is_expression(struct span s)
 	size_t digits = 0, closed = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "()[].,:*&?<>-"))
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[].,:*&?<>-"))
 			return false;
 		digits += is_digit(s.p[i]);
 		closed += s.p[i] == ')' && i + 1 < s.n && !is_blank_or_end(s, i + 1);
@@ -635,7 +625,7 @@ opens_literal(struct span s)
 		digits += is_digit(s.p[i]);
 		if (is_one_of(s.p[i], "({[") && is_quote(s.p[i + 1]))
 			return digits <= 3;
-		if (!is_name_byte(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
 			return false;
 	}
 	return false;

@@ -3,8 +3,8 @@
  * only for a value that may be something: text without candidates is not read. */
 #include <string.h>
 
-#include "detect/check.h"
 #include "detect/columns.h"
+#include "base/ascii.h"
 #include "detect/sieve.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
@@ -171,12 +171,6 @@ is_ruler(struct span line)
 }
 
 /* ---- headers ---- */
-
-static bool
-is_letter(char c)
-{
-	return is_alpha(c) || (unsigned char)c >= 0x80;
-}
 
 /* What a byte is in a header's field. */
 enum { MARK_BEFORE = 1, MARK_BEHIND = 2, NO_NAME = 4 };

@@ -4,15 +4,10 @@
  * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
  * each, and the JSON key or field name that stands before the text. In a table the
  * header above a value comes first (columns.c). */
+#include "base/ascii.h"
 #include "detect/bits.h"
 #include "detect/columns.h"
 #include "detect/sieve.h"
-
-static char
-fold(char c)
-{
-	return is_upper(c) ? (char)(c | 0x20) : c;
-}
 
 /* Whether the byte before `at` belongs to a letter of an alphabet that is
  * written without case breaks: U+00C0 to U+1FFF by its UTF-8 lead byte. Han, kana
@@ -68,7 +63,7 @@ ends_word(struct span t, size_t at, size_t n)
 
 	if (at >= t.n || !letter_at(t, at))
 		return true;
-	if ((unsigned char)t.p[at - 1] >= 0x80)
+	if (is_high(t.p[at - 1]))
 		return n >= STEM || !cased_before(t, at);
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
 }
@@ -76,7 +71,7 @@ ends_word(struct span t, size_t at, size_t n)
 static bool
 parts_words(char c)
 {
-	return c == ' ' || c == '_' || c == '-' || c == '\n' || c == '\r' || c == '\t';
+	return is_space(c) || c == '_' || c == '-';
 }
 
 size_t
@@ -94,7 +89,7 @@ context_word_at(struct span t, size_t at, struct span word)
 				return 0;
 			continue;
 		}
-		if (i >= t.n || fold(t.p[i]) != word.p[k])
+		if (i >= t.n || to_lower(t.p[i]) != word.p[k])
 			return 0;
 		i++;
 	}
@@ -110,7 +105,7 @@ context_word_matches(struct span t, size_t at, struct span word)
 		return false;
 	if (ends_word(t, at + n, n))
 		return true;
-	return at + n < t.n && fold(t.p[at + n]) == 's' && ends_word(t, at + n + 1, n + 1);
+	return at + n < t.n && to_lower(t.p[at + n]) == 's' && ends_word(t, at + n + 1, n + 1);
 }
 
 typedef bool word_test(struct span t, size_t at, struct span word);
@@ -125,7 +120,7 @@ word_of(const struct words *w, struct span t, size_t i, word_test *is)
 	if (!set_has(w->first, t.p[i]) || !(w->second[c & 31] >> (next & 31) & 1) ||
 		!context_word_begins(t, i))
 		return NULL;
-	char first = fold(t.p[i]), second = i + 1 < t.n ? fold(t.p[i + 1]) : '\0';
+	char first = to_lower(t.p[i]), second = i + 1 < t.n ? to_lower(t.p[i + 1]) : '\0';
 	uint16_t pair = words_pair(first, second), loose = words_pair(first, ' ');
 	for (size_t k = w->from[first & 31]; k; k = w->links[k - 1].next)
 		if ((w->links[k - 1].pair == pair || w->links[k - 1].pair == loose) &&
@@ -319,7 +314,7 @@ has_label(struct span line)
 	while (end && strchr(" \"'*_`.", line.p[end - 1]))
 		end--;
 	size_t from = end;
-	while (from && (is_alnum(line.p[from - 1]) || (unsigned char)line.p[from - 1] >= 0x80))
+	while (from && is_letter_or_digit(line.p[from - 1]))
 		from--;
 	struct span word = span_cut(line, from, end);
 	while (from && strchr(" \t\"'*_`-.#", line.p[from - 1]))

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "codec/utf8.h"
 #include "detect/custom_regex_tree.h"
 

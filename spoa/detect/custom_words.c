@@ -8,8 +8,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/ascii.h"
 #include "codec/utf8.h"
-#include "detect/check.h"
 
 enum { WORD_BYTES = 256 }; /* longer words count by their beginning */
 

@@ -5,8 +5,8 @@
  * stretch. */
 #include "detect/decode.h"
 
+#include "base/ascii.h"
 #include "codec/digits.h"
-#include "detect/check.h"
 
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
@@ -102,8 +102,8 @@ decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
 		if (base == 16 && i + 1 < d->b.end && p[i] == '0' && (p[i + 1] | 0x20) == 'x')
 			i += 2;
 		size_t first = i;
-		for (; i < d->b.end && (unsigned)value16(p[i]) < base; i++)
-			v = v * base + (unsigned)value16(p[i]);
+		for (; i < d->b.end && (unsigned)hex_value(p[i]) < base; i++)
+			v = v * base + (unsigned)hex_value(p[i]);
 		if (i == first) {
 			d->at = i + 1;
 			continue;
@@ -190,7 +190,7 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	switch (d->b.kind) {
 	case BLOB_BASE64: return decode_bits(d, out, where, room, value64, 6);
 	case BLOB_BASE32: return decode_bits(d, out, where, room, value32, 5);
-	case BLOB_HEX: return decode_bits(d, out, where, room, value16, 4);
+	case BLOB_HEX: return decode_bits(d, out, where, room, hex_value, 4);
 	case BLOB_REVERSED: return decode_reversed(d, out, where, room);
 	default: return decode_codes(d, out, where, room);
 	}
@@ -234,7 +234,7 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 	uint32_t where[6];
 	bool whole = b->kind == BLOB_BASE64   ? six_of(text, b, out, value64, 6)
 		     : b->kind == BLOB_BASE32 ? six_of(text, b, out, value32, 5)
-					      : six_of(text, b, out, value16, 4);
+					      : six_of(text, b, out, hex_value, 4);
 
 	if (whole)
 		return true;
@@ -485,8 +485,8 @@ code_end(struct span t, size_t at, unsigned base)
 	if (base == 16 && i + 1 < t.n && t.p[i] == '0' && (t.p[i + 1] | 0x20) == 'x')
 		i += 2;
 	size_t first = i;
-	for (; i < t.n && i - first <= most && (unsigned)value16(t.p[i]) < base; i++)
-		v = v * base + (unsigned)value16(t.p[i]);
+	for (; i < t.n && i - first <= most && (unsigned)hex_value(t.p[i]) < base; i++)
+		v = v * base + (unsigned)hex_value(t.p[i]);
 	if (i - first < least || i - first > most || v > 255 || v < 9)
 		return 0;
 	return i < t.n && is_alnum(t.p[i]) ? 0 : i;

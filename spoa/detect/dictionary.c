@@ -11,7 +11,6 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/check.h"
 
 enum { FIRST_SLOTS = 1024, BITS_MIN = 12, BITS_MAX = 22, BITS_A_WORD = 16 };
 

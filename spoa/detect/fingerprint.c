@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 #define BASE UINT64_C(0x9E3779B97F4A7C15)
@@ -158,13 +159,9 @@ read_hash(struct span line, uint64_t *out)
 {
 	*out = 0;
 	for (size_t i = 0; i < line.n; i++) {
-		char c = line.p[i];
-		unsigned v = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-			     : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-						    : 16;
-		if (v == 16)
+		if (!is_hex(line.p[i]) || is_upper(line.p[i]))
 			return false;
-		*out = *out << 4 | v;
+		*out = *out << 4 | (unsigned)hex_value(line.p[i]);
 	}
 	return line.n == 16 && *out;
 }

@@ -3,6 +3,7 @@
  * alike, or four fours do. They are read without separators where the digits add up (Luhn,
  * mod 97), with dashes where the groups are those of a social security or telephone number.
  * What may be columns or an array, where more such groups stand near, needs its name. */
+#include "base/ascii.h"
 #include "detect/loose.h"
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
@@ -15,12 +16,6 @@ struct groups {
 	bool odd;	      /* one that numbers are not written with */
 	bool column;	      /* one that tables and lists are written with */
 };
-
-static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
 
 /* Blanks, punctuation, and any one character beyond ASCII. */
 static const bool gaps[256] = { ['\t'] = true,
@@ -56,7 +51,7 @@ loose_says(const struct loose *l, size_t i)
 		['s' & 31] = LETTER('p') | LETTER('l') | LETTER('t'),
 		['t' & 31] = LETTER('h') | LETTER('i') };
 
-	return seconds[at(l, i + 1) & 31] & LETTER(at(l, i + 2));
+	return seconds[loose_at(l, i + 1) & 31] & LETTER(loose_at(l, i + 2));
 #undef LETTER
 }
 
@@ -64,14 +59,14 @@ loose_says(const struct loose *l, size_t i)
 static size_t
 said(const struct loose *l, size_t i)
 {
-	if ((at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
-		is_digit(at(l, i + 1)))
+	if ((loose_at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
+		is_digit(loose_at(l, i + 1)))
 		return i + 1;
-	if (at(l, i) != ' ' || !loose_says(l, i))
+	if (loose_at(l, i) != ' ' || !loose_says(l, i))
 		return i;
 	for (size_t k = 0; k < sizeof(sayings) / sizeof(sayings[0]); k++) {
 		size_t end = i + 1 + sayings[k].n;
-		if (at(l, end) == ' ' && is_digit(at(l, end + 1)) &&
+		if (loose_at(l, end) == ' ' && is_digit(loose_at(l, end + 1)) &&
 			span_ieq(span_cut(l->t, i + 1, end), sayings[k]))
 			return end + 1;
 	}
@@ -84,19 +79,19 @@ static size_t
 gap(const struct loose *l, size_t i, char *sign, bool *line)
 {
 	size_t k = i, marks = 0;
-	char only = at(l, i);
+	char only = loose_at(l, i);
 
-	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(at(l, i + 1))) {
+	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(loose_at(l, i + 1))) {
 		*line |= only == '\n';
 		*sign = only == '\r' ? ' ' : only;
 		return only == '\n' && loose_stamp(l, i + 1) ? 0 : i + 1;
 	}
 	*sign = 'x';
-	if ((is_alpha(at(l, i)) || is_alpha(at(l, i + 1))) && (k = said(l, i)) > i)
+	if ((is_alpha(loose_at(l, i)) || is_alpha(loose_at(l, i + 1))) && (k = said(l, i)) > i)
 		return k;
 	*sign = 0;
-	while (k - i < GAP_MAX || (at(l, k) == '<' && k - i < GAP_TAGS)) {
-		char c = at(l, k);
+	while (k - i < GAP_MAX || (loose_at(l, k) == '<' && k - i < GAP_TAGS)) {
+		char c = loose_at(l, k);
 		size_t inside = c == '<' ? loose_markup(l, k) : k;
 		size_t cell = c == '<' && inside == k ? loose_cell(l, k) : k;
 		if (inside > k || cell > k) {
@@ -107,7 +102,7 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 		}
 		if (!is_gap(c))
 			break;
-		while ((at(l, k + 1) & 0xC0) == 0x80) /* of one character */
+		while ((loose_at(l, k + 1) & 0xC0) == 0x80) /* of one character */
 			k++;
 		*line |= c == '\n';
 		if ((unsigned char)c > ' ' &&
@@ -121,14 +116,14 @@ gap(const struct loose *l, size_t i, char *sign, bool *line)
 	if (k == i || marks > 2 || (*line && loose_stamp(l, k)))
 		return 0;
 	if (!*sign)
-		*sign = *line ? '\n' : k - i > 1 || at(l, i) == '\t' ? '\t' : ' ';
+		*sign = *line ? '\n' : k - i > 1 || loose_at(l, i) == '\t' ? '\t' : ' ';
 	return k;
 }
 
 static size_t
 run(const struct loose *l, size_t i, bool letters)
 {
-	while (is_digit(at(l, i)) || (letters && is_alpha(at(l, i))))
+	while (is_digit(loose_at(l, i)) || (letters && is_alpha(loose_at(l, i))))
 		i++;
 	return i;
 }
@@ -156,7 +151,7 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 		size_t end = run(l, k, letters);
 		bool line = false;
 		if (end == k || end - k > 20 ||
-			(!letters && is_alpha(at(l, end)) && said(l, end) == end))
+			(!letters && is_alpha(loose_at(l, end)) && said(l, end) == end))
 			break;
 		g->start[g->n] = k;
 		g->end[g->n] = end;
@@ -167,7 +162,7 @@ read_groups(const struct loose *l, size_t i, bool letters, struct groups *g)
 		}
 		k = gap(l, end, &g->sep[g->n], &line);
 		g->n++;
-		if (!k || !(is_digit(at(l, k)) || (letters && is_alpha(at(l, k)))))
+		if (!k || !(is_digit(loose_at(l, k)) || (letters && is_alpha(loose_at(l, k)))))
 			break;
 	}
 }
@@ -298,11 +293,11 @@ in_list(const struct loose *l, const struct groups *g)
 
 	if (!g->column || len(g, 0) == 4)
 		return false;
-	while (at(l, end) && strchr(" \"'`", at(l, end)))
+	while (loose_at(l, end) && strchr(" \"'`", loose_at(l, end)))
 		end++;
 	while (from > 0 && strchr(" \"'`$#", l->t.p[from - 1]))
 		from--;
-	return (at(l, end) && strchr(",;|]})", at(l, end))) ||
+	return (loose_at(l, end) && strchr(",;|]})", loose_at(l, end))) ||
 	       (from > 0 && strchr(",;|[{(=", l->t.p[from - 1]));
 }
 
@@ -328,7 +323,7 @@ may_be_card(const struct loose *l, const struct groups *g)
 static void
 numbers(struct loose *l, const struct groups *g)
 {
-	bool plus = g->start[0] > 0 && at(l, g->start[0] - 1) == '+';
+	bool plus = g->start[0] > 0 && loose_at(l, g->start[0] - 1) == '+';
 
 	if (g->n < 2)
 		return;
@@ -368,8 +363,8 @@ line_between(const struct loose *l, const struct groups *g, size_t k)
 static bool
 begins_iban(const struct loose *l, size_t i)
 {
-	return is_alpha(at(l, i)) && is_alpha(at(l, i + 1)) && is_digit(at(l, i + 2)) &&
-	       is_digit(at(l, i + 3));
+	return is_alpha(loose_at(l, i)) && is_alpha(loose_at(l, i + 1)) &&
+	       is_digit(loose_at(l, i + 2)) && is_digit(loose_at(l, i + 3));
 }
 
 /* Groups of letters and digits that begin with a country and two digits: up to where
@@ -431,7 +426,7 @@ loose_digits(struct loose *l, size_t i)
 	if (i < l->group_end || (i > 0 && is_digit(l->t.p[i - 1])))
 		return;
 	if (i >= 2 && is_alpha(l->t.p[i - 1]) && is_alpha(l->t.p[i - 2]) &&
-		(i == 2 || !is_alnum(l->t.p[i - 3])) && is_digit(at(l, i + 1)) &&
+		(i == 2 || !is_alnum(l->t.p[i - 3])) && is_digit(loose_at(l, i + 1)) &&
 		i - 2 >= l->at) {
 		if (!iban(l, i - 2))
 			loose_leet_iban(l, i - 2);

@@ -1,6 +1,7 @@
 /* Rows of groups of digits of which nothing comes, told from the bits of the look: dates,
  * times, amounts, lists of short numbers. What is not sure is read (groups.c), whose rules
  * are those that count. */
+#include "base/ascii.h"
 #include "detect/bits.h"
 #include "detect/loose.h"
 

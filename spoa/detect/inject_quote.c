@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+
 enum {
 	NO_LETTER = 1, /* neither opens behind a letter nor closes before one: "don't" */
 	NO_DIGIT = 2,  /* does not open behind an ASCII letter or digit: 5" */
@@ -57,12 +59,6 @@ general_mark(const char *p, size_t n)
 	return (last & 0xf8) == 0x98 || last == 0xb9 || last == 0xba;
 }
 
-static bool
-letter(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c | 0x20u) - 'a' < 26u || c >= 0x80;
-}
-
 /* Asked of every mark at every byte that may open one: nearly all differ within three bytes. */
 static inline bool
 stands(const char *mark, const char *p, size_t n)
@@ -86,8 +82,8 @@ opens(const struct mark *m, struct span t, size_t at)
 	if (before == '\\')
 		return false;
 	if (m->flags & NO_LETTER)
-		return !letter(before);
-	return !(m->flags & NO_DIGIT) || before >= 0x80 || !letter(before);
+		return !is_letter_or_digit((char)before);
+	return !(m->flags & NO_DIGIT) || !is_alnum((char)before);
 }
 
 /* The first at or behind `from`; the text's length where there is none. */
@@ -102,7 +98,7 @@ closer(const struct mark *m, struct span t, size_t from)
 			return t.n;
 		from = (size_t)(p - t.p);
 		if (p[-1] == '\\' || ((m->flags & NO_LETTER) && from + len < t.n &&
-					     letter((unsigned char)t.p[from + len])))
+					     is_letter_or_digit(t.p[from + len])))
 			continue;
 		return from;
 	}

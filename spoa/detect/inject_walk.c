@@ -2,6 +2,7 @@
  * and digits of ASCII. */
 #include "detect/inject_walk.h"
 
+#include "base/ascii.h"
 #include "codec/utf8.h"
 
 enum {
@@ -46,7 +47,7 @@ digits(struct inject_walk *w)
 	size_t n = 0, out = 0;
 
 	for (size_t i = 0; i < w->word_n; i++)
-		n += w->word[i] >= '0' && w->word[i] <= '9';
+		n += is_digit((char)w->word[i]);
 	if (2 * n > w->word_n) { /* runs of digits become one 0 */
 		for (size_t i = 0; i < w->word_n; i++) {
 			unsigned char c = w->word[i];
@@ -59,7 +60,7 @@ digits(struct inject_walk *w)
 		return;
 	}
 	for (size_t i = 0; i < w->word_n; i++)
-		if (w->word[i] >= '0' && w->word[i] <= '9')
+		if (is_digit((char)w->word[i]))
 			w->word[i] = (unsigned char)letter[w->word[i] - '0'];
 }
 

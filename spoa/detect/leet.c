@@ -2,6 +2,7 @@
  * digits, in a token or in groups that are nothing else; and what it makes must add up as
  * a card or an IBAN, or have its name near: both, where the letters are not fewer than
  * the digits, or of those that hexadecimal numbers have as well. */
+#include "base/ascii.h"
 #include "detect/loose.h"
 
 enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
@@ -33,12 +34,6 @@ struct number {
 };
 
 static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
-
-static char
 like(char c)
 {
 	return (unsigned char)c < 128 ? likes[(unsigned char)c] : 0;
@@ -47,7 +42,7 @@ like(char c)
 static bool
 is_wild(char c)
 {
-	return c && strchr("AETGbgq", c);
+	return is_one_of(c, "AETGbgq");
 }
 
 static void
@@ -58,7 +53,7 @@ put(struct number *m, size_t i, char c, bool fold)
 	m->wild |= fold && is_wild(c);
 	m->sure += fold && !is_wild(c) && c != 'B';
 	m->from[m->n] = i;
-	m->digit[m->n++] = fold ? like(c) : is_alpha(c) ? (char)(c & ~0x20) : c;
+	m->digit[m->n++] = fold ? like(c) : to_upper(c);
 }
 
 /* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
@@ -70,32 +65,33 @@ read_number(const struct loose *l, size_t i, struct number *m)
 
 	for (size_t k = i, end;; k = end + 1) {
 		size_t of_group = 0;
-		for (end = k; is_digit(at(l, end)) || like(at(l, end)); end++)
-			of_group += is_digit(at(l, end));
-		if (end == k || is_alnum(at(l, end)) || n + end - k > CARD_MAX ||
+		for (end = k; is_digit(loose_at(l, end)) || like(loose_at(l, end)); end++)
+			of_group += is_digit(loose_at(l, end));
+		if (end == k || is_alnum(loose_at(l, end)) || n + end - k > CARD_MAX ||
 			(!of_group && end - k != first))
 			break;
 		n += end - k;
 		stop = end;
 		digits += of_group;
 		first = first ? first : end - k;
-		end += at(l, end) == ')';
-		if (at(l, end) != ' ' && at(l, end) != '-' && at(l, end) != '.')
+		end += loose_at(l, end) == ')';
+		if (loose_at(l, end) != ' ' && loose_at(l, end) != '-' &&
+			loose_at(l, end) != '.')
 			break;
 	}
 	if (n < NUMBER_MIN || digits == n || n - digits >= 2 * digits)
 		return false;
 	*m = (struct number){ 0 };
 	for (size_t k = i; k < stop; k++)
-		if (is_alnum(at(l, k)))
-			put(m, k, at(l, k), true);
+		if (is_alnum(loose_at(l, k)))
+			put(m, k, loose_at(l, k), true);
 	return true;
 }
 
 static bool
 digit_near(const struct loose *l, size_t from, size_t to)
 {
-	while (from < to && !is_digit(at(l, from)))
+	while (from < to && !is_digit(loose_at(l, from)))
 		from++;
 	return from < to;
 }
@@ -127,7 +123,7 @@ static void
 read_as(struct loose *l, const struct number *m, unsigned flags)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (is_alpha(at(l, m->from[i])) && is_digit(m->digit[i]))
+		if (is_alpha(loose_at(l, m->from[i])) && is_digit(m->digit[i]))
 			loose_take(l, m->from[i], m->from[i] + 1, (char[]){ m->digit[i], 0 },
 				flags);
 }
@@ -167,21 +163,21 @@ loose_leet_iban(struct loose *l, size_t i)
 {
 	struct number m = { 0 };
 
-	for (size_t k = i, end; is_alnum(at(l, k)); k = end) {
+	for (size_t k = i, end; is_alnum(loose_at(l, k)); k = end) {
 		bool fold = true;
-		for (end = k; is_alpha(at(l, end)); end++)
-			fold &= like(at(l, end)) && !is_wild(at(l, end));
+		for (end = k; is_alpha(loose_at(l, end)); end++)
+			fold &= like(loose_at(l, end)) && !is_wild(loose_at(l, end));
 		end += end == k;
 		if (m.n + end - k > NUMBER_MAX)
 			return;
 		for (size_t j = k; j < end; j++)
-			put(&m, j, at(l, j), fold && k > i);
-		if (is_alnum(at(l, end)))
+			put(&m, j, loose_at(l, j), fold && k > i);
+		if (is_alnum(loose_at(l, end)))
 			continue;
 		if (m.letters > 0 && is_iban(&m)) {
 			read_as(l, &m, 0);
 			return;
 		}
-		end += at(l, end) == ' ' || at(l, end) == '-';
+		end += loose_at(l, end) == ' ' || loose_at(l, end) == '-';
 	}
 }

@@ -1,6 +1,7 @@
 /* Values cut by a line's end: a key that goes on in the next line, and in the one behind
  * it; a number; an address. And streamed text, of which each line of JSON holds a few
  * characters behind the same key: {"delta":"47"}, {"delta":"16"}. */
+#include "base/ascii.h"
 #include "detect/loose.h"
 
 const struct loose_key loose_keys[] = {
@@ -39,12 +40,6 @@ const struct loose_key loose_keys[] = {
 	{ "0x", 42, false },
 	{ NULL, 0, false },
 };
-
-static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
 
 /* ---- a token that goes on ---- */
 
@@ -94,10 +89,10 @@ is_random(const struct loose *l, size_t i)
 {
 	size_t digits = 0, letters = 0, turns = 0, k = i;
 
-	for (; k - i < 128 && loose_token(at(l, k)); k++) {
-		digits += is_digit(at(l, k));
-		letters += is_alpha(at(l, k));
-		turns += k > i && is_upper(at(l, k)) && is_lower(at(l, k - 1));
+	for (; k - i < 128 && loose_token(loose_at(l, k)); k++) {
+		digits += is_digit(loose_at(l, k));
+		letters += is_alpha(loose_at(l, k));
+		turns += k > i && is_upper(loose_at(l, k)) && is_lower(loose_at(l, k - 1));
 	}
 	return k - i >= 3 && ((digits && letters) || turns > 1);
 }
@@ -143,26 +138,28 @@ is_stamp(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (is_digit(at(l, k)))
+	while (is_digit(loose_at(l, k)))
 		k++;
-	return (k - i == 4 || k - i == 2) && at(l, k) != 0 && strchr("-/:.,", at(l, k)) &&
-	       is_digit(at(l, k + 1)) && is_digit(at(l, k + 2)) && !is_digit(at(l, k + 3));
+	return (k - i == 4 || k - i == 2) && loose_at(l, k) != 0 &&
+	       strchr("-/:.,", loose_at(l, k)) && is_digit(loose_at(l, k + 1)) &&
+	       is_digit(loose_at(l, k + 2)) && !is_digit(loose_at(l, k + 3));
 }
 
 /* The number of two digits that stand alone; 100: something else does. */
 static unsigned
 two_digits(const struct loose *l, size_t i)
 {
-	if (!is_digit(at(l, i)) || !is_digit(at(l, i + 1)) || is_digit(at(l, i + 2)))
+	if (!is_digit(loose_at(l, i)) || !is_digit(loose_at(l, i + 1)) ||
+		is_digit(loose_at(l, i + 2)))
 		return 100;
-	return (unsigned)(at(l, i) - '0') * 10 + (unsigned)(at(l, i + 1) - '0');
+	return (unsigned)(loose_at(l, i) - '0') * 10 + (unsigned)(loose_at(l, i + 1) - '0');
 }
 
 static bool
 is_year(const struct loose *l, size_t i)
 {
-	bool century = (at(l, i) == '1' && at(l, i + 1) == '9') ||
-		       (at(l, i) == '2' && at(l, i + 1) == '0');
+	bool century = (loose_at(l, i) == '1' && loose_at(l, i + 1) == '9') ||
+		       (loose_at(l, i) == '2' && loose_at(l, i + 1) == '0');
 
 	return century && two_digits(l, i + 2) < 100;
 }
@@ -170,14 +167,14 @@ is_year(const struct loose *l, size_t i)
 bool
 loose_stamp(const struct loose *l, size_t i)
 {
-	char sign = at(l, i + 2), wide = at(l, i + 4);
+	char sign = loose_at(l, i + 2), wide = loose_at(l, i + 4);
 	unsigned first = two_digits(l, i);
 
 	if (first < 24 && sign == ':')
 		return two_digits(l, i + 3) < 60;
-	if (first && first < 32 && sign && strchr("-/.", sign) && at(l, i + 5) == sign)
+	if (first && first < 32 && sign && strchr("-/.", sign) && loose_at(l, i + 5) == sign)
 		return two_digits(l, i + 3) - 1 < 31 && is_year(l, i + 6);
-	return is_year(l, i) && wide && strchr("-/.", wide) && at(l, i + 7) == wide &&
+	return is_year(l, i) && wide && strchr("-/.", wide) && loose_at(l, i + 7) == wide &&
 	       two_digits(l, i + 5) - 1 < 12 && two_digits(l, i + 8) - 1 < 31;
 }
 
@@ -187,15 +184,15 @@ number_goes_on(const struct loose *l, struct span piece, size_t to)
 	enum { LEAST = 6, LEAST_DASHED = 4 };
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
-	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(at(l, to)) &&
-	       !is_stamp(l, to);
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) &&
+	       is_digit(loose_at(l, to)) && !is_stamp(l, to);
 }
 
 /* The sign of an address at the beginning of a line; a decorator ends otherwise. */
 static bool
 name_ends(const struct loose *l, size_t left, size_t line, size_t to)
 {
-	return at(l, to) == '@' && to == line && is_alnum(at(l, left - 1)) &&
+	return loose_at(l, to) == '@' && to == line && is_alnum(loose_at(l, left - 1)) &&
 	       loose_domain(l, to + 1);
 }
 
@@ -223,21 +220,22 @@ token_end(struct loose *l, size_t i)
 	bool word = true; /* of a language */
 	for (from = left; from > least && loose_token(l->t.p[from - 1]); from--)
 		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
-	if (left - from < 3 || (word && from != l->piece && at(l, i + 1) != '@'))
+	if (left - from < 3 || (word && from != l->piece && loose_at(l, i + 1) != '@'))
 		return;
-	while (to - i < 16 && begins_line[(unsigned char)at(l, to)])
+	while (to - i < 16 && begins_line[(unsigned char)loose_at(l, to)])
 		to++;
 	if (loose_stamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);
 	bool half = half_address(piece);
-	if (half ? is_alnum(at(l, to))
-		 : loose_token(at(l, to)) && key_goes_on(l, from, left, to)) {
+	if (half ? is_alnum(loose_at(l, to))
+		 : loose_token(loose_at(l, to)) && key_goes_on(l, from, left, to)) {
 		l->piece = to;
-		if (at(l, left - 1) == '-' && left - from > 5 && is_alnum(at(l, left - 2)))
+		if (loose_at(l, left - 1) == '-' && left - from > 5 &&
+			is_alnum(loose_at(l, left - 2)))
 			left--;
 		loose_take(l, left, to, "", 0);
-	} else if (half && at(l, to) == '.' && is_alpha(at(l, to + 1))) {
+	} else if (half && loose_at(l, to) == '.' && is_alpha(loose_at(l, to + 1))) {
 		loose_take(l, left, to, "", 0);
 	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
 		loose_take(l, left, to, "", EDIT_NAMED);
@@ -268,7 +266,7 @@ next_chunk(const struct loose *l, size_t i)
 
 	while (k - i < SKIPPED) {
 		struct span rest = span_cut(l->t, k, k + 6);
-		if (at(l, k) == '\n' || at(l, k) == '\r')
+		if (loose_at(l, k) == '\n' || loose_at(l, k) == '\r')
 			k++;
 		else if (span_starts(rest, SPAN_LIT("data:")) ||
 			 span_starts(rest, SPAN_LIT("{\"")))
@@ -350,17 +348,17 @@ chunk_end(struct loose *l, size_t i)
 	const char *before = i > least ? memrchr(l->t.p + least, '\n', i - least) : NULL;
 	size_t begin = before ? (size_t)(before - l->t.p) + 1 : least;
 
-	if ((begin > 0 && !before) || (at(l, begin) != '{' && at(l, begin) != 'd'))
+	if ((begin > 0 && !before) || (loose_at(l, begin) != '{' && loose_at(l, begin) != 'd'))
 		return false;
 	size_t from = next_chunk(l, i);
-	if (from == i || at(l, begin) != at(l, from))
+	if (from == i || loose_at(l, begin) != loose_at(l, from))
 		return false;
 	struct span line = span_cut(l->t, begin, i);
 	size_t end = line.n;
 	if (same_text(line, span_cut(l->t, from, line_end(l, from)), &text, &next)) {
 		end = string_end(line, text);
-	} else if (span_starts(line, SPAN_LIT("data:")) && at(l, begin + 6) != '{') {
-		text = next = at(l, begin + 5) == ' ' ? 6 : 5;
+	} else if (span_starts(line, SPAN_LIT("data:")) && loose_at(l, begin + 6) != '{') {
+		text = next = loose_at(l, begin + 5) == ' ' ? 6 : 5;
 		end -= end > text && line.p[end - 1] == '\r';
 	}
 	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
@@ -372,7 +370,7 @@ chunk_end(struct loose *l, size_t i)
 void
 loose_line(struct loose *l, size_t i)
 {
-	char next = at(l, i + 1);
+	char next = loose_at(l, i + 1);
 
 	if ((next == '{' || next == 'd' || next == 'e' || next == 'i' || next == '\n' ||
 		    next == '\r') &&

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/yaml.h"
@@ -24,7 +25,7 @@ struct loader {
 	struct detect_rules *r;
 	bool own; /* a policy's class: no examples, and perhaps no pattern */
 	size_t nliterals;
-	bool full; /* of literals, and it was said */
+	bool full;			    /* of literals, and it was said */
 	uint16_t alike[1u << LITERAL_BITS]; /* literals of each hash */
 	struct definition defs[16];
 	size_t ndefs;
@@ -80,14 +81,6 @@ is_kind(struct loader *l, const struct yaml_node *n, enum yaml_kind kind, const 
 
 /* ---- pieces of a rule ---- */
 
-static void
-fold_word(char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (is_upper(p[i]))
-			p[i] = (char)(p[i] | 0x20);
-}
-
 static struct words
 words_of(struct loader *l, const struct yaml_node *list, const char *what)
 {
@@ -96,8 +89,8 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	if (!is_kind(l, list, YAML_SEQUENCE, what))
 		return w;
 	if (list->count > CAP_RULE_WORDS) {
-		diag_at(l->d, list, "%s: %zu words, at most %d are expected", what,
-			list->count, CAP_RULE_WORDS);
+		diag_at(l->d, list, "%s: %zu words, at most %d are expected", what, list->count,
+			CAP_RULE_WORDS);
 		return w;
 	}
 	struct span *v = arena_array(l->a, list->count, sizeof(*v));
@@ -106,7 +99,7 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 	for (const struct yaml_node *n = list->child; v && links && n; n = n->next) {
 		struct span s = text_of(l, n, what);
 		char *p = (char *)(uintptr_t)s.p; /* our own copy */
-		fold_word(p, s.n);
+		ascii_lower(p, s.n);
 		if (s.n == 0)
 			continue;
 		unsigned of = p[0] & 31;
@@ -115,8 +108,7 @@ words_of(struct loader *l, const struct yaml_node *list, const char *what)
 		last[of] = (uint16_t)(w.n + 1);
 		v[w.n++] = s;
 		set_add(w.first, (unsigned char)p[0]);
-		if (is_lower(p[0]))
-			set_add(w.first, (unsigned char)(p[0] & ~0x20));
+		set_add(w.first, (unsigned char)to_upper(p[0]));
 		w.second[p[0] & 31] |=
 			s.n < 2 || p[1] == ' ' ? UINT32_MAX : UINT32_C(1) << (p[1] & 31);
 	}
@@ -137,7 +129,7 @@ samples_of(struct loader *l, const struct yaml_node *list, struct entity_rule *e
 		size_t m = 0;
 		for (size_t i = 0; i < s.n; i++)
 			if (is_alnum(p[i]))
-				p[m++] = (char)(is_lower(p[i]) ? p[i] & ~0x20 : p[i]);
+				p[m++] = to_upper(p[i]);
 		v[e->nsamples++] = span_of(p, m);
 	}
 	e->samples = v;
@@ -284,7 +276,7 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 		return;
 	}
 	if (caseless)
-		fold_word((char *)(uintptr_t)s.p, s.n);
+		ascii_lower((char *)(uintptr_t)s.p, s.n);
 	uint32_t h = literal_hash(three_bytes(s.p));
 	if (l->nliterals == CAP_RULE_LITERALS || l->alike[h] == CAP_RULE_ALIKE) {
 		if (!l->full)
@@ -579,9 +571,12 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	}
 	uint16_t index = (uint16_t)r->nentities++;
 	struct entity_rule *e = &r->entities[index];
-	*e = (struct entity_rule){
-		.name = "", .class = "", .threshold = 0.5f, .boost = 0.35f, .penalty = 0.3f, .spreads = true
-	};
+	*e = (struct entity_rule){ .name = "",
+		.class = "",
+		.threshold = 0.5f,
+		.boost = 0.35f,
+		.penalty = 0.3f,
+		.spreads = true };
 	for (const struct yaml_node *c = root->child; c; c = c->next) {
 		struct span k = c->key->s;
 		if (span_is(k, "entity")) {

@@ -4,6 +4,8 @@
  * words have files of their own (loose.h). */
 #include "detect/loose.h"
 
+#include "base/ascii.h"
+
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
 const bool loose_tokens[256] = { ['0' ... '9'] = 1,
@@ -16,12 +18,6 @@ const bool loose_tokens[256] = { ['0' ... '9'] = 1,
 	['='] = 1,
 	['@'] = 1,
 	['.'] = 1 };
-
-static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
 
 void
 loose_take(struct loose *l, size_t from, size_t to, const char *with, unsigned flags)
@@ -59,18 +55,18 @@ gap_at(const struct loose *l, size_t i, struct span gap)
 static bool
 ends_sentence(const struct loose *l, size_t i)
 {
-	return !is_alnum(at(l, i)) && !loose_token(at(l, i + 1));
+	return !is_alnum(loose_at(l, i)) && !loose_token(loose_at(l, i + 1));
 }
 
 static bool
 single(const struct loose *l, size_t i, struct span gap)
 {
-	char c = at(l, i), last = gap.p[gap.n - 1];
+	char c = loose_at(l, i), last = gap.p[gap.n - 1];
 
 	return c > ' ' && c != gap.p[0] && (unsigned char)c < 0x7F &&
-	       (gap_at(l, i + 1, gap) || !loose_token(at(l, i + 1)) ||
+	       (gap_at(l, i + 1, gap) || !loose_token(loose_at(l, i + 1)) ||
 		       ends_sentence(l, i + 1)) &&
-	       (i == 0 || at(l, i - 1) == last || !is_alnum(at(l, i - 1)));
+	       (i == 0 || loose_at(l, i - 1) == last || !is_alnum(loose_at(l, i - 1)));
 }
 
 /* Offset of the next single behind the one at i; 0: the row ends. */
@@ -82,26 +78,15 @@ next_single(const struct loose *l, size_t i, struct span gap)
 
 	if (gap.n > 1)
 		return gap_at(l, k, gap) && single(l, k + gap.n, gap) ? k + gap.n : 0;
-	while ((at(l, k) == c ||
-		       (c == ' ' && k == i + 1 && (at(l, k) == ',' || at(l, k) == ';'))) &&
+	while ((loose_at(l, k) == c ||
+		       (c == ' ' && k == i + 1 &&
+			       (loose_at(l, k) == ',' || loose_at(l, k) == ';'))) &&
 		k - i < 4)
 		k++;
 	return k > i + 1 && single(l, k, gap) ? k : 0;
 }
 
-static const bool spells[256] = { [' '] = 1,
-	['-'] = 1,
-	['.'] = 1,
-	['_'] = 1,
-	[','] = 1,
-	['*'] = 1,
-	['|'] = 1,
-	['/'] = 1,
-	['\n'] = 1,
-	[':'] = 1,
-	[';'] = 1,
-	['~'] = 1,
-	['\t'] = 1 };
+static const char spells[] = " -._,*|/\n:;~\t";
 
 /* What stands behind the single at i: one sign, or several as in "a", "b" and a - b. */
 static struct span
@@ -110,26 +95,26 @@ gap_of(const struct loose *l, size_t i)
 	enum { WIDE = 4 };
 	size_t k = i + 1;
 
-	while (k - i <= WIDE && !is_alnum(at(l, k)) && at(l, k))
+	while (k - i <= WIDE && !is_alnum(loose_at(l, k)) && loose_at(l, k))
 		k++;
 	struct span all = span_cut(l->t, i + 1, k), one = span_cut(l->t, i + 1, i + 2);
 	bool wide = false;
 	for (size_t j = 1; j < all.n; j++)
 		wide |= all.p[j] != all.p[0];
-	if (wide && is_alnum(at(l, k)) && all.n <= WIDE && gap_at(l, k + 1, all))
+	if (wide && is_alnum(loose_at(l, k)) && all.n <= WIDE && gap_at(l, k + 1, all))
 		return all;
-	return one.n && spells[(unsigned char)one.p[0]] ? one : span_of("", 0);
+	return one.n && is_one_of(one.p[0], spells) ? one : span_of("", 0);
 }
 
 /* Among brackets, commas or line ends: a row of a table. */
 static bool
 is_row(const struct loose *l, size_t from, size_t to)
 {
-	while (from > 0 && at(l, from - 1) == ' ')
+	while (from > 0 && loose_at(l, from - 1) == ' ')
 		from--;
-	while (at(l, to) == ' ')
+	while (loose_at(l, to) == ' ')
 		to++;
-	char before = from > 0 ? at(l, from - 1) : 0, after = at(l, to);
+	char before = from > 0 ? loose_at(l, from - 1) : 0, after = loose_at(l, to);
 
 	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);
 }
@@ -144,10 +129,10 @@ begins_token(const struct loose *l, size_t k, struct span gap)
 	for (const struct loose_key *key = loose_keys; second && key->prefix; key++) {
 		const char *p = key->prefix;
 		size_t at_k = second;
-		if (p[0] != at(l, k) || p[1] != at(l, second))
+		if (p[0] != loose_at(l, k) || p[1] != loose_at(l, second))
 			continue;
 		for (p += 2; *p; p++)
-			if (!(at_k = next_single(l, at_k, gap)) || at(l, at_k) != *p)
+			if (!(at_k = next_single(l, at_k, gap)) || loose_at(l, at_k) != *p)
 				break;
 		if (!*p)
 			return true;
@@ -168,14 +153,14 @@ spelled_row(struct loose *l, size_t i)
 		first -= step;
 	for (size_t k = first; last - first < SPELLED_MAX;) {
 		n += k != first;
-		digits += is_digit(at(l, k));
-		letters += is_alpha(at(l, k));
+		digits += is_digit(loose_at(l, k));
+		letters += is_alpha(loose_at(l, k));
 		last = k;
 		k = next_single(l, k, gap);
 		if (!k)
 			break;
 	}
-	if (letters == 1 && is_alpha(at(l, first))) { /* "a 4 7 1 6": a word before it */
+	if (letters == 1 && is_alpha(loose_at(l, first))) { /* "a 4 7 1 6": a word before it */
 		first = next_single(l, first, gap);
 		letters = 0;
 		n--;
@@ -211,8 +196,7 @@ blanks(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < JOIN_BACK &&
-		(at(l, k) == ' ' || at(l, k) == '\t' || at(l, k) == '\r' || at(l, k) == '\n'))
+	while (k - i < JOIN_BACK && is_space(loose_at(l, k)))
 		k++;
 	return k;
 }
@@ -224,7 +208,7 @@ said_at(const struct loose *l, size_t i, size_t to)
 	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
 		"CONCAT(", "Concat(", "Join(", "cat(", "paste0(", "%s%s", "{}{}", "-join" };
 
-	char c = at(l, i), next = at(l, i + 1);
+	char c = loose_at(l, i), next = loose_at(l, i + 1);
 
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
 		if (c == words[k][0] && next == words[k][1] &&
@@ -261,7 +245,7 @@ said_to_join(struct loose *l, size_t i)
 		l->join_from = l->join_at = from;
 	for (; l->join_at < to; l->join_at++) {
 		unsigned char c = (unsigned char)l->t.p[l->join_at];
-		if (!(first[c] & second[(unsigned char)at(l, l->join_at + 1)]))
+		if (!(first[c] & second[(unsigned char)loose_at(l, l->join_at + 1)]))
 			continue;
 		if (said_at(l, l->join_at, to))
 			return true;
@@ -281,16 +265,17 @@ joint(const struct loose *l, size_t i, bool *comma)
 		").add(", ").write(", ")+(", ") + (" };
 	size_t k = blanks(l, i);
 
-	*comma = at(l, k) == ',';
+	*comma = loose_at(l, k) == ',';
 	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++) {
 		size_t n = strlen(ops[o]);
-		if (at(l, k) != ops[o][0] ||
+		if (loose_at(l, k) != ops[o][0] ||
 			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
 			continue;
 		if (*comma && l->t.p[i - 1] == '`')
 			return 0;
 		k = blanks(l, k + n);
-		if ((at(l, k) == '`' || at(l, k) == '\\') && at(l, k + 1) == '\n')
+		if ((loose_at(l, k) == '`' || loose_at(l, k) == '\\') &&
+			loose_at(l, k + 1) == '\n')
 			k = blanks(l, k + 1); /* continued in the next line */
 		return k;
 	}
@@ -307,7 +292,7 @@ is_quote(char c)
 static bool
 spaced(const struct loose *l, size_t i, size_t beside)
 {
-	return at(l, i) == ' ' && is_digit(at(l, beside));
+	return loose_at(l, i) == ' ' && is_digit(loose_at(l, beside));
 }
 
 /* Between the quote at i and its partner there is nothing but a token. */
@@ -318,8 +303,8 @@ pure(const struct loose *l, size_t i, bool back)
 
 	do
 		k = back ? k - 1 : k + 1;
-	while (k > 0 && k < l->t.n && k - i + 128 < 256 && loose_token(at(l, k)));
-	return at(l, k) == at(l, i);
+	while (k > 0 && k < l->t.n && k - i + 128 < 256 && loose_token(loose_at(l, k)));
+	return loose_at(l, k) == loose_at(l, i);
 }
 
 /* What an operator of joint() begins with, and quotes. */
@@ -343,22 +328,22 @@ static const bool joins[256] = { ['+'] = 1,
 static void
 piece_end(struct loose *l, size_t i)
 {
-	if (i < 2 || !(loose_token(at(l, i - 1)) || spaced(l, i - 1, i - 2)))
+	if (i < 2 || !(loose_token(loose_at(l, i - 1)) || spaced(l, i - 1, i - 2)))
 		return;
 	size_t next = blanks(l, i + 1);
-	if (!joins[(unsigned char)at(l, next)] &&
-		!(is_alpha(at(l, next)) && is_quote(at(l, next + 1))))
+	if (!joins[(unsigned char)loose_at(l, next)] &&
+		!(is_alpha(loose_at(l, next)) && is_quote(loose_at(l, next + 1))))
 		return;
 	bool comma;
 	size_t k = joint(l, i + 1, &comma);
-	if (k && is_alpha(at(l, k)) && is_quote(at(l, k + 1))) /* f"", r'', L"" */
+	if (k && is_alpha(loose_at(l, k)) && is_quote(loose_at(l, k + 1))) /* f"", r'', L"" */
 		k++;
 	/* "a" "b" on one line may be two words of a shell. */
-	if (k && at(l, k) == at(l, i) && blanks(l, i + 1) == k && k > i + 1 &&
+	if (k && loose_at(l, k) == loose_at(l, i) && blanks(l, i + 1) == k && k > i + 1 &&
 		!memchr(l->t.p + i, '\n', k - i) && !(pure(l, i, true) && pure(l, k, false)))
 		return;
-	if (!k || !is_quote(at(l, k)) ||
-		!(loose_token(at(l, k + 1)) || spaced(l, k + 1, k + 2)) ||
+	if (!k || !is_quote(loose_at(l, k)) ||
+		!(loose_token(loose_at(l, k + 1)) || spaced(l, k + 1, k + 2)) ||
 		(comma && !said_to_join(l, next)))
 		return;
 	loose_take(l, i, k + 1, "", 0);
@@ -370,14 +355,14 @@ empty_piece(struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	if (at(l, k) == '$')
+	if (loose_at(l, k) == '$')
 		k += 2;
-	if (!is_quote(at(l, k)) || at(l, k + 1) != at(l, k))
+	if (!is_quote(loose_at(l, k)) || loose_at(l, k + 1) != loose_at(l, k))
 		return;
 	k += 2;
-	if (at(l, i) == '$' && at(l, k++) != '}')
+	if (loose_at(l, i) == '$' && loose_at(l, k++) != '}')
 		return;
-	if (i > 0 && is_alnum(at(l, i - 1)) && is_alnum(at(l, k)))
+	if (i > 0 && is_alnum(loose_at(l, i - 1)) && is_alnum(loose_at(l, k)))
 		loose_take(l, i, k, "", 0);
 }
 
@@ -394,15 +379,15 @@ tag_end(const struct loose *l, size_t i, const char *const *names)
 {
 	size_t k = i + 1, n = 0;
 
-	if (at(l, k) == '/')
+	if (loose_at(l, k) == '/')
 		k++;
-	while (n < 8 && is_alpha(at(l, k + n)))
+	while (n < 8 && is_alpha(loose_at(l, k + n)))
 		n++;
 	for (; n && *names; names++) {
 		if (!span_ieq(span_cut(l->t, k, k + n), span_str(*names)))
 			continue;
-		for (k += n; k - i < 96 && at(l, k) && at(l, k) != '\n'; k++)
-			if (at(l, k) == '>')
+		for (k += n; k - i < 96 && loose_at(l, k) && loose_at(l, k) != '\n'; k++)
+			if (loose_at(l, k) == '>')
 				return k + 1;
 		return 0;
 	}
@@ -414,8 +399,9 @@ static size_t
 declaration_end(const struct loose *l, size_t i)
 {
 	if (span_starts(span_cut(l->t, i, i + 4), SPAN_LIT("<!--"))) {
-		for (size_t k = i + 4; k - i < 128 && at(l, k); k++)
-			if (at(l, k) == '>' && at(l, k - 1) == '-' && at(l, k - 2) == '-')
+		for (size_t k = i + 4; k - i < 128 && loose_at(l, k); k++)
+			if (loose_at(l, k) == '>' && loose_at(l, k - 1) == '-' &&
+				loose_at(l, k - 2) == '-')
 				return k + 1;
 		return 0;
 	}
@@ -427,7 +413,7 @@ loose_cell(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	for (size_t to; k - i < 160 && at(l, k) == '<'; k = to)
+	for (size_t to; k - i < 160 && loose_at(l, k) == '<'; k = to)
 		if (!(to = tag_end(l, k, cell_tags)))
 			break;
 	return k;
@@ -439,13 +425,13 @@ loose_markup(const struct loose *l, size_t i)
 	size_t k = i;
 
 	for (size_t to; k - i < 160; k = to) {
-		char c = at(l, k);
+		char c = loose_at(l, k);
 		if (c == '<' &&
 			((to = declaration_end(l, k)) || (to = tag_end(l, k, inline_tags))))
 			continue;
 		if (c == 0 || !strchr("*~`|", c))
 			break;
-		for (to = k; at(l, to) == c && to - k < 3;)
+		for (to = k; loose_at(l, to) == c && to - k < 3;)
 			to++;
 	}
 	return k;
@@ -454,16 +440,17 @@ loose_markup(const struct loose *l, size_t i)
 static void
 markup(struct loose *l, size_t i)
 {
-	if (i == 0 || !loose_token(at(l, i - 1)))
+	if (i == 0 || !loose_token(loose_at(l, i - 1)))
 		return;
 	size_t to = loose_markup(l, i);
-	if (to == i || !loose_token(at(l, to)))
+	if (to == i || !loose_token(loose_at(l, to)))
 		return;
-	bool before = is_alnum(at(l, i - 1)), after = is_alnum(at(l, to));
-	if (at(l, i) == '*' && !before && !after && at(l, i - 1) != '-' && at(l, to) != '-')
+	bool before = is_alnum(loose_at(l, i - 1)), after = is_alnum(loose_at(l, to));
+	if (loose_at(l, i) == '*' && !before && !after && loose_at(l, i - 1) != '-' &&
+		loose_at(l, to) != '-')
 		return; /* of paths: src/ *.py */
 	/* Cells of a table; numbers in them are groups (groups.c). */
-	if (at(l, i) == '|' && (is_digit(at(l, i - 1)) || !(before || after)))
+	if (loose_at(l, i) == '|' && (is_digit(loose_at(l, i - 1)) || !(before || after)))
 		return;
 	loose_take(l, i, to, "", 0);
 }
@@ -473,7 +460,7 @@ markup(struct loose *l, size_t i)
 static void
 opening(struct loose *l, size_t i)
 {
-	if (at(l, i) == '{' && i > 0 && at(l, i - 1) == '$')
+	if (loose_at(l, i) == '{' && i > 0 && loose_at(l, i - 1) == '$')
 		empty_piece(l, i - 1);
 	else
 		loose_address(l, i);
@@ -482,7 +469,7 @@ opening(struct loose *l, size_t i)
 static void
 marked(struct loose *l, size_t i)
 {
-	if (at(l, i) == '<')
+	if (loose_at(l, i) == '<')
 		loose_address(l, i);
 	if (l->at <= i)
 		markup(l, i);
@@ -494,23 +481,24 @@ is_prefixed(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (k > 0 && i - k < 2 && at(l, k - 1) && strchr("fFrRbBuUL", at(l, k - 1)))
+	while (k > 0 && i - k < 2 && loose_at(l, k - 1) &&
+		strchr("fFrRbBuUL", loose_at(l, k - 1)))
 		k--;
-	return k < i && (k == 0 || !is_alnum(at(l, k - 1)));
+	return k < i && (k == 0 || !is_alnum(loose_at(l, k - 1)));
 }
 
 static void
 quoted(struct loose *l, size_t i)
 {
-	if (at(l, i + 1) == at(l, i) && i > 0 && is_alnum(at(l, i - 1)))
+	if (loose_at(l, i + 1) == loose_at(l, i) && i > 0 && is_alnum(loose_at(l, i - 1)))
 		empty_piece(l, i);
 	else
 		piece_end(l, i);
 	/* A"B"C of a shell; an apostrophe is spelling. */
-	if (l->at <= i && i > 0 && at(l, i) != '\'' && is_alnum(at(l, i - 1)) &&
-		is_alnum(at(l, i + 1)) && !is_prefixed(l, i))
+	if (l->at <= i && i > 0 && loose_at(l, i) != '\'' && is_alnum(loose_at(l, i - 1)) &&
+		is_alnum(loose_at(l, i + 1)) && !is_prefixed(l, i))
 		loose_take(l, i, i + 1, "", 0);
-	if (l->at <= i && at(l, i) == '`')
+	if (l->at <= i && loose_at(l, i) == '`')
 		markup(l, i);
 }
 
@@ -615,7 +603,8 @@ cyrillic(const struct loose *l, size_t base, const struct look *k)
 
 	for (uint64_t x = k->hidden & ~(k->hidden << 1); x; x &= x - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(x);
-		unsigned char a = (unsigned char)at(l, i), b = (unsigned char)at(l, i + 1);
+		unsigned char a = (unsigned char)loose_at(l, i),
+			      b = (unsigned char)loose_at(l, i + 1);
 		if ((a == 0xD1 && (b == 0x87 || b == 0x88)) || (a == 0xD0 && b == 0xB4))
 			out |= x & -x;
 	}
@@ -647,8 +636,9 @@ signs_said(const struct loose *l, size_t base, uint64_t blanks)
 
 	for (; blanks; blanks &= blanks - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(blanks);
-		char third = (char)(at(l, i + 2) | 0x20), fourth = (char)(at(l, i + 3) | 0x20);
-		bool begins = third == 't'   ? !is_alnum(at(l, i + 3))
+		char third = (char)(loose_at(l, i + 2) | 0x20),
+		     fourth = (char)(loose_at(l, i + 3) | 0x20);
+		bool begins = third == 't'   ? !is_alnum(loose_at(l, i + 3))
 			      : third == 'r' ? fourth == 'r' || fourth == 'o'
 					     : fourth == 'e';
 		out |= begins ? blanks & -blanks : 0;
@@ -659,7 +649,7 @@ signs_said(const struct loose *l, size_t base, uint64_t blanks)
 static void
 begins(struct loose *l, size_t i)
 {
-	switch (at(l, i)) {
+	switch (loose_at(l, i)) {
 	case '0' ... '9': loose_digits(l, i); break;
 	case '"':
 	case '\'':

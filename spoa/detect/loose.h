@@ -20,6 +20,13 @@ struct loose {
 	size_t join_from, join_at;
 };
 
+/* 0 after the end. */
+static inline char
+loose_at(const struct loose *l, size_t i)
+{
+	return i < l->t.n ? l->t.p[i] : 0;
+}
+
 /* Keys by how they begin, and how long a whole one is at least. */
 struct loose_key {
 	const char *prefix; /* NULL: the last one */

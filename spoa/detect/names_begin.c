@@ -1,5 +1,6 @@
 /* Where a name may begin: the first letters of words, found sixty-four bytes at a time,
  * so that what lies between them costs next to nothing. */
+#include "base/ascii.h"
 #include "detect/names_run.h"
 #include "detect/sieve.h"
 

@@ -2,8 +2,8 @@
  * without case and accents, so that "Dávila" and "DAVILA" are one name. Latin is by
  * table (from the canonical decompositions of Unicode 15), Greek, Cyrillic and Armenian
  * by their order; other scripts have no case. */
+#include "base/ascii.h"
 #include "codec/utf8.h"
-#include "detect/check.h"
 #include "detect/names.h"
 
 /* Two characters each; a second one of '.' is none, a first one: no letter. */

@@ -1,5 +1,6 @@
 /* Places and nationalities: terms of the lists, more certain behind "in" or "from" and
  * before the name of a larger place. */
+#include "base/ascii.h"
 #include "detect/names_run.h"
 
 static bool

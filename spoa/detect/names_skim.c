@@ -1,6 +1,7 @@
 /* The quick no to a capitalised word, which most are: it stands alone, and nothing beside
  * it makes a name of it. What it says no to, the finders find nothing in; what it does
  * not, they look at. */
+#include "base/ascii.h"
 #include "detect/names_run.h"
 
 enum {
@@ -43,7 +44,7 @@ static bool
 is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 {
 	struct span word = span_of(w->text.p + at, end - at);
-	bool initial = word.n == 1 || (word.n == 2 && (unsigned char)word.p[0] >= 0x80);
+	bool initial = word.n == 1 || (word.n == 2 && is_high(word.p[0]));
 
 	if (flags & (W_COUNTRY | W_STREET) || (flags & W_TITLE && w->text.p[end] == '.'))
 		return false;
@@ -70,7 +71,7 @@ letters_from(struct span t, size_t at, uint64_t *hash)
 			break;
 		h = hash_step(h, c);
 	}
-	for (; (unsigned char)t.p[i] >= 0x80 || is_alpha(t.p[i]); i += n) {
+	for (; is_letter(t.p[i]); i += n) {
 		enum letter k = glyph_at_alpha(t, i, &n, &folded);
 		if (k == LETTER_NONE || k == LETTER_HAN)
 			break;
@@ -117,8 +118,7 @@ small_word_skimmed(const struct names_sweep *w, size_t at)
 	uint64_t h;
 	size_t end = t.n - at < ROOM || at == w->titled ? 0 : letters_from(t, at, &h);
 
-	if (!end || (unsigned char)t.p[end] >= 0x80 || t.p[end] == '\'' || t.p[end] == '-' ||
-		t.p[end] == '.')
+	if (!end || is_high(t.p[end]) || t.p[end] == '\'' || t.p[end] == '-' || t.p[end] == '.')
 		return 0;
 	uint32_t f = names_flags(w->t, h);
 	bool out = f & (W_NAME | W_PLACE | W_NATION) && !(f & W_COMMON);

@@ -1,5 +1,6 @@
 /* Street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
  * "Calle Mayor 3", "ul. Długa 7". A number beside the street makes it an address. */
+#include "base/ascii.h"
 #include "detect/names_run.h"
 
 enum { NUMBER_BACK = 16, UNIT_MAX = 24 };

@@ -1,5 +1,6 @@
 /* Words and runs of words, as the finders of names see them. A run is what a name is
  * made of: capitalised words one blank apart, initials, and the small words between. */
+#include "base/ascii.h"
 #include "detect/names_run.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
@@ -19,7 +20,7 @@ apostrophe(struct span t, size_t i)
 }
 
 static bool
-is_letter(struct span t, size_t i)
+letter_at(struct span t, size_t i)
 {
 	unsigned n;
 	uint64_t folded;
@@ -32,7 +33,7 @@ static bool
 possessive_at(struct span t, size_t i, unsigned n)
 {
 	return i + n < t.n && (t.p[i + n] == 's' || t.p[i + n] == 'S') &&
-	       !is_letter(t, i + n + 1);
+	       !letter_at(t, i + n + 1);
 }
 
 /* What may stand inside a word at i: how many bytes, 0: nothing. */
@@ -42,12 +43,12 @@ joint(struct span t, size_t start, size_t i, size_t letters)
 	unsigned n = apostrophe(t, i);
 
 	if (n)
-		return is_letter(t, i + n) && !possessive_at(t, i, n) ? n : 0;
-	if (t.p[i] == '-' && is_letter(t, i + 1))
+		return letter_at(t, i + n) && !possessive_at(t, i, n) ? n : 0;
+	if (t.p[i] == '-' && letter_at(t, i + 1))
 		return 1;
 	/* S.p.A., e.V.: letters one by one */
-	if (t.p[i] == '.' && letters == 1 && i == start + 1 && is_letter(t, i + 1) &&
-		!is_letter(t, i + 2))
+	if (t.p[i] == '.' && letters == 1 && i == start + 1 && letter_at(t, i + 1) &&
+		!letter_at(t, i + 2))
 		return 1;
 	return 0;
 }
@@ -340,7 +341,7 @@ next_place(const struct names_sweep *w, struct word *last)
 		(last->initial || last->flags & W_TITLE || last->end - last->start <= 2)) {
 		i++;
 		if (i < t.n && t.p[i] != ' ')
-			return is_letter(t, i) && last->initial ? i : 0;
+			return letter_at(t, i) && last->initial ? i : 0;
 	}
 	if (i < t.n && t.p[i] == ',' && i + 1 < t.n && t.p[i + 1] == ' ') {
 		last->comma = true;
@@ -372,8 +373,7 @@ small_word(struct span t, size_t at)
 
 	while (i < t.n && is_lower(t.p[i]))
 		i++;
-	return i < t.n && ((unsigned char)t.p[i] >= 0x80 || is_alpha(t.p[i]) ||
-				  t.p[i] == '\'' || t.p[i] == '-' ||
+	return i < t.n && (is_letter(t.p[i]) || t.p[i] == '\'' || t.p[i] == '-' ||
 				  (t.p[i] == '.' && i == at + 1))
 		       ? at
 		       : i;
@@ -546,7 +546,7 @@ word_start(struct span t, size_t end)
 		uint64_t folded;
 		enum letter k = glyph_at(t, b, &n, &folded);
 		if (k == LETTER_NONE &&
-			!(t.p[b] == '\'' && i < end && b > 0 && is_letter(t, b - 1)))
+			!(t.p[b] == '\'' && i < end && b > 0 && letter_at(t, b - 1)))
 			break;
 		if (last == LETTER_UPPER && k == LETTER_LOWER)
 			break;
@@ -591,7 +591,7 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 		i = b;
 		if (i > 0 && strchr(" _-\n.", t.p[i - 1]) && t.p[i - 1])
 			i--;
-		else if (i == 0 || !is_letter(t, glyph_before(t, i)))
+		else if (i == 0 || !letter_at(t, glyph_before(t, i)))
 			break;
 		if (i > 1 && t.p[i - 1] == '.' && t.p[i] == ' ')
 			i--; /* "Dr. med." */

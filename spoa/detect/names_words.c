@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/names_eights.h"
 #include "detect/names.h"
@@ -308,8 +309,7 @@ names_after_begins(const struct names_table *t, struct span text)
 static bool
 is_dotted(struct span text)
 {
-	return text.p[1] == '.' && text.n > 2 &&
-	       (is_alpha(text.p[2]) || (unsigned char)text.p[2] >= 0x80) &&
+	return text.p[1] == '.' && text.n > 2 && is_letter(text.p[2]) &&
 	       (text.n == 3 || !is_alpha(text.p[3]));
 }
 

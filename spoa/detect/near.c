@@ -5,6 +5,7 @@
 
 #include <endian.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/scratch.h"
 #include "detect/sieve.h"
@@ -76,7 +77,7 @@ add_word(struct detect_rules *r, struct span word, unsigned bit)
 		memset(&w->mask, 0xDF, n);
 		*slot = w;
 		x->digits |= is_digit(word.p[0]);
-		x->plain &= is_alnum(word.p[0]) || (unsigned char)word.p[0] >= 0x80;
+		x->plain &= is_letter_or_digit(word.p[0]);
 	}
 	w->entities.v[bit / 64] |= UINT64_C(1) << (bit % 64);
 }

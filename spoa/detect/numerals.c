@@ -1,6 +1,7 @@
 /* Numbers in words, a digit or two at a time: four five three nine, vier fünf drei neun,
  * forty-five thirty-nine, double four; digits may stand between them. What they make
  * needs a checksum, or its name near where it is no length of a card. */
+#include "base/ascii.h"
 #include "detect/loose.h"
 
 enum {
@@ -62,18 +63,6 @@ struct number {
 	size_t n, digits, words;
 };
 
-static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
-
-static bool
-letter(char c)
-{
-	return is_alpha(c) || (unsigned char)c >= 0x80;
-}
-
 static unsigned
 folded(char c)
 {
@@ -102,15 +91,15 @@ numeral(const struct loose *l, size_t i, size_t *end)
 {
 	size_t n = 0;
 
-	if (i > 0 && (letter(at(l, i - 1)) || is_digit(at(l, i - 1))))
+	if (i > 0 && is_letter_or_digit(loose_at(l, i - 1)))
 		return NULL;
-	while (n < WORD_MAX && letter(at(l, i + n)))
+	while (n < WORD_MAX && is_letter(loose_at(l, i + n)))
 		n++;
 	*end = i + n;
-	if (is_digit(at(l, i + n)) || letter(at(l, i + n)))
+	if (is_letter_or_digit(loose_at(l, i + n)))
 		return NULL;
-	for (size_t k = n ? first_with(at(l, i)) : NUMERALS;
-		k < NUMERALS && folded(numerals[k].word[0]) == folded(at(l, i)); k++)
+	for (size_t k = n ? first_with(loose_at(l, i)) : NUMERALS;
+		k < NUMERALS && folded(numerals[k].word[0]) == folded(loose_at(l, i)); k++)
 		if (span_ieq(span_cut(l->t, i, i + n), span_str(numerals[k].word)))
 			return &numerals[k];
 	return NULL;
@@ -119,7 +108,7 @@ numeral(const struct loose *l, size_t i, size_t *end)
 static bool
 between(char c)
 {
-	return c && strchr(" \t\r\n-,.;:/_|*+~'\"", c);
+	return is_one_of(c, " \t\r\n-,.;:/_|*+~'\"");
 }
 
 static size_t
@@ -127,7 +116,7 @@ gap(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < GAP_MAX && between(at(l, k)))
+	while (k - i < GAP_MAX && between(loose_at(l, k)))
 		k++;
 	return k;
 }
@@ -138,14 +127,14 @@ before(const struct loose *l, size_t i)
 {
 	size_t k = i, end;
 
-	while (k > l->at && i - k < GAP_MAX && between(at(l, k - 1)))
+	while (k > l->at && i - k < GAP_MAX && between(loose_at(l, k - 1)))
 		k--;
 	size_t stop = k;
-	while (k > l->at && stop - k < RUN_MAX && is_digit(at(l, k - 1)))
+	while (k > l->at && stop - k < RUN_MAX && is_digit(loose_at(l, k - 1)))
 		k--;
 	if (k < stop)
-		return k > l->at && (letter(at(l, k - 1)) || is_digit(at(l, k - 1))) ? i : k;
-	while (k > l->at && stop - k < WORD_MAX && letter(at(l, k - 1)))
+		return k > l->at && is_letter_or_digit(loose_at(l, k - 1)) ? i : k;
+	while (k > l->at && stop - k < WORD_MAX && is_letter(loose_at(l, k - 1)))
 		k--;
 	return k < stop && stop < i && numeral(l, k, &end) && end == stop ? k : i;
 }
@@ -184,12 +173,12 @@ read_number(const struct loose *l, size_t i, struct number *m)
 	for (size_t k = i; m->digits < DIGITS_MAX - 4 && m->n < DIGITS_MAX; k = gap(l, k)) {
 		char *with = m->with[m->n];
 		size_t from = k;
-		while (k - from < RUN_MAX && is_digit(at(l, k)))
+		while (k - from < RUN_MAX && is_digit(loose_at(l, k)))
 			k++;
 		with[0] = 0;
 		if (k == from)
 			k = read_word(l, k, with);
-		if (k == from || is_digit(at(l, k)) || letter(at(l, k)))
+		if (k == from || is_letter_or_digit(loose_at(l, k)))
 			break;
 		m->start[m->n] = from;
 		m->end[m->n++] = k;
@@ -231,8 +220,9 @@ may_hold_u(const char *p, char fourth)
 	char last = (char)(p[-1] | 0x20), next = (char)(p[1] | 0x20),
 	     third = (char)(p[2] | 0x20);
 
-	if (!letter(p[-1]))
-		return !letter(p[2]) || ((third == 'o' || third == 'e') && !letter(fourth));
+	if (!is_letter(p[-1]))
+		return !is_letter(p[2]) ||
+		       ((third == 'o' || third == 'e') && !is_letter(fourth));
 	if (is_alpha(p[-2])) {
 		char first = (char)(p[-2] | 0x20);
 		return (first == 'f' && last == 'o') || (first == 'n' && last == 'e');
@@ -258,7 +248,7 @@ may_be_numeral(const struct loose *l, size_t i)
 	const char *p = l->t.p + i;
 	if ((p[0] | 0x20) == 'u')
 		return may_hold_u(p, i + 3 < l->t.n ? p[3] : 0);
-	if (letter(p[0]) && !is_alpha(p[0]))
+	if (is_letter(p[0]) && !is_alpha(p[0]))
 		return true;
 	unsigned two =
 		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
@@ -269,12 +259,12 @@ may_be_numeral(const struct loose *l, size_t i)
 			return two == TWO('f', 'i') || two == TWO('s', 'e') ||
 			       two == TWO('n', 'o') || two == TWO('u', 'e') ||
 			       two == TWO('e', 'l') || two == TWO('z', 'e');
-		return (p[1] | 0x20) == 'i' && !letter(p[-1]) &&
+		return (p[1] | 0x20) == 'i' && !is_letter(p[-1]) &&
 		       ((p[2] | 0x20) == 'e' || (p[2] | 0x20) == 'j');
 	case 'x': return two == TWO('s', 'i') || two == TWO('e', 'u');
 	default:
-		return letter(p[1]) &&
-		       (!letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
+		return is_letter(p[1]) &&
+		       (!is_letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
 			       (p[-1] | 0x20) == 'd' || (p[-1] | 0x20) == 's');
 	}
 }
@@ -286,7 +276,7 @@ loose_numerals(const struct loose *l, size_t base, uint64_t cross)
 
 	for (; cross; cross &= cross - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(cross);
-		if (may_be_numeral(l, i) || is_digit(at(l, i + 1)))
+		if (may_be_numeral(l, i) || is_digit(loose_at(l, i + 1)))
 			out |= cross & -cross;
 	}
 	return out;
@@ -300,7 +290,7 @@ loose_number(struct loose *l, size_t i)
 
 	if (i < l->number_end || !may_be_numeral(l, i))
 		return;
-	while (from > l->at && i - from < WORD_MAX && letter(at(l, from - 1)))
+	while (from > l->at && i - from < WORD_MAX && is_letter(loose_at(l, from - 1)))
 		from--;
 	if (!numeral(l, from, &end))
 		return;

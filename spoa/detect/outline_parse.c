@@ -4,6 +4,7 @@
  * What is not known here is refused: the caller then lets PCRE2 decide alone. */
 #include "detect/outline.h"
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "detect/rule.h"
 
@@ -16,7 +17,7 @@ struct parser {
 		struct span name;
 		const struct outline_node *n;
 		size_t nodes; /* in it, references followed */
-	} named[NAMED_MAX]; /* groups, of which the first are known */
+	} named[NAMED_MAX];   /* groups, of which the first are known */
 	size_t nnamed, nodes;
 	unsigned looks; /* look-arounds around what is read: more, if negated, is less */
 	bool caseless, failed;
@@ -97,12 +98,6 @@ add_named(uint64_t set[4], char c)
 	for (int i = 0; i < 4; i++)
 		set[i] |= s[i];
 	return true;
-}
-
-static int
-hex_value(char c)
-{
-	return is_digit(c) ? c - '0' : is_hex(c) ? (c | 0x20) - 'a' + 10 : -1;
 }
 
 /* The byte that an escape stands for, q->p behind it; -1: it stands for none. */

@@ -1,5 +1,6 @@
 /* The editor of characters and escapes: what it undoes is certain, so that what the
  * rules find in its views counts as if it had been written plainly. */
+#include "base/ascii.h"
 #include "codec/utf8.h"
 #include "detect/evade.h"
 #include "detect/fold.h"
@@ -19,12 +20,6 @@ struct plain {
 	size_t tags_end; /* of the row of tags last judged */
 	enum tags tags;
 };
-
-static bool
-high(char c)
-{
-	return (unsigned char)c >= 0x80;
-}
 
 static bool
 graphic(char c)
@@ -87,7 +82,7 @@ foldable(const struct plain *p, size_t at)
 	size_t n;
 	bool valid;
 
-	if (at >= p->t.n || !high(p->t.p[at]))
+	if (at >= p->t.n || !is_high(p->t.p[at]))
 		return false;
 	enum fold_kind k = fold_char(fold_decode(p->t.p + at, p->t.n - at, &n, &valid)).kind;
 	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
@@ -100,7 +95,7 @@ is_spelling(const struct plain *p, size_t at, size_t to)
 {
 	size_t back = at;
 
-	if (p->ed->last == at || !prev_is(p, at, high) || !next_is(p, to, high))
+	if (p->ed->last == at || !prev_is(p, at, is_high) || !next_is(p, to, is_high))
 		return false;
 	do
 		back--;
@@ -184,8 +179,8 @@ dash_space_dot(struct plain *p, size_t to, struct folded f)
 	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit) ||
 		      (f.kind == FOLD_DASH && at > 1 && p->t.p[at - 1] == ' ' &&
 			      is_digit(p->t.p[at - 2]));
-	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, high)) &&
-		      (next_is(p, to, is_alnum) || next_is(p, to, high));
+	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, is_high)) &&
+		      (next_is(p, to, is_alnum) || next_is(p, to, is_high));
 	bool spelled = f.kind == FOLD_SPACE && around &&
 		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
 			       !is_alnum(p->t.p[to + 1]));

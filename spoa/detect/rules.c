@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/rule.h"
 

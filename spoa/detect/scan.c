@@ -5,6 +5,7 @@
  * validator, context, and the resolution of overlaps. Text without such places costs
  * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
  * whole is linear. */
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/bits.h"
 #include "detect/evade.h"
@@ -68,8 +69,7 @@ is_sample(const struct entity_rule *e, struct span value)
 		return false;
 	for (size_t i = 0; i < value.n && n < sizeof(folded); i++)
 		if (is_alnum(value.p[i]))
-			folded[n++] =
-				(char)(is_lower(value.p[i]) ? value.p[i] & ~0x20 : value.p[i]);
+			folded[n++] = to_upper(value.p[i]);
 	for (size_t k = 0; k < e->nsamples; k++)
 		if (span_eq(e->samples[k], span_of(folded, n)))
 			return true;

@@ -4,8 +4,8 @@
 
 #include <endian.h>
 
+#include "base/ascii.h"
 #include "detect/bits.h"
-#include "detect/check.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -78,7 +78,7 @@ letters_plain(const char *p, struct sieve_letters *out)
 		l.upper |= (uint64_t)is_upper(p[i]) << i;
 		l.alpha |= (uint64_t)is_alpha(p[i]) << i;
 		l.digit |= (uint64_t)is_digit(p[i]) << i;
-		l.word |= (uint64_t)(is_alnum(p[i]) || p[i] == '_') << i;
+		l.word |= (uint64_t)is_word(p[i]) << i;
 		l.high |= (uint64_t)((unsigned char)p[i] >> 7) << i;
 	}
 	*out = l;
@@ -105,12 +105,6 @@ begins_of(const struct sieve_letters *l, bool small, bool before)
 	return ((small ? l->alpha : l->upper) & ~(l->word << 1 | before)) | l->high;
 }
 
-static bool
-in_word(char c)
-{
-	return is_alnum(c) || c == '_';
-}
-
 /* How many blocks of n have none; *bits are of the one behind them. */
 static size_t
 begins_plain(const char *p, size_t n, bool small, bool before, uint64_t *bits)
@@ -118,7 +112,7 @@ begins_plain(const char *p, size_t n, bool small, bool before, uint64_t *bits)
 	struct sieve_letters l;
 	size_t k = 0;
 
-	for (*bits = 0; k < n; k++, before = in_word(p[k * SIEVE_BLOCK - 1])) {
+	for (*bits = 0; k < n; k++, before = is_word(p[k * SIEVE_BLOCK - 1])) {
 		letters_plain(p + k * SIEVE_BLOCK, &l);
 		*bits = begins_of(&l, small, before);
 		if (*bits)
@@ -287,7 +281,7 @@ begins_avx2(const char *p, size_t n, bool small, bool before, uint64_t *bits)
 		if (!any_begins(p + k * SIEVE_BLOCK, fold, from))
 			continue;
 		letters_avx2(p + k * SIEVE_BLOCK, &l);
-		*bits = begins_of(&l, small, k > 0 ? in_word(p[k * SIEVE_BLOCK - 1]) : before);
+		*bits = begins_of(&l, small, k > 0 ? is_word(p[k * SIEVE_BLOCK - 1]) : before);
 		if (*bits)
 			return k;
 	}
@@ -469,12 +463,12 @@ begins_with(const struct way *w, struct span t, size_t at, bool small, uint64_t 
 	*bits = 0;
 	if (at >= t.n)
 		return t.n;
-	bool before = at > 0 && in_word(t.p[at - 1]);
+	bool before = at > 0 && is_word(t.p[at - 1]);
 	size_t whole = (t.n - at) / SIEVE_BLOCK;
 	at += SIEVE_BLOCK * w->begins(t.p + at, whole, small, before, bits);
 	if (*bits || at == t.n)
 		return at;
-	before = at > 0 && in_word(t.p[at - 1]);
+	before = at > 0 && is_word(t.p[at - 1]);
 	return last_begins(w, span_of(t.p + at, t.n - at), small, before, bits) ? at : t.n;
 }
 

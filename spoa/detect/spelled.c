@@ -1,5 +1,6 @@
 /* Addresses with their signs in words or brackets: alice [at] example [dot] com,
  * alice(at)example.com, alice at example dot com. */
+#include "base/ascii.h"
 #include "detect/loose.h"
 
 enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
@@ -11,18 +12,12 @@ struct sign {
 	bool half;   /* with a blank on one side only */
 };
 
-static char
-at(const struct loose *l, size_t i)
-{
-	return i < l->t.n ? l->t.p[i] : 0;
-}
-
 static size_t
 blanks(const struct loose *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < 2 && (at(l, k) == ' ' || at(l, k) == '_'))
+	while (k - i < 2 && (loose_at(l, k) == ' ' || loose_at(l, k) == '_'))
 		k++;
 	return k;
 }
@@ -30,7 +25,7 @@ blanks(const struct loose *l, size_t i)
 static bool
 word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 {
-	char c = (char)(at(l, i) | 0x20);
+	char c = (char)(loose_at(l, i) | 0x20);
 
 	if ((unsigned char)c < 'a') /* no letter */
 		return false;
@@ -39,7 +34,7 @@ word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 			continue;
 		size_t n = strlen(*words);
 		if (span_ieq(span_cut(l->t, i, i + n), span_of(*words, n)) &&
-			!is_alnum(at(l, i + n))) {
+			!is_alnum(loose_at(l, i + n))) {
 			*end = i + n;
 			return true;
 		}
@@ -77,19 +72,19 @@ sign_at(const struct loose *l, size_t i, const char *const *words, const char *c
 	char sign, struct sign *s)
 {
 	size_t k = blanks(l, i), to;
-	char open = at(l, k), close = closing(open);
+	char open = loose_at(l, k), close = closing(open);
 
 	s->from = i;
 	s->worded = true;
 	s->spaced = s->half = false;
 	if (close) {
 		size_t in = blanks(l, k + 1);
-		if (at(l, in) == sign)
+		if (loose_at(l, in) == sign)
 			to = in + 1;
 		else if (!word_at(l, in, words, &to))
 			return false;
 		to = blanks(l, to);
-		if (at(l, to) != close)
+		if (loose_at(l, to) != close)
 			return false;
 		s->to = blanks(l, to + 1);
 		return true;
@@ -153,18 +148,19 @@ domain(const struct loose *l, size_t i, const char *const *bare, struct address 
 	for (a->n = 0;;) {
 		size_t k = i, alpha = 0;
 		struct sign *dot = &a->dots[a->n];
-		for (; k - i < LABEL_MAX && (is_alnum(at(l, k)) || at(l, k) == '-'); k++) {
-			if (at(l, k) == '-' && k > i &&
+		for (; k - i < LABEL_MAX && (is_alnum(loose_at(l, k)) || loose_at(l, k) == '-');
+			k++) {
+			if (loose_at(l, k) == '-' && k > i &&
 				sign_at(l, k, dot_words, bare, '.', dot))
 				break; /* example-dot-com */
-			alpha += is_alpha(at(l, k));
+			alpha += is_alpha(loose_at(l, k));
 		}
 		if (k == i)
 			return false;
 		a->last = i;
 		a->end = k;
 		if (a->n == SIGNS_MAX || !sign_at(l, k, dot_words, bare, '.', dot) ||
-			!is_alnum(at(l, dot->to)))
+			!is_alnum(loose_at(l, dot->to)))
 			return a->n > 0 && alpha >= 2 && alpha == k - i;
 		i = dot->to;
 		a->n++;
@@ -179,14 +175,15 @@ local(const struct loose *l, size_t end, struct address *a)
 
 	a->dot = (struct sign){ 0 };
 	while (i > 0 && end - i < LOCAL_MAX &&
-		(is_alnum(at(l, i - 1)) || strchr("._+-", at(l, i - 1))) && at(l, i - 1))
+		(is_alnum(loose_at(l, i - 1)) || strchr("._+-", loose_at(l, i - 1))) &&
+		loose_at(l, i - 1))
 		i--;
 	for (size_t back = 3; back <= 8 && i > back; back++) {
 		struct sign s;
 		if (sign_at(l, i - back, dot_words, bare_dot, '.', &s) && s.worded &&
-			s.to == i && is_alnum(at(l, i - back - 1))) {
+			s.to == i && is_alnum(loose_at(l, i - back - 1))) {
 			a->dot = s;
-			for (i -= back; i > 0 && is_alnum(at(l, i - 1));)
+			for (i -= back; i > 0 && is_alnum(loose_at(l, i - 1));)
 				i--;
 			break;
 		}
@@ -248,7 +245,7 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	struct span user = span_cut(l->t, a->local, a->sign.from);
 	bool mailbox = is_mailbox(user), spaced = false;
 	/* ada.lovelace AT example.org, ada.lovelace @ example.org */
-	bool loud = a->sign.spaced || at(l, blanks(l, a->sign.from)) == 'A';
+	bool loud = a->sign.spaced || loose_at(l, blanks(l, a->sign.from)) == 'A';
 	bool known = one_of(label, providers), sure = known || (loud && is_full_name(user));
 
 	for (size_t k = 0; k < a->n; k++) {
@@ -270,7 +267,8 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 	if (!a->sign.worded)
 		return spaced && common ? EDIT_NAMED : -1;
 	/* dyndns-at-home.com */
-	return worded || a->sign.to - a->sign.from != 4 || !strchr("-/=", at(l, a->sign.from))
+	return worded || a->sign.to - a->sign.from != 4 ||
+			       !strchr("-/=", loose_at(l, a->sign.from))
 		       ? 0
 		       : EDIT_NAMED;
 }
@@ -280,8 +278,10 @@ loose_domain(const struct loose *l, size_t i)
 {
 	size_t last = i, k = i;
 
-	for (; is_alnum(at(l, k)) || (k > i && (at(l, k) == '-' || at(l, k) == '.')); k++)
-		if (at(l, k) == '.' && is_alpha(at(l, k + 1)))
+	for (; is_alnum(loose_at(l, k)) ||
+		(k > i && (loose_at(l, k) == '-' || loose_at(l, k) == '.'));
+		k++)
+		if (loose_at(l, k) == '.' && is_alpha(loose_at(l, k + 1)))
 			last = k + 1;
 	return last > i && one_of(span_cut(l->t, last, k), common_ends);
 }
@@ -293,12 +293,12 @@ may_be_domain(const struct loose *l, size_t i)
 {
 	size_t end = blanks(l, i), from = end;
 
-	while (end - from < LABEL_MAX && is_alnum(at(l, end)))
+	while (end - from < LABEL_MAX && is_alnum(loose_at(l, end)))
 		end++;
 	size_t k = blanks(l, end);
-	char c = at(l, k), letter = (char)(c | 0x20);
+	char c = loose_at(l, k), letter = (char)(c | 0x20);
 	if (c == '.')
-		return k > end || is_alnum(at(l, k + 1));
+		return k > end || is_alnum(loose_at(l, k + 1));
 	return closing(c) || (k > end && (letter == 'd' || letter == 'p'));
 }
 
@@ -306,19 +306,20 @@ void
 loose_address(struct loose *l, size_t i)
 {
 	struct address a;
-	bool bare = at(l, i) == ' ' || at(l, i) == '_';
-	bool foreign = bare && (at(l, i + 2) | 0x20) != 't';
+	bool bare = loose_at(l, i) == ' ' || loose_at(l, i) == '_';
+	bool foreign = bare && (loose_at(l, i + 2) | 0x20) != 't';
 
 	/* " at " and " arroba " */
-	if (bare && ((at(l, i + 1) | 0x20) != 'a' || !memchr("tTrRpP", at(l, i + 2), 6)))
+	if (bare && ((loose_at(l, i + 1) | 0x20) != 'a' ||
+			    !memchr("tTrRpP", loose_at(l, i + 2), 6)))
 		return;
 	if (bare && !foreign && !may_be_domain(l, i + 3))
 		return;
-	while (i > l->at && at(l, i) != '_' && at(l, i - 1) == ' ')
+	while (i > l->at && loose_at(l, i) != '_' && loose_at(l, i - 1) == ' ')
 		i--;
-	if (i == 0 || !is_alnum(at(l, i - 1)) ||
+	if (i == 0 || !is_alnum(loose_at(l, i - 1)) ||
 		!sign_at(l, i, at_words, bare_at, '@', &a.sign) ||
-		!is_alnum(at(l, a.sign.to)) ||
+		!is_alnum(loose_at(l, a.sign.to)) ||
 		!domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
 		return;
 	local(l, i, &a);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/scratch.h"
@@ -224,7 +225,7 @@ move_on(struct detect_stream *s, const struct findings *f, const struct leads *l
 static bool
 is_gap(char c)
 {
-	return c && strchr(" \t\r\n\"'`,;\\>|#*", c);
+	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
 }
 
 static void
@@ -313,7 +314,7 @@ enum next { BELONGS, MAYBE, LAST, OVER }; /* LAST: what is pending does, this do
 static enum next
 behind_gap(struct detect_stream *s, char c)
 {
-	if (s->token == 0 && (s->unread ? stream_is_blank(c) : is_gap(c))) {
+	if (s->token == 0 && (s->unread ? is_space(c) : is_gap(c))) {
 		s->breaks |= c == '\n';
 		return ++s->gap > BREAK_MAX ? OVER : MAYBE;
 	}

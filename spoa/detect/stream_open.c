@@ -3,6 +3,7 @@
  * what a window reads ahead. */
 #include "detect/stream_open.h"
 
+#include "base/ascii.h"
 #include "detect/rule.h"
 
 /* Bytes that tokens, blobs and their encodings are made of: letters, digits and
@@ -14,12 +15,6 @@ stream_is_run(char c)
 		UINT64_C(0x47fffffe97ffffff) };
 
 	return set_has(set, c);
-}
-
-bool
-stream_is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 size_t
@@ -44,7 +39,7 @@ break_start(struct span t, size_t at)
 {
 	size_t i = at;
 
-	while (i > 0 && at - i < BREAK_MAX && stream_is_blank(t.p[i - 1]))
+	while (i > 0 && at - i < BREAK_MAX && is_space(t.p[i - 1]))
 		i--;
 	return i < at && memchr(t.p + i, '\n', at - i) ? i : at;
 }
@@ -54,7 +49,7 @@ break_end(struct span t, size_t at)
 {
 	size_t i = at;
 
-	while (i < t.n && i - at < BREAK_MAX && stream_is_blank(t.p[i]))
+	while (i < t.n && i - at < BREAK_MAX && is_space(t.p[i]))
 		i++;
 	return i > at && memchr(t.p + at, '\n', i - at) ? i : at;
 }
@@ -168,7 +163,7 @@ size_t
 stream_boundary(struct span t, size_t at, size_t least)
 {
 	for (size_t i = at; i > least && at - i < WORD_BACK; i--)
-		if (stream_is_blank(t.p[i - 1]))
+		if (is_space(t.p[i - 1]))
 			return i;
 	for (int i = 0;
 		i < 3 && at > least && at < t.n && ((unsigned char)t.p[at] & 0xC0) == 0x80; i++)

@@ -13,7 +13,6 @@ enum {
 
 /* Bytes that tokens, blobs and their encodings are made of. */
 bool stream_is_run(char c);
-bool stream_is_blank(char c);
 /* Where the run that ends at `at` begins. */
 size_t stream_run_start(struct span t, size_t at);
 

@@ -2,18 +2,13 @@
  * run of ten thousand "25" behind one percent sign costs one walk. */
 #include "detect/unescape.h"
 
+#include "base/ascii.h"
 #include "codec/utf8.h"
-#include "detect/check.h"
 
 static int
 hex(struct span t, size_t at)
 {
-	char c = at < t.n ? t.p[at] : 0;
-
-	if (is_digit(c))
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return at < t.n ? hex_value(t.p[at]) : -1;
 }
 
 static int

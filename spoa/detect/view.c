@@ -3,7 +3,6 @@
 #include "detect/view.h"
 
 #include "base/err.h"
-#include "detect/check.h"
 
 static uint32_t
 place(const struct editor *ed, size_t at)

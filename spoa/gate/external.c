@@ -9,6 +9,7 @@
  * text goes whole where an entity has no pattern. */
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -69,12 +70,9 @@ request_drop_job(struct request *r)
 static bool
 says_something(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c >= 0x80 || (c >= '0' && c <= '9') ||
-			((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+	for (size_t i = 0; i < s.n; i++)
+		if (is_letter_or_digit(s.p[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/sha256.h"
@@ -98,8 +99,7 @@ param_of(const struct request *r, size_t slot)
 			(p->kind == PARAM_STRING && !words))
 			return NULL;
 		for (size_t k = 0; p->kind == PARAM_STRING && k < p->text.n; k++)
-			if (!(p->text.p[k] >= 'a' && p->text.p[k] <= 'z') &&
-				p->text.p[k] != '_')
+			if (!is_lower(p->text.p[k]) && p->text.p[k] != '_')
 				return NULL;
 		return p;
 	}

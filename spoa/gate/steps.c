@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -37,7 +38,7 @@ bool
 request_is_method(struct span m)
 {
 	for (size_t i = 0; i < m.n; i++)
-		if (!(m.p[i] >= 'A' && m.p[i] <= 'Z') && m.p[i] != '-' && m.p[i] != '_')
+		if (!is_upper(m.p[i]) && m.p[i] != '-' && m.p[i] != '_')
 			return false;
 	return m.n > 0 && m.n <= CAP_METHOD_BYTES;
 }
@@ -89,9 +90,7 @@ host_name(struct request *r, struct span v)
 	else
 		end = span_chr(v, ':');
 	struct span h = arena_dup(&r->arena, span_cut(v, 0, end));
-	for (size_t i = 0; i < h.n; i++)
-		if (h.p[i] >= 'A' && h.p[i] <= 'Z')
-			((char *)h.p)[i] = (char)(h.p[i] | 0x20);
+	ascii_lower((char *)h.p, h.n);
 	/* One trailing dot names the same host (RFC 1034 3.1). */
 	if (h.n > 1 && h.p[h.n - 1] == '.')
 		h.n--;

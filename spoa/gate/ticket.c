@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "base/random.h"
 
@@ -46,10 +47,11 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	return 0;
 }
 
+/* Of one spelling only. */
 static int
 hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return is_upper(c) ? -1 : hex_value(c);
 }
 
 int

@@ -2,6 +2,7 @@
  * other targets, another model, a cap on the output, tags, recognisers that must
  * answer, headers toward the provider. What one rule may not say at once is refused
  * in rules.c. */
+#include "base/ascii.h"
 #include "policy/build.h"
 #include "policy/keys.h"
 #include "policy/credentials.h"
@@ -187,9 +188,7 @@ set_headers(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 	x->headers = h;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		char *name = arena_strdup(b->a, c->key->s.p);
-		for (char *q = name; q && *q; q++)
-			if (*q >= 'A' && *q <= 'Z')
-				*q = (char)(*q | 0x20);
+		ascii_lower(name, span_str(name).n);
 		const char *fault = name ? header_fault(b->p, span_str(name)) : "";
 		if (fault) {
 			diag_at(b->d, c->key, "set_headers: %s %s", c->key->s.p, fault);

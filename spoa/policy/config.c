@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "policy/options.h"
@@ -219,14 +220,7 @@ read_addresses(struct reader *r, const struct yaml_node *n, const char *name,
 static bool
 name_ok(struct span s, size_t max)
 {
-	if (s.n == 0 || s.n > max)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
-			    (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '.' ||
-			    s.p[i] == '_' || s.p[i] == '-'))
-			return false;
-	return true;
+	return s.n > 0 && s.n <= max && span_is_alnum(s, "._-");
 }
 
 static void
@@ -387,8 +381,9 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 static bool
 reloads(const char *name)
 {
-	static const char *const names[] = { "policy", "policy_watch", "shadow_policy", "detectors", "backends", "demo_issuer",
-		"redact.key_file", "limits.body", "limits.inflate_ratio" };
+	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
+		"detectors", "backends", "demo_issuer", "redact.key_file", "limits.body",
+		"limits.inflate_ratio" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], name))
@@ -529,7 +524,8 @@ check_whole(struct reader *r, const struct yaml_node *root)
 				"relay.listen: is agent.listen too");
 	if (!find_option(root, "limits.held_per_identity")) {
 		uint64_t quarter = cfg->held_bytes / 4;
-		cfg->held_identity_bytes = quarter > cfg->body_bytes ? quarter : cfg->body_bytes;
+		cfg->held_identity_bytes =
+			quarter > cfg->body_bytes ? quarter : cfg->body_bytes;
 	}
 	if (cfg->held_bytes < cfg->body_bytes)
 		diag_at(r->d,

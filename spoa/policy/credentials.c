@@ -2,6 +2,7 @@
  * spell them; see the header for who obeys it. */
 #include "policy/credentials.h"
 
+#include "base/ascii.h"
 #include "codec/uri.h"
 
 /* Headers first: those of the vendors, of gateways in front of them (Azure, AWS, GCP,
@@ -85,12 +86,6 @@ const struct credential_name credential_names[] = {
 /* clang-format on */
 
 static bool
-is_word(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool
 is_dash(char c)
 {
 	return c == '-' || c == '_';
@@ -106,7 +101,7 @@ matches(struct span name, const char *row, bool loose)
 	size_t n = name.n;
 
 	for (bool dash = true;; dash = at > from && at[-1] == '-') {
-		while (n && (loose ? !is_word(name.p[n - 1]) && name.p[n - 1] > 0
+		while (n && (loose ? !is_alnum(name.p[n - 1]) && name.p[n - 1] > 0
 				   : dash && is_dash(name.p[n - 1])))
 			n--;
 		at -= at > from && at[-1] == '-';

@@ -1,6 +1,7 @@
 /* `data:` of a policy. A file is read and checked with the policy, and is part of the
  * snapshot: every request that began with it sees the same rows. */
 #include "policy/data.h"
+#include "base/ascii.h"
 #include "policy/keys.h"
 
 #include <stdio.h>
@@ -16,8 +17,8 @@
 
 const char *const policy_data_file_keys[] = { "file", "key", NULL };
 const char *const policy_data_redis_keys[] = { "redis", "ttl", "on_failure", NULL };
-const char *const policy_data_url_keys[] = { "url", "ttl", "timeout", "on_failure", "token_file",
-	"ca_file", NULL };
+const char *const policy_data_url_keys[] = { "url", "ttl", "timeout", "on_failure",
+	"token_file", "ca_file", NULL };
 const char *const policy_data_failure_words[] = { "deny", "skip", NULL };
 
 /* ---- values ---- */
@@ -212,7 +213,8 @@ waiting(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	s->ttl_us = 5 * SECOND_US;
 	if ((c = yaml_get(n, "ttl")))
 		read_duration_us(b->d, c, 100 * MS, 86400 * SECOND_US, &s->ttl_us);
-	if ((c = yaml_get(n, "on_failure")) && read_word(b->d, c, policy_data_failure_words, &word))
+	if ((c = yaml_get(n, "on_failure")) &&
+		read_word(b->d, c, policy_data_failure_words, &word))
 		s->skip = word == 1;
 }
 
@@ -238,7 +240,8 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	const struct yaml_node *c = yaml_get(n, "url");
 	const char *why;
 
-	if (!read_map(b->d, n, "url", policy_data_url_keys, NULL) || !read_text(b->d, c, "url", &s->place))
+	if (!read_map(b->d, n, "url", policy_data_url_keys, NULL) ||
+		!read_text(b->d, c, "url", &s->place))
 		return;
 	s->kind = DATA_URL;
 	if ((why = http_url_check(s->place)))
@@ -258,13 +261,7 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 static bool
 identifier(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-		if (!letter && !(i && c >= '0' && c <= '9'))
-			return false;
-	}
-	return s.n > 0 && s.n <= 64;
+	return s.n > 0 && s.n <= 64 && !is_digit(s.p[0]) && span_past(s, 0, is_word) == s.n;
 }
 
 static void

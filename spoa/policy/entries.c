@@ -1,6 +1,7 @@
 /* The policy's identity entries: which credentials are looked for, where, and
  * against which issuer or key file they will be verified. No key is read here:
  * policy/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
+#include "base/ascii.h"
 #include "policy/build.h"
 #include "policy/keys.h"
 #include "policy/credentials.h"
@@ -36,14 +37,7 @@ static const struct claim_map demo_claims = { "sub", "act.sub", "roles", "dept",
 static bool
 header_ok(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			  (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
-		if (!ok)
-			return false;
-	}
-	return s.n > 0 && s.n <= 64;
+	return s.n > 0 && s.n <= 64 && span_past(s, 0, is_tchar) == s.n;
 }
 
 /* Fields that frame or route the request cannot be taken away from it. */
@@ -73,9 +67,7 @@ header_name(struct builder *b, const struct yaml_node *n, const char **out)
 		diag_at(b->d, n, "out of memory");
 		return;
 	}
-	for (char *c = lower; *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c | 0x20);
+	ascii_lower(lower, strlen(lower));
 	if (header_reserved(span_str(lower)))
 		diag_at(b->d, n, "%.*s: %s cannot carry a credential",
 			SPAN_ARG(read_name(n, "header")), lower);

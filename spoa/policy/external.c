@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "policy/build.h"
@@ -150,10 +151,7 @@ category_entity(struct making *m, const char *category)
 
 	for (size_t i = 0; i < s.n; i++) {
 		char *c = (char *)s.p + i;
-		if (*c >= 'a' && *c <= 'z')
-			*c = (char)(*c & ~0x20);
-		else if (*c == '/' || *c == '-')
-			*c = '_';
+		*c = *c == '/' || *c == '-' ? '_' : to_upper(*c);
 	}
 	return s.p ? s.p : "";
 }
@@ -476,8 +474,7 @@ connection(struct making *m)
 		headers(m, h);
 	if ((c = yaml_get(m->n, "token_file")))
 		token(m, c);
-	if ((c = yaml_get(m->n, "ca_file")) &&
-		build_path(m->b, c, &x->ca_file)) {
+	if ((c = yaml_get(m->n, "ca_file")) && build_path(m->b, c, &x->ca_file)) {
 		FILE *f = fopen(x->ca_file, "re");
 		if (!f)
 			diag_at(m->b->d, c, "ca_file: %s: cannot be read", x->ca_file);
@@ -554,7 +551,8 @@ one(struct making *m, const struct external *before, size_t nbefore)
 		x->when = build_condition(m->b, c, &reads_body);
 		x->reads_target = build_reads_target(x->when);
 	}
-	if ((c = yaml_get(m->n, "on_failure")) && read_word(m->b->d, c, policy_outcome_words, &word)) {
+	if ((c = yaml_get(m->n, "on_failure")) &&
+		read_word(m->b->d, c, policy_outcome_words, &word)) {
 		x->own_outcome = true;
 		x->outcome = (enum outcome)word;
 	}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "base/sha256.h"
 #include "codec/jws.h"
@@ -114,12 +115,6 @@ identity_keys_free(struct identity_keys **kp)
 
 /* ---- the credential in a header ---- */
 
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* "Bearer X" → X; in headers of their own the scheme is optional. Authorization
  * under another scheme, or none, holds a credential of ours only by its shape:
  * then *foreign. 0 or ERR_AUTH (given twice). */
@@ -135,7 +130,7 @@ presented(const struct http_head *h, const char *header, struct span *out, bool 
 	if (n < 0)
 		return ERR_AUTH;
 	v = span_trim(v, " \t");
-	while (scheme < v.n && !is_space(v.p[scheme]))
+	while (scheme < v.n && !is_one_of(v.p[scheme], " \t"))
 		scheme++;
 	rest = span_trim(span_cut(v, scheme, v.n), " \t");
 	if (span_ieq(span_cut(v, 0, scheme), SPAN_LIT("bearer"))) {
@@ -147,7 +142,7 @@ presented(const struct http_head *h, const char *header, struct span *out, bool 
 		*out = rest.n ? rest : v;
 		/* RFC 9110 11.4: with parameters it is no token68. */
 		for (size_t i = 0; i < out->n; i++)
-			if (is_space(out->p[i]) || out->p[i] == ',' || out->p[i] == '"')
+			if (is_one_of(out->p[i], " \t,\""))
 				*out = (struct span){ NULL, 0 };
 	}
 	return 0;

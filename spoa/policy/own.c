@@ -2,11 +2,11 @@
  * patterns and files compile into the rule set that the rest of the policy then speaks
  * of. What is wrong in them is reported here and once. */
 #include "policy/own.h"
+#include "base/ascii.h"
 #include "policy/keys.h"
 
 #include <stdlib.h>
 
-#include "detect/check.h"
 #include "detect/custom.h"
 #include "policy/include.h"
 #include "policy/read.h"
@@ -37,7 +37,7 @@ entity_of(struct reading *r, const struct yaml_node *n)
 	char *name = arena_strdup(r->a, n->key->s.p);
 
 	for (char *p = name; p && *p; p++)
-		*p = is_lower(*p) ? (char)(*p & ~0x20) : is_alnum(*p) ? *p : '_';
+		*p = is_alnum(*p) ? to_upper(*p) : '_';
 	return name;
 }
 

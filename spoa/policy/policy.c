@@ -2,6 +2,7 @@
  * are compiled (classes before the rules that name them, providers before the
  * routes). Every mistake is reported; with one, nothing is returned. */
 #include "policy/policy.h"
+#include "base/ascii.h"
 #include "policy/keys.h"
 
 #include "policy/build.h"
@@ -37,13 +38,9 @@ build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size
 bool
 build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out)
 {
-	bool ok = n->kind == YAML_SCALAR && n->s.n > 0 && n->s.n <= max;
+	bool ok = n->kind == YAML_SCALAR && n->s.n > 0 && n->s.n <= max &&
+		  span_is_alnum(n->s, "._-:/");
 
-	for (size_t i = 0; ok && i < n->s.n; i++) {
-		char c = n->s.p[i];
-		ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		     (c >= '0' && c <= '9') || strchr("._-:/", c);
-	}
 	if (ok)
 		*out = n->s.p;
 	else

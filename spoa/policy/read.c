@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 /* ---- did you mean ---- */
@@ -200,11 +201,9 @@ struct unit {
 static int
 with_unit(struct span s, const struct unit *units, size_t nunits, bool bare, uint64_t *out)
 {
-	size_t digits = 0;
+	size_t digits = span_past(s, 0, is_digit);
 	uint64_t v;
 
-	while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
-		digits++;
 	int err = span_u64(span_cut(s, 0, digits), &v);
 	if (err)
 		return err;

@@ -1,6 +1,8 @@
 /* Providers and routes: which requests are served at all, who answers them and
  * what becomes of the response. A request that matches none is refused, so paths
  * are compared whole and in normal form only. */
+#include "base/ascii.h"
+#include "codec/uri.h"
 #include "policy/build.h"
 #include "policy/keys.h"
 
@@ -62,15 +64,6 @@ build_providers(struct builder *b, const struct yaml_node *n)
 
 /* ---- what a route matches ---- */
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Why a path is not in normal form (RFC 3986 6.2.2), or NULL. A request's path in
  * any other form is a 400, so a route spelt so could never match. */
 static const char *
@@ -88,15 +81,12 @@ path_fault(struct span s)
 			return "holds //";
 		if (c != '%')
 			continue;
-		int hi = i + 2 < s.n ? hex(s.p[i + 1]) : -1;
-		int lo = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
-		if (hi < 0 || lo < 0)
+		int v = uri_escape_at(s.p + i, s.p + s.n);
+		if (v < 0)
 			return "holds a broken percent escape";
-		int v = hi * 16 + lo;
 		if (v < ' ' || v == 0x7f || v == '/' || v == '\\')
 			return "spells a separator or control character with %XX";
-		if ((v >= 'a' && v <= 'z') || (v >= 'A' && v <= 'Z') ||
-			(v >= '0' && v <= '9') || strchr("-._~", v))
+		if (uri_unreserved((char)v))
 			return "spells with %XX what stands for itself";
 	}
 	for (struct span rest = s; rest.p;) {
@@ -154,9 +144,7 @@ hosts(struct builder *b, const struct yaml_node *n, struct route *r)
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		char *lower = arena_strdup(b->a, c->s.p);
-		for (char *x = lower; x && *x; x++)
-			if (*x >= 'A' && *x <= 'Z')
-				*x = (char)(*x | 0x20);
+		ascii_lower(lower, span_str(lower).n);
 		if (!lower || !host_ok(span_str(lower)))
 			diag_at(b->d, c,
 				"host: a host name without port, or *.example.com, is "

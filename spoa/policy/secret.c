@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 enum { SECRET_MAX = 64 << 10 };
@@ -13,15 +14,8 @@ enum { SECRET_MAX = 64 << 10 };
 static bool
 is_variable(struct span s)
 {
-	if (s.n < 4 || !span_starts(s, SPAN_LIT("${")) || s.p[s.n - 1] != '}')
-		return false;
-	for (size_t i = 2; i < s.n - 1; i++) {
-		char c = s.p[i];
-		bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-		if (!letter && !(i > 2 && c >= '0' && c <= '9'))
-			return false;
-	}
-	return true;
+	return s.n >= 4 && span_starts(s, SPAN_LIT("${")) && !is_digit(s.p[2]) &&
+	       span_past(s, 2, is_word) == s.n - 1 && s.p[s.n - 1] == '}';
 }
 
 bool

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/utf8.h"
 #include "policy/nonce.h"
@@ -122,13 +123,12 @@ struct reader {
 };
 
 static struct span
-lower(struct span s, struct arena *a)
+lower_copy(struct span s, struct arena *a)
 {
 	struct span copy = arena_dup(a, s);
 
-	for (size_t i = 0; copy.p && i < copy.n; i++)
-		if (copy.p[i] >= 'A' && copy.p[i] <= 'Z')
-			((char *)copy.p)[i] |= 0x20;
+	if (copy.p)
+		ascii_lower((char *)copy.p, copy.n);
 	return copy;
 }
 
@@ -164,7 +164,7 @@ collect(struct reader *r, const struct http_head *h)
 		} else if (r->n == FIELDS_MAX) {
 			r->why = "too many signed headers";
 		} else {
-			r->v[r->n++] = (struct signed_field){ lower(f->name, r->a),
+			r->v[r->n++] = (struct signed_field){ lower_copy(f->name, r->a),
 				arena_dup(r->a, value) };
 		}
 	}
@@ -246,7 +246,7 @@ whole_number(struct span s, int64_t *out)
 
 	*out = 0;
 	for (size_t i = minus; i < s.n; i++)
-		if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(*out, 10, out) ||
+		if (!is_digit(s.p[i]) || __builtin_mul_overflow(*out, 10, out) ||
 			__builtin_add_overflow(*out, (int64_t)(s.p[i] - '0'), out))
 			return false;
 	if (minus)
@@ -322,9 +322,8 @@ check_claims(struct reader *r, const struct hmac_key *key, const struct credenti
 }
 
 int
-signed_verify(const struct identity_entry *e, const struct hmac_keys *k,
-	struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
-	const char **why)
+signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct credentials *c,
+	int64_t now_s, struct arena *a, struct identity *out, const char **why)
 {
 	struct reader r = { .e = e, .a = a };
 

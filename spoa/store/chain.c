@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "codec/utf8.h"
 
@@ -86,7 +87,7 @@ number(struct rd *r)
 	uint64_t v = 0;
 	const char *from = r->p;
 
-	while (!r->bad && r->p < r->end && *r->p >= '0' && *r->p <= '9') {
+	while (!r->bad && r->p < r->end && is_digit(*r->p)) {
 		if (v > (INT64_MAX - 9) / 10 || (r->p > from && *from == '0'))
 			r->bad = true;
 		v = v * 10 + (uint64_t)(*r->p++ - '0');
@@ -118,19 +119,13 @@ static void
 hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 {
 	for (size_t i = 0; i < 2 * CHAIN_HASH_BYTES; i++) {
-		unsigned v = 0;
-		if (r->bad || r->p == r->end) {
+		int v = r->p < r->end ? hex_value(*r->p) : -1;
+		if (r->bad || v < 0 || is_upper(*r->p)) {
 			r->bad = true;
 			return;
 		}
-		char c = *r->p++;
-		if (c >= '0' && c <= '9')
-			v = (unsigned)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = (unsigned)(c - 'a') + 10;
-		else
-			r->bad = true;
-		out[i / 2] = (unsigned char)(i % 2 ? (unsigned)out[i / 2] << 4 | v : v);
+		r->p++;
+		out[i / 2] = (unsigned char)(i % 2 ? out[i / 2] << 4 | v : v);
 	}
 }
 
@@ -287,13 +282,7 @@ chain_member(struct span line, const char *key)
 bool
 chain_node_valid(struct span node)
 {
-	for (size_t i = 0; i < node.n; i++) {
-		char c = node.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-'))
-			return false;
-	}
-	return node.n >= 1 && node.n <= CHAIN_NODE_MAX;
+	return node.n >= 1 && node.n <= CHAIN_NODE_MAX && span_is_alnum(node, "._-");
 }
 
 static void

@@ -5,20 +5,12 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "codec/uri.h"
 
 _Static_assert(REDIS_URL_PATH_MAX == sizeof(((struct sockaddr_un *)0)->sun_path), "sun_path");
-
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
 
 /* Copies s, NUL-terminated; with `decode` undoes percent-encoding. */
 static int
@@ -29,9 +21,10 @@ copy(char *out, size_t size, struct span s, bool decode)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (decode && c == '%') {
-			if (s.n - i < 3 || hex(s.p[i + 1]) < 0 || hex(s.p[i + 2]) < 0)
+			int byte = uri_escape_at(s.p + i, s.p + s.n);
+			if (byte < 0)
 				return ERR_SYNTAX;
-			c = (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2]));
+			c = (char)byte;
 			i += 2;
 		}
 		if (c == '\0' || n + 1 >= size)

@@ -3,15 +3,16 @@
  * costs no more than its digits' classes; text is looked at to its end. */
 #include "text/blob.h"
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "codec/digits.h"
 #include "codec/utf8.h"
 #include "text/opaque.h"
 
 enum {
-	PLAIN = 24,    /* digits in a row that begin a run, or their escapes */
-	LINE_MIN = 32, /* digits of a line that goes on in the next */
-	GAP_MAX = 64,  /* characters between two lines: indentation, quotes */
+	PLAIN = 24,	   /* digits in a row that begin a run, or their escapes */
+	LINE_MIN = 32,	   /* digits of a line that goes on in the next */
+	GAP_MAX = 64,	   /* characters between two lines: indentation, quotes */
 	BLANK_DIGITS = 24, /* a blank in so many digits may be a + */
 	PERIOD_MAX = 256,
 	PERIOD_HEAD = 32,
@@ -30,7 +31,7 @@ percent_char(struct span t, size_t at, size_t *n)
 	int c = '%';
 
 	while (c == '%' && i + 2 <= t.n) {
-		int high = value16(t.p[i]), low = value16(t.p[i + 1]);
+		int high = hex_value(t.p[i]), low = hex_value(t.p[i + 1]);
 		if (high < 0 || low < 0)
 			break;
 		c = high << 4 | low;
@@ -48,7 +49,7 @@ hex_char(struct span t, size_t at, size_t digits)
 	if (t.n - at < digits)
 		return -1;
 	for (size_t i = at; i < at + digits; i++) {
-		int v = value16(t.p[i]);
+		int v = hex_value(t.p[i]);
 		if (v < 0)
 			return -1;
 		c = c << 4 | v;
@@ -153,7 +154,8 @@ gap_end(struct span t, size_t at)
 		line |= c == '\n' || c == '\r';
 		quotes += is_quote(c);
 		bool joint = quotes == 1 && (c == '+' || c == '.' || c == '&' || c == '_');
-		if (!joint && !is_quote(c) && (c == 0 || c > 127 || !strchr(" \t\r\n>|#*\\", c)))
+		if (!joint && !is_quote(c) &&
+			(c == 0 || c > 127 || !strchr(" \t\r\n>|#*\\", c)))
 			break;
 		i += n;
 	}
@@ -265,8 +267,8 @@ blob_run_next(struct span t, size_t *at, size_t end, bool form, struct blob_run 
 		size_t plain = next_plain(t, *at, end), from = plain;
 		if (plain == end)
 			break;
-		while (from > *at && (may_be_digit(t.p[from - 1]) ||
-					     (form && t.p[from - 1] == ' ')))
+		while (from > *at &&
+			(may_be_digit(t.p[from - 1]) || (form && t.p[from - 1] == ' ')))
 			from--;
 		do {
 			*r = blob_run_at(t, from, form);
@@ -313,7 +315,7 @@ struct bits {
 static int
 digit_value(unsigned in, char c)
 {
-	return in == IN64 ? value64(c) : in == IN32 ? value32(c) : value16(c);
+	return in == IN64 ? value64(c) : in == IN32 ? value32(c) : hex_value(c);
 }
 
 static size_t

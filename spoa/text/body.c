@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/uri.h"
@@ -51,7 +52,7 @@ is_form_byte(char c)
 {
 	static const char marks[] = "%+*-._~!$'(),:;/?@[]";
 
-	return uri_unreserved(c) || (c && strchr(marks, c));
+	return uri_unreserved(c) || is_one_of(c, marks);
 }
 
 static bool

@@ -2,6 +2,7 @@
  * the document; strings where no row stands are segments all the same, their
  * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
  * when the object ends, since both may stand behind what they speak of. */
+#include "base/ascii.h"
 #include "text/number.h"
 #include "text/opaque.h"
 #include "text/reasoning.h"
@@ -13,7 +14,7 @@
 #include "codec/json.h"
 
 enum {
-	FRACTIONS = 16, /* numbers with long ones in a body of measurements */
+	FRACTIONS = 16,	  /* numbers with long ones in a body of measurements */
 	OPAQUE_MIN = 256, /* shorter base64 is scanned as text whatever it belongs to */
 	FEW = 16,
 	SEALS = 2,	    /* of one object */
@@ -234,15 +235,7 @@ is_base64(struct span s)
 {
 	while (s.n && s.p[s.n - 1] == '=')
 		s.n--;
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			  (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
-			  c == '_';
-		if (!ok)
-			return false;
-	}
-	return true;
+	return span_is_alnum(s, "+/-_");
 }
 
 /* Where the base64 of a "data:image/png;base64,…" begins; 0: the whole is
@@ -453,8 +446,7 @@ read_number(struct walk *w, struct span literal)
 		return text;
 	for (unsigned i = 0; i < FRACTIONS - 1; i++) {
 		struct segment *s = &w->segs.v[w->fraction[i]];
-		text = number_text(
-			span_cut(w->raw, s->start, s->end), false, w->a, &fraction);
+		text = number_text(span_cut(w->raw, s->start, s->end), false, w->a, &fraction);
 		if (!text.p)
 			return text;
 		w->out->inspected_bytes -= s->text.n - text.n;

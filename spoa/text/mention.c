@@ -8,6 +8,7 @@
 
 #include <sodium.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/random.h"
@@ -21,7 +22,8 @@ enum {
 	PASSWORD_LEAST = 6,
 	DISGUISED_LEAST = 8,
 	DISGUISED_MOST = 256, /* longer ones would take the room of others */
-	ADDRESS_SYMBOLS = CAP_MENTION_BYTES / 4, /* of all values, where addresses begin to be left out */
+	ADDRESS_SYMBOLS =
+		CAP_MENTION_BYTES / 4, /* of all values, where addresses begin to be left out */
 	ROOT = 0,
 };
 
@@ -142,25 +144,13 @@ mention_set_bytes(const struct mention_set *s)
 
 /* ---- symbols ---- */
 
-static bool
-is_word(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static unsigned char
-lower(char c)
-{
-	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
 /* What the automaton reads of a byte; -1: nothing. */
 static int
 symbol(int automaton, char c)
 {
 	if (automaton == MENTION_EXACT)
 		return (unsigned char)c;
-	return automaton == MENTION_CASELESS || is_word(c) ? lower(c) : -1;
+	return automaton == MENTION_CASELESS || is_alnum(c) ? (unsigned char)to_lower(c) : -1;
 }
 
 /* ---- values ---- */
@@ -265,21 +255,12 @@ spell_url(struct buf *out, struct span value)
 	uri_encode(out, value, false);
 }
 
-static bool
-plain(struct span v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if (!is_word(v.p[i]) && v.p[i] != '-' && v.p[i] != '_' && v.p[i] != '.')
-			return false;
-	return true;
-}
-
 /* A word in other capitals is another word. */
 static bool
 is_words(struct span v)
 {
 	for (size_t i = 0; i < v.n; i++)
-		if ((v.p[i] >= '0' && v.p[i] <= '9') || v.p[i] == '@')
+		if (is_digit(v.p[i]) || v.p[i] == '@')
 			return false;
 	return true;
 }
@@ -289,7 +270,7 @@ add_spellings(struct mention_set *s, struct span value, enum mention_how how, ui
 {
 	int err = add_value(s, value, how, tag);
 
-	if (err || how == MENTION_FOLDED || plain(value))
+	if (err || how == MENTION_FOLDED || span_is_alnum(value, "-_."))
 		return err;
 	err = add_spelling(s, value, how, tag, buf_json);
 	return err ? err : add_spelling(s, value, how, tag, spell_url);
@@ -304,7 +285,7 @@ password_of(struct span value)
 	span_next(&rest, ':');
 	bool word = true;
 	for (size_t i = 0; i < rest.n && word; i++)
-		word = is_word(rest.p[i]) && (rest.p[i] < '0' || rest.p[i] > '9');
+		word = is_alpha(rest.p[i]);
 	return rest.n < PASSWORD_LEAST || word || rest.p[0] == '/' ? (struct span){ NULL, 0 }
 								   : rest;
 }
@@ -465,12 +446,6 @@ mention_build(struct mention_set *s, size_t steps)
 /* ---- a text ---- */
 
 static bool
-is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
-static bool
 all_hex(const char *p, size_t n)
 {
 	while (n && is_hex(p[n - 1]))
@@ -492,13 +467,13 @@ after_escape(struct span t, size_t at)
 static bool
 begins_token(struct span t, size_t at)
 {
-	return at == 0 || !is_word(t.p[at]) || !is_word(t.p[at - 1]) || after_escape(t, at);
+	return at == 0 || !is_alnum(t.p[at]) || !is_alnum(t.p[at - 1]) || after_escape(t, at);
 }
 
 static bool
 ends_token(struct span t, size_t end)
 {
-	return end == t.n || !is_word(t.p[end - 1]) || !is_word(t.p[end]);
+	return end == t.n || !is_alnum(t.p[end - 1]) || !is_alnum(t.p[end]);
 }
 
 /* What ends inside or before the new one, and begins in it, is part of it. */
@@ -565,10 +540,10 @@ feed_folded(struct mention_scan *s, size_t at)
 		s->skip--;
 		return 0;
 	}
-	if (is_word(c)) {
+	if (is_alnum(c)) {
 		s->gap = 0;
 		s->places[s->symbols++ % MENTION_FOLDS] = at;
-		return feed(s, MENTION_FOLDED, lower(c), at);
+		return feed(s, MENTION_FOLDED, (unsigned char)to_lower(c), at);
 	}
 	if (s->node[MENTION_FOLDED] == ROOT)
 		return 0;
@@ -601,7 +576,7 @@ mention_next(struct mention_scan *s, size_t bytes)
 		if (a[MENTION_EXACT].nodes)
 			err = feed(s, MENTION_EXACT, (unsigned char)c, s->at);
 		if (!err && a[MENTION_CASELESS].nodes)
-			err = feed(s, MENTION_CASELESS, lower(c), s->at);
+			err = feed(s, MENTION_CASELESS, (unsigned char)to_lower(c), s->at);
 		if (!err && a[MENTION_FOLDED].nodes)
 			err = feed_folded(s, s->at);
 	}

@@ -3,6 +3,8 @@
  * and who reads it undoes that with one multiplication. */
 #include "text/number.h"
 
+#include "base/ascii.h"
+
 enum {
 	LONG_DIGITS = 7,
 	FRACTION_DIGITS = 9, /* of fewer behind a point there are too many */
@@ -14,8 +16,8 @@ enum {
 struct number {
 	bool minus;
 	struct span whole, part;
-	bool plain;	/* neither point nor exponent */
-	bool moderate;	/* the exponent is known */
+	bool plain;    /* neither point nor exponent */
+	bool moderate; /* the exponent is known */
 	int64_t exponent;
 };
 
@@ -33,7 +35,7 @@ number_is_long(struct span literal)
 	size_t digits = 0;
 
 	for (size_t i = 0; i < literal.n && digits < LONG_DIGITS; i++)
-		digits += literal.p[i] >= '0' && literal.p[i] <= '9';
+		digits += is_digit(literal.p[i]);
 	return digits >= LONG_DIGITS;
 }
 

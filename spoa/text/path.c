@@ -3,6 +3,7 @@
  * for. */
 #include "text/body.h"
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
@@ -55,23 +56,11 @@ append(struct path_reader *r, struct span s)
 	}
 }
 
-static bool
-is_word(struct span key)
-{
-	for (size_t i = 0; i < key.n; i++) {
-		char c = key.p[i];
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-			!(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '$')
-			return false;
-	}
-	return key.n > 0;
-}
-
 static void
 append_key(struct path_reader *r, struct span key)
 {
 	struct buf step;
-	bool word = is_word(key), cut = key.n > KEY_BYTES;
+	bool word = key.n > 0 && span_is_alnum(key, "_-$"), cut = key.n > KEY_BYTES;
 
 	buf_init(&step, 0);
 	if (cut)

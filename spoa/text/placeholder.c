@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "base/ascii.h"
 #include "base/random.h"
 
 struct slot {
@@ -131,12 +132,11 @@ looks_like_one(struct span t, size_t *n)
 	size_t i = 1, digits = 0;
 
 	while (i < t.n && i <= NAME_MAX_BYTES &&
-		((t.p[i] >= 'A' && t.p[i] <= 'Z') || (t.p[i] >= '0' && t.p[i] <= '9') ||
-			t.p[i] == '_'))
+		(is_upper(t.p[i]) || is_digit(t.p[i]) || t.p[i] == '_'))
 		i++;
 	if (i >= t.n || t.p[i] != '>')
 		return 0;
-	while (t.p[i - digits - 1] >= '0' && t.p[i - digits - 1] <= '9')
+	while (is_digit(t.p[i - digits - 1]))
 		digits++;
 	if (digits == 0 || digits > DIGITS_MAX || t.p[i - digits - 1] != '_')
 		return 0;
@@ -178,11 +178,8 @@ placeholder_fold(char *to, struct span v)
 	size_t n = 0;
 
 	for (size_t i = 0; i < v.n; i++) {
-		char c = v.p[i];
-		if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'))
-			to[n++] = c;
+		if (is_alnum(v.p[i]))
+			to[n++] = to_upper(v.p[i]);
 	}
 	if (n == 0 && v.n) {
 		memcpy(to, v.p, v.n);

@@ -4,10 +4,11 @@
  * under way they may not). */
 #include "text/reasoning.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 static bool
-is_one_of(struct span s, const char *const *names)
+is_named(struct span s, const char *const *names)
 {
 	for (; *names; names++)
 		if (span_is(s, *names))
@@ -22,7 +23,7 @@ reasoning_open(const struct reasoning_frame *around, bool object, bool around_is
 	static const char *const lists[] = { "messages", "contents", NULL };
 	struct reasoning_frame f = { .inside = around->inside || around->message };
 
-	f.message = object && around_is_list && !f.inside && is_one_of(name, lists);
+	f.message = object && around_is_list && !f.inside && is_named(name, lists);
 	return f;
 }
 
@@ -35,8 +36,8 @@ reasoning_key(struct reasoning_frame *f, struct span key)
 
 	if (!(f->inside || f->message) || !key.n || (key.p[0] != 't' && key.p[0] != 'f'))
 		return;
-	f->called |= is_one_of(key, calls);
-	f->answered |= is_one_of(key, answers);
+	f->called |= is_named(key, calls);
+	f->answered |= is_named(key, answers);
 }
 
 void
@@ -56,7 +57,7 @@ message_end(struct reasoning *r, const struct reasoning_frame *f)
 {
 	static const char *const models[] = { "assistant", "model", NULL };
 
-	if (is_one_of(f->role, models)) {
+	if (is_named(f->role, models)) {
 		r->calls = f->called;
 	} else if (span_is(f->role, "user") && !f->answered) {
 		r->turn++;
@@ -106,18 +107,12 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 
 /* ---- taking blocks out ---- */
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* The next byte from `at` on that is no blank; from `at` back to the last one before it. The
  * document is valid JSON, and these are inside a list. */
 static size_t
 ahead(struct span raw, size_t at)
 {
-	while (is_blank(raw.p[at]))
+	while (is_space(raw.p[at]))
 		at++;
 	return at;
 }
@@ -125,7 +120,7 @@ ahead(struct span raw, size_t at)
 static size_t
 back(struct span raw, size_t at)
 {
-	while (is_blank(raw.p[at - 1]))
+	while (is_space(raw.p[at - 1]))
 		at--;
 	return at - 1;
 }

@@ -2,6 +2,7 @@
  * styles keep no state. */
 #include "text/style.h"
 
+#include "base/ascii.h"
 #include "base/sha256.h"
 #include "text/placeholder.h"
 
@@ -73,18 +74,6 @@ mask(struct redactor *r, struct span v)
 	return span_of(to, n);
 }
 
-static bool
-is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 size_t
 style_separator(struct span v, size_t i)
 {
@@ -92,7 +81,7 @@ style_separator(struct span v, size_t i)
 		"\xe2\x80\x92", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\xaf",
 		"\xe2\x88\x92" };
 
-	if (v.p[i] && strchr(" -./()+", v.p[i]))
+	if (is_one_of(v.p[i], " -./()+"))
 		return 1;
 	for (size_t k = 0; k < sizeof(wide) / sizeof(wide[0]); k++)
 		if (span_starts(span_cut(v, i, v.n), span_str(wide[k])))
@@ -111,7 +100,7 @@ last4(struct redactor *r, struct span entity, struct span v)
 	if (!style_keeps_last4(entity))
 		return none;
 	for (size_t i = 0, n; i < v.n; i += n) {
-		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
+		bool mark = is_alnum(v.p[i]);
 		n = mark ? 1 : style_separator(v, i);
 		if (n == 0)
 			return none;
@@ -122,7 +111,7 @@ last4(struct redactor *r, struct span entity, struct span v)
 		return none;
 	char *to = arena_alloc(r->arena, v.n + 1);
 	for (size_t i = 0; to && i < v.n; i++) {
-		bool mark = is_letter(v.p[i]) || is_digit(v.p[i]);
+		bool mark = is_alnum(v.p[i]);
 		to[i] = mark && marks > KEPT ? '*' : v.p[i];
 		marks -= mark;
 	}

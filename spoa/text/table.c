@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 enum { NODES_MAX = 384 };
@@ -108,11 +109,7 @@ folds_to(struct span key, struct span want)
 		} else {
 			i++;
 		}
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c | 0x20);
-		if (w >= 'A' && w <= 'Z')
-			w = (char)(w | 0x20);
-		if (c != w)
+		if (to_lower(c) != to_lower(w))
 			return false;
 	}
 	return i == key.n && k == want.n;

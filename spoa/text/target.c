@@ -1,5 +1,6 @@
 /* The request target's segments, and the refusal of spellings that another
  * server would read as another path (RFC 3986 section 6.2.2). */
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/uri.h"
@@ -10,7 +11,7 @@
 static bool
 is_path_byte(char c)
 {
-	return uri_unreserved(c) || c == '/' || (c && strchr("!$&'()*+,;=:@", c));
+	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
 }
 
 /* What may stand in a query raw: browsers leave more than RFC 3986 3.4 allows. */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/scratch.h"
 
