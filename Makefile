@@ -62,7 +62,7 @@ ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/de
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
-LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/tools/%,$(wildcard spoa/*/*.c))
+LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/tools/%,$(wildcard spoa/*/*.c spoa/*/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
 LIB      := $(B)/libtollgate.a
 
@@ -85,7 +85,7 @@ $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.
 	@mkdir -p $(@D)
 	LC_ALL=C awk -f spoa/detect/detectors.awk $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/rule.h
+$(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The word lists of names, policies/detectors/names/*.txt: as the table that is searched,
@@ -94,8 +94,8 @@ NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
 
 LIB_OBJ += $(B)/gen/names.o
 
-NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names_words detect/names_eights \
-	detect/names_letters \
+NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names/names_words detect/names/names_eights \
+	detect/names/names_letters \
 	codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span)
 
 $(B)/gen/names_pack: spoa/tools/names_pack.c $(NAMES_PACK)
@@ -117,8 +117,8 @@ $(B)/gen/names.o: $(B)/gen/names.c
 # makes it anew from its texts: same texts, same bytes, whatever the optimisation.
 INJECT := policies/detectors/injection
 
-$(B)/spoa/detect/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
-$(B)/spoa/tools/train_fit.o $(B)/spoa/detect/inject_score.o: ALL_CFLAGS += -ffp-contract=off
+$(B)/spoa/inject/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
+$(B)/spoa/tools/train_fit.o $(B)/spoa/inject/inject_score.o: ALL_CFLAGS += -ffp-contract=off
 
 # The trainer is a program of its own.
 TRAIN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard spoa/tools/train*.c))

@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan_rules.h"
-#include "detect/fingerprint.h"
+#include "detect/custom/fingerprint.h"
+#include "detect/custom/sample_text.h"
 #include "detect/info.h"
-#include "detect/sample_text.h"
 #include "policy/read.h"
 
 enum {

@@ -10,7 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/scan.h"
 #include "codec/json.h"
-#include "detect/stream.h"
+#include "detect/stream/stream.h"
 #include "gate/overlay.h"
 #include "store/keyfile.h"
 #include "text/style.h"

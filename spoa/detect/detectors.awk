@@ -1,7 +1,7 @@
 # Rule files to C: one string a file, for spoa/detect/load.c.
 BEGIN {
 	print "/* Generated from policies/detectors by spoa/detect/detectors.awk. */"
-	print "#include \"detect/rule.h\"\n"
+	print "#include \"detect/engine.h\"\n"
 	print "const struct detect_file detect_builtin[] = {"
 }
 FNR == 1 {

@@ -1,7 +1,7 @@
 /* Every rule's own examples, as `check` and the tests run them. */
 #include "base/err.h"
 #include "codec/yaml.h"
-#include "detect/rule.h"
+#include "detect/engine.h"
 
 static bool
 example_holds(const struct detect_rules *r, struct detect_scratch *s, size_t entity,

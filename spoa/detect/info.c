@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "codec/yaml.h"
-#include "detect/rule.h"
+#include "detect/rules/rule.h"
 
 void
 detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out)
@@ -16,8 +16,8 @@ detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out
 		.source = e->source ? e->source : "",
 		.threshold = e->threshold,
 		.examples = e->nexamples,
-		.context = e->context.n,
-		.against = e->against.n,
+		.context = e->context.words.n,
+		.against = e->context.against.n,
 		.own = e->own };
 	for (size_t i = 0; i < r->npatterns; i++)
 		out->patterns += r->patterns[i].entity == entity;
@@ -49,7 +49,7 @@ detect_context_word(
 {
 	INVARIANT(entity < r->nentities);
 	const struct entity_rule *e = &r->entities[entity];
-	const struct words *w = against ? &e->against : &e->context;
+	const struct words *w = against ? &e->context.against : &e->context.words;
 
 	if (nth >= w->n)
 		return false;

@@ -12,8 +12,10 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/yaml.h"
-#include "detect/custom.h"
-#include "detect/rule.h"
+#include "detect/custom/custom_stage.h"
+#include "detect/engine.h"
+#include "detect/names/names.h"
+#include "detect/prefilter/bits.h"
 
 struct definition {
 	struct span name, text;
@@ -293,9 +295,10 @@ add_literal(struct loader *l, const struct yaml_node *n, bool caseless, bool nam
 		.caseless = caseless,
 		.name = name,
 		.pattern = p->index,
-		.next = l->r->literals[h] };
-	l->r->literals[h] = lit;
-	l->r->fourth[h] |= s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
+		.next = l->r->prefilter.literals[h] };
+	l->r->prefilter.literals[h] = lit;
+	l->r->prefilter.fourth[h] |=
+		s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
 }
 
 static void
@@ -330,8 +333,8 @@ add_bytes(struct loader *l, struct span s, const struct pattern *p)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char b = (unsigned char)s.p[i];
-		uint16_t **v = &l->r->byte_patterns[b];
-		size_t *n = &l->r->nbyte_patterns[b];
+		uint16_t **v = &l->r->prefilter.byte_patterns[b];
+		size_t *n = &l->r->prefilter.nbyte_patterns[b];
 		if (!*v)
 			*v = arena_array(l->a, DETECT_PATTERNS_MAX, sizeof(uint16_t));
 		/* Once, however often the text has the byte. */
@@ -574,8 +577,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	*e = (struct entity_rule){ .name = "",
 		.class = "",
 		.threshold = 0.5f,
-		.boost = 0.35f,
-		.penalty = 0.3f,
+		.context = { .boost = 0.35f, .penalty = 0.3f },
 		.spreads = true };
 	for (const struct yaml_node *c = root->child; c; c = c->next) {
 		struct span k = c->key->s;
@@ -594,9 +596,9 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		} else if (span_is(k, "threshold")) {
 			e->threshold = number_of(l, c, "threshold");
 		} else if (span_is(k, "boost")) {
-			e->boost = number_of(l, c, "boost");
+			e->context.boost = number_of(l, c, "boost");
 		} else if (span_is(k, "penalty")) {
-			e->penalty = number_of(l, c, "penalty");
+			e->context.penalty = number_of(l, c, "penalty");
 		} else if (span_is(k, "separators")) {
 			e->separators = bool_of(l, c, "separators");
 		} else if (span_is(k, "spreads")) {
@@ -604,9 +606,9 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		} else if (span_is(k, "yields")) {
 			e->yields = bool_of(l, c, "yields");
 		} else if (span_is(k, "context")) {
-			e->context = words_of(l, c, "context");
+			e->context.words = words_of(l, c, "context");
 		} else if (span_is(k, "against")) {
-			e->against = words_of(l, c, "against");
+			e->context.against = words_of(l, c, "against");
 		} else if (span_is(k, "samples")) {
 			samples_of(l, c, e);
 		} else if (span_is(k, "examples")) {
@@ -732,7 +734,7 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 	struct loader l = { .a = &r->arena, .d = &d, .r = r };
 	r->entities = arena_array(l.a, DETECT_ENTITIES_MAX, sizeof(*r->entities));
 	r->patterns = arena_array(l.a, DETECT_PATTERNS_MAX, sizeof(*r->patterns));
-	r->literals = arena_array(l.a, 1u << LITERAL_BITS, sizeof(struct literal *));
+	r->prefilter.literals = arena_array(l.a, 1u << LITERAL_BITS, sizeof(struct literal *));
 	if (!arena_failed(l.a)) {
 		if (dir)
 			load_dir(&l, dir);

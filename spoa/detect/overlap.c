@@ -6,7 +6,8 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/evade.h"
+#include "detect/disguise/evade.h"
+#include "detect/engine.h"
 
 enum { KEEP_BYTES = 4 }; /* shorter remains of a secret say nothing */
 

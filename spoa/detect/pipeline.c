@@ -4,7 +4,9 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/evade.h"
+#include "detect/disguise/evade.h"
+#include "detect/engine.h"
+#include "detect/names/names.h"
 
 enum {
 	MATCH_LIMIT = 200000, /* of one attempt, in PCRE2's own units */
@@ -12,7 +14,6 @@ enum {
 	HEAP_LIMIT_KB = 4096,
 	JIT_STACK_MIN = 32 << 10,
 	JIT_STACK_MAX = 1 << 20,
-	CANDIDATES_MAX = 2 * CAP_FINDINGS,
 	CANDIDATES_KEPT = 512, /* room that stays for the next text */
 };
 
@@ -67,25 +68,6 @@ detect_scratch_free(struct detect_scratch **sp)
 	evade_free(s);
 	free(s);
 	*sp = NULL;
-}
-
-int
-scratch_keep(struct detect_scratch *s, struct finding f)
-{
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		if (s->n >= CANDIDATES_MAX)
-			return ERR_LIMIT;
-		struct finding *v = realloc(s->v, room * sizeof(*v));
-		if (!v)
-			return ERR_NOMEM;
-		s->v = v;
-		s->room = room;
-	}
-	if (s->rules->entities[f.entity].own)
-		f.flags |= FINDING_OWN;
-	s->v[s->n++] = f;
-	return 0;
 }
 
 /* All that could match: nothing gives way to anything. */

@@ -7,10 +7,11 @@
  * whole is linear. */
 #include "base/ascii.h"
 #include "base/err.h"
-#include "detect/bits.h"
-#include "detect/evade.h"
-#include "detect/scratch.h"
-#include "detect/sieve.h"
+#include "detect/custom/custom_stage.h"
+#include "detect/disguise/evade.h"
+#include "detect/engine.h"
+#include "detect/prefilter/bits.h"
+#include "detect/prefilter/sieve.h"
 
 enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
 
@@ -24,6 +25,7 @@ struct verdict {
 
 struct sweep {
 	const struct detect_rules *r;
+	const struct prefilter *f; /* its own */
 	struct detect_scratch *s;
 	const struct detect_options *opt;
 	struct span text;
@@ -93,23 +95,12 @@ column_of(struct sweep *w, size_t i, struct column *out)
 	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
 }
 
-/* What is near i, where that is known already; else NULL. */
-static inline const struct near_view *
-near_known(const struct sweep *w, size_t i)
-{
-	return w->s->near_block == i / NEAR_BLOCK + 1 &&
-			       (w->keyed || w->s->near_whole ||
-				       columns_no_row(&w->s->columns, i))
-		       ? &w->s->near_all
-		       : NULL;
-}
-
 static inline const struct near_view *
 near_of(struct sweep *w, size_t i)
 {
-	const struct near_view *known = near_known(w, i);
+	const struct near_view *known = near_known(&w->s->near, i, !w->keyed);
 
-	return known ? known : near_look(w->r, w->s, w->text, i, !w->keyed);
+	return known ? known : near_look(&w->s->near, w->text, i, !w->keyed);
 }
 
 /* Whether no context word of the entity stands near, so that a score below the
@@ -133,13 +124,13 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 	struct verdict *v = &w->verdicts[entity % VERDICTS];
 	struct column col;
 
-	if (e->context.n + e->against.n == 0)
+	if (e->context.words.n + e->context.against.n == 0)
 		return 0;
 	if (v->end == end && v->start == start && v->entity == entity)
 		return v->says;
 	*v = (struct verdict){ start, end, entity,
-		context_verdict(
-			e, w->text, before, column_of(w, start, &col), start, end, &w->quiet) };
+		context_verdict(&e->context, w->text, before, column_of(w, start, &col), start,
+			end, &w->quiet) };
 	return v->says;
 }
 
@@ -165,7 +156,8 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
-	f.score = context_apply(e, verdict_of(w, p->entity, f.start, f.end, before), m->score);
+	f.score = context_apply(
+		&e->context, verdict_of(w, p->entity, f.start, f.end, before), m->score);
 	if (checked == CHECK_VALID)
 		f.flags |= FINDING_VALIDATED;
 	if (p->kind == START_LITERAL && m->match < m->start)
@@ -367,8 +359,8 @@ try_literals(struct sweep *w, size_t i, bool begins)
 	}
 	memcpy(&head, p, sizeof(head));
 	uint32_t slot = literal_hash(three_bytes(p));
-	for (size_t k = w->r->slots[slot]; k < w->r->slots[slot + 1] && !w->err; k++) {
-		const struct literal_head *h = &w->r->heads[k];
+	for (size_t k = w->f->slots[slot]; k < w->f->slots[slot + 1] && !w->err; k++) {
+		const struct literal_head *h = &w->f->heads[k];
 		if ((head ^ h->head) & h->mask || (h->begins && !begins))
 			continue;
 		if (h->whole || literal_matches(h->literal, w->text, i))
@@ -385,7 +377,7 @@ begin(struct sweep *w)
 		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-	near_begin(w->r, w->s, before);
+	near_begin(&w->s->near, &w->r->near, &w->f->runs, &w->s->columns, before);
 }
 
 /* Tries the patterns that an outline left at i, of those in `only` where it is not
@@ -396,7 +388,7 @@ try_list(struct sweep *w, const struct outline *o, const struct outline_list *l,
 {
 	for (size_t k = 0; k < l->n && !w->err; k++) {
 		uint16_t index = o->patterns[l->from + k];
-		if (only && !run_set_has(only, w->r->run_bit[index]))
+		if (only && !run_set_has(only, w->f->run_bit[index]))
 			continue;
 		const struct pattern *p = &w->r->patterns[index];
 		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity) &&
@@ -424,10 +416,10 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	static const struct outline_list none = { 0, 0 };
 	size_t n = word_before(b, (unsigned)(i - b->from));
 
-	if (n == 0 || n > w->r->word_back_max)
+	if (n == 0 || n > w->f->word_back_max)
 		return &none;
 	if (!w->word || w->word_at != i - n) {
-		w->word = outline_walk(&w->r->outlines[OUTLINE_WORD], w->text, i - n, 0);
+		w->word = outline_walk(&w->f->outlines[OUTLINE_WORD], w->text, i - n, 0);
 		w->word_at = i - n;
 	}
 	return w->word;
@@ -456,29 +448,30 @@ static const struct near_view anything = {
 static bool
 possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_set *set)
 {
-	const struct run_set *words = &w->r->of_words;
-	const struct near_view *near = context_decides(w) ? near_known(w, i) : &anything;
+	const struct run_set *words = &w->f->of_words;
+	const struct near_view *near =
+		context_decides(w) ? near_known(&w->s->near, i, !w->keyed) : &anything;
 	const struct near_view *first = near ? near : &anything;
 
-	if (!runs_begin(&w->r->runs, w->text, i, n, &first->runs, first->alone, set))
+	if (!runs_begin(&w->f->runs, w->text, i, n, &first->runs, first->alone, set))
 		return false;
 	if (run_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
 		!run_set_drop(set, words))
 		return false;
 	/* Of those that need no context, none is taken. */
-	return near || run_set_within(set, &w->r->runs.always) ||
-	       near_cut(w->r, w->s, w->text, i, !w->keyed, set);
+	return near || run_set_within(set, &w->f->runs.always) ||
+	       near_cut(&w->s->near, w->text, i, !w->keyed, set);
 }
 
 /* The outlines that these patterns are in, as bits. */
 static unsigned
-outlines_of(const struct detect_rules *r, const struct run_set *set)
+outlines_of(const struct prefilter *f, const struct run_set *set)
 {
 	unsigned all = 0;
 
 	for (unsigned k = 0; k < RUN_WORDS; k++)
 		for (uint64_t more = set->v[k]; more; more &= more - 1)
-			all |= r->outlines_of[64 * k + (unsigned)__builtin_ctzll(more)];
+			all |= f->outlines_of[64 * k + (unsigned)__builtin_ctzll(more)];
 	return all;
 }
 
@@ -494,9 +487,9 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 		end++;
 	if (!possible(w, b, i, end - i, &set))
 		return;
-	for (unsigned more = outlines_of(w->r, &set); more; more &= more - 1) {
+	for (unsigned more = outlines_of(w->f, &set); more; more &= more - 1) {
 		unsigned k = (unsigned)__builtin_ctz(more);
-		const struct outline *o = &w->r->outlines[k];
+		const struct outline *o = &w->f->outlines[k];
 		try_list(w, o,
 			k == OUTLINE_WORD ? walk_word(w, b, i)
 					  : outline_walk(o, w->text, i, end - i),
@@ -507,7 +500,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 static void
 try_byte(struct sweep *w, size_t i)
 {
-	const struct outline *o = w->r->byte_outlines[(unsigned char)w->text.p[i]];
+	const struct outline *o = w->f->byte_outlines[(unsigned char)w->text.p[i]];
 
 	if (o)
 		try_list(w, o, outline_walk(o, w->text, i, 0), i, NULL);
@@ -519,7 +512,7 @@ block_read(const struct sweep *w, struct block *b, size_t from)
 {
 	struct sieve v;
 
-	sieve_at(w->r, w->text.p + from, w->text.n - from, &v);
+	sieve_at(w->f, w->text.p + from, w->text.n - from, &v);
 	uint64_t alpha = v.upper | v.lower, alpha_before = b->alpha, lower_before = b->lower;
 	b->from = from;
 	b->literal = v.literal;
@@ -546,7 +539,7 @@ without_inner(const struct sweep *w, const struct block *b)
 		uint32_t slot = w->text.n - i < LITERAL_MIN
 					? 0
 					: literal_hash(three_bytes(w->text.p + i));
-		if (!(w->r->inner[slot / 64] >> (slot % 64) & 1))
+		if (!(w->f->inner[slot / 64] >> (slot % 64) & 1))
 			drop |= more & -more;
 	}
 	return b->literal & ~drop;
@@ -656,7 +649,7 @@ int
 rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
 {
-	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
+	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
 
 	sweep(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
@@ -670,7 +663,7 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 static void
 note_heads(struct sweep *w, size_t i)
 {
-	for (const struct literal *l = w->r->literals[literal_hash(three_bytes(w->text.p + i))];
+	for (const struct literal *l = w->f->literals[literal_hash(three_bytes(w->text.p + i))];
 		l; l = l->next)
 		if (w->r->patterns[l->pattern].keyed && literal_matches(l, w->text, i))
 			columns_head(&w->s->columns, i);
@@ -680,7 +673,7 @@ int
 rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
 {
-	struct sweep w = { .r = r, .s = s, .opt = opt, .text = text };
+	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
 
 	begin(&w);
 	for (size_t i = 0; i + LITERAL_MIN <= text.n; i++)

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "detect/custom.h"
+#include "detect/custom/custom.h"
 #include "policy/credentials.h"
 #include "policy/read.h"
 

@@ -1,13 +1,13 @@
 /* Classes with detectors of their own, read before the rules are loaded: their words,
  * patterns and files compile into the rule set that the rest of the policy then speaks
  * of. What is wrong in them is reported here and once. */
-#include "policy/own.h"
 #include "base/ascii.h"
 #include "policy/keys.h"
+#include "policy/own.h"
 
 #include <stdlib.h>
 
-#include "detect/custom.h"
+#include "detect/custom/custom.h"
 #include "policy/include.h"
 #include "policy/read.h"
 

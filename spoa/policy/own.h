@@ -2,7 +2,7 @@
 #ifndef POLICY_OWN_H
 #define POLICY_OWN_H
 
-#include "detect/custom.h"
+#include "detect/custom/custom.h"
 #include "policy/policy.h"
 
 /* Reads the classes that have detectors of their own. Every mistake goes to *d; what is

@@ -4,13 +4,13 @@
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
-#include "cel/cel.h"
 #include "base/caps.h"
+#include "cel/cel.h"
 #include "codec/http.h"
-#include "detect/inject.h"
-#include "detect/recogniser.h"
-#include "policy/config.h"
 #include "codec/yaml.h"
+#include "inject/inject.h"
+#include "policy/config.h"
+#include "recogniser/recogniser.h"
 #include "text/dialect.h"
 #include "text/style.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "detect/names.h"
+#include "detect/names/names.h"
 
 int
 main(int argc, char **argv)

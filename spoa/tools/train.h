@@ -6,7 +6,7 @@
 #define TOOLS_TRAIN_H
 
 #include "base/arena.h"
-#include "detect/inject_model.h"
+#include "inject/inject_model.h"
 
 enum { TRAIN_FOLDS = 5 };
 

@@ -15,10 +15,11 @@
 
 #include "base/err.h"
 #include "bench/detect_texts.h"
-#include "detect/evade.h"
-#include "detect/inject.h"
-#include "detect/scratch.h"
-#include "detect/stream.h"
+#include "detect/disguise/evade.h"
+#include "detect/engine.h"
+#include "detect/names/names.h"
+#include "detect/stream/stream.h"
+#include "inject/inject.h"
 
 enum {
 	RUNS_MIN = 3,
@@ -277,7 +278,7 @@ append_piece(struct bench *b, struct unit *u, uint64_t *random)
 	char c;
 
 	for (size_t h = 0; nall == 0 && h < 1u << LITERAL_BITS; h++)
-		for (const struct literal *l = b->rules->literals[h]; l; l = l->next)
+		for (const struct literal *l = b->rules->prefilter.literals[h]; l; l = l->next)
 			if (nall < sizeof(all) / sizeof(all[0]))
 				all[nall++] = l;
 	uint32_t kind = text_random(random) % 8;

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/rule.h"
+#include "detect/engine.h"
 #include "support/naive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,10 +6,10 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/decode.h"
 #include "detect/detect.h"
-#include "detect/fold.h"
-#include "detect/unescape.h"
+#include "detect/disguise/decode.h"
+#include "detect/disguise/fold.h"
+#include "detect/disguise/unescape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/recogniser.h"
+#include "recogniser/recogniser.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

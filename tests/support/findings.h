@@ -9,9 +9,9 @@
 
 #include "bench/detect_texts.h"
 #include "detect/detect.h"
-#include "detect/inject.h"
-#include "detect/rule.h"
-#include "detect/stream.h"
+#include "detect/engine.h"
+#include "detect/stream/stream.h"
+#include "inject/inject.h"
 
 enum { FINDINGS_TEXT = 6000, FINDINGS_WHOLE = 1 << 20, FINDINGS_SCORED = 1 << 18 };
 

@@ -10,7 +10,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "detect/scratch.h"
+#include "detect/engine.h"
 
 struct naive {
 	const struct detect_rules *rules;
@@ -50,7 +50,7 @@ naive_init(struct naive *v, const struct detect_rules *rules)
 			abort();
 	}
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
-		for (const struct literal *l = rules->literals[h]; l; l = l->next)
+		for (const struct literal *l = rules->prefilter.literals[h]; l; l = l->next)
 			if (rules->patterns[l->pattern].keyed &&
 				v->nkeys < sizeof(v->keys) / sizeof(v->keys[0]))
 				v->keys[v->nkeys++] = l;
@@ -106,8 +106,8 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);
 		int verdict = context_verdict(
-			e, text, before, cell ? &col : NULL, c.start, c.end, NULL);
-		if (context_apply(e, verdict, c.score) >= e->threshold)
+			&e->context, text, before, cell ? &col : NULL, c.start, c.end, NULL);
+		if (context_apply(&e->context, verdict, c.score) >= e->threshold)
 			naive_cover(text, c.start, c.end, shift, covered);
 		at = c.end > at ? c.end : at;
 	}

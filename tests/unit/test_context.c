@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "detect/scratch.h"
+#include "detect/engine.h"
 #include "support/guard.h"
 
 static struct detect_rules *rules;

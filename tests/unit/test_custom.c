@@ -12,11 +12,11 @@
 #include <unistd.h>
 #include <wctype.h>
 
-#include "detect/custom_regex.h"
-#include "detect/custom_words.h"
-#include "detect/dictionary.h"
-#include "detect/fingerprint.h"
-#include "detect/sample_text.h"
+#include "detect/custom/custom_regex.h"
+#include "detect/custom/custom_words.h"
+#include "detect/custom/dictionary.h"
+#include "detect/custom/fingerprint.h"
+#include "detect/custom/sample_text.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 

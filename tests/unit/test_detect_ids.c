@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "detect/rule.h"
+#include "detect/engine.h"
 #include "support/guard.h"
 
 static enum check_result
@@ -257,8 +257,8 @@ mixed_texts_are_covered_as_by_trying_everything(void **state)
 			uint32_t kind = ROLL(3);
 			if (kind == 0)
 				buf_span(&text, e->examples[ROLL(e->nexamples)].text);
-			else if (kind == 1 && e->context.n)
-				buf_span(&text, e->context.v[ROLL(e->context.n)]);
+			else if (kind == 1 && e->context.words.n)
+				buf_span(&text, e->context.words.v[ROLL(e->context.words.n)]);
 			else
 				for (uint32_t k = ROLL(60); k > 0; k--)
 					buf_putc(&text, noise[ROLL(sizeof(noise) - 1)]);

@@ -11,8 +11,8 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/detect.h"
-#include "detect/fold.h"
-#include "detect/look.h"
+#include "detect/disguise/fold.h"
+#include "detect/disguise/look.h"
 #include "evasion_rows.h"
 #include "support/guard.h"
 

@@ -80,8 +80,8 @@ static struct span
 some_literal(struct fix *f)
 {
 	for (uint32_t h = below(f, 1u << LITERAL_BITS);; h = (h + 1) % (1u << LITERAL_BITS))
-		if (f->rules->literals[h])
-			return f->rules->literals[h]->text;
+		if (f->rules->prefilter.literals[h])
+			return f->rules->prefilter.literals[h]->text;
 }
 
 /* A piece of what rules look for: digits, separators, literals, context words, parts
@@ -103,8 +103,8 @@ add_piece(struct fix *f, struct buf *b)
 		break;
 	case 2: buf_span(b, some_literal(f)); break;
 	case 3:
-		if (e->context.n)
-			buf_span(b, e->context.v[below(f, (uint32_t)e->context.n)]);
+		if (e->context.words.n)
+			buf_span(b, e->context.words.v[below(f, (uint32_t)e->context.words.n)]);
 		break;
 	case 4:
 		x = e->nexamples ? &e->examples[below(f, (uint32_t)e->nexamples)] : NULL;

@@ -12,7 +12,8 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
-#include "detect/scratch.h"
+#include "detect/engine.h"
+#include "detect/names/names.h"
 #include "support/guard.h"
 
 struct fix {

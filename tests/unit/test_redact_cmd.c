@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "detect/stream.h"
+#include "detect/stream/stream.h"
 
 struct child {
 	pid_t pid;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "detect/rule.h"
+#include "detect/engine.h"
 #include "support/guard.h"
 
 struct fix {

@@ -9,7 +9,9 @@
 
 #include "base/ascii.h"
 #include "base/buf.h"
-#include "detect/sieve.h"
+#include "detect/detect.h"
+#include "detect/prefilter/sieve.h"
+#include "detect/rules/rule.h"
 
 enum { TEXTS = 3000, ROOM = 160 };
 
@@ -21,25 +23,25 @@ next(uint64_t *state)
 }
 
 static const struct literal *
-any_literal(const struct detect_rules *r, uint64_t *random)
+any_literal(const struct prefilter *f, uint64_t *random)
 {
 	uint32_t h = next(random);
 
-	while (!r->literals[h % (1u << LITERAL_BITS)])
+	while (!f->literals[h % (1u << LITERAL_BITS)])
 		h++;
-	return r->literals[h % (1u << LITERAL_BITS)];
+	return f->literals[h % (1u << LITERAL_BITS)];
 }
 
 /* Literals in either case, digits, any bytes. */
 static size_t
-write_text(const struct detect_rules *r, uint64_t *random, char *to)
+write_text(const struct prefilter *f, uint64_t *random, char *to)
 {
 	size_t n = 0, want = 1 + next(random) % ROOM;
 
 	while (n < want) {
 		uint32_t kind = next(random) % 4;
 		if (kind < 2) {
-			struct span s = any_literal(r, random)->text;
+			struct span s = any_literal(f, random)->text;
 			for (size_t i = 0; i < s.n && n < want; i++, n++)
 				to[n] = kind && is_lower(s.p[i]) ? (char)(s.p[i] & ~0x20)
 								 : s.p[i];
@@ -53,10 +55,10 @@ write_text(const struct detect_rules *r, uint64_t *random, char *to)
 }
 
 static bool
-literal_begins(const struct detect_rules *r, const char *p, size_t n)
+literal_begins(const struct prefilter *f, const char *p, size_t n)
 {
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
-		for (const struct literal *l = r->literals[h]; l; l = l->next) {
+		for (const struct literal *l = f->literals[h]; l; l = l->next) {
 			size_t len = l->text.n < 4 ? l->text.n : 4;
 			if (len <= n && span_ieq(span_of(p, len), span_of(l->text.p, len)))
 				return true;
@@ -65,13 +67,13 @@ literal_begins(const struct detect_rules *r, const char *p, size_t n)
 }
 
 static void
-look(const struct detect_rules *r, const char *p, size_t room, const struct sieve *v)
+look(const struct prefilter *f, const char *p, size_t room, const struct sieve *v)
 {
 	for (size_t k = 0; k < SIEVE_BLOCK && k < room; k++) {
 		assert_int_equal(v->digit >> k & 1, is_digit(p[k]));
 		assert_int_equal(v->upper >> k & 1, is_upper(p[k]));
 		assert_int_equal(v->lower >> k & 1, is_lower(p[k]));
-		assert_int_equal(v->byte >> k & 1, r->nbyte_patterns[(unsigned char)p[k]] > 0);
+		assert_int_equal(v->byte >> k & 1, f->nbyte_patterns[(unsigned char)p[k]] > 0);
 	}
 	for (size_t k = room; k < SIEVE_BLOCK; k++)
 		assert_int_equal(
@@ -89,22 +91,23 @@ every_way_gives_the_same_bits_and_misses_no_literal(void **state)
 	buf_init(&errors, 0);
 	r = detect_load(NULL, &errors);
 	assert_non_null(r);
+	const struct prefilter *f = &r->prefilter;
 	for (int i = 0; i < TEXTS; i++) {
 		char text[ROOM];
-		size_t n = write_text(r, &random, text);
+		size_t n = write_text(f, &random, text);
 		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
 		struct sieve want, got;
 		assert_non_null(p);
 		memcpy(p, text, n);
-		assert_true(sieve_with(0, r, p, n, &want));
-		look(r, p, n, &want);
+		assert_true(sieve_with(0, f, p, n, &want));
+		look(f, p, n, &want);
 		size_t k = next(&random) % (n < SIEVE_BLOCK ? n : SIEVE_BLOCK);
-		if (literal_begins(r, p + k, n - k))
+		if (literal_begins(f, p + k, n - k))
 			assert_true(want.literal >> k & 1);
 		for (size_t w = 1; sieve_name(w); w++)
-			if (sieve_with(w, r, p, n, &got))
+			if (sieve_with(w, f, p, n, &got))
 				assert_memory_equal(&want, &got, sizeof(want));
-		sieve_at(r, p, n, &got);
+		sieve_at(f, p, n, &got);
 		assert_memory_equal(&want, &got, sizeof(want));
 		free(p);
 	}

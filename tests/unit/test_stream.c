@@ -11,8 +11,8 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "detect/custom.h"
-#include "detect/rule.h"
+#include "detect/custom/custom.h"
+#include "detect/engine.h"
 #include "support/stream_run.h"
 
 static struct detect_rules *rules;

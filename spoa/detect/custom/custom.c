@@ -1,0 +1,592 @@
+/* A policy's own detectors become part of a rule set. Patterns become an ordinary rule,
+ * built as the tree that a rule file would have given, so that the engine knows them as
+ * it knows all others; words, dictionaries and fingerprints are one pass over the words
+ * of a text, custom_scan, and none where a policy has none. */
+#include "detect/custom/custom_stage.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "detect/custom/custom_regex.h"
+#include "detect/custom/dictionary.h"
+#include "detect/custom/fingerprint.h"
+#include "detect/custom/sample_text.h"
+#include "detect/prefilter/bits.h"
+
+struct own_list {
+	struct fingerprints *prints;
+	const struct yaml_node *at;
+	uint16_t entity;
+	unsigned least;
+};
+
+struct own_cost {
+	const struct yaml_node *at;
+	const char *regex; /* one that is searched for everywhere */
+	unsigned index;
+	bool utf;
+};
+
+struct custom {
+	struct dictionary *words;	  /* of all classes; NULL: none */
+	const struct yaml_node *words_at; /* a dictionary, for the remark */
+	uint16_t owners[OWN_CLASSES];	  /* entities that have words */
+	size_t nowners;
+	struct own_list lists[OWN_FINGERPRINTS];
+	size_t nlists;
+	struct own_cost *costs;
+	size_t ncosts;
+};
+
+void
+custom_free(struct custom **cp)
+{
+	struct custom *c = *cp;
+
+	*cp = NULL;
+	if (!c)
+		return;
+	dictionary_free(&c->words);
+	for (size_t i = 0; i < c->nlists; i++)
+		fingerprints_free(&c->lists[i].prints);
+	free(c->costs);
+	free(c);
+}
+
+static struct custom *
+custom_of(struct detect_rules *r)
+{
+	if (!r->custom)
+		r->custom = calloc(1, sizeof(*r->custom));
+	return r->custom;
+}
+
+/* ---- patterns as a rule ---- */
+
+static struct yaml_node *
+node_new(struct arena *a, enum yaml_kind kind, struct span s, const struct yaml_node *at)
+{
+	struct yaml_node *n = arena_new(a, struct yaml_node);
+
+	if (!n)
+		return NULL;
+	n->kind = kind;
+	n->file = at->file;
+	n->line = at->line;
+	n->column = at->column;
+	if (kind == YAML_SCALAR)
+		n->s = arena_dup(a, s);
+	return n;
+}
+
+static void
+append(struct yaml_node *to, struct yaml_node *n)
+{
+	struct yaml_node **end = &to->child;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = n;
+	to->count++;
+}
+
+/* Adds key: child to a mapping; the child, NULL where memory is out (the arena latched). */
+static struct yaml_node *
+put(struct arena *a, struct yaml_node *map, const char *key, struct yaml_node *child,
+	const struct yaml_node *at)
+{
+	struct yaml_node *k = node_new(a, YAML_SCALAR, span_str(key), at);
+
+	if (!map || !child || !k)
+		return NULL;
+	child->key = k;
+	append(map, child);
+	return child;
+}
+
+static struct yaml_node *
+put_text(struct arena *a, struct yaml_node *map, const char *key, struct span text,
+	const struct yaml_node *at)
+{
+	return put(a, map, key, node_new(a, YAML_SCALAR, text, at), at);
+}
+
+static struct yaml_node *
+put_list(struct arena *a, struct yaml_node *map, const char *key, const struct yaml_node *at)
+{
+	return put(a, map, key, node_new(a, YAML_SEQUENCE, SPAN_LIT(""), at), at);
+}
+
+static void
+put_item(struct arena *a, struct yaml_node *list, struct span text, const struct yaml_node *at)
+{
+	struct yaml_node *n = node_new(a, YAML_SCALAR, text, at);
+
+	if (list && n)
+		append(list, n);
+}
+
+/* A set of bytes as ranges, "a-z"; the inverse of load.c's set_of. */
+static struct span
+set_text(struct arena *a, const uint64_t set[4])
+{
+	char text[3 * 256];
+	size_t n = 0;
+
+	for (unsigned c = 0; c < 256; c++) {
+		unsigned to = c;
+		if (!set_has(set, (char)c))
+			continue;
+		while (to < 255 && set_has(set, (char)(to + 1)))
+			to++;
+		text[n++] = (char)c;
+		text[n++] = '-';
+		text[n++] = (char)to;
+		c = to;
+	}
+	return arena_dup(a, span_of(text, n));
+}
+
+static void
+put_start(struct arena *a, struct yaml_node *pattern, const struct regex_facts *f,
+	const struct yaml_node *at)
+{
+	char number[32];
+
+	if (f->start == REGEX_ANYWHERE) {
+		put_text(a, pattern, "start", SPAN_LIT("anywhere"), at);
+		return;
+	}
+	struct yaml_node *start =
+		put(a, pattern, "start", node_new(a, YAML_MAPPING, SPAN_LIT(""), at), at);
+	if (f->start == REGEX_DIGITS) {
+		struct yaml_node *list = put_list(a, start, "digits", at);
+		snprintf(number, sizeof(number), "%u-%u", f->digits[0], f->digits[1]);
+		put_item(a, list, span_str(number), at);
+		return;
+	}
+	struct yaml_node *list = put_list(a, start, f->caseless ? "words" : "literals", at);
+	for (size_t i = 0; i < f->nliterals; i++)
+		put_item(a, list, f->literals[i], at);
+	if (f->back) {
+		snprintf(number, sizeof(number), "%zu", f->back);
+		put_text(a, start, "back", set_text(a, f->back_set), at);
+		put_text(a, start, "back_max", span_str(number), at);
+	}
+}
+
+/* PCRE2's own opinion of the pattern as it was written, with its place. */
+static bool
+pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct diag *d)
+{
+	uint32_t flags = PCRE2_NEVER_BACKSLASH_C | (utf ? PCRE2_UTF | PCRE2_UCP : 0);
+	PCRE2_SIZE where;
+	char why[128];
+	int err;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)n->s.p, n->s.n, flags, &err, &where, NULL);
+
+	if (code) {
+		pcre2_code_free(code);
+		return true;
+	}
+	pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof(why));
+	diag_within(d, n, 1, (unsigned)where + 1, "patterns[%u]: %s", index, why);
+	return false;
+}
+
+static void
+put_pattern(struct arena *a, struct detect_rules *r, struct yaml_node *list,
+	const struct yaml_node *n, unsigned index, struct diag *d)
+{
+	struct custom *c = custom_of(r);
+	struct regex_facts f;
+	char why[200], name[32], score[16];
+	size_t at = 0;
+	bool good = regex_study(a, n->s, &f, why, &at);
+
+	if (!pattern_compiles(n, index, f.utf, d))
+		return;
+	if (!good) {
+		diag_within(d, n, 1, (unsigned)at + 1, "patterns[%u]: %s", index, why);
+		return;
+	}
+	if (f.width > r->own_reach)
+		r->own_reach = f.width;
+	struct yaml_node *p = node_new(a, YAML_MAPPING, SPAN_LIT(""), n);
+	if (!p || !list)
+		return;
+	append(list, p);
+	snprintf(name, sizeof(name), "patterns[%u]", index);
+	snprintf(score, sizeof(score), "%.2f", (double)OWN_SCORE);
+	put_text(a, p, "name", span_str(name), n);
+	put_text(a, p, "regex", span_str(f.regex), n);
+	put_text(a, p, "score", span_str(score), n);
+	put_text(a, p, "utf", span_str(f.utf ? "true" : "false"), n);
+	put_start(a, p, &f, n);
+	if (f.start != REGEX_ANYWHERE || !c)
+		return;
+	struct own_cost *v = reallocarray(c->costs, c->ncosts + 1, sizeof(*v));
+	if (!v)
+		return;
+	c->costs = v;
+	v[c->ncosts++] = (struct own_cost){ node_new(a, YAML_SCALAR, SPAN_LIT(""), n), f.regex,
+		index, f.utf };
+}
+
+const struct yaml_node *
+custom_rule(struct detect_rules *r, const struct detect_own *own, struct diag *d)
+{
+	struct arena *a = &r->arena;
+	const struct yaml_node *at = own->at;
+	struct yaml_node *root = node_new(a, YAML_MAPPING, SPAN_LIT(""), at);
+	const struct yaml_node *lists[] = { own->context, own->against };
+	const char *const names[] = { "context", "against" };
+	unsigned index = 0;
+
+	put_text(a, root, "entity", span_str(own->entity), at);
+	put_text(a, root, "class", span_str(own->class), at);
+	put_text(a, root, "source", SPAN_LIT("the policy"), at);
+	/* Words are found wherever they stand; what only patterns find is an identifier. */
+	if (own->words || own->dictionary || own->fingerprints)
+		put_text(a, root, "spreads", SPAN_LIT("false"), at);
+	for (unsigned k = 0; k < 2; k++) {
+		const struct yaml_node *from = lists[k];
+		struct yaml_node *to = from ? put_list(a, root, names[k], from) : NULL;
+		for (const struct yaml_node *c =
+				from && from->kind == YAML_SEQUENCE ? from->child : from;
+			c; c = c == from ? NULL : c->next)
+			put_item(a, to, c->s, c);
+	}
+	struct yaml_node *list = put_list(a, root, "patterns", at);
+	const struct yaml_node *from = own->patterns;
+	for (const struct yaml_node *c = from && from->kind == YAML_SEQUENCE ? from->child
+									     : from;
+		c; c = c == from ? NULL : c->next)
+		put_pattern(a, r, list, c, index++, d);
+	return arena_failed(a) ? NULL : root;
+}
+
+/* ---- words, dictionaries, fingerprints ---- */
+
+static void
+add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	const struct yaml_node *from = own->words;
+
+	if (!c->words)
+		c->words = dictionary_new();
+	if (!c->words) {
+		diag_at(d, own->at, "out of memory");
+		return;
+	}
+	for (const struct yaml_node *n = from && from->kind == YAML_SEQUENCE ? from->child
+									     : from;
+		n; n = n == from ? NULL : n->next) {
+		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
+		if (err < 0)
+			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_why(c->words, err));
+	}
+	if (own->dictionary)
+		dictionary_file(c->words, own->dictionary, own->dictionary_at, entity,
+			own->exact_case, d);
+}
+
+static void
+add_fingerprints(
+	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	struct custom *c = r->custom;
+	struct own_list *l = &c->lists[c->nlists];
+
+	if (c->nlists == OWN_FINGERPRINTS) {
+		diag_at(d, own->fingerprints_at, "fingerprints: %d lists are the most",
+			OWN_FINGERPRINTS);
+		return;
+	}
+	*l = (struct own_list){ .entity = entity, .least = own->shingles };
+	l->prints = fingerprints_load(own->fingerprints, own->fingerprints_at, d);
+	l->at = node_new(&r->arena, YAML_SCALAR, SPAN_LIT(""), own->fingerprints_at);
+	c->nlists += l->prints != NULL;
+}
+
+void
+custom_attach(
+	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	struct custom *c = custom_of(r);
+
+	if (!c) {
+		diag_at(d, own->at, "out of memory");
+		return;
+	}
+	r->entities[entity].own = true;
+	r->entities[entity].threshold = own->threshold;
+	r->entities[entity].context.boost = OWN_BOOST;
+	if (own->words || own->dictionary) {
+		c->owners[c->nowners++] = entity; /* OWN_CLASSES at most */
+		add_words(c, own, entity, d);
+	}
+	if (own->dictionary)
+		c->words_at =
+			node_new(&r->arena, YAML_SCALAR, SPAN_LIT(""), own->dictionary_at);
+	if (own->fingerprints)
+		add_fingerprints(r, own, entity, d);
+}
+
+/* The version of the whole: that of the rules, and what the files hold. */
+static void
+add_version(struct detect_rules *r)
+{
+	const struct custom *c = r->custom;
+	unsigned char digest[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state h;
+
+	crypto_hash_sha256_init(&h);
+	crypto_hash_sha256_update(&h, (const unsigned char *)r->version, strlen(r->version));
+	if (c->words)
+		crypto_hash_sha256_update(&h, dictionary_digest(c->words), 32);
+	for (size_t i = 0; i < c->nlists; i++) {
+		const uint64_t v[] = { c->lists[i].entity, c->lists[i].least,
+			fingerprints_count(c->lists[i].prints),
+			fingerprints_sum(c->lists[i].prints, 0),
+			fingerprints_sum(c->lists[i].prints, 1) };
+		crypto_hash_sha256_update(&h, (const unsigned char *)v, sizeof(v));
+	}
+	crypto_hash_sha256_final(&h, digest);
+	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
+}
+
+/* How much text it takes to find a term, or enough shingles. */
+static void
+note_reach(struct detect_rules *r)
+{
+	enum { WORD_BYTES = 10 };
+	const struct custom *c = r->custom;
+	size_t terms = c->words ? 2 * dictionary_longest(c->words) : 0;
+
+	if (terms > r->own_reach)
+		r->own_reach = terms;
+	for (size_t i = 0; i < c->nlists; i++) {
+		size_t words = SHINGLE_WORDS + (size_t)SHINGLE_WINDOW * c->lists[i].least;
+		if (words * WORD_BYTES > r->own_reach)
+			r->own_reach = words * WORD_BYTES;
+	}
+}
+
+int
+custom_finish(struct detect_rules *r)
+{
+	if (!r->custom)
+		return 0;
+	note_reach(r);
+	if (r->custom->words && dictionary_finish(r->custom->words))
+		return ERR_NOMEM;
+	add_version(r);
+	return 0;
+}
+
+/* ---- the pass ---- */
+
+struct pass {
+	const struct detect_rules *r;
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+};
+
+static float
+threshold_of(const struct pass *p, uint16_t entity)
+{
+	return p->opt && p->opt->thresholds ? p->opt->thresholds[entity]
+					    : p->r->entities[entity].threshold;
+}
+
+static int
+keep_term(void *arg, const struct dictionary_hit *hit)
+{
+	struct pass *p = arg;
+	struct span before = p->opt ? p->opt->before : SPAN_LIT("");
+	struct finding f = { .entity = hit->owner, .start = hit->start, .end = hit->end };
+
+	if (threshold_of(p, hit->owner) > 1.0f)
+		return 0;
+	f.score = context_score(&p->r->entities[hit->owner].context, p->text, before,
+		hit->start, hit->end, OWN_SCORE);
+	return f.score >= threshold_of(p, hit->owner) ? scratch_keep(p->s, f) : 0;
+}
+
+static int
+keep_run(struct pass *p, const struct own_list *l, const struct run *run)
+{
+	struct finding f = {
+		.entity = l->entity, .flags = FINDING_RUN, .start = run->start, .end = run->end
+	};
+
+	f.score = (float)run->covered / (float)(run->last - run->first);
+	if (run->shingles < l->least || f.score < threshold_of(p, l->entity))
+		return 0;
+	return scratch_keep(p->s, f);
+}
+
+/* The words of a text, `WORDS_AT_ONCE` together, each with the one behind it. */
+struct reading {
+	struct pass p;
+	struct shingler shingler;
+	struct run runs[OWN_FINGERPRINTS];
+	bool terms, prints;
+};
+
+static int
+read_word(struct reading *r, const struct word *w, const struct word *second,
+	struct dictionary_bits first)
+{
+	const struct custom *c = r->p.r->custom;
+	struct run over;
+	uint64_t shingle;
+	int err = 0;
+
+	if (r->terms && dictionary_may(first, w->hash))
+		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
+	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
+		return err;
+	for (size_t k = 0; k < c->nlists && !err; k++)
+		if (fingerprints_look(c->lists[k].prints, &r->shingler, shingle, w->end,
+			    c->lists[k].least, &r->runs[k], &over))
+			err = keep_run(&r->p, &c->lists[k], &over);
+	return err;
+}
+
+/* Whether a class with words, or with fingerprints, is switched on. */
+static void
+what_is_on(struct reading *r)
+{
+	const struct custom *c = r->p.r->custom;
+
+	for (size_t i = 0; c->words && i < c->nowners && !r->terms; i++)
+		r->terms = threshold_of(&r->p, c->owners[i]) <= 1.0f;
+	for (size_t k = 0; k < c->nlists && !r->prints; k++)
+		r->prints = threshold_of(&r->p, c->lists[k].entity) <= 1.0f;
+}
+
+int
+custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
+{
+	enum { WORDS_AT_ONCE = 64 };
+	const struct custom *c = r->custom;
+	struct word_cursor at = words_over(text);
+	struct word v[WORDS_AT_ONCE + 1];
+	struct reading d;
+	size_t n = 0, kept = 0;
+	int err = 0;
+
+	if (!c || (!c->words && c->nlists == 0))
+		return 0;
+	d.p = (struct pass){ r, s, opt, text };
+	d.shingler.n = 0;
+	d.shingler.rolling = 0;
+	d.terms = d.prints = false;
+	what_is_on(&d);
+	if (!d.terms && !d.prints)
+		return 0;
+	struct dictionary_bits first = { NULL, 0 };
+	if (d.terms)
+		first = dictionary_first(c->words);
+	for (size_t k = 0; k < c->nlists; k++)
+		d.runs[k].shingles = 0;
+	/* The last of each batch waits for the one behind it. */
+	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
+		n += kept;
+		for (size_t i = 0; i + 1 < n && !err; i++)
+			err = read_word(&d, &v[i], &v[i + 1], first);
+		v[0] = v[n - 1];
+		kept = 1;
+	}
+	if (!err && kept)
+		err = read_word(&d, &v[0], NULL, first);
+	for (size_t k = 0; k < c->nlists && !err; k++)
+		if (d.runs[k].shingles)
+			err = keep_run(&d.p, &c->lists[k], &d.runs[k]);
+	return err;
+}
+
+/* ---- what it costs ---- */
+
+static double
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+enum { COST_BYTES = 64 << 10, COST_TRIES = 5 };
+
+/* Of a search for the pattern through the text, in µs per KB; the best of some. */
+static double
+search_cost(const struct own_cost *c, struct span text)
+{
+	uint32_t flags = c->utf ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0;
+	double best = 1e12;
+	PCRE2_SIZE where;
+	int err;
+	pcre2_code *code = pcre2_compile(
+		(PCRE2_SPTR)c->regex, PCRE2_ZERO_TERMINATED, flags, &err, &where, NULL);
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+
+	for (int i = 0; code && data && i < COST_TRIES; i++) {
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+		double from = now_us();
+		size_t at = 0;
+		while (at <= text.n &&
+			pcre2_match(code, (PCRE2_SPTR)text.p, text.n, at, 0, data, NULL) >= 0) {
+			const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
+			at = v[1] > v[0] ? v[1] : v[1] + 1;
+		}
+		double us = (now_us() - from) * 1024 / (double)text.n;
+		best = us < best ? us : best;
+	}
+	pcre2_match_data_free(data);
+	pcre2_code_free(code);
+	return best;
+}
+
+void
+detect_own_costs(const struct detect_rules *r,
+	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
+{
+	const struct custom *c = r->custom;
+	struct buf text;
+	char line[200];
+
+	if (!c)
+		return;
+	buf_init(&text, 0);
+	if (c->ncosts)
+		sample_text(&text, COST_BYTES);
+	for (size_t i = 0; i < c->ncosts && !buf_failed(&text); i++) {
+		snprintf(line, sizeof(line),
+			"patterns[%u]: no literal of three bytes or more is required: it is "
+			"searched for everywhere, about %.2f µs per KB of text",
+			c->costs[i].index, search_cost(&c->costs[i], buf_view(&text)));
+		note(arg, c->costs[i].at, line);
+	}
+	buf_free(&text);
+	if (c->words && c->words_at) {
+		snprintf(line, sizeof(line),
+			"words and dictionaries: %zu different terms, %.1f MB of memory",
+			dictionary_terms(c->words), (double)dictionary_bytes(c->words) / 1e6);
+		note(arg, c->words_at, line);
+	}
+	for (size_t i = 0; i < c->nlists; i++) {
+		snprintf(line, sizeof(line),
+			"fingerprints: %zu different shingles, %.1f MB of memory",
+			fingerprints_count(c->lists[i].prints),
+			(double)fingerprints_bytes(c->lists[i].prints) / 1e6);
+		note(arg, c->lists[i].at, line);
+	}
+}

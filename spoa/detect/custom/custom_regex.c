@@ -1,0 +1,368 @@
+/* What follows from a pattern's tree: how wide a match is, in how many ways it can be
+ * tried at one place, and which bytes stand where it begins. */
+#include "detect/custom/custom_regex.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "detect/custom/custom_regex_tree.h"
+#include "detect/prefilter/pattern.h"
+
+static void
+refuse_number(struct regex_reader *r, const char *what, double n, const char *advice)
+{
+	char why[200];
+
+	snprintf(why, sizeof(why), "%s %s%.0f %s", what, n > 1e9 ? "over " : "",
+		n > 1e9 ? 1e9 : n, advice);
+	regex_refuse(r, 0, why);
+}
+
+static bool
+disjoint(const uint64_t a[4], const uint64_t b[4])
+{
+	return !((a[0] & b[0]) | (a[1] & b[1]) | (a[2] & b[2]) | (a[3] & b[3]));
+}
+
+static bool
+is_digits(const uint64_t set[4])
+{
+	uint64_t digits[4] = { 0 };
+
+	add_range(digits, '0', '9');
+	return !memcmp(digits, set, sizeof(digits));
+}
+
+/* ---- conclusions ---- */
+
+struct width {
+	double min, max;
+};
+
+static struct width
+width_of(const struct re *n)
+{
+	struct width w = { 0, 0 }, c;
+
+	switch (n->kind) {
+	case RE_SET: return (struct width){ n->bytes_min, n->bytes_max };
+	case RE_REPEAT:
+		c = width_of(n->child);
+		return (struct width){ c.min * n->min, c.max * n->max };
+	case RE_CAT:
+		for (const struct re *x = n->child; x; x = x->next) {
+			c = width_of(x);
+			w.min += c.min;
+			w.max += c.max;
+		}
+		return w;
+	case RE_ALT:
+		for (const struct re *x = n->child; x; x = x->next) {
+			c = width_of(x);
+			w.min = x == n->child || c.min < w.min ? c.min : w.min;
+			w.max = c.max > w.max ? c.max : w.max;
+		}
+		return w;
+	default: return w;
+	}
+}
+
+/* What may come next: the bytes, and whether an assertion or the outside may. */
+struct follow {
+	uint64_t set[4];
+	bool fails; /* an assertion may refuse there: as if any byte could follow */
+};
+
+/* Adds what n can begin with; true where n may be empty. */
+static bool
+first_of(const struct re *n, struct follow *f)
+{
+	bool empty = n->kind == RE_CAT;
+
+	switch (n->kind) {
+	case RE_SET:
+		for (unsigned k = 0; k < 4; k++)
+			f->set[k] |= n->set[k];
+		return false;
+	case RE_REPEAT: return n->max == 0 || first_of(n->child, f) || n->min == 0;
+	case RE_CAT:
+		for (const struct re *x = n->child; x && empty; x = x->next)
+			empty = first_of(x, f);
+		return empty;
+	case RE_ALT:
+		for (const struct re *x = n->child; x; x = x->next)
+			empty |= first_of(x, f);
+		return empty;
+	default: f->fails = true; return true;
+	}
+}
+
+static bool
+meets(const struct follow *a, const struct follow *b)
+{
+	return a->fails || b->fails || !disjoint(a->set, b->set);
+}
+
+static double ways(const struct re *n, const struct follow *after);
+
+/* With what stands behind it in its sequence. */
+static double
+ways_in_sequence(const struct re *n, const struct follow *after)
+{
+	double product = 1;
+
+	for (; n; n = n->next) {
+		struct follow f = { { 0 }, false };
+		bool empty = true;
+		for (const struct re *x = n->next; x && empty; x = x->next)
+			empty = first_of(x, &f);
+		for (unsigned k = 0; empty && k < 4; k++)
+			f.set[k] |= after->set[k];
+		f.fails |= empty && after->fails;
+		product *= ways(n, &f);
+	}
+	return product;
+}
+
+static double
+ways_of_alternatives(const struct re *n, const struct follow *after)
+{
+	struct follow seen = { { 0 }, false };
+	double sum = 0, most = 0;
+	bool apart = true;
+
+	for (const struct re *x = n->child; x; x = x->next) {
+		struct follow f = { { 0 }, false };
+		double w = ways(x, after);
+		if (first_of(x, &f))
+			f.fails = true;
+		apart = apart && !(x != n->child && meets(&f, &seen));
+		for (unsigned k = 0; k < 4; k++)
+			seen.set[k] |= f.set[k];
+		seen.fails |= f.fails;
+		sum += w;
+		most = w > most ? w : most;
+	}
+	return apart ? most : sum;
+}
+
+/* An upper bound of the ways in which a backtracking matcher can go through n at one
+ * place of a text. A repetition whose next turn cannot be confused with what follows has
+ * one way. */
+static double
+ways(const struct re *n, const struct follow *after)
+{
+	static const struct follow none;
+
+	if (n->kind == RE_CAT)
+		return ways_in_sequence(n->child, after);
+	if (n->kind == RE_ALT)
+		return ways_of_alternatives(n, after);
+	if (n->kind == RE_LOOK)
+		return ways(n->child, &none);
+	if (n->kind != RE_REPEAT)
+		return 1;
+	struct follow again = { { 0 }, false };
+	bool empty = first_of(n->child, &again);
+	bool one_way = n->possessive || n->min == n->max || (!empty && !meets(&again, after));
+	double choices = one_way ? 1 : n->max - n->min + 1;
+	if (n->child->kind == RE_SET)
+		return choices;
+	for (unsigned k = 0; k < 4; k++)
+		again.set[k] |= after->set[k];
+	again.fails |= after->fails || empty;
+	return choices * pow(ways(n->child, &again), n->max);
+}
+
+/* ---- where a match begins ---- */
+
+enum { ITEMS = 256 };
+
+static size_t
+flatten(const struct re *n, const struct re **items, size_t at)
+{
+	if (n->kind != RE_CAT) {
+		if (at < ITEMS)
+			items[at] = n;
+		return at + 1;
+	}
+	for (const struct re *x = n->child; x; x = x->next)
+		at = flatten(x, items, at);
+	return at;
+}
+
+/* The characters from items[i] on that are known; all of one kind of case. */
+static struct span
+literal_at(struct arena *a, const struct re *const *items, size_t n, size_t i, bool *caseless)
+{
+	char text[REGEX_BYTES + 4];
+	size_t bytes = 0;
+	bool folds = false;
+
+	for (size_t k = i; k < n && items[k]->kind == RE_SET && items[k]->nexact; k++)
+		folds |= items[k]->letter;
+	for (; i < n && items[i]->kind == RE_SET && items[i]->nexact; i++) {
+		bool capital = items[i]->nexact == 1 && is_alpha(items[i]->exact[0]);
+		if (folds && capital && !items[i]->letter)
+			break; /* (?i:falcon)X */
+		if (bytes + items[i]->nexact > sizeof(text))
+			break;
+		memcpy(text + bytes, items[i]->exact, items[i]->nexact);
+		bytes += items[i]->nexact;
+	}
+	*caseless = folds;
+	return arena_dup(a, span_of(text, bytes));
+}
+
+static bool
+literals_of_branches(struct arena *a, const struct re *alt, struct regex_facts *f)
+{
+	size_t n = 0;
+	bool caseless = false, this;
+
+	for (const struct re *x = alt->child; x; x = x->next, n++) {
+		const struct re *items[ITEMS];
+		size_t count = flatten(x, items, 0);
+		if (n == REGEX_LITERALS || count > ITEMS)
+			return false;
+		f->literals[n] = literal_at(a, items, count, 0, &this);
+		if (f->literals[n].n < LITERAL_MIN || (n && this != caseless))
+			return false;
+		caseless = this;
+	}
+	f->nliterals = n;
+	f->caseless = caseless;
+	return true;
+}
+
+static void
+find_literal(struct arena *a, const struct re *const *items, size_t n, struct regex_facts *f)
+{
+	size_t back = 0, best = 0;
+	uint64_t set[4] = { 0 };
+
+	for (size_t i = 0; i < n && back <= REGEX_BACK && best == 0; i++) {
+		struct width w = width_of(items[i]);
+		bool caseless;
+		struct span s = literal_at(a, items, n, i, &caseless);
+		if (s.n >= LITERAL_MIN) {
+			f->literals[0] = s;
+			f->nliterals = best = 1;
+			f->caseless = caseless;
+		} else if (items[i]->kind == RE_ALT && literals_of_branches(a, items[i], f)) {
+			best = 1;
+		}
+		if (best) {
+			f->start = REGEX_LITERAL;
+			f->back = back;
+			memcpy(f->back_set, set, sizeof(set));
+			return;
+		}
+		if (w.min != w.max || w.max > REGEX_BACK)
+			return;
+		back += (size_t)w.max;
+		struct follow first = { { 0 }, false };
+		first_of(items[i], &first);
+		/* Of several bytes only the first are known. */
+		if (w.max > 1)
+			add_range(first.set, 0, 255);
+		for (unsigned k = 0; k < 4; k++)
+			set[k] |= first.set[k];
+	}
+}
+
+static bool
+refuses_digits(const struct re *n)
+{
+	if (n->kind == RE_EDGE)
+		return n->boundary;
+	if (n->kind != RE_LOOK || !n->negative)
+		return false;
+	const struct re *x = n->child;
+	while (x->kind == RE_CAT && x->child && !x->child->next)
+		x = x->child;
+	return x->kind == RE_SET && !x->nexact && is_digits(x->set);
+}
+
+/* \b\d{4}-… and (?<!\d)\d{4}(?!\d): a match begins where a run of digits does. */
+static void
+find_digits(const struct re *const *items, size_t n, struct regex_facts *f)
+{
+	if (n < 3 || f->utf || !refuses_digits(items[0]))
+		return;
+	const struct re *q = items[1], *d = q->kind == RE_REPEAT ? q->child : q;
+	unsigned from = q->kind == RE_REPEAT ? q->min : 1,
+		 to = q->kind == RE_REPEAT ? q->max : 1;
+	struct follow next = { { 0 }, false };
+	uint64_t digits[4] = { 0 };
+	add_range(digits, '0', '9');
+	if (d->kind != RE_SET || !is_digits(d->set) || from < 1 || to > REGEX_RUN)
+		return;
+	bool empty = first_of(items[2], &next);
+	if (!refuses_digits(items[2]) && (empty || next.fails || !disjoint(next.set, digits)))
+		return;
+	f->start = REGEX_DIGITS;
+	f->digits[0] = from;
+	f->digits[1] = to;
+}
+
+static bool
+needs_utf(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		struct span rest = span_cut(s, i, s.n);
+		if ((unsigned char)s.p[i] >= 0x80 || span_starts(rest, SPAN_LIT("\\p")) ||
+			span_starts(rest, SPAN_LIT("\\P")))
+			return true;
+		/* \x{100} */
+		size_t close = span_chr(rest, '}');
+		if (span_starts(rest, SPAN_LIT("\\x{")) && close < rest.n && close > 5)
+			return true;
+		if (s.p[i] == '\\')
+			i++;
+	}
+	return false;
+}
+
+bool
+regex_study(
+	struct arena *a, struct span regex, struct regex_facts *out, char why[200], size_t *at)
+{
+	struct regex_reader r = { .a = a, .s = regex, .why = why, .at = at };
+	static const struct follow none;
+	const struct re *items[ITEMS];
+
+	*out = (struct regex_facts){ .utf = needs_utf(regex) };
+	*at = 0;
+	if (regex.n > REGEX_BYTES || span_chr(regex, 0) < regex.n) {
+		regex_refuse(&r, 0,
+			regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
+		return false;
+	}
+	r.utf = out->utf;
+	buf_init(&r.out, 16 * REGEX_BYTES);
+	const struct re *root = regex_read(&r);
+	struct width w = root && !r.failed ? width_of(root) : (struct width){ 0, 0 };
+	double tried = root && !r.failed ? ways(root, &none) : 0;
+	if (!r.failed && w.min < 1)
+		regex_refuse(&r, 0, "matches the empty text");
+	if (!r.failed && w.max > REGEX_WIDTH)
+		refuse_number(&r, "a match may have", w.max,
+			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
+	if (!r.failed && tried > REGEX_WAYS)
+		refuse_number(&r, "can be tried in", tried,
+			"ways at one place, 1000 are the most: bound its repetitions, as in "
+			"{1,20}, or exclude what follows them, as in [^;]+;");
+	if (!r.failed) {
+		out->regex = arena_strdup(a, buf_failed(&r.out) ? "" : buf_view(&r.out).p);
+		out->width = (size_t)w.max;
+		size_t n = flatten(root, items, 0);
+		if (n <= ITEMS)
+			find_literal(a, items, n, out);
+		if (n <= ITEMS && out->start == REGEX_ANYWHERE)
+			find_digits(items, n, out);
+	}
+	buf_free(&r.out);
+	return !r.failed && out->regex;
+}

@@ -1,0 +1,302 @@
+/* The editor of characters and escapes: what it undoes is certain, so that what the
+ * rules find in its views counts as if it had been written plainly. */
+#include "base/ascii.h"
+#include "codec/utf8.h"
+#include "detect/disguise/evade.h"
+#include "detect/disguise/fold.h"
+#include "detect/disguise/unescape.h"
+
+enum { TOKEN_BACK = 128 };
+
+enum tags { TAGS_TEXT, TAGS_NOISE, TAGS_FLAG };
+
+struct plain {
+	struct span t;
+	struct editor *ed;
+	bool *signal;
+	size_t at;	  /* handled up to here */
+	size_t token_end; /* of the token last judged */
+	bool token_mixed;
+	size_t tags_end; /* of the row of tags last judged */
+	enum tags tags;
+};
+
+static bool
+graphic(char c)
+{
+	return c > ' ' && c < 0x7F;
+}
+
+static bool
+prev_is(const struct plain *p, size_t at, bool (*is)(char))
+{
+	return at > 0 && is(p->t.p[at - 1]);
+}
+
+static bool
+next_is(const struct plain *p, size_t at, bool (*is)(char))
+{
+	return at < p->t.n && is(p->t.p[at]);
+}
+
+static bool
+in_token(char c)
+{
+	static const bool in[256] = { ['0' ... '9'] = 1,
+		['A' ... 'Z'] = 1,
+		['a' ... 'z'] = 1,
+		['-'] = 1,
+		['_'] = 1,
+		['.'] = 1,
+		['@'] = 1,
+		['+'] = 1,
+		['/'] = 1,
+		['='] = 1,
+		['%'] = 1,
+		[0x80 ... 0xFF] = 1 };
+
+	return in[(unsigned char)c];
+}
+
+/* The token around `at` mixes ASCII letters or digits with another script's. */
+static bool
+mixed(struct plain *p, size_t at)
+{
+	size_t i = at;
+	bool ascii = false;
+
+	if (at < p->token_end)
+		return p->token_mixed;
+	while (i > 0 && at - i < TOKEN_BACK && in_token(p->t.p[i - 1]))
+		ascii |= is_alnum(p->t.p[--i]) || p->t.p[i] == '@';
+	for (i = at; i < p->t.n && i - at < 4 * TOKEN_BACK && in_token(p->t.p[i]); i++)
+		ascii |= is_alnum(p->t.p[i]) || p->t.p[i] == '@';
+	p->token_end = i;
+	p->token_mixed = ascii;
+	return ascii;
+}
+
+static bool
+foldable(const struct plain *p, size_t at)
+{
+	size_t n;
+	bool valid;
+
+	if (at >= p->t.n || !is_high(p->t.p[at]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(p->t.p + at, p->t.n - at, &n, &valid)).kind;
+	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
+}
+
+/* Between two letters of a script that is not folded, a joiner is spelling: Persian,
+ * Hindi, emoji. */
+static bool
+is_spelling(const struct plain *p, size_t at, size_t to)
+{
+	size_t back = at;
+
+	if (p->ed->last == at || !prev_is(p, at, is_high) || !next_is(p, to, is_high))
+		return false;
+	do
+		back--;
+	while (back > 0 && at - back < 4 && (p->t.p[back] & 0xC0) == 0x80);
+	return !foldable(p, back) && !foldable(p, to);
+}
+
+static void
+edit(struct plain *p, size_t to, struct folded f, unsigned flags)
+{
+	view_edit(p->ed, p->at, to, f.c, f.n, flags);
+}
+
+/* Latin-1 and Windows-1252 in what is not UTF-8. */
+static struct folded
+stray(unsigned char c)
+{
+	if (c == 0xA0)
+		return (struct folded){ FOLD_SPACE, 1, " " };
+	if (c == 0x96 || c == 0x97)
+		return (struct folded){ FOLD_DASH, 1, "-" };
+	return (struct folded){ FOLD_DROP, 0, "" };
+}
+
+static bool
+is_tag(struct span t, size_t at)
+{
+	return t.n - at >= 4 && !memcmp(t.p + at, "\xF3\xA0", 2) &&
+	       ((unsigned char)t.p[at + 2] & 0xFE) == 0x80;
+}
+
+/* What the row of tags that begins at p->at is. A flag of a region of a country is
+ * written with at most six; three or fewer inside a word are there to break it. */
+static enum tags
+judge_tags(struct plain *p)
+{
+	enum { FLAG_MOST = 6, NOISE_MOST = 3 };
+	size_t at = p->at, end = at;
+
+	while (end < p->t.n && is_tag(p->t, end))
+		end += 4;
+	p->tags_end = end;
+	if (at >= 4 && end - at <= 4 * FLAG_MOST &&
+		!memcmp(p->t.p + at - 4, "\xF0\x9F\x8F\xB4", 4))
+		return TAGS_FLAG;
+	return end - at <= 4 * NOISE_MOST && prev_is(p, at, graphic) && next_is(p, end, graphic)
+		       ? TAGS_NOISE
+		       : TAGS_TEXT;
+}
+
+static void
+drop(struct plain *p, size_t to, struct folded f)
+{
+	if (!is_spelling(p, p->at, to))
+		edit(p, to, f, EDIT_HIDE);
+}
+
+/* Text of its own, which nobody sees: it does not go on in the words beside it. */
+static void
+tag(struct plain *p, size_t to, struct folded f)
+{
+	if (p->at >= p->tags_end) {
+		p->tags = judge_tags(p);
+		if (p->tags == TAGS_TEXT && prev_is(p, p->at, is_alnum))
+			f = (struct folded){ FOLD_TAG, 2, { ' ', f.c[0] } };
+	}
+	if (p->tags == TAGS_FLAG)
+		return;
+	*p->signal = true;
+	if (p->tags == TAGS_NOISE)
+		f.n = 0;
+	edit(p, to, f, EDIT_HIDE);
+	if (p->tags == TAGS_TEXT && to >= p->tags_end && next_is(p, to, is_alnum))
+		view_edit(p->ed, to, to, " ", 1, EDIT_HIDE);
+}
+
+static void
+dash_space_dot(struct plain *p, size_t to, struct folded f)
+{
+	size_t at = p->at;
+	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit) ||
+		      (f.kind == FOLD_DASH && at > 1 && p->t.p[at - 1] == ' ' &&
+			      is_digit(p->t.p[at - 2]));
+	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, is_high)) &&
+		      (next_is(p, to, is_alnum) || next_is(p, to, is_high));
+	bool spelled = f.kind == FOLD_SPACE && around &&
+		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
+			       !is_alnum(p->t.p[to + 1]));
+
+	if (digits || (around && f.kind != FOLD_SPACE) || spelled ||
+		(at > 0 && p->t.p[at - 1] == '@'))
+		edit(p, to, f, EDIT_TYPO);
+}
+
+/* Greek, Cyrillic, Armenian and Hebrew in a token of their own: over all of it. */
+static bool
+foreign_word(struct plain *p)
+{
+	size_t i = p->at;
+	unsigned char c = (unsigned char)p->t.p[i];
+
+	if (c < 0xCE || c > 0xD7 || mixed(p, i))
+		return false;
+	while (i + 1 < p->t.n && (unsigned char)p->t.p[i] >= 0xCE &&
+		(unsigned char)p->t.p[i] <= 0xD7 && (p->t.p[i + 1] & 0xC0) == 0x80)
+		i += 2;
+	if (i == p->at)
+		return false;
+	p->at = i;
+	return true;
+}
+
+static void
+character(struct plain *p)
+{
+	bool valid;
+
+	if (foreign_word(p))
+		return;
+	size_t n, at = p->at;
+	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
+	size_t to = at + n;
+
+	/* Dropping strays can make others of their neighbours, without end. */
+	if (!valid && p->ed->pass > 1) {
+		p->at = to;
+		return;
+	}
+	if (cp < 0x80 && n > 1) { /* overlong */
+		edit(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
+	} else if (cp < 0x80) { /* a control character */
+		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
+			edit(p, to, (struct folded){ 0 }, EDIT_HIDE);
+	} else {
+		struct folded f = valid ? fold_char(cp) : stray((unsigned char)p->t.p[at]);
+		switch (f.kind) {
+		case FOLD_NONE: break;
+		case FOLD_ASCII: edit(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
+		case FOLD_BIDI:
+			*p->signal = true;
+			edit(p, to, f, EDIT_HIDE);
+			break;
+		case FOLD_DROP: drop(p, to, f); break;
+		case FOLD_TAG: tag(p, to, f); break;
+		case FOLD_MARK:
+			if (prev_is(p, at, graphic) || p->ed->last == at)
+				edit(p, to, f,
+					prev_is(p, at, is_digit) ? EDIT_HIDE : EDIT_TYPO);
+			break;
+		case FOLD_LIKE:
+			if (mixed(p, at))
+				edit(p, to, f, EDIT_HIDE);
+			break;
+		default: dash_space_dot(p, to, f); break;
+		}
+	}
+	p->at = to;
+}
+
+static void
+escape(struct plain *p)
+{
+	struct unescaped u = unescape(p->t, p->at);
+
+	if (u.end) {
+		p->ed->escapes++;
+		view_edit(p->ed, p->at, u.end, u.c, u.n, u.common ? 0 : EDIT_HIDE);
+		p->at = u.end;
+		return;
+	}
+	/* A run of backslashes is looked at once. */
+	char c = p->t.p[p->at];
+	do
+		p->at++;
+	while (c == '\\' && p->at < p->t.n && p->t.p[p->at] == '\\');
+}
+
+void
+plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
+{
+	/* No further, so that a text of nothing but one escape is not read by each chunk. */
+	enum { AHEAD = 64 << 10 };
+	struct span t = span_cut(c->text, 0, c->to + AHEAD);
+	struct plain p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
+
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
+		uint64_t todo = c->look[k].hidden;
+		while (todo) {
+			size_t at = base + (size_t)__builtin_ctzll(todo);
+			if (at >= p.at) {
+				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
+				if (p.at > at)
+					;
+				else if (graphic(p.t.p[at]))
+					escape(&p);
+				else
+					character(&p);
+			}
+			if (p.at >= base + LOOK_BLOCK)
+				break;
+			todo &= UINT64_MAX << (p.at - base);
+		}
+	}
+}

@@ -1,0 +1,421 @@
+/* Escapes, one at a time. Each branch is linear in the escape's own length, so that a
+ * run of ten thousand "25" behind one percent sign costs one walk. */
+#include "detect/disguise/unescape.h"
+
+#include "base/ascii.h"
+#include "codec/utf8.h"
+
+
+static int
+hex(struct span t, size_t at)
+{
+	return at < t.n ? hex_value(t.p[at]) : -1;
+}
+
+static int
+hex_pair(struct span t, size_t at)
+{
+	int a = hex(t, at), b = a < 0 ? -1 : hex(t, at + 1);
+
+	return b < 0 ? -1 : a << 4 | b;
+}
+
+/* Up to `most` hexadecimal digits; how many, 0 where there are fewer than `least`. */
+static size_t
+hex_digits(struct span t, size_t at, size_t least, size_t most, uint32_t *v)
+{
+	size_t n = 0;
+
+	for (*v = 0; n < most && hex(t, at + n) >= 0; n++)
+		*v = *v << 4 | (uint32_t)hex(t, at + n);
+	return n < least ? 0 : n;
+}
+
+static struct unescaped
+code_point(size_t end, uint32_t cp)
+{
+	struct unescaped u = { .end = end };
+
+	if (cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000))
+		return (struct unescaped){ 0 };
+	u.n = utf8_encode(cp, u.c);
+	return u;
+}
+
+static struct unescaped
+byte(size_t end, int v)
+{
+	return (struct unescaped){ .end = end, .n = 1, .c = { (char)v } };
+}
+
+static struct unescaped
+common(size_t end, char c)
+{
+	return (struct unescaped){ .end = end, .n = 1, .c = { c }, .common = true };
+}
+
+static struct unescaped
+none(void)
+{
+	return (struct unescaped){ 0 };
+}
+
+static bool
+near_token(struct span t, size_t from, size_t to)
+{
+	return (from > 0 && is_alnum(t.p[from - 1])) || (to < t.n && is_alnum(t.p[to]));
+}
+
+static bool
+goes_on(struct span t, size_t at)
+{
+	return at < t.n && (is_alnum(t.p[at]) || t.p[at] == '-' || t.p[at] == '+' ||
+				   t.p[at] == '/' || t.p[at] == '\\');
+}
+
+/* \uD83D\uDE00: the second half, behind as many backslashes. */
+static struct unescaped
+utf16(struct span t, size_t at, size_t slashes, uint32_t high)
+{
+	uint32_t low = 0;
+	size_t i = at;
+
+	while (i < t.n && t.p[i] == '\\' && i - at < slashes)
+		i++;
+	if (i == at || i >= t.n || t.p[i] != 'u' || !hex_digits(t, i + 1, 4, 4, &low) ||
+		low < 0xDC00 || low > 0xDFFF)
+		return none();
+	return code_point(i + 5, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+}
+
+static struct unescaped
+backslash_u(struct span t, size_t at, size_t slashes)
+{
+	uint32_t cp = 0;
+	size_t n;
+
+	if (at < t.n && t.p[at] == '{') {
+		n = hex_digits(t, at + 1, 1, 6, &cp);
+		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
+			       ? code_point(at + n + 2, cp)
+			       : none();
+	}
+	if (!hex_digits(t, at, 4, 4, &cp))
+		return none();
+	if (cp >= 0xD800 && cp < 0xDC00)
+		return utf16(t, at + 4, slashes, cp);
+	return code_point(at + 4, cp);
+}
+
+static struct unescaped
+backslash_x(struct span t, size_t at)
+{
+	uint32_t cp = 0;
+
+	if (at < t.n && t.p[at] == '{') {
+		size_t n = hex_digits(t, at + 1, 1, 6, &cp);
+		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
+			       ? code_point(at + n + 2, cp)
+			       : none();
+	}
+	int v = hex_pair(t, at);
+	return v < 0 ? none() : byte(at + 2, v);
+}
+
+static struct unescaped
+octal(struct span t, size_t at)
+{
+	unsigned v = 0;
+
+	for (size_t i = at; i < at + 3; i++) {
+		if (i >= t.n || t.p[i] < '0' || t.p[i] > '7')
+			return none();
+		v = v * 8 + (unsigned)(t.p[i] - '0');
+	}
+	return v >= 0x20 && v < 256 ? byte(at + 3, (int)v) : none();
+}
+
+/* A line that goes on in the next one, behind its indentation. */
+static struct unescaped
+continued(struct span t, size_t at)
+{
+	size_t i = at;
+
+	if (t.p[i] == '\r' && ++i >= t.n)
+		return none();
+	if (t.p[i++] != '\n')
+		return none();
+	for (size_t from = i; i < t.n && i - from < 32 && (t.p[i] == ' ' || t.p[i] == '\t');)
+		i++;
+	return (struct unescaped){ .end = i };
+}
+
+/* Two digits behind a backslash and nothing else, as in \41\4b or \64\71. */
+static bool
+short_code(struct span t, size_t at)
+{
+	return at + 3 <= t.n && t.p[at] == '\\' && hex_pair(t, at + 1) >= 0x20 &&
+	       (at + 3 == t.n || !is_alnum(t.p[at + 3]));
+}
+
+/* A row of at least three of them: hexadecimal, or octal where all are digits then. */
+static struct unescaped
+short_codes(struct span t, size_t at)
+{
+	enum { ROW = 24, WIDTH = 3, LEAST = 3 };
+	size_t from = at, to = at, most = ROW * WIDTH;
+	bool octal = true;
+
+	while (from >= WIDTH && at - from < most && short_code(t, from - WIDTH))
+		from -= WIDTH;
+	for (; to - at < most && short_code(t, to); to += WIDTH)
+		;
+	for (size_t i = from; i < to; i += WIDTH)
+		octal &= t.p[i + 1] == '6' ? t.p[i + 2] < '8'
+					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
+	if (to - from < LEAST * WIDTH)
+		return none();
+	int v = hex_pair(t, at + 1);
+	return byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
+}
+
+/* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
+ * zeros before them: several in a row, or the sign of an address. */
+static struct unescaped
+style_sheet(struct span t, size_t at, size_t i)
+{
+	uint32_t cp = 0;
+	size_t n = hex_digits(t, i, 2, 6, &cp), end = i + n;
+
+	if (!n || cp < 0x20)
+		return none();
+	if (n >= 4 && t.p[i] == '0' && t.p[i + 1] == '0' &&
+		(end == t.n || !is_alnum(t.p[end])) &&
+		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
+		return code_point(end, cp);
+	/* An address's sign alone, with a blank behind it or at its full length. */
+	if ((cp == '@' || cp == '.') && at > 0 && is_alnum(t.p[at - 1])) {
+		size_t next = end < t.n && t.p[end] == ' ' ? end + 1 : end;
+		if ((n == 6 || next > end) && next < t.n && is_alnum(t.p[next]))
+			return code_point(next, cp);
+	}
+	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : none();
+	if (u.end)
+		return u;
+	if (end >= t.n || t.p[end] != ' ')
+		return none();
+	bool before = at >= 4 && t.p[at - 1] == ' ' &&
+		      (t.p[at - 4] == '\\' || (at >= 5 && t.p[at - 5] == '\\'));
+	bool after = end + 1 < t.n && t.p[end + 1] == '\\';
+	return before || after ? code_point(end + 1, cp) : none();
+}
+
+/* Any run of backslashes and what it escapes. */
+static struct unescaped
+backslash(struct span t, size_t at)
+{
+	size_t i = at;
+	uint32_t cp = 0;
+
+	while (i < t.n && t.p[i] == '\\')
+		i++;
+	if (i >= t.n)
+		return none();
+	char c = t.p[i];
+	struct unescaped u = none();
+	switch (c) {
+	case 'u': return backslash_u(t, i + 1, i - at);
+	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
+	case 'x': return backslash_x(t, i + 1);
+	case 'n':
+	case 'r': return goes_on(t, i + 1) ? common(i + 1, '\n') : u;
+	case 't': return goes_on(t, i + 1) ? common(i + 1, '\t') : u;
+	case '\r':
+	case '\n': return continued(t, i);
+	default: break;
+	}
+	if (is_digit(c))
+		u = octal(t, i);
+	if (!u.end && hex(t, i) >= 0)
+		u = style_sheet(t, at, i);
+	if (u.end)
+		return u;
+	/* Markdown and JSON: the sign itself. */
+	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token(t, at, i + 1))
+		return c == '"' || c == '/' ? common(i + 1, c) : byte(i + 1, c);
+	return u;
+}
+
+static struct unescaped
+percent(struct span t, size_t at)
+{
+	size_t i = at + 1;
+
+	while (i + 1 < t.n && t.p[i] == '2' && t.p[i + 1] == '5')
+		i += 2;
+	int v = hex_pair(t, i);
+	if (v >= 0)
+		return byte(i + 2, v);
+	/* %u0040, of JavaScript's escape() */
+	uint32_t cp = 0;
+	if (i < t.n && (t.p[i] | 0x20) == 'u' && hex_digits(t, i + 1, 4, 4, &cp))
+		return code_point(i + 5, cp);
+	return i > at + 1 ? byte(i, '%') : none();
+}
+
+/* clang-format off */
+static const struct { const char *name; uint32_t cp; } references[] = {
+	{ "quot", '"' }, { "apos", '\'' }, { "lt", '<' }, { "gt", '>' }, { "nbsp", ' ' }, { "commat", '@' },
+	{ "period", '.' }, { "comma", ',' }, { "colon", ':' }, { "semi", ';' }, { "sol", '/' }, { "bsol", '\\' },
+	{ "lowbar", '_' }, { "UnderBar", '_' }, { "hyphen", '-' }, { "dash", '-' }, { "minus", '-' }, { "ndash", '-' },
+	{ "mdash", '-' }, { "horbar", '-' }, { "plus", '+' }, { "equals", '=' }, { "num", '#' }, { "excl", '!' },
+	{ "percnt", '%' }, { "dollar", '$' }, { "ast", '*' }, { "midast", '*' }, { "lpar", '(' }, { "rpar", ')' },
+	{ "lsqb", '[' }, { "lbrack", '[' }, { "rsqb", ']' }, { "rbrack", ']' }, { "lcub", '{' }, { "lbrace", '{' },
+	{ "rcub", '}' }, { "rbrace", '}' }, { "grave", '`' }, { "verbar", '|' }, { "vert", '|' }, { "quest", '?' },
+	{ "Tab", '\t' }, { "NewLine", '\n' }, { "ensp", ' ' }, { "emsp", ' ' }, { "thinsp", ' ' }, { "hairsp", ' ' },
+	{ "numsp", ' ' }, { "puncsp", ' ' }, { "middot", '.' }, { "shy", 0xAD }, { "zwj", 0x200D }, { "zwnj", 0x200C },
+	{ "lrm", 0x200E }, { "rlm", 0x200F }, { "ZeroWidthSpace", 0x200B }, { "NoBreak", 0x2060 }, { "NonBreakingSpace", ' ' },
+};
+/* clang-format on */
+
+static struct unescaped
+numeric_reference(struct span t, size_t at)
+{
+	uint32_t cp = 0;
+	size_t i = at;
+
+	if (i < t.n && (t.p[i] | 0x20) == 'x') {
+		for (i++; hex(t, i) >= 0 && cp < 0x110000; i++)
+			cp = cp << 4 | (uint32_t)hex(t, i);
+		if (i == at + 1)
+			return none();
+	} else {
+		for (; i < t.n && is_digit(t.p[i]) && cp < 0x110000; i++)
+			cp = cp * 10 + (uint32_t)(t.p[i] - '0');
+		if (i == at)
+			return none();
+	}
+	if (i < t.n && t.p[i] == ';')
+		i++;
+	return cp >= 9 ? code_point(i, cp) : none();
+}
+
+/* Behind '&'. */
+static struct unescaped
+reference(struct span t, size_t at)
+{
+	enum { NAME_MAX = 16 };
+	size_t n = 0;
+
+	if (at < t.n && t.p[at] == '#')
+		return numeric_reference(t, at + 1);
+	while (n <= NAME_MAX && at + n < t.n && is_alpha(t.p[at + n]))
+		n++;
+	if (n == 0 || at + n >= t.n || t.p[at + n] != ';')
+		return none();
+	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
+		if (span_is(span_of(t.p + at, n), references[i].name))
+			return code_point(at + n + 1, references[i].cp);
+	return none();
+}
+
+/* "amp;", "#38;" or "#x26;" at `at`; its length. */
+static size_t
+ampersand(struct span t, size_t at)
+{
+	static const char *const forms[] = { "amp;", "AMP;", "#38;", "#x26;", "#X26;",
+		"#038;" };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (span_starts(span_cut(t, at, at + 5), span_str(forms[i])))
+			return strlen(forms[i]);
+	return 0;
+}
+
+static struct unescaped
+entity(struct span t, size_t at)
+{
+	size_t i = at + 1;
+
+	for (size_t n; (n = ampersand(t, i));)
+		i += n;
+	struct unescaped u = reference(t, i);
+	if (u.end || i == at + 1)
+		return u;
+	return byte(i, '&');
+}
+
+/* "=XX" in capitals, as it is written in mail. */
+static bool
+pair_at(struct span t, size_t at)
+{
+	return at + 2 < t.n && t.p[at] == '=' && hex_pair(t, at + 1) >= 0x20 &&
+	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
+}
+
+/* A lone "=40" may be an assignment: there must be another one beside it, a letter in
+ * one near it or a soft line break, or an address around it. */
+static bool
+looks_quoted(struct span t, size_t at, size_t end, int v)
+{
+	enum { KEY_LEAST = 16 };
+	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
+
+	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
+		return true;
+	/* The sign in a key: ghp=5FMade1Up2 */
+	size_t rest = end;
+	while (v == '_' && rest < to && is_alnum(t.p[rest]))
+		rest++;
+	if (rest - end >= KEY_LEAST && at > 0 && is_alpha(t.p[at - 1]))
+		return true;
+	for (size_t i = from; i + 2 < to; i++) {
+		const char *sign = memchr(t.p + i, '=', to - 2 - i);
+		if (!sign)
+			break;
+		i = (size_t)(sign - t.p);
+		if (t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n') ||
+			(i != at && pair_at(t, i) &&
+				(is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
+			return true;
+	}
+	if (v != '@' || at == 0 || !is_alnum(t.p[at - 1]))
+		return false;
+	for (size_t i = end; i + 1 < to && (is_alnum(t.p[i]) || t.p[i] == '.' || t.p[i] == '-');
+		i++)
+		if (t.p[i] == '.' && i > end && is_alpha(t.p[i + 1]))
+			return true;
+	return false;
+}
+
+static struct unescaped
+quoted(struct span t, size_t at)
+{
+	size_t i = at + 1;
+
+	if (i < t.n && t.p[i] == '\r')
+		i++;
+	if (i < t.n && t.p[i] == '\n')
+		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' '
+			       ? (struct unescaped){ .end = i + 1 }
+			       : none();
+	for (i = at + 1; i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' &&
+			 hex_pair(t, i + 2) >= 0x20;)
+		i += 2;
+	int v = hex_pair(t, i);
+	if (v < 0x20 || (i + 1 < t.n && (t.p[i] >= 'a' || t.p[i + 1] >= 'a')) ||
+		!looks_quoted(t, at, i + 2, v))
+		return none();
+	return byte(i + 2, v);
+}
+
+struct unescaped
+unescape(struct span text, size_t at)
+{
+	switch (text.p[at]) {
+	case '\\': return backslash(text, at);
+	case '%': return percent(text, at);
+	case '&': return entity(text, at);
+	default: return quoted(text, at);
+	}
+}

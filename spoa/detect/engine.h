@@ -1,0 +1,49 @@
+/* What the parts of the engine share. Not included outside detect/ itself. */
+#ifndef DETECT_ENGINE_H
+#define DETECT_ENGINE_H
+
+#include "detect/detect.h"
+#include "detect/rules/scratch.h"
+
+/* A file of rules compiled into the program. */
+struct detect_file {
+	const char *name;
+	const char *text;
+	size_t n;
+};
+extern const struct detect_file detect_builtin[];
+extern const size_t detect_builtin_count;
+
+/* ---- rules.c ---- */
+
+/* After the last pattern: builds what the scan walks, and the version. 0 or
+ * ERR_NOMEM. */
+int rules_finish(struct detect_rules *r);
+
+/* ---- scan.c ---- */
+
+/* Every rule, where its start condition holds. 0 or negative. */
+int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+/* The same without the start conditions. */
+int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt);
+
+/* ---- pipeline.c ---- */
+
+/* detect_scan without the start conditions: every pattern is tried at every byte. For
+ * tests: what it finds and detect_scan does not was lost silently. */
+int detect_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt, struct arena *a,
+	struct findings *out);
+
+/* ---- overlap.c ---- */
+
+/* Candidates to findings: sorted by start, overlaps removed: validated before
+ * longer before higher score. A secret that loses keeps, as a finding of its own,
+ * what the winner does not cover: nothing that was found is left readable. v has
+ * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
+int overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+	struct findings *out);
+
+#endif

@@ -1,0 +1,189 @@
+/* Where a name may begin: the first letters of words, found sixty-four bytes at a time,
+ * so that what lies between them costs next to nothing. */
+#include "base/ascii.h"
+#include "detect/names/names_run.h"
+#include "detect/prefilter/sieve.h"
+
+enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
+
+/* ---- a text without capitals ---- */
+
+/* Bytes side by side, which a compiler turns into what the machine has. */
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+struct tally {
+	unsigned letters, upper;
+	bool code;
+};
+
+static uint64_t
+half_of(bytes v, unsigned k)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(half));
+	return half[k];
+}
+
+/* The sum, up to 255. */
+static unsigned
+sum_of(bytes v)
+{
+	return (unsigned)((half_of(v, 0) + half_of(v, 1)) * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static struct tally
+count_block(const char *p)
+{
+	bytes letters = { 0 }, upper = { 0 }, code = { 0 };
+
+	for (unsigned i = 0; i < SIEVE_BLOCK; i += sizeof(bytes)) {
+		bytes v;
+		memcpy(&v, p + i, sizeof(v));
+		/* what is true is a byte of -1 */
+		letters -= (bytes)((v | 0x20) - 'a' < 26);
+		upper -= (bytes)(v - 'A' < 26);
+		code |= (bytes)(v - ';' < 4) | (bytes)(v == '{') | (bytes)(v == '}') |
+			(bytes)(v == 0); /* ; < = > */
+	}
+	return (struct tally){ sum_of(letters), sum_of(upper),
+		(half_of(code, 0) | half_of(code, 1)) != 0 };
+}
+
+/* Chats are written without capitals; a long text or one of code is not read so. */
+bool
+text_without_capitals(struct span t)
+{
+	size_t letters = 0, upper = 0;
+
+	if (t.n > LOWER_MAX)
+		return false;
+	for (size_t i = 0; i < t.n; i += SIEVE_BLOCK) {
+		char last[SIEVE_BLOCK];
+		const char *p = t.p + i;
+		if (t.n - i < SIEVE_BLOCK) {
+			memset(last, ' ', sizeof(last));
+			memcpy(last, p, t.n - i);
+			p = last;
+		}
+		struct tally n = count_block(p);
+		letters += n.letters;
+		upper += n.upper;
+		if (n.code || upper * 100 > t.n)
+			return false;
+	}
+	return letters > 0 && upper * 100 <= letters;
+}
+
+/* ---- words ---- */
+
+static bool
+in_word(char c)
+{
+	return is_alnum(c) || c == '_';
+}
+
+/* The first beginning at or behind i; the text's end where there is none. */
+static size_t
+begin_ahead(struct names_sweep *w, size_t i)
+{
+	size_t block = i - i % SIEVE_BLOCK, n = w->text.n;
+	uint64_t bits;
+
+	if (i >= n)
+		return n;
+	if (w->block < block || w->block == NO_BLOCK)
+		w->block = sieve_begins(w->text, block, w->lower, &w->begins);
+	bits = w->block == block ? w->begins & ~UINT64_C(0) << i % SIEVE_BLOCK : w->begins;
+	if (!bits) {
+		w->block = sieve_begins(w->text, block + SIEVE_BLOCK, w->lower, &w->begins);
+		bits = w->begins;
+	}
+	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;
+}
+
+size_t
+past_word(struct span t, size_t i)
+{
+	unsigned n;
+	uint64_t folded;
+
+	for (;;) {
+		while (i < t.n && in_word(t.p[i]))
+			i++;
+		while (i < t.n && two_bytes(t, i) && entry_of_two(t, i) >> 24)
+			i += 2;
+		if (i == t.n || ((unsigned char)t.p[i] < 0x80 && !in_word(t.p[i])))
+			return i;
+		if (glyph_at(t, i, &n, &folded) == LETTER_NONE && !in_word(t.p[i]))
+			return i;
+		i += n;
+	}
+}
+
+size_t
+past_glyph(struct span t, size_t i)
+{
+	unsigned n;
+	uint64_t folded;
+
+	glyph_at(t, i, &n, &folded);
+	return i + n;
+}
+
+static bool
+inside_word(struct span t, size_t i)
+{
+	return i > 0 && in_word(t.p[i - 1]);
+}
+
+/* Han behind ASCII is a part of that word if a letter which could have begun a name
+ * stands in it, from `from` on. */
+static bool
+han_in_word(const struct names_sweep *w, size_t from, size_t i)
+{
+	for (; i > from && in_word(w->text.p[i - 1]); i--)
+		if (w->lower ? is_alpha(w->text.p[i - 1]) : is_upper(w->text.p[i - 1]))
+			return true;
+	return false;
+}
+
+/* The same as word_begins from a character beyond ASCII on. */
+static enum letter
+begins_beyond(struct names_sweep *w, size_t from, size_t *at)
+{
+	struct span t = w->text;
+
+	for (size_t i = *at; i < t.n; i = begin_ahead(w, i)) {
+		unsigned n;
+		uint64_t folded;
+		*at = i;
+		if ((unsigned char)t.p[i] < 0x80)
+			return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
+		if (k == LETTER_NONE) {
+			i += n;
+			continue;
+		}
+		bool inside = k == LETTER_HAN ? han_in_word(w, from, i) : inside_word(t, i);
+		if (!inside && (k != LETTER_LOWER || w->lower))
+			return k;
+		i = past_word(t, i);
+	}
+	*at = t.n;
+	return LETTER_NONE;
+}
+
+enum letter
+word_begins(struct names_sweep *w, size_t *at)
+{
+	struct span t = w->text;
+	size_t from = *at, i = begin_ahead(w, from);
+
+	*at = i;
+	if (i >= t.n)
+		return LETTER_NONE;
+	if ((unsigned char)t.p[i] >= 0x80)
+		return begins_beyond(w, from, at);
+	return t.p[i] & 0x20 ? LETTER_LOWER : LETTER_UPPER;
+}

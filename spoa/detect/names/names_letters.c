@@ -1,0 +1,171 @@
+/* Letters for the word lists: what is one, whether it is a capital, and what it is
+ * without case and accents, so that "Dávila" and "DAVILA" are one name. Latin is by
+ * table (from the canonical decompositions of Unicode 15), Greek, Cyrillic and Armenian
+ * by their order; other scripts have no case. */
+#include "base/ascii.h"
+#include "codec/utf8.h"
+#include "detect/names/names.h"
+
+/* Two characters each; a second one of '.' is none, a first one: no letter. */
+/* clang-format off */
+static const char latin[] = /* U+00C0 to U+024F */
+	"A.A.A.A.A.A.AEC.E.E.E.E.I.I.I.I.D.N.O.O.O.O.O...O.U.U.U.U.Y.THssa.a.a.a.a.a.aec."
+	"e.e.e.e.i.i.i.i.d.n.o.o.o.o.o...o.u.u.u.u.y.thy.A.a.A.a.A.a.C.c.C.c.C.c.C.c.D.d."
+	"D.d.E.e.E.e.E.e.E.e.E.e.G.g.G.g.G.g.G.g.H.h.H.h.I.i.I.i.I.i.I.i.I.i.IJijJ.j.K.k."
+	"k.L.l.L.l.L.l.Q.q.L.l.N.n.N.n.N.n.n.N.n.O.o.O.o.O.o.OEoeR.r.R.r.R.r.S.s.S.s.S.s."
+	"S.s.T.t.T.t.T.t.U.u.U.u.U.u.U.u.U.u.U.u.W.w.Y.y.Y.Z.z.Z.z.Z.z.s.b.B.Q.q.Q.q.Q.Q."
+	"q.D.D.Q.q.q.E.E.Q.Q.q.G.Q.q.Q.Q.K.k.q.q.Q.Q.q.Q.O.o.Q.q.Q.q.Q.Q.q.Q.q.q.Q.q.Q.U."
+	"u.Q.Q.Y.y.Q.q.Q.Q.q.q.q.Q.q.q.q.q.q.q.q.DZDZdzLJLJljNJNJnjA.a.I.i.O.o.U.u.U.u.U."
+	"u.U.u.U.u.e.A.a.A.a.Q.q.G.g.G.g.K.k.O.o.O.o.Q.q.j.DZDZdzG.g.Q.Q.N.n.A.a.Q.q.O.o."
+	"A.a.A.a.E.e.E.e.I.i.I.i.O.o.O.o.R.r.R.r.U.u.U.u.S.s.T.t.Q.q.H.h.Q.q.Q.q.Q.q.A.a."
+	"E.e.O.o.O.o.O.o.O.o.Y.y.q.q.q.q.q.q.Q.Q.q.Q.Q.q.q.Q.q.Q.Q.Q.Q.q.Q.q.Q.q.Q.q.Q.q.";
+static const char latin_more[] = /* U+1E00 to U+1EFF */
+	"A.a.B.b.B.b.B.b.C.c.D.d.D.d.D.d.D.d.D.d.E.e.E.e.E.e.E.e.E.e.F.f.G.g.H.h.H.h.H.h."
+	"H.h.H.h.I.i.I.i.K.k.K.k.K.k.L.l.L.l.L.l.L.l.M.m.M.m.M.m.N.n.N.n.N.n.N.n.O.o.O.o."
+	"O.o.O.o.P.p.P.p.R.r.R.r.R.r.R.r.S.s.S.s.S.s.S.s.S.s.T.t.T.t.T.t.T.t.U.u.U.u.U.u."
+	"U.u.U.u.V.v.V.v.W.w.W.w.W.w.W.w.W.w.X.x.X.x.Y.y.Z.z.Z.z.Z.z.h.t.w.y.q.q.q.q.SSd."
+	"A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.E.e.E.e.E.e.E.e.E.e.E.e.E.e.E.e."
+	"I.i.I.i.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.U.u.U.u.U.u.U.u.U.u.U.u."
+	"U.u.Y.y.Y.y.Y.y.Y.y.LLllQ.q.Q.q.";
+/* clang-format on */
+
+static enum letter
+of_table(const char *entry, uint64_t *folded)
+{
+	if (entry[0] == '.')
+		return LETTER_NONE;
+	*folded = (unsigned char)entry[0] | 0x20u;
+	if (entry[1] != '.')
+		*folded |= (uint64_t)((unsigned char)entry[1] | 0x20u) << 32;
+	return is_upper(entry[0]) ? LETTER_UPPER : LETTER_LOWER;
+}
+
+/* Greek, U+0370 to U+03FF: without accents and the final sigma. */
+static enum letter
+greek(uint32_t c, uint64_t *folded)
+{
+	static const struct {
+		uint16_t from, to;
+	} accents[] = { { 0x386, 0x3b1 }, { 0x388, 0x3b5 }, { 0x389, 0x3b7 }, { 0x38a, 0x3b9 },
+		{ 0x38c, 0x3bf }, { 0x38e, 0x3c5 }, { 0x38f, 0x3c9 }, { 0x390, 0x3b9 },
+		{ 0x3aa, 0x3b9 }, { 0x3ab, 0x3c5 }, { 0x3ac, 0x3b1 }, { 0x3ad, 0x3b5 },
+		{ 0x3ae, 0x3b7 }, { 0x3af, 0x3b9 }, { 0x3b0, 0x3c5 }, { 0x3c2, 0x3c3 },
+		{ 0x3ca, 0x3b9 }, { 0x3cb, 0x3c5 }, { 0x3cc, 0x3bf }, { 0x3cd, 0x3c5 },
+		{ 0x3ce, 0x3c9 } };
+	bool upper = c < 0x3ac && c != 0x390;
+
+	*folded = c >= 0x391 && c <= 0x3a9 ? c + 0x20 : c;
+	for (size_t i = 0; i < sizeof(accents) / sizeof(accents[0]); i++)
+		if (accents[i].from == c)
+			*folded = accents[i].to;
+	return c < 0x386 || c == 0x387 ? LETTER_NONE : upper ? LETTER_UPPER : LETTER_LOWER;
+}
+
+/* Cyrillic, U+0400 to U+052F. */
+static enum letter
+cyrillic(uint32_t c, uint64_t *folded)
+{
+	bool upper = c < 0x430 || (c >= 0x460 && !(c & 1));
+
+	if (c >= 0x482 && c <= 0x489)
+		return LETTER_NONE;
+	*folded = c < 0x410 ? c + 0x50 : c < 0x430 ? c + 0x20 : c >= 0x460 ? c | 1 : c;
+	if (*folded == 0x451) /* ё is often written е */
+		*folded = 0x435;
+	return upper ? LETTER_UPPER : LETTER_LOWER;
+}
+
+static bool
+is_han(uint32_t c)
+{
+	return (c >= 0x3400 && c <= 0x9fff && !(c >= 0x4dc0 && c < 0x4e00)) ||
+	       (c >= 0x3041 && c <= 0x30fc && c != 0x30fb) || (c >= 0xac00 && c <= 0xd7a3) ||
+	       c == 0x3005 || (c >= 0x20000 && c <= 0x323af);
+}
+
+/* Below U+0800. */
+static enum letter
+of_two(uint32_t c, uint64_t *folded)
+{
+	if (c < 0x250)
+		return of_table(latin + 2 * (c - 0xc0), folded);
+	*folded = c;
+	if (c >= 0x300 && c < 0x370) { /* an accent of its own: left out */
+		*folded = 0;
+		return LETTER_LOWER;
+	}
+	if (c >= 0x370 && c < 0x400)
+		return greek(c, folded);
+	if (c >= 0x400 && c < 0x530)
+		return cyrillic(c, folded);
+	if (c >= 0x531 && c <= 0x556) {
+		*folded = c + 0x30;
+		return LETTER_UPPER;
+	}
+	if (c >= 0x561 && c <= 0x587)
+		return LETTER_LOWER;
+	if ((c >= 0x5d0 && c <= 0x5f2) ||
+		(c >= 0x620 && c <= 0x6d3 && !(c >= 0x660 && c <= 0x66d)))
+		return LETTER_OTHER;
+	return LETTER_NONE;
+}
+
+static enum letter
+of_more(uint32_t c, uint64_t *folded)
+{
+	*folded = c;
+	if (c >= 0x2000 && c < 0x3000)
+		return LETTER_NONE;
+	if (c >= 0x3000)
+		return is_han(c) ? LETTER_HAN : LETTER_NONE;
+	if (c >= 0x1e00 && c < 0x1f00)
+		return of_table(latin_more + 2 * (c - 0x1e00), folded);
+	if ((c >= 0x900 && c <= 0xdff && !(c >= 0x964 && c <= 0x96f)) ||
+		(c >= 0xe01 && c <= 0xe4e && c != 0xe3f) || (c >= 0x10d0 && c <= 0x10ff) ||
+		(c >= 0x1200 && c <= 0x135f))
+		return LETTER_OTHER;
+	return LETTER_NONE;
+}
+
+uint32_t glyph_two[0x800];
+
+/* Before main: a look-up for each letter of most texts beyond ASCII. */
+__attribute__((constructor)) static void
+fill_two(void)
+{
+	for (uint32_t c = 0xc0; c < 0x800; c++) {
+		uint64_t folded = 0;
+		enum letter k = of_two(c, &folded);
+		glyph_two[c] = (uint32_t)k << 24 | (uint32_t)(folded >> 32) << 16 |
+			       (uint32_t)(folded & 0xffff);
+	}
+}
+
+enum letter
+glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
+{
+	const unsigned char *p = (const unsigned char *)t.p + at;
+	bool three = p[0] >= 0xe0 && p[0] < 0xed && t.n - at > 2 && (p[1] & 0xc0) == 0x80 &&
+		     (p[2] & 0xc0) == 0x80 && (p[0] > 0xe0 || p[1] >= 0xa0);
+
+	if (two_bytes(t, at))
+		return glyph_at_alpha(t, at, n, folded);
+	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
+	*n = len ? (unsigned)len : 1;
+	if (len == 0)
+		return LETTER_NONE;
+	uint32_t c = p[0] & (0x7fu >> len);
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3fu);
+	return of_more(c, folded);
+}
+
+size_t
+glyph_before(struct span t, size_t at)
+{
+	size_t i = at - 1;
+
+	while (i > 0 && at - i < 4 && ((unsigned char)t.p[i] & 0xC0) == 0x80)
+		i--;
+	return i;
+}

@@ -1,0 +1,686 @@
+/* Outlines to an automaton: trees to a Thompson automaton with one accepting node a
+ * pattern, that to a deterministic one, breadth first. An accepting node, once reached,
+ * stays; a walk ends where nothing but such nodes is left, or where OUTLINE_STATES_MAX
+ * stopped the expansion: there whatever is still possible counts as accepted. */
+#include "detect/prefilter/outline.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "detect/prefilter/bits.h"
+
+enum {
+	NODES_MAX = 24000,
+	COPIES_MAX = 24, /* of a repeated piece; what goes beyond becomes a loop */
+	SLOTS = 1 << 15,
+	NONE = 0,
+};
+
+struct node {
+	uint32_t classes; /* that lead to a; 0: an accepting node or a fork */
+	uint16_t a, b;	  /* b: the other branch of a fork */
+	uint16_t pattern; /* index of the input */
+	bool accept;
+	uint32_t reach_from; /* what it leads to, forks resolved; in builder.reach */
+	uint16_t reach_n;
+	bool reached;
+};
+
+struct state {
+	uint32_t from; /* its nodes, ascending, in builder.members */
+	uint32_t n, hash;
+	bool ends;
+};
+
+struct list {
+	uint16_t *v;
+	size_t n, room;
+};
+
+struct builder {
+	struct arena *a;  /* the automaton's */
+	struct arena tmp; /* trees, nodes, states */
+	const struct outline_input *in;
+	size_t nin;
+	struct outline *out;
+	uint64_t class_sets[OUTLINE_CLASSES][4];
+	struct node *nodes;
+	size_t nnodes;
+	uint16_t *start; /* of each input */
+	struct outline_edges *edges;
+	uint32_t *back,
+		*before; /* classes of the input's back_set, of what must stand before */
+	uint32_t *not_before[2]; /* classes wholly in what may not: any, behind a digit */
+	struct list reach, members;
+	struct state *states;
+	uint32_t nstates;
+	uint16_t *slots; /* state and one, by hash */
+	uint32_t *mark;	 /* a node: the round in which it was added */
+	uint32_t round;
+	bool *accepted; /* an input, in this round */
+	bool overflow;
+};
+
+/* ---- classes of bytes ---- */
+
+/* Coarse on purpose: a class that a set cuts counts as wholly inside. */
+static void
+make_classes(struct builder *b)
+{
+	static const char *const sets[] = { "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+		"abcdefghijklmnopqrstuvwyz", "x", " ", "-", ".", "/", ",", "(", ")", ":", "_",
+		"+", "\t\n\v\f\r", "|%=", "@", "&", "\"'`" };
+	enum { SETS = sizeof(sets) / sizeof(sets[0]), OTHER = SETS, HIGH };
+
+	for (unsigned c = 0; c < 256; c++) {
+		unsigned class = c >= 0x80 ? HIGH : OTHER;
+		for (unsigned k = 0; k < SETS; k++)
+			if (c && strchr(sets[k], (int)c))
+				class = k;
+		b->out->class_of[c] = (uint8_t) class;
+		set_add(b->class_sets[class], (unsigned char)c);
+	}
+}
+
+static uint32_t
+classes_of(const struct builder *b, const uint64_t set[4])
+{
+	uint32_t mask = 0;
+
+	for (unsigned k = 0; k < OUTLINE_END; k++)
+		for (int i = 0; i < 4; i++)
+			if (b->class_sets[k][i] & set[i])
+				mask |= 1u << k;
+	return mask;
+}
+
+/* Whether every byte of the class is in the set. */
+static bool
+class_within(const struct builder *b, unsigned class, const uint64_t set[4])
+{
+	bool any = false;
+
+	for (int i = 0; i < 4; i++) {
+		if (b->class_sets[class][i] & ~set[i])
+			return false;
+		any |= b->class_sets[class][i] != 0;
+	}
+	return any;
+}
+
+/* ---- trees to nodes, from the end to the beginning ---- */
+
+static uint16_t
+add_node(struct builder *b, struct node n)
+{
+	if (b->nnodes == NODES_MAX) {
+		b->overflow = true;
+		return NONE;
+	}
+	b->nodes[b->nnodes] = n;
+	return (uint16_t)b->nnodes++;
+}
+
+static uint16_t emit(
+	struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern);
+
+static uint16_t
+emit_sequence(
+	struct builder *b, const struct outline_node *child, uint16_t next, uint16_t pattern)
+{
+	if (!child)
+		return next;
+	return emit(b, child, emit_sequence(b, child->next, next, pattern), pattern);
+}
+
+static uint16_t
+emit_repeat(struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern)
+{
+	unsigned min = n->min, optional = (unsigned)(n->max - n->min);
+	bool loop = n->max == OUTLINE_FOREVER;
+	uint16_t at = next;
+
+	if (min > COPIES_MAX) {
+		min = COPIES_MAX;
+		loop = true;
+	} else if (min + optional > COPIES_MAX) {
+		loop = true;
+	}
+	if (loop) {
+		at = add_node(b, (struct node){ .b = next, .pattern = pattern });
+		uint16_t body = emit(b, n->child, at, pattern);
+		b->nodes[at].a = body;
+	} else {
+		for (unsigned i = 0; i < optional && !b->overflow; i++)
+			at = add_node(b, (struct node){ .a = emit(b, n->child, at, pattern),
+						 .b = next,
+						 .pattern = pattern });
+	}
+	for (unsigned i = 0; i < min && !b->overflow; i++)
+		at = emit(b, n->child, at, pattern);
+	return at;
+}
+
+/* The node where n begins, with `next` behind it. */
+static uint16_t
+emit(struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern)
+{
+	uint16_t at = next;
+
+	if (b->overflow)
+		return NONE;
+	switch (n->kind) {
+	case OUTLINE_SET:
+		return add_node(b, (struct node){ .classes = classes_of(b, n->set),
+					   .a = next,
+					   .pattern = pattern });
+	case OUTLINE_CAT: return emit_sequence(b, n->child, next, pattern);
+	case OUTLINE_ALT:
+		at = emit(b, n->child, next, pattern);
+		for (const struct outline_node *c = n->child->next; c; c = c->next)
+			at = add_node(b, (struct node){ .a = at,
+						 .b = emit(b, c, next, pattern),
+						 .pattern = pattern });
+		return at;
+	case OUTLINE_REPEAT: return emit_repeat(b, n, next, pattern);
+	default: return next; /* a look-around: nothing */
+	}
+}
+
+/* ---- what follows a match ---- */
+
+static uint16_t
+emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
+{
+	return one && other
+		       ? add_node(b, (struct node){ .a = one, .b = other, .pattern = pattern })
+		       : one | other;
+}
+
+/* Behind the first byte of t's row: it does not go on. `then`: what the second may be. */
+static uint16_t
+emit_no_row(struct builder *b, const struct outline_tail *t, const uint64_t then[4],
+	uint16_t accept, uint16_t pattern)
+{
+	uint16_t next = NONE;
+
+	for (size_t k = t->nrow; k-- > 1;) {
+		uint64_t in[4], out[4];
+		for (int i = 0; i < 4; i++) {
+			uint64_t may = k == 1 ? then[i] : ~UINT64_C(0);
+			in[i] = t->row[k][i] & may;
+			out[i] = ~t->row[k][i] & may;
+		}
+		uint16_t ends = add_node(
+			b, (struct node){ .classes = classes_of(b, out) | 1u << OUTLINE_END,
+				   .a = accept,
+				   .pattern = pattern });
+		if (next)
+			next = add_node(b, (struct node){ .classes = classes_of(b, in),
+						   .a = next,
+						   .pattern = pattern });
+		next = emit_either(b, ends, next, pattern);
+	}
+	return next;
+}
+
+/* The nodes between a match's last byte and its accepting node. */
+static uint16_t
+emit_tail(struct builder *b, const struct outline_tail *t, uint16_t accept, uint16_t pattern)
+{
+	uint16_t all = NONE;
+
+	for (unsigned in = 0; in < 1u << t->npairs; in++) {
+		uint64_t here[4], then[4], first[4] = { 0 };
+		memcpy(here, t->allowed, sizeof(here));
+		memset(then, 0xFF, sizeof(then));
+		for (size_t k = 0; k < t->npairs; k++)
+			for (int i = 0; i < 4; i++) {
+				here[i] &= in >> k & 1 ? t->first[k][i] : ~t->first[k][i];
+				then[i] &= in >> k & 1 ? ~t->second[k][i] : ~UINT64_C(0);
+			}
+		for (int i = 0; t->nrow && i < 4; i++) {
+			first[i] = here[i] & t->row[0][i];
+			here[i] &= ~t->row[0][i];
+		}
+		uint32_t begins = classes_of(b, first);
+		if (begins)
+			all = emit_either(b, all,
+				add_node(b,
+					(struct node){ .classes = begins,
+						.a = emit_no_row(b, t, then, accept, pattern),
+						.pattern = pattern }),
+				pattern);
+		struct node n = {
+			.classes = classes_of(b, here), .a = accept, .pattern = pattern
+		};
+		if (in)
+			n.a = add_node(b, (struct node){ .classes = classes_of(b, then) |
+								    1u << OUTLINE_END,
+						  .a = accept,
+						  .pattern = pattern });
+		else if (t->end)
+			n.classes |= 1u << OUTLINE_END;
+		all = emit_either(b, all, add_node(b, n), pattern);
+	}
+	return all;
+}
+
+static void
+add_pattern(struct builder *b, uint16_t index)
+{
+	uint16_t accept = add_node(b, (struct node){ .accept = true, .pattern = index });
+	struct outline_node *tree = outline_parse(&b->tmp, b->in[index].regex);
+	struct outline_tail t;
+
+	b->start[index] = accept;
+	if (!tree)
+		return;
+	outline_edges_of(tree, &b->edges[index]);
+	outline_tail_of(tree, &t);
+	bool plain = t.end && t.npairs == 0 && t.nrow == 0 &&
+		     !~(t.allowed[0] & t.allowed[1] & t.allowed[2] & t.allowed[3]);
+	b->start[index] =
+		emit(b, tree, plain ? accept : emit_tail(b, &t, accept, index), index);
+	if (b->overflow)
+		b->start[index] = accept;
+}
+
+/* ---- nodes to states ---- */
+
+static bool
+push(struct builder *b, struct list *l, uint16_t v)
+{
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 4096;
+		uint16_t *p = realloc(l->v, room * sizeof(*p));
+		if (!p) {
+			b->overflow = true;
+			return false;
+		}
+		l->v = p;
+		l->room = room;
+	}
+	l->v[l->n++] = v;
+	return true;
+}
+
+static void
+resolve(struct builder *b, uint16_t at)
+{
+	struct node *n = &b->nodes[at];
+
+	if (b->mark[at] == b->round)
+		return;
+	b->mark[at] = b->round;
+	if (n->accept || n->classes) {
+		push(b, &b->reach, at);
+	} else if (n->a || n->b) {
+		if (n->a)
+			resolve(b, n->a);
+		if (n->b)
+			resolve(b, n->b);
+	}
+}
+
+/* What `at` leads to with its forks resolved; remembered. */
+static const uint16_t *
+reach_of(struct builder *b, uint16_t at, uint16_t *n)
+{
+	struct node *x = &b->nodes[at];
+
+	if (!x->reached) {
+		size_t from = b->reach.n;
+		b->round++;
+		resolve(b, at);
+		x->reach_from = (uint32_t)from;
+		x->reach_n = (uint16_t)(b->reach.n - from);
+		x->reached = true;
+	}
+	*n = x->reach_n;
+	return b->reach.v ? b->reach.v + x->reach_from : NULL;
+}
+
+static int
+by_number(const void *x, const void *y)
+{
+	return (int)*(const uint16_t *)x - (int)*(const uint16_t *)y;
+}
+
+static void
+sort(uint16_t *v, size_t n)
+{
+	if (n > 48) {
+		qsort(v, n, sizeof(*v), by_number);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		uint16_t x = v[i];
+		size_t k = i;
+		for (; k > 0 && v[k - 1] > x; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
+/* The state of these nodes, new or known. Their list is at the end of b->members. */
+static uint16_t
+state_of(struct builder *b, size_t from)
+{
+	uint16_t *v = b->members.v ? b->members.v + from : NULL;
+	size_t n = b->members.n - from, kept = 0;
+	uint32_t hash = 2166136261u;
+	bool ends = true;
+
+	/* A pattern that was accepted needs no more of its nodes. */
+	for (size_t i = 0; i < n; i++)
+		if (b->nodes[v[i]].accept)
+			b->accepted[b->nodes[v[i]].pattern] = true;
+	for (size_t i = 0; i < n; i++)
+		if (b->nodes[v[i]].accept || !b->accepted[b->nodes[v[i]].pattern])
+			v[kept++] = v[i];
+	for (size_t i = 0; i < kept; i++)
+		b->accepted[b->nodes[v[i]].pattern] = false;
+	n = kept;
+	sort(v, n);
+	for (size_t i = 0; i < n; i++) {
+		hash = (hash ^ v[i]) * 16777619u;
+		ends = ends && b->nodes[v[i]].accept;
+	}
+	hash ^= hash >> 15;
+	uint32_t slot = hash % SLOTS;
+	for (; b->slots[slot]; slot = (slot + 1) % SLOTS) {
+		const struct state *s = &b->states[b->slots[slot] - 1];
+		if (s->hash == hash && s->n == n &&
+			(n == 0 || !memcmp(b->members.v + s->from, v, n * sizeof(*v)))) {
+			b->members.n = from;
+			return (uint16_t)(b->slots[slot] - 1);
+		}
+	}
+	if (b->nstates == OUTLINE_STATES_MAX) {
+		b->overflow = true;
+		return 0;
+	}
+	b->members.n = from + n;
+	b->states[b->nstates] = (struct state){ (uint32_t)from, (uint32_t)n, hash, ends };
+	b->slots[slot] = (uint16_t)(b->nstates + 1);
+	return (uint16_t)b->nstates++;
+}
+
+static void
+add_members(struct builder *b, uint16_t at, uint32_t round)
+{
+	uint16_t n;
+
+	/* reach_of may move the list it returns into, and uses rounds of its own. */
+	reach_of(b, at, &n);
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t m = b->reach.v[b->nodes[at].reach_from + i];
+		if (b->mark[m] != round) {
+			b->mark[m] = round;
+			push(b, &b->members, m);
+		}
+	}
+}
+
+/* Resolves the forks behind every node, so that rounds are the caller's. */
+static void
+resolve_all(struct builder *b)
+{
+	uint16_t n;
+
+	for (size_t i = 1; i < b->nnodes && !b->overflow; i++)
+		if (b->nodes[i].classes)
+			reach_of(b, b->nodes[i].a, &n);
+	for (size_t i = 0; i < b->nin && !b->overflow; i++)
+		reach_of(b, b->start[i], &n);
+}
+
+static uint16_t
+follow(struct builder *b, uint16_t state, unsigned class)
+{
+	size_t from = b->members.n, n = b->states[state].n;
+	uint32_t round = ++b->round;
+
+	for (size_t i = 0; i < n; i++) {
+		uint16_t at = b->members.v[b->states[state].from + i];
+		const struct node *x = &b->nodes[at];
+		if (x->accept) {
+			if (b->mark[at] != round) {
+				b->mark[at] = round;
+				push(b, &b->members, at);
+			}
+		} else if (x->classes >> class & 1) {
+			add_members(b, x->a, round);
+		}
+	}
+	return state_of(b, from);
+}
+
+/* The state's row. Neighbouring classes that its nodes do not tell apart share it. */
+static void
+expand(struct builder *b, uint16_t state, uint16_t row[OUTLINE_CLASSES])
+{
+	uint32_t apart = 1;
+
+	for (uint32_t i = 0; i < b->states[state].n; i++) {
+		uint32_t classes = b->nodes[b->members.v[b->states[state].from + i]].classes;
+		apart |= classes ^ classes << 1;
+	}
+	for (unsigned c = 0; c <= OUTLINE_END; c++)
+		row[c] = apart >> c & 1 ? follow(b, state, c) : row[c - 1];
+}
+
+/* What may stand before each input, in classes. */
+static void
+read_contexts(struct builder *b)
+{
+	for (size_t i = 0; i < b->nin; i++) {
+		const struct outline_edges *e = &b->edges[i];
+		b->back[i] = b->in[i].back_max ? classes_of(b, b->in[i].back_set) : 0;
+		b->before[i] = e->needs_before ? classes_of(b, e->before) : ~0u;
+		for (unsigned k = 0; k < OUTLINE_END; k++) {
+			if (class_within(b, k, e->not_before))
+				b->not_before[0][i] |= 1u << k;
+			if (class_within(b, k, e->not_before_2))
+				b->not_before[1][i] |= 1u << k;
+		}
+		b->not_before[1][i] |= b->not_before[0][i];
+	}
+}
+
+/* Nodes that a match may have reached when the walk begins inside it, up to back_max
+ * bytes of back_set behind its start, the last of them of this class. */
+static void
+add_behind(struct builder *b, const struct outline_input *in, uint16_t start, unsigned class,
+	uint32_t round)
+{
+	struct list now = { .n = 0 }, then = { .n = 0 };
+	uint32_t back = b->back[in - b->in];
+	uint16_t n;
+	const uint16_t *v = reach_of(b, start, &n);
+
+	for (uint16_t i = 0; i < n; i++)
+		push(b, &now, v[i]);
+	for (unsigned k = 0; k < in->back_max && now.n && (back >> class & 1); k++) {
+		then.n = 0;
+		for (size_t i = 0; i < now.n; i++) {
+			const struct node *x = &b->nodes[now.v[i]];
+			if (x->classes >> class & 1)
+				add_members(b, x->a, round);
+			if (!(x->classes & back))
+				continue;
+			v = reach_of(b, x->a, &n);
+			for (uint16_t m = 0; m < n && then.n < NODES_MAX; m++)
+				push(b, &then, v[m]);
+		}
+		qsort(then.v, then.n, sizeof(uint16_t), by_number);
+		size_t kept = 0;
+		for (size_t i = 0; i < then.n; i++)
+			if (kept == 0 || then.v[kept - 1] != then.v[i])
+				then.v[kept++] = then.v[i];
+		then.n = kept;
+		struct list swap = now;
+		now = then;
+		then = swap;
+	}
+	free(now.v);
+	free(then.v);
+}
+
+static uint16_t
+initial(struct builder *b, bool digit, unsigned class)
+{
+	size_t from = b->members.n;
+	uint32_t round = ++b->round;
+
+	for (uint16_t i = 0; i < b->nin; i++) {
+		const struct outline_edges *e = &b->edges[i];
+		bool begin = class == OUTLINE_BEGIN;
+		bool here =
+			begin ? !e->needs_before
+			      : !class_within(b, class, e->not_before) &&
+					!(digit && class_within(b, class, e->not_before_2)) &&
+					!(e->needs_before &&
+						!(classes_of(b, e->before) >> class & 1));
+		if (here)
+			add_members(b, b->start[i], round);
+		if (!begin)
+			add_behind(b, &b->in[i], b->start[i], class, round);
+	}
+	return state_of(b, from);
+}
+
+/* ---- states to tables ---- */
+
+static int
+patterns_of(struct builder *b, const struct state *s, struct list *l, struct outline_list *to)
+{
+	*to = (struct outline_list){ .from = (uint32_t)l->n };
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint16_t input = b->nodes[b->members.v[s->from + i]].pattern;
+		if (b->accepted[input])
+			continue;
+		b->accepted[input] = true;
+		if (!push(b, l, b->in[input].pattern))
+			return ERR_NOMEM;
+	}
+	for (uint32_t i = 0; i < s->n; i++)
+		b->accepted[b->nodes[b->members.v[s->from + i]].pattern] = false;
+	to->n = (uint16_t)(l->n - to->from);
+	if (to->n)
+		qsort(l->v + to->from, to->n, sizeof(uint16_t), by_number);
+	return 0;
+}
+
+/* Where runs of 0, 1, 2… digits lead. */
+static void
+skip_digits(struct outline *o, int digit, unsigned class)
+{
+	uint16_t s = o->initial[digit][class];
+
+	for (unsigned n = 0; n < OUTLINE_RUNS; n++) {
+		o->after[digit][class][n] = s;
+		s = s < o->live ? o->next[s][o->class_of['0']] : s;
+	}
+}
+
+/* States that go on first, then those that end; `row` is filled for `expanded`. */
+static int
+number_states(struct builder *b, uint16_t (*rows)[OUTLINE_CLASSES], uint32_t expanded)
+{
+	struct outline *o = b->out;
+	uint16_t *number = arena_array(&b->tmp, b->nstates, sizeof(*number));
+	struct list l = { .n = 0 };
+	uint16_t ends = 0;
+	int err = 0;
+
+	if (!number)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < b->nstates; i++)
+		if (i < expanded && !b->states[i].ends)
+			number[i] = o->live++;
+	for (uint32_t i = 0; i < b->nstates; i++)
+		if (i >= expanded || b->states[i].ends)
+			number[i] = (uint16_t)(o->live + ends++);
+	o->states = (uint16_t)b->nstates;
+	o->next = arena_array(b->a, (size_t)o->live + 1, sizeof(o->next[0]));
+	o->lists = arena_array(b->a, b->nstates, sizeof(o->lists[0]));
+	if (!o->next || !o->lists)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < b->nstates && !err; i++) {
+		err = patterns_of(b, &b->states[i], &l, &o->lists[number[i]]);
+		for (unsigned c = 0; c < OUTLINE_CLASSES && number[i] < o->live; c++)
+			o->next[number[i]][c] = number[rows[i][c]];
+	}
+	for (int d = 0; d < 2; d++)
+		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
+			o->initial[d][c] = number[o->initial[d][c]];
+	for (int d = 0; d < 2; d++)
+		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
+			skip_digits(o, d, c);
+	o->patterns = err ? NULL : arena_array(b->a, l.n + 1, sizeof(uint16_t));
+	if (o->patterns && l.n)
+		memcpy(o->patterns, l.v, l.n * sizeof(uint16_t));
+	o->nlisted = l.n;
+	free(l.v);
+	return o->patterns ? err : ERR_NOMEM;
+}
+
+static int
+determinise(struct builder *b)
+{
+	uint16_t(*rows)[OUTLINE_CLASSES] = calloc(OUTLINE_STATES_MAX, sizeof(rows[0]));
+	uint32_t done = 0;
+	int err;
+
+	if (!rows)
+		return ERR_NOMEM;
+	for (int d = 0; d < 2; d++)
+		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
+			b->out->initial[d][c] = initial(b, d, c);
+	/* Room for a whole row, or the walk ends there. */
+	for (; done < b->nstates && b->nstates + OUTLINE_CLASSES < OUTLINE_STATES_MAX; done++)
+		if (!b->states[done].ends)
+			expand(b, (uint16_t)done, rows[done]);
+	err = b->overflow ? ERR_NOMEM : number_states(b, rows, done);
+	free(rows);
+	return err;
+}
+
+int
+outline_build(struct arena *a, const struct outline_input *in, size_t n, struct outline *out)
+{
+	struct builder b = { .a = a, .in = in, .nin = n, .out = out };
+	int err = ERR_NOMEM;
+
+	memset(out, 0, sizeof(*out));
+	arena_init(&b.tmp, 0, false);
+	b.nodes = arena_array(&b.tmp, NODES_MAX + 1, sizeof(struct node));
+	b.start = arena_array(&b.tmp, n + 1, sizeof(uint16_t));
+	b.edges = arena_array(&b.tmp, n + 1, sizeof(struct outline_edges));
+	b.states = arena_array(&b.tmp, OUTLINE_STATES_MAX, sizeof(struct state));
+	b.slots = arena_array(&b.tmp, SLOTS, sizeof(uint16_t));
+	b.mark = arena_array(&b.tmp, NODES_MAX + 1, sizeof(uint32_t));
+	b.accepted = arena_array(&b.tmp, n + 1, sizeof(bool));
+	b.back = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
+	b.before = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
+	b.not_before[0] = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
+	b.not_before[1] = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
+	if (arena_failed(&b.tmp))
+		goto out;
+	b.nnodes = 1; /* none has the number 0 */
+	make_classes(&b);
+	for (size_t i = 0; i < n; i++)
+		add_pattern(&b, (uint16_t)i);
+	/* Where there are too many nodes, the last patterns are in every list. */
+	b.overflow = false;
+	read_contexts(&b);
+	resolve_all(&b);
+	err = b.overflow || arena_failed(&b.tmp) ? ERR_NOMEM : determinise(&b);
+out:
+	free(b.reach.v);
+	free(b.members.v);
+	arena_reset(&b.tmp);
+	return err;
+}

@@ -1,0 +1,60 @@
+/* What the stages of a scan share: the rule set's immutable parts come in, candidates
+ * go into the scratch. Not included outside detect/. A stage is a function of rules,
+ * scratch, text and options that appends candidates (scratch_keep), in bytes of the
+ * text it was given; pipeline.c runs the stages and resolves overlaps. */
+#ifndef DETECT_SCRATCH_H
+#define DETECT_SCRATCH_H
+
+#include "detect/rules/finding.h"
+#include "detect/rules/rule.h"
+
+enum {
+	KEYED_TEXT = 1024, /* bytes of the text tried after its key */
+	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
+	LEADS = 32,
+	KNOWN_NAMES = 64,
+};
+
+struct view_part;
+
+/* Hashes of people's names, to find them again. */
+struct known_names {
+	uint64_t v[KNOWN_NAMES];
+	size_t n;
+};
+
+/* owner: worker */
+struct detect_scratch {
+	const struct detect_rules *rules;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	pcre2_match_data *data;
+	size_t *free_from; /* a pattern: where its last match ended, and */
+	size_t free_base;  /* what belongs to a text before is at most this */
+	struct finding *v; /* candidates */
+	size_t n, room;
+	char *keyed;		/* before + "=" + text */
+	struct columns columns; /* of the text that is swept */
+	struct near_state near; /* of the same */
+	struct leads {
+		const char *of; /* the text they are noted of; NULL: none */
+		size_t least;	/* of what leads up to here at least, */
+		size_t over;	/* and by more than so many bytes */
+		size_t n;
+		struct {
+			size_t from, until;
+		} v[LEADS];
+	} leads; /* for who scans a text in parts: where longer matches may have begun */
+	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
+	 * of it. Literals are looked at everywhere: what they begin may end far on. */
+	const struct view_part *parts;
+	size_t nparts;
+	struct known_names *known; /* of the parts before, and more of this one; NULL */
+	struct evade *evade;	   /* disguise/evade.c's own; NULL until it is needed */
+	bool evasion;		   /* the text hides something */
+};
+
+/* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */
+int scratch_keep(struct detect_scratch *s, struct finding f);
+
+#endif

@@ -1,0 +1,87 @@
+/* Numbers of banks and devices. */
+#include "base/ascii.h"
+#include "detect/validate/check_sum.h"
+
+/* American Bankers Association, routing numbers: 3 7 1 mod 10; districts 00-12, 21-32,
+ * 61-72, 80. */
+enum check_result
+check_us_aba(struct candidate *c)
+{
+	char d[9];
+
+	if (!sum_digits(c, d, 9))
+		return CHECK_NO;
+	unsigned p = sum_two(d);
+	if (p > 12 && !(p >= 21 && p <= 32) && !(p >= 61 && p <= 72) && p != 80)
+		return CHECK_NO;
+	return valid_if(sum_weighted(d, "371371371") % 10 == 0);
+}
+
+/* ISO 9362: places five and six are a country of ISO 3166-1, or XK. */
+enum check_result
+check_bic(struct candidate *c)
+{
+	static const char countries[] = "ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBM"
+					"BNBOBQBRBSBTBVBWBYBZCACCCD"
+					"CFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZDEDJDKDMDODZECEEEGEHER"
+					"ESETFIFJFKFMFOFRGAGBGDGEGF"
+					"GGGHGIGLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIMINIOIQ"
+					"IRISITJEJMJOJPKEKGKHKIKMKN"
+					"KPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMN"
+					"MOMPMQMRMSMTMUMVMWMXMYMZNA"
+					"NCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPLPMPNPRPSPTPWPYQA"
+					"RERORSRURWSASBSCSDSESGSHSI"
+					"SJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTV"
+					"TWTZUAUGUMUSUYUZVAVCVEVGVI"
+					"VNVUWFWSXKYEYTZAZMZW";
+	char v[11];
+
+	if (!sum_chars(c, v, 8) && !sum_chars(c, v, 11))
+		return CHECK_NO;
+	for (const char *p = countries; *p; p += 2)
+		if (p[0] == v[4] && p[1] == v[5])
+			return CHECK_SHAPE;
+	return CHECK_NO;
+}
+
+/* 3GPP TS 23.003 annex B: Luhn over fifteen digits. */
+enum check_result
+check_imei(struct candidate *c)
+{
+	char d[15];
+
+	return valid_if(sum_digits(c, d, 15) && luhn_valid(d, 15));
+}
+
+/* A date of the calendar in any order, between 1900 and 2099 where the year has four
+ * digits. */
+enum check_result
+check_date(struct candidate *c)
+{
+	unsigned part[3] = { 0 }, digits[3] = { 0 };
+	size_t n = 0;
+	bool in = false;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		if (!is_digit(c->text.p[i])) {
+			n += in;
+			in = false;
+			continue;
+		}
+		if (n == 3)
+			return CHECK_NO;
+		in = true;
+		part[n] = part[n] * 10 + (unsigned)(c->text.p[i] - '0');
+		digits[n]++;
+	}
+	n += in;
+	if (n == 2) /* the month is a word */
+		return part[0] >= 1 && part[0] <= 31 ? CHECK_SHAPE : CHECK_NO;
+	if (n != 3)
+		return CHECK_NO;
+	unsigned y = digits[0] == 4 ? part[0] : part[2];
+	unsigned a = digits[0] == 4 ? part[1] : part[0], b = digits[0] == 4 ? part[2] : part[1];
+	if (y >= 100 && (y < 1850 || y > 2099))
+		return CHECK_NO;
+	return sum_date(y, a, b) || sum_date(y, b, a) ? CHECK_SHAPE : CHECK_NO;
+}

@@ -1,0 +1,159 @@
+/* Numbers with a check digit or an allocation rule: payment cards, US social
+ * security numbers, IBANs. */
+#include "base/ascii.h"
+#include "base/err.h"
+#include "detect/validate/check.h"
+
+/* ---- CREDIT_CARD ---- */
+
+/* Issuer ranges: prefixes of up to six digits and the lengths issued. */
+struct issuer {
+	unsigned low, high; /* of the first `digits` digits */
+	unsigned char digits, min, max;
+};
+
+/* clang-format off */
+static const struct issuer issuers[] = {
+	{ 4, 4, 1, 13, 19 },		/* Visa: 13, 16, 19 */
+	{ 51, 55, 2, 16, 16 },		/* Mastercard */
+	{ 2221, 2720, 4, 16, 16 },
+	{ 34, 34, 2, 15, 15 },		/* American Express */
+	{ 37, 37, 2, 15, 15 },
+	{ 6011, 6011, 4, 16, 19 },	/* Discover */
+	{ 644, 649, 3, 16, 19 },
+	{ 65, 65, 2, 16, 19 },
+	{ 300, 305, 3, 14, 19 },	/* Diners Club */
+	{ 3095, 3095, 4, 14, 19 },
+	{ 36, 36, 2, 14, 19 },
+	{ 38, 39, 2, 14, 19 },
+	{ 3528, 3589, 4, 16, 19 },	/* JCB */
+	{ 62, 62, 2, 16, 19 },		/* UnionPay */
+	{ 81, 82, 2, 16, 19 },		/* UnionPay, RuPay */
+	{ 2200, 2204, 4, 16, 19 },	/* Mir */
+	{ 60, 60, 2, 16, 16 },		/* RuPay */
+	{ 50, 50, 2, 12, 19 },		/* Maestro */
+	{ 56, 58, 2, 12, 19 },
+	{ 61, 61, 2, 12, 19 },
+	{ 63, 63, 2, 12, 19 },
+	{ 66, 69, 2, 12, 19 },
+	{ 979200, 979289, 6, 16, 16 },	/* Troy */
+	{ 1, 1, 1, 15, 15 },		/* UATP */
+};
+/* clang-format on */
+
+static bool
+issued(const char *digits, size_t n)
+{
+	for (size_t i = 0; i < sizeof(issuers) / sizeof(issuers[0]); i++) {
+		const struct issuer *s = &issuers[i];
+		unsigned prefix = 0;
+		if (n < s->min || n > s->max ||
+			(s->digits == 1 && s->low == 4 && n != 13 && n != 16 && n != 19))
+			continue;
+		for (unsigned k = 0; k < s->digits; k++)
+			prefix = prefix * 10 + (unsigned)(digits[k] - '0');
+		if (prefix >= s->low && prefix <= s->high)
+			return true;
+	}
+	return false;
+}
+
+static bool
+one_digit_repeated(const char *digits, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (digits[i] != digits[0])
+			return false;
+	return true;
+}
+
+/* The pattern gives the longest run of groups; the card is the longest number
+ * that ends at a group and checks ("4716 3791 4202 1968 123": the CVV stays out). */
+enum check_result
+check_card(struct candidate *c)
+{
+	char digits[20];
+	size_t ends[20], n = 0;
+
+	for (size_t i = c->start; i < c->end && n < 19; i++)
+		if (is_digit(c->text.p[i])) {
+			digits[n] = c->text.p[i];
+			ends[n++] = i + 1;
+		}
+	for (; n >= 12; n--) {
+		size_t end = ends[n - 1];
+		if (end < c->text.n && is_digit(c->text.p[end]))
+			continue;
+		if (!issued(digits, n) || !luhn_valid(digits, n) ||
+			one_digit_repeated(digits, n))
+			continue;
+		c->end = end;
+		return inside_uuid(c) ? CHECK_NO : CHECK_VALID;
+	}
+	return CHECK_NO;
+}
+
+/* ---- US_SSN ---- */
+
+/* SSA: no area 000, 666 or 900-999 (also after randomisation in 2011), no group
+ * 00, no serial 0000. */
+enum check_result
+check_ssn(struct candidate *c)
+{
+	char d[9];
+
+	if (digits_of(c, d, sizeof(d)) != 9 || inside_uuid(c))
+		return CHECK_NO;
+	if (!memcmp(d, "000", 3) || !memcmp(d, "666", 3) || d[0] == '9')
+		return CHECK_NO;
+	if (!memcmp(d + 3, "00", 2) || !memcmp(d + 5, "0000", 4))
+		return CHECK_NO;
+	return one_digit_repeated(d, 9) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* ---- IBAN_CODE ---- */
+
+/* SWIFT IBAN registry; then countries that use the format without registering. */
+static const char iban_lengths[] =
+	"AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28"
+	"EE20EG29ES24FI18FK18FO18FR27GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26"
+	"IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MN20MR27MT31MU30NI28"
+	"NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27SO23ST25"
+	"SV28TL23TN24TR26UA29VA22VG24XK20YE30"
+	"AO25BF28BJ28CF27CG27CI28CM27CV25DZ26GA27GQ27GW25IR26KM27MA28MG27ML28MZ25NE28SN28"
+	"TD27TG28";
+
+static size_t
+iban_length(char a, char b)
+{
+	for (const char *p = iban_lengths; *p; p += 4)
+		if (p[0] == a && p[1] == b)
+			return (size_t)(p[2] - '0') * 10 + (size_t)(p[3] - '0');
+	return 0;
+}
+
+enum check_result
+check_iban(struct candidate *c)
+{
+	char v[34];
+	size_t n = 0, i = c->start;
+	size_t want = iban_length(to_upper(c->text.p[i]), to_upper(c->text.p[i + 1]));
+
+	if (want == 0)
+		return CHECK_NO;
+	for (; i < c->end && n < want; i++)
+		if (is_alnum(c->text.p[i]))
+			v[n++] = to_upper(c->text.p[i]);
+	if (n != want || (i < c->text.n && is_alnum(c->text.p[i])))
+		return CHECK_NO;
+	/* ISO 7064 mod 97-10: the first four characters go last, A is 10. */
+	unsigned rest = 0;
+	for (size_t k = 0; k < n; k++) {
+		char x = v[(k + 4) % n];
+		rest = is_digit(x) ? rest * 10 + (unsigned)(x - '0')
+				   : rest * 100 + (unsigned)(x - 'A') + 10;
+		rest %= 97;
+	}
+	c->end = i;
+	return rest == 1 ? CHECK_VALID : CHECK_NO;
+}

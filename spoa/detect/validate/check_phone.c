@@ -1,0 +1,245 @@
+/* Telephone numbers. E.164 with a country code is checked against the lengths of
+ * that country's numbers; NANP numbers against their allocation rules; other
+ * national shapes are only shapes, and need a word beside them that says phone.
+ * The pattern has found digits with separators, perhaps an extension. */
+#include "base/ascii.h"
+#include "detect/validate/check.h"
+
+/* ITU-T E.164 country codes, with the shortest and longest national significant
+ * number, the trunk prefix not counted (ITU operational bulletins). */
+struct country {
+	unsigned short code;
+	unsigned char min, max;
+};
+/* clang-format off */
+static const struct country countries[] = {
+	{ 1, 10, 10 }, { 7, 10, 10 }, { 20, 8, 10 }, { 27, 9, 9 }, { 30, 10, 10 }, { 31, 9, 11 },
+	{ 32, 8, 9 }, { 33, 9, 9 }, { 34, 9, 9 }, { 36, 8, 9 }, { 39, 6, 11 }, { 40, 9, 9 },
+	{ 41, 9, 9 }, { 43, 6, 13 }, { 44, 7, 10 }, { 45, 8, 8 }, { 46, 7, 10 }, { 47, 8, 8 },
+	{ 48, 9, 9 }, { 49, 6, 13 }, { 51, 8, 9 }, { 52, 10, 11 }, { 53, 6, 8 }, { 54, 10, 11 },
+	{ 55, 10, 11 }, { 56, 9, 9 }, { 57, 8, 10 }, { 58, 10, 10 }, { 60, 7, 10 }, { 61, 9, 9 },
+	{ 62, 7, 12 }, { 63, 8, 10 }, { 64, 8, 10 }, { 65, 8, 8 }, { 66, 8, 9 }, { 81, 9, 10 },
+	{ 82, 8, 11 }, { 84, 8, 10 }, { 86, 9, 11 }, { 90, 10, 10 }, { 91, 10, 10 },
+	{ 92, 9, 10 }, { 93, 9, 9 }, { 94, 9, 9 }, { 95, 7, 10 }, { 98, 10, 10 }, { 211, 9, 9 },
+	{ 212, 9, 9 }, { 213, 8, 9 }, { 216, 8, 8 }, { 218, 8, 9 }, { 220, 7, 7 }, { 221, 9, 9 },
+	{ 222, 8, 8 }, { 223, 8, 8 }, { 224, 8, 9 }, { 225, 8, 10 }, { 226, 8, 8 }, { 227, 8, 8 },
+	{ 228, 8, 8 }, { 229, 8, 10 }, { 230, 7, 8 }, { 231, 7, 9 }, { 232, 8, 8 }, { 233, 9, 9 },
+	{ 234, 8, 10 }, { 235, 8, 8 }, { 236, 8, 8 }, { 237, 8, 9 }, { 238, 7, 7 }, { 239, 7, 7 },
+	{ 240, 9, 9 }, { 241, 7, 8 }, { 242, 9, 9 }, { 243, 9, 9 }, { 244, 9, 9 }, { 245, 7, 9 },
+	{ 246, 7, 7 }, { 248, 7, 7 }, { 249, 9, 9 }, { 250, 9, 9 }, { 251, 9, 9 }, { 252, 7, 9 },
+	{ 253, 8, 8 }, { 254, 7, 10 }, { 255, 9, 9 }, { 256, 9, 9 }, { 257, 8, 8 }, { 258, 8, 9 },
+	{ 260, 9, 9 }, { 261, 9, 9 }, { 262, 9, 9 }, { 263, 8, 9 }, { 264, 8, 9 }, { 265, 7, 9 },
+	{ 266, 8, 8 }, { 267, 7, 8 }, { 268, 8, 8 }, { 269, 7, 7 }, { 290, 4, 5 }, { 291, 7, 7 },
+	{ 297, 7, 7 }, { 298, 6, 6 }, { 299, 6, 6 }, { 350, 8, 8 }, { 351, 9, 9 }, { 352, 6, 11 },
+	{ 353, 7, 9 }, { 354, 7, 9 }, { 355, 8, 9 }, { 356, 8, 8 }, { 357, 8, 8 }, { 358, 6, 12 },
+	{ 359, 7, 9 }, { 370, 8, 8 }, { 371, 8, 8 }, { 372, 7, 8 }, { 373, 8, 8 }, { 374, 8, 8 },
+	{ 375, 9, 9 }, { 376, 6, 9 }, { 377, 8, 9 }, { 378, 6, 10 }, { 380, 9, 9 }, { 381, 8, 9 },
+	{ 382, 8, 8 }, { 383, 8, 9 }, { 385, 8, 9 }, { 386, 8, 8 }, { 387, 8, 9 }, { 389, 8, 8 },
+	{ 420, 9, 9 }, { 421, 9, 9 }, { 423, 7, 9 }, { 500, 5, 5 }, { 501, 7, 7 }, { 502, 8, 8 },
+	{ 503, 8, 8 }, { 504, 8, 8 }, { 505, 8, 8 }, { 506, 8, 8 }, { 507, 7, 8 }, { 508, 6, 6 },
+	{ 509, 8, 8 }, { 590, 9, 9 }, { 591, 8, 8 }, { 592, 7, 7 }, { 593, 8, 9 }, { 594, 9, 9 },
+	{ 595, 9, 9 }, { 596, 9, 9 }, { 597, 6, 7 }, { 598, 8, 8 }, { 599, 7, 8 }, { 670, 7, 8 },
+	{ 672, 6, 6 }, { 673, 7, 7 }, { 674, 7, 7 }, { 675, 7, 8 }, { 676, 5, 7 }, { 677, 5, 7 },
+	{ 678, 5, 7 }, { 679, 7, 7 }, { 680, 7, 7 }, { 681, 6, 6 }, { 682, 5, 5 }, { 683, 4, 7 },
+	{ 685, 5, 7 }, { 686, 5, 8 }, { 687, 6, 6 }, { 688, 5, 6 }, { 689, 6, 8 }, { 690, 4, 4 },
+	{ 691, 7, 7 }, { 692, 7, 7 }, { 800, 8, 8 }, { 808, 8, 8 }, { 850, 8, 10 }, { 852, 8, 8 },
+	{ 853, 8, 8 }, { 855, 8, 9 }, { 856, 8, 10 }, { 870, 9, 9 }, { 880, 8, 10 },
+	{ 881, 9, 9 }, { 882, 10, 12 }, { 883, 9, 12 }, { 886, 8, 9 }, { 888, 11, 11 },
+	{ 960, 7, 7 }, { 961, 7, 8 }, { 962, 8, 9 }, { 963, 8, 9 }, { 964, 8, 10 }, { 965, 8, 8 },
+	{ 966, 9, 9 }, { 967, 7, 9 }, { 968, 8, 8 }, { 970, 8, 9 }, { 971, 8, 9 }, { 972, 8, 9 },
+	{ 973, 8, 8 }, { 974, 7, 8 }, { 975, 7, 8 }, { 976, 8, 8 }, { 977, 8, 10 }, { 979, 9, 9 },
+	{ 992, 9, 9 }, { 993, 8, 8 }, { 994, 9, 9 }, { 995, 9, 9 }, { 996, 9, 9 }, { 998, 9, 9 },
+};
+/* clang-format on */
+
+enum { DIGITS_MAX = 24, GROUPS_MAX = 10 };
+
+struct number {
+	char digits[DIGITS_MAX];
+	size_t n;
+	size_t group[GROUPS_MAX]; /* digits in each group */
+	size_t groups;
+	bool plus, parens, dots, extension;
+	bool trunk; /* "(0)" was dropped */
+};
+
+static struct number
+read_number(struct span s)
+{
+	struct number r = { .plus = span_chr(s, '+') < 3 && span_chr(s, '+') < s.n };
+	size_t run = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		char c = i < s.n ? s.p[i] : ' ';
+		if (is_digit(c)) {
+			if (r.n < DIGITS_MAX)
+				r.digits[r.n++] = c;
+			run++;
+			continue;
+		}
+		if (run == 1 && c == ')' && r.n > 1 && r.digits[r.n - 1] == '0' && i >= 2 &&
+			s.p[i - 2] == '(') {
+			r.n--;
+			r.trunk = true;
+			run = 0;
+		}
+		if (run && r.groups < GROUPS_MAX)
+			r.group[r.groups++] = run;
+		run = 0;
+		r.parens |= c == '(';
+		r.dots |= c == '.';
+		if (is_alpha(c) || c == '#' || c == ';') {
+			r.extension = true; /* not part of the number */
+			break;
+		}
+	}
+	return r;
+}
+
+static unsigned
+value(const char *digits, size_t n)
+{
+	unsigned v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (unsigned)(digits[i] - '0');
+	return v;
+}
+
+/* NANP: NXX NXX XXXX, N is 2 to 9; area codes N11 and N9X are not assigned. */
+static bool
+is_nanp(const char *d)
+{
+	return d[0] >= '2' && d[3] >= '2' && !(d[1] == '1' && d[2] == '1') && d[1] != '9' &&
+	       !(d[4] == '1' && d[5] == '1');
+}
+
+static bool
+is_international(const char *d, size_t n)
+{
+	for (size_t k = 1; k <= 3 && k < n; k++) {
+		unsigned code = value(d, k);
+		for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); i++) {
+			if (countries[i].code != code)
+				continue;
+			size_t rest = n - k;
+			/* The trunk 0 is often written although it should not be. */
+			if (rest && d[k] == '0' && code != 39)
+				rest--;
+			return rest >= countries[i].min && rest <= countries[i].max &&
+			       (code != 1 || is_nanp(d + 1));
+		}
+	}
+	return false;
+}
+
+static bool
+is_year(const char *d)
+{
+	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
+}
+
+static bool
+is_compact_date(const char *d)
+{
+	return is_year(d) && value(d + 4, 2) - 1 < 12 && value(d + 6, 2) - 1 < 31;
+}
+
+/* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
+static bool
+is_something_else(const struct number *r)
+{
+	const char *d = r->digits;
+	const size_t *g = r->group;
+
+	/* A date, perhaps with the hour behind it. */
+	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
+		value(d + 4, 2) <= 12 && value(d + 6, 2) <= 31)
+		return true;
+	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
+		value(d, g[0]) <= 31 && value(d + g[0], g[1]) <= 31)
+		return true;
+	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
+		return true;
+	if (r->dots && r->groups == 2 && !r->parens)
+		return true;			      /* a decimal fraction */
+	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
+		return value(d, 4) - 1000 < 1100 && value(d + 4, 4) - 1000 < 1100;
+	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
+		return true; /* a social security number's shape */
+	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
+		return value(d, g[0]) <= 255 && value(d + g[0], g[1]) <= 255;
+	return false;
+}
+
+/* 18:43: the last group is an hour. */
+static bool
+before_minutes(const struct candidate *c)
+{
+	return c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
+	       is_digit(c->text.p[c->end + 1]);
+}
+
+static bool
+repeats(const struct number *r)
+{
+	for (size_t i = 1; i < r->n; i++)
+		if (r->digits[i] != r->digits[0])
+			return false;
+	return true;
+}
+
+static enum check_result
+weak(struct candidate *c, float score)
+{
+	if (c->score > score)
+		c->score = score;
+	return CHECK_SHAPE;
+}
+
+enum check_result
+check_phone(struct candidate *c)
+{
+	struct number r = read_number(span_cut(c->text, c->start, c->end));
+	const char *d = r.digits;
+	size_t n = r.n;
+
+	if (n < 7 || n > 17 || repeats(&r) || inside_uuid(c))
+		return CHECK_NO;
+	if (!r.plus && (is_something_else(&r) || before_minutes(c)))
+		return CHECK_NO;
+	if (r.plus)
+		return is_international(d, n) ? CHECK_VALID : weak(c, 0.4f);
+	bool grouped =
+		r.groups >= 3 && r.group[r.groups - 1] == 4 && r.group[r.groups - 2] == 3;
+	if (n > 9 && !memcmp(d, "00", 2))
+		return r.groups > 1 && is_international(d + 2, n - 2)
+			       ? CHECK_VALID
+			       : weak(c, grouped ? 0.5f : 0.3f);
+	if (n > 10 && !memcmp(d, "011", 3))
+		return r.groups > 1 && is_international(d + 3, n - 3) ? CHECK_VALID
+								      : weak(c, 0.3f);
+	if (n == 11 && d[0] == '1') {
+		d++;
+		n--;
+	}
+	if (n == 10 && is_nanp(d) && (grouped || (r.parens && r.groups == 2)))
+		return CHECK_VALID;
+	/* Nobody has the number 123-456-7890, but it is meant as one. */
+	if (n == 10 && grouped)
+		return weak(c, 0.5f);
+	if (n > 15 || (r.groups == 1 && n == 8 && is_compact_date(d)) ||
+		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
+		return CHECK_NO;
+	/* A trunk zero and several groups, as most of Europe and Asia write it. */
+	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
+		return weak(c, 0.5f);
+	if (r.extension && r.groups > 1)
+		return weak(c, 0.5f);
+	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
+	if (r.parens && n >= 9 &&
+		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
+			(r.group[0] == 1 && strchr("0178", r.digits[0]))))
+		return weak(c, 0.5f);
+	return weak(c, 0.25f);
+}

@@ -1,0 +1,138 @@
+/* What is written where a value would be: placeholders, the passwords of examples and
+ * defaults, identifiers, and what is public. Apart from check_value.c, which reads where a
+ * value ends and whether it is code. */
+#include "base/ascii.h"
+#include "detect/validate/check_value.h"
+
+bool
+value_is_placeholder(struct span s)
+{
+	size_t capitals = 0;
+	static const char *const words[] = { "example", "changeme", "change_me", "change-me",
+		"changeit", "change_this", "change-this", "placeholder", "your_", "your-",
+		"yourpass", "yourkey", "yourtoken", "yoursecret", "dummy", "redacted", "xxxx",
+		"****", "....", "insert", "replace", "todo", "fixme", "sample", "foobar",
+		"notreal", "not_a_real", "not-a-real", "not_real", "fake_", "fake-",
+		"undefined", "localhost", "publickey", "privatekey", "goes_here", "goes-here",
+		"_here", "-here", "blabla", "abcdefgh", "my_secret", "my-secret", "mysecret",
+		"supersecret", "super-secret", "super_secret", "super_duper", "keep_it_secret",
+		"some_secret", "some-secret", "secret-key", "very-secret", "verysecret",
+		"my-token", "my_token", "mytoken", "my-api-key", "my_api_key", "myapikey",
+		"supersecure", "reallysecure", "verysecure" };
+	uint64_t first[4] = { 0 };
+
+	for (size_t i = 0; i < s.n; i++)
+		capitals += is_upper(s.p[i]) || s.p[i] == '_';
+	if (s.n && capitals == s.n && value_names_secret(s)) /* DB_PASSWORD */
+		return true;
+	if (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")))
+		return true;
+	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+		first[(unsigned char)words[k][0] >> 6] |= UINT64_C(1) << (words[k][0] & 63);
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		unsigned char c = (unsigned char)to_lower(s.p[i]);
+		if (!(first[c >> 6] >> (c & 63) & 1))
+			continue;
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+			size_t m = 0;
+			while (words[k][m] && i + m < s.n &&
+				to_lower(s.p[i + m]) == words[k][m])
+				m++;
+			if (!words[k][m])
+				return true;
+		}
+	}
+	return false;
+}
+
+/* p@ssw0rd: the letter that a sign or digit is drawn for. */
+static char
+letter_of(char c)
+{
+	switch (c) {
+	case '@':
+	case '4': return 'a';
+	case '0': return 'o';
+	case '3': return 'e';
+	case '1': return 'i';
+	case '$':
+	case '5': return 's';
+	default: return to_lower(c);
+	}
+}
+
+/* 1, 12, 123 …, 01 and the like: what is appended to please a rule. */
+static bool
+is_counted(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n && is_one_of(s.p[i], "_-@#.="))
+		i++;
+	size_t from = i;
+	while (i < s.n && is_digit(s.p[i])) {
+		if (i > from && s.p[i] != s.p[i - 1] + 1)
+			return false;
+		i++;
+	}
+	if (i > from && s.p[from] > '1')
+		return i == from + 1 && i == s.n;
+	while (i < s.n && is_one_of(s.p[i], "!$#.*:="))
+		i++;
+	return i == s.n;
+}
+
+bool
+value_is_stock(struct span s)
+{
+	static const char *const names[] = { "password", "passwd", "pass", "passphrase",
+		"passwort", "pwd", "secret", "token", "apikey", "api_key", "xxx", "yyy", "xyz",
+		"abc", "your_password", "mypassword", "mypass", "mypwd", "secretpassword",
+		"userpassword", "testpassword", "testpass", "newpassword", "oldpassword",
+		"newpass", "oldpass", "newuserpassword", "newpostgrespassword", "rootpassword",
+		"adminpassword", "adminpass", "wrongpassword", "wrongpass", "badpassword",
+		"somepassword", "thepassword", "strongpassword", "securepassword", "foo", "bar",
+		"foobar", "baz", "test", "testing", "user", "username", "changeme", "changeit",
+		"letmein", "example", "demo", "hunter2", "x-oauth-basic", "x-token-auth",
+		"qwerty", "opensesame", "open sesame", "string" };
+
+	static const char *const ends[] = { "password", "passwd", "pass", "pwd", "secret" };
+
+	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+		size_t n = strlen(names[k]), i = 0;
+		while (i < n && i < s.n && letter_of(s.p[i]) == names[k][i])
+			i++;
+		if (i == n && is_counted(span_cut(s, n, s.n)))
+			return true;
+	}
+	/* newRootPassword123 */
+	for (size_t i = 1; i < s.n && is_alpha(s.p[i - 1]); i++)
+		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++) {
+			size_t to = i + strlen(ends[k]);
+			if (to <= s.n && span_ieq(span_cut(s, i, to), span_str(ends[k])) &&
+				is_counted(span_cut(s, to, s.n)))
+				return true;
+		}
+	return token_placeholder(s);
+}
+
+bool
+value_is_public_pem(struct span s)
+{
+	/* "-----BEGIN CERT", "-----BEGIN PUBLIC " */
+	return span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBDRVJU")) ||
+	       span_starts(s, SPAN_LIT("LS0tLS1CRUdJTiBQVUJMSUMg"));
+}
+
+bool
+value_is_uuid(struct span s)
+{
+	if (s.n != 36)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
+			return false;
+	}
+	return true;
+}
