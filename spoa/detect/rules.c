@@ -4,7 +4,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "base/ascii.h"
 #include "base/err.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/engine.h"

@@ -9,7 +9,6 @@
 #include "base/ascii.h"
 #include "detect/prefilter/bits.h"
 #include "detect/prefilter/sieve.h"
-#include "detect/validate/check.h"
 
 /* Whether the byte before `at` belongs to a letter of an alphabet that is
  * written without case breaks: U+00C0 to U+1FFF by its UTF-8 lead byte. Han, kana

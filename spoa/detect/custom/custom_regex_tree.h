@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "detect/prefilter/bits.h"
-#include "detect/validate/check.h"
 
 enum kind { RE_SET, RE_CAT, RE_ALT, RE_REPEAT, RE_LOOK, RE_EDGE };
 

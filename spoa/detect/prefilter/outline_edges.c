@@ -3,7 +3,6 @@
 #include "detect/prefilter/outline.h"
 
 #include "detect/prefilter/bits.h"
-#include "detect/validate/check.h"
 
 /* The set that n is, if it is one byte wide. */
 static const uint64_t *

@@ -7,7 +7,6 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "detect/prefilter/bits.h"
-#include "detect/validate/check.h"
 
 enum { NESTING_MAX = 64, NAMED_MAX = 8 };
 

@@ -5,7 +5,6 @@
 
 #include "base/ascii.h"
 #include "detect/prefilter/bits.h"
-#include "detect/validate/check.h"
 
 /* Bytes that tokens, blobs and their encodings are made of: letters, digits and
  * + / = _ . % ~ - \ & # ; : @ */
