@@ -10,17 +10,16 @@ int
 policy_schema(int argc, char **argv)
 {
 	bool config = argc == 2 && !strcmp(argv[1], "config");
-	const char *lacks = NULL;
 	struct buf out;
 
 	if (argc > 2 || (argc == 2 && !config))
 		return cmd_usage("policy");
 	buf_init(&out, 1 << 20);
-	bool ok = config ? schema_config(&out) : schema_policy(&out, &lacks);
+	bool ok = config ? schema_config(&out) : schema_policy(&out);
 	if (ok)
 		ok = fwrite(buf_view(&out).p, 1, out.n, stdout) == out.n;
 	else
-		cmd_fail("policy schema", "%s", lacks ? lacks : "out of memory");
+		cmd_fail("policy schema", "out of memory");
 	buf_free(&out);
 	return ok ? EXIT_DONE : EXIT_CANNOT;
 }

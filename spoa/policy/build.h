@@ -6,6 +6,7 @@
 
 #include "policy/policy.h"
 #include "policy/read.h"
+#include "policy/section.h"
 
 struct provider {
 	const char *name, *backend, *region;
@@ -24,6 +25,9 @@ struct builder {
 	size_t nproviders;
 };
 
+/* section_read() with the builder's arena. */
+bool build_section(
+	struct builder *b, const struct yaml_node *n, enum section_name which, void *out);
 /* n zeroed elements of a type, or NULL with an error at `at`. */
 void *build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size);
 /* A name: 1 to max letters, digits and . _ - : / */

@@ -4,12 +4,9 @@
  * in rules.c. */
 #include "base/ascii.h"
 #include "policy/build.h"
-#include "policy/keys.h"
 #include "policy/credentials.h"
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };
-
-const char *const policy_effect_route_keys[] = { "targets", "model", NULL };
 
 /* What frames the message, says how it is encoded, or is rewritten on the way. */
 static const char *const fixed_headers[] = { "connection", "keep-alive", "proxy-connection",
@@ -64,7 +61,7 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	const struct yaml_node *to, *model;
 
-	if (!read_map(b->d, n, "route", policy_effect_route_keys, NULL))
+	if (!build_section(b, n, SECTION_EFFECT_ROUTE, NULL))
 		return;
 	to = yaml_get(n, "targets");
 	model = yaml_get(n, "model");

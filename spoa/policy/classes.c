@@ -5,12 +5,7 @@
 #include <stdlib.h>
 
 #include "policy/build.h"
-#include "policy/keys.h"
 #include "policy/own.h"
-
-const char *const policy_detector_keys[] = { "thresholds", "samples", "injection", "external",
-	NULL };
-const char *const policy_sample_words[] = { "find", "ignore", NULL };
 
 static int
 class_find(const struct policy *p, struct span name)
@@ -239,14 +234,10 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	for (size_t e = 0; e < count; e++)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
 	build_injection(b, n && n->kind == YAML_MAPPING ? yaml_get(n, "injection") : NULL);
-	if (!n || !read_map(b->d, n, "detectors", policy_detector_keys, NULL))
+	if (!n || !build_section(b, n, SECTION_DETECTORS, b->p))
 		return;
-	const struct yaml_node *t = yaml_get(n, "thresholds");
-	unsigned word = 0;
-	if (t)
-		thresholds(b, t);
-	if ((t = yaml_get(n, "samples")) && read_word(b->d, t, policy_sample_words, &word))
-		b->p->skip_samples = word == 1;
+	if (yaml_get(n, "thresholds"))
+		thresholds(b, yaml_get(n, "thresholds"));
 }
 
 struct detect_options

@@ -2,7 +2,6 @@
  * snapshot: every request that began with it sees the same rows. */
 #include "policy/data.h"
 #include "base/ascii.h"
-#include "policy/keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +13,6 @@
 
 #define SECOND_US 1000000ull
 #define MS	  1000ull
-
-const char *const policy_data_file_keys[] = { "file", "key", NULL };
-const char *const policy_data_redis_keys[] = { "redis", "ttl", "on_failure", NULL };
-const char *const policy_data_url_keys[] = { "url", "ttl", "timeout", "on_failure",
-	"token_file", "ca_file", NULL };
-const char *const policy_data_failure_words[] = { "deny", "skip", NULL };
 
 /* ---- values ---- */
 
@@ -188,7 +181,7 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	const struct yaml_node *c = yaml_get(n, "file"), *root;
 	const char *file;
 
-	if (!read_map(b->d, n, "file", policy_data_file_keys, NULL) || !build_path(b, c, &file))
+	if (!build_section(b, n, SECTION_DATA_FILE, s) || !build_path(b, c, &file))
 		return;
 	s->kind = DATA_FILE;
 	s->place = file;
@@ -205,33 +198,18 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 }
 
 static void
-waiting(struct builder *b, const struct yaml_node *n, struct data_source *s)
-{
-	const struct yaml_node *c;
-	unsigned word;
-
-	s->ttl_us = 5 * SECOND_US;
-	if ((c = yaml_get(n, "ttl")))
-		read_duration_us(b->d, c, 100 * MS, 86400 * SECOND_US, &s->ttl_us);
-	if ((c = yaml_get(n, "on_failure")) &&
-		read_word(b->d, c, policy_data_failure_words, &word))
-		s->skip = word == 1;
-}
-
-static void
 from_redis(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
 	const struct yaml_node *c = yaml_get(n, "redis");
 
-	if (!read_map(b->d, n, "redis", policy_data_redis_keys, NULL) ||
-		!read_text(b->d, c, "redis", &s->place))
-		return;
 	s->kind = DATA_REDIS;
+	s->ttl_us = 5 * SECOND_US;
+	if (!build_section(b, n, SECTION_DATA_REDIS, s))
+		return;
 	if (c->s.n > 512)
 		diag_at(b->d, c, "redis: a key of at most 512 bytes is expected");
 	if (b->cfg && !b->cfg->redis_url)
 		diag_at(b->d, c, "redis: %s configures no redis.url", b->cfg->file);
-	waiting(b, n, s);
 }
 
 static void
@@ -240,20 +218,15 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	const struct yaml_node *c = yaml_get(n, "url");
 	const char *why;
 
-	if (!read_map(b->d, n, "url", policy_data_url_keys, NULL) ||
-		!read_text(b->d, c, "url", &s->place))
-		return;
 	s->kind = DATA_URL;
-	if ((why = http_url_check(s->place)))
-		diag_at(b->d, c, "url: %s", why);
-	waiting(b, n, s);
+	s->ttl_us = 5 * SECOND_US;
 	s->timeout_us = 200 * MS;
-	if ((c = yaml_get(n, "timeout")))
-		read_duration_us(b->d, c, MS, 10 * SECOND_US, &s->timeout_us);
+	if (!build_section(b, n, SECTION_DATA_URL, s))
+		return;
+	if (s->place && (why = http_url_check(s->place)))
+		diag_at(b->d, c, "url: %s", why);
 	if ((c = yaml_get(n, "token_file")))
 		s->authorization = build_bearer(b, c);
-	if ((c = yaml_get(n, "ca_file")))
-		build_path(b, c, &s->ca_file);
 }
 
 /* ---- all of them ---- */

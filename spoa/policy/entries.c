@@ -3,26 +3,12 @@
  * policy/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
 #include "base/ascii.h"
 #include "policy/build.h"
-#include "policy/keys.h"
 #include "policy/credentials.h"
 #include "policy/secret.h"
 #include "store/cert.h"
 #include "store/http_client.h"
 #include "store/jwks.h"
 
-const char *const policy_identity_kinds[] = { "jwt", "signed_headers", "client_certificate",
-	"api_key", "none", NULL };
-const char *const policy_jwt_keys[] = { "header", "issuer", "audience", "jwks", "secret",
-	"ca_file", "refresh", "max_stale", "algorithms", "max_age", "leeway", "claims",
-	"demo_issuer", NULL };
-const char *const policy_api_key_keys[] = { "header", "keys", "subject", NULL };
-const char *const policy_subject_words[] = { "person", "owner", NULL };
-const char *const policy_none_keys[] = { "person", NULL };
-const char *const policy_claim_keys[] = { "person", "agent", "roles", "department", "clearance",
-	"team", "tier", NULL };
-const char *const policy_signed_keys[] = { "prefix", "signature", "keys", "max_skew", NULL };
-const char *const policy_certificate_keys[] = { "person", "agent", "roles", "department",
-	"team", "tier", "trust_domain", NULL };
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 
 #define SECOND_US 1000000ull
@@ -107,17 +93,9 @@ fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	static const char *const names[] = { "ca_file", "refresh", "max_stale" };
 	const struct yaml_node *c;
 
-	e->refresh_us = 300 * SECOND_US;
-	e->stale_us = 86400 * SECOND_US;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
 			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
-	if ((c = yaml_get(n, "ca_file")))
-		build_path(b, c, &e->ca_file);
-	if ((c = yaml_get(n, "refresh")))
-		read_duration_us(b->d, c, SECOND_US, 86400 * SECOND_US, &e->refresh_us);
-	if ((c = yaml_get(n, "max_stale")))
-		read_duration_us(b->d, c, SECOND_US, 30 * 86400 * SECOND_US, &e->stale_us);
 }
 
 static void
@@ -137,38 +115,15 @@ certificate_field(struct builder *b, const struct yaml_node *c)
 			c->key->s.p, cert_field_names(), c->s.p);
 }
 
-/* The map's members, each held to be what `fits` says. */
+/* The members of a claim map, which were read, are held to be what `fits` says. */
 static void
-claim_members(struct builder *b, const struct yaml_node *n, struct claim_map *m,
+claim_members(struct builder *b, const struct yaml_node *n, enum section_name which,
 	void (*fits)(struct builder *b, const struct yaml_node *c))
 {
-	const struct {
-		const char *name;
-		const char **place;
-	} places[] = {
-		{ "person", &m->person },
-		{ "agent", &m->agent },
-		{ "roles", &m->roles },
-		{ "department", &m->department },
-		{ "clearance", &m->clearance },
-		{ "team", &m->team },
-		{ "tier", &m->tier },
-	};
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		const struct yaml_node *c = yaml_get(n, places[i].name);
-		if (c && read_text(b->d, c, places[i].name, places[i].place))
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		if (section_field(which, c->key->s) && !span_is(c->key->s, "trust_domain") &&
+			c->kind == YAML_SCALAR && c->s.n && !yaml_is_null(c))
 			fits(b, c);
-	}
-}
-
-static void
-claims(struct builder *b, const struct yaml_node *n, struct claim_map *m)
-{
-	if (!read_map(b->d, n, "claims", policy_claim_keys, NULL))
-		return;
-	*m = default_claims;
-	claim_members(b, n, m, claim_path);
 }
 
 /* RS, PS, ES, EdDSA with a key set; HS where a secret is declared: a key set's
@@ -244,20 +199,6 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 }
 
 static void
-seconds(struct builder *b, const struct yaml_node *n, uint64_t min_s, uint64_t max_s,
-	uint64_t *out)
-{
-	uint64_t us;
-
-	if (!n || !read_duration_us(b->d, n, min_s * SECOND_US, max_s * SECOND_US, &us))
-		return;
-	if (us % SECOND_US)
-		diag_at(b->d, n, "%s: whole seconds are expected, found %s", n->key->s.p,
-			n->s.p);
-	*out = us / SECOND_US;
-}
-
-static void
 jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
 	const struct yaml_node *c;
@@ -266,8 +207,10 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	unsigned possible = yaml_get(n, "secret") ? JWS_SECRET : JWS_PUBLIC;
 	e->algorithms = possible;
 	e->leeway_s = 60;
+	e->refresh_us = 300 * SECOND_US;
+	e->stale_us = 86400 * SECOND_US;
 	e->claims = default_claims;
-	if (!read_map(b->d, n, "jwt", policy_jwt_keys, NULL))
+	if (!build_section(b, n, SECTION_JWT, e))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
 	if ((c = yaml_get(n, "demo_issuer")))
@@ -279,28 +222,21 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	fetching(b, n, e);
 	if ((c = yaml_get(n, "algorithms")))
 		algorithm_set(b, c, possible, &e->algorithms);
-	seconds(b, yaml_get(n, "max_age"), 1, 365 * 86400, &e->max_age_s);
-	seconds(b, yaml_get(n, "leeway"), 0, 600, &e->leeway_s);
-	if ((c = yaml_get(n, "claims")))
-		claims(b, c, &e->claims);
+	if (!(c = yaml_get(n, "claims")))
+		return;
+	e->claims = default_claims;
+	if (build_section(b, c, SECTION_CLAIMS, &e->claims))
+		claim_members(b, c, SECTION_CLAIMS, claim_path);
 }
 
 static void
 api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
-	const struct yaml_node *keys;
-
-	if (!read_map(b->d, n, "api_key", policy_api_key_keys, NULL))
+	if (!build_section(b, n, SECTION_API_KEY, e))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
-	if (!(keys = yaml_get(n, "keys")))
+	if (!yaml_get(n, "keys"))
 		diag_at(b->d, n->key, "api_key: keys is missing");
-	else
-		build_path(b, keys, &e->keys_file);
-	const struct yaml_node *subject = yaml_get(n, "subject");
-	unsigned word = 0;
-	if (subject && read_word(b->d, subject, policy_subject_words, &word))
-		e->subject_owner = word == 1;
 }
 
 static void
@@ -311,7 +247,7 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 	e->prefix = "x-identity-";
 	e->header = "x-identity-signature";
 	e->max_skew_s = 60;
-	if (!read_map(b->d, n, "signed_headers", policy_signed_keys, NULL))
+	if (!build_section(b, n, SECTION_SIGNED_HEADERS, e))
 		return;
 	if ((c = yaml_get(n, "prefix"))) {
 		header_name(b, c, &e->prefix);
@@ -325,32 +261,24 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 	}
 	if ((c = yaml_get(n, "signature")))
 		header_name(b, c, &e->header);
-	if (!(c = yaml_get(n, "keys")))
+	if (!yaml_get(n, "keys"))
 		diag_at(b->d, n->key, "signed_headers: keys is missing");
-	else
-		build_path(b, c, &e->keys_file);
-	seconds(b, yaml_get(n, "max_skew"), 1, 600, &e->max_skew_s);
 }
 
 static void
 client_certificate(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
-	const struct yaml_node *domain;
-
 	e->claims = (struct claim_map){ .person = "subject.CN" };
 	for (size_t i = 0; i + 1 < b->p->nidentities; i++)
 		if (b->p->identities[i].kind == ID_CERTIFICATE)
 			diag_at(b->d, n->key,
 				"client_certificate: stands in the list already; the first "
 				"decides");
-	if (yaml_is_null(n) ||
-		!read_map(b->d, n, "client_certificate", policy_certificate_keys, NULL))
+	if (yaml_is_null(n) || !build_section(b, n, SECTION_CLIENT_CERTIFICATE, e))
 		return;
-	claim_members(b, n, &e->claims, certificate_field);
-	if ((domain = yaml_get(n, "trust_domain")) &&
-		read_text(b->d, domain, "trust_domain", &e->trust_domain) &&
-		strpbrk(e->trust_domain, "/:"))
-		diag_at(b->d, domain,
+	claim_members(b, n, SECTION_CLIENT_CERTIFICATE, certificate_field);
+	if (e->trust_domain && strpbrk(e->trust_domain, "/:"))
+		diag_at(b->d, yaml_get(n, "trust_domain"),
 			"trust_domain: the domain alone is expected, as in acme.org, found %s",
 			e->trust_domain);
 }
@@ -359,16 +287,12 @@ static void
 none(struct builder *b, const struct yaml_node *n, const struct yaml_node *item,
 	struct identity_entry *e)
 {
-	const struct yaml_node *person;
-
 	e->person = "service-account";
 	if (item->next)
 		diag_at(b->d, n->key,
 			"none: must be the last entry: nothing after it is tried");
-	if (yaml_is_null(n) || !read_map(b->d, n, "none", policy_none_keys, NULL))
-		return;
-	if ((person = yaml_get(n, "person")))
-		read_text(b->d, person, "person", &e->person);
+	if (!yaml_is_null(n))
+		build_section(b, n, SECTION_NONE, e);
 }
 
 /* Every entry's header once that is none of the fixed list. */
@@ -419,7 +343,7 @@ build_identity(struct builder *b, const struct yaml_node *n)
 	b->p->identities = entries;
 	for (const struct yaml_node *c = n ? n->child : NULL; c; c = c->next) {
 		struct identity_entry *e = &entries[b->p->nidentities];
-		if (!read_map(b->d, c, "identity", policy_identity_kinds, NULL))
+		if (!read_map(b->d, c, "identity", identity_words, NULL))
 			continue;
 		if (c->count != 1) {
 			diag_at(b->d, c,
@@ -430,8 +354,8 @@ build_identity(struct builder *b, const struct yaml_node *n)
 				c->count);
 			continue;
 		}
-		for (unsigned k = 0; policy_identity_kinds[k]; k++)
-			if (span_is(c->child->key->s, policy_identity_kinds[k])) {
+		for (unsigned k = 0; identity_words[k]; k++)
+			if (span_is(c->child->key->s, identity_words[k])) {
 				e->kind = (enum identity_kind)k;
 				e->at = c->child->key;
 				b->p->nidentities++;

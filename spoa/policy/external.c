@@ -8,26 +8,12 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "policy/build.h"
-#include "policy/keys.h"
 #include "codec/json.h"
 #include "store/http_client.h"
 #include "text/body.h"
 
 #define MS	  1000ull
 #define SECOND_US 1000000ull
-
-/* enum recogniser_shape */
-const char *const policy_shape_words[] = { "presidio", "json", "openai_moderation", NULL };
-/* enum outcome */
-const char *const policy_outcome_words[] = { "deny", "permit", "redact", NULL };
-
-const char *const policy_external_keys[] = { "name", "url", "shape", "entities", "map", "class",
-	"language", "model", "score_threshold", "request", "answer", "batch", "when", "roles",
-	"timeout", "concurrency", "max_bytes", "on_failure", "cache", "breaker", "headers",
-	"token_file", "ca_file", NULL };
-const char *const policy_answer_keys[] = { "results", "items", "label", "score", NULL };
-const char *const policy_cache_keys[] = { "entries", "ttl", NULL };
-const char *const policy_breaker_keys[] = { "failures", "open", NULL };
 
 /* What OpenAI documents (omni-moderation). */
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
@@ -51,7 +37,7 @@ only_for(struct making *m, const char *key, enum recogniser_shape shape)
 
 	if (!c || m->x->rec.shape == shape)
 		return c;
-	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, policy_shape_words[shape]);
+	diag_at(m->b->d, c->key, "%s: belongs to shape: %s", key, shape_words[shape]);
 	return NULL;
 }
 
@@ -269,23 +255,24 @@ static void
 answer(struct making *m, const struct yaml_node *n)
 {
 	struct recogniser *r = &m->x->rec;
+	static const char *const names[] = { "results", "items", "label", "score" };
 	const char **const places[] = { &r->results, &r->items, &r->label, &r->score };
 
 	r->results = r->items = "";
 	r->label = "/label";
 	r->score = "/score";
-	if (!n || !read_map(m->b->d, n, "answer", policy_answer_keys, NULL))
+	if (!n || !build_section(m->b, n, SECTION_ANSWER, NULL))
 		return;
 	if (yaml_get(n, "label") && !yaml_get(n, "score"))
 		r->score = NULL;
-	for (size_t i = 0; policy_answer_keys[i]; i++) {
-		const struct yaml_node *c = yaml_get(n, policy_answer_keys[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct yaml_node *c = yaml_get(n, names[i]);
 		if (!c)
 			continue;
 		if (c->kind != YAML_SCALAR || !recogniser_pointer(c->s.p))
 			diag_at(m->b->d, c,
 				"%s: a JSON pointer such as /%s is expected, found %s",
-				policy_answer_keys[i], policy_answer_keys[i], yaml_found(c));
+				names[i], names[i], yaml_found(c));
 		else
 			*places[i] = c->s.p;
 	}
@@ -298,24 +285,15 @@ static void
 shape(struct making *m)
 {
 	struct recogniser *r = &m->x->rec;
-	const struct yaml_node *c;
-	unsigned word;
+	const struct yaml_node *c = yaml_get(m->n, "batch");
 
-	if ((c = yaml_get(m->n, "shape")) && read_word(m->b->d, c, policy_shape_words, &word))
-		r->shape = (enum recogniser_shape)word;
-	r->batch = r->shape != SHAPE_JSON;
+	if (!c)
+		r->batch = r->shape != SHAPE_JSON;
+	else if (r->shape == SHAPE_JSON)
+		diag_at(m->b->d, c->key, "batch: a request with $texts says so");
 	r->score_threshold = r->shape == SHAPE_MODERATION ? -1.0 : 0.5;
-	r->language = "en";
-	if ((c = only_for(m, "language", SHAPE_PRESIDIO)))
-		read_text(m->b->d, c, "language", &r->language);
-	if ((c = only_for(m, "model", SHAPE_MODERATION)))
-		read_text(m->b->d, c, "model", &r->model);
-	if ((c = yaml_get(m->n, "batch"))) {
-		if (r->shape == SHAPE_JSON)
-			diag_at(m->b->d, c->key, "batch: a request with $texts says so");
-		else
-			read_bool(m->b->d, c, &r->batch);
-	}
+	only_for(m, "language", SHAPE_PRESIDIO);
+	only_for(m, "model", SHAPE_MODERATION);
 	const struct yaml_node *asked = only_for(m, "request", SHAPE_JSON),
 			       *said = only_for(m, "answer", SHAPE_JSON);
 	if (r->shape == SHAPE_JSON) {
@@ -474,21 +452,19 @@ connection(struct making *m)
 		headers(m, h);
 	if ((c = yaml_get(m->n, "token_file")))
 		token(m, c);
-	if ((c = yaml_get(m->n, "ca_file")) && build_path(m->b, c, &x->ca_file)) {
+	if (x->ca_file) {
 		FILE *f = fopen(x->ca_file, "re");
 		if (!f)
-			diag_at(m->b->d, c, "ca_file: %s: cannot be read", x->ca_file);
+			diag_at(m->b->d, yaml_get(m->n, "ca_file"),
+				"ca_file: %s: cannot be read", x->ca_file);
 		else
 			fclose(f);
 	}
 }
 
 static void
-bounds(struct making *m)
+defaults(struct external *x)
 {
-	struct external *x = m->x;
-	const struct yaml_node *c;
-
 	x->timeout_us = 80 * MS;
 	x->concurrency = 8;
 	x->max_bytes = 64 << 10;
@@ -496,33 +472,24 @@ bounds(struct making *m)
 	x->cache_ttl_us = 600 * SECOND_US;
 	x->breaker_failures = 5;
 	x->breaker_open_us = 2 * SECOND_US;
-	if ((c = yaml_get(m->n, "timeout")))
-		read_duration_us(m->b->d, c, 1 * MS, 60 * SECOND_US, &x->timeout_us);
-	if ((c = yaml_get(m->n, "concurrency")))
-		read_uint(m->b->d, c, 1, 256, &x->concurrency);
-	if ((c = yaml_get(m->n, "max_bytes")))
-		read_size(m->b->d, c, 256, 8 << 20, &x->max_bytes);
-	if ((c = yaml_get(m->n, "cache")) && c->kind == YAML_SCALAR) {
-		bool on = true;
+	x->rec.language = "en";
+}
+
+/* What is remembered of it, and when it is left in peace. */
+static void
+bounds(struct making *m)
+{
+	const struct yaml_node *c = yaml_get(m->n, "cache");
+	bool on = true;
+
+	if (c && c->kind == YAML_SCALAR) {
 		if (read_bool(m->b->d, c, &on) && !on)
-			x->cache_entries = 0;
-	} else if (c && read_map(m->b->d, c, "cache", policy_cache_keys, NULL)) {
-		const struct yaml_node *e = yaml_get(c, "entries"), *t = yaml_get(c, "ttl");
-		if (e)
-			read_uint(m->b->d, e, 0, 1000000, &x->cache_entries);
-		if (t)
-			read_duration_us(
-				m->b->d, t, SECOND_US, 86400 * SECOND_US, &x->cache_ttl_us);
+			m->x->cache_entries = 0;
+	} else if (c) {
+		build_section(m->b, c, SECTION_CACHE, m->x);
 	}
-	if ((c = yaml_get(m->n, "breaker")) &&
-		read_map(m->b->d, c, "breaker", policy_breaker_keys, NULL)) {
-		const struct yaml_node *f = yaml_get(c, "failures"), *o = yaml_get(c, "open");
-		if (f)
-			read_uint(m->b->d, f, 1, 1000, &x->breaker_failures);
-		if (o)
-			read_duration_us(
-				m->b->d, o, 10 * MS, 600 * SECOND_US, &x->breaker_open_us);
-	}
+	if ((c = yaml_get(m->n, "breaker")))
+		build_section(m->b, c, SECTION_BREAKER, m->x);
 }
 
 /* ---- the whole ---- */
@@ -533,12 +500,12 @@ one(struct making *m, const struct external *before, size_t nbefore)
 	struct external *x = m->x;
 	const struct yaml_node *c;
 	bool reads_body = false;
-	unsigned word;
 
 	x->at = m->n;
 	x->name = x->rec.name = "";
+	defaults(x);
 	x->rec.source = (unsigned)nbefore + 1;
-	if (!read_map(m->b->d, m->n, "external", policy_external_keys, NULL))
+	if (!build_section(m->b, m->n, SECTION_EXTERNAL, x))
 		return;
 	build_own_name(m->b, m->n, 64, &x->name, before, nbefore, sizeof(*x));
 	x->rec.name = x->name;
@@ -551,11 +518,7 @@ one(struct making *m, const struct external *before, size_t nbefore)
 		x->when = build_condition(m->b, c, &reads_body);
 		x->reads_target = build_reads_target(x->when);
 	}
-	if ((c = yaml_get(m->n, "on_failure")) &&
-		read_word(m->b->d, c, policy_outcome_words, &word)) {
-		x->own_outcome = true;
-		x->outcome = (enum outcome)word;
-	}
+	x->own_outcome = yaml_get(m->n, "on_failure") != NULL;
 }
 
 void

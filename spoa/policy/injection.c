@@ -1,9 +1,6 @@
 /* The injection model in a policy: which model, which of its patterns, and classes that begin
  * at a score. */
 #include "policy/build.h"
-#include "policy/keys.h"
-
-const char *const policy_injection_keys[] = { "model", "patterns", NULL };
 
 static void
 patterns(struct builder *b, const struct yaml_node *n)
@@ -35,7 +32,7 @@ build_injection(struct builder *b, const struct yaml_node *n)
 	const char *file = NULL;
 	struct buf why;
 
-	if (n && !read_map(b->d, n, "injection", policy_injection_keys, NULL))
+	if (n && !build_section(b, n, SECTION_INJECTION, NULL))
 		n = NULL;
 	if (c && !build_path(b, c, &file))
 		c = NULL;

@@ -1,14 +1,6 @@
 /* Limits: how many requests or tokens a value of its dimensions may take in a
  * rolling window. The counting is gate/quota.h's. */
 #include "policy/build.h"
-#include "policy/keys.h"
-
-#define SECOND_US 1000000ull
-
-const char *const policy_limit_keys[] = { "name", "when", "per", "requests", "tokens", "window",
-	NULL };
-static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit",
-	"concurrent", NULL };
 
 /* Strings only: a number such as prompt.tokens would open a counter a value. */
 static bool
@@ -58,8 +50,9 @@ per(struct builder *b, const struct yaml_node *n, struct limit *l)
 	}
 }
 
+/* What it counts, and in which window. */
 static void
-amount(struct builder *b, const struct yaml_node *n, struct limit *l)
+amount(struct builder *b, const struct yaml_node *n)
 {
 	const struct yaml_node *requests = yaml_get(n, "requests"),
 			       *tokens = yaml_get(n, "tokens");
@@ -68,14 +61,12 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 		diag_at(b->d, tokens->key,
 			"tokens: the limit counts requests already; give tokens a limit of "
 			"their own");
-	if (requests)
-		read_uint(b->d, requests, 1, 1ull << 40, &l->requests);
-	else if (tokens)
-		read_uint(b->d, tokens, 1, 1ull << 40, &l->tokens);
+	if ((requests || tokens) && !yaml_get(n, "window"))
+		diag_at(b->d, n, "window is missing");
 	if (requests || tokens)
 		return;
-	for (size_t i = 0; limit_later[i]; i++)
-		if (yaml_get(n, limit_later[i]))
+	for (const char *const *later = sections[SECTION_LIMIT].later; *later; later++)
+		if (yaml_get(n, *later))
 			return; /* was reported */
 	diag_at(b->d, n, "the limit counts nothing: requests or tokens is missing");
 }
@@ -97,11 +88,10 @@ static void
 limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	const struct yaml_node *c;
-	uint64_t us;
 
 	l->at = n;
 	l->name = "";
-	if (!read_map(b->d, n, "limit", policy_limit_keys, limit_later))
+	if (!build_section(b, n, SECTION_LIMIT, l))
 		return;
 	build_own_name(b, n, 32, &l->name, b->p->limits, b->p->nlimits, sizeof(*l));
 	if (strpbrk(l->name, ":/"))
@@ -111,19 +101,9 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->when = build_condition(b, c, &l->reads_body);
 	if ((c = yaml_get(n, "per")))
 		per(b, c, l);
-	amount(b, n, l);
+	amount(b, n);
 	/* What a request will take is known once its body is read. */
 	l->reads_body |= l->tokens > 0 || chosen_late(b, l);
-	if (!(c = yaml_get(n, "window"))) {
-		if (yaml_get(n, "requests") || yaml_get(n, "tokens"))
-			diag_at(b->d, n, "window is missing");
-		return;
-	}
-	if (!read_duration_us(b->d, c, SECOND_US, 31 * 86400 * SECOND_US, &us))
-		return;
-	if (us % SECOND_US)
-		diag_at(b->d, c, "window: whole seconds are expected, found %s", c->s.p);
-	l->window_s = us / SECOND_US;
 }
 
 void

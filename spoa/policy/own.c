@@ -2,7 +2,6 @@
  * patterns and files compile into the rule set that the rest of the policy then speaks
  * of. What is wrong in them is reported here and once. */
 #include "base/ascii.h"
-#include "policy/keys.h"
 #include "policy/own.h"
 
 #include <stdlib.h>
@@ -10,11 +9,7 @@
 #include "detect/custom/custom.h"
 #include "policy/include.h"
 #include "policy/read.h"
-
-/* `entities` and `without` are classes.c's to read. */
-const char *const policy_class_keys[] = { "entity", "entities", "without", "words", "patterns",
-	"context", "against", "dictionary", "fingerprints", "shingles", "threshold", "case",
-	NULL };
+#include "policy/section.h"
 
 enum { SHINGLES_LEAST = 64 };
 
@@ -96,8 +91,6 @@ numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 			yaml_found(c));
 	else if (c)
 		own->threshold = (float)v;
-	if ((c = yaml_get(n, "case")))
-		read_bool(r->d, c, &own->exact_case);
 	uint64_t shingles = OWN_SHINGLES;
 	if ((c = yaml_get(n, "shingles"))) {
 		if (read_uint(r->d, c, 1, SHINGLES_LEAST, &shingles) &&
@@ -131,10 +124,12 @@ class_own_entity(struct arena *a, const struct yaml_node *n)
 static bool
 own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 {
+	/* What a class has without detectors of its own. */
+	static const char *const of_any[] = { "entity", "entities", "without", NULL };
 	unsigned errors = r->d->errors;
 
 	*own = (struct detect_own){ .at = n->key, .class = n->key->s.p, .threshold = 0.5f };
-	if (!read_map(r->d, n, "class", policy_class_keys, NULL))
+	if (!section_read(r->a, r->d, n, SECTION_CLASS, own))
 		return false;
 	if (!class_has_detectors(n)) {
 		if (!yaml_get(n, "entities") && !yaml_get(n, "without") &&
@@ -143,12 +138,13 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 				"%s: one of entities, without, words, patterns, dictionary, "
 				"fingerprints is expected",
 				n->key->s.p);
-		for (size_t i = 3; policy_class_keys[i] && r->d->errors == errors; i++)
-			if (yaml_get(n, policy_class_keys[i]))
-				diag_at(r->d, yaml_get(n, policy_class_keys[i])->key,
+		for (const struct yaml_node *c = n->child; c && r->d->errors == errors;
+			c = c->next)
+			if (!read_listed(of_any, c->key->s))
+				diag_at(r->d, c->key,
 					"%s: belongs to words, patterns, dictionary or "
 					"fingerprints, and there are none",
-					policy_class_keys[i]);
+					c->key->s.p);
 		return false;
 	}
 	entity_name(r, n, own);

@@ -3,27 +3,17 @@
  * routes). Every mistake is reported; with one, nothing is returned. */
 #include "policy/policy.h"
 #include "base/ascii.h"
-#include "policy/keys.h"
 
 #include "policy/build.h"
 #include "policy/include.h"
 
-const char *const policy_top_keys[] = { "tollgate", "name", "mode", "on_failure", "identity",
-	"classes", "detectors", "providers", "routes", "rules", "default", "limits",
-	"output_default", "include", "data", NULL };
-/* Folders and `include` are include.c's. */
-static const char *const top_later[] = { "models", "cache", NULL };
-static const char *const mode_words[] = { "enforce", "shadow", NULL };
-const char *const policy_default_words[] = { "deny", "permit", NULL };
-const char *const policy_failure_keys[] = { "classifier", "quota", "audit", "unreadable",
-	"signed", NULL };
-/* enum outcome */
-static const char *const classifier_words[] = { "deny", "permit", "redact", NULL };
-const char *const policy_other_words[] = { "deny", "permit", NULL };
-/* enum signed_reasoning */
-const char *const policy_signed_words[] = { "drop", "deny", "leave", NULL };
-
 /* ---- shared by the sections ---- */
+
+bool
+build_section(struct builder *b, const struct yaml_node *n, enum section_name which, void *out)
+{
+	return section_read(b->a, b->d, n, which, out);
+}
 
 void *
 build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size)
@@ -109,29 +99,16 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 void
 build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
-	enum outcome *const places[] = { &out->classifier, &out->quota, &out->audit,
-		&out->unreadable, NULL };
+	const struct yaml_node *quota = yaml_get(n, "quota");
 	unsigned word;
 
-	if (!read_map(b->d, n, "on_failure", policy_failure_keys, NULL))
+	if (!build_section(b, n, SECTION_ON_FAILURE, out) || !quota)
 		return;
-	for (size_t i = 0; policy_failure_keys[i]; i++) {
-		const struct yaml_node *c = yaml_get(n, policy_failure_keys[i]);
-		if (!c)
-			continue;
-		if (!places[i]) {
-			if (read_word(b->d, c, policy_signed_words, &word))
-				out->signed_reasoning = (enum signed_reasoning)word;
-		} else if (places[i] == &out->quota && c->kind == YAML_MAPPING &&
-			   yaml_get(c, "local"))
-			diag_at(b->d, yaml_get(c, "local")->key,
-				"local: not supported by this version of tollgate");
-		else if (read_word(b->d, c,
-				 places[i] == &out->classifier ? classifier_words
-							       : policy_other_words,
-				 &word))
-			*places[i] = (enum outcome)word;
-	}
+	if (quota->kind == YAML_MAPPING && yaml_get(quota, "local"))
+		diag_at(b->d, yaml_get(quota, "local")->key,
+			"local: not supported by this version of tollgate");
+	else if (read_word(b->d, quota, effect_words, &word))
+		out->quota = (enum outcome)word;
 }
 
 /* ---- the whole ---- */
@@ -141,7 +118,6 @@ head(struct builder *b, const struct yaml_node *root)
 {
 	const struct yaml_node *c;
 	int64_t version;
-	unsigned word;
 
 	if (!(c = yaml_get(root, "tollgate")))
 		diag_at(b->d, root, "tollgate: the language's version is missing: tollgate: 1");
@@ -151,13 +127,6 @@ head(struct builder *b, const struct yaml_node *root)
 		diag_at(b->d, root, "name is missing");
 	else
 		build_name(b, c, 64, &b->p->name);
-	if ((c = yaml_get(root, "mode")) && read_word(b->d, c, mode_words, &word))
-		b->p->shadow = word == 1;
-	if ((c = yaml_get(root, "default")) && read_word(b->d, c, policy_default_words, &word))
-		b->p->default_permit = word == 1;
-	b->p->output_default = 4096;
-	if ((c = yaml_get(root, "output_default")))
-		read_uint(b->d, c, 1, 10000000, &b->p->output_default);
 }
 
 const struct policy *
@@ -175,7 +144,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	}
 	p->file = arena_strdup(a, file);
 	p->name = "";
-	if (!read_map(d, root, "policy", policy_top_keys, top_later))
+	p->output_default = 4096;
+	if (!build_section(&b, root, SECTION_POLICY, p))
 		return NULL;
 	if ((c = yaml_get(root, "include")))
 		diag_at(d, c->key, "include: only a file can include");

@@ -4,21 +4,10 @@
 #include "base/ascii.h"
 #include "codec/uri.h"
 #include "policy/build.h"
-#include "policy/keys.h"
 
 #define SECOND_US 1000000ull
 
-const char *const policy_provider_keys[] = { "backend", "dialect", "external", "region", "via",
-	NULL };
-const char *const policy_via_words[] = { "direct", "relay", NULL };
-const char *const policy_route_keys[] = { "name", "match", "dialect", "backend", "targets",
-	"response", "record", "on_failure", "deadline", NULL };
-static const char *const route_later[] = { "retry", NULL };
-const char *const policy_match_keys[] = { "methods", "path", "path_prefix", "host", NULL };
-const char *const policy_target_keys[] = { "provider", "model", NULL };
 static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
-const char *const policy_record_keys[] = { "prompt", NULL };
-const char *const policy_prompt_words[] = { "hash", "redacted", NULL }; /* enum record_prompt */
 
 /* ---- providers ---- */
 
@@ -44,7 +33,7 @@ build_providers(struct builder *b, const struct yaml_node *n)
 		if (!build_name(b, c->key, 64, &v->name))
 			continue;
 		b->nproviders++;
-		if (!read_map(b->d, c, "provider", policy_provider_keys, NULL))
+		if (!build_section(b, c, SECTION_PROVIDER, v))
 			continue;
 		if (!(x = yaml_get(c, "backend")))
 			diag_at(b->d, c->key, "%s: backend is missing", v->name);
@@ -52,13 +41,6 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
 			dialect(b, x, &v->dialect);
-		if ((x = yaml_get(c, "external")))
-			read_bool(b->d, x, &v->external);
-		if ((x = yaml_get(c, "region")))
-			read_text(b->d, x, "region", &v->region);
-		unsigned word = 0;
-		if ((x = yaml_get(c, "via")) && read_word(b->d, x, policy_via_words, &word))
-			v->relay = word;
 	}
 }
 
@@ -165,7 +147,7 @@ match(struct builder *b, const struct yaml_node *route, struct route *r)
 		diag_at(b->d, route, "match is missing");
 		return;
 	}
-	if (!read_map(b->d, m, "match", policy_match_keys, NULL))
+	if (!build_section(b, m, SECTION_MATCH, NULL))
 		return;
 	methods(b, yaml_get(m, "methods"), r);
 	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
@@ -198,7 +180,7 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	const struct yaml_node *name = n, *model = NULL;
 
 	if (n->kind == YAML_MAPPING) {
-		if (!read_map(b->d, n, "targets", policy_target_keys, NULL))
+		if (!build_section(b, n, SECTION_TARGET, NULL))
 			return NULL;
 		name = yaml_get(n, "provider");
 		model = yaml_get(n, "model");
@@ -336,22 +318,6 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 }
 
 static void
-record(struct builder *b, const struct yaml_node *n, struct route *r)
-{
-	unsigned word;
-
-	if (!n || !read_map(b->d, n, "record", policy_record_keys, NULL))
-		return;
-	const struct yaml_node *prompt = yaml_get(n, "prompt");
-	if (!prompt)
-		return;
-	if (prompt->kind == YAML_SCALAR && span_is(prompt->s, "sealed"))
-		diag_at(b->d, prompt, "sealed: not supported by this version of tollgate");
-	else if (read_word(b->d, prompt, policy_prompt_words, &word))
-		r->record = (enum record_prompt)word;
-}
-
-static void
 route(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *c;
@@ -360,17 +326,16 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->name = "";
 	r->on_failure = b->p->on_failure;
 	r->deadline_us = 900 * SECOND_US;
-	if (!read_map(b->d, n, "route", policy_route_keys, route_later))
+	if (!build_section(b, n, SECTION_ROUTE, r))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));
 	match(b, n, r);
 	destination(b, n, r);
 	response(b, yaml_get(n, "response"), r);
-	record(b, yaml_get(n, "record"), r);
+	if ((c = yaml_get(n, "record")))
+		build_section(b, c, SECTION_RECORD, r);
 	if ((c = yaml_get(n, "on_failure")))
 		build_on_failure(b, c, &r->on_failure);
-	if ((c = yaml_get(n, "deadline")))
-		read_duration_us(b->d, c, SECOND_US, 86400 * SECOND_US, &r->deadline_us);
 }
 
 void

@@ -4,23 +4,11 @@
 #include <stdio.h>
 
 #include "policy/build.h"
-#include "policy/keys.h"
 #include "policy/explain.h"
 
-const char *const policy_rule_keys[] = { "name", "when", "deny", "permit", "redact", "route",
-	"max_output_tokens", "tag", "require", "set_headers", "on_error", "mode", "phase",
-	NULL };
 /* What a request that is denied cannot have besides. */
 static const char *const not_denied[] = { "permit", "redact", "route", "max_output_tokens",
 	"require", "set_headers", NULL };
-const char *const policy_deny_keys[] = { "status", "reason", NULL };
-const char *const policy_redact_keys[] = { "classes", "entities", "with", NULL };
-const char *const policy_with_words[] = { "placeholder", "mask", "hash", "remove", "last4",
-	NULL }; /* enum redact_style */
-const char *const policy_mode_words[] = { "enforce", "shadow", NULL };
-const char *const policy_error_words[] = { "deny", "skip", NULL };
-const char *const policy_phase_words[] = { "request", NULL };
-static const char *const phase_later[] = { "response", "tool", NULL };
 
 static const char *const effects[] = { "deny", "permit", "redact",
 	"change" }; /* enum rule_effect */
@@ -32,17 +20,6 @@ rule_effect_name(enum rule_effect e)
 }
 
 static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
-
-/* A word of a later version is said to be one; else as read_word. */
-static bool
-word_or_later(struct builder *b, const struct yaml_node *n, const char *const *words,
-	const char *const *later, unsigned *out)
-{
-	if (n->kind != YAML_SCALAR || !read_listed(later, n->s))
-		return read_word(b->d, n, words, out);
-	diag_at(b->d, n, "%s: not supported by this version of tollgate", n->s.p);
-	return false;
-}
 
 /* Names of the language that this version does not know yet: said so, where the
  * compiler would guess at a misspelling. */
@@ -102,10 +79,9 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 				"deny: true, or {status, reason}, is expected, found false");
 		return;
 	}
-	if (!read_map(b->d, n, "deny", policy_deny_keys, NULL))
+	if (!build_section(b, n, SECTION_DENY, r))
 		return;
-	if ((c = yaml_get(n, "reason")) && read_text(b->d, c, "reason", &r->reason) &&
-		(c->s.n > 256 || strpbrk(r->reason, "\r\n")))
+	if ((c = yaml_get(n, "reason")) && (c->s.n > 256 || strpbrk(r->reason, "\r\n")))
 		diag_at(b->d, c, "reason: one line of at most 256 bytes is expected");
 	if (!(c = yaml_get(n, "status")))
 		return;
@@ -157,29 +133,11 @@ check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_n
 }
 
 static void
-redact_with(struct builder *b, const struct yaml_node *n, const struct yaml_node *with,
-	struct rule *r)
-{
-	unsigned word;
-
-	if (!read_word(b->d, with, policy_with_words, &word))
-		return;
-	r->with = (enum redact_style)word;
-	if (r->with == STYLE_LAST4)
-		check_last4(b, with, yaml_get(n, "entities"), &r->redact);
-	if (r->with != STYLE_HASH)
-		return;
-	b->p->hashes = true;
-	if (b->cfg && !b->cfg->redact_key_file)
-		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
-}
-
-static void
 redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *classes, *entities, *with;
 
-	if (!read_map(b->d, n, "redact", policy_redact_keys, NULL))
+	if (!build_section(b, n, SECTION_REDACT, r))
 		return;
 	if ((classes = yaml_get(n, "classes")))
 		build_class_members(b, classes, &r->redact);
@@ -187,8 +145,15 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		build_entities(b, entities, &r->redact);
 	if (!classes && !entities)
 		diag_at(b->d, n->key, "redact: classes or entities is missing");
-	if ((with = yaml_get(n, "with")))
-		redact_with(b, n, with, r);
+	if (!(with = yaml_get(n, "with")))
+		return;
+	if (r->with == STYLE_LAST4)
+		check_last4(b, with, entities, &r->redact);
+	if (r->with != STYLE_HASH)
+		return;
+	b->p->hashes = true;
+	if (b->cfg && !b->cfg->redact_key_file)
+		diag_at(b->d, with, "with: hash needs redact.key_file in %s", b->cfg->file);
 }
 
 static void
@@ -225,11 +190,10 @@ static void
 rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *c;
-	unsigned word = 0;
 
 	r->at = n;
 	r->name = "";
-	if (!read_map(b->d, n, "rule", policy_rule_keys, NULL))
+	if (!build_section(b, n, SECTION_RULE, r))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
 	if ((c = yaml_get(n, "when"))) {
@@ -239,12 +203,6 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
 	effect(b, n, r);
-	if ((c = yaml_get(n, "on_error")) && read_word(b->d, c, policy_error_words, &word))
-		r->skip_on_error = word == 1;
-	if ((c = yaml_get(n, "mode")) && read_word(b->d, c, policy_mode_words, &word))
-		r->shadow = word == 1;
-	if ((c = yaml_get(n, "phase")))
-		word_or_later(b, c, policy_phase_words, phase_later, &word);
 }
 
 void

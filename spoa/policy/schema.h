@@ -1,13 +1,29 @@
-/* JSON Schemas for editors, from the lists and tables that the parsers read by. */
+/* JSON Schemas for editors, from the tables that the parsers read by. */
 #ifndef POLICY_SCHEMA_H
 #define POLICY_SCHEMA_H
 
 #include "base/buf.h"
 
+/* JSON Schema of values. */
+/* clang-format off */
+#define TEXT     "\"type\":[\"string\",\"number\"]"
+#define BOOL     "\"type\":\"boolean\""
+#define COUNT    "\"type\":\"integer\",\"minimum\":0"
+#define NUMBER   "\"type\":\"number\""
+#define SCORE    "\"type\":\"number\",\"minimum\":0,\"maximum\":1"
+#define DURATION "\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\""
+#define SIZE     "\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+[kmg]?$\""
+#define TEXTS    "\"$ref\":\"#/$defs/texts\""
+#define REF(x)   "\"$ref\":\"#/$defs/" x "\""
+#define LIST(x)  "\"type\":\"array\",\"items\":{" x "}"
+#define MAPOF(x) "\"type\":\"object\",\"additionalProperties\":{" x "}"
+#define ONE(x)   "\"enum\":[" x "]"
+#define EITHER(x, y) "\"anyOf\":[{" x "},{" y "}]"
+/* clang-format on */
+
 /* Of a policy, and of tollgate.yaml: JSON Schema, draft-07, which editors' YAML servers know.
- * False: a key that a parser accepts has no row, or the other way round, or no memory; the
- * first such key is in *lacks, where it is one. */
-bool schema_policy(struct buf *out, const char **lacks);
+ * False: no memory. */
+bool schema_policy(struct buf *out);
 bool schema_config(struct buf *out);
 
 #endif

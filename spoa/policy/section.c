@@ -1,0 +1,352 @@
+/* The mappings of a policy's file as tables: which keys each has, what may be their values and
+ * where plain ones go, and a sentence for the schema. Lengths, patterns of names and what only
+ * the whole policy shows is checked by the code of the sections. */
+#include "policy/section.h"
+
+#include <stddef.h>
+
+#include "detect/custom/custom.h"
+#include "policy/build.h"
+#include "policy/read.h"
+#include "policy/schema.h"
+
+#define MS  1000ull
+#define S   1000000ull
+#define DAY (86400 * S)
+
+/* clang-format off */
+/* Words of values, and those of a later version. A value of the first kind ends as their index. */
+const char *const identity_words[] = { "jwt", "signed_headers", "client_certificate", "api_key", "none", NULL }; /* enum identity_kind */
+const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recogniser_shape */
+const char *const failure_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
+const char *const effect_words[] = { "deny", "permit", NULL };
+static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
+static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
+static const char *const prompt_words[] = { "hash", "redacted", NULL }, *const prompt_later[] = { "sealed", NULL }; /* enum record_prompt */
+static const char *const phase_words[] = { "request", NULL }, *const phase_later[] = { "response", "tool", NULL };
+static const char *const mode_words[] = { "enforce", "shadow", NULL };
+static const char *const skip_words[] = { "deny", "skip", NULL };
+static const char *const subject_words[] = { "person", "owner", NULL };
+static const char *const sample_words[] = { "find", "ignore", NULL };
+static const char *const via_words[] = { "direct", "relay", NULL };
+
+/* Keys of a later version. */
+static const char *const policy_later[] = { "models", "cache", NULL };
+static const char *const route_later[] = { "retry", NULL };
+static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit", "concurrent", NULL };
+
+/* A value that the section's own code reads, and what the schema says of it. */
+#define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
+#define OTHER_WORDS(words)               NULL, FIELD_OTHER, words, NULL, 0, 0, 0
+/* A value that goes to a member of a struct. */
+#define AT(type, member)                 offsetof(struct type, member)
+#define A_TEXT(type, member)             TEXT, FIELD_TEXT, NULL, NULL, AT(type, member), 0, 0
+#define A_PATH(type, member)             TEXT, FIELD_PATH, NULL, NULL, AT(type, member), 0, 0
+#define A_BOOL(type, member)             BOOL, FIELD_BOOL, NULL, NULL, AT(type, member), 0, 0
+#define A_COUNT(type, member, min, max)    COUNT, FIELD_COUNT, NULL, NULL, AT(type, member), min, max
+#define A_DURATION(type, member, min, max) DURATION, FIELD_DURATION, NULL, NULL, AT(type, member), min, max
+#define A_SECONDS(type, member, min, max)  DURATION, FIELD_SECONDS, NULL, NULL, AT(type, member), min, max
+#define A_SIZE(type, member, min, max)     SIZE, FIELD_SIZE, NULL, NULL, AT(type, member), min, max
+#define A_WORD(type, member, words)      NULL, FIELD_WORD, words, NULL, AT(type, member), 0, 0
+#define A_NEW_WORD(type, member, words, later) NULL, FIELD_WORD, words, later, AT(type, member), 0, 0
+#define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
+#define CHECKED(words, later)            NULL, FIELD_WORD, words, later, NOWHERE, 0, 0
+
+const struct section sections[] = {
+[SECTION_POLICY] = { "policy", NULL, policy_later, {
+  { "tollgate", OTHER(ONE("1")), "version of this language" },
+  { "name", OTHER(TEXT), "the policy's name: records say name@version" },
+  { "mode", A_FLAG(policy, shadow, mode_words), "shadow: denials and redactions by rules are recorded, not enforced" },
+  { "on_failure", OTHER(REF("on_failure")), "what to do where a part cannot answer" },
+  { "identity", OTHER(LIST(REF("identity"))), "which credentials are looked for; the first that is present decides" },
+  { "classes", OTHER(MAPOF(REF("class_value"))), "groups of entities that rules speak of" },
+  { "detectors", OTHER(REF("detectors")), "thresholds of detection, and recognisers outside" },
+  { "providers", OTHER(MAPOF(REF("provider"))), "where requests may go" },
+  { "routes", OTHER(LIST(REF("route"))), "which requests are served; none matches: 404" },
+  { "rules", OTHER(LIST(REF("rule"))), "top to bottom; deny and permit end it, the others add up" },
+  { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
+  { "limits", OTHER(LIST(REF("limit"))), "how much" },
+  { "output_default", A_COUNT(policy, output_default, 1, 10000000), "tokens reserved for an answer where the request states no cap" },
+  { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
+  { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
+}},
+[SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
+  { "classifier", A_WORD(on_failure, classifier, failure_words), "the body could not be classified" },
+  { "quota", OTHER_WORDS(effect_words), "Redis does not answer in time" },
+  { "audit", A_WORD(on_failure, audit, effect_words), "the record cannot be written" },
+  { "unreadable", A_WORD(on_failure, unreadable, effect_words), "images, audio, files and other parts that are not read" },
+  { "signed", A_WORD(on_failure, signed_reasoning, signed_words), "reasoning under a provider's signature in which something would be replaced" },
+}},
+[SECTION_JWT] = { "jwt", NULL, NULL, {
+  { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
+  { "issuer", OTHER(TEXT), "iss must be this" },
+  { "audience", OTHER(TEXTS), "aud must hold one of them" },
+  { "jwks", OTHER(TEXT), "the issuer's keys: a file or an https URL" },
+  { "secret", OTHER(TEXT), "file:PATH or ${NAME}: key of HS256 to HS512" },
+  { "ca_file", A_PATH(identity_entry, ca_file), "certificates to trust for the URL" },
+  { "refresh", A_DURATION(identity_entry, refresh_us, S, DAY), "keys are fetched again after it" },
+  { "max_stale", A_DURATION(identity_entry, stale_us, S, 30 * DAY), "keys that cannot be refreshed verify so long" },
+  { "algorithms", OTHER(TEXTS), "what the issuer signs with" },
+  { "max_age", A_SECONDS(identity_entry, max_age_s, S, 365 * DAY), "since the token was issued" },
+  { "leeway", A_SECONDS(identity_entry, leeway_s, 0, 600 * S), "of its times" },
+  { "claims", OTHER(REF("claims")), "which claim is what" },
+  { "demo_issuer", OTHER(BOOL), "the issuer that tollgate.yaml names; tests and demo only" },
+}},
+[SECTION_CLAIMS] = { "claims", NULL, NULL, {
+  { "person", A_TEXT(claim_map, person), "path of the claim" },
+  { "agent", A_TEXT(claim_map, agent), "path of the claim" },
+  { "roles", A_TEXT(claim_map, roles), "path of the claim: a list" },
+  { "department", A_TEXT(claim_map, department), "path of the claim" },
+  { "clearance", A_TEXT(claim_map, clearance), "path of the claim: a whole number" },
+  { "team", A_TEXT(claim_map, team), "path of the claim" },
+  { "tier", A_TEXT(claim_map, tier), "path of the claim" },
+}},
+[SECTION_SIGNED_HEADERS] = { "signed_headers", NULL, NULL, {
+  { "prefix", OTHER(TEXT), "of the headers that are signed" },
+  { "signature", OTHER(TEXT), "the header with the signature" },
+  { "keys", A_PATH(identity_entry, keys_file), "file of keys" },
+  { "max_skew", A_SECONDS(identity_entry, max_skew_s, S, 600 * S), "of the time that is signed" },
+}},
+[SECTION_CLIENT_CERTIFICATE] = { "client_certificate", NULL, NULL, {
+  { "person", A_TEXT(identity_entry, claims.person), "field of the certificate" },
+  { "agent", A_TEXT(identity_entry, claims.agent), "field of the certificate" },
+  { "roles", A_TEXT(identity_entry, claims.roles), "field of the certificate" },
+  { "department", A_TEXT(identity_entry, claims.department), "field of the certificate" },
+  { "team", A_TEXT(identity_entry, claims.team), "field of the certificate" },
+  { "tier", A_TEXT(identity_entry, claims.tier), "field of the certificate" },
+  { "trust_domain", A_TEXT(identity_entry, trust_domain), "of its SPIFFE id" },
+}},
+[SECTION_API_KEY] = { "api_key", NULL, NULL, {
+  { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
+  { "keys", A_PATH(identity_entry, keys_file), "file of keys, made by tollgate key new" },
+  { "subject", A_FLAG(identity_entry, subject_owner, subject_words), "who the person is: the key's person or its owner" },
+}},
+[SECTION_NONE] = { "none", NULL, NULL, {
+  { "person", A_TEXT(identity_entry, person), "the name recorded for callers without credential" },
+}},
+[SECTION_DETECTORS] = { "detectors", NULL, NULL, {
+  { "thresholds", OTHER(MAPOF(SCORE)), "least score, by entity" },
+  { "samples", A_FLAG(policy, skip_samples, sample_words), "published samples, such as test cards" },
+  { "injection", OTHER(REF("injection")), "the injection model" },
+  { "external", OTHER(LIST(REF("external"))), "recognisers that are asked over HTTP" },
+}},
+[SECTION_INJECTION] = { "injection", NULL, NULL, {
+  { "model", OTHER(TEXT), "file of another model" },
+  { "patterns", OTHER(MAPOF(BOOL)), "false: this pattern does not count" },
+}},
+[SECTION_EXTERNAL] = { "external", "[\"name\",\"url\"]", NULL, {
+  { "name", OTHER(TEXT), "in records and metrics" },
+  { "url", OTHER(TEXT), "https, http or unix:/SOCKET:/PATH" },
+  { "shape", A_WORD(external, rec.shape, shape_words), "of requests and answers" },
+  { "entities", OTHER(TEXTS), "what it may report" },
+  { "map", OTHER(MAPOF(TEXT)), "their names for our entities" },
+  { "class", OTHER(TEXT), "of entities that only it finds" },
+  { "language", A_TEXT(external, rec.language), "of the texts" },
+  { "model", A_TEXT(external, rec.model), "named in the request" },
+  { "score_threshold", OTHER(NUMBER), "findings below it do not count" },
+  { "request", OTHER(""), "the body to send, with ${text} in place of the text" },
+  { "answer", OTHER(REF("answer")), "where things stand in the answer" },
+  { "batch", A_BOOL(external, rec.batch), "it takes several texts a call" },
+  { "when", OTHER(TEXT), "a condition: when it is asked" },
+  { "roles", OTHER(TEXTS), "which texts it is asked about" },
+  { "timeout", A_DURATION(external, timeout_us, MS, 60 * S), "for one request, however many calls that takes" },
+  { "concurrency", A_COUNT(external, concurrency, 1, 256), "calls at once, a worker" },
+  { "max_bytes", A_SIZE(external, max_bytes, 256, 8 << 20), "of text in one call" },
+  { "on_failure", A_WORD(external, outcome, failure_words), "where it is silent" },
+  { "cache", OTHER(EITHER(ONE("false"), REF("cache"))), "of answers" },
+  { "breaker", OTHER(REF("breaker")), "when it is not asked for a while" },
+  { "headers", OTHER(MAPOF(TEXT)), "to send" },
+  { "token_file", OTHER(TEXT), "file with a bearer token to send" },
+  { "ca_file", A_PATH(external, ca_file), "certificates to trust" },
+}},
+[SECTION_ANSWER] = { "answer", NULL, NULL, {
+  { "results", OTHER(TEXT), "JSON pointer to the results of a batch" },
+  { "items", OTHER(TEXT), "JSON pointer to the findings" },
+  { "label", OTHER(TEXT), "JSON pointer to a finding's name" },
+  { "score", OTHER(TEXT), "JSON pointer to its score" },
+}},
+[SECTION_CACHE] = { "cache", NULL, NULL, {
+  { "entries", A_COUNT(external, cache_entries, 0, 1000000), "answers remembered, a worker" },
+  { "ttl", A_DURATION(external, cache_ttl_us, S, DAY), "how long" },
+}},
+[SECTION_BREAKER] = { "breaker", NULL, NULL, {
+  { "failures", A_COUNT(external, breaker_failures, 1, 1000), "in a row, after which it is not asked" },
+  { "open", A_DURATION(external, breaker_open_us, 10 * MS, 600 * S), "for so long" },
+}},
+[SECTION_CLASS] = { "class", NULL, NULL, {
+  { "entity", OTHER(TEXT), "name of what its own words and patterns find" },
+  { "entities", OTHER(TEXTS), "members" },
+  { "without", OTHER(TEXTS), "no members" },
+  { "words", OTHER(TEXTS), "found as they are" },
+  { "patterns", OTHER(TEXTS), "regular expressions" },
+  { "context", OTHER(TEXTS), "words nearby that speak for it" },
+  { "against", OTHER(TEXTS), "words nearby that speak against it" },
+  { "dictionary", OTHER(TEXT), "file of words" },
+  { "fingerprints", OTHER(TEXT), "file of documents' fingerprints" },
+  { "shingles", OTHER(COUNT), "how many of a document must be found" },
+  { "threshold", OTHER(SCORE), "least score" },
+  { "case", A_BOOL(detect_own, exact_case), "capitals count" },
+}},
+[SECTION_PROVIDER] = { "provider", NULL, NULL, {
+  { "backend", OTHER(TEXT), "HAProxy backend" },
+  { "dialect", OTHER(TEXT), "wire format" },
+  { "external", A_BOOL(provider, external), "outside the company" },
+  { "region", A_TEXT(provider, region), "where it is" },
+  { "via", A_FLAG(provider, relay, via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },
+}},
+[SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", route_later, {
+  { "name", OTHER(TEXT), "in rules, records and scopes of keys" },
+  { "match", OTHER(REF("match")), "which requests" },
+  { "dialect", OTHER(TEXT), "wire format; default: the target's" },
+  { "backend", OTHER(TEXT), "HAProxy backend, where there are no targets" },
+  { "targets", OTHER(REF("targets")), "providers, the first is taken" },
+  { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, record" },
+  { "record", OTHER(REF("record")), "what of the prompt is recorded" },
+  { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
+  { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
+}},
+[SECTION_MATCH] = { "match", NULL, NULL, {
+  { "methods", OTHER(TEXTS), "default: any" },
+  { "path", OTHER(TEXTS), "whole, in normal form" },
+  { "path_prefix", OTHER(TEXTS), "up to a whole segment" },
+  { "host", OTHER(TEXTS), "without port; *.example.com" },
+}},
+[SECTION_TARGET] = { "target", "[\"provider\"]", NULL, {
+  { "provider", OTHER(TEXT), "one of providers" },
+  { "model", OTHER(TEXT), "in place of the one asked for" },
+}},
+[SECTION_RECORD] = { "record", NULL, NULL, {
+  { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
+}},
+[SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
+  { "name", OTHER(TEXT), "in records, headers and errors" },
+  { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
+  { "deny", OTHER(EITHER(ONE("true"), REF("deny"))), "the request ends here" },
+  { "permit", OTHER(ONE("true")), "no further rule is asked" },
+  { "redact", OTHER(REF("redact")), "what was found is replaced" },
+  { "route", OTHER(REF("effect_route")), "where it goes" },
+  { "max_output_tokens", OTHER(COUNT), "at most; the lowest counts" },
+  { "tag", OTHER(TEXTS), "words for the record" },
+  { "require", OTHER(TEXTS), "external recognisers that must answer" },
+  { "set_headers", OTHER(MAPOF(TEXT)), "for the provider" },
+  { "on_error", A_FLAG(rule, skip_on_error, skip_words), "a condition that fails at run time" },
+  { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },
+  { "phase", CHECKED(phase_words, phase_later), "when it is asked" },
+}},
+[SECTION_DENY] = { "deny", NULL, NULL, {
+  { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
+  { "reason", A_TEXT(rule, reason), "for the caller; one line" },
+}},
+[SECTION_REDACT] = { "redact", NULL, NULL, {
+  { "classes", OTHER(TEXTS), "whose entities" },
+  { "entities", OTHER(TEXTS), "which entities" },
+  { "with", A_WORD(rule, with, with_words), "what stands in their place" },
+}},
+[SECTION_EFFECT_ROUTE] = { "effect_route", NULL, NULL, {
+  { "targets", OTHER(TEXTS), "of the route's, in this order" },
+  { "model", OTHER(TEXT), "in place of the one asked for" },
+}},
+[SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, {
+  { "name", OTHER(TEXT), "part of Redis keys" },
+  { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
+  { "per", OTHER(TEXTS), "fields whose values are counted apart" },
+  { "requests", A_COUNT(limit, requests, 1, 1ull << 40), "at most in a window" },
+  { "tokens", A_COUNT(limit, tokens, 1, 1ull << 40), "at most in a window" },
+  { "window", A_SECONDS(limit, window_s, S, 31 * DAY), "whole seconds" },
+}},
+[SECTION_DATA_FILE] = { "data_file", "[\"file\"]", NULL, {
+  { "file", OTHER(TEXT), "YAML or JSON: a mapping" },
+  { "key", OTHER(TEXT), "the value is the row for this field, such as identity.person" },
+}},
+[SECTION_DATA_REDIS] = { "data_redis", "[\"redis\"]", NULL, {
+  { "redis", A_TEXT(data_source, place), "key of a hash" },
+  { "ttl", A_DURATION(data_source, ttl_us, 100 * MS, DAY), "a value is used that long" },
+  { "on_failure", A_FLAG(data_source, skip, skip_words), "deny: 503; skip: no value" },
+}},
+[SECTION_DATA_URL] = { "data_url", "[\"url\"]", NULL, {
+  { "url", A_TEXT(data_source, place), "of a JSON document" },
+  { "ttl", A_DURATION(data_source, ttl_us, 100 * MS, DAY), "a value is used that long" },
+  { "timeout", A_DURATION(data_source, timeout_us, MS, 10 * S), "for one fetch" },
+  { "on_failure", A_FLAG(data_source, skip, skip_words), "deny: 503; skip: no value" },
+  { "token_file", OTHER(TEXT), "file with a bearer token to send" },
+  { "ca_file", A_PATH(data_source, ca_file), "certificates to trust" },
+}},
+};
+/* clang-format on */
+
+const struct field *
+section_field(enum section_name which, struct span key)
+{
+	for (const struct field *f = sections[which].fields; f->key; f++)
+		if (span_is(key, f->key))
+			return f;
+	return NULL;
+}
+
+/* A word of a later version is said to be one. */
+static bool
+read_field_word(
+	struct diag *d, const struct yaml_node *n, const struct field *f, unsigned *word)
+{
+	if (n->kind != YAML_SCALAR || !read_listed(f->later, n->s))
+		return read_word(d, n, f->words, word);
+	diag_at(d, n, "%s: not supported by this version of tollgate", n->s.p);
+	return false;
+}
+
+static void
+read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
+	void *at)
+{
+	unsigned word;
+
+	switch (f->kind) {
+	case FIELD_OTHER: break;
+	case FIELD_TEXT: read_text(d, n, f->key, at); break;
+	case FIELD_PATH:
+		if (read_path(a, d, n, at))
+			diag_reads(d, *(const char **)at);
+		break;
+	case FIELD_BOOL: read_bool(d, n, at); break;
+	case FIELD_COUNT: read_uint(d, n, f->min, f->max, at); break;
+	case FIELD_DURATION: read_duration_us(d, n, f->min, f->max, at); break;
+	case FIELD_SECONDS:
+		if (!read_duration_us(d, n, f->min, f->max, at))
+			break;
+		if (*(uint64_t *)at % S)
+			diag_at(d, n, "%s: whole seconds are expected, found %s", f->key,
+				n->s.p);
+		*(uint64_t *)at /= S;
+		break;
+	case FIELD_SIZE: read_size(d, n, f->min, f->max, at); break;
+	case FIELD_WORD:
+		if (read_field_word(d, n, f, &word) && f->place != NOWHERE)
+			*(unsigned *)at = word;
+		break;
+	case FIELD_FLAG:
+		if (read_field_word(d, n, f, &word))
+			*(bool *)at = word == 1;
+		break;
+	}
+}
+
+bool
+section_read(struct arena *a, struct diag *d, const struct yaml_node *n,
+	enum section_name which, void *out)
+{
+	const struct section *s = &sections[which];
+	const char *keys[SECTION_FIELDS];
+	size_t i;
+
+	for (i = 0; s->fields[i].key; i++)
+		keys[i] = s->fields[i].key;
+	keys[i] = NULL;
+	if (!read_map(d, n, s->name, keys, s->later))
+		return false;
+	for (const struct field *f = s->fields; f->key; f++) {
+		const struct yaml_node *c = yaml_get(n, f->key);
+		if (c)
+			read_field(a, d, c, f, (char *)out + f->place);
+	}
+	return true;
+}
