@@ -304,7 +304,16 @@ $(B)/%.o: %.c
 
 $(B)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o,$^) $(LIB) -lcmocka $(ALL_LIBS)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
+
+# A test program loads the shipped detectors once, see there.
+$(UNIT_BIN): $(B)/libshipped.a
+$(UNIT_BIN): private LDFLAGS += -Wl,--wrap=detect_load,--wrap=detect_load_with \
+	-Wl,--wrap=detect_free,--wrap=inject_load
+
+$(B)/libshipped.a: $(B)/tests/support/shipped_once.o
+	@rm -f $@
+	$(AR) rcs $@ $^
 
 # A fuzz target run over its seeds by a plain driver: part of `make test`.
 $(FUZZ_RUN): $(B)/tests/fuzz/driver.o
