@@ -14,6 +14,7 @@
 #include "cmd/decide.h"
 #include "cmd/eval.h"
 #include "policy/explain.h"
+#include "steps/steps.h"
 
 /* A string member, empty where absent. False: it is no string. */
 static bool

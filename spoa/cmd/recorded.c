@@ -1,4 +1,4 @@
-/* Records read back: gate/record.c wrote them. A field that a record does not hold
+/* Records read back: steps/record.c wrote them. A field that a record does not hold
  * is missing, never guessed. */
 #include "cmd/recorded.h"
 

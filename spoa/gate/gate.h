@@ -1,5 +1,5 @@
 /* The gate: takes a request (from the agent or the relay), runs the steps of
- * gate/steps.c in order, and answers with a verdict. One gate a worker; no lock.
+ * steps/steps.c in order, and answers with a verdict. One gate a worker; no lock.
  *
  * A request that must pass the relay becomes an `exchange`: it waits under its
  * ticket until the relay claims it, and ends with exactly one gate_finish. */

@@ -2,7 +2,7 @@
 #ifndef GATE_GATE_PRIVATE_H
 #define GATE_GATE_PRIVATE_H
 
-#include "gate/data.h"
+#include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/request.h"
@@ -84,11 +84,6 @@ enum step_result request_hold_identity(struct request *r);
  * request_unhold_work(), when the arena goes. */
 bool request_hold_work(struct request *r);
 void request_unhold_work(struct request *r);
-/* Releases what an unfinished request still holds in the quota. */
-void request_release(struct request *r);
-/* Writes the completion record; the request ends once it is durable. */
-void request_complete(
-	struct request *r, const struct exchange_result *res, const char *outcome);
 /* The denial as status, document and header lines, in the caller's dialect. */
 void request_denial(struct request *r, struct exchange_denial *out);
 /* "x-tollgate-…: …\r\n" lines for the edge to turn into variables. */

@@ -49,8 +49,8 @@ hold_give(struct holds *h, size_t slot, size_t own, size_t n)
 {
 	atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 	if (slot < HOLD_SLOTS)
-		atomic_fetch_sub_explicit(&h->slot[slot],
-			counted(h, own) - counted(h, own - n), memory_order_relaxed);
+		atomic_fetch_sub_explicit(&h->slot[slot], counted(h, own) - counted(h, own - n),
+			memory_order_relaxed);
 }
 
 /* ---- tickets ---- */
@@ -80,8 +80,8 @@ hold_expired(struct holds *h, size_t slot, uint64_t now_us)
 	do {
 		then = (was > now_us ? was : now_us) + HOLD_FORGIVE_US;
 		then = then < most ? then : most;
-	} while (!atomic_compare_exchange_weak_explicit(&h->forgiven_us[slot], &was, then,
-		memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&h->forgiven_us[slot], &was, then, memory_order_relaxed, memory_order_relaxed));
 }
 
 uint64_t

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -276,4 +277,22 @@ request_classes(const struct request *r, struct buf *out)
 	for (size_t i = 0; r->found.have_verdict && i < p->nclasses; i++)
 		if (entity_in(&r->found.verdict.classes_hit, i))
 			buf_printf(out, "%s%s", out->n ? "," : "", p->classes[i].name);
+}
+
+/* What a policy's routes may name. */
+bool
+request_is_method(struct span m)
+{
+	for (size_t i = 0; i < m.n; i++)
+		if (!is_upper(m.p[i]) && m.p[i] != '-' && m.p[i] != '_')
+			return false;
+	return m.n > 0 && m.n <= CAP_METHOD_BYTES;
+}
+
+const struct target *
+request_target(const struct request *r)
+{
+	if (r->found.have_verdict && r->found.verdict.changes.target)
+		return r->found.verdict.changes.target;
+	return r->found.route ? r->found.route->targets : NULL;
 }

@@ -12,12 +12,12 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "codec/digits.h"
-#include "gate/audit.h"
-#include "gate/data.h"
+#include "audit/audit.h"
+#include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/overlay.h"
-#include "gate/quota.h"
-#include "gate/recognise.h"
+#include "quota/quota.h"
+#include "sources/recognise.h"
 #include "gate/snapshot.h"
 #include "policy/decide.h"
 #include "text/style.h"
@@ -230,7 +230,7 @@ struct request {
 	} run;
 };
 
-/* ---- steps: gate/steps.c ---- */
+/* ---- the steps: steps/ ---- */
 enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED };
 struct step {
 	const char *name;
@@ -241,22 +241,28 @@ extern const struct step steps[];
 extern const size_t nsteps;
 enum { STEP_READ = 5 }; /* where a deferred request resumes */
 
-enum step_result step_framing(struct request *r);
-enum step_result step_target(struct request *r);
-enum step_result step_declared(struct request *r);
-enum step_result step_match(struct request *r);
-enum step_result step_identity(struct request *r);
-enum step_result step_read(struct request *r);
-enum step_result step_classify(struct request *r);
-enum step_result step_data(struct request *r);
-enum step_result step_external(struct request *r);
-enum step_result step_policy(struct request *r);
-enum step_result step_mentions(struct request *r);
-enum step_result step_rewrite(struct request *r);
-enum step_result step_quota(struct request *r);
-enum step_result step_audit(struct request *r);
+/* What they hold for a request goes: calls that are out are over by then. */
+void request_drop_job(struct request *r);
+void request_drop_mentions(struct request *r);
+void request_drop_data(struct request *r);
+/* Releases what an unfinished request still holds in the quota. */
+void request_release(struct request *r);
+/* Hands the decision's record to the audit thread, of a request that waits for it or no
+ * longer does. 0 or ERR_NOMEM. */
+int request_record(struct request *r);
+/* The record is written without the request, which goes on at once and may move
+ * to another worker: nothing of it is touched when the disk answers. */
+void request_record_leave(struct request *r);
+/* Writes the completion record; the request ends once it is durable. */
+void request_complete(
+	struct request *r, const struct exchange_result *res, const char *outcome);
+/* How findings of this entity were replaced: a style's name, or NULL where they were
+ * not. */
+const char *request_redacted_with(const struct request *r, size_t entity);
+/* What conditions read, as known so far. */
+void request_facts(struct request *r, struct policy_facts *f);
 
-/* ---- helpers shared by the steps ---- */
+/* ---- request.c ---- */
 /* Decides a denial; `message` is a fixed phrase or lives in the arena. */
 enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
@@ -271,7 +277,7 @@ const struct on_failure *request_on_failure(const struct request *r);
 /* Sets path and query, copied as one run of bytes, as the offsets of target
  * segments count. */
 bool request_set_target(struct request *r, struct span path, struct span query, bool has_query);
-/* Content-Length into *r->declared_length, -1 where there is none; whether the
+/* Content-Length into in.declared_length, -1 where there is none; whether the
  * body is chunked. 0 or ERR_AMBIGUOUS: several, no number, or both. */
 int request_read_length(struct request *r, bool *chunked);
 /* Copies the rest of the head into the arena, without the body: the frame may go. */
@@ -289,78 +295,27 @@ enum path_state request_path_state(struct request *r);
 struct span request_path_shown(struct request *r);
 /* A word of capitals: a method is no place for text. */
 bool request_is_method(struct span m);
-/* Whether the detectors find something in it, or cannot say. */
-bool request_may_hold(struct request *r, struct span text);
 /* Names of the classes with a finding, comma-separated, at most n bytes. */
 void request_classes(const struct request *r, struct buf *out);
-/* What conditions read, as known so far. */
-void request_facts(struct request *r, struct policy_facts *f);
-
-/* How findings of this entity were replaced: a style's name, or NULL where they were
- * not. */
-const char *request_redacted_with(const struct request *r, size_t entity);
-
-/* gate/amend.c: where it goes; NULL: no route. */
+/* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
+extern const char *const decision_names[]; /* by enum decision_kind */
+
+/* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
-/* Once the body is rewritten: model and tokens are those that are sent. */
-void request_amended(struct request *r);
 /* The headers that rules set, from (0, 0) on; the first of a name stands. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
-/* Whether a recogniser that a rule requires did not answer, and whether that denies. */
-bool request_unanswered(const struct request *r);
-bool request_unmet(const struct request *r);
 
-/* gate/inspect.c: what of the target or the body nobody could read counts for the request.
- * False: no memory. */
-bool request_unread(struct request *r, const struct unread *u);
-
-/* Bytes ÷ 3 until exact counting exists; every record says `estimated`. */
-void request_estimate_tokens(struct request *r);
-/* The order in which segments were classified: the target's, then the body's. */
-bool request_segment_before(
-	const struct request *r, const struct segment *a, const struct segment *b);
-/* gate/shadow.c: behind the first policy's verdict; the facts that it read. */
-void request_shadow(struct request *r, const struct policy_facts *mine);
-/* gate/data.c: */
-void request_drop_data(struct request *r);
-/* gate/reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
- * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
-int request_settle_reasoning(struct request *r);
-/* gate/mention.c: */
-void request_drop_mentions(struct request *r);
+/* ---- credential.c ---- */
 /* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
 int request_keep_credential(struct request *r, struct span value);
-/* Whether text holds it, or a key of ours. */
+/* Whether text holds that value, which may be empty: then it does not. */
+bool credential_in(struct span text, struct span value);
+/* Whether text holds the request's, or a key of ours. */
 bool request_credential_in(const struct request *r, struct span text);
 /* With percent escapes undone, too. */
 bool request_credential_escaped_in(struct request *r, struct span text);
-/* gate/external.c: */
-void request_drop_job(struct request *r);
-/* All segments in the order of classification, the target's, then the body's; NULL: the end. */
-const struct segment *request_segment(const struct request *r, size_t i);
-bool request_in_target(const struct request *r, const struct segment *s);
-/* For qsort_r, the request as argument: by segment, then by place. */
-int request_order_hits(const void *x, const void *y, void *arg);
-/* gate/overlay.c: whether the verdict redacts it. */
-bool request_goes(const struct request *r, const struct hit *h);
-/* Whether a recogniser that did not answer has that outcome. */
-bool request_silence(const struct request *r, enum outcome o);
-/* What to redact of what everybody found; `failed`: segments that the detectors gave
- * up on too. In the arena. 0 or ERR_NOMEM. */
-int request_overlay(struct request *r, bool failed, struct overlay *out);
-
-/* gate/record.c: the inside of the records. */
-void record_decision(struct request *r, struct buf *out);
-void record_completion(struct request *r, const struct exchange_result *res,
-	const char *outcome, struct buf *out);
-
-/* gate/record_beside.c: members of the decision's, each with a comma before it. */
-void record_data(struct request *r, struct buf *out);
-void record_shadow(struct request *r, struct buf *out);
-
-extern const char *const decision_names[]; /* by enum decision_kind */
 
 #endif

@@ -16,9 +16,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "gate/audit.h"
-#include "gate/quota.h"
-#include "gate/recognise.h"
+#include "audit/audit.h"
+#include "quota/quota.h"
+#include "sources/recognise.h"
 #include "net/admin.h"
 #include "net/listen.h"
 

@@ -1,5 +1,5 @@
 /* Limits: how many requests or tokens a value of its dimensions may take in a
- * rolling window. The counting is gate/quota.h's. */
+ * rolling window. The counting is quota/quota.h's. */
 #include "policy/build.h"
 
 /* Strings only: a number such as prompt.tokens would open a counter a value. */

@@ -9,7 +9,7 @@
 #include "policy/credentials.h"
 #include "policy/read.h"
 
-enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of gate/quota.h */
+enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of quota/quota.h */
 
 struct remarks {
 	const struct policy *p;

@@ -1,5 +1,5 @@
 /* Reading a journal that grows. An alarm is in the first commit of the segment that
- * was begun when the one before was found removed, renamed or changed (gate/audit.c):
+ * was begun when the one before was found removed, renamed or changed (audit/audit.c):
  * {"type":"alarm","segment":NAME,"how":"removed","from":SEQ}: records from SEQ up to
  * this segment's first may be gone. */
 #include "store/follow.h"

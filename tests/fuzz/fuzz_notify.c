@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/gate_private.h"
-#include "gate/quota_table.h"
+#include "quota/quota_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -24,7 +24,7 @@
 #include "base/err.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
-#include "gate/quota_table.h"
+#include "quota/quota_table.h"
 #include "policy/apikeys.h"
 
 /* ---- the disk ---- */

@@ -6,7 +6,7 @@
 
 #include "scenario/external_sim.h"
 
-#include "gate/recognise.h"
+#include "sources/recognise.h"
 
 /* ---- the stage ---- */
 

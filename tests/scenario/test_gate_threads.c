@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/gate_private.h"
-#include "gate/quota_table.h"
+#include "quota/quota_table.h"
 
 enum { REQUESTS = 1200, FLIGHT = 24 };
 

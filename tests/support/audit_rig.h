@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 #include "cmd/audit.h"
-#include "gate/audit.h"
+#include "audit/audit.h"
 #include "store/journal.h"
 #include "store/verify.h"
 

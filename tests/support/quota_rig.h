@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "gate/quota.h"
+#include "quota/quota.h"
 #include "support/redis_rig.h"
 
 static inline void

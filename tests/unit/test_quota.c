@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "gate/quota_table.h"
+#include "quota/quota_table.h"
 
 /* ---- the window ---- */
 

@@ -1,0 +1,612 @@
+/* The audit thread: group commit. Separate from the workers because one thread
+ * must own the order, and because a sync blocks. What queues during one sync is
+ * the next commit, so a slow disk makes large commits. Where several callers' records
+ * come at once, a commit also waits until half as many are there as came within the
+ * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
+ * caller who is alone never waits. */
+#include "audit/audit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "audit/mirror.h"
+#include "store/chain.h"
+#include "store/recover.h"
+
+#define COMMIT_BYTES                                                                           \
+	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
+#define COMMIT_ENTRIES (CHAIN_COMMIT_RECORDS - 4) /* boot, resume and close may join */
+#define STALL_US       1000000 /* a disk that takes longer over one commit is not ready */
+#define RETRY_US       100000
+#define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
+#define GATHER_US      1500 /* a commit waits for others at most so long, */
+#define RECENT_US      3000 /* and for half of what came so lately, */
+#define RECENT_AT_ONCE 3    /* where so many were under way together */
+#define RECENT_COMMITS 16   /* that are looked back at */
+#define STOP_MIRROR_US 2000000
+#define LOCK_TRIES     20 /* 100 ms apart: the daemon before us may just be ending */
+
+/* Entries, linked through mail.next. */
+struct queue {
+	struct mail *first, *last;
+};
+
+struct audit {
+	/* any thread */
+	struct mailbox in;
+	sem_t wake;
+	atomic_bool woken, ready, stopping;
+	_Atomic size_t queued;	     /* entries sent and not yet taken */
+	_Atomic size_t want;	     /* so many wake the thread; SIZE_MAX: none does */
+	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
+
+	/* owner: audit */
+	struct journal journal;
+	struct chain chain; /* the last durable record */
+	struct chain_sha *sha;
+	struct signkey key;
+	struct metrics *metrics;
+	struct mirror *mirror;
+	struct buf out, boot; /* the commit being made; the boot record until it is durable */
+	struct queue waiting;
+	bool booted;
+	bool noted; /* the open segment's beginning is, next to the folder */
+	bool failing;
+	uint64_t refused, retry_us; /* while failing */
+	size_t took;		    /* entries in the last commit */
+	struct {
+		uint64_t us;
+		size_t took, at_once; /* with those that came meanwhile */
+	} recent[RECENT_COMMITS];     /* the last commits */
+	unsigned next_recent;
+	char since[CLOCK_RFC3339_LEN];
+	char alarm[320];       /* a record that says the open segment was lost; "" */
+	uint64_t lost_from;    /* what the alarm in the open segment says: records from here, */
+	uint64_t lost_segment; /* and that segment's first record; 0: it begins with no alarm */
+	pthread_t thread;
+};
+
+/* ---- entries ---- */
+
+static void
+deliver(struct mail *m, void *consumer)
+{
+	struct audit_entry *e = CONTAINER_OF(m, struct audit_entry, mail);
+
+	(void)consumer;
+	e->done(e, e->err);
+}
+
+static void
+answer(struct audit *a, struct audit_entry *e, int err)
+{
+	if (err)
+		metric_inc(a->metrics, M_AUDIT_FAILED);
+	e->err = err;
+	e->mail.run = deliver;
+	if (e->reply_to)
+		mailbox_send(e->reply_to, &e->mail);
+	else
+		e->done(e, err);
+}
+
+static void
+push(struct queue *q, struct mail *m)
+{
+	atomic_store_explicit(&m->next, NULL, memory_order_relaxed);
+	if (q->last)
+		atomic_store_explicit(&q->last->next, m, memory_order_relaxed);
+	else
+		q->first = m;
+	q->last = m;
+}
+
+static struct audit_entry *
+pop(struct queue *q)
+{
+	struct mail *m = q->first;
+
+	if (!m)
+		return NULL;
+	q->first = atomic_load_explicit(&m->next, memory_order_relaxed);
+	if (!q->first)
+		q->last = NULL;
+	return CONTAINER_OF(m, struct audit_entry, mail);
+}
+
+static void
+enqueue(struct mail *m, void *consumer)
+{
+	struct audit *a = consumer;
+
+	push(&a->waiting, m);
+	atomic_fetch_sub(&a->queued, 1);
+}
+
+static void
+refuse_all(struct audit *a, int err)
+{
+	struct audit_entry *e;
+
+	while ((e = pop(&a->waiting))) {
+		a->refused++;
+		answer(a, e, err);
+	}
+}
+
+static void
+wake(void *arg)
+{
+	struct audit *a = arg;
+
+	if (!atomic_exchange(&a->woken, true))
+		sem_post(&a->wake);
+}
+
+void
+audit_append(struct audit *a, struct audit_entry *e)
+{
+	e->mail.run = enqueue;
+	mailbox_send(&a->in, &e->mail);
+	if (atomic_fetch_add(&a->queued, 1) + 1 == atomic_load(&a->want))
+		sem_post(&a->wake);
+}
+
+bool
+audit_stream_conflict(const struct audit *a)
+{
+	return a->mirror && mirror_state(a->mirror) == MIRROR_CONFLICT;
+}
+
+bool
+audit_ready(const struct audit *a)
+{
+	uint64_t since = atomic_load_explicit(&a->syncing_us, memory_order_relaxed);
+
+	return atomic_load_explicit(&a->ready, memory_order_relaxed) &&
+	       (since == 0 || clock_mono_us() < since + STALL_US);
+}
+
+/* ---- a commit ---- */
+
+static void
+take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *took)
+{
+	struct audit_entry *e;
+
+	for (size_t n = 0;
+		n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES && (e = pop(&a->waiting)); n++) {
+		int err = buf_failed(&e->fields) ? ERR_LIMIT
+						 : chain_fields_check(buf_view(&e->fields));
+		if (err) {
+			log_event(LOG_ERROR, "audit.record_refused", LS("why", err_str(err)),
+				LI("bytes", e->fields.n));
+			answer(a, e, err);
+			continue;
+		}
+		chain_record(&a->out, c, a->sha, now_ns, buf_view(&e->fields));
+		push(took, &e->mail);
+		a->took++;
+	}
+}
+
+static int
+make_durable(struct audit *a, const struct chain *c)
+{
+	bool begin = false;
+
+	atomic_store(&a->syncing_us, clock_mono_us());
+	int err = buf_failed(&a->out) ? ERR_NOMEM : journal_ready(&a->journal, &begin);
+
+	if (!err && begin)
+		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
+	if (begin)
+		a->noted = false;
+	if (!err)
+		err = journal_append(&a->journal, buf_view(&a->out));
+	atomic_store(&a->syncing_us, 0);
+	return err;
+}
+
+/* Which segment is the newest, for the next start. It is a second witness; without it
+ * the daemon goes on. */
+static void
+note_position(struct audit *a)
+{
+	a->noted = true;
+	if (journal_note(&a->journal, a->chain.boot, a->journal.first))
+		log_event(LOG_WARN, "audit.note_failed", LS("journal", a->journal.dir),
+			LS("system", strerror(a->journal.sys)));
+}
+
+static void
+note_failure(struct audit *a, int err)
+{
+	a->retry_us = clock_mono_us() + RETRY_US;
+	if (a->failing)
+		return;
+	a->failing = true;
+	a->refused = 0;
+	clock_rfc3339(clock_wall_ns(), a->since);
+	atomic_store(&a->ready, false);
+	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)),
+		LS("system", err == ERR_NOMEM	? ""
+			     : a->journal.moved ? "the folder was moved or replaced"
+						: strerror(a->journal.sys)),
+		LS("journal", a->journal.dir));
+}
+
+static void
+note_success(struct audit *a)
+{
+	if (a->failing)
+		log_event(LOG_WARN, "audit.resumed", LS("since", a->since),
+			LI("refused", a->refused), LI("seq", a->chain.seq));
+	a->failing = false;
+	a->refused = 0;
+	atomic_store(&a->ready, true);
+}
+
+/* Bytes that another program removed cannot be brought back; the chain says that
+ * they were there, and goes on in a segment of its own. */
+static void
+look_after_segment(struct audit *a)
+{
+	const char *how = journal_lost(&a->journal);
+
+	if (!how)
+		return;
+	log_event(LOG_ERROR, "audit.segment_lost", LS("segment", a->journal.name),
+		LS("how", how));
+	/* An alarm that was in the lost segment is said again. */
+	if (a->lost_segment != a->journal.first)
+		a->lost_from = a->journal.first;
+	snprintf(a->alarm, sizeof(a->alarm),
+		"\"type\":\"alarm\",\"segment\":\"%s\",\"how\":\"%s\",\"from\":%" PRIu64,
+		a->journal.name, how, a->lost_from);
+}
+
+/* Writes, syncs and signs: what must go first, what is queued, `last` (a record's
+ * fields, or NULL). Every entry it took is answered. */
+static int
+commit(struct audit *a, const char *last)
+{
+	struct chain c = a->chain;
+	struct queue took = { 0 };
+	struct audit_entry *e;
+	int64_t now_ns = clock_wall_ns();
+	uint64_t first = c.seq + 1;
+	char resume[128];
+
+	buf_clear(&a->out);
+	a->took = 0;
+	look_after_segment(a);
+	if (!a->booted) {
+		c.boot++;
+		chain_record(&a->out, &c, a->sha, now_ns, buf_view(&a->boot));
+	}
+	if (a->failing) {
+		snprintf(resume, sizeof(resume),
+			"\"type\":\"resume\",\"since\":\"%s\",\"refused\":%" PRIu64, a->since,
+			a->refused);
+		chain_record(&a->out, &c, a->sha, now_ns, span_str(resume));
+	}
+	if (a->alarm[0])
+		chain_record(&a->out, &c, a->sha, now_ns, span_str(a->alarm));
+	take_entries(a, &c, now_ns, &took);
+	if (last)
+		chain_record(&a->out, &c, a->sha, now_ns, span_str(last));
+	if (c.seq < first && !took.first)
+		return 0; /* nothing but refused entries */
+	chain_commit(&a->out, &c, first, now_ns, &a->key);
+	int err = make_durable(a, &c);
+	if (err) {
+		note_failure(a, err);
+	} else {
+		a->chain = c;
+		a->booted = true;
+		if (a->alarm[0])
+			a->lost_segment = a->journal.first;
+		a->alarm[0] = '\0';
+		note_success(a);
+		if (!a->noted)
+			note_position(a);
+		metric_add(a->metrics, M_AUDIT_RECORDS, c.seq - first + 1);
+		metric_inc(a->metrics, M_AUDIT_COMMITS);
+		if (a->mirror)
+			mirror_publish(a->mirror, a->journal.name, a->journal.good, &c, first,
+				buf_view(&a->out));
+	}
+	while ((e = pop(&took))) {
+		if (err)
+			a->refused++;
+		answer(a, e, err ? ERR_IO : 0);
+	}
+	return err;
+}
+
+/* ---- the thread ---- */
+
+/* Until woken, or until the next try while the disk refuses. False: for too long. */
+static bool
+wait_for_work(struct audit *a)
+{
+	uint64_t until = a->failing ? a->retry_us : clock_mono_us() + LOOK_US;
+	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
+		.tv_nsec = (long)(until % 1000000) * 1000 };
+
+	return a->waiting.first || sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 ||
+	       a->failing || errno != ETIMEDOUT;
+}
+
+/* What others did to the journal shows while nobody asks for a record too: /readyz says
+ * so, and the alarm is there when the next start looks for it. */
+static void
+look_at_journal(struct audit *a)
+{
+	if (journal_moved(&a->journal))
+		note_failure(a, ERR_IO);
+	else
+		commit(a, NULL);
+}
+
+static void
+note_recent(struct audit *a)
+{
+	a->recent[a->next_recent].us = clock_mono_us();
+	a->recent[a->next_recent].took = a->took;
+	a->recent[a->next_recent].at_once = a->took + atomic_load(&a->queued);
+	a->next_recent = (a->next_recent + 1) % RECENT_COMMITS;
+}
+
+/* How many entries are worth waiting for; 0: none. */
+static size_t
+worth_waiting(const struct audit *a, uint64_t now)
+{
+	size_t n = 0, at_once = 0;
+
+	for (unsigned i = 0; i < RECENT_COMMITS; i++) {
+		if (now - a->recent[i].us >= RECENT_US)
+			continue;
+		n += a->recent[i].took;
+		if (a->recent[i].at_once > at_once)
+			at_once = a->recent[i].at_once;
+	}
+	return at_once < RECENT_AT_ONCE ? 0 : n / 2;
+}
+
+/* Lets entries gather where more are on their way. Whoever sends meanwhile wakes nobody
+ * but the one that makes it enough. */
+static void
+gather(struct audit *a)
+{
+	uint64_t until = clock_mono_us();
+	size_t want = worth_waiting(a, until);
+
+	if (want <= 1 || a->waiting.first || a->failing || atomic_load(&a->stopping))
+		return;
+	until += GATHER_US;
+	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
+		.tv_nsec = (long)(until % 1000000) * 1000 };
+	atomic_store(&a->want, want);
+	while (atomic_load(&a->queued) < want && !atomic_load(&a->stopping) &&
+		(sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 || errno != ETIMEDOUT))
+		;
+	atomic_store(&a->want, SIZE_MAX);
+}
+
+static void *
+run(void *arg)
+{
+	struct audit *a = arg;
+
+	for (;;) {
+		if (!wait_for_work(a))
+			look_at_journal(a);
+		gather(a);
+		/* Cleared before the drain: who sends after this wakes us again. */
+		atomic_exchange(&a->woken, false);
+		bool stop = atomic_load(&a->stopping);
+		mailbox_drain(&a->in, a);
+		if (a->failing && !stop && clock_mono_us() < a->retry_us) {
+			refuse_all(a, ERR_IO);
+			continue;
+		}
+		if (a->waiting.first || a->failing) {
+			commit(a, NULL);
+			note_recent(a);
+		}
+		if (stop && (!a->waiting.first || a->failing))
+			break;
+	}
+	refuse_all(a, ERR_IO);
+	commit(a, "\"type\":\"close\"");
+	mailbox_drain(&a->in, a);
+	refuse_all(a, ERR_BAD_STATE);
+	return NULL;
+}
+
+/* Signals are main's; SIGXFSZ would end the process where EFBIG is an answer. */
+static int
+start_thread(struct audit *a)
+{
+	struct sigaction old;
+	sigset_t all, keep;
+
+	if (sigaction(SIGXFSZ, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		signal(SIGXFSZ, SIG_IGN);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &keep);
+	int err = pthread_create(&a->thread, NULL, run, a);
+	pthread_sigmask(SIG_SETMASK, &keep, NULL);
+	if (!err)
+		pthread_setname_np(a->thread, "tg-audit");
+	return err ? ERR_NOMEM : 0;
+}
+
+/* ---- start and stop ---- */
+
+/* The signing key, and every public key beside it: a key that was replaced still
+ * verifies what it signed. */
+static int
+load_keys(
+	struct audit *a, const char *file, struct pubkey *keys, size_t *nkeys, struct buf *why)
+{
+	char pub[JOURNAL_DIR_MAX];
+	int n = 0, err = signkey_load(file, &a->key, why);
+
+	if (err)
+		return err;
+	keys[0] = a->key.pub;
+	snprintf(pub, sizeof(pub), "%s.pub", file);
+	if (access(pub, F_OK) == 0)
+		n = pubkeys_load(pub, keys + 1, SIGNKEYS_MAX, why);
+	if (n < 0)
+		return n;
+	*nkeys = 1 + (size_t)n;
+	return 0;
+}
+
+static void
+compose_boot(struct audit *a, const struct config *cfg, const struct recovery *found)
+{
+	char head[2 * CHAIN_HASH_BYTES + 1];
+	struct buf *b = &a->boot;
+
+	buf_str(b, "\"type\":\"boot\",\"program\":\"tollgate " TG_VERSION "\",\"key\":");
+	buf_json_str(b, span_str(a->key.pub.id));
+	buf_str(b, ",\"config\":");
+	buf_json_str(b, span_str(cfg->file));
+	buf_str(b, ",\"policy\":");
+	buf_json_str(b, span_str(cfg->policy));
+	buf_printf(
+		b, ",\"workers\":%u,\"stream\":%s", cfg->workers, a->mirror ? "true" : "false");
+	if (found->at.seq == 0) {
+		buf_str(b, ",\"previous\":null");
+	} else {
+		chain_hex(found->at.head, head);
+		buf_printf(b,
+			",\"previous\":{\"boot\":%" PRIu64 ",\"seq\":%" PRIu64
+			",\"head\":\"%s\",\"clean\":%s}",
+			found->at.boot, found->at.seq, head, found->clean ? "true" : "false");
+	}
+	if (found->cut_bytes)
+		buf_printf(b, ",\"cut\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
+			found->cut_records, found->cut_bytes);
+}
+
+static int
+open_journal(struct audit *a, const struct config *cfg, struct buf *why)
+{
+	for (int tries = 1;; tries++) {
+		buf_clear(why);
+		int err = journal_open(
+			&a->journal, cfg->journal, cfg->node, cfg->journal_segment_bytes, why);
+		if (err != ERR_BAD_STATE || tries == LOCK_TRIES)
+			return err;
+		usleep(100000);
+	}
+}
+
+static void
+destroy(struct audit **ap)
+{
+	struct audit *a = *ap;
+
+	if (!a)
+		return;
+	mirror_stop(&a->mirror, STOP_MIRROR_US);
+	journal_close(&a->journal);
+	signkey_wipe(&a->key);
+	chain_sha_free(&a->sha);
+	buf_free(&a->out);
+	buf_free(&a->boot);
+	sem_destroy(&a->wake);
+	free(a);
+	*ap = NULL;
+}
+
+struct audit *
+audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
+{
+	struct pubkey keys[1 + SIGNKEYS_MAX];
+	size_t nkeys = 0;
+	struct recovery found;
+	struct audit *a = calloc(1, sizeof(*a));
+	bool stream = cfg->redis_url && cfg->audit_stream;
+	int err = 0;
+
+	if (!a || !(a->sha = chain_sha_new())) {
+		free(a);
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	a->metrics = m;
+	a->journal.dirfd = a->journal.fd = -1;
+	mailbox_init(&a->in, wake, a);
+	sem_init(&a->wake, 0, 0);
+	atomic_store(&a->want, SIZE_MAX);
+	buf_init(&a->out, 0);
+	buf_init(&a->boot, CAP_RECORD_BYTES);
+	if (!cfg->journal || !cfg->audit_key) {
+		buf_printf(why, "audit.%s: not configured", cfg->journal ? "key" : "journal");
+		err = ERR_NOTFOUND;
+	}
+	if (!err && !chain_node_valid(span_str(cfg->node))) {
+		buf_printf(why, "node: not of [A-Za-z0-9_.-]{1,64}");
+		err = ERR_SYNTAX;
+	}
+	if (!err)
+		err = load_keys(a, cfg->audit_key, keys, &nkeys, why);
+	if (!err)
+		err = open_journal(a, cfg, why);
+	if (!err)
+		err = journal_recover(&a->journal, keys, nkeys, &found, why);
+	if (!err && stream) {
+		struct mirror_options o = { cfg->redis_url, cfg->journal, cfg->node,
+			cfg->audit_stream_maxlen };
+		a->mirror = mirror_start(&o, m, why);
+		err = a->mirror ? 0 : ERR_IO;
+	}
+	if (!err) {
+		a->chain = found.at;
+		compose_boot(a, cfg, &found);
+		err = commit(a, NULL);
+		/* A full disk may get room again; whatever else it is will not heal. */
+		if (err && err != ERR_FULL)
+			buf_printf(why, "%s: %s", cfg->journal, strerror(a->journal.sys));
+		if (err == ERR_FULL)
+			err = 0;
+	}
+	if (!err)
+		err = start_thread(a);
+	if (err)
+		destroy(&a);
+	return a;
+}
+
+void
+audit_stop(struct audit **ap)
+{
+	struct audit *a = *ap;
+
+	if (!a)
+		return;
+	atomic_store(&a->stopping, true);
+	/* Not wake(): a wake-up that is already under way may precede the store. */
+	sem_post(&a->wake);
+	pthread_join(a->thread, NULL);
+	destroy(ap);
+}

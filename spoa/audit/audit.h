@@ -1,0 +1,48 @@
+/* The record: one audit thread owns the chain, the journal and the signing key.
+ * Workers hand it the inside of a record; it stamps version, node, boot,
+ * sequence, previous hash and time, writes and syncs whatever queued during the
+ * previous sync as one signed commit, then answers. The Redis Stream follows
+ * (audit/mirror.h). The lines are described in store/chain.h, the files in
+ * store/journal.h.
+ *
+ * While the disk refuses, entries are answered ERR_IO at once and audit_ready is
+ * false; every 100 ms the thread tries again, first with a record of type
+ * "resume" that counts what was refused. The chain has no gap. */
+#ifndef AUDIT_AUDIT_H
+#define AUDIT_AUDIT_H
+
+#include "base/buf.h"
+#include "base/mailbox.h"
+#include "base/metrics.h"
+#include "policy/config.h"
+
+struct audit;
+
+struct audit_entry {
+	struct mail mail;
+	struct buf fields; /* `"type":"decision","id":…` without braces; owned by the entry's
+			      owner */
+	struct mailbox *reply_to; /* NULL: done runs on the audit thread */
+	/* Runs on reply_to's thread: 0 durable, ERR_IO (disk), ERR_BAD_STATE (shutting
+	 * down), ERR_LIMIT (over CAP_RECORD_BYTES), ERR_SYNTAX (fields that would break
+	 * the line: our own mistake). */
+	void (*done)(struct audit_entry *e, int err);
+	int err;
+	void *arg;
+};
+
+/* Opens (or begins) the journal: recovers an unfinished tail, verifies the last
+ * segment, writes a boot record. NULL with a message in *why: a journal that
+ * does not verify is never appended to. On a full disk it starts, not ready. */
+struct audit *audit_start(const struct config *cfg, struct metrics *m, struct buf *why);
+/* Any thread. The entry belongs to audit until done() ran. */
+void audit_append(struct audit *a, struct audit_entry *e);
+/* False while the disk refuses. Any thread. */
+bool audit_ready(const struct audit *a);
+/* The Redis Stream does not follow and will not by itself. Any thread. */
+bool audit_stream_conflict(const struct audit *a);
+/* Commits what is queued, writes a closing record, mirrors what it can within
+ * two seconds, ends the thread. No audit_append may begin after this does. */
+void audit_stop(struct audit **a);
+
+#endif

@@ -1,0 +1,99 @@
+/* Rate limits: reserve before, settle after (design rule 8). Each limit value
+ * counts in ten sub-buckets of its window; a request is admitted where its own
+ * bucket and the ten before it, read AFTER its own increment, hold no more than
+ * the limit, so no rolling window exceeds it. On Redis in one pipelined round
+ * trip without scripts, by Redis' clock; without Redis the same arithmetic in
+ * process, by the monotonic clock. */
+#ifndef QUOTA_QUOTA_H
+#define QUOTA_QUOTA_H
+
+#include "base/mailbox.h"
+#include "store/redis.h"
+
+#define QUOTA_DIMS_MAX	  16
+#define QUOTA_SUB_BUCKETS 10
+#define QUOTA_KEY_MAX	  96
+
+enum quota_kind { QUOTA_REQUESTS, QUOTA_TOKENS };
+
+/* Where a charge is counted: given back there and nowhere else. */
+struct quota_place {
+	int64_t bucket; /* the sub-bucket */
+	uint64_t epoch; /* the life of Redis' data; 0 in process */
+};
+
+struct quota_dim {
+	enum quota_kind kind;
+	/* "tollgate:q:{LIMIT:HASH}", HASH = 24 hex digits of SHA-256 over the
+	 * values of `per`: no name of a person in Redis */
+	char key[QUOTA_KEY_MAX];
+	uint64_t limit;
+	uint64_t window_s;
+	uint64_t n; /* what this request takes */
+	/* It was charged before, at `from`: that is given back as this is charged. */
+	bool moves;
+	struct quota_place from;
+	struct quota_place at; /* out: charged here */
+	bool charged;	       /* out: counted and not yet released */
+	uint64_t remaining;    /* out: limit - count, 0 if over */
+	/* out: until the whole window has rolled past today's use; 0: the counts were
+	 * not read, and nothing is known of what remains */
+	uint64_t reset_ms;
+	const char *name; /* limit's name, borrowed from the snapshot */
+};
+
+enum quota_result {
+	QUOTA_ADMITTED,
+	QUOTA_REFUSED,
+	QUOTA_UNREACHABLE, /* refused for good: one dim takes more than its limit */
+	QUOTA_FAILED,
+};
+
+struct quota_request {
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	size_t ndims;
+	/* out */
+	enum quota_result result;
+	size_t refused_by;	/* index of the tightest dim that refused */
+	uint64_t retry_after_s; /* QUOTA_REFUSED: whole true seconds, 1 at least */
+	void (*done)(struct quota_request *q);
+	void *arg;
+	/* the quota's own */
+	struct mail mail;
+	struct quota *quota;
+	struct quota_request *next; /* waits for the end of the turn */
+	uint64_t sent_us, epoch;
+	unsigned tries;
+	size_t moved; /* dims whose former charge this try gave back */
+	bool looks;   /* reads without counting */
+};
+
+struct quota;
+/* One a worker. `redis` NULL: counts in process, in the table that `shared` (made
+ * once, owned by one worker, reached through mailboxes) holds. */
+struct quota_table;
+struct quota_table *quota_table_new(struct mailbox *owner);
+void quota_table_free(struct quota_table **t);
+struct quota *quota_new(struct redis *redis, struct quota_table *table, struct mailbox *self,
+	struct metrics *m);
+/* Before its Redis is freed. What waits ends without its callback. */
+void quota_free(struct quota **q);
+
+/* Counts every dim, reads, decides; done() runs later on this worker's loop,
+ * never inside. Where one dim is over, all are released by this call itself. On
+ * QUOTA_FAILED (store silent past its deadline) nothing is un-counted. *q must
+ * live until done() ran. */
+void quota_reserve(struct quota *qt, struct quota_request *q);
+/* A charge that counts now still counts in this bucket. */
+bool quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us);
+/* Gives back what dims that move were charged before, where they are not reserved after
+ * all. Fire and forget. */
+void quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us);
+/* Corrects the token dims of an admitted reservation to what was really used:
+ * the difference goes to the same sub-bucket while it lives, more is added
+ * unconditionally. Fire and forget. */
+void quota_settle(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us);
+/* Gives back every charged dim. Fire and forget; idempotent. */
+void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
+
+#endif

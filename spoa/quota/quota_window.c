@@ -1,0 +1,65 @@
+/* Sub-bucketed windows. */
+#include "quota/quota_window.h"
+
+int64_t
+window_width_ms(const struct quota_dim *d)
+{
+	return (int64_t)d->window_s * 1000 / QUOTA_SUB_BUCKETS;
+}
+
+int64_t
+window_bucket(const struct quota_dim *d, int64_t now_ms)
+{
+	return now_ms / window_width_ms(d);
+}
+
+int64_t
+window_ttl_s(const struct quota_dim *d)
+{
+	return (int64_t)d->window_s * (QUOTA_SUB_BUCKETS + 3) / QUOTA_SUB_BUCKETS + 2;
+}
+
+bool
+window_alive(const struct quota_dim *d, int64_t bucket, int64_t now_ms)
+{
+	return window_bucket(d, now_ms) <= bucket + QUOTA_SUB_BUCKETS + 1;
+}
+
+static int64_t
+positive(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
+bool
+window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
+	int64_t now_ms, int64_t *retry_ms)
+{
+	int64_t w = window_width_ms(d);
+	int64_t limit = (int64_t)d->limit, sum = positive(own);
+
+	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
+		sum += positive(counts[i]);
+	*retry_ms = 0;
+	/* Bucket j counts until the clock enters bucket j + 11. */
+	d->reset_ms = (uint64_t)((d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms);
+	if (sum <= limit) {
+		d->remaining = (uint64_t)(limit - sum);
+		return true;
+	}
+	d->remaining = (uint64_t)positive(limit - (sum - (int64_t)d->n));
+	int64_t left = sum;
+	for (int i = 0; i < QUOTA_SUB_BUCKETS && left > limit; i++) {
+		left -= positive(counts[i]);
+		*retry_ms = (d->at.bucket - QUOTA_SUB_BUCKETS + i + QUOTA_SUB_BUCKETS + 1) * w -
+			    now_ms;
+	}
+	/* What others charged in this bucket, then in the next one. */
+	if (left > limit) {
+		left -= positive(own - (int64_t)d->n);
+		*retry_ms = (d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms;
+	}
+	if (left > limit)
+		*retry_ms = (d->at.bucket + QUOTA_SUB_BUCKETS + 2) * w - now_ms;
+	return false;
+}

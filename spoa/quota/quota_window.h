@@ -1,0 +1,32 @@
+/* The arithmetic of a sub-bucketed window, apart from where the counts live.
+ *
+ * With w = window / 10, bucket c holds what was charged in [c·w, (c+1)·w). Any
+ * interval of one window's length touches at most eleven consecutive buckets, so
+ * admitting only where buckets c-10 … c, and c+1 for a peer that was read a moment
+ * later, hold no more than the limit after the own charge keeps every rolling window
+ * within it. */
+#ifndef QUOTA_QUOTA_WINDOW_H
+#define QUOTA_QUOTA_WINDOW_H
+
+#include "quota/quota.h"
+
+enum { WINDOW_NEIGHBOURS = QUOTA_SUB_BUCKETS + 1 }; /* ten before, one after */
+
+/* now_ms is the time of where the counts live: Redis' own, or in process one that
+ * follows the monotonic clock. */
+
+/* Width of a sub-bucket in ms. */
+int64_t window_width_ms(const struct quota_dim *d);
+int64_t window_bucket(const struct quota_dim *d, int64_t now_ms);
+/* Seconds a key of this dim must live from its last write. */
+int64_t window_ttl_s(const struct quota_dim *d);
+/* The bucket may still be read by somebody, so a correction belongs there. */
+bool window_alive(const struct quota_dim *d, int64_t bucket, int64_t now_ms);
+/* own: the own bucket after the charge; counts[0..9]: the ten before, oldest
+ * first; counts[10]: the one after. Fills remaining and reset; true: within the
+ * limit. Where it is not, *retry_ms is when it would be, were nothing else
+ * charged. */
+bool window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
+	int64_t now_ms, int64_t *retry_ms);
+
+#endif

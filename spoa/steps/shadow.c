@@ -1,0 +1,94 @@
+/* A second policy beside the one in force: asked about the same facts once the verdict
+ * stands, in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
+#include "steps/steps.h"
+
+#include <stdio.h>
+
+/* Its evaluation: over it the disagreement is not known. */
+enum { ARENA_BYTES = 16 << 20 };
+
+static bool
+same(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* The values that were brought for the policy in force, by their sources. */
+static void
+take_data(const struct request *r, const struct policy *p, const struct cel_value **data)
+{
+	const struct policy *first = r->snap->policy;
+
+	for (size_t i = 0; i < p->ndata; i++)
+		for (size_t k = 0; k < first->ndata; k++)
+			if (p->data[i].kind == first->data[k].kind && r->found.data[k] &&
+				p->data[i].kind != DATA_FILE &&
+				same(p->data[i].place, first->data[k].place))
+				data[i] = r->found.data[k];
+}
+
+static const char *
+target_of(const struct policy_verdict *v)
+{
+	return v->effect != RULE_DENY && v->changes.target ? v->changes.target->name : "";
+}
+
+static unsigned
+differences(const struct request *r, const struct policy_facts *f,
+	const struct policy_verdict *v, const struct shadow *s)
+{
+	const struct policy_verdict *mine = &r->found.verdict;
+	unsigned d = 0;
+
+	if (v->effect != mine->effect || (v->effect == RULE_DENY && v->status != mine->status))
+		d |= SHADOW_DECISION;
+	if (!same(s->rule, mine->rule ? mine->rule->name : "default"))
+		d |= SHADOW_RULE;
+	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
+		memcmp(v->with, mine->with, sizeof(v->with)))
+		d |= SHADOW_REDACTIONS;
+	if (!same(f->route ? f->route->name : "", r->found.route->name) ||
+		!same(target_of(v), target_of(mine)))
+		d |= SHADOW_ROUTE;
+	return d;
+}
+
+void
+request_shadow(struct request *r, const struct policy_facts *mine)
+{
+	const struct policy *p = r->snap->shadow_policy;
+	const struct cel_value *data[CAP_DATA] = { NULL };
+	struct policy_facts f = *mine;
+	struct policy_verdict *v;
+	struct arena a;
+
+	if (!p)
+		return;
+	arena_init(&a, ARENA_BYTES, true);
+	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
+	f.route = policy_route(p, f.method, f.host, f.path);
+	f.target = NULL;
+	f.data = data;
+	take_data(r, p, data);
+	v = arena_new(&a, struct policy_verdict);
+	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
+		r->found.shadow.failed = false;
+		r->found.shadow.effect = v->effect;
+		r->found.shadow.status = v->effect == RULE_DENY ? v->status : 0;
+		r->found.shadow.rule = v->rule ? v->rule->name : "default";
+		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
+	} else if (v && !f.route) {
+		r->found.shadow = (struct shadow){ .asked = true,
+			.effect = RULE_DENY,
+			.status = 404,
+			.rule = "",
+			.differs =
+				SHADOW_ROUTE | SHADOW_RULE |
+				(r->found.verdict.effect == RULE_DENY ? 0 : SHADOW_DECISION) };
+	}
+	arena_reset(&a);
+	if (r->gate)
+		metric_inc(r->gate->metrics, r->found.shadow.failed    ? M_SHADOW_FAILED
+					     : r->found.shadow.differs ? M_SHADOW_OTHER
+								       : M_SHADOW_SAME);
+}

@@ -1,0 +1,156 @@
+/* The audit step: the decision's record is durable before the verdict is given. And the
+ * record of a request's end. */
+#include "steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "gate/exchange.h"
+
+enum { RECORD_BYTES = 2048 }; /* of most */
+
+static void
+record_failed(struct request *r)
+{
+	metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	if (request_on_failure(r)->audit == OUT_PERMIT)
+		return;
+	request_release(r);
+	if (r->out.decision.kind == D_DENY)
+		return; /* a denial stands, recorded or not */
+	request_deny(
+		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
+	r->out.decision.retry_after_s = 1;
+}
+
+static void
+record_free(struct record *rec)
+{
+	buf_free(&rec->entry.fields);
+	free(rec);
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct record *rec = CONTAINER_OF(e, struct record, entry);
+	struct request *r = rec->r;
+
+	record_free(rec);
+	if (!r)
+		return;
+	r->run.record = NULL;
+	r->run.pending--;
+	r->run.recorded = err == 0;
+	if (!r->run.answered) {
+		if (err)
+			record_failed(r);
+		r->run.wait = WAIT_NONE;
+		r->run.step = nsteps;
+		gate_resume(r);
+		return;
+	}
+	request_late(r);
+}
+
+/* Whether the relay can take it is known before the record says it did. */
+static bool
+relay_has_room(struct request *r)
+{
+	const struct gate *g = r->gate;
+
+	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
+}
+
+/* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
+int
+request_record(struct request *r)
+{
+	struct gate *g = r->gate;
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	INVARIANT(!r->run.record);
+	if (!rec)
+		return ERR_NOMEM;
+	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
+	buf_reserve(&rec->entry.fields, RECORD_BYTES);
+	record_decision(r, &rec->entry.fields);
+	if (buf_failed(&rec->entry.fields)) {
+		record_free(rec);
+		return ERR_NOMEM;
+	}
+	rec->entry.reply_to = g->mail;
+	rec->entry.done = recorded;
+	rec->r = r;
+	r->run.record = rec;
+	r->run.recorded_kind = r->out.decision.kind;
+	r->run.pending++;
+	audit_append(g->shared->audit, &rec->entry);
+	return 0;
+}
+
+/* The record is written without the request, which goes on at once and may move
+ * to another worker: nothing of it is touched when the disk answers. */
+void
+request_record_leave(struct request *r)
+{
+	r->run.record->r = NULL;
+	r->run.record = NULL;
+	r->run.pending--;
+	r->run.wait = WAIT_NONE;
+}
+
+enum step_result
+step_audit(struct request *r)
+{
+	struct gate *g = r->gate;
+
+	if (!g)
+		return STEP_NEXT;
+	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !relay_has_room(r)) {
+		request_release(r);
+		request_overload(r);
+		r->out.decision.message =
+			SPAN_LIT("the relay is not configured or has no room");
+	}
+	if (r->out.decision.kind == D_DEFER || !g->shared->audit)
+		return STEP_NEXT;
+	if (request_record(r) < 0) {
+		record_failed(r);
+		return STEP_NEXT;
+	}
+	r->run.wait = WAIT_AUDIT;
+	return STEP_WAIT;
+}
+
+static void
+completed(struct audit_entry *e, int err)
+{
+	struct request *r = e->arg;
+
+	r->run.pending--;
+	if (err)
+		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
+	if (r->run.ended)
+		gate_request_end(r);
+}
+
+void
+request_complete(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	struct gate *g = r->gate;
+
+	INVARIANT(r->run.completion.fields.n == 0);
+	record_completion(r, res, outcome, &r->run.completion.fields);
+	r->run.completion.reply_to = g->mail;
+	r->run.completion.done = completed;
+	r->run.completion.arg = r;
+	r->run.pending++;
+	if (g->shared->audit) {
+		audit_append(g->shared->audit, &r->run.completion);
+		return;
+	}
+	exchange_completed_later(r);
+}

@@ -1,0 +1,293 @@
+/* The target and classify steps: what data is in path and query, and in the body. They
+ * decide nothing; what a silent classifier leads to is the policy step's to say. */
+#include "steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "text/opaque.h"
+
+static bool
+add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f)
+{
+	if (r->scan.nhits == r->scan.hits_size) {
+		size_t size = r->scan.hits_size ? 2 * r->scan.hits_size : 32;
+		struct hit *v = size > 2 * CAP_FINDINGS
+					? NULL
+					: realloc(r->scan.hits, size * sizeof(*v));
+		if (!v)
+			return false;
+		r->scan.hits = v;
+		r->scan.hits_size = size;
+	}
+	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
+	r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+	return true;
+}
+
+static bool
+add_failed(struct request *r, const struct segment *s)
+{
+	if (r->scan.nfailed == r->scan.failed_size) {
+		size_t size = r->scan.failed_size ? 2 * r->scan.failed_size : 8;
+		void *v = realloc((void *)r->scan.failed, size * sizeof(*r->scan.failed));
+		if (!v)
+			return false;
+		r->scan.failed = v;
+		r->scan.failed_size = size;
+	}
+	r->scan.failed[r->scan.nfailed++] = s;
+	return true;
+}
+
+/* A worker serves others too: after so long a body's classification goes on in
+ * the loop's next turn. Long segments are scanned in windows that overlap; each
+ * finding counts in the window in whose half of the overlap it begins, so that it
+ * is seen whole with its context. One that reaches the window's end, a private key,
+ * is where the next window begins; one that ends behind the window before counts
+ * wherever it begins. */
+enum {
+	TURN_US = 10000,
+	TURN_CHECK_BYTES = 32 << 10,
+	WINDOW = 256 << 10,
+	OVERLAP = 32 << 10,
+	LEFT = 256,
+	TO_THE_END = 64
+};
+
+struct turn {
+	struct snapshot_local *mine;
+	uint64_t began_us;
+	size_t bytes; /* scanned since the clock was read */
+};
+
+static bool
+turn_over(const struct request *r, struct turn *t)
+{
+	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
+		return false;
+	t->bytes = 0;
+	if (r->run.offload.away)
+		return offload_pointless(r);
+	return clock_mono_us() - t->began_us > TURN_US;
+}
+
+/* Back to the beginning of a UTF-8 character. */
+static size_t
+char_at(struct span text, size_t at)
+{
+	while (at > 0 && at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+struct window {
+	struct span text;
+	size_t base, keep, until; /* findings that begin in [keep, until) count, */
+	size_t seen;		  /* and those that end behind this */
+};
+
+/* The window of `text` from r->scan.from on; moves that to the next one, or to 0
+ * behind the last. */
+static struct window
+next_window(struct request *r, struct span text)
+{
+	struct window w = { .base = r->scan.from };
+
+	w.text = span_cut(text, w.base, w.base + WINDOW);
+	w.keep = w.base ? r->scan.keep : 0;
+	w.seen = w.base ? r->scan.seen : text.n;
+	if (text.n - w.base <= WINDOW) {
+		w.until = text.n;
+		r->scan.from = 0;
+	} else {
+		r->scan.from = char_at(text, w.base + WINDOW - OVERLAP);
+		w.until = r->scan.from + OVERLAP / 2;
+	}
+	r->scan.keep = w.until;
+	r->scan.seen = w.base + w.text.n;
+	return w;
+}
+
+/* What reaches the end of a window that is not the last goes on, perhaps: the next
+ * begins with it, if it is not most of this one. */
+static void
+begin_with(
+	struct request *r, struct span text, const struct window *w, size_t start, size_t end)
+{
+	if (r->scan.from == 0 || end + TO_THE_END < r->scan.seen || start >= r->scan.from ||
+		start < w->base + WINDOW / 2)
+		return;
+	r->scan.from = char_at(text, start - LEFT);
+	r->scan.keep = end;
+}
+
+/* Who wrote a segment, for the injection model. The operator's own words (system prompts and
+ * tools' definitions) and the model's are not scored. */
+static const enum inject_origin origins[ROLE_COUNT] = {
+	[ROLE_OTHER] = INJECT_USER,
+	[ROLE_SYSTEM] = INJECT_ORIGINS,
+	[ROLE_USER] = INJECT_USER,
+	[ROLE_ASSISTANT] = INJECT_ORIGINS,
+	[ROLE_TOOL_CALL] = INJECT_ORIGINS,
+	[ROLE_TOOL_RESULT] = INJECT_TOOL,
+	[ROLE_TOOL_DEFINITION] = INJECT_ORIGINS,
+	[ROLE_DOCUMENT] = INJECT_DOCUMENT,
+	[ROLE_KEY] = INJECT_ORIGINS,
+	[ROLE_PATH] = INJECT_ORIGINS,
+	[ROLE_QUERY] = INJECT_USER,
+};
+
+static void
+score_injection(struct request *r, const struct segment *s, struct span text)
+{
+	const struct policy *p = r->snap->policy;
+	enum inject_origin o = origins[s->role];
+
+	if (!p->scores || o == INJECT_ORIGINS)
+		return;
+	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
+	if (got.score <= r->found.injection)
+		return;
+	r->found.injection = got.score;
+	r->found.injection_pattern = got.pattern;
+}
+
+/* In what a provider sealed a name or a postcode is chance: one block in three hundred
+ * has one. */
+static bool
+is_chance(const struct request *r, const struct segment *s, const struct finding *f)
+{
+	enum mention_how how;
+
+	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity, &how) &&
+	       opaque_is_sealed(s->text);
+}
+
+/* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
+ * remembered and not looked at further. */
+static int
+scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struct span before)
+{
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct findings found = { 0 };
+	struct window w = next_window(r, s->text);
+
+	if (w.base == 0) {
+		opt.before = before;
+		r->scan.end = 0;
+	}
+	int err =
+		detect_scan(r->snap->rules, t->mine->scratch, w.text, &opt, &r->arena, &found);
+	r->found.evasion |= found.evasion;
+	score_injection(r, s, w.text);
+	for (size_t i = 0; err == 0 && i < found.n; i++) {
+		struct finding f = found.v[i];
+		f.start += w.base;
+		f.end += w.base;
+		if (f.start >= w.until || f.end <= r->scan.end ||
+			(f.start < w.keep && f.end <= w.seen) || is_chance(r, s, &f))
+			continue;
+		begin_with(r, s->text, &w, f.start, f.end);
+		if (f.start < r->scan.end)
+			f.start = r->scan.end;
+		r->scan.end = f.end;
+		if (!add_hit(r, s, in_target, &f))
+			err = ERR_LIMIT;
+	}
+	t->bytes += w.text.n;
+	if (err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err < 0) {
+		r->scan.from = 0;
+		r->found.classifier_failed = true;
+		return add_failed(r, s) ? 0 : ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* Goes on at *at. The names of a value are its context. 1: the turn is over. */
+static int
+scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t *at)
+{
+	while (*at < n) {
+		struct segment *s = &v[*at];
+		char names[SEGMENT_NAMES];
+		int err = scan(r, t, s, v == r->in.target, segment_names(v, s, names));
+		if (err)
+			return err;
+		if (r->scan.from == 0)
+			(*at)++;
+		if (turn_over(r, t))
+			return 1;
+	}
+	return 0;
+}
+
+static enum step_result
+classify(struct request *r, struct segment *v, size_t n, size_t *at)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct turn t = { mine, r->gate ? clock_mono_us() : 0, 0 };
+
+	if (!mine)
+		return request_overload(r);
+	int err = scan_all(r, &t, v, n, at);
+	detect_scratch_wipe(mine->scratch);
+	if (err > 0)
+		return r->run.offload.away ? STEP_WAIT : gate_next_turn(r);
+	return err ? request_overload(r) : STEP_NEXT;
+}
+
+/* Before anything is decided: the record of a request that nobody may make is not to
+ * hold what its path holds. */
+enum step_result
+step_target(struct request *r)
+{
+	enum step_result s = classify(r, r->in.target, r->in.ntarget, &r->scan.target_done);
+
+	if (s == STEP_NEXT && !r->scan.nfailed)
+		r->found.path_state = PATH_CLEAN;
+	return s;
+}
+
+bool
+request_may_hold(struct request *r, struct span text)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct findings found = { 0 };
+
+	if (!mine)
+		return true;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found);
+	detect_scratch_wipe(mine->scratch);
+	return err < 0 || found.n;
+}
+
+enum step_result
+step_classify(struct request *r)
+{
+	enum step_result s = STEP_NEXT;
+
+	if (r->in.have_body)
+		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
+	if (s != STEP_NEXT)
+		return s;
+	if (r->gate) {
+		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
+		metric_add(r->gate->metrics, M_SCANNED_BYTES,
+			r->in.have_body ? r->in.body.inspected_bytes : 0);
+		if (r->found.evasion)
+			metric_inc(r->gate->metrics, M_EVASIONS);
+		if (r->found.injection >= INJECT_SUSPECT)
+			metric_inc(r->gate->metrics, r->found.injection >= INJECT_BLOCK
+							     ? M_INJECTION_BLOCK
+							     : M_INJECTION_SUSPECT);
+		if (r->found.classifier_failed)
+			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+	}
+	return STEP_NEXT;
+}

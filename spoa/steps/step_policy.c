@@ -1,0 +1,131 @@
+/* The policy step: evaluates the rules on what the steps before found, and turns the
+ * verdict into a decision. */
+#include "steps/steps.h"
+
+#include "base/err.h"
+
+void
+request_facts(struct request *r, struct policy_facts *f)
+{
+	*f = (struct policy_facts){
+		.identity = &r->found.identity,
+		.route = r->found.route,
+		.target = request_target(r),
+		.method = r->in.head.method,
+		.host = r->in.host,
+		.path = r->in.head.path,
+		.now_wall_ns = r->now_wall_ns,
+		.whole = r->in.body_state != BODY_STATE_PARTIAL,
+		.body = r->in.have_body ? &r->in.body : NULL,
+		.unread = &r->in.unread,
+		.entities = &r->found.entities,
+		.rules = r->snap->rules,
+		.tokens = r->found.input_tokens,
+		.bytes = (int64_t)r->in.raw.n,
+		.injection = r->found.injection,
+		.evasion = r->found.evasion,
+		.data = r->found.data,
+	};
+}
+
+void
+request_estimate_tokens(struct request *r)
+{
+	uint64_t cap = r->snap->policy->output_default;
+
+	r->found.input_tokens = (int64_t)((r->in.raw.n + 2) / 3);
+	r->found.output_tokens = 0;
+	if (!r->in.have_body || !dialect_is_json(r->found.dialect))
+		return;
+	if (r->in.body.output_cap_tokens >= 0)
+		cap = (uint64_t)r->in.body.output_cap_tokens;
+	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
+	uint64_t all;
+	if (__builtin_mul_overflow(cap, n, &all) || all > INT64_MAX / 4)
+		all = INT64_MAX / 4;
+	r->found.output_tokens = (int64_t)all;
+}
+
+static enum step_result
+deny_by_rule(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const char *name = v->rule ? v->rule->name : "default";
+	int status = v->status ? v->status : 403;
+	const char *code = NULL;
+	struct span why =
+		v->reason && v->reason[0]
+			? span_str(v->reason)
+			: SPAN_LIT("the policy in force does not permit this request");
+
+	if (status == 403)
+		code = v->rule && v->rule->reads_body ? "content_policy_violation"
+						      : "permission_denied";
+	request_deny(r, status, code, name, why);
+	if (status == 429 || status == 503)
+		r->out.decision.retry_after_s = 1;
+	return STEP_DECIDED;
+}
+
+/* What lets a request that the rules permit not pass all the same. */
+static enum step_result
+may_pass(struct request *r)
+{
+	const struct on_failure *of = request_on_failure(r);
+
+	if (r->in.unreadable && of->unreadable == OUT_DENY)
+		return request_deny(r, 403, "unreadable_content", "",
+			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
+				 "files or unknown)"));
+	if ((r->found.classifier_failed && of->classifier == OUT_DENY) ||
+		request_silence(r, OUT_DENY) || request_unmet(r)) {
+		request_deny(r, 503, "classifier_unavailable", "",
+			SPAN_LIT("the content could not be classified"));
+		r->out.decision.retry_after_s = 1;
+		return STEP_DECIDED;
+	}
+	return STEP_NEXT;
+}
+
+/* The model's name is the caller's text and goes to record and variables: not
+ * where something was found in it, or it is what was found. */
+static void
+hide_model(struct request *r)
+{
+	struct span model = r->in.body.model;
+	bool hide = request_credential_in(r, model);
+
+	for (size_t i = 0; model.n && !hide && i < r->scan.nhits; i++) {
+		const struct hit *h = &r->scan.hits[i];
+		struct span text = h->segment->text;
+		hide = span_eq(span_cut(text, h->f.start, h->f.end), model) ||
+		       (h->segment->reserved && !h->in_target && span_eq(text, model));
+	}
+	if (hide)
+		r->in.body.model = SPAN_LIT("<redacted>");
+}
+
+enum step_result
+step_policy(struct request *r)
+{
+	struct policy_facts f;
+
+	request_estimate_tokens(r);
+	request_facts(r, &f);
+	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
+		return request_overload(r);
+	r->found.have_verdict = true;
+	if (f.whole || (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY))
+		request_shadow(r, &f);
+	r->in.body.model = arena_dup(&r->arena, r->in.body.model);
+	hide_model(r);
+	if (!f.whole) {
+		if (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY)
+			return deny_by_rule(r);
+		r->out.decision.kind = D_DEFER;
+		r->out.decision.rule = "";
+		r->out.decision.via = VIA_RELAY;
+		return STEP_NEXT;
+	}
+	return r->found.verdict.effect == RULE_DENY ? deny_by_rule(r) : may_pass(r);
+}

@@ -1,0 +1,154 @@
+/* The read step: decodes the body and reads it into segments. It decides nothing but
+ * refusals of what cannot be read safely; what an unreadable part leads to is the policy
+ * step's to say. */
+#include "steps/steps.h"
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/inflate.h"
+#include "text/opaque.h"
+
+/* The relay brings the body once more, and a helper thread reads it. */
+static void
+leave_to_relay(struct request *r)
+{
+	buf_free(&r->out.decoded);
+	r->out.decoded.cap = r->snap->cfg->body_bytes;
+	r->in.raw = r->in.body_raw = (struct span){ NULL, 0 };
+	r->in.body_state = BODY_STATE_PARTIAL;
+}
+
+static enum step_result
+decode(struct request *r)
+{
+	uint64_t ratio = r->snap->cfg ? r->snap->cfg->inflate_ratio : CAP_INFLATE_RATIO;
+	bool leave = offload_leaves(r);
+
+	if (leave)
+		r->out.decoded.cap = CAP_INLINE_BODY;
+	int err = inflate_all(r->in.coding, r->in.body_raw, ratio, &r->out.decoded);
+	if (leave && err == ERR_LIMIT) {
+		leave_to_relay(r);
+		return STEP_NEXT;
+	}
+	switch (err) {
+	case 0:
+		r->in.raw = buf_view(&r->out.decoded);
+		r->out.swap_body = true; /* decoded bodies go out decoded */
+		return STEP_NEXT;
+	case ERR_LIMIT:
+		return request_deny(r, 413, "request_too_large", "",
+			SPAN_LIT("the decoded body is too large"));
+	case ERR_UNSUPPORTED:
+		return request_deny(r, 415, "unsupported_encoding", "",
+			SPAN_LIT("the Content-Encoding is unknown or stacked"));
+	case ERR_NOMEM: return request_overload(r);
+	default:
+		return request_deny(r, 400, "invalid_encoding", "",
+			SPAN_LIT("the body is not what its Content-Encoding says"));
+	}
+}
+
+/* A request that declares a type is held to it even where it has no body at all
+ * (HTTP/2 may leave the length out); one that declares none has none. */
+static bool
+empty_is_fine(const struct request *r)
+{
+	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
+	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
+
+	for (size_t i = 0; i < sizeof(bodyless) / sizeof(bodyless[0]); i++)
+		if (span_is(r->in.head.method, bodyless[i]))
+			return true;
+	return !ct || ct->value.n == 0;
+}
+
+bool
+request_unread(struct request *r, const struct unread *u)
+{
+	struct unread *all = &r->in.unread;
+	int err = 0;
+
+	for (size_t i = 0; i < u->nmedia && !err; i++)
+		err = opaque_add(all, &r->arena, u->media[i], 0);
+	all->bytes += u->bytes;
+	all->sealed += u->sealed;
+	all->sealed_bytes += u->sealed_bytes;
+	r->in.unreadable |= all->nmedia > 0;
+	return !err;
+}
+
+/* What reading the body took counts as held: a small compressed body, or one of a
+ * million keys, may need far more than its own size. */
+static enum step_result
+hold_read(struct request *r)
+{
+	return !r->gate || request_hold_work(r) ? STEP_NEXT : request_overheld(r);
+}
+
+/* Conditions read some twenty by name, and each looks through all there are: a body of half
+ * a million members is not looked through for each of them, by record and rules. */
+static void
+keep_parameters(struct body *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->nparams; i++)
+		for (size_t slot = 0; slot < V_COUNT; slot++) {
+			const char *name = policy_slot_parameter(slot);
+			if (!name || !span_is(b->params[i].name, name))
+				continue;
+			b->params[n++] = b->params[i];
+			break;
+		}
+	b->nparams = n;
+}
+
+static enum step_result
+read_body(struct request *r)
+{
+	struct span type = { NULL, 0 };
+	struct body_refusal why = { 0 };
+
+	bool none = r->in.body_state == BODY_STATE_NONE;
+	if (r->in.body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
+		return STEP_NEXT;
+	r->in.raw = r->in.body_raw;
+	if (r->in.coding.n && r->in.body_raw.n) {
+		enum step_result d = decode(r);
+		if (d != STEP_NEXT || r->in.body_state == BODY_STATE_PARTIAL)
+			return d;
+	}
+	if (r->in.body_raw.n == 0 && empty_is_fine(r)) {
+		r->in.body_state = BODY_STATE_NONE;
+		return STEP_NEXT;
+	}
+	http_field_one(&r->in.head, "content-type", &type);
+	int err = body_read(r->found.dialect, type, r->in.raw, &r->arena, &r->in.body, &why);
+	if (err == 0 && none)
+		return STEP_NEXT;
+	if (err == 0) {
+		r->in.have_body = true;
+		keep_parameters(&r->in.body);
+		return request_unread(r, &r->in.body.unread) ? hold_read(r)
+							     : request_overload(r);
+	}
+	if (err == ERR_NOMEM || why.status == 0)
+		return request_overload(r);
+	if (why.unreadable) {
+		r->in.unreadable = true;
+		return STEP_NEXT;
+	}
+	return request_deny(
+		r, why.status, why.code, "", arena_dup(&r->arena, span_str(why.why)));
+}
+
+enum step_result
+step_read(struct request *r)
+{
+	enum step_result s = read_body(r);
+
+	if (r->in.raw.p && r->gate && r->gate->shared->audit)
+		hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
+	return s;
+}

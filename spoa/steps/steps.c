@@ -1,0 +1,22 @@
+/* The steps of a decision, in the order of the path: the list to read first. */
+#include "steps/steps.h"
+
+/* clang-format off */
+const struct step steps[] = {
+	{ "framing",  step_framing,  false }, /* what is ambiguous: 400, 501 */
+	{ "target",   step_target,   false }, /* what data is in path and query */
+	{ "declared", step_declared, false }, /* the body as the head describes it: 413, 415 */
+	{ "match",    step_match,    false }, /* which route: 404 */
+	{ "identity", step_identity, false }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
+	{ "read",     step_read,     true  }, /* the body's segments; skipped while it is not whole */
+	{ "classify", step_classify, true  }, /* what data is inside */
+	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
+	{ "external", step_external, false }, /* what others find in it; may wait for them */
+	{ "policy",   step_policy,   true  }, /* what the policy in force says */
+	{ "mentions", step_mentions, true  }, /* where else what is redacted stands, and credentials */
+	{ "rewrite",  step_rewrite,  true  }, /* the body and the target to send */
+	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
+	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
+};
+/* clang-format on */
+const size_t nsteps = sizeof(steps) / sizeof(steps[0]);

@@ -1,0 +1,70 @@
+/* What the steps share. Each is a function from the request to next, wait or decided;
+ * one that waits (for Redis, a recogniser, the disk) parks the request, and the answer's
+ * callback resumes it, mostly in the same step. */
+#ifndef STEPS_STEPS_H
+#define STEPS_STEPS_H
+
+#include "gate/gate_private.h"
+
+enum step_result step_framing(struct request *r);
+enum step_result step_target(struct request *r); /* step_classify.c */
+enum step_result step_declared(struct request *r);
+enum step_result step_match(struct request *r);
+enum step_result step_identity(struct request *r);
+enum step_result step_read(struct request *r);
+enum step_result step_classify(struct request *r);
+enum step_result step_data(struct request *r);
+enum step_result step_external(struct request *r);
+enum step_result step_policy(struct request *r);
+enum step_result step_mentions(struct request *r);
+enum step_result step_rewrite(struct request *r);
+enum step_result step_quota(struct request *r);
+enum step_result step_audit(struct request *r);
+
+/* step_read.c: what of the target or the body nobody could read counts for the request.
+ * False: no memory. */
+bool request_unread(struct request *r, const struct unread *u);
+
+/* step_classify.c: whether the detectors find something in it, or cannot say. */
+bool request_may_hold(struct request *r, struct span text);
+
+/* step_external.c: whether a recogniser that did not answer has that outcome. */
+bool request_silence(const struct request *r, enum outcome o);
+/* Whether a recogniser that a rule requires did not answer, and whether that denies. */
+bool request_unanswered(const struct request *r);
+bool request_unmet(const struct request *r);
+
+/* step_policy.c: bytes ÷ 3 until exact counting exists; every record says `estimated`. */
+void request_estimate_tokens(struct request *r);
+
+/* shadow.c: after the first policy's verdict; the facts that it read. */
+void request_shadow(struct request *r, const struct policy_facts *mine);
+
+/* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
+ * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
+int request_settle_reasoning(struct request *r);
+
+/* ---- overlay.c ---- */
+/* All segments in the order of classification, the target's, then the body's; NULL: the end. */
+const struct segment *request_segment(const struct request *r, size_t i);
+bool request_in_target(const struct request *r, const struct segment *s);
+/* That order. */
+bool request_segment_before(
+	const struct request *r, const struct segment *a, const struct segment *b);
+/* For qsort_r, the request as argument: by segment, then by place. */
+int request_order_hits(const void *x, const void *y, void *arg);
+/* Whether the verdict redacts it. */
+bool request_goes(const struct request *r, const struct hit *h);
+/* What to redact of what everybody found; `failed`: segments that the detectors gave
+ * up on too. In the arena. 0 or ERR_NOMEM. */
+int request_overlay(struct request *r, bool failed, struct overlay *out);
+
+/* ---- the inside of the records ---- */
+void record_decision(struct request *r, struct buf *out);
+void record_completion(struct request *r, const struct exchange_result *res,
+	const char *outcome, struct buf *out);
+/* record_beside.c: members of the decision's, each with a comma before it. */
+void record_data(struct request *r, struct buf *out);
+void record_shadow(struct request *r, struct buf *out);
+
+#endif
