@@ -94,7 +94,7 @@ load(unsigned rules, double *us)
 
 	buf_init(&b, 0);
 	put_rules(&b, rules);
-	fix_detectors();
+	detect_fix();
 	double from = now_us();
 	const struct policy *p = fix_load(&fix, &fix_config, buf_view(&b).p);
 	*us = now_us() - from;
@@ -156,7 +156,7 @@ bench_rules(unsigned rules)
 		.whole = true,
 		.body = &body,
 		.entities = &found,
-		.rules = fix_detectors(),
+		.rules = detect_fix()->rules,
 		.tokens = 500,
 		.bytes = 2000 };
 	arena_init(&d.a, 0, false);
@@ -254,7 +254,7 @@ bench_tokens(void)
 	arena_init(&fix.a, 0, false);
 	diag_init(&fix.d);
 	diag_init(&d);
-	t.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
+	t.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
 	t.keys = t.p ? identity_keys_load(t.p, false, NULL, &d) : NULL;
 	INVARIANT(t.keys);
 	buf_str(&b, "Bearer ");
@@ -423,6 +423,5 @@ main(int argc, char **argv)
 	bench_rules(argc > 1 ? (unsigned)atoi(argv[1]) : 200);
 	bench_tokens();
 	bench_spop();
-	detect_free(&fix_rules);
 	return 0;
 }

@@ -7,35 +7,10 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 #include "detect/engine.h"
+#include "support/detect_fix.h"
 #include "support/naive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
-static struct naive naive;
-
-static void
-start(void)
-{
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	scratch = rules ? detect_scratch_new(rules) : NULL;
-	if (!scratch)
-		abort();
-	naive_init(&naive, rules);
-}
-
-static void
-stop(void)
-{
-	naive_free(&naive);
-	detect_scratch_free(&scratch);
-	detect_free(&rules);
-}
 
 static bool
 inside_character(struct span t, size_t at)
@@ -44,31 +19,32 @@ inside_character(struct span t, size_t at)
 }
 
 static void
-compare(struct span text, struct span before)
+compare(const struct detect_fix *f, struct span text, struct span before)
 {
+	static struct naive naive;
 	bool missed;
 
-	if (text.n <= 1024 && naive_differs(&naive, scratch, text, before, &missed) < text.n)
+	if (!naive.rules)
+		naive_init(&naive, f->rules);
+	if (text.n <= 1024 && naive_differs(&naive, f->scratch, text, before, &missed) < text.n)
 		abort();
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct detect_fix *fix = detect_fix();
+	const struct detect_rules *rules = fix->rules;
 	struct findings f;
 	struct arena a;
 
-	if (!rules) {
-		start();
-		atexit(stop);
-	}
 	if (size < 1)
 		return 0;
 	size_t key = data[0] < size - 1 ? data[0] : 0;
 	struct detect_options opt = { .before = span_of(data + 1, key) };
 	struct span text = span_of(data + 1 + key, size - 1 - key);
 	arena_init(&a, 0, false);
-	int err = detect_scan(rules, scratch, text, &opt, &a, &f);
+	int err = detect_scan(rules, fix->scratch, text, &opt, &a, &f);
 	if (err && err != ERR_LIMIT)
 		abort();
 	bool utf8 = utf8_valid(text);
@@ -87,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		last = x->end;
 	}
 	if (!err)
-		compare(text, opt.before);
+		compare(fix, text, opt.before);
 	arena_reset(&a);
 	return 0;
 }

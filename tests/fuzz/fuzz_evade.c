@@ -10,31 +10,9 @@
 #include "detect/disguise/decode.h"
 #include "detect/disguise/fold.h"
 #include "detect/disguise/unescape.h"
+#include "support/detect_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
-
-static void
-start(void)
-{
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	scratch = rules ? detect_scratch_new(rules) : NULL;
-	if (!scratch)
-		abort();
-}
-
-static void
-stop(void)
-{
-	detect_scratch_free(&scratch);
-	detect_free(&rules);
-}
 
 static bool
 inside_character(struct span t, size_t at)
@@ -72,14 +50,12 @@ pieces(struct span t)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct detect_rules *rules = detect_fix()->rules;
+	struct detect_scratch *scratch = detect_fix()->scratch;
 	struct span text = span_of(data, size);
 	struct findings f, again;
 	struct arena a;
 
-	if (!rules) {
-		start();
-		atexit(stop);
-	}
 	arena_init(&a, 0, false);
 	int err = detect_scan(rules, scratch, text, NULL, &a, &f);
 	if (err && (err != ERR_LIMIT || f.n))

@@ -5,23 +5,9 @@
 
 #include "base/err.h"
 #include "policy/decide.h"
+#include "support/detect_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static struct detect_rules *
-detectors(void)
-{
-	static struct detect_rules *rules;
-
-	if (!rules) {
-		struct buf errors;
-		buf_init(&errors, 0);
-		rules = detect_load(NULL, &errors);
-		buf_free(&errors);
-		INVARIANT(rules != NULL);
-	}
-	return rules;
-}
 
 /* One target where it may go, none where it may not. */
 static void
@@ -55,7 +41,7 @@ decide(const struct policy *p, bool whole)
 		.path = SPAN_LIT("/v1/chat/completions"),
 		.now_wall_ns = 1700000000000000000,
 		.whole = whole,
-		.rules = detectors() };
+		.rules = detect_fix()->rules };
 
 	arena_init(&a, 16 << 20, false);
 	f.route = policy_route(p, f.method, f.host, f.path);
@@ -78,7 +64,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diag_init(&d);
 	const struct yaml_node *root = yaml_load(&a, "fuzz.yaml", span_of(data, size), &d);
 	const struct policy *p =
-		root ? policy_compile(&a, root, "fuzz.yaml", NULL, detectors(), &d) : NULL;
+		root ? policy_compile(&a, root, "fuzz.yaml", NULL, detect_fix()->rules, &d)
+		     : NULL;
 	INVARIANT((p != NULL) == (d.errors == 0));
 	if (p) {
 		decide(p, true);

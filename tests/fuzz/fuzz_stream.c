@@ -5,37 +5,12 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "support/detect_fix.h"
 #include "support/stream_run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct detect_rules *rules;
-static struct detect_scratch *scratch;
 static struct stream_run whole, cut;
-
-static void
-start(void)
-{
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	scratch = rules ? detect_scratch_new(rules) : NULL;
-	if (!scratch)
-		abort();
-}
-
-static void
-stop(void)
-{
-	buf_free(&whole.text);
-	buf_free(&whole.out);
-	buf_free(&cut.text);
-	buf_free(&cut.out);
-	detect_scratch_free(&scratch);
-	detect_free(&rules);
-}
 
 static void
 check(const struct stream_run *r, struct span text)
@@ -55,12 +30,10 @@ check(const struct stream_run *r, struct span text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct detect_rules *rules = detect_fix()->rules;
+	struct detect_scratch *scratch = detect_fix()->scratch;
 	size_t at[8];
 
-	if (!rules) {
-		start();
-		atexit(stop);
-	}
 	if (size < 3)
 		return 0;
 	size_t key = data[0] % 32 < size - 3 ? data[0] % 32 : 0;

@@ -374,7 +374,6 @@ a_cached_token_ends_with_its_key(void **state)
 	rig_stop(&rig);
 	identity_cache_free(&cache);
 	fix_done(&fix);
-	detect_free(&fix_rules);
 	diag_free(&d);
 	buf_free(&token);
 	unlink(path);

@@ -120,7 +120,7 @@ setup(void **state)
 	arena_init(&fix.a, 0, false);
 	diag_init(&fix.d);
 	(void)fix_config; /* of policy_fix.h: no configuration here */
-	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
+	fix.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
 	diag_init(&d);
 	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
 	if (!keys)
@@ -138,7 +138,6 @@ teardown(void **state)
 	(void)state;
 	identity_keys_free(&keys);
 	fix_done(&fix);
-	detect_free(&fix_rules);
 	EVP_PKEY_free(rsa.pkey);
 	EVP_PKEY_free(ec.pkey);
 	EVP_PKEY_free(ec2.pkey);

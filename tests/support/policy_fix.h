@@ -5,6 +5,7 @@
 
 #include "policy/decide.h"
 #include "policy/own.h"
+#include "support/detect_fix.h"
 
 struct policy_fix {
 	struct arena a;
@@ -22,23 +23,10 @@ struct policy_fix {
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, backend: "     \
 	"openai}\n"
 
-static struct detect_rules *fix_rules;
 static const char *fix_backends[] = { "openai", "anthropic", "local" };
 static struct config fix_config = {
 	.file = "tollgate.yaml", .backends = fix_backends, .nbackends = 3, .relay = true
 };
-
-static inline struct detect_rules *
-fix_detectors(void)
-{
-	if (!fix_rules) {
-		struct buf errors;
-		buf_init(&errors, 0);
-		fix_rules = detect_load(NULL, &errors);
-		buf_free(&errors);
-	}
-	return fix_rules;
-}
 
 static inline const struct policy *
 fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
@@ -60,8 +48,8 @@ fix_load(struct policy_fix *f, const struct config *cfg, const char *text)
 	}
 	buf_free(&errors);
 	if (root)
-		f->p = policy_compile(
-			&f->a, root, "t.yaml", cfg, f->own ? f->own : fix_detectors(), &f->d);
+		f->p = policy_compile(&f->a, root, "t.yaml", cfg,
+			f->own ? f->own : detect_fix()->rules, &f->d);
 	if (f->d.errors)
 		f->p = NULL;
 	return f->p;

@@ -255,7 +255,7 @@ one(const struct case_of *c)
 	buf_init(&out, 0);
 	if (!fix_load(&fix, &fix_config, buf_view(&text).p))
 		fail_msg("%s: %.*s", c->name, SPAN_ARG(buf_view(&fix.d.text)));
-	size_t ssn = (size_t)detect_entity_find(fix_detectors(), SPAN_LIT("US_SSN"));
+	size_t ssn = (size_t)detect_entity_find(detect_fix()->rules, SPAN_LIT("US_SSN"));
 	if (c->ssn)
 		found.bit[ssn / 64] |= 1ull << (ssn % 64);
 	struct policy_facts f = { .identity = &id,
@@ -265,7 +265,7 @@ one(const struct case_of *c)
 		.whole = !c->head_only,
 		.body = c->head_only ? NULL : &body,
 		.entities = c->head_only ? NULL : &found,
-		.rules = fix_detectors() };
+		.rules = detect_fix()->rules };
 	f.route = policy_route(fix.p, f.method, f.host, f.path);
 	assert_non_null(f.route);
 	assert_int_equal(policy_decide(fix.p, &f, &fix.a, &v), 0);
@@ -316,7 +316,7 @@ each_candidate_has_its_trace(void **state)
 	struct policy_facts f = { .route = &fix.p->routes[0],
 		.whole = true,
 		.body = &body,
-		.rules = fix_detectors() };
+		.rules = detect_fix()->rules };
 	assert_int_equal(policy_decide(fix.p, &f, &fix.a, &v), 0);
 	for (size_t t = 0; t < 3; t++)
 		for (size_t r = 0; r < 3; r++)
@@ -358,7 +358,5 @@ main(void)
 		cmocka_unit_test(each_candidate_has_its_trace),
 		cmocka_unit_test(the_version_knows_every_effect),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	detect_free(&fix_rules);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/engine.h"
-#include "support/guard.h"
+#include "support/detect_fix.h"
 
 static struct detect_rules *rules;
 static struct detect_scratch *scratch;
@@ -19,22 +19,9 @@ static struct detect_scratch *scratch;
 static int
 setup(void **state)
 {
-	struct buf errors;
-
 	(void)state;
-	buf_init(&errors, 0);
-	rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	scratch = rules ? detect_scratch_new(rules) : NULL;
-	return scratch ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	detect_scratch_free(&scratch);
-	detect_free(&rules);
+	rules = detect_fix()->rules;
+	scratch = detect_fix()->scratch;
 	return 0;
 }
 
@@ -334,5 +321,5 @@ main(void)
 		cmocka_unit_test(tables_take_linear_time),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, NULL);
 }

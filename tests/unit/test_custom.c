@@ -25,7 +25,7 @@
 static struct findings
 scan_text(const struct policy_fix *f, struct arena *a, struct span text)
 {
-	const struct detect_rules *r = f->own ? f->own : fix_detectors();
+	const struct detect_rules *r = f->own ? f->own : detect_fix()->rules;
 	struct detect_options opt = { .thresholds = f->p->thresholds };
 	struct findings found;
 	struct detect_scratch *s = detect_scratch_new(r);
@@ -47,7 +47,8 @@ write_found(const struct policy_fix *f, struct span text, struct buf *out)
 	struct findings v = scan_text(f, &a, span_of(flush, text.n));
 	for (size_t i = 0; i < v.n; i++)
 		buf_printf(out, "%s%s[%.*s]", i ? " " : "",
-			detect_entity_name(f->own ? f->own : fix_detectors(), v.v[i].entity),
+			detect_entity_name(
+				f->own ? f->own : detect_fix()->rules, v.v[i].entity),
 			SPAN_ARG(span_cut(text, v.v[i].start, v.v[i].end)));
 	buf_putc(out, 0);
 	guard_free(flush, text.n);
@@ -634,7 +635,6 @@ teardown(void **state)
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/prints", dir);
 	unlink(path);
-	detect_free(&fix_rules);
 	return rmdir(dir);
 }
 

@@ -55,7 +55,7 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 			.verified = true };
 	}
 	for (size_t i = 0; i < 4 && r->found[i]; i++) {
-		int e = detect_entity_find(fix_detectors(), span_str(r->found[i]));
+		int e = detect_entity_find(detect_fix()->rules, span_str(r->found[i]));
 		assert_true(e >= 0);
 		x->found.bit[e / 64] |= 1ull << (e % 64);
 	}
@@ -71,7 +71,7 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 		.path = SPAN_LIT("/v1/chat/completions"),
 		.now_wall_ns = 1700000000ll * 1000000000, /* 2023-11-14T22:13:20Z, a Tuesday */
 		.whole = !r->head_only,
-		.rules = fix_detectors(),
+		.rules = detect_fix()->rules,
 		.tokens = r->head_only ? 0 : 42,
 		.bytes = r->head_only ? 0 : 126,
 		.evasion = r->evasion };
@@ -100,7 +100,7 @@ describe(const struct policy *p, const struct policy_verdict *v, struct buf *out
 		if (v->effect == RULE_DENY)
 			buf_printf(out, " %d %s", v->status, v->reason);
 		for (size_t i = 0; v->redacts && i < sizeof(names) / sizeof(names[0]); i++) {
-			int e = detect_entity_find(fix_detectors(), span_str(names[i]));
+			int e = detect_entity_find(detect_fix()->rules, span_str(names[i]));
 			if (entity_in(&v->redact, (size_t)e))
 				buf_printf(out, " %s", names[i]);
 		}
@@ -510,7 +510,5 @@ main(void)
 		cmocka_unit_test(limits_apply_by_condition_and_carry_their_values),
 		cmocka_unit_test(values_with_nul_stay_apart),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	detect_free(&fix_rules);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

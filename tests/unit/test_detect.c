@@ -12,47 +12,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/engine.h"
-#include "support/guard.h"
-
-struct fix {
-	struct detect_rules *rules;
-	struct detect_scratch *scratch;
-	struct arena arena;
-};
-
-static int
-setup(void **state)
-{
-	static struct fix f;
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	f.rules = detect_load(NULL, &errors);
-	if (!f.rules) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
-		return -1;
-	}
-	buf_free(&errors);
-	f.scratch = detect_scratch_new(f.rules);
-	arena_init(&f.arena, 0, true);
-	*state = &f;
-	return f.scratch ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct fix *f = *state;
-
-	detect_scratch_free(&f->scratch);
-	detect_free(&f->rules);
-	arena_reset(&f->arena);
-	return 0;
-}
+#include "support/detect_fix.h"
 
 /* "ENTITY value|ENTITY value|" */
 static void
-describe(struct fix *f, struct span text, const struct findings *v, struct buf *out)
+describe(struct detect_fix *f, struct span text, const struct findings *v, struct buf *out)
 {
 	for (size_t i = 0; i < v->n; i++)
 		buf_printf(out, "%s %.*s|", detect_entity_name(f->rules, v->v[i].entity),
@@ -60,29 +24,26 @@ describe(struct fix *f, struct span text, const struct findings *v, struct buf *
 }
 
 static void
-expect(struct fix *f, const char *name, struct span text, const char *before, const char *want)
+expect(struct detect_fix *f, const char *name, struct span text, const char *before,
+	const char *want)
 {
 	struct detect_options opt = { .before = span_str(before) };
 	struct findings v;
 	struct buf got;
-	char *copy = guard_dup(text.p, text.n);
 
 	buf_init(&got, 0);
-	assert_int_equal(
-		detect_scan(f->rules, f->scratch, span_of(copy, text.n), &opt, &f->arena, &v),
-		0);
+	assert_int_equal(detect_fix_scan(f, text, &opt, &v), 0);
 	describe(f, text, &v, &got);
 	if (!span_is(buf_view(&got), want))
 		fail_msg("%s: got %.*s", name, SPAN_ARG(buf_view(&got)));
 	buf_free(&got);
-	guard_free(copy, text.n);
 	arena_reset(&f->arena);
 }
 
 static void
 every_rules_own_examples_hold(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct buf errors;
 
 	buf_init(&errors, 0);
@@ -169,7 +130,7 @@ entities_are_found_as_people_write_them(void **state)
 static void
 findings_move_with_the_text_around_them(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	static const char value[] = "4716 3791 4202 1968";
 	char text[256];
 
@@ -185,7 +146,7 @@ findings_move_with_the_text_around_them(void **state)
 static void
 thresholds_replace_the_rules_own(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	float t[DETECT_ENTITIES_MAX];
 	struct detect_options opt = { .thresholds = t };
 	struct findings v;
@@ -218,7 +179,7 @@ samples_are_found_and_marked(void **state)
 		{ "GB82 WEST 1234 5698 7654 32", true, true },
 		{ "AKIAIOSFODNN7EXAMPLE", true, false },
 	};
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct findings v;
 
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -253,7 +214,7 @@ hostile_texts_cost_linear_time(void **state)
 		"a:", "+1 ", "key", "key=", "a_token_key:", "password=", "eyJ", "eyJ.",
 		"a://b:", " -u a:", "-----BEGIN PRIVATE KEY-----", "00", "sk-", "(1", "@",
 		"::", "--user" };
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
 		struct span text = repeated(patterns[i], 1 << 20);
@@ -273,7 +234,7 @@ hostile_texts_cost_linear_time(void **state)
 static void
 too_many_findings_are_an_error_and_none_is_returned(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct span text = repeated("a@bc.de ", 8 * (CAP_FINDINGS + 1));
 	struct findings v = { .v = (void *)1, .n = 7 };
 
@@ -291,7 +252,7 @@ too_many_findings_are_an_error_and_none_is_returned(void **state)
 static void
 a_full_arena_is_an_error(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct arena small;
 	struct findings v;
 
@@ -308,7 +269,7 @@ static void
 a_number_of_32_megabytes_is_passed_over_once(void **state)
 {
 	static const char *const heads[] = { "", "-----BEGIN PRIVATE KEY-----\n" };
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < 2; i++) {
 		struct span text = repeated("1234567890", 32 << 20);
@@ -326,7 +287,7 @@ a_number_of_32_megabytes_is_passed_over_once(void **state)
 static void
 a_key_without_end_is_covered_but_bounded(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct buf text;
 	struct findings v;
 
@@ -571,5 +532,5 @@ main(void)
 		cmocka_unit_test(an_absent_or_empty_directory_is_an_error),
 		cmocka_unit_test(the_version_follows_the_meaning),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

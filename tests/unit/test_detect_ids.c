@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 #include "detect/engine.h"
-#include "support/guard.h"
+#include "support/detect_fix.h"
 
 static enum check_result
 run(const char *check, struct span text)
@@ -203,32 +203,25 @@ covers(const struct findings *f, size_t at)
 static void
 every_example_is_covered_as_by_trying_everything(void **state)
 {
-	struct buf errors;
-	struct arena a;
+	struct detect_fix *f = *state;
+	const struct detect_rules *r = f->rules;
 
-	(void)state;
-	buf_init(&errors, 0);
-	arena_init(&a, 0, false);
-	struct detect_rules *r = detect_load(NULL, &errors);
-	assert_non_null(r);
-	struct detect_scratch *s = detect_scratch_new(r);
 	for (size_t e = 0; e < r->nentities; e++)
 		for (size_t k = 0; k < r->entities[e].nexamples; k++) {
 			const struct example *x = &r->entities[e].examples[k];
 			struct detect_options opt = { .before = x->before };
 			struct findings fast, slow;
-			assert_int_equal(detect_scan(r, s, x->text, &opt, &a, &fast), 0);
 			assert_int_equal(
-				detect_scan_everywhere(r, s, x->text, &opt, &a, &slow), 0);
+				detect_scan(r, f->scratch, x->text, &opt, &f->arena, &fast), 0);
+			assert_int_equal(detect_scan_everywhere(r, f->scratch, x->text, &opt,
+						 &f->arena, &slow),
+				0);
 			for (size_t i = 0; i < x->text.n; i++)
 				if (covers(&fast, i) != covers(&slow, i))
 					fail_msg("%s: byte %zu of %.*s", r->entities[e].name, i,
 						SPAN_ARG(x->text));
-			arena_reset(&a);
+			arena_reset(&f->arena);
 		}
-	detect_scratch_free(&s);
-	detect_free(&r);
-	buf_free(&errors);
 }
 
 /* Examples, context words and noise in any order: what the start conditions and the
@@ -237,18 +230,13 @@ static void
 mixed_texts_are_covered_as_by_trying_everything(void **state)
 {
 	static const char noise[] = "0123456789012345678901234567890123456789 .-/:ab_,\n";
-	struct buf errors, text;
-	struct arena a;
+	struct detect_fix *f = *state;
+	const struct detect_rules *r = f->rules;
+	struct buf text;
 	uint32_t dice = 12345;
 #define ROLL(n) (dice = dice * 1664525u + 1013904223u, (dice >> 8) % (uint32_t)(n))
 
-	(void)state;
-	buf_init(&errors, 0);
 	buf_init(&text, 0);
-	arena_init(&a, 0, false);
-	struct detect_rules *r = detect_load(NULL, &errors);
-	assert_non_null(r);
-	struct detect_scratch *s = detect_scratch_new(r);
 	for (int round = 0; round < 400; round++) {
 		struct findings fast, slow;
 		buf_clear(&text);
@@ -265,17 +253,15 @@ mixed_texts_are_covered_as_by_trying_everything(void **state)
 			buf_putc(&text, " ,:\n"[ROLL(4)]);
 		}
 		struct span t = span_cut(buf_view(&text), 0, 600);
-		int err = detect_scan(r, s, t, NULL, &a, &fast);
-		assert_int_equal(detect_scan_everywhere(r, s, t, NULL, &a, &slow), err);
+		int err = detect_scan(r, f->scratch, t, NULL, &f->arena, &fast);
+		assert_int_equal(
+			detect_scan_everywhere(r, f->scratch, t, NULL, &f->arena, &slow), err);
 		for (size_t i = 0; !err && i < t.n; i++)
 			if (covers(&fast, i) != covers(&slow, i))
 				fail_msg("byte %zu of %.*s", i, SPAN_ARG(t));
-		arena_reset(&a);
+		arena_reset(&f->arena);
 	}
-	detect_scratch_free(&s);
-	detect_free(&r);
 	buf_free(&text);
-	buf_free(&errors);
 }
 
 int
@@ -288,5 +274,5 @@ main(void)
 		cmocka_unit_test(every_example_is_covered_as_by_trying_everything),
 		cmocka_unit_test(mixed_texts_are_covered_as_by_trying_everything),
 	};
-	return cmocka_run_group_tests_name("detect_ids", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("detect_ids", tests, detect_setup, NULL);
 }

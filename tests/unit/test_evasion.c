@@ -14,55 +14,10 @@
 #include "detect/disguise/fold.h"
 #include "detect/disguise/look.h"
 #include "evasion_rows.h"
-#include "support/guard.h"
-
-struct fix {
-	struct detect_rules *rules;
-	struct detect_scratch *scratch;
-	struct arena arena;
-};
-
-static int
-setup(void **state)
-{
-	static struct fix f;
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	f.rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	if (!f.rules)
-		return -1;
-	f.scratch = detect_scratch_new(f.rules);
-	arena_init(&f.arena, 0, true);
-	*state = &f;
-	return f.scratch ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct fix *f = *state;
-
-	detect_scratch_free(&f->scratch);
-	detect_free(&f->rules);
-	arena_reset(&f->arena);
-	return 0;
-}
-
-static int
-scan(struct fix *f, struct span text, struct findings *out)
-{
-	char *copy = guard_dup(text.p, text.n);
-	int err =
-		detect_scan(f->rules, f->scratch, span_of(copy, text.n), NULL, &f->arena, out);
-
-	guard_free(copy, text.n);
-	return err;
-}
+#include "support/detect_fix.h"
 
 static const struct finding *
-covering(const struct fix *f, const struct findings *v, const char *entity, size_t from,
+covering(const struct detect_fix *f, const struct findings *v, const char *entity, size_t from,
 	size_t to)
 {
 	for (size_t i = 0; i < v->n; i++)
@@ -86,7 +41,7 @@ redact(struct span text, const struct findings *v, struct buf *out)
 }
 
 static void
-print_findings(const struct fix *f, struct span text, const struct findings *v)
+print_findings(const struct detect_fix *f, struct span text, const struct findings *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		print_message("    %s [%.*s]%s\n", detect_entity_name(f->rules, v->v[i].entity),
@@ -95,7 +50,7 @@ print_findings(const struct fix *f, struct span text, const struct findings *v)
 }
 
 static bool
-row_holds(struct fix *f, size_t k)
+row_holds(struct detect_fix *f, size_t k)
 {
 	struct span text = span_str(rows[k].text), hidden = span_str(rows[k].hidden);
 	const char *place = memmem(text.p, text.n, hidden.p, hidden.n), *why = NULL;
@@ -104,12 +59,12 @@ row_holds(struct fix *f, size_t k)
 
 	assert_non_null(place);
 	size_t from = (size_t)(place - text.p), to = from + hidden.n;
-	assert_int_equal(scan(f, text, &v), 0);
+	assert_int_equal(detect_fix_scan(f, text, NULL, &v), 0);
 	const struct finding *hit = covering(f, &v, rows[k].entity, from, to);
 	buf_init(&rest, 0);
 	redact(text, &v, &rest);
 	struct span kept = buf_view(&rest);
-	assert_int_equal(scan(f, kept, &left), 0);
+	assert_int_equal(detect_fix_scan(f, kept, NULL, &left), 0);
 	if (!hit)
 		why = "not found, or not all of it";
 	else if (!(hit->flags & FINDING_EVASION) || !v.evasion)
@@ -130,7 +85,7 @@ row_holds(struct fix *f, size_t k)
 static void
 every_value_in_disguise_is_found_and_redacted(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	size_t n = sizeof(rows) / sizeof(rows[0]), failed = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -142,13 +97,13 @@ every_value_in_disguise_is_found_and_redacted(void **state)
 static void
 what_only_looks_like_a_disguise_is_left_alone(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	size_t failed = 0;
 
 	for (size_t i = 0; i < sizeof(innocent) / sizeof(innocent[0]); i++) {
 		struct span text = span_str(innocent[i].text);
 		struct findings v;
-		assert_int_equal(scan(f, text, &v), 0);
+		assert_int_equal(detect_fix_scan(f, text, NULL, &v), 0);
 		if (v.evasion) {
 			print_message("%s:\n", innocent[i].name);
 			print_findings(f, text, &v);
@@ -174,11 +129,11 @@ what_hides_or_reorders_text_is_a_signal_without_a_finding(void **state)
 		{ "\xD7\xA1\xD7\xA4\xD7\xA8\xE2\x80\x8F 10", false }, /* U+200F is spelling */
 		{ "zero\xE2\x80\x8Bwidth", false },
 	};
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct findings v;
-		assert_int_equal(scan(f, span_str(table[i].text), &v), 0);
+		assert_int_equal(detect_fix_scan(f, span_str(table[i].text), NULL, &v), 0);
 		if (v.n || v.evasion != table[i].signal) {
 			print_findings(f, span_str(table[i].text), &v);
 			fail_msg("%s", table[i].text);
@@ -196,11 +151,11 @@ escapes_of_source_code_are_no_nest_too_deep_to_read(void **state)
 		 "5c41\\134%5c"),
 		"%2526%252392%253bu0040",
 	};
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct findings v;
-		if (scan(f, span_str(table[i]), &v))
+		if (detect_fix_scan(f, span_str(table[i]), NULL, &v))
 			fail_msg("%s", table[i]);
 		arena_reset(&f->arena);
 	}
@@ -217,7 +172,7 @@ a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
 		{ "alice\\", "\\", "u0040example.com" },
 		{ "alice=", "3D", "40example.com" },
 	};
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct buf b;
@@ -227,7 +182,7 @@ a_notation_applied_to_itself_ten_thousand_times_is_undone(void **state)
 		for (size_t k = 0; k < (i == 3 ? 40 : 10000); k++)
 			buf_str(&b, table[i].again);
 		buf_str(&b, table[i].after);
-		assert_int_equal(scan(f, buf_view(&b), &v), 0);
+		assert_int_equal(detect_fix_scan(f, buf_view(&b), NULL, &v), 0);
 		if (!covering(f, &v, "EMAIL_ADDRESS", 0, b.n))
 			fail_msg("%s", table[i].before);
 		buf_free(&b);
@@ -262,7 +217,7 @@ encode(struct buf *in, unsigned times)
 static void
 bytes_that_are_no_text_end_with_an_answer(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	static char text[64 << 10];
 	uint32_t random = 7;
 
@@ -272,7 +227,7 @@ bytes_that_are_no_text_end_with_an_answer(void **state)
 			random = random * 1664525 + 1013904223;
 			text[i] = (char)(round == 0 ? 128 + i % 128 : random >> (16 + round));
 		}
-		assert_int_equal(scan(f, span_of(text, sizeof(text)), &v), 0);
+		assert_int_equal(detect_fix_scan(f, span_of(text, sizeof(text)), NULL, &v), 0);
 		arena_reset(&f->arena);
 	}
 }
@@ -280,7 +235,7 @@ bytes_that_are_no_text_end_with_an_answer(void **state)
 static void
 deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (unsigned times = 1; times < 9; times++) {
 		struct buf b;
@@ -288,7 +243,7 @@ deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
 		buf_init(&b, 0);
 		buf_str(&b, "the card is 4716 3791 4202 1968");
 		encode(&b, times);
-		int err = scan(f, buf_view(&b), &v);
+		int err = detect_fix_scan(f, buf_view(&b), NULL, &v);
 		if (times <= CAP_DECODE_DEPTH) {
 			assert_int_equal(err, 0);
 			assert_non_null(covering(f, &v, "CREDIT_CARD", 0, b.n - 2));
@@ -303,7 +258,7 @@ deeper_nesting_than_the_cap_is_an_error_not_unread(void **state)
 static void
 a_long_blob_loses_the_value_and_keeps_the_rest(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct buf b;
 	struct findings v;
 
@@ -312,7 +267,7 @@ a_long_blob_loses_the_value_and_keeps_the_rest(void **state)
 		buf_str(&b,
 			i == 1700 ? "card 4716 3791 4202 1968; " : "words and more words; ");
 	encode(&b, 1);
-	assert_int_equal(scan(f, buf_view(&b), &v), 0);
+	assert_int_equal(detect_fix_scan(f, buf_view(&b), NULL, &v), 0);
 	assert_int_equal(v.n, 1);
 	size_t start = (1700 * 22 + 5) * 4 / 3, end = (1700 * 22 + 24) * 4 / 3;
 	assert_in_range(v.v[0].start, start - 4, start);
@@ -324,7 +279,7 @@ static void
 a_value_is_found_wherever_it_stands(void **state)
 {
 	/* Across the bounds of chunks and blocks. */
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	static char text[40000];
 
 	for (size_t at = 12200; at < 12400; at++) {
@@ -333,7 +288,7 @@ a_value_is_found_wherever_it_stands(void **state)
 		for (size_t i = 0; i < sizeof(text); i += 8)
 			text[i] = ' ';
 		memcpy(text + at, " alice&#64;example.com ", 23);
-		assert_int_equal(scan(f, span_of(text, 24700), &v), 0);
+		assert_int_equal(detect_fix_scan(f, span_of(text, 24700), NULL, &v), 0);
 		if (!covering(f, &v, "EMAIL_ADDRESS", at + 1, at + 22))
 			fail_msg("at %zu", at);
 		arena_reset(&f->arena);
@@ -379,7 +334,7 @@ a_block_looks_the_same_without_vectors(void **state)
 static void
 a_disguise_is_undone_at_every_place_of_a_block(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	size_t failed = 0;
 
 	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
@@ -395,7 +350,7 @@ a_disguise_is_undone_at_every_place_of_a_block(void **state)
 			buf_span(&b, span_of(moved, pad - 2));
 			buf_str(&b, ".\n");
 			buf_span(&b, text);
-			assert_int_equal(scan(f, buf_view(&b), &v), 0);
+			assert_int_equal(detect_fix_scan(f, buf_view(&b), NULL, &v), 0);
 			if (!covering(
 				    f, &v, rows[k].entity, pad + from, pad + from + hidden.n)) {
 				lost++;
@@ -431,5 +386,5 @@ main(void)
 		cmocka_unit_test(a_value_is_found_wherever_it_stands),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

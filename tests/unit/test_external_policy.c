@@ -138,7 +138,7 @@ load(struct policy_fix *f, const char *text)
 static bool
 has(const struct external *x, const char *theirs, const char *ours)
 {
-	int e = detect_entity_find(fix_rules, span_str(ours));
+	int e = detect_entity_find(detect_fix()->rules, span_str(ours));
 
 	for (size_t i = 0; i < x->rec.nlabels; i++)
 		if (!strcmp(x->rec.labels[i].theirs, theirs))
@@ -278,7 +278,7 @@ moderations_bring_their_categories_and_class(void **state)
 	assert_true(has(x, "violence/graphic", "MODERATION_VIOLENCE_GRAPHIC"));
 	assert_true(x->rec.flagged >= 0);
 	assert_string_equal(
-		detect_entity_class(fix_rules, (size_t)x->rec.flagged), "moderation");
+		detect_entity_class(detect_fix()->rules, (size_t)x->rec.flagged), "moderation");
 	assert_true(x->rec.score_threshold < 0);
 	fix_done(&f);
 	x = load(&f, E U "shape: openai_moderation, entities: [MODERATION_HATE, OWN], map: "
@@ -296,11 +296,11 @@ entities_of_others_can_be_named_in_classes_and_rules(void **state)
 						"classes: {mine: [TEST_HULL, EMAIL_ADDRESS]}\n"
 						"rules:\n  - {name: r, redact: {entities: "
 						"[TEST_HULL], classes: [ships, mine]}}\n");
-	int e = detect_entity_find(fix_rules, SPAN_LIT("TEST_HULL"));
+	int e = detect_entity_find(detect_fix()->rules, SPAN_LIT("TEST_HULL"));
 
 	(void)state;
 	assert_true(e >= 0 && entity_in(&x->entities, (size_t)e));
-	assert_false(detect_entity_by_pattern(fix_rules, (size_t)e));
+	assert_false(detect_entity_by_pattern(detect_fix()->rules, (size_t)e));
 	assert_true(entity_in(&f.p->rules[0].redact, (size_t)e));
 	fix_done(&f);
 }
@@ -317,7 +317,5 @@ main(void)
 		cmocka_unit_test(moderations_bring_their_categories_and_class),
 		cmocka_unit_test(entities_of_others_can_be_named_in_classes_and_rules),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	detect_free(&fix_rules);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "support/detect_fix.h"
 #include "support/naive.h"
 
 struct fix {
@@ -21,18 +22,13 @@ static int
 setup(void **state)
 {
 	static struct fix f;
-	struct buf errors;
 
-	buf_init(&errors, 0);
-	f.rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	if (!f.rules)
-		return -1;
-	f.scratch = detect_scratch_new(f.rules);
+	f.rules = detect_fix()->rules;
+	f.scratch = detect_fix()->scratch;
 	naive_init(&f.naive, f.rules);
 	f.random = 7;
 	*state = &f;
-	return f.scratch ? 0 : -1;
+	return 0;
 }
 
 static int
@@ -41,8 +37,6 @@ teardown(void **state)
 	struct fix *f = *state;
 
 	naive_free(&f->naive);
-	detect_scratch_free(&f->scratch);
-	detect_free(&f->rules);
 	return 0;
 }
 

@@ -14,45 +14,11 @@
 #include "base/clock.h"
 #include "detect/engine.h"
 #include "detect/names/names.h"
-#include "support/guard.h"
-
-struct fix {
-	struct detect_rules *rules;
-	struct detect_scratch *scratch;
-	struct arena arena;
-};
-
-static int
-setup(void **state)
-{
-	static struct fix f;
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	f.rules = detect_load(NULL, &errors);
-	if (!f.rules)
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
-	buf_free(&errors);
-	f.scratch = f.rules ? detect_scratch_new(f.rules) : NULL;
-	arena_init(&f.arena, 0, true);
-	*state = &f;
-	return f.scratch ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct fix *f = *state;
-
-	detect_scratch_free(&f->scratch);
-	detect_free(&f->rules);
-	arena_reset(&f->arena);
-	return 0;
-}
+#include "support/detect_fix.h"
 
 /* "ENTITY value|" of every finding of a finder's entity. */
 static void
-describe(struct fix *f, struct span text, const struct findings *v, struct buf *out)
+describe(struct detect_fix *f, struct span text, const struct findings *v, struct buf *out)
 {
 	for (size_t i = 0; i < v->n; i++)
 		for (size_t k = 0; k < FINDERS; k++)
@@ -67,7 +33,7 @@ struct row {
 };
 
 static void
-expect_rows(struct fix *f, const struct row *rows, size_t n, const float *thresholds)
+expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float *thresholds)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct span text = span_str(rows[i].text);
@@ -75,16 +41,12 @@ expect_rows(struct fix *f, const struct row *rows, size_t n, const float *thresh
 			.before = span_str(rows[i].before) };
 		struct findings v;
 		struct buf got;
-		char *copy = guard_dup(text.p, text.n);
 		buf_init(&got, 0);
-		assert_int_equal(detect_scan(f->rules, f->scratch, span_of(copy, text.n), &opt,
-					 &f->arena, &v),
-			0);
+		assert_int_equal(detect_fix_scan(f, text, &opt, &v), 0);
 		describe(f, text, &v, &got);
 		if (!span_is(buf_view(&got), rows[i].want))
 			fail_msg("%s: got %.*s", rows[i].name, SPAN_ARG(buf_view(&got)));
 		buf_free(&got);
-		guard_free(copy, text.n);
 		arena_reset(&f->arena);
 	}
 }
@@ -215,7 +177,7 @@ a_lower_threshold_finds_weaker_names_and_none_switches_off(void **state)
 		{ "a family name alone", "then Kowalczyk slept", NULL, "" },
 		{ "a title", "ask Dr. Quuxworthy in Toledo, 5 Sycamore Lane", NULL, "" },
 	};
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	float low[DETECT_ENTITIES_MAX], off[DETECT_ENTITIES_MAX];
 
 	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++) {
@@ -236,7 +198,7 @@ hostile_texts_cost_linear_time(void **state)
 	static const char *const units[] = { "A B C D ", "Anna Lee, ", "12 Rue 5 ", "A-b-c-",
 		"Dr. Mr. ", "\xe7\x8e\x8b\xe4\xbc\x9f", "van der ", "O'", "Hospital of ",
 		"patient name is ", "\xd9\x85\xd8\xb1 ", "\xff\xc3", "New York New " };
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	enum { SMALL = 1 << 14, LARGE = 1 << 16 };
 	static char text[LARGE];
 
@@ -384,7 +346,7 @@ read_marks(char *line, struct buf *text, struct mark *marks, size_t room)
 static void
 clinical_text_is_found_and_the_rest_left_alone(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	size_t labels[2] = { 0 }, found[2] = { 0 }, findings[2] = { 0 }, right[2] = { 0 },
 	       line = 0;
 	char *s = NULL;
@@ -550,5 +512,5 @@ main(void)
 		cmocka_unit_test(clinical_text_is_found_and_the_rest_left_alone),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

@@ -32,7 +32,7 @@ the_shipped_policy_loads(void **state)
 	arena_init(&a, 0, false);
 	diag_init(&d);
 	const struct policy *p =
-		policy_load(&a, "policies/default.yaml", &fix_config, fix_detectors(), &d);
+		policy_load(&a, "policies/default.yaml", &fix_config, detect_fix()->rules, &d);
 	if (!p)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	assert_string_equal(p->identities[0].keys_file, "policies/keys.yaml");
@@ -70,8 +70,9 @@ absent_keys_have_safe_defaults(void **state)
 	assert_int_equal(p->routes[0].response, 0);
 	assert_int_equal(p->routes[0].record, PROMPT_HASH);
 	assert_int_equal(p->routes[0].deadline_us, 900000000);
-	for (size_t e = 0; e < detect_entity_count(fix_detectors()); e++)
-		assert_true(p->thresholds[e] == detect_entity_threshold(fix_detectors(), e));
+	for (size_t e = 0; e < detect_entity_count(detect_fix()->rules); e++)
+		assert_true(
+			p->thresholds[e] == detect_entity_threshold(detect_fix()->rules, e));
 	assert_false(p->skip_samples);
 	fix_done(&f);
 }
@@ -139,7 +140,7 @@ every_key_arrives(void **state)
 	assert_true(p->unusual_credential);
 	assert_string_equal(p->credential_headers[p->ncredential_headers - 1], "x-delegation");
 
-	const struct detect_rules *rules = fix_detectors();
+	const struct detect_rules *rules = detect_fix()->rules;
 	size_t ssn = (size_t)detect_entity_find(rules, SPAN_LIT("US_SSN"));
 	size_t mail = (size_t)detect_entity_find(rules, SPAN_LIT("EMAIL_ADDRESS"));
 	size_t iban = (size_t)detect_entity_find(rules, SPAN_LIT("IBAN_CODE"));
@@ -433,7 +434,5 @@ main(void)
 		cmocka_unit_test(the_version_follows_the_meaning),
 		cmocka_unit_test(the_demo_issuer_fills_a_jwt_entry),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	detect_free(&fix_rules);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ load(struct policy_fix *f, const char *text)
 	arena_init(&f->a, 0, false);
 	diag_init(&f->d);
 	f->own = NULL;
-	f->p = policy_load(&f->a, path("p.yaml"), &fix_config, fix_detectors(), &f->d);
+	f->p = policy_load(&f->a, path("p.yaml"), &fix_config, detect_fix()->rules, &f->d);
 	return f->p;
 }
 

@@ -62,7 +62,8 @@ static const struct row {
 	{ "a local share", H "on_failure: {quota: {local: 10%}}\n",
 		":5:22: local: not supported by this version of tollgate" },
 	{ "an unknown part", H "on_failure: {redis: deny}\n",
-		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, signed" },
+		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, "
+		"signed" },
 	/* identity */
 	{ "identity as a mapping", H "identity: {jwt: 1}\n",
 		":5:11: identity: a list is expected, found a mapping" },
@@ -603,7 +604,7 @@ cut_anywhere_is_an_answer(void **state)
 		const struct yaml_node *root =
 			yaml_load(&f.a, "t.yaml", span_of(copy, cut), &f.d);
 		const struct policy *p = root ? policy_compile(&f.a, root, "t.yaml",
-							&fix_config, fix_detectors(), &f.d)
+							&fix_config, detect_fix()->rules, &f.d)
 					      : NULL;
 		assert_int_equal(p == NULL, f.d.errors > 0);
 		loads += p != NULL;
@@ -622,7 +623,7 @@ a_missing_file_is_refused(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	diag_init(&d);
-	assert_null(policy_load(&a, "/nonexistent/p.yaml", NULL, fix_detectors(), &d));
+	assert_null(policy_load(&a, "/nonexistent/p.yaml", NULL, detect_fix()->rules, &d));
 	assert_int_equal(d.errors, 1);
 	diag_free(&d);
 	arena_reset(&a);
@@ -657,9 +658,9 @@ out_of_memory_is_an_error_and_no_crash(void **state)
 		arena_init(&f.a, cap, false);
 		diag_init(&f.d);
 		const struct yaml_node *root = yaml_load(&f.a, "t.yaml", span_str(text), &f.d);
-		const struct policy *p =
-			root ? policy_compile(&f.a, root, "t.yaml", NULL, fix_detectors(), &f.d)
-			     : NULL;
+		const struct policy *p = root ? policy_compile(&f.a, root, "t.yaml", NULL,
+							detect_fix()->rules, &f.d)
+					      : NULL;
 		assert_int_equal(p == NULL, f.d.errors > 0);
 		loaded = p != NULL;
 		fix_done(&f);
@@ -678,7 +679,5 @@ main(void)
 		cmocka_unit_test(without_a_configuration_backends_are_free),
 		cmocka_unit_test(out_of_memory_is_an_error_and_no_crash),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	detect_free(&fix_rules);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

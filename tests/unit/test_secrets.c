@@ -10,55 +10,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "detect/engine.h"
-#include "support/guard.h"
+#include "support/detect_fix.h"
 
-struct fix {
-	struct detect_rules *rules;
-	struct detect_scratch *scratch;
-	struct arena arena;
-};
-
-static int
-setup(void **state)
-{
-	static struct fix f;
-	struct buf errors;
-
-	buf_init(&errors, 0);
-	f.rules = detect_load(NULL, &errors);
-	if (!f.rules) {
-		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
-		return -1;
-	}
-	buf_free(&errors);
-	f.scratch = detect_scratch_new(f.rules);
-	arena_init(&f.arena, 0, true);
-	*state = &f;
-	return f.scratch ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct fix *f = *state;
-
-	detect_scratch_free(&f->scratch);
-	detect_free(&f->rules);
-	arena_reset(&f->arena);
-	return 0;
-}
-
-/* The text stands flush against an unmapped page. */
 static struct findings
-scan(struct fix *f, struct span text)
+scan(struct detect_fix *f, struct span text)
 {
 	struct findings v;
-	char *copy = guard_dup(text.p, text.n);
 
-	assert_int_equal(
-		detect_scan(f->rules, f->scratch, span_of(copy, text.n), NULL, &f->arena, &v),
-		0);
-	guard_free(copy, text.n);
+	assert_int_equal(detect_fix_scan(f, text, NULL, &v), 0);
 	return v;
 }
 
@@ -125,7 +84,7 @@ static const struct {
 static void
 a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
 		struct findings v = scan(f, span_str(proofs[i].text));
@@ -140,7 +99,7 @@ a_checksum_that_computes_is_proof_and_one_that_does_not_is_still_found(void **st
 }
 
 static float
-score_of(struct fix *f, const char *text)
+score_of(struct detect_fix *f, const char *text)
 {
 	struct findings v = scan(f, span_str(text));
 	float score = v.n == 1 ? v.v[0].score : -1;
@@ -164,7 +123,7 @@ a_failed_checksum_costs_a_quarter_of_the_score(void **state)
 static void
 no_typing_error_hides_a_token(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	char text[] = "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";
 
 	for (size_t at = 4; at < sizeof(text) - 1; at++) {
@@ -186,7 +145,7 @@ no_typing_error_hides_a_token(void **state)
 static void
 cut_anywhere_nothing_is_read_beyond_the_end(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
 		for (size_t n = 1; n <= strlen(proofs[i].text); n++) {
@@ -345,7 +304,7 @@ static const struct {
 static void
 secrets_are_found_as_people_write_them(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct span text = span_str(rows[i].text), got = { NULL, 0 };
@@ -363,7 +322,7 @@ secrets_are_found_as_people_write_them(void **state)
 static void
 a_policy_may_ignore_published_samples(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct span text =
 		SPAN_LIT("api_key=sk_test_4eC39HqLyjWDarjtT1zdp7dc card 4111 1111 1111 "
 			 "1111 id AKIAIOSFODNN7EXAMPLE password=" P "\n");
@@ -384,7 +343,7 @@ a_policy_may_ignore_published_samples(void **state)
 static void
 a_vendors_name_may_be_the_json_key(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	struct span text = SPAN_LIT("5ca1ab1e0ddba11dec0ded5eedfacade");
 	struct detect_options opt = { .before = SPAN_LIT("datadogApiKey") };
 	struct findings v;
@@ -412,7 +371,7 @@ covers(const struct findings *f, size_t at)
 }
 
 static void
-compare(struct fix *f, struct span text)
+compare(struct detect_fix *f, struct span text)
 {
 	struct findings fast, slow;
 
@@ -429,7 +388,7 @@ compare(struct fix *f, struct span text)
 static void
 the_fast_scan_covers_what_trying_everything_covers(void **state)
 {
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		compare(f, span_str(rows[i].text));
@@ -459,7 +418,7 @@ hostile_texts_cost_linear_time(void **state)
 		"AAAAAAAAAAAAAAAAAAAA", "MTA.", "hcaik_", "AKIAQNZGKIQY56JQ7WML ",
 		"name: key\n" };
 	enum { BYTES = 256 << 10 };
-	struct fix *f = *state;
+	struct detect_fix *f = *state;
 	char *text = malloc(BYTES);
 
 	assert_non_null(text);
@@ -495,5 +454,5 @@ main(void)
 		cmocka_unit_test(the_fast_scan_covers_what_trying_everything_covers),
 		cmocka_unit_test(hostile_texts_cost_linear_time),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, detect_setup, NULL);
 }

@@ -59,7 +59,7 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
 	arena_init(&fix.a, 0, false);
 	diag_init(&fix.d);
-	fix.p = policy_load(&fix.a, path, NULL, fix_detectors(), &fix.d);
+	fix.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
 	diag_init(&d);
 	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
 	if (!keys)
@@ -77,7 +77,6 @@ teardown(void **state)
 	(void)state;
 	identity_keys_free(&keys);
 	fix_done(&fix);
-	detect_free(&fix_rules);
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
 	return system(cmd);
 }

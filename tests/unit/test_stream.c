@@ -13,6 +13,7 @@
 #include "codec/utf8.h"
 #include "detect/custom/custom.h"
 #include "detect/engine.h"
+#include "support/detect_fix.h"
 #include "support/stream_run.h"
 
 static struct detect_rules *rules;
@@ -22,14 +23,10 @@ static struct stream_run one, two;
 static int
 setup(void **state)
 {
-	struct buf errors;
-
 	(void)state;
-	buf_init(&errors, 0);
-	rules = detect_load(NULL, &errors);
-	buf_free(&errors);
-	scratch = rules ? detect_scratch_new(rules) : NULL;
-	return scratch ? 0 : -1;
+	rules = detect_fix()->rules;
+	scratch = detect_fix()->scratch;
+	return 0;
 }
 
 static int
@@ -40,8 +37,6 @@ teardown(void **state)
 	buf_free(&one.out);
 	buf_free(&two.text);
 	buf_free(&two.out);
-	detect_scratch_free(&scratch);
-	detect_free(&rules);
 	return 0;
 }
 

@@ -57,7 +57,6 @@ teardown(void **state)
 	char cmd[128];
 
 	(void)state;
-	detect_free(&fix_rules);
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
 	return system(cmd);
 }
@@ -251,15 +250,15 @@ the_first_rule_that_names_an_entity_decides(void **state)
 	if (!fix_load(&f, &cfg, text))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
 	assert_true(f.p->hashes);
-	card = detect_entity_find(fix_rules, SPAN_LIT("CREDIT_CARD"));
-	ssn = detect_entity_find(fix_rules, SPAN_LIT("US_SSN"));
+	card = detect_entity_find(detect_fix()->rules, SPAN_LIT("CREDIT_CARD"));
+	ssn = detect_entity_find(detect_fix()->rules, SPAN_LIT("US_SSN"));
 	found.bit[card / 64] |= 1ull << (card % 64);
 	found.bit[ssn / 64] |= 1ull << (ssn % 64);
 	struct policy_facts facts = { .identity = &id,
 		.route = &f.p->routes[0],
 		.whole = true,
 		.body = &body,
-		.rules = fix_rules,
+		.rules = detect_fix()->rules,
 		.entities = &found };
 	assert_int_equal(policy_decide(f.p, &facts, &f.a, &v), 0);
 	assert_int_equal(v.effect, RULE_REDACT);
