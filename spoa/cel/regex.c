@@ -10,6 +10,7 @@
 #include <stdalign.h>
 
 #include "base/err.h"
+#include "regex/regex.h"
 
 #define STEPS_LEAST  100000 /* of PCRE2: some 10 ms; */
 #define STEPS_A_BYTE 16
@@ -65,6 +66,8 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 	pcre2_general_context *gc = pcre2_general_context_create(from_arena, keep, a);
 	pcre2_compile_context *cc = gc ? pcre2_compile_context_create(gc) : NULL;
 	struct span text = { NULL, 0 };
+	struct arena tmp;
+	struct regex tree;
 	int error = 0;
 	PCRE2_SIZE at = 0;
 
@@ -74,11 +77,13 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 	*why = "out of memory";
 	if (!re || !cc)
 		return NULL;
-	text = cel_regex_translate(a, pattern, why);
-	if (!text.p)
-		return NULL;
-	text = arena_printf(a, "(?s:.*?)(?:%.*s)", SPAN_ARG(text));
-	*why = "out of memory";
+	arena_init(&tmp, 0, false);
+	bool read = regex_read(&tmp, pattern, REGEX_RE2, true, &tree);
+	if (read)
+		text = arena_printf(a, "(?s:.*?)(?:%.*s)", SPAN_ARG(tree.text));
+	arena_reset(&tmp);
+	if (!read)
+		*why = tree.why;
 	if (!text.p)
 		return NULL;
 	pcre2_set_newline(cc, PCRE2_NEWLINE_LF);

@@ -19,9 +19,4 @@ const struct cel_regex *cel_regex_compile(
 int cel_regex_match(
 	const struct cel_regex *re, struct span subject, struct arena *a, size_t *spilled);
 
-/* RE2 syntax to PCRE2's, NUL-terminated in the arena: refuses what RE2 has not
- * (backreferences, lookaround, possessive quantifiers), writes differently what
- * means something else there (\s, \v, braces). p is NULL with *why. */
-struct span cel_regex_translate(struct arena *a, struct span pattern, const char **why);
-
 #endif

@@ -2,29 +2,26 @@
  * long: the Glushkov automaton of the pattern, and in it the two structures that cause it
  * (A. Weber, H. Seidl, "On the degree of ambiguity of finite automata", 1991): two ways
  * round one cycle on the same text (exponential), and two cycles one behind the other that
- * the same text drives (polynomial). Only patterns that re2.c took come here; what they
- * mean is widened (classes of bytes, no look at anchors), never narrowed. */
+ * the same text drives (polynomial). Only patterns that compile come here; what they mean
+ * is widened (sets of bytes, no look at anchors), never narrowed. */
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "cel/regex.h"
+#include "regex/regex.h"
 
 enum { POSITIONS = 512, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
 enum { WORK_MAX = 20000000 }; /* of judging one pattern: some 50 ms */
 
-struct bytes {
-	uint64_t v[4];
-};
 struct places {
 	uint64_t v[(POSITIONS + 63) / 64];
 };
 
 struct risk {
-	const char *p, *end;
-	struct bytes cls[POSITIONS];
+	uint64_t cls[POSITIONS][4];
 	uint8_t edge[POSITIONS][POSITIONS]; /* ways from one to the next, 2: several */
 	size_t n, work;
-	int depth;
-	bool fold, loops, too_large;
+	bool loops, too_large;
 };
 
 /* What a part of the pattern begins and ends with. */
@@ -52,172 +49,10 @@ places_join(struct places *s, const struct places *more)
 		s->v[i] |= more->v[i];
 }
 
-static void
-bytes_range(struct bytes *b, unsigned from, unsigned to)
-{
-	for (unsigned c = from; c <= to && c < 256; c++)
-		b->v[c / 64] |= UINT64_C(1) << (c % 64);
-}
-
-static bool
-bytes_meet(const struct bytes *a, const struct bytes *b)
-{
-	return (a->v[0] & b->v[0]) | (a->v[1] & b->v[1]) | (a->v[2] & b->v[2]) |
-	       (a->v[3] & b->v[3]);
-}
-
-/* ---- classes ---- */
-
-static void
-fold_case(struct bytes *b)
-{
-	for (unsigned c = 'a'; c <= 'z'; c++) {
-		unsigned up = c - 32;
-		bool any = (b->v[c / 64] >> (c % 64) & 1) || (b->v[up / 64] >> (up % 64) & 1);
-		if (any) {
-			bytes_range(b, c, c);
-			bytes_range(b, up, up);
-		}
-	}
-}
-
-/* The escape behind the backslash at r->p; false: it stands for no character. */
-static bool
-escape(struct risk *r, struct bytes *out)
-{
-	char c = r->p < r->end ? *r->p++ : '\\';
-	struct bytes b = { { 0 } };
-
-	switch (c) {
-	case 'A':
-	case 'b':
-	case 'B':
-	case 'z': return false;
-	case 'd': bytes_range(&b, '0', '9'); break;
-	case 's':
-		bytes_range(&b, '\t', '\r');
-		bytes_range(&b, ' ', ' ');
-		break;
-	case 'w':
-		bytes_range(&b, '0', '9');
-		bytes_range(&b, 'a', 'z');
-		bytes_range(&b, 'A', 'Z');
-		bytes_range(&b, '_', '_');
-		break;
-	case 'p': { /* \pL, \p{Lu}, \p{Latin}: letters; the rest is read as wide */
-		const char *name = r->p + (r->p < r->end && *r->p == '{');
-		bool letters = name < r->end && *name == 'L';
-		bytes_range(&b, letters ? 'A' : 0, letters ? 'Z' : 127);
-		bytes_range(&b, letters ? 'a' : 0, letters ? 'z' : 127);
-		bytes_range(&b, 128, 255);
-		break;
-	}
-	case 'D':
-	case 'S':
-	case 'W':
-	case 'P':
-	case 'x': bytes_range(&b, 0, 255); break; /* wide */
-	default:
-		if (c >= '0' && c <= '9') {
-			bytes_range(&b, 0, 255);
-			break;
-		}
-		unsigned u = c == 'n'	? '\n'
-			     : c == 't' ? '\t'
-			     : c == 'r' ? '\r'
-			     : c == 'f' ? '\f'
-			     : c == 'v' ? '\v'
-			     : c == 'a' ? '\a'
-					: (unsigned char)c;
-		bytes_range(&b, u, u);
-	}
-	/* \pL, \p{Greek}, \x{41}, \x41, \101 */
-	if (r->p < r->end && *r->p == '{' && (c == 'p' || c == 'P' || c == 'x'))
-		while (r->p < r->end && *r->p++ != '}')
-			;
-	else if (c == 'p' || c == 'P')
-		r->p += r->p < r->end;
-	else if (c == 'x')
-		r->p += r->end - r->p < 2 ? r->end - r->p : 2;
-	else
-		while (c >= '0' && c <= '9' && r->p < r->end && *r->p >= '0' && *r->p <= '7')
-			r->p++;
-	*out = b;
-	return true;
-}
-
-/* One character of the pattern as bytes; beyond ASCII all of them alike. */
-static struct bytes
-character(struct risk *r)
-{
-	struct bytes b = { { 0 } };
-	unsigned char c = (unsigned char)*r->p++;
-
-	if (c < 0x80) {
-		bytes_range(&b, c, c);
-		return b;
-	}
-	while (r->p < r->end && ((unsigned char)*r->p & 0xc0) == 0x80)
-		r->p++;
-	bytes_range(&b, 0x80, 255);
-	return b;
-}
-
-/* Behind "[". */
-static struct bytes
-char_class(struct risk *r)
-{
-	struct bytes b = { { 0 } }, one;
-	bool negated = r->p < r->end && *r->p == '^';
-
-	r->p += negated;
-	for (bool first = true; r->p < r->end && (first || *r->p != ']'); first = false) {
-		unsigned char from = (unsigned char)*r->p;
-		if (*r->p == '[' && r->end - r->p > 1 && r->p[1] == ':') {
-			bytes_range(&b, 0, 255);
-			while (r->p < r->end && *r->p != ']')
-				r->p++;
-			r->p += r->p < r->end;
-			continue;
-		}
-		if (*r->p == '\\') {
-			r->p++;
-			if (!escape(r, &one))
-				one = (struct bytes){ { 0 } };
-			from = 255; /* a range that begins with an escape is read as wide */
-		} else {
-			one = character(r);
-		}
-		if (r->end - r->p > 1 && r->p[0] == '-' && r->p[1] != ']') {
-			unsigned char to = (unsigned char)r->p[1];
-			bool plain = from < 0x80 && to < 0x80 && to != '\\';
-			r->p++;
-			if (*r->p == '\\') {
-				struct bytes skip;
-				r->p++;
-				escape(r, &skip);
-			} else {
-				(void)character(r);
-			}
-			bytes_range(&b, plain ? from : 0, plain ? to : 255);
-		}
-		for (size_t i = 0; i < 4; i++)
-			b.v[i] |= one.v[i];
-	}
-	r->p += r->p < r->end;
-	if (r->fold)
-		fold_case(&b);
-	for (size_t i = 0; negated && i < 4; i++)
-		b.v[i] = ~b.v[i];
-	if (negated) /* of what lies beyond ASCII something is always outside */
-		b.v[2] = b.v[3] = ~UINT64_C(0);
-	return b;
-}
-
 /* ---- the automaton ---- */
 
 static struct part
-position(struct risk *r, struct bytes b)
+position(struct risk *r, const uint64_t set[4])
 {
 	struct part x = { .nullable = false };
 
@@ -225,9 +60,7 @@ position(struct risk *r, struct bytes b)
 		r->too_large = true;
 		return x;
 	}
-	if (r->fold)
-		fold_case(&b);
-	r->cls[r->n] = b;
+	memcpy(r->cls[r->n], set, sizeof(r->cls[0]));
 	place_add(&x.first, r->n);
 	place_add(&x.last, r->n);
 	r->n++;
@@ -256,148 +89,73 @@ follow(struct risk *r, struct part a, struct part b)
 	return x;
 }
 
-static struct part alternatives(struct risk *r);
+static struct part part_of(struct risk *r, const struct regex_node *n, unsigned depth);
 
+/* `free_end`: a repetition at the very end of the pattern never has to be taken back;
+ * `free_start`: nor one of anything at its very beginning. */
 static struct part
-group(struct risk *r)
+repeated(struct risk *r, const struct regex_node *n, unsigned depth, bool free_end,
+	bool free_start)
 {
-	if (r->p < r->end && *r->p == '?') {
-		const char *from = r->p++;
-		if (r->p < r->end && (*r->p == 'P' || *r->p == '<')) {
-			while (r->p < r->end && *r->p++ != '>')
-				;
-		} else {
-			while (r->p < r->end && *r->p != ':' && *r->p != ')')
-				r->p++;
-			r->fold |= memchr(from, 'i', (size_t)(r->p - from)) != NULL;
-			if (r->p < r->end && *r->p++ == ')')
-				return (struct part){ .nullable = true };
-		}
+	struct part x = part_of(r, n->child, depth);
+
+	if (n->max >= LOOP_LEAST && !free_end && !free_start) {
+		connect(r, &x.last, &x.first);
+		/* (a?){50}: which of the rounds are empty ones? */
+		if (x.nullable && n->max != REGEX_FOREVER)
+			connect(r, &x.last, &x.first);
+		r->loops = true;
 	}
-	struct part x = alternatives(r);
-	r->p += r->p < r->end; /* ) */
-	return x;
+	x.nullable |= n->min == 0;
+	return free_start ? (struct part){ .nullable = true } : x;
 }
 
+/* `last`: of the pattern's own alternatives, whose depth is 1. */
 static struct part
-atom(struct risk *r)
-{
-	struct bytes b = { { 0 } };
-	struct part empty = { .nullable = true };
-
-	switch (*r->p) {
-	case '(': r->p++; return group(r);
-	case '[': r->p++; return position(r, char_class(r));
-	case '^':
-	case '$': r->p++; return empty;
-	case '.':
-		r->p++;
-		bytes_range(&b, 0, 255);
-		return position(r, b);
-	case '\\':
-		r->p++;
-		if (r->p < r->end && *r->p == 'Q') { /* widened: any character */
-			while (r->p < r->end &&
-				!(r->p[0] == '\\' && r->p + 1 < r->end && r->p[1] == 'E'))
-				r->p++;
-			r->p += r->end - r->p < 2 ? r->end - r->p : 2;
-			bytes_range(&b, 0, 255);
-			return position(r, b);
-		}
-		return escape(r, &b) ? position(r, b) : empty;
-	default: return position(r, character(r));
-	}
-}
-
-/* * + ? {n,m} at r->p: 0 where there is none; *most -1: without bound. */
-static bool
-quantifier(struct risk *r, long *least, long *most)
-{
-	char *end;
-
-	*least = 0;
-	*most = -1;
-	if (r->p == r->end)
-		return false;
-	switch (*r->p) {
-	case '*': break;
-	case '+': *least = 1; break;
-	case '?': *most = 1; break;
-	case '{':
-		*least = *most = strtol(r->p + 1, &end, 10);
-		if (end == r->p + 1 || (*end != '}' && *end != ','))
-			return false;
-		if (*end == ',')
-			*most = end[1] == '}' ? -1 : strtol(end + 1, &end, 10);
-		while (r->p < r->end && *r->p != '}')
-			r->p++;
-		break;
-	default: return false;
-	}
-	r->p += r->p < r->end;
-	if (r->p < r->end && *r->p == '?')
-		r->p++;
-	return true;
-}
-
-static bool
-at_end(const struct risk *r)
-{
-	return r->p == r->end || *r->p == '|' || *r->p == ')';
-}
-
-/* sequence = { atom [ quantifier ] }. A repetition at the very end of the pattern never
- * has to be taken back, nor one of anything at its very beginning. */
-static struct part
-sequence(struct risk *r)
+sequence(struct risk *r, const struct regex_node *n, unsigned depth, bool last)
 {
 	struct part all = { .nullable = true };
-	const char *begin = r->p;
 
-	while (!at_end(r)) {
-		const char *from = r->p;
-		struct part x = atom(r);
-		long least, most;
-		if (quantifier(r, &least, &most)) {
-			bool free_end = r->depth == 1 && r->p == r->end;
-			bool free_start =
-				r->depth == 1 && from == begin && *from == '.' && most < 0;
-			if ((most < 0 || most >= LOOP_LEAST) && !free_end && !free_start) {
-				connect(r, &x.last, &x.first);
-				/* (a?){50}: which of the rounds are empty ones? */
-				if (x.nullable && most > 0)
-					connect(r, &x.last, &x.first);
-				r->loops = true;
-			}
-			x.nullable |= least == 0 || free_start;
-			if (free_start)
-				x = (struct part){ .nullable = true };
-		}
-		all = follow(r, all, x);
+	for (const struct regex_node *x = n->child; x; x = x->next) {
+		bool end = depth == 1 && last && !x->next, start = depth == 1 && x == n->child;
+		all = follow(r, all,
+			x->kind == REGEX_REPEAT
+				? repeated(r, x, depth, end,
+					  start && x->child->dot && x->max == REGEX_FOREVER)
+				: part_of(r, x, depth));
 	}
 	return all;
 }
 
 static struct part
-alternatives(struct risk *r)
+alternatives(struct risk *r, const struct regex_node *n, unsigned depth)
 {
 	struct part all = { .nullable = false };
 
-	if (++r->depth > DEPTH) {
-		r->too_large = r->loops = true; /* what follows is not read */
-		r->p = r->end;
+	if (depth > DEPTH) {
+		r->too_large = r->loops = true; /* what is deeper is not looked at */
+		return all;
 	}
-	for (;;) {
-		struct part x = sequence(r);
-		places_join(&all.first, &x.first);
-		places_join(&all.last, &x.last);
-		all.nullable |= x.nullable;
-		if (r->p == r->end || *r->p != '|')
-			break;
-		r->p++;
+	if (n->kind == REGEX_CAT)
+		return sequence(r, n, depth, true);
+	for (const struct regex_node *x = n->child; x; x = x->next) {
+		struct part one = sequence(r, x, depth, !x->next);
+		places_join(&all.first, &one.first);
+		places_join(&all.last, &one.last);
+		all.nullable |= one.nullable;
 	}
-	r->depth--;
 	return all;
+}
+
+static struct part
+part_of(struct risk *r, const struct regex_node *n, unsigned depth)
+{
+	switch (n->kind) {
+	case REGEX_SET: return position(r, n->set);
+	case REGEX_CAT:
+	case REGEX_ALT: return alternatives(r, n, depth + 1);
+	default: return (struct part){ .nullable = true };
+	}
 }
 
 /* ---- what it can do ---- */
@@ -420,7 +178,7 @@ two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
 		for (size_t x = 0; x < n; x++) {
 			r->work += r->edge[a][x] ? n : 0;
 			for (size_t y = 0; r->edge[a][x] && y < n; y++) {
-				if (!r->edge[b][y] || !bytes_meet(&r->cls[x], &r->cls[y]))
+				if (!r->edge[b][y] || !set_meets(r->cls[x], r->cls[y]))
 					continue;
 				bool now = apart || x != y || (a == b && r->edge[a][x] > 1);
 				if (x == p && y == p && now)
@@ -450,15 +208,15 @@ cycle_behind(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *
 		size_t at = queue[head++], a = at / n / n, b = at / n % n, c = at % n;
 		for (size_t x = 0; x < n; x++)
 			for (size_t y = 0; r->edge[a][x] && y < n; y++) {
-				if (!r->edge[b][y] || !bytes_meet(&r->cls[x], &r->cls[y]))
+				if (!r->edge[b][y] || !set_meets(r->cls[x], r->cls[y]))
 					continue;
 				for (size_t z = 0; z < n; z++) {
 					size_t to = (x * n + y) * n + z;
-					struct bytes both = r->cls[x];
+					uint64_t both[4];
 					for (size_t i = 0; i < 4; i++)
-						both.v[i] &= r->cls[y].v[i];
+						both[i] = r->cls[x][i] & r->cls[y][i];
 					if (!r->edge[c][z] || seen[to] ||
-						!bytes_meet(&both, &r->cls[z]))
+						!set_meets(both, r->cls[z]))
 						continue;
 					if (to == goal)
 						return true;
@@ -521,17 +279,16 @@ const char *
 cel_regex_risk(struct span pattern)
 {
 	struct risk *r = calloc(1, sizeof(*r));
+	const char *why = "out of memory";
+	struct regex re;
+	struct arena a;
 
-	if (!r)
-		return "out of memory";
-	r->p = pattern.p;
-	r->end = pattern.p + pattern.n;
-	alternatives(r);
-	const char *why = NULL;
-	if (r->loops && r->too_large)
-		why = TOO_LARGE;
-	else if (r->loops && r->n)
-		why = judge(r);
+	arena_init(&a, 0, false);
+	if (r && regex_read(&a, pattern, REGEX_RE2, true, &re)) {
+		alternatives(r, re.root, 1);
+		why = r->loops && r->too_large ? TOO_LARGE : r->loops && r->n ? judge(r) : NULL;
+	}
+	arena_reset(&a);
 	free(r);
 	return why;
 }

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/yaml.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/engine.h"
 #include "detect/names/names.h"
-#include "detect/prefilter/bits.h"
 
 struct definition {
 	struct span name, text;

@@ -6,11 +6,11 @@
  * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
  * whole is linear. */
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/err.h"
 #include "detect/custom/custom_stage.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
-#include "detect/prefilter/bits.h"
 #include "detect/prefilter/sieve.h"
 
 enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */

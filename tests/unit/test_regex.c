@@ -19,8 +19,9 @@
 
 #include "base/buf.h"
 #include "cel/regex.h"
-#include "detect/custom_regex.h"
-#include "detect/rule.h"
+#include "detect/custom/custom_regex.h"
+#include "detect/engine.h"
+#include "detect/prefilter/lead.h"
 
 #define DATA "tests/data/regex.txt"
 
@@ -56,37 +57,43 @@ compiles(struct span s, uint32_t flags)
 
 /* ---- the verdicts ---- */
 
-static const struct outline_node *
-without_wrapping(const struct outline_node *n)
+static const struct regex_node *
+without_wrapping(const struct regex_node *n)
 {
-	while (n->kind == OUTLINE_CAT && n->child && !n->child->next)
+	while (n->kind == REGEX_CAT && n->child && !n->child->next)
 		n = n->child;
 	return n;
 }
 
 /* A tree, whatever stands around single parts and for nothing. */
 static void
-dump(const struct outline_node *n, struct buf *b)
+dump(const struct regex_node *n, struct buf *b)
 {
 	n = without_wrapping(n);
-	if (n->kind == OUTLINE_SET) {
+	if (n->kind == REGEX_SET) {
 		buf_printf(b, "[%llx %llx %llx %llx]", (unsigned long long)n->set[0],
 			(unsigned long long)n->set[1], (unsigned long long)n->set[2],
 			(unsigned long long)n->set[3]);
 		return;
 	}
-	if (n->kind == OUTLINE_CAT && !n->child)
+	if (n->kind == REGEX_EDGE || (n->kind == REGEX_CAT && !n->child))
 		return;
 	buf_putc(b, "?(|{="[n->kind]);
-	if (n->kind == OUTLINE_REPEAT)
-		buf_printf(b, "%u,%u:", n->min, n->max);
-	if (n->kind == OUTLINE_LOOK)
+	if (n->kind == REGEX_REPEAT)
+		buf_printf(b, "%u,%u:", n->min, n->max < 0xFFFF ? n->max : 0xFFFF);
+	if (n->kind == REGEX_LOOK)
 		buf_printf(b, "%d%d:", n->behind, n->negative);
-	for (const struct outline_node *x = n->child; x; x = x->next) {
+	for (const struct regex_node *x = n->child; x; x = x->next) {
 		dump(x, b);
 		buf_putc(b, ';');
 	}
 	buf_putc(b, ')');
+}
+
+static bool
+has_value(struct span s)
+{
+	return memmem(s.p, s.n, "(?<value>", 9) != NULL;
 }
 
 static void
@@ -94,7 +101,8 @@ verdict_of_tree(struct span s, struct buf *out)
 {
 	struct arena a;
 	struct buf b;
-	uint16_t lead, plain;
+	struct regex re;
+	uint16_t plain;
 
 	if (!compiles(s, PCRE2_NEVER_UTF) || span_chr(s, 0) < s.n) {
 		buf_str(out, "-");
@@ -102,20 +110,20 @@ verdict_of_tree(struct span s, struct buf *out)
 	}
 	arena_init(&a, 0, false);
 	buf_init(&b, 0);
-	const char *text = arena_dup(&a, s).p;
-	const struct outline_node *tree = outline_parse(&a, text);
-	lead = pattern_lead(text, &plain);
-	if (!tree) {
+	bool read = regex_read(&a, s, REGEX_RULE, false, &re);
+	if (!read) {
 		buf_str(out, "?");
 	} else {
-		dump(tree, &b);
+		dump(re.root, &b);
 		struct span v = buf_view(&b);
 		buf_printf(out, "%08x", short_hash(hash_of(HASH_BEGIN, v.p, v.n)));
-		if (pattern_digit(tree))
-			buf_printf(out, " digit %u", pattern_digit(tree));
+		if (pattern_digit(re.root))
+			buf_printf(out, " digit %u", pattern_digit(re.root));
 	}
-	if (lead || plain)
+	if (has_value(s)) {
+		unsigned lead = pattern_lead(read ? re.root : NULL, &plain);
 		buf_printf(out, " lead %u %u", lead, plain);
+	}
 	buf_free(&b);
 	arena_reset(&a);
 }
@@ -157,14 +165,15 @@ verdict_of_re2(struct span s, struct buf *out)
 	const char *why = NULL;
 
 	arena_init(&a, 0, false);
-	struct span text = cel_regex_translate(&a, s, &why);
-	if (!text.p) {
-		buf_printf(out, "%s\t-", why);
+	struct regex re;
+	if (!regex_read(&a, s, REGEX_RE2, true, &re)) {
+		buf_printf(out, "%s\t-", re.why);
 	} else if (!cel_regex_compile(&a, s, &why)) {
 		buf_printf(out, "%s\t-", why);
 	} else {
 		const char *risk = cel_regex_risk(s);
-		buf_printf(out, "%08x\t%s", short_hash(hash_of(HASH_BEGIN, text.p, text.n)),
+		buf_printf(out, "%08x\t%s",
+			short_hash(hash_of(HASH_BEGIN, re.text.p, re.text.n)),
 			risk ? risk : "fine");
 	}
 	arena_reset(&a);

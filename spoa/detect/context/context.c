@@ -7,7 +7,7 @@
 #include "detect/context/context.h"
 
 #include "base/ascii.h"
-#include "detect/prefilter/bits.h"
+#include "base/bits.h"
 #include "detect/prefilter/sieve.h"
 
 /* Whether the byte before `at` belongs to a letter of an alphabet that is

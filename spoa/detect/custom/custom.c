@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/bits.h"
 #include "base/err.h"
 #include "detect/custom/custom_regex.h"
 #include "detect/custom/dictionary.h"
 #include "detect/custom/fingerprint.h"
 #include "detect/custom/sample_text.h"
-#include "detect/prefilter/bits.h"
 
 struct own_list {
 	struct fingerprints *prints;

@@ -6,23 +6,15 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
-#include "detect/custom/custom_regex_tree.h"
+#include "base/bits.h"
 #include "detect/prefilter/pattern.h"
+#include "regex/regex.h"
 
 static void
-refuse_number(struct regex_reader *r, const char *what, double n, const char *advice)
+say_number(char why[200], const char *what, double n, const char *advice)
 {
-	char why[200];
-
-	snprintf(why, sizeof(why), "%s %s%.0f %s", what, n > 1e9 ? "over " : "",
-		n > 1e9 ? 1e9 : n, advice);
-	regex_refuse(r, 0, why);
-}
-
-static bool
-disjoint(const uint64_t a[4], const uint64_t b[4])
-{
-	return !((a[0] & b[0]) | (a[1] & b[1]) | (a[2] & b[2]) | (a[3] & b[3]));
+	snprintf(why, 200, "%s %s%.0f %s", what, n > 1e9 ? "over " : "", n > 1e9 ? 1e9 : n,
+		advice);
 }
 
 static bool
@@ -30,7 +22,7 @@ is_digits(const uint64_t set[4])
 {
 	uint64_t digits[4] = { 0 };
 
-	add_range(digits, '0', '9');
+	set_add_range(digits, '0', '9');
 	return !memcmp(digits, set, sizeof(digits));
 }
 
@@ -41,24 +33,24 @@ struct width {
 };
 
 static struct width
-width_of(const struct re *n)
+width_of(const struct regex_node *n)
 {
 	struct width w = { 0, 0 }, c;
 
 	switch (n->kind) {
-	case RE_SET: return (struct width){ n->bytes_min, n->bytes_max };
-	case RE_REPEAT:
+	case REGEX_SET: return (struct width){ n->bytes_min, n->bytes_max };
+	case REGEX_REPEAT:
 		c = width_of(n->child);
 		return (struct width){ c.min * n->min, c.max * n->max };
-	case RE_CAT:
-		for (const struct re *x = n->child; x; x = x->next) {
+	case REGEX_CAT:
+		for (const struct regex_node *x = n->child; x; x = x->next) {
 			c = width_of(x);
 			w.min += c.min;
 			w.max += c.max;
 		}
 		return w;
-	case RE_ALT:
-		for (const struct re *x = n->child; x; x = x->next) {
+	case REGEX_ALT:
+		for (const struct regex_node *x = n->child; x; x = x->next) {
 			c = width_of(x);
 			w.min = x == n->child || c.min < w.min ? c.min : w.min;
 			w.max = c.max > w.max ? c.max : w.max;
@@ -76,22 +68,19 @@ struct follow {
 
 /* Adds what n can begin with; true where n may be empty. */
 static bool
-first_of(const struct re *n, struct follow *f)
+first_of(const struct regex_node *n, struct follow *f)
 {
-	bool empty = n->kind == RE_CAT;
+	bool empty = n->kind == REGEX_CAT;
 
 	switch (n->kind) {
-	case RE_SET:
-		for (unsigned k = 0; k < 4; k++)
-			f->set[k] |= n->set[k];
-		return false;
-	case RE_REPEAT: return n->max == 0 || first_of(n->child, f) || n->min == 0;
-	case RE_CAT:
-		for (const struct re *x = n->child; x && empty; x = x->next)
+	case REGEX_SET: set_join(f->set, n->set); return false;
+	case REGEX_REPEAT: return n->max == 0 || first_of(n->child, f) || n->min == 0;
+	case REGEX_CAT:
+		for (const struct regex_node *x = n->child; x && empty; x = x->next)
 			empty = first_of(x, f);
 		return empty;
-	case RE_ALT:
-		for (const struct re *x = n->child; x; x = x->next)
+	case REGEX_ALT:
+		for (const struct regex_node *x = n->child; x; x = x->next)
 			empty |= first_of(x, f);
 		return empty;
 	default: f->fails = true; return true;
@@ -101,24 +90,24 @@ first_of(const struct re *n, struct follow *f)
 static bool
 meets(const struct follow *a, const struct follow *b)
 {
-	return a->fails || b->fails || !disjoint(a->set, b->set);
+	return a->fails || b->fails || set_meets(a->set, b->set);
 }
 
-static double ways(const struct re *n, const struct follow *after);
+static double ways(const struct regex_node *n, const struct follow *after);
 
 /* With what stands behind it in its sequence. */
 static double
-ways_in_sequence(const struct re *n, const struct follow *after)
+ways_in_sequence(const struct regex_node *n, const struct follow *after)
 {
 	double product = 1;
 
 	for (; n; n = n->next) {
 		struct follow f = { { 0 }, false };
 		bool empty = true;
-		for (const struct re *x = n->next; x && empty; x = x->next)
+		for (const struct regex_node *x = n->next; x && empty; x = x->next)
 			empty = first_of(x, &f);
-		for (unsigned k = 0; empty && k < 4; k++)
-			f.set[k] |= after->set[k];
+		if (empty)
+			set_join(f.set, after->set);
 		f.fails |= empty && after->fails;
 		product *= ways(n, &f);
 	}
@@ -126,20 +115,19 @@ ways_in_sequence(const struct re *n, const struct follow *after)
 }
 
 static double
-ways_of_alternatives(const struct re *n, const struct follow *after)
+ways_of_alternatives(const struct regex_node *n, const struct follow *after)
 {
 	struct follow seen = { { 0 }, false };
 	double sum = 0, most = 0;
 	bool apart = true;
 
-	for (const struct re *x = n->child; x; x = x->next) {
+	for (const struct regex_node *x = n->child; x; x = x->next) {
 		struct follow f = { { 0 }, false };
 		double w = ways(x, after);
 		if (first_of(x, &f))
 			f.fails = true;
 		apart = apart && !(x != n->child && meets(&f, &seen));
-		for (unsigned k = 0; k < 4; k++)
-			seen.set[k] |= f.set[k];
+		set_join(seen.set, f.set);
 		seen.fails |= f.fails;
 		sum += w;
 		most = w > most ? w : most;
@@ -151,26 +139,25 @@ ways_of_alternatives(const struct re *n, const struct follow *after)
  * place of a text. A repetition whose next turn cannot be confused with what follows has
  * one way. */
 static double
-ways(const struct re *n, const struct follow *after)
+ways(const struct regex_node *n, const struct follow *after)
 {
 	static const struct follow none;
 
-	if (n->kind == RE_CAT)
+	if (n->kind == REGEX_CAT)
 		return ways_in_sequence(n->child, after);
-	if (n->kind == RE_ALT)
+	if (n->kind == REGEX_ALT)
 		return ways_of_alternatives(n, after);
-	if (n->kind == RE_LOOK)
+	if (n->kind == REGEX_LOOK)
 		return ways(n->child, &none);
-	if (n->kind != RE_REPEAT)
+	if (n->kind != REGEX_REPEAT)
 		return 1;
 	struct follow again = { { 0 }, false };
 	bool empty = first_of(n->child, &again);
 	bool one_way = n->possessive || n->min == n->max || (!empty && !meets(&again, after));
 	double choices = one_way ? 1 : n->max - n->min + 1;
-	if (n->child->kind == RE_SET)
+	if (n->child->kind == REGEX_SET)
 		return choices;
-	for (unsigned k = 0; k < 4; k++)
-		again.set[k] |= after->set[k];
+	set_join(again.set, after->set);
 	again.fails |= after->fails || empty;
 	return choices * pow(ways(n->child, &again), n->max);
 }
@@ -180,29 +167,30 @@ ways(const struct re *n, const struct follow *after)
 enum { ITEMS = 256 };
 
 static size_t
-flatten(const struct re *n, const struct re **items, size_t at)
+flatten(const struct regex_node *n, const struct regex_node **items, size_t at)
 {
-	if (n->kind != RE_CAT) {
+	if (n->kind != REGEX_CAT) {
 		if (at < ITEMS)
 			items[at] = n;
 		return at + 1;
 	}
-	for (const struct re *x = n->child; x; x = x->next)
+	for (const struct regex_node *x = n->child; x; x = x->next)
 		at = flatten(x, items, at);
 	return at;
 }
 
 /* The characters from items[i] on that are known; all of one kind of case. */
 static struct span
-literal_at(struct arena *a, const struct re *const *items, size_t n, size_t i, bool *caseless)
+literal_at(struct arena *a, const struct regex_node *const *items, size_t n, size_t i,
+	bool *caseless)
 {
 	char text[REGEX_BYTES + 4];
 	size_t bytes = 0;
 	bool folds = false;
 
-	for (size_t k = i; k < n && items[k]->kind == RE_SET && items[k]->nexact; k++)
+	for (size_t k = i; k < n && items[k]->kind == REGEX_SET && items[k]->nexact; k++)
 		folds |= items[k]->letter;
-	for (; i < n && items[i]->kind == RE_SET && items[i]->nexact; i++) {
+	for (; i < n && items[i]->kind == REGEX_SET && items[i]->nexact; i++) {
 		bool capital = items[i]->nexact == 1 && is_alpha(items[i]->exact[0]);
 		if (folds && capital && !items[i]->letter)
 			break; /* (?i:falcon)X */
@@ -216,13 +204,13 @@ literal_at(struct arena *a, const struct re *const *items, size_t n, size_t i, b
 }
 
 static bool
-literals_of_branches(struct arena *a, const struct re *alt, struct regex_facts *f)
+literals_of_branches(struct arena *a, const struct regex_node *alt, struct regex_facts *f)
 {
 	size_t n = 0;
 	bool caseless = false, this;
 
-	for (const struct re *x = alt->child; x; x = x->next, n++) {
-		const struct re *items[ITEMS];
+	for (const struct regex_node *x = alt->child; x; x = x->next, n++) {
+		const struct regex_node *items[ITEMS];
 		size_t count = flatten(x, items, 0);
 		if (n == REGEX_LITERALS || count > ITEMS)
 			return false;
@@ -237,7 +225,8 @@ literals_of_branches(struct arena *a, const struct re *alt, struct regex_facts *
 }
 
 static void
-find_literal(struct arena *a, const struct re *const *items, size_t n, struct regex_facts *f)
+find_literal(
+	struct arena *a, const struct regex_node *const *items, size_t n, struct regex_facts *f)
 {
 	size_t back = 0, best = 0;
 	uint64_t set[4] = { 0 };
@@ -250,7 +239,8 @@ find_literal(struct arena *a, const struct re *const *items, size_t n, struct re
 			f->literals[0] = s;
 			f->nliterals = best = 1;
 			f->caseless = caseless;
-		} else if (items[i]->kind == RE_ALT && literals_of_branches(a, items[i], f)) {
+		} else if (items[i]->kind == REGEX_ALT &&
+			   literals_of_branches(a, items[i], f)) {
 			best = 1;
 		}
 		if (best) {
@@ -266,41 +256,40 @@ find_literal(struct arena *a, const struct re *const *items, size_t n, struct re
 		first_of(items[i], &first);
 		/* Of several bytes only the first are known. */
 		if (w.max > 1)
-			add_range(first.set, 0, 255);
-		for (unsigned k = 0; k < 4; k++)
-			set[k] |= first.set[k];
+			set_add_range(first.set, 0, 255);
+		set_join(set, first.set);
 	}
 }
 
 static bool
-refuses_digits(const struct re *n)
+refuses_digits(const struct regex_node *n)
 {
-	if (n->kind == RE_EDGE)
+	if (n->kind == REGEX_EDGE)
 		return n->boundary;
-	if (n->kind != RE_LOOK || !n->negative)
+	if (n->kind != REGEX_LOOK || !n->negative)
 		return false;
-	const struct re *x = n->child;
-	while (x->kind == RE_CAT && x->child && !x->child->next)
+	const struct regex_node *x = n->child;
+	while (x->kind == REGEX_CAT && x->child && !x->child->next)
 		x = x->child;
-	return x->kind == RE_SET && !x->nexact && is_digits(x->set);
+	return x->kind == REGEX_SET && !x->nexact && is_digits(x->set);
 }
 
 /* \b\d{4}-… and (?<!\d)\d{4}(?!\d): a match begins where a run of digits does. */
 static void
-find_digits(const struct re *const *items, size_t n, struct regex_facts *f)
+find_digits(const struct regex_node *const *items, size_t n, struct regex_facts *f)
 {
 	if (n < 3 || f->utf || !refuses_digits(items[0]))
 		return;
-	const struct re *q = items[1], *d = q->kind == RE_REPEAT ? q->child : q;
-	unsigned from = q->kind == RE_REPEAT ? q->min : 1,
-		 to = q->kind == RE_REPEAT ? q->max : 1;
+	const struct regex_node *q = items[1], *d = q->kind == REGEX_REPEAT ? q->child : q;
+	unsigned from = q->kind == REGEX_REPEAT ? q->min : 1,
+		 to = q->kind == REGEX_REPEAT ? q->max : 1;
 	struct follow next = { { 0 }, false };
 	uint64_t digits[4] = { 0 };
-	add_range(digits, '0', '9');
-	if (d->kind != RE_SET || !is_digits(d->set) || from < 1 || to > REGEX_RUN)
+	set_add_range(digits, '0', '9');
+	if (d->kind != REGEX_SET || !is_digits(d->set) || from < 1 || to > REGEX_RUN)
 		return;
 	bool empty = first_of(items[2], &next);
-	if (!refuses_digits(items[2]) && (empty || next.fails || !disjoint(next.set, digits)))
+	if (!refuses_digits(items[2]) && (empty || next.fails || set_meets(next.set, digits)))
 		return;
 	f->start = REGEX_DIGITS;
 	f->digits[0] = from;
@@ -329,40 +318,41 @@ bool
 regex_study(
 	struct arena *a, struct span regex, struct regex_facts *out, char why[200], size_t *at)
 {
-	struct regex_reader r = { .a = a, .s = regex, .why = why, .at = at };
 	static const struct follow none;
-	const struct re *items[ITEMS];
+	const struct regex_node *items[ITEMS];
+	struct regex re;
 
 	*out = (struct regex_facts){ .utf = needs_utf(regex) };
 	*at = 0;
 	if (regex.n > REGEX_BYTES || span_chr(regex, 0) < regex.n) {
-		regex_refuse(&r, 0,
-			regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
+		strcpy(why, regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
 		return false;
 	}
-	r.utf = out->utf;
-	buf_init(&r.out, 16 * REGEX_BYTES);
-	const struct re *root = regex_read(&r);
-	struct width w = root && !r.failed ? width_of(root) : (struct width){ 0, 0 };
-	double tried = root && !r.failed ? ways(root, &none) : 0;
-	if (!r.failed && w.min < 1)
-		regex_refuse(&r, 0, "matches the empty text");
-	if (!r.failed && w.max > REGEX_WIDTH)
-		refuse_number(&r, "a match may have", w.max,
+	if (!regex_read(a, regex, REGEX_OWN, out->utf, &re)) {
+		snprintf(why, 200, "%s", re.why);
+		*at = re.at;
+		return false;
+	}
+	struct width w = width_of(re.root);
+	double tried = ways(re.root, &none);
+	if (w.min < 1) {
+		strcpy(why, "matches the empty text");
+	} else if (w.max > REGEX_WIDTH) {
+		say_number(why, "a match may have", w.max,
 			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
-	if (!r.failed && tried > REGEX_WAYS)
-		refuse_number(&r, "can be tried in", tried,
+	} else if (tried > REGEX_WAYS) {
+		say_number(why, "can be tried in", tried,
 			"ways at one place, 1000 are the most: bound its repetitions, as in "
 			"{1,20}, or exclude what follows them, as in [^;]+;");
-	if (!r.failed) {
-		out->regex = arena_strdup(a, buf_failed(&r.out) ? "" : buf_view(&r.out).p);
+	} else {
+		out->regex = re.text.p;
 		out->width = (size_t)w.max;
-		size_t n = flatten(root, items, 0);
+		size_t n = flatten(re.root, items, 0);
 		if (n <= ITEMS)
 			find_literal(a, items, n, out);
 		if (n <= ITEMS && out->start == REGEX_ANYWHERE)
 			find_digits(items, n, out);
+		return true;
 	}
-	buf_free(&r.out);
-	return !r.failed && out->regex;
+	return false;
 }

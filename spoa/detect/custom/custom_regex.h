@@ -7,11 +7,8 @@
 
 enum {
 	REGEX_BYTES = 1000,    /* of a pattern's text */
-	REGEX_DEPTH = 32,      /* of its brackets */
 	REGEX_WIDTH = 4096,    /* bytes that a match may have */
 	REGEX_WAYS = 1000,     /* to try it at one place */
-	REGEX_OPEN = 128,      /* what + and * after a character, and {n,}, repeat at most */
-	REGEX_OPEN_GROUP = 16, /* the same after a group */
 	REGEX_LITERALS = 16,   /* alternatives that a match begins with */
 	REGEX_BACK = 8,	       /* bytes before such a literal */
 	REGEX_RUN = 30,	       /* digits */

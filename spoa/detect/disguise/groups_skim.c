@@ -2,8 +2,8 @@
  * times, amounts, lists of short numbers. What is not sure is read (groups.c), whose rules
  * are those that count. */
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "detect/disguise/loose.h"
-#include "detect/prefilter/bits.h"
 
 enum { LEAST = 8 }; /* digits of a number that is looked for */
 

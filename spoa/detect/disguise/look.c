@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "detect/prefilter/bits.h"
+#include "base/bits.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>

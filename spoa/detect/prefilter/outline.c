@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/err.h"
-#include "detect/prefilter/bits.h"
 
 enum {
 	NODES_MAX = 24000,
@@ -122,11 +122,11 @@ add_node(struct builder *b, struct node n)
 }
 
 static uint16_t emit(
-	struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern);
+	struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern);
 
 static uint16_t
 emit_sequence(
-	struct builder *b, const struct outline_node *child, uint16_t next, uint16_t pattern)
+	struct builder *b, const struct regex_node *child, uint16_t next, uint16_t pattern)
 {
 	if (!child)
 		return next;
@@ -134,10 +134,10 @@ emit_sequence(
 }
 
 static uint16_t
-emit_repeat(struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern)
+emit_repeat(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern)
 {
-	unsigned min = n->min, optional = (unsigned)(n->max - n->min);
-	bool loop = n->max == OUTLINE_FOREVER;
+	unsigned min = n->min, optional = n->max - n->min;
+	bool loop = n->max == REGEX_FOREVER;
 	uint16_t at = next;
 
 	if (min > COPIES_MAX) {
@@ -163,27 +163,27 @@ emit_repeat(struct builder *b, const struct outline_node *n, uint16_t next, uint
 
 /* The node where n begins, with `next` behind it. */
 static uint16_t
-emit(struct builder *b, const struct outline_node *n, uint16_t next, uint16_t pattern)
+emit(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern)
 {
 	uint16_t at = next;
 
 	if (b->overflow)
 		return NONE;
 	switch (n->kind) {
-	case OUTLINE_SET:
+	case REGEX_SET:
 		return add_node(b, (struct node){ .classes = classes_of(b, n->set),
 					   .a = next,
 					   .pattern = pattern });
-	case OUTLINE_CAT: return emit_sequence(b, n->child, next, pattern);
-	case OUTLINE_ALT:
+	case REGEX_CAT: return emit_sequence(b, n->child, next, pattern);
+	case REGEX_ALT:
 		at = emit(b, n->child, next, pattern);
-		for (const struct outline_node *c = n->child->next; c; c = c->next)
+		for (const struct regex_node *c = n->child->next; c; c = c->next)
 			at = add_node(b, (struct node){ .a = at,
 						 .b = emit(b, c, next, pattern),
 						 .pattern = pattern });
 		return at;
-	case OUTLINE_REPEAT: return emit_repeat(b, n, next, pattern);
-	default: return next; /* a look-around: nothing */
+	case REGEX_REPEAT: return emit_repeat(b, n, next, pattern);
+	default: return next; /* a look-around, an edge: nothing */
 	}
 }
 
@@ -270,18 +270,18 @@ static void
 add_pattern(struct builder *b, uint16_t index)
 {
 	uint16_t accept = add_node(b, (struct node){ .accept = true, .pattern = index });
-	struct outline_node *tree = outline_parse(&b->tmp, b->in[index].regex);
 	struct outline_tail t;
+	struct regex re;
 
 	b->start[index] = accept;
-	if (!tree)
+	if (!regex_read(&b->tmp, span_str(b->in[index].regex), REGEX_RULE, false, &re))
 		return;
-	outline_edges_of(tree, &b->edges[index]);
-	outline_tail_of(tree, &t);
+	outline_edges_of(re.root, &b->edges[index]);
+	outline_tail_of(re.root, &t);
 	bool plain = t.end && t.npairs == 0 && t.nrow == 0 &&
 		     !~(t.allowed[0] & t.allowed[1] & t.allowed[2] & t.allowed[3]);
 	b->start[index] =
-		emit(b, tree, plain ? accept : emit_tail(b, &t, accept, index), index);
+		emit(b, re.root, plain ? accept : emit_tail(b, &t, accept, index), index);
 	if (b->overflow)
 		b->start[index] = accept;
 }

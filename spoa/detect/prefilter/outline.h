@@ -9,22 +9,7 @@
 
 #include "base/arena.h"
 #include "base/span.h"
-
-/* ---- outline_parse.c: PCRE2's syntax to a tree ---- */
-
-enum outline_kind { OUTLINE_SET, OUTLINE_CAT, OUTLINE_ALT, OUTLINE_REPEAT, OUTLINE_LOOK };
-enum { OUTLINE_FOREVER = 0xFFFF };
-
-struct outline_node {
-	enum outline_kind kind;
-	uint64_t set[4];		   /* OUTLINE_SET: one of these bytes */
-	uint16_t min, max;		   /* OUTLINE_REPEAT of `child` */
-	bool behind, negative;		   /* OUTLINE_LOOK at `child` */
-	struct outline_node *child, *next; /* of a CAT, ALT, REPEAT, LOOK; `next` its sibling */
-};
-
-/* NULL where the pattern uses what is not understood here (or the arena is full). */
-struct outline_node *outline_parse(struct arena *a, const char *regex);
+#include "regex/regex.h"
 
 /* ---- outline_edges.c: what stands around a match ---- */
 
@@ -48,8 +33,8 @@ struct outline_tail {
 	const uint64_t *row[OUTLINE_ROW];
 };
 
-void outline_edges_of(const struct outline_node *tree, struct outline_edges *out);
-void outline_tail_of(const struct outline_node *tree, struct outline_tail *out);
+void outline_edges_of(const struct regex_node *tree, struct outline_edges *out);
+void outline_tail_of(const struct regex_node *tree, struct outline_tail *out);
 
 /* ---- outline.c: trees to an automaton ---- */
 

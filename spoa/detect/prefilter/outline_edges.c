@@ -2,30 +2,30 @@
  * outline knows it: single bytes, two, and one longer row. */
 #include "detect/prefilter/outline.h"
 
-#include "detect/prefilter/bits.h"
+#include "base/bits.h"
 
 /* The set that n is, if it is one byte wide. */
 static const uint64_t *
-as_set(const struct outline_node *n)
+as_set(const struct regex_node *n)
 {
-	while (n && n->kind == OUTLINE_CAT && n->child && !n->child->next)
+	while (n && n->kind == REGEX_CAT && n->child && !n->child->next)
 		n = n->child;
-	return n && n->kind == OUTLINE_SET ? n->set : NULL;
+	return n && n->kind == REGEX_SET ? n->set : NULL;
 }
 
 /* Whether n is two bytes; the first may be one of several alternatives, of which only
  * those a byte wide are seen, one by one: *nth goes on. */
 static bool
-as_pair(const struct outline_node *n, int *nth, const uint64_t **first, const uint64_t **second)
+as_pair(const struct regex_node *n, int *nth, const uint64_t **first, const uint64_t **second)
 {
-	while (n && n->kind == OUTLINE_CAT && n->child && !n->child->next)
+	while (n && n->kind == REGEX_CAT && n->child && !n->child->next)
 		n = n->child;
-	if (!n || n->kind != OUTLINE_CAT || !n->child || !n->child->next ||
+	if (!n || n->kind != REGEX_CAT || !n->child || !n->child->next ||
 		n->child->next->next)
 		return false;
-	const struct outline_node *head = n->child;
+	const struct regex_node *head = n->child;
 	*second = as_set(head->next);
-	if (head->kind == OUTLINE_ALT) {
+	if (head->kind == REGEX_ALT) {
 		int k = 0;
 		for (head = head->child; head; head = head->next)
 			if (as_set(head) && k++ == *nth)
@@ -55,10 +55,10 @@ has_digits(const uint64_t set[4])
 }
 
 static void
-read_behind(const struct outline_node *look, struct outline_edges *e)
+read_behind(const struct regex_node *look, struct outline_edges *e)
 {
-	bool several = look->child->kind == OUTLINE_ALT;
-	const struct outline_node *n = several ? look->child->child : look->child;
+	bool several = look->child->kind == REGEX_ALT;
+	const struct regex_node *n = several ? look->child->child : look->child;
 
 	for (; n; n = several ? n->next : NULL) {
 		const uint64_t *set = as_set(n), *first, *second;
@@ -75,32 +75,33 @@ read_behind(const struct outline_node *look, struct outline_edges *e)
 }
 
 static bool
-is_nothing(const struct outline_node *n)
+is_nothing(const struct regex_node *n)
 {
-	return n->kind == OUTLINE_LOOK || (n->kind == OUTLINE_CAT && !n->child);
+	return n->kind == REGEX_LOOK || n->kind == REGEX_EDGE ||
+	       (n->kind == REGEX_CAT && !n->child);
 }
 
 void
-outline_edges_of(const struct outline_node *tree, struct outline_edges *e)
+outline_edges_of(const struct regex_node *tree, struct outline_edges *e)
 {
 	*e = (struct outline_edges){ .needs_before = false };
-	if (tree->kind != OUTLINE_CAT)
+	if (tree->kind != REGEX_CAT)
 		return;
-	for (const struct outline_node *n = tree->child; n && is_nothing(n); n = n->next)
-		if (n->kind == OUTLINE_LOOK && n->behind)
+	for (const struct regex_node *n = tree->child; n && is_nothing(n); n = n->next)
+		if (n->kind == REGEX_LOOK && n->behind)
 			read_behind(n, e);
 }
 
 /* Bytes of n, which has three and more of them, each of one set. */
 static size_t
-as_row(const struct outline_node *n, const uint64_t *row[OUTLINE_ROW])
+as_row(const struct regex_node *n, const uint64_t *row[OUTLINE_ROW])
 {
 	size_t len = 0;
 
-	if (n->kind != OUTLINE_CAT)
+	if (n->kind != REGEX_CAT)
 		return 0;
 	for (n = n->child; n; n = n->next) {
-		bool repeat = n->kind == OUTLINE_REPEAT;
+		bool repeat = n->kind == REGEX_REPEAT;
 		const uint64_t *set = as_set(repeat ? n->child : n);
 		size_t times = repeat ? n->max : 1;
 		if (!set || (repeat && n->min != n->max) || times > OUTLINE_ROW - len)
@@ -112,10 +113,10 @@ as_row(const struct outline_node *n, const uint64_t *row[OUTLINE_ROW])
 }
 
 static void
-read_ahead(const struct outline_node *look, struct outline_tail *t)
+read_ahead(const struct regex_node *look, struct outline_tail *t)
 {
-	bool several = look->child->kind == OUTLINE_ALT;
-	const struct outline_node *n = several ? look->child->child : look->child;
+	bool several = look->child->kind == REGEX_ALT;
+	const struct regex_node *n = several ? look->child->child : look->child;
 
 	if (!look->negative) {
 		const uint64_t *set = as_set(look->child);
@@ -139,16 +140,16 @@ read_ahead(const struct outline_node *look, struct outline_tail *t)
 }
 
 void
-outline_tail_of(const struct outline_node *tree, struct outline_tail *t)
+outline_tail_of(const struct regex_node *tree, struct outline_tail *t)
 {
-	const struct outline_node *last = NULL;
+	const struct regex_node *last = NULL;
 
 	*t = (struct outline_tail){ .end = true };
 	memset(t->allowed, 0xFF, sizeof(t->allowed));
-	if (tree->kind == OUTLINE_CAT)
-		for (const struct outline_node *n = tree->child; n; n = n->next)
+	if (tree->kind == REGEX_CAT)
+		for (const struct regex_node *n = tree->child; n; n = n->next)
 			last = is_nothing(n) ? last : n;
-	for (const struct outline_node *n = last ? last->next : NULL; n; n = n->next)
-		if (n->kind == OUTLINE_LOOK && !n->behind)
+	for (const struct regex_node *n = last ? last->next : NULL; n; n = n->next)
+		if (n->kind == REGEX_LOOK && !n->behind)
 			read_ahead(n, t);
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/err.h"
-#include "detect/prefilter/bits.h"
 #include "detect/prefilter/lead.h"
 
 /* Whether p begins where a word of letters and digits does, with a letter. */
@@ -185,16 +185,17 @@ static void
 read_tree(struct pattern *p)
 {
 	struct arena tmp;
+	struct regex re;
 
 	arena_init(&tmp, 0, false);
-	const struct outline_node *tree = outline_parse(&tmp, p->regex);
-	if (tree) {
-		outline_edges_of(tree, &p->edges);
+	if (regex_read(&tmp, span_str(p->regex), REGEX_RULE, false, &re)) {
+		outline_edges_of(re.root, &p->edges);
 		if (p->kind == START_LITERAL && p->back_max == 0)
-			p->digit = pattern_digit(tree);
+			p->digit = pattern_digit(re.root);
 	}
+	if (p->group)
+		p->lead = pattern_lead(re.why ? NULL : re.root, &p->lead_plain);
 	arena_reset(&tmp);
-	p->lead = pattern_lead(p->regex, &p->lead_plain);
 	if (p->clear)
 		for (unsigned c = '0'; c <= 'z'; c++)
 			if (is_alnum((char)c) || c == '_')

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/bits.h"
 #include "base/err.h"
-#include "detect/prefilter/bits.h"
 #include "detect/prefilter/prefilter.h"
 
 /* ---- bits ---- */

@@ -5,7 +5,7 @@
 #include <endian.h>
 
 #include "base/ascii.h"
-#include "detect/prefilter/bits.h"
+#include "base/bits.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>

@@ -4,7 +4,7 @@
 #include "detect/stream/stream_open.h"
 
 #include "base/ascii.h"
-#include "detect/prefilter/bits.h"
+#include "base/bits.h"
 
 /* Bytes that tokens, blobs and their encodings are made of: letters, digits and
  * + / = _ . % ~ - \ & # ; : @ */

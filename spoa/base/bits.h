@@ -1,7 +1,6 @@
-/* Sets as bits: of sixty-four places, the first lowest, and of bytes. Not included
- * outside detect/. */
-#ifndef DETECT_BITS_H
-#define DETECT_BITS_H
+/* Sets as bits: of sixty-four places, the first lowest, and of bytes. */
+#ifndef BASE_BITS_H
+#define BASE_BITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +31,34 @@ static inline void
 set_add(uint64_t set[4], unsigned char c)
 {
 	set[c >> 6] |= UINT64_C(1) << (c & 63);
+}
+
+/* Nothing where from > to. */
+static inline void
+set_add_range(uint64_t set[4], unsigned from, unsigned to)
+{
+	for (; from <= to && from < 256; from++)
+		set_add(set, (unsigned char)from);
+}
+
+static inline void
+set_join(uint64_t set[4], const uint64_t more[4])
+{
+	for (int i = 0; i < 4; i++)
+		set[i] |= more[i];
+}
+
+static inline void
+set_invert(uint64_t set[4])
+{
+	for (int i = 0; i < 4; i++)
+		set[i] = ~set[i];
+}
+
+static inline bool
+set_meets(const uint64_t a[4], const uint64_t b[4])
+{
+	return (a[0] & b[0]) | (a[1] & b[1]) | (a[2] & b[2]) | (a[3] & b[3]);
 }
 
 #endif
