@@ -9,32 +9,18 @@
 
 enum { DISGUISE_LEAST = 12 }; /* bytes of a credential; less is too common in base64 */
 
-/* By its last bytes first: a long needle costs memmem(3) a table each time, and tokens
- * that begin alike end differently. */
-bool
-credential_in(struct span text, struct span value)
-{
-	enum { TAIL = 16 };
-	size_t head = value.n > TAIL ? value.n - TAIL : 0;
-	const char *at = text.p + head, *end = text.p + text.n;
-
-	if (!value.n || value.n > text.n)
-		return false;
-	while ((at = memmem(at, (size_t)(end - at), value.p + head, value.n - head))) {
-		if (memcmp(at - head, value.p, head) == 0)
-			return true;
-		at++;
-	}
-	return false;
-}
-
 int
 request_keep_credential(struct request *r, struct span value)
 {
-	r->in.credential = arena_dup(&r->arena, value);
-	for (size_t i = 0; value.n >= DISGUISE_LEAST && i < DISGUISES; i++) {
-		char *out = arena_alloc(&r->arena, 2 * value.n);
-		r->in.disguised[i] = span_of(out, out ? digits_disguise(value, i, out) : 0);
+	struct span kept = arena_dup(&r->arena, value);
+
+	if (kept.n)
+		needles_add(&r->in.credentials, kept);
+	for (size_t i = 0; kept.n >= DISGUISE_LEAST && i < DISGUISES; i++) {
+		char *out = arena_alloc(&r->arena, 2 * kept.n);
+		if (out)
+			needles_add(&r->in.credentials,
+				span_of(out, digits_disguise(kept, i, out)));
 	}
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
@@ -44,10 +30,8 @@ request_credential_in(const struct request *r, struct span text)
 {
 	struct span key;
 
-	for (size_t i = 0; i < DISGUISES; i++)
-		if (credential_in(text, r->in.disguised[i]))
-			return true;
-	return credential_in(text, r->in.credential) || apikey_next(&text, &key);
+	return needles_next(&r->in.credentials, text, 0) < r->in.credentials.n ||
+	       apikey_next(&text, &key);
 }
 
 bool

@@ -11,7 +11,6 @@
 
 #include "base/pool.h"
 #include "base/sha256.h"
-#include "codec/digits.h"
 #include "audit/audit.h"
 #include "sources/data.h"
 #include "gate/gate.h"
@@ -20,6 +19,7 @@
 #include "sources/recognise.h"
 #include "gate/snapshot.h"
 #include "policy/decide.h"
+#include "text/needles.h"
 #include "text/style.h"
 
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
@@ -112,8 +112,7 @@ struct request {
 		struct unread unread; /* of target and body */
 		struct segment *target;
 		size_t ntarget;
-		struct span credential;		  /* that verified; empty: none */
-		struct span disguised[DISGUISES]; /* it in base64 and hexadecimal, so too */
+		struct needles credentials; /* the one that verified, plain and in digits */
 		struct span asked_model;	  /* where another is sent */
 	} in;
 
@@ -311,8 +310,6 @@ bool request_sets_header(const struct request *r, struct span name);
 /* ---- credential.c ---- */
 /* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
 int request_keep_credential(struct request *r, struct span value);
-/* Whether text holds that value, which may be empty: then it does not. */
-bool credential_in(struct span text, struct span value);
 /* Whether text holds the request's, or a key of ours. */
 bool request_credential_in(const struct request *r, struct span text);
 /* With percent escapes undone, too. */

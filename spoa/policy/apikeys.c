@@ -158,16 +158,17 @@ apikey_next(struct span *rest, struct span *key)
 	enum { SECRET_AT = 3 + APIKEY_ID_LEN + 1, LENGTH = SECRET_AT + APIKEY_SECRET_LEN };
 	const char *p;
 
-	while (rest->n >= LENGTH && (p = memmem(rest->p, rest->n, "tg_", 3))) {
+	while (rest->n >= LENGTH && (p = memchr(rest->p + 2, '_', rest->n - 2))) {
+		p -= 2;
 		size_t left = rest->n - (size_t)(p - rest->p);
 		*key = span_of(p, LENGTH);
-		if (left >= LENGTH && p[SECRET_AT - 1] == '_' &&
+		if (left >= LENGTH && p[0] == 't' && p[1] == 'g' && p[SECRET_AT - 1] == '_' &&
 			is_base32(span_cut(*key, 3, SECRET_AT - 1)) &&
 			is_base32(span_cut(*key, SECRET_AT, LENGTH))) {
 			*rest = span_of(p + LENGTH, left - LENGTH);
 			return true;
 		}
-		*rest = span_of(p + 3, left - 3);
+		*rest = span_of(p + 1, left - 1);
 	}
 	return false;
 }

@@ -40,15 +40,12 @@ static int
 seek_keys(struct request *r, struct span text)
 {
 	struct mention_set *set = r->scan.mentions->set;
+	const struct needles *ns = &r->in.credentials;
 	struct span rest = text, key;
 	int err = 0;
 
-	if (credential_in(text, r->in.credential))
-		err = mention_add(set, r->in.credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
-	for (size_t i = 0; !err && i < DISGUISES; i++)
-		if (credential_in(text, r->in.disguised[i]))
-			err = mention_add(
-				set, r->in.disguised[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
+	for (size_t i = 0; !err && (i = needles_next(ns, text, i)) < ns->n; i++)
+		err = mention_add(set, ns->v[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
 	while (!err && apikey_next(&rest, &key))
 		err = mention_add(set, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
 	return err;
