@@ -25,6 +25,7 @@ enum {
 struct level {
 	struct view view[2];
 	char *piece;
+	bool decoded; /* something is in it */
 	uint32_t *where;
 	struct chunk chunk, inner;
 	struct view_part part[VIEW_PARTS];
@@ -57,11 +58,15 @@ static int scan_text(struct evade *e, struct span text, const struct detect_opti
 static void
 level_wipe(struct level *l)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (l->view[i].text)
-			explicit_bzero(l->view[i].text, l->view[i].room);
-	if (l->piece)
+	for (size_t i = 0; i < 2; i++) {
+		struct view *v = &l->view[i];
+		if (v->text)
+			explicit_bzero(v->text, v->n > v->most ? v->n : v->most);
+		v->n = v->most = 0;
+	}
+	if (l->decoded)
 		explicit_bzero(l->piece, PIECE);
+	l->decoded = false;
 }
 
 static void
@@ -398,6 +403,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 		return ERR_NOMEM;
 	decode_begin(&d, text, b);
 	for (size_t n; !err; have = PIECE_OVERLAP) {
+		l->decoded = true;
 		n = decode_some(&d, l->piece + have, l->where + have, PIECE - have);
 		if (n == 0)
 			break;

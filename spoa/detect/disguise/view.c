@@ -99,6 +99,7 @@ open_region(struct editor *ed, size_t at)
 	size_t from = ed->whole ? 0 : view_before(ed->src, at);
 
 	ed->region = ed->copied = from;
+	ed->out->most = ed->out->n > ed->out->most ? ed->out->n : ed->out->most;
 	ed->out->n = 0;
 	ed->out->origin = ed->over ? ed->over->origin : from;
 	ed->out->starts = from == 0 && (!ed->over || ed->over->starts);

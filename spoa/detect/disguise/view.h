@@ -23,7 +23,7 @@ enum {
 struct view {
 	char *text;
 	uint32_t *map; /* n + 1 */
-	size_t n, room;
+	size_t n, room, most; /* `most`: bytes it had at most, since it was zeroed */
 	size_t origin;	   /* in the original, of the offsets */
 	bool starts, ends; /* it begins and ends where the original does */
 };
