@@ -261,8 +261,6 @@ relay_verdict(struct request *r)
 {
 	struct exchange *x = r->x;
 
-	if (x->finishing)
-		return;
 	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
 	x->verdict = NULL;
 	if (r->out.decision.kind == D_DENY) {
@@ -296,11 +294,7 @@ run_later(struct mail *m, void *worker)
 	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
 
 	(void)worker;
-	x->r->run.pending--;
-	if (x->finishing)
-		request_late(x->r);
-	else
-		gate_run(x->r);
+	request_back(x->r);
 }
 
 static void
@@ -312,7 +306,7 @@ resume_at(struct exchange *x, size_t step,
 	x->verdict = verdict;
 	x->verdict_arg = arg;
 	r->run.step = step;
-	r->run.answered = false;
+	r->run.life = LIFE_STEPS;
 	r->run.resumed = true;
 	r->run.done = relay_verdict;
 	r->run.pending++;
@@ -440,7 +434,7 @@ finish_now(struct request *r)
 {
 	struct exchange *x = r->x;
 
-	r->run.ended = true;
+	r->run.life = LIFE_ENDED;
 	settle(r, &x->result);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
 		!r->run.withdrawn) {
@@ -455,11 +449,8 @@ finish_now(struct request *r)
 bool
 exchange_finish_late(struct request *r)
 {
-	struct exchange *x = r->x;
-
-	if (!x || !x->finishing)
+	if (r->run.life != LIFE_FINISH)
 		return false;
-	x->finishing = false;
 	finish_now(r);
 	return true;
 }
@@ -470,12 +461,12 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 {
 	struct request *r = x->r;
 
-	INVARIANT(!r->run.ended);
+	INVARIANT(r->run.life < LIFE_FINISH);
 	x->result = *res;
 	x->done = done;
 	x->done_arg = arg;
 	if (r->run.pending) {
-		x->finishing = true;
+		r->run.life = LIFE_FINISH;
 		request_withdraw(r, "the client went away");
 		return;
 	}

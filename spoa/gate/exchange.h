@@ -22,7 +22,6 @@ struct exchange {
 	struct exchange_denial denial;
 	struct mail later;
 	/* gate_finish */
-	bool finishing;
 	struct exchange_result result;
 	void (*done)(void *arg, int err);
 	void *done_arg;

@@ -95,8 +95,6 @@ list_drop(struct request_list *l, struct request *r)
 
 /* ---- running ---- */
 
-/* From the first wait to the verdict: the deadline is one for all of them, since
- * HAProxy's is, and the list stays in its order. */
 /* The agent's deadline is for all of a request's waits: HAProxy's is too. With the
  * relay's body it is for each wait on others: nobody but the caller waits for
  * that verdict, and a long body may need many turns. */
@@ -149,17 +147,16 @@ count_decision(struct request *r)
 static void
 verdict(struct request *r)
 {
-	if (r->run.answered)
+	if (r->run.life != LIFE_STEPS)
 		return;
-	r->run.answered = true;
+	r->run.life = LIFE_ANSWERED;
 	r->out.took_us = clock_mono_us() - r->begun_us;
 	count_decision(r);
 	r->run.done(r);
 }
 
-/* A denial skips what is left but the record. */
-static void
-advance(struct request *r, enum step_result s)
+void
+gate_advance(struct request *r, enum step_result s)
 {
 	if (s == STEP_DECIDED && r->run.step + 1 < nsteps)
 		r->run.step = nsteps - 1;
@@ -182,23 +179,20 @@ gate_run(struct request *r)
 			park(r);
 			return;
 		}
-		advance(r, s);
+		gate_advance(r, s);
 	}
 	list_drop(&r->gate->parked, r);
 	verdict(r);
 }
 
 void
-gate_step_done(struct request *r, enum step_result s)
+request_back(struct request *r)
 {
-	advance(r, s);
-	gate_run(r);
-}
-
-void
-gate_resume(struct request *r)
-{
-	gate_run(r);
+	r->run.pending--;
+	if (r->run.life == LIFE_STEPS)
+		gate_run(r);
+	else
+		request_late(r);
 }
 
 /* ---- turns ---- */
@@ -223,12 +217,8 @@ on_turn(struct ev_loop *loop, ev_timer *w, int revents)
 	g->turns = r->run.turn_next;
 	if (!g->turns)
 		g->turns_end = &g->turns;
-	r->run.pending--;
 	r->run.wait = WAIT_NONE;
-	if (r->run.answered)
-		request_late(r);
-	else
-		gate_resume(r);
+	request_back(r);
 	arm_turn(g);
 }
 
@@ -331,7 +321,7 @@ request_unhold_work(struct request *r)
 void
 gate_request_end(struct request *r)
 {
-	r->run.ended = true;
+	r->run.life = LIFE_ENDED;
 	if (r->run.pending)
 		return;
 	struct gate *g = r->gate;
@@ -365,7 +355,7 @@ request_late(struct request *r)
 	if (r->run.withdrawn && r->run.recorded && r->run.recorded_kind != D_DENY &&
 		!r->run.resumed && r->run.completion.fields.n == 0)
 		never_released(r);
-	if (r->run.ended)
+	if (r->run.life == LIFE_ENDED)
 		gate_request_end(r);
 }
 
@@ -374,7 +364,6 @@ request_withdraw(struct request *r, const char *why)
 {
 	list_drop(&r->gate->parked, r);
 	r->run.withdrawn = why;
-	r->run.answered = true;
 	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
 	if (r->run.wait != WAIT_QUOTA)
 		request_release(r);

@@ -46,10 +46,11 @@ struct gate {
 
 /* Runs the steps from r->run.step until one waits or the decision stands. */
 void gate_run(struct request *r);
-/* A parked step's answer came. */
-void gate_resume(struct request *r);
-/* The step under way ended so: on with the next ones. */
-void gate_step_done(struct request *r, enum step_result s);
+/* The step under way ended so: a denial skips what is left but the record. */
+void gate_advance(struct request *r, enum step_result s);
+/* One that was pending is back: the step goes on, or, after the verdict, what it brought
+ * is put right. The request may be gone then. */
+void request_back(struct request *r);
 /* gate/offload.c: the next step is for a helper thread; and there it goes: nothing of the
  * request may be touched after that. */
 bool offload_wanted(const struct request *r);

@@ -34,14 +34,10 @@ offload_back(struct mail *m, void *worker)
 	struct request *r = CONTAINER_OF(m, struct request, run.offload.back);
 
 	(void)worker;
-	r->run.pending--;
-	r->run.offload.away = false;
 	r->worker = r->gate->worker;
 	r->run.wait = WAIT_NONE;
-	if (r->run.answered)
-		request_late(r);
-	else
-		gate_step_done(r, (enum step_result)r->run.offload.result);
+	gate_advance(r, (enum step_result)r->run.offload.result);
+	request_back(r);
 }
 
 static void
@@ -58,7 +54,6 @@ void
 offload_step(struct request *r)
 {
 	r->run.pending++;
-	r->run.offload.away = true;
 	r->run.offload.back.run = offload_back;
 	r->run.offload.work.run = offload_run;
 	pool_submit(r->gate->shared->helpers, &r->run.offload.work);

@@ -56,11 +56,27 @@ enum body_state {
 /* What may be kept of the path: only what was looked through and holds nothing. */
 enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 
+/*        ┌─── gate_body, gate_refuse ───┐
+ *        ↓                              │
+ *   → STEPS ───────(verdict)──────→ ANSWERED ──(direct or denied, gate_finish,──→ ENDED
+ *        │                                      the ticket expired)                 ↑
+ *        ├──(gate_finish)──→ FINISH ──(what the step waited for comes)──────────────┤
+ *        └──(gate_forget)───────────────────────────────────────────────────────────┘
+ * What comes after STEPS is late, and put right: request_back(). ENDED is freed once nothing
+ * is pending. */
+enum request_life {
+	LIFE_STEPS,    /* steps run, or one waits: run.wait */
+	LIFE_ANSWERED, /* the verdict is given. Via relay: under its ticket, or an exchange's */
+	LIFE_FINISH,   /* the relay's exchange is over; a step's answer is still out */
+	LIFE_ENDED,    /* nobody knows it any more; its last records may be on their way */
+};
+
+/* What a step waits for, each with the agent's deadline. */
 enum request_wait {
 	WAIT_NONE,
 	WAIT_KEYS,
 	WAIT_TURN,
-	WAIT_HELPER,
+	WAIT_HELPER, /* a helper thread owns the request */
 	WAIT_DATA,
 	WAIT_EXTERNAL,
 	WAIT_QUOTA,
@@ -188,12 +204,11 @@ struct request {
 
 	/* How far it is: the engine's. */
 	struct {
+		enum request_life life;
 		size_t step;
 		enum request_wait wait;
 		bool resumed;	       /* the second run, with the relay's body */
-		bool answered;	       /* the verdict was given, or nobody waits for it */
 		bool *answered_flag;   /* tells gate_notify that the verdict came inside it */
-		bool ended;	       /* free it once `pending` is 0 */
 		unsigned pending;      /* quota and audit calls that still hold memory of this
 					  request */
 		const char *withdrawn; /* not let go whatever the record says: why */
@@ -214,7 +229,6 @@ struct request {
 			struct work work;
 			struct mail back;
 			int result;		/* enum step_result */
-			bool away;		/* a helper thread owns the request */
 			_Atomic bool pointless; /* nobody waits for it any more */
 		} offload;
 		struct record *record; /* while the disk is asked */

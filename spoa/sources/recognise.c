@@ -232,7 +232,7 @@ judge(struct ask *a, const struct http_answer *h)
 	} else if (h->status != 200) {
 		a->outcome = ASK_ERROR;
 		why = "another status than 200";
-	} else if (*a->over) {
+	} else if (a->over(a)) {
 		a->outcome = ASK_ANSWERED;
 	} else {
 		a->outcome = recognise_read(a, h->body, &why);
@@ -242,7 +242,7 @@ judge(struct ask *a, const struct http_answer *h)
 		succeeded(a->peer);
 	else
 		failed(a, why, h->status);
-	if (a->outcome != ASK_ANSWERED || *a->over || !a->peer->answers)
+	if (a->outcome != ASK_ANSWERED || a->over(a) || !a->peer->answers)
 		return;
 	uint64_t now = clock_mono_us();
 	for (size_t i = 0; i < a->n; i++)
@@ -329,7 +329,7 @@ pump(struct peer *e)
 
 	while (e->first && (e->calls < e->first->x->concurrency || e->open)) {
 		struct ask *a = dequeue(e);
-		if (*a->over || now >= a->deadline_us)
+		if (a->over(a) || now >= a->deadline_us)
 			end(a, ASK_BUSY);
 		else if (!admitted(e, now))
 			end(a, ASK_BREAKER);
@@ -378,7 +378,7 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 	for (struct peer *e = r->peers; e; e = e->next)
 		for (struct ask **at = &e->first; *at;) {
 			struct ask *a = *at;
-			if (now_us < a->deadline_us && !*a->over) {
+			if (now_us < a->deadline_us && !a->over(a)) {
 				at = &a->next;
 				continue;
 			}

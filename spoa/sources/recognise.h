@@ -32,7 +32,8 @@ struct ask {
 	const struct span *texts;
 	const unsigned char (*keys)[SHA256_BYTES]; /* of the texts: recognise_key() */
 	size_t n;
-	const bool *over; /* once true, the texts are gone: nothing is sent or read */
+	/* once true, the texts are gone: nothing is sent or read */
+	bool (*over)(const struct ask *a);
 	uint64_t deadline_us;
 	struct arena *arena;
 	struct findings *found; /* n */

@@ -41,17 +41,14 @@ recorded(struct audit_entry *e, int err)
 	if (!r)
 		return;
 	r->run.record = NULL;
-	r->run.pending--;
 	r->run.recorded = err == 0;
-	if (!r->run.answered) {
+	if (r->run.life == LIFE_STEPS) {
 		if (err)
 			record_failed(r);
 		r->run.wait = WAIT_NONE;
 		r->run.step = nsteps;
-		gate_resume(r);
-		return;
 	}
-	request_late(r);
+	request_back(r);
 }
 
 /* Whether the relay can take it is known before the record says it did. */
@@ -133,7 +130,7 @@ completed(struct audit_entry *e, int err)
 	if (err)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
-	if (r->run.ended)
+	if (r->run.life == LIFE_ENDED)
 		gate_request_end(r);
 }
 

@@ -69,7 +69,7 @@ turn_over(const struct request *r, struct turn *t)
 	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
 		return false;
 	t->bytes = 0;
-	if (r->run.offload.away)
+	if (r->run.wait == WAIT_HELPER)
 		return offload_pointless(r);
 	return clock_mono_us() - t->began_us > TURN_US;
 }
@@ -237,7 +237,7 @@ classify(struct request *r, struct segment *v, size_t n, size_t *at)
 	int err = scan_all(r, &t, v, n, at);
 	detect_scratch_wipe(mine->scratch);
 	if (err > 0)
-		return r->run.offload.away ? STEP_WAIT : gate_next_turn(r);
+		return r->run.wait == WAIT_HELPER ? STEP_WAIT : gate_next_turn(r);
 	return err ? request_overload(r) : STEP_NEXT;
 }
 

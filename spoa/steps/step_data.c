@@ -9,13 +9,10 @@ came(struct data_wait *w)
 	r->found.data_held[w->i] = w->value;
 	if (w->value)
 		r->found.data[w->i] = &w->value->v;
-	r->run.pending--;
-	if (r->run.answered) {
-		request_late(r);
-		return;
-	}
-	if (--r->run.data_waits == 0)
-		gate_resume(r);
+	if (--r->run.data_waits == 0 || r->run.life != LIFE_STEPS)
+		request_back(r);
+	else
+		r->run.pending--;
 }
 
 static void

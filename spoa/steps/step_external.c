@@ -148,11 +148,16 @@ ask_done(struct ask *a)
 		}
 	if (--j->outstanding)
 		return;
-	r->run.pending--;
-	if (r->run.answered)
-		request_late(r);
-	else
-		gate_resume(r);
+	request_back(r);
+}
+
+/* Nobody waits for what it says. */
+static bool
+ask_over(const struct ask *a)
+{
+	const struct external_job *j = a->arg;
+
+	return j->r->run.life != LIFE_STEPS;
 }
 
 /* No later than leaves time for what the policy says of silence. */
@@ -190,7 +195,7 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 				.texts = &p->asked_texts[i],
 				.keys = (const unsigned char(*)[SHA256_BYTES]) &
 					p->asked_keys[i],
-				.over = &j->r->run.answered,
+				.over = ask_over,
 				.arena = &j->arena,
 				.found = &p->asked_found[i],
 				.done = ask_done,

@@ -21,13 +21,8 @@ keys_came(struct mail *m, void *consumer)
 	struct request *r = CONTAINER_OF(m, struct request, run.keys_waiter.mail);
 
 	(void)consumer;
-	r->run.pending--;
-	if (r->run.answered) {
-		request_late(r);
-		return;
-	}
 	r->run.wait = WAIT_NONE;
-	gate_resume(r);
+	request_back(r);
 }
 
 /* The token's key is not known, or no key of its issuer: what the issuer says now decides,

@@ -63,7 +63,7 @@ turn_over(struct request *r, size_t work)
 	if (!r->gate || j->work < STEP_BYTES)
 		return false;
 	j->work = 0;
-	if (r->run.offload.away)
+	if (r->run.wait == WAIT_HELPER)
 		return offload_pointless(r);
 	return clock_mono_us() - j->began_us > TURN_US;
 }
@@ -362,7 +362,7 @@ step_mentions(struct request *r)
 		err = run(r);
 	}
 	if (err == 1)
-		return r->run.offload.away ? STEP_WAIT : gate_next_turn(r);
+		return r->run.wait == WAIT_HELPER ? STEP_WAIT : gate_next_turn(r);
 	close_job(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);

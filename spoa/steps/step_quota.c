@@ -152,11 +152,7 @@ quota_done(struct quota_request *q)
 {
 	struct request *r = q->arg;
 
-	r->run.pending--;
-	if (r->run.answered)
-		request_late(r);
-	else
-		gate_resume(r);
+	request_back(r);
 }
 
 enum step_result
