@@ -1,5 +1,6 @@
 /* What the disk under the journal takes for one record: appends of 700 bytes,
- * each followed by fdatasync, as a commit of one record does.
+ * each followed by fdatasync, as a commit of one record does, into a file that is filled
+ * with zeros already, as the journal's segments are.
  *
  *   fdatasync DIRECTORY [COUNT]
  *
@@ -46,6 +47,16 @@ main(int argc, char **argv)
 	int fd = mkstemp(path);
 	if (fd < 0 || unlink(path)) {
 		perror(path);
+		return 2;
+	}
+	memset(record, 0, sizeof(record));
+	for (long i = 0; i < n; i++)
+		if (write(fd, record, sizeof(record)) != sizeof(record)) {
+			perror(argv[1]);
+			return 2;
+		}
+	if (fsync(fd) || lseek(fd, 0, SEEK_SET) < 0) {
+		perror(argv[1]);
 		return 2;
 	}
 	memset(record, 'r', sizeof(record));
