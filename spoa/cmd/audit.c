@@ -1,10 +1,8 @@
 /* tollgate audit verify|show|explain|export: dispatch and the arguments they share. */
 #include "cmd/audit.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "cmd/cmd.h"
@@ -72,47 +70,34 @@ int
 audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
 	bool need_key)
 {
-	static const struct option longs[] = {
-		{ "journal", required_argument, NULL, 'j' },
-		{ "redis", required_argument, NULL, 'r' },
-		{ "file", required_argument, NULL, 'f' },
-		{ "public-key", required_argument, NULL, 'k' },
-		{ "from", required_argument, NULL, 'F' },
-		{ "config", required_argument, NULL, 'c' },
-		{ "policy", required_argument, NULL, 'p' },
-		{ "json", no_argument, NULL, 'J' },
-		{ NULL, 0, NULL, 0 },
+	const char *from = NULL, *keys[SIGNKEYS_MAX];
+	size_t nkeys = 0;
+	const struct cmd_option options[] = {
+		{ "journal", .text = &a->journal },
+		{ "redis", .text = &a->redis },
+		{ "file", .text = &a->file },
+		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
+		{ "from", .text = &from },
+		{ "config", .text = &a->config },
+		{ "c", .text = &a->config },
+		{ "policy", .text = &a->policy },
+		{ "json", .flag = &a->as_json },
+		{ .name = NULL },
 	};
-	int opt, code;
+	char **operands;
 
 	*a = (struct audit_args){ 0 };
 	arena_init(&a->arena, 16u << 20, false);
-	optind = 0; /* glibc: from the beginning again */
-	while ((opt = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
-		switch (opt) {
-		case 'j': a->journal = optarg; break;
-		case 'r': a->redis = optarg; break;
-		case 'f': a->file = optarg; break;
-		case 'c': a->config = optarg; break;
-		case 'p': a->policy = optarg; break;
-		case 'J': a->as_json = true; break;
-		case 'k':
-			code = add_keys(a, what, optarg);
-			if (code)
-				return code;
-			break;
-		case 'F':
-			if (span_u64(span_str(optarg), &a->from) || a->from == 0)
-				return cmd_fail(
-					what, "--from: %s: not a sequence number", optarg);
-			break;
-		default: return cmd_usage("audit");
-		}
-	}
-	if (argc - optind != (need_id ? 1 : 0))
+	int n = cmd_options(argc, argv, options, &operands);
+	if (n != (need_id ? 1 : 0))
 		return cmd_usage("audit");
+	for (size_t i = 0; i < nkeys; i++)
+		if (add_keys(a, what, keys[i]))
+			return EXIT_CANNOT;
+	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
+		return cmd_fail(what, "--from: %s: not a sequence number", from);
 	if (need_id)
-		a->id = argv[optind];
+		a->id = operands[0];
 	if ((a->policy || a->as_json) && strcmp(what, "audit explain") != 0)
 		return cmd_usage("audit");
 	if (a->file && (a->journal || a->redis))

@@ -70,27 +70,20 @@ run(const struct dialect *d, struct span type, struct span raw, struct arena *a)
 int
 cmd_body(int argc, char **argv)
 {
-	const struct dialect *d = dialect_find(SPAN_LIT("rest"));
-	struct span type = { NULL, 0 };
+	const char *dialect = "rest", *type = NULL;
+	const struct cmd_option options[] = { { "dialect", .text = &dialect },
+		{ "content-type", .text = &type }, { .name = NULL } };
 	struct buf raw;
 	struct arena a;
+	char **operands;
 	int status;
 
-	for (int i = 1; i < argc; i++) {
-		struct span value = span_str(argv[i]), name = span_next(&value, '=');
-		if (!value.p) {
-			if (++i == argc)
-				return cmd_usage(argv[0]);
-			value = span_str(argv[i]);
-		}
-		if (span_is(name, "--content-type"))
-			type = value;
-		else if (!span_is(name, "--dialect"))
-			return cmd_usage(argv[0]);
-		else if (!(d = dialect_find(value)))
-			return cmd_fail("body", "%.*s: no such dialect; there are %s",
-				SPAN_ARG(value), dialect_names());
-	}
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
+	const struct dialect *d = dialect_find(span_str(dialect));
+	if (!d)
+		return cmd_fail(
+			"body", "%s: no such dialect; there are %s", dialect, dialect_names());
 	buf_init(&raw, CAP_BODY_BYTES);
 	arena_init(&a, 0, true);
 	int err = cmd_read_stdin(&raw);
@@ -100,7 +93,7 @@ cmd_body(int argc, char **argv)
 		status = EXIT_NO;
 	} else {
 		status = err ? cmd_fail("body", "%s", err_str(err))
-			     : run(d, type, buf_view(&raw), &a);
+			     : run(d, span_str(type), buf_view(&raw), &a);
 	}
 	buf_free(&raw);
 	arena_reset(&a);

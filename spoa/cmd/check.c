@@ -30,42 +30,6 @@ struct check {
 	bool cannot; /* a file that was named cannot be read */
 };
 
-/* ---- arguments ---- */
-
-/* The value of an option: 1 taken, 0 another option, -1 no value. */
-static int
-option(int argc, char **argv, int *i, const char *name, const char **value)
-{
-	size_t n = strlen(name);
-
-	if (!strcmp(argv[*i], name)) {
-		if (*i + 1 == argc)
-			return -1;
-		*value = argv[++*i];
-		return 1;
-	}
-	if (!strncmp(argv[*i], name, n) && argv[*i][n] == '=') {
-		*value = argv[*i] + n + 1;
-		return 1;
-	}
-	return 0;
-}
-
-static bool
-arguments(struct check *c, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		const char *file = NULL;
-		if (option(argc, argv, &i, "-c", &c->named_config) > 0 ||
-			option(argc, argv, &i, "--policy", &c->policy_file) > 0)
-			continue;
-		if (option(argc, argv, &i, "--haproxy", &file) <= 0 || c->nhaproxy == FILES_MAX)
-			return false;
-		c->haproxy[c->nhaproxy++] = file;
-	}
-	return true;
-}
-
 /* ---- HAProxy's files ---- */
 
 static struct span
@@ -239,9 +203,16 @@ int
 cmd_check(int argc, char **argv)
 {
 	struct check c = { 0 };
+	const struct cmd_option options[] = {
+		{ "c", .text = &c.named_config },
+		{ "policy", .text = &c.policy_file },
+		{ "haproxy", .text = c.haproxy, .count = &c.nhaproxy, .most = FILES_MAX },
+		{ .name = NULL },
+	};
+	char **operands;
 	int code;
 
-	if (!arguments(&c, argc, argv))
+	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	c.config_file = config_find(c.named_config);
 	if (!c.config_file && c.named_config)

@@ -145,19 +145,12 @@ cmd_classify(int argc, char **argv)
 {
 	bool jsonl = false, json = !isatty(STDOUT_FILENO);
 	const char *policy = NULL;
+	const struct cmd_option options[] = { { "jsonl", .flag = &jsonl },
+		{ "json", .flag = &json }, { "policy", .text = &policy }, { .name = NULL } };
+	char **operands;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--jsonl"))
-			jsonl = true;
-		else if (!strcmp(argv[i], "--json"))
-			json = true;
-		else if (!strcmp(argv[i], "--policy") && i + 1 < argc)
-			policy = argv[++i];
-		else if (!strncmp(argv[i], "--policy=", 9))
-			policy = argv[i] + 9;
-		else
-			return cmd_usage(argv[0]);
-	}
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
 	struct arena a;
 	struct buf why;
 	arena_init(&a, 0, false);

@@ -38,6 +38,17 @@ int cmd_main(int argc, char **argv);
 int cmd_usage(const char *name);
 /* "tollgate: what: why\n" on stderr; returns EXIT_CANNOT. */
 __attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);
+/* A row a command has: `--name VALUE` or `--name=VALUE`; a name of one letter is -c. Rows end
+ * with a name NULL. */
+struct cmd_option {
+	const char *name;
+	const char **text; /* gets the value, or with `count` that of each time */
+	size_t *count, most;
+	bool *flag; /* in place of text: takes no value and becomes true */
+};
+/* How many operands there are, *operands the first, which may stand between options; -1: an
+ * option that no row has, without its value, or given too often. */
+int cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);

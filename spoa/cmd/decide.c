@@ -1,6 +1,5 @@
 /* tollgate decide: what the policy says about one request, without HAProxy,
  * Redis or a journal. The steps are the daemon's own. */
-#include <getopt.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -712,21 +711,13 @@ decide_load(const char *what, const char *config, const char *policy)
 int
 cmd_decide(int argc, char **argv)
 {
-	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
-		{ "explain", no_argument, NULL, 'e' }, { NULL, 0, NULL, 0 } };
 	const char *policy = NULL, *config = NULL;
 	bool explain = false;
+	const struct cmd_option options[] = { { "policy", .text = &policy },
+		{ "c", .text = &config }, { "explain", .flag = &explain }, { .name = NULL } };
+	char **operands;
 
-	for (int c; (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;)
-		if (c == 'p')
-			policy = optarg;
-		else if (c == 'c')
-			config = optarg;
-		else if (c == 'e')
-			explain = true;
-		else
-			return cmd_usage(argv[0]);
-	if (optind != argc || (!policy && !config))
+	if (cmd_options(argc, argv, options, &operands) != 0 || (!policy && !config))
 		return cmd_usage(argv[0]);
 	struct snapshot *snap = decide_load("decide", config, policy);
 	if (!snap)

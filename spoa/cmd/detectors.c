@@ -14,7 +14,6 @@
 #include "policy/read.h"
 
 enum {
-	OPERANDS_MAX = 4096,
 	DOCUMENT_BYTES = 256 << 20,
 	TIME_BYTES = 64 << 10, /* by default */
 	TIME_BYTES_MAX = 16 << 20,
@@ -25,7 +24,7 @@ struct args {
 	const char *policy, *dir;
 	bool json;
 	uint64_t bytes;
-	const char **operands; /* argv's */
+	char **operands; /* argv's */
 	size_t noperands;
 };
 
@@ -416,42 +415,18 @@ static const struct {
 	{ "fingerprint", fingerprint, false, true, false },
 };
 
-/* --name V or --name=V; 1 taken, 0 another, -1 no value. */
-static int
-option(int argc, char **argv, int *i, const char *name, const char **value)
-{
-	size_t n = strlen(name);
-
-	if (strncmp(argv[*i], name, n) || (argv[*i][n] && argv[*i][n] != '='))
-		return 0;
-	if (argv[*i][n] == '=')
-		*value = argv[*i] + n + 1;
-	else if (*i + 1 < argc)
-		*value = argv[++*i];
-	else
-		return -1;
-	return 1;
-}
-
 static int
 read_args(int argc, char **argv, struct args *a)
 {
 	const char *bytes = NULL;
+	const struct cmd_option options[] = { { "json", .flag = &a->json },
+		{ "policy", .text = &a->policy }, { "dir", .text = &a->dir },
+		{ "bytes", .text = &bytes }, { .name = NULL } };
+	int n = cmd_options(argc - 1, argv + 1, options, &a->operands);
 
-	for (int i = 2; i < argc; i++) {
-		if (!strcmp(argv[i], "--json")) {
-			a->json = true;
-			continue;
-		}
-		int taken = option(argc, argv, &i, "--policy", &a->policy);
-		taken = taken ? taken : option(argc, argv, &i, "--dir", &a->dir);
-		taken = taken ? taken : option(argc, argv, &i, "--bytes", &bytes);
-		if (taken < 0 || (taken == 0 && argv[i][0] == '-' && argv[i][1]) ||
-			a->noperands == OPERANDS_MAX)
-			return cmd_usage(argv[0]);
-		if (taken == 0)
-			a->operands[a->noperands++] = argv[i];
-	}
+	if (n < 0)
+		return cmd_usage(argv[0]);
+	a->noperands = (size_t)n;
 	if (bytes && (size_parse(span_str(bytes), &a->bytes) || a->bytes < 1024 ||
 			     a->bytes > TIME_BYTES_MAX))
 		return cmd_fail("detectors", "--bytes: a size from 1k to 16m is expected");
@@ -461,8 +436,7 @@ read_args(int argc, char **argv, struct args *a)
 int
 cmd_detectors(int argc, char **argv)
 {
-	const char *operands[OPERANDS_MAX];
-	struct args a = { .operands = operands, .bytes = TIME_BYTES };
+	struct args a = { .bytes = TIME_BYTES };
 	struct scan_rules s;
 	size_t v = 0;
 

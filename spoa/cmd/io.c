@@ -1,4 +1,4 @@
-/* What the subcommands share: reading whole inputs and reporting failure. */
+/* What the subcommands share: options, reading whole inputs and reporting failure. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +18,47 @@ cmd_fail(const char *what, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return EXIT_CANNOT;
+}
+
+/* The row of an argument that begins with '-', and what is given with it in the same one. */
+static const struct cmd_option *
+option_row(const struct cmd_option *o, char *arg, char **value)
+{
+	bool letter = arg[1] != '-';
+	char *name = arg + (letter ? 1 : 2);
+	size_t n = letter ? 1 : strcspn(name, "=");
+
+	*value = letter ? (name[1] ? name + 1 : NULL) : name[n] ? name + n + 1 : NULL;
+	while (o->name && (strncmp(o->name, name, n) || o->name[n] || letter != (n == 1)))
+		o++;
+	return o->name ? o : NULL;
+}
+
+int
+cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands)
+{
+	int n = 0, i = 1;
+
+	*operands = argv + 1;
+	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		char *value;
+		if (argv[i][0] != '-' || !argv[i][1]) {
+			(*operands)[n++] = argv[i];
+			continue;
+		}
+		const struct cmd_option *o = option_row(options, argv[i], &value);
+		if (o && o->text && !value)
+			value = ++i < argc ? argv[i] : NULL;
+		if (!o || !value != !o->text || (o->count && *o->count == o->most))
+			return -1;
+		if (o->flag)
+			*o->flag = true;
+		else
+			o->text[o->count ? (*o->count)++ : 0] = value;
+	}
+	while (++i < argc)
+		(*operands)[n++] = argv[i];
+	return n;
 }
 
 static int

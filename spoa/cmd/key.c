@@ -2,7 +2,6 @@
  * once, at `new`, on standard output; the file holds its hash. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,24 +26,6 @@ struct key_args {
 	const char *file, *person, *owner, *team, *department, *tier, *agent, *roles, *scopes,
 		*ttl, *clearance, *overlap;
 };
-
-/* clang-format off */
-static const struct option options[] = {
-	{ "keys",       required_argument, NULL, 'k' },
-	{ "person",     required_argument, NULL, 'p' },
-	{ "owner",      required_argument, NULL, 'o' },
-	{ "scopes",     required_argument, NULL, 's' },
-	{ "overlap",    required_argument, NULL, 'v' },
-	{ "team",       required_argument, NULL, 't' },
-	{ "department", required_argument, NULL, 'd' },
-	{ "tier",       required_argument, NULL, 'i' },
-	{ "agent",      required_argument, NULL, 'a' },
-	{ "roles",      required_argument, NULL, 'r' },
-	{ "clearance",  required_argument, NULL, 'c' },
-	{ "ttl",        required_argument, NULL, 'l' },
-	{ NULL, 0, NULL, 0 },
-};
-/* clang-format on */
 
 /* The lock stands beside the file, since the file itself is replaced. */
 static int
@@ -388,34 +369,36 @@ int
 cmd_key(int argc, char **argv)
 {
 	struct key_args args = { .file = "keys.yaml" };
+	const struct cmd_option options[] = {
+		{ "keys", .text = &args.file },
+		{ "person", .text = &args.person },
+		{ "owner", .text = &args.owner },
+		{ "scopes", .text = &args.scopes },
+		{ "overlap", .text = &args.overlap },
+		{ "team", .text = &args.team },
+		{ "department", .text = &args.department },
+		{ "tier", .text = &args.tier },
+		{ "agent", .text = &args.agent },
+		{ "roles", .text = &args.roles },
+		{ "clearance", .text = &args.clearance },
+		{ "ttl", .text = &args.ttl },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
 
-	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
-		switch (c) {
-		case 'k': args.file = optarg; break;
-		case 'p': args.person = optarg; break;
-		case 'o': args.owner = optarg; break;
-		case 's': args.scopes = optarg; break;
-		case 'v': args.overlap = optarg; break;
-		case 't': args.team = optarg; break;
-		case 'd': args.department = optarg; break;
-		case 'i': args.tier = optarg; break;
-		case 'a': args.agent = optarg; break;
-		case 'r': args.roles = optarg; break;
-		case 'c': args.clearance = optarg; break;
-		case 'l': args.ttl = optarg; break;
-		default: return cmd_usage(argv[0]);
-		}
+	if (n < 1)
+		return cmd_usage(argv[0]);
 	if (sodium_init() < 0)
 		return cmd_fail("key", "libsodium does not start");
-	const char *verb = optind < argc ? argv[optind] : "";
-	int left = argc - optind - 1;
-	if (!strcmp(verb, "new") && left == 0)
+	const char *verb = operands[0];
+	if (!strcmp(verb, "new") && n == 1)
 		return key_new(&args);
-	if (!strcmp(verb, "list") && left == 0)
+	if (!strcmp(verb, "list") && n == 1)
 		return key_list(&args);
-	if (!strcmp(verb, "rotate") && left == 1)
-		return key_rotate(&args, argv[optind + 1]);
-	if (!strcmp(verb, "revoke") && left == 1)
-		return key_revoke(&args, argv[optind + 1]);
+	if (!strcmp(verb, "rotate") && n == 2)
+		return key_rotate(&args, operands[1]);
+	if (!strcmp(verb, "revoke") && n == 2)
+		return key_revoke(&args, operands[1]);
 	return cmd_usage(argv[0]);
 }

@@ -10,22 +10,16 @@ int
 cmd_keygen(int argc, char **argv)
 {
 	const char *file = NULL;
+	const struct cmd_option options[] = { { "out", .text = &file }, { .name = NULL } };
 	struct pubkey pub;
 	struct buf why;
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
 
-	for (int i = 1; i < argc; i++) {
-		const char *a = argv[i];
-		if (!strcmp(a, "--out") && i + 1 < argc)
-			a = argv[++i];
-		else if (!strncmp(a, "--out=", 6))
-			a += 6;
-		else if (a[0] == '-')
-			return cmd_usage(argv[0]);
-		if (file || !a[0])
-			return cmd_usage(argv[0]);
-		file = a;
-	}
-	if (!file)
+	if (n != (file ? 0 : 1))
+		return cmd_usage(argv[0]);
+	file = file ? file : operands[0];
+	if (!file[0])
 		return cmd_usage(argv[0]);
 	buf_init(&why, 8192);
 	int err = signkey_create(file, &pub, &why);

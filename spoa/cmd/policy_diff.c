@@ -1,5 +1,4 @@
 /* tollgate policy diff: the same requests under two policies. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -157,21 +156,16 @@ compare(const char *file_a, const char *file_b, size_t examples, bool as_json)
 int
 policy_diff(int argc, char **argv)
 {
-	static const struct option options[] = { { "examples", required_argument, NULL, 'n' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
-	uint64_t examples = 5;
+	const char *most = NULL;
 	bool as_json = false;
+	const struct cmd_option options[] = { { "examples", .text = &most },
+		{ "json", .flag = &as_json }, { .name = NULL } };
+	uint64_t examples = 5;
+	char **files;
 
-	optind = 0;
-	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
-		if (c == 'n' && span_u64(span_str(optarg), &examples) == 0)
-			continue;
-		else if (c == 'j')
-			as_json = true;
-		else
-			return cmd_usage("policy");
-	if (argc - optind != 2)
+	if (cmd_options(argc, argv, options, &files) != 2 ||
+		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of requests */
-	return compare(argv[optind], argv[optind + 1], (size_t)examples, as_json);
+	return compare(files[0], files[1], (size_t)examples, as_json);
 }

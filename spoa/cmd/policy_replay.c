@@ -1,6 +1,5 @@
 /* tollgate policy replay: recorded decisions under another policy, on the values
  * that were recorded. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +216,7 @@ find_records(struct audit_args *from, struct arena *a)
 }
 
 static int
-replay(struct replay *re, struct audit_args *from, const char *policy, bool as_json)
+replay(struct replay *re, struct audit_args *from, const char *policy)
 {
 	struct audit_sink to = { re, one_line, NULL, NULL };
 	struct buf why;
@@ -230,7 +229,7 @@ replay(struct replay *re, struct audit_args *from, const char *policy, bool as_j
 	if (audit_read(from, &to, &why)) {
 		cmd_fail("policy replay", "%.*s", SPAN_ARG(buf_view(&why)));
 	} else {
-		tally_print(&re->tally, "decisions", as_json);
+		tally_print(&re->tally, "decisions", from->as_json);
 		code = re->tally.different ? EXIT_NO : EXIT_DONE;
 	}
 	buf_free(&why);
@@ -240,44 +239,34 @@ replay(struct replay *re, struct audit_args *from, const char *policy, bool as_j
 int
 policy_replay(int argc, char **argv)
 {
-	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
-		{ "since", required_argument, NULL, 's' },
-		{ "until", required_argument, NULL, 'u' },
-		{ "journal", required_argument, NULL, 'J' },
-		{ "redis", required_argument, NULL, 'r' },
-		{ "file", required_argument, NULL, 'f' },
-		{ "examples", required_argument, NULL, 'n' },
-		{ "json", no_argument, NULL, 'j' }, { NULL, 0, NULL, 0 } };
 	struct replay re = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
-	struct audit_args *from = calloc(1, sizeof(*from));
-	const char *policy = NULL;
+	struct audit_args from = { 0 };
+	const char *policy = NULL, *since = NULL, *until = NULL, *most = NULL;
+	const struct cmd_option options[] = {
+		{ "policy", .text = &policy },
+		{ "since", .text = &since },
+		{ "until", .text = &until },
+		{ "journal", .text = &from.journal },
+		{ "redis", .text = &from.redis },
+		{ "file", .text = &from.file },
+		{ "examples", .text = &most },
+		{ "json", .flag = &from.as_json },
+		{ "c", .text = &from.config },
+		{ .name = NULL },
+	};
 	uint64_t examples = 5;
-	bool as_json = false, ok = from != NULL;
+	char **operands;
 
-	optind = 0;
-	for (int c; ok && (c = getopt_long(argc, argv, "c:", options, NULL)) != -1;)
-		switch (c) {
-		case 'p': policy = optarg; break;
-		case 's': ok = read_time(optarg, &re.since_ns); break;
-		case 'u': ok = read_time(optarg, &re.until_ns); break;
-		case 'J': from->journal = optarg; break;
-		case 'r': from->redis = optarg; break;
-		case 'f': from->file = optarg; break;
-		case 'n': ok = span_u64(span_str(optarg), &examples) == 0; break;
-		case 'j': as_json = true; break;
-		case 'c': from->config = optarg; break;
-		default: ok = false;
-		}
-	if (!ok || optind != argc) {
-		free(from);
+	if (cmd_options(argc, argv, options, &operands) != 0 ||
+		(since && !read_time(since, &re.since_ns)) ||
+		(until && !read_time(until, &re.until_ns)) ||
+		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
-	}
 	arena_init(&re.a, 0, false);
 	tally_init(&re.tally, (size_t)examples);
-	int code = replay(&re, from, policy, as_json);
+	int code = replay(&re, &from, policy);
 	tally_free(&re.tally);
 	policy_alone_free(&re.policy);
 	arena_reset(&re.a);
-	free(from);
 	return code;
 }

@@ -1,11 +1,9 @@
 /* tollgate policy test: the cases of test files as TAP, and which rules no case
  * matched. */
-#include <getopt.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cmd/cmd.h"
@@ -206,30 +204,22 @@ one_path(struct run *t, const char *path)
 int
 policy_test(int argc, char **argv)
 {
-	static const struct option options[] = { { "policy", required_argument, NULL, 'p' },
-		{ "require-coverage", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
 	struct run *t = calloc(1, sizeof(*t));
+	char **paths;
 
 	if (!t)
 		return cmd_fail("policy test", "out of memory");
+	const struct cmd_option options[] = { { "policy", .text = &t->policy },
+		{ "require-coverage", .flag = &t->require }, { .name = NULL } };
+	int n = cmd_options(argc, argv, options, &paths), code = EXIT_CANNOT;
 	arena_init(&t->a, 0, false);
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of cases */
-	optind = 0;
-	int code = EXIT_CANNOT, c;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'p')
-			t->policy = optarg;
-		else if (c == 'r')
-			t->require = true;
-		else
-			break;
-	}
-	if (c != -1 || optind == argc) {
+	if (n <= 0) {
 		cmd_usage("policy");
 		goto out;
 	}
-	for (int i = optind; i < argc; i++)
-		one_path(t, argv[i]);
+	for (int i = 0; i < n; i++)
+		one_path(t, paths[i]);
 	for (size_t i = 0; i < t->ntested; i++)
 		coverage(t, &t->tested[i]);
 	printf("1..%zu\n", t->n);

@@ -206,39 +206,21 @@ redact_stream(const struct how *how)
 
 /* ---- the command ---- */
 
-/* The value of `--name V` or `--name=V`, moving *i on; NULL: another option. */
-static const char *
-value_of(int argc, char **argv, int *i, const char *name)
-{
-	size_t n = strlen(name);
-
-	if (strncmp(argv[*i], name, n))
-		return NULL;
-	if (argv[*i][n] == '=')
-		return argv[*i] + n + 1;
-	return argv[*i][n] == 0 && *i + 1 < argc ? argv[++*i] : NULL;
-}
-
 static int
 read_options(int argc, char **argv, struct how *how)
 {
+	const char *with = style_names[STYLE_PLACEHOLDER];
+	const struct cmd_option options[] = { { "jsonl", .flag = &how->jsonl },
+		{ "stream", .flag = &how->stream }, { "key-file", .text = &how->key_file },
+		{ "policy", .text = &how->policy }, { "with", .text = &with },
+		{ .name = NULL } };
 	unsigned style = 0;
-	const char *v;
+	char **operands;
 
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--jsonl"))
-			how->jsonl = true;
-		else if (!strcmp(argv[i], "--stream"))
-			how->stream = true;
-		else if ((v = value_of(argc, argv, &i, "--key-file")))
-			how->key_file = v;
-		else if ((v = value_of(argc, argv, &i, "--policy")))
-			how->policy = v;
-		else if ((v = value_of(argc, argv, &i, "--with")))
-			for (style = 0; style_names[style] && strcmp(style_names[style], v);)
-				style++;
-		else
-			return cmd_usage(argv[0]);
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
+	while (style < STYLE_COUNT && strcmp(style_names[style], with) != 0)
+		style++;
 	if (style == STYLE_COUNT)
 		return cmd_fail("redact",
 			"--with: placeholder, mask, hash, remove or last4 is expected");

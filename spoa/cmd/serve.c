@@ -1,6 +1,5 @@
 /* tollgate serve: the daemon, in the foreground. */
 #include <sodium.h>
-#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "net/server.h"
@@ -9,13 +8,10 @@ int
 cmd_serve(int argc, char **argv)
 {
 	const char *named = NULL;
+	const struct cmd_option options[] = { { "c", .text = &named }, { .name = NULL } };
+	char **operands;
 
-	for (int c; (c = getopt(argc, argv, "c:")) != -1;)
-		if (c == 'c')
-			named = optarg;
-		else
-			return cmd_usage(argv[0]);
-	if (optind != argc)
+	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
 	const char *file = config_find(named);
 	if (!file)

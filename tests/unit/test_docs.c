@@ -236,18 +236,17 @@ every_log_event(void **state)
 	none_missing(each_source("spoa/*/*.c", look_for_events), 20);
 }
 
-/* { "person", required_argument, … } */
+/* { "person", .text = …; -c and the like are no long ones */
 static size_t
 look_for_long_options(void)
 {
 	char word[64], option[66];
 	size_t n = 0;
 
-	for (const char *p = source; (p = strstr(p, "_argument,")); p++) {
-		const char *row = p;
-		while (row > source && *row != '{')
-			row--;
-		if (!quoted(row + 1, word, NULL))
+	for (const char *p = source; (p = strstr(p, "{ \"")); p++) {
+		const char *rest;
+		if (!quoted(p + 1, word, &rest) || !word[1] ||
+			(strncmp(rest, ", .text = ", 10) && strncmp(rest, ", .flag = ", 10)))
 			continue;
 		snprintf(option, sizeof(option), "-%s", word);
 		want(commands, "tollgate.1", "option", option);
