@@ -34,15 +34,18 @@ add_keys(struct audit_args *a, const char *what, const char *file)
 	return n < 0 ? EXIT_CANNOT : 0;
 }
 
-/* Fills in what the command line left open. */
-static int
-from_config(struct audit_args *a, const char *what, bool need_source, bool need_key)
+int
+audit_source(struct audit_args *a, const char *what, bool need_key)
 {
+	bool need_source = !a->journal && !a->redis && !a->file;
 	struct diag d = { 0 };
 	const char *file = config_find(a->config);
 	const struct config *cfg;
 	char pub[4096];
 
+	need_key = need_key && a->nkeys == 0;
+	if (!need_source && !need_key)
+		return 0;
 	if (!file)
 		return cmd_fail(what, "%s",
 			need_source ? "no --journal, --redis or --file, and no configuration "
@@ -102,9 +105,7 @@ audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool n
 		return cmd_usage("audit");
 	if (a->file && (a->journal || a->redis))
 		return cmd_fail(what, "--file goes without --journal and --redis");
-	bool need_source = !a->journal && !a->redis && !a->file;
-	need_key = need_key && a->nkeys == 0;
-	return need_source || need_key ? from_config(a, what, need_source, need_key) : 0;
+	return audit_source(a, what, need_key);
 }
 
 void

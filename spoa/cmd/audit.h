@@ -52,6 +52,9 @@ struct audit_args {
  * `need_id` one plain argument, else none; with `need_key` a key must be found. */
 int audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
 	bool need_key);
+/* Fills in from the configuration where the records are, and with `need_key` the key, where
+ * the command line says neither. 0, or an exit code after a message. */
+int audit_source(struct audit_args *a, const char *what, bool need_key);
 void audit_args_free(struct audit_args *a);
 /* Reads what the arguments name (several streams one after the other). */
 int audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *why);

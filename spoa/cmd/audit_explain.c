@@ -88,20 +88,6 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 		p->rules[i].name);
 }
 
-static json_t *
-explain_json(const struct policy *p, const struct recorded *r, const struct policy_verdict *v,
-	struct arena *a)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	policy_explain(p, &r->facts, r->before_rules ? NULL : v, &r->missing, a, &b);
-	json_t *o =
-		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
-	buf_free(&b);
-	return o;
-}
-
 static void
 print_words(json_t *o)
 {
@@ -160,7 +146,9 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
 	copy(o, record, "not_held", NULL);
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
-	json_object_set_new(o, "explain", explain_json(p->p, r, v, &a->arena));
+	json_object_set_new(o, "explain",
+		explain_json(
+			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->arena));
 	if (a->as_json) {
 		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 		putchar('\n');

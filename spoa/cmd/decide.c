@@ -12,7 +12,9 @@
 #include "cmd/cmd.h"
 #include "cmd/decide.h"
 #include "cmd/eval.h"
+#include "cmd/recorded.h"
 #include "policy/explain.h"
+#include "policy/section.h"
 #include "steps/steps.h"
 
 /* A string member, empty where absent. False: it is no string. */
@@ -212,18 +214,16 @@ read_attributes(struct request *r, json_t *given)
 static const char *
 read_method(struct request *r, json_t *given)
 {
-	static const char *const methods[] = { "jwt", "signed_headers", "client_certificate",
-		"api_key", "none" };
 	struct span named;
 
 	if (!member(given, "method", &named))
 		return "identity.method must be a string";
 	if (!named.p)
 		named = SPAN_LIT("jwt");
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (span_is(named, methods[i])) {
-			r->found.identity.method = methods[i];
-			r->found.identity.verified = strcmp(methods[i], "none") != 0;
+	for (size_t i = 0; identity_words[i]; i++)
+		if (span_is(named, identity_words[i])) {
+			r->found.identity.method = identity_words[i];
+			r->found.identity.verified = i != ID_NONE;
 			return NULL;
 		}
 	return "identity.method must be jwt, signed_headers, client_certificate, api_key or "
@@ -577,9 +577,7 @@ json_t *
 decide_explain(struct request *r)
 {
 	struct policy_facts f;
-	struct buf b;
 
-	buf_init(&b, 0);
 	request_facts(r, &f);
 	/* What the conditions read, not what is sent. */
 	struct body asked = r->in.body;
@@ -587,11 +585,8 @@ decide_explain(struct request *r)
 		asked.model = r->in.asked_model;
 	if (f.body)
 		f.body = &asked;
-	policy_explain(r->snap->policy, &f, r->found.have_verdict ? &r->found.verdict : NULL,
-		NULL, &r->arena, &b);
-	json_t *o =
-		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
-	buf_free(&b);
+	json_t *o = explain_json(r->snap->policy, &f,
+		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&
 			 (!r->found.have_verdict || r->found.verdict.effect != RULE_DENY);
 	if (o && otherwise)
@@ -617,7 +612,7 @@ read_data(struct request *r, json_t *in)
 		if (!(v = json_object_get(given, p->data[i].name)))
 			continue;
 		struct cel_value *to = arena_new(&r->arena, struct cel_value);
-		if (!to || data_json(v, &r->arena, to) < 0)
+		if (!to || data_json(v, CAP_DATA_DEPTH + 1, &r->arena, to) < 0)
 			return "data: a value is too deep or too large";
 		r->found.data[i] = to;
 	}

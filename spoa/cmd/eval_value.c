@@ -8,14 +8,15 @@
 
 #include "base/ascii.h"
 #include "cel/time.h"
+#include "base/err.h"
 #include "cel/value.h"
+#include "policy/data.h"
 #include "codec/digits.h"
 
 enum { EVAL_DEPTH = 200 };
 
 struct reader {
 	struct arena *a;
-	bool typed;
 	unsigned depth;
 	const char *why;
 };
@@ -46,43 +47,6 @@ read_items(struct reader *r, json_t *j, struct cel_value *out)
 		return false;
 	json_array_foreach(j, i, item) if (!read_value(r, item, &v[i])) return false;
 	*out = cel_list(v, n);
-	return true;
-}
-
-static bool
-read_members(struct reader *r, json_t *j, struct cel_value *out)
-{
-	struct cel_value *v = arena_array(r->a, 2 * json_object_size(j) + 1, sizeof(*v));
-	size_t n = 0;
-
-	if (!v)
-		return false;
-	for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at), n++) {
-		const char *key = json_object_iter_key(at);
-		v[2 * n] = cel_string(span_str(key));
-		if (!read_value(r, json_object_iter_value(at), &v[2 * n + 1]))
-			return false;
-	}
-	*out = cel_list(v, n);
-	out->type = CEL_MAP;
-	return true;
-}
-
-static bool
-read_plain(struct reader *r, json_t *j, struct cel_value *out)
-{
-	switch (json_typeof(j)) {
-	case JSON_OBJECT: return read_members(r, j, out);
-	case JSON_ARRAY: return read_items(r, j, out);
-	case JSON_STRING: *out = cel_string(string_of(j)); break;
-	case JSON_INTEGER: *out = cel_int(json_integer_value(j)); break;
-	case JSON_REAL:
-		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(j) };
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE: *out = cel_bool(json_is_true(j)); break;
-	case JSON_NULL: *out = (struct cel_value){ .type = CEL_NULL }; break;
-	}
 	return true;
 }
 
@@ -280,7 +244,7 @@ read_value(struct reader *r, json_t *j, struct cel_value *out)
 		r->why = "nested too deeply";
 		return false;
 	}
-	bool ok = r->typed ? read_typed(r, j, out) : read_plain(r, j, out);
+	bool ok = read_typed(r, j, out);
 	r->depth--;
 	return ok;
 }
@@ -288,10 +252,11 @@ read_value(struct reader *r, json_t *j, struct cel_value *out)
 bool
 eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const char **why)
 {
-	struct reader r = { .a = a, .typed = typed, .why = "out of memory" };
+	struct reader r = { .a = a, .why = "out of memory" };
+	int err = typed ? 0 : data_json(j, EVAL_DEPTH, a, out);
 
-	bool ok = read_value(&r, j, out);
-	*why = r.why;
+	bool ok = typed ? read_value(&r, j, out) : err == 0;
+	*why = err == ERR_LIMIT ? "nested too deeply" : r.why;
 	return ok;
 }
 

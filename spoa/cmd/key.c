@@ -124,6 +124,31 @@ load(const char *file, bool may_be_missing)
 	return k;
 }
 
+/* The keys of a file, and the lock that keeps them from changing meanwhile. */
+struct key_file {
+	int lock;
+	struct apikeys *keys;
+};
+
+/* False after a message; key_file_close in either case. */
+static bool
+key_file_open(struct key_file *f, const char *file, bool may_be_missing)
+{
+	f->lock = lock(file);
+	f->keys = f->lock < 0 ? NULL : load(file, may_be_missing);
+	if (f->lock < 0)
+		cmd_fail(file, "%s", strerror(errno));
+	return f->keys != NULL;
+}
+
+static void
+key_file_close(struct key_file *f)
+{
+	apikeys_free(&f->keys);
+	if (f->lock >= 0)
+		close(f->lock);
+}
+
 /* Written aside, synced, renamed: a reader sees the old file or the new one. */
 static int
 save(const char *file, const struct apikeys *keys, const struct apikey *extra)
@@ -259,17 +284,11 @@ key_new(const struct key_args *args)
 		arena_reset(&a);
 		return EXIT_CANNOT;
 	}
-	int locked = lock(args->file);
-	struct apikeys *keys = locked < 0 ? NULL : load(args->file, true);
-	int code = EXIT_CANNOT;
-	if (locked < 0)
-		cmd_fail(args->file, "%s", strerror(errno));
-	if (keys)
-		code = add(args->file, keys, &k);
-	apikeys_free(&keys);
+	struct key_file f;
+	int code =
+		key_file_open(&f, args->file, true) ? add(args->file, f.keys, &k) : EXIT_CANNOT;
+	key_file_close(&f);
 	arena_reset(&a);
-	if (locked >= 0)
-		close(locked);
 	return code;
 }
 
@@ -284,11 +303,9 @@ key_rotate(const struct key_args *args, const char *id)
 	if (!read_ttl("overlap", args->overlap, 0, &overlap_us) ||
 		!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
 		return EXIT_CANNOT;
-	int locked = lock(args->file), code = EXIT_NO;
-	struct apikeys *keys = locked < 0 ? NULL : load(args->file, false);
-	if (!keys)
-		code = EXIT_CANNOT;
-	struct apikey *old = keys ? apikeys_by_id(keys, span_str(id)) : NULL;
+	struct key_file f;
+	int code = key_file_open(&f, args->file, false) ? EXIT_NO : EXIT_CANNOT;
+	struct apikey *old = f.keys ? apikeys_by_id(f.keys, span_str(id)) : NULL;
 	if (old && !apikey_live(old, now)) {
 		fprintf(stderr, "tollgate: key rotate: %s is not live: make a new one\n", id);
 	} else if (old) {
@@ -301,14 +318,12 @@ key_rotate(const struct key_args *args, const char *id)
 					  : old->expires_ns;
 		if (!old->expires_ns || old->expires_ns > end)
 			old->expires_ns = end;
-		code = add(args->file, keys, &next);
-	} else if (keys) {
+		code = add(args->file, f.keys, &next);
+	} else if (f.keys) {
 		fprintf(stderr, "tollgate: key rotate: %s: no such key in %s\n", id,
 			args->file);
 	}
-	apikeys_free(&keys);
-	if (locked >= 0)
-		close(locked);
+	key_file_close(&f);
 	return code;
 }
 
@@ -342,16 +357,14 @@ key_list(const struct key_args *args)
 static int
 key_revoke(const struct key_args *args, const char *id)
 {
-	int locked = lock(args->file), code = EXIT_NO;
-	struct apikeys *keys = locked < 0 ? NULL : load(args->file, false);
+	struct key_file f;
+	int code = key_file_open(&f, args->file, false) ? EXIT_NO : EXIT_CANNOT;
+	struct apikey *k = f.keys ? apikeys_by_id(f.keys, span_str(id)) : NULL;
 
-	if (!keys)
-		code = EXIT_CANNOT;
-	struct apikey *k = keys ? apikeys_by_id(keys, span_str(id)) : NULL;
 	if (k) {
 		if (!k->revoked_ns)
 			k->revoked_ns = clock_wall_ns();
-		code = save(args->file, keys, NULL);
+		code = save(args->file, f.keys, NULL);
 		if (code == EXIT_DONE)
 			fprintf(stderr, "tollgate: key %s is revoked in %s. " IN_FORCE "\n", id,
 				args->file);
@@ -359,9 +372,7 @@ key_revoke(const struct key_args *args, const char *id)
 	if (code == EXIT_NO)
 		fprintf(stderr, "tollgate: key revoke: %s: no such key in %s\n", id,
 			args->file);
-	apikeys_free(&keys);
-	if (locked >= 0)
-		close(locked);
+	key_file_close(&f);
 	return code;
 }
 

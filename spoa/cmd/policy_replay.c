@@ -121,19 +121,14 @@ static char *
 why_now(const struct replay *re, struct recorded *r, const struct policy_verdict *v,
 	struct arena *a)
 {
-	struct buf b;
 	char *says = NULL;
 
 	if (r->no_route)
 		return strdup("no route of the policy matches");
-	buf_init(&b, 0);
-	policy_explain(re->policy.p, &r->facts, v, &r->missing, a, &b);
-	json_t *o =
-		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
+	json_t *o = explain_json(re->policy.p, &r->facts, v, &r->missing, a);
 	if (o)
 		says = strdup(json_string_value(json_object_get(o, "says")));
 	json_decref(o);
-	buf_free(&b);
 	return says;
 }
 
@@ -193,28 +188,6 @@ one_line(void *arg, struct span line)
 	arena_reset(&re->a);
 }
 
-/* Where the records are: as for tollgate audit. */
-static bool
-find_records(struct audit_args *from, struct arena *a)
-{
-	struct diag d;
-	const struct config *cfg = NULL;
-
-	if (from->journal || from->redis || from->file)
-		return true;
-	diag_init(&d);
-	const char *file = config_find(from->config);
-	if (file)
-		cfg = config_load(a, file, &d);
-	diag_free(&d);
-	from->journal = cfg ? cfg->journal : NULL;
-	if (!from->journal)
-		cmd_fail("policy replay",
-			"no --journal, --redis or --file, and no configuration "
-			"(-c) that names a journal");
-	return from->journal != NULL;
-}
-
 static int
 replay(struct replay *re, struct audit_args *from, const char *policy)
 {
@@ -223,7 +196,7 @@ replay(struct replay *re, struct audit_args *from, const char *policy)
 	int code = EXIT_CANNOT;
 
 	if (!policy_alone_load(&re->policy, "policy replay", from->config, policy) ||
-		!find_records(from, &re->policy.a))
+		audit_source(from, "policy replay", false))
 		return EXIT_CANNOT;
 	buf_init(&why, 8192);
 	if (audit_read(from, &to, &why)) {
@@ -240,7 +213,7 @@ int
 policy_replay(int argc, char **argv)
 {
 	struct replay re = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
-	struct audit_args from = { 0 };
+	struct audit_args from = { .nkeys = 0 };
 	const char *policy = NULL, *since = NULL, *until = NULL, *most = NULL;
 	const struct cmd_option options[] = {
 		{ "policy", .text = &policy },
@@ -263,10 +236,12 @@ policy_replay(int argc, char **argv)
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
 	arena_init(&re.a, 0, false);
+	arena_init(&from.arena, 0, false);
 	tally_init(&re.tally, (size_t)examples);
 	int code = replay(&re, &from, policy);
 	tally_free(&re.tally);
 	policy_alone_free(&re.policy);
+	audit_args_free(&from);
 	arena_reset(&re.a);
 	return code;
 }

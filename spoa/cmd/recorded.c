@@ -12,6 +12,7 @@
 #include "cmd/eval.h"
 #include "policy/data.h"
 #include "policy/own.h"
+#include "policy/section.h"
 #include "text/body.h"
 
 /* ---- the policy ---- */
@@ -85,13 +86,11 @@ strings(json_t *list, struct arena *a)
 static const char *
 method_of(const char *name)
 {
-	static const char *const methods[] = { "jwt", "signed_headers", "client_certificate",
-		"api_key" };
+	size_t i = 0;
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (!strcmp(methods[i], name))
-			return methods[i];
-	return "none";
+	while (i < ID_NONE && strcmp(identity_words[i], name) != 0)
+		i++;
+	return identity_words[i];
 }
 
 static bool
@@ -222,7 +221,7 @@ read_data(struct recorded *out, json_t *record, const struct policy *p, struct a
 	for (size_t i = 0; i < p->ndata; i++) {
 		struct cel_value *to = arena_new(a, struct cel_value);
 		v = json_object_get(held, p->data[i].name);
-		if (v && to && data_json(v, a, to) == 0)
+		if (v && to && data_json(v, CAP_DATA_DEPTH + 1, a, to) == 0)
 			out->data[i] = to;
 		out->missing.in[V_COUNT + i] = !out->data[i];
 	}
@@ -306,6 +305,20 @@ recorded_read(
 	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);
 	return !arena_failed(a);
+}
+
+json_t *
+explain_json(const struct policy *p, const struct policy_facts *f,
+	const struct policy_verdict *v, const struct slot_set *missing, struct arena *a)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	policy_explain(p, f, v, missing, a, &b);
+	json_t *o =
+		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
+	buf_free(&b);
+	return o;
 }
 
 int

@@ -40,6 +40,9 @@ struct recorded {
  * `record`. False: it is no record of a decision, or out of memory. */
 bool recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a);
+/* policy_explain() as JSON; NULL: no memory. */
+json_t *explain_json(const struct policy *p, const struct policy_facts *f,
+	const struct policy_verdict *v, const struct slot_set *missing, struct arena *a);
 /* The rules again. `unsure`: the first rule that was reached reads this slot, which was not
  * recorded; V_ALL: none. 0 or ERR_NOMEM. */
 int recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,

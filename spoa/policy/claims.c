@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "codec/jws.h"
+#include "policy/data.h"
 
 enum { DEPTH_MAX = 8 };
 
@@ -83,51 +84,6 @@ read_clearance(json_t *claims, const char *path, struct identity *out)
 
 /* ---- free attributes ---- */
 
-static struct cel_value value_of(json_t *v, struct arena *a, int depth);
-
-static struct cel_value
-map_of(json_t *o, struct arena *a, int depth)
-{
-	struct cel_value *pairs = arena_array(a, 2 * json_object_size(o), sizeof(*pairs));
-	size_t n = 0;
-	const char *key;
-	json_t *v;
-
-	json_object_foreach(o, key, v)
-	{
-		if (!pairs)
-			break;
-		pairs[2 * n] = cel_string(arena_dup(a, span_str(key)));
-		pairs[2 * n + 1] = value_of(v, a, depth + 1);
-		n++;
-	}
-	return (struct cel_value){ .type = CEL_MAP, .list = { pairs, n } };
-}
-
-static struct cel_value
-value_of(json_t *v, struct arena *a, int depth)
-{
-	if (depth > DEPTH_MAX)
-		return (struct cel_value){ .type = CEL_NULL };
-	switch (json_typeof(v)) {
-	case JSON_STRING: return cel_string(text_of(v, a));
-	case JSON_INTEGER: return cel_int((int64_t)json_integer_value(v));
-	case JSON_REAL:
-		return (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(v) };
-	case JSON_TRUE: return cel_bool(true);
-	case JSON_FALSE: return cel_bool(false);
-	case JSON_OBJECT: return map_of(v, a, depth);
-	case JSON_ARRAY: {
-		size_t n = json_array_size(v);
-		struct cel_value *list = arena_array(a, n, sizeof(*list));
-		for (size_t i = 0; list && i < n; i++)
-			list[i] = value_of(json_array_get(v, i), a, depth + 1);
-		return cel_list(list, list ? n : 0);
-	}
-	default: return (struct cel_value){ .type = CEL_NULL };
-	}
-}
-
 /* The registered claims of RFC 7519 4.1 are no attributes. */
 static void
 read_attributes(json_t *claims, struct arena *a, struct identity *out)
@@ -139,7 +95,8 @@ read_attributes(json_t *claims, struct arena *a, struct identity *out)
 	for (size_t i = 0; rest && i < sizeof(registered) / sizeof(registered[0]); i++)
 		json_object_del(rest, registered[i]);
 	if (rest) {
-		struct cel_value m = map_of(rest, a, 0);
+		struct cel_value m; /* what is nested too deeply is null */
+		data_json(rest, DEPTH_MAX + 1, a, &m);
 		out->attributes = m.list.v;
 		out->nattributes = m.list.n;
 	}

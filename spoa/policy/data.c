@@ -16,10 +16,8 @@
 
 /* ---- values ---- */
 
-static int value_of(json_t *v, struct arena *a, unsigned depth, struct cel_value *out);
-
 static int
-map_of(json_t *o, struct arena *a, unsigned depth, struct cel_value *out)
+map_of(json_t *o, unsigned depth, struct arena *a, struct cel_value *out)
 {
 	struct cel_value *pairs = arena_array(a, 2 * json_object_size(o), sizeof(*pairs));
 	const char *key;
@@ -29,10 +27,11 @@ map_of(json_t *o, struct arena *a, unsigned depth, struct cel_value *out)
 
 	json_object_foreach(o, key, v)
 	{
-		if (err)
+		if (!pairs)
 			break;
 		pairs[2 * n] = cel_string(arena_dup(a, span_str(key)));
-		err = value_of(v, a, depth + 1, &pairs[2 * n + 1]);
+		int e = data_json(v, depth, a, &pairs[2 * n + 1]);
+		err = err ? err : e;
 		n++;
 	}
 	*out = (struct cel_value){ .type = CEL_MAP, .list = { pairs, n } };
@@ -40,26 +39,29 @@ map_of(json_t *o, struct arena *a, unsigned depth, struct cel_value *out)
 }
 
 static int
-list_of(json_t *l, struct arena *a, unsigned depth, struct cel_value *out)
+list_of(json_t *l, unsigned depth, struct arena *a, struct cel_value *out)
 {
 	size_t n = json_array_size(l);
 	struct cel_value *v = arena_array(a, n, sizeof(*v));
 	int err = v ? 0 : ERR_NOMEM;
 
-	for (size_t i = 0; i < n && !err; i++)
-		err = value_of(json_array_get(l, i), a, depth + 1, &v[i]);
-	*out = cel_list(v, n);
+	for (size_t i = 0; v && i < n; i++) {
+		int e = data_json(json_array_get(l, i), depth, a, &v[i]);
+		err = err ? err : e;
+	}
+	*out = cel_list(v, v ? n : 0);
 	return err;
 }
 
-static int
-value_of(json_t *v, struct arena *a, unsigned depth, struct cel_value *out)
+int
+data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
 {
-	if (depth > CAP_DATA_DEPTH)
+	*out = (struct cel_value){ .type = CEL_NULL };
+	if (depth == 0)
 		return ERR_LIMIT;
 	switch (json_typeof(v)) {
-	case JSON_OBJECT: return map_of(v, a, depth, out);
-	case JSON_ARRAY: return list_of(v, a, depth, out);
+	case JSON_OBJECT: return map_of(v, depth - 1, a, out);
+	case JSON_ARRAY: return list_of(v, depth - 1, a, out);
 	case JSON_STRING:
 		*out = cel_string(
 			arena_dup(a, span_of(json_string_value(v), json_string_length(v))));
@@ -70,15 +72,9 @@ value_of(json_t *v, struct arena *a, unsigned depth, struct cel_value *out)
 		break;
 	case JSON_TRUE:
 	case JSON_FALSE: *out = cel_bool(json_is_true(v)); break;
-	case JSON_NULL: *out = (struct cel_value){ .type = CEL_NULL }; break;
+	case JSON_NULL: break;
 	}
 	return 0;
-}
-
-int
-data_json(json_t *v, struct arena *a, struct cel_value *out)
-{
-	return value_of(v, a, 0, out);
 }
 
 /* yaml.c bounds depth and number of nodes. */

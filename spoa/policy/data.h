@@ -8,9 +8,9 @@
 #include "policy/policy.h"
 
 /* JSON as a condition reads it: objects are maps, numbers without fraction ints. ERR_LIMIT:
- * deeper than CAP_DATA_DEPTH, or a number no int holds. In the arena, which the caller
- * checks. */
-int data_json(json_t *v, struct arena *a, struct cel_value *out);
+ * nested in more than `depth` levels, and what is deeper is null. In the arena, which the
+ * caller checks. */
+int data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out);
 /* A file's row for that key; NULL: it has none. */
 const struct cel_value *data_row(const struct data_source *s, struct span key);
 

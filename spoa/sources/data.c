@@ -135,7 +135,8 @@ on_answer(void *arg, const struct http_answer *a)
 		why = "not a JSON object or list";
 	if (!why && !(v = value_new()))
 		why = err_str(ERR_NOMEM);
-	if (v && (data_json(doc, &v->arena, &v->v) < 0 || arena_failed(&v->arena))) {
+	if (v && (data_json(doc, CAP_DATA_DEPTH + 1, &v->arena, &v->v) < 0 ||
+			 arena_failed(&v->arena))) {
 		why = "too deep or too large";
 		data_value_unref(&v);
 	}
