@@ -35,6 +35,13 @@ struct detect_scratch *detect_scratch_new(const struct detect_rules *r);
 void detect_scratch_wipe(struct detect_scratch *s);
 void detect_scratch_free(struct detect_scratch **s);
 
+/* Some of the entities, for detect_options.used. Made of thresholds as there, and a bit an
+ * entity, DETECT_ENTITIES_MAX of them. The rules must outlive it; any thread may use it. NULL:
+ * out of memory. */
+struct detect_used *detect_used_new(
+	const struct detect_rules *r, const uint64_t *entities, const float *thresholds);
+void detect_used_free(struct detect_used **u);
+
 /* Appends nothing on error. 0; ERR_LIMIT (a match limit was hit or too many
  * findings, or encodings nested too deep: the caller applies
  * on_failure.classifier); ERR_NOMEM. The findings

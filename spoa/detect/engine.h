@@ -29,6 +29,17 @@ int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct sp
 int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
 
+/* ---- used.c ---- */
+
+struct detect_used {
+	uint64_t entities[DETECT_ENTITIES_MAX / 64];
+	struct detect_rules *rules; /* theirs alone; NULL: they are most, and all are searched */
+	float *thresholds, *others; /* one an entity; above 1.0 for all but them, and for them */
+};
+
+/* Findings of other entities leave. */
+void used_filter(const struct detect_used *u, struct findings *f);
+
 /* ---- pipeline.c ---- */
 
 /* detect_scan without the start conditions: every pattern is tried at every byte. For

@@ -112,6 +112,35 @@ drop_samples(struct findings *f)
 }
 
 static int
+find_candidates(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt)
+{
+	int err = rules(r, s, text, opt);
+
+	if (!err)
+		err = evade_scan(rules, r, s, text, opt);
+	if (!err)
+		err = names_scan(r, s, text, opt);
+	return err;
+}
+
+/* First for the entities that are asked for; only where one of them may be, for what
+ * competes with it. */
+static int
+find_used(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt)
+{
+	struct detect_options some = *opt;
+
+	some.thresholds = opt->used->thresholds;
+	int err = find_candidates(rules, opt->used->rules, s, text, &some);
+	if (err || s->n == 0)
+		return err;
+	some.thresholds = opt->used->others;
+	return find_candidates(rules, r, s, text, &some);
+}
+
+static int
 scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
 	struct findings *out)
@@ -122,11 +151,9 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 		return 0;
 	s->n = 0;
 	s->evasion = false;
-	int err = rules(r, s, text, opt);
-	if (!err)
-		err = evade_scan(rules, r, s, text, opt);
-	if (!err)
-		err = names_scan(r, s, text, opt);
+	const struct detect_used *used = opt ? opt->used : NULL;
+	int err = used && used->rules ? find_used(rules, r, s, text, opt)
+				      : find_candidates(rules, r, s, text, opt);
 	if (!err && opt && opt->all_candidates)
 		err = keep_all(s, a, out);
 	else if (!err)
@@ -136,6 +163,8 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 		return err;
 	if (opt && opt->skip_samples)
 		drop_samples(out);
+	if (used)
+		used_filter(used, out);
 	out->evasion = s->evasion;
 	for (size_t i = 0; i < out->n; i++)
 		out->evasion |= (out->v[i].flags & FINDING_EVASION) != 0;

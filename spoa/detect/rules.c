@@ -156,11 +156,14 @@ detect_free(struct detect_rules **r)
 {
 	if (!*r)
 		return;
-	for (size_t i = 0; (*r)->patterns && i < (*r)->npatterns; i++)
+	bool owns = !(*r)->borrows;
+	for (size_t i = 0; owns && (*r)->patterns && i < (*r)->npatterns; i++)
 		pcre2_code_free((*r)->patterns[i].code);
-	custom_free(&(*r)->custom);
+	if (owns) {
+		custom_free(&(*r)->custom);
+		names_free(&(*r)->names_own);
+	}
 	arena_reset(&(*r)->arena);
-	names_free(&(*r)->names_own);
 	free(*r);
 	*r = NULL;
 }

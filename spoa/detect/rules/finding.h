@@ -26,6 +26,7 @@ struct findings {
 			 hide or reorder what is shown */
 };
 
+struct detect_used;
 struct detect_options {
 	/* NULL: all entities at their own threshold. Else one float an entity;
 	 * above 1.0 switches it off. */
@@ -38,6 +39,9 @@ struct detect_options {
 	 * all that could match. They may overlap. */
 	bool all_candidates;
 	bool skip_samples; /* published samples are no findings */
+	/* NULL: all. Otherwise findings are those of a search for all, without the entities
+	 * that are not in it; a text that holds none of these costs less. */
+	const struct detect_used *used;
 	bool part; /* there is more before or after: nothing follows from what is missing */
 };
 

@@ -61,6 +61,7 @@ struct detect_rules {
 	const struct names_table *names; /* NULL: no entity has a finder */
 	struct names_table *names_own;	 /* where it is not the compiled-in one */
 	uint16_t finders[FINDERS];	 /* the entity, and one; 0: none */
+	bool borrows; /* patterns' code, words and names are another's */
 	char version[65];
 };
 

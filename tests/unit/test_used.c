@@ -1,0 +1,201 @@
+/* A search for some of the entities: whatever the text and whichever they are, it finds what
+ * a search for all finds of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/detect_texts.h"
+#include "detect/rules/rule.h"
+
+#include "evasion_rows.h"
+
+enum { SUBSETS = 60, SETS_A_TEXT = 6, TEXT_BYTES = 6000 };
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+static struct arena arena;
+static struct detect_used *used[SUBSETS];
+static uint64_t wanted[SUBSETS][DETECT_ENTITIES_MAX / 64];
+static uint64_t dice = 11;
+
+static bool
+in(const uint64_t *set, size_t e)
+{
+	return set[e / 64] >> (e % 64) & 1;
+}
+
+/* None, one, three, a dozen, half or nearly all of them. */
+static void
+choose(uint64_t *set, size_t kind)
+{
+	static const uint32_t percent[] = { 0, 0, 1, 4, 50, 97 };
+	size_t n = detect_entity_count(rules);
+
+	for (size_t e = 0; e < n; e++)
+		if (text_random(&dice) % 100 < percent[kind % 6])
+			set[e / 64] |= UINT64_C(1) << (e % 64);
+	if (kind % 6) {
+		size_t e = text_random(&dice) % n;
+		set[e / 64] |= UINT64_C(1) << (e % 64);
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct buf errors;
+
+	(void)state;
+	buf_init(&errors, 0);
+	rules = detect_load(NULL, &errors);
+	buf_free(&errors);
+	scratch = rules ? detect_scratch_new(rules) : NULL;
+	arena_init(&arena, 0, false);
+	for (size_t i = 0; scratch && i < SUBSETS; i++) {
+		choose(wanted[i], i);
+		used[i] = detect_used_new(rules, wanted[i], NULL);
+		if (!used[i])
+			return -1;
+	}
+	return scratch ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SUBSETS; i++)
+		detect_used_free(&used[i]);
+	arena_reset(&arena);
+	detect_scratch_free(&scratch);
+	detect_free(&rules);
+	return 0;
+}
+
+static void
+same(struct span text, struct span before, size_t i)
+{
+	struct detect_options opt = { .before = before };
+	struct findings all, some;
+	size_t n = 0;
+
+	int err = detect_scan(rules, scratch, text, &opt, &arena, &all);
+	opt.used = used[i];
+	int less = detect_scan(rules, scratch, text, &opt, &arena, &some);
+	/* What fails in a search for all may not matter here. */
+	assert_true(less == 0 || less == err);
+	for (size_t k = 0; err == 0 && k < all.n; k++) {
+		const struct finding *f = &all.v[k];
+		if (!in(wanted[i], f->entity))
+			continue;
+		assert_true(n < some.n);
+		assert_memory_equal(&some.v[n], f, sizeof(*f));
+		n++;
+	}
+	if (err == 0)
+		assert_int_equal(n, some.n);
+	for (size_t k = 0; k < some.n; k++)
+		assert_true(in(wanted[i], some.v[k].entity));
+	arena_reset(&arena);
+}
+
+static void
+same_in_some(struct span text, struct span before)
+{
+	for (size_t k = 0; k < SETS_A_TEXT; k++)
+		same(text, before, text_random(&dice) % SUBSETS);
+}
+
+static void
+test_generated_texts(void **state)
+{
+	static char text[TEXT_BYTES];
+
+	(void)state;
+	for (size_t k = 0; k < text_kinds_count + text_hostile_count; k++) {
+		const struct text_kind *kind = k < text_kinds_count
+						       ? &text_kinds[k]
+						       : &text_hostile[k - text_kinds_count];
+		kind->fill(kind, text, sizeof(text));
+		for (size_t i = 0; i < SUBSETS; i++)
+			same(span_of(text, sizeof(text)), SPAN_LIT(""), i);
+	}
+}
+
+static void
+test_examples_of_all_rules(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < rules->nentities; e++)
+		for (size_t i = 0; i < rules->entities[e].nexamples; i++) {
+			const struct example *x = &rules->entities[e].examples[i];
+			same_in_some(x->text, x->before);
+		}
+}
+
+/* What stands together competes. */
+static void
+test_examples_next_to_each_other(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	for (size_t n = 0; n < 3000; n++) {
+		buf_clear(&b);
+		for (size_t k = 0; k < 4; k++) {
+			const struct entity_rule *e =
+				&rules->entities[text_random(&dice) % rules->nentities];
+			if (e->nexamples)
+				buf_span(&b,
+					e->examples[text_random(&dice) % e->nexamples].text);
+			buf_str(&b, k % 2 ? " " : "");
+		}
+		same_in_some(buf_view(&b), SPAN_LIT(""));
+	}
+	buf_free(&b);
+}
+
+static void
+test_values_in_disguise(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		same_in_some(span_str(rows[i].text), SPAN_LIT(""));
+}
+
+/* Each of its entities alone is found where the search for all finds it. */
+static void
+test_one_entity(void **state)
+{
+	(void)state;
+	for (size_t e = 0; e < rules->nentities; e++) {
+		uint64_t *set = wanted[0];
+		const struct entity_rule *of = &rules->entities[e];
+		memset(set, 0, sizeof(wanted[0]));
+		set[e / 64] |= UINT64_C(1) << (e % 64);
+		detect_used_free(&used[0]);
+		used[0] = detect_used_new(rules, set, NULL);
+		assert_non_null(used[0]);
+		for (size_t i = 0; i < of->nexamples; i++)
+			same(of->examples[i].text, of->examples[i].before, 0);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_generated_texts),
+		cmocka_unit_test(test_examples_of_all_rules),
+		cmocka_unit_test(test_examples_next_to_each_other),
+		cmocka_unit_test(test_values_in_disguise),
+		cmocka_unit_test(test_one_entity),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
