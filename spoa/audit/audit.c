@@ -61,6 +61,7 @@ struct audit {
 	struct mirror *mirror;
 	struct buf out, boot; /* the commit being made; the boot record until it is durable */
 	struct queue waiting;
+	struct queue kept; /* entries that are not refused: they go before those */
 	bool booted;
 	bool noted; /* the open segment's beginning is, next to the folder */
 	bool failing;
@@ -131,7 +132,7 @@ enqueue(struct mail *m, void *consumer)
 {
 	struct audit *a = consumer;
 
-	push(&a->waiting, m);
+	push(CONTAINER_OF(m, struct audit_entry, mail)->keep ? &a->kept : &a->waiting, m);
 	atomic_fetch_sub(&a->queued, 1);
 }
 
@@ -187,7 +188,9 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 	struct audit_entry *e;
 
 	for (size_t n = 0;
-		n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES && (e = pop(&a->waiting)); n++) {
+		n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES &&
+		((e = pop(&a->kept)) || (e = pop(&a->waiting)));
+		n++) {
 		int err = buf_failed(&e->fields) ? ERR_LIMIT
 						 : chain_fields_check(buf_view(&e->fields));
 		if (err) {
@@ -330,6 +333,10 @@ commit(struct audit *a, const char *last)
 				buf_view(&a->out));
 	}
 	while ((e = pop(&took))) {
+		if (err && e->keep) {
+			push(&a->kept, &e->mail);
+			continue;
+		}
 		if (err)
 			a->refused++;
 		answer(a, e, err ? ERR_IO : 0);
@@ -424,7 +431,7 @@ run(void *arg)
 			refuse_all(a, ERR_IO);
 			continue;
 		}
-		if (a->waiting.first || a->failing) {
+		if (a->waiting.first || a->kept.first || a->failing) {
 			commit(a, NULL);
 			note_recent(a);
 		}
@@ -435,6 +442,8 @@ run(void *arg)
 	commit(a, "\"type\":\"close\"");
 	mailbox_drain(&a->in, a);
 	refuse_all(a, ERR_BAD_STATE);
+	while (a->kept.first)
+		answer(a, pop(&a->kept), ERR_BAD_STATE);
 	return NULL;
 }
 

@@ -29,6 +29,7 @@ struct audit_entry {
 	void (*done)(struct audit_entry *e, int err);
 	int err;
 	void *arg;
+	bool keep; /* waits while the disk refuses, and is then written first */
 };
 
 /* Opens (or begins) the journal: recovers an unfinished tail, verifies the last

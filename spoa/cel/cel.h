@@ -78,6 +78,10 @@ const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env
 	struct span src, enum cel_type want, struct cel_error *err);
 /* True where the program may read that slot. */
 bool cel_reads(const struct cel_program *p, size_t slot);
+/* Calls name() for each NAME of a `"NAME" in slot`. False where it may read the slot in
+ * another way: which names matter to it is then not known. */
+bool cel_names(const struct cel_program *p, size_t slot,
+	void (*name)(void *arg, struct span name), void *arg);
 
 struct cel_activation {
 	void *ctx;

@@ -139,6 +139,44 @@ cel_reads(const struct cel_program *p, size_t slot)
 	return false;
 }
 
+/* Of a program with cel_names(). */
+struct names {
+	const struct cel_program *p;
+	size_t slot;
+	void (*name)(void *arg, struct span name);
+	void *arg;
+};
+
+static bool
+is_slot(const struct names *s, const struct cel_node *n)
+{
+	return (n->op == OP_SLOT || n->op == OP_PRESENT) &&
+	       s->p->slots[n->slot].slot == s->slot;
+}
+
+static bool
+names_in(const struct names *s, const struct cel_node *n)
+{
+	if (n->op == OP_IN && n->kid[1]->op == OP_SLOT && is_slot(s, n->kid[1]) &&
+		n->kid[0]->op == OP_CONST && n->kid[0]->value.type == CEL_STRING) {
+		s->name(s->arg, n->kid[0]->value.s);
+		return true;
+	}
+	for (uint32_t i = 0; i < n->nkids; i++)
+		if (!names_in(s, n->kid[i]))
+			return false;
+	return !is_slot(s, n);
+}
+
+bool
+cel_names(const struct cel_program *p, size_t slot, void (*name)(void *arg, struct span name),
+	void *arg)
+{
+	const struct names s = { p, slot, name, arg };
+
+	return !cel_reads(p, slot) || names_in(&s, p->root);
+}
+
 /* --- evaluation --- */
 
 int

@@ -11,6 +11,7 @@
 struct wanted {
 	const char *id;
 	json_t *record;
+	struct policy_alone policy;
 };
 
 static void
@@ -18,15 +19,19 @@ look(void *arg, struct span line)
 {
 	struct wanted *w = arg;
 
-	if (w->record || !memmem(line.p, line.n, w->id, strlen(w->id)))
+	static const char policy[] = "\"type\":\"policy\"";
+
+	if (w->record || (!memmem(line.p, line.n, w->id, strlen(w->id)) &&
+				 !memmem(line.p, line.n, policy, sizeof(policy) - 1)))
 		return;
 	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	const char *id = json_string_value(json_object_get(o, "id")),
 		   *type = json_string_value(json_object_get(o, "type"));
 	if (id && type && !strcmp(id, w->id) && !strcmp(type, "decision"))
-		w->record = o;
+		w->record = json_incref(o);
 	else
-		json_decref(o);
+		recorded_policy(&w->policy, o);
+	json_decref(o);
 }
 
 /* Fates of rules that could not be evaluated again are those of the record. */
@@ -61,8 +66,8 @@ differing(const struct recorded *r, const struct policy *p, const struct policy_
 
 /* How what follows came about, in a sentence. `exit_code` where it is no good news. */
 static json_t *
-basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v, size_t unsure,
-	int *exit_code)
+basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v,
+	const char *unsure, int *exit_code)
 {
 	if (r->before_rules)
 		return json_string(
@@ -70,13 +75,13 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 			"before them, or recorded by an older version");
 	if (!r->same_version)
 		return json_sprintf("decided by %s; what follows is what %s says to the "
-				    "recorded values",
-			r->label, p->label);
-	if (unsure < V_ALL) {
+				    "recorded values%s%s",
+			r->label, p->label, unsure ? "; " : "", unsure ? unsure : "");
+	if (unsure) {
 		recall(r, p, v);
-		return json_sprintf("the policy that decided; %s was not recorded, so the "
-				    "outcomes are those of the record",
-			p->env->vars[unsure].path);
+		return json_sprintf("the policy that decided; %s, so the outcomes are those of "
+				    "the record",
+			unsure);
 	}
 	size_t i = differing(r, p, v);
 	if (i == p->nrules)
@@ -128,11 +133,11 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 {
 	struct recorded *r = arena_new(&a->arena, struct recorded);
 	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
-	size_t unsure = V_ALL;
+	const char *unsure = NULL;
 	int code = EXIT_DONE;
 
 	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||
-		recorded_decide(r, p->p, &a->arena, v, &unsure))
+		recorded_decide(r, p, &a->arena, v, &unsure))
 		return cmd_fail("audit explain", "%s: the record cannot be read back", a->id);
 	json_t *o = json_object();
 	copy(o, record, "id", "");
@@ -162,14 +167,13 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 int
 audit_explain(struct audit_args *a)
 {
-	struct wanted w = { a->id, NULL };
+	struct wanted w = { .id = a->id };
 	struct audit_sink to = { &w, look, NULL, NULL };
-	struct policy_alone p;
 	struct buf why;
 	int code = EXIT_CANNOT;
 
-	if (!policy_alone_load(&p, "audit explain", a->config, a->policy)) {
-		policy_alone_free(&p);
+	if (!policy_alone_load(&w.policy, "audit explain", a->config, a->policy)) {
+		policy_alone_free(&w.policy);
 		return EXIT_CANNOT;
 	}
 	buf_init(&why, 8192);
@@ -179,10 +183,10 @@ audit_explain(struct audit_args *a)
 		cmd_fail("audit explain", "%s: no such decision", a->id);
 		code = EXIT_NO;
 	} else {
-		code = tell(a, w.record, &p);
+		code = tell(a, w.record, &w.policy);
 	}
 	json_decref(w.record);
 	buf_free(&why);
-	policy_alone_free(&p);
+	policy_alone_free(&w.policy);
 	return code;
 }

@@ -138,7 +138,7 @@ one_record(struct replay *re, json_t *record)
 	struct recorded *r = arena_new(&re->a, struct recorded);
 	struct policy_verdict *v = arena_new(&re->a, struct policy_verdict);
 	char reason[128];
-	size_t unsure;
+	const char *unsure;
 
 	if (!r || !v || !recorded_read(r, record, &re->policy, &re->a)) {
 		tally_cannot(&re->tally, "the record cannot be read back");
@@ -150,13 +150,12 @@ one_record(struct replay *re, json_t *record)
 		tally_cannot(&re->tally, "decided before the rules, or by an older version");
 		return;
 	}
-	if (recorded_decide(r, re->policy.p, &re->a, v, &unsure)) {
+	if (recorded_decide(r, &re->policy, &re->a, v, &unsure)) {
 		tally_cannot(&re->tally, "out of memory");
 		return;
 	}
-	if (unsure < V_ALL && !r->no_route) {
-		snprintf(reason, sizeof(reason), "%s was not recorded, and a rule reads it",
-			re->policy.p->env->vars[unsure].path);
+	if (unsure && !r->no_route) {
+		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
 		tally_cannot(&re->tally, reason);
 		return;
 	}
@@ -175,12 +174,15 @@ static void
 one_line(void *arg, struct span line)
 {
 	struct replay *re = arg;
-	static const char mark[] = "\"type\":\"decision\"";
+	static const char mark[] = "\"type\":\"decision\"", policy[] = "\"type\":\"policy\"";
+	bool searched = memmem(line.p, line.n, policy, sizeof(policy) - 1);
 
-	if (!memmem(line.p, line.n, mark, sizeof(mark) - 1))
+	if (!searched && !memmem(line.p, line.n, mark, sizeof(mark) - 1))
 		return;
 	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	if (record)
+	if (record && searched)
+		recorded_policy(&re->policy, record);
+	else if (record)
 		one_record(re, record);
 	else
 		tally_cannot(&re->tally, "the record is no JSON");

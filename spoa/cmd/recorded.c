@@ -48,6 +48,8 @@ policy_alone_load(
 void
 policy_alone_free(struct policy_alone *p)
 {
+	json_decref(p->searched);
+	p->searched = NULL;
 	detect_free(&p->rules);
 	arena_reset(&p->a);
 	p->p = NULL;
@@ -197,6 +199,37 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 	}
 }
 
+/* ---- what was searched ---- */
+
+void
+recorded_policy(struct policy_alone *p, json_t *record)
+{
+	json_t *names = json_object_get(record, "entities");
+
+	if (strcmp(text(record, "type"), "policy") != 0 || !names)
+		return;
+	if (!p->searched)
+		p->searched = json_object();
+	json_object_set(p->searched, text(record, "searched"), names);
+}
+
+/* A record without the member is of a version that searched for all. */
+static void
+read_searched(struct recorded *out, json_t *record, const struct policy_alone *p)
+{
+	json_t *hash = json_object_get(record, "searched"), *one;
+	size_t i;
+
+	out->all_searched = !hash || !strcmp(text(record, "searched"), "all");
+	json_array_foreach(json_object_get(p->searched, text(record, "searched")), i, one)
+	{
+		int e = detect_entity_find(p->rules,
+			span_of(json_string_value(one), json_string_length(one)));
+		if (e >= 0)
+			out->searched.bit[e / 64] |= 1ull << (e % 64);
+	}
+}
+
 /* ---- what is missing ---- */
 
 /* The slots that are read back. Another, which this reader does not know, is missing. */
@@ -301,6 +334,7 @@ recorded_read(
 		!read_identity(out, record, a) || !read_body(out, record, a))
 		return false;
 	read_entities(out, record, p);
+	read_searched(out, record, p);
 	read_missing(out, record, p);
 	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);
@@ -321,22 +355,39 @@ explain_json(const struct policy *p, const struct policy_facts *f,
 	return o;
 }
 
-int
-recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,
-	struct policy_verdict *out, size_t *unsure)
+/* Why the fate of a rule that was reached is not sure, or what it would have replaced. */
+static const char *
+rule_unsure(const struct recorded *r, const struct policy_alone *p, const struct rule *rule,
+	struct arena *a)
 {
-	int err = policy_decide(p, &r->facts, a, out);
+	const struct cel_env *env = p->p->env;
+	struct entity_set used = rule->redact;
+	const char *what = NULL;
 
-	*unsure = V_ALL;
-	for (size_t i = 0; err == 0 && i < p->nrules && *unsure == V_ALL; i++)
-		for (size_t slot = 0;
-			slot < p->env->n && out->trace[i].fate != RULE_NOT_REACHED &&
-			out->trace[i].fate != RULE_WAITS;
-			slot++)
-			if (r->missing.in[slot] && p->rules[i].when &&
-				cel_reads(p->rules[i].when, slot)) {
-				*unsure = slot;
-				break;
-			}
+	for (size_t slot = 0; rule->when && slot < env->n && !what; slot++)
+		if (r->missing.in[slot] && cel_reads(rule->when, slot))
+			what = env->vars[slot].path;
+	if (what)
+		return arena_printf(a, "%s was not recorded", what).p;
+	if (r->all_searched)
+		return NULL;
+	if (!policy_names_used(p->p, p->rules, rule->when, &used))
+		return "not all entities were searched for";
+	for (size_t e = 0; e < detect_entity_count(p->rules) && !what; e++)
+		if (entity_in(&used, e) && !entity_in(&r->searched, e))
+			what = detect_entity_name(p->rules, e);
+	return what ? arena_printf(a, "%s was not searched for", what).p : NULL;
+}
+
+int
+recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,
+	struct policy_verdict *out, const char **unsure)
+{
+	int err = policy_decide(p->p, &r->facts, a, out);
+
+	*unsure = NULL;
+	for (size_t i = 0; err == 0 && i < p->p->nrules && !*unsure; i++)
+		if (out->trace[i].fate != RULE_NOT_REACHED && out->trace[i].fate != RULE_WAITS)
+			*unsure = rule_unsure(r, p, &p->p->rules[i], a);
 	return err;
 }

@@ -12,6 +12,7 @@ struct policy_alone {
 	struct arena a;
 	struct detect_rules *rules;
 	const struct policy *p;
+	json_t *searched; /* names of entities, by the hash that decisions say */
 };
 /* `policy` NULL: the one that the configuration names; `config` NULL: the usual one,
  * where there is one. False after a message that begins with `what`. policy_alone_free
@@ -27,6 +28,8 @@ struct recorded {
 	const char *effect, *rule;			/* what the rules said */
 	const char *outcomes; /* a letter a rule (explain_letters); NULL: not recorded */
 	bool no_route;	      /* no route of the policy given matches */
+	bool all_searched;
+	struct entity_set searched; /* where not all were */
 	struct policy_facts facts;
 	struct slot_set missing;
 	const struct cel_value *data[CAP_DATA];
@@ -36,6 +39,8 @@ struct recorded {
 	struct entity_set entities;
 };
 
+/* The record of a policy that came into force: what decisions after it were searched for. */
+void recorded_policy(struct policy_alone *p, json_t *record);
 /* Reads what the record holds, as facts for p. Everything lives in the arena or in
  * `record`. False: it is no record of a decision, or out of memory. */
 bool recorded_read(
@@ -43,9 +48,9 @@ bool recorded_read(
 /* policy_explain() as JSON; NULL: no memory. */
 json_t *explain_json(const struct policy *p, const struct policy_facts *f,
 	const struct policy_verdict *v, const struct slot_set *missing, struct arena *a);
-/* The rules again. `unsure`: the first rule that was reached reads this slot, which was not
- * recorded; V_ALL: none. 0 or ERR_NOMEM. */
-int recorded_decide(const struct recorded *r, const struct policy *p, struct arena *a,
-	struct policy_verdict *out, size_t *unsure);
+/* The rules again. `unsure`: why that may not be what they would have said, NULL: it is. 0 or
+ * ERR_NOMEM. */
+int recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,
+	struct policy_verdict *out, const char **unsure);
 
 #endif

@@ -1,6 +1,7 @@
 /* Building and sharing snapshots. */
 #include "gate/snapshot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -20,6 +21,7 @@ destroy(struct snapshot *s)
 		detect_scratch_free(&s->helper[i].scratch);
 	free(s->local);
 	identity_keys_free(&s->keys);
+	detect_used_free(&s->used);
 	detect_free(&s->rules);
 	arena_reset(&s->arena);
 	explicit_bzero(s->hash_key, sizeof(s->hash_key));
@@ -96,6 +98,7 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 	s->keys = identity_keys_load(s->policy, config_file == NULL, sets, d);
 	if (!s->keys)
 		goto fail;
+	snprintf(s->searched, sizeof(s->searched), "all");
 	return s;
 fail:
 	destroy(s);

@@ -26,6 +26,8 @@ struct snapshot {
 	struct detect_rules *rules;
 	const struct policy *policy;
 	const struct policy *shadow_policy; /* asked beside it, never obeyed; NULL: none */
+	struct detect_used *used;	     /* what is searched of texts; NULL: all */
+	char searched[17];		     /* its hash, or "all", as records say it */
 	struct identity_keys *keys;
 	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */
 	bool hash_key_set;
@@ -39,6 +41,13 @@ struct snapshot {
  * NULL with *d filled. */
 struct snapshot *snapshot_load(const char *config_file, const char *policy_file,
 	unsigned workers, struct keysets *sets, struct diag *d);
+/* From here on texts are searched only for what the policy and the shadow policy can use.
+ * Before the snapshot is shared. 0 or ERR_NOMEM. */
+int snapshot_use(struct snapshot *s);
+/* What is searched, as the record of a policy that comes into force; goes before the records
+ * of its decisions. */
+struct audit;
+void snapshot_announce(const struct snapshot *s, struct audit *audit);
 struct snapshot *snapshot_ref(struct snapshot *s);
 /* Drops a reference; the last one frees. Clears *s. */
 void snapshot_unref(struct snapshot **s);

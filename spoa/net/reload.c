@@ -114,6 +114,7 @@ publish(struct server *s, struct snapshot *snap, const char *by)
 {
 	say_fixed(s->shared_cfg, snap->cfg);
 	pthread_mutex_lock(&s->lock);
+	snapshot_announce(snap, s->audit);
 	struct snapshot *old = s->snap;
 	s->snap = snap;
 	pthread_mutex_unlock(&s->lock);
@@ -136,6 +137,10 @@ reload_now(struct reloading *r, const char *by)
 	diag_init(&d);
 	struct snapshot *snap =
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
+	if (snap && snapshot_use(snap) < 0) {
+		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
+		snapshot_unref(&snap);
+	}
 	if (snap) {
 		publish(s, snap, by);
 	} else {

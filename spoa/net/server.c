@@ -507,6 +507,10 @@ server_run(const char *config_file)
 		code = 1;
 		goto out;
 	}
+	if (snapshot_use(s.snap) < 0) {
+		snapshot_unref(&s.snap);
+		goto out;
+	}
 	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
 	const struct config *cfg = s.shared_cfg = first->cfg;
 	log_setup(cfg->log_format, cfg->log_level);
@@ -518,6 +522,7 @@ server_run(const char *config_file)
 		s.audit = audit_start(cfg, &s.metrics, &why);
 		if (!s.audit)
 			goto stop;
+		snapshot_announce(s.snap, s.audit);
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
 	if (!s.shared || gate_helpers_start(s.shared) < 0 ||

@@ -73,6 +73,9 @@ bool build_reads_target(const struct cel_program *prog);
 /* changes.c: the effects of a rule besides deny, permit and redact. */
 void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
 
+/* used.c: after all conditions and classes. */
+void build_used(struct builder *b);
+
 /* Compiles a condition; *reads_body is set where it needs the body. */
 const struct cel_program *build_condition(
 	struct builder *b, const struct yaml_node *n, bool *reads_body);

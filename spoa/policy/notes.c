@@ -285,6 +285,26 @@ conditions(struct remarks *r)
 	}
 }
 
+/* Conditions that search for more than is named. */
+static void
+searches(struct remarks *r)
+{
+	static const char says[] =
+		"%s %s: may depend on any entity (\"NAME\" in prompt.entities or in "
+		"prompt.classes names one): all are searched";
+	struct entity_set named = { { 0 } };
+
+	for (size_t i = 0; i < r->p->nrules; i++)
+		if (!policy_names_used(r->p, r->rules, r->p->rules[i].when, &named))
+			say(r, r->p->rules[i].at, says, "rule", r->p->rules[i].name);
+	for (size_t i = 0; i < r->p->nlimits; i++)
+		if (!policy_names_used(r->p, r->rules, r->p->limits[i].when, &named))
+			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name);
+	for (size_t i = 0; i < r->p->nexternals; i++)
+		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
+			say(r, r->p->externals[i].at, says, "external", r->p->externals[i].rec.name);
+}
+
 static void
 own_cost(void *arg, const struct yaml_node *at, const char *text)
 {
@@ -305,5 +325,6 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	limits(&r);
 	externals(&r);
 	conditions(&r);
+	searches(&r);
 	detect_own_costs(rules, own_cost, &r);
 }

@@ -165,6 +165,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		diag_at(d, root, "routes: is missing: every request would be refused");
 	build_rules(&b, yaml_get(root, "rules"));
 	build_limits(&b, yaml_get(root, "limits"));
+	if (d->errors == errors)
+		build_used(&b);
 	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
 		diag_at(d, root, "out of memory");
 	return d->errors == errors ? p : NULL;

@@ -106,6 +106,7 @@ struct route {
 	size_t ntargets;
 	unsigned response; /* enum route_response bits */
 	enum record_prompt record;
+	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
@@ -231,6 +232,8 @@ struct policy {
 	const struct inject *inject;
 	uint64_t inject_off; /* bits: patterns that do not count */
 	bool scores;	     /* a rule, limit or class reads the injection score */
+	struct entity_set used; /* what conditions and effects name: policy/used.c */
+	bool uses_all;		/* a condition may depend on any entity */
 	bool skip_samples;   /* detectors.samples: ignore */
 	float *thresholds;   /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the
@@ -247,6 +250,10 @@ struct policy {
 struct detect_options policy_detect_options(const struct policy *p);
 
 struct detect_rules;
+/* Adds the entities that a condition names, by themselves or by a class. False: it may
+ * depend on any. `when` NULL: there is none. */
+bool policy_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct cel_program *when, struct entity_set *out);
 /* The class that a finding of the entity names: its rule file's where the policy leaves it
  * in that, else the first of the policy's that it is in; NULL: it is in none. */
 const char *policy_class_of(

@@ -23,6 +23,7 @@ const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const prompt_words[] = { "hash", "redacted", NULL }, *const prompt_later[] = { "sealed", NULL }; /* enum record_prompt */
+static const char *const find_words[] = { "used", "all", NULL };
 static const char *const phase_words[] = { "request", NULL }, *const phase_later[] = { "response", "tool", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
@@ -217,6 +218,7 @@ const struct section sections[] = {
 }},
 [SECTION_RECORD] = { "record", NULL, NULL, {
   { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
+  { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

@@ -700,6 +700,9 @@ record_decision(struct request *r, struct buf *b)
 		put_str(b, "via", SPAN_LIT("relay"));
 	}
 	put_policy(r, b);
+	put_str(b, "searched",
+		r->found.route && r->found.route->find_all ? SPAN_LIT("all")
+					       : span_str(r->snap->searched));
 	put_verdict(r, b);
 	put_rules(r, b);
 	put_not_held(r, b);

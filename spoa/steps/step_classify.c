@@ -166,6 +166,21 @@ is_chance(const struct request *r, const struct segment *s, const struct finding
 	       opaque_is_sealed(s->text);
 }
 
+/* What the text is searched for. The record says path and model's name only where nothing at
+ * all is found in them; and of a long text the next window begins with whatever reaches this
+ * one's end. */
+static const struct detect_used *
+searched(const struct request *r, const struct segment *s, bool in_target, struct span window)
+{
+	struct span model = r->in.body.model;
+
+	if (in_target || s->reserved || s->text.n > WINDOW || r->found.route->find_all ||
+		(model.n && window.n >= model.n &&
+			memmem(window.p, window.n, model.p, model.n)))
+		return NULL;
+	return r->snap->used;
+}
+
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
@@ -179,6 +194,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 		opt.before = before;
 		r->scan.end = 0;
 	}
+	opt.used = searched(r, s, in_target, w.text);
 	int err =
 		detect_scan(r->snap->rules, t->mine->scratch, w.text, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;

@@ -51,12 +51,11 @@ tell(json_t *record, struct arena *a, struct buf *out)
 {
 	struct recorded *r = arena_new(a, struct recorded);
 	struct policy_verdict *v = arena_new(a, struct policy_verdict);
-	size_t unsure;
+	const char *unsure;
 
 	if (!r || !v || !recorded_read(r, record, policy(), a) ||
-		recorded_decide(r, policy()->p, a, v, &unsure))
+		recorded_decide(r, policy(), a, v, &unsure))
 		return;
-	INVARIANT(unsure <= V_ALL);
 	policy_explain(policy()->p, &r->facts, v, &r->missing, a, out);
 	INVARIANT(!buf_failed(out));
 	json_t *o = json_loadb(buf_view(out).p, out->n, JSON_ALLOW_NUL, NULL);

@@ -149,6 +149,7 @@ stage_up(struct stage *s, const char *more)
 	if (!s->snap)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
+	assert_int_equal(snapshot_use(s->snap), 0); /* as serve does */
 	s->snap->cfg = &s->cfg;
 	s->loop = ev_loop_new(EVFLAG_AUTO);
 	static const unsigned char prompt_key[32] = "0123456789abcdef0123456789abcde";

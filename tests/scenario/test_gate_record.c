@@ -291,6 +291,110 @@ test_record_room(void **state)
 	stage_down(&s);
 }
 
+#define USES_EMAIL                                                                             \
+	ROUTES "  - {name: every, match: {path: /v1/every}, dialect: openai, backend: openai, " \
+	       "record: {find: all}}\n"                                                        \
+	       "rules:\n  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"               \
+	       "default: permit\n"
+
+/* A record names what was searched for, and says what that was. */
+static void
+test_record_names_what_was_searched(void **state)
+{
+#define SAYS(model, text)                                                                      \
+	"{\"model\":\"" model "\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
+	static const struct {
+		const char *name;
+		struct note n;
+		const char *ssn, *email, *model; /* of the record */
+	} rows[] = {
+		{ "what no rule names", { .body = SAYS("gpt", "my ssn is 308-63-0237") }, "", "",
+			"gpt" },
+		{ "next to what one names",
+			{ .body = SAYS("gpt", "my ssn is 308-63-0237, write to al@example.com") },
+			"", "1", "gpt" },
+		{ "on a route that asks for all",
+			{ .path = "/v1/every",
+				.body = SAYS("gpt", "my ssn is 308-63-0237, write to "
+						    "al@example.com") },
+			"1", "1", "gpt" },
+		{ "a model's name that is a key", { .body = SAYS("AKIAQ3EGRIXPFUSLKQLT", "hello") },
+			"", "", "<redacted>" },
+		{ "a model's name that another text shows to be one",
+			{ .body = SAYS("308630237", "my ssn is 308630237") }, "1", "",
+			"<redacted>" },
+	};
+	char list[32] = "";
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		stage_up(&s, USES_EMAIL);
+		call_do(&s, &rows[i].n, &c);
+		const char *searched = stage_field(0, "searched");
+		if (rows[i].n.path)
+			assert_string_equal(searched, "all");
+		else
+			assert_int_equal(strlen(searched), 16);
+		if (!rows[i].n.path)
+			snprintf(list, sizeof(list), "%s", searched);
+		if (strcmp(stage_field(0, "entities.US_SSN.count"), rows[i].ssn))
+			fail_msg("%s: US_SSN", rows[i].name);
+		if (strcmp(stage_field(0, "entities.EMAIL_ADDRESS.count"), rows[i].email))
+			fail_msg("%s: EMAIL_ADDRESS", rows[i].name);
+		if (strcmp(stage_field(0, "model"), rows[i].model))
+			fail_msg("%s: model %s", rows[i].name, stage_field(0, "model"));
+		stage_pass(&s, 31000000);
+		stage_down(&s);
+	}
+	stage_up(&s, USES_EMAIL);
+	snapshot_announce(s.snap, (struct audit *)&disk_queue);
+	assert_string_equal(stage_field(0, "type"), "policy");
+	assert_string_equal(stage_field(0, "searched"), list);
+	assert_string_equal(stage_field(0, "entities"), "[\"EMAIL_ADDRESS\"]");
+	disk_queue[0]->done(disk_queue[0], 0);
+	disk_queued = 0;
+	stage_down(&s);
+}
+
+/* Only a literal says which entities a condition depends on. */
+static void
+test_conditions_that_search_for_all(void **state)
+{
+	static const struct {
+		const char *when;
+		bool all;
+	} rows[] = {
+		{ "\"US_SSN\" in prompt.entities", false },
+		{ "!(\"pii\" in prompt.classes) || \"sec\" + \"ret\" in prompt.classes", false },
+		{ "\"nobody\" in prompt.classes", false },
+		{ "model.name == \"x\"", false },
+		{ "prompt.entities.size() > 2", true },
+		{ "model.name in prompt.entities", true },
+		{ "prompt.classes.exists(c, c == \"pii\")", true },
+		{ "prompt.classes == [\"pii\"]", true },
+		{ "has(prompt.entities)", true },
+		{ "\"pii\" in prompt.classes && prompt.evasion", true },
+	};
+	char policy[1024];
+	struct stage s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int limit = 0; limit < 2; limit++) {
+			snprintf(policy, sizeof(policy),
+				limit ? ROUTES "limits: [{name: r, when: '%s', requests: 5, window: "
+					       "1m}]\n"
+				      : ROUTES "rules: [{name: r, when: '%s', deny: true}]\n",
+				rows[i].when);
+			stage_up(&s, policy);
+			if (!strcmp(s.snap->searched, "all") != rows[i].all)
+				fail_msg("%s: %s", rows[i].when, s.snap->searched);
+			stage_down(&s);
+		}
+}
+
 int
 main(void)
 {
@@ -303,6 +407,8 @@ main(void)
 		cmocka_unit_test(test_model_is_text),
 		cmocka_unit_test(test_evasion),
 		cmocka_unit_test(test_record_room),
+		cmocka_unit_test(test_record_names_what_was_searched),
+		cmocka_unit_test(test_conditions_that_search_for_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

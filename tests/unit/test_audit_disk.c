@@ -185,6 +185,43 @@ a_full_disk_refuses_and_recovers(void **state)
 	assert_int_equal(umount(r.journal), 0);
 }
 
+/* The record of a policy: its decisions come after it, whatever the disk does meanwhile. */
+static void
+an_entry_to_keep_waits_for_the_disk_and_goes_first(void **state)
+{
+	struct audit_entry e = { .done = rig_done, .keep = true };
+	sem_t done;
+
+	(void)state;
+	if (!mount_small())
+		skip();
+	assert_started();
+	fill(true);
+	while (rig_put(&r, "fits") == 0)
+		;
+	sem_init(&done, 0, 0);
+	e.arg = &done;
+	buf_init(&e.fields, 0);
+	buf_str(&e.fields, "\"type\":\"policy\",\"searched\":\"all\"");
+	audit_append(r.audit, &e);
+	assert_int_equal(rig_put(&r, "refused"), ERR_IO);
+	usleep(250000);
+	assert_int_equal(rig_put(&r, "refused"), ERR_IO);
+	assert_int_equal(sem_trywait(&done), -1);
+	fill(false);
+	assert_true(wait_ready());
+	assert_int_equal(rig_put(&r, "after"), 0);
+	assert_int_equal(sem_wait(&done), 0);
+	assert_int_equal(e.err, 0);
+	audit_stop(&r.audit);
+	assert_true(rig_verify(&r).ok);
+	assert_true(rig_holds(&r, "\"type\":\"policy\""));
+	assert_false(rig_holds(&r, "\"id\":\"refused\""));
+	buf_free(&e.fields);
+	sem_destroy(&done);
+	assert_int_equal(umount(r.journal), 0);
+}
+
 static void
 it_starts_on_a_full_disk_and_is_not_ready(void **state)
 {
@@ -688,6 +725,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(nothing_acknowledged_is_lost_by_a_kill),
 		T(a_full_disk_refuses_and_recovers),
+		T(an_entry_to_keep_waits_for_the_disk_and_goes_first),
 		T(it_starts_on_a_full_disk_and_is_not_ready),
 		T(a_failed_sync_leaves_its_segment_behind),
 		T(a_segment_that_lost_its_end_is_never_followed),

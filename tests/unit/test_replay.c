@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "cmd/decide.h"
-#include "gate/gate_private.h"
+#include "steps/steps.h"
 #include "support/run_cmd.h"
 
 #define HEAD                                                                                   \
@@ -245,6 +245,58 @@ what_was_not_recorded_is_said_and_not_guessed(void **state)
 	holds(cmd_out, "decided before them");
 }
 
+/* What no rule named then was not searched for: another policy that names it learns nothing
+ * from its absence. */
+static void
+what_was_not_searched_for_is_not_compared(void **state)
+{
+	static const char *const one[] = { AT(NOON, SAYS("m", "", "write to a@example.com")) };
+	static const struct {
+		const char *name, *rules, *said;
+	} rows[] = {
+		{ "a part of it", "rules: [{name: a, when: '\"EMAIL_ADDRESS\" in prompt.entities', deny: true}]\n",
+			"1 decisions: 0 the same, 1 different\n" },
+		{ "more", "rules: [{name: a, redact: {entities: [EMAIL_ADDRESS, US_SSN]}}]\n",
+			"not compared 1: US_SSN was not searched for, and a rule reads it" },
+		{ "a class", "rules: [{name: a, when: '\"secret\" in prompt.classes', deny: true}]\n",
+			" was not searched for, and a rule reads it" },
+		{ "any", "rules: [{name: a, when: 'prompt.entities.size() > 1', deny: true}]\n",
+			"not compared 1: not all entities were searched for, and a rule reads it" },
+		{ "a rule that is not reached",
+			"rules: [{name: a, deny: true}, {name: b, when: 'prompt.evasion', deny: true}]\n",
+			"1 decisions: 0 the same, 1 different\n" },
+	};
+	char policy[2048];
+
+	(void)state;
+	put("p.yaml", HEAD "rules: [{name: mail, redact: {entities: [EMAIL_ADDRESS]}}]\n");
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	assert_int_equal(snapshot_use(snap), 0);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	fprintf(f, "{\"v\":1,\"type\":\"policy\",\"searched\":\"%s\",\"entities\":"
+		   "[\"EMAIL_ADDRESS\"]}\n",
+		snap->searched);
+	nids = 0;
+	record(f, snap, one[0]);
+	fclose(f);
+	snapshot_unref(&snap);
+	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
+	holds(cmd_out, "1 decisions: 1 the same, 0 different\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(policy, sizeof(policy), HEAD "%s", rows[i].rules);
+		put("q.yaml", policy);
+		replay("q.yaml", NULL, NULL);
+		if (!strstr(cmd_out, rows[i].said))
+			fail_msg("%s: %s", rows[i].name, cmd_out);
+	}
+	assert_int_equal(explain("q.yaml", ids[0], NULL), 0);
+	put("q.yaml", HEAD "rules: [{name: a, redact: {entities: [US_SSN]}}]\n");
+	assert_int_equal(explain("q.yaml", ids[0], NULL), 0);
+	holds(cmd_out, "says to the recorded values; US_SSN was not searched for\n");
+}
+
 static void
 a_record_that_was_changed_comes_out_otherwise(void **state)
 {
@@ -293,6 +345,7 @@ main(void)
 		cmocka_unit_test(explain_prints_every_rule_in_words_and_as_json),
 		cmocka_unit_test(another_version_is_named_and_what_it_changes_counted),
 		cmocka_unit_test(what_was_not_recorded_is_said_and_not_guessed),
+		cmocka_unit_test(what_was_not_searched_for_is_not_compared),
 		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
 		cmocka_unit_test(since_and_until_bound_what_is_replayed),
 	};

@@ -1,0 +1,99 @@
+/* What a policy searches texts for, and the record that says so: a later reader of decisions
+ * knows by it what they could not hold. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit/audit.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/sha256.h"
+#include "gate/snapshot.h"
+
+static void
+used_of(const struct snapshot *s, struct entity_set *out)
+{
+	const struct policy *p = s->policy, *shadow = s->shadow_policy;
+
+	for (size_t i = 0; i < sizeof(out->bit) / sizeof(out->bit[0]); i++)
+		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
+}
+
+/* Of the names, a line each. */
+static void
+hash_names(struct snapshot *s, const struct entity_set *used)
+{
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+
+	sha256_begin(&h);
+	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
+		if (entity_in(used, e)) {
+			sha256_add(&h, span_str(detect_entity_name(s->rules, e)));
+			sha256_add(&h, SPAN_LIT("\n"));
+		}
+	sha256_end(&h, digest);
+	for (size_t i = 0; i < sizeof(s->searched) / 2; i++)
+		snprintf(s->searched + 2 * i, 3, "%02x", digest[i]);
+}
+
+int
+snapshot_use(struct snapshot *s)
+{
+	struct entity_set used;
+
+	if (s->policy->uses_all || (s->shadow_policy && s->shadow_policy->uses_all))
+		return 0;
+	used_of(s, &used);
+	s->used = detect_used_new(s->rules, used.bit, s->policy->thresholds);
+	if (!s->used)
+		return ERR_NOMEM;
+	hash_names(s, &used);
+	return 0;
+}
+
+static void
+put_searched(const struct snapshot *s, struct buf *b)
+{
+	struct entity_set used;
+	const char *comma = "";
+
+	buf_str(b, ",\"searched\":");
+	buf_json_str(b, span_str(s->searched));
+	if (!s->used)
+		return;
+	used_of(s, &used);
+	buf_str(b, ",\"entities\":[");
+	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
+		if (entity_in(&used, e)) {
+			buf_str(b, comma);
+			buf_json_str(b, span_str(detect_entity_name(s->rules, e)));
+			comma = ",";
+		}
+	buf_putc(b, ']');
+}
+
+static void
+announced(struct audit_entry *e, int err)
+{
+	(void)err;
+	buf_free(&e->fields);
+	free(e);
+}
+
+void
+snapshot_announce(const struct snapshot *s, struct audit *audit)
+{
+	struct audit_entry *e = audit ? calloc(1, sizeof(*e)) : NULL;
+
+	if (!e)
+		return;
+	buf_init(&e->fields, CAP_RECORD_BYTES);
+	buf_str(&e->fields, "\"type\":\"policy\",\"policy\":");
+	buf_json_str(&e->fields, span_str(s->policy->label));
+	buf_str(&e->fields, ",\"policy_version\":");
+	buf_json_str(&e->fields, span_str(s->policy->version));
+	put_searched(s, &e->fields);
+	e->keep = true;
+	e->done = announced;
+	audit_append(audit, e);
+}
