@@ -42,25 +42,42 @@ sha256(struct span s, unsigned char out[SHA256_BYTES])
 }
 
 /* HMAC = H((K ^ opad) H((K ^ ipad) text)), K of no more than a block. */
+static void
+add_padded(struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char with)
+{
+	unsigned char pad[BLOCK_BYTES];
+
+	memset(pad, with, sizeof(pad));
+	for (size_t i = 0; i < SHA256_BYTES; i++)
+		pad[i] ^= key[i];
+	sha256_begin(h);
+	sha256_add(h, span_of((const char *)pad, sizeof(pad)));
+	explicit_bzero(pad, sizeof(pad));
+}
+
+void
+hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES])
+{
+	add_padded(h, key, 0x36);
+}
+
+void
+hmac_end(
+	struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char out[SHA256_BYTES])
+{
+	sha256_end(h, out);
+	add_padded(h, key, 0x5c);
+	sha256_add(h, span_of((const char *)out, SHA256_BYTES));
+	sha256_end(h, out);
+}
+
 void
 hmac_sha256(
 	const unsigned char key[SHA256_BYTES], struct span s, unsigned char out[SHA256_BYTES])
 {
-	unsigned char pad[BLOCK_BYTES];
 	struct sha256 h;
 
-	memset(pad, 0x36, sizeof(pad));
-	for (size_t i = 0; i < SHA256_BYTES; i++)
-		pad[i] ^= key[i];
-	sha256_begin(&h);
-	sha256_add(&h, span_of((const char *)pad, sizeof(pad)));
+	hmac_begin(&h, key);
 	sha256_add(&h, s);
-	sha256_end(&h, out);
-	for (size_t i = 0; i < sizeof(pad); i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	sha256_begin(&h);
-	sha256_add(&h, span_of((const char *)pad, sizeof(pad)));
-	sha256_add(&h, span_of((const char *)out, SHA256_BYTES));
-	sha256_end(&h, out);
-	explicit_bzero(pad, sizeof(pad));
+	hmac_end(&h, key, out);
 }

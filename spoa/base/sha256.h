@@ -19,6 +19,10 @@ void sha256_add(struct sha256 *h, struct span s);
 void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES]);
 
 void sha256(struct span s, unsigned char out[SHA256_BYTES]);
+/* The text goes in between by sha256_add; hmac_end wipes *h. */
+void hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES]);
+void hmac_end(
+	struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char out[SHA256_BYTES]);
 void hmac_sha256(
 	const unsigned char key[SHA256_BYTES], struct span s, unsigned char out[SHA256_BYTES]);
 

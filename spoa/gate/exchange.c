@@ -70,10 +70,8 @@ exchange_open(struct request *r)
 	x->plan.hide_usage = r->out.ask_usage;
 	x->plan.dialect = r->found.dialect;
 	x->plan.id = span_str(r->id);
-	if (x->plan.body_mode == BODY_COPY) {
-		sha256(r->in.raw, x->expect);
-		sha256_begin(&x->sha);
-	}
+	if (x->plan.body_mode == BODY_COPY)
+		hmac_begin(&x->hmac, g->shared->prompt_key);
 	if (x->plan.body_mode == BODY_SWAP) {
 		if (r->out.edited)
 			buf_free(&r->out.decoded);
@@ -246,14 +244,14 @@ gate_hold(struct exchange *x, size_t n)
 int
 gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 {
-	unsigned char got[32];
+	unsigned char got[SHA256_BYTES];
 
 	x->seen_bytes += bytes.n;
-	sha256_add(&x->sha, bytes);
+	sha256_add(&x->hmac, bytes);
 	if (!last)
 		return 0;
-	sha256_end(&x->sha, got);
-	return memcmp(got, x->expect, sizeof(got)) == 0 ? 0 : ERR_AUTH;
+	hmac_end(&x->hmac, x->r->gate->shared->prompt_key, got);
+	return memcmp(got, x->r->found.raw_hmac, sizeof(got)) == 0 ? 0 : ERR_AUTH;
 }
 
 static void

@@ -12,9 +12,7 @@ struct exchange {
 	char ticket_text[TICKET_TEXT];
 	size_t waiting_bytes; /* held until the ticket is taken up */
 	struct exchange_plan plan;
-	/* BODY_COPY: the hash of the body that was decided */
-	unsigned char expect[32];
-	struct sha256 sha;
+	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	uint64_t seen_bytes;
 	/* gate_body, gate_refuse */
 	void (*verdict)(void *arg, const struct exchange_denial *denial);

@@ -162,7 +162,7 @@ struct request {
 		const struct dialect *dialect;
 		struct identity identity;
 		bool identified;		      /* the step ran and *identity is valid */
-		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw, for the record */
+		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 		enum path_state path_state;
 		struct entity_set entities;
 		double injection;	       /* the highest score of a segment */

@@ -148,7 +148,7 @@ step_read(struct request *r)
 {
 	enum step_result s = read_body(r);
 
-	if (r->in.raw.p && r->gate && r->gate->shared->audit)
+	if (r->gate)
 		hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
 	return s;
 }
