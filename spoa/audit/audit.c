@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -82,11 +83,10 @@ struct audit {
 /* ---- entries ---- */
 
 static void
-deliver(struct mail *m, void *consumer)
+deliver(struct mail *m, void *consumer UNUSED)
 {
 	struct audit_entry *e = CONTAINER_OF(m, struct audit_entry, mail);
 
-	(void)consumer;
 	e->done(e, e->err);
 }
 

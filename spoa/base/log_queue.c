@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/log_private.h"
@@ -89,11 +90,10 @@ say_lost(void)
 }
 
 static void
-write_mail(struct mail *m, void *consumer)
+write_mail(struct mail *m, void *consumer UNUSED)
 {
 	struct line *l = CONTAINER_OF(m, struct line, mail);
 
-	(void)consumer;
 	say_lost();
 	if (!write_line(span_of(l->text, l->n)))
 		lost(1);
@@ -102,9 +102,8 @@ write_mail(struct mail *m, void *consumer)
 }
 
 static void *
-run(void *arg)
+run(void *arg UNUSED)
 {
-	(void)arg;
 	for (bool stop = false; !stop;) {
 		while (sem_wait(&work) < 0 && errno == EINTR)
 			;
@@ -121,9 +120,8 @@ run(void *arg)
 /* ---- any thread ---- */
 
 static void
-wake(void *arg)
+wake(void *arg UNUSED)
 {
-	(void)arg;
 	if (!atomic_exchange(&woken, true))
 		sem_post(&work);
 }

@@ -4,6 +4,7 @@
  * M_PERTURB does not do: what goes into a thread's cache of small blocks stays as it was.
  * Sanitizers have a heap of their own; with them, and without glibc, only blocks of mem.h are
  * zeroed. */
+#include "base/attr.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -62,10 +63,9 @@ realloc(void *p, size_t n)
 #endif
 
 static bool
-is_mapped(size_t n)
+is_mapped(size_t n UNUSED)
 {
 #ifdef TG_SANITIZE
-	(void)n;
 	return false;
 #else
 	return n >= MAPPED_BYTES;

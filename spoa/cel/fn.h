@@ -2,7 +2,13 @@
 #ifndef CEL_FN_H
 #define CEL_FN_H
 
+#include "base/attr.h"
 #include "cel/eval.h"
+
+/* What a function is called with: its arguments, how many, and where its value goes. */
+#define CEL_ARGS                                                                               \
+	struct cel_ctx *c UNUSED, const struct cel_value *v UNUSED, size_t n UNUSED,           \
+		struct cel_value *out
 
 /* Types in `args` and `result`, a letter each: b bool, i int, u uint, d double,
  * s string, y bytes, l list, m map, t timestamp, D duration, T type, n null,
@@ -12,8 +18,7 @@ struct cel_fn {
 	bool member;	  /* args[0] is the receiver: x.size() */
 	const char *args; /* a '+' at the end: the last one any number of times */
 	char result;
-	void (*call)(struct cel_ctx *c, const struct cel_value *args, size_t n,
-		struct cel_value *out);
+	void (*call)(CEL_ARGS);
 	/* Where the last argument is constant: what call() finds in c->aux, made
 	 * once; NULL with *why (static text): the argument is wrong. */
 	const void *(*prepare)(struct arena *a, const struct cel_value *last, const char **why);
@@ -23,6 +28,8 @@ struct cel_fn {
 extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], cel_fns_string[],
 	cel_fns_math[], cel_fns_net[], cel_fns_ours[];
 
+/* Gives its argument: dyn(), and conversions of what is of the type already. */
+void cel_same(CEL_ARGS);
 /* The next overload of that name and style behind `after` (NULL: the first). */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);
 /* Whether arguments of these types fit; CEL_DYN fits everything. */

@@ -11,16 +11,6 @@
 #include "codec/utf8.h"
 #include "cel/value.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
-static void
-same(ARGS)
-{
-	(void)c;
-	(void)n;
-	*out = *v;
-}
-
 static void
 set_uint(struct cel_value *out, uint64_t u)
 {
@@ -47,10 +37,8 @@ set_text(struct cel_ctx *c, const char *text, size_t n, struct cel_value *out)
 /* --- to int --- */
 
 static void
-int_uint(ARGS)
+int_uint(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (v->u > INT64_MAX)
 		cel_raise_lit(out, "int(): out of range");
 	else
@@ -58,10 +46,8 @@ int_uint(ARGS)
 }
 
 static void
-int_double(ARGS)
+int_double(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
 	if (!(v->d > -0x1p63 && v->d < 0x1p63))
 		cel_raise_lit(out, "int(): out of range");
@@ -70,14 +56,12 @@ int_double(ARGS)
 }
 
 static void
-int_string(ARGS)
+int_string(CEL_ARGS)
 {
 	struct span s = v->s;
 	bool minus = s.n > 0 && s.p[0] == '-';
 	uint64_t u;
 
-	(void)c;
-	(void)n;
 	if (s.n > 1 && (minus || s.p[0] == '+'))
 		s = span_cut(s, 1, s.n);
 	if (s.n == 0 || span_u64(s, &u) || u > (uint64_t)INT64_MAX + minus)
@@ -87,28 +71,16 @@ int_string(ARGS)
 }
 
 static void
-int_timestamp(ARGS)
+int_time(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
-	*out = cel_int(v->t.s);
-}
-
-static void
-int_duration(ARGS)
-{
-	(void)c;
-	(void)n;
 	*out = cel_int(v->t.s);
 }
 
 /* --- to uint --- */
 
 static void
-uint_int(ARGS)
+uint_int(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (v->i < 0)
 		cel_raise_lit(out, "uint(): out of range");
 	else
@@ -116,10 +88,8 @@ uint_int(ARGS)
 }
 
 static void
-uint_double(ARGS)
+uint_double(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (!(v->d > -1 && v->d < 0x1p64))
 		cel_raise_lit(out, "uint(): out of range");
 	else
@@ -127,12 +97,10 @@ uint_double(ARGS)
 }
 
 static void
-uint_string(ARGS)
+uint_string(CEL_ARGS)
 {
 	uint64_t u;
 
-	(void)c;
-	(void)n;
 	if (v->s.n == 0 || span_u64(v->s, &u))
 		cel_raise_lit(out, "uint(): the string is not an unsigned 64-bit integer");
 	else
@@ -142,28 +110,22 @@ uint_string(ARGS)
 /* --- to double --- */
 
 static void
-double_int(ARGS)
+double_int(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	set_double(out, (double)v->i);
 }
 
 static void
-double_uint(ARGS)
+double_uint(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	set_double(out, (double)v->u);
 }
 
 static void
-double_string(ARGS)
+double_string(CEL_ARGS)
 {
 	double d;
 
-	(void)c;
-	(void)n;
 	if (!cel_double_parse(v->s, &d))
 		cel_raise_lit(out, "double(): the string is not a number");
 	else
@@ -173,45 +135,39 @@ double_string(ARGS)
 /* --- to string, bytes, bool --- */
 
 static void
-string_int(ARGS)
+string_int(CEL_ARGS)
 {
 	char text[24];
 
-	(void)n;
 	set_text(c, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i), out);
 }
 
 static void
-string_uint(ARGS)
+string_uint(CEL_ARGS)
 {
 	char text[24];
 
-	(void)n;
 	set_text(c, text,
 		(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v->u), out);
 }
 
 static void
-string_double(ARGS)
+string_double(CEL_ARGS)
 {
 	char text[CEL_DOUBLE_TEXT];
 
-	(void)n;
 	set_text(c, text, cel_double_write(v->d, text), out);
 }
 
 static void
-string_bool(ARGS)
+string_bool(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_string(v->b ? SPAN_LIT("true") : SPAN_LIT("false"));
 }
 
 static void
-string_bytes(ARGS)
+string_bytes(CEL_ARGS)
 {
-	(void)n;
 	if (!cel_charge(c, v->s.n / 64, out))
 		return;
 	if (!utf8_valid(v->s))
@@ -221,30 +177,25 @@ string_bytes(ARGS)
 }
 
 static void
-string_time(ARGS)
+string_time(CEL_ARGS)
 {
 	char text[CEL_TIME_TEXT];
 
-	(void)n;
 	set_text(c, text, cel_time_write(v, text), out);
 }
 
 static void
-bytes_string(ARGS)
+bytes_string(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = (struct cel_value){ .type = CEL_BYTES, .s = v->s };
 }
 
 static void
-bool_string(ARGS)
+bool_string(CEL_ARGS)
 {
 	static const char *const words[][2] = { { "1", "0" }, { "t", "f" }, { "true", "false" },
 		{ "TRUE", "FALSE" }, { "True", "False" }, { "T", "F" } };
 
-	(void)c;
-	(void)n;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		for (int no = 0; no < 2; no++)
 			if (span_is(v->s, words[i][no])) {
@@ -257,30 +208,24 @@ bool_string(ARGS)
 /* --- to timestamp, duration --- */
 
 static void
-timestamp_string(ARGS)
+timestamp_string(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (cel_timestamp_parse(v->s, out))
 		cel_raise_lit(out, "timestamp(): not an RFC 3339 time in the years 1 to 9999");
 }
 
 static void
-timestamp_int(ARGS)
+timestamp_int(CEL_ARGS)
 {
 	struct cel_value epoch = { .type = CEL_TIMESTAMP };
 	struct cel_value s = { .type = CEL_DURATION, .t = { v->i, 0 } };
 
-	(void)c;
-	(void)n;
 	cel_time_sum(CEL_TIMESTAMP, &epoch, &s, false, out);
 }
 
 static void
-duration_string(ARGS)
+duration_string(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (cel_duration_parse(v->s, out))
 		cel_raise_lit(out,
 			"duration(): not a duration such as 1h30m or 1.5s, or out of range");
@@ -288,21 +233,21 @@ duration_string(ARGS)
 
 /* clang-format off */
 const struct cel_fn cel_fns_convert[] = {
-	{ "int",       false, "i", 'i', same,             NULL },
+	{ "int",       false, "i", 'i', cel_same,         NULL },
 	{ "int",       false, "u", 'i', int_uint,         NULL },
 	{ "int",       false, "d", 'i', int_double,       NULL },
 	{ "int",       false, "s", 'i', int_string,       NULL },
-	{ "int",       false, "t", 'i', int_timestamp,    NULL },
-	{ "int",       false, "D", 'i', int_duration,     NULL },
-	{ "uint",      false, "u", 'u', same,             NULL },
+	{ "int",       false, "t", 'i', int_time,         NULL },
+	{ "int",       false, "D", 'i', int_time,         NULL },
+	{ "uint",      false, "u", 'u', cel_same,         NULL },
 	{ "uint",      false, "i", 'u', uint_int,         NULL },
 	{ "uint",      false, "d", 'u', uint_double,      NULL },
 	{ "uint",      false, "s", 'u', uint_string,      NULL },
-	{ "double",    false, "d", 'd', same,             NULL },
+	{ "double",    false, "d", 'd', cel_same,         NULL },
 	{ "double",    false, "i", 'd', double_int,       NULL },
 	{ "double",    false, "u", 'd', double_uint,      NULL },
 	{ "double",    false, "s", 'd', double_string,    NULL },
-	{ "string",    false, "s", 's', same,             NULL },
+	{ "string",    false, "s", 's', cel_same,         NULL },
 	{ "string",    false, "i", 's', string_int,       NULL },
 	{ "string",    false, "u", 's', string_uint,      NULL },
 	{ "string",    false, "d", 's', string_double,    NULL },
@@ -310,14 +255,14 @@ const struct cel_fn cel_fns_convert[] = {
 	{ "string",    false, "y", 's', string_bytes,     NULL },
 	{ "string",    false, "t", 's', string_time,      NULL },
 	{ "string",    false, "D", 's', string_time,      NULL },
-	{ "bytes",     false, "y", 'y', same,             NULL },
+	{ "bytes",     false, "y", 'y', cel_same,         NULL },
 	{ "bytes",     false, "s", 'y', bytes_string,     NULL },
-	{ "bool",      false, "b", 'b', same,             NULL },
+	{ "bool",      false, "b", 'b', cel_same,         NULL },
 	{ "bool",      false, "s", 'b', bool_string,      NULL },
-	{ "timestamp", false, "t", 't', same,             NULL },
+	{ "timestamp", false, "t", 't', cel_same,         NULL },
 	{ "timestamp", false, "s", 't', timestamp_string, NULL },
 	{ "timestamp", false, "i", 't', timestamp_int,    NULL },
-	{ "duration",  false, "D", 'D', same,             NULL },
+	{ "duration",  false, "D", 'D', cel_same,         NULL },
 	{ "duration",  false, "s", 'D', duration_string,  NULL },
 	{ NULL,        false, NULL, 0,  NULL,             NULL },
 };

@@ -5,51 +5,43 @@
 #include "cel/value.h"
 
 static void
-size_string(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+size_string(CEL_ARGS)
 {
-	(void)n;
 	if (cel_charge(c, v->s.n / 64, out))
 		*out = cel_int((int64_t)cel_code_points(v->s));
 }
 
 static void
-size_bytes(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+size_bytes(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int((int64_t)v->s.n);
 }
 
 static void
-size_collection(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+size_collection(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int((int64_t)v->list.n);
 }
 
 static void
-starts_with(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+starts_with(CEL_ARGS)
 {
-	(void)n;
 	if (cel_charge(c, v[1].s.n / 64, out))
 		*out = cel_bool(span_starts(v[0].s, v[1].s));
 }
 
 static void
-ends_with(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+ends_with(CEL_ARGS)
 {
-	(void)n;
 	if (cel_charge(c, v[1].s.n / 64, out))
 		*out = cel_bool(span_ends(v[0].s, v[1].s));
 }
 
 static void
-contains(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+contains(CEL_ARGS)
 {
 	struct span text = v[0].s, part = v[1].s;
 
-	(void)n;
 	if (cel_charge(c, text.n / 64, out))
 		*out = cel_bool(
 			part.n == 0 ||
@@ -68,13 +60,12 @@ matches_prepare(struct arena *a, const struct cel_value *pattern, const char **w
 }
 
 static void
-matches(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+matches(CEL_ARGS)
 {
 	const struct cel_regex *re = c->aux;
 	const char *why = "not a valid regular expression";
 	size_t spilled = 0;
 
-	(void)n;
 	if (!cel_charge(c, v[0].s.n / 256, out))
 		return;
 	if (!re) { /* the pattern is known only now */
@@ -95,19 +86,15 @@ matches(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value
 		*out = cel_bool(found);
 }
 
-static void
-to_dyn(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+void
+cel_same(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = *v;
 }
 
 static void
-type_of(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+type_of(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = (struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(v->type) };
 }
 
@@ -126,7 +113,7 @@ const struct cel_fn cel_fns_core[] = {
 	{ "contains",   true,  "ss", 'b', contains,        NULL },
 	{ "matches",    true,  "ss", 'b', matches,         matches_prepare },
 	{ "matches",    false, "ss", 'b', matches,         matches_prepare },
-	{ "dyn",        false, "*",  '*', to_dyn,          NULL },
+	{ "dyn",        false, "*",  '*', cel_same,        NULL },
 	{ "type",       false, "*",  'T', type_of,         NULL },
 	{ NULL,         false, NULL, 0,   NULL,            NULL },
 };

@@ -4,8 +4,6 @@
 #include "cel/fn.h"
 #include "cel/value.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
 static bool
 is_number(const struct cel_value *v)
 {
@@ -15,7 +13,7 @@ is_number(const struct cel_value *v)
 /* The first of the greatest (sign 1) or least (sign -1) of the arguments, or of
  * the elements of the only one where that is a list. */
 static void
-extreme(ARGS, int sign)
+extreme(CEL_ARGS, int sign)
 {
 	const struct cel_value *item = v, *best = NULL;
 
@@ -41,24 +39,22 @@ extreme(ARGS, int sign)
 }
 
 static void
-greatest(ARGS)
+greatest(CEL_ARGS)
 {
 	extreme(c, v, n, out, 1);
 }
 
 static void
-least(ARGS)
+least(CEL_ARGS)
 {
 	extreme(c, v, n, out, -1);
 }
 
 /* clang-format off */
 #define OF_DOUBLE(function, c_type, c_value) \
-	static void function(ARGS) \
+	static void function(CEL_ARGS) \
 	{ \
 		double d = v->d; \
-		(void)c; \
-		(void)n; \
 		*out = (struct cel_value){ .type = c_type, c_value }; \
 	}
 OF_DOUBLE(math_ceil,   CEL_DOUBLE, .d = ceil(d))
@@ -74,7 +70,7 @@ OF_DOUBLE(is_finite,   CEL_BOOL,   .b = isfinite(d) != 0)
 /* clang-format on */
 
 static void
-sqrt_number(ARGS)
+sqrt_number(CEL_ARGS)
 {
 	struct cel_value d = { .type = CEL_DOUBLE,
 		.d = v->type == CEL_INT ? (double)v->i : (double)v->u };
@@ -83,10 +79,8 @@ sqrt_number(ARGS)
 }
 
 static void
-abs_int(ARGS)
+abs_int(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (v->i == INT64_MIN)
 		cel_raise_lit(out, "int overflow");
 	else
@@ -94,26 +88,14 @@ abs_int(ARGS)
 }
 
 static void
-same(ARGS)
+sign_int(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
-	*out = *v;
-}
-
-static void
-sign_int(ARGS)
-{
-	(void)c;
-	(void)n;
 	*out = cel_int((v->i > 0) - (v->i < 0));
 }
 
 static void
-sign_uint(ARGS)
+sign_uint(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = (struct cel_value){ .type = CEL_UINT, .u = v->u > 0 };
 }
 
@@ -126,42 +108,32 @@ bits(const struct cel_value *v, uint64_t u, struct cel_value *out)
 }
 
 static void
-bit_and(ARGS)
+bit_and(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	bits(v, v[0].u & v[1].u, out);
 }
 
 static void
-bit_or(ARGS)
+bit_or(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	bits(v, v[0].u | v[1].u, out);
 }
 
 static void
-bit_xor(ARGS)
+bit_xor(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	bits(v, v[0].u ^ v[1].u, out);
 }
 
 static void
-bit_not(ARGS)
+bit_not(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	bits(v, ~v->u, out);
 }
 
 static void
-shift_left(ARGS)
+shift_left(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (v[1].i < 0)
 		cel_raise_lit(out, "math.bitShiftLeft(): a negative number of bits");
 	else
@@ -170,10 +142,8 @@ shift_left(ARGS)
 
 /* Zeros come in at the left, for int too. */
 static void
-shift_right(ARGS)
+shift_right(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (v[1].i < 0)
 		cel_raise_lit(out, "math.bitShiftRight(): a negative number of bits");
 	else
@@ -193,7 +163,7 @@ const struct cel_fn cel_fns_math[] = {
 	{ "math.sqrt",          false, "u",  'd', sqrt_number, NULL },
 	{ "math.abs",           false, "d",  'd', abs_double,  NULL },
 	{ "math.abs",           false, "i",  'i', abs_int,     NULL },
-	{ "math.abs",           false, "u",  'u', same,        NULL },
+	{ "math.abs",           false, "u",  'u', cel_same,    NULL },
 	{ "math.sign",          false, "d",  'd', sign_double, NULL },
 	{ "math.sign",          false, "i",  'i', sign_int,    NULL },
 	{ "math.sign",          false, "u",  'u', sign_uint,   NULL },

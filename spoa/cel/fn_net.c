@@ -4,54 +4,42 @@
 #include "cel/net.h"
 #include "cel/value.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
 static void
-ip_string(ARGS)
+ip_string(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (cel_ip_parse(v->s, out))
 		cel_raise_lit(out, "ip(): not an IP address");
 }
 
 static void
-cidr_string(ARGS)
+cidr_string(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	if (cel_cidr_parse(v->s, out))
 		cel_raise_lit(out, "cidr(): not a network such as 10.0.0.0/8");
 }
 
 static void
-is_ip(ARGS)
+is_ip(CEL_ARGS)
 {
 	struct cel_value ip;
 
-	(void)c;
-	(void)n;
 	*out = cel_bool(cel_ip_parse(v->s, &ip) == 0);
 }
 
 static void
-is_cidr(ARGS)
+is_cidr(CEL_ARGS)
 {
 	struct cel_value cidr;
 
-	(void)c;
-	(void)n;
 	*out = cel_bool(cel_cidr_parse(v->s, &cidr) == 0);
 }
 
 static void
-is_canonical(ARGS)
+is_canonical(CEL_ARGS)
 {
 	char text[CEL_NET_TEXT];
 	struct cel_value ip;
 
-	(void)c;
-	(void)n;
 	if (cel_ip_parse(v->s, &ip))
 		cel_raise_lit(out, "ip.isCanonical(): not an IP address");
 	else
@@ -59,13 +47,12 @@ is_canonical(ARGS)
 }
 
 static void
-to_string(ARGS)
+to_string(CEL_ARGS)
 {
 	char text[CEL_NET_TEXT];
 	size_t len = cel_net_write(v, text);
 	char *p = cel_take(c, len, out);
 
-	(void)n;
 	if (p) {
 		memcpy(p, text, len);
 		*out = cel_string(span_of(p, len));
@@ -73,10 +60,8 @@ to_string(ARGS)
 }
 
 static void
-same(ARGS)
+same(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = *v;
 }
 
@@ -136,7 +121,7 @@ global_unicast(const struct cel_value *v)
 
 /* clang-format off */
 #define KIND(function, test) \
-	static void function(ARGS) \
+	static void function(CEL_ARGS) \
 	{ \
 		(void)c; \
 		(void)n; \
@@ -150,32 +135,26 @@ KIND(is_link_local_unicast,   link_local_unicast)
 /* clang-format on */
 
 static void
-family(ARGS)
+family(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->family);
 }
 
 /* --- networks --- */
 
 static void
-contains(ARGS)
+contains(CEL_ARGS)
 {
 	struct cel_value other = v[1];
 
-	(void)n;
-	(void)c;
 	*out = cel_bool(cel_cidr_contains(v, &other));
 }
 
 static void
-contains_ip_text(ARGS)
+contains_ip_text(CEL_ARGS)
 {
 	struct cel_value ip;
 
-	(void)c;
-	(void)n;
 	if (cel_ip_parse(v[1].s, &ip))
 		cel_raise_lit(out, "containsIP(): not an IP address");
 	else
@@ -183,12 +162,10 @@ contains_ip_text(ARGS)
 }
 
 static void
-contains_cidr_text(ARGS)
+contains_cidr_text(CEL_ARGS)
 {
 	struct cel_value cidr;
 
-	(void)c;
-	(void)n;
 	if (cel_cidr_parse(v[1].s, &cidr))
 		cel_raise_lit(out, "containsCIDR(): not a network such as 10.0.0.0/8");
 	else
@@ -196,20 +173,16 @@ contains_cidr_text(ARGS)
 }
 
 static void
-cidr_ip(ARGS)
+cidr_ip(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = *v;
 	out->type = CEL_IP;
 	out->prefix = 0;
 }
 
 static void
-masked(ARGS)
+masked(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = *v;
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned kept = v->prefix > 8 * i ? v->prefix - 8 * i : 0;
@@ -219,10 +192,8 @@ masked(ARGS)
 }
 
 static void
-prefix_length(ARGS)
+prefix_length(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->prefix);
 }
 

@@ -3,8 +3,6 @@
 #include "cel/semver.h"
 #include "codec/utf8.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
 /* ---- glob ---- */
 
 /* One character of s at i, or one byte where it is no UTF-8; what it takes. */
@@ -92,9 +90,8 @@ glob_matches(struct span p, struct span s)
 }
 
 static void
-glob(ARGS)
+glob(CEL_ARGS)
 {
-	(void)n;
 	if (cel_charge(c, (v[0].s.n / 16 + 1) * (v[1].s.n / 16 + 1), out))
 		*out = cel_bool(glob_matches(v[1].s, v[0].s));
 }
@@ -115,32 +112,29 @@ version_of(struct cel_ctx *c, const struct cel_value *v, const char *fn, struct 
 }
 
 static void
-semver_valid(ARGS)
+semver_valid(CEL_ARGS)
 {
 	struct semver x;
 
-	(void)n;
 	if (cel_charge(c, v[0].s.n / 16, out))
 		*out = cel_bool(semver_parse(v[0].s, &x));
 }
 
 static void
-semver_order(ARGS)
+semver_order(CEL_ARGS)
 {
 	struct semver x, y;
 
-	(void)n;
 	if (version_of(c, &v[0], "semver.compare()", &x, out) &&
 		version_of(c, &v[1], "semver.compare()", &y, out))
 		*out = cel_int(semver_compare(&x, &y));
 }
 
 static void
-semver_matches(ARGS)
+semver_matches(CEL_ARGS)
 {
 	struct semver x;
 
-	(void)n;
 	if (!version_of(c, &v[0], "semver.matches()", &x, out) ||
 		!cel_charge(c, v[1].s.n / 4, out))
 		return;

@@ -6,8 +6,6 @@
 #include "cel/value.h"
 #include "codec/utf8.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
 /* Bytes that the sequence at offset `at` of s takes; 1 where it is not valid. */
 static size_t
 step(struct span s, size_t at)
@@ -52,11 +50,10 @@ out_of_range(struct cel_value *out)
 /* --- positions --- */
 
 static void
-char_at(ARGS)
+char_at(CEL_ARGS)
 {
 	size_t at;
 
-	(void)n;
 	if (!charge_text(c, v->s, out))
 		return;
 	if (!offset_of(v->s, v[1].i, &at))
@@ -68,7 +65,7 @@ char_at(ARGS)
 }
 
 static void
-index_of(ARGS)
+index_of(CEL_ARGS)
 {
 	struct span s = v[0].s, part = v[1].s;
 	size_t from = 0;
@@ -87,7 +84,7 @@ index_of(ARGS)
 }
 
 static void
-last_index_of(ARGS)
+last_index_of(CEL_ARGS)
 {
 	struct span s = v[0].s, part = v[1].s;
 	size_t from = s.n;
@@ -112,7 +109,7 @@ last_index_of(ARGS)
 }
 
 static void
-substring(ARGS)
+substring(CEL_ARGS)
 {
 	size_t from, to = v->s.n;
 
@@ -152,26 +149,23 @@ recase(struct cel_ctx *c, struct span s, char first, struct cel_value *out)
 }
 
 static void
-lower_ascii(ARGS)
+lower_ascii(CEL_ARGS)
 {
-	(void)n;
 	recase(c, v->s, 'A', out);
 }
 
 static void
-upper_ascii(ARGS)
+upper_ascii(CEL_ARGS)
 {
-	(void)n;
 	recase(c, v->s, 'a', out);
 }
 
 static void
-reverse(ARGS)
+reverse(CEL_ARGS)
 {
 	struct span s = v->s;
 	char *p = copy(c, s, out);
 
-	(void)n;
 	for (size_t at = 0; p && at < s.n;) {
 		size_t len = step(s, at);
 		memcpy(p + s.n - at - len, s.p + at, len);
@@ -207,7 +201,7 @@ behind(struct span s, struct span part, size_t at)
 }
 
 static void
-replace(ARGS)
+replace(CEL_ARGS)
 {
 	struct span s = v[0].s, old = v[1].s, new = v[2].s;
 	int64_t most = n == 4 && v[3].i >= 0 ? v[3].i : INT64_MAX, count = 0;
@@ -243,7 +237,7 @@ replace(ARGS)
 }
 
 static void
-split(ARGS)
+split(CEL_ARGS)
 {
 	struct span s = v[0].s, sep = v[1].s;
 	int64_t most = n == 3 && v[2].i >= 0 ? v[2].i : INT64_MAX;
@@ -276,7 +270,7 @@ split(ARGS)
 }
 
 static void
-join(ARGS)
+join(CEL_ARGS)
 {
 	struct span sep = n == 2 ? v[1].s : span_of("", 0);
 	size_t total = 0, count = v[0].list.n;
@@ -325,12 +319,11 @@ white_space(struct span s)
 }
 
 static void
-trim(ARGS)
+trim(CEL_ARGS)
 {
 	struct span s = v->s;
 	size_t len;
 
-	(void)n;
 	if (!charge_text(c, s, out))
 		return;
 	while ((len = white_space(s)))
@@ -348,14 +341,13 @@ trim(ARGS)
 }
 
 static void
-quote(ARGS)
+quote(CEL_ARGS)
 {
 	static const char plain[] = "\a\b\f\n\r\t\v\\\"", letter[] = "abfnrtv\\\"";
 	struct span s = v->s;
 	char *p = charge_text(c, s, out) ? cel_take(c, s.n * 3 + 2, out) : NULL;
 	char *q = p;
 
-	(void)n;
 	if (!p)
 		return;
 	*q++ = '"';
@@ -382,13 +374,12 @@ quote(ARGS)
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static void
-base64_encode(ARGS)
+base64_encode(CEL_ARGS)
 {
 	struct span s = v->s;
 	char *p = charge_text(c, s, out) ? cel_take(c, (s.n + 2) / 3 * 4, out) : NULL;
 	char *q = p;
 
-	(void)n;
 	if (!p)
 		return;
 	for (size_t i = 0; i < s.n; i += 3) {
@@ -404,13 +395,12 @@ base64_encode(ARGS)
 
 /* Padding may be missing; anything else that is not base64 is an error. */
 static void
-base64_decode(ARGS)
+base64_decode(CEL_ARGS)
 {
 	struct span s = v->s;
 	size_t bytes = 0;
 	uint32_t x = 0, bits = 0;
 
-	(void)n;
 	while (s.n > 0 && v->s.n - s.n < 2 && s.p[s.n - 1] == '=')
 		s.n--;
 	bool bad = s.n % 4 == 1 || (s.n != v->s.n && v->s.n % 4 != 0);

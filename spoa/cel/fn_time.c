@@ -5,8 +5,6 @@
 #include "cel/time.h"
 #include "cel/value.h"
 
-#define ARGS struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out
-
 static const void *
 zone_prepare(struct arena *a, const struct cel_value *name, const char **why)
 {
@@ -15,7 +13,7 @@ zone_prepare(struct arena *a, const struct cel_value *name, const char **why)
 
 /* v[0] in the calendar of the zone v[1], UTC where there is none. */
 static bool
-local_time(ARGS, struct cel_civil *civil)
+local_time(CEL_ARGS, struct cel_civil *civil)
 {
 	int32_t offset = 0;
 
@@ -41,7 +39,7 @@ local_time(ARGS, struct cel_civil *civil)
 
 /* clang-format off */
 #define ACCESSOR(function, expr) \
-	static void function(ARGS) \
+	static void function(CEL_ARGS) \
 	{ \
 		struct cel_civil t; \
 		if (local_time(c, v, n, out, &t)) \
@@ -61,34 +59,26 @@ ACCESSOR(seconds, t.second)
 ACCESSOR(milliseconds, v->t.ns / 1000000)
 
 static void
-duration_hours(ARGS)
+duration_hours(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->t.s / 3600);
 }
 
 static void
-duration_minutes(ARGS)
+duration_minutes(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->t.s / 60);
 }
 
 static void
-duration_seconds(ARGS)
+duration_seconds(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->t.s);
 }
 
 static void
-duration_milliseconds(ARGS)
+duration_milliseconds(CEL_ARGS)
 {
-	(void)c;
-	(void)n;
 	*out = cel_int(v->t.ns / 1000000);
 }
 

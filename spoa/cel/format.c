@@ -267,13 +267,12 @@ put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 }
 
 void
-cel_format(struct cel_ctx *c, const struct cel_value *v, size_t n, struct cel_value *out)
+cel_format(CEL_ARGS)
 {
 	struct span f = v[0].s;
 	struct text t = { .c = c, .out = out };
 	size_t used = 0;
 
-	(void)n;
 	for (size_t at = 0; at < f.n && !t.failed;) {
 		size_t run = span_chr(span_cut(f, at, f.n), '%');
 		put(&t, f.p + at, run);

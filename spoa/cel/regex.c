@@ -9,6 +9,7 @@
 #include <pcre2.h>
 #include <stdalign.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "regex/regex.h"
 
@@ -53,10 +54,8 @@ from_scratch(PCRE2_SIZE n, void *arg)
 }
 
 static void
-keep(void *p, void *arg)
+keep(void *p UNUSED, void *arg UNUSED)
 {
-	(void)p;
-	(void)arg;
 }
 
 const struct cel_regex *

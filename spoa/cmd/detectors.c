@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/scan_rules.h"
@@ -364,13 +365,12 @@ time_each(const struct scan_rules *s, const struct args *a)
 /* ---- fingerprint ---- */
 
 static int
-fingerprint(const struct scan_rules *unused, const struct args *a)
+fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 {
 	struct buf out, text;
 	int code = EXIT_DONE;
 	size_t all = 0;
 
-	(void)unused;
 	buf_init(&out, 0);
 	buf_str(&out, FINGERPRINT_HEAD "\n");
 	for (size_t i = 0; i < a->noperands && !code; i++) {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -149,11 +150,10 @@ collect(struct gate *g, const unsigned char key[16])
 }
 
 static void
-claimed(struct mail *m, void *worker)
+claimed(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
 
-	(void)worker;
 	if (!c->x)
 		metric_inc(c->from->metrics, M_TICKET_WRONG);
 	c->done(c, c->err, c->x);
@@ -195,11 +195,10 @@ take_over(struct mail *m, void *worker)
 
 /* On the worker that issued the ticket. */
 static void
-take_out(struct mail *m, void *worker)
+take_out(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
 
-	(void)worker;
 	c->ticket_taken = collect(c->was, c->key);
 	c->mail.run = take_over;
 	mailbox_send(c->from->mail, &c->mail);
@@ -287,11 +286,10 @@ relay_verdict(struct request *r)
 }
 
 static void
-run_later(struct mail *m, void *worker)
+run_later(struct mail *m, void *worker UNUSED)
 {
 	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
 
-	(void)worker;
 	request_back(x->r);
 }
 
@@ -403,12 +401,11 @@ exchange_completed(struct request *r, int err)
 }
 
 static void
-completed_later(struct mail *m, void *worker)
+completed_later(struct mail *m, void *worker UNUSED)
 {
 	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
 	struct request *r = x->r;
 
-	(void)worker;
 	r->run.pending--;
 	exchange_completed(r, 0);
 	gate_request_end(r);

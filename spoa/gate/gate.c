@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -207,13 +208,11 @@ arm_turn(struct gate *g)
 }
 
 static void
-on_turn(struct ev_loop *loop, ev_timer *w, int revents)
+on_turn(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct gate *g = w->data;
 	struct request *r = g->turns;
 
-	(void)loop;
-	(void)revents;
 	g->turns = r->run.turn_next;
 	if (!g->turns)
 		g->turns_end = &g->turns;
@@ -416,13 +415,11 @@ give_up(struct request *r)
 }
 
 static void
-on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct gate *g = w->data;
 	uint64_t now = clock_mono_us();
 
-	(void)loop;
-	(void)revents;
 	recognisers_tick(g->recognisers, now);
 	while (g->parked.first &&
 		g->parked.first->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)

@@ -3,6 +3,7 @@
  * parked meanwhile and belongs to the helper; the worker keeps away from it but for
  * `pointless`, and has it back with the mail. Only bodies that the relay read: no
  * deadline of the agent is after those, and what a NOTIFY brings is short. */
+#include "base/attr.h"
 #include "base/caps.h"
 #include "gate/gate_private.h"
 
@@ -29,11 +30,10 @@ offload_pointless(const struct request *r)
 }
 
 static void
-offload_back(struct mail *m, void *worker)
+offload_back(struct mail *m, void *worker UNUSED)
 {
 	struct request *r = CONTAINER_OF(m, struct request, run.offload.back);
 
-	(void)worker;
 	r->worker = r->gate->worker;
 	r->run.wait = WAIT_NONE;
 	gate_advance(r, (enum step_result)r->run.offload.result);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "net/listen.h"
 #include "net/server.h"
@@ -39,9 +40,8 @@ page_metrics(struct server *s, struct buf *out)
 }
 
 static unsigned
-page_healthz(struct server *s, struct buf *out)
+page_healthz(struct server *s UNUSED, struct buf *out)
 {
-	(void)s;
 	buf_str(out, "ok\n");
 	return MHD_HTTP_OK;
 }
@@ -119,13 +119,11 @@ authorized(const struct side *s, struct MHD_Connection *c)
 
 static enum MHD_Result
 handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
-	const char *version, const char *upload, size_t *upload_size, void **con)
+	const char *version UNUSED, const char *upload UNUSED, size_t *upload_size, void **con)
 {
 	static int seen;
 	const struct side *s = cls;
 
-	(void)version;
-	(void)upload;
 	if (!*con) { /* the head; answer once the body, if any, is through */
 		*con = &seen;
 		return MHD_YES;

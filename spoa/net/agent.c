@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/attr.h"
 #include "base/log.h"
 #include "net/share.h"
 
@@ -28,11 +29,10 @@ listeners_stop(struct agent *ag)
 }
 
 static void
-on_backoff(struct ev_loop *loop, ev_timer *w, int events)
+on_backoff(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct agent *ag = w->data;
 
-	(void)events;
 	for (size_t i = 0; i < ag->nlisteners; i++)
 		ev_io_start(loop, &ag->listeners[i].io);
 	conns_changed(ag, 0);
@@ -63,11 +63,10 @@ accept_one(struct agent *ag, int listener)
 }
 
 static void
-on_acceptable(struct ev_loop *loop, ev_io *w, int events)
+on_acceptable(struct ev_loop *loop, ev_io *w, int events UNUSED)
 {
 	struct agent *ag = ((const struct agent_listener *)w->data)->ag;
 
-	(void)events;
 	if (!share_less(&share_agents, ag->slot, ag->nopen)) {
 		accept_one(ag, w->fd);
 		return;
@@ -136,11 +135,10 @@ sweep_conn(struct agent_conn *c)
 }
 
 static void
-on_sweep(struct ev_loop *loop, ev_timer *w, int events)
+on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct agent *ag = w->data;
 
-	(void)events;
 	for (struct agent_conn *next, *c = ag->conns; c; c = next) {
 		next = c->next;
 		sweep_conn(c);
@@ -150,10 +148,8 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events)
 }
 
 static void
-on_turn_ends(struct ev_loop *loop, ev_prepare *w, int events)
+on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	(void)loop;
-	(void)events;
 	agent_flush(w->data);
 }
 

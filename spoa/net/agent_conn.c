@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/log.h"
 
 #define READS_A_TURN 4
@@ -410,12 +411,10 @@ conn_read(struct agent_conn *c)
 }
 
 static void
-on_readable(struct ev_loop *loop, ev_io *w, int events)
+on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct agent_conn *c = w->data;
 
-	(void)loop;
-	(void)events;
 	if (c->state != CONN_BROKEN && !c->paused)
 		conn_read(c);
 	if (c->state == CONN_BROKEN)
@@ -423,10 +422,8 @@ on_readable(struct ev_loop *loop, ev_io *w, int events)
 }
 
 static void
-on_writable(struct ev_loop *loop, ev_io *w, int events)
+on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	(void)loop;
-	(void)events;
 	if (send_out(w->data))
 		conn_free(w->data);
 }

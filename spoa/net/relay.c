@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "net/relay_conn.h"
@@ -36,10 +37,8 @@ bury(struct relay *r)
 }
 
 static void
-on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	(void)loop;
-	(void)events;
 	bury(w->data);
 }
 
@@ -48,13 +47,11 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
  * loop, reports just that (EPOLLRDHUP), so that an abort is passed on at once
  * although unread bytes stand before it. */
 static void
-on_hup(struct ev_loop *loop, ev_io *w, int events)
+on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct relay *r = w->data;
 	struct epoll_event ev[16];
 
-	(void)loop;
-	(void)events;
 	int n = epoll_wait(r->hup_fd, ev, 16, 0);
 	for (int i = 0; i < n; i++) {
 		struct edge *c = ev[i].data.ptr;
@@ -94,11 +91,10 @@ accept_one(struct relay *r, int listener)
 }
 
 static void
-on_accept_later(struct ev_loop *loop, ev_timer *w, int events)
+on_accept_later(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct relay *r = w->data;
 
-	(void)events;
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_start(loop, &r->listener[i]);
 	share_set(&share_relays, r->slot, r->nedges);
@@ -108,12 +104,10 @@ on_accept_later(struct ev_loop *loop, ev_timer *w, int events)
 }
 
 static void
-on_acceptable(struct ev_loop *loop, ev_io *w, int events)
+on_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct relay *r = w->data;
 
-	(void)loop;
-	(void)events;
 	if (share_less(&share_relays, r->slot, r->nedges))
 		stop_accepting(r, ACCEPT_DEFER_S);
 	else
@@ -122,10 +116,8 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events)
 
 /* Nobody else could take it. */
 static void
-on_own_acceptable(struct ev_loop *loop, ev_io *w, int events)
+on_own_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	(void)loop;
-	(void)events;
 	accept_one(w->data, w->fd);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
@@ -139,13 +140,11 @@ edge_update(struct edge *c)
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int events)
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct edge *c = w->data;
 	uint64_t at = due(c);
 
-	(void)loop;
-	(void)events;
 	if (c->state == EDGE_DEAD || c->fd < 0)
 		return;
 	if (clock_mono_us() < at) {
@@ -311,12 +310,10 @@ edge_flush(struct edge *c)
 }
 
 static void
-on_writable(struct ev_loop *loop, ev_io *w, int events)
+on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct edge *c = w->data;
 
-	(void)loop;
-	(void)events;
 	edge_flush(c);
 	edge_update(c);
 }
@@ -334,13 +331,11 @@ linger(struct edge *c)
 }
 
 static void
-on_readable(struct ev_loop *loop, ev_io *w, int events)
+on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct edge *c = w->data;
 	size_t room;
 
-	(void)loop;
-	(void)events;
 	if (c->state == EDGE_LINGER) {
 		linger(c);
 		return;

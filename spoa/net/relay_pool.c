@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "net/relay_conn.h"
 
@@ -77,13 +78,11 @@ pool_take(struct relay *r)
 }
 
 void
-pool_sweep(struct ev_loop *loop, ev_timer *w, int events)
+pool_sweep(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct relay *r = w->data;
 	uint64_t now = clock_mono_us();
 
-	(void)loop;
-	(void)events;
 	for (struct upstream *u = r->pool, *next; u; u = next) {
 		next = u->next;
 		if (u->since_us + r->options.idle_us <= now)

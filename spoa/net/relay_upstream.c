@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
@@ -130,12 +131,11 @@ cannot_connect(struct edge *c)
 }
 
 static void
-on_connecting(struct ev_loop *loop, ev_timer *w, int events)
+on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct upstream *u = w->data;
 	struct edge *c = u->edge;
 
-	(void)events;
 	ev_timer_stop(loop, w);
 	int err = try_connect(u);
 	if (err == 0) {
@@ -321,13 +321,11 @@ upstream_flush(struct upstream *u)
 }
 
 static void
-on_writable(struct ev_loop *loop, ev_io *w, int events)
+on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct upstream *u = w->data;
 	struct edge *c = u->edge;
 
-	(void)loop;
-	(void)events;
 	upstream_flush(u);
 	edge_update(c);
 }
@@ -375,13 +373,11 @@ read_answer(struct upstream *u)
 }
 
 static void
-on_readable(struct ev_loop *loop, ev_io *w, int events)
+on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
 	struct upstream *u = w->data;
 	struct edge *c = u->edge;
 
-	(void)loop;
-	(void)events;
 	if (!c) {
 		/* Idle: closed, or it speaks unasked. */
 		pool_drop(u);

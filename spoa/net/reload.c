@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -165,12 +166,10 @@ on_change(void *arg, const char *file)
 }
 
 static void
-on_ask(struct ev_loop *loop, ev_async *w, int revents)
+on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 {
 	struct reloading *r = w->data;
 
-	(void)loop;
-	(void)revents;
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = r->asked;
 	pthread_mutex_unlock(&r->lock);

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -206,21 +207,18 @@ server_metrics(struct server *s, struct buf *out)
 /* ---- signals ---- */
 
 static void
-on_hup(struct ev_loop *loop, ev_signal *w, int revents)
+on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 {
 	struct running *run = w->data;
 
-	(void)loop;
-	(void)revents;
 	reload_now(&run->s->reloading, "signal");
 }
 
 static void
-on_term(struct ev_loop *loop, ev_signal *w, int revents)
+on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 {
 	struct running *run = w->data;
 
-	(void)revents;
 	if (run->terms++) {
 		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
 		ev_break(loop, EVBREAK_ALL);
@@ -235,13 +233,12 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents)
 }
 
 static void
-on_drain_check(struct ev_loop *loop, ev_timer *w, int revents)
+on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
 {
 	struct running *run = w->data;
 	struct server *s = run->s;
 	bool quiet = true, idle = true;
 
-	(void)revents;
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		quiet = quiet &&
 			atomic_load_explicit(&s->workers[i].quiet, memory_order_acquire);

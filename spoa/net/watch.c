@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/caps.h"
 
@@ -97,14 +98,12 @@ look(const char *path, int64_t *newest)
 }
 
 static void
-on_look(struct ev_loop *loop, ev_timer *t, int revents)
+on_look(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
 	struct watch *w = t->data;
 	const char *first = NULL;
 	bool moving = false;
 
-	(void)loop;
-	(void)revents;
 	for (size_t i = 0; i < w->n; i++) {
 		struct entry *e = &w->v[i];
 		int64_t newest;

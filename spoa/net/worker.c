@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -39,11 +40,10 @@ on_notify(void *ctx, struct agent_call *call, const struct spop_message *message
 }
 
 static void
-on_gone(void *ctx, struct agent_call *call)
+on_gone(void *ctx UNUSED, struct agent_call *call)
 {
 	struct request *r = agent_call_data(call);
 
-	(void)ctx;
 	if (r)
 		gate_forget(r);
 }
@@ -66,12 +66,10 @@ wake(void *arg)
 }
 
 static void
-on_wake(struct ev_loop *loop, ev_async *a, int revents)
+on_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 {
 	struct worker *w = a->data;
 
-	(void)loop;
-	(void)revents;
 	mailbox_drain(&w->mail, w);
 }
 
@@ -106,11 +104,10 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 }
 
 static void
-begin_drain(struct mail *m, void *consumer)
+begin_drain(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = consumer;
 
-	(void)m;
 	w->draining = true;
 	if (w->agent)
 		agent_drain(w->agent);
@@ -124,11 +121,10 @@ worker_drain(struct worker *w)
 }
 
 static void
-begin_abort(struct mail *m, void *consumer)
+begin_abort(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = consumer;
 
-	(void)m;
 	w->draining = w->relay_draining = true;
 	agent_free(&w->agent);
 	if (w->relay)
@@ -144,11 +140,10 @@ worker_abort(struct worker *w)
 }
 
 static void
-end_loop(struct mail *m, void *consumer)
+end_loop(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = consumer;
 
-	(void)m;
 	ev_break(w->loop, EVBREAK_ALL);
 }
 
@@ -160,11 +155,10 @@ worker_stop(struct worker *w)
 }
 
 static void
-begin_relay_drain(struct mail *m, void *consumer)
+begin_relay_drain(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = consumer;
 
-	(void)m;
 	w->relay_draining = true;
 	if (w->relay)
 		relay_drain(w->relay);
@@ -185,12 +179,10 @@ publish(_Atomic bool *flag, bool value)
 
 /* Every NOTIFY that arrived gets its verdict and its relay pass. */
 static void
-on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
+on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
 	struct worker *w = t->data;
 
-	(void)loop;
-	(void)revents;
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
 	publish(&w->redis_ok, !w->redis || (redis_up(w->redis) && redis_life(w->redis)->epoch));
@@ -207,24 +199,20 @@ on_pulse(struct ev_loop *loop, ev_timer *t, int revents)
 /* ---- turns ---- */
 
 static void
-on_turn_begins(struct ev_loop *loop, ev_check *c, int revents)
+on_turn_begins(struct ev_loop *loop UNUSED, ev_check *c, int revents UNUSED)
 {
 	struct worker *w = c->data;
 
-	(void)loop;
-	(void)revents;
 	w->turn_began_us = clock_mono_us();
 }
 
 /* Who comes next has waited as long. */
 static void
-on_turn_ends(struct ev_loop *loop, ev_prepare *p, int revents)
+on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 {
 	struct worker *w = p->data;
 	uint64_t took_us = clock_mono_us() - w->turn_began_us;
 
-	(void)loop;
-	(void)revents;
 	if (w->turn_began_us == 0)
 		return;
 	if (took_us > atomic_load_explicit(&w->turn_longest_us, memory_order_relaxed))

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "quota/quota_private.h"
@@ -57,11 +58,10 @@ epoch_now(const struct quota *qt)
 /* ---- reserve ---- */
 
 static void
-back_home(struct mail *m, void *worker)
+back_home(struct mail *m, void *worker UNUSED)
 {
 	struct quota_request *q = CONTAINER_OF(m, struct quota_request, mail);
 
-	(void)worker;
 	q->done(q);
 }
 
@@ -73,12 +73,11 @@ quota_tell(struct quota *qt, struct quota_request *q)
 }
 
 static void
-at_table(struct mail *m, void *worker)
+at_table(struct mail *m, void *worker UNUSED)
 {
 	struct quota_request *q = CONTAINER_OF(m, struct quota_request, mail);
 	struct quota_table *t = q->quota->table;
 
-	(void)worker;
 	table_reserve(t, q, table_ms(t, clock_mono_us()));
 	quota_tell(q->quota, q);
 }
@@ -135,11 +134,10 @@ struct correction {
 };
 
 static void
-correct_table(struct mail *m, void *worker)
+correct_table(struct mail *m, void *worker UNUSED)
 {
 	struct correction *c = CONTAINER_OF(m, struct correction, mail);
 
-	(void)worker;
 	table_add(c->table, &c->dim, c->bucket, c->delta);
 	free(c);
 }

@@ -1,6 +1,7 @@
 /* The identity step: who is asking. May wait for an issuer's keys. */
 #include "steps/steps.h"
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -16,11 +17,10 @@ in_scope(const struct request *r)
 
 /* The issuer's keys came, or did not. */
 static void
-keys_came(struct mail *m, void *consumer)
+keys_came(struct mail *m, void *consumer UNUSED)
 {
 	struct request *r = CONTAINER_OF(m, struct request, run.keys_waiter.mail);
 
-	(void)consumer;
 	r->run.wait = WAIT_NONE;
 	request_back(r);
 }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -57,21 +58,18 @@ act(struct http_client *c, curl_socket_t fd, int what)
 }
 
 static void
-on_socket(struct ev_loop *loop, ev_io *w, int revents)
+on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 {
 	struct http_socket *s = w->data;
 	int what = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 		   (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
-	(void)loop;
 	act(s->c, w->fd, what);
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	(void)loop;
-	(void)revents;
 	act(w->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -107,12 +105,11 @@ socket_new(struct http_client *c, curl_socket_t fd)
 
 /* CURLMOPT_SOCKETFUNCTION */
 static int
-want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_socket)
+want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *of_socket)
 {
 	struct http_client *c = arg;
 	struct http_socket *s = of_socket;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (s)
 			socket_drop(s);
@@ -139,11 +136,10 @@ arm(struct ev_loop *loop, ev_timer *t, double after_s)
 
 /* CURLMOPT_TIMERFUNCTION */
 static int
-want_timer(CURLM *multi, long ms, void *arg)
+want_timer(CURLM *multi UNUSED, long ms, void *arg)
 {
 	struct http_client *c = arg;
 
-	(void)multi;
 	if (ms < 0)
 		ev_timer_stop(c->loop, &c->timer);
 	else
@@ -233,12 +229,10 @@ finished(struct http_client *c)
 }
 
 static void
-on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+on_deadline(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct http_call *call = w->data;
 
-	(void)loop;
-	(void)revents;
 	if (call->err)
 		answer(call, call->err, call->why);
 	else
@@ -273,11 +267,10 @@ take_body(char *p, size_t size, size_t n, void *arg)
 
 /* CURLOPT_HEADERFUNCTION: libcurl keeps the fields; here their size is bounded. */
 static size_t
-take_head(char *p, size_t size, size_t n, void *arg)
+take_head(char *p UNUSED, size_t size, size_t n, void *arg)
 {
 	struct http_call *call = arg;
 
-	(void)p;
 	call->head_bytes += size * n;
 	if (call->head_bytes > CAP_HTTP_HEAD) {
 		call->over = true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -202,10 +203,8 @@ fetch(struct keyset *k)
 }
 
 static void
-on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	(void)loop;
-	(void)revents;
 	fetch(w->data);
 }
 
@@ -234,11 +233,10 @@ destroy(struct keyset *k)
 
 /* Those that nobody names any more leave; new ones begin; who waits is served. */
 static void
-on_wake(struct ev_loop *loop, ev_async *w, int revents)
+on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
 	struct keysets *s = w->data;
 
-	(void)revents;
 	pthread_mutex_lock(&s->lock);
 	for (struct keyset **at = &s->first; *at;) {
 		struct keyset *k = *at;

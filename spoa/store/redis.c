@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -161,12 +162,11 @@ read_reply(struct slot *s, const redisReply *reply)
 }
 
 static void
-on_reply(redisAsyncContext *ac, void *reply, void *priv)
+on_reply(redisAsyncContext *ac UNUSED, void *reply, void *priv)
 {
 	struct slot *s = priv;
 	struct redis_pipe *p = s->pipe;
 
-	(void)ac;
 	if (reply && p->hash_cb)
 		p->hash = reply;
 	else if (reply)
@@ -240,12 +240,10 @@ redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *l
 }
 
 static void
-on_soon(struct ev_loop *loop, ev_timer *t, int revents)
+on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
 	struct redis *r = t->data;
 
-	(void)loop;
-	(void)revents;
 	while (r->failed) {
 		struct redis_pipe *p = r->failed;
 		r->failed = p->next;
@@ -328,13 +326,12 @@ epoch_unknown(struct redis *r, const char *why)
 
 /* The last of the three: SET, TIME, GET. */
 static void
-on_epoch(redisAsyncContext *ac, void *reply, void *priv)
+on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = ac->data;
 	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
 
-	(void)priv;
 	if (!rep)
 		return;
 	if (v <= 0) {
@@ -346,12 +343,11 @@ on_epoch(redisAsyncContext *ac, void *reply, void *priv)
 }
 
 static void
-on_time(redisAsyncContext *ac, void *reply, void *priv)
+on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = ac->data;
 
-	(void)priv;
 	if (!rep || rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
 		rep->element[0]->type != REDIS_REPLY_STRING ||
 		rep->element[1]->type != REDIS_REPLY_STRING)
@@ -362,12 +358,11 @@ on_time(redisAsyncContext *ac, void *reply, void *priv)
 }
 
 static void
-on_info(redisAsyncContext *ac, void *reply, void *priv)
+on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = ac->data;
 
-	(void)priv;
 	if (!rep)
 		return;
 	if (rep->type == REDIS_REPLY_ERROR ||
@@ -424,12 +419,11 @@ redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
 }
 
 static void
-on_pong(redisAsyncContext *ac, void *reply, void *priv)
+on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = ac->data;
 
-	(void)priv;
 	r->probing = false;
 	if (!rep)
 		return;
@@ -447,12 +441,11 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv)
 }
 
 static void
-on_setup(redisAsyncContext *ac, void *reply, void *priv)
+on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
 	struct redis *r = ac->data;
 
-	(void)priv;
 	if (rep && rep->type == REDIS_REPLY_ERROR) {
 		say_down(r, rep->str);
 		r->refused = true;
@@ -466,12 +459,10 @@ on_setup(redisAsyncContext *ac, void *reply, void *priv)
  * takes it back after. Here all that a turn of the loop has queued is written at
  * its end at once; epoll is asked only where the socket is full. */
 static void
-on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
+on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
 	struct redis *r = w->data;
 
-	(void)loop;
-	(void)revents;
 	if (r->before_write)
 		r->before_write(r->before_write_arg);
 	if (!r->unsent || !r->ac)
@@ -483,11 +474,10 @@ on_flush(struct ev_loop *loop, ev_prepare *w, int revents)
 }
 
 static void
-on_io(struct ev_loop *loop, ev_io *w, int revents)
+on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 {
 	struct redis *r = w->data;
 
-	(void)loop;
 	if (r->ac && revents & EV_READ)
 		redisAsyncHandleRead(r->ac);
 	if (r->ac && revents & EV_WRITE)
@@ -622,13 +612,11 @@ try_connect(struct redis *r, uint64_t now)
 }
 
 static void
-on_tick(struct ev_loop *loop, ev_timer *t, int revents)
+on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
 	struct redis *r = t->data;
 	uint64_t now = clock_mono_us();
 
-	(void)loop;
-	(void)revents;
 	while (r->first && r->first->deadline_us <= now) {
 		struct redis_pipe *p = r->first;
 		if (!r->open)

@@ -3,6 +3,7 @@
  * null is absent, and a response that is not JSON has no usage. One count that is
  * no plain integer, or is there twice, spoils all of them: what is left of a usage
  * is less than what was used, and the reservation stays. */
+#include "base/attr.h"
 #include "base/err.h"
 #include "codec/json.h"
 #include "text/table.h"
@@ -190,12 +191,11 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 /* ---- asking, and hiding that we asked ---- */
 
 int
-dialect_ask_usage(const struct body *b, struct span raw, struct arena *a, struct splice *edit)
+dialect_ask_usage(const struct body *b, struct span raw UNUSED, struct arena *a UNUSED,
+	struct splice *edit)
 {
 	const struct body_marks *m = &b->marks;
 
-	(void)raw;
-	(void)a;
 	if (!b->dialect->asks_usage || !b->stream || b->wants_usage)
 		return 0;
 	if (m->include)

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -238,9 +239,8 @@ chunk_of_view(const struct evade *e, struct chunk *c, const struct view *v, size
 }
 
 static int
-nothing_more(struct editor *ed)
+nothing_more(struct editor *ed UNUSED)
 {
-	(void)ed;
 	return 0;
 }
 

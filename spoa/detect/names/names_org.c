@@ -1,6 +1,7 @@
 /* Organisations and facilities: a run of capitalised words that ends with "GmbH", "Ltd",
  * "Hospital", or begins with "Hospital", "Clínica". */
 #include "detect/names/names_run.h"
+#include "base/attr.h"
 
 /* Where the name begins: behind what begins a sentence, a title, a comma, a cue. */
 static size_t
@@ -58,7 +59,7 @@ organisation_worth(
 
 static float
 facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n,
-	uint32_t flags)
+	uint32_t flags UNUSED)
 {
 	size_t caps, proper;
 	const struct word *x = &run->w[at + n - 1];
@@ -68,7 +69,6 @@ facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t
 		"Radiology", "Diagnostics", "Orthopedics", "Pediatrics", "Dermatology",
 		"Practice" };
 
-	(void)flags;
 	count(w, run, from, at, &caps, &proper);
 	if (caps == 0)
 		return n > 1 ? 0.25f : 0.1f;

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/attr.h"
 #include "base/ascii.h"
 
 static const struct check checks[] = {
@@ -21,9 +22,8 @@ check_find(struct span name)
 }
 
 enum check_result
-check_none(struct candidate *c)
+check_none(struct candidate *c UNUSED)
 {
-	(void)c;
 	return CHECK_SHAPE;
 }
 
