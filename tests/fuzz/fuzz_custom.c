@@ -37,9 +37,9 @@ check_match(const struct regex_facts *f, struct span t, size_t start, size_t end
 	size_t run = 0;
 
 	INVARIANT(end - start <= f->width && end > start);
-	if (f->start == REGEX_LITERAL)
+	if (f->start == START_LITERAL)
 		INVARIANT(literal_there(f, t, start + f->back));
-	if (f->start == REGEX_DIGITS) {
+	if (f->start == START_DIGITS) {
 		while (digit_at(t, start + run))
 			run++;
 		INVARIANT(run >= f->digits[0] && run <= f->digits[1]);

@@ -123,6 +123,8 @@ static const struct {
 		"größe ÜBER große X", "X[größe ÜBER] X[große X]" },
 	{ "an open repetition stops somewhere", "  x: {patterns: ['FLCN-[a-z]+!?']}\n",
 		"FLCN-abc!", "X[FLCN-abc!]" },
+	{ "a percent sign may be repeated", "  x: {patterns: ['FLCN%{2}']}\n", "FLCN%%",
+		"X[FLCN%%]" },
 	{ "a group named value is the finding",
 		"  x: {patterns: ['ticket (?<value>[A-Z]{3}\\d{3})']}\n", "ticket ABC123",
 		"X[ABC123]" },
@@ -386,28 +388,28 @@ folding_is_that_of_the_c_library(void **state)
 
 static const struct {
 	const char *regex;
-	enum regex_start start;
+	enum start_kind start;
 	const char *literal; /* the first */
 	size_t back;
 } studied[] = {
-	{ "FLCN-[0-9]{4}", REGEX_LITERAL, "FLCN-", 0 },
-	{ "\\bFLCN-\\d+", REGEX_LITERAL, "FLCN-", 0 },
-	{ "[A-Z]{2}-FLCN", REGEX_LITERAL, "-FLCN", 2 },
-	{ "(?i)Falcon\\d", REGEX_LITERAL, "falcon", 0 },
-	{ "(?i:fal)CON", REGEX_LITERAL, "fal", 0 },
-	{ "(FLCN|EAGLE)\\d", REGEX_LITERAL, "FLCN", 0 },
-	{ "(FLCN|EA)\\d", REGEX_ANYWHERE, NULL, 0 },
-	{ "[A-Z]{2,3}-FLCN", REGEX_ANYWHERE, NULL, 0 },
-	{ "FLCNX?[0-9]", REGEX_LITERAL, "FLCN", 0 },
-	{ "FL?CNabc", REGEX_ANYWHERE, NULL, 0 },
-	{ "größe", REGEX_LITERAL, "größe", 0 },
-	{ "(?i)größe", REGEX_ANYWHERE, NULL, 0 },
-	{ "\\x46\\x4c\\x43", REGEX_LITERAL, "FLC", 0 },
-	{ "\\b\\d{4}-\\d{2}", REGEX_DIGITS, NULL, 0 },
-	{ "(?<!\\d)\\d{4}(?!\\d)", REGEX_DIGITS, NULL, 0 },
-	{ "\\d{4}-\\d{2}", REGEX_ANYWHERE, NULL, 0 },
-	{ "\\b\\d{4}\\d?-", REGEX_ANYWHERE, NULL, 0 },
-	{ "ab|cd", REGEX_ANYWHERE, NULL, 0 },
+	{ "FLCN-[0-9]{4}", START_LITERAL, "FLCN-", 0 },
+	{ "\\bFLCN-\\d+", START_LITERAL, "FLCN-", 0 },
+	{ "[A-Z]{2}-FLCN", START_LITERAL, "-FLCN", 2 },
+	{ "(?i)Falcon\\d", START_LITERAL, "falcon", 0 },
+	{ "(?i:fal)CON", START_LITERAL, "fal", 0 },
+	{ "(FLCN|EAGLE)\\d", START_LITERAL, "FLCN", 0 },
+	{ "(FLCN|EA)\\d", START_ANYWHERE, NULL, 0 },
+	{ "[A-Z]{2,3}-FLCN", START_ANYWHERE, NULL, 0 },
+	{ "FLCNX?[0-9]", START_LITERAL, "FLCN", 0 },
+	{ "FL?CNabc", START_ANYWHERE, NULL, 0 },
+	{ "größe", START_LITERAL, "größe", 0 },
+	{ "(?i)größe", START_ANYWHERE, NULL, 0 },
+	{ "\\x46\\x4c\\x43", START_LITERAL, "FLC", 0 },
+	{ "\\b\\d{4}-\\d{2}", START_DIGITS, NULL, 0 },
+	{ "(?<!\\d)\\d{4}(?!\\d)", START_DIGITS, NULL, 0 },
+	{ "\\d{4}-\\d{2}", START_ANYWHERE, NULL, 0 },
+	{ "\\b\\d{4}\\d?-", START_ANYWHERE, NULL, 0 },
+	{ "ab|cd", START_ANYWHERE, NULL, 0 },
 };
 
 static void
@@ -423,7 +425,7 @@ a_pattern_says_where_it_begins(void **state)
 		if (!regex_study(&a, span_str(studied[i].regex), &f, why, &at) ||
 			f.start != studied[i].start || f.back != studied[i].back ||
 			(studied[i].literal && !span_is(f.literals[0], studied[i].literal)))
-			fail_msg("%s: start %d, back %zu, literal %.*s %s", studied[i].regex,
+			fail_msg("%s: start %d, back %u, literal %.*s %s", studied[i].regex,
 				(int)f.start, f.back, SPAN_ARG(f.literals[0]), why);
 		arena_reset(&a);
 	}

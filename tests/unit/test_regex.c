@@ -146,11 +146,11 @@ verdict_of_own(struct span s, struct buf *out)
 		uint64_t h = hash_of(HASH_BEGIN, f.regex, strlen(f.regex));
 		for (size_t i = 0; i < f.nliterals; i++)
 			h = hash_of(h, f.literals[i].p, f.literals[i].n);
-		if (f.start == REGEX_LITERAL && f.back)
+		if (f.start == START_LITERAL && f.back)
 			h = hash_of(h, f.back_set, sizeof(f.back_set));
-		buf_printf(out, "%s%zu %s %zu %s%u-%u %08x", f.utf ? "utf " : "", f.width,
-			f.start == REGEX_LITERAL  ? "literal"
-			: f.start == REGEX_DIGITS ? "digits"
+		buf_printf(out, "%s%zu %s %u %s%u-%u %08x", f.utf ? "utf " : "", f.width,
+			f.start == START_LITERAL  ? "literal"
+			: f.start == START_DIGITS ? "digits"
 						  : "anywhere",
 			f.back, f.caseless ? "caseless " : "", f.digits[0], f.digits[1],
 			short_hash(h));

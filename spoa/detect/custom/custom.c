@@ -1,7 +1,6 @@
-/* A policy's own detectors become part of a rule set. Patterns become an ordinary rule,
- * built as the tree that a rule file would have given, so that the engine knows them as
- * it knows all others; words, dictionaries and fingerprints are one pass over the words
- * of a text, custom_scan, and none where a policy has none. */
+/* A policy's own detectors become part of a rule set. Patterns become those of a rule, so
+ * that the engine knows them as it knows all others; words, dictionaries and fingerprints
+ * are one pass over the words of a text, custom_scan, and none where a policy has none. */
 #include "detect/custom/custom_stage.h"
 
 #include <sodium.h>
@@ -11,7 +10,6 @@
 
 #include "base/bits.h"
 #include "base/err.h"
-#include "detect/custom/custom_regex.h"
 #include "detect/custom/dictionary.h"
 #include "detect/custom/fingerprint.h"
 #include "detect/custom/sample_text.h"
@@ -64,118 +62,19 @@ custom_of(struct detect_rules *r)
 	return r->custom;
 }
 
-/* ---- patterns as a rule ---- */
+/* ---- patterns ---- */
 
+/* The place of a node, for remarks after the policy's nodes are gone. */
 static struct yaml_node *
-node_new(struct arena *a, enum yaml_kind kind, struct span s, const struct yaml_node *at)
+place_of(struct arena *a, const struct yaml_node *at)
 {
 	struct yaml_node *n = arena_new(a, struct yaml_node);
 
-	if (!n)
-		return NULL;
-	n->kind = kind;
-	n->file = at->file;
-	n->line = at->line;
-	n->column = at->column;
-	if (kind == YAML_SCALAR)
-		n->s = arena_dup(a, s);
+	if (n)
+		*n = (struct yaml_node){
+			.file = at->file, .line = at->line, .column = at->column
+		};
 	return n;
-}
-
-static void
-append(struct yaml_node *to, struct yaml_node *n)
-{
-	struct yaml_node **end = &to->child;
-
-	while (*end)
-		end = &(*end)->next;
-	*end = n;
-	to->count++;
-}
-
-/* Adds key: child to a mapping; the child, NULL where memory is out (the arena latched). */
-static struct yaml_node *
-put(struct arena *a, struct yaml_node *map, const char *key, struct yaml_node *child,
-	const struct yaml_node *at)
-{
-	struct yaml_node *k = node_new(a, YAML_SCALAR, span_str(key), at);
-
-	if (!map || !child || !k)
-		return NULL;
-	child->key = k;
-	append(map, child);
-	return child;
-}
-
-static struct yaml_node *
-put_text(struct arena *a, struct yaml_node *map, const char *key, struct span text,
-	const struct yaml_node *at)
-{
-	return put(a, map, key, node_new(a, YAML_SCALAR, text, at), at);
-}
-
-static struct yaml_node *
-put_list(struct arena *a, struct yaml_node *map, const char *key, const struct yaml_node *at)
-{
-	return put(a, map, key, node_new(a, YAML_SEQUENCE, SPAN_LIT(""), at), at);
-}
-
-static void
-put_item(struct arena *a, struct yaml_node *list, struct span text, const struct yaml_node *at)
-{
-	struct yaml_node *n = node_new(a, YAML_SCALAR, text, at);
-
-	if (list && n)
-		append(list, n);
-}
-
-/* A set of bytes as ranges, "a-z"; the inverse of load.c's set_of. */
-static struct span
-set_text(struct arena *a, const uint64_t set[4])
-{
-	char text[3 * 256];
-	size_t n = 0;
-
-	for (unsigned c = 0; c < 256; c++) {
-		unsigned to = c;
-		if (!set_has(set, (char)c))
-			continue;
-		while (to < 255 && set_has(set, (char)(to + 1)))
-			to++;
-		text[n++] = (char)c;
-		text[n++] = '-';
-		text[n++] = (char)to;
-		c = to;
-	}
-	return arena_dup(a, span_of(text, n));
-}
-
-static void
-put_start(struct arena *a, struct yaml_node *pattern, const struct regex_facts *f,
-	const struct yaml_node *at)
-{
-	char number[32];
-
-	if (f->start == REGEX_ANYWHERE) {
-		put_text(a, pattern, "start", SPAN_LIT("anywhere"), at);
-		return;
-	}
-	struct yaml_node *start =
-		put(a, pattern, "start", node_new(a, YAML_MAPPING, SPAN_LIT(""), at), at);
-	if (f->start == REGEX_DIGITS) {
-		struct yaml_node *list = put_list(a, start, "digits", at);
-		snprintf(number, sizeof(number), "%u-%u", f->digits[0], f->digits[1]);
-		put_item(a, list, span_str(number), at);
-		return;
-	}
-	struct yaml_node *list = put_list(a, start, f->caseless ? "words" : "literals", at);
-	for (size_t i = 0; i < f->nliterals; i++)
-		put_item(a, list, f->literals[i], at);
-	if (f->back) {
-		snprintf(number, sizeof(number), "%zu", f->back);
-		put_text(a, start, "back", set_text(a, f->back_set), at);
-		put_text(a, start, "back_max", span_str(number), at);
-	}
 }
 
 /* PCRE2's own opinion of the pattern as it was written, with its place. */
@@ -197,76 +96,32 @@ pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct dia
 	return false;
 }
 
-static void
-put_pattern(struct arena *a, struct detect_rules *r, struct yaml_node *list,
-	const struct yaml_node *n, unsigned index, struct diag *d)
+bool
+custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index,
+	struct regex_facts *f, struct diag *d)
 {
 	struct custom *c = custom_of(r);
-	struct regex_facts f;
-	char why[200], name[32], score[16];
+	char why[200];
 	size_t at = 0;
-	bool good = regex_study(a, n->s, &f, why, &at);
+	bool good = regex_study(&r->arena, n->s, f, why, &at);
 
-	if (!pattern_compiles(n, index, f.utf, d))
-		return;
+	if (!pattern_compiles(n, index, f->utf, d))
+		return false;
 	if (!good) {
 		diag_within(d, n, 1, (unsigned)at + 1, "patterns[%u]: %s", index, why);
-		return;
+		return false;
 	}
-	if (f.width > r->own_reach)
-		r->own_reach = f.width;
-	struct yaml_node *p = node_new(a, YAML_MAPPING, SPAN_LIT(""), n);
-	if (!p || !list)
-		return;
-	append(list, p);
-	snprintf(name, sizeof(name), "patterns[%u]", index);
-	snprintf(score, sizeof(score), "%.2f", (double)OWN_SCORE);
-	put_text(a, p, "name", span_str(name), n);
-	put_text(a, p, "regex", span_str(f.regex), n);
-	put_text(a, p, "score", span_str(score), n);
-	put_text(a, p, "utf", span_str(f.utf ? "true" : "false"), n);
-	put_start(a, p, &f, n);
-	if (f.start != REGEX_ANYWHERE || !c)
-		return;
-	struct own_cost *v = reallocarray(c->costs, c->ncosts + 1, sizeof(*v));
-	if (!v)
-		return;
-	c->costs = v;
-	v[c->ncosts++] = (struct own_cost){ node_new(a, YAML_SCALAR, SPAN_LIT(""), n), f.regex,
-		index, f.utf };
-}
-
-const struct yaml_node *
-custom_rule(struct detect_rules *r, const struct detect_own *own, struct diag *d)
-{
-	struct arena *a = &r->arena;
-	const struct yaml_node *at = own->at;
-	struct yaml_node *root = node_new(a, YAML_MAPPING, SPAN_LIT(""), at);
-	const struct yaml_node *lists[] = { own->context, own->against };
-	const char *const names[] = { "context", "against" };
-	unsigned index = 0;
-
-	put_text(a, root, "entity", span_str(own->entity), at);
-	put_text(a, root, "class", span_str(own->class), at);
-	put_text(a, root, "source", SPAN_LIT("the policy"), at);
-	/* Words are found wherever they stand; what only patterns find is an identifier. */
-	if (own->words || own->dictionary || own->fingerprints)
-		put_text(a, root, "spreads", SPAN_LIT("false"), at);
-	for (unsigned k = 0; k < 2; k++) {
-		const struct yaml_node *from = lists[k];
-		struct yaml_node *to = from ? put_list(a, root, names[k], from) : NULL;
-		for (const struct yaml_node *c =
-				from && from->kind == YAML_SEQUENCE ? from->child : from;
-			c; c = c == from ? NULL : c->next)
-			put_item(a, to, c->s, c);
+	if (f->width > r->own_reach)
+		r->own_reach = f->width;
+	struct own_cost *v = c && f->start == START_ANYWHERE
+				     ? reallocarray(c->costs, c->ncosts + 1, sizeof(*v))
+				     : NULL;
+	if (v) {
+		c->costs = v;
+		v[c->ncosts++] =
+			(struct own_cost){ place_of(&r->arena, n), f->regex, index, f->utf };
 	}
-	struct yaml_node *list = put_list(a, root, "patterns", at);
-	const struct yaml_node *from = own->patterns;
-	for (const struct yaml_node *c = from && from->kind == YAML_SEQUENCE ? from->child
-									     : from;
-		c; c = c == from ? NULL : c->next)
-		put_pattern(a, r, list, c, index++, d);
-	return arena_failed(a) ? NULL : root;
+	return true;
 }
 
 /* ---- words, dictionaries, fingerprints ---- */
@@ -308,7 +163,7 @@ add_fingerprints(
 	}
 	*l = (struct own_list){ .entity = entity, .least = own->shingles };
 	l->prints = fingerprints_load(own->fingerprints, own->fingerprints_at, d);
-	l->at = node_new(&r->arena, YAML_SCALAR, SPAN_LIT(""), own->fingerprints_at);
+	l->at = place_of(&r->arena, own->fingerprints_at);
 	c->nlists += l->prints != NULL;
 }
 
@@ -330,8 +185,7 @@ custom_attach(
 		add_words(c, own, entity, d);
 	}
 	if (own->dictionary)
-		c->words_at =
-			node_new(&r->arena, YAML_SCALAR, SPAN_LIT(""), own->dictionary_at);
+		c->words_at = place_of(&r->arena, own->dictionary_at);
 	if (own->fingerprints)
 		add_fingerprints(r, own, entity, d);
 }

@@ -7,7 +7,6 @@
 
 #include "base/ascii.h"
 #include "base/bits.h"
-#include "detect/prefilter/pattern.h"
 #include "regex/regex.h"
 
 static void
@@ -244,8 +243,8 @@ find_literal(
 			best = 1;
 		}
 		if (best) {
-			f->start = REGEX_LITERAL;
-			f->back = back;
+			f->start = START_LITERAL;
+			f->back = (uint16_t)back;
 			memcpy(f->back_set, set, sizeof(set));
 			return;
 		}
@@ -291,7 +290,7 @@ find_digits(const struct regex_node *const *items, size_t n, struct regex_facts 
 	bool empty = first_of(items[2], &next);
 	if (!refuses_digits(items[2]) && (empty || next.fails || set_meets(next.set, digits)))
 		return;
-	f->start = REGEX_DIGITS;
+	f->start = START_DIGITS;
 	f->digits[0] = from;
 	f->digits[1] = to;
 }
@@ -321,6 +320,7 @@ regex_study(
 	static const struct follow none;
 	const struct regex_node *items[ITEMS];
 	struct regex re;
+	struct arena tmp;
 
 	*out = (struct regex_facts){ .utf = needs_utf(regex) };
 	*at = 0;
@@ -328,14 +328,14 @@ regex_study(
 		strcpy(why, regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
 		return false;
 	}
-	if (!regex_read(a, regex, REGEX_OWN, out->utf, &re)) {
+	arena_init(&tmp, 0, false);
+	bool good = regex_read(&tmp, regex, REGEX_OWN, out->utf, &re);
+	struct width w = good ? width_of(re.root) : (struct width){ 0, 0 };
+	double tried = good ? ways(re.root, &none) : 0;
+	if (!good) {
 		snprintf(why, 200, "%s", re.why);
 		*at = re.at;
-		return false;
-	}
-	struct width w = width_of(re.root);
-	double tried = ways(re.root, &none);
-	if (w.min < 1) {
+	} else if (w.min < 1) {
 		strcpy(why, "matches the empty text");
 	} else if (w.max > REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
@@ -345,14 +345,14 @@ regex_study(
 			"ways at one place, 1000 are the most: bound its repetitions, as in "
 			"{1,20}, or exclude what follows them, as in [^;]+;");
 	} else {
-		out->regex = re.text.p;
+		out->regex = arena_dup(a, re.text).p;
 		out->width = (size_t)w.max;
 		size_t n = flatten(re.root, items, 0);
 		if (n <= ITEMS)
 			find_literal(a, items, n, out);
-		if (n <= ITEMS && out->start == REGEX_ANYWHERE)
+		if (n <= ITEMS && out->start == START_ANYWHERE)
 			find_digits(items, n, out);
-		return true;
 	}
-	return false;
+	arena_reset(&tmp);
+	return out->regex;
 }

@@ -4,28 +4,27 @@
 #define DETECT_CUSTOM_REGEX_H
 
 #include "base/arena.h"
+#include "detect/prefilter/pattern.h"
 
 enum {
-	REGEX_BYTES = 1000,    /* of a pattern's text */
-	REGEX_WIDTH = 4096,    /* bytes that a match may have */
-	REGEX_WAYS = 1000,     /* to try it at one place */
-	REGEX_LITERALS = 16,   /* alternatives that a match begins with */
-	REGEX_BACK = 8,	       /* bytes before such a literal */
-	REGEX_RUN = 30,	       /* digits */
+	REGEX_BYTES = 1000,  /* of a pattern's text */
+	REGEX_WIDTH = 4096,  /* bytes that a match may have */
+	REGEX_WAYS = 1000,   /* to try it at one place */
+	REGEX_LITERALS = 16, /* alternatives that a match begins with */
+	REGEX_BACK = 8,	     /* bytes before such a literal */
+	REGEX_RUN = 30,	     /* digits */
 };
-
-enum regex_start { REGEX_ANYWHERE, REGEX_LITERAL, REGEX_DIGITS };
 
 struct regex_facts {
 	const char *regex; /* the pattern with open repetitions bounded */
 	bool utf;	   /* it speaks of characters outside ASCII */
 	size_t width;	   /* bytes of the longest match */
-	enum regex_start start;
+	enum start_kind start;
 	struct span literals[REGEX_LITERALS]; /* one of them stands `back` bytes after the
 						 beginning of every match */
 	size_t nliterals;
 	bool caseless; /* any case of their letters */
-	size_t back;
+	uint16_t back;
 	uint64_t back_set[4]; /* bytes that may stand there */
 	unsigned digits[2];   /* a match begins where a run of so many digits does */
 };

@@ -4,12 +4,13 @@
 #define DETECT_CUSTOM_STAGE_H
 
 #include "detect/custom/custom.h"
+#include "detect/custom/custom_regex.h"
 #include "detect/rules/scratch.h"
 
-/* An own class as the tree of a rule file, in the rules' arena; NULL: out of memory. */
-const struct yaml_node *custom_rule(
-	struct detect_rules *r, const struct detect_own *own, struct diag *d);
-/* What no pattern says: its words and files, for the entity that its rule became. */
+/* What is known of the pattern with that index of a class; false, and said: refused. */
+bool custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index,
+	struct regex_facts *f, struct diag *d);
+/* What no pattern says: the class's words and files. */
 void custom_attach(
 	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d);
 /* After rules_finish: 0 or ERR_NOMEM. */
