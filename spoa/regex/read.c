@@ -347,6 +347,8 @@ regex_read(
 		.unicode = utf && syntax == REGEX_OWN };
 
 	buf_init(&r.out, 0);
+	if (utf && syntax == REGEX_RULE)
+		regex_refuse(&r, 0, "characters are not bytes");
 	out->root = alternatives(&r);
 	if (r.unmatched)
 		regex_refuse(&r, 0, REGEX_NOT_VALID);

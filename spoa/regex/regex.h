@@ -8,7 +8,7 @@
 #include "base/span.h"
 
 enum regex_syntax {
-	/* PCRE2's (pcre2pattern(3)) over bytes: a tree that accepts at least as much.
+	/* PCRE2's (pcre2pattern(3)): a tree that accepts at least as much.
 	 * Possessive and atomic is greedy, a back reference is anything that its group matches,
 	 * assertions other than look-arounds are edges. What is not known is refused. */
 	REGEX_RULE,
@@ -57,8 +57,8 @@ struct regex {
 	size_t at;	 /* the byte that `why` speaks of */
 };
 
-/* False where it is refused: why and where. `utf`, of OWN: characters, with Unicode's classes
- * and cases; otherwise bytes. */
+/* False where it is refused: why and where. `utf`: s is characters, with Unicode's classes and
+ * cases; otherwise bytes. RULE knows bytes alone: to it the others are refused. */
 bool regex_read(
 	struct arena *a, struct span s, enum regex_syntax syntax, bool utf, struct regex *out);
 

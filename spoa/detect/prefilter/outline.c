@@ -274,7 +274,8 @@ add_pattern(struct builder *b, uint16_t index)
 	struct regex re;
 
 	b->start[index] = accept;
-	if (!regex_read(&b->tmp, span_str(b->in[index].regex), REGEX_RULE, false, &re))
+	if (!regex_read(
+		    &b->tmp, span_str(b->in[index].regex), REGEX_RULE, b->in[index].utf, &re))
 		return;
 	outline_edges_of(re.root, &b->edges[index]);
 	outline_tail_of(re.root, &t);

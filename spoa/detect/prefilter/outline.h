@@ -41,6 +41,7 @@ void outline_tail_of(const struct regex_node *tree, struct outline_tail *out);
 struct outline_input {
 	uint16_t pattern;
 	const char *regex;
+	bool utf;
 	const uint64_t
 		*back_set; /* bytes that may lie between the match's start and the walk's */
 	unsigned back_max;

@@ -72,8 +72,8 @@ build_outlines(struct prefilter *f, struct arena *a, const struct pattern *v, si
 		for (const struct pattern *p = v; p < v + n; p++) {
 			if (outline_of(p, many) != k)
 				continue;
-			in[m++] = (struct outline_input){ p->index, p->regex, p->back_set,
-				word ? 0 : p->back_max };
+			in[m++] = (struct outline_input){ p->index, p->regex, p->utf,
+				p->back_set, word ? 0 : p->back_max };
 			if (word && p->back_max > f->word_back_max)
 				f->word_back_max = p->back_max;
 		}
@@ -107,7 +107,7 @@ build_byte_outlines(struct prefilter *f, struct arena *a, const struct pattern *
 		}
 		for (size_t i = 0; i < n; i++) {
 			const struct pattern *p = &patterns[v[i]];
-			in[i] = (struct outline_input){ p->index, p->regex, p->back_set,
+			in[i] = (struct outline_input){ p->index, p->regex, p->utf, p->back_set,
 				p->back_max };
 		}
 		err = outline_build(a, in, n, f->byte_outlines[c]);
@@ -188,7 +188,7 @@ read_tree(struct pattern *p)
 	struct regex re;
 
 	arena_init(&tmp, 0, false);
-	if (regex_read(&tmp, span_str(p->regex), REGEX_RULE, false, &re)) {
+	if (regex_read(&tmp, span_str(p->regex), REGEX_RULE, p->utf, &re)) {
 		outline_edges_of(re.root, &p->edges);
 		if (p->kind == START_LITERAL && p->back_max == 0)
 			p->digit = pattern_digit(re.root);
