@@ -61,6 +61,7 @@ exchange_open(struct request *r)
 
 	if (!x)
 		return ERR_NOMEM;
+	TAG(exchange, x);
 	r->x = x;
 	x->r = r;
 	x->plan.body_mode = body_mode(r);
@@ -129,7 +130,7 @@ abandon(struct exchange *x)
 void
 exchange_uncollected(struct ticket *t, uint64_t now_us)
 {
-	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+	struct exchange *x = TAGGED_OF(exchange, ticket, t);
 
 	no_longer_waits(x);
 	hold_expired(&x->r->gate->shared->holds, x->r->run.held_slot, now_us);
@@ -145,14 +146,14 @@ collect(struct gate *g, const unsigned char key[16])
 	struct ticket *t = ticket_take(&g->tickets, key);
 
 	if (t)
-		no_longer_waits(CONTAINER_OF(t, struct exchange, ticket));
+		no_longer_waits(TAGGED_OF(exchange, ticket, t));
 	return t;
 }
 
 static void
 claimed(struct mail *m, void *worker UNUSED)
 {
-	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
+	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
 	if (!c->x)
 		metric_inc(c->from->metrics, M_TICKET_WRONG);
@@ -164,7 +165,7 @@ claimed(struct mail *m, void *worker UNUSED)
 static void
 move(struct gate_claim *c, struct gate *was, struct ticket *t)
 {
-	struct exchange *x = CONTAINER_OF(t, struct exchange, ticket);
+	struct exchange *x = TAGGED_OF(exchange, ticket, t);
 	struct request *r = x->r;
 
 	r->gate = c->from;
@@ -186,7 +187,7 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 static void
 take_over(struct mail *m, void *worker)
 {
-	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
+	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
 	if (c->ticket_taken)
 		move(c, c->was, c->ticket_taken);
@@ -197,7 +198,7 @@ take_over(struct mail *m, void *worker)
 static void
 take_out(struct mail *m, void *worker UNUSED)
 {
-	struct gate_claim *c = CONTAINER_OF(m, struct gate_claim, mail);
+	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
 	c->ticket_taken = collect(c->was, c->key);
 	c->mail.run = take_over;
@@ -209,6 +210,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 {
 	unsigned w;
 
+	TAG(gate_claim, c);
 	c->from = g;
 	c->err = ERR_AUTH;
 	c->x = NULL;
@@ -288,7 +290,7 @@ relay_verdict(struct request *r)
 static void
 run_later(struct mail *m, void *worker UNUSED)
 {
-	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
+	struct exchange *x = TAGGED_OF(exchange, later, m);
 
 	request_back(x->r);
 }
@@ -403,7 +405,7 @@ exchange_completed(struct request *r, int err)
 static void
 completed_later(struct mail *m, void *worker UNUSED)
 {
-	struct exchange *x = CONTAINER_OF(m, struct exchange, later);
+	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
 
 	r->run.pending--;

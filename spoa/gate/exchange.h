@@ -4,9 +4,11 @@
 #define GATE_EXCHANGE_H
 
 #include "base/sha256.h"
+#include "base/tag.h"
 #include "gate/gate_private.h"
 
 struct exchange {
+	struct tag tag;
 	struct request *r;
 	struct ticket ticket;
 	char ticket_text[TICKET_TEXT];

@@ -210,7 +210,7 @@ arm_turn(struct gate *g)
 static void
 on_turn(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	struct gate *g = w->data;
+	struct gate *g = TAGGED(gate, w->data);
 	struct request *r = g->turns;
 
 	g->turns = r->run.turn_next;
@@ -417,7 +417,7 @@ give_up(struct request *r)
 static void
 on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	struct gate *g = w->data;
+	struct gate *g = TAGGED(gate, w->data);
 	uint64_t now = clock_mono_us();
 
 	recognisers_tick(g->recognisers, now);
@@ -441,6 +441,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 
 	if (!g)
 		return NULL;
+	TAG(gate, g);
 	g->loop = loop;
 	g->shared = shared;
 	g->worker = worker;

@@ -9,6 +9,7 @@
 #include <ev.h>
 
 #include "base/mailbox.h"
+#include "base/tag.h"
 #include "codec/http.h"
 #include "codec/spop.h"
 #include "text/dialect.h"
@@ -68,6 +69,7 @@ struct exchange_denial {
  * until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
  * length), ERR_TIMEOUT (expired). */
 struct gate_claim {
+	struct tag tag;
 	struct mail mail;
 	struct span ticket, method;
 	int64_t content_length; /* as it arrived; -1: chunked or none */

@@ -2,6 +2,7 @@
 #ifndef GATE_GATE_PRIVATE_H
 #define GATE_GATE_PRIVATE_H
 
+#include "base/tag.h"
 #include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
@@ -27,6 +28,7 @@ struct request_list { /* oldest first */
 };
 
 struct gate {
+	struct tag tag;
 	struct ev_loop *loop;
 	unsigned worker;
 	struct gate_shared *shared;

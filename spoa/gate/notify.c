@@ -247,6 +247,6 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 void
 gate_forget(struct request *r)
 {
-	request_withdraw(r, "HAProxy went away");
+	request_withdraw(TAGGED(request, r), "HAProxy went away");
 	gate_request_end(r);
 }

@@ -32,7 +32,7 @@ offload_pointless(const struct request *r)
 static void
 offload_back(struct mail *m, void *worker UNUSED)
 {
-	struct request *r = CONTAINER_OF(m, struct request, run.offload.back);
+	struct request *r = TAGGED_OF(request, run.offload.back, m);
 
 	r->worker = r->gate->worker;
 	r->run.wait = WAIT_NONE;
@@ -43,7 +43,7 @@ offload_back(struct mail *m, void *worker UNUSED)
 static void
 offload_run(struct work *w, unsigned thread)
 {
-	struct request *r = CONTAINER_OF(w, struct request, run.offload.work);
+	struct request *r = TAGGED_OF(request, run.offload.work, w);
 
 	r->worker = SNAPSHOT_HELPER + thread;
 	r->run.offload.result = (int)steps[r->run.step].run(r);

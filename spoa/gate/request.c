@@ -37,6 +37,7 @@ request_new(struct snapshot *snap, unsigned worker)
 
 	if (!r)
 		return NULL;
+	TAG(request, r);
 	r->snap = snapshot_ref(snap);
 	r->worker = worker;
 	arena_init(&r->arena, CAP_REQUEST_ARENA, true);

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "audit/audit.h"
+#include "base/tag.h"
 #include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/overlay.h"
@@ -85,6 +86,7 @@ enum request_wait {
 
 /* The decision's record on its way to the disk. */
 struct record {
+	struct tag tag;
 	struct audit_entry entry;
 	struct request *r; /* NULL: it went on without */
 };
@@ -100,6 +102,7 @@ struct shadow {
 };
 
 struct request {
+	struct tag tag;
 	struct gate *gate; /* NULL in `tollgate decide` */
 	unsigned worker;
 	struct snapshot *snap;

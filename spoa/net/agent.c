@@ -31,7 +31,7 @@ listeners_stop(struct agent *ag)
 static void
 on_backoff(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
-	struct agent *ag = w->data;
+	struct agent *ag = TAGGED(agent, w->data);
 
 	for (size_t i = 0; i < ag->nlisteners; i++)
 		ev_io_start(loop, &ag->listeners[i].io);
@@ -65,7 +65,7 @@ accept_one(struct agent *ag, int listener)
 static void
 on_acceptable(struct ev_loop *loop, ev_io *w, int events UNUSED)
 {
-	struct agent *ag = ((const struct agent_listener *)w->data)->ag;
+	struct agent *ag = TAGGED(agent_listener, w->data)->ag;
 
 	if (!share_less(&share_agents, ag->slot, ag->nopen)) {
 		accept_one(ag, w->fd);
@@ -80,7 +80,7 @@ on_acceptable(struct ev_loop *loop, ev_io *w, int events UNUSED)
 static void
 on_defer(struct ev_loop *loop, ev_timer *w, int events)
 {
-	struct agent *ag = w->data;
+	struct agent *ag = TAGGED(agent, w->data);
 
 	on_backoff(loop, w, events);
 	for (size_t i = 0; i < ag->nlisteners; i++)
@@ -137,7 +137,7 @@ sweep_conn(struct agent_conn *c)
 static void
 on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
-	struct agent *ag = w->data;
+	struct agent *ag = TAGGED(agent, w->data);
 
 	for (struct agent_conn *next, *c = ag->conns; c; c = next) {
 		next = c->next;
@@ -150,7 +150,7 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 static void
 on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	agent_flush(w->data);
+	agent_flush(TAGGED(agent, w->data));
 }
 
 struct agent *
@@ -164,6 +164,7 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 		free(ag);
 		return NULL;
 	}
+	TAG(agent, ag);
 	ag->loop = loop;
 	ag->ops = *ops;
 	ag->m = m;
@@ -187,6 +188,7 @@ agent_listen(struct agent *ag, int fd)
 	struct agent_listener *l = &ag->listeners[ag->nlisteners++];
 	l->ag = ag;
 	ev_io_init(&l->io, on_acceptable, fd, EV_READ);
+	TAG(agent_listener, l);
 	l->io.data = l;
 	ev_io_start(ag->loop, &l->io);
 	share_set(&share_agents, ag->slot, ag->nopen);

@@ -36,6 +36,7 @@ call_new(struct agent_conn *c, size_t n)
 	call->next = call->chain = NULL;
 	call->link = NULL;
 	call->conn = c;
+	TAG(agent_call, call);
 	call->data = NULL;
 	call->stream = call->frame = 0;
 	call->messages = call->inline_messages;
@@ -206,7 +207,7 @@ call_drop(struct agent_call *call)
 void
 agent_call_set(struct agent_call *call, void *data)
 {
-	call->data = data;
+	TAGGED(agent_call, call)->data = data;
 }
 
 void *

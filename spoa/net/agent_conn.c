@@ -413,7 +413,7 @@ conn_read(struct agent_conn *c)
 static void
 on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct agent_conn *c = w->data;
+	struct agent_conn *c = TAGGED(agent_conn, w->data);
 
 	if (c->state != CONN_BROKEN && !c->paused)
 		conn_read(c);
@@ -424,8 +424,10 @@ on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 static void
 on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	if (send_out(w->data))
-		conn_free(w->data);
+	struct agent_conn *c = TAGGED(agent_conn, w->data);
+
+	if (send_out(c))
+		conn_free(c);
 }
 
 void
@@ -481,6 +483,7 @@ conn_new(struct agent *ag, int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	}
+	TAG(agent_conn, c);
 	c->ag = ag;
 	c->fd = fd;
 	c->open = true;

@@ -5,6 +5,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/tag.h"
 #include "net/agent.h"
 
 #define AGENT_LISTENERS	  8
@@ -33,6 +34,7 @@ enum conn_state {
 
 /* owner: worker. One frame: while it is read, and, as a NOTIFY, until its ACK. */
 struct agent_call {
+	struct tag tag;
 	struct agent_call *next, **link; /* the connection's calls */
 	struct agent_call *chain;	 /* bucket of the agent's table, or the cache's list */
 	struct agent_conn *conn;
@@ -48,6 +50,7 @@ struct agent_call {
 };
 
 struct agent_conn {
+	struct tag tag;
 	struct agent_conn *next, **link; /* the agent's connections */
 	struct agent *ag;
 	ev_io rd, wr;
@@ -73,11 +76,13 @@ struct agent_conn {
 };
 
 struct agent_listener {
+	struct tag tag;
 	struct agent *ag;
 	ev_io io;
 };
 
 struct agent {
+	struct tag tag;
 	struct ev_loop *loop;
 	struct agent_ops ops;
 	struct metrics *m;

@@ -39,7 +39,7 @@ bury(struct relay *r)
 static void
 on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	bury(w->data);
+	bury(TAGGED(relay, w->data));
 }
 
 /* Reading an edge is paused while the upstream is slower, and libev reports a
@@ -49,12 +49,12 @@ on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 static void
 on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct relay *r = w->data;
+	struct relay *r = TAGGED(relay, w->data);
 	struct epoll_event ev[16];
 
 	int n = epoll_wait(r->hup_fd, ev, 16, 0);
 	for (int i = 0; i < n; i++) {
-		struct edge *c = ev[i].data.ptr;
+		struct edge *c = TAGGED(edge, ev[i].data.ptr);
 		/* Closed by an earlier one of this batch: buried only later. */
 		if (c->state == EDGE_DEAD || c->fd < 0 || !c->hup_watched)
 			continue;
@@ -93,7 +93,7 @@ accept_one(struct relay *r, int listener)
 static void
 on_accept_later(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
-	struct relay *r = w->data;
+	struct relay *r = TAGGED(relay, w->data);
 
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_start(loop, &r->listener[i]);
@@ -106,7 +106,7 @@ on_accept_later(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 static void
 on_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct relay *r = w->data;
+	struct relay *r = TAGGED(relay, w->data);
 
 	if (share_less(&share_relays, r->slot, r->nedges))
 		stop_accepting(r, ACCEPT_DEFER_S);
@@ -118,7 +118,7 @@ on_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 static void
 on_own_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	accept_one(w->data, w->fd);
+	accept_one(TAGGED(relay, w->data), w->fd);
 }
 
 void
@@ -139,6 +139,7 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 		free(r);
 		return NULL;
 	}
+	TAG(relay, r);
 	r->loop = loop;
 	r->ops = ops;
 	r->gate = gate;

@@ -58,7 +58,7 @@ answer_error(struct edge *c, int status, const char *code, const char *message)
 static void
 finish_done(void *arg, int err)
 {
-	struct edge *c = arg;
+	struct edge *c = TAGGED(edge, arg);
 
 	/* While the exchange still can say what was decided. */
 	if (err && c->fd >= 0 && !c->answer_sent)

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/caps.h"
+#include "base/tag.h"
 #include "gate/meter.h"
 #include "net/relay.h"
 
@@ -35,6 +36,7 @@ enum edge_state {
 struct upstream;
 
 struct edge {
+	struct tag tag;
 	struct relay *relay;
 	struct edge *prev, *next; /* of relay->edges, or next of the graveyard */
 	int fd;			  /* -1: gone, waits for the gate */
@@ -85,6 +87,7 @@ struct edge {
 };
 
 struct upstream {
+	struct tag tag;
 	struct relay *relay;
 	struct upstream *prev, *next; /* of the pool, or next of the graveyard */
 	struct edge *edge;	      /* NULL: pooled */
@@ -115,6 +118,7 @@ struct upstream {
 };
 
 struct relay {
+	struct tag tag;
 	struct ev_loop *loop;
 	const struct relay_gate_ops *ops;
 	struct gate *gate;

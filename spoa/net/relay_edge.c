@@ -142,7 +142,7 @@ edge_update(struct edge *c)
 static void
 on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
-	struct edge *c = w->data;
+	struct edge *c = TAGGED(edge, w->data);
 	uint64_t at = due(c);
 
 	if (c->state == EDGE_DEAD || c->fd < 0)
@@ -312,7 +312,7 @@ edge_flush(struct edge *c)
 static void
 on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct edge *c = w->data;
+	struct edge *c = TAGGED(edge, w->data);
 
 	edge_flush(c);
 	edge_update(c);
@@ -333,7 +333,7 @@ linger(struct edge *c)
 static void
 on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct edge *c = w->data;
+	struct edge *c = TAGGED(edge, w->data);
 	size_t room;
 
 	if (c->state == EDGE_LINGER) {
@@ -379,6 +379,7 @@ edge_new(struct relay *r, int fd)
 		close(fd);
 		return;
 	}
+	TAG(edge, c);
 	c->relay = r;
 	c->fd = fd;
 	buf_init(&c->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);

@@ -80,7 +80,7 @@ pool_take(struct relay *r)
 void
 pool_sweep(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
-	struct relay *r = w->data;
+	struct relay *r = TAGGED(relay, w->data);
 	uint64_t now = clock_mono_us();
 
 	for (struct upstream *u = r->pool, *next; u; u = next) {

@@ -109,7 +109,7 @@ read_head(struct edge *c)
 static void
 verdict(void *arg, const struct exchange_denial *denial)
 {
-	struct edge *c = arg;
+	struct edge *c = TAGGED(edge, arg);
 
 	if (c->fd < 0)
 		return;

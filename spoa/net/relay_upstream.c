@@ -100,6 +100,7 @@ upstream_new(struct relay *r)
 
 	if (!u)
 		return NULL;
+	TAG(upstream, u);
 	u->relay = r;
 	u->since_us = clock_mono_us();
 	buf_init(&u->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);
@@ -133,7 +134,7 @@ cannot_connect(struct edge *c)
 static void
 on_connecting(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
-	struct upstream *u = w->data;
+	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
 
 	ev_timer_stop(loop, w);
@@ -323,7 +324,7 @@ upstream_flush(struct upstream *u)
 static void
 on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct upstream *u = w->data;
+	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
 
 	upstream_flush(u);
@@ -375,7 +376,7 @@ read_answer(struct upstream *u)
 static void
 on_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
-	struct upstream *u = w->data;
+	struct upstream *u = TAGGED(upstream, w->data);
 	struct edge *c = u->edge;
 
 	if (!c) {

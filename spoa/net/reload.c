@@ -168,7 +168,7 @@ on_change(void *arg, const char *file)
 static void
 on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 {
-	struct reloading *r = w->data;
+	struct reloading *r = TAGGED(reloading, w->data);
 
 	pthread_mutex_lock(&r->lock);
 	uint64_t asked = r->asked;
@@ -216,6 +216,7 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->ended, NULL);
 	ev_async_init(&r->ask, on_ask);
+	TAG(reloading, r);
 	r->ask.data = r;
 	r->watch = watch_new(loop, on_change, r);
 	if (!r->watch)

@@ -7,11 +7,13 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "base/tag.h"
 #include "codec/yaml.h"
 
 struct server;
 
 struct reloading {
+	struct tag tag;
 	struct server *s;
 	struct watch *watch; /* NULL: none */
 	ev_async ask;	     /* the admin thread asks for one */

@@ -34,6 +34,7 @@ struct sockets {
 };
 
 struct running {
+	struct tag tag;
 	struct server *s;
 	struct ev_loop *loop;
 	ev_signal hup, term, intr;
@@ -209,7 +210,7 @@ server_metrics(struct server *s, struct buf *out)
 static void
 on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 {
-	struct running *run = w->data;
+	struct running *run = TAGGED(running, w->data);
 
 	reload_now(&run->s->reloading, "signal");
 }
@@ -217,7 +218,7 @@ on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 {
-	struct running *run = w->data;
+	struct running *run = TAGGED(running, w->data);
 
 	if (run->terms++) {
 		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
@@ -235,7 +236,7 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 static void
 on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
 {
-	struct running *run = w->data;
+	struct running *run = TAGGED(running, w->data);
 	struct server *s = run->s;
 	bool quiet = true, idle = true;
 
@@ -265,6 +266,7 @@ catch_signals(struct running *run)
 	ev_signal_init(&run->term, on_term, SIGTERM);
 	ev_signal_init(&run->intr, on_term, SIGINT);
 	ev_timer_init(&run->drain_check, on_drain_check, 0.05, 0.05);
+	TAG(running, run);
 	run->hup.data = run->term.data = run->intr.data = run->drain_check.data = run;
 	ev_signal_start(run->loop, &run->hup);
 	ev_signal_start(run->loop, &run->term);

@@ -31,7 +31,7 @@ on_verdict(void *arg, const struct spop_action *actions, size_t n)
 static void
 on_notify(void *ctx, struct agent_call *call, const struct spop_message *messages, size_t n)
 {
-	struct worker *w = ctx;
+	struct worker *w = TAGGED(worker, ctx);
 	struct request *r =
 		gate_notify(w->gate, messages, n, agent_ack_room(call), on_verdict, call);
 
@@ -57,7 +57,7 @@ static _Thread_local const struct worker *this_thread;
 static void
 wake(void *arg)
 {
-	struct worker *w = arg;
+	struct worker *w = TAGGED(worker, arg);
 
 	if (w == this_thread)
 		ev_feed_event(w->loop, &w->wake, EV_ASYNC);
@@ -68,12 +68,13 @@ wake(void *arg)
 static void
 on_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 {
-	struct worker *w = a->data;
+	struct worker *w = TAGGED(worker, a->data);
 
 	mailbox_drain(&w->mail, w);
 }
 
 struct snapshot_mail {
+	struct tag tag;
 	struct mail mail;
 	struct snapshot *snap;
 };
@@ -81,8 +82,8 @@ struct snapshot_mail {
 static void
 take_snapshot(struct mail *m, void *consumer)
 {
-	struct snapshot_mail *sm = CONTAINER_OF(m, struct snapshot_mail, mail);
-	struct worker *w = consumer;
+	struct snapshot_mail *sm = TAGGED_OF(snapshot_mail, mail, m);
+	struct worker *w = TAGGED(worker, consumer);
 
 	gate_snapshot(w->gate, sm->snap);
 	snapshot_unref(&sm->snap);
@@ -98,6 +99,7 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 		log_event(LOG_ERROR, "reload.failed", LS("why", "out of memory"));
 		return;
 	}
+	TAG(snapshot_mail, sm);
 	sm->mail.run = take_snapshot;
 	sm->snap = snapshot_ref(snap);
 	mailbox_send(&w->mail, &sm->mail);
@@ -106,7 +108,7 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 static void
 begin_drain(struct mail *m UNUSED, void *consumer)
 {
-	struct worker *w = consumer;
+	struct worker *w = TAGGED(worker, consumer);
 
 	w->draining = true;
 	if (w->agent)
@@ -123,7 +125,7 @@ worker_drain(struct worker *w)
 static void
 begin_abort(struct mail *m UNUSED, void *consumer)
 {
-	struct worker *w = consumer;
+	struct worker *w = TAGGED(worker, consumer);
 
 	w->draining = w->relay_draining = true;
 	agent_free(&w->agent);
@@ -142,7 +144,7 @@ worker_abort(struct worker *w)
 static void
 end_loop(struct mail *m UNUSED, void *consumer)
 {
-	struct worker *w = consumer;
+	struct worker *w = TAGGED(worker, consumer);
 
 	ev_break(w->loop, EVBREAK_ALL);
 }
@@ -157,7 +159,7 @@ worker_stop(struct worker *w)
 static void
 begin_relay_drain(struct mail *m UNUSED, void *consumer)
 {
-	struct worker *w = consumer;
+	struct worker *w = TAGGED(worker, consumer);
 
 	w->relay_draining = true;
 	if (w->relay)
@@ -181,7 +183,7 @@ publish(_Atomic bool *flag, bool value)
 static void
 on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
-	struct worker *w = t->data;
+	struct worker *w = TAGGED(worker, t->data);
 
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
@@ -201,7 +203,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 static void
 on_turn_begins(struct ev_loop *loop UNUSED, ev_check *c, int revents UNUSED)
 {
-	struct worker *w = c->data;
+	struct worker *w = TAGGED(worker, c->data);
 
 	w->turn_began_us = clock_mono_us();
 }
@@ -210,7 +212,7 @@ on_turn_begins(struct ev_loop *loop UNUSED, ev_check *c, int revents UNUSED)
 static void
 on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 {
-	struct worker *w = p->data;
+	struct worker *w = TAGGED(worker, p->data);
 	uint64_t took_us = clock_mono_us() - w->turn_began_us;
 
 	if (w->turn_began_us == 0)
@@ -255,6 +257,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 {
 	const struct agent_ops ops = { on_notify, on_gone, w };
 
+	TAG(worker, w);
 	w->index = index;
 	w->cfg = cfg;
 	if (!w->loop)
@@ -313,7 +316,7 @@ worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd, in
 static void *
 run(void *arg)
 {
-	struct worker *w = arg;
+	struct worker *w = TAGGED(worker, arg);
 
 	this_thread = w;
 	ev_run(w->loop, 0);

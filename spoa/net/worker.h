@@ -8,6 +8,7 @@
 
 #include "base/mailbox.h"
 #include "base/metrics.h"
+#include "base/tag.h"
 #include "gate/gate.h"
 #include "gate/snapshot.h"
 #include "net/agent.h"
@@ -15,6 +16,7 @@
 #include "store/redis.h"
 
 struct worker {
+	struct tag tag;
 	unsigned index;
 	pthread_t thread;
 	bool running;

@@ -60,7 +60,7 @@ epoch_now(const struct quota *qt)
 static void
 back_home(struct mail *m, void *worker UNUSED)
 {
-	struct quota_request *q = CONTAINER_OF(m, struct quota_request, mail);
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m);
 
 	q->done(q);
 }
@@ -75,7 +75,7 @@ quota_tell(struct quota *qt, struct quota_request *q)
 static void
 at_table(struct mail *m, void *worker UNUSED)
 {
-	struct quota_request *q = CONTAINER_OF(m, struct quota_request, mail);
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m);
 	struct quota_table *t = q->quota->table;
 
 	table_reserve(t, q, table_ms(t, clock_mono_us()));
@@ -98,6 +98,7 @@ never_fits(struct quota_request *q)
 void
 quota_reserve(struct quota *qt, struct quota_request *q)
 {
+	TAG(quota_request, q);
 	q->quota = qt;
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
@@ -127,6 +128,7 @@ quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us
 
 /* One dim's correction, on its way to the table. */
 struct correction {
+	struct tag tag;
 	struct mail mail;
 	struct quota_table *table;
 	struct quota_dim dim;
@@ -136,7 +138,7 @@ struct correction {
 static void
 correct_table(struct mail *m, void *worker UNUSED)
 {
-	struct correction *c = CONTAINER_OF(m, struct correction, mail);
+	struct correction *c = TAGGED_OF(correction, mail, m);
 
 	table_add(c->table, &c->dim, c->bucket, c->delta);
 	free(c);
@@ -165,6 +167,7 @@ quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at
 	struct correction *c = malloc(sizeof(*c));
 	if (!c)
 		return; /* over-counts: the safe side */
+	TAG(correction, c);
 	c->table = qt->table;
 	c->dim = *d;
 	c->bucket = at.bucket;

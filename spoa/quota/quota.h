@@ -8,6 +8,7 @@
 #define QUOTA_QUOTA_H
 
 #include "base/mailbox.h"
+#include "base/tag.h"
 #include "store/redis.h"
 
 #define QUOTA_DIMS_MAX	  16
@@ -50,6 +51,7 @@ enum quota_result {
 };
 
 struct quota_request {
+	struct tag tag;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	size_t ndims;
 	/* out */

@@ -69,6 +69,7 @@ read_counts(struct redis_pipe *p, const struct quota_dim *d, bool own)
 
 /* Less of a count, on its way to Redis. */
 struct refund {
+	struct tag tag;
 	struct quota *quota;
 	struct refund *prev, *next;
 	struct quota_dim dim;
@@ -90,7 +91,7 @@ refund_end(struct refund *c)
 static void
 on_refunded(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
-	struct refund *c = arg;
+	struct refund *c = TAGGED(refund, arg);
 
 	if (err == 0 && n > 0 && replies[0].err == 0 && replies[0].i < 0) {
 		struct redis_pipe *p = redis_begin(c->quota->redis, 2, NULL, NULL);
@@ -109,6 +110,7 @@ counts_correct(
 	if (delta < 0 && !c)
 		return; /* over-counts: the safe side */
 	if (c) {
+		TAG(refund, c);
 		c->quota = qt;
 		c->dim = *d;
 		c->at = at;
@@ -227,7 +229,7 @@ again(struct quota *qt, struct quota_request *q)
 static void
 on_counts(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
-	struct quota_request *q = arg;
+	struct quota_request *q = TAGGED(quota_request, arg);
 	struct quota *qt = q->quota;
 	struct answer a;
 

@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/tag.h"
 #include "store/http_client.h"
 
 enum { HTTP_IDLE = 4 };
 
 struct item {
+	struct tag tag;
 	struct item *next;
 	struct data_cache *c;
 	char *place, *authorization, *ca_file;
@@ -104,7 +106,7 @@ ended(struct item *it, struct data_value *v, const char *why)
 static void
 on_hash(void *arg, int err, const struct span *pairs, size_t n)
 {
-	struct item *it = arg;
+	struct item *it = TAGGED(item, arg);
 	struct data_value *v = err ? NULL : value_new();
 	struct cel_value *list = v ? arena_array(&v->arena, 2 * n, sizeof(*list)) : NULL;
 
@@ -125,7 +127,7 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 static void
 on_answer(void *arg, const struct http_answer *a)
 {
-	struct item *it = arg;
+	struct item *it = TAGGED(item, arg);
 	struct data_value *v = NULL;
 	const char *why = a->err ? a->why : a->status != 200 ? "a status other than 200" : NULL;
 	json_t *doc = NULL;
@@ -199,6 +201,7 @@ item_new(struct data_cache *c, const struct data_source *s)
 
 	if (!it)
 		return NULL;
+	TAG(item, it);
 	it->c = c;
 	it->kind = s->kind;
 	it->last = &it->first;

@@ -256,7 +256,7 @@ static void pump(struct peer *e);
 static void
 on_answer(void *arg, const struct http_answer *h)
 {
-	struct ask *a = arg;
+	struct ask *a = TAGGED(ask, arg);
 	struct peer *e = a->peer;
 
 	e->calls--;
@@ -347,6 +347,7 @@ recognise_ask(struct recognisers *r, struct ask *a)
 	uint64_t now = clock_mono_us();
 	struct peer *e = a->peer = recognise_peer(r, a->policy, a->x);
 
+	TAG(ask, a);
 	a->next = NULL;
 	if (!e) {
 		a->outcome = ASK_NOMEM;

@@ -7,6 +7,7 @@
 #include <ev.h>
 #include <stdatomic.h>
 
+#include "base/tag.h"
 #include "sources/answers.h"
 #include "policy/policy.h"
 
@@ -26,6 +27,7 @@ extern const char *const ask_outcome_names[ASK_OUTCOMES];
 
 struct peer;
 struct ask {
+	struct tag tag;
 	/* the caller's, until done() */
 	const struct policy *policy;
 	const struct external *x;

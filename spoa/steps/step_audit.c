@@ -34,7 +34,7 @@ record_free(struct record *rec)
 static void
 recorded(struct audit_entry *e, int err)
 {
-	struct record *rec = CONTAINER_OF(e, struct record, entry);
+	struct record *rec = TAGGED_OF(record, entry, e);
 	struct request *r = rec->r;
 
 	record_free(rec);
@@ -70,6 +70,7 @@ request_record(struct request *r)
 	INVARIANT(!r->run.record);
 	if (!rec)
 		return ERR_NOMEM;
+	TAG(record, rec);
 	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
 	buf_reserve(&rec->entry.fields, RECORD_BYTES);
 	record_decision(r, &rec->entry.fields);
@@ -124,7 +125,7 @@ step_audit(struct request *r)
 static void
 completed(struct audit_entry *e, int err)
 {
-	struct request *r = e->arg;
+	struct request *r = TAGGED(request, e->arg);
 
 	r->run.pending--;
 	if (err)

@@ -4,7 +4,7 @@
 static void
 came(struct data_wait *w)
 {
-	struct request *r = w->arg;
+	struct request *r = TAGGED(request, w->arg);
 
 	r->found.data_held[w->i] = w->value;
 	if (w->value)

@@ -43,6 +43,7 @@ struct part {
 };
 
 struct external_job {
+	struct tag tag;
 	struct request *r;
 	struct arena arena;
 	struct part part[CAP_RECOGNISERS];
@@ -138,7 +139,7 @@ take(struct part *p, const struct ask *a)
 static void
 ask_done(struct ask *a)
 {
-	struct external_job *j = a->arg;
+	struct external_job *j = TAGGED(external_job, a->arg);
 	struct request *r = j->r;
 
 	for (size_t i = 0; i < j->nparts; i++)
@@ -155,7 +156,7 @@ ask_done(struct ask *a)
 static bool
 ask_over(const struct ask *a)
 {
-	const struct external_job *j = a->arg;
+	const struct external_job *j = TAGGED(external_job, a->arg);
 
 	return j->r->run.life != LIFE_STEPS;
 }
@@ -479,6 +480,7 @@ job_new(struct request *r)
 
 	if (!j)
 		return NULL;
+	TAG(external_job, j);
 	j->r = r;
 	j->began_us = clock_mono_us();
 	arena_init(&j->arena, CAP_REQUEST_ARENA, true);

@@ -19,7 +19,7 @@ in_scope(const struct request *r)
 static void
 keys_came(struct mail *m, void *consumer UNUSED)
 {
-	struct request *r = CONTAINER_OF(m, struct request, run.keys_waiter.mail);
+	struct request *r = TAGGED_OF(request, run.keys_waiter.mail, m);
 
 	r->run.wait = WAIT_NONE;
 	request_back(r);

@@ -150,7 +150,7 @@ answer(struct request *r, const struct quota_request *q)
 static void
 quota_done(struct quota_request *q)
 {
-	struct request *r = q->arg;
+	struct request *r = TAGGED(request, q->arg);
 
 	request_back(r);
 }

@@ -12,14 +12,17 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/tag.h"
 
 struct http_socket {
+	struct tag tag;
 	struct http_client *c;
 	ev_io io;
 	struct http_socket *prev, *next;
 };
 
 struct http_client {
+	struct tag tag;
 	struct ev_loop *loop;
 	CURLM *multi;
 	ev_timer timer; /* libcurl's */
@@ -30,6 +33,7 @@ struct http_client {
 };
 
 struct http_call {
+	struct tag tag;
 	struct http_client *c;
 	CURL *easy;
 	struct curl_slist *fields;
@@ -60,7 +64,7 @@ act(struct http_client *c, curl_socket_t fd, int what)
 static void
 on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 {
-	struct http_socket *s = w->data;
+	struct http_socket *s = TAGGED(http_socket, w->data);
 	int what = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 		   (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
@@ -70,7 +74,7 @@ on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 static void
 on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	act(w->data, CURL_SOCKET_TIMEOUT, 0);
+	act(TAGGED(http_client, w->data), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void
@@ -92,6 +96,7 @@ socket_new(struct http_client *c, curl_socket_t fd)
 
 	if (!s)
 		return NULL;
+	TAG(http_socket, s);
 	s->c = c;
 	ev_io_init(&s->io, on_socket, fd, 0);
 	s->io.data = s;
@@ -107,7 +112,7 @@ socket_new(struct http_client *c, curl_socket_t fd)
 static int
 want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *of_socket)
 {
-	struct http_client *c = arg;
+	struct http_client *c = TAGGED(http_client, arg);
 	struct http_socket *s = of_socket;
 
 	if (what == CURL_POLL_REMOVE) {
@@ -138,7 +143,7 @@ arm(struct ev_loop *loop, ev_timer *t, double after_s)
 static int
 want_timer(CURLM *multi UNUSED, long ms, void *arg)
 {
-	struct http_client *c = arg;
+	struct http_client *c = TAGGED(http_client, arg);
 
 	if (ms < 0)
 		ev_timer_stop(c->loop, &c->timer);
@@ -231,7 +236,7 @@ finished(struct http_client *c)
 static void
 on_deadline(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	struct http_call *call = w->data;
+	struct http_call *call = TAGGED(http_call, w->data);
 
 	if (call->err)
 		answer(call, call->err, call->why);
@@ -255,7 +260,7 @@ http_call_cancel(struct http_call **pp)
 static size_t
 take_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct http_call *call = arg;
+	struct http_call *call = TAGGED(http_call, arg);
 
 	if (call->got.n + size * n > call->got.cap) {
 		call->over = true;
@@ -269,7 +274,7 @@ take_body(char *p, size_t size, size_t n, void *arg)
 static size_t
 take_head(char *p UNUSED, size_t size, size_t n, void *arg)
 {
-	struct http_call *call = arg;
+	struct http_call *call = TAGGED(http_call, arg);
 
 	call->head_bytes += size * n;
 	if (call->head_bytes > CAP_HTTP_HEAD) {
@@ -393,6 +398,7 @@ http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb,
 
 	if (!call)
 		return NULL;
+	TAG(http_call, call);
 	call->c = c;
 	call->cb = cb;
 	call->arg = arg;
@@ -452,6 +458,7 @@ http_client_new(struct ev_loop *loop, unsigned idle)
 	if (!c)
 		return NULL;
 	pthread_once(&once, global_init);
+	TAG(http_client, c);
 	c->loop = loop;
 	c->multi = curl_multi_init();
 	if (!c->multi) {

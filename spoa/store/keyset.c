@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/tag.h"
 #include "store/http_client.h"
 
 /* A set that was replaced is freed when so many others were: verifying takes a
@@ -18,6 +19,7 @@ enum { SLOTS = 8, ETAG_MAX = 256, ANSWER_MAX = 4 << 20 };
 enum { FETCH_US = 5000000, RETRY_US = 5000000, FRESH_MIN_US = 30000000 };
 
 struct keyset {
+	struct tag tag;
 	struct keysets *all;
 	struct keyset *next;
 	struct keyset_options o;
@@ -41,6 +43,7 @@ struct keyset {
 };
 
 struct keysets {
+	struct tag tag;
 	pthread_mutex_t lock; /* the list and its references */
 	struct keyset *first;
 	pthread_t thread;
@@ -158,7 +161,7 @@ take_set(struct keyset *k, const struct http_answer *a)
 static void
 on_answer(void *arg, const struct http_answer *a)
 {
-	struct keyset *k = arg;
+	struct keyset *k = TAGGED(keyset, arg);
 
 	k->call = NULL;
 	if (a->err)
@@ -205,7 +208,7 @@ fetch(struct keyset *k)
 static void
 on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	fetch(w->data);
+	fetch(TAGGED(keyset, w->data));
 }
 
 static bool
@@ -235,7 +238,7 @@ destroy(struct keyset *k)
 static void
 on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
-	struct keysets *s = w->data;
+	struct keysets *s = TAGGED(keysets, w->data);
 
 	pthread_mutex_lock(&s->lock);
 	for (struct keyset **at = &s->first; *at;) {
@@ -261,7 +264,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 static void *
 run(void *arg)
 {
-	struct keysets *s = arg;
+	struct keysets *s = TAGGED(keysets, arg);
 
 	pthread_setname_np(pthread_self(), "tg-keys");
 	ev_run(s->loop, 0);
@@ -275,6 +278,7 @@ keysets_new(struct metrics *m)
 
 	if (!s)
 		return NULL;
+	TAG(keysets, s);
 	pthread_mutex_init(&s->lock, NULL);
 	s->metrics = m ? m : &s->own;
 	s->loop = ev_loop_new(0);
@@ -345,6 +349,7 @@ make(struct keysets *s, const struct keyset_options *o)
 
 	if (!k)
 		return NULL;
+	TAG(keyset, k);
 	k->all = s;
 	k->o = *o;
 	k->o.url = strdup(o->url);

@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/tag.h"
 #include "store/redis_url.h"
 
 enum { TICK_MS = 10, PROBE_MS = 100, CONNECT_MS = 1000, RETRY_MS = 100, LIST_MAX = 16 };
 enum { EPOCH_RETRY_MS = 500, REPLIES_MAX = 128 };
 
 struct redis {
+	struct tag tag;
 	struct ev_loop *loop;
 	struct redis_url url;
 	char text[REDIS_URL_TEXT_MAX];
@@ -242,7 +244,7 @@ redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *l
 static void
 on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
-	struct redis *r = t->data;
+	struct redis *r = TAGGED(redis, t->data);
 
 	while (r->failed) {
 		struct redis_pipe *p = r->failed;
@@ -329,7 +331,7 @@ static void
 on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
 
 	if (!rep)
@@ -346,7 +348,7 @@ static void
 on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 
 	if (!rep || rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
 		rep->element[0]->type != REDIS_REPLY_STRING ||
@@ -361,7 +363,7 @@ static void
 on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 
 	if (!rep)
 		return;
@@ -422,7 +424,7 @@ static void
 on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 
 	r->probing = false;
 	if (!rep)
@@ -444,7 +446,7 @@ static void
 on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 {
 	const redisReply *rep = reply;
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 
 	if (rep && rep->type == REDIS_REPLY_ERROR) {
 		say_down(r, rep->str);
@@ -461,7 +463,7 @@ on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 static void
 on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
-	struct redis *r = w->data;
+	struct redis *r = TAGGED(redis, w->data);
 
 	if (r->before_write)
 		r->before_write(r->before_write_arg);
@@ -476,7 +478,7 @@ on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 static void
 on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 {
-	struct redis *r = w->data;
+	struct redis *r = TAGGED(redis, w->data);
 
 	if (r->ac && revents & EV_READ)
 		redisAsyncHandleRead(r->ac);
@@ -487,7 +489,7 @@ on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 static void
 add_read(void *data)
 {
-	struct redis *r = data;
+	struct redis *r = TAGGED(redis, data);
 
 	ev_io_start(r->loop, &r->rd);
 }
@@ -495,7 +497,7 @@ add_read(void *data)
 static void
 del_read(void *data)
 {
-	struct redis *r = data;
+	struct redis *r = TAGGED(redis, data);
 
 	ev_io_stop(r->loop, &r->rd);
 }
@@ -503,7 +505,7 @@ del_read(void *data)
 static void
 add_write(void *data)
 {
-	struct redis *r = data;
+	struct redis *r = TAGGED(redis, data);
 
 	/* A connection that is being made tells by being writable. */
 	if (r->flushing || !r->ac || !(r->ac->c.flags & REDIS_CONNECTED))
@@ -515,7 +517,7 @@ add_write(void *data)
 static void
 del_write(void *data)
 {
-	struct redis *r = data;
+	struct redis *r = TAGGED(redis, data);
 
 	ev_io_stop(r->loop, &r->wr);
 	r->unsent = false;
@@ -557,7 +559,7 @@ lost(struct redis *r, const char *why)
 static void
 on_connect(const redisAsyncContext *ac, int status)
 {
-	struct redis *r = ac->data;
+	struct redis *r = TAGGED(redis, ac->data);
 
 	if (status != REDIS_OK)
 		lost(r, ac->errstr);
@@ -614,7 +616,7 @@ try_connect(struct redis *r, uint64_t now)
 static void
 on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 {
-	struct redis *r = t->data;
+	struct redis *r = TAGGED(redis, t->data);
 	uint64_t now = clock_mono_us();
 
 	while (r->first && r->first->deadline_us <= now) {
@@ -678,6 +680,7 @@ redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct me
 	redis_url_text(&r->url, r->text);
 	if (resolve(&r->url) < 0)
 		log_event(LOG_ERROR, "redis.unresolved", LS("url", r->text));
+	TAG(redis, r);
 	r->loop = loop;
 	buf_init(&r->command, 1u << 20);
 	r->deadline_us = deadline_us;
