@@ -10,6 +10,7 @@
 #include <stdalign.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "regex/regex.h"
 
@@ -64,8 +65,8 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 	struct cel_regex *re = arena_new(a, struct cel_regex);
 	pcre2_general_context *gc = pcre2_general_context_create(from_arena, keep, a);
 	pcre2_compile_context *cc = gc ? pcre2_compile_context_create(gc) : NULL;
-	struct span text = { NULL, 0 };
 	struct arena tmp;
+	struct buf text;
 	struct regex tree;
 	int error = 0;
 	PCRE2_SIZE at = 0;
@@ -76,27 +77,29 @@ cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 	*why = "out of memory";
 	if (!re || !cc)
 		return NULL;
-	arena_init(&tmp, 0, false);
-	bool read = regex_read(&tmp, pattern, REGEX_RE2, true, &tree);
-	if (read)
-		text = arena_printf(a, "(?s:.*?)(?:%.*s)", SPAN_ARG(tree.text));
-	arena_reset(&tmp);
-	if (!read)
-		*why = tree.why;
-	if (!text.p)
-		return NULL;
 	pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
 	pcre2_set_parens_nest_limit(cc, 100);
-	re->code = pcre2_compile((PCRE2_SPTR)text.p, text.n,
+	arena_init(&tmp, 0, false);
+	buf_init(&text, 0);
+	if (!regex_read(&tmp, pattern, REGEX_RE2, true, &tree)) {
+		*why = tree.why;
+		goto out;
+	}
+	buf_str(&text, "(?s:.*?)(?:");
+	buf_span(&text, tree.text);
+	buf_putc(&text, ')');
+	if (buf_failed(&text))
+		goto out;
+	re->code = pcre2_compile((PCRE2_SPTR)buf_view(&text).p, text.n,
 		PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
 			PCRE2_NO_AUTO_POSSESS | PCRE2_NO_DOTSTAR_ANCHOR,
 		&error, &at, cc);
-	if (re->code)
-		return re;
-	*why = "not a valid regular expression";
-	if (arena_failed(a))
-		*why = "out of memory";
-	return NULL;
+	if (!re->code && !arena_failed(a))
+		*why = "not a valid regular expression";
+out:
+	buf_free(&text);
+	arena_reset(&tmp);
+	return re->code ? re : NULL;
 }
 
 int

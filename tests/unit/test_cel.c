@@ -229,6 +229,7 @@ patterns(void **state)
 		{ "a counted repetition", "\"aaa\".matches(\"^a{2,3}?$\")", "true" },
 		{ "octal", "\"S\".matches(r\"^\\123$\")", "true" },
 		{ "quoted text", "\"a.b\".matches(r\"^\\Qa.b\\E$\") && !\"axb\".matches(r\"^\\Qa.b\\E$\")", "true" },
+		{ "a NUL is a character", "[\"a\\000b\".matches(\"a\\000c\"), \"a\\000b\".matches(\"a\\000b\")]", "[false,true]" },
 		{ "flags", "\"ABC\".matches(\"(?i)b\") && \"ABC\".matches(\"(?i:b)C\")", "true" },
 		{ "a named group", "\"a\".matches(\"(?P<x>a)(?:b|)\")", "true" },
 		{ "Unicode classes", "\"\xce\xb1\".matches(r\"^\\p{Greek}$\")", "true" },
