@@ -1,11 +1,16 @@
 /* Growable byte buffer. */
 #include "base/buf.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+
+enum { FILE_PIECE = 32768 }; /* of a file, read at once */
 
 void
 buf_init(struct buf *b, size_t cap_bytes)
@@ -207,18 +212,36 @@ buf_hex(struct buf *b, const void *p, size_t n)
 	b->n += 2 * n;
 }
 
+int
+buf_fd(struct buf *b, int fd)
+{
+	for (;;) {
+		size_t left = b->cap ? b->cap - b->n : FILE_PIECE;
+		size_t room = left < FILE_PIECE ? left : FILE_PIECE;
+		char over, *to = room ? buf_reserve(b, room) : &over;
+		ssize_t n = to ? read(fd, to, room ? room : 1) : 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		if (to && n == 0)
+			return 0;
+		if (!to || !room) {
+			b->failed = true;
+			return ERR_LIMIT;
+		}
+		buf_commit(b, (size_t)n);
+	}
+}
+
 bool
 buf_file(struct buf *b, const char *file)
 {
-	FILE *f = fopen(file, "re");
-	char room[65536];
-	size_t n;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int err = fd < 0 ? ERR_IO : buf_fd(b, fd), why = errno;
 
-	if (!f)
-		return false;
-	while ((n = fread(room, 1, sizeof(room), f)) > 0)
-		buf_put(b, room, n);
-	bool ok = !ferror(f);
-	fclose(f);
-	return ok;
+	if (fd >= 0)
+		close(fd);
+	errno = why;
+	return err != ERR_IO;
 }

@@ -37,6 +37,9 @@ __attribute__((format(printf, 2, 0))) void buf_vprintf(
 void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */
 void buf_consume(struct buf *b, size_t n);
+/* Appends what can be read to the end: 0; ERR_IO, and errno says why; ERR_LIMIT (latched):
+ * over the cap or out of memory. */
+int buf_fd(struct buf *b, int fd);
 /* Appends what is in the file; false: it cannot be read, and errno says why. */
 bool buf_file(struct buf *b, const char *file);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,

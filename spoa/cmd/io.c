@@ -1,6 +1,4 @@
 /* What the subcommands share: options, reading whole inputs and reporting failure. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -61,38 +59,14 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 	return n;
 }
 
-static int
-read_fd(int fd, struct buf *out)
-{
-	for (;;) {
-		char chunk[65536];
-		ssize_t r = read(fd, chunk, sizeof(chunk));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return ERR_IO;
-		if (r == 0)
-			return 0;
-		buf_put(out, chunk, (size_t)r);
-		if (buf_failed(out))
-			return ERR_LIMIT;
-	}
-}
-
 int
 cmd_read_stdin(struct buf *out)
 {
-	return read_fd(STDIN_FILENO, out);
+	return buf_fd(out, STDIN_FILENO);
 }
 
 int
 cmd_read_file(const char *file, struct buf *out)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return ERR_IO;
-	int err = read_fd(fd, out);
-	close(fd);
-	return err;
+	return !buf_file(out, file) ? ERR_IO : buf_failed(out) ? ERR_LIMIT : 0;
 }

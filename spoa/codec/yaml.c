@@ -13,6 +13,7 @@
 #include <yaml.h>
 
 #include "base/caps.h"
+#include "base/err.h"
 
 enum { CAP_ANCHORS = 4096 };
 
@@ -417,22 +418,12 @@ yaml_load_file(struct arena *a, const char *file, struct diag *d)
 		return NULL;
 	}
 	buf_init(&text, CAP_YAML_BYTES + 65536);
-	for (;;) {
-		char *to = buf_reserve(&text, 32768);
-		ssize_t r = to ? read(fd, to, 32768) : -1;
-		if (to && r < 0 && errno == EINTR)
-			continue;
-		if (r < 0) {
-			diag_file(
-				d, file, "cannot read: %s", to ? strerror(errno) : "too large");
-			goto out;
-		}
-		if (r == 0)
-			break;
-		buf_commit(&text, (size_t)r);
-	}
-	root = yaml_load(a, file, buf_view(&text), d);
-out:
+	int err = buf_fd(&text, fd);
+	if (err)
+		diag_file(d, file, "cannot read: %s",
+			err == ERR_IO ? strerror(errno) : "too large");
+	else
+		root = yaml_load(a, file, buf_view(&text), d);
 	buf_free(&text);
 	close(fd);
 	return root;

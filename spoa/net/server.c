@@ -367,15 +367,12 @@ derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *w
 	randombytes_buf(key, 32);
 	if (!cfg->audit_key)
 		return 0;
-	FILE *f = fopen(cfg->audit_key, "re");
-	if (!f) {
+	buf_init(&file, 65536);
+	if (!buf_file(&file, cfg->audit_key)) {
 		buf_printf(why, "%s: %s", cfg->audit_key, strerror(errno));
+		buf_free(&file);
 		return ERR_IO;
 	}
-	buf_init(&file, 65536);
-	char *to = buf_reserve(&file, 65536);
-	buf_commit(&file, to ? fread(to, 1, 65536, f) : 0);
-	fclose(f);
 	struct span s = buf_view(&file);
 	crypto_generichash(key, 32, (const unsigned char *)s.p, s.n,
 		(const unsigned char *)context, sizeof(context) - 1);

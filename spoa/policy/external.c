@@ -3,6 +3,7 @@
  * so that classes and rules can name them. Nothing is asked here. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/caps.h"
@@ -396,21 +397,19 @@ const char *
 build_bearer(struct builder *b, const struct yaml_node *n)
 {
 	const char *path, *line = NULL;
-	char text[4097];
+	struct buf text;
 
 	if (!build_path(b, n, &path))
 		return NULL;
-	FILE *f = fopen(path, "re");
-	size_t got = f ? fread(text, 1, sizeof(text), f) : 0;
-	if (f)
-		fclose(f);
-	struct span s = span_trim(span_of(text, got), " \r\n");
-	if (!f || s.n == 0 || got == sizeof(text) || !printable(s))
+	buf_init(&text, 4096);
+	bool read = buf_file(&text, path);
+	struct span s = span_trim(buf_view(&text), " \r\n");
+	if (!read || s.n == 0 || buf_failed(&text) || !printable(s))
 		diag_at(b->d, n, "token_file: %s: %s", path,
-			f ? "one line of at most 4096 bytes is expected" : "cannot be read");
+			read ? "one line of at most 4096 bytes is expected" : "cannot be read");
 	else
 		line = arena_printf(b->a, "Authorization: Bearer %.*s", SPAN_ARG(s)).p;
-	explicit_bzero(text, sizeof(text));
+	buf_free(&text);
 	return line;
 }
 
@@ -452,14 +451,9 @@ connection(struct making *m)
 		headers(m, h);
 	if ((c = yaml_get(m->n, "token_file")))
 		token(m, c);
-	if (x->ca_file) {
-		FILE *f = fopen(x->ca_file, "re");
-		if (!f)
-			diag_at(m->b->d, yaml_get(m->n, "ca_file"),
-				"ca_file: %s: cannot be read", x->ca_file);
-		else
-			fclose(f);
-	}
+	if (x->ca_file && access(x->ca_file, R_OK) < 0)
+		diag_at(m->b->d, yaml_get(m->n, "ca_file"), "ca_file: %s: cannot be read",
+			x->ca_file);
 }
 
 static void

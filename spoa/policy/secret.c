@@ -43,24 +43,24 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 static int
 from_file(const char *path, struct buf *out, struct buf *why)
 {
-	FILE *f = fopen(path, "re");
-	char *to = f ? buf_reserve(out, SECRET_MAX + 1) : NULL;
-	size_t n = to ? fread(to, 1, SECRET_MAX + 1, f) : 0;
-	int err = !f ? ERR_IO : !to ? ERR_NOMEM : ferror(f) ? ERR_IO : 0;
+	struct buf text;
+	int err = 0;
 
-	if (err)
-		buf_printf(
-			why, "%s: %s", path, err == ERR_NOMEM ? err_str(err) : strerror(errno));
-	else if (n > SECRET_MAX)
+	buf_init(&text, SECRET_MAX);
+	if (!buf_file(&text, path)) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		err = ERR_IO;
+	} else if (buf_failed(&text)) {
 		buf_printf(why, "%s: over %d bytes", path, SECRET_MAX);
-	if (f)
-		fclose(f);
-	if (err || n > SECRET_MAX)
-		return err ? err : ERR_LIMIT;
-	while (n && (to[n - 1] == '\n' || to[n - 1] == '\r'))
-		n--;
-	buf_commit(out, n);
-	return 0;
+		err = ERR_LIMIT;
+	} else {
+		struct span s = buf_view(&text);
+		while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+			s.n--;
+		buf_span(out, s);
+	}
+	buf_free(&text);
+	return err;
 }
 
 int

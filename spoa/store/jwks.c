@@ -311,20 +311,13 @@ jwks_load_file(const char *file, struct buf *why)
 	struct buf text;
 	struct jwks *k = NULL;
 
-	buf_init(&text, JWKS_BYTES_MAX + 1);
-	FILE *f = fopen(file, "re");
-	char *to = f ? buf_reserve(&text, JWKS_BYTES_MAX + 1) : NULL;
-	if (!f) {
+	buf_init(&text, JWKS_BYTES_MAX);
+	if (!buf_file(&text, file))
 		buf_printf(why, "%s", strerror(errno));
-	} else if (to) {
-		buf_commit(&text, fread(to, 1, JWKS_BYTES_MAX + 1, f));
-		if (text.n > JWKS_BYTES_MAX)
-			buf_printf(why, "over %d bytes", JWKS_BYTES_MAX);
-		else
-			k = jwks_load(buf_view(&text), why);
-	}
-	if (f)
-		fclose(f);
+	else if (buf_failed(&text))
+		buf_printf(why, "over %d bytes", JWKS_BYTES_MAX);
+	else
+		k = jwks_load(buf_view(&text), why);
 	buf_free(&text);
 	return k;
 }

@@ -12,38 +12,27 @@
 
 enum { TEXT_MIN = 32, TEXT_MAX = 4096 };
 
-static int
-read_all(int fd, const char *file, struct buf *text, struct buf *why)
+int
+keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why)
 {
 	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY), err = ERR_IO;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		buf_printf(why, "%s: %s", file, strerror(errno));
-		return ERR_IO;
-	}
-	if (!S_ISREG(st.st_mode)) {
+	} else if (!S_ISREG(st.st_mode)) {
 		buf_printf(why, "%s: not a regular file", file);
-		return ERR_IO;
+	} else if (secret && (st.st_mode & 077)) {
+		buf_printf(why, "%s: its mode is %04o, and %s must be 0600 or narrower", file,
+			(unsigned)st.st_mode & 07777u, secret);
+		err = ERR_AUTH;
+	} else if ((err = buf_fd(text, fd))) {
+		buf_printf(why, "%s: %s", file,
+			err == ERR_IO ? strerror(errno) : "too large for a key file");
 	}
-	if (st.st_mode & 077) {
-		buf_printf(why, "%s: its mode is %04o, and a key must be 0600 or narrower",
-			file, (unsigned)st.st_mode & 07777u);
-		return ERR_AUTH;
-	}
-	for (;;) {
-		char *to = buf_reserve(text, 1024);
-		ssize_t n = to ? read(fd, to, 1024) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			buf_printf(why, "%s: %s", file, strerror(errno));
-			return ERR_IO;
-		}
-		if (n == 0)
-			break;
-		buf_commit(text, (size_t)n);
-	}
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 int
@@ -51,12 +40,11 @@ keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why
 {
 	static const char context[] = "tollgate-redact-hash-v1";
 	struct buf text;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	buf_init(&text, TEXT_MAX + 2048);
-	int err = read_all(fd, file, &text, why);
+	int err = keyfile_text(file, "a key", &text, why);
 	struct span s = span_trim(buf_view(&text), " \t\r\n");
-	if (!err && (buf_failed(&text) || s.n < TEXT_MIN || s.n > TEXT_MAX)) {
+	if (!err && (s.n < TEXT_MIN || s.n > TEXT_MAX)) {
 		buf_printf(why, "%s: a text of %d to %d bytes is expected", file, TEXT_MIN,
 			TEXT_MAX);
 		err = ERR_RANGE;
@@ -64,8 +52,6 @@ keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why
 	if (!err)
 		crypto_generichash(key, KEYFILE_BYTES, (const unsigned char *)s.p, s.n,
 			(const unsigned char *)context, sizeof(context) - 1);
-	if (fd >= 0)
-		close(fd);
 	buf_free(&text);
 	return err;
 }

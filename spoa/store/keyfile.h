@@ -7,6 +7,10 @@
 
 #define KEYFILE_BYTES 32
 
+/* A regular file's text, up to the buffer's cap. `secret`: what it holds, for the message
+ * where others than its owner may read it; NULL: they may. 0, or negative with the file and
+ * what is wrong in *why. */
+int keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why);
 /* Any text of 32 to 4096 bytes, blanks at its ends not counted, in a regular file
  * that nobody but its owner may read; the key is derived from it. 0, or negative
  * with the file and what is wrong in *why. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "store/keyfile.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
 
@@ -64,46 +65,6 @@ no_passphrase(char *b, int size, int rw, void *arg)
 	return -1;
 }
 
-static int
-read_file(const char *file, bool secret, struct buf *out, struct buf *why)
-{
-	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	int err = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		err = ERR_IO;
-	} else if (!S_ISREG(st.st_mode)) {
-		buf_printf(why, "%s: not a regular file", file);
-		err = ERR_IO;
-	} else if (secret && (st.st_mode & 077)) {
-		buf_printf(why,
-			"%s: its mode is %04o, and a private key must be 0600 or narrower",
-			file, (unsigned)st.st_mode & 07777u);
-		err = ERR_AUTH;
-	}
-	while (!err) {
-		char chunk[4096];
-		ssize_t r = read(fd, chunk, sizeof(chunk));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r == 0)
-			break;
-		if (r > 0)
-			buf_put(out, chunk, (size_t)r);
-		sodium_memzero(chunk, sizeof(chunk));
-		if (r < 0 || buf_failed(out)) {
-			buf_printf(why, "%s: %s", file,
-				r < 0 ? strerror(errno) : "too large for a key file");
-			err = ERR_IO;
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 int
 signkey_load(const char *file, struct signkey *out, struct buf *why)
 {
@@ -114,7 +75,7 @@ signkey_load(const char *file, struct signkey *out, struct buf *why)
 	EVP_PKEY *key = NULL;
 
 	buf_init(&text, FILE_BYTES_MAX);
-	int err = read_file(file, true, &text, why);
+	int err = keyfile_text(file, "a private key", &text, why);
 	if (err)
 		goto out;
 	bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);
@@ -143,7 +104,7 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 	size_t n = 0;
 
 	buf_init(&text, FILE_BYTES_MAX);
-	int err = read_file(file, false, &text, why);
+	int err = keyfile_text(file, NULL, &text, why);
 	if (err)
 		goto out;
 	bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);

@@ -105,25 +105,6 @@ static const struct usage_row usage[] = {
 
 static const char *const paths[] = { "/v1/messages", "/v1/messages/count_tokens", NULL };
 
-/* https://docs.anthropic.com/en/api/errors */
-static const char *
-error_type(int status)
-{
-	switch (status) {
-	case 401: return "authentication_error";
-	case 403:
-	case 451: return "permission_error";
-	case 404: return "not_found_error";
-	case 413: return "request_too_large";
-	case 429: return "rate_limit_error";
-	case 500:
-	case 502:
-	case 504: return "api_error";
-	case 503:
-	case 529: return "overloaded_error";
-	default: return "invalid_request_error";
-	}
-}
 /* clang-format on */
 
 static void
@@ -136,15 +117,6 @@ error(struct buf *out, const char *type, const char *code, struct span message, 
 	buf_putc(out, '}');
 }
 
-static void
-stream_error(struct buf *out, const char *type, const char *code, struct span message,
-	struct span id)
-{
-	buf_str(out, "event: error\ndata: ");
-	error(out, type, code, message, id);
-	buf_str(out, "\n\n");
-}
-
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.json = true,
@@ -155,6 +127,5 @@ const struct dialect dialect_anthropic = {
 	.usage = usage,
 	.cap = "max_tokens",
 	.error = error,
-	.stream_error = stream_error,
-	.error_type = error_type,
+	.stream_begin = "event: error\ndata: ",
 };

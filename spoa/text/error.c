@@ -5,22 +5,29 @@
 #include "codec/utf8.h"
 #include "text/table.h"
 
+/* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes) and
+ * Anthropic (https://docs.anthropic.com/en/api/errors) give with a status: SDKs go by the
+ * status, people and logs by the type. */
 /* clang-format off */
-static const struct {
+static const struct status_row {
 	int status;
-	const char *code;
-} codes[] = {
-	{ 400, "invalid_request" },
-	{ 401, "invalid_credentials" },
-	{ 403, "permission_denied" },
-	{ 404, "not_found" },
-	{ 408, "request_timeout" },
-	{ 413, "request_too_large" },
-	{ 415, "unsupported_encoding" },
-	{ 429, "rate_limit_exceeded" },
-	{ 451, "legal_restriction" },
-	{ 501, "not_implemented" },
-	{ 503, "service_unavailable" },
+	const char *code, *openai, *anthropic;
+} statuses[] = {
+	{ 400, "invalid_request",      "invalid_request_error", "invalid_request_error" },
+	{ 401, "invalid_credentials",  "authentication_error",  "authentication_error" },
+	{ 403, "permission_denied",    "permission_error",      "permission_error" },
+	{ 404, "not_found",            "not_found_error",       "not_found_error" },
+	{ 408, "request_timeout",      "invalid_request_error", "invalid_request_error" },
+	{ 413, "request_too_large",    "invalid_request_error", "request_too_large" },
+	{ 415, "unsupported_encoding", "invalid_request_error", "invalid_request_error" },
+	{ 429, "rate_limit_exceeded",  "rate_limit_error",      "rate_limit_error" },
+	{ 451, "legal_restriction",    "permission_error",      "permission_error" },
+	{ 500, "service_unavailable",  "server_error",          "api_error" },
+	{ 501, "not_implemented",      "invalid_request_error", "invalid_request_error" },
+	{ 502, "service_unavailable",  "server_error",          "api_error" },
+	{ 504, "service_unavailable",  "server_error",          "api_error" },
+	{ 529, "service_unavailable",  "invalid_request_error", "overloaded_error" },
+	{ 503, "service_unavailable",  "server_error",          "overloaded_error" }, /* and others from 500 on */
 };
 
 /* What ends a stream is a decision on its content, or a failure. */
@@ -37,21 +44,27 @@ static const struct {
 };
 /* clang-format on */
 
-static const char *
-code_of(int status)
+/* The row of a status; of another one that of 400 or 503. */
+static const struct status_row *
+row_of(int status)
 {
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].status == status)
-			return codes[i].code;
-	return status < 500 ? "invalid_request" : "service_unavailable";
+	const struct status_row *last = &statuses[sizeof(statuses) / sizeof(statuses[0]) - 1];
+
+	for (const struct status_row *r = statuses; r <= last; r++)
+		if (r->status == status)
+			return r;
+	return status < 500 ? statuses : last;
 }
 
-typedef void write_fn(struct buf *out, const char *type, const char *code, struct span message,
-	struct span id);
+static const char *
+type_of(const struct dialect *d, int status)
+{
+	return d == &dialect_anthropic ? row_of(status)->anthropic : row_of(status)->openai;
+}
 
-/* Writes "MESSAGE (ID)" by fn, the message cut until the document fits. */
+/* Writes the document of "MESSAGE (ID)", the message cut until the document fits. */
 static void
-write_capped(write_fn *fn, const char *type, const char *code, struct span message,
+write_capped(const struct dialect *d, const char *type, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
 	struct buf text, doc;
@@ -71,7 +84,7 @@ write_capped(write_fn *fn, const char *type, const char *code, struct span messa
 			buf_span(&text, id);
 			buf_putc(&text, ')');
 		}
-		fn(&doc, type, code, buf_view(&text), id);
+		d->error(&doc, type, code, buf_view(&text), id);
 		if (doc.n <= CAP_ERROR_BYTES || !message.n)
 			break;
 		size_t over = doc.n - CAP_ERROR_BYTES;
@@ -88,13 +101,13 @@ void
 dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
-	const char *type = d->error_type(status);
+	const char *type = type_of(d, status);
 
 	if (!code)
-		code = code_of(status);
+		code = row_of(status)->code;
 	if (d != &dialect_anthropic && !strcmp(code, "insufficient_quota"))
 		type = code;
-	write_capped(d->error, type, code, message, id, out);
+	write_capped(d, type, code, message, id, out);
 }
 
 void
@@ -113,6 +126,8 @@ dialect_stream_error(const struct dialect *d, const char *code, struct span mess
 		}
 	}
 	if (!type || d == &dialect_anthropic)
-		type = d->error_type(status);
-	write_capped(d->stream_error, type, code, message, id, out);
+		type = type_of(d, status);
+	buf_str(out, d->stream_begin);
+	write_capped(d, type, code, message, id, out);
+	buf_str(out, "\n\n");
 }

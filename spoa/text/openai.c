@@ -103,24 +103,6 @@ static const struct usage_row usage[] = {
 
 static const char *const paths[] = { "/chat/completions", NULL };
 
-/* The types of https://platform.openai.com/docs/guides/error-codes; the SDKs go
- * by the status, people and logs by the type. */
-static const char *
-error_type(int status)
-{
-	switch (status) {
-	case 401: return "authentication_error";
-	case 403:
-	case 451: return "permission_error";
-	case 404: return "not_found_error";
-	case 429: return "rate_limit_error";
-	case 500:
-	case 502:
-	case 503:
-	case 504: return "server_error";
-	default: return "invalid_request_error";
-	}
-}
 /* clang-format on */
 
 static void
@@ -134,16 +116,6 @@ error(struct buf *out, const char *type, const char *code, struct span message, 
 	buf_putc(out, '}');
 }
 
-/* A data chunk with `error`, and no [DONE] behind it. */
-static void
-stream_error(struct buf *out, const char *type, const char *code, struct span message,
-	struct span id)
-{
-	buf_str(out, "data: ");
-	error(out, type, code, message, id);
-	buf_str(out, "\n\n");
-}
-
 const struct dialect dialect_openai = {
 	.name = "openai",
 	.json = true,
@@ -155,8 +127,7 @@ const struct dialect dialect_openai = {
 	.cap = "max_completion_tokens",
 	.asks_usage = true,
 	.error = error,
-	.stream_error = stream_error,
-	.error_type = error_type,
+	.stream_begin = "data: ", /* and no [DONE] after it */
 };
 
 /* Any other JSON, form or text: no roles, nothing that must be so, errors in the shape
@@ -165,6 +136,5 @@ const struct dialect dialect_rest = {
 	.name = "rest",
 	.seals = rest_seals,
 	.error = error,
-	.stream_error = stream_error,
-	.error_type = error_type,
+	.stream_begin = "data: ", /* and no [DONE] after it */
 };

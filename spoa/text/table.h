@@ -92,9 +92,7 @@ struct dialect {
 	/* One line each; type and code are chosen by then. */
 	void (*error)(struct buf *out, const char *type, const char *code, struct span message,
 		struct span id);
-	void (*stream_error)(struct buf *out, const char *type, const char *code,
-		struct span message, struct span id);
-	const char *(*error_type)(int status);
+	const char *stream_begin; /* of the event that ends a stream with such a line */
 };
 
 /* The rows of a dialect as a tree. */
