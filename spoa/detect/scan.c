@@ -572,7 +572,7 @@ within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 
 	while (*next < s->nparts && s->parts[*next].to <= from)
 		++*next;
-	for (size_t i = *next; i < s->nparts && s->parts[i].from < from + SIEVE_BLOCK; i++) {
+	for (size_t i = *next; i < s->nparts && s->parts[i].from < from + BLOCK; i++) {
 		size_t a = s->parts[i].from > from ? s->parts[i].from - from : 0;
 		size_t b = s->parts[i].to - from;
 		bits |= bits_below(b) & ~bits_below(a);
@@ -588,7 +588,7 @@ sweep(struct sweep *w, size_t to)
 
 	begin(w);
 	w->word = NULL;
-	for (size_t from = 0; from < to && !w->err; from += SIEVE_BLOCK) {
+	for (size_t from = 0; from < to && !w->err; from += BLOCK) {
 		block_read(w, &b, from);
 		if (w->s->nparts && !w->keyed) {
 			uint64_t in = within_parts(w->s, from, &next);

@@ -362,22 +362,6 @@ the_short_cuts_of_folding_lose_no_character(void **state)
 	}
 }
 
-static void
-a_block_looks_the_same_without_vectors(void **state)
-{
-	(void)state;
-	for (unsigned c = 0; c < 256; c++)
-		for (size_t n = 1; n <= LOOK_BLOCK; n++) {
-			char block[LOOK_BLOCK];
-			struct look fast, slow;
-			for (unsigned i = 0; i < LOOK_BLOCK; i++)
-				block[i] = i % 5 == 1 ? ' ' : (char)(c + i * 7);
-			look_over(block, n, &fast);
-			look_plainly(block, n, &slow);
-			assert_memory_equal(&fast, &slow, sizeof(fast));
-		}
-}
-
 /* The text is looked at in blocks of 64 bytes: no place in them hides anything. */
 static void
 a_disguise_is_undone_at_every_place_of_a_block(void **state)
@@ -390,7 +374,7 @@ a_disguise_is_undone_at_every_place_of_a_block(void **state)
 		size_t from = (size_t)(hidden.p - text.p), lost = 0, last = 0;
 		if (!rows[k].entity)
 			continue;
-		char moved[LOOK_BLOCK];
+		char moved[BLOCK];
 		memset(moved, 'm', sizeof(moved));
 		for (size_t pad = 2; pad <= sizeof(moved); pad++) {
 			struct findings v;
@@ -431,7 +415,6 @@ main(void)
 		cmocka_unit_test(deeper_nesting_than_the_cap_is_an_error_not_unread),
 		cmocka_unit_test(a_long_blob_loses_the_value_and_keeps_the_rest),
 		cmocka_unit_test(the_short_cuts_of_folding_lose_no_character),
-		cmocka_unit_test(a_block_looks_the_same_without_vectors),
 		cmocka_unit_test(a_value_is_found_wherever_it_stands),
 	};
 

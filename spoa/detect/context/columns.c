@@ -8,6 +8,14 @@
 #include "detect/prefilter/sieve.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
+static struct block_sets cut_sets;				    /* a set for each */
+
+__attribute__((constructor)) static void
+fill_sets(void)
+{
+	for (unsigned k = 0; k < COLUMN_CUTS; k++)
+		block_sets_add(&cut_sets, k, (unsigned char)cuts[k]);
+}
 
 void
 columns_begin(struct columns *c, struct span text, bool inside)
@@ -130,14 +138,14 @@ static struct column_parts
 parts_of(struct span line)
 {
 	struct column_parts out = { .plain = true };
-	uint64_t at[COLUMN_CUTS], before = 0;
+	uint64_t at[BLOCK_SETS], before = 0;
 	unsigned tabs = 0, any = 0;
 	size_t i = 0;
 
 	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
 		tabs += line.p[i] == '\t';
-	for (; i < line.n; i += SIEVE_BLOCK) {
-		sieve_marks(line, i, cuts, COLUMN_CUTS, at);
+	for (; i < line.n; i += BLOCK) {
+		block_classify(&cut_sets, line.p + i, line.n - i, at);
 		/* The second blank of each gap. */
 		uint64_t blank = at[COLUMN_CUTS - 1];
 		at[COLUMN_CUTS - 1] =

@@ -147,7 +147,7 @@ first_word(const struct words *w, struct span t, size_t from, size_t to)
 {
 	bool plain = set_begins_alnum(w->first);
 
-	for (size_t block = from; block < to; block += SIEVE_BLOCK) {
+	for (size_t block = from; block < to; block += BLOCK) {
 		struct sieve_words x = sieve_words(t, block);
 		uint64_t todo =
 			(plain ? x.begins & x.alnum : x.begins) & bits_below(to - block);
@@ -199,11 +199,11 @@ is_silent(struct context_memo *memo, const struct words *w, struct span t, size_
 static size_t
 nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 {
-	size_t blocks = w->n ? (t.n + SIEVE_BLOCK - 1) / SIEVE_BLOCK : 0;
+	size_t blocks = w->n ? (t.n + BLOCK - 1) / BLOCK : 0;
 	bool plain = set_begins_alnum(w->first);
 
 	for (size_t n = 0; n < blocks; n++) {
-		size_t from = (ahead ? n : blocks - 1 - n) * SIEVE_BLOCK;
+		size_t from = (ahead ? n : blocks - 1 - n) * BLOCK;
 		struct sieve_words x = sieve_words(t, from);
 		uint64_t todo =
 			(plain ? x.begins & x.alnum : x.begins) & bits_below(t.n - from);

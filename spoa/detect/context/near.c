@@ -120,7 +120,7 @@ look_at_block(const struct near_index *x, struct span text, size_t from, size_t 
 	struct sieve_words words = sieve_words(text, from);
 	uint64_t todo = words.begins & (x->plain ? words.alnum : ~UINT64_C(0)) &
 			(x->digits ? ~UINT64_C(0) : ~words.digit) &
-			~UINT64_C(0) >> (SIEVE_BLOCK - (to - from));
+			~UINT64_C(0) >> (BLOCK - (to - from));
 
 	for (; todo; todo &= todo - 1) {
 		size_t i = from + (unsigned)__builtin_ctzll(todo);
@@ -141,9 +141,9 @@ look_at_block(const struct near_index *x, struct span text, size_t from, size_t 
 static void
 look_at(const struct near_index *x, struct span text, struct near_set *out)
 {
-	for (size_t i = 0; i < text.n; i += SIEVE_BLOCK)
+	for (size_t i = 0; i < text.n; i += BLOCK)
 		look_at_block(
-			x, text, i, text.n - i < SIEVE_BLOCK ? text.n : i + SIEVE_BLOCK, out);
+			x, text, i, text.n - i < BLOCK ? text.n : i + BLOCK, out);
 }
 
 static void

@@ -4,13 +4,10 @@
 #include "detect/custom/custom_words.h"
 
 #include <endian.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "base/ascii.h"
+#include "base/block.h"
 #include "codec/utf8.h"
-
 
 enum { WORD_BYTES = 256 }; /* longer words count by their beginning */
 
@@ -219,35 +216,25 @@ wide_word(struct span t, size_t at, struct word *w, size_t *next)
 	return true;
 }
 
+enum { WORDS, HIGH };
+static struct block_sets sets;
+
+__attribute__((constructor)) static void
+fill_sets(void)
+{
+	block_sets_fill(&sets, (bool (*const[])(char)){ is_alnum, is_high, NULL });
+}
+
 /* Bitmaps of the block that begins at `from`. */
 static void
 look_at_block(struct word_cursor *c, size_t from)
 {
-	struct span t = c->text;
+	uint64_t bits[BLOCK_SETS];
 
+	block_classify(&sets, c->text.p + from, c->text.n - from, bits);
 	c->block = from / 64 + 1;
-	c->words = c->high = 0;
-#ifdef __SSE2__
-	if (t.n - from >= 64) {
-		for (unsigned k = 0; k < 4; k++) {
-			__m128i v = _mm_loadu_si128((const void *)(t.p + from + 16 * k));
-			__m128i letter = _mm_sub_epi8(
-				_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-			__m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-			__m128i yes = _mm_or_si128(
-				_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
-				_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
-			c->words |= (uint64_t)(unsigned)_mm_movemask_epi8(yes) << (16 * k);
-			c->high |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << (16 * k);
-		}
-		return;
-	}
-#endif
-	for (size_t i = 0; i < 64 && from + i < t.n; i++) {
-		unsigned char b = (unsigned char)t.p[from + i];
-		c->words |= (uint64_t)is_alnum((char)b) << i;
-		c->high |= (uint64_t)(b >> 7) << i;
-	}
+	c->words = bits[WORDS];
+	c->high = bits[HIGH];
 }
 
 /* Where the run of ASCII letters and digits that holds `at` ends. */

@@ -181,9 +181,9 @@ look_at(struct chunk *c, struct span text, size_t from, size_t to)
 	c->from = from;
 	c->to = to;
 	/* And the block behind: a row of codes or letters goes on there. */
-	size_t blocks = (to - from + LOOK_BLOCK - 1) / LOOK_BLOCK;
+	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
 	size_t n =
-		to - from + LOOK_BLOCK < text.n - from ? to - from + LOOK_BLOCK : text.n - from;
+		to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
 	look_over(text.p + from, n, c->look);
 }
@@ -617,7 +617,7 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 	struct span t = c->text;
 	int err = 0;
 
-	for (size_t base = c->from, k = 0; base < c->to && !err; base += LOOK_BLOCK, k++) {
+	for (size_t base = c->from, k = 0; base < c->to && !err; base += BLOCK, k++) {
 		uint64_t token = c->look[k].token;
 		if (long_run(token) || all_ones(c->look[k].digit))
 			err = runs_of(e, t, v, base, token, s);

@@ -21,7 +21,7 @@ enum {
 	EVADE_CHUNK = 12 << 10,	 /* looked at together */
 	EVADE_OVERLAP = 4 << 10, /* looked at again where a key may go on, */
 	EVADE_SHORT = 1 << 10,	 /* and where any other value may */
-	EVADE_BLOCKS = EVADE_CHUNK / LOOK_BLOCK,
+	EVADE_BLOCKS = EVADE_CHUNK / BLOCK,
 	EVADE_PASSES = 8, /* of undoing escapes in what escapes stood for; regular expressions
 			     need five */
 };

@@ -24,8 +24,8 @@ struct head {
 struct groups_ahead
 groups_ahead(const struct loose *l, size_t i)
 {
-	const struct look *k = &l->c->look[(i - l->c->from) / LOOK_BLOCK];
-	unsigned shift = (i - l->c->from) % LOOK_BLOCK;
+	const struct look *k = &l->c->look[(i - l->c->from) / BLOCK];
+	unsigned shift = (i - l->c->from) % BLOCK;
 
 	if (!shift)
 		return (struct groups_ahead){ k->digit, k->alnum, k->gap, k->sign };

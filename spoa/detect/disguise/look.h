@@ -3,11 +3,7 @@
 #ifndef DETECT_LOOK_H
 #define DETECT_LOOK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-enum { LOOK_BLOCK = 64 };
+#include "base/block.h"
 
 /* Bit i: byte i of the block is … What depends on bytes behind the block's end is said of
  * any that could be there. */
@@ -40,7 +36,5 @@ look_alone(uint64_t x, bool before, uint64_t next)
 
 /* n bytes of text from p, a block after the other. */
 void look_over(const char *p, size_t n, struct look *l);
-/* The same without vectors. */
-void look_plainly(const char *p, size_t n, struct look *l);
 
 #endif

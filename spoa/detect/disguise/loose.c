@@ -30,14 +30,14 @@ bool
 loose_may_be_named(const struct loose *l, size_t from, size_t to)
 {
 	/* The name, and what a find may have on either side of the guess. */
-	enum { AROUND = CONTEXT_BYTES + 16 + 2 * LOOK_BLOCK };
+	enum { AROUND = CONTEXT_BYTES + 16 + 2 * BLOCK };
 	const struct chunk *c = l->c;
 	uint64_t letters = 0;
 
 	if (c->named || from < c->from + AROUND || to + AROUND > c->to)
 		return true;
-	for (size_t k = (from - AROUND - c->from) / LOOK_BLOCK;
-		k <= (to + AROUND - c->from) / LOOK_BLOCK; k++)
+	for (size_t k = (from - AROUND - c->from) / BLOCK;
+		k <= (to + AROUND - c->from) / BLOCK; k++)
 		letters |= (c->look[k].alnum & ~c->look[k].digit) | c->look[k].hidden;
 	return letters != 0;
 }
@@ -686,7 +686,7 @@ loose_edit(const struct chunk *c, struct editor *ed)
 {
 	struct loose l = { .t = c->text, .c = c, .ed = ed, .at = c->from };
 
-	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		const struct look *b = &c->look[k];
 		uint64_t rows = rows_of(&l, b, base);
 		uint64_t at = signs_said(&l, base, b->at);

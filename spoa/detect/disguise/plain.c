@@ -281,7 +281,7 @@ plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 	struct span t = span_cut(c->text, 0, c->to + AHEAD);
 	struct plain p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
 
-	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += LOOK_BLOCK, k++) {
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		uint64_t todo = c->look[k].hidden;
 		while (todo) {
 			size_t at = base + (size_t)__builtin_ctzll(todo);
@@ -294,7 +294,7 @@ plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 				else
 					character(&p);
 			}
-			if (p.at >= base + LOOK_BLOCK)
+			if (p.at >= base + BLOCK)
 				break;
 			todo &= UINT64_MAX << (p.at - base);
 		}

@@ -8,46 +8,19 @@ enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
 
 /* ---- a text without capitals ---- */
 
-/* Bytes side by side, which a compiler turns into what the machine has. */
-typedef uint8_t bytes __attribute__((vector_size(16)));
-
-struct tally {
-	unsigned letters, upper;
-	bool code;
-};
-
-static uint64_t
-half_of(bytes v, unsigned k)
+static bool
+is_code(char c)
 {
-	uint64_t half[2];
-
-	memcpy(half, &v, sizeof(half));
-	return half[k];
+	return is_one_of(c, ";<=>{}") || c == 0;
 }
 
-/* The sum, up to 255. */
-static unsigned
-sum_of(bytes v)
-{
-	return (unsigned)((half_of(v, 0) + half_of(v, 1)) * UINT64_C(0x0101010101010101) >> 56);
-}
+enum { LETTERS, CAPITALS, CODE };
+static struct block_sets sets;
 
-static struct tally
-count_block(const char *p)
+__attribute__((constructor)) static void
+fill_sets(void)
 {
-	bytes letters = { 0 }, upper = { 0 }, code = { 0 };
-
-	for (unsigned i = 0; i < SIEVE_BLOCK; i += sizeof(bytes)) {
-		bytes v;
-		memcpy(&v, p + i, sizeof(v));
-		/* what is true is a byte of -1 */
-		letters -= (bytes)((v | 0x20) - 'a' < 26);
-		upper -= (bytes)(v - 'A' < 26);
-		code |= (bytes)(v - ';' < 4) | (bytes)(v == '{') | (bytes)(v == '}') |
-			(bytes)(v == 0); /* ; < = > */
-	}
-	return (struct tally){ sum_of(letters), sum_of(upper),
-		(half_of(code, 0) | half_of(code, 1)) != 0 };
+	block_sets_fill(&sets, (bool (*const[])(char)){ is_alpha, is_upper, is_code, NULL });
 }
 
 /* Chats are written without capitals; a long text or one of code is not read so. */
@@ -58,18 +31,12 @@ text_without_capitals(struct span t)
 
 	if (t.n > LOWER_MAX)
 		return false;
-	for (size_t i = 0; i < t.n; i += SIEVE_BLOCK) {
-		char last[SIEVE_BLOCK];
-		const char *p = t.p + i;
-		if (t.n - i < SIEVE_BLOCK) {
-			memset(last, ' ', sizeof(last));
-			memcpy(last, p, t.n - i);
-			p = last;
-		}
-		struct tally n = count_block(p);
-		letters += n.letters;
-		upper += n.upper;
-		if (n.code || upper * 100 > t.n)
+	for (size_t i = 0; i < t.n; i += BLOCK) {
+		uint64_t in[BLOCK_SETS];
+		block_classify(&sets, t.p + i, t.n - i, in);
+		letters += (size_t)__builtin_popcountll(in[LETTERS]);
+		upper += (size_t)__builtin_popcountll(in[CAPITALS]);
+		if (in[CODE] || upper * 100 > t.n)
 			return false;
 	}
 	return letters > 0 && upper * 100 <= letters;
@@ -87,16 +54,16 @@ in_word(char c)
 static size_t
 begin_ahead(struct names_sweep *w, size_t i)
 {
-	size_t block = i - i % SIEVE_BLOCK, n = w->text.n;
+	size_t block = i - i % BLOCK, n = w->text.n;
 	uint64_t bits;
 
 	if (i >= n)
 		return n;
 	if (w->block < block || w->block == NO_BLOCK)
 		w->block = sieve_begins(w->text, block, w->lower, &w->begins);
-	bits = w->block == block ? w->begins & ~UINT64_C(0) << i % SIEVE_BLOCK : w->begins;
+	bits = w->block == block ? w->begins & ~UINT64_C(0) << i % BLOCK : w->begins;
 	if (!bits) {
-		w->block = sieve_begins(w->text, block + SIEVE_BLOCK, w->lower, &w->begins);
+		w->block = sieve_begins(w->text, block + BLOCK, w->lower, &w->begins);
 		bits = w->begins;
 	}
 	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;

@@ -120,12 +120,10 @@ build_byte_outlines(struct prefilter *f, struct arena *a, const struct pattern *
 static void
 index_bytes(struct prefilter *f)
 {
-	for (unsigned c = 0; c < 256; c++) {
-		f->sieve_of[c] = (uint8_t)((f->nbyte_patterns[c] > 0) | is_digit((char)c) << 1 |
-					   is_upper((char)c) << 2 | is_lower((char)c) << 3);
+	block_sets_fill(&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
+	for (unsigned c = 0; c < 256; c++)
 		if (f->nbyte_patterns[c])
-			f->sieve_halves[c >> 7][c & 15] |= (uint8_t)(1u << (c >> 4 & 7));
-	}
+			block_sets_add(&f->bytes, BYTES_PATTERN, (unsigned char)c);
 }
 
 /* Whether a literal is looked for only where no letter stands before it, or as in

@@ -4,6 +4,7 @@
 #ifndef DETECT_PREFILTER_H
 #define DETECT_PREFILTER_H
 
+#include "base/block.h"
 #include "detect/prefilter/pattern.h"
 #include "detect/prefilter/runs.h"
 
@@ -28,6 +29,8 @@ enum {
 	OUTLINES = OUTLINE_MANY + 3
 };
 
+enum { BYTES_DIGIT, BYTES_UPPER, BYTES_LOWER, BYTES_PATTERN };
+
 struct prefilter {
 	/* literals; the loader fills these two */
 	uint32_t fourth[1u << LITERAL_BITS]; /* by hash: bits of fourth bytes; 0: no literal */
@@ -40,8 +43,7 @@ struct prefilter {
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
 	struct outline *byte_outlines[256];
-	uint8_t sieve_of[256];	     /* bits by byte: patterns, digit, upper, lower */
-	uint8_t sieve_halves[2][16]; /* bytes with patterns, for sieve.c's vectors */
+	struct block_sets bytes; /* the sets BYTES_… */
 	/* runs of digits */
 	struct outline outlines[OUTLINES];
 	uint8_t outlines_of[RUN_BITS]; /* as bits, by a pattern's run_bit */

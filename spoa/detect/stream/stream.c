@@ -179,16 +179,25 @@ limit_of(const struct detect_stream *s, const struct findings *f)
 
 /* ---- windows ---- */
 
+enum { CURL = 4 };
+static struct block_sets curl_sets; /* a set for each letter */
+
+__attribute__((constructor)) static void
+fill_curl(void)
+{
+	for (unsigned k = 0; k < CURL; k++)
+		block_sets_add(&curl_sets, k, (unsigned char)"curl"[k]);
+}
+
 /* Notes the last "curl" in what is handed out, from `was` on. */
 static void
 note_curl(struct detect_stream *s, size_t was)
 {
-	enum { CURL = 4 };
 	struct span t = span_of(s->buf, s->done);
-	uint64_t at[CURL];
+	uint64_t at[BLOCK_SETS];
 
-	for (size_t i = was > CURL ? was - CURL : 0; i < t.n; i += SIEVE_BLOCK - CURL + 1) {
-		sieve_marks(t, i, "curl", CURL, at);
+	for (size_t i = was > CURL ? was - CURL : 0; i < t.n; i += BLOCK - CURL + 1) {
+		block_classify(&curl_sets, t.p + i, t.n - i, at);
 		uint64_t all = at[0] & at[1] >> 1 & at[2] >> 2 & at[3] >> 3;
 		if (all)
 			s->curl = s->base + i + 64 - (size_t)__builtin_clzll(all);
