@@ -39,6 +39,11 @@ is "a reload of a bad one is a 422" "$(admin -o "$D/answer" -w '%{http_code}' -X
 like "that says why" "$(cat "$D/answer")" '"by":"admin","result":"refused","errors_total":1,"errors":\[".*more.yaml:1:31: '
 check "by the socket too" test "$(curl -s -m 10 --unix-socket "$socket" -o /dev/null -w '%{http_code}' -X POST http://x/reload)" = 422
 put "$more" 'rules: []'
+policies() { "$build/tollgate" audit export --journal "$JOURNAL" | grep '"type":"policy"'; }
+is "each that came into force has a record" "$(policies | wc -l)" 2
+like "which says what is searched" "$(policies | tail -1)" "\"policy\":\"$second\".*\"searched\":\"[0-9a-f]{16}\",\"entities\":\\[\"[A-Z]"
+like "and decisions have its hash" "$("$build/tollgate" audit export --journal "$JOURNAL" | grep '"type":"decision"' | tail -1)" \
+	"$(policies | tail -1 | grep -o '"searched":"[^"]*"')"
 is "a good one is done" "$(admin -o "$D/answer" -w '%{http_code}' -X POST "$ADMIN/reload")" 200
 is "and in force when the answer comes" "$(in_force)" "$first"
 sleep 1.2

@@ -242,6 +242,12 @@ consequences_are_noted(void **state)
 			"deny: true}]\n",
 			":5:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
 			"US_SSN?\n" },
+		{ "a condition that may depend on any entity",
+			"rules: [{name: a, when: 'prompt.entities.size() > 2', deny: true}]\n",
+			":5:9: rule a: may depend on any entity (" },
+		{ "a limit that reads disguises",
+			"limits: [{name: l, when: 'prompt.evasion', requests: 5, window: 1m}]\n",
+			":5:10: limit l: may depend on any entity (" },
 #define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
 		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
 			":5:24: external x: texts go to another machine without TLS\n" },
