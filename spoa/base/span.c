@@ -4,6 +4,16 @@
 #include "base/ascii.h"
 #include "base/err.h"
 
+uint64_t
+span_hash(struct span s)
+{
+	uint64_t h = 1469598103934665603u;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 1099511628211u;
+	return h;
+}
+
 struct span
 span_cut(struct span s, size_t from, size_t to)
 {

@@ -42,6 +42,8 @@ span_is(struct span a, const char *lit)
 	return span_eq(a, span_str(lit));
 }
 
+/* FNV-1a: for tables whose keys no caller chooses at will. */
+uint64_t span_hash(struct span s);
 /* The bytes [from, to) of s; both are clamped to its length. */
 struct span span_cut(struct span s, size_t from, size_t to);
 /* ASCII case-insensitive comparison. */

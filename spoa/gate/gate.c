@@ -261,16 +261,12 @@ enum step_result
 request_hold_identity(struct request *r)
 {
 	struct holds *holds = &r->gate->shared->holds;
-	uint64_t h = 1469598103934665603u; /* FNV-1a */
-	struct span who = r->found.identity.person;
 	size_t n = r->run.held_bytes, work = r->run.held_work;
 
 	if (r->run.held_slot < HOLD_SLOTS)
 		return STEP_NEXT;
-	for (size_t i = 0; i < who.n; i++)
-		h = (h ^ (unsigned char)who.p[i]) * 1099511628211u;
 	give_back(r);
-	r->run.held_slot = (size_t)(h % HOLD_SLOTS);
+	r->run.held_slot = (size_t)(span_hash(r->found.identity.person) % HOLD_SLOTS);
 	uint64_t refused_us = hold_refused_us(holds, r->run.held_slot, clock_mono_us());
 	if (refused_us)
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);

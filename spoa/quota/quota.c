@@ -35,7 +35,6 @@ quota_free(struct quota **qt)
 {
 	if (*qt && (*qt)->redis) {
 		redis_before_write((*qt)->redis, NULL, NULL);
-		counts_free(*qt);
 		free((*qt)->known);
 	}
 	free(*qt);
@@ -103,7 +102,10 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
-	q->looks = false;
+	q->try = QUOTA_ADDS;
+	q->doubts = false;
+	for (size_t k = 0; k < q->ndims; k++)
+		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
 	if (never_fits(q)) {
 		quota_unmove(qt, q, clock_mono_us());
 		quota_tell(qt, q);

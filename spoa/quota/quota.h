@@ -1,8 +1,8 @@
 /* Rate limits: reserve before, settle after (design rule 8). Each limit value
  * counts in ten sub-buckets of its window; a request is admitted where its own
  * bucket and the ten before it, read AFTER its own increment, hold no more than
- * the limit, so no rolling window exceeds it. On Redis in one pipelined round
- * trip without scripts, by Redis' clock; without Redis the same arithmetic in
+ * the limit, so no rolling window exceeds it. On Redis in one pipeline a turn of
+ * the loop, without scripts, by Redis' clock; without Redis the same arithmetic in
  * process, by the monotonic clock. */
 #ifndef QUOTA_QUOTA_H
 #define QUOTA_QUOTA_H
@@ -34,6 +34,7 @@ struct quota_dim {
 	/* It was charged before, at `from`: that is given back as this is charged. */
 	bool moves;
 	struct quota_place from;
+	uint64_t hash;	       /* of the key; the quota's own */
 	struct quota_place at; /* out: charged here */
 	bool charged;	       /* out: counted and not yet released */
 	uint64_t remaining;    /* out: limit - count, 0 if over */
@@ -50,6 +51,13 @@ enum quota_result {
 	QUOTA_FAILED,
 };
 
+/* What a try sends to Redis for each dim. */
+enum quota_try {
+	QUOTA_ADDS,  /* counts: its neighbours are known */
+	QUOTA_READS, /* counts, sees to the key's TTL and reads the neighbours */
+	QUOTA_LOOKS, /* reads without counting */
+};
+
 struct quota_request {
 	struct tag tag;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
@@ -64,10 +72,9 @@ struct quota_request {
 	struct mail mail;
 	struct quota *quota;
 	struct quota_request *next; /* waits for the end of the turn */
-	uint64_t sent_us, epoch;
+	enum quota_try try;
 	unsigned tries;
-	size_t moved; /* dims whose former charge this try gave back */
-	bool looks;   /* reads without counting */
+	bool doubts; /* what was known did not decide: the next try reads */
 };
 
 struct quota;

@@ -1,14 +1,13 @@
 /* Counts as this worker last read them. */
 #include "quota/quota_known.h"
 
+/* The place of the dim's key, in this life of Redis; NULL: another one has it. */
 static struct known_place *
-place_of(struct quota_known *k, const char *key)
+place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 {
-	uint64_t h = 1469598103934665603u; /* FNV-1a */
+	struct known_place *p = &k->place[d->hash % KNOWN_PLACES];
 
-	for (const char *c = key; *c; c++)
-		h = (h ^ (unsigned char)*c) * 1099511628211u;
-	return &k->place[h % KNOWN_PLACES];
+	return strcmp(p->key, d->key) == 0 && p->at.epoch == epoch ? p : NULL;
 }
 
 /* Of bucket b; NULL: not read, and empty. */
@@ -36,10 +35,10 @@ enum known_answer
 known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch, int64_t now_ms,
 	uint64_t now_us, int64_t *retry_ms)
 {
-	struct known_place *p = place_of(k, d->key);
+	struct known_place *p = place_of(k, d, epoch);
 	int64_t near[WINDOW_NEIGHBOURS], b = window_bucket(d, now_ms);
 
-	if (strcmp(p->key, d->key) != 0 || p->at.epoch != epoch || b < p->at.bucket)
+	if (!p || b < p->at.bucket)
 		return KNOWN_ROOM;
 	d->at = (struct quota_place){ b, epoch };
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
@@ -52,12 +51,24 @@ known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch, int64_t no
 	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
 }
 
+const int64_t *
+known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+
+	return p && p->closed && p->at.bucket == d->at.bucket && p->read_us >= since_us &&
+			       p->revision == k->revision && p->clock == k->clock
+		       ? p->near
+		       : NULL;
+}
+
 void
 known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	struct known_place *p = place_of(k, d->key);
+	struct known_place *p = place_of(k, d, d->at.epoch);
 
-	if (strcmp(p->key, d->key) != 0 || p->at.epoch != d->at.epoch) {
+	if (!p) {
+		p = &k->place[d->hash % KNOWN_PLACES];
 		*p = (struct known_place){ .at = d->at };
 		memcpy(p->key, d->key, sizeof(p->key));
 	}
@@ -65,31 +76,34 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 		p->under_way += (int64_t)d->n;
 }
 
-/* The place of a request that is answered; NULL: another key has it now. */
+/* The place of a request that is answered. */
 static struct known_place *
 answered(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	struct known_place *p = place_of(k, d->key);
+	struct known_place *p = place_of(k, d, d->at.epoch);
 
-	if (strcmp(p->key, d->key) != 0 || p->at.epoch != d->at.epoch)
-		return NULL;
-	if (!looks)
+	if (p && !looks)
 		p->under_way = p->under_way > (int64_t)d->n ? p->under_way - (int64_t)d->n : 0;
 	return p;
 }
 
 void
-known_read(struct quota_known *k, const struct quota_dim *d, bool looks, int64_t own,
-	const int64_t near[WINDOW_NEIGHBOURS], int64_t taken, uint64_t now_us)
+known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
+	const struct known_counts *c, int64_t taken, bool closed, uint64_t now_us)
 {
 	struct known_place *p = answered(k, d, looks);
 
-	if (!p)
+	if (!p || (!c->near && p->at.bucket != d->at.bucket))
+		return;
+	p->own = c->own - taken;
+	if (!c->near)
 		return;
 	p->at = d->at;
-	p->own = own - taken;
-	memcpy(p->near, near, sizeof(p->near));
+	memcpy(p->near, c->near, sizeof(p->near));
 	p->read_us = now_us;
+	p->closed = closed;
+	p->revision = c->revision;
+	p->clock = k->clock;
 }
 
 void
@@ -102,9 +116,9 @@ void
 known_corrected(
 	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta)
 {
-	struct known_place *p = place_of(k, d->key);
-	int64_t *c = count_of(p, at.bucket);
+	struct known_place *p = place_of(k, d, at.epoch);
+	int64_t *c = p ? count_of(p, at.bucket) : NULL;
 
-	if (c && strcmp(p->key, d->key) == 0 && p->at.epoch == at.epoch)
+	if (c)
 		*c += delta;
 }

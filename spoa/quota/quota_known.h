@@ -1,6 +1,17 @@
-/* What this worker last read of the counts on Redis, so that what will be refused
- * anyway is refused without counting: a doomed reservation takes room from others until
- * it is given back. owner: worker. */
+/* What this worker last read of the counts on Redis. It serves twice:
+ *
+ * What will be refused anyway is refused without counting: a doomed reservation takes
+ * room from others until it is given back.
+ *
+ * A charge does not read its neighbours again. They were read after Redis' clock had
+ * entered the bucket that is charged, so every charge that is admitted in them was
+ * counted by then: an admission needs the clock in its bucket after it has counted.
+ * What changes them later only makes them less (refunds), or is a settlement of more than
+ * was reserved; that sets a new revision, which every reservation reads. A neighbour is
+ * so an upper bound as long as epoch and revision are the same and Redis' clock has not
+ * been set, and is read again after KNOWN_AGE_US in any case, and before a refusal.
+ *
+ * owner: worker. */
 #ifndef QUOTA_QUOTA_KNOWN_H
 #define QUOTA_QUOTA_KNOWN_H
 
@@ -10,6 +21,15 @@ enum {
 	KNOWN_PLACES = 1024,
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
+	/* So long a charge rests on it, at most. */
+	KNOWN_AGE_US = 1000000,
+};
+
+/* What a reply says of one dim. */
+struct known_counts {
+	int64_t own;	     /* the bucket dim->at */
+	const int64_t *near; /* WINDOW_NEIGHBOURS of them; NULL: not read */
+	int64_t revision;    /* of the moment of `near` */
 };
 
 struct known_place {
@@ -17,10 +37,15 @@ struct known_place {
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];
 	int64_t under_way; /* asked for and not answered */
-	uint64_t read_us;  /* 0: never */
+	uint64_t read_us;  /* `near`; 0: never */
+	bool closed;	   /* a charge to `at` may rest on `near`, while these are the same: */
+	int64_t revision;
+	uint64_t clock;
 };
 
 struct quota_known {
+	int64_t revision; /* as last read */
+	uint64_t clock;	  /* redis_life's */
 	/* by the key's hash; of two that share a place the later one has it */
 	struct known_place place[KNOWN_PLACES];
 };
@@ -34,14 +59,19 @@ enum known_answer {
 /* Would the dim be over at this moment? Fills what window_judge() fills. */
 enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch,
 	int64_t now_ms, uint64_t now_us, int64_t *retry_ms);
+/* The neighbours of d->at, where a charge may rest on them and they were read since then;
+ * else NULL. Valid until the next known_sent() or known_read(). */
+const int64_t *known_near(
+	const struct quota_known *k, const struct quota_dim *d, uint64_t since_us);
 /* Counts what is sent, until known_read() or known_lost(). */
 void known_sent(struct quota_known *k, const struct quota_dim *d, bool looks);
 /* This worker corrected what was charged at a place. */
 void known_corrected(
 	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta);
-/* The counts at d->at; `taken` of them is this request's own and given back. */
-void known_read(struct quota_known *k, const struct quota_dim *d, bool looks, int64_t own,
-	const int64_t near[WINDOW_NEIGHBOURS], int64_t taken, uint64_t now_us);
+/* The counts at d->at; `taken` of them is this request's own and given back. `closed`:
+ * they were read after Redis' clock had entered d->at, by who set the key's TTL. */
+void known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
+	const struct known_counts *c, int64_t taken, bool closed, uint64_t now_us);
 void known_lost(struct quota_known *k, const struct quota_dim *d, bool looks);
 
 #endif

@@ -7,7 +7,6 @@
 
 struct quota {
 	struct redis *redis;
-	struct refund *refunds;		     /* Redis is asked for */
 	struct quota_request *first, **last; /* asked for in this turn */
 	struct quota_known *known;
 	struct quota_table *table;
@@ -23,7 +22,6 @@ void counts_write(void *quota);
 /* Adds to the bucket at this place, or takes from it, on Redis. Fire and forget. */
 void counts_correct(
 	struct quota *qt, const struct quota_dim *d, struct quota_place at, int64_t delta);
-void counts_free(struct quota *qt);
 
 /* quota.c: */
 /* The request's answer, at a later turn. */

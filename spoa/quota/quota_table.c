@@ -58,16 +58,6 @@ table_ms(const struct quota_table *t, uint64_t mono_us)
 	return ((int64_t)mono_us + t->offset_us) / 1000;
 }
 
-static size_t
-slot_of(const char *key)
-{
-	uint64_t h = 1469598103934665603u;
-
-	for (; *key; key++)
-		h = (h ^ (unsigned char)*key) * 1099511628211u;
-	return (size_t)(h % BUCKETS);
-}
-
 /* One chain an operation: dead entries leave long before the table is full. */
 static void
 sweep(struct quota_table *t, int64_t now_ms)
@@ -87,27 +77,27 @@ sweep(struct quota_table *t, int64_t now_ms)
 }
 
 static struct quota_entry *
-find(struct quota_table *t, const char *key)
+find(struct quota_table *t, const struct quota_dim *d)
 {
-	struct quota_entry *e = t->bucket[slot_of(key)];
+	struct quota_entry *e = t->bucket[d->hash % BUCKETS];
 
-	while (e && strcmp(e->key, key))
+	while (e && strcmp(e->key, d->key))
 		e = e->next;
 	return e;
 }
 
 static struct quota_entry *
-find_or_make(struct quota_table *t, const char *key)
+find_or_make(struct quota_table *t, const struct quota_dim *d)
 {
-	struct quota_entry *e = find(t, key);
+	struct quota_entry *e = find(t, d);
 
 	if (e || t->n >= ENTRIES_MAX)
 		return e;
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
-	strcpy(e->key, key);
-	size_t i = slot_of(key);
+	strcpy(e->key, d->key);
+	size_t i = d->hash % BUCKETS;
 	e->next = t->bucket[i];
 	t->bucket[i] = e;
 	t->n++;
@@ -137,7 +127,7 @@ peek(const struct quota_entry *e, int64_t bucket)
 void
 table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
 {
-	struct quota_entry *e = delta > 0 ? find_or_make(t, d->key) : find(t, d->key);
+	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find(t, d);
 	size_t i = (size_t)bucket % RING;
 
 	if (!e || (e->id[i] != bucket && (delta < 0 || e->id[i] > bucket)))
@@ -157,7 +147,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
-		struct quota_entry *e = find_or_make(t, d->key);
+		struct quota_entry *e = find_or_make(t, d);
 		/* By the owner's clock: the charge may have waited for its turn. */
 		d->at = (struct quota_place){ .bucket = window_bucket(d, now_ms) };
 		if (!e) {

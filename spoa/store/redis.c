@@ -19,8 +19,8 @@
 #include "base/tag.h"
 #include "store/redis_url.h"
 
-enum { TICK_MS = 10, PROBE_MS = 100, CONNECT_MS = 1000, RETRY_MS = 100, LIST_MAX = 16 };
-enum { EPOCH_RETRY_MS = 500, REPLIES_MAX = 128 };
+enum { TICK_MS = 10, PROBE_MS = 100, CONNECT_MS = 1000, RETRY_MS = 100 };
+enum { EPOCH_RETRY_MS = 500 };
 
 struct redis {
 	struct tag tag;
@@ -50,12 +50,6 @@ struct redis {
 	struct buf command; /* being formatted */
 };
 
-struct slot {
-	struct redis_pipe *pipe;
-	struct redis_reply_ints reply;
-	int64_t list[LIST_MAX];
-};
-
 struct redis_pipe {
 	struct redis *r;
 	redis_cb *cb;
@@ -69,7 +63,7 @@ struct redis_pipe {
 	bool soon; /* in r->failed, which frees it */
 	int err;
 	size_t n, cap, got;
-	struct slot *slots;
+	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
 };
 
 /* ---- pipelines ---- */
@@ -90,7 +84,6 @@ static void
 pipe_free(struct redis_pipe *p)
 {
 	unlist(p);
-	free(p->slots);
 	free(p);
 }
 
@@ -123,9 +116,6 @@ answer_hash(struct redis_pipe *p, int err)
 static void
 answer(struct redis_pipe *p, int err)
 {
-	struct redis_reply_ints replies[REPLIES_MAX];
-	size_t n = p->n < REPLIES_MAX ? p->n : REPLIES_MAX;
-
 	if (p->answered)
 		return;
 	p->answered = true;
@@ -134,45 +124,36 @@ answer(struct redis_pipe *p, int err)
 		metric_inc(p->r->metrics, M_REDIS_ERRORS);
 	if (p->hash_cb)
 		answer_hash(p, err);
-	if (!p->cb)
-		return;
-	for (size_t i = 0; i < n && !err; i++)
-		replies[i] = p->slots[i].reply;
-	p->cb(p->arg, err, replies, err ? 0 : n);
+	if (p->cb)
+		p->cb(p->arg, err, p->replies, err ? 0 : p->n);
 }
 
 static void
-read_reply(struct slot *s, const redisReply *reply)
+read_reply(struct redis_reply_ints *to, const redisReply *reply)
 {
-	switch (reply->type) {
-	case REDIS_REPLY_INTEGER: s->reply.i = reply->integer; return;
-	case REDIS_REPLY_ARRAY:
-		if (reply->elements > LIST_MAX)
-			break;
-		for (size_t i = 0; i < reply->elements; i++) {
-			const redisReply *e = reply->element[i];
-			s->list[i] =
+	to->err = ERR_SYNTAX;
+	if (reply->type == REDIS_REPLY_INTEGER)
+		to->i = reply->integer;
+	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements <= REDIS_LIST_MAX)
+		for (; to->n < reply->elements; to->n++) {
+			const redisReply *e = reply->element[to->n];
+			to->list[to->n] =
 				e->type == REDIS_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
 		}
-		s->reply.list = s->list;
-		s->reply.n = reply->elements;
+	else if (reply->type != REDIS_REPLY_STATUS)
 		return;
-	case REDIS_REPLY_STATUS: return;
-	default: break;
-	}
-	s->reply.err = ERR_SYNTAX;
+	to->err = 0;
 }
 
 static void
 on_reply(redisAsyncContext *ac UNUSED, void *reply, void *priv)
 {
-	struct slot *s = priv;
-	struct redis_pipe *p = s->pipe;
+	struct redis_pipe *p = priv;
 
 	if (reply && p->hash_cb)
 		p->hash = reply;
 	else if (reply)
-		read_reply(s, reply);
+		read_reply(&p->replies[p->got], reply);
 	else
 		p->err = ERR_IO;
 	if (++p->got < p->n)
@@ -183,20 +164,19 @@ on_reply(redisAsyncContext *ac UNUSED, void *reply, void *priv)
 }
 
 struct redis_pipe *
-redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg)
+redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes)
 {
-	struct redis_pipe *p = calloc(1, sizeof(*p));
+	struct redis_pipe *p = calloc(1, sizeof(*p) + commands * sizeof(p->replies[0]) + bytes);
 
 	if (!p)
-		abort(); /* a few hundred bytes: nothing sensible is left to do */
+		abort(); /* some kilobytes: nothing sensible is left to do */
 	p->r = r;
 	p->cb = cb;
-	p->arg = arg;
-	p->slots = calloc(commands ? commands : 1, sizeof(*p->slots));
-	p->cap = p->slots ? commands : 0;
-	if (!p->slots)
-		p->err = ERR_NOMEM;
-	else if (!r->connected || r->open)
+	p->cap = commands;
+	p->arg = &p->replies[commands];
+	if (bytes)
+		memcpy(p->arg, arg, bytes);
+	if (!r->connected || r->open)
 		p->err = ERR_IO;
 	return p;
 }
@@ -230,11 +210,9 @@ redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *l
 	if (p->err)
 		return;
 	INVARIANT(p->n < p->cap);
-	struct slot *s = &p->slots[p->n];
-	s->pipe = p;
 	struct span command = format(&p->r->command, argc, argv, lens);
 	if (!command.p || redisAsyncFormattedCommand(
-				  p->r->ac, on_reply, s, command.p, command.n) != REDIS_OK) {
+				  p->r->ac, on_reply, p, command.p, command.n) != REDIS_OK) {
 		p->err = ERR_IO;
 		return;
 	}
@@ -284,11 +262,12 @@ void
 redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
 	void *arg)
 {
-	struct redis_pipe *p = redis_begin(r, 1, NULL, arg);
+	struct redis_pipe *p = redis_begin(r, 1, NULL, NULL, 0);
 	const char *argv[] = { "HGETALL", key.p };
 	const size_t lens[] = { 7, key.n };
 
 	p->hash_cb = cb;
+	p->arg = arg;
 	p->fields = fields;
 	p->bytes = bytes;
 	redis_command(p, 2, argv, lens);

@@ -33,24 +33,26 @@ void redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2]);
  * One; NULL: none any more. */
 void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
 
+enum { REDIS_LIST_MAX = 16 };
+
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
  * as integers, nil as 0). */
 struct redis_reply_ints {
 	int err; /* ERR_SYNTAX: Redis answered with an error or something else */
-	int64_t i;
-	const int64_t *list;
 	size_t n;
+	int64_t i, list[REDIS_LIST_MAX];
 };
 
 /* A pipeline: begin, add commands, send. The callback runs exactly once, on the
  * loop, never inside redis_send: err 0 with one reply a command (valid during the
- * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost), ERR_NOMEM. Late
- * replies are dropped. cb NULL: fire and forget. */
+ * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
+ * dropped. cb NULL: fire and forget. */
 typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
-/* `commands`: how many will be added at most. Never NULL: out of memory shows in
- * the callback. */
-struct redis_pipe *redis_begin(struct redis *r, size_t commands, redis_cb *cb, void *arg);
+/* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`
+ * at arg, freed with the pipeline. Aborts where memory is out. */
+struct redis_pipe *redis_begin(
+	struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes);
 void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
 void redis_send(struct redis_pipe *p);
 

@@ -37,16 +37,23 @@ redis_life_draw(void)
 	return v;
 }
 
-/* Redis read its clock between the two moments: an offset outside of what they allow
- * is wrong (a first one, a clock that was set, drift). */
+/* Redis read its clock between the two moments, each known to a microsecond. What these
+ * and the former replies allow together is the offset, unless that is nothing: a first
+ * reply, a clock that was set, drift. */
 void
 redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us)
 {
-	int64_t least = at_us - (int64_t)got_us, most = at_us - (int64_t)sent_us;
+	int64_t least = at_us - (int64_t)got_us - 1, most = at_us - (int64_t)sent_us + 1;
 
-	if (l->offset_us < least || l->offset_us > most)
-		l->offset_us = least + (most - least) / 2;
 	l->lag_us = (most - least) / 2;
+	if (least > l->most_us || most < l->least_us) {
+		l->clock++;
+		l->least_us = least;
+		l->most_us = most;
+	}
+	l->least_us = least > l->least_us ? least : l->least_us;
+	l->most_us = most < l->most_us ? most : l->most_us;
+	l->offset_us = l->least_us + (l->most_us - l->least_us) / 2;
 }
 
 int64_t

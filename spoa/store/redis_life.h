@@ -11,8 +11,10 @@
 struct redis_life {
 	char key[64];	/* "tollgate:epoch:RUNID" */
 	uint64_t epoch; /* its value; 0: not known */
-	/* Redis' TIME less our monotonic clock, and how long a command is under way */
-	int64_t offset_us, lag_us;
+	/* Redis' TIME less our monotonic clock: what all replies allow, and its middle */
+	int64_t least_us, most_us, offset_us;
+	int64_t lag_us; /* how long a command is under way */
+	uint64_t clock; /* another number where no offset explains all replies: one was set */
 };
 
 /* The key, from the reply to INFO server: false where it names no run_id. */
@@ -20,7 +22,7 @@ bool redis_life_named(struct redis_life *l, struct span info);
 /* A value for an epoch that begins: never 0, positive as int64_t. */
 uint64_t redis_life_draw(void);
 /* Redis' clock said at_us to a command sent at sent_us and answered at got_us (both
- * monotonic). What is known of it stays as long as that is possible. */
+ * monotonic). */
 void redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us);
 /* Redis' clock, in ms since 1970, when a command that is sent at mono_us arrives. */
 int64_t redis_life_ms(const struct redis_life *l, uint64_t mono_us);

@@ -353,11 +353,23 @@ struct fake {
 	const char *pong; /* NULL: silence */
 	const char *info; /* NULL: as it should be */
 	const char *counts;
+	/* instead of counts: a clock that runs, and is set */
+	uint64_t began_us;
+	int64_t set_us;
 	ev_io accept, read;
-	unsigned accepted;
+	unsigned accepted, reads; /* that ask for neighbours */
 };
 
 #define FAKE_TIME(s) "*2\r\n$10\r\n" s "\r\n$1\r\n0\r\n"
+
+/* As one request asks that knows nothing: its count, the clock, eleven neighbours and
+ * the revision; the epoch and the revision. */
+#define NIL4	     "$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
+#define COUNTED(own) "+OK\r\n" own ":1\r\n"
+#define TIME	     FAKE_TIME("1790000000")
+#define NEAR(x)	     "*12\r\n" x "$-1\r\n$-1\r\n$-1\r\n" NIL4 NIL4
+#define LIFE	     "*2\r\n$1\r\n7\r\n$-1\r\n"
+#define GOOD(own)    COUNTED(own) TIME NEAR("$1\r\n7\r\n") LIFE
 
 static int
 times(const char *in, const char *what)
@@ -375,6 +387,20 @@ static void
 say(struct fake *f, const char *text)
 {
 	assert_true(write(f->fd, text, strlen(text)) > 0);
+}
+
+/* Three of this bucket, seven of the one before. */
+static void
+say_counts(struct fake *f, bool reads)
+{
+	long long us = (long long)(clock_mono_us() - f->began_us) + f->set_us;
+	char out[400];
+
+	snprintf(out, sizeof(out), "%s*2\r\n$10\r\n%lld\r\n$6\r\n%06lld\r\n%s" LIFE,
+		reads ? COUNTED(":3\r\n") : ":3\r\n", 1790000000 + us / 1000000, us % 1000000,
+		reads ? NEAR("$1\r\n7\r\n") : "");
+	say(f, out);
+	f->reads += reads;
 }
 
 static void
@@ -396,12 +422,14 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		say(f, f->pong);
 	if (strstr(in, "INFO"))
 		say(f, f->info ? f->info : "$20\r\n# Server\r\nrun_id:x\r\n\r\n");
-	if (strstr(in, "SET\r\n"))
+	if (strstr(in, "SET\r\n$16\r\ntollgate:epoch:x"))
 		say(f, "+OK\r\n" FAKE_TIME("1790000000") "$1\r\n7\r\n");
 	/* corrections first */
 	int asks = times(in, "\r\nMGET\r\n$16\r\ntollgate:epoch:x");
-	for (int i = times(in, "INCRBY") - asks; f->counts && i > 0; i--)
-		say(f, ":1\r\n:1\r\n");
+	for (int i = times(in, "INCRBY") - asks; (f->counts || f->began_us) && i > 0; i--)
+		say(f, ":1\r\n");
+	if (f->began_us && asks)
+		say_counts(f, times(in, "MGET") > 1);
 	for (; f->counts && *f->counts && asks > 0; asks--)
 		say(f, f->counts);
 }
@@ -456,57 +484,56 @@ fake_down(struct fake *f)
 static void
 test_replies(void **state)
 {
-	/* Eleven neighbours, as one request asks for them; the clock, the epoch. */
-#define NEAR(x)                                                                                \
-	"*11\r\n" x "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
-#define LIFE	  FAKE_TIME("1790000000") "*1\r\n$1\r\n7\r\n"
-#define GOOD(own) own ":1\r\n" NEAR("$1\r\n7\r\n")
 	static const struct {
 		const char *name, *counts;
 		enum quota_result want;
 	} rows[] = {
-		{ "within the limit", GOOD(":3\r\n") LIFE, QUOTA_ADMITTED },
-		{ "over it", GOOD(":4\r\n") LIFE, QUOTA_REFUSED },
+		{ "within the limit", GOOD(":3\r\n"), QUOTA_ADMITTED },
+		{ "over it", GOOD(":4\r\n"), QUOTA_REFUSED },
 		{ "over it, at the bucket's last moment",
-			GOOD(":4\r\n") "*2\r\n$10\r\n1790000003\r\n$6\r\n999999\r\n"
-				       "*1\r\n$1\r\n7\r\n",
+			COUNTED(":4\r\n") "*2\r\n$10\r\n1790000003\r\n$6\r\n999999\r\n" NEAR(
+				"$1\r\n7\r\n") LIFE,
 			QUOTA_REFUSED },
 		{ "over it, where the next bucket has begun: once more",
-			GOOD(":4\r\n") FAKE_TIME("1790000004") "*1\r\n$1\r\n7\r\n",
+			COUNTED(":4\r\n") FAKE_TIME("1790000004") NEAR("$1\r\n7\r\n") LIFE,
 			QUOTA_REFUSED },
 		{ "loading",
 			"-LOADING Redis is loading\r\n-LOADING x\r\n-LOADING x\r\n-LOADING "
-			"x\r\n-LOADING x\r\n",
+			"x\r\n-LOADING x\r\n-LOADING x\r\n",
 			QUOTA_FAILED },
 		{ "loading at the read only",
-			":1\r\n:1\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
+			COUNTED(":1\r\n") "-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
 			QUOTA_FAILED },
-		{ "a list that is too short", ":1\r\n:1\r\n*1\r\n$-1\r\n" LIFE, QUOTA_FAILED },
-		{ "a number where the list should be", ":1\r\n:1\r\n:1\r\n" LIFE,
+		{ "a list that is too short", COUNTED(":1\r\n") TIME "*1\r\n$-1\r\n" LIFE,
 			QUOTA_FAILED },
-		{ "a word where the number should be", "$1\r\n1\r\n:1\r\n" NEAR("$-1\r\n") LIFE,
+		{ "a number where the list should be", COUNTED(":1\r\n") TIME ":1\r\n" LIFE,
 			QUOTA_FAILED },
+		{ "a word where the number should be",
+			COUNTED("$1\r\n1\r\n") TIME NEAR("$-1\r\n") LIFE, QUOTA_FAILED },
 		{ "nothing", "", QUOTA_FAILED },
-		{ "half of it", ":1\r\n", QUOTA_FAILED },
-		{ "all but the epoch", GOOD(":3\r\n") FAKE_TIME("1790000000"), QUOTA_FAILED },
+		{ "half of it", "+OK\r\n:1\r\n", QUOTA_FAILED },
+		{ "all but the epoch", COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n"),
+			QUOTA_FAILED },
 		{ "no epoch, whatever is asked",
-			GOOD(":3\r\n") FAKE_TIME("1790000000") "*1\r\n$-1\r\n", QUOTA_FAILED },
+			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "*2\r\n$-1\r\n$-1\r\n",
+			QUOTA_FAILED },
 		{ "another epoch, whatever is asked",
-			GOOD(":3\r\n") FAKE_TIME("1790000000") "*1\r\n$1\r\n8\r\n",
+			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "*2\r\n$1\r\n8\r\n$-1\r\n",
 			QUOTA_FAILED },
 		{ "an error where the epoch should be",
-			GOOD(":3\r\n") FAKE_TIME("1790000000") "-WRONGTYPE x\r\n",
+			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "-WRONGTYPE x\r\n",
 			QUOTA_FAILED },
-		{ "no clock", GOOD(":3\r\n") "*-1\r\n*1\r\n$1\r\n7\r\n", QUOTA_FAILED },
+		{ "no clock", COUNTED(":3\r\n") "*-1\r\n" NEAR("$1\r\n7\r\n") LIFE,
+			QUOTA_FAILED },
 		{ "a clock that was set forward: once more",
-			GOOD(":3\r\n") FAKE_TIME("1790000620") "*1\r\n$1\r\n7\r\n",
+			COUNTED(":3\r\n") FAKE_TIME("1790000620") NEAR("$1\r\n7\r\n") LIFE,
 			QUOTA_ADMITTED },
 		{ "a clock that was set back: once more",
-			GOOD(":3\r\n") FAKE_TIME("1789000000") "*1\r\n$1\r\n7\r\n",
+			COUNTED(":3\r\n") FAKE_TIME("1789000000") NEAR("$1\r\n7\r\n") LIFE,
 			QUOTA_ADMITTED },
 		{ "garbage", "?!\r\n", QUOTA_FAILED },
 		{ "a neighbour below zero hides nothing",
-			":11\r\n:1\r\n" NEAR("$2\r\n-9\r\n") LIFE, QUOTA_REFUSED },
+			COUNTED(":11\r\n") TIME NEAR("$2\r\n-9\r\n") LIFE, QUOTA_REFUSED },
 	};
 
 	(void)state;
@@ -534,6 +561,48 @@ test_replies(void **state)
 	}
 }
 
+/* What was read of closed buckets holds while Redis' clock goes on; where it was set, the
+ * bucket may be open again. */
+static void
+test_clock_set(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t by_us;
+		unsigned reads;
+	} rows[] = {
+		{ "it goes on", 0, 1 },
+		{ "set back by a second", -1000000, 2 },
+		{ "set forward by a second", 1000000, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fake f;
+		struct metrics m = { 0 };
+		struct ask a;
+		char url[128];
+		fake_up(&f);
+		snprintf(url, sizeof(url), "unix:%s", f.path);
+		struct redis *r = redis_new(loop, url, 2000000, &m);
+		struct quota *q = quota_new(r, NULL, &self, &m);
+		assert_true(run_until_up(r, 2000000));
+		f.began_us = clock_mono_us();
+		f.set_us = 2000000;
+		ask_wait(q, &a, 20, 0, 0);
+		assert_int_equal(f.reads, 1);
+		f.set_us += rows[i].by_us;
+		ask_wait(q, &a, 20, 0, 0);
+		assert_int_equal(a.q.result, QUOTA_ADMITTED);
+		assert_int_equal(a.q.dim[0].remaining, 10);
+		if (f.reads != rows[i].reads)
+			fail_msg("%s: %u", rows[i].name, f.reads);
+		quota_free(&q);
+		redis_free(&r);
+		fake_down(&f);
+	}
+}
+
 /* A Redis that answers, but not what life its counts are in: limits fail at once, and
  * hold again when it does. */
 static void
@@ -550,7 +619,7 @@ test_epoch_unknown(void **state)
 		char url[128];
 		fake_up(&f);
 		f.info = infos[i];
-		f.counts = GOOD(":3\r\n") LIFE;
+		f.counts = GOOD(":3\r\n");
 		snprintf(url, sizeof(url), "unix:%s", f.path);
 		struct redis *r = redis_new(loop, url, 300000, &m);
 		struct quota *q = quota_new(r, NULL, &self, &m);
@@ -613,6 +682,7 @@ main(void)
 		cmocka_unit_test(test_redis_free_busy),
 		cmocka_unit_test(test_redis_free_hash),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_clock_set),
 		cmocka_unit_test(test_epoch_unknown),
 		cmocka_unit_test(test_vanished),
 	};

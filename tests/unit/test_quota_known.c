@@ -1,0 +1,530 @@
+/* Charges that rest on neighbours read before: what they cost, and that no daemon goes
+ * over a limit by them. Buckets of a second. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "quota/quota_known.h"
+#include "support/quota_rig.h"
+
+enum { WINDOW_S = 10, BUCKET_MS = 1000 };
+
+static int64_t
+redis_ms(const struct line *l)
+{
+	return redis_life_ms(redis_life(l->redis), clock_mono_us());
+}
+
+/* Until Redis' clock is so far in a bucket: in this one, or else in the next. */
+static void
+run_until_ms(const struct line *l, int64_t from, int64_t to)
+{
+	while (redis_ms(l) % BUCKET_MS < from || redis_ms(l) % BUCKET_MS >= to)
+		run_for(1000);
+}
+
+static void
+next_bucket(const struct line *l)
+{
+	int64_t was = redis_ms(l) / BUCKET_MS;
+
+	while (redis_ms(l) / BUCKET_MS == was)
+		run_for(1000);
+	run_for(3000); /* what is known of Redis' clock is not exact */
+}
+
+static void
+charge(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
+{
+	*a = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = a };
+	dim_set(&a->q.dim[0], "k", limit, WINDOW_S, n);
+	a->q.dim[0].kind = QUOTA_TOKENS;
+	quota_reserve(l->quota, &a->q);
+}
+
+static enum quota_result
+charged(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
+{
+	charge(l, a, limit, n);
+	while (!a->done)
+		run_for(300);
+	if (a->q.result == QUOTA_REFUSED)
+		run_for(3000); /* it is taken back */
+	return a->q.result;
+}
+
+static void
+lines_up(struct line l[2])
+{
+	for (int k = 0; k < 2; k++) {
+		line_up(&l[k], 2000000);
+		assert_true(run_until_up(l[k].redis, 2000000));
+	}
+}
+
+static void
+lines_down(struct line l[2])
+{
+	line_down(&l[0]);
+	line_down(&l[1]);
+}
+
+/* So many keys of counts, each with a TTL. */
+static void
+keys_expire(size_t want)
+{
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
+
+	for (size_t i = 0; i < keys->elements; i++)
+		if (redis_rig_do(&server, "TTL %s", keys->element[i]->str) <= WINDOW_S)
+			fail_msg("%s does not expire in time", keys->element[i]->str);
+	assert_int_equal(keys->elements, want);
+	freeReplyObject(keys);
+}
+
+/* How often Redis got each command since the last look. */
+static void
+commands(unsigned calls[5])
+{
+	static const char *const names[] = { "set", "incrby", "expire", "time", "mget" };
+	redisReply *info = redisCommand(server.c, "INFO commandstats");
+
+	for (int i = 0; i < 5; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "cmdstat_%s:calls=", names[i]);
+		const char *at = strstr(info->str, name);
+		calls[i] = at ? (unsigned)strtoul(at + strlen(name), NULL, 10) : 0;
+	}
+	freeReplyObject(info);
+	redis_rig_do(&server, "CONFIG RESETSTAT");
+}
+
+static void
+test_cost(void **state)
+{
+	enum { EACH = 8 };
+	static const struct {
+		const char *name;
+		unsigned requests; /* in one turn of the loop */
+		bool settles;
+		unsigned set, incrby, expire, time, mget;
+	} rows[] = {
+		{ "the first one of a bucket", 1, false, 1, 1, 1, 1, 2 },
+		{ "another one", 1, false, 0, 1, 0, 1, 1 },
+		{ "as many as a turn brings share clock and epoch", EACH, false, 0, EACH, 0, 1,
+			1 },
+		{ "less is given back by one command", 1, true, 0, 2, 0, 1, 1 },
+	};
+	struct line l;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	run_until_ms(&l, 10, 300);
+	unsigned calls[5];
+	commands(calls);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ask a[EACH];
+		for (unsigned k = 0; k < rows[i].requests; k++)
+			charge(&l, &a[k], 1000, 2);
+		for (unsigned k = 0; k < rows[i].requests; k++) {
+			while (!a[k].done)
+				run_for(300);
+			assert_int_equal(a[k].q.result, QUOTA_ADMITTED);
+		}
+		if (rows[i].settles)
+			quota_settle(l.quota, &a[0].q, 1, clock_mono_us());
+		run_for(5000);
+		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
+			rows[i].time, rows[i].mget };
+		commands(calls);
+		for (int k = 0; k < 5; k++)
+			if (calls[k] != want[k])
+				fail_msg("%s: command %d: %u", rows[i].name, k, calls[k]);
+	}
+	line_down(&l);
+}
+
+/* Two daemons; the second one knows a closed bucket that the first one settles. */
+static void
+test_settled_into_known(void **state)
+{
+	enum { LIMIT = 100 };
+	struct line l[2];
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	lines_up(l);
+	next_bucket(&l[0]);
+	assert_int_equal(charged(&l[0], &a, LIMIT, 40), QUOTA_ADMITTED);
+	next_bucket(&l[0]);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
+	assert_int_equal(b.q.dim[0].remaining, 55);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
+	assert_int_equal(b.q.dim[0].remaining, 50);
+	/* more than was reserved: 85 + 10 are used */
+	quota_settle(l[0].quota, &a.q, 85, clock_mono_us());
+	run_for(3000);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 10), QUOTA_REFUSED);
+	assert_int_equal(charged(&l[0], &b, LIMIT, 10), QUOTA_REFUSED);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 2), QUOTA_ADMITTED);
+	assert_int_equal(b.q.dim[0].remaining, 3);
+	/* less again: nobody is refused on what was read long ago */
+	run_for(KNOWN_FRESH_US + 5000);
+	quota_settle(l[0].quota, &a.q, 60, clock_mono_us());
+	run_for(3000);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 25), QUOTA_ADMITTED);
+	run_for(3000);
+	keys_expire(2);
+	lines_down(l);
+}
+
+/* Another daemon took much of this bucket and gave back more of a closed one: who finds
+ * itself over by what it knew looks again. */
+static void
+test_over_by_what_was(void **state)
+{
+	enum { LIMIT = 100 };
+	struct line l[2];
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	lines_up(l);
+	next_bucket(&l[0]);
+	assert_int_equal(charged(&l[0], &a, LIMIT, 60), QUOTA_ADMITTED);
+	next_bucket(&l[0]);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
+	assert_int_equal(charged(&l[0], &b, LIMIT, 30), QUOTA_ADMITTED);
+	quota_settle(l[0].quota, &a.q, 10, clock_mono_us());
+	run_for(KNOWN_FRESH_US + 5000);
+	assert_int_equal(charged(&l[1], &b, LIMIT, 20), QUOTA_ADMITTED);
+	assert_int_equal(b.q.dim[0].remaining, LIMIT - 65);
+	lines_down(l);
+}
+
+/* Redis loses a key between two charges: it is made anew, and expires. */
+static void
+test_key_lost(void **state)
+{
+	struct line l;
+	struct ask a;
+	char key[160];
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	run_until_ms(&l, 10, 300);
+	assert_int_equal(charged(&l, &a, 100, 5), QUOTA_ADMITTED);
+	snprintf(key, sizeof(key), "%s:%llu:%lld", a.q.dim[0].key,
+		(unsigned long long)a.q.dim[0].at.epoch, (long long)a.q.dim[0].at.bucket);
+	assert_int_equal(redis_rig_do(&server, "DEL %s", key), 1);
+	assert_int_equal(charged(&l, &a, 100, 5), QUOTA_ADMITTED);
+	run_for(3000);
+	keys_expire(1);
+	/* given back to where nothing is: no less than nothing */
+	redis_rig_do(&server, "DEL %s", key);
+	quota_release(l.quota, &a.q, clock_mono_us());
+	run_for(5000);
+	keys_expire(1);
+	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at), 0);
+	line_down(&l);
+}
+
+/* ---- a line that is cut ---- */
+
+/* Between a line and the server: holds back all from the nth command on that has `word`
+ * in it. */
+struct cut {
+	int listener, near_fd, far_fd;
+	char url[128];
+	const char *word;
+	int nth;
+	ev_io accept, up, down;
+	char held[16384];
+	size_t nheld;
+};
+
+static size_t
+command_end(const char *p)
+{
+	const char *at = p + 1;
+
+	for (long args = strtol(at, (char **)&at, 10); args > 0; args--)
+		at += 3, at += strtol(at, (char **)&at, 10) + 2;
+	return (size_t)(at + 2 - p);
+}
+
+static void
+cut_up(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct cut *c = w->data;
+	char in[16384];
+	ssize_t n = read(c->near_fd, in, sizeof(in) - 1);
+	size_t at = 0;
+
+	(void)revents;
+	if (n <= 0) {
+		ev_io_stop(l, w);
+		return;
+	}
+	in[n] = '\0';
+	while (at < (size_t)n && !c->nheld) {
+		size_t len = command_end(in + at);
+		if (c->word && memmem(in + at, len, c->word, strlen(c->word)) && --c->nth == 0)
+			break;
+		at += len;
+	}
+	assert_true(at == 0 || write(c->far_fd, in, at) == (ssize_t)at);
+	memcpy(c->held + c->nheld, in + at, (size_t)n - at);
+	c->nheld += (size_t)n - at;
+}
+
+static void
+cut_down(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct cut *c = w->data;
+	char in[16384];
+	ssize_t n = read(c->far_fd, in, sizeof(in));
+
+	(void)revents;
+	if (n <= 0)
+		ev_io_stop(l, w);
+	else
+		assert_true(write(c->near_fd, in, (size_t)n) == n);
+}
+
+static void
+cut_accept(struct ev_loop *l, ev_io *w, int revents)
+{
+	struct cut *c = w->data;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	(void)revents;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", server.socket);
+	c->near_fd = accept(c->listener, NULL, NULL);
+	c->far_fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(c->far_fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ev_io_init(&c->up, cut_up, c->near_fd, EV_READ);
+	ev_io_init(&c->down, cut_down, c->far_fd, EV_READ);
+	c->up.data = c->down.data = c;
+	ev_io_start(l, &c->up);
+	ev_io_start(l, &c->down);
+}
+
+/* What was held back goes on. */
+static void
+cut_heal(struct cut *c)
+{
+	assert_true(c->nheld > 0);
+	assert_true(write(c->far_fd, c->held, c->nheld) == (ssize_t)c->nheld);
+	c->word = NULL;
+	c->nheld = 0;
+}
+
+static void
+cut_line_up(struct cut *c, struct line *l)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	*c = (struct cut){ .listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0) };
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/cut.sock", dir);
+	snprintf(c->url, sizeof(c->url), "unix:%s", a.sun_path);
+	unlink(a.sun_path);
+	assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(c->listener, 8), 0);
+	ev_io_init(&c->accept, cut_accept, c->listener, EV_READ);
+	c->accept.data = c;
+	ev_io_start(loop, &c->accept);
+	memset(l, 0, sizeof(*l));
+	l->redis = redis_new(loop, c->url, 2000000, &l->m);
+	l->quota = quota_new(l->redis, NULL, &self, &l->m);
+	assert_true(run_until_up(l->redis, 2000000));
+}
+
+static void
+cut_line_down(struct cut *c, struct line *l)
+{
+	ev_io_stop(loop, &c->accept);
+	ev_io_stop(loop, &c->up);
+	ev_io_stop(loop, &c->down);
+	close(c->near_fd);
+	close(c->far_fd);
+	close(c->listener);
+	line_down(l);
+}
+
+/* A daemon that dies after any of its commands leaves no key that does not expire. */
+static void
+test_dies_between(void **state)
+{
+	NEEDS_REDIS;
+	for (int nth = 1; nth <= 6; nth++) {
+		struct cut c;
+		struct line l;
+		struct ask a;
+		redis_rig_do(&server, "FLUSHALL");
+		cut_line_up(&c, &l);
+		c.word = "\r\n"; /* any */
+		c.nth = nth;
+		charge(&l, &a, 100, 5);
+		while (!c.nheld)
+			run_for(300);
+		run_for(3000);
+		cut_line_down(&c, &l);
+		keys_expire(nth > 1);
+		assert_false(a.done);
+	}
+}
+
+/* The data are lost between two requests of one turn: both are counted in the next life,
+ * by who knew their neighbours too, and what is left of the old one expires. */
+static void
+test_epoch_within_a_turn(void **state)
+{
+	enum { LIMIT = 100 };
+	struct cut c;
+	struct line l;
+	struct ask a, b, over;
+
+	NEEDS_REDIS;
+	cut_line_up(&c, &l);
+	run_until_ms(&l, 10, 300);
+	assert_int_equal(charged(&l, &a, LIMIT, 50), QUOTA_ADMITTED);
+	uint64_t epoch = a.q.dim[0].at.epoch;
+	c.word = "INCRBY";
+	c.nth = 2;
+	charge(&l, &a, LIMIT, 20);
+	charge(&l, &b, LIMIT, 30);
+	while (!c.nheld)
+		run_for(300);
+	run_for(3000);
+	redis_rig_do(&server, "FLUSHALL");
+	cut_heal(&c);
+	while (!a.done || !b.done)
+		run_for(300);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	assert_int_equal(b.q.result, QUOTA_ADMITTED);
+	assert_true(a.q.dim[0].at.epoch != epoch);
+	assert_int_equal(a.q.dim[0].at.epoch, b.q.dim[0].at.epoch);
+	assert_int_equal(charged(&l, &over, LIMIT, 51), QUOTA_REFUSED);
+	run_for(3000);
+	assert_int_equal(count_at(&a.q.dim[0], a.q.dim[0].at) +
+				 (b.q.dim[0].at.bucket != a.q.dim[0].at.bucket
+						 ? count_at(&b.q.dim[0], b.q.dim[0].at)
+						 : 0),
+		50);
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
+	size_t n = keys->elements;
+	freeReplyObject(keys);
+	keys_expire(n);
+	cut_line_down(&c, &l);
+}
+
+/* One daemon counts before Redis' clock enters its bucket and is cut; another one, which
+ * knows its neighbours, takes what is left in the bucket before. */
+static void
+test_ahead_of_the_clock(void **state)
+{
+	enum { LIMIT = 100 };
+	struct cut c;
+	struct line ahead, other;
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	cut_line_up(&c, &ahead);
+	line_up(&other, 2000000);
+	assert_true(run_until_up(other.redis, 2000000));
+	run_until_ms(&other, 700, 800);
+	assert_int_equal(charged(&other, &b, LIMIT, 1), QUOTA_ADMITTED);
+	((struct redis_life *)redis_life(ahead.redis))->offset_us += 400000;
+	c.word = "TIME";
+	c.nth = 1;
+	charge(&ahead, &a, LIMIT, 60);
+	while (!c.nheld)
+		run_for(300);
+	assert_int_equal(charged(&other, &b, LIMIT, 60), QUOTA_ADMITTED);
+	assert_true(b.q.dim[0].at.bucket < a.q.dim[0].at.bucket);
+	next_bucket(&other);
+	cut_heal(&c);
+	while (!a.done)
+		run_for(300);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	run_for(3000);
+	/* The other one knows nothing of the new bucket, and sees what is there. */
+	assert_int_equal(charged(&other, &b, LIMIT, 39), QUOTA_ADMITTED);
+	assert_int_equal(charged(&other, &b, LIMIT, 1), QUOTA_REFUSED);
+	cut_line_down(&c, &ahead);
+	line_down(&other);
+}
+
+/* ---- many of both ---- */
+
+/* Two daemons at a limit that is always full: whatever each knows, no window of Redis'
+ * clock holds more than the limit. */
+static void
+test_rolling(void **state)
+{
+	enum { LIMIT = 40, FLIGHT = 6, MAX = 4000, RUN_US = 3500000, WINDOW_US = 1000000 };
+	static struct {
+		uint64_t sent_us, done_us;
+	} in[MAX];
+	static struct ask asks[2][FLIGHT];
+	struct line l[2];
+	size_t n = 0;
+
+	NEEDS_REDIS;
+	lines_up(l);
+	uint64_t until = clock_mono_us() + RUN_US;
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; i < FLIGHT; i++)
+			asks[k][i].done = true;
+	while (clock_mono_us() < until) {
+		for (int k = 0; k < 2; k++)
+			for (int i = 0; i < FLIGHT; i++) {
+				struct ask *a = &asks[k][i];
+				if (!a->done)
+					continue;
+				if (a->q.ndims && a->q.result == QUOTA_ADMITTED && n < MAX) {
+					in[n].sent_us = a->sent_us;
+					in[n++].done_us = a->done_us;
+				}
+				*a = (struct ask){ .sent_us = clock_mono_us(),
+					.q.ndims = 1,
+					.q.done = asked,
+					.q.arg = a };
+				dim_set(&a->q.dim[0], "w", LIMIT, 1, 1);
+				quota_reserve(l[k].quota, &a->q);
+			}
+		run_for(300);
+	}
+	assert_true(n > 2 * LIMIT); /* its room came back */
+	/* Those that surely lie within one window: asked after its begin, told before its
+	 * end. */
+	for (size_t i = 0; i < n; i++) {
+		unsigned within = 0;
+		for (size_t k = 0; k < n; k++)
+			within += in[k].sent_us >= in[i].sent_us &&
+				  in[k].done_us <= in[i].sent_us + WINDOW_US;
+		if (within > LIMIT)
+			fail_msg("%u within a window", within);
+	}
+	lines_down(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_settled_into_known),
+		cmocka_unit_test(test_over_by_what_was),
+		cmocka_unit_test(test_key_lost),
+		cmocka_unit_test(test_dies_between),
+		cmocka_unit_test(test_epoch_within_a_turn),
+		cmocka_unit_test(test_ahead_of_the_clock),
+		cmocka_unit_test(test_rolling),
+	};
+
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
