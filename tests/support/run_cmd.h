@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "detect/detect.h"
+#include "inject/inject.h"
 #include "support/hide_installed.h"
 #include "support/temp_dir.h"
 
@@ -26,18 +28,36 @@ cmd_slurp(const char *name, char *to, size_t size)
 	fclose(f);
 }
 
-/* Arguments end with NULL. */
+/* What the commands of a program load is loaded before they are forked. */
+static inline void
+cmd_warm(void)
+{
+	static struct arena a;
+	static bool warm;
+	struct buf errors;
+
+	if (warm)
+		return;
+	warm = true;
+	arena_init(&a, 0, false);
+	buf_init(&errors, 0);
+	assert_non_null(detect_load(NULL, &errors));
+	assert_non_null(inject_load(&a, NULL, &errors));
+	buf_free(&errors);
+}
+
+/* argv begins with the subcommand and ends with NULL. */
 static inline int
-tollgate(const char *in, ...)
+tollgate_argv(const char *in, const char *const *args)
 {
 	char *argv[24] = { (char *)(uintptr_t) "tollgate" };
 	int argc = 1, status;
-	va_list ap;
 
-	va_start(ap, in);
-	for (char *a; (a = va_arg(ap, char *));)
-		argv[argc++] = a;
-	va_end(ap);
+	while (args[argc - 1]) {
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+		argc++;
+	}
+	cmd_warm();
 	put("in", in);
 	fflush(NULL);
 	pid_t pid = fork();
@@ -46,15 +66,28 @@ tollgate(const char *in, ...)
 		dup2(open(path("in"), O_RDONLY), 0);
 		dup2(open(path("out"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
 		dup2(open(path("err"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 2);
-		int code = cmd_main(argc, argv);
-		fflush(NULL);
-		_exit(code);
+		exit(cmd_main(argc, argv)); /* a sanitizer looks for leaks */
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	cmd_slurp("out", cmd_out, sizeof(cmd_out));
 	cmd_slurp("err", cmd_err, sizeof(cmd_err));
 	return WEXITSTATUS(status);
+}
+
+/* Arguments end with NULL. */
+static inline int
+tollgate(const char *in, ...)
+{
+	const char *args[24];
+	size_t n = 0;
+	va_list ap;
+
+	va_start(ap, in);
+	while ((args[n++] = va_arg(ap, const char *)))
+		;
+	va_end(ap);
+	return tollgate_argv(in, args);
 }
 
 #endif

@@ -12,61 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
-#include "support/hide_installed.h"
-#include "support/temp_dir.h"
+#include "support/run_cmd.h"
 
-static char out[65536], err[65536];
-
-static int
-teardown(void **state)
-{
-	static const char *const names[] = { "c.yaml", "p.yaml", "q.yaml", "h.cfg", "i.cfg",
-		"k.yaml" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(path(names[i]));
-	return rmdir(dir);
-}
-
-static void
-slurp(FILE *f, char *to, size_t size)
-{
-	rewind(f);
-	to[fread(to, 1, size - 1, f)] = 0;
-	fclose(f);
-}
-
-/* Runs `tollgate check ARGS…`; the arguments end with NULL. */
-static int
-check(const char *first, ...)
-{
-	char *argv[16] = { (char *)(uintptr_t) "check" };
-	int argc = 1, saved[2], code;
-	FILE *to[2] = { tmpfile(), tmpfile() };
-	va_list ap;
-
-	va_start(ap, first);
-	for (const char *a = first; a; a = va_arg(ap, const char *))
-		argv[argc++] = (char *)(uintptr_t)a;
-	va_end(ap);
-	assert_true(to[0] && to[1]);
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		saved[i] = dup(i + 1);
-		dup2(fileno(to[i]), i + 1);
-	}
-	code = cmd_check(argc, argv);
-	fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		dup2(saved[i], i + 1);
-		close(saved[i]);
-	}
-	slurp(to[0], out, sizeof(out));
-	slurp(to[1], err, sizeof(err));
-	return code;
-}
+/* Arguments end with NULL. */
+#define check(...) tollgate("", "check", __VA_ARGS__)
 
 #define CONFIG "policy: p.yaml\nbackends: [openai, local]\nagent: {listen: unix@/a}\n"
 #define RELAY  "relay: {listen: unix@/r, egress: unix@/e}\n"
@@ -84,15 +33,15 @@ a_valid_pair_is_named_with_its_version(void **state)
 	put("c.yaml", CONFIG RELAY);
 	put("p.yaml", POLICY "rules: [{name: a, permit: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_memory_equal(out, "policy t@", 9);
+	assert_memory_equal(cmd_out, "policy t@", 9);
 	snprintf(want, sizeof(want), ": valid; 1 route, 1 rule, 0 limits\n");
-	assert_string_equal(out + 9 + 12, want);
-	assert_string_equal(err, "");
+	assert_string_equal(cmd_out + 9 + 12, want);
+	assert_string_equal(cmd_err, "");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_string_equal(out + 9 + 12, want);
+	assert_string_equal(cmd_out + 9 + 12, want);
 	assert_int_equal(check("--policy=policies/default.yaml", NULL), 0);
-	assert_memory_equal(out, "policy default@", 15);
-	assert_non_null(strstr(out, "policies/keys.yaml does not exist"));
+	assert_memory_equal(cmd_out, "policy default@", 15);
+	assert_non_null(strstr(cmd_out, "policies/keys.yaml does not exist"));
 }
 
 static void
@@ -106,16 +55,16 @@ mistakes_of_both_files_are_listed(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	snprintf(want, sizeof(want), "%s:4:1: worker: unknown key, did you mean workers?",
 		path("c.yaml"));
-	assert_non_null(strstr(err, want));
+	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want),
 		"%s:5:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
-	assert_non_null(strstr(err, want));
+	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want), "%s:6:26: when: ", path("p.yaml"));
-	assert_non_null(strstr(err, want));
+	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want), "%s:6:38: permit: true or false is expected, found yes\n",
 		path("p.yaml"));
-	assert_non_null(strstr(err, want));
-	assert_null(strstr(out, "valid"));
+	assert_non_null(strstr(cmd_err, want));
+	assert_null(strstr(cmd_out, "valid"));
 }
 
 static void
@@ -125,10 +74,11 @@ what_cannot_be_read_is_exit_2(void **state)
 	put("c.yaml", CONFIG);
 	put("p.yaml", POLICY);
 	assert_int_equal(check("-c", "/nonexistent", NULL), 2);
-	assert_string_equal(err, "tollgate: check: /nonexistent: No such file or directory\n");
+	assert_string_equal(
+		cmd_err, "tollgate: check: /nonexistent: No such file or directory\n");
 	assert_int_equal(check("--policy", "/nonexistent", NULL), 2);
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", "/nonexistent", NULL), 2);
-	assert_null(strstr(out, "valid"));
+	assert_null(strstr(cmd_out, "valid"));
 	assert_int_equal(
 		check("--policy", path("p.yaml"), "--haproxy", path("p.yaml"), NULL), 2);
 	assert_int_equal(check("-c", NULL), 2);
@@ -136,7 +86,8 @@ what_cannot_be_read_is_exit_2(void **state)
 	assert_int_equal(check("--unknown", NULL), 2);
 	unlink(path("p.yaml"));
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(err, "p.yaml:1:1: cannot open: No such file or directory\n"));
+	assert_non_null(
+		strstr(cmd_err, "p.yaml:1:1: cannot open: No such file or directory\n"));
 }
 
 static void
@@ -153,20 +104,20 @@ backends_must_exist_in_haproxys_files(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	snprintf(want, sizeof(want),
 		"%s:2:12: backends: HAProxy's files have no backend openai\n", path("c.yaml"));
-	assert_non_null(strstr(err, want));
+	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want),
 		"%s:2:20: backends: HAProxy's files have no backend local\n", path("c.yaml"));
-	assert_non_null(strstr(err, want));
+	assert_non_null(strstr(cmd_err, want));
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), "--haproxy",
 				 path("i.cfg"), NULL),
 		0);
 	put("i.cfg", "backend openai\nbackend locla\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("i.cfg"), NULL), 1);
-	assert_non_null(strstr(err, "no backend local, did you mean locla?"));
+	assert_non_null(strstr(cmd_err, "no backend local, did you mean locla?"));
 	put("c.yaml", "policy: p.yaml\nbackends: openai\nagent: {listen: unix@/a}\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	assert_non_null(
-		strstr(err, ":2:11: backends: HAProxy's files have no backend openai\n"));
+		strstr(cmd_err, ":2:11: backends: HAProxy's files have no backend openai\n"));
 }
 
 static void
@@ -180,20 +131,20 @@ a_hash_is_checked_with_its_key(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	snprintf(want, sizeof(want), "%s:5:48: with: hash needs redact.key_file in %s\n",
 		path("p.yaml"), path("c.yaml"));
-	assert_string_equal(err, want);
+	assert_string_equal(cmd_err, want);
 	put("c.yaml", CONFIG RELAY "redact: {key_file: k.yaml}\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
 	snprintf(want, sizeof(want), "%s:5:20: redact.key_file: %s: No such file",
 		path("c.yaml"), path("k.yaml"));
-	assert_memory_equal(err, want, strlen(want));
+	assert_memory_equal(cmd_err, want, strlen(want));
 	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
 	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
-	assert_non_null(strstr(err, "mode is 0644"));
+	assert_non_null(strstr(cmd_err, "mode is 0644"));
 	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(out, "note: with: hash needs redact.key_file"));
+	assert_non_null(strstr(cmd_out, "note: with: hash needs redact.key_file"));
 	unlink(path("k.yaml"));
 }
 
@@ -204,10 +155,10 @@ key_files_that_exist_are_read(void **state)
 	put("p.yaml", POLICY "identity: [{api_key: {keys: k.yaml}}]\n");
 	unlink(path("k.yaml"));
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(out, "k.yaml does not exist"));
+	assert_non_null(strstr(cmd_out, "k.yaml does not exist"));
 	put("k.yaml", "nonsense: [\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 1);
-	assert_non_null(strstr(err, "k.yaml:"));
+	assert_non_null(strstr(cmd_err, "k.yaml:"));
 }
 
 static void
@@ -271,9 +222,9 @@ consequences_are_noted(void **state)
 		snprintf(text, sizeof(text), "%s%s", POLICY, rows[i].policy);
 		put("p.yaml", text);
 		int code = check("-c", path("c.yaml"), NULL);
-		const char *note = strstr(out, "note: ");
+		const char *note = strstr(cmd_out, "note: ");
 		if (code || !note || !strstr(note, rows[i].want))
-			fail_msg("%s: %d: %s", rows[i].name, code, out);
+			fail_msg("%s: %d: %s", rows[i].name, code, cmd_out);
 	}
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
@@ -283,10 +234,10 @@ consequences_are_noted(void **state)
 		"  - {name: z, match: {path: /z}, backend: openai}\n"
 		"rules: [{name: a, route: {targets: [q]}}, {name: b, route: {model: m}}]\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
-	assert_non_null(strstr(out,
+	assert_non_null(strstr(cmd_out,
 		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
 		"matches there it denies: y, z\n"));
-	assert_null(strstr(out, "rule b"));
+	assert_null(strstr(cmd_out, "rule b"));
 	/* What goes direct to what is external: by its first such target. */
 	put("p.yaml", "tollgate: 1\nname: t\n"
 		      "providers: {p: {backend: openai}, q: {backend: openai, via: relay}, r: "
@@ -297,15 +248,15 @@ consequences_are_noted(void **state)
 		      "  - {name: g, match: {path: /g}, targets: p, response: [record]}\n");
 	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
 	assert_non_null(
-		strstr(out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
-	assert_non_null(
-		strstr(out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
-	assert_null(strstr(out, "route e: "));
-	assert_null(strstr(out, "route g: "));
+		strstr(cmd_out, "p.yaml:5:5: route d: goes direct to p, which is external: "));
+	assert_non_null(strstr(
+		cmd_out, "p.yaml:7:5: route f: goes direct to a backend of no provider"));
+	assert_null(strstr(cmd_out, "route e: "));
+	assert_null(strstr(cmd_out, "route g: "));
 	put("p.yaml", POLICY "rules: [{name: a, when: '\"secret\" in prompt.classes || "
 			     "\"US_SSN\" in prompt.entities', deny: true}]\n");
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
-	assert_null(strstr(out, "note: "));
+	assert_null(strstr(cmd_out, "note: "));
 }
 
 int
@@ -320,5 +271,5 @@ main(void)
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(consequences_are_noted),
 	};
-	return cmocka_run_group_tests(tests, temp_dir_make, teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

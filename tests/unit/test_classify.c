@@ -5,17 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "support/run_cmd.h"
 
 static const struct {
 	const char *name;
-	const char *args[6];
+	const char *args[8];
 	const char *in;
 	int code;
 	const char *out;
@@ -66,11 +62,14 @@ static const struct {
 		"caf\xC3\xA9 \xFF\r\n\tx" },
 	{ "a second mention of a value is replaced too", { "redact" },
 		"quuxel47x: my password is quuxel47; not quuxel472, quuxel47.", 0,
-		"quuxel47x: my password is <GENERIC_SECRET_1>; not quuxel472, <GENERIC_SECRET_1>." },
+		"quuxel47x: my password is <GENERIC_SECRET_1>; not quuxel472, "
+		"<GENERIC_SECRET_1>." },
 	{ "in JSON lines within a line", { "redact", "--jsonl" },
 		"{\"text\":\"MRN: 12345678, \\u003112345678 \\u0032345678 12345678\"}\n"
-		"{\"text\":\"12345678\"}\n", 0,
-		"{\"text\":\"MRN: <MEDICAL_RECORD_1>, \\u003112345678 \\u0032345678 <MEDICAL_RECORD_1>\"}\n"
+		"{\"text\":\"12345678\"}\n",
+		0,
+		"{\"text\":\"MRN: <MEDICAL_RECORD_1>, \\u003112345678 \\u0032345678 "
+		"<MEDICAL_RECORD_1>\"}\n"
 		"{\"text\":\"12345678\"}\n" },
 	{ "a JSON line changes inside its text only", { "redact", "--jsonl" },
 		"{ \"n\": 1.0, \"text\":\"caf\\u00e9 \\\"a@b.de\\\"\\n\", \"role\":\"user\"}\n",
@@ -152,39 +151,6 @@ static const struct {
 		"", 2, "" },
 };
 
-static void
-redirect(const char *file, int fd, int flags)
-{
-	int f = open(file, flags, 0600);
-
-	if (f < 0 || dup2(f, fd) < 0)
-		_exit(99);
-}
-
-static int
-run(size_t i, const char *in, const char *out)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char *argv[8] = { (char *)(uintptr_t) "tollgate" };
-		int argc = 1;
-		while (argc < 7 && rows[i].args[argc - 1]) {
-			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
-			argc++;
-		}
-		redirect(in, STDIN_FILENO, O_RDONLY);
-		redirect(out, STDOUT_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
-		redirect("/dev/null", STDERR_FILENO, O_WRONLY);
-		exit(cmd_main(argc, argv));
-	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 /* Injection scores under 0.5 change with the model: they count as 0.0 here. */
 static void
 no_low_scores(struct buf *b)
@@ -214,21 +180,12 @@ no_low_scores(struct buf *b)
 static void
 commands_keep_their_contract(void **state)
 {
-	char dir[] = "/tmp/test_classify.XXXXXX", in[64], out[64];
-
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(in, sizeof(in), "%s/in", dir);
-	snprintf(out, sizeof(out), "%s/out", dir);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf got;
-		FILE *f = fopen(in, "w");
-		assert_non_null(f);
-		fputs(rows[i].in, f);
-		fclose(f);
-		int code = run(i, in, out);
+		int code = tollgate_argv(rows[i].in, rows[i].args);
 		buf_init(&got, 0);
-		assert_int_equal(cmd_read_file(out, &got), 0);
+		buf_str(&got, cmd_out);
 		no_low_scores(&got);
 		if (code != rows[i].code ||
 			(rows[i].out && !span_is(buf_view(&got), rows[i].out)))
@@ -236,9 +193,6 @@ commands_keep_their_contract(void **state)
 				SPAN_ARG(buf_view(&got)));
 		buf_free(&got);
 	}
-	unlink(in);
-	unlink(out);
-	rmdir(dir);
 }
 
 int
@@ -247,5 +201,5 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_keep_their_contract),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }

@@ -6,101 +6,27 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/caps.h"
-#include "cmd/cmd.h"
+#include "support/run_cmd.h"
 
-static char dir[64], policy[96], keys[96], secret_key[96];
-static char out[1 << 20], err[65536];
-
-static void
-slurp(const char *file, char *to, size_t size)
-{
-	FILE *f = fopen(file, "r");
-
-	assert_non_null(f);
-	to[fread(to, 1, size - 1, f)] = '\0';
-	fclose(f);
-}
-
-/* Runs a subcommand with this standard input in a child: its exit code. */
-static int
-run(const char *in, int argc, char **argv)
-{
-	char name[3][128];
-	int status;
-
-	for (int i = 0; i < 3; i++)
-		snprintf(name[i], sizeof(name[i]), "%s/fd%d", dir, i);
-	FILE *f = fopen(name[0], "w");
-	assert_non_null(f);
-	fputs(in, f);
-	fclose(f);
-	fflush(NULL);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(open(name[0], O_RDONLY), 0);
-		dup2(open(name[1], O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
-		dup2(open(name[2], O_CREAT | O_WRONLY | O_TRUNC, 0600), 2);
-		int code = cmd_main(argc, argv);
-		fflush(NULL);
-		_exit(code);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	slurp(name[1], out, sizeof(out));
-	slurp(name[2], err, sizeof(err));
-	return WEXITSTATUS(status);
-}
-
-/* Arguments end with NULL. */
-static int
-tollgate(const char *in, ...)
-{
-	char *argv[24] = { (char *)(uintptr_t) "tollgate" };
-	int argc = 1;
-	va_list ap;
-
-	va_start(ap, in);
-	for (char *a; (a = va_arg(ap, char *));)
-		argv[argc++] = a;
-	va_end(ap);
-	return run(in, argc, argv);
-}
-
-static void
-put(const char *file, const char *text)
-{
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
+static char policy[192], keys[192], secret_key[96];
 
 static int
 setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/tollgate-decide-XXXXXX");
-	if (!mkdtemp(dir))
+	if (temp_dir_make(state))
 		return -1;
-	snprintf(policy, sizeof(policy), "%s/policy.yaml", dir);
-	snprintf(keys, sizeof(keys), "%s/keys.yaml", dir);
+	snprintf(policy, sizeof(policy), "%s", path("policy.yaml"));
+	snprintf(keys, sizeof(keys), "%s", path("keys.yaml"));
 	if (tollgate("", "key", "new", "--keys", keys, "--person", "alice", "--team", "red",
 		    "--roles", "a, b", "--clearance", "2", NULL))
 		return -1;
-	snprintf(secret_key, sizeof(secret_key), "%.*s", (int)strcspn(out, "\n"), out);
-	put(policy,
+	snprintf(secret_key, sizeof(secret_key), "%.*s", (int)strcspn(cmd_out, "\n"), cmd_out);
+	put("policy.yaml",
 		"tollgate: 1\n"
 		"name: t\n"
 		"identity:\n  - api_key: {keys: keys.yaml}\n  - none: {}\n"
@@ -119,16 +45,6 @@ setup(void **state)
 		"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"
 		"default: permit\n");
 	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
 }
 
 #define MESSAGES(content)                                                                      \
@@ -205,20 +121,20 @@ test_decide(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int code = tollgate(rows[i].in, "decide", "--policy", policy, NULL);
-		json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		json_t *o = json_loads(cmd_out, JSON_REJECT_DUPLICATES, NULL);
 		const char *decision = json_string_value(json_object_get(o, "decision"));
 		if (code != rows[i].code || (decision != NULL) != (rows[i].decision != NULL))
-			fail_msg("%s: exit %d: %s%s", rows[i].name, code, out, err);
+			fail_msg("%s: exit %d: %s%s", rows[i].name, code, cmd_out, cmd_err);
 		if (!rows[i].decision) {
 			/* what and why, and nothing on standard output */
-			if (strncmp(err, "tollgate: decide: ", 18) || out[0])
-				fail_msg("%s: %s%s", rows[i].name, out, err);
+			if (strncmp(cmd_err, "tollgate: decide: ", 18) || cmd_out[0])
+				fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
 			continue;
 		}
 		if (strcmp(decision, rows[i].decision) ||
 			json_integer_value(json_object_get(o, "status")) != rows[i].status ||
 			strcmp(json_string_value(json_object_get(o, "rule")), rows[i].rule))
-			fail_msg("%s: %s", rows[i].name, out);
+			fail_msg("%s: %s", rows[i].name, cmd_out);
 		json_decref(o);
 	}
 }
@@ -227,10 +143,10 @@ static json_t *
 answer(const char *in)
 {
 	tollgate(in, "decide", "--policy", policy, NULL);
-	json_t *o = json_loads(out, 0, NULL);
+	json_t *o = json_loads(cmd_out, 0, NULL);
 
 	if (!o)
-		fail_msg("%s%s", out, err);
+		fail_msg("%s%s", cmd_out, cmd_err);
 	return o;
 }
 
@@ -271,16 +187,16 @@ test_members(void **state)
 	assert_int_equal(json_integer_value(json_object_get(f, "end")) -
 				 json_integer_value(json_object_get(f, "start")),
 		15);
-	assert_null(strstr(out, "bob@"));
-	assert_null(strstr(out, secret_key + 12));
-	assert_null(strstr(err, secret_key + 12));
+	assert_null(strstr(cmd_out, "bob@"));
+	assert_null(strstr(cmd_out, secret_key + 12));
+	assert_null(strstr(cmd_err, secret_key + 12));
 	json_decref(o);
 	/* A denial has no body. */
 	o = answer(MESSAGES("AKIAQ3EGRIXPFUSLKQLT bob@example.com"));
 	assert_null(json_object_get(o, "body"));
 	assert_string_equal(
 		json_string_value(json_object_get(o, "reason")), "it holds a secret");
-	assert_null(strstr(out, "AKIA"));
+	assert_null(strstr(cmd_out, "AKIA"));
 	json_decref(o);
 	/* A target is rewritten. */
 	o = answer("{" NOON "\"path\":\"/api/bob@example.com?q=a\",\"method\":\"GET\"}");
@@ -306,21 +222,22 @@ test_changes(void **state)
 	char other[128];
 
 	(void)state;
-	snprintf(other, sizeof(other), "%s/targets.yaml", dir);
-	put(other, "tollgate: 1\nname: t\n"
-		   "providers:\n  us: {backend: a, dialect: openai, region: us}\n"
-		   "  eu: {backend: b, dialect: openai, region: eu}\n  in: {backend: c}\n"
-		   "routes: [{name: r, match: {path: /c}, targets: [us, {provider: eu, model: "
-		   "m-eu}, in]}]\n"
-		   "rules:\n"
-		   "  - {name: a, when: 'target.region == \"us\"', deny: true}\n"
-		   "  - {name: b, max_output_tokens: 5, tag: t, set_headers: {X-A: b}}\n"
-		   "  - {name: c, set_headers: {x-a: late}}\n"
-		   "default: permit\n");
+	snprintf(other, sizeof(other), "%s", path("targets.yaml"));
+	put("targets.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers:\n  us: {backend: a, dialect: openai, region: us}\n"
+		"  eu: {backend: b, dialect: openai, region: eu}\n  in: {backend: c}\n"
+		"routes: [{name: r, match: {path: /c}, targets: [us, {provider: eu, model: "
+		"m-eu}, in]}]\n"
+		"rules:\n"
+		"  - {name: a, when: 'target.region == \"us\"', deny: true}\n"
+		"  - {name: b, max_output_tokens: 5, tag: t, set_headers: {X-A: b}}\n"
+		"  - {name: c, set_headers: {x-a: late}}\n"
+		"default: permit\n");
 	assert_int_equal(tollgate("{\"path\":\"/c\",\"body\":\"{\\\"model\\\":\\\"gpt\\\"}\"}",
 				 "decide", "--explain", "--policy", other, NULL),
 		0);
-	json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL), *kept = json_object();
+	json_t *o = json_loads(cmd_out, JSON_REJECT_DUPLICATES, NULL), *kept = json_object();
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		json_object_set(kept, members[i], json_object_get(o, members[i]));
 	char *got = json_dumps(kept, JSON_COMPACT | JSON_SORT_KEYS);
@@ -328,17 +245,18 @@ test_changes(void **state)
 	free(got);
 	json_decref(kept);
 	json_decref(o);
-	assert_non_null(
-		strstr(out, "it caps the output at 5 tokens, and it tags t, and it sets x-a"));
+	assert_non_null(strstr(
+		cmd_out, "it caps the output at 5 tokens, and it tags t, and it sets x-a"));
 	/* What is explained is what the conditions read. */
-	put(other, "tollgate: 1\nname: t\n"
-		   "routes: [{name: r, match: {path: /c}, dialect: openai, backend: b}]\n"
-		   "rules: [{name: a, when: 'model.name == \"gpt\"', route: {model: m}}]\n"
-		   "default: permit\n");
+	put("targets.yaml",
+		"tollgate: 1\nname: t\n"
+		"routes: [{name: r, match: {path: /c}, dialect: openai, backend: b}]\n"
+		"rules: [{name: a, when: 'model.name == \"gpt\"', route: {model: m}}]\n"
+		"default: permit\n");
 	assert_int_equal(tollgate("{\"path\":\"/c\",\"body\":\"{\\\"model\\\":\\\"gpt\\\"}\"}",
 				 "decide", "--explain", "--policy", other, NULL),
 		0);
-	assert_non_null(strstr(out, "model.name was \\\"gpt\\\"; it sends model m"));
+	assert_non_null(strstr(cmd_out, "model.name was \\\"gpt\\\"; it sends model m"));
 }
 
 static void
@@ -372,16 +290,17 @@ test_usage(void **state)
 	assert_int_equal(tollgate("{}", "decide", "--nonsense", NULL), 2);
 	assert_int_equal(
 		tollgate("{}", "decide", "--policy", "/tmp/tollgate-none.yaml", NULL), 2);
-	assert_int_equal(out[0], 0);
+	assert_int_equal(cmd_out[0], 0);
 	/* A folder stands for its policy.yaml. */
 	assert_int_equal(
 		tollgate("{" NOON "\"path\":\"/api/x\"}", "decide", "--policy", dir, NULL), 0);
 	/* A policy with mistakes decides nothing. */
-	snprintf(other, sizeof(other), "%s/broken.yaml", dir);
-	put(other, "tollgate: 1\nname: t\nroutes: [{name: r, match: {path: /}, backnd: b}]\n");
+	snprintf(other, sizeof(other), "%s", path("broken.yaml"));
+	put("broken.yaml",
+		"tollgate: 1\nname: t\nroutes: [{name: r, match: {path: /}, backnd: b}]\n");
 	assert_int_equal(tollgate("{\"path\":\"/\"}", "decide", "--policy", other, NULL), 2);
-	assert_non_null(strstr(err, "broken.yaml:3:"));
-	assert_int_equal(out[0], 0);
+	assert_non_null(strstr(cmd_err, "broken.yaml:3:"));
+	assert_int_equal(cmd_out[0], 0);
 }
 
 /* ---- key ---- */
@@ -393,37 +312,37 @@ test_key_new(void **state)
 	struct stat st;
 
 	(void)state;
-	snprintf(file, sizeof(file), "%s/new.yaml", dir);
+	snprintf(file, sizeof(file), "%s", path("new.yaml"));
 	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person",
 				 "o'brien \"x\": #", "--ttl", "90d", NULL),
 		0);
-	assert_int_equal(strlen(out), 3 + 8 + 1 + 52 + 1);
-	assert_memory_equal(out, "tg_", 3);
+	assert_int_equal(strlen(cmd_out), 3 + 8 + 1 + 52 + 1);
+	assert_memory_equal(cmd_out, "tg_", 3);
 	/* Only its hash is kept. */
-	slurp(file, text, sizeof(text));
-	char *secret = strdup(out + 12);
+	cmd_slurp("new.yaml", text, sizeof(text));
+	char *secret = strdup(cmd_out + 12);
 	secret[strcspn(secret, "\n")] = '\0';
 	assert_null(strstr(text, secret));
-	assert_null(strstr(err, secret));
+	assert_null(strstr(cmd_err, secret));
 	free(secret);
 	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(st.st_mode & 07, 0);
 	char id[9];
-	snprintf(id, sizeof(id), "%.8s", out + 3);
+	snprintf(id, sizeof(id), "%.8s", cmd_out + 3);
 	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
-	assert_non_null(strstr(out, id));
-	assert_non_null(strstr(out, "o'brien \"x\": #"));
-	assert_non_null(strstr(out, "live"));
+	assert_non_null(strstr(cmd_out, id));
+	assert_non_null(strstr(cmd_out, "o'brien \"x\": #"));
+	assert_non_null(strstr(cmd_out, "live"));
 	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person", "b", NULL), 0);
 	assert_int_equal(tollgate("", "key", "revoke", id, "--keys", file, NULL), 0);
 	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
-	assert_non_null(strstr(out, "revoked"));
-	assert_non_null(strstr(out, "live"));
+	assert_non_null(strstr(cmd_out, "revoked"));
+	assert_non_null(strstr(cmd_out, "live"));
 	/* Again: still revoked, at the first moment. */
 	char before[65536];
-	slurp(file, before, sizeof(before));
+	cmd_slurp("new.yaml", before, sizeof(before));
 	assert_int_equal(tollgate("", "key", "revoke", id, "--keys", file, NULL), 0);
-	slurp(file, text, sizeof(text));
+	cmd_slurp("new.yaml", text, sizeof(text));
 	assert_string_equal(text, before);
 	assert_int_equal(tollgate("", "key", "revoke", "aaaaaaaa", "--keys", file, NULL), 1);
 }
@@ -453,11 +372,11 @@ test_key_mistakes(void **state)
 	char file[128], before[65536], after[65536];
 
 	(void)state;
-	snprintf(file, sizeof(file), "%s/mistakes.yaml", dir);
+	snprintf(file, sizeof(file), "%s", path("mistakes.yaml"));
 	assert_int_equal(
 		tollgate("", "key", "new", "--keys", file, "--person", "first", NULL), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		slurp(file, before, sizeof(before));
+		cmd_slurp("mistakes.yaml", before, sizeof(before));
 		int code = tollgate("", "key", "new", "--keys", file,
 			bad[i].option	? bad[i].option
 			: bad[i].person ? "--person"
@@ -465,21 +384,22 @@ test_key_mistakes(void **state)
 			bad[i].option ? bad[i].value : bad[i].person,
 			bad[i].option ? "--person" : NULL, bad[i].person, NULL);
 		if (code != bad[i].code)
-			fail_msg("%s: %d %s", bad[i].name, code, err);
-		slurp(file, after, sizeof(after));
+			fail_msg("%s: %d %s", bad[i].name, code, cmd_err);
+		cmd_slurp("mistakes.yaml", after, sizeof(after));
 		if (code)
-			assert_int_equal(out[0], 0); /* no key is shown that does not work */
+			assert_int_equal(
+				cmd_out[0], 0); /* no key is shown that does not work */
 		assert_int_equal(strcmp(before, after) == 0, code != 0);
 		if (tollgate("", "key", "list", "--keys", file, NULL))
-			fail_msg("%s: the file is broken: %s", bad[i].name, err);
+			fail_msg("%s: the file is broken: %s", bad[i].name, cmd_err);
 	}
 	assert_int_equal(tollgate("", "key", NULL), 2);
 	assert_int_equal(tollgate("", "key", "list", "--keys", "/tmp/tollgate-none", NULL), 2);
 	assert_int_equal(tollgate("", "key", "revoke", "--keys", file, NULL), 2);
 	/* A file that is none is not replaced. */
-	put(file, "keys: [{id: x}]\n");
+	put("mistakes.yaml", "keys: [{id: x}]\n");
 	assert_int_equal(tollgate("", "key", "new", "--keys", file, "--person", "a", NULL), 2);
-	slurp(file, after, sizeof(after));
+	cmd_slurp("mistakes.yaml", after, sizeof(after));
 	assert_string_equal(after, "keys: [{id: x}]\n");
 }
 
@@ -491,7 +411,7 @@ test_key_together(void **state)
 	int status;
 
 	(void)state;
-	snprintf(file, sizeof(file), "%s/together.yaml", dir);
+	snprintf(file, sizeof(file), "%s", path("together.yaml"));
 	for (int i = 0; i < 8; i++)
 		if (fork() == 0) {
 			char *argv[] = { (char *)(uintptr_t) "tollgate",
@@ -509,7 +429,7 @@ test_key_together(void **state)
 	}
 	assert_int_equal(tollgate("", "key", "list", "--keys", file, NULL), 0);
 	size_t lines = 0;
-	for (const char *c = out; *c; c++)
+	for (const char *c = cmd_out; *c; c++)
 		lines += *c == '\n';
 	assert_int_equal(lines, 9);
 }
@@ -535,16 +455,17 @@ test_recognisers(void **state)
 	char file[128];
 
 	(void)state;
-	snprintf(file, sizeof(file), "%s/external.yaml", dir);
-	put(file, "tollgate: 1\nname: t\nidentity: [{none: {}}]\n"
-		  "routes: [{name: api, match: {path_prefix: /api/}, dialect: rest, backend: "
-		  "b}]\n"
-		  "detectors:\n  external: [{name: ner, url: 'http://127.0.0.1:1/', entities: "
-		  "[PERSON]}]\n"
-		  "rules: [{name: names, redact: {entities: [PERSON]}}]\ndefault: permit\n");
+	snprintf(file, sizeof(file), "%s", path("external.yaml"));
+	put("external.yaml",
+		"tollgate: 1\nname: t\nidentity: [{none: {}}]\n"
+		"routes: [{name: api, match: {path_prefix: /api/}, dialect: rest, backend: "
+		"b}]\n"
+		"detectors:\n  external: [{name: ner, url: 'http://127.0.0.1:1/', entities: "
+		"[PERSON]}]\n"
+		"rules: [{name: names, redact: {entities: [PERSON]}}]\ndefault: permit\n");
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
 		tollgate(answers[i].in, "decide", "--policy", file, NULL);
-		json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		json_t *o = json_loads(cmd_out, JSON_REJECT_DUPLICATES, NULL);
 		const char *body = json_string_value(json_object_get(o, "body"));
 		json_t *r = json_array_get(json_object_get(o, "recognisers"), 0);
 		assert_string_equal(
@@ -588,7 +509,7 @@ test_injection(void **state)
 	char file[128], text[2048];
 
 	(void)state;
-	snprintf(file, sizeof(file), "%s/injection.yaml", dir);
+	snprintf(file, sizeof(file), "%s", path("injection.yaml"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		snprintf(text, sizeof(text),
 			"tollgate: 1\nname: t\nidentity: [{none: {}}]\n%s"
@@ -602,9 +523,9 @@ test_injection(void **state)
 			"prompt.injection >= 0.9', deny: true}\n"
 			"default: permit\n",
 			cases[i].more);
-		put(file, text);
+		put("injection.yaml", text);
 		tollgate(cases[i].in, "decide", "--policy", file, NULL);
-		json_t *o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+		json_t *o = json_loads(cmd_out, JSON_REJECT_DUPLICATES, NULL);
 		const char *decision = json_string_value(json_object_get(o, "decision")),
 			   *reason = json_string_value(json_object_get(o, "injection_reason"));
 		double score = json_real_value(json_object_get(o, "injection"));
@@ -612,12 +533,12 @@ test_injection(void **state)
 			strcmp(reason ? reason : "", cases[i].reason ? cases[i].reason : "") ||
 			!json_object_get(o, "injection") ||
 			(cases[i].reason ? score < 0.9 : score >= 0.5))
-			fail_msg("%s: %s%s", cases[i].name, out, err);
+			fail_msg("%s: %s%s", cases[i].name, cmd_out, cmd_err);
 		json_decref(o);
 	}
 	/* Nothing reads the score: none is made. */
 	tollgate(cases[0].in, "decide", "--policy", policy, NULL);
-	assert_null(strstr(out, "\"injection\""));
+	assert_null(strstr(cmd_out, "\"injection\""));
 #undef TALK
 #undef SAYS
 #undef ATTACK
@@ -639,5 +560,5 @@ main(void)
 		cmocka_unit_test(test_key_together),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

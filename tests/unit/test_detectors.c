@@ -4,15 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "cmd/cmd.h"
-
-static char dir[] = "/tmp/test_detectors.XXXXXX";
+#include "support/run_cmd.h"
 
 /* Written into `dir`, which is the commands' working directory. */
 static const struct {
@@ -39,7 +33,7 @@ static const struct {
 
 static const struct {
 	const char *name;
-	const char *args[6];
+	const char *args[8];
 	const char *in;
 	int code;
 	const char *out, *err; /* in them */
@@ -117,98 +111,25 @@ static const struct {
 };
 
 static void
-redirect(const char *file, int fd, int flags)
-{
-	int f = open(file, flags, 0600);
-
-	if (f < 0 || dup2(f, fd) < 0)
-		_exit(99);
-}
-
-static int
-run(size_t i)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char *argv[8] = { (char *)(uintptr_t) "tollgate" };
-		int argc = 1;
-		while (argc < 7 && rows[i].args[argc - 1]) {
-			argv[argc] = (char *)(uintptr_t)rows[i].args[argc - 1];
-			argc++;
-		}
-		redirect("in", STDIN_FILENO, O_RDONLY);
-		redirect("out", STDOUT_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
-		redirect("err", STDERR_FILENO, O_WRONLY | O_CREAT | O_TRUNC);
-		exit(cmd_main(argc, argv));
-	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void
-read_all(const char *file, struct buf *out)
-{
-	buf_init(out, 0);
-	assert_int_equal(cmd_read_file(file, out), 0);
-	buf_putc(out, 0);
-}
-
-static void
-write_all(const char *file, const char *text)
-{
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void
 commands_keep_their_contract(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct buf out, err;
-		write_all("in", rows[i].in);
-		int code = run(i);
-		read_all("out", &out);
-		read_all("err", &err);
-		if (code != rows[i].code || !strstr(buf_view(&out).p, rows[i].out) ||
-			!strstr(buf_view(&err).p, rows[i].err) ||
-			(!rows[i].err[0] && err.n > 1))
-			fail_msg("%s: exit %d\n%s\n%s", rows[i].name, code, buf_view(&out).p,
-				buf_view(&err).p);
-		buf_free(&out);
-		buf_free(&err);
+		int code = tollgate_argv(rows[i].in, rows[i].args);
+		if (code != rows[i].code || !strstr(cmd_out, rows[i].out) ||
+			!strstr(cmd_err, rows[i].err) || (!rows[i].err[0] && cmd_err[0]))
+			fail_msg("%s: exit %d\n%s\n%s", rows[i].name, code, cmd_out, cmd_err);
 	}
 }
 
 static int
 setup(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir) || chdir(dir))
+	if (temp_dir_make(state) || chdir(dir))
 		return -1;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		write_all(files[i].name, files[i].text);
+		put(files[i].name, files[i].text);
 	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	static const char *const made[] = { "in", "out", "err" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlink(files[i].name);
-	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
-		unlink(made[i]);
-	return chdir("/") ? -1 : rmdir(dir);
 }
 
 int
@@ -217,5 +138,5 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_keep_their_contract),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, temp_dir_remove);
 }

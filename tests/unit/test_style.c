@@ -5,61 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "cmd/cmd.h"
 #include "store/keyfile.h"
 #include "support/policy_fix.h"
+#include "support/run_cmd.h"
 #include "text/placeholder.h"
 #include "text/style.h"
-
-static char dir[64];
-
-static const char *
-path(const char *name)
-{
-	static char text[4][128];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, 128, "%s/%s", dir, name);
-	return p;
-}
-
-static void
-put(const char *name, const char *text, mode_t mode)
-{
-	FILE *f = fopen(path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-	assert_int_equal(chmod(path(name), mode), 0);
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/test_style.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
-}
 
 /* ---- one value ---- */
 
@@ -211,7 +165,8 @@ a_key_file_is_secret_and_long_enough(void **state)
 	(void)state;
 	buf_init(&why, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		put("k", rows[i].text, rows[i].mode);
+		put("k", rows[i].text);
+		assert_int_equal(chmod(path("k"), rows[i].mode), 0);
 		buf_clear(&why);
 		int err = keyfile_load(path("k"), key[i > 0], &why);
 		if ((err == 0) != rows[i].ok || (err != 0) != (why.n > 0))
@@ -313,34 +268,6 @@ a_hash_needs_a_key_in_the_configuration(void **state)
 
 /* ---- a request ---- */
 
-static char answer[65536];
-
-static int
-decide(const char *in)
-{
-	int status;
-
-	put("in", in, 0600);
-	fflush(NULL);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		char *argv[] = { (char *)(uintptr_t) "tollgate", (char *)(uintptr_t) "decide",
-			(char *)(uintptr_t) "--policy", (char *)(uintptr_t)path("p.yaml"),
-			NULL };
-		dup2(open(path("in"), O_RDONLY), 0);
-		dup2(open(path("out"), O_CREAT | O_WRONLY | O_TRUNC, 0600), 1);
-		int code = cmd_main(4, argv);
-		fflush(NULL);
-		_exit(code);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	FILE *f = fopen(path("out"), "r");
-	answer[fread(answer, 1, sizeof(answer) - 1, f)] = 0;
-	fclose(f);
-	return WEXITSTATUS(status);
-}
-
 static void
 write_policy(const char *with)
 {
@@ -354,7 +281,7 @@ write_policy(const char *with)
 		"  - {name: api, match: {path_prefix: /api}, dialect: rest, backend: b}\n"
 		"rules: [{name: r, redact: {classes: [pii], with: %s}}]\ndefault: permit\n",
 		with);
-	put("p.yaml", text, 0600);
+	put("p.yaml", text);
 }
 
 /* clang-format off */
@@ -398,8 +325,8 @@ requests_are_rewritten_in_the_style(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		write_policy(requests[i].with);
-		int code = decide(requests[i].in);
-		json_t *o = json_loads(answer, 0, NULL);
+		int code = tollgate(requests[i].in, "decide", "--policy", path("p.yaml"), NULL);
+		json_t *o = json_loads(cmd_out, 0, NULL);
 		const char *body = json_string_value(json_object_get(o, "body"));
 		const char *target = json_string_value(json_object_get(o, "path"));
 		const char *with = json_string_value(json_object_get(
@@ -409,7 +336,7 @@ requests_are_rewritten_in_the_style(void **state)
 			(body && strcmp(body, requests[i].body)) ||
 			(target && strcmp(target, requests[i].target)) || !with ||
 			strcmp(with, requests[i].with))
-			fail_msg("%s, %s: %s", requests[i].with, requests[i].in, answer);
+			fail_msg("%s, %s: %s", requests[i].with, requests[i].in, cmd_out);
 		json_decref(o);
 	}
 }
@@ -420,11 +347,15 @@ keys_that_collide_are_denied(void **state)
 {
 	(void)state;
 	write_policy("mask");
-	assert_int_equal(decide(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}")), 1);
-	assert_non_null(strstr(answer, "\"status\": 403"));
-	assert_null(strstr(answer, "@b.de"));
+	assert_int_equal(tollgate(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}"), "decide",
+				 "--policy", path("p.yaml"), NULL),
+		1);
+	assert_non_null(strstr(cmd_out, "\"status\": 403"));
+	assert_null(strstr(cmd_out, "@b.de"));
 	write_policy("placeholder");
-	assert_int_equal(decide(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}")), 0);
+	assert_int_equal(tollgate(BODY("{\\\"a@b.de\\\":1,\\\"c@d.de\\\":2}"), "decide",
+				 "--policy", path("p.yaml"), NULL),
+		0);
 }
 
 int
@@ -441,5 +372,5 @@ main(void)
 		cmocka_unit_test(requests_are_rewritten_in_the_style),
 		cmocka_unit_test(keys_that_collide_are_denied),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 }
