@@ -277,6 +277,21 @@ new_pattern(struct loader *l, const struct yaml_node *at, uint16_t entity)
 	return p;
 }
 
+/* NULL, and said: there is none. */
+static const struct check *
+check_of(struct loader *l, const struct yaml_node *at)
+{
+	const struct check *check = check_find(load_text(l, at, "check"));
+	struct buf names = { 0 };
+
+	if (!check) {
+		check_names(&names);
+		diag_at(l->d, at, "unknown check; there are %.*s", (int)names.n, names.p);
+		buf_free(&names);
+	}
+	return check;
+}
+
 static void
 pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 	const struct check *check)
@@ -307,9 +322,7 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 		} else if (span_is(k, "start")) {
 			start = c;
 		} else if (span_is(k, "check")) {
-			p->check = check_find(load_text(l, c, "check"));
-			if (!p->check)
-				diag_at(l->d, c, "unknown check; there are %s", check_names());
+			p->check = check_of(l, c);
 		} else {
 			diag_at(l->d, c->key,
 				"unknown key `%.*s`: a pattern has name, regex, score, "
@@ -338,11 +351,8 @@ load_patterns(struct loader *l, const struct yaml_node *root, uint16_t entity)
 	l->ndefs = 0;
 	if (yaml_get(root, "define"))
 		definitions_of(l, yaml_get(root, "define"));
-	if (named) {
-		check = check_find(load_text(l, named, "check"));
-		if (!check)
-			diag_at(l->d, named, "unknown check; there are %s", check_names());
-	}
+	if (named)
+		check = check_of(l, named);
 	if (!list || !load_is(l, list, YAML_SEQUENCE, "patterns"))
 		return;
 	for (const struct yaml_node *n = list->child; n; n = n->next)

@@ -141,7 +141,7 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
 	const struct entity_rule *e = &w->r->entities[p->entity];
 	const struct candidate whole = *m;
-	enum check_result checked = p->check ? p->check->run(m) : CHECK_SHAPE;
+	enum check_result checked = p->check ? check_run(p->check, m) : CHECK_SHAPE;
 	bool all = w->opt && w->opt->all_candidates;
 
 	if (all && checked == CHECK_NO) {

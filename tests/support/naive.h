@@ -101,7 +101,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 		if (began >= to)
 			return 0;
 		at = began + 1;
-		if ((p->check && p->check->run(&c) == CHECK_NO) || c.end <= c.start ||
+		if ((p->check && check_run(p->check, &c) == CHECK_NO) || c.end <= c.start ||
 			c.start < shift)
 			continue;
 		bool cell = shift == 0 && columns_at(&columns, c.start, &col);

@@ -27,7 +27,7 @@ run(const char *check, struct span text)
 		.end = text.n,
 		.score = 0.5f,
 		.memo = &memo };
-	enum check_result got = k->run(&c);
+	enum check_result got = check_run(k, &c);
 	guard_free(copy, text.n);
 	return got;
 }
@@ -170,19 +170,14 @@ one_digit_changed_is_noticed(void **state)
 static void
 no_validator_reads_beyond_its_candidate(void **state)
 {
-#define X(name, fn) name,
-	static const char *const names[] = { CHECK_TABLE_IDS(X) };
-#undef X
 	static const char *const texts[] = { "0", "1", "00000000000000000", "A",
 		"AAAAAAAAAAAAAAAAA", "99-99-99", "1234567890123456789012345678901234567890",
 		"-", "a1", "1a", "ZZ99ZZ99Z", "0x0000000000000000000000000000000000000000",
 		"31/12/99", "\xff\xff\xff" };
 
 	(void)state;
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-			if (!strcmp(numbers[i].check, names[k]))
-				run(names[k], span_str(numbers[i].text));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		run(numbers[i].check, span_str(numbers[i].text));
 	/* What a pattern can hand over is bounded by the pattern; these read any text. */
 	static const char *const free_form[] = { "named", "mrn", "id_text", "plate", "mac",
 		"date", "base58", "bech32", "bic", "nl_bsn", "it_vat", "luhn9", "mx_rfc" };

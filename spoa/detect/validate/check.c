@@ -1,5 +1,5 @@
 /* The table of validators, and what several of them share. */
-#include "detect/validate/check.h"
+#include "detect/validate/check_digits.h"
 
 #include <math.h>
 
@@ -12,13 +12,29 @@ static const struct check checks[] = {
 #undef X
 };
 
+enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
+
+static const struct check *
+check_at(size_t i)
+{
+	return i < CHECKS ? &checks[i] : check_digits_row(i - CHECKS);
+}
+
 const struct check *
 check_find(struct span name)
 {
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		if (span_is(name, checks[i].name))
-			return &checks[i];
+	const struct check *k;
+
+	for (size_t i = 0; (k = check_at(i)); i++)
+		if (span_is(name, k->name))
+			return k;
 	return NULL;
+}
+
+enum check_result
+check_run(const struct check *k, struct candidate *c)
+{
+	return k->run ? k->run(c) : check_digits(k, c);
 }
 
 enum check_result
@@ -27,12 +43,14 @@ check_none(struct candidate *c UNUSED)
 	return CHECK_SHAPE;
 }
 
-const char *
-check_names(void)
+void
+check_names(struct buf *out)
 {
-#define X(name, fn) ", " name
-	return &(CHECK_TABLE(X))[2];
-#undef X
+	const struct check *k, *last = NULL;
+
+	for (size_t i = 0; (k = check_at(i)); last = k, i++)
+		if (!last || strcmp(last->name, k->name))
+			buf_printf(out, "%s%s", last ? ", " : "", k->name);
 }
 
 bool

@@ -2,21 +2,6 @@
 #include "base/ascii.h"
 #include "detect/validate/check_sum.h"
 
-/* American Bankers Association, routing numbers: 3 7 1 mod 10; districts 00-12, 21-32,
- * 61-72, 80. */
-enum check_result
-check_us_aba(struct candidate *c)
-{
-	char d[9];
-
-	if (!sum_digits(c, d, 9))
-		return CHECK_NO;
-	unsigned p = sum_two(d);
-	if (p > 12 && !(p >= 21 && p <= 32) && !(p >= 61 && p <= 72) && p != 80)
-		return CHECK_NO;
-	return valid_if(sum_weighted(d, "371371371") % 10 == 0);
-}
-
 /* ISO 9362: places five and six are a country of ISO 3166-1, or XK. */
 enum check_result
 check_bic(struct candidate *c)
@@ -42,15 +27,6 @@ check_bic(struct candidate *c)
 		if (p[0] == v[4] && p[1] == v[5])
 			return CHECK_SHAPE;
 	return CHECK_NO;
-}
-
-/* 3GPP TS 23.003 annex B: Luhn over fifteen digits. */
-enum check_result
-check_imei(struct candidate *c)
-{
-	char d[15];
-
-	return valid_if(sum_digits(c, d, 15) && luhn_valid(d, 15));
 }
 
 /* A date of the calendar in any order, between 1900 and 2099 where the year has four

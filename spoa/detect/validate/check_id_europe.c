@@ -1,17 +1,7 @@
-/* Identity, tax and social security numbers of western and southern Europe. Each
- * function names the authority whose rule it implements. */
+/* Identity, tax and social security numbers of Europe with letters or rules of their own; the
+ * others are rows of check_digits.c. Each function names the authority whose rule it is. */
 #include "base/ascii.h"
 #include "detect/validate/check_sum.h"
-
-/* Belastingdienst: the eleven-test, the last digit counts -1. */
-enum check_result
-check_nl_bsn(struct candidate *c)
-{
-	char d[9];
-
-	return valid_if(sum_digits(c, d, 9) &&
-			(sum_weighted(d, "98765432") + 11 - (unsigned)(d[8] - '0')) % 11 == 0);
-}
 
 /* Rijksregister, royal decree of 3 April 1984: 97 - n mod 97, from 2000 on with a 2
  * before n; BIS numbers have the month raised by 20 or 40. */
@@ -123,30 +113,6 @@ check_de_rvnr(struct candidate *c)
 	return valid_if(sum % 10 == (unsigned)(v[11] - '0'));
 }
 
-/* Dachverband der Sozialversicherungsträger: weights 3 7 9 - 5 8 4 2 1 6 mod 11. */
-enum check_result
-check_at_svnr(struct candidate *c)
-{
-	char d[10];
-
-	if (!sum_digits(c, d, 10) || d[0] == '0')
-		return CHECK_NO;
-	unsigned day = sum_two(d + 4), month = sum_two(d + 6);
-	if (day < 1 || day > 31 || month < 1 || month > 15)
-		return CHECK_NO;
-	return valid_if(sum_weighted(d, "3790584216") % 11 == (unsigned)(d[3] - '0'));
-}
-
-/* Zentrale Ausgleichsstelle: 756 and the check digit of EAN-13. */
-enum check_result
-check_ch_ahv(struct candidate *c)
-{
-	char d[13];
-
-	return valid_if(sum_digits(c, d, 13) && !memcmp(d, "756", 3) &&
-			sum_weighted(d, "1313131313131") % 10 == 0);
-}
-
 static const char spanish[] = "TRWAGMYFPDXBNJZSQVHLCKE";
 
 /* Ministerio del Interior: the number mod 23 picks the letter; of foreigners X, Y, Z
@@ -211,55 +177,6 @@ check_it_fiscal(struct candidate *c)
 	return valid_if(sum % 26 == (unsigned)(v[15] - 'A'));
 }
 
-/* Agenzia delle Entrate, partita IVA: Luhn; the office is 001-100, 120, 121, 888, 999. */
-enum check_result
-check_it_vat(struct candidate *c)
-{
-	char d[11];
-
-	if (!sum_digits(c, d, 11) || !luhn_valid(d, 11))
-		return CHECK_NO;
-	uint64_t office = sum_number(d + 7, 3);
-	return valid_if((office >= 1 && office <= 100) || office == 120 || office == 121 ||
-			office == 888 || office == 999);
-}
-
-/* Decreto-Lei 14/2013: weights 9 to 2 mod 11; 10 and 11 are 0. */
-enum check_result
-check_pt_nif(struct candidate *c)
-{
-	char d[9];
-
-	if (!sum_digits(c, d, 9) || d[0] == '0')
-		return CHECK_NO;
-	unsigned check = 11 - sum_weighted(d, "98765432") % 11;
-	return valid_if((check > 9 ? 0 : check) == (unsigned)(d[8] - '0'));
-}
-
-/* AADE: powers of two mod 11 mod 10. */
-enum check_result
-check_gr_afm(struct candidate *c)
-{
-	char d[9];
-	unsigned sum = 0;
-
-	if (!sum_digits(c, d, 9))
-		return CHECK_NO;
-	for (unsigned i = 0; i < 8; i++)
-		sum += (unsigned)(d[i] - '0') << (8 - i);
-	return valid_if(sum % 11 % 10 == (unsigned)(d[8] - '0'));
-}
-
-/* IDIKA: date of birth, and Luhn over all. */
-enum check_result
-check_gr_amka(struct candidate *c)
-{
-	char d[11];
-
-	return valid_if(sum_digits(c, d, 11) && sum_date(0, sum_two(d + 2), sum_two(d)) &&
-			luhn_valid(d, 11));
-}
-
 /* Department of Social Protection: weights 8 to 2, a second letter counts 9 times,
  * mod 23 picks the letter, 0 is W. */
 enum check_result
@@ -292,4 +209,144 @@ check_lu_nin(struct candidate *c)
 	v[11] = d[12];
 	return valid_if(sum_number(d, 4) > 1850 && sum_number(d, 4) < 2100 &&
 			luhn_valid(d, 12) && sum_verhoeff(v, 12));
+}
+
+/* Skatteverket: Luhn over the last ten digits; coordination numbers add 60 to the day. */
+enum check_result
+check_se_personnummer(struct candidate *c)
+{
+	char v[12], *d = v;
+
+	if (sum_digits(c, v, 12)) {
+		if (memcmp(v, "18", 2) && memcmp(v, "19", 2) && memcmp(v, "20", 2))
+			return CHECK_NO;
+		d = v + 2;
+	} else if (!sum_digits(c, v, 10)) {
+		return CHECK_NO;
+	}
+	unsigned day = sum_two(d + 4);
+	return valid_if(
+		sum_date(0, sum_two(d + 2), day > 60 ? day - 60 : day) && luhn_valid(d, 10));
+}
+
+/* Digi- ja väestötietovirasto: date and number mod 31. */
+enum check_result
+check_fi_hetu(struct candidate *c)
+{
+	static const char letters[] = "0123456789ABCDEFHJKLMNPRSTUVWXY";
+	char d[9], last = c->text.p[c->end - 1];
+
+	for (size_t i = 0; i < 6; i++)
+		d[i] = c->text.p[c->start + i];
+	for (size_t i = 6; i < 9; i++)
+		d[i] = c->text.p[c->start + i + 1];
+	if (!sum_date(0, sum_two(d + 2), sum_two(d)) || sum_number(d + 6, 3) < 2)
+		return CHECK_NO;
+	return valid_if(letters[sum_number(d, 9) % 31] == last);
+}
+
+/* Zákon 133/2000 Sb.: ten digits divide by eleven; until 1985 also remainder 10 with a
+ * last digit 0. Women's months are raised by 50, full ones by 20 more. */
+enum check_result
+check_cz_rodne_cislo(struct candidate *c)
+{
+	char d[10];
+
+	if (!sum_digits(c, d, 10))
+		return CHECK_NO;
+	unsigned month = sum_two(d + 2) % 50;
+	if (!sum_date(0, month > 20 ? month - 20 : month, sum_two(d + 4)))
+		return CHECK_NO;
+	return valid_if(
+		sum_number(d, 10) % 11 == 0 || (sum_number(d, 9) % 11 == 10 && d[9] == '0'));
+}
+
+/* PMLP: 1101 less a weighted sum, mod 11; numbers since 2017 begin with 32 and hold
+ * neither date nor check digit. */
+enum check_result
+check_lv_pk(struct candidate *c)
+{
+	char d[11];
+
+	if (!sum_digits(c, d, 11))
+		return CHECK_NO;
+	if (!memcmp(d, "32", 2))
+		return CHECK_SHAPE;
+	return valid_if(
+		sum_date(0, sum_two(d + 2), sum_two(d)) && d[6] < '3' &&
+		(1101 - sum_weighted(d, "16379:5842")) % 11 % 10 == (unsigned)(d[10] - '0'));
+}
+
+/* Social Fund of Russia: weights 9 to 1 mod 101, 100 is 0. */
+enum check_result
+check_ru_snils(struct candidate *c)
+{
+	char d[11];
+
+	return valid_if(sum_digits(c, d, 11) && sum_number(d, 9) > 1001998 &&
+			sum_weighted(d, "987654321") % 101 % 100 == sum_two(d + 9));
+}
+
+/* HMRC NIM39110: letters and pairs that no number begins with. */
+enum check_result
+check_uk_nino(struct candidate *c)
+{
+	static const char pairs[] = "BG GB NK KN TN NT ZZ";
+	char v[9], pair[3];
+
+	if (!sum_chars(c, v, 9) || strchr("DFIQUV", v[0]) || strchr("DFIOQUV", v[1]))
+		return CHECK_NO;
+	memcpy(pair, v, 2);
+	pair[2] = '\0';
+	return strstr(pairs, pair) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* HMRC, unique taxpayer reference: the first digit checks the others. */
+enum check_result
+check_uk_utr(struct candidate *c)
+{
+	char d[10];
+
+	return valid_if(sum_digits(c, d, 10) &&
+			d[0] == "21987654321"[sum_weighted(d + 1, "6789:5432") % 11]);
+}
+
+/* DVLA: five letters of the name filled with 9, decade, month (women 50 more), day,
+ * year, two initials or 9, then three characters of DVLA's own. */
+enum check_result
+check_uk_driving(struct candidate *c)
+{
+	char v[16];
+
+	if (!sum_chars(c, v, 16))
+		return CHECK_NO;
+	for (size_t i = 1; i < 5; i++)
+		if (v[i - 1] == '9' && v[i] != '9')
+			return CHECK_NO;
+	unsigned month = sum_two(v + 6), day = sum_two(v + 8);
+	return valid_if(sum_date(0, month > 50 ? month - 50 : month, day));
+}
+
+/* Royal Mail PAF: the areas in use. */
+enum check_result
+check_uk_postcode(struct candidate *c)
+{
+	static const char areas[] =
+		" AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD "
+		"DE "
+		"DG DH DL DN DT DY E EC EH EN EX FK FY G GL GU GY HA HD HG HP HR HS HU HX IG "
+		"IM "
+		"IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP NR NW OL "
+		"OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA "
+		"TD "
+		"TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE ";
+	char area[5] = " ";
+	size_t n = 1;
+
+	while (n < 3 && is_alpha(c->text.p[c->start + n - 1])) {
+		area[n] = to_upper(c->text.p[c->start + n - 1]);
+		n++;
+	}
+	area[n] = ' ';
+	return strstr(areas, area) && !inside_uuid(c) ? CHECK_SHAPE : CHECK_NO;
 }
