@@ -124,16 +124,20 @@ read_flags(struct regex_reader *r, size_t open)
 	return end == ')';
 }
 
-/* (?<name> and (?P<name>, (?'name'; r->i is after `close`'s counterpart. */
+/* name = letter { letter | digit } up to `close`, "_" a letter too; r->i is at it. */
 static struct span
 read_name(struct regex_reader *r, size_t open, char close)
 {
 	struct span rest = span_cut(r->s, r->i, r->s.n), name = span_next(&rest, close);
+	bool re2 = r->syntax == REGEX_RE2;
+	char first = name.n ? *name.p : 0;
 
-	if (r->syntax == REGEX_RE2 && !is_alpha(name.n ? *name.p : 0) &&
-		!span_starts(name, SPAN_LIT("_")))
-		regex_refuse(r, open, "lookaround is not part of the syntax (RE2)");
-	if (!rest.p || (r->syntax == REGEX_RE2 && span_past(name, 0, is_word) < name.n))
+	/* (?<* is a look-around too: PCRE2's, which need not be atomic. */
+	if (!is_alpha(first) && first != '_' && (re2 || !is_high(first)))
+		regex_refuse(r, open,
+			re2 ? "lookaround is not part of the syntax (RE2)"
+			    : syntaxes[r->syntax].bad_group);
+	if (!rest.p || (re2 && span_past(name, 0, is_word) < name.n))
 		regex_refuse(r, open, "a group's name does not end");
 	r->i += name.n + 1;
 	return name;
