@@ -137,9 +137,8 @@ add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struc
 		diag_at(d, own->at, "out of memory");
 		return;
 	}
-	for (const struct yaml_node *n = from && from->kind == YAML_SEQUENCE ? from->child
-									     : from;
-		n; n = n == from ? NULL : n->next) {
+	for (const struct yaml_node *n = from ? yaml_first(from) : NULL; n;
+		n = yaml_next(from, n)) {
 		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
 		if (err < 0)
 			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_why(c->words, err));

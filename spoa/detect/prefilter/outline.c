@@ -88,9 +88,8 @@ classes_of(const struct builder *b, const uint64_t set[4])
 	uint32_t mask = 0;
 
 	for (unsigned k = 0; k < OUTLINE_END; k++)
-		for (int i = 0; i < 4; i++)
-			if (b->class_sets[k][i] & set[i])
-				mask |= 1u << k;
+		if (set_meets(b->class_sets[k], set))
+			mask |= 1u << k;
 	return mask;
 }
 

@@ -20,8 +20,7 @@ as_pair(const struct regex_node *n, int *nth, const uint64_t **first, const uint
 {
 	while (n && n->kind == REGEX_CAT && n->child && !n->child->next)
 		n = n->child;
-	if (!n || n->kind != REGEX_CAT || !n->child || !n->child->next ||
-		n->child->next->next)
+	if (!n || n->kind != REGEX_CAT || !n->child || !n->child->next || n->child->next->next)
 		return false;
 	const struct regex_node *head = n->child;
 	*second = as_set(head->next);
@@ -36,13 +35,6 @@ as_pair(const struct regex_node *n, int *nth, const uint64_t **first, const uint
 	++*nth;
 	*first = as_set(head);
 	return *first && *second;
-}
-
-static void
-join(uint64_t to[4], const uint64_t set[4])
-{
-	for (int i = 0; i < 4; i++)
-		to[i] |= set[i];
 }
 
 static bool
@@ -64,13 +56,13 @@ read_behind(const struct regex_node *look, struct outline_edges *e)
 		const uint64_t *set = as_set(n), *first, *second;
 		int nth = 0;
 		if (set && look->negative)
-			join(e->not_before, set);
+			set_join(e->not_before, set);
 		else if (set && !several && !e->needs_before) {
-			join(e->before, set);
+			set_join(e->before, set);
 			e->needs_before = true;
 		} else if (look->negative && as_pair(n, &nth, &first, &second) &&
 			   has_digits(first))
-			join(e->not_before_2, second);
+			set_join(e->not_before_2, second);
 	}
 }
 
