@@ -150,7 +150,7 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 	if (text.n == 0)
 		return 0;
 	s->n = 0;
-	s->evasion = false;
+	s->evasion = s->plain = false;
 	const struct detect_used *used = opt ? opt->used : NULL;
 	int err = used && used->rules ? find_used(rules, r, s, text, opt)
 				      : find_candidates(rules, r, s, text, opt);

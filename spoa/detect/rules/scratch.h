@@ -52,6 +52,7 @@ struct detect_scratch {
 	struct known_names *known; /* of the parts before, and more of this one; NULL */
 	struct evade *evade;	   /* disguise/evade.c's own; NULL until it is needed */
 	bool evasion;		   /* the text hides something */
+	bool plain; /* the same text was searched before, and showed no view or blob to read */
 };
 
 /* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */
