@@ -22,6 +22,33 @@
 
 #define H POLICY_HEAD "classes:\n"
 
+/* A search for one of the entities that were found finds the same of it: what others, own
+ * ones or shipped, leave of it. */
+static void
+one_alone(const struct detect_rules *r, struct detect_scratch *s, struct detect_options opt,
+	struct span text, const struct findings *all, uint16_t entity)
+{
+	uint64_t set[DETECT_ENTITIES_MAX / 64] = { 0 };
+	struct findings found;
+	struct arena a;
+	size_t n = 0;
+
+	set[entity / 64] |= UINT64_C(1) << (entity % 64);
+	struct detect_used *used = detect_used_new(r, set, opt.thresholds);
+	assert_non_null(used);
+	opt.used = used;
+	arena_init(&a, 0, false);
+	assert_int_equal(detect_scan(r, s, text, &opt, &a, &found), 0);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].entity == entity) {
+			assert_true(n < found.n);
+			assert_memory_equal(&found.v[n++], &all->v[i], sizeof(found.v[0]));
+		}
+	assert_int_equal(n, found.n);
+	arena_reset(&a);
+	detect_used_free(&used);
+}
+
 static struct findings
 scan_text(const struct policy_fix *f, struct arena *a, struct span text)
 {
@@ -32,6 +59,8 @@ scan_text(const struct policy_fix *f, struct arena *a, struct span text)
 
 	assert_non_null(s);
 	assert_int_equal(detect_scan(r, s, text, &opt, a, &found), 0);
+	for (size_t i = 0; i < found.n && i < 3; i++)
+		one_alone(r, s, opt, text, &found, found.v[i].entity);
 	detect_scratch_free(&s);
 	return found;
 }
