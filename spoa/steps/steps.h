@@ -59,12 +59,9 @@ bool request_goes(const struct request *r, const struct hit *h);
  * up on too. In the arena. 0 or ERR_NOMEM. */
 int request_overlay(struct request *r, bool failed, struct overlay *out);
 
-/* ---- the inside of the records ---- */
+/* record.c: the inside of the records */
 void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
 	const char *outcome, struct buf *out);
-/* record_beside.c: members of the decision's, each with a comma before it. */
-void record_data(struct request *r, struct buf *out);
-void record_shadow(struct request *r, struct buf *out);
 
 #endif

@@ -1,13 +1,28 @@
-/* Writing the members of a record, each with its comma, texts cut at a length: for
- * steps/record.c alone. */
-#ifndef STEPS_RECORD_PUT_H
-#define STEPS_RECORD_PUT_H
+/* The parts of a record, and how its members are written: each with its comma, texts cut
+ * at a length. For record*.c alone. */
+#ifndef STEPS_RECORD_H
+#define STEPS_RECORD_H
 
 #include <inttypes.h>
 
-#include "base/buf.h"
+#include "steps/steps.h"
 
-enum { VALUE_MAX = 1024 }; /* bytes of a text */
+enum {
+	VALUE_MAX = 1024, /* bytes of a text */
+	LIST_MAX = 64	  /* items */
+};
+
+/* record_request.c */
+void record_identity(struct request *r, struct buf *b);
+void record_request(struct request *r, struct buf *b);
+void record_prompt(struct request *r, struct buf *b);
+void record_not_inspected(struct request *r, struct buf *b);
+/* Fields of conditions that this record could not hold. */
+void record_not_held(struct request *r, struct buf *b);
+/* record_findings.c: how often each entity was found, with its best score. */
+void record_findings(struct request *r, struct buf *b);
+/* Who was asked, and what came of it. */
+void record_recognitions(struct request *r, struct buf *b);
 
 /* Names of members are ours: nothing in them needs escaping. */
 static inline void
@@ -26,6 +41,15 @@ key(struct buf *b, const char *name)
 	to[n] = '"';
 	to[n + 1] = ':';
 	buf_commit(b, n + 3 + !first);
+}
+
+/* Before item n of a list that this name has; the caller closes it. */
+static inline void
+put_item(struct buf *b, const char *name, size_t n)
+{
+	if (n == 0)
+		key(b, name);
+	buf_putc(b, n == 0 ? '[' : ',');
 }
 
 /* As much of it as takes at most `max` bytes of a JSON string. */

@@ -1,0 +1,138 @@
+/* What a record says of findings and recognisers. */
+#include "steps/record.h"
+
+#include <stdlib.h>
+
+/* One entity's findings of one list. */
+struct tally {
+	size_t n, samples;
+	double best;
+	unsigned sources; /* bit by recogniser */
+};
+
+static void
+tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct finding *f = &hits[i].f;
+		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE)
+			continue;
+		t->n++;
+		t->samples += (f->flags & FINDING_SAMPLE) != 0;
+		if ((double)f->score > t->best)
+			t->best = (double)f->score;
+		t->sources |= 1u << (f->flags >> FINDING_SOURCE_SHIFT);
+	}
+}
+
+/* Further mentions of one entity's values that are replaced too. */
+static size_t
+tally_mentions(const struct request *r, size_t entity)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->scan.overlay.nhits; i++)
+		n += r->scan.overlay.hits[i].of && r->scan.overlay.hits[i].f.entity == entity;
+	return n;
+}
+
+/* "by": the recognisers that found it, where there are any. */
+static void
+put_sources(struct request *r, struct buf *b, unsigned sources)
+{
+	const struct policy *p = r->snap->policy;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nexternals; i++)
+		if (sources >> p->externals[i].rec.source & 1) {
+			put_item(b, "by", n++);
+			buf_json_str(b, span_str(p->externals[i].rec.name));
+		}
+	if (n)
+		buf_putc(b, ']');
+}
+
+/* Who was asked, and what came of it. */
+void
+record_recognitions(struct request *r, struct buf *b)
+{
+	static const char *const applied[] = { "deny", "permit", "redact" };
+
+	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
+		const struct recognition *c = &r->scan.recognitions[i];
+		put_item(b, "recognisers", i);
+		buf_putc(b, '{');
+		put_str(b, "name", span_str(c->x->rec.name));
+		put_str(b, "outcome", span_str(ask_outcome_names[c->outcome]));
+		if (c->outcome != ASK_ANSWERED)
+			put_str(b, "applied", span_str(applied[c->applied]));
+		put_int(b, "texts", (int64_t)c->texts);
+		put_int(b, "remembered", (int64_t)c->cached);
+		put_int(b, "us", (int64_t)c->us);
+		buf_putc(b, '}');
+	}
+	if (r->scan.nrecognitions)
+		buf_putc(b, ']');
+}
+
+/* As a rule read it: it has no further digits. */
+static void
+put_injection(struct request *r, struct buf *b)
+{
+	if (!r->snap->policy->scores)
+		return;
+	key(b, "injection");
+	buf_printf(b, "%.6f", r->found.injection);
+	if (r->found.injection_pattern) {
+		key(b, "injection_reason");
+		buf_printf(b, "\"pattern:%s\"", r->found.injection_pattern);
+	}
+}
+
+/* How often each entity was found, with its best score. */
+void
+record_findings(struct request *r, struct buf *b)
+{
+	bool first = true;
+	struct buf names;
+
+	buf_init(&names, 4096);
+	request_classes(r, &names);
+	key(b, "classes");
+	buf_putc(b, '[');
+	struct span rest = buf_view(&names);
+	while (rest.n) {
+		buf_str(b, first ? "" : ",");
+		buf_json_str(b, span_next(&rest, ','));
+		first = false;
+	}
+	buf_putc(b, ']');
+	buf_free(&names);
+	put_injection(r, b);
+	if (r->scan.nhits + r->scan.nextra == 0)
+		return;
+	key(b, "entities");
+	buf_putc(b, '{');
+	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
+		struct tally t = { 0 };
+		if (!entity_in(&r->found.entities, e))
+			continue;
+		tally(&t, r->scan.hits, r->scan.nhits, e);
+		tally(&t, r->scan.extra, r->scan.nextra, e);
+		if (t.n == 0)
+			continue;
+		key(b, detect_entity_name(r->snap->rules, e));
+		size_t further = tally_mentions(r, e);
+		buf_printf(b, "{\"count\":%zu,\"score\":%.2f", t.n + further, t.best);
+		if (further)
+			buf_printf(b, ",\"mentions\":%zu", further);
+		if (t.samples)
+			buf_printf(b, ",\"samples\":%zu", t.samples);
+		put_sources(r, b, t.sources);
+		const char *with = request_redacted_with(r, e);
+		if (with)
+			buf_printf(b, ",\"with\":\"%s\"", with);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, '}');
+}

@@ -1,0 +1,339 @@
+/* What a record says of the request: who sent it, how it reads, what of it the record
+ * could not hold. Prompt text is only hashed, with a key, or stored redacted where the
+ * route says so. */
+#include "steps/record.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/sha256.h"
+#include "cel/net.h"
+
+enum { TEXT_MAX = 32 << 10, ATTRIBUTES_MAX = 8192 };
+
+void
+record_identity(struct request *r, struct buf *b)
+{
+	const struct identity *id = &r->found.identity;
+
+	key(b, "identity");
+	buf_putc(b, '{');
+	put_str(b, "method", span_str(id->method));
+	put_utf8(b, "person", id->person);
+	put_utf8(b, "agent", id->agent);
+	put_utf8(b, "department", id->department);
+	put_utf8(b, "team", id->team);
+	put_utf8(b, "tier", id->tier);
+	put_int(b, "clearance", id->clearance);
+	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++) {
+		put_item(b, "roles", i);
+		buf_json_str(b, cut(id->roles[i].s, VALUE_MAX));
+	}
+	if (id->nroles)
+		buf_putc(b, ']');
+	if (id->nroles > LIST_MAX)
+		put_int(b, "roles_total", (int64_t)id->nroles);
+	if (id->nattributes) {
+		struct cel_value v = { .type = CEL_MAP,
+			.list = { id->attributes, id->nattributes } };
+		struct buf attrs;
+		buf_init(&attrs, ATTRIBUTES_MAX);
+		cel_json(&v, &attrs);
+		if (!buf_failed(&attrs)) {
+			key(b, "attributes");
+			buf_span(b, buf_view(&attrs));
+		} else {
+			put_int(b, "attributes_total", (int64_t)id->nattributes);
+		}
+		buf_free(&attrs);
+	}
+	put_utf8(b, "issuer", id->issuer);
+	put_utf8(b, "key", id->key_id);
+	buf_putc(b, '}');
+	if (r->found.identified && !id->verified)
+		put_str(b, "attributed", SPAN_LIT("service-account"));
+}
+
+/* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
+static bool
+readable_number(struct span s)
+{
+	char text[65];
+	bool whole = true;
+
+	if (s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	for (size_t i = 0; i < s.n; i++)
+		whole = whole && !strchr(".eE", text[i]);
+	return whole ? s.n <= 18 : isfinite(strtod(text, NULL));
+}
+
+/* The parameter of that slot where a record may hold it: numbers, booleans, and
+ * the words of closed lists. Any other string, and the names of other members,
+ * may be text. */
+static const struct body_param *
+param_of(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+	bool words = slot == V_REQ_SERVICE_TIER || slot == V_REQ_TOOL_CHOICE ||
+		     slot == V_REQ_REASONING || slot == V_REQ_VERBOSITY;
+
+	for (size_t i = 0; i < r->in.body.nparams; i++) {
+		const struct body_param *p = &r->in.body.params[i];
+		if (!span_eq(p->name, name))
+			continue;
+		if (p->text.n > 64 || (p->kind == PARAM_NUMBER && !readable_number(p->text)) ||
+			(p->kind == PARAM_STRING && !words))
+			return NULL;
+		for (size_t k = 0; p->kind == PARAM_STRING && k < p->text.n; k++)
+			if (!is_lower(p->text.p[k]) && p->text.p[k] != '_')
+				return NULL;
+		return p;
+	}
+	return NULL;
+}
+
+static void
+put_params(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; r->in.have_body && r->in.body.nparams && slot < V_COUNT; slot++) {
+		const struct body_param *p =
+			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
+		if (!p)
+			continue;
+		if (n++ == 0) {
+			key(b, "parameters");
+			buf_putc(b, '{');
+		}
+		key(b, policy_slot_parameter(slot));
+		if (p->kind == PARAM_STRING)
+			buf_json_str(b, p->text);
+		else if (p->kind == PARAM_NULL)
+			buf_str(b, "null");
+		else
+			buf_span(b, p->text);
+	}
+	if (n)
+		buf_putc(b, '}');
+}
+
+/* HMAC-SHA-256 under a key derived from the audit key: the same text has the same
+ * hash in one node's journal, and nobody without the key can test a guess. */
+static void
+put_hash(struct buf *b, const char *name, const unsigned char h[SHA256_BYTES])
+{
+	key(b, name);
+	buf_putc(b, '"');
+	buf_hex(b, h, SHA256_BYTES);
+	buf_putc(b, '"');
+}
+
+/* The path as far as it was looked through and nothing was found in the target; else
+ * its length and hash. The query and header values stay out always. */
+static void
+put_path(struct request *r, struct buf *b)
+{
+	unsigned char h[SHA256_BYTES];
+
+	put_str(b, "path", request_path_shown(r));
+	if (request_path_state(r) == PATH_CLEAN)
+		return;
+	put_int(b, "path_bytes", (int64_t)r->in.head.path.n);
+	hmac_sha256(r->gate->shared->prompt_key, r->in.head.path, h);
+	put_hash(b, "path_hmac_sha256", h);
+}
+
+/* Of a request that no rule saw, method and host are its sender's free choice. An
+ * address is no text: it would be found as one. */
+static void
+put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
+{
+	struct cel_value ip;
+	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
+	bool out = !r->found.have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
+
+	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
+}
+
+void
+record_request(struct request *r, struct buf *b)
+{
+	key(b, "request");
+	buf_putc(b, '{');
+	if (request_is_method(r->in.head.method))
+		put_chosen(r, b, "method", r->in.head.method);
+	put_chosen(r, b, "host", r->in.host);
+	put_path(r, b);
+	put_str(b, "src", r->in.src);
+	if (r->in.declared_length >= 0)
+		put_int(b, "content_length", r->in.declared_length);
+	put_params(r, b);
+	buf_putc(b, '}');
+}
+
+/* What nobody could read. Kinds of opaque parts are fixed words. */
+static void
+put_unread(struct request *r, struct buf *b)
+{
+	const struct unread *u = &r->in.unread;
+
+	put_int(b, "opaque_bytes", (int64_t)u->bytes);
+	put_int(b, "opaque_parts", (int64_t)u->nmedia);
+	for (size_t i = 0; i < u->nmedia && i < LIST_MAX; i++) {
+		put_item(b, "media", i);
+		buf_json_str(b, u->media[i]);
+	}
+	if (u->nmedia)
+		buf_putc(b, ']');
+	if (u->sealed) {
+		put_int(b, "sealed_bytes", (int64_t)u->sealed_bytes);
+		put_int(b, "sealed_parts", (int64_t)u->sealed);
+	}
+}
+
+void
+record_not_inspected(struct request *r, struct buf *b)
+{
+	key(b, "not_inspected");
+	buf_str(b, "[\"header values\"");
+	if (r->in.unreadable && !r->in.have_body && r->in.raw.n)
+		buf_str(b, ",\"body\"");
+	if (r->in.unread.nmedia)
+		buf_str(b, ",\"opaque parts\"");
+	if (r->in.unread.sealed)
+		buf_str(b, ",\"sealed parts\"");
+	buf_putc(b, ']');
+}
+
+void
+record_prompt(struct request *r, struct buf *b)
+{
+	bool none = r->in.body_state == BODY_STATE_NONE,
+	     any = r->in.unread.nmedia || r->in.unread.sealed;
+
+	if (none && !any)
+		return;
+	key(b, "prompt");
+	buf_putc(b, '{');
+	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
+		put_flag(b, "not_read", !none);
+		put_flag(b, "head_only", r->in.body_state == BODY_STATE_PARTIAL);
+		if (any)
+			put_unread(r, b);
+		buf_putc(b, '}');
+		return;
+	}
+	put_hash(b, "hmac_sha256", r->found.raw_hmac);
+	put_int(b, "bytes", (int64_t)r->in.raw.n);
+	put_str(b, "encoding", r->in.coding);
+	if (r->in.have_body) {
+		put_int(b, "segments", (int64_t)r->in.body.nsegments);
+		put_int(b, "inspected_bytes", (int64_t)r->in.body.inspected_bytes);
+		put_unread(r, b);
+	}
+	put_flag(b, "unreadable", r->in.unreadable);
+	put_int(b, "estimated_input_tokens", r->found.input_tokens);
+	put_int(b, "reserved_output_tokens", r->found.output_tokens);
+	/* What is left in a signed block is not redacted. */
+	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
+		r->out.decision.kind != D_DENY && r->found.reasoning_left == 0) {
+		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+			    kept = cut_escaped(text, TEXT_MAX);
+		key(b, "text");
+		buf_json_str(b, kept);
+		put_flag(b, "text_cut", kept.n < text.n);
+	}
+	buf_putc(b, '}');
+}
+
+/* What put_str() writes byte by byte. */
+static bool
+held_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((signed char)s.p[i] < 0)
+			return false;
+	return s.n <= VALUE_MAX;
+}
+
+static bool
+held_roles(const struct identity *id)
+{
+	for (size_t i = 0; i < id->nroles; i++)
+		if (id->roles[i].s.n > VALUE_MAX)
+			return false;
+	return id->nroles <= LIST_MAX;
+}
+
+static bool
+held_attributes(const struct identity *id)
+{
+	struct cel_value v = { .type = CEL_MAP, .list = { id->attributes, id->nattributes } };
+	struct buf attrs;
+
+	buf_init(&attrs, ATTRIBUTES_MAX);
+	if (id->nattributes)
+		cel_json(&v, &attrs);
+	bool held = !buf_failed(&attrs);
+	buf_free(&attrs);
+	return held;
+}
+
+static bool
+held_parameter(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
+		if (span_eq(r->in.body.params[i].name, name))
+			return param_of(r, slot) != NULL;
+	return true;
+}
+
+/* Whether the record has the slot's value as conditions read it. */
+static bool
+held(struct request *r, size_t slot)
+{
+	const struct identity *id = &r->found.identity;
+
+	switch (slot) {
+	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
+	case V_IDENTITY_AGENT: return id->agent.n <= VALUE_MAX;
+	case V_IDENTITY_DEPARTMENT: return id->department.n <= VALUE_MAX;
+	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
+	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
+	case V_IDENTITY_ROLES: return held_roles(id);
+	case V_IDENTITY_ATTRIBUTES: return held_attributes(id);
+	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
+	case V_MODEL_NAME:
+		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&
+		       !span_is(r->in.body.model, "<redacted>") &&
+		       !span_is(r->in.asked_model, "<redacted>");
+	case V_REQUEST_METHOD: return held_ascii(r->in.head.method);
+	case V_REQUEST_HOST: return held_ascii(r->in.host);
+	case V_REQUEST_PATH:
+		return held_ascii(r->in.head.path) && request_path_state(r) == PATH_CLEAN;
+	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
+	}
+}
+
+/* Fields of conditions that this record could not hold. */
+void
+record_not_held(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
+		if (held(r, slot))
+			continue;
+		put_item(b, "not_held", n++);
+		buf_json_str(b, span_str(policy_env.vars[slot].path));
+	}
+	if (n)
+		buf_putc(b, ']');
+}
