@@ -1,11 +1,11 @@
 /* The half of the reader that knows structure: alternatives, sequences, repetitions, groups
  * and references to them. */
+#include <stdio.h>
+
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/caps.h"
 #include "regex/reader.h"
-
-#include <stdio.h>
 
 /* What tells the syntaxes apart, by regex_syntax. */
 static const struct {

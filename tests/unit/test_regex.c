@@ -25,7 +25,7 @@
 
 #define DATA "tests/data/regex.txt"
 
-enum { MADE = 20000, BLOCK = 1000 };
+enum { MADE = 20000, A_LINE = 1000 };
 
 static uint64_t
 hash_of(uint64_t h, const void *p, size_t n)
@@ -326,7 +326,7 @@ hash_of_block(struct maker *m, struct buf *b)
 	struct buf line;
 
 	buf_init(&line, 0);
-	for (size_t i = 0; i < BLOCK; i++) {
+	for (size_t i = 0; i < A_LINE; i++) {
 		buf_clear(&line);
 		verdicts(make_pattern(m), &line);
 		struct span v = buf_view(&line);
@@ -372,7 +372,7 @@ verdicts_are_what_they_were(void **state)
 		buf_init(&b, 0);
 		if (span_is(pattern, "made up")) {
 			hash_of_block(&m, &b);
-			made += BLOCK;
+			made += A_LINE;
 		} else {
 			verdicts(pattern, &b);
 		}
@@ -424,7 +424,7 @@ print_all(void)
 	free(text);
 	fclose(f);
 	buf_init(&b, 0);
-	for (size_t i = 0; i < MADE / BLOCK; i++) {
+	for (size_t i = 0; i < MADE / A_LINE; i++) {
 		buf_clear(&b);
 		hash_of_block(&m, &b);
 		printf("made up\t%.*s\n", SPAN_ARG(buf_view(&b)));
