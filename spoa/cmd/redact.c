@@ -22,7 +22,7 @@ struct how {
 	bool jsonl, stream;
 };
 
-/* Walks the text and the raw input it stands in, in step: one pass a line,
+/* Walks the text and the raw input it is in, in step: one pass a line,
  * whatever the number of findings. */
 struct place {
 	size_t text, raw;

@@ -20,10 +20,10 @@ struct detect_pattern_info {
 	const char *start; /* literal, digits, byte, anywhere */
 	float score;
 };
-/* Pattern number `nth` of an entity; false behind the last. */
+/* Pattern number `nth` of an entity; false after the last. */
 bool detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
 	struct detect_pattern_info *out);
-/* Word number `nth` of its context, or of what speaks against it; false behind the last. */
+/* Word number `nth` of its context, or of what speaks against it; false after the last. */
 bool detect_context_word(const struct detect_rules *r, size_t entity, bool against, size_t nth,
 	struct span *out);
 

@@ -318,7 +318,7 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 		} else if (span_is(k, "utf")) {
 			p->utf = load_bool(l, c, "utf");
 		} else if (span_is(k, "near")) {
-			p->near = load_bool(l, c, "near");
+			p->needs_context = load_bool(l, c, "near");
 		} else if (span_is(k, "start")) {
 			start = c;
 		} else if (span_is(k, "check")) {

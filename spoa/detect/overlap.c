@@ -22,9 +22,9 @@ by_start(const void *a, const void *b)
 }
 
 /* A policy's own words before all others, a stretch of a known document after them:
- * what stands in it counts too. */
+ * what is in it counts too. */
 static unsigned
-claim(const struct finding *f)
+claim_rank(const struct finding *f)
 {
 	return f->flags & FINDING_RUN ? 2 : f->flags & FINDING_OWN ? 0 : 1;
 }
@@ -36,8 +36,8 @@ by_rank(const void *a, const void *b)
 	unsigned vx = x->flags & FINDING_VALIDATED, vy = y->flags & FINDING_VALIDATED;
 	size_t nx = x->end - x->start, ny = y->end - y->start;
 
-	if (claim(x) != claim(y))
-		return claim(x) < claim(y) ? -1 : 1;
+	if (claim_rank(x) != claim_rank(y))
+		return claim_rank(x) < claim_rank(y) ? -1 : 1;
 	if (vx != vy)
 		return vx ? -1 : 1;
 	if (nx != ny)
@@ -79,7 +79,7 @@ find_bit(const struct placing *p, size_t at, size_t end, bool want)
 }
 
 static int
-place(struct placing *p, struct finding f)
+place_finding(struct placing *p, struct finding f)
 {
 	if (p->n == p->room)
 		return ERR_LIMIT;
@@ -95,7 +95,7 @@ place_free_parts(struct placing *p, struct finding f)
 	size_t at = f.start - p->base, end = f.end - p->base;
 
 	if (find_bit(p, at, end, true) == end)
-		return place(p, f);
+		return place_finding(p, f);
 	if (strcmp(p->r->entities[f.entity].class, "secret") && !p->own)
 		return 0;
 	while ((at = find_bit(p, at, end, false)) < end) {
@@ -105,7 +105,7 @@ place_free_parts(struct placing *p, struct finding f)
 			part.start = at + p->base;
 			part.end = to + p->base;
 			part.flags &= (uint16_t)~FINDING_VALIDATED;
-			int err = place(p, part);
+			int err = place_finding(p, part);
 			if (err)
 				return err;
 		}

@@ -90,7 +90,7 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 
 /* A text full of findings does not stay a worker's memory. */
 static void
-shrink(struct detect_scratch *s)
+scratch_shrink(struct detect_scratch *s)
 {
 	if (s->room <= CANDIDATES_KEPT)
 		return;
@@ -158,7 +158,7 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 		err = keep_all(s, a, out);
 	else if (!err)
 		err = overlap_resolve(r, s->v, s->n, a, out);
-	shrink(s);
+	scratch_shrink(s);
 	if (err)
 		return err;
 	if (opt && opt->skip_samples)

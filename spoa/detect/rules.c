@@ -26,18 +26,18 @@ index_context(struct detect_rules *r)
 {
 	unsigned bits = 0;
 
-	near_index_begin(&r->near);
-	memset(r->near_bit, NEAR_NONE, sizeof(r->near_bit));
+	context_index_begin(&r->context_index);
+	memset(r->context_bit, CONTEXT_NONE, sizeof(r->context_bit));
 	for (size_t i = 0; i < r->npatterns; i++) {
 		size_t entity = r->patterns[i].entity;
 		const struct words *w = &r->entities[entity].context.words;
-		bool wanting = r->patterns[i].near ||
+		bool wanting = r->patterns[i].needs_context ||
 			       r->patterns[i].score < r->entities[entity].threshold;
-		if (!wanting || r->near_bit[entity] != NEAR_NONE || bits == NEAR_MAX ||
-			!has_slots(w))
+		if (!wanting || r->context_bit[entity] != CONTEXT_NONE ||
+			bits == CONTEXT_ENTITIES || !has_slots(w))
 			continue;
-		near_index_add(&r->near, &r->arena, w, bits);
-		r->near_bit[entity] = (uint8_t)bits++;
+		context_index_add(&r->context_index, &r->arena, w, bits);
+		r->context_bit[entity] = (uint8_t)bits++;
 	}
 }
 
@@ -47,14 +47,14 @@ index_patterns(struct detect_rules *r)
 {
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
-		r->near_score[e] = -1.0f;
+		r->context_best[e] = -1.0f;
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
 		struct pattern *p = &r->patterns[i];
-		p->near_bit = p->near && p->score < r->entities[p->entity].threshold
-				      ? r->near_bit[p->entity]
-				      : NEAR_NONE;
-		if (p->near_bit != NEAR_NONE && p->score > r->near_score[p->entity])
-			r->near_score[p->entity] = p->score;
+		p->context_bit = p->needs_context && p->score < r->entities[p->entity].threshold
+					 ? r->context_bit[p->entity]
+					 : CONTEXT_NONE;
+		if (p->context_bit != CONTEXT_NONE && p->score > r->context_best[p->entity])
+			r->context_best[p->entity] = p->score;
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
 	}
@@ -91,8 +91,8 @@ hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
 static void
 hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
 {
-	const unsigned numbers[] = { p->entity, p->keyed, p->near, p->clear, p->kind, p->runs,
-		p->alone, p->has_then, p->back_max };
+	const unsigned numbers[] = { p->entity, p->keyed, p->needs_context, p->clear, p->kind,
+		p->runs, p->alone, p->has_then, p->back_max };
 
 	hash_str(h, p->regex);
 	hash_str(h, p->check ? p->check->name : "");

@@ -1,6 +1,6 @@
 /* The engine. One pass over the text finds the places where a pattern may begin:
  * the first bytes of a literal (hashed into a table), runs of digits, rare bytes such
- * as '@'. At digits and rare bytes an outline says which patterns can match; those, and
+ * as '@'. At digits and rare bytes an automaton says which patterns can match; those, and
  * those of a literal, are matched, anchored, by PCRE2's JIT under a match limit; then
  * validator, context, and the resolution of overlaps. Text without such places costs
  * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
@@ -11,7 +11,7 @@
 #include "detect/custom/custom_stage.h"
 #include "detect/disguise/evade.h"
 #include "detect/engine.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/starts.h"
 
 enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
 
@@ -30,22 +30,22 @@ struct sweep {
 	const struct detect_options *opt;
 	struct span text;
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
-	size_t shift; /* what stands before the caller's text, */
+	size_t shift; /* what comes before the caller's text, */
 	size_t base;  /* and where in it that begins */
 	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
 	struct context_memo quiet;
-	size_t bare_from, bare_to;	 /* where no digit stands, as far as was looked */
-	size_t word_at;			 /* the word walked last, */
-	const struct outline_list *word; /* and what may match in it */
+	size_t bare_from, bare_to;	   /* where no digit is, as far as was looked */
+	size_t word_at;			   /* the word walked last, */
+	const struct automaton_list *word; /* and what may match in it */
 	int err;
 };
 
 /* A block of the text, as bits. */
 struct block {
 	size_t from;
-	uint64_t literal, byte; /* as the sieve's */
+	uint64_t literal, byte; /* as those of starts.c */
 	uint64_t runs;		/* digits begin */
 	uint64_t begins;	/* no letter before, or a small one before a capital */
 	uint64_t digit, alpha, lower, alnum;
@@ -78,7 +78,7 @@ is_sample(const struct entity_rule *e, struct span value)
 	return false;
 }
 
-/* Widens to whole UTF-8 characters; not beyond three bytes in what is none. */
+/* Widens [start, end) to whole UTF-8 characters, by at most three bytes. */
 static void
 whole_characters(struct span t, size_t *start, size_t *end)
 {
@@ -88,32 +88,32 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
-/* The column that a place of the text stands in; NULL: none. */
+/* The column that a place of the text is in; NULL: none. */
 static const struct column *
 column_of(struct sweep *w, size_t i, struct column *out)
 {
 	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
 }
 
-static inline const struct near_view *
-near_of(struct sweep *w, size_t i)
+static inline const struct context_view *
+context_of(struct sweep *w, size_t i)
 {
-	const struct near_view *known = near_known(&w->s->near, i, !w->keyed);
+	const struct context_view *known = context_known(&w->s->near_by, i, !w->keyed);
 
-	return known ? known : near_look(&w->s->near, w->text, i, !w->keyed);
+	return known ? known : context_look(&w->s->near_by, w->text, i, !w->keyed);
 }
 
-/* Whether no context word of the entity stands near, so that a score below the
+/* Whether no context word of the entity is near, so that a score below the
  * threshold stays there. */
 static bool
-nothing_near(struct sweep *w, const struct candidate *m, size_t entity)
+no_context_near(struct sweep *w, const struct candidate *m, size_t entity)
 {
-	uint8_t bit = w->r->near_bit[entity];
+	uint8_t bit = w->r->context_bit[entity];
 
-	if (bit == NEAR_NONE || m->score >= threshold_of(w, entity) ||
-		m->end - m->start > NEAR_AHEAD - CONTEXT_BYTES - NEAR_BACK)
+	if (bit == CONTEXT_NONE || m->score >= threshold_of(w, entity) ||
+		m->end - m->start > CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK)
 		return false;
-	return !near_has(near_of(w, m->start), bit);
+	return !context_has(context_of(w, m->start), bit);
 }
 
 /* What is around [start, end) says; patterns of an entity often find the same. */
@@ -137,7 +137,7 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
-consider(struct sweep *w, const struct pattern *p, struct candidate *m)
+consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 {
 	const struct entity_rule *e = &w->r->entities[p->entity];
 	const struct candidate whole = *m;
@@ -152,7 +152,7 @@ consider(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return false;
 	if (m->start < w->shift)
 		return false;
-	if (nothing_near(w, m, p->entity))
+	if (no_context_near(w, m, p->entity))
 		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
@@ -207,7 +207,7 @@ candidate_of(struct sweep *w, const struct pattern *p)
 		.memo = &w->memo };
 }
 
-/* What stands before decides most attempts. */
+/* Most attempts fail at the byte before them. */
 static bool
 may_begin(const struct sweep *w, const struct pattern *p, size_t start)
 {
@@ -222,27 +222,27 @@ may_begin(const struct sweep *w, const struct pattern *p, size_t start)
 	       !(start > 1 && is_digit(t[-2]) && set_has(p->edges.not_before_2, t[-1]));
 }
 
-/* A match of p may begin at `start`, and what it finds stand far behind. */
+/* Notes that a match of p may begin at `start` and its finding be far from there. */
 static void
-note_lead(struct sweep *w, const struct pattern *p, size_t start)
+note_far_start(struct sweep *w, const struct pattern *p, size_t start)
 {
-	struct leads *l = &w->s->leads;
+	struct far_starts *l = &w->s->far_starts;
 
-	if (l->of != w->text.p || p->lead <= l->over)
+	if (l->of != w->text.p || p->value_offset <= l->over)
 		return;
-	size_t lead = p->lead, plain = p->lead_plain;
+	size_t lead = p->value_offset, plain = p->untagged_offset;
 	if (plain < lead && plain < w->text.n - start && !memchr(w->text.p + start, '<', plain))
 		lead = plain;
 	size_t until = start + lead;
 	if (lead <= l->over || until < l->least)
 		return;
 	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].from <= start && (l->v[i].until >= until || i + 1 == LEADS)) {
+		if (l->v[i].from <= start && (l->v[i].until >= until || i + 1 == FAR_STARTS)) {
 			if (l->v[i].until < until)
 				l->v[i].until = until;
 			return;
 		}
-	if (l->n < LEADS) {
+	if (l->n < FAR_STARTS) {
 		l->v[l->n].from = start;
 		l->v[l->n++].until = until;
 		return;
@@ -295,9 +295,9 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	while (start > free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
-	if (p->lead)
-		note_lead(w, p, start);
-	if (p->digit && !digit_near(w, i, p->digit))
+	if (p->value_offset)
+		note_far_start(w, p, start);
+	if (p->digit_offset && !digit_near(w, i, p->digit_offset))
 		return;
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
@@ -309,12 +309,12 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 			return;
 	}
 	struct candidate m = candidate_of(w, p);
-	if (consider(w, p, &m) && m.end > i)
+	if (consider_match(w, p, &m) && m.end > i)
 		*mark = w->s->free_base + m.end;
 }
 
 static void
-search(struct sweep *w, const struct pattern *p)
+search_everywhere(struct sweep *w, const struct pattern *p)
 {
 	size_t at = 0;
 
@@ -324,7 +324,7 @@ search(struct sweep *w, const struct pattern *p)
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
 		size_t from = v[0], to = v[1];
 		struct candidate m = candidate_of(w, p);
-		if (consider(w, p, &m) && m.end > at)
+		if (consider_match(w, p, &m) && m.end > at)
 			at = m.end;
 		else
 			at = to > from ? from + 1 : to + 1;
@@ -344,8 +344,7 @@ literal_matches(const struct literal *l, struct span t, size_t i)
 	return span_ieq(span_of(t.p + i, l->text.n), l->text);
 }
 
-/* Four bytes that a literal may begin with are at i; a name may, where it begins a
- * word. */
+/* Tries the literals that the four bytes at i may begin; names only where a word begins. */
 static void
 try_literals(struct sweep *w, size_t i, bool begins)
 {
@@ -369,7 +368,7 @@ try_literals(struct sweep *w, size_t i, bool begins)
 }
 
 static void
-begin(struct sweep *w)
+sweep_begin(struct sweep *w)
 {
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
 
@@ -377,28 +376,29 @@ begin(struct sweep *w)
 		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-	near_begin(&w->s->near, &w->r->near, &w->f->runs, &w->s->columns, before);
+	context_begin(
+		&w->s->near_by, &w->r->context_index, &w->f->digits, &w->s->columns, before);
 }
 
-/* Tries the patterns that an outline left at i, of those in `only` where it is not
+/* Tries the patterns that an automaton left at i, of those in `only` where it is not
  * NULL. */
 static void
-try_list(struct sweep *w, const struct outline *o, const struct outline_list *l, size_t i,
-	const struct run_set *only)
+try_list(struct sweep *w, const struct automaton *o, const struct automaton_list *l, size_t i,
+	const struct pattern_set *only)
 {
 	for (size_t k = 0; k < l->n && !w->err; k++) {
 		uint16_t index = o->patterns[l->from + k];
-		if (only && !run_set_has(only, w->f->run_bit[index]))
+		if (only && !pattern_set_has(only, w->f->pattern_bit[index]))
 			continue;
 		const struct pattern *p = &w->r->patterns[index];
-		if (p->near_bit != NEAR_NONE && p->score < threshold_of(w, p->entity) &&
-			!near_has(near_of(w, i), p->near_bit))
+		if (p->context_bit != CONTEXT_NONE && p->score < threshold_of(w, p->entity) &&
+			!context_has(context_of(w, i), p->context_bit))
 			continue;
 		try_at(w, p, i);
 	}
 }
 
-/* Letters and digits that stand before bit k of the block, one after the other. */
+/* Letters and digits that come before bit k of the block, one after the other. */
 static size_t
 word_before(const struct block *b, unsigned k)
 {
@@ -410,16 +410,16 @@ word_before(const struct block *b, unsigned k)
 }
 
 /* What may match in the word around the digits at i; the same for every run in it. */
-static const struct outline_list *
+static const struct automaton_list *
 walk_word(struct sweep *w, const struct block *b, size_t i)
 {
-	static const struct outline_list none = { 0, 0 };
+	static const struct automaton_list none = { 0, 0 };
 	size_t n = word_before(b, (unsigned)(i - b->from));
 
 	if (n == 0 || n > w->f->word_back_max)
 		return &none;
 	if (!w->word || w->word_at != i - n) {
-		w->word = outline_walk(&w->f->outlines[OUTLINE_WORD], w->text, i - n, 0);
+		w->word = automaton_walk(&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0);
 		w->word_at = i - n;
 	}
 	return w->word;
@@ -432,46 +432,48 @@ context_decides(struct sweep *w)
 	if (w->decides == UNKNOWN) {
 		w->decides = YES;
 		for (size_t e = 0; w->opt && w->opt->thresholds && e < w->r->nentities; e++)
-			if (w->r->near_score[e] >= w->opt->thresholds[e])
+			if (w->r->context_best[e] >= w->opt->thresholds[e])
 				w->decides = NO;
 	}
 	return w->decides == YES;
 }
 
-/* Where thresholds are so low that no context word is needed. */
-static const struct near_view anything = {
-	.runs = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
+/* All patterns: where thresholds are so low that no context word is needed. */
+static const struct context_view anything = {
+	.patterns = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
 };
 
-/* The patterns that what is nearest to the run at i, the word around it and the words
- * near allow, the costlier looks last. False: none. */
+/* The patterns that may match at the run of digits at i: by the bytes next to it, then by the
+ * word around it, then by the context words near it. False: none. */
 static bool
-possible(struct sweep *w, const struct block *b, size_t i, size_t n, struct run_set *set)
+possible_patterns(
+	struct sweep *w, const struct block *b, size_t i, size_t n, struct pattern_set *set)
 {
-	const struct run_set *words = &w->f->of_words;
-	const struct near_view *near =
-		context_decides(w) ? near_known(&w->s->near, i, !w->keyed) : &anything;
-	const struct near_view *first = near ? near : &anything;
+	const struct pattern_set *words = &w->f->word_patterns;
+	const struct context_view *near =
+		context_decides(w) ? context_known(&w->s->near_by, i, !w->keyed) : &anything;
+	const struct context_view *first = near ? near : &anything;
 
-	if (!runs_begin(&w->f->runs, w->text, i, n, &first->runs, first->alone, set))
+	if (!digit_index_look(
+		    &w->f->digits, w->text, i, n, &first->patterns, first->alone, set))
 		return false;
-	if (run_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
-		!run_set_drop(set, words))
+	if (pattern_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
+		!pattern_set_drop(set, words))
 		return false;
-	/* Of those that need no context, none is taken. */
-	return near || run_set_within(set, &w->f->runs.always) ||
-	       near_cut(&w->s->near, w->text, i, !w->keyed, set);
+	/* Patterns that need no context pass whatever is near. */
+	return near || pattern_set_within(set, &w->f->digits.always) ||
+	       context_cut(&w->s->near_by, w->text, i, !w->keyed, set);
 }
 
-/* The outlines that these patterns are in, as bits. */
+/* The automata that these patterns are in, as bits. */
 static unsigned
-outlines_of(const struct prefilter *f, const struct run_set *set)
+automata_of(const struct prefilter *f, const struct pattern_set *set)
 {
 	unsigned all = 0;
 
-	for (unsigned k = 0; k < RUN_WORDS; k++)
+	for (unsigned k = 0; k < PATTERN_SET_WORDS; k++)
 		for (uint64_t more = set->v[k]; more; more &= more - 1)
-			all |= f->outlines_of[64 * k + (unsigned)__builtin_ctzll(more)];
+			all |= f->automata_of[64 * k + (unsigned)__builtin_ctzll(more)];
 	return all;
 }
 
@@ -481,18 +483,18 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 {
 	uint64_t other = ~(b->digit >> (i - b->from));
 	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
-	struct run_set set = { { 0 } };
+	struct pattern_set set = { { 0 } };
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
-	if (!possible(w, b, i, end - i, &set))
+	if (!possible_patterns(w, b, i, end - i, &set))
 		return;
-	for (unsigned more = outlines_of(w->f, &set); more; more &= more - 1) {
+	for (unsigned more = automata_of(w->f, &set); more; more &= more - 1) {
 		unsigned k = (unsigned)__builtin_ctz(more);
-		const struct outline *o = &w->f->outlines[k];
+		const struct automaton *o = &w->f->automata[k];
 		try_list(w, o,
-			k == OUTLINE_WORD ? walk_word(w, b, i)
-					  : outline_walk(o, w->text, i, end - i),
+			k == AUTOMATON_WORD ? walk_word(w, b, i)
+					    : automaton_walk(o, w->text, i, end - i),
 			i, &set);
 	}
 }
@@ -500,19 +502,19 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 static void
 try_byte(struct sweep *w, size_t i)
 {
-	const struct outline *o = w->f->byte_outlines[(unsigned char)w->text.p[i]];
+	const struct automaton *o = w->f->byte_automata[(unsigned char)w->text.p[i]];
 
 	if (o)
-		try_list(w, o, outline_walk(o, w->text, i, 0), i, NULL);
+		try_list(w, o, automaton_walk(o, w->text, i, 0), i, NULL);
 }
 
 /* The next block; b holds the one before. */
 static void
 block_read(const struct sweep *w, struct block *b, size_t from)
 {
-	struct sieve v;
+	struct starts v;
 
-	sieve_at(w->f, w->text.p + from, w->text.n - from, &v);
+	starts_at(w->f, w->text.p + from, w->text.n - from, &v);
 	uint64_t alpha = v.upper | v.lower, alpha_before = b->alpha, lower_before = b->lower;
 	b->from = from;
 	b->literal = v.literal;
@@ -528,7 +530,7 @@ block_read(const struct sweep *w, struct block *b, size_t from)
 	b->lower = v.lower;
 }
 
-/* Most literals begin words: the other places that the sieve took for beginnings. */
+/* Most literals begin words: drops the places inside words where no literal may begin. */
 static uint64_t
 without_inner(const struct sweep *w, const struct block *b)
 {
@@ -563,8 +565,8 @@ sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 	}
 }
 
-/* Bits of the block that one of the parts asked for reaches into; *next: the first that
- * may reach into one behind. */
+/* The bits of the block that are in the parts to be looked at. *next: the first part that may
+ * reach into a later block. */
 static uint64_t
 within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 {
@@ -581,12 +583,12 @@ within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 }
 
 static void
-sweep(struct sweep *w, size_t to)
+sweep_text(struct sweep *w, size_t to)
 {
 	struct block b = { 0 };
 	size_t next = 0;
 
-	begin(w);
+	sweep_begin(w);
 	w->word = NULL;
 	for (size_t from = 0; from < to && !w->err; from += BLOCK) {
 		block_read(w, &b, from);
@@ -601,7 +603,7 @@ sweep(struct sweep *w, size_t to)
 }
 
 /* A text that is the value of a key is also read as `key=text`: that is how the
- * rules for key=value see it. `at`: where in the caller's text it stands. */
+ * rules for key=value see it. `at`: where in the caller's text it is. */
 static void
 sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 {
@@ -622,7 +624,7 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 	k.bare_from = k.bare_to = 0;
 	memset(k.verdicts, 0, sizeof(k.verdicts));
 	memset(&k.quiet, 0, sizeof(k.quiet));
-	sweep(&k, before.n);
+	sweep_text(&k, before.n);
 	w->err = k.err;
 }
 
@@ -635,7 +637,8 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 	return w->err == 0;
 }
 
-/* What is swept once more: the value of a key, the cells under headers that are keys. */
+/* Scans once more what has its key elsewhere: the value of a key, the cells under headers that
+ * are keys. */
 static void
 sweep_values(struct sweep *w)
 {
@@ -651,15 +654,15 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 {
 	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
 
-	sweep(&w, text.n);
+	sweep_text(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
-		search(&w, &r->patterns[r->anywhere[k]]);
+		search_everywhere(&w, &r->patterns[r->anywhere[k]]);
 	if (!w.err)
 		sweep_values(&w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
 }
 
-/* As try_at does: a key that a rule for key=value begins with. */
+/* Remembers, as try_at does, the keys that rules for key=value begin with. */
 static void
 note_heads(struct sweep *w, size_t i)
 {
@@ -675,7 +678,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 {
 	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
 
-	begin(&w);
+	sweep_begin(&w);
 	for (size_t i = 0; i + LITERAL_MIN <= text.n; i++)
 		note_heads(&w, i);
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
@@ -684,13 +687,13 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 			continue;
 		for (size_t at = 0; at < text.n && !w.err; at++) {
 			if (p->kind == START_ANYWHERE) {
-				search(&w, p);
+				search_everywhere(&w, p);
 				break;
 			}
 			if (!match_at(&w, p, at))
 				continue;
 			struct candidate m = candidate_of(&w, p);
-			if (consider(&w, p, &m) && m.end > at + 1)
+			if (consider_match(&w, p, &m) && m.end > at + 1)
 				at = m.end - 1;
 		}
 	}

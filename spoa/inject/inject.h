@@ -1,8 +1,8 @@
 /* How much a text tries to override an assistant's instructions: a linear model over
  * hashed n-grams (inject_walk.h), scored over windows of 64 words, of which the worst
- * counts (in a long text less), and a few patterns of high precision; what a user only quotes and talks about
- * (mentions) does not count. The model is immutable and shared by all
- * threads; a score needs some twenty kilobytes of stack whatever the text's size. */
+ * counts (in a long text less), and a few patterns of high precision; what a user only quotes
+ * and talks about (mentions) does not count. The model is immutable and shared by all threads;
+ * a score needs some twenty kilobytes of stack whatever the text's size. */
 #ifndef DETECT_INJECT_H
 #define DETECT_INJECT_H
 
@@ -24,7 +24,7 @@ const struct inject *inject_load(struct arena *a, const char *file, struct buf *
 /* SHA-256 over model and patterns, 64 hex digits; part of a policy's version. */
 const char *inject_version(const struct inject *j);
 
-/* Pattern number i: a bit of `off` below; NULL behind the last. */
+/* Pattern number i: a bit of `off` below; NULL after the last. */
 const char *inject_pattern_id(const struct inject *j, size_t i);
 
 struct inject_result {

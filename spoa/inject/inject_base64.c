@@ -3,7 +3,7 @@
 #include "codec/utf8.h"
 #include "inject/inject_walk.h"
 
-enum { BASE64_LINE = 40 }; /* a run of so many may go on behind a line end */
+enum { BASE64_LINE = 40 }; /* a run of so many may go on after a line end */
 
 /* Its value and one, in both alphabets (RFC 4648 sections 4 and 5); 0: none. */
 /* clang-format off */

@@ -1,7 +1,7 @@
 /* Words to features, features to blocks; see inject_walk.h. */
 #include "inject/inject_walk.h"
 
-/* Of one word, at most, and what is written behind. */
+/* Of one word, at most, and what is written after. */
 enum { FEATURES_WORD = 2 * INJECT_WORD + 16 };
 
 #define ALPHA	     UINT32_C(0x9E3779B1)
@@ -19,7 +19,7 @@ bucket(uint32_t h)
 }
 
 static inline void
-feature(struct inject_walk *w, uint32_t h)
+add_feature(struct inject_walk *w, uint32_t h)
 {
 	w->f[w->n++] = bucket(h);
 }
@@ -47,7 +47,7 @@ make_room(struct inject_walk *w, unsigned units)
 
 /* A word, or a character of a script that does not separate them, for whoever watches. */
 static inline void
-see(struct inject_walk *w, uint32_t hash)
+see_word(struct inject_walk *w, uint32_t hash)
 {
 	if (w->watch && (w->watch[hash % INJECT_WATCH / 64] >> (hash % 64) & 1))
 		w->seen(w, hash);
@@ -57,7 +57,7 @@ see(struct inject_walk *w, uint32_t hash)
 /* ---- characters ---- */
 
 static inline uint32_t
-gram(const uint32_t *v, unsigned n)
+gram_hash(const uint32_t *v, unsigned n)
 {
 	uint32_t h = n;
 
@@ -66,18 +66,18 @@ gram(const uint32_t *v, unsigned n)
 	return h;
 }
 
-/* The eight characters that end where character k of `x` does, behind those of `before`. */
+/* The eight characters that end where character k of `x` does, after those of `before`. */
 static inline uint64_t
-eight(uint64_t before, uint64_t x, unsigned k)
+eight_ending(uint64_t before, uint64_t x, unsigned k)
 {
 	return (uint64_t)(((unsigned __int128)x << 64 | before) >> (8 * k + 8));
 }
 
-/* The last characters behind a word that ends with the first n of x, and a space. */
+/* The last characters after a word that ends with the first n of x, and a space. */
 static inline uint64_t
 and_space(uint64_t before, uint64_t x, size_t n)
 {
-	return eight(before, x, (unsigned)n - 1) >> 8 | SPACE_BEFORE;
+	return eight_ending(before, x, (unsigned)n - 1) >> 8 | SPACE_BEFORE;
 }
 
 void
@@ -88,11 +88,11 @@ inject_solid(struct inject_walk *w, uint32_t cp)
 	w->solid[3] = cp;
 	w->nsolid += w->nsolid < 4;
 	for (unsigned n = 1; n <= w->nsolid; n++)
-		feature(w, gram(w->solid + 4 - n, n));
+		add_feature(w, gram_hash(w->solid + 4 - n, n));
 	w->before = and_space(w->before << 8, inject_byte(cp), 1);
 	w->h2 = w->h1;
 	w->h1 = cp * ALPHA;
-	see(w, w->h1);
+	see_word(w, w->h1);
 }
 
 void
@@ -104,9 +104,9 @@ inject_syllables(struct inject_walk *w)
 	for (size_t i = 0; i < w->word_n; i++)
 		v[1 + i] = w->word[i] < 0x80 ? w->word[i] : w->wide[i];
 	for (size_t i = 1; i <= w->word_n; i++)
-		feature(w, gram(v + i - 1, 2));
+		add_feature(w, gram_hash(v + i - 1, 2));
 	for (size_t i = 2; i <= w->word_n; i++)
-		feature(w, gram(v + i - 2, 3));
+		add_feature(w, gram_hash(v + i - 2, 3));
 }
 
 /* The eight features that end at the characters of `x`, of as many in a row as `mask` leaves of
@@ -117,7 +117,8 @@ in_a_row(uint16_t *f, uint64_t before, uint64_t x, uint64_t mask)
 {
 #pragma GCC unroll 8
 	for (unsigned k = 0; k < 8; k++)
-		f[k] = (uint16_t)((eight(before, x, k) & mask) * GAMMA >> (64 - INJECT_BITS));
+		f[k] = (uint16_t)((eight_ending(before, x, k) & mask) * GAMMA >>
+				  (64 - INJECT_BITS));
 }
 
 void
@@ -143,7 +144,7 @@ inject_word(
 	hash ^= hash >> 29;
 	uint32_t h = (uint32_t)(hash * GAMMA >> 32);
 	w->nsolid = 0;
-	see(w, h);
+	see_word(w, h);
 	uint32_t one = h + w->h1 * UINT32_C(0xC2B2AE35), two = w->h2 * UINT32_C(0x27D4EB2F);
 	f = w->f + w->n;
 	f[0] = bucket(h);

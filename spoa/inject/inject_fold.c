@@ -22,7 +22,7 @@ static const char latin_more[] =
 static const struct range {
 	uint32_t from, to;
 	enum inject_script script;
-} ranges[] = { /* rising; what stands between them separates */
+} ranges[] = { /* rising; what comes between them separates */
 	{ 0x00AA, 0x00AA, SCRIPT_LATIN }, { 0x00AD, 0x00AD, SCRIPT_GONE },
 	{ 0x0250, 0x02AF, SCRIPT_LATIN }, { 0x02B0, 0x02FF, SCRIPT_GONE },
 	{ 0x0300, 0x036F, SCRIPT_GONE },  { 0x0370, 0x0482, SCRIPT_LIKE },
@@ -62,8 +62,8 @@ static const struct range {
 	{ 0x20000, 0x3FFFD, SCRIPT_SOLID }, { 0xE0000, 0xE0FFF, SCRIPT_GONE },
 };
 
-/* Letters of ASCII in another dress: `n` of them from `from` on, beginning with 'a' or
- * '0', again and again. */
+/* Look-alikes of ASCII in rows: `n` of them from `from` on, beginning with 'a' or '0', again
+ * and again. */
 static const struct dress {
 	uint32_t from, to;
 	char first;
@@ -103,7 +103,7 @@ inject_look_alike(uint32_t cp)
 }
 
 static enum inject_script
-ascii(uint32_t *cp)
+fold_ascii(uint32_t *cp)
 {
 	uint32_t c = *cp | 0x20;
 
@@ -117,7 +117,7 @@ ascii(uint32_t *cp)
 }
 
 static bool
-latin(uint32_t *cp)
+fold_latin(uint32_t *cp)
 {
 	char c;
 
@@ -135,7 +135,7 @@ latin(uint32_t *cp)
 }
 
 static uint32_t
-lower(uint32_t cp)
+fold_lower(uint32_t cp)
 {
 	if ((cp >= 0x0391 && cp <= 0x03A9) || (cp >= 0x0410 && cp <= 0x042F))
 		return cp + 32;
@@ -167,7 +167,7 @@ lower(uint32_t cp)
 	return cp;
 }
 
-/* The first range that ends at cp or behind. */
+/* The first range that ends at cp or after. */
 static size_t
 range_of(uint32_t cp)
 {
@@ -187,8 +187,8 @@ enum inject_script
 inject_fold(uint32_t *cp, size_t *near)
 {
 	if (*cp < 0x80)
-		return ascii(cp);
-	if (latin(cp))
+		return fold_ascii(cp);
+	if (fold_latin(cp))
 		return SCRIPT_LATIN;
 	if (*cp >= 0xFF01 && *cp <= 0xFF5E)
 		*cp -= 0xFEE0;
@@ -202,7 +202,7 @@ inject_fold(uint32_t *cp, size_t *near)
 				break;
 			}
 	if (*cp < 0x80)
-		return ascii(cp);
+		return fold_ascii(cp);
 	if (*cp < ranges[*near].from || *cp > ranges[*near].to) {
 		size_t found = range_of(*cp);
 		if (found == sizeof(ranges) / sizeof(ranges[0]) || *cp < ranges[found].from)
@@ -213,6 +213,6 @@ inject_fold(uint32_t *cp, size_t *near)
 	if (script == SCRIPT_DIGIT)
 		*cp = '0';
 	if (script == SCRIPT_LIKE)
-		*cp = lower(*cp);
+		*cp = fold_lower(*cp);
 	return script;
 }

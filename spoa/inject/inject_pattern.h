@@ -1,7 +1,7 @@
 /* Patterns over words: data in policies/detectors/injection/patterns.yaml. They look at the
  * words that the walk hands on, so that what hides a word from a reader of bytes does not
- * hide it from them, and they cost next to nothing where none of their words stands.
- * Mentions are the same over what stands around a quotation (mentions.yaml). */
+ * hide it from them, and they cost next to nothing where none of their words is there.
+ * Mentions are the same over what is around a quotation (mentions.yaml). */
 #ifndef DETECT_INJECT_PATTERN_H
 #define DETECT_INJECT_PATTERN_H
 

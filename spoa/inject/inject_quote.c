@@ -6,8 +6,8 @@
 #include "base/ascii.h"
 
 enum {
-	NO_LETTER = 1, /* neither opens behind a letter nor closes before one: "don't" */
-	NO_DIGIT = 2,  /* does not open behind an ASCII letter or digit: 5" */
+	NO_LETTER = 1, /* neither opens after a letter nor closes before one: "don't" */
+	NO_DIGIT = 2,  /* does not open after an ASCII letter or digit: 5" */
 	LINE = 4,      /* opens at the beginning of a line only; the text's end closes, too */
 };
 
@@ -61,7 +61,7 @@ general_mark(const char *p, size_t n)
 
 /* Asked of every mark at every byte that may open one: nearly all differ within three bytes. */
 static inline bool
-stands(const char *mark, const char *p, size_t n)
+mark_is_at(const char *mark, const char *p, size_t n)
 {
 	size_t i = 0;
 
@@ -71,11 +71,11 @@ stands(const char *mark, const char *p, size_t n)
 }
 
 static bool
-opens(const struct mark *m, struct span t, size_t at)
+mark_opens(const struct mark *m, struct span t, size_t at)
 {
 	unsigned char before = at ? (unsigned char)t.p[at - 1] : '\n';
 
-	if (!stands(m->open, t.p + at, t.n - at))
+	if (!mark_is_at(m->open, t.p + at, t.n - at))
 		return false;
 	if (m->flags & LINE)
 		return before == '\n';
@@ -86,9 +86,9 @@ opens(const struct mark *m, struct span t, size_t at)
 	return !(m->flags & NO_DIGIT) || !is_alnum((char)before);
 }
 
-/* The first at or behind `from`; the text's length where there is none. */
+/* The first at or after `from`; the text's length where there is none. */
 static size_t
-closer(const struct mark *m, struct span t, size_t from)
+closing_mark(const struct mark *m, struct span t, size_t from)
 {
 	size_t len = strlen(m->close);
 
@@ -107,7 +107,7 @@ closer(const struct mark *m, struct span t, size_t from)
 
 /* Where the quotation that opens at `at` ends, its mark included; 0: none opens. */
 static size_t
-quotation(struct inject_quotes *q, size_t at)
+quotation_at(struct inject_quotes *q, size_t at)
 {
 	size_t end = 0;
 
@@ -115,11 +115,11 @@ quotation(struct inject_quotes *q, size_t at)
 		const struct mark *m = &marks[i];
 		if (end && strcmp(m->open, marks[i - 1].open))
 			break;
-		if (*m->open != q->text.p[at] || !opens(m, q->text, at))
+		if (*m->open != q->text.p[at] || !mark_opens(m, q->text, at))
 			continue;
 		size_t inside = at + strlen(m->open), *c = &q->closer[i];
 		if (*c < inside)
-			*c = closer(m, q->text, inside);
+			*c = closing_mark(m, q->text, inside);
 		if (*c - at > QUOTE_MAX || (*c == q->text.n && !(m->flags & LINE)))
 			continue;
 		size_t close = *c == q->text.n ? *c : *c + strlen(m->close);
@@ -149,7 +149,7 @@ inject_quotes_outside(struct inject_quotes *q, struct span *piece)
 			continue;
 		if (c == 0xe2 && !general_mark(q->text.p + q->at, q->text.n - q->at))
 			continue;
-		if ((end = quotation(q, q->at)) == 0)
+		if ((end = quotation_at(q, q->at)) == 0)
 			continue;
 		*piece = span_cut(q->text, from, q->at);
 		q->at = end;

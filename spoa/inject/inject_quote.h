@@ -1,5 +1,5 @@
 /* What a text quotes: stretches between quotation marks of any language, code in back-quotes,
- * lines behind '>'. The injection score asks what a text says around them. */
+ * lines after '>'. The injection score asks what a text says around them. */
 #ifndef DETECT_INJECT_QUOTE_H
 #define DETECT_INJECT_QUOTE_H
 
@@ -15,7 +15,7 @@ enum {
 struct inject_quotes {
 	struct span text;
 	size_t at;
-	size_t closer[QUOTE_MARKS]; /* by mark: the first at or behind where it was looked for
+	size_t closer[QUOTE_MARKS]; /* by mark: the first at or after where it was looked for
 				     */
 	size_t n;		    /* quotations passed */
 };

@@ -30,8 +30,8 @@ inject_text_margin(double worst, size_t windows)
 	return worst - LENGTH_WEIGHT * more;
 }
 
-/* Below it the model is so sure that a text is harmless that a pattern stands in a question
- * about it ("is it OK to ignore the previous instructions when I cook?"). */
+/* Below it the model is so sure that a text is harmless that a pattern in it is only asked
+ * about ("is it OK to ignore the previous instructions when I cook?"). */
 #define HARMLESS 0.05
 /* Around quotations: a longer text has mentions of anything. */
 enum { AROUND_WORDS = 250, AROUND_BYTES = 4096 };
@@ -73,7 +73,7 @@ score_window(struct scoring *s)
 }
 
 static void
-take(struct inject_walk *w, bool end)
+score_take(struct inject_walk *w, bool end)
 {
 	struct scoring *s = (struct scoring *)(void *)w;
 	const int8_t *weight = s->inject->model.weight;
@@ -99,7 +99,7 @@ take(struct inject_walk *w, bool end)
 }
 
 static void
-seen(struct inject_walk *w, uint32_t hash)
+score_seen(struct inject_walk *w, uint32_t hash)
 {
 	struct scoring *s = (struct scoring *)(void *)w;
 
@@ -112,13 +112,13 @@ seen_around(struct inject_walk *w, uint32_t hash)
 	struct scoring *s = (struct scoring *)(void *)w;
 
 	inject_pattern_word(&s->inject->mentions, &s->mentions, hash, w->nwords);
-	seen(w, hash);
+	score_seen(w, hash);
 }
 
 static void
-begin(struct scoring *s, const struct inject *j)
+score_begin(struct scoring *s, const struct inject *j)
 {
-	inject_walk_begin(&s->walk, take);
+	inject_walk_begin(&s->walk, score_take);
 	s->inject = j;
 	s->ended = 0;
 	s->within = s->due = false;
@@ -131,10 +131,10 @@ begin(struct scoring *s, const struct inject *j)
  * that goes on with the same slope, since the logistic function would give 1.000000 from
  * seven steps on, and which of two attacks is worse would be gone. */
 static double
-squash(double steps)
+sigmoid(double steps)
 {
 	if (steps < 0)
-		return 1 - squash(-steps);
+		return 1 - sigmoid(-steps);
 	if (steps <= 1)
 		return 1 / (1 + exp(-log(9.0) * steps));
 	return 1 - 0.1 / (1 + 0.9 * log(9.0) * (steps - 1));
@@ -146,12 +146,12 @@ calibrate(const struct inject_model *m, double margin, enum inject_origin o)
 	double steps = (margin - m->suspect[o]) / (m->block[o] - m->suspect[o]);
 
 	/* Six digits: what a rule reads is what the record holds. */
-	return floor(1e6 * squash(steps) + 0.5) / 1e6;
+	return floor(1e6 * sigmoid(steps) + 0.5) / 1e6;
 }
 
 /* 0: no words. */
 static double
-finish(struct scoring *s, enum inject_origin o)
+score_finish(struct scoring *s, enum inject_origin o)
 {
 	inject_walk_end(&s->walk);
 	if (s->due)
@@ -165,7 +165,7 @@ finish(struct scoring *s, enum inject_origin o)
 static void
 begin_around(struct scoring *s, const struct inject *j)
 {
-	begin(s, j);
+	score_begin(s, j);
 	memset(&s->mentions, 0, sizeof(s->mentions));
 	s->walk.watch = j->watch;
 	s->walk.seen = seen_around;
@@ -188,13 +188,13 @@ next_sentence(struct span *text)
 /* Whether it tells what somebody says to an assistant ("asked the bot to ignore ..."), and asks
  * for nothing itself. */
 static bool
-reports(const struct inject *j, struct span sentence)
+is_report(const struct inject *j, struct span sentence)
 {
 	struct scoring s;
 
 	begin_around(&s, j);
 	inject_walk_text(&s.walk, sentence);
-	finish(&s, INJECT_USER);
+	score_finish(&s, INJECT_USER);
 	return s.mentions.found & j->mentions.reports &&
 	       !(s.mentions.found & j->mentions.commands);
 }
@@ -211,7 +211,7 @@ go_through(struct scoring *s, struct span sentence)
 		s->mentions.found &= ~alone | before;
 }
 
-/* Goes on with what stands outside quotations; how many sentences count as such. */
+/* Goes on with what is outside quotations; how many sentences count as such. */
 static size_t
 go_around(struct scoring *s, struct span piece)
 {
@@ -219,7 +219,7 @@ go_around(struct scoring *s, struct span piece)
 
 	while (piece.n) {
 		struct span sentence = next_sentence(&piece);
-		if (sentence.n >= REPORT_BYTES && reports(s->inject, sentence))
+		if (sentence.n >= REPORT_BYTES && is_report(s->inject, sentence))
 			reported++;
 		else
 			go_through(s, sentence);
@@ -228,7 +228,7 @@ go_around(struct scoring *s, struct span piece)
 	return reported;
 }
 
-/* Whether little enough stands outside quotations to be worth a second look. */
+/* Whether little enough is outside quotations to be worth a second look. */
 static bool
 little_around(struct span text)
 {
@@ -246,7 +246,7 @@ little_around(struct span text)
  * mention: "what does ... mean") and nothing there asks to act on them (a command: "do what it
  * says"), *score and *found become those of the text around, no higher than before. However
  * harmless that is, without a mention it says nothing about what is quoted. False: a mention
- * that needs no quotation stands there, so that a pattern found does not lift. */
+ * that needs no quotation is there, so that a pattern found does not lift. */
 static bool
 look_around(const struct inject *j, struct span text, double *score, uint64_t *found)
 {
@@ -260,7 +260,7 @@ look_around(const struct inject *j, struct span text, double *score, uint64_t *f
 	begin_around(&s, j);
 	for (inject_quotes_begin(&q, text); inject_quotes_outside(&q, &piece);)
 		reported += go_around(&s, piece);
-	double around = finish(&s, INJECT_USER);
+	double around = score_finish(&s, INJECT_USER);
 	uint64_t said = s.mentions.found & (q.n ? UINT64_MAX : j->mentions.unquoted);
 	if ((!said && !reported) ||
 		s.mentions.found & (j->mentions.commands | j->mentions.addresses) ||
@@ -290,11 +290,11 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	struct scoring s;
 	bool lifts = true;
 
-	begin(&s, j);
+	score_begin(&s, j);
 	s.walk.watch = j->patterns.watch;
-	s.walk.seen = seen;
+	s.walk.seen = score_seen;
 	inject_walk_text(&s.walk, text);
-	r.score = finish(&s, o);
+	r.score = score_finish(&s, o);
 	uint64_t found = s.patterns.found & ~off;
 	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
 		lifts = look_around(j, text, &r.score, &found);

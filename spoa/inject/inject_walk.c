@@ -41,7 +41,7 @@ join_singles(struct inject_walk *w)
 
 /* 1gn0re is ignore; 24 is a number whatever it is. */
 static void
-digits(struct inject_walk *w)
+fold_leet(struct inject_walk *w)
 {
 	static const char letter[] = "oizeasgtbg";
 	size_t n = 0, out = 0;
@@ -73,7 +73,7 @@ look_alikes(struct inject_walk *w)
 }
 
 static void
-single(struct inject_walk *w)
+walk_single(struct inject_walk *w)
 {
 	if (w->nsingle == INJECT_WORD)
 		join_singles(w);
@@ -88,7 +88,7 @@ fold_word(struct inject_walk *w)
 	if ((w->scripts & SCRIPT_LIKE) && (w->scripts & SCRIPT_LATIN))
 		look_alikes(w);
 	if (w->scripts & SCRIPT_DIGIT)
-		digits(w);
+		fold_leet(w);
 	if (w->scripts & SCRIPT_BLOCK)
 		inject_syllables(w);
 }
@@ -102,7 +102,7 @@ end_word(struct inject_walk *w)
 		w->scripts == (SCRIPT_LATIN | SCRIPT_DIGIT))
 		fold_word(w);
 	if (w->word_n == 1 && (w->scripts & (SCRIPT_LATIN | SCRIPT_LIKE))) {
-		single(w);
+		walk_single(w);
 	} else {
 		if (w->nsingle)
 			join_singles(w);
@@ -117,7 +117,7 @@ end_word(struct inject_walk *w)
 }
 
 static inline void
-separator(struct inject_walk *w)
+walk_separator(struct inject_walk *w)
 {
 	end_word(w);
 	w->gap += w->gap < 255;
@@ -125,14 +125,14 @@ separator(struct inject_walk *w)
 
 /* A character beyond ASCII. */
 static void
-character(struct inject_walk *w, uint32_t cp)
+walk_character(struct inject_walk *w, uint32_t cp)
 {
 	enum inject_script s = inject_fold(&cp, &w->near);
 
 	if (s == SCRIPT_GONE)
 		return;
 	if (s == SCRIPT_NONE) {
-		separator(w);
+		walk_separator(w);
 		return;
 	}
 	if (s == SCRIPT_SOLID) {
@@ -151,7 +151,7 @@ character(struct inject_walk *w, uint32_t cp)
 
 /* Decodes a run of base64 that reads as text in place; false: it is none. */
 static bool
-base64(struct inject_walk *w, const char *p, size_t n)
+walk_blob(struct inject_walk *w, const char *p, size_t n)
 {
 	char text[BASE64_PIECE];
 	size_t at = 0, have = 0, got;
@@ -193,12 +193,12 @@ code_point(const char *p, size_t len)
 
 /* High bits of the bytes from `low` to `high`, of bytes without them. */
 static inline uint64_t
-within(uint64_t x, unsigned low, unsigned high)
+walk_within(uint64_t x, unsigned low, unsigned high)
 {
 	return (x + (0x80 - low) * ONES) & ~(x + (0x7f - high) * ONES);
 }
 
-/* The last bytes of a text, zeros behind them. */
+/* The last bytes of a text, zeros after them. */
 static __attribute__((noinline)) uint64_t
 last_bytes(const char *p, size_t n)
 {
@@ -216,11 +216,11 @@ struct plain {
 };
 
 static inline struct plain
-plain(uint64_t x)
+plain_letters(uint64_t x)
 {
 	uint64_t low = x & ~HIGHS;
-	uint64_t letters = within(low | 0x20 * ONES, 'a', 'z') & ~x & HIGHS;
-	uint64_t numbers = within(low, '0', '9') & ~x & HIGHS;
+	uint64_t letters = walk_within(low | 0x20 * ONES, 'a', 'z') & ~x & HIGHS;
+	uint64_t numbers = walk_within(low, '0', '9') & ~x & HIGHS;
 	uint64_t rest = (letters | numbers) ^ HIGHS, in = (rest & -rest) - 1;
 
 	return (struct plain){
@@ -231,7 +231,7 @@ plain(uint64_t x)
 	};
 }
 
-/* They go on with the word under way: so many of them. */
+/* Adds so many of them to the word under way. */
 static size_t
 go_on(struct inject_walk *w, struct plain c)
 {
@@ -239,7 +239,7 @@ go_on(struct inject_walk *w, struct plain c)
 		end_word(w);
 	size_t room = INJECT_WORD - w->word_n;
 	if (c.len > room)
-		c = plain(c.lowered & UINT64_MAX >> (64 - 8 * room));
+		c = plain_letters(c.lowered & UINT64_MAX >> (64 - 8 * room));
 	uint64_t bytes = htole64(c.lowered);
 	memcpy(w->word + w->word_n, &bytes, sizeof(bytes));
 	w->word_n += c.len;
@@ -247,7 +247,7 @@ go_on(struct inject_walk *w, struct plain c)
 	return c.len;
 }
 
-/* Most words: all of one, n bytes from p with what stands behind, and a separator. */
+/* Most words: all of one, n bytes from p with what comes after, and a separator. */
 static inline bool
 short_word(struct inject_walk *w, struct plain c, const char *p, size_t n)
 {
@@ -287,23 +287,23 @@ beyond_ascii(struct inject_walk *w, const char *p, size_t n)
 	for (size_t len; i < n && (unsigned char)p[i] >= 0x80; i += len ? len : 1) {
 		len = utf8_sequence(p + i, n - i);
 		if (len)
-			character(w, code_point(p + i, len));
+			walk_character(w, code_point(p + i, len));
 		else
-			separator(w);
+			walk_separator(w);
 	}
 	return i;
 }
 
 /* Punctuation and blanks: how many bytes. What may begin base64 is looked at as such. */
 static size_t
-separators(struct inject_walk *w, const char *p, size_t n)
+walk_separators(struct inject_walk *w, const char *p, size_t n)
 {
 	size_t i = 0;
 
 	if (*p == '\'')
 		return 1;
 	do
-		separator(w);
+		walk_separator(w);
 	while (++i < n && (unsigned char)p[i] < 0x80 && p[i] != '\'' &&
 		!inject_sextets[(unsigned char)p[i]]);
 	return i;
@@ -313,15 +313,15 @@ void
 inject_walk_text(struct inject_walk *w, struct span text)
 {
 	const char *p = text.p;
-	size_t n = text.n, looked = 0; /* behind a run that was no base64 */
+	size_t n = text.n, looked = 0; /* after a run that was no base64 */
 
 	for (size_t i = 0, len; i < n; i += len) {
 		if ((unsigned char)p[i] >= 0x80) {
 			len = beyond_ascii(w, p + i, n - i);
 			continue;
 		}
-		struct plain c =
-			plain(n - i < 8 ? last_bytes(p + i, n - i) : inject_eight(p + i));
+		struct plain c = plain_letters(
+			n - i < 8 ? last_bytes(p + i, n - i) : inject_eight(p + i));
 		len = c.len;
 		if (short_word(w, c, p + i, n - i)) {
 			len++;
@@ -331,12 +331,12 @@ inject_walk_text(struct inject_walk *w, struct span text)
 			inject_base64_begins(p + i, n - i)) {
 			size_t run = inject_base64_run(p + i, n - i);
 			looked = i + run;
-			if (run >= INJECT_BASE64_MIN && base64(w, p + i, run)) {
+			if (run >= INJECT_BASE64_MIN && walk_blob(w, p + i, run)) {
 				len = run;
 				continue;
 			}
 		}
-		len = len ? go_on(w, c) : separators(w, p + i, n - i);
+		len = len ? go_on(w, c) : walk_separators(w, p + i, n - i);
 	}
 }
 

@@ -73,7 +73,7 @@ void inject_walk_end(struct inject_walk *w);
 
 void inject_features_begin(struct inject_walk *w);
 void inject_features_end(struct inject_walk *w);
-/* A word of n characters, the first eight in x, all at p where there are more; behind them
+/* A word of n characters, the first eight in x, all at p where there are more; after them
  * anything. */
 void inject_word(
 	struct inject_walk *w, uint64_t x, const unsigned char *p, size_t n, unsigned scripts);

@@ -79,7 +79,7 @@ recogniser_pointer(const char *s)
 
 /* One token of a pointer, unescaped (RFC 6901 section 4). */
 static size_t
-unescape(struct span token, char out[257])
+pointer_unescape(struct span token, char out[257])
 {
 	size_t n = 0;
 
@@ -93,7 +93,7 @@ unescape(struct span token, char out[257])
 }
 
 static json_t *
-follow(json_t *v, const char *pointer)
+follow_pointer(json_t *v, const char *pointer)
 {
 	struct span rest = span_str(pointer);
 	char name[257];
@@ -103,7 +103,7 @@ follow(json_t *v, const char *pointer)
 		return v; /* the whole document */
 	span_next(&rest, '/');
 	while (v && rest.p) {
-		size_t n = unescape(span_next(&rest, '/'), name);
+		size_t n = pointer_unescape(span_next(&rest, '/'), name);
 		if (json_is_object(v))
 			v = json_object_getn(v, name, n);
 		else if (span_u64(span_of(name, n), &index) == 0)
@@ -127,17 +127,17 @@ struct reading {
 };
 
 static int
-refuse(struct reading *g, int err, const char *why)
+refuse_answer(struct reading *g, int err, const char *why)
 {
 	g->why = why;
 	return err;
 }
 
 static int
-add(struct reading *g, uint16_t entity, double score, size_t start, size_t end)
+add_finding(struct reading *g, uint16_t entity, double score, size_t start, size_t end)
 {
 	if (g->n == CAP_RECOGNISED)
-		return refuse(g, ERR_LIMIT, "too many findings");
+		return refuse_answer(g, ERR_LIMIT, "too many findings");
 	if (g->n == g->room) {
 		size_t room = g->room ? 2 * g->room : 8;
 		struct finding *v = arena_array(g->a, room, sizeof(*v));
@@ -204,7 +204,7 @@ to_bytes(struct reading *g)
 			while (byte < g->text.n &&
 				((unsigned char)g->text.p[byte] & 0xc0) == 0x80);
 		if (points < *at[i])
-			return refuse(g, ERR_RANGE, "a finding ends behind its text");
+			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
 		*at[i] = byte;
 	}
 	return 0;
@@ -224,7 +224,7 @@ by_entity(const void *a, const void *b)
 
 /* Findings of one entity that overlap are one. */
 static void
-unite(struct reading *g)
+unite_findings(struct reading *g)
 {
 	size_t kept = 0;
 
@@ -253,7 +253,7 @@ read_spans(struct reading *g, const json_t *list)
 	int err = 0;
 
 	if (!json_is_array(list))
-		return refuse(g, ERR_SYNTAX, "a list of findings is expected");
+		return refuse_answer(g, ERR_SYNTAX, "a list of findings is expected");
 	for (size_t i = 0; i < json_array_size(list) && !err; i++) {
 		const json_t *o = json_array_get(list, i),
 			     *type = json_object_get(o, "entity_type"),
@@ -262,17 +262,18 @@ read_spans(struct reading *g, const json_t *list)
 		double score;
 		if (!json_is_string(type) || !json_is_integer(start) || !json_is_integer(end) ||
 			!score_of(json_object_get(o, "score"), &score))
-			return refuse(g, ERR_SYNTAX,
+			return refuse_answer(g, ERR_SYNTAX,
 				"a finding without entity_type, start, end or score");
 		json_int_t from = json_integer_value(start), to = json_integer_value(end);
 		if (from < 0 || to <= from)
-			return refuse(g, ERR_RANGE, "a finding that ends before it begins");
+			return refuse_answer(
+				g, ERR_RANGE, "a finding that ends before it begins");
 		const struct recogniser_label *l = label_of(g->r, type);
 		/* What was not asked for must still be true of the text. */
 		if ((size_t)to > g->text.n)
-			return refuse(g, ERR_RANGE, "a finding ends behind its text");
+			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
 		if (l && score >= g->r->score_threshold)
-			err = add(g, l->entity, score, (size_t)from, (size_t)to);
+			err = add_finding(g, l->entity, score, (size_t)from, (size_t)to);
 	}
 	return err ? err : to_bytes(g);
 }
@@ -280,27 +281,29 @@ read_spans(struct reading *g, const json_t *list)
 static int
 read_label(struct reading *g, json_t *o)
 {
-	const json_t *name = follow(o, g->r->label);
+	const json_t *name = follow_pointer(o, g->r->label);
 	double score = 1.0;
 
 	if (!json_is_string(name))
-		return refuse(g, ERR_SYNTAX, "a label without its name");
-	if (g->r->score && !score_of(follow(o, g->r->score), &score))
-		return refuse(g, ERR_SYNTAX, "a label without a score from 0 to 1");
+		return refuse_answer(g, ERR_SYNTAX, "a label without its name");
+	if (g->r->score && !score_of(follow_pointer(o, g->r->score), &score))
+		return refuse_answer(g, ERR_SYNTAX, "a label without a score from 0 to 1");
 	const struct recogniser_label *l = label_of(g->r, name);
-	return l && score >= g->r->score_threshold ? add(g, l->entity, score, 0, g->text.n) : 0;
+	return l && score >= g->r->score_threshold
+		       ? add_finding(g, l->entity, score, 0, g->text.n)
+		       : 0;
 }
 
 static int
 read_labels(struct reading *g, json_t *result)
 {
-	json_t *items = follow(result, g->r->items);
+	json_t *items = follow_pointer(result, g->r->items);
 	int err = 0;
 
 	if (json_is_object(items))
 		return read_label(g, items);
 	if (!json_is_array(items))
-		return refuse(g, ERR_SYNTAX, "no labels where they should stand");
+		return refuse_answer(g, ERR_SYNTAX, "no labels where they should stand");
 	for (size_t i = 0; i < json_array_size(items) && !err; i++)
 		err = read_label(g, json_array_get(items, i));
 	return err;
@@ -318,7 +321,7 @@ read_categories(struct reading *g, const json_t *o)
 
 	if (!json_is_boolean(flagged) || !json_is_object(categories) ||
 		(by_score && !json_is_object(scores)))
-		return refuse(g, ERR_SYNTAX,
+		return refuse_answer(g, ERR_SYNTAX,
 			"a result without flagged, categories or category_scores");
 	for (size_t i = 0; i < g->r->nlabels && !err; i++) {
 		const struct recogniser_label *l = &g->r->labels[i];
@@ -329,13 +332,14 @@ read_categories(struct reading *g, const json_t *o)
 			continue; /* a model that does not know the category */
 		if ((said && !json_is_boolean(said) && !json_is_null(said)) ||
 			(of && !json_is_null(of) && !score_of(of, &score)))
-			return refuse(g, ERR_SYNTAX, "a category without a verdict or score");
+			return refuse_answer(
+				g, ERR_SYNTAX, "a category without a verdict or score");
 		if (by_score ? json_is_number(of) && score >= g->r->score_threshold
 			     : json_is_true(said))
-			err = add(g, l->entity, score, 0, g->text.n);
+			err = add_finding(g, l->entity, score, 0, g->text.n);
 	}
 	if (!err && json_is_true(flagged) && g->r->flagged >= 0)
-		err = add(g, (uint16_t)g->r->flagged, 1.0, 0, g->text.n);
+		err = add_finding(g, (uint16_t)g->r->flagged, 1.0, 0, g->text.n);
 	return err;
 }
 
@@ -350,7 +354,7 @@ read_one(struct reading *g, json_t *part)
 	case SHAPE_MODERATION: err = read_categories(g, part); break;
 	}
 	if (err == 0)
-		unite(g);
+		unite_findings(g);
 	return err;
 }
 
@@ -364,7 +368,7 @@ read_all(const struct recogniser *r, json_t *root, const struct span *texts, siz
 	if (r->shape == SHAPE_MODERATION)
 		list = json_object_get(root, "results");
 	else if (r->shape == SHAPE_JSON && listed)
-		list = follow(root, r->results);
+		list = follow_pointer(root, r->results);
 	if (listed && (!json_is_array(list) || json_array_size(list) != n)) {
 		*why = "not one result for each text";
 		return ERR_SYNTAX;

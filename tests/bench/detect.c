@@ -1,4 +1,4 @@
-/* What detection costs, in microseconds a KB, stage by stage, beside every pattern
+/* What detection costs, in microseconds a KB, stage by stage, next to every pattern
  * searched one by one with PCRE2's JIT on the same text in the same run.
  *
  *   detect [FILE…]        the built-in texts, or these files

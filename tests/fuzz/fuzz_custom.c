@@ -1,6 +1,6 @@
 /* A policy's own detectors. The first line is a pattern, the second a term, the rest a
  * text. What is known of the pattern holds for every match that PCRE2 finds; the term is
- * found where it stands between blanks; and no text makes the words lose their order. */
+ * found where it comes between blanks; and no text makes the words lose their order. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stddef.h>
@@ -100,7 +100,7 @@ static bool
 is_found(const struct dictionary *d, struct span t, struct dictionary_hit want)
 {
 	struct word_cursor c = words_over(t);
-	struct word w, next;
+	struct text_word w, next;
 
 	for (bool more = word_next(&c, &w); more; w = next) {
 		more = word_next(&c, &next);
@@ -139,7 +139,7 @@ static void
 try_words(struct span t)
 {
 	struct word_cursor c = words_over(t);
-	struct word w;
+	struct text_word w;
 	struct buf list;
 	size_t end = 0;
 

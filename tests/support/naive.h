@@ -68,7 +68,7 @@ naive_cover(struct span text, size_t start, size_t end, size_t shift, unsigned c
 		covered[at - shift] = 1;
 }
 
-/* One pattern over the text, from starts before `to`; what stands before `shift` is
+/* One pattern over the text, from starts before `to`; what comes before `shift` is
  * not the caller's. 0 or ERR_LIMIT. */
 static inline int
 naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct span before,
@@ -114,7 +114,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 	return 0;
 }
 
-/* What stands under a key, as key=value. */
+/* What is under a key, as key=value. */
 static inline int
 naive_keyed(struct naive *v, struct span text, struct span before, unsigned char *covered)
 {

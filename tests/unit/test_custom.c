@@ -327,7 +327,7 @@ static size_t
 count_hits(const struct dictionary *d, struct span text)
 {
 	struct word_cursor c = words_over(text);
-	struct word w, next;
+	struct text_word w, next;
 	size_t n = 0;
 
 	for (bool more = word_next(&c, &w); more; w = next) {

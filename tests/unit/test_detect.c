@@ -455,7 +455,7 @@ more_patterns_at_digits_than_there_are_bits_are_all_found(void **state)
 	struct detect_rules *r = detect_load(dir, &errors);
 	if (!r || detect_self_test(r, &errors))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&errors)));
-	assert_int_equal(r->prefilter.runs.far, RUN_WORDS - 1); /* both kinds have too few */
+	assert_int_equal(r->prefilter.digits.far, PATTERN_SET_WORDS - 1); /* both kinds have too few */
 	detect_free(&r);
 	remove_dir(dir);
 	buf_free(&rule);

@@ -441,7 +441,7 @@ has_marks(struct span term)
 	return false;
 }
 
-/* As the term stands in its list, in capitals, with one, and behind other letters. */
+/* As the term is in its list, in capitals, with one, and after other letters. */
 static void
 each_writing(const struct names_table *t, struct span term, uint32_t flag)
 {

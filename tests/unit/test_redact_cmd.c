@@ -106,7 +106,7 @@ a_stream_is_answered_while_it_comes(void **state)
 	receive(&c, &got, sent - 2 * (STREAM_STEP + STREAM_LAG));
 	assert_true(got.n <= sent);
 	assert_true(span_starts(buf_view(&got), SPAN_LIT(LINE LINE)));
-	/* A value in two pieces, with one of a number that stands in the text. */
+	/* A value in two pieces, with one of a number that is in the text. */
 	send_text(&c, "<EMAIL_ADDRESS_1> wrote to ada@exa");
 	usleep(20000);
 	send_text(&c, "mple.org and 4716 3791 ");

@@ -21,7 +21,7 @@
 #include "cel/regex.h"
 #include "detect/custom/custom_regex.h"
 #include "detect/engine.h"
-#include "detect/prefilter/lead.h"
+#include "detect/prefilter/offset.h"
 
 #define DATA "tests/data/regex.txt"
 
@@ -65,7 +65,7 @@ without_wrapping(const struct regex_node *n)
 	return n;
 }
 
-/* A tree, whatever stands around single parts and for nothing. */
+/* A tree, whatever is around single parts and for nothing. */
 static void
 dump(const struct regex_node *n, struct buf *b)
 {
@@ -117,11 +117,11 @@ verdict_of_tree(struct span s, struct buf *out)
 		dump(re.root, &b);
 		struct span v = buf_view(&b);
 		buf_printf(out, "%08x", short_hash(hash_of(HASH_BEGIN, v.p, v.n)));
-		if (pattern_digit(re.root))
-			buf_printf(out, " digit %u", pattern_digit(re.root));
+		if (pattern_digit_offset(re.root))
+			buf_printf(out, " digit %u", pattern_digit_offset(re.root));
 	}
 	if (has_value(s)) {
-		unsigned lead = pattern_lead(read ? re.root : NULL, &plain);
+		unsigned lead = pattern_value_offset(read ? re.root : NULL, &plain);
 		buf_printf(out, " lead %u %u", lead, plain);
 	}
 	buf_free(&b);

@@ -169,7 +169,7 @@ references_do_not_multiply(void **state)
 	buf_free(&errors);
 }
 
-/* The longest repetition there is: the outline must not take its bounds for text. */
+/* The longest repetition there is: the automaton must not take its bounds for text. */
 static void
 a_long_repetition_is_found(void **state)
 {

@@ -49,7 +49,7 @@ roll(uint64_t *state, uint32_t below)
 	return (uint32_t)(*state >> 33) % below;
 }
 
-/* No tables: a stream knows no header that stands far above (stream.h). */
+/* No tables: a stream knows no header that is far above (stream.h). */
 static void
 put_prose(struct buf *b, uint64_t *random, size_t n)
 {
@@ -355,7 +355,7 @@ a_key_counts_for_all_of_its_text(void **state)
 	assert_int_equal(f.n, 1);
 	assert_int_equal(one.n, 1);
 	assert_true(f.v[0].score >= one.found[0].score && f.v[0].score <= one.found[0].score);
-	/* The value right behind its key, and no other. */
+	/* The value right after its key, and no other. */
 	opt.before = SPAN_LIT("password");
 	buf_clear(&b);
 	buf_str(&b, "hunter2Xy9!kk");
@@ -422,7 +422,7 @@ a_person_is_known_again(void **state)
 	buf_free(&b);
 }
 
-/* What names a value may stand far before it: windows begin there. */
+/* What names a value may be far before it: windows begin there. */
 static void
 what_leads_up_to_a_value_is_kept(void **state)
 {

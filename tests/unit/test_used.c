@@ -126,7 +126,7 @@ examples_of_all_rules(void **state)
 		}
 }
 
-/* What stands together competes. */
+/* What is together competes. */
 static void
 examples_next_to_each_other(void **state)
 {

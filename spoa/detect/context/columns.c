@@ -5,7 +5,7 @@
 
 #include "base/ascii.h"
 #include "detect/context/columns.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/starts.h"
 
 static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
 static struct block_sets cut_sets;				    /* a set for each */
@@ -38,7 +38,7 @@ is_blank(char c)
 }
 
 static struct span
-trimmed(struct span s)
+without_blanks(struct span s)
 {
 	while (s.n && is_blank(s.p[0]))
 		s = span_cut(s, 1, s.n);
@@ -100,7 +100,7 @@ field_end(struct span line, size_t i, char cut)
 	return line.n;
 }
 
-/* The beginning of the field behind the one that ends at i, or line.n + 1. */
+/* The beginning of the field after the one that ends at i, or line.n + 1. */
 static size_t
 next_field(struct span line, size_t i, char cut)
 {
@@ -112,7 +112,7 @@ next_field(struct span line, size_t i, char cut)
 	return i;
 }
 
-/* A line's blanks at its ends are none of its fields. */
+/* Blanks at a line's ends are no fields. */
 static size_t
 first_field(struct span line, char cut)
 {
@@ -217,14 +217,14 @@ mark_of(char c)
 
 /* A field's text without the quotes, stars and hashes around it. */
 static struct span
-bare(struct span s)
+without_quotes(struct span s)
 {
-	s = trimmed(s);
+	s = without_blanks(s);
 	while (s.n && mark_of(s.p[0]) & MARK_BEFORE)
 		s = span_cut(s, 1, s.n);
 	while (s.n && mark_of(s.p[s.n - 1]) & MARK_BEHIND)
 		s.n--;
-	return trimmed(s);
+	return without_blanks(s);
 }
 
 enum { NAME_BLANKS = 4 };
@@ -256,7 +256,7 @@ are_names(struct span line, char cut)
 
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
-		struct span s = bare(span_cut(line, i, end));
+		struct span s = without_quotes(span_cut(line, i, end));
 		if (is_name(s))
 			names++;
 		else if (s.n || (i > 0 && end < line.n))
@@ -398,7 +398,7 @@ header_of(const struct column_run *run, unsigned n)
 	return SIZE_MAX;
 }
 
-/* ---- where a place stands ---- */
+/* ---- where a place is ---- */
 
 /* Looks at the line around `at`. */
 static void
@@ -441,7 +441,7 @@ split_header(struct columns *c, size_t at, unsigned cut)
 	for (size_t i = first_field(line, cuts[cut]);
 		i <= line.n && c->names < COLUMN_FIELDS;) {
 		size_t end = field_end(line, i, cuts[cut]);
-		c->name[c->names++] = bare(span_cut(line, i, end));
+		c->name[c->names++] = without_quotes(span_cut(line, i, end));
 		i = next_field(line, end, cuts[cut]);
 	}
 	c->split = at + 1;
@@ -543,7 +543,7 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
 			k++) {
 			size_t stop = field_end(line, i, cut);
-			struct span cell = bare(span_cut(line, i, stop));
+			struct span cell = without_quotes(span_cut(line, i, stop));
 			size_t at = cell.n ? (size_t)(cell.p - c->text.p) : 0;
 			if (wanted >> k & 1 && cell.n && c->name[k].n &&
 				!take(arg, c->name[k], at, at + cell.n))

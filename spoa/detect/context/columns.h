@@ -1,4 +1,4 @@
-/* Tables in a text: which header a value stands under. A row is a line cut by tabs,
+/* Tables in a text: which header a value is under. A row is a line cut by tabs,
  * '|', ';', ',' or gaps of two and more blanks; its header is the first line, of those
  * without a break above it, that has as many fields, where it reads like names. Rules
  * drawn with '-', '=', ':', '+' and '|' belong to any table. What is remembered makes
@@ -54,7 +54,7 @@ struct columns {
 	bool judged_head; /* and whether it may be a header */
 };
 
-/* Where a place stands in a table. */
+/* Where a place is in a table. */
 struct column {
 	struct span name; /* its header's field, without blanks and quotes; n 0: in no table */
 	unsigned index;
@@ -63,12 +63,12 @@ struct column {
 
 /* Before another text. */
 void columns_begin(struct columns *c, struct span text, bool inside);
-/* False: not in a row below a header. True: its names stand in name[]. */
+/* False: not in a row below a header. True: its names are in name[]. */
 bool columns_row(struct columns *c, size_t at);
 /* The same, and the column; false also where that has no name. */
 bool columns_at(struct columns *c, size_t at, struct column *out);
 
-/* Whether `at` is known to stand in no row that has a header. */
+/* Whether `at` is known to be in no row that has a header. */
 static inline bool
 columns_no_row(const struct columns *c, size_t at)
 {

@@ -2,13 +2,13 @@
  * worth more, near one that names something else ("order") less. Words match
  * whole, in prose, snake_case and camelCase alike: "lic" is not in "public", but
  * "phone" is in homePhone and phone_number. Both sides are read, CONTEXT_BYTES
- * each, and the JSON key or field name that stands before the text. In a table the
+ * each, and the JSON key or field name that comes before the text. In a table the
  * header above a value comes first (columns.c). */
 #include "detect/context/context.h"
 
 #include "base/ascii.h"
 #include "base/bits.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/starts.h"
 
 /* Whether the byte before `at` belongs to a letter of an alphabet that is
  * written without case breaks: U+00C0 to U+1FFF by its UTF-8 lead byte. Han, kana
@@ -47,7 +47,8 @@ context_word_begins(struct span t, size_t at)
 }
 
 /* Whether the letter that ends at `at` is of an alphabet with case: Latin, Greek, Cyrillic,
- * Armenian (U+00C0 to U+058F). Others write no break, or what follows on. */
+ * Armenian (U+00C0 to U+058F). Others put no break between words, or write what follows on to
+ * them. */
 static bool
 cased_before(struct span t, size_t at)
 {
@@ -148,7 +149,7 @@ first_word(const struct words *w, struct span t, size_t from, size_t to)
 	bool plain = set_begins_alnum(w->first);
 
 	for (size_t block = from; block < to; block += BLOCK) {
-		struct sieve_words x = sieve_words(t, block);
+		struct word_starts x = word_starts(t, block);
 		uint64_t todo =
 			(plain ? x.begins & x.alnum : x.begins) & bits_below(to - block);
 		for (; todo; todo &= todo - 1) {
@@ -160,7 +161,7 @@ first_word(const struct words *w, struct span t, size_t from, size_t to)
 	return to;
 }
 
-/* A word that begins before the window's end is read to its own. */
+/* The end of the window after a value: a word that begins in it is read to its end. */
 static size_t
 window_end(struct span t, size_t end)
 {
@@ -183,7 +184,8 @@ is_silent(struct context_memo *memo, const struct words *w, struct span t, size_
 
 	if (w->n == 0)
 		return true;
-	/* A word that touches the candidate is whole only without it. */
+	/* Where a letter of the text touches one of the candidate, a word may be whole only
+	 * once the candidate is cut away. */
 	if ((letter_before(t, start) && letter_at(t, start)) ||
 		(letter_before(t, end) && letter_at(t, end)))
 		return false;
@@ -204,7 +206,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 
 	for (size_t n = 0; n < blocks; n++) {
 		size_t from = (ahead ? n : blocks - 1 - n) * BLOCK;
-		struct sieve_words x = sieve_words(t, from);
+		struct word_starts x = word_starts(t, from);
 		uint64_t todo =
 			(plain ? x.begins & x.alnum : x.begins) & bits_below(t.n - from);
 		while (todo) {
@@ -241,7 +243,7 @@ names_the_next(struct span t, size_t i)
 	return i < t.n && t.p[i] == ':';
 }
 
-/* What names a value stands before it more often than behind. */
+/* What names a value comes before it more often than after. */
 static size_t
 distance(const struct words *w, struct span left, struct span right, struct span key)
 {
@@ -256,7 +258,7 @@ distance(const struct words *w, struct span left, struct span right, struct span
 }
 
 /* The part of `left` since the last comma, sentence or line. A word that speaks
- * against a value must stand in the same clause: in "SSN 308-63-0237, +44 20…"
+ * against a value must be in the same clause: in "SSN 308-63-0237, +44 20…"
  * the first names the first. */
 static struct span
 same_clause(struct span left)
@@ -293,7 +295,7 @@ without_tags(struct span line, bool *tag)
 	}
 }
 
-/* A form's own label on the value's line ("Batch: 12345678") names it: what stands on
+/* A form's own label on the value's line ("Batch: 12345678") names it: what is on
  * the lines around names other things. "No.:" alone says nothing. */
 static bool
 has_label(struct span line)

@@ -14,7 +14,7 @@ struct words {
 	uint16_t from[32];	       /* the first of them by the five bits, and one */
 	const struct span *v; /* lower-case ASCII; a space is for any run of separators */
 	size_t n;
-	uint64_t first[4];   /* first bytes, both cases: the quick no */
+	uint64_t first[4];   /* first bytes, both cases: the early reject */
 	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
 };
 

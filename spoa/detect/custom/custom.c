@@ -272,7 +272,7 @@ keep_term(void *arg, const struct dictionary_hit *hit)
 }
 
 static int
-keep_run(struct pass *p, const struct own_list *l, const struct run *run)
+keep_run(struct pass *p, const struct own_list *l, const struct shingle_run *run)
 {
 	struct finding f = {
 		.entity = l->entity, .flags = FINDING_RUN, .start = run->start, .end = run->end
@@ -284,20 +284,20 @@ keep_run(struct pass *p, const struct own_list *l, const struct run *run)
 	return scratch_keep(p->s, f);
 }
 
-/* The words of a text, `WORDS_AT_ONCE` together, each with the one behind it. */
+/* The words of a text, `WORDS_AT_ONCE` together, each with the one after it. */
 struct reading {
 	struct pass p;
 	struct shingler shingler;
-	struct run runs[OWN_FINGERPRINTS];
+	struct shingle_run runs[OWN_FINGERPRINTS];
 	bool terms, prints;
 };
 
 static int
-read_word(struct reading *r, const struct word *w, const struct word *second,
+read_word(struct reading *r, const struct text_word *w, const struct text_word *second,
 	struct dictionary_bits first)
 {
 	const struct custom *c = r->p.r->custom;
-	struct run over;
+	struct shingle_run over;
 	uint64_t shingle;
 	int err = 0;
 
@@ -331,7 +331,7 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	enum { WORDS_AT_ONCE = 64 };
 	const struct custom *c = r->custom;
 	struct word_cursor at = words_over(text);
-	struct word v[WORDS_AT_ONCE + 1];
+	struct text_word v[WORDS_AT_ONCE + 1];
 	struct reading d;
 	size_t n = 0, kept = 0;
 	int err = 0;
@@ -350,7 +350,7 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 		first = dictionary_first(c->words);
 	for (size_t k = 0; k < c->nlists; k++)
 		d.runs[k].shingles = 0;
-	/* The last of each batch waits for the one behind it. */
+	/* The last of each batch waits for the one after it. */
 	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
 		n += kept;
 		for (size_t i = 0; i + 1 < n && !err; i++)

@@ -13,14 +13,14 @@ enum {
 	OWN_FINGERPRINTS = 8, /* lists in a policy */
 	OWN_SHINGLES = 3,     /* different ones that make a finding, by default */
 };
-/* Scores: what was found, and beside a context word. A run of fingerprints scores the
+/* Scores: what was found, and next to a context word. A run of fingerprints scores the
  * share of its words that is known. */
 #define OWN_SCORE 0.6f
 #define OWN_BOOST 0.35f
 
 /* Nodes and strings are borrowed while detect_load_with runs. */
 struct detect_own {
-	const struct yaml_node *at; /* where the class stands, for messages */
+	const struct yaml_node *at; /* where the class is, for messages */
 	const char *class, *entity;
 	float threshold;
 	bool exact_case; /* of words and dictionary */

@@ -1,5 +1,5 @@
 /* What follows from a pattern's tree: how wide a match is, in how many ways it can be
- * tried at one place, and which bytes stand where it begins. */
+ * tried at one place, and which bytes are where it begins. */
 #include "detect/custom/custom_regex.h"
 
 #include <math.h>
@@ -94,7 +94,7 @@ meets(const struct follow *a, const struct follow *b)
 
 static double ways(const struct regex_node *n, const struct follow *after);
 
-/* With what stands behind it in its sequence. */
+/* With what comes after it in its sequence. */
 static double
 ways_in_sequence(const struct regex_node *n, const struct follow *after)
 {

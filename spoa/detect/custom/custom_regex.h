@@ -20,12 +20,12 @@ struct regex_facts {
 	bool utf;	   /* it speaks of characters outside ASCII */
 	size_t width;	   /* bytes of the longest match */
 	enum start_kind start;
-	struct span literals[REGEX_LITERALS]; /* one of them stands `back` bytes after the
+	struct span literals[REGEX_LITERALS]; /* one of them is `back` bytes after the
 						 beginning of every match */
 	size_t nliterals;
 	bool caseless; /* any case of their letters */
 	uint16_t back;
-	uint64_t back_set[4]; /* bytes that may stand there */
+	uint64_t back_set[4]; /* bytes that may be there */
 	unsigned digits[2];   /* a match begins where a run of so many digits does */
 };
 

@@ -14,7 +14,7 @@ enum { WORD_BYTES = 256 }; /* longer words count by their beginning */
 /* ---- hashing ---- */
 
 static uint64_t
-mix(uint64_t a, uint64_t b)
+hash_mix(uint64_t a, uint64_t b)
 {
 	__extension__ typedef unsigned __int128 wide;
 	wide p = (wide)(a ^ UINT64_C(0xA0761D6478BD642F)) * (b ^ UINT64_C(0xE7037ED1A0B428DB));
@@ -42,22 +42,22 @@ hash_bytes(const char *p, size_t n, size_t room, uint64_t fold)
 	if (n <= 8) {
 		uint64_t only = n == 0 ? 0 : UINT64_MAX >> (64 - 8 * n);
 		uint64_t v = room >= 8 ? load(p, 8) : load(p, n);
-		return mix((v | fold) & only, h);
+		return hash_mix((v | fold) & only, h);
 	}
 	for (size_t i = 0; i + 8 < n; i += 8)
-		h = mix(load(p + i, 8) | fold, h);
+		h = hash_mix(load(p + i, 8) | fold, h);
 	last = load(p + n - 8, 8) | fold;
-	return mix(last, h);
+	return hash_mix(last, h);
 }
 
 uint64_t
 word_chain(uint64_t phrase, uint64_t glue, uint64_t word)
 {
-	return mix(phrase + glue * UINT64_C(0x9E3779B97F4A7C15), word);
+	return hash_mix(phrase + glue * UINT64_C(0x9E3779B97F4A7C15), word);
 }
 
 uint64_t
-word_exact(struct span text, const struct word *w)
+word_exact(struct span text, const struct text_word *w)
 {
 	return hash_bytes(text.p + w->start, w->end - w->start, w->end - w->start, 0);
 }
@@ -164,7 +164,7 @@ letter_of(uint32_t cp)
 
 /* The character at `at`; its bytes in *n, 1 where it is none. */
 static uint32_t
-decode(struct span t, size_t at, size_t *n)
+word_character(struct span t, size_t at, size_t *n)
 {
 	const unsigned char *p = (const unsigned char *)t.p + at;
 	size_t left = t.n - at;
@@ -186,9 +186,9 @@ decode(struct span t, size_t at, size_t *n)
 /* ---- words ---- */
 
 /* A word with other letters than ASCII, or a character that is one. False: what
- * stands at `at` is no letter; *next is behind it. */
+ * is at `at` is no letter; *next is after it. */
 static bool
-wide_word(struct span t, size_t at, struct word *w, size_t *next)
+wide_word(struct span t, size_t at, struct text_word *w, size_t *next)
 {
 	char folded[WORD_BYTES];
 	size_t n = 0, size;
@@ -196,7 +196,7 @@ wide_word(struct span t, size_t at, struct word *w, size_t *next)
 	*next = at;
 	w->start = at;
 	while (*next < t.n) {
-		uint32_t cp = decode(t, *next, &size);
+		uint32_t cp = word_character(t, *next, &size);
 		enum letter is = letter_of(cp);
 		if (is != LETTER_WORD && !(is == LETTER_ALONE && *next == at)) {
 			if (*next == at) {
@@ -254,7 +254,7 @@ run_end(struct word_cursor *c, size_t at)
 }
 
 static inline __attribute__((always_inline)) bool
-one_word(struct word_cursor *c, struct word *w)
+one_word(struct word_cursor *c, struct text_word *w)
 {
 	struct span t = c->text;
 
@@ -285,13 +285,13 @@ one_word(struct word_cursor *c, struct word *w)
 }
 
 bool
-word_next(struct word_cursor *c, struct word *w)
+word_next(struct word_cursor *c, struct text_word *w)
 {
 	return one_word(c, w);
 }
 
 size_t
-words_next(struct word_cursor *c, struct word *v, size_t room)
+words_next(struct word_cursor *c, struct text_word *v, size_t room)
 {
 	struct word_cursor own = *c; /* in registers */
 	size_t n = 0;
@@ -316,7 +316,7 @@ word_glue(struct span between, uint64_t *glue)
 		return true;
 	}
 	for (size_t i = 0; i < between.n; i += size) {
-		uint32_t cp = decode(between, i, &size);
+		uint32_t cp = word_character(between, i, &size);
 		if (letter_of(cp) == LETTER_BLANK) {
 			blank = true;
 			continue;

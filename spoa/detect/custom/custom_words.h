@@ -1,6 +1,6 @@
 /* Text as words, for what looks at whole words whatever their case: dictionaries
  * and fingerprints. A word is a run of letters and digits; blanks, dashes and '_'
- * separate, other punctuation stands between words too. Scripts that are written
+ * separate, other punctuation comes between words too. Scripts that are written
  * without blanks (Han, kana, Hangul, Thai and its neighbours) are read a character
  * a word, so that a term is found inside a sentence. Not included outside detect/. */
 #ifndef DETECT_CUSTOM_WORDS_H
@@ -8,7 +8,7 @@
 
 #include "base/span.h"
 
-struct word {
+struct text_word {
 	size_t start, end; /* bytes of the text */
 	uint64_t hash;	   /* of its letters, case folded */
 };
@@ -25,15 +25,15 @@ words_over(struct span text)
 {
 	return (struct word_cursor){ .text = text };
 }
-/* The next word; false behind the last. Linear in the text, whatever it is. */
-bool word_next(struct word_cursor *c, struct word *w);
-/* The next ones, up to `room`; their number, 0 behind the last. */
-size_t words_next(struct word_cursor *c, struct word *v, size_t room);
+/* The next word; false after the last. Linear in the text, whatever it is. */
+bool word_next(struct word_cursor *c, struct text_word *w);
+/* The next ones, up to `room`; their number, 0 after the last. */
+size_t words_next(struct word_cursor *c, struct text_word *v, size_t room);
 
 /* The word as it stands, case kept. */
-uint64_t word_exact(struct span text, const struct word *w);
+uint64_t word_exact(struct span text, const struct text_word *w);
 
-/* What stands between two words, as a number: GLUE_NONE nothing, GLUE_BLANK any run
+/* What comes between two words, as a number: GLUE_NONE nothing, GLUE_BLANK any run
  * of separators, else the punctuation's hash. False: longer than GLUE_BYTES. */
 enum { GLUE_NONE = 1, GLUE_BLANK = 2, GLUE_BYTES = 64 };
 bool word_glue(struct span between, uint64_t *glue);

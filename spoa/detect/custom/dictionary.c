@@ -1,7 +1,7 @@
 /* The terms' words are a trie whose nodes are 64-bit hashes of "the phrase so far", in
  * one open table. A word of the text costs one bit, in a bitmap that fits the second
  * cache; one that begins a term two more, of another bitmap: whether it is a term, and
- * whether it begins one with the word behind it. Only then is the table looked at.
+ * whether it begins one with the word after it. Only then is the table looked at.
  * 100,000 terms of two words take about 6 MB. */
 #include "detect/custom/dictionary.h"
 
@@ -11,7 +11,6 @@
 
 #include "base/err.h"
 #include "codec/utf8.h"
-
 
 enum { FIRST_SLOTS = 1024, BITS_MIN = 12, BITS_MAX = 22, BITS_A_WORD = 16 };
 
@@ -154,13 +153,13 @@ room_for(void *array, size_t n, size_t *room, size_t size)
 
 /* A zero would be a free slot. */
 static uint64_t
-some(uint64_t hash)
+not_zero(uint64_t hash)
 {
 	return hash ? hash : 1;
 }
 
 struct parsed {
-	struct word first, last;
+	struct text_word first, last;
 	uint64_t path[TERM_WORDS]; /* the phrase after each word */
 	uint64_t exact;
 	size_t n;
@@ -168,10 +167,10 @@ struct parsed {
 
 /* The words of a term, and what is between them. */
 static int
-parse(struct dictionary *d, struct span term, struct parsed *p)
+parse_term(struct dictionary *d, struct span term, struct parsed *p)
 {
 	struct word_cursor c = words_over(term);
-	struct word w;
+	struct text_word w;
 	uint64_t glue;
 
 	*p = (struct parsed){ .n = 0 };
@@ -180,11 +179,11 @@ parse(struct dictionary *d, struct span term, struct parsed *p)
 			return ERR_LIMIT;
 		if (p->n == 0) {
 			p->first = w;
-			p->path[0] = some(w.hash);
+			p->path[0] = not_zero(w.hash);
 		} else {
 			if (!word_glue(span_cut(term, p->last.end, w.start), &glue))
 				return ERR_LIMIT;
-			p->path[p->n] = some(word_chain(p->path[p->n - 1], glue, w.hash));
+			p->path[p->n] = not_zero(word_chain(p->path[p->n - 1], glue, w.hash));
 		}
 		p->exact = word_chain(p->exact, 0, word_exact(term, &w));
 	}
@@ -257,12 +256,12 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 	if (term.n < 2)
 		return ERR_SYNTAX;
 	d->why = "at most 255 bytes and 64 words make a term";
-	int err = term.n > TERM_BYTES ? ERR_LIMIT : parse(d, term, &p);
+	int err = term.n > TERM_BYTES ? ERR_LIMIT : parse_term(d, term, &p);
 	if (err)
 		return err;
 	struct span before = span_cut(term, 0, p.first.start),
 		    after = span_cut(term, p.last.end, term.n);
-	uint64_t exact = exact_case ? some(p.exact) : 0;
+	uint64_t exact = exact_case ? not_zero(p.exact) : 0;
 	d->why = "too many terms";
 	if (d->nterms == DICTIONARY_TERMS)
 		return ERR_LIMIT;
@@ -424,12 +423,12 @@ static uint64_t
 exact_phrase(struct span text)
 {
 	struct word_cursor c = words_over(text);
-	struct word w;
+	struct text_word w;
 	uint64_t h = 0;
 
 	while (word_next(&c, &w))
 		h = word_chain(h, 0, word_exact(text, &w));
-	return some(h);
+	return not_zero(h);
 }
 
 static bool
@@ -468,12 +467,12 @@ terms_at(const struct dictionary *d, const struct node *n, struct span text, siz
 }
 
 int
-dictionary_look(const struct dictionary *d, struct span text, const struct word *w,
-	const struct word *second, int (*found)(void *arg, const struct dictionary_hit *hit),
-	void *arg)
+dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
+	const struct text_word *second,
+	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg)
 {
-	uint64_t phrase = some(w->hash), glue;
-	struct word next;
+	uint64_t phrase = not_zero(w->hash), glue;
+	struct text_word next;
 	size_t end = w->end;
 	int err = 0;
 
@@ -482,7 +481,7 @@ dictionary_look(const struct dictionary *d, struct span text, const struct word 
 			found, arg);
 	if (err || !second || !word_glue(span_of(text.p + end, second->start - end), &glue))
 		return err;
-	phrase = some(word_chain(phrase, glue, second->hash));
+	phrase = not_zero(word_chain(phrase, glue, second->hash));
 	if (!dictionary_may(d->phrase, phrase))
 		return 0;
 	end = second->end;
@@ -495,7 +494,7 @@ dictionary_look(const struct dictionary *d, struct span text, const struct word 
 		struct word_cursor c = words_over(ahead);
 		if (!word_next(&c, &next) || !word_glue(span_cut(ahead, 0, next.start), &glue))
 			return 0;
-		phrase = some(word_chain(phrase, glue, next.hash));
+		phrase = not_zero(word_chain(phrase, glue, next.hash));
 		end += next.end;
 	}
 }

@@ -40,7 +40,7 @@ size_t dictionary_bytes(const struct dictionary *d);
 /* A sum over all terms that does not depend on their order: 32 bytes. */
 const unsigned char *dictionary_digest(const struct dictionary *d);
 
-/* The quick no for a first word. */
+/* Early reject of a first word. */
 struct dictionary_bits {
 	uint64_t *v; /* the dictionary's */
 	unsigned shift;
@@ -58,11 +58,11 @@ struct dictionary_hit {
 	uint16_t owner;
 	size_t start, end;
 };
-/* The terms that begin with the word w of the text; `second` is the word behind it, NULL
+/* The terms that begin with the word w of the text; `second` is the word after it, NULL
  * where it is the last. found(arg, hit) for each, until it returns other than 0, which is
  * then the result. */
-int dictionary_look(const struct dictionary *d, struct span text, const struct word *w,
-	const struct word *second, int (*found)(void *arg, const struct dictionary_hit *hit),
-	void *arg);
+int dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
+	const struct text_word *second,
+	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg);
 
 #endif

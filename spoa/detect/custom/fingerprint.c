@@ -14,14 +14,14 @@ enum { ONE_LINE = 17, BITS_A_SHINGLE = 16 };
 struct fingerprints {
 	uint64_t *slots; /* open addressing; 0: free */
 	size_t nslots, n;
-	uint64_t *bits; /* the quick no */
+	uint64_t *bits; /* the early reject */
 	unsigned shift;
 	uint64_t sum[2];
 };
 
 /* BASE to the power SHINGLE_WORDS, modulo 2^64. */
 static uint64_t
-leaving(void)
+leaving_factor(void)
 {
 	uint64_t v = 1;
 
@@ -31,7 +31,7 @@ leaving(void)
 }
 
 static bool
-varied(const struct shingler *s)
+shingle_is_varied(const struct shingler *s)
 {
 	unsigned different = 0;
 
@@ -45,13 +45,13 @@ varied(const struct shingler *s)
 }
 
 bool
-shingle_next(struct shingler *s, const struct word *w, uint64_t *shingle)
+shingle_next(struct shingler *s, const struct text_word *w, uint64_t *shingle)
 {
 	size_t at = s->n % SHINGLE_WORDS;
 
 	s->rolling = s->rolling * BASE + w->hash;
 	if (s->n >= SHINGLE_WORDS)
-		s->rolling -= leaving() * s->hash[at];
+		s->rolling -= leaving_factor() * s->hash[at];
 	s->hash[at] = w->hash;
 	s->start[at] = w->start;
 	s->n++;
@@ -69,14 +69,14 @@ fingerprint_make(struct span text, struct buf *out)
 {
 	struct word_cursor c = words_over(text);
 	struct shingler s = { .n = 0 };
-	struct word w;
+	struct text_word w;
 	uint64_t window[SHINGLE_WINDOW], h, kept = 0;
 	size_t n = 0, kept_at = 0, made = 0;
 
 	while (word_next(&c, &w)) {
 		if (!shingle_next(&s, &w, &h))
 			continue;
-		window[n++ % SHINGLE_WINDOW] = varied(&s) ? h : UINT64_MAX;
+		window[n++ % SHINGLE_WINDOW] = shingle_is_varied(&s) ? h : UINT64_MAX;
 		if (n < SHINGLE_WINDOW)
 			continue;
 		/* The least of the last ones, the latest of equal ones. */
@@ -141,7 +141,7 @@ with_room(size_t n)
 }
 
 static void
-add(struct fingerprints *f, uint64_t shingle)
+shingle_add(struct fingerprints *f, uint64_t shingle)
 {
 	uint64_t *slot = slot_of(f, shingle), bit = shingle >> f->shift;
 
@@ -193,7 +193,7 @@ read_lines(struct fingerprints *f, struct span rest, const char *file,
 			diag_at(diag, &here, "more than %d fingerprints", SHINGLES_MAX);
 			return;
 		}
-		add(f, h);
+		shingle_add(f, h);
 	}
 	if (f->n == 0)
 		diag_at(diag, at, "fingerprints: %s: none is in it", file);
@@ -243,7 +243,7 @@ fingerprints_sum(const struct fingerprints *f, unsigned which)
 /* ---- runs ---- */
 
 static void
-count_distinct(struct run *r, uint64_t shingle, size_t least)
+count_distinct(struct shingle_run *r, uint64_t shingle, size_t least)
 {
 	if (r->shingles >= least)
 		return;
@@ -255,7 +255,7 @@ count_distinct(struct run *r, uint64_t shingle, size_t least)
 
 bool
 fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
-	size_t end, size_t least, struct run *run, struct run *over)
+	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over)
 {
 	uint64_t bit = shingle >> f->shift;
 	size_t last = s->n, first = last - SHINGLE_WORDS;

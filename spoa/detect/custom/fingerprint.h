@@ -41,10 +41,10 @@ struct shingler {
 	size_t n; /* words so far */
 };
 /* After the next word: true where a shingle ends with it, of enough different words. */
-bool shingle_next(struct shingler *s, const struct word *w, uint64_t *shingle);
+bool shingle_next(struct shingler *s, const struct text_word *w, uint64_t *shingle);
 
 /* A stretch of the text with known shingles in it. */
-struct run {
+struct shingle_run {
 	size_t start, end;  /* bytes */
 	size_t first, last; /* words, last exclusive */
 	size_t covered;	    /* words in known shingles */
@@ -54,6 +54,6 @@ struct run {
 /* The shingle that ended with word number s->n - 1, at byte `end`: where it is known, the
  * run grows or begins. True where another run is over: it is in *over. */
 bool fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
-	size_t end, size_t least, struct run *run, struct run *over);
+	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over);
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/ascii.h"
 #include "codec/digits.h"
 
-
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
 	TRY_LEAST = 8,
@@ -24,7 +23,7 @@ static const unsigned char alphabets[] = {
 	[BLOB_BASE64] = IN64, [BLOB_BASE32] = IN32, [BLOB_HEX] = IN16
 };
 
-/* Byte i of n cannot stand in a text. */
+/* Whether byte i of n is in no text. */
 static inline bool
 is_bad(const char *p, size_t i, size_t n)
 {
@@ -243,8 +242,8 @@ first_six(struct span text, const struct blob *b, unsigned char out[6])
 	return decode_some(&d, (char *)out, where, 6) == 6;
 }
 
-/* Noise shows soon: of these bytes one is of no text. Zeros are of UTF-16, where they are
- * every other byte at most. */
+/* Noise shows soon: one of its first bytes is in no text. Zeros are UTF-16's, where at most
+ * every other byte is one. */
 static bool
 is_noise(struct span text, const struct blob *b)
 {
@@ -262,7 +261,7 @@ is_noise(struct span text, const struct blob *b)
 
 /* b->kind and its bounds are set: finds the place where it reads as text. */
 static bool
-reads(struct span text, struct blob *b)
+find_text(struct span text, struct blob *b)
 {
 	char out[TRY_BYTES];
 	uint32_t where[TRY_BYTES];
@@ -296,7 +295,7 @@ run_of(struct span t, size_t at, enum blob_kind kind)
 	return i;
 }
 
-/* Where the next line of a wrapped blob begins, behind a break at `at`; 0: no break. A
+/* Where the next line of a wrapped blob begins, after a break at `at`; 0: no break. A
  * single blank is one where *spaced. */
 static size_t
 next_line(struct span t, size_t at, bool *spaced)
@@ -341,7 +340,7 @@ wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
 
 /* Upper case 1, lower case 2. */
 static unsigned
-cases(struct span t, size_t from, size_t to)
+case_bits(struct span t, size_t from, size_t to)
 {
 	unsigned in = 0;
 
@@ -385,7 +384,7 @@ reads_later(struct span text, struct blob *b)
 	for (size_t last = b->start; part.start < b->end; last = part.start) {
 		for (size_t n = 0; n < STRIDE && part.start < b->end; part.start++)
 			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
-		if (!reads(text, &part))
+		if (!find_text(text, &part))
 			continue;
 		/* As many digits further on as a group can begin late. */
 		for (size_t late = part.from - part.start; late && last < b->end; last++)
@@ -407,12 +406,12 @@ sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t 
 		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
 			i--;
 		to = run_of(head, i, kind);
-		unsigned in = kind == BLOB_BASE32 ? cases(t, i, to) : 1;
+		unsigned in = kind == BLOB_BASE32 ? case_bits(t, i, to) : 1;
 		if (in == 0 || in == 3 || (i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
 			continue;
 		size_t whole = to == end && to - i >= LINE_MIN ? wrapped(t, i, to, kind) : to;
 		*b = (struct blob){ .kind = kind, .start = i, .end = whole };
-		if (reads(t, b) || reads_later(t, b))
+		if (find_text(t, b) || reads_later(t, b))
 			return true;
 	}
 	return false;
@@ -446,7 +445,7 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 	}
 	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
 	b->end = wrapped(text, at, first, BLOB_BASE64);
-	bool found = reads(text, b);
+	bool found = find_text(text, b);
 	if (!found) {
 		struct blob other;
 		if (sub_run(text, &other, BLOB_BASE32, at, first)) {
@@ -454,13 +453,13 @@ blob_find(struct span text, size_t at, struct blob *b, size_t *end)
 			found = true;
 		}
 	}
-	/* A path or a name may stand before it. */
+	/* A path or a name may come before it. */
 	for (size_t i = at, tries = 0;
 		!found && i + BLOB_MIN < first && i - at < 96 && tries < 4; i++) {
 		if (is_alnum(text.p[i]))
 			continue;
 		b->start = i + 1;
-		found = reads(text, b);
+		found = find_text(text, b);
 		tries++;
 	}
 	if (!found) {
@@ -493,7 +492,7 @@ code_end(struct span t, size_t at, unsigned base)
 	return i < t.n && is_alnum(t.p[i]) ? 0 : i;
 }
 
-/* Behind what separates two numbers, a call of chr() around each among it. */
+/* After what separates two numbers, a call of chr() around each among it. */
 static size_t
 code_gap(struct span t, size_t at)
 {

@@ -28,12 +28,12 @@ struct blob {
 bool blob_find(struct span text, size_t at, struct blob *b, size_t *end);
 /* The end of the run of base64 characters at `at`. */
 size_t blob_run(struct span text, size_t at);
-/* Whether the character may stand in a blob, between its lines or behind it. */
+/* Whether the character may be in a blob, between its lines or after it. */
 bool blob_goes_on(char c);
 /* Numbers in a row ("34 37 31", "0x34, 0x37", "52,55,49"), to that base, that begin at
  * `at`. *seen: numbers that begin before it were looked at. */
 bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen);
-/* What stands behind a right-to-left override (U+202E) at `at`, up to its end, is shown
+/* What comes after a right-to-left override (U+202E) at `at`, up to its end, is shown
  * backwards. */
 bool blob_reversed(struct span text, size_t at, struct blob *b);
 
@@ -43,7 +43,7 @@ struct decoding {
 	size_t at, first; /* the next character, and where the next byte begins */
 	uint32_t bits;
 	unsigned nbits;
-	bool trying; /* how the text goes on behind a break */
+	bool trying; /* how the text goes on after a break */
 };
 void decode_begin(struct decoding *d, struct span text, const struct blob *b);
 /* Up to `room` bytes, and the offset in the text of the character each came from. 0 at

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#include "base/attr.h"
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "detect/disguise/decode.h"
@@ -41,8 +41,8 @@ struct evade {
 	size_t escapes; /* undone in the last pass */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
-	int loose[NAMES_MAX]; /* entities that a loose view may show unconfirmed */
-	size_t nloose;
+	int heuristic[NAMES_MAX]; /* entities that a heuristic view may show unconfirmed */
+	size_t nguesses;
 };
 
 /* What a region's callback needs. */
@@ -122,12 +122,12 @@ level_of(struct evade *e)
 /* ---- what is found in a view ---- */
 
 static bool
-may_be_loose(const struct evade *e, const struct finding *f)
+may_be_guess(const struct evade *e, const struct finding *f)
 {
 	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
 		return true;
-	for (size_t i = 0; i < e->nloose; i++)
-		if (e->loose[i] == f->entity)
+	for (size_t i = 0; i < e->nguesses; i++)
+		if (e->heuristic[i] == f->entity)
 			return true;
 	return false;
 }
@@ -140,9 +140,9 @@ is_named(const struct evade *e, const struct view *v, const struct finding *f)
 		       0.0f) > 0.0f;
 }
 
-/* Whether a candidate of the view stands, brought back to the original's bytes. */
+/* Whether a candidate of the view holds; brings it back to the original's bytes. */
 static bool
-bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
+bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuristic)
 {
 	struct finding seen = *f;
 	bool cut = f->start == 0 && !v->starts;
@@ -150,9 +150,9 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool loose)
 
 	if (cut)
 		return false;
-	if (flags == 0 && (loose || (!v->starts && seen.start < CONTEXT_BYTES)))
+	if (flags == 0 && (heuristic || (!v->starts && seen.start < CONTEXT_BYTES)))
 		return false;
-	if (flags & EDIT_LOOSE && !may_be_loose(e, f))
+	if (flags & EDIT_GUESS && !may_be_guess(e, f))
 		return false;
 	if (flags & EDIT_NAMED && !is_named(e, v, &seen))
 		return false;
@@ -180,16 +180,15 @@ look_at(struct chunk *c, struct span text, size_t from, size_t to)
 	c->text = text;
 	c->from = from;
 	c->to = to;
-	/* And the block behind: a row of codes or letters goes on there. */
+	/* And the block after: a row of codes or letters goes on there. */
 	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
-	size_t n =
-		to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
+	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
 	c->look[blocks] = (struct look){ 0 };
 	look_over(text.p + from, n, c->look);
 }
 
 static int
-read_view(struct evade *e, const struct view *v, bool loose)
+read_view(struct evade *e, const struct view *v, bool heuristic)
 {
 	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
 	struct detect_scratch *s = e->s;
@@ -204,7 +203,7 @@ read_view(struct evade *e, const struct view *v, bool loose)
 	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
 	for (size_t i = from; i < s->n; i++) {
 		struct finding f = s->v[i];
-		if (bring_back(e, v, &f, loose))
+		if (bring_back(e, v, &f, heuristic))
 			s->v[kept++] = f;
 	}
 	s->n = kept;
@@ -247,7 +246,7 @@ nothing_more(struct editor *ed UNUSED)
 
 /* A whole copy, of which what is around the edits; the rest was read before. */
 static int
-read_parts(struct evade *e, struct editor *ed, bool loose)
+read_parts(struct evade *e, struct editor *ed, bool heuristic)
 {
 	struct span t = span_of(ed->out->text, ed->out->n);
 	size_t n = 0;
@@ -262,7 +261,7 @@ read_parts(struct evade *e, struct editor *ed, bool loose)
 	}
 	e->s->parts = ed->part;
 	e->s->nparts = n;
-	int err = read_view(e, ed->out, loose);
+	int err = read_view(e, ed->out, heuristic);
 	e->s->nparts = 0;
 	return err;
 }
@@ -270,7 +269,7 @@ read_parts(struct evade *e, struct editor *ed, bool loose)
 /* One more pass over v, into the other view, which is read. NULL: there was nothing to
  * edit. */
 static struct view *
-again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
+scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *err)
 {
 	struct level *l = e->levels[e->depth];
 	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
@@ -284,15 +283,15 @@ again(struct evade *e, struct view *v, unsigned pass, bool loose, int *err)
 
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
 		chunk_of_view(e, &l->inner, v, at);
-		if (loose)
-			loose_edit(&l->inner, &ed);
+		if (heuristic)
+			heuristics_edit(&l->inner, &ed);
 		else
-			plain_edit(&l->inner, &ed, &e->s->evasion);
+			normalise_edit(&l->inner, &ed, &e->s->evasion);
 	}
 	*err = view_close(&ed);
 	e->escapes = ed.escapes;
 	if (ed.edits && !*err)
-		*err = read_parts(e, &ed, loose);
+		*err = read_parts(e, &ed, heuristic);
 	return ed.edits && !*err ? out : NULL;
 }
 
@@ -304,7 +303,7 @@ plain_done(struct editor *ed)
 	int err = read_view(p->e, v, false);
 
 	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
-	for (unsigned k = 1; !err && (more = again(p->e, v, k, false, &err)); k++) {
+	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, false, &err)); k++) {
 		if (k == EVADE_PASSES && p->e->escapes)
 			return ERR_LIMIT;
 		if (k == EVADE_PASSES)
@@ -314,12 +313,12 @@ plain_done(struct editor *ed)
 	if (!err)
 		err = read_view_blobs(p->e, v);
 	if (!err)
-		again(p->e, v, 0, true, &err);
+		scan_again(p->e, v, 0, true, &err);
 	return err;
 }
 
 static int
-loose_done(struct editor *ed)
+guess_done(struct editor *ed)
 {
 	struct pass *p = ed->ctx;
 	int err = read_view(p->e, ed->out, true);
@@ -371,7 +370,7 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 	return err;
 }
 
-/* n bytes: all of them, or where others stand among them that are no text the stretches
+/* n bytes: all of them, or where others are among them that are no text the stretches
  * between those. */
 static int
 read_piece(struct evade *e, const struct blob *b, const struct detect_options *opt, size_t n)
@@ -396,7 +395,7 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 	size_t have = 0;
 	int err = 0;
 
-	/* What names the value may stand before the blob. */
+	/* What names the value may come before the blob. */
 	if (b->start > 0)
 		opt.before = span_cut(text,
 			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
@@ -467,7 +466,7 @@ long_run(uint64_t token)
 	return x & x >> 7 || x & 1 || x >> 56;
 }
 
-/* Bit i: x, or the block behind, has a bit three to ten bytes on, as in 52,53 and
+/* Bit i: x, or the block after, has a bit three to ten bytes on, as in 52,53 and
  * Chr(52) & Chr(53). */
 static uint64_t
 after_gap(uint64_t x, uint64_t next)
@@ -492,7 +491,7 @@ code_bits(const struct look *l, bool before, uint64_t next)
 /* Where a number of a character may begin: two or three of letters and digits, or 0x and
  * two of them. */
 static uint64_t
-numbers(const struct look *k)
+number_bits(const struct look *k)
 {
 	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
 	uint64_t in = k->alnum, begins = in & ~(in << 1) & (in >> 1 | open);
@@ -501,16 +500,16 @@ numbers(const struct look *k)
 }
 
 /* Whether eight numbers may follow one another, of those that begin here or in the block
- * behind: no other word stands between them. */
+ * after: no other word comes between them. */
 static bool
 eight_in_a_row(const struct look *here, const struct look *behind, bool before)
 {
 	unsigned __int128 begins = here->alnum & ~(here->alnum << 1 | before);
-	unsigned __int128 row = numbers(here), all;
+	unsigned __int128 row = number_bits(here), all;
 
 	begins |= (unsigned __int128)(behind->alnum & ~(behind->alnum << 1 | here->alnum >> 63))
 		  << 64;
-	row |= (unsigned __int128)numbers(behind) << 64;
+	row |= (unsigned __int128)number_bits(behind) << 64;
 	all = row &= begins;
 	for (unsigned n = 1; n < 8 && row; n++)
 		row = ((row << 1) + ~begins) & all; /* carried on to the next word */
@@ -644,7 +643,7 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 		uint64_t row = code & after_gap(code, next);
 		row &= after_gap(row, next & after_gap(next, 0));
 		if (row)
-			row &= long_rows(numbers(l), numbers(&l[1]));
+			row &= long_rows(number_bits(l), number_bits(&l[1]));
 		while (row && !err) {
 			size_t at = base + (size_t)__builtin_ctzll(row);
 			row &= row - 1;
@@ -674,19 +673,19 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		};
 		l->chunk.named = e->opt && e->opt->before.n;
 		look_at(&l->chunk, text, at, to);
-		plain_edit(&l->chunk, &ed, &e->s->evasion);
+		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		struct editor lo = {
-			.src = text, .out = &l->view[0], .done = loose_done, .ctx = &p
+			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
 		};
 		if (!err) {
-			loose_edit(&l->chunk, &lo);
+			heuristics_edit(&l->chunk, &lo);
 			err = view_close(&lo);
 		}
 		if (!err)
 			err = blobs_of(e, &l->chunk, &done, NULL);
 		next = to;
-		/* A value may go on behind the chunk. */
+		/* A value may go on after the chunk. */
 		size_t last = ed.last > lo.last ? ed.last : lo.last;
 		if (to < text.n && last + EVADE_SHORT > to)
 			next = to - (p.key ? EVADE_OVERLAP : EVADE_SHORT);
@@ -712,7 +711,7 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			int entity = detect_entity_find(r, span_str(names[i]));
 			if (entity >= 0)
-				e->loose[e->nloose++] = entity;
+				e->heuristic[e->nguesses++] = entity;
 		}
 	}
 	e->rules = rules;

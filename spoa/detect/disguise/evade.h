@@ -30,11 +30,11 @@ enum {
 struct chunk {
 	struct span text;
 	size_t from, to;		    /* of the text */
-	bool named;			    /* a key stands before it */
-	struct look look[EVADE_BLOCKS + 1]; /* and the block behind */
+	bool named;			    /* a key comes before it */
+	struct look look[EVADE_BLOCKS + 1]; /* and the block after */
 };
 
-/* Appends what the rules find behind disguises; marks FINDING_EVASION. Sets
+/* Appends what the rules find in disguise; marks FINDING_EVASION. Sets
  * s->evasion where the text hides something, found or not. Returns at once where s->plain is
  * set, which it sets itself where there was nothing to read. 0, ERR_LIMIT (encodings
  * nested too deep: part of the text was not read), ERR_NOMEM. */
@@ -43,10 +43,10 @@ int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scra
 void evade_wipe(struct detect_scratch *s);
 void evade_free(struct detect_scratch *s);
 
-/* plain.c: characters and escapes. Edits what is written otherwise than it reads;
+/* normalise.c: characters and escapes. Edits what is written otherwise than it reads;
  * *signal is set where somebody hides something. */
-void plain_edit(const struct chunk *c, struct editor *ed, bool *signal);
-/* loose.c: spelling, separators, breaks and joints. */
-void loose_edit(const struct chunk *c, struct editor *ed);
+void normalise_edit(const struct chunk *c, struct editor *ed, bool *signal);
+/* heuristics.c: spelling, separators, breaks and joints. */
+void heuristics_edit(const struct chunk *c, struct editor *ed);
 
 #endif

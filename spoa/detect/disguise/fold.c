@@ -101,7 +101,7 @@ enum {
 };
 
 static struct folded
-one(enum fold_kind kind, char c)
+fold_one(enum fold_kind kind, char c)
 {
 	return (struct folded){ kind, c != 0, { c, 0 } };
 }
@@ -119,13 +119,13 @@ by_class(uint32_t cp)
 			hi = mid;
 	}
 	if (lo == CLASSES || cp < classes[lo].first)
-		return one(FOLD_NONE, 0);
+		return fold_one(FOLD_NONE, 0);
 	switch (classes[lo].kind) {
-	case FOLD_TAG: return one(FOLD_TAG, (char)(cp - 0xE0000));
-	case FOLD_DASH: return one(FOLD_DASH, '-');
-	case FOLD_SPACE: return one(FOLD_SPACE, ' ');
-	case FOLD_DOT: return one(FOLD_DOT, '.');
-	default: return one(classes[lo].kind, 0);
+	case FOLD_TAG: return fold_one(FOLD_TAG, (char)(cp - 0xE0000));
+	case FOLD_DASH: return fold_one(FOLD_DASH, '-');
+	case FOLD_SPACE: return fold_one(FOLD_SPACE, ' ');
+	case FOLD_DOT: return fold_one(FOLD_DOT, '.');
+	default: return fold_one(classes[lo].kind, 0);
 	}
 }
 
@@ -142,9 +142,9 @@ by_range(uint32_t cp)
 			hi = mid;
 	}
 	if (lo == RANGES || cp < fold_ranges[lo].first)
-		return one(FOLD_NONE, 0);
+		return fold_one(FOLD_NONE, 0);
 	const struct fold_range *r = &fold_ranges[lo];
-	return one(FOLD_ASCII, (char)(r->ascii + (char)(r->step * (cp - r->first))));
+	return fold_one(FOLD_ASCII, (char)(r->ascii + (char)(r->step * (cp - r->first))));
 }
 
 /* Circled numbers of two digits: U+2469 and on, U+24EB and on. Digits in brackets, with a
@@ -163,16 +163,16 @@ by_number(uint32_t cp)
 	};
 
 	if (cp == 0x1F100)
-		return one(FOLD_ASCII, '0');
+		return fold_one(FOLD_ASCII, '0');
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
 		if (cp < runs[i].first || cp > runs[i].last)
 			continue;
 		uint32_t v = runs[i].number + cp - runs[i].first;
 		char tens = (char)('0' + v / 10), ones = (char)('0' + v % 10);
-		return v < 10 ? one(FOLD_ASCII, ones)
+		return v < 10 ? fold_one(FOLD_ASCII, ones)
 			      : (struct folded){ FOLD_ASCII, 2, { tens, ones } };
 	}
-	return one(FOLD_NONE, 0);
+	return fold_one(FOLD_NONE, 0);
 }
 
 static struct folded
@@ -187,8 +187,8 @@ by_likeness(uint32_t cp)
 		else
 			hi = mid;
 	}
-	return lo < LIKES && likes[lo].cp == cp ? one(FOLD_LIKE, likes[lo].c)
-						: one(FOLD_NONE, 0);
+	return lo < LIKES && likes[lo].cp == cp ? fold_one(FOLD_LIKE, likes[lo].c)
+						: fold_one(FOLD_NONE, 0);
 }
 
 static bool
@@ -203,7 +203,7 @@ is_nothing(uint32_t cp)
 struct folded
 fold_char(uint32_t cp)
 {
-	return is_nothing(cp) ? one(FOLD_NONE, 0) : fold_search(cp);
+	return is_nothing(cp) ? fold_one(FOLD_NONE, 0) : fold_search(cp);
 }
 
 size_t
@@ -250,7 +250,7 @@ fold_search(uint32_t cp)
 
 /* Overlong: C0 and C1 lead bytes, E0 80-9F, F0 80-8F. */
 static size_t
-overlong(const char *p, size_t n, uint32_t *cp)
+fold_overlong(const char *p, size_t n, uint32_t *cp)
 {
 	unsigned char a = (unsigned char)p[0];
 	size_t want = a == 0xC0 || a == 0xC1 ? 2 : a == 0xE0 ? 3 : a == 0xF0 ? 4 : 0;
@@ -277,7 +277,7 @@ fold_decode(const char *p, size_t n, size_t *bytes, bool *valid)
 	*valid = len > 0;
 	*bytes = len ? len : 1;
 	if (len == 0) {
-		size_t long_form = overlong(p, n, &cp);
+		size_t long_form = fold_overlong(p, n, &cp);
 		if (long_form)
 			*bytes = long_form;
 		return cp;

@@ -3,7 +3,7 @@
  * a card or an IBAN, or have its name near: both, where the letters are not fewer than
  * the digits, or of those that hexadecimal numbers have as well. */
 #include "base/ascii.h"
-#include "detect/disguise/loose.h"
+#include "detect/disguise/heuristics.h"
 
 enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
 
@@ -34,7 +34,7 @@ struct number {
 };
 
 static char
-like(char c)
+digit_like(char c)
 {
 	return (unsigned char)c < 128 ? likes[(unsigned char)c] : 0;
 }
@@ -46,59 +46,58 @@ is_wild(char c)
 }
 
 static void
-put(struct number *m, size_t i, char c, bool fold)
+leet_put(struct number *m, size_t i, char c, bool fold)
 {
 	fold &= is_alpha(c);
 	m->letters += fold;
 	m->wild |= fold && is_wild(c);
 	m->sure += fold && !is_wild(c) && c != 'B';
 	m->from[m->n] = i;
-	m->digit[m->n++] = fold ? like(c) : to_upper(c);
+	m->digit[m->n++] = fold ? digit_like(c) : to_upper(c);
 }
 
 /* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
  * alone are a group only where they are as long as the first one. Most end too soon. */
 static bool
-read_number(const struct loose *l, size_t i, struct number *m)
+read_number(const struct heuristic *l, size_t i, struct number *m)
 {
 	size_t digits = 0, first = 0, n = 0, stop = i;
 
 	for (size_t k = i, end;; k = end + 1) {
 		size_t of_group = 0;
-		for (end = k; is_digit(loose_at(l, end)) || like(loose_at(l, end)); end++)
-			of_group += is_digit(loose_at(l, end));
-		if (end == k || is_alnum(loose_at(l, end)) || n + end - k > CARD_MAX ||
+		for (end = k; is_digit(byte_at(l, end)) || digit_like(byte_at(l, end)); end++)
+			of_group += is_digit(byte_at(l, end));
+		if (end == k || is_alnum(byte_at(l, end)) || n + end - k > CARD_MAX ||
 			(!of_group && end - k != first))
 			break;
 		n += end - k;
 		stop = end;
 		digits += of_group;
 		first = first ? first : end - k;
-		end += loose_at(l, end) == ')';
-		if (loose_at(l, end) != ' ' && loose_at(l, end) != '-' &&
-			loose_at(l, end) != '.')
+		end += byte_at(l, end) == ')';
+		if (byte_at(l, end) != ' ' && byte_at(l, end) != '-' && byte_at(l, end) != '.')
 			break;
 	}
 	if (n < NUMBER_MIN || digits == n || n - digits >= 2 * digits)
 		return false;
 	*m = (struct number){ 0 };
 	for (size_t k = i; k < stop; k++)
-		if (is_alnum(loose_at(l, k)))
-			put(m, k, loose_at(l, k), true);
+		if (is_alnum(byte_at(l, k)))
+			leet_put(m, k, byte_at(l, k), true);
 	return true;
 }
 
 static bool
-digit_near(const struct loose *l, size_t from, size_t to)
+digit_near(const struct heuristic *l, size_t from, size_t to)
 {
-	while (from < to && !is_digit(loose_at(l, from)))
+	while (from < to && !is_digit(byte_at(l, from)))
 		from++;
 	return from < to;
 }
 
-/* More of what could be groups beside it: a row of a table of hexadecimal numbers. */
+/* More of what could be groups next to it: a row of a table of hexadecimal numbers. */
 static bool
-in_row(const struct loose *l, const struct number *m)
+in_row(const struct heuristic *l, const struct number *m)
 {
 	enum { NEAR = 5 };
 	size_t from = m->from[0], end = m->from[m->n - 1] + 1;
@@ -108,7 +107,7 @@ in_row(const struct loose *l, const struct number *m)
 }
 
 static bool
-luhn(const struct number *m)
+leet_luhn(const struct number *m)
 {
 	unsigned sum = 0;
 
@@ -120,22 +119,22 @@ luhn(const struct number *m)
 }
 
 static void
-read_as(struct loose *l, const struct number *m, unsigned flags)
+read_as(struct heuristic *l, const struct number *m, unsigned flags)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (is_alpha(loose_at(l, m->from[i])) && is_digit(m->digit[i]))
-			loose_take(l, m->from[i], m->from[i] + 1, (char[]){ m->digit[i], 0 },
-				flags);
+		if (is_alpha(byte_at(l, m->from[i])) && is_digit(m->digit[i]))
+			heuristic_edit(l, m->from[i], m->from[i] + 1,
+				(char[]){ m->digit[i], 0 }, flags);
 }
 
 void
-loose_leet(struct loose *l, size_t i)
+heuristic_leet(struct heuristic *l, size_t i)
 {
 	struct number m;
 
 	if (!read_number(l, i, &m))
 		return;
-	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn(&m);
+	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && leet_luhn(&m);
 	bool sure = card && !m.wild && m.sure && m.letters * 2 < m.n;
 	if (sure)
 		read_as(l, &m, 0);
@@ -159,25 +158,25 @@ is_iban(const struct number *m)
 
 /* A run of letters is a bank's name where one of them looks like no digit. */
 void
-loose_leet_iban(struct loose *l, size_t i)
+heuristic_leet_iban(struct heuristic *l, size_t i)
 {
 	struct number m = { 0 };
 
-	for (size_t k = i, end; is_alnum(loose_at(l, k)); k = end) {
+	for (size_t k = i, end; is_alnum(byte_at(l, k)); k = end) {
 		bool fold = true;
-		for (end = k; is_alpha(loose_at(l, end)); end++)
-			fold &= like(loose_at(l, end)) && !is_wild(loose_at(l, end));
+		for (end = k; is_alpha(byte_at(l, end)); end++)
+			fold &= digit_like(byte_at(l, end)) && !is_wild(byte_at(l, end));
 		end += end == k;
 		if (m.n + end - k > NUMBER_MAX)
 			return;
 		for (size_t j = k; j < end; j++)
-			put(&m, j, loose_at(l, j), fold && k > i);
-		if (is_alnum(loose_at(l, end)))
+			leet_put(&m, j, byte_at(l, j), fold && k > i);
+		if (is_alnum(byte_at(l, end)))
 			continue;
 		if (m.letters > 0 && is_iban(&m)) {
 			read_as(l, &m, 0);
 			return;
 		}
-		end += loose_at(l, end) == ' ' || loose_at(l, end) == '-';
+		end += byte_at(l, end) == ' ' || byte_at(l, end) == '-';
 	}
 }

@@ -1,10 +1,10 @@
-/* Values cut by a line's end: a key that goes on in the next line, and in the one behind
+/* Values cut by a line's end: a key that goes on in the next line, and in the one after
  * it; a number; an address. And streamed text, of which each line of JSON holds a few
- * characters behind the same key: {"delta":"47"}, {"delta":"16"}. */
+ * characters after the same key: {"delta":"47"}, {"delta":"16"}. */
 #include "base/ascii.h"
-#include "detect/disguise/loose.h"
+#include "detect/disguise/heuristics.h"
 
-const struct loose_key loose_keys[] = {
+const struct heuristic_key heuristic_keys[] = {
 	{ "AKIA", 20, false },
 	{ "ASIA", 20, false },
 	{ "ghp_", 40, false },
@@ -44,7 +44,7 @@ const struct loose_key loose_keys[] = {
 /* ---- a token that goes on ---- */
 
 /* The key that ends a piece, and how much of it there is. */
-static const struct loose_key *
+static const struct heuristic_key *
 key_in(struct span piece, size_t *have)
 {
 	static const bool word[256] = {
@@ -71,7 +71,7 @@ key_in(struct span piece, size_t *have)
 	for (size_t i = 0; i < piece.n && i < 96; i++) {
 		struct span rest = span_cut(piece, i, piece.n);
 		*have = rest.n;
-		for (const struct loose_key *k = loose_keys;
+		for (const struct heuristic_key *k = heuristic_keys;
 			first[(unsigned char)rest.p[0]] && k->prefix; k++)
 			if (rest.p[0] == k->prefix[0] && rest.n > 1 &&
 				rest.p[1] == k->prefix[1] &&
@@ -83,23 +83,23 @@ key_in(struct span piece, size_t *have)
 	return NULL;
 }
 
-/* No word: digits among letters, or capitals behind small ones. */
+/* No word: digits among letters, or capitals after small ones. */
 static bool
-is_random(const struct loose *l, size_t i)
+is_random(const struct heuristic *l, size_t i)
 {
 	size_t digits = 0, letters = 0, turns = 0, k = i;
 
-	for (; k - i < 128 && loose_token(loose_at(l, k)); k++) {
-		digits += is_digit(loose_at(l, k));
-		letters += is_alpha(loose_at(l, k));
-		turns += k > i && is_upper(loose_at(l, k)) && is_lower(loose_at(l, k - 1));
+	for (; k - i < 128 && heuristic_token(byte_at(l, k)); k++) {
+		digits += is_digit(byte_at(l, k));
+		letters += is_alpha(byte_at(l, k));
+		turns += k > i && is_upper(byte_at(l, k)) && is_lower(byte_at(l, k - 1));
 	}
 	return k - i >= 3 && ((digits && letters) || turns > 1);
 }
 
-/* Whether a key goes on behind the piece [from, to), in what begins at `next`. */
+/* Whether a key goes on after the piece [from, to), in what begins at `next`. */
 static bool
-key_goes_on(struct loose *l, size_t from, size_t to, size_t next)
+key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
 {
 	enum { OPEN_LEAST = 40 };
 	size_t n = to - from, have;
@@ -110,7 +110,7 @@ key_goes_on(struct loose *l, size_t from, size_t to, size_t next)
 		l->missing -= n < l->missing ? n : l->missing;
 		return l->missing || (l->open && full && is_random(l, next));
 	}
-	const struct loose_key *key = key_in(span_cut(l->t, from, to), &have);
+	const struct heuristic_key *key = key_in(span_cut(l->t, from, to), &have);
 	if (!key)
 		return false;
 	l->width = have;
@@ -134,66 +134,66 @@ half_address(struct span piece)
 
 /* What could be the beginning of a date or a time. */
 static bool
-is_stamp(const struct loose *l, size_t i)
+is_stamp(const struct heuristic *l, size_t i)
 {
 	size_t k = i;
 
-	while (is_digit(loose_at(l, k)))
+	while (is_digit(byte_at(l, k)))
 		k++;
-	return (k - i == 4 || k - i == 2) && loose_at(l, k) != 0 &&
-	       strchr("-/:.,", loose_at(l, k)) && is_digit(loose_at(l, k + 1)) &&
-	       is_digit(loose_at(l, k + 2)) && !is_digit(loose_at(l, k + 3));
+	return (k - i == 4 || k - i == 2) && byte_at(l, k) != 0 &&
+	       strchr("-/:.,", byte_at(l, k)) && is_digit(byte_at(l, k + 1)) &&
+	       is_digit(byte_at(l, k + 2)) && !is_digit(byte_at(l, k + 3));
 }
 
-/* The number of two digits that stand alone; 100: something else does. */
+/* The number of two digits that are alone; 100: something else is. */
 static unsigned
-two_digits(const struct loose *l, size_t i)
+two_digits(const struct heuristic *l, size_t i)
 {
-	if (!is_digit(loose_at(l, i)) || !is_digit(loose_at(l, i + 1)) ||
-		is_digit(loose_at(l, i + 2)))
+	if (!is_digit(byte_at(l, i)) || !is_digit(byte_at(l, i + 1)) ||
+		is_digit(byte_at(l, i + 2)))
 		return 100;
-	return (unsigned)(loose_at(l, i) - '0') * 10 + (unsigned)(loose_at(l, i + 1) - '0');
+	return (unsigned)(byte_at(l, i) - '0') * 10 + (unsigned)(byte_at(l, i + 1) - '0');
 }
 
 static bool
-is_year(const struct loose *l, size_t i)
+is_year(const struct heuristic *l, size_t i)
 {
-	bool century = (loose_at(l, i) == '1' && loose_at(l, i + 1) == '9') ||
-		       (loose_at(l, i) == '2' && loose_at(l, i + 1) == '0');
+	bool century = (byte_at(l, i) == '1' && byte_at(l, i + 1) == '9') ||
+		       (byte_at(l, i) == '2' && byte_at(l, i + 1) == '0');
 
 	return century && two_digits(l, i + 2) < 100;
 }
 
 bool
-loose_stamp(const struct loose *l, size_t i)
+heuristic_stamp(const struct heuristic *l, size_t i)
 {
-	char sign = loose_at(l, i + 2), wide = loose_at(l, i + 4);
+	char sign = byte_at(l, i + 2), wide = byte_at(l, i + 4);
 	unsigned first = two_digits(l, i);
 
 	if (first < 24 && sign == ':')
 		return two_digits(l, i + 3) < 60;
-	if (first && first < 32 && sign && strchr("-/.", sign) && loose_at(l, i + 5) == sign)
+	if (first && first < 32 && sign && strchr("-/.", sign) && byte_at(l, i + 5) == sign)
 		return two_digits(l, i + 3) - 1 < 31 && is_year(l, i + 6);
-	return is_year(l, i) && wide && strchr("-/.", wide) && loose_at(l, i + 7) == wide &&
+	return is_year(l, i) && wide && strchr("-/.", wide) && byte_at(l, i + 7) == wide &&
 	       two_digits(l, i + 5) - 1 < 12 && two_digits(l, i + 8) - 1 < 31;
 }
 
 static bool
-number_goes_on(const struct loose *l, struct span piece, size_t to)
+number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 {
 	enum { LEAST = 6, LEAST_DASHED = 4 };
 	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
 
-	return piece.n >= least && is_digit(piece.p[piece.n - 1]) &&
-	       is_digit(loose_at(l, to)) && !is_stamp(l, to);
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(byte_at(l, to)) &&
+	       !is_stamp(l, to);
 }
 
 /* The sign of an address at the beginning of a line; a decorator ends otherwise. */
 static bool
-name_ends(const struct loose *l, size_t left, size_t line, size_t to)
+name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
 {
-	return loose_at(l, to) == '@' && to == line && is_alnum(loose_at(l, left - 1)) &&
-	       loose_domain(l, to + 1);
+	return byte_at(l, to) == '@' && to == line && is_alnum(byte_at(l, left - 1)) &&
+	       heuristic_domain(l, to + 1);
 }
 
 static const bool ends_line[256] = {
@@ -210,7 +210,7 @@ static const bool begins_line[256] = { [' '] = 1,
 	['\n'] = 1 };
 
 static void
-token_end(struct loose *l, size_t i)
+token_end(struct heuristic *l, size_t i)
 {
 	size_t left = i, from, to = i + 1;
 
@@ -218,27 +218,27 @@ token_end(struct loose *l, size_t i)
 		left--;
 	size_t least = left > 128 ? left - 128 : 0;
 	bool word = true; /* of a language */
-	for (from = left; from > least && loose_token(l->t.p[from - 1]); from--)
+	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
 		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
-	if (left - from < 3 || (word && from != l->piece && loose_at(l, i + 1) != '@'))
+	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
-	while (to - i < 16 && begins_line[(unsigned char)loose_at(l, to)])
+	while (to - i < 16 && begins_line[(unsigned char)byte_at(l, to)])
 		to++;
-	if (loose_stamp(l, to))
+	if (heuristic_stamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);
 	bool half = half_address(piece);
-	if (half ? is_alnum(loose_at(l, to))
-		 : loose_token(loose_at(l, to)) && key_goes_on(l, from, left, to)) {
+	if (half ? is_alnum(byte_at(l, to))
+		 : heuristic_token(byte_at(l, to)) && key_goes_on(l, from, left, to)) {
 		l->piece = to;
-		if (loose_at(l, left - 1) == '-' && left - from > 5 &&
-			is_alnum(loose_at(l, left - 2)))
+		if (byte_at(l, left - 1) == '-' && left - from > 5 &&
+			is_alnum(byte_at(l, left - 2)))
 			left--;
-		loose_take(l, left, to, "", 0);
-	} else if (half && loose_at(l, to) == '.' && is_alpha(loose_at(l, to + 1))) {
-		loose_take(l, left, to, "", 0);
+		heuristic_edit(l, left, to, "", 0);
+	} else if (half && byte_at(l, to) == '.' && is_alpha(byte_at(l, to + 1))) {
+		heuristic_edit(l, left, to, "", 0);
 	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
-		loose_take(l, left, to, "", EDIT_NAMED);
+		heuristic_edit(l, left, to, "", EDIT_NAMED);
 	}
 }
 
@@ -247,7 +247,7 @@ token_end(struct loose *l, size_t i)
 enum { CHUNK_LINE = 512, CHUNK_TEXT = 40 };
 
 static size_t
-line_end(const struct loose *l, size_t i)
+line_end(const struct heuristic *l, size_t i)
 {
 	size_t end = i;
 
@@ -256,17 +256,17 @@ line_end(const struct loose *l, size_t i)
 	return end;
 }
 
-/* Where the next chunk may begin, behind the line's end at i, empty lines and names of
+/* Where the next chunk may begin, after the line's end at i, empty lines and names of
  * events; i: nowhere. */
 static size_t
-next_chunk(const struct loose *l, size_t i)
+next_chunk(const struct heuristic *l, size_t i)
 {
 	enum { SKIPPED = 128 };
 	size_t k = i;
 
 	while (k - i < SKIPPED) {
 		struct span rest = span_cut(l->t, k, k + 6);
-		if (loose_at(l, k) == '\n' || loose_at(l, k) == '\r')
+		if (byte_at(l, k) == '\n' || byte_at(l, k) == '\r')
 			k++;
 		else if (span_starts(rest, SPAN_LIT("data:")) ||
 			 span_starts(rest, SPAN_LIT("{\"")))
@@ -280,7 +280,7 @@ next_chunk(const struct loose *l, size_t i)
 	return i;
 }
 
-/* The string of JSON that begins behind the quote at i - 1 is the text of a chunk. */
+/* The string of JSON that begins after the quote at i - 1 is the text of a chunk. */
 static bool
 is_text(struct span line, size_t i)
 {
@@ -342,35 +342,35 @@ same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
 
 /* The line that ends at i and the next chunk are alike up to a short text in each. */
 static bool
-chunk_end(struct loose *l, size_t i)
+chunk_end(struct heuristic *l, size_t i)
 {
 	size_t least = i > CHUNK_LINE ? i - CHUNK_LINE : 0, text = 0, next = 0;
 	const char *before = i > least ? memrchr(l->t.p + least, '\n', i - least) : NULL;
 	size_t begin = before ? (size_t)(before - l->t.p) + 1 : least;
 
-	if ((begin > 0 && !before) || (loose_at(l, begin) != '{' && loose_at(l, begin) != 'd'))
+	if ((begin > 0 && !before) || (byte_at(l, begin) != '{' && byte_at(l, begin) != 'd'))
 		return false;
 	size_t from = next_chunk(l, i);
-	if (from == i || loose_at(l, begin) != loose_at(l, from))
+	if (from == i || byte_at(l, begin) != byte_at(l, from))
 		return false;
 	struct span line = span_cut(l->t, begin, i);
 	size_t end = line.n;
 	if (same_text(line, span_cut(l->t, from, line_end(l, from)), &text, &next)) {
 		end = string_end(line, text);
-	} else if (span_starts(line, SPAN_LIT("data:")) && loose_at(l, begin + 6) != '{') {
-		text = next = loose_at(l, begin + 5) == ' ' ? 6 : 5;
+	} else if (span_starts(line, SPAN_LIT("data:")) && byte_at(l, begin + 6) != '{') {
+		text = next = byte_at(l, begin + 5) == ' ' ? 6 : 5;
 		end -= end > text && line.p[end - 1] == '\r';
 	}
 	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
 		return false;
-	loose_take(l, begin + end, from + next, "", 0);
+	heuristic_edit(l, begin + end, from + next, "", 0);
 	return true;
 }
 
 void
-loose_line(struct loose *l, size_t i)
+heuristic_line(struct heuristic *l, size_t i)
 {
-	char next = loose_at(l, i + 1);
+	char next = byte_at(l, i + 1);
 
 	if ((next == '{' || next == 'd' || next == 'e' || next == 'i' || next == '\n' ||
 		    next == '\r') &&

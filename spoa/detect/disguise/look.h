@@ -5,7 +5,7 @@
 
 #include "base/block.h"
 
-/* Bit i: byte i of the block is … What depends on bytes behind the block's end is said of
+/* Bit i: byte i of the block is … What depends on bytes after the block's end is said of
  * any that could be there. */
 struct look {
 	uint64_t hidden; /* above ASCII, \ % & = or a control character other than \t \n \r */
@@ -16,7 +16,7 @@ struct look {
 	uint64_t sign;	/* " ' ` \n * ~ < | ( [ { @ */
 	uint64_t cross; /* u, v, x, z */
 	uint64_t blank; /* ' ' */
-	uint64_t at;	/* no letter or digit, with "at", "ar" or "ap" behind it */
+	uint64_t at;	/* no letter or digit, with "at", "ar" or "ap" after it */
 };
 
 /* The bits n on, of which the last are the next block's. */
@@ -26,7 +26,7 @@ look_on(uint64_t x, uint64_t next, unsigned n)
 	return x >> n | next << (64 - n);
 }
 
-/* Bits that have neither in front nor behind another: of a block, what is before it and
+/* Bits with no other one before or after them: of a block, what is before it and
  * what follows. */
 static inline uint64_t
 look_alone(uint64_t x, bool before, uint64_t next)

@@ -1,8 +1,8 @@
 /* Numbers in words, a digit or two at a time: four five three nine, vier fünf drei neun,
- * forty-five thirty-nine, double four; digits may stand between them. What they make
+ * forty-five thirty-nine, double four; digits may come between them. What they make
  * needs a checksum, or its name near where it is no length of a card. */
 #include "base/ascii.h"
-#include "detect/disguise/loose.h"
+#include "detect/disguise/heuristics.h"
 
 enum {
 	DIGITS_MAX = 40,
@@ -64,12 +64,12 @@ struct number {
 };
 
 static unsigned
-folded(char c)
+numeral_folded(char c)
 {
 	return (unsigned char)(c | 0x20);
 }
 
-/* The first numeral that begins with the byte, or one behind it. */
+/* The first numeral that begins with the byte, or one after it. */
 static size_t
 first_with(char c)
 {
@@ -77,7 +77,7 @@ first_with(char c)
 
 	while (from < to) {
 		size_t k = (from + to) / 2;
-		if (folded(numerals[k].word[0]) < folded(c))
+		if (numeral_folded(numerals[k].word[0]) < numeral_folded(c))
 			from = k + 1;
 		else
 			to = k;
@@ -87,70 +87,72 @@ first_with(char c)
 
 /* The word that begins at i, if it is a number's. */
 static const struct numeral *
-numeral(const struct loose *l, size_t i, size_t *end)
+numeral_at(const struct heuristic *l, size_t i, size_t *end)
 {
 	size_t n = 0;
 
-	if (i > 0 && is_letter_or_digit(loose_at(l, i - 1)))
+	if (i > 0 && is_letter_or_digit(byte_at(l, i - 1)))
 		return NULL;
-	while (n < WORD_MAX && is_letter(loose_at(l, i + n)))
+	while (n < WORD_MAX && is_letter(byte_at(l, i + n)))
 		n++;
 	*end = i + n;
-	if (is_letter_or_digit(loose_at(l, i + n)))
+	if (is_letter_or_digit(byte_at(l, i + n)))
 		return NULL;
-	for (size_t k = n ? first_with(loose_at(l, i)) : NUMERALS;
-		k < NUMERALS && folded(numerals[k].word[0]) == folded(loose_at(l, i)); k++)
+	for (size_t k = n ? first_with(byte_at(l, i)) : NUMERALS;
+		k < NUMERALS &&
+		numeral_folded(numerals[k].word[0]) == numeral_folded(byte_at(l, i));
+		k++)
 		if (span_ieq(span_cut(l->t, i, i + n), span_str(numerals[k].word)))
 			return &numerals[k];
 	return NULL;
 }
 
 static bool
-between(char c)
+numeral_between(char c)
 {
 	return is_one_of(c, " \t\r\n-,.;:/_|*+~'\"");
 }
 
 static size_t
-gap(const struct loose *l, size_t i)
+numeral_gap(const struct heuristic *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < GAP_MAX && between(loose_at(l, k)))
+	while (k - i < GAP_MAX && numeral_between(byte_at(l, k)))
 		k++;
 	return k;
 }
 
-/* The beginning of what stands before i, a word or digits; i: something else. */
+/* The beginning of what comes before i, a word or digits; i: something else. */
 static size_t
-before(const struct loose *l, size_t i)
+numeral_before(const struct heuristic *l, size_t i)
 {
 	size_t k = i, end;
 
-	while (k > l->at && i - k < GAP_MAX && between(loose_at(l, k - 1)))
+	while (k > l->at && i - k < GAP_MAX && numeral_between(byte_at(l, k - 1)))
 		k--;
 	size_t stop = k;
-	while (k > l->at && stop - k < RUN_MAX && is_digit(loose_at(l, k - 1)))
+	while (k > l->at && stop - k < RUN_MAX && is_digit(byte_at(l, k - 1)))
 		k--;
 	if (k < stop)
-		return k > l->at && is_letter_or_digit(loose_at(l, k - 1)) ? i : k;
-	while (k > l->at && stop - k < WORD_MAX && is_letter(loose_at(l, k - 1)))
+		return k > l->at && is_letter_or_digit(byte_at(l, k - 1)) ? i : k;
+	while (k > l->at && stop - k < WORD_MAX && is_letter(byte_at(l, k - 1)))
 		k--;
-	return k < stop && stop < i && numeral(l, k, &end) && end == stop ? k : i;
+	return k < stop && stop < i && numeral_at(l, k, &end) && end == stop ? k : i;
 }
 
-/* twenty-one is 21; of double, what is repeated stands behind. Where the next begins. */
+/* twenty-one is 21; of double, what is repeated comes after. Where the next begins. */
 static size_t
-read_word(const struct loose *l, size_t i, char *with)
+read_word(const struct heuristic *l, size_t i, char *with)
 {
 	size_t end, next;
-	const struct numeral *m = numeral(l, i, &end), *unit;
+	const struct numeral *m = numeral_at(l, i, &end), *unit;
 
 	if (!m)
 		return i;
 	strcpy(with, m->digits);
-	next = gap(l, end);
-	unit = next - end == 1 ? numeral(l, next, &next) : NULL;
+	next = numeral_gap(l, end);
+	unit = next - end == 1 ? numeral_at(l, next, &next) : NULL;
 	bool one = unit && is_digit(unit->digits[0]) && !unit->digits[1];
 	if (with[0] == 'x') {
 		if (!one)
@@ -167,18 +169,19 @@ read_word(const struct loose *l, size_t i, char *with)
 }
 
 static void
-read_number(const struct loose *l, size_t i, struct number *m)
+read_number(const struct heuristic *l, size_t i, struct number *m)
 {
 	m->n = m->digits = m->words = 0;
-	for (size_t k = i; m->digits < DIGITS_MAX - 4 && m->n < DIGITS_MAX; k = gap(l, k)) {
+	for (size_t k = i; m->digits < DIGITS_MAX - 4 && m->n < DIGITS_MAX;
+		k = numeral_gap(l, k)) {
 		char *with = m->with[m->n];
 		size_t from = k;
-		while (k - from < RUN_MAX && is_digit(loose_at(l, k)))
+		while (k - from < RUN_MAX && is_digit(byte_at(l, k)))
 			k++;
 		with[0] = 0;
 		if (k == from)
 			k = read_word(l, k, with);
-		if (k == from || is_letter_or_digit(loose_at(l, k)))
+		if (k == from || is_letter_or_digit(byte_at(l, k)))
 			break;
 		m->start[m->n] = from;
 		m->end[m->n++] = k;
@@ -187,9 +190,9 @@ read_number(const struct loose *l, size_t i, struct number *m)
 	}
 }
 
-/* Letters around a u, the fourth behind them: of uno, une, un, um; four, neuf, neun; fuenf,
- * funf; cuatro, quatre; due, deux; huit. Most are let go by the two beside it: the letters
- * that may stand behind, by what stands before. */
+/* Letters around a u, the fourth after them: of uno, une, un, um; four, neuf, neun; fuenf,
+ * funf; cuatro, quatre; due, deux; huit. Most are let go by the two next to it: the letters
+ * that may come after, by what comes before. */
 static bool
 may_hold_u(const char *p, char fourth)
 {
@@ -241,7 +244,7 @@ may_hold_u(const char *p, char fourth)
  * seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero, zwei, trzy, cztery,
  * dziewięć. */
 static bool
-may_be_numeral(const struct loose *l, size_t i)
+may_be_numeral(const struct heuristic *l, size_t i)
 {
 	if (i < 2 || i + 2 >= l->t.n)
 		return i + 2 < l->t.n;
@@ -270,31 +273,32 @@ may_be_numeral(const struct loose *l, size_t i)
 }
 
 uint64_t
-loose_numerals(const struct loose *l, size_t base, uint64_t cross)
+heuristic_numerals(const struct heuristic *l, size_t base, uint64_t cross)
 {
 	uint64_t out = 0;
 
 	for (; cross; cross &= cross - 1) {
 		size_t i = base + (size_t)__builtin_ctzll(cross);
-		if (may_be_numeral(l, i) || is_digit(loose_at(l, i + 1)))
+		if (may_be_numeral(l, i) || is_digit(byte_at(l, i + 1)))
 			out |= cross & -cross;
 	}
 	return out;
 }
 
 void
-loose_number(struct loose *l, size_t i)
+heuristic_number(struct heuristic *l, size_t i)
 {
 	struct number m;
 	size_t from = i, end;
 
 	if (i < l->number_end || !may_be_numeral(l, i))
 		return;
-	while (from > l->at && i - from < WORD_MAX && is_letter(loose_at(l, from - 1)))
+	while (from > l->at && i - from < WORD_MAX && is_letter(byte_at(l, from - 1)))
 		from--;
-	if (!numeral(l, from, &end))
+	if (!numeral_at(l, from, &end))
 		return;
-	for (size_t k = 0, first; k < DIGITS_MAX && (first = before(l, from)) < from; k++)
+	for (size_t k = 0, first; k < DIGITS_MAX && (first = numeral_before(l, from)) < from;
+		k++)
 		from = first;
 	read_number(l, from, &m);
 	l->number_end = m.n ? m.end[m.n - 1] : end;
@@ -303,6 +307,6 @@ loose_number(struct loose *l, size_t i)
 	unsigned flags = m.digits < 13 || m.digits > 19 ? EDIT_NAMED : 0;
 	m.start[m.n] = m.end[m.n - 1];
 	for (size_t k = 0; k < m.n; k++)
-		loose_take(l, m.with[k][0] ? m.start[k] : m.end[k], m.start[k + 1], m.with[k],
-			flags);
+		heuristic_edit(l, m.with[k][0] ? m.start[k] : m.end[k], m.start[k + 1],
+			m.with[k], flags);
 }

@@ -1,31 +1,31 @@
 /* Addresses with their signs in words or brackets: alice [at] example [dot] com,
  * alice(at)example.com, alice at example dot com. */
 #include "base/ascii.h"
-#include "detect/disguise/loose.h"
+#include "detect/disguise/heuristics.h"
 
 enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
 
 struct sign {
 	size_t from, to;
 	bool worded; /* not the sign itself */
-	bool spaced; /* the sign, with blanks beside it */
+	bool spaced; /* the sign, with blanks next to it */
 	bool half;   /* with a blank on one side only */
 };
 
 static size_t
-blanks(const struct loose *l, size_t i)
+past_blanks(const struct heuristic *l, size_t i)
 {
 	size_t k = i;
 
-	while (k - i < 2 && (loose_at(l, k) == ' ' || loose_at(l, k) == '_'))
+	while (k - i < 2 && (byte_at(l, k) == ' ' || byte_at(l, k) == '_'))
 		k++;
 	return k;
 }
 
 static bool
-word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
+word_at(const struct heuristic *l, size_t i, const char *const *words, size_t *end)
 {
-	char c = (char)(loose_at(l, i) | 0x20);
+	char c = (char)(byte_at(l, i) | 0x20);
 
 	if ((unsigned char)c < 'a') /* no letter */
 		return false;
@@ -34,7 +34,7 @@ word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 			continue;
 		size_t n = strlen(*words);
 		if (span_ieq(span_cut(l->t, i, i + n), span_of(*words, n)) &&
-			!is_alnum(loose_at(l, i + n))) {
+			!is_alnum(byte_at(l, i + n))) {
 			*end = i + n;
 			return true;
 		}
@@ -43,7 +43,7 @@ word_at(const struct loose *l, size_t i, const char *const *words, size_t *end)
 }
 
 static char
-closing(char c)
+closing_bracket(char c)
 {
 	switch (c) {
 	case '(': return ')';
@@ -68,37 +68,37 @@ closing(char c)
 
 /* A sign in brackets, a word between blanks, or the sign: with the blanks around. */
 static bool
-sign_at(const struct loose *l, size_t i, const char *const *words, const char *const *bare,
+sign_at(const struct heuristic *l, size_t i, const char *const *words, const char *const *bare,
 	char sign, struct sign *s)
 {
-	size_t k = blanks(l, i), to;
-	char open = loose_at(l, k), close = closing(open);
+	size_t k = past_blanks(l, i), to;
+	char open = byte_at(l, k), close = closing_bracket(open);
 
 	s->from = i;
 	s->worded = true;
 	s->spaced = s->half = false;
 	if (close) {
-		size_t in = blanks(l, k + 1);
-		if (loose_at(l, in) == sign)
+		size_t in = past_blanks(l, k + 1);
+		if (byte_at(l, in) == sign)
 			to = in + 1;
 		else if (!word_at(l, in, words, &to))
 			return false;
-		to = blanks(l, to);
-		if (loose_at(l, to) != close)
+		to = past_blanks(l, to);
+		if (byte_at(l, to) != close)
 			return false;
-		s->to = blanks(l, to + 1);
+		s->to = past_blanks(l, to + 1);
 		return true;
 	}
 	if (open == sign) {
 		s->worded = false;
-		s->to = sign == '@' || k > i ? blanks(l, k + 1) : k + 1;
+		s->to = sign == '@' || k > i ? past_blanks(l, k + 1) : k + 1;
 		s->spaced = k > i || s->to > k + 1;
 		s->half = s->spaced && (k == i || s->to == k + 1);
 		return true;
 	}
 	if (k == i || !word_at(l, k, bare, &to))
 		return false;
-	s->to = blanks(l, to);
+	s->to = past_blanks(l, to);
 	return s->to > to;
 }
 
@@ -112,7 +112,7 @@ static const char *const dot_words[] = { "dot", "d", "punto", "punkt", "ponto", 
 	"period", "punt", "kropka", "pont", "nokta", "tecka", "te\xC4\x8Dka",
 	"\xD1\x82\xD0\xBE\xD1\x87\xD0\xBA\xD0\xB0", NULL };
 static const char *const bare_dot[] = { "dot", "punto", "punkt", "ponto", NULL };
-/* "at some point in": not behind the English word. */
+/* "at some point in": not after the English word. */
 static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "dot", NULL };
 /* "look at the dot com" */
 static const char *const no_domain[] = { "the", "this", "that", "a", "an", "our", "my", "your",
@@ -123,13 +123,13 @@ static const char *const common_ends[] = { "com", "org", "net", "edu", "gov", "i
 	"es", "pl", "pt", "be", "se", "no", "dk", "fi", "ie", "cz", "hu", "ro", "gr", "tr",
 	"ru", "ua", "cn", "jp", "kr", "tw", "in", "us", "ca", "mx", "au", "nz", "za", "il",
 	"br", "ar", "cl", "example", "test", NULL };
-/* Whom people have their mailbox with. */
+/* Providers of mailboxes. */
 static const char *const providers[] = { "gmail", "googlemail", "outlook", "hotmail", "yahoo",
 	"ymail", "icloud", "proton", "protonmail", "pm", "gmx", "web", "aol", "live", "msn",
 	"mail", "yandex", "qq", "163", "zoho", "fastmail", "tutanota", "posteo", "t-online",
 	"orange", "libero", "naver", NULL };
 
-/* What stands before "at gmail.com" and is nobody's name. */
+/* What comes before "at gmail.com" and is nobody's name. */
 static const char *const no_user[] = { "account", "accounts", "address", "are", "available",
 	"back", "check", "email", "found", "here", "hosted", "in", "inbox", "is", "it", "live",
 	"log", "login", "look", "looked", "looking", "looks", "mail", "mailbox", "me", "on",
@@ -143,24 +143,24 @@ struct address {
 };
 
 static bool
-domain(const struct loose *l, size_t i, const char *const *bare, struct address *a)
+read_domain(const struct heuristic *l, size_t i, const char *const *bare, struct address *a)
 {
 	for (a->n = 0;;) {
 		size_t k = i, alpha = 0;
 		struct sign *dot = &a->dots[a->n];
-		for (; k - i < LABEL_MAX && (is_alnum(loose_at(l, k)) || loose_at(l, k) == '-');
+		for (; k - i < LABEL_MAX && (is_alnum(byte_at(l, k)) || byte_at(l, k) == '-');
 			k++) {
-			if (loose_at(l, k) == '-' && k > i &&
+			if (byte_at(l, k) == '-' && k > i &&
 				sign_at(l, k, dot_words, bare, '.', dot))
 				break; /* example-dot-com */
-			alpha += is_alpha(loose_at(l, k));
+			alpha += is_alpha(byte_at(l, k));
 		}
 		if (k == i)
 			return false;
 		a->last = i;
 		a->end = k;
 		if (a->n == SIGNS_MAX || !sign_at(l, k, dot_words, bare, '.', dot) ||
-			!is_alnum(loose_at(l, dot->to)))
+			!is_alnum(byte_at(l, dot->to)))
 			return a->n > 0 && alpha >= 2 && alpha == k - i;
 		i = dot->to;
 		a->n++;
@@ -169,21 +169,21 @@ domain(const struct loose *l, size_t i, const char *const *bare, struct address 
 
 /* Back from the sign: the local part's beginning, and a worded dot in it. */
 static void
-local(const struct loose *l, size_t end, struct address *a)
+read_local_part(const struct heuristic *l, size_t end, struct address *a)
 {
 	size_t i = end;
 
 	a->dot = (struct sign){ 0 };
 	while (i > 0 && end - i < LOCAL_MAX &&
-		(is_alnum(loose_at(l, i - 1)) || strchr("._+-", loose_at(l, i - 1))) &&
-		loose_at(l, i - 1))
+		(is_alnum(byte_at(l, i - 1)) || strchr("._+-", byte_at(l, i - 1))) &&
+		byte_at(l, i - 1))
 		i--;
 	for (size_t back = 3; back <= 8 && i > back; back++) {
 		struct sign s;
 		if (sign_at(l, i - back, dot_words, bare_dot, '.', &s) && s.worded &&
-			s.to == i && is_alnum(loose_at(l, i - back - 1))) {
+			s.to == i && is_alnum(byte_at(l, i - back - 1))) {
 			a->dot = s;
-			for (i -= back; i > 0 && is_alnum(loose_at(l, i - 1));)
+			for (i -= back; i > 0 && is_alnum(byte_at(l, i - 1));)
 				i--;
 			break;
 		}
@@ -238,14 +238,14 @@ is_written_so(const struct address *a)
 
 /* How far the guess may be trusted; -1: not at all. */
 static int
-trusted(const struct loose *l, const struct address *a, bool bare)
+trust(const struct heuristic *l, const struct address *a, bool bare)
 {
 	struct span label = span_cut(l->t, a->sign.to, a->dots[0].from);
 	bool common = one_of(span_cut(l->t, a->last, a->end), common_ends), worded = false;
 	struct span user = span_cut(l->t, a->local, a->sign.from);
 	bool mailbox = is_mailbox(user), spaced = false;
 	/* ada.lovelace AT example.org, ada.lovelace @ example.org */
-	bool loud = a->sign.spaced || loose_at(l, blanks(l, a->sign.from)) == 'A';
+	bool loud = a->sign.spaced || byte_at(l, past_blanks(l, a->sign.from)) == 'A';
 	bool known = one_of(label, providers), sure = known || (loud && is_full_name(user));
 
 	for (size_t k = 0; k < a->n; k++) {
@@ -268,71 +268,71 @@ trusted(const struct loose *l, const struct address *a, bool bare)
 		return spaced && common ? EDIT_NAMED : -1;
 	/* dyndns-at-home.com */
 	return worded || a->sign.to - a->sign.from != 4 ||
-			       !strchr("-/=", loose_at(l, a->sign.from))
+			       !strchr("-/=", byte_at(l, a->sign.from))
 		       ? 0
 		       : EDIT_NAMED;
 }
 
 bool
-loose_domain(const struct loose *l, size_t i)
+heuristic_domain(const struct heuristic *l, size_t i)
 {
 	size_t last = i, k = i;
 
-	for (; is_alnum(loose_at(l, k)) ||
-		(k > i && (loose_at(l, k) == '-' || loose_at(l, k) == '.'));
+	for (; is_alnum(byte_at(l, k)) ||
+		(k > i && (byte_at(l, k) == '-' || byte_at(l, k) == '.'));
 		k++)
-		if (loose_at(l, k) == '.' && is_alpha(loose_at(l, k + 1)))
+		if (byte_at(l, k) == '.' && is_alpha(byte_at(l, k + 1)))
 			last = k + 1;
 	return last > i && one_of(span_cut(l->t, last, k), common_ends);
 }
 
-/* Whether what stands at i, behind " at", may be a domain: a label, and a dot behind it
+/* Whether what is at i, after " at", may be a domain: a label, and a dot after it
  * or what is written for one. */
 static bool
-may_be_domain(const struct loose *l, size_t i)
+may_be_domain(const struct heuristic *l, size_t i)
 {
-	size_t end = blanks(l, i), from = end;
+	size_t end = past_blanks(l, i), from = end;
 
-	while (end - from < LABEL_MAX && is_alnum(loose_at(l, end)))
+	while (end - from < LABEL_MAX && is_alnum(byte_at(l, end)))
 		end++;
-	size_t k = blanks(l, end);
-	char c = loose_at(l, k), letter = (char)(c | 0x20);
+	size_t k = past_blanks(l, end);
+	char c = byte_at(l, k), letter = (char)(c | 0x20);
 	if (c == '.')
-		return k > end || is_alnum(loose_at(l, k + 1));
-	return closing(c) || (k > end && (letter == 'd' || letter == 'p'));
+		return k > end || is_alnum(byte_at(l, k + 1));
+	return closing_bracket(c) || (k > end && (letter == 'd' || letter == 'p'));
 }
 
 void
-loose_address(struct loose *l, size_t i)
+heuristic_address(struct heuristic *l, size_t i)
 {
 	struct address a;
-	bool bare = loose_at(l, i) == ' ' || loose_at(l, i) == '_';
-	bool foreign = bare && (loose_at(l, i + 2) | 0x20) != 't';
+	bool bare = byte_at(l, i) == ' ' || byte_at(l, i) == '_';
+	bool foreign = bare && (byte_at(l, i + 2) | 0x20) != 't';
 
 	/* " at " and " arroba " */
-	if (bare && ((loose_at(l, i + 1) | 0x20) != 'a' ||
-			    !memchr("tTrRpP", loose_at(l, i + 2), 6)))
+	if (bare &&
+		((byte_at(l, i + 1) | 0x20) != 'a' || !memchr("tTrRpP", byte_at(l, i + 2), 6)))
 		return;
 	if (bare && !foreign && !may_be_domain(l, i + 3))
 		return;
-	while (i > l->at && loose_at(l, i) != '_' && loose_at(l, i - 1) == ' ')
+	while (i > l->at && byte_at(l, i) != '_' && byte_at(l, i - 1) == ' ')
 		i--;
-	if (i == 0 || !is_alnum(loose_at(l, i - 1)) ||
+	if (i == 0 || !is_alnum(byte_at(l, i - 1)) ||
 		!sign_at(l, i, at_words, bare_at, '@', &a.sign) ||
-		!is_alnum(loose_at(l, a.sign.to)) ||
-		!domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
+		!is_alnum(byte_at(l, a.sign.to)) ||
+		!read_domain(l, a.sign.to, foreign ? foreign_dot : bare_dot, &a))
 		return;
-	local(l, i, &a);
+	read_local_part(l, i, &a);
 	if (i - a.local < 2 || is_written_so(&a))
 		return;
-	int flags = trusted(l, &a, bare);
+	int flags = trust(l, &a, bare);
 	if (flags < 0)
 		return;
 	if (a.dot.to && a.dot.from >= l->at)
-		loose_take(l, a.dot.from, a.dot.to, ".", (unsigned)flags);
+		heuristic_edit(l, a.dot.from, a.dot.to, ".", (unsigned)flags);
 	if (a.sign.worded || a.sign.spaced)
-		loose_take(l, a.sign.from, a.sign.to, "@", (unsigned)flags);
+		heuristic_edit(l, a.sign.from, a.sign.to, "@", (unsigned)flags);
 	for (size_t k = 0; k < a.n; k++)
 		if (a.dots[k].worded || a.dots[k].spaced)
-			loose_take(l, a.dots[k].from, a.dots[k].to, ".", (unsigned)flags);
+			heuristic_edit(l, a.dots[k].from, a.dots[k].to, ".", (unsigned)flags);
 }

@@ -1,13 +1,12 @@
 /* Escapes, one at a time. Each branch is linear in the escape's own length, so that a
- * run of ten thousand "25" behind one percent sign costs one walk. */
+ * run of ten thousand "25" after one percent sign costs one walk. */
 #include "detect/disguise/unescape.h"
 
 #include "base/ascii.h"
 #include "codec/utf8.h"
 
-
 static int
-hex(struct span t, size_t at)
+hex_at(struct span t, size_t at)
 {
 	return at < t.n ? hex_value(t.p[at]) : -1;
 }
@@ -15,7 +14,7 @@ hex(struct span t, size_t at)
 static int
 hex_pair(struct span t, size_t at)
 {
-	int a = hex(t, at), b = a < 0 ? -1 : hex(t, at + 1);
+	int a = hex_at(t, at), b = a < 0 ? -1 : hex_at(t, at + 1);
 
 	return b < 0 ? -1 : a << 4 | b;
 }
@@ -26,8 +25,8 @@ hex_digits(struct span t, size_t at, size_t least, size_t most, uint32_t *v)
 {
 	size_t n = 0;
 
-	for (*v = 0; n < most && hex(t, at + n) >= 0; n++)
-		*v = *v << 4 | (uint32_t)hex(t, at + n);
+	for (*v = 0; n < most && hex_at(t, at + n) >= 0; n++)
+		*v = *v << 4 | (uint32_t)hex_at(t, at + n);
 	return n < least ? 0 : n;
 }
 
@@ -43,19 +42,19 @@ code_point(size_t end, uint32_t cp)
 }
 
 static struct unescaped
-byte(size_t end, int v)
+one_byte(size_t end, int v)
 {
 	return (struct unescaped){ .end = end, .n = 1, .c = { (char)v } };
 }
 
 static struct unescaped
-common(size_t end, char c)
+common_escape(size_t end, char c)
 {
 	return (struct unescaped){ .end = end, .n = 1, .c = { c }, .common = true };
 }
 
 static struct unescaped
-none(void)
+no_escape(void)
 {
 	return (struct unescaped){ 0 };
 }
@@ -73,9 +72,9 @@ goes_on(struct span t, size_t at)
 				   t.p[at] == '/' || t.p[at] == '\\');
 }
 
-/* \uD83D\uDE00: the second half, behind as many backslashes. */
+/* \uD83D\uDE00: the second half, after as many backslashes. */
 static struct unescaped
-utf16(struct span t, size_t at, size_t slashes, uint32_t high)
+unescape_utf16(struct span t, size_t at, size_t slashes, uint32_t high)
 {
 	uint32_t low = 0;
 	size_t i = at;
@@ -84,7 +83,7 @@ utf16(struct span t, size_t at, size_t slashes, uint32_t high)
 		i++;
 	if (i == at || i >= t.n || t.p[i] != 'u' || !hex_digits(t, i + 1, 4, 4, &low) ||
 		low < 0xDC00 || low > 0xDFFF)
-		return none();
+		return no_escape();
 	return code_point(i + 5, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
 }
 
@@ -98,12 +97,12 @@ backslash_u(struct span t, size_t at, size_t slashes)
 		n = hex_digits(t, at + 1, 1, 6, &cp);
 		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
 			       ? code_point(at + n + 2, cp)
-			       : none();
+			       : no_escape();
 	}
 	if (!hex_digits(t, at, 4, 4, &cp))
-		return none();
+		return no_escape();
 	if (cp >= 0xD800 && cp < 0xDC00)
-		return utf16(t, at + 4, slashes, cp);
+		return unescape_utf16(t, at + 4, slashes, cp);
 	return code_point(at + 4, cp);
 }
 
@@ -116,41 +115,41 @@ backslash_x(struct span t, size_t at)
 		size_t n = hex_digits(t, at + 1, 1, 6, &cp);
 		return n && at + 1 + n < t.n && t.p[at + 1 + n] == '}'
 			       ? code_point(at + n + 2, cp)
-			       : none();
+			       : no_escape();
 	}
 	int v = hex_pair(t, at);
-	return v < 0 ? none() : byte(at + 2, v);
+	return v < 0 ? no_escape() : one_byte(at + 2, v);
 }
 
 static struct unescaped
-octal(struct span t, size_t at)
+unescape_octal(struct span t, size_t at)
 {
 	unsigned v = 0;
 
 	for (size_t i = at; i < at + 3; i++) {
 		if (i >= t.n || t.p[i] < '0' || t.p[i] > '7')
-			return none();
+			return no_escape();
 		v = v * 8 + (unsigned)(t.p[i] - '0');
 	}
-	return v >= 0x20 && v < 256 ? byte(at + 3, (int)v) : none();
+	return v >= 0x20 && v < 256 ? one_byte(at + 3, (int)v) : no_escape();
 }
 
-/* A line that goes on in the next one, behind its indentation. */
+/* A line that goes on in the next one, after its indentation. */
 static struct unescaped
-continued(struct span t, size_t at)
+unescape_continued(struct span t, size_t at)
 {
 	size_t i = at;
 
 	if (t.p[i] == '\r' && ++i >= t.n)
-		return none();
+		return no_escape();
 	if (t.p[i++] != '\n')
-		return none();
+		return no_escape();
 	for (size_t from = i; i < t.n && i - from < 32 && (t.p[i] == ' ' || t.p[i] == '\t');)
 		i++;
 	return (struct unescaped){ .end = i };
 }
 
-/* Two digits behind a backslash and nothing else, as in \41\4b or \64\71. */
+/* Two digits after a backslash and nothing else, as in \41\4b or \64\71. */
 static bool
 short_code(struct span t, size_t at)
 {
@@ -174,9 +173,9 @@ short_codes(struct span t, size_t at)
 		octal &= t.p[i + 1] == '6' ? t.p[i + 2] < '8'
 					   : t.p[i + 1] == '7' && t.p[i + 2] < '2';
 	if (to - from < LEAST * WIDTH)
-		return none();
+		return no_escape();
 	int v = hex_pair(t, at + 1);
-	return byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
+	return one_byte(at + WIDTH, octal ? (v >> 4) * 8 + (v & 15) : v);
 }
 
 /* \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, a blank or
@@ -188,31 +187,31 @@ style_sheet(struct span t, size_t at, size_t i)
 	size_t n = hex_digits(t, i, 2, 6, &cp), end = i + n;
 
 	if (!n || cp < 0x20)
-		return none();
+		return no_escape();
 	if (n >= 4 && t.p[i] == '0' && t.p[i + 1] == '0' &&
 		(end == t.n || !is_alnum(t.p[end])) &&
 		((end < t.n && t.p[end] == '\\') || (at > n && t.p[at - n - 1] == '\\')))
 		return code_point(end, cp);
-	/* An address's sign alone, with a blank behind it or at its full length. */
+	/* An address's sign alone, with a blank after it or at its full length. */
 	if ((cp == '@' || cp == '.') && at > 0 && is_alnum(t.p[at - 1])) {
 		size_t next = end < t.n && t.p[end] == ' ' ? end + 1 : end;
 		if ((n == 6 || next > end) && next < t.n && is_alnum(t.p[next]))
 			return code_point(next, cp);
 	}
-	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : none();
+	struct unescaped u = n == 2 && short_code(t, at) ? short_codes(t, at) : no_escape();
 	if (u.end)
 		return u;
 	if (end >= t.n || t.p[end] != ' ')
-		return none();
+		return no_escape();
 	bool before = at >= 4 && t.p[at - 1] == ' ' &&
 		      (t.p[at - 4] == '\\' || (at >= 5 && t.p[at - 5] == '\\'));
 	bool after = end + 1 < t.n && t.p[end + 1] == '\\';
-	return before || after ? code_point(end + 1, cp) : none();
+	return before || after ? code_point(end + 1, cp) : no_escape();
 }
 
 /* Any run of backslashes and what it escapes. */
 static struct unescaped
-backslash(struct span t, size_t at)
+unescape_backslash(struct span t, size_t at)
 {
 	size_t i = at;
 	uint32_t cp = 0;
@@ -220,34 +219,34 @@ backslash(struct span t, size_t at)
 	while (i < t.n && t.p[i] == '\\')
 		i++;
 	if (i >= t.n)
-		return none();
+		return no_escape();
 	char c = t.p[i];
-	struct unescaped u = none();
+	struct unescaped u = no_escape();
 	switch (c) {
 	case 'u': return backslash_u(t, i + 1, i - at);
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
 	case 'n':
-	case 'r': return goes_on(t, i + 1) ? common(i + 1, '\n') : u;
-	case 't': return goes_on(t, i + 1) ? common(i + 1, '\t') : u;
+	case 'r': return goes_on(t, i + 1) ? common_escape(i + 1, '\n') : u;
+	case 't': return goes_on(t, i + 1) ? common_escape(i + 1, '\t') : u;
 	case '\r':
-	case '\n': return continued(t, i);
+	case '\n': return unescape_continued(t, i);
 	default: break;
 	}
 	if (is_digit(c))
-		u = octal(t, i);
-	if (!u.end && hex(t, i) >= 0)
+		u = unescape_octal(t, i);
+	if (!u.end && hex_at(t, i) >= 0)
 		u = style_sheet(t, at, i);
 	if (u.end)
 		return u;
 	/* Markdown and JSON: the sign itself. */
 	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token(t, at, i + 1))
-		return c == '"' || c == '/' ? common(i + 1, c) : byte(i + 1, c);
+		return c == '"' || c == '/' ? common_escape(i + 1, c) : one_byte(i + 1, c);
 	return u;
 }
 
 static struct unescaped
-percent(struct span t, size_t at)
+unescape_percent(struct span t, size_t at)
 {
 	size_t i = at + 1;
 
@@ -255,12 +254,12 @@ percent(struct span t, size_t at)
 		i += 2;
 	int v = hex_pair(t, i);
 	if (v >= 0)
-		return byte(i + 2, v);
+		return one_byte(i + 2, v);
 	/* %u0040, of JavaScript's escape() */
 	uint32_t cp = 0;
 	if (i < t.n && (t.p[i] | 0x20) == 'u' && hex_digits(t, i + 1, 4, 4, &cp))
 		return code_point(i + 5, cp);
-	return i > at + 1 ? byte(i, '%') : none();
+	return i > at + 1 ? one_byte(i, '%') : no_escape();
 }
 
 /* clang-format off */
@@ -285,24 +284,24 @@ numeric_reference(struct span t, size_t at)
 	size_t i = at;
 
 	if (i < t.n && (t.p[i] | 0x20) == 'x') {
-		for (i++; hex(t, i) >= 0 && cp < 0x110000; i++)
-			cp = cp << 4 | (uint32_t)hex(t, i);
+		for (i++; hex_at(t, i) >= 0 && cp < 0x110000; i++)
+			cp = cp << 4 | (uint32_t)hex_at(t, i);
 		if (i == at + 1)
-			return none();
+			return no_escape();
 	} else {
 		for (; i < t.n && is_digit(t.p[i]) && cp < 0x110000; i++)
 			cp = cp * 10 + (uint32_t)(t.p[i] - '0');
 		if (i == at)
-			return none();
+			return no_escape();
 	}
 	if (i < t.n && t.p[i] == ';')
 		i++;
-	return cp >= 9 ? code_point(i, cp) : none();
+	return cp >= 9 ? code_point(i, cp) : no_escape();
 }
 
-/* Behind '&'. */
+/* After '&'. */
 static struct unescaped
-reference(struct span t, size_t at)
+named_reference(struct span t, size_t at)
 {
 	enum { NAME_MAX = 16 };
 	size_t n = 0;
@@ -312,16 +311,16 @@ reference(struct span t, size_t at)
 	while (n <= NAME_MAX && at + n < t.n && is_alpha(t.p[at + n]))
 		n++;
 	if (n == 0 || at + n >= t.n || t.p[at + n] != ';')
-		return none();
+		return no_escape();
 	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
 		if (span_is(span_of(t.p + at, n), references[i].name))
 			return code_point(at + n + 1, references[i].cp);
-	return none();
+	return no_escape();
 }
 
 /* "amp;", "#38;" or "#x26;" at `at`; its length. */
 static size_t
-ampersand(struct span t, size_t at)
+unescape_reference(struct span t, size_t at)
 {
 	static const char *const forms[] = { "amp;", "AMP;", "#38;", "#x26;", "#X26;",
 		"#038;" };
@@ -333,16 +332,16 @@ ampersand(struct span t, size_t at)
 }
 
 static struct unescaped
-entity(struct span t, size_t at)
+unescape_entity(struct span t, size_t at)
 {
 	size_t i = at + 1;
 
-	for (size_t n; (n = ampersand(t, i));)
+	for (size_t n; (n = unescape_reference(t, i));)
 		i += n;
-	struct unescaped u = reference(t, i);
+	struct unescaped u = named_reference(t, i);
 	if (u.end || i == at + 1)
 		return u;
-	return byte(i, '&');
+	return one_byte(i, '&');
 }
 
 /* "=XX" in capitals, as it is written in mail. */
@@ -353,7 +352,7 @@ pair_at(struct span t, size_t at)
 	       t.p[at + 1] < 'a' && t.p[at + 2] < 'a';
 }
 
-/* A lone "=40" may be an assignment: there must be another one beside it, a letter in
+/* A lone "=40" may be an assignment: there must be another one next to it, a letter in
  * one near it or a soft line break, or an address around it. */
 static bool
 looks_quoted(struct span t, size_t at, size_t end, int v)
@@ -389,7 +388,7 @@ looks_quoted(struct span t, size_t at, size_t end, int v)
 }
 
 static struct unescaped
-quoted(struct span t, size_t at)
+unescape_quoted(struct span t, size_t at)
 {
 	size_t i = at + 1;
 
@@ -398,24 +397,24 @@ quoted(struct span t, size_t at)
 	if (i < t.n && t.p[i] == '\n')
 		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' '
 			       ? (struct unescaped){ .end = i + 1 }
-			       : none();
+			       : no_escape();
 	for (i = at + 1; i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' &&
 			 hex_pair(t, i + 2) >= 0x20;)
 		i += 2;
 	int v = hex_pair(t, i);
 	if (v < 0x20 || (i + 1 < t.n && (t.p[i] >= 'a' || t.p[i + 1] >= 'a')) ||
 		!looks_quoted(t, at, i + 2, v))
-		return none();
-	return byte(i + 2, v);
+		return no_escape();
+	return one_byte(i + 2, v);
 }
 
 struct unescaped
 unescape(struct span text, size_t at)
 {
 	switch (text.p[at]) {
-	case '\\': return backslash(text, at);
-	case '%': return percent(text, at);
-	case '&': return entity(text, at);
-	default: return quoted(text, at);
+	case '\\': return unescape_backslash(text, at);
+	case '%': return unescape_percent(text, at);
+	case '&': return unescape_entity(text, at);
+	default: return unescape_quoted(text, at);
 	}
 }

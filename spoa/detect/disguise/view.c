@@ -4,15 +4,14 @@
 
 #include "base/err.h"
 
-
 static uint32_t
-place(const struct editor *ed, size_t at)
+view_place(const struct editor *ed, size_t at)
 {
 	return ed->over ? ed->over->map[at] : (uint32_t)(at - ed->out->origin);
 }
 
 static void
-put(struct editor *ed, char c, uint32_t map)
+view_put(struct editor *ed, char c, uint32_t map)
 {
 	struct view *v = ed->out;
 
@@ -24,7 +23,7 @@ put(struct editor *ed, char c, uint32_t map)
 }
 
 static void
-copy(struct editor *ed, size_t to)
+view_copy(struct editor *ed, size_t to)
 {
 	struct view *v = ed->out;
 	size_t n = to - ed->copied;
@@ -32,7 +31,7 @@ copy(struct editor *ed, size_t to)
 	INVARIANT(n <= v->room - v->n);
 	/* most edits are close together */
 	while (n && (ed->dropped || n < 8)) {
-		put(ed, ed->src.p[ed->copied], place(ed, ed->copied));
+		view_put(ed, ed->src.p[ed->copied], view_place(ed, ed->copied));
 		ed->copied++;
 		n--;
 	}
@@ -64,7 +63,7 @@ in_word(char c)
 	return !ends_word[(unsigned char)c];
 }
 
-/* Behind a word that goes beyond the margin stand its quote and its key. */
+/* Before a word that goes beyond the margin come its quote and its key. */
 enum { BEFORE_WORD = 64, BEHIND_WORD = 16 };
 
 size_t
@@ -107,7 +106,7 @@ open_region(struct editor *ed, size_t at)
 	ed->open = true;
 }
 
-/* Behind the last edit: the margin, or a key. */
+/* After the last edit: the margin, or a key. */
 static size_t
 region_end(const struct editor *ed)
 {
@@ -119,8 +118,8 @@ region_end(const struct editor *ed)
 	return view_behind(ed->src, ed->last, key ? VIEW_TAIL : VIEW_MARGIN);
 }
 
-/* Whether a view that begins for the edit at `at` does behind the open one's end: long
- * words reach far, and what both would read is read once. */
+/* Whether a view for the edit at `at` would begin after the end of the open one: long words
+ * reach far, and what both would read is read once. */
 static bool
 is_apart(const struct editor *ed, size_t at)
 {
@@ -136,8 +135,8 @@ view_close(struct editor *ed)
 	size_t to = region_end(ed);
 	if (to - ed->copied > ed->out->room - ed->out->n)
 		to = ed->copied + ed->out->room - ed->out->n;
-	copy(ed, to);
-	ed->out->map[ed->out->n] = place(ed, to) | ed->dropped;
+	view_copy(ed, to);
+	ed->out->map[ed->out->n] = view_place(ed, to) | ed->dropped;
 	ed->out->ends = to == ed->src.n && (!ed->over || ed->over->ends);
 	ed->open = false;
 	if (!ed->err)
@@ -170,7 +169,7 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 		view_close(ed);
 	if (!ed->open)
 		open_region(ed, from);
-	copy(ed, from);
+	view_copy(ed, from);
 	size_t made = ed->out->n;
 	if (ed->over)
 		for (size_t i = from; i < to; i++)
@@ -179,8 +178,8 @@ view_edit(struct editor *ed, size_t from, size_t to, const char *with, size_t n,
 		ed->dropped |=
 			MAP_DROPPED(flags) | (kept & 0xF0000000u) | (kept & 0x0F000000u) << 4;
 	for (size_t i = 0; i < n; i++)
-		put(ed, with[i],
-			(place(ed, from) & (MAP_OFFSET | (i ? 0 : 0xF0000000u))) |
+		view_put(ed, with[i],
+			(view_place(ed, from) & (MAP_OFFSET | (i ? 0 : 0xF0000000u))) |
 				MAP_MADE(flags) | (kept & 0x0F000000u));
 	if (ed->whole)
 		note_part(ed, made);
@@ -199,9 +198,9 @@ view_back(const struct view *v, size_t *start, size_t *end)
 		dropped |= i > s ? v->map[i] : 0;
 	}
 	bool last_made = v->map[e - 1] >> 24 & 15;
-	/* Marks over the last character and what nobody sees behind it are part of it. */
+	/* Marks over the last character and what nobody sees after it are part of it. */
 	unsigned behind = v->map[e] >> 28;
-	last_made |= behind && !(behind & EDIT_LOOSE);
+	last_made |= behind && !(behind & EDIT_GUESS);
 	*start = v->origin + (v->map[s] & MAP_OFFSET);
 	*end = v->origin +
 	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);

@@ -1,6 +1,6 @@
 /* A view: text as it would read without its disguise, with the way back from each of
  * its bytes to the bytes of the original. An editor walks a source and says what it
- * would read otherwise; text that stands far from any edit is not copied, so that a
+ * would read otherwise; text that is far from any edit is not copied, so that a
  * view is a region of its source, with some context on both sides. */
 #ifndef DETECT_VIEW_H
 #define DETECT_VIEW_H
@@ -14,18 +14,18 @@
 enum {
 	EDIT_HIDE = 1,	/* nobody writes so without meaning to */
 	EDIT_TYPO = 2,	/* typography does */
-	EDIT_LOOSE = 4, /* a guess: what is found needs more than its shape */
-	EDIT_NAMED = 8, /* a weak guess: its name must stand near */
+	EDIT_GUESS = 4, /* a guess: what is found needs more than its shape */
+	EDIT_NAMED = 8, /* a weak guess: its name must be near */
 };
 #define MAP_MADE(flags)	   ((uint32_t)(flags) << 24)
 #define MAP_DROPPED(flags) ((uint32_t)(flags) << 28)
 
 struct view {
 	char *text;
-	uint32_t *map; /* n + 1 */
+	uint32_t *map;	      /* n + 1 */
 	size_t n, room, most; /* `most`: bytes it had at most, since it was zeroed */
-	size_t origin;	   /* in the original, of the offsets */
-	bool starts, ends; /* it begins and ends where the original does */
+	size_t origin;	      /* in the original, of the offsets */
+	bool starts, ends;    /* it begins and ends where the original does */
 };
 
 enum { VIEW_MARGIN = 96, VIEW_WORD = 512, VIEW_TAIL = 1024, VIEW_PARTS = 96 };
@@ -43,7 +43,7 @@ struct editor {
 	/* called with each region made; ctx is its own */
 	int (*done)(struct editor *ed);
 	void *ctx;
-	size_t limit;	  /* no edit begins at or behind it */
+	size_t limit;	  /* no edit begins at or after it */
 	size_t copied;	  /* of src */
 	size_t last;	  /* end of the last edit */
 	size_t region;	  /* where the open region begins */
@@ -64,7 +64,7 @@ void view_edit(
 int view_close(struct editor *ed);
 
 /* What is read around an edit: the margin before it and the beginning of the word there,
- * so many bytes behind it and the rest of the word. */
+ * so many bytes after it and the rest of the word. */
 size_t view_before(struct span t, size_t at);
 size_t view_behind(struct span t, size_t at, size_t bytes);
 

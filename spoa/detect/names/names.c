@@ -1,7 +1,7 @@
 /* The stage that finds names: one pass over the capitals of a text. Text without them
  * costs eight bytes a step; a run of capitalised words is read once and shown to every
  * finder that is asked for. A person who was found for certain is found again wherever
- * a part of the name stands. */
+ * a part of the name is. */
 #include <stdio.h>
 
 #include "base/err.h"
@@ -42,8 +42,8 @@ names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float
 
 /* ---- the pass ---- */
 
-/* Ordinary words only: what stands before can make a street of them, and nothing else
- * anything. */
+/* Ordinary words only: what comes before can make a street of them, nothing else can make a
+ * name of them. */
 static bool
 is_plain(const struct run *run)
 {
@@ -89,10 +89,10 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 	struct run run;
 	size_t end = 0;
 
-	if (first == LETTER_UPPER && w->skim)
-		end = word_skimmed(w, at);
+	if (first == LETTER_UPPER && w->rejects)
+		end = word_rejected(w, at);
 	else if (first == LETTER_LOWER)
-		end = small_word_skimmed(w, at);
+		end = small_word_rejected(w, at);
 	if (end)
 		return end;
 	word_read(w, at, &run.w[0]);
@@ -214,7 +214,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		return 0;
 	w.person_key = opt && is_person_key(&w, opt->before);
 	w.lower = !(opt && opt->part) && text_without_capitals(text);
-	w.skim = words_skim(&w);
+	w.rejects = words_rejectable(&w);
 	if (s->known)
 		known_before(&w, s->known);
 	first_pass(&w);

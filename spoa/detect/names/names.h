@@ -12,7 +12,7 @@
 #include "detect/rules/finding.h"
 #include "detect/rules/rule.h"
 
-/* What a word or a phrase is: a bit for the list it stands in. */
+/* What a word or a phrase is: a bit for the list it is in. */
 enum {
 	W_GIVEN = 1u << 0,
 	W_SURNAME = 1u << 1,
@@ -25,7 +25,7 @@ enum {
 	W_CUE = 1u << 8,
 	W_KEY = 1u << 9,
 	W_PARTICLE = 1u << 10,
-	W_BEFORE = 1u << 11, /* stands before a place */
+	W_BEFORE = 1u << 11, /* comes before a place */
 	W_STREET = 1u << 12,
 	W_STREET_END = 1u << 13, /* the end of a word */
 	W_STREET_START = 1u << 14,
@@ -34,7 +34,7 @@ enum {
 	W_FACILITY_START = 1u << 17,
 	W_NEVER = 1u << 18,
 	W_EPONYM = 1u << 19,
-	W_AFTER = 1u << 20,	/* stands behind a person's name */
+	W_AFTER = 1u << 20,	/* comes after a person's name */
 	W_HONORIFIC = 1u << 21, /* the same, without a blank */
 	W_LAST = 1u << 22,	/* the last word of a cue */
 	W_MORE = 1u << 23,	/* a longer term begins so */
@@ -142,8 +142,8 @@ uint32_t names_flags(const struct names_table *t, uint64_t hash);
 /* The same without people's names, places and ordinary words (W_BIG): a small table,
  * which stays in a processor's cache. */
 uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
-/* The quick no to a character of Han, kana or Hangul as a family name, as a given name, and
- * to two as the beginning of any term. */
+/* Early reject of a character of Han, kana or Hangul as a family name, as a given name, and of
+ * two as the beginning of any term. */
 bool names_han_surname(const struct names_table *t, uint64_t hash);
 bool names_han_given(const struct names_table *t, uint64_t hash);
 bool names_han_two(const struct names_table *t, uint64_t hash);
@@ -151,24 +151,24 @@ bool names_han_two(const struct names_table *t, uint64_t hash);
 bool names_han_honour(const struct names_table *t, uint64_t hash);
 /* Bytes of the longest small word inside names, at least those of "and". */
 size_t names_particle_max(const struct names_table *t);
-/* Small words that join others to a name, beside those of the list; in small letters. */
+/* Small words that join others to a name, besides those of the list; in small letters. */
 enum { NAMES_SMALL = 8 };
 extern const char names_small[NAMES_SMALL][4];
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
-/* The quick no to a word, by its last or first eight letters. Whether the last one of the
- * text may lead to a name: be a term of W_LEAD, or the end of one, or a W_PARTICLE; behind
- * which a dot stands, of W_LEAD_DOT. */
+/* Early reject of a word, by its last or first eight letters. Whether the last one of the text
+ * may lead to a name: be a term of W_LEAD, or the end of one, or a W_PARTICLE; with a dot
+ * after it, of W_LEAD_DOT. */
 bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
-/* Whether the first one of the text may be a term of W_BEHIND; a small word that joins
+/* Whether the first word of the text may be a term of W_BEHIND, or a small word that joins
  * others to a name. */
 bool names_after_begins(const struct names_table *t, struct span text);
 bool names_particle_begins(const struct names_table *t, struct span text);
-/* What of a character that is no letter goes into it: itself, or 0 for nothing; of NUL, which
- * no term has, another. */
+/* What a character that is no letter adds to a hash: itself, or 0 for nothing; NUL, which no
+ * term has, adds another. */
 unsigned names_hashed_mark(char c);
 /* The longest ending of a street's name, or of a family name, that a word of the text has
- * behind three other letters: how many bytes when folded, or 0. */
+ * after three other letters: how many bytes when folded, or 0. */
 size_t names_street_end(const struct names_table *t, struct span word);
 size_t names_surname_end(const struct names_table *t, struct span word);
 

@@ -2,7 +2,7 @@
  * so that what lies between them costs next to nothing. */
 #include "base/ascii.h"
 #include "detect/names/names_run.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/starts.h"
 
 enum { LOWER_MAX = 4096 }; /* bytes of a text that is read without capitals */
 
@@ -50,7 +50,7 @@ in_word(char c)
 	return is_alnum(c) || c == '_';
 }
 
-/* The first beginning at or behind i; the text's end where there is none. */
+/* The first beginning at or after i; the text's end where there is none. */
 static size_t
 begin_ahead(struct names_sweep *w, size_t i)
 {
@@ -60,10 +60,10 @@ begin_ahead(struct names_sweep *w, size_t i)
 	if (i >= n)
 		return n;
 	if (w->block < block || w->block == NO_BLOCK)
-		w->block = sieve_begins(w->text, block, w->lower, &w->begins);
+		w->block = starts_next_word(w->text, block, w->lower, &w->begins);
 	bits = w->block == block ? w->begins & ~UINT64_C(0) << i % BLOCK : w->begins;
 	if (!bits) {
-		w->block = sieve_begins(w->text, block + BLOCK, w->lower, &w->begins);
+		w->block = starts_next_word(w->text, block + BLOCK, w->lower, &w->begins);
 		bits = w->begins;
 	}
 	return bits ? w->block + (size_t)__builtin_ctzll(bits) : n;
@@ -104,8 +104,8 @@ inside_word(struct span t, size_t i)
 	return i > 0 && in_word(t.p[i - 1]);
 }
 
-/* Han behind ASCII is a part of that word if a letter which could have begun a name
- * stands in it, from `from` on. */
+/* Han after ASCII is a part of that word if a letter which could have begun a name
+ * is in it, from `from` on. */
 static bool
 han_in_word(const struct names_sweep *w, size_t from, size_t i)
 {

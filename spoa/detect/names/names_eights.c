@@ -92,7 +92,7 @@ eights_end(const struct eights *s, struct span text)
 	if (n == 0)
 		return false;
 	v >>= 64 - 8 * n;
-	/* a capital behind a small letter begins the word inside a longer one */
+	/* a capital after a small letter begins the word inside a longer one */
 	uint64_t all = SMALL >> (64 - 8 * n), small = v & all;
 	bool mixed = small && (small | 0x20) != all;
 	return unsaid(v) || mixed || has(s, v);

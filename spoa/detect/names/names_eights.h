@@ -1,6 +1,6 @@
-/* Sets of words by up to eight letters at an end of each: a quick no that is never wrong,
- * where a yes means nothing. Letters of ASCII, without case; where others or apostrophes
- * stand, the answer is yes. Not included outside names*.c. */
+/* Early reject of words: sets of words by up to eight letters at an end of each. A no is never
+ * wrong, a yes means nothing. Letters of ASCII, without case; where there are others or
+ * apostrophes, the answer is yes. Not included outside names*.c. */
 #ifndef DETECT_NAMES_EIGHTS_H
 #define DETECT_NAMES_EIGHTS_H
 

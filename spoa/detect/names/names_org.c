@@ -1,9 +1,9 @@
 /* Organisations and facilities: a run of capitalised words that ends with "GmbH", "Ltd",
  * "Hospital", or begins with "Hospital", "Clínica". */
-#include "detect/names/names_run.h"
 #include "base/attr.h"
+#include "detect/names/names_run.h"
 
-/* Where the name begins: behind what begins a sentence, a title, a comma, a cue. */
+/* Where the name begins: after what begins a sentence, a title, a comma, a cue. */
 static size_t
 name_begins(const struct names_sweep *w, struct run *run, size_t end)
 {
@@ -43,7 +43,7 @@ organisation_worth(
 	const struct word *x = &run->w[at];
 	struct span s = span_of(w->text.p + x->start, x->end - x->start);
 	size_t caps, proper;
-	/* Forms in law, which are no words: "Ltd", "GmbH" */
+	/* Legal forms, which are no words: "Ltd", "GmbH" */
 	bool legal = !(x->flags & (W_COMMON | W_NAME)) || s.n <= 4 || n > 1 ||
 		     span_chr(s, '.') < s.n;
 

@@ -1,7 +1,7 @@
 /* People. What speaks for a name adds up: a title or a cue before it, a given name and a
- * family name of the lists in their order, initials, what people do behind it ("said"),
+ * family name of the lists in their order, initials, what people do after it ("said"),
  * a list of other names. What speaks against it: ordinary words, months, products,
- * "disease" behind it. */
+ * "disease" after it. */
 #include "detect/names/names_run.h"
 
 enum { NAME_WORDS = 6 };
@@ -18,13 +18,13 @@ struct makeup {
 };
 
 static bool
-ordinary(const struct word *x)
+is_ordinary(const struct word *x)
 {
 	return x->flags & (W_COMMON | W_NEVER | W_NATION);
 }
 
 static bool
-listed(const struct word *x)
+is_listed(const struct word *x)
 {
 	return x->flags & W_NAME;
 }
@@ -37,15 +37,15 @@ can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
 		return false;
 	if (x->initial)
 		return true;
-	if (x->caps && x->end - x->start < (listed(x) ? 4 : 5) && !evidence)
+	if (x->caps && x->end - x->start < (is_listed(x) ? 4 : 5) && !evidence)
 		return false; /* CABG, IBAN */
-	if (x->flags & (W_ORG | W_FACILITY) && !listed(x))
+	if (x->flags & (W_ORG | W_FACILITY) && !is_listed(x))
 		return false;
-	if (listed(x))
+	if (is_listed(x))
 		return true;
 	if (x->flags & (W_COMMON | W_NEVER | W_TITLE | W_EPONYM | W_NATION | W_COUNTRY))
 		return false;
-	return evidence || x->first == LETTER_UPPER || (w->lower && listed(x));
+	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
 }
 
 /* Words i.. of the run that make one name. */
@@ -59,7 +59,7 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 		bool small = !word_stands_out(w, x);
 		if (small && (!(x->flags & W_PARTICLE) || n == 0))
 			break;
-		/* whatever stands behind "van der" is a part of the name */
+		/* whatever comes after "van der" is a part of the name */
 		if (!small && !can_be_part(w, x, evidence) &&
 			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
 			break;
@@ -82,7 +82,7 @@ makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
 
 	for (size_t k = i; k < i + n; k++) {
 		const struct word *x = &run->w[k];
-		bool weak = listed(x) && ordinary(x);
+		bool weak = is_listed(x) && is_ordinary(x);
 		if (!word_stands_out(w, x))
 			continue;
 		if (x->initial) {
@@ -95,7 +95,7 @@ makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
 		m.given += !weak && x->flags & W_GIVEN;
 		m.surname += !weak && x->flags & W_SURNAME;
 		m.weak += weak;
-		m.unknown += !listed(x);
+		m.unknown += !is_listed(x);
 		if (m.words == 1) {
 			m.given_first = !weak && x->flags & W_GIVEN;
 			m.weak_first = weak && x->flags & W_GIVEN;
@@ -119,7 +119,7 @@ worth_of_one(const struct makeup *m)
 }
 
 static float
-worth(const struct makeup *m)
+person_worth(const struct makeup *m)
 {
 	if (m->words == 0)
 		return 0;
@@ -166,7 +166,7 @@ list_gap(struct span gap)
 }
 
 static void
-remember(struct names_sweep *w, struct run *run, size_t i, size_t n)
+remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 {
 	for (size_t k = i; k < i + n; k++) {
 		const struct word *x = &run->w[k];
@@ -198,7 +198,7 @@ name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float sco
 				w->last_score + 0.25f);
 	}
 	if (again && score * 100 >= SURE)
-		remember(w, run, i, n);
+		remember_person(w, run, i, n);
 	names_keep(w, FIND_PERSON, start, end, score);
 	w->last_start = start;
 	w->last_end = end;
@@ -214,7 +214,7 @@ last_first(const struct names_sweep *w, struct run *run, size_t i)
 
 	return i + 1 < run->n && a->comma && !a->initial && can_be_part(w, a, true) &&
 	       !(a->flags & W_PLACE && b->flags & W_PLACE) && b->flags & W_GIVEN &&
-	       !ordinary(b) && !b->comma && !(a->flags & W_GIVEN && !(a->flags & W_SURNAME));
+	       !is_ordinary(b) && !b->comma && !(a->flags & W_GIVEN && !(a->flags & W_SURNAME));
 }
 
 struct evidence {
@@ -234,9 +234,9 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 	if (prev && prev->flags & W_TITLE && !prev->comma &&
 		(prev->dot || prev->end - prev->start > 1))
 		e.title = 0.85f;
-	if (!listed(x) && !x->initial && ordinary(x))
+	if (!is_listed(x) && !x->initial && is_ordinary(x))
 		return e; /* nothing else makes a name of it */
-	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !listed(prev)))
+	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !is_listed(prev)))
 		e.cue = 0.3f;
 	/* within a run the word before is in it, and no cue goes across a comma */
 	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
@@ -276,7 +276,7 @@ no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 		return true;
 	if (e->title > 0)
 		return false;
-	if (next && next->flags & (W_ORG | W_FACILITY | W_STREET) && !listed(next))
+	if (next && next->flags & (W_ORG | W_FACILITY | W_STREET) && !is_listed(next))
 		return true;
 	if (m->words != 1)
 		return false;
@@ -306,7 +306,7 @@ score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 {
 	const struct word *x = &run->w[i], *last = x + n - 1;
 	size_t after = last->possessive ? last->end + 2 : last->end;
-	float score = worth(m);
+	float score = person_worth(m);
 
 	if (m->words == 0 || (m->tiny == m->words && e->cue == 0))
 		return 0; /* "ms. A", "NS NB NL" */
@@ -343,10 +343,10 @@ try_name(struct names_sweep *w, struct run *run, size_t i)
 
 	if (x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
 		(x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN))
-		return 0; /* the name begins behind it */
-	if (x->flags & W_CUE && !listed(x) && e.title == 0)
+		return 0; /* the name begins after it */
+	if (x->flags & W_CUE && !is_listed(x) && e.title == 0)
 		return 0; /* "Estimada Lucía" */
-	if (!listed(x) && !x->initial && ordinary(x) && e.title == 0)
+	if (!is_listed(x) && !x->initial && is_ordinary(x) && e.title == 0)
 		return 0;
 	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
 		size_t n = i + 2 < run->n && run->w[i + 2].initial ? 3 : 2;

@@ -1,4 +1,4 @@
-/* Places and nationalities: terms of the lists, more certain behind "in" or "from" and
+/* Places and nationalities: terms of the lists, more certain after "in" or "from" and
  * before the name of a larger place. */
 #include "base/ascii.h"
 #include "detect/names/names_run.h"
@@ -21,7 +21,7 @@ is_state(struct span t, const struct word *x)
 	return false;
 }
 
-/* "10115 Berlin": a postcode stands before. */
+/* "10115 Berlin": a postcode comes before. */
 static bool
 postcode_before(struct span t, size_t at)
 {
@@ -55,7 +55,7 @@ struct place {
 };
 
 static float
-worth(uint32_t f, struct run *run, size_t i, size_t n)
+place_worth(uint32_t f, struct run *run, size_t i, size_t n)
 {
 	const struct word *x = &run->w[i];
 	float score = f & W_COUNTRY ? 0.5f : f & W_REGION ? 0.38f : 0.34f;
@@ -82,7 +82,7 @@ larger_place(const struct names_sweep *w, struct run *run, size_t i, uint32_t *f
 	return run_phrase(run, i, W_REGION | W_COUNTRY, flags);
 }
 
-/* "to Brandon", "from Charlotte": a given name too, behind a word that people also
+/* "to Brandon", "from Charlotte": a given name too, after a word that people also
  * follow; "in" is said of places. */
 static bool
 said_of_people(const struct names_sweep *w, size_t from, const struct word *x)
@@ -112,9 +112,9 @@ place_stands_out(struct span t, size_t start, size_t end)
 	return postcode_before(t, start) || zip_after(t, end) || own_line(t, start, end);
 }
 
-/* "lives in Punkaharju": behind such words a place follows, in a list or not. */
+/* "lives in Punkaharju": after such words a place follows, in a list or not. */
 static bool
-announced(struct names_sweep *w, const struct word *x, struct run *run)
+is_announced(struct names_sweep *w, const struct word *x, struct run *run)
 {
 	bool label;
 	size_t at;
@@ -138,7 +138,7 @@ place_at(struct names_sweep *w, struct run *run, size_t i)
 	if (!p.n || run->w[i + p.n - 1].code)
 		return (struct place){ 0 };
 	const struct word *first = &run->w[i], *last = &run->w[i + p.n - 1];
-	p.score = worth(p.flags, run, i, p.n);
+	p.score = place_worth(p.flags, run, i, p.n);
 	/* a part of a longer name: "Boston Consulting", "John London" */
 	bool longer = i + p.n < run->n && !last->comma &&
 		      (run->w[i + p.n].first == LETTER_UPPER ||
@@ -194,13 +194,13 @@ find_place(struct names_sweep *w, struct run *run)
 {
 	bool listed = run->any & (W_PLACE | W_NATION);
 
-	if (!listed && !announced(w, &run->w[0], run))
+	if (!listed && !is_announced(w, &run->w[0], run))
 		return;
 	for (size_t i = 0; i < run->n && !w->err;) {
 		struct place p = { 0 };
 		if (word_stands_out(w, &run->w[i]))
 			p = place_at(w, run, i);
-		if (!p.n && i == 0 && announced(w, &run->w[0], run)) {
+		if (!p.n && i == 0 && is_announced(w, &run->w[0], run)) {
 			for (p.n = 1; p.n < run->n && !run->w[p.n - 1].comma;)
 				p.n++;
 			p.score = 0.55f;

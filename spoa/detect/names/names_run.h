@@ -55,8 +55,8 @@ struct names_sweep {
 	struct looked back[BACKS];	  /* by the place's last bits */
 	bool person_key;		  /* the text is the value of a person's name */
 	bool lower;			  /* the text is written without capitals */
-	bool skim;			  /* word_skimmed may be asked */
-	size_t titled;			  /* there, the word behind a title; 0: none */
+	bool rejects;			  /* word_rejected may be asked */
+	size_t titled;			  /* there, the word after a title; 0: none */
 	struct known_names *known;	  /* people so far, to find them again */
 	uint64_t known_bits[KNOWN_SLOTS]; /* of their hashes' last bits */
 	/* the last person, for "Anna, Ben and Carla" */
@@ -76,7 +76,7 @@ known_mark(struct names_sweep *w, uint64_t hash)
 
 /* Whether the text is one of a person who writes without capitals. */
 bool text_without_capitals(struct span text);
-/* The first letter at or behind *at that begins a word with a capital (in a text without
+/* The first letter at or after *at that begins a word with a capital (in a text without
  * capitals, any word) or that is Han: its kind, its place in *at; LETTER_NONE: no more.
  * Nothing before *at belongs to it. */
 enum letter word_begins(struct names_sweep *w, size_t *at);
@@ -84,14 +84,14 @@ enum letter word_begins(struct names_sweep *w, size_t *at);
 size_t past_word(struct span t, size_t i);
 size_t past_glyph(struct span t, size_t i);
 
-/* ---- names_skim.c ---- */
+/* ---- names_reject.c ---- */
 
-/* Whether thresholds and text allow the quick no. */
-bool words_skim(const struct names_sweep *w);
+/* Whether thresholds and text allow the early reject. */
+bool words_rejectable(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
-size_t word_skimmed(struct names_sweep *w, size_t at);
+size_t word_rejected(struct names_sweep *w, size_t at);
 /* The same for one in small letters, in a text without capitals. */
-size_t small_word_skimmed(const struct names_sweep *w, size_t at);
+size_t small_word_rejected(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
@@ -111,18 +111,18 @@ run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 }
 /* The run of the word that was read as its first. */
 void run_read(const struct names_sweep *w, struct run *run);
-/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice beside it */
+/* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice next to it */
 extern const bool code_before[256], code_behind[256];
 bool touches_code(struct span t, size_t start, size_t end);
-/* The quick no to what stands at `at` behind a run: small words, as many as `most`, and
- * then none that belongs to it. Nothing that is more than small letters is judged. */
+/* Early reject of what comes at `at` after a run: small words, as many as `most`, and then
+ * none that belongs to it. Nothing that is more than small letters is judged. */
 bool run_ends(const struct names_sweep *w, size_t at, size_t most);
 /* Flags of `want` that a term ending before `at` has; where there are,
- * in *label whether a colon, an equals sign or a quote stands between, in *start where the
+ * in *label whether a colon, an equals sign or a quote comes between, in *start where the
  * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
-/* The flags of the word behind `at`, a blank or a comma away, if they have one of W_AFTER
+/* The flags of the word after `at`, a blank or a comma away, if they have one of W_AFTER
  * and W_EPONYM. */
 uint32_t word_after(const struct names_sweep *w, size_t at);
 /* Whether a sentence, a line or the text begins at `at`. */
@@ -131,18 +131,18 @@ bool sentence_begins(struct span text, size_t at);
 /* ---- names_person.c and its siblings ---- */
 
 void names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score);
-/* The quick no to find_person: words of no list, which nothing announces. */
+/* Early reject before find_person: words of no list, which nothing announces. */
 bool no_person_in(struct names_sweep *w, const struct run *run);
 void find_person(struct names_sweep *w, struct run *run);
 void find_known(struct names_sweep *w, const struct word *word);
-/* A postcode beside it, or a line of its own. */
+/* A postcode next to it, or a line of its own. */
 bool place_stands_out(struct span t, size_t start, size_t end);
 void find_place(struct names_sweep *w, struct run *run);
 void find_organisation(struct names_sweep *w, struct run *run);
 void find_street(struct names_sweep *w, struct run *run);
 /* Whether a word that begins a street's name leads to `at`: "rue de …". */
 bool street_leads(struct names_sweep *w, size_t at);
-/* Only behind such a word. */
+/* Only after such a word. */
 void find_street_start(struct names_sweep *w, struct run *run);
 /* Names without capitals and blanks: Chinese, Japanese, Korean. The end of what was
  * looked at. */

@@ -1,5 +1,5 @@
 /* Street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
- * "Calle Mayor 3", "ul. Długa 7". A number beside the street makes it an address. */
+ * "Calle Mayor 3", "ul. Długa 7". A number next to the street makes it an address. */
 #include "base/ascii.h"
 #include "detect/names/names_run.h"
 
@@ -115,7 +115,7 @@ keep_address(struct names_sweep *w, size_t start, size_t end, float score)
 }
 
 static bool
-article(struct span t, size_t at)
+is_article(struct span t, size_t at)
 {
 	return span_ieq(span_cut(t, at, at + 4), SPAN_LIT("the ")) ||
 	       span_ieq(span_cut(t, at, at + 2), SPAN_LIT("a "));
@@ -123,7 +123,7 @@ article(struct span t, size_t at)
 
 /* "Chapter 5", "Table 3": the number counts something else. */
 static bool
-counted(struct span t, size_t at)
+is_counted(struct span t, size_t at)
 {
 	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
 		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
@@ -166,7 +166,7 @@ by_suffix(struct names_sweep *w, struct run *run)
 		if (!(x->flags & W_STREET))
 			continue;
 		bool certain = is_sure(s);
-		/* the number stands before the run, or the words between are numbers: "5th
+		/* the number comes before the run, or the words between are numbers: "5th
 		 * Street" */
 		size_t first = run->w[from].start, at = number_back(w->text, first);
 		if (i == from) { /* 40th Street: the name is no capitalised word */
@@ -183,7 +183,8 @@ by_suffix(struct names_sweep *w, struct run *run)
 			if (at == b)
 				continue;
 		}
-		bool numbered = at < first && !article(w->text, first) && !counted(w->text, at);
+		bool numbered =
+			at < first && !is_article(w->text, first) && !is_counted(w->text, at);
 		size_t end = x->end + (x->dot && s.n <= 4 && x->end + 1 < w->text.n);
 		if (numbered)
 			keep_address(w, at, end, certain ? 0.8f : i > from ? 0.65f : 0.4f);

@@ -28,7 +28,7 @@ letter_at(struct span t, size_t i)
 	return i < t.n && glyph_at(t, i, &n, &folded) != LETTER_NONE;
 }
 
-/* The 's behind a name. */
+/* The 's after a name. */
 static bool
 possessive_at(struct span t, size_t i, unsigned n)
 {
@@ -36,9 +36,9 @@ possessive_at(struct span t, size_t i, unsigned n)
 	       !letter_at(t, i + n + 1);
 }
 
-/* What may stand inside a word at i: how many bytes, 0: nothing. */
+/* What may be inside a word at i: how many bytes, 0: nothing. */
 static unsigned
-joint(struct span t, size_t start, size_t i, size_t letters)
+word_joint(struct span t, size_t start, size_t i, size_t letters)
 {
 	unsigned n = apostrophe(t, i);
 
@@ -54,7 +54,7 @@ joint(struct span t, size_t start, size_t i, size_t letters)
 }
 
 struct reading {
-	uint64_t hash, part; /* of the word, of what stands since a hyphen */
+	uint64_t hash, part; /* of the word, of what comes since a hyphen */
 	uint32_t parts;	     /* flags of the parts so far */
 	size_t letters, upper, lower;
 	unsigned nparts;
@@ -123,7 +123,7 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 		if (k == LETTER_HAN && out->first != LETTER_HAN)
 			break;
 		if (k == LETTER_NONE) {
-			n = joint(t, at, i, r->letters);
+			n = word_joint(t, at, i, r->letters);
 			if (!n)
 				break;
 			if (t.p[i] == '-') {
@@ -284,7 +284,7 @@ word_read_hash(const struct names_sweep *w, size_t at, struct word *out)
 		if (glyph_at(t, i, &n, &folded) != LETTER_NONE) {
 			out->hash = folded ? hash_step(out->hash, folded) : out->hash;
 		} else {
-			n = joint(t, at, i, 0);
+			n = word_joint(t, at, i, 0);
 			if (!n)
 				break;
 			if (t.p[i] == '-')
@@ -323,7 +323,7 @@ is_small(struct span s)
 }
 
 static bool
-joins(const struct names_sweep *w, const struct word *word)
+joins_words(const struct names_sweep *w, const struct word *word)
 {
 	return word->flags & W_PARTICLE || is_small(span_cut(w->text, word->start, word->end));
 }
@@ -483,7 +483,7 @@ run_read(const struct names_sweep *w, struct run *run)
 			break;
 		if (word_stands_out(w, next))
 			solid = run->n + 1;
-		else if (last->comma || small >= SMALL_WORDS || !joins(w, next))
+		else if (last->comma || small >= SMALL_WORDS || !joins_words(w, next))
 			break;
 		run->n++;
 	}
@@ -505,7 +505,7 @@ run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 	return best;
 }
 
-/* ---- what stands around ---- */
+/* ---- what is around ---- */
 
 static const bool gaps[256] = { [' '] = 1,
 	['\t'] = 1,
@@ -523,7 +523,7 @@ static const bool gaps[256] = { [' '] = 1,
 	['>'] = 1,
 	['.'] = 1 };
 
-/* The bytes of what may stand between a cue and a name, of which the last is at i; 0. */
+/* The bytes of what may come between a cue and a name, of which the last is at i; 0. */
 static inline unsigned
 gap_at(struct span t, size_t i)
 {
@@ -556,7 +556,7 @@ word_start(struct span t, size_t end)
 	return i;
 }
 
-/* The hash of words k-1 to 0, of which the last stands nearest. */
+/* The hash of words k-1 to 0, of which the last is nearest. */
 static uint64_t
 hash_back(struct span t, const size_t *from, const size_t *to, size_t k)
 {
@@ -599,8 +599,8 @@ read_back(struct span t, size_t at, size_t *from, size_t *to, size_t max)
 	return k;
 }
 
-/* Reads the words that end at `end` into the cache, for what stands behind a gap. Apart,
- * so that the quick no before it needs no frame. */
+/* Reads the words that end at `end` into the cache, for what comes after a gap. Apart, so that
+ * the early reject before it needs no frame. */
 __attribute__((noinline)) static void
 look_back(struct names_sweep *w, struct looked *l, size_t end)
 {

@@ -176,7 +176,7 @@ names_han_honour(const struct names_table *t, uint64_t hash)
 }
 
 static bool
-grow(struct slots *t, size_t first)
+slots_grow(struct slots *t, size_t first)
 {
 	size_t room = t->v ? (t->mask + 1) * 2 : first;
 	struct slots wider = { .mask = room - 1, .used = t->used };
@@ -198,7 +198,7 @@ grow(struct slots *t, size_t first)
 static bool
 put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
 {
-	if ((!s->v || s->used * 4 >= s->mask * 3) && !grow(s, first))
+	if ((!s->v || s->used * 4 >= s->mask * 3) && !slots_grow(s, first))
 		return false;
 	uint64_t *slot = slot_of(s, hash);
 	s->used += *slot == 0;
@@ -208,7 +208,7 @@ put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
 
 /* All terms are in the big table, those of short lists in the small one too. */
 static bool
-put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
+slots_put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
 {
 	return put_in(&t->big, hash, flags, 1u << 19) &&
 	       (big || put_in(&t->small, hash, flags, 1u << 13));
@@ -247,15 +247,16 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 	for (size_t i = 0; i < term.n; i++)
 		if (term.p[i] == ' ') {
 			last = i + 1;
-			if (!put(t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
+			if (!slots_put(
+				    t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
 				return false;
 		}
 	if (!(flag & W_LEAD))
 		return true;
 	/* and of a cue in Han, its last character */
 	struct span end = span_cut(term, glyph_before(term, term.n), term.n);
-	return put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
-	       (end.n < 3 || put(t, names_hash(end), W_LAST, false));
+	return slots_put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
+	       (end.n < 3 || slots_put(t, names_hash(end), W_LAST, false));
 }
 
 /* The first one and two characters of a term without blanks between words. */
@@ -288,7 +289,7 @@ put_honour(struct names_table *t, struct span term)
 		set_bit(t->honour, hash_step(HASH_SEED, folded), HONOUR_BITS);
 }
 
-/* ---- the quick no ---- */
+/* ---- the early reject ---- */
 
 const char names_small[NAMES_SMALL][4] = { "of", "and", "for", "the", "und", "et", "at", "&" };
 
@@ -394,7 +395,7 @@ three_bit(unsigned a, unsigned b, unsigned c)
 	return ((a & 31) * 961 + (b & 31) * 31 + (c & 31)) & ((1u << THREE_BITS) - 1);
 }
 
-/* One of two letters goes with every letter before it, one of one with all. */
+/* An ending of two letters goes with every letter before it, one of one letter with all. */
 static void
 put_three(struct endings *e, const char *end, size_t len)
 {
@@ -446,7 +447,7 @@ fold_tail(struct span word, char room[TAIL_MAX])
 	return span_of(room, n);
 }
 
-/* The quick no, by the last three letters. */
+/* Early reject by the last three letters. */
 static bool
 may_end(const struct endings *e, struct span word)
 {
@@ -531,7 +532,7 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 	if (flag == W_HONORIFIC)
 		put_honour(t, term);
 	put_eights(t, term, flag);
-	return put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
+	return slots_put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
 	       (flag != W_STREET_END || put_end(&t->streets, term));
 }
 

@@ -6,14 +6,14 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "detect/prefilter/outline.h"
+#include "detect/prefilter/automaton.h"
 #include "detect/validate/check.h"
 
 enum {
-	LITERAL_MIN = 3,   /* bytes; the prefilter hashes the first three and a fourth */
-	LITERAL_BITS = 13, /* of its hash */
-	NEAR_MAX = 192,	   /* entities of which a pattern needs a context word, as bits */
-	NEAR_NONE = 255,
+	LITERAL_MIN = 3,	/* bytes; the prefilter hashes the first three and a fourth */
+	LITERAL_BITS = 13,	/* of its hash */
+	CONTEXT_ENTITIES = 192, /* entities of which a pattern needs a context word, as bits */
+	CONTEXT_NONE = 255,
 };
 
 /* Where a pattern is tried: only there, anchored. */
@@ -24,24 +24,24 @@ struct pattern {
 	pcre2_code *code;
 	uint16_t index, entity;
 	bool jit;
-	bool keyed; /* also tried on `before` + "=" + text */
-	bool utf;   /* matches characters, not bytes: a policy's own may */
-	bool near;  /* not tried where no context word is near and the score needs one */
+	bool keyed;	    /* also tried on `before` + "=" + text */
+	bool utf;	    /* matches characters, not bytes: a policy's own may */
+	bool needs_context; /* not tried without a context word near, if the score needs it */
 	enum start_kind kind;
 	uint32_t runs;	/* START_DIGITS: bit n: a run of n digits may begin a match */
 	uint32_t alone; /* bit n: also where no letter or digit follows the run */
 	bool clear;	/* no letter, digit or '_' is before a match */
-	struct outline_edges edges; /* what the regex says of the bytes before */
-	uint8_t near_bit;	    /* in a near_set; NEAR_NONE */
+	struct automaton_edges edges; /* what the regex says of the bytes before */
+	uint8_t context_bit;	      /* in an entity_set; CONTEXT_NONE */
 	bool has_then; /* otherwise a byte of `then` follows the run, and a digit it */
 	uint64_t then[4];
-	uint16_t back_max;    /* bytes the match may begin before the start */
-	uint64_t back_set[4]; /* which bytes those are */
-	uint64_t first[4];    /* bytes a match can begin with */
-	uint16_t lead; /* bytes between the match's beginning and the finding's, at most, */
-	uint16_t lead_plain; /* and where no '<' is between them */
-	uint16_t digit; /* one of so many bytes from its start on is a digit; 0: not known */
-	uint32_t group; /* the capture group that is the finding; 0: all */
+	uint16_t back_max;     /* bytes the match may begin before the start */
+	uint64_t back_set[4];  /* which bytes those are */
+	uint64_t first[4];     /* bytes a match can begin with */
+	uint16_t value_offset; /* bytes from the match's beginning to the finding's, at most, */
+	uint16_t untagged_offset; /* and where no '<' is between them */
+	uint16_t digit_offset; /* a digit is among so many bytes from its start; 0: not known */
+	uint32_t group;	       /* the capture group that is the finding; 0: all */
 	float score;
 	const struct check *check;
 };

@@ -6,7 +6,7 @@
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/err.h"
-#include "detect/prefilter/lead.h"
+#include "detect/prefilter/offset.h"
 
 /* Whether p begins where a word of letters and digits does, with a letter. */
 static bool
@@ -24,69 +24,69 @@ begins_a_word(const struct pattern *p)
 	return true;
 }
 
-/* The outline of each entity that has many patterns at digits; 0: another's. */
+/* The automaton of each entity that has many patterns at digits; 0: another's. */
 static void
 number_many(const struct pattern *v, size_t n, uint8_t *of, size_t entities)
 {
 	enum { MANY = 5 };
-	uint8_t next = OUTLINE_MANY;
+	uint8_t next = AUTOMATON_MANY;
 
 	for (size_t i = 0; i < n; i++)
 		if (v[i].kind == START_DIGITS && of[v[i].entity] < MANY)
 			of[v[i].entity]++;
 	for (size_t e = 0; e < entities; e++) {
 		of[e] = of[e] < MANY ? 0 : next;
-		next = (uint8_t)(next + (of[e] && next + 1 < OUTLINES));
+		next = (uint8_t)(next + (of[e] && next + 1 < AUTOMATA));
 	}
 }
 
 /* Patterns that walk alike share an automaton; those that do not would multiply its
  * states. */
 static int
-outline_of(const struct pattern *p, const uint8_t *many)
+automaton_of(const struct pattern *p, const uint8_t *many)
 {
 	if (p->kind != START_DIGITS)
 		return -1;
 	if (many[p->entity])
 		return many[p->entity];
 	if (begins_a_word(p))
-		return OUTLINE_WORD;
+		return AUTOMATON_WORD;
 	if (p->back_max > 1)
-		return OUTLINE_BACK;
-	return p->has_then && set_has(p->then, 'A') ? OUTLINE_LETTERS : OUTLINE_DIGITS;
+		return AUTOMATON_BACK;
+	return p->has_then && set_has(p->then, 'A') ? AUTOMATON_LETTERS : AUTOMATON_DIGITS;
 }
 
 static int
-build_outlines(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n,
+build_automata(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n,
 	size_t entities)
 {
-	struct outline_input *in = calloc(n + 1, sizeof(*in));
+	struct automaton_input *in = calloc(n + 1, sizeof(*in));
 	uint8_t *many = calloc(entities + 1, sizeof(*many));
 	int err = in && many ? 0 : ERR_NOMEM;
 
 	if (!err)
 		number_many(v, n, many, entities);
-	for (int k = 0; k < OUTLINES && !err; k++) {
-		bool word = k == OUTLINE_WORD;
+	for (int k = 0; k < AUTOMATA && !err; k++) {
+		bool word = k == AUTOMATON_WORD;
 		size_t m = 0;
 		for (const struct pattern *p = v; p < v + n; p++) {
-			if (outline_of(p, many) != k)
+			if (automaton_of(p, many) != k)
 				continue;
-			in[m++] = (struct outline_input){ p->index, p->regex, p->utf,
+			in[m++] = (struct automaton_input){ p->index, p->regex, p->utf,
 				p->back_set, word ? 0 : p->back_max };
 			if (word && p->back_max > f->word_back_max)
 				f->word_back_max = p->back_max;
 		}
-		err = outline_build(a, in, m, &f->outlines[k]);
+		err = automaton_build(a, in, m, &f->automata[k]);
 	}
 	free(many);
 	free(in);
 	return err;
 }
 
-/* Bytes that begin the same patterns share an outline. */
+/* Bytes that begin the same patterns share an automaton. */
 static int
-build_byte_outlines(struct prefilter *f, struct arena *a, const struct pattern *patterns)
+build_byte_automata(struct prefilter *f, struct arena *a, const struct pattern *patterns)
 {
 	int err = 0;
 
@@ -96,37 +96,38 @@ build_byte_outlines(struct prefilter *f, struct arena *a, const struct pattern *
 		for (unsigned k = 0; k < c && n; k++)
 			if (f->nbyte_patterns[k] == n &&
 				!memcmp(v, f->byte_patterns[k], n * sizeof(*v)))
-				f->byte_outlines[c] = f->byte_outlines[k];
-		if (n == 0 || f->byte_outlines[c])
+				f->byte_automata[c] = f->byte_automata[k];
+		if (n == 0 || f->byte_automata[c])
 			continue;
-		struct outline_input *in = calloc(n, sizeof(*in));
-		f->byte_outlines[c] = arena_new(a, struct outline);
-		if (!in || !f->byte_outlines[c]) {
+		struct automaton_input *in = calloc(n, sizeof(*in));
+		f->byte_automata[c] = arena_new(a, struct automaton);
+		if (!in || !f->byte_automata[c]) {
 			free(in);
 			return ERR_NOMEM;
 		}
 		for (size_t i = 0; i < n; i++) {
 			const struct pattern *p = &patterns[v[i]];
-			in[i] = (struct outline_input){ p->index, p->regex, p->utf, p->back_set,
-				p->back_max };
+			in[i] = (struct automaton_input){ p->index, p->regex, p->utf,
+				p->back_set, p->back_max };
 		}
-		err = outline_build(a, in, n, f->byte_outlines[c]);
+		err = automaton_build(a, in, n, f->byte_automata[c]);
 		free(in);
 	}
 	return err;
 }
 
-/* What the sieve looks for. */
+/* What the classifier looks for. */
 static void
 index_bytes(struct prefilter *f)
 {
-	block_sets_fill(&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
+	block_sets_fill(
+		&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
 	for (unsigned c = 0; c < 256; c++)
 		if (f->nbyte_patterns[c])
 			block_sets_add(&f->bytes, BYTES_PATTERN, (unsigned char)c);
 }
 
-/* Whether a literal is looked for only where no letter stands before it, or as in
+/* Whether a literal is looked for only where no letter comes before it, or as in
  * homePhone. */
 static bool
 begins_words(const struct pattern *p, const struct literal *l)
@@ -187,12 +188,13 @@ read_tree(struct pattern *p)
 
 	arena_init(&tmp, 0, false);
 	if (regex_read(&tmp, span_str(p->regex), REGEX_RULE, p->utf, &re)) {
-		outline_edges_of(re.root, &p->edges);
+		automaton_edges_of(re.root, &p->edges);
 		if (p->kind == START_LITERAL && p->back_max == 0)
-			p->digit = pattern_digit(re.root);
+			p->digit_offset = pattern_digit_offset(re.root);
 	}
 	if (p->group)
-		p->lead = pattern_lead(re.why ? NULL : re.root, &p->lead_plain);
+		p->value_offset =
+			pattern_value_offset(re.why ? NULL : re.root, &p->untagged_offset);
 	arena_reset(&tmp);
 	if (p->clear)
 		for (unsigned c = '0'; c <= 'z'; c++)
@@ -208,8 +210,8 @@ prefilter_build(
 	for (size_t i = 0; i < n; i++)
 		read_tree(&v[i]);
 	index_literals(f, a, v);
-	int err = arena_failed(a) ? ERR_NOMEM : build_outlines(f, a, v, n, entities);
+	int err = arena_failed(a) ? ERR_NOMEM : build_automata(f, a, v, n, entities);
 	if (!err)
-		err = runs_index(f, a, v, n);
-	return err ? err : build_byte_outlines(f, a, v);
+		err = digit_index_build(f, a, v, n);
+	return err ? err : build_byte_automata(f, a, v);
 }

@@ -5,10 +5,10 @@
 #define DETECT_PREFILTER_H
 
 #include "base/block.h"
+#include "detect/prefilter/digit_index.h"
 #include "detect/prefilter/pattern.h"
-#include "detect/prefilter/runs.h"
 
-/* The quick no to a literal. */
+/* Early reject of a literal. */
 struct literal_head {
 	uint64_t head, mask; /* of the first eight bytes, without case, as read from memory */
 	const struct literal *literal;
@@ -16,17 +16,17 @@ struct literal_head {
 	bool whole;  /* what the head and `begins` say is all there is */
 };
 
-/* Patterns whose starts are alike share an outline: digits alone, with letters after them,
+/* Patterns whose starts are alike share an automaton: digits alone, with letters after them,
  * with any bytes before them; words of letters and digits, walked from their first letter;
- * those of an entity that has many, the last such outline for the rest of them. Those of a
+ * those of an entity that has many, the last such automaton for the rest of them. Those of a
  * byte have one of its own. */
 enum {
-	OUTLINE_DIGITS,
-	OUTLINE_LETTERS,
-	OUTLINE_BACK,
-	OUTLINE_WORD,
-	OUTLINE_MANY,
-	OUTLINES = OUTLINE_MANY + 3
+	AUTOMATON_DIGITS,
+	AUTOMATON_LETTERS,
+	AUTOMATON_BACK,
+	AUTOMATON_WORD,
+	AUTOMATON_MANY,
+	AUTOMATA = AUTOMATON_MANY + 3
 };
 
 enum { BYTES_DIGIT, BYTES_UPPER, BYTES_LOWER, BYTES_PATTERN };
@@ -42,15 +42,15 @@ struct prefilter {
 	/* bytes; the loader fills these two */
 	uint16_t *byte_patterns[256];
 	size_t nbyte_patterns[256];
-	struct outline *byte_outlines[256];
+	struct automaton *byte_automata[256];
 	struct block_sets bytes; /* the sets BYTES_… */
 	/* runs of digits */
-	struct outline outlines[OUTLINES];
-	uint8_t outlines_of[RUN_BITS]; /* as bits, by a pattern's run_bit */
-	struct run_set of_words;       /* the patterns in OUTLINE_WORD, by that */
-	struct run_index runs;
-	uint16_t *run_bit;    /* of each pattern that begins at digits */
-	size_t word_back_max; /* of the patterns in OUTLINE_WORD */
+	struct automaton automata[AUTOMATA];
+	uint8_t automata_of[PATTERN_SET_BITS]; /* as bits, by a pattern's pattern_bit */
+	struct pattern_set word_patterns;      /* the patterns in AUTOMATON_WORD, by that */
+	struct digit_index digits;
+	uint16_t *pattern_bit; /* of each pattern that begins at digits */
+	size_t word_back_max;  /* of the patterns in AUTOMATON_WORD */
 };
 
 /* The patterns of a rule set, whose `index` is their place in v, of `entities` entities.

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "detect/context/context.h"
-#include "detect/context/near.h"
+#include "detect/context/context_index.h"
 #include "detect/prefilter/prefilter.h"
 #include "detect/rules/entities.h"
 
@@ -53,15 +53,15 @@ struct detect_rules {
 	uint16_t *anywhere; /* patterns that no start condition finds */
 	size_t nanywhere;
 	bool any_keyed;
-	uint8_t near_bit[DETECT_ENTITIES_MAX]; /* NEAR_NONE: always tried */
-	float near_score[DETECT_ENTITIES_MAX]; /* the best of patterns that need context */
-	struct near_index near;
+	uint8_t context_bit[DETECT_ENTITIES_MAX]; /* CONTEXT_NONE: always tried */
+	float context_best[DETECT_ENTITIES_MAX];  /* the best of patterns that need context */
+	struct context_index context_index;
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
 	struct custom *custom; /* a policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */
 	struct names_table *names_own;	 /* where it is not the compiled-in one */
 	uint16_t finders[FINDERS];	 /* the entity, and one; 0: none */
-	bool borrows; /* patterns' code, words and names are another's */
+	bool borrows;			 /* patterns' code, words and names are another's */
 	char version[65];
 };
 

@@ -11,7 +11,7 @@
 enum {
 	KEYED_TEXT = 1024, /* bytes of the text tried after its key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
-	LEADS = 32,
+	FAR_STARTS = 32,
 	KNOWN_NAMES = 64,
 };
 
@@ -33,18 +33,18 @@ struct detect_scratch {
 	size_t free_base;  /* what belongs to a text before is at most this */
 	struct finding *v; /* candidates */
 	size_t n, room;
-	char *keyed;		/* before + "=" + text */
-	struct columns columns; /* of the text that is swept */
-	struct near_state near; /* of the same */
-	struct leads {
+	char *keyed;		      /* before + "=" + text */
+	struct columns columns;	      /* of the text that is swept */
+	struct context_state near_by; /* of the same */
+	struct far_starts {
 		const char *of; /* the text they are noted of; NULL: none */
 		size_t least;	/* of what leads up to here at least, */
 		size_t over;	/* and by more than so many bytes */
 		size_t n;
 		struct {
 			size_t from, until;
-		} v[LEADS];
-	} leads; /* for who scans a text in parts: where longer matches may have begun */
+		} v[FAR_STARTS];
+	} far_starts; /* for who scans a text in parts: where longer matches may have begun */
 	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
 	 * of it. Literals are looked at everywhere: what they begin may end far on. */
 	const struct view_part *parts;

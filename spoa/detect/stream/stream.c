@@ -7,17 +7,17 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/prefilter/lead.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/offset.h"
+#include "detect/prefilter/starts.h"
 #include "detect/rules/scratch.h"
 #include "detect/stream/stream_open.h"
 
 enum {
-	RIGHT = CONTEXT_BYTES + 16, /* a finding's score is known so far behind its end */
+	RIGHT = CONTEXT_BYTES + 16, /* a finding's score is known so far after its end */
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
 	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
 	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
-	LEFT_MAX = LEAD_MAX + WORD_BACK + FINDING_BACK,
+	LEFT_MAX = OFFSET_MAX + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 };
 
@@ -31,7 +31,7 @@ struct detect_stream {
 	size_t n, done; /* bytes in buf; those handed out */
 	size_t curl;	/* where the last one handed out begins in the stream, and one */
 	bool evasion;
-	size_t lag;  /* bytes behind what a window decides */
+	size_t lag;  /* bytes after what a window decides */
 	size_t want; /* the next window is buf up to here */
 	/* what is too long, until it ends */
 	bool swallowing, unread;
@@ -43,7 +43,7 @@ struct detect_stream {
 	bool breaks;	   /* the gap has a line break */
 	size_t pending;	   /* both, in `held` */
 	size_t dashes;	   /* a run of '-' just before */
-	size_t marker;	   /* bytes behind -----END, 0: not there */
+	size_t marker;	   /* bytes after -----END, 0: not there */
 	uint64_t recent;   /* the last eight bytes */
 	char held[BREAK_MAX + TOKEN_MIN];
 	char buf[ROOM];
@@ -157,7 +157,7 @@ limit_of(const struct detect_stream *s, const struct findings *f)
 	size_t sure = s->n - RIGHT, limit = stream_boundary(t, s->n - s->lag, s->done);
 	size_t armour = stream_open_armour(t, s->done);
 
-	struct run run = stream_run_around(t, limit);
+	struct token_run run = stream_run_around(t, limit);
 
 	if (run.start < limit && run.end > sure)
 		limit = run.start;
@@ -205,9 +205,9 @@ note_curl(struct detect_stream *s, size_t was)
 }
 
 /* Keeps what the next window needs to the left of it: context, and what may lead up to
- * a finding, "curl" to the password behind its -u. */
+ * a finding, "curl" to the password after its -u. */
 static void
-move_on(struct detect_stream *s, const struct findings *f, const struct leads *l)
+move_on(struct detect_stream *s, const struct findings *f, const struct far_starts *l)
 {
 	struct span t = span_of(s->buf, s->n);
 	size_t from = s->done > STREAM_LEFT ? s->done - STREAM_LEFT : 0;
@@ -239,7 +239,7 @@ is_gap(char c)
 }
 
 static void
-swallow(struct detect_stream *s, const struct finding *f, size_t width)
+begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
 {
 	s->swallowing = true;
 	s->unread = !f;
@@ -257,7 +257,7 @@ static int
 too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 {
 	struct span t = span_of(s->buf, s->n);
-	struct run run = stream_run_around(t, s->n);
+	struct token_run run = stream_run_around(t, s->n);
 
 	for (size_t i = 0; i < f->n; i++) {
 		const struct finding *x = &f->v[i];
@@ -265,11 +265,11 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 			continue;
 		/* What follows it up to the window's end may be part of it. */
 		if (x->end >= run.start || x->end + BREAK_MAX >= s->n)
-			swallow(s, x, 0);
+			begin_swallowing(s, x, 0);
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
 	if (run.start < s->n - s->lag) {
-		swallow(s, NULL, run.width);
+		begin_swallowing(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}
 	return hand_out(s, o, f, stream_boundary(t, s->n - s->lag, s->done));
@@ -277,7 +277,8 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 
 /* Scans what there is and decides as much of it as can be. */
 static int
-window(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
+next_window(
+	struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
 	struct findings f = { 0 };
 	struct arena a;
@@ -286,7 +287,8 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	arena_init(&a, 0, true);
 	s->opt.part = !last || s->base > 0;
 	scratch->known = &s->known;
-	scratch->leads = (struct leads){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
+	scratch->far_starts =
+		(struct far_starts){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
 	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, &a, &f);
 	s->evasion |= f.evasion;
 	size_t limit = err ? s->done : last ? s->n : limit_of(s, &f);
@@ -296,7 +298,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 		err = too_long(s, o, &f);
 	if (s->base + s->done > was) {
 		note_curl(s, was - s->base);
-		move_on(s, &f, &scratch->leads);
+		move_on(s, &f, &scratch->far_starts);
 		held = s->n - s->done;
 		/* The more there is to read again, the more at once. */
 		s->want = s->done + s->lag +
@@ -308,7 +310,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	}
 	if (s->want > s->done + CAP_STREAM_HELD)
 		s->want = s->done + CAP_STREAM_HELD;
-	scratch->leads.of = NULL;
+	scratch->far_starts.of = NULL;
 	scratch->known = NULL;
 	arena_reset(&a);
 	return err;
@@ -318,7 +320,7 @@ window(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 
 enum next { BELONGS, MAYBE, LAST, OVER }; /* LAST: what is pending does, this does not */
 
-/* A byte of the gap between pieces of it, or of the piece behind. As the rule for
+/* A byte of the gap between pieces of it, or of the piece after. As the rule for
  * PEM reads a key that was cut off: a piece is as long as no word is, or the short
  * last line. A blob goes on in a line as wide as the ones before. */
 static enum next
@@ -397,7 +399,7 @@ hand_more(struct detect_stream *s, const struct out *o, struct span v)
 
 /* It is over: what was pending is text like any other. */
 static void
-resume(struct detect_stream *s)
+stream_resume(struct detect_stream *s)
 {
 	memcpy(s->buf + s->n, s->held, s->pending);
 	s->n += s->pending;
@@ -418,7 +420,7 @@ hand_pending(struct detect_stream *s, const struct out *o)
 
 /* Takes off *delta what belongs to it. */
 static int
-more(struct detect_stream *s, const struct out *o, struct span *delta)
+take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 {
 	size_t from = 0, i = 0;
 	int err = 0;
@@ -439,7 +441,7 @@ more(struct detect_stream *s, const struct out *o, struct span *delta)
 			from = i;
 		}
 		if (next != BELONGS) {
-			resume(s);
+			stream_resume(s);
 			break;
 		}
 	}
@@ -459,7 +461,7 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 
 	while (delta.n && !s->err) {
 		if (s->swallowing) {
-			s->err = more(s, &o, &delta);
+			s->err = take_more(s, &o, &delta);
 			continue;
 		}
 		size_t room = s->want - s->n, n = delta.n < room ? delta.n : room;
@@ -467,7 +469,7 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 		s->n += n;
 		delta = span_cut(delta, n, delta.n);
 		if (s->n == s->want)
-			s->err = window(s, scratch, &o, false);
+			s->err = next_window(s, scratch, &o, false);
 	}
 	return s->err;
 }
@@ -481,8 +483,8 @@ detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
 	if (s->swallowing && !s->err && !s->unread && s->breaks && s->token)
 		s->err = hand_pending(s, &o);
 	if (s->swallowing)
-		resume(s);
+		stream_resume(s);
 	if (!s->err && s->n > s->done)
-		s->err = window(s, scratch, &o, true);
+		s->err = next_window(s, scratch, &o, true);
 	return s->err;
 }

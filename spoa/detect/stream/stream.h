@@ -6,7 +6,7 @@
  * scores. A window is a tail of what was handed out (context to the left,
  * and what may lead up to a value, "curl" before its -u), a step,
  * and what is not decided yet: STREAM_LAG bytes, since a finding may be longer than
- * what has come of it and its score depends on the words behind it. An open
+ * what has come of it and its score depends on the words after it. An open
  * candidate (a finding that reaches the window's end, a run of token characters, a
  * key's armour) holds back the text from where it began.
  *
@@ -34,7 +34,7 @@
 
 enum {
 	STREAM_STEP = 224,     /* bytes decided by a window, if nothing is open */
-	STREAM_LAG = 160,      /* bytes behind them that it reads too */
+	STREAM_LAG = 160,      /* bytes after them that it reads too */
 	STREAM_LAG_MAX = 1024, /* with a policy's own long terms, patterns and documents */
 	STREAM_LEFT = 96,      /* bytes before them, at least */
 };

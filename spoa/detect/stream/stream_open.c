@@ -55,10 +55,10 @@ break_end(struct span t, size_t at)
 }
 
 /* The run around `at`: a token, or a blob in lines of one length but for the last. */
-struct run
+struct token_run
 stream_run_around(struct span t, size_t at)
 {
-	struct run r = { .start = stream_run_start(t, at), .end = run_end(t, at) };
+	struct token_run r = { .start = stream_run_start(t, at), .end = run_end(t, at) };
 	size_t last = r.end - r.start, brk;
 
 	while ((brk = break_start(t, r.start)) < r.start) {
@@ -98,7 +98,7 @@ struct armour {
 	struct span begins, ends, close; /* of the first line; of all */
 };
 
-/* The first of the last few beginnings behind the last end whose inside goes on to the
+/* The first of the last few beginnings after the last end whose inside goes on to the
  * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
 static size_t
 open_of_kind(struct span t, size_t from, const struct armour *k)
@@ -158,7 +158,7 @@ stream_open_armour(struct span t, size_t from)
 	return first;
 }
 
-/* Back behind a blank, if one is near, else to the beginning of a character. */
+/* Back after a blank, if one is near, else to the beginning of a character. */
 size_t
 stream_boundary(struct span t, size_t at, size_t least)
 {

@@ -68,7 +68,7 @@ void check_names(struct buf *out);
 	X("token",    check_token)    /* random looking: no placeholder, no run of one byte */ \
 	X("generic",  check_generic)  /* key=value: entropy, mixed classes, stop words */ \
 	X("password", check_password) /* key=value, chosen by a person */ \
-	X("argument", check_argument) /* a password behind its option or statement */ \
+	X("argument", check_argument) /* a password after its option or statement */ \
 	X("bearer",   check_bearer)   /* a credential in a header: random looking */ \
 	X("userinfo", check_userinfo) /* scheme://user:password@host */ \
 	X("curl",     check_curl)     /* curl -u user:password */ \

@@ -518,7 +518,7 @@ check_password(struct candidate *c)
 	return CHECK_SHAPE;
 }
 
-/* Behind the option or the statement that takes one. */
+/* After the option or the statement that takes one. */
 enum check_result
 check_argument(struct candidate *c)
 {

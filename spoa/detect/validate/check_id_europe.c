@@ -69,7 +69,7 @@ check_de_tax(struct candidate *c)
 	return valid_if(repeated == 1);
 }
 
-/* Personalausweis and Reisepass: BSI TR-03110, ICAO Doc 9303: the check digit stands in
+/* Personalausweis and Reisepass: BSI TR-03110, ICAO Doc 9303: the check digit is in
  * the machine readable zone, the nine characters alone on the front. */
 enum check_result
 check_de_document(struct candidate *c)

@@ -1,4 +1,4 @@
-/* Values that have no check digit and stand behind their own name ("MRN: 00482913"):
+/* Values that have no check digit and come after their own name ("MRN: 00482913"):
  * what is asked of them is that they look like numbers and not like words, years or
  * dates. */
 #include "base/ascii.h"
@@ -10,7 +10,7 @@ struct counts {
 };
 
 static struct counts
-count(const struct candidate *c)
+count_kinds(const struct candidate *c)
 {
 	struct counts n = { .same = true };
 	char first = 0;
@@ -47,7 +47,7 @@ is_date(const struct candidate *c, const struct counts *n)
 enum check_result
 check_named(struct candidate *c)
 {
-	struct counts n = count(c);
+	struct counts n = count_kinds(c);
 
 	return n.same || n.digits < 3 || n.digits * 3 < n.chars || is_date(c, &n) ? CHECK_NO
 										  : CHECK_SHAPE;
@@ -56,7 +56,7 @@ check_named(struct candidate *c)
 enum check_result
 check_mrn(struct candidate *c)
 {
-	struct counts n = count(c);
+	struct counts n = count_kinds(c);
 
 	if (n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n))
 		return CHECK_NO;
@@ -66,7 +66,7 @@ check_mrn(struct candidate *c)
 enum check_result
 check_id_text(struct candidate *c)
 {
-	struct counts n = count(c);
+	struct counts n = count_kinds(c);
 
 	if (n.same || n.chars < 6 || n.digits < 4 || n.digits * 2 < n.chars || is_date(c, &n))
 		return CHECK_NO;
@@ -76,7 +76,7 @@ check_id_text(struct candidate *c)
 enum check_result
 check_plate(struct candidate *c)
 {
-	struct counts n = count(c);
+	struct counts n = count_kinds(c);
 
 	return n.letters && n.digits && n.chars >= 4 && n.chars <= 10 ? CHECK_SHAPE : CHECK_NO;
 }
@@ -85,5 +85,5 @@ check_plate(struct candidate *c)
 enum check_result
 check_mac(struct candidate *c)
 {
-	return count(c).same ? CHECK_NO : CHECK_SHAPE;
+	return count_kinds(c).same ? CHECK_NO : CHECK_SHAPE;
 }

@@ -153,7 +153,7 @@ enum { LOCAL_MAX = 64 };
 
 /* Whether the UTF-8 character at s[i] is a letter that e-mail names are written
  * with: Latin, Greek, Cyrillic and their neighbours (U+00C0 to U+1FFF), as
- * opposed to Han, kana, Hangul and punctuation, which stand beside a name without
+ * opposed to Han, kana, Hangul and punctuation, which are next to a name without
  * a space. */
 static bool
 alphabetic_lead(char c)

@@ -42,7 +42,7 @@ static const struct issuer issuers[] = {
 /* clang-format on */
 
 static bool
-issued(const char *digits, size_t n)
+is_issued(const char *digits, size_t n)
 {
 	for (size_t i = 0; i < sizeof(issuers) / sizeof(issuers[0]); i++) {
 		const struct issuer *s = &issuers[i];
@@ -84,7 +84,7 @@ check_card(struct candidate *c)
 		size_t end = ends[n - 1];
 		if (end < c->text.n && is_digit(c->text.p[end]))
 			continue;
-		if (!issued(digits, n) || !luhn_valid(digits, n) ||
+		if (!is_issued(digits, n) || !luhn_valid(digits, n) ||
 			one_digit_repeated(digits, n))
 			continue;
 		c->end = end;

@@ -1,6 +1,6 @@
 /* Telephone numbers. E.164 with a country code is checked against the lengths of
  * that country's numbers; NANP numbers against their allocation rules; other
- * national shapes are only shapes, and need a word beside them that says phone.
+ * national shapes are only shapes, and need a word next to them that says phone.
  * The pattern has found digits with separators, perhaps an extension. */
 #include "base/ascii.h"
 #include "detect/validate/check.h"
@@ -97,7 +97,7 @@ read_number(struct span s)
 }
 
 static unsigned
-value(const char *digits, size_t n)
+digits_value(const char *digits, size_t n)
 {
 	unsigned v = 0;
 
@@ -118,7 +118,7 @@ static bool
 is_international(const char *d, size_t n)
 {
 	for (size_t k = 1; k <= 3 && k < n; k++) {
-		unsigned code = value(d, k);
+		unsigned code = digits_value(d, k);
 		for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); i++) {
 			if (countries[i].code != code)
 				continue;
@@ -142,7 +142,7 @@ is_year(const char *d)
 static bool
 is_compact_date(const char *d)
 {
-	return is_year(d) && value(d + 4, 2) - 1 < 12 && value(d + 6, 2) - 1 < 31;
+	return is_year(d) && digits_value(d + 4, 2) - 1 < 12 && digits_value(d + 6, 2) - 1 < 31;
 }
 
 /* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
@@ -152,23 +152,23 @@ is_something_else(const struct number *r)
 	const char *d = r->digits;
 	const size_t *g = r->group;
 
-	/* A date, perhaps with the hour behind it. */
+	/* A date, perhaps with the hour after it. */
 	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
-		value(d + 4, 2) <= 12 && value(d + 6, 2) <= 31)
+		digits_value(d + 4, 2) <= 12 && digits_value(d + 6, 2) <= 31)
 		return true;
 	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
-		value(d, g[0]) <= 31 && value(d + g[0], g[1]) <= 31)
+		digits_value(d, g[0]) <= 31 && digits_value(d + g[0], g[1]) <= 31)
 		return true;
 	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
 		return true;
 	if (r->dots && r->groups == 2 && !r->parens)
 		return true;			      /* a decimal fraction */
 	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
-		return value(d, 4) - 1000 < 1100 && value(d + 4, 4) - 1000 < 1100;
+		return digits_value(d, 4) - 1000 < 1100 && digits_value(d + 4, 4) - 1000 < 1100;
 	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
 		return true; /* a social security number's shape */
 	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
-		return value(d, g[0]) <= 255 && value(d + g[0], g[1]) <= 255;
+		return digits_value(d, g[0]) <= 255 && digits_value(d + g[0], g[1]) <= 255;
 	return false;
 }
 
@@ -181,7 +181,7 @@ before_minutes(const struct candidate *c)
 }
 
 static bool
-repeats(const struct number *r)
+one_digit_repeats(const struct number *r)
 {
 	for (size_t i = 1; i < r->n; i++)
 		if (r->digits[i] != r->digits[0])
@@ -190,7 +190,7 @@ repeats(const struct number *r)
 }
 
 static enum check_result
-weak(struct candidate *c, float score)
+weak_phone(struct candidate *c, float score)
 {
 	if (c->score > score)
 		c->score = score;
@@ -204,21 +204,21 @@ check_phone(struct candidate *c)
 	const char *d = r.digits;
 	size_t n = r.n;
 
-	if (n < 7 || n > 17 || repeats(&r) || inside_uuid(c))
+	if (n < 7 || n > 17 || one_digit_repeats(&r) || inside_uuid(c))
 		return CHECK_NO;
 	if (!r.plus && (is_something_else(&r) || before_minutes(c)))
 		return CHECK_NO;
 	if (r.plus)
-		return is_international(d, n) ? CHECK_VALID : weak(c, 0.4f);
+		return is_international(d, n) ? CHECK_VALID : weak_phone(c, 0.4f);
 	bool grouped =
 		r.groups >= 3 && r.group[r.groups - 1] == 4 && r.group[r.groups - 2] == 3;
 	if (n > 9 && !memcmp(d, "00", 2))
 		return r.groups > 1 && is_international(d + 2, n - 2)
 			       ? CHECK_VALID
-			       : weak(c, grouped ? 0.5f : 0.3f);
+			       : weak_phone(c, grouped ? 0.5f : 0.3f);
 	if (n > 10 && !memcmp(d, "011", 3))
 		return r.groups > 1 && is_international(d + 3, n - 3) ? CHECK_VALID
-								      : weak(c, 0.3f);
+								      : weak_phone(c, 0.3f);
 	if (n == 11 && d[0] == '1') {
 		d++;
 		n--;
@@ -227,19 +227,19 @@ check_phone(struct candidate *c)
 		return CHECK_VALID;
 	/* Nobody has the number 123-456-7890, but it is meant as one. */
 	if (n == 10 && grouped)
-		return weak(c, 0.5f);
+		return weak_phone(c, 0.5f);
 	if (n > 15 || (r.groups == 1 && n == 8 && is_compact_date(d)) ||
 		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
 		return CHECK_NO;
 	/* A trunk zero and several groups, as most of Europe and Asia write it. */
 	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
-		return weak(c, 0.5f);
+		return weak_phone(c, 0.5f);
 	if (r.extension && r.groups > 1)
-		return weak(c, 0.5f);
+		return weak_phone(c, 0.5f);
 	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
 	if (r.parens && n >= 9 &&
 		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
 			(r.group[0] == 1 && strchr("0178", r.digits[0]))))
-		return weak(c, 0.5f);
-	return weak(c, 0.25f);
+		return weak_phone(c, 0.5f);
+	return weak_phone(c, 0.25f);
 }

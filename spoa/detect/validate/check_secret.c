@@ -40,7 +40,7 @@ is_base64(char c)
 	return is_alnum(c) || is_one_of(c, "+/=");
 }
 
-/* What stands between the lines of a key, as pasted into code or JSON. */
+/* What comes between the lines of a key, as pasted into code or JSON. */
 static bool
 is_gap(char c)
 {
@@ -176,7 +176,7 @@ check_pem(struct candidate *c)
 }
 
 /* The PuTTY manual, appendix C: the file ends with its MAC. Without one, or with
- * another key's header before it, what stands there is found by its other rule. */
+ * another key's header before it, what is there is found by its other rule. */
 enum check_result
 check_ppk(struct candidate *c)
 {
@@ -346,7 +346,7 @@ has_digit(struct span s)
 	return false;
 }
 
-/* Whether "curl" stands before on the line, which a backslash at its end continues. */
+/* Whether "curl" comes before on the line, which a backslash at its end continues. */
 static bool
 after_curl(const struct candidate *c)
 {

@@ -1,6 +1,6 @@
 /* The arithmetic that identity numbers share: weighted sums, Luhn's relatives,
  * ISO 7064, Verhoeff, bech32, and dates inside numbers. What a country does with it
- * stands in check_id_*.c. */
+ * is in check_id_*.c. */
 #include "base/ascii.h"
 #include "detect/validate/check.h"
 #include "detect/validate/check_sum.h"

@@ -1,7 +1,7 @@
 /* Secrets whose format proves itself: a checksum, or an inside that decodes. What
  * does not compute is still a finding, at a lower score: a token with a typing
  * error, or one made up by its owner, is no less to be hidden. The specification
- * stands at each function. */
+ * is at each function. */
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -70,7 +70,7 @@ check_crc62(struct candidate *c)
 }
 
 /* Grafana, pkg/components/satokengen: glsa_SECRET_XXXXXXXX, where the last eight are
- * the CRC-32 of what stands before their underscore, lowest byte first. */
+ * the CRC-32 of what comes before their underscore, lowest byte first. */
 enum check_result
 check_grafana(struct candidate *c)
 {
@@ -227,7 +227,7 @@ check_json64(struct candidate *c)
 	if (!at)
 		return proven_if(c, false);
 	s = span_cut(s, (size_t)(at - s.p), s.n);
-	/* Sentry puts its own "_" and a signature behind the padding. */
+	/* Sentry puts its own "_" and a signature after the padding. */
 	n = decode64(span_cut(s, 0, span_chr(s, '=')), raw, sizeof(raw));
 	if (n == 0 || n == sizeof(raw))
 		return proven_if(c, false);

@@ -82,7 +82,7 @@ entity_at(struct span t, size_t i)
 
 /* ---- the end ---- */
 
-/* Behind the opening quote at c->start - 1: its closing one, or 0. */
+/* After the opening quote at c->start - 1: its closing one, or 0. */
 static size_t
 closing_quote(const struct candidate *c)
 {

@@ -9,7 +9,7 @@ struct value {
 	struct span s;
 	bool quoted; /* a literal; otherwise it may be code, and its end is a guess */
 	char sep;    /* what parts it from its key: ':', '=', ',', '|', '>' or a letter */
-	bool spaced; /* a blank stands before that */
+	bool spaced; /* a blank comes before that */
 };
 
 /* The value that begins at c->start, to its closing quote or to the blank, comma, tag or

@@ -1,7 +1,7 @@
-/* The sieve. Literals: with AVX2 eight places at a time, a gathered look-up each, chosen
- * when the program runs; else four places a round, without a branch. Both give the same bits.
- */
-#include "detect/prefilter/sieve.h"
+/* Where literals, bytes and words begin. Literals: with AVX2 eight places at a time, a gathered
+ * look-up each, chosen when the program runs; else four places a round, without a branch. Both
+ * give the same bits. */
+#include "detect/prefilter/starts.h"
 
 #include <endian.h>
 
@@ -11,7 +11,7 @@
 #include <immintrin.h>
 #endif
 
-enum { BEHIND = 8 }; /* bytes read behind a block */
+enum { AFTER = 8 }; /* bytes read after a block */
 
 /* ---- patterns ---- */
 
@@ -69,7 +69,7 @@ literals_avx2(const struct prefilter *f, const char *p)
 #endif
 
 static inline void
-bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, struct sieve *out)
+bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, struct starts *out)
 {
 	uint64_t bits[BLOCK_SETS], literal;
 
@@ -83,7 +83,7 @@ bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, str
 		block_classify_avx2(&f->bytes, p, bits);
 	else
 		block_classify_plain(&f->bytes, p, BLOCK, bits);
-	*out = (struct sieve){
+	*out = (struct starts){
 		.literal = literal & bits_below(room),
 		.digit = bits[BYTES_DIGIT],
 		.upper = bits[BYTES_UPPER],
@@ -95,31 +95,31 @@ bits_at(const struct prefilter *f, const char *p, size_t room, bool vectors, str
 /* The last bytes of a text. */
 static void
 last_bits(
-	const struct prefilter *f, const char *p, size_t room, bool vectors, struct sieve *out)
+	const struct prefilter *f, const char *p, size_t room, bool vectors, struct starts *out)
 {
-	char last[BLOCK + BEHIND] = { 0 };
+	char last[BLOCK + AFTER] = { 0 };
 
 	memcpy(last, p, room);
 	bits_at(f, last, room, vectors, out);
 }
 
 static void
-sieve_with(
-	const struct prefilter *f, const char *p, size_t room, bool vectors, struct sieve *out)
+starts_either_way(
+	const struct prefilter *f, const char *p, size_t room, bool vectors, struct starts *out)
 {
-	(room < BLOCK + BEHIND ? last_bits : bits_at)(f, p, room, vectors, out);
+	(room < BLOCK + AFTER ? last_bits : bits_at)(f, p, room, vectors, out);
 }
 
 void
-sieve_at(const struct prefilter *f, const char *p, size_t room, struct sieve *out)
+starts_at(const struct prefilter *f, const char *p, size_t room, struct starts *out)
 {
-	sieve_with(f, p, room, block_vectors(), out);
+	starts_either_way(f, p, room, block_vectors(), out);
 }
 
 void
-sieve_at_plain(const struct prefilter *f, const char *p, size_t room, struct sieve *out)
+starts_at_plain(const struct prefilter *f, const char *p, size_t room, struct starts *out)
 {
-	sieve_with(f, p, room, false, out);
+	starts_either_way(f, p, room, false, out);
 }
 
 /* ---- words ---- */
@@ -163,7 +163,7 @@ fill_sets(void)
 }
 
 size_t
-sieve_begins(struct span t, size_t at, bool small, uint64_t *bits)
+starts_next_word(struct span t, size_t at, bool small, uint64_t *bits)
 {
 	const struct block_sets *sets = small ? &letters_begin : &capitals_begin;
 	bool before = at > 0 && at < t.n && is_word(t.p[at - 1]);
@@ -179,14 +179,14 @@ sieve_begins(struct span t, size_t at, bool small, uint64_t *bits)
 	return t.n;
 }
 
-struct sieve_words
-sieve_words(struct span text, size_t at)
+struct word_starts
+word_starts(struct span text, size_t at)
 {
 	char before = at ? text.p[at - 1] : 0;
 	uint64_t in[BLOCK_SETS], lead[BLOCK_SETS];
 
 	block_classify(&letters, text.p + at, text.n - at, in);
-	struct sieve_words out = {
+	struct word_starts out = {
 		.begins = ~(in[ALPHA] << 1 | is_alpha(before)) |
 			  (in[UPPER] & ((in[ALPHA] & ~in[UPPER]) << 1 | is_lower(before))),
 		.alnum = in[ALPHA] | in[DIGIT],

@@ -1,4 +1,4 @@
-/* The editor of characters and escapes: what it undoes is certain, so that what the
+/* Normalises characters and escapes: what it undoes is certain, so that what the
  * rules find in its views counts as if it had been written plainly. */
 #include "base/ascii.h"
 #include "codec/utf8.h"
@@ -10,7 +10,7 @@ enum { TOKEN_BACK = 128 };
 
 enum tags { TAGS_TEXT, TAGS_NOISE, TAGS_FLAG };
 
-struct plain {
+struct normaliser {
 	struct span t;
 	struct editor *ed;
 	bool *signal;
@@ -22,19 +22,19 @@ struct plain {
 };
 
 static bool
-graphic(char c)
+is_graphic(char c)
 {
 	return c > ' ' && c < 0x7F;
 }
 
 static bool
-prev_is(const struct plain *p, size_t at, bool (*is)(char))
+prev_is(const struct normaliser *p, size_t at, bool (*is)(char))
 {
 	return at > 0 && is(p->t.p[at - 1]);
 }
 
 static bool
-next_is(const struct plain *p, size_t at, bool (*is)(char))
+next_is(const struct normaliser *p, size_t at, bool (*is)(char))
 {
 	return at < p->t.n && is(p->t.p[at]);
 }
@@ -60,7 +60,7 @@ in_token(char c)
 
 /* The token around `at` mixes ASCII letters or digits with another script's. */
 static bool
-mixed(struct plain *p, size_t at)
+mixed_scripts(struct normaliser *p, size_t at)
 {
 	size_t i = at;
 	bool ascii = false;
@@ -77,7 +77,7 @@ mixed(struct plain *p, size_t at)
 }
 
 static bool
-foldable(const struct plain *p, size_t at)
+is_foldable(const struct normaliser *p, size_t at)
 {
 	size_t n;
 	bool valid;
@@ -91,7 +91,7 @@ foldable(const struct plain *p, size_t at)
 /* Between two letters of a script that is not folded, a joiner is spelling: Persian,
  * Hindi, emoji. */
 static bool
-is_spelling(const struct plain *p, size_t at, size_t to)
+is_spelling(const struct normaliser *p, size_t at, size_t to)
 {
 	size_t back = at;
 
@@ -100,18 +100,18 @@ is_spelling(const struct plain *p, size_t at, size_t to)
 	do
 		back--;
 	while (back > 0 && at - back < 4 && (p->t.p[back] & 0xC0) == 0x80);
-	return !foldable(p, back) && !foldable(p, to);
+	return !is_foldable(p, back) && !is_foldable(p, to);
 }
 
 static void
-edit(struct plain *p, size_t to, struct folded f, unsigned flags)
+edit_as(struct normaliser *p, size_t to, struct folded f, unsigned flags)
 {
 	view_edit(p->ed, p->at, to, f.c, f.n, flags);
 }
 
 /* Latin-1 and Windows-1252 in what is not UTF-8. */
 static struct folded
-stray(unsigned char c)
+stray_byte(unsigned char c)
 {
 	if (c == 0xA0)
 		return (struct folded){ FOLD_SPACE, 1, " " };
@@ -130,7 +130,7 @@ is_tag(struct span t, size_t at)
 /* What the row of tags that begins at p->at is. A flag of a region of a country is
  * written with at most six; three or fewer inside a word are there to break it. */
 static enum tags
-judge_tags(struct plain *p)
+judge_tags(struct normaliser *p)
 {
 	enum { FLAG_MOST = 6, NOISE_MOST = 3 };
 	size_t at = p->at, end = at;
@@ -141,21 +141,22 @@ judge_tags(struct plain *p)
 	if (at >= 4 && end - at <= 4 * FLAG_MOST &&
 		!memcmp(p->t.p + at - 4, "\xF0\x9F\x8F\xB4", 4))
 		return TAGS_FLAG;
-	return end - at <= 4 * NOISE_MOST && prev_is(p, at, graphic) && next_is(p, end, graphic)
+	return end - at <= 4 * NOISE_MOST && prev_is(p, at, is_graphic) &&
+			       next_is(p, end, is_graphic)
 		       ? TAGS_NOISE
 		       : TAGS_TEXT;
 }
 
 static void
-drop(struct plain *p, size_t to, struct folded f)
+edit_drop(struct normaliser *p, size_t to, struct folded f)
 {
 	if (!is_spelling(p, p->at, to))
-		edit(p, to, f, EDIT_HIDE);
+		edit_as(p, to, f, EDIT_HIDE);
 }
 
-/* Text of its own, which nobody sees: it does not go on in the words beside it. */
+/* Text of its own, which nobody sees: it does not go on in the words next to it. */
 static void
-tag(struct plain *p, size_t to, struct folded f)
+edit_tag(struct normaliser *p, size_t to, struct folded f)
 {
 	if (p->at >= p->tags_end) {
 		p->tags = judge_tags(p);
@@ -167,13 +168,13 @@ tag(struct plain *p, size_t to, struct folded f)
 	*p->signal = true;
 	if (p->tags == TAGS_NOISE)
 		f.n = 0;
-	edit(p, to, f, EDIT_HIDE);
+	edit_as(p, to, f, EDIT_HIDE);
 	if (p->tags == TAGS_TEXT && to >= p->tags_end && next_is(p, to, is_alnum))
 		view_edit(p->ed, to, to, " ", 1, EDIT_HIDE);
 }
 
 static void
-dash_space_dot(struct plain *p, size_t to, struct folded f)
+dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 {
 	size_t at = p->at;
 	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit) ||
@@ -187,17 +188,17 @@ dash_space_dot(struct plain *p, size_t to, struct folded f)
 
 	if (digits || (around && f.kind != FOLD_SPACE) || spelled ||
 		(at > 0 && p->t.p[at - 1] == '@'))
-		edit(p, to, f, EDIT_TYPO);
+		edit_as(p, to, f, EDIT_TYPO);
 }
 
 /* Greek, Cyrillic, Armenian and Hebrew in a token of their own: over all of it. */
 static bool
-foreign_word(struct plain *p)
+foreign_word(struct normaliser *p)
 {
 	size_t i = p->at;
 	unsigned char c = (unsigned char)p->t.p[i];
 
-	if (c < 0xCE || c > 0xD7 || mixed(p, i))
+	if (c < 0xCE || c > 0xD7 || mixed_scripts(p, i))
 		return false;
 	while (i + 1 < p->t.n && (unsigned char)p->t.p[i] >= 0xCE &&
 		(unsigned char)p->t.p[i] <= 0xD7 && (p->t.p[i + 1] & 0xC0) == 0x80)
@@ -209,7 +210,7 @@ foreign_word(struct plain *p)
 }
 
 static void
-character(struct plain *p)
+edit_character(struct normaliser *p)
 {
 	bool valid;
 
@@ -225,29 +226,29 @@ character(struct plain *p)
 		return;
 	}
 	if (cp < 0x80 && n > 1) { /* overlong */
-		edit(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
+		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
 	} else if (cp < 0x80) { /* a control character */
 		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
-			edit(p, to, (struct folded){ 0 }, EDIT_HIDE);
+			edit_as(p, to, (struct folded){ 0 }, EDIT_HIDE);
 	} else {
-		struct folded f = valid ? fold_char(cp) : stray((unsigned char)p->t.p[at]);
+		struct folded f = valid ? fold_char(cp) : stray_byte((unsigned char)p->t.p[at]);
 		switch (f.kind) {
 		case FOLD_NONE: break;
-		case FOLD_ASCII: edit(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
+		case FOLD_ASCII: edit_as(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
 		case FOLD_BIDI:
 			*p->signal = true;
-			edit(p, to, f, EDIT_HIDE);
+			edit_as(p, to, f, EDIT_HIDE);
 			break;
-		case FOLD_DROP: drop(p, to, f); break;
-		case FOLD_TAG: tag(p, to, f); break;
+		case FOLD_DROP: edit_drop(p, to, f); break;
+		case FOLD_TAG: edit_tag(p, to, f); break;
 		case FOLD_MARK:
-			if (prev_is(p, at, graphic) || p->ed->last == at)
-				edit(p, to, f,
+			if (prev_is(p, at, is_graphic) || p->ed->last == at)
+				edit_as(p, to, f,
 					prev_is(p, at, is_digit) ? EDIT_HIDE : EDIT_TYPO);
 			break;
 		case FOLD_LIKE:
-			if (mixed(p, at))
-				edit(p, to, f, EDIT_HIDE);
+			if (mixed_scripts(p, at))
+				edit_as(p, to, f, EDIT_HIDE);
 			break;
 		default: dash_space_dot(p, to, f); break;
 		}
@@ -256,7 +257,7 @@ character(struct plain *p)
 }
 
 static void
-escape(struct plain *p)
+edit_escape(struct normaliser *p)
 {
 	struct unescaped u = unescape(p->t, p->at);
 
@@ -274,12 +275,12 @@ escape(struct plain *p)
 }
 
 void
-plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
+normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 {
 	/* No further, so that a text of nothing but one escape is not read by each chunk. */
 	enum { AHEAD = 64 << 10 };
 	struct span t = span_cut(c->text, 0, c->to + AHEAD);
-	struct plain p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
+	struct normaliser p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
 
 	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
 		uint64_t todo = c->look[k].hidden;
@@ -289,10 +290,10 @@ plain_edit(const struct chunk *c, struct editor *ed, bool *signal)
 				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
 				if (p.at > at)
 					;
-				else if (graphic(p.t.p[at]))
-					escape(&p);
+				else if (is_graphic(p.t.p[at]))
+					edit_escape(&p);
 				else
-					character(&p);
+					edit_character(&p);
 			}
 			if (p.at >= base + BLOCK)
 				break;

@@ -1,8 +1,8 @@
-/* Outlines to an automaton: trees to a Thompson automaton with one accepting node a
- * pattern, that to a deterministic one, breadth first. An accepting node, once reached,
- * stays; a walk ends where nothing but such nodes is left, or where OUTLINE_STATES_MAX
- * stopped the expansion: there whatever is still possible counts as accepted. */
-#include "detect/prefilter/outline.h"
+/* Patterns to an automaton: trees to a Thompson automaton with one accepting node a pattern,
+ * that to a deterministic one, breadth first. An accepting node, once reached, stays; a walk
+ * ends where nothing but such nodes is left, or where AUTOMATON_STATES_MAX stopped the
+ * expansion: there whatever is still possible counts as accepted. */
+#include "detect/prefilter/automaton.h"
 
 #include <stdlib.h>
 
@@ -40,17 +40,16 @@ struct list {
 struct builder {
 	struct arena *a;  /* the automaton's */
 	struct arena tmp; /* trees, nodes, states */
-	const struct outline_input *in;
+	const struct automaton_input *in;
 	size_t nin;
-	struct outline *out;
-	uint64_t class_sets[OUTLINE_CLASSES][4];
+	struct automaton *out;
+	uint64_t class_sets[AUTOMATON_CLASSES][4];
 	struct node *nodes;
 	size_t nnodes;
 	uint16_t *start; /* of each input */
-	struct outline_edges *edges;
-	uint32_t *back,
-		*before; /* classes of the input's back_set, of what must stand before */
-	uint32_t *not_before[2]; /* classes wholly in what may not: any, behind a digit */
+	struct automaton_edges *edges;
+	uint32_t *back, *before; /* classes of the input's back_set, of what must come before */
+	uint32_t *not_before[2]; /* classes wholly in what may not: any, after a digit */
 	struct list reach, members;
 	struct state *states;
 	uint32_t nstates;
@@ -63,7 +62,7 @@ struct builder {
 
 /* ---- classes of bytes ---- */
 
-/* Coarse on purpose: a class that a set cuts counts as wholly inside. */
+/* Classes are coarse on purpose: one that a set cuts in two counts as wholly inside. */
 static void
 make_classes(struct builder *b)
 {
@@ -87,7 +86,7 @@ classes_of(const struct builder *b, const uint64_t set[4])
 {
 	uint32_t mask = 0;
 
-	for (unsigned k = 0; k < OUTLINE_END; k++)
+	for (unsigned k = 0; k < AUTOMATON_END; k++)
 		if (set_meets(b->class_sets[k], set))
 			mask |= 1u << k;
 	return mask;
@@ -120,7 +119,7 @@ add_node(struct builder *b, struct node n)
 	return (uint16_t)b->nnodes++;
 }
 
-static uint16_t emit(
+static uint16_t emit_node(
 	struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern);
 
 static uint16_t
@@ -129,7 +128,7 @@ emit_sequence(
 {
 	if (!child)
 		return next;
-	return emit(b, child, emit_sequence(b, child->next, next, pattern), pattern);
+	return emit_node(b, child, emit_sequence(b, child->next, next, pattern), pattern);
 }
 
 static uint16_t
@@ -147,22 +146,23 @@ emit_repeat(struct builder *b, const struct regex_node *n, uint16_t next, uint16
 	}
 	if (loop) {
 		at = add_node(b, (struct node){ .b = next, .pattern = pattern });
-		uint16_t body = emit(b, n->child, at, pattern);
+		uint16_t body = emit_node(b, n->child, at, pattern);
 		b->nodes[at].a = body;
 	} else {
 		for (unsigned i = 0; i < optional && !b->overflow; i++)
-			at = add_node(b, (struct node){ .a = emit(b, n->child, at, pattern),
-						 .b = next,
-						 .pattern = pattern });
+			at = add_node(
+				b, (struct node){ .a = emit_node(b, n->child, at, pattern),
+					   .b = next,
+					   .pattern = pattern });
 	}
 	for (unsigned i = 0; i < min && !b->overflow; i++)
-		at = emit(b, n->child, at, pattern);
+		at = emit_node(b, n->child, at, pattern);
 	return at;
 }
 
-/* The node where n begins, with `next` behind it. */
+/* The node where n begins, with `next` after it. */
 static uint16_t
-emit(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern)
+emit_node(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t pattern)
 {
 	uint16_t at = next;
 
@@ -175,10 +175,10 @@ emit(struct builder *b, const struct regex_node *n, uint16_t next, uint16_t patt
 					   .pattern = pattern });
 	case REGEX_CAT: return emit_sequence(b, n->child, next, pattern);
 	case REGEX_ALT:
-		at = emit(b, n->child, next, pattern);
+		at = emit_node(b, n->child, next, pattern);
 		for (const struct regex_node *c = n->child->next; c; c = c->next)
 			at = add_node(b, (struct node){ .a = at,
-						 .b = emit(b, c, next, pattern),
+						 .b = emit_node(b, c, next, pattern),
 						 .pattern = pattern });
 		return at;
 	case REGEX_REPEAT: return emit_repeat(b, n, next, pattern);
@@ -196,9 +196,10 @@ emit_either(struct builder *b, uint16_t one, uint16_t other, uint16_t pattern)
 		       : one | other;
 }
 
-/* Behind the first byte of t's row: it does not go on. `then`: what the second may be. */
+/* After the first byte of t's row: nodes that refuse the rest of it. `then`: what the second
+ * byte may be. */
 static uint16_t
-emit_no_row(struct builder *b, const struct outline_tail *t, const uint64_t then[4],
+emit_no_row(struct builder *b, const struct automaton_tail *t, const uint64_t then[4],
 	uint16_t accept, uint16_t pattern)
 {
 	uint16_t next = NONE;
@@ -211,7 +212,7 @@ emit_no_row(struct builder *b, const struct outline_tail *t, const uint64_t then
 			out[i] = ~t->row[k][i] & may;
 		}
 		uint16_t ends = add_node(
-			b, (struct node){ .classes = classes_of(b, out) | 1u << OUTLINE_END,
+			b, (struct node){ .classes = classes_of(b, out) | 1u << AUTOMATON_END,
 				   .a = accept,
 				   .pattern = pattern });
 		if (next)
@@ -225,7 +226,7 @@ emit_no_row(struct builder *b, const struct outline_tail *t, const uint64_t then
 
 /* The nodes between a match's last byte and its accepting node. */
 static uint16_t
-emit_tail(struct builder *b, const struct outline_tail *t, uint16_t accept, uint16_t pattern)
+emit_tail(struct builder *b, const struct automaton_tail *t, uint16_t accept, uint16_t pattern)
 {
 	uint16_t all = NONE;
 
@@ -255,11 +256,11 @@ emit_tail(struct builder *b, const struct outline_tail *t, uint16_t accept, uint
 		};
 		if (in)
 			n.a = add_node(b, (struct node){ .classes = classes_of(b, then) |
-								    1u << OUTLINE_END,
+								    1u << AUTOMATON_END,
 						  .a = accept,
 						  .pattern = pattern });
 		else if (t->end)
-			n.classes |= 1u << OUTLINE_END;
+			n.classes |= 1u << AUTOMATON_END;
 		all = emit_either(b, all, add_node(b, n), pattern);
 	}
 	return all;
@@ -269,19 +270,19 @@ static void
 add_pattern(struct builder *b, uint16_t index)
 {
 	uint16_t accept = add_node(b, (struct node){ .accept = true, .pattern = index });
-	struct outline_tail t;
+	struct automaton_tail t;
 	struct regex re;
 
 	b->start[index] = accept;
 	if (!regex_read(
 		    &b->tmp, span_str(b->in[index].regex), REGEX_RULE, b->in[index].utf, &re))
 		return;
-	outline_edges_of(re.root, &b->edges[index]);
-	outline_tail_of(re.root, &t);
+	automaton_edges_of(re.root, &b->edges[index]);
+	automaton_tail_of(re.root, &t);
 	bool plain = t.end && t.npairs == 0 && t.nrow == 0 &&
 		     !~(t.allowed[0] & t.allowed[1] & t.allowed[2] & t.allowed[3]);
 	b->start[index] =
-		emit(b, re.root, plain ? accept : emit_tail(b, &t, accept, index), index);
+		emit_node(b, re.root, plain ? accept : emit_tail(b, &t, accept, index), index);
 	if (b->overflow)
 		b->start[index] = accept;
 }
@@ -289,7 +290,7 @@ add_pattern(struct builder *b, uint16_t index)
 /* ---- nodes to states ---- */
 
 static bool
-push(struct builder *b, struct list *l, uint16_t v)
+list_push(struct builder *b, struct list *l, uint16_t v)
 {
 	if (l->n == l->room) {
 		size_t room = l->room ? l->room * 2 : 4096;
@@ -306,7 +307,7 @@ push(struct builder *b, struct list *l, uint16_t v)
 }
 
 static void
-resolve(struct builder *b, uint16_t at)
+resolve_forks(struct builder *b, uint16_t at)
 {
 	struct node *n = &b->nodes[at];
 
@@ -314,12 +315,12 @@ resolve(struct builder *b, uint16_t at)
 		return;
 	b->mark[at] = b->round;
 	if (n->accept || n->classes) {
-		push(b, &b->reach, at);
+		list_push(b, &b->reach, at);
 	} else if (n->a || n->b) {
 		if (n->a)
-			resolve(b, n->a);
+			resolve_forks(b, n->a);
 		if (n->b)
-			resolve(b, n->b);
+			resolve_forks(b, n->b);
 	}
 }
 
@@ -332,7 +333,7 @@ reach_of(struct builder *b, uint16_t at, uint16_t *n)
 	if (!x->reached) {
 		size_t from = b->reach.n;
 		b->round++;
-		resolve(b, at);
+		resolve_forks(b, at);
 		x->reach_from = (uint32_t)from;
 		x->reach_n = (uint16_t)(b->reach.n - from);
 		x->reached = true;
@@ -348,7 +349,7 @@ by_number(const void *x, const void *y)
 }
 
 static void
-sort(uint16_t *v, size_t n)
+sort_numbers(uint16_t *v, size_t n)
 {
 	if (n > 48) {
 		qsort(v, n, sizeof(*v), by_number);
@@ -382,7 +383,7 @@ state_of(struct builder *b, size_t from)
 	for (size_t i = 0; i < kept; i++)
 		b->accepted[b->nodes[v[i]].pattern] = false;
 	n = kept;
-	sort(v, n);
+	sort_numbers(v, n);
 	for (size_t i = 0; i < n; i++) {
 		hash = (hash ^ v[i]) * 16777619u;
 		ends = ends && b->nodes[v[i]].accept;
@@ -397,7 +398,7 @@ state_of(struct builder *b, size_t from)
 			return (uint16_t)(b->slots[slot] - 1);
 		}
 	}
-	if (b->nstates == OUTLINE_STATES_MAX) {
+	if (b->nstates == AUTOMATON_STATES_MAX) {
 		b->overflow = true;
 		return 0;
 	}
@@ -418,12 +419,12 @@ add_members(struct builder *b, uint16_t at, uint32_t round)
 		uint16_t m = b->reach.v[b->nodes[at].reach_from + i];
 		if (b->mark[m] != round) {
 			b->mark[m] = round;
-			push(b, &b->members, m);
+			list_push(b, &b->members, m);
 		}
 	}
 }
 
-/* Resolves the forks behind every node, so that rounds are the caller's. */
+/* Resolves the forks after every node at once, since that takes rounds of its own. */
 static void
 resolve_all(struct builder *b)
 {
@@ -437,7 +438,7 @@ resolve_all(struct builder *b)
 }
 
 static uint16_t
-follow(struct builder *b, uint16_t state, unsigned class)
+follow_class(struct builder *b, uint16_t state, unsigned class)
 {
 	size_t from = b->members.n, n = b->states[state].n;
 	uint32_t round = ++b->round;
@@ -448,7 +449,7 @@ follow(struct builder *b, uint16_t state, unsigned class)
 		if (x->accept) {
 			if (b->mark[at] != round) {
 				b->mark[at] = round;
-				push(b, &b->members, at);
+				list_push(b, &b->members, at);
 			}
 		} else if (x->classes >> class & 1) {
 			add_members(b, x->a, round);
@@ -459,7 +460,7 @@ follow(struct builder *b, uint16_t state, unsigned class)
 
 /* The state's row. Neighbouring classes that its nodes do not tell apart share it. */
 static void
-expand(struct builder *b, uint16_t state, uint16_t row[OUTLINE_CLASSES])
+expand_state(struct builder *b, uint16_t state, uint16_t row[AUTOMATON_CLASSES])
 {
 	uint32_t apart = 1;
 
@@ -467,19 +468,19 @@ expand(struct builder *b, uint16_t state, uint16_t row[OUTLINE_CLASSES])
 		uint32_t classes = b->nodes[b->members.v[b->states[state].from + i]].classes;
 		apart |= classes ^ classes << 1;
 	}
-	for (unsigned c = 0; c <= OUTLINE_END; c++)
-		row[c] = apart >> c & 1 ? follow(b, state, c) : row[c - 1];
+	for (unsigned c = 0; c <= AUTOMATON_END; c++)
+		row[c] = apart >> c & 1 ? follow_class(b, state, c) : row[c - 1];
 }
 
-/* What may stand before each input, in classes. */
+/* What may come before each input, in classes. */
 static void
 read_contexts(struct builder *b)
 {
 	for (size_t i = 0; i < b->nin; i++) {
-		const struct outline_edges *e = &b->edges[i];
+		const struct automaton_edges *e = &b->edges[i];
 		b->back[i] = b->in[i].back_max ? classes_of(b, b->in[i].back_set) : 0;
 		b->before[i] = e->needs_before ? classes_of(b, e->before) : ~0u;
-		for (unsigned k = 0; k < OUTLINE_END; k++) {
+		for (unsigned k = 0; k < AUTOMATON_END; k++) {
 			if (class_within(b, k, e->not_before))
 				b->not_before[0][i] |= 1u << k;
 			if (class_within(b, k, e->not_before_2))
@@ -490,9 +491,9 @@ read_contexts(struct builder *b)
 }
 
 /* Nodes that a match may have reached when the walk begins inside it, up to back_max
- * bytes of back_set behind its start, the last of them of this class. */
+ * bytes of back_set after its start, the last of them of this class. */
 static void
-add_behind(struct builder *b, const struct outline_input *in, uint16_t start, unsigned class,
+add_behind(struct builder *b, const struct automaton_input *in, uint16_t start, unsigned class,
 	uint32_t round)
 {
 	struct list now = { .n = 0 }, then = { .n = 0 };
@@ -501,7 +502,7 @@ add_behind(struct builder *b, const struct outline_input *in, uint16_t start, un
 	const uint16_t *v = reach_of(b, start, &n);
 
 	for (uint16_t i = 0; i < n; i++)
-		push(b, &now, v[i]);
+		list_push(b, &now, v[i]);
 	for (unsigned k = 0; k < in->back_max && now.n && (back >> class & 1); k++) {
 		then.n = 0;
 		for (size_t i = 0; i < now.n; i++) {
@@ -512,7 +513,7 @@ add_behind(struct builder *b, const struct outline_input *in, uint16_t start, un
 				continue;
 			v = reach_of(b, x->a, &n);
 			for (uint16_t m = 0; m < n && then.n < NODES_MAX; m++)
-				push(b, &then, v[m]);
+				list_push(b, &then, v[m]);
 		}
 		qsort(then.v, then.n, sizeof(uint16_t), by_number);
 		size_t kept = 0;
@@ -529,14 +530,14 @@ add_behind(struct builder *b, const struct outline_input *in, uint16_t start, un
 }
 
 static uint16_t
-initial(struct builder *b, bool digit, unsigned class)
+initial_state(struct builder *b, bool digit, unsigned class)
 {
 	size_t from = b->members.n;
 	uint32_t round = ++b->round;
 
 	for (uint16_t i = 0; i < b->nin; i++) {
-		const struct outline_edges *e = &b->edges[i];
-		bool begin = class == OUTLINE_BEGIN;
+		const struct automaton_edges *e = &b->edges[i];
+		bool begin = class == AUTOMATON_BEGIN;
 		bool here =
 			begin ? !e->needs_before
 			      : !class_within(b, class, e->not_before) &&
@@ -554,15 +555,15 @@ initial(struct builder *b, bool digit, unsigned class)
 /* ---- states to tables ---- */
 
 static int
-patterns_of(struct builder *b, const struct state *s, struct list *l, struct outline_list *to)
+patterns_of(struct builder *b, const struct state *s, struct list *l, struct automaton_list *to)
 {
-	*to = (struct outline_list){ .from = (uint32_t)l->n };
+	*to = (struct automaton_list){ .from = (uint32_t)l->n };
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint16_t input = b->nodes[b->members.v[s->from + i]].pattern;
 		if (b->accepted[input])
 			continue;
 		b->accepted[input] = true;
-		if (!push(b, l, b->in[input].pattern))
+		if (!list_push(b, l, b->in[input].pattern))
 			return ERR_NOMEM;
 	}
 	for (uint32_t i = 0; i < s->n; i++)
@@ -575,11 +576,11 @@ patterns_of(struct builder *b, const struct state *s, struct list *l, struct out
 
 /* Where runs of 0, 1, 2… digits lead. */
 static void
-skip_digits(struct outline *o, int digit, unsigned class)
+skip_digits(struct automaton *o, int digit, unsigned class)
 {
 	uint16_t s = o->initial[digit][class];
 
-	for (unsigned n = 0; n < OUTLINE_RUNS; n++) {
+	for (unsigned n = 0; n < AUTOMATON_RUNS; n++) {
 		o->after[digit][class][n] = s;
 		s = s < o->live ? o->next[s][o->class_of['0']] : s;
 	}
@@ -587,9 +588,9 @@ skip_digits(struct outline *o, int digit, unsigned class)
 
 /* States that go on first, then those that end; `row` is filled for `expanded`. */
 static int
-number_states(struct builder *b, uint16_t (*rows)[OUTLINE_CLASSES], uint32_t expanded)
+number_states(struct builder *b, uint16_t (*rows)[AUTOMATON_CLASSES], uint32_t expanded)
 {
-	struct outline *o = b->out;
+	struct automaton *o = b->out;
 	uint16_t *number = arena_array(&b->tmp, b->nstates, sizeof(*number));
 	struct list l = { .n = 0 };
 	uint16_t ends = 0;
@@ -610,14 +611,14 @@ number_states(struct builder *b, uint16_t (*rows)[OUTLINE_CLASSES], uint32_t exp
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < b->nstates && !err; i++) {
 		err = patterns_of(b, &b->states[i], &l, &o->lists[number[i]]);
-		for (unsigned c = 0; c < OUTLINE_CLASSES && number[i] < o->live; c++)
+		for (unsigned c = 0; c < AUTOMATON_CLASSES && number[i] < o->live; c++)
 			o->next[number[i]][c] = number[rows[i][c]];
 	}
 	for (int d = 0; d < 2; d++)
-		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
+		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
 			o->initial[d][c] = number[o->initial[d][c]];
 	for (int d = 0; d < 2; d++)
-		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
+		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
 			skip_digits(o, d, c);
 	o->patterns = err ? NULL : arena_array(b->a, l.n + 1, sizeof(uint16_t));
 	if (o->patterns && l.n)
@@ -628,28 +629,30 @@ number_states(struct builder *b, uint16_t (*rows)[OUTLINE_CLASSES], uint32_t exp
 }
 
 static int
-determinise(struct builder *b)
+build_states(struct builder *b)
 {
-	uint16_t(*rows)[OUTLINE_CLASSES] = calloc(OUTLINE_STATES_MAX, sizeof(rows[0]));
+	uint16_t(*rows)[AUTOMATON_CLASSES] = calloc(AUTOMATON_STATES_MAX, sizeof(rows[0]));
 	uint32_t done = 0;
 	int err;
 
 	if (!rows)
 		return ERR_NOMEM;
 	for (int d = 0; d < 2; d++)
-		for (unsigned c = 0; c < OUTLINE_CLASSES; c++)
-			b->out->initial[d][c] = initial(b, d, c);
+		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
+			b->out->initial[d][c] = initial_state(b, d, c);
 	/* Room for a whole row, or the walk ends there. */
-	for (; done < b->nstates && b->nstates + OUTLINE_CLASSES < OUTLINE_STATES_MAX; done++)
+	for (; done < b->nstates && b->nstates + AUTOMATON_CLASSES < AUTOMATON_STATES_MAX;
+		done++)
 		if (!b->states[done].ends)
-			expand(b, (uint16_t)done, rows[done]);
+			expand_state(b, (uint16_t)done, rows[done]);
 	err = b->overflow ? ERR_NOMEM : number_states(b, rows, done);
 	free(rows);
 	return err;
 }
 
 int
-outline_build(struct arena *a, const struct outline_input *in, size_t n, struct outline *out)
+automaton_build(
+	struct arena *a, const struct automaton_input *in, size_t n, struct automaton *out)
 {
 	struct builder b = { .a = a, .in = in, .nin = n, .out = out };
 	int err = ERR_NOMEM;
@@ -658,8 +661,8 @@ outline_build(struct arena *a, const struct outline_input *in, size_t n, struct 
 	arena_init(&b.tmp, 0, false);
 	b.nodes = arena_array(&b.tmp, NODES_MAX + 1, sizeof(struct node));
 	b.start = arena_array(&b.tmp, n + 1, sizeof(uint16_t));
-	b.edges = arena_array(&b.tmp, n + 1, sizeof(struct outline_edges));
-	b.states = arena_array(&b.tmp, OUTLINE_STATES_MAX, sizeof(struct state));
+	b.edges = arena_array(&b.tmp, n + 1, sizeof(struct automaton_edges));
+	b.states = arena_array(&b.tmp, AUTOMATON_STATES_MAX, sizeof(struct state));
 	b.slots = arena_array(&b.tmp, SLOTS, sizeof(uint16_t));
 	b.mark = arena_array(&b.tmp, NODES_MAX + 1, sizeof(uint32_t));
 	b.accepted = arena_array(&b.tmp, n + 1, sizeof(bool));
@@ -677,7 +680,7 @@ outline_build(struct arena *a, const struct outline_input *in, size_t n, struct 
 	b.overflow = false;
 	read_contexts(&b);
 	resolve_all(&b);
-	err = b.overflow || arena_failed(&b.tmp) ? ERR_NOMEM : determinise(&b);
+	err = b.overflow || arena_failed(&b.tmp) ? ERR_NOMEM : build_states(&b);
 out:
 	free(b.reach.v);
 	free(b.members.v);

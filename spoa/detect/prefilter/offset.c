@@ -1,7 +1,7 @@
-/* How far a pattern's finding may stand behind the beginning of its match: "curl … -u"
+/* How far a pattern's finding may come after the beginning of its match: "curl … -u"
  * before a password. Who scans a part of a text must begin it so far back. And how far a
- * digit may, that every match has. Apart from the outlines, whose trees it measures. */
-#include "detect/prefilter/lead.h"
+ * digit may, that every match has. Apart from the automata, whose trees it measures. */
+#include "detect/prefilter/offset.h"
 
 /* (?: … <…> …){0,4}: what may be left out and has a '<'. */
 static bool
@@ -34,10 +34,10 @@ width_of(const struct regex_node *n, unsigned without)
 	for (const struct regex_node *x = n->child; x; x = x->next) {
 		c = width_of(x, without);
 		w = n->kind == REGEX_ALT ? (c > w ? c : w) : w + c;
-		w = w < LEAD_MAX ? w : LEAD_MAX;
+		w = w < OFFSET_MAX ? w : OFFSET_MAX;
 	}
 	if (n->kind == REGEX_REPEAT)
-		w = n->max && w > LEAD_MAX / n->max ? LEAD_MAX : w * n->max;
+		w = n->max && w > OFFSET_MAX / n->max ? OFFSET_MAX : w * n->max;
 	return w;
 }
 
@@ -76,19 +76,19 @@ digit_in(const struct regex_node *n)
 }
 
 uint16_t
-pattern_digit(const struct regex_node *tree)
+pattern_digit_offset(const struct regex_node *tree)
 {
 	size_t w = digit_in(tree);
 
-	return (uint16_t)(w < LEAD_MAX ? w : 0);
+	return (uint16_t)(w < OFFSET_MAX ? w : 0);
 }
 
 uint16_t
-pattern_lead(const struct regex_node *tree, uint16_t *plain)
+pattern_value_offset(const struct regex_node *tree, uint16_t *plain)
 {
-	size_t w = tree ? width_of(tree, WITHOUT_VALUE) : LEAD_MAX;
-	size_t v = tree ? width_of(tree, WITHOUT_VALUE | WITHOUT_TAGS) : LEAD_MAX;
+	size_t w = tree ? width_of(tree, WITHOUT_VALUE) : OFFSET_MAX;
+	size_t v = tree ? width_of(tree, WITHOUT_VALUE | WITHOUT_TAGS) : OFFSET_MAX;
 
-	*plain = (uint16_t)(v < LEAD_MAX ? v : LEAD_MAX);
-	return (uint16_t)(w < LEAD_MAX ? w : LEAD_MAX);
+	*plain = (uint16_t)(v < OFFSET_MAX ? v : OFFSET_MAX);
+	return (uint16_t)(w < OFFSET_MAX ? w : OFFSET_MAX);
 }

@@ -1,4 +1,4 @@
-/* The sieve: with and without vectors it gives the same bits, and never fewer than a look at
+/* The classifier: with and without vectors it gives the same bits, and never fewer than a look at
  * every literal, byte by byte, gives. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "detect/detect.h"
-#include "detect/prefilter/sieve.h"
+#include "detect/prefilter/starts.h"
 #include "detect/rules/rule.h"
 #include "support/detect_fix.h"
 
@@ -68,7 +68,7 @@ literal_begins(const struct prefilter *f, const char *p, size_t n)
 }
 
 static void
-look(const struct prefilter *f, const char *p, size_t room, const struct sieve *v)
+look(const struct prefilter *f, const char *p, size_t room, const struct starts *v)
 {
 	for (size_t k = 0; k < BLOCK && k < room; k++) {
 		assert_int_equal(v->digit >> k & 1, is_digit(p[k]));
@@ -91,16 +91,16 @@ vectors_give_the_same_bits_and_no_literal_is_missed(void **state)
 	for (int i = 0; i < TEXTS; i++) {
 		char text[ROOM];
 		size_t n = write_text(f, &random, text);
-		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
-		struct sieve want, got;
+		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
+		struct starts want, got;
 		assert_non_null(p);
 		memcpy(p, text, n);
-		sieve_at_plain(f, p, n, &want);
+		starts_at_plain(f, p, n, &want);
 		look(f, p, n, &want);
 		size_t k = next(&random) % (n < BLOCK ? n : BLOCK);
 		if (literal_begins(f, p + k, n - k))
 			assert_true(want.literal >> k & 1);
-		sieve_at(f, p, n, &got);
+		starts_at(f, p, n, &got);
 		assert_memory_equal(&want, &got, sizeof(want));
 		free(p);
 	}
@@ -110,7 +110,7 @@ vectors_give_the_same_bits_and_no_literal_is_missed(void **state)
 static void
 look_words(struct span t, size_t at)
 {
-	struct sieve_words v = sieve_words(t, at);
+	struct word_starts v = word_starts(t, at);
 
 	for (size_t k = 0; k < BLOCK && at + k < t.n; k++) {
 		unsigned char c = (unsigned char)t.p[at + k];
@@ -129,7 +129,7 @@ no_beginning_of_a_word_is_left_out(void **state)
 	(void)state;
 	for (int i = 0; i < TEXTS; i++) {
 		size_t n = 1 + next(&random) % ROOM, at = next(&random) % n;
-		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
+		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
 		assert_non_null(p);
 		for (size_t k = 0; k < n; k++)
 			p[k] = (char)(i < 256 ? (size_t)i + k : next(&random));
@@ -169,11 +169,11 @@ the_next_block_with_a_beginning_is_found(void **state)
 		size_t at = next(&random) % (n / BLOCK + 2) * BLOCK;
 		size_t kinds = 1 + next(&random) % (sizeof(bytes) - 1);
 		bool small = next(&random) % 2;
-		char *p = malloc(n); /* nothing behind it: a sanitizer sees what is read */
+		char *p = malloc(n); /* nothing after it: a sanitizer sees what is read */
 		assert_non_null(p);
 		for (size_t k = 0; k < n; k++)
 			p[k] = next(&random) % 16 ? ' ' : bytes[next(&random) % kinds];
-		block = sieve_begins(span_of(p, n), at, small, &bits);
+		block = starts_next_word(span_of(p, n), at, small, &bits);
 		look_begins(span_of(p, n), at, small, bits, block);
 		free(p);
 	}

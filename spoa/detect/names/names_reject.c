@@ -1,21 +1,21 @@
-/* The quick no to a capitalised word, which most are: it stands alone, and nothing beside
- * it makes a name of it. What it says no to, the finders find nothing in; what it does
- * not, they look at. */
+/* Early reject of capitalised words, which most are: a word is alone, and nothing next to it
+ * makes a name of it. In what is rejected the finders would find nothing; at all else they
+ * look. */
 #include "base/ascii.h"
 #include "detect/names/names_run.h"
 
 enum {
 	LONG = 24, /* bytes of a word that is looked at, */
-	ROOM = 32, /* and of what may be read of it and behind it */
+	ROOM = 32, /* and of what may be read of it and after it */
 };
 
-/* What a word alone is worth at most, without a cue before it or a number beside it. */
+/* What a word alone is worth at most, without a cue before it or a number next to it. */
 #define WORTH_PERSON 0.25f /* an ordinary one that is a name too */
 #define WORTH_PLACE  0.38f /* a region */
 #define WORTH_NATION 0.40f
 
 bool
-words_skim(const struct names_sweep *w)
+words_rejectable(const struct names_sweep *w)
 {
 	return !w->lower && !w->person_key &&
 	       w->threshold[FIND_PERSON] > WORTH_PERSON + 0.01f &&
@@ -23,7 +23,7 @@ words_skim(const struct names_sweep *w)
 	       w->threshold[FIND_NATION] > WORTH_NATION + 0.01f;
 }
 
-/* Whether no other word follows in a run; only letters stand in [at, end). */
+/* Whether no other word follows in a run; only letters are in [at, end). */
 static bool
 alone(const struct names_sweep *w, size_t at, size_t end)
 {
@@ -39,7 +39,7 @@ alone(const struct names_sweep *w, size_t at, size_t end)
 	}
 }
 
-/* What the lists say of it makes it nothing alone. */
+/* Whether what the lists say of the word makes it nothing when alone. */
 static bool
 is_little(const struct names_sweep *w, size_t at, size_t end, uint32_t flags)
 {
@@ -95,7 +95,7 @@ is_led(struct names_sweep *w, size_t at)
 }
 
 size_t
-word_skimmed(struct names_sweep *w, size_t at)
+word_rejected(struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
 	uint64_t h;
@@ -112,7 +112,7 @@ word_skimmed(struct names_sweep *w, size_t at)
 }
 
 size_t
-small_word_skimmed(const struct names_sweep *w, size_t at)
+small_word_rejected(const struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;
 	uint64_t h;

@@ -1,5 +1,5 @@
 /* The index of digit runs: built once from the patterns' start conditions, what their
- * look-behinds say, and the outlines' automata; asked at every run of a text. */
+ * look-behinds say, and the automata; asked at every run of a text. */
 #include <stdlib.h>
 
 #include "base/ascii.h"
@@ -10,7 +10,7 @@
 /* ---- bits ---- */
 
 static void
-set_bit(struct run_set *s, unsigned bit)
+set_bit(struct pattern_set *s, unsigned bit)
 {
 	s->v[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
@@ -19,24 +19,25 @@ set_bit(struct run_set *s, unsigned bit)
 static void
 number_bits(struct prefilter *f, const struct pattern *v, size_t n)
 {
-	unsigned next = 0, limit = RUN_BITS - 64;
+	unsigned next = 0, limit = PATTERN_SET_BITS - 64;
 
-	for (int near = 0; near < 2; near++) {
+	for (int wanting = 0; wanting < 2; wanting++) {
 		for (size_t i = 0; i < n; i++) {
 			const struct pattern *p = &v[i];
-			if (p->kind != START_DIGITS || (p->near_bit != NEAR_NONE) != near)
+			if (p->kind != START_DIGITS ||
+				(p->context_bit != CONTEXT_NONE) != wanting)
 				continue;
-			f->run_bit[i] = (uint16_t)(next < limit ? next : limit - 1);
+			f->pattern_bit[i] = (uint16_t)(next < limit ? next : limit - 1);
 			if (next == limit)
-				set_bit(&f->runs.shared, limit - 1);
+				set_bit(&f->digits.shared, limit - 1);
 			next += next < limit;
 		}
 		next = (next + 63) / 64 * 64;
-		for (unsigned k = 0; !near && k < next / 64; k++)
-			f->runs.always.v[k] = ~UINT64_C(0);
-		if (!near)
-			f->runs.far = next / 64;
-		limit = RUN_BITS;
+		for (unsigned k = 0; !wanting && k < next / 64; k++)
+			f->digits.always.v[k] = ~UINT64_C(0);
+		if (!wanting)
+			f->digits.far = next / 64;
+		limit = PATTERN_SET_BITS;
 	}
 }
 
@@ -67,7 +68,7 @@ may_stand_second(const struct pattern *p, unsigned byte)
 }
 
 static void
-index_edges(struct run_index *x, const struct pattern *p, unsigned bit)
+index_edges(struct digit_index *x, const struct pattern *p, unsigned bit)
 {
 	bool first = false;
 
@@ -75,7 +76,7 @@ index_edges(struct run_index *x, const struct pattern *p, unsigned bit)
 		bool may = set_has(p->first, (char)('0' + d));
 		first |= may;
 		if (may || p->back_max)
-			set_bit(&x->lead[d], bit);
+			set_bit(&x->first_digit[d], bit);
 	}
 	for (unsigned digit = 0; digit < 2; digit++)
 		for (unsigned c = 0; c <= RUN_EDGE; c++)
@@ -100,9 +101,9 @@ may_follow(const struct pattern *p, unsigned run, unsigned char next, bool digit
 }
 
 static void
-index_behind(struct run_index *x, const struct pattern *p, unsigned bit)
+index_behind(struct digit_index *x, const struct pattern *p, unsigned bit)
 {
-	struct run_set(*to)[OUTLINE_CLASSES][RUN_KINDS] = x->behind;
+	struct pattern_set(*to)[AUTOMATON_CLASSES][RUN_KINDS] = x->after;
 
 	for (unsigned run = 1; run <= DIGIT_RUN_MAX; run++) {
 		if (!((p->runs | p->alone) >> run & 1))
@@ -112,148 +113,150 @@ index_behind(struct run_index *x, const struct pattern *p, unsigned bit)
 				if (may_follow(p, run, (unsigned char)c, kind == RUN_DIGIT))
 					set_bit(&to[run][x->class_of[c]][kind], bit);
 		if (may_follow(p, run, 0, false))
-			set_bit(&to[run][OUTLINE_END][RUN_OTHER], bit);
+			set_bit(&to[run][AUTOMATON_END][RUN_OTHER], bit);
 	}
 }
 
 /* ---- what the automata say ---- */
 
-/* One outline while its part of the index is made. */
+/* An automaton while its part of the index is made. */
 struct walker {
 	uint32_t kinds[RUN_KINDS]; /* classes */
 	const struct prefilter *f;
-	const struct outline *o;
-	struct run_set *of_state, *ended; /* patterns still possible; where known: */
+	const struct automaton *o;
+	struct pattern_set *of_state, *ended; /* patterns still possible; where known: */
 	bool *known, *has_ended;
 	bool *seen; /* by state */
 };
 
-static const struct run_set *
+static const struct pattern_set *
 set_of(struct walker *w, uint16_t state)
 {
-	struct run_set *s = &w->of_state[state];
-	const struct outline_list *l = &w->o->lists[state];
+	struct pattern_set *s = &w->of_state[state];
+	const struct automaton_list *l = &w->o->lists[state];
 
 	if (!w->known[state])
 		for (size_t i = 0; i < l->n; i++)
-			set_bit(s, w->f->run_bit[w->o->patterns[l->from + i]]);
+			set_bit(s, w->f->pattern_bit[w->o->patterns[l->from + i]]);
 	w->known[state] = true;
 	return s;
 }
 
 static uint16_t
-step(const struct outline *o, uint16_t state, unsigned class)
+state_step(const struct automaton *o, uint16_t state, unsigned class)
 {
 	return state < o->live ? o->next[state][class] : state;
 }
 
 /* Those still possible where a run of digits ends in the state. */
-static const struct run_set *
+static const struct pattern_set *
 ended_of(struct walker *w, uint16_t state)
 {
-	struct run_set *s = &w->ended[state];
+	struct pattern_set *s = &w->ended[state];
 	unsigned digit = w->o->class_of['0'];
 
 	if (!w->has_ended[state])
-		for (unsigned k = 0; k <= OUTLINE_END; k++)
+		for (unsigned k = 0; k <= AUTOMATON_END; k++)
 			if (k != digit)
-				run_set_join(s, set_of(w, step(w->o, state, k)));
+				pattern_set_join(s, set_of(w, state_step(w->o, state, k)));
 	w->has_ended[state] = true;
 	return s;
 }
 
-/* Behind a state that a run and one byte more led to, runs of 1, 2… digits. */
+/* What runs of 1, 2… digits leave after a state that a run and one byte more led to. */
 static void
-walk_second(struct walker *w, uint16_t state, struct run_set second[DIGIT_RUN_MAX + 1])
+walk_second(struct walker *w, uint16_t state, struct pattern_set second[DIGIT_RUN_MAX + 1])
 {
 	unsigned digit = w->o->class_of['0'];
 
 	for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++) {
-		state = step(w->o, state, digit);
-		run_set_join(&second[n], ended_of(w, state));
+		state = state_step(w->o, state, digit);
+		pattern_set_join(&second[n], ended_of(w, state));
 	}
 	/* Longer ones: whatever the digits so far leave. */
-	run_set_join(&second[DIGIT_RUN_MAX], set_of(w, state));
+	pattern_set_join(&second[DIGIT_RUN_MAX], set_of(w, state));
 }
 
-/* By what follows a class that led to the state. */
+/* Joins what the state leaves, by the kind of byte that follows. */
 static void
-walk_kinds(struct walker *w, uint16_t state, struct run_set behind[RUN_KINDS])
+walk_kinds(struct walker *w, uint16_t state, struct pattern_set after[RUN_KINDS])
 {
 	for (unsigned kind = 0; kind < RUN_KINDS; kind++)
 		for (uint32_t c = w->kinds[kind]; c; c &= c - 1)
-			run_set_join(&behind[kind],
-				set_of(w, step(w->o, state, (unsigned)__builtin_ctz(c))));
+			pattern_set_join(&after[kind],
+				set_of(w, state_step(w->o, state, (unsigned)__builtin_ctz(c))));
 }
 
-/* Adds to `behind` what runs of n digits and a byte of the class leave. */
+/* Adds to `after` what runs of n digits and a byte of the class leave. */
 static void
-walk_first(struct walker *w, unsigned class, unsigned n, struct run_set behind[RUN_KINDS])
+walk_first(struct walker *w, unsigned class, unsigned n, struct pattern_set after[RUN_KINDS])
 {
-	const struct outline *o = w->o;
+	const struct automaton *o = w->o;
 
 	memset(w->seen, 0, o->states);
-	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES; i++) {
+	for (unsigned i = 0; i < 2 * AUTOMATON_CLASSES; i++) {
 		uint16_t s = o->after[i % 2][i / 2][n];
-		if (i / 2 == OUTLINE_END || w->seen[s])
+		if (i / 2 == AUTOMATON_END || w->seen[s])
 			continue;
 		w->seen[s] = true;
 		if (n < DIGIT_RUN_MAX)
-			walk_kinds(w, step(o, s, class), behind);
+			walk_kinds(w, state_step(o, s, class), after);
 		for (unsigned k = 0; n == DIGIT_RUN_MAX && k < RUN_KINDS; k++)
-			run_set_join(&behind[k], set_of(w, s)); /* any number of digits */
+			pattern_set_join(&after[k], set_of(w, s)); /* any number of digits */
 	}
 }
 
-/* Adds to `second` what comes behind them. */
+/* Adds to `second` what comes after them. */
 static void
-walk_on(struct walker *w, unsigned class, struct run_set second[DIGIT_RUN_MAX + 1])
+walk_on(struct walker *w, unsigned class, struct pattern_set second[DIGIT_RUN_MAX + 1])
 {
-	const struct outline *o = w->o;
+	const struct automaton *o = w->o;
 
 	memset(w->seen, 0, o->states);
-	for (unsigned i = 0; i < 2 * OUTLINE_CLASSES * (DIGIT_RUN_MAX - 1); i++) {
-		unsigned n = 1 + i / OUTLINE_CLASSES / 2, before = i / 2 % OUTLINE_CLASSES;
-		uint16_t s = step(o, o->after[i % 2][before][n], class);
-		if (before != OUTLINE_END && !w->seen[s])
+	for (unsigned i = 0; i < 2 * AUTOMATON_CLASSES * (DIGIT_RUN_MAX - 1); i++) {
+		unsigned n = 1 + i / AUTOMATON_CLASSES / 2, before = i / 2 % AUTOMATON_CLASSES;
+		uint16_t s = state_step(o, o->after[i % 2][before][n], class);
+		if (before != AUTOMATON_END && !w->seen[s])
 			walk_second(w, s, second);
 		w->seen[s] = true;
 	}
 }
 
-/* What the automaton leaves of its patterns. */
+/* Walks the automaton over all short runs and notes which of its patterns are left. */
 static void
-walk_runs(struct walker *w, struct run_index *to)
+walk_runs(struct walker *w, struct digit_index *to)
 {
-	for (unsigned k = 0; k <= OUTLINE_END; k++) {
+	for (unsigned k = 0; k <= AUTOMATON_END; k++) {
 		for (unsigned n = 1; n <= DIGIT_RUN_MAX; n++)
-			walk_first(w, k, n, to->behind[n][k]);
+			walk_first(w, k, n, to->after[n][k]);
 		walk_on(w, k, to->second[k]);
 	}
 	for (uint16_t s = 0; s < w->o->states; s++)
-		for (unsigned k = 0; k <= OUTLINE_END && w->has_ended[s]; k++)
-			run_set_join(&to->third[k], set_of(w, step(w->o, s, k)));
+		for (unsigned k = 0; k <= AUTOMATON_END && w->has_ended[s]; k++)
+			pattern_set_join(&to->third[k], set_of(w, state_step(w->o, s, k)));
 }
 
-/* What the outline's patterns keep of a part of the index is what it said. */
+/* Cuts a part of the index: of the automaton's patterns only what it said is kept. */
 static void
-narrow(struct run_set *v, const struct run_set *said, size_t n, const struct run_set *all)
+narrow_sets(struct pattern_set *v, const struct pattern_set *said, size_t n,
+	const struct pattern_set *all)
 {
 	for (size_t i = 0; i < n; i++)
-		for (unsigned k = 0; k < RUN_WORDS; k++)
+		for (unsigned k = 0; k < PATTERN_SET_WORDS; k++)
 			v[i].v[k] &= ~all->v[k] | said[i].v[k];
 }
 
 #define NARROW(to, said, part, all)                                                            \
-	narrow((struct run_set *)(to)->part, (const struct run_set *)(said)->part,             \
-		sizeof((to)->part) / sizeof(struct run_set), all)
+	narrow_sets((struct pattern_set *)(to)->part,                                          \
+		(const struct pattern_set *)(said)->part,                                      \
+		sizeof((to)->part) / sizeof(struct pattern_set), all)
 
-/* Takes from the index what the outline's automaton excludes. */
+/* Takes from the index what the automaton excludes. */
 static int
-index_outline(struct prefilter *f, const struct outline *o, struct run_index *said)
+index_automaton(struct prefilter *f, const struct automaton *o, struct digit_index *said)
 {
-	struct walker w = { .f = f, .o = o, .kinds[RUN_OTHER] = 1u << OUTLINE_END };
-	struct run_set all = { { 0 } };
+	struct walker w = { .f = f, .o = o, .kinds[RUN_OTHER] = 1u << AUTOMATON_END };
+	struct pattern_set all = { { 0 } };
 	int err = ERR_NOMEM;
 
 	w.of_state = calloc(o->states, sizeof(*w.of_state));
@@ -264,15 +267,15 @@ index_outline(struct prefilter *f, const struct outline *o, struct run_index *sa
 	if (!w.of_state || !w.ended || !w.known || !w.has_ended || !w.seen)
 		goto out;
 	for (unsigned c = 0; c < 256; c++)
-		w.kinds[f->runs.kind_of[c]] |= 1u << o->class_of[c];
+		w.kinds[f->digits.kind_of[c]] |= 1u << o->class_of[c];
 	memset(said, 0, sizeof(*said));
 	walk_runs(&w, said);
 	for (size_t i = 0; i < o->nlisted; i++)
-		if (!run_set_has(&f->runs.shared, f->run_bit[o->patterns[i]]))
-			set_bit(&all, f->run_bit[o->patterns[i]]);
-	NARROW(&f->runs, said, behind, &all);
-	NARROW(&f->runs, said, second, &all);
-	NARROW(&f->runs, said, third, &all);
+		if (!pattern_set_has(&f->digits.shared, f->pattern_bit[o->patterns[i]]))
+			set_bit(&all, f->pattern_bit[o->patterns[i]]);
+	NARROW(&f->digits, said, after, &all);
+	NARROW(&f->digits, said, second, &all);
+	NARROW(&f->digits, said, third, &all);
 	err = 0;
 out:
 	free(w.of_state);
@@ -284,40 +287,40 @@ out:
 }
 
 static void
-first_words(uint64_t *to, const struct run_set *from, size_t n)
+first_words(uint64_t *to, const struct pattern_set *from, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		to[i] = from[i].v[0];
 }
 
 #define FIRST_WORDS(x, part)                                                                   \
-	first_words((uint64_t *)(x)->alone.part, (const struct run_set *)(x)->part,            \
+	first_words((uint64_t *)(x)->alone.part, (const struct pattern_set *)(x)->part,        \
 		sizeof((x)->alone.part) / sizeof(uint64_t))
 
 static void
-copy_far(struct run_index *x)
+copy_far(struct digit_index *x)
 {
 	FIRST_WORDS(x, before);
 	FIRST_WORDS(x, before_2);
-	FIRST_WORDS(x, lead);
-	FIRST_WORDS(x, behind);
+	FIRST_WORDS(x, first_digit);
+	FIRST_WORDS(x, after);
 }
 
 int
-runs_index(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n)
+digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n)
 {
-	struct run_index *x = &f->runs, *said = calloc(1, sizeof(*said));
+	struct digit_index *x = &f->digits, *said = calloc(1, sizeof(*said));
 	int err = said ? 0 : ERR_NOMEM;
 
-	f->run_bit = arena_array(a, n + 1, sizeof(*f->run_bit));
-	x->near = arena_array(a, NEAR_MAX, sizeof(*x->near));
-	if (!f->run_bit || !x->near)
+	f->pattern_bit = arena_array(a, n + 1, sizeof(*f->pattern_bit));
+	x->by_context = arena_array(a, CONTEXT_ENTITIES, sizeof(*x->by_context));
+	if (!f->pattern_bit || !x->by_context)
 		err = ERR_NOMEM;
 	if (!err) {
-		memset(x->near, 0, NEAR_MAX * sizeof(*x->near));
+		memset(x->by_context, 0, CONTEXT_ENTITIES * sizeof(*x->by_context));
 		memset(x->second, 0xFF, sizeof(x->second));
 		memset(x->third, 0xFF, sizeof(x->third));
-		memcpy(x->class_of, f->outlines[0].class_of,
+		memcpy(x->class_of, f->automata[0].class_of,
 			sizeof(x->class_of)); /* as in all */
 		number_bits(f, v, n);
 	}
@@ -330,21 +333,21 @@ runs_index(struct prefilter *f, struct arena *a, const struct pattern *v, size_t
 		const struct pattern *p = &v[i];
 		if (p->kind != START_DIGITS)
 			continue;
-		index_edges(x, p, f->run_bit[i]);
-		index_behind(x, p, f->run_bit[i]);
-		if (p->near_bit != NEAR_NONE)
-			set_bit(&x->near[p->near_bit], f->run_bit[i]);
+		index_edges(x, p, f->pattern_bit[i]);
+		index_behind(x, p, f->pattern_bit[i]);
+		if (p->context_bit != CONTEXT_NONE)
+			set_bit(&x->by_context[p->context_bit], f->pattern_bit[i]);
 	}
-	for (int k = 0; k < OUTLINES && !err; k++) {
-		const struct outline *o = &f->outlines[k];
+	for (int k = 0; k < AUTOMATA && !err; k++) {
+		const struct automaton *o = &f->automata[k];
 		for (size_t i = 0; i < o->nlisted; i++) {
-			unsigned bit = f->run_bit[o->patterns[i]];
-			if (k == OUTLINE_WORD)
-				set_bit(&f->of_words, bit);
-			f->outlines_of[bit] |= (uint8_t)(1u << k);
+			unsigned bit = f->pattern_bit[o->patterns[i]];
+			if (k == AUTOMATON_WORD)
+				set_bit(&f->word_patterns, bit);
+			f->automata_of[bit] |= (uint8_t)(1u << k);
 		}
-		if (k != OUTLINE_WORD) /* whose walk begins before the run */
-			err = index_outline(f, o, said);
+		if (k != AUTOMATON_WORD) /* whose walk begins before the run */
+			err = index_automaton(f, o, said);
 	}
 	copy_far(x);
 	free(said);

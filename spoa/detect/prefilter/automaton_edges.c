@@ -1,6 +1,6 @@
-/* What a pattern's look-arounds say of the bytes before and behind a match, as far as an
- * outline knows it: single bytes, two, and one longer row. */
-#include "detect/prefilter/outline.h"
+/* What a pattern's look-arounds say of the bytes before and after a match, as far as an
+ * automaton knows it: single bytes, two, and one longer row. */
+#include "detect/prefilter/automaton.h"
 
 #include "base/bits.h"
 
@@ -47,7 +47,7 @@ has_digits(const uint64_t set[4])
 }
 
 static void
-read_behind(const struct regex_node *look, struct outline_edges *e)
+read_behind(const struct regex_node *look, struct automaton_edges *e)
 {
 	bool several = look->child->kind == REGEX_ALT;
 	const struct regex_node *n = several ? look->child->child : look->child;
@@ -74,9 +74,9 @@ is_nothing(const struct regex_node *n)
 }
 
 void
-outline_edges_of(const struct regex_node *tree, struct outline_edges *e)
+automaton_edges_of(const struct regex_node *tree, struct automaton_edges *e)
 {
-	*e = (struct outline_edges){ .needs_before = false };
+	*e = (struct automaton_edges){ .needs_before = false };
 	if (tree->kind != REGEX_CAT)
 		return;
 	for (const struct regex_node *n = tree->child; n && is_nothing(n); n = n->next)
@@ -86,7 +86,7 @@ outline_edges_of(const struct regex_node *tree, struct outline_edges *e)
 
 /* Bytes of n, which has three and more of them, each of one set. */
 static size_t
-as_row(const struct regex_node *n, const uint64_t *row[OUTLINE_ROW])
+as_row(const struct regex_node *n, const uint64_t *row[AUTOMATON_ROW])
 {
 	size_t len = 0;
 
@@ -96,7 +96,7 @@ as_row(const struct regex_node *n, const uint64_t *row[OUTLINE_ROW])
 		bool repeat = n->kind == REGEX_REPEAT;
 		const uint64_t *set = as_set(repeat ? n->child : n);
 		size_t times = repeat ? n->max : 1;
-		if (!set || (repeat && n->min != n->max) || times > OUTLINE_ROW - len)
+		if (!set || (repeat && n->min != n->max) || times > AUTOMATON_ROW - len)
 			return 0;
 		while (times--)
 			row[len++] = set;
@@ -105,7 +105,7 @@ as_row(const struct regex_node *n, const uint64_t *row[OUTLINE_ROW])
 }
 
 static void
-read_ahead(const struct regex_node *look, struct outline_tail *t)
+read_ahead(const struct regex_node *look, struct automaton_tail *t)
 {
 	bool several = look->child->kind == REGEX_ALT;
 	const struct regex_node *n = several ? look->child->child : look->child;
@@ -122,7 +122,8 @@ read_ahead(const struct regex_node *look, struct outline_tail *t)
 		int nth = 0;
 		for (int i = 0; set && i < 4; i++)
 			t->allowed[i] &= ~set[i];
-		while (!set && t->npairs < OUTLINE_PAIRS && as_pair(n, &nth, &first, &second)) {
+		while (!set && t->npairs < AUTOMATON_PAIRS &&
+			as_pair(n, &nth, &first, &second)) {
 			t->first[t->npairs] = first;
 			t->second[t->npairs++] = second;
 		}
@@ -132,11 +133,11 @@ read_ahead(const struct regex_node *look, struct outline_tail *t)
 }
 
 void
-outline_tail_of(const struct regex_node *tree, struct outline_tail *t)
+automaton_tail_of(const struct regex_node *tree, struct automaton_tail *t)
 {
 	const struct regex_node *last = NULL;
 
-	*t = (struct outline_tail){ .end = true };
+	*t = (struct automaton_tail){ .end = true };
 	memset(t->allowed, 0xFF, sizeof(t->allowed));
 	if (tree->kind == REGEX_CAT)
 		for (const struct regex_node *n = tree->child; n; n = n->next)

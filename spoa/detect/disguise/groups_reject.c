@@ -1,9 +1,9 @@
-/* Rows of groups of digits of which nothing comes, told from the bits of the look: dates,
- * times, amounts, lists of short numbers. What is not sure is read (groups.c), whose rules
- * are those that count. */
+/* Early reject of rows of groups of digits of which nothing comes, by the bits of the look:
+ * dates, times, amounts, lists of short numbers. What is not sure is read (groups.c), whose
+ * rules are those that count. */
 #include "base/ascii.h"
 #include "base/bits.h"
-#include "detect/disguise/loose.h"
+#include "detect/disguise/heuristics.h"
 
 enum { LEAST = 8 }; /* digits of a number that is looked for */
 
@@ -11,7 +11,7 @@ enum { LEAST = 8 }; /* digits of a number that is looked for */
 struct row {
 	const char *p;
 	uint64_t digit;
-	bool plus; /* stands before it */
+	bool plus; /* comes before it */
 };
 
 /* The first groups of it, as far as what separates them is alike. */
@@ -22,7 +22,7 @@ struct head {
 };
 
 struct groups_ahead
-groups_ahead(const struct loose *l, size_t i)
+groups_ahead(const struct heuristic *l, size_t i)
 {
 	const struct look *k = &l->c->look[(i - l->c->from) / BLOCK];
 	unsigned shift = (i - l->c->from) % BLOCK;
@@ -90,19 +90,19 @@ static bool
 is_nothing(const struct row *r, const struct head *h)
 {
 	const uint64_t fours = 0x7BDEF, phone = 0xF77;
-	/* 212-555-0143, and with a line's end in it, which is cut off behind (groups.c). */
+	/* 212-555-0143, and with a line's end in it, which is cut off after (groups.c). */
 	bool threes =
 		(h->n == 3 && (r->digit & 15) == 7) ||
 		((r->digit & bits_below(12)) == phone && (r->p[3] == '\n' || r->p[7] == '\n'));
 
 	if ((h->n > 4 || !h->all) && (r->digit & bits_below(20)) == fours)
-		return false; /* a card, and something else behind it or in it */
+		return false; /* a card, and something else after it or in it */
 	if (h->digits >= 13 && h->digits <= 19 && r->p[0] >= '3' && r->p[0] <= '6')
 		return false;
 	return h->digits < LEAST || h->plain || (h->column && !r->plus && !threes);
 }
 
-/* Three digits that stand alone: a row of single characters, which is another guess. */
+/* Three digits that are alone: a row of single characters, which is another guess. */
 static bool
 has_singles(uint64_t digit)
 {
@@ -114,7 +114,7 @@ has_singles(uint64_t digit)
 
 /* The numbers of a row in which no other guess begins. False: the first is to be read. */
 static bool
-skim_all(const struct row *row, size_t i, size_t *end)
+reject_all(const struct row *row, size_t i, size_t *end)
 {
 	struct row r = *row;
 	unsigned last = 63 - (unsigned)__builtin_clzll(r.digit);
@@ -148,7 +148,7 @@ groups_mixed(const struct groups_ahead *a)
 }
 
 bool
-groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_t *end)
+groups_reject(const struct heuristic *l, size_t i, const struct groups_ahead *a, size_t *end)
 {
 	uint64_t other = ~(a->digit | a->gap);
 	unsigned n = other ? (unsigned)__builtin_ctzll(other) : 64; /* or more */
@@ -169,7 +169,7 @@ groups_skim(const struct loose *l, size_t i, const struct groups_ahead *a, size_
 			return false; /* markup may follow */
 	struct row r = { l->t.p + i, digit, i > 0 && l->t.p[i - 1] == '+' };
 	if (other && !(a->sign & bits_below(n)) && !has_singles(digit) && !groups_mixed(a))
-		return skim_all(&r, i, end);
+		return reject_all(&r, i, end);
 	struct head h = { .n = 1 };
 	uint64_t between = ~digit & bits_below(last);
 	if (between && (!head_of(&r, between, &h) || !is_nothing(&r, &h)))
