@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "detect/engine.h"
+#include "detect/validate/check_digits.h"
 #include "support/detect_fix.h"
 
 static enum check_result
@@ -141,6 +142,60 @@ published_numbers_are_valid(void **state)
 			fail_msg("%s: %s", numbers[i].check, numbers[i].text);
 }
 
+/* Of numbers thrown, with a date in most: how many are valid, and how many look like one, of
+ * each row of check_digits.c. */
+static void
+thrown_numbers_are_judged_as_ever(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *check; unsigned valid, shape; } want[] = {
+		{ "at_svnr", 14, 0 }, { "bg_egn", 49, 0 }, { "baltic", 37, 0 }, { "ch_ahv", 99, 0 },
+		{ "dk_cpr", 28, 340 }, { "gr_afm", 225, 0 }, { "gr_amka", 47, 0 }, { "hr_oib", 196, 0 },
+		{ "hu_taj", 222, 0 }, { "hu_tax", 16, 0 }, { "is_kennitala", 9, 0 }, { "it_vat", 17, 0 },
+		{ "jmbg", 15, 0 }, { "kz_iin", 22, 0 }, { "nl_bsn", 218, 0 }, { "no_fnr", 3, 0 }, { "pl_nip", 209, 0 },
+		{ "pl_pesel", 46, 0 }, { "pt_nif", 208, 0 }, { "ro_cnp", 47, 0 }, { "ru_inn", 274, 0 },
+		{ "ua_rnokpp", 261, 0 }, { "uk_nhs", 249, 0 }, { "ar_cuit", 212, 0 }, { "br_cpf", 27, 0 },
+		{ "ca_sin", 202, 0 }, { "ec_ci", 55, 0 }, { "us_aba", 103, 0 }, { "us_ein", 0, 1931 },
+		{ "us_itin", 0, 29 }, { "uy_ci", 331, 0 }, { "ae_id", 0, 0 }, { "au_acn", 242, 0 },
+		{ "au_medicare", 136, 0 }, { "au_tfn", 196, 0 }, { "eg_id", 0, 39 }, { "id_nik", 0, 0 },
+		{ "in_aadhaar", 117, 0 }, { "jp_my_number", 192, 0 }, { "kr_rrn", 53, 411 }, { "my_nric", 0, 343 },
+		{ "sa_id", 32, 0 }, { "th_tnin", 281, 0 }, { "tr_id", 17, 0 }, { "za_id", 21, 0 }, { "imei", 273, 0 },
+		{ "luhn9", 215, 0 }, { "luhn10", 273, 0 },
+	};
+	/* clang-format on */
+	size_t row = 0, i = 0;
+	const struct check *k;
+
+	(void)state;
+	for (const char *last = ""; (k = check_digits_row(i)); last = k->name, i++) {
+		unsigned seen[3] = { 0 };
+		uint32_t dice = 1;
+		if (!strcmp(k->name, last))
+			continue;
+		assert_string_equal(k->name, want[row].check);
+		for (unsigned n = 0; n < 20000; n++) {
+			char d[32] = "7569";
+			dice = dice * 1664525u + 1013904223u;
+			size_t len = 8 + (dice >> 8) % 8, at = (dice >> 12) % 4;
+			for (size_t j = n % 4 ? 0 : 3; j < len; j++) {
+				dice = dice * 1664525u + 1013904223u;
+				d[j] = (char)('0' + (dice >> 16) % 10);
+			}
+			unsigned m = 1 + n / 7 % 12;
+			if (n % 4 > 1) { /* a month that is a day as well */
+				d[at] = d[at + 2] = (char)('0' + m / 10);
+				d[at + 1] = d[at + 3] = (char)('0' + m % 10);
+			}
+			d[len] = 0;
+			seen[run(k->name, span_str(d))]++;
+		}
+		assert_int_equal(seen[CHECK_VALID], want[row].valid);
+		assert_int_equal(seen[CHECK_SHAPE], want[row].shape);
+		row++;
+	}
+	assert_int_equal(row, sizeof(want) / sizeof(want[0]));
+}
+
 static void
 one_digit_changed_is_noticed(void **state)
 {
@@ -264,6 +319,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_numbers_are_valid),
+		cmocka_unit_test(thrown_numbers_are_judged_as_ever),
 		cmocka_unit_test(one_digit_changed_is_noticed),
 		cmocka_unit_test(no_validator_reads_beyond_its_candidate),
 		cmocka_unit_test(every_example_is_covered_as_by_trying_everything),
