@@ -56,7 +56,6 @@ struct audit {
 	/* owner: audit */
 	struct journal journal;
 	struct chain chain; /* the last durable record */
-	struct chain_sha *sha;
 	struct signkey key;
 	struct metrics *metrics;
 	struct mirror *mirror;
@@ -199,7 +198,7 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 			answer(a, e, err);
 			continue;
 		}
-		chain_record(&a->out, c, a->sha, now_ns, buf_view(&e->fields));
+		chain_record(&a->out, c, now_ns, buf_view(&e->fields));
 		push(took, &e->mail);
 		a->took++;
 	}
@@ -298,19 +297,19 @@ commit(struct audit *a, const char *last)
 	look_after_segment(a);
 	if (!a->booted) {
 		c.boot++;
-		chain_record(&a->out, &c, a->sha, now_ns, buf_view(&a->boot));
+		chain_record(&a->out, &c, now_ns, buf_view(&a->boot));
 	}
 	if (a->failing) {
 		snprintf(resume, sizeof(resume),
 			"\"type\":\"resume\",\"since\":\"%s\",\"refused\":%" PRIu64, a->since,
 			a->refused);
-		chain_record(&a->out, &c, a->sha, now_ns, span_str(resume));
+		chain_record(&a->out, &c, now_ns, span_str(resume));
 	}
 	if (a->alarm[0])
-		chain_record(&a->out, &c, a->sha, now_ns, span_str(a->alarm));
+		chain_record(&a->out, &c, now_ns, span_str(a->alarm));
 	take_entries(a, &c, now_ns, &took);
 	if (last)
-		chain_record(&a->out, &c, a->sha, now_ns, span_str(last));
+		chain_record(&a->out, &c, now_ns, span_str(last));
 	if (c.seq < first && !took.first)
 		return 0; /* nothing but refused entries */
 	chain_commit(&a->out, &c, first, now_ns, &a->key);
@@ -539,7 +538,6 @@ destroy(struct audit **ap)
 	mirror_stop(&a->mirror, STOP_MIRROR_US);
 	journal_close(&a->journal);
 	signkey_wipe(&a->key);
-	chain_sha_free(&a->sha);
 	buf_free(&a->out);
 	buf_free(&a->boot);
 	sem_destroy(&a->wake);
@@ -557,8 +555,7 @@ audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
 	bool stream = cfg->redis_url && cfg->audit_stream;
 	int err = 0;
 
-	if (!a || !(a->sha = chain_sha_new())) {
-		free(a);
+	if (!a) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return NULL;
 	}

@@ -119,6 +119,21 @@ arena_array(struct arena *a, size_t count, size_t size)
 	return arena_alloc(a, n);
 }
 
+void *
+arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, size_t first)
+{
+	if (n < *room)
+		return v;
+	size_t more = *room ? 2 * *room : first;
+	void *out = arena_array(a, more, size);
+	if (!out)
+		return NULL;
+	if (n)
+		memcpy(out, v, n * size);
+	*room = more;
+	return out;
+}
+
 struct span
 arena_dup(struct arena *a, struct span s)
 {

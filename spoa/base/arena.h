@@ -26,7 +26,10 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n);
 /* As arena_alloc for an array, overflow-checked. */
 void *arena_array(struct arena *a, size_t count, size_t size);
-/* A copy with a NUL behind it (not counted in n). On failure p is NULL, n 0. */
+/* v, an array of n elements with room for *room, or where that is used up a copy with twice
+ * the room (`first` for none); NULL: as arena_alloc, and v and *room are as they were. */
+void *arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, size_t first);
+/* A copy with a NUL after it (not counted in n). On failure p is NULL, n 0. */
 struct span arena_dup(struct arena *a, struct span s);
 char *arena_strdup(struct arena *a, const char *s);
 __attribute__((format(printf, 2, 3))) struct span arena_printf(struct arena *a, const char *fmt, ...);

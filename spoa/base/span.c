@@ -53,6 +53,24 @@ span_ends(struct span s, struct span suffix)
 	return s.n >= suffix.n && span_eq(span_cut(s, s.n - suffix.n, s.n), suffix);
 }
 
+int
+span_order(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int order = n ? memcmp(a.p, b.p, n) : 0;
+
+	return order ? (order > 0) - (order < 0) : (a.n > b.n) - (a.n < b.n);
+}
+
+bool
+span_take(struct span *s, char c)
+{
+	if (s->n == 0 || s->p[0] != c)
+		return false;
+	*s = span_cut(*s, 1, s->n);
+	return true;
+}
+
 size_t
 span_chr(struct span s, char c)
 {

@@ -52,6 +52,10 @@ bool span_starts(struct span s, struct span prefix);
 /* The same, ASCII case-insensitive. */
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
+/* By bytes, what ends first before what goes on: -1, 0, 1. */
+int span_order(struct span a, struct span b);
+/* Cuts c off the front of *s; false: it does not begin with it. */
+bool span_take(struct span *s, char c);
 /* Offset of the first c, or s.n where there is none. */
 size_t span_chr(struct span s, char c);
 /* Without leading and trailing bytes of `set`. */

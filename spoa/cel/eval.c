@@ -55,6 +55,17 @@ cel_take(struct cel_ctx *c, size_t n, struct cel_value *out)
 	return p;
 }
 
+void
+cel_give(struct cel_ctx *c, const char *p, size_t n, struct cel_value *out)
+{
+	char *copy = cel_take(c, n, out);
+
+	if (copy) {
+		memcpy(copy, p, n);
+		*out = cel_string(span_of(copy, n));
+	}
+}
+
 void *
 cel_take_values(struct cel_ctx *c, size_t n, struct cel_value *out)
 {

@@ -26,6 +26,8 @@ struct cel_ctx {
 bool cel_spend(struct cel_ctx *c, size_t n, struct cel_value *out);
 /* Memory of the evaluation; NULL: *out is an error and the evaluation ends. */
 void *cel_take(struct cel_ctx *c, size_t n, struct cel_value *out);
+/* A string of a copy of p's n bytes. */
+void cel_give(struct cel_ctx *c, const char *p, size_t n, struct cel_value *out);
 void *cel_take_values(struct cel_ctx *c, size_t n, struct cel_value *out);
 /* Takes n off the budget; false: *out is an error and the evaluation ends. */
 bool cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out);

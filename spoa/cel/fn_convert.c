@@ -23,17 +23,6 @@ set_double(struct cel_value *out, double d)
 	*out = (struct cel_value){ .type = CEL_DOUBLE, .d = d };
 }
 
-static void
-set_text(struct cel_ctx *c, const char *text, size_t n, struct cel_value *out)
-{
-	char *p = cel_take(c, n, out);
-
-	if (p) {
-		memcpy(p, text, n);
-		*out = cel_string(span_of(p, n));
-	}
-}
-
 /* --- to int --- */
 
 static void
@@ -139,7 +128,7 @@ string_int(CEL_ARGS)
 {
 	char text[24];
 
-	set_text(c, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i), out);
+	cel_give(c, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i), out);
 }
 
 static void
@@ -147,7 +136,7 @@ string_uint(CEL_ARGS)
 {
 	char text[24];
 
-	set_text(c, text,
+	cel_give(c, text,
 		(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v->u), out);
 }
 
@@ -156,7 +145,7 @@ string_double(CEL_ARGS)
 {
 	char text[CEL_DOUBLE_TEXT];
 
-	set_text(c, text, cel_double_write(v->d, text), out);
+	cel_give(c, text, cel_double_write(v->d, text), out);
 }
 
 static void
@@ -181,7 +170,7 @@ string_time(CEL_ARGS)
 {
 	char text[CEL_TIME_TEXT];
 
-	set_text(c, text, cel_time_write(v, text), out);
+	cel_give(c, text, cel_time_write(v, text), out);
 }
 
 static void

@@ -50,19 +50,7 @@ static void
 to_string(CEL_ARGS)
 {
 	char text[CEL_NET_TEXT];
-	size_t len = cel_net_write(v, text);
-	char *p = cel_take(c, len, out);
-
-	if (p) {
-		memcpy(p, text, len);
-		*out = cel_string(span_of(p, len));
-	}
-}
-
-static void
-same(CEL_ARGS)
-{
-	*out = *v;
+	cel_give(c, text, cel_net_write(v, text), out);
 }
 
 /* --- kinds of addresses --- */
@@ -123,8 +111,6 @@ global_unicast(const struct cel_value *v)
 #define KIND(function, test) \
 	static void function(CEL_ARGS) \
 	{ \
-		(void)c; \
-		(void)n; \
 		*out = cel_bool(test(v)); \
 	}
 KIND(is_unspecified,          unspecified)
@@ -200,9 +186,9 @@ prefix_length(CEL_ARGS)
 /* clang-format off */
 const struct cel_fn cel_fns_net[] = {
 	{ "ip",                   false, "s",  'I', ip_string,               NULL },
-	{ "ip",                   false, "I",  'I', same,                    NULL },
+	{ "ip",                   false, "I",  'I', cel_same,                NULL },
 	{ "cidr",                 false, "s",  'C', cidr_string,             NULL },
-	{ "cidr",                 false, "C",  'C', same,                    NULL },
+	{ "cidr",                 false, "C",  'C', cel_same,                NULL },
 	{ "isIP",                 false, "s",  'b', is_ip,                   NULL },
 	{ "isCIDR",               false, "s",  'b', is_cidr,                 NULL },
 	{ "ip.isCanonical",       false, "s",  'b', is_canonical,            NULL },

@@ -14,14 +14,6 @@ character(struct span s, size_t i)
 	return len ? len : 1;
 }
 
-static int
-order(struct span a, struct span b)
-{
-	int d = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return d ? d : (a.n > b.n) - (a.n < b.n);
-}
-
 /* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
  * UTF-8 sorts as code points do. *end: behind the set; 0: there is no "]". */
 static bool
@@ -41,7 +33,7 @@ in_set(struct span p, size_t at, struct span one, size_t *end)
 			high = span_cut(p, i, i + character(p, i));
 			i += high.n;
 		}
-		found |= order(low, one) <= 0 && order(one, high) <= 0;
+		found |= span_order(low, one) <= 0 && span_order(one, high) <= 0;
 	}
 	*end = i < p.n ? i + 1 : 0;
 	return found != (negated > 0);

@@ -86,16 +86,11 @@ expect(struct parser *p, int punct, const char *what)
 static bool
 vec_push(struct parser *p, struct vec *v, struct cel_node *n)
 {
-	if (v->n == v->cap) {
-		size_t cap = v->cap ? v->cap * 2 : 4;
-		struct cel_node **grown = arena_array(p->a, cap, sizeof(*grown));
-		if (!grown)
-			return fail(p, n->at, "out of memory") != NULL;
-		if (v->n)
-			memcpy(grown, v->v, v->n * sizeof(*grown));
-		v->v = grown;
-		v->cap = cap;
-	}
+	struct cel_node **grown = arena_grow(p->a, v->v, v->n, &v->cap, sizeof(*grown), 4);
+
+	if (!grown)
+		return fail(p, n->at, "out of memory") != NULL;
+	v->v = grown;
 	v->v[v->n++] = n;
 	return true;
 }

@@ -44,24 +44,15 @@ identifiers(struct span *s, bool pre, struct span *out)
 	return true;
 }
 
-static bool
-take(struct span *s, char c)
-{
-	if (s->n == 0 || s->p[0] != c)
-		return false;
-	*s = span_cut(*s, 1, s->n);
-	return true;
-}
-
 /* What stands behind the numbers. */
 static bool
 suffix(struct span *s, struct semver *v)
 {
 	struct span build;
 
-	if (take(s, '-') && !identifiers(s, true, &v->pre))
+	if (span_take(s, '-') && !identifiers(s, true, &v->pre))
 		return false;
-	return (!take(s, '+') || identifiers(s, false, &build)) && s->n == 0;
+	return (!span_take(s, '+') || identifiers(s, false, &build)) && s->n == 0;
 }
 
 bool
@@ -69,7 +60,7 @@ semver_parse(struct span s, struct semver *v)
 {
 	*v = (struct semver){ 0 };
 	for (int i = 0; i < PARTS; i++)
-		if ((i && !take(&s, '.')) || !number(&s, &v->part[i]))
+		if ((i && !span_take(&s, '.')) || !number(&s, &v->part[i]))
 			return false;
 	return suffix(&s, v);
 }
@@ -78,14 +69,6 @@ static int
 sign(bool less, bool more)
 {
 	return more - less;
-}
-
-static int
-compare_text(struct span a, struct span b)
-{
-	int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return order ? sign(order<0, order> 0) : sign(a.n<b.n, a.n> b.n);
 }
 
 /* 11.4: numbers by value and below words, words by ASCII, more fields above fewer */
@@ -99,7 +82,7 @@ compare_pre(struct span a, struct span b)
 		bool nx = span_is_digits(x), ny = span_is_digits(y);
 		int order = nx != ny	       ? sign(nx, ny)
 			    : nx && x.n != y.n ? sign(x.n<y.n, x.n> y.n)
-					       : compare_text(x, y);
+					       : span_order(x, y);
 		if (order)
 			return order;
 		if (!a.p || !b.p)
@@ -129,11 +112,12 @@ partial(struct span s, struct semver *v)
 
 	*v = (struct semver){ 0 };
 	for (; n < PARTS; n++) {
-		if (n && !take(&s, '.'))
+		if (n && !span_take(&s, '.'))
 			break;
-		if (take(&s, 'x') || take(&s, 'X') || take(&s, '*')) {
-			while (take(&s, '.'))
-				if (!take(&s, 'x') && !take(&s, 'X') && !take(&s, '*'))
+		if (span_take(&s, 'x') || span_take(&s, 'X') || span_take(&s, '*')) {
+			while (span_take(&s, '.'))
+				if (!span_take(&s, 'x') && !span_take(&s, 'X') &&
+					!span_take(&s, '*'))
 					return -1;
 			return s.n ? -1 : n;
 		}

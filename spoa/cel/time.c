@@ -85,15 +85,6 @@ digits(struct span *s, size_t n)
 	return v;
 }
 
-static bool
-take(struct span *s, char c)
-{
-	if (s->n == 0 || s->p[0] != c)
-		return false;
-	*s = span_cut(*s, 1, s->n);
-	return true;
-}
-
 /* "." and 1 to 9 digits as nanoseconds, more digits dropped; -1: none. */
 static int64_t
 fraction(struct span *s)
@@ -113,13 +104,13 @@ fraction(struct span *s)
 static bool
 read_offset(struct span *s, int *out)
 {
-	if (take(s, 'Z')) {
+	if (span_take(s, 'Z')) {
 		*out = 0;
 		return true;
 	}
-	int sign = take(s, '+') ? 1 : take(s, '-') ? -1 : 0;
+	int sign = span_take(s, '+') ? 1 : span_take(s, '-') ? -1 : 0;
 	int h = sign ? digits(s, 2) : -1;
-	int m = h >= 0 && take(s, ':') ? digits(s, 2) : -1;
+	int m = h >= 0 && span_take(s, ':') ? digits(s, 2) : -1;
 	*out = sign * (h * 3600 + m * 60);
 	return h >= 0 && h < 24 && m >= 0 && m < 60;
 }
@@ -129,16 +120,16 @@ cel_timestamp_parse(struct span s, struct cel_value *out)
 {
 	int64_t ns = 0;
 	int year = digits(&s, 4);
-	int month = year >= 0 && take(&s, '-') ? digits(&s, 2) : -1;
-	int day = month >= 0 && take(&s, '-') ? digits(&s, 2) : -1;
-	int hour = day >= 0 && take(&s, 'T') ? digits(&s, 2) : -1;
-	int minute = hour >= 0 && take(&s, ':') ? digits(&s, 2) : -1;
-	int second = minute >= 0 && take(&s, ':') ? digits(&s, 2) : -1;
+	int month = year >= 0 && span_take(&s, '-') ? digits(&s, 2) : -1;
+	int day = month >= 0 && span_take(&s, '-') ? digits(&s, 2) : -1;
+	int hour = day >= 0 && span_take(&s, 'T') ? digits(&s, 2) : -1;
+	int minute = hour >= 0 && span_take(&s, ':') ? digits(&s, 2) : -1;
+	int second = minute >= 0 && span_take(&s, ':') ? digits(&s, 2) : -1;
 	int offset;
 
 	if (second < 0)
 		return ERR_SYNTAX;
-	if (take(&s, '.') && (ns = fraction(&s)) < 0)
+	if (span_take(&s, '.') && (ns = fraction(&s)) < 0)
 		return ERR_SYNTAX;
 	if (!read_offset(&s, &offset) || s.n)
 		return ERR_SYNTAX;
@@ -177,10 +168,10 @@ int
 cel_duration_parse(struct span s, struct cel_value *out)
 {
 	__int128 total = 0;
-	bool negative = take(&s, '-');
+	bool negative = span_take(&s, '-');
 
 	if (!negative)
-		take(&s, '+');
+		span_take(&s, '+');
 	if (span_is(s, "0")) {
 		*out = (struct cel_value){ .type = CEL_DURATION };
 		return 0;
@@ -196,7 +187,7 @@ cel_duration_parse(struct span s, struct cel_value *out)
 				__builtin_add_overflow(whole, (uint64_t)(s.p[n] - '0'), &whole))
 				return ERR_RANGE;
 		s = span_cut(s, n, s.n);
-		if (take(&s, '.'))
+		if (span_take(&s, '.'))
 			part = fraction(&s);
 		if (n == 0 && part < 0)
 			return ERR_SYNTAX;

@@ -97,15 +97,6 @@ number_order(const struct cel_value *a, const struct cel_value *b)
 	return a->type == CEL_INT ? int_uint(a->i, b->u) : flip(int_uint(b->i, a->u));
 }
 
-static int
-bytes_order(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int c = n ? memcmp(a.p, b.p, n) : 0;
-
-	return c ? sign_of(c<0, c> 0) : sign_of(a.n<b.n, a.n> b.n);
-}
-
 int
 cel_order(const struct cel_value *a, const struct cel_value *b)
 {
@@ -116,7 +107,7 @@ cel_order(const struct cel_value *a, const struct cel_value *b)
 	switch (a->type) {
 	case CEL_BOOL: return a->b - b->b;
 	case CEL_STRING: /* UTF-8 sorts as its code points do */
-	case CEL_BYTES: return bytes_order(a->s, b->s);
+	case CEL_BYTES: return span_order(a->s, b->s);
 	case CEL_TIMESTAMP:
 	case CEL_DURATION:
 		if (a->t.s != b->t.s)

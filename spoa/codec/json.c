@@ -51,9 +51,10 @@ struct json {
 	enum state state;
 	unsigned depth;
 	struct frame *frames;
-	unsigned nframes; /* allocated */
+	size_t nframes; /* allocated */
 	struct span *keys;
-	uint32_t nkeys, keys_room;
+	uint32_t nkeys;
+	size_t keys_room;
 	uint32_t nodes;
 	int err;
 	const char *why;
@@ -324,16 +325,11 @@ key_add(struct json *j, struct span key)
 	struct frame *f = &j->frames[j->depth - 1];
 	uint32_t count = j->nkeys - f->first_key;
 
-	if (j->nkeys == j->keys_room) {
-		uint32_t room = j->keys_room ? 2 * j->keys_room : 64;
-		struct span *keys = arena_array(j->a, room, sizeof(*keys));
-		if (!keys)
-			return ERR_NOMEM;
-		if (j->nkeys)
-			memcpy(keys, j->keys, j->nkeys * sizeof(*keys));
-		j->keys = keys;
-		j->keys_room = room;
-	}
+	struct span *keys =
+		arena_grow(j->a, j->keys, j->nkeys, &j->keys_room, sizeof(*keys), 64);
+	if (!keys)
+		return ERR_NOMEM;
+	j->keys = keys;
 	j->keys[j->nkeys] = key;
 	if (count < LINEAR_KEYS) {
 		for (uint32_t i = f->first_key; i < j->nkeys; i++)
@@ -417,16 +413,11 @@ container(struct json *j, struct json_event *ev, bool object)
 {
 	if (j->depth == CAP_JSON_DEPTH)
 		return fail(j, ev, ERR_RANGE, "nested too deeply", j->at);
-	if (j->depth == j->nframes) {
-		unsigned room = j->nframes ? 2 * j->nframes : 16;
-		struct frame *frames = arena_array(j->a, room, sizeof(*frames));
-		if (!frames)
-			return fail(j, ev, ERR_NOMEM, "out of memory", j->at);
-		if (j->nframes)
-			memcpy(frames, j->frames, j->nframes * sizeof(*frames));
-		j->frames = frames;
-		j->nframes = room;
-	}
+	struct frame *frames =
+		arena_grow(j->a, j->frames, j->depth, &j->nframes, sizeof(*frames), 16);
+	if (!frames)
+		return fail(j, ev, ERR_NOMEM, "out of memory", j->at);
+	j->frames = frames;
 	struct frame *f = &j->frames[j->depth++];
 	f->object = object;
 	f->first_key = j->nkeys;

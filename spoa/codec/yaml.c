@@ -258,11 +258,8 @@ by_text(const void *x, const void *y)
 {
 	const struct yaml_node *a = *(struct yaml_node *const *)x;
 	const struct yaml_node *b = *(struct yaml_node *const *)y;
-	size_t n = a->s.n < b->s.n ? a->s.n : b->s.n;
-	int c = n ? memcmp(a->s.p, b->s.p, n) : 0;
+	int c = span_order(a->s, b->s);
 
-	if (c == 0)
-		c = a->s.n < b->s.n ? -1 : a->s.n > b->s.n;
 	if (c == 0)
 		c = a->line < b->line ? -1 : a->line > b->line;
 	if (c == 0)

@@ -111,18 +111,9 @@ of_yaml(const struct yaml_node *n, struct arena *a)
 /* ---- rows ---- */
 
 static int
-compare(struct span x, struct span y)
-{
-	size_t n = x.n < y.n ? x.n : y.n;
-	int c = n ? memcmp(x.p, y.p, n) : 0;
-
-	return c ? c : x.n < y.n ? -1 : x.n > y.n;
-}
-
-static int
 by_key(const void *x, const void *y)
 {
-	return compare(((const struct cel_value *)x)->s, ((const struct cel_value *)y)->s);
+	return span_order(((const struct cel_value *)x)->s, ((const struct cel_value *)y)->s);
 }
 
 const struct cel_value *
@@ -132,7 +123,7 @@ data_row(const struct data_source *s, struct span key)
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int c = compare(key, s->whole.list.v[2 * mid].s);
+		int c = span_order(key, s->whole.list.v[2 * mid].s);
 		if (c == 0)
 			return &s->whole.list.v[2 * mid + 1];
 		if (c < 0)

@@ -136,10 +136,8 @@ static int
 by_name(const void *a, const void *b)
 {
 	const struct signed_field *x = a, *y = b;
-	size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
-	int order = memcmp(x->name.p, y->name.p, n);
 
-	return order ? order : (x->name.n > y->name.n) - (x->name.n < y->name.n);
+	return span_order(x->name, y->name);
 }
 
 /* 0 with *why, or the number of headers found, the signature among them. */

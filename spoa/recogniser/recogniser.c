@@ -138,16 +138,10 @@ add_finding(struct reading *g, uint16_t entity, double score, size_t start, size
 {
 	if (g->n == CAP_RECOGNISED)
 		return refuse_answer(g, ERR_LIMIT, "too many findings");
-	if (g->n == g->room) {
-		size_t room = g->room ? 2 * g->room : 8;
-		struct finding *v = arena_array(g->a, room, sizeof(*v));
-		if (!v)
-			return ERR_NOMEM;
-		if (g->n)
-			memcpy(v, g->v, g->n * sizeof(*v));
-		g->v = v;
-		g->room = room;
-	}
+	struct finding *v = arena_grow(g->a, g->v, g->n, &g->room, sizeof(*v), 8);
+	if (!v)
+		return ERR_NOMEM;
+	g->v = v;
 	g->v[g->n++] = (struct finding){ .entity = entity,
 		.flags = (uint16_t)(g->r->source << FINDING_SOURCE_SHIFT),
 		.score = (float)score,

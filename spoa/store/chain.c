@@ -4,56 +4,12 @@
 #include "store/chain.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/sha256.h"
 #include "codec/utf8.h"
-
-/* ---- hashing ---- */
-
-struct chain_sha {
-	EVP_MD *md;
-	EVP_MD_CTX *ctx;
-};
-
-struct chain_sha *
-chain_sha_new(void)
-{
-	struct chain_sha *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	s->ctx = EVP_MD_CTX_new();
-	if (!s->md || !s->ctx)
-		chain_sha_free(&s);
-	return s;
-}
-
-void
-chain_sha_free(struct chain_sha **s)
-{
-	if (!*s)
-		return;
-	EVP_MD_CTX_free((*s)->ctx);
-	EVP_MD_free((*s)->md);
-	free(*s);
-	*s = NULL;
-}
-
-void
-chain_sha(struct chain_sha *s, struct span line, unsigned char out[CHAIN_HASH_BYTES])
-{
-	int ok = EVP_DigestInit_ex2(s->ctx, s->md, NULL) &&
-		 EVP_DigestUpdate(s->ctx, line.p, line.n) &&
-		 EVP_DigestFinal_ex(s->ctx, out, NULL);
-
-	/* A digest that fails half-way must never look like a hash. */
-	INVARIANT(ok);
-}
 
 void
 chain_hex(const unsigned char hash[CHAIN_HASH_BYTES], char out[2 * CHAIN_HASH_BYTES + 1])
@@ -319,8 +275,7 @@ chain_fields_check(struct span fields)
 }
 
 void
-chain_record(struct buf *out, struct chain *c, struct chain_sha *sha, int64_t wall_ns,
-	struct span fields)
+chain_record(struct buf *out, struct chain *c, int64_t wall_ns, struct span fields)
 {
 	char hex[2 * CHAIN_HASH_BYTES + 1], when[CLOCK_RFC3339_LEN];
 	size_t from = out->n;
@@ -335,7 +290,7 @@ chain_record(struct buf *out, struct chain *c, struct chain_sha *sha, int64_t wa
 	buf_putc(out, '}');
 	if (buf_failed(out))
 		return;
-	chain_sha(sha, span_cut(buf_view(out), from, out->n), c->head);
+	sha256(span_cut(buf_view(out), from, out->n), c->head);
 	c->seq++;
 	buf_putc(out, '\n');
 }

@@ -45,12 +45,6 @@ struct chain_line {
  * looked at: the hash vouches for it. */
 int chain_parse(struct span line, struct chain_line *out);
 
-/* SHA-256 without setting up a context each time. owner: one thread. */
-struct chain_sha;
-struct chain_sha *chain_sha_new(void); /* NULL: out of memory */
-void chain_sha_free(struct chain_sha **s);
-void chain_sha(struct chain_sha *s, struct span line, unsigned char out[CHAIN_HASH_BYTES]);
-
 /* The last record of a chain: where the next one links. seq 0: none yet, head zeros. */
 struct chain {
 	char node[CHAIN_NODE_MAX + 1];
@@ -64,8 +58,7 @@ struct chain {
 int chain_fields_check(struct span fields);
 /* Appends a record with its newline and advances *c. Bytes of `fields` that are
  * no UTF-8 become U+FFFD, so that every line is valid JSON. */
-void chain_record(struct buf *out, struct chain *c, struct chain_sha *sha, int64_t wall_ns,
-	struct span fields);
+void chain_record(struct buf *out, struct chain *c, int64_t wall_ns, struct span fields);
 /* Appends the commit of records first..c->seq. */
 void chain_commit(struct buf *out, const struct chain *c, uint64_t first, int64_t wall_ns,
 	const struct signkey *key);

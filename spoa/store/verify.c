@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/sha256.h"
 
 #define BATCH	     4096 /* signatures checked together */
 #define SIGNED_MAX   512  /* a commit object: node 64, numbers, head 64, time 30 */
@@ -41,7 +42,6 @@ struct sig_job {
 
 struct verifier {
 	struct verify_options o;
-	struct chain_sha *sha;
 	struct chain at;	/* the last record seen, pending or committed */
 	struct verify_result r; /* committed so far */
 	struct pending *pend;	/* both grow by doubling, to CHAIN_COMMIT_RECORDS and BATCH */
@@ -63,7 +63,6 @@ verifier_new(const struct verify_options *o)
 	if (!v)
 		return NULL;
 	v->o = *o;
-	v->sha = chain_sha_new();
 	if (o->node) {
 		snprintf(v->at.node, sizeof(v->at.node), "%s", o->node);
 		/* A stream's name is whatever somebody wrote: no terminal shall obey it. */
@@ -71,8 +70,6 @@ verifier_new(const struct verify_options *o)
 			if (!chain_node_valid(span_of(c, 1)))
 				*c = '?';
 	}
-	if (!v->sha)
-		verifier_free(&v);
 	return v;
 }
 
@@ -81,7 +78,6 @@ verifier_free(struct verifier **v)
 {
 	if (!*v)
 		return;
-	chain_sha_free(&(*v)->sha);
 	free((*v)->pend);
 	free((*v)->jobs);
 	free(*v);
@@ -390,7 +386,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	memcpy(p->prev, l->prev, CHAIN_HASH_BYTES);
 	snprintf(p->time, sizeof(p->time), "%.*s", SPAN_ARG(l->time));
 	snprintf(p->type, sizeof(p->type), "%.*s", SPAN_ARG(l->type));
-	chain_sha(v->sha, line, p->hash);
+	sha256(line, p->hash);
 	if (!same(p->prev, v->at.head))
 		v->broken = true;
 	memcpy(v->at.head, p->hash, CHAIN_HASH_BYTES);

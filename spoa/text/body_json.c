@@ -108,36 +108,18 @@ refuse_type(struct walk *w, const struct row *row, size_t at)
 struct segment *
 seglist_add(struct seglist *l)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 64;
-		struct segment *v = arena_array(l->a, room, sizeof(*v));
-		if (!v)
-			return NULL;
-		if (l->n)
-			memcpy(v, l->v, l->n * sizeof(*v));
-		l->v = v;
-		l->room = room;
-	}
-	return &l->v[l->n++];
-}
+	struct segment *v = arena_grow(l->a, l->v, l->n, &l->room, sizeof(*v), 64);
 
-/* Room for one more of `size` bytes in an array of n; NULL: the arena failed. */
-static void *
-grown(struct walk *w, void *v, size_t n, size_t *room, size_t size)
-{
-	if (n < *room)
-		return v;
-	*room = *room ? 2 * *room : 8;
-	void *more = arena_array(w->a, *room, size);
-	if (more && n)
-		memcpy(more, v, n * size);
-	return more;
+	if (!v)
+		return NULL;
+	l->v = v;
+	return &l->v[l->n++];
 }
 
 static int
 add_span(struct walk *w, struct span **v, size_t *n, size_t *room, struct span s)
 {
-	struct span *more = grown(w, *v, *n, room, sizeof(*more));
+	struct span *more = arena_grow(w->a, *v, *n, room, sizeof(*more), 8);
 
 	if (!more)
 		return no_memory(w);
@@ -400,7 +382,8 @@ static int
 add_param(struct walk *w, const struct json_event *ev, struct span text)
 {
 	struct body *b = w->out;
-	struct body_param *v = grown(w, b->params, b->nparams, &w->params_room, sizeof(*v));
+	struct body_param *v =
+		arena_grow(w->a, b->params, b->nparams, &w->params_room, sizeof(*v), 8);
 
 	if (!v)
 		return no_memory(w);

@@ -329,16 +329,11 @@ opaque_is_noise(struct span t)
 int
 opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes)
 {
-	if (u->nmedia == u->room) {
-		size_t room = u->room ? 2 * u->room : 8;
-		struct span *more = arena_array(a, room, sizeof(*more));
-		if (!more)
-			return ERR_NOMEM;
-		if (u->nmedia)
-			memcpy(more, u->media, u->nmedia * sizeof(*more));
-		u->media = more;
-		u->room = room;
-	}
+	struct span *more = arena_grow(a, u->media, u->nmedia, &u->room, sizeof(*more), 8);
+
+	if (!more)
+		return ERR_NOMEM;
+	u->media = more;
 	u->media[u->nmedia++] = kind;
 	u->bytes += bytes;
 	return 0;

@@ -79,16 +79,10 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 	const struct signed_block *block, struct arena *a)
 {
 	if (f->signs) {
-		if (r->n == r->room) {
-			size_t room = r->room ? 2 * r->room : 8;
-			struct signed_block *v = arena_array(a, room, sizeof(*v));
-			if (!v)
-				return ERR_NOMEM;
-			if (r->n)
-				memcpy(v, r->v, r->n * sizeof(*v));
-			r->v = v;
-			r->room = room;
-		}
+		struct signed_block *v = arena_grow(a, r->v, r->n, &r->room, sizeof(*v), 8);
+		if (!v)
+			return ERR_NOMEM;
+		r->v = v;
 		r->v[r->n] = *block;
 		r->v[r->n].turn = r->turn;
 		r->v[r->n++].alone = f->signs->alone;

@@ -12,7 +12,6 @@
 
 struct chain_build {
 	struct chain chain;
-	struct chain_sha *sha;
 	struct signkey key;
 	struct buf out;
 	uint64_t first; /* of the commit that is open */
@@ -25,7 +24,6 @@ chain_build_init(struct chain_build *b, const char *node)
 
 	memset(b, 0, sizeof(*b));
 	snprintf(b->chain.node, sizeof(b->chain.node), "%s", node);
-	b->sha = chain_sha_new();
 	signkey_from_seed(seed, &b->key);
 	buf_init(&b->out, 0);
 	b->first = 1;
@@ -34,15 +32,14 @@ chain_build_init(struct chain_build *b, const char *node)
 static inline void
 chain_build_free(struct chain_build *b)
 {
-	chain_sha_free(&b->sha);
 	buf_free(&b->out);
 }
 
 static inline void
 chain_build_record(struct chain_build *b, const char *fields)
 {
-	chain_record(&b->out, &b->chain, b->sha,
-		CHAIN_BUILD_TIME + (int64_t)b->chain.seq * 1000000, span_str(fields));
+	chain_record(&b->out, &b->chain, CHAIN_BUILD_TIME + (int64_t)b->chain.seq * 1000000,
+		span_str(fields));
 }
 
 static inline void
