@@ -22,12 +22,8 @@ static const struct status_row {
 	{ 415, "unsupported_encoding", "invalid_request_error", "invalid_request_error" },
 	{ 429, "rate_limit_exceeded",  "rate_limit_error",      "rate_limit_error" },
 	{ 451, "legal_restriction",    "permission_error",      "permission_error" },
-	{ 500, "service_unavailable",  "server_error",          "api_error" },
 	{ 501, "not_implemented",      "invalid_request_error", "invalid_request_error" },
-	{ 502, "service_unavailable",  "server_error",          "api_error" },
-	{ 504, "service_unavailable",  "server_error",          "api_error" },
-	{ 529, "service_unavailable",  "invalid_request_error", "overloaded_error" },
-	{ 503, "service_unavailable",  "server_error",          "overloaded_error" }, /* and others from 500 on */
+	{ 503, "service_unavailable",  "server_error",          "overloaded_error" }, /* others from 500 on, too */
 };
 
 /* What ends a stream is a decision on its content, or a failure. */
