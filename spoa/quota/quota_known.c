@@ -32,15 +32,14 @@ count_in(struct known_place *p, int64_t b)
 }
 
 enum known_answer
-known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch, int64_t now_ms,
-	uint64_t now_us, int64_t *retry_ms)
+known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us,
+	int64_t *retry_ms)
 {
-	struct known_place *p = place_of(k, d, epoch);
-	int64_t near[WINDOW_NEIGHBOURS], b = window_bucket(d, now_ms);
+	struct known_place *p = place_of(k, d, d->at.epoch);
+	int64_t near[WINDOW_NEIGHBOURS], b = d->at.bucket;
 
 	if (!p || b < p->at.bucket)
 		return KNOWN_ROOM;
-	d->at = (struct quota_place){ b, epoch };
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		near[i] = count_in(p, b - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = count_in(p, b + 1);

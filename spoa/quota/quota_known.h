@@ -56,9 +56,9 @@ enum known_answer {
 	KNOWN_OLD,  /* full when it was read: to be read again */
 };
 
-/* Would the dim be over at this moment? Fills what window_judge() fills. */
-enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, uint64_t epoch,
-	int64_t now_ms, uint64_t now_us, int64_t *retry_ms);
+/* Would the dim be over at d->at at this moment? Fills what window_judge() fills. */
+enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms,
+	uint64_t now_us, int64_t *retry_ms);
 /* The neighbours of d->at, where a charge may rest on them and they were read since then;
  * else NULL. Valid until the next known_sent() or known_read(). */
 const int64_t *known_near(

@@ -317,52 +317,36 @@ on_turn(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 
 /* ---- asking ---- */
 
-/* What is known says no: refused without counting, or looked at again first. */
-static enum known_answer
-ask_known(
-	struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms, uint64_t now)
-{
-	enum known_answer worst = KNOWN_ROOM;
-
-	for (size_t k = 0; k < q->ndims; k++) {
-		int64_t retry_ms;
-		enum known_answer a =
-			known_ask(qt->known, &q->dim[k], epoch, at_ms, now, &retry_ms);
-		if (a == KNOWN_ROOM)
-			continue;
-		over(q, k, retry_ms);
-		if (worst != KNOWN_FULL)
-			worst = a;
-	}
-	return worst;
-}
-
-/* How the next try goes; false: it is told already. */
+/* How the next try goes. Where what is known says no, it is refused without counting, or
+ * looked at again first. False: it is told already. */
 static bool
 prepare(struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms, uint64_t now)
 {
+	enum known_answer worst = KNOWN_ROOM;
 	bool looked = q->try == QUOTA_LOOKS;
 
 	q->result = QUOTA_FAILED;
-	if (!epoch) {
-		metric_inc(qt->metrics, M_REDIS_ERRORS);
-		quota_tell(qt, q);
-		return false;
+	q->try = q->doubts ? QUOTA_READS : QUOTA_ADDS;
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		int64_t retry_ms;
+		d->at = (struct quota_place){ window_bucket(d, at_ms), epoch };
+		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
+		if (a != KNOWN_ROOM) {
+			over(q, k, retry_ms);
+			worst = worst == KNOWN_FULL ? worst : a;
+		}
+		if (!known_near(qt->known, d, now - KNOWN_AGE_US))
+			q->try = QUOTA_READS;
 	}
-	enum known_answer known = ask_known(qt, q, epoch, at_ms, now);
 	/* It has just looked: in turns that take long what was read would be old always. */
-	if (known == KNOWN_FULL || (known == KNOWN_OLD && looked)) {
+	if (worst == KNOWN_FULL || (worst == KNOWN_OLD && looked)) {
 		quota_unmove(qt, q, now);
 		quota_tell(qt, q);
 		return false;
 	}
-	q->try = known == KNOWN_OLD ? QUOTA_LOOKS : q->doubts ? QUOTA_READS : QUOTA_ADDS;
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		d->at = (struct quota_place){ window_bucket(d, at_ms), epoch };
-		if (q->try == QUOTA_ADDS && !known_near(qt->known, d, now - KNOWN_AGE_US))
-			q->try = QUOTA_READS;
-	}
+	if (worst == KNOWN_OLD)
+		q->try = QUOTA_LOOKS;
 	for (size_t k = 0; k < q->ndims; k++)
 		known_sent(qt->known, &q->dim[k], q->try == QUOTA_LOOKS);
 	return true;
@@ -385,6 +369,12 @@ send_turn(struct quota *qt, struct quota_request **rest)
 	TAG(turn, &t);
 	while ((q = *rest) && commands < TURN_COMMANDS) {
 		*rest = q->next;
+		if (!t.epoch) {
+			metric_inc(qt->metrics, M_REDIS_ERRORS);
+			q->result = QUOTA_FAILED;
+			quota_tell(qt, q);
+			continue;
+		}
 		if (!prepare(qt, q, t.epoch, at_ms, now))
 			continue;
 		*end = q;

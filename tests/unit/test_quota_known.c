@@ -101,7 +101,7 @@ commands(unsigned calls[5])
 static void
 test_cost(void **state)
 {
-	enum { EACH = 8 };
+	enum { EACH = 8, MANY = 300 };
 	static const struct {
 		const char *name;
 		unsigned requests; /* in one turn of the loop */
@@ -112,6 +112,7 @@ test_cost(void **state)
 		{ "another one", 1, false, 0, 1, 0, 1, 1 },
 		{ "as many as a turn brings share clock and epoch", EACH, false, 0, EACH, 0, 1,
 			1 },
+		{ "more than one pipeline holds", MANY, false, 0, MANY, 0, 2, 2 },
 		{ "less is given back by one command", 1, true, 0, 2, 0, 1, 1 },
 	};
 	struct line l;
@@ -123,7 +124,7 @@ test_cost(void **state)
 	unsigned calls[5];
 	commands(calls);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ask a[EACH];
+		static struct ask a[MANY];
 		for (unsigned k = 0; k < rows[i].requests; k++)
 			charge(&l, &a[k], 1000, 2);
 		for (unsigned k = 0; k < rows[i].requests; k++) {
