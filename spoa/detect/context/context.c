@@ -76,8 +76,10 @@ parts_words(char c)
 	return is_space(c) || c == '_' || c == '-';
 }
 
-size_t
-context_word_at(struct span t, size_t at, struct span word)
+/* Bytes of t at `at` that spell the word, a space in it standing for any run of blanks, '_'
+ * and '-'; 0: they do not. */
+static size_t
+word_at(struct span t, size_t at, struct span word)
 {
 	size_t i = at;
 
@@ -98,10 +100,11 @@ context_word_at(struct span t, size_t at, struct span word)
 	return i - at;
 }
 
-bool
-context_word_matches(struct span t, size_t at, struct span word)
+/* Whether they do, and a word ends after them. */
+static bool
+word_matches(struct span t, size_t at, struct span word)
 {
-	size_t n = context_word_at(t, at, word);
+	size_t n = word_at(t, at, word);
 
 	if (!n)
 		return false;
@@ -138,8 +141,8 @@ context_word_may_match(struct span t, size_t at, struct span word)
 {
 	enum { LONG_WORD = 12 };
 
-	return word.n < LONG_WORD ? context_word_matches(t, at, word)
-				  : context_word_at(t, at, word) > 0;
+	return word.n < LONG_WORD ? word_matches(t, at, word)
+				  : word_at(t, at, word) > 0;
 }
 
 /* Where the first word of the list begins in [from, to); `to`: nowhere. */
@@ -215,7 +218,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 			size_t i = from + k;
 			if ((ahead ? i : t.n - 1 - i) >= bytes)
 				return SIZE_MAX;
-			const struct span *word = word_of(w, t, i, context_word_matches);
+			const struct span *word = word_of(w, t, i, word_matches);
 			if (word)
 				return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
 			todo &= ~(UINT64_C(1) << k);

@@ -3,12 +3,35 @@
 #define DETECT_CONTEXT_H
 
 #include "detect/context/columns.h"
-#include "detect/context/words.h"
 
 enum {
 	CONTEXT_BYTES = 64, /* read on either side of a candidate */
 	CONTEXT_QUIET = 16,
 };
+
+/* ---- a list of words ---- */
+
+struct word_link {
+	uint16_t pair; /* a word's first two bytes; a blank where there is no second */
+	uint16_t next; /* the next word whose first byte has these five bits, and one */
+};
+
+struct words {
+	const struct word_link *links; /* of each word */
+	uint16_t from[32];	       /* the first of them by the five bits, and one */
+	const struct span *v; /* lower-case ASCII; a space is for any run of separators */
+	size_t n;
+	uint64_t first[4];   /* first bytes, both cases: the early reject */
+	uint32_t second[32]; /* second bytes' low five bits, by those of the first */
+};
+
+static inline uint16_t
+words_pair(char first, char second)
+{
+	return (uint16_t)((unsigned)(unsigned char)first << 8 | (unsigned char)second);
+}
+
+/* ---- context.c ---- */
 
 /* An entity's words, and what one of them near by adds or takes. */
 struct context_rule {
@@ -37,12 +60,8 @@ float context_apply(const struct context_rule *c, int verdict, float score);
 
 /* Whether a word begins there. */
 bool context_word_begins(struct span t, size_t at);
-/* Bytes of t at `at` that spell the word, a space in it standing for any run of
- * blanks, '_' and '-'; 0: they do not. */
-size_t context_word_at(struct span t, size_t at, struct span word);
-/* Whether they do, and a word ends after them. */
-bool context_word_matches(struct span t, size_t at, struct span word);
-/* The same, except that a long word need not end there: a window may cut it off. */
+/* Whether the bytes at `at` spell the word and a word ends after them, but that a long one
+ * need not end there: a window may cut it off. A space is any run of blanks, '_' and '-'. */
 bool context_word_may_match(struct span t, size_t at, struct span word);
 
 #endif

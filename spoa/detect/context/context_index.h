@@ -3,8 +3,7 @@
 #define DETECT_CONTEXT_INDEX_H
 
 #include "base/arena.h"
-#include "detect/context/columns.h"
-#include "detect/context/words.h"
+#include "detect/context/context.h"
 #include "detect/prefilter/digit_index.h"
 #include "detect/prefilter/pattern.h"
 
