@@ -251,13 +251,13 @@ go_on(struct inject_walk *w, struct plain c)
 static inline bool
 short_word(struct inject_walk *w, struct plain c, const char *p, size_t n)
 {
-	unsigned char behind = c.len < n ? (unsigned char)p[c.len] : 0x80;
+	unsigned char after = c.len < n ? (unsigned char)p[c.len] : 0x80;
 	bool number = c.scripts == SCRIPT_DIGIT;
 
 	if (w->word_n || c.len == 8 || !(number || (c.len > 1 && c.scripts == SCRIPT_LATIN)) ||
-		behind >= 0x80 || behind == '\'')
+		after >= 0x80 || after == '\'')
 		return false;
-	if (inject_sextets[behind] && inject_base64_begins(p, n))
+	if (inject_sextets[after] && inject_base64_begins(p, n))
 		return false;
 	if (w->nsingle)
 		join_singles(w);

@@ -460,7 +460,7 @@ each_writing(const struct names_table *t, struct span term, uint32_t flag)
 			assert_true(names_lead_ends(t, s, false));
 		if (flag & W_LEAD_DOT)
 			assert_true(names_lead_ends(t, s, true));
-		if (flag & W_BEHIND)
+		if (flag & W_FOLLOWS)
 			assert_true(names_after_begins(t, span_cut(s, from, s.n)));
 		if (flag & W_PARTICLE)
 			assert_true(names_particle_begins(t, span_cut(s, from, s.n)));

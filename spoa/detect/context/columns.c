@@ -181,33 +181,18 @@ is_ruler(struct span line)
 /* ---- headers ---- */
 
 /* What a byte is in a header's field. */
-enum { MARK_BEFORE = 1, MARK_BEHIND = 2, NO_NAME = 4 };
+enum { MARK_BEFORE = 1, MARK_AFTER = 2, NO_NAME = 4 };
+/* clang-format off */
 static const uint8_t marks[256] = {
-	['"'] = MARK_BEFORE | MARK_BEHIND,
-	['\''] = MARK_BEFORE | MARK_BEHIND,
-	['`'] = MARK_BEFORE | MARK_BEHIND,
-	['*'] = MARK_BEFORE | MARK_BEHIND,
-	['_'] = MARK_BEFORE | MARK_BEHIND,
-	['#'] = MARK_BEFORE,
-	['['] = MARK_BEFORE,
-	[':'] = MARK_BEHIND,
-	[']'] = MARK_BEHIND,
-	['='] = NO_NAME,
-	['<'] = NO_NAME,
-	['>'] = NO_NAME,
-	['{'] = NO_NAME,
-	['}'] = NO_NAME,
-	[';'] = NO_NAME,
-	['@'] = NO_NAME,
-	['\\'] = NO_NAME,
-	['!'] = NO_NAME,
-	['?'] = NO_NAME,
-	['$'] = NO_NAME,
-	['%'] = NO_NAME,
-	['^'] = NO_NAME,
-	['~'] = NO_NAME,
-	['\0'] = NO_NAME | MARK_BEFORE | MARK_BEHIND,
+	['"'] = MARK_BEFORE | MARK_AFTER, ['\''] = MARK_BEFORE | MARK_AFTER,
+	['`'] = MARK_BEFORE | MARK_AFTER, ['*'] = MARK_BEFORE | MARK_AFTER,
+	['_'] = MARK_BEFORE | MARK_AFTER, ['#'] = MARK_BEFORE, ['['] = MARK_BEFORE,
+	[':'] = MARK_AFTER, [']'] = MARK_AFTER, ['='] = NO_NAME, ['<'] = NO_NAME,
+	['>'] = NO_NAME, ['{'] = NO_NAME, ['}'] = NO_NAME, [';'] = NO_NAME, ['@'] = NO_NAME,
+	['\\'] = NO_NAME, ['!'] = NO_NAME, ['?'] = NO_NAME, ['$'] = NO_NAME, ['%'] = NO_NAME,
+	['^'] = NO_NAME, ['~'] = NO_NAME, ['\0'] = NO_NAME | MARK_BEFORE | MARK_AFTER,
 };
+/* clang-format on */
 
 static uint8_t
 mark_of(char c)
@@ -222,7 +207,7 @@ without_quotes(struct span s)
 	s = without_blanks(s);
 	while (s.n && mark_of(s.p[0]) & MARK_BEFORE)
 		s = span_cut(s, 1, s.n);
-	while (s.n && mark_of(s.p[s.n - 1]) & MARK_BEHIND)
+	while (s.n && mark_of(s.p[s.n - 1]) & MARK_AFTER)
 		s.n--;
 	return without_blanks(s);
 }

@@ -253,7 +253,7 @@ read_parts(struct evade *e, struct editor *ed, bool heuristic)
 
 	for (size_t i = 0; i < ed->nparts; i++) {
 		size_t from = view_before(t, ed->part[i].from);
-		size_t to = view_behind(t, ed->part[i].to, VIEW_MARGIN);
+		size_t to = view_after(t, ed->part[i].to, VIEW_MARGIN);
 		if (n == 0 || from > ed->part[n - 1].to)
 			ed->part[n++] = (struct view_part){ from, to };
 		else
@@ -502,14 +502,14 @@ number_bits(const struct look *k)
 /* Whether eight numbers may follow one another, of those that begin here or in the block
  * after: no other word comes between them. */
 static bool
-eight_in_a_row(const struct look *here, const struct look *behind, bool before)
+eight_in_a_row(const struct look *here, const struct look *next, bool before)
 {
 	unsigned __int128 begins = here->alnum & ~(here->alnum << 1 | before);
 	unsigned __int128 row = number_bits(here), all;
 
-	begins |= (unsigned __int128)(behind->alnum & ~(behind->alnum << 1 | here->alnum >> 63))
+	begins |= (unsigned __int128)(next->alnum & ~(next->alnum << 1 | here->alnum >> 63))
 		  << 64;
-	row |= (unsigned __int128)number_bits(behind) << 64;
+	row |= (unsigned __int128)number_bits(next) << 64;
 	all = row &= begins;
 	for (unsigned n = 1; n < 8 && row; n++)
 		row = ((row << 1) + ~begins) & all; /* carried on to the next word */
@@ -518,9 +518,9 @@ eight_in_a_row(const struct look *here, const struct look *behind, bool before)
 
 /* Bit i: eight numbers in a row may begin there. */
 static uint64_t
-long_rows(uint64_t here, uint64_t behind)
+long_rows(uint64_t here, uint64_t next)
 {
-	unsigned __int128 x = (unsigned __int128)behind << 64 | here;
+	unsigned __int128 x = (unsigned __int128)next << 64 | here;
 
 	for (int n = 1; n < 8; n *= 2) {
 		unsigned __int128 ahead = x;

@@ -18,16 +18,13 @@ struct groups {
 };
 
 /* Blanks, punctuation, and any one character beyond ASCII. */
-static const bool gaps[256] = { ['\t'] = true,
-	['\n'] = true,
-	['\r'] = true,
-	[' ' ... '#'] = true,
-	['&' ... '/'] = true,
-	[':' ... ';'] = true,
-	['=' ... '?'] = true,
-	['[' ... '`'] = true,
-	['{' ... '~'] = true,
-	[0xC2 ... 0xF4] = true };
+/* clang-format off */
+static const bool gaps[256] = {
+	['\t'] = true, ['\n'] = true, ['\r'] = true, [' ' ... '#'] = true,
+	['&' ... '/'] = true, [':' ... ';'] = true, ['=' ... '?'] = true, ['[' ... '`'] = true,
+	['{' ... '~'] = true, [0xC2 ... 0xF4] = true,
+};
+/* clang-format on */
 
 static bool
 is_gap(char c)
@@ -189,17 +186,12 @@ groups_of_four(const struct groups *g, size_t n)
 	return true;
 }
 
-const bool groups_columns[256] = { ['\t'] = true,
-	['|'] = true,
-	[','] = true,
-	[';'] = true,
-	['\n'] = true,
-	[':'] = true,
-	['"'] = true,
-	['\''] = true,
-	['`'] = true,
-	['['] = true,
-	['{'] = true };
+/* clang-format off */
+const bool groups_columns[256] = {
+	['\t'] = true, ['|'] = true, [','] = true, [';'] = true, ['\n'] = true, [':'] = true,
+	['"'] = true, ['\''] = true, ['`'] = true, ['['] = true, ['{'] = true,
+};
+/* clang-format on */
 
 /* Up to where the separators are all alike; after that is another number, which the
  * last group may belong to. */

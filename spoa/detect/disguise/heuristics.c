@@ -8,16 +8,12 @@
 
 enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
 
-const bool heuristic_tokens[256] = { ['0' ... '9'] = 1,
-	['A' ... 'Z'] = 1,
-	['a' ... 'z'] = 1,
-	['_'] = 1,
-	['-'] = 1,
-	['+'] = 1,
-	['/'] = 1,
-	['='] = 1,
-	['@'] = 1,
-	['.'] = 1 };
+/* clang-format off */
+const bool heuristic_tokens[256] = {
+	['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1,
+	['+'] = 1, ['/'] = 1, ['='] = 1, ['@'] = 1, ['.'] = 1,
+};
+/* clang-format on */
 
 void
 heuristic_edit(struct heuristic *l, size_t from, size_t to, const char *with, unsigned flags)
@@ -221,24 +217,18 @@ said_at(const struct heuristic *l, size_t i, size_t to)
 static bool
 said_to_join(struct heuristic *l, size_t i)
 {
-	static const uint8_t first[256] = { ['j'] = 1,
-		['J'] = 1,
-		['c'] = 1 | 8,
-		['C'] = 1,
-		[']'] = 2,
-		['i'] = 4,
-		['p'] = 8,
-		['%'] = 16,
-		['{'] = 32,
-		['-'] = 64 };
-	static const uint8_t second[256] = { ['o'] = 1,
-		['O'] = 1,
-		['.'] = 2,
-		['m'] = 4,
-		['a'] = 8,
-		['s'] = 16,
-		['}'] = 32,
-		['j'] = 64 };
+	/* clang-format off */
+	static const uint8_t first[256] = {
+		['j'] = 1, ['J'] = 1, ['c'] = 1 | 8, ['C'] = 1, [']'] = 2, ['i'] = 4,
+		['p'] = 8, ['%'] = 16, ['{'] = 32, ['-'] = 64,
+	};
+	/* clang-format on */
+	/* clang-format off */
+	static const uint8_t second[256] = {
+		['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4, ['a'] = 8, ['s'] = 16, ['}'] = 32,
+		['j'] = 64,
+	};
+	/* clang-format on */
 	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
 
 	if (l->join_from > from || l->join_at < from)
@@ -308,21 +298,13 @@ token_to_quote(const struct heuristic *l, size_t i, bool back)
 }
 
 /* What an operator of string_joint() begins with, and quotes. */
-static const bool joins[256] = { ['+'] = 1,
-	['.'] = 1,
-	['&'] = 1,
-	['|'] = 1,
-	['<'] = 1,
-	['~'] = 1,
-	['^'] = 1,
-	['\\'] = 1,
-	['}'] = 1,
-	['%'] = 1,
-	[','] = 1,
-	['"'] = 1,
-	['\''] = 1,
-	['`'] = 1,
-	[')'] = 1 };
+/* clang-format off */
+static const bool joins[256] = {
+	['+'] = 1, ['.'] = 1, ['&'] = 1, ['|'] = 1, ['<'] = 1, ['~'] = 1, ['^'] = 1,
+	['\\'] = 1, ['}'] = 1, ['%'] = 1, [','] = 1, ['"'] = 1, ['\''] = 1, ['`'] = 1,
+	[')'] = 1,
+};
+/* clang-format on */
 
 /* The quote at i ends a piece and another begins soon: from the one to the other. */
 static void
@@ -549,14 +531,14 @@ first_groups(const struct heuristic *l, size_t base, const struct look *k, uint6
 {
 	uint64_t digit = k->digit, out = 0;
 	uint64_t gap = k->gap & ~digit & (digit << 1 | before); /* the gaps' first bytes */
-	uint64_t behind = (gap + k->gap) & ~k->gap, in = (gap + k->gap) ^ k->gap;
+	uint64_t after = (gap + k->gap) & ~k->gap, in = (gap + k->gap) ^ k->gap;
 
 	for (uint64_t x = in & k->gap & k->sign; x; x &= x - 1)
 		if (l->t.p[base + (size_t)__builtin_ctzll(x)] == '<')
 			return starts;
 	if ((digit | k->gap) >> 63 && starts)
 		out = UINT64_C(1) << (63 - __builtin_clzll(starts));
-	for (uint64_t x = behind & digit; x; x &= x - 1) {
+	for (uint64_t x = after & digit; x; x &= x - 1) {
 		uint64_t below = starts & ((x & -x) - 1);
 		if (!below)
 			continue;

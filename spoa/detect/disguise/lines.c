@@ -50,22 +50,13 @@ key_in(struct span piece, size_t *have)
 	static const bool word[256] = {
 		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1
 	};
-	static const bool first[256] = { ['0'] = 1,
-		['A'] = 1,
-		['b'] = 1,
-		['S'] = 1,
-		['a'] = 1,
-		['d'] = 1,
-		['e'] = 1,
-		['g'] = 1,
-		['h'] = 1,
-		['k'] = 1,
-		['n'] = 1,
-		['p'] = 1,
-		['r'] = 1,
-		['s'] = 1,
-		['x'] = 1,
-		['y'] = 1 };
+	/* clang-format off */
+	static const bool first[256] = {
+		['0'] = 1, ['A'] = 1, ['b'] = 1, ['S'] = 1, ['a'] = 1, ['d'] = 1, ['e'] = 1,
+		['g'] = 1, ['h'] = 1, ['k'] = 1, ['n'] = 1, ['p'] = 1, ['r'] = 1, ['s'] = 1,
+		['x'] = 1, ['y'] = 1,
+	};
+	/* clang-format on */
 
 	/* Word by word. */
 	for (size_t i = 0; i < piece.n && i < 96; i++) {
@@ -199,15 +190,12 @@ name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
 static const bool ends_line[256] = {
 	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
 };
-static const bool begins_line[256] = { [' '] = 1,
-	['\t'] = 1,
-	['>'] = 1,
-	['#'] = 1,
-	['*'] = 1,
-	['|'] = 1,
-	['`'] = 1,
-	['\r'] = 1,
-	['\n'] = 1 };
+/* clang-format off */
+static const bool begins_line[256] = {
+	[' '] = 1, ['\t'] = 1, ['>'] = 1, ['#'] = 1, ['*'] = 1, ['|'] = 1, ['`'] = 1,
+	['\r'] = 1, ['\n'] = 1,
+};
+/* clang-format on */
 
 static void
 token_end(struct heuristic *l, size_t i)

@@ -42,18 +42,13 @@ next_is(const struct normaliser *p, size_t at, bool (*is)(char))
 static bool
 in_token(char c)
 {
-	static const bool in[256] = { ['0' ... '9'] = 1,
-		['A' ... 'Z'] = 1,
-		['a' ... 'z'] = 1,
-		['-'] = 1,
-		['_'] = 1,
-		['.'] = 1,
-		['@'] = 1,
-		['+'] = 1,
-		['/'] = 1,
-		['='] = 1,
-		['%'] = 1,
-		[0x80 ... 0xFF] = 1 };
+	/* clang-format off */
+	static const bool in[256] = {
+		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1, ['_'] = 1,
+		['.'] = 1, ['@'] = 1, ['+'] = 1, ['/'] = 1, ['='] = 1, ['%'] = 1,
+		[0x80 ... 0xFF] = 1,
+	};
+	/* clang-format on */
 
 	return in[(unsigned char)c];
 }

@@ -198,7 +198,7 @@ may_hold_u(const char *p, char fourth)
 {
 #define BIT(c) (UINT32_C(1) << ((c)&31))
 #define ALONE  (BIT('n') | BIT('m'))
-	static const uint32_t behind[256] = { [0 ... '@'] = ALONE,
+	static const uint32_t after[256] = { [0 ... '@'] = ALONE,
 		['[' ... '`'] = ALONE,
 		['{' ... 0x7F] = ALONE,
 		['c'] = BIT('a'),
@@ -216,7 +216,7 @@ may_hold_u(const char *p, char fourth)
 		['o'] = BIT('r'),
 		['O'] = BIT('r') };
 
-	if (!(behind[(unsigned char)p[-1]] & BIT(p[1])) || !is_alpha(p[1]))
+	if (!(after[(unsigned char)p[-1]] & BIT(p[1])) || !is_alpha(p[1]))
 		return false;
 #undef BIT
 #undef ALONE

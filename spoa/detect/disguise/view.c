@@ -48,14 +48,12 @@ view_copy(struct editor *ed, size_t to)
 }
 
 /* Blanks, and what neither keys and tokens nor URLs (RFC 3986) are written with. */
-static const bool ends_word[256] = { [0 ... ' '] = 1,
-	['"'] = 1,
-	['<'] = 1,
-	['>'] = 1,
-	['\\'] = 1,
-	['^'] = 1,
-	['`'] = 1,
-	['{' ... '}'] = 1 };
+/* clang-format off */
+static const bool ends_word[256] = {
+	[0 ... ' '] = 1, ['"'] = 1, ['<'] = 1, ['>'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1,
+	['{' ... '}'] = 1,
+};
+/* clang-format on */
 
 static bool
 in_word(char c)
@@ -64,7 +62,7 @@ in_word(char c)
 }
 
 /* Before a word that goes beyond the margin come its quote and its key. */
-enum { BEFORE_WORD = 64, BEHIND_WORD = 16 };
+enum { BEFORE_WORD = 64, AFTER_WORD = 16 };
 
 size_t
 view_before(struct span t, size_t at)
@@ -79,7 +77,7 @@ view_before(struct span t, size_t at)
 }
 
 size_t
-view_behind(struct span t, size_t at, size_t bytes)
+view_after(struct span t, size_t at, size_t bytes)
 {
 	size_t to = at + bytes, end = at + VIEW_TAIL;
 
@@ -88,7 +86,7 @@ view_behind(struct span t, size_t at, size_t bytes)
 	while (to < end && in_word(t.p[to]))
 		to++;
 	if (to > at + bytes)
-		to += BEHIND_WORD;
+		to += AFTER_WORD;
 	return to < end ? to : end;
 }
 
@@ -115,7 +113,7 @@ region_end(const struct editor *ed)
 	if (ed->whole)
 		return ed->src.n;
 	bool key = memmem(made.p, made.n, "-----BEGIN ", 11);
-	return view_behind(ed->src, ed->last, key ? VIEW_TAIL : VIEW_MARGIN);
+	return view_after(ed->src, ed->last, key ? VIEW_TAIL : VIEW_MARGIN);
 }
 
 /* Whether a view for the edit at `at` would begin after the end of the open one: long words
@@ -124,7 +122,7 @@ static bool
 is_apart(const struct editor *ed, size_t at)
 {
 	return at > ed->last + 2 * VIEW_MARGIN &&
-	       view_before(ed->src, at) >= view_behind(ed->src, ed->last, VIEW_MARGIN);
+	       view_before(ed->src, at) >= view_after(ed->src, ed->last, VIEW_MARGIN);
 }
 
 int
@@ -199,8 +197,8 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	}
 	bool last_made = v->map[e - 1] >> 24 & 15;
 	/* Marks over the last character and what nobody sees after it are part of it. */
-	unsigned behind = v->map[e] >> 28;
-	last_made |= behind && !(behind & EDIT_GUESS);
+	unsigned hidden = v->map[e] >> 28;
+	last_made |= hidden && !(hidden & EDIT_GUESS);
 	*start = v->origin + (v->map[s] & MAP_OFFSET);
 	*end = v->origin +
 	       (last_made ? v->map[e] & MAP_OFFSET : (v->map[e - 1] & MAP_OFFSET) + 1);

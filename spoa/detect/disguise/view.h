@@ -66,7 +66,7 @@ int view_close(struct editor *ed);
 /* What is read around an edit: the margin before it and the beginning of the word there,
  * so many bytes after it and the rest of the word. */
 size_t view_before(struct span t, size_t at);
-size_t view_behind(struct span t, size_t at, size_t bytes);
+size_t view_after(struct span t, size_t at, size_t bytes);
 
 /* [*start, *end) of the view in bytes of the original. Returns the EDIT_ flags inside,
  * 0 where the bytes are the original's own. */

@@ -43,7 +43,7 @@ enum {
 	W_BIG = W_NAME | W_PLACE | W_COMMON,
 	W_LEAD = W_CUE | W_BEFORE | W_TITLE | W_KEY | W_STREET_START,
 	W_LEAD_DOT = W_TITLE | W_STREET_START,
-	W_BEHIND = W_AFTER | W_EPONYM,
+	W_FOLLOWS = W_AFTER | W_EPONYM,
 };
 
 /* ---- letters (names_letters.c) ---- */
@@ -160,7 +160,7 @@ uint64_t names_hash(struct span t);
  * may lead to a name: be a term of W_LEAD, or the end of one, or a W_PARTICLE; with a dot
  * after it, of W_LEAD_DOT. */
 bool names_lead_ends(const struct names_table *t, struct span text, bool dot);
-/* Whether the first word of the text may be a term of W_BEHIND, or a small word that joins
+/* Whether the first word of the text may be a term of W_FOLLOWS, or a small word that joins
  * others to a name. */
 bool names_after_begins(const struct names_table *t, struct span text);
 bool names_particle_begins(const struct names_table *t, struct span text);

@@ -104,7 +104,7 @@ word_rejected(struct names_sweep *w, size_t at)
 	if (!end || !alone(w, at, end))
 		return 0;
 	if ((at > 0 && code_before[(unsigned char)t.p[at - 1]]) ||
-		code_behind[(unsigned char)t.p[end]])
+		code_after[(unsigned char)t.p[end]])
 		return end;
 	if (is_little(w, at, end, names_flags(w->t, h)) && !is_led(w, at))
 		return end;

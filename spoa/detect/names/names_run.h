@@ -112,7 +112,7 @@ run_phrase(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 /* The run of the word that was read as its first. */
 void run_read(const struct names_sweep *w, struct run *run);
 /* foo.Bar, Foo(), Foo::bar, a/Foo; the marks that suffice next to it */
-extern const bool code_before[256], code_behind[256];
+extern const bool code_before[256], code_after[256];
 bool touches_code(struct span t, size_t start, size_t end);
 /* Early reject of what comes at `at` after a run: small words, as many as `most`, and then
  * none that belongs to it. Nothing that is more than small letters is judged. */

@@ -148,54 +148,20 @@ read_letters(const struct names_sweep *w, size_t at, struct word *out, struct re
 	return i;
 }
 
-const bool code_before[256] = { ['_'] = 1,
-	['/'] = 1,
-	['\\'] = 1,
-	['@'] = 1,
-	['#'] = 1,
-	['$'] = 1,
-	['%'] = 1,
-	['&'] = 1,
-	['~'] = 1,
-	['^'] = 1,
-	['`'] = 1,
-	['{'] = 1,
-	['+'] = 1,
-	['<'] = 1,
-	['0'] = 1,
-	['1'] = 1,
-	['2'] = 1,
-	['3'] = 1,
-	['4'] = 1,
-	['5'] = 1,
-	['6'] = 1,
-	['7'] = 1,
-	['8'] = 1,
-	['9'] = 1 };
-const bool code_behind[256] = { ['_'] = 1,
-	['('] = 1,
-	['\\'] = 1,
-	['@'] = 1,
-	['='] = 1,
-	['{'] = 1,
-	['['] = 1,
-	['`'] = 1,
-	['+'] = 1,
-	['~'] = 1,
-	['^'] = 1,
-	['%'] = 1,
-	['$'] = 1,
-	['#'] = 1,
-	['0'] = 1,
-	['1'] = 1,
-	['2'] = 1,
-	['3'] = 1,
-	['4'] = 1,
-	['5'] = 1,
-	['6'] = 1,
-	['7'] = 1,
-	['8'] = 1,
-	['9'] = 1 };
+/* clang-format off */
+const bool code_before[256] = {
+	['_'] = 1, ['/'] = 1, ['\\'] = 1, ['@'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,
+	['&'] = 1, ['~'] = 1, ['^'] = 1, ['`'] = 1, ['{'] = 1, ['+'] = 1, ['<'] = 1,
+	['0' ... '9'] = 1,
+};
+/* clang-format on */
+/* clang-format off */
+const bool code_after[256] = {
+	['_'] = 1, ['('] = 1, ['\\'] = 1, ['@'] = 1, ['='] = 1, ['{'] = 1, ['['] = 1,
+	['`'] = 1, ['+'] = 1, ['~'] = 1, ['^'] = 1, ['%'] = 1, ['$'] = 1, ['#'] = 1,
+	['0' ... '9'] = 1,
+};
+/* clang-format on */
 
 bool
 touches_code(struct span t, size_t start, size_t end)
@@ -205,7 +171,7 @@ touches_code(struct span t, size_t start, size_t end)
 
 	if (b == ' ' && c == ' ')
 		return false;
-	if (code_before[(unsigned char)b] || code_behind[(unsigned char)c])
+	if (code_before[(unsigned char)b] || code_after[(unsigned char)c])
 		return true;
 	if (b == '.' && start > 1 && t.p[start - 2] != '.' && t.p[start - 2] != ' ' &&
 		!is_upper(t.p[start - 2]))
@@ -507,21 +473,12 @@ run_terms(const struct run *run, size_t i, uint32_t want, uint32_t *flags)
 
 /* ---- what is around ---- */
 
-static const bool gaps[256] = { [' '] = 1,
-	['\t'] = 1,
-	['\r'] = 1,
-	['\n'] = 1,
-	[':'] = 1,
-	['"'] = 1,
-	['\''] = 1,
-	['='] = 1,
-	[','] = 1,
-	['('] = 1,
-	['['] = 1,
-	['*'] = 1,
-	['-'] = 1,
-	['>'] = 1,
-	['.'] = 1 };
+/* clang-format off */
+static const bool gaps[256] = {
+	[' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1, [':'] = 1, ['"'] = 1, ['\''] = 1,
+	['='] = 1, [','] = 1, ['('] = 1, ['['] = 1, ['*'] = 1, ['-'] = 1, ['>'] = 1, ['.'] = 1,
+};
+/* clang-format on */
 
 /* The bytes of what may come between a cue and a name, of which the last is at i; 0. */
 static inline unsigned

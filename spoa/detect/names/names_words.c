@@ -42,7 +42,7 @@ struct endings {
 struct names_table {
 	struct slots big, small;
 	struct endings streets, surnames;
-	struct eights lead, lead_dot, behind, particle;
+	struct eights lead, lead_dot, follows, particle;
 	uint32_t pairs[32]; /* of particles: by the first letter, bits of the second */
 	size_t particle_max;
 	uint64_t han_surname[(1u << HAN_ONE_BITS) / 64], han_given[(1u << HAN_ONE_BITS) / 64];
@@ -302,7 +302,7 @@ names_lead_ends(const struct names_table *t, struct span text, bool dot)
 bool
 names_after_begins(const struct names_table *t, struct span text)
 {
-	return eights_begin(&t->behind, text);
+	return eights_begin(&t->follows, text);
 }
 
 /* "u.d": dots between single letters are left out. */
@@ -354,8 +354,8 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 		eights_put(&t->lead, span_cut(term, last, term.n), true);
 	if (flag & W_LEAD_DOT)
 		eights_put(&t->lead_dot, span_cut(term, last, term.n), true);
-	if (flag & W_BEHIND)
-		eights_put(&t->behind, term, false);
+	if (flag & W_FOLLOWS)
+		eights_put(&t->follows, term, false);
 	if (flag & W_PARTICLE)
 		put_particle(t, term);
 }

@@ -493,7 +493,7 @@ read_contexts(struct builder *b)
 /* Nodes that a match may have reached when the walk begins inside it, up to back_max
  * bytes of back_set after its start, the last of them of this class. */
 static void
-add_behind(struct builder *b, const struct automaton_input *in, uint16_t start, unsigned class,
+add_after(struct builder *b, const struct automaton_input *in, uint16_t start, unsigned class,
 	uint32_t round)
 {
 	struct list now = { .n = 0 }, then = { .n = 0 };
@@ -547,7 +547,7 @@ initial_state(struct builder *b, bool digit, unsigned class)
 		if (here)
 			add_members(b, b->start[i], round);
 		if (!begin)
-			add_behind(b, &b->in[i], b->start[i], class, round);
+			add_after(b, &b->in[i], b->start[i], class, round);
 	}
 	return state_of(b, from);
 }

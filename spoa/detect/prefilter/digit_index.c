@@ -101,7 +101,7 @@ may_follow(const struct pattern *p, unsigned run, unsigned char next, bool digit
 }
 
 static void
-index_behind(struct digit_index *x, const struct pattern *p, unsigned bit)
+index_after(struct digit_index *x, const struct pattern *p, unsigned bit)
 {
 	struct pattern_set(*to)[AUTOMATON_CLASSES][RUN_KINDS] = x->after;
 
@@ -334,7 +334,7 @@ digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v,
 		if (p->kind != START_DIGITS)
 			continue;
 		index_edges(x, p, f->pattern_bit[i]);
-		index_behind(x, p, f->pattern_bit[i]);
+		index_after(x, p, f->pattern_bit[i]);
 		if (p->context_bit != CONTEXT_NONE)
 			set_bit(&x->by_context[p->context_bit], f->pattern_bit[i]);
 	}
