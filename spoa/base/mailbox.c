@@ -1,5 +1,5 @@
 /* Vyukov's intrusive MPSC queue. A producer that was preempted between its swap
- * and its link hides what comes behind it for that moment; the consumer is
+ * and its link hides what comes after it for that moment; the consumer is
  * woken again by that producer, so nothing is lost. */
 #include "base/mailbox.h"
 

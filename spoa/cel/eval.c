@@ -300,7 +300,7 @@ map_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 /* --- operators --- */
 
 /* && (absorbing == false) and || (true): the absorbing value wins over errors,
- * wherever it stands. */
+ * wherever it is. */
 static void
 logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_value *out)
 {

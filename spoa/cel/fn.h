@@ -30,7 +30,7 @@ extern const struct cel_fn cel_fns_core[], cel_fns_convert[], cel_fns_time[], ce
 
 /* Gives its argument: dyn(), and conversions of what is of the type already. */
 void cel_same(CEL_ARGS);
-/* The next overload of that name and style behind `after` (NULL: the first). */
+/* The next overload of that name and style after `after` (NULL: the first). */
 const struct cel_fn *cel_fn_next(const struct cel_fn *after, struct span name, bool member);
 /* Whether arguments of these types fit; CEL_DYN fits everything. */
 bool cel_fn_fits(const struct cel_fn *fn, const uint8_t *types, size_t n);

@@ -15,7 +15,7 @@ character(struct span s, size_t i)
 }
 
 /* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
- * UTF-8 sorts as code points do. *end: behind the set; 0: there is no "]". */
+ * UTF-8 sorts as code points do. *end: after the set; 0: there is no "]". */
 static bool
 in_set(struct span p, size_t at, struct span one, size_t *end)
 {

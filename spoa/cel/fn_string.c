@@ -191,9 +191,9 @@ find_next(struct span s, struct span part, size_t at, size_t *found)
 	return p != NULL;
 }
 
-/* Where to look on behind a part found at `at`. */
+/* Where to look on after a part found at `at`. */
 static size_t
-behind(struct span s, struct span part, size_t at)
+after(struct span s, struct span part, size_t at)
 {
 	if (part.n)
 		return at + part.n;
@@ -210,7 +210,7 @@ replace(CEL_ARGS)
 	if (!charge_text(c, s, out))
 		return;
 	for (; count < most && find_next(s, old, at, &found); count++)
-		at = behind(s, old, found);
+		at = after(s, old, found);
 	size_t grown;
 	if (__builtin_mul_overflow((size_t)count, new.n, &grown) || grown > SIZE_MAX / 4)
 		grown = SIZE_MAX / 4;
@@ -228,7 +228,7 @@ replace(CEL_ARGS)
 			memcpy(q, new.p, new.n);
 		q += new.n;
 		copied = found + old.n;
-		at = behind(s, old, found);
+		at = after(s, old, found);
 	}
 	if (copied < s.n)
 		memcpy(q, s.p + copied, s.n - copied);
@@ -249,7 +249,7 @@ split(CEL_ARGS)
 		parts = cel_code_points(s);
 	else
 		for (; find_next(s, sep, at, &found); parts++)
-			at = behind(s, sep, found);
+			at = after(s, sep, found);
 	if ((uint64_t)most < parts)
 		parts = (size_t)most;
 	struct cel_value *list = cel_take_values(c, parts, out);

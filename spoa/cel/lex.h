@@ -7,7 +7,7 @@
 enum cel_tok {
 	TOK_END,
 	TOK_IDENT,  /* text: the name; keywords too */
-	TOK_QUOTED, /* text: what stands between backticks */
+	TOK_QUOTED, /* text: what is between backticks */
 	TOK_INT,    /* value.u: magnitude, up to 2^63 */
 	TOK_UINT,
 	TOK_DOUBLE,

@@ -25,7 +25,7 @@ read_digits(const char *p, const char *end, int count, int base, uint32_t *out)
 	return true;
 }
 
-/* The escape at p (behind the backslash): how many characters it takes, and its
+/* The escape at p (after the backslash): how many characters it takes, and its
  * value; *wide: a code point even in bytes (\u, \U). 0: no escape. */
 static int
 read_escape(const char *p, const char *end, uint32_t *v, bool *wide)

@@ -103,7 +103,7 @@ expand_loop(const struct expansion *x, const struct macro *m, size_t at,
 	struct cel_node *kids[3] = { target };
 	size_t n = 1;
 
-	/* The transformation stands last; a condition before it comes after it
+	/* The transformation is last; a condition before it comes after it
 	 * in the node. */
 	if (m->args == m->vars + 2) {
 		kids[n++] = args[m->vars + 1];

@@ -44,7 +44,7 @@ identifiers(struct span *s, bool pre, struct span *out)
 	return true;
 }
 
-/* What stands behind the numbers. */
+/* What comes after the numbers. */
 static bool
 suffix(struct span *s, struct semver *v)
 {
@@ -129,9 +129,9 @@ partial(struct span s, struct semver *v)
 	return s.n ? -1 : n;
 }
 
-/* The first version behind all that share v's first `n` parts; false: there is none. */
+/* The first version after all that share v's first `n` parts; false: there is none. */
 static bool
-behind(const struct semver *v, int n, struct semver *out)
+after(const struct semver *v, int n, struct semver *out)
 {
 	*out = (struct semver){ 0 };
 	for (int i = 0; i < n; i++)
@@ -149,14 +149,14 @@ between(const struct semver *v, const struct semver *low, int same)
 	struct semver top;
 
 	return semver_compare(v, low) >= 0 &&
-	       (!behind(low, same, &top) || semver_compare(v, &top) < 0);
+	       (!after(low, same, &top) || semver_compare(v, &top) < 0);
 }
 
 static bool
 holds(const struct semver *v, enum op op, const struct semver *w, int n)
 {
 	struct semver top;
-	bool over = behind(w, n, &top) && semver_compare(v, &top) >= 0;
+	bool over = after(w, n, &top) && semver_compare(v, &top) >= 0;
 	int order = semver_compare(v, w), first = 0;
 
 	if (n == PARTS)

@@ -20,7 +20,7 @@ struct rule { /* of a POSIX TZ string: when a change happens */
 struct cel_zone {
 	size_t n;
 	const int64_t *at;     /* n transitions, ascending */
-	const int32_t *offset; /* behind each */
+	const int32_t *offset; /* after each */
 	int32_t first;	       /* before the first */
 	bool posix, has_dst;   /* the footer */
 	int32_t standard, dst;

@@ -13,7 +13,7 @@
 struct audit_sink {
 	void *arg;
 	void (*line)(void *arg, struct span line);
-	/* What stands behind the last newline of the last file. NULL: ignored. */
+	/* What is after the last newline of the last file. NULL: ignored. */
 	void (*torn)(void *arg, size_t bytes);
 	/* Something that is no line at all (a foreign stream entry). NULL: ignored. */
 	void (*reject)(void *arg, const char *why);

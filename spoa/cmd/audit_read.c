@@ -157,7 +157,7 @@ read_entry(const redisReply *e, const struct audit_sink *to, struct stream_id *l
 		to->line(to->arg, commit);
 }
 
-/* The largest id the stream ever held; entries behind its present end were deleted
+/* The largest id the stream ever held; entries after its present end were deleted
  * one by one, as trimming takes the oldest. */
 static bool
 last_generated(redisContext *c, const char *key, struct stream_id *out)

@@ -44,7 +44,7 @@ put_pretty(struct span line, int indent)
 }
 
 struct show {
-	struct buf id; /* as it stands in a record, with its quotes */
+	struct buf id; /* as it is in a record, with its quotes */
 	size_t found;
 };
 

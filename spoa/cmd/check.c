@@ -1,6 +1,6 @@
 /* tollgate check: configuration, detectors and policy as serve would load them,
  * and HAProxy's own files against the backends that the configuration lists.
- * Every mistake is a line "file:line:column: message" on stderr; on stdout stands
+ * Every mistake is a line "file:line:column: message" on stderr; on stdout is
  * what is valid, with remarks that begin with "note: ". Nothing is written and nothing is
  * connected to. */
 #include <errno.h>

@@ -46,7 +46,7 @@ struct cmd_option {
 	size_t *count, most;
 	bool *flag; /* in place of text: takes no value and becomes true */
 };
-/* How many operands there are, *operands the first, which may stand between options; -1: an
+/* How many operands there are, *operands the first, which may be between options; -1: an
  * option that no row has, without its value, or given too often. */
 int cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */

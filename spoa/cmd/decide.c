@@ -53,7 +53,7 @@ values_of(json_t *v)
 	return n;
 }
 
-/* {"name": "value"} or {"name": ["value", …]}; `host` stands beside them. */
+/* {"name": "value"} or {"name": ["value", …]}; `host` is next to them. */
 static const char *
 read_headers(struct request *r, json_t *in)
 {

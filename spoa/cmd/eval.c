@@ -161,7 +161,7 @@ cmd_eval(int argc, char **argv)
 	int i = 1;
 
 	/* The first argument is the expression, also where it begins with '-'; before
-	 * --jsonl alone --typed may stand. */
+	 * --jsonl alone --typed may be. */
 	if (argc == 3 && !strcmp(argv[1], "--typed") && !strcmp(argv[2], "--jsonl"))
 		return lines(true);
 	if (argc < 2)

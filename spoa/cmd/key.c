@@ -27,7 +27,7 @@ struct key_args {
 		*ttl, *clearance, *overlap;
 };
 
-/* The lock stands beside the file, since the file itself is replaced. */
+/* The lock is next to the file, since the file itself is replaced. */
 static int
 lock(const char *file)
 {

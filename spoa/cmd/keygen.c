@@ -1,5 +1,5 @@
 /* tollgate keygen: the audit signing pair. The private file is read by the
- * daemon alone; the .pub beside it goes to whoever verifies. */
+ * daemon alone; the .pub next to it goes to whoever verifies. */
 #include <stdio.h>
 #include <string.h>
 

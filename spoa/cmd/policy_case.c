@@ -48,7 +48,7 @@ json_of(const struct yaml_node *n)
 	return json_stringn(n->s.p, n->s.n);
 }
 
-/* Members of the case stand over those of the defaults; headers one by one. */
+/* Members of the case win over those of the defaults; headers one by one. */
 static json_t *
 merged(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
 {
@@ -121,7 +121,7 @@ of_either(const struct yaml_node *c, const struct yaml_node *defaults, const cha
 static json_t *
 request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 {
-	static const char *const beside[] = { "time", "data", "classifier", NULL };
+	static const char *const others[] = { "time", "data", "classifier", NULL };
 	const struct yaml_node *identity = yaml_get(c, "identity"),
 			       *usual = defaults ? yaml_get(defaults, "identity") : NULL;
 	json_t *r = merged(defaults ? yaml_get(defaults, "request") : NULL,
@@ -130,10 +130,10 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 	settle_body(r);
 	if (!(identity && identity->kind == YAML_SCALAR) && (identity || usual))
 		json_object_set_new(r, "identity", merged(usual, identity, "attributes"));
-	for (size_t i = 0; beside[i]; i++) {
-		const struct yaml_node *n = of_either(c, defaults, beside[i]);
+	for (size_t i = 0; others[i]; i++) {
+		const struct yaml_node *n = of_either(c, defaults, others[i]);
 		if (n)
-			json_object_set_new(r, beside[i],
+			json_object_set_new(r, others[i],
 				n->kind == YAML_SCALAR ? json_stringn(n->s.p, n->s.n)
 						       : json_of(n));
 	}
@@ -318,8 +318,8 @@ folder_above(struct arena *a, const char *file)
 	return arena_printf(a, "%.*s", (int)n, dir.p).p;
 }
 
-/* NAME.test.yaml → NAME.yaml beside it; tests/NAME.yaml → ../NAME.yaml; else the
- * policy.yaml beside it or above. */
+/* NAME.test.yaml → NAME.yaml next to it; tests/NAME.yaml → ../NAME.yaml; else the
+ * policy.yaml next to it or above. */
 static const char *
 policy_of(struct arena *a, const char *file)
 {

@@ -73,7 +73,7 @@ say_lines(struct span text)
 	}
 }
 
-/* Where the case stands, what differs, and what each rule that matched or failed says. */
+/* Where the case is, what differs, and what each rule that matched or failed says. */
 static void
 say_failure(const struct policy_case *c, struct span why, struct request *r)
 {

@@ -33,7 +33,7 @@ struct recorded {
 	struct policy_facts facts;
 	struct slot_set missing;
 	const struct cel_value *data[CAP_DATA];
-	/* behind the facts */
+	/* what the facts point to */
 	struct identity identity;
 	struct body body;
 	struct entity_set entities;

@@ -46,7 +46,7 @@ struct http_message {
 	struct http_head head; /* views of the input and of the caller's fields */
 	enum http_framing framing;
 	uint64_t length;     /* HTTP_LENGTH */
-	int64_t declared;    /* the Content-Length as it stands there; -1: none */
+	int64_t declared;    /* the Content-Length as it is there; -1: none */
 	bool close;	     /* no further message may follow on this connection */
 	bool old;	     /* a request of HTTP/1.0: no chunks in the answer to it */
 	bool expects_continue;
@@ -95,7 +95,7 @@ int http_body_eof(struct http_body *b);
 /* ---- writing ---- */
 
 /* "METHOD path?query HTTP/1.1" and the fields, without the empty line and
- * without what http_hop_drop drops. ERR_SYNTAX: a part holds what may not stand
+ * without what http_hop_drop drops. ERR_SYNTAX: a part holds what may not be
  * there (CR, LF, NUL, a space in the target). Nothing half-written is usable
  * then. ERR_LIMIT, ERR_NOMEM: the buffer refused. */
 int http_put_request(struct buf *out, const struct http_head *h);

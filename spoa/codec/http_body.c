@@ -50,7 +50,7 @@ is_text(char c)
 
 /* chunk = 1*HEXDIG [ chunk-ext ] CRLF data CRLF; the last one has size 0, then
  * *( name ":" value CRLF ) CRLF (RFC 9112 section 7.1). One byte outside data;
- * true where it may stand there. */
+ * true where it may be there. */
 static bool
 framing_byte(struct http_body *b, char c)
 {

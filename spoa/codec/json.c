@@ -21,7 +21,7 @@ enum state {
 	AT_VALUE,	 /* a value must follow */
 	AT_FIRST_VALUE,	 /* a value or ] */
 	AT_FIRST_KEY,	 /* a key or } */
-	AT_MEMBER_VALUE, /* the value behind "key": */
+	AT_MEMBER_VALUE, /* the value after "key": */
 	AT_COMMA,	 /* , or the container's end; at top level the end of input */
 	AT_END,
 	AT_ERROR,
@@ -29,7 +29,7 @@ enum state {
 
 enum { LINEAR_KEYS = 12, SET_MIN = 64 };
 
-/* Open addressing. The hash stands beside the key's number, so that a probe
+/* Open addressing. The hash is next to the key's number, so that a probe
  * touches one cache line and growing needs no hashing. */
 struct slot {
 	uint32_t hash;
@@ -166,7 +166,7 @@ hex4(struct span in, size_t at)
 }
 
 /* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ), the latter in pairs where it
- * spells a surrogate (RFC 8259 section 7). Returns the offset behind it, 0 after
+ * spells a surrogate (RFC 8259 section 7). Returns the offset after it, 0 after
  * an error. */
 static size_t
 escape(struct json *j, struct json_event *ev, size_t at)
@@ -209,7 +209,7 @@ escape(struct json *j, struct json_event *ev, size_t at)
 	return 0;
 }
 
-/* With j->at behind the opening quote: reads to behind the closing one. */
+/* With j->at after the opening quote: reads up to and with the closing one. */
 static bool
 string(struct json *j, struct json_event *ev)
 {
@@ -498,7 +498,7 @@ key(struct json *j, struct json_event *ev)
 	return JSON_KEY;
 }
 
-/* Behind a value: a comma and what follows it, the container's end, or the end
+/* After a value: a comma and what follows it, the container's end, or the end
  * of the document. */
 static enum json_tok
 separator(struct json *j, struct json_event *ev)

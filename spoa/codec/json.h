@@ -1,5 +1,5 @@
 /* Span-preserving JSON reader: a pull tokenizer over strict RFC 8259 in UTF-8,
- * no tree. Every token says where it stands in the raw bytes, so that a caller
+ * no tree. Every token says where it is in the raw bytes, so that a caller
  * can splice. Refused, beyond the grammar: lone surrogates, BOM, invalid UTF-8,
  * trailing data, keys equal after unescaping, depth and node caps
  * (base/caps.h). */
@@ -39,7 +39,7 @@ struct json; /* opaque, in the arena */
 struct json *json_open(struct arena *a, struct span in);
 /* The next token. After JSON_END or JSON_ERROR the same is returned for ever. */
 enum json_tok json_next(struct json *j, struct json_event *ev);
-/* With *ev the token just read: after a key, reads the whole value behind it;
+/* With *ev the token just read: after a key, reads the whole value after it;
  * after an opening token, everything up to its end token, inclusive; after
  * anything else nothing. The last token read, or JSON_ERROR. */
 enum json_tok json_skip(struct json *j, const struct json_event *ev);

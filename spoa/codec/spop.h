@@ -133,7 +133,7 @@ struct spop_frame {
 	struct span payload;
 };
 
-/* The frame behind its length prefix. Checks the header only: the type may be
+/* The frame after its length prefix. Checks the header only: the type may be
  * unknown. */
 enum spop_status spop_frame_read(struct span bytes, struct spop_frame *out);
 

@@ -1,5 +1,5 @@
 /* Server-Sent Events (WHATWG HTML 9.2), incremental: bytes may be cut anywhere.
- * Every event carries its exact raw bytes beside what it means, so that a relay
+ * Every event carries its exact raw bytes next to what it means, so that a relay
  * can drop or rewrite one and leave all others byte-identical. */
 #ifndef CODEC_SSE_H
 #define CODEC_SSE_H
@@ -30,7 +30,7 @@ struct sse {
 	struct buf data;  /* joined data lines, where there are several */
 	size_t line;	  /* bytes in the current line */
 	unsigned bom;	  /* bytes of a leading BOM seen; 4: none can come any more */
-	bool first;	  /* the BOM, if any, stands in this block */
+	bool first;	  /* the BOM, if any, is in this block */
 	bool cr;	  /* the previous byte was a CR that ended a line of this block */
 	bool lead_lf;	  /* the previous block ended with a CR, whose LF may follow */
 	bool over;	  /* inside a block over the cap */

@@ -19,7 +19,7 @@ struct yaml_node {
 	bool quoted; /* scalar: false where plain text may be a number, bool or null */
 	enum yaml_style style; /* scalar: how it is written */
 	unsigned width; /* scalar on one line: characters of source, quotes included; else 0 */
-	struct span s;	/* scalar text, NUL behind it */
+	struct span s;	/* scalar text, NUL after it */
 	struct yaml_node *key; /* in a mapping: this child's key */
 	struct yaml_node *child, *next;
 	size_t count; /* children */
@@ -29,7 +29,7 @@ struct yaml_node {
 struct diag {
 	struct buf text;
 	unsigned errors;
-	struct buf files; /* what was read for it, each with a NUL behind it */
+	struct buf files; /* what was read for it, each with a NUL after it */
 };
 
 void diag_init(struct diag *d);

@@ -174,7 +174,7 @@ source_column(const struct yaml_node *n, unsigned column)
 	case YAML_SINGLE: break;
 	default: return 0;
 	}
-	/* 'it''s': every quote in the text stands twice in the source. */
+	/* 'it''s': every quote in the text is twice in the source. */
 	for (size_t i = 0; i < n->s.n; i++) {
 		before += ((unsigned char)n->s.p[i] & 0xc0) != 0x80;
 		if (before >= column)

@@ -2,7 +2,7 @@
  *
  * One read takes whatever has arrived: small frames go through the agent's
  * scratch buffer, the rest of a long one straight into its own memory. An ACK is
- * one send; what the socket refuses is queued behind it in order. A connection
+ * one send; what the socket refuses is queued after it in order. A connection
  * is not read while a cap is reached (calls in flight, unsent bytes, frames in
  * memory), so HAProxy feels it instead of our memory. After a DISCONNECT our
  * side is shut down and input thrown away until HAProxy closes, because closing

@@ -11,7 +11,7 @@
 #define AGENT_LISTENERS	  8
 #define AGENT_READ_BYTES  65536u /* one read takes as many frames as fit this */
 #define AGENT_CLASSES	  10	 /* cached frame memory: 4 KiB << class */
-#define AGENT_INLINE_ARGS 32	 /* a NOTIFY's arrays live beside its bytes up to these */
+#define AGENT_INLINE_ARGS 32	 /* a NOTIFY's arrays live next to its bytes up to these */
 #define AGENT_INLINE_MSGS 4
 #define AGENT_HELLO_S	  5.0  /* an opened connection must say HELLO within */
 #define AGENT_STALL_S	  10.0 /* a begun frame goes on, unsent output moves, within */
@@ -41,7 +41,7 @@ struct agent_call {
 	void *data;
 	uint64_t stream, frame;
 	struct spop_message *messages;
-	struct spop_arg *args; /* inline_args, or one allocation with messages behind it */
+	struct spop_arg *args; /* inline_args, or one allocation with messages after it */
 	size_t size;	       /* bytes allocated */
 	size_t have, n;	       /* bytes read, bytes of the frame */
 	struct spop_message inline_messages[AGENT_INLINE_MSGS];

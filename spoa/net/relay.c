@@ -45,7 +45,7 @@ on_prepare(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 /* Reading an edge is paused while the upstream is slower, and libev reports a
  * closed peer only to who reads. An epoll set of its own, itself watched by the
  * loop, reports just that (EPOLLRDHUP), so that an abort is passed on at once
- * although unread bytes stand before it. */
+ * although unread bytes are before it. */
 static void
 on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {

@@ -9,7 +9,7 @@ dialect_of(const struct edge *c)
 	return c->dialect ? c->dialect : dialect_find(SPAN_LIT("rest"));
 }
 
-/* A whole response with this JSON body, in place of whatever stood in out. */
+/* A whole response with this JSON body, in place of whatever was in out. */
 static void
 compose(struct edge *c, int status, struct span fields, struct span body)
 {
@@ -67,7 +67,7 @@ finish_done(void *arg, int err)
 	c->x = NULL;
 	c->plan = NULL;
 	request_free_whole(c);
-	/* Behind a head that is sent, the last byte stays here. */
+	/* After a head that is sent, the last byte stays here. */
 	if (c->fd < 0 || (err && c->answer_sent)) {
 		edge_close(c);
 		return;
@@ -115,7 +115,7 @@ cut(struct edge *c, const char *code, const char *why)
 	if (!c->answer_streams || !(chunks || c->answer_framing == HTTP_UNTIL_CLOSE))
 		return;
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
-	/* An event that was cut short ends here; behind a whole one an empty line
+	/* An event that was cut short ends here; after a whole one an empty line
 	 * means nothing (WHATWG HTML 9.2.6). */
 	buf_str(&event, c->answer_last == '\n' ? "\n" : "\n\n");
 	dialect_stream_error(dialect_of(c), code, span_str(why), span_str(c->id), &event);

@@ -12,7 +12,7 @@
 #include "net/relay.h"
 
 #define READ_MIN_BYTES 8192  /* a read */
-#define READ_MAX_BYTES 65536 /* one behind a read that was filled */
+#define READ_MAX_BYTES 65536 /* one after a read that was filled */
 
 /*    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → FINISH → FLUSH → HEAD
  *                  └→ DEFER → VERDICT ─(permit)─┘   ↑         │
@@ -76,7 +76,7 @@ struct edge {
 	struct buf out;
 	size_t held;	      /* bytes at the end of out that wait for gate_finish */
 	uint64_t answer_sent; /* bytes of this response written */
-	bool answer_begun;    /* the response's head stands in out or was written */
+	bool answer_begun;    /* the response's head is in out or was written */
 	bool answer_streams;  /* it is an event stream */
 	char answer_last;     /* the last payload byte */
 	bool terminator;      /* the last chunk is to be appended */
@@ -102,7 +102,7 @@ struct upstream {
 
 	struct buf out;	  /* head and copied body; what was sent stays for a retry */
 	size_t out_sent;  /* of out */
-	struct span swap; /* sent behind out: the gate's memory */
+	struct span swap; /* sent after out: the gate's memory */
 	size_t swap_sent;
 	bool out_dropped;   /* out no longer begins with the request's first byte */
 	bool request_whole; /* nothing will be appended to out */

@@ -1,5 +1,5 @@
 /* A connection from HAProxy's edge: reading, writing, time, and its end. What
- * the bytes mean stands in relay_request.c and relay_answer.c. */
+ * the bytes mean is in relay_request.c and relay_answer.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -48,7 +48,7 @@ wants_to_read(const struct edge *c)
 	case EDGE_LINGER: return true;
 	case EDGE_CLAIM: return c->body.done ? c->in.n == 0 : c->in.n < CAP_RELAY_AHEAD;
 	case EDGE_EXCHANGE:
-		/* Behind the body nothing is expected but the close. */
+		/* After the body nothing is expected but the close. */
 		return c->body.done ? c->in.n == 0 : !request_paused(c);
 	case EDGE_VERDICT:
 	case EDGE_FINISH:

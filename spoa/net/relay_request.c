@@ -73,7 +73,7 @@ read_head(struct edge *c)
 	c->id[0] = c->method[0] = '\0';
 	if (n < 0) {
 		metric_inc(r->metrics, M_RELAY_ERRORS);
-		/* Where it ends is not known: nothing behind it is read. */
+		/* Where it ends is not known: nothing after it is read. */
 		http_body_init(&c->body, HTTP_UNTIL_CLOSE, 0);
 		answer_error(c, status_of(n),
 			n == ERR_UNSUPPORTED ? "not_implemented" : "malformed_request", m.why);
@@ -307,7 +307,7 @@ send_continue(struct edge *c)
 	if (c->expects_continue && !c->body.done && c->in.n == 0) {
 		buf_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
 		edge_flush(c);
-		/* Twenty-five bytes into an empty socket: else it is broken. Behind
+		/* Twenty-five bytes into an empty socket: else it is broken. After
 		 * this, out holds nothing but the response. */
 		if (c->out.n)
 			edge_gone(c);

@@ -16,7 +16,7 @@ struct watch;
 struct watch *watch_new(
 	struct ev_loop *loop, void (*changed)(void *arg, const char *file), void *arg);
 void watch_free(struct watch **w);
-/* From now on these files and folders (each with a NUL behind it; twice is once), of a folder
+/* From now on these files and folders (each with a NUL after it; twice is once), of a folder
  * its *.yaml. `also`: those that were watched before too. What changed at or after `since_ns`
  * (wall time at which reading them began) counts as changed since. False: out of memory, or
  * more than CAP_WATCHED; then the first ones are watched. */

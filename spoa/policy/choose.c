@@ -20,7 +20,7 @@ change(const struct pass *ps, const struct evaluation *e, size_t i, bool full)
 	return full || !pass_unchanged(ps, r) ? r->change : NULL;
 }
 
-/* Rules behind the one that ended the track do not count; of the enforced one they
+/* Rules after the one that ended the track do not count; of the enforced one they
  * were not reached. */
 static size_t
 rules_until(const struct pass *ps, const struct evaluation *e, bool full)

@@ -1,7 +1,7 @@
 /* tollgate.yaml. One table row an option: the row gives its place in struct
  * config, its default, its bounds and the sentence of the manual, so that
  * parsing, defaults and documentation cannot part ways. Checks that span several
- * options stand at the end. */
+ * options are at the end. */
 #include "policy/config.h"
 
 #include <arpa/inet.h>

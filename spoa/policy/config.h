@@ -61,7 +61,7 @@ struct config {
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	const char *policy;	 /* policy: file */
-	const char *shadow_policy; /* asked beside it, never obeyed; NULL: none */
+	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */
 	bool policy_watch;	 /* policy_watch: reload where a file that was read changes,
 				    default true */
 	const char *detectors;	 /* detectors: directory; NULL: the set compiled in */

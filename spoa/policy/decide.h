@@ -102,7 +102,7 @@ struct policy_verdict {
  * rules that matched are recorded, not enforced, for a verified identity only;
  * failures of conditions and the default are enforced. A rule's own mode does
  * the same for that rule; a permit by such a rule is not enforced for anybody, and
- * nor is what one changes: `require` is lifted as a denial is, tags always stand.
+ * nor is what one changes: `require` is lifted as a denial is, tags always stay.
  *
  * 0, or ERR_NOMEM. */
 int policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,

@@ -160,7 +160,7 @@ say_names(struct telling *t, const char *what, const char *const *v, size_t n)
 		buf_printf(&t->says, "%s%s", i ? ", " : what, v[i]);
 }
 
-/* Behind what was said since `from`. */
+/* After what was said since `from`. */
 static void
 say_and(struct telling *t, size_t from)
 {
@@ -294,7 +294,7 @@ say_rule(struct telling *t, const struct rule_trace *x)
 	}
 }
 
-/* Why the outcome stands. */
+/* Why the outcome is what it is. */
 static void
 say_outcome(struct telling *t)
 {

@@ -1,6 +1,6 @@
 /* Why the rules said what they said: every rule in order with its outcome, the
  * values its condition read, and a plain sentence. Decides nothing: it looks at a
- * verdict that stands. */
+ * verdict that counts. */
 #ifndef POLICY_EXPLAIN_H
 #define POLICY_EXPLAIN_H
 

@@ -218,7 +218,7 @@ entities(struct making *m)
 
 /* ---- shape: json ---- */
 
-/* request: a JSON document in which $text or $texts stands where a value would. */
+/* request: a JSON document in which $text or $texts is where a value would be. */
 static void
 request(struct making *m, const struct yaml_node *n)
 {

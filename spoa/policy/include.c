@@ -19,7 +19,7 @@ enum { KEYS_MAX = 4096 };
 enum merge {
 	MERGE_ONCE, /* given in one file only */
 	MERGE_SAME, /* in any file, the same everywhere */
-	MERGE_LIST, /* one behind the other */
+	MERGE_LIST, /* one after the other */
 	MERGE_MAP   /* its keys each once; of `detectors` what is below them likewise */
 };
 

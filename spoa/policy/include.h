@@ -1,5 +1,5 @@
 /* A policy in several files: what `include` names, or the files of a folder, as one tree,
- * of which every node knows the file it stands in. */
+ * of which every node knows the file it is in. */
 #ifndef POLICY_INCLUDE_H
 #define POLICY_INCLUDE_H
 

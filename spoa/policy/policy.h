@@ -164,7 +164,7 @@ struct external {
 	const struct cel_program *when; /* NULL: always */
 	bool reads_target;
 	unsigned roles;	  /* bit by enum seg_role: which texts are asked about */
-	bool own_outcome; /* `outcome` stands over on_failure.classifier */
+	bool own_outcome; /* `outcome` wins over on_failure.classifier */
 	enum outcome outcome;
 	uint64_t cache_entries, cache_ttl_us; /* 0: nothing is remembered */
 	uint64_t breaker_failures, breaker_open_us;
@@ -224,7 +224,7 @@ struct policy {
 	size_t nlimits;
 	struct data_source *data;
 	size_t ndata;
-	const struct cel_env *env; /* policy_env and behind it a slot for each of `data` */
+	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */
 	const struct external *externals;
 	size_t nexternals;
 	uint64_t output_default; /* tokens */
@@ -329,7 +329,7 @@ enum policy_slot {
 extern const struct cel_env policy_env;
 /* True where the slot's value is known only once the body is read. */
 bool policy_slot_reads_body(size_t slot);
-/* The name behind "request." of a parameter's slot; NULL for other slots. */
+/* The name after "request." of a parameter's slot; NULL for other slots. */
 const char *policy_slot_parameter(size_t slot);
 
 /* Loads, checks, compiles; every mistake goes to *d. `cfg` may be NULL (decide,

@@ -48,7 +48,7 @@ bool read_word(
 bool read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
 /* A file's or folder's path; a relative one counts from the folder of the file that n
- * stands in. */
+ * is in. */
 bool read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out);
 const char *path_beside(struct arena *a, const char *file, const char *path);
 

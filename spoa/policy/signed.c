@@ -1,4 +1,4 @@
-/* Signed headers; what is signed stands in signed.h. */
+/* Signed headers; what is signed is told in signed.h. */
 #include "policy/signed.h"
 
 #include <openssl/evp.h>

@@ -2,7 +2,7 @@
  * sequences keep their order, scalars count by their text, so that comments,
  * layout, quoting, anchors and the order of keys change nothing. The detectors'
  * version is part of it, and the injection model's where it is used: the same words may
- * find other things. Lengths stand
+ * find other things. A length is
  * before every piece, so that no two trees share a serialisation. */
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -180,7 +180,7 @@ chain_parse(struct span line, struct chain_line *out)
 
 /* ---- a member of the top level ---- */
 
-/* Behind the string that begins at from (on its quote), or line.n. */
+/* After the string that begins at from (on its quote), or line.n. */
 static size_t
 behind_string(struct span line, size_t from)
 {

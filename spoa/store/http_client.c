@@ -372,7 +372,7 @@ set_up(struct http_call *call, const struct http_call_options *o)
 		ok = ok && curl_easy_setopt(e, longs[i].option, longs[i].value) == CURLE_OK;
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
 		ok = ok && curl_easy_setopt(e, strings[i].option, strings[i].value) == CURLE_OK;
-	if (o->ca_file) /* and no directory of others beside it */
+	if (o->ca_file) /* and no directory of others next to it */
 		ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file) == CURLE_OK &&
 		     curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
 	return ok && set_url(e, o->url) && set_fields(call, o) && set_body(call, o->body) &&

@@ -37,7 +37,7 @@ enum jws_alg {
 
 /* JWS_ALGS where unknown ("none" included). */
 enum jws_alg jws_alg_find(struct span name);
-/* NULL behind the last. */
+/* NULL after the last. */
 const char *jws_alg_name(enum jws_alg alg);
 
 struct jwks;

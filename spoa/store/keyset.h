@@ -15,7 +15,7 @@ struct keyset;	/* one URL, shared by the snapshots that name it */
 struct keysets *keysets_new(struct metrics *m);
 /* Ends the thread; whoever waits is woken. What is open can still verify. */
 void keysets_stop(struct keysets *s);
-/* Behind keysets_stop(), when all are closed. */
+/* After keysets_stop(), when all are closed. */
 void keysets_free(struct keysets **s);
 /* Lines "URL: N keys, fetched S s ago" or "URL: no keys" for /readyz; false where one has
  * none that may be used. Any thread. */

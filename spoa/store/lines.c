@@ -27,7 +27,7 @@ lines_close(struct lines *l)
 	l->buf = NULL;
 }
 
-/* Reads more behind buf[to): 1, 0 at the end or the limit, ERR_IO. */
+/* Reads more after buf[to): 1, 0 at the end or the limit, ERR_IO. */
 static int
 fill(struct lines *l, uint64_t limit)
 {

@@ -12,12 +12,12 @@
 struct lines {
 	int fd; /* borrowed; read with pread unless it is a pipe */
 	bool pipe;
-	uint64_t offset; /* behind the last line returned */
+	uint64_t offset; /* after the last line returned */
 	char *buf;
 	size_t size, from, to; /* buf[from..to) is read and not yet returned */
 };
 
-/* Reads fd from offset on (a pipe from where it stands). 0 or ERR_NOMEM. */
+/* Reads fd from offset on (a pipe from where it is). 0 or ERR_NOMEM. */
 int lines_open(struct lines *l, int fd, uint64_t offset);
 void lines_close(struct lines *l); /* not the descriptor */
 /* 1: a line without its newline, a view valid until the next call. 0: no whole

@@ -1,6 +1,6 @@
 /* Recovery of a journal after any end: a clean one, a kill between any two
  * bytes, a power cut. A commit is acknowledged only when all of it is synced, so
- * what stands behind the last whole commit was promised to nobody. */
+ * what comes after the last whole commit was promised to nobody. */
 #include "store/recover.h"
 
 #include <errno.h>

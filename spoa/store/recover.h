@@ -11,12 +11,12 @@ struct recovery {
 	struct chain at; /* the last committed record; seq 0: a new chain */
 	bool clean;	 /* that record closed the journal, or there is none */
 	uint64_t
-		cut_records; /* whole records behind the last commit: nobody was told of them */
+		cut_records; /* whole records after the last commit: nobody was told of them */
 	uint64_t cut_bytes;  /* theirs and a torn line's */
 };
 
 /* Verifies the last segment (hashes, links, signatures) and its link to the one
- * before. Then cuts behind its last commit: those records were never
+ * before. Then cuts after its last commit: those records were never
  * acknowledged, and a daemon signs nothing that it did not write itself. ERR_AUTH
  * with *why naming file and record where the journal does not verify: nothing was
  * touched then. */

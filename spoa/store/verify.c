@@ -3,7 +3,7 @@
  *
  * A signature vouches for the last hash of its commit, and so, walking back, for
  * every record of it whose hash is the one its successor names. That walk tells
- * a changed record from the record behind it, whose link breaks. Signatures are
+ * a changed record from the record after it, whose link breaks. Signatures are
  * collected and checked in batches, as one costs as much as fifty hashes. */
 #include "store/verify.h"
 
@@ -188,7 +188,7 @@ flush_sigs(struct verifier *v)
 	v->njobs = 0;
 }
 
-/* The first error stands: signatures still unchecked are of earlier records. */
+/* The first error counts: signatures still unchecked are of earlier records. */
 __attribute__((format(printf, 3, 4))) static void
 fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
 {
@@ -239,7 +239,7 @@ diagnose(struct verifier *v, const unsigned char *head)
 		bad = n - 1; /* all links hold, the signed head does not */
 	else if (broke > 0) {
 		/* Either pend[broke] lies about its predecessor, or that was changed.
-		 * The former breaks the link behind it too. */
+		 * The former breaks the link after it too. */
 		bool next_broken = broke + 1 < n ? !linked(v, broke + 1)
 						 : head && !same(v->pend[broke].hash, head);
 		bad = sound <= broke || !next_broken ? broke - 1 : broke;
@@ -294,7 +294,7 @@ look_for_missing(struct verifier *v, struct span line)
 
 /* ---- lines ---- */
 
-/* Room for one more element behind n. False: out of memory, which is no verdict on
+/* Room for one more element after n. False: out of memory, which is no verdict on
  * the chain and must not look like one that is good. */
 static bool
 grow(struct verifier *v, void **array, size_t *room, size_t n, size_t size)

@@ -11,11 +11,11 @@ struct verify_options {
 	const struct pubkey *keys; /* any of them may have signed; borrowed */
 	size_t nkeys;
 	const char *node; /* the chain's node; NULL: that of the first line */
-	/* The chain may begin behind its first record: at any (a stream that was
+	/* The chain may begin after its first record: at any (a stream that was
 	 * trimmed), or at exactly this one (0: at 1). */
 	bool trimmed;
 	uint64_t from;
-	/* The end may still be being written: records behind the last commit, and
+	/* The end may still be being written: records after the last commit, and
 	 * a cut last line, are counted and not an error. */
 	bool live;
 	/* Runs for every record of a commit whose hashes agree; its signature may
@@ -38,7 +38,7 @@ struct verify_result {
 	unsigned char head[CHAIN_HASH_BYTES];
 	char time[CLOCK_RFC3339_LEN]; /* of the last record */
 	char type[32];		      /* of the last record */
-	/* Behind the last commit: */
+	/* After the last commit: */
 	uint64_t unsigned_records;
 	uint64_t torn_bytes;
 };
@@ -52,7 +52,7 @@ void verifier_continue(struct verifier *v, const struct chain *before);
 /* A line without its newline. Returns true if it was a commit that agreed: what
  * was fed up to here is whole. */
 bool verifier_line(struct verifier *v, struct span line);
-/* Something stands where the next line should, `why` says what. */
+/* Something is where the next line should be, `why` says what. */
 void verifier_reject(struct verifier *v, const char *why);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);

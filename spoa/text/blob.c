@@ -1,4 +1,4 @@
-/* Runs are found by a few digits in a row, measured with everything that may stand
+/* Runs are found by a few digits in a row, measured with everything that may be
  * between digits, and decoded in pieces: noise shows in the first one, so that a picture
  * costs no more than its digits' classes; text is looked at to its end. */
 #include "text/blob.h"

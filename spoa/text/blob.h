@@ -19,7 +19,7 @@ struct blob_run {
 /* One character of the text at `at`, escapes undone: a byte's value, and *n bytes that
  * spell it. */
 int blob_char(struct span text, size_t at, size_t *n);
-/* The run at `at`, where no digit may stand. Lines after the first are as long as one
+/* The run at `at`, where no digit may be. Lines after the first are as long as one
  * another, as writers make them, but for the last one. In a form a blank may be a + that
  * nobody escaped. */
 struct blob_run blob_run_at(struct span text, size_t at, bool form);

@@ -43,7 +43,7 @@ struct segment {
 	bool reserved : 1; /* routing or the dialect reads it: a finding here is denied, not
 			      rewritten */
 	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
-	bool opaque : 1; /* binary data of an opaque part, in base64: text is what stands before
+	bool opaque : 1; /* binary data of an opaque part, in base64: text is what is before
 			    it */
 	bool sealed : 1; /* the provider's own, sent back: where it is no text, nobody can read
 			    it */
@@ -101,12 +101,12 @@ struct body {
 	size_t nparams;
 	/* raw positions for dialect_ask_usage and dialect_amend; 0: absent */
 	struct body_marks {
-		size_t top;		     /* behind the opening brace of the document */
+		size_t top;		     /* after the opening brace of the document */
 		bool top_empty;		     /* {} */
 		size_t options, options_end; /* the value of stream_options */
 		bool options_null, options_empty;
 		size_t include, include_end; /* the value of its include_usage */
-		size_t model, model_end;     /* behind the quotes of the name */
+		size_t model, model_end;     /* after the quotes of the name */
 		struct cap_mark {
 			size_t start, end;
 			int64_t tokens; /* -1: null */
@@ -159,7 +159,7 @@ struct span segment_names(
 	const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES]);
 
 /* Segments of a request target: path segments, query names and values, decoded.
- * start and end count from the first byte of the path; the query begins behind
+ * start and end count from the first byte of the path; the query begins after
  * path.n + 1. Refused (400): a path whose normal form differs (dot segments,
  * "//", encoded separators, backslash, NUL and other control characters,
  * %-spelled unreserved characters, bytes that must be %-spelled), a fragment,
@@ -168,7 +168,7 @@ struct span segment_names(
 int target_read(const struct http_head *h, struct arena *a, struct segment **segments,
 	size_t *n, struct unread *unread, struct body_refusal *why);
 
-/* Where segments stand, for people and records: messages[0].content[1].text; a
+/* Where segments are, for people and records: messages[0].content[1].text; a
  * key's path is its value's. Walks the raw bytes again, once, so ask in rising
  * order. Keys are cut at 64 bytes and written ["…"] where they are not words. */
 struct path_reader;

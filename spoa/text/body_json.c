@@ -1,7 +1,7 @@
-/* A JSON body as segments. The walker descends the dialect's tree of rows beside
- * the document; strings where no row stands are segments all the same, their
+/* A JSON body as segments. The walker descends the dialect's tree of rows along
+ * the document; strings where there is no row are segments all the same, their
  * role ROLE_OTHER. What a message's "role" or a part's "type" decides is settled
- * when the object ends, since both may stand behind what they speak of. */
+ * when the object ends, since both may come after what they speak of. */
 #include "base/ascii.h"
 #include "text/number.h"
 #include "text/opaque.h"
@@ -53,7 +53,7 @@ struct walk {
 	struct reasoning reasoning;
 	uint32_t fraction[FRACTIONS]; /* segments of numbers with long ones */
 	unsigned nfractions;
-	struct frame *frames; /* frames[0] stands around the document */
+	struct frame *frames; /* frames[0] is around the document */
 	unsigned depth, frames_room;
 };
 

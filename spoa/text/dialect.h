@@ -23,7 +23,7 @@ bool dialect_is_json(const struct dialect *d);
 /* True where a body names a model. */
 bool dialect_has_model(const struct dialect *d);
 
-/* One line of JSON in the caller's dialect; the decision's id stands in it.
+/* One line of JSON in the caller's dialect; the decision's id is in it.
  * OpenAI {"error":{"message","type","param","code"}}, Anthropic {"type":"error",
  * "error":{"type","message"},"request_id"}. `type` and `code` follow from the
  * status unless code is given. `message` never holds prompt text. */

@@ -7,7 +7,7 @@
 
 enum {
 	LONG_DIGITS = 7,
-	FRACTION_DIGITS = 9, /* of fewer behind a point there are too many */
+	FRACTION_DIGITS = 9, /* of fewer after a point there are too many */
 	POWER_MOST = 1 << 16,
 	DIGITS_MOST = 40, /* longer readings are none of anything that is looked for */
 	READINGS = 8,

@@ -1,6 +1,6 @@
 /* Finds what is opaque, says what kind it is, and counts it. Nothing is cut from the text:
  * the detectors look at it all the same, so that what is taken for noise by mistake is
- * still scanned as it stands. */
+ * still scanned as it is. */
 #include "text/opaque.h"
 
 #include "base/err.h"

@@ -1,4 +1,4 @@
-/* Where segments stand, told by walking the document once more: keeping a path
+/* Where segments are, told by walking the document once more: keeping a path
  * for each of a million segments would cost more than the few that are asked
  * for. */
 #include "text/body.h"
@@ -85,7 +85,7 @@ value_path(struct path_reader *r)
 	char index[16];
 
 	if (r->depth == 0 || l->object)
-		return; /* the key's, still standing */
+		return; /* the key's, still there */
 	r->n = l->n;
 	size_t n = sizeof(index);
 	index[--n] = ']';

@@ -19,9 +19,9 @@ struct placeholders *placeholders_new(struct arena *a);
 struct span placeholder_get(
 	struct placeholders *p, struct span entity, struct span value, bool fold);
 
-/* Numbers whose placeholder stands in `text` already are not given away from now
+/* Numbers whose placeholder is in `text` already are not given away from now
  * on: the reader could not tell them from ours. Past ten thousand different ones,
- * numbering goes on behind the highest. */
+ * numbering goes on after the highest. */
 void placeholders_taken(struct placeholders *p, struct span text);
 
 /* Letters and digits of v only, letters in upper case; a value without any stays.

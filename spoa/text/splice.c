@@ -31,7 +31,7 @@ step_escape(struct cursor *c)
 	c->decoded += decoded;
 }
 
-/* On to the first unit that begins at or behind decoded offset `want`. */
+/* On to the first unit that begins at or after decoded offset `want`. */
 static void
 seek(struct cursor *c, size_t want)
 {

@@ -1,4 +1,4 @@
-/* What stands where a finding was: a policy's `with`. One redactor a request or
+/* What takes the place of a finding: a policy's `with`. One redactor a request or
  * text: placeholders count on in it. */
 #ifndef TEXT_STYLE_H
 #define TEXT_STYLE_H
@@ -35,7 +35,7 @@ struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY
 void redactor_taken(struct redactor *r, struct span text);
 
 /* What replaces `value`, found as `entity`. `fold` as placeholder_get: equal
- * however they are separated. `named`: it stands in a name or a path, where nothing
+ * however they are separated. `named`: it is in a name or a path, where nothing
  * and dots alone would change the meaning of the rest: STYLE_REMOVE writes a
  * placeholder there. STYLE_LAST4 does so where the value is not eight digits or
  * more with separators, such as what was found inside an encoding. p == NULL if

@@ -4,7 +4,7 @@
 
 #include "text/dialect.h"
 
-/* What may stand at a path; anything else is refused. */
+/* What may be at a path; anything else is refused. */
 enum {
 	T_STRING = 1,
 	T_NUMBER = 2, /* where read as a count: an integer of zero or more, without sign,
@@ -38,7 +38,7 @@ enum row_read {
 	READ_TOOL,
 };
 
-/* Stands in segments until the message that holds them has ended. */
+/* Is in segments until the message that holds them has ended. */
 #define ROLE_BY_MESSAGE ROLE_COUNT
 
 /* One row: a path, "a.b" for members and "[*]" for elements. Keys that a row
@@ -59,7 +59,7 @@ struct seal_row {
 	 * holds it; 0: it does not. */
 	unsigned signs;
 	const char
-		*alone; /* what stands in a list that would be empty without; NULL: nothing */
+		*alone; /* what is in a list that would be empty without; NULL: nothing */
 };
 /* A list of content is never empty. */
 #define ALONE_BLOCK "{\"type\":\"text\",\"text\":\"<REASONING>\"}"

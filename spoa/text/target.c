@@ -14,7 +14,7 @@ is_path_byte(char c)
 	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
 }
 
-/* What may stand in a query raw: browsers leave more than RFC 3986 3.4 allows. */
+/* What may be in a query raw: browsers leave more than RFC 3986 3.4 allows. */
 static bool
 is_query_byte(char c)
 {

@@ -24,7 +24,7 @@ struct reader {
 	struct arena *a;
 	struct json *j;
 	struct counts *c;
-	char path[96]; /* of the object being read, with a dot behind it */
+	char path[96]; /* of the object being read, with a dot after it */
 };
 
 /* Anthropic's message_start carries the whole message under that name. */
@@ -55,7 +55,7 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 	}
 }
 
-/* True where a row's path goes on behind this one. */
+/* True where a row's path goes on after this one. */
 static bool
 leads_on(const struct reader *r, struct span path)
 {
@@ -215,7 +215,7 @@ dialect_ask_usage(const struct body *b, struct span raw UNUSED, struct arena *a 
 
 struct member {
 	struct span key;
-	size_t start, end; /* from the key's quote to behind the value */
+	size_t start, end; /* from the key's quote to the end of the value */
 	enum json_tok tok;
 	bool empty; /* a container with nothing in it */
 };
@@ -256,7 +256,7 @@ dialect_hide_usage(
 		return 0;
 	while (next_member(j, data, a, &m)) {
 		if (first && last == to)
-			to = m.start; /* the first member goes with the comma behind it */
+			to = m.start; /* the first member goes with the comma after it */
 		if (span_is(m.key, "choices"))
 			no_choices = m.tok == JSON_ARRAY && m.empty;
 		if (span_is(m.key, "usage")) {

@@ -66,7 +66,7 @@ share_over(const struct margins *m, double threshold)
 	return m->n ? (double)(m->n - k) / (double)m->n : 0;
 }
 
-/* How often an attack stands above a harmless text. */
+/* How often an attack is above a harmless text. */
 static double
 auroc(const struct margins *good, const struct margins *bad)
 {
