@@ -1,5 +1,5 @@
 /* The word lists that are compiled in: packed when the program is built
- * (pack/names_pack.c), read where they are. Separate because the packing program is
+ * (tools/names_pack.c), read where they are. Separate because the packing program is
  * linked without them. */
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /* Numbers whose whole rule is a row: how many digits, where a date or a range is inside,
  * and sums that check it. What has letters or a rule of its own is a function in
- * check_id.c and its neighbours. */
+ * check_id_*.c. */
 #include "detect/validate/check_digits.h"
 
 #include "base/ascii.h"
