@@ -21,7 +21,7 @@ enum {
 
 struct mention_job {
 	enum { SEEK_KEYS, ADD_VALUES, BUILD, READ, DONE } phase;
-	struct mention_set *set;
+	struct mention_set *set; /* NULL: no value yet */
 	struct mention_scan scan;
 	bool scanning;		 /* a segment is under way */
 	struct overlay found;	 /* without further mentions */
@@ -37,17 +37,25 @@ struct mention_job {
 /* ---- credentials ---- */
 
 static int
+add_value(struct mention_job *j, struct span value, enum mention_how how, uint32_t tag)
+{
+	if (!j->set && !(j->set = mention_set_new()))
+		return ERR_NOMEM;
+	return mention_add(j->set, value, how, tag);
+}
+
+static int
 seek_keys(struct request *r, struct span text)
 {
-	struct mention_set *set = r->scan.mentions->set;
+	struct mention_job *j = r->scan.mentions;
 	const struct needles *ns = &r->in.credentials;
 	struct span rest = text, key;
 	int err = 0;
 
 	for (size_t i = 0; !err && (i = needles_next(ns, text, i)) < ns->n; i++)
-		err = mention_add(set, ns->v[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
+		err = add_value(j, ns->v[i], MENTION_ANYWHERE, TAG_CREDENTIAL);
 	while (!err && apikey_next(&rest, &key))
-		err = mention_add(set, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
+		err = add_value(j, key, MENTION_ANYWHERE, TAG_CREDENTIAL);
 	return err;
 }
 
@@ -89,7 +97,7 @@ add_values(struct request *r)
 			!detect_entity_spreads(r->snap->rules, h->f.entity, &how))
 			continue;
 		struct span value = span_cut(h->segment->text, h->f.start, h->f.end);
-		int err = mention_add(j->set, value, how, (uint32_t)j->at);
+		int err = add_value(j, value, how, (uint32_t)j->at);
 		if (err)
 			return err;
 		if (turn_over(r, value.n + SEGMENT_COST)) {
@@ -262,7 +270,7 @@ open_job(struct request *r)
 	bool failed =
 		r->found.classifier_failed && request_on_failure(r)->classifier == OUT_REDACT;
 
-	if (!j || !(j->set = mention_set_new()))
+	if (!j)
 		return ERR_NOMEM;
 	if (!r->found.verdict.redacts && !failed && !request_silence(r, OUT_REDACT))
 		return 0;
@@ -296,7 +304,7 @@ run(struct request *r)
 	int err = 0;
 
 	while (err == 0 && j->phase != DONE) {
-		if (j->phase == BUILD && mention_set_empty(j->set)) {
+		if (j->phase == BUILD && (!j->set || mention_set_empty(j->set))) {
 			j->phase = DONE;
 			return keep_found(r);
 		}
