@@ -13,7 +13,7 @@ static struct chain_build genuine;
 static void
 build_once(void)
 {
-	if (genuine.sha)
+	if (genuine.first)
 		return;
 	chain_build_init(&genuine, "gw-1");
 	chain_build_boot(&genuine);
