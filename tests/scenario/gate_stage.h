@@ -238,6 +238,7 @@ stage_charged(struct stage *s, const char *limit, const char *person)
 	sodium_bin2hex(hex, sizeof(hex), h, 12);
 	*d = (struct quota_dim){ .limit = 1ull << 40, .window_s = 60, .name = limit };
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", limit, hex);
+	d->hash = span_hash(span_str(d->key));
 	table_reserve(s->table, &q, table_ms(s->table, fake_mono));
 	assert_int_equal(q.result, QUOTA_ADMITTED);
 	return (int64_t)(d->limit - d->remaining);
