@@ -310,6 +310,9 @@ $(B)/tests/%: tests/%.c $(LIB)
 $(UNIT_BIN): $(B)/libshipped.a
 $(UNIT_BIN): private LDFLAGS += -Wl,--wrap=detect_load,--wrap=detect_load_with \
 	-Wl,--wrap=detect_free,--wrap=inject_load
+# Waits of seconds that a test need not wait out.
+$(B)/tests/unit/test_mirror: private LDFLAGS += -Wl,--wrap=pthread_cond_timedwait
+$(B)/tests/unit/test_watch: private LDFLAGS += -Wl,--wrap=ev_timer_again
 
 $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 	@rm -f $@

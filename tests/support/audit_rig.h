@@ -79,21 +79,34 @@ rig_done(struct audit_entry *e, int err)
 	sem_post(e->arg);
 }
 
+/* A record with this id on its way; `came` is posted when it is durable or refused. */
+static inline void
+rig_send(struct rig *r, struct audit_entry *e, sem_t *came, const char *id)
+{
+	*e = (struct audit_entry){ .done = rig_done, .arg = came };
+	buf_init(&e->fields, 0);
+	buf_printf(&e->fields,
+		"\"type\":\"decision\",\"id\":\"%s\",\"decision\":\"permit\"", id);
+	audit_append(r->audit, e);
+}
+
+static inline void
+rig_wait(sem_t *came)
+{
+	while (sem_wait(came) < 0)
+		;
+}
+
 /* One record with this id, waited for: its result. */
 static inline int
 rig_put(struct rig *r, const char *id)
 {
-	struct audit_entry e = { .done = rig_done };
+	struct audit_entry e;
 	sem_t s;
 
 	sem_init(&s, 0, 0);
-	e.arg = &s;
-	buf_init(&e.fields, 0);
-	buf_printf(
-		&e.fields, "\"type\":\"decision\",\"id\":\"%s\",\"decision\":\"permit\"", id);
-	audit_append(r->audit, &e);
-	while (sem_wait(&s) < 0)
-		;
+	rig_send(r, &e, &s, id);
+	rig_wait(&s);
 	buf_free(&e.fields);
 	sem_destroy(&s);
 	return e.err;
