@@ -80,8 +80,8 @@ exchange_open(struct request *r)
 		x->plan.body = swapped(r);
 	}
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
-	hold_give(&g->shared->holds, r->run.held_slot, r->run.held_bytes, r->run.held_bytes);
-	r->run.held_bytes = r->run.held_work = 0;
+	request_unhold(r, r->run.held_bytes);
+	r->run.held_work = 0;
 	if (!request_hold(r, sizeof(*r) + sizeof(*x) + x->plan.body.n))
 		return ERR_LIMIT;
 	int err = let_go(r, x);
@@ -332,8 +332,6 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 
 	request_release(r);
 	request_deny(r, status, code, "", span_str(why));
-	if (status == 503)
-		r->out.decision.retry_after_s = 1;
 	resume_at(x, nsteps - 1, verdict, arg);
 }
 

@@ -70,7 +70,7 @@ gate_held_bytes(const struct gate_shared *s)
 
 /* ---- lists ---- */
 
-void
+static void
 list_push(struct request_list *l, struct request *r)
 {
 	INVARIANT(!r->run.parked);
@@ -79,10 +79,9 @@ list_push(struct request_list *l, struct request *r)
 	r->run.prev = l->last;
 	*(l->last ? &l->last->run.next : &l->first) = r;
 	l->last = r;
-	l->n++;
 }
 
-void
+static void
 list_drop(struct request_list *l, struct request *r)
 {
 	if (!r->run.parked)
@@ -91,7 +90,6 @@ list_drop(struct request_list *l, struct request *r)
 	*(r->run.next ? &r->run.next->run.prev : &l->last) = r->run.prev;
 	r->run.prev = r->run.next = NULL;
 	r->run.parked = false;
-	l->n--;
 }
 
 /* ---- running ---- */
@@ -196,49 +194,10 @@ request_back(struct request *r)
 		request_late(r);
 }
 
-/* ---- turns ---- */
-
-static void
-arm_turn(struct gate *g)
-{
-	if (g->turns && !ev_is_active(&g->turn)) {
-		ev_timer_set(&g->turn, 0., 0.);
-		ev_timer_start(g->loop, &g->turn);
-	}
-}
-
-static void
-on_turn(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	struct gate *g = TAGGED(gate, w->data);
-	struct request *r = g->turns;
-
-	g->turns = r->run.turn_next;
-	if (!g->turns)
-		g->turns_end = &g->turns;
-	r->run.wait = WAIT_NONE;
-	request_back(r);
-	arm_turn(g);
-}
-
-enum step_result
-gate_next_turn(struct request *r)
-{
-	struct gate *g = r->gate;
-
-	r->run.wait = WAIT_TURN;
-	r->run.pending++;
-	r->run.turn_next = NULL;
-	*g->turns_end = r;
-	g->turns_end = &r->run.turn_next;
-	arm_turn(g);
-	return STEP_WAIT;
-}
-
 /* ---- holding memory ---- */
 
-static bool
-hold(struct request *r, size_t n)
+bool
+request_hold(struct request *r, size_t n)
 {
 	if (!hold_take(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n)) {
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
@@ -248,29 +207,27 @@ hold(struct request *r, size_t n)
 	return true;
 }
 
-static void
-give_back(struct request *r)
+void
+request_unhold(struct request *r, size_t n)
 {
-	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes,
-		r->run.held_bytes);
-	r->run.held_bytes = 0;
-	r->run.held_work = 0;
+	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n);
+	r->run.held_bytes -= n;
 }
 
 enum step_result
 request_hold_identity(struct request *r)
 {
 	struct holds *holds = &r->gate->shared->holds;
-	size_t n = r->run.held_bytes, work = r->run.held_work;
+	size_t n = r->run.held_bytes;
 
 	if (r->run.held_slot < HOLD_SLOTS)
 		return STEP_NEXT;
-	give_back(r);
+	request_unhold(r, r->run.held_bytes);
 	r->run.held_slot = (size_t)(span_hash(r->found.identity.person) % HOLD_SLOTS);
 	uint64_t refused_us = hold_refused_us(holds, r->run.held_slot, clock_mono_us());
 	if (refused_us)
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
-	if (refused_us || !hold(r, n)) {
+	if (refused_us || !request_hold(r, n)) {
 		request_overheld(r);
 		if (refused_us) {
 			r->out.decision.message = SPAN_LIT(
@@ -279,35 +236,26 @@ request_hold_identity(struct request *r)
 		}
 		return STEP_DECIDED;
 	}
-	r->run.held_work = work;
 	return STEP_NEXT;
 }
 
-bool
-request_hold(struct request *r, size_t n)
-{
-	return hold(r, n);
-}
-
-bool
+enum step_result
 request_hold_work(struct request *r)
 {
 	size_t n = r->out.decoded.size + r->out.rewritten.size + r->arena.used_bytes;
 
-	if (n <= r->run.held_work)
-		return true;
-	if (!hold(r, n - r->run.held_work))
-		return false;
+	if (!r->gate || n <= r->run.held_work)
+		return STEP_NEXT;
+	if (!request_hold(r, n - r->run.held_work))
+		return request_overheld(r);
 	r->run.held_work = n;
-	return true;
+	return STEP_NEXT;
 }
 
 void
 request_unhold_work(struct request *r)
 {
-	hold_give(
-		&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, r->run.held_work);
-	r->run.held_bytes -= r->run.held_work;
+	request_unhold(r, r->run.held_work);
 	r->run.held_work = 0;
 }
 
@@ -321,7 +269,7 @@ gate_request_end(struct request *r)
 		return;
 	struct gate *g = r->gate;
 	list_drop(&g->parked, r);
-	give_back(r);
+	request_unhold(r, r->run.held_bytes);
 	exchange_free(r);
 	request_free(&r);
 	g->alive--;
@@ -403,7 +351,6 @@ give_up(struct request *r)
 		request_release(r);
 	request_deny(
 		r, 503, by_wait[w].code, "", SPAN_LIT("a dependency did not answer in time"));
-	r->out.decision.retry_after_s = 1;
 	/* No time is left to wait for the record of this denial. */
 	if (!audit && r->gate->shared->audit && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
@@ -461,7 +408,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 		shared->ngates = worker + 1;
 	ev_timer_init(&g->tick, on_tick, 0.01, 0.01);
 	g->tick.data = g;
-	ev_timer_init(&g->turn, on_turn, 0., 0.);
+	ev_timer_init(&g->turn, turn_due, 0., 0.);
 	g->turn.data = g;
 	g->turns_end = &g->turns;
 	ev_timer_start(loop, &g->tick);

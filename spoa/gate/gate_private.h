@@ -19,12 +19,10 @@ struct gate_shared {
 	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
 	struct nonce_window *nonces;  /* of signed headers */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
-	_Atomic bool draining;
 };
 
 struct request_list { /* oldest first */
 	struct request *first, *last;
-	size_t n;
 };
 
 struct gate {
@@ -61,12 +59,18 @@ void offload_step(struct request *r);
 bool offload_leaves(const struct request *r);
 /* On a helper thread: nobody waits for what the step finds out. */
 bool offload_pointless(const struct request *r);
-/* The step goes on in a later turn of the loop. */
-enum step_result gate_next_turn(struct request *r);
+/* turn.c: a step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on
+ * in a later turn of the loop. On a helper thread it is over when the work is pointless. */
+struct turn {
+	uint64_t began_us;
+	size_t work; /* bytes since the clock was read */
+};
+struct turn turn_begin(const struct request *r);
+bool turn_over(const struct request *r, struct turn *t, size_t work);
+enum step_result turn_next(struct request *r);
+void turn_due(struct ev_loop *loop, ev_timer *w, int revents);
 /* Frees a request whose verdict was given and whose entries came back. */
 void gate_request_end(struct request *r);
-void list_push(struct request_list *l, struct request *r);
-void list_drop(struct request_list *l, struct request *r);
 static inline const struct config *
 gate_cfg(const struct gate *g)
 {
@@ -80,12 +84,14 @@ void request_withdraw(struct request *r, const char *why);
 void request_late(struct request *r);
 /* Bytes held for this request; false: over a cap. */
 bool request_hold(struct request *r, size_t n);
+void request_unhold(struct request *r, size_t n);
 /* Once the caller is known: what is held counts for it too. Decides a 503 where that is
  * too much, or where too many tickets of its were never taken up. */
 enum step_result request_hold_identity(struct request *r);
 /* What decoding, reading and rewriting took, on top of what arrived: held until
- * request_unhold_work(), when the arena goes. */
-bool request_hold_work(struct request *r);
+ * request_unhold_work(), when the arena goes. A small compressed body, or one of a million
+ * keys, may need far more than its own size. Decides a 503 where that is too much. */
+enum step_result request_hold_work(struct request *r);
 void request_unhold_work(struct request *r);
 /* The denial as status, document and header lines, in the caller's dialect. */
 void request_denial(struct request *r, struct exchange_denial *out);

@@ -88,31 +88,27 @@ enum step_result
 request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message)
 {
-	r->out.decision.kind = D_DENY;
-	r->out.decision.via = VIA_NONE;
-	r->out.decision.status = status;
-	r->out.decision.code = code;
-	r->out.decision.rule = rule;
-	r->out.decision.message = message;
+	r->out.decision = (struct decision){ .kind = D_DENY,
+		.status = status,
+		.code = code,
+		.message = message,
+		.rule = rule,
+		.retry_after_s = status == 503 };
 	return STEP_DECIDED;
 }
 
 enum step_result
 request_overload(struct request *r)
 {
-	request_deny(r, 503, "overloaded", "",
+	return request_deny(r, 503, "overloaded", "",
 		SPAN_LIT("the gateway is out of memory for this request"));
-	r->out.decision.retry_after_s = 1;
-	return STEP_DECIDED;
 }
 
 enum step_result
 request_overheld(struct request *r)
 {
-	request_deny(r, 503, "overloaded", "",
+	return request_deny(r, 503, "overloaded", "",
 		SPAN_LIT("the gateway holds as many bytes of bodies as it may"));
-	r->out.decision.retry_after_s = 1;
-	return STEP_DECIDED;
 }
 
 enum step_result

@@ -132,7 +132,7 @@ struct request {
 		struct segment *target;
 		size_t ntarget;
 		struct needles credentials; /* the one that verified, plain and in digits */
-		struct span asked_model;	  /* where another is sent */
+		struct span asked_model;    /* where another is sent */
 	} in;
 
 	/* What was found in its texts: all of it points into the segments of `in`, and is
@@ -279,7 +279,8 @@ const char *request_redacted_with(const struct request *r, size_t entity);
 void request_facts(struct request *r, struct policy_facts *f);
 
 /* ---- request.c ---- */
-/* Decides a denial; `message` is a fixed phrase or lives in the arena. */
+/* Decides a denial; `message` is a fixed phrase or lives in the arena. Who gets a 503 may come
+ * again after a second. */
 enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
 /* Out of memory or over the arena's cap: a 503. */

@@ -21,7 +21,6 @@ record_failed(struct request *r)
 		return; /* a denial stands, recorded or not */
 	request_deny(
 		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
-	r->out.decision.retry_after_s = 1;
 }
 
 static void

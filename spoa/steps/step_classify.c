@@ -42,37 +42,11 @@ add_failed(struct request *r, const struct segment *s)
 	return true;
 }
 
-/* A worker serves others too: after so long a body's classification goes on in
- * the loop's next turn. Long segments are scanned in windows that overlap; each
- * finding counts in the window in whose half of the overlap it begins, so that it
- * is seen whole with its context. One that reaches the window's end, a private key,
- * is where the next window begins; one that ends behind the window before counts
- * wherever it begins. */
-enum {
-	TURN_US = 10000,
-	TURN_CHECK_BYTES = 32 << 10,
-	WINDOW = 256 << 10,
-	OVERLAP = 32 << 10,
-	LEFT = 256,
-	TO_THE_END = 64
-};
-
-struct turn {
-	struct snapshot_local *mine;
-	uint64_t began_us;
-	size_t bytes; /* scanned since the clock was read */
-};
-
-static bool
-turn_over(const struct request *r, struct turn *t)
-{
-	if (!r->gate || t->bytes < TURN_CHECK_BYTES)
-		return false;
-	t->bytes = 0;
-	if (r->run.wait == WAIT_HELPER)
-		return offload_pointless(r);
-	return clock_mono_us() - t->began_us > TURN_US;
-}
+/* Long segments are scanned in windows that overlap; each finding counts in the window in whose
+ * half of the overlap it begins, so that it is seen whole with its context. One that reaches
+ * the window's end, a private key, is where the next window begins; one that ends behind the
+ * window before counts wherever it begins. */
+enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
 
 /* Back to the beginning of a UTF-8 character. */
 static size_t
@@ -184,9 +158,10 @@ searched(const struct request *r, const struct segment *s, bool in_target, struc
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
-scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struct span before)
+scan(struct request *r, struct segment *s, bool in_target, struct span before, size_t *work)
 {
 	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 	struct findings found = { 0 };
 	struct window w = next_window(r, s->text);
 
@@ -195,8 +170,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 		r->scan.end = 0;
 	}
 	opt.used = searched(r, s, in_target, w.text);
-	int err =
-		detect_scan(r->snap->rules, t->mine->scratch, w.text, &opt, &r->arena, &found);
+	int err = detect_scan(r->snap->rules, mine->scratch, w.text, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;
 	score_injection(r, s, w.text);
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
@@ -213,7 +187,7 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 		if (!add_hit(r, s, in_target, &f))
 			err = ERR_LIMIT;
 	}
-	t->bytes += w.text.n;
+	*work = w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;
 	if (err < 0) {
@@ -226,17 +200,20 @@ scan(struct request *r, struct turn *t, struct segment *s, bool in_target, struc
 
 /* Goes on at *at. The names of a value are its context. 1: the turn is over. */
 static int
-scan_all(struct request *r, struct turn *t, struct segment *v, size_t n, size_t *at)
+scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 {
+	struct turn t = turn_begin(r);
+
 	while (*at < n) {
 		struct segment *s = &v[*at];
 		char names[SEGMENT_NAMES];
-		int err = scan(r, t, s, v == r->in.target, segment_names(v, s, names));
+		size_t work;
+		int err = scan(r, s, v == r->in.target, segment_names(v, s, names), &work);
 		if (err)
 			return err;
 		if (r->scan.from == 0)
 			(*at)++;
-		if (turn_over(r, t))
+		if (turn_over(r, &t, work))
 			return 1;
 	}
 	return 0;
@@ -246,14 +223,13 @@ static enum step_result
 classify(struct request *r, struct segment *v, size_t n, size_t *at)
 {
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	struct turn t = { mine, r->gate ? clock_mono_us() : 0, 0 };
 
 	if (!mine)
 		return request_overload(r);
-	int err = scan_all(r, &t, v, n, at);
+	int err = scan_all(r, v, n, at);
 	detect_scratch_wipe(mine->scratch);
 	if (err > 0)
-		return r->run.wait == WAIT_HELPER ? STEP_WAIT : gate_next_turn(r);
+		return turn_next(r);
 	return err ? request_overload(r) : STEP_NEXT;
 }
 

@@ -56,13 +56,10 @@ step_data(struct request *r)
 	r->run.wait = WAIT_NONE;
 	for (size_t i = 0; i < p->ndata; i++)
 		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->found.data[i] &&
-			!p->data[i].skip) {
-			request_deny(r, 503, "data_unavailable", "",
+			!p->data[i].skip)
+			return request_deny(r, 503, "data_unavailable", "",
 				arena_printf(
 					&r->arena, "data.%s is not known", p->data[i].name));
-			r->out.decision.retry_after_s = 1;
-			return STEP_DECIDED;
-		}
 	return STEP_NEXT;
 }
 

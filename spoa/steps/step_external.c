@@ -17,7 +17,7 @@
 #include "base/err.h"
 
 /* A longer text is not searched for candidates: it goes whole. */
-enum { SLICE_BYTES = 256 << 10, TURN_US = 10000 };
+enum { SLICE_BYTES = 256 << 10 };
 
 struct item {
 	const struct segment *s;
@@ -424,12 +424,11 @@ has_answer(const struct part *p, const struct request *r, const struct segment *
 
 /* 1: the turn is over, and the search goes on in the next. */
 static int
-search_part(struct external_job *j, struct part *p, uint64_t began)
+search_part(struct external_job *j, struct part *p, struct turn *turn)
 {
 	struct request *r = j->r;
 	bool patterns = only_entities(j, p->x);
 	const struct segment *s;
-	size_t since = 0;
 
 	for (; (s = request_segment(r, j->at_segment)); j->at_segment++) {
 		if (!concerns(p->x, s) || has_answer(p, r, s))
@@ -437,8 +436,7 @@ search_part(struct external_job *j, struct part *p, uint64_t began)
 		int err = candidates(j, s, patterns);
 		if (err)
 			return err;
-		since += s->text.n;
-		if (r->gate && since > 32 << 10 && clock_mono_us() - began > TURN_US) {
+		if (turn_over(r, turn, s->text.n)) {
 			j->at_segment++;
 			return 1;
 		}
@@ -450,7 +448,7 @@ static int
 search(struct external_job *j)
 {
 	struct request *r = j->r;
-	uint64_t began = r->gate ? clock_mono_us() : 0;
+	struct turn turn = turn_begin(r);
 
 	if (!j->thresholds)
 		j->thresholds = arena_array(
@@ -461,7 +459,7 @@ search(struct external_job *j)
 		const struct recognition *c = &r->scan.recognitions[j->at_part];
 		if (c->outcome == ASK_ANSWERED || c->applied != OUT_REDACT)
 			continue;
-		int err = search_part(j, &j->part[j->at_part], began);
+		int err = search_part(j, &j->part[j->at_part], &turn);
 		struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 		if (mine)
 			detect_scratch_wipe(mine->scratch);
@@ -554,11 +552,8 @@ finish(struct request *r)
 {
 	struct external_job *j = r->scan.job;
 
-	if (j && j->held) {
-		hold_give(
-			&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, j->held);
-		r->run.held_bytes -= j->held;
-	}
+	if (j && j->held)
+		request_unhold(r, j->held);
 	request_drop_job(r);
 }
 
@@ -585,7 +580,7 @@ step_external(struct request *r)
 	if (err == 0)
 		err = search(r->scan.job);
 	if (err == 1)
-		return gate_next_turn(r);
+		return turn_next(r);
 	finish(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);

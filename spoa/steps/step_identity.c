@@ -46,10 +46,8 @@ without_key(struct request *r, const struct credentials *given, int missing)
 	if (missing == IDENTITY_MISSED)
 		return request_deny(
 			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
-	enum step_result d = request_deny(r, 503, "identity_unavailable", "",
+	return request_deny(r, 503, "identity_unavailable", "",
 		SPAN_LIT("the issuer's keys are not known"));
-	r->out.decision.retry_after_s = 1;
-	return d;
 }
 
 enum step_result

@@ -13,8 +13,7 @@
 #include "policy/apikeys.h"
 
 enum {
-	TURN_US = 10000,
-	STEP_BYTES = 128 << 10, /* between two looks at the clock */
+	STEP_BYTES = 128 << 10, /* at a time */
 	SEGMENT_COST = 64,	/* bytes that a segment of any length counts as */
 };
 #define TAG_CREDENTIAL UINT32_MAX
@@ -30,8 +29,7 @@ struct mention_job {
 	size_t nmentions, hits_size;
 	struct hit *pieces; /* of one segment */
 	size_t pieces_size, held;
-	uint64_t began_us;
-	size_t work; /* bytes since the clock was read */
+	struct turn turn;
 };
 
 /* ---- credentials ---- */
@@ -59,23 +57,6 @@ seek_keys(struct request *r, struct span text)
 	return err;
 }
 
-/* ---- turns ---- */
-
-/* Whether the worker is somebody else's turn, after so much work. */
-static bool
-turn_over(struct request *r, size_t work)
-{
-	struct mention_job *j = r->scan.mentions;
-
-	j->work += work;
-	if (!r->gate || j->work < STEP_BYTES)
-		return false;
-	j->work = 0;
-	if (r->run.wait == WAIT_HELPER)
-		return offload_pointless(r);
-	return clock_mono_us() - j->began_us > TURN_US;
-}
-
 /* ---- values ---- */
 
 static const struct hit *
@@ -100,7 +81,7 @@ add_values(struct request *r)
 		int err = add_value(j, value, how, (uint32_t)j->at);
 		if (err)
 			return err;
-		if (turn_over(r, value.n + SEGMENT_COST)) {
+		if (turn_over(r, &j->turn, value.n + SEGMENT_COST)) {
 			j->at++;
 			return 1;
 		}
@@ -115,7 +96,7 @@ build(struct request *r)
 	int err;
 
 	while ((err = mention_build(j->set, STEP_BYTES)) > 0)
-		if (turn_over(r, STEP_BYTES))
+		if (turn_over(r, &j->turn, STEP_BYTES))
 			break;
 	if (j->held == 0 && r->gate) {
 		size_t n = mention_set_bytes(j->set);
@@ -228,14 +209,14 @@ read_segments(struct request *r)
 			err = mention_next(&j->scan, STEP_BYTES);
 			if (err)
 				return err;
-			if (turn_over(r, j->scan.at - before))
+			if (turn_over(r, &j->turn, j->scan.at - before))
 				return 1;
 		}
 		j->scanning = false;
 		err = finish_segment(r, s);
 		if (err)
 			return err;
-		if (turn_over(r, SEGMENT_COST)) {
+		if (turn_over(r, &j->turn, SEGMENT_COST)) {
 			j->at++;
 			return 1;
 		}
@@ -253,7 +234,7 @@ seek_all_keys(struct request *r)
 		int err = seek_keys(r, s->text);
 		if (err)
 			return err;
-		if (turn_over(r, s->text.n / 16 + SEGMENT_COST)) {
+		if (turn_over(r, &j->turn, s->text.n / 16 + SEGMENT_COST)) {
 			j->at++;
 			return 1;
 		}
@@ -330,11 +311,8 @@ close_job(struct request *r)
 
 	if (!j)
 		return;
-	if (j->held) {
-		hold_give(
-			&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, j->held);
-		r->run.held_bytes -= j->held;
-	}
+	if (j->held)
+		request_unhold(r, j->held);
 	mention_set_free(&j->set);
 	mention_scan_free(&j->scan);
 	free(j->pieces);
@@ -366,11 +344,11 @@ step_mentions(struct request *r)
 	if (!r->scan.mentions)
 		err = open_job(r);
 	if (err == 0) {
-		r->scan.mentions->began_us = r->gate ? clock_mono_us() : 0;
+		r->scan.mentions->turn = turn_begin(r);
 		err = run(r);
 	}
 	if (err == 1)
-		return r->run.wait == WAIT_HELPER ? STEP_WAIT : gate_next_turn(r);
+		return turn_next(r);
 	close_job(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);

@@ -62,7 +62,7 @@ deny_by_rule(struct request *r)
 		code = v->rule && v->rule->reads_body ? "content_policy_violation"
 						      : "permission_denied";
 	request_deny(r, status, code, name, why);
-	if (status == 429 || status == 503)
+	if (status == 429)
 		r->out.decision.retry_after_s = 1;
 	return STEP_DECIDED;
 }
@@ -78,12 +78,9 @@ may_pass(struct request *r)
 			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
 				 "files or unknown)"));
 	if ((r->found.classifier_failed && of->classifier == OUT_DENY) ||
-		request_silence(r, OUT_DENY) || request_unmet(r)) {
-		request_deny(r, 503, "classifier_unavailable", "",
+		request_silence(r, OUT_DENY) || request_unmet(r))
+		return request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be classified"));
-		r->out.decision.retry_after_s = 1;
-		return STEP_DECIDED;
-	}
 	return STEP_NEXT;
 }
 

@@ -96,9 +96,7 @@ static enum step_result
 unavailable(struct request *r, struct span why)
 {
 	request_release(r);
-	request_deny(r, 503, "quota_unavailable", "", why);
-	r->out.decision.retry_after_s = 1;
-	return STEP_DECIDED;
+	return request_deny(r, 503, "quota_unavailable", "", why);
 }
 
 static enum step_result

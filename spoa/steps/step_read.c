@@ -78,14 +78,6 @@ request_unread(struct request *r, const struct unread *u)
 	return !err;
 }
 
-/* What reading the body took counts as held: a small compressed body, or one of a
- * million keys, may need far more than its own size. */
-static enum step_result
-hold_read(struct request *r)
-{
-	return !r->gate || request_hold_work(r) ? STEP_NEXT : request_overheld(r);
-}
-
 /* Conditions read some twenty by name, and each looks through all there are: a body of half
  * a million members is not looked through for each of them, by record and rules. */
 static void
@@ -130,7 +122,7 @@ read_body(struct request *r)
 	if (err == 0) {
 		r->in.have_body = true;
 		keep_parameters(&r->in.body);
-		return request_unread(r, &r->in.body.unread) ? hold_read(r)
+		return request_unread(r, &r->in.body.unread) ? request_hold_work(r)
 							     : request_overload(r);
 	}
 	if (err == ERR_NOMEM || why.status == 0)

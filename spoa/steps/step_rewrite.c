@@ -324,5 +324,5 @@ step_rewrite(struct request *r)
 				       : D_PERMIT;
 	r->out.decision.rule = r->found.verdict.rule ? r->found.verdict.rule->name : "default";
 	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
-	return r->gate && !request_hold_work(r) ? request_overheld(r) : STEP_NEXT;
+	return request_hold_work(r);
 }
