@@ -41,8 +41,7 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 		}
 	}
 	buf_str(&out, b->nsegments ? "\n]\n" : "]\n");
-	bool failed = buf_failed(&out) || fwrite(buf_view(&out).p, 1, out.n, stdout) != out.n ||
-		      fflush(stdout) || ferror(stdout);
+	bool failed = !cmd_write(&out) || ferror(stdout);
 	buf_free(&out);
 	return failed ? cmd_fail("body", "cannot write") : EXIT_DONE;
 }

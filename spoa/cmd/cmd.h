@@ -49,6 +49,9 @@ struct cmd_option {
 /* How many operands there are, *operands the first, which may be between options; -1: an
  * option that no row has, without its value, or given too often. */
 int cmd_options(int argc, char **argv, const struct cmd_option *options, char ***operands);
+/* Writes all of it to standard output; false: it had failed, or the output does, and errno says
+ * why. */
+bool cmd_write(const struct buf *out);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);

@@ -342,34 +342,25 @@ text(struct span s)
 static json_t *
 identity_json(const struct identity *id)
 {
-	json_t *o = json_object(), *roles = json_array();
+	json_t *roles = json_array();
 
-	json_object_set_new(o, "method", json_string(id->method));
-	json_object_set_new(o, "person", text(id->person));
-	json_object_set_new(o, "agent", text(id->agent));
-	json_object_set_new(o, "department", text(id->department));
-	json_object_set_new(o, "team", text(id->team));
-	json_object_set_new(o, "tier", text(id->tier));
-	json_object_set_new(o, "clearance", json_integer(id->clearance));
 	for (size_t i = 0; i < id->nroles; i++)
 		json_array_append_new(roles, text(id->roles[i].s));
-	json_object_set_new(o, "roles", roles);
-	json_object_set_new(o, "verified", json_boolean(id->verified));
-	return o;
+	return json_pack("{sssosososososIsosb}", "method", id->method, "person",
+		text(id->person), "agent", text(id->agent), "department", text(id->department),
+		"team", text(id->team), "tier", text(id->tier), "clearance",
+		(json_int_t)id->clearance, "roles", roles, "verified", id->verified);
 }
 
 static json_t *
 finding_json(struct request *r, const struct hit *h)
 {
-	json_t *o = json_object();
+	json_t *o = json_pack("{ssss?sfssss}", "entity",
+		detect_entity_name(r->snap->rules, h->f.entity), "class",
+		policy_class_of(r->snap->policy, r->snap->rules, h->f.entity), "score",
+		(double)h->f.score, "in", h->in_target ? "target" : "body", "role",
+		role_name(h->segment->role));
 
-	json_object_set_new(
-		o, "entity", json_string(detect_entity_name(r->snap->rules, h->f.entity)));
-	const char *class = policy_class_of(r->snap->policy, r->snap->rules, h->f.entity);
-	json_object_set_new(o, "class", class ? json_string(class) : json_null());
-	json_object_set_new(o, "score", json_real((double)h->f.score));
-	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
-	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
 	if (h->f.flags & FINDING_SAMPLE)
 		json_object_set_new(o, "sample", json_true());
 	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
@@ -433,14 +424,9 @@ findings_json(struct request *r)
 static json_t *
 mention_json(struct request *r, const struct hit *h)
 {
-	json_t *o = json_object();
-
-	json_object_set_new(o, "entity",
-		json_string(h->of ? detect_entity_name(r->snap->rules, h->f.entity)
-				  : "CREDENTIAL"));
-	json_object_set_new(o, "in", json_string(h->in_target ? "target" : "body"));
-	json_object_set_new(o, "role", json_string(role_name(h->segment->role)));
-	return o;
+	return json_pack("{ssssss}", "entity",
+		h->of ? detect_entity_name(r->snap->rules, h->f.entity) : "CREDENTIAL", "in",
+		h->in_target ? "target" : "body", "role", role_name(h->segment->role));
 }
 
 /* What is replaced without being a finding. */

@@ -94,8 +94,7 @@ list(const struct scan_rules *s, const struct args *a)
 				(double)e.threshold, e.patterns, e.examples,
 				SPAN_ARG(buf_view(&checks)));
 	}
-	bool ok = !buf_failed(&out) && fwrite(buf_view(&out).p, 1, out.n, stdout) == out.n &&
-		  fflush(stdout) == 0;
+	bool ok = cmd_write(&out);
 	buf_free(&checks);
 	buf_free(&out);
 	return ok ? EXIT_DONE : cmd_fail("stdout", "%s", strerror(errno));
@@ -392,9 +391,7 @@ fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 	if (!code && all > SHINGLES_MAX)
 		code = cmd_fail("detectors", "%zu fingerprints, a list takes %d: make several",
 			all, SHINGLES_MAX);
-	else if (!code &&
-		 (buf_failed(&out) || fwrite(buf_view(&out).p, 1, out.n, stdout) != out.n ||
-			 fflush(stdout) != 0))
+	else if (!code && !cmd_write(&out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
 	buf_free(&out);
 	return code ? code : all ? EXIT_DONE : EXIT_NO;

@@ -141,7 +141,7 @@ lines(bool typed)
 		if (bad || buf_failed(&out))
 			code = cmd_fail(
 				"eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
-		else if (fwrite(buf_view(&out).p, 1, out.n, stdout) != out.n || fflush(stdout))
+		else if (!cmd_write(&out))
 			code = cmd_fail("stdout", "%s", strerror(errno));
 		buf_free(&out);
 		arena_reset(&a);

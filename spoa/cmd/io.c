@@ -59,6 +59,14 @@ cmd_options(int argc, char **argv, const struct cmd_option *options, char ***ope
 	return n;
 }
 
+bool
+cmd_write(const struct buf *out)
+{
+	return !buf_failed(out) &&
+	       fwrite(out->n ? buf_view(out).p : "", 1, out->n, stdout) == out->n &&
+	       fflush(stdout) == 0;
+}
+
 int
 cmd_read_stdin(struct buf *out)
 {

@@ -17,7 +17,7 @@ policy_schema(int argc, char **argv)
 	buf_init(&out, 1 << 20);
 	bool ok = config ? schema_config(&out) : schema_policy(&out);
 	if (ok)
-		ok = fwrite(buf_view(&out).p, 1, out.n, stdout) == out.n;
+		ok = cmd_write(&out);
 	else
 		cmd_fail("policy schema", "out of memory");
 	buf_free(&out);

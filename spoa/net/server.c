@@ -229,7 +229,7 @@ on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
-		worker_drain(&run->s->workers[i]);
+		worker_order(&run->s->workers[i], WORKER_DRAIN);
 	ev_timer_start(loop, &run->drain_check);
 }
 
@@ -248,7 +248,7 @@ on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
 	if (quiet && !run->relay_draining) {
 		run->relay_draining = true;
 		for (unsigned i = 0; i < s->nworkers; i++)
-			worker_drain_relay(&s->workers[i]);
+			worker_order(&s->workers[i], WORKER_DRAIN_RELAY);
 	}
 	if (idle)
 		ev_break(loop, EVBREAK_ALL);
@@ -442,7 +442,7 @@ end_in_flight(struct server *s)
 
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (s->workers[i].running)
-			worker_abort(&s->workers[i]);
+			worker_order(&s->workers[i], WORKER_ABORT);
 	for (;;) {
 		bool idle = true;
 		alive = 0;
@@ -469,7 +469,7 @@ stop_workers(struct server *s)
 	end_in_flight(s);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (s->workers[i].running)
-			worker_stop(&s->workers[i]);
+			worker_order(&s->workers[i], WORKER_STOP);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (s->workers[i].running)
 			pthread_join(s->workers[i].thread, NULL);

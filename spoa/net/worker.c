@@ -115,13 +115,6 @@ begin_drain(struct mail *m UNUSED, void *consumer)
 		agent_drain(w->agent);
 }
 
-void
-worker_drain(struct worker *w)
-{
-	w->drain_mail.run = begin_drain;
-	mailbox_send(&w->mail, &w->drain_mail);
-}
-
 static void
 begin_abort(struct mail *m UNUSED, void *consumer)
 {
@@ -134,26 +127,12 @@ begin_abort(struct mail *m UNUSED, void *consumer)
 	gate_abort(w->gate);
 }
 
-void
-worker_abort(struct worker *w)
-{
-	w->abort_mail.run = begin_abort;
-	mailbox_send(&w->mail, &w->abort_mail);
-}
-
 static void
 end_loop(struct mail *m UNUSED, void *consumer)
 {
 	struct worker *w = TAGGED(worker, consumer);
 
 	ev_break(w->loop, EVBREAK_ALL);
-}
-
-void
-worker_stop(struct worker *w)
-{
-	w->stop_mail.run = end_loop;
-	mailbox_send(&w->mail, &w->stop_mail);
 }
 
 static void
@@ -167,10 +146,17 @@ begin_relay_drain(struct mail *m UNUSED, void *consumer)
 }
 
 void
-worker_drain_relay(struct worker *w)
+worker_order(struct worker *w, enum worker_order o)
 {
-	w->relay_mail.run = begin_relay_drain;
-	mailbox_send(&w->mail, &w->relay_mail);
+	static void (*const run[])(struct mail *, void *) = {
+		[WORKER_DRAIN] = begin_drain,
+		[WORKER_DRAIN_RELAY] = begin_relay_drain,
+		[WORKER_ABORT] = begin_abort,
+		[WORKER_STOP] = end_loop,
+	};
+
+	w->orders[o].run = run[o];
+	mailbox_send(&w->mail, &w->orders[o]);
 }
 
 static void

@@ -15,6 +15,18 @@
 #include "net/relay.h"
 #include "store/redis.h"
 
+enum worker_order {
+	WORKER_DRAIN,
+	/* Once all workers are quiet: a ticket of one may be on its way to the relay
+	 * connections of another. */
+	WORKER_DRAIN_RELAY,
+	/* Ends connections, exchanges and tickets at once; each leaves its record. `idle`
+	 * follows when what they waited for has answered. */
+	WORKER_ABORT,
+	WORKER_STOP, /* ends its loop; then join */
+	WORKER_ORDERS
+};
+
 struct worker {
 	struct tag tag;
 	unsigned index;
@@ -40,7 +52,7 @@ struct worker {
 	_Atomic size_t alive;
 	_Atomic uint64_t turn_longest_us; /* since start */
 	bool draining, relay_draining;
-	struct mail drain_mail, relay_mail, abort_mail, stop_mail;
+	struct mail orders[WORKER_ORDERS];
 };
 
 /* Makes everything but the thread. `table`: the in-process quota table, made on
@@ -53,14 +65,8 @@ int worker_listen(
 int worker_start(struct worker *w);
 /* Any thread. */
 void worker_snapshot(struct worker *w, struct snapshot *snap);
-void worker_drain(struct worker *w);
-/* Once all workers are quiet: a ticket of one may be on its way to the relay
- * connections of another. */
-void worker_drain_relay(struct worker *w);
-/* Ends connections, exchanges and tickets at once; each leaves its record. `idle` follows
- * when what they waited for has answered. */
-void worker_abort(struct worker *w);
-void worker_stop(struct worker *w); /* ends its loop; then join */
+/* Any thread; each once. */
+void worker_order(struct worker *w, enum worker_order o);
 /* Once the loops of all workers have ended, or never ran. */
 void worker_free(struct worker *w);
 

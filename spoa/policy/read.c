@@ -271,44 +271,39 @@ size_format(uint64_t bytes, char out[32])
 	format_unit(bytes, size_units, NSIZE, "", out);
 }
 
+/* A value with a unit from min to max; `form` says how it is written. */
+static bool
+read_unit(struct diag *d, const struct yaml_node *n, const char *form,
+	int (*parse)(struct span s, uint64_t *v), void (*format)(uint64_t v, char out[32]),
+	uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t v;
+	char least[32], most[32];
+
+	if (n->kind == YAML_SCALAR && parse(n->s, &v) == 0 && v >= min && v <= max) {
+		*out = v;
+		return true;
+	}
+	format(min, least);
+	format(max, most);
+	diag_at(d, n, "%.*s: %s from %s to %s is expected, found %s",
+		SPAN_ARG(read_name(n, "value")), form, least, most, yaml_found(n));
+	return false;
+}
+
 bool
 read_duration_us(struct diag *d, const struct yaml_node *n, uint64_t min_us, uint64_t max_us,
 	uint64_t *out)
 {
-	uint64_t v;
-	char min[32], max[32];
-
-	if (n->kind == YAML_SCALAR && duration_parse(n->s, &v) == 0 && v >= min_us &&
-		v <= max_us) {
-		*out = v;
-		return true;
-	}
-	duration_format(min_us, min);
-	duration_format(max_us, max);
-	diag_at(d, n,
-		"%.*s: a duration with its unit (800ms, 30s, 10m, 2h, 1d) from %s to %s is "
-		"expected, found %s",
-		SPAN_ARG(read_name(n, "value")), min, max, yaml_found(n));
-	return false;
+	return read_unit(d, n, "a duration with its unit (800ms, 30s, 10m, 2h, 1d)",
+		duration_parse, duration_format, min_us, max_us, out);
 }
 
 bool
 read_size(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out)
 {
-	uint64_t v;
-	char smin[32], smax[32];
-
-	if (n->kind == YAML_SCALAR && size_parse(n->s, &v) == 0 && v >= min && v <= max) {
-		*out = v;
-		return true;
-	}
-	size_format(min, smin);
-	size_format(max, smax);
-	diag_at(d, n,
-		"%.*s: a size in bytes (65536, 64k, 32m, 1g) from %s to %s is expected, found "
-		"%s",
-		SPAN_ARG(read_name(n, "value")), smin, smax, yaml_found(n));
-	return false;
+	return read_unit(d, n, "a size in bytes (65536, 64k, 32m, 1g)", size_parse, size_format,
+		min, max, out);
 }
 
 bool

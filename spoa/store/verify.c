@@ -189,16 +189,21 @@ flush_sigs(struct verifier *v)
 }
 
 /* The first error counts: signatures still unchecked are of earlier records. */
+static void
+fail_first(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
+{
+	flush_sigs(v);
+	if (!v->failed)
+		fail_now(v, seq, fmt, ap);
+}
+
 __attribute__((format(printf, 3, 4))) static void
 fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
 {
 	va_list ap;
 
-	flush_sigs(v);
-	if (v->failed)
-		return;
 	va_start(ap, fmt);
-	fail_now(v, seq, fmt, ap);
+	fail_first(v, seq, fmt, ap);
 	va_end(ap);
 }
 
@@ -260,11 +265,8 @@ fail_structure(struct verifier *v, uint64_t seq, const char *fmt, ...)
 		diagnose(v, NULL);
 		return;
 	}
-	flush_sigs(v);
-	if (v->failed)
-		return;
 	va_start(ap, fmt);
-	fail_now(v, seq, fmt, ap);
+	fail_first(v, seq, fmt, ap);
 	va_end(ap);
 }
 
