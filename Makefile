@@ -264,7 +264,7 @@ TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
 
 $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $^ $(ALL_LIBS)
+	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
 # (the rule is that of the tests, below)
