@@ -466,7 +466,7 @@ start_thread(struct audit *a)
 
 /* ---- start and stop ---- */
 
-/* The signing key, and every public key beside it: a key that was replaced still
+/* The signing key, and every public key next to it: a key that was replaced still
  * verifies what it signed. */
 static int
 load_keys(

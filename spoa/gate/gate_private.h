@@ -44,7 +44,7 @@ struct gate {
 	ev_timer turn;
 };
 
-/* Runs the steps from r->run.step until one waits or the decision stands. */
+/* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);

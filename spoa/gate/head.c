@@ -38,7 +38,7 @@ in_connection(const struct http_head *h, struct span name)
 	return false;
 }
 
-/* As a backend behind CGI or WSGI reads names: there x_api_key is x-api-key. */
+/* As a backend that is reached by CGI or WSGI reads names: there x_api_key is x-api-key. */
 static bool
 begins_as(struct span name, struct span with)
 {

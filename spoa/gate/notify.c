@@ -78,7 +78,7 @@ read_fields(struct request *r, struct span bin)
 	return 0;
 }
 
-/* The end of the message was seen, and no trailers stand before it: HTTP/2 sends
+/* The end of the message was seen, and no trailers come before it: HTTP/2 sends
  * some after any body, or without one, and HAProxy forwards them unread even to
  * an HTTP/1 server. `tail` is the type of HAProxy's last block of the message. */
 static bool
@@ -92,7 +92,7 @@ message_ended(const struct spop_message *m)
 }
 
 /* What proves that the body is whole: one Content-Length equal to what came, and
- * the end of the message behind it. A request without Content-Length and
+ * the end of the message after it. A request without Content-Length and
  * Transfer-Encoding that ended with nothing has no body; all else is the relay's
  * to read. */
 static int

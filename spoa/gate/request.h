@@ -91,7 +91,7 @@ struct record {
 	struct request *r; /* NULL: it went on without */
 };
 
-/* What a second policy says beside the one in force. */
+/* What a second policy says next to the one in force. */
 enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
 struct shadow {
 	bool asked, failed; /* failed: it could not say */
@@ -321,7 +321,7 @@ extern const char *const decision_names[]; /* by enum decision_kind */
 /* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
-/* The headers that rules set, from (0, 0) on; the first of a name stands. NULL: the end. */
+/* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
 

@@ -25,7 +25,7 @@ struct snapshot {
 	const struct config *cfg; /* NULL for `decide` */
 	struct detect_rules *rules;
 	const struct policy *policy;
-	const struct policy *shadow_policy; /* asked beside it, never obeyed; NULL: none */
+	const struct policy *shadow_policy; /* asked next to it, never obeyed; NULL: none */
 	struct detect_used *used;	     /* what is searched of texts; NULL: all */
 	char searched[17];		     /* its hash, or "all", as records say it */
 	struct identity_keys *keys;

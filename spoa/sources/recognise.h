@@ -1,5 +1,5 @@
 /* Asking external recognisers over HTTP: one call at a time is an `ask`. Each
- * recogniser has, on each worker, a number of calls at once, a queue behind them, a
+ * recogniser has, on each worker, a number of calls at once, a queue for the rest, a
  * circuit breaker and a memory of answers. owner: worker. */
 #ifndef SOURCES_RECOGNISE_H
 #define SOURCES_RECOGNISE_H

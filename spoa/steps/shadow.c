@@ -1,5 +1,5 @@
-/* A second policy beside the one in force: asked about the same facts once the verdict
- * stands, in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
+/* A second policy next to the one in force: asked about the same facts after the verdict,
+ * in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
 #include "steps/steps.h"
 
 #include <stdio.h>

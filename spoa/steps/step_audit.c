@@ -18,7 +18,7 @@ record_failed(struct request *r)
 		return;
 	request_release(r);
 	if (r->out.decision.kind == D_DENY)
-		return; /* a denial stands, recorded or not */
+		return; /* a denial remains one, recorded or not */
 	request_deny(
 		r, 503, "audit_unavailable", "", SPAN_LIT("the decision cannot be recorded"));
 }

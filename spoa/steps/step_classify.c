@@ -44,7 +44,7 @@ add_failed(struct request *r, const struct segment *s)
 
 /* Long segments are scanned in windows that overlap; each finding counts in the window in whose
  * half of the overlap it begins, so that it is seen whole with its context. One that reaches
- * the window's end, a private key, is where the next window begins; one that ends behind the
+ * the window's end, a private key, is where the next window begins; one that ends after the
  * window before counts wherever it begins. */
 enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
 
@@ -60,11 +60,11 @@ char_at(struct span text, size_t at)
 struct window {
 	struct span text;
 	size_t base, keep, until; /* findings that begin in [keep, until) count, */
-	size_t seen;		  /* and those that end behind this */
+	size_t seen;		  /* and those that end after this */
 };
 
 /* The window of `text` from r->scan.from on; moves that to the next one, or to 0
- * behind the last. */
+ * after the last. */
 static struct window
 next_window(struct request *r, struct span text)
 {

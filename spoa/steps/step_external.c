@@ -27,7 +27,7 @@ struct item {
 struct part {
 	const struct external *x;
 	struct item *items;
-	struct span *texts; /* beside items */
+	struct span *texts; /* of the items */
 	unsigned char (*keys)[SHA256_BYTES];
 	struct findings *found;
 	size_t nitems, cached;
@@ -312,7 +312,7 @@ merge_part(struct request *r, struct part *p)
 	return 0;
 }
 
-/* Its own outcome does not stand where a rule may require its answer. */
+/* Its own outcome does not count where a rule may require its answer. */
 static bool
 required(const struct request *r, const struct external *x)
 {
@@ -404,7 +404,7 @@ candidates(struct external_job *j, const struct segment *s, bool patterns)
 	return 0;
 }
 
-/* Whether part p has an answer about s; items stand in the order of the segments. */
+/* Whether part p has an answer about s; items are in the order of the segments. */
 static bool
 has_answer(const struct part *p, const struct request *r, const struct segment *s)
 {
@@ -625,8 +625,8 @@ request_unmet(const struct request *r)
 	enum outcome says = request_on_failure(r)->classifier;
 
 	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
-		/* Redacting is the external step's, where it knew: now nothing stands for it.
-		 */
+		/* Where a rule was known to require it, the external step redacted for its
+		 * silence; else nobody did. */
 		if (unanswered(r, i) && (says == OUT_DENY || !(r->found.required >> i & 1)))
 			return true;
 	return false;

@@ -51,7 +51,7 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	return err;
 }
 
-/* Names and paths: where nothing may not stand. */
+/* Names and paths may not become empty. */
 static bool
 is_name(const struct segment *s)
 {
@@ -93,7 +93,7 @@ note_taken(struct request *r)
 	}
 }
 
-/* The hits of one segment stand together, in its order. */
+/* The hits of one segment are together, in its order. */
 static int
 edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
 {

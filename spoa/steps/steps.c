@@ -13,7 +13,7 @@ const struct step steps[] = {
 	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
 	{ "external", step_external, false }, /* what others find in it; may wait for them */
 	{ "policy",   step_policy,   true  }, /* what the policy in force says */
-	{ "mentions", step_mentions, true  }, /* where else what is redacted stands, and credentials */
+	{ "mentions", step_mentions, true  }, /* where else what is redacted is, and credentials */
 	{ "rewrite",  step_rewrite,  true  }, /* the body and the target to send */
 	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
 	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
