@@ -88,6 +88,18 @@ $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# Numbers in words.
+LIB_OBJ += $(B)/gen/numerals.o
+
+$(B)/gen/numerals.c: policies/detectors/numerals.txt Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "detect/disguise/numerals.h"'; echo 'const struct numeral numerals[] = {'; \
+		LC_ALL=C sort $< | awk '!/^#/ && NF == 2 { printf "\t{ \"%s\", \"%s\" },\n", $$1, $$2 }'; \
+		echo '};'; echo 'const size_t numerals_count = sizeof(numerals) / sizeof(numerals[0]);'; } >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/numerals.o: $(B)/gen/numerals.c spoa/detect/disguise/numerals.h
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
 # The word lists of names, policies/detectors/names/*.txt: as the table that is searched,
 # made by a program of the same sources.
 NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
@@ -158,7 +170,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
-	install -m 644 policies/detectors/*.yaml policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
+	install -m 644 policies/detectors/*.yaml policies/detectors/numerals.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5

@@ -3,6 +3,7 @@
  * needs a checksum, or its name near where it is no length of a card. */
 #include "base/ascii.h"
 #include "detect/disguise/heuristics.h"
+#include "detect/disguise/numerals.h"
 
 enum {
 	DIGITS_MAX = 40,
@@ -10,52 +11,9 @@ enum {
 	WORDS_MIN = 4,
 	WORD_MAX = 16,
 	RUN_MAX = 8,
-	GAP_MAX = 4
+	GAP_MAX = 4,
+	WINDOW_BITS = 12
 };
-
-/* A digit, two, or what the next digit is repeated as well. In one table: no word means
- * different digits in two of these languages (de, en, es, fr, it, nl, pl, pt, ru). Ordered
- * by the first byte. */
-/* clang-format off */
-static const struct numeral { const char *word, *digits; } numerals[] = {
-	{ "acht", "8" }, { "cero", "0" }, { "cinco", "5" }, { "cinq", "5" }, { "cinque", "5" },
-	{ "cuatro", "4" }, { "cztery", "4" }, { "deux", "2" }, { "dois", "2" }, { "dos", "2" },
-	{ "double", "x" }, { "drei", "3" }, { "drie", "3" }, { "due", "2" }, { "dwa", "2" },
-	{ "dziewi\xC4\x99\xC4\x87", "9" }, { "een", "1" }, { "eight", "8" }, { "eighteen", "18" },
-	{ "eighty", "80" }, { "ein", "1" }, { "eins", "1" }, { "eleven", "11" }, { "fifteen", "15" },
-	{ "fifty", "50" }, { "five", "5" }, { "forty", "40" }, { "four", "4" }, { "fourteen", "14" },
-	{ "fuenf", "5" }, { "funf", "5" }, { "f\xC3\xBCnf", "5" }, { "huit", "8" }, { "jeden", "1" },
-	{ "negen", "9" }, { "neuf", "9" }, { "neun", "9" }, { "nine", "9" }, { "nineteen", "19" },
-	{ "ninety", "90" }, { "nove", "9" }, { "nueve", "9" }, { "nul", "0" }, { "null", "0" },
-	{ "o", "0" }, { "ocho", "8" }, { "oh", "0" }, { "oito", "8" }, { "one", "1" }, { "osiem", "8" },
-	{ "otto", "8" }, { "pi\xC4\x99\xC4\x87", "5" }, { "quatre", "4" }, { "quatro", "4" },
-	{ "quattro", "4" }, { "sechs", "6" }, { "sei", "6" }, { "seis", "6" }, { "sept", "7" },
-	{ "sete", "7" }, { "sette", "7" }, { "seven", "7" }, { "seventeen", "17" }, { "seventy", "70" },
-	{ "sieben", "7" }, { "siedem", "7" }, { "siete", "7" }, { "six", "6" }, { "sixteen", "16" },
-	{ "sixty", "60" }, { "sze\xC5\x9B\xC4\x87", "6" }, { "ten", "10" }, { "thirteen", "13" },
-	{ "thirty", "30" }, { "three", "3" }, { "tre", "3" }, { "treble", "xx" }, { "tres", "3" },
-	{ "triple", "xx" }, { "trois", "3" }, { "trzy", "3" }, { "tr\xC3\xAAs", "3" }, { "twee", "2" },
-	{ "twelve", "12" }, { "twenty", "20" }, { "two", "2" }, { "um", "1" }, { "un", "1" },
-	{ "une", "1" }, { "uno", "1" }, { "vier", "4" }, { "vijf", "5" }, { "zero", "0" }, { "zes", "6" },
-	{ "zeven", "7" }, { "zwei", "2" }, { "zwo", "2" }, { "z\xC3\xA9ro", "0" },
-	{ "\xC3\xA9\xC3\xA9n", "1" },
-	/* ru */
-	{ "\xD0\xB2\xD0\xBE\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "8" },
-	{ "\xD0\xB4\xD0\xB2\xD0\xB0", "2" },
-	{ "\xD0\xB4\xD0\xB5\xD0\xB2\xD1\x8F\xD1\x82\xD1\x8C", "9" },
-	{ "\xD0\xBD\xD0\xBE\xD0\xBB\xD1\x8C", "0" },
-	{ "\xD0\xBE\xD0\xB4\xD0\xB8\xD0\xBD", "1" },
-	{ "\xD0\xBF\xD1\x8F\xD1\x82\xD1\x8C", "5" },
-	{ "\xD1\x81\xD0\xB5\xD0\xBC\xD1\x8C", "7" },
-	{ "\xD1\x82\xD1\x80\xD0\xB8", "3" },
-	{ "\xD1\x87\xD0\xB5\xD1\x82\xD1\x8B\xD1\x80\xD0\xB5", "4" },
-	{ "\xD1\x88\xD0\xB5\xD1\x81\xD1\x82\xD1\x8C", "6" },
-};
-/* clang-format on */
-
-enum { NUMERALS = sizeof(numerals) / sizeof(numerals[0]) };
-
-#define TWO(a, b) ((unsigned)(a) << 8 | (unsigned)(b))
 
 struct number {
 	size_t start[DIGITS_MAX + 1], end[DIGITS_MAX];
@@ -73,7 +31,7 @@ numeral_folded(char c)
 static size_t
 first_with(char c)
 {
-	size_t from = 0, to = NUMERALS;
+	size_t from = 0, to = numerals_count;
 
 	while (from < to) {
 		size_t k = (from + to) / 2;
@@ -98,8 +56,8 @@ numeral_at(const struct heuristic *l, size_t i, size_t *end)
 	*end = i + n;
 	if (is_letter_or_digit(byte_at(l, i + n)))
 		return NULL;
-	for (size_t k = n ? first_with(byte_at(l, i)) : NUMERALS;
-		k < NUMERALS &&
+	for (size_t k = n ? first_with(byte_at(l, i)) : numerals_count;
+		k < numerals_count &&
 		numeral_folded(numerals[k].word[0]) == numeral_folded(byte_at(l, i));
 		k++)
 		if (span_ieq(span_cut(l->t, i, i + n), span_str(numerals[k].word)))
@@ -190,86 +148,58 @@ read_number(const struct heuristic *l, size_t i, struct number *m)
 	}
 }
 
-/* Letters around a u, the fourth after them: of uno, une, un, um; four, neuf, neun; fuenf,
- * funf; cuatro, quatre; due, deux; huit. Most are let go by the two next to it: the letters
- * that may come after, by what comes before. */
-static bool
-may_hold_u(const char *p, char fourth)
+/* A letter without case; 0: something else. */
+static unsigned
+letter_or_0(char c)
 {
-#define BIT(c) (UINT32_C(1) << ((c)&31))
-#define ALONE  (BIT('n') | BIT('m'))
-	static const uint32_t after[256] = { [0 ... '@'] = ALONE,
-		['[' ... '`'] = ALONE,
-		['{' ... 0x7F] = ALONE,
-		['c'] = BIT('a'),
-		['C'] = BIT('a'),
-		['q'] = BIT('a'),
-		['Q'] = BIT('a'),
-		['d'] = BIT('e'),
-		['D'] = BIT('e'),
-		['e'] = BIT('f') | BIT('n'),
-		['E'] = BIT('f') | BIT('n'),
-		['f'] = BIT('e') | BIT('n'),
-		['F'] = BIT('e') | BIT('n'),
-		['h'] = BIT('i'),
-		['H'] = BIT('i'),
-		['o'] = BIT('r'),
-		['O'] = BIT('r') };
+	return is_letter(c) ? (unsigned char)(c | 0x20) : 0;
+}
 
-	if (!(after[(unsigned char)p[-1]] & BIT(p[1])) || !is_alpha(p[1]))
-		return false;
-#undef BIT
-#undef ALONE
-	char last = (char)(p[-1] | 0x20), next = (char)(p[1] | 0x20),
-	     third = (char)(p[2] | 0x20);
+/* The letters on either side of a u, v, x or z in any numeral, as bits by their lowest five:
+ * of the one before, the one after. And the letters up to two on either side, as a hash. */
+static uint32_t neighbours[32];
+static uint64_t windows[(1u << WINDOW_BITS) / 64];
 
-	if (!is_letter(p[-1]))
-		return !is_letter(p[2]) ||
-		       ((third == 'o' || third == 'e') && !is_letter(fourth));
-	if (is_alpha(p[-2])) {
-		char first = (char)(p[-2] | 0x20);
-		return (first == 'f' && last == 'o') || (first == 'n' && last == 'e');
-	}
-	switch (last) {
-	case 'c':
-	case 'q':
-	case 'h': return third == 't';
-	case 'd': return true;
-	case 'f': return next == 'e' || third == 'f';
-	default: return false;
+/* Of p[-2] to p[2]. */
+static unsigned
+window_of(const char *p)
+{
+	uint64_t h = letter_or_0(p[0]), before = letter_or_0(p[-1]), after = letter_or_0(p[1]);
+
+	h = h << 16 | before << 8 | after;
+	h = h << 16 | (before ? letter_or_0(p[-2]) : 0) << 8 | (after ? letter_or_0(p[2]) : 0);
+	return (unsigned)(h * UINT64_C(0x9E3779B97F4A7C15) >> (64 - WINDOW_BITS));
+}
+
+__attribute__((constructor)) static void
+fill_windows(void)
+{
+	for (size_t k = 0; k < numerals_count; k++) {
+		char word[WORD_MAX + 4] = { 0 };
+		size_t n = strnlen(numerals[k].word, WORD_MAX);
+		memcpy(word + 2, numerals[k].word, n);
+		for (const char *p = word + 2; p < word + 2 + n; p++)
+			if (is_one_of(*p, "uvxz")) {
+				unsigned w = window_of(p);
+				windows[w / 64] |= UINT64_C(1) << (w % 64);
+				neighbours[letter_or_0(p[-1]) & 31] |=
+					UINT32_C(1) << (letter_or_0(p[1]) & 31);
+			}
 	}
 }
 
-/* The u of four, cuatro, quatre, uno, un, due, deux, neuf, neun, huit; the v, x or z of five,
- * seven, nove, nueve, twelve, zeven; vier, vijf; six, deux; zero, zwei, trzy, cztery,
- * dziewięć. */
+/* Of the u, v, x or z at i: nearly always not. Other letters may be. */
 static bool
 may_be_numeral(const struct heuristic *l, size_t i)
 {
-	if (i < 2 || i + 2 >= l->t.n)
-		return i + 2 < l->t.n;
 	const char *p = l->t.p + i;
-	if ((p[0] | 0x20) == 'u')
-		return may_hold_u(p, i + 3 < l->t.n ? p[3] : 0);
-	if (is_letter(p[0]) && !is_alpha(p[0]))
-		return true;
-	unsigned two =
-		(unsigned)(unsigned char)(p[-2] | 0x20) << 8 | (unsigned char)(p[-1] | 0x20);
 
-	switch (p[0] | 0x20) {
-	case 'v':
-		if ((p[1] | 0x20) == 'e')
-			return two == TWO('f', 'i') || two == TWO('s', 'e') ||
-			       two == TWO('n', 'o') || two == TWO('u', 'e') ||
-			       two == TWO('e', 'l') || two == TWO('z', 'e');
-		return (p[1] | 0x20) == 'i' && !is_letter(p[-1]) &&
-		       ((p[2] | 0x20) == 'e' || (p[2] | 0x20) == 'j');
-	case 'x': return two == TWO('s', 'i') || two == TWO('e', 'u');
-	default:
-		return is_letter(p[1]) &&
-		       (!is_letter(p[-1]) || (p[-1] | 0x20) == 'r' || (p[-1] | 0x20) == 'c' ||
-			       (p[-1] | 0x20) == 'd' || (p[-1] | 0x20) == 's');
-	}
+	if (i < 2 || i + 2 >= l->t.n || is_high(*p))
+		return i + 2 < l->t.n;
+	if (!(neighbours[letter_or_0(p[-1]) & 31] >> (letter_or_0(p[1]) & 31) & 1))
+		return false;
+	unsigned w = window_of(p);
+	return windows[w / 64] >> (w % 64) & 1;
 }
 
 uint64_t

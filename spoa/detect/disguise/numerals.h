@@ -1,0 +1,12 @@
+/* policies/detectors/numerals.txt, as it is compiled in: ordered by the bytes of the words. */
+#ifndef DETECT_NUMERALS_H
+#define DETECT_NUMERALS_H
+
+#include <stddef.h>
+
+extern const struct numeral {
+	const char *word, *digits; /* "x", "xx": the next digit once or twice more */
+} numerals[];
+extern const size_t numerals_count;
+
+#endif
