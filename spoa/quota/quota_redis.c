@@ -140,11 +140,12 @@ counts_correct(
 static void
 take_back(struct quota *qt, struct quota_request *q)
 {
-	for (size_t k = 0; k < q->ndims; k++)
-		if (q->dim[k].charged) {
-			counts_correct(qt, &q->dim[k], q->dim[k].at, -(int64_t)q->dim[k].n);
-			q->dim[k].charged = false;
-		}
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		if (d->charged && d->n)
+			counts_correct(qt, d, d->at, -(int64_t)d->n);
+		d->charged = false;
+	}
 }
 
 /* ---- what came back ---- */

@@ -202,6 +202,26 @@ test_over_by_what_was(void **state)
 	lines_down(l);
 }
 
+/* What is refused is given back, and makes nobody read again. */
+static void
+test_refused_revises_nothing(void **state)
+{
+	struct line l[2];
+	struct ask a;
+
+	NEEDS_REDIS;
+	lines_up(l);
+	ask_wait(l[0].quota, &a, 1, 100, 0);
+	assert_int_equal(a.q.result, QUOTA_ADMITTED);
+	ask_wait(l[1].quota, &a, 1, 100, 0);
+	assert_int_equal(a.q.result, QUOTA_REFUSED);
+	run_for(3000);
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:revision:*");
+	assert_int_equal(keys->elements, 0);
+	freeReplyObject(keys);
+	lines_down(l);
+}
+
 /* Redis loses a key between two charges: it is made anew, and expires. */
 static void
 test_key_lost(void **state)
@@ -518,6 +538,7 @@ main(void)
 		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_settled_into_known),
 		cmocka_unit_test(test_over_by_what_was),
+		cmocka_unit_test(test_refused_revises_nothing),
 		cmocka_unit_test(test_key_lost),
 		cmocka_unit_test(test_dies_between),
 		cmocka_unit_test(test_epoch_within_a_turn),
