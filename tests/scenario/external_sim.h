@@ -117,4 +117,19 @@ on_request(void *arg, struct rig_conn *c, const struct rig_request *q)
 	return more;
 }
 
+/* Callbacks of an ask that is not to end, and is not over. */
+static inline void
+never(struct ask *a)
+{
+	(void)a;
+	fail();
+}
+
+static inline bool
+not_over(const struct ask *a)
+{
+	(void)a;
+	return false;
+}
+
 #endif

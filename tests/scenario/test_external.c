@@ -716,20 +716,6 @@ a_new_policy_forgets_what_the_old_one_asked(void **state)
 	down(&s);
 }
 
-static void
-never(struct ask *a)
-{
-	(void)a;
-	fail();
-}
-
-static bool
-not_over(const struct ask *a)
-{
-	(void)a;
-	return false;
-}
-
 /* A daemon that is told twice to end does not wait. */
 static void
 an_end_in_the_middle_is_an_end(void **state)
