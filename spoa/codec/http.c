@@ -31,18 +31,6 @@ http_field_one(const struct http_head *h, const char *name, struct span *value)
 	return http_field_nth(h, name, 1) ? ERR_DUPLICATE : 1;
 }
 
-void
-http_field_drop(struct http_head *h, const char *name)
-{
-	struct span drop = span_str(name);
-	size_t to = 0;
-
-	for (size_t i = 0; i < h->nfields; i++)
-		if (!span_ieq(h->fields[i].name, drop))
-			h->fields[to++] = h->fields[i];
-	h->nfields = to;
-}
-
 /* The fixed names, by length first: this runs for every field of every head. */
 static bool
 is_hop_name(struct span name)
@@ -84,26 +72,6 @@ is_named_hop(const struct http_head *h, struct span name)
 		}
 	}
 	return false;
-}
-
-void
-http_hop_drop(struct http_head *h)
-{
-	size_t to = 0;
-
-	if (has_connection(h)) {
-		/* The Connection fields are read until the last name was compared. */
-		for (size_t i = 0; i < h->nfields; i++)
-			if (span_ieq(h->fields[i].name, SPAN_LIT("connection")) ||
-				!is_named_hop(h, h->fields[i].name))
-				continue;
-			else
-				h->fields[i].name.n = 0;
-	}
-	for (size_t i = 0; i < h->nfields; i++)
-		if (h->fields[i].name.n && !is_hop_name(h->fields[i].name))
-			h->fields[to++] = h->fields[i];
-	h->nfields = to;
 }
 
 static bool

@@ -30,12 +30,6 @@ const struct http_field *http_field_nth(const struct http_head *h, const char *n
 /* The value of the only field of that name; empty where absent. More than one:
  * ERR_DUPLICATE. 0 or 1 = number found. */
 int http_field_one(const struct http_head *h, const char *name, struct span *value);
-/* Drops every field of that name. */
-void http_field_drop(struct http_head *h, const char *name);
-/* Drops what belongs to one connection only (RFC 9110 7.6.1): Connection and
- * the fields it names, Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade; and
- * the framing: Transfer-Encoding, Content-Length; and Expect. */
-void http_hop_drop(struct http_head *h);
 
 /* ---- parsing ---- */
 
@@ -95,13 +89,15 @@ int http_body_eof(struct http_body *b);
 /* ---- writing ---- */
 
 /* "METHOD path?query HTTP/1.1" and the fields, without the empty line and
- * without what http_hop_drop drops. ERR_SYNTAX: a part holds what may not be
+ * without what belongs to one connection only (RFC 9110 7.6.1: Connection and the
+ * fields it names, Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade), the framing
+ * (Transfer-Encoding, Content-Length) and Expect. ERR_SYNTAX: a part holds what may not be
  * there (CR, LF, NUL, a space in the target). Nothing half-written is usable
  * then. ERR_LIMIT, ERR_NOMEM: the buffer refused. */
 int http_put_request(struct buf *out, const struct http_head *h);
 /* "HTTP/1.1 200 OK". */
 void http_put_status(struct buf *out, int status);
-/* The fields but those http_hop_drop drops, and those whose name begins with
+/* The fields but those, and those whose name begins with
  * `drop` (any case; empty: none). Results as http_put_request. */
 int http_put_fields(struct buf *out, const struct http_head *h, struct span drop);
 /* The line before a chunk of n bytes (RFC 9112 section 7.1); its length. */

@@ -507,38 +507,6 @@ http_client_busy(const struct http_client *c)
 	return c->ncalls;
 }
 
-struct once {
-	struct ev_loop *loop;
-	http_cb *cb;
-	void *arg;
-};
-
-static void
-once_done(void *arg, const struct http_answer *a)
-{
-	struct once *o = arg;
-
-	o->cb(o->arg, a);
-	ev_break(o->loop, EVBREAK_ALL);
-}
-
-int
-http_call_wait(const struct http_call_options *o, http_cb *cb, void *arg)
-{
-	struct once once = { ev_loop_new(EVFLAG_AUTO), cb, arg };
-	struct http_client *c = once.loop ? http_client_new(once.loop, 1) : NULL;
-	int err = ERR_NOMEM;
-
-	if (c && http_call(c, o, once_done, &once)) {
-		ev_run(once.loop, 0);
-		err = 0;
-	}
-	http_client_free(&c);
-	if (once.loop)
-		ev_loop_destroy(once.loop);
-	return err;
-}
-
 /* ---- addresses ---- */
 
 static const char *

@@ -58,10 +58,6 @@ void http_call_cancel(struct http_call **call);
 /* The last field of that name of the final head, or empty. */
 struct span http_answer_field(const struct http_answer *a, const char *name);
 
-/* One call on a loop of its own, for threads that may block: the callback runs
- * before it returns. 0, or ERR_NOMEM and no callback. */
-int http_call_wait(const struct http_call_options *o, http_cb *cb, void *arg);
-
 /* http://HOST…, https://HOST… or unix:/SOCKET:/PATH, without user, password,
  * fragment, blanks. NULL where it will do, else what is wrong with it. */
 const char *http_url_check(const char *url);

@@ -46,7 +46,6 @@ struct verifier {
 	struct verify_result r; /* committed so far */
 	struct pending *pend;	/* both grow by doubling, to CHAIN_COMMIT_RECORDS and BATCH */
 	size_t npend, room;
-	bool any;    /* a line was fed */
 	bool began;  /* a record was seen, or verifier_continue */
 	bool broken; /* a link inside pend is */
 	bool failed;
@@ -91,18 +90,6 @@ verifier_continue(struct verifier *v, const struct chain *before)
 	v->r.boot = before->boot;
 	memcpy(v->r.head, before->head, CHAIN_HASH_BYTES);
 	v->began = true;
-}
-
-bool
-verifier_failed(const struct verifier *v)
-{
-	return v->failed;
-}
-
-bool
-verifier_empty(const struct verifier *v)
-{
-	return !v->any;
 }
 
 bool
@@ -505,7 +492,6 @@ verifier_line(struct verifier *v, struct span line)
 {
 	struct chain_line l;
 
-	v->any = true;
 	if (v->failed) {
 		look_for_missing(v, line);
 		return false;
@@ -541,7 +527,6 @@ verifier_line(struct verifier *v, struct span line)
 void
 verifier_reject(struct verifier *v, const char *why)
 {
-	v->any = true;
 	if (!v->failed)
 		fail_structure(v, v->at.seq + 1, "%s", why);
 }
@@ -551,7 +536,6 @@ verifier_torn(struct verifier *v, size_t bytes)
 {
 	if (!bytes)
 		return;
-	v->any = true;
 	if (v->o.live)
 		v->r.torn_bytes += bytes;
 	else if (!v->failed)

@@ -56,8 +56,6 @@ bool verifier_line(struct verifier *v, struct span line);
 void verifier_reject(struct verifier *v, const char *why);
 /* The last bytes, which no newline ended. */
 void verifier_torn(struct verifier *v, size_t bytes);
-bool verifier_failed(const struct verifier *v);
-bool verifier_empty(const struct verifier *v); /* no line was fed */
 /* Nothing is pending: the last line was a commit, or there was none yet. */
 bool verifier_at_commit(const struct verifier *v);
 /* Once, at the end. */

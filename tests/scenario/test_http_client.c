@@ -450,22 +450,6 @@ a_certificate_must_verify_and_name_the_host(void **state)
 }
 
 static void
-a_thread_that_may_block_needs_no_loop(void **state)
-{
-	struct stage *s = *state;
-	struct seen seen = { 0 };
-	struct http_call_options o = { .url = url(s, "/echo"),
-		.body = SPAN_LIT("x"),
-		.deadline_us = 5000000,
-		.answer_bytes = 10 };
-
-	assert_int_equal(http_call_wait(&o, on_answer, &seen), 0);
-	assert_int_equal(seen.n, 1);
-	assert_true(span_is(buf_view(&seen.body), "x"));
-	seen_clear(&seen);
-}
-
-static void
 urls_are_checked(void **state)
 {
 	static const struct {
@@ -515,7 +499,6 @@ main(void)
 		T(calls_over_the_cap_are_refused_at_once),
 		T(a_unix_socket_serves_too),
 		T(a_certificate_must_verify_and_name_the_host),
-		T(a_thread_that_may_block_needs_no_loop),
 		cmocka_unit_test(urls_are_checked),
 	};
 	if (!mkdtemp(dir))

@@ -470,10 +470,6 @@ connection_fields_are_not_forwarded(void **state)
 	buf_clear(&out);
 	assert_int_equal(http_put_fields(&out, &got.m.head, SPAN_LIT("x-hop-")), 0);
 	assert_true(span_is(buf_view(&out), "Host: h\r\nX-Empty: \r\n"));
-	http_hop_drop(&got.m.head);
-	assert_int_equal(got.m.head.nfields, 3);
-	http_field_drop(&got.m.head, "x-EMPTY");
-	assert_int_equal(got.m.head.nfields, 2);
 	buf_free(&out);
 }
 
