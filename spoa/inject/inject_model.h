@@ -1,6 +1,6 @@
 /* The model as it is stored and as it is scored; for inject_score.c, the trainer and tests. */
-#ifndef DETECT_INJECT_MODEL_H
-#define DETECT_INJECT_MODEL_H
+#ifndef INJECT_MODEL_H
+#define INJECT_MODEL_H
 
 #include "base/buf.h"
 #include "inject/inject.h"

@@ -1,7 +1,7 @@
 /* What a text quotes: stretches between quotation marks of any language, code in back-quotes,
  * lines after '>'. The injection score asks what a text says around them. */
-#ifndef DETECT_INJECT_QUOTE_H
-#define DETECT_INJECT_QUOTE_H
+#ifndef INJECT_QUOTE_H
+#define INJECT_QUOTE_H
 
 #include <stdbool.h>
 

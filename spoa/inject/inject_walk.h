@@ -1,6 +1,6 @@
-/* From text to the features of the injection model: the trainer and the daemon share
+/* Tokeniser: from text to the features of the injection model. The trainer and the daemon share
  * this code, so that a weight means the same to both. The text is read once, in any
- * pieces, with memory that does not grow. Not included outside detect/ and the trainer.
+ * pieces, with memory that does not grow. Not included outside inject/ and the trainer.
  *
  * Normalised first: lower case, accents off, invisible characters and apostrophes out,
  * tag, full-width, circled and mathematical letters folded, look-alikes inside words of
@@ -10,8 +10,8 @@
  * Features are hashes of words (one, two, three, and two with a gap) and of characters
  * (five in a row in alphabets, fewer where a character says more; one to four where
  * words are not separated). */
-#ifndef DETECT_INJECT_WALK_H
-#define DETECT_INJECT_WALK_H
+#ifndef INJECT_WALK_H
+#define INJECT_WALK_H
 
 #include <endian.h>
 #include <stdbool.h>

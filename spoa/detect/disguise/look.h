@@ -1,5 +1,5 @@
-/* Which bytes of a block may be part of a disguise, as bits: the first look at a text,
- * and for nearly all of it the only one. */
+/* Early reject of text without a disguise: which bytes of a block may be part of one, as bits,
+ * by the block classifier (base/block.h). For nearly all of a text it is the only look. */
 #ifndef DETECT_LOOK_H
 #define DETECT_LOOK_H
 
