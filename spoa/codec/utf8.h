@@ -8,6 +8,18 @@
 /* The length (1-4) of the sequence at p, of which n > 0 bytes may be read; 0
  * where none that is valid begins there. */
 size_t utf8_sequence(const char *p, size_t n);
+/* The code point of the sequence of `len` bytes at p, which is valid. */
+static inline uint32_t
+utf8_value(const char *p, size_t len)
+{
+	uint32_t cp = (unsigned char)p[0];
+
+	if (len > 1)
+		cp &= 0x7Fu >> len;
+	for (size_t i = 1; i < len; i++)
+		cp = cp << 6 | ((unsigned char)p[i] & 0x3Fu);
+	return cp;
+}
 /* Length of the longest valid prefix: s.n where all of s is UTF-8. */
 size_t utf8_prefix(struct span s);
 bool utf8_valid(struct span s);

@@ -1,22 +1,8 @@
 /* Characters as the injection model sees them: Unicode 15's letters by ranges, folded as
  * UTS #39 would compare them, as far as the scripts of attack texts need it. */
+#include "base/ascii.h"
+#include "codec/letters.h"
 #include "inject/inject_walk.h"
-
-/* Base letters of Latin-1's upper half and of Latin Extended-A, -B and Additional; '.'
- * is a letter of its own. */
-static const char latin_1_a[] =
-	"aaaaaaaceeeeiiiidnooooo.ouuuuytsaaaaaaaceeeeiiiidnooooo.ouuuuyty"
-	"aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllll"
-	"lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
-static const char latin_b[] = "..................f.............oo.............uu..............."
-			      "....dddlllnnnaaiioouuuuuuuuuu.aaaa....ggkkoooo..jdddgg..nnaa...."
-			      "aaaaeeeeiiiioooorrrruuuusstt..hh......aaeeooooooooyy............"
-			      "................";
-static const char latin_more[] =
-	"aabbbbbbccddddddddddeeeeeeeeeeffgghhhhhhhhhhiiiikkkkkkllllllllmm"
-	"mmmmnnnnnnnnoooooooopppprrrrrrrrssssssssssttttttttuuuuuuuuuuvvvv"
-	"wwwwwwwwwwxxxxyyzzzzzzhtwyas..s.aaaaaaaaaaaaaaaaaaaaaaaaeeeeeeee"
-	"eeeeeeeeiiiioooooooooooooooooooooooouuuuuuuuuuuuuuyyyyyyyy......";
 
 /* clang-format off */
 static const struct range {
@@ -119,18 +105,19 @@ fold_ascii(uint32_t *cp)
 static bool
 fold_latin(uint32_t *cp)
 {
-	char c;
+	/* ƀ Ɓ Ɖ Ɗ Ǝ Ə Ɠ Ƙ ƙ Ƴ ƴ ǝ Ǥ ǥ Ǿ ǿ ẟ Ỻ ỻ: letters of their own to the model */
+	static const uint16_t own[] = { 0x180, 0x181, 0x189, 0x18A, 0x18E, 0x18F, 0x193, 0x198,
+		0x199, 0x1B3, 0x1B4, 0x1DD, 0x1E4, 0x1E5, 0x1FE, 0x1FF, 0x1E9F, 0x1EFA,
+		0x1EFB };
+	const char *base = letters_latin(*cp);
 
-	if (*cp >= 0xC0 && *cp < 0x180)
-		c = latin_1_a[*cp - 0xC0];
-	else if (*cp >= 0x180 && *cp < 0x250)
-		c = latin_b[*cp - 0x180];
-	else if (*cp >= 0x1E00 && *cp < 0x1F00)
-		c = latin_more[*cp - 0x1E00];
-	else
+	if (!base)
 		return false;
-	if (c != '.')
-		*cp = (unsigned char)c;
+	for (size_t i = 0; *cp >= own[0] && i < sizeof(own) / sizeof(own[0]); i++)
+		if (*cp == own[i])
+			return true;
+	if (is_alpha(base[0]) && to_lower(base[0]) != 'q')
+		*cp = (unsigned char)to_lower(base[0]);
 	return true;
 }
 

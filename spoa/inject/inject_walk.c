@@ -180,17 +180,6 @@ walk_blob(struct inject_walk *w, const char *p, size_t n)
 
 /* ---- text ---- */
 
-static uint32_t
-code_point(const char *p, size_t len)
-{
-	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t cp = (unsigned char)p[0] & mask[len];
-
-	for (size_t i = 1; i < len; i++)
-		cp = cp << 6 | ((unsigned char)p[i] & 0x3fu);
-	return cp;
-}
-
 /* High bits of the bytes from `low` to `high`, of bytes without them. */
 static inline uint64_t
 walk_within(uint64_t x, unsigned low, unsigned high)
@@ -287,7 +276,7 @@ beyond_ascii(struct inject_walk *w, const char *p, size_t n)
 	for (size_t len; i < n && (unsigned char)p[i] >= 0x80; i += len ? len : 1) {
 		len = utf8_sequence(p + i, n - i);
 		if (len)
-			walk_character(w, code_point(p + i, len));
+			walk_character(w, utf8_value(p + i, len));
 		else
 			walk_separator(w);
 	}

@@ -74,10 +74,8 @@ plain_character(struct regex_reader *r)
 {
 	unsigned char c = (unsigned char)r->s.p[r->i];
 	size_t n = r->utf && c >= 0x80 ? utf8_sequence(r->s.p + r->i, r->s.n - r->i) : 1;
-	int32_t cp = n > 1 ? c & (0x7F >> n) : c;
+	int32_t cp = (int32_t)utf8_value(r->s.p + r->i, n);
 
-	for (size_t k = 1; k < n; k++)
-		cp = cp << 6 | (r->s.p[r->i + k] & 0x3F);
 	r->i += n ? n : 1;
 	return cp;
 }

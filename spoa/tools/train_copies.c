@@ -49,12 +49,7 @@ all_grams(struct span text, uint32_t *out)
 
 	for (size_t i = 0; i < text.n;) {
 		size_t len = utf8_sequence(text.p + i, text.n - i);
-		uint32_t cp = (unsigned char)text.p[i], h = 0;
-		if (len > 1) {
-			cp &= 0x7fu >> len;
-			for (size_t k = 1; k < len; k++)
-				cp = cp << 6 | ((unsigned char)text.p[i + k] & 0x3fu);
-		}
+		uint32_t cp = utf8_value(text.p + i, len), h = 0;
 		i += len ? len : 1;
 		enum inject_script s = inject_fold(&cp, &near);
 		if (s == SCRIPT_GONE || (s == SCRIPT_NONE && space))

@@ -177,10 +177,7 @@ word_character(struct span t, size_t at, size_t *n)
 		*n = 1;
 		return 0x80; /* as a control character: no letter */
 	}
-	uint32_t cp = p[0] & (0x7Fu >> *n);
-	for (size_t i = 1; i < *n; i++)
-		cp = cp << 6 | (p[i] & 0x3F);
-	return cp;
+	return utf8_value(t.p + at, *n);
 }
 
 /* ---- words ---- */

@@ -271,8 +271,7 @@ uint32_t
 fold_decode(const char *p, size_t n, size_t *bytes, bool *valid)
 {
 	size_t len = utf8_sequence(p, n);
-	unsigned char a = (unsigned char)p[0];
-	uint32_t cp = a;
+	uint32_t cp = (unsigned char)p[0];
 
 	*valid = len > 0;
 	*bytes = len ? len : 1;
@@ -282,10 +281,5 @@ fold_decode(const char *p, size_t n, size_t *bytes, bool *valid)
 			*bytes = long_form;
 		return cp;
 	}
-	if (len > 1) {
-		cp = len == 2 ? a & 0x1Fu : len == 3 ? a & 0x0Fu : a & 0x07u;
-		for (size_t i = 1; i < len; i++)
-			cp = cp << 6 | ((unsigned char)p[i] & 0x3Fu);
-	}
-	return cp;
+	return utf8_value(p, len);
 }

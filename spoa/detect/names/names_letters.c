@@ -1,33 +1,11 @@
 /* Letters for the word lists: what is one, whether it is a capital, and what it is
  * without case and accents, so that "Dávila" and "DAVILA" are one name. Latin is by
- * table (from the canonical decompositions of Unicode 15), Greek, Cyrillic and Armenian
+ * table (codec/letters.h), Greek, Cyrillic and Armenian
  * by their order; other scripts have no case. */
 #include "base/ascii.h"
+#include "codec/letters.h"
 #include "codec/utf8.h"
 #include "detect/names/names.h"
-
-/* Two characters each; a second one of '.' is none, a first one: no letter. */
-/* clang-format off */
-static const char latin[] = /* U+00C0 to U+024F */
-	"A.A.A.A.A.A.AEC.E.E.E.E.I.I.I.I.D.N.O.O.O.O.O...O.U.U.U.U.Y.THssa.a.a.a.a.a.aec."
-	"e.e.e.e.i.i.i.i.d.n.o.o.o.o.o...o.u.u.u.u.y.thy.A.a.A.a.A.a.C.c.C.c.C.c.C.c.D.d."
-	"D.d.E.e.E.e.E.e.E.e.E.e.G.g.G.g.G.g.G.g.H.h.H.h.I.i.I.i.I.i.I.i.I.i.IJijJ.j.K.k."
-	"k.L.l.L.l.L.l.Q.q.L.l.N.n.N.n.N.n.n.N.n.O.o.O.o.O.o.OEoeR.r.R.r.R.r.S.s.S.s.S.s."
-	"S.s.T.t.T.t.T.t.U.u.U.u.U.u.U.u.U.u.U.u.W.w.Y.y.Y.Z.z.Z.z.Z.z.s.b.B.Q.q.Q.q.Q.Q."
-	"q.D.D.Q.q.q.E.E.Q.Q.q.G.Q.q.Q.Q.K.k.q.q.Q.Q.q.Q.O.o.Q.q.Q.q.Q.Q.q.Q.q.q.Q.q.Q.U."
-	"u.Q.Q.Y.y.Q.q.Q.Q.q.q.q.Q.q.q.q.q.q.q.q.DZDZdzLJLJljNJNJnjA.a.I.i.O.o.U.u.U.u.U."
-	"u.U.u.U.u.e.A.a.A.a.Q.q.G.g.G.g.K.k.O.o.O.o.Q.q.j.DZDZdzG.g.Q.Q.N.n.A.a.Q.q.O.o."
-	"A.a.A.a.E.e.E.e.I.i.I.i.O.o.O.o.R.r.R.r.U.u.U.u.S.s.T.t.Q.q.H.h.Q.q.Q.q.Q.q.A.a."
-	"E.e.O.o.O.o.O.o.O.o.Y.y.q.q.q.q.q.q.Q.Q.q.Q.Q.q.q.Q.q.Q.Q.Q.Q.q.Q.q.Q.q.Q.q.Q.q.";
-static const char latin_more[] = /* U+1E00 to U+1EFF */
-	"A.a.B.b.B.b.B.b.C.c.D.d.D.d.D.d.D.d.D.d.E.e.E.e.E.e.E.e.E.e.F.f.G.g.H.h.H.h.H.h."
-	"H.h.H.h.I.i.I.i.K.k.K.k.K.k.L.l.L.l.L.l.L.l.M.m.M.m.M.m.N.n.N.n.N.n.N.n.O.o.O.o."
-	"O.o.O.o.P.p.P.p.R.r.R.r.R.r.R.r.S.s.S.s.S.s.S.s.S.s.T.t.T.t.T.t.T.t.U.u.U.u.U.u."
-	"U.u.U.u.V.v.V.v.W.w.W.w.W.w.W.w.W.w.X.x.X.x.Y.y.Z.z.Z.z.Z.z.h.t.w.y.q.q.q.q.SSd."
-	"A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.E.e.E.e.E.e.E.e.E.e.E.e.E.e.E.e."
-	"I.i.I.i.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.U.u.U.u.U.u.U.u.U.u.U.u."
-	"U.u.Y.y.Y.y.Y.y.Y.y.LLllQ.q.Q.q.";
-/* clang-format on */
 
 static enum letter
 of_table(const char *entry, uint64_t *folded)
@@ -88,7 +66,7 @@ static enum letter
 of_two(uint32_t c, uint64_t *folded)
 {
 	if (c < 0x250)
-		return of_table(latin + 2 * (c - 0xc0), folded);
+		return of_table(letters_latin(c), folded);
 	*folded = c;
 	if (c >= 0x300 && c < 0x370) { /* an accent of its own: left out */
 		*folded = 0;
@@ -119,7 +97,7 @@ of_more(uint32_t c, uint64_t *folded)
 	if (c >= 0x3000)
 		return is_han(c) ? LETTER_HAN : LETTER_NONE;
 	if (c >= 0x1e00 && c < 0x1f00)
-		return of_table(latin_more + 2 * (c - 0x1e00), folded);
+		return of_table(letters_latin(c), folded);
 	if ((c >= 0x900 && c <= 0xdff && !(c >= 0x964 && c <= 0x96f)) ||
 		(c >= 0xe01 && c <= 0xe4e && c != 0xe3f) || (c >= 0x10d0 && c <= 0x10ff) ||
 		(c >= 0x1200 && c <= 0x135f))
@@ -154,10 +132,7 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 	*n = len ? (unsigned)len : 1;
 	if (len == 0)
 		return LETTER_NONE;
-	uint32_t c = p[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++)
-		c = c << 6 | (p[i] & 0x3fu);
-	return of_more(c, folded);
+	return of_more(utf8_value(t.p + at, len), folded);
 }
 
 size_t
