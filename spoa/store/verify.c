@@ -176,7 +176,7 @@ flush_sigs(struct verifier *v)
 }
 
 /* The first error counts: signatures still unchecked are of earlier records. */
-static void
+__attribute__((format(printf, 3, 0))) static void
 fail_first(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
 {
 	flush_sigs(v);
