@@ -8,7 +8,6 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "gate/exchange.h"
 #include "policy/nonce.h"
 

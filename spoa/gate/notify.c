@@ -2,7 +2,6 @@
  * from a verdict to the actions of its ACK. The argument names are those of
  * haproxy/spoe.cfg. */
 #include <arpa/inet.h>
-#include <stdlib.h>
 
 #include "base/caps.h"
 #include "base/err.h"

@@ -84,19 +84,28 @@ put_limits(struct vars *vs)
 	}
 }
 
-static void
-put_error(struct vars *vs)
+/* The denial in the caller's dialect; empty: no memory. */
+static struct span
+error_document(struct request *r)
 {
-	struct request *r = vs->r;
+	const struct decision *d = &r->out.decision;
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->found.dialect, r->out.decision.status, r->out.decision.code,
-		r->out.decision.message, span_str(r->id), &b);
-	if (!buf_failed(&b) && b.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
-		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0,
-			arena_dup(&r->arena, buf_view(&b)) };
+	dialect_error(r->found.dialect, d->status, d->code, d->message, span_str(r->id), &b);
+	struct span s =
+		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);
+	return s;
+}
+
+static void
+put_error(struct vars *vs)
+{
+	struct span s = error_document(vs->r);
+
+	if (s.n && s.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
+		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
 }
 
 size_t
@@ -139,14 +148,8 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 void
 request_denial(struct request *r, struct exchange_denial *out)
 {
-	struct buf b;
-
-	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->found.dialect, r->out.decision.status, r->out.decision.code,
-		r->out.decision.message, span_str(r->id), &b);
 	out->status = r->out.decision.status;
-	out->body = arena_dup(&r->arena, buf_view(&b));
-	buf_free(&b);
+	out->body = error_document(r);
 	out->fields = request_fields(r);
 }
 

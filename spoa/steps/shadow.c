@@ -2,8 +2,6 @@
  * in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
 #include "steps/steps.h"
 
-#include <stdio.h>
-
 /* Its evaluation: over it the disagreement is not known. */
 enum { ARENA_BYTES = 16 << 20 };
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "text/opaque.h"
 

@@ -27,8 +27,6 @@ struct item {
 struct part {
 	const struct external *x;
 	struct item *items;
-	struct span *texts; /* of the items */
-	unsigned char (*keys)[SHA256_BYTES];
 	struct findings *found;
 	size_t nitems, cached;
 	bool overflow; /* more texts than can be asked about: items holds none */
@@ -99,16 +97,12 @@ choose(struct external_job *j, struct part *p)
 		return 0;
 	}
 	p->items = arena_array(&j->arena, n, sizeof(*p->items));
-	p->texts = arena_array(&j->arena, n, sizeof(*p->texts));
-	p->keys = arena_array(&j->arena, n, sizeof(*p->keys));
 	p->found = arena_array(&j->arena, n, sizeof(*p->found));
 	if (arena_failed(&j->arena))
 		return ERR_NOMEM;
 	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
-		if (concerns(p->x, s)) {
-			p->items[p->nitems].s = s;
-			p->texts[p->nitems++] = s->text;
-		}
+		if (concerns(p->x, s))
+			p->items[p->nitems++].s = s;
 	return 0;
 }
 
@@ -226,20 +220,20 @@ prepare(struct external_job *j, struct part *p)
 	if (arena_failed(&j->arena) || (r->gate && !e))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nitems; i++) {
-		if (p->texts[i].n > p->x->max_bytes) {
+		struct span text = p->items[i].s->text;
+		if (text.n > p->x->max_bytes) {
 			worse(p, ASK_TOO_LARGE);
 			continue;
 		}
 		if (e)
-			recognise_key(e, p->texts[i], p->keys[i]);
-		if (e && recognise_known(e, p->keys[i], &j->arena, &p->found[i])) {
+			recognise_key(e, text, p->asked_keys[n]);
+		if (e && recognise_known(e, p->asked_keys[n], &j->arena, &p->found[i])) {
 			p->items[i].answered = true;
 			p->cached++;
 			continue;
 		}
 		p->order[n] = i;
-		p->asked_texts[n] = p->texts[i];
-		memcpy(p->asked_keys[n++], p->keys[i], SHA256_BYTES);
+		p->asked_texts[n++] = text;
 	}
 	cut_calls(j, p, n);
 	return 0;

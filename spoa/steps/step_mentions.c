@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "policy/apikeys.h"
 

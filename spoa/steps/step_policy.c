@@ -2,8 +2,6 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
-#include "base/err.h"
-
 void
 request_facts(struct request *r, struct policy_facts *f)
 {

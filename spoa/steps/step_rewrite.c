@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/caps.h"
 #include "base/err.h"
 #include "gate/exchange.h"
 #include "policy/credentials.h"
