@@ -16,9 +16,12 @@ destroy(struct snapshot *s)
 	for (unsigned i = 0; i < s->nlocal; i++) {
 		detect_scratch_free(&s->local[i].scratch);
 		identity_cache_free(&s->local[i].cache);
+		free(s->local[i].clean);
 	}
-	for (unsigned i = 0; i < CAP_HELPERS; i++)
+	for (unsigned i = 0; i < CAP_HELPERS; i++) {
 		detect_scratch_free(&s->helper[i].scratch);
+		free(s->helper[i].clean);
+	}
 	free(s->local);
 	identity_keys_free(&s->keys);
 	detect_used_free(&s->used);
@@ -133,7 +136,9 @@ snapshot_mine(struct snapshot *s, unsigned worker)
 
 	if (!l->scratch)
 		l->scratch = detect_scratch_new(s->rules);
+	if (!l->clean)
+		l->clean = clean_texts_new();
 	if (!l->cache && !helps)
 		l->cache = identity_cache_new(TOKEN_CACHE_ENTRIES);
-	return l->scratch && (l->cache || helps) ? l : NULL;
+	return l->scratch && l->clean && (l->cache || helps) ? l : NULL;
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/caps.h"
+#include "gate/clean.h"
 #include "policy/identity.h"
 
 /* What one worker keeps next to a snapshot. owner: that worker. A helper thread (gate/offload.h)
@@ -14,6 +15,7 @@
 struct snapshot_local {
 	struct detect_scratch *scratch;
 	struct identity_cache *cache;
+	struct clean_texts *clean;
 };
 
 /* The helper threads' places: after those of any worker. */

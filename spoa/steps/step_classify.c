@@ -154,6 +154,24 @@ searched(const struct request *r, const struct segment *s, bool in_target, struc
 	return r->snap->used;
 }
 
+/* As detect_scan(). What has the same names and values in most requests is searched once. */
+static int
+find(const struct request *r, struct snapshot_local *mine, const struct segment *s,
+	struct span text, const struct detect_options *opt, struct arena *a,
+	struct findings *out)
+{
+	bool often = (s->reserved || s->role == ROLE_KEY || s->role == ROLE_PATH) &&
+		     opt->before.n + s->text.n <= CLEAN_BYTES;
+	unsigned char hash[CLEAN_HASH];
+
+	if (often && clean_known(mine->clean, opt->before, text, !opt->used, hash))
+		return 0;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
+	if (often && !err && out->n == 0 && !out->evasion)
+		clean_add(mine->clean, hash);
+	return err;
+}
+
 /* One window of a segment: 0, or ERR_NOMEM. A segment the detectors gave up on is
  * remembered and not looked at further. */
 static int
@@ -169,7 +187,7 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 		r->scan.end = 0;
 	}
 	opt.used = searched(r, s, in_target, w.text);
-	int err = detect_scan(r->snap->rules, mine->scratch, w.text, &opt, &r->arena, &found);
+	int err = find(r, mine, s, w.text, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;
 	score_injection(r, s, w.text);
 	for (size_t i = 0; err == 0 && i < found.n; i++) {
