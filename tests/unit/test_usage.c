@@ -365,7 +365,7 @@ test_error_documents(void **state)
 	} types[] = { { 400, "invalid_request_error" }, { 401, "authentication_error" },
 		{ 403, "permission_error" }, { 404, "not_found_error" },
 		{ 413, "request_too_large" }, { 415, "invalid_request_error" },
-		{ 429, "rate_limit_error" }, { 451, "permission_error" }, { 500, "api_error" },
+		{ 429, "rate_limit_error" }, { 451, "permission_error" }, { 500, "overloaded_error" },
 		{ 501, "invalid_request_error" }, { 503, "overloaded_error" } };
 	struct buf out;
 
