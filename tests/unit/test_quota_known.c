@@ -1,8 +1,5 @@
 /* Charges that rest on neighbours read before: what they cost, and that no daemon goes
  * over a limit by them. Buckets of a second. */
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "quota/quota_known.h"
 #include "support/quota_rig.h"
 
@@ -317,13 +314,10 @@ static void
 cut_accept(struct ev_loop *l, ev_io *w, int revents)
 {
 	struct cut *c = w->data;
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	(void)revents;
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", server.socket);
 	c->near_fd = accept(c->listener, NULL, NULL);
-	c->far_fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(connect(c->far_fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	c->far_fd = connect_server();
 	ev_io_init(&c->up, cut_up, c->near_fd, EV_READ);
 	ev_io_init(&c->down, cut_down, c->far_fd, EV_READ);
 	c->up.data = c->down.data = c;
@@ -344,14 +338,8 @@ cut_heal(struct cut *c)
 static void
 cut_line_up(struct cut *c, struct line *l)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	*c = (struct cut){ .listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0) };
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/cut.sock", dir);
-	snprintf(c->url, sizeof(c->url), "unix:%s", a.sun_path);
-	unlink(a.sun_path);
-	assert_int_equal(bind(c->listener, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(c->listener, 8), 0);
+	memset(c, 0, sizeof(*c));
+	c->listener = listen_at(c->url, "cut.sock");
 	ev_io_init(&c->accept, cut_accept, c->listener, EV_READ);
 	c->accept.data = c;
 	ev_io_start(loop, &c->accept);

@@ -1,7 +1,4 @@
 /* Limits on a Redis that loses its counts, has another clock, or is far away. */
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "support/quota_rig.h"
 
 static unsigned
@@ -233,12 +230,9 @@ static void
 far_accept(struct ev_loop *l, ev_io *w, int revents)
 {
 	struct far *f = w->data;
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int near_fd = accept(f->listener, NULL, NULL), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int near_fd = accept(f->listener, NULL, NULL), fd = connect_server();
 
 	(void)revents;
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", server.socket);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	for (int i = 0; i < 2; i++) {
 		f->way[i].from = i ? fd : near_fd;
 		f->way[i].to = i ? near_fd : fd;
@@ -252,15 +246,11 @@ far_accept(struct ev_loop *l, ev_io *w, int revents)
 static void
 far_up(struct far *f, int which, uint64_t delay_us)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char name[16];
 
+	snprintf(name, sizeof(name), "far%d.sock", which);
 	*f = (struct far){ .delay_us = delay_us };
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/far%d.sock", dir, which);
-	snprintf(f->url, sizeof(f->url), "unix:%s", a.sun_path);
-	unlink(a.sun_path);
-	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(f->listener, 8), 0);
+	f->listener = listen_at(f->url, name);
 	ev_io_init(&f->accept, far_accept, f->listener, EV_READ);
 	ev_timer_init(&f->tick, far_out, 0.0005, 0.0005);
 	f->accept.data = f->tick.data = f;

@@ -1,8 +1,6 @@
 /* Limits on a real Redis that is busy, stopped, killed, loading or locked, and on
  * one that speaks as the test wants. */
 #include <arpa/inet.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "support/quota_rig.h"
 
@@ -349,7 +347,7 @@ test_redis_free_hash(void **state)
 
 struct fake {
 	int listener, fd;
-	char path[100];
+	char url[128];
 	const char *pong; /* NULL: silence */
 	const char *info; /* NULL: as it should be */
 	const char *counts;
@@ -454,16 +452,9 @@ fake_accept(struct ev_loop *l, ev_io *w, int revents)
 static void
 fake_up(struct fake *f)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
 	memset(f, 0, sizeof(*f));
 	f->fd = -1;
-	snprintf(f->path, sizeof(f->path), "%s/fake.sock", dir);
-	unlink(f->path);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", f->path);
-	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(f->listener, 8), 0);
+	f->listener = listen_at(f->url, "fake.sock");
 	ev_io_init(&f->accept, fake_accept, f->listener, EV_READ);
 	f->accept.data = f;
 	ev_io_start(loop, &f->accept);
@@ -541,10 +532,8 @@ test_replies(void **state)
 		struct fake f;
 		struct metrics m = { 0 };
 		struct ask a;
-		char url[128];
 		fake_up(&f);
-		snprintf(url, sizeof(url), "unix:%s", f.path);
-		struct redis *r = redis_new(loop, url, 30000, &m);
+		struct redis *r = redis_new(loop, f.url, 30000, &m);
 		struct quota *q = quota_new(r, NULL, &self, &m);
 		assert_true(run_until_up(r, 2000000));
 		f.counts = rows[i].counts;
@@ -581,10 +570,8 @@ test_clock_set(void **state)
 		struct fake f;
 		struct metrics m = { 0 };
 		struct ask a;
-		char url[128];
 		fake_up(&f);
-		snprintf(url, sizeof(url), "unix:%s", f.path);
-		struct redis *r = redis_new(loop, url, 2000000, &m);
+		struct redis *r = redis_new(loop, f.url, 2000000, &m);
 		struct quota *q = quota_new(r, NULL, &self, &m);
 		assert_true(run_until_up(r, 2000000));
 		f.began_us = clock_mono_us();
@@ -616,12 +603,10 @@ test_epoch_unknown(void **state)
 		struct fake f;
 		struct metrics m = { 0 };
 		struct ask a;
-		char url[128];
 		fake_up(&f);
 		f.info = infos[i];
 		f.counts = GOOD(":3\r\n");
-		snprintf(url, sizeof(url), "unix:%s", f.path);
-		struct redis *r = redis_new(loop, url, 300000, &m);
+		struct redis *r = redis_new(loop, f.url, 300000, &m);
 		struct quota *q = quota_new(r, NULL, &self, &m);
 		run_until_up(r, 100000);
 		assert_true(redis_up(r));
@@ -646,12 +631,10 @@ test_vanished(void **state)
 	struct fake f;
 	struct metrics m = { 0 };
 	struct ask a;
-	char url[128];
 
 	(void)state;
 	fake_up(&f);
-	snprintf(url, sizeof(url), "unix:%s", f.path);
-	struct redis *r = redis_new(loop, url, 30000, &m);
+	struct redis *r = redis_new(loop, f.url, 30000, &m);
 	struct quota *q = quota_new(r, NULL, &self, &m);
 	assert_true(run_until_up(r, 2000000));
 	f.pong = NULL;
