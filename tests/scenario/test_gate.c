@@ -139,7 +139,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_verdicts(void **state)
+each_request_has_its_verdict_status_and_way(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
@@ -212,7 +212,7 @@ static const struct {
 };
 
 static void
-test_faults(void **state)
+what_fails_has_the_outcome_the_policy_declares(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -259,7 +259,7 @@ test_faults(void **state)
 
 /* Two waits share one deadline: HAProxy's is for the whole of it. */
 static void
-test_one_deadline(void **state)
+two_waits_share_one_deadline(void **state)
 {
 	struct stage s;
 	struct call slow, other;
@@ -284,7 +284,7 @@ test_one_deadline(void **state)
 
 /* HAProxy's connection goes away at every point of the way. */
 static void
-test_forget(void **state)
+a_connection_may_go_away_at_every_point(void **state)
 {
 	(void)state;
 	for (int point = 0; point < 4; point++) {
@@ -315,7 +315,7 @@ test_forget(void **state)
 }
 
 static void
-test_over_limit(void **state)
+a_request_over_its_limit_is_refused_with_its_counts(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -353,7 +353,7 @@ test_over_limit(void **state)
 
 /* Its counts are not read: what remains is unknown, and nothing is made up. */
 static void
-test_never_passes(void **state)
+what_can_never_pass_is_refused_without_a_count(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -377,7 +377,7 @@ test_never_passes(void **state)
 /* ---- memory ---- */
 
 static void
-test_held_global(void **state)
+all_that_is_held_has_a_cap(void **state)
 {
 	struct stage s;
 	struct call c[3];
@@ -396,7 +396,7 @@ test_held_global(void **state)
 }
 
 static void
-test_held_identity(void **state)
+what_one_caller_holds_has_a_cap(void **state)
 {
 	struct stage s;
 	struct call c[4];
@@ -420,7 +420,7 @@ test_held_identity(void **state)
 
 /* What a small body unpacks to is held while it waits. */
 static void
-test_held_decoded(void **state)
+what_a_small_body_unpacks_to_is_held(void **state)
 {
 	/* gzip of 200,000 spaces and {} */
 	static const unsigned char head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
@@ -473,7 +473,7 @@ test_held_decoded(void **state)
 /* ---- the ACK ---- */
 
 static void
-test_ack_room(void **state)
+an_answer_without_room_never_lets_a_request_go(void **state)
 {
 	(void)state;
 	/* Whatever fits: never an answer that would let an unread request go. */
@@ -492,7 +492,7 @@ test_ack_room(void **state)
 }
 
 static void
-test_unknown_message(void **state)
+an_unknown_message_is_answered_with_nothing(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -507,7 +507,7 @@ test_unknown_message(void **state)
 }
 
 static void
-test_many_headers(void **state)
+headers_over_the_cap_are_refused(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -538,7 +538,7 @@ test_many_headers(void **state)
 
 /* Before any route is known, the path tells who is to understand the refusal. */
 static void
-test_refusal_dialect(void **state)
+a_refusal_before_any_route_speaks_the_paths_dialect(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *path, *type; } rows[] = {
@@ -568,7 +568,7 @@ test_refusal_dialect(void **state)
 /* ---- shadow ---- */
 
 static void
-test_shadow(void **state)
+a_shadow_policy_is_recorded_and_not_enforced(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name; struct note n; const char *decision, *status, *would; } rows[] = {
@@ -606,7 +606,7 @@ test_shadow(void **state)
 
 /* A reload while requests wait: each keeps the policy it began with. */
 static void
-test_reload(void **state)
+requests_that_wait_keep_the_policy_they_began_with(void **state)
 {
 	struct stage s;
 	struct call before, after;
@@ -639,21 +639,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_one_deadline),
-		cmocka_unit_test(test_forget),
-		cmocka_unit_test(test_over_limit),
-		cmocka_unit_test(test_never_passes),
-		cmocka_unit_test(test_held_global),
-		cmocka_unit_test(test_held_identity),
-		cmocka_unit_test(test_held_decoded),
-		cmocka_unit_test(test_ack_room),
-		cmocka_unit_test(test_unknown_message),
-		cmocka_unit_test(test_many_headers),
-		cmocka_unit_test(test_refusal_dialect),
-		cmocka_unit_test(test_shadow),
-		cmocka_unit_test(test_reload),
+		cmocka_unit_test(each_request_has_its_verdict_status_and_way),
+		cmocka_unit_test(what_fails_has_the_outcome_the_policy_declares),
+		cmocka_unit_test(two_waits_share_one_deadline),
+		cmocka_unit_test(a_connection_may_go_away_at_every_point),
+		cmocka_unit_test(a_request_over_its_limit_is_refused_with_its_counts),
+		cmocka_unit_test(what_can_never_pass_is_refused_without_a_count),
+		cmocka_unit_test(all_that_is_held_has_a_cap),
+		cmocka_unit_test(what_one_caller_holds_has_a_cap),
+		cmocka_unit_test(what_a_small_body_unpacks_to_is_held),
+		cmocka_unit_test(an_answer_without_room_never_lets_a_request_go),
+		cmocka_unit_test(an_unknown_message_is_answered_with_nothing),
+		cmocka_unit_test(headers_over_the_cap_are_refused),
+		cmocka_unit_test(a_refusal_before_any_route_speaks_the_paths_dialect),
+		cmocka_unit_test(a_shadow_policy_is_recorded_and_not_enforced),
+		cmocka_unit_test(requests_that_wait_keep_the_policy_they_began_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ static const struct note deferred = { .person = "alice",
 /* Bodies that are held back over windows meet the limit where they come: never more than
  * it are let go in any window, and what was taken at their heads is given back. */
 static void
-test_bodies_held_back(void **state)
+bodies_held_back_meet_the_limit_where_they_come(void **state)
 {
 	/* limit: 5 requests in a minute, in buckets of 6 s */
 	static const struct {
@@ -76,7 +76,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies_held_back),
+		cmocka_unit_test(bodies_held_back_meet_the_limit_where_they_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ wait_for(struct stage *s, const bool *what)
 }
 
 static void
-test_others_are_served(void **state)
+a_worker_serves_others_while_a_helper_reads(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -104,7 +104,7 @@ test_others_are_served(void **state)
 
 /* Compressed, it is decoded by the worker as far as that is little work. */
 static void
-test_compressed(void **state)
+a_compressed_body_is_read_where_it_is_little_work(void **state)
 {
 	static const struct {
 		const char *name;
@@ -153,7 +153,7 @@ test_compressed(void **state)
 
 /* At any moment: the helper is told, the memory lives until it is back. */
 static void
-test_client_goes_away(void **state)
+a_client_may_go_away_while_a_helper_reads(void **state)
 {
 	struct stage s;
 	struct buf body;
@@ -186,7 +186,7 @@ test_client_goes_away(void **state)
 
 /* The daemon ends: the helper does so early, and what it had comes back. */
 static void
-test_stop(void **state)
+a_helper_ends_early_with_the_daemon(void **state)
 {
 	struct stage s;
 	struct pass p;
@@ -213,10 +213,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_others_are_served),
-		cmocka_unit_test(test_compressed),
-		cmocka_unit_test(test_client_goes_away),
-		cmocka_unit_test(test_stop),
+		cmocka_unit_test(a_worker_serves_others_while_a_helper_reads),
+		cmocka_unit_test(a_compressed_body_is_read_where_it_is_little_work),
+		cmocka_unit_test(a_client_may_go_away_while_a_helper_reads),
+		cmocka_unit_test(a_helper_ends_early_with_the_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

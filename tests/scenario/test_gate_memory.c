@@ -19,7 +19,7 @@ static const struct note deferred = { .person = "alice",
 	.headers = { "transfer-encoding: chunked" } };
 
 static void
-test_hold(void **state)
+what_the_relay_holds_is_bounded_for_each_caller(void **state)
 {
 	struct stage s;
 	struct call c, d, e;
@@ -57,7 +57,7 @@ test_hold(void **state)
 /* The largest body that may come, full of escapes, is redacted with the default
  * caps: eight times what it would take to hold it, and twice for its caller. */
 static void
-test_hold_largest(void **state)
+the_largest_body_is_redacted_with_the_default_caps(void **state)
 {
 	enum { N = 4 << 20 };
 	struct stage s;
@@ -95,7 +95,7 @@ test_hold_largest(void **state)
 
 /* The segments of a body leave when it is decided; the body stays held. */
 static void
-test_hold_after_verdict(void **state)
+segments_leave_with_the_verdict_and_the_body_stays(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -129,7 +129,7 @@ test_hold_after_verdict(void **state)
 }
 
 static void
-test_tickets_full(void **state)
+without_room_for_a_ticket_a_request_is_refused(void **state)
 {
 	struct stage s;
 	struct call c, over;
@@ -171,7 +171,7 @@ waiting(const struct stage *s)
 
 /* Who sends and goes away holds a quarter of what it may, and nobody else is refused. */
 static void
-test_uncollected(void **state)
+who_does_not_collect_holds_a_quarter(void **state)
 {
 	enum { BODY = 60000, CAP = 1 << 20 };
 	static const char *const people[] = { "alice", "bob", "carol" };
@@ -232,7 +232,7 @@ test_uncollected(void **state)
 
 /* The largest body may wait although it alone is over the quarter. */
 static void
-test_uncollected_large(void **state)
+the_largest_body_may_wait_alone(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -256,7 +256,7 @@ test_uncollected_large(void **state)
 
 /* Where most of the room is taken, who holds much is refused before who holds little. */
 static void
-test_last_quarter(void **state)
+the_last_room_is_for_who_holds_little(void **state)
 {
 	enum { CAP = 4 << 20 };
 	static const char *const people[] = { "alice", "bob", "carol" };
@@ -306,7 +306,7 @@ status_for(struct stage *s, const char *person)
 /* Who lets many decisions expire is refused for some seconds, others are not; where much
  * is held, fewer are many. */
 static void
-test_expired_many(void **state)
+who_lets_many_decisions_expire_is_refused_for_a_while(void **state)
 {
 	static const struct {
 		int expired;
@@ -351,14 +351,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hold),
-		cmocka_unit_test(test_hold_largest),
-		cmocka_unit_test(test_hold_after_verdict),
-		cmocka_unit_test(test_tickets_full),
-		cmocka_unit_test(test_uncollected),
-		cmocka_unit_test(test_uncollected_large),
-		cmocka_unit_test(test_last_quarter),
-		cmocka_unit_test(test_expired_many),
+		cmocka_unit_test(what_the_relay_holds_is_bounded_for_each_caller),
+		cmocka_unit_test(the_largest_body_is_redacted_with_the_default_caps),
+		cmocka_unit_test(segments_leave_with_the_verdict_and_the_body_stays),
+		cmocka_unit_test(without_room_for_a_ticket_a_request_is_refused),
+		cmocka_unit_test(who_does_not_collect_holds_a_quarter),
+		cmocka_unit_test(the_largest_body_may_wait_alone),
+		cmocka_unit_test(the_last_room_is_for_who_holds_little),
+		cmocka_unit_test(who_lets_many_decisions_expire_is_refused_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include "scenario/gate_policy.h"
 
 static void
-test_record_fields(void **state)
+a_record_has_what_decided_and_what_was_found(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *path, *want; } fields[] = {
@@ -46,7 +46,7 @@ test_record_fields(void **state)
 
 /* A denial from the head has read nothing: its record does not hash nothing. */
 static void
-test_record_unread(void **state)
+a_denial_from_the_head_has_read_nothing(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -65,7 +65,7 @@ test_record_unread(void **state)
 /* A refusal before the rules leaves no text in the record or the log: a path only where
  * it was looked through and holds nothing. */
 static void
-test_refused_paths(void **state)
+a_refusal_before_the_rules_leaves_no_text(void **state)
 {
 #define MARK "jane.doe@example.com"
 	/* clang-format off */
@@ -121,7 +121,7 @@ test_refused_paths(void **state)
 
 /* The host of a request that nobody matched is its sender's choice too. */
 static void
-test_refused_hosts(void **state)
+a_host_that_nobody_matched_is_its_senders_choice(void **state)
 {
 	static const struct {
 		const char *host, *status, *want;
@@ -152,14 +152,14 @@ test_refused_hosts(void **state)
 }
 
 #define SIGNATURE                                                                              \
-	"EgpkJn7Qw2fB9xZ0aLrT5vYc8HsU3mKdP1eXoGiNbR6tWq4jVhFyMzCl7OuSAkEgDpJ2Bn5w0xQrT9vZ8c" \
+	"EgpkJn7Qw2fB9xZ0aLrT5vYc8HsU3mKdP1eXoGiNbR6tWq4jVhFyMzCl7OuSAkEgDpJ2Bn5w0xQrT9vZ8c"   \
 	"LmY3fHsK6dP1aUeXoG"
 #define GIF "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
 
 /* Whatever nobody could read is counted and named, with the body and without one; rules
  * see its kinds. What the provider sealed passes. */
 static void
-test_record_opaque(void **state)
+what_nobody_could_read_is_counted_and_named(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *method, *query, *body; const char *fields[9][2]; } rows[] = {
@@ -206,7 +206,7 @@ test_record_opaque(void **state)
 
 /* The model's name is the caller's text: what was found in it stays out. */
 static void
-test_model_is_text(void **state)
+what_is_found_in_a_models_name_stays_out(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -229,7 +229,7 @@ test_model_is_text(void **state)
 /* What was written in disguise is a fact of its own: in conditions, in the record, in a
  * counter. */
 static void
-test_evasion(void **state)
+a_disguise_is_a_fact_of_its_own(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -257,7 +257,7 @@ test_evasion(void **state)
 
 /* A record is never too long to be written, whatever the caller sends. */
 static void
-test_record_room(void **state)
+a_record_is_never_too_long_to_be_written(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -292,34 +292,38 @@ test_record_room(void **state)
 }
 
 #define USES_EMAIL                                                                             \
-	ROUTES "  - {name: every, match: {path: /v1/every}, dialect: openai, backend: openai, " \
+	ROUTES "  - {name: every, match: {path: /v1/every}, dialect: openai, backend: "        \
+	       "openai, "                                                                      \
 	       "record: {find: all}}\n"                                                        \
 	       "rules:\n  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n"               \
 	       "default: permit\n"
 
 /* A record names what was searched for, and says what that was. */
 static void
-test_record_names_what_was_searched(void **state)
+a_record_names_what_was_searched(void **state)
 {
 #define SAYS(model, text)                                                                      \
-	"{\"model\":\"" model "\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
+	"{\"model\":\"" model "\",\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]" \
+	"}"
 	static const struct {
 		const char *name;
 		struct note n;
 		const char *ssn, *email, *model; /* of the record */
 	} rows[] = {
-		{ "what no rule names", { .body = SAYS("gpt", "my ssn is 308-63-0237") }, "", "",
-			"gpt" },
+		{ "what no rule names", { .body = SAYS("gpt", "my ssn is 308-63-0237") }, "",
+			"", "gpt" },
 		{ "next to what one names",
-			{ .body = SAYS("gpt", "my ssn is 308-63-0237, write to al@example.com") },
+			{ .body = SAYS(
+				  "gpt", "my ssn is 308-63-0237, write to al@example.com") },
 			"", "1", "gpt" },
 		{ "on a route that asks for all",
 			{ .path = "/v1/every",
 				.body = SAYS("gpt", "my ssn is 308-63-0237, write to "
 						    "al@example.com") },
 			"1", "1", "gpt" },
-		{ "a model's name that is a key", { .body = SAYS("AKIAQ3EGRIXPFUSLKQLT", "hello") },
-			"", "", "<redacted>" },
+		{ "a model's name that is a key",
+			{ .body = SAYS("AKIAQ3EGRIXPFUSLKQLT", "hello") }, "", "",
+			"<redacted>" },
 		{ "a model's name that another text shows to be one",
 			{ .body = SAYS("308630237", "my ssn is 308630237") }, "1", "",
 			"<redacted>" },
@@ -360,14 +364,15 @@ test_record_names_what_was_searched(void **state)
 
 /* Only a literal says which entities a condition depends on. */
 static void
-test_conditions_that_search_for_all(void **state)
+only_a_literal_says_what_a_condition_depends_on(void **state)
 {
 	static const struct {
 		const char *when;
 		bool all;
 	} rows[] = {
 		{ "\"US_SSN\" in prompt.entities", false },
-		{ "!(\"pii\" in prompt.classes) || \"sec\" + \"ret\" in prompt.classes", false },
+		{ "!(\"pii\" in prompt.classes) || \"sec\" + \"ret\" in prompt.classes",
+			false },
 		{ "\"nobody\" in prompt.classes", false },
 		{ "model.name == \"x\"", false },
 		{ "prompt.entities.size() > 2", true },
@@ -384,8 +389,9 @@ test_conditions_that_search_for_all(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int limit = 0; limit < 2; limit++) {
 			snprintf(policy, sizeof(policy),
-				limit ? ROUTES "limits: [{name: r, when: '%s', requests: 5, window: "
-					       "1m}]\n"
+				limit ? ROUTES
+					"limits: [{name: r, when: '%s', requests: 5, window: "
+					"1m}]\n"
 				      : ROUTES "rules: [{name: r, when: '%s', deny: true}]\n",
 				rows[i].when);
 			stage_up(&s, policy);
@@ -399,16 +405,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_record_fields),
-		cmocka_unit_test(test_record_unread),
-		cmocka_unit_test(test_record_opaque),
-		cmocka_unit_test(test_refused_paths),
-		cmocka_unit_test(test_refused_hosts),
-		cmocka_unit_test(test_model_is_text),
-		cmocka_unit_test(test_evasion),
-		cmocka_unit_test(test_record_room),
-		cmocka_unit_test(test_record_names_what_was_searched),
-		cmocka_unit_test(test_conditions_that_search_for_all),
+		cmocka_unit_test(a_record_has_what_decided_and_what_was_found),
+		cmocka_unit_test(a_denial_from_the_head_has_read_nothing),
+		cmocka_unit_test(what_nobody_could_read_is_counted_and_named),
+		cmocka_unit_test(a_refusal_before_the_rules_leaves_no_text),
+		cmocka_unit_test(a_host_that_nobody_matched_is_its_senders_choice),
+		cmocka_unit_test(what_is_found_in_a_models_name_stays_out),
+		cmocka_unit_test(a_disguise_is_a_fact_of_its_own),
+		cmocka_unit_test(a_record_is_never_too_long_to_be_written),
+		cmocka_unit_test(a_record_names_what_was_searched),
+		cmocka_unit_test(only_a_literal_says_what_a_condition_depends_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static const struct {
 };
 
 static void
-test_claims(void **state)
+a_ticket_is_claimed_once_by_who_fits_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
@@ -106,7 +106,7 @@ head_has(const struct http_head *h, const char *name, const char *value)
 }
 
 static void
-test_head(void **state)
+the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets(void **state)
 {
 	static const char *const gone[] = { "authorization", "cookie", "x-api-key",
 		"x-tollgate-id2", "x-tollgate-backend2", "connection", "x-hop",
@@ -156,7 +156,7 @@ test_head(void **state)
 /* ---- BODY_COPY, BODY_SWAP ---- */
 
 static void
-test_copy(void **state)
+only_the_body_that_was_decided_is_copied(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *sent; int err; } rows[] = {
@@ -195,7 +195,7 @@ test_copy(void **state)
 }
 
 static void
-test_swap(void **state)
+a_redacted_body_takes_the_place_of_what_came(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -221,7 +221,7 @@ test_swap(void **state)
 /* A body that is nothing but what is removed goes out empty, never as it came; read
  * at once or by the relay. */
 static void
-test_swap_for_nothing(void **state)
+a_body_of_nothing_but_what_is_removed_goes_out_empty(void **state)
 {
 	static const char mail[] = "alice@example.com";
 
@@ -264,7 +264,7 @@ test_swap_for_nothing(void **state)
 
 /* The relay may refuse what was permitted: its record is another. */
 static void
-test_refuse_permitted(void **state)
+the_relay_may_refuse_what_was_permitted(void **state)
 {
 	const struct note *const notes[] = { &hello,
 		&(struct note){ .person = "alice", .body = EMAIL },
@@ -321,7 +321,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_defer(void **state)
+a_deferred_body_is_decided_when_the_relay_has_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -388,7 +388,7 @@ test_defer(void **state)
 /* A body that takes a minute to come is charged to the minute it came in, where
  * it meets what others took meanwhile. */
 static void
-test_slow_body(void **state)
+a_slow_body_is_charged_to_the_minute_it_came_in(void **state)
 {
 	struct stage s;
 	struct call slow, c;
@@ -412,7 +412,7 @@ test_slow_body(void **state)
 }
 
 static void
-test_refuse_deferred(void **state)
+a_deferred_body_that_does_not_come_is_refused_by_the_relay(void **state)
 {
 	/* clang-format off */
 	static const struct { int status; const char *code; } rows[] = {
@@ -461,7 +461,7 @@ enum {
 };
 
 static void
-test_finish_points(void **state)
+an_exchange_may_end_at_every_point(void **state)
 {
 	static const char *const bodies_sent[] = { HELLO, EMAIL, SECRET, "{" };
 
@@ -536,7 +536,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_settle(void **state)
+tokens_are_settled_by_what_was_used(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(settles) / sizeof(settles[0]); i++) {
@@ -573,7 +573,7 @@ test_settle(void **state)
 /* The response's last byte waits for the completion; what a failing disk means is
  * the policy's to say. */
 static void
-test_completion(void **state)
+the_last_byte_waits_for_the_completion(void **state)
 {
 	for (int permit = 0; permit < 2; permit++)
 		for (int err = 0; err < 2; err++) {
@@ -597,7 +597,7 @@ test_completion(void **state)
 /* A disk that hangs under on_failure.audit: permit. The exchange goes on, on
  * another worker too, and ends before the disk answers. */
 static void
-test_hanging_disk(void **state)
+a_disk_that_hangs_holds_up_nothing_where_the_policy_permits(void **state)
 {
 	(void)state;
 	for (unsigned worker = 0; worker < 2; worker++)
@@ -632,7 +632,7 @@ test_hanging_disk(void **state)
 
 /* While the relay's verdict waits, the deadline is the agent's. */
 static void
-test_deferred_deadline(void **state)
+a_deferred_verdict_has_the_agents_deadline(void **state)
 {
 	(void)state;
 	for (int disk = 0; disk < 2; disk++) {
@@ -667,7 +667,7 @@ test_deferred_deadline(void **state)
 /* ---- without an audit section ---- */
 
 static void
-test_no_audit(void **state)
+without_an_audit_exchanges_end_all_the_same(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -708,21 +708,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_claims),
-		cmocka_unit_test(test_head),
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_swap_for_nothing),
-		cmocka_unit_test(test_refuse_permitted),
-		cmocka_unit_test(test_defer),
-		cmocka_unit_test(test_slow_body),
-		cmocka_unit_test(test_refuse_deferred),
-		cmocka_unit_test(test_finish_points),
-		cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_completion),
-		cmocka_unit_test(test_hanging_disk),
-		cmocka_unit_test(test_deferred_deadline),
-		cmocka_unit_test(test_no_audit),
+		cmocka_unit_test(a_ticket_is_claimed_once_by_who_fits_it),
+		cmocka_unit_test(
+			the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets),
+		cmocka_unit_test(only_the_body_that_was_decided_is_copied),
+		cmocka_unit_test(a_redacted_body_takes_the_place_of_what_came),
+		cmocka_unit_test(a_body_of_nothing_but_what_is_removed_goes_out_empty),
+		cmocka_unit_test(the_relay_may_refuse_what_was_permitted),
+		cmocka_unit_test(a_deferred_body_is_decided_when_the_relay_has_it),
+		cmocka_unit_test(a_slow_body_is_charged_to_the_minute_it_came_in),
+		cmocka_unit_test(a_deferred_body_that_does_not_come_is_refused_by_the_relay),
+		cmocka_unit_test(an_exchange_may_end_at_every_point),
+		cmocka_unit_test(tokens_are_settled_by_what_was_used),
+		cmocka_unit_test(the_last_byte_waits_for_the_completion),
+		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
+		cmocka_unit_test(a_deferred_verdict_has_the_agents_deadline),
+		cmocka_unit_test(without_an_audit_exchanges_end_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

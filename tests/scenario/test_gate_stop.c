@@ -2,7 +2,7 @@
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 
-#define LEN(s)	 ((int64_t)sizeof(s) - 1)
+#define LEN(s) ((int64_t)sizeof(s) - 1)
 
 static const struct note hello = { .person = "alice", .body = HELLO };
 static const struct note deferred = { .person = "alice",
@@ -12,7 +12,7 @@ static const struct note deferred = { .person = "alice",
 
 /* What views the NOTIFY is forgotten with it. */
 static void
-test_nothing_views_the_frame(void **state)
+what_views_the_frame_is_forgotten_with_it(void **state)
 {
 	static const struct note rows[] = {
 		{ .person = "alice", .body = HELLO, .certificate = "DER" },
@@ -45,7 +45,7 @@ test_nothing_views_the_frame(void **state)
 /* The daemon ends while each of them waits for something else: each leaves its record,
  * what it reserved is given back, and nothing is left. */
 static void
-test_abort(void **state)
+at_the_daemons_end_each_wait_leaves_its_record(void **state)
 {
 	struct call c[4];
 	struct pass p;
@@ -77,8 +77,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_views_the_frame),
-		cmocka_unit_test(test_abort),
+		cmocka_unit_test(what_views_the_frame_is_forgotten_with_it),
+		cmocka_unit_test(at_the_daemons_end_each_wait_leaves_its_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,7 +328,7 @@ side_run(void *arg)
 }
 
 static void
-test_threads(void **state)
+workers_on_threads_agree_while_policies_change(void **state)
 {
 	static const unsigned char key[32] = "0123456789abcdef0123456789abcde";
 	char file[] = "/tmp/tollgate-threads-XXXXXX";
@@ -414,7 +414,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(workers_on_threads_agree_while_policies_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

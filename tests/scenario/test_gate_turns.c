@@ -65,7 +65,7 @@ count_of(struct span s, const char *what)
 
 /* An address at every place around the windows' edges is found, and once. */
 static void
-test_windows(void **state)
+an_address_across_windows_is_found_once(void **state)
 {
 	enum { N = 700000 };
 	static const size_t edges[] = { 224 << 10, 240 << 10, 256 << 10, 448 << 10, 464 << 10,
@@ -127,7 +127,7 @@ put_key(char *p, size_t n)
 
 /* Longer than what windows have in common: wherever it stands nothing of it is left. */
 static void
-test_what_is_longer_than_an_overlap(void **state)
+of_what_is_longer_than_an_overlap_nothing_is_left(void **state)
 {
 	enum { N = 700000 };
 	static const size_t sizes[] = { 17000, 30000, 60000 };
@@ -176,7 +176,7 @@ test_what_is_longer_than_an_overlap(void **state)
 
 /* A short request is decided while a long one takes its turns. */
 static void
-test_others_are_served(void **state)
+a_short_request_is_decided_between_turns_of_a_long_one(void **state)
 {
 	struct stage s;
 	struct call slow, quick;
@@ -212,7 +212,7 @@ test_others_are_served(void **state)
 
 /* The client, the deadline or the relay's end comes between two turns. */
 static void
-test_ends_between_turns(void **state)
+a_request_may_end_between_two_turns(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 4; how++) {
@@ -282,7 +282,7 @@ test_ends_between_turns(void **state)
 /* The record of a permit comes after the denial that its lateness led to: before
  * the relay ends the exchange, or after. */
 static void
-test_late_record(void **state)
+a_late_permits_record_comes_after_its_denial(void **state)
 {
 	(void)state;
 	for (int point = 0; point < 3; point++)
@@ -321,7 +321,7 @@ test_late_record(void **state)
 
 /* More limits than a request can carry: a 503, whatever on_failure says. */
 static void
-test_many_limits(void **state)
+more_limits_than_a_request_can_carry_are_a_503(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -348,7 +348,7 @@ test_many_limits(void **state)
 
 /* What cannot be read and may pass all the same takes tokens by its size. */
 static void
-test_unreadable_tokens(void **state)
+what_cannot_be_read_takes_tokens_by_its_size(void **state)
 {
 	struct stage s;
 	struct call c;
@@ -372,8 +372,7 @@ test_unreadable_tokens(void **state)
 	assert_string_equal(call_var(&c, "decision"), "permit");
 	assert_int_equal(stage_charged(&s, "tokens", "alice"), 67);
 	assert_string_equal(stage_field(0, "prompt.unreadable"), "true");
-	assert_string_equal(
-		stage_field(0, "not_inspected"), "[\"header values\",\"body\"]");
+	assert_string_equal(stage_field(0, "not_inspected"), "[\"header values\",\"body\"]");
 	call_do(&s, &n, &c);
 	assert_string_equal(call_var(&c, "status"), "429");
 	stage_down(&s);
@@ -383,13 +382,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_windows),
-		cmocka_unit_test(test_what_is_longer_than_an_overlap),
-		cmocka_unit_test(test_others_are_served),
-		cmocka_unit_test(test_ends_between_turns),
-		cmocka_unit_test(test_late_record),
-		cmocka_unit_test(test_many_limits),
-		cmocka_unit_test(test_unreadable_tokens),
+		cmocka_unit_test(an_address_across_windows_is_found_once),
+		cmocka_unit_test(of_what_is_longer_than_an_overlap_nothing_is_left),
+		cmocka_unit_test(a_short_request_is_decided_between_turns_of_a_long_one),
+		cmocka_unit_test(a_request_may_end_between_two_turns),
+		cmocka_unit_test(a_late_permits_record_comes_after_its_denial),
+		cmocka_unit_test(more_limits_than_a_request_can_carry_are_a_503),
+		cmocka_unit_test(what_cannot_be_read_takes_tokens_by_its_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

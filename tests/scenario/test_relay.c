@@ -257,7 +257,7 @@ copy_once(struct stage *s, const struct copy_case *c, struct peer *edge, struct 
 }
 
 static void
-exchanges_pass(void **state)
+an_exchange_passes_however_it_is_cut(void **state)
 {
 	struct stage *s = *state;
 	static const size_t steps[] = { 1, 2, 3, 7, 64, 100000 };
@@ -725,7 +725,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_old_client_gets_no_chunks, setup, teardown),
-		cmocka_unit_test_setup_teardown(exchanges_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_exchange_passes_however_it_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			both_sides_reuse_their_connections, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -280,7 +280,7 @@ provider_acts(struct provider *u)
 }
 
 static void
-chaos(void **state)
+callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 {
 	struct stage *s = *state;
 
@@ -364,7 +364,8 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(chaos, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			callers_and_providers_that_end_anywhere_leave_nothing, setup, teardown),
 	};
 	dice = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	print_message("seed %llu\n", (unsigned long long)dice);

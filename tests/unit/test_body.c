@@ -204,7 +204,7 @@ static const struct {
 };
 
 static void
-test_reads(void **state)
+a_body_is_read_as_segments(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -336,7 +336,7 @@ static const struct {
 };
 
 static void
-test_refuses(void **state)
+a_body_that_is_no_request_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -363,7 +363,7 @@ test_refuses(void **state)
 }
 
 static void
-test_accepts(void **state)
+members_that_are_null_or_absent_are_no_mistake(void **state)
 {
 	static const char *const fine[] = {
 		"{}",
@@ -388,7 +388,7 @@ test_accepts(void **state)
 }
 
 static void
-test_facts(void **state)
+a_request_has_its_facts(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -500,7 +500,7 @@ the_names_of_a_value_are_those_of_the_objects_around_it(void **state)
 }
 
 static void
-test_keys_are_segments(void **state)
+keys_are_segments_too(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -521,7 +521,7 @@ test_keys_are_segments(void **state)
 
 /* {"type":"…"} parts: what is opaque, what is still text. */
 static void
-test_opaque_parts(void **state)
+parts_that_nobody_reads_are_opaque(void **state)
 {
 	char base64[301], slashes[301];
 	struct arena a;
@@ -621,7 +621,8 @@ test_opaque_parts(void **state)
 			if (b.segments[k].start <= at && b.segments[k].role != ROLE_KEY)
 				s = &b.segments[k];
 		bool media = rows[i].media[0]
-				     ? b.unread.nmedia == 1 && span_is(b.unread.media[0], rows[i].media)
+				     ? b.unread.nmedia == 1 &&
+					       span_is(b.unread.media[0], rows[i].media)
 				     : b.unread.nmedia == 0;
 		if (!media || s->opaque != rows[i].opaque ||
 			(rows[i].text && !span_is(s->text, rows[i].text)) ||
@@ -636,7 +637,7 @@ test_opaque_parts(void **state)
 }
 
 static void
-test_caps(void **state)
+nesting_and_segments_have_caps(void **state)
 {
 	struct arena a;
 	struct body b;
@@ -689,7 +690,7 @@ test_caps(void **state)
 }
 
 static void
-test_dialects(void **state)
+a_dialect_is_known_by_name_and_by_path(void **state)
 {
 	(void)state;
 	assert_string_equal(dialect_names(), "openai, anthropic, rest");
@@ -710,15 +711,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_accepts),
-		cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_keys_are_segments),
+		cmocka_unit_test(a_body_is_read_as_segments),
+		cmocka_unit_test(a_body_that_is_no_request_is_refused_with_its_place),
+		cmocka_unit_test(members_that_are_null_or_absent_are_no_mistake),
+		cmocka_unit_test(a_request_has_its_facts),
+		cmocka_unit_test(keys_are_segments_too),
 		cmocka_unit_test(the_names_of_a_value_are_those_of_the_objects_around_it),
-		cmocka_unit_test(test_opaque_parts),
-		cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_dialects),
+		cmocka_unit_test(parts_that_nobody_reads_are_opaque),
+		cmocka_unit_test(nesting_and_segments_have_caps),
+		cmocka_unit_test(a_dialect_is_known_by_name_and_by_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

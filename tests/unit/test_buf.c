@@ -21,7 +21,7 @@ check(struct buf *b, const char *want)
 }
 
 static void
-numbers(void **state)
+numbers_are_written_as_they_are(void **state)
 {
 	static const struct {
 		int64_t v;
@@ -96,7 +96,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
+		cmocka_unit_test(numbers_are_written_as_they_are),
 		cmocka_unit_test(formatted_text_at_every_room),
 		cmocka_unit_test(a_cap_latches),
 	};

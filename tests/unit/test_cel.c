@@ -83,7 +83,7 @@ static const struct cel_activation act = { .lookup = lookup };
 
 /* clang-format off */
 static void
-conditions(void **state)
+conditions_have_their_values(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -127,7 +127,7 @@ conditions(void **state)
 }
 
 static void
-refused(void **state)
+a_mistake_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -179,7 +179,7 @@ refused(void **state)
 }
 
 static void
-values(void **state)
+every_value_has_its_text(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -216,7 +216,7 @@ values(void **state)
 }
 
 static void
-patterns(void **state)
+patterns_are_re2s(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -298,7 +298,7 @@ repeated(struct arena *a, const char *head, const char *unit, size_t n, const ch
 }
 
 static void
-caps(void **state)
+expressions_have_caps(void **state)
 {
 	struct cel_error err;
 	struct arena a;
@@ -405,13 +405,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(conditions),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(values),
-		cmocka_unit_test(patterns),
+		cmocka_unit_test(conditions_have_their_values),
+		cmocka_unit_test(a_mistake_is_refused_with_its_place),
+		cmocka_unit_test(every_value_has_its_text),
+		cmocka_unit_test(patterns_are_re2s),
 		cmocka_unit_test(reads_only_what_it_names),
 		cmocka_unit_test(a_slot_is_asked_once_and_only_if_needed),
-		cmocka_unit_test(caps),
+		cmocka_unit_test(expressions_have_caps),
 		cmocka_unit_test(an_evaluation_ends),
 		cmocka_unit_test(a_full_arena_is_an_error),
 	};

@@ -206,14 +206,14 @@ run_suite(const char *file, size_t must)
 }
 
 static void
-core(void **state)
+the_core_suite_holds(void **state)
 {
 	(void)state;
 	run_suite(SUITE "core.jsonl", 1078);
 }
 
 static void
-extensions(void **state)
+the_extensions_suite_holds(void **state)
 {
 	(void)state;
 	run_suite(SUITE "extensions.jsonl", 536);
@@ -223,8 +223,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(core),
-		cmocka_unit_test(extensions),
+		cmocka_unit_test(the_core_suite_holds),
+		cmocka_unit_test(the_extensions_suite_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

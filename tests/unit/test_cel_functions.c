@@ -14,7 +14,7 @@ static const struct cel_activation nothing;
 
 /* clang-format off */
 static void
-strings(void **state)
+functions_of_strings_hold(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -55,7 +55,7 @@ strings(void **state)
 }
 
 static void
-numbers(void **state)
+functions_of_numbers_hold(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -87,7 +87,7 @@ numbers(void **state)
 }
 
 static void
-times(void **state)
+functions_of_times_hold(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -121,7 +121,7 @@ times(void **state)
 }
 
 static void
-addresses(void **state)
+functions_of_addresses_hold(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -142,7 +142,7 @@ addresses(void **state)
 }
 
 static void
-patterns(void **state)
+globs_and_patterns_hold(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -159,7 +159,7 @@ patterns(void **state)
 }
 
 static void
-versions(void **state)
+versions_are_ordered_as_semver_says(void **state)
 {
 	(void)state;
 	static const struct row rows[] = {
@@ -184,12 +184,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strings),
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(times),
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(patterns),
-		cmocka_unit_test(versions),
+		cmocka_unit_test(functions_of_strings_hold),
+		cmocka_unit_test(functions_of_numbers_hold),
+		cmocka_unit_test(functions_of_times_hold),
+		cmocka_unit_test(functions_of_addresses_hold),
+		cmocka_unit_test(globs_and_patterns_hold),
+		cmocka_unit_test(versions_are_ordered_as_semver_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

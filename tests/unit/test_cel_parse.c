@@ -115,7 +115,7 @@ static const struct {
 /* clang-format on */
 
 static void
-cut_everywhere(void **state)
+a_text_cut_anywhere_is_an_answer(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -141,7 +141,8 @@ cut_everywhere(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(cut_everywhere) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		a_text_cut_anywhere_is_an_answer) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

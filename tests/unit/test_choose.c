@@ -281,7 +281,7 @@ one(const struct case_of *c)
 }
 
 static void
-candidates(void **state)
+the_first_candidate_that_may_is_chosen(void **state)
 {
 	unsigned bad = 0;
 
@@ -354,7 +354,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(candidates),
+		cmocka_unit_test(the_first_candidate_that_may_is_chosen),
 		cmocka_unit_test(each_candidate_has_its_trace),
 		cmocka_unit_test(the_version_knows_every_effect),
 	};

@@ -34,7 +34,7 @@ check(int64_t wall_ns)
 }
 
 static void
-texts(void **state)
+a_time_is_read_back_from_its_text(void **state)
 {
 	static const int64_t rows[] = { 0, 1, 999999999, 1000000000, -1, -1000000000,
 		951782400000000000, /* 29 February 2000 */
@@ -55,7 +55,8 @@ texts(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(texts) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		a_time_is_read_back_from_its_text) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

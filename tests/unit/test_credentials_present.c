@@ -47,7 +47,7 @@ static const struct { const char *name, *header, *value; int err; /* 0: nobody *
 /* clang-format on */
 
 static void
-test_presence(void **state)
+a_credential_is_looked_for_where_the_policy_says(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(presence) / sizeof(presence[0]); i++) {
@@ -74,7 +74,7 @@ test_presence(void **state)
 /* A credential given twice, also beside a good one; and the first header that
  * holds one decides. */
 static void
-test_several(void **state)
+a_credential_given_twice_is_refused(void **state)
 {
 	struct buf good;
 	struct arena a;
@@ -115,7 +115,7 @@ test_several(void **state)
 }
 
 static void
-test_large(void **state)
+a_credential_of_a_megabyte_is_refused(void **state)
 {
 	enum { MEGABYTE = 1 << 20 };
 	char *text = malloc(MEGABYTE);
@@ -134,7 +134,7 @@ test_large(void **state)
 /* ---- API keys ---- */
 
 static void
-test_apikeys(void **state)
+an_api_key_names_its_person_while_it_lives(void **state)
 {
 	struct {
 		const char *name;
@@ -201,7 +201,7 @@ test_apikeys(void **state)
 /* ---- the cache ---- */
 
 static void
-test_cache(void **state)
+a_cached_token_keeps_its_times_and_its_header(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(16);
 	struct arena a;
@@ -255,7 +255,7 @@ test_cache(void **state)
 }
 
 static void
-test_cache_eviction(void **state)
+a_full_cache_forgets_what_was_not_asked_for(void **state)
 {
 	enum { TOKENS = 100 };
 	struct identity_cache *cache = identity_cache_new(16);
@@ -302,12 +302,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_presence),
-		cmocka_unit_test(test_several),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_apikeys),
-		cmocka_unit_test(test_cache),
-		cmocka_unit_test(test_cache_eviction),
+		cmocka_unit_test(a_credential_is_looked_for_where_the_policy_says),
+		cmocka_unit_test(a_credential_given_twice_is_refused),
+		cmocka_unit_test(a_credential_of_a_megabyte_is_refused),
+		cmocka_unit_test(an_api_key_names_its_person_while_it_lives),
+		cmocka_unit_test(a_cached_token_keeps_its_times_and_its_header),
+		cmocka_unit_test(a_full_cache_forgets_what_was_not_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

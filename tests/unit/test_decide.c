@@ -334,7 +334,7 @@ static const struct {
 };
 
 static void
-verdicts(void **state)
+each_request_has_the_verdict_of_its_rules(void **state)
 {
 	unsigned bad = 0;
 
@@ -504,7 +504,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),
+		cmocka_unit_test(each_request_has_the_verdict_of_its_rules),
 		cmocka_unit_test(classes_hit_names_the_policys_classes),
 		cmocka_unit_test(a_full_arena_is_an_error_and_no_verdict),
 		cmocka_unit_test(limits_apply_by_condition_and_carry_their_values),

@@ -116,7 +116,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_decide(void **state)
+decide_answers_by_exit_code_and_members(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -151,7 +151,7 @@ answer(const char *in)
 }
 
 static void
-test_members(void **state)
+an_answer_has_all_its_members(void **state)
 {
 	static const char *const members[] = { "decision", "status", "rule", "reason", "policy",
 		"identity", "route", "model", "classes", "findings" };
@@ -206,7 +206,7 @@ test_members(void **state)
 
 /* Who was considered, what is sent in place of what was asked for. */
 static void
-test_changes(void **state)
+an_answer_says_who_was_considered_and_what_is_sent(void **state)
 {
 	static const char *const want =
 		"{\"body\":\"{\\\"max_completion_tokens\\\":5,\\\"model\\\":\\\"m-eu\\\"}\","
@@ -260,7 +260,7 @@ test_changes(void **state)
 }
 
 static void
-test_many_headers(void **state)
+headers_over_the_cap_are_a_mistake(void **state)
 {
 	(void)state;
 	for (int n = CAP_HEADERS; n <= CAP_HEADERS + 1; n++) {
@@ -280,7 +280,7 @@ test_many_headers(void **state)
 }
 
 static void
-test_usage(void **state)
+wrong_arguments_decide_nothing(void **state)
 {
 	char other[128];
 
@@ -306,7 +306,7 @@ test_usage(void **state)
 /* ---- key ---- */
 
 static void
-test_key_new(void **state)
+a_new_key_is_shown_once_and_can_be_revoked(void **state)
 {
 	char file[128], text[65536];
 	struct stat st;
@@ -349,7 +349,7 @@ test_key_new(void **state)
 
 /* What cannot be a key leaves the file as it was. */
 static void
-test_key_mistakes(void **state)
+what_cannot_be_a_key_leaves_the_file_as_it_was(void **state)
 {
 	/* clang-format off */
 	static const struct { const char *name, *person, *option, *value; int code; } bad[] = {
@@ -405,7 +405,7 @@ test_key_mistakes(void **state)
 
 /* Eight at once: none is lost. */
 static void
-test_key_together(void **state)
+eight_keys_made_at_once_are_all_there(void **state)
 {
 	char file[128];
 	int status;
@@ -436,7 +436,7 @@ test_key_together(void **state)
 
 /* External recognisers are not asked: their answers are part of the input. */
 static void
-test_recognisers(void **state)
+recognisers_answers_are_part_of_the_input(void **state)
 {
 #define ASK "{" NOON "\"path\":\"/api/x\",\"body\":\"we saw zorblax\",\"classifier\":"
 	static const struct {
@@ -481,7 +481,7 @@ test_recognisers(void **state)
 
 /* Who is scored, and what a policy may say about it. */
 static void
-test_injection(void **state)
+a_policy_says_whose_injection_counts(void **state)
 {
 #define TALK(messages)                                                                         \
 	"{\"method\":\"POST\",\"path\":\"/v1/chat/completions\","                              \
@@ -548,16 +548,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_injection),
-		cmocka_unit_test(test_decide),
-		cmocka_unit_test(test_recognisers),
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_many_headers),
-		cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_key_new),
-		cmocka_unit_test(test_key_mistakes),
-		cmocka_unit_test(test_key_together),
+		cmocka_unit_test(a_policy_says_whose_injection_counts),
+		cmocka_unit_test(decide_answers_by_exit_code_and_members),
+		cmocka_unit_test(recognisers_answers_are_part_of_the_input),
+		cmocka_unit_test(an_answer_has_all_its_members),
+		cmocka_unit_test(an_answer_says_who_was_considered_and_what_is_sent),
+		cmocka_unit_test(headers_over_the_cap_are_a_mistake),
+		cmocka_unit_test(wrong_arguments_decide_nothing),
+		cmocka_unit_test(a_new_key_is_shown_once_and_can_be_revoked),
+		cmocka_unit_test(what_cannot_be_a_key_leaves_the_file_as_it_was),
+		cmocka_unit_test(eight_keys_made_at_once_are_all_there),
 	};
 
 	return cmocka_run_group_tests(tests, setup, temp_dir_remove);

@@ -393,7 +393,7 @@ look_for_macros(void)
 }
 
 static void
-every_macro(void **state)
+every_macro_is_in_the_manual(void **state)
 {
 	(void)state;
 	want(policy, "tollgate-policy.5", "macro", "has");
@@ -471,7 +471,8 @@ the_recipes_compile(void **state)
 				buf_str(&whole, rest[i].text);
 		}
 		const struct yaml_node *root = yaml_load(&a, "recipe", buf_view(&whole), &d);
-		const struct detect_extra *own = root ? policy_own(&a, root, "recipe", &d) : NULL;
+		const struct detect_extra *own =
+			root ? policy_own(&a, root, "recipe", &d) : NULL;
 		struct detect_rules *with =
 			own && own->n ? detect_load_with(NULL, own, &d.text) : NULL;
 		if (!root || !policy_compile(&a, root, "recipe", NULL, with ? with : rules, &d))
@@ -536,7 +537,7 @@ main(void)
 		cmocka_unit_test(every_key_of_the_policy),
 		cmocka_unit_test(every_variable_of_haproxy),
 		cmocka_unit_test(every_gauge_and_admin_page),
-		cmocka_unit_test(every_macro),
+		cmocka_unit_test(every_macro_is_in_the_manual),
 		cmocka_unit_test(the_pages_are_well_formed),
 		cmocka_unit_test(the_recipes_compile),
 		cmocka_unit_test(links_lead_somewhere),

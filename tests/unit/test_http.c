@@ -200,14 +200,14 @@ heads(bool response, const struct head_case *c, size_t n)
 }
 
 static void
-request_heads(void **state)
+request_heads_are_read_or_refused(void **state)
 {
 	(void)state;
 	heads(false, requests, sizeof(requests) / sizeof(requests[0]));
 }
 
 static void
-response_heads(void **state)
+response_heads_are_read_or_refused(void **state)
 {
 	(void)state;
 	heads(true, responses, sizeof(responses) / sizeof(responses[0]));
@@ -546,8 +546,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_heads),
-		cmocka_unit_test(response_heads),
+		cmocka_unit_test(request_heads_are_read_or_refused),
+		cmocka_unit_test(response_heads_are_read_or_refused),
 		cmocka_unit_test(a_request_gives_its_parts),
 		cmocka_unit_test(an_empty_query_is_not_none),
 		cmocka_unit_test(a_head_over_the_cap_is_refused_before_its_end),

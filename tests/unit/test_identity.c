@@ -132,7 +132,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_tokens(void **state)
+a_token_is_accepted_or_refused_cached_or_not(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
@@ -169,7 +169,7 @@ test_tokens(void **state)
 
 /* What a token says, and that none of it points into the head. */
 static void
-test_claims(void **state)
+a_tokens_claims_do_not_point_into_the_head(void **state)
 {
 	struct identity_cache *cache = identity_cache_new(16);
 	struct buf b;
@@ -219,7 +219,7 @@ test_claims(void **state)
 /* ---- forgeries that no signing function makes ---- */
 
 static void
-test_forged(void **state)
+a_forged_token_is_refused(void **state)
 {
 	struct buf b, t;
 	unsigned char mac[64], sig[1024];
@@ -309,9 +309,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_claims),
-		cmocka_unit_test(test_forged),
+		cmocka_unit_test(a_token_is_accepted_or_refused_cached_or_not),
+		cmocka_unit_test(a_tokens_claims_do_not_point_into_the_head),
+		cmocka_unit_test(a_forged_token_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -94,7 +94,7 @@ check(const char *coding, struct span in)
 }
 
 static void
-test_codings(void **state)
+every_coding_is_undone(void **state)
 {
 	struct buf b, out;
 
@@ -119,7 +119,7 @@ test_codings(void **state)
 }
 
 static void
-test_unknown_and_stacked(void **state)
+unknown_and_stacked_codings_are_refused(void **state)
 {
 	static const char *const codings[] = { "", "zstd", "gzip, gzip", "gzip,br",
 		"identity, gzip", "gzip;q=1", "compress", "gzipx", "gzi" };
@@ -133,7 +133,7 @@ test_unknown_and_stacked(void **state)
 }
 
 static void
-test_gzip_members(void **state)
+gzip_may_have_several_members(void **state)
 {
 	struct buf b, out;
 
@@ -155,7 +155,7 @@ test_gzip_members(void **state)
 }
 
 static void
-test_damage(void **state)
+what_is_damaged_is_refused(void **state)
 {
 	struct buf b, out;
 
@@ -180,7 +180,7 @@ test_damage(void **state)
 }
 
 static void
-test_bombs(void **state)
+what_unpacks_to_too_much_is_stopped_early(void **state)
 {
 	static char spaces[20 << 20];
 	struct buf b, out;
@@ -225,11 +225,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_codings),
-		cmocka_unit_test(test_unknown_and_stacked),
-		cmocka_unit_test(test_gzip_members),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_bombs),
+		cmocka_unit_test(every_coding_is_undone),
+		cmocka_unit_test(unknown_and_stacked_codings_are_refused),
+		cmocka_unit_test(gzip_may_have_several_members),
+		cmocka_unit_test(what_is_damaged_is_refused),
+		cmocka_unit_test(what_unpacks_to_too_much_is_stopped_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

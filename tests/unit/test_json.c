@@ -75,7 +75,7 @@ static const struct {
 };
 
 static void
-test_reads(void **state)
+what_is_json_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -151,7 +151,7 @@ static const struct {
 };
 
 static void
-test_refuses(void **state)
+what_is_no_json_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -173,7 +173,7 @@ test_refuses(void **state)
 }
 
 static void
-test_every_byte_of_a_string(void **state)
+every_byte_has_its_meaning_at_every_place_of_a_string(void **state)
 {
 	/* Each byte value in each of the places of a vector step. */
 	(void)state;
@@ -194,7 +194,7 @@ test_every_byte_of_a_string(void **state)
 }
 
 static void
-test_many_keys(void **state)
+equal_keys_are_refused_among_many(void **state)
 {
 	(void)state;
 	/* Objects around the sizes at which the set is built and grows, the first
@@ -222,7 +222,7 @@ test_many_keys(void **state)
 }
 
 static void
-test_depth_and_node_caps(void **state)
+depth_and_nodes_have_caps(void **state)
 {
 	struct buf b;
 
@@ -252,7 +252,7 @@ test_depth_and_node_caps(void **state)
 }
 
 static void
-test_no_memory_is_an_error(void **state)
+no_memory_is_an_error(void **state)
 {
 	struct arena a;
 	struct json_event ev;
@@ -271,7 +271,7 @@ test_no_memory_is_an_error(void **state)
 }
 
 static void
-test_skip(void **state)
+a_value_can_be_skipped(void **state)
 {
 	struct span in =
 		SPAN_LIT("{\"a\":{\"b\":[1,{\"c\":2}]},\"d\":3,\"e\":[[]],\"f\":\"x\"}");
@@ -300,7 +300,7 @@ test_skip(void **state)
 }
 
 static void
-test_raw_offsets(void **state)
+places_in_a_string_are_found_in_its_spelling(void **state)
 {
 	/*              decoded: a    n    e-acute(2)  grin(4)               b */
 	struct span raw = SPAN_LIT("a\\n\\u00e9\\ud83d\\ude00b");
@@ -313,7 +313,7 @@ test_raw_offsets(void **state)
 
 /* A random spelling of random text decodes to that text. */
 static void
-test_random_spellings(void **state)
+every_spelling_of_a_text_decodes_to_it(void **state)
 {
 	(void)state;
 	srand(7);
@@ -354,7 +354,7 @@ test_random_spellings(void **state)
 /* nst/JSONTestSuite: what it accepts is accepted, save equal keys; what it
  * rejects is rejected; what is left open is rejected where it is not UTF-8. */
 static void
-test_public_suite(void **state)
+the_public_suite_holds(void **state)
 {
 	static const char file[] = "../shared/data/json-parsing/cases.jsonl";
 	FILE *f = fopen(file, "r");
@@ -406,16 +406,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_every_byte_of_a_string),
-		cmocka_unit_test(test_many_keys),
-		cmocka_unit_test(test_depth_and_node_caps),
-		cmocka_unit_test(test_no_memory_is_an_error),
-		cmocka_unit_test(test_skip),
-		cmocka_unit_test(test_raw_offsets),
-		cmocka_unit_test(test_random_spellings),
-		cmocka_unit_test(test_public_suite),
+		cmocka_unit_test(what_is_json_is_read),
+		cmocka_unit_test(what_is_no_json_is_refused_with_its_place),
+		cmocka_unit_test(every_byte_has_its_meaning_at_every_place_of_a_string),
+		cmocka_unit_test(equal_keys_are_refused_among_many),
+		cmocka_unit_test(depth_and_nodes_have_caps),
+		cmocka_unit_test(no_memory_is_an_error),
+		cmocka_unit_test(a_value_can_be_skipped),
+		cmocka_unit_test(places_in_a_string_are_found_in_its_spelling),
+		cmocka_unit_test(every_spelling_of_a_text_decodes_to_it),
+		cmocka_unit_test(the_public_suite_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ load(const char *text, const char *name)
 }
 
 static void
-test_vectors(void **state)
+the_rfcs_keys_are_read(void **state)
 {
 	struct jwks *k = load(SET(JWK_RSA "," JWK_EC "," JWK_ED), "the keys of the RFCs");
 
@@ -150,7 +150,7 @@ static const struct { const char *name, *text; int keys; /* -1: refused */ } set
 /* clang-format on */
 
 static void
-test_sets(void **state)
+a_set_is_read_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -162,7 +162,7 @@ test_sets(void **state)
 }
 
 static void
-test_set_size(void **state)
+the_keys_of_a_set_have_a_cap(void **state)
 {
 	struct buf b;
 
@@ -186,7 +186,7 @@ test_set_size(void **state)
 
 /* Which key verifies: the one that kid names, or the only one. */
 static void
-test_kid(void **state)
+the_key_that_kid_names_verifies_or_the_only_one(void **state)
 {
 	struct jwt_key a = jwt_key_new(KEY_ED, 0), b = jwt_key_new(KEY_ED, 0),
 		       e = jwt_key_new(KEY_EC, 0);
@@ -236,7 +236,7 @@ test_kid(void **state)
 }
 
 static void
-test_alg_names(void **state)
+only_the_algorithms_names_are_known(void **state)
 {
 	static const char *const unknown[] = { "", "none", "None", "nOnE", "HS1", "ES256K",
 		"rs256", "RS256 ", "EDDSA", "Ed25519" };
@@ -294,7 +294,7 @@ put_ec(struct buf *b, EVP_PKEY *pkey, const char *crv, int field)
 }
 
 static void
-test_every_algorithm(void **state)
+every_algorithm_verifies_its_signature_alone(void **state)
 {
 	static const struct {
 		enum jws_alg alg;
@@ -345,7 +345,7 @@ test_every_algorithm(void **state)
 
 /* RFC 7515 A.1: HS256 with its key of 64 bytes. */
 static void
-test_shared_secret(void **state)
+a_shared_secret_verifies_rfc_7515s_token(void **state)
 {
 	struct span text = SPAN_LIT("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." CLAIMS), key,
 		    sig;
@@ -385,7 +385,7 @@ test_shared_secret(void **state)
 }
 
 static void
-test_files(void **state)
+a_file_that_is_no_set_is_refused(void **state)
 {
 	struct buf why;
 	struct jwks *k;
@@ -410,14 +410,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_sets),
-		cmocka_unit_test(test_set_size),
-		cmocka_unit_test(test_kid),
-		cmocka_unit_test(test_alg_names),
-		cmocka_unit_test(test_every_algorithm),
-		cmocka_unit_test(test_shared_secret),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(the_rfcs_keys_are_read),
+		cmocka_unit_test(a_set_is_read_or_refused),
+		cmocka_unit_test(the_keys_of_a_set_have_a_cap),
+		cmocka_unit_test(the_key_that_kid_names_verifies_or_the_only_one),
+		cmocka_unit_test(only_the_algorithms_names_are_known),
+		cmocka_unit_test(every_algorithm_verifies_its_signature_alone),
+		cmocka_unit_test(a_shared_secret_verifies_rfc_7515s_token),
+		cmocka_unit_test(a_file_that_is_no_set_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

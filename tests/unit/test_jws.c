@@ -34,7 +34,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_b64url(void **state)
+base64url_is_read_strictly(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -53,7 +53,7 @@ test_b64url(void **state)
 
 /* Each value has one spelling: what decodes, encodes to the same. */
 static void
-test_b64url_one_spelling(void **state)
+each_value_has_one_spelling_in_base64url(void **state)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -93,7 +93,7 @@ static const struct { const char *in; enum credential_shape want; } shapes[] = {
 /* clang-format on */
 
 static void
-test_shapes(void **state)
+a_credentials_shape_tells_its_kind(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
@@ -151,7 +151,7 @@ put_part(struct buf *b, const char *part)
 }
 
 static void
-test_tokens(void **state)
+a_token_is_read_or_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
@@ -191,7 +191,7 @@ test_tokens(void **state)
 }
 
 static void
-test_token_parts(void **state)
+a_token_has_three_parts(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "...", "....", "e30.e30", "e30.e30.",
 		"e30..cw", ".e30.cw", "e30.e30.cw.", "e30.e30.cw.cw", "e30.e30.cw.cw.cw",
@@ -210,7 +210,7 @@ test_token_parts(void **state)
 }
 
 static void
-test_token_size(void **state)
+a_token_of_a_megabyte_is_refused(void **state)
 {
 	enum { MEGABYTE = 1 << 20 };
 	struct arena a;
@@ -249,12 +249,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_b64url),
-		cmocka_unit_test(test_b64url_one_spelling),
-		cmocka_unit_test(test_shapes),
-		cmocka_unit_test(test_tokens),
-		cmocka_unit_test(test_token_parts),
-		cmocka_unit_test(test_token_size),
+		cmocka_unit_test(base64url_is_read_strictly),
+		cmocka_unit_test(each_value_has_one_spelling_in_base64url),
+		cmocka_unit_test(a_credentials_shape_tells_its_kind),
+		cmocka_unit_test(a_token_is_read_or_refused),
+		cmocka_unit_test(a_token_has_three_parts),
+		cmocka_unit_test(a_token_of_a_megabyte_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ fill(char *p, size_t n)
 }
 
 static void
-test_blocks_grow_with_what_is_in_them(void **state)
+blocks_grow_with_what_is_in_them(void **state)
 {
 	static const size_t sizes[] = { 1, 100, 4096, 100000, 524287, 524288, 524289, 1 << 20,
 		5 << 20 };
@@ -61,7 +61,7 @@ test_blocks_grow_with_what_is_in_them(void **state)
 }
 
 static void
-test_a_buffer_is_whole_however_it_grew(void **state)
+a_buffer_is_whole_however_it_grew(void **state)
 {
 	struct buf b;
 
@@ -90,7 +90,7 @@ place_of(char *p)
 }
 
 static void
-test_the_heap_keeps_nothing(void **state)
+the_heap_keeps_nothing(void **state)
 {
 	static const size_t sizes[] = { 24, 200, 1000, 5000, 60000 };
 
@@ -117,7 +117,7 @@ test_the_heap_keeps_nothing(void **state)
 
 /* A library's: libc's own list of what was written to a stream. */
 static void
-test_nor_do_libraries(void **state)
+libraries_leave_nothing_in_the_heap(void **state)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -142,7 +142,7 @@ test_nor_do_libraries(void **state)
 }
 
 static void
-test_realloc_is_realloc(void **state)
+realloc_is_realloc(void **state)
 {
 	(void)state;
 	char *p = realloc(NULL, 100);
@@ -165,12 +165,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_blocks_grow_with_what_is_in_them),
-		cmocka_unit_test(test_a_buffer_is_whole_however_it_grew),
+		cmocka_unit_test(blocks_grow_with_what_is_in_them),
+		cmocka_unit_test(a_buffer_is_whole_however_it_grew),
 #ifndef TG_SANITIZE
-		cmocka_unit_test(test_the_heap_keeps_nothing),
-		cmocka_unit_test(test_nor_do_libraries),
-		cmocka_unit_test(test_realloc_is_realloc),
+		cmocka_unit_test(the_heap_keeps_nothing),
+		cmocka_unit_test(libraries_leave_nothing_in_the_heap),
+		cmocka_unit_test(realloc_is_realloc),
 #endif
 	};
 

@@ -52,7 +52,7 @@ compare(struct fix *f, struct span text, struct span before)
 }
 
 static void
-every_example(void **state)
+every_example_is_covered_as_the_naive_scan_covers_it(void **state)
 {
 	struct fix *f = *state;
 
@@ -114,7 +114,7 @@ add_piece(struct fix *f, struct buf *b)
 }
 
 static void
-random_texts(void **state)
+random_texts_are_covered_as_the_naive_scan_covers_them(void **state)
 {
 	enum { TEXTS = 4000 };
 	struct fix *f = *state;
@@ -132,7 +132,7 @@ random_texts(void **state)
 
 /* Raw lines, JSON around the texts: more shapes, same promise. */
 static void
-development_corpora(void **state)
+development_corpora_are_covered_as_the_naive_scan_covers_them(void **state)
 {
 	static const char *const files[] = { "../shared/data/detect-dev/pii.jsonl",
 		"../shared/data/detect-dev/secrets.jsonl" };
@@ -159,9 +159,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_example),
-		cmocka_unit_test(random_texts),
-		cmocka_unit_test(development_corpora),
+		cmocka_unit_test(every_example_is_covered_as_the_naive_scan_covers_it),
+		cmocka_unit_test(random_texts_are_covered_as_the_naive_scan_covers_them),
+		cmocka_unit_test(development_corpora_are_covered_as_the_naive_scan_covers_them),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -38,16 +38,16 @@ make_bytes(struct buf *out, const char *what, size_t n)
 			buf_putc(out, words[i % (sizeof(words) - 1)]);
 	for (; i < n; i++) {
 		x = x * 1664525 + 1013904223;
-		buf_putc(out, !strcmp(what, "text")   ? words[i % (sizeof(words) - 1)]
+		buf_putc(out, !strcmp(what, "text")    ? words[i % (sizeof(words) - 1)]
 			      : !strcmp(what, "utf16") ? i % 2 ? '\0' : words[i / 2 % 53]
-			      : !strcmp(what, "zero")  ? '\0'
+			      : !strcmp(what, "zero") ? '\0'
 						       : (char)(x >> 24));
 	}
 }
 
 static void
-encode_bits(struct buf *out, struct span in, const char *digits, unsigned width, const char *line,
-	size_t columns)
+encode_bits(struct buf *out, struct span in, const char *digits, unsigned width,
+	const char *line, size_t columns)
 {
 	uint32_t bits = 0;
 	unsigned have = 0;
@@ -122,7 +122,8 @@ expand(struct buf *out, const char *body)
 	while (*body) {
 		end = 0;
 		if (*body == '{' &&
-			sscanf(body, "{%15[a-z0-9],%15[a-z0-9],%u}%n", what, how, &n, &end) == 3 &&
+			sscanf(body, "{%15[a-z0-9],%15[a-z0-9],%u}%n", what, how, &n, &end) ==
+				3 &&
 			end) {
 			struct buf bytes;
 			buf_init(&bytes, 0);
@@ -130,8 +131,8 @@ expand(struct buf *out, const char *body)
 			spell(out, buf_view(&bytes), how);
 			buf_free(&bytes);
 			body += end;
-		} else if (*body == '{' && sscanf(body, "{%15[^*{},]*%u}%n", what, &n, &end) == 2 &&
-			   end) {
+		} else if (*body == '{' &&
+			   sscanf(body, "{%15[^*{},]*%u}%n", what, &n, &end) == 2 && end) {
 			for (unsigned i = 0; i < n; i++)
 				buf_str(out, what);
 			body += end;
@@ -272,7 +273,7 @@ static const struct {
 /* clang-format on */
 
 static void
-test_bodies(void **state)
+bodies_say_what_nobody_could_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -306,7 +307,7 @@ test_bodies(void **state)
 
 /* A digit too few or too many at every place in the groups, and cut at every offset. */
 static void
-test_every_cut(void **state)
+base64_one_digit_short_is_text(void **state)
 {
 	struct buf in, cut;
 	struct arena a;
@@ -322,9 +323,9 @@ test_every_cut(void **state)
 			arena_init(&a, 0, false);
 			buf_clear(&cut);
 			buf_span(&cut, span_cut(buf_view(&in), skip, in.n - less));
-			assert_int_equal(body_read(dialect_find(SPAN_LIT("rest")),
-						 SPAN_LIT("text/plain"), buf_view(&cut), &a, &b,
-						 &why),
+			assert_int_equal(
+				body_read(dialect_find(SPAN_LIT("rest")),
+					SPAN_LIT("text/plain"), buf_view(&cut), &a, &b, &why),
 				0);
 			assert_int_equal(b.unread.nmedia, 0);
 			arena_reset(&a);
@@ -337,8 +338,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_every_cut),
+		cmocka_unit_test(bodies_say_what_nobody_could_read),
+		cmocka_unit_test(base64_one_digit_short_is_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ worst_window(const struct charge *v, size_t n, int64_t window_ms)
 }
 
 static void
-test_rolling(void **state)
+no_window_holds_more_than_the_limit(void **state)
 {
 	static struct charge v[5000];
 	size_t refused = 0;
@@ -119,7 +119,7 @@ test_rolling(void **state)
 
 /* Ones that come as fast as they may: k/(k+1) of the limit. */
 static void
-test_utilisation(void **state)
+callers_get_most_of_a_limit(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q;
@@ -138,7 +138,7 @@ test_utilisation(void **state)
 /* A moment before the time said is too early, where nothing but whole seconds
  * stands between. */
 static void
-test_retry_is_tight(void **state)
+a_moment_before_the_time_said_is_too_early(void **state)
 {
 	struct quota_request q;
 
@@ -161,7 +161,7 @@ test_retry_is_tight(void **state)
 
 /* A peer whose clock is ahead charged the next bucket: it counts. */
 static void
-test_clock_ahead(void **state)
+a_peer_whose_clock_is_ahead_counts(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q;
@@ -174,7 +174,7 @@ test_clock_ahead(void **state)
 }
 
 static void
-test_table_corrections(void **state)
+corrections_fall_where_the_charge_was(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
 	struct quota_request q, probe;
@@ -254,7 +254,7 @@ teller_run(void *arg)
 }
 
 static void
-test_threads(void **state)
+threads_share_one_limit(void **state)
 {
 	static struct teller tellers[THREADS];
 	struct mailbox owner;
@@ -291,12 +291,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rolling),
-		cmocka_unit_test(test_utilisation),
-		cmocka_unit_test(test_retry_is_tight),
-		cmocka_unit_test(test_clock_ahead),
-		cmocka_unit_test(test_table_corrections),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(no_window_holds_more_than_the_limit),
+		cmocka_unit_test(callers_get_most_of_a_limit),
+		cmocka_unit_test(a_moment_before_the_time_said_is_too_early),
+		cmocka_unit_test(a_peer_whose_clock_is_ahead_counts),
+		cmocka_unit_test(corrections_fall_where_the_charge_was),
+		cmocka_unit_test(threads_share_one_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

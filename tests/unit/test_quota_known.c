@@ -96,7 +96,7 @@ commands(unsigned calls[5])
 }
 
 static void
-test_cost(void **state)
+what_is_asked_of_redis_is_bounded(void **state)
 {
 	enum { EACH = 8, MANY = 300 };
 	static const struct {
@@ -144,7 +144,7 @@ test_cost(void **state)
 
 /* Two daemons; the second one knows a closed bucket that the first one settles. */
 static void
-test_settled_into_known(void **state)
+what_another_daemon_settles_never_lets_too_much_go(void **state)
 {
 	enum { LIMIT = 100 };
 	struct line l[2];
@@ -179,7 +179,7 @@ test_settled_into_known(void **state)
 /* Another daemon took much of this bucket and gave back more of a closed one: who finds
  * itself over by what it knew looks again. */
 static void
-test_over_by_what_was(void **state)
+who_is_over_by_what_it_knew_looks_again(void **state)
 {
 	enum { LIMIT = 100 };
 	struct line l[2];
@@ -201,7 +201,7 @@ test_over_by_what_was(void **state)
 
 /* What is refused is given back, and makes nobody read again. */
 static void
-test_refused_revises_nothing(void **state)
+a_refusal_revises_nothing(void **state)
 {
 	struct line l[2];
 	struct ask a;
@@ -221,7 +221,7 @@ test_refused_revises_nothing(void **state)
 
 /* Redis loses a key between two charges: it is made anew, and expires. */
 static void
-test_key_lost(void **state)
+a_lost_key_is_made_anew_and_expires(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -363,7 +363,7 @@ cut_line_down(struct cut *c, struct line *l)
 
 /* A daemon that dies after any of its commands leaves no key that does not expire. */
 static void
-test_dies_between(void **state)
+a_daemon_that_dies_leaves_no_key_that_stays(void **state)
 {
 	NEEDS_REDIS;
 	for (int nth = 1; nth <= 6; nth++) {
@@ -387,7 +387,7 @@ test_dies_between(void **state)
 /* The data are lost between two requests of one turn: both are counted in the next life,
  * by who knew their neighbours too, and what is left of the old one expires. */
 static void
-test_epoch_within_a_turn(void **state)
+data_lost_within_a_turn_begin_another_life(void **state)
 {
 	enum { LIMIT = 100 };
 	struct cut c;
@@ -431,7 +431,7 @@ test_epoch_within_a_turn(void **state)
 /* One daemon counts before Redis' clock enters its bucket and is cut; another one, which
  * knows its neighbours, takes what is left in the bucket before. */
 static void
-test_ahead_of_the_clock(void **state)
+a_daemon_ahead_of_the_clock_is_counted(void **state)
 {
 	enum { LIMIT = 100 };
 	struct cut c;
@@ -470,7 +470,7 @@ test_ahead_of_the_clock(void **state)
 /* Two daemons at a limit that is always full: whatever each knows, no window of Redis'
  * clock holds more than the limit. */
 static void
-test_rolling(void **state)
+two_daemons_at_a_full_limit_never_pass_it(void **state)
 {
 	enum { LIMIT = 40, FLIGHT = 6, MAX = 4000, RUN_US = 3500000, WINDOW_US = 1000000 };
 	static struct {
@@ -523,15 +523,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cost),
-		cmocka_unit_test(test_settled_into_known),
-		cmocka_unit_test(test_over_by_what_was),
-		cmocka_unit_test(test_refused_revises_nothing),
-		cmocka_unit_test(test_key_lost),
-		cmocka_unit_test(test_dies_between),
-		cmocka_unit_test(test_epoch_within_a_turn),
-		cmocka_unit_test(test_ahead_of_the_clock),
-		cmocka_unit_test(test_rolling),
+		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
+		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
+		cmocka_unit_test(who_is_over_by_what_it_knew_looks_again),
+		cmocka_unit_test(a_refusal_revises_nothing),
+		cmocka_unit_test(a_lost_key_is_made_anew_and_expires),
+		cmocka_unit_test(a_daemon_that_dies_leaves_no_key_that_stays),
+		cmocka_unit_test(data_lost_within_a_turn_begin_another_life),
+		cmocka_unit_test(a_daemon_ahead_of_the_clock_is_counted),
+		cmocka_unit_test(two_daemons_at_a_full_limit_never_pass_it),
 	};
 
 	/* as in the daemon: a Redis that went away is an error, not an end */

@@ -18,7 +18,7 @@ admitted_of(struct quota *qt, unsigned times, uint64_t limit, uint64_t n)
 /* Redis lost its counts while requests were let go: what they give back does not fall on
  * the counts of its next life, whoever noticed first. */
 static void
-test_redis_lives(void **state)
+what_is_given_back_does_not_fall_on_the_next_life(void **state)
 {
 	enum { LOST = 10, LIMIT = 1000, N = 100 };
 	static const struct {
@@ -87,7 +87,7 @@ test_redis_lives(void **state)
 /* A clock that is off or is set, ours against Redis': each charge ends in the bucket of
  * Redis' clock, and no window of it holds more than the limit. */
 static void
-test_redis_clock(void **state)
+a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 {
 	enum { LIMIT = 20, MAX = 400, RUN_US = 2300000, WINDOW_US = 1000000 };
 	static uint64_t at[MAX];
@@ -137,7 +137,7 @@ test_redis_clock(void **state)
 /* What Redis counts in a bucket that its clock has left is taken back, and counted once
  * more where it is now. */
 static void
-test_too_late(void **state)
+a_charge_that_comes_too_late_is_counted_once_more(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -317,7 +317,7 @@ caller_asks(struct caller *c)
 /* What small callers get of a shared limit while others ask for more than there is, all
  * refused; on one worker and on another daemon, Redis a way off. */
 static void
-test_redis_starved(void **state)
+small_callers_get_their_share(void **state)
 {
 	enum { LIMIT = 100000 };
 	static const struct {
@@ -396,7 +396,7 @@ on_slow_turn(struct ev_loop *l, ev_prepare *w, int revents)
 
 /* A worker whose turns take longer than what it knows stays fresh. */
 static void
-test_redis_slow_turns(void **state)
+a_worker_with_slow_turns_stays_fresh(void **state)
 {
 	NEEDS_REDIS;
 	struct metrics m = { 0 };
@@ -427,11 +427,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_redis_lives),
-		cmocka_unit_test(test_redis_clock),
-		cmocka_unit_test(test_redis_starved),
-		cmocka_unit_test(test_redis_slow_turns),
-		cmocka_unit_test(test_too_late),
+		cmocka_unit_test(what_is_given_back_does_not_fall_on_the_next_life),
+		cmocka_unit_test(a_charge_ends_in_the_bucket_of_redis_clock),
+		cmocka_unit_test(small_callers_get_their_share),
+		cmocka_unit_test(a_worker_with_slow_turns_stays_fresh),
+		cmocka_unit_test(a_charge_that_comes_too_late_is_counted_once_more),
 	};
 
 	/* as in the daemon: a Redis that went away is an error, not an end */

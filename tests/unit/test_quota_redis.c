@@ -5,7 +5,7 @@
 #include "support/quota_rig.h"
 
 static void
-test_redis_concurrent(void **state)
+lines_at_once_never_pass_a_limit(void **state)
 {
 	enum { LINES = 4, FLIGHT = 16, LIMIT = 100, ROUNDS = 6 };
 	static struct ask asks[LINES][FLIGHT];
@@ -38,7 +38,7 @@ test_redis_concurrent(void **state)
 }
 
 static void
-test_redis_settle(void **state)
+a_settlement_corrects_its_charge(void **state)
 {
 	struct line l;
 	struct ask a, b;
@@ -72,7 +72,7 @@ test_redis_settle(void **state)
 
 /* Redis forgot the charge: what is given back does not stay below zero. */
 static void
-test_redis_forgot(void **state)
+what_redis_forgot_is_not_given_back(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -101,7 +101,7 @@ test_redis_forgot(void **state)
 }
 
 static void
-test_redis_stopped(void **state)
+a_stopped_redis_fails_within_the_deadline(void **state)
 {
 	struct line l;
 	struct ask a[8];
@@ -139,7 +139,7 @@ test_redis_stopped(void **state)
 /* Redis is stopped for so long that the connection is given up; what was asked
  * ends without a reply. */
 static void
-test_redis_stopped_long(void **state)
+a_redis_that_is_stopped_for_long_is_left(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -160,7 +160,7 @@ test_redis_stopped_long(void **state)
 }
 
 static void
-test_redis_killed(void **state)
+a_killed_redis_fails_at_once_and_comes_back(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -184,7 +184,7 @@ test_redis_killed(void **state)
 
 /* Redis answers errors: no count can be trusted. */
 static void
-test_redis_errors(void **state)
+a_redis_that_answers_errors_admits_nothing(void **state)
 {
 	struct line l;
 	struct ask a;
@@ -228,7 +228,7 @@ free_port(void)
 /* A URL with a password, another, or one that the server does not know; a
  * database that does not exist. Never up, never admitted. */
 static void
-test_redis_refuses(void **state)
+a_redis_that_refuses_is_never_up(void **state)
 {
 	static const struct {
 		const char *name, *requirepass, *user, *db;
@@ -278,7 +278,7 @@ test_redis_refuses(void **state)
 
 /* Freed with work in flight: no callback, no leak, no late write. */
 static void
-test_redis_free_busy(void **state)
+what_is_freed_with_work_in_flight_is_not_called(void **state)
 {
 	static struct ask a[4];
 	struct line l;
@@ -326,7 +326,7 @@ hash_came(void *arg, int err, const struct span *pairs, size_t n)
 
 /* A hash has a callback of its own, and its owner is freed first. */
 static void
-test_redis_free_hash(void **state)
+a_hash_may_outlive_its_owner(void **state)
 {
 	struct line l;
 
@@ -473,7 +473,7 @@ fake_down(struct fake *f)
 }
 
 static void
-test_replies(void **state)
+each_reply_has_its_result(void **state)
 {
 	static const struct {
 		const char *name, *counts;
@@ -553,7 +553,7 @@ test_replies(void **state)
 /* What was read of closed buckets holds while Redis' clock goes on; where it was set, the
  * bucket may be open again. */
 static void
-test_clock_set(void **state)
+closed_buckets_are_read_again_after_the_clock_was_set(void **state)
 {
 	static const struct {
 		const char *name;
@@ -593,7 +593,7 @@ test_clock_set(void **state)
 /* A Redis that answers, but not what life its counts are in: limits fail at once, and
  * hold again when it does. */
 static void
-test_epoch_unknown(void **state)
+without_an_epoch_limits_fail_at_once(void **state)
 {
 	static const char *const infos[] = { "-NOPERM no permission to run 'info'\r\n",
 		"$10\r\n# Server\r\n\r\n", "$7\r\nrun_id:\r\n", "*0\r\n", ":1\r\n" };
@@ -626,7 +626,7 @@ test_epoch_unknown(void **state)
 /* The peer vanishes without closing: the connection is left within about a second
  * and another one is made. */
 static void
-test_vanished(void **state)
+a_peer_that_vanishes_is_left(void **state)
 {
 	struct fake f;
 	struct metrics m = { 0 };
@@ -654,20 +654,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_redis_concurrent),
-		cmocka_unit_test(test_redis_settle),
-		cmocka_unit_test(test_redis_forgot),
-		cmocka_unit_test(test_redis_stopped),
-		cmocka_unit_test(test_redis_stopped_long),
-		cmocka_unit_test(test_redis_killed),
-		cmocka_unit_test(test_redis_errors),
-		cmocka_unit_test(test_redis_refuses),
-		cmocka_unit_test(test_redis_free_busy),
-		cmocka_unit_test(test_redis_free_hash),
-		cmocka_unit_test(test_replies),
-		cmocka_unit_test(test_clock_set),
-		cmocka_unit_test(test_epoch_unknown),
-		cmocka_unit_test(test_vanished),
+		cmocka_unit_test(lines_at_once_never_pass_a_limit),
+		cmocka_unit_test(a_settlement_corrects_its_charge),
+		cmocka_unit_test(what_redis_forgot_is_not_given_back),
+		cmocka_unit_test(a_stopped_redis_fails_within_the_deadline),
+		cmocka_unit_test(a_redis_that_is_stopped_for_long_is_left),
+		cmocka_unit_test(a_killed_redis_fails_at_once_and_comes_back),
+		cmocka_unit_test(a_redis_that_answers_errors_admits_nothing),
+		cmocka_unit_test(a_redis_that_refuses_is_never_up),
+		cmocka_unit_test(what_is_freed_with_work_in_flight_is_not_called),
+		cmocka_unit_test(a_hash_may_outlive_its_owner),
+		cmocka_unit_test(each_reply_has_its_result),
+		cmocka_unit_test(closed_buckets_are_read_again_after_the_clock_was_set),
+		cmocka_unit_test(without_an_epoch_limits_fail_at_once),
+		cmocka_unit_test(a_peer_that_vanishes_is_left),
 	};
 
 	/* as in the daemon: a Redis that went away is an error, not an end */

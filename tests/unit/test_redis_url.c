@@ -63,7 +63,7 @@ static const struct { const char *name, *url; } bad[] = {
 /* clang-format on */
 
 static void
-understood(void **state)
+a_url_is_read_into_its_parts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -88,7 +88,7 @@ understood(void **state)
 }
 
 static void
-refused(void **state)
+a_wrong_url_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -119,8 +119,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understood),
-		cmocka_unit_test(refused),
+		cmocka_unit_test(a_url_is_read_into_its_parts),
+		cmocka_unit_test(a_wrong_url_is_refused),
 		cmocka_unit_test(too_long_is_refused_not_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

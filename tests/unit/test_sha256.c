@@ -25,7 +25,7 @@ check(const char *name, const unsigned char got[SHA256_BYTES], const char *want)
 }
 
 static void
-digests(void **state)
+digests_are_those_of_the_standard(void **state)
 {
 	static const struct {
 		const char *name, *input, *want;
@@ -62,7 +62,7 @@ digests(void **state)
 
 /* RFC 4231's keys padded with zeroes are the same keys (RFC 2104 section 2). */
 static void
-hmacs(void **state)
+hmacs_are_those_of_rfc_4231(void **state)
 {
 	static const struct {
 		const char *name, *key, *input, *want;
@@ -101,7 +101,7 @@ by_value(const void *a, const void *b)
 }
 
 static void
-randoms(void **state)
+random_bytes_never_repeat(void **state)
 {
 	static unsigned char v[4096][16];
 	unsigned char many[2000], bits = 0;
@@ -125,9 +125,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests),
-		cmocka_unit_test(hmacs),
-		cmocka_unit_test(randoms),
+		cmocka_unit_test(digests_are_those_of_the_standard),
+		cmocka_unit_test(hmacs_are_those_of_rfc_4231),
+		cmocka_unit_test(random_bytes_never_repeat),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

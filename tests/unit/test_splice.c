@@ -33,12 +33,12 @@ static const struct {
 	{ "a number becomes a string", "[1, 4111111111111111 ,2]", "4111111111111111", "<CC>",
 		"[1, \"<CC>\" ,2]" },
 	{ "part of a number", "{\"n\":-12345678.5}", "12345678", "<N>", "{\"n\":\"-<N>.5\"}" },
-	{ "another reading of a number", "[0.4111111111111111,1]", " or 4111111111111111", "<CC>",
-		"[\"<CC>\",1]" },
-	{ "a number with a huge exponent", "[-4111111111111111e99999]", " or 4111111111111111", "<CC>",
-		"[\"<CC>\"]" },
-	{ "a whole number in another spelling", "{\"n\":-4.111111111111111e15}", "4111111111111111",
-		"<CC>", "{\"n\":\"<CC>\"}" },
+	{ "another reading of a number", "[0.4111111111111111,1]", " or 4111111111111111",
+		"<CC>", "[\"<CC>\",1]" },
+	{ "a number with a huge exponent", "[-4111111111111111e99999]", " or 4111111111111111",
+		"<CC>", "[\"<CC>\"]" },
+	{ "a whole number in another spelling", "{\"n\":-4.111111111111111e15}",
+		"4111111111111111", "<CC>", "{\"n\":\"<CC>\"}" },
 	{ "JSON in a JSON string", "{\"arguments\":\"{\\\"to\\\":\\\"bob\\\"}\"}", "bob", "<X>",
 		"{\"arguments\":\"{\\\"to\\\":\\\"<X>\\\"}\"}" },
 	{ "a form's value", "a=b%6Fb%21&c=d", "bob", "<X> y", "a=%3CX%3E+y%21&c=d" },
@@ -48,7 +48,7 @@ static const struct {
 };
 
 static void
-test_rows(void **state)
+an_edit_keeps_what_is_around_it(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -90,7 +90,7 @@ test_rows(void **state)
 }
 
 static void
-test_target(void **state)
+a_targets_parts_are_spliced(void **state)
 {
 	/* Offsets of a target count from the path's first byte. */
 	struct span raw = SPAN_LIT("/u/b%C3%B6b/x?q=b%C3%B6b+b%C3%B6b&z");
@@ -124,7 +124,7 @@ test_target(void **state)
 }
 
 static void
-test_refuses(void **state)
+edits_that_overlap_are_refused(void **state)
 {
 	struct span raw = SPAN_LIT("[\"\\u00e9\\u00e9\",\"abcdef\"]");
 	struct text_edit overlap[] = { { 0, 3, SPAN_LIT("x") }, { 2, 4, SPAN_LIT("x") } };
@@ -157,7 +157,7 @@ test_refuses(void **state)
 }
 
 static void
-test_several_of_a_number(void **state)
+several_edits_of_a_number_make_one_string(void **state)
 {
 	struct span raw = SPAN_LIT("[12345678.87654321e1]");
 	struct text_edit edits[] = { { 0, 8, SPAN_LIT("<A>") }, { 9, 17, SPAN_LIT("<\"B>") } };
@@ -225,7 +225,7 @@ boundary(struct span text, size_t at)
 }
 
 static void
-test_random_edits(void **state)
+random_edits_are_those_of_the_text(void **state)
 {
 	(void)state;
 	srand(11);
@@ -307,11 +307,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_target),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_several_of_a_number),
-		cmocka_unit_test(test_random_edits),
+		cmocka_unit_test(an_edit_keeps_what_is_around_it),
+		cmocka_unit_test(a_targets_parts_are_spliced),
+		cmocka_unit_test(edits_that_overlap_are_refused),
+		cmocka_unit_test(several_edits_of_a_number_make_one_string),
+		cmocka_unit_test(random_edits_are_those_of_the_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static const struct {
 };
 
 static void
-test_reads(void **state)
+a_target_is_read_as_segments(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
@@ -108,7 +108,7 @@ test_reads(void **state)
 }
 
 static void
-test_refuses(void **state)
+a_wrong_target_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refuses) / sizeof(refuses[0]); i++) {
@@ -134,8 +134,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),
-		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(a_target_is_read_as_segments),
+		cmocka_unit_test(a_wrong_target_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

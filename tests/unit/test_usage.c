@@ -81,7 +81,7 @@ static const struct {
 };
 
 static void
-test_usage_of_whole_answers(void **state)
+the_usage_of_a_whole_answer_is_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(wholes) / sizeof(wholes[0]); i++) {
@@ -106,7 +106,7 @@ test_usage_of_whole_answers(void **state)
 
 /* One count that is no plain integer: what is left of the usage is not the usage. */
 static void
-test_one_bad_count_spoils_the_usage(void **state)
+one_bad_count_spoils_the_usage(void **state)
 {
 	static const char *const bad[] = { "10.0", "1.5", "-1", "-0", "1e3", "1E+2", "\"9\"",
 		"\"\"", "true", "[9]", "{\"n\":9}", "18446744073709551617",
@@ -170,7 +170,7 @@ event(const char *d, const char *type, const char *data, struct usage *u)
 }
 
 static void
-test_usage_of_streams(void **state)
+the_usage_of_a_stream_is_read(void **state)
 {
 	struct usage u = { 0 };
 
@@ -244,7 +244,7 @@ static const struct {
 };
 
 static void
-test_asks_for_usage(void **state)
+a_stream_is_asked_for_its_usage(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
@@ -311,7 +311,7 @@ static const struct {
 };
 
 static void
-test_hides_usage(void **state)
+usage_that_nobody_asked_for_is_hidden(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(hides) / sizeof(hides[0]); i++) {
@@ -331,7 +331,7 @@ test_hides_usage(void **state)
 }
 
 static void
-test_error_documents(void **state)
+errors_are_documents_of_the_dialect(void **state)
 {
 	static const struct {
 		const char *dialect;
@@ -403,7 +403,7 @@ test_error_documents(void **state)
 }
 
 static void
-test_errors_are_one_capped_line_of_json(void **state)
+errors_are_one_capped_line_of_json(void **state)
 {
 	char long_message[5000];
 	struct buf out;
@@ -441,13 +441,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usage_of_whole_answers),
-		cmocka_unit_test(test_one_bad_count_spoils_the_usage),
-		cmocka_unit_test(test_usage_of_streams),
-		cmocka_unit_test(test_asks_for_usage),
-		cmocka_unit_test(test_hides_usage),
-		cmocka_unit_test(test_error_documents),
-		cmocka_unit_test(test_errors_are_one_capped_line_of_json),
+		cmocka_unit_test(the_usage_of_a_whole_answer_is_read),
+		cmocka_unit_test(one_bad_count_spoils_the_usage),
+		cmocka_unit_test(the_usage_of_a_stream_is_read),
+		cmocka_unit_test(a_stream_is_asked_for_its_usage),
+		cmocka_unit_test(usage_that_nobody_asked_for_is_hidden),
+		cmocka_unit_test(errors_are_documents_of_the_dialect),
+		cmocka_unit_test(errors_are_one_capped_line_of_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,7 @@ same_in_some(struct span text, struct span before)
 }
 
 static void
-generated_texts(void **state)
+a_subset_finds_what_a_full_search_does_in_generated_texts(void **state)
 {
 	static char text[TEXT_BYTES];
 
@@ -208,7 +208,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(generated_texts),
+		cmocka_unit_test(a_subset_finds_what_a_full_search_does_in_generated_texts),
 		cmocka_unit_test(examples_of_all_rules),
 		cmocka_unit_test(examples_next_to_each_other),
 		cmocka_unit_test(values_in_disguise),

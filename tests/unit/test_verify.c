@@ -395,7 +395,7 @@ a_trimmed_beginning(void **state)
 }
 
 static void
-keys(void **state)
+only_the_right_keys_verify(void **state)
 {
 	struct verify_options o = options();
 	struct pubkey both[2] = { other, b.key.pub };
@@ -553,7 +553,7 @@ main(void)
 		cmocka_unit_test(every_flipped_bit_is_found_where_it_is),
 		cmocka_unit_test(a_live_end_is_reported_and_no_error),
 		cmocka_unit_test(a_trimmed_beginning),
-		cmocka_unit_test(keys),
+		cmocka_unit_test(only_the_right_keys_verify),
 		cmocka_unit_test(a_rewritten_history_is_found),
 		cmocka_unit_test(a_commit_has_a_largest_size),
 		cmocka_unit_test(a_long_chain_takes_seconds),
