@@ -1,6 +1,7 @@
 /* Characters as the injection model sees them: Unicode 15's letters by ranges, folded as
  * UTS #39 would compare them, as far as the scripts of attack texts need it. */
 #include "base/ascii.h"
+#include "base/search.h"
 #include "codec/letters.h"
 #include "inject/inject_walk.h"
 
@@ -158,16 +159,7 @@ fold_lower(uint32_t cp)
 static size_t
 range_of(uint32_t cp)
 {
-	size_t low = 0, high = sizeof(ranges) / sizeof(ranges[0]);
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (cp > ranges[mid].to)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return SEARCH_FIRST(sizeof(ranges) / sizeof(ranges[0]), mid, cp > ranges[mid].to);
 }
 
 enum inject_script

@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/block.h"
+#include "base/search.h"
 #include "codec/utf8.h"
 
 enum { WORD_BYTES = 256 }; /* longer words count by their beginning */
@@ -90,15 +91,7 @@ static const struct {
 uint32_t
 fold_letter(uint32_t cp)
 {
-	size_t low = 0, high = sizeof(folds) / sizeof(folds[0]);
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (cp > folds[mid].to)
-			low = mid + 1;
-		else
-			high = mid;
-	}
+	size_t low = SEARCH_FIRST(sizeof(folds) / sizeof(folds[0]), mid, cp > folds[mid].to);
 	if (low == sizeof(folds) / sizeof(folds[0]) || cp < folds[low].from ||
 		(cp - folds[low].from) % folds[low].step)
 		return cp;
@@ -146,19 +139,13 @@ static const struct {
 static enum letter
 letter_of(uint32_t cp)
 {
-	size_t low = 0, n = sizeof(scripts) / sizeof(scripts[0]), high = n;
+	size_t n = sizeof(scripts) / sizeof(scripts[0]);
 
 	if (cp < 0x80)
 		return is_alnum((char)cp)			? LETTER_WORD
 		       : cp && strchr(" \t\r\n\v\f-_", (int)cp) ? LETTER_BLANK
 								: LETTER_NONE;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		if (cp > scripts[mid].to)
-			low = mid + 1;
-		else
-			high = mid;
-	}
+	size_t low = SEARCH_FIRST(n, mid, cp > scripts[mid].to);
 	return low < n && cp >= scripts[low].from ? scripts[low].is : LETTER_WORD;
 }
 

@@ -4,6 +4,7 @@
  * common fonts draw as the Latin ones. */
 #include "detect/disguise/fold.h"
 
+#include "base/search.h"
 #include "codec/utf8.h"
 #include "detect/disguise/fold_table.h"
 
@@ -109,15 +110,7 @@ fold_one(enum fold_kind kind, char c)
 static struct folded
 by_class(uint32_t cp)
 {
-	size_t lo = 0, hi = CLASSES;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		if (cp > classes[mid].last)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	size_t lo = SEARCH_FIRST(CLASSES, mid, cp > classes[mid].last);
 	if (lo == CLASSES || cp < classes[lo].first)
 		return fold_one(FOLD_NONE, 0);
 	switch (classes[lo].kind) {
@@ -132,15 +125,8 @@ by_class(uint32_t cp)
 static struct folded
 by_range(uint32_t cp)
 {
-	size_t lo = 0, hi = RANGES;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		if (cp >= fold_ranges[mid].first + fold_ranges[mid].count)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	size_t lo = SEARCH_FIRST(
+		RANGES, mid, cp >= fold_ranges[mid].first + fold_ranges[mid].count);
 	if (lo == RANGES || cp < fold_ranges[lo].first)
 		return fold_one(FOLD_NONE, 0);
 	const struct fold_range *r = &fold_ranges[lo];
@@ -178,15 +164,7 @@ by_number(uint32_t cp)
 static struct folded
 by_likeness(uint32_t cp)
 {
-	size_t lo = 0, hi = LIKES;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		if (cp > likes[mid].cp)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	size_t lo = SEARCH_FIRST(LIKES, mid, cp > likes[mid].cp);
 	return lo < LIKES && likes[lo].cp == cp ? fold_one(FOLD_LIKE, likes[lo].c)
 						: fold_one(FOLD_NONE, 0);
 }

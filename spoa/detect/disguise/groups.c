@@ -5,6 +5,7 @@
  * What may be columns or an array, where more such groups are near, needs its name. */
 #include "base/ascii.h"
 #include "detect/disguise/heuristics.h"
+#include "detect/validate/check.h"
 
 enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
 
@@ -384,14 +385,7 @@ edit_iban(struct heuristic *l, size_t i)
 			break;
 		memcpy(folded + n, l->t.p + g.start[k], group_len(&g, k));
 		n += group_len(&g, k);
-		unsigned rest = 0;
-		for (size_t j = 0; n >= 15 && j < n; j++) {
-			char c = folded[(j + 4) % n];
-			rest = is_digit(c)
-				       ? (rest * 10 + (unsigned)(c - '0')) % 97
-				       : (rest * 100 + (unsigned)((c & ~0x20) - 'A' + 10)) % 97;
-		}
-		if (n < 15 || rest != 1 || k == 0)
+		if (k == 0 || n < 15 || !iban_valid(folded, n))
 			continue;
 		bool seen = true; /* by the rule itself */
 		for (size_t j = 0; j < k; j++)

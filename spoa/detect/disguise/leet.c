@@ -4,6 +4,7 @@
  * the digits, or of those that hexadecimal numbers have as well. */
 #include "base/ascii.h"
 #include "detect/disguise/heuristics.h"
+#include "detect/validate/check.h"
 
 enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
 
@@ -106,18 +107,6 @@ in_row(const struct heuristic *l, const struct number *m)
 	       digit_near(l, end, end + NEAR);
 }
 
-static bool
-leet_luhn(const struct number *m)
-{
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < m->n; i++) {
-		unsigned d = (unsigned)(m->digit[m->n - 1 - i] - '0');
-		sum += i & 1 ? (d > 4 ? 2 * d - 9 : 2 * d) : d;
-	}
-	return sum % 10 == 0;
-}
-
 static void
 read_as(struct heuristic *l, const struct number *m, unsigned flags)
 {
@@ -134,26 +123,12 @@ heuristic_leet(struct heuristic *l, size_t i)
 
 	if (!read_number(l, i, &m))
 		return;
-	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && leet_luhn(&m);
+	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn_valid(m.digit, m.n);
 	bool sure = card && !m.wild && m.sure && m.letters * 2 < m.n;
 	if (sure)
 		read_as(l, &m, 0);
 	else if ((card || (m.n < CARD_MIN && !m.wild)) && !in_row(l, &m))
 		read_as(l, &m, EDIT_NAMED);
-}
-
-/* ISO 7064, mod 97-10 */
-static bool
-is_iban(const struct number *m)
-{
-	unsigned rest = 0;
-
-	for (size_t k = 0; k < m->n; k++) {
-		char c = m->digit[(k + 4) % m->n];
-		rest = is_digit(c) ? (rest * 10 + (unsigned)(c - '0')) % 97
-				   : (rest * 100 + (unsigned)(c - 'A' + 10)) % 97;
-	}
-	return m->n >= IBAN_MIN && rest == 1;
 }
 
 /* A run of letters is a bank's name where one of them looks like no digit. */
@@ -173,7 +148,7 @@ heuristic_leet_iban(struct heuristic *l, size_t i)
 			leet_put(&m, j, byte_at(l, j), fold && k > i);
 		if (is_alnum(byte_at(l, end)))
 			continue;
-		if (m.letters > 0 && is_iban(&m)) {
+		if (m.letters > 0 && m.n >= IBAN_MIN && iban_valid(m.digit, m.n)) {
 			read_as(l, &m, 0);
 			return;
 		}

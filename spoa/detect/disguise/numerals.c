@@ -2,6 +2,7 @@
  * forty-five thirty-nine, double four; digits may come between them. What they make
  * needs a checksum, or its name near where it is no length of a card. */
 #include "base/ascii.h"
+#include "base/search.h"
 #include "detect/disguise/heuristics.h"
 #include "detect/disguise/numerals.h"
 
@@ -31,16 +32,8 @@ numeral_folded(char c)
 static size_t
 first_with(char c)
 {
-	size_t from = 0, to = numerals_count;
-
-	while (from < to) {
-		size_t k = (from + to) / 2;
-		if (numeral_folded(numerals[k].word[0]) < numeral_folded(c))
-			from = k + 1;
-		else
-			to = k;
-	}
-	return from;
+	return SEARCH_FIRST(
+		numerals_count, k, numeral_folded(numerals[k].word[0]) < numeral_folded(c));
 }
 
 /* The word that begins at i, if it is a number's. */

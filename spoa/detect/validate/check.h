@@ -106,6 +106,9 @@ CHECK_TABLE(X)
 
 /* ISO/IEC 7812-1 annex B over decimal digits. */
 bool luhn_valid(const char *digits, size_t n);
+/* ISO 7064 mod 97-10 as ISO 13616 has it: of letters in either case, A is 10, and digits; the
+ * first four characters go last. */
+bool iban_valid(const char *v, size_t n);
 /* For a test: whether lists of words that are searched by their first byte are so ordered. */
 bool check_words_ordered(void);
 

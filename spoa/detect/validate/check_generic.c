@@ -3,6 +3,7 @@
  * code: entropy, mixed classes, words of the key that say what it really names
  * (public, id, url), and values that are code, paths, versions or placeholders. */
 #include "base/ascii.h"
+#include "base/search.h"
 #include "codec/digits.h"
 #include "detect/validate/check_value.h"
 
@@ -37,15 +38,8 @@ static bool
 in_list(const struct word_list *l, struct span w)
 {
 	unsigned char first = w.n ? (unsigned char)to_lower(w.p[0]) : 0;
-	size_t i = 0, to = l->n;
 
-	while (i < to) {
-		size_t k = (i + to) / 2;
-		if ((unsigned char)l->v[k][0] < first)
-			i = k + 1;
-		else
-			to = k;
-	}
+	size_t i = SEARCH_FIRST(l->n, k, (unsigned char)l->v[k][0] < first);
 	for (; i < l->n && (unsigned char)l->v[i][0] == first; i++)
 		if (span_ieq(w, span_str(l->v[i])))
 			return true;

@@ -132,6 +132,20 @@ iban_length(char a, char b)
 	return 0;
 }
 
+bool
+iban_valid(const char *v, size_t n)
+{
+	unsigned rest = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		char x = to_upper(v[(k + 4) % n]);
+		rest = is_digit(x) ? rest * 10 + (unsigned)(x - '0')
+				   : rest * 100 + (unsigned)(x - 'A') + 10;
+		rest %= 97;
+	}
+	return rest == 1;
+}
+
 enum check_result
 check_iban(struct candidate *c)
 {
@@ -146,14 +160,6 @@ check_iban(struct candidate *c)
 			v[n++] = to_upper(c->text.p[i]);
 	if (n != want || (i < c->text.n && is_alnum(c->text.p[i])))
 		return CHECK_NO;
-	/* ISO 7064 mod 97-10: the first four characters go last, A is 10. */
-	unsigned rest = 0;
-	for (size_t k = 0; k < n; k++) {
-		char x = v[(k + 4) % n];
-		rest = is_digit(x) ? rest * 10 + (unsigned)(x - '0')
-				   : rest * 100 + (unsigned)(x - 'A') + 10;
-		rest %= 97;
-	}
 	c->end = i;
-	return rest == 1 ? CHECK_VALID : CHECK_NO;
+	return iban_valid(v, n) ? CHECK_VALID : CHECK_NO;
 }
