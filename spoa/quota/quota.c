@@ -17,6 +17,7 @@ quota_new(
 	if (!qt)
 		return NULL;
 	*qt = (struct quota){ .redis = redis, .table = table, .self = self, .metrics = m };
+	TAG(quota, qt);
 	qt->last = &qt->first;
 	if (!redis)
 		return qt;

@@ -6,6 +6,7 @@
 #include "quota/quota_table.h"
 
 struct quota {
+	struct tag tag;
 	struct redis *redis;
 	struct quota_request *first, **last; /* asked for in this turn */
 	struct quota_known *known;

@@ -419,7 +419,7 @@ counts_queue(struct quota *qt, struct quota_request *q)
 void
 counts_write(void *quota)
 {
-	struct quota *qt = quota;
+	struct quota *qt = TAGGED(quota, quota);
 
 	if (redis_life_asked(qt->redis))
 		return;

@@ -51,6 +51,7 @@ struct redis {
 };
 
 struct redis_pipe {
+	struct tag tag;
 	struct redis *r;
 	redis_cb *cb;
 	void *arg;
@@ -148,7 +149,7 @@ read_reply(struct redis_reply_ints *to, const redisReply *reply)
 static void
 on_reply(redisAsyncContext *ac UNUSED, void *reply, void *priv)
 {
-	struct redis_pipe *p = priv;
+	struct redis_pipe *p = TAGGED(redis_pipe, priv);
 
 	if (reply && p->hash_cb)
 		p->hash = reply;
@@ -170,6 +171,7 @@ redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, siz
 
 	if (!p)
 		abort(); /* some kilobytes: nothing sensible is left to do */
+	TAG(redis_pipe, p);
 	p->r = r;
 	p->cb = cb;
 	p->cap = commands;
