@@ -137,7 +137,7 @@ snapshot_mine(struct snapshot *s, unsigned worker)
 	if (!l->scratch)
 		l->scratch = detect_scratch_new(s->rules);
 	if (!l->clean)
-		l->clean = clean_texts_new();
+		l->clean = seen_new();
 	if (!l->cache && !helps)
 		l->cache = identity_cache_new(TOKEN_CACHE_ENTRIES);
 	return l->scratch && l->clean && (l->cache || helps) ? l : NULL;

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/caps.h"
-#include "gate/clean.h"
+#include "base/seen.h"
 #include "policy/identity.h"
 
 /* What one worker keeps next to a snapshot. owner: that worker. A helper thread (gate/offload.h)
@@ -15,7 +15,7 @@
 struct snapshot_local {
 	struct detect_scratch *scratch;
 	struct identity_cache *cache;
-	struct clean_texts *clean;
+	struct seen *clean; /* texts that hold nothing, with their names */
 };
 
 /* The helper threads' places: after those of any worker. */

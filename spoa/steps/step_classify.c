@@ -161,14 +161,14 @@ find(const struct request *r, struct snapshot_local *mine, const struct segment 
 	struct findings *out)
 {
 	bool often = (s->reserved || s->role == ROLE_KEY || s->role == ROLE_PATH) &&
-		     opt->before.n + s->text.n <= CLEAN_BYTES;
-	unsigned char hash[CLEAN_HASH];
+		     opt->before.n + s->text.n <= SEEN_BYTES;
+	unsigned char hash[SEEN_HASH];
 
-	if (often && clean_known(mine->clean, opt->before, text, !opt->used, hash))
+	if (often && seen_has(mine->clean, !opt->used, opt->before, text, hash))
 		return 0;
 	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
 	if (often && !err && out->n == 0 && !out->evasion)
-		clean_add(mine->clean, hash);
+		seen_add(mine->clean, hash);
 	return err;
 }
 
