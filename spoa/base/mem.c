@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -177,4 +176,21 @@ void
 mem_put(void *p, size_t size)
 {
 	mem_put_used(p, size, size);
+}
+
+bool
+mem_room(void *array, size_t *room, size_t n, size_t size)
+{
+	size_t more = 2 * *room > n ? 2 * *room : n < 32 ? 32 : n;
+	void *v;
+
+	if (n <= *room)
+		return true;
+	memcpy(&v, array, sizeof(v)); /* a pointer of any type */
+	v = realloc(v, more * size);
+	if (!v)
+		return false;
+	memcpy(array, &v, sizeof(v));
+	*room = more;
+	return true;
 }

@@ -5,6 +5,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* As deep as a thread that looks at text goes, and more: so much of its stack is zeroed
@@ -22,5 +23,9 @@ void mem_put(void *p, size_t size);
 /* The same for a block of mem_get_zeroed of which bytes after the first `used` were never
  * written. */
 void mem_put_used(void *p, size_t size, size_t used);
+
+/* Room for n elements of `size` bytes in an array of malloc's that grows: `array` is the address
+ * of its pointer, *room what it has room for. False: out of memory, and both are as they were. */
+bool mem_room(void *array, size_t *room, size_t n, size_t size);
 
 #endif

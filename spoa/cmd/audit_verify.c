@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
 #include "store/journal.h"
@@ -30,15 +31,9 @@ print_add(void *arg, uint64_t seq, const unsigned char hash[CHAIN_HASH_BYTES])
 
 	if (p->n == 0)
 		p->first = seq;
-	if (p->n == p->room) {
-		size_t room = p->room ? 2 * p->room : 4096;
-		void *more = realloc(p->hash, room * PRINT_BYTES);
-		if (!more) {
-			p->full = true;
-			return;
-		}
-		p->hash = more;
-		p->room = room;
+	if (!mem_room(&p->hash, &p->room, p->n + 1, PRINT_BYTES)) {
+		p->full = true;
+		return;
 	}
 	memcpy(p->hash + p->n++ * PRINT_BYTES, hash, PRINT_BYTES);
 }

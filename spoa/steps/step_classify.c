@@ -6,21 +6,16 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "text/opaque.h"
 
 static bool
 add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f)
 {
-	if (r->scan.nhits == r->scan.hits_size) {
-		size_t size = r->scan.hits_size ? 2 * r->scan.hits_size : 32;
-		struct hit *v = size > 2 * CAP_FINDINGS
-					? NULL
-					: realloc(r->scan.hits, size * sizeof(*v));
-		if (!v)
-			return false;
-		r->scan.hits = v;
-		r->scan.hits_size = size;
-	}
+	if ((r->scan.nhits == r->scan.hits_size && r->scan.hits_size > CAP_FINDINGS) ||
+		!mem_room(&r->scan.hits, &r->scan.hits_size, r->scan.nhits + 1,
+			sizeof(struct hit)))
+		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
 	r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
 	return true;
@@ -29,14 +24,9 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 static bool
 add_failed(struct request *r, const struct segment *s)
 {
-	if (r->scan.nfailed == r->scan.failed_size) {
-		size_t size = r->scan.failed_size ? 2 * r->scan.failed_size : 8;
-		void *v = realloc((void *)r->scan.failed, size * sizeof(*r->scan.failed));
-		if (!v)
-			return false;
-		r->scan.failed = v;
-		r->scan.failed_size = size;
-	}
+	if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size, r->scan.nfailed + 1,
+		    sizeof(*r->scan.failed)))
+		return false;
 	r->scan.failed[r->scan.nfailed++] = s;
 	return true;
 }

@@ -9,6 +9,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "policy/apikeys.h"
 
 enum {
@@ -114,16 +115,9 @@ overlay_room(struct request *r, size_t n)
 {
 	struct mention_job *j = r->scan.mentions;
 
-	if (r->scan.overlay.nhits + n > j->hits_size) {
-		size_t size = 2 * j->hits_size > r->scan.overlay.nhits + n
-				      ? 2 * j->hits_size
-				      : r->scan.overlay.nhits + n;
-		struct hit *v = realloc(r->scan.overlay.hits, size * sizeof(*v));
-		if (!v)
-			return NULL;
-		r->scan.overlay.hits = v;
-		j->hits_size = size;
-	}
+	if (!mem_room(&r->scan.overlay.hits, &j->hits_size, r->scan.overlay.nhits + n,
+		    sizeof(struct hit)))
+		return NULL;
 	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
@@ -133,13 +127,8 @@ pieces_of(struct request *r, const struct segment *s)
 {
 	struct mention_job *j = r->scan.mentions;
 
-	if (j->scan.n > j->pieces_size) {
-		struct hit *v = realloc(j->pieces, j->scan.n * sizeof(*v));
-		if (!v)
-			return NULL;
-		j->pieces = v;
-		j->pieces_size = j->scan.n;
-	}
+	if (!mem_room(&j->pieces, &j->pieces_size, j->scan.n, sizeof(*j->pieces)))
+		return NULL;
 	for (size_t i = 0; i < j->scan.n; i++) {
 		const struct mention *m = &j->scan.v[i];
 		const struct hit *of = m->tag == TAG_CREDENTIAL ? NULL : hit_at(r, m->tag);

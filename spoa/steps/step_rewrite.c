@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "gate/exchange.h"
 #include "policy/credentials.h"
 
@@ -20,15 +21,7 @@ struct edits {
 static struct splice *
 edits_room(struct edits *e, size_t n)
 {
-	if (e->n + n > e->size) {
-		size_t size = 2 * e->size > e->n + n ? 2 * e->size : e->n + n + 16;
-		void *v = realloc(e->v, size * sizeof(*e->v));
-		if (!v)
-			return NULL;
-		e->v = v;
-		e->size = size;
-	}
-	return &e->v[e->n];
+	return mem_room(&e->v, &e->size, e->n + n, sizeof(*e->v)) ? &e->v[e->n] : NULL;
 }
 
 /* All edits of one segment at once: an escaped text is walked once, however many

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
 
@@ -73,17 +74,11 @@ scan(const char *dir, const char *node, struct journal_list *out, struct buf *wh
 		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
 			!S_ISREG(st.st_mode))
 			continue;
-		if (out->n == room) {
-			room = room ? 2 * room : 64;
-			void *p = room > JOURNAL_SEGMENTS
-					  ? NULL
-					  : realloc(out->seg, room * sizeof(*out->seg));
-			if (!p) {
-				buf_printf(why, "%s: too many segments", dir);
-				err = ERR_LIMIT;
-				break;
-			}
-			out->seg = p;
+		if (out->n == JOURNAL_SEGMENTS ||
+			!mem_room(&out->seg, &room, out->n + 1, sizeof(*out->seg))) {
+			buf_printf(why, "%s: too many segments", dir);
+			err = ERR_LIMIT;
+			break;
 		}
 		struct journal_segment *s = &out->seg[out->n++];
 		*s = (struct journal_segment){ .bytes = (uint64_t)st.st_size };

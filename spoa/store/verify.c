@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/sha256.h"
 
 #define BATCH	     4096 /* signatures checked together */
@@ -286,19 +287,13 @@ look_for_missing(struct verifier *v, struct span line)
 /* Room for one more element after n. False: out of memory, which is no verdict on
  * the chain and must not look like one that is good. */
 static bool
-grow(struct verifier *v, void **array, size_t *room, size_t n, size_t size)
+grow(struct verifier *v, void *array, size_t *room, size_t n, size_t size)
 {
-	if (n < *room)
-		return true;
-	size_t more = *room ? 2 * *room : 32;
-	void *p = realloc(*array, more * size);
-	if (!p) {
+	bool grown = mem_room(array, room, n + 1, size);
+
+	if (!grown)
 		fail(v, v->at.seq + 1, "unknown: out of memory");
-		return false;
-	}
-	*array = p;
-	*room = more;
-	return true;
+	return grown;
 }
 
 static void
@@ -367,7 +362,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 			CHAIN_COMMIT_RECORDS);
 		return;
 	}
-	if (!grow(v, (void **)&v->pend, &v->room, v->npend, sizeof(*v->pend)))
+	if (!grow(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)))
 		return;
 	struct pending *p = &v->pend[v->npend++];
 	p->seq = l->seq;
@@ -427,7 +422,7 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 static void
 accept_commit(struct verifier *v, const struct chain_line *l, const struct pubkey *key)
 {
-	if (!grow(v, (void **)&v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
+	if (!grow(v, &v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
 		return;
 	struct sig_job *j = &v->jobs[v->njobs++];
 	const struct pending *last = &v->pend[v->npend - 1];

@@ -11,6 +11,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "codec/digits.h"
 #include "codec/uri.h"
@@ -214,14 +215,8 @@ add_value(struct mention_set *s, struct span text, enum mention_how how, uint32_
 		return fresh;
 	if (s->symbols + n > CAP_MENTION_BYTES)
 		return ERR_LIMIT;
-	if (s->nvalues == s->values_size) {
-		size_t size = s->values_size ? 2 * s->values_size : 32;
-		struct value *v = realloc(s->values, size * sizeof(*v));
-		if (!v)
-			return ERR_NOMEM;
-		s->values = v;
-		s->values_size = size;
-	}
+	if (!mem_room(&s->values, &s->values_size, s->nvalues + 1, sizeof(*s->values)))
+		return ERR_NOMEM;
 	s->automata[automaton].symbols += n;
 	s->symbols += n;
 	s->values[s->nvalues++] =
@@ -486,15 +481,10 @@ report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 		start = s->v[s->n - 1].end;
 	if (start >= end)
 		return 0;
-	if (s->n == s->size) {
-		size_t size = s->size ? 2 * s->size : 16;
-		struct mention *v =
-			size > 2 * CAP_MENTIONS ? NULL : realloc(s->v, size * sizeof(*v));
-		if (!v)
-			return size > 2 * CAP_MENTIONS ? ERR_LIMIT : ERR_NOMEM;
-		s->v = v;
-		s->size = size;
-	}
+	if (s->n == s->size && s->size > CAP_MENTIONS)
+		return ERR_LIMIT;
+	if (!mem_room(&s->v, &s->size, s->n + 1, sizeof(*s->v)))
+		return ERR_NOMEM;
 	s->v[s->n++] = (struct mention){ start, end, tag };
 	return 0;
 }

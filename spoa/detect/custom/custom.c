@@ -294,14 +294,14 @@ struct reading {
 
 static int
 read_word(struct reading *r, const struct text_word *w, const struct text_word *second,
-	struct dictionary_bits first)
+	struct hash_bits first)
 {
 	const struct custom *c = r->p.r->custom;
 	struct shingle_run over;
 	uint64_t shingle;
 	int err = 0;
 
-	if (r->terms && dictionary_may(first, w->hash))
+	if (r->terms && hash_bits_may(first, w->hash))
 		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
 	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
 		return err;
@@ -345,7 +345,7 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	what_is_on(&d);
 	if (!d.terms && !d.prints)
 		return 0;
-	struct dictionary_bits first = { NULL, 0 };
+	struct hash_bits first = { NULL, 0 };
 	if (d.terms)
 		first = dictionary_first(c->words);
 	for (size_t k = 0; k < c->nlists; k++)

@@ -4,6 +4,7 @@
 #include "detect/custom/custom_words.h"
 
 #include <endian.h>
+#include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/block.h"
@@ -61,6 +62,24 @@ uint64_t
 word_exact(struct span text, const struct text_word *w)
 {
 	return hash_bytes(text.p + w->start, w->end - w->start, w->end - w->start, 0);
+}
+
+struct hash_bits
+hash_bits_for(size_t hashes, unsigned most)
+{
+	enum { LEAST = 12, A_HASH = 16 };
+	unsigned bits = LEAST;
+
+	while (bits < most && (UINT64_C(1) << bits) < A_HASH * (uint64_t)hashes)
+		bits++;
+	return (struct hash_bits){ calloc((UINT64_C(1) << bits) / 64, sizeof(uint64_t)),
+		64 - bits };
+}
+
+size_t
+hash_bits_size(struct hash_bits b)
+{
+	return b.v ? (size_t)(UINT64_C(1) << (64 - b.shift)) / 8 : 0;
 }
 
 /* ---- letters ---- */

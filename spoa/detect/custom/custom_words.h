@@ -41,6 +41,26 @@ bool word_glue(struct span between, uint64_t *glue);
 /* Hash of a phrase and what follows: its next piece of glue and word. */
 uint64_t word_chain(uint64_t phrase, uint64_t glue, uint64_t word);
 
+/* Early reject of hashes: the upper bits of each, in a bitmap that fits a processor's cache. */
+struct hash_bits {
+	uint64_t *v;
+	unsigned shift;
+};
+/* For so many hashes; v is malloc's, NULL: out of memory. `most`: logarithm of its size. */
+struct hash_bits hash_bits_for(size_t hashes, unsigned most);
+/* In bytes. */
+size_t hash_bits_size(struct hash_bits b);
+static inline void
+hash_bits_add(struct hash_bits b, uint64_t hash)
+{
+	b.v[(hash >> b.shift) / 64] |= UINT64_C(1) << ((hash >> b.shift) % 64);
+}
+static inline bool
+hash_bits_may(struct hash_bits b, uint64_t hash)
+{
+	return b.v[(hash >> b.shift) / 64] >> ((hash >> b.shift) % 64) & 1;
+}
+
 /* The simple case folding of Unicode for Latin, Greek, Cyrillic and Armenian letters;
  * the Turkish capital I with dot becomes i. Others are themselves. */
 uint32_t fold_letter(uint32_t cp);

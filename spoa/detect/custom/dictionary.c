@@ -10,13 +10,15 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "codec/utf8.h"
 
-enum { FIRST_SLOTS = 1024, BITS_MIN = 12, BITS_MAX = 22, BITS_A_WORD = 16 };
+enum { FIRST_SLOTS = 1024, BITS_MAX = 22 };
 
 struct node {
 	uint64_t hash; /* 0: free */
 	uint32_t term; /* of dictionary.terms, and one; 0: no term ends here */
+	uint8_t depth; /* words up to here */
 	bool more;     /* terms go on with another word */
 };
 
@@ -42,10 +44,8 @@ struct dictionary {
 	struct edge *edges;
 	size_t nedges, edges_room;
 	struct buf marks;
-	/* While it is built, of each term: its first word; that or the first two. */
-	uint64_t *first_words, *phrases;
-	size_t first_room, phrases_room;
-	struct dictionary_bits first, phrase; /* of those, once it is finished */
+	/* Once it is finished: the terms' first words; those that are terms, and the first two. */
+	struct hash_bits first, phrase;
 	unsigned char digest[32];
 	const char *why;
 };
@@ -77,8 +77,6 @@ dictionary_free(struct dictionary **dp)
 	free(d->nodes);
 	free(d->terms);
 	free(d->edges);
-	free(d->first_words);
-	free(d->phrases);
 	free(d->first.v);
 	free(d->phrase.v);
 	free(d);
@@ -129,24 +127,6 @@ node_get(struct dictionary *d, uint64_t hash)
 	n->hash = hash;
 	d->nnodes++;
 	return n;
-}
-
-/* Room for one more element of a growing array. */
-static bool
-room_for(void *array, size_t n, size_t *room, size_t size)
-{
-	void *v;
-
-	if (n < *room)
-		return true;
-	memcpy(&v, array, sizeof(v));
-	size_t more = *room ? 2 * *room : 64;
-	void *grown = reallocarray(v, more, size);
-	if (!grown)
-		return false;
-	memcpy(array, &grown, sizeof(grown));
-	*room = more;
-	return true;
 }
 
 /* ---- adding ---- */
@@ -210,7 +190,7 @@ add_edge(struct dictionary *d, uint64_t exact, struct span before, struct span a
 	*index = 0;
 	if (!exact && !before.n && !after.n)
 		return 0;
-	if (!room_for(&d->edges, d->nedges, &d->edges_room, sizeof(*d->edges)))
+	if (!mem_room(&d->edges, &d->edges_room, d->nedges + 1, sizeof(*d->edges)))
 		return ERR_NOMEM;
 	d->edges[d->nedges] = (struct edge){ exact, (uint8_t)before.n, (uint8_t)after.n,
 		(uint32_t)d->marks.n };
@@ -269,6 +249,7 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 		n = node_get(d, p.path[i]);
 		if (!n)
 			return ERR_NOMEM;
+		n->depth = (uint8_t)(i + 1);
 		n->more |= i + 1 < p.n;
 	}
 	for (uint32_t t = n->term; t; t = d->terms[t - 1].next, same++)
@@ -279,13 +260,9 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 	if (same == TERM_SAME)
 		return ERR_LIMIT;
 	uint32_t edge;
-	if (!room_for(&d->terms, d->nterms, &d->terms_room, sizeof(*d->terms)) ||
-		!room_for(&d->first_words, d->nterms, &d->first_room, sizeof(uint64_t)) ||
-		!room_for(&d->phrases, d->nterms, &d->phrases_room, sizeof(uint64_t)) ||
+	if (!mem_room(&d->terms, &d->terms_room, d->nterms + 1, sizeof(*d->terms)) ||
 		add_edge(d, exact, before, after, &edge))
 		return ERR_NOMEM;
-	d->first_words[d->nterms] = p.path[0];
-	d->phrases[d->nterms] = p.path[p.n > 1];
 	d->terms[d->nterms] = (struct term){ n->term, edge, owner };
 	n->term = (uint32_t)++d->nterms;
 	if (term.n > d->longest)
@@ -356,31 +333,19 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 	buf_free(&text);
 }
 
-static bool
-make_bits(struct dictionary_bits *b, const uint64_t *v, size_t n)
-{
-	unsigned bits = BITS_MIN;
-
-	while (bits < BITS_MAX && (UINT64_C(1) << bits) < BITS_A_WORD * (uint64_t)n)
-		bits++;
-	b->shift = 64 - bits;
-	b->v = calloc((UINT64_C(1) << bits) / 64, sizeof(uint64_t));
-	for (size_t i = 0; b->v && i < n; i++) {
-		uint64_t bit = v[i] >> b->shift;
-		b->v[bit / 64] |= UINT64_C(1) << (bit % 64);
-	}
-	return b->v != NULL;
-}
-
 int
 dictionary_finish(struct dictionary *d)
 {
-	if (!make_bits(&d->first, d->first_words, d->nterms) ||
-		!make_bits(&d->phrase, d->phrases, d->nterms))
+	d->first = hash_bits_for(d->nterms, BITS_MAX);
+	d->phrase = hash_bits_for(d->nterms, BITS_MAX);
+	if (!d->first.v || !d->phrase.v)
 		return ERR_NOMEM;
-	free(d->first_words);
-	free(d->phrases);
-	d->first_words = d->phrases = NULL;
+	for (const struct node *n = d->nodes; n < d->nodes + d->slots; n++) {
+		if (n->depth == 1)
+			hash_bits_add(d->first, n->hash);
+		if (n->depth == 2 || (n->depth == 1 && n->term))
+			hash_bits_add(d->phrase, n->hash);
+	}
 	return 0;
 }
 
@@ -401,8 +366,7 @@ dictionary_bytes(const struct dictionary *d)
 {
 	return d->slots * sizeof(*d->nodes) + d->terms_room * sizeof(*d->terms) +
 	       d->edges_room * sizeof(*d->edges) + d->marks.size +
-	       (d->first.v ? (UINT64_C(1) << (64 - d->first.shift)) / 8 : 0) +
-	       (d->phrase.v ? (UINT64_C(1) << (64 - d->phrase.shift)) / 8 : 0);
+	       hash_bits_size(d->first) + hash_bits_size(d->phrase);
 }
 
 const unsigned char *
@@ -413,7 +377,7 @@ dictionary_digest(const struct dictionary *d)
 
 /* ---- looking ---- */
 
-struct dictionary_bits
+struct hash_bits
 dictionary_first(const struct dictionary *d)
 {
 	return d->first;
@@ -476,13 +440,13 @@ dictionary_look(const struct dictionary *d, struct span text, const struct text_
 	size_t end = w->end;
 	int err = 0;
 
-	if (dictionary_may(d->phrase, phrase))
+	if (hash_bits_may(d->phrase, phrase))
 		err = terms_at(d, node_at(d->nodes, d->slots, phrase), text, w->start, end,
 			found, arg);
 	if (err || !second || !word_glue(span_of(text.p + end, second->start - end), &glue))
 		return err;
 	phrase = not_zero(word_chain(phrase, glue, second->hash));
-	if (!dictionary_may(d->phrase, phrase))
+	if (!hash_bits_may(d->phrase, phrase))
 		return 0;
 	end = second->end;
 	for (size_t words = 2;; words++) {

@@ -41,18 +41,7 @@ size_t dictionary_bytes(const struct dictionary *d);
 const unsigned char *dictionary_digest(const struct dictionary *d);
 
 /* Early reject of a first word. */
-struct dictionary_bits {
-	uint64_t *v; /* the dictionary's */
-	unsigned shift;
-};
-struct dictionary_bits dictionary_first(const struct dictionary *d);
-static inline bool
-dictionary_may(struct dictionary_bits b, uint64_t word)
-{
-	uint64_t bit = word >> b.shift;
-
-	return b.v[bit / 64] >> (bit % 64) & 1;
-}
+struct hash_bits dictionary_first(const struct dictionary *d);
 
 struct dictionary_hit {
 	uint16_t owner;

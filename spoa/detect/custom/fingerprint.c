@@ -9,13 +9,12 @@
 
 #define BASE UINT64_C(0x9E3779B97F4A7C15)
 
-enum { ONE_LINE = 17, BITS_A_SHINGLE = 16 };
+enum { ONE_LINE = 17, BITS_MAX = 24 };
 
 struct fingerprints {
 	uint64_t *slots; /* open addressing; 0: free */
 	size_t nslots, n;
-	uint64_t *bits; /* the early reject */
-	unsigned shift;
+	struct hash_bits bits; /* the early reject */
 	uint64_t sum[2];
 };
 
@@ -106,7 +105,7 @@ fingerprints_free(struct fingerprints **fp)
 	if (!f)
 		return;
 	free(f->slots);
-	free(f->bits);
+	free(f->bits.v);
 	free(f);
 }
 
@@ -124,18 +123,14 @@ static struct fingerprints *
 with_room(size_t n)
 {
 	struct fingerprints *f = calloc(1, sizeof(*f));
-	unsigned bits = 12;
 
 	if (!f)
 		return NULL;
 	for (f->nslots = 64; f->nslots < 2 * n;)
 		f->nslots *= 2;
-	while (bits < 24 && (UINT64_C(1) << bits) < BITS_A_SHINGLE * (uint64_t)n)
-		bits++;
-	f->shift = 64 - bits;
 	f->slots = calloc(f->nslots, sizeof(*f->slots));
-	f->bits = calloc((UINT64_C(1) << bits) / 64, sizeof(*f->bits));
-	if (!f->slots || !f->bits)
+	f->bits = hash_bits_for(n, BITS_MAX);
+	if (!f->slots || !f->bits.v)
 		fingerprints_free(&f);
 	return f;
 }
@@ -143,12 +138,12 @@ with_room(size_t n)
 static void
 shingle_add(struct fingerprints *f, uint64_t shingle)
 {
-	uint64_t *slot = slot_of(f, shingle), bit = shingle >> f->shift;
+	uint64_t *slot = slot_of(f, shingle);
 
 	if (*slot)
 		return;
 	*slot = shingle;
-	f->bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+	hash_bits_add(f->bits, shingle);
 	f->n++;
 	f->sum[0] += shingle;
 	f->sum[1] += (shingle ^ shingle >> 31) * BASE;
@@ -231,7 +226,7 @@ fingerprints_count(const struct fingerprints *f)
 size_t
 fingerprints_bytes(const struct fingerprints *f)
 {
-	return f->nslots * sizeof(*f->slots) + (UINT64_C(1) << (64 - f->shift)) / 8;
+	return f->nslots * sizeof(*f->slots) + hash_bits_size(f->bits);
 }
 
 uint64_t
@@ -257,11 +252,10 @@ bool
 fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
 	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over)
 {
-	uint64_t bit = shingle >> f->shift;
 	size_t last = s->n, first = last - SHINGLE_WORDS;
 	bool closed = false;
 
-	if (!(f->bits[bit / 64] >> (bit % 64) & 1) || !*slot_of(f, shingle))
+	if (!hash_bits_may(f->bits, shingle) || !*slot_of(f, shingle))
 		return false;
 	if (run->shingles && first > run->last + RUN_GAP) {
 		*over = *run;

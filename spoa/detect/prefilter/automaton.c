@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/err.h"
+#include "base/mem.h"
 
 enum {
 	NODES_MAX = 24000,
@@ -48,8 +49,7 @@ struct builder {
 	size_t nnodes;
 	uint16_t *start; /* of each input */
 	struct automaton_edges *edges;
-	uint32_t *back, *before; /* classes of the input's back_set, of what must come before */
-	uint32_t *not_before[2]; /* classes wholly in what may not: any, after a digit */
+	uint32_t *back; /* classes of the input's back_set */
 	struct list reach, members;
 	struct state *states;
 	uint32_t nstates;
@@ -273,6 +273,7 @@ add_pattern(struct builder *b, uint16_t index)
 	struct automaton_tail t;
 	struct regex re;
 
+	b->back[index] = b->in[index].back_max ? classes_of(b, b->in[index].back_set) : 0;
 	b->start[index] = accept;
 	if (!regex_read(
 		    &b->tmp, span_str(b->in[index].regex), REGEX_RULE, b->in[index].utf, &re))
@@ -292,15 +293,9 @@ add_pattern(struct builder *b, uint16_t index)
 static bool
 list_push(struct builder *b, struct list *l, uint16_t v)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 4096;
-		uint16_t *p = realloc(l->v, room * sizeof(*p));
-		if (!p) {
-			b->overflow = true;
-			return false;
-		}
-		l->v = p;
-		l->room = room;
+	if (!mem_room(&l->v, &l->room, l->n + 1, sizeof(*l->v))) {
+		b->overflow = true;
+		return false;
 	}
 	l->v[l->n++] = v;
 	return true;
@@ -470,24 +465,6 @@ expand_state(struct builder *b, uint16_t state, uint16_t row[AUTOMATON_CLASSES])
 	}
 	for (unsigned c = 0; c <= AUTOMATON_END; c++)
 		row[c] = apart >> c & 1 ? follow_class(b, state, c) : row[c - 1];
-}
-
-/* What may come before each input, in classes. */
-static void
-read_contexts(struct builder *b)
-{
-	for (size_t i = 0; i < b->nin; i++) {
-		const struct automaton_edges *e = &b->edges[i];
-		b->back[i] = b->in[i].back_max ? classes_of(b, b->in[i].back_set) : 0;
-		b->before[i] = e->needs_before ? classes_of(b, e->before) : ~0u;
-		for (unsigned k = 0; k < AUTOMATON_END; k++) {
-			if (class_within(b, k, e->not_before))
-				b->not_before[0][i] |= 1u << k;
-			if (class_within(b, k, e->not_before_2))
-				b->not_before[1][i] |= 1u << k;
-		}
-		b->not_before[1][i] |= b->not_before[0][i];
-	}
 }
 
 /* Nodes that a match may have reached when the walk begins inside it, up to back_max
@@ -667,9 +644,6 @@ automaton_build(
 	b.mark = arena_array(&b.tmp, NODES_MAX + 1, sizeof(uint32_t));
 	b.accepted = arena_array(&b.tmp, n + 1, sizeof(bool));
 	b.back = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
-	b.before = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
-	b.not_before[0] = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
-	b.not_before[1] = arena_array(&b.tmp, n + 1, sizeof(uint32_t));
 	if (arena_failed(&b.tmp))
 		goto out;
 	b.nnodes = 1; /* none has the number 0 */
@@ -678,7 +652,6 @@ automaton_build(
 		add_pattern(&b, (uint16_t)i);
 	/* Where there are too many nodes, the last patterns are in every list. */
 	b.overflow = false;
-	read_contexts(&b);
 	resolve_all(&b);
 	err = b.overflow || arena_failed(&b.tmp) ? ERR_NOMEM : build_states(&b);
 out:
