@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <semaphore.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -85,8 +86,8 @@ rig_send(struct rig *r, struct audit_entry *e, sem_t *came, const char *id)
 {
 	*e = (struct audit_entry){ .done = rig_done, .arg = came };
 	buf_init(&e->fields, 0);
-	buf_printf(&e->fields,
-		"\"type\":\"decision\",\"id\":\"%s\",\"decision\":\"permit\"", id);
+	buf_printf(
+		&e->fields, "\"type\":\"decision\",\"id\":\"%s\",\"decision\":\"permit\"", id);
 	audit_append(r->audit, e);
 }
 
@@ -220,6 +221,19 @@ rig_spill(const char *path, struct span s)
 
 	INVARIANT(fd >= 0 && write(fd, s.p, s.n) == (ssize_t)s.n);
 	close(fd);
+}
+
+/* A command of the shell that must succeed. */
+__attribute__((format(printf, 1, 2))) static inline void
+rig_sh(const char *fmt, ...)
+{
+	char cmd[1400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	INVARIANT((size_t)vsnprintf(cmd, sizeof(cmd), fmt, ap) < sizeof(cmd));
+	va_end(ap);
+	INVARIANT(system(cmd) == 0);
 }
 
 /* For cmocka tests whose rig is called r. */

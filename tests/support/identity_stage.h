@@ -1,5 +1,5 @@
 /* A policy with tokens of two issuers and API keys, for tests of who is asking.
- * Included behind cmocka.h. */
+ * Included after cmocka.h. */
 #ifndef TESTS_IDENTITY_STAGE_H
 #define TESTS_IDENTITY_STAGE_H
 
@@ -8,34 +8,16 @@
 #include <unistd.h>
 
 #include "policy/apikeys.h"
-#include "policy/identity.h"
+#include "support/identity_fix.h"
 #include "support/jwt_make.h"
-#include "support/policy_fix.h"
-
-#include "support/jwt_make.h"
-#include "support/policy_fix.h"
 
 #define NOW 1790000000ll
 #define SEC 1000000000ll
 
-static char dir[64];
 static struct jwt_key rsa, ec, ed, ed2, stranger, ec2;
-static struct policy_fix fix;
-static struct identity_keys *keys;
 static char live_key[80], revoked_key[80], expired_key[80], second_key[80];
 
 /* ---- the stage ---- */
-
-static void
-write_file(const char *name, struct span text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	INVARIANT(f && fwrite(text.p, 1, text.n, f) == text.n);
-	fclose(f);
-}
 
 static void
 put_apikey(struct buf *b, char text[80], const char *more)
@@ -72,12 +54,8 @@ static inline int
 setup(void **state)
 {
 	struct buf b;
-	struct diag d;
-	char path[128];
 
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/tollgate-identity-XXXXXX");
-	if (!mkdtemp(dir) || sodium_init() < 0)
+	if (temp_dir_make(state) || sodium_init() < 0)
 		return -1;
 	rsa = jwt_key_new(KEY_RSA, 2048);
 	ec = jwt_key_new(KEY_EC, 0);
@@ -95,12 +73,12 @@ setup(void **state)
 	buf_putc(&b, ',');
 	put_jwk(&b, &ed2, "b", NULL);
 	buf_str(&b, "]}");
-	write_file("jwks.json", buf_view(&b));
+	put_span("jwks.json", buf_view(&b));
 	buf_clear(&b);
 	buf_str(&b, "{\"keys\":[");
 	put_jwk(&b, &ec2, "e2", NULL);
 	buf_str(&b, "]}");
-	write_file("other.json", buf_view(&b));
+	put_span("other.json", buf_view(&b));
 	buf_clear(&b);
 	buf_str(&b, "keys:\n");
 	put_apikey(&b, live_key,
@@ -109,43 +87,25 @@ setup(void **state)
 		"2");
 	put_apikey(&b, revoked_key, "person: mallory, revoked: 2026-01-01T00:00:00Z");
 	put_apikey(&b, expired_key, "person: eve, expires: 2026-09-21T14:13:20Z"); /* NOW */
-	write_file("keys.yaml", buf_view(&b));
+	put_span("keys.yaml", buf_view(&b));
 	buf_clear(&b);
 	buf_str(&b, "keys:\n");
 	put_apikey(&b, second_key, "person: dave");
-	write_file("more.yaml", buf_view(&b));
+	put_span("more.yaml", buf_view(&b));
 	buf_free(&b);
-	write_file("policy.yaml", span_of(policy_text, sizeof(policy_text) - 1));
-	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
-	arena_init(&fix.a, 0, false);
-	diag_init(&fix.d);
-	(void)fix_config; /* of policy_fix.h: no configuration here */
-	fix.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
-	diag_init(&d);
-	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
-	if (!keys)
-		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
-			SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return keys ? 0 : -1;
+	return identity_load(policy_text);
 }
 
 static int
 teardown(void **state)
 {
-	char cmd[128];
-
-	(void)state;
-	identity_keys_free(&keys);
-	fix_done(&fix);
 	EVP_PKEY_free(rsa.pkey);
 	EVP_PKEY_free(ec.pkey);
 	EVP_PKEY_free(ec2.pkey);
 	EVP_PKEY_free(ed.pkey);
 	EVP_PKEY_free(ed2.pkey);
 	EVP_PKEY_free(stranger.pkey);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
+	return identity_unload(state);
 }
 
 /* One field, asked at NOW + after. The arena must outlive *id. */

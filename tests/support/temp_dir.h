@@ -1,4 +1,4 @@
-/* A folder of the test's own and files in it. Included behind cmocka's header. */
+/* A folder of the test's own and files in it. Included after cmocka's header. */
 #ifndef SUPPORT_TEMP_DIR_H
 #define SUPPORT_TEMP_DIR_H
 
@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/span.h"
 
 static char dir[64];
 
@@ -22,13 +24,19 @@ path(const char *name)
 }
 
 static inline void
-put(const char *name, const char *text)
+put_span(const char *name, struct span text)
 {
 	FILE *f = fopen(path(name), "w");
 
 	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
 	assert_int_equal(fclose(f), 0);
+}
+
+static inline void
+put(const char *name, const char *text)
+{
+	put_span(name, span_str(text));
 }
 
 static inline int

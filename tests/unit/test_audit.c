@@ -127,9 +127,7 @@ a_tail_cut_at_any_byte_is_recovered(void **state)
 	struct buf b = killed_journal(&from);
 	snprintf(name, sizeof(name), "%s", rig_segment(&r, 0));
 	for (size_t n = from; n <= b.n; n += n + 40 > b.n || n < from + 3 ? 1 : 7) {
-		char cmd[600];
-		snprintf(cmd, sizeof(cmd), "rm -f '%s'/* '%s.head'", r.journal, r.journal);
-		assert_int_equal(system(cmd), 0);
+		rig_sh("rm -f '%s'/* '%s.head'", r.journal, r.journal);
 		rig_spill(name, span_cut(buf_view(&b), 0, n));
 		assert_started();
 		assert_int_equal(rig_put(&r, "after"), 0);
@@ -186,9 +184,7 @@ nul_bytes_in_the_last_commit_are_cut_in_an_older_refused(void **state)
 	memset(c.p + c.start + c.n / 3, 0, 120);
 	rig_spill(rig_segment(&r, 0), buf_view(&c));
 	assert_false(rig_verify(&r).ok);
-	char cmd[600];
-	snprintf(cmd, sizeof(cmd), "rm '%s'", rig_segment(&r, -1));
-	assert_int_equal(system(cmd), 0);
+	rig_sh("rm '%s'", rig_segment(&r, -1));
 	assert_false(rig_start(&r));
 	buf_free(&b);
 	buf_free(&c);
@@ -239,9 +235,7 @@ a_boot_that_wrote_nothing_leaves_no_trace(void **state)
 	audit_stop(&r.audit);
 	assert_verifies(6);
 	/* The first boot of all. */
-	char cmd[600];
-	snprintf(cmd, sizeof(cmd), "rm -f '%s'/* '%s.head'", r.journal, r.journal);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("rm -f '%s'/* '%s.head'", r.journal, r.journal);
 	snprintf(path, sizeof(path), "%s/gw-1-00000001-0000000000000001.jsonl", r.journal);
 	rig_spill(path, SPAN_LIT("{\"v\":1,\"no"));
 	assert_started();
@@ -365,18 +359,14 @@ a_journal_that_does_not_verify_is_not_appended_to(void **state)
 static void
 a_key_may_be_replaced_when_the_old_one_stays_beside_it(void **state)
 {
-	char cmd[1024];
-
 	(void)state;
 	assert_started();
 	audit_stop(&r.audit);
-	snprintf(cmd, sizeof(cmd), "cd '%s' && mv key old && mv key.pub old.pub", r.dir);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("cd '%s' && mv key old && mv key.pub old.pub", r.dir);
 	struct pubkey old = r.pub, both[2];
 	assert_int_equal(signkey_create(r.key, &r.pub, &r.why), 0);
 	assert_false(rig_start(&r));
-	snprintf(cmd, sizeof(cmd), "cd '%s' && cat old.pub >> key.pub", r.dir);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("cd '%s' && cat old.pub >> key.pub", r.dir);
 	assert_started();
 	audit_stop(&r.audit);
 	both[0] = old;

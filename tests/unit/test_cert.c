@@ -9,16 +9,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/identity.h"
 #include "store/cert.h"
+#include "support/identity_fix.h"
 #include "support/jwt_make.h"
-#include "support/policy_fix.h"
 
 #define NOW 1790000000ll
 #define SEC 1000000000ll
 
 static EVP_PKEY *signer;
-static char dir[64];
 
 struct made {
 	unsigned char *der;
@@ -113,8 +111,6 @@ fields_are_read(void **state)
 
 /* ---- identities ---- */
 
-static struct policy_fix fix;
-static struct identity_keys *keys;
 static struct jwt_key issuer;
 
 static const char policy_text[] =
@@ -124,64 +120,30 @@ static const char policy_text[] =
 	"trust_domain: acme.org}\n"
 	"routes: [{name: r, match: {path_prefix: /}, backend: openai}]\n";
 
-static void
-put(const char *name, struct span text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fwrite(text.p, 1, text.n, f);
-	fclose(f);
-}
-
 static int
 setup(void **state)
 {
-	char path[128];
 	struct buf b;
-	struct diag d;
 
-	(void)state;
-	(void)fix_config;
-	snprintf(dir, sizeof(dir), "/tmp/tollgate-cert-XXXXXX");
 	signer = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	issuer = jwt_key_new(KEY_ED, 0);
-	if (!mkdtemp(dir) || !signer)
+	if (temp_dir_make(state) || !signer)
 		return -1;
 	buf_init(&b, 0);
 	buf_str(&b, "{\"keys\":[");
 	put_jwk(&b, &issuer, NULL, NULL);
 	buf_str(&b, "]}");
-	put("jwks.json", buf_view(&b));
+	put_span("jwks.json", buf_view(&b));
 	buf_free(&b);
-	put("policy.yaml", span_str(policy_text));
-	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
-	arena_init(&fix.a, 0, false);
-	diag_init(&fix.d);
-	fix.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
-	diag_init(&d);
-	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
-	if (!keys)
-		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
-			SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return keys ? 0 : -1;
+	return identity_load(policy_text);
 }
 
 static int
 teardown(void **state)
 {
-	char cmd[128];
-
-	(void)state;
-	identity_keys_free(&keys);
-	fix_done(&fix);
 	EVP_PKEY_free(signer);
 	EVP_PKEY_free(issuer.pkey);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
+	return identity_unload(state);
 }
 
 static int

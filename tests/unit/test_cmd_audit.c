@@ -149,18 +149,16 @@ an_unfinished_commit_is_reported(void **state)
 static void
 edit(const char *path, const char *from, const char *to)
 {
-	char cmd[2048], keep[512];
+	char keep[512];
 
 	snprintf(keep, sizeof(keep), "%s", path);
-	snprintf(cmd, sizeof(cmd), "grep -q '%s' '%s' && sed -i 's/%s/%s/' '%s'", from, keep,
-		from, to, keep);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("grep -q '%s' '%s' && sed -i 's/%s/%s/' '%s'", from, keep, from, to, keep);
 }
 
 static void
 damage_is_named(void **state)
 {
-	char cmd[2048], want[128], second[512];
+	char want[128], second[512];
 	struct journal_list list;
 
 	(void)state;
@@ -180,15 +178,12 @@ damage_is_named(void **state)
 	edit(second, changed, id);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_DONE);
 	/* A whole segment gone. */
-	snprintf(cmd, sizeof(cmd), "mv '%s' '%s/kept'", second, r.dir);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("mv '%s' '%s/kept'", second, r.dir);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	snprintf(want, sizeof(want), "seq=%u why=\"missing", from);
 	assert_out("bad node=gw-1 source=journal ", want);
 	/* The oldest gone: an archive, if that is said. */
-	snprintf(cmd, sizeof(cmd), "cp '%s/kept' '%s' && rm '%s'", r.dir, second,
-		rig_segment(&r, 0));
-	assert_int_equal(system(cmd), 0);
+	rig_sh("cp '%s/kept' '%s' && rm '%s'", r.dir, second, rig_segment(&r, 0));
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	assert_out("bad node=gw-1 source=journal seq=1 why=\"missing", "");
 	assert_int_equal(audit("verify --journal %s --from %u --public-key %s/key.pub",
@@ -200,8 +195,7 @@ damage_is_named(void **state)
 				 r.journal, from - 1, r.dir),
 		EXIT_NO);
 	/* Nothing is no proof. */
-	snprintf(cmd, sizeof(cmd), "rm '%s'/*", r.journal);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("rm '%s'/*", r.journal);
 	assert_int_equal(verify(source("journal", r.journal)), EXIT_NO);
 	assert_out("bad ", "no signed record");
 }
@@ -209,7 +203,7 @@ damage_is_named(void **state)
 static void
 an_exported_file_verifies(void **state)
 {
-	char file[256], cmd[1024];
+	char file[256];
 
 	(void)state;
 	audit_stop(&r.audit);
@@ -239,16 +233,13 @@ an_exported_file_verifies(void **state)
 		{ "a node changed", "/\"id\":\"id-7\"/s/gw-1/gw-2/", "seq=9 why=\"" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(cmd, sizeof(cmd), "sed '%s' '%s' > '%s/bad.jsonl'", rows[i].sed, file,
-			r.dir);
-		assert_int_equal(system(cmd), 0);
+		rig_sh("sed '%s' '%s' > '%s/bad.jsonl'", rows[i].sed, file, r.dir);
 		int code = audit(
 			"verify --file %s/bad.jsonl --public-key %s/key.pub", r.dir, r.dir);
 		if (code != EXIT_NO || !strstr(out, rows[i].want))
 			fail_msg("%s: exit %d: %s%s", rows[i].name, code, out, err);
 	}
-	snprintf(cmd, sizeof(cmd), "truncate -s -9 '%s'", file);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("truncate -s -9 '%s'", file);
 	assert_int_equal(verify(source("file", file)), EXIT_NO);
 	rig_spill(file, SPAN_LIT(""));
 	assert_int_equal(verify(source("file", file)), EXIT_NO);
@@ -429,10 +420,8 @@ two_histories_are_told_apart(void **state)
 	}
 	redis_rig_start(&redis, r.dir);
 	audit_stop(&r.audit);
-	char cmd[800];
-	snprintf(cmd, sizeof(cmd), "cp -r '%s' '%s/first' && rm '%s'/* '%s.head'", r.journal,
-		r.dir, r.journal, r.journal);
-	assert_int_equal(system(cmd), 0);
+	rig_sh("cp -r '%s' '%s/first' && rm '%s'/* '%s.head'", r.journal, r.dir, r.journal,
+		r.journal);
 	r.cfg.redis_url = redis.url;
 	r.cfg.audit_stream = true;
 	assert_true(rig_start(&r));

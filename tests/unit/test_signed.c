@@ -9,18 +9,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/identity.h"
 #include "policy/nonce.h"
+#include "support/identity_fix.h"
 #include "support/jwt_make.h"
-#include "support/policy_fix.h"
 
 #define NOW    1790000000ll
 #define SEC    1000000000ll
 #define SECRET "0123456789abcdef0123456789abcdef"
-
-static char dir[64];
-static struct policy_fix fix;
-static struct identity_keys *keys;
 
 static const char policy_text[] =
 	"tollgate: 1\nname: t\nidentity:\n"
@@ -28,57 +23,16 @@ static const char policy_text[] =
 	"  - none: {person: nobody}\n"
 	"routes: [{name: r, match: {path_prefix: /}, backend: openai}]\n";
 
-static void
-put(const char *name, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static int
 setup(void **state)
 {
-	char path[128];
-	struct diag d;
-
-	(void)state;
-	(void)fix_config;
-	snprintf(dir, sizeof(dir), "/tmp/tollgate-signed-XXXXXX");
-	if (!mkdtemp(dir))
+	if (temp_dir_make(state))
 		return -1;
 	put("hmac.yaml", "keys: [{id: gw, secret: 'file:gw.key'}, {id: b, secret: "
 			 "'${TG_TEST_HMAC}'}]\n");
 	put("gw.key", SECRET "\n");
 	setenv("TG_TEST_HMAC", "another secret of more than 32 bytes", 1);
-	put("policy.yaml", policy_text);
-	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
-	arena_init(&fix.a, 0, false);
-	diag_init(&fix.d);
-	fix.p = policy_load(&fix.a, path, NULL, detect_fix()->rules, &fix.d);
-	diag_init(&d);
-	keys = fix.p ? identity_keys_load(fix.p, false, NULL, &d) : NULL;
-	if (!keys)
-		print_error("%.*s%.*s", SPAN_ARG(buf_view(&fix.d.text)),
-			SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
-	return keys ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	identity_keys_free(&keys);
-	fix_done(&fix);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd);
+	return identity_load(policy_text);
 }
 
 /* ---- one request ---- */
@@ -317,5 +271,5 @@ main(void)
 		cmocka_unit_test(of_many_threads_at_most_one_takes_it),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, identity_unload);
 }
