@@ -8,7 +8,7 @@
 
 #include "base/caps.h"
 #include "base/tag.h"
-#include "gate/meter.h"
+#include "net/meter.h"
 #include "net/relay.h"
 
 #define READ_MIN_BYTES 8192  /* a read */

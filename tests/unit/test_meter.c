@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "gate/meter.h"
+#include "net/meter.h"
 #include "support/guard.h"
 
 #define OPENAI_TAIL                                                                            \

@@ -1,6 +1,6 @@
 /* Metering of responses (design rule 8). The parse of an event is skipped where
  * the word "usage" cannot occur in it: tokens are the many, usage is one event. */
-#include "gate/meter.h"
+#include "net/meter.h"
 
 #include "base/caps.h"
 #include "base/err.h"

@@ -3,8 +3,8 @@
  * event and, where the usage was asked for by us and not by the caller, edited.
  * Never fails a response: what it cannot read it passes on, and the usage is
  * unknown. owner: the relay connection. */
-#ifndef GATE_METER_H
-#define GATE_METER_H
+#ifndef NET_METER_H
+#define NET_METER_H
 
 #include "codec/sse.h"
 #include "text/dialect.h"
