@@ -5,53 +5,30 @@
 #include "cel/time.h"
 #include "cel/value.h"
 
+/* Both kinds of integers, in 128 bits. */
 static void
-int_arith(enum cel_op op, int64_t a, int64_t b, struct cel_value *out)
+integer_arith(enum cel_op op, const struct cel_value *a, const struct cel_value *b,
+	struct cel_value *out)
 {
-	int64_t r = 0;
-	bool over = false;
+	bool sign = a->type == CEL_INT, over = false;
+	__int128 x = sign ? a->i : (__int128)a->u, y = sign ? b->i : (__int128)b->u, r = 0;
+	__int128 least = sign ? INT64_MIN : 0, most = sign ? INT64_MAX : (__int128)UINT64_MAX;
 
-	if ((op == OP_DIV || op == OP_MOD) && b == 0) {
+	if ((op == OP_DIV || op == OP_MOD) && y == 0) {
 		cel_raise_lit(out, op == OP_DIV ? "division by zero" : "modulus by zero");
 		return;
 	}
 	switch (op) {
-	case OP_ADD: over = __builtin_add_overflow(a, b, &r); break;
-	case OP_SUB: over = __builtin_sub_overflow(a, b, &r); break;
-	case OP_MUL: over = __builtin_mul_overflow(a, b, &r); break;
-	case OP_DIV:
-		over = a == INT64_MIN && b == -1;
-		r = over ? 0 : a / b;
-		break;
-	default: r = b == -1 ? 0 : a % b; break;
+	case OP_ADD: r = x + y; break;
+	case OP_SUB: r = x - y; break;
+	case OP_MUL: over = __builtin_mul_overflow(x, y, &r); break;
+	case OP_DIV: r = x / y; break;
+	default: r = x % y; break;
 	}
-	if (over)
-		cel_raise_lit(out, "int overflow");
+	if (over || r < least || r > most)
+		cel_raise_lit(out, sign ? "int overflow" : "uint overflow");
 	else
-		*out = cel_int(r);
-}
-
-static void
-uint_arith(enum cel_op op, uint64_t a, uint64_t b, struct cel_value *out)
-{
-	uint64_t r = 0;
-	bool over = false;
-
-	if ((op == OP_DIV || op == OP_MOD) && b == 0) {
-		cel_raise_lit(out, op == OP_DIV ? "division by zero" : "modulus by zero");
-		return;
-	}
-	switch (op) {
-	case OP_ADD: over = __builtin_add_overflow(a, b, &r); break;
-	case OP_SUB: over = __builtin_sub_overflow(a, b, &r); break;
-	case OP_MUL: over = __builtin_mul_overflow(a, b, &r); break;
-	case OP_DIV: r = a / b; break;
-	default: r = a % b; break;
-	}
-	if (over)
-		cel_raise_lit(out, "uint overflow");
-	else
-		*out = (struct cel_value){ .type = CEL_UINT, .u = r };
+		*out = sign ? cel_int((int64_t)r) : cel_uint((uint64_t)r);
 }
 
 /* IEEE 754: dividing by zero gives an infinity or NaN, as it should. */
@@ -67,7 +44,7 @@ double_arith(enum cel_op op, double a, double b, struct cel_value *out)
 	case OP_DIV: r = a / b; break;
 	default: return false;
 	}
-	*out = (struct cel_value){ .type = CEL_DOUBLE, .d = r };
+	*out = cel_double(r);
 	return true;
 }
 
@@ -134,8 +111,8 @@ cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 
 	if (a->type == b->type) {
 		switch (a->type) {
-		case CEL_INT: int_arith(op, a->i, b->i, out); return;
-		case CEL_UINT: uint_arith(op, a->u, b->u, out); return;
+		case CEL_INT:
+		case CEL_UINT: integer_arith(op, a, b, out); return;
 		case CEL_DOUBLE:
 			if (double_arith(op, a->d, b->d, out))
 				return;
@@ -164,7 +141,7 @@ cel_negate(struct cel_ctx *c, const struct cel_value *a, struct cel_value *out)
 	struct cel_value v = *a;
 
 	if (v.type == CEL_DOUBLE)
-		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = -v.d };
+		*out = cel_double(-v.d);
 	else if (v.type != CEL_INT)
 		cel_raise_types(c, out, "-", &v, 1);
 	else if (v.i == INT64_MIN)

@@ -118,6 +118,18 @@ cel_int(int64_t i)
 }
 
 static inline struct cel_value
+cel_uint(uint64_t u)
+{
+	return (struct cel_value){ .type = CEL_UINT, .u = u };
+}
+
+static inline struct cel_value
+cel_double(double d)
+{
+	return (struct cel_value){ .type = CEL_DOUBLE, .d = d };
+}
+
+static inline struct cel_value
 cel_bool(bool b)
 {
 	return (struct cel_value){ .type = CEL_BOOL, .b = b };

@@ -231,6 +231,15 @@ common_type(const struct cel_node *n, uint32_t first, uint32_t step)
 /* --- calls and macros --- */
 
 static bool
+check_kids(struct cel_check *k, struct cel_node *n, uint32_t first)
+{
+	for (uint32_t i = first; i < n->nkids; i++)
+		if (!cel_check(k, n->kid[i]))
+			return false;
+	return true;
+}
+
+static bool
 unknown_function(struct cel_check *k, const struct cel_node *n, struct span name)
 {
 	const char *near = cel_fn_nearest(name);
@@ -294,9 +303,8 @@ check_call(struct cel_check *k, struct cel_node *n)
 	bool member = n->flags & F_MEMBER;
 	size_t n_fn = 0, all = 0;
 
-	for (uint32_t i = 0; i < n->nkids; i++)
-		if (!cel_check(k, n->kid[i]))
-			return false;
+	if (!check_kids(k, n, 0))
+		return false;
 	for (const struct cel_fn *fn = NULL; (fn = cel_fn_next(fn, name, member));)
 		all++;
 	const struct cel_fn **rows = arena_array(k->a, all + 1, sizeof(const struct cel_fn *));
@@ -325,13 +333,12 @@ check_call(struct cel_check *k, struct cel_node *n)
 }
 
 static bool
-push_var(struct cel_check *k, const struct cel_node *n, struct span name, uint8_t t,
-	uint8_t elem)
+push_var(struct cel_check *k, const struct cel_node *n, struct span name, struct cel_styp type)
 {
 	if (k->nscope == CAP_CEL_VARS)
 		return cel_error_at(k->err, k->src, n->at, "too many macros inside each other");
 	k->scope[k->nscope] = name;
-	k->scope_type[k->nscope++] = (struct cel_styp){ t, elem };
+	k->scope_type[k->nscope++] = type;
 	return true;
 }
 
@@ -373,32 +380,24 @@ check_macro(struct cel_check *k, struct cel_node *n)
 		!mistake(k, range, "a macro", "a list or a map"))
 		return false;
 	n->local = (uint8_t)outer;
-	if (n->op == OP_BIND) {
-		if (!push_var(k, n, n->var[0], range->type.t, range->type.elem))
+	/* Of a list its elements, with two variables after their numbers; of a map the keys,
+	 * with two variables before the values. */
+	struct cel_styp var[2] = { { CEL_DYN, CEL_DYN }, { CEL_DYN, CEL_DYN } };
+	if (n->op == OP_BIND)
+		var[0] = range->type;
+	else if (t == CEL_LIST && n->nvars == 2)
+		var[0].t = CEL_INT;
+	else if (t == CEL_LIST)
+		var[0].t = range->type.elem;
+	if (t != CEL_DYN)
+		var[1].t = range->type.elem;
+	for (size_t i = 0; i < n->nvars; i++)
+		if (!push_var(k, n, n->var[i], var[i]))
 			return false;
-	} else if (n->nvars == 1) {
-		if (!push_var(k, n, n->var[0], t == CEL_LIST ? range->type.elem : CEL_DYN,
-			    CEL_DYN))
-			return false;
-	} else if (!push_var(k, n, n->var[0], t == CEL_LIST ? CEL_INT : CEL_DYN, CEL_DYN) ||
-		   !push_var(k, n, n->var[1], t == CEL_DYN ? CEL_DYN : range->type.elem,
-			   CEL_DYN)) {
+	if (!check_kids(k, n, 1))
 		return false;
-	}
-	for (uint32_t i = 1; i < n->nkids; i++)
-		if (!cel_check(k, n->kid[i]))
-			return false;
 	k->nscope = outer;
 	return macro_type(k, n);
-}
-
-static bool
-check_kids(struct cel_check *k, struct cel_node *n)
-{
-	for (uint32_t i = 0; i < n->nkids; i++)
-		if (!cel_check(k, n->kid[i]))
-			return false;
-	return true;
 }
 
 bool
@@ -422,7 +421,7 @@ cel_check(struct cel_check *k, struct cel_node *n)
 	case OP_NAME: return true;
 	default: break;
 	}
-	if (!check_kids(k, n))
+	if (!check_kids(k, n, 0))
 		return false;
 	switch ((enum cel_op)n->op) {
 	case OP_INDEX: return check_index(k, n);

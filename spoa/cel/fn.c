@@ -9,23 +9,10 @@ static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, ce
 enum cel_type
 cel_fn_type(char letter)
 {
-	switch (letter) {
-	case 'n': return CEL_NULL;
-	case 'b': return CEL_BOOL;
-	case 'i': return CEL_INT;
-	case 'u': return CEL_UINT;
-	case 'd': return CEL_DOUBLE;
-	case 's': return CEL_STRING;
-	case 'y': return CEL_BYTES;
-	case 'l': return CEL_LIST;
-	case 'm': return CEL_MAP;
-	case 't': return CEL_TIMESTAMP;
-	case 'D': return CEL_DURATION;
-	case 'T': return CEL_TYPE;
-	case 'I': return CEL_IP;
-	case 'C': return CEL_CIDR;
-	}
-	return CEL_DYN;
+	static const char letters[] = "nbiudsylmtDTIC"; /* as enum cel_type */
+	const char *at = strchr(letters, letter);
+
+	return at && letter ? (enum cel_type)(at - letters) : CEL_DYN;
 }
 
 const struct cel_fn *

@@ -10,6 +10,15 @@
 	struct cel_ctx *c UNUSED, const struct cel_value *v UNUSED, size_t n UNUSED,           \
 		struct cel_value *out
 
+/* clang-format off */
+/* A function that cannot fail: its value, made of its arguments v. */
+#define CEL_VALUE(function, value) \
+	static void function(CEL_ARGS) \
+	{ \
+		*out = (value); \
+	}
+/* clang-format on */
+
 /* Types in `args` and `result`, a letter each: b bool, i int, u uint, d double,
  * s string, y bytes, l list, m map, t timestamp, D duration, T type, n null,
  * I address, C network, * any. */

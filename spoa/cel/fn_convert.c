@@ -1,27 +1,11 @@
 /* Conversions between types. Nothing is rounded or cut silently but a double's
  * fraction; what does not fit is an error. Language definition, "Standard
  * Definitions", type conversions. */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "cel/fn.h"
 #include "cel/number.h"
 #include "cel/time.h"
-#include "codec/utf8.h"
 #include "cel/value.h"
-
-static void
-set_uint(struct cel_value *out, uint64_t u)
-{
-	*out = (struct cel_value){ .type = CEL_UINT, .u = u };
-}
-
-static void
-set_double(struct cel_value *out, double d)
-{
-	*out = (struct cel_value){ .type = CEL_DOUBLE, .d = d };
-}
+#include "codec/utf8.h"
 
 /* --- to int --- */
 
@@ -59,11 +43,7 @@ int_string(CEL_ARGS)
 		*out = cel_int(minus ? (int64_t)(0 - u) : (int64_t)u);
 }
 
-static void
-int_time(CEL_ARGS)
-{
-	*out = cel_int(v->t.s);
-}
+CEL_VALUE(int_time, cel_int(v->t.s))
 
 /* --- to uint --- */
 
@@ -73,7 +53,7 @@ uint_int(CEL_ARGS)
 	if (v->i < 0)
 		cel_raise_lit(out, "uint(): out of range");
 	else
-		set_uint(out, (uint64_t)v->i);
+		*out = cel_uint((uint64_t)v->i);
 }
 
 static void
@@ -82,7 +62,7 @@ uint_double(CEL_ARGS)
 	if (!(v->d > -1 && v->d < 0x1p64))
 		cel_raise_lit(out, "uint(): out of range");
 	else
-		set_uint(out, v->d < 0 ? 0 : (uint64_t)v->d);
+		*out = cel_uint(v->d < 0 ? 0 : (uint64_t)v->d);
 }
 
 static void
@@ -93,22 +73,13 @@ uint_string(CEL_ARGS)
 	if (v->s.n == 0 || span_u64(v->s, &u))
 		cel_raise_lit(out, "uint(): the string is not an unsigned 64-bit integer");
 	else
-		set_uint(out, u);
+		*out = cel_uint(u);
 }
 
 /* --- to double --- */
 
-static void
-double_int(CEL_ARGS)
-{
-	set_double(out, (double)v->i);
-}
-
-static void
-double_uint(CEL_ARGS)
-{
-	set_double(out, (double)v->u);
-}
+CEL_VALUE(double_int, cel_double((double)v->i))
+CEL_VALUE(double_uint, cel_double((double)v->u))
 
 static void
 double_string(CEL_ARGS)
@@ -118,40 +89,17 @@ double_string(CEL_ARGS)
 	if (!cel_double_parse(v->s, &d))
 		cel_raise_lit(out, "double(): the string is not a number");
 	else
-		set_double(out, d);
+		*out = cel_double(d);
 }
 
 /* --- to string, bytes, bool --- */
 
 static void
-string_int(CEL_ARGS)
+string_of(CEL_ARGS)
 {
-	char text[24];
+	char text[CEL_TEXT];
 
-	cel_give(c, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i), out);
-}
-
-static void
-string_uint(CEL_ARGS)
-{
-	char text[24];
-
-	cel_give(c, text,
-		(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v->u), out);
-}
-
-static void
-string_double(CEL_ARGS)
-{
-	char text[CEL_DOUBLE_TEXT];
-
-	cel_give(c, text, cel_double_write(v->d, text), out);
-}
-
-static void
-string_bool(CEL_ARGS)
-{
-	*out = cel_string(v->b ? SPAN_LIT("true") : SPAN_LIT("false"));
+	cel_give(c, text, cel_write(v, text), out);
 }
 
 static void
@@ -165,19 +113,7 @@ string_bytes(CEL_ARGS)
 		*out = cel_string(v->s);
 }
 
-static void
-string_time(CEL_ARGS)
-{
-	char text[CEL_TIME_TEXT];
-
-	cel_give(c, text, cel_time_write(v, text), out);
-}
-
-static void
-bytes_string(CEL_ARGS)
-{
-	*out = (struct cel_value){ .type = CEL_BYTES, .s = v->s };
-}
+CEL_VALUE(bytes_string, ((struct cel_value){ .type = CEL_BYTES, .s = v->s }))
 
 static void
 bool_string(CEL_ARGS)
@@ -237,13 +173,15 @@ const struct cel_fn cel_fns_convert[] = {
 	{ "double",    false, "u", 'd', double_uint,      NULL },
 	{ "double",    false, "s", 'd', double_string,    NULL },
 	{ "string",    false, "s", 's', cel_same,         NULL },
-	{ "string",    false, "i", 's', string_int,       NULL },
-	{ "string",    false, "u", 's', string_uint,      NULL },
-	{ "string",    false, "d", 's', string_double,    NULL },
-	{ "string",    false, "b", 's', string_bool,      NULL },
+	{ "string",    false, "i", 's', string_of,        NULL },
+	{ "string",    false, "u", 's', string_of,        NULL },
+	{ "string",    false, "d", 's', string_of,        NULL },
+	{ "string",    false, "b", 's', string_of,        NULL },
 	{ "string",    false, "y", 's', string_bytes,     NULL },
-	{ "string",    false, "t", 's', string_time,      NULL },
-	{ "string",    false, "D", 's', string_time,      NULL },
+	{ "string",    false, "t", 's', string_of,        NULL },
+	{ "string",    false, "D", 's', string_of,        NULL },
+	{ "string",    false, "I", 's', string_of,        NULL },
+	{ "string",    false, "C", 's', string_of,        NULL },
 	{ "bytes",     false, "y", 'y', cel_same,         NULL },
 	{ "bytes",     false, "s", 'y', bytes_string,     NULL },
 	{ "bool",      false, "b", 'b', cel_same,         NULL },

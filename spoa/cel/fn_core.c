@@ -11,17 +11,8 @@ size_string(CEL_ARGS)
 		*out = cel_int((int64_t)cel_code_points(v->s));
 }
 
-static void
-size_bytes(CEL_ARGS)
-{
-	*out = cel_int((int64_t)v->s.n);
-}
-
-static void
-size_collection(CEL_ARGS)
-{
-	*out = cel_int((int64_t)v->list.n);
-}
+CEL_VALUE(size_bytes, cel_int((int64_t)v->s.n))
+CEL_VALUE(size_collection, cel_int((int64_t)v->list.n))
 
 static void
 starts_with(CEL_ARGS)
@@ -92,11 +83,7 @@ cel_same(CEL_ARGS)
 	*out = *v;
 }
 
-static void
-type_of(CEL_ARGS)
-{
-	*out = (struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(v->type) };
-}
+CEL_VALUE(type_of, ((struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(v->type) }))
 
 /* clang-format off */
 const struct cel_fn cel_fns_core[] = {

@@ -51,32 +51,21 @@ least(CEL_ARGS)
 }
 
 /* clang-format off */
-#define OF_DOUBLE(function, c_type, c_value) \
-	static void function(CEL_ARGS) \
-	{ \
-		double d = v->d; \
-		*out = (struct cel_value){ .type = c_type, c_value }; \
-	}
-OF_DOUBLE(math_ceil,   CEL_DOUBLE, .d = ceil(d))
-OF_DOUBLE(math_floor,  CEL_DOUBLE, .d = floor(d))
-OF_DOUBLE(math_round,  CEL_DOUBLE, .d = round(d))
-OF_DOUBLE(math_trunc,  CEL_DOUBLE, .d = trunc(d))
-OF_DOUBLE(math_sqrt,   CEL_DOUBLE, .d = sqrt(d))
-OF_DOUBLE(abs_double,  CEL_DOUBLE, .d = fabs(d))
-OF_DOUBLE(sign_double, CEL_DOUBLE, .d = d > 0 ? 1 : d < 0 ? -1 : d)
-OF_DOUBLE(is_nan,      CEL_BOOL,   .b = isnan(d) != 0)
-OF_DOUBLE(is_inf,      CEL_BOOL,   .b = isinf(d) != 0)
-OF_DOUBLE(is_finite,   CEL_BOOL,   .b = isfinite(d) != 0)
+CEL_VALUE(math_ceil,   cel_double(ceil(v->d)))
+CEL_VALUE(math_floor,  cel_double(floor(v->d)))
+CEL_VALUE(math_round,  cel_double(round(v->d)))
+CEL_VALUE(math_trunc,  cel_double(trunc(v->d)))
+CEL_VALUE(math_sqrt,   cel_double(sqrt(v->d)))
+CEL_VALUE(sqrt_int,    cel_double(sqrt((double)v->i)))
+CEL_VALUE(sqrt_uint,   cel_double(sqrt((double)v->u)))
+CEL_VALUE(abs_double,  cel_double(fabs(v->d)))
+CEL_VALUE(sign_double, cel_double(v->d > 0 ? 1 : v->d < 0 ? -1 : v->d))
+CEL_VALUE(sign_int,    cel_int((v->i > 0) - (v->i < 0)))
+CEL_VALUE(sign_uint,   cel_uint(v->u > 0))
+CEL_VALUE(is_nan,      cel_bool(isnan(v->d) != 0))
+CEL_VALUE(is_inf,      cel_bool(isinf(v->d) != 0))
+CEL_VALUE(is_finite,   cel_bool(isfinite(v->d) != 0))
 /* clang-format on */
-
-static void
-sqrt_number(CEL_ARGS)
-{
-	struct cel_value d = { .type = CEL_DOUBLE,
-		.d = v->type == CEL_INT ? (double)v->i : (double)v->u };
-
-	math_sqrt(c, &d, n, out);
-}
 
 static void
 abs_int(CEL_ARGS)
@@ -87,49 +76,18 @@ abs_int(CEL_ARGS)
 		*out = cel_int(v->i < 0 ? -v->i : v->i);
 }
 
-static void
-sign_int(CEL_ARGS)
-{
-	*out = cel_int((v->i > 0) - (v->i < 0));
-}
-
-static void
-sign_uint(CEL_ARGS)
-{
-	*out = (struct cel_value){ .type = CEL_UINT, .u = v->u > 0 };
-}
-
 /* --- bits: the same for int and uint, whose bits are v->u either way --- */
 
-static void
-bits(const struct cel_value *v, uint64_t u, struct cel_value *out)
+static struct cel_value
+bits(const struct cel_value *v, uint64_t u)
 {
-	*out = (struct cel_value){ .type = v->type, .u = u };
+	return (struct cel_value){ .type = v->type, .u = u };
 }
 
-static void
-bit_and(CEL_ARGS)
-{
-	bits(v, v[0].u & v[1].u, out);
-}
-
-static void
-bit_or(CEL_ARGS)
-{
-	bits(v, v[0].u | v[1].u, out);
-}
-
-static void
-bit_xor(CEL_ARGS)
-{
-	bits(v, v[0].u ^ v[1].u, out);
-}
-
-static void
-bit_not(CEL_ARGS)
-{
-	bits(v, ~v->u, out);
-}
+CEL_VALUE(bit_and, bits(v, v[0].u &v[1].u))
+CEL_VALUE(bit_or, bits(v, v[0].u | v[1].u))
+CEL_VALUE(bit_xor, bits(v, v[0].u ^ v[1].u))
+CEL_VALUE(bit_not, bits(v, ~v->u))
 
 static void
 shift_left(CEL_ARGS)
@@ -137,7 +95,7 @@ shift_left(CEL_ARGS)
 	if (v[1].i < 0)
 		cel_raise_lit(out, "math.bitShiftLeft(): a negative number of bits");
 	else
-		bits(v, v[1].i > 63 ? 0 : v->u << v[1].i, out);
+		*out = bits(v, v[1].i > 63 ? 0 : v->u << v[1].i);
 }
 
 /* Zeros come in at the left, for int too. */
@@ -147,7 +105,7 @@ shift_right(CEL_ARGS)
 	if (v[1].i < 0)
 		cel_raise_lit(out, "math.bitShiftRight(): a negative number of bits");
 	else
-		bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i, out);
+		*out = bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i);
 }
 
 /* clang-format off */
@@ -159,8 +117,8 @@ const struct cel_fn cel_fns_math[] = {
 	{ "math.round",         false, "d",  'd', math_round,  NULL },
 	{ "math.trunc",         false, "d",  'd', math_trunc,  NULL },
 	{ "math.sqrt",          false, "d",  'd', math_sqrt,   NULL },
-	{ "math.sqrt",          false, "i",  'd', sqrt_number, NULL },
-	{ "math.sqrt",          false, "u",  'd', sqrt_number, NULL },
+	{ "math.sqrt",          false, "i",  'd', sqrt_int,    NULL },
+	{ "math.sqrt",          false, "u",  'd', sqrt_uint,   NULL },
 	{ "math.abs",           false, "d",  'd', abs_double,  NULL },
 	{ "math.abs",           false, "i",  'i', abs_int,     NULL },
 	{ "math.abs",           false, "u",  'u', cel_same,    NULL },

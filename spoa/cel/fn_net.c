@@ -18,21 +18,17 @@ cidr_string(CEL_ARGS)
 		cel_raise_lit(out, "cidr(): not a network such as 10.0.0.0/8");
 }
 
-static void
-is_ip(CEL_ARGS)
+/* Whether the text is an address, or a network. */
+static bool
+reads(int (*parse)(struct span s, struct cel_value *out), struct span s)
 {
-	struct cel_value ip;
+	struct cel_value ignored;
 
-	*out = cel_bool(cel_ip_parse(v->s, &ip) == 0);
+	return parse(s, &ignored) == 0;
 }
 
-static void
-is_cidr(CEL_ARGS)
-{
-	struct cel_value cidr;
-
-	*out = cel_bool(cel_cidr_parse(v->s, &cidr) == 0);
-}
+CEL_VALUE(is_ip, cel_bool(reads(cel_ip_parse, v->s)))
+CEL_VALUE(is_cidr, cel_bool(reads(cel_cidr_parse, v->s)))
 
 static void
 is_canonical(CEL_ARGS)
@@ -44,13 +40,6 @@ is_canonical(CEL_ARGS)
 		cel_raise_lit(out, "ip.isCanonical(): not an IP address");
 	else
 		*out = cel_bool(span_eq(v->s, span_of(text, cel_net_write(&ip, text))));
-}
-
-static void
-to_string(CEL_ARGS)
-{
-	char text[CEL_NET_TEXT];
-	cel_give(c, text, cel_net_write(v, text), out);
 }
 
 /* --- kinds of addresses --- */
@@ -107,34 +96,17 @@ global_unicast(const struct cel_value *v)
 	       !broadcast;
 }
 
-/* clang-format off */
-#define KIND(function, test) \
-	static void function(CEL_ARGS) \
-	{ \
-		*out = cel_bool(test(v)); \
-	}
-KIND(is_unspecified,          unspecified)
-KIND(is_loopback,             loopback)
-KIND(is_global_unicast,       global_unicast)
-KIND(is_link_local_multicast, link_local_multicast)
-KIND(is_link_local_unicast,   link_local_unicast)
-/* clang-format on */
-
-static void
-family(CEL_ARGS)
-{
-	*out = cel_int(v->family);
-}
+CEL_VALUE(is_unspecified, cel_bool(unspecified(v)))
+CEL_VALUE(is_loopback, cel_bool(loopback(v)))
+CEL_VALUE(is_global_unicast, cel_bool(global_unicast(v)))
+CEL_VALUE(is_link_local_multicast, cel_bool(link_local_multicast(v)))
+CEL_VALUE(is_link_local_unicast, cel_bool(link_local_unicast(v)))
+CEL_VALUE(family, cel_int(v->family))
 
 /* --- networks --- */
 
-static void
-contains(CEL_ARGS)
-{
-	struct cel_value other = v[1];
-
-	*out = cel_bool(cel_cidr_contains(v, &other));
-}
+CEL_VALUE(prefix_length, cel_int(v->prefix))
+CEL_VALUE(contains, cel_bool(cel_cidr_contains(v, &v[1])))
 
 static void
 contains_ip_text(CEL_ARGS)
@@ -177,12 +149,6 @@ masked(CEL_ARGS)
 	}
 }
 
-static void
-prefix_length(CEL_ARGS)
-{
-	*out = cel_int(v->prefix);
-}
-
 /* clang-format off */
 const struct cel_fn cel_fns_net[] = {
 	{ "ip",                   false, "s",  'I', ip_string,               NULL },
@@ -192,8 +158,6 @@ const struct cel_fn cel_fns_net[] = {
 	{ "isIP",                 false, "s",  'b', is_ip,                   NULL },
 	{ "isCIDR",               false, "s",  'b', is_cidr,                 NULL },
 	{ "ip.isCanonical",       false, "s",  'b', is_canonical,            NULL },
-	{ "string",               false, "I",  's', to_string,               NULL },
-	{ "string",               false, "C",  's', to_string,               NULL },
 	{ "family",               true,  "I",  'i', family,                  NULL },
 	{ "isUnspecified",        true,  "I",  'b', is_unspecified,          NULL },
 	{ "isLoopback",           true,  "I",  'b', is_loopback,             NULL },

@@ -1,9 +1,12 @@
 /* The strings extension (cel-spec, extensions/strings) and base64. Positions
  * count code points. */
+#include <sodium.h>
+
 #include "base/ascii.h"
 #include "cel/fn.h"
 #include "cel/format.h"
 #include "cel/value.h"
+#include "codec/digits.h"
 #include "codec/utf8.h"
 
 /* Bytes that the sequence at offset `at` of s takes; 1 where it is not valid. */
@@ -47,6 +50,22 @@ out_of_range(struct cel_value *out)
 	cel_raise_lit(out, "position out of range");
 }
 
+/* The next place of `part` in s from `at` on; an empty one is found at every
+ * character's beginning and at the end. False: none. */
+static bool
+find_next(struct span s, struct span part, size_t at, size_t *found)
+{
+	if (part.n == 0) {
+		*found = at;
+		return at <= s.n;
+	}
+	const char *p = at <= s.n && part.n <= s.n - at
+				? memmem(s.p + at, s.n - at, part.p, part.n)
+				: NULL;
+	*found = p ? (size_t)(p - s.p) : 0;
+	return p != NULL;
+}
+
 /* --- positions --- */
 
 static void
@@ -68,7 +87,7 @@ static void
 index_of(CEL_ARGS)
 {
 	struct span s = v[0].s, part = v[1].s;
-	size_t from = 0;
+	size_t from = 0, at;
 
 	if (!charge_text(c, s, out))
 		return;
@@ -76,11 +95,7 @@ index_of(CEL_ARGS)
 		out_of_range(out);
 		return;
 	}
-	const char *at = part.n == 0	       ? s.p + from
-			 : s.n - from < part.n ? NULL
-					       : memmem(s.p + from, s.n - from, part.p, part.n);
-	*out = cel_int(
-		part.n && !at ? -1 : points_before(s, part.n ? (size_t)(at - s.p) : from));
+	*out = cel_int(find_next(s, part, from, &at) ? points_before(s, at) : -1);
 }
 
 static void
@@ -173,22 +188,6 @@ reverse(CEL_ARGS)
 	}
 	if (p)
 		*out = cel_string(span_of(p, s.n));
-}
-
-/* The next place of `part` in s from `at` on; an empty one is found at every
- * character's beginning and at the end. False: none. */
-static bool
-find_next(struct span s, struct span part, size_t at, size_t *found)
-{
-	if (part.n == 0) {
-		*found = at;
-		return at <= s.n;
-	}
-	const char *p = at <= s.n && part.n <= s.n - at
-				? memmem(s.p + at, s.n - at, part.p, part.n)
-				: NULL;
-	*found = p ? (size_t)(p - s.p) : 0;
-	return p != NULL;
 }
 
 /* Where to look on after a part found at `at`. */
@@ -371,26 +370,18 @@ quote(CEL_ARGS)
 
 /* --- base64 (RFC 4648 section 4) --- */
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 static void
 base64_encode(CEL_ARGS)
 {
 	struct span s = v->s;
-	char *p = charge_text(c, s, out) ? cel_take(c, (s.n + 2) / 3 * 4, out) : NULL;
-	char *q = p;
+	size_t room = sodium_base64_encoded_len(s.n, sodium_base64_VARIANT_ORIGINAL);
+	char *p = charge_text(c, s, out) ? cel_take(c, room, out) : NULL;
 
 	if (!p)
 		return;
-	for (size_t i = 0; i < s.n; i += 3) {
-		uint32_t x = 0;
-		size_t have = s.n - i < 3 ? s.n - i : 3;
-		for (size_t j = 0; j < 3; j++)
-			x = x << 8 | (j < have ? (unsigned char)s.p[i + j] : 0);
-		for (size_t j = 0; j < 4; j++)
-			*q++ = j <= have ? digits[x >> (18 - 6 * j) & 63] : '=';
-	}
-	*out = cel_string(span_of(p, (size_t)(q - p)));
+	sodium_bin2base64(
+		p, room, (const unsigned char *)s.p, s.n, sodium_base64_VARIANT_ORIGINAL);
+	*out = cel_string(span_of(p, room - 1)); /* without its NUL */
 }
 
 /* Padding may be missing; anything else that is not base64 is an error. */
@@ -408,9 +399,9 @@ base64_decode(CEL_ARGS)
 	if (!p)
 		return;
 	for (size_t i = 0; i < s.n && !bad; i++) {
-		const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-		bad = digit == NULL;
-		x = x << 6 | (uint32_t)(digit ? digit - digits : 0);
+		int digit = value64(s.p[i]);
+		bad = digit < 0 || s.p[i] == '-' || s.p[i] == '_';
+		x = x << 6 | ((uint32_t)digit & 63);
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;

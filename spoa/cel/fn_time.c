@@ -58,29 +58,10 @@ ACCESSOR(minutes, t.minute)
 ACCESSOR(seconds, t.second)
 ACCESSOR(milliseconds, v->t.ns / 1000000)
 
-static void
-duration_hours(CEL_ARGS)
-{
-	*out = cel_int(v->t.s / 3600);
-}
-
-static void
-duration_minutes(CEL_ARGS)
-{
-	*out = cel_int(v->t.s / 60);
-}
-
-static void
-duration_seconds(CEL_ARGS)
-{
-	*out = cel_int(v->t.s);
-}
-
-static void
-duration_milliseconds(CEL_ARGS)
-{
-	*out = cel_int(v->t.ns / 1000000);
-}
+CEL_VALUE(duration_hours, cel_int(v->t.s / 3600))
+CEL_VALUE(duration_minutes, cel_int(v->t.s / 60))
+CEL_VALUE(duration_seconds, cel_int(v->t.s))
+CEL_VALUE(duration_milliseconds, cel_int(v->t.ns / 1000000))
 
 /* clang-format off */
 #define OF_TIMESTAMP(name, function) \

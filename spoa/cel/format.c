@@ -7,9 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
-#include "cel/net.h"
 #include "cel/number.h"
-#include "cel/time.h"
 #include "cel/value.h"
 #include "codec/utf8.h"
 
@@ -121,7 +119,7 @@ put_list(struct text *t, const struct cel_value *v, unsigned depth)
 static void
 put_value(struct text *t, const struct cel_value *v, unsigned depth)
 {
-	char text[CEL_NET_TEXT > CEL_TIME_TEXT ? CEL_NET_TEXT : CEL_TIME_TEXT];
+	char text[CEL_TEXT];
 
 	if (t->failed)
 		return;
@@ -130,16 +128,6 @@ put_value(struct text *t, const struct cel_value *v, unsigned depth)
 		return;
 	}
 	switch (v->type) {
-	case CEL_NULL: put_str(t, "null"); break;
-	case CEL_BOOL: put_str(t, v->b ? "true" : "false"); break;
-	case CEL_INT:
-		put(t, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)v->i));
-		break;
-	case CEL_UINT:
-		put(t, text,
-			(size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)v->u));
-		break;
-	case CEL_DOUBLE: put(t, text, cel_double_write(v->d, text)); break;
 	case CEL_STRING:
 	case CEL_TYPE: put(t, v->s.p, v->s.n); break;
 	case CEL_BYTES:
@@ -147,14 +135,11 @@ put_value(struct text *t, const struct cel_value *v, unsigned depth)
 			fail(t, "format(): the bytes are not UTF-8");
 		put(t, v->s.p, v->s.n);
 		break;
-	case CEL_TIMESTAMP:
-	case CEL_DURATION: put(t, text, cel_time_write(v, text)); break;
-	case CEL_IP:
-	case CEL_CIDR: put(t, text, cel_net_write(v, text)); break;
 	case CEL_LIST: put_list(t, v, depth); break;
 	case CEL_MAP: put_map(t, v, depth); break;
 	case CEL_DYN:
 	case CEL_ERROR: fail(t, "format(): not a value"); break;
+	default: put(t, text, cel_write(v, text));
 	}
 }
 
@@ -175,8 +160,6 @@ magnitude(const struct cel_value *v, bool *negative, uint64_t *u)
 static void
 put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 {
-	static const char lower_digits[] = "0123456789abcdef",
-			  upper_digits[] = "0123456789ABCDEF";
 	char text[65], *p = text + sizeof(text);
 	bool negative;
 	uint64_t u = 0;
@@ -186,7 +169,8 @@ put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 		return;
 	}
 	do {
-		*--p = (upper ? upper_digits : lower_digits)[u & ((1u << shift) - 1)];
+		*--p = (upper ? "0123456789ABCDEF"
+			      : "0123456789abcdef")[u & ((1u << shift) - 1)];
 		u >>= shift;
 	} while (u);
 	if (negative)

@@ -1,5 +1,5 @@
-/* Text forms of IP addresses and networks. Parsing is libc's; writing is our
- * own, because inet_ntop writes some IPv6 addresses with dots. RFC 4291, 5952. */
+/* Text forms of IP addresses and networks. Parsing and writing are libc's,
+ * but for IPv6 addresses that it writes with dots. RFC 4291, 5952. */
 #include "cel/net.h"
 
 #include <arpa/inet.h>
@@ -61,34 +61,15 @@ group(const struct cel_value *v, int i)
 	return (unsigned)v->ip[2 * i] << 8 | v->ip[2 * i + 1];
 }
 
-/* RFC 5952: the first longest run of two zero groups or more becomes "::". */
+/* RFC 5952. What ends in an IPv4 address for libc has no dots here. */
 static size_t
-write_v6(const struct cel_value *v, char *out)
+write_v6(const struct cel_value *v, char out[CEL_NET_TEXT])
 {
-	int best = 8, best_n = 1;
-	size_t n = 0;
-
-	for (int i = 0; i < 8; i++) {
-		int run = 0;
-		while (i + run < 8 && group(v, i + run) == 0)
-			run++;
-		if (run > best_n) {
-			best = i;
-			best_n = run;
-		}
-		i += run;
-	}
-	for (int i = 0; i < 8; i++) {
-		if (i == best) {
-			n += (size_t)sprintf(out + n, "::");
-			i += best_n - 1;
-			continue;
-		}
-		if (i > 0 && i != best + best_n)
-			out[n++] = ':';
-		n += (size_t)sprintf(out + n, "%x", group(v, i));
-	}
-	return n;
+	inet_ntop(AF_INET6, v->ip, out, CEL_NET_TEXT);
+	if (strchr(out, '.'))
+		sprintf(out, group(v, 5) ? "::ffff:%x:%x" : "::%x:%x", group(v, 6),
+			group(v, 7));
+	return strlen(out);
 }
 
 size_t

@@ -10,15 +10,11 @@ enum { MAJOR, MINOR, PATCH, PARTS };
 static bool
 number(struct span *s, uint64_t *out)
 {
-	size_t i = 0;
+	struct span digits = span_cut(*s, 0, span_past(*s, 0, is_digit));
 
-	for (*out = 0; i < s->n && is_digit(s->p[i]); i++)
-		if (__builtin_mul_overflow(*out, 10, out) ||
-			__builtin_add_overflow(*out, (uint64_t)(s->p[i] - '0'), out))
-			return false;
-	if (i == 0 || (i > 1 && s->p[0] == '0'))
+	if (!digits.n || (digits.n > 1 && digits.p[0] == '0') || span_u64(digits, out))
 		return false;
-	*s = span_cut(*s, i, s->n);
+	*s = span_cut(*s, digits.n, s->n);
 	return true;
 }
 

@@ -4,6 +4,15 @@
 #include "cel/value.h"
 
 #include <math.h>
+#include <stdio.h>
+
+#include "cel/net.h"
+#include "cel/number.h"
+#include "cel/time.h"
+
+_Static_assert(
+	CEL_TEXT >= CEL_DOUBLE_TEXT && CEL_TEXT >= CEL_TIME_TEXT && CEL_TEXT >= CEL_NET_TEXT,
+	"room for each");
 
 #define VALUE_DEPTH 600
 
@@ -86,9 +95,7 @@ number_order(const struct cel_value *a, const struct cel_value *b)
 			return sign_of(a->i<b->i, a->i> b->i);
 		if (a->type == CEL_UINT)
 			return sign_of(a->u<b->u, a->u> b->u);
-		if (isnan(a->d) || isnan(b->d))
-			return CEL_UNORDERED;
-		return sign_of(a->d<b->d, a->d> b->d);
+		return double_order(a->d, b->d);
 	}
 	if (a->type == CEL_DOUBLE)
 		return flip(number_order(b, a));
@@ -189,6 +196,23 @@ bool
 cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps)
 {
 	return equal_to(a, b, steps, 0);
+}
+
+size_t
+cel_write(const struct cel_value *v, char out[CEL_TEXT])
+{
+	switch (v->type) {
+	case CEL_NULL: return (size_t)sprintf(out, "null");
+	case CEL_BOOL: return (size_t)sprintf(out, "%s", v->b ? "true" : "false");
+	case CEL_INT: return (size_t)sprintf(out, "%lld", (long long)v->i);
+	case CEL_UINT: return (size_t)sprintf(out, "%llu", (unsigned long long)v->u);
+	case CEL_DOUBLE: return cel_double_write(v->d, out);
+	case CEL_TIMESTAMP:
+	case CEL_DURATION: return cel_time_write(v, out);
+	case CEL_IP:
+	case CEL_CIDR: return cel_net_write(v, out);
+	default: return 0;
+	}
 }
 
 size_t

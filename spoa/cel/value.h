@@ -20,6 +20,11 @@ int cel_order(const struct cel_value *a, const struct cel_value *b);
 const struct cel_value *cel_map_find(
 	const struct cel_value *map, const struct cel_value *key, int64_t *steps);
 
+/* What is neither text nor a collection as text, without a NUL: "null", "true", "1.5",
+ * "2026-01-01T00:00:00Z", "10.0.0.0/8". Its length; 0: v is something else. */
+#define CEL_TEXT 48
+size_t cel_write(const struct cel_value *v, char out[CEL_TEXT]);
+
 /* Length of valid UTF-8 in code points. */
 size_t cel_code_points(struct span s);
 

@@ -2,10 +2,6 @@
  * /usr/share/zoneinfo, read into the arena; for times after a file's last
  * transition its footer, a POSIX TZ string, is applied. Separate from libc's
  * localtime, whose zone is the process's own. */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/ascii.h"
 #include "cel/time.h"
 
@@ -30,43 +26,33 @@ struct cel_zone {
 /* --- the footer: RFC 8536 section 3.3, POSIX.1-2017 section 8.3 --- */
 
 struct rd {
-	const char *p, *end;
+	struct span rest;
 	bool bad;
 };
-
-static bool
-rd_is(struct rd *r, char c)
-{
-	if (r->p == r->end || *r->p != c)
-		return false;
-	r->p++;
-	return true;
-}
 
 static int
 rd_number(struct rd *r)
 {
-	int v = 0;
-	const char *from = r->p;
+	uint64_t v = 0;
+	size_t n = span_past(r->rest, 0, is_digit);
 
-	while (r->p < r->end && is_digit(*r->p) && v < 100000)
-		v = v * 10 + (*r->p++ - '0');
-	r->bad |= r->p == from;
-	return v;
+	r->bad |= n > 5 || span_u64(span_cut(r->rest, 0, n), &v);
+	r->rest = span_cut(r->rest, n, r->rest.n);
+	return (int)v;
 }
 
 /* [+-]hh[:mm[:ss]] */
 static int32_t
 rd_time(struct rd *r)
 {
-	int sign = rd_is(r, '-') ? -1 : 1;
+	int sign = span_take(&r->rest, '-') ? -1 : 1;
 
 	if (sign == 1)
-		rd_is(r, '+');
+		span_take(&r->rest, '+');
 	int s = rd_number(r) * 3600;
-	if (rd_is(r, ':'))
+	if (span_take(&r->rest, ':'))
 		s += rd_number(r) * 60;
-	if (rd_is(r, ':'))
+	if (span_take(&r->rest, ':'))
 		s += rd_number(r);
 	return sign * s;
 }
@@ -75,17 +61,11 @@ rd_time(struct rd *r)
 static void
 rd_name(struct rd *r)
 {
-	const char *from = r->p;
+	bool quoted = span_take(&r->rest, '<');
+	size_t n = quoted ? span_chr(r->rest, '>') : span_past(r->rest, 0, is_alpha);
 
-	if (rd_is(r, '<')) {
-		while (r->p < r->end && *r->p != '>')
-			r->p++;
-		r->bad |= !rd_is(r, '>');
-		return;
-	}
-	while (r->p < r->end && is_alpha(*r->p))
-		r->p++;
-	r->bad |= r->p == from;
+	r->rest = span_cut(r->rest, n, r->rest.n);
+	r->bad |= quoted ? !span_take(&r->rest, '>') : n == 0;
 }
 
 static struct rule
@@ -93,22 +73,22 @@ rd_rule(struct rd *r)
 {
 	struct rule rule = { .kind = DAY_OF_YEAR, .time_s = 7200 };
 
-	if (rd_is(r, 'M')) {
+	if (span_take(&r->rest, 'M')) {
 		rule.kind = MONTH_WEEK_DAY;
 		rule.month = rd_number(r);
-		r->bad |= !rd_is(r, '.');
+		r->bad |= !span_take(&r->rest, '.');
 		rule.week = rd_number(r);
-		r->bad |= !rd_is(r, '.');
+		r->bad |= !span_take(&r->rest, '.');
 		rule.day = rd_number(r);
 		r->bad |= rule.month < 1 || rule.month > 12 || rule.week < 1 || rule.week > 5 ||
 			  rule.day > 6;
 	} else {
-		if (rd_is(r, 'J'))
+		if (span_take(&r->rest, 'J'))
 			rule.kind = JULIAN;
 		rule.day = rd_number(r);
 		r->bad |= rule.day > 365;
 	}
-	if (rd_is(r, '/'))
+	if (span_take(&r->rest, '/'))
 		rule.time_s = rd_time(r);
 	return rule;
 }
@@ -116,22 +96,22 @@ rd_rule(struct rd *r)
 static void
 read_footer(struct cel_zone *z, struct span text)
 {
-	struct rd r = { text.p, text.p + text.n, false };
+	struct rd r = { text, false };
 
 	rd_name(&r);
 	z->standard = -rd_time(&r);
 	z->dst = z->standard + 3600;
-	if (!r.bad && r.p < r.end) {
+	if (!r.bad && r.rest.n) {
 		z->has_dst = true;
 		rd_name(&r);
-		if (r.p < r.end && *r.p != ',')
+		if (r.rest.n && *r.rest.p != ',')
 			z->dst = -rd_time(&r);
-		r.bad |= !rd_is(&r, ',');
+		r.bad |= !span_take(&r.rest, ',');
 		z->start = rd_rule(&r);
-		r.bad |= !rd_is(&r, ',');
+		r.bad |= !span_take(&r.rest, ',');
 		z->end = rd_rule(&r);
 	}
-	z->posix = !r.bad && r.p == r.end;
+	z->posix = !r.bad && !r.rest.n;
 }
 
 /* When the rule falls in that year, in seconds since 1970 of local time. */
@@ -259,19 +239,12 @@ static const struct cel_zone *
 read_file(struct arena *a, const char *path)
 {
 	const struct cel_zone *z = NULL;
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct buf file;
 
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-		st.st_size <= ZONE_BYTES) {
-		unsigned char *bytes = arena_alloc(a, (size_t)st.st_size);
-		ssize_t n = bytes ? read(fd, bytes, (size_t)st.st_size) : -1;
-		if (n > 0)
-			z = parse_file(a, bytes, (size_t)n);
-	}
-	close(fd);
+	buf_init(&file, ZONE_BYTES);
+	if (buf_file(&file, path) && !buf_failed(&file))
+		z = parse_file(a, (const unsigned char *)buf_view(&file).p, file.n);
+	buf_free(&file);
 	return z;
 }
 
@@ -281,18 +254,18 @@ read_file(struct arena *a, const char *path)
 static bool
 fixed_offset(struct span name, int32_t *out)
 {
-	struct rd r = { name.p, name.p + name.n, false };
-	bool minus = rd_is(&r, '-');
+	struct rd r = { name, false };
+	bool minus = span_take(&r.rest, '-');
 
 	if (!minus)
-		rd_is(&r, '+');
-	if (r.end - r.p != 5 || r.p[2] != ':')
+		span_take(&r.rest, '+');
+	if (r.rest.n != 5 || r.rest.p[2] != ':')
 		return false;
 	int h = rd_number(&r);
-	r.bad |= !rd_is(&r, ':');
+	r.bad |= !span_take(&r.rest, ':');
 	int m = rd_number(&r);
 	*out = (minus ? -1 : 1) * (h * 3600 + m * 60);
-	return !r.bad && r.p == r.end && h < 24 && m < 60;
+	return !r.bad && !r.rest.n && h < 24 && m < 60;
 }
 
 /* Letters, digits, _ + - and single slashes within: nothing that climbs out. */
