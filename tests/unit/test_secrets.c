@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "detect/engine.h"
 #include "support/detect_fix.h"
@@ -427,10 +426,10 @@ hostile_texts_cost_linear_time(void **state)
 		struct findings v;
 		for (size_t k = 0; k < BYTES; k++)
 			text[k] = patterns[i][k % n];
-		uint64_t t = clock_mono_us();
+		uint64_t t = cpu_us();
 		int err = detect_scan(
 			f->rules, f->scratch, span_of(text, BYTES), NULL, &f->arena, &v);
-		t = clock_mono_us() - t;
+		t = cpu_us() - t;
 		assert_true(err == 0 || err == ERR_LIMIT);
 		if (t > 2000000)
 			fail_msg("\"%s\" repeated took %lu us", patterns[i], (unsigned long)t);
