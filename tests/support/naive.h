@@ -160,6 +160,8 @@ naive_key(const struct naive *v, struct span t, size_t i)
 
 	for (size_t k = 0; k < v->nkeys; k++) {
 		const struct literal *l = v->keys[k];
+		if ((t.p[i] ^ l->text.p[0]) & 0xDF) /* the same letter, in either case */
+			continue;
 		struct span there = span_cut(t, i, i + l->text.n);
 		if (!(l->name && inner) &&
 			(l->caseless ? span_ieq(there, l->text) : span_eq(there, l->text)))
