@@ -57,6 +57,18 @@ bring(struct stage *s, struct pass *p, const struct note *n, struct span body)
 	gate_body(p->x, body, pass_ruled, p);
 }
 
+/* A body that only a helper reads, without a length, comes to worker 0. */
+static void
+bring_long(struct stage *s, struct pass *p, struct span body)
+{
+	struct note n = {
+		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
+	};
+
+	bring(s, p, &n, body);
+	mailbox_drain(&s->mail[0], NULL);
+}
+
 static void
 wait_for(struct stage *s, const bool *what)
 {
@@ -79,12 +91,8 @@ a_worker_serves_others_while_a_helper_reads(void **state)
 	stage_up(&s, POLICY);
 	assert_int_equal(gate_helpers_start(s.shared), 0);
 	put_chat(&body, 900000);
-	struct note n = {
-		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
-	};
-	bring(&s, &p, &n, buf_view(&body));
 	/* The worker takes the body up and is free at once, whatever the clock says. */
-	mailbox_drain(&s.mail[0], NULL);
+	bring_long(&s, &p, buf_view(&body));
 	assert_false(p.ruled);
 	assert_null(s.gate[0]->turns);
 	stage_pass(&s, 2000000);
@@ -164,15 +172,9 @@ a_client_may_go_away_while_a_helper_reads(void **state)
 	put_chat(&body, 900000);
 	for (useconds_t us = 0; us < 40000; us += 2000) {
 		struct pass p;
-		struct note n = { .person = "alice",
-			.body = "x",
-			.body_n = 1,
-			.partial = true,
-			.no_length = true };
 		disk_records = 0;
 		buf_clear(&disk_text);
-		bring(&s, &p, &n, buf_view(&body));
-		mailbox_drain(&s.mail[0], NULL);
+		bring_long(&s, &p, buf_view(&body));
 		usleep(us);
 		pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
 		wait_for(&s, &p.done);
@@ -196,11 +198,7 @@ a_helper_ends_early_with_the_daemon(void **state)
 	stage_up(&s, POLICY);
 	assert_int_equal(gate_helpers_start(s.shared), 0);
 	put_chat(&body, 900000);
-	struct note n = {
-		.person = "alice", .body = "x", .body_n = 1, .partial = true, .no_length = true
-	};
-	bring(&s, &p, &n, buf_view(&body));
-	mailbox_drain(&s.mail[0], NULL);
+	bring_long(&s, &p, buf_view(&body));
 	pass_finish(&p, END_CLIENT_ABORT, 0, -1, -1);
 	usleep(1000);
 	gate_helpers_stop(s.shared);
