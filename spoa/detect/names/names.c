@@ -87,12 +87,8 @@ static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
 {
 	struct run run;
-	size_t end = 0;
+	size_t end = first == LETTER_UPPER && w->rejects ? word_rejected(w, at) : 0;
 
-	if (first == LETTER_UPPER && w->rejects)
-		end = word_rejected(w, at);
-	else if (first == LETTER_LOWER)
-		end = small_word_rejected(w, at);
 	if (end)
 		return end;
 	word_read(w, at, &run.w[0]);
@@ -130,7 +126,7 @@ second_pass(struct names_sweep *w)
 			i = past_glyph(w->text, i);
 			continue;
 		}
-		word_read_hash(w, i, &word);
+		word_read(w, i, &word);
 		find_known(w, &word);
 		i = word.end;
 	}

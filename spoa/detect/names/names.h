@@ -142,13 +142,10 @@ uint32_t names_flags(const struct names_table *t, uint64_t hash);
 /* The same without people's names, places and ordinary words (W_BIG): a small table,
  * which stays in a processor's cache. */
 uint32_t names_flags_small(const struct names_table *t, uint64_t hash);
-/* Early reject of a character of Han, kana or Hangul as a family name, as a given name, and of
- * two as the beginning of any term. */
-bool names_han_surname(const struct names_table *t, uint64_t hash);
-bool names_han_given(const struct names_table *t, uint64_t hash);
-bool names_han_two(const struct names_table *t, uint64_t hash);
-/* Whether what follows a name in Han, kana or Hangul may begin with this character. */
-bool names_han_honour(const struct names_table *t, uint64_t hash);
+/* Early reject of characters of Han, kana or Hangul: of one as a family name, as a given name
+ * or as the beginning of what follows a name, and of two as the beginning of any term. */
+enum han_set { HAN_SURNAME, HAN_GIVEN, HAN_HONOUR, HAN_TWO, HAN_SETS };
+bool names_han(const struct names_table *t, enum han_set set, uint64_t hash);
 /* Bytes of the longest small word inside names, at least those of "and". */
 size_t names_particle_max(const struct names_table *t);
 /* Small words that join others to a name, besides those of the list; in small letters. */

@@ -90,7 +90,7 @@ honour_after(const struct names_sweep *w, size_t at)
 		if (glyph_at_han(t, at, &n, &folded) != LETTER_HAN)
 			return false;
 		h = hash_step(h, folded);
-		if (k == 0 && !names_han_honour(w->t, h))
+		if (k == 0 && !names_han(w->t, HAN_HONOUR, h))
 			return false;
 		if (names_flags_small(w->t, h) & W_HONORIFIC)
 			return true;
@@ -116,13 +116,13 @@ given_at(const struct names_sweep *w, size_t at)
 		return at;
 	one = hash_step(HASH_SEED, folded);
 	if (at + n < t.n && glyph_at_han(t, at + n, &next_n, &next) == LETTER_HAN &&
-		names_han_two(w->t, pair = hash_step(one, next))) {
+		names_han(w->t, HAN_TWO, pair = hash_step(one, next))) {
 		struct chars c = chars_ahead(t, at, GIVEN_CHARS);
 		for (size_t k = c.n; k > 1; k--)
 			if (names_flags(w->t, c.hash[k]) & W_GIVEN)
 				return c.at[k];
 	}
-	if (names_han_given(w->t, one) && names_flags(w->t, one) & W_GIVEN)
+	if (names_han(w->t, HAN_GIVEN, one) && names_flags(w->t, one) & W_GIVEN)
 		return at + n;
 	return at;
 }
@@ -185,7 +185,7 @@ begins_at(struct names_sweep *w, size_t at, unsigned n, uint64_t one, uint64_t p
 	if (w->threshold[FIND_PERSON] < 1.0f) {
 		if (pair && names_flags(w->t, pair) & W_SURNAME)
 			end = name_at(w, at, past_glyph(w->text, at + n), 2);
-		if (end == at && names_han_surname(w->t, one) &&
+		if (end == at && names_han(w->t, HAN_SURNAME, one) &&
 			names_flags(w->t, one) & W_SURNAME)
 			end = name_at(w, at, at + n, 1);
 	}
@@ -210,9 +210,9 @@ find_han(struct names_sweep *w, size_t at)
 		if (at + n < t.n &&
 			(next_k = glyph_at_han(t, at + n, &next_n, &next)) == LETTER_HAN)
 			pair = hash_step(one, next);
-		bool two = pair && names_han_two(w->t, pair);
+		bool two = pair && names_han(w->t, HAN_TWO, pair);
 		size_t end = at;
-		if (two || names_han_surname(w->t, one))
+		if (two || names_han(w->t, HAN_SURNAME, one))
 			end = begins_at(w, at, n, one, two ? pair : 0);
 		if (end > at) {
 			at = end;

@@ -391,14 +391,13 @@ find_person(struct names_sweep *w, struct run *run)
 void
 find_known(struct names_sweep *w, const struct word *word)
 {
-	struct word known;
-
 	if (!(w->known_bits[word->hash / 64 % KNOWN_SLOTS] >> (word->hash & 63) & 1))
 		return;
 	for (size_t i = 0; i < w->known->n; i++)
 		if (w->known->v[i] == word->hash) {
-			if (word_read(w, word->start, &known) && !known.code &&
-				!eponym_follows(w, &known))
+			/* not T.I.M. for Tim */
+			if (!word->code && !eponym_follows(w, word) &&
+				!memchr(w->text.p + word->start, '.', word->end - word->start))
 				names_keep(w, FIND_PERSON, word->start, word->end, 0.6f);
 			return;
 		}

@@ -110,17 +110,3 @@ word_rejected(struct names_sweep *w, size_t at)
 		return end;
 	return touches_code(t, at, end) ? end : 0;
 }
-
-size_t
-small_word_rejected(const struct names_sweep *w, size_t at)
-{
-	struct span t = w->text;
-	uint64_t h;
-	size_t end = t.n - at < ROOM || at == w->titled ? 0 : letters_from(t, at, &h);
-
-	if (!end || is_high(t.p[end]) || t.p[end] == '\'' || t.p[end] == '-' || t.p[end] == '.')
-		return 0;
-	uint32_t f = names_flags(w->t, h);
-	bool out = f & (W_NAME | W_PLACE | W_NATION) && !(f & W_COMMON);
-	return out && !touches_code(t, at, end) ? 0 : end;
-}

@@ -90,15 +90,11 @@ size_t past_glyph(struct span t, size_t i);
 bool words_rejectable(const struct names_sweep *w);
 /* The end of a capitalised word in which the finders find nothing; 0: they have to look. */
 size_t word_rejected(struct names_sweep *w, size_t at);
-/* The same for one in small letters, in a text without capitals. */
-size_t small_word_rejected(const struct names_sweep *w, size_t at);
 
 /* ---- names_tokens.c ---- */
 
 /* The word that begins at `at`; false: no letter there. */
 bool word_read(const struct names_sweep *w, size_t at, struct word *out);
-/* The same, without what it is: start, end and hash. */
-bool word_read_hash(const struct names_sweep *w, size_t at, struct word *out);
 /* Whether a word of the text counts as a capitalised one. */
 bool word_stands_out(const struct names_sweep *w, const struct word *word);
 /* The longest term of the lists at word i of the run: how many words, flags in *flags. */

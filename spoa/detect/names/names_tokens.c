@@ -154,8 +154,6 @@ const bool code_before[256] = {
 	['&'] = 1, ['~'] = 1, ['^'] = 1, ['`'] = 1, ['{'] = 1, ['+'] = 1, ['<'] = 1,
 	['0' ... '9'] = 1,
 };
-/* clang-format on */
-/* clang-format off */
 const bool code_after[256] = {
 	['_'] = 1, ['('] = 1, ['\\'] = 1, ['@'] = 1, ['='] = 1, ['{'] = 1, ['['] = 1,
 	['`'] = 1, ['+'] = 1, ['~'] = 1, ['^'] = 1, ['%'] = 1, ['$'] = 1, ['#'] = 1,
@@ -237,31 +235,6 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 }
 
 bool
-word_read_hash(const struct names_sweep *w, size_t at, struct word *out)
-{
-	struct span t = w->text;
-	struct reading r = { .parts = 0 };
-	size_t i = read_plain(t, at, &r);
-	unsigned n;
-
-	*out = (struct word){ .start = at, .end = i, .hash = r.hash };
-	for (; !ends_word(t, i) && i - at < WORD_MAX; i += n) {
-		uint64_t folded;
-		if (glyph_at(t, i, &n, &folded) != LETTER_NONE) {
-			out->hash = folded ? hash_step(out->hash, folded) : out->hash;
-		} else {
-			n = word_joint(t, at, i, 0);
-			if (!n)
-				break;
-			if (t.p[i] == '-')
-				out->hash = hash_step(out->hash, '-');
-		}
-		out->end = i + n;
-	}
-	return out->end > at;
-}
-
-bool
 word_stands_out(const struct names_sweep *w, const struct word *word)
 {
 	if (word->first == LETTER_UPPER || word->first == LETTER_OTHER ||
@@ -276,14 +249,8 @@ word_stands_out(const struct names_sweep *w, const struct word *word)
 static bool
 is_small(struct span s)
 {
-	char four[4] = { 0 };
-
-	if (s.n > 3)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		four[i] = s.p[i];
 	for (size_t i = 0; i < NAMES_SMALL; i++)
-		if (!memcmp(four, names_small[i], sizeof(four)))
+		if (span_is(s, names_small[i]))
 			return true;
 	return false;
 }

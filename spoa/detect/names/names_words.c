@@ -17,10 +17,7 @@ enum {
 	TERM_MAX = 96, /* bytes */
 	ENDS_MAX = 128,
 	END_BYTES = 24,
-	HAN_ONE_BITS = 15,
-	HAN_TWO_BITS = 17,
-	HONOUR_BITS = 10,
-	THREE_BITS = 12,
+	HAN_BITS = 17,
 	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
 	LOW_MAX = 128, /* those of its first ones */
 };
@@ -35,19 +32,15 @@ struct endings {
 	char v[ENDS_MAX][END_BYTES];
 	uint8_t len[ENDS_MAX];
 	size_t n;
-	uint8_t from[128], to[128];		  /* by the last letter */
-	uint64_t threes[(1u << THREE_BITS) / 64]; /* their last three letters, as a set */
+	uint8_t from[128], to[128]; /* by the last letter */
 };
 
 struct names_table {
 	struct slots big, small;
 	struct endings streets, surnames;
 	struct eights lead, lead_dot, follows, particle;
-	uint32_t pairs[32]; /* of particles: by the first letter, bits of the second */
 	size_t particle_max;
-	uint64_t han_surname[(1u << HAN_ONE_BITS) / 64], han_given[(1u << HAN_ONE_BITS) / 64];
-	uint64_t han_two[(1u << HAN_TWO_BITS) / 64];
-	uint64_t honour[(1u << HONOUR_BITS) / 64];
+	uint64_t han[HAN_SETS][(1u << HAN_BITS) / 64];
 	unsigned char digest[crypto_hash_sha256_BYTES];
 };
 
@@ -129,50 +122,20 @@ names_particle_max(const struct names_table *t)
 	return t->particle_max > 3 ? t->particle_max : 3;
 }
 
-static size_t
-bit_of(uint64_t hash, unsigned bits)
+bool
+names_han(const struct names_table *t, enum han_set set, uint64_t hash)
 {
-	return (size_t)(hash >> 16) & ((1u << bits) - 1);
-}
+	size_t i = (size_t)(hash >> 16) & ((1u << HAN_BITS) - 1);
 
-static bool
-has_bit(const uint64_t *set, uint64_t hash, unsigned bits)
-{
-	size_t i = bit_of(hash, bits);
-
-	return set[i / 64] >> (i % 64) & 1;
+	return t->han[set][i / 64] >> (i % 64) & 1;
 }
 
 static void
-set_bit(uint64_t *set, uint64_t hash, unsigned bits)
+put_han_bit(struct names_table *t, enum han_set set, uint64_t hash)
 {
-	size_t i = bit_of(hash, bits);
+	size_t i = (size_t)(hash >> 16) & ((1u << HAN_BITS) - 1);
 
-	set[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-bool
-names_han_surname(const struct names_table *t, uint64_t hash)
-{
-	return has_bit(t->han_surname, hash, HAN_ONE_BITS);
-}
-
-bool
-names_han_given(const struct names_table *t, uint64_t hash)
-{
-	return has_bit(t->han_given, hash, HAN_ONE_BITS);
-}
-
-bool
-names_han_two(const struct names_table *t, uint64_t hash)
-{
-	return has_bit(t->han_two, hash, HAN_TWO_BITS);
-}
-
-bool
-names_han_honour(const struct names_table *t, uint64_t hash)
-{
-	return has_bit(t->honour, hash, HONOUR_BITS);
+	t->han[set][i / 64] |= UINT64_C(1) << (i % 64);
 }
 
 static bool
@@ -273,9 +236,9 @@ put_han(struct names_table *t, struct span term, uint32_t flag)
 		h = hash_step(h, folded);
 	}
 	if (chars == 2)
-		set_bit(t->han_two, h, HAN_TWO_BITS);
+		put_han_bit(t, HAN_TWO, h);
 	else if (chars == 1 && i == term.n && flag & W_NAME)
-		set_bit(flag & W_GIVEN ? t->han_given : t->han_surname, h, HAN_ONE_BITS);
+		put_han_bit(t, flag & W_GIVEN ? HAN_GIVEN : HAN_SURNAME, h);
 }
 
 /* The first character of what follows a name. */
@@ -286,7 +249,7 @@ put_honour(struct names_table *t, struct span term)
 	unsigned n;
 
 	if (term.n && glyph_at(term, 0, &n, &folded) == LETTER_HAN)
-		set_bit(t->honour, hash_step(HASH_SEED, folded), HONOUR_BITS);
+		put_han_bit(t, HAN_HONOUR, hash_step(HASH_SEED, folded));
 }
 
 /* ---- the early reject ---- */
@@ -309,38 +272,14 @@ names_after_begins(const struct names_table *t, struct span text)
 static bool
 is_dotted(struct span text)
 {
-	return text.p[1] == '.' && text.n > 2 && is_letter(text.p[2]) &&
+	return text.n > 2 && text.p[1] == '.' && is_letter(text.p[2]) &&
 	       (text.n == 3 || !is_alpha(text.p[3]));
 }
 
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
-	if (text.n < 2 || !is_lower(text.p[0]))
-		return eights_begin(&t->particle, text);
-	if (is_lower(text.p[1]) && !(t->pairs[text.p[0] & 31] >> (text.p[1] & 31) & 1))
-		return false;
 	return is_dotted(text) || eights_begin(&t->particle, text);
-}
-
-static void
-put_particle(struct names_table *t, struct span term)
-{
-	unsigned n, first = 0;
-	uint64_t folded;
-
-	for (size_t i = 0; i < term.n; i += n) {
-		if (glyph_at(term, i, &n, &folded) == LETTER_NONE)
-			continue;
-		if (first) {
-			t->pairs[first] |= 1u << (folded & 31);
-			break;
-		}
-		first = folded & 31;
-		if (folded >> 32)
-			t->pairs[first] |= 1u << (folded >> 32 & 31);
-	}
-	eights_put(&t->particle, term, false);
 }
 
 static void
@@ -357,7 +296,7 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 	if (flag & W_FOLLOWS)
 		eights_put(&t->follows, term, false);
 	if (flag & W_PARTICLE)
-		put_particle(t, term);
+		eights_put(&t->particle, term, false);
 }
 
 /* ---- endings ---- */
@@ -389,25 +328,6 @@ by_last_letter(const void *a, const void *b)
 	return x[strlen(x) - 1] - y[strlen(y) - 1];
 }
 
-static unsigned
-three_bit(unsigned a, unsigned b, unsigned c)
-{
-	return ((a & 31) * 961 + (b & 31) * 31 + (c & 31)) & ((1u << THREE_BITS) - 1);
-}
-
-/* An ending of two letters goes with every letter before it, one of one letter with all. */
-static void
-put_three(struct endings *e, const char *end, size_t len)
-{
-	if (len < 2)
-		memset(e->threes, 0xff, sizeof(e->threes));
-	for (unsigned any = 0; len > 1 && any < 32; any++) {
-		unsigned i = three_bit(len > 2 ? (unsigned char)end[len - 3] : any,
-			(unsigned char)end[len - 2], (unsigned char)end[len - 1]);
-		e->threes[i / 64] |= UINT64_C(1) << (i % 64);
-	}
-}
-
 static void
 sort_endings(struct endings *e)
 {
@@ -418,7 +338,6 @@ sort_endings(struct endings *e)
 		if (e->to[c] == 0)
 			e->from[c] = (uint8_t)i;
 		e->to[c] = (uint8_t)(i + 1);
-		put_three(e, e->v[i], e->len[i]);
 	}
 }
 
@@ -447,37 +366,11 @@ fold_tail(struct span word, char room[TAIL_MAX])
 	return span_of(room, n);
 }
 
-/* Early reject by the last three letters. */
-static bool
-may_end(const struct endings *e, struct span word)
-{
-	const char *p = word.p + word.n;
-	unsigned n;
-	uint64_t folded;
-
-	if (word.n < 4) /* three letters before one */
-		return false;
-	if (word.n > LOW_MAX)
-		return true;
-	if ((unsigned char)p[-2] >= 0xce && (unsigned char)p[-2] < 0xe0)
-		return false; /* none of two bytes that is folded to ASCII */
-	if (!is_alpha(p[-1]))
-		return glyph_at(word, glyph_before(word, word.n), &n, &folded) == LETTER_NONE ||
-		       folded < 0x80;
-	if (!is_alpha(p[-2]) || !is_alpha(p[-3]))
-		return true;
-	n = three_bit((unsigned char)p[-3], (unsigned char)p[-2], (unsigned char)p[-1]);
-	return e->threes[n / 64] >> (n % 64) & 1;
-}
-
 static size_t
 longest_end(const struct endings *e, struct span text)
 {
 	char room[TAIL_MAX];
 	size_t best = 0;
-
-	if (!may_end(e, text))
-		return 0;
 	struct span word = fold_tail(text, room);
 	unsigned char c = word.n ? (unsigned char)word.p[word.n - 1] : 0;
 
@@ -615,7 +508,7 @@ names_load(const char *dir, struct arena *a, struct diag *d)
 		diag_file(d, dir, "%s",
 			n < 0 ? strerror(errno) : "no list of words (*.txt) in it");
 	for (int i = 0; t && i < NAMES_SMALL; i++)
-		put_particle(t, span_str(names_small[i]));
+		eights_put(&t->particle, span_str(names_small[i]), false);
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(a, "%s/%s", dir, v[i]->d_name);
 		if (t && path.p)
