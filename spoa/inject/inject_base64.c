@@ -5,28 +5,13 @@
 
 enum { BASE64_LINE = 40 }; /* a run of so many may go on after a line end */
 
-/* Its value and one, in both alphabets (RFC 4648 sections 4 and 5); 0: none. */
-/* clang-format off */
-const unsigned char inject_sextets[256] = {
-	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
-	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['-'] = 63, ['/'] = 64, ['_'] = 64,
-};
-/* clang-format on */
-
-static inline int
-sextet(char c)
-{
-	return inject_sextets[(unsigned char)c] - 1;
-}
-
 size_t
 inject_base64_run(const char *p, size_t n)
 {
 	size_t i = 0, line = 0, end = 0;
 
 	while (i < n) {
-		if (sextet(p[i]) >= 0) {
+		if (value64(p[i]) >= 0) {
 			line++;
 			end = ++i;
 		} else if ((p[i] == '\n' || p[i] == '\r') && line >= BASE64_LINE) {
@@ -48,7 +33,7 @@ inject_base64_decode(const char *p, size_t n, size_t *at, char *out, size_t room
 	size_t done = 0;
 
 	while (*at < n && done + 3 <= room) {
-		int v = sextet(p[(*at)++]);
+		int v = value64(p[(*at)++]);
 		if (v < 0)
 			continue;
 		bits = bits << 6 | (uint32_t)v;

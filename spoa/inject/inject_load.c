@@ -1,9 +1,8 @@
 /* The injection model from its file or the program, patterns and mentions from the program. */
 #include "inject/inject_model.h"
 
-#include <fcntl.h>
 #include <math.h>
-#include <unistd.h>
+#include <sodium.h>
 
 #include "base/err.h"
 #include "base/sha256.h"
@@ -22,18 +21,16 @@ put_number(struct buf *out, double v)
 	uint64_t u;
 
 	memcpy(&u, &v, sizeof(u));
-	for (int i = 0; i < 8; i++)
-		buf_putc(out, (char)(u >> (8 * i)));
+	u = htole64(u);
+	buf_put(out, &u, sizeof(u));
 }
 
 static double
 get_number(const char *p)
 {
-	uint64_t u = 0;
+	uint64_t u = inject_eight(p);
 	double v;
 
-	for (int i = 0; i < 8; i++)
-		u |= (uint64_t)(unsigned char)p[i] << (8 * i);
 	memcpy(&v, &u, sizeof(v));
 	return v;
 }
@@ -58,7 +55,6 @@ inject_model_write(const struct inject_model *m, struct buf *out)
 bool
 inject_model_read(struct inject_model *m, struct span bytes)
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char sum[SHA256_BYTES];
 	const char *p = bytes.p;
 	bool good;
@@ -68,11 +64,7 @@ inject_model_read(struct inject_model *m, struct span bytes)
 	sha256(span_cut(bytes, 0, bytes.n - SHA256_BYTES), sum);
 	if (memcmp(sum, p + bytes.n - SHA256_BYTES, SHA256_BYTES))
 		return false;
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		m->version[2 * i] = hex[sum[i] >> 4];
-		m->version[2 * i + 1] = hex[sum[i] & 15];
-	}
-	m->version[64] = 0;
+	sodium_bin2hex(m->version, sizeof(m->version), sum, sizeof(sum));
 	p += sizeof(magic);
 	m->bias = get_number(p);
 	m->scale = get_number(p + 8);
@@ -121,37 +113,22 @@ mentions_text(void)
 }
 
 static bool
-read_whole(const char *file, char *bytes, size_t room, size_t *n)
+load_model(struct inject_model *m, const char *file, struct buf *errors)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : 0;
+	struct span bytes =
+		span_of(inject_builtin, (size_t)(inject_builtin_end - inject_builtin));
+	struct buf text;
+	bool good = false;
 
-	*n = 0;
-	while (got >= 0 && *n < room && (got = read(fd, bytes + *n, room - *n)) > 0)
-		*n += (size_t)got;
-	if (fd >= 0)
-		close(fd);
-	return got >= 0;
-}
-
-static bool
-load_model(struct inject_model *m, struct arena *a, const char *file, struct buf *errors)
-{
-	char *bytes = file ? arena_alloc(a, FILE_BYTES + 1) : NULL;
-	struct span s = span_of(inject_builtin, (size_t)(inject_builtin_end - inject_builtin));
-
-	if (file) {
-		s.p = bytes;
-		if (!bytes || !read_whole(file, bytes, FILE_BYTES + 1, &s.n)) {
-			buf_printf(errors, "%s: cannot be read", file);
-			return false;
-		}
-	}
-	if (inject_model_read(m, s))
-		return true;
-	buf_printf(errors, "%s: not a model of this version, or damaged",
-		file ? file : "the injection model");
-	return false;
+	buf_init(&text, FILE_BYTES);
+	if (file && !buf_file(&text, file))
+		buf_printf(errors, "%s: cannot be read", file);
+	else if (!(good = !buf_failed(&text) &&
+			  inject_model_read(m, file ? buf_view(&text) : bytes)))
+		buf_printf(errors, "%s: not a model of this version, or damaged",
+			file ? file : "the injection model");
+	buf_free(&text);
+	return good;
 }
 
 static bool
@@ -174,7 +151,6 @@ load_patterns(struct inject *j, struct arena *a, struct buf *errors)
 static void
 set_version(struct inject *j)
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char sum[SHA256_BYTES];
 	struct sha256 h;
 
@@ -183,11 +159,7 @@ set_version(struct inject *j)
 	sha256_add(&h, patterns_text());
 	sha256_add(&h, mentions_text());
 	sha256_end(&h, sum);
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		j->version[2 * i] = hex[sum[i] >> 4];
-		j->version[2 * i + 1] = hex[sum[i] & 15];
-	}
-	j->version[64] = 0;
+	sodium_bin2hex(j->version, sizeof(j->version), sum, sizeof(sum));
 }
 
 const struct inject *
@@ -199,7 +171,7 @@ inject_load(struct arena *a, const char *file, struct buf *errors)
 		buf_str(errors, "out of memory");
 		return NULL;
 	}
-	if (!load_model(&j->model, a, file, errors) || !load_patterns(j, a, errors))
+	if (!load_model(&j->model, file, errors) || !load_patterns(j, a, errors))
 		return NULL;
 	set_version(j);
 	return j;

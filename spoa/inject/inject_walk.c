@@ -246,7 +246,7 @@ short_word(struct inject_walk *w, struct plain c, const char *p, size_t n)
 	if (w->word_n || c.len == 8 || !(number || (c.len > 1 && c.scripts == SCRIPT_LATIN)) ||
 		after >= 0x80 || after == '\'')
 		return false;
-	if (inject_sextets[after] && inject_base64_begins(p, n))
+	if (digits64[after] && inject_base64_begins(p, n))
 		return false;
 	if (w->nsingle)
 		join_singles(w);
@@ -294,7 +294,7 @@ walk_separators(struct inject_walk *w, const char *p, size_t n)
 	do
 		walk_separator(w);
 	while (++i < n && (unsigned char)p[i] < 0x80 && p[i] != '\'' &&
-		!inject_sextets[(unsigned char)p[i]]);
+		!digits64[(unsigned char)p[i]]);
 	return i;
 }
 

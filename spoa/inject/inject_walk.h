@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "codec/digits.h"
 
 enum {
 	INJECT_BITS = 16,
@@ -101,14 +102,12 @@ inject_byte(uint32_t cp)
 
 /* ---- inject_base64.c ---- */
 
-/* A character's value and one, in both alphabets; 0: none. */
-extern const unsigned char inject_sextets[256];
 /* Whether n bytes at p may begin with a run worth looking at: some of its bytes stand for all,
  * and no branch on them, since this is asked at every word. */
 static inline bool
 inject_base64_begins(const char *p, size_t n)
 {
-	const unsigned char *s = inject_sextets, *b = (const unsigned char *)p;
+	const unsigned char *s = digits64, *b = (const unsigned char *)p;
 
 	return n >= INJECT_BASE64_MIN &&
 	       (s[b[0]] != 0) & (s[b[4]] != 0) & (s[b[8]] != 0) & (s[b[12]] != 0) &
