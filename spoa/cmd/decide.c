@@ -13,7 +13,10 @@
 #include "cmd/decide.h"
 #include "cmd/eval.h"
 #include "cmd/recorded.h"
+#include "policy/claims.h"
+#include "policy/data.h"
 #include "policy/explain.h"
+#include "policy/read.h"
 #include "policy/section.h"
 #include "steps/steps.h"
 
@@ -28,15 +31,15 @@ member(json_t *o, const char *name, struct span *out)
 		return true;
 	if (!json_is_string(v))
 		return false;
-	*out = span_of(json_string_value(v), json_string_length(v));
+	*out = json_span(v);
 	return true;
 }
 
 static void
 add_field(struct request *r, const char *name, json_t *value)
 {
-	r->in.head.fields[r->in.head.nfields++] = (struct http_field){ span_str(name),
-		span_of(json_string_value(value), json_string_length(value)) };
+	r->in.head.fields[r->in.head.nfields++] =
+		(struct http_field){ span_str(name), json_span(value) };
 }
 
 /* How many values a member of `headers` holds; 0: they are not strings. */
@@ -186,7 +189,7 @@ read_roles(struct request *r, json_t *given)
 		json_t *one = json_array_get(list, i);
 		if (!json_is_string(one))
 			return "identity.roles must be a list of strings";
-		roles[i] = cel_string(span_of(json_string_value(one), json_string_length(one)));
+		roles[i] = cel_string(json_span(one));
 	}
 	r->found.identity.roles = roles;
 	r->found.identity.nroles = json_array_size(list);
@@ -237,8 +240,6 @@ read_identity(struct request *r, json_t *in)
 	static const char *const known[] = { "method", "person", "agent", "department", "team",
 		"tier", "roles", "clearance", "attributes", NULL };
 	struct identity *id = &r->found.identity;
-	struct span *const texts[] = { NULL, &id->person, &id->agent, &id->department,
-		&id->team, &id->tier };
 	json_t *given = json_object_get(in, "identity"), *v;
 	const char *name;
 
@@ -248,15 +249,12 @@ read_identity(struct request *r, json_t *in)
 		return "identity must be an object";
 	json_object_foreach(given, name, v)
 	{
-		size_t i = 0;
-		while (known[i] && strcmp(known[i], name))
-			i++;
-		if (!known[i])
+		if (!read_listed(known, span_str(name)))
 			return "identity knows method, person, agent, department, team, tier, "
 			       "roles, clearance, attributes";
 	}
-	for (size_t i = 1; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (!member(given, known[i], texts[i]))
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		if (!member(given, identity_texts[i].name, identity_text(id, i)))
 			return "identity: a string is expected for person, agent, department, "
 			       "team and tier";
 	if ((v = json_object_get(given, "clearance")) && !json_is_integer(v))

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "policy/data.h"
 
 struct bindings {
 	struct arena *a;
@@ -107,8 +108,7 @@ answer(struct arena *a, json_t *line, bool typed, struct buf *out)
 	if (bindings && !json_is_object(bindings))
 		return "\"bindings\" is not an object";
 	buf_init(&value, 0);
-	bool ok = evaluate(a, span_of(json_string_value(expr), json_string_length(expr)),
-		bindings, typed, &value);
+	bool ok = evaluate(a, json_span(expr), bindings, typed, &value);
 	buf_str(out, ok ? "{\"value\":" : "{\"error\":");
 	if (ok)
 		buf_put(out, buf_view(&value).p, value.n);

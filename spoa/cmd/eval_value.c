@@ -28,12 +28,6 @@ refuse(struct reader *r, const char *type, const char *what)
 	return false;
 }
 
-static struct span
-string_of(const json_t *j)
-{
-	return span_of(json_string_value(j), json_string_length(j));
-}
-
 static bool read_value(struct reader *r, json_t *j, struct cel_value *out);
 
 static bool
@@ -103,14 +97,14 @@ typed_double(struct reader *r, json_t *j, struct cel_value *out)
 static bool
 typed_string(struct reader *r, json_t *j, struct cel_value *out)
 {
-	*out = cel_string(string_of(j));
+	*out = cel_string(json_span(j));
 	return json_is_string(j) || refuse(r, "string", "a string");
 }
 
 static bool
 typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
 {
-	struct span s = span_trim(string_of(j), "=");
+	struct span s = span_trim(json_span(j), "=");
 	char *p = arena_alloc(r->a, s.n + 1);
 	uint32_t v = 0;
 	size_t n = 0;
@@ -184,21 +178,21 @@ typed_map(struct reader *r, json_t *j, struct cel_value *out)
 static bool
 typed_timestamp(struct reader *r, json_t *j, struct cel_value *out)
 {
-	return (json_is_string(j) && cel_timestamp_parse(string_of(j), out) == 0) ||
+	return (json_is_string(j) && cel_timestamp_parse(json_span(j), out) == 0) ||
 	       refuse(r, "timestamp", "text of RFC 3339");
 }
 
 static bool
 typed_duration(struct reader *r, json_t *j, struct cel_value *out)
 {
-	return (json_is_string(j) && cel_duration_parse(string_of(j), out) == 0) ||
+	return (json_is_string(j) && cel_duration_parse(json_span(j), out) == 0) ||
 	       refuse(r, "duration", "text such as 1.5s");
 }
 
 static bool
 typed_type(struct reader *r, json_t *j, struct cel_value *out)
 {
-	*out = (struct cel_value){ .type = CEL_TYPE, .s = string_of(j) };
+	*out = (struct cel_value){ .type = CEL_TYPE, .s = json_span(j) };
 	return (json_is_string(j) && cel_type_named(out->s) != CEL_ERROR) ||
 	       refuse(r, "type", "the name of a type");
 }

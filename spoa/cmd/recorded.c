@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
+#include "policy/claims.h"
 #include "policy/data.h"
 #include "policy/own.h"
 #include "policy/section.h"
@@ -68,9 +69,7 @@ text(json_t *o, const char *name)
 static struct span
 span_in(json_t *o, const char *name)
 {
-	json_t *v = json_object_get(o, name);
-
-	return span_of(json_string_value(v), json_string_length(v));
+	return json_span(json_object_get(o, name));
 }
 
 static struct cel_value *
@@ -78,10 +77,8 @@ strings(json_t *list, struct arena *a)
 {
 	struct cel_value *v = arena_array(a, json_array_size(list), sizeof(*v));
 
-	for (size_t i = 0; v && i < json_array_size(list); i++) {
-		json_t *one = json_array_get(list, i);
-		v[i] = cel_string(span_of(json_string_value(one), json_string_length(one)));
-	}
+	for (size_t i = 0; v && i < json_array_size(list); i++)
+		v[i] = cel_string(json_span(json_array_get(list, i)));
 	return v;
 }
 
@@ -104,11 +101,8 @@ read_identity(struct recorded *out, json_t *record, struct arena *a)
 	const char *why;
 
 	id->method = method_of(text(o, "method"));
-	id->person = span_in(o, "person");
-	id->agent = span_in(o, "agent");
-	id->department = span_in(o, "department");
-	id->team = span_in(o, "team");
-	id->tier = span_in(o, "tier");
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		*identity_text(id, i) = span_in(o, identity_texts[i].name);
 	id->clearance = (int64_t)json_integer_value(json_object_get(o, "clearance"));
 	id->roles = strings(json_object_get(o, "roles"), a);
 	id->nroles = json_array_size(json_object_get(o, "roles"));
@@ -141,7 +135,7 @@ read_parameters(struct recorded *out, json_t *record, struct arena *a)
 			  : json_is_null(value)	   ? PARAM_NULL
 						   : PARAM_NUMBER;
 		if (json_is_string(value))
-			p->text = span_of(json_string_value(value), json_string_length(value));
+			p->text = json_span(value);
 		else if (json_is_boolean(value))
 			p->text = json_is_true(value) ? SPAN_LIT("true") : SPAN_LIT("false");
 		else if (json_is_number(value))
@@ -161,10 +155,8 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 	struct span *kinds = arena_array(a, json_array_size(media), sizeof(*kinds));
 	size_t n = 0;
 
-	for (size_t i = 0; kinds && i < json_array_size(media); i++, n++) {
-		json_t *one = json_array_get(media, i);
-		kinds[i] = span_of(json_string_value(one), json_string_length(one));
-	}
+	for (size_t i = 0; kinds && i < json_array_size(media); i++, n++)
+		kinds[i] = json_span(json_array_get(media, i));
 	out->body.unread = (struct unread){ .media = kinds, .nmedia = n };
 	out->facts.unread = &out->body.unread;
 	/* As the caller asked: what rules made of it they did not read. */
@@ -223,8 +215,7 @@ read_searched(struct recorded *out, json_t *record, const struct policy_alone *p
 	out->all_searched = !hash || !strcmp(text(record, "searched"), "all");
 	json_array_foreach(json_object_get(p->searched, text(record, "searched")), i, one)
 	{
-		int e = detect_entity_find(p->rules,
-			span_of(json_string_value(one), json_string_length(one)));
+		int e = detect_entity_find(p->rules, json_span(one));
 		if (e >= 0)
 			out->searched.bit[e / 64] |= 1ull << (e % 64);
 	}

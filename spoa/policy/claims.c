@@ -2,17 +2,20 @@
  * clearance that is a string must not read as 0. */
 #include "policy/claims.h"
 
-#include "base/err.h"
+#include <stddef.h>
+
 #include "codec/jws.h"
 #include "policy/data.h"
 
 enum { DEPTH_MAX = 8 };
 
-static struct span
-text_of(json_t *v, struct arena *a)
-{
-	return arena_dup(a, span_of(json_string_value(v), json_string_length(v)));
-}
+#define TEXT(member)                                                                           \
+	{                                                                                      \
+#member, "the " #member " claim is no string",                                 \
+			offsetof(struct identity, member), offsetof(struct claim_map, member)  \
+	}
+const struct identity_text identity_texts[] = { TEXT(person), TEXT(agent), TEXT(department),
+	TEXT(team), TEXT(tier) };
 
 /* "act.sub": a member of that very name wins, then the path. NULL: absent. */
 static json_t *
@@ -44,7 +47,7 @@ read_string(json_t *claims, const char *path, struct arena *a, struct span *out)
 		return 0;
 	if (!json_is_string(v))
 		return ERR_AUTH;
-	*out = text_of(v, a);
+	*out = arena_dup(a, json_span(v));
 	return 0;
 }
 
@@ -64,7 +67,7 @@ read_roles(json_t *claims, const char *path, struct arena *a, struct identity *o
 		if (!json_is_string(one))
 			return ERR_AUTH;
 		if (roles)
-			roles[i] = cel_string(text_of(one, a));
+			roles[i] = cel_string(arena_dup(a, json_span(one)));
 	}
 	out->roles = roles;
 	out->nroles = roles ? json_array_size(v) : 0;
@@ -131,8 +134,7 @@ read_binding(json_t *claims, struct arena *a, struct identity *out)
 		return 0;
 	if (json_object_size(cnf) != 1 || !json_is_string(x5t))
 		return ERR_AUTH;
-	struct span text = span_of(json_string_value(x5t), json_string_length(x5t));
-	int err = b64url_decode(text, a, &raw);
+	int err = b64url_decode(json_span(x5t), a, &raw);
 	if (err == ERR_NOMEM)
 		return err;
 	if (err || raw.n != sizeof(out->thumbprint))
@@ -146,37 +148,17 @@ int
 claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct identity *out,
 	const char **why)
 {
-	/* clang-format off */
-	const struct { const char *path; struct span *to; const char *why; } strings[] = {
-		{ map->person,     &out->person,     "the person claim is no string" },
-		{ map->agent,      &out->agent,      "the agent claim is no string" },
-		{ map->department, &out->department, "the department claim is no string" },
-		{ map->team,       &out->team,       "the team claim is no string" },
-		{ map->tier,       &out->tier,       "the tier claim is no string" },
-	};
-	/* clang-format on */
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-		if (read_string(claims, strings[i].path, a, strings[i].to) < 0) {
-			*why = strings[i].why;
-			return ERR_AUTH;
-		}
-	if (read_roles(claims, map->roles, a, out) < 0) {
-		*why = "the roles claim is no list of strings";
-		return ERR_AUTH;
-	}
-	if (read_clearance(claims, map->clearance, out) < 0) {
-		*why = "the clearance claim is no integer";
-		return ERR_AUTH;
-	}
-	if (!out->person.n) {
-		*why = "the token names no person";
-		return ERR_AUTH;
-	}
-	if (!actors_fit(claims)) {
-		*why = "the token's act is no chain of subjects";
-		return ERR_AUTH;
-	}
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		if (read_string(claims, claim_mapped(map, i), a, identity_text(out, i)) < 0)
+			return auth_refused(why, identity_texts[i].wrong);
+	if (read_roles(claims, map->roles, a, out) < 0)
+		return auth_refused(why, "the roles claim is no list of strings");
+	if (read_clearance(claims, map->clearance, out) < 0)
+		return auth_refused(why, "the clearance claim is no integer");
+	if (!out->person.n)
+		return auth_refused(why, "the token names no person");
+	if (!actors_fit(claims))
+		return auth_refused(why, "the token's act is no chain of subjects");
 	int err = read_binding(claims, a, out);
 	if (err) {
 		*why = "the token is bound to its sender in a way that cannot be checked here";
@@ -225,30 +207,17 @@ int
 claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
 	struct identity *out, const char **why)
 {
-	const struct {
-		const char *field;
-		struct span *to;
-	} strings[] = {
-		{ map->person, &out->person },
-		{ map->agent, &out->agent },
-		{ map->department, &out->department },
-		{ map->team, &out->team },
-		{ map->tier, &out->tier },
-	};
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++) {
+		const char *field = claim_mapped(map, i);
 		bool several = false;
-		if (strings[i].field)
-			*strings[i].to = cert_one(c, strings[i].field, &several);
-		if (several) {
-			*why = "the client certificate has several values where one is meant";
-			return ERR_AUTH;
-		}
+		if (field)
+			*identity_text(out, i) = cert_one(c, field, &several);
+		if (several)
+			return auth_refused(why,
+				"the client certificate has several values where one is meant");
 	}
-	if (!out->person.n) {
-		*why = "the client certificate names no person";
-		return ERR_AUTH;
-	}
+	if (!out->person.n)
+		return auth_refused(why, "the client certificate names no person");
 	if (map->roles) {
 		struct cel_value roles = values_of(c, map->roles, a);
 		out->roles = roles.list.v;
@@ -290,11 +259,8 @@ int
 identity_copy(const struct identity *from, struct arena *a, struct identity *to)
 {
 	*to = *from;
-	to->person = arena_dup(a, from->person);
-	to->agent = arena_dup(a, from->agent);
-	to->department = arena_dup(a, from->department);
-	to->team = arena_dup(a, from->team);
-	to->tier = arena_dup(a, from->tier);
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		*identity_text(to, i) = arena_dup(a, *identity_text(to, i));
 	to->issuer = arena_dup(a, from->issuer);
 	to->key_id = arena_dup(a, from->key_id);
 	to->roles = copy_values(from->roles, from->nroles, a);

@@ -62,10 +62,7 @@ data_json(json_t *v, unsigned depth, struct arena *a, struct cel_value *out)
 	switch (json_typeof(v)) {
 	case JSON_OBJECT: return map_of(v, depth - 1, a, out);
 	case JSON_ARRAY: return list_of(v, depth - 1, a, out);
-	case JSON_STRING:
-		*out = cel_string(
-			arena_dup(a, span_of(json_string_value(v), json_string_length(v))));
-		break;
+	case JSON_STRING: *out = cel_string(arena_dup(a, json_span(v))); break;
 	case JSON_INTEGER: *out = cel_int((int64_t)json_integer_value(v)); break;
 	case JSON_REAL:
 		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(v) };

@@ -15,6 +15,7 @@
 #include "codec/jws.h"
 #include "policy/apikeys.h"
 #include "policy/claims.h"
+#include "policy/data.h"
 #include "policy/idcache.h"
 #include "policy/secret.h"
 #include "policy/signed.h"
@@ -150,12 +151,6 @@ presented(const struct http_head *h, const char *header, struct span *out, bool 
 
 /* ---- API keys ---- */
 
-static struct span
-borrowed(const char *s)
-{
-	return span_str(s);
-}
-
 /* owner and scopes, for conditions and the record */
 static bool
 key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
@@ -167,10 +162,10 @@ key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 	if (!pairs || !scopes)
 		return false;
 	for (size_t i = 0; i < k->nscopes; i++)
-		scopes[i] = cel_string(borrowed(k->scopes[i]));
+		scopes[i] = cel_string(span_str(k->scopes[i]));
 	if (k->owner[0]) {
 		pairs[n++] = cel_string(SPAN_LIT("owner"));
-		pairs[n++] = cel_string(borrowed(k->owner));
+		pairs[n++] = cel_string(span_str(k->owner));
 	}
 	if (k->nscopes) {
 		pairs[n++] = cel_string(SPAN_LIT("scopes"));
@@ -187,28 +182,23 @@ verify_apikey(const struct identity_entry *e, const struct apikeys *keys, struct
 {
 	const struct apikey *k = apikeys_find(keys, text);
 
-	if (!k) {
-		*why = "the API key is unknown";
-		return ERR_AUTH;
-	}
-	if (!apikey_live(k, now)) {
-		*why = k->revoked_ns && now >= k->revoked_ns ? "the API key is revoked"
-							     : "the API key has expired";
-		return ERR_AUTH;
-	}
-	if (e->subject_owner && !k->owner[0]) {
-		*why = "the API key has no owner";
-		return ERR_AUTH;
-	}
+	if (!k)
+		return auth_refused(why, "the API key is unknown");
+	if (!apikey_live(k, now))
+		return auth_refused(why, k->revoked_ns && now >= k->revoked_ns
+						 ? "the API key is revoked"
+						 : "the API key has expired");
+	if (e->subject_owner && !k->owner[0])
+		return auth_refused(why, "the API key has no owner");
 	*out = (struct identity){
 		.method = "api_key",
-		.person = borrowed(e->subject_owner ? k->owner : k->person),
-		.agent = borrowed(k->agent),
-		.department = borrowed(k->department),
-		.team = borrowed(k->team),
-		.tier = borrowed(k->tier),
+		.person = span_str(e->subject_owner ? k->owner : k->person),
+		.agent = span_str(k->agent),
+		.department = span_str(k->department),
+		.team = span_str(k->team),
+		.tier = span_str(k->tier),
 		.clearance = k->clearance,
-		.key_id = borrowed(k->id),
+		.key_id = span_str(k->id),
 		.scopes = k->scopes,
 		.nscopes = k->nscopes,
 		.expires_s = k->expires_ns / 1000000000,
@@ -216,7 +206,7 @@ verify_apikey(const struct identity_entry *e, const struct apikeys *keys, struct
 	};
 	struct cel_value *roles = arena_array(a, k->nroles, sizeof(*roles));
 	for (size_t i = 0; roles && i < k->nroles; i++)
-		roles[i] = cel_string(borrowed(k->roles[i]));
+		roles[i] = cel_string(span_str(k->roles[i]));
 	out->roles = roles;
 	out->nroles = roles ? k->nroles : 0;
 	return roles && key_attributes(k, a, out) ? 0 : ERR_NOMEM;
@@ -273,13 +263,6 @@ audience_fits(const struct identity_entry *e, json_t *aud)
 	return fits;
 }
 
-static struct span
-json_span(json_t *v)
-{
-	return json_is_string(v) ? span_of(json_string_value(v), json_string_length(v))
-				 : (struct span){ NULL, 0 };
-}
-
 /* RFC 8725 3.11: a token of another kind is not ours. */
 static bool
 type_fits(json_t *typ)
@@ -299,24 +282,18 @@ check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const
 		"enc" };
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (json_object_get(h, refused[i])) {
-			*why = "the token's header names a key or an extension of its own";
-			return ERR_AUTH;
-		}
+		if (json_object_get(h, refused[i]))
+			return auth_refused(why,
+				"the token's header names a key or an extension of its own");
 	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
-	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg)) {
-		*why = "the token's algorithm is not allowed for this issuer";
-		return ERR_AUTH;
-	}
-	if (!type_fits(json_object_get(h, "typ"))) {
-		*why = "the token is not of a type that may be used here";
-		return ERR_AUTH;
-	}
+	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg))
+		return auth_refused(
+			why, "the token's algorithm is not allowed for this issuer");
+	if (!type_fits(json_object_get(h, "typ")))
+		return auth_refused(why, "the token is not of a type that may be used here");
 	json_t *kid = json_object_get(h, "kid");
-	if (kid && !json_is_string(kid)) {
-		*why = "the token's kid is no string";
-		return ERR_AUTH;
-	}
+	if (kid && !json_is_string(kid))
+		return auth_refused(why, "the token's kid is no string");
 	return 0;
 }
 
@@ -324,15 +301,11 @@ static int
 check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, int64_t now_s,
 	const char **why)
 {
-	if (!audience_fits(e, json_object_get(c, "aud"))) {
-		*why = "the token is for another audience";
-		return ERR_AUTH;
-	}
+	if (!audience_fits(e, json_object_get(c, "aud")))
+		return auth_refused(why, "the token is for another audience");
 	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
-		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat)) {
-		*why = "the token's times are missing or no numbers";
-		return ERR_AUTH;
-	}
+		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat))
+		return auth_refused(why, "the token's times are missing or no numbers");
 	*why = check_times(e, t, now_s);
 	return *why ? ERR_AUTH : 0;
 }
@@ -377,10 +350,8 @@ verify_parsed(const struct policy *p, const struct identity_keys *k, const char 
 	enum jws_alg alg;
 	size_t i = entry_for(p, header, j->payload);
 
-	if (i == p->nidentities) {
-		*why = "the token's issuer is unknown";
-		return ERR_AUTH;
-	}
+	if (i == p->nidentities)
+		return auth_refused(why, "the token's issuer is unknown");
 	const struct identity_entry *e = *entry = &p->identities[i];
 	*generation = generation_of(p, k, e);
 	int err = check_header(e, j->header, &alg, why);
@@ -399,11 +370,10 @@ verify_parsed(const struct policy *p, const struct identity_keys *k, const char 
 					 : "no key of the issuer fits the token";
 		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
 	}
-	if (err) {
-		*why = err == ERR_NOTFOUND ? "no key of the issuer fits the token"
-					   : "the token's signature is wrong";
-		return ERR_AUTH;
-	}
+	if (err)
+		return auth_refused(why, err == ERR_NOTFOUND
+						 ? "no key of the issuer fits the token"
+						 : "the token's signature is wrong");
 	err = check_claims(e, j->payload, t, now_s, why);
 	if (err)
 		return err;
@@ -577,17 +547,13 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 	struct span v;
 	bool foreign;
 
-	if (presented(c->head, header, &v, &foreign) < 0) {
-		*why = "the credential's header is given twice";
-		return ERR_AUTH;
-	}
+	if (presented(c->head, header, &v, &foreign) < 0)
+		return auth_refused(why, "the credential's header is given twice");
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
 		return NOT_HERE;
-	if (foreign) {
-		*why = "a credential without the scheme Bearer";
-		return ERR_AUTH;
-	}
+	if (foreign)
+		return auth_refused(why, "a credential without the scheme Bearer");
 	c->verified = v;
 	if (shape == SHAPE_API_KEY && has_kind(p, header, ID_API_KEY))
 		return verify_key(p, k, header, v, now_wall_ns, a, out, why);
@@ -596,9 +562,8 @@ verify_header(const struct policy *p, const struct identity_keys *k,
 			&c->missed, why, hit);
 		return err ? err : check_binding(out, c, why);
 	}
-	*why = shape == SHAPE_TOKEN ? "a token where none is accepted"
-				    : "an API key where none is accepted";
-	return ERR_AUTH;
+	return auth_refused(why, shape == SHAPE_TOKEN ? "a token where none is accepted"
+						      : "an API key where none is accepted");
 }
 
 int

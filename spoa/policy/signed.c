@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "codec/utf8.h"
+#include "policy/claims.h"
 #include "policy/nonce.h"
 #include "policy/secret.h"
 
@@ -330,20 +331,15 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 	*why = arena_failed(a) ? NULL : r.why;
 	if (!*why) {
 		const struct hmac_key *key = key_of(k, value_of(&r, "key"));
-		if (!key || !signature_fits(&r, key, c->head)) {
-			*why = key ? "the signature of the headers is wrong"
-				   : "the key of the signature is unknown";
-			return ERR_AUTH;
-		}
+		if (!key || !signature_fits(&r, key, c->head))
+			return auth_refused(why, key ? "the signature of the headers is wrong"
+						     : "the key of the signature is unknown");
 		c->verified = r.signature;
 		*out = (struct identity){ .method = "signed_headers",
 			.verified = true,
-			.person = value_of(&r, "person"),
-			.agent = value_of(&r, "agent"),
-			.department = value_of(&r, "department"),
-			.team = value_of(&r, "team"),
-			.tier = value_of(&r, "tier"),
 			.key_id = span_str(key->id) };
+		for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+			*identity_text(out, i) = value_of(&r, identity_texts[i].name);
 		read_roles(&r, out);
 		read_attributes(&r, out);
 		*why = check_claims(&r, key, c, now_s, out);
