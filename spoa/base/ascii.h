@@ -80,6 +80,20 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Neither a blank nor a control character. */
+static inline bool
+is_visible(char c)
+{
+	return (unsigned char)c > ' ' && c != 0x7f;
+}
+
+/* What a field's value may hold (RFC 9110 5.5). */
+static inline bool
+is_field_char(char c)
+{
+	return is_visible(c) || c == ' ' || c == '\t';
+}
+
 /* tchar of RFC 9110 5.6.2 */
 static inline bool
 is_tchar(char c)

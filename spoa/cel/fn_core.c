@@ -3,12 +3,13 @@
 #include "cel/fn.h"
 #include "cel/regex.h"
 #include "cel/value.h"
+#include "codec/utf8.h"
 
 static void
 size_string(CEL_ARGS)
 {
 	if (cel_charge(c, v->s.n / 64, out))
-		*out = cel_int((int64_t)cel_code_points(v->s));
+		*out = cel_int((int64_t)utf8_count(v->s));
 }
 
 CEL_VALUE(size_bytes, cel_int((int64_t)v->s.n))

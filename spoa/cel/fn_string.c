@@ -35,7 +35,7 @@ offset_of(struct span s, int64_t i, size_t *out)
 static int64_t
 points_before(struct span s, size_t at)
 {
-	return (int64_t)cel_code_points(span_cut(s, 0, at));
+	return (int64_t)utf8_count(span_cut(s, 0, at));
 }
 
 static bool
@@ -245,7 +245,7 @@ split(CEL_ARGS)
 	if (!charge_text(c, s, out))
 		return;
 	if (sep.n == 0)
-		parts = cel_code_points(s);
+		parts = utf8_count(s);
 	else
 		for (; find_next(s, sep, at, &found); parts++)
 			at = after(s, sep, found);

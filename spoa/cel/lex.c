@@ -10,22 +10,14 @@
 
 #include "base/ascii.h"
 #include "cel/ast.h"
+#include "codec/utf8.h"
 
 bool
 cel_error_at(struct cel_error *err, struct span src, size_t at, const char *fmt, ...)
 {
 	va_list ap;
 
-	err->line = 1;
-	err->column = 1;
-	for (size_t i = 0; i < at && i < src.n; i++) {
-		if (src.p[i] == '\n') {
-			err->line++;
-			err->column = 1;
-		} else if (((unsigned char)src.p[i] & 0xc0) != 0x80) {
-			err->column++;
-		}
-	}
+	utf8_position(src, at, &err->line, &err->column);
 	va_start(ap, fmt);
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	va_end(ap);

@@ -214,13 +214,3 @@ cel_write(const struct cel_value *v, char out[CEL_TEXT])
 	default: return 0;
 	}
 }
-
-size_t
-cel_code_points(struct span s)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		count += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return count;
-}

@@ -25,9 +25,6 @@ const struct cel_value *cel_map_find(
 #define CEL_TEXT 48
 size_t cel_write(const struct cel_value *v, char out[CEL_TEXT]);
 
-/* Length of valid UTF-8 in code points. */
-size_t cel_code_points(struct span s);
-
 #define CEL_NS_PER_S 1000000000
 
 #endif

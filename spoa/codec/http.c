@@ -31,24 +31,28 @@ http_field_one(const struct http_head *h, const char *name, struct span *value)
 	return http_field_nth(h, name, 1) ? ERR_DUPLICATE : 1;
 }
 
-/* The fixed names, by length first: this runs for every field of every head. */
 static bool
 is_hop_name(struct span name)
 {
-	switch (name.n) {
-	case 2: return span_ieq(name, SPAN_LIT("te"));
-	case 6: return span_ieq(name, SPAN_LIT("expect"));
-	case 7:
-		return span_ieq(name, SPAN_LIT("upgrade")) ||
-		       span_ieq(name, SPAN_LIT("trailer"));
-	case 10:
-		return span_ieq(name, SPAN_LIT("connection")) ||
-		       span_ieq(name, SPAN_LIT("keep-alive"));
-	case 14: return span_ieq(name, SPAN_LIT("content-length"));
-	case 16: return span_ieq(name, SPAN_LIT("proxy-connection"));
-	case 17: return span_ieq(name, SPAN_LIT("transfer-encoding"));
-	default: return false;
-	}
+	static const struct span names[] = { SPAN_LIT("te"), SPAN_LIT("expect"),
+		SPAN_LIT("upgrade"), SPAN_LIT("trailer"), SPAN_LIT("connection"),
+		SPAN_LIT("keep-alive"), SPAN_LIT("content-length"),
+		SPAN_LIT("proxy-connection"), SPAN_LIT("transfer-encoding") };
+
+	/* Lengths first: this runs for every field of every head. */
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (name.n == names[i].n && span_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+bool
+http_lists(struct span list, struct span token)
+{
+	while (list.p)
+		if (span_ieq(span_trim(span_next(&list, ','), " \t"), token))
+			return true;
+	return false;
 }
 
 static bool
@@ -61,16 +65,10 @@ has_connection(const struct http_head *h)
 static bool
 is_named_hop(const struct http_head *h, struct span name)
 {
-	for (size_t i = 0; i < h->nfields; i++) {
-		if (!span_ieq(h->fields[i].name, SPAN_LIT("connection")))
-			continue;
-		struct span list = h->fields[i].value;
-		while (list.p) {
-			struct span token = span_trim(span_next(&list, ','), " \t");
-			if (span_ieq(token, name))
-				return true;
-		}
-	}
+	for (size_t i = 0; i < h->nfields; i++)
+		if (span_ieq(h->fields[i].name, SPAN_LIT("connection")) &&
+			http_lists(h->fields[i].value, name))
+			return true;
 	return false;
 }
 
@@ -80,27 +78,16 @@ is_token(struct span s)
 	return s.n > 0 && span_past(s, 0, is_tchar) == s.n;
 }
 
-/* No control character but tab (RFC 9110 5.5). */
 static bool
 is_value(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
+	return span_past(s, 0, is_field_char) == s.n;
 }
 
 static bool
 is_target(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c <= 0x20 || c == 0x7f)
-			return false;
-	}
-	return true;
+	return span_past(s, 0, is_visible) == s.n;
 }
 
 int
@@ -200,10 +187,9 @@ http_put_status(struct buf *out, int status)
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)
 			reason = reasons[i].reason;
-	char digits[4] = { (char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
-		(char)('0' + status % 10), ' ' };
 	buf_str(out, "HTTP/1.1 ");
-	buf_put(out, digits, sizeof(digits));
+	buf_int(out, status);
+	buf_putc(out, ' ');
 	buf_str(out, reason);
 	buf_str(out, "\r\n");
 }

@@ -20,16 +20,19 @@ struct http_head {
 	struct span path;   /* as received, never normalised, without the query */
 	struct span query;  /* without '?'; has_query tells "?" from nothing */
 	bool has_query;
-	int status;	    /* responses */
+	int status; /* responses */
 	struct http_field *fields;
 	size_t nfields;
 };
 
 /* The nth field (0-based) of that name, NULL where there is none. */
-const struct http_field *http_field_nth(const struct http_head *h, const char *name, size_t nth);
+const struct http_field *http_field_nth(
+	const struct http_head *h, const char *name, size_t nth);
 /* The value of the only field of that name; empty where absent. More than one:
  * ERR_DUPLICATE. 0 or 1 = number found. */
 int http_field_one(const struct http_head *h, const char *name, struct span *value);
+/* Whether a list with commas (RFC 9110 5.6.1) holds the token, in any case. */
+bool http_lists(struct span list, struct span token);
 
 /* ---- parsing ---- */
 
@@ -39,12 +42,12 @@ enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNTIL_CLOSE };
 struct http_message {
 	struct http_head head; /* views of the input and of the caller's fields */
 	enum http_framing framing;
-	uint64_t length;     /* HTTP_LENGTH */
-	int64_t declared;    /* the Content-Length as it is there; -1: none */
-	bool close;	     /* no further message may follow on this connection */
-	bool old;	     /* a request of HTTP/1.0: no chunks in the answer to it */
+	uint64_t length;  /* HTTP_LENGTH */
+	int64_t declared; /* the Content-Length as it is there; -1: none */
+	bool close;	  /* no further message may follow on this connection */
+	bool old;	  /* a request of HTTP/1.0: no chunks in the answer to it */
 	bool expects_continue;
-	const char *why;     /* after an error: a fixed phrase, never input */
+	const char *why; /* after an error: a fixed phrase, never input */
 };
 
 /* How far the search for the end of a head has come: {0} before the first call,
@@ -101,7 +104,7 @@ void http_put_status(struct buf *out, int status);
  * `drop` (any case; empty: none). Results as http_put_request. */
 int http_put_fields(struct buf *out, const struct http_head *h, struct span drop);
 /* The line before a chunk of n bytes (RFC 9112 section 7.1); its length. */
-#define HTTP_CHUNK_MAX 20
+#define HTTP_CHUNK_MAX	20
 #define HTTP_LAST_CHUNK "0\r\n\r\n"
 size_t http_chunk_line(char out[HTTP_CHUNK_MAX], size_t n);
 

@@ -42,12 +42,6 @@ http_body_eof(struct http_body *b)
 	return b->done ? 0 : ERR_TRUNCATED;
 }
 
-static bool
-is_text(char c)
-{
-	return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t';
-}
-
 /* chunk = 1*HEXDIG [ chunk-ext ] CRLF data CRLF; the last one has size 0, then
  * *( name ":" value CRLF ) CRLF (RFC 9112 section 7.1). One byte outside data;
  * true where it may be there. */
@@ -73,7 +67,7 @@ framing_byte(struct http_body *b, char c)
 	case EXTENSION:
 		if (c == '\r')
 			b->state = SIZE_LF;
-		return c == '\r' || is_text(c);
+		return c == '\r' || is_field_char(c);
 	case SIZE_LF:
 		b->state = b->left ? DATA : TRAILER_FIRST;
 		b->line_bytes = 0;
@@ -93,7 +87,7 @@ framing_byte(struct http_body *b, char c)
 	case TRAILER_VALUE:
 		if (c == '\r')
 			b->state = TRAILER_LF;
-		return c == '\r' || is_text(c);
+		return c == '\r' || is_field_char(c);
 	case TRAILER_LF: b->state = TRAILER_FIRST; return c == '\n';
 	case LAST_LF: b->done = c == '\n'; return c == '\n';
 	default: return false;

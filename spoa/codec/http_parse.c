@@ -7,6 +7,7 @@
 #include <llhttp.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/http.h"
@@ -74,12 +75,7 @@ has_control(struct span s)
 		if ((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & high)
 			break;
 	}
-	for (; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return true;
-	}
-	return false;
+	return span_past(s, i, is_field_char) < s.n;
 }
 
 static bool
@@ -208,18 +204,6 @@ read_once(const struct http_field *f, const struct http_field **slot, bool *repe
 	*slot = f;
 }
 
-static void
-read_connection(struct span list, struct framing_fields *ff)
-{
-	while (list.p) {
-		struct span token = span_trim(span_next(&list, ','), " \t");
-		if (span_ieq(token, SPAN_LIT("close")))
-			ff->close = true;
-		if (span_ieq(token, SPAN_LIT("upgrade")))
-			ff->upgrade = true;
-	}
-}
-
 static struct framing_fields
 framing_fields(const struct http_head *h)
 {
@@ -237,8 +221,10 @@ framing_fields(const struct http_head *h)
 				ff.upgrade = true;
 			break;
 		case 10:
-			if (span_ieq(f->name, SPAN_LIT("connection")))
-				read_connection(f->value, &ff);
+			if (span_ieq(f->name, SPAN_LIT("connection"))) {
+				ff.close |= http_lists(f->value, SPAN_LIT("close"));
+				ff.upgrade |= http_lists(f->value, SPAN_LIT("upgrade"));
+			}
 			break;
 		case 14:
 			if (span_ieq(f->name, SPAN_LIT("content-length")))

@@ -352,12 +352,7 @@ key_add(struct json *j, struct span key)
 static void
 skip_space(struct json *j)
 {
-	while (j->at < j->in.n) {
-		char c = j->in.p[j->at];
-		if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
-			break;
-		j->at++;
-	}
+	j->at = span_past(j->in, j->at, is_space);
 }
 
 /* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )

@@ -66,11 +66,8 @@ spop_put_value(struct buf *b, const struct spop_value *v)
 	case SPOP_NULL:
 	case SPOP_BOOL: break;
 	case SPOP_IPV4:
-		INVARIANT(v->s.n == 4);
-		buf_span(b, v->s);
-		break;
 	case SPOP_IPV6:
-		INVARIANT(v->s.n == 16);
+		INVARIANT(v->s.n == (v->type == SPOP_IPV4 ? 4 : 16));
 		buf_span(b, v->s);
 		break;
 	case SPOP_INT32:

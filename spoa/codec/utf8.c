@@ -64,6 +64,31 @@ utf8_valid(struct span s)
 }
 
 size_t
+utf8_count(struct span s)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		count += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return count;
+}
+
+void
+utf8_position(struct span s, size_t at, unsigned *line, unsigned *column)
+{
+	size_t start = 0;
+
+	s = span_cut(s, 0, at);
+	*line = 1;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\n') {
+			++*line;
+			start = i + 1;
+		}
+	*column = 1 + (unsigned)utf8_count(span_cut(s, start, s.n));
+}
+
+size_t
 utf8_encode(uint32_t cp, char out[4])
 {
 	if (cp < 0x80) {

@@ -23,6 +23,10 @@ utf8_value(const char *p, size_t len)
 /* Length of the longest valid prefix: s.n where all of s is UTF-8. */
 size_t utf8_prefix(struct span s);
 bool utf8_valid(struct span s);
+/* Characters of s, which is valid. */
+size_t utf8_count(struct span s);
+/* Line and column, both from 1, the column in characters, of the byte at `at`. */
+void utf8_position(struct span s, size_t at, unsigned *line, unsigned *column);
 /* Writes the code point (not a surrogate, <= 0x10FFFF); returns 1-4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
 

@@ -6,14 +6,12 @@
 #include "codec/yaml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <yaml.h>
 
 #include "base/caps.h"
-#include "base/err.h"
+#include "codec/utf8.h"
 
 enum { CAP_ANCHORS = 4096 };
 
@@ -57,18 +55,8 @@ at_mark(const struct loader *l, const yaml_mark_t *m)
 		.column = (unsigned)m->column + 1 };
 }
 
-__attribute__((format(printf, 3, 4))) static void
-refuse(struct loader *l, const yaml_mark_t *m, const char *fmt, ...)
-{
-	struct yaml_node pos = at_mark(l, m);
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	diag_at(l->d, &pos, "%s", text);
-}
+#define refuse(l, m, ...)                                                                      \
+	diag_at((l)->d, (struct yaml_node[]){ at_mark((l), (m)) }, __VA_ARGS__)
 
 /* As refuse, and nothing more is read. */
 #define STOP(l, m, ...) (refuse((l), (m), __VA_ARGS__), (void)((l)->stop = true))
@@ -350,14 +338,9 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 	if (p->error == YAML_MEMORY_ERROR)
 		why = "out of memory";
 	if (p->error == YAML_READER_ERROR) {
-		m = (yaml_mark_t){ 0 };
-		for (size_t i = 0; i < p->problem_offset && i < text.n; i++) {
-			if (text.p[i] == '\n') {
-				m.line++;
-				m.column = 0;
-			} else if (((unsigned char)text.p[i] & 0xc0) != 0x80)
-				m.column++;
-		}
+		unsigned line, column;
+		utf8_position(text, p->problem_offset, &line, &column);
+		m = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
 	}
 	if (p->context && p->error != YAML_READER_ERROR)
 		refuse(l, &m, "%s: %s", p->context, why);
@@ -407,22 +390,16 @@ yaml_load_file(struct arena *a, const char *file, struct diag *d)
 {
 	struct yaml_node *root = NULL;
 	struct buf text;
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 	diag_reads(d, file);
-	if (fd < 0) {
-		diag_file(d, file, "cannot open: %s", strerror(errno));
-		return NULL;
-	}
 	buf_init(&text, CAP_YAML_BYTES + 65536);
-	int err = buf_fd(&text, fd);
-	if (err)
-		diag_file(d, file, "cannot read: %s",
-			err == ERR_IO ? strerror(errno) : "too large");
+	if (!buf_file(&text, file))
+		diag_file(d, file, "cannot open: %s", strerror(errno));
+	else if (buf_failed(&text))
+		diag_file(d, file, "cannot read: too large");
 	else
 		root = yaml_load(a, file, buf_view(&text), d);
 	buf_free(&text);
-	close(fd);
 	return root;
 }
 

@@ -39,8 +39,8 @@ void diag_reads(struct diag *d, const char *file);
 __attribute__((format(printf, 3, 4))) void diag_at(
 	struct diag *d, const struct yaml_node *n, const char *fmt, ...);
 /* About the whole file: position 1:1. */
-__attribute__((format(printf, 3, 4))) void diag_file(
-	struct diag *d, const char *file, const char *fmt, ...);
+#define diag_file(d, name, ...)                                                                \
+	diag_at((d), &(struct yaml_node){ .file = (name), .line = 1, .column = 1 }, __VA_ARGS__)
 /* Puts the lines in the order of their positions, files in the order in which
  * they first appear. */
 void diag_sort(struct diag *d);

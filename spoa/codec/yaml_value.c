@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "codec/utf8.h"
+
 enum { DIAG_BYTES = 1 << 20 };
 
 void
@@ -32,39 +34,21 @@ diag_reads(struct diag *d, const char *file)
 	buf_put(&d->files, file, strlen(file) + 1);
 }
 
-static void
-diag_line(struct diag *d, const char *file, unsigned line, unsigned column, const char *text)
-{
-	d->errors++;
-	buf_printf(&d->text, "%s:%u:%u: ", file ? file : "-", line, column);
-	/* One mistake is one line, whatever a quoted scalar brings along. */
-	for (; *text; text++)
-		buf_putc(&d->text, (unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text);
-	buf_putc(&d->text, '\n');
-}
-
 void
 diag_at(struct diag *d, const struct yaml_node *n, const char *fmt, ...)
 {
-	char text[1024];
+	char text[1024 + 128];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	diag_line(d, n->file, n->line, n->column, text);
-}
-
-void
-diag_file(struct diag *d, const char *file, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	diag_line(d, file, 1, 1, text);
+	d->errors++;
+	buf_printf(&d->text, "%s:%u:%u: ", n->file ? n->file : "-", n->line, n->column);
+	/* One mistake is one line, whatever a quoted scalar brings along. */
+	for (const char *p = text; *p; p++)
+		buf_putc(&d->text, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+	buf_putc(&d->text, '\n');
 }
 
 /* ---- order ---- */
@@ -149,22 +133,12 @@ diag_sort(struct diag *d)
 	free(v);
 }
 
-static unsigned
-characters(struct span s)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 /* The source column of the text's character `column`, or 0 where the writing
  * hides it: several lines, escapes of a double-quoted scalar, a block, an alias. */
 static unsigned
 source_column(const struct yaml_node *n, unsigned column)
 {
-	unsigned chars = characters(n->s), before = 0, quotes = 0;
+	unsigned chars = (unsigned)utf8_count(n->s), before = 0, quotes = 0;
 
 	if (n->width == 0 || column == 0 || column > chars + 1)
 		return 0;
@@ -188,7 +162,8 @@ void
 diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned column,
 	const char *fmt, ...)
 {
-	char text[1024], where[1100];
+	struct yaml_node pos = *n;
+	char text[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -196,12 +171,11 @@ diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned c
 	va_end(ap);
 	unsigned at = line == 1 ? source_column(n, column) : 0;
 	if (at) {
-		diag_line(d, n->file, n->line, at, text);
-		return;
+		pos.column = at;
+		diag_at(d, &pos, "%s", text);
+	} else {
+		diag_at(d, n, "%s (line %u, column %u of this text)", text, line, column);
 	}
-	snprintf(where, sizeof(where), "%s (line %u, column %u of this text)", text, line,
-		column);
-	diag_line(d, n->file, n->line, n->column, where);
 }
 
 bool

@@ -72,30 +72,39 @@ looks_like_form(struct span raw)
 	return true;
 }
 
-/* One name or value as a segment. */
+int
+seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
+	size_t start, struct span piece)
+{
+	struct span text;
+	int err = l->n < CAP_SEGMENTS ? uri_decode(piece, form == SEG_FORM, l->a, &text)
+				      : ERR_LIMIT;
+	struct segment *s = err ? NULL : seglist_add(l);
+
+	if (!s)
+		return err ? err : ERR_NOMEM;
+	*s = (struct segment){
+		.role = role,
+		.form = form,
+		.escaped = text.p != piece.p,
+		.key = key,
+		.start = (uint32_t)start,
+		.end = (uint32_t)(start + piece.n),
+		.text = text,
+	};
+	return 0;
+}
+
+/* The same for a form's name or value. */
 static int
 add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role role,
 	uint32_t key, struct body *out)
 {
-	struct span text;
-	int err = l->n < CAP_SEGMENTS ? uri_decode(piece, true, l->a, &text) : ERR_LIMIT;
+	int err = seglist_piece(l, role, SEG_FORM, key, (size_t)(piece.p - raw.p), piece);
 
-	if (err)
-		return err;
-	struct segment *s = seglist_add(l);
-	if (!s)
-		return ERR_NOMEM;
-	*s = (struct segment){
-		.role = role,
-		.form = SEG_FORM,
-		.escaped = text.p != piece.p,
-		.key = key,
-		.start = (uint32_t)(piece.p - raw.p),
-		.end = (uint32_t)(piece.p - raw.p + (ptrdiff_t)piece.n),
-		.text = text,
-	};
-	out->inspected_bytes += text.n;
-	return 0;
+	if (!err)
+		out->inspected_bytes += l->v[l->n - 1].text.n;
+	return err;
 }
 
 int

@@ -49,12 +49,12 @@ struct walk {
 	struct body *out;
 	struct body_refusal *why;
 	struct seglist segs;
-	size_t tools_room, params_room;
+	size_t tools_room, params_room, frames_room;
 	struct reasoning reasoning;
 	uint32_t fraction[FRACTIONS]; /* segments of numbers with long ones */
 	unsigned nfractions;
 	struct frame *frames; /* frames[0] is around the document */
-	unsigned depth, frames_room;
+	unsigned depth;
 };
 
 /* ---- refusals ---- */
@@ -476,14 +476,11 @@ push(struct walk *w, const struct node *node, const struct row *row,
 	enum seg_role deep = w->frames[w->depth].deep;
 	bool object = ev->tok == JSON_OBJECT;
 
-	if (w->depth + 1 == w->frames_room) {
-		struct frame *more = arena_array(w->a, 2 * w->frames_room, sizeof(*more));
-		if (!more)
-			return no_memory(w);
-		memcpy(more, w->frames, w->frames_room * sizeof(*more));
-		w->frames = more;
-		w->frames_room *= 2;
-	}
+	struct frame *frames = arena_grow(
+		w->a, w->frames, w->depth + 1, &w->frames_room, sizeof(*frames), FEW);
+	if (!frames)
+		return no_memory(w);
+	w->frames = frames;
 	const struct frame *around = &w->frames[w->depth];
 	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
 	struct reasoning_frame said =

@@ -82,19 +82,14 @@ static void
 value_path(struct path_reader *r)
 {
 	struct level *l = &r->levels[r->depth];
-	char index[16];
+	char index[SPAN_DECIMAL + 2] = "[";
 
 	if (r->depth == 0 || l->object)
 		return; /* the key's, still there */
 	r->n = l->n;
-	size_t n = sizeof(index);
-	index[--n] = ']';
-	uint32_t i = l->index++;
-	do
-		index[--n] = (char)('0' + i % 10);
-	while (i /= 10);
-	index[--n] = '[';
-	append(r, span_of(index + n, sizeof(index) - n));
+	size_t n = 1 + span_decimal(index + 1, l->index++);
+	index[n++] = ']';
+	append(r, span_of(index, n));
 }
 
 /* Reads a token; false at the end. */

@@ -172,40 +172,41 @@ placeholders_taken(struct placeholders *p, struct span text)
 			c->last = p->floor;
 }
 
-size_t
-placeholder_fold(char *to, struct span v)
+/* Letters and digits of v only, letters in upper case; a value without any stays. */
+static size_t
+fold_value(char *to, struct span v)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < v.n; i++) {
+	for (size_t i = 0; i < v.n; i++)
 		if (is_alnum(v.p[i]))
 			to[n++] = to_upper(v.p[i]);
-	}
-	if (n == 0 && v.n) {
-		memcpy(to, v.p, v.n);
-		n = v.n;
-	}
 	return n;
+}
+
+struct span
+placeholder_key(struct arena *a, struct span entity, struct span value, bool fold)
+{
+	char *key = arena_alloc(a, entity.n + 1 + value.n);
+	size_t n = entity.n + 1, folded;
+
+	if (!key)
+		return (struct span){ NULL, 0 };
+	memcpy(key, entity.p, entity.n);
+	folded = fold ? fold_value(key + n, value) : 0;
+	if (!folded && value.n)
+		memcpy(key + n, value.p, value.n);
+	return span_of(key, n + (folded ? folded : value.n));
 }
 
 struct span
 placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
 	const struct span none = { NULL, 0 };
-	char *key = arena_alloc(p->arena, entity.n + 1 + value.n);
-	size_t n = entity.n + 1;
+	struct span own = placeholder_key(p->arena, entity, value, fold);
 
-	if (!key)
+	if (!own.p)
 		return none;
-	memcpy(key, entity.p, entity.n);
-	key[entity.n] = '\0';
-	if (fold) {
-		n += placeholder_fold(key + n, value);
-	} else if (value.n) {
-		memcpy(key + n, value.p, value.n);
-		n += value.n;
-	}
-	struct span own = span_of(key, n);
 	const struct slot *s = slot_of(p, p->slots, p->size, own);
 	if (s->key.p)
 		return s->text;

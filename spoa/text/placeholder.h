@@ -24,8 +24,8 @@ struct span placeholder_get(
  * numbering goes on after the highest. */
 void placeholders_taken(struct placeholders *p, struct span text);
 
-/* Letters and digits of v only, letters in upper case; a value without any stays.
- * Writes at most v.n bytes; how many. */
-size_t placeholder_fold(char *to, struct span v);
+/* What tells values apart: entity, NUL and value, with `fold` only its letters and digits,
+ * letters in upper case, where it has any. p == NULL if the arena failed. */
+struct span placeholder_key(struct arena *a, struct span entity, struct span value, bool fold);
 
 #endif

@@ -2,6 +2,8 @@
  * styles keep no state. */
 #include "text/style.h"
 
+#include <sodium.h>
+
 #include "base/ascii.h"
 #include "base/sha256.h"
 #include "text/placeholder.h"
@@ -122,24 +124,14 @@ last4(struct redactor *r, struct span entity, struct span v)
 static struct span
 hash(struct redactor *r, struct span entity, struct span v, bool fold)
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char h[SHA256_BYTES];
-	char text[HASH_HEX + 1] = "";
-	char *key = arena_alloc(r->arena, entity.n + 1 + v.n);
-	size_t n = entity.n + 1;
+	char text[HASH_HEX + 1];
+	struct span key = placeholder_key(r->arena, entity, v, fold);
 
-	if (!key)
-		return (struct span){ NULL, 0 };
-	memcpy(key, entity.p, entity.n);
-	if (fold) {
-		n += placeholder_fold(key + n, v);
-	} else if (v.n) {
-		memcpy(key + n, v.p, v.n);
-		n += v.n;
-	}
-	hmac_sha256(r->key, span_of(key, n), h);
-	for (size_t i = 0; i < HASH_HEX; i++)
-		text[i] = hex[i % 2 ? h[i / 2] & 15 : h[i / 2] >> 4];
+	if (!key.p)
+		return key;
+	hmac_sha256(r->key, key, h);
+	sodium_bin2hex(text, sizeof(text), h, HASH_HEX / 2);
 	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
 }
 

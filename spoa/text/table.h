@@ -58,8 +58,7 @@ struct seal_row {
 	/* Where it signs a block of reasoning: how many objects out that is, 1 the one that
 	 * holds it; 0: it does not. */
 	unsigned signs;
-	const char
-		*alone; /* what is in a list that would be empty without; NULL: nothing */
+	const char *alone; /* what is in a list that would be empty without; NULL: nothing */
 };
 /* A list of content is never empty. */
 #define ALONE_BLOCK "{\"type\":\"text\",\"text\":\"<REASONING>\"}"
@@ -131,5 +130,9 @@ struct seglist {
 };
 /* NULL: the arena failed. */
 struct segment *seglist_add(struct seglist *l);
+/* The piece of a URL or form that begins at raw offset `start`, decoded. 0, ERR_SYNTAX (a
+ * broken percent escape), ERR_ENCODING, ERR_NOMEM, ERR_LIMIT (CAP_SEGMENTS). */
+int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
+	size_t start, struct span piece);
 
 #endif

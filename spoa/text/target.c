@@ -18,9 +18,7 @@ is_path_byte(char c)
 static bool
 is_query_byte(char c)
 {
-	unsigned char u = (unsigned char)c;
-
-	return u > 0x20 && u != 0x7f && c != '#';
+	return is_visible(c) && c != '#';
 }
 
 static int
@@ -64,9 +62,7 @@ static int
 add(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key, size_t start,
 	struct span piece, struct body_refusal *why)
 {
-	struct span text;
-	int err = uri_decode(piece, form == SEG_FORM, l->a, &text);
-	struct segment *s = err ? NULL : seglist_add(l);
+	int err = seglist_piece(l, role, form, key, start, piece);
 
 	if (err == ERR_SYNTAX)
 		return refuse(why, 400, "invalid_query", start,
@@ -74,20 +70,9 @@ add(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key, siz
 	if (err == ERR_ENCODING)
 		return refuse(why, 400, "invalid_encoding", start,
 			"the target is not UTF-8 when decoded");
-	if (!s) {
+	if (err)
 		refuse(why, 413, "request_too_complex", start, "no memory to read the target");
-		return ERR_NOMEM;
-	}
-	*s = (struct segment){
-		.role = role,
-		.form = form,
-		.escaped = text.p != piece.p,
-		.key = key,
-		.start = (uint32_t)start,
-		.end = (uint32_t)(start + piece.n),
-		.text = text,
-	};
-	return 0;
+	return err;
 }
 
 static int
