@@ -119,25 +119,8 @@ check_jobs(void *arg)
 	return NULL;
 }
 
-__attribute__((format(printf, 3, 0))) static void
-fail_now(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
-{
-	v->failed = true;
-	v->r.bad_seq = seq;
-	vsnprintf(v->r.why, sizeof(v->r.why), fmt, ap);
-}
-
-__attribute__((format(printf, 3, 4))) static void
-fail_sig(struct verifier *v, struct sig_job *j, const char *fmt, ...)
-{
-	va_list ap;
-
-	v->r = j->before;
-	v->missing = 0;
-	va_start(ap, fmt);
-	fail_now(v, j->first, fmt, ap);
-	va_end(ap);
-}
+__attribute__((format(printf, 3, 4))) static void fail(
+	struct verifier *v, uint64_t seq, const char *fmt, ...);
 
 static void
 flush_sigs(struct verifier *v)
@@ -160,38 +143,36 @@ flush_sigs(struct verifier *v)
 	check_jobs(&w[0]);
 	for (size_t i = 1; i < started; i++)
 		pthread_join(w[i].thread, NULL);
-	for (size_t i = 0; i < v->njobs; i++) {
-		struct sig_job *j = &v->jobs[i];
-		if (j->good)
-			continue;
-		if (j->first == j->seq)
-			fail_sig(v, j, "bad signature on its commit");
-		else
-			fail_sig(v, j,
-				"bad signature on the commit of records %" PRIu64
-				" to %" PRIu64,
-				j->first, j->seq);
-		break;
-	}
+	size_t bad = 0, njobs = v->njobs;
+	while (bad < njobs && v->jobs[bad].good)
+		bad++;
 	v->njobs = 0;
+	if (bad == njobs)
+		return;
+	const struct sig_job *j = &v->jobs[bad];
+	v->r = j->before;
+	v->missing = 0;
+	if (j->first == j->seq)
+		fail(v, j->first, "bad signature on its commit");
+	else
+		fail(v, j->first,
+			"bad signature on the commit of records %" PRIu64 " to %" PRIu64,
+			j->first, j->seq);
 }
 
 /* The first error counts: signatures still unchecked are of earlier records. */
-__attribute__((format(printf, 3, 0))) static void
-fail_first(struct verifier *v, uint64_t seq, const char *fmt, va_list ap)
-{
-	flush_sigs(v);
-	if (!v->failed)
-		fail_now(v, seq, fmt, ap);
-}
-
-__attribute__((format(printf, 3, 4))) static void
+static void
 fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
 {
 	va_list ap;
 
+	flush_sigs(v);
+	if (v->failed)
+		return;
+	v->failed = true;
+	v->r.bad_seq = seq;
 	va_start(ap, fmt);
-	fail_first(v, seq, fmt, ap);
+	vsnprintf(v->r.why, sizeof(v->r.why), fmt, ap);
 	va_end(ap);
 }
 
@@ -244,19 +225,7 @@ diagnose(struct verifier *v, const unsigned char *head)
 }
 
 /* An error that shows before the commit came: a broken link before it is earlier. */
-__attribute__((format(printf, 3, 4))) static void
-fail_structure(struct verifier *v, uint64_t seq, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (v->broken) {
-		diagnose(v, NULL);
-		return;
-	}
-	va_start(ap, fmt);
-	fail_first(v, seq, fmt, ap);
-	va_end(ap);
-}
+#define fail_structure(v, ...) ((v)->broken ? diagnose(v, NULL) : fail(v, __VA_ARGS__))
 
 static void
 fail_missing(struct verifier *v, uint64_t seq, uint64_t found)
