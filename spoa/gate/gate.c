@@ -67,31 +67,15 @@ gate_held_bytes(const struct gate_shared *s)
 	return atomic_load_explicit(&s->holds.all, memory_order_relaxed);
 }
 
-/* ---- lists ---- */
+/* ---- running ---- */
 
 static void
-list_push(struct request_list *l, struct request *r)
+unpark(struct request *r)
 {
-	INVARIANT(!r->run.parked);
-	r->run.parked = true;
-	r->run.next = NULL;
-	r->run.prev = l->last;
-	*(l->last ? &l->last->run.next : &l->first) = r;
-	l->last = r;
-}
-
-static void
-list_drop(struct request_list *l, struct request *r)
-{
-	if (!r->run.parked)
-		return;
-	*(r->run.prev ? &r->run.prev->run.next : &l->first) = r->run.next;
-	*(r->run.next ? &r->run.next->run.prev : &l->last) = r->run.prev;
-	r->run.prev = r->run.next = NULL;
+	if (r->run.parked)
+		TAILQ_REMOVE(&r->gate->parked, r, run.of_parked);
 	r->run.parked = false;
 }
-
-/* ---- running ---- */
 
 /* The agent's deadline is for all of a request's waits: HAProxy's is too. With the
  * relay's body it is for each wait on others: nobody but the caller waits for
@@ -100,12 +84,13 @@ static void
 park(struct request *r)
 {
 	if (r->run.resumed)
-		list_drop(&r->gate->parked, r);
+		unpark(r);
 	if (r->run.parked ||
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))
 		return;
 	r->run.parked_us = clock_mono_us();
-	list_push(&r->gate->parked, r);
+	r->run.parked = true;
+	TAILQ_INSERT_TAIL(&r->gate->parked, r, run.of_parked);
 }
 
 static void
@@ -179,7 +164,7 @@ gate_run(struct request *r)
 		}
 		gate_advance(r, s);
 	}
-	list_drop(&r->gate->parked, r);
+	unpark(r);
 	verdict(r);
 }
 
@@ -267,7 +252,7 @@ gate_request_end(struct request *r)
 	if (r->run.pending)
 		return;
 	struct gate *g = r->gate;
-	list_drop(&g->parked, r);
+	unpark(r);
 	request_unhold(r, r->run.held_bytes);
 	exchange_free(r);
 	request_free(&r);
@@ -304,7 +289,7 @@ request_late(struct request *r)
 void
 request_withdraw(struct request *r, const char *why)
 {
-	list_drop(&r->gate->parked, r);
+	unpark(r);
 	r->run.withdrawn = why;
 	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
 	if (r->run.wait != WAIT_QUOTA)
@@ -337,7 +322,7 @@ give_up(struct request *r)
 	enum request_wait w = r->run.wait;
 	bool audit = w == WAIT_AUDIT;
 
-	list_drop(&r->gate->parked, r);
+	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
 	if (audit &&
 		(r->out.decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
@@ -363,9 +348,9 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	uint64_t now = clock_mono_us();
 
 	recognisers_tick(g->recognisers, now);
-	while (g->parked.first &&
-		g->parked.first->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
-		give_up(g->parked.first);
+	for (struct request *r; (r = TAILQ_FIRST(&g->parked)) &&
+				r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now;)
+		give_up(r);
 	for (struct ticket *t; (t = ticket_expired(&g->tickets, now));) {
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
 		exchange_uncollected(t, now);
@@ -391,6 +376,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->metrics = m;
 	g->mail = mail;
 	tickets_init(&g->tickets, CAP_TICKETS);
+	TAILQ_INIT(&g->parked);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);

@@ -21,10 +21,6 @@ struct gate_shared {
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 
-struct request_list { /* oldest first */
-	struct request *first, *last;
-};
-
 struct gate {
 	struct tag tag;
 	struct ev_loop *loop;
@@ -37,8 +33,8 @@ struct gate {
 	struct data_cache *data;
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
-	struct request_list parked; /* answered through the agent, waiting */
-	_Atomic size_t alive;	    /* requests and exchanges that still hold memory */
+	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
+	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
 	ev_timer tick;
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;

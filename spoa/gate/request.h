@@ -8,6 +8,7 @@
 #define GATE_REQUEST_H
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "base/pool.h"
 #include "base/sha256.h"
@@ -219,7 +220,7 @@ struct request {
 		void (*agent_cb)(void *arg, const struct spop_action *actions, size_t n);
 		void *agent_arg;
 		size_t ack_room;
-		struct request *prev, *next; /* the gate's parked requests, oldest first */
+		TAILQ_ENTRY(request) of_parked; /* the gate's */
 		bool parked;
 		uint64_t parked_us;
 		struct request *turn_next;	  /* waits for the loop's next turn */

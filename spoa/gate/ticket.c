@@ -13,6 +13,7 @@ tickets_init(struct tickets *t, size_t cap)
 {
 	memset(t, 0, sizeof(*t));
 	t->cap = cap;
+	TAILQ_INIT(&t->ages);
 }
 
 static struct ticket **
@@ -34,13 +35,7 @@ ticket_issue(struct tickets *t, struct ticket *k, unsigned worker, uint64_t expi
 	struct ticket **b = bucket_of(t, k->key);
 	k->chain = *b;
 	*b = k;
-	k->newer = NULL;
-	k->older = t->newest;
-	if (t->newest)
-		t->newest->newer = k;
-	else
-		t->oldest = k;
-	t->newest = k;
+	TAILQ_INSERT_TAIL(&t->ages, k, by_age);
 	t->n++;
 	snprintf(text, TICKET_TEXT, "%04x-", worker & 0xffffu);
 	sodium_bin2hex(text + 5, 33, k->key, sizeof(k->key));
@@ -85,9 +80,8 @@ take_out(struct tickets *t, struct ticket *k)
 	while (*b != k)
 		b = &(*b)->chain;
 	*b = k->chain;
-	*(k->older ? &k->older->newer : &t->oldest) = k->newer;
-	*(k->newer ? &k->newer->older : &t->newest) = k->older;
-	k->chain = k->older = k->newer = NULL;
+	TAILQ_REMOVE(&t->ages, k, by_age);
+	k->chain = NULL;
 	k->live = false;
 	t->n--;
 }
@@ -106,15 +100,18 @@ ticket_take(struct tickets *t, const unsigned char key[16])
 void
 tickets_hasten(struct tickets *t, uint64_t latest_us)
 {
-	/* They expire in the order of their issue. */
-	for (struct ticket *k = t->newest; k && k->expires_us > latest_us; k = k->older)
-		k->expires_us = latest_us;
+	struct ticket *k;
+
+	TAILQ_FOREACH (k, &t->ages, by_age)
+		if (k->expires_us > latest_us)
+			k->expires_us = latest_us;
 }
 
 struct ticket *
 ticket_expired(struct tickets *t, uint64_t now_us)
 {
-	struct ticket *k = t->oldest;
+	struct ticket *k = TAILQ_FIRST(&t->ages);
+
 	if (k && k->expires_us > now_us)
 		k = NULL;
 	if (k)

@@ -4,13 +4,15 @@
 #ifndef GATE_TICKET_H
 #define GATE_TICKET_H
 
+#include <sys/queue.h>
+
 #include "base/span.h"
 
 struct ticket {
 	unsigned char key[16];
-	uint64_t expires_us;	      /* monotonic */
-	struct ticket *chain;	      /* same bucket */
-	struct ticket *older, *newer; /* by issue */
+	uint64_t expires_us;  /* monotonic */
+	struct ticket *chain; /* same bucket */
+	TAILQ_ENTRY(ticket) by_age;
 	bool live;
 };
 
@@ -18,7 +20,7 @@ enum { TICKET_BUCKETS = 4096, TICKET_TEXT = 38 }; /* "0001-" + 32 hex + NUL */
 
 struct tickets {
 	struct ticket *bucket[TICKET_BUCKETS];
-	struct ticket *oldest, *newest;
+	TAILQ_HEAD(ticket_ages, ticket) ages; /* oldest first */
 	size_t n, cap;
 };
 

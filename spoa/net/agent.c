@@ -139,11 +139,11 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
 	struct agent *ag = TAGGED(agent, w->data);
 
-	for (struct agent_conn *next, *c = ag->conns; c; c = next) {
-		next = c->next;
+	for (struct agent_conn *next, *c = LIST_FIRST(&ag->conns); c; c = next) {
+		next = LIST_NEXT(c, all);
 		sweep_conn(c);
 	}
-	if (!ag->conns)
+	if (LIST_EMPTY(&ag->conns))
 		ev_timer_stop(loop, w);
 }
 
@@ -242,8 +242,8 @@ agent_free(struct agent **agp)
 	ag->draining = true;
 	listeners_stop(ag);
 	agent_flush(ag);
-	while (ag->conns)
-		conn_free(ag->conns);
+	while (!LIST_EMPTY(&ag->conns))
+		conn_free(LIST_FIRST(&ag->conns));
 	ev_ref(ag->loop);
 	ev_prepare_stop(ag->loop, &ag->turn_ends);
 	share_leave(&share_agents, ag->slot);

@@ -33,8 +33,7 @@ call_new(struct agent_conn *c, size_t n)
 	} else if (!(call = malloc(size))) {
 		return NULL;
 	}
-	call->next = call->chain = NULL;
-	call->link = NULL;
+	call->chain = NULL;
 	call->conn = c;
 	TAG(agent_call, call);
 	call->data = NULL;
@@ -66,7 +65,8 @@ call_free(struct agent *ag, struct agent_call *call)
 	}
 	if (ag->starved && ag->held_bytes < CAP_SPOP_HELD) {
 		ag->starved = false;
-		for (struct agent_conn *c = ag->conns; c; c = c->next)
+		struct agent_conn *c;
+		LIST_FOREACH (c, &ag->conns, all)
 			conn_resume(c);
 	}
 }
@@ -161,11 +161,7 @@ call_start(struct agent_call *call, const struct spop_frame *f)
 	struct agent_call **at = &ag->table[bucket(ag, c, f->stream, f->frame)];
 	call->chain = *at;
 	*at = call;
-	call->next = c->calls;
-	call->link = &c->calls;
-	if (call->next)
-		call->next->link = &call->next;
-	c->calls = call;
+	LIST_INSERT_HEAD(&c->calls, call, of_conn);
 	c->ncalls++;
 	ag->pending++;
 	metric_inc(ag->m, M_SPOP_NOTIFY);
@@ -186,9 +182,7 @@ end(struct agent_call *call)
 	while (*at != call)
 		at = &(*at)->chain;
 	*at = call->chain;
-	*call->link = call->next;
-	if (call->next)
-		call->next->link = call->link;
+	LIST_REMOVE(call, of_conn);
 	c->ncalls--;
 	ag->pending--;
 }

@@ -109,11 +109,7 @@ conn_out(struct agent_conn *c)
 		c->sent_at = ev_now(c->ag->loop);
 	if (!c->gathered) {
 		c->gathered = true;
-		c->gathered_next = c->ag->gathered;
-		c->gathered_link = &c->ag->gathered;
-		if (c->gathered_next)
-			c->gathered_next->gathered_link = &c->gathered_next;
-		c->ag->gathered = c;
+		LIST_INSERT_HEAD(&c->ag->gathered, c, of_turn);
 	}
 	return &c->out;
 }
@@ -121,11 +117,8 @@ conn_out(struct agent_conn *c)
 static void
 leave_gathered(struct agent_conn *c)
 {
-	if (!c->gathered)
-		return;
-	*c->gathered_link = c->gathered_next;
-	if (c->gathered_next)
-		c->gathered_next->gathered_link = c->gathered_link;
+	if (c->gathered)
+		LIST_REMOVE(c, of_turn);
 	c->gathered = false;
 }
 
@@ -134,7 +127,7 @@ agent_flush(struct agent *ag)
 {
 	struct agent_conn *c;
 
-	while ((c = ag->gathered)) {
+	while ((c = LIST_FIRST(&ag->gathered))) {
 		leave_gathered(c);
 		if (conn_flush(c))
 			conn_free(c);
@@ -180,8 +173,8 @@ conn_disconnect(struct agent_conn *c, enum spop_status status)
 	}
 	c->state = CONN_CLOSING;
 	c->shut_at = ev_now(ag->loop);
-	while (c->calls)
-		call_drop(c->calls);
+	while (!LIST_EMPTY(&c->calls))
+		call_drop(LIST_FIRST(&c->calls));
 	drop_input(c);
 	spop_put_agent_disconnect(conn_out(c), status);
 	/* At once: the fewer frames cross it, the fewer are lost. */
@@ -494,11 +487,7 @@ conn_new(struct agent *ag, int fd)
 	ev_io_init(&c->rd, on_readable, fd, EV_READ);
 	ev_io_init(&c->wr, on_writable, fd, EV_WRITE);
 	c->rd.data = c->wr.data = c;
-	c->next = ag->conns;
-	c->link = &ag->conns;
-	if (c->next)
-		c->next->link = &c->next;
-	ag->conns = c;
+	LIST_INSERT_HEAD(&ag->conns, c, all);
 	ag->nconns++;
 	conns_changed(ag, 1);
 	metric_inc(ag->m, M_SPOP_CONNS_OPENED);
@@ -516,16 +505,14 @@ conn_free(struct agent_conn *c)
 	c->state = CONN_BROKEN;
 	ev_io_stop(ag->loop, &c->rd);
 	ev_io_stop(ag->loop, &c->wr);
-	while (c->calls)
-		call_drop(c->calls);
+	while (!LIST_EMPTY(&c->calls))
+		call_drop(LIST_FIRST(&c->calls));
 	ev_clear_pending(ag->loop, &c->rd);
 	drop_input(c);
 	leave_gathered(c);
 	buf_free(&c->out);
 	close(c->fd);
-	*c->link = c->next;
-	if (c->next)
-		c->next->link = c->link;
+	LIST_REMOVE(c, all);
 	ag->nconns--;
 	if (c->open)
 		conns_changed(ag, -1);

@@ -3,6 +3,8 @@
 #ifndef NET_AGENT_INT_H
 #define NET_AGENT_INT_H
 
+#include <sys/queue.h>
+
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/tag.h"
@@ -35,8 +37,8 @@ enum conn_state {
 /* owner: worker. One frame: while it is read, and, as a NOTIFY, until its ACK. */
 struct agent_call {
 	struct tag tag;
-	struct agent_call *next, **link; /* the connection's calls */
-	struct agent_call *chain;	 /* bucket of the agent's table, or the cache's list */
+	LIST_ENTRY(agent_call) of_conn; /* the connection's calls */
+	struct agent_call *chain;	/* bucket of the agent's table, or the cache's list */
 	struct agent_conn *conn;
 	void *data;
 	uint64_t stream, frame;
@@ -51,7 +53,7 @@ struct agent_call {
 
 struct agent_conn {
 	struct tag tag;
-	struct agent_conn *next, **link; /* the agent's connections */
+	LIST_ENTRY(agent_conn) all; /* the agent's connections */
 	struct agent *ag;
 	ev_io rd, wr;
 	int fd;
@@ -62,9 +64,9 @@ struct agent_conn {
 	struct agent_call *in; /* the frame that is being read */
 	struct buf stash;      /* bytes read but not looked at: the connection is paused */
 	struct buf out;	       /* frames of this turn, and what the socket did not take */
-	struct agent_conn *gathered_next, **gathered_link; /* the agent's `gathered` */
+	LIST_ENTRY(agent_conn) of_turn; /* the agent's `gathered` */
 	bool gathered;
-	struct agent_call *calls;
+	LIST_HEAD(, agent_call) calls;
 	size_t ncalls;
 	double opened_at, shut_at;
 	double read_at, sent_at; /* ev_now of the last progress in each direction */
@@ -89,8 +91,8 @@ struct agent {
 	struct agent_listener listeners[AGENT_LISTENERS];
 	size_t nlisteners;
 	ev_timer backoff, defer, sweep;
-	int slot; /* in share_agents; -1: none */
-	struct agent_conn *conns, *gathered; /* all; those with frames of this turn */
+	int slot;				 /* in share_agents; -1: none */
+	LIST_HEAD(, agent_conn) conns, gathered; /* all; those with frames of this turn */
 	ev_prepare turn_ends;
 	size_t nconns, nopen; /* all; those not yet lingering */
 	struct agent_call **table;

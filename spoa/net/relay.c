@@ -24,14 +24,12 @@
 static void
 bury(struct relay *r)
 {
-	while (r->dead_edges) {
-		struct edge *c = r->dead_edges;
-		r->dead_edges = c->next;
+	for (struct edge *c; (c = LIST_FIRST(&r->dead_edges));) {
+		LIST_REMOVE(c, all);
 		free(c);
 	}
-	while (r->dead_upstreams) {
-		struct upstream *u = r->dead_upstreams;
-		r->dead_upstreams = u->next;
+	for (struct upstream *u; (u = LIST_FIRST(&r->dead_upstreams));) {
+		LIST_REMOVE(u, idle);
 		free(u);
 	}
 }
@@ -188,22 +186,23 @@ relay_drain(struct relay *r)
 	ev_timer_stop(r->loop, &r->accept_later);
 	for (size_t i = 0; i < r->nlisteners; i++)
 		ev_io_stop(r->loop, &r->listener[i]);
-	for (struct edge *c = r->edges, *next; c; c = next) {
-		next = c->next;
+	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
+		next = LIST_NEXT(c, all);
 		c->last_request = true;
 		if (c->state == EDGE_HEAD && c->in.n == 0)
 			edge_close(c);
 	}
-	while (r->pool)
-		pool_drop(r->pool);
+	while (!LIST_EMPTY(&r->pool))
+		pool_drop(LIST_FIRST(&r->pool));
 }
 
 size_t
 relay_active(const struct relay *r)
 {
+	const struct edge *c;
 	size_t n = 0;
 
-	for (const struct edge *c = r->edges; c; c = c->next)
+	LIST_FOREACH (c, &r->edges, all)
 		n += c->state != EDGE_HEAD || c->in.n != 0;
 	return n;
 }
@@ -212,12 +211,12 @@ void
 relay_abort(struct relay *r)
 {
 	relay_drain(r);
-	for (struct edge *c = r->edges, *next; c; c = next) {
-		next = c->next;
+	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
+		next = LIST_NEXT(c, all);
 		edge_end(c, "the daemon stopped");
 	}
-	while (r->pool)
-		pool_drop(r->pool);
+	while (!LIST_EMPTY(&r->pool))
+		pool_drop(LIST_FIRST(&r->pool));
 }
 
 void
@@ -229,13 +228,13 @@ relay_free(struct relay **rp)
 		return;
 	relay_abort(r);
 	/* What the gate still has is its own; it calls back no more. */
-	while (r->edges) {
-		if (r->edges->up)
-			upstream_release(r->edges->up, false);
-		edge_close(r->edges);
+	for (struct edge *c; (c = LIST_FIRST(&r->edges));) {
+		if (c->up)
+			upstream_release(c->up, false);
+		edge_close(c);
 	}
-	while (r->pool)
-		pool_drop(r->pool);
+	while (!LIST_EMPTY(&r->pool))
+		pool_drop(LIST_FIRST(&r->pool));
 	ev_timer_stop(r->loop, &r->pool_sweep);
 	ev_prepare_stop(r->loop, &r->bury);
 	ev_io_stop(r->loop, &r->hup);

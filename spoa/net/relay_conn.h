@@ -4,6 +4,7 @@
 #ifndef NET_RELAY_CONN_H
 #define NET_RELAY_CONN_H
 
+#include <sys/queue.h>
 #include <sys/un.h>
 
 #include "base/caps.h"
@@ -38,8 +39,8 @@ struct upstream;
 struct edge {
 	struct tag tag;
 	struct relay *relay;
-	struct edge *prev, *next; /* of relay->edges, or next of the graveyard */
-	int fd;			  /* -1: gone, waits for the gate */
+	LIST_ENTRY(edge) all; /* relay->edges, or dead_edges */
+	int fd;		      /* -1: gone, waits for the gate */
 	enum edge_state state;
 	ev_io readable, writable;
 	ev_timer timer;
@@ -89,8 +90,8 @@ struct edge {
 struct upstream {
 	struct tag tag;
 	struct relay *relay;
-	struct upstream *prev, *next; /* of the pool, or next of the graveyard */
-	struct edge *edge;	      /* NULL: pooled */
+	LIST_ENTRY(upstream) idle; /* relay->pool, or dead_upstreams */
+	struct edge *edge;	   /* NULL: pooled */
 	int fd;
 	ev_io readable, writable;
 	ev_timer connecting; /* the listener's backlog was full: tries again */
@@ -132,13 +133,11 @@ struct relay {
 	int slot;	       /* in share_relays; -1: none */
 	bool draining;
 
-	struct edge *edges;
+	LIST_HEAD(, edge) edges, dead_edges;
 	size_t nedges;
-	struct upstream *pool; /* newest first */
+	LIST_HEAD(, upstream) pool, dead_upstreams; /* newest first */
 	size_t npool;
 	ev_timer pool_sweep;
-	struct edge *dead_edges;
-	struct upstream *dead_upstreams;
 	ev_prepare bury;
 
 	int hup_fd; /* an epoll set of paused edges */

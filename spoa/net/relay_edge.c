@@ -86,8 +86,8 @@ due(const struct edge *c)
 	switch (c->state) {
 	case EDGE_HEAD: return c->active_us + (c->in.n ? o->read_us : o->idle_us);
 	case EDGE_DEFER:
-		return earlier(earlier(c->active_us + o->read_us, too_slow(c)),
-			c->plan->deadline_us);
+		return earlier(
+			earlier(c->active_us + o->read_us, too_slow(c)), c->plan->deadline_us);
 	case EDGE_EXCHANGE: {
 		uint64_t t = c->plan->deadline_us;
 		if (!c->body.done && !request_paused(c))
@@ -192,17 +192,11 @@ edge_close(struct edge *c)
 	shut(c);
 	request_free_whole(c);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		r->edges = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	LIST_REMOVE(c, all);
 	r->nedges--;
 	relay_conns_changed(r);
 	c->state = EDGE_DEAD;
-	c->next = r->dead_edges;
-	r->dead_edges = c;
+	LIST_INSERT_HEAD(&r->dead_edges, c, all);
 }
 
 void
@@ -390,10 +384,7 @@ edge_new(struct relay *r, int fd)
 	c->readable.data = c->writable.data = c->timer.data = c;
 	c->active_us = clock_mono_us();
 	c->last_request = r->draining;
-	c->next = r->edges;
-	if (r->edges)
-		r->edges->prev = c;
-	r->edges = c;
+	LIST_INSERT_HEAD(&r->edges, c, all);
 	r->nedges++;
 	relay_conns_changed(r);
 	metric_inc(r->metrics, M_RELAY_CONNS);

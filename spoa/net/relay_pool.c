@@ -14,13 +14,7 @@ unlink_pooled(struct upstream *u)
 {
 	struct relay *r = u->relay;
 
-	if (u->prev)
-		u->prev->next = u->next;
-	else
-		r->pool = u->next;
-	if (u->next)
-		u->next->prev = u->prev;
-	u->prev = u->next = NULL;
+	LIST_REMOVE(u, idle);
 	r->npool--;
 	if (r->npool == 0)
 		ev_timer_stop(r->loop, &r->pool_sweep);
@@ -44,11 +38,7 @@ pool_put(struct upstream *u)
 	}
 	u->edge = NULL;
 	u->since_us = clock_mono_us();
-	u->prev = NULL;
-	u->next = r->pool;
-	if (r->pool)
-		r->pool->prev = u;
-	r->pool = u;
+	LIST_INSERT_HEAD(&r->pool, u, idle);
 	if (r->npool++ == 0)
 		ev_timer_again(r->loop, &r->pool_sweep);
 }
@@ -66,8 +56,7 @@ is_quiet(const struct upstream *u)
 struct upstream *
 pool_take(struct relay *r)
 {
-	while (r->pool) {
-		struct upstream *u = r->pool;
+	for (struct upstream *u; (u = LIST_FIRST(&r->pool));) {
 		if (is_quiet(u)) {
 			unlink_pooled(u);
 			return u;
@@ -83,8 +72,8 @@ pool_sweep(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	struct relay *r = TAGGED(relay, w->data);
 	uint64_t now = clock_mono_us();
 
-	for (struct upstream *u = r->pool, *next; u; u = next) {
-		next = u->next;
+	for (struct upstream *u = LIST_FIRST(&r->pool), *next; u; u = next) {
+		next = LIST_NEXT(u, idle);
 		if (u->since_us + r->options.idle_us <= now)
 			pool_drop(u);
 	}

@@ -37,9 +37,7 @@ upstream_close(struct upstream *u)
 	buf_free(&u->in);
 	buf_free(&u->out);
 	u->edge = NULL;
-	u->prev = NULL;
-	u->next = r->dead_upstreams;
-	r->dead_upstreams = u;
+	LIST_INSERT_HEAD(&r->dead_upstreams, u, idle);
 }
 
 /* As new, but for the connection. Two callers' bytes never share a buffer. */

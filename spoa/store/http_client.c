@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -18,7 +19,7 @@ struct http_socket {
 	struct tag tag;
 	struct http_client *c;
 	ev_io io;
-	struct http_socket *prev, *next;
+	LIST_ENTRY(http_socket) all;
 };
 
 struct http_client {
@@ -26,8 +27,8 @@ struct http_client {
 	struct ev_loop *loop;
 	CURLM *multi;
 	ev_timer timer; /* libcurl's */
-	struct http_socket *sockets;
-	struct http_call *calls;
+	LIST_HEAD(, http_socket) sockets;
+	LIST_HEAD(, http_call) calls;
 	size_t ncalls;
 	bool closed; /* no further call begins */
 };
@@ -45,7 +46,7 @@ struct http_call {
 	size_t head_bytes;
 	struct buf sent, got;
 	bool over; /* the answer was over its cap */
-	struct http_call *prev, *next;
+	LIST_ENTRY(http_call) all;
 };
 
 /* ---- sockets and time ---- */
@@ -83,9 +84,7 @@ socket_drop(struct http_socket *s)
 	struct http_client *c = s->c;
 
 	ev_io_stop(c->loop, &s->io);
-	*(s->prev ? &s->prev->next : &c->sockets) = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
+	LIST_REMOVE(s, all);
 	free(s);
 }
 
@@ -100,10 +99,7 @@ socket_new(struct http_client *c, curl_socket_t fd)
 	s->c = c;
 	ev_io_init(&s->io, on_socket, fd, 0);
 	s->io.data = s;
-	s->next = c->sockets;
-	if (s->next)
-		s->next->prev = s;
-	c->sockets = s;
+	LIST_INSERT_HEAD(&c->sockets, s, all);
 	curl_multi_assign(c->multi, fd, s);
 	return s;
 }
@@ -165,9 +161,7 @@ call_free(struct http_call *call)
 		curl_easy_cleanup(call->easy);
 	}
 	curl_slist_free_all(call->fields);
-	*(call->prev ? &call->prev->next : &c->calls) = call->next;
-	if (call->next)
-		call->next->prev = call->prev;
+	LIST_REMOVE(call, all);
 	c->ncalls--;
 	buf_free(&call->sent);
 	buf_free(&call->got);
@@ -406,10 +400,7 @@ http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb,
 	buf_init(&call->got, o->answer_bytes);
 	ev_timer_init(&call->deadline, on_deadline, 0., 0.);
 	call->deadline.data = call;
-	call->next = c->calls;
-	if (call->next)
-		call->next->prev = call;
-	c->calls = call;
+	LIST_INSERT_HEAD(&c->calls, call, all);
 	c->ncalls++;
 	if (c->ncalls > CAP_HTTP_CALLS) {
 		fail_soon(call, ERR_LIMIT, "too many calls at once");
@@ -480,8 +471,8 @@ void
 http_client_abort(struct http_client *c)
 {
 	c->closed = true;
-	while (c->calls)
-		answer(c->calls, ERR_CLOSED, "the daemon stops");
+	while (!LIST_EMPTY(&c->calls))
+		answer(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon stops");
 }
 
 void
@@ -491,11 +482,11 @@ http_client_free(struct http_client **pp)
 
 	if (!c)
 		return;
-	while (c->calls)
-		call_free(c->calls);
+	while (!LIST_EMPTY(&c->calls))
+		call_free(LIST_FIRST(&c->calls));
 	curl_multi_cleanup(c->multi);
-	while (c->sockets)
-		socket_drop(c->sockets);
+	while (!LIST_EMPTY(&c->sockets))
+		socket_drop(LIST_FIRST(&c->sockets));
 	ev_timer_stop(c->loop, &c->timer);
 	free(c);
 	*pp = NULL;

@@ -9,6 +9,7 @@
 #include <hiredis/hiredis.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "base/attr.h"
@@ -41,8 +42,8 @@ struct redis {
 	uint64_t life_asked_us, time_asked_us;
 	void (*before_write)(void *);
 	void *before_write_arg;
-	struct redis_pipe *first, *last; /* sent, oldest first */
-	struct redis_pipe *failed;	 /* to be told at the next turn */
+	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
+	struct redis_pipe *failed;     /* to be told at the next turn */
 	ev_timer tick, soon;
 	ev_io rd, wr;
 	ev_prepare flush;
@@ -58,7 +59,8 @@ struct redis_pipe {
 	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
 	size_t fields, bytes;
 	const redisReply *hash; /* during on_reply() */
-	struct redis_pipe *prev, *next;
+	TAILQ_ENTRY(redis_pipe) of_sent;
+	struct redis_pipe *next; /* failed */
 	uint64_t deadline_us;
 	bool listed, answered;
 	bool soon; /* in r->failed, which frees it */
@@ -72,12 +74,8 @@ struct redis_pipe {
 static void
 unlist(struct redis_pipe *p)
 {
-	struct redis *r = p->r;
-
-	if (!p->listed)
-		return;
-	*(p->prev ? &p->prev->next : &r->first) = p->next;
-	*(p->next ? &p->next->prev : &r->last) = p->prev;
+	if (p->listed)
+		TAILQ_REMOVE(&p->r->sent, p, of_sent);
 	p->listed = false;
 }
 
@@ -254,10 +252,7 @@ redis_send(struct redis_pipe *p)
 	}
 	p->deadline_us = clock_mono_us() + r->deadline_us;
 	p->listed = true;
-	p->prev = r->last;
-	p->next = NULL;
-	*(r->last ? &r->last->next : &r->first) = p;
-	r->last = p;
+	TAILQ_INSERT_TAIL(&r->sent, p, of_sent);
 }
 
 void
@@ -600,8 +595,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	struct redis *r = TAGGED(redis, t->data);
 	uint64_t now = clock_mono_us();
 
-	while (r->first && r->first->deadline_us <= now) {
-		struct redis_pipe *p = r->first;
+	for (struct redis_pipe *p; (p = TAILQ_FIRST(&r->sent)) && p->deadline_us <= now;) {
 		if (!r->open)
 			say_down(r, "no answer within the deadline");
 		r->open = true;
@@ -662,6 +656,7 @@ redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct me
 	if (resolve(&r->url) < 0)
 		log_event(LOG_ERROR, "redis.unresolved", LS("url", r->text));
 	TAG(redis, r);
+	TAILQ_INIT(&r->sent);
 	r->loop = loop;
 	buf_init(&r->command, 1u << 20);
 	r->deadline_us = deadline_us;
@@ -690,10 +685,10 @@ redis_free(struct redis **rp)
 	ev_timer_stop(r->loop, &r->soon);
 	ev_prepare_stop(r->loop, &r->flush);
 	/* hiredis ends each command with a callback; whoever asked may be gone. */
-	for (struct redis_pipe *p = r->first; p; p = p->next)
+	struct redis_pipe *p;
+	TAILQ_FOREACH (p, &r->sent, of_sent)
 		p->answered = true;
-	while (r->failed) {
-		struct redis_pipe *p = r->failed;
+	while ((p = r->failed)) {
 		r->failed = p->next;
 		p->soon = false;
 		p->answered = true;

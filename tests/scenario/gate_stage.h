@@ -259,7 +259,7 @@ stage_down(struct stage *s)
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(s->gate[i]->tickets.n, 0);
-		assert_null(s->gate[i]->parked.first);
+		assert_null(TAILQ_FIRST(&s->gate[i]->parked));
 		gate_free(&s->gate[i]);
 	}
 	quota_table_free(&s->table);

@@ -89,7 +89,7 @@ sent(struct stage *s, struct call *c)
 
 	assert_string_equal(call_var(c, "via"), "relay");
 	/* The length that HAProxy saw. */
-	struct ticket *t = s->gate[0]->tickets.newest;
+	struct ticket *t = TAILQ_LAST(&s->gate[0]->tickets.ages, ticket_ages);
 	assert_non_null(t);
 	const struct request *r = CONTAINER_OF(t, struct exchange, ticket)->r;
 	assert_int_equal(pass_claim(s, 0, &p, c, r->in.declared_length), 0);

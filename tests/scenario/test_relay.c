@@ -338,12 +338,14 @@ both_sides_reuse_their_connections(void **state)
 	copy_once(s, &copies[1], &other, &up, 1000, 1000);
 	assert_int_equal(count(s, M_RELAY_UPSTREAM), 1);
 	/* Idle connections hold no buffers. */
-	for (const struct edge *c = s->relay->edges; c; c = c->next) {
+	const struct edge *c;
+	LIST_FOREACH (c, &s->relay->edges, all) {
 		assert_null(c->in.p);
 		assert_null(c->out.p);
 		assert_null(c->whole.p);
 	}
-	for (const struct upstream *u = s->relay->pool; u; u = u->next) {
+	const struct upstream *u;
+	LIST_FOREACH (u, &s->relay->pool, idle) {
 		assert_null(u->in.p);
 		assert_null(u->out.p);
 	}
@@ -395,7 +397,7 @@ the_last_byte_waits_for_the_record(void **state)
 		say(s, &edge, POST("content-length: 1\r\n") "x");
 		until(s, s->gate.opened == i + 1);
 		struct peer up = { .fd = -1 };
-		if (i == 0 || !s->relay->pool)
+		if (i == 0 || LIST_EMPTY(&s->relay->pool))
 			up = egress_accept(s);
 		char answer[512], *second = NULL;
 		snprintf(answer, sizeof(answer), "%s", last_bytes[row].answer);
@@ -609,7 +611,7 @@ large_bodies_pass_in_bounded_memory(void **state)
 		}
 		turn(s);
 	}
-	const struct edge *c = s->relay->edges;
+	const struct edge *c = LIST_FIRST(&s->relay->edges);
 	assert_true(sent < 4u << 20);
 	assert_true(c->in.size + c->up->out.size <= 512u << 10);
 	/* Now it reads: everything arrives, in order. */

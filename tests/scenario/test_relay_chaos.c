@@ -329,7 +329,7 @@ callers_and_providers_that_end_anywhere_leave_nothing(void **state)
 		buf_free(&providers[i].out);
 	}
 	until(s, s->gate.finishes == s->gate.opened);
-	until(s, !s->relay->edges);
+	until(s, LIST_EMPTY(&s->relay->edges));
 	print_message(
 		"%zu requests, %zu answers and %zu denials were whole, %llu exchanges cut, "
 		"%llu connections reused\n",

@@ -432,7 +432,7 @@ an_abort_crosses_within_ten_milliseconds(void **state)
 					idle = 0;
 				turn(s);
 			}
-			assert_true(request_paused(s->relay->edges));
+			assert_true(request_paused(LIST_FIRST(&s->relay->edges)));
 		}
 		if (when >= 1 && when < 4)
 			say(s, &edge, "world");
@@ -499,7 +499,7 @@ an_edge_may_vanish_while_the_gate_thinks(void **state)
 			no_egress(s);
 		peer_close(&up);
 	}
-	assert_null(s->relay->edges);
+	assert_null(LIST_FIRST(&s->relay->edges));
 }
 
 int

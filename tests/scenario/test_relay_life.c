@@ -119,8 +119,8 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		s->gate.plan.body = i == 1 ? SPAN_LIT("hello") : (struct span){ NULL, 0 };
 		say(s, &edge, requests[i]);
 		/* The request stands unread when the peer closes: a reset. */
-		until(s, s->relay->npool == 0 && s->relay->edges->up &&
-				 s->relay->edges->up->began);
+		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
+				 LIST_FIRST(&s->relay->edges)->up->began);
 		peer_close(&up);
 		struct peer fresh = egress_accept(s);
 		until(s, heard(&fresh, i == 2 ? "\r\n\r\n" : "\r\n\r\nhello"));
@@ -130,11 +130,12 @@ a_request_that_was_not_read_goes_out_again(void **state)
 		/* But only once, and never on a connection that was fresh. */
 		say(s, &edge, requests[i]);
 		until(s, heard(&fresh, "host: h") || true);
-		until(s, s->relay->npool == 0 && s->relay->edges->up &&
-				 s->relay->edges->up->began);
+		until(s, s->relay->npool == 0 && LIST_FIRST(&s->relay->edges)->up &&
+				 LIST_FIRST(&s->relay->edges)->up->began);
 		peer_close(&fresh);
 		fresh = egress_accept(s);
-		until(s, s->relay->edges->up && s->relay->edges->up->began);
+		until(s, LIST_FIRST(&s->relay->edges)->up &&
+				 LIST_FIRST(&s->relay->edges)->up->began);
 		peer_close(&fresh);
 		until(s, heard(&edge, "HTTP/1.1 503 "));
 		no_egress(s);
@@ -486,7 +487,7 @@ draining_ends_the_idle_and_lets_the_busy_end(void **state)
 	until(s, closed(&busy));
 	until(s, closed(&up));
 	assert_int_equal(relay_active(s->relay), 0);
-	assert_null(s->relay->edges);
+	assert_null(LIST_FIRST(&s->relay->edges));
 	peer_close(&idle);
 	peer_close(&busy);
 	peer_close(&up);
@@ -510,14 +511,16 @@ a_slow_body_has_an_end(void **state)
 		{ "nothing behind a beginning", POST("content-length: 900\r\n"),
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
-			"0123456789012345678901234567890123456789012345678901234567890123456789",
+			"012345678901234567890123456789012345678901234567890123456789012345678"
+			"9",
 			"", 1000, 10, 60, 200 },
 		{ "chunks of nothing but their framing", POST("transfer-encoding: chunked\r\n"),
-			"", "0000000000000000000000000000000000000001;a=b\r\nx\r\n", 1000, 10, 60,
-			80 },
+			"", "0000000000000000000000000000000000000001;a=b\r\nx\r\n", 1000, 10,
+			60, 80 },
 		{ "faster than that", POST("content-length: 1400\r\n"), "",
 			"0123456789012345678901234567890123456789012345678901234567890123456789"
-			"0123456789012345678901234567890123456789012345678901234567890123456789",
+			"012345678901234567890123456789012345678901234567890123456789012345678"
+			"9",
 			1000, 12, 10, 0 },
 		{ "any rate will do", POST("content-length: 20\r\n"), "", "x", 0, 10, 20, 0 },
 	};
@@ -566,7 +569,7 @@ stopping_ends_every_exchange(void **state)
 	stage_start(s);
 	for (size_t i = 0; i < 6; i++)
 		edge[i] = edge_connect(s);
-	say(s, &edge[0], "POST / HTTP/1.1\r\n"); /* a head under way */
+	say(s, &edge[0], "POST / HTTP/1.1\r\n");	     /* a head under way */
 	say(s, &edge[1], POST("content-length: 9\r\n") "x"); /* passes */
 	up = egress_accept(s);
 	until(s, heard(&up, "\r\n\r\nx"));

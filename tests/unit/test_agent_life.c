@@ -57,8 +57,8 @@ unsent_acks_stop_the_reading_and_all_arrive(void **state)
 		assert_int_equal(agent_ack(call, &a, 1), 0);
 	}
 	assert_true(asked > 10 && asked < 100);
-	assert_true(ag->conns->out.n >= CAP_SPOP_UNSENT);
-	assert_true(ag->conns->out.n < CAP_SPOP_UNSENT + 65536);
+	assert_true(LIST_FIRST(&ag->conns)->out.n >= CAP_SPOP_UNSENT);
+	assert_true(LIST_FIRST(&ag->conns)->out.n < CAP_SPOP_UNSENT + 65536);
 	for (int i = 0; i < 1000 && acked < asked; i++) {
 		struct spop_frame f;
 		size_t n;
@@ -73,7 +73,7 @@ unsent_acks_stop_the_reading_and_all_arrive(void **state)
 			permit(asked - 1);
 	}
 	assert_int_equal(acked, asked);
-	assert_int_equal(ag->conns->out.n, 0);
+	assert_int_equal(LIST_FIRST(&ag->conns)->out.n, 0);
 	leave(&p);
 }
 
@@ -152,7 +152,8 @@ slow_connections_are_timed_out(void **state)
 	turn_for(0.05);
 	hear_nothing(&silent);
 	hear_nothing(&stuck);
-	for (struct agent_conn *c = ag->conns; c; c = c->next) {
+	struct agent_conn *c;
+	LIST_FOREACH (c, &ag->conns, all) {
 		c->opened_at -= 60;
 		c->read_at -= 60;
 		c->sent_at -= 60;
@@ -163,7 +164,7 @@ slow_connections_are_timed_out(void **state)
 	hear_nothing(&idle); /* HAProxy has its own timeout for these */
 	/* and one that does not close after DISCONNECT is closed */
 	assert_int_equal(ag->nconns, 3);
-	for (struct agent_conn *c = ag->conns; c; c = c->next)
+	LIST_FOREACH (c, &ag->conns, all)
 		c->shut_at -= 60;
 	turn_for(0.05);
 	assert_int_equal(ag->nconns, 1);
@@ -185,10 +186,11 @@ draining_answers_all_that_was_received(void **state)
 	peer_put_notify(&b, 1, 1, SPAN_LIT("unread as yet"));
 	assert_int_equal(send(late.fd, buf_view(&b).p, b.n, 0), b.n);
 	assert_int_equal(send(half.fd, buf_view(&b).p, 10, 0), 10);
-	/* idle is not what has unread bytes: these two are the newest connections */
-	assert_false(conn_idle(ag->conns));
-	assert_false(conn_idle(ag->conns->next));
-	assert_true(conn_idle(ag->conns->next->next->next));
+	/* idle is not what has unread bytes: the oldest connection is the last */
+	struct agent_conn *c;
+	int age = 0;
+	LIST_FOREACH (c, &ag->conns, all)
+		assert_int_equal(conn_idle(c), age++ == 3);
 	ev_now_update(loop);
 	agent_drain(ag);
 	agent_drain(ag);
@@ -333,8 +335,8 @@ unix_and_tcp_listeners_accept(void **state)
 			assert_int_equal(hear(&p[k]).type, SPOP_AGENT_HELLO);
 			hear_ack(&p[k], 1, 1);
 			if (families[i] == AF_INET) {
-				getsockopt(
-					ag->conns->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &n);
+				getsockopt(LIST_FIRST(&ag->conns)->fd, IPPROTO_TCP, TCP_NODELAY,
+					&nodelay, &n);
 				assert_true(nodelay);
 			}
 		}
