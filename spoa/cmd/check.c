@@ -62,12 +62,9 @@ check_backend(const struct check *c, const struct yaml_node *n, struct diag *d)
 {
 	struct nearest near = nearest_to(n->s);
 
-	for (struct span rest = buf_view(&c->backends); rest.n;) {
-		const char *name = span_next(&rest, 0).p;
-		if (span_is(n->s, name))
+	for (struct span rest = buf_view(&c->backends); rest.n;)
+		if (nearest_is(&near, span_next(&rest, 0).p))
 			return;
-		nearest_try(&near, name);
-	}
 	diag_at(d, n, "backends: HAProxy's files have no backend %s%s", n->s.p,
 		nearest_hint(&near));
 }

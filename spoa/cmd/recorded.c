@@ -187,7 +187,7 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 		if (e < 0 || (!out->same_version && p->p->thresholds &&
 				     score + 0.005 < (double)p->p->thresholds[e]))
 			continue;
-		out->entities.bit[e / 64] |= 1ull << (e % 64);
+		entity_add(&out->entities, (size_t)e);
 	}
 }
 
@@ -217,7 +217,7 @@ read_searched(struct recorded *out, json_t *record, const struct policy_alone *p
 	{
 		int e = detect_entity_find(p->rules, json_span(one));
 		if (e >= 0)
-			out->searched.bit[e / 64] |= 1ull << (e % 64);
+			entity_add(&out->searched, (size_t)e);
 	}
 }
 

@@ -28,8 +28,12 @@ struct builder {
 /* section_read() with the builder's arena. */
 bool build_section(
 	struct builder *b, const struct yaml_node *n, enum section_name which, void *out);
+/* The node, or the beginning of the policy's file where there is none. */
+struct yaml_node build_at(const struct builder *b, const struct yaml_node *n);
 /* n zeroed elements of a type, or NULL with an error at `at`. */
 void *build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size);
+/* A zeroed element for each entry of the list; NULL where it is none or not given. */
+void *build_list(struct builder *b, const struct yaml_node *n, const char *what, size_t size);
 /* A name: 1 to max letters, digits and . _ - : / */
 bool build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out);
 /* The child `name` of a rule, route or limit; reports where it is missing or was

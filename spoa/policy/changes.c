@@ -47,12 +47,9 @@ known_target(struct builder *b, const struct yaml_node *n)
 	struct nearest near = nearest_to(n->s);
 
 	for (size_t i = 0; i < b->p->nroutes; i++)
-		for (size_t k = 0; k < b->p->routes[i].ntargets; k++) {
-			const char *name = b->p->routes[i].targets[k].name;
-			if (span_is(n->s, name))
+		for (size_t k = 0; k < b->p->routes[i].ntargets; k++)
+			if (nearest_is(&near, b->p->routes[i].targets[k].name))
 				return;
-			nearest_try(&near, name);
-		}
 	diag_at(b->d, n, "targets: no route has the target %s%s", n->s.p, nearest_hint(&near));
 }
 
@@ -95,14 +92,11 @@ required(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
 	struct nearest near = nearest_to(n->s);
 
-	for (size_t i = 0; i < b->p->nexternals; i++) {
-		const char *name = b->p->externals[i].rec.name;
-		if (span_is(n->s, name)) {
+	for (size_t i = 0; i < b->p->nexternals; i++)
+		if (nearest_is(&near, b->p->externals[i].rec.name)) {
 			x->require |= 1ull << i;
 			return;
 		}
-		nearest_try(&near, name);
-	}
 	diag_at(b->d, n, "require: %s is not among detectors.external%s", n->s.p,
 		nearest_hint(&near));
 }

@@ -30,12 +30,6 @@ entity_find(struct builder *b, const struct yaml_node *n, struct span name)
 	return -1;
 }
 
-static void
-entity_add(struct entity_set *s, size_t e)
-{
-	s->bit[e / 64] |= 1ull << (e % 64);
-}
-
 /* The entities that a scalar or list names; false: it is neither. */
 static bool
 entities_of(
@@ -65,8 +59,7 @@ build_class_members(struct builder *b, const struct yaml_node *n, struct entity_
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		int k = class_find(b->p, c->s);
 		if (k >= 0) {
-			for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
-				out->bit[i] |= b->p->classes[k].entities.bit[i];
+			entities_join(out, &b->p->classes[k].entities);
 			continue;
 		}
 		struct nearest near = nearest_to(c->s);
@@ -189,11 +182,8 @@ rule_file_classes(struct builder *b, const struct yaml_node *at, struct policy_c
 void
 build_classes(struct builder *b, const struct yaml_node *n)
 {
-	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
-	struct yaml_node at = n ? *n : nowhere;
+	struct yaml_node at = build_at(b, n);
 
-	if (!n)
-		at.file = b->file;
 	struct policy_class *classes = build_array(b, &at, CLASSES_MAX, sizeof(*classes));
 	if (!classes)
 		return;
@@ -222,12 +212,9 @@ thresholds(struct builder *b, const struct yaml_node *n)
 void
 build_detectors(struct builder *b, const struct yaml_node *n)
 {
-	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
-	struct yaml_node at = n ? *n : nowhere;
+	struct yaml_node at = build_at(b, n);
 	size_t count = detect_entity_count(b->rules);
 
-	if (!n)
-		at.file = b->file;
 	b->p->thresholds = build_array(b, &at, count, sizeof(float));
 	if (!b->p->thresholds)
 		return;

@@ -266,37 +266,11 @@ read_redis(struct reader *r, const struct yaml_node *n, const char **out)
 }
 
 static void
-set_default(const struct config_option *o, void *at)
-{
-	struct span text = span_str(o->fallback);
-	uint64_t v = 0;
-	int err = 0;
-
-	switch (o->kind) {
-	case OPT_DURATION: err = duration_parse(text, &v); break;
-	case OPT_SIZE: err = size_parse(text, &v); break;
-	case OPT_U64: err = span_u64(text, &v); break;
-	case OPT_UNSIGNED:
-		err = span_u64(text, &v);
-		*(unsigned *)at = (unsigned)v;
-		return;
-	case OPT_BOOL: *(bool *)at = span_is(text, "true"); return;
-	case OPT_WORKERS: *(unsigned *)at = 0; return;
-	case OPT_FORMAT: *(enum log_format *)at = LOG_LOGFMT; return;
-	case OPT_LEVEL: *(enum log_level *)at = LOG_INFO; return;
-	default: return;
-	}
-	INVARIANT(err == 0);
-	*(uint64_t *)at = v;
-}
-
-static void
 read_option(struct reader *r, const struct config_option *o, const struct yaml_node *n)
 {
 	void *at = (char *)r->cfg + o->place;
 	void *aux = (char *)r->cfg + o->aux;
 	uint64_t v;
-	unsigned word;
 
 	switch (o->kind) {
 	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
@@ -324,14 +298,8 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 			o->aux)
 			*(bool *)aux = true;
 		break;
-	case OPT_FORMAT:
-		if (read_word(r->d, n, log_formats, &word))
-			*(enum log_format *)at = (enum log_format)word;
-		break;
-	case OPT_LEVEL:
-		if (read_word(r->d, n, log_levels, &word))
-			*(enum log_level *)at = (enum log_level)word;
-		break;
+	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
+	case OPT_LEVEL: read_word(r->d, n, log_levels, at); break;
 	}
 }
 
@@ -362,9 +330,9 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 	case OPT_SIZE:
 	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
 	case OPT_UNSIGNED:
-	case OPT_WORKERS: return *(const unsigned *)a == *(const unsigned *)b;
-	case OPT_FORMAT: return x->log_format == y->log_format;
-	case OPT_LEVEL: return x->log_level == y->log_level;
+	case OPT_WORKERS:
+	case OPT_FORMAT:
+	case OPT_LEVEL: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES: return true; /* what reads them reads them anew */
 	case OPT_ADDRS: break;
 	}
@@ -383,12 +351,9 @@ reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
 		"detectors", "backends", "demo_issuer", "redact.key_file", "limits.body",
-		"limits.inflate_ratio" };
+		"limits.inflate_ratio", NULL };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], name))
-			return true;
-	return false;
+	return read_listed(names, span_str(name));
 }
 
 void
@@ -480,6 +445,18 @@ require(struct reader *r, const struct yaml_node *root, const char *section, con
 			section ? "." : "", key);
 }
 
+/* Where a limit that is too low is said; the whole file where it has its default. */
+static void
+check_holds_body(
+	struct reader *r, const struct yaml_node *root, const char *name, uint64_t bytes)
+{
+	const struct yaml_node *n = find_option(root, name);
+
+	if (bytes < r->cfg->body_bytes)
+		diag_at(r->d, n ? n : root,
+			"%s: is below limits.body: one request could never be held", name);
+}
+
 static bool
 same_place(const struct address *x, const struct address *y)
 {
@@ -527,18 +504,8 @@ check_whole(struct reader *r, const struct yaml_node *root)
 		cfg->held_identity_bytes =
 			quarter > cfg->body_bytes ? quarter : cfg->body_bytes;
 	}
-	if (cfg->held_bytes < cfg->body_bytes)
-		diag_at(r->d,
-			find_option(root, "limits.held") ? find_option(root, "limits.held")
-							 : root,
-			"limits.held: is below limits.body: one request could never be held");
-	if (cfg->held_identity_bytes < cfg->body_bytes)
-		diag_at(r->d,
-			find_option(root, "limits.held_per_identity")
-				? find_option(root, "limits.held_per_identity")
-				: root,
-			"limits.held_per_identity: is below limits.body: one request could "
-			"never be held");
+	check_holds_body(r, root, "limits.held", cfg->held_bytes);
+	check_holds_body(r, root, "limits.held_per_identity", cfg->held_identity_bytes);
 }
 
 const struct config *
@@ -568,7 +535,9 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
 		const struct yaml_node *n = find_option(root, o->name);
-		set_default(o, (char *)cfg + o->place);
+		struct yaml_node fallback = { .kind = YAML_SCALAR, .s = span_str(o->fallback) };
+		if (o->fallback)
+			read_option(&r, o, &fallback);
 		if (n)
 			read_option(&r, o, n);
 	}

@@ -146,8 +146,7 @@ row_key(struct builder *b, const struct yaml_node *n, struct data_source *s)
 		const struct cel_var *v = &policy_env.vars[slot];
 		if (v->type != CEL_STRING || policy_slot_reads_body(slot))
 			continue;
-		nearest_try(&near, v->path);
-		if (span_is(n->s, v->path)) {
+		if (nearest_is(&near, v->path)) {
 			s->has_key = true;
 			s->key = slot;
 			return;

@@ -324,8 +324,7 @@ credentials(struct builder *b, const struct yaml_node *at)
 void
 build_identity(struct builder *b, const struct yaml_node *n)
 {
-	static const struct yaml_node nowhere = { .line = 1, .column = 1 };
-	struct yaml_node at = n ? *n : nowhere;
+	struct yaml_node at = build_at(b, n);
 	struct identity_entry *entries;
 	void (*const build[])(struct builder *, const struct yaml_node *,
 		struct identity_entry *) = { [ID_JWT] = jwt,
@@ -333,8 +332,6 @@ build_identity(struct builder *b, const struct yaml_node *n)
 		[ID_CERTIFICATE] = client_certificate,
 		[ID_API_KEY] = api_key };
 
-	if (!n)
-		at.file = b->file;
 	if (n && !read_list(b->d, n, "identity"))
 		n = NULL;
 	entries = build_array(b, &at, n ? n->count : 0, sizeof(*entries));

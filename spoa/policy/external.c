@@ -50,7 +50,7 @@ entity(struct making *m, const struct yaml_node *at, const char *name)
 	int e = detect_entity_add(m->b->rules, name, m->class);
 
 	if (e >= 0)
-		m->x->entities.bit[e / 64] |= 1ull << (e % 64);
+		entity_add(&m->x->entities, (size_t)e);
 	else if (detect_entity_count(m->b->rules) == DETECT_ENTITIES_MAX)
 		diag_at(m->b->d, at, "%s: more than %d entities", name, DETECT_ENTITIES_MAX);
 	else
@@ -170,8 +170,7 @@ moderation(struct making *m, const struct yaml_node *list)
 		bool known = mapped(m, detect_entity_find(m->b->rules, c->s));
 		for (size_t i = 0; i < NCATEGORIES && !known; i++) {
 			const char *name = category_entity(m, categories[i]);
-			nearest_try(&near, name);
-			if ((known = span_is(c->s, name)))
+			if ((known = nearest_is(&near, name)))
 				label(m, c, categories[i], entity(m, c, name));
 		}
 		if (!known && (known = span_is(c->s, "MODERATION_FLAGGED")))
@@ -212,8 +211,7 @@ entities(struct making *m)
 	listed(m, list);
 	if (names && names->kind == YAML_MAPPING)
 		map_within(m, names, &m->x->entities);
-	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
-		m->x->entities.bit[i] |= of_map.bit[i];
+	entities_join(&m->x->entities, &of_map);
 }
 
 /* ---- shape: json ---- */
@@ -324,11 +322,9 @@ roles(struct making *m)
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		bool known = false;
-		for (unsigned k = 0; k < ROLE_COUNT && !known; k++) {
-			nearest_try(&near, role_name((enum seg_role)k));
-			if ((known = span_is(c->s, role_name((enum seg_role)k))))
+		for (unsigned k = 0; k < ROLE_COUNT && !known; k++)
+			if ((known = nearest_is(&near, role_name((enum seg_role)k))))
 				m->x->roles |= 1u << k;
-		}
 		if (!known)
 			diag_at(m->b->d, c, "roles: no such role %s%s", c->s.p,
 				nearest_hint(&near));
@@ -518,10 +514,9 @@ one(struct making *m, const struct external *before, size_t nbefore)
 void
 build_external(struct builder *b, const struct yaml_node *n)
 {
-	struct external *list;
+	struct external *list = build_list(b, n, "external", sizeof(*list));
 
-	if (!n || !read_list(b->d, n, "external") ||
-		!(list = build_array(b, n, n->count, sizeof(*list))))
+	if (!list)
 		return;
 	b->p->externals = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {

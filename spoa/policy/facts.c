@@ -14,11 +14,11 @@ find_classes(struct facts_view *v)
 	for (size_t k = 0; v->f->entities && k < v->p->nclasses; k++)
 		for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
 			if (v->p->classes[k].entities.bit[i] & v->f->entities->bit[i])
-				v->classes_hit.bit[k / 64] |= 1ull << (k % 64);
+				entity_add(&v->classes_hit, k);
 	for (size_t k = 0; k < v->p->nclasses; k++)
 		if (v->p->classes[k].injection > 0 &&
 			v->f->injection >= v->p->classes[k].injection)
-			v->classes_hit.bit[k / 64] |= 1ull << (k % 64);
+			entity_add(&v->classes_hit, k);
 }
 
 void

@@ -12,11 +12,8 @@ patterns(struct builder *b, const struct yaml_node *n)
 		const char *id;
 		size_t i = 0;
 		bool on;
-		for (; (id = inject_pattern_id(b->p->inject, i)); i++) {
-			if (span_is(c->key->s, id))
-				break;
-			nearest_try(&near, id);
-		}
+		while ((id = inject_pattern_id(b->p->inject, i)) && !nearest_is(&near, id))
+			i++;
 		if (!id)
 			diag_at(b->d, c->key, "%s: no such pattern%s", c->key->s.p,
 				nearest_hint(&near));

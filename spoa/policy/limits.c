@@ -29,8 +29,7 @@ per(struct builder *b, const struct yaml_node *n, struct limit *l)
 		for (size_t s = 0; s < V_COUNT; s++) {
 			if (!countable(s))
 				continue;
-			nearest_try(&near, policy_env.vars[s].path);
-			if (span_is(c->s, policy_env.vars[s].path))
+			if (nearest_is(&near, policy_env.vars[s].path))
 				slot = s;
 		}
 		if (slot == V_COUNT) {
@@ -109,10 +108,9 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 void
 build_limits(struct builder *b, const struct yaml_node *n)
 {
-	struct limit *limits;
+	struct limit *limits = build_list(b, n, "limits", sizeof(*limits));
 
-	if (!n || !read_list(b->d, n, "limits") ||
-		!(limits = build_array(b, n, n->count, sizeof(*limits))))
+	if (!limits)
 		return;
 	b->p->limits = limits;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {

@@ -224,64 +224,47 @@ externals(struct remarks *r)
 		one_external(r, &r->p->externals[i]);
 }
 
-static bool
-class_known(const struct remarks *r, struct span name, struct nearest *near)
-{
-	for (size_t i = 0; i < r->p->nclasses; i++) {
-		if (span_is(name, r->p->classes[i].name))
-			return true;
-		nearest_try(near, r->p->classes[i].name);
-	}
-	return false;
-}
+/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
+struct membership {
+	struct remarks *r;
+	const struct rule *rule;
+};
 
-static bool
-entity_known(const struct remarks *r, struct span name, struct nearest *near)
-{
-	for (size_t i = 0; i < detect_entity_count(r->rules); i++)
-		nearest_try(near, detect_entity_name(r->rules, i));
-	return detect_entity_find(r->rules, name) >= 0;
-}
-
-/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. The
- * common form only, by its text. */
 static void
-membership(struct remarks *r, const struct yaml_node *at, const char *what, const char *when,
-	const char *list, bool (*known)(const struct remarks *, struct span, struct nearest *))
+class_named(void *arg, struct span name)
 {
-	for (const char *hit = when; (hit = strstr(hit, list)); hit += strlen(list)) {
-		struct span before = span_trim(span_of(when, (size_t)(hit - when)), " \t\r\n");
-		if (before.n < 2 || !span_ends(before, SPAN_LIT("in")))
-			continue;
-		before = span_trim(span_cut(before, 0, before.n - 2), " \t\r\n");
-		char quote = before.n ? before.p[before.n - 1] : 0;
-		if ((quote != '"' && quote != '\'') || before.n < 2)
-			continue;
-		size_t from = before.n - 1;
-		while (from > 0 && before.p[from - 1] != quote)
-			from--;
-		if (from == 0)
-			continue;
-		struct span name = span_cut(before, from, before.n - 1);
-		struct nearest near = nearest_to(name);
-		if (known(r, name, &near))
-			continue;
-		say(r, at, "%s: no %s can be \"%.*s\"%s", what, list, SPAN_ARG(name),
-			nearest_hint(&near));
-	}
+	const struct membership *m = arg;
+	struct nearest near = nearest_to(name);
+
+	for (size_t i = 0; i < m->r->p->nclasses; i++)
+		if (nearest_is(&near, m->r->p->classes[i].name))
+			return;
+	say(m->r, m->rule->at, "rule %s: no prompt.classes can be \"%.*s\"%s", m->rule->name,
+		SPAN_ARG(name), nearest_hint(&near));
+}
+
+static void
+entity_named(void *arg, struct span name)
+{
+	const struct membership *m = arg;
+	struct nearest near = nearest_to(name);
+
+	for (size_t i = 0; i < detect_entity_count(m->r->rules); i++)
+		if (nearest_is(&near, detect_entity_name(m->r->rules, i)))
+			return;
+	say(m->r, m->rule->at, "rule %s: no prompt.entities can be \"%.*s\"%s", m->rule->name,
+		SPAN_ARG(name), nearest_hint(&near));
 }
 
 static void
 conditions(struct remarks *r)
 {
 	for (size_t i = 0; i < r->p->nrules; i++) {
-		const struct rule *u = &r->p->rules[i];
-		char what[96];
-		if (!u->when_text)
+		struct membership m = { r, &r->p->rules[i] };
+		if (!m.rule->when)
 			continue;
-		snprintf(what, sizeof(what), "rule %s", u->name);
-		membership(r, u->at, what, u->when_text, "prompt.classes", class_known);
-		membership(r, u->at, what, u->when_text, "prompt.entities", entity_known);
+		cel_names(m.rule->when, V_PROMPT_CLASSES, class_named, &m);
+		cel_names(m.rule->when, V_PROMPT_ENTITIES, entity_named, &m);
 	}
 }
 
@@ -302,7 +285,8 @@ searches(struct remarks *r)
 			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name);
 	for (size_t i = 0; i < r->p->nexternals; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
-			say(r, r->p->externals[i].at, says, "external", r->p->externals[i].rec.name);
+			say(r, r->p->externals[i].at, says, "external",
+				r->p->externals[i].rec.name);
 }
 
 static void

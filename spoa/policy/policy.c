@@ -25,6 +25,18 @@ build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size
 	return p;
 }
 
+void *
+build_list(struct builder *b, const struct yaml_node *n, const char *what, size_t size)
+{
+	return n && read_list(b->d, n, what) ? build_array(b, n, n->count, size) : NULL;
+}
+
+struct yaml_node
+build_at(const struct builder *b, const struct yaml_node *n)
+{
+	return n ? *n : (struct yaml_node){ .line = 1, .column = 1, .file = b->file };
+}
+
 bool
 build_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out)
 {
@@ -86,11 +98,9 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 		return false;
 	if (!b->cfg)
 		return true;
-	for (size_t i = 0; i < b->cfg->nbackends; i++) {
-		if (!strcmp(b->cfg->backends[i], *out))
+	for (size_t i = 0; i < b->cfg->nbackends; i++)
+		if (nearest_is(&near, b->cfg->backends[i]))
 			return true;
-		nearest_try(&near, b->cfg->backends[i]);
-	}
 	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s", *out,
 		b->cfg->file, nearest_hint(&near));
 	return false;

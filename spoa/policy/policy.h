@@ -34,6 +34,17 @@ entity_in(const struct entity_set *s, size_t e)
 {
 	return s->bit[e / 64] >> (e % 64) & 1;
 }
+static inline void
+entity_add(struct entity_set *s, size_t e)
+{
+	s->bit[e / 64] |= 1ull << (e % 64);
+}
+static inline void
+entities_join(struct entity_set *to, const struct entity_set *from)
+{
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
+		to->bit[i] |= from->bit[i];
+}
 
 struct policy_class {
 	const char *name;
@@ -230,12 +241,12 @@ struct policy {
 	uint64_t output_default; /* tokens */
 	bool hashes;		 /* a rule redacts with: hash */
 	const struct inject *inject;
-	uint64_t inject_off; /* bits: patterns that do not count */
-	bool scores;	     /* a rule, limit or class reads the injection score */
+	uint64_t inject_off;	/* bits: patterns that do not count */
+	bool scores;		/* a rule, limit or class reads the injection score */
 	struct entity_set used; /* what conditions and effects name: policy/used.c */
 	bool uses_all;		/* a condition may depend on any entity */
-	bool skip_samples;   /* detectors.samples: ignore */
-	float *thresholds;   /* one an entity, from detectors.thresholds over the rules' own */
+	bool skip_samples;	/* detectors.samples: ignore */
+	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the
 	 * fixed list (policy/credentials.h) */
 	const char **credential_headers;

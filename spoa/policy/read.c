@@ -60,6 +60,13 @@ nearest_try(struct nearest *n, const char *name)
 	}
 }
 
+bool
+nearest_is(struct nearest *n, const char *name)
+{
+	nearest_try(n, name);
+	return span_is(n->word, name);
+}
+
 const char *
 nearest_hint(struct nearest *n)
 {

@@ -15,6 +15,8 @@ struct nearest {
 };
 struct nearest nearest_to(struct span word);
 void nearest_try(struct nearest *n, const char *name);
+/* Whether it is the word itself; where not, it is tried. */
+bool nearest_is(struct nearest *n, const char *name);
 /* ", did you mean NAME?", or "" where nothing tried is near. Lives in *n. */
 const char *nearest_hint(struct nearest *n);
 

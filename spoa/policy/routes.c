@@ -164,11 +164,9 @@ provider_find(struct builder *b, const struct yaml_node *n)
 {
 	struct nearest near = nearest_to(n->s);
 
-	for (size_t i = 0; i < b->nproviders; i++) {
-		if (span_is(n->s, b->providers[i].name))
+	for (size_t i = 0; i < b->nproviders; i++)
+		if (nearest_is(&near, b->providers[i].name))
 			return &b->providers[i];
-		nearest_try(&near, b->providers[i].name);
-	}
 	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, nearest_hint(&near));
 	return NULL;
 }
@@ -341,10 +339,9 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 void
 build_routes(struct builder *b, const struct yaml_node *n)
 {
-	struct route *routes;
+	struct route *routes = build_list(b, n, "routes", sizeof(*routes));
 
-	if (!read_list(b->d, n, "routes") ||
-		!(routes = build_array(b, n, n->count, sizeof(*routes))))
+	if (!routes)
 		return;
 	b->p->routes = routes;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {

@@ -208,10 +208,9 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 void
 build_rules(struct builder *b, const struct yaml_node *n)
 {
-	struct rule *rules;
+	struct rule *rules = build_list(b, n, "rules", sizeof(*rules));
 
-	if (!n || !read_list(b->d, n, "rules") ||
-		!(rules = build_array(b, n, n->count, sizeof(*rules))))
+	if (!rules)
 		return;
 	b->p->rules = rules;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
