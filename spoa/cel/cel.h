@@ -79,7 +79,7 @@ const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env
 /* True where the program may read that slot. */
 bool cel_reads(const struct cel_program *p, size_t slot);
 /* Calls name() for each NAME of a `"NAME" in slot`. False where it may read the slot in
- * another way: which names matter to it is then not known. */
+ * another way too: which names matter to it is then not known. */
 bool cel_names(const struct cel_program *p, size_t slot,
 	void (*name)(void *arg, struct span name), void *arg);
 

@@ -162,10 +162,10 @@ names_in(const struct names *s, const struct cel_node *n)
 		s->name(s->arg, n->kid[0]->value.s);
 		return true;
 	}
+	bool all = !is_slot(s, n);
 	for (uint32_t i = 0; i < n->nkids; i++)
-		if (!names_in(s, n->kid[i]))
-			return false;
-	return !is_slot(s, n);
+		all &= names_in(s, n->kid[i]);
+	return all;
 }
 
 bool
