@@ -24,6 +24,16 @@ span_cut(struct span s, size_t from, size_t to)
 	return span_of(s.p ? s.p + from : NULL, to - from);
 }
 
+size_t
+span_find(struct span s, const char *const *list, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !span_is(s, list[i]))
+		i++;
+	return i;
+}
+
 bool
 span_ieq(struct span a, struct span b)
 {

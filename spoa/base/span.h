@@ -46,6 +46,11 @@ span_is(struct span a, const char *lit)
 uint64_t span_hash(struct span s);
 /* The bytes [from, to) of s; both are clamped to its length. */
 struct span span_cut(struct span s, size_t from, size_t to);
+/* The index in a list of n texts of the one that is s; n: none is. */
+size_t span_find(struct span s, const char *const *list, size_t n);
+/* Whether one of an array of texts is s. */
+#define SPAN_IN(s, list)                                                                       \
+	(span_find(s, list, sizeof(list) / sizeof(*(list))) < sizeof(list) / sizeof(*(list)))
 /* ASCII case-insensitive comparison. */
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);

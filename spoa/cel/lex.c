@@ -31,10 +31,7 @@ cel_reserved(struct span name)
 		"false", "for", "function", "if", "import", "in", "let", "loop", "namespace",
 		"null", "package", "return", "true", "var", "void", "while" };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (span_is(name, words[i]))
-			return true;
-	return false;
+	return SPAN_IN(name, words);
 }
 
 /* The byte at offset `at`, -1 beyond the end. */

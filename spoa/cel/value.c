@@ -45,10 +45,9 @@ cel_type_name(enum cel_type t)
 enum cel_type
 cel_type_named(struct span name)
 {
-	for (size_t i = 0; i < NTYPES; i++)
-		if (span_is(name, type_names[i]))
-			return (enum cel_type)i;
-	return CEL_ERROR;
+	size_t i = span_find(name, type_names, NTYPES);
+
+	return i < NTYPES ? (enum cel_type)i : CEL_ERROR;
 }
 
 static int

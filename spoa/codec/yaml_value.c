@@ -183,12 +183,7 @@ yaml_is_null(const struct yaml_node *n)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
 
-	if (n->kind != YAML_SCALAR || n->quoted)
-		return false;
-	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++)
-		if (span_is(n->s, nulls[i]))
-			return true;
-	return false;
+	return n->kind == YAML_SCALAR && !n->quoted && SPAN_IN(n->s, nulls);
 }
 
 bool
@@ -197,14 +192,10 @@ yaml_bool(const struct yaml_node *n, bool *out)
 	static const char *const yes[] = { "true", "True", "TRUE" };
 	static const char *const no[] = { "false", "False", "FALSE" };
 
-	if (n->kind != YAML_SCALAR || n->quoted)
+	if (n->kind != YAML_SCALAR || n->quoted || !(SPAN_IN(n->s, yes) || SPAN_IN(n->s, no)))
 		return false;
-	for (size_t i = 0; i < 3; i++)
-		if (span_is(n->s, yes[i]) || span_is(n->s, no[i])) {
-			*out = span_is(n->s, yes[i]);
-			return true;
-		}
-	return false;
+	*out = SPAN_IN(n->s, yes);
+	return true;
 }
 
 /* int = [-+]? [0-9]+ | "0o" [0-7]+ | "0x" [0-9a-fA-F]+ */

@@ -54,13 +54,6 @@ struct block {
 
 /* ---- candidates ---- */
 
-static float
-threshold_of(const struct sweep *w, size_t entity)
-{
-	return w->opt && w->opt->thresholds ? w->opt->thresholds[entity]
-					    : w->r->entities[entity].threshold;
-}
-
 static bool
 is_sample(const struct entity_rule *e, struct span value)
 {
@@ -110,7 +103,7 @@ no_context_near(struct sweep *w, const struct candidate *m, size_t entity)
 {
 	uint8_t bit = w->r->context_bit[entity];
 
-	if (bit == CONTEXT_NONE || m->score >= threshold_of(w, entity) ||
+	if (bit == CONTEXT_NONE || m->score >= scan_threshold(w->r, w->opt, entity) ||
 		m->end - m->start > CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK)
 		return false;
 	return !context_has(context_of(w, m->start), bit);
@@ -168,7 +161,7 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 	/* A text that begins inside a character does not reach into its key. */
 	f.start = w->base + (f.start > w->shift ? f.start - w->shift : 0);
 	f.end = w->base + f.end - w->shift;
-	if (all || f.score >= threshold_of(w, p->entity))
+	if (all || f.score >= scan_threshold(w->r, w->opt, p->entity))
 		w->err = scratch_keep(w->s, f);
 	return true;
 }
@@ -290,7 +283,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 
 	if (p->keyed && !w->keyed && p->kind == START_LITERAL)
 		columns_head(&w->s->columns, i);
-	if (i < free_from || (w->keyed && !p->keyed) || threshold_of(w, p->entity) > 1.0f)
+	if (i < free_from || (w->keyed && !p->keyed) ||
+		scan_threshold(w->r, w->opt, p->entity) > 1.0f)
 		return;
 	while (start > free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
@@ -318,7 +312,7 @@ search_everywhere(struct sweep *w, const struct pattern *p)
 {
 	size_t at = 0;
 
-	if (threshold_of(w, p->entity) > 1.0f)
+	if (scan_threshold(w->r, w->opt, p->entity) > 1.0f)
 		return;
 	while (at <= w->text.n && !w->err && match_at(w, p, at)) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
@@ -391,7 +385,8 @@ try_list(struct sweep *w, const struct automaton *o, const struct automaton_list
 		if (only && !pattern_set_has(only, w->f->pattern_bit[index]))
 			continue;
 		const struct pattern *p = &w->r->patterns[index];
-		if (p->context_bit != CONTEXT_NONE && p->score < threshold_of(w, p->entity) &&
+		if (p->context_bit != CONTEXT_NONE &&
+			p->score < scan_threshold(w->r, w->opt, p->entity) &&
 			!context_has(context_of(w, i), p->context_bit))
 			continue;
 		try_at(w, p, i);
@@ -683,7 +678,7 @@ rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s, st
 		note_heads(&w, i);
 	for (size_t k = 0; k < r->npatterns && !w.err; k++) {
 		const struct pattern *p = &r->patterns[k];
-		if (threshold_of(&w, p->entity) > 1.0f)
+		if (scan_threshold(r, opt, p->entity) > 1.0f)
 			continue;
 		for (size_t at = 0; at < text.n && !w.err; at++) {
 			if (p->kind == START_ANYWHERE) {

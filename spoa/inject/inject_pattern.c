@@ -132,13 +132,9 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 		diag_at(r->d, n, "a pattern is expected, found %s", yaml_type_name(n));
 		return;
 	}
-	for (c = n->child; c; c = c->next) {
-		bool known = false;
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-			known |= span_is(c->key->s, keys[i]);
-		if (!known)
+	for (c = n->child; c; c = c->next)
+		if (!SPAN_IN(c->key->s, keys))
 			diag_at(r->d, c->key, "%s: unknown key", c->key->s.p);
-	}
 	c = yaml_get(n, "id");
 	if (!c || c->kind != YAML_SCALAR || c->s.n == 0)
 		diag_at(r->d, c ? c : n, "id: a name is expected");

@@ -115,9 +115,9 @@ require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 static bool
 carries_credential(const struct policy *p, struct span name)
 {
-	for (size_t i = 0; i < p->ncredential_headers; i++)
-		if (span_is(name, p->credential_headers[i]))
-			return true;
+	if (span_find(name, p->credential_headers, p->ncredential_headers) <
+		p->ncredential_headers)
+		return true;
 	for (size_t i = 0; i < p->ncredential_prefixes; i++)
 		if (span_starts(name, span_str(p->credential_prefixes[i])))
 			return true;

@@ -34,10 +34,7 @@ header_reserved(struct span lower)
 		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
 		"upgrade", "expect", "keep-alive", "proxy-connection" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_is(lower, names[i]))
-			return true;
-	return span_starts(lower, SPAN_LIT("x-tollgate-"));
+	return SPAN_IN(lower, names) || span_starts(lower, SPAN_LIT("x-tollgate-"));
 }
 
 static void

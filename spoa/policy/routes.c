@@ -374,20 +374,16 @@ prefix_matches(struct span path, struct span prefix)
 static bool
 route_matches(const struct route *r, struct span method, struct span host, struct span path)
 {
-	bool ok = r->nmethods == 0;
+	bool ok = r->nhosts == 0;
 
-	for (size_t i = 0; i < r->nmethods && !ok; i++)
-		ok = span_is(method, r->methods[i]);
-	if (!ok)
+	if (r->nmethods && span_find(method, r->methods, r->nmethods) == r->nmethods)
 		return false;
-	ok = r->nhosts == 0;
 	for (size_t i = 0; i < r->nhosts && !ok; i++)
 		ok = host_matches(host, r->hosts[i]);
 	if (!ok)
 		return false;
-	for (size_t i = 0; i < r->npaths; i++)
-		if (span_is(path, r->paths[i]))
-			return true;
+	if (span_find(path, r->paths, r->npaths) < r->npaths)
+		return true;
 	for (size_t i = 0; i < r->nprefixes; i++)
 		if (prefix_matches(path, span_str(r->prefixes[i])))
 			return true;

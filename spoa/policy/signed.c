@@ -277,10 +277,7 @@ read_attributes(struct reader *r, struct identity *out)
 
 	for (size_t i = 0; pairs && i < r->n; i++) {
 		struct span name = span_cut(r->v[i].name, prefix, r->v[i].name.n);
-		bool is_known = false;
-		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-			is_known |= span_is(name, known[k]);
-		if (is_known)
+		if (SPAN_IN(name, known))
 			continue;
 		pairs[2 * out->nattributes] = cel_string(name);
 		pairs[2 * out->nattributes + 1] = cel_string(r->v[i].value);

@@ -57,10 +57,7 @@ empty_is_fine(const struct request *r)
 	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
 	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
 
-	for (size_t i = 0; i < sizeof(bodyless) / sizeof(bodyless[0]); i++)
-		if (span_is(r->in.head.method, bodyless[i]))
-			return true;
-	return !ct || ct->value.n == 0;
+	return SPAN_IN(r->in.head.method, bodyless) || !ct || ct->value.n == 0;
 }
 
 bool

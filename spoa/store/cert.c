@@ -41,10 +41,7 @@ cert_field_known(struct span name)
 	for (size_t i = 0; i < NATTRIBUTES; i++)
 		if (span_is(name, subject_fields[i]) || span_is(name, issuer_fields[i]))
 			return true;
-	for (size_t i = 0; i < NOTHER; i++)
-		if (span_is(name, other_fields[i]))
-			return true;
-	return false;
+	return SPAN_IN(name, other_fields);
 }
 
 const char *

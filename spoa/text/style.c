@@ -50,10 +50,7 @@ style_keeps_last4(struct span entity)
 	static const char *const names[] = { "CREDIT_CARD", "PHONE_NUMBER", "IBAN_CODE",
 		"US_BANK_NUMBER" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_is(entity, names[i]))
-			return true;
-	return false;
+	return SPAN_IN(entity, names);
 }
 
 static bool

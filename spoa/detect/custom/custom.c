@@ -250,13 +250,6 @@ struct pass {
 	struct span text;
 };
 
-static float
-threshold_of(const struct pass *p, uint16_t entity)
-{
-	return p->opt && p->opt->thresholds ? p->opt->thresholds[entity]
-					    : p->r->entities[entity].threshold;
-}
-
 static int
 keep_term(void *arg, const struct dictionary_hit *hit)
 {
@@ -264,11 +257,11 @@ keep_term(void *arg, const struct dictionary_hit *hit)
 	struct span before = p->opt ? p->opt->before : SPAN_LIT("");
 	struct finding f = { .entity = hit->owner, .start = hit->start, .end = hit->end };
 
-	if (threshold_of(p, hit->owner) > 1.0f)
+	if (scan_threshold(p->r, p->opt, hit->owner) > 1.0f)
 		return 0;
 	f.score = context_score(&p->r->entities[hit->owner].context, p->text, before,
 		hit->start, hit->end, OWN_SCORE);
-	return f.score >= threshold_of(p, hit->owner) ? scratch_keep(p->s, f) : 0;
+	return f.score >= scan_threshold(p->r, p->opt, hit->owner) ? scratch_keep(p->s, f) : 0;
 }
 
 static int
@@ -279,7 +272,7 @@ keep_run(struct pass *p, const struct own_list *l, const struct shingle_run *run
 	};
 
 	f.score = (float)run->covered / (float)(run->last - run->first);
-	if (run->shingles < l->least || f.score < threshold_of(p, l->entity))
+	if (run->shingles < l->least || f.score < scan_threshold(p->r, p->opt, l->entity))
 		return 0;
 	return scratch_keep(p->s, f);
 }
@@ -319,9 +312,9 @@ what_is_on(struct reading *r)
 	const struct custom *c = r->p.r->custom;
 
 	for (size_t i = 0; c->words && i < c->nowners && !r->terms; i++)
-		r->terms = threshold_of(&r->p, c->owners[i]) <= 1.0f;
+		r->terms = scan_threshold(r->p.r, r->p.opt, c->owners[i]) <= 1.0f;
 	for (size_t k = 0; k < c->nlists && !r->prints; k++)
-		r->prints = threshold_of(&r->p, c->lists[k].entity) <= 1.0f;
+		r->prints = scan_threshold(r->p.r, r->p.opt, c->lists[k].entity) <= 1.0f;
 }
 
 int

@@ -16,10 +16,9 @@ static const char *const finders[FINDERS] = { "person", "place", "nationality", 
 int
 finder_find(struct span name)
 {
-	for (int f = 0; f < FINDERS; f++)
-		if (span_is(name, finders[f]))
-			return f;
-	return -1;
+	size_t f = span_find(name, finders, FINDERS);
+
+	return f < FINDERS ? (int)f : -1;
 }
 
 const char *
@@ -141,10 +140,7 @@ thresholds(struct names_sweep *w)
 
 	for (size_t f = 0; f < FINDERS; f++) {
 		size_t e = w->r->finders[f];
-		w->threshold[f] = e == 0 ? 2.0f
-				  : w->opt && w->opt->thresholds
-					  ? w->opt->thresholds[e - 1]
-					  : w->r->entities[e - 1].threshold;
+		w->threshold[f] = e ? scan_threshold(w->r, w->opt, e - 1) : 2.0f;
 		any |= w->threshold[f] < 1.0f;
 	}
 	return any;

@@ -150,7 +150,7 @@ bool names_han(const struct names_table *t, enum han_set set, uint64_t hash);
 size_t names_particle_max(const struct names_table *t);
 /* Small words that join others to a name, besides those of the list; in small letters. */
 enum { NAMES_SMALL = 8 };
-extern const char names_small[NAMES_SMALL][4];
+extern const char *const names_small[NAMES_SMALL];
 /* The hash of t, as terms are hashed: letters folded, dots and apostrophes left out. */
 uint64_t names_hash(struct span t);
 /* Early reject of a word, by its last or first eight letters. Whether the last one of the text

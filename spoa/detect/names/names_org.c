@@ -1,6 +1,5 @@
 /* Organisations and facilities: a run of capitalised words that ends with "GmbH", "Ltd",
  * "Hospital", or begins with "Hospital", "Clínica". */
-#include "base/attr.h"
 #include "detect/names/names_run.h"
 
 /* Where the name begins: after what begins a sentence, a title, a comma, a cue. */
@@ -58,8 +57,7 @@ organisation_worth(
 }
 
 static float
-facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n,
-	uint32_t flags UNUSED)
+facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t at, size_t n)
 {
 	size_t caps, proper;
 	const struct word *x = &run->w[at + n - 1];
@@ -72,9 +70,8 @@ facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t
 	count(w, run, from, at, &caps, &proper);
 	if (caps == 0)
 		return n > 1 ? 0.25f : 0.1f;
-	for (size_t i = 0; n == 1 && i < sizeof(weak) / sizeof(weak[0]); i++)
-		if (span_is(s, weak[i]))
-			return proper ? 0.5f : 0.2f;
+	if (n == 1 && SPAN_IN(s, weak))
+		return proper ? 0.5f : 0.2f;
 	return proper ? 0.75f : 0.6f;
 }
 
@@ -105,7 +102,7 @@ by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 				from--;
 		}
 		float score = kind == W_ORG ? organisation_worth(w, run, from, i, n)
-					    : facility_worth(w, run, from, i, n, f);
+					    : facility_worth(w, run, from, i, n);
 		if (comma && score < 0.7f)
 			continue;
 		size_t last = i + n - 1, end = run->w[last].end;

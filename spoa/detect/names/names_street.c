@@ -38,20 +38,26 @@ number_ahead(struct span t, size_t at)
 	return i < t.n && is_digit(t.p[i]) ? at : i;
 }
 
+/* Whether one of n words comes before `at`; they end with a blank. */
+static bool
+word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span word = span_str(words[i]);
+		if (at >= word.n && span_ieq(span_cut(t, at - word.n, at), word))
+			return true;
+	}
+	return false;
+}
+
 /* "in 2019": a year. */
 static bool
 year_before(struct span t, size_t at)
 {
 	static const char *const words[] = { "in ", "since ", "by ", "of ", "until ", "from " };
 
-	if (memcmp(t.p + at, "19", 2) != 0 && memcmp(t.p + at, "20", 2) != 0)
-		return false;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		size_t n = strlen(words[i]);
-		if (at >= n && span_ieq(span_cut(t, at - n, at), span_str(words[i])))
-			return true;
-	}
-	return false;
+	return (!memcmp(t.p + at, "19", 2) || !memcmp(t.p + at, "20", 2)) &&
+	       word_ends_at(t, at, words, sizeof(words) / sizeof(words[0]));
 }
 
 /* The number of a house that ends before `at` ("12, " "12 bis "): where it begins, or at. */
@@ -128,28 +134,18 @@ is_counted(struct span t, size_t at)
 	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
 		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		size_t n = strlen(words[i]);
-		if (at >= n && span_ieq(span_cut(t, at - n, at), span_str(words[i])))
-			return true;
-	}
-	return false;
+	return word_ends_at(t, at, words, sizeof(words) / sizeof(words[0]));
 }
 
 /* Of the suffixes that are a whole word, those that are little else. */
 static bool
 is_sure(struct span word)
 {
-	static const struct span sure[] = { SPAN_LIT("Street"), SPAN_LIT("Avenue"),
-		SPAN_LIT("Road"), SPAN_LIT("Lane"), SPAN_LIT("Boulevard"), SPAN_LIT("Drive"),
-		SPAN_LIT("Ave"), SPAN_LIT("Blvd"), SPAN_LIT("Rd"), SPAN_LIT("Ln"),
-		SPAN_LIT("Parkway"), SPAN_LIT("Pkwy"), SPAN_LIT("Highway"), SPAN_LIT("Hwy"),
-		SPAN_LIT("Terrace"), SPAN_LIT("Crescent") };
+	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
+		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
+		"Terrace", "Crescent" };
 
-	for (size_t i = 0; i < sizeof(sure) / sizeof(sure[0]); i++)
-		if (span_eq(word, sure[i]))
-			return true;
-	return false;
+	return SPAN_IN(word, sure);
 }
 
 /* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */

@@ -249,10 +249,7 @@ word_stands_out(const struct names_sweep *w, const struct word *word)
 static bool
 is_small(struct span s)
 {
-	for (size_t i = 0; i < NAMES_SMALL; i++)
-		if (span_is(s, names_small[i]))
-			return true;
-	return false;
+	return s.n < 4 && SPAN_IN(s, names_small);
 }
 
 static bool

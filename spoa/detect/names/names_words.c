@@ -254,7 +254,8 @@ put_honour(struct names_table *t, struct span term)
 
 /* ---- the early reject ---- */
 
-const char names_small[NAMES_SMALL][4] = { "of", "and", "for", "the", "und", "et", "at", "&" };
+const char *const names_small[NAMES_SMALL] = { "of", "and", "for", "the", "und", "et", "at",
+	"&" };
 
 bool
 names_lead_ends(const struct names_table *t, struct span text, bool dot)

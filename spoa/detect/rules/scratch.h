@@ -55,6 +55,13 @@ struct detect_scratch {
 	bool plain; /* the same text was searched before, and showed no view or blob to read */
 };
 
+/* The options' threshold of an entity, or its own. */
+static inline float
+scan_threshold(const struct detect_rules *r, const struct detect_options *opt, size_t entity)
+{
+	return opt && opt->thresholds ? opt->thresholds[entity] : r->entities[entity].threshold;
+}
+
 /* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */
 int scratch_keep(struct detect_scratch *s, struct finding f);
 
