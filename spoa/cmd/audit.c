@@ -20,14 +20,14 @@ static const struct {
 };
 
 static int
-add_keys(struct audit_args *a, const char *what, const char *file)
+add_keys(struct audit_args *a, const char *file)
 {
 	struct buf why;
 
 	buf_init(&why, 4096);
 	int n = pubkeys_load(file, a->keys + a->nkeys, SIGNKEYS_MAX - a->nkeys, &why);
 	if (n < 0)
-		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	else
 		a->nkeys += (size_t)n;
 	buf_free(&why);
@@ -35,7 +35,7 @@ add_keys(struct audit_args *a, const char *what, const char *file)
 }
 
 int
-audit_source(struct audit_args *a, const char *what, bool need_key)
+audit_source(struct audit_args *a, bool need_key)
 {
 	bool need_source = !a->journal && !a->redis && !a->file;
 	struct diag d = { 0 };
@@ -47,7 +47,7 @@ audit_source(struct audit_args *a, const char *what, bool need_key)
 	if (!need_source && !need_key)
 		return 0;
 	if (!file)
-		return cmd_fail(what, "%s",
+		return cmd_fail(a->what, "%s",
 			need_source ? "no --journal, --redis or --file, and no configuration "
 				      "(-c) that names a journal"
 				    : "no --public-key, and no configuration (-c) that names a "
@@ -55,23 +55,24 @@ audit_source(struct audit_args *a, const char *what, bool need_key)
 	cfg = config_load(&a->arena, file, &d);
 	if (!cfg)
 		return cmd_fail(
-			what, "%s: not a valid configuration; see tollgate check", file);
+			a->what, "%s: not a valid configuration; see tollgate check", file);
 	if (need_source) {
 		if (!cfg->journal)
-			return cmd_fail(what, "%s: has no audit.journal", file);
+			return cmd_fail(a->what, "%s: has no audit.journal", file);
 		a->journal = cfg->journal;
 	}
 	if (!need_key)
 		return 0;
 	if (!cfg->audit_key)
-		return cmd_fail(what, "%s: has no audit.key", file);
+		return cmd_fail(a->what, "%s: has no audit.key", file);
 	snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
-	return add_keys(a, what, pub);
+	return add_keys(a, pub);
 }
 
-int
-audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
-	bool need_key)
+/* 0, or an exit code after a message. With `need_id` one plain argument, else none; with
+ * `need_key` a key must be found. */
+static int
+read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_key)
 {
 	const char *from = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
@@ -89,46 +90,40 @@ audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool n
 	};
 	char **operands;
 
-	*a = (struct audit_args){ 0 };
-	arena_init(&a->arena, 16u << 20, false);
 	int n = cmd_options(argc, argv, options, &operands);
 	if (n != (need_id ? 1 : 0))
 		return cmd_usage("audit");
 	for (size_t i = 0; i < nkeys; i++)
-		if (add_keys(a, what, keys[i]))
+		if (add_keys(a, keys[i]))
 			return EXIT_CANNOT;
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
-		return cmd_fail(what, "--from: %s: not a sequence number", from);
+		return cmd_fail(a->what, "--from: %s: not a sequence number", from);
 	if (need_id)
 		a->id = operands[0];
-	if ((a->policy || a->as_json) && strcmp(what, "audit explain") != 0)
+	if ((a->policy || a->as_json) && strcmp(a->what, "audit explain") != 0)
 		return cmd_usage("audit");
 	if (a->file && (a->journal || a->redis))
-		return cmd_fail(what, "--file goes without --journal and --redis");
-	return audit_source(a, what, need_key);
-}
-
-void
-audit_args_free(struct audit_args *a)
-{
-	arena_reset(&a->arena);
+		return cmd_fail(a->what, "--file goes without --journal and --redis");
+	return audit_source(a, need_key);
 }
 
 int
 cmd_audit(int argc, char **argv)
 {
-	struct audit_args a;
+	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 
 	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
 		snprintf(what, sizeof(what), "audit %s", verbs[i].name);
-		int code = audit_args(
-			&a, what, argc - 1, argv + 1, verbs[i].need_id, verbs[i].need_key);
+		a.what = what;
+		arena_init(&a.arena, 16u << 20, false);
+		int code =
+			read_args(&a, argc - 1, argv + 1, verbs[i].need_id, verbs[i].need_key);
 		if (!code)
 			code = verbs[i].run(&a);
-		audit_args_free(&a);
+		arena_reset(&a.arena);
 		return code;
 	}
 	return cmd_usage(argv[0]);

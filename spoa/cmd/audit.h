@@ -40,6 +40,7 @@ void audit_streams_free(struct audit_streams *s);
 
 /* The command line after the verb, and the configuration's defaults. */
 struct audit_args {
+	const char *what; /* the command, in messages */
 	const char *journal, *redis, *file, *id;
 	const char *config, *policy;
 	bool as_json;
@@ -48,16 +49,12 @@ struct audit_args {
 	size_t nkeys;
 	struct arena arena;
 };
-/* `what` names the command in errors. 0, or an exit code after a message. With
- * `need_id` one plain argument, else none; with `need_key` a key must be found. */
-int audit_args(struct audit_args *a, const char *what, int argc, char **argv, bool need_id,
-	bool need_key);
 /* Fills in from the configuration where the records are, and with `need_key` the key, where
  * the command line says neither. 0, or an exit code after a message. */
-int audit_source(struct audit_args *a, const char *what, bool need_key);
-void audit_args_free(struct audit_args *a);
-/* Reads what the arguments name (several streams one after the other). */
-int audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *why);
+int audit_source(struct audit_args *a, bool need_key);
+/* Reads what the arguments name (several streams one after the other). 0, or an exit code
+ * after a message. */
+int audit_read(const struct audit_args *a, const struct audit_sink *to);
 
 int audit_verify(struct audit_args *a);
 int audit_show(struct audit_args *a);

@@ -138,7 +138,7 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 
 	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||
 		recorded_decide(r, p, &a->arena, v, &unsure))
-		return cmd_fail("audit explain", "%s: the record cannot be read back", a->id);
+		return cmd_fail(a->what, "%s: the record cannot be read back", a->id);
 	json_t *o = json_object();
 	copy(o, record, "id", "");
 	copy(o, record, "decided_at", "");
@@ -169,24 +169,17 @@ audit_explain(struct audit_args *a)
 {
 	struct wanted w = { .id = a->id };
 	struct audit_sink to = { &w, look, NULL, NULL };
-	struct buf why;
 	int code = EXIT_CANNOT;
 
-	if (!policy_alone_load(&w.policy, "audit explain", a->config, a->policy)) {
-		policy_alone_free(&w.policy);
-		return EXIT_CANNOT;
-	}
-	buf_init(&why, 8192);
-	if (audit_read(a, &to, &why)) {
-		cmd_fail("audit explain", "%.*s", SPAN_ARG(buf_view(&why)));
-	} else if (!w.record) {
-		cmd_fail("audit explain", "%s: no such decision", a->id);
-		code = EXIT_NO;
-	} else {
+	if (policy_alone_load(&w.policy, a->what, a->config, a->policy))
+		code = audit_read(a, &to);
+	if (!code && w.record) {
 		code = tell(a, w.record, &w.policy);
+	} else if (!code) {
+		cmd_fail(a->what, "%s: no such decision", a->id);
+		code = EXIT_NO;
 	}
 	json_decref(w.record);
-	buf_free(&why);
 	policy_alone_free(&w.policy);
 	return code;
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "cmd/audit.h"
+#include "cmd/cmd.h"
 #include "store/journal.h"
 #include "store/lines.h"
 #include "store/recover.h"
@@ -289,16 +290,12 @@ audit_dial(const char *url, struct buf *why)
 	return redis_dial(&u, TIMEOUT_US, why);
 }
 
-int
-audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *why)
+static int
+read_streams(const char *url, const struct audit_sink *to, struct buf *why)
 {
 	struct audit_streams s;
+	redisContext *c = audit_dial(url, why);
 
-	if (a->file)
-		return audit_read_file(a->file, to, why);
-	if (a->journal)
-		return audit_read_journal(a->journal, to, why);
-	redisContext *c = audit_dial(a->redis, why);
 	if (!c)
 		return ERR_IO;
 	int err = audit_streams(c, &s, why);
@@ -306,5 +303,20 @@ audit_read(const struct audit_args *a, const struct audit_sink *to, struct buf *
 		err = audit_read_stream(c, s.key[i], to, why);
 	audit_streams_free(&s);
 	redisFree(c);
+	return err;
+}
+
+int
+audit_read(const struct audit_args *a, const struct audit_sink *to)
+{
+	struct buf why;
+
+	buf_init(&why, 8192);
+	int err = a->file      ? audit_read_file(a->file, to, &why)
+		  : a->journal ? audit_read_journal(a->journal, to, &why)
+			       : read_streams(a->redis, to, &why);
+	if (err)
+		err = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
 	return err;
 }

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/err.h"
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
 
@@ -67,21 +66,18 @@ audit_show(struct audit_args *a)
 {
 	struct show s = { .found = 0 };
 	struct audit_sink to = { &s, show_line, NULL, NULL };
-	struct buf why;
 
 	buf_init(&s.id, 65536);
-	buf_init(&why, 8192);
 	buf_json_str(&s.id, span_str(a->id));
-	int err = audit_read(a, &to, &why);
+	int code = audit_read(a, &to);
 	if (s.found)
 		puts("\n]");
-	if (err)
-		cmd_fail("audit show", "%.*s", SPAN_ARG(buf_view(&why)));
-	else if (!s.found)
-		cmd_fail("audit show", "%s: no such record", a->id);
+	if (!code && !s.found) {
+		cmd_fail(a->what, "%s: no such record", a->id);
+		code = EXIT_NO;
+	}
 	buf_free(&s.id);
-	buf_free(&why);
-	return err ? EXIT_CANNOT : s.found ? EXIT_DONE : EXIT_NO;
+	return code;
 }
 
 /* ---- export ---- */
@@ -103,28 +99,20 @@ export_line(void *arg, struct span line)
 int
 audit_export(struct audit_args *a)
 {
-	struct buf pending, why;
+	struct buf pending;
 	struct audit_sink to = { &pending, export_line, NULL, NULL };
 
 	buf_init(&pending, PENDING_BYTES);
-	buf_init(&why, 8192);
-	int err = audit_read(a, &to, &why);
-	if (!err && buf_failed(&pending)) {
-		buf_str(&why, "no commit for too long: not a chain of records");
-		err = ERR_LIMIT;
-	}
-	if (!err && (fflush(stdout) == EOF || ferror(stdout))) {
-		buf_str(&why, "cannot write the output");
-		err = ERR_IO;
-	}
-	if (err)
-		cmd_fail("audit export", "%.*s", SPAN_ARG(buf_view(&why)));
-	else if (pending.n)
+	int code = audit_read(a, &to);
+	if (!code && buf_failed(&pending))
+		code = cmd_fail(a->what, "no commit for too long: not a chain of records");
+	if (!code && (fflush(stdout) == EOF || ferror(stdout)))
+		code = cmd_fail(a->what, "cannot write the output");
+	if (!code && pending.n)
 		fprintf(stderr,
 			"tollgate: audit export: %zu bytes behind the last commit are not "
 			"signed yet and left out\n",
 			pending.n);
 	buf_free(&pending);
-	buf_free(&why);
-	return err ? EXIT_CANNOT : EXIT_DONE;
+	return code;
 }

@@ -104,50 +104,67 @@ reject_to(void *v, const char *why)
 	verifier_reject(v, why);
 }
 
-static struct audit_sink
-sink(struct verifier *v)
+/* A daemon that writes meanwhile may cut off what a full disk left half written, and a stream
+ * may be trimmed under our eyes: what looks bad is read a second time. `key` NULL: the journal.
+ */
+static int
+verify_chain(struct audit_args *a, redisContext *c, const char *key, struct verify_options *o,
+	struct verify_result *r, struct buf *why)
 {
-	return (struct audit_sink){ v, line_to, torn_to, reject_to };
+	int err = 0;
+
+	r->ok = false;
+	for (int tries = 0; tries < 2 && !err && !r->ok; tries++) {
+		struct prints *p = o->arg;
+		if (p && key)
+			p->n = 0;
+		else if (p)
+			p->differs = 0;
+		struct verifier *v = verifier_new(o);
+		if (!v)
+			return ERR_NOMEM;
+		struct audit_sink to = { v, line_to, torn_to, reject_to };
+		err = key ? audit_read_stream(c, key, &to, why)
+			  : audit_read_journal(a->journal, &to, why);
+		if (!err)
+			end(v, r);
+		verifier_free(&v);
+	}
+	return err;
+}
+
+/* The node whose journal it is; empty: not known. */
+static int
+journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], struct buf *why)
+{
+	struct journal_list list;
+	int err = journal_list(a->journal, NULL, &list, why);
+
+	node[0] = '\0';
+	if (err)
+		return err;
+	if (list.n && list.seg[0].ours)
+		memcpy(node, list.seg[0].node, CHAIN_NODE_MAX + 1);
+	journal_list_free(&list);
+	return 0;
 }
 
 static int
 verify_journal(struct audit_args *a, struct prints *p, struct verify_result *r, struct buf *why)
 {
-	struct journal_list list;
-	char node[CHAIN_NODE_MAX + 1] = "";
-	int err = 0;
+	char node[CHAIN_NODE_MAX + 1];
+	int err = journal_node(a, node, why);
+	struct verify_options o = { .keys = a->keys,
+		.nkeys = a->nkeys,
+		.from = a->from,
+		.live = true,
+		.node = node[0] ? node : NULL };
 
-	/* A daemon that writes meanwhile may cut off what a full disk left half
-	 * written; a reader that saw those bytes looks a second time. */
-	for (int tries = 0; tries < 2; tries++) {
-		err = journal_list(a->journal, NULL, &list, why);
-		if (err)
-			return err;
-		if (list.n && list.seg[0].ours)
-			memcpy(node, list.seg[0].node, sizeof(node));
-		journal_list_free(&list);
-		struct verify_options o = { .keys = a->keys,
-			.nkeys = a->nkeys,
-			.from = a->from,
-			.live = true,
-			.node = node[0] ? node : NULL };
-		if (p && !strcmp(p->node, node)) {
-			o.each = print_compare;
-			o.arg = p;
-			p->differs = 0;
-		}
-		struct verifier *v = verifier_new(&o);
-		if (!v)
-			return ERR_NOMEM;
-		struct audit_sink to = sink(v);
-		err = audit_read_journal(a->journal, &to, why);
-		if (!err)
-			end(v, r);
-		verifier_free(&v);
-		if (err || r->ok)
-			break;
+	if (p && !strcmp(p->node, node)) {
+		o.each = print_compare;
+		o.arg = p;
 	}
-	return err;
+	return err ? err : verify_chain(a, NULL, NULL, &o, r, why);
 }
 
 static int
@@ -155,32 +172,16 @@ verify_stream(struct audit_args *a, redisContext *c, const char *key, struct pri
 	struct verify_result *r, struct buf *why)
 {
 	const char *node = key + strlen(AUDIT_STREAM_PREFIX);
-	int err = 0;
+	struct verify_options o = {
+		.keys = a->keys, .nkeys = a->nkeys, .trimmed = true, .live = true, .node = node
+	};
 
-	for (int tries = 0; tries < 2; tries++) { /* it may be trimmed under our eyes */
-		struct verify_options o = { .keys = a->keys,
-			.nkeys = a->nkeys,
-			.trimmed = true,
-			.live = true,
-			.node = node };
-		if (p) {
-			snprintf(p->node, sizeof(p->node), "%s", node);
-			p->n = 0;
-			o.each = print_add;
-			o.arg = p;
-		}
-		struct verifier *v = verifier_new(&o);
-		if (!v)
-			return ERR_NOMEM;
-		struct audit_sink to = sink(v);
-		err = audit_read_stream(c, key, &to, why);
-		if (!err)
-			end(v, r);
-		verifier_free(&v);
-		if (err || r->ok)
-			break;
+	if (p) {
+		snprintf(p->node, sizeof(p->node), "%s", node);
+		o.each = print_add;
+		o.arg = p;
 	}
-	return err;
+	return verify_chain(a, c, key, &o, r, why);
 }
 
 /* ---- a file, which may hold several chains ---- */
@@ -325,7 +326,6 @@ audit_verify(struct audit_args *a)
 {
 	struct prints p = { 0 };
 	struct verify_result journal = { 0 }, stream = { 0 };
-	struct journal_list list = { 0 };
 	struct buf why;
 	bool ok = true;
 	int err = 0;
@@ -333,12 +333,8 @@ audit_verify(struct audit_args *a)
 	buf_init(&why, 8192);
 	if (a->file)
 		err = verify_file(a, &ok, &why);
-	if (a->journal && a->redis) {
-		err = journal_list(a->journal, NULL, &list, &why);
-		if (!err && list.n && list.seg[0].ours)
-			memcpy(p.node, list.seg[0].node, sizeof(p.node));
-		journal_list_free(&list);
-	}
+	if (a->journal && a->redis)
+		err = journal_node(a, p.node, &why);
 	/* The stream first: what it holds is in the journal by then. */
 	if (!err && a->redis) {
 		char node[CHAIN_NODE_MAX + 1];
@@ -356,7 +352,7 @@ audit_verify(struct audit_args *a)
 	if (!err && p.full)
 		err = ERR_NOMEM;
 	if (err)
-		cmd_fail("audit verify", "%.*s",
+		cmd_fail(a->what, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
 	free(p.hash);
 	buf_free(&why);

@@ -194,28 +194,19 @@ static int
 replay(struct replay *re, struct audit_args *from, const char *policy)
 {
 	struct audit_sink to = { re, one_line, NULL, NULL };
-	struct buf why;
-	int code = EXIT_CANNOT;
 
-	if (!policy_alone_load(&re->policy, "policy replay", from->config, policy) ||
-		audit_source(from, "policy replay", false))
+	if (!policy_alone_load(&re->policy, from->what, from->config, policy) ||
+		audit_source(from, false) || audit_read(from, &to))
 		return EXIT_CANNOT;
-	buf_init(&why, 8192);
-	if (audit_read(from, &to, &why)) {
-		cmd_fail("policy replay", "%.*s", SPAN_ARG(buf_view(&why)));
-	} else {
-		tally_print(&re->tally, "decisions", from->as_json);
-		code = re->tally.different ? EXIT_NO : EXIT_DONE;
-	}
-	buf_free(&why);
-	return code;
+	tally_print(&re->tally, "decisions", from->as_json);
+	return re->tally.different ? EXIT_NO : EXIT_DONE;
 }
 
 int
 policy_replay(int argc, char **argv)
 {
 	struct replay re = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
-	struct audit_args from = { .nkeys = 0 };
+	struct audit_args from = { .what = "policy replay" };
 	const char *policy = NULL, *since = NULL, *until = NULL, *most = NULL;
 	const struct cmd_option options[] = {
 		{ "policy", .text = &policy },
@@ -243,7 +234,7 @@ policy_replay(int argc, char **argv)
 	int code = replay(&re, &from, policy);
 	tally_free(&re.tally);
 	policy_alone_free(&re.policy);
-	audit_args_free(&from);
+	arena_reset(&from.arena);
 	arena_reset(&re.a);
 	return code;
 }
