@@ -300,13 +300,11 @@ recognisers_json(struct request *r)
 
 	for (size_t i = 0; i < r->scan.nrecognitions; i++) {
 		const struct recognition *c = &r->scan.recognitions[i];
-		json_t *o = json_object();
-		json_object_set_new(o, "name", json_string(c->x->rec.name));
-		json_object_set_new(o, "outcome", json_string(ask_outcome_names[c->outcome]));
-		if (c->outcome != ASK_ANSWERED)
-			json_object_set_new(o, "applied", json_string(applied[c->applied]));
-		json_object_set_new(o, "texts", json_integer((json_int_t)c->texts));
-		json_array_append_new(list, o);
+		const char *did = c->outcome != ASK_ANSWERED ? applied[c->applied] : NULL;
+		json_array_append_new(
+			list, json_pack("{ss ss ss* sI}", "name", c->x->rec.name, "outcome",
+				      ask_outcome_names[c->outcome], "applied", did, "texts",
+				      (json_int_t)c->texts));
 	}
 	return list;
 }
@@ -353,23 +351,18 @@ identity_json(const struct identity *id)
 static json_t *
 finding_json(struct request *r, const struct hit *h)
 {
-	json_t *o = json_pack("{ssss?sfssss}", "entity",
-		detect_entity_name(r->snap->rules, h->f.entity), "class",
-		policy_class_of(r->snap->policy, r->snap->rules, h->f.entity), "score",
-		(double)h->f.score, "in", h->in_target ? "target" : "body", "role",
-		role_name(h->segment->role));
+	const struct policy *p = r->snap->policy;
+	const char *by = NULL;
 
-	if (h->f.flags & FINDING_SAMPLE)
-		json_object_set_new(o, "sample", json_true());
-	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
-		if (r->snap->policy->externals[i].rec.source ==
-			(unsigned)h->f.flags >> FINDING_SOURCE_SHIFT)
-			json_object_set_new(
-				o, "by", json_string(r->snap->policy->externals[i].rec.name));
-	const char *with = request_redacted_with(r, h->f.entity);
-	if (with)
-		json_object_set_new(o, "with", json_string(with));
-	return o;
+	for (size_t i = 0; i < p->nexternals; i++)
+		if (p->externals[i].rec.source == (unsigned)h->f.flags >> FINDING_SOURCE_SHIFT)
+			by = p->externals[i].rec.name;
+	return json_pack("{ss ss? sf ss ss so* ss* ss*}", "entity",
+		detect_entity_name(r->snap->rules, h->f.entity), "class",
+		policy_class_of(p, r->snap->rules, h->f.entity), "score", (double)h->f.score,
+		"in", h->in_target ? "target" : "body", "role", role_name(h->segment->role),
+		"sample", h->f.flags & FINDING_SAMPLE ? json_true() : NULL, "by", by, "with",
+		request_redacted_with(r, h->f.entity));
 }
 
 /* Positions in the raw bytes, for the n hits of one segment at once. */
@@ -463,96 +456,92 @@ candidates_json(const struct request *r)
 
 	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
 		const struct policy_candidate *c = &r->found.verdict.candidates[i];
-		json_t *o = json_object();
-		json_object_set_new(o, "target", json_string(c->target->name));
-		if (c->target->model)
-			json_object_set_new(o, "model", json_string(c->target->model));
-		json_object_set_new(o, "fate", json_string(fates[c->fate]));
-		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
-			json_object_set_new(
-				o, "rule", json_string(c->rule ? c->rule->name : "default"));
-		json_array_append_new(list, o);
+		bool out = c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED;
+		const char *rule = c->rule ? c->rule->name : "default";
+		json_array_append_new(
+			list, json_pack("{ss ss* ss ss*}", "target", c->target->name, "model",
+				      c->target->model, "fate", fates[c->fate], "rule",
+				      out ? rule : NULL));
 	}
 	return list;
 }
 
+/* NULL in place of what holds nothing. */
+static json_t *
+unless_empty(json_t *v)
+{
+	if (json_array_size(v) || json_object_size(v))
+		return v;
+	json_decref(v);
+	return NULL;
+}
+
 /* What the rules change, besides the body. */
-static void
-add_changes(struct request *r, json_t *o)
+static json_t *
+changes_json(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
+	bool sent = r->out.decision.kind != D_DENY;
 	json_t *tags = json_array(), *headers = json_object();
 	const struct header *h;
 
-	if (v->ncandidates > 1)
-		json_object_set_new(o, "candidates", candidates_json(r));
 	for (size_t i = 0; i < v->ntags; i++)
 		json_array_append_new(tags, json_string(v->tags[i]));
-	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
+	for (size_t rule = 0, at = 0; sent && (h = request_header(r, &rule, &at));)
 		json_object_set_new(headers, h->name, json_string(h->value));
-	if (v->ntags)
-		json_object_set(o, "tags", tags);
-	if (r->out.decision.kind != D_DENY) {
-		if (r->in.asked_model.n)
-			json_object_set_new(o, "requested_model", text(r->in.asked_model));
-		if (v->changes.max_output_tokens)
-			json_object_set_new(o, "max_output_tokens",
-				json_integer((json_int_t)v->changes.max_output_tokens));
-		if (json_object_size(headers))
-			json_object_set(o, "set_headers", headers);
-	}
-	json_decref(tags);
-	json_decref(headers);
+	return json_pack("{so* so* so* so* so*}", "candidates",
+		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags", unless_empty(tags),
+		"requested_model", sent && r->in.asked_model.n ? text(r->in.asked_model) : NULL,
+		"max_output_tokens",
+		sent && v->changes.max_output_tokens
+			? json_integer((json_int_t)v->changes.max_output_tokens)
+			: NULL,
+		"set_headers", unless_empty(headers));
+}
+
+/* Of how reasoning under a provider's signature was treated. */
+static json_t *
+reasoning_json(const struct request *r)
+{
+	return json_pack("{si si si}", "blocks", (int)r->in.body.nreasoning, "dropped",
+		(int)r->found.reasoning_dropped, "left", (int)r->found.reasoning_left);
 }
 
 json_t *
 decide_result(struct request *r)
 {
 	const struct decision *d = &r->out.decision;
-	json_t *o = json_object();
+	const struct policy *p = r->snap->policy;
+	const struct route *route = r->found.route;
+	const struct policy_verdict *v = r->found.have_verdict ? &r->found.verdict : NULL;
+	const char *pattern = r->found.injection_pattern, *shadow = NULL;
+	bool sent = d->kind != D_DENY;
 
-	json_object_set_new(o, "decision", json_string(decision_names[d->kind]));
-	json_object_set_new(o, "status", json_integer(d->kind == D_DENY ? d->status : 200));
-	json_object_set_new(o, "rule", json_string(d->rule ? d->rule : ""));
-	json_object_set_new(o, "reason", text(d->message));
-	json_object_set_new(o, "policy", json_string(r->snap->policy->label));
-	json_object_set_new(o, "identity", identity_json(&r->found.identity));
-	json_object_set_new(
-		o, "route", json_string(r->found.route ? r->found.route->name : ""));
-	if (r->found.route && r->found.route->targets->name[0])
-		json_object_set_new(o, "target", json_string(request_target(r)->name));
-	json_object_set_new(o, "model", text(r->in.body.model));
-	if (r->found.have_verdict)
-		add_changes(r, o);
-	json_object_set_new(o, "classes", classes_json(r));
-	json_object_set_new(o, "findings", findings_json(r));
-	if (r->in.body.nreasoning)
-		json_object_set_new(o, "signed_reasoning",
-			json_pack("{sisisi}", "blocks", (int)r->in.body.nreasoning, "dropped",
-				(int)r->found.reasoning_dropped, "left",
-				(int)r->found.reasoning_left));
-	json_t *mentions = mentions_json(r);
-	if (json_array_size(mentions))
-		json_object_set(o, "mentions", mentions);
-	json_decref(mentions);
-	if (r->snap->policy->scores)
-		json_object_set_new(o, "injection", json_real(r->found.injection));
-	if (r->found.injection_pattern)
-		json_object_set_new(o, "injection_reason",
-			json_sprintf("pattern:%s", r->found.injection_pattern));
-	if (r->found.evasion)
-		json_object_set_new(o, "evasion", json_true());
-	if (r->scan.nrecognitions)
-		json_object_set_new(o, "recognisers", recognisers_json(r));
-	if (r->found.have_verdict && r->found.verdict.shadowed)
-		json_object_set_new(o, "shadow",
-			json_string(r->found.verdict.shadow_rule
-					    ? r->found.verdict.shadow_rule->name
-					    : "default"));
-	if (d->kind != D_DENY && r->out.edited)
-		json_object_set_new(o, "body", text(buf_view(&r->out.rewritten)));
-	if (d->kind != D_DENY && r->out.new_target.n)
-		json_object_set_new(o, "path", text(buf_view(&r->out.new_target)));
+	if (v && v->shadowed)
+		shadow = v->shadow_rule ? v->shadow_rule->name : "default";
+	json_t *o = json_pack("{ss si ss so ss so ss ss* so}", "decision",
+		decision_names[d->kind], "status", sent ? 200 : d->status, "rule",
+		d->rule ? d->rule : "", "reason", text(d->message), "policy", p->label,
+		"identity", identity_json(&r->found.identity), "route",
+		route ? route->name : "", "target",
+		route && route->targets->name[0] ? request_target(r)->name : NULL, "model",
+		text(r->in.body.model));
+	if (v)
+		json_object_update_new(o, changes_json(r));
+	json_object_update_new(
+		o, json_pack("{so so so* so* so* so* so* so* ss* so* so*}", "classes",
+			   classes_json(r), "findings", findings_json(r), "signed_reasoning",
+			   r->in.body.nreasoning ? reasoning_json(r) : NULL, "mentions",
+			   unless_empty(mentions_json(r)), "injection",
+			   p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
+			   pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
+			   r->found.evasion ? json_true() : NULL, "recognisers",
+			   r->scan.nrecognitions ? recognisers_json(r) : NULL, "shadow", shadow,
+			   "body",
+			   sent && r->out.edited ? text(buf_view(&r->out.rewritten)) : NULL,
+			   "path",
+			   sent && r->out.new_target.n ? text(buf_view(&r->out.new_target))
+						       : NULL));
 	return o;
 }
 

@@ -93,23 +93,16 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 static json_t *
 outcome_now(const struct replay *re, const struct recorded *r, const struct policy_verdict *v)
 {
-	json_t *o = json_object(), *redactions = json_object();
-
-	json_object_set_new(
-		o, "decision", json_string(r->no_route ? "deny" : rule_effect_name(v->effect)));
-	json_object_set_new(o, "rule",
-		json_string(r->no_route ? ""
-			    : v->rule	? v->rule->name
-					: "default"));
-	json_object_set_new(o, "route", json_string(r->no_route ? "" : r->facts.route->name));
-	if (!r->no_route)
-		add_changes(o, r, v);
 	if (r->no_route)
-		json_object_set_new(o, "status", json_integer(404));
-	else if (v->effect == RULE_DENY)
+		return json_pack("{ss ss ss si s{}}", "decision", "deny", "rule", "", "route",
+			"", "status", 404, "redactions");
+	json_t *o = json_pack("{ss ss ss}", "decision", rule_effect_name(v->effect), "rule",
+		       v->rule ? v->rule->name : "default", "route", r->facts.route->name),
+	       *redactions = json_object();
+	add_changes(o, r, v);
+	if (v->effect == RULE_DENY)
 		json_object_set_new(o, "status", json_integer(v->status));
-	for (size_t e = 0;
-		!r->no_route && v->redacts && e < detect_entity_count(re->policy.rules); e++)
+	for (size_t e = 0; v->redacts && e < detect_entity_count(re->policy.rules); e++)
 		if (entity_in(&v->redact, e))
 			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
 				json_string(style_names[v->with[e]]));

@@ -43,10 +43,8 @@ tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const cha
 		t->different++;
 		if (json_array_size(t->examples) < t->examples_max) {
 			json_t *e = json_copy(where);
-			json_object_set(e, "was", old);
-			json_object_set(e, "is", new);
-			if (says)
-				json_object_set_new(e, "says", json_string(says));
+			json_object_update_new(e,
+				json_pack("{sO sO ss*}", "was", old, "is", new, "says", says));
 			json_array_append_new(t->examples, e);
 		}
 	}
@@ -137,15 +135,12 @@ tally_print(const struct tally *t, const char *what, bool as_json)
 		print_words(t, what);
 		return;
 	}
-	json_t *o = json_object(), *by = json_object();
-	json_object_set_new(o, "total", json_integer((json_int_t)t->total));
-	json_object_set_new(o, "same", json_integer((json_int_t)t->same));
-	json_object_set_new(o, "different", json_integer((json_int_t)t->different));
+	json_t *by = json_object();
 	for (size_t i = 0; i < TALLY_FIELDS; i++)
 		json_object_set_new(by, fields[i], json_integer((json_int_t)t->by[i]));
-	json_object_set_new(o, "changed", by);
-	json_object_set(o, "not_compared", t->cannot);
-	json_object_set(o, "examples", t->examples);
+	json_t *o = json_pack("{sI sI sI so sO sO}", "total", (json_int_t)t->total, "same",
+		(json_int_t)t->same, "different", (json_int_t)t->different, "changed", by,
+		"not_compared", t->cannot, "examples", t->examples);
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);
