@@ -107,7 +107,6 @@ cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 	const struct cel_value *b, struct cel_value *out)
 {
 	static const char *const names[] = { "+", "-", "*", "/", "%" };
-	struct cel_value pair[2] = { *a, *b }; /* *out may be one of them */
 
 	if (a->type == b->type) {
 		switch (a->type) {
@@ -121,18 +120,18 @@ cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 		case CEL_BYTES:
 			if (op != OP_ADD)
 				break;
-			concat(c, &pair[0], &pair[1], out);
+			concat(c, a, b, out);
 			return;
 		case CEL_LIST:
 			if (op != OP_ADD)
 				break;
-			append(c, &pair[0], &pair[1], out);
+			append(c, a, b, out);
 			return;
 		default: break;
 		}
 	}
-	if (!time_arith(op, &pair[0], &pair[1], out))
-		cel_raise_types(c, out, names[op - OP_ADD], pair, 2);
+	if (!time_arith(op, a, b, out))
+		cel_raise_types(c, out, names[op - OP_ADD], a, b);
 }
 
 void
@@ -143,7 +142,7 @@ cel_negate(struct cel_ctx *c, const struct cel_value *a, struct cel_value *out)
 	if (v.type == CEL_DOUBLE)
 		*out = cel_double(-v.d);
 	else if (v.type != CEL_INT)
-		cel_raise_types(c, out, "-", &v, 1);
+		cel_raise_types(c, out, "-", &v, NULL);
 	else if (v.i == INT64_MIN)
 		cel_raise_lit(out, "int overflow");
 	else

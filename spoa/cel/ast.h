@@ -7,7 +7,7 @@
 #include "base/caps.h"
 #include "cel/cel.h"
 
-enum cel_op {
+enum cel_op { /* in groups that ranges name */
 	/* built by the parser */
 	OP_CONST,
 	OP_IDENT,  /* name */
@@ -106,8 +106,9 @@ __attribute__((format(printf, 4, 5))) bool cel_error_at(
 /* Parses all of src and expands macros. NULL with *err filled. */
 struct cel_node *cel_parse(struct arena *a, struct span src, struct cel_error *err);
 
-/* A node with room for n kids, depth and kids unset. NULL: arena full. */
-struct cel_node *cel_node_new(struct arena *a, enum cel_op op, size_t at, size_t nkids);
+/* A node over n kids. NULL: arena full. */
+struct cel_node *cel_node_new(
+	struct arena *a, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n);
 
 /* Expands the macro `name` over args (member: target given). 1: *out is the
  * expansion; 0: not a macro; -1: wrong use, *err filled. */

@@ -407,18 +407,9 @@ cel_check(struct cel_check *k, struct cel_node *n)
 	case OP_IDENT: return check_ident(k, n);
 	case OP_SELECT: return check_select(k, n);
 	case OP_CALL: return check_call(k, n);
-	case OP_ALL:
-	case OP_EXISTS:
-	case OP_EXISTS_ONE:
-	case OP_FILTER:
-	case OP_TRANSFORM_LIST:
-	case OP_TRANSFORM_MAP:
-	case OP_BIND: return check_macro(k, n);
+	case OP_ALL ... OP_BIND: return check_macro(k, n);
 	case OP_CONST:
-	case OP_SLOT:
-	case OP_PRESENT:
-	case OP_LOCAL:
-	case OP_NAME: return true;
+	case OP_SLOT ... OP_NAME: return true;
 	default: break;
 	}
 	if (!check_kids(k, n, 0))
@@ -436,12 +427,7 @@ cel_check(struct cel_check *k, struct cel_node *n)
 		       mistake(k, n->kid[0], "'-'", "a number with a sign");
 	case OP_COND: return check_cond(k, n);
 	case OP_IN: return check_in(k, n);
-	case OP_EQ:
-	case OP_NE:
-	case OP_LT:
-	case OP_LE:
-	case OP_GT:
-	case OP_GE: return check_compare(k, n);
+	case OP_EQ ... OP_GE: return check_compare(k, n);
 	default: return check_arith(k, n);
 	}
 }

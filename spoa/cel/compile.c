@@ -16,14 +16,8 @@
 static bool
 foldable(const struct cel_node *n)
 {
-	switch ((enum cel_op)n->op) {
-	case OP_CONST:
-	case OP_SLOT:
-	case OP_PRESENT:
-	case OP_LOCAL:
-	case OP_NAME: return false;
-	default: break;
-	}
+	if (n->op == OP_CONST || n->op >= OP_SLOT)
+		return false;
 	for (uint32_t i = 0; i < n->nkids; i++)
 		if (n->kid[i]->op != OP_CONST)
 			return false;

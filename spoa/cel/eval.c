@@ -101,14 +101,12 @@ cel_raise(struct cel_ctx *c, struct cel_value *out, const char *fmt, ...)
 
 void
 cel_raise_types(struct cel_ctx *c, struct cel_value *out, const char *what,
-	const struct cel_value *v, size_t n)
+	const struct cel_value *a, const struct cel_value *b)
 {
-	if (n == 1)
-		cel_raise(c, out, "%s is not defined for %.*s", what,
-			SPAN_ARG(cel_type_name(v[0].type)));
-	else
-		cel_raise(c, out, "%s is not defined for %.*s and %.*s", what,
-			SPAN_ARG(cel_type_name(v[0].type)), SPAN_ARG(cel_type_name(v[1].type)));
+	struct span second = b ? cel_type_name(b->type) : SPAN_LIT("");
+
+	cel_raise(c, out, "%s is not defined for %.*s%s%.*s", what,
+		SPAN_ARG(cel_type_name(a->type)), b ? " and " : "", SPAN_ARG(second));
 }
 
 /* --- names --- */
@@ -184,7 +182,7 @@ test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	struct cel_value key = cel_string(n->name), map = *out;
 
 	if (map.type != CEL_MAP)
-		cel_raise_types(c, out, "has()", &map, 1);
+		cel_raise_types(c, out, "has()", &map, NULL);
 	else
 		*out = cel_bool(cel_map_find(&map, &key, &c->steps) != NULL);
 }
@@ -216,15 +214,15 @@ index_value(struct cel_ctx *c, const struct cel_value *v, const struct cel_value
 	if (v->type == CEL_LIST) {
 		int64_t i = index_of(key);
 		if (key->type != CEL_INT && key->type != CEL_UINT && key->type != CEL_DOUBLE)
-			cel_raise_types(c, out, "an index of a list", key, 1);
+			cel_raise_types(c, out, "an index of a list", key, NULL);
 		else if (i < 0 || (uint64_t)i >= v->list.n)
 			cel_raise_lit(out, "index out of range");
 		else
 			*out = v->list.v[i];
 	} else if (v->type != CEL_MAP) {
-		cel_raise_types(c, out, "[]", v, 1);
+		cel_raise_types(c, out, "[]", v, NULL);
 	} else if (!is_key(key) && key->type != CEL_DOUBLE) {
-		cel_raise_types(c, out, "a key of a map", key, 1);
+		cel_raise_types(c, out, "a key of a map", key, NULL);
 	} else {
 		const struct cel_value *found = cel_map_find(v, key, &c->steps);
 		if (found)
@@ -243,7 +241,7 @@ is_in(struct cel_ctx *c, const struct cel_value *v, const struct cel_value *set,
 		return;
 	}
 	if (set->type != CEL_LIST) {
-		cel_raise_types(c, out, "'in'", set, 1);
+		cel_raise_types(c, out, "'in'", set, NULL);
 		return;
 	}
 	size_t i = 0;
@@ -256,9 +254,11 @@ is_in(struct cel_ctx *c, const struct cel_value *v, const struct cel_value *set,
 /* --- literals --- */
 
 static void
-list_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
+collection(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 {
+	bool map = n->op == OP_MAPLIT;
 	struct cel_value *v = cel_take_values(c, n->nkids, out);
+	struct cel_value all = { .type = map ? CEL_MAP : CEL_LIST, .list = { v, 0 } };
 
 	for (uint32_t i = 0; v && i < n->nkids; i++) {
 		cel_eval_node(c, n->kid[i], &v[i]);
@@ -266,35 +266,18 @@ list_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 			*out = v[i];
 			return;
 		}
-	}
-	if (v)
-		*out = cel_list(v, n->nkids);
-}
-
-static void
-map_literal(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
-{
-	struct cel_value *v = cel_take_values(c, n->nkids, out);
-	struct cel_value map = { .type = CEL_MAP, .list = { v, 0 } };
-
-	for (uint32_t i = 0; v && i < n->nkids; i++) {
-		cel_eval_node(c, n->kid[i], &v[i]);
-		if (cel_is_error(&v[i])) {
-			*out = v[i];
-			return;
-		}
-		if (i % 2) {
-			map.list.n++;
+		if (!map || i % 2) {
+			all.list.n++;
 		} else if (!is_key(&v[i])) {
-			cel_raise_types(c, out, "a key of a map", &v[i], 1);
+			cel_raise_types(c, out, "a key of a map", &v[i], NULL);
 			return;
-		} else if (cel_map_find(&map, &v[i], &c->steps)) {
+		} else if (cel_map_find(&all, &v[i], &c->steps)) {
 			cel_raise_lit(out, "the same key twice in a map");
 			return;
 		}
 	}
 	if (v)
-		*out = map;
+		*out = all;
 }
 
 /* --- operators --- */
@@ -320,7 +303,7 @@ logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_va
 		if (cel_is_error(out))
 			error = *out;
 		else
-			cel_raise_types(c, &error, absorbing ? "'||'" : "'&&'", out, 1);
+			cel_raise_types(c, &error, absorbing ? "'||'" : "'&&'", out, NULL);
 	}
 	if (error.type != CEL_NULL)
 		*out = error;
@@ -335,7 +318,7 @@ compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a, const stru
 	bool yes = false;
 
 	if (order == CEL_NO_ORDER) {
-		cel_raise_types(c, out, names[op - OP_LT], (struct cel_value[]){ *a, *b }, 2);
+		cel_raise_types(c, out, names[op - OP_LT], a, b);
 		return;
 	}
 	switch (op) {
@@ -375,10 +358,7 @@ binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	switch ((enum cel_op)n->op) {
 	case OP_EQ: *out = cel_bool(cel_equal(a, b, &c->steps)); break;
 	case OP_NE: *out = cel_bool(!cel_equal(a, b, &c->steps)); break;
-	case OP_LT:
-	case OP_LE:
-	case OP_GT:
-	case OP_GE: compare(c, (enum cel_op)n->op, a, b, out); break;
+	case OP_LT ... OP_GE: compare(c, (enum cel_op)n->op, a, b, out); break;
 	case OP_IN: is_in(c, a, b, out); break;
 	case OP_INDEX: index_value(c, a, b, out); break;
 	default: cel_arith(c, (enum cel_op)n->op, a, b, out);
@@ -447,8 +427,8 @@ cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out
 			select_field(c, n->name, out);
 		break;
 	case OP_CALL: call(c, n, out); break;
-	case OP_LIST: list_literal(c, n, out); break;
-	case OP_MAPLIT: map_literal(c, n, out); break;
+	case OP_LIST:
+	case OP_MAPLIT: collection(c, n, out); break;
 	case OP_AND: logic(c, n, false, out); break;
 	case OP_OR: logic(c, n, true, out); break;
 	case OP_NOT:
@@ -456,8 +436,7 @@ cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out
 		if (out->type == CEL_BOOL)
 			out->b = !out->b;
 		else if (!cel_is_error(out))
-			cel_raise_types(
-				c, out, "'!'", &(struct cel_value){ .type = out->type }, 1);
+			cel_raise_types(c, out, "'!'", out, NULL);
 		break;
 	case OP_NEG:
 		cel_eval_node(c, n->kid[0], out);
@@ -469,16 +448,9 @@ cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out
 		if (out->type == CEL_BOOL)
 			cel_eval_node(c, n->kid[out->b ? 1 : 2], out);
 		else if (!cel_is_error(out))
-			cel_raise_types(
-				c, out, "'?'", &(struct cel_value){ .type = out->type }, 1);
+			cel_raise_types(c, out, "'?'", out, NULL);
 		break;
-	case OP_ALL:
-	case OP_EXISTS:
-	case OP_EXISTS_ONE:
-	case OP_FILTER:
-	case OP_TRANSFORM_LIST:
-	case OP_TRANSFORM_MAP:
-	case OP_BIND: cel_loop(c, n, out); break;
+	case OP_ALL ... OP_BIND: cel_loop(c, n, out); break;
 	case OP_IDENT: /* the checker has resolved them all */
 		INVARIANT(n->op != OP_IDENT);
 		break;

@@ -37,9 +37,9 @@ __attribute__((format(printf, 3, 4))) void cel_raise(
 	struct cel_ctx *c, struct cel_value *out, const char *fmt, ...);
 /* The same with a text that lives long enough. */
 void cel_raise_lit(struct cel_value *out, const char *message);
-/* No overload of `what` for these types. */
+/* No overload of `what` for the types of a and b (NULL: it takes one). *out may be either. */
 void cel_raise_types(struct cel_ctx *c, struct cel_value *out, const char *what,
-	const struct cel_value *v, size_t n);
+	const struct cel_value *a, const struct cel_value *b);
 
 void cel_eval_node(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out);
 /* arith.c: + - * / % and the sign, operands no errors. */

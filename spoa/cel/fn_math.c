@@ -26,7 +26,7 @@ extreme(CEL_ARGS, int sign)
 	for (size_t i = 0; i < n; i++) {
 		if (!is_number(&item[i])) {
 			cel_raise_types(c, out, sign > 0 ? "math.greatest()" : "math.least()",
-				&item[i], 1);
+				&item[i], NULL);
 			return;
 		}
 		if (!best || cel_order(&item[i], best) == sign)

@@ -277,7 +277,7 @@ join(CEL_ARGS)
 	for (size_t i = 0; i < count; i++) {
 		const struct cel_value *item = &v[0].list.v[i];
 		if (item->type != CEL_STRING) {
-			cel_raise_types(c, out, "join()", item, 1);
+			cel_raise_types(c, out, "join()", item, NULL);
 			return;
 		}
 		total += item->s.n + (i ? sep.n : 0);

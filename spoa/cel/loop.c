@@ -42,8 +42,7 @@ holds(struct loop *l, const struct cel_node *predicate, struct cel_value *out)
 	if (cel_is_error(out))
 		return false;
 	if (out->type != CEL_BOOL) {
-		struct cel_value v = *out;
-		cel_raise_types(l->c, out, "a macro's condition", &v, 1);
+		cel_raise_types(l->c, out, "a macro's condition", out, NULL);
 		return false;
 	}
 	return true;
@@ -147,7 +146,7 @@ cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 		return;
 	}
 	if (l.range.type != CEL_LIST && l.range.type != CEL_MAP) {
-		cel_raise_types(c, out, "a macro", &l.range, 1);
+		cel_raise_types(c, out, "a macro", &l.range, NULL);
 		return;
 	}
 	switch (n->op) {

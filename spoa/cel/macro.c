@@ -51,17 +51,10 @@ static struct cel_node *
 node_over(const struct expansion *x, enum cel_op op, size_t at, struct cel_node *const *kids,
 	size_t n)
 {
-	struct cel_node *node = cel_node_new(x->a, op, at, n);
+	struct cel_node *node = cel_node_new(x->a, op, at, kids, n);
 
-	if (!node) {
+	if (!node)
 		cel_error_at(x->err, x->src, at, "out of memory");
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++) {
-		node->kid[i] = kids[i];
-		if (node->depth <= kids[i]->depth)
-			node->depth = (uint16_t)(kids[i]->depth + 1);
-	}
 	return node;
 }
 

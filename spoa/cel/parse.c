@@ -27,19 +27,24 @@ static struct cel_node *parse_expr(struct parser *p);
 /* --- helpers --- */
 
 struct cel_node *
-cel_node_new(struct arena *a, enum cel_op op, size_t at, size_t nkids)
+cel_node_new(struct arena *a, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
 {
-	struct cel_node *n =
-		arena_alloc(a, sizeof(struct cel_node) + nkids * sizeof(struct cel_node *));
+	struct cel_node *node =
+		arena_alloc(a, sizeof(struct cel_node) + n * sizeof(struct cel_node *));
 
-	if (n) {
-		n->op = (uint8_t)op;
-		n->at = (uint32_t)at;
-		n->nkids = (uint32_t)nkids;
-		n->depth = 1;
-		n->type = (struct cel_styp){ CEL_DYN, CEL_DYN };
+	if (!node)
+		return NULL;
+	node->op = (uint8_t)op;
+	node->at = (uint32_t)at;
+	node->nkids = (uint32_t)n;
+	node->depth = 1;
+	node->type = (struct cel_styp){ CEL_DYN, CEL_DYN };
+	for (size_t i = 0; i < n; i++) {
+		node->kid[i] = kids[i];
+		if (node->depth <= kids[i]->depth)
+			node->depth = (uint16_t)(kids[i]->depth + 1);
 	}
-	return n;
+	return node;
 }
 
 static void *
@@ -95,20 +100,15 @@ vec_push(struct parser *p, struct vec *v, struct cel_node *n)
 	return true;
 }
 
-/* A node over kids; counts nodes and measures depth. */
+/* The same, with the caps. */
 static struct cel_node *
 node(struct parser *p, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
 {
 	if (++p->nodes > CAP_CEL_NODES)
 		return fail(p, at, "the expression has too many parts");
-	struct cel_node *node = cel_node_new(p->a, op, at, n);
+	struct cel_node *node = cel_node_new(p->a, op, at, kids, n);
 	if (!node)
 		return fail(p, at, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		node->kid[i] = kids[i];
-		if (node->depth <= kids[i]->depth)
-			node->depth = (uint16_t)(kids[i]->depth + 1);
-	}
 	if (node->depth > CAP_CEL_DEPTH)
 		return fail(p, at, "nested too deeply");
 	return node;
@@ -158,7 +158,8 @@ literal(struct parser *p, bool negative)
 	return constant(p, t.at, t.value);
 }
 
-/* exprs = [ expr { "," expr } [ "," ] ], up to the closing bracket, which is read */
+/* exprs = [ expr { "," expr } [ "," ] ], up to the closing bracket, which is read; in a map
+ * each is expr ":" expr. */
 static bool
 parse_list(struct parser *p, int close, const char *what, struct vec *v)
 {
@@ -166,35 +167,15 @@ parse_list(struct parser *p, int close, const char *what, struct vec *v)
 		struct cel_node *n = parse_expr(p);
 		if (!n || !vec_push(p, v, n))
 			return false;
+		if (close == '}' &&
+			(!expect(p, ':', "':'") || !(n = parse_expr(p)) || !vec_push(p, v, n)))
+			return false;
 		if (at_punct(p, close))
 			break;
 		if (!expect(p, ',', what))
 			return false;
 	}
 	return advance(p);
-}
-
-/* map = "{" [ expr ":" expr { "," expr ":" expr } [ "," ] ] "}" */
-static struct cel_node *
-parse_map(struct parser *p, size_t at)
-{
-	struct vec v = { 0 };
-
-	while (!at_punct(p, '}')) {
-		struct cel_node *n = parse_expr(p);
-		if (!n || !vec_push(p, &v, n) || !expect(p, ':', "':'"))
-			return NULL;
-		n = parse_expr(p);
-		if (!n || !vec_push(p, &v, n))
-			return NULL;
-		if (at_punct(p, '}'))
-			break;
-		if (!expect(p, ',', "',' or '}'"))
-			return NULL;
-	}
-	if (!advance(p))
-		return NULL;
-	return node(p, OP_MAPLIT, at, v.v, v.n);
 }
 
 /* --- calls and members --- */
@@ -286,7 +267,10 @@ parse_primary(struct parser *p)
 		if (!advance(p) || !parse_list(p, ']', "',' or ']'", &v))
 			return NULL;
 		return node(p, OP_LIST, at, v.v, v.n);
-	case '{': return advance(p) ? parse_map(p, at) : NULL;
+	case '{':
+		if (!advance(p) || !parse_list(p, '}', "',' or '}'", &v))
+			return NULL;
+		return node(p, OP_MAPLIT, at, v.v, v.n);
 	}
 	return unexpected(p, "a value");
 }

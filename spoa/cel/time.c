@@ -57,15 +57,6 @@ cel_civil(int64_t s, struct cel_civil *out)
 	out->yearday = (int)(days - cel_days(out->year, 1, 1));
 }
 
-static int
-month_days(int64_t year, int month)
-{
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-	return days[month - 1] + (month == 2 && leap);
-}
-
 /* --- text --- */
 
 /* Exactly n digits at *s, cut off; -1: not there. */
@@ -133,7 +124,8 @@ cel_timestamp_parse(struct span s, struct cel_value *out)
 		return ERR_SYNTAX;
 	if (!read_offset(&s, &offset) || s.n)
 		return ERR_SYNTAX;
-	if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
+	if (month < 1 || month > 12 || day < 1 ||
+		day > cel_days(year, month + 1, 1) - cel_days(year, month, 1) || hour > 23 ||
 		minute > 59 || second > 59)
 		return ERR_RANGE;
 	int64_t t = cel_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -

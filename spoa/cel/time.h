@@ -24,7 +24,8 @@ struct cel_civil {
 	int weekday;			      /* 0: Sunday */
 	int yearday;			      /* 0: January 1 */
 };
-/* Seconds since 1970 to the proleptic Gregorian calendar and back. */
+/* Seconds since 1970 to the proleptic Gregorian calendar and back; month 13 is January of
+ * the next year. */
 void cel_civil(int64_t s, struct cel_civil *out);
 int64_t cel_days(int64_t year, int month, int day);
 

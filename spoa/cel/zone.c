@@ -128,8 +128,7 @@ rule_time(const struct rule *rule, int64_t year)
 	case DAY_OF_YEAR: day += rule->day; break;
 	case MONTH_WEEK_DAY: {
 		int64_t first = cel_days(year, rule->month, 1);
-		int64_t next = rule->month == 12 ? cel_days(year + 1, 1, 1)
-						 : cel_days(year, rule->month + 1, 1);
+		int64_t next = cel_days(year, rule->month + 1, 1);
 		int64_t weekday = ((first + 4) % 7 + 7) % 7;
 		day = first + (rule->day - weekday + 7) % 7 + (rule->week - 1) * 7;
 		if (day >= next)

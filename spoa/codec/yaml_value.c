@@ -178,12 +178,19 @@ diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned c
 	}
 }
 
+/* Text that may mean a value. */
+static bool
+is_plain(const struct yaml_node *n)
+{
+	return n->kind == YAML_SCALAR && !n->quoted;
+}
+
 bool
 yaml_is_null(const struct yaml_node *n)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
 
-	return n->kind == YAML_SCALAR && !n->quoted && SPAN_IN(n->s, nulls);
+	return is_plain(n) && SPAN_IN(n->s, nulls);
 }
 
 bool
@@ -191,10 +198,11 @@ yaml_bool(const struct yaml_node *n, bool *out)
 {
 	static const char *const yes[] = { "true", "True", "TRUE" };
 	static const char *const no[] = { "false", "False", "FALSE" };
+	bool is_yes = is_plain(n) && SPAN_IN(n->s, yes);
 
-	if (n->kind != YAML_SCALAR || n->quoted || !(SPAN_IN(n->s, yes) || SPAN_IN(n->s, no)))
+	if (!is_yes && !(is_plain(n) && SPAN_IN(n->s, no)))
 		return false;
-	*out = SPAN_IN(n->s, yes);
+	*out = is_yes;
 	return true;
 }
 
@@ -202,7 +210,7 @@ yaml_bool(const struct yaml_node *n, bool *out)
 bool
 yaml_int(const struct yaml_node *n, int64_t *out)
 {
-	if (n->kind != YAML_SCALAR || n->quoted || n->s.n == 0)
+	if (!is_plain(n) || n->s.n == 0)
 		return false;
 	const char *p = n->s.p, *digits = "0123456789";
 	int base = 10;
@@ -263,23 +271,20 @@ yaml_double(const struct yaml_node *n, double *out)
 	static const char *const nan_[] = { ".nan", ".NaN", ".NAN" };
 	int64_t i;
 
-	if (n->kind != YAML_SCALAR || n->quoted || n->s.n == 0)
+	if (!is_plain(n) || n->s.n == 0)
 		return false;
 	if (yaml_int(n, &i)) {
 		*out = (double)i;
 		return true;
 	}
 	bool minus = n->s.p[0] == '-';
-	const char *p = n->s.p + (minus || n->s.p[0] == '+');
-	for (size_t k = 0; k < 3; k++) {
-		if (!strcmp(p, inf[k])) {
-			*out = minus ? -INFINITY : INFINITY;
-			return true;
-		}
-		if (!strcmp(n->s.p, nan_[k])) {
-			*out = NAN;
-			return true;
-		}
+	if (SPAN_IN(span_cut(n->s, minus || n->s.p[0] == '+', n->s.n), inf)) {
+		*out = minus ? -INFINITY : INFINITY;
+		return true;
+	}
+	if (SPAN_IN(n->s, nan_)) {
+		*out = NAN;
+		return true;
 	}
 	if (!is_float(n->s.p))
 		return false;

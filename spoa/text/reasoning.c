@@ -7,23 +7,14 @@
 #include "base/ascii.h"
 #include "base/err.h"
 
-static bool
-is_named(struct span s, const char *const *names)
-{
-	for (; *names; names++)
-		if (span_is(s, *names))
-			return true;
-	return false;
-}
-
 struct reasoning_frame
 reasoning_open(const struct reasoning_frame *around, bool object, bool around_is_list,
 	struct span name)
 {
-	static const char *const lists[] = { "messages", "contents", NULL };
+	static const char *const lists[] = { "messages", "contents" };
 	struct reasoning_frame f = { .inside = around->inside || around->message };
 
-	f.message = object && around_is_list && !f.inside && is_named(name, lists);
+	f.message = object && around_is_list && !f.inside && SPAN_IN(name, lists);
 	return f;
 }
 
@@ -31,13 +22,13 @@ void
 reasoning_key(struct reasoning_frame *f, struct span key)
 {
 	static const char *const calls[] = { "tool_calls", "toolUse", "functionCall",
-		"function_call", NULL };
-	static const char *const answers[] = { "toolResult", "functionResponse", NULL };
+		"function_call" };
+	static const char *const answers[] = { "toolResult", "functionResponse" };
 
 	if (!(f->inside || f->message) || !key.n || (key.p[0] != 't' && key.p[0] != 'f'))
 		return;
-	f->called |= is_named(key, calls);
-	f->answered |= is_named(key, answers);
+	f->called |= SPAN_IN(key, calls);
+	f->answered |= SPAN_IN(key, answers);
 }
 
 void
@@ -55,9 +46,9 @@ reasoning_string(struct reasoning_frame *f, struct span name, struct span text)
 static void
 message_end(struct reasoning *r, const struct reasoning_frame *f)
 {
-	static const char *const models[] = { "assistant", "model", NULL };
+	static const char *const models[] = { "assistant", "model" };
 
-	if (is_named(f->role, models)) {
+	if (SPAN_IN(f->role, models)) {
 		r->calls = f->called;
 	} else if (span_is(f->role, "user") && !f->answered) {
 		r->turn++;

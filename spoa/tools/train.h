@@ -6,6 +6,7 @@
 #define TOOLS_TRAIN_H
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "inject/inject_model.h"
 
 enum { TRAIN_FOLDS = 5 };
@@ -67,6 +68,20 @@ train_is_fitted(const struct train_doc *d)
 {
 	return d->use < TRAIN_CALIBRATE;
 }
+
+/* The next number of a fixed row (G. Marsaglia's xorshift): the same on every machine. */
+static inline uint32_t
+train_random(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+/* Doubles for qsort(). */
+int train_rising(const void *pa, const void *pb);
+/* A new document at the end; NULL: out of memory. */
+struct train_doc *train_new_doc(struct train_set *s);
 
 /* Features of every document. False: out of memory. */
 bool train_features(struct train_set *s);

@@ -20,11 +20,12 @@ static const struct {
  * like them, or are code and tables. The thresholds let more of these through. */
 static const char *const hard_families[] = { "neg-about", "neg-assistant", "neg-legal",
 	"neg-previous", "neg-quotation", "neg-system-prompt", "neg-teaching", "neg-translation",
-	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard", "benign_code",
+	"neg-code", "neg-tables", "neg-urgent", "neg-fiction", "neg-persona", "benign_hard",
+	"benign_code",
 	/* long instructions for somebody */
-	"neg-agent", "neg-config", "neg-exam", "neg-game", "neg-licence", "neg-mail", "neg-moderation",
-	"neg-policy", "neg-prompting", "neg-recipe", "neg-role", "neg-runbook", "neg-spec",
-	"neg-template" };
+	"neg-agent", "neg-config", "neg-exam", "neg-game", "neg-licence", "neg-mail",
+	"neg-moderation", "neg-policy", "neg-prompting", "neg-recipe", "neg-role",
+	"neg-runbook", "neg-spec", "neg-template" };
 
 static const char *
 family_of(struct arena *a, json_t *line)
@@ -49,17 +50,11 @@ string_of(struct arena *a, json_t *line, const char *key, const char *otherwise)
 	return v ? arena_strdup(a, v) : otherwise;
 }
 
-static struct train_doc *
-new_doc(struct train_set *s)
+struct train_doc *
+train_new_doc(struct train_set *s)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 4096;
-		struct train_doc *v = realloc(s->doc, room * sizeof(*v));
-		if (!v)
-			return NULL;
-		s->doc = v;
-		s->room = room;
-	}
+	if (!mem_room(&s->doc, &s->room, s->n + 1, sizeof(*s->doc)))
+		return NULL;
 	s->doc[s->n] = (struct train_doc){ 0 };
 	return &s->doc[s->n++];
 }
@@ -77,7 +72,7 @@ read_line(struct train_set *s, json_t *line, const char *file, const char *base)
 	if (!json_is_integer(label) || json_integer_value(label) < 0 ||
 		json_integer_value(label) > 1)
 		return "\"label\": 1 (attack) or 0 (harmless) is expected";
-	struct train_doc *d = new_doc(s);
+	struct train_doc *d = train_new_doc(s);
 	if (!d)
 		return "out of memory";
 	d->text =

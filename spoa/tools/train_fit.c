@@ -80,20 +80,11 @@ step(struct fit *f, const struct example *x)
 	f->bias -= rate * d / sqrt(f->bias_g + 1e-6);
 }
 
-static uint32_t
-next_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
 static void
 epoch(struct fit *f, uint32_t *seed)
 {
 	for (size_t i = f->n; i > 1; i--) {
-		size_t k = next_random(seed) % i;
+		size_t k = train_random(seed) % i;
 		struct example t = f->v[k];
 		f->v[k] = f->v[i - 1];
 		f->v[i - 1] = t;
@@ -107,14 +98,8 @@ epoch(struct fit *f, uint32_t *seed)
 static bool
 add_example(struct fit *f, struct example x)
 {
-	if (f->n == f->room) {
-		size_t room = f->room ? 2 * f->room : 16384;
-		struct example *v = realloc(f->v, room * sizeof(*v));
-		if (!v)
-			return false;
-		f->v = v;
-		f->room = room;
-	}
+	if (!mem_room(&f->v, &f->room, f->n + 1, sizeof(*f->v)))
+		return false;
 	f->v[f->n++] = x;
 	return true;
 }
@@ -190,14 +175,6 @@ choose(struct fit *f, bool worst)
 	return true;
 }
 
-static int
-by_size(const void *pa, const void *pb)
-{
-	double a = *(const double *)pa, b = *(const double *)pb;
-
-	return a < b ? -1 : a > b;
-}
-
 /* To eight bits: the largest half per cent is clipped. */
 static bool
 quantise(const struct fit *f, struct inject_model *m)
@@ -210,7 +187,7 @@ quantise(const struct fit *f, struct inject_model *m)
 	for (size_t i = 0; i < INJECT_BUCKETS; i++)
 		if (f->w[i] != 0)
 			size[n++] = fabs(f->w[i]);
-	qsort(size, n, sizeof(*size), by_size);
+	qsort(size, n, sizeof(*size), train_rising);
 	double top = n ? size[(n - 1) * 995 / 1000] : 1;
 	free(size);
 	m->scale = top > 0 ? top / 127 : 1;

@@ -15,30 +15,16 @@ take(struct inject_walk *w, bool end)
 	struct collect *c = (struct collect *)(void *)w;
 	struct train_set *s = c->set;
 
-	if (s->nfeatures + w->n > s->feature_room) {
-		size_t room = 2 * s->feature_room + (1 << 20);
-		uint16_t *v = realloc(s->feature, room * sizeof(*v));
-		if (!v) {
-			c->failed = true;
-			return;
-		}
-		s->feature = v;
-		s->feature_room = room;
+	if (!mem_room(
+		    &s->feature, &s->feature_room, s->nfeatures + w->n, sizeof(*s->feature)) ||
+		!mem_room(&s->start, &s->block_room, s->nblocks + 2, sizeof(*s->start))) {
+		c->failed = true;
+		return;
 	}
 	memcpy(s->feature + s->nfeatures, w->f, w->n * sizeof(w->f[0]));
 	s->nfeatures += w->n;
 	if (!end)
 		return;
-	if (s->nblocks + 2 > s->block_room) {
-		size_t room = 2 * s->block_room + (1 << 14);
-		uint32_t *v = realloc(s->start, room * sizeof(*v));
-		if (!v) {
-			c->failed = true;
-			return;
-		}
-		s->start = v;
-		s->block_room = room;
-	}
 	s->start[0] = 0;
 	s->start[++s->nblocks] = (uint32_t)s->nfeatures;
 }
@@ -114,15 +100,6 @@ make_folds(struct train_set *s, size_t texts)
 
 /* ---- attacks inside harmless text ---- */
 
-static uint32_t
-next_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
 /* From a word on, `bytes` of it at least, whole words; less where the text ends. */
 static struct span
 slice(struct span t, uint32_t random, size_t bytes)
@@ -140,9 +117,9 @@ static const struct train_doc *
 harmless_of(const struct train_set *s, size_t n, const struct train_doc *like, uint32_t *seed)
 {
 	for (int tries = 0; tries < 200; tries++) {
-		const struct train_doc *d = &s->doc[next_random(seed) % n];
-		if (!d->attack && !d->dropped && train_is_fitted(d) &&
-			d->fold == like->fold && (tries > 100 || !strcmp(d->lang, like->lang)))
+		const struct train_doc *d = &s->doc[train_random(seed) % n];
+		if (!d->attack && !d->dropped && train_is_fitted(d) && d->fold == like->fold &&
+			(tries > 100 || !strcmp(d->lang, like->lang)))
 			return d;
 	}
 	return NULL;
@@ -163,8 +140,8 @@ embed(struct train_set *s, size_t i, size_t n, uint32_t *seed)
 
 	if (!before || !after)
 		return true;
-	a = slice(before->text, next_random(seed), 60 + next_random(seed) % 300);
-	b = slice(after->text, next_random(seed), 60 + next_random(seed) % 300);
+	a = slice(before->text, train_random(seed), 60 + train_random(seed) % 300);
+	b = slice(after->text, train_random(seed), 60 + train_random(seed) % 300);
 	size_t size = a.n + d.text.n + b.n + 2;
 	char *p = arena_alloc(s->arena, size);
 	if (!p)
@@ -177,14 +154,10 @@ embed(struct train_set *s, size_t i, size_t n, uint32_t *seed)
 	d.text = span_of(p, size);
 	d.added = true;
 	d.nblocks = 0;
-	if (s->n == s->room) {
-		struct train_doc *v = realloc(s->doc, 2 * s->room * sizeof(*v));
-		if (!v)
-			return false;
-		s->doc = v;
-		s->room *= 2;
-	}
-	s->doc[s->n++] = d;
+	struct train_doc *added = train_new_doc(s);
+	if (!added)
+		return false;
+	*added = d;
 	return true;
 }
 
@@ -197,9 +170,9 @@ add_noise(struct train_set *s, uint32_t *seed)
 	s->noise = (uint32_t)s->nblocks;
 	s->nnoise = NOISE;
 	for (uint32_t i = 0; i < s->nnoise && !c.failed; i++) {
-		c.walk.n = 100 + next_random(seed) % 400;
+		c.walk.n = 100 + train_random(seed) % 400;
 		for (size_t k = 0; k < c.walk.n; k++)
-			c.walk.f[k] = (uint16_t)next_random(seed);
+			c.walk.f[k] = (uint16_t)train_random(seed);
 		take(&c.walk, true);
 	}
 	return !c.failed;

@@ -4,8 +4,8 @@
 
 #include "tools/train_report.h"
 
-static int
-rising(const void *pa, const void *pb)
+int
+train_rising(const void *pa, const void *pb)
 {
 	double a = *(const double *)pa, b = *(const double *)pb;
 
@@ -44,7 +44,7 @@ train_margins(const struct train_set *s, enum train_kind kind, enum train_part p
 			m.v[m.n++] = d->margin;
 	}
 	if (m.v)
-		qsort(m.v, m.n, sizeof(double), rising);
+		qsort(m.v, m.n, sizeof(double), train_rising);
 	return m;
 }
 
