@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "audit/mirror.h"
 #include "store/chain.h"
 #include "store/recover.h"
@@ -186,9 +187,8 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 {
 	struct audit_entry *e;
 
-	for (size_t n = 0;
-		n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES &&
-		((e = pop(&a->kept)) || (e = pop(&a->waiting)));
+	for (size_t n = 0; n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES &&
+			   ((e = pop(&a->kept)) || (e = pop(&a->waiting)));
 		n++) {
 		int err = buf_failed(&e->fields) ? ERR_LIMIT
 						 : chain_fields_check(buf_view(&e->fields));
@@ -350,8 +350,7 @@ static bool
 wait_for_work(struct audit *a)
 {
 	uint64_t until = a->failing ? a->retry_us : clock_mono_us() + LOOK_US;
-	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
-		.tv_nsec = (long)(until % 1000000) * 1000 };
+	struct timespec at = clock_timespec(until);
 
 	return a->waiting.first || sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 ||
 	       a->failing || errno != ETIMEDOUT;
@@ -403,9 +402,7 @@ gather(struct audit *a)
 
 	if (want <= 1 || a->waiting.first || a->failing || atomic_load(&a->stopping))
 		return;
-	until += GATHER_US;
-	struct timespec at = { .tv_sec = (time_t)(until / 1000000),
-		.tv_nsec = (long)(until % 1000000) * 1000 };
+	struct timespec at = clock_timespec(until + GATHER_US);
 	atomic_store(&a->want, want);
 	while (atomic_load(&a->queued) < want && !atomic_load(&a->stopping) &&
 		(sem_clockwait(&a->wake, CLOCK_MONOTONIC, &at) == 0 || errno != ETIMEDOUT))
@@ -446,22 +443,15 @@ run(void *arg)
 	return NULL;
 }
 
-/* Signals are main's; SIGXFSZ would end the process where EFBIG is an answer. */
+/* SIGXFSZ would end the process where EFBIG is an answer. */
 static int
 start_thread(struct audit *a)
 {
 	struct sigaction old;
-	sigset_t all, keep;
 
 	if (sigaction(SIGXFSZ, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 		signal(SIGXFSZ, SIG_IGN);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &keep);
-	int err = pthread_create(&a->thread, NULL, run, a);
-	pthread_sigmask(SIG_SETMASK, &keep, NULL);
-	if (!err)
-		pthread_setname_np(a->thread, "tg-audit");
-	return err ? ERR_NOMEM : 0;
+	return thread_start(&a->thread, "tg-audit", run, a);
 }
 
 /* ---- start and stop ---- */

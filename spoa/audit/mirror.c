@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "store/chain.h"
 #include "store/follow.h"
 #include "store/redis_sync.h"
@@ -53,16 +53,16 @@ struct mirror {
 	struct metrics *metrics;
 	redisContext *redis;
 	_Atomic enum mirror_state state; /* any thread reads it */
-	uint64_t next_us;   /* not before this, while away or in conflict */
-	bool placed;	    /* `follow` is after the stream's last entry */
-	uint64_t boot, seq; /* of that entry; seq 0: the stream is empty */
-	uint64_t begin;	    /* where an empty stream begins */
+	uint64_t next_us;		 /* not before this, while away or in conflict */
+	bool placed;			 /* `follow` is after the stream's last entry */
+	uint64_t boot, seq;		 /* of that entry; seq 0: the stream is empty */
+	uint64_t begin;			 /* where an empty stream begins */
 	struct follow follow;
-	uint64_t at;	 /* the record that `follow` reads next; 0: any */
+	uint64_t at;	  /* the record that `follow` reads next; 0: any */
 	struct feed mine; /* taken from `feed` */
-	uint64_t next;	 /* the record that must come now; 0: any */
-	bool past;	 /* a gap was left, and nothing read since */
-	struct buf held; /* a record that waits for the line after it */
+	uint64_t next;	  /* the record that must come now; 0: any */
+	bool past;	  /* a gap was left, and nothing read since */
+	struct buf held;  /* a record that waits for the line after it */
 	struct chain_line held_is;
 	pthread_t thread;
 };
@@ -135,7 +135,8 @@ ask_last(struct mirror *m)
 		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
 		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
-		hang_up(m, MIRROR_AWAY, redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+		hang_up(m, MIRROR_AWAY,
+			redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
 	if (watch)
 		freeReplyObject(watch);
 	if (!ok && r)
@@ -468,8 +469,7 @@ wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
 	pthread_mutex_lock(&m->lock);
 	while (!more && !m->stopping && clock_mono_us() < until &&
 		(held_off || !m->pub.name[0] || m->pub.seq == m->seq)) {
-		struct timespec at = { (time_t)(until / 1000000),
-			(long)(until % 1000000) * 1000 };
+		struct timespec at = clock_timespec(until);
 		if (pthread_cond_timedwait(&m->changed, &m->lock, &at) == ETIMEDOUT &&
 			m->pub.name[0])
 			break;
@@ -488,8 +488,7 @@ wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
 static void
 gather(struct mirror *m)
 {
-	uint64_t until = clock_mono_us() + GATHER_US;
-	struct timespec at = { (time_t)(until / 1000000), (long)(until % 1000000) * 1000 };
+	struct timespec at = clock_timespec(clock_mono_us() + GATHER_US);
 
 	pthread_mutex_lock(&m->lock);
 	m->gathering = true;
@@ -569,7 +568,6 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 {
 	struct mirror *m = calloc(1, sizeof(*m));
 	pthread_condattr_t attr;
-	sigset_t all, keep;
 
 	if (!m) {
 		buf_str(why, err_str(ERR_NOMEM));
@@ -595,17 +593,11 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 		destroy(&m);
 		return NULL;
 	}
-	/* SIGPIPE too: a write to a Redis that went away is an error, not an end. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &keep);
-	int err = pthread_create(&m->thread, NULL, run, m);
-	pthread_sigmask(SIG_SETMASK, &keep, NULL);
-	if (err) {
-		buf_str(why, strerror(err));
+	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
+	if (thread_start(&m->thread, "tg-mirror", run, m)) {
+		buf_str(why, err_str(ERR_NOMEM));
 		destroy(&m);
-		return NULL;
 	}
-	pthread_setname_np(m->thread, "tg-mirror");
 	return m;
 }
 

@@ -5,9 +5,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 uint64_t clock_mono_us(void);
 int64_t clock_wall_ns(void); /* since 1970-01-01T00:00:00Z */
+
+/* For the waits of libc. */
+static inline struct timespec
+clock_timespec(uint64_t us)
+{
+	return (struct timespec){ (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
+}
 
 /* RFC 3339 with nanoseconds and Z, 30 characters and a NUL. */
 #define CLOCK_RFC3339_LEN 31

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +13,11 @@
 
 #include "base/attr.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log_private.h"
 #include "base/mailbox.h"
+#include "base/pool.h"
 
 #define FULL_WAIT_MS 100 /* stderr is non-blocking and full: looked at again */
 
@@ -176,19 +177,12 @@ log_dropped(void)
 int
 log_start(void)
 {
-	sigset_t all, old;
-
 	mailbox_init(&lines, wake, NULL);
 	sem_init(&work, 0, 0);
 	sem_init(&flushed, 0, 0);
 	atomic_store(&stopping, false);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int err = pthread_create(&writer, NULL, run, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
+	if (thread_start(&writer, "tg-log", run, NULL))
 		return ERR_NOMEM;
-	pthread_setname_np(writer, "tg-log");
 	atomic_store_explicit(&running, true, memory_order_release);
 	return 0;
 }
@@ -196,19 +190,11 @@ log_start(void)
 void
 log_stop(uint64_t wait_us)
 {
-	struct timespec until;
-
 	if (!atomic_load(&running))
 		return;
 	atomic_store(&stopping, true);
 	sem_post(&work);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(wait_us / 1000000);
-	until.tv_nsec += (long)(wait_us % 1000000) * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	struct timespec until = clock_timespec(clock_mono_us() + wait_us);
 	int err;
 	do
 		err = sem_clockwait(&flushed, CLOCK_MONOTONIC, &until);

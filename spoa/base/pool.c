@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 /* Below the loops, above nothing: a third of their weight. */
@@ -64,28 +65,37 @@ pool_thread_main(void *arg)
 	return NULL;
 }
 
+int
+thread_start(pthread_t *id, const char *name, void *(*run)(void *), void *arg)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int err = pthread_create(id, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err && name)
+		pthread_setname_np(*id, name);
+	return err ? ERR_NOMEM : 0;
+}
+
 struct pool *
 pool_new(unsigned threads)
 {
 	struct pool *p = calloc(1, sizeof(*p) + threads * sizeof(p->thread[0]));
-	sigset_t all, old;
 
 	if (!p)
 		return NULL;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
 	p->end = &p->first;
-	/* Signals are main's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (; p->nthreads < threads; p->nthreads++) {
 		struct pool_thread *t = &p->thread[p->nthreads];
 		t->number = p->nthreads;
 		t->pool = p;
-		if (pthread_create(&t->id, NULL, pool_thread_main, t))
+		if (thread_start(&t->id, NULL, pool_thread_main, t))
 			break;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (p->nthreads == 0)
 		pool_free(&p);
 	return p;

@@ -5,6 +5,7 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 struct pool;
@@ -15,6 +16,9 @@ struct work {
 	 * does not touch `w` any more once it was called. */
 	void (*run)(struct work *w, unsigned thread);
 };
+
+/* A thread that gets no signals: those are main's. `name` may be NULL. 0 or ERR_NOMEM. */
+int thread_start(pthread_t *id, const char *name, void *(*run)(void *), void *arg);
 
 /* NULL: out of memory, or no thread could be made. */
 struct pool *pool_new(unsigned threads);

@@ -42,6 +42,13 @@ span_is(struct span a, const char *lit)
 	return span_eq(a, span_str(lit));
 }
 
+/* Of two strings, each of which may be NULL. */
+static inline bool
+str_same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
 /* FNV-1a: for tables whose keys no caller chooses at will. */
 uint64_t span_hash(struct span s);
 /* The bytes [from, to) of s; both are clamped to its length. */

@@ -2,7 +2,6 @@
 #include "net/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -11,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
@@ -312,15 +312,10 @@ run(void *arg)
 int
 worker_start(struct worker *w)
 {
-	sigset_t all, old;
+	int err = thread_start(&w->thread, NULL, run, w);
 
-	/* Signals are main's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int err = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	w->running = err == 0;
-	return err ? ERR_NOMEM : 0;
+	return err;
 }
 
 void

@@ -306,12 +306,6 @@ read_option(struct reader *r, const struct config_option *o, const struct yaml_n
 /* ---- comparing two ---- */
 
 static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-static bool
 same_option(const struct config_option *o, const struct config *x, const struct config *y)
 {
 	const void *a = (const char *)x + o->place, *b = (const char *)y + o->place;
@@ -322,9 +316,9 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 	case OPT_TEXT:
 	case OPT_PATH:
 	case OPT_NODE:
-	case OPT_REDIS: return same_text(*(const char *const *)a, *(const char *const *)b);
+	case OPT_REDIS: return str_same(*(const char *const *)a, *(const char *const *)b);
 	case OPT_UNIX:
-	case OPT_TCP: return same_text(aa->text, bb->text);
+	case OPT_TCP: return str_same(aa->text, bb->text);
 	case OPT_BOOL: return *(const bool *)a == *(const bool *)b;
 	case OPT_DURATION:
 	case OPT_SIZE:
@@ -340,7 +334,7 @@ same_option(const struct config_option *o, const struct config *x, const struct 
 	if (n != *(const size_t *)((const char *)y + o->aux))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!same_text(aa[i].text, bb[i].text))
+		if (!str_same(aa[i].text, bb[i].text))
 			return false;
 	return true;
 }

@@ -3,14 +3,15 @@
 #include "sources/answers.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/caps.h"
 
 enum { SLOTS_MAX = 1 << 16 };
 
 struct answer {
-	struct answer *next;	      /* in its slot */
-	struct answer *newer, *older; /* by use */
+	struct answer *next; /* in its slot */
+	TAILQ_ENTRY(answer) by_use;
 	unsigned char key[SHA256_BYTES];
 	uint64_t until_us;
 	size_t n;
@@ -21,7 +22,7 @@ struct answers {
 	size_t entries, n, slots;
 	uint64_t ttl_us;
 	size_t *total;
-	struct answer *newest, *oldest;
+	TAILQ_HEAD(, answer) uses; /* oldest first */
 	struct answer *slot[];
 };
 
@@ -39,6 +40,7 @@ answers_new(size_t entries, uint64_t ttl_us, size_t *total)
 	a->slots = slots;
 	a->ttl_us = ttl_us;
 	a->total = total;
+	TAILQ_INIT(&a->uses);
 	return a;
 }
 
@@ -61,26 +63,10 @@ place(struct answers *a, const unsigned char key[SHA256_BYTES])
 }
 
 static void
-unlist(struct answers *a, struct answer *e)
-{
-	*(e->newer ? &e->newer->older : &a->newest) = e->older;
-	*(e->older ? &e->older->newer : &a->oldest) = e->newer;
-}
-
-static void
-list(struct answers *a, struct answer *e)
-{
-	e->newer = NULL;
-	e->older = a->newest;
-	*(e->older ? &e->older->newer : &a->oldest) = e;
-	a->newest = e;
-}
-
-static void
 drop(struct answers *a, struct answer *e)
 {
 	*place(a, e->key) = e->next;
-	unlist(a, e);
+	TAILQ_REMOVE(&a->uses, e, by_use);
 	a->n--;
 	*a->total -= bytes_of(e->n);
 	free(e);
@@ -93,8 +79,8 @@ answers_free(struct answers **ap)
 
 	if (!a)
 		return;
-	while (a->oldest)
-		drop(a, a->oldest);
+	while (!TAILQ_EMPTY(&a->uses))
+		drop(a, TAILQ_FIRST(&a->uses));
 	free(a);
 	*ap = NULL;
 }
@@ -112,8 +98,8 @@ answers_get(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	}
 	if (!e)
 		return false;
-	unlist(a, e);
-	list(a, e);
+	TAILQ_REMOVE(&a->uses, e, by_use);
+	TAILQ_INSERT_TAIL(&a->uses, e, by_use);
 	if (e->n == 0)
 		return true;
 	struct finding *v = arena_array(arena, e->n, sizeof(*v));
@@ -133,8 +119,8 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 
 	if (old)
 		drop(a, old);
-	while (a->oldest && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE))
-		drop(a, a->oldest);
+	while (a->n && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE))
+		drop(a, TAILQ_FIRST(&a->uses));
 	if (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE)
 		return;
 	struct answer *e = malloc(bytes);
@@ -148,7 +134,7 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	struct answer **p = place(a, key);
 	e->next = *p; /* NULL */
 	*p = e;
-	list(a, e);
+	TAILQ_INSERT_TAIL(&a->uses, e, by_use);
 	a->n++;
 	*a->total += bytes;
 }

@@ -167,19 +167,13 @@ fetch(struct data_cache *c, struct item *it)
 
 /* ---- sources ---- */
 
-static bool
-same(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 static struct item *
 find(const struct data_cache *c, const struct data_source *s)
 {
 	for (struct item *it = c->items; it; it = it->next)
-		if (it->kind == s->kind && same(it->place, s->place) &&
-			same(it->authorization, s->authorization) &&
-			same(it->ca_file, s->ca_file))
+		if (it->kind == s->kind && str_same(it->place, s->place) &&
+			str_same(it->authorization, s->authorization) &&
+			str_same(it->ca_file, s->ca_file))
 			return it;
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/tag.h"
 #include "store/http_client.h"
 
@@ -159,6 +160,14 @@ take_set(struct keyset *k, const struct http_answer *a)
 }
 
 static void
+attempt_ended(struct keyset *k)
+{
+	atomic_store(&k->tried_us, clock_mono_us());
+	atomic_store(&k->busy, false);
+	wake_waiters(k);
+}
+
+static void
 on_answer(void *arg, const struct http_answer *a)
 {
 	struct keyset *k = TAGGED(keyset, arg);
@@ -172,9 +181,7 @@ on_answer(void *arg, const struct http_answer *a)
 		take_set(k, a);
 	else
 		refused(k, "an answer that is not 200", (struct span){ NULL, 0 });
-	atomic_store(&k->tried_us, clock_mono_us());
-	atomic_store(&k->busy, false);
-	wake_waiters(k);
+	attempt_ended(k);
 }
 
 static void
@@ -200,9 +207,7 @@ fetch(struct keyset *k)
 	if (k->call)
 		return;
 	refused(k, "out of memory", (struct span){ NULL, 0 });
-	atomic_store(&k->tried_us, clock_mono_us());
-	atomic_store(&k->busy, false);
-	wake_waiters(k);
+	attempt_ended(k);
 }
 
 static void
@@ -266,7 +271,6 @@ run(void *arg)
 {
 	struct keysets *s = TAGGED(keysets, arg);
 
-	pthread_setname_np(pthread_self(), "tg-keys");
 	ev_run(s->loop, 0);
 	return NULL;
 }
@@ -287,7 +291,7 @@ keysets_new(struct metrics *m)
 		ev_async_init(&s->wake, on_wake);
 		s->wake.data = s;
 		ev_async_start(s->loop, &s->wake);
-		s->running = pthread_create(&s->thread, NULL, run, s) == 0;
+		s->running = thread_start(&s->thread, "tg-keys", run, s) == 0;
 	}
 	if (!s->running)
 		keysets_free(&s);
@@ -336,12 +340,6 @@ keysets_free(struct keysets **sp)
 
 /* ---- opening ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 static struct keyset *
 make(struct keysets *s, const struct keyset_options *o)
 {
@@ -352,16 +350,14 @@ make(struct keysets *s, const struct keyset_options *o)
 	TAG(keyset, k);
 	k->all = s;
 	k->o = *o;
+	ev_timer_init(&k->timer, on_timer, 0., 0.);
+	k->timer.data = k;
 	k->o.url = strdup(o->url);
 	k->o.ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
 	if (!k->o.url || (o->ca_file && !k->o.ca_file)) {
-		free((char *)(uintptr_t)k->o.url);
-		free((char *)(uintptr_t)k->o.ca_file);
-		free(k);
+		destroy(k);
 		return NULL;
 	}
-	ev_timer_init(&k->timer, on_timer, 0., 0.);
-	k->timer.data = k;
 	k->next = s->first;
 	s->first = k;
 	return k;
@@ -372,7 +368,7 @@ keyset_open(struct keysets *s, const struct keyset_options *o)
 {
 	pthread_mutex_lock(&s->lock);
 	struct keyset *k = s->first;
-	while (k && (!same_text(k->o.url, o->url) || !same_text(k->o.ca_file, o->ca_file) ||
+	while (k && (!str_same(k->o.url, o->url) || !str_same(k->o.ca_file, o->ca_file) ||
 			    k->o.refresh_us != o->refresh_us || k->o.stale_us != o->stale_us))
 		k = k->next;
 	if (!k)

@@ -220,12 +220,9 @@ redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *l
 }
 
 static void
-on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+answer_failed(struct redis *r)
 {
-	struct redis *r = TAGGED(redis, t->data);
-
-	while (r->failed) {
-		struct redis_pipe *p = r->failed;
+	for (struct redis_pipe *p; (p = r->failed);) {
 		r->failed = p->next;
 		p->soon = false;
 		answer(p, p->err);
@@ -233,6 +230,12 @@ on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 		if (p->got >= p->n)
 			pipe_free(p);
 	}
+}
+
+static void
+on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+{
+	answer_failed(TAGGED(redis, t->data));
 }
 
 void
@@ -533,6 +536,15 @@ lost(struct redis *r, const char *why)
 }
 
 static void
+give_up(struct redis *r, const char *why)
+{
+	redisAsyncContext *ac = r->ac;
+
+	lost(r, why);
+	redisAsyncFree(ac);
+}
+
+static void
 on_connect(const redisAsyncContext *ac, int status)
 {
 	struct redis *r = TAGGED(redis, ac->data);
@@ -609,15 +621,11 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 		if (now >= r->retry_at_us)
 			try_connect(r, now);
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
-		redisAsyncContext *ac = r->ac;
-		lost(r, "no connection within a second");
-		redisAsyncFree(ac);
+		give_up(r, "no connection within a second");
 	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
 		/* A peer that vanished without a word would hold this connection until
 		 * TCP gives up, a quarter of an hour later. */
-		redisAsyncContext *ac = r->ac;
-		lost(r, "no answer within a second");
-		redisAsyncFree(ac);
+		give_up(r, "no answer within a second");
 	} else if (r->open) {
 		probe(r, now);
 	} else if (r->life.epoch == 0 && !r->life_asked &&
@@ -688,13 +696,9 @@ redis_free(struct redis **rp)
 	struct redis_pipe *p;
 	TAILQ_FOREACH (p, &r->sent, of_sent)
 		p->answered = true;
-	while ((p = r->failed)) {
-		r->failed = p->next;
-		p->soon = false;
+	for (p = r->failed; p; p = p->next)
 		p->answered = true;
-		if (p->got >= p->n)
-			pipe_free(p);
-	}
+	answer_failed(r);
 	if (r->ac) {
 		redisAsyncContext *ac = r->ac;
 		r->said_down = true; /* on_disconnect still runs: nothing to report */
