@@ -461,26 +461,22 @@ static void
 load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
 	crypto_hash_sha256_state *h)
 {
-	FILE *f = fopen(path, "r");
-	struct buf b;
-	char chunk[4096];
-	size_t n;
-
 	int list = list_of(path);
+	struct buf b;
+
 	if (list < 0) {
 		diag_file(d, path,
 			"no list of words has this name; see policies/detectors/names");
-		goto out;
-	}
-	if (!f) {
-		diag_file(d, path, "%s", strerror(errno));
-		goto out;
+		return;
 	}
 	buf_init(&b, 64u << 20);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_put(&b, chunk, n);
+	if (!buf_file(&b, path)) {
+		diag_file(d, path, "%s", strerror(errno));
+		buf_free(&b);
+		return;
+	}
 	struct span text = buf_view(&b);
-	size_t line = ferror(f) || buf_failed(&b) ? 1 : read_list(t, text, lists[list].flag);
+	size_t line = buf_failed(&b) ? 1 : read_list(t, text, lists[list].flag);
 	if (line) {
 		struct yaml_node at = {
 			.file = arena_strdup(a, path), .line = (unsigned)line, .column = 1
@@ -491,9 +487,6 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 	}
 	digest_list(h, lists[list].flag, text);
 	buf_free(&b);
-out:
-	if (f)
-		fclose(f);
 }
 
 struct names_table *

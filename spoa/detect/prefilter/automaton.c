@@ -343,22 +343,6 @@ by_number(const void *x, const void *y)
 	return (int)*(const uint16_t *)x - (int)*(const uint16_t *)y;
 }
 
-static void
-sort_numbers(uint16_t *v, size_t n)
-{
-	if (n > 48) {
-		qsort(v, n, sizeof(*v), by_number);
-		return;
-	}
-	for (size_t i = 1; i < n; i++) {
-		uint16_t x = v[i];
-		size_t k = i;
-		for (; k > 0 && v[k - 1] > x; k--)
-			v[k] = v[k - 1];
-		v[k] = x;
-	}
-}
-
 /* The state of these nodes, new or known. Their list is at the end of b->members. */
 static uint16_t
 state_of(struct builder *b, size_t from)
@@ -378,7 +362,8 @@ state_of(struct builder *b, size_t from)
 	for (size_t i = 0; i < kept; i++)
 		b->accepted[b->nodes[v[i]].pattern] = false;
 	n = kept;
-	sort_numbers(v, n);
+	if (n)
+		qsort(v, n, sizeof(*v), by_number);
 	for (size_t i = 0; i < n; i++) {
 		hash = (hash ^ v[i]) * 16777619u;
 		ends = ends && b->nodes[v[i]].accept;
