@@ -152,7 +152,7 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 	copy(o, record, "not_held", NULL);
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, &code));
 	json_object_set_new(o, "explain",
-		explain_json(
+		policy_explain(
 			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->arena));
 	if (a->as_json) {
 		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

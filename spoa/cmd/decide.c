@@ -558,7 +558,7 @@ decide_explain(struct request *r)
 		asked.model = r->in.asked_model;
 	if (f.body)
 		f.body = &asked;
-	json_t *o = explain_json(r->snap->policy, &f,
+	json_t *o = policy_explain(r->snap->policy, &f,
 		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&
 			 (!r->found.have_verdict || r->found.verdict.effect != RULE_DENY);

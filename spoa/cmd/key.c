@@ -23,8 +23,8 @@ enum { ROLES_MAX = 64 };
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
-	const char *file, *person, *owner, *team, *department, *tier, *agent, *roles, *scopes,
-		*ttl, *clearance, *overlap;
+	const char *file, *roles, *scopes, *ttl, *clearance, *overlap;
+	struct apikey key; /* its texts, for `new` */
 };
 
 /* The lock is next to the file, since the file itself is replaced. */
@@ -74,17 +74,13 @@ put_time(struct buf *b, const char *name, int64_t wall_ns)
 }
 
 static void
-put_key(struct buf *b, const struct apikey *k)
+put_key(struct buf *b, struct apikey *k)
 {
 	buf_printf(b, "  - {id: \"%s\", sha256: \"", k->id);
 	buf_hex(b, k->sha256, sizeof(k->sha256));
 	buf_putc(b, '"');
-	put_member(b, "person", k->person);
-	put_member(b, "owner", k->owner);
-	put_member(b, "agent", k->agent);
-	put_member(b, "department", k->department);
-	put_member(b, "team", k->team);
-	put_member(b, "tier", k->tier);
+	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+		put_member(b, apikey_texts[i].name, *apikey_text(k, i));
 	put_list(b, "roles", k->roles, k->nroles);
 	put_list(b, "scopes", k->scopes, k->nscopes);
 	if (k->clearance)
@@ -141,6 +137,19 @@ key_file_open(struct key_file *f, const char *file, bool may_be_missing)
 	return f->keys != NULL;
 }
 
+/* The key of that id, which `verb` needs; NULL with EXIT_CANNOT or, where the file has none,
+ * EXIT_NO in *code, after a message. */
+static struct apikey *
+key_file_find(struct key_file *f, const char *file, const char *verb, const char *id, int *code)
+{
+	*code = key_file_open(f, file, false) ? EXIT_NO : EXIT_CANNOT;
+	struct apikey *k = f->keys ? apikeys_by_id(f->keys, span_str(id)) : NULL;
+
+	if (f->keys && !k)
+		fprintf(stderr, "tollgate: key %s: %s: no such key in %s\n", verb, id, file);
+	return k;
+}
+
 static void
 key_file_close(struct key_file *f)
 {
@@ -151,7 +160,7 @@ key_file_close(struct key_file *f)
 
 /* Written aside, synced, renamed: a reader sees the old file or the new one. */
 static int
-save(const char *file, const struct apikeys *keys, const struct apikey *extra)
+save(const char *file, const struct apikeys *keys, struct apikey *extra)
 {
 	char tmp[4096];
 	struct buf b;
@@ -185,14 +194,14 @@ save(const char *file, const struct apikeys *keys, const struct apikey *extra)
 	return code;
 }
 
-/* What a listing, a record and a header can show on one line. */
+/* What a listing, a record and a header can show on one line; or not given. */
 static bool
 is_name(const char *s)
 {
-	for (const char *p = s; *p; p++)
+	for (const char *p = s; p && *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return false;
-	return *s && utf8_valid(span_str(s));
+	return !s || (*s && utf8_valid(span_str(s)));
 }
 
 /* "a, b" to at most ROLES_MAX texts in the arena. */
@@ -245,25 +254,20 @@ add(const char *file, const struct apikeys *keys, struct apikey *k)
 static int
 key_new(const struct key_args *args)
 {
-	struct apikey k = { .person = args->person,
-		.owner = args->owner,
-		.team = args->team,
-		.department = args->department,
-		.tier = args->tier,
-		.agent = args->agent,
-		.created_ns = clock_wall_ns() };
+	struct apikey k = args->key;
 	const char *roles[ROLES_MAX], *scopes[ROLES_MAX];
 	struct arena a;
 	uint64_t ttl_us = 0;
 
-	if (!args->person)
+	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	const char *const names[] = { args->person, args->owner, args->team, args->department,
-		args->tier, args->agent, args->roles, args->scopes };
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i] && !is_name(names[i]))
-			return cmd_fail("key new",
-				"a name is empty, not UTF-8 or holds control characters");
+	bool named = is_name(args->roles) && is_name(args->scopes);
+	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+		named = named && is_name(*apikey_text(&k, i));
+	if (!named)
+		return cmd_fail(
+			"key new", "a name is empty, not UTF-8 or holds control characters");
+	k.created_ns = clock_wall_ns();
 	if (!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
 		return EXIT_CANNOT;
 	if (args->clearance) {
@@ -304,8 +308,8 @@ key_rotate(const struct key_args *args, const char *id)
 		!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
 		return EXIT_CANNOT;
 	struct key_file f;
-	int code = key_file_open(&f, args->file, false) ? EXIT_NO : EXIT_CANNOT;
-	struct apikey *old = f.keys ? apikeys_by_id(f.keys, span_str(id)) : NULL;
+	int code;
+	struct apikey *old = key_file_find(&f, args->file, "rotate", id, &code);
 	if (old && !apikey_live(old, now)) {
 		fprintf(stderr, "tollgate: key rotate: %s is not live: make a new one\n", id);
 	} else if (old) {
@@ -319,9 +323,6 @@ key_rotate(const struct key_args *args, const char *id)
 		if (!old->expires_ns || old->expires_ns > end)
 			old->expires_ns = end;
 		code = add(args->file, f.keys, &next);
-	} else if (f.keys) {
-		fprintf(stderr, "tollgate: key rotate: %s: no such key in %s\n", id,
-			args->file);
 	}
 	key_file_close(&f);
 	return code;
@@ -358,8 +359,8 @@ static int
 key_revoke(const struct key_args *args, const char *id)
 {
 	struct key_file f;
-	int code = key_file_open(&f, args->file, false) ? EXIT_NO : EXIT_CANNOT;
-	struct apikey *k = f.keys ? apikeys_by_id(f.keys, span_str(id)) : NULL;
+	int code;
+	struct apikey *k = key_file_find(&f, args->file, "revoke", id, &code);
 
 	if (k) {
 		if (!k->revoked_ns)
@@ -369,9 +370,6 @@ key_revoke(const struct key_args *args, const char *id)
 			fprintf(stderr, "tollgate: key %s is revoked in %s. " IN_FORCE "\n", id,
 				args->file);
 	}
-	if (code == EXIT_NO)
-		fprintf(stderr, "tollgate: key revoke: %s: no such key in %s\n", id,
-			args->file);
 	key_file_close(&f);
 	return code;
 }
@@ -382,14 +380,14 @@ cmd_key(int argc, char **argv)
 	struct key_args args = { .file = "keys.yaml" };
 	const struct cmd_option options[] = {
 		{ "keys", .text = &args.file },
-		{ "person", .text = &args.person },
-		{ "owner", .text = &args.owner },
+		{ "person", .text = &args.key.person },
+		{ "owner", .text = &args.key.owner },
 		{ "scopes", .text = &args.scopes },
 		{ "overlap", .text = &args.overlap },
-		{ "team", .text = &args.team },
-		{ "department", .text = &args.department },
-		{ "tier", .text = &args.tier },
-		{ "agent", .text = &args.agent },
+		{ "team", .text = &args.key.team },
+		{ "department", .text = &args.key.department },
+		{ "tier", .text = &args.key.tier },
+		{ "agent", .text = &args.key.agent },
 		{ "roles", .text = &args.roles },
 		{ "clearance", .text = &args.clearance },
 		{ "ttl", .text = &args.ttl },

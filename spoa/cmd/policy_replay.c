@@ -118,7 +118,7 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 
 	if (r->no_route)
 		return strdup("no route of the policy matches");
-	json_t *o = explain_json(re->policy.p, &r->facts, v, &r->missing, a);
+	json_t *o = policy_explain(re->policy.p, &r->facts, v, &r->missing, a);
 	if (o)
 		says = strdup(json_string_value(json_object_get(o, "says")));
 	json_decref(o);

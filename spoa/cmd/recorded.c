@@ -332,20 +332,6 @@ recorded_read(
 	return !arena_failed(a);
 }
 
-json_t *
-explain_json(const struct policy *p, const struct policy_facts *f,
-	const struct policy_verdict *v, const struct slot_set *missing, struct arena *a)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	policy_explain(p, f, v, missing, a, &b);
-	json_t *o =
-		buf_failed(&b) ? NULL : json_loadb(buf_view(&b).p, b.n, JSON_ALLOW_NUL, NULL);
-	buf_free(&b);
-	return o;
-}
-
 /* Why the fate of a rule that was reached is not sure, or what it would have replaced. */
 static const char *
 rule_unsure(const struct recorded *r, const struct policy_alone *p, const struct rule *rule,

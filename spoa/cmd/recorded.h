@@ -45,9 +45,6 @@ void recorded_policy(struct policy_alone *p, json_t *record);
  * `record`. False: it is no record of a decision, or out of memory. */
 bool recorded_read(
 	struct recorded *out, json_t *record, const struct policy_alone *p, struct arena *a);
-/* policy_explain() as JSON; NULL: no memory. */
-json_t *explain_json(const struct policy *p, const struct policy_facts *f,
-	const struct policy_verdict *v, const struct slot_set *missing, struct arena *a);
 /* The rules again. `unsure`: why that may not be what they would have said, NULL: it is. 0 or
  * ERR_NOMEM. */
 int recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,

@@ -2,6 +2,7 @@
 #include "policy/apikeys.h"
 
 #include <sodium.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +10,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "policy/read.h"
+
+#define TEXT(member)                                                                           \
+	{                                                                                      \
+#member, offsetof(struct apikey, member)                                       \
+	}
+const struct apikey_text apikey_texts[] = { TEXT(id), TEXT(person), TEXT(owner), TEXT(agent),
+	TEXT(department), TEXT(team), TEXT(tier) };
 
 static bool
 read_time(struct diag *d, const struct yaml_node *n, int64_t *out)
@@ -44,13 +52,9 @@ read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 
 	if (!read_map(d, n, "an API key", accepted, none))
 		return;
-	read_optional(d, yaml_get(n, "id"), "id", &key->id);
-	read_optional(d, yaml_get(n, "person"), "person", &key->person);
-	read_optional(d, yaml_get(n, "owner"), "owner", &key->owner);
-	read_optional(d, yaml_get(n, "agent"), "agent", &key->agent);
-	read_optional(d, yaml_get(n, "department"), "department", &key->department);
-	read_optional(d, yaml_get(n, "team"), "team", &key->team);
-	read_optional(d, yaml_get(n, "tier"), "tier", &key->tier);
+	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+		read_optional(d, yaml_get(n, apikey_texts[i].name), apikey_texts[i].name,
+			apikey_text(key, i));
 	read_optional(d, hash, "sha256", &text);
 	if (!key->id[0] || !key->person[0])
 		diag_at(d, n, "an API key needs id and person");

@@ -23,6 +23,19 @@ struct apikey {
 	int64_t created_ns, expires_ns, revoked_ns; /* wall; 0: never */
 };
 
+/* Its texts, in the order and by the names of the file and of `key new`. */
+enum { APIKEY_TEXTS = 7 };
+extern const struct apikey_text {
+	const char *name;
+	size_t place;
+} apikey_texts[APIKEY_TEXTS];
+
+static inline const char **
+apikey_text(struct apikey *k, size_t i)
+{
+	return (const char **)(void *)((char *)k + apikey_texts[i].place);
+}
+
 struct apikeys {
 	struct arena arena;
 	struct apikey *keys;

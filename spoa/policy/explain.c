@@ -16,28 +16,30 @@ struct telling {
 	struct facts_view view;
 	const struct policy_verdict *verdict;
 	const struct slot_set *missing;
-	struct buf *out;
 	struct buf says;
 };
 
 /* ---- JSON ---- */
 
-static void
-member(struct buf *b, const char *name)
+/* What the buffer holds, which is freed. */
+static json_t *
+parsed(struct buf *b)
 {
-	char last = b->n ? buf_view(b).p[b->n - 1] : '{';
+	json_t *v = json_loadb(buf_view(b).p, b->n, JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
 
-	if (last != '{')
-		buf_putc(b, ',');
-	buf_json_str(b, span_str(name));
-	buf_putc(b, ':');
+	buf_free(b);
+	return v ? v : json_null();
 }
 
-static void
-text(struct buf *b, const char *name, struct span s)
+/* What is no UTF-8 is replaced. */
+static json_t *
+text(struct span s)
 {
-	member(b, name);
-	buf_json_str(b, s);
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_json_str(&b, s);
+	return parsed(&b);
 }
 
 /* ---- values ---- */
@@ -96,41 +98,39 @@ say_values(struct telling *t, const struct rule *r)
 		}
 }
 
-static void
-put_values(struct telling *t, const struct rule *r)
+/* What the rule read; null where a parameter was not given. */
+static json_t *
+value_json(struct telling *t, size_t slot)
 {
-	bool any = false, some_missing = false, present;
+	struct buf b;
+	bool present;
+
+	struct cel_value got = facts_lookup(&t->view, slot, &present);
+	if (got.type == CEL_ERROR)
+		return json_null();
+	buf_init(&b, 0);
+	cel_json(&got, &b);
+	return parsed(&b);
+}
+
+static void
+add_values(struct telling *t, const struct rule *r, json_t *o)
+{
+	json_t *values = json_object(), *unknown = json_array();
 
 	for (size_t slot = 0; slot < t->view.p->env->n; slot++) {
-		if (!reads(r, slot))
-			continue;
-		some_missing |= missing(t, slot);
-		if (missing(t, slot))
-			continue;
-		if (!any) {
-			member(t->out, "values");
-			buf_putc(t->out, '{');
-		}
-		any = true;
-		member(t->out, t->view.p->env->vars[slot].path);
-		struct cel_value got = facts_lookup(&t->view, slot, &present);
-		if (got.type == CEL_ERROR)
-			buf_str(t->out, "null");
-		else
-			cel_json(&got, t->out);
+		const char *path = t->view.p->env->vars[slot].path;
+		if (reads(r, slot) && missing(t, slot))
+			json_array_append_new(unknown, json_string(path));
+		else if (reads(r, slot))
+			json_object_set_new(values, path, value_json(t, slot));
 	}
-	if (any)
-		buf_putc(t->out, '}');
-	if (!some_missing)
-		return;
-	member(t->out, "not_recorded");
-	buf_putc(t->out, '[');
-	for (size_t slot = 0, n = 0; slot < t->view.p->env->n; slot++)
-		if (reads(r, slot) && missing(t, slot)) {
-			buf_str(t->out, n++ ? "," : "");
-			buf_json_str(t->out, span_str(t->view.p->env->vars[slot].path));
-		}
-	buf_putc(t->out, ']');
+	if (json_object_size(values))
+		json_object_set(o, "values", values);
+	if (json_array_size(unknown))
+		json_object_set(o, "not_recorded", unknown);
+	json_decref(values);
+	json_decref(unknown);
 }
 
 /* ---- sentences ---- */
@@ -329,66 +329,52 @@ say_outcome(struct telling *t)
 
 /* ---- the whole ---- */
 
-static void
+static json_t *
 one_rule(struct telling *t, const struct rule_trace *x)
 {
 	const struct rule *r = x->rule;
-	bool evaluated =
-		x->fate == RULE_NO_MATCH || x->fate == RULE_MATCHED || x->fate == RULE_ERROR;
+	json_t *o = json_pack("{ss ss ss so* ss*}", "rule", r->name, "outcome",
+		explain_outcomes[x->fate], "effect", rule_effect_name(r->effect), "status",
+		r->effect == RULE_DENY ? json_integer(r->status) : NULL, "when",
+		r->when ? r->when_text : NULL);
 
-	buf_putc(t->out, '{');
-	text(t->out, "rule", span_str(r->name));
-	text(t->out, "outcome", span_str(explain_outcomes[x->fate]));
-	text(t->out, "effect", span_str(rule_effect_name(r->effect)));
-	if (r->effect == RULE_DENY) {
-		member(t->out, "status");
-		buf_int(t->out, r->status);
-	}
-	if (r->when)
-		text(t->out, "when", span_str(r->when_text));
-	if (evaluated)
-		put_values(t, r);
-	if (r->shadow || t->view.p->shadow) {
-		member(t->out, "shadow");
-		buf_str(t->out, "true");
-	}
+	if (x->fate == RULE_NO_MATCH || x->fate == RULE_MATCHED || x->fate == RULE_ERROR)
+		add_values(t, r, o);
+	if (r->shadow || t->view.p->shadow)
+		json_object_set_new(o, "shadow", json_true());
 	if (x->fate == RULE_ERROR)
-		text(t->out, "error", x->error);
+		json_object_set_new(o, "error", text(x->error));
 	say_rule(t, x);
-	text(t->out, "says", buf_view(&t->says));
-	buf_putc(t->out, '}');
+	json_object_set_new(o, "says", text(buf_view(&t->says)));
+	return o;
 }
 
-void
+json_t *
 policy_explain(const struct policy *p, const struct policy_facts *f,
 	const struct policy_verdict *verdict, const struct slot_set *missing_slots,
-	struct arena *a, struct buf *out)
+	struct arena *a)
 {
 	struct telling *t = arena_new(a, struct telling);
+	json_t *rules = json_array();
 
 	if (!t) {
-		out->failed = true;
-		return;
+		json_decref(rules);
+		return NULL;
 	}
 	t->verdict = verdict;
 	t->missing = missing_slots;
-	t->out = out;
 	buf_init(&t->says, 1u << 20);
 	facts_init(&t->view, p, f, a);
-	buf_putc(out, '{');
-	text(out, "policy", span_str(p->label));
-	member(out, "rules");
-	buf_putc(out, '[');
 	for (size_t i = 0; i < p->nrules; i++) {
 		struct rule_trace unreached = { .rule = &p->rules[i],
 			.fate = RULE_NOT_REACHED };
-		buf_str(out, i ? "," : "");
-		one_rule(t, verdict && verdict->trace ? &verdict->trace[i] : &unreached);
+		json_array_append_new(rules,
+			one_rule(t,
+				verdict && verdict->trace ? &verdict->trace[i] : &unreached));
 	}
-	buf_putc(out, ']');
-	text(out, "default", span_str(p->default_permit ? "permit" : "deny"));
 	say_outcome(t);
-	text(out, "says", buf_view(&t->says));
-	buf_putc(out, '}');
+	json_t *o = json_pack("{ss so ss so}", "policy", p->label, "rules", rules, "default",
+		p->default_permit ? "permit" : "deny", "says", text(buf_view(&t->says)));
 	buf_free(&t->says);
+	return o;
 }

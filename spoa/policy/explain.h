@@ -4,6 +4,8 @@
 #ifndef POLICY_EXPLAIN_H
 #define POLICY_EXPLAIN_H
 
+#include <jansson.h>
+
 #include "policy/decide.h"
 
 /* Slots whose value is not known: a record could not hold it. */
@@ -11,7 +13,7 @@ struct slot_set {
 	bool in[V_ALL];
 };
 
-/* Appends one JSON object:
+/* NULL: no memory. Otherwise an object:
  *
  *     {"policy": name@version, "rules": [{"rule", "outcome", "effect", "status"?,
  *      "when"?, "values"?: {path: value}, "not_recorded"?: [path], "shadow"?,
@@ -20,9 +22,8 @@ struct slot_set {
  * `outcome` is one of explain_outcomes[]; `values` are there for rules that were
  * evaluated, null where a parameter was not given. `verdict` NULL, or without a
  * trace: no rule was asked. `missing` NULL: every value is known. */
-void policy_explain(const struct policy *p, const struct policy_facts *f,
-	const struct policy_verdict *verdict, const struct slot_set *missing, struct arena *a,
-	struct buf *out);
+json_t *policy_explain(const struct policy *p, const struct policy_facts *f,
+	const struct policy_verdict *verdict, const struct slot_set *missing, struct arena *a);
 
 /* By the fate of a struct rule_trace: "not reached", "not matched", "matched",
  * "error", "waits". */

@@ -56,10 +56,12 @@ tell(json_t *record, struct arena *a, struct buf *out)
 	if (!r || !v || !recorded_read(r, record, policy(), a) ||
 		recorded_decide(r, policy(), a, v, &unsure))
 		return;
-	policy_explain(policy()->p, &r->facts, v, &r->missing, a, out);
-	INVARIANT(!buf_failed(out));
-	json_t *o = json_loadb(buf_view(out).p, out->n, JSON_ALLOW_NUL, NULL);
+	json_t *o = policy_explain(policy()->p, &r->facts, v, &r->missing, a);
 	INVARIANT(o != NULL);
+	char *text = json_dumps(o, JSON_COMPACT);
+	INVARIANT(text != NULL);
+	buf_str(out, text);
+	free(text);
 	json_decref(o);
 }
 
