@@ -42,21 +42,15 @@ is_or_dyn(const struct cel_node *n, enum cel_type t)
 }
 
 static bool
-numeric(enum cel_type t)
-{
-	return t == CEL_INT || t == CEL_UINT || t == CEL_DOUBLE;
-}
-
-static bool
 comparable(enum cel_type a, enum cel_type b)
 {
-	return a == CEL_DYN || b == CEL_DYN || a == b || (numeric(a) && numeric(b));
+	return a == CEL_DYN || b == CEL_DYN || a == b || (cel_is_number(a) && cel_is_number(b));
 }
 
 static bool
 ordered(enum cel_type t)
 {
-	return numeric(t) || t == CEL_DYN || t == CEL_BOOL || t == CEL_STRING ||
+	return cel_is_number(t) || t == CEL_DYN || t == CEL_BOOL || t == CEL_STRING ||
 	       t == CEL_BYTES || t == CEL_TIMESTAMP || t == CEL_DURATION;
 }
 
@@ -109,7 +103,7 @@ check_index(struct cel_check *k, struct cel_node *n)
 	if (range != CEL_LIST && range != CEL_MAP)
 		return mistake(k, n->kid[0], "[]", "a list or a map");
 	n->type.t = n->kid[0]->type.elem;
-	if (range == CEL_LIST && !numeric(index) && index != CEL_DYN)
+	if (range == CEL_LIST && !cel_is_number(index) && index != CEL_DYN)
 		return mistake(k, n->kid[1], "the index of a list", "an int");
 	return true;
 }

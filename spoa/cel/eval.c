@@ -213,7 +213,7 @@ index_value(struct cel_ctx *c, const struct cel_value *v, const struct cel_value
 {
 	if (v->type == CEL_LIST) {
 		int64_t i = index_of(key);
-		if (key->type != CEL_INT && key->type != CEL_UINT && key->type != CEL_DOUBLE)
+		if (!cel_is_number(key->type))
 			cel_raise_types(c, out, "an index of a list", key, NULL);
 		else if (i < 0 || (uint64_t)i >= v->list.n)
 			cel_raise_lit(out, "index out of range");

@@ -4,12 +4,6 @@
 #include "cel/fn.h"
 #include "cel/value.h"
 
-static bool
-is_number(const struct cel_value *v)
-{
-	return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_DOUBLE;
-}
-
 /* The first of the greatest (sign 1) or least (sign -1) of the arguments, or of
  * the elements of the only one where that is a list. */
 static void
@@ -24,7 +18,7 @@ extreme(CEL_ARGS, int sign)
 	if (!cel_charge(c, n, out))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_number(&item[i])) {
+		if (!cel_is_number(item[i].type)) {
 			cel_raise_types(c, out, sign > 0 ? "math.greatest()" : "math.least()",
 				&item[i], NULL);
 			return;
@@ -55,9 +49,7 @@ CEL_VALUE(math_ceil,   cel_double(ceil(v->d)))
 CEL_VALUE(math_floor,  cel_double(floor(v->d)))
 CEL_VALUE(math_round,  cel_double(round(v->d)))
 CEL_VALUE(math_trunc,  cel_double(trunc(v->d)))
-CEL_VALUE(math_sqrt,   cel_double(sqrt(v->d)))
-CEL_VALUE(sqrt_int,    cel_double(sqrt((double)v->i)))
-CEL_VALUE(sqrt_uint,   cel_double(sqrt((double)v->u)))
+CEL_VALUE(math_sqrt,   cel_double(sqrt(cel_as_double(v))))
 CEL_VALUE(abs_double,  cel_double(fabs(v->d)))
 CEL_VALUE(sign_double, cel_double(v->d > 0 ? 1 : v->d < 0 ? -1 : v->d))
 CEL_VALUE(sign_int,    cel_int((v->i > 0) - (v->i < 0)))
@@ -117,8 +109,8 @@ const struct cel_fn cel_fns_math[] = {
 	{ "math.round",         false, "d",  'd', math_round,  NULL },
 	{ "math.trunc",         false, "d",  'd', math_trunc,  NULL },
 	{ "math.sqrt",          false, "d",  'd', math_sqrt,   NULL },
-	{ "math.sqrt",          false, "i",  'd', sqrt_int,    NULL },
-	{ "math.sqrt",          false, "u",  'd', sqrt_uint,   NULL },
+	{ "math.sqrt",          false, "i",  'd', math_sqrt,   NULL },
+	{ "math.sqrt",          false, "u",  'd', math_sqrt,   NULL },
 	{ "math.abs",           false, "d",  'd', abs_double,  NULL },
 	{ "math.abs",           false, "i",  'i', abs_int,     NULL },
 	{ "math.abs",           false, "u",  'u', cel_same,    NULL },

@@ -5,15 +5,6 @@
 
 /* ---- glob ---- */
 
-/* One character of s at i, or one byte where it is no UTF-8; what it takes. */
-static size_t
-character(struct span s, size_t i)
-{
-	size_t len = utf8_sequence(s.p + i, s.n - i);
-
-	return len ? len : 1;
-}
-
 /* set = "[" [ "!" | "^" ] item { item } "]"   item = char [ "-" char ]
  * UTF-8 sorts as code points do. *end: after the set; 0: there is no "]". */
 static bool
@@ -26,11 +17,11 @@ in_set(struct span p, size_t at, struct span one, size_t *end)
 	for (i += negated; i < p.n && (p.p[i] != ']' || i == at + 1 + negated);) {
 		if (p.p[i] == '\\' && i + 1 < p.n)
 			i++;
-		struct span low = span_cut(p, i, i + character(p, i)), high = low;
+		struct span low = span_cut(p, i, i + utf8_step(p, i)), high = low;
 		i += low.n;
 		if (i + 1 < p.n && p.p[i] == '-' && p.p[i + 1] != ']') {
 			i += p.p[i + 1] == '\\' && i + 2 < p.n ? 2 : 1;
-			high = span_cut(p, i, i + character(p, i));
+			high = span_cut(p, i, i + utf8_step(p, i));
 			i += high.n;
 		}
 		found |= span_order(low, one) <= 0 && span_order(one, high) <= 0;
@@ -47,7 +38,7 @@ glob_matches(struct span p, struct span s)
 	size_t i = 0, j = 0, star = SIZE_MAX, from = 0;
 
 	for (;;) {
-		size_t end = 0, len = j < s.n ? character(s, j) : 0;
+		size_t end = 0, len = j < s.n ? utf8_step(s, j) : 0;
 		if (i == p.n && j == s.n)
 			return true;
 		if (i < p.n && p.p[i] == '*') {
@@ -64,7 +55,7 @@ glob_matches(struct span p, struct span s)
 			} else if (p.p[i] == '[' && (fits = in_set(p, i, one, &end), end)) {
 			} else {
 				size_t k = i + (p.p[i] == '\\' && i + 1 < p.n);
-				end = k + character(p, k);
+				end = k + utf8_step(p, k);
 				fits = span_eq(span_cut(p, k, end), one);
 			}
 			if (fits) {
@@ -75,7 +66,7 @@ glob_matches(struct span p, struct span s)
 		}
 		if (star == SIZE_MAX || from >= s.n)
 			return false;
-		from += character(s, from);
+		from += utf8_step(s, from);
 		i = star;
 		j = from;
 	}

@@ -9,15 +9,6 @@
 #include "codec/digits.h"
 #include "codec/utf8.h"
 
-/* Bytes that the sequence at offset `at` of s takes; 1 where it is not valid. */
-static size_t
-step(struct span s, size_t at)
-{
-	size_t len = utf8_sequence(s.p + at, s.n - at);
-
-	return len ? len : 1;
-}
-
 /* The byte offset of code point i; false: beyond the end, or negative. */
 static bool
 offset_of(struct span s, int64_t i, size_t *out)
@@ -27,7 +18,7 @@ offset_of(struct span s, int64_t i, size_t *out)
 	if (i < 0)
 		return false;
 	for (; i > 0 && at < s.n; i--)
-		at += step(s, at);
+		at += utf8_step(s, at);
 	*out = at;
 	return i == 0;
 }
@@ -80,7 +71,7 @@ char_at(CEL_ARGS)
 	else if (at == v->s.n)
 		*out = cel_string(SPAN_LIT(""));
 	else
-		*out = cel_string(span_cut(v->s, at, at + step(v->s, at)));
+		*out = cel_string(span_cut(v->s, at, at + utf8_step(v->s, at)));
 }
 
 static void
@@ -182,7 +173,7 @@ reverse(CEL_ARGS)
 	char *p = copy(c, s, out);
 
 	for (size_t at = 0; p && at < s.n;) {
-		size_t len = step(s, at);
+		size_t len = utf8_step(s, at);
 		memcpy(p + s.n - at - len, s.p + at, len);
 		at += len;
 	}
@@ -196,7 +187,7 @@ after(struct span s, struct span part, size_t at)
 {
 	if (part.n)
 		return at + part.n;
-	return at < s.n ? at + step(s, at) : s.n + 1;
+	return at < s.n ? at + utf8_step(s, at) : s.n + 1;
 }
 
 static void
@@ -259,7 +250,7 @@ split(CEL_ARGS)
 		if (sep.n)
 			find_next(s, sep, at, &found);
 		else
-			found = at + step(s, at);
+			found = at + utf8_step(s, at);
 		list[i] = cel_string(span_cut(s, at, found));
 		at = found + sep.n;
 	}

@@ -145,26 +145,14 @@ put_value(struct text *t, const struct cel_value *v, unsigned depth)
 
 /* --- numbers --- */
 
-/* The magnitude and sign of an integer; false: it is none. */
-static bool
-magnitude(const struct cel_value *v, bool *negative, uint64_t *u)
-{
-	*negative = v->type == CEL_INT && v->i < 0;
-	if (v->type == CEL_INT)
-		*u = *negative ? 0 - (uint64_t)v->i : (uint64_t)v->i;
-	else if (v->type == CEL_UINT)
-		*u = v->u;
-	return v->type == CEL_INT || v->type == CEL_UINT;
-}
-
 static void
 put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 {
 	char text[65], *p = text + sizeof(text);
-	bool negative;
-	uint64_t u = 0;
+	bool negative = v->type == CEL_INT && v->i < 0;
+	uint64_t u = negative ? 0 - v->u : v->u; /* the bits are there for an int too */
 
-	if (!magnitude(v, &negative, &u)) {
+	if (v->type != CEL_INT && v->type != CEL_UINT) {
 		fail(t, "format(): an integer is due");
 		return;
 	}
@@ -210,12 +198,9 @@ static void
 put_double(struct text *t, const struct cel_value *v, int precision, bool exponent)
 {
 	char text[480];
-	double d = v->type == CEL_DOUBLE ? v->d
-		   : v->type == CEL_INT	 ? (double)v->i
-		   : v->type == CEL_UINT ? (double)v->u
-					 : 0;
+	double d = cel_as_double(v);
 
-	if (v->type != CEL_DOUBLE && v->type != CEL_INT && v->type != CEL_UINT) {
+	if (!cel_is_number(v->type)) {
 		fail(t, "format(): a number is due");
 		return;
 	}

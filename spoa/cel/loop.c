@@ -83,50 +83,39 @@ exists_one(struct loop *l, struct cel_value *out)
 		*out = cel_bool(count == 1);
 }
 
+/* filter, map, transformList and transformMap: of each element for which the condition, where
+ * there is one, holds, the element itself, or what kid[1] makes of it. */
 static void
-filter(struct loop *l, struct cel_value *out)
+transform(struct loop *l, struct cel_value *out)
 {
-	struct cel_value *v = cel_take_values(l->c, l->range.list.n, out);
-	size_t n = 0;
-
-	while (v && next_element(l, out)) {
-		if (!holds(l, l->n->kid[1], out))
-			return;
-		if (out->b)
-			v[n++] = l->c->locals[l->n->local];
-	}
-	if (!l->c->fatal)
-		*out = cel_list(v, n);
-}
-
-/* map, transformList and transformMap: kid[1] of each element for which kid[2],
- * where there is one, holds. */
-static void
-transform(struct loop *l, bool to_map, struct cel_value *out)
-{
-	size_t width = to_map ? 2 : 1;
+	const struct cel_node *n = l->n;
+	const struct cel_node *made = n->op == OP_FILTER ? NULL : n->kid[1];
+	const struct cel_node *condition = !made ? n->kid[1] : n->nkids == 3 ? n->kid[2] : NULL;
+	bool to_map = n->op == OP_TRANSFORM_MAP;
+	size_t width = to_map ? 2 : 1, count = 0;
 	struct cel_value *v = cel_take_values(l->c, l->range.list.n * width, out);
-	size_t n = 0;
 
 	while (v && next_element(l, out)) {
-		if (l->n->nkids == 3) {
-			if (!holds(l, l->n->kid[2], out))
+		if (condition) {
+			if (!holds(l, condition, out))
 				return;
 			if (!out->b)
 				continue;
 		}
-		struct cel_value key = l->c->locals[l->n->local];
-		cel_eval_node(l->c, l->n->kid[1], out);
+		struct cel_value first = l->c->locals[n->local];
+		*out = first;
+		if (made)
+			cel_eval_node(l->c, made, out);
 		if (cel_is_error(out))
 			return;
 		if (to_map)
-			v[n * width] = key;
-		v[n * width + width - 1] = *out;
-		n++;
+			v[count * width] = first;
+		v[count * width + width - 1] = *out;
+		count++;
 	}
 	if (l->c->fatal)
 		return;
-	*out = cel_list(v, n);
+	*out = cel_list(v, count);
 	if (to_map)
 		out->type = CEL_MAP;
 }
@@ -153,8 +142,6 @@ cel_loop(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	case OP_ALL: quantify(&l, false, out); break;
 	case OP_EXISTS: quantify(&l, true, out); break;
 	case OP_EXISTS_ONE: exists_one(&l, out); break;
-	case OP_FILTER: filter(&l, out); break;
-	case OP_TRANSFORM_LIST: transform(&l, false, out); break;
-	default: transform(&l, true, out); break;
+	default: transform(&l, out); break;
 	}
 }

@@ -74,12 +74,6 @@ int_uint(int64_t i, uint64_t u)
 	return sign_of(i<(int64_t)u, i>(int64_t) u);
 }
 
-static bool
-is_number(const struct cel_value *v)
-{
-	return v->type == CEL_INT || v->type == CEL_UINT || v->type == CEL_DOUBLE;
-}
-
 static int
 flip(int order)
 {
@@ -99,14 +93,14 @@ number_order(const struct cel_value *a, const struct cel_value *b)
 	if (a->type == CEL_DOUBLE)
 		return flip(number_order(b, a));
 	if (b->type == CEL_DOUBLE)
-		return double_order(a->type == CEL_INT ? (double)a->i : (double)a->u, b->d);
+		return double_order(cel_as_double(a), b->d);
 	return a->type == CEL_INT ? int_uint(a->i, b->u) : flip(int_uint(b->i, a->u));
 }
 
 int
 cel_order(const struct cel_value *a, const struct cel_value *b)
 {
-	if (is_number(a) && is_number(b))
+	if (cel_is_number(a->type) && cel_is_number(b->type))
 		return number_order(a, b);
 	if (a->type != b->type)
 		return CEL_NO_ORDER;
@@ -160,7 +154,7 @@ equal_maps(const struct cel_value *a, const struct cel_value *b, int64_t *steps,
 static bool
 equal_to(const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth)
 {
-	if (is_number(a) && is_number(b))
+	if (cel_is_number(a->type) && cel_is_number(b->type))
 		return number_order(a, b) == 0;
 	if (a->type != b->type)
 		return false;

@@ -11,6 +11,19 @@ struct span cel_type_name(enum cel_type t);
 /* The type whose name it is; CEL_ERROR: none. */
 enum cel_type cel_type_named(struct span name);
 
+static inline bool
+cel_is_number(enum cel_type t)
+{
+	return t == CEL_INT || t == CEL_UINT || t == CEL_DOUBLE;
+}
+
+/* A number's value, perhaps rounded. */
+static inline double
+cel_as_double(const struct cel_value *v)
+{
+	return v->type == CEL_INT ? (double)v->i : v->type == CEL_UINT ? (double)v->u : v->d;
+}
+
 /* Values of different types are unequal, numbers are compared by value. */
 bool cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps);
 /* -1, 0, 1, or CEL_UNORDERED (a NaN), or CEL_NO_ORDER (types without order). */

@@ -55,12 +55,6 @@ http_lists(struct span list, struct span token)
 	return false;
 }
 
-static bool
-has_connection(const struct http_head *h)
-{
-	return http_field_nth(h, "connection", 0) != NULL;
-}
-
 /* Whether a Connection field names it. */
 static bool
 is_named_hop(const struct http_head *h, struct span name)
@@ -93,7 +87,7 @@ is_target(struct span s)
 int
 http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 {
-	bool connection = has_connection(h);
+	bool connection = http_field_nth(h, "connection", 0) != NULL;
 
 	for (size_t i = 0; i < h->nfields; i++) {
 		const struct http_field *f = &h->fields[i];

@@ -8,6 +8,14 @@
 /* The length (1-4) of the sequence at p, of which n > 0 bytes may be read; 0
  * where none that is valid begins there. */
 size_t utf8_sequence(const char *p, size_t n);
+/* Bytes of the character at offset `at`; 1 where none that is valid begins. */
+static inline size_t
+utf8_step(struct span s, size_t at)
+{
+	size_t len = utf8_sequence(s.p + at, s.n - at);
+
+	return len ? len : 1;
+}
 /* The code point of the sequence of `len` bytes at p, which is valid. */
 static inline uint32_t
 utf8_value(const char *p, size_t len)

@@ -205,8 +205,7 @@ rewrite(struct request *r)
 		err = edit_members(r, &body);
 	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
-		int asked = sp ? dialect_ask_usage(&r->in.body, r->in.raw, &r->arena, sp)
-			       : ERR_NOMEM;
+		int asked = sp ? dialect_ask_usage(&r->in.body, sp) : ERR_NOMEM;
 		if (asked > 0) {
 			body.n++;
 			r->out.ask_usage = true;

@@ -50,8 +50,7 @@ void dialect_event_usage(const struct dialect *d, struct span event, struct span
 
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
-int dialect_ask_usage(
-	const struct body *b, struct span raw, struct arena *a, struct splice *edit);
+int dialect_ask_usage(const struct body *b, struct splice *edit);
 /* What else is changed in a body. */
 struct amendment {
 	struct span model;   /* to be sent; empty: as it is */

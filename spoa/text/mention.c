@@ -278,9 +278,7 @@ password_of(struct span value)
 	struct span rest = value;
 
 	span_next(&rest, ':');
-	bool word = true;
-	for (size_t i = 0; i < rest.n && word; i++)
-		word = is_alpha(rest.p[i]);
+	bool word = span_past(rest, 0, is_alpha) == rest.n;
 	return rest.n < PASSWORD_LEAST || word || rest.p[0] == '/' ? (struct span){ NULL, 0 }
 								   : rest;
 }

@@ -18,6 +18,7 @@ static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic
 	&dialect_rest };
 enum { NALL = sizeof(all) / sizeof(all[0]) };
 static struct node *trees[NALL];
+static char names[256];
 
 static struct node *
 new_node(struct span key)
@@ -67,12 +68,16 @@ node_of(struct node *root, const char *path)
 static void
 build(void)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < NALL; i++) {
+		n += (size_t)snprintf(
+			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
 		trees[i] = new_node((struct span){ NULL, 0 });
 		for (const struct row *r = all[i]->rows; r && r->path; r++) {
-			struct node *n = node_of(trees[i], r->path);
-			INVARIANT(!n->row);
-			n->row = r;
+			struct node *node = node_of(trees[i], r->path);
+			INVARIANT(!node->row);
+			node->row = r;
 		}
 		for (const struct seal_row *r = all[i]->seals; r && r->path; r++)
 			node_of(trees[i], r->path)->seal = r;
@@ -145,24 +150,10 @@ dialect_name(const struct dialect *d)
 	return d->name;
 }
 
-static char names[256];
-
-static void
-join_names(void)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < NALL; i++)
-		n += (size_t)snprintf(
-			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
-}
-
 const char *
 dialect_names(void)
 {
-	static pthread_once_t joined = PTHREAD_ONCE_INIT;
-
-	pthread_once(&joined, join_names);
+	pthread_once(&once, build);
 	return names;
 }
 

@@ -3,7 +3,6 @@
  * null is absent, and a response that is not JSON has no usage. One count that is
  * no plain integer, or is there twice, spoils all of them: what is left of a usage
  * is less than what was used, and the reservation stays. */
-#include "base/attr.h"
 #include "base/err.h"
 #include "codec/json.h"
 #include "text/table.h"
@@ -191,8 +190,7 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 /* ---- asking, and hiding that we asked ---- */
 
 int
-dialect_ask_usage(const struct body *b, struct span raw UNUSED, struct arena *a UNUSED,
-	struct splice *edit)
+dialect_ask_usage(const struct body *b, struct splice *edit)
 {
 	const struct body_marks *m = &b->marks;
 

@@ -89,7 +89,7 @@ check_asking(struct arena *a, const struct body *b, struct span raw)
 	struct body_refusal why;
 	struct buf out;
 
-	if (!dialect_ask_usage(b, raw, a, &edit))
+	if (!dialect_ask_usage(b, &edit))
 		return;
 	buf_init(&out, 0);
 	INVARIANT(splice_apply(raw, &edit, 1, &out) == 0);

@@ -104,7 +104,7 @@ asking_for_usage_beside_it(void **state)
 		0);
 	int n = dialect_amend(&b, &am, &a, edits);
 	assert_int_equal(n, 1);
-	assert_int_equal(dialect_ask_usage(&b, raw, &a, &edits[1]), 1);
+	assert_int_equal(dialect_ask_usage(&b, &edits[1]), 1);
 	assert_int_equal(splice_apply(raw, edits, 2, &out), 0);
 	assert_int_equal(body_read(dialect_find(SPAN_LIT("openai")), (struct span){ 0 },
 				 buf_view(&out), &a, &b, &why),

@@ -259,7 +259,7 @@ a_stream_is_asked_for_its_usage(void **state)
 		buf_init(&out, 0);
 		assert_int_equal(
 			body_read(dialect(OPENAI), span_str(NULL), in, &a, &b, &why), 0);
-		int r = dialect_ask_usage(&b, in, &a, &edit);
+		int r = dialect_ask_usage(&b, &edit);
 		assert_int_equal(r, asks[i].want != NULL);
 		if (r) {
 			assert_int_equal(splice_apply(in, &edit, 1, &out), 0);
@@ -273,7 +273,7 @@ a_stream_is_asked_for_its_usage(void **state)
 		}
 		assert_int_equal(
 			body_read(dialect(ANTHROPIC), span_str(NULL), in, &a, &b, &why), 0);
-		assert_int_equal(dialect_ask_usage(&b, in, &a, &edit), 0);
+		assert_int_equal(dialect_ask_usage(&b, &edit), 0);
 		buf_free(&out);
 		arena_reset(&a);
 	}
