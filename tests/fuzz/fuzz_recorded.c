@@ -58,10 +58,10 @@ tell(json_t *record, struct arena *a, struct buf *out)
 		return;
 	json_t *o = policy_explain(policy()->p, &r->facts, v, &r->missing, a);
 	INVARIANT(o != NULL);
-	char *text = json_dumps(o, JSON_COMPACT);
-	INVARIANT(text != NULL);
-	buf_str(out, text);
-	free(text);
+	char *told = json_dumps(o, JSON_COMPACT);
+	INVARIANT(told != NULL);
+	buf_str(out, told);
+	free(told);
 	json_decref(o);
 }
 
