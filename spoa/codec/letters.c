@@ -1,29 +1,12 @@
-/* Made by spoa/codec/letters.py. */
+/* The look-ups in the generated table. */
 #include "codec/letters.h"
 
 #include <stddef.h>
 
-/* clang-format off */
-static const char latin[] = /* U+00C0 to U+024F */
-	"A.A.A.A.A.A.AEC.E.E.E.E.I.I.I.I.D.N.O.O.O.O.O...O.U.U.U.U.Y.THssa.a.a.a.a.a.aec."
-	"e.e.e.e.i.i.i.i.d.n.o.o.o.o.o...o.u.u.u.u.y.thy.A.a.A.a.A.a.C.c.C.c.C.c.C.c.D.d."
-	"D.d.E.e.E.e.E.e.E.e.E.e.G.g.G.g.G.g.G.g.H.h.H.h.I.i.I.i.I.i.I.i.I.i.IJijJ.j.K.k."
-	"k.L.l.L.l.L.l.L.l.L.l.N.n.N.n.N.n.n.N.n.O.o.O.o.O.o.OEoeR.r.R.r.R.r.S.s.S.s.S.s."
-	"S.s.T.t.T.t.T.t.U.u.U.u.U.u.U.u.U.u.U.u.W.w.Y.y.Y.Z.z.Z.z.Z.z.s.b.B.Q.q.Q.q.Q.Q."
-	"q.D.D.Q.q.q.E.E.Q.Q.f.G.Q.q.Q.Q.K.k.q.q.Q.Q.q.Q.O.o.Q.q.Q.q.Q.Q.q.Q.q.q.Q.q.Q.U."
-	"u.Q.Q.Y.y.Q.q.Q.Q.q.q.q.Q.q.q.q.q.q.q.q.DZDZdzLJLJljNJNJnjA.a.I.i.O.o.U.u.U.u.U."
-	"u.U.u.U.u.e.A.a.A.a.Q.q.G.g.G.g.K.k.O.o.O.o.Q.q.j.DZDZdzG.g.Q.Q.N.n.A.a.Q.q.O.o."
-	"A.a.A.a.E.e.E.e.I.i.I.i.O.o.O.o.R.r.R.r.U.u.U.u.S.s.T.t.Q.q.H.h.Q.q.Q.q.Q.q.A.a."
-	"E.e.O.o.O.o.O.o.O.o.Y.y.q.q.q.q.q.q.Q.Q.q.Q.Q.q.q.Q.q.Q.Q.Q.Q.q.Q.q.Q.q.Q.q.Q.q.";
-static const char latin_more[] = /* U+1E00 to U+1EFF */
-	"A.a.B.b.B.b.B.b.C.c.D.d.D.d.D.d.D.d.D.d.E.e.E.e.E.e.E.e.E.e.F.f.G.g.H.h.H.h.H.h."
-	"H.h.H.h.I.i.I.i.K.k.K.k.K.k.L.l.L.l.L.l.L.l.M.m.M.m.M.m.N.n.N.n.N.n.N.n.O.o.O.o."
-	"O.o.O.o.P.p.P.p.R.r.R.r.R.r.R.r.S.s.S.s.S.s.S.s.S.s.T.t.T.t.T.t.T.t.U.u.U.u.U.u."
-	"U.u.U.u.V.v.V.v.W.w.W.w.W.w.W.w.W.w.X.x.X.x.Y.y.Z.z.Z.z.Z.z.h.t.w.y.a.s.q.q.SSd."
-	"A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.A.a.E.e.E.e.E.e.E.e.E.e.E.e.E.e.E.e."
-	"I.i.I.i.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.O.o.U.u.U.u.U.u.U.u.U.u.U.u."
-	"U.u.Y.y.Y.y.Y.y.Y.y.LLllQ.q.Q.q.";
-/* clang-format on */
+#include "base/search.h"
+#include "codec/letters_table.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 const char *
 letters_latin(uint32_t cp)
@@ -31,4 +14,46 @@ letters_latin(uint32_t cp)
 	if (cp >= 0xC0 && cp < 0x250)
 		return latin + 2 * (cp - 0xC0);
 	return cp >= 0x1E00 && cp < 0x1F00 ? latin_more + 2 * (cp - 0x1E00) : NULL;
+}
+
+uint32_t
+letters_lower(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(ROWS(lower_rows), mid, cp > lower_rows[mid].to);
+
+	if (i == ROWS(lower_rows) || cp < lower_rows[i].from ||
+		(cp - lower_rows[i].from) % lower_rows[i].step)
+		return cp;
+	return (uint32_t)((int32_t)cp + lower_rows[i].delta);
+}
+
+uint32_t
+letters_plain(uint32_t cp)
+{
+	return cp >= 0x386 && cp < 0x386 + ROWS(greek) ? 0x300u | greek[cp - 0x386]
+						       : letters_lower(cp);
+}
+
+struct folded
+letters_fold(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(
+		ROWS(fold_rows), mid, cp >= fold_rows[mid].first + fold_rows[mid].count);
+
+	if (i == ROWS(fold_rows) || cp < fold_rows[i].first)
+		return (struct folded){ FOLD_NONE, 0, { 0 } };
+	enum fold_kind kind = fold_rows[i].kind;
+	unsigned c = fold_rows[i].c;
+	if (kind == FOLD_ASCII || kind == FOLD_LIKE || kind == FOLD_TAG)
+		c += cp - fold_rows[i].first;
+	if (c < LETTERS_NUMBER)
+		return (struct folded){ kind, c != 0, { (char)c } };
+	c -= LETTERS_NUMBER;
+	return (struct folded){ kind, 2, { (char)('0' + c / 10), (char)('0' + c % 10) } };
+}
+
+const struct letters_block *
+letters_block(uint32_t cp)
+{
+	return &blocks[SEARCH_FIRST(ROWS(blocks) - 1, mid, cp >= blocks[mid + 1].from)];
 }

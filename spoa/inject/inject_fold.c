@@ -1,54 +1,10 @@
 /* Characters as the injection model sees them: Unicode 15's letters by ranges, folded as
  * UTS #39 would compare them, as far as the scripts of attack texts need it. */
 #include "base/ascii.h"
-#include "base/search.h"
 #include "codec/letters.h"
 #include "inject/inject_walk.h"
 
 /* clang-format off */
-static const struct range {
-	uint32_t from, to;
-	enum inject_script script;
-} ranges[] = { /* rising; what comes between them separates */
-	{ 0x00AA, 0x00AA, SCRIPT_LATIN }, { 0x00AD, 0x00AD, SCRIPT_GONE },
-	{ 0x0250, 0x02AF, SCRIPT_LATIN }, { 0x02B0, 0x02FF, SCRIPT_GONE },
-	{ 0x0300, 0x036F, SCRIPT_GONE },  { 0x0370, 0x0482, SCRIPT_LIKE },
-	{ 0x0483, 0x0489, SCRIPT_GONE },  { 0x048A, 0x052F, SCRIPT_LIKE },
-	{ 0x0531, 0x0587, SCRIPT_LATIN }, { 0x0591, 0x05C7, SCRIPT_GONE },
-	{ 0x05D0, 0x05F2, SCRIPT_SHORT }, { 0x0610, 0x061A, SCRIPT_GONE },
-	{ 0x061C, 0x061C, SCRIPT_GONE },  { 0x0620, 0x063F, SCRIPT_SHORT },
-	{ 0x0640, 0x0640, SCRIPT_GONE },  { 0x0641, 0x064A, SCRIPT_SHORT },
-	{ 0x064B, 0x065F, SCRIPT_GONE },  { 0x0660, 0x0669, SCRIPT_DIGIT },
-	{ 0x0670, 0x0670, SCRIPT_GONE },  { 0x0671, 0x06D3, SCRIPT_SHORT },
-	{ 0x06D6, 0x06ED, SCRIPT_GONE },  { 0x06F0, 0x06F9, SCRIPT_DIGIT },
-	{ 0x06FA, 0x08FF, SCRIPT_SHORT }, { 0x0900, 0x0963, SCRIPT_SHORT },
-	{ 0x0966, 0x0DFF, SCRIPT_SHORT }, { 0x0E01, 0x0EFF, SCRIPT_SOLID },
-	{ 0x0F00, 0x109F, SCRIPT_SOLID }, { 0x10A0, 0x10FF, SCRIPT_LATIN },
-	{ 0x1100, 0x115E, SCRIPT_BLOCK }, { 0x115F, 0x1160, SCRIPT_GONE },
-	{ 0x1161, 0x11FF, SCRIPT_BLOCK }, { 0x1200, 0x177F, SCRIPT_SHORT },
-	{ 0x1780, 0x17B3, SCRIPT_SOLID }, { 0x17B4, 0x17B5, SCRIPT_GONE },
-	{ 0x17B6, 0x17D3, SCRIPT_SOLID }, { 0x180B, 0x180F, SCRIPT_GONE },
-	{ 0x1820, 0x1AAF, SCRIPT_SHORT }, { 0x1AB0, 0x1AFF, SCRIPT_GONE },
-	{ 0x1B00, 0x1CFF, SCRIPT_SHORT }, { 0x1D00, 0x1DBF, SCRIPT_LATIN },
-	{ 0x1DC0, 0x1DFF, SCRIPT_GONE },  { 0x1F00, 0x1FFF, SCRIPT_LIKE },
-	{ 0x200B, 0x200F, SCRIPT_GONE },  { 0x2018, 0x2019, SCRIPT_GONE },
-	{ 0x202A, 0x202E, SCRIPT_GONE },  { 0x2060, 0x206F, SCRIPT_GONE },
-	{ 0x20D0, 0x20FF, SCRIPT_GONE },  { 0x2C60, 0x2C7F, SCRIPT_LATIN },
-	{ 0x2DE0, 0x2DFF, SCRIPT_GONE },  { 0x2E80, 0x2FDF, SCRIPT_SOLID },
-	{ 0x3005, 0x3007, SCRIPT_SOLID }, { 0x3041, 0x30FF, SCRIPT_SOLID },
-	{ 0x3105, 0x312F, SCRIPT_SOLID }, { 0x3131, 0x3163, SCRIPT_BLOCK },
-	{ 0x3164, 0x3164, SCRIPT_GONE },  { 0x3165, 0x318E, SCRIPT_BLOCK },
-	{ 0x3400, 0x9FFF, SCRIPT_SOLID }, { 0xA000, 0xA63F, SCRIPT_SHORT },
-	{ 0xA640, 0xA69F, SCRIPT_LIKE },  { 0xA720, 0xA7FF, SCRIPT_LATIN },
-	{ 0xA800, 0xABFF, SCRIPT_SHORT }, { 0xAC00, 0xD7FB, SCRIPT_BLOCK },
-	{ 0xF900, 0xFAFF, SCRIPT_SOLID }, { 0xFB1D, 0xFDFF, SCRIPT_SHORT },
-	{ 0xFE00, 0xFE0F, SCRIPT_GONE },  { 0xFE20, 0xFE2F, SCRIPT_GONE },
-	{ 0xFE70, 0xFEFC, SCRIPT_SHORT }, { 0xFEFF, 0xFEFF, SCRIPT_GONE },
-	{ 0xFF66, 0xFF9F, SCRIPT_SOLID }, { 0xFFA0, 0xFFA0, SCRIPT_GONE },
-	{ 0xFFA1, 0xFFDC, SCRIPT_BLOCK }, { 0xFFF9, 0xFFFB, SCRIPT_GONE },
-	{ 0x20000, 0x3FFFD, SCRIPT_SOLID }, { 0xE0000, 0xE0FFF, SCRIPT_GONE },
-};
-
 /* Look-alikes of ASCII in rows: `n` of them from `from` on, beginning with 'a' or '0', again
  * and again. */
 static const struct dress {
@@ -89,7 +45,7 @@ inject_look_alike(uint32_t cp)
 	return cp;
 }
 
-static enum inject_script
+static enum letters_script
 fold_ascii(uint32_t *cp)
 {
 	uint32_t c = *cp | 0x20;
@@ -125,45 +81,18 @@ fold_latin(uint32_t *cp)
 static uint32_t
 fold_lower(uint32_t cp)
 {
-	if ((cp >= 0x0391 && cp <= 0x03A9) || (cp >= 0x0410 && cp <= 0x042F))
-		return cp + 32;
-	if (cp >= 0x0400 && cp <= 0x040F)
-		return cp + 80;
-	if ((cp >= 0x0460 && cp <= 0x0481) || (cp >= 0x048A && cp <= 0x04BF) ||
-		(cp >= 0x04D0 && cp <= 0x052F))
-		return cp | 1;
-	if (cp >= 0x0531 && cp <= 0x0556)
-		return cp + 48;
-	switch (cp) {
-	case 0x0386: return 0x03B1;
-	case 0x0388:
-	case 0x03AD: return 0x03B5;
-	case 0x0389:
-	case 0x03AE: return 0x03B7;
-	case 0x038A:
-	case 0x03AF:
-	case 0x03CA: return 0x03B9;
-	case 0x038C:
-	case 0x03CC: return 0x03BF;
-	case 0x038E:
-	case 0x03CD: return 0x03C5;
-	case 0x038F:
-	case 0x03CE: return 0x03C9;
-	case 0x03AC: return 0x03B1;
-	case 0x03C2: return 0x03C3;
+	switch (cp) { /* letters of their own to the model */
+	case 0x0390:
+	case 0x03AA:
+	case 0x03AB:
+	case 0x03B0:
+	case 0x03CB: return cp;
+	default: return cp >= 0x04C0 && cp < 0x04D0 ? cp : letters_plain(cp);
 	}
-	return cp;
 }
 
-/* The first range that ends at cp or after. */
-static size_t
-range_of(uint32_t cp)
-{
-	return SEARCH_FIRST(sizeof(ranges) / sizeof(ranges[0]), mid, cp > ranges[mid].to);
-}
-
-enum inject_script
-inject_fold(uint32_t *cp, size_t *near)
+enum letters_script
+inject_fold(uint32_t *cp, const struct letters_block **near)
 {
 	if (*cp < 0x80)
 		return fold_ascii(cp);
@@ -182,13 +111,9 @@ inject_fold(uint32_t *cp, size_t *near)
 			}
 	if (*cp < 0x80)
 		return fold_ascii(cp);
-	if (*cp < ranges[*near].from || *cp > ranges[*near].to) {
-		size_t found = range_of(*cp);
-		if (found == sizeof(ranges) / sizeof(ranges[0]) || *cp < ranges[found].from)
-			return SCRIPT_NONE;
-		*near = found;
-	}
-	enum inject_script script = ranges[*near].script;
+	if (!*near || *cp < (*near)->from || *cp >= (*near)[1].from)
+		*near = letters_block(*cp);
+	enum letters_script script = (*near)->script;
 	if (script == SCRIPT_DIGIT)
 		*cp = '0';
 	if (script == SCRIPT_LIKE)

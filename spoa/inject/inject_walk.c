@@ -127,7 +127,7 @@ walk_separator(struct inject_walk *w)
 static void
 walk_character(struct inject_walk *w, uint32_t cp)
 {
-	enum inject_script s = inject_fold(&cp, &w->near);
+	enum letters_script s = inject_fold(&cp, &w->near);
 
 	if (s == SCRIPT_GONE)
 		return;
@@ -262,7 +262,7 @@ inject_walk_begin(struct inject_walk *w, void (*take)(struct inject_walk *w, boo
 	w->take = take;
 	w->word_n = w->nsingle = 0;
 	w->scripts = w->gap = 0;
-	w->near = 0;
+	w->near = NULL;
 	w->decoded = false;
 	w->watch = NULL;
 }

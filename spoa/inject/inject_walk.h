@@ -21,6 +21,7 @@
 
 #include "base/span.h"
 #include "codec/digits.h"
+#include "codec/letters.h"
 
 enum {
 	INJECT_BITS = 16,
@@ -59,7 +60,7 @@ struct inject_walk {
 	uint64_t before;   /* the last four characters, the oldest lowest, and a space */
 	uint32_t solid[4]; /* the last ones in a row without words between */
 	unsigned nsolid;
-	size_t near;
+	const struct letters_block *near;
 	uint32_t h1, h2; /* words before */
 	bool decoded;	 /* inside decoded base64 */
 };
@@ -122,19 +123,9 @@ bool inject_base64_text(const char *p, size_t n);
 
 /* ---- inject_fold.c ---- */
 
-enum inject_script {
-	SCRIPT_NONE,	  /* separates */
-	SCRIPT_GONE,	  /* as if it were not there */
-	SCRIPT_LATIN = 4, /* letters, as bits of a word's `scripts` from here on */
-	SCRIPT_DIGIT = 8,
-	SCRIPT_LIKE = 16,  /* Cyrillic and Greek, whose letters look Latin */
-	SCRIPT_SHORT = 32, /* Arabic, Hebrew, the scripts of India: short words */
-	SCRIPT_BLOCK = 64, /* Hangul */
-	SCRIPT_SOLID = 128 /* no spaces between words */
-};
-/* What a character counts as; *cp becomes its folded form. *near, 0 at first, is kept from one
- * character of a text to the next, most of which are alike; any value gives the same. */
-enum inject_script inject_fold(uint32_t *cp, size_t *near);
+/* What a character counts as; *cp becomes its folded form. *near, NULL at first, is kept from
+ * one character of a text to the next, most of which are alike; any value gives the same. */
+enum letters_script inject_fold(uint32_t *cp, const struct letters_block **near);
 /* The Latin letter that a Cyrillic or Greek one looks like, or itself. */
 uint32_t inject_look_alike(uint32_t cp);
 

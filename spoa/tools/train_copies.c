@@ -44,14 +44,15 @@ static size_t
 all_grams(struct span text, uint32_t *out)
 {
 	uint32_t last[GRAM] = { 0 };
-	size_t n = 0, seen = 0, near = 0;
+	const struct letters_block *near = NULL;
+	size_t n = 0, seen = 0;
 	bool space = true;
 
 	for (size_t i = 0; i < text.n;) {
 		size_t len = utf8_sequence(text.p + i, text.n - i);
 		uint32_t cp = utf8_value(text.p + i, len), h = 0;
 		i += len ? len : 1;
-		enum inject_script s = inject_fold(&cp, &near);
+		enum letters_script s = inject_fold(&cp, &near);
 		if (s == SCRIPT_GONE || (s == SCRIPT_NONE && space))
 			continue;
 		space = s == SCRIPT_NONE;

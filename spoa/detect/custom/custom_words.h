@@ -61,8 +61,4 @@ hash_bits_may(struct hash_bits b, uint64_t hash)
 	return b.v[(hash >> b.shift) / 64] >> ((hash >> b.shift) % 64) & 1;
 }
 
-/* The simple case folding of Unicode for Latin, Greek, Cyrillic and Armenian letters;
- * the Turkish capital I with dot becomes i. Others are themselves. */
-uint32_t fold_letter(uint32_t cp);
-
 #endif

@@ -1,7 +1,6 @@
 /* Letters for the word lists: what is one, whether it is a capital, and what it is
- * without case and accents, so that "Dávila" and "DAVILA" are one name. Latin is by
- * table (codec/letters.h), Greek, Cyrillic and Armenian
- * by their order; other scripts have no case. */
+ * without case and accents (codec/letters.h), so that "Dávila" and "DAVILA" are one name.
+ * Scripts other than Latin, Greek, Cyrillic and Armenian have no case. */
 #include "base/ascii.h"
 #include "codec/letters.h"
 #include "codec/utf8.h"
@@ -22,21 +21,10 @@ of_table(const char *entry, uint64_t *folded)
 static enum letter
 greek(uint32_t c, uint64_t *folded)
 {
-	static const struct {
-		uint16_t from, to;
-	} accents[] = { { 0x386, 0x3b1 }, { 0x388, 0x3b5 }, { 0x389, 0x3b7 }, { 0x38a, 0x3b9 },
-		{ 0x38c, 0x3bf }, { 0x38e, 0x3c5 }, { 0x38f, 0x3c9 }, { 0x390, 0x3b9 },
-		{ 0x3aa, 0x3b9 }, { 0x3ab, 0x3c5 }, { 0x3ac, 0x3b1 }, { 0x3ad, 0x3b5 },
-		{ 0x3ae, 0x3b7 }, { 0x3af, 0x3b9 }, { 0x3b0, 0x3c5 }, { 0x3c2, 0x3c3 },
-		{ 0x3ca, 0x3b9 }, { 0x3cb, 0x3c5 }, { 0x3cc, 0x3bf }, { 0x3cd, 0x3c5 },
-		{ 0x3ce, 0x3c9 } };
-	bool upper = c < 0x3ac && c != 0x390;
-
-	*folded = c >= 0x391 && c <= 0x3a9 ? c + 0x20 : c;
-	for (size_t i = 0; i < sizeof(accents) / sizeof(accents[0]); i++)
-		if (accents[i].from == c)
-			*folded = accents[i].to;
-	return c < 0x386 || c == 0x387 ? LETTER_NONE : upper ? LETTER_UPPER : LETTER_LOWER;
+	*folded = letters_plain(c);
+	return c < 0x386 || c == 0x387	 ? LETTER_NONE
+	       : c < 0x3ac && c != 0x390 ? LETTER_UPPER
+					 : LETTER_LOWER;
 }
 
 /* Cyrillic, U+0400 to U+052F. */
@@ -47,7 +35,7 @@ cyrillic(uint32_t c, uint64_t *folded)
 
 	if (c >= 0x482 && c <= 0x489)
 		return LETTER_NONE;
-	*folded = c < 0x410 ? c + 0x50 : c < 0x430 ? c + 0x20 : c >= 0x460 ? c | 1 : c;
+	*folded = c >= 0x4c0 && c < 0x4d0 ? c | 1 : letters_lower(c);
 	if (*folded == 0x451) /* ё is often written е */
 		*folded = 0x435;
 	return upper ? LETTER_UPPER : LETTER_LOWER;
@@ -77,7 +65,7 @@ of_two(uint32_t c, uint64_t *folded)
 	if (c >= 0x400 && c < 0x530)
 		return cyrillic(c, folded);
 	if (c >= 0x531 && c <= 0x556) {
-		*folded = c + 0x30;
+		*folded = letters_lower(c);
 		return LETTER_UPPER;
 	}
 	if (c >= 0x561 && c <= 0x587)
