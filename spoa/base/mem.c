@@ -105,7 +105,9 @@ heap_get(size_t n, bool zeroed)
 		k->next = NULL;
 		return k;
 	}
-	n = kind ? kind * KEPT_UNIT : n;
+	/* Zero to its end: it comes back longer than it was asked for. */
+	if (kind)
+		return calloc(kind, KEPT_UNIT);
 	return zeroed ? calloc(1, n) : malloc(n);
 }
 

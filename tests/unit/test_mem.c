@@ -60,6 +60,42 @@ blocks_grow_with_what_is_in_them(void **state)
 	mem_put(p, 10);
 }
 
+/* The heap writes lists and sizes of its own into what is free: also after the bytes that
+ * were asked for, in the block that is kept. */
+static void
+a_kept_block_is_zero_to_its_end(void **state)
+{
+	enum { HOLES = 2000, KILO = 1024 };
+	static void *held[HOLES];
+
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 100000; i++) {
+		void **at = &held[rand() % HOLES];
+		free(*at);
+		*at = malloc(16 + (size_t)(rand() % 9000));
+		if (i % 50)
+			continue;
+		size_t n = (size_t)(1 + rand() % 19) * KILO + 1, whole = n + KILO - 1;
+		char *p = mem_get(n);
+		assert_non_null(p);
+		fill(p, n);
+		mem_put(p, n);
+		p = mem_get_zeroed(whole);
+		assert_non_null(p);
+		for (size_t b = 0; b < whole; b++)
+			assert_int_equal(p[b], 0);
+		if (i % 100)
+			mem_put(p, whole);
+		else
+			free(p);
+	}
+	for (size_t i = 0; i < HOLES; i++) {
+		free(held[i]);
+		held[i] = NULL;
+	}
+}
+
 static void
 a_buffer_is_whole_however_it_grew(void **state)
 {
@@ -166,6 +202,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_grow_with_what_is_in_them),
+		cmocka_unit_test(a_kept_block_is_zero_to_its_end),
 		cmocka_unit_test(a_buffer_is_whole_however_it_grew),
 #ifndef TG_SANITIZE
 		cmocka_unit_test(the_heap_keeps_nothing),
