@@ -1,4 +1,4 @@
-/* What agent.c (listeners, timers), agent_conn.c (a connection's bytes) and
+/* What agent.c (timers, the end), agent_conn.c (a connection's bytes) and
  * agent_call.c (frames in memory, ACKs) share. Not for anyone else. */
 #ifndef NET_AGENT_INT_H
 #define NET_AGENT_INT_H
@@ -8,19 +8,16 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/tag.h"
+#include "net/accept.h"
 #include "net/agent.h"
 
-#define AGENT_LISTENERS	  8
-#define AGENT_READ_BYTES  65536u /* one read takes as many frames as fit this */
-#define AGENT_CLASSES	  10	 /* cached frame memory: 4 KiB << class */
-#define AGENT_INLINE_ARGS 32	 /* a NOTIFY's arrays live next to its bytes up to these */
-#define AGENT_INLINE_MSGS 4
-#define AGENT_HELLO_S	  5.0  /* an opened connection must say HELLO within */
-#define AGENT_STALL_S	  10.0 /* a begun frame goes on, unsent output moves, within */
-#define AGENT_LINGER_S	  2.0  /* after DISCONNECT the peer closes within */
-#define AGENT_DEFER_S                                                                          \
-	0.002 /* a worker with more connections than another lets that one accept */
-#define AGENT_BACKOFF_S	    0.1 /* no accept for so long after EMFILE and its like */
+#define AGENT_READ_BYTES    65536u /* one read takes as many frames as fit this */
+#define AGENT_CLASSES	    10	   /* cached frame memory: 4 KiB << class */
+#define AGENT_INLINE_ARGS   32	   /* a NOTIFY's arrays live next to its bytes up to these */
+#define AGENT_INLINE_MSGS   4
+#define AGENT_HELLO_S	    5.0	 /* an opened connection must say HELLO within */
+#define AGENT_STALL_S	    10.0 /* a begun frame goes on, unsent output moves, within */
+#define AGENT_LINGER_S	    2.0	 /* after DISCONNECT the peer closes within */
 #define AGENT_SWEEP_S	    0.5
 #define AGENT_DRAIN_IDLE_S  0.05
 #define AGENT_DRAIN_S	    1.0
@@ -77,21 +74,13 @@ struct agent_conn {
 	char engine[CAP_SPOP_ENGINE_BYTES];
 };
 
-struct agent_listener {
-	struct tag tag;
-	struct agent *ag;
-	ev_io io;
-};
-
 struct agent {
 	struct tag tag;
 	struct ev_loop *loop;
 	struct agent_ops ops;
 	struct metrics *m;
-	struct agent_listener listeners[AGENT_LISTENERS];
-	size_t nlisteners;
-	ev_timer backoff, defer, sweep;
-	int slot;				 /* in share_agents; -1: none */
+	struct acceptor acceptor;
+	ev_timer sweep;
 	LIST_HEAD(, agent_conn) conns, gathered; /* all; those with frames of this turn */
 	ev_prepare turn_ends;
 	size_t nconns, nopen; /* all; those not yet lingering */

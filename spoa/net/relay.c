@@ -3,7 +3,6 @@
  * and notices that a paused connection was closed. */
 #include "net/relay.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,15 +10,9 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "net/relay_conn.h"
-#include "net/share.h"
 
-/* A worker that has more connections than another leaves the next one to it for so
- * long. */
-#define ACCEPT_DEFER_S 0.002
-#define ACCEPT_PAUSE_S 0.1
-#define POOL_SWEEP_S   1.0
+#define POOL_SWEEP_S 1.0
 
 static void
 bury(struct relay *r)
@@ -60,70 +53,16 @@ on_hup(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	}
 }
 
-static void
-stop_accepting(struct relay *r, double after)
+static bool
+take(void *relay, int fd)
 {
-	for (size_t i = 0; i < r->nlisteners; i++)
-		ev_io_stop(r->loop, &r->listener[i]);
-	ev_timer_stop(r->loop, &r->accept_later);
-	ev_timer_set(&r->accept_later, after, 0);
-	ev_timer_start(r->loop, &r->accept_later);
-}
+	struct relay *r = TAGGED(relay, relay);
 
-static void
-accept_one(struct relay *r, int listener)
-{
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd >= 0) {
-		if (r->nedges >= CAP_RELAY_CONNS)
-			close(fd);
-		else
-			edge_new(r, fd);
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		/* The listener stays readable. */
-		log_event(LOG_WARN, "relay.accept", LS("error", strerror(errno)));
-		share_close(&share_relays, r->slot);
-		stop_accepting(r, ACCEPT_PAUSE_S);
-	}
-}
-
-static void
-on_accept_later(struct ev_loop *loop, ev_timer *w, int events UNUSED)
-{
-	struct relay *r = TAGGED(relay, w->data);
-
-	for (size_t i = 0; i < r->nlisteners; i++)
-		ev_io_start(loop, &r->listener[i]);
-	share_set(&share_relays, r->slot, r->nedges);
-	/* The other had its chance. */
-	for (size_t i = 0; i < r->nlisteners && !ev_is_active(w); i++)
-		accept_one(r, r->listener[i].fd);
-}
-
-static void
-on_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
-{
-	struct relay *r = TAGGED(relay, w->data);
-
-	if (share_less(&share_relays, r->slot, r->nedges))
-		stop_accepting(r, ACCEPT_DEFER_S);
+	if (r->nedges >= CAP_RELAY_CONNS)
+		close(fd);
 	else
-		accept_one(r, w->fd);
-}
-
-/* Nobody else could take it. */
-static void
-on_own_acceptable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
-{
-	accept_one(TAGGED(relay, w->data), w->fd);
-}
-
-void
-relay_conns_changed(struct relay *r)
-{
-	if (r->nlisteners && !r->draining && !ev_is_active(&r->accept_later))
-		share_set(&share_relays, r->slot, r->nedges);
+		edge_new(r, fd);
+	return true;
 }
 
 struct relay *
@@ -154,9 +93,7 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 	ev_io_init(&r->hup, on_hup, r->hup_fd, EV_READ);
 	r->hup.data = r;
 	ev_io_start(loop, &r->hup);
-	ev_init(&r->accept_later, on_accept_later);
-	r->accept_later.data = r;
-	r->slot = share_join(&share_relays);
+	acceptor_init(&r->acceptor, loop, ACCEPT_RELAY, &r->nedges, take, r);
 	ev_timer_init(&r->pool_sweep, pool_sweep, POOL_SWEEP_S, POOL_SWEEP_S);
 	r->pool_sweep.data = r;
 	ev_prepare_init(&r->bury, on_prepare);
@@ -168,24 +105,14 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 int
 relay_listen(struct relay *r, int fd, bool own)
 {
-	if (r->nlisteners == sizeof(r->listener) / sizeof(r->listener[0]))
-		return ERR_FULL;
-	ev_io *w = &r->listener[r->nlisteners++];
-	ev_io_init(w, own ? on_own_acceptable : on_acceptable, fd, EV_READ);
-	w->data = r;
-	ev_io_start(r->loop, w);
-	relay_conns_changed(r);
-	return 0;
+	return acceptor_listen(&r->acceptor, fd, own);
 }
 
 void
 relay_drain(struct relay *r)
 {
 	r->draining = true;
-	share_close(&share_relays, r->slot);
-	ev_timer_stop(r->loop, &r->accept_later);
-	for (size_t i = 0; i < r->nlisteners; i++)
-		ev_io_stop(r->loop, &r->listener[i]);
+	acceptor_close(&r->acceptor);
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
 		c->last_request = true;
@@ -240,7 +167,7 @@ relay_free(struct relay **rp)
 	ev_io_stop(r->loop, &r->hup);
 	close(r->hup_fd);
 	bury(r);
-	share_leave(&share_relays, r->slot);
+	acceptor_free(&r->acceptor);
 	free(r);
 	*rp = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "base/caps.h"
 #include "base/tag.h"
+#include "net/accept.h"
 #include "net/meter.h"
 #include "net/relay.h"
 
@@ -127,10 +128,7 @@ struct relay {
 	struct relay_options options;
 	struct sockaddr_un egress;
 
-	ev_io listener[8];
-	size_t nlisteners;
-	ev_timer accept_later; /* another worker's turn, or out of descriptors */
-	int slot;	       /* in share_relays; -1: none */
+	struct acceptor acceptor;
 	bool draining;
 
 	LIST_HEAD(, edge) edges, dead_edges;
@@ -145,10 +143,6 @@ struct relay {
 
 	struct http_field fields[CAP_HEADERS]; /* of the head being read */
 };
-
-/* relay.c */
-/* After nedges changed: the other workers look at it. */
-void relay_conns_changed(struct relay *r);
 
 /* relay_edge.c: the connection */
 void edge_new(struct relay *r, int fd);

@@ -194,7 +194,7 @@ edge_close(struct edge *c)
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	LIST_REMOVE(c, all);
 	r->nedges--;
-	relay_conns_changed(r);
+	acceptor_changed(&r->acceptor);
 	c->state = EDGE_DEAD;
 	LIST_INSERT_HEAD(&r->dead_edges, c, all);
 }
@@ -386,7 +386,7 @@ edge_new(struct relay *r, int fd)
 	c->last_request = r->draining;
 	LIST_INSERT_HEAD(&r->edges, c, all);
 	r->nedges++;
-	relay_conns_changed(r);
+	acceptor_changed(&r->acceptor);
 	metric_inc(r->metrics, M_RELAY_CONNS);
 	edge_update(c);
 }

@@ -345,7 +345,7 @@ unix_and_tcp_listeners_accept(void **state)
 		usleep(1000);
 		turn();
 		assert_int_equal(agent_conns(ag), 0);
-		ev_io_stop(loop, &ag->listeners[i].io);
+		ev_io_stop(loop, &ag->acceptor.listener[i]);
 		close(fd);
 	}
 }
@@ -395,7 +395,7 @@ workers_that_share_a_listener_share_the_connections(void **state)
 	assert_int_equal(agent_conns(ag), 0);
 	agent_free(&other);
 	ev_loop_destroy(other_loop);
-	ev_io_stop(loop, &ag->listeners[0].io);
+	ev_io_stop(loop, &ag->acceptor.listener[0]);
 	close(fd);
 }
 
@@ -448,8 +448,8 @@ without_descriptors_the_listener_waits_and_comes_back(void **state)
 	while (nfill < 1024 && (fill[nfill] = dup(fd)) >= 0)
 		nfill++;
 	turn();
-	assert_false(ev_is_active(&ag->listeners[0].io));
-	assert_true(ev_is_active(&ag->backoff));
+	assert_false(ev_is_active(&ag->acceptor.listener[0]));
+	assert_true(ev_is_active(&ag->acceptor.later));
 	assert_int_equal(agent_conns(ag), 0);
 	setrlimit(RLIMIT_NOFILE, &was);
 	while (nfill > 0)
@@ -461,7 +461,7 @@ without_descriptors_the_listener_waits_and_comes_back(void **state)
 	say(&p, &b);
 	assert_int_equal(hear(&p).type, SPOP_AGENT_HELLO);
 	leave(&p);
-	ev_io_stop(loop, &ag->listeners[0].io);
+	ev_io_stop(loop, &ag->acceptor.listener[0]);
 	close(fd);
 }
 
