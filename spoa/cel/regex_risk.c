@@ -1,7 +1,7 @@
 /* Whether a pattern can make a backtracking matcher do much more work than its text is
  * long: the Glushkov automaton of the pattern, and in it the two structures that cause it
  * (A. Weber, H. Seidl, "On the degree of ambiguity of finite automata", 1991): two ways
- * round one cycle on the same text (exponential), and two cycles one behind the other that
+ * round one cycle on the same text (exponential), and two cycles one after the other that
  * the same text drives (polynomial). Only patterns that compile come here; what they mean
  * is widened (sets of bytes, no look at anchors), never narrowed. */
 #include <stdlib.h>
@@ -198,7 +198,7 @@ two_ways_round(struct risk *r, size_t p, uint8_t *seen, uint32_t *queue)
 
 /* The same text leads p to p, p to q and q to q. */
 static bool
-cycle_behind(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *queue)
+cycle_after(const struct risk *r, size_t p, size_t q, uint8_t *seen, uint32_t *queue)
 {
 	size_t n = r->n, head = 0, tail = 0, goal = (p * n + q) * n + q;
 
@@ -265,7 +265,7 @@ judge(struct risk *r)
 	for (size_t p = 0; !why && n <= TRIPLES_MAX && p < n; p++)
 		for (size_t q = 0; !why && q < n; q++)
 			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
-				cycle_behind(r, p, q, seen, queue))
+				cycle_after(r, p, q, seen, queue))
 				why = "two repetitions that can take the same text: a long "
 				      "text "
 				      "can make it take time squared";

@@ -1,4 +1,4 @@
-/* The tokenizer behind codec/json.h: RFC 8259 sections 2 to 8, one pass, no
+/* The tokenizer of codec/json.h: RFC 8259 sections 2 to 8, one pass, no
  * recursion. Strings are most of a chat body, so they are scanned sixteen bytes
  * at a time and validated as UTF-8 in the same pass. Keys of the objects that
  * are open lie on one stack; up to LINEAR_KEYS of an object are compared with

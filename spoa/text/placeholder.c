@@ -1,4 +1,4 @@
-/* The map behind placeholder numbers: open addressing over (entity, value),
+/* The map of placeholder numbers: open addressing over (entity, value),
  * hashed with a key of its own, so that a prompt cannot be built to collide.
  * Separate from splicing because redaction of text, of bodies and of the
  * command line share the numbering, not the escaping. */
