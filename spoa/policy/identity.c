@@ -149,6 +149,19 @@ presented(const struct http_head *h, const char *header, struct span *out, bool 
 	return 0;
 }
 
+/* One identity_verify(). */
+struct attempt {
+	const struct policy *p;
+	const struct identity_keys *k;
+	struct identity_cache *cache; /* may be NULL */
+	struct credentials *c;
+	int64_t now_ns, now_s;
+	struct arena *a;
+	struct identity *out;
+	const char **why;
+	bool *hit;
+};
+
 /* ---- API keys ---- */
 
 /* owner and scopes, for conditions and the record */
@@ -177,20 +190,20 @@ key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 }
 
 static int
-verify_apikey(const struct identity_entry *e, const struct apikeys *keys, struct span text,
-	int64_t now, struct arena *a, struct identity *out, const char **why)
+verify_apikey(const struct attempt *t, const struct identity_entry *e,
+	const struct apikeys *keys, struct span text)
 {
 	const struct apikey *k = apikeys_find(keys, text);
 
 	if (!k)
-		return auth_refused(why, "the API key is unknown");
-	if (!apikey_live(k, now))
-		return auth_refused(why, k->revoked_ns && now >= k->revoked_ns
-						 ? "the API key is revoked"
-						 : "the API key has expired");
+		return auth_refused(t->why, "the API key is unknown");
+	if (!apikey_live(k, t->now_ns))
+		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
+						    ? "the API key is revoked"
+						    : "the API key has expired");
 	if (e->subject_owner && !k->owner[0])
-		return auth_refused(why, "the API key has no owner");
-	*out = (struct identity){
+		return auth_refused(t->why, "the API key has no owner");
+	*t->out = (struct identity){
 		.method = "api_key",
 		.person = span_str(e->subject_owner ? k->owner : k->person),
 		.agent = span_str(k->agent),
@@ -204,12 +217,12 @@ verify_apikey(const struct identity_entry *e, const struct apikeys *keys, struct
 		.expires_s = k->expires_ns / 1000000000,
 		.verified = true,
 	};
-	struct cel_value *roles = arena_array(a, k->nroles, sizeof(*roles));
+	struct cel_value *roles = arena_array(t->a, k->nroles, sizeof(*roles));
 	for (size_t i = 0; roles && i < k->nroles; i++)
 		roles[i] = cel_string(span_str(k->roles[i]));
-	out->roles = roles;
-	out->nroles = roles ? k->nroles : 0;
-	return roles && key_attributes(k, a, out) ? 0 : ERR_NOMEM;
+	t->out->roles = roles;
+	t->out->nroles = roles ? k->nroles : 0;
+	return roles && key_attributes(k, t->a, t->out) ? 0 : ERR_NOMEM;
 }
 
 /* ---- tokens ---- */
@@ -333,56 +346,53 @@ entry_for(const struct policy *p, const char *header, json_t *claims)
 /* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
  * between is a change. */
 static unsigned
-generation_of(
-	const struct policy *p, const struct identity_keys *k, const struct identity_entry *e)
+generation_of(const struct attempt *t, const struct identity_entry *e)
 {
-	struct keyset *set = k->entry[e - p->identities].keyset;
+	struct keyset *set = t->k->entry[e - t->p->identities].keyset;
 
 	return set ? keyset_generation(set) : 0;
 }
 
 static int
-verify_parsed(const struct policy *p, const struct identity_keys *k, const char *header,
-	const struct jws *j, int64_t now_s, struct arena *a, struct identity *out,
-	struct token_times *t, const struct identity_entry **entry, unsigned *generation,
-	struct keyset **missed, const char **why)
+verify_parsed(const struct attempt *t, const char *header, const struct jws *j,
+	struct token_times *times, const struct identity_entry **entry, unsigned *generation)
 {
 	enum jws_alg alg;
-	size_t i = entry_for(p, header, j->payload);
+	size_t i = entry_for(t->p, header, j->payload);
 
-	if (i == p->nidentities)
-		return auth_refused(why, "the token's issuer is unknown");
-	const struct identity_entry *e = *entry = &p->identities[i];
-	*generation = generation_of(p, k, e);
-	int err = check_header(e, j->header, &alg, why);
+	if (i == t->p->nidentities)
+		return auth_refused(t->why, "the token's issuer is unknown");
+	const struct identity_entry *e = *entry = &t->p->identities[i];
+	*generation = generation_of(t, e);
+	int err = check_header(e, j->header, &alg, t->why);
 	if (err)
 		return err;
 	struct span kid = json_span(json_object_get(j->header, "kid"));
-	struct keyset *set = k->entry[i].keyset;
-	if (k->entry[i].jwks)
-		err = jwks_verify(k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	struct keyset *set = t->k->entry[i].keyset;
+	if (t->k->entry[i].jwks)
+		err = jwks_verify(t->k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
 	else
 		err = set ? keyset_verify(set, kid, alg, j->signed_text, j->signature)
 			  : ERR_NOTFOUND;
 	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
-		*missed = set;
-		*why = err == ERR_CLOSED ? "the issuer's keys are not known"
-					 : "no key of the issuer fits the token";
+		t->c->missed = set;
+		*t->why = err == ERR_CLOSED ? "the issuer's keys are not known"
+					    : "no key of the issuer fits the token";
 		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
 	}
 	if (err)
-		return auth_refused(why, err == ERR_NOTFOUND
-						 ? "no key of the issuer fits the token"
-						 : "the token's signature is wrong");
-	err = check_claims(e, j->payload, t, now_s, why);
+		return auth_refused(t->why, err == ERR_NOTFOUND
+						    ? "no key of the issuer fits the token"
+						    : "the token's signature is wrong");
+	err = check_claims(e, j->payload, times, t->now_s, t->why);
 	if (err)
 		return err;
-	*out = (struct identity){ .method = "jwt",
+	*t->out = (struct identity){ .method = "jwt",
 		.verified = true,
-		.expires_s = t->exp,
+		.expires_s = times->exp,
 		.issuer = span_str(e->issuer),
-		.key_id = arena_dup(a, kid) };
-	return claims_read(&e->claims, j->payload, a, out, why);
+		.key_id = arena_dup(t->a, kid) };
+	return claims_read(&e->claims, j->payload, t->a, t->out, t->why);
 }
 
 /* A token bound to a certificate is its holder's only over that connection. */
@@ -401,35 +411,31 @@ check_binding(const struct identity *id, const struct credentials *c, const char
 }
 
 static int
-verify_token(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, const char *header, struct span token, int64_t now_s,
-	struct arena *a, struct identity *out, struct keyset **missed, const char **why,
-	bool *hit)
+verify_token(const struct attempt *t, const char *header, struct span token)
 {
 	unsigned char key[SHA256_BYTES];
-	struct token_times t;
+	struct token_times times;
 	const struct identity_entry *entry = NULL;
 	struct jws j;
 
 	sha256(token, key);
-	struct cached *c = cache ? idcache_find(cache, key) : NULL;
+	struct cached *c = t->cache ? idcache_find(t->cache, key) : NULL;
 	/* The same token in another entry's header is not the same credential, and what an
 	 * issuer has taken out of its set verifies no more. */
 	if (c && c->entry->header && !strcmp(c->entry->header, header) &&
-		c->generation == generation_of(p, k, c->entry)) {
-		*hit = true;
-		*why = check_times(c->entry, &c->times, now_s);
-		return *why ? ERR_AUTH : identity_copy(&c->identity, a, out);
+		c->generation == generation_of(t, c->entry)) {
+		*t->hit = true;
+		*t->why = check_times(c->entry, &c->times, t->now_s);
+		return *t->why ? ERR_AUTH : identity_copy(&c->identity, t->a, t->out);
 	}
-	int err = jws_parse(token, a, &j, why);
+	int err = jws_parse(token, t->a, &j, t->why);
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
 	unsigned generation = 0;
-	err = verify_parsed(
-		p, k, header, &j, now_s, a, out, &t, &entry, &generation, missed, why);
+	err = verify_parsed(t, header, &j, &times, &entry, &generation);
 	jws_clear(&j);
-	if (err == 0 && cache)
-		idcache_put(cache, key, entry, out, &t, generation);
+	if (err == 0 && t->cache)
+		idcache_put(t->cache, key, entry, t->out, &times, generation);
 	return err;
 }
 
@@ -457,43 +463,41 @@ cert_times(const struct token_times *t, int64_t now_s)
 }
 
 static int
-verify_certificate(const struct identity_entry *e, struct identity_cache *cache,
-	const struct credentials *c, int64_t now_s, struct arena *a, struct identity *out,
-	const char **why, bool *hit)
+verify_certificate(const struct attempt *t, const struct identity_entry *e)
 {
 	unsigned char key[SHA256_BYTES];
 	struct cert cert;
 
-	*why = "the client certificate was not verified by HAProxy";
-	if (c->certificate_refused)
+	*t->why = "the client certificate was not verified by HAProxy";
+	if (t->c->certificate_refused)
 		return ERR_AUTH;
-	sha256(c->certificate, key);
-	struct cached *known = cache ? idcache_find(cache, key) : NULL;
+	sha256(t->c->certificate, key);
+	struct cached *known = t->cache ? idcache_find(t->cache, key) : NULL;
 	if (known && known->entry == e) {
-		*hit = true;
-		*why = cert_times(&known->times, now_s);
-		return *why ? ERR_AUTH : identity_copy(&known->identity, a, out);
+		*t->hit = true;
+		*t->why = cert_times(&known->times, t->now_s);
+		return *t->why ? ERR_AUTH : identity_copy(&known->identity, t->a, t->out);
 	}
-	int err = cert_read(c->certificate, a, &cert);
-	*why = "the client certificate cannot be read";
+	int err = cert_read(t->c->certificate, t->a, &cert);
+	*t->why = "the client certificate cannot be read";
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
-	struct token_times t = { .exp = cert.not_after_s, .nbf = cert.not_before_s };
-	*why = cert_times(&t, now_s);
-	if (*why)
+	struct token_times times = { .exp = cert.not_after_s, .nbf = cert.not_before_s };
+	*t->why = cert_times(&times, t->now_s);
+	if (*t->why)
 		return ERR_AUTH;
-	*why = "the client certificate is of another trust domain";
+	*t->why = "the client certificate is of another trust domain";
 	if (!trusted_domain(e, &cert))
 		return ERR_AUTH;
 	bool several;
-	*out = (struct identity){ .method = "client_certificate",
+	*t->out = (struct identity){ .method = "client_certificate",
 		.verified = true,
-		.expires_s = t.exp,
+		.expires_s = times.exp,
 		.issuer = cert_one(&cert, "issuer.CN", &several),
 		.key_id = cert_one(&cert, "serial", &several) };
-	err = claims_from_cert(&e->claims, &cert, a, out, why);
-	if (err == 0 && cache)
-		idcache_put(cache, key, e, out, &t, 0);
+	err = claims_from_cert(&e->claims, &cert, t->a, t->out, t->why);
+	if (err == 0 && t->cache)
+		idcache_put(t->cache, key, e, t->out, &times, 0);
 	return err;
 }
 
@@ -509,19 +513,17 @@ has_kind(const struct policy *p, const char *header, enum identity_kind kind)
 }
 
 static int
-verify_key(const struct policy *p, const struct identity_keys *k, const char *header,
-	struct span text, int64_t now, struct arena *a, struct identity *out, const char **why)
+verify_key(const struct attempt *t, const char *header, struct span text)
 {
 	int err = ERR_AUTH;
 
-	*why = "the API key is unknown";
-	for (size_t i = 0; i < p->nidentities; i++) {
-		if (p->identities[i].kind != ID_API_KEY ||
-			strcmp(p->identities[i].header, header))
+	*t->why = "the API key is unknown";
+	for (size_t i = 0; i < t->p->nidentities; i++) {
+		if (t->p->identities[i].kind != ID_API_KEY ||
+			strcmp(t->p->identities[i].header, header))
 			continue;
-		err = verify_apikey(
-			&p->identities[i], k->entry[i].apikeys, text, now, a, out, why);
-		if (err != ERR_AUTH || apikeys_find(k->entry[i].apikeys, text))
+		err = verify_apikey(t, &t->p->identities[i], t->k->entry[i].apikeys, text);
+		if (err != ERR_AUTH || apikeys_find(t->k->entry[i].apikeys, text))
 			return err;
 	}
 	return err;
@@ -540,30 +542,27 @@ nobody(const struct policy *p, struct identity *out)
 
 /* One header of an entry: NOT_HERE where it holds no credential of ours. */
 static int
-verify_header(const struct policy *p, const struct identity_keys *k,
-	struct identity_cache *cache, struct credentials *c, const char *header,
-	int64_t now_wall_ns, struct arena *a, struct identity *out, const char **why, bool *hit)
+verify_header(const struct attempt *t, const char *header)
 {
 	struct span v;
 	bool foreign;
 
-	if (presented(c->head, header, &v, &foreign) < 0)
-		return auth_refused(why, "the credential's header is given twice");
+	if (presented(t->c->head, header, &v, &foreign) < 0)
+		return auth_refused(t->why, "the credential's header is given twice");
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
 		return NOT_HERE;
 	if (foreign)
-		return auth_refused(why, "a credential without the scheme Bearer");
-	c->verified = v;
-	if (shape == SHAPE_API_KEY && has_kind(p, header, ID_API_KEY))
-		return verify_key(p, k, header, v, now_wall_ns, a, out, why);
-	if (shape == SHAPE_TOKEN && has_kind(p, header, ID_JWT)) {
-		int err = verify_token(p, k, cache, header, v, now_wall_ns / 1000000000, a, out,
-			&c->missed, why, hit);
-		return err ? err : check_binding(out, c, why);
+		return auth_refused(t->why, "a credential without the scheme Bearer");
+	t->c->verified = v;
+	if (shape == SHAPE_API_KEY && has_kind(t->p, header, ID_API_KEY))
+		return verify_key(t, header, v);
+	if (shape == SHAPE_TOKEN && has_kind(t->p, header, ID_JWT)) {
+		int err = verify_token(t, header, v);
+		return err ? err : check_binding(t->out, t->c, t->why);
 	}
-	return auth_refused(why, shape == SHAPE_TOKEN ? "a token where none is accepted"
-						      : "an API key where none is accepted");
+	return auth_refused(t->why, shape == SHAPE_TOKEN ? "a token where none is accepted"
+							 : "an API key where none is accepted");
 }
 
 int
@@ -571,19 +570,19 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 	struct identity_cache *cache, struct credentials *c, int64_t now_wall_ns,
 	struct arena *a, struct identity *out, const char **why, bool *hit)
 {
+	int64_t now_s = now_wall_ns / 1000000000;
+	const struct attempt t = { p, k, cache, c, now_wall_ns, now_s, a, out, why, hit };
+
 	*hit = false;
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
 		int err = NOT_HERE;
 		if (e->kind == ID_SIGNED)
-			err = signed_verify(
-				e, k->entry[i].hmac, c, now_wall_ns / 1000000000, a, out, why);
+			err = signed_verify(e, k->entry[i].hmac, c, now_s, a, out, why);
 		else if (e->header)
-			err = verify_header(
-				p, k, cache, c, e->header, now_wall_ns, a, out, why, hit);
+			err = verify_header(&t, e->header);
 		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
-			err = verify_certificate(
-				e, cache, c, now_wall_ns / 1000000000, a, out, why, hit);
+			err = verify_certificate(&t, e);
 		if (err != NOT_HERE)
 			return err;
 	}
