@@ -55,5 +55,8 @@ bool cmd_write(const struct buf *out);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);
+/* Every line of standard input that is not blank, as it comes, with its newline and its number;
+ * another code than EXIT_DONE ends it and is returned. */
+int cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg);
 
 #endif

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/types.h>
 
 #include "base/err.h"
 #include "cmd/cmd.h"
@@ -121,35 +120,25 @@ answer(struct arena *a, json_t *line, bool typed, struct buf *out)
 }
 
 static int
-lines(bool typed)
+answer_line(void *arg, struct span line, size_t number)
 {
-	char *line = NULL, why[256];
-	size_t room = 0, number = 0;
+	const bool *typed = arg;
+	char why[256];
+	struct arena a;
+	struct buf out;
 	int code = EXIT_DONE;
-	ssize_t n;
 
-	while (code == EXIT_DONE && (n = getline(&line, &room, stdin)) > 0) {
-		struct arena a;
-		struct buf out;
-		number++;
-		if (span_trim(span_of(line, (size_t)n), " \t\r\n").n == 0)
-			continue;
-		json_t *j = parse(line, (size_t)n, "not a line of eval", why);
-		arena_init(&a, 0, false);
-		buf_init(&out, 0);
-		const char *bad = j ? answer(&a, j, typed, &out) : why;
-		if (bad || buf_failed(&out))
-			code = cmd_fail(
-				"eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
-		else if (!cmd_write(&out))
-			code = cmd_fail("stdout", "%s", strerror(errno));
-		buf_free(&out);
-		arena_reset(&a);
-		json_decref(j);
-	}
-	if (code == EXIT_DONE && ferror(stdin))
-		code = cmd_fail("stdin", "%s", strerror(errno));
-	free(line);
+	json_t *j = parse(line.p, line.n, "not a line of eval", why);
+	arena_init(&a, 0, false);
+	buf_init(&out, 0);
+	const char *bad = j ? answer(&a, j, *typed, &out) : why;
+	if (bad || buf_failed(&out))
+		code = cmd_fail("eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
+	else if (!cmd_write(&out))
+		code = cmd_fail("stdout", "%s", strerror(errno));
+	buf_free(&out);
+	arena_reset(&a);
+	json_decref(j);
 	return code;
 }
 
@@ -163,7 +152,7 @@ cmd_eval(int argc, char **argv)
 	/* The first argument is the expression, also where it begins with '-'; before
 	 * --jsonl alone --typed may be. */
 	if (argc == 3 && !strcmp(argv[1], "--typed") && !strcmp(argv[2], "--jsonl"))
-		return lines(true);
+		return cmd_each_line(answer_line, &(bool){ true });
 	if (argc < 2)
 		return cmd_usage(argv[0]);
 	if (!jsonl)
@@ -181,5 +170,5 @@ cmd_eval(int argc, char **argv)
 		else
 			return cmd_usage(argv[0]);
 	}
-	return jsonl ? lines(typed) : one(expr, bindings, typed);
+	return jsonl ? cmd_each_line(answer_line, &typed) : one(expr, bindings, typed);
 }

@@ -1,5 +1,9 @@
 /* What the subcommands share: options, reading whole inputs and reporting failure. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -77,4 +81,23 @@ int
 cmd_read_file(const char *file, struct buf *out)
 {
 	return !buf_file(out, file) ? ERR_IO : buf_failed(out) ? ERR_LIMIT : 0;
+}
+
+int
+cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg)
+{
+	char *line = NULL;
+	size_t room = 0;
+	int code = EXIT_DONE;
+	ssize_t n;
+
+	for (size_t number = 1; !code && (n = getline(&line, &room, stdin)) > 0; number++)
+		if (span_trim(span_of(line, (size_t)n), " \t\r\n").n)
+			code = each(arg, span_of(line, (size_t)n), number);
+	if (!code && ferror(stdin))
+		code = cmd_fail("stdin", "%s", strerror(errno));
+	if (line)
+		explicit_bzero(line, room);
+	free(line);
+	return code;
 }

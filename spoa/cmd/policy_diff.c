@@ -76,80 +76,61 @@ settle_time(json_t *in)
 	json_object_set_new(in, "time", json_string(now));
 }
 
-/* Why the line cannot be compared, or NULL. */
-static const char *
-one_line(struct snapshot *a, struct snapshot *b, struct tally *t, size_t number, char *line,
-	size_t n)
+struct comparison {
+	struct snapshot *a, *b;
+	struct tally tally;
+	bool partial; /* a line could not be compared */
+};
+
+static int
+one_line(void *arg, struct span line, size_t number)
 {
-	static char text[JSON_ERROR_TEXT_LENGTH];
+	struct comparison *c = arg;
 	json_error_t err;
 	const char *why = NULL;
 	char *says = NULL;
-	json_t *in = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	json_t *in = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 
-	if (!json_is_object(in)) {
-		snprintf(text, sizeof(text), "%s", in ? "must be a JSON object" : err.text);
-		json_decref(in);
-		return text;
-	}
-	settle_time(in);
-	json_t *was = decided(a, in, &why, NULL),
-	       *is = was ? decided(b, in, &why, &says) : NULL;
+	if (!json_is_object(in))
+		why = in ? "must be a JSON object" : err.text;
+	else
+		settle_time(in);
+	json_t *was = why ? NULL : decided(c->a, in, &why, NULL),
+	       *is = was ? decided(c->b, in, &why, &says) : NULL;
 	if (is) {
 		json_t *where = json_pack("{s:I}", "line", (json_int_t)number);
-		tally_compare(t, was, is, where, says);
+		tally_compare(&c->tally, was, is, where, says);
 		json_decref(where);
+	}
+	if (why) {
+		cmd_fail("policy diff", "standard input:%zu: %s", number, why);
+		c->partial = true;
 	}
 	free(says);
 	json_decref(was);
 	json_decref(is);
 	json_decref(in);
-	return why;
-}
-
-/* False: a line could not be compared. */
-static bool
-every_line(struct snapshot *a, struct snapshot *b, struct tally *t)
-{
-	char *line = NULL;
-	size_t room = 0;
-	bool ok = true;
-
-	for (size_t number = 1;; number++) {
-		ssize_t n = getline(&line, &room, stdin);
-		if (n < 0)
-			break;
-		if (strspn(line, " \t\r\n") == (size_t)n)
-			continue;
-		const char *why = one_line(a, b, t, number, line, (size_t)n);
-		if (why) {
-			cmd_fail("policy diff", "standard input:%zu: %s", number, why);
-			ok = false;
-		}
-	}
-	free(line);
-	return ok;
+	return EXIT_DONE;
 }
 
 static int
 compare(const char *file_a, const char *file_b, size_t examples, bool as_json)
 {
-	struct snapshot *a = decide_load("policy diff", NULL, file_a);
-	struct snapshot *b = a ? decide_load("policy diff", NULL, file_b) : NULL;
-	struct tally t;
+	struct comparison c = { .a = decide_load("policy diff", NULL, file_a) };
 	int code = EXIT_CANNOT;
 
-	tally_init(&t, examples);
-	if (b) {
-		bool whole = every_line(a, b, &t);
-		tally_print(&t, "requests", as_json);
-		code = !whole ? EXIT_CANNOT : t.different ? EXIT_NO : EXIT_DONE;
+	if (c.a)
+		c.b = decide_load("policy diff", NULL, file_b);
+	tally_init(&c.tally, examples);
+	if (c.b && (code = cmd_each_line(one_line, &c)) == EXIT_DONE) {
+		tally_print(&c.tally, "requests", as_json);
+		code = c.partial ? EXIT_CANNOT : c.tally.different ? EXIT_NO : EXIT_DONE;
 	}
-	tally_free(&t);
-	if (a)
-		snapshot_unref(&a);
-	if (b)
-		snapshot_unref(&b);
+	tally_free(&c.tally);
+	if (c.a)
+		snapshot_unref(&c.a);
+	if (c.b)
+		snapshot_unref(&c.b);
 	return code;
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -103,31 +102,13 @@ read_line(struct session *s, struct scan_text *t)
 }
 
 static int
-json_lines(struct session *s)
+json_line(void *arg, struct span line, size_t number)
 {
-	char *line = NULL;
-	size_t room = 0, number = 0;
-	ssize_t n;
-	int code = EXIT_DONE;
+	struct session *s = arg;
+	struct scan_text t = { .line = span_trim(line, "\r\n") };
+	const char *why = t.line.n > CAP_INPUT_BYTES ? err_str(ERR_LIMIT) : read_line(s, &t);
 
-	while (code == EXIT_DONE && (n = getline(&line, &room, stdin)) > 0) {
-		struct scan_text t = { .line = span_trim(span_of(line, (size_t)n), "\r\n") };
-		number++;
-		if (span_trim(t.line, " \t").n == 0)
-			continue;
-		const char *why =
-			t.line.n > CAP_INPUT_BYTES ? err_str(ERR_LIMIT) : read_line(s, &t);
-		if (why)
-			code = cmd_fail(s->command, "line %zu: %s", number, why);
-		else
-			code = one_text(s, &t);
-	}
-	if (code == EXIT_DONE && ferror(stdin))
-		code = cmd_fail("stdin", "%s", strerror(errno));
-	if (line)
-		explicit_bzero(line, room);
-	free(line);
-	return code;
+	return why ? cmd_fail(s->command, "line %zu: %s", number, why) : one_text(s, &t);
 }
 
 static int
@@ -164,7 +145,7 @@ scan_input(const char *command, const char *policy, bool jsonl,
 	if (!s.scratch)
 		code = cmd_fail(command, "%s", err_str(ERR_NOMEM));
 	else
-		code = jsonl ? json_lines(&s) : whole_input(&s);
+		code = jsonl ? cmd_each_line(json_line, &s) : whole_input(&s);
 	detect_scratch_free(&s.scratch);
 	scan_rules_free(&with);
 	arena_reset(&arena);
