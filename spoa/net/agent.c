@@ -116,12 +116,6 @@ agent_listen(struct agent *ag, int fd)
 	return acceptor_listen(&ag->acceptor, fd, false);
 }
 
-int
-agent_adopt(struct agent *ag, int fd)
-{
-	return conn_new(ag, fd);
-}
-
 void
 agent_drain(struct agent *ag)
 {
@@ -134,12 +128,6 @@ agent_drain(struct agent *ag)
 	acceptor_backlog(&ag->acceptor);
 	ag->sweep.repeat = AGENT_DRAIN_SWEEP_S;
 	ev_timer_again(ag->loop, &ag->sweep);
-}
-
-size_t
-agent_pending(const struct agent *ag)
-{
-	return ag->pending;
 }
 
 size_t

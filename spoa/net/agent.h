@@ -31,15 +31,9 @@ struct agent *agent_new(struct ev_loop *loop, const struct agent_ops *ops, struc
  * workers). It stays the caller's, who closes it after agent_drain or
  * agent_free. ERR_FULL over eight sockets. */
 int agent_listen(struct agent *ag, int fd);
-/* Takes over a connected, non-blocking stream socket, as accept would. On
- * failure it is closed: ERR_FULL over CAP_SPOP_CONNS, ERR_NOMEM. */
-int agent_adopt(struct agent *ag, int fd);
 /* The caller's own data on a call; NULL before it is set. */
 void agent_call_set(struct agent_call *call, void *data);
 void *agent_call_data(const struct agent_call *call);
-/* The engine-id that the connection announced; empty where none. Lives as long
- * as the call. */
-struct span agent_call_engine(const struct agent_call *call);
 /* Largest ACK payload (spop_actions_bytes) that fits this connection's frames. */
 size_t agent_ack_room(const struct agent_call *call);
 /* Answers: one ACK with these actions, which leaves when the loop's turn ends, with
@@ -51,8 +45,6 @@ int agent_ack(struct agent_call *call, const struct spop_action *actions, size_t
  * second later, until what has arrived is answered; then it is told DISCONNECT 0
  * and closed. */
 void agent_drain(struct agent *ag);
-/* Calls that wait for an ACK. */
-size_t agent_pending(const struct agent *ag);
 /* Connections that are open; 0 after agent_drain: all is answered and sent. */
 size_t agent_conns(const struct agent *ag);
 /* Drops every connection (gone is called for what is pending). */

@@ -210,12 +210,6 @@ agent_call_data(const struct agent_call *call)
 	return call->data;
 }
 
-struct span
-agent_call_engine(const struct agent_call *call)
-{
-	return span_of(call->conn->engine, call->conn->nengine);
-}
-
 size_t
 agent_ack_room(const struct agent_call *call)
 {

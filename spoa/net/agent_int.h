@@ -115,6 +115,8 @@ void call_drop(struct agent_call *call);
 void conns_changed(struct agent *ag, int by);
 
 /* agent_conn.c */
+/* Takes over a connected, non-blocking stream socket. On failure it is closed: ERR_FULL
+ * over CAP_SPOP_CONNS, ERR_NOMEM. */
 int conn_new(struct agent *ag, int fd);
 void conn_free(struct agent_conn *c);
 /* Where to put a frame; it is sent when the loop's turn ends. The caller looks at

@@ -31,8 +31,7 @@ put_quota(struct request *r, struct buf *b)
 				put_int(b, "remaining", (int64_t)d->remaining);
 			buf_putc(b, '}');
 		}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 	put_flag(b, "quota_unavailable", r->found.quota_failed);
 }
 
@@ -56,11 +55,9 @@ static void
 put_names(struct buf *b, const char *name, const char *const *v, size_t n)
 {
 	for (size_t i = 0; i < n && i < LIST_MAX; i++) {
-		put_item(b, name, i);
-		buf_json_str(b, span_str(v[i]));
+		put_text_item(b, name, i, span_str(v[i]));
 	}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 }
 
 /* Where a route has a choice: who was considered, and why they left. */
@@ -100,14 +97,11 @@ put_changes(struct request *r, struct buf *b)
 	if (r->out.decision.kind == D_DENY)
 		return;
 	put_utf8(b, "requested_model", r->in.asked_model);
-	if (v->changes.max_output_tokens)
-		put_int(b, "max_output_tokens", (int64_t)v->changes.max_output_tokens);
+	put_count(b, "max_output_tokens", v->changes.max_output_tokens);
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++) {
-		put_item(b, "set_headers", n);
-		buf_json_str(b, span_str(h->name));
+		put_text_item(b, "set_headers", n, span_str(h->name));
 	}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 }
 
 /* What the rules said, whatever came of it: effect, rule, and the fate of each rule
@@ -119,8 +113,7 @@ put_verdict(struct request *r, struct buf *b)
 
 	if (!r->found.have_verdict)
 		return;
-	key(b, "verdict");
-	buf_putc(b, '{');
+	put_object(b, "verdict");
 	put_str(b, "effect", span_str(rule_effect_name(v->effect)));
 	put_str(b, "rule", span_str(v->rule ? v->rule->name : "default"));
 	if (r->in.asked_model.p) { /* what is sent is another */
@@ -159,12 +152,10 @@ put_rules(struct request *r, struct buf *b)
 		put_str(b, "error", t->error);
 		buf_putc(b, '}');
 	}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 	if (r->found.verdict.shadowed) {
 		static const char *const effect[] = { "deny", "permit", "redact" };
-		key(b, "would_be");
-		buf_putc(b, '{');
+		put_object(b, "would_be");
 		put_str(b, "decision", span_str(effect[r->found.verdict.shadow_effect]));
 		if (r->found.verdict.shadow_rule)
 			put_str(b, "rule", span_str(r->found.verdict.shadow_rule->name));
@@ -172,8 +163,7 @@ put_rules(struct request *r, struct buf *b)
 		if (would->target)
 			put_str(b, "target", span_str(would->target->name));
 		put_str(b, "model", span_str(would->model));
-		if (would->max_output_tokens)
-			put_int(b, "max_output_tokens", (int64_t)would->max_output_tokens);
+		put_count(b, "max_output_tokens", would->max_output_tokens);
 		buf_putc(b, '}');
 	}
 }
@@ -201,8 +191,7 @@ put_data(struct request *r, struct buf *b)
 			left[left_out++] = p->data[i].name;
 		} else {
 			if (n++ == 0) {
-				key(b, "data");
-				buf_putc(b, '{');
+				put_object(b, "data");
 			}
 			key(b, p->data[i].name);
 			buf_span(b, buf_view(&text));
@@ -228,15 +217,13 @@ put_shadow(struct request *r, struct buf *b)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (s->differs >> i & 1)
 			differs[n++] = names[i];
-	key(b, "shadow_policy");
-	buf_putc(b, '{');
+	put_object(b, "shadow_policy");
 	key(b, "policy");
 	buf_json_str(b, span_str(r->snap->shadow_policy->label));
 	put_flag(b, "failed", s->failed);
 	if (!s->failed) {
 		put_str(b, "decision", span_str(rule_effect_name(s->effect)));
-		if (s->status)
-			put_int(b, "status", s->status);
+		put_count(b, "status", (uint64_t)s->status);
 		put_utf8(b, "rule", span_str(s->rule));
 	}
 	put_names(b, "differs", differs, n);
@@ -283,8 +270,7 @@ record_decision(struct request *r, struct buf *b)
 			r->in.body.nreasoning, r->found.reasoning_dropped,
 			r->found.reasoning_left);
 	}
-	if (r->found.ncredentials)
-		put_int(b, "credentials", (int64_t)r->found.ncredentials);
+	put_count(b, "credentials", r->found.ncredentials);
 	put_flag(b, "evasion", r->found.evasion);
 	put_flag(b, "classifier_failed", r->found.classifier_failed);
 	record_recognitions(r, b);
@@ -307,19 +293,16 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	buf_str(b, "\"type\":\"completion\"");
 	put_str(b, "id", span_str(r->id));
 	put_str(b, "outcome", span_str(outcome));
-	if (res->status)
-		put_int(b, "status", res->status);
+	put_count(b, "status", (uint64_t)res->status);
 	put_str(b, "why", span_str(res->why));
 	put_policy(r, b);
-	key(b, "identity");
-	buf_putc(b, '{');
+	put_object(b, "identity");
 	put_str(b, "method", span_str(r->found.identity.method));
 	put_utf8(b, "person", r->found.identity.person);
 	buf_putc(b, '}');
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
 	if (res->usage.known) {
-		key(b, "usage");
-		buf_putc(b, '{');
+		put_object(b, "usage");
 		put_int(b, "input_tokens", res->usage.input_tokens);
 		put_int(b, "output_tokens", res->usage.output_tokens);
 		put_int(b, "cached_tokens", res->usage.cached_tokens);

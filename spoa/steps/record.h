@@ -52,6 +52,30 @@ put_item(struct buf *b, const char *name, size_t n)
 	buf_putc(b, n == 0 ? '[' : ',');
 }
 
+/* Item n of a list of texts. */
+static inline void
+put_text_item(struct buf *b, const char *name, size_t n, struct span s)
+{
+	put_item(b, name, n);
+	buf_json_str(b, s);
+}
+
+/* After a list of n items. */
+static inline void
+put_end(struct buf *b, size_t n)
+{
+	if (n)
+		buf_putc(b, ']');
+}
+
+/* The caller closes it. */
+static inline void
+put_object(struct buf *b, const char *name)
+{
+	key(b, name);
+	buf_putc(b, '{');
+}
+
 /* As much of it as takes at most `max` bytes of a JSON string. */
 static inline struct span
 cut_escaped(struct span s, size_t max)
@@ -112,6 +136,14 @@ put_int(struct buf *b, const char *name, int64_t v)
 {
 	key(b, name);
 	buf_int(b, v);
+}
+
+/* Where it is not 0. */
+static inline void
+put_count(struct buf *b, const char *name, uint64_t n)
+{
+	if (n)
+		put_int(b, name, (int64_t)n);
 }
 
 static inline void

@@ -45,11 +45,9 @@ put_sources(struct request *r, struct buf *b, unsigned sources)
 
 	for (size_t i = 0; i < p->nexternals; i++)
 		if (sources >> p->externals[i].rec.source & 1) {
-			put_item(b, "by", n++);
-			buf_json_str(b, span_str(p->externals[i].rec.name));
+			put_text_item(b, "by", n++, span_str(p->externals[i].rec.name));
 		}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 }
 
 /* Who was asked, and what came of it. */
@@ -71,8 +69,7 @@ record_recognitions(struct request *r, struct buf *b)
 		put_int(b, "us", (int64_t)c->us);
 		buf_putc(b, '}');
 	}
-	if (r->scan.nrecognitions)
-		buf_putc(b, ']');
+	put_end(b, r->scan.nrecognitions);
 }
 
 /* As a rule read it: it has no further digits. */
@@ -111,8 +108,7 @@ record_findings(struct request *r, struct buf *b)
 	put_injection(r, b);
 	if (r->scan.nhits + r->scan.nextra == 0)
 		return;
-	key(b, "entities");
-	buf_putc(b, '{');
+	put_object(b, "entities");
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++) {
 		struct tally t = { 0 };
 		if (!entity_in(&r->found.entities, e))

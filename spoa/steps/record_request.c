@@ -17,8 +17,7 @@ record_identity(struct request *r, struct buf *b)
 {
 	const struct identity *id = &r->found.identity;
 
-	key(b, "identity");
-	buf_putc(b, '{');
+	put_object(b, "identity");
 	put_str(b, "method", span_str(id->method));
 	put_utf8(b, "person", id->person);
 	put_utf8(b, "agent", id->agent);
@@ -27,11 +26,9 @@ record_identity(struct request *r, struct buf *b)
 	put_utf8(b, "tier", id->tier);
 	put_int(b, "clearance", id->clearance);
 	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++) {
-		put_item(b, "roles", i);
-		buf_json_str(b, cut(id->roles[i].s, VALUE_MAX));
+		put_text_item(b, "roles", i, cut(id->roles[i].s, VALUE_MAX));
 	}
-	if (id->nroles)
-		buf_putc(b, ']');
+	put_end(b, id->nroles);
 	if (id->nroles > LIST_MAX)
 		put_int(b, "roles_total", (int64_t)id->nroles);
 	if (id->nattributes) {
@@ -107,8 +104,7 @@ put_params(struct request *r, struct buf *b)
 		if (!p)
 			continue;
 		if (n++ == 0) {
-			key(b, "parameters");
-			buf_putc(b, '{');
+			put_object(b, "parameters");
 		}
 		key(b, policy_slot_parameter(slot));
 		if (p->kind == PARAM_STRING)
@@ -163,8 +159,7 @@ put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
 void
 record_request(struct request *r, struct buf *b)
 {
-	key(b, "request");
-	buf_putc(b, '{');
+	put_object(b, "request");
 	if (request_is_method(r->in.head.method))
 		put_chosen(r, b, "method", r->in.head.method);
 	put_chosen(r, b, "host", r->in.host);
@@ -185,11 +180,9 @@ put_unread(struct request *r, struct buf *b)
 	put_int(b, "opaque_bytes", (int64_t)u->bytes);
 	put_int(b, "opaque_parts", (int64_t)u->nmedia);
 	for (size_t i = 0; i < u->nmedia && i < LIST_MAX; i++) {
-		put_item(b, "media", i);
-		buf_json_str(b, u->media[i]);
+		put_text_item(b, "media", i, u->media[i]);
 	}
-	if (u->nmedia)
-		buf_putc(b, ']');
+	put_end(b, u->nmedia);
 	if (u->sealed) {
 		put_int(b, "sealed_bytes", (int64_t)u->sealed_bytes);
 		put_int(b, "sealed_parts", (int64_t)u->sealed);
@@ -218,8 +211,7 @@ record_prompt(struct request *r, struct buf *b)
 
 	if (none && !any)
 		return;
-	key(b, "prompt");
-	buf_putc(b, '{');
+	put_object(b, "prompt");
 	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
 		put_flag(b, "not_read", !none);
 		put_flag(b, "head_only", r->in.body_state == BODY_STATE_PARTIAL);
@@ -331,9 +323,7 @@ record_not_held(struct request *r, struct buf *b)
 	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
 		if (held(r, slot))
 			continue;
-		put_item(b, "not_held", n++);
-		buf_json_str(b, span_str(policy_env.vars[slot].path));
+		put_text_item(b, "not_held", n++, span_str(policy_env.vars[slot].path));
 	}
-	if (n)
-		buf_putc(b, ']');
+	put_end(b, n);
 }

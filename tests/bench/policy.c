@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "net/agent.h"
+#include "net/agent_int.h"
 #include "policy/idcache.h"
 #include "support/jwt_make.h"
 #include "support/policy_fix.h"
@@ -338,7 +338,7 @@ serve(void *arg)
 	struct agent *ag = agent_new(loop, &ops, &m);
 	ev_timer check;
 
-	INVARIANT(agent_adopt(ag, s->fd) == 0);
+	INVARIANT(conn_new(ag, s->fd) == 0);
 	ev_timer_init(&check, on_check, 0.05, 0.05);
 	check.data = s;
 	ev_timer_start(loop, &check);

@@ -29,7 +29,7 @@ calls_in_flight_are_capped_by_not_reading(void **state)
 	for (size_t i = 0; i < CAP_SPOP_CALLS + more; i++) {
 		permit(i);
 		turn();
-		assert_true(agent_pending(ag) <= CAP_SPOP_CALLS);
+		assert_true(ag->pending <= CAP_SPOP_CALLS);
 	}
 	for (uint64_t i = 1; i <= CAP_SPOP_CALLS + more; i++)
 		hear_ack(&p, i, 1);
@@ -111,7 +111,7 @@ a_connection_too_many_is_closed(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	ag->nconns = CAP_SPOP_CONNS;
-	assert_int_equal(agent_adopt(ag, fds[1]), ERR_FULL);
+	assert_int_equal(conn_new(ag, fds[1]), ERR_FULL);
 	ag->nconns = real;
 	assert_int_equal(recv(fds[0], &byte, 1, 0), 0);
 	close(fds[0]);
@@ -199,7 +199,7 @@ draining_answers_all_that_was_received(void **state)
 	turn_for(0.2);
 	hear_disconnect(&idle, 0);
 	assert_int_equal(gate.n, 3);
-	assert_int_equal(agent_pending(ag), 3);
+	assert_int_equal(ag->pending, 3);
 	assert_int_equal(agent_conns(ag), 3);
 	for (size_t i = 0; i < 3; i++)
 		permit(i);
