@@ -49,7 +49,6 @@ struct evade {
 struct pass {
 	struct evade *e;
 	bool key; /* a region shows the beginning of a key */
-	struct level *l;
 };
 
 static int scan_text(struct evade *e, struct span text, const struct detect_options *opt);
@@ -175,8 +174,10 @@ static int blobs_of(
 	struct evade *e, const struct chunk *c, struct searched *s, const struct view *v);
 
 static void
-look_at(struct chunk *c, struct span text, size_t from, size_t to)
+look_at(struct chunk *c, struct span text, size_t from)
 {
+	size_t to = from + EVADE_CHUNK < text.n ? from + EVADE_CHUNK : text.n;
+
 	c->text = text;
 	c->from = from;
 	c->to = to;
@@ -221,21 +222,12 @@ read_view_blobs(struct evade *e, const struct view *v)
 	int err = 0;
 
 	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
-		look_at(c, span_of(v->text, v->n), at,
-			at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
+		look_at(c, span_of(v->text, v->n), at);
 		err = blobs_of(e, c, &done, v);
 	}
 	for (size_t i = from; i < s->n; i++)
 		view_back(v, &s->v[i].start, &s->v[i].end);
 	return err;
-}
-
-static void
-chunk_of_view(const struct evade *e, struct chunk *c, const struct view *v, size_t at)
-{
-	c->named = v->starts && e->opt && e->opt->before.n;
-	look_at(c, span_of(v->text, v->n), at,
-		at + EVADE_CHUNK < v->n ? at + EVADE_CHUNK : v->n);
 }
 
 static int
@@ -281,8 +273,9 @@ scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *
 		.pass = pass,
 		.done = nothing_more };
 
+	l->inner.named = v->starts && e->opt && e->opt->before.n;
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
-		chunk_of_view(e, &l->inner, v, at);
+		look_at(&l->inner, ed.src, at);
 		if (heuristic)
 			heuristics_edit(&l->inner, &ed);
 		else
@@ -666,13 +659,12 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		return ERR_NOMEM;
 	e->opt = opt;
 	for (size_t at = 0, next; at < text.n && !err; at = next) {
-		size_t to = at + EVADE_CHUNK < text.n ? at + EVADE_CHUNK : text.n;
-		struct pass p = { .e = e, .l = l };
+		struct pass p = { .e = e };
 		struct editor ed = {
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
 		l->chunk.named = e->opt && e->opt->before.n;
-		look_at(&l->chunk, text, at, to);
+		look_at(&l->chunk, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		struct editor lo = {
@@ -684,7 +676,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 		}
 		if (!err)
 			err = blobs_of(e, &l->chunk, &done, NULL);
-		next = to;
+		size_t to = next = l->chunk.to;
 		/* A value may go on after the chunk. */
 		size_t last = ed.last > lo.last ? ed.last : lo.last;
 		if (to < text.n && last + EVADE_SHORT > to)

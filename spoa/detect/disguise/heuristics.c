@@ -228,8 +228,6 @@ said_to_join(struct heuristic *l, size_t i)
 		['j'] = 1, ['J'] = 1, ['c'] = 1 | 8, ['C'] = 1, [']'] = 2, ['i'] = 4,
 		['p'] = 8, ['%'] = 16, ['{'] = 32, ['-'] = 64,
 	};
-	/* clang-format on */
-	/* clang-format off */
 	static const uint8_t second[256] = {
 		['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4, ['a'] = 8, ['s'] = 16, ['}'] = 32,
 		['j'] = 64,

@@ -8,23 +8,13 @@
 
 enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
 
-static const char likes[128] = { ['O'] = '0',
-	['o'] = '0',
-	['I'] = '1',
-	['i'] = '1',
-	['l'] = '1',
-	['Z'] = '2',
-	['z'] = '2',
-	['S'] = '5',
-	['s'] = '5',
-	['B'] = '8',
-	['A'] = '4',
-	['E'] = '3',
-	['T'] = '7',
-	['G'] = '6',
-	['b'] = '6',
-	['g'] = '9',
-	['q'] = '9' };
+/* clang-format off */
+static const char likes[128] = {
+	['O'] = '0', ['o'] = '0', ['I'] = '1', ['i'] = '1', ['l'] = '1', ['Z'] = '2', ['z'] = '2',
+	['S'] = '5', ['s'] = '5', ['B'] = '8', ['A'] = '4', ['E'] = '3', ['T'] = '7', ['G'] = '6',
+	['b'] = '6', ['g'] = '9', ['q'] = '9',
+};
+/* clang-format on */
 
 struct number {
 	char digit[NUMBER_MAX]; /* as they would read */

@@ -47,9 +47,6 @@ const struct heuristic_key heuristic_keys[] = {
 static const struct heuristic_key *
 key_in(struct span piece, size_t *have)
 {
-	static const bool word[256] = {
-		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1
-	};
 	/* clang-format off */
 	static const bool first[256] = {
 		['0'] = 1, ['A'] = 1, ['b'] = 1, ['S'] = 1, ['a'] = 1, ['d'] = 1, ['e'] = 1,
@@ -68,7 +65,7 @@ key_in(struct span piece, size_t *have)
 				rest.p[1] == k->prefix[1] &&
 				span_starts(rest, span_str(k->prefix)))
 				return k;
-		while (i < piece.n && word[(unsigned char)piece.p[i]])
+		while (i < piece.n && is_alnum(piece.p[i]))
 			i++;
 	}
 	return NULL;

@@ -45,25 +45,12 @@ word_at(const struct heuristic *l, size_t i, const char *const *words, size_t *e
 static char
 closing_bracket(char c)
 {
-	switch (c) {
-	case '(': return ')';
-	case '[': return ']';
-	case '{': return '}';
-	case '<': return '>';
-	case '-':
-	case '*':
-	case '|':
-	case '~':
-	case '"':
-	case '\'':
-	case '`':
-	case '#':
-	case '/':
-	case '=':
-	case '+':
-	case ':': return c;
-	default: return 0;
-	}
+	static const char pairs[] = "()[]{}<>", alike[] = "-*|~\"'`#/=+:";
+
+	for (size_t k = 0; k < sizeof(pairs) - 1; k += 2)
+		if (c == pairs[k])
+			return pairs[k + 1];
+	return is_one_of(c, alike) ? c : 0;
 }
 
 /* A sign in brackets, a word between blanks, or the sign: with the blanks around. */
