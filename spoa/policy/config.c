@@ -18,11 +18,10 @@
 #include "policy/read.h"
 #include "store/redis_url.h"
 
-#define MS 1000ull
-#define S  1000000ull
-#define K  1024ull
-#define M  (1024ull * 1024)
-#define G  (1024ull * 1024 * 1024)
+#define S SECOND_US
+#define K 1024ull
+#define M (1024ull * 1024)
+#define G (1024ull * 1024 * 1024)
 
 #define AT(field) offsetof(struct config, field)
 

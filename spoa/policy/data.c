@@ -11,9 +11,6 @@
 #include "policy/build.h"
 #include "store/http_client.h"
 
-#define SECOND_US 1000000ull
-#define MS	  1000ull
-
 /* ---- values ---- */
 
 static int

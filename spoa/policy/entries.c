@@ -11,8 +11,6 @@
 
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 
-#define SECOND_US 1000000ull
-
 /* RFC 7519 4.1.2, RFC 8693 4.1 */
 static const struct claim_map default_claims = { .person = "sub", .agent = "act.sub" };
 

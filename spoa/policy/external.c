@@ -13,9 +13,6 @@
 #include "store/http_client.h"
 #include "text/body.h"
 
-#define MS	  1000ull
-#define SECOND_US 1000000ull
-
 /* What OpenAI documents (omni-moderation). */
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
 	"hate/threatening", "illicit", "illicit/violent", "self-harm", "self-harm/intent",

@@ -6,6 +6,10 @@
 
 #include "codec/yaml.h"
 
+/* Of durations, which are microseconds. */
+#define MS	  1000ull
+#define SECOND_US 1000000ull
+
 /* The name most like `word` among those tried, for "did you mean". */
 struct nearest {
 	struct span word;

@@ -5,8 +5,6 @@
 #include "codec/uri.h"
 #include "policy/build.h"
 
-#define SECOND_US 1000000ull
-
 static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
 
 /* ---- providers ---- */

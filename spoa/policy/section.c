@@ -10,8 +10,7 @@
 #include "policy/read.h"
 #include "policy/schema.h"
 
-#define MS  1000ull
-#define S   1000000ull
+#define S   SECOND_US
 #define DAY (86400 * S)
 
 /* clang-format off */
