@@ -12,6 +12,13 @@ static const struct {
 };
 
 void
+metrics_head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(
+		out, "# HELP tollgate_%s %s\n# TYPE tollgate_%s %s\n", name, help, name, type);
+}
+
+void
 metrics_write(struct buf *out, struct metrics *const *blocks, size_t n)
 {
 	for (size_t id = 0; id < METRIC_COUNT; id++) {
@@ -19,8 +26,7 @@ metrics_write(struct buf *out, struct metrics *const *blocks, size_t n)
 		for (size_t i = 0; i < n; i++)
 			sum += atomic_load_explicit(&blocks[i]->v[id], memory_order_relaxed);
 		if (rows[id].help[0])
-			buf_printf(out, "# HELP tollgate_%s %s\n# TYPE tollgate_%s counter\n",
-				rows[id].name, rows[id].help, rows[id].name);
+			metrics_head(out, rows[id].name, "counter", rows[id].help);
 		buf_printf(out, "tollgate_%s%s%s%s %" PRIu64 "\n", rows[id].name,
 			rows[id].labels[0] ? "{" : "", rows[id].labels,
 			rows[id].labels[0] ? "}" : "", sum);

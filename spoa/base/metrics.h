@@ -82,7 +82,7 @@ enum metric {
 #define X(id, name, labels, help) id,
 	METRIC_TABLE(X)
 #undef X
-	METRIC_COUNT
+		METRIC_COUNT
 };
 
 struct metrics {
@@ -104,5 +104,7 @@ metric_inc(struct metrics *m, enum metric id)
 /* Prometheus text format 0.0.4 of the sum over `n` blocks, names prefixed with
  * tollgate_. Any thread. */
 void metrics_write(struct buf *out, struct metrics *const *blocks, size_t n);
+/* The lines before the values of a metric that is in no table. */
+void metrics_head(struct buf *out, const char *name, const char *type, const char *help);
 
 #endif

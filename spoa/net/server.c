@@ -159,9 +159,8 @@ server_status(struct server *s, struct buf *out)
 static void
 gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 {
-	buf_printf(out,
-		"# HELP tollgate_%s %s\n# TYPE tollgate_%s gauge\ntollgate_%s %" PRIu64 "\n",
-		name, help, name, name, v);
+	metrics_head(out, name, "gauge", help);
+	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
 }
 
 void
@@ -185,9 +184,8 @@ server_metrics(struct server *s, struct buf *out)
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	struct snapshot *snap = current(s);
-	buf_printf(out,
-		"# HELP tollgate_info build and policy in force\n# TYPE tollgate_info gauge\n"
-		"tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
+	metrics_head(out, "info", "gauge", "build and policy in force");
+	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	snapshot_unref(&snap);

@@ -2,6 +2,7 @@
  * and numbers. Read while the workers count. */
 #include <inttypes.h>
 
+#include "base/metrics.h"
 #include "sources/recognise.h"
 
 /* The sum of one recogniser over the workers. */
@@ -51,13 +52,6 @@ totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER
 	return made;
 }
 
-static void
-head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(
-		out, "# HELP tollgate_%s %s\n# TYPE tollgate_%s %s\n", name, help, name, type);
-}
-
 void
 recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t n)
 {
@@ -66,7 +60,7 @@ recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t 
 
 	if (made == 0)
 		return;
-	head(out, "recogniser_calls_total", "counter",
+	metrics_head(out, "recogniser_calls_total", "counter",
 		"calls of external recognisers, and what was refused without one, by outcome");
 	for (size_t k = 0; k < made; k++)
 		for (size_t i = 0; i < ASK_OUTCOMES; i++)
@@ -75,7 +69,7 @@ recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t 
 					"tollgate_recogniser_calls_total{recogniser=\"%s\","
 					"outcome=\"%s\"} %" PRIu64 "\n",
 					t[k].name, ask_outcome_names[i], t[k].outcomes[i]);
-	head(out, "recogniser_texts_total", "counter",
+	metrics_head(out, "recogniser_texts_total", "counter",
 		"texts by whether their answer was remembered");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
@@ -83,18 +77,19 @@ recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t 
 			"%" PRIu64 "\ntollgate_recogniser_texts_total{recogniser=\"%s\",cache="
 			"\"miss\"} %" PRIu64 "\n",
 			t[k].name, t[k].hits, t[k].name, t[k].misses);
-	head(out, "recogniser_seconds_total", "counter", "time that calls took");
+	metrics_head(out, "recogniser_seconds_total", "counter", "time that calls took");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
 			"tollgate_recogniser_seconds_total{recogniser=\"%s\"} %" PRIu64
 			".%06" PRIu64 "\n",
 			t[k].name, t[k].latency_us / 1000000, t[k].latency_us % 1000000);
-	head(out, "recogniser_opened_total", "counter", "times that a circuit breaker opened");
+	metrics_head(out, "recogniser_opened_total", "counter",
+		"times that a circuit breaker opened");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out,
 			"tollgate_recogniser_opened_total{recogniser=\"%s\"} %" PRIu64 "\n",
 			t[k].name, t[k].opened);
-	head(out, "recogniser_open", "gauge", "workers whose circuit breaker is open");
+	metrics_head(out, "recogniser_open", "gauge", "workers whose circuit breaker is open");
 	for (size_t k = 0; k < made; k++)
 		buf_printf(out, "tollgate_recogniser_open{recogniser=\"%s\"} %u\n", t[k].name,
 			t[k].open);
