@@ -7,6 +7,8 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "text/mention.h"
+#include "text/needles.h"
 #include "text/opaque.h"
 
 static bool
@@ -129,6 +131,27 @@ is_chance(const struct request *r, const struct segment *s, const struct finding
 	       opaque_is_sealed(s->text);
 }
 
+/* A value that is in the path too is not shown there, whatever it is. What the route matched
+ * is the policy's own words. */
+static bool
+may_be_in_path(const struct request *r, struct span text)
+{
+	struct pieces path;
+	bool any = false;
+
+	_Static_assert((int)MENTION_LEAST >= (int)PIECE_BYTES, "each value has a piece");
+	for (size_t i = 0; i < r->in.ntarget; i++) {
+		const struct segment *s = &r->in.target[i];
+		if (s->role != ROLE_PATH || s->reserved || s->text.n < MENTION_LEAST)
+			continue;
+		if (!any)
+			path = (struct pieces){ 0 };
+		any = true;
+		pieces_add(&path, s->text);
+	}
+	return any && pieces_meet(&path, text, 1);
+}
+
 /* What the text is searched for. The record says path and model's name only where nothing at
  * all is found in them; and of a long text the next window begins with whatever reaches this
  * one's end. */
@@ -139,7 +162,8 @@ searched(const struct request *r, const struct segment *s, bool in_target, struc
 
 	if (in_target || s->reserved || s->text.n > WINDOW || r->found.route->find_all ||
 		(model.n && window.n >= model.n &&
-			memmem(window.p, window.n, model.p, model.n)))
+			memmem(window.p, window.n, model.p, model.n)) ||
+		may_be_in_path(r, window))
 		return NULL;
 	return r->snap->used;
 }

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-enum { PIECE = 4, NEEDLE_LEAST = 8 };
+enum { NEEDLE_LEAST = 8 };
 
 /* The last bytes: tokens that begin alike end differently, and memmem(3) makes a table of all
  * of a long needle. */
@@ -25,7 +25,7 @@ place_of(const char *p)
 	enum { MASK = (1u << NEEDLE_BITS) - 1 };
 	uint32_t piece;
 
-	memcpy(&piece, p, PIECE);
+	memcpy(&piece, p, PIECE_BYTES);
 	piece *= UINT32_C(0x9E3779B1);
 	return (struct place){ piece >> (32 - NEEDLE_BITS), piece >> 8 & MASK };
 }
@@ -37,33 +37,43 @@ has(const uint64_t *bits, size_t at)
 }
 
 void
+pieces_add(struct pieces *p, struct span text)
+{
+	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++) {
+		struct place at = place_of(text.p + i);
+		p->bits[at.a / 64] |= UINT64_C(1) << (at.a % 64);
+		p->bits[at.b / 64] |= UINT64_C(1) << (at.b % 64);
+	}
+}
+
+bool
+pieces_meet(const struct pieces *p, struct span text, size_t stride)
+{
+	for (size_t i = 0; i + PIECE_BYTES <= text.n; i += stride) {
+		struct place at = place_of(text.p + i);
+		if (has(p->bits, at.a) && has(p->bits, at.b))
+			return true;
+	}
+	return false;
+}
+
+void
 needles_add(struct needles *ns, struct span value)
 {
 	struct span t = tail(value);
-	size_t stride = t.n < NEEDLE_LEAST ? 0 : t.n - PIECE + 1;
+	size_t stride = t.n < NEEDLE_LEAST ? 0 : t.n - PIECE_BYTES + 1;
 
 	INVARIANT(ns->n < NEEDLES_MAX && value.n);
 	ns->stride = ns->n == 0 || stride < ns->stride ? stride : ns->stride;
 	ns->v[ns->n++] = value;
-	for (size_t i = 0; i + PIECE <= t.n; i++) {
-		struct place at = place_of(t.p + i);
-		ns->pieces[at.a / 64] |= UINT64_C(1) << (at.a % 64);
-		ns->pieces[at.b / 64] |= UINT64_C(1) << (at.b % 64);
-	}
+	pieces_add(&ns->pieces, t);
 }
 
 /* False: none is. */
 static bool
 may_be_in(const struct needles *ns, struct span text)
 {
-	if (!ns->stride)
-		return ns->n > 0;
-	for (size_t i = 0; i + PIECE <= text.n; i += ns->stride) {
-		struct place at = place_of(text.p + i);
-		if (has(ns->pieces, at.a) && has(ns->pieces, at.b))
-			return true;
-	}
-	return false;
+	return ns->stride ? pieces_meet(&ns->pieces, text, ns->stride) : ns->n > 0;
 }
 
 static bool

@@ -5,14 +5,24 @@
 
 #include "base/span.h"
 
-enum { NEEDLES_MAX = 8, NEEDLE_TAIL = 16, NEEDLE_BITS = 12 };
+enum { PIECE_BYTES = 4, NEEDLES_MAX = 8, NEEDLE_TAIL = 16, NEEDLE_BITS = 12 };
+
+/* Pieces of PIECE_BYTES bytes, two bits each, by hash. */
+struct pieces {
+	uint64_t bits[(1u << NEEDLE_BITS) / 64];
+};
+
+/* Those of the text, wherever they begin. */
+void pieces_add(struct pieces *p, struct span text);
+/* Whether one of them begins at a place in the text that `stride` divides, perhaps. */
+bool pieces_meet(const struct pieces *p, struct span text, size_t stride);
 
 /* All zero: none. Owner: whoever adds. */
 struct needles {
 	struct span v[NEEDLES_MAX];
 	size_t n;
 	size_t stride; /* any `stride` starts of pieces in a row meet each; 0: look for all */
-	uint64_t pieces[(1u << NEEDLE_BITS) / 64]; /* two bits each, by hash */
+	struct pieces pieces;
 };
 
 /* `value` is borrowed, and not empty. */

@@ -362,6 +362,39 @@ a_record_names_what_was_searched(void **state)
 	stage_down(&s);
 }
 
+/* What the policy does not use is looked for all the same where the path may hold it. */
+static void
+a_path_that_has_what_a_text_shows_to_be_a_value_stays_out(void **state)
+{
+	static const struct {
+		const char *path, *body, *shown;
+	} rows[] = {
+		{ "/api/Tr0ub4dor-zebra93", "{\"password\":\"Tr0ub4dor-zebra93\"}",
+			"<redacted>" },
+		{ "/api/of-4820193.pdf", "{\"text\":\"medical record number: MRN 4820193\"}",
+			"<redacted>" },
+		{ "/api/4820193", "{\"text\":\"4,820,193 of them\"}", "/api/4820193" },
+		{ "/api/x", "{\"password\":\"Tr0ub4dor-zebra93\"}", "/api/x" },
+	};
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		stage_up(&s,
+			ROUTES "rules: [{name: mail, redact: {entities: [EMAIL_ADDRESS]}}]\n"
+			       "default: permit\n");
+		call_do(&s,
+			&(struct note){ .person = "alice",
+				.path = rows[i].path,
+				.body = rows[i].body },
+			&c);
+		assert_string_equal(stage_field(0, "request.path"), rows[i].shown);
+		stage_pass(&s, 31000000);
+		stage_down(&s);
+	}
+}
+
 /* Only a literal says which entities a condition depends on. */
 static void
 only_a_literal_says_what_a_condition_depends_on(void **state)
@@ -414,6 +447,7 @@ main(void)
 		cmocka_unit_test(a_disguise_is_a_fact_of_its_own),
 		cmocka_unit_test(a_record_is_never_too_long_to_be_written),
 		cmocka_unit_test(a_record_names_what_was_searched),
+		cmocka_unit_test(a_path_that_has_what_a_text_shows_to_be_a_value_stays_out),
 		cmocka_unit_test(only_a_literal_says_what_a_condition_depends_on),
 	};
 
