@@ -16,6 +16,16 @@ utf8_step(struct span s, size_t at)
 
 	return len ? len : 1;
 }
+/* Where the character begins that ends before `at` > 0. */
+static inline size_t
+utf8_before(const char *p, size_t at)
+{
+	size_t i = at - 1;
+
+	while (i > 0 && at - i < 4 && ((unsigned char)p[i] & 0xC0) == 0x80)
+		i--;
+	return i;
+}
 /* The code point of the sequence of `len` bytes at p, which is valid. */
 static inline uint32_t
 utf8_value(const char *p, size_t len)

@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "codec/digits.h"
+#include "codec/utf8.h"
 
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
@@ -123,9 +124,7 @@ decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 
 	while (n + 4 <= room && i > d->b.from) {
 		size_t to = i;
-		do
-			i--;
-		while (i > d->b.from && to - i < 4 && (d->text.p[i] & 0xC0) == 0x80);
+		i = d->b.from + utf8_before(d->text.p + d->b.from, i - d->b.from);
 		for (size_t k = i; k < to; k++) {
 			where[n] = (uint32_t)d->b.start;
 			out[n++] = d->text.p[k];

@@ -20,7 +20,6 @@ enum {
 	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
 	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
 	LEVELS = CAP_DECODE_DEPTH + 1,
-	NAMES_MAX = 8,
 };
 
 struct level {
@@ -41,8 +40,6 @@ struct evade {
 	size_t escapes; /* undone in the last pass */
 	const struct detect_options *opt;
 	struct level *levels[LEVELS];
-	int heuristic[NAMES_MAX]; /* entities that a heuristic view may show unconfirmed */
-	size_t nguesses;
 };
 
 /* What a region's callback needs. */
@@ -123,10 +120,14 @@ level_of(struct evade *e)
 static bool
 may_be_guess(const struct evade *e, const struct finding *f)
 {
+	/* What a guess may show unconfirmed. */
+	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
+		"CRYPTO" };
+
 	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
 		return true;
-	for (size_t i = 0; i < e->nguesses; i++)
-		if (e->heuristic[i] == f->entity)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(e->r->entities[f->entity].name, names[i]))
 			return true;
 	return false;
 }
@@ -689,23 +690,15 @@ int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
 {
-	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
-		"CRYPTO" };
 	struct evade *e = s->evade;
 
 	if (s->plain)
 		return 0;
 	s->plain = true;
-	if (!e) {
+	if (!e)
 		e = s->evade = calloc(1, sizeof(*e));
-		if (!e)
-			return ERR_NOMEM;
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			int entity = detect_entity_find(r, span_str(names[i]));
-			if (entity >= 0)
-				e->heuristic[e->nguesses++] = entity;
-		}
-	}
+	if (!e)
+		return ERR_NOMEM;
 	e->rules = rules;
 	e->r = r;
 	e->s = s;

@@ -25,8 +25,8 @@ fold_nothing(const char *p, size_t n)
 	size_t i = 0;
 
 	for (;;) {
-		if (n - i >= 3 && b[i] >= 0xE1 && b[i] < 0xED && (b[i + 1] & 0xC0) == 0x80 &&
-			(b[i + 2] & 0xC0) == 0x80) {
+		if (n - i >= 3 && b[i] >= 0xE0 && b[i] < 0xED && (b[i + 1] & 0xC0) == 0x80 &&
+			(b[i + 2] & 0xC0) == 0x80 && (b[i] > 0xE0 || b[i + 1] >= 0xA0)) {
 			if (!is_nothing((b[i] & 0xFu) << 12 | (b[i + 1] & 0x3Fu) << 6 |
 					(b[i + 2] & 0x3Fu)))
 				return i;
@@ -36,11 +36,6 @@ fold_nothing(const char *p, size_t n)
 			if (!is_nothing((b[i] & 0x1Fu) << 6 | (b[i + 1] & 0x3Fu)))
 				return i;
 			i += 2;
-		} else if (n - i >= 3 && b[i] == 0xE0 && b[i + 1] >= 0xA0 && b[i + 1] < 0xC0 &&
-			   (b[i + 2] & 0xC0) == 0x80) {
-			if (!is_nothing((b[i + 1] & 0x3Fu) << 6 | (b[i + 2] & 0x3Fu)))
-				return i;
-			i += 3;
 		} else {
 			return i;
 		}

@@ -88,14 +88,9 @@ is_foldable(const struct normaliser *p, size_t at)
 static bool
 is_spelling(const struct normaliser *p, size_t at, size_t to)
 {
-	size_t back = at;
-
 	if (p->ed->last == at || !prev_is(p, at, is_high) || !next_is(p, to, is_high))
 		return false;
-	do
-		back--;
-	while (back > 0 && at - back < 4 && (p->t.p[back] & 0xC0) == 0x80);
-	return !is_foldable(p, back) && !is_foldable(p, to);
+	return !is_foldable(p, utf8_before(p->t.p, at)) && !is_foldable(p, to);
 }
 
 static void

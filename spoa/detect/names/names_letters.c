@@ -126,9 +126,5 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 size_t
 glyph_before(struct span t, size_t at)
 {
-	size_t i = at - 1;
-
-	while (i > 0 && at - i < 4 && ((unsigned char)t.p[i] & 0xC0) == 0x80)
-		i--;
-	return i;
+	return utf8_before(t.p, at);
 }
