@@ -88,6 +88,16 @@ $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# Lists that checks include.
+LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/detect/validate/%.inc,\
+	$(filter-out %/numerals.txt,$(wildcard policies/detectors/*.txt)))
+
+$(LISTS): $(B)/gen/detect/validate/%.inc: policies/detectors/%.txt spoa/detect/lists.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f spoa/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
+
+$(LIB_OBJ): | $(LISTS)
+
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o
 
@@ -170,7 +180,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
-	install -m 644 policies/detectors/*.yaml policies/detectors/numerals.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
+	install -m 644 policies/detectors/*.yaml policies/detectors/*.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5

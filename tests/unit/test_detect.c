@@ -112,13 +112,6 @@ static const struct {
 };
 
 static void
-lists_that_are_searched_are_ordered(void **state)
-{
-	(void)state;
-	assert_true(check_words_ordered());
-}
-
-static void
 entities_are_found_as_people_write_them(void **state)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -515,7 +508,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rules_own_examples_hold),
-		cmocka_unit_test(lists_that_are_searched_are_ordered),
 		cmocka_unit_test(entities_are_found_as_people_write_them),
 		cmocka_unit_test(findings_move_with_the_text_around_them),
 		cmocka_unit_test(thresholds_replace_the_rules_own),

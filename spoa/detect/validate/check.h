@@ -109,8 +109,6 @@ bool luhn_valid(const char *digits, size_t n);
 /* ISO 7064 mod 97-10 as ISO 13616 has it: of letters in either case, A is 10, and digits; the
  * first four characters go last. */
 bool iban_valid(const char *v, size_t n);
-/* For a test: whether lists of words that are searched by their first byte are so ordered. */
-bool check_words_ordered(void);
 
 /* Shannon entropy in bits a byte. */
 float entropy(struct span s);

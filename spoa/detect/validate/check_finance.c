@@ -6,25 +6,15 @@
 enum check_result
 check_bic(struct candidate *c)
 {
-	static const char countries[] = "ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBM"
-					"BNBOBQBRBSBTBVBWBYBZCACCCD"
-					"CFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZDEDJDKDMDODZECEEEGEHER"
-					"ESETFIFJFKFMFOFRGAGBGDGEGF"
-					"GGGHGIGLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIMINIOIQ"
-					"IRISITJEJMJOJPKEKGKHKIKMKN"
-					"KPKRKWKYKZLALBLCLILKLRLSLTLULVLYMAMCMDMEMFMGMHMKMLMMMN"
-					"MOMPMQMRMSMTMUMVMWMXMYMZNA"
-					"NCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPLPMPNPRPSPTPWPYQA"
-					"RERORSRURWSASBSCSDSESGSHSI"
-					"SJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTV"
-					"TWTZUAUGUMUSUYUZVAVCVEVGVI"
-					"VNVUWFWSXKYEYTZAZMZW";
+	static const char *const countries[] = {
+#include "detect/validate/bic_countries.inc"
+	};
 	char v[11];
 
 	if (!sum_chars(c, v, 8) && !sum_chars(c, v, 11))
 		return CHECK_NO;
-	for (const char *p = countries; *p; p += 2)
-		if (p[0] == v[4] && p[1] == v[5])
+	for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); i++)
+		if (!memcmp(countries[i], v + 4, 2))
 			return CHECK_SHAPE;
 	return CHECK_NO;
 }

@@ -7,7 +7,7 @@
 #include "codec/digits.h"
 #include "detect/validate/check_value.h"
 
-/* Ordered by the first byte where in_list() searches. */
+/* Ordered by the bytes of the words: in_list() searches. */
 struct word_list {
 	const char *const *v;
 	size_t n;
@@ -17,22 +17,8 @@ struct word_list {
 	static const struct word_list name = { name##_words,                                   \
 		sizeof(name##_words) / sizeof(char *) }
 
-/* Anywhere in the key. */
-WORD_LIST(harmless, "csrf", "checksum", "commit", "cache", "digest", "etag", "fingerprint",
-	"foreign", "hash", "integrity", "idempotency", "i18n", "keyword", "keyboard", "md5",
-	"nonce", "public", "pub", "primary", "partition", "rev", "revision", "sha", "sha1",
-	"sha256", "sha512", "sort", "schema", "sequence", "translation", "version", "websocket",
-	"xsrf");
-/* As the key's last word: what the value is. */
-WORD_LIST(not_the_secret, "alias", "arn", "algorithm", "alg", "at", "age", "budget", "count",
-	"class", "callback", "column", "created", "dir", "domain", "date", "expiry", "expires",
-	"expiration", "endpoint", "email", "env", "file", "filename", "field", "format", "host",
-	"hint", "id", "ids", "index", "identifier", "length", "len", "label", "location",
-	"limit", "map", "message", "method", "name", "page", "path", "placeholder", "prefix",
-	"prompt", "provider", "policy", "pattern", "ref", "region", "results", "regex", "size",
-	"suffix", "server", "selector", "store", "source", "status", "subentry", "title",
-	"type", "ttl", "time", "timeout", "url", "uri", "usage", "user", "username", "updated",
-	"var");
+/* policies/detectors/key_words.txt. */
+#include "detect/validate/key_words.inc"
 
 static bool
 in_list(const struct word_list *l, struct span w)
@@ -98,22 +84,6 @@ last_word(struct span *name)
 	return word;
 }
 
-WORD_LIST(secrets, "apikey", "accesskey", "auth", "authorization", "authtoken", "accesstoken",
-	"apitoken", "accountkey", "bearer", "credential", "credentials", "creds", "chave",
-	"chiave", "clé", "clientsecret", "klucz", "privatekey", "schlüssel", "secret",
-	"secrets", "secretkey", "sas", "token", "tokens", "ключ", "キー");
-WORD_LIST(passwords, "adgangskode", "contraseña", "clave", "hasło", "heslo", "jelszó",
-	"kennwort", "lozinka", "lösenord", "password", "passord", "passwd", "pwd", "passphrase",
-	"pass", "passcode", "pw", "psk", "passwort", "passe", "parola", "senha", "salasana",
-	"wachtwoord", "şifre", "пароль", "Пароль", "סיסמה", "पासवर्ड", "รหัสผ่าน", "パスワード",
-	"密码", "密碼", "口令", "비밀번호");
-/* The end of a word written together: dbpassword, PGPASSWORD. */
-WORD_LIST(password_ends, "kennwort", "password", "passwd", "passwort", "passphrase");
-WORD_LIST(secret_ends, "secret", "token", "apikey", "密钥", "密鑰", "apiキー");
-WORD_LIST(qualifies, "api", "access", "auth", "account", "app", "admin", "client", "deploy",
-	"encryption", "integration", "license", "live", "master", "private", "project", "prod",
-	"rest", "signing", "service", "shared", "storage", "ssh", "server", "session",
-	"subscription", "webhook", "write");
 
 static bool
 ends_in_list(const struct word_list *l, struct span w)
@@ -124,19 +94,6 @@ ends_in_list(const struct word_list *l, struct span w)
 			return true;
 	}
 	return false;
-}
-
-bool
-check_words_ordered(void)
-{
-	static const struct word_list *const all[] = { &harmless, &not_the_secret, &secrets,
-		&passwords, &qualifies };
-
-	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
-		for (size_t i = 1; i < all[k]->n; i++)
-			if ((unsigned char)all[k]->v[i - 1][0] > (unsigned char)all[k]->v[i][0])
-				return false;
-	return true;
 }
 
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };

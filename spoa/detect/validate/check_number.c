@@ -6,40 +6,15 @@
 
 /* ---- CREDIT_CARD ---- */
 
-/* Issuer ranges: prefixes of up to six digits and the lengths issued. */
+/* policies/detectors/card_issuers.txt: prefixes of up to six digits and the lengths issued. */
 struct issuer {
 	unsigned low, high; /* of the first `digits` digits */
 	unsigned char digits, min, max;
 };
 
-/* clang-format off */
 static const struct issuer issuers[] = {
-	{ 4, 4, 1, 13, 19 },		/* Visa: 13, 16, 19 */
-	{ 51, 55, 2, 16, 16 },		/* Mastercard */
-	{ 2221, 2720, 4, 16, 16 },
-	{ 34, 34, 2, 15, 15 },		/* American Express */
-	{ 37, 37, 2, 15, 15 },
-	{ 6011, 6011, 4, 16, 19 },	/* Discover */
-	{ 644, 649, 3, 16, 19 },
-	{ 65, 65, 2, 16, 19 },
-	{ 300, 305, 3, 14, 19 },	/* Diners Club */
-	{ 3095, 3095, 4, 14, 19 },
-	{ 36, 36, 2, 14, 19 },
-	{ 38, 39, 2, 14, 19 },
-	{ 3528, 3589, 4, 16, 19 },	/* JCB */
-	{ 62, 62, 2, 16, 19 },		/* UnionPay */
-	{ 81, 82, 2, 16, 19 },		/* UnionPay, RuPay */
-	{ 2200, 2204, 4, 16, 19 },	/* Mir */
-	{ 60, 60, 2, 16, 16 },		/* RuPay */
-	{ 50, 50, 2, 12, 19 },		/* Maestro */
-	{ 56, 58, 2, 12, 19 },
-	{ 61, 61, 2, 12, 19 },
-	{ 63, 63, 2, 12, 19 },
-	{ 66, 69, 2, 12, 19 },
-	{ 979200, 979289, 6, 16, 16 },	/* Troy */
-	{ 1, 1, 1, 15, 15 },		/* UATP */
+#include "detect/validate/card_issuers.inc"
 };
-/* clang-format on */
 
 static bool
 is_issued(const char *digits, size_t n)

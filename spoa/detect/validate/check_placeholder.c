@@ -8,17 +8,9 @@ bool
 value_is_placeholder(struct span s)
 {
 	size_t capitals = 0;
-	static const char *const words[] = { "example", "changeme", "change_me", "change-me",
-		"changeit", "change_this", "change-this", "placeholder", "your_", "your-",
-		"yourpass", "yourkey", "yourtoken", "yoursecret", "dummy", "redacted", "xxxx",
-		"****", "....", "insert", "replace", "todo", "fixme", "sample", "foobar",
-		"notreal", "not_a_real", "not-a-real", "not_real", "fake_", "fake-",
-		"undefined", "localhost", "publickey", "privatekey", "goes_here", "goes-here",
-		"_here", "-here", "blabla", "abcdefgh", "my_secret", "my-secret", "mysecret",
-		"supersecret", "super-secret", "super_secret", "super_duper", "keep_it_secret",
-		"some_secret", "some-secret", "secret-key", "very-secret", "verysecret",
-		"my-token", "my_token", "mytoken", "my-api-key", "my_api_key", "myapikey",
-		"supersecure", "reallysecure", "verysecure" };
+	static const char *const words[] = {
+#include "detect/validate/placeholders.inc"
+	};
 	uint64_t first[4] = { 0 };
 
 	for (size_t i = 0; i < s.n; i++)
