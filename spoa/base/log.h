@@ -38,7 +38,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	do { \
 		if (log_on(level)) { \
 			const struct log_field lf_[] = { __VA_ARGS__ }; \
-			log_write((level), (event), lf_, sizeof(lf_) / sizeof(lf_[0])); \
+			log_write((level), (event), lf_, COUNT_OF(lf_)); \
 		} \
 	} while (0)
 

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 struct span {
 	const char *p;
 	size_t n;

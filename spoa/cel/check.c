@@ -171,7 +171,7 @@ check_arith(struct cel_check *k, struct cel_node *n)
 	enum cel_type result = CEL_ERROR;
 	char op = op_text((enum cel_op)n->op)[0];
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (!strchr(rows[i].ops, op) || (a != CEL_DYN && a != rows[i].a) ||
 			(b != CEL_DYN && b != rows[i].b))
 			continue;

@@ -4,7 +4,7 @@
 
 static const struct cel_fn *const tables[] = { cel_fns_core, cel_fns_convert, cel_fns_time,
 	cel_fns_string, cel_fns_math, cel_fns_net, cel_fns_ours };
-#define NTABLES (sizeof(tables) / sizeof(tables[0]))
+#define NTABLES (COUNT_OF(tables))
 
 enum cel_type
 cel_fn_type(char letter)

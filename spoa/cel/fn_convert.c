@@ -121,7 +121,7 @@ bool_string(CEL_ARGS)
 	static const char *const words[][2] = { { "1", "0" }, { "t", "f" }, { "true", "false" },
 		{ "TRUE", "FALSE" }, { "True", "False" }, { "T", "F" } };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(words); i++)
 		for (int no = 0; no < 2; no++)
 			if (span_is(v->s, words[i][no])) {
 				*out = cel_bool(!no);

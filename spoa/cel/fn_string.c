@@ -302,7 +302,7 @@ white_space(struct span s)
 		return 0;
 	if (*s.p == ' ' || (*s.p >= '\t' && *s.p <= '\r'))
 		return 1;
-	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(wide); i++)
 		if (span_starts(s, span_str(wide[i])))
 			return strlen(wide[i]);
 	return 0;

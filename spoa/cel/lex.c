@@ -217,7 +217,7 @@ lex_punct(struct cel_lexer *lx, struct cel_token *t)
 	int c = peek(lx, lx->at), d = peek(lx, lx->at + 1);
 
 	t->tok = TOK_PUNCT;
-	for (size_t i = 0; i < sizeof(two) / sizeof(two[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(two); i++)
 		if (c == two[i][0] && d == two[i][1]) {
 			t->punct = PUNCT2(c, d);
 			lx->at += 2;

@@ -131,7 +131,7 @@ cel_macro(struct arena *a, struct span src, struct span name, size_t at,
 	if (target->op == OP_IDENT && span_is(target->name, "cel") && span_is(name, "bind") &&
 		nargs == 3)
 		return expand_bind(&x, at, args, out);
-	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(macros); i++)
 		if (macros[i].args == nargs && span_is(name, macros[i].name))
 			return expand_loop(&x, &macros[i], at, target, args, out);
 	return 0;

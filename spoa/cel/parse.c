@@ -370,7 +370,7 @@ static const struct binary binaries[] = {
 static const struct binary *
 binary_here(const struct parser *p)
 {
-	for (size_t i = 0; i < sizeof(binaries) / sizeof(binaries[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(binaries); i++) {
 		if (binaries[i].punct ? at_punct(p, binaries[i].punct)
 				      : p->t.tok == TOK_IDENT && span_is(p->t.text, "in"))
 			return &binaries[i];

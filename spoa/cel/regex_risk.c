@@ -45,7 +45,7 @@ place_in(const struct places *s, size_t i)
 static void
 places_join(struct places *s, const struct places *more)
 {
-	for (size_t i = 0; i < sizeof(s->v) / sizeof(s->v[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(s->v); i++)
 		s->v[i] |= more->v[i];
 }
 

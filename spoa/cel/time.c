@@ -147,7 +147,7 @@ read_unit(struct span *s)
 		{ "h", 3600LL * CEL_NS_PER_S },
 	};
 	/* clang-format on */
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(units); i++)
 		if (span_starts(*s, span_str(units[i].name))) {
 			*s = span_cut(*s, strlen(units[i].name), s->n);
 			return units[i].ns;

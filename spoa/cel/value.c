@@ -34,7 +34,7 @@ static const char *const type_names[] = {
 	[CEL_CIDR]      = "net.CIDR",
 };
 /* clang-format on */
-#define NTYPES (sizeof(type_names) / sizeof(type_names[0]))
+#define NTYPES (COUNT_OF(type_names))
 
 struct span
 cel_type_name(enum cel_type t)

@@ -302,7 +302,7 @@ current_name(struct span name)
 		{ "US/Samoa",          "Pacific/Pago_Pago" },
 	};
 	/* clang-format on */
-	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(renamed); i++)
 		if (span_is(name, renamed[i][0]))
 			return renamed[i][1];
 	return NULL;

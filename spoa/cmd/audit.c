@@ -113,7 +113,7 @@ cmd_audit(int argc, char **argv)
 	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 
-	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++) {
 		if (strcmp(argv[1], verbs[i].name) != 0)
 			continue;
 		snprintf(what, sizeof(what), "audit %s", verbs[i].name);

@@ -20,7 +20,7 @@ put_class(void *arg, const char *class)
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->names[i], class))
 			return;
-	if (l->n == sizeof(l->names) / sizeof(l->names[0]))
+	if (l->n == COUNT_OF(l->names))
 		return;
 	if (l->n)
 		buf_putc(l->out, ',');
@@ -71,7 +71,7 @@ injection(const struct scan *s, const struct scan_text *t)
 	const struct policy *p = s->with->policy;
 	enum inject_origin o = INJECT_USER;
 
-	for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(origins); i++)
 		if (span_is(t->role, origins[i].role))
 			o = origins[i].origin;
 	if (o == INJECT_ORIGINS)

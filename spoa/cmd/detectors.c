@@ -439,9 +439,9 @@ cmd_detectors(int argc, char **argv)
 
 	if (argc < 2)
 		return cmd_usage(argv[0]);
-	while (v < sizeof(verbs) / sizeof(verbs[0]) && strcmp(argv[1], verbs[v].name))
+	while (v < COUNT_OF(verbs) && strcmp(argv[1], verbs[v].name))
 		v++;
-	if (v == sizeof(verbs) / sizeof(verbs[0]))
+	if (v == COUNT_OF(verbs))
 		return cmd_usage(argv[0]);
 	int code = read_args(argc, argv, &a);
 	if (code)

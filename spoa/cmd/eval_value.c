@@ -215,7 +215,7 @@ static const struct {
 	{ "duration", CEL_DURATION, typed_duration },
 	{ "type", CEL_TYPE, typed_type },
 };
-enum { NKINDS = sizeof(kinds) / sizeof(kinds[0]) };
+enum { NKINDS = COUNT_OF(kinds) };
 
 static bool
 read_typed(struct reader *r, json_t *j, struct cel_value *out)

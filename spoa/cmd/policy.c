@@ -18,7 +18,7 @@ static const struct {
 int
 cmd_policy(int argc, char **argv)
 {
-	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	for (size_t i = 0; argc > 1 && i < COUNT_OF(verbs); i++)
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 1, argv + 1);
 	return cmd_usage(argv[0]);

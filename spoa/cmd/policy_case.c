@@ -168,7 +168,7 @@ static const struct {
 	{ "shadow",     NAME_OR_NONE, "shadow" },
 };
 /* clang-format on */
-enum { NEXPECTATIONS = sizeof(expectations) / sizeof(expectations[0]) };
+enum { NEXPECTATIONS = COUNT_OF(expectations) };
 
 static bool
 check_expect(const struct yaml_node *n, struct diag *d)

@@ -34,7 +34,7 @@ outcome(json_t *answer)
 		"model", "tags" };
 	json_t *o = json_object();
 
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
 		json_t *v = json_object_get(answer, members[i]);
 		if (v)
 			json_object_set(o, members[i], v);

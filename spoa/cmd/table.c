@@ -16,7 +16,7 @@ static const struct {
 #undef X
 };
 
-enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]), ARGS_MAX = 64 };
+enum { NCOMMANDS = COUNT_OF(commands), ARGS_MAX = 64 };
 
 int
 cmd_usage(const char *name)

@@ -40,7 +40,7 @@ is_hop_name(struct span name)
 		SPAN_LIT("proxy-connection"), SPAN_LIT("transfer-encoding") };
 
 	/* Lengths first: this runs for every field of every head. */
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (name.n == names[i].n && span_ieq(name, names[i]))
 			return true;
 	return false;
@@ -178,7 +178,7 @@ http_put_status(struct buf *out, int status)
 {
 	const char *reason = "";
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
 		if (reasons[i].status == status)
 			reason = reasons[i].reason;
 	buf_str(out, "HTTP/1.1 ");

@@ -234,7 +234,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		return;
 	if (arena_failed(l->a))
 		return; /* said once, at the end */
-	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(required); i++)
 		if (!yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
 	if (!yaml_get(root, "patterns") && !yaml_get(root, "finder"))

@@ -12,7 +12,7 @@ definitions_of(struct loader *l, const struct yaml_node *map)
 	if (!load_is(l, map, YAML_MAPPING, "define"))
 		return;
 	for (const struct yaml_node *c = map->child; c; c = c->next) {
-		if (l->ndefs == sizeof(l->defs) / sizeof(l->defs[0])) {
+		if (l->ndefs == COUNT_OF(l->defs)) {
 			diag_at(l->d, c, "more than %zu definitions", l->ndefs);
 			return;
 		}

@@ -118,9 +118,7 @@ count_decision(struct request *r)
 		if (r->found.have_verdict && r->found.verdict.shadowed)
 			metric_inc(m, M_SHADOWED);
 	}
-	for (size_t i = 0;
-		r->out.decision.kind == D_DENY && i < sizeof(by_status) / sizeof(by_status[0]);
-		i++)
+	for (size_t i = 0; r->out.decision.kind == D_DENY && i < COUNT_OF(by_status); i++)
 		if (by_status[i].status == r->out.decision.status)
 			metric_inc(m, by_status[i].m);
 	if (r->out.decision.kind == D_DENY && r->out.decision.status == 401)

@@ -14,7 +14,7 @@ used_of(const struct snapshot *s, struct entity_set *out)
 {
 	const struct policy *p = s->policy, *shadow = s->shadow_policy;
 
-	for (size_t i = 0; i < sizeof(out->bit) / sizeof(out->bit[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(out->bit); i++)
 		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
 }
 

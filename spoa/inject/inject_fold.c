@@ -39,7 +39,7 @@ static const struct pair {
 uint32_t
 inject_look_alike(uint32_t cp)
 {
-	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(alike); i++)
 		if (alike[i].from == cp)
 			return (unsigned char)alike[i].to;
 	return cp;
@@ -70,7 +70,7 @@ fold_latin(uint32_t *cp)
 
 	if (!base)
 		return false;
-	for (size_t i = 0; *cp >= own[0] && i < sizeof(own) / sizeof(own[0]); i++)
+	for (size_t i = 0; *cp >= own[0] && i < COUNT_OF(own); i++)
 		if (*cp == own[i])
 			return true;
 	if (is_alpha(base[0]) && to_lower(base[0]) != 'q')
@@ -103,7 +103,7 @@ inject_fold(uint32_t *cp, const struct letters_block **near)
 	else if (*cp >= 0xE0020 && *cp <= 0xE007E)
 		*cp -= 0xE0000;
 	else if ((*cp >= 0x2080 && *cp < 0x2500) || *cp >= 0x1D400)
-		for (size_t i = 0; i < sizeof(dresses) / sizeof(dresses[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(dresses); i++)
 			if (*cp >= dresses[i].from && *cp <= dresses[i].to) {
 				*cp = (unsigned char)dresses[i].first +
 				      (*cp - dresses[i].from) % dresses[i].n;

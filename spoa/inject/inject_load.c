@@ -143,7 +143,7 @@ load_patterns(struct inject *j, struct arena *a, struct buf *errors)
 		inject_patterns_load(&j->mentions, a, "mentions.yaml", mentions_text(), 1, &d);
 	buf_span(errors, buf_view(&d.text));
 	diag_free(&d);
-	for (size_t i = 0; i < sizeof(j->watch) / sizeof(j->watch[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(j->watch); i++)
 		j->watch[i] = j->patterns.watch[i] | j->mentions.watch[i];
 	return good;
 }

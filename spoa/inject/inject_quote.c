@@ -36,7 +36,7 @@ static const struct mark {
 	{ "「", "」", 0 },
 	{ "『", "』", 0 },
 };
-_Static_assert(sizeof(marks) / sizeof(marks[0]) <= QUOTE_MARKS, "inject_quotes.closer");
+_Static_assert(COUNT_OF(marks) <= QUOTE_MARKS, "inject_quotes.closer");
 
 static const bool may_open[256] = {
 	['`'] = true,
@@ -111,7 +111,7 @@ quotation_at(struct inject_quotes *q, size_t at)
 {
 	size_t end = 0;
 
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(marks); i++) {
 		const struct mark *m = &marks[i];
 		if (end && strcmp(m->open, marks[i - 1].open))
 			break;

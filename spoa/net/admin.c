@@ -132,7 +132,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(pages); i++) {
 		if (strcmp(url, pages[i].path))
 			continue;
 		if (pages[i].post ? strcmp(method, "POST")

@@ -212,7 +212,7 @@ build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
 	const struct yaml_node *c;
 	bool any = false;
 
-	for (size_t i = 0; x && i < sizeof(effects) / sizeof(effects[0]); i++)
+	for (size_t i = 0; x && i < COUNT_OF(effects); i++)
 		if ((c = yaml_get(n, effects[i].key))) {
 			effects[i].read(b, c, x);
 			any = true;

@@ -95,7 +95,7 @@ read_attributes(json_t *claims, struct arena *a, struct identity *out)
 		"jti" };
 	json_t *rest = json_copy(claims);
 
-	for (size_t i = 0; rest && i < sizeof(registered) / sizeof(registered[0]); i++)
+	for (size_t i = 0; rest && i < COUNT_OF(registered); i++)
 		json_object_del(rest, registered[i]);
 	if (rest) {
 		struct cel_value m; /* what is nested too deeply is null */

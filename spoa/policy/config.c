@@ -104,7 +104,7 @@ const struct config_option config_options[] = {
   "error, warn, info or debug" },
 };
 /* clang-format on */
-const size_t config_option_count = sizeof(config_options) / sizeof(config_options[0]);
+const size_t config_option_count = COUNT_OF(config_options);
 
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
@@ -551,7 +551,7 @@ config_find(const char *named)
 
 	if (named)
 		return access(named, R_OK) == 0 ? named : NULL;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(places); i++)
 		if (access(places[i], R_OK) == 0)
 			return places[i];
 	return NULL;

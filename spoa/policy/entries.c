@@ -88,7 +88,7 @@ fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	static const char *const names[] = { "ca_file", "refresh", "max_stale" };
 	const struct yaml_node *c;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
 			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
 }
@@ -178,7 +178,7 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 {
 	static const char *const given[] = { "issuer", "audience", "jwks", "secret" };
 
-	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(given); i++) {
 		const struct yaml_node *c = yaml_get(n, given[i]);
 		if (c)
 			diag_at(b->d, c->key, "%s: comes from demo_issuer", given[i]);

@@ -17,7 +17,7 @@
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",
 	"hate/threatening", "illicit", "illicit/violent", "self-harm", "self-harm/intent",
 	"self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic" };
-enum { NCATEGORIES = sizeof(categories) / sizeof(categories[0]), LABELS_MAX = 512 };
+enum { NCATEGORIES = COUNT_OF(categories), LABELS_MAX = 512 };
 
 struct making {
 	struct builder *b;
@@ -261,7 +261,7 @@ answer(struct making *m, const struct yaml_node *n)
 		return;
 	if (yaml_get(n, "label") && !yaml_get(n, "score"))
 		r->score = NULL;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		const struct yaml_node *c = yaml_get(n, names[i]);
 		if (!c)
 			continue;
@@ -350,7 +350,7 @@ header_ok(struct span s)
 		  strspn(s.p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			      "0123456789-_") == s.n;
 
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
 		ok = ok && !span_ieq(s, span_str(ours[i]));
 	return ok;
 }

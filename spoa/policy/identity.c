@@ -294,7 +294,7 @@ check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const
 	static const char *const refused[] = { "crit", "jku", "x5u", "jwk", "x5c", "b64", "zip",
 		"enc" };
 
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
 		if (json_object_get(h, refused[i]))
 			return auth_refused(why,
 				"the token's header names a key or an extension of its own");

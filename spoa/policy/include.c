@@ -184,7 +184,7 @@ lay_file(struct including *in, const struct yaml_node *file)
 		enum merge how = MERGE_ONCE;
 		if (span_is(c->key->s, "include"))
 			continue;
-		for (size_t i = 0; i < sizeof(merges) / sizeof(merges[0]); i++)
+		for (size_t i = 0; i < COUNT_OF(merges); i++)
 			if (span_is(c->key->s, merges[i].key))
 				how = merges[i].how;
 		lay(in, in->root, c, how, span_is(c->key->s, "detectors"));

@@ -185,7 +185,7 @@ in_the_clear(const char *url)
 	if (!span_starts(host, SPAN_LIT("http://")))
 		return false;
 	host = span_cut(host, 7, host.n);
-	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(near); i++)
 		if (span_starts(host, span_str(near[i])))
 			return false;
 	return true;

@@ -237,10 +237,7 @@ static const struct unit size_units[] = {
 	{ "m", 1u << 20 },
 	{ "g", 1u << 30 },
 };
-enum {
-	NTIME = sizeof(time_units) / sizeof(time_units[0]),
-	NSIZE = sizeof(size_units) / sizeof(size_units[0])
-};
+enum { NTIME = COUNT_OF(time_units), NSIZE = COUNT_OF(size_units) };
 
 int
 duration_parse(struct span s, uint64_t *us)

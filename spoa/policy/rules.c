@@ -28,7 +28,7 @@ later_name(const char *message)
 {
 	static const char *const names[] = { "tool", "response" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		size_t n = strlen(names[i]);
 		if (!strncmp(message, names[i], n) && (message[n] == '.' || message[n] == ':'))
 			return names[i];
@@ -86,7 +86,7 @@ deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 	if (!(c = yaml_get(n, "status")))
 		return;
 	bool number = yaml_int(c, &status);
-	for (size_t i = 0; number && i < sizeof(statuses) / sizeof(statuses[0]); i++)
+	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
 		if (status == statuses[i]) {
 			r->status = statuses[i];
 			return;

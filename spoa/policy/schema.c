@@ -20,7 +20,7 @@ static const struct { const char *name, *json; } others[] = {
 };
 /* clang-format on */
 
-enum { NOTHERS = sizeof(others) / sizeof(others[0]) };
+enum { NOTHERS = COUNT_OF(others) };
 
 static void
 put_words(struct buf *out, const char *const *words)

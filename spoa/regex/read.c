@@ -153,7 +153,7 @@ group(struct regex_reader *r, bool *flags)
 	} known[] = { { "(?<=", true, true, false }, { "(?<!", true, true, true },
 		{ "(?=", true, false, false }, { "(?!", true, false, true },
 		{ "(?>", false, false, false }, { "(?:", false, false, false } };
-	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+	enum { KNOWN = COUNT_OF(known) };
 	size_t open = r->i, k = r->syntax == REGEX_RE2 ? KNOWN : 0, before = r->nodes;
 	bool caseless = r->caseless, dotall = r->dotall;
 	struct span name = { NULL, 0 };

@@ -344,9 +344,9 @@ posix_class(struct regex_reader *r, uint64_t set[4])
 	struct span name = span_cut(s, from, n);
 	if (r->caseless && (span_is(name, "upper") || span_is(name, "lower")))
 		name = SPAN_LIT("alpha");
-	while (k < sizeof(known) / sizeof(known[0]) && !span_is(name, known[k].name))
+	while (k < COUNT_OF(known) && !span_is(name, known[k].name))
 		k++;
-	if (k == sizeof(known) / sizeof(known[0]))
+	if (k == COUNT_OF(known))
 		return false;
 	for (size_t i = 0; i < known[k].ranges.n; i += 2)
 		set_add_range(v, (unsigned char)known[k].ranges.p[i],

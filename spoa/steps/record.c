@@ -214,7 +214,7 @@ put_shadow(struct request *r, struct buf *b)
 
 	if (!s->asked)
 		return;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (s->differs >> i & 1)
 			differs[n++] = names[i];
 	put_object(b, "shadow_policy");

@@ -17,7 +17,7 @@ check_coding(struct request *r)
 	if (v.n == 0 || span_ieq(v, SPAN_LIT("identity")))
 		return STEP_NEXT;
 	static const char *const known[] = { "gzip", "x-gzip", "deflate", "br" };
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known); i++)
 		if (span_ieq(v, span_str(known[i]))) {
 			r->in.coding = v;
 			return STEP_NEXT;

@@ -19,4 +19,4 @@ const struct step steps[] = {
 	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
 };
 /* clang-format on */
-const size_t nsteps = sizeof(steps) / sizeof(steps[0]);
+const size_t nsteps = COUNT_OF(steps);

@@ -32,8 +32,8 @@ static const char *const other_fields[] = {
 	CERT_OTHER_TABLE(X)
 #undef X
 };
-enum { NATTRIBUTES = sizeof(attributes) / sizeof(attributes[0]) };
-enum { NOTHER = sizeof(other_fields) / sizeof(other_fields[0]) };
+enum { NATTRIBUTES = COUNT_OF(attributes) };
+enum { NOTHER = COUNT_OF(other_fields) };
 
 bool
 cert_field_known(struct span name)

@@ -309,7 +309,7 @@ set_fields(struct http_call *call, const struct http_call_options *o)
 {
 	/* No "Expect: 100-continue": it costs a round trip. */
 	static const char *const always[] = { "Expect:", "User-Agent: tollgate/" TG_VERSION };
-	size_t n = sizeof(always) / sizeof(always[0]);
+	size_t n = COUNT_OF(always);
 
 	for (size_t i = 0; i < n + o->nfields; i++) {
 		struct curl_slist *l =
@@ -362,9 +362,9 @@ set_up(struct http_call *call, const struct http_call_options *o)
 	CURL *e = call->easy;
 	bool ok = true;
 
-	for (size_t i = 0; i < sizeof(longs) / sizeof(longs[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(longs); i++)
 		ok = ok && curl_easy_setopt(e, longs[i].option, longs[i].value) == CURLE_OK;
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(strings); i++)
 		ok = ok && curl_easy_setopt(e, strings[i].option, strings[i].value) == CURLE_OK;
 	if (o->ca_file) /* and no directory of others next to it */
 		ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file) == CURLE_OK &&

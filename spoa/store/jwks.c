@@ -237,7 +237,7 @@ add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const c
 		return ERR_SYNTAX;
 	}
 	static const char *const texts[] = { "kty", "use", "alg", "crv", "kid" };
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		json_t *v = json_object_get(o, texts[i]);
 		if (v && !json_is_string(v)) {
 			*why = "kty, use, alg, crv and kid must be strings";

@@ -161,7 +161,7 @@ message_role(struct span role)
 		{ "function", ROLE_TOOL_RESULT },
 	};
 
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(roles); i++)
 		if (span_is(role, roles[i].name))
 			return roles[i].role;
 	return ROLE_OTHER;
@@ -196,7 +196,7 @@ read_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		count = -1;
 		if (ev->tok != JSON_NULL && read_count(w, row, ev, 0, &count))
 			return ERR_SYNTAX;
-		INVARIANT(m->ncaps < sizeof(m->cap) / sizeof(m->cap[0]));
+		INVARIANT(m->ncaps < COUNT_OF(m->cap));
 		m->cap[m->ncaps++] = (struct cap_mark){ ev->start, ev->end, count };
 		if (count > b->output_cap_tokens)
 			b->output_cap_tokens = count;

@@ -44,7 +44,7 @@ static const struct {
 static const struct status_row *
 row_of(int status)
 {
-	const struct status_row *last = &statuses[sizeof(statuses) / sizeof(statuses[0]) - 1];
+	const struct status_row *last = &statuses[COUNT_OF(statuses) - 1];
 
 	for (const struct status_row *r = statuses; r <= last; r++)
 		if (r->status == status)
@@ -115,7 +115,7 @@ dialect_stream_error(const struct dialect *d, const char *code, struct span mess
 
 	if (!code)
 		code = "service_unavailable";
-	for (size_t i = 0; i < sizeof(stream_codes) / sizeof(stream_codes[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(stream_codes); i++) {
 		if (!strcmp(code, stream_codes[i].code)) {
 			type = stream_codes[i].type;
 			status = stream_codes[i].status;

@@ -71,7 +71,7 @@ kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least
 	char head[MAGIC_BYTES];
 	size_t n = blob_head(text, r, form, head, sizeof(head));
 
-	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
 		if (magics[i].bytes.n >= least &&
 			span_starts(span_cut(span_of(head, n), magics[i].at, n),
 				magics[i].bytes))
@@ -97,7 +97,7 @@ is_text_type(struct span type)
 
 	if (!type.n || span_istarts(type, SPAN_LIT("text/")))
 		return true;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
 		struct span end = span_str(ends[i]);
 		if (type.n > end.n && strchr("/+-.", type.p[type.n - end.n - 1]) &&
 			span_ieq(span_cut(type, type.n - end.n, type.n), end))

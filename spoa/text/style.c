@@ -82,7 +82,7 @@ style_separator(struct span v, size_t i)
 
 	if (is_one_of(v.p[i], " -./()+"))
 		return 1;
-	for (size_t k = 0; k < sizeof(wide) / sizeof(wide[0]); k++)
+	for (size_t k = 0; k < COUNT_OF(wide); k++)
 		if (span_starts(span_cut(v, i, v.n), span_str(wide[k])))
 			return strlen(wide[k]);
 	return 0;

@@ -16,7 +16,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
 	&dialect_rest };
-enum { NALL = sizeof(all) / sizeof(all[0]) };
+enum { NALL = COUNT_OF(all) };
 static struct node *trees[NALL];
 static char names[256];
 

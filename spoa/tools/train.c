@@ -96,7 +96,7 @@ choose_thresholds(const struct train_set *s, double *suspect, double *block)
 	bool any = false;
 
 	*suspect = *block = 0;
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(rates); i++) {
 		struct margins m = train_margins(s, rates[i].kind, rates[i].part);
 		double a = train_threshold(&m, rates[i].suspect),
 		       b = train_threshold(&m, rates[i].block);

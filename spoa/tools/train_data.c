@@ -36,7 +36,7 @@ family_of(struct arena *a, json_t *line)
 		f = json_string_value(json_object_get(line, "kind"));
 	if (!f)
 		return "none";
-	for (size_t i = 0; i < sizeof(same_family) / sizeof(same_family[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(same_family); i++)
 		if (!strcmp(f, same_family[i].from))
 			return same_family[i].to;
 	return arena_strdup(a, f);
@@ -79,7 +79,7 @@ read_line(struct train_set *s, json_t *line, const char *file, const char *base)
 		arena_dup(s->arena, span_of(json_string_value(text), json_string_length(text)));
 	d->attack = json_integer_value(label) == 1;
 	d->family = family_of(s->arena, line);
-	for (size_t i = 0; i < sizeof(hard_families) / sizeof(hard_families[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(hard_families); i++)
 		d->hard |= !d->attack && d->family && !strcmp(d->family, hard_families[i]);
 	d->lang = string_of(s->arena, line, "lang", "-");
 	d->source = string_of(s->arena, line, "source", base);

@@ -327,7 +327,7 @@ has_label(struct span line)
 		from--;
 	if (from) /* "Order number:" */
 		return true;
-	for (size_t i = 0; i < sizeof(vague) / sizeof(vague[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(vague); i++)
 		if (span_ieq(word, span_str(vague[i])))
 			return false;
 	return word.n > 1 && !is_digit(word.p[word.n - 1]);

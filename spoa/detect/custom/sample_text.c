@@ -51,13 +51,11 @@ sample_text(struct buf *out, size_t bytes)
 	uint32_t seed = 20261120;
 
 	while (out->n < bytes && !buf_failed(out))
-		for (const char *p = pieces[next(&seed) % (sizeof(pieces) / sizeof(pieces[0]))];
-			*p; p++)
+		for (const char *p = pieces[next(&seed) % (COUNT_OF(pieces))]; *p; p++)
 			if (*p == '#')
 				buf_putc(out, (char)('0' + next(&seed) % 10));
 			else if (*p == '@')
-				buf_str(out, words[next(&seed) %
-						     (sizeof(words) / sizeof(words[0]))]);
+				buf_str(out, words[next(&seed) % (COUNT_OF(words))]);
 			else
 				buf_putc(out, *p);
 }

@@ -126,7 +126,7 @@ may_be_guess(const struct evade *e, const struct finding *f)
 
 	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
 		return true;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (!strcmp(e->r->entities[f->entity].name, names[i]))
 			return true;
 	return false;

@@ -62,7 +62,7 @@ past_said_sign(const struct heuristic *l, size_t i)
 		return i + 1;
 	if (byte_at(l, i) != ' ' || !heuristic_says(l, i))
 		return i;
-	for (size_t k = 0; k < sizeof(sayings) / sizeof(sayings[0]); k++) {
+	for (size_t k = 0; k < COUNT_OF(sayings); k++) {
 		size_t end = i + 1 + sayings[k].n;
 		if (byte_at(l, end) == ' ' && is_digit(byte_at(l, end + 1)) &&
 			span_ieq(span_cut(l->t, i + 1, end), sayings[k]))

@@ -212,7 +212,7 @@ said_at(const struct heuristic *l, size_t i, size_t to)
 
 	char c = byte_at(l, i), next = byte_at(l, i + 1);
 
-	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+	for (size_t k = 0; k < COUNT_OF(words); k++)
 		if (c == words[k][0] && next == words[k][1] &&
 			span_starts(span_cut(l->t, i, to), span_str(words[k])))
 			return true;
@@ -260,7 +260,7 @@ string_joint(const struct heuristic *l, size_t i, bool *comma)
 	size_t k = past_blanks(l, i);
 
 	*comma = byte_at(l, k) == ',';
-	for (size_t o = 0; o < sizeof(ops) / sizeof(ops[0]); o++) {
+	for (size_t o = 0; o < COUNT_OF(ops); o++) {
 		size_t n = strlen(ops[o]);
 		if (byte_at(l, k) != ops[o][0] ||
 			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))

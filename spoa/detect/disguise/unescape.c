@@ -312,7 +312,7 @@ named_reference(struct span t, size_t at)
 		n++;
 	if (n == 0 || at + n >= t.n || t.p[at + n] != ';')
 		return no_escape();
-	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(references); i++)
 		if (span_is(span_of(t.p + at, n), references[i].name))
 			return code_point(at + n + 1, references[i].cp);
 	return no_escape();
@@ -325,7 +325,7 @@ unescape_reference(struct span t, size_t at)
 	static const char *const forms[] = { "amp;", "AMP;", "#38;", "#x26;", "#X26;",
 		"#038;" };
 
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(forms); i++)
 		if (span_starts(span_cut(t, at, at + 5), span_str(forms[i])))
 			return strlen(forms[i]);
 	return 0;

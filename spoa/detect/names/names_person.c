@@ -159,7 +159,7 @@ list_gap(struct span gap)
 
 	if (gap.n < 2 || (gap.p[0] != ' ' && gap.p[0] != ',' && gap.p[0] != ';'))
 		return false;
-	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(gaps); i++)
 		if (gap.n == gaps[i].n && !memcmp(gap.p, gaps[i].p, gap.n))
 			return true;
 	return false;

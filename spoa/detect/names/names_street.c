@@ -57,7 +57,7 @@ year_before(struct span t, size_t at)
 	static const char *const words[] = { "in ", "since ", "by ", "of ", "until ", "from " };
 
 	return (!memcmp(t.p + at, "19", 2) || !memcmp(t.p + at, "20", 2)) &&
-	       word_ends_at(t, at, words, sizeof(words) / sizeof(words[0]));
+	       word_ends_at(t, at, words, COUNT_OF(words));
 }
 
 /* The number of a house that ends before `at` ("12, " "12 bis "): where it begins, or at. */
@@ -97,7 +97,7 @@ unit_ahead(struct span t, size_t at)
 
 	while (i < t.n && i - at < 3 && strchr(" ,\n", t.p[i]))
 		i++;
-	for (size_t k = 0; i > at && k < sizeof(units) / sizeof(units[0]); k++) {
+	for (size_t k = 0; i > at && k < COUNT_OF(units); k++) {
 		struct span u = span_str(units[k]);
 		if (!span_ieq(span_cut(t, i, i + u.n), u))
 			continue;
@@ -134,7 +134,7 @@ is_counted(struct span t, size_t at)
 	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
 		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
 
-	return word_ends_at(t, at, words, sizeof(words) / sizeof(words[0]));
+	return word_ends_at(t, at, words, COUNT_OF(words));
 }
 
 /* Of the suffixes that are a whole word, those that are little else. */

@@ -190,7 +190,7 @@ has_hump(struct span word)
 	for (size_t i = 1; word.n > 5 && i < word.n; i++) {
 		if (!is_upper(word.p[i]) || !is_lower(word.p[i - 1]))
 			continue;
-		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
+		for (size_t k = 0; k < COUNT_OF(parts); k++)
 			if (span_ieq(span_cut(word, 0, i), span_str(parts[k])))
 				return false;
 		return true;

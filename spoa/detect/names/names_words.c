@@ -79,7 +79,7 @@ list_of(const char *name)
 {
 	const char *slash = strrchr(name, '/');
 
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		if (!strcmp(slash ? slash + 1 : name, lists[i].file))
 			return (int)i;
 	return -1;

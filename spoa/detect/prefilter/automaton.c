@@ -69,7 +69,7 @@ make_classes(struct builder *b)
 	static const char *const sets[] = { "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 		"abcdefghijklmnopqrstuvwyz", "x", " ", "-", ".", "/", ",", "(", ")", ":", "_",
 		"+", "\t\n\v\f\r", "|%=", "@", "&", "\"'`" };
-	enum { SETS = sizeof(sets) / sizeof(sets[0]), OTHER = SETS, HIGH };
+	enum { SETS = COUNT_OF(sets), OTHER = SETS, HIGH };
 
 	for (unsigned c = 0; c < 256; c++) {
 		unsigned class = c >= 0x80 ? HIGH : OTHER;

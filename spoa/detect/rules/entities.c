@@ -85,7 +85,7 @@ detect_entity_by_pattern(const struct detect_rules *r, size_t entity)
 {
 	if (r->entities[entity].own)
 		return false;
-	for (size_t f = 0; f < sizeof(r->finders) / sizeof(r->finders[0]); f++)
+	for (size_t f = 0; f < COUNT_OF(r->finders); f++)
 		if (r->finders[f] == entity + 1)
 			return false;
 	for (size_t i = 0; i < r->npatterns; i++)

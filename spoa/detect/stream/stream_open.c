@@ -150,7 +150,7 @@ stream_open_armour(struct span t, size_t from)
 
 	if (!has_dashes(t, from))
 		return t.n;
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
 		size_t at = open_of_kind(t, from, &kinds[k]);
 		if (at < first)
 			first = at;

@@ -12,7 +12,7 @@ static const struct check checks[] = {
 #undef X
 };
 
-enum { CHECKS = sizeof(checks) / sizeof(checks[0]) };
+enum { CHECKS = COUNT_OF(checks) };
 
 static const struct check *
 check_at(size_t i)

@@ -160,7 +160,7 @@ static const struct number numbers[] = {
 };
 /* clang-format on */
 
-enum { DIGITS_MOST = 16, NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+enum { DIGITS_MOST = 16, NUMBERS = COUNT_OF(numbers) };
 
 const struct check *
 check_digits_row(size_t i)

@@ -13,7 +13,7 @@ check_bic(struct candidate *c)
 
 	if (!sum_chars(c, v, 8) && !sum_chars(c, v, 11))
 		return CHECK_NO;
-	for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(countries); i++)
 		if (!memcmp(countries[i], v + 4, 2))
 			return CHECK_SHAPE;
 	return CHECK_NO;

@@ -220,7 +220,7 @@ is_file_name(struct span s)
 		".properties", ".xml", ".p12", ".gpg", ".sh", ".com", ".org", ".net", ".io" };
 	struct mix m = mix_of(s);
 
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(ends); i++)
 		if (s.n > strlen(ends[i]) && span_ends(s, span_str(ends[i])))
 			return true;
 	if (m.lower + m.upper <= 1 && span_chr(s, '.') < s.n) /* v1.2.3 */
@@ -378,7 +378,7 @@ is_public_key(struct span s)
 		"MIGfMA0GCSqGSIb3", "MFkwEwYHKoZIzj0", "MCowBQYDK2Vw", "ssh-rsa",
 		"ssh-ed25519" };
 
-	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(begins); i++)
 		if (span_starts(s, span_str(begins[i])))
 			return true;
 	/* the scope of an AWS signature: ID/20260101/us-east-1/s3/aws4_request */

@@ -37,7 +37,7 @@ is_special_v4(const unsigned o[4])
 		{ 0xD043DEDE, 32 }, { 0xD043DCDC, 32 } };
 	uint32_t at = o[0] << 24 | o[1] << 16 | o[2] << 8 | o[3];
 
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(nets); i++)
 		if ((at ^ nets[i].net) >> (32 - nets[i].bits) == 0)
 			return true;
 	return false;

@@ -19,7 +19,7 @@ static const struct issuer issuers[] = {
 static bool
 is_issued(const char *digits, size_t n)
 {
-	for (size_t i = 0; i < sizeof(issuers) / sizeof(issuers[0]); i++) {
+	for (size_t i = 0; i < COUNT_OF(issuers); i++) {
 		const struct issuer *s = &issuers[i];
 		unsigned prefix = 0;
 		if (n < s->min || n > s->max ||

@@ -81,7 +81,7 @@ is_international(const char *d, size_t n)
 {
 	for (size_t k = 1; k <= 3 && k < n; k++) {
 		unsigned code = digits_value(d, k);
-		for (size_t i = 0; i < sizeof(countries) / sizeof(countries[0]); i++) {
+		for (size_t i = 0; i < COUNT_OF(countries); i++) {
 			if (countries[i].code != code)
 				continue;
 			size_t rest = n - k;

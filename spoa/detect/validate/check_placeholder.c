@@ -19,13 +19,13 @@ value_is_placeholder(struct span s)
 		return true;
 	if (s.n > 6 && span_ieq(span_cut(s, 0, 4), SPAN_LIT("your")))
 		return true;
-	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+	for (size_t k = 0; k < COUNT_OF(words); k++)
 		first[(unsigned char)words[k][0] >> 6] |= UINT64_C(1) << (words[k][0] & 63);
 	for (size_t i = 0; i + 1 < s.n; i++) {
 		unsigned char c = (unsigned char)to_lower(s.p[i]);
 		if (!(first[c >> 6] >> (c & 63) & 1))
 			continue;
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+		for (size_t k = 0; k < COUNT_OF(words); k++) {
 			size_t m = 0;
 			while (words[k][m] && i + m < s.n &&
 				to_lower(s.p[i + m]) == words[k][m])
@@ -90,7 +90,7 @@ value_is_stock(struct span s)
 
 	static const char *const ends[] = { "password", "passwd", "pass", "pwd", "secret" };
 
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
+	for (size_t k = 0; k < COUNT_OF(names); k++) {
 		size_t n = strlen(names[k]), i = 0;
 		while (i < n && i < s.n && letter_of(s.p[i]) == names[k][i])
 			i++;
@@ -99,7 +99,7 @@ value_is_stock(struct span s)
 	}
 	/* newRootPassword123 */
 	for (size_t i = 1; i < s.n && is_alpha(s.p[i - 1]); i++)
-		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++) {
+		for (size_t k = 0; k < COUNT_OF(ends); k++) {
 			size_t to = i + strlen(ends[k]);
 			if (to <= s.n && span_ieq(span_cut(s, i, to), span_str(ends[k])) &&
 				is_counted(span_cut(s, to, s.n)))

@@ -305,7 +305,7 @@ names_credential(struct span lead)
 		"secret", "vault-token", "private-token", "://" };
 
 	for (size_t i = 0; i < lead.n; i++)
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+		for (size_t k = 0; k < COUNT_OF(words); k++)
 			if (span_ieq(span_cut(lead, i, i + strlen(words[k])),
 				    span_str(words[k])))
 				return true;

@@ -52,7 +52,7 @@ tag_at(struct span t, size_t i)
 		to++;
 	if (to >= t.n || !is_one_of(t.p[to], "> /"))
 		return false;
-	for (size_t k = 0; k < sizeof(tags) / sizeof(tags[0]); k++)
+	for (size_t k = 0; k < COUNT_OF(tags); k++)
 		if (span_ieq(span_cut(t, from, to), span_str(tags[k])))
 			return true;
 	return false;
@@ -74,7 +74,7 @@ entity_at(struct span t, size_t i)
 		"&gt;", "&nbsp;" };
 	struct span rest = span_cut(t, i, t.n);
 
-	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+	for (size_t k = 0; k < COUNT_OF(names); k++)
 		if (span_starts(rest, span_str(names[k])))
 			return true;
 	return false;
@@ -342,7 +342,7 @@ value_names_secret(struct span s)
 	static const char *const words[] = { "pass", "pwd", "secret", "token", "key", "cred" };
 
 	for (size_t i = 0; i < s.n; i++)
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+		for (size_t k = 0; k < COUNT_OF(words); k++)
 			if (span_ieq(span_cut(s, i, i + strlen(words[k])), span_str(words[k])))
 				return true;
 	return false;
@@ -375,7 +375,7 @@ value_is_template(struct span s)
 
 	if (s.n == 0)
 		return true;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(schemes); i++)
 		if (s.n >= strlen(schemes[i]) &&
 			span_ieq(span_cut(s, 0, strlen(schemes[i])), span_str(schemes[i])))
 			/* vault:secret/db#password, but not vault:9Doors! */
