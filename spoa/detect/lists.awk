@@ -16,6 +16,11 @@ $1 ~ /^[0-9]+$/ {
 	if (named && !(list in count))
 		names[++lists] = list
 	for (f = 1 + named; f <= NF; f++) {
+		if ($f ~ /["\\]/ || (named && $f ~ /[A-Z]/)) {
+			print FILENAME ":" FNR ": " $f ": words are in small letters, " \
+				"without quotes or backslashes" >"/dev/stderr"
+			exit bad = 1
+		}
 		for (i = count[list]++; i > 0 && word[list, i - 1] "" > $f ""; i--)
 			word[list, i] = word[list, i - 1]
 		word[list, i] = $f
@@ -23,6 +28,8 @@ $1 ~ /^[0-9]+$/ {
 }
 
 END {
+	if (bad)
+		exit 1
 	for (i = 0; i < count[""]; i++)
 		print "\"" word["", i] "\","
 	for (k = 1; k <= lists; k++) {
