@@ -1,7 +1,7 @@
 /* The audit thread: group commit. Separate from the workers because one thread
  * must own the order, and because a sync blocks. What queues during one sync is
  * the next commit, so a slow disk makes large commits. Where several callers' records
- * come at once, a commit also waits until half as many are there as came within the
+ * come at once, a commit also waits until a quarter as many are there as came within the
  * last moments, at most GATHER_US: fewer syncs, signatures and wake-ups a record. A
  * caller who is alone never waits. */
 #include "audit/audit.h"
@@ -34,7 +34,7 @@
 #define RETRY_US       100000
 #define LOOK_US	       250000 /* where nothing is to be written, the journal is looked at so often */
 #define GATHER_US      1500 /* a commit waits for others at most so long, */
-#define RECENT_US      3000 /* and for half of what came so lately, */
+#define RECENT_US      3000 /* and for a quarter of what came so lately, */
 #define RECENT_AT_ONCE 3    /* where so many were under way together */
 #define RECENT_COMMITS 16   /* that are looked back at */
 #define STOP_MIRROR_US 2000000
@@ -389,7 +389,7 @@ worth_waiting(const struct audit *a, uint64_t now)
 		if (a->recent[i].at_once > at_once)
 			at_once = a->recent[i].at_once;
 	}
-	return at_once < RECENT_AT_ONCE ? 0 : n / 2;
+	return at_once < RECENT_AT_ONCE ? 0 : n / 4;
 }
 
 /* Lets entries gather where more are on their way. Whoever sends meanwhile wakes nobody
