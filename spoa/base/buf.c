@@ -99,7 +99,7 @@ buf_str(struct buf *b, const char *s)
 	buf_put(b, s, strlen(s));
 }
 
-void
+__attribute__((format(printf, 2, 0))) static void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

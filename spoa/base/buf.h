@@ -31,8 +31,6 @@ void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
-__attribute__((format(printf, 2, 0))) void buf_vprintf(
-	struct buf *b, const char *fmt, va_list ap);
 /* In decimal. */
 void buf_int(struct buf *b, int64_t v);
 /* Drops n live bytes at the front. */

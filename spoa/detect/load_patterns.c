@@ -53,7 +53,7 @@ expand(struct loader *l, const struct yaml_node *n)
 	return s;
 }
 
-/* set = { byte | byte "-" byte }; "high" stands for 0x80-0xFF. */
+/* set = { byte | byte "-" byte }; "high" is 0x80-0xFF. */
 static void
 set_of(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 {

@@ -156,8 +156,6 @@ void edge_flush(struct edge *c);
 void edge_end(struct edge *c, const char *why);
 /* The peer is gone. */
 void edge_gone(struct edge *c);
-/* Reading is paused: watch for nothing but the peer's close. */
-void edge_hup_unwatch(struct edge *c);
 /* Bytes that may be written now. */
 size_t edge_unsent(const struct edge *c);
 

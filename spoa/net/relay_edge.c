@@ -31,7 +31,7 @@ hup_watch(struct edge *c)
 		c->hup_watched = true;
 }
 
-void
+static void
 edge_hup_unwatch(struct edge *c)
 {
 	if (c->hup_watched)

@@ -42,7 +42,8 @@ quota_free(struct quota **qt)
 	*qt = NULL;
 }
 
-int64_t
+/* Redis' clock when a command that is sent now arrives, or the table's; in ms. */
+static int64_t
 quota_ms(const struct quota *qt, uint64_t now_us)
 {
 	return qt->redis ? redis_life_ms(redis_life(qt->redis), now_us)

@@ -27,8 +27,6 @@ void counts_correct(
 /* quota.c: */
 /* The request's answer, at a later turn. */
 void quota_tell(struct quota *qt, struct quota_request *q);
-/* Redis' clock when a command that is sent now arrives, or the table's; in ms. */
-int64_t quota_ms(const struct quota *qt, uint64_t now_us);
 /* Corrects what was charged at this place, or what is more now where it is gone. */
 void quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at,
 	int64_t delta, uint64_t now_us);

@@ -1,4 +1,4 @@
-/* The half of the reader that knows characters: escapes, what stands in brackets, and the
+/* The half of the reader that knows characters: escapes, what is in brackets, and the
  * sets of bytes they come to. */
 #include <stdio.h>
 
@@ -201,7 +201,7 @@ rewrite_escape(struct regex_reader *r, char c, bool inside)
 		regex_rewrite(r, r->i - 2, text);
 }
 
-/* The character that the escape at r->i stands for; A_SET: a set was added; REFUSED. */
+/* The character that the escape at r->i means; A_SET: a set was added; REFUSED. */
 static int32_t
 escape(struct regex_reader *r, uint64_t set[4], bool inside)
 {

@@ -19,7 +19,7 @@
 
 struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
 
-void
+static void
 journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64_t first)
 {
 	snprintf(out, JOURNAL_NAME_MAX, "%.64s-%08" PRIu64 "-%016" PRIu64 ".jsonl", node, boot,
@@ -310,7 +310,8 @@ journal_note(struct journal *j, uint64_t boot, uint64_t seq)
 	return err;
 }
 
-bool
+/* False: there is none, it is not understood, or it is another node's. */
+static bool
 journal_noted(const char *dir, const char *node, struct journal_note *out)
 {
 	char path[JOURNAL_DIR_MAX + 16], text[160];

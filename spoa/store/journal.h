@@ -30,7 +30,6 @@ struct journal_list {
 	size_t n;
 };
 
-void journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64_t first);
 /* Every regular file of the directory, oldest first (by name); hidden files and
  * folders are left out. `node` NULL: any node's. 0, or an error and *why. */
 int journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why);
@@ -68,7 +67,7 @@ int journal_begin(struct journal *j, uint64_t boot, uint64_t first);
 bool journal_moved(struct journal *j);
 /* ERR_IO where it was moved, until it is back. *begin: journal_begin first. Where a sync had
  * failed this cuts the segment back to what was durable and compares its end with memory: only
- * then is it left behind. ERR_IO: not yet. */
+ * then does another one begin. ERR_IO: not yet. */
 int journal_ready(struct journal *j, bool *begin);
 /* Another program removed or renamed the open segment or wrote to it ("removed",
  * "renamed", "changed"; NULL: neither): it is given up, journal_begin comes next. What it
@@ -87,8 +86,6 @@ struct journal_note {
 };
 /* Durable on return. 0, ERR_IO (j->sys), ERR_LIMIT (name too long). */
 int journal_note(struct journal *j, uint64_t boot, uint64_t seq);
-/* False: there is none, it is not understood, or it is another node's. */
-bool journal_noted(const char *dir, const char *node, struct journal_note *out);
 /* ERR_AUTH with *why where a chain that ends at seq, or whose newest segment begins there
  * and lost its end (any false: there is no segment), is not what its note says: the
  * directory was moved or emptied, or is an older one. */

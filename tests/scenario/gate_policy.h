@@ -2,6 +2,8 @@
 #ifndef SCENARIO_GATE_POLICY_H
 #define SCENARIO_GATE_POLICY_H
 
+#include "scenario/policy_rules.h"
+
 #define ROUTES                                                                                 \
 	"routes:\n"                                                                            \
 	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, dialect: "     \
@@ -9,13 +11,6 @@
 	"  - {name: metered, match: {methods: [POST], path: /v1/metered}, dialect: openai, "   \
 	"backend: openai, response: [meter]}\n"                                                \
 	"  - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local}\n"
-#define RULES                                                                                  \
-	"rules:\n"                                                                             \
-	"  - {name: no-anonymous, when: 'identity.method == \"none\"', deny: {status: 401}}\n" \
-	"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: it "      \
-	"holds a secret}}\n"                                                                   \
-	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
-	"default: permit\n"
 #define LIMITS                                                                                 \
 	"limits:\n"                                                                            \
 	"  - {name: requests, per: [identity.person], requests: 5, window: 1m}\n"              \
@@ -23,7 +18,6 @@
 	"output_default: 100\n"
 #define POLICY ROUTES RULES LIMITS
 
-#define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
 #define EMAIL                                                                                  \
 	"{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"write to "          \
 	"alice@example.com now\"}]}"

@@ -344,6 +344,21 @@ a_segment_that_lost_its_end_is_never_followed(void **state)
 	buf_free(&b);
 }
 
+/* A journal of one record, and a command on its segment, which it names up to four times. */
+static void
+segment_touched(const char *cmd)
+{
+	rig_free(&r);
+	rig_init(&r);
+	assert_started();
+	assert_int_equal(rig_put(&r, "before"), 0);
+	const char *seg = rig_segment(&r, 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	rig_sh(cmd, seg, seg, seg, seg);
+#pragma GCC diagnostic pop
+}
+
 /* A log rotator, a person: the chain says so and goes on; verification names what
  * is gone. */
 static void
@@ -378,15 +393,7 @@ a_segment_that_another_program_touches_is_given_up(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char how[64];
-		rig_free(&r);
-		rig_init(&r);
-		assert_started();
-		assert_int_equal(rig_put(&r, "before"), 0);
-		const char *seg = rig_segment(&r, 0);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		rig_sh(rows[i].cmd, seg, seg, seg, seg);
-#pragma GCC diagnostic pop
+		segment_touched(rows[i].cmd);
 		assert_int_equal(rig_put(&r, "after"), 0);
 		assert_true(audit_ready(r.audit));
 		snprintf(how, sizeof(how), "\"type\":\"alarm\",\"segment\":\"gw-1-00000001-");
@@ -437,15 +444,7 @@ what_others_do_to_an_idle_journal_is_noticed(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		rig_free(&r);
-		rig_init(&r);
-		assert_started();
-		assert_int_equal(rig_put(&r, "before"), 0);
-		const char *seg = rig_segment(&r, 0);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		rig_sh(rows[i], seg, seg);
-#pragma GCC diagnostic pop
+		segment_touched(rows[i]);
 		if (!wait_for_alarm())
 			fail_msg("%s", rows[i]);
 		assert_true(audit_ready(r.audit));

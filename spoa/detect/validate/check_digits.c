@@ -23,11 +23,11 @@ struct sum {
 };
 
 struct number {
-	struct check check; /* first: a row is found as its check */
-	unsigned char n, or_n;	 /* digits; or_n: or so many */
-	const char *first;	 /* what it may begin with; NULL: anything */
-	bool dated, lenient;	 /* lenient: a wrong sum leaves a shape */
-	struct part month, day;	 /* where dated */
+	struct check check;	/* first: a row is found as its check */
+	unsigned char n, or_n;	/* digits; or_n: or so many */
+	const char *first;	/* what it may begin with; NULL: anything */
+	bool dated, lenient;	/* lenient: a wrong sum leaves a shape */
+	struct part month, day; /* where dated */
 	struct {
 		unsigned char at;
 		const char *of; /* "01-24,30": the digits there are in one of them */
@@ -36,10 +36,22 @@ struct number {
 	struct sum sum[2];
 };
 
-#define AT(place, ...)		{ place, { __VA_ARGS__ } }
-#define ZERO(weights, mod)	{ weights, mod, NULL, 0 }
-#define SAYS(weights, mod, map) { weights, mod, map, 0 }
-#define NOT_0			"123456789"
+#define AT(place, ...)                                                                         \
+	{                                                                                      \
+		place,                                                                         \
+		{                                                                              \
+			__VA_ARGS__                                                            \
+		}                                                                              \
+	}
+#define ZERO(weights, mod)                                                                     \
+	{                                                                                      \
+		weights, mod, NULL, 0                                                          \
+	}
+#define SAYS(weights, mod, map)                                                                \
+	{                                                                                      \
+		weights, mod, map, 0                                                           \
+	}
+#define NOT_0 "123456789"
 /* 11 less the remainder, and what 10 and 11 become. */
 #define LESS_00 "00987654321"
 #define LESS_01 "10987654321"
@@ -50,9 +62,6 @@ struct number {
 #define TEN_1	"01234567891"
 #define MOD_10	"0123456789"
 #define LESS_10 "0987654321"
-
-/* A row leaves out what is zero. */
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 /* clang-format off */
 static const struct number numbers[] = {
@@ -226,11 +235,13 @@ check_digits(const struct check *check, const struct candidate *c)
 {
 	const struct number *k = (const struct number *)(const void *)check;
 	char d[DIGITS_MOST];
-	size_t n = k->n;
+	size_t n = sum_digits(c, d, k->n)		  ? k->n
+		   : k->or_n && sum_digits(c, d, k->or_n) ? k->or_n
+							  : 0;
 
-	if (!sum_digits(c, d, n) && !(n = k->or_n, n && sum_digits(c, d, n))) {
-		bool more = k + 1 < numbers + NUMBERS &&
-			    strcmp(check->name, k[1].check.name) == 0;
+	if (n == 0) {
+		bool more =
+			k + 1 < numbers + NUMBERS && strcmp(check->name, k[1].check.name) == 0;
 		return more ? check_digits(&k[1].check, c) : CHECK_NO;
 	}
 	if (!is_shaped(k, d))

@@ -1,0 +1,15 @@
+/* What the policies of the scenarios share: the rules, and a body they permit. */
+#ifndef SCENARIO_POLICY_RULES_H
+#define SCENARIO_POLICY_RULES_H
+
+#define RULES                                                                                  \
+	"rules:\n"                                                                             \
+	"  - {name: no-anonymous, when: 'identity.method == \"none\"', deny: {status: 401}}\n" \
+	"  - {name: no-secrets, when: '\"secret\" in prompt.classes', deny: {reason: it "      \
+	"holds a secret}}\n"                                                                   \
+	"  - {name: pii, when: '\"pii\" in prompt.classes', redact: {classes: [pii]}}\n"       \
+	"default: permit\n"
+
+#define HELLO "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}"
+
+#endif
