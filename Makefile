@@ -81,11 +81,28 @@ DETECTOR_YAML := $(sort $(wildcard policies/detectors/*.yaml))
 
 LIB_OBJ += $(B)/gen/detectors.o
 
-$(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors spoa/detect/detectors.awk
+EMBED := spoa/tools/embed.awk
+
+$(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors $(EMBED)
 	@mkdir -p $(@D)
-	LC_ALL=C awk -f spoa/detect/detectors.awk $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
+	LC_ALL=C awk -v header=detect/engine.h -v type=detect_file -v table=detect_builtin \
+		-f $(EMBED) $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
 
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# What `tollgate init` lays down and `tollgate check --haproxy` compares with.
+SHIPPED := $(addprefix haproxy/,tollgate.cfg spoe.cfg 503.http bolt-on.cfg haproxy.cfg) \
+	$(addprefix policies/,tollgate.yaml default.yaml)
+
+LIB_OBJ += $(B)/gen/shipped.o
+
+$(B)/gen/shipped.c: $(SHIPPED) $(EMBED)
+	@mkdir -p $(@D)
+	LC_ALL=C awk -v header=edge/shipped.h -v type=shipped_file -v table=shipped_files \
+		-f $(EMBED) $(SHIPPED) >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/edge/shipped.h
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Lists that checks include.

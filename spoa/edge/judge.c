@@ -1,0 +1,242 @@
+/* The table of rules, the facts they share, and how a finding is written. */
+#include <stdio.h>
+
+#include "edge/judge_private.h"
+
+/* clang-format off */
+const struct rule judge_rules[] = {
+	{ "haproxy-version",      false, rule_version,             "the version is one that tollgate is tried on" },
+	{ "stanza-absent",        true,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
+	{ "shipped-missing",      true,  rule_shipped_missing,     "tollgate.cfg is loaded beside the person's own files" },
+	{ "gate-mode",            true,  rule_gate_mode,           "the frontend of the gate speaks HTTP" },
+	{ "stanza-scope",         true,  rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
+	{ "stanza-lines",         true,  rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
+	{ "stanza-order",         true,  rule_stanza_order,        "the stanza's lines are in the shipped order" },
+	{ "routes-after-own",     true,  rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
+	{ "inner-lines",          true,  rule_inner_lines,         "the relay's second pass has its own rules" },
+	{ "inner-bind",           true,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
+	{ "credential-unguarded", true,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
+	{ "credential-in-front",  true,  rule_credential_in_front, "no frontend sets a provider's credential" },
+	{ "sockets",              true,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
+	{ "deadlines",            true,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
+	{ "compression-filter",   true,  rule_compression_filter,  "compression beside SPOE names its filter" },
+	{ "compression-overflow", true,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
+	{ "backend-unknown",      true,  rule_backends_unknown,    "HAProxy has every backend that tollgate.yaml lists" },
+	{ "shipped-differs",      false, rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
+	{ "own-rules-twice",      false, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
+	{ "bufsize",              false, rule_bufsize,             "most bodies fit HAProxy's buffer" },
+	{ "provider-timeouts",    false, rule_provider_timeouts,   "a model may think longer than a web server" },
+	{ "http-no-delay",        false, rule_http_no_delay,       "tokens are sent as they come" },
+	{ "html-errors",          false, rule_html_errors,         "a provider that refuses is no HTML page" },
+};
+/* clang-format on */
+const size_t judge_rules_count = COUNT_OF(judge_rules);
+
+/* ---- findings ---- */
+
+static void
+put_paste(struct buf *out, const char *paste)
+{
+	struct span rest = span_str(paste);
+
+	while (rest.p && rest.n) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+		if (line.n)
+			buf_printf(out, "    %.*s\n", SPAN_ARG(line));
+	}
+}
+
+void
+found(struct judge *j, const struct haproxy_line *at, const char *paste, const char *fmt, ...)
+{
+	struct buf *out = j->rule->error ? &j->out->errors : &j->out->advice;
+	char why[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (j->rule->error)
+		j->out->nerrors++;
+	else
+		j->out->nadvice++;
+	buf_printf(out, "%s%s:%u:1: %s: %s%s\n", j->rule->error ? "" : "advice: ",
+		at ? at->file : "haproxy.cfg", at ? at->line : 1, j->rule->name, why,
+		paste ? "; write:" : "");
+	put_paste(out, paste);
+}
+
+/* ---- lines ---- */
+
+bool
+same_line(const struct haproxy_line *a, const struct haproxy_line *b)
+{
+	if (a->n != b->n || a->negated != b->negated)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!span_eq(a->word[i], b->word[i]))
+			return false;
+	return true;
+}
+
+const struct haproxy_line *
+find_line(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (same_line(&s->line[i], l))
+			return &s->line[i];
+	return NULL;
+}
+
+bool
+line_holds(const struct haproxy_line *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->word[i].n &&
+			memmem(l->word[i].p, l->word[i].n, text, strlen(text)) != NULL)
+			return true;
+	return false;
+}
+
+struct span
+word_after(const struct haproxy_line *l, size_t from, const char *word)
+{
+	for (size_t i = from; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			return l->word[i + 1];
+	return span_of("", 0);
+}
+
+struct span
+global_value(const struct haproxy *h, const char *word)
+{
+	struct span value = { "", 0 };
+
+	for (size_t i = 0; i < h->n; i++)
+		for (size_t k = 0; h->section[i].kind == HAPROXY_GLOBAL && k < h->section[i].n; k++)
+			if (span_is(h->section[i].line[k].word[0], word))
+				value = haproxy_word(&h->section[i].line[k], 1);
+	return value;
+}
+
+bool
+haproxy_time(struct span text, uint64_t *us)
+{
+	static const struct {
+		const char *unit;
+		uint64_t us;
+	} units[] = { { "", 1000 }, { "us", 1 }, { "ms", 1000 }, { "s", 1000000 },
+		{ "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 } };
+	size_t digits = 0;
+	uint64_t v = 0;
+
+	while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+		digits++;
+	if (span_u64(span_cut(text, 0, digits), &v) != 0 || v > UINT64_MAX / 86400000000)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (span_is(span_cut(text, digits, text.n), units[i].unit)) {
+			*us = v * units[i].us;
+			return true;
+		}
+	return false;
+}
+
+const struct haproxy_section *
+backend_named(const struct haproxy *h, struct span name)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (is_back(&h->section[i]) && span_eq(h->section[i].name, name))
+			return &h->section[i];
+	return NULL;
+}
+
+bool
+is_provider(const struct judge *j, const struct haproxy_section *s)
+{
+	if (!is_back(s) || span_starts(s->name, SPAN_LIT("tollgate-")))
+		return false;
+	for (size_t i = 0; j->cfg && i < j->cfg->nbackends; i++)
+		if (span_is(s->name, j->cfg->backends[i]))
+			return true;
+	return credential_of(s) != NULL;
+}
+
+/* ---- facts ---- */
+
+static void
+find_gate(struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *l = &s->line[i];
+		if (!j->gate && span_is(l->word[0], "filter") &&
+			span_is(haproxy_word(l, 1), "spoe") &&
+			span_is(word_after(l, 2, "engine"), "tollgate")) {
+			j->gate = s;
+			j->engine = l;
+		}
+		if (!j->inner && span_is(l->word[0], "bind") &&
+			span_is(word_after(l, 2, "name"), "tollgate-inner")) {
+			j->inner = s;
+			j->inner_bind = l;
+		}
+	}
+}
+
+/* The shipped lines as sections: a frontend for the stanza with its routes, the frontends of
+ * the complete example, a backend for the guard. */
+static void
+read_pieces(struct judge *j)
+{
+	struct haproxy *p = &j->pieces;
+	struct buf text;
+
+	haproxy_init(p);
+	memcpy(p->version, j->h->version, sizeof(p->version));
+	buf_init(&text, JUDGE_TEXT_BYTES);
+	buf_str(&text, "frontend stanza\n");
+	buf_span(&text, shipped_piece(PIECE_STANZA));
+	buf_span(&text, shipped_piece(PIECE_ROUTES));
+	buf_str(&text, "backend guard\n");
+	buf_span(&text, shipped_piece(PIECE_GUARD));
+	haproxy_read_text(p, "bolt-on.cfg", buf_view(&text));
+	haproxy_read_text(p, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
+	haproxy_read_text(p, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
+	buf_free(&text);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct haproxy_section *s = &p->section[i];
+		if (span_is(s->name, j->bolt_on ? "stanza" : "edge"))
+			j->shipped_gate = s;
+		if (span_is(s->name, "egress") && !j->bolt_on)
+			j->shipped_inner = s;
+		if (span_is(s->name, "guard"))
+			j->shipped_guard = s;
+	}
+}
+
+void
+judge(const struct haproxy *h, const struct config *cfg, struct judged *out)
+{
+	struct judge j = { .h = h, .cfg = cfg, .out = out };
+
+	*out = (struct judged){ .nerrors = 0 };
+	buf_init(&out->errors, JUDGE_TEXT_BYTES);
+	buf_init(&out->advice, JUDGE_TEXT_BYTES);
+	for (size_t i = 0; i < h->n; i++)
+		if (is_front(&h->section[i]))
+			find_gate(&j, &h->section[i]);
+	j.bolt_on = !j.gate || j.gate == j.inner || !j.inner;
+	read_pieces(&j);
+	for (size_t i = 0; i < judge_rules_count; i++) {
+		j.rule = &judge_rules[i];
+		j.rule->judge(&j);
+	}
+	haproxy_free(&j.pieces);
+}
+
+void
+judged_free(struct judged *j)
+{
+	buf_free(&j->errors);
+	buf_free(&j->advice);
+}

@@ -1,0 +1,28 @@
+/* What is wrong with a person's HAProxy files, as tollgate needs them: a table of rules, each
+ * with a name and a severity. An error lets a request pass unread, gives away a provider's key
+ * or keeps the gate from working; advice is the rest. Every finding names file and line, says
+ * why, and gives the lines to paste. */
+#ifndef EDGE_JUDGE_H
+#define EDGE_JUDGE_H
+
+#include "edge/haproxy_file.h"
+#include "policy/config.h"
+
+enum { JUDGE_TEXT_BYTES = 1 << 20 };
+
+struct judged {
+	struct buf errors, advice; /* "file:line:1: rule: why\n    line to paste\n" */
+	unsigned nerrors, nadvice;
+};
+
+/* h is resolved; cfg may be NULL: then what compares with tollgate.yaml is left out. */
+void judge(const struct haproxy *h, const struct config *cfg, struct judged *out);
+void judged_free(struct judged *j);
+
+/* The line by which this backend, listen or frontend holds a credential of its own, with its
+ * defaults; NULL: none. */
+const struct haproxy_line *credential_of(const struct haproxy_section *s);
+/* A section of kind backend or listen; NULL: there is none. */
+const struct haproxy_section *backend_named(const struct haproxy *h, struct span name);
+
+#endif

@@ -1,0 +1,90 @@
+/* Between the files of judge: what is known of the configuration, and how a rule speaks. */
+#ifndef EDGE_JUDGE_PRIVATE_H
+#define EDGE_JUDGE_PRIVATE_H
+
+#include "edge/judge.h"
+#include "edge/shipped.h"
+
+struct rule;
+
+struct judge {
+	const struct haproxy *h;
+	const struct config *cfg;
+	struct judged *out;
+	const struct rule *rule; /* the one that is asked */
+	/* facts */
+	const struct haproxy_section *gate;  /* loads our SPOE engine; NULL: nobody does */
+	const struct haproxy_line *engine;   /* its filter line */
+	const struct haproxy_section *inner; /* has the bind that the relay connects to */
+	const struct haproxy_line *inner_bind;
+	bool bolt_on;			     /* gate and inner are one frontend */
+	struct haproxy pieces;		     /* the shipped pieces, read as HAProxy reads them */
+	const struct haproxy_section *shipped_gate, *shipped_inner, *shipped_guard;
+};
+
+struct rule {
+	const char *name;
+	bool error; /* otherwise advice */
+	void (*judge)(struct judge *j);
+	const char *about; /* one line for the manual */
+};
+extern const struct rule judge_rules[];
+extern const size_t judge_rules_count;
+
+/* A finding of the rule that is asked; paste may be NULL, else lines with \n between. */
+__attribute__((format(printf, 4, 5))) void found(struct judge *j, const struct haproxy_line *at,
+	const char *paste, const char *fmt, ...);
+
+/* Whether two lines say the same. */
+bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
+/* The first line of s itself that says what l says; NULL: none. */
+const struct haproxy_line *find_line(
+	const struct haproxy_section *s, const struct haproxy_line *l);
+/* Whether a word of the line holds this text. */
+bool line_holds(const struct haproxy_line *l, const char *text);
+/* The word after this one, from word `from` on; empty: it is not there. */
+struct span word_after(const struct haproxy_line *l, size_t from, const char *word);
+/* The value of global's last line that begins with this word; empty: there is none. */
+struct span global_value(const struct haproxy *h, const char *word);
+/* "600s", "2m", a number of milliseconds: microseconds; false: no time. */
+bool haproxy_time(struct span text, uint64_t *us);
+/* Frontends and listens, backends and listens. */
+static inline bool
+is_front(const struct haproxy_section *s)
+{
+	return s->kind == HAPROXY_FRONTEND || s->kind == HAPROXY_LISTEN;
+}
+static inline bool
+is_back(const struct haproxy_section *s)
+{
+	return s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
+}
+/* A backend that the policy may name, or that holds a credential; ours are none. */
+bool is_provider(const struct judge *j, const struct haproxy_section *s);
+
+/* The rules: judge_guard.c, judge_stanza.c, judge_setup.c. */
+void rule_credential_unguarded(struct judge *j);
+void rule_credential_in_front(struct judge *j);
+void rule_stanza_absent(struct judge *j);
+void rule_stanza_scope(struct judge *j);
+void rule_stanza_lines(struct judge *j);
+void rule_stanza_order(struct judge *j);
+void rule_routes_after_own(struct judge *j);
+void rule_own_rules_twice(struct judge *j);
+void rule_inner_lines(struct judge *j);
+void rule_inner_bind(struct judge *j);
+void rule_shipped_missing(struct judge *j);
+void rule_shipped_differs(struct judge *j);
+void rule_gate_mode(struct judge *j);
+void rule_sockets(struct judge *j);
+void rule_bufsize(struct judge *j);
+void rule_deadlines(struct judge *j);
+void rule_provider_timeouts(struct judge *j);
+void rule_http_no_delay(struct judge *j);
+void rule_html_errors(struct judge *j);
+void rule_compression_filter(struct judge *j);
+void rule_compression_overflow(struct judge *j);
+void rule_version(struct judge *j);
+void rule_backends_unknown(struct judge *j);
+
+#endif

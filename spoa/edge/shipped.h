@@ -1,0 +1,29 @@
+/* The shipped files, compiled in: what `tollgate init` lays down, and what `tollgate check
+ * --haproxy` holds a person's files against. The bytes are those of haproxy/ and policies/. */
+#ifndef EDGE_SHIPPED_H
+#define EDGE_SHIPPED_H
+
+#include "base/span.h"
+
+struct shipped_file {
+	const char *name; /* "haproxy/tollgate.cfg" */
+	const char *text;
+	size_t n;
+};
+extern const struct shipped_file shipped_files[];
+extern const size_t shipped_files_count;
+
+/* The text of "haproxy/spoe.cfg"; empty: no such file. */
+struct span shipped(const char *name);
+
+/* The pieces of haproxy/bolt-on.cfg, in its order; each begins after a line "#---". */
+enum shipped_piece {
+	PIECE_GLOBAL,
+	PIECE_STANZA, /* the frontend's, after its bind lines */
+	PIECE_ROUTES, /* the frontend's, before its first use_backend */
+	PIECE_GUARD,  /* each backend's that holds a credential, before anything else */
+};
+/* Its lines, comments included, the line "#---" not. */
+struct span shipped_piece(enum shipped_piece piece);
+
+#endif
