@@ -8,14 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "cmd/cmd.h"
+#include "edge/judge.h"
 #include "policy/identity.h"
 #include "policy/notes.h"
 #include "policy/own.h"
 #include "policy/read.h"
 #include "store/keyfile.h"
 
-enum { FILES_MAX = 32, HAPROXY_BYTES = 16 << 20, NOTES_BYTES = 1 << 20 };
+enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
 
 struct check {
 	struct arena a;
@@ -25,80 +27,12 @@ struct check {
 	const char *named_config, *policy_file;
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
-	struct buf backends; /* names in HAProxy's files, a NUL after each */
+	const char *haproxy_version, *haproxy_binary;
+	struct judged judged;
+	struct buf unread; /* what of HAProxy's files could not be read */
 	struct buf notes;
 	bool cannot; /* a file that was named cannot be read */
 };
-
-/* ---- HAProxy's files ---- */
-
-static struct span
-first_word(struct span s)
-{
-	size_t n = 0;
-
-	s = span_trim(s, " \t\r");
-	while (n < s.n && s.p[n] != ' ' && s.p[n] != '\t' && s.p[n] != '#')
-		n++;
-	return span_cut(s, 0, n);
-}
-
-static void
-haproxy_sections(struct check *c, struct span text)
-{
-	while (text.p) {
-		struct span line = span_trim(span_next(&text, '\n'), " \t\r");
-		struct span word = first_word(line);
-		if (!span_is(word, "backend") && !span_is(word, "listen"))
-			continue;
-		buf_span(&c->backends, first_word(span_cut(line, word.n, line.n)));
-		buf_putc(&c->backends, 0);
-	}
-}
-
-/* Reports a backend of the configuration that HAProxy's files do not have. */
-static void
-check_backend(const struct check *c, const struct yaml_node *n, struct diag *d)
-{
-	struct nearest near = nearest_to(n->s);
-
-	for (struct span rest = buf_view(&c->backends); rest.n;)
-		if (nearest_is(&near, span_next(&rest, 0).p))
-			return;
-	diag_at(d, n, "backends: HAProxy's files have no backend %s%s", n->s.p,
-		nearest_hint(&near));
-}
-
-static void
-check_haproxy(struct check *c)
-{
-	struct diag again;
-
-	for (size_t i = 0; i < c->nhaproxy; i++) {
-		struct buf text;
-		buf_init(&text, HAPROXY_BYTES);
-		if (cmd_read_file(c->haproxy[i], &text) < 0) {
-			cmd_fail(c->haproxy[i], "cannot read: %s",
-				buf_failed(&text) ? "too large" : strerror(errno));
-			c->cannot = true;
-		}
-		haproxy_sections(c, buf_view(&text));
-		buf_free(&text);
-	}
-	if (c->cannot || c->nhaproxy == 0)
-		return;
-	/* Once more for the positions; what is wrong in it was said before. */
-	diag_init(&again);
-	const struct yaml_node *root = yaml_load_file(&c->a, c->config_file, &again);
-	const struct yaml_node *list = yaml_get(root, "backends");
-	for (const struct yaml_node *n = list ? yaml_first(list) : NULL; n;
-		n = yaml_next(list, n))
-		if (n->kind == YAML_SCALAR)
-			check_backend(c, n, &c->d);
-	diag_free(&again);
-}
-
-/* ---- the policy ---- */
 
 static void
 add_note(void *arg, const char *text)
@@ -107,6 +41,107 @@ add_note(void *arg, const char *text)
 
 	buf_printf(&c->notes, "note: %s\n", text);
 }
+
+static void
+put_text(const struct buf *text, FILE *to)
+{
+	fwrite(text->p ? buf_view(text).p : "", 1, text->n, to);
+}
+
+/* ---- HAProxy's files ---- */
+
+/* Reports a backend of the configuration that HAProxy's files do not have. */
+static void
+check_backend(const struct haproxy *h, const struct yaml_node *n, struct diag *d)
+{
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; i < h->n; i++)
+		if ((h->section[i].kind == HAPROXY_BACKEND ||
+			    h->section[i].kind == HAPROXY_LISTEN) &&
+			nearest_is(&near, h->section[i].name.p))
+			return;
+	diag_at(d, n, "backends: HAProxy's files have no backend %s%s", n->s.p,
+		nearest_hint(&near));
+}
+
+/* Once more for the positions; what is wrong in the configuration was said before. */
+static void
+check_backends(struct check *c, const struct haproxy *h)
+{
+	struct diag again;
+
+	diag_init(&again);
+	const struct yaml_node *root = yaml_load_file(&c->a, c->config_file, &again);
+	const struct yaml_node *list = yaml_get(root, "backends");
+	for (const struct yaml_node *n = list ? yaml_first(list) : NULL; n;
+		n = yaml_next(list, n))
+		if (n->kind == YAML_SCALAR)
+			check_backend(h, n, &c->d);
+	diag_free(&again);
+}
+
+/* Debian's service adds the -f of EXTRAOPTS to /etc/haproxy/haproxy.cfg. */
+static void
+add_extraopts(struct check *c, struct haproxy *h)
+{
+	struct span rest = haproxy_variable(h, SPAN_LIT("EXTRAOPTS"));
+	bool debian = false, file = false;
+
+	for (size_t i = 0; i < c->nhaproxy; i++)
+		debian |= !strcmp(c->haproxy[i], "/etc/haproxy/haproxy.cfg");
+	while (debian && rest.p && c->nhaproxy < FILES_MAX) {
+		struct span word = span_next(&rest, ' ');
+		bool there = false;
+		for (size_t i = 0; i < c->nhaproxy; i++)
+			there |= span_is(word, c->haproxy[i]);
+		if (file && word.n && !there)
+			c->haproxy[c->nhaproxy++] = arena_dup(&c->a, word).p;
+		file = span_is(word, "-f");
+	}
+}
+
+static void
+check_haproxy(struct check *c)
+{
+	struct haproxy h;
+
+	if (c->nhaproxy == 0)
+		return;
+	haproxy_init(&h);
+	if (c->haproxy_version && !haproxy_set_version(&h, span_str(c->haproxy_version))) {
+		cmd_fail("--haproxy-version", "%s: no version", c->haproxy_version);
+		c->cannot = true;
+	} else if (!c->haproxy_version) {
+		haproxy_ask_version(&h, c->haproxy_binary);
+	}
+	haproxy_environment(&h, "/etc/default/haproxy");
+	add_extraopts(c, &h);
+	for (size_t i = 0; i < c->nhaproxy; i++) {
+		int err = haproxy_read(&h, c->haproxy[i]);
+		if (!err)
+			continue;
+		cmd_fail(c->haproxy[i], "cannot read: %s",
+			err == ERR_IO ? strerror(errno) : "too large, or too many files");
+		c->cannot = true;
+	}
+	haproxy_resolve(&h);
+	if (!c->cannot) {
+		judge(&h, c->cfg, &c->judged);
+		if (c->config_file)
+			check_backends(c, &h);
+		else
+			add_note(c, "no tollgate.yaml: sockets, deadlines and backends of "
+				    "HAProxy's files were not compared with it");
+		for (struct span rest = buf_view(&h.notes); rest.n;) {
+			struct span note = span_next(&rest, '\n');
+			buf_printf(&c->unread, "advice: %.*s\n", SPAN_ARG(note));
+		}
+	}
+	haproxy_free(&h);
+}
+
+/* ---- the policy ---- */
 
 /* Key files that exist are read as serve reads them; one that does not exist yet
  * (tollgate key new makes it) is a remark. */
@@ -204,38 +239,47 @@ cmd_check(int argc, char **argv)
 		{ "c", .text = &c.named_config },
 		{ "policy", .text = &c.policy_file },
 		{ "haproxy", .text = c.haproxy, .count = &c.nhaproxy, .most = FILES_MAX },
+		{ "haproxy-version", .text = &c.haproxy_version },
+		{ "haproxy-binary", .text = &c.haproxy_binary },
 		{ .name = NULL },
 	};
 	char **operands;
 	int code;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	int n = cmd_options(argc, argv, options, &operands);
+	if (n < 0 || (n > 0 && c.nhaproxy == 0))
 		return cmd_usage(argv[0]);
+	for (int i = 0; i < n; i++) { /* check --haproxy FILE FILE */
+		if (c.nhaproxy == FILES_MAX)
+			return cmd_usage(argv[0]);
+		c.haproxy[c.nhaproxy++] = operands[i];
+	}
 	c.config_file = config_find(c.named_config);
 	if (!c.config_file && c.named_config)
 		return cmd_fail("check", "%s: %s", c.named_config, strerror(errno));
-	if (!c.config_file && !c.policy_file)
+	if (!c.config_file && !c.policy_file && c.nhaproxy == 0)
 		return cmd_fail("check", "no tollgate.yaml here or under /etc/tollgate/; name "
 					 "one with -c, or a policy with --policy");
-	if (!c.config_file && c.nhaproxy)
-		return cmd_fail("check",
-			"--haproxy compares the backends of a configuration: name one with -c");
 	if (c.policy_file && access(c.policy_file, R_OK) != 0)
 		return cmd_fail("check", "%s: %s", c.policy_file, strerror(errno));
 
 	arena_init(&c.a, 0, false);
 	diag_init(&c.d);
-	buf_init(&c.backends, HAPROXY_BYTES);
+	buf_init(&c.unread, NOTES_BYTES);
 	buf_init(&c.notes, NOTES_BYTES);
 	if (c.config_file)
 		c.cfg = config_read(&c.a, c.config_file, &c.d);
 	check_haproxy(&c);
 	check_policy(&c);
 	diag_sort(&c.d);
-	fwrite(c.d.text.p ? buf_view(&c.d.text).p : "", 1, c.d.text.n, stderr);
-	code = c.cannot ? EXIT_CANNOT : c.d.errors ? EXIT_NO : EXIT_DONE;
+	put_text(&c.d.text, stderr);
+	put_text(&c.judged.errors, stderr);
+	put_text(&c.judged.advice, stdout);
+	put_text(&c.unread, stdout);
+	code = c.cannot ? EXIT_CANNOT : c.d.errors || c.judged.nerrors ? EXIT_NO : EXIT_DONE;
 	buf_free(&c.notes);
-	buf_free(&c.backends);
+	buf_free(&c.unread);
+	judged_free(&c.judged);
 	diag_free(&c.d);
 	arena_reset(&c.a);
 	return code;

@@ -21,7 +21,6 @@ const struct rule judge_rules[] = {
 	{ "deadlines",            true,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
 	{ "compression-filter",   true,  rule_compression_filter,  "compression beside SPOE names its filter" },
 	{ "compression-overflow", true,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
-	{ "backend-unknown",      true,  rule_backends_unknown,    "HAProxy has every backend that tollgate.yaml lists" },
 	{ "shipped-differs",      false, rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
 	{ "own-rules-twice",      false, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
 	{ "bufsize",              false, rule_bufsize,             "most bodies fit HAProxy's buffer" },
@@ -41,7 +40,7 @@ put_paste(struct buf *out, const char *paste)
 
 	while (rest.p && rest.n) {
 		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
-		if (line.n)
+		if (line.n && *line.p != '#')
 			buf_printf(out, "    %.*s\n", SPAN_ARG(line));
 	}
 }
@@ -53,6 +52,8 @@ found(struct judge *j, const struct haproxy_line *at, const char *paste, const c
 	char why[1024];
 	va_list ap;
 
+	if (!at && j->h->n)
+		at = j->h->section[0].head;
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
@@ -60,9 +61,9 @@ found(struct judge *j, const struct haproxy_line *at, const char *paste, const c
 		j->out->nerrors++;
 	else
 		j->out->nadvice++;
-	buf_printf(out, "%s%s:%u:1: %s: %s%s\n", j->rule->error ? "" : "advice: ",
-		at ? at->file : "haproxy.cfg", at ? at->line : 1, j->rule->name, why,
-		paste ? "; write:" : "");
+	buf_printf(out, "%s%s:%u:1: %s: %s%s\n",
+		j->rule->error ? "" : "advice: ", at ? at->file : "haproxy.cfg",
+		at ? at->line : 1, j->rule->name, why, paste ? "; write:" : "");
 	put_paste(out, paste);
 }
 
@@ -99,7 +100,7 @@ line_holds(const struct haproxy_line *l, const char *text)
 }
 
 struct span
-word_after(const struct haproxy_line *l, size_t from, const char *word)
+value_after(const struct haproxy_line *l, size_t from, const char *word)
 {
 	for (size_t i = from; i + 1 < l->n; i++)
 		if (span_is(l->word[i], word))
@@ -113,7 +114,8 @@ global_value(const struct haproxy *h, const char *word)
 	struct span value = { "", 0 };
 
 	for (size_t i = 0; i < h->n; i++)
-		for (size_t k = 0; h->section[i].kind == HAPROXY_GLOBAL && k < h->section[i].n; k++)
+		for (size_t k = 0; h->section[i].kind == HAPROXY_GLOBAL && k < h->section[i].n;
+			k++)
 			if (span_is(h->section[i].line[k].word[0], word))
 				value = haproxy_word(&h->section[i].line[k], 1);
 	return value;
@@ -171,12 +173,12 @@ find_gate(struct judge *j, const struct haproxy_section *s)
 		const struct haproxy_line *l = &s->line[i];
 		if (!j->gate && span_is(l->word[0], "filter") &&
 			span_is(haproxy_word(l, 1), "spoe") &&
-			span_is(word_after(l, 2, "engine"), "tollgate")) {
+			span_is(value_after(l, 2, "engine"), "tollgate")) {
 			j->gate = s;
 			j->engine = l;
 		}
 		if (!j->inner && span_is(l->word[0], "bind") &&
-			span_is(word_after(l, 2, "name"), "tollgate-inner")) {
+			span_is(value_after(l, 2, "name"), "tollgate-inner")) {
 			j->inner = s;
 			j->inner_bind = l;
 		}

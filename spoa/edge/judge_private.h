@@ -17,8 +17,8 @@ struct judge {
 	const struct haproxy_line *engine;   /* its filter line */
 	const struct haproxy_section *inner; /* has the bind that the relay connects to */
 	const struct haproxy_line *inner_bind;
-	bool bolt_on;			     /* gate and inner are one frontend */
-	struct haproxy pieces;		     /* the shipped pieces, read as HAProxy reads them */
+	bool bolt_on;	       /* gate and inner are one frontend */
+	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
 	const struct haproxy_section *shipped_gate, *shipped_inner, *shipped_guard;
 };
 
@@ -43,7 +43,7 @@ const struct haproxy_line *find_line(
 /* Whether a word of the line holds this text. */
 bool line_holds(const struct haproxy_line *l, const char *text);
 /* The word after this one, from word `from` on; empty: it is not there. */
-struct span word_after(const struct haproxy_line *l, size_t from, const char *word);
+struct span value_after(const struct haproxy_line *l, size_t from, const char *word);
 /* The value of global's last line that begins with this word; empty: there is none. */
 struct span global_value(const struct haproxy *h, const char *word);
 /* "600s", "2m", a number of milliseconds: microseconds; false: no time. */
@@ -85,6 +85,5 @@ void rule_html_errors(struct judge *j);
 void rule_compression_filter(struct judge *j);
 void rule_compression_overflow(struct judge *j);
 void rule_version(struct judge *j);
-void rule_backends_unknown(struct judge *j);
 
 #endif

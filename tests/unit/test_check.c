@@ -79,8 +79,6 @@ what_cannot_be_read_is_exit_2(void **state)
 	assert_int_equal(check("--policy", "/nonexistent", NULL), 2);
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", "/nonexistent", NULL), 2);
 	assert_null(strstr(cmd_out, "valid"));
-	assert_int_equal(
-		check("--policy", path("p.yaml"), "--haproxy", path("p.yaml"), NULL), 2);
 	assert_int_equal(check("-c", NULL), 2);
 	assert_int_equal(check("extra", NULL), 2);
 	assert_int_equal(check("--unknown", NULL), 2);
@@ -110,7 +108,9 @@ backends_must_exist_in_haproxys_files(void **state)
 	assert_non_null(strstr(cmd_err, want));
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), "--haproxy",
 				 path("i.cfg"), NULL),
-		0);
+		1);
+	assert_null(strstr(cmd_err, "backends:"));
+	assert_non_null(strstr(cmd_err, "h.cfg:3:1: stanza-absent: no frontend loads"));
 	put("i.cfg", "backend openai\nbackend locla\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("i.cfg"), NULL), 1);
 	assert_non_null(strstr(cmd_err, "no backend local, did you mean locla?"));
@@ -118,6 +118,31 @@ backends_must_exist_in_haproxys_files(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	assert_non_null(
 		strstr(cmd_err, ":2:11: backends: HAProxy's files have no backend openai\n"));
+}
+
+static void
+haproxys_files_are_judged_with_and_without_a_configuration(void **state)
+{
+	(void)state;
+	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
+				 "--haproxy-version", "3.0.11", NULL),
+		0);
+	assert_string_equal(cmd_err, "");
+	assert_null(strstr(cmd_out, "advice: "));
+	put("h.cfg", "backend own\n http-request set-header api-key abc\n server a :1 check\n"
+		     " timeout server 5s\n x \"${TG_NOT_SET}\"\n");
+	assert_int_equal(check("--haproxy", path("h.cfg"), "--haproxy", "haproxy/haproxy.cfg",
+				 "--haproxy", "haproxy/tollgate.cfg", "--haproxy-version",
+				 "2.6.12", NULL),
+		1);
+	assert_non_null(
+		strstr(cmd_err, "h.cfg:1:1: credential-unguarded: own holds a credential"));
+	assert_non_null(strstr(cmd_err, "\n    http-request return status 503"));
+	assert_non_null(strstr(cmd_out, "advice: "));
+	assert_non_null(strstr(cmd_out, "h.cfg:5: TG_NOT_SET is not set here"));
+	assert_int_equal(check("--haproxy", "haproxy/haproxy.cfg", "haproxy/tollgate.cfg",
+				 "--haproxy-version", "new", NULL),
+		2);
 }
 
 static void
@@ -197,7 +222,8 @@ consequences_are_noted(void **state)
 			"rules: [{name: a, when: 'prompt.entities.size() > 2', deny: true}]\n",
 			":5:9: rule a: may depend on any entity (" },
 		{ "a limit that reads disguises",
-			"limits: [{name: l, when: 'prompt.evasion', requests: 5, window: 1m}]\n",
+			"limits: [{name: l, when: 'prompt.evasion', requests: 5, window: "
+			"1m}]\n",
 			":5:10: limit l: may depend on any entity (" },
 #define EXTERNAL "detectors: {external: [{name: x, entities: [CREDIT_CARD, X_BADGE], "
 		{ "prompts that leave without TLS", EXTERNAL "url: 'http://ner.internal/'}]}\n",
@@ -267,6 +293,7 @@ main(void)
 		cmocka_unit_test(mistakes_of_both_files_are_listed),
 		cmocka_unit_test(what_cannot_be_read_is_exit_2),
 		cmocka_unit_test(backends_must_exist_in_haproxys_files),
+		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(consequences_are_noted),

@@ -1,0 +1,207 @@
+/* Which sections hold a credential, and whether a guard stands before it. A request without
+ * any key got the provider's answer through a backend whose guard was forgotten. */
+#include <stdio.h>
+
+#include "edge/judge_private.h"
+
+/* Headers that carry a provider's credential, whatever value a rule gives them. */
+static const char *const credential_headers[] = { "authorization", "x-api-key", "api-key",
+	"x-goog-api-key" };
+
+/* Rules that write something to the request: the place of the name, or 0 where the rule has
+ * none (set-uri writes the target). */
+static const struct {
+	const char *action;
+	size_t name;
+} writers[] = {
+	{ "set-header", 2 },
+	{ "add-header", 2 },
+	{ "replace-header", 2 },
+	{ "replace-value", 2 },
+	{ "set-uri", 0 },
+	{ "set-pathq", 0 },
+	{ "set-query", 0 },
+	{ "replace-uri", 0 },
+	{ "replace-pathq", 0 },
+};
+
+static bool
+names_credential(struct span header)
+{
+	for (size_t i = 0; i < COUNT_OF(credential_headers); i++)
+		if (span_ieq(header, span_str(credential_headers[i])))
+			return true;
+	return false;
+}
+
+/* The value comes from the environment: when HAProxy starts ("${KEY}") or runs (%[env(KEY)]).
+ */
+static bool
+from_environment(const struct haproxy_line *l)
+{
+	return l->environment || line_holds(l, "env(");
+}
+
+static bool
+rule_sets_credential(const struct haproxy_line *l)
+{
+	if (!span_is(l->word[0], "http-request") || l->negated)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		if (!span_is(haproxy_word(l, 1), writers[i].action))
+			continue;
+		return from_environment(l) ||
+		       (writers[i].name && names_credential(haproxy_word(l, writers[i].name)));
+	}
+	return false;
+}
+
+/* A certificate of our own that the server asks for. */
+static bool
+server_has_certificate(const struct haproxy_line *l)
+{
+	return (span_is(l->word[0], "server") || span_is(l->word[0], "default-server") ||
+		       span_is(l->word[0], "server-template")) &&
+	       value_after(l, 1, "crt").n != 0;
+}
+
+const struct haproxy_line *
+credential_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w)))
+		if (rule_sets_credential(l) || (is_back(s) && server_has_certificate(l)))
+			return l;
+	return NULL;
+}
+
+/* ---- the guard ---- */
+
+/* Rules after which HAProxy looks at no further http-request rule of this section. */
+static const char *const final_actions[] = { "allow", "auth", "deny", "redirect", "reject",
+	"return", "silent-drop", "tarpit", "use-service" };
+static const char *const refusals[] = { "deny", "reject", "return", "silent-drop", "tarpit" };
+
+static size_t
+condition_at(const struct haproxy_line *l)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (span_is(l->word[i], "if") || span_is(l->word[i], "unless"))
+			return i;
+	return l->n;
+}
+
+/* Refuses under the very condition of the shipped line; how it refuses is the person's. */
+static bool
+guards_as(const struct haproxy_line *l, const struct haproxy_line *shipped)
+{
+	size_t a = condition_at(l), b = condition_at(shipped);
+
+	if (l->negated || !span_is(l->word[0], "http-request") ||
+		!SPAN_IN(haproxy_word(l, 1), refusals) || l->n - a != shipped->n - b)
+		return false;
+	for (size_t i = 0; a + i < l->n; i++)
+		if (!span_eq(l->word[a + i], shipped->word[b + i]))
+			return false;
+	return true;
+}
+
+/* Reads the http-request rules of a section up to the guards: which were found, and what ends
+ * the rules before them. */
+struct guarded {
+	const struct haproxy_line *missing; /* the shipped line that is not there */
+	const struct haproxy_line *before;  /* ends the rules before a guard */
+	const struct haproxy_line *maybe;   /* the guard is in an .if that cannot be judged */
+};
+
+static struct guarded
+guard_of(const struct judge *j, const struct haproxy_section *s)
+{
+	struct guarded g = { .missing = NULL };
+
+	for (size_t k = 0; k < j->shipped_guard->n; k++) {
+		const struct haproxy_line *want = &j->shipped_guard->line[k], *l, *ends = NULL;
+		struct haproxy_walk w = haproxy_walk(s);
+		while ((l = haproxy_next(&w)) && !guards_as(l, want)) {
+			bool guard = k > 0 && guards_as(l, &j->shipped_guard->line[0]);
+			if (!ends && !guard && span_is(l->word[0], "http-request") &&
+				SPAN_IN(haproxy_word(l, 1), final_actions) &&
+				!SPAN_IN(haproxy_word(l, 1), refusals))
+				ends = l;
+		}
+		if (!l && !g.missing)
+			g.missing = want;
+		else if (l && ends && !g.before)
+			g.before = ends;
+		else if (l && l->maybe)
+			g.maybe = l;
+	}
+	return g;
+}
+
+/* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */
+static bool
+waived(const struct haproxy_section *s)
+{
+	static const char mark[] = "tollgate: no guard";
+
+	return memmem(s->head->source.p, s->head->source.n, mark, sizeof(mark) - 1) != NULL;
+}
+
+static void
+judge_backend(struct judge *j, const struct haproxy_section *s)
+{
+	const struct haproxy_line *credential = credential_of(s);
+	struct guarded g = guard_of(j, s);
+	struct span guard = shipped_piece(PIECE_GUARD);
+	char paste[4096];
+
+	if (!credential || waived(s))
+		return;
+	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(guard));
+	if (g.missing)
+		found(j, s->head, paste,
+			"%.*s holds a credential (line %u) and lacks the guard: any request "
+			"that "
+			"reaches it gets the provider's answer (it is no provider? say `# "
+			"tollgate: no guard` on this line)",
+			SPAN_ARG(s->name), credential->line);
+	else if (g.before)
+		found(j, g.before, paste,
+			"%.*s: this rule ends the rules before the guard is asked: the guard "
+			"comes first",
+			SPAN_ARG(s->name));
+	else if (g.maybe)
+		found(j, g.maybe, paste,
+			"%.*s: whether the guard is there depends on an .if that cannot be "
+			"known here",
+			SPAN_ARG(s->name));
+}
+
+void
+rule_credential_unguarded(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++)
+		if (is_back(&j->h->section[i]))
+			judge_backend(j, &j->h->section[i]);
+}
+
+/* In a frontend it would go to every backend behind it, and be set before the gate deletes
+ * what the caller sent. */
+void
+rule_credential_in_front(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		const struct haproxy_line *l =
+			s->kind == HAPROXY_FRONTEND ? credential_of(s) : NULL;
+		if (l && !waived(s))
+			found(j, l, NULL,
+				"frontend %.*s sets a credential for every backend behind it: "
+				"set "
+				"it in the provider's backend, after the guard",
+				SPAN_ARG(s->name));
+	}
+}

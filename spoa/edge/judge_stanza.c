@@ -1,0 +1,276 @@
+/* The stanza: is it there, whole, in order, before the person's own routes, and does it name
+ * what passes the gate in a way that no spelling of a path gets around? */
+#include <stdio.h>
+
+#include "edge/judge_private.h"
+
+/* Lines of the shipped sections that a person's may lack or write otherwise: where it listens,
+ * what passes, where it routes without the policy's word, comments for readers. */
+static bool
+is_free(const struct judge *j, const struct haproxy_line *want)
+{
+	struct span first = want->word[0];
+
+	if (span_is(first, "bind") || span_is(first, "option") || span_is(first, "filter"))
+		return true;
+	if (span_is(first, "acl"))
+		return span_is(haproxy_word(want, 1), "tollgate");
+	if (span_is(first, "http-after-response"))
+		return true; /* rule_shipped_differs says so */
+	return !j->bolt_on && span_is(first, "use_backend") && line_holds(want, "path");
+}
+
+/* wait-for-body may wait as long as the person likes. */
+static bool
+says(const struct haproxy_line *l, const struct haproxy_line *want)
+{
+	if (!span_is(haproxy_word(want, 1), "wait-for-body"))
+		return same_line(l, want);
+	if (l->n != want->n)
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (i != 3 && !span_eq(l->word[i], want->word[i]))
+			return false;
+	return true;
+}
+
+static const struct haproxy_line *
+find_saying(const struct haproxy_section *s, const struct haproxy_line *want)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->line[i].negated && says(&s->line[i], want))
+			return &s->line[i];
+	return NULL;
+}
+
+/* A line of s that was meant to be this one: the same words up to what it acts on. */
+static const struct haproxy_line *
+find_changed(const struct haproxy_section *s, const struct haproxy_line *want)
+{
+	size_t key =
+		span_is(want->word[0], "use_backend") || span_is(want->word[0], "acl") ? 2 : 3;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *l = &s->line[i];
+		size_t k = 0;
+		while (k < key && k < l->n && k < want->n && span_eq(l->word[k], want->word[k]))
+			k++;
+		if (k == key)
+			return l;
+	}
+	return NULL;
+}
+
+static void
+paste_line(char *out, size_t n, const struct haproxy_line *l)
+{
+	snprintf(out, n, "%.*s", SPAN_ARG(l->source));
+}
+
+void
+rule_stanza_absent(struct judge *j)
+{
+	char paste[32768];
+
+	if (j->gate)
+		return;
+	snprintf(paste, sizeof(paste), "%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
+		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+	for (size_t i = 0; i < j->h->n; i++)
+		if (is_front(&j->h->section[i])) {
+			found(j, j->h->section[i].head, paste,
+				"no frontend loads the SPOE engine of tollgate: nothing is "
+				"asked. "
+				"In the frontend whose requests pass the gate (this is the "
+				"first), "
+				"after its bind lines and before its first use_backend");
+			return;
+		}
+	found(j, NULL, paste,
+		"no frontend loads the SPOE engine of tollgate: nothing is asked");
+}
+
+/* Sample fetches that read what a caller can spell in many ways. */
+static const char *const path_fetches[] = { "path", "url", "base", "capture.req.uri", "query",
+	"pathq", "urlp" };
+
+static bool
+reads_path(struct span criterion)
+{
+	for (size_t i = 0; i < COUNT_OF(path_fetches); i++) {
+		struct span f = span_str(path_fetches[i]);
+		if (!span_starts(criterion, f))
+			continue;
+		if (criterion.n == f.n || strchr("_,(", criterion.p[f.n]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+condition_reads_path(const struct haproxy_line *l)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (reads_path(l->word[i]) &&
+			(span_is(l->word[i - 1], "{") || span_is(l->word[i - 1], "!{")))
+			return true;
+	return false;
+}
+
+void
+rule_stanza_scope(struct judge *j)
+{
+	bool named = false;
+
+	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (!span_is(l->word[0], "acl") || !span_is(haproxy_word(l, 1), "tollgate"))
+			continue;
+		named = true;
+		if (reads_path(haproxy_word(l, 2)))
+			found(j, l, "acl tollgate req.hdr(host),host_only -i ai.example.com",
+				"the gate is scoped by path: //v1, /./v1 and /%%761 are "
+				"spellings "
+				"that this misses; name a host or a bind");
+	}
+	if (j->gate && j->bolt_on && !named)
+		found(j, j->engine, "acl tollgate req.hdr(host),host_only -i ai.example.com",
+			"no `acl tollgate` says what passes the gate");
+}
+
+/* Lines of one frontend against the shipped one's. */
+static void
+judge_lines(
+	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *shipped)
+{
+	char paste[16384];
+
+	for (size_t i = 0; s && shipped && i < shipped->n; i++) {
+		const struct haproxy_line *want = &shipped->line[i];
+		const struct haproxy_line *l = find_saying(s, want);
+		if (is_free(j, want) || (l && !l->maybe))
+			continue;
+		paste_line(paste, sizeof(paste), want);
+		const struct haproxy_line *changed = l ? NULL : find_changed(s, want);
+		if (l)
+			found(j, l, paste,
+				"whether this line is there depends on an .if that cannot be "
+				"known "
+				"here");
+		else if (changed && condition_reads_path(changed) &&
+			 !condition_reads_path(want))
+			found(j, changed, paste,
+				"this line of the stanza is scoped by path: //v1, /./v1 and "
+				"/%%761 are spellings that it misses");
+		else if (changed)
+			found(j, changed, paste, "this is not what the stanza's line says");
+		else
+			found(j, s->head, paste, "a line of the stanza is missing in %.*s",
+				SPAN_ARG(s->name));
+	}
+}
+
+void
+rule_stanza_lines(struct judge *j)
+{
+	judge_lines(j, j->gate, j->shipped_gate);
+}
+
+/* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
+void
+rule_inner_lines(struct judge *j)
+{
+	if (!j->bolt_on)
+		judge_lines(j, j->inner, j->shipped_inner);
+}
+
+void
+rule_stanza_order(struct judge *j)
+{
+	const struct haproxy_line *last = NULL;
+	char paste[16384];
+
+	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
+		const struct haproxy_line *want = &j->shipped_gate->line[i];
+		const struct haproxy_line *l =
+			is_free(j, want) ? NULL : find_saying(j->gate, want);
+		/* rules of one kind run in their order, kinds in HAProxy's */
+		if (!l || (last && !span_eq(l->word[0], last->word[0])))
+			last = NULL;
+		if (l && last && l < last) {
+			paste_line(paste, sizeof(paste), want);
+			found(j, l, paste, "out of order: the stanza has this after line %u",
+				last->line);
+		}
+		if (l)
+			last = l;
+	}
+}
+
+static bool
+spares_the_gate(const struct haproxy_line *l)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (span_is(l->word[i], "!tollgate") ||
+			(span_is(l->word[i], "tollgate") && span_is(l->word[i - 1], "unless")))
+			return true;
+	return false;
+}
+
+void
+rule_routes_after_own(struct judge *j)
+{
+	const struct haproxy_line *first = NULL;
+	char paste[8192];
+
+	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+	for (size_t i = 0; j->gate && i < j->shipped_gate->n && !first; i++)
+		if (span_is(j->shipped_gate->line[i].word[0], "use_backend"))
+			first = find_saying(j->gate, &j->shipped_gate->line[i]);
+	for (size_t i = 0; first && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (l < first && span_is(l->word[0], "use_backend") && !spares_the_gate(l))
+			found(j, l, paste,
+				"this use_backend comes before the stanza's: what it names "
+				"does "
+				"not pass the gate (line %u). Move the stanza's lines above it",
+				first->line);
+	}
+}
+
+/* ---- the person's own rules before the stanza ---- */
+
+static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
+	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc", "tarpit" };
+static const char *const once_fetches[] = { "{ src", "{ ssl_", "{ dst", "!{ src", "!{ ssl_",
+	"!{ dst" };
+
+static bool
+counts_or_reads_client(const struct haproxy_line *l)
+{
+	if (SPAN_IN(haproxy_word(l, 1), once_actions))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(once_fetches); i++) {
+		struct span f = span_str(once_fetches[i]), brace = span_next(&f, ' ');
+		for (size_t k = 2; k < l->n; k++)
+			if (span_eq(l->word[k - 1], brace) && span_starts(l->word[k], f))
+				return true;
+	}
+	return false;
+}
+
+void
+rule_own_rules_twice(struct judge *j)
+{
+	for (size_t i = 0; j->gate && j->bolt_on && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (find_saying(j->shipped_gate, l) || line_holds(l, "tollgate-inner"))
+			continue;
+		if (l < j->engine && span_is(l->word[0], "http-request") &&
+			counts_or_reads_client(l))
+			found(j, l, "unless { so_name tollgate-inner }",
+				"this rule runs again on the relay's second pass, which has no "
+				"client: add the condition (it has one? then `!{ so_name "
+				"tollgate-inner }` within)");
+	}
+}

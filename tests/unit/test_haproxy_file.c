@@ -1,0 +1,264 @@
+/* A person's HAProxy files: the words of a line, conditions, sections and their defaults. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "edge/haproxy_file.h"
+#include "support/guard.h"
+#include "support/temp_dir.h"
+
+/* The words of a line with | between, and what is noted. */
+static const struct {
+	const char *name, *line, *words, *note;
+} rows[] = {
+	{ "spaces and tabs separate", "a  b\tc ", "a|b|c", "" },
+	{ "a hash ends the line, in a word too", "a b#c d", "a|b", "" },
+	{ "an escaped hash is a character", "a b\\#c", "a|b#c", "" },
+	{ "an escaped space joins", "a b\\ c", "a|b c", "" },
+	{ "other escapes stay", "a \\d+ \\.", "a|\\d+|\\.", "" },
+	{ "\\x is a byte", "a \\x41\\x4", "a|A\\x4", "" },
+	{ "weak quotes keep spaces", "a \"b  c\"d", "a|b  cd", "" },
+	{ "strong quotes keep all", "a '$X \\ \"#'", "a|$X \\ \"#", "" },
+	{ "an empty word is a word", "a \"\" b", "a||b", "" },
+	{ "a variable in weak quotes", "a \"${TG_ONE}/$TG_ONE\"", "a|1/1", "" },
+	{ "a variable outside of quotes is text", "a ${TG_ONE} $TG_ONE", "a|${TG_ONE}|$TG_ONE",
+		"" },
+	{ "a variable's other value", "a \"${TG_NONE-x y}\"", "a|x y", "" },
+	{ "a list is several words", "a \"${TG_LIST[*]}\"", "a|x|y", "" },
+	{ "an unset variable is empty, and said", "a \"$TG_NONE\"", "a|",
+		"TG_NONE is not set" },
+	{ "a quote that is not closed", "a \"b", NULL, "a quote is not closed" },
+	{ "a strong one", "a 'b", NULL, "a quote is not closed" },
+	{ "a variable without a name", "a \"$ b\"", NULL, "without the name" },
+	{ "a brace that is not closed", "a \"${B\"", NULL, "without its }" },
+	{ "no negates", "no option x", "option|x", "" },
+	{ "no alone is a word", "no", "no", "" },
+	{ "carriage returns are spaces", "a b\r", "a|b", "" },
+};
+
+static void
+words_are_those_of_haproxy(void **state)
+{
+	(void)state;
+	setenv("TG_ONE", "1", 1);
+	setenv("TG_LIST", "x y", 1);
+	unsetenv("TG_NONE");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct haproxy h;
+		struct buf got;
+		size_t n = strlen(rows[i].line);
+		char *text = guard_dup(rows[i].line, n);
+		struct haproxy_line l = { .file = "f", .line = 7, .source = span_of(text, n) };
+		haproxy_init(&h);
+		buf_init(&got, 0);
+		bool ok = haproxy_words(&h, &l);
+		for (size_t k = 0; ok && k < l.n; k++) {
+			if (k)
+				buf_putc(&got, '|');
+			buf_span(&got, l.word[k]);
+		}
+		buf_putc(&got, 0);
+		buf_putc(&h.notes, 0);
+		if (ok != (rows[i].words != NULL) || (ok && strcmp(got.p, rows[i].words)) ||
+			!strstr(h.notes.p, rows[i].note))
+			fail_msg("%s: %s, %s", rows[i].name, got.p, h.notes.p);
+		buf_free(&got);
+		haproxy_free(&h);
+		guard_free(text, n);
+	}
+}
+
+static void
+a_nul_is_no_word(void **state)
+{
+	struct haproxy h;
+	struct haproxy_line l = { .file = "f", .line = 1, .source = { "a\0b", 3 } };
+
+	(void)state;
+	haproxy_init(&h);
+	assert_false(haproxy_words(&h, &l));
+	haproxy_free(&h);
+}
+
+static const struct {
+	const char *text, *version;
+	int want;
+} conditions[] = {
+	{ "version_atleast(3.2)", "3.2.26", 1 },
+	{ "version_atleast(3.2)", "2.6.12", 0 },
+	{ "version_atleast(2.6.13)", "2.6.12", 0 },
+	{ "version_before(3.0)", "2.6.12", 1 },
+	{ "version_atleast(3.2)", "", -1 },
+	{ "!version_atleast(3.2) && version_atleast(2.6)", "2.6.12", 1 },
+	{ "version_atleast(3.2) || version_atleast(2.6)", "2.6.12", 1 },
+	{ "(version_atleast(3.2) || 0) && 1", "2.6.12", 0 },
+	{ "defined(TG_ONE)", "2.6.12", 1 },
+	{ "defined(TG_NONE)", "2.6.12", 0 },
+	{ "streq(a,a)", "2.6.12", 1 },
+	{ "strneq(a, a)", "2.6.12", 0 },
+	{ "feature(OPENSSL)", "2.6.12", -1 },
+	{ "feature(OPENSSL) && 0", "2.6.12", 0 },
+	{ "feature(OPENSSL) || 1", "2.6.12", 1 },
+	{ "!feature(OPENSSL)", "2.6.12", -1 },
+	{ "", "2.6.12", 0 },
+	{ "1 junk", "2.6.12", -1 },
+	{ "streq(a", "2.6.12", -1 },
+};
+
+static void
+conditions_are_judged_or_said_to_be_unknown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(conditions); i++) {
+		struct haproxy h;
+		haproxy_init(&h);
+		haproxy_set_version(&h, span_str(conditions[i].version));
+		if (haproxy_condition(&h, span_str(conditions[i].text)) != conditions[i].want)
+			fail_msg("%s on %s", conditions[i].text, conditions[i].version);
+		haproxy_free(&h);
+	}
+}
+
+/* The names of the sections whose lines are read, with + for a line that may be. */
+static void
+shape(const char *text, struct buf *out)
+{
+	struct haproxy h;
+
+	haproxy_init(&h);
+	haproxy_set_version(&h, SPAN_LIT("2.6.12"));
+	assert_int_equal(haproxy_read_text(&h, "h.cfg", span_str(text)), 0);
+	haproxy_resolve(&h);
+	for (size_t i = 0; i < h.n; i++) {
+		const struct haproxy_section *s = &h.section[i];
+		buf_printf(out, "%s(%s)", s->name.p, s->defaults ? s->defaults->name.p : "-");
+		for (size_t k = 0; k < s->n; k++)
+			buf_printf(out, " %s%u%s", s->line[k].word[0].p, s->line[k].line,
+				s->line[k].maybe ? "?" : "");
+		buf_str(out, "; ");
+	}
+	buf_span(out, buf_view(&h.notes));
+	buf_putc(out, 0);
+	haproxy_free(&h);
+}
+
+static const struct {
+	const char *name, *text, *want;
+} shapes[] = {
+	{ "the last defaults before a proxy applies",
+		"defaults a\n x\ndefaults\n y\nfrontend f\n z\nbackend b from a\n",
+		"a(-) x2; (-) y4; f() z6; b(a); " },
+	{ "defaults of defaults", "defaults a\ndefaults b from a\nbackend c from b\n",
+		"a(-); b(a); c(b); " },
+	{ "a branch that does not hold is not there",
+		"backend a\n.if version_atleast(3.2)\n x\n.else\n y\n.endif\n", "a(-) y5; " },
+	{ "the first branch that holds is taken",
+		"backend a\n.if 0\n x\n.elif 1\n y\n.elif 1\n z\n.else\n w\n.endif\n v\n",
+		"a(-) y5 v11; " },
+	{ "a branch that cannot be judged may be, and so may those after it",
+		"backend a\n.if feature(X)\n x\n.else\n y\n.endif\n",
+		"a(-) x3? y5?; h.cfg:2: whether this holds cannot be known here: what follows "
+		"is "
+		"read as if it may\n" },
+	{ "a section in a branch that does not hold",
+		"backend a\n.if 0\nbackend b\n x\n.endif\n y\n", "a(-) y6; " },
+	{ "an .if in one that is skipped",
+		"backend a\n.if 0\n.if 1\n x\n.endif\n.else\n y\n.endif\n", "a(-) y7; " },
+	{ "an .if without its .endif", "backend a\n.if 1\n x\n",
+		"a(-) x3; h.cfg:4: .if without its .endif\n" },
+	{ "lines before any section", " x\nbackend a\n",
+		"a(-); h.cfg:1: x: before any section\n" },
+	{ "defaults that are not there", "backend a from b\n",
+		"a(-); h.cfg:1: no section `defaults b` comes before\n" },
+	{ "a comment is no line", "# x\nbackend a # b\n\n y\n", "a(-) y4; " },
+	{ "setenv counts from its line on",
+		"global\n setenv TG_SET 1\nbackend a\n.if defined(TG_SET)\n x\n.endif\n",
+		"(-) setenv2; a(-) x5; " },
+	{ "presetenv changes nothing that is set",
+		"global\n setenv TG_SET 1\n presetenv TG_SET 2\nbackend a\n.if "
+		"streq(\"$TG_SET\",1)\n x\n.endif\n",
+		"(-) setenv2 presetenv3; a(-) x6; " },
+};
+
+static void
+sections_are_those_of_haproxy(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+		struct buf out;
+		buf_init(&out, 0);
+		shape(shapes[i].text, &out);
+		if (strcmp(out.p, shapes[i].want))
+			fail_msg("%s: %s", shapes[i].name, out.p);
+		buf_free(&out);
+	}
+}
+
+static void
+a_folder_is_its_cfg_files_by_name(void **state)
+{
+	struct haproxy h;
+
+	(void)state;
+	assert_int_equal(mkdir(path("d"), 0700), 0);
+	put("d/b.cfg", "backend b\n");
+	put("d/a.cfg", "backend a\n");
+	put("d/.c.cfg", "backend hidden\n");
+	put("d/c.txt", "backend other\n");
+	haproxy_init(&h);
+	assert_int_equal(haproxy_read(&h, path("d")), 0);
+	assert_int_equal(h.n, 2);
+	assert_string_equal(h.section[0].name.p, "a");
+	assert_string_equal(h.section[1].name.p, "b");
+	assert_int_equal(haproxy_read(&h, path("none")), ERR_IO);
+	haproxy_free(&h);
+}
+
+static void
+versions_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned v[3];
+		bool ok;
+	} versions[] = {
+		{ "HAProxy version 2.6.12-1+deb12u3 2025/10/03 - https://haproxy.org/",
+			{ 2, 6, 12 }, true },
+		{ "3.2", { 3, 2, 0 }, true },
+		{ "3.4-dev7", { 3, 4, 0 }, true },
+		{ "three", { 0, 0, 0 }, false },
+		{ "3", { 3, 0, 0 }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(versions); i++) {
+		struct haproxy h;
+		haproxy_init(&h);
+		assert_int_equal(
+			haproxy_set_version(&h, span_str(versions[i].text)), versions[i].ok);
+		assert_memory_equal(h.version, versions[i].v, sizeof(h.version));
+		haproxy_free(&h);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_are_those_of_haproxy),
+		cmocka_unit_test(a_nul_is_no_word),
+		cmocka_unit_test(conditions_are_judged_or_said_to_be_unknown),
+		cmocka_unit_test(sections_are_those_of_haproxy),
+		cmocka_unit_test(a_folder_is_its_cfg_files_by_name),
+		cmocka_unit_test(versions_are_read),
+	};
+
+	return cmocka_run_group_tests_name(
+		"haproxy_file", tests, temp_dir_make, temp_dir_remove);
+}

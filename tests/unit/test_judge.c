@@ -1,0 +1,369 @@
+/* check --haproxy: a whole configuration as README has it laid is silent; one change of it is
+ * one finding of one rule, at its line, with the line to paste. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/judge.h"
+#include "edge/judge_private.h"
+
+static const char head[] = "global\n"
+			   "\tchroot /var/lib/haproxy\n"
+			   "\tuser haproxy\n";
+static const char defaults[] = "defaults\n"
+			       "\tlog global\n"
+			       "\tmode http\n"
+			       "\ttimeout connect 5s\n"
+			       "\ttimeout client 50s\n"
+			       "\ttimeout server 50s\n"
+			       "\terrorfile 503 /etc/haproxy/errors/503.http\n"
+			       "frontend web\n"
+			       "\tbind :443 ssl crt /etc/haproxy/web.pem alpn h2,http/1.1\n";
+static const char own[] = "\tuse_backend admin if { path_beg /admin }\n"
+			  "\tdefault_backend site\n"
+			  "backend site\n"
+			  "\tserver a 127.0.0.1:8000\n"
+			  "backend admin\n"
+			  "\tserver a 127.0.0.1:8001\n";
+static const char provider[] =
+	"\ttimeout server 10m\n"
+	"\thttp-request set-header host api.openai.com\n"
+	"\thttp-request set-header authorization \"Bearer %[env(OPENAI_API_KEY)]\"\n"
+	"\terrorfile 502 /etc/haproxy/tollgate/503.http\n"
+	"\terrorfile 503 /etc/haproxy/tollgate/503.http\n"
+	"\tserver o api.openai.com:443 ssl verify required ca-file "
+	"/etc/ssl/certs/ca-certificates.crt\n";
+
+/* What README has a person write into a Debian haproxy.cfg. */
+static void
+laid(struct buf *out)
+{
+	buf_init(out, 0);
+	buf_str(out, head);
+	buf_span(out, shipped_piece(PIECE_GLOBAL));
+	buf_str(out, defaults);
+	buf_span(out, shipped_piece(PIECE_STANZA));
+	buf_span(out, shipped_piece(PIECE_ROUTES));
+	buf_str(out, own);
+	buf_str(out, "backend openai\n");
+	buf_span(out, shipped_piece(PIECE_GUARD));
+	buf_str(out, provider);
+	buf_str(out, "backend anthropic\n");
+	buf_span(out, shipped_piece(PIECE_GUARD));
+	buf_str(out, provider);
+}
+
+static const struct config *cfg;
+
+/* Judges the person's file beside the shipped tollgate.cfg. */
+static void
+judged(struct span text, struct span ours, const char *version, struct judged *out)
+{
+	struct haproxy h;
+
+	haproxy_init(&h);
+	assert_true(haproxy_set_version(&h, span_str(version)));
+	assert_int_equal(haproxy_read_text(&h, "haproxy/mine.cfg", text), 0);
+	assert_int_equal(haproxy_read_text(&h, "haproxy/tollgate.cfg", ours), 0);
+	haproxy_resolve(&h);
+	judge(&h, cfg, out);
+	buf_putc(&out->errors, 0);
+	buf_putc(&out->advice, 0);
+	haproxy_free(&h);
+}
+
+static void
+what_readme_has_laid_is_silent(void **state)
+{
+	static const char *const versions[] = { "2.6.12", "3.0.11", "3.2.26" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(versions); i++) {
+		struct judged j;
+		struct buf text;
+		laid(&text);
+		judged(buf_view(&text), shipped("haproxy/tollgate.cfg"), versions[i], &j);
+		assert_string_equal(j.errors.p, "");
+		assert_string_equal(j.advice.p, "");
+		judged_free(&j);
+		buf_free(&text);
+		judged(shipped("haproxy/haproxy.cfg"), shipped("haproxy/tollgate.cfg"),
+			versions[i], &j);
+		assert_string_equal(j.errors.p, "");
+		assert_string_equal(j.advice.p, "");
+		judged_free(&j);
+	}
+}
+
+#define GUARD                                                                                  \
+	"http-request return status 503 content-type application/json hdr retry-after 1 "      \
+	"string"
+#define SPOE "filter spoe engine tollgate config /etc/haproxy/tollgate/spoe.cfg"
+#define BIND "bind unix@/run/tollgate/inner.sock mode 660"
+
+/* One change: the first `from` becomes `to`. The finding is at the line that holds `at`. */
+static const struct row {
+	const char *rule, *name, *from, *to, *at, *paste;
+	const char *version; /* NULL: 2.6.12 */
+	bool ours;	     /* the change is in tollgate.cfg */
+} rows[] = {
+	{ "haproxy-version", "an old HAProxy", "", "", "global", NULL, "2.4.22", false },
+	{ "haproxy-version", "an option that this version ignores", "frontend web\n",
+		"frontend web\n\toption abortonclose\n", "option abortonclose", NULL, NULL,
+		false },
+	{ "haproxy-version", "an option that this version does not know", "frontend web\n",
+		"frontend web\n\toption http-drop-response-trailers\n", "drop-response", NULL,
+		"3.0.11", false },
+	{ "stanza-absent", "nobody loads the engine", SPOE, "", "frontend web", SPOE, NULL,
+		false },
+	{ "stanza-absent", "another engine", SPOE, "filter spoe engine waf config /w.cfg",
+		"frontend web", SPOE, NULL, false },
+	{ "shipped-missing", "tollgate.cfg is not loaded", "backend tollgate-deny",
+		"backend other", "filter spoe", "-f /etc/haproxy/tollgate/tollgate.cfg", NULL,
+		true },
+	{ "gate-mode", "a frontend that does not speak HTTP", "\tmode http\n", "\tmode tcp\n",
+		"mode tcp", "mode http", NULL, false },
+	{ "stanza-scope", "the gate by path",
+		"acl tollgate req.hdr(host),host_only -i ai.example.com",
+		"acl tollgate path_beg /v1/", "acl tollgate path_beg", "req.hdr(host)", NULL,
+		false },
+	{ "stanza-scope", "the gate by a part of the URL",
+		"acl tollgate req.hdr(host),host_only -i ai.example.com",
+		"acl tollgate url,url_dec -m beg /v1/", "acl tollgate url", "req.hdr(host)",
+		NULL, false },
+	{ "stanza-scope", "no ACL says what passes",
+		"acl tollgate req.hdr(host),host_only -i ai.example.com", "", "filter spoe",
+		"acl tollgate", NULL, false },
+	{ "stanza-lines", "a line is missing",
+		"    http-request del-header ^x[-_]tollgate[-_] -m reg if tollgate or "
+		"tollgate-inner\n",
+		"", "frontend web", "^x[-_]tollgate[-_]", NULL, false },
+	{ "stanza-lines", "the question is not asked",
+		"http-request send-spoe-group tollgate request if",
+		"http-request send-spoe-group tollgate request if FALSE",
+		"tollgate request if FALSE", "tollgate request if tollgate", NULL, false },
+	{ "stanza-lines", "a line is scoped by path",
+		"http-request wait-for-body time 15s if tollgate",
+		"http-request wait-for-body time 15s if { path_beg /v1 }", "{ path_beg /v1 }",
+		"time 15s if tollgate !tollgate-inner", NULL, false },
+	{ "stanza-lines", "a line depends on what cannot be known",
+		"    http-request send-spoe-group tollgate request",
+		".if feature(X)\n    http-request send-spoe-group tollgate request",
+		"send-spoe-group tollgate request", "send-spoe-group", NULL, false },
+	{ "stanza-order", "asked before forged headers are gone", SPOE,
+		SPOE "\n    http-request send-spoe-group tollgate request if tollgate "
+		     "!tollgate-inner !{ ssl_c_used } !{ var(txn.tollgate.via) -m found }",
+		"http-request send-spoe-group", "send-spoe-group", NULL, false },
+	{ "routes-after-own", "the person's own route first", "    use_backend tollgate-relay",
+		"    use_backend admin if { path_beg /v1/ }\n    use_backend tollgate-relay",
+		"{ path_beg /v1/ }", "use_backend tollgate-deny", NULL, false },
+	{ "inner-lines", "the second frontend of the complete example lacks a line",
+		"    http-request set-src req.hdr(x-tollgate-src)\n", "", "frontend egress",
+		"set-src req.hdr(x-tollgate-src)", NULL, false },
+	{ "inner-bind", "a mode wider than the group", "inner.sock mode 660",
+		"inner.sock mode 666", "inner.sock", BIND, NULL, false },
+	{ "inner-bind", "no mode at all", "inner.sock mode 660", "inner.sock", "inner.sock",
+		BIND, NULL, false },
+	{ "inner-bind", "on TCP", "unix@/run/tollgate/inner.sock", "127.0.0.1:9999", "9999",
+		BIND, NULL, false },
+	{ "inner-bind", "abstract", "unix@/run/tollgate/inner.sock", "abns@tollgate", "abns@",
+		BIND, NULL, false },
+	{ "inner-bind", "where the relay does not look", "/run/tollgate/inner.sock",
+		"/run/i.sock", "/run/i.sock", BIND, NULL, false },
+	{ "inner-bind", "not there", "group tollgate name tollgate-inner",
+		"group tollgate name inner", "frontend web", BIND, NULL, false },
+	{ "credential-unguarded", "no guard", "backend anthropic\n",
+		"backend other\n\thttp-request set-header x-api-key abc\n\tserver a :1 "
+		"check\nbackend anthropic\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "a header of the environment", "backend anthropic\n",
+		"backend other\n\thttp-request set-header x-own %[env(KEY)]\n\tserver a :1 "
+		"check\nbackend anthropic\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "in the target", "backend anthropic\n",
+		"backend other\n\thttp-request set-query key=%[env(KEY)]\n\tserver a :1 "
+		"check\nbackend anthropic\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "a client certificate", "backend anthropic\n",
+		"backend other\n\tserver a :1 check ssl crt /k.pem verify none\nbackend "
+		"anthropic\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "by its defaults", "backend anthropic\n",
+		"defaults keyed\n\tmode http\n\thttp-request set-header x-api-key abc\nbackend "
+		"other from keyed\n\tserver a :1 check\nbackend anthropic from keyed\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "a listen", "backend anthropic\n",
+		"listen other\n\tbind :81\n\thttp-request set-header api-key abc\n\tserver a "
+		":1 "
+		"check\nbackend anthropic\n",
+		"listen other", GUARD, NULL, false },
+	{ "credential-unguarded", "a guard that another condition opens",
+		"unless { so_name tollgate-inner } or {", "unless { src 10.0.0.0/8 } or {",
+		"backend openai", GUARD, NULL, false },
+	{ "credential-unguarded", "a rule that ends the rules before the guard",
+		"backend openai\n",
+		"backend openai\n\thttp-request allow if { src 10.0.0.0/8 }\n", "allow if",
+		GUARD, NULL, false },
+	{ "credential-in-front", "a key in the frontend", SPOE,
+		SPOE "\n    http-request set-header authorization abc", "authorization abc",
+		NULL, NULL, false },
+	{ "sockets", "another chroot", "chroot /var/lib/haproxy", "chroot /srv/jail",
+		"unix@/tollgate/agent.sock", NULL, NULL, false },
+	{ "deadlines", "a ticket that is gone before its turn", "timeout queue 4s",
+		"timeout queue 5s", "timeout queue 5s", "timeout queue 4s", NULL, true },
+	{ "deadlines", "the relay is given up", "timeout server 15m", "timeout server 1m",
+		"timeout server 1m", "timeout server 15m", NULL, true },
+	{ "compression-filter", "compression without its filter", "frontend web\n",
+		"frontend web\n\tcompression algo gzip\n", "compression algo",
+		"filter compression", NULL, false },
+	{ "compression-overflow", "large buffers and a small reserve",
+		"    tune.maxrewrite 16384\n", "", "compression algo", "tune.maxrewrite 16384",
+		NULL, false },
+	{ "shipped-differs", "an older tollgate.cfg", "    retries 0\n", "",
+		"backend tollgate-relay from", NULL, NULL, true },
+	{ "shipped-differs", "callers are not told",
+		"http-after-response set-header x-request-id", "# ", "frontend web",
+		"x-request-id", NULL, false },
+	{ "own-rules-twice", "a counter", SPOE, "http-request track-sc0 src\n    " SPOE,
+		"track-sc0", "unless { so_name tollgate-inner }", NULL, false },
+	{ "own-rules-twice", "a rule that reads the client's address", SPOE,
+		"http-request deny if { src 10.0.0.0/8 }\n    " SPOE, "deny if", "unless", NULL,
+		false },
+	{ "bufsize", "HAProxy's own size", "    tune.bufsize 262144\n", "", "global",
+		"tune.bufsize 262144", NULL, false },
+	{ "provider-timeouts", "a web server's patience", "timeout server 10m",
+		"timeout server 55s", "timeout server 55s", "timeout server 10m", NULL, false },
+	{ "provider-timeouts", "more than the relay's", "timeout server 10m",
+		"timeout server 20m", "timeout server 20m", "timeout server 10m", NULL, false },
+	{ "http-no-delay", "bursts", "option http-no-delay", "", "frontend web",
+		"option http-no-delay", NULL, false },
+	{ "html-errors", "HAProxy's page", "\terrorfile 502 /etc/haproxy/tollgate/503.http\n",
+		"", "server o api", "errorfile 502", NULL, false },
+};
+
+static void
+change(struct buf *text, const char *from, const char *to)
+{
+	struct span v = buf_view(text);
+	const char *p = *from ? memmem(v.p, v.n, from, strlen(from)) : v.p;
+	struct buf out;
+
+	if (!p)
+		fail_msg("not in the text: %s", from);
+	buf_init(&out, 0);
+	buf_put(&out, v.p, (size_t)(p - v.p));
+	buf_str(&out, to);
+	buf_put(&out, p + strlen(from), v.n - (size_t)(p - v.p) - strlen(from));
+	buf_free(text);
+	*text = out;
+}
+
+static unsigned
+line_of(struct span text, const char *at)
+{
+	const char *p = memmem(text.p, text.n, at, strlen(at));
+	unsigned line = 1;
+
+	for (const char *q = text.p; p && q < p; q++)
+		line += *q == '\n';
+	return p ? line : 0;
+}
+
+static void
+judge_row(const struct row *r)
+{
+	struct buf mine, ours;
+	struct judged j;
+	char want[160];
+	bool error = false;
+
+	if (!strcmp(r->rule, "inner-lines")) {
+		buf_init(&mine, 0);
+		buf_span(&mine, shipped("haproxy/haproxy.cfg"));
+	} else {
+		laid(&mine);
+	}
+	buf_init(&ours, 0);
+	buf_span(&ours, shipped("haproxy/tollgate.cfg"));
+	if (!strcmp(r->rule, "compression-overflow"))
+		change(&mine, SPOE, "compression algo gzip\n    filter compression\n    " SPOE);
+	change(r->ours ? &ours : &mine, r->from, r->to);
+	judged(buf_view(&mine), buf_view(&ours), r->version ? r->version : "2.6.12", &j);
+	for (size_t i = 0; i < judge_rules_count; i++)
+		if (!strcmp(judge_rules[i].name, r->rule))
+			error = judge_rules[i].error;
+	unsigned line = line_of(buf_view(&mine), r->at);
+	snprintf(want, sizeof(want), "haproxy/mine.cfg:%u:1: %s: ", line, r->rule);
+	if (!line) {
+		line = line_of(buf_view(&ours), r->at);
+		snprintf(want, sizeof(want), "haproxy/tollgate.cfg:%u:1: %s: ", line, r->rule);
+	}
+	const char *text = error ? j.errors.p : j.advice.p, *found_at = strstr(text, want);
+	if (!found_at || (r->paste && !strstr(found_at, r->paste)))
+		fail_msg("%s: %s: no %s in\n%s%s", r->rule, r->name, want, j.errors.p,
+			j.advice.p);
+	judged_free(&j);
+	buf_free(&mine);
+	buf_free(&ours);
+}
+
+static void
+one_change_is_one_finding(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		judge_row(&rows[i]);
+}
+
+static void
+every_rule_has_a_row(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < judge_rules_count; i++) {
+		size_t k = 0;
+		while (k < COUNT_OF(rows) && strcmp(rows[k].rule, judge_rules[i].name))
+			k++;
+		if (k == COUNT_OF(rows))
+			fail_msg("no row for %s", judge_rules[i].name);
+	}
+}
+
+static struct arena arena;
+
+static int
+load_config(void **state)
+{
+	struct diag d;
+
+	(void)state;
+	arena_init(&arena, 0, false);
+	diag_init(&d);
+	cfg = config_load(&arena, "policies/tollgate.yaml", &d);
+	diag_free(&d);
+	return cfg ? 0 : -1;
+}
+
+static int
+free_config(void **state)
+{
+	(void)state;
+	arena_reset(&arena);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_readme_has_laid_is_silent),
+		cmocka_unit_test(one_change_is_one_finding),
+		cmocka_unit_test(every_rule_has_a_row),
+	};
+
+	return cmocka_run_group_tests_name("judge", tests, load_config, free_config);
+}
