@@ -16,6 +16,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("decide",   cmd_decide,   "[-c FILE] --policy FILE [--explain] < REQUEST.json", "what the policy says about one request") \
   X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN]]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
+  X("init",     cmd_init,     "[--haproxy FILE...] [--frontend N] [--host H] [--backend NAME=DIALECT...] [--person P] [--root DIR] [--haproxy-binary BIN] [--write]", "what a machine with HAProxy lacks, and the stanza laid into its file") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
   X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--clearance N] [--ttl 90d] | list | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE]", "API keys: hashed at rest, shown once") \
   X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl | replay [-c FILE] --policy P [--since T] [--until T] [--journal DIR] [--redis URL] [--file F] [--examples N] [--json] | schema [config]", "tests policies, as TAP; what a change would decide otherwise") \

@@ -22,6 +22,8 @@ void judged_free(struct judged *j);
 /* The line by which this backend, listen or frontend holds a credential of its own, with its
  * defaults; NULL: none. */
 const struct haproxy_line *credential_of(const struct haproxy_section *s);
+/* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */
+bool unguarded_by_wish(const struct haproxy_section *s);
 /* A section of kind backend or listen; NULL: there is none. */
 const struct haproxy_section *backend_named(const struct haproxy *h, struct span name);
 

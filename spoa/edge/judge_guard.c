@@ -141,9 +141,8 @@ guard_of(const struct judge *j, const struct haproxy_section *s)
 	return g;
 }
 
-/* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */
-static bool
-waived(const struct haproxy_section *s)
+bool
+unguarded_by_wish(const struct haproxy_section *s)
 {
 	static const char mark[] = "tollgate: no guard";
 
@@ -158,7 +157,7 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 	struct span guard = shipped_piece(PIECE_GUARD);
 	char paste[4096];
 
-	if (!credential || waived(s))
+	if (!credential || unguarded_by_wish(s))
 		return;
 	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(guard));
 	if (g.missing)
@@ -197,7 +196,7 @@ rule_credential_in_front(struct judge *j)
 		const struct haproxy_section *s = &j->h->section[i];
 		const struct haproxy_line *l =
 			s->kind == HAPROXY_FRONTEND ? credential_of(s) : NULL;
-		if (l && !waived(s))
+		if (l && !unguarded_by_wish(s))
 			found(j, l, NULL,
 				"frontend %.*s sets a credential for every backend behind it: "
 				"set "

@@ -241,19 +241,36 @@ rule_routes_after_own(struct judge *j)
 /* ---- the person's own rules before the stanza ---- */
 
 static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
-	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc", "tarpit" };
+	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc" };
 static const char *const once_fetches[] = { "{ src", "{ ssl_", "{ dst", "!{ src", "!{ ssl_",
 	"!{ dst" };
 
 static bool
-counts_or_reads_client(const struct haproxy_line *l)
+reads_client(const struct haproxy_line *l)
 {
-	if (SPAN_IN(haproxy_word(l, 1), once_actions))
-		return true;
 	for (size_t i = 0; i < COUNT_OF(once_fetches); i++) {
 		struct span f = span_str(once_fetches[i]), brace = span_next(&f, ' ');
 		for (size_t k = 2; k < l->n; k++)
 			if (span_eq(l->word[k - 1], brace) && span_starts(l->word[k], f))
+				return true;
+	}
+	return false;
+}
+
+/* The condition names the inner bind, or an ACL that does. */
+static bool
+knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	if (line_holds(l, "tollgate-inner"))
+		return true;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *acl = &s->line[i];
+		struct span name = haproxy_word(acl, 1);
+		if (!span_is(acl->word[0], "acl") || !line_holds(acl, "tollgate-inner"))
+			continue;
+		for (size_t k = 2; k < l->n; k++)
+			if (span_eq(l->word[k], name) ||
+				(l->word[k].n == name.n + 1 && span_ends(l->word[k], name)))
 				return true;
 	}
 	return false;
@@ -264,10 +281,14 @@ rule_own_rules_twice(struct judge *j)
 {
 	for (size_t i = 0; j->gate && j->bolt_on && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (find_saying(j->shipped_gate, l) || line_holds(l, "tollgate-inner"))
+		if (find_saying(j->shipped_gate, l) || knows_inner(j->gate, l))
 			continue;
-		if (l < j->engine && span_is(l->word[0], "http-request") &&
-			counts_or_reads_client(l))
+		if (!span_is(l->word[0], "http-request"))
+			continue;
+		/* set-src of the stanza gives the second pass its client back, ports and
+		 * certificate not */
+		if (SPAN_IN(haproxy_word(l, 1), once_actions) ||
+			(l < j->engine && reads_client(l)))
 			found(j, l, "unless { so_name tollgate-inner }",
 				"this rule runs again on the relay's second pass, which has no "
 				"client: add the condition (it has one? then `!{ so_name "

@@ -1,0 +1,62 @@
+/* The stanza laid into a person's HAProxy files: which frontend and which backends, what is
+ * inserted where, and how that reads as a difference. Lines of a person are never changed and
+ * never taken away; what is there already is not inserted again. */
+#ifndef EDGE_LAY_H
+#define EDGE_LAY_H
+
+#include "edge/haproxy_file.h"
+
+enum { LAY_BACKENDS_MAX = 64, LAY_EDITS_MAX = 256 };
+
+/* Lines that go into a file after its line `after` (0: before its first). */
+struct lay_edit {
+	const char *file;
+	unsigned after;
+	bool drop; /* the line after it goes: tollgate's own files alone */
+	struct span text;
+};
+
+struct lay_backend {
+	const char *name, *dialect;
+	const struct haproxy_section *section;
+};
+
+/* What the person said; NULL and 0: not said. */
+struct lay_wish {
+	const char *frontend, *host;
+	struct lay_backend backend[LAY_BACKENDS_MAX];
+	size_t nbackend;
+};
+
+struct lay {
+	struct arena *arena;
+	const struct haproxy_section *front;
+	const char *host;
+	struct lay_backend backend[LAY_BACKENDS_MAX];
+	size_t nbackend;
+	bool laid; /* a frontend loads the engine already */
+	struct lay_edit edit[LAY_EDITS_MAX];
+	size_t nedit;
+	struct buf choices; /* what must be said, a line each; empty: nothing */
+	struct buf notes;   /* what was not touched and may matter */
+};
+
+/* h is resolved. All of *l lives in the arena but the two buffers. */
+void lay_choose(
+	struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a);
+/* After a choice without questions. */
+void lay_edits(struct lay *l, const struct haproxy *h);
+void lay_free(struct lay *l);
+
+/* A file's text with its edits, in their order. */
+void lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out);
+/* The same as a unified difference; empty: none. */
+void lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out);
+
+/* The shipped configuration and policy for these backends. */
+void lay_config(const struct lay *l, struct buf *out);
+void lay_policy(const struct lay *l, struct buf *out);
+
+#endif
