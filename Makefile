@@ -216,6 +216,24 @@ uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgat
 		$(MAN8:docs/man/%=$(SHARE)/man/man8/%)
 	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
 
+# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
+DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+
+.PHONY: deb deb-test
+deb: deps-run ## a Debian package in build/deb/
+	@tests/support/deps debhelper dpkg-dev
+	@$(MAKE) --no-print-directory all
+	@rm -rf $(B)/deb && mkdir -p $(B)/deb
+	@DEB_RULES_REQUIRES_ROOT=no debian/rules binary B=$(abspath $(B)) DEST=$(abspath $(B))/deb >$(B)/deb/log 2>&1 \
+		|| { tail -20 $(B)/deb/log; exit 1; }
+	@DEB_RULES_REQUIRES_ROOT=no debian/rules clean B=$(abspath $(B)) >>$(B)/deb/log 2>&1
+	@ls -l $(DEB)
+
+deb-test: deb ## the package in a Debian 12 of its own with systemd: lintian, install, traffic, remove (as root)
+	@tests/support/deps mmdebstrap systemd-nspawn:systemd-container lintian:lintian
+	@$(MAKE) --no-print-directory support
+	@tests/deb/run $(DEB) $(B)
+
 # Debian packages: what the build needs, what tests and demo need beside it.
 # Debian 13 has libllhttp-dev; on Debian 12 the package node-llhttp brings the
 # sources.
@@ -406,7 +424,9 @@ clean: ## remove build/
 
 -include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
 
-.PHONY: print-cppflags print-warn
+.PHONY: print-cppflags print-warn print-deps-build
+print-deps-build:
+	@echo $(DEPS_BUILD)
 print-cppflags:
 	@echo $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS))
 print-warn:

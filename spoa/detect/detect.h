@@ -26,6 +26,9 @@ void detect_free(struct detect_rules **r);
  * *errors. */
 int detect_self_test(const struct detect_rules *r, struct buf *errors);
 
+/* True where every pattern runs as machine code; false where memory that is written may not be
+ * executed (MemoryDenyWriteExecute=): all is found, slower. */
+bool detect_jit(const struct detect_rules *r);
 /* A stable hash of the rules' meaning, 64 hex digits; part of a policy's version. */
 const char *detect_version(const struct detect_rules *r);
 

@@ -168,6 +168,15 @@ detect_free(struct detect_rules **r)
 	*r = NULL;
 }
 
+bool
+detect_jit(const struct detect_rules *r)
+{
+	for (size_t i = 0; i < r->npatterns; i++)
+		if (r->patterns[i].code && !r->patterns[i].jit)
+			return false;
+	return true;
+}
+
 const char *
 detect_version(const struct detect_rules *r)
 {

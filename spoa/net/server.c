@@ -93,6 +93,8 @@ server_ready(struct server *s, struct buf *out)
 		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
 	else
 		buf_str(out, "redis: none, limits count in this process only\n");
+	if (!detect_jit(snap->rules))
+		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
 	bool keys = keysets_ready(s->keysets, out);
 	if (s->audit)
 		buf_printf(out, "audit: %s\n",
@@ -141,9 +143,10 @@ server_status(struct server *s, struct buf *out)
 	buf_json_str(out, span_str(snap->policy->label));
 	buf_printf(out,
 		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
-		"\"ready\":%s,\"recognisers\":",
+		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
-		snap->policy->nroutes, snap->policy->nrules, ok ? "true" : "false");
+		snap->policy->nroutes, snap->policy->nrules,
+		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
 	buf_str(out, ",\"shadow_policy\":");
 	if (snap->shadow_policy)
@@ -425,6 +428,11 @@ say_started(const struct server *s, const struct config *cfg)
 	if (!cfg->redis_url && p->nlimits)
 		log_event(LOG_WARN, "quota.local",
 			LS("note", "no redis.url: limits count in this process only"));
+	if (!detect_jit(s->snap->rules))
+		log_event(LOG_WARN, "detect.slow",
+			LS("note", "PCRE2 may not run what it compiles "
+				   "(MemoryDenyWriteExecute=?): "
+				   "patterns are interpreted"));
 	if (!s->audit)
 		log_event(LOG_WARN, "audit.off",
 			LS("note", "no audit section: decisions are not recorded"));

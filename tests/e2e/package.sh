@@ -1,0 +1,19 @@
+# What make deb-test does for real is held together here: version, dependencies, unit.
+. "$(dirname "$0")/lib.sh"
+
+version=$(sed -n 's/^VERSION := //p' "$root/Makefile")
+is "the package has the program's version" "$(sed -n '1s/^tollgate (\([^)]*\)).*/\1/p' "$root/debian/changelog")" "$version"
+missing=
+for d in $(make -s -C "$root" print-deps-build); do
+	case $d in gcc | make) continue ;; esac
+	grep -qE "^ $d(,|\$)" "$root/debian/control" || missing="$missing $d"
+done
+is "it wants what the build wants" "$missing" ""
+unit=$root/docs/tollgate.service
+like "the unit waits for its configuration" "$(cat "$unit")" '^ConditionPathExists=/etc/tollgate/tollgate.yaml$'
+unlike "the unit lets PCRE2 run what it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
+for f in tollgate.cfg spoe.cfg 503.http; do
+	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
+done
+is "README names the package as it is called" "$(grep -o 'tollgate_[0-9.]*_amd64.deb' "$root/README.md" | head -1)" "tollgate_${version}_amd64.deb"
+exit $failed
