@@ -2,6 +2,7 @@
 #
 #   make B=DIR           build into DIR instead of build/
 #   make CC=clang        another compiler
+#   make V=1            show the commands
 #   make SAN=address,undefined   instrumented build (see asan, tsan)
 
 SHELL   := /bin/bash
@@ -12,6 +13,10 @@ DESTDIR ?=
 OPT     ?= -O3 -g
 
 VERSION := 0.1.0
+
+# One line a file; V=1 shows the commands, -s nothing.
+quiet := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say    = $(if $(V),,@$(if $(quiet),,printf '  %-5s %s\n' $(1) $@;) )
 
 # What the build and the tests need from Debian; `make deps` installs it.
 DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
@@ -85,11 +90,11 @@ EMBED := spoa/tools/embed.awk
 
 $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors $(EMBED)
 	@mkdir -p $(@D)
-	LC_ALL=C awk -v header=detect/engine.h -v type=detect_file -v table=detect_builtin \
+	$(call say,GEN)LC_ALL=C awk -v header=detect/engine.h -v type=detect_file -v table=detect_builtin \
 		-f $(EMBED) $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
 
 $(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # What `tollgate init` lays down and `tollgate check --haproxy` compares with.
 SHIPPED := $(addprefix haproxy/,tollgate.cfg spoe.cfg 503.http bolt-on.cfg haproxy.cfg) \
@@ -99,11 +104,11 @@ LIB_OBJ += $(B)/gen/shipped.o
 
 $(B)/gen/shipped.c: $(SHIPPED) $(EMBED)
 	@mkdir -p $(@D)
-	LC_ALL=C awk -v header=edge/shipped.h -v type=shipped_file -v table=shipped_files \
+	$(call say,GEN)LC_ALL=C awk -v header=edge/shipped.h -v type=shipped_file -v table=shipped_files \
 		-f $(EMBED) $(SHIPPED) >$@.tmp && mv $@.tmp $@
 
 $(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/edge/shipped.h
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Lists that checks include.
 LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/detect/validate/%.inc,\
@@ -125,7 +130,7 @@ $(B)/gen/numerals.c: policies/detectors/numerals.txt Makefile
 		echo '};'; echo 'const size_t numerals_count = sizeof(numerals) / sizeof(numerals[0]);'; } >$@.tmp && mv $@.tmp $@
 
 $(B)/gen/numerals.o: $(B)/gen/numerals.c spoa/detect/disguise/numerals.h
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The word lists of names, policies/detectors/names/*.txt: as the table that is searched,
 # made by a program of the same sources.
@@ -139,10 +144,10 @@ NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names/names_words detect/names/n
 
 $(B)/gen/names_pack: spoa/tools/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
 
 $(B)/gen/names.bin: $(B)/gen/names_pack $(NAMES_TXT) policies/detectors/names
-	$(B)/gen/names_pack policies/detectors/names $@.tmp && mv $@.tmp $@
+	$(call say,GEN)$(B)/gen/names_pack policies/detectors/names $@.tmp && mv $@.tmp $@
 
 $(B)/gen/names.c: $(B)/gen/names.bin Makefile
 	@printf '%s\n' '#include <stdint.h>' 'extern const uint64_t names_packed[];' \
@@ -150,7 +155,7 @@ $(B)/gen/names.c: $(B)/gen/names.bin Makefile
 		'"names_packed:\n.incbin \"$<\"\n.previous\n");' >$@.tmp && mv $@.tmp $@
 
 $(B)/gen/names.o: $(B)/gen/names.c
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The injection model is data in the tree, put into the program as it is. `make model`
 # makes it anew from its texts: same texts, same bytes, whatever the optimisation.
@@ -163,7 +168,7 @@ $(B)/spoa/tools/train_fit.o $(B)/spoa/inject/inject_score.o: ALL_CFLAGS += -ffp-
 TRAIN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard spoa/tools/train*.c))
 
 $(B)/tollgate-train: $(TRAIN_OBJ) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 all: $(B)/tollgate-train
 $(B)/tests/unit/test_inject: $(B)/tollgate-train
@@ -253,14 +258,14 @@ MOCK_SRC := $(wildcard tests/support/mock/*.c)
 MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
 
 $(B)/mockllm: $(MOCK_OBJ) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
 $(B)/stackhelp: $(B)/tests/support/stackhelp.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(MOCK_OBJ) $(B)/tests/support/stackhelp.o: $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 .PHONY: support
 support: $(B)/mockllm $(B)/stackhelp
@@ -306,7 +311,7 @@ BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync
 
 $(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 SOAK    ?= 100000
 HAPROXY ?= haproxy
@@ -321,7 +326,7 @@ TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
 
 $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
 
 # What the detectors find, a line a source: tests/data/findings.txt holds them.
 # (the rule is that of the tests, below)
@@ -334,7 +339,7 @@ bench-detect: deps-run ## microseconds a KB of each stage of detection beside on
 
 $(B)/bench/policy: tests/bench/policy.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
 
 .PHONY: bench-policy
 bench-policy: $(B)/bench/policy ## what rules and tokens cost, beside a SPOP round trip
@@ -345,23 +350,23 @@ lint: ## layers, headers that compile alone, warnings of gcc and clang, file siz
 	@tests/support/lint
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(CFLAGS) $(HARDEN) $(SANFLAGS) $(LLHTTP_CFLAGS) -w -c -o $@ $<
+	$(call say,CC)$(CC) -std=gnu11 $(CFLAGS) $(HARDEN) $(SANFLAGS) $(LLHTTP_CFLAGS) -w -c -o $@ $<
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 # A test program loads the shipped detectors once, see there.
 $(UNIT_BIN): $(B)/libshipped.a
@@ -373,7 +378,7 @@ $(B)/tests/unit/test_watch: private LDFLAGS += -Wl,--wrap=ev_timer_again
 
 $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 # A fuzz target run over its seeds by a plain driver: part of `make test`.
 $(FUZZ_RUN): $(B)/tests/fuzz/driver.o

@@ -1,4 +1,4 @@
-/* tollgate audit verify|show|explain|export: dispatch and the arguments they share. */
+/* tollgate audit list|verify|show|explain|export: dispatch and the arguments they share. */
 #include "cmd/audit.h"
 
 #include <stdio.h>
@@ -13,6 +13,7 @@ static const struct {
 	int (*run)(struct audit_args *a);
 	bool need_id, need_key;
 } verbs[] = {
+	{ "list", audit_list, false, false },
 	{ "verify", audit_verify, false, true },
 	{ "show", audit_show, true, false },
 	{ "explain", audit_explain, true, false },
@@ -74,8 +75,9 @@ audit_source(struct audit_args *a, bool need_key)
 static int
 read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_key)
 {
-	const char *from = NULL, *keys[SIGNKEYS_MAX];
+	const char *from = NULL, *since = NULL, *until = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
+	bool list = !strcmp(a->what, "audit list");
 	const struct cmd_option options[] = {
 		{ "journal", .text = &a->journal },
 		{ "redis", .text = &a->redis },
@@ -86,6 +88,13 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "c", .text = &a->config },
 		{ "policy", .text = &a->policy },
 		{ "json", .flag = &a->as_json },
+		{ "since", .text = &since },
+		{ "until", .text = &until },
+		{ "person", .text = &a->person },
+		{ "decision", .text = &a->decision },
+		{ "route", .text = &a->route },
+		{ "class", .text = &a->class },
+		{ "follow", .flag = &a->follow },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -100,8 +109,21 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return cmd_fail(a->what, "--from: %s: not a sequence number", from);
 	if (need_id)
 		a->id = operands[0];
-	if ((a->policy || a->as_json) && strcmp(a->what, "audit explain") != 0)
+	if (((a->policy || a->as_json) && !list && strcmp(a->what, "audit explain") != 0) ||
+		(list && (a->policy || from)) ||
+		(!list && (since || until || a->person || a->decision || a->route || a->class ||
+				  a->follow)))
 		return cmd_usage("audit");
+	const char *bad = since && !cmd_time(since, &a->since_ns)   ? since
+			  : until && !cmd_time(until, &a->until_ns) ? until
+								    : NULL;
+	if (bad)
+		return cmd_fail(a->what,
+			"%s: no time: 2026-11-20T11:47:00Z, 2026-11-20, 11:47, "
+			"today, yesterday or 2h",
+			bad);
+	if (a->follow && (a->redis || a->file))
+		return cmd_fail(a->what, "--follow reads a journal");
 	if (a->file && (a->journal || a->redis))
 		return cmd_fail(a->what, "--file goes without --journal and --redis");
 	return audit_source(a, need_key);

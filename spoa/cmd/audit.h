@@ -44,6 +44,10 @@ struct audit_args {
 	const char *journal, *redis, *file, *id;
 	const char *config, *policy;
 	bool as_json;
+	/* list: what is shown; NULL and 0: any */
+	const char *person, *decision, *route, *class;
+	int64_t since_ns, until_ns;
+	bool follow;
 	uint64_t from;
 	struct pubkey keys[SIGNKEYS_MAX];
 	size_t nkeys;
@@ -57,6 +61,7 @@ int audit_source(struct audit_args *a, bool need_key);
 int audit_read(const struct audit_args *a, const struct audit_sink *to);
 
 int audit_verify(struct audit_args *a);
+int audit_list(struct audit_args *a);
 int audit_show(struct audit_args *a);
 int audit_explain(struct audit_args *a);
 int audit_export(struct audit_args *a);

@@ -13,14 +13,16 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 /*  name        function      arguments                                   one line */
 #define CMD_TABLE(X) \
   X("serve",    cmd_serve,    "[-c FILE]",                                "run the daemon in the foreground") \
-  X("decide",   cmd_decide,   "[-c FILE] --policy FILE [--explain] < REQUEST.json", "what the policy says about one request") \
+  X("decide",   cmd_decide,   "[-c FILE] [--policy FILE] [--explain] < REQUEST.json", "what the policy says about one request") \
   X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
+  X("status",   cmd_status,   "[-c FILE] [--json]",                       "whether the running daemon is ready, and under which policy") \
+  X("reload",   cmd_reload,   "[-c FILE]",                                "the running daemon reads its policy again; says what is wrong with it") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN]]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
   X("init",     cmd_init,     "[--haproxy FILE...] [--frontend N] [--host H] [--backend NAME=DIALECT...] [--person P] [--root DIR] [--haproxy-binary BIN] [--write]", "what a machine with HAProxy lacks, and the stanza laid into its file") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
-  X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--clearance N] [--ttl 90d] | list | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE]", "API keys: hashed at rest, shown once") \
+  X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--clearance N] [--ttl 90d] | list | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE | -c FILE]", "API keys: hashed at rest, shown once") \
   X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl | replay [-c FILE] --policy P [--since T] [--until T] [--journal DIR] [--redis URL] [--file F] [--examples N] [--json] | schema [config]", "tests policies, as TAP; what a change would decide otherwise") \
-  X("audit",    cmd_audit,    "verify|show ID|explain ID [--policy FILE] [--json]|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "verify, show, explain or export the records") \
+  X("audit",    cmd_audit,    "list [--since T] [--until T] [--person P] [--decision D] [--route R] [--class C] [--follow] [--json]|verify|show ID|explain ID [--policy FILE] [--json]|export [--journal DIR] [--redis URL] [--file F] [--public-key FILE] [--from SEQ] [-c FILE]", "list, verify, show, explain or export the records") \
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
   X("detectors", cmd_detectors, "list [--json] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("keygen",   cmd_keygen,   "[--out] FILE",                             "make the audit signing pair FILE and FILE.pub") \
@@ -56,6 +58,9 @@ bool cmd_write(const struct buf *out);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);
+/* A time of the command line in UTC: RFC 3339, a date, 11:47 (today), today, yesterday, or how
+ * long ago: 7d. False: none of these. */
+bool cmd_time(const char *s, int64_t *wall_ns);
 /* Every line of standard input that is not blank, as it comes, with its newline and its number;
  * another code than EXIT_DONE ends it and is returned. */
 int cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg);

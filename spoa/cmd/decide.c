@@ -685,8 +685,14 @@ cmd_decide(int argc, char **argv)
 		{ "c", .text = &config }, { "explain", .flag = &explain }, { .name = NULL } };
 	char **operands;
 
-	if (cmd_options(argc, argv, options, &operands) != 0 || (!policy && !config))
+	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (!policy && !config) {
+		config = config_find(NULL);
+		if (!config)
+			return cmd_fail("decide", "no --policy, and no configuration (-c) that "
+						  "names one");
+	}
 	struct snapshot *snap = decide_load("decide", config, policy);
 	if (!snap)
 		return EXIT_CANNOT;

@@ -12,8 +12,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "cmd/recorded.h"
 #include "codec/utf8.h"
 #include "policy/apikeys.h"
+#include "policy/identity.h"
 #include "policy/read.h"
 
 enum { ROLES_MAX = 64 };
@@ -374,12 +376,50 @@ key_revoke(const struct key_args *args, const char *id)
 	return code;
 }
 
+/* The keys that the configured policy reads. */
+static int
+file_of_policy(struct key_args *args, const char *config, struct policy_alone *policy)
+{
+	if (!config_find(config)) {
+		args->file = "keys.yaml";
+		return EXIT_DONE;
+	}
+	if (!policy_alone_load(policy, "key", config, NULL))
+		return EXIT_CANNOT;
+	for (size_t i = 0; i < policy->p->nidentities && !args->file; i++)
+		if (policy->p->identities[i].kind == ID_API_KEY)
+			args->file = policy->p->identities[i].keys_file;
+	if (!args->file)
+		return cmd_fail("key", "policy %s knows no api_key: name a file with --keys",
+			policy->p->label);
+	return EXIT_DONE;
+}
+
+/* -1: no such verb. */
+static int
+key_verb(const struct key_args *args, int n, char **operands)
+{
+	const char *verb = operands[0];
+
+	if (!strcmp(verb, "new") && n == 1)
+		return key_new(args);
+	if (!strcmp(verb, "list") && n == 1)
+		return key_list(args);
+	if (!strcmp(verb, "rotate") && n == 2)
+		return key_rotate(args, operands[1]);
+	if (!strcmp(verb, "revoke") && n == 2)
+		return key_revoke(args, operands[1]);
+	return -1;
+}
+
 int
 cmd_key(int argc, char **argv)
 {
-	struct key_args args = { .file = "keys.yaml" };
+	struct key_args args = { .file = NULL };
+	const char *config = NULL;
 	const struct cmd_option options[] = {
 		{ "keys", .text = &args.file },
+		{ "c", .text = &config },
 		{ "person", .text = &args.key.person },
 		{ "owner", .text = &args.key.owner },
 		{ "scopes", .text = &args.scopes },
@@ -400,14 +440,12 @@ cmd_key(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (sodium_init() < 0)
 		return cmd_fail("key", "libsodium does not start");
-	const char *verb = operands[0];
-	if (!strcmp(verb, "new") && n == 1)
-		return key_new(&args);
-	if (!strcmp(verb, "list") && n == 1)
-		return key_list(&args);
-	if (!strcmp(verb, "rotate") && n == 2)
-		return key_rotate(&args, operands[1]);
-	if (!strcmp(verb, "revoke") && n == 2)
-		return key_revoke(&args, operands[1]);
-	return cmd_usage(argv[0]);
+	struct policy_alone policy = { .p = NULL };
+	int code = EXIT_DONE;
+	if (!args.file)
+		code = file_of_policy(&args, config, &policy);
+	if (code == EXIT_DONE)
+		code = key_verb(&args, n, operands);
+	policy_alone_free(&policy);
+	return code < 0 ? cmd_usage(argv[0]) : code;
 }

@@ -19,25 +19,6 @@ struct replay {
 	struct arena a; /* of one record */
 };
 
-/* RFC 3339, a date, or how long ago: "7d". */
-static bool
-read_time(const char *s, int64_t *ns)
-{
-	char day[40];
-	uint64_t us;
-
-	if (clock_parse(s, strlen(s), ns) == 0)
-		return true;
-	if (strlen(s) == 10) {
-		snprintf(day, sizeof(day), "%sT00:00:00Z", s);
-		return clock_parse(day, strlen(day), ns) == 0;
-	}
-	if (duration_parse(span_str(s), &us) || us > INT64_MAX / 1000)
-		return false;
-	*ns = clock_wall_ns() - (int64_t)us * 1000;
-	return true;
-}
-
 /* What the rules said then. */
 static json_t *
 outcome_then(const struct recorded *r, json_t *record)
@@ -217,8 +198,8 @@ policy_replay(int argc, char **argv)
 	char **operands;
 
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
-		(since && !read_time(since, &re.since_ns)) ||
-		(until && !read_time(until, &re.until_ns)) ||
+		(since && !cmd_time(since, &re.since_ns)) ||
+		(until && !cmd_time(until, &re.until_ns)) ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
 	arena_init(&re.a, 0, false);

@@ -1,0 +1,65 @@
+# The operator's commands on a running daemon: status, reload, audit list, key and decide with
+# what the configuration names.
+. "$(dirname "$0")/lib.sh"
+
+cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
+stack_up --policy "$D/mine.yaml"
+tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
+
+tg status
+is "status of a ready daemon" "$? $(tail -1 "$D/out")" "0 ready"
+like "says policy and Redis" "$(cat "$D/out")" '^policy: [a-z0-9-]+@[0-9a-f]+'
+tg status --json
+like "status as JSON" "$(cat "$D/out")" '"ready": ?true'
+policy=$(sed -n 's/^policy: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$D/tollgate.yaml")
+[ -w "$policy" ] || policy=$D/policy.yaml
+cp "$policy" "$D/good.yaml"
+printf 'nonsense: true\n' >>"$policy"
+tg reload
+is "a bad policy is refused" "$?" 1
+like "with its line" "$(cat "$D/err")" ':[0-9]+:1: nonsense: unknown key'
+like "and the running one stays" "$(cat "$D/err")" 'stays in force'
+cp "$D/good.yaml" "$policy"
+tg reload
+is "a good one is taken" "$?" 0
+like "and named" "$(cat "$D/out")" '^reloaded: policy [a-z0-9-]+@'
+
+ask 'hello'
+ask 'write to jane.doe@example.com'
+req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
+sleep 0.3
+tg audit list
+is "a line a decision" "$(grep -c . "$D/out")" 3
+tg audit list --decision redact
+like "those that were redacted" "$(cat "$D/out")" 'Z redact +alice [a-z]+ m [a-z-]+ pii 0[0-9A-Z]+$'
+is "and no other" "$(grep -c . "$D/out")" 1
+tg audit list --person nobody
+is "nobody's" "$? $(grep -c . "$D/out")" "0 0"
+tg audit list --class pii --since 5m --until 2099-01-01
+is "by class and time" "$(grep -c . "$D/out")" 1
+tg audit list --until 1h
+is "nothing an hour ago" "$(grep -c . "$D/out")" 0
+tg audit list --json --decision deny
+like "records" "$(cat "$D/out")" '^\{"v":1,.*"decision":"deny"'
+tg audit list --since noon
+is "no time" "$? $(cut -d: -f1-3 "$D/err")" "2 tollgate: audit list: noon"
+"$B/tollgate" audit list -c "$D/tollgate.yaml" --since 0s --follow >"$D/follow" 2>&1 &
+follower=$!
+sleep 0.5
+ask 'and another'
+for _ in $(seq 30); do [ -s "$D/follow" ] && break; sleep 0.1; done
+kill $follower
+is "follow shows it as it comes" "$(grep -c ' permit ' "$D/follow")" 1
+unlike "without its text" "$(cat "$D/follow")" another
+
+echo '{"path":"/v1/chat/completions","identity":{"person":"alice"},"headers":{"content-type":"application/json"},"body":"{\"model\":\"m\",\"messages\":[]}"}' >"$D/request"
+"$B/tollgate" decide -c "$D/tollgate.yaml" <"$D/request" >"$D/out" 2>"$D/err"
+like "decide knows the policy" "$(cat "$D/out")" '"decision": "permit"'
+"$root/tests/support/stack" down --dir "$D"
+tg status
+is "a daemon that is gone" "$?" 2
+like "is said to be" "$(cat "$D/err")" 'is tollgate running'
+exit $failed
