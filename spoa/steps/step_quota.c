@@ -118,17 +118,18 @@ refused(struct request *r, const struct quota_request *q)
 
 	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
 	request_release(r);
-	if (q->result == QUOTA_REFUSED)
-		why = arena_printf(&r->arena,
-			"over the limit %s: %llu %s in %llu s; try again in %llu s", d->name,
-			(unsigned long long)d->limit, what, (unsigned long long)d->window_s,
-			(unsigned long long)q->retry_after_s);
-	else
+	if (q->result == QUOTA_UNREACHABLE) {
+		/* A 429 would be sent again by SDKs, for nothing. */
 		why = arena_printf(&r->arena,
 			"this request needs %llu %s (estimated input and the output cap) and "
 			"the limit %s is %llu in %llu s: it can never pass; lower max_tokens",
 			(unsigned long long)d->n, what, d->name, (unsigned long long)d->limit,
 			(unsigned long long)d->window_s);
+		return request_deny(r, 403, "limit_unreachable", d->name, why);
+	}
+	why = arena_printf(&r->arena, "over the limit %s: %llu %s in %llu s; try again in %llu s",
+		d->name, (unsigned long long)d->limit, what, (unsigned long long)d->window_s,
+		(unsigned long long)q->retry_after_s);
 	request_deny(r, 429, "rate_limit_exceeded", d->name, why);
 	r->out.decision.retry_after_s = q->retry_after_s;
 	return STEP_DECIDED;

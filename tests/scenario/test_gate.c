@@ -111,9 +111,9 @@ static const struct {
 	  "redact", "relay", "", "pii", 1 },
 	{ "an e-mail address as the model is denied",
 	  { .person = "alice", .body = "{\"model\":\"alice@example.com\",\"messages\":[]}" }, "deny", "", "403", "pii", 1 },
-	{ "a request that can never pass is a 429 without Retry-After",
+	{ "a request that can never pass is a 403: sent again it is no other",
 	  { .person = "alice", .body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
-	  "deny", "", "429", "tokens", 1 },
+	  "deny", "", "403", "tokens", 1 },
 	{ "a credential's header is HAProxy's to delete, with underscores too: direct",
 	  { .path = "/api/x", .method = "GET", .person = "alice", .headers = { "X_Api_Key: abc", "apikey: abc" } },
 	  "permit", "direct", "", "default", 1 },
@@ -364,7 +364,7 @@ what_can_never_pass_is_refused_without_a_count(void **state)
 		&(struct note){ .person = "alice",
 			.body = "{\"model\":\"gpt\",\"max_tokens\":10001,\"messages\":[]}" },
 		&c);
-	assert_string_equal(call_var(&c, "status"), "429");
+	assert_string_equal(call_var(&c, "status"), "403");
 	assert_string_equal(call_var(&c, "limit_requests"), "5");
 	assert_string_equal(call_var(&c, "limit_tokens"), "10000");
 	assert_string_equal(call_var(&c, "remaining_requests"), "");
@@ -581,7 +581,7 @@ a_shadow_policy_is_recorded_and_not_enforced(void **state)
 		  { .body = HELLO, .headers = { "authorization: Bearer tg_x_y" } }, "deny", "401", "" },
 		{ "ambiguity is a 400 all the same", { .person = "alice", .body = "{" }, "deny", "400", "" },
 		{ "limits hold all the same",
-		  { .person = "alice", .body = "{\"model\":\"m\",\"max_tokens\":10001,\"messages\":[]}" }, "deny", "429", "" },
+		  { .person = "alice", .body = "{\"model\":\"m\",\"max_tokens\":10001,\"messages\":[]}" }, "deny", "403", "" },
 		{ "what cannot be read is denied all the same",
 		  { .person = "alice", .body = "{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
 		    "\"image_url\",\"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}" }, "deny", "403", "" },

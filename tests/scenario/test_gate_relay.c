@@ -315,8 +315,8 @@ static const struct {
 	{ "a secret is denied", SECRET, 403, "deny", "", 0 },
 	{ "broken JSON is a 400", "{", 400, "deny", "", 0 },
 	{ "an empty body is none", "", 400, "deny", "", 0 },
-	{ "what can never pass is a 429",
-	  "{\"model\":\"m\",\"max_tokens\":1001,\"messages\":[]}", 429, "deny", "", 0 },
+	{ "what can never pass is a 403",
+	  "{\"model\":\"m\",\"max_tokens\":1001,\"messages\":[]}", 403, "deny", "", 0 },
 };
 /* clang-format on */
 
