@@ -77,7 +77,9 @@ bool build_reads_target(const struct cel_program *prog);
 /* changes.c: the effects of a rule besides deny, permit and redact. */
 void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
 
-/* used.c: after all conditions and classes. */
+/* used.c: after all conditions and classes. Names of classes and entities in conditions that
+ * nothing can be are mistakes. */
+void build_names(struct builder *b);
 void build_used(struct builder *b);
 
 /* Compiles a condition; *reads_body is set where it needs the body. */

@@ -224,50 +224,6 @@ externals(struct remarks *r)
 		one_external(r, &r->p->externals[i]);
 }
 
-/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
-struct membership {
-	struct remarks *r;
-	const struct rule *rule;
-};
-
-static void
-class_named(void *arg, struct span name)
-{
-	const struct membership *m = arg;
-	struct nearest near = nearest_to(name);
-
-	for (size_t i = 0; i < m->r->p->nclasses; i++)
-		if (nearest_is(&near, m->r->p->classes[i].name))
-			return;
-	say(m->r, m->rule->at, "rule %s: no prompt.classes can be \"%.*s\"%s", m->rule->name,
-		SPAN_ARG(name), nearest_hint(&near));
-}
-
-static void
-entity_named(void *arg, struct span name)
-{
-	const struct membership *m = arg;
-	struct nearest near = nearest_to(name);
-
-	for (size_t i = 0; i < detect_entity_count(m->r->rules); i++)
-		if (nearest_is(&near, detect_entity_name(m->r->rules, i)))
-			return;
-	say(m->r, m->rule->at, "rule %s: no prompt.entities can be \"%.*s\"%s", m->rule->name,
-		SPAN_ARG(name), nearest_hint(&near));
-}
-
-static void
-conditions(struct remarks *r)
-{
-	for (size_t i = 0; i < r->p->nrules; i++) {
-		struct membership m = { r, &r->p->rules[i] };
-		if (!m.rule->when)
-			continue;
-		cel_names(m.rule->when, V_PROMPT_CLASSES, class_named, &m);
-		cel_names(m.rule->when, V_PROMPT_ENTITIES, entity_named, &m);
-	}
-}
-
 /* Conditions that search for more than is named. */
 static void
 searches(struct remarks *r)
@@ -308,7 +264,6 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	stranded(&r);
 	limits(&r);
 	externals(&r);
-	conditions(&r);
 	searches(&r);
 	detect_own_costs(rules, own_cost, &r);
 }

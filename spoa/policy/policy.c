@@ -176,6 +176,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_rules(&b, yaml_get(root, "rules"));
 	build_limits(&b, yaml_get(root, "limits"));
 	if (d->errors == errors)
+		build_names(&b);
+	if (d->errors == errors)
 		build_used(&b);
 	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
 		diag_at(d, root, "out of memory");

@@ -39,6 +39,66 @@ policy_names_used(const struct policy *p, const struct detect_rules *r,
 				!cel_reads(when, V_PROMPT_EVASION));
 }
 
+/* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
+struct named {
+	const struct builder *b;
+	const struct yaml_node *at;
+	const char *what, *name; /* "rule", its name */
+};
+
+static void
+known_class(void *arg, struct span name)
+{
+	const struct named *m = arg;
+	const struct policy *p = m->b->p;
+	struct nearest near = nearest_to(name);
+
+	for (size_t i = 0; i < p->nclasses; i++)
+		if (nearest_is(&near, p->classes[i].name))
+			return;
+	diag_at(m->b->d, m->at, "%s %s: no prompt.classes can be \"%.*s\"%s", m->what, m->name,
+		SPAN_ARG(name), nearest_hint(&near));
+}
+
+static void
+known_entity(void *arg, struct span name)
+{
+	const struct named *m = arg;
+	struct nearest near = nearest_to(name);
+
+	for (size_t i = 0; i < detect_entity_count(m->b->rules); i++)
+		if (nearest_is(&near, detect_entity_name(m->b->rules, i)))
+			return;
+	diag_at(m->b->d, m->at, "%s %s: no prompt.entities can be \"%.*s\"%s", m->what, m->name,
+		SPAN_ARG(name), nearest_hint(&near));
+}
+
+static void
+names_known(struct builder *b, const struct yaml_node *at, const char *what, const char *name,
+	const struct cel_program *when)
+{
+	struct named m = { b, at, what, name };
+
+	if (!when)
+		return;
+	cel_names(when, V_PROMPT_CLASSES, known_class, &m);
+	cel_names(when, V_PROMPT_ENTITIES, known_entity, &m);
+}
+
+void
+build_names(struct builder *b)
+{
+	const struct policy *p = b->p;
+
+	for (size_t i = 0; i < p->nrules; i++)
+		names_known(b, p->rules[i].at, "rule", p->rules[i].name, p->rules[i].when);
+	for (size_t i = 0; i < p->nlimits; i++)
+		names_known(b, p->limits[i].at, "limit", p->limits[i].name, p->limits[i].when);
+	for (size_t i = 0; i < p->nexternals; i++)
+		names_known(b, p->externals[i].at, "external", p->externals[i].rec.name,
+			p->externals[i].when);
+}
+
 void
 build_used(struct builder *b)
 {

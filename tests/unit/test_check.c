@@ -121,6 +121,39 @@ backends_must_exist_in_haproxys_files(void **state)
 }
 
 static void
+names_that_nothing_can_be_are_mistakes(void **state)
+{
+	static const struct {
+		const char *policy, *says;
+	} names[] = {
+		{ "rules: [{name: a, when: '\"secrets\" in prompt.classes', deny: true}]\n",
+			"p.yaml:5:9: rule a: no prompt.classes can be \"secrets\", did you "
+			"mean "
+			"secret?\n" },
+		{ "rules: [{name: a, when: \"true && 'US_SNN' in prompt.entities\", deny: "
+		  "true}]\n",
+			"p.yaml:5:9: rule a: no prompt.entities can be \"US_SNN\", did you "
+			"mean "
+			"US_SSN?\n" },
+		{ "limits: [{name: l, when: '\"pi\" in prompt.classes', requests: 5, window: "
+		  "1m}]\n",
+			"p.yaml:5:10: limit l: no prompt.classes can be \"pi\", did you mean "
+			"pii?\n" },
+	};
+
+	(void)state;
+	put("c.yaml", CONFIG RELAY);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		char policy[1024];
+		snprintf(policy, sizeof(policy), "%s%s", POLICY, names[i].policy);
+		put("p.yaml", policy);
+		assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+		if (!strstr(cmd_err, names[i].says))
+			fail_msg("%s: %s", names[i].policy, cmd_err);
+	}
+}
+
+static void
 haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 {
 	(void)state;
@@ -208,16 +241,6 @@ consequences_are_noted(void **state)
 			":4:10: route chat: does not meter: limit l settles" },
 		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
 			"no redis: limits count in this process only\n" },
-		{ "a class nothing is in",
-			"rules: [{name: a, when: '\"secrets\" in prompt.classes', deny: "
-			"true}]\n",
-			":5:9: rule a: no prompt.classes can be \"secrets\", did you mean "
-			"secret?\n" },
-		{ "an entity nothing finds",
-			"rules: [{name: a, when: \"true && 'US_SNN' in prompt.entities\", "
-			"deny: true}]\n",
-			":5:9: rule a: no prompt.entities can be \"US_SNN\", did you mean "
-			"US_SSN?\n" },
 		{ "a condition that may depend on any entity",
 			"rules: [{name: a, when: 'prompt.entities.size() > 2', deny: true}]\n",
 			":5:9: rule a: may depend on any entity (" },
@@ -293,6 +316,7 @@ main(void)
 		cmocka_unit_test(mistakes_of_both_files_are_listed),
 		cmocka_unit_test(what_cannot_be_read_is_exit_2),
 		cmocka_unit_test(backends_must_exist_in_haproxys_files),
+		cmocka_unit_test(names_that_nothing_can_be_are_mistakes),
 		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(key_files_that_exist_are_read),
