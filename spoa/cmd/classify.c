@@ -74,7 +74,12 @@ injection(const struct scan *s, const struct scan_text *t)
 	for (size_t i = 0; i < COUNT_OF(origins); i++)
 		if (span_is(t->role, origins[i].role))
 			o = origins[i].origin;
-	if (o == INJECT_ORIGINS)
+	static const uint16_t role[INJECT_ORIGINS] = {
+		[INJECT_USER] = 1u << ROLE_USER,
+		[INJECT_TOOL] = 1u << ROLE_TOOL_RESULT,
+		[INJECT_DOCUMENT] = 1u << ROLE_DOCUMENT,
+	};
+	if (o == INJECT_ORIGINS || (p && p->inject_roles && !(p->inject_roles & role[o])))
 		return (struct inject_result){ 0 };
 	return inject_score(p ? p->inject : s->arg, t->text, o, p ? p->inject_off : 0);
 }

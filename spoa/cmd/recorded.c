@@ -172,6 +172,22 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 	return kinds && read_parameters(out, record, a);
 }
 
+/* A record of before roles were kept holds none: then they are missing. */
+static uint16_t
+roles_in(json_t *o, const char *name)
+{
+	json_t *one;
+	size_t i;
+	uint16_t roles = 0;
+
+	json_array_foreach(json_object_get(o, name), i,
+		one) for (unsigned k = 0; k < ROLE_COUNT;
+			  k++) if (json_is_string(one) &&
+				   !strcmp(json_string_value(one), role_name((enum seg_role)k)))
+		roles |= (uint16_t)(1u << k);
+	return roles;
+}
+
 /* Under another policy a threshold may be higher; what was below the one of then is not
  * in the record. */
 static void
@@ -188,7 +204,10 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 				     score + 0.005 < (double)p->p->thresholds[e]))
 			continue;
 		entity_add(&out->entities, (size_t)e);
+		out->roles[e] = roles_in(value, "roles");
+		out->no_roles |= !out->roles[e];
 	}
+	out->facts.roles = out->roles;
 }
 
 /* ---- what was searched ---- */
@@ -265,9 +284,12 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 			  slot++) if (json_is_string(one) && !strcmp(policy_env.vars[slot].path,
 								     json_string_value(one)))
 		out->missing.in[slot] = true;
-	if (json_object_get(record, "injection"))
+	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
+		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].roles != 0;
+	if (json_object_get(record, "injection") &&
+		roles_in(record, "injection_roles") == p->p->inject_roles)
 		return;
-	/* Not scored: no rule read it then. */
+	/* Not scored, or other texts: no rule read it then. */
 	out->missing.in[V_PROMPT_INJECTION] = true;
 	for (size_t k = 0; k < p->p->nclasses; k++)
 		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;

@@ -29,6 +29,7 @@ struct recorded {
 	const char *outcomes; /* a letter a rule (explain_letters); NULL: not recorded */
 	bool no_route;	      /* no route of the policy given matches */
 	bool all_searched;
+	bool no_roles; /* something was found of which the record does not say where */
 	struct entity_set searched; /* where not all were */
 	struct policy_facts facts;
 	struct slot_set missing;
@@ -37,6 +38,7 @@ struct recorded {
 	struct identity identity;
 	struct body body;
 	struct entity_set entities;
+	uint16_t roles[DETECT_ENTITIES_MAX];
 };
 
 /* The record of a policy that came into force: what decisions after it were searched for. */

@@ -169,8 +169,9 @@ struct request {
 		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 		enum path_state path_state;
 		struct entity_set entities;
-		double injection;	       /* the highest score of a segment */
-		const char *injection_pattern; /* that matched in it, or NULL */
+		uint16_t roles[DETECT_ENTITIES_MAX]; /* by entity: bit by enum seg_role */
+		double injection;		     /* the highest score of a segment */
+		const char *injection_pattern;	     /* that matched in it, or NULL */
 		bool classifier_failed;
 		bool evasion;	     /* prompt.evasion */
 		size_t ncredentials; /* of the overlay: HIT_CREDENTIAL */

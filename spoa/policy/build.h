@@ -67,10 +67,13 @@ void build_limits(struct builder *b, const struct yaml_node *n);
 void build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out);
 /* The same by classes. */
 void build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out);
+/* roles.c: a role or a list of them, a bit each; one that is not in `may` has no score. */
+void build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out);
+
 /* injection.c: `injection: {model, patterns}` of the detectors, n NULL: the shipped ones; and
  * the score of a class. */
 void build_injection(struct builder *b, const struct yaml_node *n);
-void build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k);
+void build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k);
 
 /* Whether a condition reads the candidate. */
 bool build_reads_target(const struct cel_program *prog);

@@ -98,15 +98,17 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 	int e = own ? detect_entity_find(b->rules, span_str(own)) : -1;
 
 	if (class_is_score(c)) {
-		build_score(b, c->child, k);
+		build_score(b, c, k);
 		return;
 	}
+	if (yaml_get(c, "roles"))
+		build_roles(b, yaml_get(c, "roles"), UINT16_MAX, &k->roles);
 	if (list && (list->kind != YAML_SEQUENCE || list->count))
 		build_entities(b, list, &k->entities);
 	for (size_t i = 0; !list && i < detect_entity_count(b->rules); i++)
 		if (!strcmp(detect_entity_class(b->rules, i), k->name))
 			entity_add(&k->entities, i);
-	if (yaml_get(c, "without"))
+	if (yaml_get(c, "without") && !yaml_get(c, "classes"))
 		without(b, yaml_get(c, "without"), k);
 	if (e >= 0)
 		entity_add(&k->entities, (size_t)e);
@@ -179,6 +181,34 @@ rule_file_classes(struct builder *b, const struct yaml_node *at, struct policy_c
 	}
 }
 
+/* typed-secret: {classes: [secret], roles: [user]}: the members of other classes, once those
+ * are known. One of these has members of its own, so that no order counts. */
+static void
+joined_classes(struct builder *b, const struct yaml_node *n, struct policy_class *classes)
+{
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		const struct yaml_node *of =
+			c->kind == YAML_MAPPING ? yaml_get(c, "classes") : NULL;
+		int k = class_find(b->p, c->key->s);
+		unsigned before = b->d->errors;
+		if (!of || k < 0 || !read_texts(b->a, b->d, of, "classes", NULL, NULL))
+			continue;
+		for (const struct yaml_node *m = yaml_first(of); m; m = yaml_next(of, m)) {
+			const struct yaml_node *its = yaml_get(n, m->s.p);
+			if (its && its->kind == YAML_MAPPING &&
+				(yaml_get(its, "classes") || yaml_get(its, "roles")))
+				diag_at(b->d, m,
+					"%s: a class with classes or roles is no member of "
+					"another",
+					m->s.p);
+		}
+		if (b->d->errors == before)
+			build_class_members(b, of, &classes[k].entities);
+		if (yaml_get(c, "without") && b->d->errors == before)
+			without(b, yaml_get(c, "without"), &classes[k]);
+	}
+}
+
 void
 build_classes(struct builder *b, const struct yaml_node *n)
 {
@@ -191,6 +221,8 @@ build_classes(struct builder *b, const struct yaml_node *n)
 	if (n && read_map(b->d, n, "classes", NULL, NULL))
 		listed_classes(b, n, classes);
 	rule_file_classes(b, &at, classes, b->p->nclasses);
+	if (n && n->kind == YAML_MAPPING)
+		joined_classes(b, n, classes);
 }
 
 static void

@@ -17,11 +17,12 @@ struct policy_facts {
 	const struct body *body;	   /* model, parameters */
 	const struct unread *unread;	   /* media; NULL: none */
 	const struct entity_set *entities; /* found, over their thresholds */
-	const struct detect_rules *rules;  /* names of the entities */
+	const uint16_t *roles; /* by entity: bit by enum seg_role it was found in; NULL: any */
+	const struct detect_rules *rules; /* names of the entities */
 	int64_t tokens, bytes;
 	double injection; /* highest score of a segment */
-	/* by place in the policy's `data`: what was brought, NULL: nothing; files are looked into
-	 * where nothing was. NULL: nothing of any */
+	/* by place in the policy's `data`: what was brought, NULL: nothing; files are looked
+	 * into where nothing was. NULL: nothing of any */
 	const struct cel_value *const *data;
 	bool evasion; /* a value in disguise, or text that hides or reorders what is shown */
 };
@@ -76,7 +77,7 @@ struct policy_verdict {
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
 	struct policy_changes shadow_changes; /* where shadowed */
-	uint32_t data_read; /* bit i: a rule read the policy's data[i] */
+	uint32_t data_read;		      /* bit i: a rule read the policy's data[i] */
 	struct rule_trace *trace; /* nrules entries; of the target chosen, else of the denial */
 	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
 };

@@ -313,19 +313,11 @@ roles(struct making *m)
 	const struct yaml_node *n = yaml_get(m->n, "roles");
 
 	m->x->roles = ~(1u << ROLE_KEY | 1u << ROLE_PATH);
-	if (!n || !read_texts(m->b->a, m->b->d, n, "roles", NULL, NULL))
+	if (!n)
 		return;
-	m->x->roles = 0;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		struct nearest near = nearest_to(c->s);
-		bool known = false;
-		for (unsigned k = 0; k < ROLE_COUNT && !known; k++)
-			if ((known = nearest_is(&near, role_name((enum seg_role)k))))
-				m->x->roles |= 1u << k;
-		if (!known)
-			diag_at(m->b->d, c, "roles: no such role %s%s", c->s.p,
-				nearest_hint(&near));
-	}
+	uint16_t roles;
+	build_roles(m->b, n, UINT16_MAX, &roles);
+	m->x->roles = roles;
 }
 
 /* ---- the call ---- */

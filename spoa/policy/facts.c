@@ -8,13 +8,27 @@
 #include "policy/data.h"
 #include "text/body.h"
 
+/* A member was found, where the class has roles in a text of one of them. */
+static bool
+has_member(const struct policy_class *k, const struct policy_facts *f)
+{
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
+		uint64_t both = k->entities.bit[i] & f->entities->bit[i];
+		if (both && (!k->roles || !f->roles))
+			return true;
+		for (; both; both &= both - 1)
+			if (f->roles[i * 64 + (size_t)__builtin_ctzll(both)] & k->roles)
+				return true;
+	}
+	return false;
+}
+
 static void
 find_classes(struct facts_view *v)
 {
 	for (size_t k = 0; v->f->entities && k < v->p->nclasses; k++)
-		for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
-			if (v->p->classes[k].entities.bit[i] & v->f->entities->bit[i])
-				entity_add(&v->classes_hit, k);
+		if (has_member(&v->p->classes[k], v->f))
+			entity_add(&v->classes_hit, k);
 	for (size_t k = 0; k < v->p->nclasses; k++)
 		if (v->p->classes[k].injection > 0 &&
 			v->f->injection >= v->p->classes[k].injection)

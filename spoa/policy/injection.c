@@ -2,6 +2,14 @@
  * at a score. */
 #include "policy/build.h"
 
+#include "text/body.h"
+
+/* Those that can be scored; steps/step_classify.c says as what. */
+enum {
+	INJECT_ROLES = 1u << ROLE_OTHER | 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT |
+		       1u << ROLE_DOCUMENT | 1u << ROLE_QUERY
+};
+
 static void
 patterns(struct builder *b, const struct yaml_node *n)
 {
@@ -44,9 +52,28 @@ build_injection(struct builder *b, const struct yaml_node *n)
 		patterns(b, c);
 }
 
-void
-build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k)
+/* There is one score of a request: classes that begin at it have the same roles. */
+static void
+score_roles(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 {
+	const struct yaml_node *n = yaml_get(c, "roles");
+	const struct policy *p = b->p;
+
+	if (n)
+		build_roles(b, n, INJECT_ROLES, &k->roles);
+	for (const struct policy_class *o = p->classes; o < k; o++)
+		if (o->injection > 0 && o->roles != k->roles)
+			diag_at(b->d, c->key,
+				"%s: its roles differ from those of %s: a request has one "
+				"score",
+				k->name, o->name);
+	b->p->inject_roles = k->roles;
+}
+
+void
+build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k)
+{
+	const struct yaml_node *n = yaml_get(c, "score");
 	double v;
 
 	if (!yaml_double(n, &v) || !(v > 0.0 && v <= 1.0)) {
@@ -55,6 +82,7 @@ build_score(struct builder *b, const struct yaml_node *n, struct policy_class *k
 			yaml_found(n));
 		return;
 	}
+	score_roles(b, c, k);
 	k->injection = v;
 	b->p->scores = true;
 }

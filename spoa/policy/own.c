@@ -22,7 +22,8 @@ struct reading {
 bool
 class_is_score(const struct yaml_node *n)
 {
-	return n->kind == YAML_MAPPING && n->count == 1 && yaml_get(n, "score");
+	return n->kind == YAML_MAPPING && yaml_get(n, "score") &&
+	       n->count == 1 + (yaml_get(n, "roles") != NULL);
 }
 
 /* The class's name in capitals, other characters as '_'. */
@@ -125,17 +126,19 @@ static bool
 own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 {
 	/* What a class has without detectors of its own. */
-	static const char *const of_any[] = { "entity", "entities", "without", NULL };
+	static const char *const of_any[] = { "entity", "entities", "classes", "without",
+		"roles", NULL };
 	unsigned errors = r->d->errors;
 
 	*own = (struct detect_own){ .at = n->key, .class = n->key->s.p, .threshold = 0.5f };
 	if (!section_read(r->a, r->d, n, SECTION_CLASS, own))
 		return false;
 	if (!class_has_detectors(n)) {
-		if (!yaml_get(n, "entities") && !yaml_get(n, "without") &&
-			r->d->errors == errors)
+		if (!yaml_get(n, "entities") && !yaml_get(n, "classes") &&
+			!yaml_get(n, "without") && r->d->errors == errors)
 			diag_at(r->d, n,
-				"%s: one of entities, without, words, patterns, dictionary, "
+				"%s: one of entities, classes, without, words, patterns, "
+				"dictionary, "
 				"fingerprints is expected",
 				n->key->s.p);
 		for (const struct yaml_node *c = n->child; c && r->d->errors == errors;

@@ -50,6 +50,7 @@ struct policy_class {
 	const char *name;
 	struct entity_set entities;
 	double injection; /* it is in prompt.classes from this score on; 0: never for a score */
+	uint16_t roles; /* bit by enum seg_role: only what is found in their texts; 0: in any */
 };
 
 enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
@@ -242,6 +243,8 @@ struct policy {
 	bool hashes;		 /* a rule redacts with: hash */
 	const struct inject *inject;
 	uint64_t inject_off;	/* bits: patterns that do not count */
+	uint16_t inject_roles;	/* bit by enum seg_role: texts that are scored; 0: all that can
+				   be */
 	bool scores;		/* a rule, limit or class reads the injection score */
 	struct entity_set used; /* what conditions and effects name: policy/used.c */
 	bool uses_all;		/* a condition may depend on any entity */

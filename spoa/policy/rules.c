@@ -132,6 +132,20 @@ check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_n
 			"with: no entity of this rule can keep its last four digits");
 }
 
+/* A finding is replaced wherever it is: a class that means some texts only would say less
+ * than what happens. */
+static void
+check_anywhere(struct builder *b, const struct yaml_node *classes)
+{
+	for (const struct yaml_node *c = yaml_first(classes); c; c = yaml_next(classes, c))
+		for (size_t k = 0; k < b->p->nclasses; k++)
+			if (b->p->classes[k].roles && span_is(c->s, b->p->classes[k].name))
+				diag_at(b->d, c,
+					"classes: %s has roles, and values are replaced in "
+					"texts of all roles: name the class it is made of",
+					c->s.p);
+}
+
 static void
 redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
@@ -139,8 +153,10 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 	if (!build_section(b, n, SECTION_REDACT, r))
 		return;
-	if ((classes = yaml_get(n, "classes")))
+	if ((classes = yaml_get(n, "classes"))) {
 		build_class_members(b, classes, &r->redact);
+		check_anywhere(b, classes);
+	}
 	if ((entities = yaml_get(n, "entities")))
 		build_entities(b, entities, &r->redact);
 	if (!classes && !entities)

@@ -14,7 +14,7 @@ static const struct { const char *name, *json; } others[] = {
 	{ "texts", EITHER(TEXT, LIST(TEXT)) },
 	{ "data", "\"anyOf\":[{" REF("data_file") "},{" REF("data_redis") "},{" REF("data_url") "}]" },
 	{ "class_value", "\"anyOf\":[{" TEXTS "},{" REF("class") "},{\"type\":\"object\","
-	  "\"properties\":{\"score\":{" SCORE "}},\"required\":[\"score\"],\"additionalProperties\":false}]" },
+	  "\"properties\":{\"score\":{" SCORE "},\"roles\":{" TEXTS "}},\"required\":[\"score\"],\"additionalProperties\":false}]" },
 	{ "one_target", EITHER(TEXT, REF("target")) },
 	{ "targets", EITHER(REF("one_target"), LIST(REF("one_target"))) },
 };

@@ -176,7 +176,9 @@ const struct section sections[] = {
 [SECTION_CLASS] = { "class", NULL, NULL, {
   { "entity", OTHER(TEXT), "name of what its own words and patterns find" },
   { "entities", OTHER(TEXTS), "members" },
+  { "classes", OTHER(TEXTS), "whose members are its own too" },
   { "without", OTHER(TEXTS), "no members" },
+  { "roles", OTHER(TEXTS), "only what is found in their texts; default: any" },
   { "words", OTHER(TEXTS), "found as they are" },
   { "patterns", OTHER(TEXTS), "regular expressions" },
   { "context", OTHER(TEXTS), "words nearby that speak for it" },

@@ -72,12 +72,24 @@ record_recognitions(struct request *r, struct buf *b)
 	put_end(b, r->scan.nrecognitions);
 }
 
+static void
+put_roles(struct buf *b, const char *name, uint16_t roles)
+{
+	size_t n = 0;
+
+	for (unsigned k = 0; k < ROLE_COUNT; k++)
+		if (roles >> k & 1)
+			put_text_item(b, name, n++, span_str(role_name((enum seg_role)k)));
+	put_end(b, n);
+}
+
 /* As a rule read it: it has no further digits. */
 static void
 put_injection(struct request *r, struct buf *b)
 {
 	if (!r->snap->policy->scores)
 		return;
+	put_roles(b, "injection_roles", r->snap->policy->inject_roles);
 	key(b, "injection");
 	buf_printf(b, "%.6f", r->found.injection);
 	if (r->found.injection_pattern) {
@@ -124,6 +136,7 @@ record_findings(struct request *r, struct buf *b)
 			buf_printf(b, ",\"mentions\":%zu", further);
 		if (t.samples)
 			buf_printf(b, ",\"samples\":%zu", t.samples);
+		put_roles(b, "roles", r->found.roles[e]);
 		put_sources(r, b, t.sources);
 		const char *with = request_redacted_with(r, e);
 		if (with)

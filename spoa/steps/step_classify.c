@@ -19,7 +19,8 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 			sizeof(struct hit)))
 		return false;
 	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL };
-	r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+	entity_add(&r->found.entities, f->entity);
+	r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
 	return true;
 }
 
@@ -111,7 +112,8 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	const struct policy *p = r->snap->policy;
 	enum inject_origin o = origins[s->role];
 
-	if (!p->scores || o == INJECT_ORIGINS)
+	if (!p->scores || o == INJECT_ORIGINS ||
+		(p->inject_roles && !(p->inject_roles >> s->role & 1)))
 		return;
 	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
 	if (got.score <= r->found.injection)

@@ -300,7 +300,8 @@ merge_part(struct request *r, struct part *p)
 			const struct finding *f = &p->found[i].v[k];
 			to[k] = (struct hit){ s, request_in_target(r, s), *f,
 				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL };
-			r->found.entities.bit[f->entity / 64] |= 1ull << (f->entity % 64);
+			entity_add(&r->found.entities, f->entity);
+			r->found.roles[f->entity] |= (uint16_t)(1u << s->role);
 		}
 	}
 	return 0;

@@ -17,6 +17,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.body = r->in.have_body ? &r->in.body : NULL,
 		.unread = &r->in.unread,
 		.entities = &r->found.entities,
+		.roles = r->found.roles,
 		.rules = r->snap->rules,
 		.tokens = r->found.input_tokens,
 		.bytes = (int64_t)r->in.raw.n,

@@ -172,10 +172,33 @@ static const struct row {
 		H "detectors: {injection: {patterns: {ignore-previos: false}}}\n",
 		":5:36: ignore-previos: no such pattern, did you mean ignore-previous?\n" },
 	{ "a class that is some mapping", H "classes: {pii: {a: 1}}\n",
-		":5:17: a: unknown key; accepted: entity, entities, without, words, patterns" },
+		":5:17: a: unknown key; accepted: entity, entities, classes, without, roles, "
+		"words, patterns" },
 	{ "a class of nothing", H "classes: {x: {}}\n",
-		":5:14: x: one of entities, without, words, patterns, dictionary, "
+		":5:14: x: one of entities, classes, without, words, patterns, dictionary, "
 		"fingerprints is expected" },
+	{ "a class that nothing is in but roles", H "classes: {x: {roles: [user]}}\n",
+		":5:14: x: one of entities, classes, without, words, patterns, dictionary, "
+		"fingerprints is expected" },
+	{ "a role that there is not", H "classes: {x: {classes: [secret], roles: [usr]}}\n",
+		":5:42: roles: no such role usr, did you mean user?" },
+	{ "a class of a class that there is not", H "classes: {x: {classes: [secrt]}}\n",
+		":5:25: secrt: no such class, did you mean secret?" },
+	{ "a class of a class that is one of others",
+		H "classes: {x: {classes: [y]}, y: {classes: [secret]}}\n",
+		":5:25: y: a class with classes or roles is no member of another" },
+	{ "a class that is of itself", H "classes: {x: {classes: [x]}}\n",
+		":5:25: x: a class with classes or roles is no member of another" },
+	{ "a score of those who have none", H "classes: {x: {score: 0.9, roles: [system]}}\n",
+		":5:35: roles: texts of the role system have no injection score" },
+	{ "two scores of one request",
+		H "classes: {x: {score: 0.9, roles: [user]}, y: {score: 0.5}}\n",
+		":5:43: y: its roles differ from those of x: a request has one score" },
+	{ "a redaction in some texts",
+		H "classes: {x: {classes: [pii], roles: [user]}}\n"
+		  "rules: [{name: a, redact: {classes: [x]}}]\n",
+		":6:38: classes: x has roles, and values are replaced in texts of all roles: "
+		"name the class it is made of" },
 	{ "a class without what is not in it",
 		H "classes: {pii: {without: [AWS_ACCESS_KEY]}}\n",
 		":5:26: without: AWS_ACCESS_KEY is not in class pii" },

@@ -297,6 +297,54 @@ what_was_not_searched_for_is_not_compared(void **state)
 	holds(cmd_out, "says to the recorded values; US_SSN was not searched for\n");
 }
 
+/* Who wrote the text is recorded with what was found in it, and which texts were scored: a
+ * class with roles is decided on that, and not guessed where a record does not hold it. */
+static void
+roles_are_recorded_and_replayed(void **state)
+{
+	static const char *const one[] = { AT(NOON, SAYS("m", "", "write to a@example.com")) };
+	static const struct {
+		const char *name, *rules, *said, *without;
+	} rows[] = {
+		{ "its role", "classes: {c: {classes: [pii], roles: [user]}}\n"
+			      "rules: [{name: a, when: '\"c\" in prompt.classes', deny: true}]\n",
+			"1 decisions: 0 the same, 1 different\n", "not compared 1: prompt.classes was not recorded" },
+		{ "another role", "classes: {c: {classes: [pii], roles: [tool_result, document]}}\n"
+				  "rules: [{name: a, when: '\"c\" in prompt.classes', deny: true},"
+				  " {name: mail, redact: {classes: [pii]}}]\n",
+			"0 different", "not compared 1: prompt.classes was not recorded" },
+		{ "the same texts scored", "classes: {i: {score: 0.9, roles: [tool_result]}}\n"
+			"rules: [{name: a, when: 'prompt.injection > 0.9', deny: true},"
+			" {name: mail, redact: {classes: [pii]}}]\n",
+			"0 different", "0 different" },
+		{ "other texts scored", "classes: {i: {score: 0.9}}\n"
+			"rules: [{name: a, when: 'prompt.injection > 0.9', deny: true}]\n",
+			"not compared 1: prompt.injection was not recorded",
+			"not compared 1: prompt.injection was not recorded" },
+	};
+	char policy[2048];
+
+	(void)state;
+	record_all(HEAD "classes: {i: {score: 0.9, roles: [tool_result]}}\n"
+			"rules: [{name: mail, redact: {classes: [pii]}}]\n",
+		one, 1);
+	for (int old = 0; old < 2; old++) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			snprintf(policy, sizeof(policy), HEAD "%s", rows[i].rules);
+			put("q.yaml", policy);
+			replay("q.yaml", NULL, NULL);
+			if (!strstr(cmd_out, old ? rows[i].without : rows[i].said))
+				fail_msg("%s, %d: %s%s", rows[i].name, old, cmd_out, cmd_err);
+		}
+		cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+		holds(cmd_out, "\"injection_roles\":[\"tool_result\"]");
+		char *at = strstr(cmd_out, old ? "\"rolez\"" : "\"roles\":[\"user\"]");
+		assert_non_null(at);
+		memcpy(at, "\"rolez\"", strlen("\"rolez\""));
+		put("records.jsonl", cmd_out);
+	}
+}
+
 static void
 a_record_that_was_changed_comes_out_otherwise(void **state)
 {
@@ -346,6 +394,7 @@ main(void)
 		cmocka_unit_test(another_version_is_named_and_what_it_changes_counted),
 		cmocka_unit_test(what_was_not_recorded_is_said_and_not_guessed),
 		cmocka_unit_test(what_was_not_searched_for_is_not_compared),
+		cmocka_unit_test(roles_are_recorded_and_replayed),
 		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
 		cmocka_unit_test(since_and_until_bound_what_is_replayed),
 	};
