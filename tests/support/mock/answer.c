@@ -1,6 +1,6 @@
-/* What the simulated provider says: OpenAI chat completions, Anthropic
- * messages, the model list, an echo for business APIs. Separate from the
- * sockets, because here stands what a test may rely on:
+/* What the simulated provider says: OpenAI chat completions and (responses.c) responses,
+ * Anthropic messages and their count, the model list, an echo for business APIs. Separate from
+ * the sockets, because here stands what a test may rely on:
  *
  * A token is a word (a run of bytes between white space). Prompt tokens are the
  * words of all message texts and of the system text; output tokens are the
@@ -13,7 +13,6 @@
 #include "mock.h"
 
 #define SENTENCE "The simulated provider has read your message and agrees."
-#define CREATED	 1767225600 /* the same in every answer: bodies are deterministic */
 #define N_MAX	 128
 
 struct mock_control mock_control = { .times = -1, .cut_after = -1 };
@@ -94,8 +93,8 @@ words(const char *p, size_t n)
 
 /* The first word of s with the white space around it: the events of a stream,
  * put together, are the text. */
-static struct span
-next_word(struct span *s)
+struct span
+mock_next_word(struct span *s)
 {
 	size_t i = 0;
 
@@ -143,6 +142,15 @@ read_content(json_t *content, struct prompt *p, bool user)
 	}
 }
 
+/* Responses call theirs `input`; there a text may stand in its place. */
+static json_t *
+messages_of(json_t *req)
+{
+	json_t *m = json_object_get(req, "messages");
+
+	return m ? m : json_object_get(req, "input");
+}
+
 static void
 read_prompt(json_t *req, struct prompt *p)
 {
@@ -150,7 +158,10 @@ read_prompt(json_t *req, struct prompt *p)
 	json_t *m;
 
 	read_content(json_object_get(req, "system"), p, false);
-	json_array_foreach(json_object_get(req, "messages"), i, m)
+	read_content(json_object_get(req, "instructions"), p, false);
+	if (json_is_string(json_object_get(req, "input")))
+		read_content(json_object_get(req, "input"), p, true);
+	json_array_foreach(messages_of(req), i, m)
 	{
 		const char *role = json_string_value(json_object_get(m, "role"));
 		read_content(
@@ -158,8 +169,8 @@ read_prompt(json_t *req, struct prompt *p)
 	}
 }
 
-static void
-event_end(struct mock_answer *out)
+void
+mock_event_end(struct mock_answer *out)
 {
 	buf_str(&out->body, "\n\n");
 	if (out->nends == out->ends_size) {
@@ -171,17 +182,12 @@ event_end(struct mock_answer *out)
 	out->ends[out->nends++] = out->body.n;
 }
 
-struct counts {
-	int64_t in, out;
-	bool none;
-};
-
 /* What /_control's "usage" says instead; either dialect's names serve. */
-static struct counts
+static struct mock_counts
 usage_counts(int64_t in, int64_t out)
 {
 	json_t *u = mock_control.usage, *v;
-	struct counts c = { in, out, u && !json_is_object(u) };
+	struct mock_counts c = { in, out, u && !json_is_object(u) };
 
 	if ((v = json_object_get(u, "prompt_tokens")) ||
 		(v = json_object_get(u, "input_tokens")))
@@ -215,7 +221,7 @@ put_usage_extra(struct buf *b)
 }
 
 static void
-openai_usage(struct buf *b, struct counts c)
+openai_usage(struct buf *b, struct mock_counts c)
 {
 	json_t *total = json_object_get(mock_control.usage, "total_tokens");
 
@@ -234,14 +240,14 @@ openai_chunk_open(struct buf *b, uint64_t serial, struct span model)
 		"data: "
 		"{\"id\":\"chatcmpl-mock%llu\",\"object\":\"chat.completion.chunk\","
 		"\"created\":%d,\"model\":",
-		(unsigned long long)serial, CREATED);
+		(unsigned long long)serial, MOCK_CREATED);
 	buf_json_str(b, model);
 	buf_str(b, ",\"choices\":[");
 }
 
 static void
 openai_stream(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	int n, struct counts c, bool include_usage)
+	int n, struct mock_counts c, bool include_usage)
 {
 	struct buf *b = &out->body;
 	const char *tail = include_usage ? "],\"usage\":null}" : "]}";
@@ -252,45 +258,45 @@ openai_stream(struct mock_answer *out, uint64_t serial, struct span model, struc
 			"{\"index\":%d,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
 			"\"finish_reason\":null}%s",
 			i, tail);
-		event_end(out);
+		mock_event_end(out);
 	}
 	for (struct span rest = text; rest.n;) {
-		struct span w = next_word(&rest);
+		struct span w = mock_next_word(&rest);
 		for (int i = 0; i < n; i++) {
 			openai_chunk_open(b, serial, model);
 			buf_printf(b, "{\"index\":%d,\"delta\":{\"content\":", i);
 			buf_json_str(b, w);
 			buf_printf(b, "},\"finish_reason\":null}%s", tail);
-			event_end(out);
+			mock_event_end(out);
 		}
 	}
 	for (int i = 0; i < n; i++) {
 		openai_chunk_open(b, serial, model);
 		buf_printf(
 			b, "{\"index\":%d,\"delta\":{},\"finish_reason\":\"stop\"}%s", i, tail);
-		event_end(out);
+		mock_event_end(out);
 	}
 	if (include_usage && !c.none) {
 		openai_chunk_open(b, serial, model);
 		buf_str(b, "],\"usage\":");
 		openai_usage(b, c);
 		buf_putc(b, '}');
-		event_end(out);
+		mock_event_end(out);
 	}
 	buf_str(b, "data: [DONE]");
-	event_end(out);
+	mock_event_end(out);
 }
 
 static void
 openai_answer(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	int n, struct counts c)
+	int n, struct mock_counts c)
 {
 	struct buf *b = &out->body;
 
 	buf_printf(b,
 		"{\"id\":\"chatcmpl-mock%llu\",\"object\":\"chat.completion\",\"created\":%d,"
 		"\"model\":",
-		(unsigned long long)serial, CREATED);
+		(unsigned long long)serial, MOCK_CREATED);
 	buf_json_str(b, model);
 	buf_str(b, ",\"choices\":[");
 	for (int i = 0; i < n; i++) {
@@ -320,7 +326,7 @@ anthropic_open(struct buf *b, uint64_t serial, struct span model)
 
 static void
 anthropic_stream(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct counts c)
+	struct mock_counts c)
 {
 	struct buf *b = &out->body;
 
@@ -334,39 +340,39 @@ anthropic_stream(struct mock_answer *out, uint64_t serial, struct span model, st
 		buf_putc(b, '}');
 	}
 	buf_str(b, "}}");
-	event_end(out);
+	mock_event_end(out);
 	buf_str(b, "event: content_block_start\ndata: "
 		   "{\"type\":\"content_block_start\",\"index\":0,"
 		   "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}");
-	event_end(out);
+	mock_event_end(out);
 	buf_str(b, "event: ping\ndata: {\"type\":\"ping\"}");
-	event_end(out);
+	mock_event_end(out);
 	for (struct span rest = text; rest.n;) {
-		struct span w = next_word(&rest);
+		struct span w = mock_next_word(&rest);
 		buf_str(b, "event: content_block_delta\ndata: "
 			   "{\"type\":\"content_block_delta\",\"index\":0,"
 			   "\"delta\":{\"type\":\"text_delta\",\"text\":");
 		buf_json_str(b, w);
 		buf_str(b, "}}");
-		event_end(out);
+		mock_event_end(out);
 	}
 	buf_str(b, "event: content_block_stop\ndata: "
 		   "{\"type\":\"content_block_stop\",\"index\":0}");
-	event_end(out);
+	mock_event_end(out);
 	buf_str(b, "event: message_delta\ndata: "
 		   "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
 		   "\"stop_sequence\":null}");
 	if (!c.none)
 		buf_printf(b, ",\"usage\":{\"output_tokens\":%lld}", (long long)c.out);
 	buf_putc(b, '}');
-	event_end(out);
+	mock_event_end(out);
 	buf_str(b, "event: message_stop\ndata: {\"type\":\"message_stop\"}");
-	event_end(out);
+	mock_event_end(out);
 }
 
 static void
 anthropic_answer(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct counts c)
+	struct mock_counts c)
 {
 	struct buf *b = &out->body;
 
@@ -419,19 +425,28 @@ error_answer(struct mock_answer *out, int status, bool anthropic)
 			status, types[i].openai, status);
 }
 
+enum wire { OPENAI, RESPONSES, ANTHROPIC, COUNT_TOKENS };
+
 static void
 chat_answer(
-	const struct mock_request *r, uint64_t serial, bool anthropic, struct mock_answer *out)
+	const struct mock_request *r, uint64_t serial, enum wire wire, struct mock_answer *out)
 {
+	bool anthropic = wire >= ANTHROPIC;
 	json_t *req = json_loadb(r->body.p ? r->body.p : "", r->body.n, JSON_ALLOW_NUL, NULL);
 	json_t *model = json_object_get(req, "model");
 	struct prompt p = { 0 };
 
-	if (!json_is_string(model) || !json_is_array(json_object_get(req, "messages"))) {
+	if (!json_is_string(model) ||
+		!(json_is_array(messages_of(req)) ||
+			(wire == RESPONSES && json_is_string(messages_of(req))))) {
 		error_answer(out, 400, anthropic);
 		goto out;
 	}
 	read_prompt(req, &p);
+	if (wire == COUNT_TOKENS) {
+		buf_printf(&out->body, "{\"input_tokens\":%lld}\n", (long long)p.tokens);
+		goto out;
+	}
 	struct span name = span_of(json_string_value(model), json_string_length(model));
 	struct span text = span_str(SENTENCE);
 	if (span_is(name, "echo"))
@@ -439,14 +454,16 @@ chat_answer(
 	else if (span_starts(name, span_str("say:")))
 		text = span_cut(name, 4, name.n);
 	json_int_t n = json_integer_value(json_object_get(req, "n"));
-	n = anthropic || n < 1 ? 1 : n > N_MAX ? N_MAX : n;
-	struct counts c = usage_counts(p.tokens, words(text.p, text.n) * n);
+	n = wire != OPENAI || n < 1 ? 1 : n > N_MAX ? N_MAX : n;
+	struct mock_counts c = usage_counts(p.tokens, words(text.p, text.n) * n);
 	out->stream = json_is_true(json_object_get(req, "stream"));
 	json_t *options = json_object_get(req, "stream_options");
 	bool include_usage = json_is_true(json_object_get(options, "include_usage"));
 	if (out->stream)
 		out->content_type = "text/event-stream";
-	if (out->stream && anthropic)
+	if (wire == RESPONSES)
+		mock_responses(out, serial, name, text, c);
+	else if (out->stream && anthropic)
 		anthropic_stream(out, serial, name, text, c);
 	else if (out->stream)
 		openai_stream(out, serial, name, text, (int)n, c, include_usage);
@@ -469,7 +486,7 @@ models_answer(struct mock_answer *out)
 		buf_printf(&out->body,
 			"%s{\"id\":\"%s\",\"object\":\"model\",\"created\":%d,\"owned_by\":"
 			"\"mock\"}",
-			i ? "," : "", ids[i], CREATED);
+			i ? "," : "", ids[i], MOCK_CREATED);
 	buf_str(&out->body, "]}\n");
 }
 
@@ -494,7 +511,20 @@ echo_answer(const struct mock_request *r, struct mock_answer *out)
 void
 mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *out)
 {
-	bool anthropic = span_is(r->path, "/v1/messages");
+	static const struct {
+		const char *path;
+		enum wire wire;
+	} wires[] = {
+		{ "/v1/chat/completions", OPENAI },
+		{ "/v1/responses", RESPONSES },
+		{ "/v1/messages", ANTHROPIC },
+		{ "/v1/messages/count_tokens", COUNT_TOKENS },
+	};
+	size_t w = 0;
+	while (w < sizeof wires / sizeof *wires && !span_is(r->path, wires[w].path))
+		w++;
+	bool known = w < sizeof wires / sizeof *wires;
+	bool anthropic = known && wires[w].wire >= ANTHROPIC;
 	bool post = span_is(r->method, "POST");
 
 	buf_clear(&out->body);
@@ -506,8 +536,8 @@ mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *o
 		error_answer(out, mock_control.status, anthropic);
 		return;
 	}
-	if (post && (anthropic || span_is(r->path, "/v1/chat/completions")))
-		chat_answer(r, serial, anthropic, out);
+	if (post && known)
+		chat_answer(r, serial, wires[w].wire, out);
 	else if (span_is(r->path, "/v1/models") &&
 		 (span_is(r->method, "GET") || span_is(r->method, "HEAD")))
 		models_answer(out);

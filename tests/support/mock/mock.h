@@ -55,6 +55,21 @@ struct mock_answer {
 	size_t nends, ends_size;
 };
 
+/* Made of words: the first of s with the white space around it, so that the events of a
+ * stream, put together, are the text; and the end of an event. */
+struct span mock_next_word(struct span *s);
+void mock_event_end(struct mock_answer *out);
+
+#define MOCK_CREATED 1767225600 /* the same in every answer: bodies are deterministic */
+
+struct mock_counts {
+	int64_t in, out;
+	bool none;
+};
+/* OpenAI's responses, streamed where out->stream. */
+void mock_responses(struct mock_answer *out, uint64_t serial, struct span model,
+	struct span text, struct mock_counts c);
+
 /* The dialect's answer to the request, the setting of /_control applied.
  * `serial` numbers the answers. *out is cleared and reused. */
 void mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *out);
