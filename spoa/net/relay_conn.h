@@ -186,6 +186,9 @@ void upstream_begin(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);
 /* Bytes queued and not sent, without the swap. */
+/* Its HAProxy is being replaced and has not taken the request: sends it again on a new
+ * connection, and closes all idle ones. False: it cannot be sent again. */
+bool upstream_moves(struct upstream *u);
 size_t upstream_unsent(const struct upstream *u);
 /* The whole request is written. */
 bool upstream_sent(const struct upstream *u);

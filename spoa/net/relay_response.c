@@ -92,6 +92,14 @@ begin(struct upstream *u, const struct http_message *m)
 		protocol_error(c, "the response could not be written");
 }
 
+/* A HAProxy that was reloaded stays until its connections end, with the configuration it had:
+ * its keys, its backends. The shipped rules say so before they look at a request. */
+static bool
+is_leaving(const struct http_message *m)
+{
+	return m->head.status == 503 && http_field_nth(&m->head, "x-tollgate-leaving", 0) != NULL;
+}
+
 /* Reads one head: 1 done, 0 not whole yet or given up. */
 static int
 read_head(struct upstream *u)
@@ -113,6 +121,8 @@ read_head(struct upstream *u)
 			protocol_error(c, "an unexpected interim response");
 			return 0;
 		}
+		if (is_leaving(&m) && upstream_moves(u))
+			return 0;
 		if (m.head.status >= 200)
 			begin(u, &m);
 		if (c->up != u)

@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/caps.h"
 #include "base/err.h"
 #include "net/relay_conn.h"
 
@@ -177,7 +178,10 @@ void
 upstream_begin(struct edge *c)
 {
 	struct relay *r = c->relay;
-	struct upstream *u = pool_take(r);
+	/* What cannot be sent again is not sent to a HAProxy that may be leaving. */
+	struct upstream *u = c->declared > CAP_RELAY_AHEAD && c->plan->body_mode == BODY_COPY
+		? NULL
+		: pool_take(r);
 
 	if (u) {
 		metric_inc(r->metrics, M_RELAY_REUSED);
@@ -238,6 +242,20 @@ retry(struct upstream *old)
 	c->up = u;
 	u->active_us = clock_mono_us();
 	upstream_flush(u);
+}
+
+bool
+upstream_moves(struct upstream *u)
+{
+	struct relay *r = u->relay;
+	struct upstream *idle;
+
+	if (!u->reused || u->edge->retried || u->out_dropped)
+		return false;
+	while ((idle = LIST_FIRST(&r->pool)))
+		pool_drop(idle);
+	retry(u);
+	return true;
 }
 
 size_t

@@ -1,0 +1,39 @@
+# HAProxy is reloaded with another provider key: once the new one serves, no request goes out
+# with the old key, though the relay keeps connections to the old HAProxy.
+. "$(dirname "$0")/lib.sh"
+
+stack_up
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+master=$(for p in $PIDS; do grep -qx haproxy "/proc/$p/comm" && echo "$p"; done)
+# held in the relay's pool: several at a time
+burst() {
+	for _ in $(seq "$1"); do
+		curl -s -o /dev/null -w '%{http_code}\n' "$EDGE/v1/chat/completions" -H "$auth" -H "$json" \
+			-d '{"model":"m","messages":[{"role":"user","content":"write to jane@example.com"}]}' &
+	done >"$D/codes"
+	wait
+}
+keys() { seen 1000 | grep -o '"authorization":"[^"]*"' | sort | uniq -c; }
+control '{"delay_ms":100}'
+burst 20
+control '{}'
+old=$(keys | grep -o 'sk-[a-z-]*' | head -1)
+check "the key is the provider's" test -n "$old"
+is "all were answered" "$(sort "$D/codes" | uniq -c | tr -s ' ')" " 20 200"
+sed -i "s/$old/sk-the-new-one/g; s/%\[env([A-Z_]*OPENAI[A-Z_]*)\]/sk-the-new-one/g" "$D/haproxy/haproxy.cfg"
+like "the configuration has another key" "$(cat "$D/haproxy/haproxy.cfg")" 'sk-the-new-one'
+reused=$(metric relay_reused_total)
+kill -USR2 "$master"
+# until a connection of its own sees the new one
+for _ in $(seq 50); do
+	sleep 0.1
+	grep -q 'New worker' "$D/haproxy.log" && [ "$(grep -c 'New worker' "$D/haproxy.log")" -ge 2 ] && break
+done
+sleep 1
+forget
+for _ in $(seq 3); do burst 20; done
+is "all are answered after it" "$(sort "$D/codes" | uniq -c | tr -s ' ')" " 20 200"
+is "none with the old key" "$(seen 1000 | grep -c "$old")" 0
+like "all with the new one" "$(keys)" ' 60 .*sk-the-new-one'
+exit $failed
