@@ -1,0 +1,31 @@
+#!/bin/bash
+# LangChain and the Vercel AI SDK: what docs/clients.md says of them. Claude Code and Codex
+# are large: agents/agents.sh, `make agents-test`.
+. "$(dirname "$0")/lib.sh"
+what="@langchain/openai, @langchain/anthropic, ai, @ai-sdk/openai, @ai-sdk/anthropic"
+npm_packages() { # FOLDER here, NAMES
+	mkdir -p "$build/$1"
+	cp "$here/$1"/package.json "$here/$1"/package-lock.json "$here/$1"/*.mjs "$build/$1/"
+	cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && return 0
+	if ! (cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1); then
+		skip "$2" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
+		return 1
+	fi
+	cp "$build/$1/package-lock.json" "$build/$1/.installed"
+}
+command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
+npm_packages clients "$what" || exit 0
+stack_up --policy "$here/clients.yaml"
+key() { token --claims "{\"sub\":\"$1\",\"team\":\"$2\"}"; }
+keys() { # a caller for each client, so that each meets a limit of its own
+	local sep=""
+	for c in "langchain openai" "langchain anthropic" "ai openai" "ai openai responses" "ai anthropic"; do
+		printf '%s"%s":"%s"' "$sep" "$c" "$(key "${c// /-}" "$1")"
+		sep=,
+	done
+}
+KEYS="{\"200\":\"$(key good good)\"$(for s in 401 403 429 503; do printf ',"%s":{%s}' $s "$(keys s$s)"; done)}"
+EDGE=$EDGE ADMIN=$ADMIN KEYS=$KEYS WANTED=$(cat "$here/clients/wanted.json") \
+	timeout 300 node "$build/clients/clients.mjs" >"$D/clients.log" 2>&1 || echo "not ok - clients.mjs ends" >>"$D/clients.log"
+cat "$D/clients.log"
+if grep -q '^not ok' "$D/clients.log"; then failed=1; fi
