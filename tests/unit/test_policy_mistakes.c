@@ -671,7 +671,7 @@ out_of_memory_is_an_error_and_no_crash(void **state)
 {
 	static const char text[] =
 		H "identity: [{api_key: {keys: k}}]\n"
-		  "rules: [{name: a, when: '\"x\" in prompt.classes', deny: true}]\n"
+		  "rules: [{name: a, when: '\"secret\" in prompt.classes', deny: true}]\n"
 		  "limits: [{name: a, per: identity.person, requests: 1, window: 1m}]\n";
 	bool loaded = false;
 
