@@ -239,6 +239,12 @@ deb-test: deb ## the package in a Debian 12 of its own with systemd: lintian, in
 	@$(MAKE) --no-print-directory support
 	@tests/deb/run $(DEB) $(B)
 
+.PHONY: docker-test
+docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
+	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl
+	@mkdir -p $(B)
+	@tests/docker/run $(B)
+
 # Debian packages: what the build needs, what tests and demo need beside it.
 # Debian 13 has libllhttp-dev; on Debian 12 the package node-llhttp brings the
 # sources.

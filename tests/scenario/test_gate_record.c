@@ -406,7 +406,7 @@ only_a_literal_says_what_a_condition_depends_on(void **state)
 		{ "\"US_SSN\" in prompt.entities", false },
 		{ "!(\"pii\" in prompt.classes) || \"sec\" + \"ret\" in prompt.classes",
 			false },
-		{ "\"nobody\" in prompt.classes", false },
+		{ "\"secret\" in prompt.classes", false },
 		{ "model.name == \"x\"", false },
 		{ "prompt.entities.size() > 2", true },
 		{ "model.name in prompt.entities", true },
