@@ -7,7 +7,7 @@ RUN groupadd -r -g 990 haproxy && groupadd -r -g 991 tollgate \
 	&& apt-get update && apt-get install -y --no-install-recommends haproxy ca-certificates \
 	&& rm -rf /var/lib/apt/lists/* && mkdir -p /etc/haproxy/tollgate
 COPY haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg
-COPY haproxy/tollgate.cfg haproxy/spoe.cfg haproxy/503.http /etc/haproxy/tollgate/
+COPY haproxy/tollgate.cfg haproxy/spoe.cfg haproxy/503.http haproxy/origins.lst /etc/haproxy/tollgate/
 # One provider, by its address in PROVIDER; yours are in haproxy.cfg as it is shipped.
 RUN sed -i -e '/^    chroot /d; /^    user haproxy/d; /^    group haproxy/d' \
 	-e 's#^    server local .*#    server local "${PROVIDER}" init-addr last,libc,none resolvers dns check#' \

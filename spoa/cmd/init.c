@@ -61,6 +61,13 @@ make_503(const struct lay *l, struct buf *out)
 	buf_span(out, shipped("haproxy/503.http"));
 }
 
+static void
+make_origins(const struct lay *l, struct buf *out)
+{
+	(void)l;
+	buf_span(out, shipped("haproxy/origins.lst"));
+}
+
 static const struct made {
 	const char *path;
 	void (*make)(const struct lay *l, struct buf *out);
@@ -69,6 +76,7 @@ static const struct made {
 	{ OURS "tollgate.cfg", make_tollgate_cfg, true },
 	{ OURS "spoe.cfg", make_spoe_cfg, true },
 	{ OURS "503.http", make_503, true },
+	{ OURS "origins.lst", make_origins, false },
 	{ "/etc/tollgate/tollgate.yaml", lay_config, false },
 	{ "/etc/tollgate/default.yaml", lay_policy, false },
 };
@@ -456,6 +464,7 @@ try_result(struct init *in)
 	put_staged(in, &s, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
 	put_staged(in, &s, "spoe.cfg", shipped("haproxy/spoe.cfg"));
 	put_staged(in, &s, "503.http", shipped("haproxy/503.http"));
+	put_staged(in, &s, "origins.lst", shipped("haproxy/origins.lst"));
 	for (size_t i = 0; i < in->nfile; i++)
 		stage_file(in, &s, i);
 	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);

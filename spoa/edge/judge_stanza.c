@@ -20,16 +20,35 @@ is_free(const struct judge *j, const struct haproxy_line *want)
 	return !j->bolt_on && span_is(first, "use_backend") && line_holds(want, "path");
 }
 
-/* wait-for-body may wait as long as the person likes. */
+/* Words that are the person's own: how long a body may take, where the list of origins is. */
+static const struct {
+	const char *action, *before;
+} own_words[] = {
+	{ "wait-for-body", "time" },
+	{ "set-var(txn.tollgate.origin)", "-f" },
+};
+
+static const char *
+before_own_word(const struct haproxy_line *want)
+{
+	for (size_t i = 0; i < COUNT_OF(own_words); i++)
+		if (span_is(haproxy_word(want, 1), own_words[i].action))
+			return own_words[i].before;
+	return NULL;
+}
+
 static bool
 says(const struct haproxy_line *l, const struct haproxy_line *want)
 {
-	if (!span_is(haproxy_word(want, 1), "wait-for-body"))
+	const char *before = before_own_word(want);
+
+	if (!before)
 		return same_line(l, want);
 	if (l->n != want->n)
 		return false;
 	for (size_t i = 0; i < l->n; i++)
-		if (i != 3 && !span_eq(l->word[i], want->word[i]))
+		if (!span_eq(l->word[i], want->word[i]) &&
+			!(i && span_is(want->word[i - 1], before)))
 			return false;
 	return true;
 }

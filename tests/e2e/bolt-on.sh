@@ -61,6 +61,11 @@ for how in '-X TRACE' '-H upgrade:foo -H connection:upgrade'; do
 done
 req OPTIONS /v1/chat/completions -H "$ai" -H 'origin: https://a.example' -H 'access-control-request-method: POST'
 is "a preflight is answered" "$status" 204
+is "and tells an unlisted origin nothing" "$(header access-control-allow-origin)$(header access-control-allow-methods)" ""
+req OPTIONS /v1/chat/completions -H "$ai" -H 'origin: https://app.example.com' -H 'access-control-request-method: POST'
+is "and a listed one that it may" "$status $(header access-control-allow-origin)" "204 https://app.example.com"
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'origin: https://app.example.com' -d '{"model":"echo","messages":[{"role":"user","content":"mail jane.doe@example.com"}]}'
+is "on answers by the relay too, once" "$status $(grep -aci '^access-control-allow-origin' "$D/head") $(header vary)" "200 1 origin"
 req GET /site/direct/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2'
 is "a route without a backend: this file's routing, direct" "$status" 200
 req POST /site/relay/x -H "$ai" -H 'cookie: caller-1' -H 'x-api-key: caller-2' -H "$json" -d '{}'

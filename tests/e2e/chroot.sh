@@ -7,7 +7,7 @@ kill "$(awk '$3 == "haproxy" { print $1 }' "$D/.pids")"
 sleep 0.5
 read -r port < <("$build/stackhelp" ports 1)
 mkdir "$D/jailed"
-for f in haproxy.cfg tollgate.cfg spoe.cfg 503.http; do
+for f in haproxy.cfg tollgate.cfg spoe.cfg 503.http origins.lst; do
 	sed -e "s#/etc/haproxy/tollgate/#$D/jailed/#g" -e "s#chroot /var/lib/haproxy#chroot $SOCKETS#" \
 		-e '/^ *user haproxy$/d; /^ *group haproxy$/d' \
 		-e "s#unix@/run/tollgate/inner.sock mode 660 user haproxy group tollgate#unix@$SOCKETS/inner.sock mode 660#" \

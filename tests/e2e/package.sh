@@ -12,7 +12,7 @@ is "it wants what the build wants" "$missing" ""
 unit=$root/docs/tollgate.service
 like "the unit waits for its configuration" "$(cat "$unit")" '^ConditionPathExists=/etc/tollgate/tollgate.yaml$'
 unlike "the unit lets PCRE2 run what it compiles" "$(grep -v '^#' "$unit")" 'MemoryDenyWriteExecute'
-for f in tollgate.cfg spoe.cfg 503.http; do
+for f in tollgate.cfg spoe.cfg 503.http origins.lst; do
 	like "/etc/haproxy/tollgate/$f is packaged" "$(cat "$root/debian/rules")" "haproxy/$f"
 done
 is "README names the package as it is called" "$(grep -o 'tollgate_[0-9.]*_amd64.deb' "$root/README.md" | head -1)" "tollgate_${version}_amd64.deb"
