@@ -120,6 +120,13 @@ $(LISTS): $(B)/gen/detect/validate/%.inc: policies/detectors/%.txt spoa/detect/l
 
 $(LIB_OBJ): | $(LISTS)
 
+# How providers' keys begin.
+$(B)/gen/policy/provider_keys.inc: policies/provider_keys.txt spoa/detect/lists.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f spoa/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
+
+$(LIB_OBJ): | $(B)/gen/policy/provider_keys.inc
+
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o
 
@@ -200,7 +207,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 		$(UNITS)/systemd/system $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
-	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms $(SHARE)/tollgate/policies
+	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt $(SHARE)/tollgate/policies
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/*.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "policy/credentials.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
@@ -84,10 +85,27 @@ request_free(struct request **rp)
 	mem_put(r, sizeof(*r));
 }
 
+/* A client that was pointed here and kept its provider's key. */
+static bool
+shows_provider_key(const struct request *r)
+{
+	static const char *const headers[] = { "authorization", "x-api-key", "api-key",
+		"x-goog-api-key" };
+
+	for (size_t i = 0; i < COUNT_OF(headers); i++) {
+		const struct http_field *f = http_field_nth(&r->in.head, headers[i], 0);
+		if (f && credential_of_provider(f->value))
+			return true;
+	}
+	return false;
+}
+
 enum step_result
 request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message)
 {
+	if (status == 401 && shows_provider_key(r))
+		message = SPAN_LIT("this is a provider's key, a tg_ key is needed");
 	r->out.decision = (struct decision){ .kind = D_DENY,
 		.status = status,
 		.code = code,

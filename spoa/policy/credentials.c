@@ -228,3 +228,20 @@ credential_query_without(struct span query, char *out)
 	}
 	return n;
 }
+
+static const char *const provider_keys[] = {
+#include "policy/provider_keys.inc"
+};
+
+bool
+credential_of_provider(struct span value)
+{
+	struct span scheme = SPAN_LIT("bearer ");
+
+	if (span_istarts(value, scheme))
+		value = span_trim(span_cut(value, scheme.n, value.n), " ");
+	for (size_t i = 0; i < COUNT_OF(provider_keys); i++)
+		if (span_istarts(value, span_str(provider_keys[i])))
+			return true;
+	return false;
+}

@@ -21,6 +21,9 @@ extern const struct credential_name credential_names[];
 
 /* Any case. */
 bool credential_header(struct span name);
+/* True where a header's value, "Bearer " or not, begins as a key of a model provider does
+ * (policies/provider_keys.txt): none of ours. */
+bool credential_of_provider(struct span value);
 /* Whether a parameter of the raw query carries one, in any spelling that parsers take:
  * escapes (of escapes too), any case, signs and blanks between and around the letters,
  * "name[]", & and ; as separators, escaped as well, without a value. */

@@ -55,6 +55,25 @@ kill $follower
 is "follow shows it as it comes" "$(grep -c ' permit ' "$D/follow")" 1
 unlike "without its text" "$(cat "$D/follow")" another
 
+trace=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+for bad in "" 00-00000000000000000000000000000000-00f067aa0ba902b7-01 ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 \
+	00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01 "$trace-more" 'jane.doe@example.com'; do
+	req POST /v1/chat/completions -H "$auth" -H "$json" -H "traceparent: $bad" -d '{"model":"untraced","messages":[]}'
+done
+req POST /v1/chat/completions -H "$auth" -H "$json" -H "traceparent: $trace" -d '{"model":"traced","messages":[{"role":"user","content":"write to jane.doe@example.com"}]}'
+like "the provider gets traceparent" "$(seen)" "\"traceparent\":\"$trace\""
+sleep 0.3
+tg audit list --json
+is "its record has it, and no other" "$(grep -o '"model":"[a-z]*traced"[^}]*}.*"request":{[^}]*"traceparent":"[^"]*"' "$D/out" | grep -o '"model":"[a-z]*"' | sort | uniq -c | tr -s ' ')" ' 1 "model":"traced"'
+
+for h in 'authorization: Bearer sk-proj-abcdef' 'x-api-key: sk-ant-api03-abc' 'x-goog-api-key: AIzaSyA'; do
+	req POST /v1/chat/completions -H "$h" -H "$json" -d '{"model":"m","messages":[]}'
+	like "a provider's key is said to be one: ${h%%:*}" "$status $body" "^401 .*this is a provider's key, a tg_ key is needed"
+	unlike "and not shown" "$body" "${h##* }"
+done
+req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
+unlike "none at all is none" "$body" "provider's key"
+
 echo '{"path":"/v1/chat/completions","identity":{"person":"alice"},"headers":{"content-type":"application/json"},"body":"{\"model\":\"m\",\"messages\":[]}"}' >"$D/request"
 "$B/tollgate" decide -c "$D/tollgate.yaml" <"$D/request" >"$D/out" 2>"$D/err"
 like "decide knows the policy" "$(cat "$D/out")" '"decision": "permit"'
