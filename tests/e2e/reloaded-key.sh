@@ -5,7 +5,7 @@
 stack_up
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
-master=$(for p in $PIDS; do grep -qx haproxy "/proc/$p/comm" && echo "$p"; done)
+master=$(awk '$3 == "haproxy" { p = $1 } END { print p }' "$D/.pids")
 # held in the relay's pool: several at a time
 burst() {
 	for _ in $(seq "$1"); do
@@ -25,12 +25,16 @@ sed -i "s/$old/sk-the-new-one/g; s/%\[env([A-Z_]*OPENAI[A-Z_]*)\]/sk-the-new-one
 like "the configuration has another key" "$(cat "$D/haproxy/haproxy.cfg")" 'sk-the-new-one'
 reused=$(metric relay_reused_total)
 kill -USR2 "$master"
-# until a connection of its own sees the new one
-for _ in $(seq 50); do
+# until new connections are the new one's, ten in a row
+row=0
+for _ in $(seq 150); do
 	sleep 0.1
-	grep -q 'New worker' "$D/haproxy.log" && [ "$(grep -c 'New worker' "$D/haproxy.log")" -ge 2 ] && break
+	forget
+	curl -s -o /dev/null "$EDGE/v1/models" -H "$auth"
+	if keys | grep -q sk-the-new-one; then row=$((row + 1)); else row=0; fi
+	[ $row = 10 ] && break
 done
-sleep 1
+is "the new HAProxy serves" "$row" 10
 forget
 for _ in $(seq 3); do burst 20; done
 is "all are answered after it" "$(sort "$D/codes" | uniq -c | tr -s ' ')" " 20 200"
