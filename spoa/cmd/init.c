@@ -3,6 +3,7 @@
  * changed keeps its old self beside it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -118,9 +119,12 @@ make_folders(char *path)
 static int
 write_file(struct init *in, const char *path, struct span text)
 {
-	char *file = arena_strdup(&in->a, rooted(in, path)), tmp[PATH_BYTES];
+	char *file = arena_strdup(&in->a, rooted(in, path)), tmp[PATH_MAX + 8], behind[PATH_MAX];
 	struct stat st;
 	bool replaces = stat(file, &st) == 0;
+
+	if (realpath(file, behind)) /* a link stays one: what it names is replaced */
+		file = behind;
 
 	make_folders(file);
 	snprintf(tmp, sizeof(tmp), "%s.new", file);

@@ -219,6 +219,9 @@ speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
 		r->dialect = v->dialect;
 	if (!v->dialect || v->dialect == r->dialect)
 		return;
+	/* rest knows no roles and translates nothing: any provider may have a path of it */
+	if (said && r->dialect == dialect_find(SPAN_LIT("rest")))
+		return;
 	if (said && r->ntargets == 1)
 		diag_at(b->d, said,
 			"dialect: the target speaks %s; translation is not supported by this "

@@ -121,6 +121,18 @@ backends_must_exist_in_haproxys_files(void **state)
 }
 
 static void
+rest_narrows_a_provider_of_any_dialect(void **state)
+{
+	(void)state;
+	put("p.yaml", "tollgate: 1\nname: t\n"
+		      "providers: {p: {backend: b, dialect: openai, external: false}}\n"
+		      "routes: [{name: chat, match: {path: /v1/chat/completions}, targets: p},"
+		      " {name: audio, match: {path: /v1/audio}, dialect: rest, targets: p}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_string_equal(cmd_err, "");
+}
+
+static void
 names_that_nothing_can_be_are_mistakes(void **state)
 {
 	static const struct {
@@ -316,6 +328,7 @@ main(void)
 		cmocka_unit_test(mistakes_of_both_files_are_listed),
 		cmocka_unit_test(what_cannot_be_read_is_exit_2),
 		cmocka_unit_test(backends_must_exist_in_haproxys_files),
+		cmocka_unit_test(rest_narrows_a_provider_of_any_dialect),
 		cmocka_unit_test(names_that_nothing_can_be_are_mistakes),
 		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),

@@ -202,6 +202,40 @@ a_guard_that_was_forgotten_is_laid(void **state)
 }
 
 static void
+a_link_stays_one(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(
+		rename(path("etc/haproxy/haproxy.cfg"), path("etc/haproxy/real.cfg")), 0);
+	assert_int_equal(symlink("real.cfg", path("etc/haproxy/haproxy.cfg")), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_int_equal(lstat(path("etc/haproxy/haproxy.cfg"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_non_null(strstr(whole("etc/haproxy/real.cfg"), "filter spoe engine tollgate"));
+}
+
+static void
+lines_without_an_end_and_with_two_are_read(void **state)
+{
+	static const char dos[] =
+		"defaults\r\n mode http\r\nfrontend web\r\n bind :80\r\n default_backend "
+		"one\r\nbackend one\r\n http-request set-header api-key x\r\n server a :1";
+
+	(void)state;
+	put_tree(dos, "EXTRAOPTS='-de -m 16'");
+	assert_int_equal(
+		INIT("--host", "ai.example.com", "--backend", "one=openai", "--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), "\n server a :1\n"));
+	assert_string_equal(whole("etc/default/haproxy"),
+		"EXTRAOPTS=\"-de -m 16 -f /etc/haproxy/tollgate/tollgate.cfg\"\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--backend", "one=openai"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
+static void
 what_haproxy_refuses_is_not_written(void **state)
 {
 	(void)state;
@@ -225,6 +259,8 @@ main(void)
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
+		cmocka_unit_test(a_link_stays_one),
+		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
 		cmocka_unit_test(what_haproxy_refuses_is_not_written),
 	};
 
