@@ -245,6 +245,24 @@ searches(struct remarks *r)
 				r->p->externals[i].rec.name);
 }
 
+/* A rule after one that always ends is never asked. */
+static void
+unreached(struct remarks *r)
+{
+	const struct rule *end = NULL;
+
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule *x = &r->p->rules[i];
+		bool always = !x->when || !strcmp(x->when_text, "true");
+		if (end)
+			say(r, x->at, "rule %s: is never asked: rule %s before it always ends",
+				x->name, end->name);
+		else if (always && !x->shadow &&
+			 (x->effect == RULE_DENY || x->effect == RULE_PERMIT))
+			end = x;
+	}
+}
+
 static void
 own_cost(void *arg, const struct yaml_node *at, const char *text)
 {
@@ -264,6 +282,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	stranded(&r);
 	limits(&r);
 	externals(&r);
+	unreached(&r);
 	searches(&r);
 	detect_own_costs(rules, own_cost, &r);
 }
