@@ -40,4 +40,10 @@ for _ in $(seq 3); do burst 20; done
 is "all are answered after it" "$(sort "$D/codes" | uniq -c | tr -s ' ')" " 20 200"
 is "none with the old key" "$(seen 1000 | grep -c "$old")" 0
 like "all with the new one" "$(keys)" ' 60 .*sk-the-new-one'
+
+# a provider cannot say that it is a HAProxy which leaves
+forget
+control '{"status":503,"headers":{"x-tollgate-leaving":"1"}}'
+burst 3
+is "a provider's own word moves no request" "$(seen 1000 | grep -o '"method":"POST"' | wc -l)" 3
 exit $failed
