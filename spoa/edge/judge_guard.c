@@ -18,6 +18,8 @@ static const struct {
 	{ "add-header", 2 },
 	{ "replace-header", 2 },
 	{ "replace-value", 2 },
+	{ "set-path", 0 },
+	{ "replace-path", 0 },
 	{ "set-uri", 0 },
 	{ "set-pathq", 0 },
 	{ "set-query", 0 },
@@ -56,6 +58,14 @@ rule_sets_credential(const struct haproxy_line *l)
 	return false;
 }
 
+/* A variable that holds what the environment has: a later rule sends it. */
+static bool
+keeps_environment(const struct haproxy_line *l)
+{
+	return span_is(l->word[0], "http-request") &&
+	       span_starts(haproxy_word(l, 1), SPAN_LIT("set-var")) && from_environment(l);
+}
+
 /* A certificate of our own that the server asks for. */
 static bool
 server_has_certificate(const struct haproxy_line *l)
@@ -72,7 +82,8 @@ credential_of(const struct haproxy_section *s)
 	const struct haproxy_line *l;
 
 	while ((l = haproxy_next(&w)))
-		if (rule_sets_credential(l) || (is_back(s) && server_has_certificate(l)))
+		if (rule_sets_credential(l) ||
+			(is_back(s) && (server_has_certificate(l) || keeps_environment(l))))
 			return l;
 	return NULL;
 }

@@ -159,9 +159,26 @@ unix_path(struct span address, struct span *path)
 	return address.n && *address.p == '/';
 }
 
+/* The guards trust the name: whoever comes in by such a bind has passed the gate. */
+static void
+judge_namesakes(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			if (l != j->inner_bind && span_is(l->word[0], "bind") &&
+				span_is(value_after(l, 2, "name"), "tollgate-inner"))
+				found(j, l, NULL,
+					"a second bind of the name tollgate-inner: the guards "
+					"let "
+					"in whoever comes by it; give it another name");
+		}
+}
+
 void
 rule_inner_bind(struct judge *j)
 {
+	judge_namesakes(j);
 	static const char line[] = "bind unix@/run/tollgate/inner.sock mode 660 user haproxy "
 				   "group tollgate name tollgate-inner";
 	const struct haproxy_line *l = j->inner_bind;

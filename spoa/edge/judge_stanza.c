@@ -239,21 +239,28 @@ spares_the_gate(const struct haproxy_line *l)
 void
 rule_routes_after_own(struct judge *j)
 {
-	const struct haproxy_line *first = NULL;
+	const struct haproxy_line *last = NULL;
 	char paste[8192];
 
 	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_ROUTES)));
-	for (size_t i = 0; j->gate && i < j->shipped_gate->n && !first; i++)
-		if (span_is(j->shipped_gate->line[i].word[0], "use_backend"))
-			first = find_saying(j->gate, &j->shipped_gate->line[i]);
-	for (size_t i = 0; first && i < j->gate->n; i++) {
+	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
+		const struct haproxy_line *want = &j->shipped_gate->line[i];
+		const struct haproxy_line *l =
+			span_is(want->word[0], "use_backend") && !is_free(j, want)
+				? find_saying(j->gate, want)
+				: NULL;
+		last = l && (!last || l > last) ? l : last;
+	}
+	for (size_t i = 0; last && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (l < first && span_is(l->word[0], "use_backend") && !spares_the_gate(l))
+		if (l < last && span_is(l->word[0], "use_backend") && !spares_the_gate(l) &&
+			!find_saying(j->shipped_gate, l))
 			found(j, l, paste,
-				"this use_backend comes before the stanza's: what it names "
-				"does "
-				"not pass the gate (line %u). Move the stanza's lines above it",
-				first->line);
+				"this use_backend comes before the stanza's last one (line "
+				"%u): "
+				"what it names does not pass the gate. Move the stanza's lines "
+				"above it",
+				last->line);
 	}
 }
 

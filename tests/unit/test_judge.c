@@ -181,6 +181,23 @@ static const struct row {
 		"/run/i.sock", "/run/i.sock", BIND, NULL, false },
 	{ "inner-bind", "not there", "group tollgate name tollgate-inner",
 		"group tollgate name inner", "frontend web", BIND, NULL, false },
+	{ "inner-bind", "a second one of its name", "backend site\n",
+		"frontend other\n\tbind :81 name tollgate-inner\n\tdefault_backend "
+		"openai\nbackend site\n",
+		"bind :81", NULL, NULL, false },
+	{ "routes-after-own", "the person's own route between the stanza's",
+		"    use_backend tollgate-deny",
+		"    use_backend admin if { path_beg /x }\n    use_backend tollgate-deny",
+		"{ path_beg /x }", "use_backend tollgate-deny", NULL, false },
+	{ "credential-unguarded", "by a variable", "backend anthropic\n",
+		"backend other\n\thttp-request set-var(txn.k) env(K)\n\thttp-request "
+		"set-header x-t "
+		"%[var(txn.k)]\n\tserver a :1 check\nbackend anthropic\n",
+		"backend other", GUARD, NULL, false },
+	{ "credential-unguarded", "in the path", "backend anthropic\n",
+		"backend other\n\thttp-request set-path /%[env(K)]%[path]\n\tserver a :1 "
+		"check\nbackend anthropic\n",
+		"backend other", GUARD, NULL, false },
 	{ "credential-unguarded", "no guard", "backend anthropic\n",
 		"backend other\n\thttp-request set-header x-api-key abc\n\tserver a :1 "
 		"check\nbackend anthropic\n",
