@@ -119,7 +119,8 @@ make_folders(char *path)
 static int
 write_file(struct init *in, const char *path, struct span text)
 {
-	char *file = arena_strdup(&in->a, rooted(in, path)), tmp[PATH_MAX + 8], behind[PATH_MAX];
+	char *file = arena_strdup(&in->a, rooted(in, path)), tmp[PATH_MAX + 8],
+	     behind[PATH_MAX];
 	struct stat st;
 	bool replaces = stat(file, &st) == 0;
 
@@ -271,10 +272,10 @@ plan_extraopts(struct init *in)
 	}
 	if (!found)
 		buf_printf(&line, "EXTRAOPTS=\"-S /run/haproxy-master.sock %s\"\n", add);
-	l->edit[l->nedit++] = (struct lay_edit){ .file = EXTRAOPTS,
-		.after = n,
-		.drop = found,
-		.text = arena_dup(&in->a, buf_view(&line)) };
+	lay_add(l, (struct lay_edit){ .file = EXTRAOPTS,
+			   .after = n,
+			   .drop = found,
+			   .text = buf_view(&line) });
 out:
 	buf_free(&text);
 	buf_free(&line);
@@ -578,6 +579,8 @@ init_plan(struct init *in)
 	}
 	lay_edits(&in->lay, h);
 	plan_extraopts(in);
+	if (arena_failed(&in->a))
+		return cmd_fail("init", "out of memory");
 	try_result(in);
 	return in->code == EXIT_DONE ? init_run(in) : in->code;
 }

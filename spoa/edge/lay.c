@@ -145,16 +145,26 @@ choose_host(struct lay *l, const char *named)
 		buf_printf(&l->choices, "    --host %s\n", host[i].p);
 }
 
-static void
+/* False: there is no room for it, and that was said. */
+static bool
 add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 {
-	if (l->nbackend == LAY_BACKENDS_MAX)
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (l->backend[i].section == s) {
+			buf_printf(&l->choices, "--backend %s: named twice\n", s->name.p);
+			return true;
+		}
+	if (l->nbackend == LAY_BACKENDS_MAX) {
+		buf_clear(&l->choices);
 		buf_printf(&l->choices,
-			"more than %d backends: --backend NAME=DIALECT names those "
-			"that are used\n",
-			LAY_BACKENDS_MAX);
-	else
-		l->backend[l->nbackend++] = (struct lay_backend){ s->name.p, dialect, s };
+			"more than %d backends hold a credential: --backend NAME=DIALECT, "
+			"once for each that the policy may name, %d at most; the others get "
+			"the guard\n",
+			LAY_BACKENDS_MAX, LAY_BACKENDS_MAX);
+		return false;
+	}
+	l->backend[l->nbackend++] = (struct lay_backend){ s->name.p, dialect, s };
+	return true;
 }
 
 static void
@@ -175,9 +185,9 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 		if (!back || span_starts(s->name, SPAN_LIT("tollgate-")) || !credential_of(s))
 			continue;
 		const char *dialect = dialect_of(s);
-		if (dialect)
-			add_backend(l, s, dialect);
-		else
+		if (dialect && !add_backend(l, s, dialect))
+			return;
+		if (!dialect)
 			buf_printf(&l->choices,
 				"--backend %s=DIALECT: it holds a credential (line %u), and "
 				"what "
@@ -201,7 +211,7 @@ void
 lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a)
 {
 	*l = (struct lay){ .arena = a };
-	buf_init(&l->choices, 64 << 10);
+	buf_init(&l->choices, 1 << 20);
 	buf_init(&l->notes, 64 << 10);
 	choose_frontend(l, h, wish->frontend);
 	choose_host(l, wish->host);
@@ -229,13 +239,25 @@ indent_of(const struct haproxy_section *s)
 	return span_cut(source, 0, n);
 }
 
+void
+lay_add(struct lay *l, struct lay_edit edit)
+{
+	struct lay_edit *all =
+		arena_grow(l->arena, l->edit, l->nedit, &l->edit_room, sizeof(*all), 64);
+
+	if (!all)
+		return;
+	edit.text = arena_dup(l->arena, edit.text);
+	l->edit = all;
+	all[l->nedit++] = edit;
+}
+
 static void
 insert(struct lay *l, const char *file, unsigned after, const struct buf *text)
 {
-	if (text->n && l->nedit < LAY_EDITS_MAX)
-		l->edit[l->nedit++] = (struct lay_edit){ .file = file,
-			.after = after,
-			.text = arena_dup(l->arena, buf_view(text)) };
+	if (text->n)
+		lay_add(l, (struct lay_edit){
+				   .file = file, .after = after, .text = buf_view(text) });
 }
 
 /* Whether a line of the section says this already; spacing and comments do not count. */

@@ -6,7 +6,7 @@
 
 #include "edge/haproxy_file.h"
 
-enum { LAY_BACKENDS_MAX = 64, LAY_EDITS_MAX = 256 };
+enum { LAY_BACKENDS_MAX = 64 }; /* providers; more: init asks for those that are used */
 
 /* Lines that go into a file after its line `after` (0: before its first). */
 struct lay_edit {
@@ -34,9 +34,9 @@ struct lay {
 	const char *host;
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
-	bool laid; /* a frontend loads the engine already */
-	struct lay_edit edit[LAY_EDITS_MAX];
-	size_t nedit;
+	bool laid;	       /* a frontend loads the engine already */
+	struct lay_edit *edit; /* as many as the files have backends with a key, and more */
+	size_t nedit, edit_room;
 	struct buf choices; /* what must be said, a line each; empty: nothing */
 	struct buf notes;   /* what was not touched and may matter */
 };
@@ -47,6 +47,8 @@ void lay_choose(
 /* After a choice without questions. */
 void lay_edits(struct lay *l, const struct haproxy *h);
 void lay_free(struct lay *l);
+/* One more edit; its text is copied. No memory: the arena has failed. */
+void lay_add(struct lay *l, struct lay_edit edit);
 
 /* A file's text with its edits, in their order. */
 void lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span text,

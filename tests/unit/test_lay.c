@@ -201,6 +201,45 @@ a_guard_that_was_forgotten_is_laid(void **state)
 	assert_null(strstr(cmd_out, "+    filter spoe"));
 }
 
+/* Backends with a key, all of them OpenAI's by their servers. */
+static void
+put_many(unsigned n)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_str(&text, SITE);
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(&text,
+			"backend many%u\n    http-request set-header x-api-key k\n"
+			"    server a api.openai.com:443\n",
+			i);
+	buf_putc(&text, 0);
+	put_tree(text.p, NULL);
+	buf_free(&text);
+}
+
+static void
+hundreds_of_backends_each_get_their_guard(void **state)
+{
+	unsigned guards = 0;
+
+	(void)state;
+	put_many(400);
+	assert_int_equal(INIT("--host", "ai.example.com", "--backend", "many1=openai"), 0);
+	for (const char *p = cmd_out; (p = strstr(p, "did not pass the gate")); p++)
+		guards++;
+	assert_int_equal(guards, 400);
+	assert_non_null(strstr(cmd_out, "+EXTRAOPTS="));
+	assert_int_equal(INIT("--host", "ai.example.com"), 2);
+	assert_non_null(strstr(cmd_err, "more than 64 backends hold a credential"));
+	assert_null(strstr(strstr(cmd_err, "more than") + 1, "more than"));
+	assert_int_equal(INIT("--host", "ai.example.com", "--backend", "many1=openai",
+				 "--backend", "many1=rest"),
+		2);
+	assert_non_null(strstr(cmd_err, "--backend many1: named twice"));
+}
+
 static void
 a_link_stays_one(void **state)
 {
@@ -259,6 +298,7 @@ main(void)
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
+		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
 		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
 		cmocka_unit_test(what_haproxy_refuses_is_not_written),
