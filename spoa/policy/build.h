@@ -57,6 +57,11 @@ void build_external(struct builder *b, const struct yaml_node *n);
 void build_data(struct builder *b, const struct yaml_node *n);
 /* A file's one line as "Authorization: Bearer …"; NULL where it is none, which is said. */
 const char *build_bearer(struct builder *b, const struct yaml_node *n);
+/* Host names or *.example.com, in lower case. */
+void build_hosts(struct builder *b, const struct yaml_node *n, const char *what,
+	const char ***out, size_t *count);
+/* observe.c; n NULL: nothing is observed. */
+void build_observe(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 void build_providers(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);

@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "detect/custom/custom.h"
 #include "policy/credentials.h"
+#include "policy/observe.h"
 #include "policy/read.h"
 
 enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of quota/quota.h */
@@ -62,6 +64,32 @@ shadow(struct remarks *r)
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (r->p->rules[i].shadow)
 			say(r, r->p->rules[i].at, "rule %s: in shadow", r->p->rules[i].name);
+}
+
+/* Whose backend is a provider's, too, is mostly one with a key. */
+static void
+observes(struct remarks *r)
+{
+	const struct observe *o = &r->p->observe;
+	const char *shared = NULL;
+	struct buf says;
+
+	buf_init(&says, 480);
+	observe_says(r->p, clock_wall_ns(), &says);
+	if (says.n)
+		say(r, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
+	buf_free(&says);
+	for (size_t i = 0; o->backend && i < r->p->nroutes && !shared; i++)
+		for (size_t k = 0; k < r->p->routes[i].ntargets; k++) {
+			const struct target *t = &r->p->routes[i].targets[k];
+			if (t->backend && !strcmp(t->backend, o->backend))
+				shared = r->p->routes[i].name;
+		}
+	if (shared)
+		say(r, o->at,
+			"observe: backend %s is where route %s goes, too: with the guard it is "
+			"a 503 for whom is observed, with a key check --haproxy refuses it",
+			o->backend, shared);
 }
 
 static void
@@ -276,6 +304,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	struct remarks r = { p, cfg, rules, note, arg };
 
 	shadow(&r);
+	observes(&r);
 	identities(&r);
 	relay(&r);
 	direct(&r);

@@ -162,6 +162,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	head(&b, root);
 	if ((c = yaml_get(root, "on_failure")))
 		build_on_failure(&b, c, &p->on_failure);
+	build_observe(&b, yaml_get(root, "observe"));
 	build_identity(&b, yaml_get(root, "identity"));
 	build_data(&b, yaml_get(root, "data"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)

@@ -25,6 +25,16 @@ struct on_failure {
 	enum signed_reasoning signed_reasoning;
 };
 
+/* A cutover: who calls these hosts without a key of ours passes, to this backend alone, with
+ * what it came with (policy/observe.h). */
+struct observe {
+	const char **hosts; /* as a route's */
+	size_t nhosts;
+	const char *backend; /* HAProxy's; NULL: nothing is observed */
+	int64_t until_ns;    /* wall; from then on requests are decided as any */
+	const struct yaml_node *at;
+};
+
 #define CLASSES_MAX 64
 struct entity_set {
 	uint64_t bit[DETECT_ENTITIES_MAX / 64];
@@ -219,6 +229,7 @@ struct policy {
 	const char *label; /* name@first 12 digits of version */
 	bool shadow;
 	bool default_permit;
+	struct observe observe;
 	struct on_failure on_failure;
 	const struct identity_entry *identities;
 	size_t nidentities;
@@ -355,6 +366,8 @@ const struct policy *policy_load(struct arena *a, const char *file, const struct
 /* The same of a tree that was read already; `file` is where relative paths begin. */
 const struct policy *policy_compile(struct arena *a, const struct yaml_node *root,
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
+/* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
+bool policy_host_in(struct span host, const char *const *hosts, size_t n);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

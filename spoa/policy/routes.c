@@ -115,25 +115,26 @@ host_ok(struct span s)
 	       strspn(s.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == s.n;
 }
 
-static void
-hosts(struct builder *b, const struct yaml_node *n, struct route *r)
+void
+build_hosts(struct builder *b, const struct yaml_node *n, const char *what, const char ***out,
+	size_t *count)
 {
 	size_t i = 0;
 
-	if (!n || !read_texts(b->a, b->d, n, "host", &r->hosts, &r->nhosts))
+	if (!n || !read_texts(b->a, b->d, n, what, out, count))
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		char *lower = arena_strdup(b->a, c->s.p);
 		ascii_lower(lower, span_str(lower).n);
 		if (!lower || !host_ok(span_str(lower)))
 			diag_at(b->d, c,
-				"host: a host name without port, or *.example.com, is "
+				"%s: a host name without port, or *.example.com, is "
 				"expected, found %s",
-				c->s.p);
+				what, c->s.p);
 		else
-			r->hosts[i++] = lower;
+			(*out)[i++] = lower;
 	}
-	r->nhosts = i;
+	*count = i;
 }
 
 static void
@@ -150,7 +151,7 @@ match(struct builder *b, const struct yaml_node *route, struct route *r)
 	methods(b, yaml_get(m, "methods"), r);
 	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
 	paths(b, yaml_get(m, "path_prefix"), &r->prefixes, &r->nprefixes);
-	hosts(b, yaml_get(m, "host"), r);
+	build_hosts(b, yaml_get(m, "host"), "host", &r->hosts, &r->nhosts);
 	if (!yaml_get(m, "path") && !yaml_get(m, "path_prefix"))
 		diag_at(b->d, m->key, "match: path or path_prefix is missing");
 }
@@ -364,6 +365,15 @@ host_matches(struct span host, const char *pattern)
 	return host.n > suffix.n && span_ends(host, suffix);
 }
 
+bool
+policy_host_in(struct span host, const char *const *hosts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (host_matches(host, hosts[i]))
+			return true;
+	return false;
+}
+
 static bool
 prefix_matches(struct span path, struct span prefix)
 {
@@ -375,13 +385,9 @@ prefix_matches(struct span path, struct span prefix)
 static bool
 route_matches(const struct route *r, struct span method, struct span host, struct span path)
 {
-	bool ok = r->nhosts == 0;
-
 	if (r->nmethods && span_find(method, r->methods, r->nmethods) == r->nmethods)
 		return false;
-	for (size_t i = 0; i < r->nhosts && !ok; i++)
-		ok = host_matches(host, r->hosts[i]);
-	if (!ok)
+	if (r->nhosts && !policy_host_in(host, r->hosts, r->nhosts))
 		return false;
 	if (span_find(path, r->paths, r->npaths) < r->npaths)
 		return true;

@@ -67,8 +67,14 @@ const struct section sections[] = {
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
   { "limits", OTHER(LIST(REF("limit"))), "how much" },
   { "output_default", A_COUNT(policy, output_default, 1, 10000000), "tokens reserved for an answer where the request states no cap" },
+  { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
   { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
+}},
+[SECTION_OBSERVE] = { "observe", "[\"hosts\",\"backend\",\"until\"]", NULL, {
+  { "hosts", OTHER(TEXTS), "without port; *.example.com" },
+  { "backend", OTHER(TEXT), "HAProxy backend that sets no credential of its own" },
+  { "until", OTHER(TEXT), "a date or time, at most 90 days ahead" },
 }},
 [SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
   { "classifier", A_WORD(on_failure, classifier, failure_words), "the body could not be classified" },

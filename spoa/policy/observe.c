@@ -1,0 +1,209 @@
+/* `observe` of a policy: read, and asked about a request. What is "ours" goes by shape alone,
+ * so that a key that was revoked or mistyped is a 401 as anywhere, and never goes to the
+ * provider of somebody else. */
+#include "policy/observe.h"
+
+#include "base/clock.h"
+#include "codec/jws.h"
+#include "codec/uri.h"
+#include "policy/apikeys.h"
+#include "policy/build.h"
+#include "policy/data.h"
+
+#define DAY_NS (86400ll * 1000000000)
+
+/* ---- the section ---- */
+
+/* 2026-12-31, the beginning of that day in UTC, or RFC 3339. */
+static bool
+read_time(struct span s, int64_t *out)
+{
+	char text[64];
+	size_t n = s.n;
+
+	if (n == 0 || n + sizeof("T00:00:00Z") > sizeof(text))
+		return false;
+	memcpy(text, s.p, n);
+	if (n == strlen("2026-12-31")) {
+		memcpy(text + n, "T00:00:00Z", 10);
+		n += 10;
+	}
+	return clock_parse(text, n, out) == 0;
+}
+
+static void
+until(struct builder *b, const struct yaml_node *n, struct observe *o)
+{
+	char latest[CLOCK_RFC3339_LEN];
+	int64_t most = clock_wall_ns() + OBSERVE_DAYS_MAX * DAY_NS;
+
+	clock_rfc3339(most, latest);
+	if (n->kind != YAML_SCALAR || !read_time(n->s, &o->until_ns))
+		diag_at(b->d, n,
+			"until: a date such as 2026-12-31 (its beginning, UTC), or a time such "
+			"as 2026-12-31T18:00:00Z, is expected, found %s",
+			yaml_found(n));
+	else if (o->until_ns > most)
+		diag_at(b->d, n,
+			"until: %s is more than %d days ahead (%.10s is the last day now): a "
+			"cutover ends",
+			n->s.p, OBSERVE_DAYS_MAX, latest);
+}
+
+void
+build_observe(struct builder *b, const struct yaml_node *n)
+{
+	static const char *const needed[] = { "hosts", "backend", "until" };
+	struct observe *o = &b->p->observe;
+	const struct yaml_node *c;
+
+	if (!n || !build_section(b, n, SECTION_OBSERVE, NULL))
+		return;
+	o->at = n->key;
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!yaml_get(n, needed[i]))
+			diag_at(b->d, n->key, "observe: %s is missing", needed[i]);
+	build_hosts(b, yaml_get(n, "hosts"), "hosts", &o->hosts, &o->nhosts);
+	if ((c = yaml_get(n, "backend")))
+		build_backend(b, c, &o->backend);
+	if ((c = yaml_get(n, "until")))
+		until(b, c, o);
+}
+
+/* ---- a request ---- */
+
+bool
+observe_host(const struct policy *p, struct span host, int64_t now_wall_ns)
+{
+	return p->observe.backend && now_wall_ns < p->observe.until_ns &&
+	       policy_host_in(host, p->observe.hosts, p->observe.nhosts);
+}
+
+/* An API key in it, its escapes undone once and twice too. */
+static bool
+holds_key(struct span s, struct arena *a)
+{
+	struct span key;
+
+	for (int rounds = 2;; rounds--) {
+		struct span rest = s;
+		if (apikey_next(&rest, &key))
+			return true;
+		if (rounds == 0 || span_chr(s, '%') == s.n)
+			return false;
+		char *out = arena_alloc(a, s.n);
+		size_t n = 0;
+		if (!out)
+			return true;
+		for (size_t i = 0; i < s.n; n++) {
+			int c = uri_escape_at(s.p + i, s.p + s.n);
+			out[n] = c < 0 ? s.p[i] : (char)c;
+			i += c < 0 ? 1 : 3;
+		}
+		s = span_of(out, n);
+	}
+}
+
+/* Of the entry's issuer, as the token itself says: nothing of it is trusted. A token of another
+ * issuer is the provider's to judge. */
+static bool
+is_token_of(const struct identity_entry *e, struct span v, struct arena *a)
+{
+	const char *why;
+	struct jws j;
+
+	if (credential_shape(v) != SHAPE_TOKEN || jws_parse(v, a, &j, &why) < 0)
+		return false;
+	bool ours = span_is(json_span(json_object_get(j.payload, "iss")), e->issuer);
+	jws_clear(&j);
+	return ours;
+}
+
+static bool
+is_of(const struct identity_entry *e, struct span v, struct arena *a)
+{
+	return credential_shape(v) == SHAPE_API_KEY ||
+	       (e->kind == ID_JWT && is_token_of(e, v, a));
+}
+
+/* With or without a scheme before it. */
+static bool
+field_shows(const struct identity_entry *e, struct span v, struct arena *a)
+{
+	size_t scheme = 0;
+
+	v = span_trim(v, " \t");
+	while (scheme < v.n && v.p[scheme] != ' ' && v.p[scheme] != '\t')
+		scheme++;
+	return is_of(e, v, a) || is_of(e, span_trim(span_cut(v, scheme, v.n), " \t"), a);
+}
+
+static bool
+entry_shows(const struct identity_entry *e, const struct credentials *c, struct arena *a)
+{
+	if (e->kind == ID_CERTIFICATE)
+		return c->certificate.n > 0;
+	for (size_t i = 0; i < c->head->nfields; i++) {
+		const struct http_field *f = &c->head->fields[i];
+		if (e->kind == ID_SIGNED && span_istarts(f->name, span_str(e->prefix)))
+			return true;
+		if (e->header && span_ieq(f->name, span_str(e->header)) &&
+			(e->kind == ID_SIGNED || field_shows(e, f->value, a)))
+			return true;
+	}
+	return false;
+}
+
+bool
+observe_shows_ours(const struct policy *p, const struct credentials *c, struct arena *a)
+{
+	for (size_t i = 0; i < c->head->nfields; i++)
+		if (holds_key(c->head->fields[i].name, a) ||
+			holds_key(c->head->fields[i].value, a))
+			return true;
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (entry_shows(&p->identities[i], c, a))
+			return true;
+	return holds_key(c->head->path, a) || holds_key(c->head->query, a);
+}
+
+/* ---- for people ---- */
+
+enum observe_state
+observe_state(const struct policy *p, int64_t now_wall_ns, int64_t *days)
+{
+	int64_t left = p->observe.until_ns - now_wall_ns;
+
+	*days = left > 0 ? left / DAY_NS : 0;
+	if (!p->observe.backend)
+		return OBSERVE_NONE;
+	if (left <= 0)
+		return OBSERVE_OVER;
+	return *days < OBSERVE_DAYS_NEAR ? OBSERVE_NEAR : OBSERVE_ON;
+}
+
+void
+observe_says(const struct policy *p, int64_t now_wall_ns, struct buf *out)
+{
+	const struct observe *o = &p->observe;
+	char when[CLOCK_RFC3339_LEN];
+	int64_t days;
+
+	enum observe_state state = observe_state(p, now_wall_ns, &days);
+	if (state == OBSERVE_NONE)
+		return;
+	clock_rfc3339(o->until_ns, when);
+	if (state == OBSERVE_OVER) {
+		buf_printf(out, "ended at %.19sZ: requests are decided as any", when);
+		return;
+	}
+	for (size_t i = 0; i < o->nhosts; i++)
+		buf_printf(out, "%s%s", i ? ", " : "", o->hosts[i]);
+	buf_printf(out,
+		": who has no key of ours goes to %s, nothing refused, until %.19sZ (%lld "
+		"day%s "
+		"left)",
+		o->backend, when, (long long)days, days == 1 ? "" : "s");
+	if (state == OBSERVE_NEAR)
+		buf_str(out, "; from then on it is decided as any");
+}

@@ -1,0 +1,314 @@
+/* `observe` of a policy: what may be written there, which requests it takes, what is a key of
+ * ours by its shape, and what it says of itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "policy/apikeys.h"
+#include "policy/notes.h"
+#include "policy/observe.h"
+#include "support/policy_fix.h"
+
+#define SEC 1000000000ll
+#define DAY (86400 * SEC)
+
+/* A policy that observes until then. */
+static const struct policy *
+load(struct policy_fix *f, const char *hosts, const char *backend, const char *until)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof(text),
+		"tollgate: 1\n"
+		"name: t\n"
+		"identity:\n"
+		"  - jwt: {issuer: https://idp/, audience: gw, jwks: jwks.json}\n"
+		"  - jwt: {header: x-delegation, issuer: https://other/, audience: gw, jwks: "
+		"j.json}\n"
+		"  - api_key: {keys: keys.yaml}\n"
+		"  - signed_headers: {prefix: x-id-, keys: h.yaml}\n"
+		"  - client_certificate: {person: subject.CN}\n"
+		"  - none: {}\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, backend: openai}]\n"
+		"observe: {hosts: %s, backend: %s, until: %s}\n",
+		hosts, backend, until);
+	return fix_load(f, &fix_config, text);
+}
+
+static const char *
+in_days(int64_t ns)
+{
+	static char text[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(clock_wall_ns() + ns, text);
+	return text;
+}
+
+/* ---- the section ---- */
+
+/* clang-format off */
+static const struct { const char *name, *in, *want; } mistakes[] = {
+	{ "a list", "observe: []\n", ":5:10: observe: a mapping is expected, found a list" },
+	{ "nothing in it", "observe: {}\n", ":5:1: observe: hosts is missing" },
+	{ "no backend", "observe: {hosts: a.b, until: 2020-01-01}\n", ":5:1: observe: backend is missing" },
+	{ "no end", "observe: {hosts: a.b, backend: local}\n", ":5:1: observe: until is missing" },
+	{ "a host with a port", "observe: {hosts: 'a.b:80', backend: local, until: 2020-01-01}\n",
+		":5:18: hosts: a host name without port, or *.example.com, is expected, found a.b:80" },
+	{ "a backend that is not listed", "observe: {hosts: a.b, backend: locl, until: 2020-01-01}\n",
+		":5:32: backend: locl is not among the backends that tollgate.yaml lists, did you mean local?" },
+	{ "an end that is no date", "observe: {hosts: a.b, backend: local, until: soon}\n",
+		":5:46: until: a date such as 2026-12-31 (its beginning, UTC), or a time such as" },
+	{ "a day that is none", "observe: {hosts: a.b, backend: local, until: 2026-02-30}\n", ":5:46: until: a date" },
+	{ "a duration", "observe: {hosts: a.b, backend: local, until: 30d}\n", ":5:46: until: a date" },
+	{ "another key", "observe: {host: a.b}\n", ":5:11: host: unknown key, did you mean hosts?" },
+	{ "an end in a hundred years", "observe: {hosts: a.b, backend: local, until: 2126-01-01}\n",
+		":5:46: until: 2126-01-01 is more than 90 days ahead (" },
+};
+/* clang-format on */
+
+static void
+each_mistake_is_named(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		struct policy_fix f;
+		char text[512];
+		snprintf(text, sizeof(text), POLICY_HEAD "%s", mistakes[i].in);
+		assert_null(fix_load(&f, &fix_config, text));
+		char said[4096];
+		snprintf(said, sizeof(said), "%.*s", SPAN_ARG(buf_view(&f.d.text)));
+		if (!strstr(said, mistakes[i].want))
+			fail_msg("%s: %s", mistakes[i].name, said);
+		fix_done(&f);
+	}
+}
+
+static void
+the_end_is_at_most_ninety_days_ahead(void **state)
+{
+	struct policy_fix f;
+
+	(void)state;
+	assert_non_null(load(&f, "a.b", "local", in_days(90 * DAY - 60 * SEC)));
+	fix_done(&f);
+	assert_null(load(&f, "a.b", "local", in_days(90 * DAY + 60 * SEC)));
+	fix_done(&f);
+	/* what is past loads: a restart after the cutover is no failure */
+	assert_non_null(load(&f, "a.b", "local", "2020-01-01"));
+	assert_int_equal(f.p->observe.until_ns, 1577836800 * SEC);
+	fix_done(&f);
+	assert_non_null(load(&f, "a.b", "local", "2020-01-01T02:00:00+02:00"));
+	assert_int_equal(f.p->observe.until_ns, 1577836800 * SEC);
+	fix_done(&f);
+}
+
+static void
+hosts_match_as_a_routes_until_the_end(void **state)
+{
+	static const struct {
+		const char *host;
+		bool want;
+	} rows[] = { { "a.b", true }, { "x.c.d", true }, { "c.d", false }, { "b", false },
+		{ "", false }, { "xa.b", false } };
+	struct policy_fix f;
+	int64_t now = clock_wall_ns();
+
+	(void)state;
+	assert_non_null(load(&f, "[A.b, '*.c.d']", "local", in_days(DAY)));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (observe_host(f.p, span_str(rows[i].host), now) != rows[i].want)
+			fail_msg("%s", rows[i].host);
+	assert_true(observe_host(f.p, SPAN_LIT("a.b"), f.p->observe.until_ns - 1));
+	assert_false(observe_host(f.p, SPAN_LIT("a.b"), f.p->observe.until_ns));
+	fix_done(&f);
+	assert_non_null(fix_load(&f, &fix_config, POLICY_HEAD));
+	assert_false(observe_host(f.p, SPAN_LIT("a.b"), 0));
+	fix_done(&f);
+}
+
+/* ---- what is ours ---- */
+
+/* {"alg":"EdDSA"} and {"iss":"https://idp/"}, …other/, …theirs/ */
+#define HEAD  "eyJhbGciOiJFZERTQSJ9"
+#define IDP   HEAD ".eyJpc3MiOiJodHRwczovL2lkcC8ifQ.AAAA"
+#define OTHER HEAD ".eyJpc3MiOiJodHRwczovL290aGVyLyJ9.AAAA"
+#define THEIR HEAD ".eyJpc3MiOiJodHRwczovL3RoZWlycy8ifQ.AAAA"
+
+/* clang-format off */
+static const struct { const char *name, *header, *value, *query; bool ours; } shown[] = {
+	{ "nothing", "x", "y", "", false },
+	{ "a provider's key", "authorization", "Bearer sk-proj-abcdef", "", false },
+	{ "a provider's key in its own header", "x-api-key", "sk-ant-abc", "", false },
+	{ "a key that is mistyped", "authorization", "Bearer tg_aaaaaaaa_bbbb", "", true },
+	{ "a key without scheme", "authorization", "tg_aaaaaaaa_bbbb", "", true },
+	{ "a key after a tab", "authorization", "Bearer\ttg_a", "", true },
+	{ "a key under another scheme", "authorization", "Basic tg_a", "", true },
+	{ "a whole key in a header of no entry", "x-api-key", "KEY", "", true },
+	{ "a whole key in a cookie", "cookie", "a=KEY; b=c", "", true },
+	{ "a whole key in the query", "x", "y", "key=KEY", true },
+	{ "a whole key in the query, escaped", "x", "y", "key=%74g_KEY3", true },
+	{ "a token of our issuer", "authorization", "Bearer " IDP, "", true },
+	{ "a token of our issuer without scheme", "authorization", IDP, "", true },
+	{ "a token of our issuer where another's is expected", "x-delegation", IDP, "", false },
+	{ "a token of the issuer of that header", "x-delegation", OTHER, "", true },
+	{ "a token of a provider", "authorization", "Bearer " THEIR, "", false },
+	{ "three parts that are no token", "authorization", "Bearer a.b.c", "", false },
+	{ "signed headers", "x-id-person", "alice", "", true },
+};
+/* clang-format on */
+
+/* KEY stands for a whole key, KEY3 for one without its first three letters. */
+static void
+put_value(struct buf *b, const char *value, const char *key)
+{
+	const char *at = strstr(value, "KEY");
+
+	buf_clear(b);
+	if (!at) {
+		buf_str(b, value);
+		return;
+	}
+	bool three = at[3] == '3';
+	buf_put(b, value, (size_t)(at - value));
+	buf_str(b, key + (three ? 3 : 0));
+	buf_str(b, at + 3 + three);
+}
+
+static void
+a_key_of_ours_goes_by_shape(void **state)
+{
+	char id[APIKEY_ID_LEN + 1], key[80];
+	unsigned char hash[32];
+	struct policy_fix f;
+	struct buf value, query;
+
+	(void)state;
+	apikey_make(id, key, hash);
+	buf_init(&value, 0);
+	buf_init(&query, 0);
+	assert_non_null(load(&f, "a.b", "local", in_days(DAY)));
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		struct arena a;
+		put_value(&value, shown[i].value, key);
+		put_value(&query, shown[i].query, key);
+		struct http_field fields[] = { { SPAN_LIT("host"), SPAN_LIT("a.b") },
+			{ span_str(shown[i].header), buf_view(&value) } };
+		struct http_head h = { .path = SPAN_LIT("/v1"),
+			.query = buf_view(&query),
+			.fields = fields,
+			.nfields = 2 };
+		arena_init(&a, 0, false);
+		if (observe_shows_ours(f.p, &(struct credentials){ .head = &h }, &a) !=
+			shown[i].ours)
+			fail_msg("%s", shown[i].name);
+		arena_reset(&a);
+	}
+	struct arena a;
+	arena_init(&a, 0, false);
+	struct http_head none = { .nfields = 0 };
+	struct credentials c = { .head = &none, .certificate = SPAN_LIT("x") };
+	assert_true(observe_shows_ours(f.p, &c, &a));
+	/* the second of two fields, too */
+	struct http_field two[] = { { SPAN_LIT("authorization"), SPAN_LIT("Bearer sk-x") },
+		{ SPAN_LIT("Authorization"), SPAN_LIT("Bearer tg_a") } };
+	struct http_head twice = { .fields = two, .nfields = 2 };
+	assert_true(observe_shows_ours(f.p, &(struct credentials){ .head = &twice }, &a));
+	arena_reset(&a);
+	buf_free(&value);
+	buf_free(&query);
+	fix_done(&f);
+}
+
+/* ---- what it says ---- */
+
+static void
+it_says_what_it_does_and_when_it_ends(void **state)
+{
+	static const struct {
+		int64_t at_ns; /* before the end */
+		enum observe_state want;
+		const char *says;
+	} rows[] = {
+		{ 10 * DAY, OBSERVE_ON,
+			"a.b, *.c: who has no key of ours goes to local, nothing refused, "
+			"until "
+			"2020-01-01T00:00:00Z (10 days left)" },
+		{ 7 * DAY, OBSERVE_ON, "(7 days left)" },
+		{ 7 * DAY - 1, OBSERVE_NEAR,
+			"(6 days left); from then on it is decided as any" },
+		{ 36 * 3600 * SEC, OBSERVE_NEAR, "(1 day left)" },
+		{ 1, OBSERVE_NEAR, "(0 days left)" },
+		{ 0, OBSERVE_OVER,
+			"ended at 2020-01-01T00:00:00Z: requests are decided as any" },
+		{ -DAY, OBSERVE_OVER, "ended at 2020" },
+	};
+	struct policy_fix f;
+	int64_t days;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	assert_non_null(load(&f, "[a.b, '*.c']", "local", "2020-01-01"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t now = f.p->observe.until_ns - rows[i].at_ns;
+		buf_clear(&b);
+		observe_says(f.p, now, &b);
+		buf_putc(&b, 0);
+		assert_int_equal(observe_state(f.p, now, &days), rows[i].want);
+		if (!strstr(buf_view(&b).p, rows[i].says))
+			fail_msg("%zu: %s", i, buf_view(&b).p);
+	}
+	fix_done(&f);
+	buf_clear(&b);
+	assert_non_null(fix_load(&f, &fix_config, POLICY_HEAD));
+	assert_int_equal(observe_state(f.p, 0, &days), OBSERVE_NONE);
+	observe_says(f.p, 0, &b);
+	assert_int_equal(b.n, 0);
+	fix_done(&f);
+	buf_free(&b);
+}
+
+static void
+keep_note(void *arg, const char *text)
+{
+	buf_printf(arg, "%s\n", text);
+}
+
+static void
+check_notes_it(void **state)
+{
+	struct policy_fix f;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	assert_non_null(load(&f, "a.b", "openai", in_days(DAY + 60 * SEC)));
+	policy_notes(f.p, &fix_config, detect_fix()->rules, keep_note, &b);
+	buf_putc(&b, 0);
+	assert_non_null(strstr(buf_view(&b).p,
+		"t.yaml:11:1: observe: a.b: who has no key of ours goes to openai, nothing "
+		"refused, until "));
+	assert_non_null(strstr(buf_view(&b).p, "(1 day left); from then on"));
+	assert_non_null(strstr(
+		buf_view(&b).p, "observe: backend openai is where route chat goes, too"));
+	fix_done(&f);
+	buf_free(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_is_named),
+		cmocka_unit_test(the_end_is_at_most_ninety_days_ahead),
+		cmocka_unit_test(hosts_match_as_a_routes_until_the_end),
+		cmocka_unit_test(a_key_of_ours_goes_by_shape),
+		cmocka_unit_test(it_says_what_it_does_and_when_it_ends),
+		cmocka_unit_test(check_notes_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
