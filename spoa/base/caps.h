@@ -87,6 +87,7 @@
 #define CAP_RECOGNISER_QUEUE   256          /* calls that wait for its concurrency, a worker: its failure */
 #define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
 #define CAP_LOG_BYTES          (1u << 20)   /* log lines that stderr has not taken: further ones are dropped and counted */
+#define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

@@ -3,11 +3,16 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/attr.h"
+#include "cmd/admin.h"
 #include "cmd/cmd.h"
+#include "cmd/plain.h"
 #include "policy/config.h"
 
 enum { ANSWER_BYTES = 4 << 20, ANSWER_S = 120 };
@@ -21,43 +26,102 @@ take(char *p, size_t size, size_t n, void *arg)
 	return buf_failed(out) ? 0 : size * n;
 }
 
-/* The status of the answer, or 0 after a message. */
-static long
-ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
+static int
+look_up(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl_off_t c UNUSED,
+	curl_off_t d UNUSED)
+{
+	const struct admin_call *call = arg;
+
+	return call->given_up();
+}
+
+/* Whose the folder is that may not be looked into. */
+static void
+folder_owner(const char *socket, struct buf *why)
+{
+	char dir[256];
+	struct stat st;
+	char *end;
+
+	snprintf(dir, sizeof(dir), "%s", socket);
+	while ((end = strrchr(dir, '/')) && end > dir) {
+		*end = '\0';
+		if (stat(dir, &st) != 0)
+			continue;
+		const struct passwd *pw = getpwuid(st.st_uid);
+		if (pw)
+			buf_printf(why, "; %s is for %s", dir, pw->pw_name);
+		return;
+	}
+}
+
+/* What the file system says of a socket that cannot be reached; false: nothing. */
+static bool
+socket_trouble(const char *socket, struct buf *why)
+{
+	if (access(socket, W_OK) == 0)
+		return false;
+	buf_printf(why, "%s: %s: ", socket, strerror(errno));
+	if (errno == EACCES) {
+		buf_str(why, "only root and the daemon's user may ask it: "
+			     "sudo tollgate, or sudo -u tollgate tollgate");
+		folder_owner(socket, why);
+	} else {
+		buf_str(why, "is tollgate running? systemctl status tollgate");
+	}
+	return true;
+}
+
+long
+admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 {
 	CURL *c = curl_easy_init();
-	char url[128], why[CURL_ERROR_SIZE] = "";
+	char url[128], error[CURL_ERROR_SIZE] = "";
 	long status = 0;
 
-	snprintf(url, sizeof(url), "http://tollgate%s", page);
-	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, socket);
+	snprintf(url, sizeof(url), "http://tollgate%s", call->page);
+	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->socket);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, out);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)ANSWER_S);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, call->most_s ? call->most_s : (long)ANSWER_S);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
-	if (post)
+	if (call->given_up) {
+		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_up);
+		curl_easy_setopt(c, CURLOPT_XFERINFODATA, call);
+	}
+	if (call->post)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
 	CURLcode err = c ? curl_easy_perform(c) : CURLE_OUT_OF_MEMORY;
 	if (err == CURLE_OK)
 		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	else if (access(socket, F_OK) != 0)
-		cmd_fail(what, "%s: %s: is tollgate running? systemctl status tollgate", socket,
-			strerror(errno));
-	else if (access(socket, W_OK) != 0)
-		cmd_fail(what, "%s: %s: it is the daemon's user's; as root, or as tollgate",
-			socket, strerror(errno));
-	else
-		cmd_fail(what, "%s: %s: nobody answers", socket,
-			*why ? why : curl_easy_strerror(err));
+	else if (!socket_trouble(call->socket, why))
+		buf_printf(why, "%s: %s: nobody answers", call->socket,
+			*error ? error : curl_easy_strerror(err));
 	curl_easy_cleanup(c);
 	return status;
 }
 
-/* The admin socket, in the arena; NULL after a message. */
-static const char *
-socket_of(const char *what, const char *named, struct arena *a)
+/* The same with its message. */
+static long
+ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
+{
+	const struct admin_call call = { .socket = socket, .page = page, .post = post };
+	struct buf why;
+
+	buf_init(&why, 4096);
+	long status = admin_ask(&call, out, &why);
+	if (!status)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return status;
+}
+
+const char *
+admin_socket(const char *what, const char *named, struct arena *a)
 {
 	const char *file = config_find(named);
 	const struct config *cfg;
@@ -70,12 +134,26 @@ socket_of(const char *what, const char *named, struct arena *a)
 	}
 	diag_init(&d);
 	cfg = config_read(a, file, &d);
+	if (!cfg)
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
 	if (!cfg || !cfg->has_admin || !cfg->admin.path) {
-		cmd_fail(what, "%s: has no admin.listen", file);
+		cmd_fail(what, cfg ? "%s: has no admin.listen" : "%s: cannot be used", file);
 		return NULL;
 	}
 	return cfg->admin.path;
+}
+
+/* The daemon's own text, with names of others in it. */
+static void
+print_lines(FILE *to, struct span text)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	plain_lines(&b, text);
+	fprintf(to, "%.*s", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
 }
 
 static int
@@ -91,10 +169,15 @@ show_status(struct span status, struct span ready, bool ok)
 		json_decref(s);
 		return cmd_fail("status", "the daemon's answer is not understood");
 	}
-	printf("tollgate %s, node %s, %lld workers, since %.19sZ\n", version, node,
-		(long long)workers, started);
-	printf("%lld routes, %lld rules\n%.*s", (long long)routes, (long long)rules,
-		SPAN_ARG(ready));
+	struct buf text;
+	buf_init(&text, 0);
+	buf_printf(&text,
+		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
+		version, node, (long long)workers, started, (long long)routes,
+		(long long)rules);
+	buf_span(&text, ready);
+	print_lines(stdout, buf_view(&text));
+	buf_free(&text);
 	json_decref(s);
 	return ok ? EXIT_DONE : EXIT_NO;
 }
@@ -116,7 +199,7 @@ cmd_status(int argc, char **argv)
 	arena_init(&a, 0, false);
 	buf_init(&status, ANSWER_BYTES);
 	buf_init(&ready, ANSWER_BYTES);
-	const char *socket = socket_of("status", config, &a);
+	const char *socket = admin_socket("status", config, &a);
 	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
 	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
 	if (is_ready && as_json) {
@@ -138,15 +221,18 @@ show_reload(struct span answer, struct span status, bool ok)
 	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
 	json_t *now = json_loadb(status.p, status.n, 0, NULL);
 	const char *policy = json_string_value(json_object_get(now, "policy"));
+	struct buf text;
 	size_t i;
 
-	if (ok)
-		printf("reloaded: policy %s\n", policy ? policy : "?");
-	else
-		fprintf(stderr, "tollgate: reload: refused, policy %s stays in force\n",
-			policy ? policy : "?");
-	json_array_foreach(json_object_get(o, "errors"), i, one)
-		fprintf(stderr, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
+	buf_init(&text, 0);
+	buf_printf(&text,
+		ok ? "reloaded: policy %s\n"
+		   : "tollgate: reload: refused, policy %s stays in force\n",
+		policy ? policy : "?");
+	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
+		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
+	print_lines(ok ? stdout : stderr, buf_view(&text));
+	buf_free(&text);
 	json_decref(now);
 	json_decref(o);
 	return ok ? EXIT_DONE : EXIT_NO;
@@ -167,7 +253,7 @@ cmd_reload(int argc, char **argv)
 	arena_init(&a, 0, false);
 	buf_init(&answer, ANSWER_BYTES);
 	buf_init(&status, ANSWER_BYTES);
-	const char *socket = socket_of("reload", config, &a);
+	const char *socket = admin_socket("reload", config, &a);
 	long done = socket ? ask("reload", socket, "/reload", true, &answer) : 0;
 	if (done && ask("reload", socket, "/status", false, &status))
 		code = show_reload(buf_view(&answer), buf_view(&status), done == 200);

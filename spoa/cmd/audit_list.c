@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/plain.h"
 #include "store/journal.h"
 #include "store/lines.h"
 
@@ -58,18 +59,28 @@ print_line(json_t *r)
 {
 	json_t *one, *status = json_object_get(r, "status");
 	const char *rule = text(r, "rule"), *reason = text(r, "reason");
+	struct buf b, shown;
 	size_t i;
 
-	printf("%.23sZ %-6s ", text(r, "decided_at"), text(r, "decision"));
+	buf_init(&b, 0);
+	buf_printf(&b, "%.23sZ %-6s ", text(r, "decided_at"), text(r, "decision"));
 	if (json_is_integer(status))
-		printf("%lld ", (long long)json_integer_value(status));
-	printf("%s %s %s %s ", text(json_object_get(r, "identity"), "person"), text(r, "route"),
-		text(r, "model"), strcmp(rule, "-") ? rule : reason);
+		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
+	buf_printf(&b, "%s %s %s %s ", text(json_object_get(r, "identity"), "person"),
+		text(r, "route"), text(r, "model"), strcmp(rule, "-") ? rule : reason);
 	if (json_array_size(json_object_get(r, "classes")) == 0)
-		putchar('-');
+		buf_putc(&b, '-');
 	json_array_foreach(json_object_get(r, "classes"), i, one)
-		printf("%s%s", i ? "," : "", json_string_value(one));
-	printf(" %s\n", text(r, "id"));
+	{
+		buf_str(&b, i ? "," : "");
+		buf_str(&b, json_string_value(one) ? json_string_value(one) : "?");
+	}
+	buf_printf(&b, " %s", text(r, "id"));
+	buf_init(&shown, 0);
+	plain_put(&shown, buf_view(&b), SIZE_MAX);
+	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
+	buf_free(&shown);
+	buf_free(&b);
 }
 
 static void

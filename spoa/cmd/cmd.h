@@ -17,6 +17,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
   X("status",   cmd_status,   "[-c FILE] [--json]",                       "whether the running daemon is ready, and under which policy") \
   X("reload",   cmd_reload,   "[-c FILE]",                                "the running daemon reads its policy again; says what is wrong with it") \
+  X("top",      cmd_top,      "[-c FILE] [--json]",                       "the last decisions of each worker of the running daemon") \
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN]]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
   X("init",     cmd_init,     "[--haproxy FILE...] [--frontend N] [--host H] [--backend NAME=DIALECT...] [--person P] [--root DIR] [--haproxy-binary BIN] [--write]", "what a machine with HAProxy lacks, and the stanza laid into its file") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \

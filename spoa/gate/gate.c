@@ -133,6 +133,8 @@ verdict(struct request *r)
 	r->run.life = LIFE_ANSWERED;
 	r->out.took_us = clock_mono_us() - r->begun_us;
 	count_decision(r);
+	if (r->out.decision.kind != D_DEFER)
+		recent_add(&r->gate->recent, r);
 	r->run.done(r);
 }
 
@@ -415,6 +417,12 @@ gate_abort(struct gate *g)
 	tickets_hasten(&g->tickets, 0);
 	recognisers_abort(g->recognisers);
 	data_abort(g->data);
+}
+
+void
+gate_recent(const struct gate *g, struct buf *out)
+{
+	recent_write(&g->recent, out);
 }
 
 const struct recognisers *

@@ -6,6 +6,7 @@
 #include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
+#include "gate/recent.h"
 #include "gate/request.h"
 #include "gate/ticket.h"
 
@@ -38,6 +39,7 @@ struct gate {
 	ev_timer tick;
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;
+	struct recent recent; /* its last decisions */
 };
 
 /* Runs the steps from r->run.step until one waits or the decision is made. */

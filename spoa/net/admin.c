@@ -65,12 +65,20 @@ page_status(struct server *s, struct buf *out)
 	return MHD_HTTP_OK;
 }
 
+static unsigned
+page_recent(struct server *s, struct buf *out)
+{
+	server_recent(s, out);
+	return MHD_HTTP_OK;
+}
+
 /* clang-format off */
 static const struct page pages[] = {
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  false, page_metrics },
 	{ "/healthz", "text/plain; charset=utf-8",                true,  false, page_healthz },
 	{ "/readyz",  "text/plain; charset=utf-8",                true,  false, page_readyz  },
 	{ "/status",  "application/json",                         false, false, page_status  },
+	{ "/recent",  "application/json",                         false, false, page_recent  },
 	{ "/reload",  "application/json",                         false, true,  page_reload  },
 };
 /* clang-format on */
@@ -149,8 +157,8 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		buf_free(&b);
 		return ok;
 	}
-	return plain(
-		c, MHD_HTTP_NOT_FOUND, "no such page: /metrics /healthz /readyz /status /reload\n");
+	return plain(c, MHD_HTTP_NOT_FOUND,
+		"no such page: /metrics /healthz /readyz /status /recent /reload\n");
 }
 
 static int

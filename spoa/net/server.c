@@ -159,6 +159,23 @@ server_status(struct server *s, struct buf *out)
 	snapshot_unref(&snap);
 }
 
+void
+server_recent(struct server *s, struct buf *out)
+{
+	struct snapshot *snap = current(s);
+
+	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
+	buf_json_str(out, span_str(snap->policy->label));
+	snapshot_unref(&snap);
+	buf_str(out, ",\"workers\":[");
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		if (i)
+			buf_putc(out, ',');
+		gate_recent(s->workers[i].gate, out);
+	}
+	buf_str(out, "]}\n");
+}
+
 static void
 gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 {

@@ -35,6 +35,7 @@ void server_notify(const char *state);
 /* For the admin thread. The text of /readyz; true: ready. */
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */
+void server_recent(struct server *s, struct buf *out);	/* JSON */
 void server_metrics(struct server *s, struct buf *out); /* Prometheus text */
 
 #endif

@@ -1,0 +1,14 @@
+/* Text of others on a terminal: names of people and models come from callers, and an escape
+ * sequence in one would be obeyed. */
+#ifndef CMD_PLAIN_H
+#define CMD_PLAIN_H
+
+#include "base/buf.h"
+
+/* Appends at most `columns` columns of s: ASCII and letters as they are, a '?' for each
+ * control, for what nobody sees and for what is no UTF-8. How many columns it took. */
+size_t plain_put(struct buf *out, struct span s, size_t columns);
+/* The same of lines, each ended by a newline. */
+void plain_lines(struct buf *out, struct span s);
+
+#endif

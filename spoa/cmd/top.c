@@ -1,0 +1,414 @@
+/* tollgate top: the last decisions of each worker, a refresh a second on a terminal, once as
+ * lines elsewhere. What the daemon says is parsed, and what is shown of it goes through
+ * plain_put(): nothing else reaches the terminal. */
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cmd/admin.h"
+#include "cmd/cmd.h"
+#include "cmd/plain.h"
+
+enum {
+	ANSWER_BYTES = 4 << 20,
+	ANSWER_S = 5,
+	REFRESH_MS = 1000,
+	HEAD_ROWS = 2, /* above the decisions */
+	ROWS = 24,
+	COLUMNS = 80 /* where the terminal does not say */
+};
+
+struct row {
+	size_t worker, age; /* 0: that worker's last one */
+	const char *at;
+	json_t *o; /* of the answer */
+};
+
+struct answer {
+	json_t *doc;
+	size_t workers, n;
+	json_int_t decisions; /* since start, of all workers */
+	struct row *row;
+};
+
+static const char *
+member(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static void
+answer_free(struct answer *a)
+{
+	json_decref(a->doc);
+	free(a->row);
+	*a = (struct answer){ 0 };
+}
+
+/* {"node","policy","workers":[{"decisions":N,"recent":[…]}]}; false: it is not. */
+static bool
+answer_read(struct answer *a, struct span text)
+{
+	json_t *workers, *w, *one;
+	size_t i, k, n = 0;
+
+	*a = (struct answer){ .doc = json_loadb(text.p, text.n, 0, NULL) };
+	workers = json_object_get(a->doc, "workers");
+	if (!json_is_array(workers))
+		return false;
+	a->workers = json_array_size(workers);
+	json_array_foreach(workers, i, w) n += json_array_size(json_object_get(w, "recent"));
+	a->row = calloc(n + 1, sizeof(*a->row));
+	if (!a->row)
+		return false;
+	json_array_foreach(workers, i, w)
+	{
+		json_t *recent = json_object_get(w, "recent");
+		a->decisions += json_integer_value(json_object_get(w, "decisions"));
+		json_array_foreach(recent, k, one) a->row[a->n++] = (struct row){ .worker = i,
+			.age = json_array_size(recent) - 1 - k,
+			.at = member(one, "decided_at"),
+			.o = one };
+	}
+	return true;
+}
+
+static int
+by_time(const void *x, const void *y)
+{
+	const struct row *a = x, *b = y;
+	int by = strcmp(a->at, b->at);
+
+	return by ? by : (a->worker > b->worker) - (a->worker < b->worker);
+}
+
+/* Where not all fit: each worker's last ones come before another's older ones. */
+static int
+by_age(const void *x, const void *y)
+{
+	const struct row *a = x, *b = y;
+
+	return a->age != b->age ? (a->age > b->age) - (a->age < b->age) : by_time(y, x);
+}
+
+/* ---- a line ---- */
+
+static const struct {
+	const char *title;
+	size_t columns;
+} columns[] = { { "TIME", 12 }, { "W", 2 }, { "DECISION", 10 }, { "PERSON", 16 },
+	{ "ROUTE", 12 }, { "PROVIDER", 12 }, { "MODEL", 20 }, { "RULE", 20 }, { "MS", 8 },
+	{ "ID", 26 } };
+
+static void
+cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(columns)])
+{
+	json_t *status = json_object_get(r->o, "status");
+	json_int_t us = json_integer_value(json_object_get(r->o, "took_us"));
+	const char *rule = member(r->o, "rule");
+
+	snprintf(number[0], 32, "%zu", r->worker);
+	if (json_is_integer(status))
+		snprintf(number[1], 32, "%.10s %lld", member(r->o, "decision"),
+			(long long)json_integer_value(status));
+	else
+		snprintf(number[1], 32, "%.20s", member(r->o, "decision"));
+	snprintf(number[2], 32, "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
+	struct span all[COUNT_OF(columns)] = { span_cut(span_str(r->at), 11, 23),
+		span_str(number[0]), span_str(number[1]), span_str(member(r->o, "person")),
+		span_str(member(r->o, "route")), span_str(member(r->o, "target")),
+		span_str(member(r->o, "model")), span_str(*rule ? rule : member(r->o, "code")),
+		span_str(number[2]), span_str(member(r->o, "id")) };
+	memcpy(cell, all, sizeof(all));
+}
+
+/* Cells in columns, up to the terminal's width. */
+static void
+put_cells(struct buf *out, const struct span cell[COUNT_OF(columns)], size_t width)
+{
+	for (size_t i = 0; i < COUNT_OF(columns) && width; i++) {
+		size_t room = columns[i].columns < width ? columns[i].columns : width;
+		size_t used = plain_put(out, cell[i], room);
+		width -= used;
+		for (room -= used, room += i + 1 < COUNT_OF(columns); room && width;
+			room--, width--)
+			buf_putc(out, ' ');
+	}
+}
+
+/* For programs and eyes: all of each, a space between, "-" for nothing. */
+static void
+put_line(struct buf *out, const struct row *r)
+{
+	struct span cell[COUNT_OF(columns)];
+	char number[3][32];
+
+	cells_of(r, number, cell);
+	cell[0] = span_str(r->at);
+	for (size_t i = 0; i < COUNT_OF(columns); i++) {
+		if (i)
+			buf_putc(out, ' ');
+		plain_put(out, cell[i].n ? cell[i] : SPAN_LIT("-"), SIZE_MAX);
+	}
+	buf_putc(out, '\n');
+}
+
+/* ---- once ---- */
+
+static int
+print_once(struct answer *a, bool as_json)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	qsort(a->row, a->n, sizeof(*a->row), by_time);
+	if (as_json) {
+		char *text = json_dumps(a->doc, JSON_COMPACT | JSON_ENSURE_ASCII);
+		buf_str(&out, text ? text : "");
+		buf_putc(&out, '\n');
+		free(text);
+	}
+	for (size_t i = 0; i < a->n && !as_json; i++)
+		put_line(&out, &a->row[i]);
+	int code = cmd_write(&out) ? EXIT_DONE : cmd_fail("top", "%s", strerror(errno));
+	buf_free(&out);
+	return code;
+}
+
+/* ---- the terminal ---- */
+
+static volatile sig_atomic_t last_signal;
+static struct termios was;
+static bool has_keys;
+
+static void
+on_signal(int sig)
+{
+	if (sig != SIGWINCH)
+		last_signal = sig;
+}
+
+/* While the daemon is asked signals wait. */
+static bool
+given_up(void)
+{
+	sigset_t s;
+
+	return sigpending(&s) == 0 &&
+	       (sigismember(&s, SIGINT) || sigismember(&s, SIGTERM) || sigismember(&s, SIGHUP));
+}
+
+static void
+say(const char *s)
+{
+	ssize_t n = write(STDOUT_FILENO, s, strlen(s));
+
+	(void)n; /* a terminal that is gone: a signal follows */
+}
+
+static void
+enter(void)
+{
+	struct termios keys;
+
+	has_keys = tcgetattr(STDIN_FILENO, &was) == 0;
+	if (has_keys) {
+		keys = was;
+		keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
+	}
+	say("\033[?1049h\033[?25l");
+}
+
+static void
+leave(void)
+{
+	say("\033[?25h\033[?1049l");
+	if (has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &was);
+}
+
+static void
+put_head(struct buf *out, const struct answer *a, double rate, size_t width)
+{
+	struct span titles[COUNT_OF(columns)];
+	struct buf line;
+	char now[CLOCK_RFC3339_LEN];
+
+	buf_init(&line, 0);
+	clock_rfc3339(clock_wall_ns(), now);
+	buf_printf(&line,
+		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %.8sZ  q: quit",
+		member(a->doc, "node"), member(a->doc, "policy"), a->workers,
+		a->workers == 1 ? "" : "s", (long long)a->decisions, rate, now + 11);
+	plain_put(out, buf_view(&line), width);
+	buf_free(&line);
+	buf_str(out, "\n\033[2K\033[7m");
+	for (size_t i = 0; i < COUNT_OF(columns); i++)
+		titles[i] = span_str(columns[i].title);
+	put_cells(out, titles, width);
+	buf_str(out, "\033[0m");
+}
+
+/* The newest on top. `trouble` stands in place of the last row. */
+static void
+draw(struct answer *a, double rate, struct span trouble)
+{
+	struct winsize ws = { 0 };
+	struct span cell[COUNT_OF(columns)];
+	char number[3][32];
+	struct buf out;
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	size_t rows = ws.ws_row ? ws.ws_row : ROWS, width = ws.ws_col ? ws.ws_col : COLUMNS;
+	size_t room = rows > HEAD_ROWS ? rows - HEAD_ROWS : 0;
+	room -= trouble.n && room;
+	size_t n = a->n < room ? a->n : room;
+	qsort(a->row, a->n, sizeof(*a->row), by_age);
+	qsort(a->row, n, sizeof(*a->row), by_time);
+	buf_init(&out, 0);
+	buf_str(&out, "\033[H\033[2K"); /* a line is cleared before: after its last column that
+					   is lost */
+	put_head(&out, a, rate, width);
+	for (size_t i = n; i-- > 0;) {
+		buf_str(&out, "\n\033[2K");
+		cells_of(&a->row[i], number, cell);
+		put_cells(&out, cell, width);
+	}
+	if (trouble.n) {
+		buf_str(&out, "\n\033[2K");
+		plain_put(&out, trouble, width);
+	}
+	if (n < room)
+		buf_str(&out, "\n\033[J");
+	buf_str(&out, "\033[0m");
+	cmd_write(&out);
+	buf_free(&out);
+}
+
+/* Until it is time to ask again; false: it is time to go. */
+static bool
+wait_a_second(const sigset_t *unblocked)
+{
+	struct pollfd key = { .fd = has_keys ? STDIN_FILENO : -1, .events = POLLIN };
+	const struct timespec pause = { REFRESH_MS / 1000, 0 };
+	char c;
+
+	int n = ppoll(&key, 1, &pause, unblocked);
+	if (last_signal == SIGTSTP) {
+		last_signal = 0;
+		leave();
+		raise(SIGSTOP);
+		enter();
+	}
+	if (last_signal)
+		return false;
+	if (n > 0 && (read(STDIN_FILENO, &c, 1) != 1 || c == 'q' || c == 'Q' || c == 3))
+		return false;
+	return true;
+}
+
+static void
+catch_signals(sigset_t *unblocked)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH };
+	const struct sigaction act = { .sa_handler = on_signal };
+	sigset_t all;
+
+	sigemptyset(&all);
+	for (size_t i = 0; i < COUNT_OF(caught); i++) {
+		sigaddset(&all, caught[i]);
+		sigaction(caught[i], &act, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &all, unblocked);
+}
+
+/* `a` is the first answer. A daemon that goes away is waited for. */
+static int
+watch(struct admin_call *call, struct answer *a)
+{
+	uint64_t asked_us = clock_mono_us();
+	double rate = 0;
+	sigset_t unblocked;
+	struct buf out, why;
+
+	buf_init(&out, ANSWER_BYTES);
+	buf_init(&why, 4096);
+	call->given_up = given_up;
+	catch_signals(&unblocked);
+	enter();
+	for (draw(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
+		draw(a, rate, buf_view(&why))) {
+		struct answer next = { 0 };
+		buf_clear(&out);
+		buf_clear(&why);
+		long status = admin_ask(call, &out, &why);
+		uint64_t now_us = clock_mono_us();
+		if (status == 200 && answer_read(&next, buf_view(&out))) {
+			/* a key or a new size asks early; a daemon that began anew counts from
+			 * 0 */
+			json_int_t more = next.decisions - a->decisions;
+			rate = more < 0 || now_us == asked_us
+				       ? 0
+				       : (double)more * 1e6 / (double)(now_us - asked_us);
+			answer_free(a);
+			*a = next;
+			asked_us = now_us;
+			continue;
+		}
+		answer_free(&next);
+		if (!why.n)
+			buf_str(&why, "the daemon's answer is not understood");
+	}
+	leave();
+	buf_free(&why);
+	buf_free(&out);
+	return EXIT_DONE;
+}
+
+int
+cmd_top(int argc, char **argv)
+{
+	const char *config = NULL;
+	bool as_json = false;
+	const struct cmd_option options[] = { { "c", .text = &config },
+		{ "json", .flag = &as_json }, { .name = NULL } };
+	struct admin_call call = { .page = "/recent", .most_s = ANSWER_S };
+	struct answer first = { 0 };
+	struct buf out, why;
+	struct arena a;
+	char **operands;
+	int code = EXIT_CANNOT;
+
+	if (cmd_options(argc, argv, options, &operands) != 0)
+		return cmd_usage(argv[0]);
+	arena_init(&a, 0, false);
+	buf_init(&out, ANSWER_BYTES);
+	buf_init(&why, 4096);
+	call.socket = admin_socket("top", config, &a);
+	long status = call.socket ? admin_ask(&call, &out, &why) : 0;
+	if (why.n)
+		cmd_fail("top", "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (status && (status != 200 || !answer_read(&first, buf_view(&out))))
+		cmd_fail("top", "the daemon's answer is not understood: is it older than this "
+				"program?");
+	else if (status && (as_json || !isatty(STDOUT_FILENO)))
+		code = print_once(&first, as_json);
+	else if (status)
+		code = watch(&call, &first);
+	answer_free(&first);
+	buf_free(&why);
+	buf_free(&out);
+	arena_reset(&a);
+	return code;
+}

@@ -1,0 +1,150 @@
+/* The ring of last decisions. A slot is a sequence lock over words: the turn is odd while the
+ * worker writes, and who reads takes what it has only where the turn is the same before and
+ * after. Words are stored with release and loaded with acquire, in place of fences, which
+ * thread sanitizers do not see. */
+#include "gate/recent.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "codec/utf8.h"
+#include "gate/request.h"
+
+enum shown_text {
+	SHOWN_PERSON,
+	SHOWN_ROUTE,
+	SHOWN_TARGET,
+	SHOWN_MODEL,
+	SHOWN_RULE,
+	SHOWN_TEXTS
+};
+
+struct shown {
+	int64_t decided_at_ns;
+	uint32_t took_us;
+	uint16_t status;
+	uint8_t kind, via;
+	char id[DECISION_ID_LEN];
+	uint8_t by_code; /* SHOWN_RULE is an error's code: no rule decided */
+	uint8_t n[SHOWN_TEXTS];
+	char text[208];
+};
+_Static_assert(sizeof(struct shown) == RECENT_WORDS * sizeof(uint64_t), "a slot is full");
+
+static const struct {
+	const char *name;
+	uint8_t at, most;
+} texts[SHOWN_TEXTS] = {
+	[SHOWN_PERSON] = { "person", 0, 48 },
+	[SHOWN_ROUTE] = { "route", 48, 40 },
+	[SHOWN_TARGET] = { "target", 88, 40 },
+	[SHOWN_MODEL] = { "model", 128, 40 },
+	[SHOWN_RULE] = { "rule", 168, 40 },
+};
+
+/* Cut at a character. */
+static void
+set_text(struct shown *s, enum shown_text t, struct span text)
+{
+	size_t n = text.n;
+
+	if (n > texts[t].most) {
+		n = texts[t].most;
+		while (n && ((unsigned char)text.p[n] & 0xC0) == 0x80)
+			n--;
+	}
+	if (n)
+		memcpy(s->text + texts[t].at, text.p, n);
+	s->n[t] = (uint8_t)n;
+}
+
+void
+recent_add(struct recent *rec, const struct request *r)
+{
+	const struct decision *d = &r->out.decision;
+	const struct target *to = request_target(r);
+	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
+	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
+	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
+
+	s.decided_at_ns = r->now_wall_ns;
+	s.took_us = r->out.took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)r->out.took_us;
+	s.status = d->kind == D_DENY ? (uint16_t)d->status : 0;
+	s.kind = (uint8_t)d->kind;
+	s.via = (uint8_t)d->via;
+	memcpy(s.id, r->id, sizeof(s.id));
+	s.by_code = !d->rule || !*d->rule;
+	set_text(&s, SHOWN_PERSON, r->found.identity.person);
+	set_text(&s, SHOWN_ROUTE, span_str(r->found.route ? r->found.route->name : NULL));
+	set_text(&s, SHOWN_TARGET, span_str(to ? to->name : NULL));
+	set_text(&s, SHOWN_MODEL, r->in.body.model);
+	set_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
+	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
+	for (size_t i = 0; i < RECENT_WORDS; i++) {
+		memcpy(&word, (const char *)&s + i * sizeof(word), sizeof(word));
+		atomic_store_explicit(&slot->word[i], word, memory_order_release);
+	}
+	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
+	atomic_store_explicit(&rec->total, n + 1, memory_order_release);
+}
+
+/* Decision n; false: the slot is another's by now. */
+static bool
+read_slot(const struct recent *rec, uint64_t n, struct shown *s)
+{
+	const struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
+	uint64_t word;
+
+	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * n + 2)
+		return false;
+	for (size_t i = 0; i < RECENT_WORDS; i++) {
+		word = atomic_load_explicit(&slot->word[i], memory_order_acquire);
+		memcpy((char *)s + i * sizeof(word), &word, sizeof(word));
+	}
+	return atomic_load_explicit(&slot->turn, memory_order_relaxed) == 2 * n + 2;
+}
+
+static void
+put_shown(const struct shown *s, struct buf *out)
+{
+	static const char *const via[] = { "", "direct", "relay" };
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(s->decided_at_ns, when);
+	buf_printf(out, "{\"decided_at\":\"%s\",\"decision\":\"%s\"", when,
+		decision_names[s->kind]);
+	if (s->status)
+		buf_printf(out, ",\"status\":%u", s->status);
+	if (s->via)
+		buf_printf(out, ",\"via\":\"%s\"", via[s->via]);
+	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
+		struct span text = span_of(s->text + texts[t].at, s->n[t]);
+		if (!text.n)
+			continue;
+		buf_printf(out,
+			",\"%s\":", t == SHOWN_RULE && s->by_code ? "code" : texts[t].name);
+		buf_json_str(out, utf8_valid(text) ? text : SPAN_LIT("?"));
+	}
+	buf_printf(out, ",\"took_us\":%" PRIu32 ",\"id\":\"%.*s\"}", s->took_us,
+		(int)sizeof(s->id), s->id);
+}
+
+void
+recent_write(const struct recent *rec, struct buf *out)
+{
+	uint64_t total = atomic_load_explicit(&rec->total, memory_order_acquire);
+	uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0;
+	bool first = true;
+	struct shown s;
+
+	buf_printf(out, "{\"decisions\":%" PRIu64 ",\"recent\":[", total);
+	for (; n < total; n++) {
+		if (!read_slot(rec, n, &s))
+			continue;
+		if (!first)
+			buf_putc(out, ',');
+		put_shown(&s, out);
+		first = false;
+	}
+	buf_str(out, "]}");
+}

@@ -1,0 +1,148 @@
+# tollgate top: the last decisions, once as lines, as JSON, and on a terminal; a daemon that
+# is not honest, and one that may not be asked.
+. "$(dirname "$0")/lib.sh"
+
+echo 'workers: 2' >"$D/two.yaml"
+stack_up --config "$D/two.yaml"
+tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
+
+tg top
+is "before any decision there is no line" "$? $(wc -c <"$D/out")" "0 0"
+ask mymodel 'hello'
+ask mymodel 'write to jane.doe@example.com'
+id=$(header x-tollgate-id)
+ask 'bad\u001b[31m\u009b2Jmod\u202eel' 'hi'
+req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
+tg top
+is "a line a decision" "$? $(wc -l <"$D/out")" "0 4"
+like "with its words, and its id" "$(cat "$D/out")" "^20[0-9T:.-]+Z [01] redact alice [a-z]+ [a-z-]+ mymodel [a-z-]+ [0-9]+\.[0-9]{3} $id\$"
+like "a denial has its status, and its rule or code" "$(cat "$D/out")" ' deny 401 service-account chat [a-z]+ m no-anonymous '
+unlike "no text of a prompt" "$(cat "$D/out")" 'jane|example|hello'
+is "oldest first" "$(cut -d' ' -f1 "$D/out" | sort -c && echo sorted)" sorted
+like "what a terminal would obey is a question mark" "$(cat "$D/out")" ' bad\?\[31m\?2Jmod\?el '
+is "no escape in it" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
+tg top --json
+check "as JSON" python3 - "$D/out" "$id" <<'PY'
+import json, sys
+text = open(sys.argv[1]).read()
+assert text.isascii() and "\033" not in text
+o = json.loads(text)
+assert len(o["workers"]) == 2 and o["node"] and "@" in o["policy"], o
+all = [d for w in o["workers"] for d in w["recent"]]
+assert sum(w["decisions"] for w in o["workers"]) == len(all) == 4, o
+d = next(d for d in all if d["id"] == sys.argv[2])
+assert set(d) == {"decided_at", "decision", "via", "person", "route", "target", "model", "rule", "took_us", "id"}, d
+deny = next(d for d in all if d["decision"] == "deny")
+assert deny["status"] == 401 and ("code" in deny or "rule" in deny) and "via" not in deny, deny
+PY
+for i in $(seq 70); do ask "m$i" hi; done
+tg top --json
+check "a worker keeps its last 64" python3 - "$D/out" <<'PY'
+import json, sys
+o = json.load(open(sys.argv[1]))
+n = [len(w["recent"]) for w in o["workers"]]
+assert all(k <= 64 for k in n) and all(k == min(64, w["decisions"]) for k, w in zip(n, o["workers"])), n
+models = [d.get("model") for w in o["workers"] for d in w["recent"]]
+assert "m70" in models and sum(w["decisions"] for w in o["workers"]) == 74
+PY
+
+# on a terminal
+cat >"$D/screen.py" <<'PY'
+import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
+mode, tollgate, config, edge, auth = sys.argv[1:6]
+master, slave = pty.openpty()
+def size(rows, cols): fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+size(10, 100)
+before = termios.tcgetattr(slave)
+p = subprocess.Popen([tollgate, "top", "-c", config], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+got = b""
+def read(seconds, until=None):
+    global got
+    end = time.time() + seconds
+    while time.time() < end:
+        if select.select([master], [], [], 0.05)[0]: got += os.read(master, 65536)
+        if until and re.search(until, got): return True
+    return not until
+def frame(): return got.split(b"\x1b[H")[-1]
+def rows(): return [re.sub(rb"\x1b\[[0-9]*[KJm]", b"", l) for l in frame().split(b"\r\n")]
+END = rb"(?s)\x1b\[H.*\n.*\x1b\[0m.*\x1b\[0m"
+def want(ok, what):
+    if not ok: print(what, repr(frame())); p.kill(); sys.exit(1)
+want(read(5, END), "it draws")
+want(len(rows()) == 10 and all(len(l) <= 100 for l in rows()), "it fills the screen and no more")
+want(b"tollgate" in rows()[0] and b"MODEL" in rows()[1], "its head")
+want(not re.search(rb"\x1b(?!\[(\?1049[hl]|\?25[hl]|H|2K|J|7m|0m))", got), "no sequence but its own")
+if mode == "refresh":
+    subprocess.run(["curl", "-s", "-o", "/dev/null", "-H", auth, "-H", "content-type: application/json", "-d", '{"model":"fresh-one","messages":[]}', edge + "/v1/chat/completions"])
+    want(read(3, rb"fresh-one"), "a new decision within a second or two")
+    want(b"fresh-one" in rows()[2], "on top")
+    got = b""; size(5, 60); os.killpg(p.pid, signal.SIGWINCH)
+    want(read(3, END), "drawn anew")
+    want(len(rows()) == 5 and all(len(l) <= 60 for l in rows()), "in the new size")
+    os.write(master, b"q")
+else:
+    os.kill(p.pid, getattr(signal, mode))
+read(1)
+try: code = p.wait(7)
+except subprocess.TimeoutExpired: want(False, "it ends")
+read(0.2)
+want(code == 0, f"with 0, not {code}")
+want(got.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"), "the screen is put back")
+want(termios.tcgetattr(slave) == before, "and the keys")
+PY
+for mode in refresh SIGINT SIGTERM; do
+	check "on a terminal: $mode" python3 "$D/screen.py" $mode "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth"
+done
+
+# a daemon that is none
+cat >"$D/liar.py" <<'PY'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+evil = "\\u001b]0;owned\\u0007\\u009b31m"
+page = {b"/recent": '{"node":"%s","policy":"%s","workers":[{"decisions":1,"recent":[{"decided_at":"%s","decision":"%s","id":"%s","person":"%s"}]}]}' % ((evil,) * 6),
+	b"/status": '{"version":"%s","node":"%s","started":"%s","workers":1,"routes":1,"rules":1,"policy":"%s"}' % ((evil,) * 4),
+	b"/readyz": "policy: \x1b]0;owned\x07\nready\n", b"/reload": '{"errors":["%s"]}' % evil}
+while True:
+    c, _ = s.accept()
+    head = c.recv(65536)
+    body = page[head.split(b" ")[1]].encode()
+    c.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    c.close()
+PY
+python3 "$D/liar.py" "$D/liar.sock" &
+liar=$!
+sed "s#unix@[^ \"]*admin[^ \"]*.sock#unix@$D/liar.sock#" "$D/tollgate.yaml" >"$D/liar.yaml"
+for _ in $(seq 50); do [ -S "$D/liar.sock" ] && break; sleep 0.1; done
+for command in top status reload 'top --json'; do
+	# shellcheck disable=SC2086
+	"$B/tollgate" $command -c "$D/liar.yaml" >"$D/out" 2>&1
+	check "$command has something to show" test -s "$D/out"
+	is "a hostile answer writes no escape: $command" "$(LC_ALL=C grep -c "$(printf '[\033\007\233]')" "$D/out")" 0
+done
+kill $liar
+
+# who may ask
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	admin=$(sed -n 's/.*unix@\([^ "]*admin[^ "]*\.sock\).*/\1/p' "$D/tollgate.yaml" | head -1)
+	mkdir "$D/closed" && chmod 700 "$D/closed"
+	sed "s#$admin#$D/closed/admin.sock#" "$D/tollgate.yaml" >"/tmp/tgtop.$$.yaml"
+	chmod 755 "$D"
+	cp "$B/tollgate" "/tmp/tgtop.$$"
+	for command in status top reload; do
+		setpriv --reuid=65534 --regid=65534 --clear-groups "/tmp/tgtop.$$" $command -c "/tmp/tgtop.$$.yaml" >"$D/out" 2>"$D/err"
+		is "who may not look into the folder: $command" "$?" 2
+		like "is told who may" "$(cat "$D/err")" "tollgate: $command: .*Permission denied: only root and the daemon's user may ask it.*$D/closed is for root"
+		unlike "and not that it is not running" "$(cat "$D/err")" 'is tollgate running'
+	done
+	rm -f "/tmp/tgtop.$$" "/tmp/tgtop.$$.yaml"
+else
+	skip "who may not look into the folder" "not root, or no setpriv"
+fi
+"$root/tests/support/stack" down --dir "$D"
+tg top
+is "a daemon that is gone" "$?" 2
+like "is said to be" "$(cat "$D/err")" 'is tollgate running'
+exit $failed

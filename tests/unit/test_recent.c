@@ -1,0 +1,225 @@
+/* The ring of last decisions, alone: what is kept and cut, and who reads while a worker writes
+ * never sees half of one. What may be shown of it on a terminal. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cmd/plain.h"
+#include "gate/recent.h"
+#include "gate/request.h"
+
+static struct request *
+made(const char *id, const char *model)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	memcpy(r->id, id, DECISION_ID_LEN);
+	r->out.decision = (struct decision){ .kind = D_DENY, .status = 403, .rule = "a-rule" };
+	r->in.body.model = span_str(model);
+	r->found.identity.person = SPAN_LIT("alice");
+	return r;
+}
+
+static json_t *
+read_all(const struct recent *rec)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	recent_write(rec, &b);
+	json_t *o = json_loadb(buf_view(&b).p, b.n, 0, NULL);
+	assert_non_null(o);
+	buf_free(&b);
+	return o;
+}
+
+static const char *
+last(const json_t *o, const char *name)
+{
+	json_t *v = json_object_get(o, "recent");
+
+	return json_string_value(
+		json_object_get(json_array_get(v, json_array_size(v) - 1), name));
+}
+
+static struct recent ring;
+
+static int
+fresh(void **state)
+{
+	(void)state;
+	memset(&ring, 0, sizeof(ring));
+	return 0;
+}
+
+static void
+the_last_are_kept_oldest_first(void **state)
+{
+	char id[40];
+
+	(void)state;
+	for (int i = 0; i < 3 * CAP_RECENT + 5; i++) {
+		snprintf(id, sizeof(id), "%026d", i);
+		struct request *r = made(id, "m");
+		recent_add(&ring, r);
+		free(r);
+	}
+	json_t *o = read_all(&ring), *one, *v = json_object_get(o, "recent");
+	size_t i;
+	assert_int_equal(
+		json_integer_value(json_object_get(o, "decisions")), 3 * CAP_RECENT + 5);
+	assert_int_equal(json_array_size(v), CAP_RECENT);
+	json_array_foreach(v, i, one)
+	{
+		snprintf(id, sizeof(id), "%026d", 2 * CAP_RECENT + 5 + (int)i);
+		assert_string_equal(json_string_value(json_object_get(one, "id")), id);
+	}
+	json_decref(o);
+}
+
+static void
+long_words_are_cut_at_a_character(void **state)
+{
+	char model[200];
+
+	(void)state;
+	memset(model, 'x', sizeof(model));
+	memcpy(model + 38, "\xe2\x82\xac", 3); /* its third byte would be the 41st */
+	model[199] = 0;
+	struct request *r = made("01234567890123456789012345", model);
+	recent_add(&ring, r);
+	json_t *o = read_all(&ring);
+	assert_int_equal(strlen(last(o, "model")), 38);
+	assert_string_equal(last(o, "rule"), "a-rule");
+	assert_null(last(o, "code"));
+	assert_string_equal(last(o, "person"), "alice");
+	json_decref(o);
+	r->out.decision.rule = "";
+	r->out.decision.code = "quota_unavailable";
+	r->in.body.model = span_of("m\x1b\"\xff", 4);
+	recent_add(&ring, r);
+	o = read_all(&ring);
+	assert_null(last(o, "rule"));
+	assert_string_equal(last(o, "code"), "quota_unavailable");
+	assert_string_equal(last(o, "model"), "?");
+	json_decref(o);
+	free(r);
+}
+
+static _Atomic bool stop;
+
+/* Each decision says its letter everywhere. */
+static void *
+writer(void *arg)
+{
+	char id[27] = "", model[41] = "";
+	(void)arg;
+	for (unsigned i = 0; !stop; i++) {
+		char c = (char)('A' + i % 26);
+		memset(id, c, 26);
+		memset(model, c, 40);
+		struct request *r = made(id, model);
+		recent_add(&ring, r);
+		free(r);
+	}
+	return NULL;
+}
+
+static void
+who_reads_while_it_is_written_sees_whole_ones(void **state)
+{
+	pthread_t t;
+	size_t seen = 0, i;
+	json_t *one;
+
+	(void)state;
+	stop = false;
+	assert_int_equal(pthread_create(&t, NULL, writer, NULL), 0);
+	for (int round = 0; round < 100000 && seen < 1000; round++) {
+		json_t *o = read_all(&ring);
+		json_array_foreach(json_object_get(o, "recent"), i, one)
+		{
+			const char *id = json_string_value(json_object_get(one, "id"));
+			const char *model = json_string_value(json_object_get(one, "model"));
+			assert_int_equal(strspn(id, (char[]){ id[0], 0 }), 26);
+			assert_int_equal(strspn(model, (char[]){ id[0], 0 }), 40);
+			seen++;
+		}
+		json_decref(o);
+	}
+	stop = true;
+	pthread_join(t, NULL);
+	assert_true(seen >= 1000);
+}
+
+static void
+a_terminal_gets_letters_only(void **state)
+{
+	static const struct {
+		const char *name, *in, *want;
+		size_t columns, used;
+	} rows[] = {
+		{ "ASCII stays", "gpt-4o mini", "gpt-4o mini", 99, 11 },
+		{ "an escape, a bell, a tab, a newline", "a\x1b[2J\a\t\nb", "a?[2J???b", 99,
+			9 },
+		{ "DEL", "a\x7f", "a?", 99, 2 },
+		{ "C1 controls",
+			"a\xc2\x9b"
+			"31m",
+			"a?31m", 99, 5 },
+		{ "a bare byte",
+			"a\x9b"
+			"31m\xff",
+			"a?31m?", 99, 6 },
+		{ "letters of others", "J\xc3\xbcrgen \xd0\x90\xce\xa9",
+			"J\xc3\xbcrgen \xd0\x90\xce\xa9", 99, 9 },
+		{ "wide ones take two columns", "\xe4\xb8\xad\xe6\x96\x87", "\xe4\xb8\xad", 3,
+			2 },
+		{ "what reorders",
+			"a\xe2\x80\xae"
+			"b",
+			"a?b", 99, 3 },
+		{ "what nobody sees",
+			"a\xe2\x80\x8b"
+			"b\xcc\x81",
+			"a?b?", 99, 4 },
+		{ "a line separator",
+			"a\xe2\x80\xa8"
+			"b",
+			"a?b", 99, 3 },
+		{ "cut at the columns", "abcdef", "abc", 3, 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf b;
+		buf_init(&b, 0);
+		size_t used = plain_put(&b, span_str(rows[i].in), rows[i].columns);
+		if (used != rows[i].used || !span_is(buf_view(&b), rows[i].want))
+			fail_msg("%s: %zu columns, %.*s", rows[i].name, used,
+				SPAN_ARG(buf_view(&b)));
+		buf_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_last_are_kept_oldest_first, fresh),
+		cmocka_unit_test_setup(long_words_are_cut_at_a_character, fresh),
+		cmocka_unit_test_setup(who_reads_while_it_is_written_sees_whole_ones, fresh),
+		cmocka_unit_test(a_terminal_gets_letters_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
