@@ -1,0 +1,312 @@
+/* Cuts a stream into frames. Event streams of servers are codec/sse.c's; of the three others
+ * the end of a frame is found here, and their bytes are kept until it has come. A frame that
+ * lies whole in the input is a view of it. */
+#include "answer/frames.h"
+
+#include <sodium.h>
+
+#include "answer/frames_array.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "codec/eventstream.h"
+#include "codec/json.h"
+
+enum { KEPT_BYTES = 16 << 10 }; /* of a block's room, from frame to frame */
+
+void
+frames_init(struct frames *f, enum frames_kind kind, size_t cap_bytes)
+{
+	*f = (struct frames){ .kind = kind };
+	f->cap_bytes = cap_bytes ? cap_bytes : CAP_SSE_EVENT_BYTES;
+	sse_init(&f->sse, f->cap_bytes);
+	buf_init(&f->block, 0);
+}
+
+void
+frames_free(struct frames *f)
+{
+	sse_free(&f->sse);
+	buf_free(&f->block);
+}
+
+/* ---- what a frame says ---- */
+
+static int
+read_message(struct frame *out)
+{
+	struct eventstream_message m;
+
+	if (eventstream_read(out->raw, &m))
+		return ERR_SYNTAX;
+	bool error = span_is(m.message_type, "error");
+	out->exception = error || span_is(m.message_type, "exception");
+	out->type = error ? m.error_code : out->exception ? m.exception_type : m.event_type;
+	out->data = m.payload;
+	out->has_data = true;
+	return FRAME_WHOLE;
+}
+
+/* With out->raw a whole frame. */
+static int
+interpret(const struct frames *f, struct frame *out)
+{
+	switch (f->kind) {
+	case FRAMES_LINES:
+		out->data = span_trim(out->raw, " \t\r\n");
+		out->has_data = out->data.n > 0;
+		return FRAME_WHOLE;
+	case FRAMES_ARRAY:
+		out->has_data = f->array.at == ARRAY_AFTER;
+		if (out->has_data)
+			out->data = frames_array_element(out->raw);
+		return FRAME_WHOLE;
+	case FRAMES_EVENTSTREAM: return read_message(out);
+	case FRAMES_SSE: break;
+	}
+	return FRAME_WHOLE;
+}
+
+/* ---- where a frame ends ---- */
+
+/* The length of the message under way, as soon as its prelude is there. FRAME_MORE: it is not;
+ * FRAME_WHOLE: it is known. */
+static int
+message_length(struct frames *f, struct span *in)
+{
+	struct span prelude = span_cut(*in, 0, EVENTSTREAM_PRELUDE);
+
+	if (f->message.total)
+		return FRAME_WHOLE;
+	if (f->block.n || in->n < EVENTSTREAM_PRELUDE) {
+		prelude = span_cut(*in, 0, EVENTSTREAM_PRELUDE - f->block.n);
+		*in = span_cut(*in, prelude.n, in->n);
+		buf_span(&f->block, prelude);
+		if (buf_failed(&f->block))
+			return ERR_NOMEM;
+		if (f->block.n < EVENTSTREAM_PRELUDE)
+			return FRAME_MORE;
+		prelude = buf_view(&f->block);
+	}
+	return eventstream_prelude(prelude, &f->message.total) ? ERR_SYNTAX : FRAME_WHOLE;
+}
+
+/* How many bytes of `in` belong to the frame under way; *ends: it ends with them. */
+static size_t
+frame_end(struct frames *f, struct span in, bool *ends, int *err)
+{
+	size_t n;
+
+	*err = 0;
+	switch (f->kind) {
+	case FRAMES_ARRAY: return frames_array_end(f, in, ends, err);
+	case FRAMES_EVENTSTREAM:
+		n = f->message.total - f->message.gone - f->block.n;
+		*ends = n <= in.n;
+		return *ends ? n : in.n;
+	default:
+		n = span_chr(in, '\n');
+		*ends = n < in.n;
+		return *ends ? n + 1 : n;
+	}
+}
+
+/* A piece of a frame over the cap goes out. Its CRC is that of all pieces. */
+static int
+check_piece(struct frames *f, const struct frame *out)
+{
+	if (f->kind != FRAMES_EVENTSTREAM)
+		return 0;
+	size_t end = f->message.total - sizeof(f->message.last), from = f->message.gone;
+	size_t before = from < end ? end - from : 0;
+	struct span sum = span_cut(out->raw, before, out->raw.n);
+	f->message.crc = eventstream_crc(f->message.crc, span_cut(out->raw, 0, before));
+	if (sum.n)
+		memcpy(f->message.last + (from > end ? from - end : 0), sum.p, sum.n);
+	f->message.gone += out->raw.n;
+	return out->over_ends && !eventstream_crc_is(f->message.crc,
+					 span_of(f->message.last, sizeof(f->message.last)))
+		       ? ERR_SYNTAX
+		       : 0;
+}
+
+static int
+piece(struct frames *f, struct frame *out, bool ends)
+{
+	if (f->kind == FRAMES_ARRAY && !f->over) {
+		size_t n = frames_array_element(out->raw).n;
+		if (n == 0 || f->array.at == ARRAY_CLOSED || out->raw.n - n > f->cap_bytes)
+			return ERR_SYNTAX; /* blanks without end */
+	}
+	out->over = true;
+	out->over_begins = !f->over;
+	out->over_ends = ends;
+	f->over = !ends;
+	return check_piece(f, out) ? ERR_SYNTAX : FRAME_OVER;
+}
+
+/* The bytes up to the frame's end, or all there are. */
+static int
+take(struct frames *f, struct span *in, struct frame *out)
+{
+	bool ends, big = f->kind == FRAMES_EVENTSTREAM && f->message.total > f->cap_bytes;
+	int r;
+	size_t n = frame_end(f, *in, &ends, &r);
+
+	if (r)
+		return r;
+	out->raw = span_cut(*in, 0, n);
+	*in = span_cut(*in, n, in->n);
+	bool fits = !big && !f->over && n <= f->cap_bytes && f->block.n <= f->cap_bytes - n;
+	if (f->block.n || (fits && !ends)) {
+		buf_span(&f->block, out->raw);
+		if (buf_failed(&f->block))
+			return ERR_NOMEM;
+		if (fits && !ends)
+			return FRAME_MORE;
+		out->raw = buf_view(&f->block);
+		f->done = true;
+	}
+	r = fits ? interpret(f, out) : piece(f, out, ends);
+	if (ends)
+		f->message.total = f->message.gone = f->message.crc = 0;
+	return r;
+}
+
+static void
+drop_block(struct frames *f)
+{
+	if (!f->done)
+		return;
+	f->done = false;
+	if (f->block.size > KEPT_BYTES)
+		buf_free(&f->block);
+	else
+		buf_clear(&f->block);
+}
+
+static int
+of_sse(struct frames *f, int r, const struct sse_event *ev, struct frame *out)
+{
+	if (r <= 0)
+		return r;
+	*out = (struct frame){
+		.raw = ev->raw, .has_data = ev->has_data, .type = ev->type, .data = ev->data
+	};
+	if (r == SSE_EVENT)
+		return FRAME_WHOLE;
+	out->over = true;
+	out->over_begins = !f->over;
+	out->over_ends = ev->over_ends;
+	f->over = !ev->over_ends;
+	return FRAME_OVER;
+}
+
+int
+frames_next(struct frames *f, struct span *in, struct frame *out)
+{
+	struct sse_event ev;
+	int r;
+
+	*out = (struct frame){ .has_data = false };
+	if (f->err)
+		return f->err;
+	drop_block(f);
+	if (f->kind == FRAMES_SSE)
+		r = of_sse(f, sse_next(&f->sse, in, &ev), &ev, out);
+	else if (in->n == 0)
+		r = FRAME_MORE;
+	else if (f->kind != FRAMES_EVENTSTREAM || (r = message_length(f, in)) == FRAME_WHOLE)
+		r = take(f, in, out);
+	if (r < 0) {
+		f->err = r;
+		*out = (struct frame){ .has_data = false };
+	}
+	return r;
+}
+
+int
+frames_end(struct frames *f, struct frame *out)
+{
+	struct sse_event ev;
+
+	*out = (struct frame){ .unended = true };
+	if (f->err)
+		return f->err;
+	drop_block(f);
+	if (f->kind == FRAMES_SSE) {
+		if (f->over)
+			return ERR_TRUNCATED;
+		int r = of_sse(f, sse_end(&f->sse, &ev), &ev, out);
+		out->unended = r > 0;
+		return r;
+	}
+	out->raw = buf_view(&f->block);
+	f->done = true;
+	if (f->kind == FRAMES_LINES)
+		return out->raw.n ? interpret(f, out) : FRAME_MORE;
+	bool whole = f->kind == FRAMES_ARRAY ? f->array.at == ARRAY_CLOSED
+					     : f->message.total == 0 && out->raw.n == 0;
+	return whole ? FRAME_MORE : ERR_TRUNCATED;
+}
+
+/* ---- Bedrock's invoke streams ---- */
+
+/* The string that is the member `bytes` of an object; ERR_NOTFOUND. */
+static int
+find_bytes(struct arena *a, struct span in, struct json_event *found)
+{
+	struct json *j = json_open(a, in);
+	struct json_event ev;
+	int r = ERR_NOTFOUND;
+
+	if (!j)
+		return ERR_NOMEM;
+	if (json_next(j, &ev) != JSON_OBJECT)
+		return ERR_NOTFOUND;
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span key = json_text(a, in, &ev);
+		bool ours = span_is(key, "bytes");
+		struct json_event name = ev;
+		if (!ours) {
+			json_skip(j, &name);
+		} else if (json_next(j, &ev) == JSON_STRING) {
+			*found = ev;
+			r = 0;
+		} else {
+			return ERR_NOTFOUND;
+		}
+	}
+	return json_next(j, &ev) == JSON_END ? r : ERR_NOTFOUND;
+}
+
+int
+frame_unwrap(struct frame *f, struct buf *scratch)
+{
+	struct json_event ev = { .tok = JSON_END };
+	struct arena a;
+	size_t n;
+
+	if (f->exception || !f->has_data)
+		return ERR_NOTFOUND;
+	arena_init(&a, 0, true);
+	int r = find_bytes(&a, f->data, &ev);
+	if (r)
+		goto out;
+	struct span text = json_text(&a, f->data, &ev);
+	buf_clear(scratch);
+	char *to = text.p ? buf_reserve(scratch, text.n + 1) : NULL;
+	r = to ? 0 : ERR_NOMEM;
+	if (r)
+		goto out;
+	if (sodium_base642bin((unsigned char *)to, text.n + 1, text.p, text.n, NULL, &n, NULL,
+		    sodium_base64_VARIANT_ORIGINAL)) {
+		r = ERR_SYNTAX;
+		goto out;
+	}
+	buf_commit(scratch, n);
+	f->wrapped = span_cut(f->data, ev.start, ev.end);
+	f->data = buf_view(scratch);
+out:
+	arena_reset(&a);
+	return r;
+}

@@ -1,0 +1,136 @@
+/* RFC 8259 section 5 as far as it takes to tell elements apart: strings, containers, commas.
+ * What is inside an element is for a JSON reader; but containers must match here too, so that
+ * both see the same elements. */
+#include "answer/frames_array.h"
+
+#include "base/ascii.h"
+#include "base/err.h"
+
+/* True: the string goes on. */
+static bool
+in_string(struct frames *f, char c)
+{
+	if (f->array.escape)
+		f->array.escape = false;
+	else if (c == '\\')
+		f->array.escape = true;
+	else if (c == '"')
+		f->array.string = false;
+	return f->array.string;
+}
+
+static bool
+open_container(struct frames *f, bool object)
+{
+	size_t at = f->array.depth++;
+
+	if (at >= CAP_JSON_DEPTH)
+		return false;
+	uint64_t bit = (uint64_t)1 << at % 64;
+	if (object)
+		f->array.objects[at / 64] |= bit;
+	else
+		f->array.objects[at / 64] &= ~bit;
+	return true;
+}
+
+static bool
+close_container(struct frames *f, bool object)
+{
+	if (f->array.depth == 0)
+		return false;
+	size_t at = --f->array.depth;
+	return (f->array.objects[at / 64] >> at % 64 & 1) == object;
+}
+
+/* A byte of an object, array or string. */
+static int
+element(struct frames *f, char c)
+{
+	bool fine = true, string = f->array.string;
+
+	if (string && in_string(f, c))
+		return 0;
+	if (!string) {
+		switch (c) {
+		case '"': f->array.string = true; return 0;
+		case '{':
+		case '[': fine = open_container(f, c == '{'); break;
+		case '}':
+		case ']': fine = close_container(f, c == '}'); break;
+		default: break;
+		}
+	}
+	if (f->array.depth == 0)
+		f->array.at = ARRAY_AFTER;
+	return fine ? 0 : ERR_SYNTAX;
+}
+
+/* A byte between elements that is no blank. */
+static int
+between(struct frames *f, char c)
+{
+	bool first = f->array.at == ARRAY_BEGUN, after = f->array.at == ARRAY_AFTER;
+
+	if (c == ']' && (first || after)) {
+		f->array.at = ARRAY_CLOSED;
+	} else if (c == ',' && after) {
+		f->array.at = ARRAY_COMMA;
+	} else if (after) {
+		return ERR_SYNTAX;
+	} else if (is_one_of(c, "{[\"")) {
+		f->array.at = ARRAY_ELEMENT;
+		return element(f, c);
+	} else if (is_alnum(c) || c == '-') {
+		f->array.at = ARRAY_SCALAR;
+	} else {
+		return ERR_SYNTAX;
+	}
+	return 0;
+}
+
+size_t
+frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
+{
+	size_t i = 0;
+
+	*err = 0;
+	*ends = false;
+	while (i < in.n && !*ends && !*err) {
+		char c = in.p[i];
+		if (f->array.at == ARRAY_SCALAR) {
+			if (is_space(c) || c == ',' || c == ']') {
+				f->array.at = ARRAY_AFTER; /* c is of the next frame */
+				*ends = true;
+				return i;
+			}
+			if (!is_alnum(c) && !is_one_of(c, "+-."))
+				*err = ERR_SYNTAX;
+		} else if (f->array.at == ARRAY_ELEMENT) {
+			*err = element(f, c);
+			*ends = f->array.at == ARRAY_AFTER;
+		} else if (f->array.at == ARRAY_BEFORE && c == '[') {
+			f->array.at = ARRAY_BEGUN;
+			*ends = true;
+		} else if (!is_space(c)) {
+			*err = f->array.at == ARRAY_BEFORE || f->array.at == ARRAY_CLOSED
+				       ? ERR_SYNTAX
+				       : between(f, c);
+			*ends = f->array.at == ARRAY_CLOSED;
+		}
+		i++;
+	}
+	if (f->array.at == ARRAY_CLOSED)
+		*ends = true; /* blanks after it need not wait for what follows */
+	return i;
+}
+
+struct span
+frames_array_element(struct span raw)
+{
+	size_t at = span_past(raw, 0, is_space);
+
+	if (at < raw.n && raw.p[at] == ',')
+		at = span_past(raw, at + 1, is_space);
+	return span_cut(raw, at, raw.n);
+}
