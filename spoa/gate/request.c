@@ -207,6 +207,7 @@ request_let_go(struct request *r, struct arena *own)
 	const struct identity *id = &r->found.identity;
 
 	request_path_state(r); /* the findings it follows from go */
+	request_trace(r);      /* so do the fields of the head */
 	drop_scan(r);
 	r->found.identity = (struct identity){ .method = id->method,
 		.person = arena_dup(own, id->person),

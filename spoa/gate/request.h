@@ -102,6 +102,8 @@ struct shadow {
 	unsigned differs;
 };
 
+enum { TRACE_BYTES = 55 }; /* of a traceparent */
+
 struct request {
 	struct tag tag;
 	struct gate *gate; /* NULL in `tollgate decide` */
@@ -168,6 +170,7 @@ struct request {
 		bool identified;		      /* the step ran and *identity is valid */
 		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 		enum path_state path_state;
+		char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
 		struct entity_set entities;
 		uint16_t roles[DETECT_ENTITIES_MAX]; /* by entity: bit by enum seg_role */
 		double injection;		     /* the highest score of a segment */
@@ -312,6 +315,9 @@ void request_free(struct request **r);
 enum path_state request_path_state(struct request *r);
 /* The path as records and logs may hold it, or "<unread>" or "<redacted>". */
 struct span request_path_shown(struct request *r);
+/* The caller's traceparent; empty where there is none, several, or none that is valid. Stays
+ * until the request ends. */
+struct span request_trace(struct request *r);
 /* A word of capitals: a method is no place for text. */
 bool request_is_method(struct span m);
 /* Names of the classes with a finding, comma-separated, at most n bytes. */

@@ -141,6 +141,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put(&vs, "classes", "classes", buf_view(&classes));
 	buf_free(&classes);
 	put(&vs, "path", NULL, request_path_shown(r));
+	put(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
 	return vs.n;
 }

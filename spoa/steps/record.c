@@ -300,6 +300,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_str(b, "method", span_str(r->found.identity.method));
 	put_utf8(b, "person", r->found.identity.person);
 	buf_putc(b, '}');
+	put_str(b, "traceparent", request_trace(r));
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
 	if (res->usage.known) {
 		put_object(b, "usage");

@@ -156,39 +156,6 @@ put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
 	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
 }
 
-/* n digits of lower-case hexadecimal, not all of them 0. */
-static bool
-is_trace_id(struct span s)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (!is_hex(s.p[i]) || is_upper(s.p[i]))
-			return false;
-		any |= s.p[i] != '0';
-	}
-	return any;
-}
-
-/* W3C Trace Context 3.2: version, trace-id, parent-id, flags. One that is not valid is not
- * recorded; it goes to the provider as it came. */
-static void
-put_trace(struct request *r, struct buf *b)
-{
-	enum { TRACE = 55 };
-	const struct http_field *f = http_field_nth(&r->in.head, "traceparent", 0);
-	struct span v = f ? span_trim(f->value, " \t") : span_of(NULL, 0);
-
-	if (v.n < TRACE || (v.n > TRACE && (v.p[TRACE] != '-' || !memcmp(v.p, "00", 2))) ||
-		v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || !memcmp(v.p, "ff", 2) ||
-		!is_trace_id(span_cut(v, 3, 35)) || !is_trace_id(span_cut(v, 36, 52)))
-		return;
-	for (size_t i = 0; i < 2; i++)
-		if (!is_hex(v.p[i]) || !is_hex(v.p[53 + i]))
-			return;
-	put_str(b, "traceparent", span_cut(v, 0, TRACE));
-}
-
 void
 record_request(struct request *r, struct buf *b)
 {
@@ -198,7 +165,7 @@ record_request(struct request *r, struct buf *b)
 	put_chosen(r, b, "host", r->in.host);
 	put_path(r, b);
 	put_str(b, "src", r->in.src);
-	put_trace(r, b);
+	put_str(b, "traceparent", request_trace(r));
 	if (r->in.declared_length >= 0)
 		put_int(b, "content_length", r->in.declared_length);
 	put_params(r, b);

@@ -65,6 +65,15 @@ like "the provider gets traceparent" "$(seen)" "\"traceparent\":\"$trace\""
 sleep 0.3
 tg audit list --json
 is "its record has it, and no other" "$(grep -o '"model":"[a-z]*traced"[^}]*}.*"request":{[^}]*"traceparent":"[^"]*"' "$D/out" | grep -o '"model":"[a-z]*"' | sort | uniq -c | tr -s ' ')" ' 1 "model":"traced"'
+id=$(header x-tollgate-id)
+is "its completion, too" "$(grep -ah '"type":"completion"' "$JOURNAL"/* | grep -c "\"id\":\"$id\".*\"traceparent\":\"$trace\"")" 1
+is "and no other" "$(grep -ah '"type":"completion"' "$JOURNAL"/* | grep -c traceparent)" 1
+req GET /v1/models -H "$auth" -H "traceparent: $trace"
+req POST /v1/chat/completions -H "$json" -H "traceparent: $trace" -d '{"model":"m","messages":[]}'
+req GET /v1/models -H "$auth" -H "traceparent: $trace" -H "traceparent: $trace"
+sleep 0.2
+is "HAProxy's log has it: relayed, direct, denied" "$(grep -o "tollgate=[a-z]*/[a-z-]*/[0-9A-Z]*/[^ ]* trace=$trace" "$D/haproxy.log" | cut -d/ -f1,2 | tr '\n' ' ')" "tollgate=redact/relay tollgate=permit/direct tollgate=deny/- "
+unlike "and what is no trace stays out" "$(grep -o 'trace=.*' "$D/haproxy.log")" 'ff-|00000000000000000|4BF92|more|jane'
 
 for h in 'authorization: Bearer sk-proj-abcdef' 'x-api-key: sk-ant-api03-abc' 'x-goog-api-key: AIzaSyA'; do
 	req POST /v1/chat/completions -H "$h" -H "$json" -d '{"model":"m","messages":[]}'
