@@ -241,10 +241,20 @@ deb: deps-run ## a Debian package in build/deb/
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules clean B=$(abspath $(B)) >>$(B)/deb/log 2>&1
 	@ls -l $(DEB)
 
-deb-test: deb ## the package in a Debian 12 of its own with systemd: lintian, install, traffic, remove (as root)
+# SUITE=trixie: built and tried in a Debian 13, on whatever machine.
+HERE  := $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+SUITE ?= $(HERE)
+
+deb-test: ## the package in a Debian of its own (SUITE=…) with systemd: lintian, install, traffic, remove (as root)
 	@tests/support/deps mmdebstrap systemd-nspawn:systemd-container lintian:lintian
-	@$(MAKE) --no-print-directory support
-	@tests/deb/run $(DEB) $(B)
+ifeq ($(SUITE),$(HERE))
+	@$(MAKE) --no-print-directory deb support
+	@tests/deb/run $(DEB) $(B) $(SUITE)
+else
+	@mkdir -p $(B)
+	@nice tests/deb/build $(SUITE) $(B)/deb-$(SUITE)
+	@tests/deb/run $(B)/deb-$(SUITE)/$(notdir $(DEB)) $(B) $(SUITE)
+endif
 
 .PHONY: docker-test
 docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
