@@ -123,6 +123,28 @@ add_set(struct request *r, struct http_head *out)
 		add(out, h->name, span_str(h->value));
 }
 
+struct span
+request_target_sent(struct request *r)
+{
+	struct span target =
+		r->out.new_target.n
+			? buf_view(&r->out.new_target)
+			: span_of(r->in.head.path.p,
+				  r->in.head.path.n +
+					  (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
+	size_t path = span_chr(target, '?');
+	struct span query = span_cut(target, path + 1, target.n);
+
+	if (!credential_query(query))
+		return target;
+	char *out = arena_alloc(&r->arena, target.n);
+	if (!out)
+		return (struct span){ NULL, 0 };
+	memcpy(out, target.p, path + 1);
+	size_t left = credential_query_without(query, out + path + 1);
+	return span_of(out, left ? path + 1 + left : path);
+}
+
 int
 exchange_head(struct request *r, struct arena *a, struct http_head *out)
 {
@@ -135,21 +157,10 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	out->fields = arena_array(a, r->in.head.nfields + more, sizeof(*out->fields));
 	if (!out->fields)
 		return ERR_NOMEM;
-	struct span target =
-		r->out.new_target.n
-			? buf_view(&r->out.new_target)
-			: span_of(r->in.head.path.p,
-				  r->in.head.path.n +
-					  (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
-	target = arena_dup(a, target);
+	struct span target = arena_dup(a, request_target_sent(r));
+	out->has_query = span_chr(target, '?') < target.n;
 	out->path = span_next(&target, '?');
-	size_t all = target.n;
 	out->query = target;
-	if (credential_query(target)) {
-		char *rest = arena_alloc(a, all);
-		out->query = span_of(rest, rest ? credential_query_without(target, rest) : 0);
-	}
-	out->has_query = r->in.head.has_query && (out->query.n || all == 0);
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
 		if (keep(r, f->name, f->value))
@@ -164,5 +175,5 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	add(out, "x-tollgate-src", arena_dup(a, r->in.src));
 	if (to && to->backend)
 		add(out, "x-tollgate-backend", span_str(to->backend));
-	return arena_failed(a) ? ERR_NOMEM : 0;
+	return arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }

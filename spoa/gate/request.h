@@ -333,6 +333,11 @@ bool request_amendment(const struct request *r, struct amendment *am);
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
 
+/* ---- head.c ---- */
+/* Path and query as the provider gets them: redacted where something was, without parameters
+ * that carry credentials. A view, or of the request's arena; empty where that failed. */
+struct span request_target_sent(struct request *r);
+
 /* ---- credential.c ---- */
 /* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */
 int request_keep_credential(struct request *r, struct span value);

@@ -63,6 +63,25 @@ header(struct builder *b, const struct yaml_node *n, const char **out)
 		header_name(b, n, out);
 }
 
+/* A parameter that the gate takes out of what providers see, whatever the policy says. */
+static void
+parameter(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
+{
+	bool name = n->kind == YAML_SCALAR && header_ok(n->s);
+
+	if (!name || !credential_query(n->s)) {
+		diag_at(b->d, n,
+			"query: a parameter that carries credentials is expected (key, token, "
+			"access_token, api_key, jwt and the like), found %s",
+			name ? n->s.p : yaml_found(n));
+		return;
+	}
+	e->header = NULL;
+	e->query = arena_strdup(b->a, n->s.p);
+	if (!e->query)
+		diag_at(b->d, n, "out of memory");
+}
+
 static void
 jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
@@ -208,6 +227,12 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	if (!build_section(b, n, SECTION_JWT, e))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
+	if ((c = yaml_get(n, "query"))) {
+		if (yaml_get(n, "header"))
+			diag_at(b->d, c->key,
+				"query: the entry has a header already; write two entries");
+		parameter(b, c, e);
+	}
 	if ((c = yaml_get(n, "demo_issuer")))
 		read_bool(b->d, c, &is_demo);
 	if (is_demo)
@@ -307,6 +332,11 @@ credentials(struct builder *b, const struct yaml_node *at)
 		if (!known)
 			names[p->ncredential_headers++] = h;
 	}
+	const char **parameters = build_array(b, at, p->nidentities + 1, sizeof(const char *));
+	for (size_t i = 0, n = 0; parameters && i < p->nidentities; i++)
+		if (p->identities[i].query)
+			parameters[n++] = p->identities[i].query;
+	p->credential_parameters = parameters;
 	p->unusual_credential = p->ncredential_headers > 0;
 	p->credential_headers = names;
 	const char **prefixes = build_array(b, at, p->nidentities, sizeof(const char *));

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "codec/jws.h"
+#include "codec/uri.h"
 #include "policy/apikeys.h"
 #include "policy/claims.h"
 #include "policy/data.h"
@@ -114,7 +115,16 @@ identity_keys_free(struct identity_keys **kp)
 	*kp = NULL;
 }
 
-/* ---- the credential in a header ---- */
+/* ---- the credential in a header, or in a parameter of the query ---- */
+
+/* Whether two entries look in the same place. */
+static bool
+same_place(const struct identity_entry *a, const struct identity_entry *b)
+{
+	if (a->query || b->query)
+		return a->query && b->query && !strcmp(a->query, b->query);
+	return a->header && b->header && !strcmp(a->header, b->header);
+}
 
 /* "Bearer X" → X; in headers of their own the scheme is optional. Authorization
  * under another scheme, or none, holds a credential of ours only by its shape:
@@ -145,6 +155,28 @@ presented(const struct http_head *h, const char *header, struct span *out, bool 
 		for (size_t i = 0; i < out->n; i++)
 			if (is_one_of(out->p[i], " \t,\""))
 				*out = (struct span){ NULL, 0 };
+	}
+	return 0;
+}
+
+/* The value of that parameter, escapes undone. 0 or ERR_AUTH (given twice). */
+static int
+presented_in_query(
+	const struct http_head *h, const char *name, struct arena *a, struct span *out)
+{
+	struct span rest = h->query, found;
+	struct uri_pair pair;
+	bool seen = false;
+
+	*out = (struct span){ NULL, 0 };
+	while (h->has_query && uri_pair_next(&rest, &pair)) {
+		if (uri_decode(pair.name, true, a, &found) < 0 || !span_is(found, name))
+			continue;
+		if (seen)
+			return ERR_AUTH;
+		seen = true;
+		if (uri_decode(pair.value, true, a, out) < 0)
+			*out = pair.value;
 	}
 	return 0;
 }
@@ -323,17 +355,17 @@ check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, i
 	return *why ? ERR_AUTH : 0;
 }
 
-/* The entry of that header whose issuer the token names, and its audience where
+/* The entry of that place whose issuer the token names, and its audience where
  * several have that issuer: lookup only, nothing of the token is trusted yet. */
 static size_t
-entry_for(const struct policy *p, const char *header, json_t *claims)
+entry_for(const struct policy *p, const struct identity_entry *place, json_t *claims)
 {
 	struct span iss = json_span(json_object_get(claims, "iss"));
 	size_t first = p->nidentities;
 
 	for (size_t i = 0; i < p->nidentities; i++) {
 		const struct identity_entry *e = &p->identities[i];
-		if (e->kind != ID_JWT || strcmp(e->header, header) || !span_is(iss, e->issuer))
+		if (e->kind != ID_JWT || !same_place(e, place) || !span_is(iss, e->issuer))
 			continue;
 		if (audience_fits(e, json_object_get(claims, "aud")))
 			return i;
@@ -354,11 +386,11 @@ generation_of(const struct attempt *t, const struct identity_entry *e)
 }
 
 static int
-verify_parsed(const struct attempt *t, const char *header, const struct jws *j,
+verify_parsed(const struct attempt *t, const struct identity_entry *place, const struct jws *j,
 	struct token_times *times, const struct identity_entry **entry, unsigned *generation)
 {
 	enum jws_alg alg;
-	size_t i = entry_for(t->p, header, j->payload);
+	size_t i = entry_for(t->p, place, j->payload);
 
 	if (i == t->p->nidentities)
 		return auth_refused(t->why, "the token's issuer is unknown");
@@ -411,7 +443,7 @@ check_binding(const struct identity *id, const struct credentials *c, const char
 }
 
 static int
-verify_token(const struct attempt *t, const char *header, struct span token)
+verify_token(const struct attempt *t, const struct identity_entry *place, struct span token)
 {
 	unsigned char key[SHA256_BYTES];
 	struct token_times times;
@@ -420,10 +452,9 @@ verify_token(const struct attempt *t, const char *header, struct span token)
 
 	sha256(token, key);
 	struct cached *c = t->cache ? idcache_find(t->cache, key) : NULL;
-	/* The same token in another entry's header is not the same credential, and what an
+	/* The same token in another entry's place is not the same credential, and what an
 	 * issuer has taken out of its set verifies no more. */
-	if (c && c->entry->header && !strcmp(c->entry->header, header) &&
-		c->generation == generation_of(t, c->entry)) {
+	if (c && same_place(c->entry, place) && c->generation == generation_of(t, c->entry)) {
 		*t->hit = true;
 		*t->why = check_times(c->entry, &c->times, t->now_s);
 		return *t->why ? ERR_AUTH : identity_copy(&c->identity, t->a, t->out);
@@ -432,7 +463,7 @@ verify_token(const struct attempt *t, const char *header, struct span token)
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_AUTH;
 	unsigned generation = 0;
-	err = verify_parsed(t, header, &j, &times, &entry, &generation);
+	err = verify_parsed(t, place, &j, &times, &entry, &generation);
 	jws_clear(&j);
 	if (err == 0 && t->cache)
 		idcache_put(t->cache, key, entry, t->out, &times, generation);
@@ -504,23 +535,23 @@ verify_certificate(const struct attempt *t, const struct identity_entry *e)
 /* ---- all entries ---- */
 
 static bool
-has_kind(const struct policy *p, const char *header, enum identity_kind kind)
+has_kind(const struct policy *p, const struct identity_entry *place, enum identity_kind kind)
 {
 	for (size_t i = 0; i < p->nidentities; i++)
-		if (p->identities[i].kind == kind && !strcmp(p->identities[i].header, header))
+		if (p->identities[i].kind == kind && same_place(&p->identities[i], place))
 			return true;
 	return false;
 }
 
 static int
-verify_key(const struct attempt *t, const char *header, struct span text)
+verify_key(const struct attempt *t, const struct identity_entry *place, struct span text)
 {
 	int err = ERR_AUTH;
 
 	*t->why = "the API key is unknown";
 	for (size_t i = 0; i < t->p->nidentities; i++) {
 		if (t->p->identities[i].kind != ID_API_KEY ||
-			strcmp(t->p->identities[i].header, header))
+			!same_place(&t->p->identities[i], place))
 			continue;
 		err = verify_apikey(t, &t->p->identities[i], t->k->entry[i].apikeys, text);
 		if (err != ERR_AUTH || apikeys_find(t->k->entry[i].apikeys, text))
@@ -540,14 +571,16 @@ nobody(const struct policy *p, struct identity *out)
 		}
 }
 
-/* One header of an entry: NOT_HERE where it holds no credential of ours. */
+/* The place of an entry: NOT_HERE where it holds no credential of ours. */
 static int
-verify_header(const struct attempt *t, const char *header)
+verify_place(const struct attempt *t, const struct identity_entry *place)
 {
 	struct span v;
-	bool foreign;
+	bool foreign = false;
 
-	if (presented(t->c->head, header, &v, &foreign) < 0)
+	if (place->query && presented_in_query(t->c->head, place->query, t->a, &v) < 0)
+		return auth_refused(t->why, "the credential's parameter is given twice");
+	if (place->header && presented(t->c->head, place->header, &v, &foreign) < 0)
 		return auth_refused(t->why, "the credential's header is given twice");
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
@@ -555,10 +588,10 @@ verify_header(const struct attempt *t, const char *header)
 	if (foreign)
 		return auth_refused(t->why, "a credential without the scheme Bearer");
 	t->c->verified = v;
-	if (shape == SHAPE_API_KEY && has_kind(t->p, header, ID_API_KEY))
-		return verify_key(t, header, v);
-	if (shape == SHAPE_TOKEN && has_kind(t->p, header, ID_JWT)) {
-		int err = verify_token(t, header, v);
+	if (shape == SHAPE_API_KEY && has_kind(t->p, place, ID_API_KEY))
+		return verify_key(t, place, v);
+	if (shape == SHAPE_TOKEN && has_kind(t->p, place, ID_JWT)) {
+		int err = verify_token(t, place, v);
 		return err ? err : check_binding(t->out, t->c, t->why);
 	}
 	return auth_refused(t->why, shape == SHAPE_TOKEN ? "a token where none is accepted"
@@ -579,8 +612,8 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 		int err = NOT_HERE;
 		if (e->kind == ID_SIGNED)
 			err = signed_verify(e, k->entry[i].hmac, c, now_s, a, out, why);
-		else if (e->header)
-			err = verify_header(&t, e->header);
+		else if (e->header || e->query)
+			err = verify_place(&t, e);
 		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
 			err = verify_certificate(&t, e);
 		if (err != NOT_HERE)

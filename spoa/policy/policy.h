@@ -76,6 +76,7 @@ struct identity_entry {
 	const struct yaml_node *at; /* for errors */
 	const char *header;	    /* lower case; default authorization; NULL: none; of
 				       signed_headers the signature's */
+	const char *query;	    /* jwt: a parameter's name, in place of the header */
 	const char *issuer;	    /* jwt */
 	const char **audiences;
 	size_t naudiences;
@@ -267,6 +268,8 @@ struct policy {
 	size_t ncredential_headers;
 	const char **credential_prefixes; /* of signed headers, likewise */
 	size_t ncredential_prefixes;
+	/* parameters of the query that an identity entry names; NULL after the last */
+	const char **credential_parameters;
 	bool unusual_credential; /* one of them is outside the list the HAProxy files delete:
 				    all routes via=relay */
 };

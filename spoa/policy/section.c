@@ -85,6 +85,7 @@ const struct section sections[] = {
 }},
 [SECTION_JWT] = { "jwt", NULL, NULL, {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
+  { "query", OTHER(TEXT), "the parameter of the query where it is, in place of a header" },
   { "issuer", OTHER(TEXT), "iss must be this" },
   { "audience", OTHER(TEXTS), "aud must hold one of them" },
   { "jwks", OTHER(TEXT), "the issuer's keys: a file or an https URL" },

@@ -250,15 +250,6 @@ must_relay(struct request *r)
 	       r->in.body_state == BODY_STATE_PARTIAL;
 }
 
-static struct span
-target_to_send(const struct request *r)
-{
-	size_t query = r->in.head.has_query ? 1 + r->in.head.query.n : 0;
-
-	return r->out.new_target.n ? buf_view(&r->out.new_target)
-				   : span_of(r->in.head.path.p, r->in.head.path.n + query);
-}
-
 /* Once the body is rewritten: model and tokens are those that are sent. */
 static void
 amended(struct request *r)
@@ -298,11 +289,14 @@ step_rewrite(struct request *r)
 				 "the model's name, the path)"));
 	if (err < 0)
 		return request_overload(r);
+	struct span target = request_target_sent(r);
+	if (arena_failed(&r->arena))
+		return request_overload(r);
 	/* Also not in an opaque part, or escaped in the path. */
 	if ((r->in.have_body &&
 		    request_credential_in(
 			    r, r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw)) ||
-		request_credential_escaped_in(r, target_to_send(r)))
+		request_credential_escaped_in(r, target))
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	amended(r);

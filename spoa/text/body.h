@@ -43,11 +43,11 @@ struct segment {
 	bool reserved : 1; /* routing or the dialect reads it: a finding here is denied, not
 			      rewritten */
 	bool escaped : 1;  /* the raw bytes spell the text otherwise than it reads */
-	bool opaque : 1; /* binary data of an opaque part, in base64: text is what is before
-			    it */
-	bool sealed : 1; /* the provider's own, sent back: where it is no text, nobody can read
-			    it */
-	bool counted : 1;    /* in a part that is opaque as a whole */
+	bool opaque : 1;   /* binary data of an opaque part, in base64: text is what is before
+			      it */
+	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read
+			     it */
+	bool counted : 1; /* in a part that is opaque as a whole */
 	bool candidate : 1;  /* body_read's own */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
 				parameter), of a key the one that names its object; or
@@ -164,9 +164,10 @@ struct span segment_names(
  * "//", encoded separators, backslash, NUL and other control characters,
  * %-spelled unreserved characters, bytes that must be %-spelled), a fragment,
  * broken percent escapes, invalid UTF-8. Hexadecimal digits of either case are
- * taken. 0, or negative with *why filled. */
-int target_read(const struct http_head *h, struct arena *a, struct segment **segments,
-	size_t *n, struct unread *unread, struct body_refusal *why);
+ * taken. `left_out` (NULL, or ends with NULL) names parameters whose values are no
+ * segments: credentials that no provider sees. 0, or negative with *why filled. */
+int target_read(const struct http_head *h, const char *const *left_out, struct arena *a,
+	struct segment **segments, size_t *n, struct unread *unread, struct body_refusal *why);
 
 /* Where segments are, for people and records: messages[0].content[1].text; a
  * key's path is its value's. Walks the raw bytes again, once, so ask in rising

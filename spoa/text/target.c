@@ -96,8 +96,20 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 	return err;
 }
 
+/* Only where all of the value goes with the parameter: some servers end it at a ';'. */
+static bool
+is_left_out(const char *const *names, const struct seglist *l, const struct uri_pair *pair)
+{
+	if (!names || span_chr(pair->value, ';') < pair->value.n)
+		return false;
+	while (*names && !span_is(l->v[l->n - 1].text, *names))
+		names++;
+	return *names != NULL;
+}
+
 static int
-read_query(size_t base, struct span query, struct seglist *l, struct body_refusal *why)
+read_query(size_t base, struct span query, const char *const *left_out, struct seglist *l,
+	struct body_refusal *why)
 {
 	struct span rest = query;
 	struct uri_pair pair;
@@ -111,7 +123,7 @@ read_query(size_t base, struct span query, struct seglist *l, struct body_refusa
 		uint32_t name = (uint32_t)l->n;
 		size_t at = base + (size_t)(pair.name.p - query.p);
 		err = add(l, ROLE_KEY, SEG_FORM, SEGMENT_NO_KEY, at, pair.name, why);
-		if (!err && pair.has_value)
+		if (!err && pair.has_value && !is_left_out(left_out, l, &pair))
 			err = add(l, ROLE_QUERY, SEG_FORM, name, at + pair.name.n + 1,
 				pair.value, why);
 	}
@@ -119,8 +131,8 @@ read_query(size_t base, struct span query, struct seglist *l, struct body_refusa
 }
 
 int
-target_read(const struct http_head *h, struct arena *a, struct segment **segments, size_t *n,
-	struct unread *unread, struct body_refusal *why)
+target_read(const struct http_head *h, const char *const *left_out, struct arena *a,
+	struct segment **segments, size_t *n, struct unread *unread, struct body_refusal *why)
 {
 	struct seglist l = { .a = a };
 	size_t inspected = h->path.n + h->query.n;
@@ -135,7 +147,7 @@ target_read(const struct http_head *h, struct arena *a, struct segment **segment
 	if (!err)
 		err = read_path(h->path, &l, why);
 	if (!err && h->has_query)
-		err = read_query(h->path.n + 1, h->query, &l, why);
+		err = read_query(h->path.n + 1, h->query, left_out, &l, why);
 	if (err)
 		return err;
 	if (opaque_count(l.v, l.n, a, unread, &inspected)) {

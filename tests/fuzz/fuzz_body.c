@@ -111,7 +111,7 @@ check_target(struct arena *a, struct span target)
 	struct unread unread = { 0 };
 	size_t n;
 
-	if (target_read(&h, a, &s, &n, &unread, &why) != 0)
+	if (target_read(&h, NULL, a, &s, &n, &unread, &why) != 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		INVARIANT(s[i].start <= s[i].end && s[i].end <= target.n &&

@@ -43,6 +43,9 @@ static const char policy_text[] =
 	"  - jwt: {issuer: https://strict/, audience: lax, jwks: jwks.json}\n"
 	"  - jwt: {header: x-delegation, issuer: https://idp/, audience: gw, jwks: "
 	"other.json}\n"
+	"  - jwt: {header: x-goog-api-key, issuer: https://idp/, audience: gw, jwks: "
+	"jwks.json}\n"
+	"  - jwt: {query: key, issuer: https://idp/, audience: gw, jwks: jwks.json}\n"
 	"  - api_key: {keys: keys.yaml}\n"
 	"  - api_key: {keys: more.yaml}\n"
 	"  - api_key: {header: x-api-key, keys: keys.yaml}\n"
@@ -125,6 +128,18 @@ ask_at(const char *header, struct span value, int64_t after_s, struct identity_c
 	memset(copy, 'X', value.n);
 	free(copy);
 	return err;
+}
+
+/* The same with a query and no field. */
+static inline int
+ask_query(struct span query, struct identity_cache *cache, struct arena *a, struct identity *id,
+	const char **why, bool *hit)
+{
+	struct http_head h = { .query = query, .has_query = true };
+
+	*why = NULL;
+	return identity_verify(fix.p, keys, cache, &(struct credentials){ .head = &h },
+		NOW * SEC, a, id, why, hit);
 }
 
 static void

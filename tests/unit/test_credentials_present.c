@@ -114,6 +114,110 @@ a_credential_given_twice_is_refused(void **state)
 	buf_free(&good);
 }
 
+/* ---- in the query ---- */
+
+/* clang-format off */
+/* A good token is what a row's @ becomes, with its dots in escapes its ~; an API key of ours its #. */
+static const struct { const char *name, *query; int err; const char *person; } queries[] = {
+	{ "the parameter that the entry names", "key=@", 0, "alice" },
+	{ "after others", "alt=sse&key=@&x=1", 0, "alice" },
+	{ "its name in escapes", "k%65y=@", 0, "alice" },
+	{ "a dot in escapes", "key=~", 0, "alice" },
+	{ "empty", "key=", 0, "nobody-known" },
+	{ "without a value", "key", 0, "nobody-known" },
+	{ "a provider's key", "key=AIzaSyA", 0, "nobody-known" },
+	{ "another case is another parameter", "KEY=@", 0, "nobody-known" },
+	{ "another name is another parameter", "token=@", 0, "nobody-known" },
+	{ "given twice", "key=@&key=@", ERR_AUTH, NULL },
+	{ "given twice, once in escapes", "key=@&%6bey=x", ERR_AUTH, NULL },
+	{ "given twice, once empty", "key=&key=@", ERR_AUTH, NULL },
+	{ "something behind it", "key=@;x=1", ERR_AUTH, NULL },
+	{ "three parts that are no token", "key=a.b.c", ERR_AUTH, NULL },
+	{ "an API key, where only tokens are", "key=#", ERR_AUTH, NULL },
+};
+/* clang-format on */
+
+static void
+put_query(struct buf *q, const char *text, struct span token)
+{
+	for (; *text; text++)
+		if (*text == '@')
+			buf_span(q, token);
+		else if (*text == '#')
+			buf_str(q, live_key);
+		else if (*text == '~')
+			for (size_t i = 0; i < token.n; i++)
+				buf_printf(q, token.p[i] == '.' ? "%%2e" : "%c", token.p[i]);
+		else
+			buf_putc(q, *text);
+}
+
+static void
+a_token_in_the_query_counts_where_an_entry_names_the_parameter(void **state)
+{
+	struct identity_cache *cache = identity_cache_new(16);
+	struct buf bearer, q;
+
+	(void)state;
+	buf_init(&bearer, 0);
+	buf_init(&q, 0);
+	put_bearer(&bearer, &ed, ED_A, GOOD);
+	struct span token = span_cut(buf_view(&bearer), strlen("Bearer "), bearer.n);
+	for (size_t i = 0; i < COUNT_OF(queries); i++)
+		for (int again = 0; again < 2; again++) { /* from the cache */
+			struct arena a;
+			struct identity id;
+			const char *why;
+			bool hit;
+			arena_init(&a, 0, false);
+			buf_clear(&q);
+			put_query(&q, queries[i].query, token);
+			int err = ask_query(buf_view(&q), cache, &a, &id, &why, &hit);
+			if (err != queries[i].err ||
+				(!err && !span_is(id.person, queries[i].person)))
+				fail_msg("%s: %d %s", queries[i].name, err, why ? why : "");
+			assert_true(!err || !strstr(why, "a.b"));
+			arena_reset(&a);
+		}
+	buf_free(&bearer);
+	buf_free(&q);
+	identity_cache_free(&cache);
+}
+
+/* The same token, cached for one place, is none in another that has no entry for it. */
+static void
+a_token_counts_only_in_places_that_an_entry_names(void **state)
+{
+	static const struct {
+		const char *header;
+		int err;
+	} places[] = { { "authorization", 0 }, { "x-goog-api-key", 0 },
+		{ "x-delegation", ERR_AUTH }, { "x-api-key", ERR_AUTH } };
+	struct identity_cache *cache = identity_cache_new(16);
+	struct buf bearer;
+
+	(void)state;
+	buf_init(&bearer, 0);
+	put_bearer(&bearer, &ed, ED_A, GOOD);
+	struct span token = span_cut(buf_view(&bearer), strlen("Bearer "), bearer.n);
+	for (int bare = 0; bare < 2; bare++)
+		for (size_t i = (size_t)bare; i < COUNT_OF(places); i++) {
+			struct arena a;
+			struct identity id;
+			const char *why;
+			bool hit;
+			arena_init(&a, 0, false);
+			int err = ask_at(places[i].header, bare ? token : buf_view(&bearer), 0,
+				cache, &a, &id, &why, &hit);
+			if (err != places[i].err)
+				fail_msg("%s: %d %s", places[i].header, err, why ? why : "");
+			assert_true(err || span_is(id.person, "alice"));
+			arena_reset(&a);
+		}
+	buf_free(&bearer);
+	identity_cache_free(&cache);
+}
+
 static void
 a_credential_of_a_megabyte_is_refused(void **state)
 {
@@ -304,6 +408,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_credential_is_looked_for_where_the_policy_says),
 		cmocka_unit_test(a_credential_given_twice_is_refused),
+		cmocka_unit_test(
+			a_token_in_the_query_counts_where_an_entry_names_the_parameter),
+		cmocka_unit_test(a_token_counts_only_in_places_that_an_entry_names),
 		cmocka_unit_test(a_credential_of_a_megabyte_is_refused),
 		cmocka_unit_test(an_api_key_names_its_person_while_it_lives),
 		cmocka_unit_test(a_cached_token_keeps_its_times_and_its_header),

@@ -153,6 +153,20 @@ static const struct row {
 		":6:23: header: content-length cannot carry a credential" },
 	{ "a header of our own", H "identity:\n  - api_key: {header: x-tollgate-id, keys: k}\n",
 		":6:23: header: x-tollgate-id cannot" },
+	{ "a parameter that goes on to the provider",
+		H "identity:\n  - jwt: {query: q, issuer: a, audience: j, jwks: k}\n",
+		":6:18: query: a parameter that carries credentials is expected (key, token, "
+		"access_token, api_key, jwt and the like), found q" },
+	{ "a parameter that is no name",
+		H "identity:\n  - jwt: {query: 'a=1&key', issuer: a, audience: j, jwks: k}\n",
+		":6:18: query: a parameter that carries credentials is expected" },
+	{ "a header and a parameter",
+		H
+		"identity:\n  - jwt: {header: x-key, query: key, issuer: a, audience: j, jwks: "
+		"k}\n",
+		":6:26: query: the entry has a header already; write two entries" },
+	{ "a parameter for API keys", H "identity:\n  - api_key: {query: key, keys: k}\n",
+		":6:15: query: unknown key" },
 	{ "API keys without a file", H "identity:\n  - api_key: {header: x-api-key}\n",
 		":6:5: api_key: keys is missing" },
 	{ "none before another", H "identity:\n  - none: {}\n  - api_key: {keys: k}\n",

@@ -108,7 +108,7 @@ a_targets_parts_are_spliced(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(target_read(&h, &a, &s, &n, &unread, &why), 0);
+	assert_int_equal(target_read(&h, NULL, &a, &s, &n, &unread, &why), 0);
 	assert_int_equal(n, 6);
 	assert_true(span_is(s[1].text, "b\xc3\xb6"
 				       "b") &&
