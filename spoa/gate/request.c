@@ -275,6 +275,18 @@ request_path_state(struct request *r)
 }
 
 struct span
+request_trace(struct request *r)
+{
+	struct span v;
+
+	if (!r->found.trace[0] && http_field_one(&r->in.head, "traceparent", &v) == 1) {
+		v = trace_read(v);
+		memcpy(r->found.trace, v.p ? v.p : "", v.n);
+	}
+	return span_of(r->found.trace, r->found.trace[0] ? TRACE_BYTES : 0);
+}
+
+struct span
 request_path_shown(struct request *r)
 {
 	switch (request_path_state(r)) {

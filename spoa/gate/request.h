@@ -14,6 +14,7 @@
 #include "base/sha256.h"
 #include "audit/audit.h"
 #include "base/tag.h"
+#include "codec/trace.h"
 #include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/overlay.h"
@@ -101,8 +102,6 @@ struct shadow {
 	const char *rule; /* the snapshot's */
 	unsigned differs;
 };
-
-enum { TRACE_BYTES = 55 }; /* of a traceparent */
 
 struct request {
 	struct tag tag;

@@ -670,7 +670,7 @@ redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct me
 	r->deadline_us = deadline_us;
 	r->metrics = m;
 	r->open = true;
-	ev_timer_init(&r->tick, on_tick, TICK_MS / 1000., TICK_MS / 1000.);
+	ev_timer_init(&r->tick, on_tick, (int)TICK_MS / 1000., (int)TICK_MS / 1000.);
 	r->tick.data = r;
 	ev_timer_start(loop, &r->tick);
 	ev_timer_init(&r->soon, on_soon, 0., 0.);

@@ -248,7 +248,7 @@ find_literal(
 			memcpy(f->back_set, set, sizeof(set));
 			return;
 		}
-		if (w.min != w.max || w.max > REGEX_BACK)
+		if (w.min != w.max || w.max > (double)REGEX_BACK)
 			return;
 		back += (size_t)w.max;
 		struct follow first = { { 0 }, false };
@@ -337,10 +337,10 @@ regex_study(
 		*at = re.at;
 	} else if (w.min < 1) {
 		strcpy(why, "matches the empty text");
-	} else if (w.max > REGEX_WIDTH) {
+	} else if (w.max > (double)REGEX_WIDTH) {
 		say_number(why, "a match may have", w.max,
 			"bytes, 4096 are the most: bound its repetitions, as in {1,20}");
-	} else if (tried > REGEX_WAYS) {
+	} else if (tried > (double)REGEX_WAYS) {
 		say_number(why, "can be tried in", tried,
 			"ways at one place, 1000 are the most: bound its repetitions, as in "
 			"{1,20}, or exclude what follows them, as in [^;]+;");

@@ -197,7 +197,7 @@ name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float sco
 			names_keep(w, FIND_PERSON, w->last_start, w->last_end,
 				w->last_score + 0.25f);
 	}
-	if (again && score * 100 >= SURE)
+	if (again && score * 100 >= (float)SURE)
 		remember_person(w, run, i, n);
 	names_keep(w, FIND_PERSON, start, end, score);
 	w->last_start = start;

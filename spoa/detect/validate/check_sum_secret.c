@@ -22,7 +22,7 @@ proven_if(struct candidate *c, bool proven)
 		return CHECK_VALID;
 	if (token_placeholder(s) || entropy(s) < 2.5f)
 		return CHECK_NO;
-	c->score = c->score * UNPROVEN_PERCENT / 100;
+	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
 	return CHECK_SHAPE;
 }
 
@@ -105,7 +105,7 @@ check_bech32_key(struct candidate *c)
 	if (one && sum == 1)
 		return CHECK_VALID;
 	/* The prefix is too long to be there by chance. */
-	c->score = c->score * UNPROVEN_PERCENT / 100;
+	c->score = c->score * (float)UNPROVEN_PERCENT / 100;
 	return CHECK_SHAPE;
 }
 
