@@ -102,6 +102,11 @@ struct cel_activation {
 int cel_eval(const struct cel_program *p, const struct cel_activation *act, struct arena *a,
 	struct cel_value *out);
 
+/* What the condition comes to where only the slots of which known() is true have a value:
+ * 1 or 0 whatever the others hold, -1: it depends on them, or fails. */
+int cel_partial(const struct cel_program *p, const struct cel_activation *act,
+	bool (*known)(void *ctx, size_t slot), struct arena *a);
+
 /* The value as JSON text. */
 void cel_json(const struct cel_value *v, struct buf *out);
 

@@ -145,7 +145,8 @@ server_status(struct server *s, struct buf *out)
 		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
 		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
-		snap->policy->nroutes, snap->policy->nrules,
+		snap->policy->nroutes,
+		snap->policy->nrules + snap->policy->nanswer_rules,
 		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
 	buf_str(out, ",\"shadow_policy\":");
@@ -437,7 +438,7 @@ say_started(const struct server *s, const struct config *cfg)
 
 	log_event(LOG_INFO, "started", LS("version", TG_VERSION), LS("node", cfg->node),
 		LS("policy", p->label), LS("mode", p->shadow ? "shadow" : "enforce"),
-		LI("routes", p->nroutes), LI("rules", p->nrules), LI("workers", s->nworkers));
+		LI("routes", p->nroutes), LI("rules", p->nrules + p->nanswer_rules), LI("workers", s->nworkers));
 	if (p->shadow)
 		log_event(LOG_WARN, "shadow",
 			LS("note",

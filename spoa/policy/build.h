@@ -21,6 +21,8 @@ struct builder {
 	const struct config *cfg; /* may be NULL */
 	struct detect_rules *rules;
 	struct policy *p;
+	struct route *routes;  /* p->routes */
+	enum rule_phase phase; /* of the condition that is compiled */
 	struct provider *providers;
 	size_t nproviders;
 };
@@ -84,6 +86,11 @@ void build_score(struct builder *b, const struct yaml_node *c, struct policy_cla
 bool build_reads_target(const struct cel_program *prog);
 /* changes.c: the effects of a rule besides deny, permit and redact. */
 void build_change(struct builder *b, const struct yaml_node *n, struct rule *r);
+
+/* phase.c: what a rule on answers may do; after it the effects are read. And after all rules
+ * and routes: which routes they may reach, and what is used of their answers. */
+void build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r);
+void build_answers(struct builder *b);
 
 /* used.c: after all conditions and classes. Names of classes and entities in conditions that
  * nothing can be are mistakes. */

@@ -27,8 +27,8 @@ ends(const struct rule *r)
 	return r->effect == RULE_DENY || r->effect == RULE_PERMIT;
 }
 
-static void
-end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
+void
+track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
 {
 	if (t->over)
 		return;
@@ -38,8 +38,8 @@ end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
 	t->failed = failed;
 }
 
-static void
-add_redaction(struct track *t, const struct rule *r, const struct entity_set *found)
+void
+track_redact(struct track *t, const struct rule *r, const struct entity_set *found)
 {
 	bool any = false;
 
@@ -62,15 +62,15 @@ apply(struct pass *ps, struct evaluation *e, const struct rule *r)
 {
 	if (r->redacts) {
 		e->waiting_any |= !ps->f->whole;
-		add_redaction(&e->full, r, ps->f->entities);
+		track_redact(&e->full, r, ps->f->entities);
 		if (!pass_lifted(ps, r) && !(r->effect == RULE_PERMIT && r->shadow))
-			add_redaction(&e->enforced, r, ps->f->entities);
+			track_redact(&e->enforced, r, ps->f->entities);
 	}
 	if (!ends(r))
 		return;
-	end(&e->full, r, r->effect, false);
+	track_end(&e->full, r, r->effect, false);
 	if (!end_lifted(ps, r))
-		end(&e->enforced, r, r->effect, false);
+		track_end(&e->enforced, r, r->effect, false);
 }
 
 static void
@@ -87,8 +87,8 @@ matched(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
 		if (r->skip_on_error)
 			return;
 		/* It did not match, so shadow does not lift it. */
-		end(&e->full, r, RULE_DENY, true);
-		end(&e->enforced, r, RULE_DENY, true);
+		track_end(&e->full, r, RULE_DENY, true);
+		track_end(&e->enforced, r, RULE_DENY, true);
 	}
 }
 
@@ -148,16 +148,6 @@ evaluate(struct pass *ps, size_t at)
 	return 0;
 }
 
-static bool
-any_entity(const struct entity_set *s)
-{
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
-		all |= s->bit[i];
-	return all != 0;
-}
-
 enum rule_effect
 pass_conclude(const struct pass *ps, const struct track *t, const struct rule **rule)
 {
@@ -166,7 +156,7 @@ pass_conclude(const struct pass *ps, const struct track *t, const struct rule **
 						     : RULE_DENY;
 
 	*rule = t->ended;
-	if (e == RULE_PERMIT && any_entity(&t->redact)) {
+	if (e == RULE_PERMIT && entities_any(&t->redact)) {
 		*rule = t->first_redact;
 		return RULE_REDACT;
 	}
@@ -266,8 +256,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 
 /* A condition that reads the target asks where it is true of any. */
 struct cel_value
-policy_data(
-	const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a)
+policy_data(const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a)
 {
 	struct facts_view *v = arena_new(a, struct facts_view);
 	bool present;

@@ -16,6 +16,12 @@ policy_slot_reads_body(size_t slot)
 	       policy_slot_parameter(slot) != NULL;
 }
 
+bool
+policy_slot_reads_answer(size_t slot)
+{
+	return slot >= V_RESPONSE_CLASSES && slot <= V_RESPONSE_STREAMED;
+}
+
 const char *
 policy_slot_parameter(size_t slot)
 {

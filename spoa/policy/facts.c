@@ -9,15 +9,16 @@
 #include "text/body.h"
 
 /* A member was found, where the class has roles in a text of one of them. */
-static bool
-has_member(const struct policy_class *k, const struct policy_facts *f)
+bool
+facts_has_member(
+	const struct policy_class *k, const struct entity_set *found, const uint16_t *roles)
 {
 	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
-		uint64_t both = k->entities.bit[i] & f->entities->bit[i];
-		if (both && (!k->roles || !f->roles))
+		uint64_t both = k->entities.bit[i] & found->bit[i];
+		if (both && (!k->roles || !roles))
 			return true;
 		for (; both; both &= both - 1)
-			if (f->roles[i * 64 + (size_t)__builtin_ctzll(both)] & k->roles)
+			if (roles[i * 64 + (size_t)__builtin_ctzll(both)] & k->roles)
 				return true;
 	}
 	return false;
@@ -27,7 +28,7 @@ static void
 find_classes(struct facts_view *v)
 {
 	for (size_t k = 0; v->f->entities && k < v->p->nclasses; k++)
-		if (has_member(&v->p->classes[k], v->f))
+		if (facts_has_member(&v->p->classes[k], v->f->entities, v->f->roles))
 			entity_add(&v->classes_hit, k);
 	for (size_t k = 0; k < v->p->nclasses; k++)
 		if (v->p->classes[k].injection > 0 &&
@@ -43,6 +44,7 @@ facts_init(struct facts_view *v, const struct policy *p, const struct policy_fac
 	v->f = f;
 	v->target = f->target || !f->route ? f->target : f->route->targets;
 	v->a = a;
+	v->answer = NULL;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(v->known, 0, sizeof(v->known));
 	find_classes(v);
@@ -58,28 +60,28 @@ facts_target(struct facts_view *v, const struct target *target)
 
 /* ---- lists ---- */
 
-static struct cel_value
-class_names(struct facts_view *v)
+struct cel_value
+facts_classes(struct facts_view *v, const struct entity_set *hit)
 {
 	struct cel_value *list = arena_array(v->a, v->p->nclasses, sizeof(*list));
 	size_t n = 0;
 
 	for (size_t k = 0; list && k < v->p->nclasses; k++)
-		if (entity_in(&v->classes_hit, k))
+		if (entity_in(hit, k))
 			list[n++] = cel_string(span_str(v->p->classes[k].name));
 	return cel_list(list, n);
 }
 
-static struct cel_value
-entity_names(struct facts_view *v)
+struct cel_value
+facts_entities(
+	struct facts_view *v, const struct detect_rules *rules, const struct entity_set *found)
 {
-	size_t count = v->f->entities && v->f->rules ? detect_entity_count(v->f->rules) : 0,
-	       n = 0;
+	size_t count = found && rules ? detect_entity_count(rules) : 0, n = 0;
 	struct cel_value *list = arena_array(v->a, count, sizeof(*list));
 
 	for (size_t e = 0; list && e < count; e++)
-		if (entity_in(v->f->entities, e))
-			list[n++] = cel_string(span_str(detect_entity_name(v->f->rules, e)));
+		if (entity_in(found, e))
+			list[n++] = cel_string(span_str(detect_entity_name(rules, e)));
 	return cel_list(list, n);
 }
 
@@ -185,9 +187,11 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 		return data_value(v, slot - V_COUNT);
 	if (policy_slot_parameter(slot))
 		return parameter(v, slot, present);
+	if (policy_slot_reads_answer(slot))
+		return facts_of_answer(v, slot);
 	switch (slot) {
-	case V_PROMPT_CLASSES: return class_names(v);
-	case V_PROMPT_ENTITIES: return entity_names(v);
+	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
+	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return media(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);

@@ -64,6 +64,10 @@ shadow(struct remarks *r)
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (r->p->rules[i].shadow)
 			say(r, r->p->rules[i].at, "rule %s: in shadow", r->p->rules[i].name);
+	for (size_t i = 0; i < r->p->nanswer_rules; i++)
+		if (r->p->answer_rules[i].shadow)
+			say(r, r->p->answer_rules[i].at, "rule %s: in shadow",
+				r->p->answer_rules[i].name);
 }
 
 /* Whose backend is a provider's, too, is mostly one with a key. */
@@ -117,6 +121,29 @@ relay(struct remarks *r)
 				t->response ? "reads the response"
 					    : "has a target with via: relay");
 	}
+}
+
+/* Rules on answers: what they bring with them. */
+static void
+answers(struct remarks *r)
+{
+	for (size_t i = 0; i < r->p->nanswer_rules; i++)
+		if (r->p->answer_rules[i].reads_late)
+			say(r, r->p->answer_rules[i].at,
+				"rule %s: in a stream it is asked when a block has ended (%s), "
+				"and "
+				"what has gone until then is not called back",
+				r->p->answer_rules[i].name,
+				r->p->answer_rules[i].reads_finish
+					? "once there is a finish reason"
+					: "its totals and scores are known then");
+	for (size_t i = 0; i < r->p->nroutes; i++)
+		if (r->p->routes[i].uses.any)
+			say(r, r->p->routes[i].at,
+				"route %s: takes the relay: rules with phase: response read "
+				"its "
+				"answers",
+				r->p->routes[i].name);
 }
 
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
@@ -256,31 +283,40 @@ externals(struct remarks *r)
 static void
 searches(struct remarks *r)
 {
-	static const char says[] =
-		"%s %s: may depend on any entity (\"NAME\" in prompt.entities or in "
-		"prompt.classes names one): all are searched";
+	static const char says[] = "%s %s: may depend on any entity (\"NAME\" in %s.entities "
+				   "or in %s.classes names "
+				   "one): all are searched";
 	struct entity_set named = { { 0 } };
 
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->rules[i].when, &named))
-			say(r, r->p->rules[i].at, says, "rule", r->p->rules[i].name);
+			say(r, r->p->rules[i].at, says, "rule", r->p->rules[i].name, "prompt",
+				"prompt");
+	for (size_t i = 0; i < r->p->nanswer_rules; i++) {
+		const struct rule *x = &r->p->answer_rules[i];
+		if (!policy_names_used(r->p, r->rules, x->when, &named))
+			say(r, x->at, says, "rule", x->name, "prompt", "prompt");
+		if (!policy_answer_names_used(r->p, r->rules, x->when, &named))
+			say(r, x->at, says, "rule", x->name, "response", "response");
+	}
 	for (size_t i = 0; i < r->p->nlimits; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->limits[i].when, &named))
-			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name);
+			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name,
+				"prompt", "prompt");
 	for (size_t i = 0; i < r->p->nexternals; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
 			say(r, r->p->externals[i].at, says, "external",
-				r->p->externals[i].rec.name);
+				r->p->externals[i].rec.name, "prompt", "prompt");
 }
 
 /* A rule after one that always ends is never asked. */
 static void
-unreached(struct remarks *r)
+unreached_of(struct remarks *r, const struct rule *rules, size_t n)
 {
 	const struct rule *end = NULL;
 
-	for (size_t i = 0; i < r->p->nrules; i++) {
-		const struct rule *x = &r->p->rules[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct rule *x = &rules[i];
 		bool always = !x->when || !strcmp(x->when_text, "true");
 		if (end)
 			say(r, x->at, "rule %s: is never asked: rule %s before it always ends",
@@ -289,6 +325,13 @@ unreached(struct remarks *r)
 			 (x->effect == RULE_DENY || x->effect == RULE_PERMIT))
 			end = x;
 	}
+}
+
+static void
+unreached(struct remarks *r)
+{
+	unreached_of(r, r->p->rules, r->p->nrules);
+	unreached_of(r, r->p->answer_rules, r->p->nanswer_rules);
 }
 
 static void
@@ -307,6 +350,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	observes(&r);
 	identities(&r);
 	relay(&r);
+	answers(&r);
 	direct(&r);
 	stranded(&r);
 	limits(&r);

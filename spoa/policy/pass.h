@@ -1,4 +1,4 @@
-/* One decision in the making, for decide.c and choose.c only. */
+/* One decision in the making, for decide.c, choose.c and answer.c only. */
 #ifndef POLICY_PASS_H
 #define POLICY_PASS_H
 
@@ -14,6 +14,11 @@ struct track {
 	struct entity_set redact;
 	uint8_t with[DETECT_ENTITIES_MAX];
 };
+
+/* The first rule that ends it, and the first style for each entity, count. `found` may be
+ * NULL. */
+void track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed);
+void track_redact(struct track *t, const struct rule *r, const struct entity_set *found);
 
 /* The rules with one target; where none reads it, with all of them. */
 struct evaluation {

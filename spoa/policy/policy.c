@@ -180,6 +180,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_names(&b);
 	if (d->errors == errors)
 		build_used(&b);
+	if (d->errors == errors)
+		build_answers(&b);
 	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
 		diag_at(d, root, "out of memory");
 	return d->errors == errors ? p : NULL;

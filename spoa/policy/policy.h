@@ -49,6 +49,15 @@ entity_add(struct entity_set *s, size_t e)
 {
 	s->bit[e / 64] |= 1ull << (e % 64);
 }
+static inline bool
+entities_any(const struct entity_set *s)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++)
+		all |= s->bit[i];
+	return all != 0;
+}
 static inline void
 entities_join(struct entity_set *to, const struct entity_set *from)
 {
@@ -97,7 +106,9 @@ struct identity_entry {
 	const char *person;	  /* none: the name recorded */
 };
 
-enum route_response { RESP_METER = 1, RESP_RECORD = 2 }; /* 0: ignore */
+/* What is done with an answer; 0: ignore. A response rule that may reach the route adds
+ * RESP_INSPECT. */
+enum route_response { RESP_METER = 1, RESP_RECORD = 2, RESP_INSPECT = 4, RESP_RESTORE = 8 };
 enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
 
 /* A candidate of a route. */
@@ -109,6 +120,16 @@ struct target {
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
 	const struct yaml_node *at;
+};
+
+/* What the response rules that may reach a route can use of its answers. */
+struct answer_uses {
+	struct entity_set entities; /* by themselves or by a class: what text is held for */
+	bool all;		    /* a condition may depend on any entity */
+	bool injection;		    /* the score, by itself or by a class */
+	bool tool_calls;	    /* names and arguments */
+	bool media;
+	bool any; /* such a rule there is */
 };
 
 enum { TARGETS_MAX = 16 };
@@ -127,7 +148,9 @@ struct route {
 		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
-	unsigned response; /* enum route_response bits */
+	unsigned response;			 /* enum route_response bits */
+	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
+	struct answer_uses uses;
 	enum record_prompt record;
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
@@ -155,13 +178,19 @@ struct rule_change {
 	size_t nheaders;
 };
 
+enum rule_phase { PHASE_REQUEST, PHASE_RESPONSE };
+
 struct rule {
 	const char *name;
 	const struct yaml_node *at;
+	enum rule_phase phase;
 	const struct cel_program *when; /* NULL: always */
 	const char *when_text;
 	bool reads_body; /* `when` needs prompt.*, model.* or a request parameter */
 	bool reads_target;
+	bool reads_finish; /* response.finish_reason */
+	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
+	bool reads_late;
 	enum rule_effect effect;
 	bool redacts;
 	const struct rule_change *change; /* NULL: none */
@@ -238,8 +267,12 @@ struct policy {
 	size_t nclasses;
 	const struct route *routes;
 	size_t nroutes;
-	const struct rule *rules;
+	const struct rule *rules; /* of phase: request */
 	size_t nrules;
+	const struct rule *answer_rules; /* of phase: response: policy/answer.h */
+	size_t nanswer_rules;
+	const uint16_t *answer_slots; /* fields of the request that they read */
+	size_t nanswer_slots;
 	bool rules_read_target; /* one of them: it is evaluated for each candidate */
 	bool changes;		/* one of them has effects of struct rule_change */
 	size_t nheader_rules;	/* so many set headers */
@@ -282,6 +315,9 @@ struct detect_rules;
  * depend on any. `when` NULL: there is none. */
 bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
+/* The same of what it reads of the answer. */
+bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct cel_program *when, struct entity_set *out);
 /* The class that a finding of the entity names: its rule file's where the policy leaves it
  * in that, else the first of the policy's that it is in; NULL: it is in none. */
 const char *policy_class_of(
@@ -315,7 +351,23 @@ const char *policy_class_of(
 	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
 	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \
 	X(V_NOW,                 "now",                 CEL_TIMESTAMP, CEL_DYN) \
+	POLICY_RESPONSE(X) \
 	POLICY_PARAMETERS(X)
+/* Of the answer: rules of phase: response only. A tool call is {"name": string,
+ * "arguments": dyn}. */
+#define POLICY_RESPONSE(X) \
+	X(V_RESPONSE_CLASSES,    "response.classes",    CEL_LIST,   CEL_STRING) \
+	X(V_RESPONSE_ENTITIES,   "response.entities",   CEL_LIST,   CEL_STRING) \
+	X(V_RESPONSE_MEDIA,      "response.media",      CEL_LIST,   CEL_STRING) \
+	X(V_RESPONSE_INJECTION,  "response.injection",  CEL_DOUBLE, CEL_DYN) \
+	X(V_RESPONSE_BYTES,      "response.bytes",      CEL_INT,    CEL_DYN) \
+	X(V_RESPONSE_TOKENS,     "response.tokens",     CEL_INT,    CEL_DYN) \
+	X(V_RESPONSE_FINISH,     "response.finish_reason", CEL_STRING, CEL_DYN) \
+	X(V_RESPONSE_MODEL,      "response.model",      CEL_STRING, CEL_DYN) \
+	X(V_RESPONSE_STATUS,     "response.status",     CEL_INT,    CEL_DYN) \
+	X(V_RESPONSE_EVASION,    "response.evasion",    CEL_BOOL,   CEL_DYN) \
+	X(V_RESPONSE_TOOL_CALLS, "response.tool_calls", CEL_LIST,   CEL_MAP) \
+	X(V_RESPONSE_STREAMED,   "response.streamed",   CEL_BOOL,   CEL_DYN)
 /* The dialects' scalar parameters, top-level members of the body: the union of
  * OpenAI chat and Anthropic messages. A closed list, so that a misspelt one is an
  * error of `check` and not a rule that never matches. Absent or not scalar:
@@ -357,6 +409,8 @@ enum policy_slot {
 extern const struct cel_env policy_env;
 /* True where the slot's value is known only once the body is read. */
 bool policy_slot_reads_body(size_t slot);
+/* True where it is a field of the answer. */
+bool policy_slot_reads_answer(size_t slot);
 /* The name after "request." of a parameter's slot; NULL for other slots. */
 const char *policy_slot_parameter(size_t slot);
 

@@ -5,7 +5,7 @@
 #include "codec/uri.h"
 #include "policy/build.h"
 
-static const char *const response_later[] = { "inspect", "restore", "cache", NULL };
+static const char *const response_later[] = { "cache", NULL };
 
 /* ---- providers ---- */
 
@@ -297,22 +297,33 @@ destination(struct builder *b, const struct yaml_node *n, struct route *r)
 static void
 response(struct builder *b, const struct yaml_node *n, struct route *r)
 {
-	if (!n || (n->kind == YAML_SCALAR && span_is(n->s, "ignore")))
+	static const struct {
+		const char *word;
+		enum route_response bit;
+	} words[] = { { "meter", RESP_METER }, { "inspect", RESP_INSPECT },
+		{ "restore", RESP_RESTORE }, { "record", RESP_RECORD } };
+
+	if (n && n->kind == YAML_SCALAR && span_is(n->s, "ignore")) {
+		r->response_ignore = n;
+		return;
+	}
+	if (!n)
 		return;
 	if (!read_texts(b->a, b->d, n, "response", NULL, NULL))
 		return;
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		if (read_listed(response_later, c->s))
+		size_t i = 0;
+		while (i < COUNT_OF(words) && !span_is(c->s, words[i].word))
+			i++;
+		if (i < COUNT_OF(words))
+			r->response |= words[i].bit;
+		else if (read_listed(response_later, c->s))
 			diag_at(b->d, c, "%s: not supported by this version of tollgate",
 				c->s.p);
-		else if (span_is(c->s, "meter"))
-			r->response |= RESP_METER;
-		else if (span_is(c->s, "record"))
-			r->response |= RESP_RECORD;
 		else
 			diag_at(b->d, c,
-				"response: ignore, or a list of meter, record is expected, "
-				"found %s",
+				"response: ignore, or a list of meter, inspect, restore, "
+				"record is expected, found %s",
 				c->s.p);
 	}
 }
@@ -345,7 +356,7 @@ build_routes(struct builder *b, const struct yaml_node *n)
 
 	if (!routes)
 		return;
-	b->p->routes = routes;
+	b->p->routes = b->routes = routes;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		route(b, c, &routes[b->p->nroutes]);
 		b->p->nroutes++;

@@ -26,7 +26,7 @@ static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
 static const char *
 later_name(const char *message)
 {
-	static const char *const names[] = { "tool", "response" };
+	static const char *const names[] = { "tool" };
 
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		size_t n = strlen(names[i]);
@@ -56,6 +56,14 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 			later ? ": not supported by this version of tollgate" : "");
 		return NULL;
 	}
+	for (size_t slot = 0; slot < V_COUNT && b->phase != PHASE_RESPONSE; slot++)
+		if (policy_slot_reads_answer(slot) && cel_reads(prog, slot)) {
+			diag_at(b->d, n,
+				"when: %s is known once the answer is there: only rules with "
+				"phase: response read it",
+				b->p->env->vars[slot].path);
+			return NULL;
+		}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
 	for (size_t i = 0; i < b->p->ndata; i++)
 		b->p->data[i].read |= cel_reads(prog, V_COUNT + i);
@@ -198,8 +206,10 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 				not_denied[i]);
 	if (r->effect == RULE_CHANGE && !r->change)
 		diag_at(b->d, n,
-			"the rule has no effect: one of deny, permit, redact, route, "
-			"max_output_tokens, tag, require, set_headers is expected");
+			r->phase == PHASE_RESPONSE
+				? "the rule has no effect: one of deny, redact, tag is expected"
+				: "the rule has no effect: one of deny, permit, redact, route, "
+				  "max_output_tokens, tag, require, set_headers is expected");
 }
 
 static void
@@ -212,13 +222,38 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 	if (!build_section(b, n, SECTION_RULE, r))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->rules, b->p->nrules, sizeof(*r));
+	b->phase = r->phase;
 	if ((c = yaml_get(n, "when"))) {
 		r->when = build_condition(b, c, &r->reads_body);
 		r->reads_target = build_reads_target(r->when);
-		b->p->rules_read_target |= r->reads_target;
+		b->p->rules_read_target |= r->reads_target && r->phase == PHASE_REQUEST;
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
 	effect(b, n, r);
+	if (r->phase == PHASE_RESPONSE)
+		build_answer_rule(b, n, r);
+	b->phase = PHASE_REQUEST;
+}
+
+/* Each phase its own list, in the order of the file. */
+static void
+by_phase(struct builder *b, const struct yaml_node *at, const struct rule *all, size_t n)
+{
+	struct rule *sorted = build_array(b, at, n, sizeof(*sorted));
+	size_t k = 0;
+
+	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_RESPONSE; phase++) {
+		for (size_t i = 0; i < n; i++)
+			if (all[i].phase == (enum rule_phase)phase)
+				sorted[k++] = all[i];
+		if (phase == PHASE_REQUEST)
+			b->p->nrules = k;
+	}
+	if (!sorted)
+		return;
+	b->p->rules = sorted;
+	b->p->answer_rules = sorted + b->p->nrules;
+	b->p->nanswer_rules = n - b->p->nrules;
 }
 
 void
@@ -233,4 +268,5 @@ build_rules(struct builder *b, const struct yaml_node *n)
 		rule(b, c, &rules[b->p->nrules]);
 		b->p->nrules++;
 	}
+	by_phase(b, n, rules, b->p->nrules);
 }

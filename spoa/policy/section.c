@@ -23,7 +23,7 @@ static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* 
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const prompt_words[] = { "hash", "redacted", NULL }, *const prompt_later[] = { "sealed", NULL }; /* enum record_prompt */
 static const char *const find_words[] = { "used", "all", NULL };
-static const char *const phase_words[] = { "request", NULL }, *const phase_later[] = { "response", "tool", NULL };
+static const char *const phase_words[] = { "request", "response", NULL }, *const phase_later[] = { "tool", NULL }; /* enum rule_phase */
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
@@ -50,7 +50,6 @@ static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd
 #define A_WORD(type, member, words)      NULL, FIELD_WORD, words, NULL, AT(type, member), 0, 0
 #define A_NEW_WORD(type, member, words, later) NULL, FIELD_WORD, words, later, AT(type, member), 0, 0
 #define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
-#define CHECKED(words, later)            NULL, FIELD_WORD, words, later, NOWHERE, 0, 0
 
 const struct section sections[] = {
 [SECTION_POLICY] = { "policy", NULL, policy_later, {
@@ -209,7 +208,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format; default: the target's" },
   { "backend", OTHER(TEXT), "HAProxy backend, where there are no targets" },
   { "targets", OTHER(REF("targets")), "providers, the first is taken" },
-  { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, record" },
+  { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, record" },
   { "record", OTHER(REF("record")), "what of the prompt is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
@@ -241,7 +240,7 @@ const struct section sections[] = {
   { "set_headers", OTHER(MAPOF(TEXT)), "for the provider" },
   { "on_error", A_FLAG(rule, skip_on_error, skip_words), "a condition that fails at run time" },
   { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },
-  { "phase", CHECKED(phase_words, phase_later), "when it is asked" },
+  { "phase", A_NEW_WORD(rule, phase, phase_words, phase_later), "what it is asked about; response: deny, redact and tag only" },
 }},
 [SECTION_DENY] = { "deny", NULL, NULL, {
   { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
@@ -330,7 +329,7 @@ read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const str
 		break;
 	case FIELD_SIZE: read_size(d, n, f->min, f->max, at); break;
 	case FIELD_WORD:
-		if (read_field_word(d, n, f, &word) && f->place != NOWHERE)
+		if (read_field_word(d, n, f, &word))
 			*(unsigned *)at = word;
 		break;
 	case FIELD_FLAG:

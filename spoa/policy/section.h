@@ -52,13 +52,12 @@ enum field_kind {
 	FIELD_FLAG,	/* bool: it is the second of two words */
 };
 
-#define NOWHERE SIZE_MAX
 struct field {
 	const char *key;
 	const char *schema; /* of the value; NULL: one of the words */
 	enum field_kind kind;
 	const char *const *words, *const *later; /* end with NULL; later: of a later version */
-	size_t place;				 /* of the member; NOWHERE: only checked */
+	size_t place;				 /* of the member */
 	uint64_t min, max;
 	const char *help;
 };

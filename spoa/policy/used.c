@@ -28,22 +28,40 @@ name_class(void *arg, struct span name)
 			entities_join(n->out, &n->p->classes[k].entities);
 }
 
+/* By the slots that hold entities, classes and whether a value was in disguise. */
+static bool
+names_used(struct naming *n, const struct cel_program *when, enum policy_slot entities,
+	enum policy_slot classes, enum policy_slot evasion)
+{
+	return !when ||
+	       (cel_names(when, entities, name_entity, n) &&
+		       cel_names(when, classes, name_class, n) && !cel_reads(when, evasion));
+}
+
 bool
 policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out)
 {
 	struct naming n = { p, r, out };
 
-	return !when || (cel_names(when, V_PROMPT_ENTITIES, name_entity, &n) &&
-				cel_names(when, V_PROMPT_CLASSES, name_class, &n) &&
-				!cel_reads(when, V_PROMPT_EVASION));
+	return names_used(&n, when, V_PROMPT_ENTITIES, V_PROMPT_CLASSES, V_PROMPT_EVASION);
+}
+
+bool
+policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct cel_program *when, struct entity_set *out)
+{
+	struct naming n = { p, r, out };
+
+	return names_used(
+		&n, when, V_RESPONSE_ENTITIES, V_RESPONSE_CLASSES, V_RESPONSE_EVASION);
 }
 
 /* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
 struct named {
 	const struct builder *b;
 	const struct yaml_node *at;
-	const char *what, *name; /* "rule", its name */
+	const char *what, *name, *field; /* "rule", its name, "prompt.classes" */
 };
 
 static void
@@ -56,7 +74,7 @@ known_class(void *arg, struct span name)
 	for (size_t i = 0; i < p->nclasses; i++)
 		if (nearest_is(&near, p->classes[i].name))
 			return;
-	diag_at(m->b->d, m->at, "%s %s: no prompt.classes can be \"%.*s\"%s", m->what, m->name,
+	diag_at(m->b->d, m->at, "%s %s: no %s can be \"%.*s\"%s", m->what, m->name, m->field,
 		SPAN_ARG(name), nearest_hint(&near));
 }
 
@@ -69,7 +87,7 @@ known_entity(void *arg, struct span name)
 	for (size_t i = 0; i < detect_entity_count(m->b->rules); i++)
 		if (nearest_is(&near, detect_entity_name(m->b->rules, i)))
 			return;
-	diag_at(m->b->d, m->at, "%s %s: no prompt.entities can be \"%.*s\"%s", m->what, m->name,
+	diag_at(m->b->d, m->at, "%s %s: no %s can be \"%.*s\"%s", m->what, m->name, m->field,
 		SPAN_ARG(name), nearest_hint(&near));
 }
 
@@ -77,12 +95,20 @@ static void
 names_known(struct builder *b, const struct yaml_node *at, const char *what, const char *name,
 	const struct cel_program *when)
 {
-	struct named m = { b, at, what, name };
+	static const struct {
+		enum policy_slot slot;
+		void (*known)(void *arg, struct span name);
+	} fields[] = {
+		{ V_PROMPT_CLASSES, known_class },
+		{ V_PROMPT_ENTITIES, known_entity },
+		{ V_RESPONSE_CLASSES, known_class },
+		{ V_RESPONSE_ENTITIES, known_entity },
+	};
 
-	if (!when)
-		return;
-	cel_names(when, V_PROMPT_CLASSES, known_class, &m);
-	cel_names(when, V_PROMPT_ENTITIES, known_entity, &m);
+	for (size_t i = 0; when && i < COUNT_OF(fields); i++) {
+		struct named m = { b, at, what, name, policy_env.vars[fields[i].slot].path };
+		cel_names(when, fields[i].slot, fields[i].known, &m);
+	}
 }
 
 void
@@ -92,6 +118,9 @@ build_names(struct builder *b)
 
 	for (size_t i = 0; i < p->nrules; i++)
 		names_known(b, p->rules[i].at, "rule", p->rules[i].name, p->rules[i].when);
+	for (size_t i = 0; i < p->nanswer_rules; i++)
+		names_known(b, p->answer_rules[i].at, "rule", p->answer_rules[i].name,
+			p->answer_rules[i].when);
 	for (size_t i = 0; i < p->nlimits; i++)
 		names_known(b, p->limits[i].at, "limit", p->limits[i].name, p->limits[i].when);
 	for (size_t i = 0; i < p->nexternals; i++)
@@ -109,6 +138,9 @@ build_used(struct builder *b)
 		all |= !policy_names_used(p, b->rules, p->rules[i].when, &p->used);
 		entities_join(&p->used, &p->rules[i].redact);
 	}
+	/* What they read of the request; of the answer: build_answers(). */
+	for (size_t i = 0; i < p->nanswer_rules; i++)
+		all |= !policy_names_used(p, b->rules, p->answer_rules[i].when, &p->used);
 	for (size_t i = 0; i < p->nlimits; i++)
 		all |= !policy_names_used(p, b->rules, p->limits[i].when, &p->used);
 	for (size_t i = 0; i < p->nexternals; i++)

@@ -220,8 +220,9 @@ conditions_may_read_every_declared_name(void **state)
 		struct policy_fix f;
 		char text[512];
 		snprintf(text, sizeof(text),
-			H "rules: [{name: a, when: '%s == %s', deny: true}]\n",
-			policy_env.vars[s].path, policy_env.vars[s].path);
+			H "rules: [{name: a, when: '%s == %s', deny: true, phase: %s}]\n",
+			policy_env.vars[s].path, policy_env.vars[s].path,
+			policy_slot_reads_answer(s) ? "response" : "request");
 		const struct policy *p = must_load(&f, text);
 		assert_int_equal(p->rules[0].reads_body, policy_slot_reads_body(s));
 		fix_done(&f);

@@ -376,10 +376,11 @@ static const struct row {
 		  "anthropic}\nproviders: {p: {backend: openai, dialect: openai}}\n",
 		":5:55: dialect: the target speaks openai; translation is not supported" },
 	{ "a response of a later version",
-		H "  - {name: x, match: {path: /a}, response: [meter, inspect]}\n",
-		":5:52: inspect: not supported by this version" },
+		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
+		":5:52: cache: not supported by this version" },
 	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
-		":5:45: response: ignore, or a list of meter, record" },
+		":5:45: response: ignore, or a list of meter, inspect, "
+		"restore, record" },
 	{ "sealed prompts", H "  - {name: x, match: {path: /a}, record: {prompt: sealed}}\n",
 		":5:51: sealed: not supported by this version" },
 	{ "retries", H "  - {name: x, match: {path: /a}, retry: {attempts: 3}}\n",
@@ -470,9 +471,59 @@ static const struct row {
 	{ "a header in letters of elsewhere",
 		H "rules:\n  - {name: a, set_headers: {x-a: \"\u00e4\"}}\n",
 		":6:34: x-a: one line of printable ASCII" },
-	{ "a phase of a later version",
-		H "rules:\n  - {name: a, phase: response, deny: true}\n",
-		":6:22: response: not supported by this version" },
+	{ "a phase of a later version", H "rules:\n  - {name: a, phase: tool, deny: true}\n",
+		":6:22: tool: not supported by this version" },
+	{ "a phase that is none", H "rules:\n  - {name: a, phase: answer, deny: true}\n",
+		":6:22: phase: one of request, response is expected, found answer" },
+	{ "the answer in a rule on requests",
+		H "rules:\n  - {name: a, when: '\"pii\" in response.classes', deny: true}\n",
+		":6:21: when: response.classes is known once the answer is there: only rules "
+		"with phase: response read it" },
+	{ "the answer in a limit",
+		H "limits:\n  - {name: a, when: 'response.status == 200', requests: 1, window: "
+		  "1m}\n",
+		":6:21: when: response.status is known once the answer is there" },
+	{ "an answer that permits", H "rules:\n  - {name: a, phase: response, permit: true}\n",
+		":6:32: permit: a rule with phase: response may deny, redact and tag" },
+	{ "an answer that is routed",
+		H "rules:\n  - {name: a, phase: response, tag: t, route: {model: m}}\n",
+		":6:40: route: a rule with phase: response may deny, redact and tag" },
+	{ "an answer that sets headers",
+		H "rules:\n  - {name: a, phase: response, tag: t, set_headers: {x-a: b}}\n",
+		":6:40: set_headers: a rule with phase: response" },
+	{ "an answer that caps the output",
+		H "rules:\n  - {name: a, phase: response, tag: t, max_output_tokens: 5}\n",
+		":6:40: max_output_tokens: a rule with phase: response" },
+	{ "a rule on answers without effect", H "rules:\n  - {name: a, phase: response}\n",
+		":6:5: the rule has no effect: one of deny, redact, tag is expected" },
+	{ "a redaction by what comes after the text",
+		H "rules:\n  - {name: a, phase: response, when: 'response.bytes > 9', redact: "
+		  "{classes: pii}}\n",
+		":6:60: redact: the rule reads response.bytes, which a stream knows only when "
+		"a "
+		"block has ended and its text has gone: deny or tag is expected" },
+	{ "a redaction by a class that has a score",
+		H "classes: {steer: {score: 0.5}, mine: [US_SSN]}\n"
+		  "rules:\n  - {name: a, phase: response, when: '\"steer\" in "
+		  "response.classes', redact: {classes: mine}}\n",
+		":7:69: redact: the rule reads response.injection, which" },
+	{ "a misspelt class of answers",
+		H "rules:\n  - {name: a, phase: response, when: '\"pi\" in response.classes', "
+		  "deny: true}\n",
+		":6:5: rule a: no response.classes can be \"pi\", did you mean pii?" },
+	{ "a misspelt field of answers",
+		H "rules:\n  - {name: a, phase: response, when: 'response.clases == []', deny: "
+		  "true}\n",
+		":6:39: when: response.clases: no such field; did you mean response.classes?" },
+	{ "a name that two phases have",
+		H "rules:\n  - {name: a, deny: true}\n  - {name: a, phase: response, deny: "
+		  "true}\n",
+		":7:12: name: a is taken already, at t.yaml:6:5" },
+	{ "an answer that is ignored and ruled",
+		H "  - {name: x, match: {path: /a}, response: ignore}\nrules:\n  - {name: a, "
+		  "phase: response, deny: true}\n",
+		":5:44: response: ignore: rule a, at t.yaml:7:5, reads the answers of this "
+		"route: inspect is expected" },
 	{ "a status no rule may use", H "rules:\n  - {name: a, deny: {status: 402}}\n",
 		":6:30: status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is "
 		"expected, found 402" },

@@ -1,0 +1,192 @@
+/* Rules on answers: what they may do, what they need to know when, and which routes they may
+ * reach. A route whose answers a rule may read is inspected, whether it says so or not. */
+#include "base/err.h"
+#include "policy/build.h"
+
+/* What comes too late for an answer. */
+static const char *const of_requests[] = { "permit", "route", "max_output_tokens", "require",
+	"set_headers", NULL };
+
+/* ---- one rule ---- */
+
+struct scored {
+	const struct policy *p;
+	bool any;
+};
+
+static void
+name_scored(void *arg, struct span name)
+{
+	struct scored *s = arg;
+
+	for (size_t k = 0; k < s->p->nclasses; k++)
+		s->any |=
+			s->p->classes[k].injection > 0 && span_is(name, s->p->classes[k].name);
+}
+
+/* Whether the condition may depend on the score, by itself or by a class that has one. */
+static bool
+reads_score(const struct policy *p, const struct rule *r)
+{
+	struct scored s = { p, false };
+
+	if (!r->when)
+		return false;
+	if (cel_reads(r->when, V_RESPONSE_INJECTION))
+		return true;
+	if (!cel_names(r->when, V_RESPONSE_CLASSES, name_scored, &s))
+		for (size_t k = 0; k < p->nclasses; k++)
+			s.any |= p->classes[k].injection > 0;
+	return s.any;
+}
+
+/* The first field that a stream knows only when a block has ended, NULL: none. */
+static const char *
+late_field(const struct policy *p, const struct rule *r)
+{
+	static const enum policy_slot late[] = { V_RESPONSE_FINISH, V_RESPONSE_BYTES,
+		V_RESPONSE_TOKENS };
+
+	for (size_t i = 0; r->when && i < COUNT_OF(late); i++)
+		if (cel_reads(r->when, late[i]))
+			return policy_env.vars[late[i]].path;
+	return reads_score(p, r) ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
+}
+
+void
+build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
+{
+	const struct yaml_node *c;
+	const char *late = late_field(b->p, r);
+
+	for (size_t i = 0; of_requests[i]; i++)
+		if ((c = yaml_get(n, of_requests[i])))
+			diag_at(b->d, c->key,
+				"%s: a rule with phase: response may deny, redact and tag",
+				of_requests[i]);
+	r->reads_finish = r->when && cel_reads(r->when, V_RESPONSE_FINISH);
+	r->reads_late = late != NULL;
+	if (late && (c = yaml_get(n, "redact")))
+		diag_at(b->d, c->key,
+			"redact: the rule reads %s, which a stream knows only when a block has "
+			"ended and its text has gone: deny or tag is expected",
+			late);
+}
+
+/* ---- which routes ---- */
+
+/* What is known of every request of the route. */
+struct reach {
+	const struct route *route;
+	const struct target *target;
+};
+
+static bool
+reach_known(void *ctx, size_t slot)
+{
+	const struct route *r = ((const struct reach *)ctx)->route;
+
+	switch (slot) {
+	case V_ROUTE_NAME:
+	case V_TARGET_NAME:
+	case V_TARGET_REGION:
+	case V_TARGET_EXTERNAL: return true;
+	case V_REQUEST_METHOD: return r->nmethods == 1;
+	case V_REQUEST_PATH: return r->npaths == 1 && r->nprefixes == 0;
+	default: return false;
+	}
+}
+
+static struct cel_value
+reach_value(void *ctx, size_t slot, bool *present)
+{
+	const struct reach *x = ctx;
+	const char *s;
+
+	*present = true;
+	switch (slot) {
+	case V_ROUTE_NAME: s = x->route->name; break;
+	case V_TARGET_NAME: s = x->target->name; break;
+	case V_TARGET_REGION: s = x->target->region; break;
+	case V_REQUEST_METHOD: s = x->route->methods[0]; break;
+	case V_REQUEST_PATH: s = x->route->paths[0]; break;
+	default: return cel_bool(x->target->external);
+	}
+	*present = s && s[0];
+	return cel_string(span_str(s));
+}
+
+static bool
+may_reach(struct builder *b, const struct rule *rule, const struct route *route)
+{
+	for (size_t i = 0; i < route->ntargets; i++) {
+		struct reach x = { route, &route->targets[i] };
+		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
+		if (!rule->when || cel_partial(rule->when, &act, reach_known, b->a) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+use(struct builder *b, const struct rule *r, struct answer_uses *u)
+{
+	u->any = true;
+	entities_join(&u->entities, &r->redact);
+	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
+	u->injection |= reads_score(b->p, r);
+	u->tool_calls |= r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS);
+	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
+}
+
+static void
+one_route(struct builder *b, struct route *route)
+{
+	const struct rule *first = NULL;
+
+	for (size_t i = 0; i < b->p->nanswer_rules; i++) {
+		const struct rule *r = &b->p->answer_rules[i];
+		if (!may_reach(b, r, route))
+			continue;
+		first = first ? first : r;
+		use(b, r, &route->uses);
+	}
+	if (!first)
+		return;
+	if (route->response_ignore)
+		diag_at(b->d, route->response_ignore,
+			"response: ignore: rule %s, at %s:%u:%u, reads the answers of this "
+			"route: inspect is expected",
+			first->name, first->at->file, first->at->line, first->at->column);
+	route->response |= RESP_INSPECT;
+}
+
+/* The request's fields that they read are kept for them. */
+static void
+kept_slots(struct builder *b)
+{
+	struct policy *p = b->p;
+	uint16_t *slots = arena_array(b->a, p->env->n, sizeof(*slots));
+	size_t n = 0;
+
+	for (size_t slot = 0; slots && slot < p->env->n; slot++) {
+		bool reads = false;
+		for (size_t i = 0; i < p->nanswer_rules; i++)
+			reads |= p->answer_rules[i].when &&
+				 cel_reads(p->answer_rules[i].when, slot);
+		if (reads && !policy_slot_reads_answer(slot))
+			slots[n++] = (uint16_t)slot;
+	}
+	p->answer_slots = slots;
+	p->nanswer_slots = slots ? n : 0;
+}
+
+void
+build_answers(struct builder *b)
+{
+	if (b->p->nanswer_rules == 0)
+		return;
+	for (size_t i = 0; i < b->p->nroutes; i++)
+		one_route(b, &b->routes[i]);
+	kept_slots(b);
+}
