@@ -26,7 +26,8 @@ struct haproxy_line {
 	size_t n;	    /* words, 1 or more */
 	bool negated;	    /* `no` or `default` came before the first word */
 	bool maybe;	    /* after an .if that could not be judged */
-	bool environment;   /* a word holds a value of the environment */
+	size_t environment; /* the first word with a value of the environment; 0: none */
+	bool secret;	    /* holds or reads a secret (credential.h); set by haproxy_resolve */
 };
 
 enum haproxy_kind {
@@ -63,9 +64,9 @@ struct haproxy {
 
 void haproxy_init(struct haproxy *h);
 void haproxy_free(struct haproxy *h);
-/* "2.6.12", "3.2" or the first line of `haproxy -v`; false: none is in it. */
+/* "2.6.12", "3.2" or the first line of `haproxy -vv`; false: none is in it. */
 bool haproxy_set_version(struct haproxy *h, struct span text);
-/* Asks `binary -v` (NULL: haproxy of PATH); false: it cannot be run. */
+/* Asks `binary -vv` (NULL: haproxy of PATH); false: it cannot be run. */
 bool haproxy_ask_version(struct haproxy *h, const char *binary);
 /* True where the version is known and is at least this. */
 bool haproxy_version_atleast(

@@ -116,7 +116,8 @@ word_variable(struct words *w)
 			"%.*s is not set here: taken as empty", SPAN_ARG(name));
 	if (!value.p)
 		value = other;
-	w->line->environment = true;
+	if (!w->line->environment)
+		w->line->environment = w->n ? w->n : 1;
 	w->open = true;
 	if (list)
 		put_words(w, value);
@@ -167,6 +168,7 @@ haproxy_words(struct haproxy *h, struct haproxy_line *line)
 		return false;
 	size_t first = w.n > 1 && (span_is(w.word[0], "no") || span_is(w.word[0], "default"));
 	line->negated = first;
+	line->environment -= first && line->environment > 1;
 	line->n = w.n - first;
 	line->word = arena_array(&h->arena, line->n, sizeof(struct span));
 	if (line->word && line->n)

@@ -4,29 +4,38 @@
 #include "edge/judge_private.h"
 
 /* clang-format off */
+#define ERROR  true
+#define ADVICE false
+#define GATES  true  /* asked for each frontend that loads the engine */
+#define ONCE   false
 const struct rule judge_rules[] = {
-	{ "haproxy-version",      false, rule_version,             "the version is one that tollgate is tried on" },
-	{ "stanza-absent",        true,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
-	{ "shipped-missing",      true,  rule_shipped_missing,     "tollgate.cfg is loaded beside the person's own files" },
-	{ "gate-mode",            true,  rule_gate_mode,           "the frontend of the gate speaks HTTP" },
-	{ "stanza-scope",         true,  rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
-	{ "stanza-lines",         true,  rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
-	{ "stanza-order",         true,  rule_stanza_order,        "the stanza's lines are in the shipped order" },
-	{ "routes-after-own",     true,  rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
-	{ "inner-lines",          true,  rule_inner_lines,         "the relay's second pass has its own rules" },
-	{ "inner-bind",           true,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
-	{ "credential-unguarded", true,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
-	{ "credential-in-front",  true,  rule_credential_in_front, "no frontend sets a provider's credential" },
-	{ "sockets",              true,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
-	{ "deadlines",            true,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
-	{ "compression-filter",   true,  rule_compression_filter,  "compression beside SPOE names its filter" },
-	{ "compression-overflow", true,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
-	{ "shipped-differs",      false, rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
-	{ "own-rules-twice",      false, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
-	{ "bufsize",              false, rule_bufsize,             "most bodies fit HAProxy's buffer" },
-	{ "provider-timeouts",    false, rule_provider_timeouts,   "a model may think longer than a web server" },
-	{ "http-no-delay",        false, rule_http_no_delay,       "tokens are sent as they come" },
-	{ "html-errors",          false, rule_html_errors,         "a provider that refuses is no HTML page" },
+	{ "haproxy-version",      ADVICE, ONCE,  rule_version,             "the version is one that tollgate is tried on" },
+	{ "stanza-absent",        ERROR,  ONCE,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
+	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded beside the person's own files" },
+	{ "gate-mode",            ERROR,  GATES, rule_gate_mode,           "the frontend of the gate speaks HTTP" },
+	{ "stanza-scope",         ERROR,  GATES, rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
+	{ "stanza-lines",         ERROR,  GATES, rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
+	{ "stanza-order",         ERROR,  GATES, rule_stanza_order,        "the stanza's lines are in the shipped order" },
+	{ "routes-after-own",     ERROR,  GATES, rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
+	{ "inner-lines",          ERROR,  ONCE,  rule_inner_lines,         "the relay's second pass has its own rules" },
+	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
+	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
+	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
+	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes txn.tollgate.*" },
+	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
+	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
+	{ "sockets",              ERROR,  ONCE,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
+	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
+	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression beside SPOE names its filter" },
+	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
+	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
+	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
+	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
+	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
+	{ "bufsize",              ADVICE, ONCE,  rule_bufsize,             "most bodies fit HAProxy's buffer" },
+	{ "provider-timeouts",    ADVICE, ONCE,  rule_provider_timeouts,   "a model may think longer than a web server" },
+	{ "http-no-delay",        ADVICE, ONCE,  rule_http_no_delay,       "tokens are sent as they come" },
+	{ "html-errors",          ADVICE, ONCE,  rule_html_errors,         "a provider that refuses is no HTML page" },
 };
 /* clang-format on */
 const size_t judge_rules_count = COUNT_OF(judge_rules);
@@ -166,23 +175,26 @@ is_provider(const struct judge *j, const struct haproxy_section *s)
 
 /* ---- facts ---- */
 
-static void
-find_gate(struct judge *j, const struct haproxy_section *s)
+const struct haproxy_line *
+engine_of(const struct haproxy_section *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		const struct haproxy_line *l = &s->line[i];
-		if (!j->gate && span_is(l->word[0], "filter") &&
-			span_is(haproxy_word(l, 1), "spoe") &&
-			span_is(value_after(l, 2, "engine"), "tollgate")) {
-			j->gate = s;
-			j->engine = l;
-		}
-		if (!j->inner && span_is(l->word[0], "bind") &&
-			span_is(value_after(l, 2, "name"), "tollgate-inner")) {
+	for (size_t i = 0; is_front(s) && i < s->n; i++)
+		if (span_is(s->line[i].word[0], "filter") &&
+			span_is(haproxy_word(&s->line[i], 1), "spoe") &&
+			span_is(value_after(&s->line[i], 2, "engine"), "tollgate"))
+			return &s->line[i];
+	return NULL;
+}
+
+static void
+find_inner(struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; is_front(s) && i < s->n && !j->inner; i++)
+		if (span_is(s->line[i].word[0], "bind") &&
+			span_is(value_after(&s->line[i], 2, "name"), "tollgate-inner")) {
 			j->inner = s;
-			j->inner_bind = l;
+			j->inner_bind = &s->line[i];
 		}
-	}
 }
 
 /* The shipped lines as sections: a frontend for the stanza with its routes, the frontends of
@@ -207,8 +219,10 @@ read_pieces(struct judge *j)
 	buf_free(&text);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct haproxy_section *s = &p->section[i];
-		if (span_is(s->name, j->bolt_on ? "stanza" : "edge"))
-			j->shipped_gate = s;
+		if (span_is(s->name, "stanza"))
+			j->shipped_stanza = s;
+		if (span_is(s->name, "edge"))
+			j->shipped_edge = s;
 		if (span_is(s->name, "egress") && !j->bolt_on)
 			j->shipped_inner = s;
 		if (span_is(s->name, "guard"))
@@ -216,23 +230,54 @@ read_pieces(struct judge *j)
 	}
 }
 
+/* Of several frontends of the gate one may be laid as the complete example has it, another as
+ * the bolt-on has it: that names what passes by an ACL. */
+static void
+take_gate(struct judge *j, const struct haproxy_section *s)
+{
+	bool named = j->bolt_on;
+
+	for (size_t i = 0; i < s->n; i++)
+		named |= span_is(s->line[i].word[0], "acl") &&
+			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
+	j->gate = s;
+	j->engine = engine_of(s);
+	j->shipped_gate = named ? j->shipped_stanza : j->shipped_edge;
+}
+
+static void
+ask(struct judge *j, const struct rule *rule, const struct haproxy_section *first)
+{
+	j->rule = rule;
+	for (size_t i = 0; rule->each_gate && i < j->h->n; i++)
+		if (engine_of(&j->h->section[i])) {
+			take_gate(j, &j->h->section[i]);
+			rule->judge(j);
+		}
+	if (first)
+		take_gate(j, first);
+	if (!rule->each_gate)
+		rule->judge(j);
+}
+
 void
 judge(const struct haproxy *h, const struct config *cfg, struct judged *out)
 {
 	struct judge j = { .h = h, .cfg = cfg, .out = out };
+	const struct haproxy_section *first = NULL;
 
 	*out = (struct judged){ .nerrors = 0 };
 	buf_init(&out->errors, JUDGE_TEXT_BYTES);
 	buf_init(&out->advice, JUDGE_TEXT_BYTES);
-	for (size_t i = 0; i < h->n; i++)
-		if (is_front(&h->section[i]))
-			find_gate(&j, &h->section[i]);
-	j.bolt_on = !j.gate || j.gate == j.inner || !j.inner;
-	read_pieces(&j);
-	for (size_t i = 0; i < judge_rules_count; i++) {
-		j.rule = &judge_rules[i];
-		j.rule->judge(&j);
+	for (size_t i = 0; i < h->n; i++) {
+		if (!first && engine_of(&h->section[i]))
+			first = &h->section[i];
+		find_inner(&j, &h->section[i]);
 	}
+	j.bolt_on = !first || first == j.inner || !j.inner;
+	read_pieces(&j);
+	for (size_t i = 0; i < judge_rules_count; i++)
+		ask(&j, &judge_rules[i], first);
 	haproxy_free(&j.pieces);
 }
 

@@ -5,7 +5,7 @@
 #ifndef EDGE_JUDGE_H
 #define EDGE_JUDGE_H
 
-#include "edge/haproxy_file.h"
+#include "edge/credential.h"
 #include "policy/config.h"
 
 enum { JUDGE_TEXT_BYTES = 1 << 20 };
@@ -19,9 +19,6 @@ struct judged {
 void judge(const struct haproxy *h, const struct config *cfg, struct judged *out);
 void judged_free(struct judged *j);
 
-/* The line by which this backend, listen or frontend holds a credential of its own, with its
- * defaults; NULL: none. */
-const struct haproxy_line *credential_of(const struct haproxy_section *s);
 /* "# tollgate: no guard" on the section's own line says that what is behind it is no model. */
 bool unguarded_by_wish(const struct haproxy_section *s);
 /* A section of kind backend or listen; NULL: there is none. */

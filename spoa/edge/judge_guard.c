@@ -4,105 +4,12 @@
 
 #include "edge/judge_private.h"
 
-/* Headers that carry a provider's credential, whatever value a rule gives them. */
-static const char *const credential_headers[] = { "authorization", "x-api-key", "api-key",
-	"x-goog-api-key" };
-
-/* Rules that write something to the request: the place of the name, or 0 where the rule has
- * none (set-uri writes the target). */
-static const struct {
-	const char *action;
-	size_t name;
-} writers[] = {
-	{ "set-header", 2 },
-	{ "add-header", 2 },
-	{ "replace-header", 2 },
-	{ "replace-value", 2 },
-	{ "set-path", 0 },
-	{ "replace-path", 0 },
-	{ "set-uri", 0 },
-	{ "set-pathq", 0 },
-	{ "set-query", 0 },
-	{ "replace-uri", 0 },
-	{ "replace-pathq", 0 },
-};
-
-static bool
-names_credential(struct span header)
-{
-	for (size_t i = 0; i < COUNT_OF(credential_headers); i++)
-		if (span_ieq(header, span_str(credential_headers[i])))
-			return true;
-	return false;
-}
-
-/* The value comes from the environment: when HAProxy starts ("${KEY}") or runs (%[env(KEY)]).
- */
-static bool
-from_environment(const struct haproxy_line *l)
-{
-	return l->environment || line_holds(l, "env(");
-}
-
-static bool
-rule_sets_credential(const struct haproxy_line *l)
-{
-	if (!span_is(l->word[0], "http-request") || l->negated)
-		return false;
-	for (size_t i = 0; i < COUNT_OF(writers); i++) {
-		if (!span_is(haproxy_word(l, 1), writers[i].action))
-			continue;
-		return from_environment(l) ||
-		       (writers[i].name && names_credential(haproxy_word(l, writers[i].name)));
-	}
-	return false;
-}
-
-/* A variable that holds what the environment has: a later rule sends it. */
-static bool
-keeps_environment(const struct haproxy_line *l)
-{
-	return span_is(l->word[0], "http-request") &&
-	       span_starts(haproxy_word(l, 1), SPAN_LIT("set-var")) && from_environment(l);
-}
-
-/* A certificate of our own that the server asks for. */
-static bool
-server_has_certificate(const struct haproxy_line *l)
-{
-	return (span_is(l->word[0], "server") || span_is(l->word[0], "default-server") ||
-		       span_is(l->word[0], "server-template")) &&
-	       value_after(l, 1, "crt").n != 0;
-}
-
-const struct haproxy_line *
-credential_of(const struct haproxy_section *s)
-{
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l;
-
-	while ((l = haproxy_next(&w)))
-		if (rule_sets_credential(l) ||
-			(is_back(s) && (server_has_certificate(l) || keeps_environment(l))))
-			return l;
-	return NULL;
-}
-
 /* ---- the guard ---- */
 
 /* Rules after which HAProxy looks at no further http-request rule of this section. */
 static const char *const final_actions[] = { "allow", "auth", "deny", "redirect", "reject",
 	"return", "silent-drop", "tarpit", "use-service" };
 static const char *const refusals[] = { "deny", "reject", "return", "silent-drop", "tarpit" };
-
-static size_t
-condition_at(const struct haproxy_line *l)
-{
-	for (size_t i = 2; i < l->n; i++)
-		if (span_is(l->word[i], "if") || span_is(l->word[i], "unless"))
-			return i;
-	return l->n;
-}
 
 /* Refuses under the very condition of the shipped line; how it refuses is the person's. */
 static bool

@@ -13,18 +13,22 @@ struct judge {
 	struct judged *out;
 	const struct rule *rule; /* the one that is asked */
 	/* facts */
-	const struct haproxy_section *gate;  /* loads our SPOE engine; NULL: nobody does */
+	const struct haproxy_section *gate;  /* loads our SPOE engine: the first that does, or
+					      * of an each_gate rule each; NULL: nobody does */
 	const struct haproxy_line *engine;   /* its filter line */
 	const struct haproxy_section *inner; /* has the bind that the relay connects to */
 	const struct haproxy_line *inner_bind;
 	bool bolt_on;	       /* gate and inner are one frontend */
 	struct haproxy pieces; /* the shipped pieces, read as HAProxy reads them */
-	const struct haproxy_section *shipped_gate, *shipped_inner, *shipped_guard;
+	const struct haproxy_section *shipped_stanza, *shipped_edge, *shipped_inner,
+		*shipped_guard;
+	const struct haproxy_section *shipped_gate; /* what the gate is held against */
 };
 
 struct rule {
 	const char *name;
-	bool error; /* otherwise advice */
+	bool error;	/* otherwise advice */
+	bool each_gate; /* is asked for each frontend that loads the engine */
 	void (*judge)(struct judge *j);
 	const char *about; /* one line for the manual */
 };
@@ -35,6 +39,16 @@ extern const size_t judge_rules_count;
 __attribute__((format(printf, 4, 5))) void found(struct judge *j, const struct haproxy_line *at,
 	const char *paste, const char *fmt, ...);
 
+/* The line by which a frontend loads our engine; NULL: it does not. */
+const struct haproxy_line *engine_of(const struct haproxy_section *s);
+/* Whether a person's line says what a shipped one says, words that are his own aside. */
+bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
+const struct haproxy_line *find_saying(
+	const struct haproxy_section *s, const struct haproxy_line *shipped);
+/* The condition leaves alone what passes the gate: !tollgate, or unless tollgate. */
+bool spares_the_gate(const struct haproxy_line *l);
+/* The engine's file as one section, comments aside; false: it cannot be read. */
+bool read_engine(const struct judge *j, struct haproxy *spoe);
 /* Whether two lines say the same. */
 bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* The first line of s itself that says what l says; NULL: none. */
@@ -62,7 +76,7 @@ is_back(const struct haproxy_section *s)
 /* A backend that the policy may name, or that holds a credential; ours are none. */
 bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
-/* The rules: judge_guard.c, judge_stanza.c, judge_setup.c. */
+/* The rules: judge_guard.c, judge_stanza.c, judge_own.c, judge_setup.c, judge_tuning.c. */
 void rule_credential_unguarded(struct judge *j);
 void rule_credential_in_front(struct judge *j);
 void rule_stanza_absent(struct judge *j);
@@ -70,7 +84,12 @@ void rule_stanza_scope(struct judge *j);
 void rule_stanza_lines(struct judge *j);
 void rule_stanza_order(struct judge *j);
 void rule_routes_after_own(struct judge *j);
+void rule_answer_lines(struct judge *j);
 void rule_own_rules_twice(struct judge *j);
+void rule_own_variables(struct judge *j);
+void rule_ends_before(struct judge *j);
+void rule_changed_after(struct judge *j);
+void rule_own_origins(struct judge *j);
 void rule_inner_lines(struct judge *j);
 void rule_inner_bind(struct judge *j);
 void rule_shipped_missing(struct judge *j);

@@ -16,7 +16,7 @@ is_free(const struct judge *j, const struct haproxy_line *want)
 	if (span_is(first, "acl"))
 		return span_is(haproxy_word(want, 1), "tollgate");
 	if (span_is(first, "http-after-response"))
-		return true; /* rule_shipped_differs says so */
+		return true; /* rule_answer_lines says so */
 	return !j->bolt_on && span_is(first, "use_backend") && line_holds(want, "path");
 }
 
@@ -37,8 +37,8 @@ before_own_word(const struct haproxy_line *want)
 	return NULL;
 }
 
-static bool
-says(const struct haproxy_line *l, const struct haproxy_line *want)
+bool
+line_says(const struct haproxy_line *l, const struct haproxy_line *want)
 {
 	const char *before = before_own_word(want);
 
@@ -53,11 +53,11 @@ says(const struct haproxy_line *l, const struct haproxy_line *want)
 	return true;
 }
 
-static const struct haproxy_line *
+const struct haproxy_line *
 find_saying(const struct haproxy_section *s, const struct haproxy_line *want)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->line[i].negated && says(&s->line[i], want))
+		if (!s->line[i].negated && line_says(&s->line[i], want))
 			return &s->line[i];
 	return NULL;
 }
@@ -189,10 +189,62 @@ judge_lines(
 	}
 }
 
+static bool
+asks(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(haproxy_word(&s->line[i], 1), "send-spoe-group") &&
+			span_is(haproxy_word(&s->line[i], 2), "tollgate"))
+			return true;
+	return false;
+}
+
 void
 rule_stanza_lines(struct judge *j)
 {
+	char paste[32768];
+
+	if (j->gate && !asks(j->gate)) {
+		snprintf(paste, sizeof(paste), "%.*s%.*s",
+			SPAN_ARG(shipped_piece(PIECE_STANZA)),
+			SPAN_ARG(shipped_piece(PIECE_ROUTES)));
+		found(j, j->engine, paste,
+			"%.*s loads the SPOE engine of tollgate and never asks it: its "
+			"requests "
+			"are not read, and no guard lets them through",
+			SPAN_ARG(j->gate->name));
+		return;
+	}
 	judge_lines(j, j->gate, j->shipped_gate);
+}
+
+/* What callers are told of an answer: without these lines nothing passes that should not. */
+void
+rule_answer_lines(struct judge *j)
+{
+	char paste[16384] = "";
+	size_t n = 0;
+	bool origin = false;
+
+	for (size_t i = 0; j->gate && asks(j->gate) && i < j->shipped_gate->n; i++) {
+		const struct haproxy_line *want = &j->shipped_gate->line[i];
+		if (!span_is(want->word[0], "http-after-response") ||
+			find_saying(j->gate, want))
+			continue;
+		origin |= line_holds(want, "access-control-");
+		n += (size_t)snprintf(
+			paste + n, sizeof(paste) - n, "%.*s\n", SPAN_ARG(want->source));
+		if (n >= sizeof(paste))
+			break;
+	}
+	if (*paste)
+		found(j, j->gate->head, paste,
+			"callers of %.*s are not told what the stanza of this version tells "
+			"them%s",
+			SPAN_ARG(j->gate->name),
+			origin ? "; pages of the origins in origins.lst cannot read their "
+				 "answers"
+			       : "");
 }
 
 /* The complete example's second frontend; in the bolt-on shape its lines are the stanza's. */
@@ -226,16 +278,6 @@ rule_stanza_order(struct judge *j)
 	}
 }
 
-static bool
-spares_the_gate(const struct haproxy_line *l)
-{
-	for (size_t i = 2; i < l->n; i++)
-		if (span_is(l->word[i], "!tollgate") ||
-			(span_is(l->word[i], "tollgate") && span_is(l->word[i - 1], "unless")))
-			return true;
-	return false;
-}
-
 void
 rule_routes_after_own(struct judge *j)
 {
@@ -261,63 +303,5 @@ rule_routes_after_own(struct judge *j)
 				"what it names does not pass the gate. Move the stanza's lines "
 				"above it",
 				last->line);
-	}
-}
-
-/* ---- the person's own rules before the stanza ---- */
-
-static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
-	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc" };
-static const char *const once_fetches[] = { "{ src", "{ ssl_", "{ dst", "!{ src", "!{ ssl_",
-	"!{ dst" };
-
-static bool
-reads_client(const struct haproxy_line *l)
-{
-	for (size_t i = 0; i < COUNT_OF(once_fetches); i++) {
-		struct span f = span_str(once_fetches[i]), brace = span_next(&f, ' ');
-		for (size_t k = 2; k < l->n; k++)
-			if (span_eq(l->word[k - 1], brace) && span_starts(l->word[k], f))
-				return true;
-	}
-	return false;
-}
-
-/* The condition names the inner bind, or an ACL that does. */
-static bool
-knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
-{
-	if (line_holds(l, "tollgate-inner"))
-		return true;
-	for (size_t i = 0; i < s->n; i++) {
-		const struct haproxy_line *acl = &s->line[i];
-		struct span name = haproxy_word(acl, 1);
-		if (!span_is(acl->word[0], "acl") || !line_holds(acl, "tollgate-inner"))
-			continue;
-		for (size_t k = 2; k < l->n; k++)
-			if (span_eq(l->word[k], name) ||
-				(l->word[k].n == name.n + 1 && span_ends(l->word[k], name)))
-				return true;
-	}
-	return false;
-}
-
-void
-rule_own_rules_twice(struct judge *j)
-{
-	for (size_t i = 0; j->gate && j->bolt_on && i < j->gate->n; i++) {
-		const struct haproxy_line *l = &j->gate->line[i];
-		if (find_saying(j->shipped_gate, l) || knows_inner(j->gate, l))
-			continue;
-		if (!span_is(l->word[0], "http-request"))
-			continue;
-		/* set-src of the stanza gives the second pass its client back, ports and
-		 * certificate not */
-		if (SPAN_IN(haproxy_word(l, 1), once_actions) ||
-			(l < j->engine && reads_client(l)))
-			found(j, l, "unless { so_name tollgate-inner }",
-				"this rule runs again on the relay's second pass, which has no "
-				"client: add the condition (it has one? then `!{ so_name "
-				"tollgate-inner }` within)");
 	}
 }

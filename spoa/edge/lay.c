@@ -343,23 +343,6 @@ lay_global(struct lay *l, const struct haproxy *h)
 	buf_free(&out);
 }
 
-/* Rules of the person whose effect the policy does not see where they come after the stanza. */
-static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
-	"set-path", "set-pathq", "set-query", "set-uri", "set-method" };
-
-static void
-note_shaping(struct lay *l, const struct haproxy_line *line)
-{
-	if (span_is(line->word[0], "http-request") && SPAN_IN(haproxy_word(line, 1), shaping))
-		buf_printf(&l->notes,
-			"%s:%u: note: this comes after the stanza: the policy sees the request "
-			"as "
-			"it was before. Move it above the stanza where the policy should see "
-			"its "
-			"effect\n",
-			line->file, line->line);
-}
-
 /* After the bind lines; before the first use_backend. */
 static void
 lay_frontend(struct lay *l)
@@ -379,7 +362,6 @@ lay_frontend(struct lay *l)
 		named |= span_is(word, "filter") &&
 			 span_starts(haproxy_word(&s->line[i], 1), SPAN_LIT("comp"));
 		last = s->line[i].line;
-		note_shaping(l, &s->line[i]);
 	}
 	buf_init(&out, 1 << 20);
 	if (compresses && !named)

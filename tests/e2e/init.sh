@@ -47,4 +47,33 @@ stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/fo
 forget
 req POST /v1/chat/completions -H 'host: www.example.com' -H "$json" -d "$chat"
 is "and it is real: without any key the provider answers" "$status" 200
+
+# what else check finds in a file that HAProxy takes, each shown by a request
+"$root/tests/support/stack" down --dir "$D"
+awk '/^    http-request del-header \(authorization/ {
+	print "    http-request allow if { req.hdr(x-skip) -m found }" }
+{ print }
+/^    use_backend tollgate-relay/ && !once++ {
+	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
+	print "    http-request set-var(txn.tollgate.via) str(direct) if { path /v1/own-verdict }"
+	print "    http-request set-var(txn.tollgate.decision) str(permit) if { path /v1/own-verdict }"
+	print "    http-after-response set-header access-control-allow-origin *" }
+/^    use_backend own/ { print "    use_backend leak if { path_beg /leak/ }" }
+END { print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
+"$B/tollgate" check --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
+is "other holes are errors" "$?" 1
+for rule in ends-before own-variables own-origins credential-unguarded; do
+	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
+done
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
+forget
+req GET /v1/own-verdict -H 'host: www.example.com'
+is "own-variables is real: HAProxy's own verdict opens the guard" "$(seen | grep -c own-verdict)" 1
+req GET /leak/x -H 'host: www.example.com'
+like "credential-unguarded by a variable is real: its backend sends the key" "$(seen)" '"x-mine":'
+req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own'
+unlike "the caller's other credentials stay here" "$(seen)" callers-own
+req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own' -H 'x-skip: 1' -H 'origin: https://evil.example'
+like "ends-before is real: they reach the provider" "$(seen)" callers-own
+is "own-origins is real: any page reads the answer" "$(header access-control-allow-origin)" '*'
 exit $failed

@@ -1,0 +1,213 @@
+/* The person's own rules around the stanza: what they take from it, or what it takes from them.
+ */
+#include <stdio.h>
+
+#include "edge/judge_private.h"
+
+/* Words of a condition by which a rule leaves alone what passes the gate. */
+bool
+spares_the_gate(const struct haproxy_line *l)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (span_is(l->word[i], "!tollgate") ||
+			(span_is(l->word[i], "tollgate") && span_is(l->word[i - 1], "unless")))
+			return true;
+	return false;
+}
+
+/* A line of the shipped files, wherever it is. */
+static bool
+is_shipped(const struct judge *j, const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < j->pieces.n; i++)
+		for (size_t k = 0; k < j->pieces.section[i].n; k++)
+			if (line_says(l, &j->pieces.section[i].line[k]))
+				return true;
+	return false;
+}
+
+/* The last line of the gate that is the shipped one's and begins with this word; NULL: none. */
+static const struct haproxy_line *
+last_of_stanza(const struct judge *j, const char *word)
+{
+	const struct haproxy_line *last = NULL;
+
+	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
+		const struct haproxy_line *want = &j->shipped_gate->line[i];
+		const struct haproxy_line *l =
+			span_is(want->word[0], word) ? find_saying(j->gate, want) : NULL;
+		last = l && (!last || l > last) ? l : last;
+	}
+	return last;
+}
+
+/* ---- rules that run twice ---- */
+
+static const char *const once_actions[] = { "auth", "redirect", "track-sc0", "track-sc1",
+	"track-sc2", "sc-inc-gpc0", "sc-inc-gpc1", "sc-inc-gpc", "sc-add-gpc" };
+static const char *const once_fetches[] = { "{ src", "{ ssl_", "{ dst", "!{ src", "!{ ssl_",
+	"!{ dst" };
+
+static bool
+reads_client(const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < COUNT_OF(once_fetches); i++) {
+		struct span f = span_str(once_fetches[i]), brace = span_next(&f, ' ');
+		for (size_t k = 2; k < l->n; k++)
+			if (span_eq(l->word[k - 1], brace) && span_starts(l->word[k], f))
+				return true;
+	}
+	return false;
+}
+
+/* The condition names the inner bind, or an ACL that does. */
+static bool
+knows_inner(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	if (line_holds(l, "tollgate-inner"))
+		return true;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *acl = &s->line[i];
+		struct span name = haproxy_word(acl, 1);
+		if (!span_is(acl->word[0], "acl") || !line_holds(acl, "tollgate-inner"))
+			continue;
+		for (size_t k = 2; k < l->n; k++)
+			if (span_eq(l->word[k], name) ||
+				(l->word[k].n == name.n + 1 && span_ends(l->word[k], name)))
+				return true;
+	}
+	return false;
+}
+
+void
+rule_own_rules_twice(struct judge *j)
+{
+	for (size_t i = 0; j->gate && j->bolt_on && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (find_saying(j->shipped_gate, l) || knows_inner(j->gate, l))
+			continue;
+		if (!span_is(l->word[0], "http-request"))
+			continue;
+		/* set-src of the stanza gives the second pass its client back, ports and
+		 * certificate not */
+		if (SPAN_IN(haproxy_word(l, 1), once_actions) ||
+			(l < j->engine && reads_client(l)))
+			found(j, l, "unless { so_name tollgate-inner }",
+				"this rule runs again on the relay's second pass, which has no "
+				"client: add the condition (it has one? then `!{ so_name "
+				"tollgate-inner }` within)");
+	}
+}
+
+/* ---- rules that decide in the gate's place ---- */
+
+/* Actions that write a variable: NAME(txn.tollgate.…). The path is for logs alone: README has a
+ * person set it for what is not the gate's. */
+static bool
+writes_verdict(const struct haproxy_line *l)
+{
+	static const char *const actions[] = { "set-var(txn.tollgate.",
+		"set-var-fmt(txn.tollgate.", "unset-var(txn.tollgate.",
+		"do-resolve(txn.tollgate." };
+
+	for (size_t i = 1; i < l->n && i < 4; i++)
+		for (size_t k = 0; k < COUNT_OF(actions); k++)
+			if (span_starts(l->word[i], span_str(actions[k])))
+				return !span_is(
+					span_cut(l->word[i], strlen(actions[k]), l->word[i].n),
+					"path)");
+	return false;
+}
+
+void
+rule_own_variables(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			if (writes_verdict(l) && !is_shipped(j, l))
+				found(j, l, NULL,
+					"txn.tollgate.* is tollgate's word, and the guards "
+					"obey "
+					"it: with this rule they obey HAProxy; use a variable "
+					"of "
+					"another name");
+		}
+}
+
+/* After `allow` HAProxy looks at no further http-request rule of the frontend. */
+void
+rule_ends_before(struct judge *j)
+{
+	const struct haproxy_line *last = last_of_stanza(j, "http-request");
+
+	for (size_t i = 0; last && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (l < last && !l->negated && span_is(l->word[0], "http-request") &&
+			span_is(haproxy_word(l, 1), "allow") &&
+			!(spares_the_gate(l) && knows_inner(j->gate, l)))
+			found(j, l, "unless tollgate or tollgate-inner",
+				"`allow` ends the rules before the stanza's (line %u is its "
+				"last): "
+				"what it allows is not asked, keeps the caller's own "
+				"credentials "
+				"or loses its backend; move it after them, or add the "
+				"condition",
+				last->line);
+	}
+}
+
+/* Rules whose effect the policy does not see where they come after the stanza. */
+static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
+	"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri" };
+
+void
+rule_changed_after(struct judge *j)
+{
+	const struct haproxy_line *asked = NULL;
+
+	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (span_is(haproxy_word(l, 1), "send-spoe-group"))
+			asked = l;
+		else if (asked && span_is(l->word[0], "http-request") &&
+			 SPAN_IN(haproxy_word(l, 1), shaping) && !spares_the_gate(l) &&
+			 !find_saying(j->shipped_gate, l))
+			found(j, l, "unless tollgate or tollgate-inner",
+				"this comes after the stanza's question: the policy sees the "
+				"request as it was before. Move it above the stanza where the "
+				"policy should see its effect, or add the condition");
+	}
+}
+
+/* ---- what pages may read ---- */
+
+static void
+judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *l = &s->line[i];
+		bool after = span_is(l->word[0], "http-after-response");
+		if (!(after || (gate && span_is(l->word[0], "http-response"))) ||
+			!(span_is(haproxy_word(l, 1), "set-header") ||
+				span_is(haproxy_word(l, 1), "add-header")) ||
+			!span_ieq(
+				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
+			spares_the_gate(l) || is_shipped(j, l))
+			continue;
+		found(j, l, "unless tollgate",
+			"this says which pages may read the answers of the gate: "
+			"/etc/haproxy/tollgate/origins.lst does; add the condition, or the "
+			"origins to that file");
+	}
+}
+
+void
+rule_own_origins(struct judge *j)
+{
+	for (size_t i = 0; j->gate && i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		if (s == j->gate || is_provider(j, s))
+			judge_origins(j, s, s == j->gate);
+	}
+}
