@@ -535,6 +535,25 @@ every_rule_has_a_row(void **state)
 	}
 }
 
+static void
+every_rule_is_in_the_manual(void **state)
+{
+	struct buf manual;
+
+	(void)state;
+	buf_init(&manual, 1 << 20);
+	assert_true(buf_file(&manual, "docs/man/tollgate.1"));
+	buf_putc(&manual, 0);
+	for (size_t i = 0; i < judge_rules_count; i++) {
+		char item[256];
+		snprintf(item, sizeof(item), ".It Ic %s\n%s\n", judge_rules[i].name,
+			judge_rules[i].about);
+		if (!strstr(manual.p, item))
+			fail_msg("docs/man/tollgate.1 lacks: %s", item);
+	}
+	buf_free(&manual);
+}
+
 static struct arena arena;
 
 static int
@@ -566,6 +585,7 @@ main(void)
 		cmocka_unit_test(one_change_is_one_finding),
 		cmocka_unit_test(what_is_right_is_silent),
 		cmocka_unit_test(every_rule_has_a_row),
+		cmocka_unit_test(every_rule_is_in_the_manual),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, load_config, free_config);
