@@ -28,6 +28,8 @@ struct check {
 	const char *haproxy[FILES_MAX];
 	size_t nhaproxy;
 	const char *haproxy_version, *haproxy_binary;
+	struct haproxy h; /* HAProxy's files, where they could be read */
+	bool read;
 	struct judged judged;
 	struct buf unread; /* what of HAProxy's files could not be read */
 	struct buf notes;
@@ -104,41 +106,61 @@ add_extraopts(struct check *c, struct haproxy *h)
 static void
 check_haproxy(struct check *c)
 {
-	struct haproxy h;
+	struct haproxy *h = &c->h;
 
 	if (c->nhaproxy == 0)
 		return;
-	haproxy_init(&h);
-	if (c->haproxy_version && !haproxy_set_version(&h, span_str(c->haproxy_version))) {
+	haproxy_init(h);
+	c->read = true;
+	if (c->haproxy_version && !haproxy_set_version(h, span_str(c->haproxy_version))) {
 		cmd_fail("--haproxy-version", "%s: no version", c->haproxy_version);
 		c->cannot = true;
 	} else if (!c->haproxy_version) {
-		haproxy_ask_version(&h, c->haproxy_binary);
+		haproxy_ask_version(h, c->haproxy_binary);
 	}
-	haproxy_environment(&h, "/etc/default/haproxy");
-	add_extraopts(c, &h);
+	haproxy_environment(h, "/etc/default/haproxy");
+	add_extraopts(c, h);
 	for (size_t i = 0; i < c->nhaproxy; i++) {
-		int err = haproxy_read(&h, c->haproxy[i]);
+		int err = haproxy_read(h, c->haproxy[i]);
 		if (!err)
 			continue;
 		cmd_fail(c->haproxy[i], "cannot read: %s",
 			err == ERR_IO ? strerror(errno) : "too large, or too many files");
 		c->cannot = true;
 	}
-	haproxy_resolve(&h);
+	haproxy_resolve(h);
 	if (!c->cannot) {
-		judge(&h, c->cfg, &c->judged);
+		judge(h, c->cfg, &c->judged);
 		if (c->config_file)
-			check_backends(c, &h);
+			check_backends(c, h);
 		else
 			add_note(c, "no tollgate.yaml: sockets, deadlines and backends of "
 				    "HAProxy's files were not compared with it");
-		for (struct span rest = buf_view(&h.notes); rest.n;) {
+		for (struct span rest = buf_view(&h->notes); rest.n;) {
 			struct span note = span_next(&rest, '\n');
 			buf_printf(&c->unread, "advice: %.*s\n", SPAN_ARG(note));
 		}
 	}
-	haproxy_free(&h);
+}
+
+/* Whom the policy observes has a key of his own: a backend that adds one would give it to him.
+ */
+static void
+check_observed(struct check *c, const struct observe *o)
+{
+	const struct haproxy_section *s = o->backend && c->read && !c->cannot
+						  ? backend_named(&c->h, span_str(o->backend))
+						  : NULL;
+	const struct haproxy_line *l = s ? credential_of(s) : NULL;
+
+	if (l)
+		diag_at(&c->d, o->at,
+			"observe: backend %s sets a credential of its own (%s:%u): whoever has "
+			"none of yours would be served with it; name one that sets none",
+			o->backend, l->file, l->line);
+	else if (o->backend && c->read && !c->cannot && !s)
+		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s",
+			o->backend);
 }
 
 /* ---- the policy ---- */
@@ -214,8 +236,10 @@ check_policy(struct check *c)
 	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
-	if (p)
+	if (p) {
 		check_hash_key(c, p);
+		check_observed(c, &p->observe);
+	}
 	const struct policy *shadow = NULL;
 	if (rules && !c->policy_file && c->cfg && c->cfg->shadow_policy)
 		shadow = policy_load(&c->a, c->cfg->shadow_policy, c->cfg, rules, &c->d);
@@ -224,7 +248,8 @@ check_policy(struct check *c)
 	if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
 			p->nroutes, p->nroutes == 1 ? "" : "s", p->nrules + p->nanswer_rules,
-			p->nrules + p->nanswer_rules == 1 ? "" : "s", p->nlimits, p->nlimits == 1 ? "" : "s");
+			p->nrules + p->nanswer_rules == 1 ? "" : "s", p->nlimits,
+			p->nlimits == 1 ? "" : "s");
 		policy_notes(p, c->cfg, rules, add_note, c);
 		fwrite(c->notes.p ? buf_view(&c->notes).p : "", 1, c->notes.n, stdout);
 	}
@@ -280,6 +305,8 @@ cmd_check(int argc, char **argv)
 	buf_free(&c.notes);
 	buf_free(&c.unread);
 	judged_free(&c.judged);
+	if (c.read)
+		haproxy_free(&c.h);
 	diag_free(&c.d);
 	arena_reset(&c.a);
 	return code;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -191,6 +192,32 @@ haproxys_files_are_judged_with_and_without_a_configuration(void **state)
 }
 
 static void
+an_observed_backend_sets_no_credential(void **state)
+{
+	char policy[4096], day[32];
+	time_t soon = time(NULL) + 86400 * 9;
+
+	(void)state;
+	strftime(day, sizeof(day), "%Y-%m-%d", gmtime(&soon));
+	snprintf(policy, sizeof(policy),
+		"%sobserve: {hosts: a.example, backend: local, until: %s}\n", POLICY, day);
+	put("c.yaml", CONFIG RELAY);
+	put("p.yaml", policy);
+	put("h.cfg", "backend openai\nbackend local\n server a :1\n");
+	check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL);
+	assert_null(strstr(cmd_err, "observe:"));
+	put("h.cfg", "defaults d\n mode http\n http-request set-header x-api-key k\nbackend "
+		     "openai\nbackend local from d # tollgate: no guard\n server a :1\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
+	assert_non_null(
+		strstr(cmd_err, ": observe: backend local sets a credential of its own"));
+	assert_non_null(strstr(cmd_err, "h.cfg:3)"));
+	put("h.cfg", "backend openai\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
+	assert_non_null(strstr(cmd_err, ": observe: HAProxy's files have no backend local"));
+}
+
+static void
 a_hash_is_checked_with_its_key(void **state)
 {
 	char want[256];
@@ -334,6 +361,7 @@ main(void)
 		cmocka_unit_test(rest_narrows_a_provider_of_any_dialect),
 		cmocka_unit_test(names_that_nothing_can_be_are_mistakes),
 		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
+		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(consequences_are_noted),
