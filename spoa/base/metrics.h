@@ -21,9 +21,15 @@
   X(M_DECIDE_PERMIT,       "decisions_total",                    "decision=\"permit\"",       "final decisions") \
   X(M_DECIDE_REDACT,       "decisions_total",                    "decision=\"redact\"",       "") \
   X(M_DECIDE_DENY,         "decisions_total",                    "decision=\"deny\"",         "") \
+  X(M_DECIDE_OBSERVED,     "decisions_total",                    "decision=\"observed\"",     "") \
+  X(M_OBSERVED_PERMIT,     "observed_total",                     "would=\"permit\"",          "requests of a cutover (observe), by what would have been decided") \
+  X(M_OBSERVED_REDACT,     "observed_total",                     "would=\"redact\"",          "") \
+  X(M_OBSERVED_DENY,       "observed_total",                     "would=\"deny\"",            "") \
+  X(M_OBSERVED_UNKNOWN,    "observed_total",                     "would=\"unknown\"",         "") \
   X(M_DECIDE_DEFER,        "deferred_total",                     "",                          "decisions left to the relay: the body was not whole") \
   X(M_VIA_DIRECT,          "requests_total",                     "via=\"direct\"",            "requests released, by path") \
   X(M_VIA_RELAY,           "requests_total",                     "via=\"relay\"",             "") \
+  X(M_VIA_OBSERVE,         "requests_total",                     "via=\"observe\"",           "") \
   X(M_DENY_400,            "denied_total",                       "status=\"400\"",            "denials by status") \
   X(M_DENY_401,            "denied_total",                       "status=\"401\"",            "") \
   X(M_DENY_403,            "denied_total",                       "status=\"403\"",            "") \

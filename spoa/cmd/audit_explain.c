@@ -93,6 +93,26 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 		p->rules[i].name);
 }
 
+/* Of a cutover's request: what was not enforced. */
+static void
+print_would(json_t *would)
+{
+	static const char *const members[] = { "status", "code", "rule", "reason" };
+
+	if (!would)
+		return;
+	printf("not enforced (observe): %s",
+		json_string_value(json_object_get(would, "decision")));
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		json_t *v = json_object_get(would, members[i]);
+		if (json_is_string(v))
+			printf(", %s %s", members[i], json_string_value(v));
+		else if (v)
+			printf(" %lld", (long long)json_integer_value(v));
+	}
+	putchar('\n');
+}
+
 static void
 print_words(json_t *o)
 {
@@ -107,6 +127,7 @@ print_words(json_t *o)
 		printf(" %lld", (long long)json_integer_value(status));
 	printf(" by %s at %s\n", json_string_value(json_object_get(o, "rule")),
 		json_string_value(json_object_get(o, "decided_at")));
+	print_would(json_object_get(o, "would"));
 	if (reason)
 		printf("reason: %s\n", reason);
 	printf("policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
@@ -147,6 +168,7 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 	copy(o, record, "code", NULL);
 	copy(o, record, "reason", NULL);
 	copy(o, record, "rule", "none");
+	copy(o, record, "would", NULL);
 	copy(o, record, "policy", "");
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
 	copy(o, record, "not_held", NULL);

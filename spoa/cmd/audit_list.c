@@ -53,11 +53,24 @@ text(json_t *o, const char *name)
 	return s && *s ? s : "-";
 }
 
+/* observed: "(deny 403)" */
+static void
+put_would(struct buf *b, json_t *would)
+{
+	json_t *status = json_object_get(would, "status");
+
+	buf_printf(b, "(%s", text(would, "decision"));
+	if (json_is_integer(status))
+		buf_printf(b, " %lld", (long long)json_integer_value(status));
+	buf_str(b, ") ");
+}
+
 /* Time, decision, person, route, model, rule or what else decided, classes, id. */
 static void
 print_line(json_t *r)
 {
-	json_t *one, *status = json_object_get(r, "status");
+	json_t *one, *status = json_object_get(r, "status"),
+		     *would = json_object_get(r, "would");
 	const char *rule = text(r, "rule"), *reason = text(r, "reason");
 	struct buf b, shown;
 	size_t i;
@@ -66,6 +79,11 @@ print_line(json_t *r)
 	buf_printf(&b, "%.23sZ %-6s ", text(r, "decided_at"), text(r, "decision"));
 	if (json_is_integer(status))
 		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
+	if (would) {
+		put_would(&b, would);
+		rule = text(would, "rule");
+		reason = text(would, "reason");
+	}
 	buf_printf(&b, "%s %s %s %s ", text(json_object_get(r, "identity"), "person"),
 		text(r, "route"), text(r, "model"), strcmp(rule, "-") ? rule : reason);
 	if (json_array_size(json_object_get(r, "classes")) == 0)

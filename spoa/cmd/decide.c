@@ -481,7 +481,7 @@ static json_t *
 changes_json(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
-	bool sent = r->out.decision.kind != D_DENY;
+	bool sent = r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;
 	json_t *tags = json_array(), *headers = json_object();
 	const struct header *h;
 
@@ -497,6 +497,20 @@ changes_json(struct request *r)
 			? json_integer((json_int_t)v->changes.max_output_tokens)
 			: NULL,
 		"set_headers", unless_empty(headers));
+}
+
+/* What an observed request would have come to, and where it goes. */
+static json_t *
+observed_json(const struct request *r)
+{
+	const struct decision *d = &r->out.would;
+	bool denied = d->kind == D_DENY;
+	json_t *would = json_pack("{ss si* ss* ss so*}", "decision",
+		d->kind == D_DEFER ? "unknown" : decision_names[d->kind], "status",
+		denied ? d->status : 200, "code", denied ? d->code : NULL, "rule",
+		d->rule ? d->rule : "", "reason", denied ? text(d->message) : NULL);
+
+	return json_pack("{so ss}", "would", would, "backend", request_backend(r));
 }
 
 /* Of how reasoning under a provider's signature was treated. */
@@ -526,6 +540,8 @@ decide_result(struct request *r)
 		route ? route->name : "", "target",
 		route && route->targets->name[0] ? request_target(r)->name : NULL, "model",
 		text(r->in.body.model));
+	if (d->kind == D_OBSERVED)
+		json_object_update_new(o, observed_json(r));
 	if (v)
 		json_object_update_new(o, changes_json(r));
 	json_object_update_new(
@@ -545,6 +561,20 @@ decide_result(struct request *r)
 	return o;
 }
 
+static json_t *
+explain_observed(const struct request *r)
+{
+	const struct decision *d = &r->out.would;
+	char denied[16] = "";
+
+	if (d->kind == D_DENY)
+		snprintf(denied, sizeof(denied), " %d", d->status);
+	return json_sprintf("%.*s is observed and the caller shows no key of ours: it goes to "
+			    "%s with what it came with; without observe: %s%s %s",
+		SPAN_ARG(r->in.host), request_backend(r), decision_names[d->kind], denied,
+		d->kind == D_DENY && d->code ? d->code : d->rule);
+}
+
 /* What the rules say, and what came of it where that is something else. */
 json_t *
 decide_explain(struct request *r)
@@ -562,6 +592,8 @@ decide_explain(struct request *r)
 		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&
 			 (!r->found.have_verdict || r->found.verdict.effect != RULE_DENY);
+	if (o && r->out.decision.kind == D_OBSERVED)
+		json_object_set_new(o, "observed", explain_observed(r));
 	if (o && otherwise)
 		json_object_set_new(o, "refused",
 			json_sprintf("%s the rules: %d %s, %.*s",
@@ -620,6 +652,8 @@ decide_run(struct snapshot *snap, json_t *in, const char **why)
 	for (size_t i = 0; s != STEP_DECIDED && i < nsteps; i++)
 		if (!identified || steps[i].run != step_identity)
 			s = steps[i].run(r);
+	if (s == STEP_DECIDED)
+		request_observed(r);
 	r->run.given = NULL;
 	free(answers.text);
 	return r;

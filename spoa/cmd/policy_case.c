@@ -166,6 +166,7 @@ static const struct {
 	{ "body_lacks", LACKS,        "body" },
 	{ "path",       TEXT,         "path" },
 	{ "shadow",     NAME_OR_NONE, "shadow" },
+	{ "would",      TEXT,         "would" },
 };
 /* clang-format on */
 enum { NEXPECTATIONS = COUNT_OF(expectations) };
@@ -261,8 +262,8 @@ compare_one(const struct policy_case *c, const struct yaml_node *n, json_t *answ
 	json_t *got = json_object_get(answer, expectations[i].member);
 	int64_t number = 0;
 
-	if (!strcmp(key, "person"))
-		got = json_object_get(got, "person");
+	if (json_is_object(got)) /* identity: the person; would: the decision */
+		got = json_object_get(got, strcmp(key, "would") ? key : "decision");
 	const char *text = json_string_value(got);
 	if (!text)
 		text = expectations[i].kind == NAME_OR_NONE ? "none" : "";

@@ -120,6 +120,7 @@ one_record(struct replay *re, json_t *record)
 	}
 	if (r->facts.now_wall_ns < re->since_ns || r->facts.now_wall_ns >= re->until_ns)
 		return;
+	re->tally.observed += !strcmp(r->decision, "observed");
 	if (r->before_rules) {
 		tally_cannot(&re->tally, "decided before the rules, or by an older version");
 		return;

@@ -120,6 +120,9 @@ print_words(const struct tally *t, const char *what)
 	if (cannot_total(t))
 		printf(", %zu not compared", cannot_total(t));
 	putchar('\n');
+	if (t->observed)
+		printf("  observed     %zu: what the rules said was not enforced\n",
+			t->observed);
 	for (i = 0; i < TALLY_FIELDS; i++)
 		if (t->by[i])
 			printf("  %-12s %zu\n", fields[i], t->by[i]);
@@ -138,9 +141,10 @@ tally_print(const struct tally *t, const char *what, bool as_json)
 	json_t *by = json_object();
 	for (size_t i = 0; i < TALLY_FIELDS; i++)
 		json_object_set_new(by, fields[i], json_integer((json_int_t)t->by[i]));
-	json_t *o = json_pack("{sI sI sI so sO sO}", "total", (json_int_t)t->total, "same",
-		(json_int_t)t->same, "different", (json_int_t)t->different, "changed", by,
-		"not_compared", t->cannot, "examples", t->examples);
+	json_t *o = json_pack("{sI sI sI sI so sO sO}", "total", (json_int_t)t->total, "same",
+		(json_int_t)t->same, "different", (json_int_t)t->different, "observed",
+		(json_int_t)t->observed, "changed", by, "not_compared", t->cannot, "examples",
+		t->examples);
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);

@@ -11,6 +11,7 @@ enum { TALLY_FIELDS = 8 };
 
 struct tally {
 	size_t total, same, different;
+	size_t observed; /* of a cutover: nothing was enforced */
 	size_t by[TALLY_FIELDS];
 	size_t examples_max;
 	json_t *examples;

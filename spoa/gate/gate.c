@@ -89,8 +89,24 @@ park(struct request *r)
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))
 		return;
 	r->run.parked_us = clock_mono_us();
+	if (r->run.late) /* what HAProxy still waits: a fifth of its own time */
+		r->run.parked_us -= gate_cfg(r->gate)->agent_deadline_us / 4 * 3;
 	r->run.parked = true;
 	TAILQ_INSERT_TAIL(&r->gate->parked, r, run.of_parked);
+}
+
+static void
+count_observed(struct request *r)
+{
+	static const enum metric would[] = { [D_PERMIT] = M_OBSERVED_PERMIT,
+		[D_REDACT] = M_OBSERVED_REDACT,
+		[D_DENY] = M_OBSERVED_DENY,
+		[D_DEFER] = M_OBSERVED_UNKNOWN };
+	struct metrics *m = r->gate->metrics;
+
+	metric_inc(m, M_DECIDE_OBSERVED);
+	metric_inc(m, M_VIA_OBSERVE);
+	metric_inc(m, would[r->out.would.kind]);
 }
 
 static void
@@ -111,6 +127,7 @@ count_decision(struct request *r)
 	case D_REDACT: metric_inc(m, M_DECIDE_REDACT); break;
 	case D_DEFER: metric_inc(m, M_DECIDE_DEFER); break;
 	case D_DENY: metric_inc(m, M_DECIDE_DENY); break;
+	case D_OBSERVED: count_observed(r); break;
 	case D_NONE: break;
 	}
 	if (r->out.decision.kind == D_PERMIT || r->out.decision.kind == D_REDACT) {
@@ -172,6 +189,8 @@ void
 request_back(struct request *r)
 {
 	r->run.pending--;
+	if (r->run.late && r->run.record)
+		return; /* only the record is waited for */
 	if (r->run.life == LIFE_STEPS)
 		gate_run(r);
 	else
@@ -207,7 +226,9 @@ request_hold_identity(struct request *r)
 	if (r->run.held_slot < HOLD_SLOTS)
 		return STEP_NEXT;
 	request_unhold(r, r->run.held_bytes);
-	r->run.held_slot = (size_t)(span_hash(r->found.identity.person) % HOLD_SLOTS);
+	/* Who is observed has no name of its own, and a cutover's callers are many. */
+	struct span who = r->found.observed ? r->in.src : r->found.identity.person;
+	r->run.held_slot = (size_t)(span_hash(who) % HOLD_SLOTS);
 	uint64_t refused_us = hold_refused_us(holds, r->run.held_slot, clock_mono_us());
 	if (refused_us)
 		metric_inc(r->gate->metrics, M_HELD_REFUSED);
@@ -298,6 +319,18 @@ request_withdraw(struct request *r, const char *why)
 
 /* ---- deadlines ---- */
 
+/* A cutover's request that waits for others goes, once its record is written: what was waited
+ * for may still come, and changes nothing. */
+static void
+go_late(struct request *r, const char *code)
+{
+	request_deny(r, 503, code, "", SPAN_LIT("a dependency did not answer in time"));
+	r->run.late = true;
+	r->run.wait = WAIT_NONE;
+	r->run.step = nsteps - 1;
+	gate_run(r);
+}
+
 /* The steps did not answer in time. What is pending keeps the memory; its late
  * answer is put right in request_late(). */
 static void
@@ -324,6 +357,10 @@ give_up(struct request *r)
 
 	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
+	if (r->found.observed && (w == WAIT_DATA || w == WAIT_EXTERNAL)) {
+		go_late(r, by_wait[w].code);
+		return;
+	}
 	if (audit &&
 		(r->out.decision.kind == D_DENY || request_on_failure(r)->audit != OUT_DENY)) {
 		request_record_leave(r);

@@ -77,16 +77,23 @@ read_fields(struct request *r, struct span bin)
 	return 0;
 }
 
+static bool
+end_was_seen(const struct spop_message *m)
+{
+	const struct spop_value *eom = spop_arg(m, "eom");
+
+	return eom && eom->type == SPOP_BOOL && eom->b;
+}
+
 /* The end of the message was seen, and no trailers come before it: HTTP/2 sends
  * some after any body, or without one, and HAProxy forwards them unread even to
  * an HTTP/1 server. `tail` is the type of HAProxy's last block of the message. */
 static bool
 message_ended(const struct spop_message *m)
 {
-	const struct spop_value *eom = spop_arg(m, "eom");
 	struct span tail = text_arg(m, "tail");
 
-	return eom && eom->type == SPOP_BOOL && eom->b &&
+	return end_was_seen(m) &&
 	       (span_is(tail, "HTX_BLK_EOH") || span_is(tail, "HTX_BLK_DATA"));
 }
 
@@ -105,6 +112,8 @@ read_framing(struct request *r, const struct spop_message *m)
 	if (err)
 		return err;
 	r->in.body_raw = text_arg(m, "body");
+	r->in.ended = end_was_seen(m) && body_len == (int64_t)r->in.body_raw.n;
+	r->in.trailers = !message_ended(m);
 	if (!message_ended(m))
 		r->in.body_state = BODY_STATE_PARTIAL;
 	else if (len == 0)
@@ -115,6 +124,8 @@ read_framing(struct request *r, const struct spop_message *m)
 		r->in.body_state = BODY_STATE_NONE;
 	else
 		r->in.body_state = BODY_STATE_PARTIAL;
+	if (r->in.body_state == BODY_STATE_PARTIAL)
+		r->in.prefix = r->in.body_raw;
 	if (r->in.body_state != BODY_STATE_WHOLE)
 		r->in.body_raw = (struct span){ NULL, 0 };
 	return 0;

@@ -13,7 +13,8 @@
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
-const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer" };
+const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer",
+	"observed" };
 
 /* Crockford's base 32: 48 bits of time, 80 of chance. */
 static void
@@ -197,7 +198,8 @@ request_own_head(struct request *r)
 	r->in.head.fields = f;
 	r->in.coding = arena_dup(&r->arena, r->in.coding);
 	r->in.src = arena_dup(&r->arena, r->in.src);
-	r->in.certificate = r->in.body_raw = r->in.raw = (struct span){ NULL, 0 };
+	r->in.certificate = r->in.body_raw = r->in.prefix = r->in.raw =
+		(struct span){ NULL, 0 };
 	return !arena_failed(&r->arena);
 }
 
@@ -315,6 +317,14 @@ request_is_method(struct span m)
 		if (!is_upper(m.p[i]) && m.p[i] != '-' && m.p[i] != '_')
 			return false;
 	return m.n > 0 && m.n <= CAP_METHOD_BYTES;
+}
+
+const char *
+request_backend(const struct request *r)
+{
+	if (r->out.decision.kind == D_OBSERVED)
+		return r->snap->policy->observe.backend;
+	return r->found.route ? request_target(r)->backend : NULL;
 }
 
 const struct target *

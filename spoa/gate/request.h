@@ -25,8 +25,9 @@
 #include "text/needles.h"
 #include "text/style.h"
 
-enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER };
-enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY };
+/* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
+enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
+enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
 #define TICKET_LEN	37 /* "WWWW-" and 32 hexadecimal digits */
@@ -121,8 +122,11 @@ struct request {
 		struct span src;	 /* text form of the client's address */
 		struct span certificate; /* the client's, DER */
 		bool certificate_refused;
-		struct span host;	 /* lower case, without port */
-		struct span coding;	 /* Content-Encoding where it is not identity */
+		bool ended;	    /* its end was seen with what came */
+		bool trailers;	    /* some may come after the body */
+		struct span prefix; /* where `body_raw` is not known to be whole: what came */
+		struct span host;   /* lower case, without port */
+		struct span coding; /* Content-Encoding where it is not identity */
 		int64_t declared_length; /* Content-Length; -1: none */
 		enum body_state body_state;
 		struct span body_raw; /* as it arrived, possibly encoded */
@@ -163,6 +167,7 @@ struct request {
 	/* What the steps found out. Stays until the end; texts in it are copied where the
 	 * arena goes. */
 	struct {
+		bool observed; /* a cutover's request: policy/observe.h */
 		const struct route *route;
 		const struct dialect *dialect;
 		struct identity identity;
@@ -197,6 +202,7 @@ struct request {
 	/* What goes out: the decision, and what is sent instead of what came. */
 	struct {
 		struct decision decision;
+		struct decision would; /* where that is D_OBSERVED: what it would have been */
 		struct buf decoded;
 		struct redactor *redactor;
 		struct buf rewritten;  /* redacted or otherwise edited body */
@@ -214,7 +220,8 @@ struct request {
 		enum request_life life;
 		size_t step;
 		enum request_wait wait;
-		bool resumed;	       /* the second run, with the relay's body */
+		bool resumed; /* the second run, with the relay's body */
+		bool late;    /* the agent's deadline is over, and it goes all the same */
 		bool *answered_flag;   /* tells gate_notify that the verdict came inside it */
 		unsigned pending;      /* quota and audit calls that still hold memory of this
 					  request */
@@ -306,6 +313,8 @@ bool request_own_head(struct request *r);
 /* Drops what came in and what points into it; what relay and records still need is in
  * `own`, which becomes the request's arena and may have overflowed. */
 void request_let_go(struct request *r, struct arena *own);
+/* Where it goes, as HAProxy names it; NULL: HAProxy's own routing decides. */
+const char *request_backend(const struct request *r);
 /* NULL: out of memory. */
 struct request *request_new(struct snapshot *snap, unsigned worker);
 /* With everything it holds. */

@@ -111,7 +111,7 @@ put_error(struct vars *vs)
 size_t
 request_vars(struct request *r, struct var out[VARS_MAX])
 {
-	static const char *const via[] = { "", "direct", "relay" };
+	static const char *const via[] = { "", "direct", "relay", "observe" };
 	struct vars vs = { r, out, 0 };
 	const struct decision *d = &r->out.decision;
 
@@ -126,8 +126,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 		if (d->retry_after_s)
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
 	}
-	if (r->found.route)
-		put(&vs, "backend", NULL, span_str(request_target(r)->backend));
+	put(&vs, "backend", NULL, span_str(request_backend(r)));
 	if (r->gate)
 		put(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
 	put(&vs, "policy", "policy", span_str(r->snap->policy->label));

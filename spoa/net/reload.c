@@ -124,6 +124,7 @@ publish(struct server *s, struct snapshot *snap, const char *by)
 	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
 		LS("was", old->policy->label), LS("by", by));
 	snapshot_unref(&old);
+	observing_again(&s->observing);
 	metric_inc(&s->metrics, M_RELOADS);
 }
 

@@ -89,6 +89,7 @@ server_ready(struct server *s, struct buf *out)
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
 			: "");
+	observing_ready(snap->policy, out);
 	if (s->shared_cfg->redis_url)
 		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
 	else
@@ -154,6 +155,8 @@ server_status(struct server *s, struct buf *out)
 		buf_json_str(out, span_str(snap->shadow_policy->label));
 	else
 		buf_str(out, "null");
+	buf_str(out, ",\"observe\":");
+	observing_status(snap->policy, out);
 	buf_str(out, ",\"last_reload\":");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
@@ -209,7 +212,11 @@ server_metrics(struct server *s, struct buf *out)
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
 	bool has_redis = s->shared_cfg->redis_url != NULL;
+	int64_t days;
+	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
 	snapshot_unref(&snap);
+	gauge(out, "observing", "hosts of a cutover are observed now",
+		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
 	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
 	gauge(out, "longest_turn_microseconds",
 		"a worker's longest turn of its loop since start", turn_us);
@@ -555,12 +562,14 @@ server_run(const char *config_file)
 	if (!admin)
 		goto stop;
 	say_started(&s, cfg);
+	observing_start(&s.observing, &s, run.loop);
 	server_notify("READY=1");
 	ev_run(run.loop, 0);
 	code = 0;
 stop:
 	sodium_memzero(key, sizeof(key));
 	reload_stop(&s.reloading);
+	observing_stop(&s.observing);
 	admin_stop(&admin);
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);

@@ -3,6 +3,7 @@
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
 
+#include "net/observing.h"
 #include "net/reload.h"
 #include "net/worker.h"
 
@@ -15,6 +16,7 @@ struct server {
 	const struct config *shared_cfg; /* of start-up */
 	struct gate_shared *shared;
 	struct reloading reloading;
+	struct observing observing;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct quota_table *table;

@@ -560,8 +560,8 @@ verify_key(const struct attempt *t, const struct identity_entry *place, struct s
 	return err;
 }
 
-static void
-nobody(const struct policy *p, struct identity *out)
+void
+identity_nobody(const struct policy *p, struct identity *out)
 {
 	*out = (struct identity){ .method = "none", .person = SPAN_LIT("service-account") };
 	for (size_t i = 0; i < p->nidentities; i++)
@@ -619,6 +619,6 @@ identity_verify(const struct policy *p, const struct identity_keys *k,
 		if (err != NOT_HERE)
 			return err;
 	}
-	nobody(p, out);
+	identity_nobody(p, out);
 	return 0;
 }

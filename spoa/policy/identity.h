@@ -36,7 +36,7 @@ struct credentials {
 	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
 	struct keyset *missed;	     /* out: see IDENTITY_MISSED */
-	struct span verified;	     /* out: the token, key or signature that did; of the head */
+	struct span verified; /* out: the token, key or signature that did; of the head */
 };
 
 struct identity_keys; /* immutable, shared: key sets and API keys of all entries */
@@ -47,6 +47,9 @@ struct identity_keys; /* immutable, shared: key sets and API keys of all entries
 struct identity_keys *identity_keys_load(
 	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d);
 void identity_keys_free(struct identity_keys **k);
+
+/* Who shows no credential. */
+void identity_nobody(const struct policy *p, struct identity *out);
 
 /* Per worker: verified tokens by SHA-256 of the whole token and the key set's
  * identity; bounded, least recently used leaves. Failures are never cached. */

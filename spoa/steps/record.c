@@ -43,11 +43,12 @@ put_policy(struct request *r, struct buf *b)
 	put_str(b, "policy", span_str(p->label));
 	put_str(b, "policy_version", span_str(p->version));
 	put_flag(b, "shadow", p->shadow);
-	if (r->found.route) {
+	put_flag(b, "observing", p->observe.backend && r->now_wall_ns < p->observe.until_ns);
+	if (r->found.route)
 		put_str(b, "route", span_str(r->found.route->name));
+	if (r->found.route && r->out.decision.kind != D_OBSERVED)
 		put_str(b, "target", span_str(request_target(r)->name));
-		put_str(b, "backend", span_str(request_target(r)->backend));
-	}
+	put_str(b, "backend", span_str(request_backend(r)));
 	put_utf8(b, "model", r->in.body.model);
 }
 
@@ -94,7 +95,7 @@ put_changes(struct request *r, struct buf *b)
 		return;
 	put_candidates(r, b);
 	put_names(b, "tags", v->tags, v->ntags);
-	if (r->out.decision.kind == D_DENY)
+	if (r->out.decision.kind == D_DENY || r->out.decision.kind == D_OBSERVED)
 		return;
 	put_utf8(b, "requested_model", r->in.asked_model);
 	put_count(b, "max_output_tokens", v->changes.max_output_tokens);
@@ -230,6 +231,26 @@ put_shadow(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* What an observed request would have come to. */
+static void
+put_would(struct request *r, struct buf *b)
+{
+	const struct decision *d = &r->out.would;
+
+	if (r->out.decision.kind != D_OBSERVED)
+		return;
+	put_object(b, "would");
+	put_str(b, "decision",
+		d->kind == D_DEFER ? SPAN_LIT("unknown") : span_str(decision_names[d->kind]));
+	if (d->kind == D_DENY) {
+		put_int(b, "status", d->status);
+		put_str(b, "code", span_str(d->code));
+		put_utf8(b, "reason", d->message);
+	}
+	put_str(b, "rule", span_str(d->rule));
+	buf_putc(b, '}');
+}
+
 void
 record_decision(struct request *r, struct buf *b)
 {
@@ -247,8 +268,10 @@ record_decision(struct request *r, struct buf *b)
 		put_utf8(b, "reason", d->message);
 	}
 	put_str(b, "rule", span_str(d->rule));
-	if (d->via == VIA_DIRECT) {
-		put_str(b, "via", SPAN_LIT("direct"));
+	put_would(r, b);
+	if (d->via == VIA_DIRECT || d->via == VIA_OBSERVE) {
+		put_str(b, "via",
+			d->via == VIA_DIRECT ? SPAN_LIT("direct") : SPAN_LIT("observe"));
 		put_str(b, "state", SPAN_LIT("released to HAProxy"));
 	} else if (d->via == VIA_RELAY) {
 		put_str(b, "via", SPAN_LIT("relay"));

@@ -201,6 +201,8 @@ record_not_inspected(struct request *r, struct buf *b)
 		buf_str(b, ",\"opaque parts\"");
 	if (r->in.unread.sealed)
 		buf_str(b, ",\"sealed parts\"");
+	if (r->out.decision.kind == D_OBSERVED && r->in.trailers)
+		buf_str(b, ",\"trailers\"");
 	buf_putc(b, ']');
 }
 
@@ -234,7 +236,8 @@ record_prompt(struct request *r, struct buf *b)
 	put_int(b, "reserved_output_tokens", r->found.output_tokens);
 	/* What is left in a signed block is not redacted. */
 	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
-		r->out.decision.kind != D_DENY && r->found.reasoning_left == 0) {
+		r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED &&
+		r->found.reasoning_left == 0) {
 		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 			    kept = cut_escaped(text, TEXT_MAX);
 		key(b, "text");

@@ -103,6 +103,7 @@ step_audit(struct request *r)
 {
 	struct gate *g = r->gate;
 
+	request_observed(r);
 	if (!g)
 		return STEP_NEXT;
 	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !relay_has_room(r)) {

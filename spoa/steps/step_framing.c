@@ -74,6 +74,8 @@ step_framing(struct request *r)
 	if (span_chr(v, '@') < v.n)
 		return bad_request(r, "invalid_host", "the Host field holds userinfo");
 	r->in.host = host_name(r, v);
+	if (request_observe(r) == STEP_DECIDED)
+		return STEP_DECIDED;
 	if (http_field_one(&r->in.head, "content-type", &v) < 0)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
 	if (r->in.head.path.n + r->in.head.query.n > CAP_TARGET_BYTES)

@@ -57,6 +57,11 @@ step_identity(struct request *r)
 	bool hit = false;
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 
+	if (r->found.observed) { /* it showed nothing of ours */
+		identity_nobody(r->snap->policy, &r->found.identity);
+		r->found.identified = true;
+		return r->gate ? request_hold_identity(r) : STEP_NEXT;
+	}
 	if (!mine)
 		return request_overload(r);
 	struct credentials given = { .head = &r->in.head,

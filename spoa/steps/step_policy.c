@@ -83,6 +83,21 @@ may_pass(struct request *r)
 	return STEP_NEXT;
 }
 
+/* Of a request that goes as it came: nothing is prepared for what it would have been. */
+static enum step_result
+only_said(struct request *r, bool whole)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	bool waits = !whole && v->waits,
+	     key = r->in.have_body && request_credential_in(r, r->in.raw);
+
+	if (may_pass(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	r->out.decision.kind = waits ? D_DEFER : v->redacts || key ? D_REDACT : D_PERMIT;
+	r->out.decision.rule = waits ? "" : v->rule ? v->rule->name : "default";
+	return STEP_DECIDED;
+}
+
 /* The model's name is the caller's text and goes to record and variables: not
  * where something was found in it, or it is what was found. */
 static void
@@ -105,23 +120,27 @@ enum step_result
 step_policy(struct request *r)
 {
 	struct policy_facts f;
+	const struct policy_verdict *v = &r->found.verdict;
 
 	request_estimate_tokens(r);
 	request_facts(r, &f);
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);
 	r->found.have_verdict = true;
-	if (f.whole || (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY))
+	if (f.whole || (!v->waits && v->effect == RULE_DENY))
 		request_shadow(r, &f);
 	r->in.body.model = arena_dup(&r->arena, r->in.body.model);
 	hide_model(r);
+	bool denied = v->effect == RULE_DENY && (f.whole || !v->waits);
+	if (denied)
+		return deny_by_rule(r);
+	if (r->found.observed)
+		return only_said(r, f.whole);
 	if (!f.whole) {
-		if (!r->found.verdict.waits && r->found.verdict.effect == RULE_DENY)
-			return deny_by_rule(r);
 		r->out.decision.kind = D_DEFER;
 		r->out.decision.rule = "";
 		r->out.decision.via = VIA_RELAY;
 		return STEP_NEXT;
 	}
-	return r->found.verdict.effect == RULE_DENY ? deny_by_rule(r) : may_pass(r);
+	return may_pass(r);
 }

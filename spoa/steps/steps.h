@@ -21,6 +21,11 @@ enum step_result step_rewrite(struct request *r);
 enum step_result step_quota(struct request *r);
 enum step_result step_audit(struct request *r);
 
+/* observe.c: whether it is a cutover's, once its host is known; a body that came whole, by
+ * whatever framing, is read. And what becomes of such a request, once it is decided. */
+enum step_result request_observe(struct request *r);
+void request_observed(struct request *r);
+
 /* step_read.c: what of the target or the body nobody could read counts for the request.
  * False: no memory. */
 bool request_unread(struct request *r, const struct unread *u);
