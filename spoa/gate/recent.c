@@ -62,7 +62,8 @@ void
 recent_add(struct recent *rec, const struct request *r)
 {
 	const struct decision *d = &r->out.decision;
-	const struct target *to = request_target(r);
+	bool observed = d->kind == D_OBSERVED;
+	const struct target *to = observed ? NULL : request_target(r);
 	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
 	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
 	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
@@ -73,6 +74,8 @@ recent_add(struct recent *rec, const struct request *r)
 	s.kind = (uint8_t)d->kind;
 	s.via = (uint8_t)d->via;
 	memcpy(s.id, r->id, sizeof(s.id));
+	if (observed) /* what would have decided */
+		d = &r->out.would;
 	s.by_code = !d->rule || !*d->rule;
 	set_text(&s, SHOWN_PERSON, r->found.identity.person);
 	set_text(&s, SHOWN_ROUTE, span_str(r->found.route ? r->found.route->name : NULL));
@@ -107,7 +110,6 @@ read_slot(const struct recent *rec, uint64_t n, struct shown *s)
 static void
 put_shown(const struct shown *s, struct buf *out)
 {
-	static const char *const via[] = { "", "direct", "relay" };
 	char when[CLOCK_RFC3339_LEN];
 
 	clock_rfc3339(s->decided_at_ns, when);
@@ -116,7 +118,7 @@ put_shown(const struct shown *s, struct buf *out)
 	if (s->status)
 		buf_printf(out, ",\"status\":%u", s->status);
 	if (s->via)
-		buf_printf(out, ",\"via\":\"%s\"", via[s->via]);
+		buf_printf(out, ",\"via\":\"%s\"", via_names[s->via]);
 	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
 		struct span text = span_of(s->text + texts[t].at, s->n[t]);
 		if (!text.n)

@@ -15,6 +15,7 @@ enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
 const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer",
 	"observed" };
+const char *const via_names[] = { "", "direct", "relay", "observe" };
 
 /* Crockford's base 32: 48 bits of time, 80 of chance. */
 static void

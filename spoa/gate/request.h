@@ -333,6 +333,7 @@ void request_classes(const struct request *r, struct buf *out);
 /* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
 extern const char *const decision_names[]; /* by enum decision_kind */
+extern const char *const via_names[];	   /* by enum decision_via */
 
 /* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */

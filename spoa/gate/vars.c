@@ -111,12 +111,11 @@ put_error(struct vars *vs)
 size_t
 request_vars(struct request *r, struct var out[VARS_MAX])
 {
-	static const char *const via[] = { "", "direct", "relay", "observe" };
 	struct vars vs = { r, out, 0 };
 	const struct decision *d = &r->out.decision;
 
 	put(&vs, "decision", "decision", span_str(decision_names[d->kind]));
-	put(&vs, "via", NULL, span_str(via[d->via]));
+	put(&vs, "via", NULL, span_str(via_names[d->via]));
 	put(&vs, "id", "id", span_str(r->id));
 	if (d->via == VIA_RELAY && r->x)
 		put(&vs, "ticket", NULL, span_str(r->x->ticket_text));

@@ -8,6 +8,7 @@
 #include "codec/uri.h"
 #include "policy/apikeys.h"
 #include "policy/build.h"
+#include "policy/credentials.h"
 #include "policy/data.h"
 
 #define DAY_NS (86400ll * 1000000000)
@@ -104,51 +105,85 @@ holds_key(struct span s, struct arena *a)
 	}
 }
 
-/* Of the entry's issuer, as the token itself says: nothing of it is trusted. A token of another
+/* Of an entry's issuer, as the token itself says: nothing of it is trusted. A token of another
  * issuer is the provider's to judge. */
 static bool
-is_token_of(const struct identity_entry *e, struct span v, struct arena *a)
+is_token_of_ours(const struct policy *p, struct span v, struct arena *a)
 {
 	const char *why;
 	struct jws j;
+	bool ours = false;
 
 	if (credential_shape(v) != SHAPE_TOKEN || jws_parse(v, a, &j, &why) < 0)
 		return false;
-	bool ours = span_is(json_span(json_object_get(j.payload, "iss")), e->issuer);
+	struct span issuer = json_span(json_object_get(j.payload, "iss"));
+	for (size_t i = 0; i < p->nidentities && !ours; i++)
+		ours = p->identities[i].kind == ID_JWT &&
+		       span_is(issuer, p->identities[i].issuer);
 	jws_clear(&j);
 	return ours;
 }
 
+/* With or without a scheme before it. `place`: it is for credentials, where whatever begins as
+ * a key of ours is meant to be one. */
 static bool
-is_of(const struct identity_entry *e, struct span v, struct arena *a)
-{
-	return credential_shape(v) == SHAPE_API_KEY ||
-	       (e->kind == ID_JWT && is_token_of(e, v, a));
-}
-
-/* With or without a scheme before it. */
-static bool
-field_shows(const struct identity_entry *e, struct span v, struct arena *a)
+value_shows(const struct policy *p, struct span v, bool place, struct arena *a)
 {
 	size_t scheme = 0;
 
 	v = span_trim(v, " \t");
 	while (scheme < v.n && v.p[scheme] != ' ' && v.p[scheme] != '\t')
 		scheme++;
-	return is_of(e, v, a) || is_of(e, span_trim(span_cut(v, scheme, v.n), " \t"), a);
+	struct span rest = span_trim(span_cut(v, scheme, v.n), " \t");
+	return (place && (credential_shape(v) == SHAPE_API_KEY ||
+				 credential_shape(rest) == SHAPE_API_KEY)) ||
+	       is_token_of_ours(p, v, a) || is_token_of_ours(p, rest, a);
+}
+
+/* Whether an entry looks there: a header field, or a parameter of the query. */
+static bool
+is_place(const struct policy *p, struct span name, bool query)
+{
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (query ? e->query && span_is(name, e->query)
+			  : e->header && span_ieq(name, span_str(e->header)))
+			return true;
+	}
+	return !query && credential_header(name);
 }
 
 static bool
-entry_shows(const struct identity_entry *e, const struct credentials *c, struct arena *a)
+signed_field(const struct policy *p, struct span name)
 {
-	if (e->kind == ID_CERTIFICATE)
-		return c->certificate.n > 0;
-	for (size_t i = 0; i < c->head->nfields; i++) {
-		const struct http_field *f = &c->head->fields[i];
-		if (e->kind == ID_SIGNED && span_istarts(f->name, span_str(e->prefix)))
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == ID_SIGNED &&
+			(span_istarts(name, span_str(p->identities[i].prefix)) ||
+				span_ieq(name, span_str(p->identities[i].header))))
 			return true;
-		if (e->header && span_ieq(f->name, span_str(e->header)) &&
-			(e->kind == ID_SIGNED || field_shows(e, f->value, a)))
+	return false;
+}
+
+static bool
+field_shows(const struct policy *p, const struct http_field *f, struct arena *a)
+{
+	return signed_field(p, f->name) || holds_key(f->name, a) || holds_key(f->value, a) ||
+	       value_shows(p, f->value, is_place(p, f->name, false), a);
+}
+
+static bool
+query_shows(const struct policy *p, struct span query, struct arena *a)
+{
+	struct span name, value;
+	struct uri_pair pair;
+
+	if (holds_key(query, a))
+		return true;
+	while (uri_pair_next(&query, &pair)) {
+		if (uri_decode(pair.name, true, a, &name) < 0)
+			name = pair.name;
+		if (uri_decode(pair.value, true, a, &value) == 0 &&
+			value_shows(p, value, is_place(p, name, true), a))
 			return true;
 	}
 	return false;
@@ -158,13 +193,12 @@ bool
 observe_shows_ours(const struct policy *p, const struct credentials *c, struct arena *a)
 {
 	for (size_t i = 0; i < c->head->nfields; i++)
-		if (holds_key(c->head->fields[i].name, a) ||
-			holds_key(c->head->fields[i].value, a))
+		if (field_shows(p, &c->head->fields[i], a))
 			return true;
 	for (size_t i = 0; i < p->nidentities; i++)
-		if (entry_shows(&p->identities[i], c, a))
+		if (p->identities[i].kind == ID_CERTIFICATE && c->certificate.n)
 			return true;
-	return holds_key(c->head->path, a) || holds_key(c->head->query, a);
+	return holds_key(c->head->path, a) || query_shows(p, c->head->query, a);
 }
 
 /* ---- for people ---- */

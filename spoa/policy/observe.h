@@ -11,8 +11,9 @@ enum { OBSERVE_DAYS_MAX = 90, OBSERVE_DAYS_NEAR = 7 };
 bool observe_host(const struct policy *p, struct span host, int64_t now_wall_ns);
 
 /* Whether the caller shows a credential of ours, by its shape, verified or not: an API key in
- * any header field, in path or query; a token with the issuer of an entry, in that entry's
- * header; a field of an entry of signed headers; a certificate where an entry is for them. */
+ * any header field, in path or query, or what begins as one where credentials are; a token
+ * with the issuer of an entry, wherever it is; a field of an entry of signed headers; a
+ * certificate where an entry is for them. */
 bool observe_shows_ours(const struct policy *p, const struct credentials *c, struct arena *a);
 
 enum observe_state { OBSERVE_NONE, OBSERVE_ON, OBSERVE_NEAR, OBSERVE_OVER };

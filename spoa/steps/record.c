@@ -270,8 +270,7 @@ record_decision(struct request *r, struct buf *b)
 	put_str(b, "rule", span_str(d->rule));
 	put_would(r, b);
 	if (d->via == VIA_DIRECT || d->via == VIA_OBSERVE) {
-		put_str(b, "via",
-			d->via == VIA_DIRECT ? SPAN_LIT("direct") : SPAN_LIT("observe"));
+		put_str(b, "via", span_str(via_names[d->via]));
 		put_str(b, "state", SPAN_LIT("released to HAProxy"));
 	} else if (d->via == VIA_RELAY) {
 		put_str(b, "via", SPAN_LIT("relay"));

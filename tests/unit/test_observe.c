@@ -29,6 +29,7 @@ load(struct policy_fix *f, const char *hosts, const char *backend, const char *u
 		"  - jwt: {issuer: https://idp/, audience: gw, jwks: jwks.json}\n"
 		"  - jwt: {header: x-delegation, issuer: https://other/, audience: gw, jwks: "
 		"j.json}\n"
+		"  - jwt: {query: key, issuer: https://idp/, audience: gw, jwks: jwks.json}\n"
 		"  - api_key: {keys: keys.yaml}\n"
 		"  - signed_headers: {prefix: x-id-, keys: h.yaml}\n"
 		"  - client_certificate: {person: subject.CN}\n"
@@ -153,10 +154,17 @@ static const struct { const char *name, *header, *value, *query; bool ours; } sh
 	{ "a whole key in the query, escaped", "x", "y", "key=%74g_KEY3", true },
 	{ "a token of our issuer", "authorization", "Bearer " IDP, "", true },
 	{ "a token of our issuer without scheme", "authorization", IDP, "", true },
-	{ "a token of our issuer where another's is expected", "x-delegation", IDP, "", false },
+	{ "a token of our issuer where another's is expected", "x-delegation", IDP, "", true },
+	{ "a token of our issuer in a header of no entry", "x-api-key", IDP, "", true },
+	{ "the beginning of a key in a header of no entry", "api-key", "tg_a", "", true },
+	{ "the beginning of a key in no header of credentials", "user-agent", "tg_a", "", false },
 	{ "a token of the issuer of that header", "x-delegation", OTHER, "", true },
 	{ "a token of a provider", "authorization", "Bearer " THEIR, "", false },
 	{ "three parts that are no token", "authorization", "Bearer a.b.c", "", false },
+	{ "a token of our issuer in its parameter", "x", "y", "a=1&k%65y=" IDP, true },
+	{ "the second of two", "x", "y", "key=AIzaSy&key=" IDP, true },
+	{ "a token of our issuer in another parameter", "x", "y", "q=" IDP, true },
+	{ "a provider's key in that parameter", "x", "y", "key=AIzaSy", false },
 	{ "signed headers", "x-id-person", "alice", "", true },
 };
 /* clang-format on */
@@ -290,7 +298,7 @@ check_notes_it(void **state)
 	policy_notes(f.p, &fix_config, detect_fix()->rules, keep_note, &b);
 	buf_putc(&b, 0);
 	assert_non_null(strstr(buf_view(&b).p,
-		"t.yaml:11:1: observe: a.b: who has no key of ours goes to openai, nothing "
+		"t.yaml:12:1: observe: a.b: who has no key of ours goes to openai, nothing "
 		"refused, until "));
 	assert_non_null(strstr(buf_view(&b).p, "(1 day left); from then on"));
 	assert_non_null(strstr(
