@@ -17,13 +17,15 @@ request_observe(struct request *r)
 		observe_shows_ours(p, &shown, &r->arena))
 		return STEP_NEXT;
 	r->found.observed = true;
-	if (r->in.body_state != BODY_STATE_PARTIAL || !r->in.ended)
+	if (r->in.body_state != BODY_STATE_PARTIAL)
 		return STEP_NEXT;
-	/* Nothing is enforced on it: that its end was seen is proof enough. */
 	if (r->gate && !request_hold(r, r->in.prefix.n))
 		return request_overheld(r);
-	r->in.body_raw = r->in.prefix;
-	r->in.body_state = BODY_STATE_WHOLE;
+	/* Nothing is enforced on it: that its end was seen is proof enough. */
+	if (r->in.ended) {
+		r->in.body_raw = r->in.prefix;
+		r->in.body_state = BODY_STATE_WHOLE;
+	}
 	return STEP_NEXT;
 }
 

@@ -216,8 +216,13 @@ record_prompt(struct request *r, struct buf *b)
 		return;
 	put_object(b, "prompt");
 	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
-		put_flag(b, "not_read", !none);
+		size_t seen = r->in.have_body ? r->in.body.inspected_bytes : 0;
+		put_flag(b, "not_read", !none && !seen);
 		put_flag(b, "head_only", r->in.body_state == BODY_STATE_PARTIAL);
+		put_count(b, "inspected_bytes", seen);
+		if (r->found.observed && !none && r->in.declared_length >= 0)
+			put_int(b, "not_inspected_bytes",
+				r->in.declared_length - (int64_t)seen);
 		if (any)
 			put_unread(r, b);
 		buf_putc(b, '}');

@@ -112,7 +112,9 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	const struct policy *p = r->snap->policy;
 	enum inject_origin o = origins[s->role];
 
-	if (!p->scores || o == INJECT_ORIGINS ||
+	bool cut = r->in.body_state == BODY_STATE_PARTIAL && s->role == ROLE_OTHER;
+
+	if (!p->scores || o == INJECT_ORIGINS || cut ||
 		(p->inject_roles && !(p->inject_roles >> s->role & 1)))
 		return;
 	struct inject_result got = inject_score(p->inject, text, o, p->inject_off);

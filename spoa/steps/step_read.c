@@ -6,6 +6,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/inflate.h"
+#include "codec/utf8.h"
 #include "text/opaque.h"
 
 /* The relay brings the body once more, and a helper thread reads it. */
@@ -93,6 +94,44 @@ keep_parameters(struct body *b)
 	b->nparams = n;
 }
 
+/* What came of a body that goes on by without us is searched as the text that it is, for the
+ * record: it is no document, and rules that read one wait for the rest, which never comes. */
+static enum step_result
+read_prefix(struct request *r)
+{
+	struct span text = r->in.prefix;
+	struct segment *s = arena_new(&r->arena, struct segment);
+
+	if (!s)
+		return request_overload(r);
+	if (text.n == 0 || r->in.coding.n)
+		return STEP_NEXT;
+	/* cut within a character */
+	for (size_t i = 1; i <= 4 && i <= text.n; i++) {
+		unsigned char c = (unsigned char)text.p[text.n - i];
+		if ((c & 0xc0) == 0x80)
+			continue;
+		text.n -= c >= 0xc0 ? i : 0;
+		break;
+	}
+	if (!utf8_valid(text))
+		return STEP_NEXT;
+	*s = (struct segment){ .role = ROLE_OTHER,
+		.form = SEG_TEXT,
+		.key = SEGMENT_NO_KEY,
+		.end = (uint32_t)text.n,
+		.text = text };
+	r->in.body = (struct body){ .dialect = r->found.dialect,
+		.format = BODY_TEXT,
+		.segments = s,
+		.nsegments = 1,
+		.inspected_bytes = text.n,
+		.output_cap_tokens = -1,
+		.choices = 1 };
+	r->in.have_body = true;
+	return STEP_NEXT;
+}
+
 static enum step_result
 read_body(struct request *r)
 {
@@ -100,6 +139,8 @@ read_body(struct request *r)
 	struct body_refusal why = { 0 };
 
 	bool none = r->in.body_state == BODY_STATE_NONE;
+	if (r->found.observed && r->in.body_state == BODY_STATE_PARTIAL)
+		return read_prefix(r);
 	if (r->in.body_state == BODY_STATE_PARTIAL || (none && empty_is_fine(r)))
 		return STEP_NEXT;
 	r->in.raw = r->in.body_raw;

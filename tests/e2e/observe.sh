@@ -75,7 +75,7 @@ is "a token of another issuer goes along" "$status $(came authorization)" "200 B
 
 # ---- bodies of any framing ----
 for size in 10000 300000 1500000; do
-	{ printf '{"model":"echo","messages":[{"role":"user","content":"'; yes 'some words ' | tr -d '\n' | head -c $size; printf ' jane.doe@example.com"}]}'; } >"$D/body"
+	{ printf '{"model":"echo","messages":[{"role":"user","content":"jane.doe@example.com '; yes 'some words ' | tr -d '\n' | head -c $size; printf '"}]}'; } >"$D/body"
 	for how in length chunked h2 h2-nolength; do
 		case $how in
 		length) set -- --data-binary "@$D/body" -H 'expect:' ;;
@@ -89,7 +89,9 @@ for size in 10000 300000 1500000; do
 		if [ $size = 10000 ]; then
 			like "$size bytes, $how: was read" "$(record)" '"would":\{"decision":"redact".*"EMAIL_ADDRESS".*"inspected_bytes":1[0-9]{4},'
 		else
-			like "$size bytes, $how: the record says how much was not" "$(record)" '"would":\{"decision":"unknown"\}.*"not_read":true,"head_only":true'
+			rest='' # the length is not known where none is declared
+			case $how in length | h2) rest='"not_inspected_bytes":[1-9][0-9]{4,6}' ;; esac
+			like "$size bytes, $how: the record says how much of it was searched" "$(record)" '"would":\{"decision":"unknown"\}.*"EMAIL_ADDRESS".*"head_only":true,"inspected_bytes":2[0-9]{5}[,}]'$rest
 		fi
 	done
 done
