@@ -140,16 +140,21 @@ body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	return 0;
 }
 
+bool
+body_is_text(struct span raw)
+{
+	for (size_t i = 0; i < raw.n; i++) {
+		unsigned char c = (unsigned char)raw.p[i];
+		if (c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r')
+			return false;
+	}
+	return utf8_valid(raw);
+}
+
 int
 body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why)
 {
-	bool text = utf8_valid(raw);
-
-	for (size_t i = 0; text && i < raw.n; i++) {
-		unsigned char c = (unsigned char)raw.p[i];
-		text = c >= 0x20 || c == '\t' || c == '\n' || c == '\f' || c == '\r';
-	}
-	if (!text) {
+	if (!body_is_text(raw)) {
 		refuse(why, 403, "unreadable_content", 0,
 			"the body is neither JSON nor a form nor UTF-8 text");
 		why->unreadable = true;
@@ -231,6 +236,8 @@ read_any_format(const struct dialect *d, struct span content_type, struct span r
 		out->format = BODY_EMPTY;
 		return 0;
 	}
+	if (!json && media == MEDIA_PARTS)
+		return body_multipart(d, content_type, raw, a, out, why);
 	if (json || first == '{' || first == '[')
 		return body_json(d, raw, a, out, why);
 	if (media == MEDIA_FORM)

@@ -77,7 +77,7 @@ struct signed_block {
 	const char *alone; /* stands for it where the list would be empty */
 };
 
-enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT };
+enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT, BODY_MULTIPART };
 
 struct body {
 	const struct dialect *dialect;
@@ -142,7 +142,10 @@ struct body_refusal {
  *   may stand for itself and a pair may lack its =.
  * - text: UTF-8 whose control characters are TAB, LF, FF and CR only. NUL, ESC
  *   and the like are signs of UTF-16, ISO 2022 and binary formats, in which
- *   words hide from a scanner. multipart bodies are such text or unreadable.
+ *   words hide from a scanner.
+ * - multipart, where the Content-Type says so and the dialect is no JSON one: its names, file
+ *   names and texts, a document in it as one; what is no text is an opaque part (unread).
+ *   Where parsers may divide it otherwise: 400.
  * Refused with 400 whatever the format: a charset that is not UTF-8, a byte
  * order mark, a Content-Type that names two types; an empty body where JSON must
  * be. 0, or negative with *why filled. */

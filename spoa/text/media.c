@@ -3,6 +3,8 @@
  * understand is not understood otherwise here. */
 #include "text/media.h"
 
+#include "base/ascii.h"
+
 /* The bytes up to the next ; outside quotes; *bad: a comma outside them, or
  * quotes that stay open. */
 static struct span
@@ -64,5 +66,45 @@ media_kind(struct span ct)
 		return MEDIA_JSON;
 	if (span_ieq(type, SPAN_LIT("application/x-www-form-urlencoded")))
 		return MEDIA_FORM;
+	if (span_istarts(type, SPAN_LIT("multipart/")))
+		return MEDIA_PARTS;
 	return MEDIA_OTHER;
+}
+
+bool
+media_is_form_data(struct span ct)
+{
+	bool bad = false;
+
+	return span_ieq(next_piece(&ct, &bad), SPAN_LIT("multipart/form-data"));
+}
+
+/* bchars without the blank: DIGIT / ALPHA / "'" / "(" / ")" / "+" / … */
+static bool
+is_boundary_byte(char c)
+{
+	return is_alnum(c) || is_one_of(c, "'()+_,-./:=?");
+}
+
+struct span
+media_boundary(struct span ct)
+{
+	struct span boundary = { NULL, 0 };
+	bool bad = false;
+
+	next_piece(&ct, &bad);
+	while (ct.n) {
+		struct span value = next_piece(&ct, &bad);
+		struct span name = span_trim(span_next(&value, '='), " \t");
+		if (!span_istarts(name, SPAN_LIT("boundary")))
+			continue;
+		if (boundary.n || name.n != strlen("boundary"))
+			return (struct span){ NULL, 0 };
+		boundary = span_trim(value, " \t");
+		if (boundary.n > 2 && boundary.p[0] == '"' && boundary.p[boundary.n - 1] == '"')
+			boundary = span_cut(boundary, 1, boundary.n - 1);
+		if (span_past(boundary, 0, is_boundary_byte) < boundary.n)
+			return (struct span){ NULL, 0 };
+	}
+	return bad ? (struct span){ NULL, 0 } : boundary;
 }

@@ -7,11 +7,16 @@
 enum media_kind {
 	MEDIA_OTHER,   /* none, or any that is not one of these */
 	MEDIA_JSON,    /* application/json, text/json, +json */
+	MEDIA_PARTS,   /* multipart/… */
 	MEDIA_FORM,    /* application/x-www-form-urlencoded */
 	MEDIA_TWO,     /* more than one type in a value, or quotes that do not close */
 	MEDIA_CHARSET, /* a charset that is not UTF-8 */
 };
 
 enum media_kind media_kind(struct span content_type);
+bool media_is_form_data(struct span content_type);
+/* The boundary of a multipart type (RFC 2046 5.1.1), without quotes; empty where there is
+ * none, several, one in pieces (RFC 2231) or one with other characters. */
+struct span media_boundary(struct span content_type);
 
 #endif

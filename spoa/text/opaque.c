@@ -9,9 +9,9 @@
 
 enum {
 	URI_NAME = 4,
-	URI_HEAD = 256,	 /* characters of a media type with its parameters */
-	URI_PLAIN = 64,	 /* characters of data that only the label says to be no text */
-	EDGE_MAX = 64,	 /* blanks and quotes around a whole string */
+	URI_HEAD = 256, /* characters of a media type with its parameters */
+	URI_PLAIN = 64, /* characters of data that only the label says to be no text */
+	EDGE_MAX = 64,	/* blanks and quotes around a whole string */
 	MAGIC_BYTES = 16,
 	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
 	MAGIC_HEX = 4,	/* nor one of many digests */
@@ -53,11 +53,17 @@ static const struct {
 	{ 0, SPAN_LIT("\x78\x9c"), "file" },
 	{ 0, SPAN_LIT("\x78\xda"), "file" },
 	{ 0, SPAN_LIT("BZh"), "file" },
-	{ 0, SPAN_LIT("\xfd" "7zXZ"), "file" },
+	{ 0,
+		SPAN_LIT("\xfd"
+			 "7zXZ"),
+		"file" },
 	{ 0, SPAN_LIT("\x28\xb5\x2f\xfd"), "file" },
 	{ 0, SPAN_LIT("7z\xbc\xaf"), "file" },
 	{ 0, SPAN_LIT("Rar!"), "file" },
-	{ 0, SPAN_LIT("\x7f" "ELF"), "file" },
+	{ 0,
+		SPAN_LIT("\x7f"
+			 "ELF"),
+		"file" },
 	{ 0, SPAN_LIT("\xd0\xcf\x11\xe0"), "file" },
 	{ 0, SPAN_LIT("SQLite format"), "file" },
 	{ 0, SPAN_LIT("wOF"), "file" },
@@ -73,8 +79,8 @@ kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least
 
 	for (size_t i = 0; i < COUNT_OF(magics); i++)
 		if (magics[i].bytes.n >= least &&
-			span_starts(span_cut(span_of(head, n), magics[i].at, n),
-				magics[i].bytes))
+			span_starts(
+				span_cut(span_of(head, n), magics[i].at, n), magics[i].bytes))
 			return magics[i].kind;
 	return NULL;
 }
@@ -86,6 +92,16 @@ kind_of_type(struct span type)
 	       : span_istarts(type, SPAN_LIT("audio/")) ? "audio"
 	       : span_istarts(type, SPAN_LIT("video/")) ? "video"
 							: "file";
+}
+
+const char *
+opaque_kind(struct span type, struct span bytes)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].bytes.n >= MAGIC_SURE &&
+			span_starts(span_cut(bytes, magics[i].at, bytes.n), magics[i].bytes))
+			return magics[i].kind;
+	return kind_of_type(type);
 }
 
 /* text/plain, image/svg+xml, application/x-yaml; no type is text/plain (RFC 2397). */
@@ -129,8 +145,7 @@ read_head(struct span t, size_t at, struct uri_head *h)
 			break;
 		if (c > 0 && c < 128 && strchr("\r\n\t", c))
 			continue;
-		if (c <= 0 || c > 127 ||
-			(!digits_in[c] && !strchr(" ;=.\"'*!#$&^~", c)))
+		if (c <= 0 || c > 127 || (!digits_in[c] && !strchr(" ;=.\"'*!#$&^~", c)))
 			return false;
 		h->room[n++] = (char)c;
 	}
@@ -340,8 +355,8 @@ opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes)
 }
 
 int
-opaque_count(const struct segment *v, size_t n, struct arena *a, struct unread *u,
-	size_t *inspected)
+opaque_count(
+	const struct segment *v, size_t n, struct arena *a, struct unread *u, size_t *inspected)
 {
 	struct opaque_reader r;
 	struct opaque o;

@@ -10,7 +10,8 @@ enum {
 	OPAQUE_WHOLE = 1 << 10,	 /* digits of a run that is a whole string */
 	OPAQUE_INSIDE = 4 << 10, /* of one inside prose and code */
 	OPAQUE_FILE = 32,	 /* of a whole string that begins as a file does */
-	OPAQUE_LEAST = 6, /* bytes of a data URI: fewer than any file's first ones tell nothing */
+	OPAQUE_LEAST =
+		6, /* bytes of a data URI: fewer than any file's first ones tell nothing */
 	SEALED_LEAST = 64, /* digits of what a provider sealed */
 };
 
@@ -36,6 +37,8 @@ bool opaque_is_sealed(struct span text);
 /* The text is base64 that does not decode to text. */
 bool opaque_is_noise(struct span base64);
 
+/* The kind of a file, by its first bytes or else its media type. */
+const char *opaque_kind(struct span type, struct span bytes);
 /* One more part of that kind. 0, or ERR_NOMEM. */
 int opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes);
 /* Adds what the segments hold, except those of parts that were counted. `inspected`: bytes

@@ -115,11 +115,16 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_rest;
 __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
 	const char *code, size_t at, const char *what, ...);
 
-/* The readers of the three formats. 0, or negative with *why filled. */
+/* The readers of the formats. 0, or negative with *why filled. */
 int body_json(const struct dialect *d, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
 int body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	struct body_refusal *why);
+/* *out is empty but for what body_read() knows. */
+int body_multipart(const struct dialect *d, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why);
+/* UTF-8 without control characters but those of lines and tabs. */
+bool body_is_text(struct span raw);
 int body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why);
 
 /* A growing array of segments in an arena. */

@@ -12,7 +12,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const types[] = { "", "application/json",
-	"application/x-www-form-urlencoded", "text/plain; charset=utf-8" };
+	"application/x-www-form-urlencoded", "text/plain; charset=utf-8",
+	"multipart/form-data; boundary=b" };
+enum { PLAIN_TYPES = 4, PARTS = 0xfe }; /* a first byte */
 static const char *const dialects[] = { "openai", "anthropic", "rest" };
 
 static void
@@ -32,7 +34,8 @@ check_segments(const struct body *b, struct span raw)
 		last = s->end;
 		sum += s->text.n;
 	}
-	INVARIANT(b->unread.nmedia || b->unread.sealed ? b->inspected_bytes <= sum : sum == b->inspected_bytes);
+	INVARIANT(b->unread.nmedia || b->unread.sealed ? b->inspected_bytes <= sum
+						       : sum == b->inspected_bytes);
 }
 
 static void
@@ -133,8 +136,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	const struct dialect *d = dialect_find(span_str(dialects[data[0] % 3]));
-	struct span type = span_str(types[data[0] / 3 % 4]), raw = span_of(data + 1, size - 1),
-		    edited;
+	struct span type = span_str(
+			    types[data[0] == PARTS ? PLAIN_TYPES : data[0] / 3 % PLAIN_TYPES]),
+		    raw = span_of(data + 1, size - 1), edited;
 	arena_init(&a, 0, false);
 	if (body_read(d, type, raw, &a, &b, &why) == 0) {
 		check_segments(&b, raw);

@@ -240,7 +240,7 @@ static const struct {
 	{ "JSON in a form", "rest", "application/x-www-form-urlencoded", "q=%7B%22a%22:%22{noise,escaped,800}%22%7D",
 	  "unknown", 0 },
 	{ "text", "rest", "text/plain", "{noise,raw,900}", "unknown", 0 },
-	{ "a part of multipart", "rest", "multipart/form-data; boundary=x", "--x\r\nContent-Type: image/png\r\n\r\n"
+	{ "a part of multipart", "rest", "multipart/mixed; boundary=x", "--x\r\nContent-Type: image/png\r\n\r\n"
 	  "{png,raw,4000}\r\n--x--\r\n", "image", 0 },
 
 	{ "a signature is sealed", "anthropic", NULL, THINKING("{seal,base64,900}"), "", 1 },

@@ -102,7 +102,7 @@ a_charge_ends_in_the_bucket_of_redis_clock(void **state)
 		assert_true(run_until_up(l[k].redis, 2000000));
 	}
 	uint64_t until = clock_mono_us() + RUN_US;
-	for (int i = 0; clock_mono_us() < until; i++) {
+	while (clock_mono_us() < until) {
 		static const int64_t by[] = { 15000000, -15000000, 20000000, -20000000, 90000,
 			-90000, 600000, -600000 };
 		seed = seed * 1664525 + 1013904223;

@@ -1,0 +1,305 @@
+/* A multipart body (RFC 2046 5.1, RFC 7578): texts in it are read, files that are no text are
+ * opaque parts. Only what every parser divides alike is taken: no text around the parts, the
+ * boundary at line starts alone, fields on one line each, no encodings. */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/utf8.h"
+#include "text/media.h"
+#include "text/opaque.h"
+#include "text/table.h"
+
+enum { BOUNDARY_MAX = 70 };
+
+struct reader {
+	struct span raw, delimiter; /* "--" boundary */
+	bool named;		    /* form-data: each part has a name */
+	struct arena *a;
+	struct body *out;
+	struct body_refusal *why;
+	struct seglist segs;
+};
+
+/* What the head of a part says. */
+struct part {
+	struct span type;
+	bool has_type, has_disposition, has_name, has_filename;
+	bool counted; /* a field says how long it is or what its digest is */
+	uint32_t name;
+};
+
+static int
+bad(struct reader *r, const char *at, const char *what)
+{
+	return refuse(r->why, 400, "invalid_multipart", (size_t)(at - r->raw.p),
+		"the multipart body is not well-formed: %s", what);
+}
+
+static struct segment *
+add(struct reader *r, enum seg_role role, uint32_t key, struct span text)
+{
+	struct segment *s = r->segs.n < CAP_SEGMENTS ? seglist_add(&r->segs) : NULL;
+
+	if (!s) {
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return NULL;
+	}
+	*s = (struct segment){
+		.role = role,
+		.form = SEG_TEXT,
+		.key = key,
+		.start = (uint32_t)(text.p - r->raw.p),
+		.end = (uint32_t)(text.p + text.n - r->raw.p),
+		.text = text,
+	};
+	r->out->inspected_bytes += text.n;
+	return s;
+}
+
+/* ---- fields of a part ---- */
+
+/* parameter = name "=" ( token / DQUOTE *qdtext DQUOTE ); a quote in quotes is read in two
+ * ways. */
+static int
+read_parameter(struct reader *r, struct span *rest, struct span *name, struct span *value)
+{
+	struct span v = span_trim(*rest, " \t");
+
+	*name = span_cut(v, 0, span_past(v, 0, is_tchar));
+	size_t at = name->n + 1;
+	if (!name->n || at >= v.n || v.p[name->n] != '=')
+		return bad(r, v.p, "a parameter of Content-Disposition");
+	bool quoted = v.p[at] == '"';
+	size_t from = at + quoted, to = from;
+	if (quoted)
+		to += span_chr(span_cut(v, from, v.n), '"');
+	else
+		to = span_past(v, from, is_tchar);
+	if ((quoted && (to == v.n || (to > from && v.p[to - 1] == '\\'))) ||
+		(!quoted && to == from))
+		return bad(r, v.p + from, "a parameter's value");
+	*value = span_cut(v, from, to);
+	*rest = span_trim(span_cut(v, to + quoted, v.n), " \t");
+	return rest->n && rest->p[0] != ';' ? bad(r, rest->p, "what is after a value") : 0;
+}
+
+static int
+read_disposition(struct reader *r, struct span value, struct part *p)
+{
+	size_t kind = span_past(value, 0, is_tchar);
+	struct span rest = span_trim(span_cut(value, kind, value.n), " \t"), name, v;
+
+	if (p->has_disposition)
+		return bad(r, value.p, "Content-Disposition is given twice");
+	p->has_disposition = true;
+	if (!kind || (rest.n && rest.p[0] != ';') ||
+		(r->named && !span_ieq(span_cut(value, 0, kind), SPAN_LIT("form-data"))))
+		return bad(r, value.p, "the Content-Disposition");
+	while (rest.n) {
+		rest = span_cut(rest, 1, rest.n);
+		int err = read_parameter(r, &rest, &name, &v);
+		if (err)
+			return err;
+		bool is_name = span_ieq(name, SPAN_LIT("name"));
+		if ((!is_name && !span_ieq(name, SPAN_LIT("filename"))) ||
+			(is_name ? p->has_name : p->has_filename))
+			return bad(r, name.p,
+				"Content-Disposition has name and filename, once each, alone");
+		if (is_name) {
+			p->has_name = true;
+			p->name = (uint32_t)r->segs.n;
+		} else {
+			p->has_filename = true;
+		}
+		if (!add(r, is_name ? ROLE_KEY : ROLE_OTHER, is_name ? SEGMENT_NO_KEY : p->name,
+			    v))
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+static int
+read_field(struct reader *r, struct span line, struct part *p)
+{
+	struct span value = line, name = span_next(&value, ':');
+
+	for (size_t i = 0; i < line.n; i++)
+		if ((unsigned char)line.p[i] < ' ' ? line.p[i] != '\t' : line.p[i] == 0x7f)
+			return bad(r, line.p, "a control character in a field");
+	if (!name.n || name.n == line.n || span_past(name, 0, is_tchar) < name.n ||
+		!utf8_valid(value))
+		return bad(r, line.p, "a field of a part");
+	value = span_trim(value, " \t");
+	if (span_ieq(name, SPAN_LIT("content-disposition")))
+		return read_disposition(r, value, p);
+	if (span_ieq(name, SPAN_LIT("content-transfer-encoding")) &&
+		!span_ieq(value, SPAN_LIT("binary")) && !span_ieq(value, SPAN_LIT("8bit")) &&
+		!span_ieq(value, SPAN_LIT("7bit")))
+		return bad(r, line.p, "a part in a Content-Transfer-Encoding");
+	if (span_ieq(name, SPAN_LIT("content-type"))) {
+		if (p->has_type)
+			return bad(r, line.p, "a part with two types");
+		p->has_type = true;
+		p->type = value;
+	}
+	p->counted = p->counted || span_ieq(name, SPAN_LIT("content-length")) ||
+		     span_ieq(name, SPAN_LIT("content-md5")) ||
+		     span_ieq(name, SPAN_LIT("content-digest"));
+	/* Any other text: what is found in it is not replaced, but denied. */
+	struct segment *s = value.n ? add(r, ROLE_OTHER, SEGMENT_NO_KEY, value) : NULL;
+	if (value.n && !s)
+		return ERR_NOMEM;
+	if (s)
+		s->reserved = true;
+	return 0;
+}
+
+/* ---- contents ---- */
+
+/* A document in a part, read as one in a body is. ERR_SYNTAX with *why filled where it is
+ * none. */
+static int
+read_json(struct reader *r, struct span text, const struct part *p)
+{
+	struct body sub;
+	size_t base = (size_t)(text.p - r->raw.p), first = r->segs.n;
+	int err = body_json(r->out->dialect, text, r->a, &sub, r->why);
+
+	for (size_t i = 0; i < sub.nsegments && !err; i++) {
+		struct segment s = sub.segments[i],
+			       *to = add(r, s.role, SEGMENT_NO_KEY, SPAN_LIT(""));
+		if (!to)
+			return ERR_NOMEM;
+		*to = s;
+		to->start += (uint32_t)base;
+		to->end += (uint32_t)base;
+		to->reserved |= p->counted;
+		if (s.key != SEGMENT_NO_KEY)
+			to->key += (uint32_t)first;
+		else if (p->has_name)
+			to->key = p->name;
+		r->out->inspected_bytes += s.text.n;
+	}
+	r->why->at += err ? base : 0;
+	return err;
+}
+
+static int
+read_content(struct reader *r, struct span text, const struct part *p)
+{
+	enum media_kind media = media_kind(p->type);
+	struct span inner = span_trim(text, " \t\r\n");
+
+	if (media == MEDIA_TWO)
+		return bad(r, p->type.p, "a part with two types");
+	if (!body_is_text(text) || media == MEDIA_CHARSET) {
+		const char *kind = opaque_kind(p->type, text);
+		if (!opaque_add(&r->out->unread, r->a, span_str(kind), text.n))
+			return 0;
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return ERR_NOMEM;
+	}
+	if (media == MEDIA_JSON || (inner.n && (inner.p[0] == '{' || inner.p[0] == '['))) {
+		int err = read_json(r, text, p);
+		if (err != ERR_SYNTAX && err != ERR_DUPLICATE && err != ERR_ENCODING)
+			return err;
+		if (media == MEDIA_JSON)
+			return err;
+		*r->why = (struct body_refusal){ 0 };
+	}
+	struct segment *s = text.n ? add(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
+					     p->has_name ? p->name : SEGMENT_NO_KEY, text)
+				   : NULL;
+	if (text.n && !s)
+		return ERR_NOMEM;
+	if (s)
+		s->reserved = p->counted;
+	return 0;
+}
+
+/* part = *( field CRLF ) CRLF content */
+static int
+read_part(struct reader *r, struct span part)
+{
+	struct part p = { .name = SEGMENT_NO_KEY };
+	int err = 0;
+
+	for (;;) {
+		const char *end = memmem(part.p, part.n, "\r\n", 2);
+		if (!end)
+			return bad(r, part.p, "the head of a part does not end");
+		struct span line = span_of(part.p, (size_t)(end - part.p));
+		part = span_cut(part, line.n + 2, part.n);
+		if (!line.n)
+			break;
+		err = read_field(r, line, &p);
+		if (err)
+			return err;
+	}
+	if (r->named && !p.has_name)
+		return bad(r, part.p, "a part without a name");
+	return read_content(r, part, &p);
+}
+
+/* The boundary, alone at the starts of lines. NULL: none is left. */
+static const char *
+next_delimiter(struct reader *r, const char *from)
+{
+	return memmem(
+		from, (size_t)(r->raw.p + r->raw.n - from), r->delimiter.p, r->delimiter.n);
+}
+
+/* body = delimiter CRLF part *( CRLF delimiter CRLF part ) CRLF delimiter "--" [ CRLF ] */
+static int
+read_parts(struct reader *r)
+{
+	const char *at = r->raw.p, *end = r->raw.p + r->raw.n;
+
+	if (next_delimiter(r, at) != at)
+		return bad(r, at, "it does not begin with its boundary");
+	for (;;) {
+		const char *head = at + r->delimiter.n;
+		if (end - head < 2 || memcmp(head, "\r\n", 2) != 0)
+			return bad(r, head, "what is after a boundary");
+		head += 2;
+		/* An empty head's line end is the boundary's own, too. */
+		const char *next = next_delimiter(r, head);
+		if (!next || next - head < 2 || memcmp(next - 2, "\r\n", 2) != 0)
+			return bad(r, next ? next : end,
+				next ? "the boundary within a part" : "it has no end");
+		int err = read_part(r, span_of(head, (size_t)(next - 2 - head)));
+		if (err)
+			return err;
+		at = next;
+		const char *tail = at + r->delimiter.n;
+		if (end - tail >= 2 && memcmp(tail, "--", 2) == 0) {
+			tail += 2;
+			if (tail != end && (end - tail != 2 || memcmp(tail, "\r\n", 2) != 0))
+				return bad(r, tail, "something is after its end");
+			return 0;
+		}
+	}
+}
+
+int
+body_multipart(const struct dialect *d, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why)
+{
+	char delimiter[2 + BOUNDARY_MAX] = "--";
+	struct span boundary = media_boundary(content_type);
+	struct reader r = { .raw = raw, .a = a, .out = out, .why = why, .segs.a = a };
+
+	if (!boundary.n || boundary.n > BOUNDARY_MAX)
+		return refuse(why, 400, "invalid_multipart", 0,
+			"the Content-Type has not one boundary of 1 to %d characters",
+			BOUNDARY_MAX);
+	memcpy(delimiter + 2, boundary.p, boundary.n);
+	r.delimiter = span_of(delimiter, 2 + boundary.n);
+	r.named = media_is_form_data(content_type);
+	out->dialect = d;
+	out->format = BODY_MULTIPART;
+	int err = read_parts(&r);
+	out->segments = r.segs.v;
+	out->nsegments = r.segs.n;
+	return err;
+}
