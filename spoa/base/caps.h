@@ -88,6 +88,8 @@
 #define CAP_RECOGNISER_CACHE   (32u << 20)  /* bytes of its remembered answers, a worker, all recognisers: the oldest go */
 #define CAP_LOG_BYTES          (1u << 20)   /* log lines that stderr has not taken: further ones are dropped and counted */
 #define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
+#define CAP_SERIES             512          /* sets of route, provider and model that /metrics tells apart: further ones are `other`, counted in labels_over_total */
+#define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

@@ -77,6 +77,7 @@
   X(M_RELAY_ERRORS,        "relay_errors_total",                 "",                          "exchanges ended for a protocol error or timeout") \
   X(M_RELAY_BYTES_UP,      "relay_bytes_total",                  "direction=\"request\"",     "body bytes relayed") \
   X(M_RELAY_BYTES_DOWN,    "relay_bytes_total",                  "direction=\"response\"",    "") \
+  X(M_LABELS_OVER,         "labels_over_total",                  "",                          "decisions of which a label is other, for want of room") \
   X(M_TURNS_LONG,          "long_turns_total",                   "",                          "turns of a worker's loop that took 50 ms or more") \
   X(M_HELD_REFUSED,        "held_refused_total",                 "",                          "requests refused for the cap on held bytes") \
   X(M_LOG_DROPPED,         "log_dropped_total",                  "",                          "log lines that stderr did not take in time") \

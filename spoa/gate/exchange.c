@@ -307,6 +307,7 @@ resume_at(struct exchange *x, size_t step,
 	r->run.life = LIFE_STEPS;
 	r->run.resumed = true;
 	r->run.done = relay_verdict;
+	gate_stages_begin(r);
 	r->run.pending++;
 	x->later.run = run_later;
 	mailbox_send(r->gate->mail, &x->later);
@@ -376,9 +377,7 @@ settle(struct request *r, const struct exchange_result *res)
 		return;
 	}
 	if (res->usage.known) {
-		metric_add(r->gate->metrics, M_TOKENS_INPUT, (uint64_t)res->usage.input_tokens);
-		metric_add(
-			r->gate->metrics, M_TOKENS_OUTPUT, (uint64_t)res->usage.output_tokens);
+		gate_count_tokens(r, &res->usage);
 		used = (uint64_t)res->usage.input_tokens + (uint64_t)res->usage.output_tokens;
 	} else if (res->status < 400 || res->output_begun) {
 		return;

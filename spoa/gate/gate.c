@@ -67,7 +67,7 @@ gate_held_bytes(const struct gate_shared *s)
 	return atomic_load_explicit(&s->holds.all, memory_order_relaxed);
 }
 
-/* ---- running ---- */
+/* ---- waiting ---- */
 
 static void
 unpark(struct request *r)
@@ -142,26 +142,144 @@ count_decision(struct request *r)
 		metric_inc(m, M_AUTH_FAILED);
 }
 
+/* ---- what operators see ---- */
+
+/* A model becomes a label where a request was permitted with it, and it is a name: what
+ * /metrics shows is open to scrapers. Others are "other"; *room: not for want of room. */
+static struct span
+model_label(struct request *r, bool permitted, bool *room)
+{
+	struct series *s = &r->gate->tally.series;
+	struct span model = r->in.body.model;
+
+	if (!model.n || series_has_model(s, model))
+		return model;
+	if (!permitted || !series_may_be_model(model))
+		return SERIES_OTHER;
+	*room = s->nmodels < CAP_SERIES_MODELS;
+	if (!*room || request_may_hold(r, model) || request_credential_in(r, model))
+		return SERIES_OTHER;
+	return series_add_model(s, model) ? model : SERIES_OTHER;
+}
+
+/* Of an observed request the old backend is none of the route's. */
+static struct span
+provider_of(const struct request *r)
+{
+	const struct target *to = r->out.decision.kind == D_OBSERVED ? NULL : request_target(r);
+
+	return span_str(to ? to->name : NULL);
+}
+
+static void
+count_series(struct request *r, enum series_value v, uint64_t n)
+{
+	bool permitted = v != SERIES_DENY && v != SERIES_OBSERVED;
+	bool room = true;
+	const struct span label[SERIES_LABELS] = {
+		[SERIES_ROUTE] = span_str(r->found.route ? r->found.route->name : NULL),
+		[SERIES_PROVIDER] = provider_of(r),
+		[SERIES_MODEL] = model_label(r, permitted, &room),
+	};
+
+	if ((!series_count(&r->gate->tally.series, label, v, n) || !room) && v < SERIES_INPUT)
+		metric_inc(r->gate->metrics, M_LABELS_OVER);
+}
+
+void
+gate_count_tokens(struct request *r, const struct usage *u)
+{
+	struct metrics *m = r->gate->metrics;
+
+	metric_add(m, M_TOKENS_INPUT, (uint64_t)u->input_tokens);
+	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
+	count_series(r, SERIES_INPUT, (uint64_t)u->input_tokens);
+	count_series(r, SERIES_OUTPUT, (uint64_t)u->output_tokens);
+}
+
+static void
+show_decision(struct request *r)
+{
+	static const enum series_value value[] = { [D_PERMIT] = SERIES_PERMIT,
+		[D_REDACT] = SERIES_REDACT,
+		[D_DENY] = SERIES_DENY,
+		[D_OBSERVED] = SERIES_OBSERVED };
+	const struct decision *d = &r->out.decision;
+	/* what would have decided */
+	const struct decision *by = d->kind == D_OBSERVED ? &r->out.would : d;
+	const struct decided shown = { .at_ns = r->now_wall_ns,
+		.took_us = r->out.took_us,
+		.decision = decision_names[d->kind],
+		.via = via_names[d->via],
+		.status = d->kind == D_DENY ? d->status : 0,
+		.id = r->id,
+		.rule = by->rule,
+		.code = by->code,
+		.person = r->found.identity.person,
+		.route = span_str(r->found.route ? r->found.route->name : NULL),
+		.target = provider_of(r),
+		.model = r->in.body.model };
+
+	recent_add(&r->gate->tally.recent, &shown);
+	count_series(r, value[d->kind], 1);
+}
+
+void
+gate_stages_begin(struct request *r)
+{
+	r->run.stage_us = r->run.run_us = clock_mono_us();
+}
+
+/* Where nobody is asked, no clock is. */
+static bool
+asks_outside(const struct policy *p)
+{
+	return p->ndata || p->nexternals;
+}
+
+/* That of the step under way. Of a body that the relay has yet to bring nothing is looked at:
+ * that takes no time, and is not counted. */
+static void
+stage_ends(struct request *r, uint64_t now_us)
+{
+	const struct step *s = &steps[r->run.step < nsteps ? r->run.step : nsteps - 1];
+
+	if (!s->looks_at_all || r->run.resumed || r->in.body_state != BODY_STATE_PARTIAL)
+		histogram_add(&r->gate->tally.stage[s->stage], now_us - r->run.stage_us);
+	r->run.stage_us = now_us;
+}
+
+/* ---- running ---- */
+
 static void
 verdict(struct request *r)
 {
+	uint64_t now_us = clock_mono_us();
+
 	if (r->run.life != LIFE_STEPS)
 		return;
 	r->run.life = LIFE_ANSWERED;
-	r->out.took_us = clock_mono_us() - r->begun_us;
+	r->out.took_us = now_us - r->begun_us;
 	count_decision(r);
-	if (r->out.decision.kind != D_DEFER)
-		recent_add(&r->gate->recent, r);
+	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
+	if (r->out.decision.kind != D_DEFER) {
+		stage_ends(r, now_us);
+		show_decision(r);
+	}
 	r->run.done(r);
 }
 
 void
 gate_advance(struct request *r, enum step_result s)
 {
-	if (s == STEP_DECIDED && r->run.step + 1 < nsteps)
-		r->run.step = nsteps - 1;
-	else
-		r->run.step++;
+	size_t next = r->run.step + 1;
+
+	if (s == STEP_DECIDED && next < nsteps)
+		next = nsteps - 1;
+	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
+		(steps[r->run.step].stage != STAGE_OUTSIDE || asks_outside(r->snap->policy)))
+		stage_ends(r, clock_mono_us());
+	r->run.step = next;
 }
 
 void
@@ -456,10 +574,10 @@ gate_abort(struct gate *g)
 	data_abort(g->data);
 }
 
-void
-gate_recent(const struct gate *g, struct buf *out)
+const struct tallies *
+gate_tally(const struct gate *g)
 {
-	recent_write(&g->recent, out);
+	return &g->tally;
 }
 
 const struct recognisers *

@@ -176,8 +176,9 @@ void gate_hasten(struct gate *g);
 void gate_abort(struct gate *g);
 /* For counts; any thread, while the gate lives. */
 const struct recognisers *gate_recognisers(const struct gate *g);
-/* Its last decisions, as JSON; any thread, while the gate lives. */
-void gate_recent(const struct gate *g, struct buf *out);
+/* What it decided; any thread, while the gate lives. */
+struct tallies;
+const struct tallies *gate_tally(const struct gate *g);
 /* Requests and exchanges that are not finished. */
 size_t gate_alive(const struct gate *g);
 /* After gate_alive() fell to 0. */

@@ -6,9 +6,9 @@
 #include "sources/data.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
-#include "gate/recent.h"
 #include "gate/request.h"
 #include "gate/ticket.h"
+#include "tally/tally.h"
 
 /* What all gates of the daemon share. Set up by main before any worker runs. */
 struct gate_shared {
@@ -39,11 +39,15 @@ struct gate {
 	ev_timer tick;
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;
-	struct recent recent; /* its last decisions */
+	struct tallies tally; /* what it decided, for /metrics and top */
 };
 
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
+/* Tokens that the provider reported, by route, provider and model. */
+void gate_count_tokens(struct request *r, const struct usage *u);
+/* The time of the stages counts from now: the relay brought the body. */
+void gate_stages_begin(struct request *r);
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);
 /* One that was pending is back: the step goes on, or, after the verdict, what it brought

@@ -241,6 +241,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 	r->run.agent_cb = cb;
 	r->run.agent_arg = arg;
 	r->run.ack_room = ack_room;
+	r->run.stage_us = r->run.run_us = r->begun_us;
 	g->alive++;
 	if (arrive(r, m) == STEP_DECIDED)
 		r->run.step = nsteps - 1;

@@ -233,6 +233,8 @@ struct request {
 		TAILQ_ENTRY(request) of_parked; /* the gate's */
 		bool parked;
 		uint64_t parked_us;
+		/* monotonic: since when the stage under way, and the run of steps, last */
+		uint64_t stage_us, run_us;
 		struct request *turn_next;	  /* waits for the loop's next turn */
 		struct keyset_waiter keys_waiter; /* WAIT_KEYS */
 		bool waited_for_keys;
@@ -263,6 +265,7 @@ struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
 	bool looks_at_all; /* of the body: a helper thread's, where it is long */
+	uint8_t stage;	   /* enum tally_stage (tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
 extern const size_t nsteps;
@@ -288,6 +291,9 @@ void request_complete(
 const char *request_redacted_with(const struct request *r, size_t entity);
 /* What conditions read, as known so far. */
 void request_facts(struct request *r, struct policy_facts *f);
+
+/* Whether the detectors find something in it, or cannot say. */
+bool request_may_hold(struct request *r, struct span text);
 
 /* ---- request.c ---- */
 /* Decides a denial; `message` is a fixed phrase or lives in the arena. Who gets a 503 may come

@@ -20,6 +20,7 @@
 #include "audit/audit.h"
 #include "quota/quota.h"
 #include "sources/recognise.h"
+#include "tally/tally.h"
 #include "net/admin.h"
 #include "net/listen.h"
 
@@ -175,7 +176,7 @@ server_recent(struct server *s, struct buf *out)
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		if (i)
 			buf_putc(out, ',');
-		gate_recent(s->workers[i].gate, out);
+		recent_write(&gate_tally(s->workers[i].gate)->recent, out);
 	}
 	buf_str(out, "]}\n");
 }
@@ -192,6 +193,7 @@ server_metrics(struct server *s, struct buf *out)
 {
 	struct metrics *blocks[WORKERS_MAX + 1];
 	const struct recognisers *asked[WORKERS_MAX];
+	const struct tallies *tallies[WORKERS_MAX];
 	uint64_t alive = 0, redis = 1, turn_us = 0;
 
 	atomic_store_explicit(
@@ -199,12 +201,15 @@ server_metrics(struct server *s, struct buf *out)
 	blocks[0] = &s->metrics;
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		blocks[1 + i] = &s->workers[i].metrics;
+		tallies[i] = gate_tally(s->workers[i].gate);
 		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
 		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
 		uint64_t us = atomic_load_explicit(
 			&s->workers[i].turn_longest_us, memory_order_relaxed);
 		turn_us = us > turn_us ? us : turn_us;
 	}
+	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
+		tally_write(s->series, out, tallies, s->nworkers), memory_order_relaxed);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	struct snapshot *snap = current(s);
@@ -543,7 +548,8 @@ server_run(const char *config_file)
 	log_setup(cfg->log_format, cfg->log_level);
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
-	if (log_start() < 0 || !s.workers || derive_prompt_key(cfg, key, &why) < 0)
+	s.series = series_sum_new();
+	if (log_start() < 0 || !s.workers || !s.series || derive_prompt_key(cfg, key, &why) < 0)
 		goto stop;
 	if (cfg->journal) {
 		s.audit = audit_start(cfg, &s.metrics, &why);
@@ -581,6 +587,7 @@ stop:
 	quota_table_free(&s.table);
 	gate_shared_free(&s.shared);
 	free(s.workers);
+	series_sum_free(&s.series);
 	close_sockets(cfg, &so);
 	snapshot_unref(&first);
 	snapshot_unref(&s.snap);

@@ -20,7 +20,8 @@ struct server {
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct quota_table *table;
-	struct metrics metrics; /* of main, audit and admin */
+	struct metrics metrics;	   /* of main, audit and admin */
+	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;
 	unsigned nworkers;
 	_Atomic bool draining;

@@ -3,20 +3,20 @@
 
 /* clang-format off */
 const struct step steps[] = {
-	{ "framing",  step_framing,  false }, /* what is ambiguous: 400, 501 */
-	{ "target",   step_target,   false }, /* what data is in path and query */
-	{ "declared", step_declared, false }, /* the body as the head describes it: 413, 415 */
-	{ "match",    step_match,    false }, /* which route: 404 */
-	{ "identity", step_identity, false }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
-	{ "read",     step_read,     true  }, /* the body's segments; skipped while it is not whole */
-	{ "classify", step_classify, true  }, /* what data is inside */
-	{ "data",     step_data,     false }, /* what conditions read from outside; may wait for it: 503 */
-	{ "external", step_external, false }, /* what others find in it; may wait for them */
-	{ "policy",   step_policy,   true  }, /* what the policy in force says */
-	{ "mentions", step_mentions, true  }, /* where else what is redacted is, and credentials */
-	{ "rewrite",  step_rewrite,  true  }, /* the body and the target to send */
-	{ "quota",    step_quota,    false }, /* reserve; may wait for Redis */
-	{ "audit",    step_audit,    false }, /* the record is durable; waits for the disk */
+	{ "framing",  step_framing,  false,  STAGE_MATCH     }, /* what is ambiguous: 400, 501 */
+	{ "target",   step_target,   false,  STAGE_MATCH     }, /* what data is in path and query */
+	{ "declared", step_declared, false,  STAGE_MATCH     }, /* the body as the head describes it: 413, 415 */
+	{ "match",    step_match,    false,  STAGE_MATCH     }, /* which route: 404 */
+	{ "identity", step_identity, false,  STAGE_IDENTITY  }, /* who is asking; may wait for an issuer's keys: 401, 403, 503 */
+	{ "read",     step_read,     true,   STAGE_READ      }, /* the body's segments; skipped while it is not whole */
+	{ "classify", step_classify, true,   STAGE_CLASSIFY  }, /* what data is inside */
+	{ "data",     step_data,     false,  STAGE_OUTSIDE   }, /* what conditions read from outside; may wait for it: 503 */
+	{ "external", step_external, false,  STAGE_OUTSIDE   }, /* what others find in it; may wait for them */
+	{ "policy",   step_policy,   true,   STAGE_POLICY    }, /* what the policy in force says */
+	{ "mentions", step_mentions, true,   STAGE_REWRITE   }, /* where else what is redacted is, and credentials */
+	{ "rewrite",  step_rewrite,  true,   STAGE_REWRITE   }, /* the body and the target to send */
+	{ "quota",    step_quota,    false,  STAGE_QUOTA     }, /* reserve; may wait for Redis */
+	{ "audit",    step_audit,    false,  STAGE_AUDIT     }, /* the record is durable; waits for the disk */
 };
 /* clang-format on */
 const size_t nsteps = COUNT_OF(steps);

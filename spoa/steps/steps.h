@@ -30,9 +30,6 @@ void request_observed(struct request *r);
  * False: no memory. */
 bool request_unread(struct request *r, const struct unread *u);
 
-/* step_classify.c: whether the detectors find something in it, or cannot say. */
-bool request_may_hold(struct request *r, struct span text);
-
 /* step_external.c: whether a recogniser that did not answer has that outcome. */
 bool request_silence(const struct request *r, enum outcome o);
 /* Whether a recogniser that a rule requires did not answer, and whether that denies. */

@@ -18,6 +18,7 @@
 #include "policy/options.h"
 #include "policy/own.h"
 #include "policy/section.h"
+#include "tally/tally.h"
 
 static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10];
 static unsigned missing;
@@ -149,6 +150,26 @@ every_metric_and_its_labels(void **state)
 		if (sscanf(rows[i].labels, "%*[a-z_]=\"%63[^\"]", value) == 1)
 			want(running, "tollgate.8", "label", value);
 	}
+	static const struct {
+		const char *name, *labels;
+	} series[] = {
+#define X(id, name, labels, help) { "tollgate_" name, labels },
+		SERIES_TABLE(X)
+#undef X
+	};
+	static const char *const stages[] = {
+#define X(id, name) name,
+		STAGE_TABLE(X)
+#undef X
+	};
+	for (size_t i = 0; i < SERIES_VALUES; i++) {
+		char value[64] = "";
+		want(running, "tollgate.8", "metric", series[i].name);
+		if (sscanf(series[i].labels, "%*[a-z_]=\"%63[^\"]", value) == 1)
+			want(running, "tollgate.8", "label", value);
+	}
+	for (size_t i = 0; i < STAGES; i++)
+		want(running, "tollgate.8", "stage", stages[i]);
 	none_missing(METRIC_COUNT, 30);
 }
 

@@ -13,20 +13,20 @@
 #include <jansson.h>
 
 #include "cmd/plain.h"
-#include "gate/recent.h"
-#include "gate/request.h"
+#include "tally/recent.h"
 
-static struct request *
-made(const char *id, const char *model)
+static void
+add(struct recent *rec, const char *id, const char *model)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	const struct decided d = { .decision = "deny",
+		.via = "",
+		.status = 403,
+		.rule = "a-rule",
+		.id = id,
+		.model = span_str(model),
+		.person = SPAN_LIT("alice") };
 
-	assert_non_null(r);
-	memcpy(r->id, id, DECISION_ID_LEN);
-	r->out.decision = (struct decision){ .kind = D_DENY, .status = 403, .rule = "a-rule" };
-	r->in.body.model = span_str(model);
-	r->found.identity.person = SPAN_LIT("alice");
-	return r;
+	recent_add(rec, &d);
 }
 
 static json_t *
@@ -69,9 +69,7 @@ the_last_are_kept_oldest_first(void **state)
 	(void)state;
 	for (int i = 0; i < 3 * CAP_RECENT + 5; i++) {
 		snprintf(id, sizeof(id), "%026d", i);
-		struct request *r = made(id, "m");
-		recent_add(&ring, r);
-		free(r);
+		add(&ring, id, "m");
 	}
 	json_t *o = read_all(&ring), *one, *v = json_object_get(o, "recent");
 	size_t i;
@@ -95,24 +93,25 @@ long_words_are_cut_at_a_character(void **state)
 	memset(model, 'x', sizeof(model));
 	memcpy(model + 38, "\xe2\x82\xac", 3); /* its third byte would be the 41st */
 	model[199] = 0;
-	struct request *r = made("01234567890123456789012345", model);
-	recent_add(&ring, r);
+	add(&ring, "01234567890123456789012345", model);
 	json_t *o = read_all(&ring);
 	assert_int_equal(strlen(last(o, "model")), 38);
 	assert_string_equal(last(o, "rule"), "a-rule");
 	assert_null(last(o, "code"));
 	assert_string_equal(last(o, "person"), "alice");
 	json_decref(o);
-	r->out.decision.rule = "";
-	r->out.decision.code = "quota_unavailable";
-	r->in.body.model = span_of("m\x1b\"\xff", 4);
-	recent_add(&ring, r);
+	const struct decided d = { .decision = "deny",
+		.via = "relay",
+		.rule = "",
+		.code = "quota_unavailable",
+		.id = "01234567890123456789012345",
+		.model = SPAN_LIT("m\x1b\"\xff") };
+	recent_add(&ring, &d);
 	o = read_all(&ring);
 	assert_null(last(o, "rule"));
 	assert_string_equal(last(o, "code"), "quota_unavailable");
 	assert_string_equal(last(o, "model"), "?");
 	json_decref(o);
-	free(r);
 }
 
 static _Atomic bool stop;
@@ -127,9 +126,7 @@ writer(void *arg)
 		char c = (char)('A' + i % 26);
 		memset(id, c, 26);
 		memset(model, c, 40);
-		struct request *r = made(id, model);
-		recent_add(&ring, r);
-		free(r);
+		add(&ring, id, model);
 	}
 	return NULL;
 }

@@ -2,13 +2,12 @@
  * worker writes, and who reads takes what it has only where the turn is the same before and
  * after. Words are stored with release and loaded with acquire, in place of fences, which
  * thread sanitizers do not see. */
-#include "gate/recent.h"
+#include "tally/recent.h"
 
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "codec/utf8.h"
-#include "gate/request.h"
 
 enum shown_text {
 	SHOWN_PERSON,
@@ -20,14 +19,14 @@ enum shown_text {
 };
 
 struct shown {
-	int64_t decided_at_ns;
+	int64_t at_ns;
+	const char *decision, *via;
 	uint32_t took_us;
 	uint16_t status;
-	uint8_t kind, via;
-	char id[DECISION_ID_LEN];
 	uint8_t by_code; /* SHOWN_RULE is an error's code: no rule decided */
 	uint8_t n[SHOWN_TEXTS];
-	char text[208];
+	char id[RECENT_ID];
+	char text[194];
 };
 _Static_assert(sizeof(struct shown) == RECENT_WORDS * sizeof(uint64_t), "a slot is full");
 
@@ -35,11 +34,11 @@ static const struct {
 	const char *name;
 	uint8_t at, most;
 } texts[SHOWN_TEXTS] = {
-	[SHOWN_PERSON] = { "person", 0, 48 },
-	[SHOWN_ROUTE] = { "route", 48, 40 },
-	[SHOWN_TARGET] = { "target", 88, 40 },
-	[SHOWN_MODEL] = { "model", 128, 40 },
-	[SHOWN_RULE] = { "rule", 168, 40 },
+	[SHOWN_PERSON] = { "person", 0, 40 },
+	[SHOWN_ROUTE] = { "route", 40, 36 },
+	[SHOWN_TARGET] = { "target", 76, 36 },
+	[SHOWN_MODEL] = { "model", 112, 40 },
+	[SHOWN_RULE] = { "rule", 152, 42 },
 };
 
 /* Cut at a character. */
@@ -59,28 +58,23 @@ set_text(struct shown *s, enum shown_text t, struct span text)
 }
 
 void
-recent_add(struct recent *rec, const struct request *r)
+recent_add(struct recent *rec, const struct decided *d)
 {
-	const struct decision *d = &r->out.decision;
-	bool observed = d->kind == D_OBSERVED;
-	const struct target *to = observed ? NULL : request_target(r);
 	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
 	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
 	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
 
-	s.decided_at_ns = r->now_wall_ns;
-	s.took_us = r->out.took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)r->out.took_us;
-	s.status = d->kind == D_DENY ? (uint16_t)d->status : 0;
-	s.kind = (uint8_t)d->kind;
-	s.via = (uint8_t)d->via;
-	memcpy(s.id, r->id, sizeof(s.id));
-	if (observed) /* what would have decided */
-		d = &r->out.would;
+	s.at_ns = d->at_ns;
+	s.decision = d->decision;
+	s.via = d->via;
+	s.took_us = d->took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)d->took_us;
+	s.status = (uint16_t)d->status;
+	memcpy(s.id, d->id, sizeof(s.id));
 	s.by_code = !d->rule || !*d->rule;
-	set_text(&s, SHOWN_PERSON, r->found.identity.person);
-	set_text(&s, SHOWN_ROUTE, span_str(r->found.route ? r->found.route->name : NULL));
-	set_text(&s, SHOWN_TARGET, span_str(to ? to->name : NULL));
-	set_text(&s, SHOWN_MODEL, r->in.body.model);
+	set_text(&s, SHOWN_PERSON, d->person);
+	set_text(&s, SHOWN_ROUTE, d->route);
+	set_text(&s, SHOWN_TARGET, d->target);
+	set_text(&s, SHOWN_MODEL, d->model);
 	set_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
 	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
 	for (size_t i = 0; i < RECENT_WORDS; i++) {
@@ -112,13 +106,12 @@ put_shown(const struct shown *s, struct buf *out)
 {
 	char when[CLOCK_RFC3339_LEN];
 
-	clock_rfc3339(s->decided_at_ns, when);
-	buf_printf(out, "{\"decided_at\":\"%s\",\"decision\":\"%s\"", when,
-		decision_names[s->kind]);
+	clock_rfc3339(s->at_ns, when);
+	buf_printf(out, "{\"decided_at\":\"%s\",\"decision\":\"%s\"", when, s->decision);
 	if (s->status)
 		buf_printf(out, ",\"status\":%u", s->status);
-	if (s->via)
-		buf_printf(out, ",\"via\":\"%s\"", via_names[s->via]);
+	if (s->via[0])
+		buf_printf(out, ",\"via\":\"%s\"", s->via);
 	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
 		struct span text = span_of(s->text + texts[t].at, s->n[t]);
 		if (!text.n)

@@ -1,18 +1,29 @@
 /* The last decisions of a worker, for `tollgate top`: ids and words that the record has too,
  * cut. A ring of fixed size. owner: worker, which alone writes and never waits; any thread
  * reads. */
-#ifndef GATE_RECENT_H
-#define GATE_RECENT_H
+#ifndef TALLY_RECENT_H
+#define TALLY_RECENT_H
 
 #include <stdatomic.h>
 
 #include "base/buf.h"
 #include "base/caps.h"
 
-struct request;
+enum {
+	RECENT_ID = 26,	  /* letters of an id */
+	RECENT_WORDS = 32 /* numbers, id and texts of a decision: recent.c's struct shown */
+};
 
-/* Numbers, id and texts of a decision, as words: recent.c's struct shown. */
-enum { RECENT_WORDS = 32 };
+struct decided {
+	int64_t at_ns;
+	uint64_t took_us;
+	const char *decision, *via; /* words that live as long as the daemon; via "": none */
+	int status;		    /* deny; 0 */
+	const char *id;		    /* RECENT_ID letters */
+	const char *rule;	    /* "" or NULL: none did, and `code` says why */
+	const char *code;
+	struct span person, route, target, model;
+};
 
 struct recent {
 	_Atomic uint64_t total; /* decisions so far: the next goes to slot total % CAP_RECENT */
@@ -23,7 +34,7 @@ struct recent {
 };
 
 /* The worker's own thread, once for each verdict that is final. */
-void recent_add(struct recent *rec, const struct request *r);
+void recent_add(struct recent *rec, const struct decided *d);
 /* {"decisions":N,"recent":[{…}, …]}, oldest first; any thread. What is written over meanwhile
  * is left out. */
 void recent_write(const struct recent *rec, struct buf *out);

@@ -1,0 +1,73 @@
+/* Counts by route, provider and model. Names come from the policy, which reloads, and models
+ * from callers, so that both are capped: beyond the cap a name is "other". owner: worker, which
+ * alone adds; any thread sums. An entry stays until restart. */
+#ifndef TALLY_SERIES_H
+#define TALLY_SERIES_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/caps.h"
+
+/* clang-format off */
+/*  id                name                      label and value          help */
+#define SERIES_TABLE(X) \
+  X(SERIES_PERMIT,    "route_decisions_total",  "decision=\"permit\"",   "final decisions by route, provider and model") \
+  X(SERIES_REDACT,    "route_decisions_total",  "decision=\"redact\"",   "") \
+  X(SERIES_DENY,      "route_decisions_total",  "decision=\"deny\"",     "") \
+  X(SERIES_OBSERVED,  "route_decisions_total",  "decision=\"observed\"", "") \
+  X(SERIES_INPUT,     "route_tokens_total",     "type=\"input\"",        "tokens reported by providers, by route, provider and model") \
+  X(SERIES_OUTPUT,    "route_tokens_total",     "type=\"output\"",       "")
+/* clang-format on */
+
+enum series_value {
+#define X(id, name, labels, help) id,
+	SERIES_TABLE(X)
+#undef X
+		SERIES_VALUES
+};
+
+enum series_label { SERIES_ROUTE, SERIES_PROVIDER, SERIES_MODEL, SERIES_LABELS };
+enum { SERIES_LABEL_BYTES = 64 };
+
+#define SERIES_OTHER SPAN_LIT("other")
+
+struct series_key {
+	char label[SERIES_LABELS][SERIES_LABEL_BYTES]; /* NUL-terminated, cut */
+};
+
+struct series {
+	_Atomic size_t n; /* entries that may be read */
+	struct series_entry {
+		struct series_key key; /* does not change any more */
+		_Atomic uint64_t v[SERIES_VALUES];
+	} entry[CAP_SERIES + 1]; /* [0]: all other */
+	/* the worker's own */
+	uint16_t index[4 * CAP_SERIES]; /* by hash; 0: none */
+	size_t nmodels;
+	char model[CAP_SERIES_MODELS][SERIES_LABEL_BYTES];
+	uint16_t model_index[4 * CAP_SERIES_MODELS]; /* 1 + place */
+};
+
+/* Whether the model has a label of its own. */
+bool series_has_model(const struct series *s, struct span model);
+/* Whether that may be a label: what model names are made of, and no longer than one. */
+bool series_may_be_model(struct span model);
+/* Gives it one; false: no room. */
+bool series_add_model(struct series *s, struct span model);
+/* Counts n; an empty label is "-". The model is one that was added, SERIES_OTHER or empty.
+ * False: for want of room all labels are "other". */
+bool series_count(struct series *s, const struct span label[SERIES_LABELS], enum series_value v,
+	uint64_t n);
+
+/* The sum over workers: which labels there are is decided once and for all, up to CAP_SERIES.
+ * For the threads of the admin pages. */
+struct series_sum;
+struct series_sum *series_sum_new(void);
+void series_sum_free(struct series_sum **s);
+/* Prometheus text. How many decisions of workers' own labels went to "other" here. */
+uint64_t series_write(
+	struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n);
+
+#endif

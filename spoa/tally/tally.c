@@ -1,0 +1,37 @@
+/* The tables of all workers as /metrics has them. */
+#include "tally/tally.h"
+
+#include <stdio.h>
+
+#include "base/metrics.h"
+
+enum { WORKERS_MOST = 256 };
+
+uint64_t
+tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const *t, size_t n)
+{
+	static const char *const names[STAGES] = {
+#define X(id, name) name,
+		STAGE_TABLE(X)
+#undef X
+	};
+	const struct histogram *h[WORKERS_MOST];
+	const struct series *s[WORKERS_MOST];
+	char label[32];
+
+	if (n > WORKERS_MOST)
+		n = WORKERS_MOST;
+	metrics_head(out, "stage_seconds", "histogram",
+		"time of a decision by stage, with what it waits for; total: from the arrival "
+		"of the "
+		"head, or of the body that the relay read");
+	for (size_t k = 0; k < STAGES; k++) {
+		for (size_t i = 0; i < n; i++)
+			h[i] = &t[i]->stage[k];
+		snprintf(label, sizeof(label), "stage=\"%s\"", names[k]);
+		histogram_write(out, "stage_seconds", label, h, n);
+	}
+	for (size_t i = 0; i < n; i++)
+		s[i] = &t[i]->series;
+	return series_write(sum, out, s, n);
+}

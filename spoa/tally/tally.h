@@ -1,0 +1,41 @@
+/* A worker's tables of what was decided, for /metrics and `tollgate top`. */
+#ifndef TALLY_TALLY_H
+#define TALLY_TALLY_H
+
+#include "tally/histogram.h"
+#include "tally/recent.h"
+#include "tally/series.h"
+
+/* Where the time of a decision goes: runs of steps (steps/steps.c), with what they wait for. */
+/* clang-format off */
+#define STAGE_TABLE(X) \
+  X(STAGE_MATCH,    "match")    /* framing, target and route */ \
+  X(STAGE_IDENTITY, "identity") \
+  X(STAGE_READ,     "read") \
+  X(STAGE_CLASSIFY, "classify") \
+  X(STAGE_OUTSIDE,  "outside")  /* data and external recognisers */ \
+  X(STAGE_POLICY,   "policy") \
+  X(STAGE_REWRITE,  "rewrite")  /* with further mentions */ \
+  X(STAGE_QUOTA,    "quota") \
+  X(STAGE_AUDIT,    "audit") \
+  X(STAGE_TOTAL,    "total")    /* from arrival, of head or body, to the verdict */
+/* clang-format on */
+
+enum tally_stage {
+#define X(id, name) id,
+	STAGE_TABLE(X)
+#undef X
+		STAGES
+};
+
+struct tallies {
+	struct histogram stage[STAGES];
+	struct series series;
+	struct recent recent;
+};
+
+/* Prometheus text of the sum over n workers; any thread. What series_write() returns. */
+uint64_t tally_write(
+	struct series_sum *sum, struct buf *out, const struct tallies *const *t, size_t n);
+
+#endif

@@ -1,0 +1,95 @@
+# /metrics by route, provider, model and decision, the stages' histograms, and what callers
+# can do to them: names that are no names, more models than there is room for, a reload that
+# renames routes.
+. "$(dirname "$0")/lib.sh"
+
+cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
+echo 'workers: 1' >"$D/one.yaml"
+stack_up --policy "$D/mine.yaml" --config "$D/one.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
+scrape() { curl -s "$ADMIN/metrics" >"$D/metrics"; }
+value() { awk -v n="tollgate_$1" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }' "$D/metrics"; }
+decisions() { value "route_decisions_total{route=\"$1\",provider=\"$2\",model=\"$3\",decision=\"$4\"}"; }
+
+ask gpt-4o hello
+ask gpt-4o hello
+ask gpt-4o 'write to jane.doe@example.com'
+req POST /v1/messages -H "$auth" -H "$json" -d '{"model":"claude-3-5-sonnet-20241022","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}'
+req POST /v1/chat/completions -H "$json" -d '{"model":"gpt-4o","messages":[]}'
+req POST /v1/chat/completions -H "$json" -d '{"model":"never-permitted","messages":[]}'
+req POST /nowhere
+ask jane.doe@example.com hi
+ask 'say:my secret words' hi
+sleep 0.3
+scrape
+is "permitted, by route, provider and model" "$(decisions chat openai gpt-4o permit)" 2
+is "redacted" "$(decisions chat openai gpt-4o redact)" 1
+is "denied, with a model that was permitted before" "$(decisions chat openai gpt-4o deny)" 1
+is "another provider's" "$(decisions messages anthropic claude-3-5-sonnet-20241022 permit)" 1
+is "no route" "$(decisions - - - deny)" 1
+is "their sum is that of all decisions" "$(awk '/^tollgate_route_decisions_total/ { a += $NF } /^tollgate_decisions_total/ { b += $NF } END { print a - b, (a > 8) }' "$D/metrics")" "0 1"
+is "tokens of a model" "$(value 'route_tokens_total{route="chat",provider="openai",model="gpt-4o",type="output"}')" "$(awk '/^tollgate_route_tokens_total.*gpt-4o.*output/ { a += $NF } END { print a + 0 }' "$D/metrics")"
+check "and all of them are the provider's" test "$(awk '/^tollgate_route_tokens_total/ { a += $NF } /^tollgate_tokens_total/ { b += $NF } END { print (a == b && a > 0) }' "$D/metrics")" = 1
+unlike "no name that is text, and none that was only tried" "$(cat "$D/metrics")" 'jane|secret words|never-permitted'
+check "they are other" test "$(awk '/^tollgate_route_decisions_total.*model="other"/ { a += $NF } END { print a + 0 }' "$D/metrics")" -ge 2
+is "which is not for want of room" "$(value labels_over_total)" 0
+
+for stage in match identity read classify policy rewrite quota audit total; do
+	check "time of $stage" test "$(value "stage_seconds_count{stage=\"$stage\"}")" -ge 5
+done
+check "buckets grow, end at the count, and the stages are within the total" python3 - "$D/metrics" <<'PY'
+import re, sys
+text = open(sys.argv[1]).read()
+sums = {}
+for stage in re.findall(r'stage_seconds_count\{stage="(\w+)"', text):
+    b = [int(v) for v in re.findall(r'stage_seconds_bucket\{stage="%s",le="[^"]*"\} (\d+)' % stage, text)]
+    le = re.findall(r'stage_seconds_bucket\{stage="%s",le="([^"]*)"\}' % stage, text)
+    n = int(re.search(r'stage_seconds_count\{stage="%s"\} (\d+)' % stage, text)[1])
+    sums[stage] = float(re.search(r'stage_seconds_sum\{stage="%s"\} (\S+)' % stage, text)[1])
+    assert b == sorted(b) and b[-1] == n and le[-1] == "+Inf" and len(le) == 17, (stage, b, n)
+    assert [float(x) for x in le[:-1]] == sorted(float(x) for x in le[:-1]), le
+total = sums.pop("total")
+assert 0.5 * total < sum(sums.values()) <= total + 0.001, (sums, total)
+PY
+if command -v promtool >/dev/null; then
+	promtool check metrics <"$D/metrics" >"$D/prom" 2>&1
+	unlike "promtool can read all of it" "$(cat "$D/prom")" 'error|[Ee]xpected|invalid'
+else
+	skip "promtool can read all of it" "no promtool"
+fi
+
+# a body that the relay reads: two runs, one decision
+before=$(decisions chat openai gpt-4o permit) runs=$(value 'stage_seconds_count{stage="total"}') read=$(value 'stage_seconds_count{stage="read"}')
+req POST /v1/chat/completions -H "$auth" -H "$json" -H 'transfer-encoding: chunked' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"in pieces"}]}'
+sleep 0.3
+scrape
+is "a deferred body is one decision" "$(($(decisions chat openai gpt-4o permit) - before))" 1
+is "of two runs" "$(($(value 'stage_seconds_count{stage="total"}') - runs))" 2
+is "and is read once" "$(($(value 'stage_seconds_count{stage="read"}') - read))" 1
+
+# names that the policy no longer has
+policy=$(sed -n 's/^policy: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$D/tollgate.yaml")
+sed -i 's/name: chat\b/name: talk/' "$policy"
+"$B/tollgate" reload -c "$D/tollgate.yaml" >"$D/out" 2>&1
+is "reloaded with a route renamed" "$?" 0
+ask gpt-4o hello
+scrape
+is "the new name counts" "$(decisions talk openai gpt-4o permit)" 1
+is "the old one stays as it was" "$(decisions chat openai gpt-4o permit)" 3
+
+# more models than there is room for
+for i in $(seq 140); do
+	echo "next"
+	echo "url = \"$EDGE/v1/chat/completions\""
+	printf 'output = "%s"\nheader = "%s"\nheader = "%s"\ndata = "{\\"model\\":\\"model-%s\\",\\"messages\\":[]}"\n' /dev/null "$auth" "$json" "$i"
+done | sed 1d >"$D/many"
+curl -s -K "$D/many"
+sleep 0.3
+scrape
+is "128 models have a name" "$(grep -o 'model="[^"]*"' "$D/metrics" | grep -vE '"(other|-)"' | sort -u | wc -l)" 128
+is "and those beyond are counted" "$(value labels_over_total)" 14
+check "as other" test "$(decisions talk openai other permit)" -ge 14
+is "the sum still holds" "$(awk '/^tollgate_route_decisions_total/ { a += $NF } /^tollgate_decisions_total/ { b += $NF } END { print a - b }' "$D/metrics")" 0
+exit $failed

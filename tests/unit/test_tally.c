@@ -1,0 +1,344 @@
+/* Counts by labels and histograms: what is told apart, what becomes "other", what a scraper
+ * reads of several workers, and while they count. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tally/tally.h"
+
+static struct tallies *w[2];
+static struct series_sum *sum;
+static char text[4 << 20];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		w[i] = calloc(1, sizeof(*w[i]));
+	sum = series_sum_new();
+	return w[0] && w[1] && sum ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	free(w[0]);
+	free(w[1]);
+	series_sum_free(&sum);
+	return 0;
+}
+
+static bool
+count(int worker, const char *route, const char *provider, const char *model,
+	enum series_value v, uint64_t n)
+{
+	bool known = !model || series_has_model(&w[worker]->series, span_str(model));
+	const struct span label[SERIES_LABELS] = { span_str(route), span_str(provider),
+		known ? span_str(model) : SERIES_OTHER };
+
+	return series_count(&w[worker]->series, label, v, n);
+}
+
+/* Fills `text` as /metrics has it. */
+static uint64_t
+scrape(void)
+{
+	const struct tallies *const all[] = { w[0], w[1] };
+	struct buf b;
+
+	buf_init(&b, 0);
+	uint64_t lost = tally_write(sum, &b, all, 2);
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(buf_view(&b)));
+	assert_true(b.n < sizeof(text));
+	buf_free(&b);
+	return lost;
+}
+
+static bool
+has(const char *line)
+{
+	char want[512];
+
+	snprintf(want, sizeof(want), "\n%s\n", line);
+	return strstr(text, want) != NULL;
+}
+
+static size_t
+lines_with(const char *what)
+{
+	size_t n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+#define DECISIONS "tollgate_route_decisions_total"
+#define TOKENS	  "tollgate_route_tokens_total"
+
+static void
+workers_are_added_up_by_labels(void **state)
+{
+	(void)state;
+	assert_true(series_add_model(&w[0]->series, SPAN_LIT("m")));
+	assert_true(series_add_model(&w[1]->series, SPAN_LIT("m")));
+	count(0, "chat", "openai", "m", SERIES_PERMIT, 1);
+	count(1, "chat", "openai", "m", SERIES_PERMIT, 1);
+	count(1, "chat", "azure", "m", SERIES_PERMIT, 1);
+	count(0, "chat", "openai", "m", SERIES_DENY, 1);
+	count(0, "chat", "openai", "m", SERIES_INPUT, 17);
+	count(0, NULL, NULL, NULL, SERIES_DENY, 1);
+	assert_int_equal(scrape(), 0);
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"openai\",model=\"m\",decision=\"permit\"} 2"));
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"azure\",model=\"m\",decision=\"permit\"} 1"));
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"openai\",model=\"m\",decision=\"deny\"} 1"));
+	assert_true(has(
+		TOKENS "{route=\"chat\",provider=\"openai\",model=\"m\",type=\"input\"} 17"));
+	assert_true(
+		has(DECISIONS "{route=\"-\",provider=\"-\",model=\"-\",decision=\"deny\"} 1"));
+	assert_int_equal(lines_with("decision=\"redact\""), 0);
+	assert_int_equal(lines_with("# TYPE " DECISIONS " counter"), 1);
+	scrape(); /* it is made anew */
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"openai\",model=\"m\",decision=\"permit\"} 2"));
+}
+
+static void
+a_model_that_nobody_was_permitted_is_other(void **state)
+{
+	(void)state;
+	count(0, "chat", "p", "guessed", SERIES_DENY, 1);
+	scrape();
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"p\",model=\"other\",decision=\"deny\"} 1"));
+	assert_int_equal(lines_with("guessed"), 0);
+	assert_true(series_add_model(&w[0]->series, SPAN_LIT("guessed")));
+	count(0, "chat", "p", "guessed", SERIES_DENY, 1);
+	scrape();
+	assert_true(has(DECISIONS
+		"{route=\"chat\",provider=\"p\",model=\"guessed\",decision=\"deny\"} 1"));
+}
+
+static void
+what_is_a_model_name(void **state)
+{
+	static const struct {
+		const char *name;
+		bool may;
+	} rows[] = {
+		{ "gpt-4o-2024-08-06", true },
+		{ "us.anthropic.claude-3-5-sonnet-20240620-v1:0", true },
+		{ "meta-llama/Llama-3.1-70B@7", true },
+		{ "", false },
+		{ "two words", false },
+		{ "a\"b", false },
+		{ "a\\b", false },
+		{ "a\nb", false },
+		{ "m\xc3\xbc", false },
+		{ "1234567890123456789012345678901234567890123456789012345678901234", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (series_may_be_model(span_str(rows[i].name)) != rows[i].may)
+			fail_msg("%s", rows[i].name);
+	assert_false(series_may_be_model(span_of("a\0b", 3)));
+}
+
+static void
+models_have_a_cap(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < CAP_SERIES_MODELS; i++) {
+		snprintf(name, sizeof(name), "model-%d", i);
+		assert_true(series_add_model(&w[0]->series, span_str(name)));
+	}
+	assert_true(series_add_model(&w[0]->series, SPAN_LIT("model-3")));
+	assert_false(series_add_model(&w[0]->series, SPAN_LIT("one-more")));
+	count(0, "r", "p", "one-more", SERIES_PERMIT, 1);
+	count(0, "r", "p", "model-127", SERIES_PERMIT, 1);
+	scrape();
+	assert_true(has(DECISIONS
+		"{route=\"r\",provider=\"p\",model=\"other\",decision=\"permit\"} 1"));
+	assert_true(has(DECISIONS
+		"{route=\"r\",provider=\"p\",model=\"model-127\",decision=\"permit\"} 1"));
+}
+
+/* As after many reloads. */
+static void
+label_sets_have_a_cap_and_what_is_over_it_never_moves(void **state)
+{
+	char name[32];
+	bool room = true;
+
+	(void)state;
+	for (int i = 0; i < CAP_SERIES + 10; i++) {
+		snprintf(name, sizeof(name), "route-%d", i);
+		room = count(0, name, "p", NULL, SERIES_DENY, 1);
+		assert_true(room == (i < CAP_SERIES));
+	}
+	assert_int_equal(scrape(), 0); /* the worker said so itself */
+	assert_true(has(DECISIONS
+		"{route=\"other\",provider=\"other\",model=\"other\",decision=\"deny\"} 10"));
+	assert_int_equal(lines_with(DECISIONS "{"), CAP_SERIES + 1);
+	/* other labels of another worker: there is room with it, but not in the sum */
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "else-%d", i);
+		assert_true(count(1, name, "p", NULL, SERIES_DENY, 1));
+	}
+	assert_int_equal(scrape(), 5);
+	assert_true(has(DECISIONS
+		"{route=\"other\",provider=\"other\",model=\"other\",decision=\"deny\"} 15"));
+	assert_int_equal(lines_with(DECISIONS "{"), CAP_SERIES + 1);
+	assert_true(has(DECISIONS
+		"{route=\"route-7\",provider=\"p\",model=\"-\",decision=\"deny\"} 1"));
+}
+
+static void
+labels_are_escaped_and_cut(void **state)
+{
+	char name[100];
+
+	(void)state;
+	memset(name, 'r', sizeof(name));
+	memcpy(name + 62, "\xe2\x82\xac", 3); /* bytes 63 and 64 would be half of it */
+	name[99] = 0;
+	count(0, name, "a\"b\\c\nd\x1b", NULL, SERIES_DENY, 1);
+	count(0, name, "a\"b\\c\nd\x1b", NULL, SERIES_DENY, 1);
+	scrape();
+	name[62] = 0;
+	char want[300];
+	snprintf(want, sizeof(want),
+		DECISIONS "{route=\"%s\",provider=\"a\\\"b\\\\c\\nd?\",model=\"-\","
+			  "decision=\"deny\"} 2",
+		name);
+	assert_true(has(want));
+}
+
+static void
+a_histogram_adds_up(void **state)
+{
+	static const struct {
+		uint64_t us;
+		const char *first; /* bucket that has it */
+	} rows[] = { { 0, "0.00001" }, { 10, "0.00001" }, { 11, "0.000025" }, { 1000, "0.001" },
+		{ 2500000, "2.5" }, { 2500001, "+Inf" } };
+	char line[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		histogram_add(&w[i % 2]->stage[STAGE_QUOTA], rows[i].us);
+	scrape();
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t n = 0;
+		for (size_t k = 0; k < COUNT_OF(rows); k++)
+			n += rows[k].us <= rows[i].us || !strcmp(rows[k].first, rows[i].first);
+		snprintf(line, sizeof(line),
+			"tollgate_stage_seconds_bucket{stage=\"quota\",le=\"%s\"} %zu",
+			rows[i].first, n);
+		if (!has(line))
+			fail_msg("no line %s", line);
+	}
+	assert_true(has("tollgate_stage_seconds_sum{stage=\"quota\"} 5.001022"));
+	assert_true(has("tollgate_stage_seconds_count{stage=\"quota\"} 6"));
+	assert_true(has("tollgate_stage_seconds_count{stage=\"audit\"} 0"));
+	/* every number is in the bucket that a search from the first one finds */
+	for (uint64_t us = 0; us < 5000000; us += 1 + us / 64) {
+		static const uint64_t le[] = { 10, 25, 50, 100, 250, 500, 1000, 2500, 5000,
+			10000, 25000, 50000, 100000, 250000, 1000000, 2500000 };
+		struct histogram *h = calloc(1, sizeof(*h));
+		size_t i = 0;
+		while (i < COUNT_OF(le) && us > le[i])
+			i++;
+		histogram_add(h, us);
+		assert_int_equal(h->bucket[i], 1);
+		free(h);
+	}
+	assert_int_equal(lines_with("# TYPE tollgate_stage_seconds histogram"), 1);
+}
+
+static _Atomic bool stop;
+
+static void *
+counts(void *arg)
+{
+	char name[32];
+	(void)arg;
+	for (unsigned i = 0; !stop; i++) {
+		snprintf(name, sizeof(name), "m%u", i % 200);
+		series_add_model(&w[0]->series, span_str(name));
+		count(0, name, "p", name, SERIES_PERMIT, 1);
+		histogram_add(&w[0]->stage[STAGE_TOTAL], i % 3000);
+	}
+	return NULL;
+}
+
+static void *
+scrapes(void *arg)
+{
+	const struct tallies *const all[] = { w[0], w[1] };
+	(void)arg;
+	while (!stop) {
+		struct buf b;
+		buf_init(&b, 0);
+		tally_write(sum, &b, all, 2);
+		buf_free(&b);
+	}
+	return NULL;
+}
+
+static void
+scrapers_read_while_a_worker_counts(void **state)
+{
+	pthread_t t[2];
+
+	(void)state;
+	stop = false;
+	assert_int_equal(pthread_create(&t[0], NULL, counts, NULL), 0);
+	assert_int_equal(pthread_create(&t[1], NULL, scrapes, NULL), 0);
+	for (int i = 0; i < 100; i++)
+		scrape();
+	stop = true;
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	scrape();
+	uint64_t total = 0;
+	for (const char *p = text; (p = strstr(p, "\n" DECISIONS "{")); p++)
+		total += strtoull(strstr(p, "} ") + 2, NULL, 10);
+	char line[128];
+	snprintf(line, sizeof(line), "tollgate_stage_seconds_count{stage=\"total\"} %llu",
+		(unsigned long long)total);
+	assert_true(total > 0 && has(line));
+}
+
+int
+main(void)
+{
+#define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ROW(workers_are_added_up_by_labels),
+		ROW(a_model_that_nobody_was_permitted_is_other),
+		ROW(what_is_a_model_name),
+		ROW(models_have_a_cap),
+		ROW(label_sets_have_a_cap_and_what_is_over_it_never_moves),
+		ROW(labels_are_escaped_and_cut),
+		ROW(a_histogram_adds_up),
+		ROW(scrapers_read_while_a_worker_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
