@@ -272,6 +272,7 @@ a_histogram_adds_up(void **state)
 }
 
 static _Atomic bool stop;
+static _Atomic unsigned counted;
 
 static void *
 counts(void *arg)
@@ -283,6 +284,7 @@ counts(void *arg)
 		series_add_model(&w[0]->series, span_str(name));
 		count(0, name, "p", name, SERIES_PERMIT, 1);
 		histogram_add(&w[0]->stage[STAGE_TOTAL], i % 3000);
+		counted = i;
 	}
 	return NULL;
 }
@@ -310,7 +312,7 @@ scrapers_read_while_a_worker_counts(void **state)
 	stop = false;
 	assert_int_equal(pthread_create(&t[0], NULL, counts, NULL), 0);
 	assert_int_equal(pthread_create(&t[1], NULL, scrapes, NULL), 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100 || counted < 1000; i++)
 		scrape();
 	stop = true;
 	pthread_join(t[0], NULL);
