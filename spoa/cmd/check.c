@@ -143,6 +143,21 @@ check_haproxy(struct check *c)
 	}
 }
 
+/* The line of a guard, which passes only what was decided: a request that is observed was not.
+ */
+static const struct haproxy_line *
+guard_in(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w)))
+		for (size_t i = 2; i < l->n && span_is(l->word[0], "http-request"); i++)
+			if (span_is(l->word[i], "var(txn.tollgate.decision)"))
+				return l;
+	return NULL;
+}
+
 /* Whom the policy observes has a key of his own: a backend that adds one would give it to him.
  */
 static void
@@ -151,13 +166,19 @@ check_observed(struct check *c, const struct observe *o)
 	const struct haproxy_section *s = o->backend && c->read && !c->cannot
 						  ? backend_named(&c->h, span_str(o->backend))
 						  : NULL;
-	const struct haproxy_line *l = s ? credential_of(s) : NULL;
+	const struct haproxy_line *l = s ? credential_of(s) : NULL,
+				  *guard = s ? guard_in(s) : NULL;
 
 	if (l)
 		diag_at(&c->d, o->at,
 			"observe: backend %s sets a credential of its own (%s:%u): whoever has "
 			"none of yours would be served with it; name one that sets none",
 			o->backend, l->file, l->line);
+	else if (guard)
+		diag_at(&c->d, o->at,
+			"observe: backend %s has the guard (%s:%u), which passes only what was "
+			"decided: whom the policy observes would get a 503; take the guard out",
+			o->backend, guard->file, guard->line);
 	else if (o->backend && c->read && !c->cannot && !s)
 		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s",
 			o->backend);

@@ -3,18 +3,7 @@
 # did, once. haproxy/bolt-on.cfg is inserted as it is shipped.
 . "$(dirname "$0")/lib.sh"
 
-piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches
-	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "$root/haproxy/bolt-on.cfg"
-}
-while IFS= read -r line; do
-	case $line in
-	'#+ global') piece 'your global' ;;
-	'#+ frontend') piece 'your frontend' ;;
-	'#+ routing') piece 'the same frontend' ;;
-	'#+ provider') piece 'each backend' ;;
-	*) printf '%s\n' "$line" ;;
-	esac
-done <"$here/bolt-on/person.cfg" >"$D/person.cfg"
+person_with_stanza >"$D/person.cfg"
 for p in 'your global' 'your frontend' 'the same frontend' 'each backend'; do
 	check "bolt-on.cfg has the piece: $p" test -n "$(piece "$p")"
 done

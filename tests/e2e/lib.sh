@@ -66,3 +66,18 @@ metric() {
 }
 # verifies JOURNAL KEY
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
+# A person's own configuration with the pieces of haproxy/bolt-on.cfg where they belong.
+piece() { # the lines of haproxy/bolt-on.cfg under the marker that matches
+	awk -v want="$1" '/^#--- /{ on = index($0, want) > 0 } on && !/^#/' "$root/haproxy/bolt-on.cfg"
+}
+person_with_stanza() {
+	while IFS= read -r line; do
+		case $line in
+		'#+ global') piece 'your global' ;;
+		'#+ frontend') piece 'your frontend' ;;
+		'#+ routing') piece 'the same frontend' ;;
+		'#+ provider') piece 'each backend' ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$here/bolt-on/person.cfg"
+}

@@ -125,14 +125,14 @@ observed=$(metric decisions_total 'decision="observed"')
 is "each is counted" "$(($(metric observed_total 'would="permit"') + $(metric observed_total 'would="redact"') + $(metric observed_total 'would="deny"') + $(metric observed_total 'would="unknown"')))" "$observed"
 is "and by its way" "$(metric requests_total 'via="observe"')" "$observed"
 is "the log of HAProxy has it" "$(grep -c 'tollgate=observed/observe/' "$D/haproxy.log")" "$observed"
-"$B/tollgate" audit list -c "$D/tollgate.yaml" --decision observed >"$D/out"
+"$build/tollgate" audit list -c "$D/tollgate.yaml" --decision observed >"$D/out"
 is "audit list has all of them" "$(wc -l <"$D/out")" "$observed"
 like "with what they would have been" "$(cat "$D/out")" ' observed \(deny 403\) service-account chat '
 id=$(sed -n 's/.* observed (deny 403) .* //p' "$D/out" | head -1)
-"$B/tollgate" audit explain "$id" -c "$D/tollgate.yaml" >"$D/out"
+"$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml" >"$D/out"
 like "audit explain" "$(cat "$D/out")" 'not enforced \(observe\): deny 403, code content_policy_violation, rule no-secrets'
 like "with the same outcomes" "$(cat "$D/out")" 'evaluated again on the recorded values: the same outcomes'
-"$B/tollgate" policy replay -c "$D/tollgate.yaml" >"$D/out"
+"$build/tollgate" policy replay -c "$D/tollgate.yaml" >"$D/out"
 like "replay counts them" "$(cat "$D/out")" "observed     $observed: what the rules said was not enforced"
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 unlike "no text, no key in any log" "$(cat "$D/tollgate.log" "$D/haproxy.log" "$JOURNAL"/*.jsonl | tr -d '\0')" 'jane.doe|AKIAQ3|sk-proj-of|caller-'

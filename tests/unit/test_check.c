@@ -212,6 +212,11 @@ an_observed_backend_sets_no_credential(void **state)
 	assert_non_null(
 		strstr(cmd_err, ": observe: backend local sets a credential of its own"));
 	assert_non_null(strstr(cmd_err, "h.cfg:3)"));
+	put("h.cfg", "backend openai\nbackend local\n http-request return status 503 unless { "
+		     "so_name tollgate-inner } or { var(txn.tollgate.via) -m str direct } { "
+		     "var(txn.tollgate.decision) -m str permit }\n server a :1\n");
+	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
+	assert_non_null(strstr(cmd_err, ": observe: backend local has the guard ("));
 	put("h.cfg", "backend openai\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);
 	assert_non_null(strstr(cmd_err, ": observe: HAProxy's files have no backend local"));
