@@ -83,26 +83,6 @@ check_backends(struct check *c, const struct haproxy *h)
 	diag_free(&again);
 }
 
-/* Debian's service adds the -f of EXTRAOPTS to /etc/haproxy/haproxy.cfg. */
-static void
-add_extraopts(struct check *c, struct haproxy *h)
-{
-	struct span rest = haproxy_variable(h, SPAN_LIT("EXTRAOPTS"));
-	bool debian = false, file = false;
-
-	for (size_t i = 0; i < c->nhaproxy; i++)
-		debian |= !strcmp(c->haproxy[i], "/etc/haproxy/haproxy.cfg");
-	while (debian && rest.p && c->nhaproxy < FILES_MAX) {
-		struct span word = span_next(&rest, ' ');
-		bool there = false;
-		for (size_t i = 0; i < c->nhaproxy; i++)
-			there |= span_is(word, c->haproxy[i]);
-		if (file && word.n && !there)
-			c->haproxy[c->nhaproxy++] = arena_dup(&c->a, word).p;
-		file = span_is(word, "-f");
-	}
-}
-
 static void
 check_haproxy(struct check *c)
 {
@@ -119,7 +99,7 @@ check_haproxy(struct check *c)
 		haproxy_ask_version(h, c->haproxy_binary);
 	}
 	haproxy_environment(h, "/etc/default/haproxy");
-	add_extraopts(c, h);
+	c->nhaproxy = haproxy_extraopts(h, &c->a, c->haproxy, c->nhaproxy, FILES_MAX);
 	for (size_t i = 0; i < c->nhaproxy; i++) {
 		int err = haproxy_read(h, c->haproxy[i]);
 		if (!err)

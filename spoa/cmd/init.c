@@ -1,43 +1,17 @@
 /* tollgate init: what a machine with HAProxy lacks, and the stanza laid into its file. Without
  * --write it prints that and writes nothing. What exists is left; a file of the person that is
- * changed keeps its old self beside it. */
+ * changed keeps its old self beside it. What a run that was killed left undone the next one
+ * does. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/err.h"
-#include "cmd/cmd.h"
+#include "cmd/init.h"
 #include "edge/judge.h"
-#include "edge/lay.h"
 #include "edge/shipped.h"
-#include "store/signkey.h"
-
-enum { FILES_MAX = 32, PATH_BYTES = 4096, TEXT_BYTES = 16 << 20 };
-
-#define OURS	  "/etc/haproxy/tollgate/"
-#define EXTRAOPTS "/etc/default/haproxy"
-#define KEEP	  ".before-tollgate"
-
-struct init {
-	struct arena a;
-	struct haproxy h;
-	struct lay lay;
-	struct lay_wish wish;
-	const char *root, *person, *haproxy_binary;
-	const char *file[FILES_MAX];
-	size_t nfile;
-	bool write;
-	bool missing; /* something is to be made */
-	int code;
-};
 
 /* ---- what is made ---- */
 
@@ -84,63 +58,23 @@ static const struct made {
 static const char audit_key[] = "/etc/tollgate/audit.key";
 static const char keys_file[] = "/etc/tollgate/keys.yaml";
 
-/* Under --root; the arena's. */
-static const char *
+const char *
 rooted(struct init *in, const char *path)
 {
 	return arena_printf(&in->a, "%s%s", in->root, path).p;
 }
 
-static bool
+bool
 exists(struct init *in, const char *path)
 {
 	return access(rooted(in, path), F_OK) == 0;
 }
 
-static int
+int
 failed(struct init *in, const char *path, const char *what)
 {
 	cmd_fail("init", "%s: %s: %s", path, what, strerror(errno));
 	return in->code = EXIT_CANNOT;
-}
-
-static void
-make_folders(char *path)
-{
-	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = 0;
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			break; /* the file's own open() says why */
-		*p = '/';
-	}
-}
-
-/* Written aside, synced, renamed; mode and owner of the file it replaces. */
-static int
-write_file(struct init *in, const char *path, struct span text)
-{
-	char *file = arena_strdup(&in->a, rooted(in, path)), tmp[PATH_MAX + 8],
-	     behind[PATH_MAX];
-	struct stat st;
-	bool replaces = stat(file, &st) == 0;
-
-	if (realpath(file, behind)) /* a link stays one: what it names is replaced */
-		file = behind;
-
-	make_folders(file);
-	snprintf(tmp, sizeof(tmp), "%s.new", file);
-	int fd = open(tmp, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
-	bool ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n &&
-		  (!replaces || (fchmod(fd, st.st_mode & 07777) == 0 &&
-					fchown(fd, st.st_uid, st.st_gid) == 0)) &&
-		  fsync(fd) == 0 && rename(tmp, file) == 0;
-	int why = errno;
-	if (fd >= 0)
-		close(fd);
-	if (!ok)
-		unlink(tmp);
-	errno = why;
-	return ok ? 0 : failed(in, path, "cannot write");
 }
 
 static void
@@ -155,8 +89,8 @@ plan_file(struct init *in, const struct made *m)
 {
 	struct buf want, have;
 
-	buf_init(&want, TEXT_BYTES);
-	buf_init(&have, TEXT_BYTES);
+	buf_init(&want, INIT_TEXT_BYTES);
+	buf_init(&have, INIT_TEXT_BYTES);
 	m->make(&in->lay, &want);
 	if (!exists(in, m->path)) {
 		if (!in->write || write_file(in, m->path, buf_view(&want)) == 0)
@@ -173,43 +107,25 @@ plan_file(struct init *in, const struct made *m)
 	buf_free(&have);
 }
 
-/* The daemon alone reads the key: its owner is the daemon's user. */
-static void
-own_by_daemon(struct init *in, const char *path)
-{
-	const struct passwd *user = getpwnam("tollgate");
-
-	if (geteuid() != 0 || *in->root)
-		return;
-	if (!user)
-		printf("note: no user tollgate: systemd-sysusers tollgate.conf, then chown "
-		       "tollgate "
-		       "%s\n",
-			path);
-	else if (chown(path, user->pw_uid, user->pw_gid) != 0)
-		failed(in, path, "cannot change its owner");
-}
-
 static void
 plan_audit_key(struct init *in)
 {
-	struct pubkey pub;
-	struct buf why;
+	const char *pub = arena_printf(&in->a, "%s.pub", audit_key).p;
 
-	if (exists(in, audit_key)) {
-		printf("left   %s\n", audit_key);
+	if (!exists(in, audit_key) && exists(in, pub)) {
+		in->code = cmd_fail("init",
+			"%s is there and %s is not: what that key signed is verified by it. "
+			"Move it "
+			"away, or put the key back",
+			pub, audit_key);
 		return;
 	}
-	buf_init(&why, 8192);
-	if (in->write && signkey_create(rooted(in, audit_key), &pub, &why) != 0) {
-		cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
-		in->code = EXIT_CANNOT;
-	} else {
+	if (exists(in, audit_key))
+		printf("left   %s\n", audit_key);
+	else
 		say_made(in, audit_key, ": signs the records; audit.key.pub verifies them");
-		if (in->write)
-			own_by_daemon(in, rooted(in, audit_key));
-	}
-	buf_free(&why);
+	if (in->write)
+		make_audit_key(in, audit_key);
 }
 
 static const char *
@@ -245,40 +161,74 @@ plan_first_key(struct init *in)
 
 /* ---- HAProxy's own files ---- */
 
-/* -f of tollgate.cfg in EXTRAOPTS. The line that is there is made longer. */
+/* The value of a line NAME=VALUE, its quotes aside. */
+static struct span
+unquoted(struct span value)
+{
+	char quote = value.n ? *value.p : 0;
+
+	if (quote != '"' && quote != '\'')
+		return value;
+	value = span_cut(value, 1, value.n);
+	return span_cut(value, 0, span_chr(value, quote));
+}
+
+static bool
+has_word(struct span text, struct span word)
+{
+	while (text.n)
+		if (span_eq(span_next(&text, ' '), word))
+			return true;
+	return false;
+}
+
+/* -f of tollgate.cfg in EXTRAOPTS. The last line of that name counts; it is made longer. */
 static void
 plan_extraopts(struct init *in)
 {
-	static const char add[] = "-f " OURS "tollgate.cfg";
-	struct lay *l = &in->lay;
+	static const char ours[] = OURS "tollgate.cfg";
+	struct span value = { NULL, 0 };
 	struct buf text, line;
-	unsigned n = 0;
-	bool found = false;
+	unsigned n = 0, at = 0;
 
-	buf_init(&text, TEXT_BYTES);
+	buf_init(&text, INIT_TEXT_BYTES);
 	buf_init(&line, 8192);
 	buf_file(&text, rooted(in, EXTRAOPTS));
-	for (struct span rest = buf_view(&text); rest.n && !found;) {
-		struct span l1 = span_trim(span_next(&rest, '\n'), " \t\r");
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span l = span_trim(span_next(&rest, '\n'), " \t\r");
 		n++;
-		if (!span_starts(l1, SPAN_LIT("EXTRAOPTS=")))
+		if (!span_starts(l, SPAN_LIT("EXTRAOPTS=")))
 			continue;
-		found = true;
-		if (memmem(l1.p, l1.n, add, sizeof(add) - 1))
-			goto out;
-		struct span value = span_trim(span_cut(l1, 10, l1.n), "\"'");
-		buf_printf(&line, "EXTRAOPTS=\"%.*s %s\"\n", SPAN_ARG(value), add);
-		n--;
+		value = unquoted(span_cut(l, 10, l.n));
+		at = n;
 	}
-	if (!found)
-		buf_printf(&line, "EXTRAOPTS=\"-S /run/haproxy-master.sock %s\"\n", add);
-	lay_add(l, (struct lay_edit){ .file = EXTRAOPTS,
-			   .after = n,
-			   .drop = found,
-			   .text = buf_view(&line) });
-out:
+	if (at)
+		buf_printf(&line, "EXTRAOPTS=\"%.*s%s-f %s\"\n", SPAN_ARG(value),
+			value.n ? " " : "", ours);
+	else
+		buf_printf(&line, "EXTRAOPTS=\"-S /run/haproxy-master.sock -f %s\"\n", ours);
+	if (!has_word(value, span_str(ours)))
+		lay_add(&in->lay, (struct lay_edit){ .file = EXTRAOPTS,
+					  .after = at ? at - 1 : n,
+					  .drop = at != 0,
+					  .text = buf_view(&line) });
 	buf_free(&text);
 	buf_free(&line);
+}
+
+void
+result_of(struct init *in, const char *file, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, INIT_TEXT_BYTES);
+	buf_init(out, INIT_TEXT_BYTES);
+	buf_file(&text, rooted(in, file));
+	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
+	if (buf_failed(&text) || buf_failed(out))
+		in->code = cmd_fail("init", "%s: with the stanza it is longer than %d MB", file,
+			INIT_TEXT_BYTES >> 20);
+	buf_free(&text);
 }
 
 static void
@@ -294,7 +244,7 @@ each_edited(struct init *in, void (*each)(struct init *in, const char *file, str
 			k++;
 		if (k < i)
 			continue; /* it had its turn */
-		buf_init(&text, TEXT_BYTES);
+		buf_init(&text, INIT_TEXT_BYTES);
 		buf_file(&text, rooted(in, file));
 		each(in, file, buf_view(&text));
 		buf_free(&text);
@@ -306,205 +256,19 @@ show_difference(struct init *in, const char *file, struct span text)
 {
 	struct buf out;
 
-	buf_init(&out, TEXT_BYTES);
+	buf_init(&out, INIT_TEXT_BYTES);
 	lay_diff(in->lay.edit, in->lay.nedit, file, text, &out);
 	fwrite(buf_view(&out).p, 1, out.n, stdout);
 	buf_free(&out);
 }
 
-static void
-write_edited(struct init *in, const char *file, struct span text)
-{
-	const char *kept = arena_printf(&in->a, "%s" KEEP, file).p;
-	struct buf out;
-
-	buf_init(&out, TEXT_BYTES);
-	lay_apply(in->lay.edit, in->lay.nedit, file, text, &out);
-	bool keep = exists(in, file) && !exists(in, kept);
-	if ((!keep || write_file(in, kept, text) == 0) &&
-		write_file(in, file, buf_view(&out)) == 0)
-		printf("edited %s%s%s\n", file, keep ? "; as it was: " : "", keep ? kept : "");
-	buf_free(&out);
-}
-
-/* ---- haproxy -c, before anything is written ---- */
-
-struct stage {
-	char dir[64];
-	struct buf command;
-};
-
-/* Text with the folder of tollgate's files replaced by the stage. */
-static void
-stage_text(const struct stage *s, struct span text, struct buf *out)
-{
-	while (text.n) {
-		const char *p = memmem(text.p, text.n, OURS, sizeof(OURS) - 1);
-		size_t n = p ? (size_t)(p - text.p) : text.n;
-		buf_put(out, text.p, n);
-		if (p)
-			buf_printf(out, "%s/", s->dir);
-		text = span_cut(text, n + (p ? sizeof(OURS) - 1 : 0), text.n);
-	}
-}
-
-static void
-put_staged(struct init *in, const struct stage *s, const char *name, struct span text)
-{
-	char path[PATH_BYTES];
-	struct buf out;
-
-	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	buf_init(&out, TEXT_BYTES);
-	stage_text(s, text, &out);
-	FILE *f = fopen(path, "we");
-	if (!f || fwrite(buf_view(&out).p, 1, out.n, f) != out.n)
-		failed(in, path, "cannot write");
-	if (f && fclose(f) != 0)
-		failed(in, path, "cannot write");
-	buf_free(&out);
-}
-
-/* A file of the person as it will be. */
-static void
-result_of(struct init *in, size_t i, struct buf *out)
-{
-	struct buf text;
-
-	buf_init(&text, TEXT_BYTES);
-	buf_init(out, TEXT_BYTES);
-	buf_file(&text, rooted(in, in->file[i]));
-	lay_apply(in->lay.edit, in->lay.nedit, in->file[i], buf_view(&text), out);
-	buf_free(&text);
-}
-
-static void
-stage_file(struct init *in, struct stage *s, size_t i)
-{
-	struct buf out;
-	char name[32];
-
-	result_of(in, i, &out);
-	snprintf(name, sizeof(name), "%zu.cfg", i);
-	put_staged(in, s, name, buf_view(&out));
-	buf_printf(&s->command, " -f %s/%s", s->dir, name);
-	buf_free(&out);
-}
-
-/* The judges' word on the result, with tollgate's own files as they will be. */
-static void
-judge_result(struct init *in, const struct stage *s)
-{
-	struct haproxy h;
-	struct judged j;
-	char path[PATH_BYTES];
-
-	haproxy_init(&h);
-	memcpy(h.version, in->h.version, sizeof(h.version));
-	for (size_t i = 0; i < in->nfile; i++) {
-		struct buf out, staged;
-		result_of(in, i, &out);
-		buf_init(&staged, TEXT_BYTES);
-		stage_text(s, buf_view(&out), &staged);
-		haproxy_read_text(&h, in->file[i], buf_view(&staged));
-		buf_free(&staged);
-		buf_free(&out);
-	}
-	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
-	haproxy_read(&h, path);
-	haproxy_resolve(&h);
-	judge(&h, NULL, &j);
-	if (j.nerrors || j.nadvice || in->lay.notes.n)
-		printf("\nWhat is left to look at in the result (tollgate check --haproxy):\n"
-		       "%.*s%.*s%.*s",
-			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
-			SPAN_ARG(buf_view(&in->lay.notes)));
-	if (j.nerrors)
-		in->code = EXIT_NO;
-	judged_free(&j);
-	haproxy_free(&h);
-}
-
-static void
-ask_haproxy(struct init *in, struct stage *s)
-{
-	char line[1024];
-
-	buf_str(&s->command, " 2>&1");
-	buf_putc(&s->command, 0);
-	fflush(stdout);
-	FILE *f = popen(s->command.p, "re");
-	struct buf said;
-	buf_init(&said, 64 << 10);
-	while (f && fgets(line, sizeof(line), f))
-		buf_str(&said, line);
-	int status = f ? pclose(f) : -1;
-	if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
-		printf("note: haproxy was not found: the result was not tried with haproxy "
-		       "-c\n");
-	} else if (status != 0) {
-		cmd_fail("init", "haproxy -c refuses the result, nothing was written:\n%.*s",
-			SPAN_ARG(buf_view(&said)));
-		in->code = EXIT_NO;
-	}
-	buf_free(&said);
-}
-
-static void
-try_result(struct init *in)
-{
-	struct stage s = { .dir = "/tmp/tollgate-init.XXXXXX" };
-	char remove[128];
-
-	if (!mkdtemp(s.dir)) {
-		failed(in, s.dir, "cannot make");
-		return;
-	}
-	buf_init(&s.command, 64 << 10);
-	for (size_t i = 0; i < in->h.nvariable; i++) {
-		struct span value = in->h.variable[i], name = span_next(&value, '=');
-		setenv(arena_dup(&in->a, name).p, arena_dup(&in->a, value).p, 0);
-	}
-	buf_printf(&s.command, "'%s' -c", in->haproxy_binary ? in->haproxy_binary : "haproxy");
-	put_staged(in, &s, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
-	put_staged(in, &s, "spoe.cfg", shipped("haproxy/spoe.cfg"));
-	put_staged(in, &s, "503.http", shipped("haproxy/503.http"));
-	put_staged(in, &s, "origins.lst", shipped("haproxy/origins.lst"));
-	for (size_t i = 0; i < in->nfile; i++)
-		stage_file(in, &s, i);
-	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
-	if (in->code == EXIT_DONE)
-		ask_haproxy(in, &s);
-	if (in->code == EXIT_DONE)
-		judge_result(in, &s);
-	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
-	if (system(remove) != 0)
-		printf("note: %s is left\n", s.dir);
-	buf_free(&s.command);
-}
-
 /* ---- the command ---- */
 
-/* The daemon's group reads what is in it, files that are made later too. */
 static void
-plan_folder(struct init *in)
+make_missing(struct init *in)
 {
-	static const char folder[] = "/etc/tollgate";
-	char *path = arena_strdup(&in->a, arena_printf(&in->a, "%s/", rooted(in, folder)).p);
-	const struct group *group = getgrnam("tollgate");
-
-	if (!in->write || exists(in, folder))
-		return;
-	make_folders(path);
-	if (group && geteuid() == 0 && !*in->root &&
-		(chown(folder, 0, group->gr_gid) != 0 || chmod(folder, 02750) != 0))
-		failed(in, folder, "cannot change its group");
-}
-
-static int
-init_run(struct init *in)
-{
-	plan_folder(in);
+	if (in->write && !exists(in, "/etc/tollgate"))
+		make_own_folder(in, "/etc/tollgate");
 	for (size_t i = 0; i < COUNT_OF(made); i++)
 		if (in->code == EXIT_DONE)
 			plan_file(in, &made[i]);
@@ -512,10 +276,28 @@ init_run(struct init *in)
 		plan_audit_key(in);
 	if (in->code == EXIT_DONE)
 		plan_first_key(in);
+}
+
+/* The person's files change last and all at once: EXTRAOPTS first, for HAProxy does not start
+ * with a stanza whose backends it is not told of. */
+static int
+init_run(struct init *in)
+{
+	static const char *const daemons[] = { "/etc/tollgate/tollgate.yaml",
+		"/etc/tollgate/default.yaml", audit_key, keys_file };
+
+	if (in->write)
+		each_edited(in, write_edited);
 	if (in->code == EXIT_DONE)
-		each_edited(in, in->write ? write_edited : show_difference);
+		make_missing(in);
+	if (in->code == EXIT_DONE && in->write)
+		edits_take_place(in);
+	edits_forgotten(in);
+	if (in->code == EXIT_DONE && !in->write)
+		each_edited(in, show_difference);
 	if (in->code != EXIT_DONE)
 		return in->code;
+	note_unreadable(in, daemons, COUNT_OF(daemons));
 	if (!in->missing && in->lay.nedit == 0)
 		printf("Nothing to do.\n");
 	else if (!in->write)
@@ -546,14 +328,46 @@ read_backend(struct init *in, const char *text)
 	return true;
 }
 
+/* Folders as their files, and Debian's further -f, ours aside. */
+static void
+list_files(struct init *in)
+{
+	const char *said[INIT_FILES_MAX];
+	size_t n = in->nfile, root = strlen(in->root);
+
+	memcpy(said, in->file, sizeof(said));
+	n = haproxy_extraopts(&in->h, &in->a, said, n, INIT_FILES_MAX);
+	in->nfile = 0;
+	for (size_t i = 0; i < n && in->code == EXIT_DONE; i++) {
+		const char **files = &said[i];
+		struct stat st;
+		bool folder = stat(rooted(in, said[i]), &st) == 0 && S_ISDIR(st.st_mode);
+		int k = folder ? haproxy_folder(&in->a, rooted(in, said[i]), &files) : 1;
+		if (k < 0)
+			failed(in, said[i], "cannot read");
+		for (int f = 0; f < k; f++) {
+			const char *file = folder ? files[f] + root : said[i];
+			if (span_starts(span_str(file), SPAN_LIT(OURS)))
+				continue;
+			if (in->nfile == INIT_FILES_MAX) {
+				in->code =
+					cmd_fail("init", "more than %d files", INIT_FILES_MAX);
+				return;
+			}
+			in->file[in->nfile++] = file;
+		}
+	}
+}
+
 static int
 init_read(struct init *in)
 {
 	haproxy_ask_version(&in->h, in->haproxy_binary);
 	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
+	list_files(in);
 	for (size_t i = 0; i < in->nfile; i++) {
 		struct buf text;
-		buf_init(&text, TEXT_BYTES);
+		buf_init(&text, INIT_TEXT_BYTES);
 		if (!buf_file(&text, rooted(in, in->file[i])))
 			failed(in, in->file[i], "cannot read");
 		else if (haproxy_read_text(&in->h, in->file[i], buf_view(&text)) != 0)
@@ -577,8 +391,8 @@ init_plan(struct init *in)
 			SPAN_ARG(buf_view(&in->lay.choices)));
 		return EXIT_CANNOT;
 	}
-	lay_edits(&in->lay, h);
 	plan_extraopts(in);
+	lay_edits(&in->lay, h);
 	if (arena_failed(&in->a))
 		return cmd_fail("init", "out of memory");
 	try_result(in);
@@ -592,7 +406,7 @@ cmd_init(int argc, char **argv)
 	const char *backends[LAY_BACKENDS_MAX];
 	size_t nbackends = 0;
 	const struct cmd_option options[] = {
-		{ "haproxy", .text = in.file, .count = &in.nfile, .most = FILES_MAX },
+		{ "haproxy", .text = in.file, .count = &in.nfile, .most = INIT_FILES_MAX },
 		{ "frontend", .text = &in.wish.frontend },
 		{ "host", .text = &in.wish.host },
 		{ "backend", .text = backends, .count = &nbackends, .most = LAY_BACKENDS_MAX },
@@ -608,6 +422,7 @@ cmd_init(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	if (in.nfile == 0)
 		in.file[in.nfile++] = "/etc/haproxy/haproxy.cfg";
+	umask(022); /* modes are those that are written here */
 	arena_init(&in.a, 0, false);
 	haproxy_init(&in.h);
 	bool said = true;

@@ -78,18 +78,27 @@ next_run(struct span *rest)
 	return run;
 }
 
-bool
-holds_key(struct span text)
+/* Where what looks like a provider's key begins; text.n: nowhere. */
+static size_t
+key_at(struct span text)
 {
-	while (text.n) {
-		struct span run = next_run(&text);
+	struct span rest = text;
+
+	while (rest.n) {
+		struct span run = next_run(&rest);
 		bool digit = false;
 		for (size_t i = 0; i < run.n; i++)
 			digit |= is_digit(run.p[i]);
 		if (digit && run.n >= KEY_BYTES && credential_of_provider(run))
-			return true;
+			return (size_t)(run.p - text.p);
 	}
-	return false;
+	return text.n;
+}
+
+bool
+holds_key(struct span text)
+{
+	return key_at(text) < text.n;
 }
 
 /* A header whose name says that it carries a secret. */
@@ -279,4 +288,72 @@ credential_of(const struct haproxy_section *s)
 			(is_back(s) && (server_has_certificate(l) || keeps_secret(l))))
 			return l;
 	return NULL;
+}
+
+/* ---- what is shown to people ---- */
+
+/* The place of word n of a line as it is written; line.n: there are fewer. */
+static size_t
+raw_word(struct span line, size_t n)
+{
+	size_t i = 0;
+
+	for (;; n--) {
+		while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'))
+			i++;
+		if (n == 0)
+			return i;
+		while (i < line.n && line.p[i] != ' ' && line.p[i] != '\t')
+			i++;
+		if (i >= line.n)
+			return line.n;
+	}
+}
+
+static struct span
+raw(struct span line, size_t n)
+{
+	size_t from = raw_word(line, n), to = from;
+
+	while (to < line.n && line.p[to] != ' ' && line.p[to] != '\t' && line.p[to] != '\r')
+		to++;
+	return span_cut(line, from, to);
+}
+
+/* The value of NAME=VALUE, as it is in an environment file; line.n: it is none. */
+static size_t
+environment_value(struct span line)
+{
+	size_t i = 0;
+
+	while (i < line.n && is_word(line.p[i]))
+		i++;
+	bool plain = span_is(span_cut(line, 0, i), "EXTRAOPTS") ||
+		     span_is(span_cut(line, 0, i), "CONFIG");
+	return i && i + 1 < line.n && line.p[i] == '=' && !plain ? i + 1 : line.n;
+}
+
+size_t
+secret_at(struct span line)
+{
+	size_t at = environment_value(line);
+	struct span rule = raw(line, 1), value;
+
+	if (at == line.n)
+		at = key_at(line);
+	if (at < line.n)
+		return at;
+	if (span_is(raw(line, 0), "user") && span_ends(raw(line, 2), SPAN_LIT("password")))
+		return raw_word(line, 3);
+	if (span_is(raw(line, 0), "stats") && span_is(rule, "auth"))
+		return raw_word(line, 2);
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		if (!span_is(raw(line, 0), "http-request") || !writers[i].name ||
+			!span_is(rule, writers[i].action) || !named_for_secrets(raw(line, 2)))
+			continue;
+		at = raw_word(line, writers[i].value);
+		value = span_cut(line, at, line.n);
+		return is_written_out(value) ? at : line.n;
+	}
+	return line.n;
 }

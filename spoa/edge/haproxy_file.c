@@ -281,9 +281,28 @@ is_cfg(const struct dirent *e)
 }
 
 int
-haproxy_read(struct haproxy *h, const char *path)
+haproxy_folder(struct arena *a, const char *path, const char ***files)
 {
 	struct dirent **found;
+	int n = scandir(path, &found, is_cfg, alphasort);
+
+	if (n < 0)
+		return ERR_IO;
+	const char **list = arena_array(a, (size_t)n + 1, sizeof(*list));
+	for (int i = 0; i < n; i++) {
+		if (list)
+			list[i] = arena_printf(a, "%s/%s", path, found[i]->d_name).p;
+		free(found[i]);
+	}
+	free(found);
+	*files = list;
+	return arena_failed(a) ? ERR_LIMIT : n;
+}
+
+int
+haproxy_read(struct haproxy *h, const char *path)
+{
+	const char **files;
 	struct stat st;
 	int err = 0;
 
@@ -291,18 +310,10 @@ haproxy_read(struct haproxy *h, const char *path)
 		return ERR_IO;
 	if (!S_ISDIR(st.st_mode))
 		return read_file(h, path);
-	int n = scandir(path, &found, is_cfg, alphasort);
+	int n = haproxy_folder(&h->arena, path, &files);
 	if (n < 0)
-		return ERR_IO;
-	for (int i = 0; i < n; i++) {
-		char file[4096];
-		if (!err && (size_t)snprintf(file, sizeof(file), "%s/%s", path,
-				    found[i]->d_name) >= sizeof(file))
-			err = ERR_LIMIT;
-		if (!err)
-			err = read_file(h, file);
-		free(found[i]);
-	}
-	free(found);
+		return n;
+	for (int i = 0; i < n && !err; i++)
+		err = read_file(h, files[i]);
 	return err;
 }

@@ -75,6 +75,13 @@ bool haproxy_version_atleast(
 void haproxy_environment(struct haproxy *h, const char *file);
 /* A file, or a folder's *.cfg files by name. 0; ERR_IO, and errno says why; ERR_LIMIT. */
 int haproxy_read(struct haproxy *h, const char *path);
+/* The *.cfg files of a folder by name, as HAProxy's -f takes a folder: how many, in *files,
+ * all of it the arena's; ERR_IO, and errno says why; ERR_LIMIT. */
+int haproxy_folder(struct arena *a, const char *path, const char ***files);
+/* Debian's service adds the -f of EXTRAOPTS to /etc/haproxy/haproxy.cfg: adds them to a list
+ * of n files in which that is, each once. Returns how many there are then. */
+size_t haproxy_extraopts(
+	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most);
 /* A text under the name of a file. */
 int haproxy_read_text(struct haproxy *h, const char *file, struct span text);
 /* After the last: which defaults apply is known then. */

@@ -1,4 +1,4 @@
-/* HAProxy's version, and the variables that its files may use. */
+/* HAProxy's version, the variables that its files may use, and what they say of files. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,9 +31,9 @@ haproxy_ask_version(struct haproxy *h, const char *binary)
 {
 	char command[4096], line[256] = "";
 
-	snprintf(command, sizeof(command), "'%s' -vv 2>/dev/null", binary ? binary : "haproxy");
 	if (binary && strchr(binary, '\''))
 		return false;
+	snprintf(command, sizeof(command), "'%s' -vv 2>/dev/null", binary ? binary : "haproxy");
 	FILE *f = popen(command, "re");
 	if (!f)
 		return false;
@@ -107,4 +107,25 @@ haproxy_environment(struct haproxy *h, const char *file)
 		}
 	}
 	buf_free(&text);
+}
+
+size_t
+haproxy_extraopts(
+	const struct haproxy *h, struct arena *a, const char **files, size_t n, size_t most)
+{
+	struct span rest = haproxy_variable(h, SPAN_LIT("EXTRAOPTS"));
+	bool debian = false, file = false;
+
+	for (size_t i = 0; i < n; i++)
+		debian |= !strcmp(files[i], "/etc/haproxy/haproxy.cfg");
+	while (debian && rest.p && n < most) {
+		struct span word = span_next(&rest, ' ');
+		bool there = false;
+		for (size_t i = 0; i < n; i++)
+			there |= span_is(word, files[i]);
+		if (file && word.n && !there)
+			files[n++] = arena_dup(a, word).p;
+		file = span_is(word, "-f");
+	}
+	return n;
 }

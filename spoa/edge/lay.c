@@ -207,6 +207,28 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 				&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
 }
 
+/* The guard of a backend and the stanza of a frontend cannot be one: the guard would come
+ * before what asks. */
+static void
+refuse_both(struct lay *l)
+{
+	const struct haproxy_section *s = l->front;
+	const struct haproxy_line *key = s ? credential_of(s) : NULL;
+	bool provider = false;
+
+	for (size_t i = 0; i < l->nbackend; i++)
+		provider |= l->backend[i].section == s;
+	if (!s || l->laid || s->kind != HAPROXY_LISTEN || !(key || provider))
+		return;
+	buf_printf(&l->choices, "listen %s is where clients come in and ", s->name.p);
+	if (key)
+		buf_printf(&l->choices, "holds a credential (line %u)", key->line);
+	else
+		buf_str(&l->choices, "a provider's backend");
+	buf_str(&l->choices,
+		": make a frontend and a backend of it, with the key in the backend\n");
+}
+
 void
 lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a)
 {
@@ -216,6 +238,7 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	choose_frontend(l, h, wish->frontend);
 	choose_host(l, wish->host);
 	choose_backends(l, h, wish);
+	refuse_both(l);
 }
 
 void

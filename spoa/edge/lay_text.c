@@ -2,6 +2,7 @@
  * the backends that were chosen. */
 #include <stdio.h>
 
+#include "edge/credential.h"
 #include "edge/lay.h"
 #include "edge/shipped.h"
 
@@ -79,12 +80,15 @@ struct hunk {
 	unsigned from, old_lines, new_lines; /* from: the first line, from 0 */
 };
 
+/* Lines of the person whose secret is not for a terminal or a log are cut there. */
 static void
 hunk_line(struct hunk *h, char mark, struct span line)
 {
-	const char text[2] = { mark, 0 };
+	size_t secret = mark == '+' ? line.n : secret_at(line);
 
-	put_line(&h->text, text, line);
+	buf_putc(&h->text, mark);
+	buf_span(&h->text, span_cut(line, 0, secret));
+	buf_str(&h->text, secret < line.n ? "[not shown]\n" : "\n");
 	h->old_lines += mark != '+';
 	h->new_lines += mark != '-';
 }

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "edge/lay.h"
@@ -143,9 +145,10 @@ the_difference_is_what_patch_reads(void **state)
 		"cd %s && mkdir p && cp etc/haproxy/haproxy.cfg.before-tollgate p/haproxy.cfg "
 		"&& "
 		"cp etc/default/haproxy.before-tollgate p/haproxy && "
-		"sed -n '1,/^--- .*default/p' difference | sed '$d' | patch -s p/haproxy.cfg "
-		"&& "
-		"sed -n '/^--- .*default/,/^$/p' difference | sed '$d' | patch -s p/haproxy && "
+		"sed -n '/^--- .*haproxy.cfg/,/^$/p' difference | sed '$d' | patch -s "
+		"p/haproxy.cfg && "
+		"sed -n '/^--- .*default/,/^--- .*cfg/p' difference | sed '$d' | patch -s "
+		"p/haproxy && "
 		"cmp p/haproxy.cfg etc/haproxy/haproxy.cfg && cmp p/haproxy "
 		"etc/default/haproxy && "
 		"rm -r p",
@@ -240,6 +243,236 @@ hundreds_of_backends_each_get_their_guard(void **state)
 	assert_non_null(strstr(cmd_err, "--backend many1: named twice"));
 }
 
+static unsigned
+mode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path(name), &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void
+what_is_kept_is_no_more_readable_than_it_was(void **state)
+{
+	mode_t before = umask(077);
+
+	(void)state;
+	put_tree(SITE PROVIDERS, "KEY=sk-none\n");
+	assert_int_equal(chmod(path("etc/haproxy/haproxy.cfg"), 0640), 0);
+	assert_int_equal(chmod(path("etc/default/haproxy"), 0600), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	umask(before);
+	assert_int_equal(mode_of("etc/haproxy/haproxy.cfg"), 0640);
+	assert_int_equal(mode_of("etc/haproxy/haproxy.cfg.before-tollgate"), 0640);
+	assert_int_equal(mode_of("etc/default/haproxy"), 0600);
+	assert_int_equal(mode_of("etc/default/haproxy.before-tollgate"), 0600);
+	/* and what others must read they can, whatever the umask */
+	assert_int_equal(mode_of("etc/haproxy/tollgate"), 0755);
+	assert_int_equal(mode_of("etc/haproxy/tollgate/spoe.cfg"), 0644);
+	assert_int_equal(mode_of("etc/tollgate/default.yaml"), 0644);
+	assert_int_equal(mode_of("etc/tollgate/keys.yaml"), 0640);
+	assert_int_equal(mode_of("etc/tollgate/audit.key"), 0600);
+}
+
+static void
+no_secret_is_shown(void **state)
+{
+	(void)state;
+	put_tree(SITE "backend one\n    http-request set-header authorization \"Bearer "
+		      "abcdefgh12345678\"\n    server a api.openai.com:443\nbackend two\n"
+		      "    http-request set-query k=AIzaSyABCDEF0123456789&%[query]\n"
+		      "    server a api.anthropic.com:443\n",
+		"OPENAI_API_KEY=sk-abcdef0123456789\nEXTRAOPTS=\"-S /m.sock\"\nOTHER=\"hidden "
+		"too\"\n");
+	assert_int_equal(INIT("--host", "ai.example.com"), 0);
+	assert_null(strstr(cmd_out, "abcdefgh12345678"));
+	assert_null(strstr(cmd_out, "ABCDEF0123456789"));
+	assert_null(strstr(cmd_out, "sk-abcdef"));
+	assert_null(strstr(cmd_out, "hidden too"));
+	assert_non_null(strstr(cmd_out, " OPENAI_API_KEY=[not shown]\n"));
+	assert_non_null(
+		strstr(cmd_out, "     http-request set-header authorization [not shown]\n"));
+	assert_non_null(strstr(cmd_out, "-EXTRAOPTS=\"-S /m.sock\"\n"));
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), "Bearer abcdefgh12345678"));
+	assert_non_null(strstr(whole("etc/default/haproxy"), "=sk-abcdef0123456789\n"));
+}
+
+/* Where a run can have been killed, and what it left. */
+static void
+a_run_that_was_killed_is_finished(void **state)
+{
+	static const struct {
+		const char *name, *command;
+	} left[] = {
+		{ "files aside, empty",
+			"cp haproxy/haproxy.cfg.before-tollgate haproxy/haproxy.cfg && rm "
+			"haproxy/tollgate/spoe.cfg && : >haproxy/haproxy.cfg.tollgate-new && : "
+			">haproxy/tollgate/spoe.cfg.tollgate-new" },
+		{ "no file of the person changed",
+			"cp haproxy/haproxy.cfg.before-tollgate haproxy/haproxy.cfg && cp "
+			"default/haproxy.before-tollgate default/haproxy" },
+		{ "EXTRAOPTS alone changed",
+			"cp haproxy/haproxy.cfg.before-tollgate haproxy/haproxy.cfg" },
+		{ "some of the files", "rm haproxy/tollgate/503.http tollgate/default.yaml" },
+		{ "the key without its public half",
+			"mv tollgate/audit.key.pub tollgate/audit.key.tollgate-new.pub" },
+		{ "neither in its place",
+			"mv tollgate/audit.key tollgate/audit.key.tollgate-new && mv "
+			"tollgate/audit.key.pub tollgate/audit.key.tollgate-new.pub" },
+		{ "a folder aside", "rm -r tollgate && mkdir tollgate.tollgate-new" },
+	};
+	char cmd[1024];
+
+	(void)state;
+	put_tree(SITE PROVIDERS, "# none\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	put("first", whole("etc/haproxy/haproxy.cfg"));
+	for (size_t i = 0; i < COUNT_OF(left); i++) {
+		snprintf(cmd, sizeof(cmd), "cd %s/etc && %s", dir, left[i].command);
+		assert_int_equal(system(cmd), 0);
+		if (INIT("--host", "ai.example.com", "--write") != 0)
+			fail_msg("%s: %s", left[i].name, cmd_err);
+		snprintf(cmd, sizeof(cmd),
+			"cd %s/etc && cmp haproxy/haproxy.cfg ../first && "
+			"grep -q tollgate.cfg default/haproxy && test -e tollgate/keys.yaml && "
+			"test -e tollgate/audit.key.pub && test -e haproxy/tollgate/503.http "
+			"&& "
+			"test -z \"$(find . -name '*.tollgate-new*' -o -name '*-tollgate.*')\"",
+			dir);
+		if (system(cmd) != 0)
+			fail_msg("%s: not finished", left[i].name);
+		assert_int_equal(
+			tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL),
+			0);
+		assert_int_equal(INIT("--host", "ai.example.com"), 0);
+		if (!strstr(cmd_out, "Nothing to do.\n"))
+			fail_msg("%s: %s", left[i].name, cmd_out);
+	}
+}
+
+static void
+a_public_key_without_its_key_is_not_replaced(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	put("pub", whole("etc/tollgate/audit.key.pub"));
+	assert_int_equal(unlink(path("etc/tollgate/audit.key")), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 2);
+	assert_non_null(
+		strstr(cmd_err, "audit.key.pub is there and /etc/tollgate/audit.key is not"));
+	assert_string_equal(whole("pub"), whole("etc/tollgate/audit.key.pub"));
+}
+
+/* A file can grow no longer than that: a full disk says so at a write, too. */
+static void
+what_cannot_be_written_changes_nothing(void **state)
+{
+	struct rlimit small = { 6000, RLIM_INFINITY }, before;
+
+	(void)state;
+	put_tree(SITE PROVIDERS, "# none\n");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int code = INIT("--host", "ai.example.com", "--write");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(code, 2);
+	assert_non_null(strstr(cmd_err, "cannot write: File too large"));
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
+	assert_string_equal(whole("etc/default/haproxy"), "# none\n");
+	assert_int_not_equal(access(path("etc/haproxy/haproxy.cfg.tollgate-new"), F_OK), 0);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+}
+
+static void
+each_change_keeps_what_was_there(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	FILE *f = fopen(path("etc/haproxy/haproxy.cfg"), "a");
+	assert_non_null(f);
+	fputs("backend late\n    http-request set-header api-key x\n", f);
+	fclose(f);
+	put("second", whole("etc/haproxy/haproxy.cfg"));
+	assert_int_equal(INIT("--backend", "one=openai", "--write"), 0);
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), SITE PROVIDERS);
+	assert_string_equal(
+		whole("etc/haproxy/haproxy.cfg.before-tollgate.2"), whole("second"));
+}
+
+static void
+files_and_folders_are_one_configuration(void **state)
+{
+	char cmd[256];
+
+	(void)state;
+	put_tree("global\n    user haproxy\ndefaults\n    mode http\n", NULL);
+	snprintf(cmd, sizeof(cmd), "mkdir %s/etc/haproxy/conf.d", dir);
+	assert_int_equal(system(cmd), 0);
+	put("etc/haproxy/conf.d/20-back.cfg", PROVIDERS);
+	put("etc/haproxy/conf.d/10-front.cfg",
+		"frontend web2\n    bind :81\n    default_backend one\nfrontend web\n    bind "
+		":80\n    default_backend one");
+	put("etc/haproxy/conf.d/notes.txt", "frontend web\n");
+#define CONF_D "--haproxy", "/etc/haproxy/haproxy.cfg", "--haproxy", "/etc/haproxy/conf.d"
+	assert_int_equal(INIT(CONF_D, "--host", "ai.example.com"), 2);
+	assert_non_null(strstr(cmd_err, "    --frontend web2\n    --frontend web\n"));
+	assert_int_equal(
+		INIT(CONF_D, "--host", "ai.example.com", "--frontend", "web", "--write"), 0);
+	const char *front = whole("etc/haproxy/conf.d/10-front.cfg");
+	assert_non_null(strstr(strstr(front, "frontend web\n"), "filter spoe engine tollgate"));
+	assert_true(strstr(front, "filter spoe") > strstr(front, "frontend web\n"));
+	assert_non_null(
+		strstr(whole("etc/haproxy/conf.d/20-back.cfg"), "did not pass the gate"));
+	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), "tune.bufsize"));
+	assert_int_equal(INIT(CONF_D, "--host", "ai.example.com", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	/* Debian's service names the folder */
+	put_tree("global\n    user haproxy\ndefaults\n    mode http\n",
+		"EXTRAOPTS=\"-f /etc/haproxy/conf.d\"\n");
+	assert_int_equal(system(cmd), 0);
+	put("etc/haproxy/conf.d/web.cfg", "frontend web\n    bind :80\n" PROVIDERS);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_non_null(
+		strstr(whole("etc/haproxy/conf.d/web.cfg"), "filter spoe engine tollgate"));
+	assert_int_equal(INIT("--host", "ai.example.com"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+}
+
+static void
+a_listen_gates_but_not_with_a_key_of_its_own(void **state)
+{
+#define LISTEN "defaults\n    mode http\nlisten web\n    bind :80\n    server a :1\n"
+	(void)state;
+	put_tree(LISTEN PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com"), 0);
+	assert_non_null(strstr(cmd_out, "+    filter spoe engine tollgate"));
+	put_tree(LISTEN "    http-request set-header x-api-key k\n" PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com"), 2);
+	assert_non_null(strstr(cmd_err, "listen web is where clients come in and holds a "
+					"credential (line 6)"));
+}
+
+static void
+the_last_extraopts_counts(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS,
+		"EXTRAOPTS=\"-f "
+		"/etc/haproxy/tollgate/tollgate.cfg\"\n#EXTRAOPTS=x\nEXTRAOPTS='-de' "
+		"\nA=1\n");
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	assert_string_equal(whole("etc/default/haproxy"),
+		"EXTRAOPTS=\"-f "
+		"/etc/haproxy/tollgate/tollgate.cfg\"\n#EXTRAOPTS=x\nEXTRAOPTS=\"-de "
+		"-f /etc/haproxy/tollgate/tollgate.cfg\"\nA=1\n");
+}
+
 static void
 a_link_stays_one(void **state)
 {
@@ -299,6 +532,15 @@ main(void)
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
 		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
+		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
+		cmocka_unit_test(no_secret_is_shown),
+		cmocka_unit_test(a_run_that_was_killed_is_finished),
+		cmocka_unit_test(a_public_key_without_its_key_is_not_replaced),
+		cmocka_unit_test(what_cannot_be_written_changes_nothing),
+		cmocka_unit_test(each_change_keeps_what_was_there),
+		cmocka_unit_test(files_and_folders_are_one_configuration),
+		cmocka_unit_test(a_listen_gates_but_not_with_a_key_of_its_own),
+		cmocka_unit_test(the_last_extraopts_counts),
 		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
 		cmocka_unit_test(what_haproxy_refuses_is_not_written),

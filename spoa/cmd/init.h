@@ -1,0 +1,65 @@
+/* Between the files of tollgate init: what it knows, how it writes, and how it tries the result
+ * before anything is written. */
+#ifndef CMD_INIT_H
+#define CMD_INIT_H
+
+#include "cmd/cmd.h"
+#include "edge/lay.h"
+
+enum {
+	INIT_FILES_MAX = 256, /* of HAProxy; those of folders included */
+	INIT_TEXT_BYTES = 16 << 20,
+	INIT_NEW_MAX = INIT_FILES_MAX + 1,
+};
+
+#define OURS	  "/etc/haproxy/tollgate/"
+#define EXTRAOPTS "/etc/default/haproxy"
+
+/* A file that is written aside and takes its place when all of them are. */
+struct init_new {
+	const char *path, *aside, *file; /* as it is called; with the root; behind links */
+	const char *kept;		 /* as it was; NULL: it was not there */
+};
+
+struct init {
+	struct arena a;
+	struct haproxy h;
+	struct lay lay;
+	struct lay_wish wish;
+	const char *root, *person, *haproxy_binary;
+	const char *file[INIT_FILES_MAX];
+	size_t nfile;
+	struct init_new new[INIT_NEW_MAX];
+	size_t nnew;
+	bool write;
+	bool missing; /* something is to be made */
+	int code;
+};
+
+/* Under --root; the arena's. */
+const char *rooted(struct init *in, const char *path);
+bool exists(struct init *in, const char *path);
+/* "path: what: why" by errno; sets and returns the exit code. */
+int failed(struct init *in, const char *path, const char *what);
+/* A file of the person as it will be. */
+void result_of(struct init *in, const char *file, struct buf *out);
+
+/* init_write.c: folders above a file; a new file, whole or not at all, with its folders. */
+void make_folders(char *path);
+int write_file(struct init *in, const char *path, struct span text);
+/* What was there is kept beside it; the new text is aside until edits_take_place(). */
+void write_edited(struct init *in, const char *file, struct span text);
+void edits_take_place(struct init *in);
+/* Where they do not: nothing is left of them. */
+void edits_forgotten(struct init *in);
+/* The pair that signs records, owned by the daemon's user from the moment it is there. */
+void make_audit_key(struct init *in, const char *path);
+/* /etc/tollgate with the daemon's group, which reads what is made in it. */
+void make_own_folder(struct init *in, const char *path);
+/* Says which of these the daemon's user cannot read. */
+void note_unreadable(struct init *in, const char *const *paths, size_t n);
+
+/* init_try.c: haproxy -c about the result, and check's word on it. */
+void try_result(struct init *in);
+
+#endif

@@ -1,0 +1,159 @@
+/* The result of tollgate init, tried before anything is written: haproxy -c reads it in a
+ * folder of its own, and the judges say what is left to look at. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/init.h"
+#include "edge/judge.h"
+#include "edge/shipped.h"
+
+enum { PATH_BYTES = 4096 };
+
+struct stage {
+	char dir[64];
+	struct buf command;
+};
+
+/* Text with the folder of tollgate's files replaced by the stage. */
+static void
+stage_text(const struct stage *s, struct span text, struct buf *out)
+{
+	while (text.n) {
+		const char *p = memmem(text.p, text.n, OURS, sizeof(OURS) - 1);
+		size_t n = p ? (size_t)(p - text.p) : text.n;
+		buf_put(out, text.p, n);
+		if (p)
+			buf_printf(out, "%s/", s->dir);
+		text = span_cut(text, n + (p ? sizeof(OURS) - 1 : 0), text.n);
+	}
+}
+
+static void
+put_staged(struct init *in, const struct stage *s, const char *name, struct span text)
+{
+	char path[PATH_BYTES];
+	struct buf out;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	buf_init(&out, INIT_TEXT_BYTES);
+	stage_text(s, text, &out);
+	FILE *f = fopen(path, "we");
+	if (!f || fwrite(buf_view(&out).p, 1, out.n, f) != out.n)
+		failed(in, path, "cannot write");
+	if (f && fclose(f) != 0)
+		failed(in, path, "cannot write");
+	buf_free(&out);
+}
+
+static void
+stage_file(struct init *in, struct stage *s, size_t i)
+{
+	struct buf out;
+	char name[32];
+
+	result_of(in, in->file[i], &out);
+	snprintf(name, sizeof(name), "%zu.cfg", i);
+	put_staged(in, s, name, buf_view(&out));
+	buf_printf(&s->command, " -f %s/%s", s->dir, name);
+	buf_free(&out);
+}
+
+/* The judges' word on the result, with tollgate's own files as they will be. */
+static void
+judge_result(struct init *in, const struct stage *s)
+{
+	struct haproxy h;
+	struct judged j;
+	char path[PATH_BYTES];
+
+	haproxy_init(&h);
+	memcpy(h.version, in->h.version, sizeof(h.version));
+	for (size_t i = 0; i < in->nfile; i++) {
+		struct buf out, staged;
+		result_of(in, in->file[i], &out);
+		buf_init(&staged, INIT_TEXT_BYTES);
+		stage_text(s, buf_view(&out), &staged);
+		haproxy_read_text(&h, in->file[i], buf_view(&staged));
+		buf_free(&staged);
+		buf_free(&out);
+	}
+	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
+	haproxy_read(&h, path);
+	haproxy_resolve(&h);
+	judge(&h, NULL, &j);
+	if (j.nerrors || j.nadvice || in->lay.notes.n)
+		printf("\nWhat is left to look at in the result (tollgate check --haproxy):\n"
+		       "%.*s%.*s%.*s",
+			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
+			SPAN_ARG(buf_view(&in->lay.notes)));
+	if (j.nerrors)
+		in->code = EXIT_NO;
+	judged_free(&j);
+	haproxy_free(&h);
+}
+
+static void
+ask_haproxy(struct init *in, struct stage *s)
+{
+	char line[1024];
+
+	buf_str(&s->command, " 2>&1");
+	buf_putc(&s->command, 0);
+	fflush(stdout);
+	FILE *f = popen(s->command.p, "re");
+	struct buf said;
+	buf_init(&said, 64 << 10);
+	while (f && fgets(line, sizeof(line), f))
+		buf_str(&said, line);
+	int status = f ? pclose(f) : -1;
+	if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
+		printf("note: haproxy was not found: the result was not tried with haproxy "
+		       "-c\n");
+	} else if (status != 0) {
+		cmd_fail("init", "haproxy -c refuses the result, nothing was written:\n%.*s",
+			SPAN_ARG(buf_view(&said)));
+		in->code = EXIT_NO;
+	}
+	buf_free(&said);
+}
+
+void
+try_result(struct init *in)
+{
+	struct stage s = { .dir = "/tmp/tollgate-init.XXXXXX" };
+	const char *binary = in->haproxy_binary ? in->haproxy_binary : "haproxy";
+	char remove[128];
+
+	if (strchr(binary, '\'')) {
+		in->code = cmd_fail("init", "--haproxy-binary %s: a quote in its name", binary);
+		return;
+	}
+	if (!mkdtemp(s.dir)) {
+		failed(in, s.dir, "cannot make");
+		return;
+	}
+	buf_init(&s.command, 64 << 10);
+	for (size_t i = 0; i < in->h.nvariable; i++) {
+		struct span value = in->h.variable[i], name = span_next(&value, '=');
+		setenv(arena_dup(&in->a, name).p, arena_dup(&in->a, value).p, 0);
+	}
+	buf_printf(&s.command, "'%s' -c", binary);
+	put_staged(in, &s, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
+	put_staged(in, &s, "spoe.cfg", shipped("haproxy/spoe.cfg"));
+	put_staged(in, &s, "503.http", shipped("haproxy/503.http"));
+	put_staged(in, &s, "origins.lst", shipped("haproxy/origins.lst"));
+	for (size_t i = 0; i < in->nfile; i++)
+		stage_file(in, &s, i);
+	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
+	if (in->code == EXIT_DONE)
+		ask_haproxy(in, &s);
+	if (in->code == EXIT_DONE)
+		judge_result(in, &s);
+	snprintf(remove, sizeof(remove), "rm -r %s", s.dir);
+	if (system(remove) != 0)
+		printf("note: %s is left\n", s.dir);
+	buf_free(&s.command);
+}
