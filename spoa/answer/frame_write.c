@@ -125,7 +125,9 @@ frame_rewrite(struct frame_writer *w, const struct frame *f, struct span data, s
 		return buf_failed(out) ? ERR_NOMEM : 0;
 	}
 	switch (w->kind) {
-	case FRAMES_SSE: sse_rewrite(&(struct sse_event){ .raw = f->raw }, data, out); break;
+	case FRAMES_SSE:
+		sse_rewrite(&(struct sse_event){ .raw = f->raw, .bom = f->bom }, data, out);
+		break;
 	case FRAMES_LINES:
 		from = (size_t)(f->data.p - f->raw.p);
 		buf_span(out, span_cut(f->raw, 0, from));

@@ -189,9 +189,11 @@ of_sse(struct frames *f, int r, const struct sse_event *ev, struct frame *out)
 {
 	if (r <= 0)
 		return r;
-	*out = (struct frame){
-		.raw = ev->raw, .has_data = ev->has_data, .type = ev->type, .data = ev->data
-	};
+	*out = (struct frame){ .raw = ev->raw,
+		.has_data = ev->has_data,
+		.bom = ev->bom,
+		.type = ev->type,
+		.data = ev->data };
 	if (r == SSE_EVENT)
 		return FRAME_WHOLE;
 	out->over = true;

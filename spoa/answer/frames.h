@@ -32,6 +32,7 @@ struct frame {
 	bool over_begins;    /* the first one */
 	bool over_ends;	     /* the last one */
 	bool unended;	     /* of frames_end(): the end of the frame never came */
+	bool bom;	     /* SSE: raw begins with the stream's byte order mark */
 	struct span type;    /* SSE: "event:"; event stream: ":event-type", of an exception
 				":exception-type", of an error ":error-code"; else "" */
 	struct span data;    /* the payload. SSE: data lines joined by \n; else a part of raw */

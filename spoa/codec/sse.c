@@ -108,7 +108,7 @@ interpret(struct sse *s, struct span raw, struct sse_event *ev)
 	struct span rest = s->first ? without_bom(raw) : raw, line, value;
 	size_t lines = 0;
 
-	*ev = (struct sse_event){ .raw = raw };
+	*ev = (struct sse_event){ .raw = raw, .bom = rest.n < raw.n };
 	s->first = false;
 	while (rest.n) {
 		next_line(&rest, &line);
@@ -161,7 +161,9 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 	size_t n = block_end(s, *in, &ends);
 	struct span taken = span_cut(*in, 0, n);
 	*in = span_cut(*in, n, in->n);
-	bool fits = !s->over && taken.n <= s->cap_bytes && s->block.n <= s->cap_bytes - taken.n;
+	/* The LF after a last CR does not count: it may come alone. */
+	n -= ends && span_ends(taken, SPAN_LIT("\r\n"));
+	bool fits = !s->over && n <= s->cap_bytes && s->block.n <= s->cap_bytes - n;
 	if (fits && ends && s->block.n == 0)
 		return interpret(s, taken, ev);
 	if (s->block.n || fits) {
@@ -195,10 +197,16 @@ sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out)
 {
 	struct span rest = ev->raw, text, value;
 	bool written = false;
+	size_t bom_bytes = ev->bom ? sizeof(bom) : 0, from = out->n;
 
 	while (rest.n) {
 		struct span line = next_line(&rest, &text);
-		size_t lead = text.n - without_bom(text).n;
+		size_t lead = bom_bytes;
+		bom_bytes = 0;
+		/* The line between the two is gone: the blank one stays a line. */
+		if (line.p[0] == '\n' && out->n > from &&
+			span_ends(buf_view(out), SPAN_LIT("\r")))
+			buf_putc(out, '\n');
 		if (!span_is(field(span_cut(text, lead, text.n), &value), "data")) {
 			buf_span(out, line);
 			continue;

@@ -21,6 +21,7 @@ struct sse_event {
 	struct span type; /* "event:", empty where none was given (message) */
 	struct span data; /* "data:" lines joined by \n */
 	struct span id;
+	bool bom;	/* raw begins with the stream's byte order mark */
 	bool over_ends; /* SSE_OVER: the last piece of this block */
 };
 

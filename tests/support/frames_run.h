@@ -12,6 +12,7 @@
 struct frames_run {
 	struct frames f;
 	struct buf events, raw;
+	size_t frames; /* with data */
 	int err;
 };
 
@@ -21,6 +22,7 @@ frames_run_init(struct frames_run *r, enum frames_kind kind, size_t cap)
 	frames_init(&r->f, kind, cap);
 	buf_init(&r->events, 0);
 	buf_init(&r->raw, 0);
+	r->frames = 0;
 	r->err = 0;
 }
 
@@ -42,6 +44,7 @@ frames_run_note(struct frames_run *r, const struct frame *out)
 		buf_str(&r->events, out->over_ends ? "over>" : "");
 	if (!out->has_data)
 		return;
+	r->frames++;
 	if (out->unended)
 		buf_str(&r->events, "unended ");
 	if (out->exception)

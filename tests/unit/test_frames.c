@@ -262,6 +262,8 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 		{ "SSE", FRAMES_SSE, 12,
 			SPAN_LIT("data: 0123456789\ndata: more\n\ndata: ok\n\n"),
 			"<over>|ok;" },
+		{ "SSE of the cap and a line feed", FRAMES_SSE, 12,
+			SPAN_LIT("data: 0123\r\n\r\ndata: 012\r\n\r\n"), "<over>|012;" },
 		{ "lines", FRAMES_LINES, 12, SPAN_LIT("{\"a\":0123456789}\n{\"b\":1}\n"),
 			"<over>|{\"b\":1};" },
 		{ "array", FRAMES_ARRAY, 12, SPAN_LIT("[ {\"a\":[0123456789]} , {\"b\":1},{}]"),

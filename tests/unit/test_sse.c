@@ -188,10 +188,15 @@ rewriting_touches_the_data_lines_only(void **state)
 			   "data:a\n\n"),
 			"\xEF\xBB\xBF"
 			"data: NEW\n\n" },
+		{ SPAN_LIT("x:\n\xEF\xBB\xBF"
+			   "data:a\ndata: b\n\n"),
+			"x:\n\xEF\xBB\xBF"
+			"data:a\ndata: NEW\n\n" },
+		{ SPAN_LIT("data: a\rdata: b\n\n"), "data: NEW\r\n\n" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct sse s;
 		struct sse_event ev;
 		struct buf out;
