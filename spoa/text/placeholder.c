@@ -8,10 +8,17 @@
 
 #include "base/ascii.h"
 #include "base/random.h"
+#include "text/spelling.h"
 
 struct slot {
-	struct span key; /* entity, NUL, value */
+	struct span key; /* entity, NUL, value; of a taken one its text */
 	struct span text;
+};
+
+/* A placeholder that was given away, in order. */
+struct given {
+	struct given *next;
+	struct span text, value;
 };
 
 struct counter {
@@ -26,6 +33,7 @@ struct placeholders {
 	struct slot *slots;
 	size_t size, used; /* size is a power of two */
 	struct counter *counters;
+	struct given *given, **given_end;
 	size_t taken, floor; /* no number up to floor is given away */
 };
 
@@ -33,7 +41,6 @@ enum {
 	FIRST_SIZE = 64,
 	TAKEN_MAX = 10000, /* texts remembered one by one; beyond, `floor` rises */
 	DIGITS_MAX = 9,	   /* no request reaches a longer number */
-	NAME_MAX_BYTES = 64,
 };
 
 struct placeholders *
@@ -48,6 +55,7 @@ placeholders_new(struct arena *a)
 	p->slots = arena_array(a, p->size, sizeof(struct slot));
 	if (!p->slots)
 		return NULL;
+	p->given_end = &p->given;
 	random_bytes(p->hash_key, sizeof(p->hash_key));
 	return p;
 }
@@ -125,47 +133,82 @@ add(struct placeholders *p, struct span key, struct span text)
 	return true;
 }
 
-/* Bytes of the placeholder that begins at t.p[0], its number in *n; 0: none does. */
-static size_t
-looks_like_one(struct span t, size_t *n)
+/* Any name may be taken: SPELLING_NAME_MOST bounds it. */
+static uint32_t
+any_name(const void *of, uint32_t node, char c)
 {
-	size_t i = 1, digits = 0;
+	(void)of;
+	(void)c;
+	return node;
+}
 
-	while (i < t.n && i <= NAME_MAX_BYTES &&
-		(is_upper(t.p[i]) || is_digit(t.p[i]) || t.p[i] == '_'))
-		i++;
-	if (i >= t.n || t.p[i] != '>')
-		return 0;
-	while (is_digit(t.p[i - digits - 1]))
+/* name = what is no digit alone, "_", at most DIGITS_MAX digits: no request reaches a longer
+ * number. Emphasis after it reads as underscores. */
+static size_t
+without_emphasis(struct span name)
+{
+	size_t n = name.n;
+
+	while (n && name.p[n - 1] == '_')
+		n--;
+	return n;
+}
+
+static bool
+has_number(const void *of, uint32_t node, struct span name)
+{
+	size_t n = without_emphasis(name), digits = 0;
+
+	(void)of;
+	(void)node;
+	while (digits < n && is_digit(name.p[n - 1 - digits]))
 		digits++;
-	if (digits == 0 || digits > DIGITS_MAX || t.p[i - digits - 1] != '_')
-		return 0;
-	*n = 0;
-	for (size_t k = i - digits; k < i; k++)
-		*n = *n * 10 + (size_t)(t.p[k] - '0');
-	return i + 1;
+	return digits > 0 && digits <= DIGITS_MAX && digits < n &&
+	       name.p[n - 1 - digits] == '_';
+}
+
+static bool
+take_one(struct placeholders *p, const struct spelling *s)
+{
+	char as_ours[SPELLING_NAME_MOST + 2];
+	size_t n = without_emphasis(span_of(s->name, s->name_n)), digits = n;
+	struct span own = span_of(as_ours, n + 2);
+	uint64_t number = 0;
+
+	as_ours[0] = '<';
+	memcpy(as_ours + 1, s->name, n);
+	as_ours[n + 1] = '>';
+	if (slot_of(p, p->slots, p->size, own)->key.p)
+		return true;
+	if (p->taken < TAKEN_MAX) {
+		own = arena_dup(p->arena, own);
+		p->taken++;
+		return own.p && add(p, own, own);
+	}
+	while (is_digit(s->name[digits - 1]))
+		digits--;
+	span_u64(span_of(s->name + digits, n - digits), &number);
+	if (number > p->floor)
+		p->floor = (size_t)number;
+	return true;
 }
 
 void
 placeholders_taken(struct placeholders *p, struct span text)
 {
-	const char *at;
+	static const struct spelling_names names = { .next = any_name, .whole = has_number };
+	struct spelling s;
 
-	while (text.n && (at = memchr(text.p, '<', text.n))) {
-		text = span_cut(text, (size_t)(at - text.p), text.n);
-		size_t number, n = looks_like_one(text, &number);
-		struct span own = span_cut(text, 0, n);
-		if (n && !slot_of(p, p->slots, p->size, own)->key.p) {
-			if (p->taken < TAKEN_MAX) {
-				own = arena_dup(p->arena, own);
-				if (!own.p || !add(p, own, own))
-					return; /* the arena latched it */
-				p->taken++;
-			} else if (number > p->floor) {
-				p->floor = number;
-			}
+	for (size_t at = 0; at < text.n;) {
+		if (!spelling_begins[(unsigned char)text.p[at]]) {
+			at++;
+		} else if (!spelling_at(span_cut(text, at, text.n), 0, true, &names, &s)) {
+			at++;
+		} else {
+			if (!take_one(p, &s))
+				return; /* the arena latched it */
+			at += s.raw;
 		}
-		text = span_cut(text, n ? n : 1, text.n);
 	}
 	for (struct counter *c = p->counters; c; c = c->next)
 		if (c->last < p->floor)
@@ -199,6 +242,20 @@ placeholder_key(struct arena *a, struct span entity, struct span value, bool fol
 	return span_of(key, n + (folded ? folded : value.n));
 }
 
+/* Equal values are spelled as the first one was. */
+static bool
+give(struct placeholders *p, struct span text, struct span value)
+{
+	struct given *g = arena_new(p->arena, struct given);
+
+	if (!g || !value.p)
+		return false;
+	*g = (struct given){ .text = text, .value = value };
+	*p->given_end = g;
+	p->given_end = &g->next;
+	return true;
+}
+
 struct span
 placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
@@ -211,5 +268,15 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	if (s->key.p)
 		return s->text;
 	struct span text = next_text(p, entity);
-	return text.p && add(p, own, text) && !arena_failed(p->arena) ? text : none;
+	/* With `fold` the key holds less than the value. */
+	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
+	bool given = text.p && add(p, own, text) && give(p, text, value);
+	return given && !arena_failed(p->arena) ? text : none;
+}
+
+void
+placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
+{
+	for (const struct given *g = p->given; g; g = g->next)
+		seen(arg, g->text, g->value);
 }

@@ -19,10 +19,15 @@ struct placeholders *placeholders_new(struct arena *a);
 struct span placeholder_get(
 	struct placeholders *p, struct span entity, struct span value, bool fold);
 
-/* Numbers whose placeholder is in `text` already are not given away from now
- * on: the reader could not tell them from ours. Past ten thousand different ones,
- * numbering goes on after the highest. */
+/* Numbers whose placeholder is in `text` already, however it is spelled (text/spelling.h), are
+ * not given away from now on: the reader could not tell them from ours. Past ten thousand
+ * different ones, numbering goes on after the highest. */
 void placeholders_taken(struct placeholders *p, struct span text);
+
+/* Each placeholder that was given away, in order, with the value that it was first given for,
+ * as that was spelled. Those of placeholders_taken() are not among them. */
+typedef void placeholder_seen(void *arg, struct span placeholder, struct span value);
+void placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg);
 
 /* What tells values apart: entity, NUL and value, with `fold` only its letters and digits,
  * letters in upper case, where it has any. p == NULL if the arena failed. */

@@ -6,7 +6,6 @@
 
 #include "base/ascii.h"
 #include "base/sha256.h"
-#include "text/placeholder.h"
 
 const char *const style_names[STYLE_COUNT + 1] = { "placeholder", "mask", "hash", "remove",
 	"last4", NULL };
@@ -42,6 +41,12 @@ void
 redactor_taken(struct redactor *r, struct span text)
 {
 	placeholders_taken(r->placeholders, text);
+}
+
+void
+redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg)
+{
+	placeholders_each(r->placeholders, seen, arg);
 }
 
 bool

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/span.h"
+#include "text/placeholder.h"
 
 enum redact_style {
 	STYLE_PLACEHOLDER, /* <EMAIL_ADDRESS_1>, equal values equal numbers */
@@ -33,6 +34,9 @@ struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY
 
 /* As placeholders_taken(). */
 void redactor_taken(struct redactor *r, struct span text);
+
+/* As placeholders_each(): what no placeholder replaced is not among them. */
+void redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg);
 
 /* What replaces `value`, found as `entity`. `fold` as placeholder_get: equal
  * however they are separated. `named`: it is in a name or a path, where nothing

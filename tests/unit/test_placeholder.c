@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "text/placeholder.h"
 
 static void
@@ -84,6 +85,78 @@ a_full_arena_is_reported(void **state)
 	arena_reset(&a);
 }
 
+/* However a caller spells it, its number is nobody's; what is none takes no number. */
+static void
+a_placeholder_of_the_caller_is_taken_however_it_is_spelled(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "<E_MAIL_1>", "<E_MAIL_2>" },
+		{ "<e_mail_1>", "<E_MAIL_2>" },
+		{ "&lt;E_MAIL_1&gt;", "<E_MAIL_2>" },
+		{ "\\<E\\_MAIL\\_1\\>", "<E_MAIL_2>" },
+		{ "%3cE_MAIL_1%3E", "<E_MAIL_2>" },
+		{ "\\u003cE_MAIL_1\\u003e", "<E_MAIL_2>" },
+		{ "<**E_MAIL_1**>", "<E_MAIL_2>" },
+		{ "<__e mail 1__>", "<E_MAIL_2>" },
+		{ "< E-MAIL-1 > <E_MAIL_2>", "<E_MAIL_3>" },
+		{ "C:\\<E_MAIL_1>\\x", "<E_MAIL_2>" },
+		{ "<<E_MAIL_1>>", "<E_MAIL_2>" },
+		{ "E_MAIL_1 [E_MAIL_1] <E_MAIL_1", "<E_MAIL_1>" },
+		{ "<E_MAIL_10>", "<E_MAIL_1>" },
+		{ "<E_MAIL>", "<E_MAIL_1>" },
+		{ "</E_MAIL_1>", "<E_MAIL_1>" },
+		{ "<1_1><_1><1><___>", "<E_MAIL_1>" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena a;
+		arena_init(&a, 0, false);
+		struct placeholders *p = placeholders_new(&a);
+		placeholders_taken(p, span_str(rows[i].text));
+		struct span got =
+			placeholder_get(p, SPAN_LIT("E_MAIL"), SPAN_LIT("a@b.de"), false);
+		if (!span_is(got, rows[i].want))
+			fail_msg("%s: got %.*s", rows[i].text, SPAN_ARG(got));
+		arena_reset(&a);
+	}
+}
+
+static void
+note(void *arg, struct span placeholder, struct span value)
+{
+	buf_printf(arg, "%.*s=%.*s;", SPAN_ARG(placeholder), SPAN_ARG(value));
+}
+
+static void
+what_was_given_away_is_listed_with_its_first_spelling(void **state)
+{
+	struct arena a;
+	struct buf out;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	buf_init(&out, 0);
+	struct placeholders *p = placeholders_new(&a);
+	placeholders_taken(p, SPAN_LIT("<E_1> <phone-2> <OTHER_1>"));
+	placeholders_each(p, note, &out);
+	assert_int_equal(out.n, 0);
+	placeholder_get(p, SPAN_LIT("PHONE"), SPAN_LIT("+1 212-555-0143"), true);
+	placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("a@b.de"), false);
+	placeholder_get(p, SPAN_LIT("PHONE"), SPAN_LIT("+1 (212) 555.0143"), true);
+	placeholder_get(p, SPAN_LIT("PHONE"), SPAN_LIT("--"), true);
+	placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("A@b.de"), false);
+	placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("a@b.de"), false);
+	placeholder_get(p, SPAN_LIT("Z"), SPAN_LIT(""), false);
+	placeholders_each(p, note, &out);
+	assert_true(span_is(buf_view(&out),
+		"<PHONE_1>=+1 212-555-0143;<E_2>=a@b.de;<PHONE_3>=--;<E_3>=A@b.de;<Z_1>=;"));
+	buf_free(&out);
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -91,6 +164,8 @@ main(void)
 		cmocka_unit_test(numbers_follow_first_appearance_per_entity),
 		cmocka_unit_test(a_hundred_thousand_values_keep_their_numbers),
 		cmocka_unit_test(a_full_arena_is_reported),
+		cmocka_unit_test(a_placeholder_of_the_caller_is_taken_however_it_is_spelled),
+		cmocka_unit_test(what_was_given_away_is_listed_with_its_first_spelling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,19 +120,19 @@ numbers_that_stand_in_the_text_are_skipped(void **state)
 	arena_init(&a, 0, false);
 	struct placeholders *p = placeholders_new(&a);
 	placeholders_taken(
-		p, SPAN_LIT("<<E_1> <E_3> <E_02> <E_> <E_4 <e_4> <_5> <E_99999999999>"));
-	static const char *const given[] = { "<E_2>", "<E_4>", "<E_5>" };
+		p, SPAN_LIT("<<E_1> <E_3> <E_02> <E_> <E_4 <e_5> <_5> <E_99999999999>"));
+	static const char *const given[] = { "<E_2>", "<E_4>", "<E_6>" };
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text), "v%zu", i);
 		assert_true(span_is(
 			placeholder_get(p, SPAN_LIT("E"), span_str(text), false), given[i]));
 	}
 	/* Seen too late: the value keeps its number, the next is another. */
-	placeholders_taken(p, SPAN_LIT("<E_6>"));
+	placeholders_taken(p, SPAN_LIT("<E_7>"));
 	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v0"), false), "<E_2>"));
-	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v9"), false), "<E_7>"));
+	assert_true(span_is(placeholder_get(p, SPAN_LIT("E"), SPAN_LIT("v9"), false), "<E_8>"));
 	/* More than are remembered one by one. */
-	for (int i = 8; i < 30000; i++) {
+	for (int i = 9; i < 30000; i++) {
 		snprintf(text, sizeof(text), "<E_%d>", i);
 		placeholders_taken(p, span_str(text));
 	}
