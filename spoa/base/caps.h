@@ -54,6 +54,7 @@
 #define CAP_TICKETS            16384        /* live decisions a worker: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* an SSE event that must be read whole: passed on unread, counted */
 #define CAP_USAGE_BODY_BYTES   (4u << 20)   /* response body kept to read usage: beyond, settled at the reservation */
+#define CAP_VAULT_BYTES        (8u << 20)   /* values of a request kept to be put back in its answer: further ones stay placeholders */
 #define CAP_NONCES             (1u << 19)  /* of signed headers, within their skew: 401 */
 #define CAP_DATA               16           /* sources of a policy's `data`: refused at load */
 #define CAP_DATA_BYTES         (1u << 20)   /* a hash or document from outside: the source's on_failure */

@@ -1,0 +1,37 @@
+/* Placeholders put back into text that comes in pieces: what goes out depends on the text
+ * alone, not on where it was cut. Text is held only while it may be the beginning of one of the
+ * vault's placeholders, however spelled (text/spelling.h). owner: worker. */
+#ifndef ANSWER_RESTORE_H
+#define ANSWER_RESTORE_H
+
+#include "answer/vault.h"
+#include "base/buf.h"
+
+enum {
+	RESTORE_HELD_MOST = SPELLING_MOST + 64, /* bytes a restorer holds at most */
+};
+
+/* What the text is, and so how a value is written into it. */
+enum restore_form {
+	RESTORE_TEXT,
+	/* JSON (the arguments of a tool call), or the inside of a string of it. A string that
+	 * is itself JSON is seen: values in a string of that are escaped once more. */
+	RESTORE_JSON,
+	RESTORE_JSON2, /* that in a string of JSON, as it is spelled there */
+};
+
+/* One for each channel (choice, block, tool call) of an answer. */
+struct restorer;
+
+/* The vault must live as long as it. NULL: out of memory. */
+struct restorer *restorer_new(const struct vault *v, enum restore_form form);
+void restorer_free(struct restorer **r);
+/* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM. */
+int restorer_feed(struct restorer *r, struct span text, struct buf *out);
+/* The channel ends: appends what is held. 0, ERR_NOMEM. */
+int restorer_end(struct restorer *r, struct buf *out);
+/* Bytes held now, and placeholders put back so far. */
+size_t restorer_held(const struct restorer *r);
+size_t restorer_count(const struct restorer *r);
+
+#endif

@@ -1,0 +1,173 @@
+/* A tree of names, a letter a node: a text that comes in pieces is compared with all
+ * placeholders at once, and is held only while one of them may go on. */
+#include "answer/vault.h"
+
+#include "base/ascii.h"
+#include "base/buf.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+struct node {
+	uint32_t child, sibling; /* 0: none */
+	uint32_t value;		 /* in `values` + 1; 0: no name ends here */
+	char c;
+};
+
+struct value {
+	size_t at, n; /* bytes of `text` */
+};
+
+enum { ROOT = 1, FIRST_NODES = 64, FIRST_VALUES = 8 };
+
+struct vault {
+	struct node *nodes; /* the first one is nobody's */
+	size_t nnodes, nodes_room;
+	struct value *values;
+	size_t nvalues, values_room;
+	struct buf text;
+};
+
+struct vault *
+vault_new(void)
+{
+	struct vault *v = mem_get_zeroed(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	buf_init(&v->text, 0);
+	v->nodes = mem_get_zeroed(FIRST_NODES * sizeof(*v->nodes));
+	if (!v->nodes) {
+		vault_free(&v);
+		return NULL;
+	}
+	v->nodes_room = FIRST_NODES;
+	v->nnodes = ROOT + 1;
+	return v;
+}
+
+void
+vault_free(struct vault **v)
+{
+	if (!*v)
+		return;
+	mem_put((*v)->nodes, (*v)->nodes_room * sizeof(*(*v)->nodes));
+	mem_put((*v)->values, (*v)->values_room * sizeof(*(*v)->values));
+	buf_free(&(*v)->text);
+	mem_put(*v, sizeof(**v));
+	*v = NULL;
+}
+
+size_t
+vault_count(const struct vault *v)
+{
+	return v ? v->nvalues : 0;
+}
+
+static uint32_t
+next_node(const void *of, uint32_t node, char c)
+{
+	const struct vault *v = of;
+
+	for (node = v->nodes[node].child; node; node = v->nodes[node].sibling)
+		if (v->nodes[node].c == c)
+			return node;
+	return 0;
+}
+
+static bool
+is_whole(const void *of, uint32_t node, struct span name)
+{
+	const struct vault *v = of;
+
+	(void)name;
+	return v->nodes[node].value != 0;
+}
+
+struct spelling_names
+vault_names(const struct vault *v)
+{
+	return (struct spelling_names){ .of = v, .next = next_node, .whole = is_whole };
+}
+
+struct span
+vault_value(const struct vault *v, uint32_t node)
+{
+	const struct value *value = &v->values[v->nodes[node].value - 1];
+
+	return span_cut(buf_view(&v->text), value->at, value->at + value->n);
+}
+
+/* Twice the room for an array of mem_get's. */
+static bool
+grow(void *array, size_t *room, size_t first, size_t size)
+{
+	void **at = array, *p;
+	size_t want = *room ? 2 * *room : first;
+
+	p = *at ? mem_grow(*at, *room * size, want * size) : mem_get(want * size);
+	if (!p)
+		return false;
+	*at = p;
+	*room = want;
+	return true;
+}
+
+/* 0: out of memory. */
+static uint32_t
+add_node(struct vault *v, uint32_t parent, char c)
+{
+	if (v->nnodes == v->nodes_room &&
+		!grow(&v->nodes, &v->nodes_room, FIRST_NODES, sizeof(*v->nodes)))
+		return 0;
+	uint32_t at = (uint32_t)v->nnodes++;
+	v->nodes[at] = (struct node){ .sibling = v->nodes[parent].child, .c = c };
+	v->nodes[parent].child = at;
+	return at;
+}
+
+/* "<" name ">", where name = A-Z *( A-Z / 0-9 / "_" ) "_" 1*DIGIT */
+static bool
+is_placeholder(struct span s)
+{
+	size_t digits = 0;
+
+	if (s.n < 5 || s.n > SPELLING_NAME_MOST + 2 || s.p[0] != '<' || s.p[s.n - 1] != '>' ||
+		!is_upper(s.p[1]))
+		return false;
+	for (size_t i = 1; i < s.n - 1; i++)
+		if (!is_upper(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '_')
+			return false;
+	while (is_digit(s.p[s.n - 2 - digits]))
+		digits++;
+	return digits > 0 && s.p[s.n - 2 - digits] == '_';
+}
+
+int
+vault_add(struct vault *v, struct span placeholder, struct span value)
+{
+	uint32_t node = ROOT;
+
+	if (!is_placeholder(placeholder))
+		return ERR_SYNTAX;
+	if (v->text.n + value.n + (v->nnodes + placeholder.n) * sizeof(struct node) >
+		CAP_VAULT_BYTES)
+		return ERR_LIMIT;
+	for (size_t i = 1; i < placeholder.n - 1; i++) {
+		uint32_t next = next_node(v, node, placeholder.p[i]);
+		node = next ? next : add_node(v, node, placeholder.p[i]);
+		if (!node)
+			return ERR_NOMEM;
+	}
+	if (v->nodes[node].value)
+		return ERR_DUPLICATE;
+	if (v->nvalues == v->values_room &&
+		!grow(&v->values, &v->values_room, FIRST_VALUES, sizeof(*v->values)))
+		return ERR_NOMEM;
+	v->values[v->nvalues] = (struct value){ v->text.n, value.n };
+	buf_span(&v->text, value);
+	if (buf_failed(&v->text))
+		return ERR_NOMEM;
+	v->nodes[node].value = (uint32_t)++v->nvalues;
+	return 0;
+}

@@ -1,0 +1,398 @@
+/* Placeholders put back: every spelling, every cut, each form. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "answer/restore.h"
+#include "base/caps.h"
+#include "base/err.h"
+
+static const struct {
+	const char *placeholder, *value;
+} known[] = {
+	{ "<EMAIL_ADDRESS_1>", "ada@example.org" },
+	{ "<EMAIL_ADDRESS_12>", "twelve@example.org" },
+	{ "<PERSON_1>", "Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9" },
+	{ "<PERSON_2>", "O'Brien & <Sons>" },
+	{ "<ID_1>", "id" },
+	{ "<ID_1_2>", "id-1-2" },
+	{ "<X__Y_3>", "xy" },
+};
+
+static struct vault *
+vault_of_known(void)
+{
+	struct vault *v = vault_new();
+
+	assert_non_null(v);
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		assert_int_equal(
+			vault_add(v, span_str(known[i].placeholder), span_str(known[i].value)),
+			0);
+	assert_int_equal(vault_count(v), COUNT_OF(known));
+	return v;
+}
+
+/* Fed up to `cut`, then in pieces of `step`. */
+static void
+run(const struct vault *v, enum restore_form form, struct span in, size_t cut, size_t step,
+	struct buf *out, size_t *count)
+{
+	struct restorer *r = restorer_new(v, form);
+
+	buf_clear(out);
+	for (size_t at = 0; at < in.n;) {
+		size_t n = at ? step : cut;
+		assert_int_equal(restorer_feed(r, span_cut(in, at, at + n), out), 0);
+		assert_true(restorer_held(r) <= RESTORE_HELD_MOST);
+		at += n;
+	}
+	assert_int_equal(restorer_end(r, out), 0);
+	assert_int_equal(restorer_held(r), 0);
+	*count = restorer_count(r);
+	restorer_free(&r);
+	assert_null(r);
+}
+
+static void
+expect(const struct vault *v, enum restore_form form, const char *name, const char *in,
+	const char *want)
+{
+	struct span text = span_str(in);
+	struct buf out;
+	size_t count;
+
+	buf_init(&out, 0);
+	for (size_t cut = 1; cut <= text.n; cut++)
+		for (size_t step = 1; step <= text.n; step += 1 + step / 3) {
+			run(v, form, text, cut, step, &out, &count);
+			if (!span_is(buf_view(&out), want))
+				fail_msg("%s: %s (first %zu, then %zu): got %.*s", name, in,
+					cut, step, SPAN_ARG(buf_view(&out)));
+			assert_int_equal(count > 0, strcmp(in, want) != 0);
+		}
+	buf_free(&out);
+}
+
+#define E "ada@example.org"
+
+/* clang-format off */
+static const struct {
+	const char *name, *in, *want; /* NULL: nothing is put back */
+} spellings[] = {
+	{ "as it went out", "<EMAIL_ADDRESS_1>", E },
+	{ "in a sentence", "Write to <EMAIL_ADDRESS_1>, not to <EMAIL_ADDRESS_12>.", "Write to " E ", not to twelve@example.org." },
+	{ "two next to each other", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_12>", E "twelve@example.org" },
+	{ "lower case", "<email_address_1>", E },
+	{ "mixed case", "<Email_Address_1>", E },
+	{ "blanks for underscores", "<EMAIL ADDRESS 1>", E },
+	{ "hyphens for underscores", "<email-address-1>", E },
+	{ "bold around it stays", "**<EMAIL_ADDRESS_1>**", "**" E "**" },
+	{ "code around it stays", "`<EMAIL_ADDRESS_1>`", "`" E "`" },
+	{ "bold inside the brackets", "<**EMAIL_ADDRESS_1**>", E },
+	{ "underscores inside the brackets", "<__EMAIL_ADDRESS_1__>", E },
+	{ "code inside the brackets", "<`EMAIL_ADDRESS_1`>", E },
+	{ "blanks inside the brackets", "< EMAIL_ADDRESS_1 >", E },
+	{ "escapes of Markdown", "\\<EMAIL\\_ADDRESS\\_1\\>", E },
+	{ "escaped brackets alone", "\\<EMAIL_ADDRESS_1\\>", E },
+	{ "escaped underscores alone", "<EMAIL\\_ADDRESS\\_1>", E },
+	{ "one escaped bracket, escaped underscores", "\\<EMAIL\\_ADDRESS\\_1>", E },
+	{ "entities of HTML", "&lt;EMAIL_ADDRESS_1&gt;", E },
+	{ "entities by number", "&#60;EMAIL_ADDRESS_1&#62;", E },
+	{ "entities by hexadecimal number", "&#x3C;EMAIL_ADDRESS_1&#x3e;", E },
+	{ "one entity", "&lt;EMAIL_ADDRESS_1>", E },
+	{ "in a URL", "mailto:%3CEMAIL_ADDRESS_1%3E?x", "mailto:ada%40example.org?x" },
+	{ "escapes of JSON in a text", "\\u003cEMAIL_ADDRESS_1\\u003E", E },
+	{ "full width brackets", "\xef\xbc\x9c" "EMAIL_ADDRESS_1\xef\xbc\x9e", E },
+	{ "a value is escaped where the placeholder was, HTML", "&lt;PERSON_2&gt;", "O'Brien &amp; &lt;Sons&gt;" },
+	{ "a value is escaped where the placeholder was, JSON", "{\"a\":\"\\u003cPERSON_1\\u003e\"}",
+		"{\"a\":\"Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9\"}" },
+	{ "as it is in a text", "<PERSON_1>", "Ada \"Countess\" Lovelace\\\n\x01\xc3\xa9" },
+	{ "a value that looks like markup stays", "<PERSON_2>", "O'Brien & <Sons>" },
+	{ "a name that goes on with a number", "<ID_1> <ID_1_2> <ID 1 2>", "id id-1-2 id-1-2" },
+	{ "two underscores", "<X__Y_3> <x--y-3>", "xy xy" },
+	{ "after the beginning of one", "<EMAIL_<EMAIL_ADDRESS_1>", "<EMAIL_" E },
+	{ "after a bracket", "<<EMAIL_ADDRESS_1>>", "<" E ">" },
+	{ "after an ampersand", "&<EMAIL_ADDRESS_1>&lt", "&" E "&lt" },
+	{ "a path keeps its backslash", "C:\\Users\\<ID_1>\\x", "C:\\Users\\id\\x" },
+	{ "a generic's bracket", "List<<ID_1>>", "List<id>" },
+	{ "inside other tags", "<b><ID_1></b>", "<b>id</b>" },
+
+	{ "a number that nobody has", "<EMAIL_ADDRESS_2>", NULL },
+	{ "the beginning of a number", "<EMAIL_ADDRESS_123>", NULL },
+	{ "no number", "<EMAIL_ADDRESS>", NULL },
+	{ "a zero before the number", "<EMAIL_ADDRESS_01>", NULL },
+	{ "no brackets", "EMAIL_ADDRESS_1", NULL },
+	{ "no brackets, in code", "`EMAIL_ADDRESS_1` = email_address_1;", NULL },
+	{ "square brackets", "people[ID_1] [EMAIL_ADDRESS_1]", NULL },
+	{ "no closing bracket", "<EMAIL_ADDRESS_1", NULL },
+	{ "no closing bracket, and more", "<EMAIL_ADDRESS_1 and so on", NULL },
+	{ "an end tag", "</EMAIL_ADDRESS_1>", NULL },
+	{ "attributes", "<ID_1 class=\"x\">", NULL },
+	{ "no underscores at all", "<EMAILADDRESS1>", NULL },
+	{ "a break inside", "<EMAIL_\nADDRESS_1>", NULL },
+	{ "much emphasis", "<*****EMAIL_ADDRESS_1*****>", NULL },
+	{ "brackets of a URL and others", "%3CEMAIL_ADDRESS_1>", NULL },
+	{ "other brackets and of a URL", "<EMAIL_ADDRESS_1%3E", NULL },
+	{ "a comparison", "a < b && c > d, 1 <ID 2>", NULL },
+	{ "prose", "An e-mail & a person's id 1 > 0; 100% \\o/ \xef\xbc\x8c", NULL },
+	{ "cut escapes at the end", "\\", NULL },
+	{ "cut entities at the end", "&l", NULL },
+	{ "nothing", "x", NULL },
+};
+/* clang-format on */
+
+static void
+a_placeholder_is_itself_however_it_is_spelled(void **state)
+{
+	struct vault *v = vault_of_known();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(spellings); i++)
+		expect(v, RESTORE_TEXT, spellings[i].name, spellings[i].in,
+			spellings[i].want ? spellings[i].want : spellings[i].in);
+	vault_free(&v);
+	assert_null(v);
+}
+
+#define P1	 "Ada \\\"Countess\\\" Lovelace\\\\\\n\\u0001\xc3\xa9"
+#define P1_TWICE "Ada \\\\\\\"Countess\\\\\\\" Lovelace\\\\\\\\\\\\n\\\\u0001\xc3\xa9"
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum restore_form form;
+	const char *in, *want; /* NULL: as it is */
+} forms[] = {
+	{ "a value in JSON is escaped", RESTORE_JSON, "{\"to\":\"<PERSON_1>\"}", "{\"to\":\"" P1 "\"}" },
+	{ "so is one in a key", RESTORE_JSON, "{\"<PERSON_1>\":1}", "{\"" P1 "\":1}" },
+	{ "brackets as escapes", RESTORE_JSON, "{\"to\":\"\\u003cID_1\\u003E\"}", "{\"to\":\"id\"}" },
+	{ "letters as escapes", RESTORE_JSON, "[\"<\\u0049D\\u005f1>\"]", "[\"id\"]" },
+	{ "an escape before it", RESTORE_JSON, "[\"\\\\<ID_1>\\n\\\"<ID_1>\"]", "[\"\\\\id\\n\\\"id\"]" },
+	{ "an escaped backslash before a u is text", RESTORE_JSON, "[\"\\\\u0041<ID_1>\"]", "[\"\\\\u0041id\"]" },
+	{ "escapes of Markdown in JSON", RESTORE_JSON, "[\"\\\\<ID\\\\_1\\\\>\"]", "[\"id\"]" },
+	{ "escapes of HTML in JSON", RESTORE_JSON, "[\"&lt;PERSON_2&gt;\"]", "[\"O'Brien &amp; &lt;Sons&gt;\"]" },
+	{ "JSON in a string of JSON", RESTORE_JSON, "{\"body\":\"{\\\"to\\\":\\\"<PERSON_1>\\\"}\"}",
+		"{\"body\":\"{\\\"to\\\":\\\"" P1_TWICE "\\\"}\"}" },
+	{ "an array in a string of JSON", RESTORE_JSON, "{\"body\":\" [ [\\\"<PERSON_1>\\\"]\"}",
+		"{\"body\":\" [ [\\\"" P1_TWICE "\\\"]\"}" },
+	{ "next to a string in it", RESTORE_JSON, "{\"body\":\"{\\\"a\\\":<PERSON_1>}\",\"b\":\"<PERSON_1>\"}",
+		"{\"body\":\"{\\\"a\\\":" P1 "}\",\"b\":\"" P1 "\"}" },
+	{ "a text that only begins with a bracket", RESTORE_JSON, "{\"a\":\"[see] he said \\\"<PERSON_1>\\\"\"}",
+		"{\"a\":\"[see] he said \\\"" P1 "\\\"\"}" },
+	{ "a text with quotes", RESTORE_JSON, "{\"a\":\"he said \\\"<PERSON_1>\\\"\"}",
+		"{\"a\":\"he said \\\"" P1 "\\\"\"}" },
+	{ "a text after a placeholder is no JSON", RESTORE_JSON, "{\"a\":\"<ID_1>{\\\"<PERSON_1>\\\"\"}",
+		"{\"a\":\"id{\\\"" P1 "\\\"\"}" },
+	{ "the inside of a string", RESTORE_JSON, "he said \\\"<PERSON_1>\\\"", "he said \\\"" P1 "\\\"" },
+	{ "JSON as it is in a string", RESTORE_JSON2, "{\\\"to\\\":\\\"<PERSON_1>\\\"}",
+		"{\\\"to\\\":\\\"" P1_TWICE "\\\"}" },
+	{ "its escapes", RESTORE_JSON2, "{\\\"to\\\":\\\"\\\\u003cID_1\\u003e\\\"}", "{\\\"to\\\":\\\"id\\\"}" },
+	{ "nothing in JSON", RESTORE_JSON, "{\"a\":\"\\u00e9\\ud83d\\ude00\\u003c\\\\\"}", NULL },
+	{ "escapes that are none", RESTORE_JSON, "\\x \\u00zz \\u12 \\", NULL },
+	{ "escapes that are none, twice", RESTORE_JSON2, "\\\\x \\\\u00zz \\\\u12 \\\\ \\", NULL },
+	{ "a cut escape at the end", RESTORE_JSON, "\\u003", NULL },
+};
+/* clang-format on */
+
+static void
+a_value_is_escaped_as_its_place_needs(void **state)
+{
+	struct vault *v = vault_of_known();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(forms); i++)
+		expect(v, forms[i].form, forms[i].name, forms[i].in,
+			forms[i].want ? forms[i].want : forms[i].in);
+	vault_free(&v);
+}
+
+static void
+only_what_may_be_a_placeholder_is_held(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t held;
+		enum restore_form form;
+	} rows[] = {
+		{ "plain English text", 0, RESTORE_TEXT },
+		{ "a <", 1, RESTORE_TEXT },
+		{ "a <d", 0, RESTORE_TEXT },
+		{ "a <div", 0, RESTORE_TEXT },
+		{ "a < b", 0, RESTORE_TEXT },
+		{ "a <em", 3, RESTORE_TEXT },
+		{ "a <emp", 0, RESTORE_TEXT },
+		{ "a <EMAIL_ADDRESS_1", 16, RESTORE_TEXT },
+		{ "a <EMAIL_ADDRESS_2", 0, RESTORE_TEXT },
+		{ "a <EMAIL_ADDRESS_1>", 0, RESTORE_TEXT },
+		{ "a <EMAIL_ADDRESS_1 ", 17, RESTORE_TEXT },
+		{ "a <EMAIL_ADDRESS_1 a", 0, RESTORE_TEXT },
+		{ "a &", 1, RESTORE_TEXT },
+		{ "a &amp", 0, RESTORE_TEXT },
+		{ "a &l", 2, RESTORE_TEXT },
+		{ "100%", 1, RESTORE_TEXT },
+		{ "100% ", 0, RESTORE_TEXT },
+		{ "\\n", 0, RESTORE_TEXT },
+		{ "\\", 1, RESTORE_TEXT },
+		{ "{\"a\":\"\\", 1, RESTORE_JSON },
+		{ "{\"a\":\"\\n", 0, RESTORE_JSON },
+		{ "{\"a\":\"\\u00", 4, RESTORE_JSON },
+		{ "{\"a\":\"\\u0041", 0, RESTORE_JSON },
+		{ "{\"a\":\"\\u003c", 6, RESTORE_JSON },
+	};
+	struct vault *v = vault_of_known(), *empty = vault_new();
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct restorer *r = restorer_new(v, rows[i].form);
+		assert_int_equal(restorer_feed(r, span_str(rows[i].in), &out), 0);
+		if (restorer_held(r) != rows[i].held)
+			fail_msg("%s: holds %zu", rows[i].in, restorer_held(r));
+		restorer_free(&r);
+		r = restorer_new(empty, rows[i].form);
+		assert_int_equal(restorer_feed(r, span_str(rows[i].in), &out), 0);
+		assert_int_equal(restorer_held(r), 0);
+		restorer_free(&r);
+	}
+	buf_free(&out);
+	vault_free(&v);
+	vault_free(&empty);
+}
+
+/* A spelling of too many bytes is none, however it is cut. */
+static void
+a_spelling_is_bounded(void **state)
+{
+	static const char unit[] = "\\u005c\\u0075\\u0030\\u0030\\u0034\\u0035"; /* E */
+	struct vault *v = vault_new();
+	struct buf in, out, first;
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	buf_init(&first, 0);
+	assert_int_equal(vault_add(v, SPAN_LIT("<EEEEEEEEEEEE_1>"), SPAN_LIT("v")), 0);
+	assert_int_equal(vault_add(v, SPAN_LIT("<EEEEEEEEEEEEEEEE_1>"), SPAN_LIT("w")), 0);
+	for (int letters = 12; letters <= 16; letters += 4) {
+		size_t count;
+		buf_clear(&in);
+		buf_str(&in, "<");
+		for (int i = 0; i < letters; i++)
+			buf_str(&in, unit);
+		buf_str(&in, "_1> and <EEEEEEEEEEEE_1>");
+		run(v, RESTORE_JSON2, buf_view(&in), in.n, 1, &first, &count);
+		assert_int_equal(count, letters == 12 ? 2 : 1);
+		assert_true(span_ends(buf_view(&first), SPAN_LIT(" and v")));
+		for (size_t cut = 1; cut < in.n; cut += 7) {
+			run(v, RESTORE_JSON2, buf_view(&in), cut, cut, &out, &count);
+			assert_true(span_eq(buf_view(&out), buf_view(&first)));
+		}
+	}
+	buf_free(&in);
+	buf_free(&out);
+	buf_free(&first);
+	vault_free(&v);
+}
+
+static void
+a_vault_takes_placeholders_only(void **state)
+{
+	static const struct {
+		const char *placeholder;
+		int want;
+	} rows[] = {
+		{ "<EMAIL_ADDRESS_1>", 0 },
+		{ "<EMAIL_ADDRESS_1>", ERR_DUPLICATE },
+		{ "<E1_2_3>", 0 },
+		{ "<E_>", ERR_SYNTAX },
+		{ "<E1>", ERR_SYNTAX },
+		{ "<_1>", ERR_SYNTAX },
+		{ "<1_1>", ERR_SYNTAX },
+		{ "<e_1>", ERR_SYNTAX },
+		{ "<E_1", ERR_SYNTAX },
+		{ "E_1>", ERR_SYNTAX },
+		{ "<EMAIL_ADDRESS:0123456789abcdef>", ERR_SYNTAX },
+		{ "****", ERR_SYNTAX },
+		{ "", ERR_SYNTAX },
+	};
+	struct vault *v = vault_new();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (vault_add(v, span_str(rows[i].placeholder), SPAN_LIT("x")) != rows[i].want)
+			fail_msg("%s", rows[i].placeholder);
+	assert_int_equal(vault_count(v), 2);
+	vault_free(&v);
+}
+
+static void
+a_vault_is_capped_and_what_is_in_it_stays(void **state)
+{
+	static char big[1 << 20];
+	struct vault *v = vault_new();
+	struct buf out;
+	size_t n = 0, count;
+	int r = 0;
+
+	(void)state;
+	buf_init(&out, 0);
+	memset(big, 'x', sizeof(big));
+	for (char name[32]; r == 0; n += r == 0) {
+		snprintf(name, sizeof(name), "<E_%zu>", n + 1);
+		r = vault_add(v, span_str(name), span_of(big, sizeof(big)));
+	}
+	assert_int_equal(r, ERR_LIMIT);
+	assert_true(n >= 7 && n < CAP_VAULT_BYTES / sizeof(big) + 1);
+	run(v, RESTORE_TEXT, SPAN_LIT("<E_7><E_99>"), 3, 1, &out, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(out.n, sizeof(big) + 6);
+	buf_free(&out);
+	vault_free(&v);
+}
+
+/* A hundred thousand values, and text that always may be the beginning of one. */
+static void
+work_is_linear_in_values_and_text(void **state)
+{
+	struct vault *v = vault_new();
+	struct buf in, out;
+	size_t count;
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	for (int i = 1; i <= 100000; i++) {
+		char name[32];
+		int n = snprintf(name, sizeof(name), "<PERSON_%d>", i);
+		assert_int_equal(vault_add(v, span_of(name, (size_t)n), SPAN_LIT("v")), 0);
+	}
+	for (int i = 0; i < 20000; i++)
+		buf_str(&in, i % 2 ? "<PERSON_<<<<\\\\\\&&&%" : "<**person-99999** ");
+	buf_str(&in, "<PERSON_99999>");
+	run(v, RESTORE_TEXT, buf_view(&in), 1, 1, &out, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(out.n, in.n - 13);
+	buf_free(&in);
+	buf_free(&out);
+	vault_free(&v);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_placeholder_is_itself_however_it_is_spelled),
+		cmocka_unit_test(a_value_is_escaped_as_its_place_needs),
+		cmocka_unit_test(only_what_may_be_a_placeholder_is_held),
+		cmocka_unit_test(a_spelling_is_bounded),
+		cmocka_unit_test(a_vault_takes_placeholders_only),
+		cmocka_unit_test(a_vault_is_capped_and_what_is_in_it_stays),
+		cmocka_unit_test(work_is_linear_in_values_and_text),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
