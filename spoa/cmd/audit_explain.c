@@ -10,7 +10,7 @@
 
 struct wanted {
 	const char *id;
-	json_t *record;
+	json_t *record, *completion;
 	struct policy_alone policy;
 };
 
@@ -21,15 +21,18 @@ look(void *arg, struct span line)
 
 	static const char policy[] = "\"type\":\"policy\"";
 
-	if (w->record || (!memmem(line.p, line.n, w->id, strlen(w->id)) &&
-				 !memmem(line.p, line.n, policy, sizeof(policy) - 1)))
+	if (!memmem(line.p, line.n, w->id, strlen(w->id)) &&
+		(w->record || !memmem(line.p, line.n, policy, sizeof(policy) - 1)))
 		return;
 	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	const char *id = json_string_value(json_object_get(o, "id")),
 		   *type = json_string_value(json_object_get(o, "type"));
-	if (id && type && !strcmp(id, w->id) && !strcmp(type, "decision"))
+	bool its = id && type && !strcmp(id, w->id);
+	if (its && !w->record && !strcmp(type, "decision"))
 		w->record = json_incref(o);
-	else
+	else if (its && !w->completion && !strcmp(type, "completion"))
+		w->completion = json_incref(o);
+	else if (!w->record)
 		recorded_policy(&w->policy, o);
 	json_decref(o);
 }
@@ -113,13 +116,96 @@ print_would(json_t *would)
 	putchar('\n');
 }
 
+/* ---- its answer ---- */
+
+static size_t
+answer_differing(
+	const struct recorded_answer *r, const struct policy *p, const struct answer_verdict *v)
+{
+	size_t n = r->outcomes ? strlen(r->outcomes) : 0;
+
+	for (size_t i = 0; i < n && i < p->nanswer_rules; i++)
+		if (explain_letters[v->trace[i].fate] != r->outcomes[i])
+			return i;
+	return p->nanswer_rules;
+}
+
+static json_t *
+answer_basis(const struct recorded_answer *r, const struct policy *p,
+	const struct answer_verdict *v, const char *unsure, int *exit_code)
+{
+	size_t i = r->same_version && !unsure ? answer_differing(r, p, v) : p->nanswer_rules;
+
+	if (!r->same_version)
+		return json_sprintf(
+			"judged by another version; what follows is what %s says to "
+			"the recorded values%s%s",
+			p->label, unsure ? "; " : "", unsure ? unsure : "");
+	if (unsure)
+		return json_sprintf("the policy that judged; %s, so what follows may not be "
+				    "what it said",
+			unsure);
+	if (i == p->nanswer_rules)
+		return json_string("the policy that judged, evaluated again on the recorded "
+				   "values: the same outcomes");
+	*exit_code = EXIT_NO;
+	return json_sprintf("the policy that judged, evaluated again on the recorded values: "
+			    "rule %s comes out otherwise than recorded",
+		p->answer_rules[i].name);
+}
+
+/* NULL: no rule was asked about it. */
+static json_t *
+answer_told(struct audit_args *a, const struct wanted *w, const struct recorded *request,
+	int *exit_code)
+{
+	struct recorded_answer *r = arena_new(&a->arena, struct recorded_answer);
+	struct answer_verdict *v = arena_new(&a->arena, struct answer_verdict);
+	const struct policy *p = w->policy.p;
+	const char *unsure;
+
+	if (!json_object_get(w->completion, "answer") || !r || !v ||
+		!recorded_answer_read(
+			r, w->completion, w->record, request, &w->policy, &a->arena) ||
+		recorded_answer_decide(r, &w->policy, &a->arena, v, &unsure))
+		return NULL;
+	json_t *basis = answer_basis(r, p, v, unsure, exit_code);
+	return json_pack("{ss ss ss so so}", "decision", r->effect, "rule",
+		r->rule[0] ? r->rule : "none", "asked", answer_when_names[r->when], "basis",
+		basis, "explain",
+		policy_answer_explain(p, &r->asked, &r->facts, v, &r->missing, &a->arena));
+}
+
+/* ---- in words ---- */
+
+static void
+print_rules(json_t *e)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(e, "rules"), i, one)
+		printf("  %-12s %s\n", json_string_value(json_object_get(one, "outcome")),
+			json_string_value(json_object_get(one, "says")));
+	printf("%s\n", json_string_value(json_object_get(e, "says")));
+}
+
+static void
+print_answer(json_t *o)
+{
+	printf("answer: %s by %s, asked at: %s\npolicy: %s\n",
+		json_string_value(json_object_get(o, "decision")),
+		json_string_value(json_object_get(o, "rule")),
+		json_string_value(json_object_get(o, "asked")),
+		json_string_value(json_object_get(o, "basis")));
+	print_rules(json_object_get(o, "explain"));
+}
+
 static void
 print_words(json_t *o)
 {
-	json_t *e = json_object_get(o, "explain"), *one;
 	const char *reason = json_string_value(json_object_get(o, "reason"));
-	json_t *status = json_object_get(o, "status");
-	size_t i;
+	json_t *status = json_object_get(o, "status"), *answer = json_object_get(o, "answer");
 
 	printf("%s: %s", json_string_value(json_object_get(o, "id")),
 		json_string_value(json_object_get(o, "decision")));
@@ -132,10 +218,9 @@ print_words(json_t *o)
 		printf("reason: %s\n", reason);
 	printf("policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
 		json_string_value(json_object_get(o, "basis")));
-	json_array_foreach(json_object_get(e, "rules"), i, one)
-		printf("  %-12s %s\n", json_string_value(json_object_get(one, "outcome")),
-			json_string_value(json_object_get(one, "says")));
-	printf("%s\n", json_string_value(json_object_get(e, "says")));
+	print_rules(json_object_get(o, "explain"));
+	if (answer)
+		print_answer(answer);
 }
 
 static void
@@ -150,8 +235,10 @@ copy(json_t *o, json_t *record, const char *name, const char *otherwise)
 }
 
 static int
-tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
+tell(struct audit_args *a, const struct wanted *w)
 {
+	const struct policy_alone *p = &w->policy;
+	json_t *record = w->record, *answer;
 	struct recorded *r = arena_new(&a->arena, struct recorded);
 	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
 	const char *unsure = NULL;
@@ -176,6 +263,8 @@ tell(struct audit_args *a, json_t *record, const struct policy_alone *p)
 	json_object_set_new(o, "explain",
 		policy_explain(
 			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->arena));
+	if ((answer = answer_told(a, w, r, &code)))
+		json_object_set_new(o, "answer", answer);
 	if (a->as_json) {
 		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 		putchar('\n');
@@ -196,12 +285,13 @@ audit_explain(struct audit_args *a)
 	if (policy_alone_load(&w.policy, a->what, a->config, a->policy))
 		code = audit_read(a, &to);
 	if (!code && w.record) {
-		code = tell(a, w.record, &w.policy);
+		code = tell(a, &w);
 	} else if (!code) {
 		cmd_fail(a->what, "%s: no such decision", a->id);
 		code = EXIT_NO;
 	}
 	json_decref(w.record);
+	json_decref(w.completion);
 	policy_alone_free(&w.policy);
 	return code;
 }

@@ -12,9 +12,12 @@
 #include "cmd/recorded.h"
 #include "policy/read.h"
 
+enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
+
 struct replay {
 	struct policy_alone policy;
-	struct tally tally;
+	struct tally tally, answers;
+	json_t *awaited; /* decisions via relay, by id */
 	int64_t since_ns, until_ns;
 	struct arena a; /* of one record */
 };
@@ -145,24 +148,162 @@ one_record(struct replay *re, json_t *record)
 	json_decref(is);
 }
 
+/* ---- answers ---- */
+
+/* What its answer is judged by, once that is recorded too. */
+static void
+await(struct replay *re, json_t *decision)
+{
+	const char *id = json_string_value(json_object_get(decision, "id")),
+		   *via = json_string_value(json_object_get(decision, "via"));
+
+	if (!id || !via || strcmp(via, "relay") != 0)
+		return;
+	if (json_object_size(re->awaited) == AWAITED_MAX)
+		json_object_del(
+			re->awaited, json_object_iter_key(json_object_iter(re->awaited)));
+	json_object_set(re->awaited, id, decision);
+}
+
+static json_t *
+answer_then(const struct recorded_answer *r, json_t *answer)
+{
+	json_t *redactions = json_object(), *tags = json_object_get(answer, "tags"),
+	       *status = json_object_get(answer, "denied_with"), *value;
+	const char *name;
+
+	json_object_foreach(json_object_get(answer, "entities"), name,
+		value) if (json_object_get(value, "with"))
+		json_object_set(redactions, name, json_object_get(value, "with"));
+	return json_pack("{ss ss sO* so so}", "decision", r->effect, "rule", r->rule, "status",
+		status, "tags", tags ? json_incref(tags) : json_array(), "redactions",
+		redactions);
+}
+
+static json_t *
+answer_now(const struct replay *re, const struct answer_verdict *v)
+{
+	json_t *redactions = json_object(), *tags = json_array();
+
+	for (size_t i = 0; i < v->ntags; i++)
+		json_array_append_new(tags, json_string(v->tags[i]));
+	for (size_t e = 0;
+		v->effect == RULE_REDACT && e < detect_entity_count(re->policy.rules); e++)
+		if (entity_in(&v->redact, e))
+			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
+				json_string(style_names[v->with[e]]));
+	return json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->effect), "rule",
+		v->rule ? v->rule->name : "", "status",
+		v->effect == RULE_DENY ? json_integer(v->status) : NULL, "tags", tags,
+		"redactions", redactions);
+}
+
+static void
+compare_answer(struct replay *re, const struct recorded_answer *r,
+	const struct answer_verdict *v, json_t *answer)
+{
+	json_t *where = json_pack("{ss}", "id", r->request->id), *was = answer_then(r, answer),
+	       *is = answer_now(re, v),
+	       *told = policy_answer_explain(
+		       re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
+
+	tally_compare(
+		&re->answers, was, is, where, json_string_value(json_object_get(told, "says")));
+	json_decref(told);
+	json_decref(is);
+	json_decref(was);
+	json_decref(where);
+}
+
+static void
+judge_answer(struct replay *re, json_t *completion, json_t *decision)
+{
+	struct recorded *request = arena_new(&re->a, struct recorded);
+	struct recorded_answer *r = arena_new(&re->a, struct recorded_answer);
+	struct answer_verdict *v = arena_new(&re->a, struct answer_verdict);
+	const char *unsure;
+	char reason[128];
+
+	if (!request || !r || !v || !recorded_read(request, decision, &re->policy, &re->a) ||
+		!recorded_answer_read(r, completion, decision, request, &re->policy, &re->a) ||
+		recorded_answer_decide(r, &re->policy, &re->a, v, &unsure)) {
+		tally_cannot(&re->answers, "the record cannot be read back");
+		return;
+	}
+	const struct route *route = request->facts.route;
+	if (request->facts.now_wall_ns < re->since_ns ||
+		request->facts.now_wall_ns >= re->until_ns)
+		return;
+	if (!route || (!r->inspected && !route->uses.any))
+		return; /* nothing was or would be said of it */
+	if (!r->inspected) {
+		tally_cannot(&re->answers, "the answer was not inspected");
+	} else if (unsure) {
+		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
+		tally_cannot(&re->answers, reason);
+	} else {
+		compare_answer(re, r, v, json_object_get(completion, "answer"));
+	}
+}
+
+/* Of answers that came. */
+static void
+one_completion(struct replay *re, json_t *completion)
+{
+	const char *id = json_string_value(json_object_get(completion, "id"));
+	json_t *decision = id ? json_object_get(re->awaited, id) : NULL;
+	bool came = json_integer_value(json_object_get(completion, "status")) > 0;
+
+	if (decision && came)
+		judge_answer(re, completion, decision);
+	else if (json_object_get(completion, "answer"))
+		tally_cannot(&re->answers, "its decision is not in these records");
+	if (decision)
+		json_object_del(re->awaited, id);
+}
+
 static void
 one_line(void *arg, struct span line)
 {
+	static const char *const marks[] = { "\"type\":\"policy\"", "\"type\":\"decision\"",
+		"\"type\":\"completion\"" };
 	struct replay *re = arg;
-	static const char mark[] = "\"type\":\"decision\"", policy[] = "\"type\":\"policy\"";
-	bool searched = memmem(line.p, line.n, policy, sizeof(policy) - 1);
+	size_t i = 0;
 
-	if (!searched && !memmem(line.p, line.n, mark, sizeof(mark) - 1))
+	while (i < COUNT_OF(marks) && !memmem(line.p, line.n, marks[i], strlen(marks[i])))
+		i++;
+	if (i == COUNT_OF(marks))
 		return;
 	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	if (record && searched)
-		recorded_policy(&re->policy, record);
-	else if (record)
-		one_record(re, record);
-	else
+	const char *type = json_string_value(json_object_get(record, "type"));
+	if (!record || !type) {
 		tally_cannot(&re->tally, "the record is no JSON");
+	} else if (!strcmp(type, "policy")) {
+		recorded_policy(&re->policy, record);
+	} else if (!strcmp(type, "completion")) {
+		one_completion(re, record);
+	} else {
+		one_record(re, record);
+		await(re, record);
+	}
 	json_decref(record);
 	arena_reset(&re->a);
+}
+
+static void
+print(const struct replay *re, bool as_json)
+{
+	if (!as_json) {
+		tally_print(&re->tally, "decisions", false);
+		if (re->answers.total)
+			tally_print(&re->answers, "answers", false);
+		return;
+	}
+	json_t *o = tally_json(&re->tally);
+	json_object_set_new(o, "answers", tally_json(&re->answers));
+	json_dumpf(o, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(o);
 }
 
 static int
@@ -173,8 +314,8 @@ replay(struct replay *re, struct audit_args *from, const char *policy)
 	if (!policy_alone_load(&re->policy, from->what, from->config, policy) ||
 		audit_source(from, false) || audit_read(from, &to))
 		return EXIT_CANNOT;
-	tally_print(&re->tally, "decisions", from->as_json);
-	return re->tally.different ? EXIT_NO : EXIT_DONE;
+	print(re, from->as_json);
+	return re->tally.different || re->answers.different ? EXIT_NO : EXIT_DONE;
 }
 
 int
@@ -206,8 +347,12 @@ policy_replay(int argc, char **argv)
 	arena_init(&re.a, 0, false);
 	arena_init(&from.arena, 0, false);
 	tally_init(&re.tally, (size_t)examples);
+	tally_init(&re.answers, (size_t)examples);
+	re.awaited = json_object();
 	int code = replay(&re, &from, policy);
 	tally_free(&re.tally);
+	tally_free(&re.answers);
+	json_decref(re.awaited);
 	policy_alone_free(&re.policy);
 	arena_reset(&from.arena);
 	arena_reset(&re.a);

@@ -131,6 +131,19 @@ print_words(const struct tally *t, const char *what)
 	json_array_foreach(t->examples, i, value) print_example(value);
 }
 
+json_t *
+tally_json(const struct tally *t)
+{
+	json_t *by = json_object();
+
+	for (size_t i = 0; i < TALLY_FIELDS; i++)
+		json_object_set_new(by, fields[i], json_integer((json_int_t)t->by[i]));
+	return json_pack("{sI sI sI sI so sO sO}", "total", (json_int_t)t->total, "same",
+		(json_int_t)t->same, "different", (json_int_t)t->different, "observed",
+		(json_int_t)t->observed, "changed", by, "not_compared", t->cannot, "examples",
+		t->examples);
+}
+
 void
 tally_print(const struct tally *t, const char *what, bool as_json)
 {
@@ -138,13 +151,7 @@ tally_print(const struct tally *t, const char *what, bool as_json)
 		print_words(t, what);
 		return;
 	}
-	json_t *by = json_object();
-	for (size_t i = 0; i < TALLY_FIELDS; i++)
-		json_object_set_new(by, fields[i], json_integer((json_int_t)t->by[i]));
-	json_t *o = json_pack("{sI sI sI sI so sO sO}", "total", (json_int_t)t->total, "same",
-		(json_int_t)t->same, "different", (json_int_t)t->different, "observed",
-		(json_int_t)t->observed, "changed", by, "not_compared", t->cannot, "examples",
-		t->examples);
+	json_t *o = tally_json(t);
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(o);

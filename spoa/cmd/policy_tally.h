@@ -26,6 +26,7 @@ void tally_free(struct tally *t);
 void tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const char *says);
 /* One that could not be compared. */
 void tally_cannot(struct tally *t, const char *reason);
+json_t *tally_json(const struct tally *t);
 /* In plain words, `what` being "requests"; or as one JSON object. */
 void tally_print(const struct tally *t, const char *what, bool as_json);
 

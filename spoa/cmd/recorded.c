@@ -173,8 +173,8 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 }
 
 /* A record of before roles were kept holds none: then they are missing. */
-static uint16_t
-roles_in(json_t *o, const char *name)
+uint16_t
+recorded_roles(json_t *o, const char *name)
 {
 	json_t *one;
 	size_t i;
@@ -204,7 +204,7 @@ read_entities(struct recorded *out, json_t *record, const struct policy_alone *p
 				     score + 0.005 < (double)p->p->thresholds[e]))
 			continue;
 		entity_add(&out->entities, (size_t)e);
-		out->roles[e] = roles_in(value, "roles");
+		out->roles[e] = recorded_roles(value, "roles");
 		out->no_roles |= !out->roles[e];
 	}
 	out->facts.roles = out->roles;
@@ -217,27 +217,37 @@ recorded_policy(struct policy_alone *p, json_t *record)
 {
 	json_t *names = json_object_get(record, "entities");
 
-	if (strcmp(text(record, "type"), "policy") != 0 || !names)
+	if (strcmp(text(record, "type"), "policy") != 0)
 		return;
 	if (!p->searched)
 		p->searched = json_object();
-	json_object_set(p->searched, text(record, "searched"), names);
+	if (names)
+		json_object_set(p->searched, text(record, "searched"), names);
+	json_object_update(p->searched, json_object_get(record, "answers"));
+}
+
+void
+recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(p->searched, hash), i, one)
+	{
+		int e = detect_entity_find(p->rules, json_span(one));
+		if (e >= 0)
+			entity_add(out, (size_t)e);
+	}
 }
 
 /* A record without the member is of a version that searched for all. */
 static void
 read_searched(struct recorded *out, json_t *record, const struct policy_alone *p)
 {
-	json_t *hash = json_object_get(record, "searched"), *one;
-	size_t i;
+	json_t *hash = json_object_get(record, "searched");
 
 	out->all_searched = !hash || !strcmp(text(record, "searched"), "all");
-	json_array_foreach(json_object_get(p->searched, text(record, "searched")), i, one)
-	{
-		int e = detect_entity_find(p->rules, json_span(one));
-		if (e >= 0)
-			entity_add(&out->searched, (size_t)e);
-	}
+	recorded_searched(p, text(record, "searched"), &out->searched);
 }
 
 /* ---- what is missing ---- */
@@ -287,7 +297,7 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
 		out->missing.in[V_PROMPT_CLASSES] |= p->p->classes[k].roles != 0;
 	if (json_object_get(record, "injection") &&
-		roles_in(record, "injection_roles") == p->p->inject_roles)
+		recorded_roles(record, "injection_roles") == p->p->inject_roles)
 		return;
 	/* Not scored, or other texts: no rule read it then. */
 	out->missing.in[V_PROMPT_INJECTION] = true;

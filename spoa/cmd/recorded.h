@@ -52,4 +52,33 @@ bool recorded_read(
 int recorded_decide(const struct recorded *r, const struct policy_alone *p, struct arena *a,
 	struct policy_verdict *out, const char **unsure);
 
+/* The names of what was searched for, by the hash that a record says. */
+void recorded_searched(const struct policy_alone *p, const char *hash, struct entity_set *out);
+/* A list of roles as bits. */
+uint16_t recorded_roles(json_t *o, const char *name);
+
+/* ---- answers: recorded_answer.c ---- */
+
+struct recorded_answer {
+	bool inspected; /* the completion holds facts for rules */
+	bool same_version;
+	enum answer_when when; /* the rules were asked last */
+	const char *effect, *rule, *outcomes;
+	struct answer_facts facts;
+	struct answer_request asked;
+	bool all_searched;
+	struct entity_set searched;
+	struct slot_set missing;
+	const char *unsure; /* no rule is sure: why; NULL */
+	const struct recorded *request;
+	uint16_t roles[DETECT_ENTITIES_MAX];
+};
+/* Reads a completion, and of the decision before it what rules on answers read of the request.
+ * False: out of memory. */
+bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
+	const struct recorded *request, const struct policy_alone *p, struct arena *a);
+/* As recorded_decide(). */
+int recorded_answer_decide(const struct recorded_answer *r, const struct policy_alone *p,
+	struct arena *a, struct answer_verdict *out, const char **unsure);
+
 #endif

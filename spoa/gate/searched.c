@@ -1,12 +1,10 @@
 /* What a policy searches texts for, and the record that says so: a later reader of decisions
  * knows by it what they could not hold. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "audit/audit.h"
 #include "base/caps.h"
 #include "base/err.h"
-#include "base/sha256.h"
 #include "gate/snapshot.h"
 
 static void
@@ -16,24 +14,6 @@ used_of(const struct snapshot *s, struct entity_set *out)
 
 	for (size_t i = 0; i < COUNT_OF(out->bit); i++)
 		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
-}
-
-/* Of the names, a line each. */
-static void
-hash_names(struct snapshot *s, const struct entity_set *used)
-{
-	unsigned char digest[SHA256_BYTES];
-	struct sha256 h;
-
-	sha256_begin(&h);
-	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
-		if (entity_in(used, e)) {
-			sha256_add(&h, span_str(detect_entity_name(s->rules, e)));
-			sha256_add(&h, SPAN_LIT("\n"));
-		}
-	sha256_end(&h, digest);
-	for (size_t i = 0; i < sizeof(s->searched) / 2; i++)
-		snprintf(s->searched + 2 * i, 3, "%02x", digest[i]);
 }
 
 int
@@ -47,29 +27,60 @@ snapshot_use(struct snapshot *s)
 	s->used = detect_used_new(s->rules, used.bit, s->policy->thresholds);
 	if (!s->used)
 		return ERR_NOMEM;
-	hash_names(s, &used);
+	policy_entities_hash(s->rules, &used, s->searched);
 	return 0;
+}
+
+static void
+put_names(const struct snapshot *s, const struct entity_set *set, struct buf *b)
+{
+	const char *comma = "";
+
+	buf_putc(b, '[');
+	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
+		if (entity_in(set, e)) {
+			buf_str(b, comma);
+			buf_json_str(b, span_str(detect_entity_name(s->rules, e)));
+			comma = ",";
+		}
+	buf_putc(b, ']');
+}
+
+/* By the hash that records of answers say. */
+static void
+put_answers(const struct snapshot *s, struct buf *b)
+{
+	const struct policy *p = s->policy;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct answer_uses *u = &p->routes[i].uses;
+		bool said = !u->any || !strcmp(u->searched, "all");
+		for (size_t k = 0; k < i && !said; k++)
+			said = !strcmp(p->routes[k].uses.searched, u->searched);
+		if (said)
+			continue;
+		buf_str(b, n++ ? "," : ",\"answers\":{");
+		buf_json_str(b, span_str(u->searched));
+		buf_putc(b, ':');
+		put_names(s, &u->entities, b);
+	}
+	if (n)
+		buf_putc(b, '}');
 }
 
 static void
 put_searched(const struct snapshot *s, struct buf *b)
 {
 	struct entity_set used;
-	const char *comma = "";
 
 	buf_str(b, ",\"searched\":");
 	buf_json_str(b, span_str(s->searched));
 	if (!s->used)
 		return;
 	used_of(s, &used);
-	buf_str(b, ",\"entities\":[");
-	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
-		if (entity_in(&used, e)) {
-			buf_str(b, comma);
-			buf_json_str(b, span_str(detect_entity_name(s->rules, e)));
-			comma = ",";
-		}
-	buf_putc(b, ']');
+	buf_str(b, ",\"entities\":");
+	put_names(s, &used, b);
 }
 
 static void
@@ -93,6 +104,7 @@ snapshot_announce(const struct snapshot *s, struct audit *audit)
 	buf_str(&e->fields, ",\"policy_version\":");
 	buf_json_str(&e->fields, span_str(s->policy->version));
 	put_searched(s, &e->fields);
+	put_answers(s, &e->fields);
 	e->keep = true;
 	e->done = announced;
 	audit_append(audit, e);

@@ -23,6 +23,7 @@ extern const char *const answer_when_names[]; /* "whole", "new", "block", "end" 
 struct answer_tool {
 	struct span name;
 	struct span arguments; /* as the model wrote them: JSON, or text that is none */
+	bool lost; /* the arguments are longer than what is kept: reading them fails */
 };
 
 /* What is known of an answer. Borrowed for the call. */

@@ -14,6 +14,11 @@ const char explain_letters[] = "-nmew";
 
 struct telling {
 	struct facts_view view;
+	bool answer; /* it is about one; else about a request */
+	const char *it;
+	const struct entity_set *found; /* may be NULL */
+	const struct detect_rules *names;
+	bool verified, whole;
 	const struct policy_verdict *verdict;
 	const struct slot_set *missing;
 	struct buf says;
@@ -139,16 +144,15 @@ add_values(struct telling *t, const struct rule *r, json_t *o)
 static void
 say_redaction(struct telling *t, const struct rule *r)
 {
-	const struct policy_facts *f = t->view.f;
-	size_t n = 0, count = f->entities && f->rules ? detect_entity_count(f->rules) : 0;
+	size_t n = 0, count = t->found && t->names ? detect_entity_count(t->names) : 0;
 
 	buf_str(&t->says, "it redacts ");
 	for (size_t e = 0; e < count; e++)
-		if (entity_in(&r->redact, e) && entity_in(f->entities, e))
+		if (entity_in(&r->redact, e) && entity_in(t->found, e))
 			buf_printf(&t->says, "%s%s", n++ ? ", " : "",
-				detect_entity_name(f->rules, e));
+				detect_entity_name(t->names, e));
 	if (n == 0)
-		buf_str(&t->says, f->whole
+		buf_str(&t->says, t->whole
 					  ? "nothing, since none of its entities was found"
 					  : "what is found in the body, which is not read yet");
 }
@@ -233,13 +237,11 @@ say_effect(struct telling *t, const struct rule *r)
 static bool
 in_shadow(const struct telling *t, const struct rule *r)
 {
-	const struct policy_facts *f = t->view.f;
-
 	if (r->effect == RULE_PERMIT)
 		return r->shadow;
 	if (r->effect == RULE_CHANGE)
-		return r->shadow || t->view.p->shadow;
-	return (r->shadow || t->view.p->shadow) && f->identity && f->identity->verified;
+		return (r->shadow || t->view.p->shadow) && !t->answer;
+	return (r->shadow || t->view.p->shadow) && t->verified;
 }
 
 static void
@@ -262,7 +264,7 @@ say_unreached(struct telling *t, const struct rule *r)
 
 	buf_printf(&t->says, "%s was not reached", r->name);
 	if (!t->verdict || !t->verdict->trace)
-		buf_str(&t->says, ": the request was decided before the rules");
+		buf_printf(&t->says, ": the %s was decided before the rules", t->it);
 	else if (by)
 		buf_printf(&t->says, ": %s ended the evaluation", by->name);
 }
@@ -283,12 +285,16 @@ say_rule(struct telling *t, const struct rule_trace *x)
 		buf_printf(&t->says, "%s could not be evaluated (%.*s)", r->name,
 			SPAN_ARG(x->error));
 		say_values(t, r);
-		buf_str(&t->says, r->skip_on_error
-					  ? "; on_error: skip, so it did not match"
-					  : "; on_error: deny, so the request is denied");
+		if (r->skip_on_error)
+			buf_str(&t->says, "; on_error: skip, so it did not match");
+		else
+			buf_printf(&t->says, "; on_error: deny, so the %s is denied", t->it);
 		break;
 	case RULE_WAITS:
-		buf_printf(&t->says, "%s waits for the body, which is not read yet", r->name);
+		buf_printf(&t->says, "%s waits for %s", r->name,
+			!t->answer	  ? "the body, which is not read yet"
+			: r->reads_finish ? "the answer's finish reason"
+					  : "the end of a block");
 		break;
 	case RULE_NOT_REACHED: say_unreached(t, r); break;
 	}
@@ -304,7 +310,7 @@ say_outcome(struct telling *t)
 
 	buf_clear(&t->says);
 	if (!v || !v->trace) {
-		buf_str(&t->says, "the request was decided before the rules were asked");
+		buf_printf(&t->says, "the %s was decided before the rules were asked", t->it);
 		return;
 	}
 	buf_printf(&t->says, "%s: ", rule_effect_name(v->effect));
@@ -312,11 +318,13 @@ say_outcome(struct telling *t)
 		buf_printf(&t->says, "%s could not be evaluated, which denies", name);
 	else if (v->effect == RULE_DENY && v->rule && v->rule->effect != RULE_DENY)
 		buf_printf(&t->says, "%s and others leave no target", name);
+	else if (!v->rule && t->answer)
+		buf_str(&t->says, "no rule denied the answer");
 	else if (!v->rule)
 		buf_printf(&t->says, "no rule ended the evaluation, and the default is %s",
 			otherwise);
 	else if (v->effect == RULE_REDACT)
-		buf_printf(&t->says, "%s redacts, and nothing denied the request", name);
+		buf_printf(&t->says, "%s redacts, and nothing denied the %s", name, t->it);
 	else
 		buf_printf(&t->says, "%s matched and ended the evaluation", name);
 	if (v->waits)
@@ -324,7 +332,9 @@ say_outcome(struct telling *t)
 	if (v->shadowed)
 		buf_printf(&t->says, "; without shadow it would be %s by %s",
 			rule_effect_name(v->shadow_effect),
-			v->shadow_rule ? v->shadow_rule->name : "default");
+			v->shadow_rule ? v->shadow_rule->name
+			: t->answer    ? "no rule"
+				       : "default");
 }
 
 /* ---- the whole ---- */
@@ -349,32 +359,74 @@ one_rule(struct telling *t, const struct rule_trace *x)
 	return o;
 }
 
+static json_t *
+told(struct telling *t, const struct rule *rules, size_t n)
+{
+	const struct policy *p = t->view.p;
+	const struct rule_trace *trace = t->verdict ? t->verdict->trace : NULL;
+	json_t *list = json_array();
+
+	buf_init(&t->says, 1u << 20);
+	for (size_t i = 0; i < n; i++) {
+		struct rule_trace unreached = { .rule = &rules[i], .fate = RULE_NOT_REACHED };
+		json_array_append_new(list, one_rule(t, trace ? &trace[i] : &unreached));
+	}
+	say_outcome(t);
+	json_t *o = json_pack("{ss so ss* so}", "policy", p->label, "rules", list, "default",
+		t->answer	    ? NULL
+		: p->default_permit ? "permit"
+				    : "deny",
+		"says", text(buf_view(&t->says)));
+	buf_free(&t->says);
+	return o;
+}
+
 json_t *
 policy_explain(const struct policy *p, const struct policy_facts *f,
 	const struct policy_verdict *verdict, const struct slot_set *missing_slots,
 	struct arena *a)
 {
 	struct telling *t = arena_new(a, struct telling);
-	json_t *rules = json_array();
 
-	if (!t) {
-		json_decref(rules);
+	if (!t)
 		return NULL;
-	}
+	t->it = "request";
+	t->found = f->entities;
+	t->names = f->rules;
+	t->verified = f->identity && f->identity->verified;
+	t->whole = f->whole;
 	t->verdict = verdict;
 	t->missing = missing_slots;
-	buf_init(&t->says, 1u << 20);
 	facts_init(&t->view, p, f, a);
-	for (size_t i = 0; i < p->nrules; i++) {
-		struct rule_trace unreached = { .rule = &p->rules[i],
-			.fate = RULE_NOT_REACHED };
-		json_array_append_new(rules,
-			one_rule(t,
-				verdict && verdict->trace ? &verdict->trace[i] : &unreached));
+	return told(t, p->rules, p->nrules);
+}
+
+json_t *
+policy_answer_explain(const struct policy *p, const struct answer_request *asked,
+	const struct answer_facts *f, const struct answer_verdict *verdict,
+	const struct slot_set *missing_slots, struct arena *a)
+{
+	struct telling *t = arena_new(a, struct telling);
+	struct policy_verdict *v = arena_new(a, struct policy_verdict);
+
+	if (!t || !v)
+		return NULL;
+	if (verdict) {
+		v->effect = verdict->effect;
+		v->rule = verdict->rule;
+		v->failed = verdict->failed;
+		v->trace = verdict->trace;
+		v->shadowed = verdict->shadowed;
+		v->shadow_effect = verdict->shadow_effect;
+		v->shadow_rule = verdict->shadow_rule;
+		t->verdict = v;
 	}
-	say_outcome(t);
-	json_t *o = json_pack("{ss so ss so}", "policy", p->label, "rules", rules, "default",
-		p->default_permit ? "permit" : "deny", "says", text(buf_view(&t->says)));
-	buf_free(&t->says);
-	return o;
+	t->answer = t->whole = true;
+	t->it = "answer";
+	t->found = &f->entities;
+	t->names = f->rules;
+	t->verified = asked->verified;
+	t->missing = missing_slots;
+	facts_answer(&t->view, p, asked, f, a);
+	return told(t, p->answer_rules, p->nanswer_rules);
 }

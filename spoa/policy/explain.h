@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "policy/decide.h"
+#include "policy/answer.h"
 
 /* Slots whose value is not known: a record could not hold it. */
 struct slot_set {
@@ -24,6 +24,11 @@ struct slot_set {
  * trace: no rule was asked. `missing` NULL: every value is known. */
 json_t *policy_explain(const struct policy *p, const struct policy_facts *f,
 	const struct policy_verdict *verdict, const struct slot_set *missing, struct arena *a);
+
+/* The same of an answer and its rules; without "default": what none denies passes. */
+json_t *policy_answer_explain(const struct policy *p, const struct answer_request *asked,
+	const struct answer_facts *f, const struct answer_verdict *verdict,
+	const struct slot_set *missing, struct arena *a);
 
 /* By the fate of a struct rule_trace: "not reached", "not matched", "matched",
  * "error", "waits". */

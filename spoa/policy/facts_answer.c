@@ -77,8 +77,10 @@ tool_calls(struct facts_view *v)
 		pairs[0] = cel_string(SPAN_LIT("name"));
 		pairs[1] = cel_string(v->answer->tools[i].name);
 		pairs[2] = cel_string(SPAN_LIT("arguments"));
-		pairs[3] = arguments(v, v->answer->tools[i].arguments);
-		list[i] = (struct cel_value){ .type = CEL_MAP, .list = { pairs, 2 } };
+		if (!v->answer->tools[i].lost)
+			pairs[3] = arguments(v, v->answer->tools[i].arguments);
+		list[i] = (struct cel_value){ .type = CEL_MAP,
+			.list = { pairs, v->answer->tools[i].lost ? 1 : 2 } };
 	}
 	return cel_list(list, list && pairs ? n : 0);
 }

@@ -1,6 +1,7 @@
 /* Rules on answers: what they may do, what they need to know when, and which routes they may
  * reach. A route whose answers a rule may read is inspected, whether it says so or not. */
-#include "base/err.h"
+#include <stdio.h>
+
 #include "policy/build.h"
 
 /* What comes too late for an answer. */
@@ -42,7 +43,7 @@ reads_score(const struct policy *p, const struct rule *r)
 
 /* The first field that a stream knows only when a block has ended, NULL: none. */
 static const char *
-late_field(const struct policy *p, const struct rule *r)
+late_field(const struct rule *r)
 {
 	static const enum policy_slot late[] = { V_RESPONSE_FINISH, V_RESPONSE_BYTES,
 		V_RESPONSE_TOKENS };
@@ -50,15 +51,16 @@ late_field(const struct policy *p, const struct rule *r)
 	for (size_t i = 0; r->when && i < COUNT_OF(late); i++)
 		if (cel_reads(r->when, late[i]))
 			return policy_env.vars[late[i]].path;
-	return reads_score(p, r) ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
+	return r->reads_score ? policy_env.vars[V_RESPONSE_INJECTION].path : NULL;
 }
 
 void
 build_answer_rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *c;
-	const char *late = late_field(b->p, r);
 
+	r->reads_score = reads_score(b->p, r);
+	const char *late = late_field(r);
 	for (size_t i = 0; of_requests[i]; i++)
 		if ((c = yaml_get(n, of_requests[i])))
 			diag_at(b->d, c->key,
@@ -134,7 +136,7 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->any = true;
 	entities_join(&u->entities, &r->redact);
 	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
-	u->injection |= reads_score(b->p, r);
+	u->injection |= r->reads_score;
 	u->tool_calls |= r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS);
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
 }
@@ -159,6 +161,10 @@ one_route(struct builder *b, struct route *route)
 			"route: inspect is expected",
 			first->name, first->at->file, first->at->line, first->at->column);
 	route->response |= RESP_INSPECT;
+	if (route->uses.all || route->find_all)
+		snprintf(route->uses.searched, sizeof(route->uses.searched), "all");
+	else
+		policy_entities_hash(b->rules, &route->uses.entities, route->uses.searched);
 }
 
 /* The request's fields that they read are kept for them. */

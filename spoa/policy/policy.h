@@ -129,7 +129,8 @@ struct answer_uses {
 	bool injection;		    /* the score, by itself or by a class */
 	bool tool_calls;	    /* names and arguments */
 	bool media;
-	bool any; /* such a rule there is */
+	bool any;	   /* such a rule there is */
+	char searched[17]; /* policy_entities_hash() of them, or "all", as records say it */
 };
 
 enum { TARGETS_MAX = 16 };
@@ -188,6 +189,7 @@ struct rule {
 	const char *when_text;
 	bool reads_body; /* `when` needs prompt.*, model.* or a request parameter */
 	bool reads_target;
+	bool reads_score;  /* response.injection, by itself or by a class that has a score */
 	bool reads_finish; /* response.finish_reason */
 	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
 	bool reads_late;
@@ -318,6 +320,9 @@ bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 /* The same of what it reads of the answer. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
+/* 16 hexadecimal digits of the hash of their names. */
+void policy_entities_hash(
+	const struct detect_rules *r, const struct entity_set *set, char out[17]);
 /* The class that a finding of the entity names: its rule file's where the policy leaves it
  * in that, else the first of the policy's that it is in; NULL: it is in none. */
 const char *policy_class_of(

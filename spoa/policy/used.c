@@ -1,5 +1,8 @@
 /* Which entities a policy can use: those that a condition, a recogniser's condition or an
  * effect names, by themselves or by a class. Others are found in vain. */
+#include <stdio.h>
+
+#include "base/sha256.h"
 #include "policy/build.h"
 
 struct naming {
@@ -55,6 +58,23 @@ policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 
 	return names_used(
 		&n, when, V_RESPONSE_ENTITIES, V_RESPONSE_CLASSES, V_RESPONSE_EVASION);
+}
+
+void
+policy_entities_hash(const struct detect_rules *r, const struct entity_set *set, char out[17])
+{
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+
+	sha256_begin(&h);
+	for (size_t e = 0; e < detect_entity_count(r); e++)
+		if (entity_in(set, e)) {
+			sha256_add(&h, span_str(detect_entity_name(r, e)));
+			sha256_add(&h, SPAN_LIT("\n"));
+		}
+	sha256_end(&h, digest);
+	for (size_t i = 0; i < 8; i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
 /* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */

@@ -161,31 +161,39 @@ static const struct row {
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.name == \"run\" && "
 			 "t.arguments.path.startsWith(\"/etc/\"))', deny: true}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/etc/passwd\",\"n\":1}") },
+		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/etc/passwd\",\"n\":1}"),
+			false },
 		.want = "deny a 403 'denied by policy' m" },
 	{ .name = "another tool's is not it",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.name == \"run\" && "
 			 "t.arguments.path.startsWith(\"/etc/\"))', deny: true}]\n",
-		.tool = { SPAN_LIT("read"), SPAN_LIT("{\"path\":\"/etc/passwd\"}") },
+		.tool = { SPAN_LIT("read"), SPAN_LIT("{\"path\":\"/etc/passwd\"}"), false },
 		.want = "permit - n" },
 	{ .name = "arguments that are no JSON are text, and a member of them fails",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
 			 "{status: 451}}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\"") },
+		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\""), false },
 		.want = "deny a 451 'a rule of the policy could not be evaluated' e" },
 	{ .name = "arguments with a key twice are text: others read the other one",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
 			 "true}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\",\"path\":\"/\"}") },
+		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/tmp\",\"path\":\"/\"}"),
+			false },
 		.want = "deny a 403 'a rule of the policy could not be evaluated' e" },
 	{ .name = "no arguments are none",
 		.rules = "rules: [{name: a, phase: response, when: "
 			 "'response.tool_calls.all(t, size(t.arguments) == 0)', tag: x}]\n",
-		.tool = { SPAN_LIT("run"), SPAN_LIT("") },
+		.tool = { SPAN_LIT("run"), SPAN_LIT(""), false },
 		.want = "permit - tags x m" },
+	{ .name = "arguments that were too long to keep fail",
+		.rules = "rules: [{name: a, phase: response, when: "
+			 "'response.tool_calls.exists(t, t.arguments.path == \"/\")', deny: "
+			 "{status: 451}}]\n",
+		.tool = { SPAN_LIT("run"), SPAN_LIT("{\"path\":\"/"), true },
+		.want = "deny a 451 'a rule of the policy could not be evaluated' e" },
 	/* when */
 	{ .name = "totals wait while text is under way",
 		.rules = "rules: [{name: a, phase: response, when: 'response.bytes > 5', deny: "
@@ -452,7 +460,7 @@ out_of_memory_is_no_permit(void **state)
 	const struct policy *p = must_load(&x,
 		H "rules: [{name: a, phase: response, when: 'response.tool_calls.exists(t, "
 		  "t.arguments.a == identity.person)', deny: true}]\n");
-	struct answer_tool tool = { SPAN_LIT("t"), SPAN_LIT("{\"a\":\"alice\"}") };
+	struct answer_tool tool = { SPAN_LIT("t"), SPAN_LIT("{\"a\":\"alice\"}"), false };
 	struct answer_facts f = { .rules = detect_fix()->rules, .tools = &tool, .ntools = 1 };
 	bool done = false;
 

@@ -288,6 +288,33 @@ consequences_are_noted(void **state)
 		{ "a rule after one that always ends",
 			"rules: [{name: a, permit: true}, {name: b, deny: true}]\n",
 			":5:34: rule b: is never asked: rule a before it always ends\n" },
+		{ "rules on answers take the relay",
+			"rules: [{name: a, phase: response, when: '\"pii\" in "
+			"response.classes', deny: true}]\n",
+			":4:10: route chat: takes the relay: rules with phase: response read "
+			"its answers\n" },
+		{ "a rule that waits for a block's end",
+			"rules: [{name: a, phase: response, when: 'response.bytes > 9', deny: "
+			"true}]\n",
+			":5:9: rule a: in a stream it is asked when a block has ended (its "
+			"totals and scores are known then), and what has gone until then is "
+			"not called back\n" },
+		{ "a rule that waits for the finish reason",
+			"rules: [{name: a, phase: response, when: 'response.finish_reason == "
+			"\"length\"', tag: t}]\n",
+			"(once there is a finish reason)" },
+		{ "a rule on answers in shadow",
+			"rules: [{name: a, phase: response, deny: true, mode: shadow}]\n",
+			":5:9: rule a: in shadow\n" },
+		{ "a rule on answers after one that always ends",
+			"rules: [{name: a, phase: response, deny: true}, {name: b, phase: "
+			"response, tag: t}]\n",
+			":5:49: rule b: is never asked: rule a before it always ends\n" },
+		{ "a rule that may depend on any entity of the answer",
+			"rules: [{name: a, phase: response, when: 'response.evasion', deny: "
+			"true}]\n",
+			":5:9: rule a: may depend on any entity (\"NAME\" in "
+			"response.entities" },
 		{ "a condition that may depend on any entity",
 			"rules: [{name: a, when: 'prompt.entities.size() > 2', deny: true}]\n",
 			":5:9: rule a: may depend on any entity (" },

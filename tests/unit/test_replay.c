@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "cmd/decide.h"
-#include "steps/steps.h"
+#include "steps/record.h"
+#include "text/body.h"
 #include "support/run_cmd.h"
 
 #define HEAD                                                                                   \
@@ -72,18 +73,12 @@ static char ids[NREQUESTS + 8][DECISION_ID_LEN + 1];
 static size_t nids;
 
 static void
-record(FILE *f, struct snapshot *snap, const char *request)
+record_one(FILE *f, struct request *r)
 {
 	static struct gate gate;
 	static struct gate_shared shared;
-	json_t *in = json_loads(request, 0, NULL);
-	const char *why;
 	struct buf b;
 
-	assert_non_null(in);
-	struct request *r = decide_run(snap, in, &why);
-	if (!r)
-		fail_msg("%s: %s", request, why);
 	gate.shared = &shared;
 	r->gate = &gate;
 	buf_init(&b, 0);
@@ -93,6 +88,19 @@ record(FILE *f, struct snapshot *snap, const char *request)
 	memcpy(ids[nids++], r->id, sizeof(ids[0]));
 	buf_free(&b);
 	r->gate = NULL;
+}
+
+static void
+record(FILE *f, struct snapshot *snap, const char *request)
+{
+	json_t *in = json_loads(request, 0, NULL);
+	const char *why;
+
+	assert_non_null(in);
+	struct request *r = decide_run(snap, in, &why);
+	if (!r)
+		fail_msg("%s: %s", request, why);
+	record_one(f, r);
 	request_free(&r);
 	json_decref(in);
 }
@@ -254,16 +262,22 @@ what_was_not_searched_for_is_not_compared(void **state)
 	static const struct {
 		const char *name, *rules, *said;
 	} rows[] = {
-		{ "a part of it", "rules: [{name: a, when: '\"EMAIL_ADDRESS\" in prompt.entities', deny: true}]\n",
+		{ "a part of it",
+			"rules: [{name: a, when: '\"EMAIL_ADDRESS\" in prompt.entities', deny: "
+			"true}]\n",
 			"1 decisions: 0 the same, 1 different\n" },
 		{ "more", "rules: [{name: a, redact: {entities: [EMAIL_ADDRESS, US_SSN]}}]\n",
 			"not compared 1: US_SSN was not searched for, and a rule reads it" },
-		{ "a class", "rules: [{name: a, when: '\"secret\" in prompt.classes', deny: true}]\n",
+		{ "a class",
+			"rules: [{name: a, when: '\"secret\" in prompt.classes', deny: "
+			"true}]\n",
 			" was not searched for, and a rule reads it" },
 		{ "any", "rules: [{name: a, when: 'prompt.entities.size() > 1', deny: true}]\n",
-			"not compared 1: not all entities were searched for, and a rule reads it" },
+			"not compared 1: not all entities were searched for, and a rule reads "
+			"it" },
 		{ "a rule that is not reached",
-			"rules: [{name: a, deny: true}, {name: b, when: 'prompt.evasion', deny: true}]\n",
+			"rules: [{name: a, deny: true}, {name: b, when: 'prompt.evasion', "
+			"deny: true}]\n",
 			"1 decisions: 0 the same, 1 different\n" },
 	};
 	char policy[2048];
@@ -275,8 +289,9 @@ what_was_not_searched_for_is_not_compared(void **state)
 	assert_int_equal(snapshot_use(snap), 0);
 	FILE *f = fopen(path("records.jsonl"), "w");
 	assert_non_null(f);
-	fprintf(f, "{\"v\":1,\"type\":\"policy\",\"searched\":\"%s\",\"entities\":"
-		   "[\"EMAIL_ADDRESS\"]}\n",
+	fprintf(f,
+		"{\"v\":1,\"type\":\"policy\",\"searched\":\"%s\",\"entities\":"
+		"[\"EMAIL_ADDRESS\"]}\n",
 		snap->searched);
 	nids = 0;
 	record(f, snap, one[0]);
@@ -306,18 +321,23 @@ roles_are_recorded_and_replayed(void **state)
 	static const struct {
 		const char *name, *rules, *said, *without;
 	} rows[] = {
-		{ "its role", "classes: {c: {classes: [pii], roles: [user]}}\n"
-			      "rules: [{name: a, when: '\"c\" in prompt.classes', deny: true}]\n",
-			"1 decisions: 0 the same, 1 different\n", "not compared 1: prompt.classes was not recorded" },
-		{ "another role", "classes: {c: {classes: [pii], roles: [tool_result, document]}}\n"
-				  "rules: [{name: a, when: '\"c\" in prompt.classes', deny: true},"
-				  " {name: mail, redact: {classes: [pii]}}]\n",
+		{ "its role",
+			"classes: {c: {classes: [pii], roles: [user]}}\n"
+			"rules: [{name: a, when: '\"c\" in prompt.classes', deny: true}]\n",
+			"1 decisions: 0 the same, 1 different\n",
+			"not compared 1: prompt.classes was not recorded" },
+		{ "another role",
+			"classes: {c: {classes: [pii], roles: [tool_result, document]}}\n"
+			"rules: [{name: a, when: '\"c\" in prompt.classes', deny: true},"
+			" {name: mail, redact: {classes: [pii]}}]\n",
 			"0 different", "not compared 1: prompt.classes was not recorded" },
-		{ "the same texts scored", "classes: {i: {score: 0.9, roles: [tool_result]}}\n"
+		{ "the same texts scored",
+			"classes: {i: {score: 0.9, roles: [tool_result]}}\n"
 			"rules: [{name: a, when: 'prompt.injection > 0.9', deny: true},"
 			" {name: mail, redact: {classes: [pii]}}]\n",
 			"0 different", "0 different" },
-		{ "other texts scored", "classes: {i: {score: 0.9}}\n"
+		{ "other texts scored",
+			"classes: {i: {score: 0.9}}\n"
 			"rules: [{name: a, when: 'prompt.injection > 0.9', deny: true}]\n",
 			"not compared 1: prompt.injection was not recorded",
 			"not compared 1: prompt.injection was not recorded" },
@@ -360,6 +380,178 @@ a_record_that_was_changed_comes_out_otherwise(void **state)
 	assert_int_equal(replay("p.yaml", NULL, NULL), 1);
 }
 
+/* ---- answers ---- */
+
+#define ANSWERS                                                                                \
+	HEAD "classes: {steer: {score: 0.5}}\n"                                                \
+	     "rules:\n"                                                                        \
+	     "  - {name: keys, phase: response, when: '\"secret\" in response.classes', "      \
+	     "deny: "                                                                          \
+	     "{status: 451}}\n"                                                                \
+	     "  - {name: cut, phase: response, when: 'response.finish_reason == \"length\"', " \
+	     "tag: cut}\n"                                                                     \
+	     "  - {name: numbers, phase: response, when: 'identity.person == \"al\"', "        \
+	     "redact: "                                                                        \
+	     "{entities: [US_SSN], with: mask}}\n"                                             \
+	     "  - {name: shell, phase: response, when: 'response.tool_calls.exists(t, t.name " \
+	     "== \"sh\")', deny: true}\n"
+
+/* A decision, and what was said of its answer. */
+static void
+record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
+	enum answer_when when, const char *found)
+{
+	struct answer_request asked;
+	struct answer_verdict v;
+	struct policy_facts q;
+	const char *why;
+	struct buf b;
+	json_t *in = json_loads(requests[0], 0, NULL);
+
+	struct request *r = decide_run(snap, in, &why);
+	assert_non_null(r);
+	request_facts(r, &q);
+	assert_int_equal(policy_answer_request(snap->policy, &q, &r->arena, &asked), 0);
+	facts.rules = snap->rules;
+	uint16_t roles[DETECT_ENTITIES_MAX] = { 0 };
+	facts.roles = roles;
+	if (found) {
+		int e = detect_entity_find(snap->rules, span_str(found));
+		assert_true(e >= 0);
+		entity_add(&facts.entities, (size_t)e);
+		roles[e] = 1u << ROLE_ASSISTANT;
+	}
+	assert_int_equal(policy_answer(snap->policy, &asked, &facts, when, &r->arena, &v), 0);
+	record_one(f, r);
+	buf_init(&b, 0);
+	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
+	record_answer(&b, snap->policy, r->found.route, &facts, when, &v);
+	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
+	buf_free(&b);
+	request_free(&r);
+	json_decref(in);
+}
+
+static void
+record_answers(void)
+{
+	struct answer_tool tool = { SPAN_LIT("sh"), SPAN_LIT("{\"c\":\"secret-text\"}"),
+		false };
+
+	put("p.yaml", ANSWERS);
+	struct snapshot *snap = decide_load("test", NULL, path("p.yaml"));
+	assert_non_null(snap);
+	FILE *f = fopen(path("records.jsonl"), "w");
+	assert_non_null(f);
+	nids = 0;
+	const struct answer_uses *uses = &snap->policy->routes[0].uses;
+	fprintf(f, "{\"v\":1,\"type\":\"policy\",\"searched\":\"all\",\"answers\":{\"%s\":[",
+		uses->searched);
+	for (size_t e = 0; e < detect_entity_count(snap->rules); e++)
+		if (entity_in(&uses->entities, e))
+			fprintf(f, "\"%s\",", detect_entity_name(snap->rules, e));
+	fprintf(f, "\"\"]}}\n");
+	record_with_answer(f, snap, (struct answer_facts){ .status = 200 }, ANSWER_WHOLE, NULL);
+	record_with_answer(f, snap, (struct answer_facts){ .status = 200, .streamed = true },
+		ANSWER_NEW, "AWS_ACCESS_KEY");
+	record_with_answer(f, snap,
+		(struct answer_facts){ .status = 200, .finish_reason = SPAN_LIT("length") },
+		ANSWER_END, "US_SSN");
+	record_with_answer(f, snap, (struct answer_facts){ .tools = &tool, .ntools = 1 },
+		ANSWER_BLOCK, NULL);
+	fclose(f);
+	snapshot_unref(&snap);
+}
+
+static void
+answers_are_judged_again_on_their_record(void **state)
+{
+	(void)state;
+	record_answers();
+	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
+	assert_null(strstr(cmd_out, "secret-text"));
+	holds(cmd_out, "\"answer\":{\"when\":\"new\",\"effect\":\"deny\",\"rule\":\"keys\","
+		       "\"denied_with\":451,");
+	holds(cmd_out, "\"tags\":[\"cut\"]");
+	holds(cmd_out,
+		"\"entities\":{\"US_SSN\":{\"roles\":[\"assistant\"],\"with\":\"mask\"}}");
+	holds(cmd_out, "\"tool_calls\":[\"sh\"]");
+	int code = replay("p.yaml", NULL, NULL);
+	if (code != 0)
+		fail_msg("exit %d: %s%s", code, cmd_out, cmd_err);
+	assert_string_equal(cmd_out, "4 decisions: 4 the same, 0 different\n"
+				     "4 answers: 4 the same, 0 different\n");
+	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
+	holds(cmd_out, "answer: deny by keys, asked at: new\n");
+	holds(cmd_out, "evaluated again on the recorded values: the same outcomes");
+	holds(cmd_out, "keys matched: response.classes was [\"secret\"]; it denies with 451");
+	assert_int_equal(explain("p.yaml", ids[2], "--json"), 0);
+	json_t *o = json_loads(cmd_out, 0, NULL), *answer = json_object_get(o, "answer");
+	assert_string_equal(json_string_value(json_object_get(answer, "decision")), "redact");
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(answer, "explain"), "rules")),
+		4);
+	json_decref(o);
+}
+
+static void
+what_another_policy_says_of_answers_is_counted(void **state)
+{
+	static const struct {
+		const char *name, *rules, *said;
+	} rows[] = {
+		{ "none any more", "", "4 answers: 1 the same, 3 different\n" },
+		{ "another style",
+			"rules: [{name: numbers, phase: response, redact: {entities: "
+			"[US_SSN]}}]\n",
+			"redactions {\"US_SSN\": \"mask\"} → {\"US_SSN\": \"placeholder\"}" },
+		{ "another status",
+			"rules: [{name: keys, phase: response, when: "
+			"'\"AWS_ACCESS_KEY\" in response.entities', deny: true}]\n",
+			"status 451 → 403" },
+		{ "what was not searched for",
+			"rules: [{name: a, phase: response, redact: {entities: "
+			"[IBAN_CODE]}}]\n",
+			"not compared 4: IBAN_CODE was not searched for, and a rule reads it" },
+		{ "a score that nobody asked for",
+			"rules: [{name: a, phase: response, when: 'response.injection > 0.5', "
+			"deny: "
+			"true}]\n",
+			": response.injection was not recorded, and a rule reads it" },
+		{ "arguments",
+			"rules: [{name: a, phase: response, when: "
+			"'response.tool_calls.exists(t, "
+			"t.arguments.c == \"x\")', deny: true}]\n",
+			"not compared 1: arguments of tool calls are not recorded, and a "
+			"rule" },
+	};
+	char policy[2048];
+
+	(void)state;
+	record_answers();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(policy, sizeof(policy), HEAD "%s", rows[i].rules);
+		put("q.yaml", policy);
+		replay("q.yaml", "--examples", "9");
+		if (!strstr(cmd_out, rows[i].said))
+			fail_msg("%s: %s%s", rows[i].name, cmd_out, cmd_err);
+	}
+	replay("q.yaml", "--json", NULL);
+	json_t *o = json_loads(cmd_out, 0, NULL);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(o, "answers"), "total")), 4);
+	json_decref(o);
+	/* Decided before any rule on answers was there. */
+	record_all(ANSWERS, requests, 1);
+	FILE *f = fopen(path("records.jsonl"), "a");
+	assert_non_null(f);
+	fprintf(f, "{\"v\":1,\"type\":\"completion\",\"id\":\"%s\",\"status\":200}\n", ids[0]);
+	fclose(f);
+	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
+	holds(cmd_out, "1 answers: 0 the same, 0 different, 1 not compared\n"
+		       "  not compared 1: the answer was not inspected\n");
+}
+
 static void
 since_and_until_bound_what_is_replayed(void **state)
 {
@@ -396,6 +588,8 @@ main(void)
 		cmocka_unit_test(what_was_not_searched_for_is_not_compared),
 		cmocka_unit_test(roles_are_recorded_and_replayed),
 		cmocka_unit_test(a_record_that_was_changed_comes_out_otherwise),
+		cmocka_unit_test(answers_are_judged_again_on_their_record),
+		cmocka_unit_test(what_another_policy_says_of_answers_is_counted),
 		cmocka_unit_test(since_and_until_bound_what_is_replayed),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);

@@ -1,0 +1,141 @@
+/* What a completion says of the rules on answers: the facts they read and what they said,
+ * so that they can be asked again. */
+#include "policy/explain.h"
+#include "steps/record.h"
+
+enum { OUTCOMES_MAX = 4096, SCORE_DIGITS = 6 };
+
+static void
+put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *v)
+{
+	size_t n = 0;
+
+	put_str(b, "effect", span_str(rule_effect_name(v->effect)));
+	put_str(b, "rule", span_str(v->rule ? v->rule->name : NULL));
+	if (v->effect == RULE_DENY) {
+		put_int(b, "denied_with", v->status);
+		put_utf8(b, "reason", span_str(v->reason));
+	}
+	if (v->trace && p->nanswer_rules <= OUTCOMES_MAX) {
+		key(b, "outcomes");
+		buf_putc(b, '"');
+		for (size_t i = 0; i < p->nanswer_rules; i++)
+			buf_putc(b, explain_letters[v->trace[i].fate]);
+		buf_putc(b, '"');
+	}
+	for (size_t i = 0; v->trace && i < p->nanswer_rules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &v->trace[i];
+		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
+			continue;
+		put_item(b, "rules", n++);
+		buf_putc(b, '{');
+		put_str(b, "name", span_str(t->rule->name));
+		put_str(b, "fate",
+			t->fate == RULE_MATCHED ? SPAN_LIT("matched") : SPAN_LIT("error"));
+		put_str(b, "error", t->error);
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+	n = v->ntags < LIST_MAX ? v->ntags : LIST_MAX;
+	for (size_t i = 0; i < n; i++)
+		put_text_item(b, "tags", i, span_str(v->tags[i]));
+	put_end(b, n);
+	if (!v->shadowed)
+		return;
+	put_object(b, "would_be");
+	put_str(b, "decision", span_str(rule_effect_name(v->shadow_effect)));
+	put_str(b, "rule", span_str(v->shadow_rule ? v->shadow_rule->name : NULL));
+	buf_putc(b, '}');
+}
+
+/* {"EMAIL_ADDRESS": {"roles": ["assistant"], "with": "mask"}} */
+static void
+put_entities(struct buf *b, const struct answer_facts *f, const struct answer_verdict *v)
+{
+	bool any = false;
+
+	for (size_t e = 0; f->rules && e < detect_entity_count(f->rules); e++) {
+		size_t n = 0;
+		if (!entity_in(&f->entities, e))
+			continue;
+		if (!any)
+			put_object(b, "entities");
+		any = true;
+		put_object(b, detect_entity_name(f->rules, e));
+		for (unsigned k = 0; f->roles && k < ROLE_COUNT; k++)
+			if (f->roles[e] >> k & 1)
+				put_text_item(
+					b, "roles", n++, span_str(role_name((enum seg_role)k)));
+		put_end(b, n);
+		if (entity_in(&v->redact, e) && v->effect != RULE_DENY)
+			put_str(b, "with", span_str(style_names[v->with[e]]));
+		buf_putc(b, '}');
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
+/* Lists that are cut, and texts: a reader must not take them for what rules read. */
+static void
+put_not_held(struct buf *b, const struct answer_facts *f)
+{
+	bool calls = f->ntools > LIST_MAX;
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->ntools && !calls; i++)
+		calls = f->tools[i].name.n > VALUE_MAX;
+	if (calls)
+		put_text_item(b, "not_held", n++, SPAN_LIT("response.tool_calls"));
+	if (f->nmedia > LIST_MAX)
+		put_text_item(b, "not_held", n++, SPAN_LIT("response.media"));
+	if (f->finish_reason.n > VALUE_MAX)
+		put_text_item(b, "not_held", n++, SPAN_LIT("response.finish_reason"));
+	if (f->model.n > VALUE_MAX)
+		put_text_item(b, "not_held", n++, SPAN_LIT("response.model"));
+	put_end(b, n);
+}
+
+static void
+put_facts(struct buf *b, const struct policy *p, const struct answer_facts *f,
+	const struct answer_verdict *v)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < p->nclasses; k++)
+		if (entity_in(&v->classes_hit, k))
+			put_text_item(b, "classes", n++, span_str(p->classes[k].name));
+	put_end(b, n);
+	put_entities(b, f, v);
+	key(b, "injection");
+	buf_printf(b, "%.*f", SCORE_DIGITS, f->injection);
+	put_int(b, "bytes", f->bytes);
+	put_int(b, "tokens", f->tokens);
+	put_utf8(b, "finish_reason", f->finish_reason);
+	put_utf8(b, "model", f->model);
+	put_int(b, "status", f->status);
+	put_flag(b, "streamed", f->streamed);
+	put_flag(b, "evasion", f->evasion);
+	n = f->nmedia < LIST_MAX ? f->nmedia : LIST_MAX;
+	for (size_t i = 0; i < n; i++)
+		put_text_item(b, "media", i, f->media[i]);
+	put_end(b, n);
+	n = f->ntools < LIST_MAX ? f->ntools : LIST_MAX;
+	for (size_t i = 0; i < n; i++)
+		put_text_item(b, "tool_calls", i, cut(f->tools[i].name, VALUE_MAX));
+	put_end(b, n);
+	put_not_held(b, f);
+}
+
+void
+record_answer(struct buf *b, const struct policy *p, const struct route *route,
+	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v)
+{
+	put_object(b, "answer");
+	put_str(b, "when", span_str(answer_when_names[when]));
+	put_verdict(b, p, v);
+	put_facts(b, p, f, v);
+	put_str(b, "searched",
+		route->find_all ? SPAN_LIT("all") : span_str(route->uses.searched));
+	put_flag(b, "scored", route->uses.injection);
+	buf_putc(b, '}');
+}
