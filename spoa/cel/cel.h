@@ -83,6 +83,10 @@ bool cel_reads(const struct cel_program *p, size_t slot);
 bool cel_names(const struct cel_program *p, size_t slot,
 	void (*name)(void *arg, struct span name), void *arg);
 
+/* Calls literal() for each text that the slot is compared with: ==, != and `slot in [...]`. */
+void cel_compared(const struct cel_program *p, size_t slot,
+	void (*literal)(void *arg, struct span text), void *arg);
+
 struct cel_activation {
 	void *ctx;
 	/* The value of a slot; asked at most once a slot an evaluation. Never

@@ -171,6 +171,49 @@ cel_names(const struct cel_program *p, size_t slot, void (*name)(void *arg, stru
 	return !cel_reads(p, slot) || names_in(&s, p->root);
 }
 
+static void
+literals_of(const struct names *s, const struct cel_value *v)
+{
+	if (v->type == CEL_STRING)
+		s->name(s->arg, v->s);
+	for (size_t i = 0; v->type == CEL_LIST && i < v->list.n; i++)
+		literals_of(s, &v->list.v[i]);
+}
+
+/* A constant, or a list of some. */
+static void
+compared_with(const struct names *s, const struct cel_node *n)
+{
+	if (n->op == OP_CONST)
+		literals_of(s, &n->value);
+	for (uint32_t i = 0; n->op == OP_LIST && i < n->nkids; i++)
+		if (n->kid[i]->op == OP_CONST)
+			literals_of(s, &n->kid[i]->value);
+}
+
+static void
+compared_in(const struct names *s, const struct cel_node *n)
+{
+	bool equal = n->op == OP_EQ || n->op == OP_NE;
+
+	for (uint32_t i = 0; i < n->nkids; i++) {
+		bool slot = n->kid[i]->op == OP_SLOT && is_slot(s, n->kid[i]);
+		if (slot && (equal || (n->op == OP_IN && i == 0)))
+			compared_with(s, n->kid[1 - i]);
+		compared_in(s, n->kid[i]);
+	}
+}
+
+void
+cel_compared(const struct cel_program *p, size_t slot,
+	void (*literal)(void *arg, struct span text), void *arg)
+{
+	const struct names s = { p, slot, literal, arg };
+
+	if (cel_reads(p, slot))
+		compared_in(&s, p->root);
+}
+
 /* --- evaluation --- */
 
 int

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "detect/custom/custom.h"
 #include "policy/credentials.h"
+#include "policy/literals.h"
 #include "policy/observe.h"
 #include "policy/read.h"
 
@@ -335,7 +336,7 @@ unreached(struct remarks *r)
 }
 
 static void
-own_cost(void *arg, const struct yaml_node *at, const char *text)
+at_place(void *arg, const struct yaml_node *at, const char *text)
 {
 	say(arg, at, "%s", text);
 }
@@ -356,6 +357,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	limits(&r);
 	externals(&r);
 	unreached(&r);
+	policy_literals(p, at_place, &r);
 	searches(&r);
-	detect_own_costs(rules, own_cost, &r);
+	detect_own_costs(rules, at_place, &r);
 }

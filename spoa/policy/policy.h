@@ -430,6 +430,8 @@ const struct policy *policy_compile(struct arena *a, const struct yaml_node *roo
 	const char *file, const struct config *cfg, struct detect_rules *rules, struct diag *d);
 /* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
+/* Whether the route takes requests of that path, whatever their method and host. */
+bool policy_route_has_path(const struct route *r, struct span path);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

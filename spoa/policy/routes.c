@@ -393,6 +393,17 @@ prefix_matches(struct span path, struct span prefix)
 	return prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/';
 }
 
+bool
+policy_route_has_path(const struct route *r, struct span path)
+{
+	if (span_find(path, r->paths, r->npaths) < r->npaths)
+		return true;
+	for (size_t i = 0; i < r->nprefixes; i++)
+		if (prefix_matches(path, span_str(r->prefixes[i])))
+			return true;
+	return false;
+}
+
 static bool
 route_matches(const struct route *r, struct span method, struct span host, struct span path)
 {
@@ -400,12 +411,7 @@ route_matches(const struct route *r, struct span method, struct span host, struc
 		return false;
 	if (r->nhosts && !policy_host_in(host, r->hosts, r->nhosts))
 		return false;
-	if (span_find(path, r->paths, r->npaths) < r->npaths)
-		return true;
-	for (size_t i = 0; i < r->nprefixes; i++)
-		if (prefix_matches(path, span_str(r->prefixes[i])))
-			return true;
-	return false;
+	return policy_route_has_path(r, path);
 }
 
 const struct route *

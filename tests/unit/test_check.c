@@ -263,6 +263,87 @@ key_files_that_exist_are_read(void **state)
 	assert_non_null(strstr(cmd_err, "k.yaml:"));
 }
 
+/* In conditions: what no request of the policy's routes can be, and what one may be. */
+static void
+literals_that_nothing_can_be_are_noted(void **state)
+{
+#define ROUTES                                                                                 \
+	"  - {name: chat, match: {methods: [POST], path: /v1/chat/completions, host: "         \
+	"api.example.com}, targets: [own, far]}\n"                                             \
+	"  - {name: rest, match: {methods: [GET, PUT], path_prefix: /api, host: "              \
+	"'*.example.org'}, dialect: rest, backend: openai}\n"
+#define OPEN "  - {name: open, match: {path_prefix: /o}, dialect: rest, backend: openai}\n"
+#define REST "  - {name: one, match: {path: /r}, dialect: rest, backend: openai}\n"
+	static const struct {
+		const char *when, *routes, *want; /* want NULL: silent */
+	} rows[] = {
+		{ "route.name == \"chta\"", ROUTES,
+			"rule a: no route.name can be \"chta\", did you mean chat?\n" },
+		{ "\"chta\" == route.name", ROUTES, "no route.name can be \"chta\"" },
+		{ "route.name != \"chta\"", ROUTES, "no route.name can be \"chta\"" },
+		{ "identity.method == \"none\" && !(route.name in [\"chat\", \"gone\"])",
+			ROUTES, "no route.name can be \"gone\"\n" },
+		{ "route.name in [\"chat\", \"rest\"]", ROUTES, NULL },
+		{ "route.name == \"chat\" || route.name == \"\"", ROUTES, NULL },
+		{ "route.name.startsWith(\"gone\")", ROUTES, NULL },
+		{ "route.name == identity.team", ROUTES, NULL },
+		{ "identity.team == \"gone\"", ROUTES, NULL },
+		{ "[\"gone\"].exists(x, x == identity.team && route.name == \"chat\")", ROUTES,
+			NULL },
+		{ "[\"a\"].exists(x, route.name == \"gone\")", ROUTES,
+			"no route.name can be \"gone\"" },
+		{ "target.name == \"unused\"", ROUTES, "no target.name can be \"unused\"" },
+		{ "target.name == \"own\" || target.name == \"far\"", ROUTES, NULL },
+		{ "target.region == \"us\"", ROUTES, "no target.region can be \"us\"" },
+		{ "target.region == \"eu\"", ROUTES, NULL },
+		{ "model.name == \"any\"", ROUTES, NULL },
+		{ "model.name == \"any\"", REST, "no model.name can be \"any\"" },
+		{ "model.name == \"\"", REST, NULL },
+		{ "request.method == \"DELETE\"", ROUTES,
+			"no request.method can be \"DELETE\"" },
+		{ "request.method == \"PUT\"", ROUTES, NULL },
+		{ "request.method == \"DELETE\"", ROUTES OPEN, NULL },
+		{ "request.method == \"post\"", ROUTES OPEN,
+			"no request.method can be \"post\"" },
+		{ "request.method == \"TRACE\"", ROUTES OPEN,
+			"no request.method can be \"TRACE\"" },
+		{ "request.path == \"/v1/chat/completion\"", ROUTES,
+			"no request.path can be \"/v1/chat/completion\", did you mean "
+			"/v1/chat/completions?" },
+		{ "request.path == \"/apix\"", ROUTES, "no request.path can be \"/apix\"" },
+		{ "request.path in [\"/api\", \"/api/deep/er\"]", ROUTES, NULL },
+		{ "request.host == \"api.example.net\"", ROUTES,
+			"no request.host can be \"api.example.net\"" },
+		{ "request.host == \"x.example.org\"", ROUTES, NULL },
+		{ "request.host == \"anything.at.all\"", ROUTES OPEN, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[2048];
+		snprintf(text, sizeof(text),
+			"tollgate: 1\nname: t\n"
+			"providers: {own: {backend: openai, external: false}, far: {backend: "
+			"local, region: eu}, unused: {backend: local}}\nroutes:\n%s"
+			"rules:\n  - {name: a, when: '%s', deny: true}\n",
+			rows[i].routes, rows[i].when);
+		put("p.yaml", text);
+		int code = check("--policy", path("p.yaml"), NULL);
+		const char *note = strstr(cmd_out, " can be ");
+		bool right = rows[i].want ? strstr(cmd_out, rows[i].want) != NULL : !note;
+		if (code || !right)
+			fail_msg("%s: %d: %s%s", rows[i].when, code, cmd_out, cmd_err);
+	}
+	put("p.yaml", POLICY "limits: [{name: l, when: 'route.name == \"gone\"', requests: 5, "
+			     "window: 1m}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(
+		strstr(cmd_out, "p.yaml:5:10: limit l: no route.name can be \"gone\"\n"));
+#undef ROUTES
+#undef OPEN
+#undef REST
+}
+
 static void
 consequences_are_noted(void **state)
 {
@@ -396,6 +477,7 @@ main(void)
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(key_files_that_exist_are_read),
+		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(consequences_are_noted),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
