@@ -196,8 +196,11 @@ section_add(struct reading *r, const struct haproxy_line *line)
 	struct haproxy *h = r->h;
 
 	if (h->outside) {
-		haproxy_note(h, r->file, r->line, "%.*s: before any section",
-			SPAN_ARG(line->word[0]));
+		if (!h->said)
+			haproxy_note(h, r->file, r->line,
+				"%.*s: before any section of this file, as what follows it",
+				SPAN_ARG(line->word[0]));
+		h->said = true;
 		return;
 	}
 	struct haproxy_section *s = &h->section[h->n - 1];
@@ -244,6 +247,8 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 
 	if (++h->files > HAPROXY_FILES_MAX || (h->bytes += text.n) > HAPROXY_BYTES_MAX)
 		return ERR_LIMIT;
+	h->outside = h->outside || !h->joined;
+	h->said = false;
 	while (rest.p && !r.ended) {
 		r.line++;
 		read_line(&r, span_next(&rest, '\n'));

@@ -58,7 +58,10 @@ struct haproxy {
 	struct buf notes; /* "file:line: what could not be read\n" */
 	size_t bytes, files;
 	/* where the reader is */
-	bool outside; /* no section has begun in this run of files */
+	bool outside; /* no section has begun in this file */
+	bool said;    /* and that was said of it */
+	bool joined;  /* a file goes on in the section of the one before: files that are not
+			 HAProxy's own */
 	size_t room, line_room, variable_room;
 };
 

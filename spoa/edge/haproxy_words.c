@@ -80,6 +80,21 @@ put_words(struct words *w, struct span value)
 		}
 }
 
+/* What HAProxy itself sets before it reads its files (configuration.txt 2.3): there, whatever
+ * it is, and no secret. */
+static bool
+of_haproxy(struct span name)
+{
+	static const char *const names[] = { "HAPROXY_BRANCH", "HAPROXY_CFGFILES",
+		"HAPROXY_CLI", "HAPROXY_HTTPS_LOG_FMT", "HAPROXY_HTTP_CLF_LOG_FMT",
+		"HAPROXY_HTTP_LOG_FMT", "HAPROXY_KEYLOG_BC_LOG_FMT",
+		"HAPROXY_KEYLOG_FC_LOG_FMT", "HAPROXY_LOCALPEER", "HAPROXY_MASTER_CLI",
+		"HAPROXY_MWORKER", "HAPROXY_STARTUP_VERSION", "HAPROXY_TCP_CLF_LOG_FMT",
+		"HAPROXY_TCP_LOG_FMT" };
+
+	return SPAN_IN(name, names) || name.p[0] == '.';
+}
+
 /* $NAME, ${NAME}, ${NAME-default}, ${NAME[*]}: inside "" only. A name that begins with a dot is
  * one of HAProxy's own (.FILE, .LINE, .SECTION). */
 static void
@@ -111,12 +126,14 @@ word_variable(struct words *w)
 	}
 	w->at = to + brace;
 	struct span value = haproxy_variable(w->h, name);
-	if (!value.p && !other.p && name.p[0] != '.')
+	if (!value.p && of_haproxy(name))
+		value = name;
+	else if (!value.p && !other.p)
 		haproxy_note(w->h, w->line->file, w->line->line,
 			"%.*s is not set here: taken as empty", SPAN_ARG(name));
 	if (!value.p)
 		value = other;
-	if (!w->line->environment)
+	if (!w->line->environment && !of_haproxy(name))
 		w->line->environment = w->n ? w->n : 1;
 	w->open = true;
 	if (list)

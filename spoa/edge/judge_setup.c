@@ -61,6 +61,7 @@ read_engine(const struct judge *j, struct haproxy *spoe)
 	char path[4096] = "";
 
 	haproxy_init(spoe);
+	spoe->joined = true;
 	haproxy_read_text(spoe, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
 	if (file.n && haproxy_read(spoe, file.p) == 0)
 		return true;
@@ -78,6 +79,7 @@ compare_engine(struct judge *j)
 	if (!j->engine)
 		return;
 	haproxy_init(&ours);
+	ours.joined = true;
 	haproxy_read_text(&ours, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
 	haproxy_read_text(&ours, "spoe.cfg", shipped("haproxy/spoe.cfg"));
 	if (!read_engine(j, &mine))

@@ -167,6 +167,41 @@ add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 	return true;
 }
 
+/* A backend, or a listen that is not the gate, with somewhere to go. */
+static bool
+may_be_provider(const struct lay *l, const struct haproxy_section *s)
+{
+	bool server = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		server |= span_is(s->line[i].word[0], "server") ||
+			  span_is(s->line[i].word[0], "server-template");
+	return server && (s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN) &&
+	       s != l->front && !span_starts(s->name, SPAN_LIT("tollgate-"));
+}
+
+static void
+ask_backend(struct lay *l, const struct haproxy *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (!may_be_provider(l, &h->section[i]))
+			continue;
+		if (n++ == 0)
+			buf_str(&l->choices, "--backend NAME=DIALECT: no backend sets a "
+					     "provider's key; which "
+					     "of these lead to a model, and do they speak "
+					     "openai, anthropic or "
+					     "rest?\n");
+		buf_printf(&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
+	}
+	if (n == 0)
+		buf_str(&l->choices,
+			"no backend has a server: first write that of the provider, with its "
+			"key and its server (README has one)\n");
+}
+
 static void
 choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
 {
@@ -196,15 +231,7 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 	}
 	if (l->nbackend || l->choices.n)
 		return;
-	buf_str(&l->choices,
-		"--backend NAME=DIALECT: no backend sets a provider's key; which of "
-		"these lead to a model, and do they speak openai, anthropic or "
-		"rest?\n");
-	for (size_t i = 0; i < h->n; i++)
-		if (h->section[i].kind == HAPROXY_BACKEND &&
-			!span_starts(h->section[i].name, SPAN_LIT("tollgate-")))
-			buf_printf(
-				&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
+	ask_backend(l, h);
 }
 
 /* The guard of a backend and the stanza of a frontend cannot be one: the guard would come

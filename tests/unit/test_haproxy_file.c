@@ -33,6 +33,8 @@ static const struct {
 	{ "a list is several words", "a \"${TG_LIST[*]}\"", "a|x|y", "" },
 	{ "an unset variable is empty, and said", "a \"$TG_NONE\"", "a|",
 		"TG_NONE is not set" },
+	{ "a variable of HAProxy's own is there", "a \"${HAPROXY_HTTP_LOG_FMT} x\"",
+		"a|HAPROXY_HTTP_LOG_FMT x", "" },
 	{ "a quote that is not closed", "a \"b", NULL, "a quote is not closed" },
 	{ "a strong one", "a 'b", NULL, "a quote is not closed" },
 	{ "a variable without a name", "a \"$ b\"", NULL, "without the name" },
@@ -65,6 +67,8 @@ words_are_those_of_haproxy(void **state)
 		}
 		buf_putc(&got, 0);
 		buf_putc(&h.notes, 0);
+		if (ok && !*rows[i].note && *h.notes.p)
+			fail_msg("%s: %s", rows[i].name, h.notes.p);
 		if (ok != (rows[i].words != NULL) || (ok && strcmp(got.p, rows[i].words)) ||
 			!strstr(h.notes.p, rows[i].note))
 			fail_msg("%s: %s, %s", rows[i].name, got.p, h.notes.p);
@@ -173,7 +177,9 @@ static const struct {
 	{ "an .if without its .endif", "backend a\n.if 1\n x\n",
 		"a(-) x3; h.cfg:4: .if without its .endif\n" },
 	{ "lines before any section", " x\nbackend a\n",
-		"a(-); h.cfg:1: x: before any section\n" },
+		"a(-); h.cfg:1: x: before any section of this file, as what follows it\n" },
+	{ "they are said once", " x\n y\nbackend a\n z\n",
+		"a(-) z4; h.cfg:1: x: before any section of this file, as what follows it\n" },
 	{ "defaults that are not there", "backend a from b\n",
 		"a(-); h.cfg:1: no section `defaults b` comes before\n" },
 	{ "a comment is no line", "# x\nbackend a # b\n\n y\n", "a(-) y4; " },
@@ -198,6 +204,21 @@ sections_are_those_of_haproxy(void **state)
 			fail_msg("%s: %s", shapes[i].name, out.p);
 		buf_free(&out);
 	}
+}
+
+static void
+each_file_begins_outside_of_sections(void **state)
+{
+	struct haproxy h;
+
+	(void)state;
+	haproxy_init(&h);
+	assert_int_equal(haproxy_read_text(&h, "a.cfg", SPAN_LIT("backend a\n x\n")), 0);
+	assert_int_equal(haproxy_read_text(&h, "b.cfg", SPAN_LIT(" y\n")), 0);
+	assert_int_equal(h.section[0].n, 1);
+	buf_putc(&h.notes, 0);
+	assert_non_null(strstr(h.notes.p, "b.cfg:1: y: before any section"));
+	haproxy_free(&h);
 }
 
 static void
@@ -255,6 +276,7 @@ main(void)
 		cmocka_unit_test(a_nul_is_no_word),
 		cmocka_unit_test(conditions_are_judged_or_said_to_be_unknown),
 		cmocka_unit_test(sections_are_those_of_haproxy),
+		cmocka_unit_test(each_file_begins_outside_of_sections),
 		cmocka_unit_test(a_folder_is_its_cfg_files_by_name),
 		cmocka_unit_test(versions_are_read),
 	};

@@ -55,6 +55,15 @@ static const struct {
 		"--backend one=DIALECT: it holds a credential (line 13)" },
 	{ "no credential at all", SITE "backend one\n server a :1\n", NULL, "h", NULL, NULL,
 		"    --backend one=openai\n" },
+	{ "a listen may be one, the gate not",
+		"defaults\n mode http\nfrontend web\n bind :80\nlisten own\n bind :81\n server "
+		"a "
+		":1\n",
+		"web", "h", NULL, NULL, "    --backend own=openai\n" },
+	{ "no backend that leads anywhere",
+		"defaults\n mode http\nfrontend web\n bind :80\nbackend table\n stick-table "
+		"type ip size 1\n",
+		NULL, "h", NULL, NULL, "no backend has a server" },
 	{ "a backend that is not there", SITE "backend one\n server a :1\n", NULL, "h", "onee",
 		"openai", "--backend onee: HAProxy's files have none" },
 };
