@@ -111,7 +111,7 @@ print_would(json_t *would)
 		if (json_is_string(v))
 			printf(", %s %s", members[i], json_string_value(v));
 		else if (v)
-			printf(" %lld", (long long)json_integer_value(v));
+			printf(", %s %lld", members[i], (long long)json_integer_value(v));
 	}
 	putchar('\n');
 }

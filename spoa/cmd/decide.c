@@ -505,7 +505,7 @@ observed_json(const struct request *r)
 {
 	const struct decision *d = &r->out.would;
 	bool denied = d->kind == D_DENY;
-	json_t *would = json_pack("{ss si* ss* ss so*}", "decision",
+	json_t *would = json_pack("{ss si ss* ss so*}", "decision",
 		d->kind == D_DEFER ? "unknown" : decision_names[d->kind], "status",
 		denied ? d->status : 200, "code", denied ? d->code : NULL, "rule",
 		d->rule ? d->rule : "", "reason", denied ? text(d->message) : NULL);

@@ -130,7 +130,7 @@ is "audit list has all of them" "$(wc -l <"$D/out")" "$observed"
 like "with what they would have been" "$(cat "$D/out")" ' observed \(deny 403\) service-account chat '
 id=$(sed -n 's/.* observed (deny 403) .* //p' "$D/out" | head -1)
 "$build/tollgate" audit explain "$id" -c "$D/tollgate.yaml" >"$D/out"
-like "audit explain" "$(cat "$D/out")" 'not enforced \(observe\): deny 403, code content_policy_violation, rule no-secrets'
+like "audit explain" "$(cat "$D/out")" 'not enforced \(observe\): deny, status 403, code content_policy_violation, rule no-secrets'
 like "with the same outcomes" "$(cat "$D/out")" 'evaluated again on the recorded values: the same outcomes'
 "$build/tollgate" policy replay -c "$D/tollgate.yaml" >"$D/out"
 like "replay counts them" "$(cat "$D/out")" "observed     $observed: what the rules said was not enforced"
@@ -145,11 +145,11 @@ req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$chat"
 is "a guarded backend is a 503: its key serves nobody who is observed" "$status $(seen 1)" "503 []"
 
 # ---- the end ----
-policy "$(in_future '+6 seconds')"
+policy "$(in_future '+4 seconds')"
 reload
 req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"
 is "before its end" "$status" 200
-sleep 7
+sleep 5
 req POST /v1/chat/completions -H "$old" -H "$theirs" -H "$json" -d "$secret"
 is "after it, without a reload: decided as any" "$status $(header x-tollgate-decision)" "403 deny"
 unlike "and recorded so" "$(record)" '"observing"'

@@ -135,11 +135,14 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 			"{" CHAT ",\"host\":\"strict.example\"," SAYS("a \\\\u202etxt.exe") "}",
 			EXIT_NO, { "\"rule\": \"hidden\"" } },
 		{ "a second mention of a value is no finding, and replaced too",
-			"{" CHAT "," SAYS("MRN: to jo@example.org, passport no. X1234567, then x1234567") "}",
+			"{" CHAT "," SAYS("MRN: to jo@example.org, passport no. X1234567, then "
+					  "x1234567") "}",
 			EXIT_DONE,
 			{ "passport no. <PASSPORT_1>, then <PASSPORT_1>", "\"mentions\"" } },
 		{ "a key of ours is replaced, whatever the rules say",
-			"{" CHAT "," SAYS("tg_abcd1234_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk") "}",
+			"{" CHAT
+			"," SAYS("tg_abcd1234_"
+				 "0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk") "}",
 			EXIT_DONE,
 			{ "<CREDENTIAL_1>", "\"decision\": \"redact\"", "\"CREDENTIAL\"" } },
 		{ "a body in base 64",
@@ -172,6 +175,59 @@ the_decision_is_printed_and_is_the_exit_code(void **state)
 	}
 }
 
+/* What a cutover's request would have come to; its end is the request's time's. */
+static void
+what_is_observed_is_said_and_no_denial(void **state)
+{
+#define OLD "\"host\":\"old.example\",\"time\":\"2026-01-01T00:00:00Z\""
+	static const struct {
+		const char *name, *request;
+		int code;
+		const char *want[4];
+	} rows[] = {
+		{ "what a rule denies", "{" OLD "," CHAT "," SAYS("AKIAQ3EGRTZK7VXW2YUB") "}",
+			EXIT_DONE,
+			{ "\"decision\": \"observed\"", "\"backend\": \"llm-old\"",
+				"\"would\": {\n    \"decision\": \"deny\",\n    \"status\": "
+				"403",
+				"\"rule\": \"secrets\"" } },
+		{ "what a rule redacts is not", "{" OLD "," CHAT "," SAYS("jo@example.org") "}",
+			EXIT_DONE,
+			{ "\"would\": {\n    \"decision\": \"redact\"",
+				"\"classes\": [\n    \"pii\"" } },
+		{ "no route", "{" OLD ",\"path\":\"/other\"}", EXIT_DONE,
+			{ "\"decision\": \"observed\"", "\"code\": \"no_route\"" } },
+		{ "a spelling of the path", "{" OLD ",\"path\":\"/api//x\"}", EXIT_DONE,
+			{ "\"code\": \"ambiguous_path\"" } },
+		{ "an identity that is given is one of ours",
+			"{" OLD ",\"identity\":{\"person\":\"al\"}," CHAT
+			"," SAYS("AKIAQ3EGRTZK7VXW2YUB") "}",
+			EXIT_NO, { "\"decision\": \"deny\"" } },
+		{ "another host",
+			"{\"time\":\"2026-01-01T00:00:00Z\"," CHAT
+			"," SAYS("AKIAQ3EGRTZK7VXW2YUB") "}",
+			EXIT_NO, { "\"decision\": \"deny\"" } },
+		{ "after its end",
+			"{\"host\":\"old.example\",\"time\":\"2026-02-01T00:00:00Z\"," CHAT
+			"," SAYS("AKIAQ3EGRTZK7VXW2YUB") "}",
+			EXIT_NO, { "\"decision\": \"deny\"" } },
+	};
+
+	(void)state;
+	put("policy.yaml",
+		POLICY "observe: {hosts: old.example, backend: llm-old, until: 2026-02-01}\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int code = decide(dir, rows[i].request);
+		if (code != rows[i].code)
+			fail_msg("%s: exit %d\n%s", rows[i].name, code, out);
+		for (size_t k = 0; k < 4 && rows[i].want[k]; k++)
+			if (!strstr(out, rows[i].want[k]))
+				fail_msg(
+					"%s: no %s in\n%s", rows[i].name, rows[i].want[k], out);
+		assert_null(strstr(out, "\"body\": "));
+	}
+}
+
 static void
 a_policy_with_mistakes_decides_nothing(void **state)
 {
@@ -188,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_decision_is_printed_and_is_the_exit_code),
+		cmocka_unit_test(what_is_observed_is_said_and_no_denial),
 		cmocka_unit_test(a_policy_with_mistakes_decides_nothing),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

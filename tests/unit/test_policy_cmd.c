@@ -78,6 +78,28 @@ passing_cases_are_tap_and_exit_0(void **state)
 }
 
 static void
+a_case_may_expect_that_it_is_observed(void **state)
+{
+	(void)state;
+	put("policy.yaml",
+		POLICY "observe: {hosts: old.example, backend: o, until: 2026-02-01}\n");
+	put("t.test.yaml",
+		"defaults:\n"
+		"  request: {path: /v1/chat/completions, host: old.example}\n"
+		"  time: 2026-01-20T05:00:00Z\n"
+		"cases:\n"
+		"  - {name: early, request: {prompt: hi}, expect: {decision: observed, would: "
+		"deny}}\n"
+		"  - {name: wrong, request: {prompt: hi}, expect: {would: permit}}\n"
+		"  - {name: over, time: '2026-02-01T00:00:00Z', request: {prompt: hi}, expect: "
+		"{decision: deny}}\n");
+	assert_int_equal(tollgate("", "policy", "test", dir, NULL), 1);
+	holds(cmd_out, "\nok 1 - t: early\nnot ok 2 - t: wrong\n");
+	holds(cmd_out, "#   would: wanted permit, got deny\n");
+	holds(cmd_out, "\nok 3 - t: over\n");
+}
+
+static void
 a_case_that_fails_says_what_differs_and_why(void **state)
 {
 	static const struct {
@@ -281,6 +303,7 @@ main(void)
 		cmocka_unit_test(
 			the_shipped_policies_pass_their_tests_and_every_rule_is_covered),
 		cmocka_unit_test(passing_cases_are_tap_and_exit_0),
+		cmocka_unit_test(a_case_may_expect_that_it_is_observed),
 		cmocka_unit_test(a_case_that_fails_says_what_differs_and_why),
 		cmocka_unit_test(mistakes_in_a_test_file_are_named_with_their_place),
 		cmocka_unit_test(a_request_that_cannot_be_made_fails_its_case),

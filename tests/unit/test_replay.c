@@ -168,6 +168,41 @@ every_decision_is_repeated_on_its_record(void **state)
 	}
 }
 
+/* Nothing was enforced: what the rules said is what is compared. */
+static void
+what_was_observed_is_compared_and_counted(void **state)
+{
+#define OLD                                                                                    \
+	"{\"path\":\"/v1/chat/"                                                                \
+	"completions\",\"host\":\"old.example\",\"time\":\"2026-11-20T12:"                     \
+	"00:00Z\",\"headers\":{\"content-type\":\"application/json\"},\"body\":"
+	static const char *const old[] = {
+		OLD "\"{\\\"model\\\":\\\"m\\\",\\\"messages\\\":[]}\"}",
+		OLD "\"{\\\"model\\\":\\\"gpt-5-pro\\\",\\\"messages\\\":[]}\"}",
+		OLD "\"{\"}", /* before the rules */
+	};
+
+	(void)state;
+	record_all(HEAD "observe: {hosts: old.example, backend: o, until: 2026-11-21}\n" RULES,
+		old, 3);
+	int code = replay("p.yaml", NULL, NULL);
+	if (code != 0)
+		fail_msg("exit %d: %s%s", code, cmd_out, cmd_err);
+	holds(cmd_out, "3 decisions: 2 the same, 0 different, 1 not compared\n"
+		       "  observed     3: what the rules said was not enforced\n");
+	assert_int_equal(replay("p.yaml", "--json", NULL), 0);
+	holds(cmd_out, "\"observed\": 3");
+	assert_int_equal(explain("p.yaml", ids[1], NULL), 0);
+	holds(cmd_out, "\nnot enforced (observe): deny, status 403, code ");
+	holds(cmd_out, ", rule model, reason big\n");
+	holds(cmd_out, "the same outcomes");
+	assert_int_equal(explain("p.yaml", ids[2], NULL), 0);
+	holds(cmd_out, "not enforced (observe): deny, status 400, code invalid_json");
+	put("q.yaml", HEAD "rules:\n  - {name: other, deny: true}\n");
+	assert_int_equal(replay("q.yaml", NULL, NULL), 1);
+	holds(cmd_out, "decision permit → deny, rule default → other");
+}
+
 static void
 explain_prints_every_rule_in_words_and_as_json(void **state)
 {
@@ -582,6 +617,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_decision_is_repeated_on_its_record),
+		cmocka_unit_test(what_was_observed_is_compared_and_counted),
 		cmocka_unit_test(explain_prints_every_rule_in_words_and_as_json),
 		cmocka_unit_test(another_version_is_named_and_what_it_changes_counted),
 		cmocka_unit_test(what_was_not_recorded_is_said_and_not_guessed),
