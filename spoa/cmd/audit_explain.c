@@ -164,7 +164,7 @@ answer_told(struct audit_args *a, const struct wanted *w, const struct recorded 
 	const struct policy *p = w->policy.p;
 	const char *unsure;
 
-	if (!json_object_get(w->completion, "answer") || !r || !v ||
+	if (!recorded_answer_in(w->completion) || !r || !v ||
 		!recorded_answer_read(
 			r, w->completion, w->record, request, &w->policy, &a->arena) ||
 		recorded_answer_decide(r, &w->policy, &a->arena, v, &unsure))

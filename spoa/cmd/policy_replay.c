@@ -234,15 +234,15 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 	if (request->facts.now_wall_ns < re->since_ns ||
 		request->facts.now_wall_ns >= re->until_ns)
 		return;
-	if (!route || (!r->inspected && !route->uses.any))
+	if (!route || (!r->judged && !route->uses.any))
 		return; /* nothing was or would be said of it */
-	if (!r->inspected) {
-		tally_cannot(&re->answers, "the answer was not inspected");
+	if (!r->judged) {
+		tally_cannot(&re->answers, "the answer was not judged");
 	} else if (unsure) {
 		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
 		tally_cannot(&re->answers, reason);
 	} else {
-		compare_answer(re, r, v, json_object_get(completion, "answer"));
+		compare_answer(re, r, v, recorded_answer_in(completion));
 	}
 }
 
@@ -256,7 +256,7 @@ one_completion(struct replay *re, json_t *completion)
 
 	if (decision && came)
 		judge_answer(re, completion, decision);
-	else if (json_object_get(completion, "answer"))
+	else if (recorded_answer_in(completion))
 		tally_cannot(&re->answers, "its decision is not in these records");
 	if (decision)
 		json_object_del(re->awaited, id);

@@ -60,7 +60,7 @@ uint16_t recorded_roles(json_t *o, const char *name);
 /* ---- answers: recorded_answer.c ---- */
 
 struct recorded_answer {
-	bool inspected; /* the completion holds facts for rules */
+	bool judged; /* rules were asked: the completion says what they read */
 	bool same_version;
 	enum answer_when when; /* the rules were asked last */
 	const char *effect, *rule, *outcomes;
@@ -73,6 +73,8 @@ struct recorded_answer {
 	const struct recorded *request;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 };
+/* What rules said of the answer; NULL: none was asked. */
+json_t *recorded_answer_in(json_t *completion);
 /* Reads a completion, and of the decision before it what rules on answers read of the request.
  * False: out of memory. */
 bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,

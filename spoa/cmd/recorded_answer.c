@@ -1,4 +1,4 @@
-/* What completions say of answers, for the rules with phase: response: steps/record_answer.c
+/* What completions say of answers, for the rules with phase: response: steps/record_verdict.c
  * wrote it. */
 #include <string.h>
 
@@ -97,15 +97,21 @@ read_request(struct recorded_answer *out, json_t *decision, const struct recorde
 	return policy_answer_request(p, &f, a, &out->asked) == 0;
 }
 
+json_t *
+recorded_answer_in(json_t *completion)
+{
+	return json_object_get(json_object_get(completion, "answer"), "verdict");
+}
+
 bool
 recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a)
 {
-	json_t *answer = json_object_get(completion, "answer");
+	json_t *answer = recorded_answer_in(completion);
 	const char *when = text(answer, "when"), *searched = text(answer, "searched");
 
 	memset(out, 0, sizeof(*out));
-	out->inspected = answer != NULL;
+	out->judged = answer != NULL;
 	out->request = request;
 	out->same_version = request->same_version;
 	while (out->when < ANSWER_END && strcmp(answer_when_names[out->when], when) != 0)

@@ -25,9 +25,10 @@ void record_findings(struct request *r, struct buf *b);
 /* Who was asked, and what came of it. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_answer.c: the member `answer` of a completion: what the rules on answers read of it
- * and said, by the last time they were asked. Of calls the names, never the arguments. */
-void record_answer(struct buf *b, const struct policy *p, const struct route *route,
+/* record_verdict.c: the member `verdict` of a completion's `answer`: what the rules on answers
+ * read of it and said, by the last time they were asked. Of calls the names, never the
+ * arguments. */
+void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v);
 
 /* Names of members are ours: nothing in them needs escaping. */

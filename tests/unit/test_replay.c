@@ -460,7 +460,9 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	record_one(f, r);
 	buf_init(&b, 0);
 	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
-	record_answer(&b, snap->policy, r->found.route, &facts, when, &v);
+	buf_str(&b, ",\"answer\":{");
+	record_answer_verdict(&b, snap->policy, r->found.route, &facts, when, &v);
+	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
 	request_free(&r);
@@ -505,7 +507,8 @@ answers_are_judged_again_on_their_record(void **state)
 	record_answers();
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	assert_null(strstr(cmd_out, "secret-text"));
-	holds(cmd_out, "\"answer\":{\"when\":\"new\",\"effect\":\"deny\",\"rule\":\"keys\","
+	holds(cmd_out, "\"answer\":{\"verdict\":{\"when\":\"new\",\"effect\":\"deny\",\"rule\":"
+		       "\"keys\","
 		       "\"denied_with\":451,");
 	holds(cmd_out, "\"tags\":[\"cut\"]");
 	holds(cmd_out,
@@ -584,7 +587,7 @@ what_another_policy_says_of_answers_is_counted(void **state)
 	fclose(f);
 	assert_int_equal(replay("p.yaml", NULL, NULL), 0);
 	holds(cmd_out, "1 answers: 0 the same, 0 different, 1 not compared\n"
-		       "  not compared 1: the answer was not inspected\n");
+		       "  not compared 1: the answer was not judged\n");
 }
 
 static void

@@ -127,10 +127,10 @@ put_facts(struct buf *b, const struct policy *p, const struct answer_facts *f,
 }
 
 void
-record_answer(struct buf *b, const struct policy *p, const struct route *route,
+record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v)
 {
-	put_object(b, "answer");
+	put_object(b, "verdict");
 	put_str(b, "when", span_str(answer_when_names[when]));
 	put_verdict(b, p, v);
 	put_facts(b, p, f, v);
