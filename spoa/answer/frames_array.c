@@ -95,7 +95,13 @@ frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
 	size_t i = 0;
 
 	*err = 0;
-	*ends = false;
+	*ends = f->array.at == ARRAY_CLOSED;
+	if (*ends) {
+		/* Blanks after it need not wait for what follows. */
+		i = span_past(span_cut(in, 0, f->cap_bytes), 0, is_space);
+		*err = i == 0 ? ERR_SYNTAX : 0;
+		return i;
+	}
 	while (i < in.n && !*ends && !*err) {
 		char c = in.p[i];
 		if (f->array.at == ARRAY_SCALAR) {
@@ -113,15 +119,11 @@ frames_array_end(struct frames *f, struct span in, bool *ends, int *err)
 			f->array.at = ARRAY_BEGUN;
 			*ends = true;
 		} else if (!is_space(c)) {
-			*err = f->array.at == ARRAY_BEFORE || f->array.at == ARRAY_CLOSED
-				       ? ERR_SYNTAX
-				       : between(f, c);
+			*err = f->array.at == ARRAY_BEFORE ? ERR_SYNTAX : between(f, c);
 			*ends = f->array.at == ARRAY_CLOSED;
 		}
 		i++;
 	}
-	if (f->array.at == ARRAY_CLOSED)
-		*ends = true; /* blanks after it need not wait for what follows */
 	return i;
 }
 

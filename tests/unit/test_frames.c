@@ -271,6 +271,8 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 		{ "a number", FRAMES_ARRAY, 12, SPAN_LIT("[0123456789012345,1]"), "<over>|1;" },
 		{ "blanks in an array", FRAMES_ARRAY, 12, SPAN_LIT("[1,             {}]"),
 			"|1;malformed" },
+		{ "blanks after an array", FRAMES_ARRAY, 12, SPAN_LIT("[1]             \n "),
+			"|1;" },
 		{ "blanks before an array", FRAMES_ARRAY, 12, SPAN_LIT("             []"),
 			"malformed" },
 		{ "messages", FRAMES_EVENTSTREAM, 117,
