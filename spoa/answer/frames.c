@@ -134,7 +134,7 @@ piece(struct frames *f, struct frame *out, bool ends)
 {
 	if (f->kind == FRAMES_ARRAY && !f->over) {
 		size_t n = frames_array_element(out->raw).n;
-		if (n == 0 || f->array.at == ARRAY_CLOSED || out->raw.n - n > f->cap_bytes)
+		if (f->array.at == ARRAY_CLOSED || out->raw.n - n > f->cap_bytes)
 			return ERR_SYNTAX; /* blanks without end */
 	}
 	out->over = true;

@@ -187,7 +187,6 @@ read_spelling(struct reader *r, const struct spelling_names *names, struct spell
 
 	if (!open)
 		return 0;
-	r->more = false; /* of longer brackets */
 	take_decor(r);
 	if (r->more)
 		return 0;
@@ -197,7 +196,6 @@ read_spelling(struct reader *r, const struct spelling_names *names, struct spell
 	take_decor(r);
 	if (r->more || !(close = take_bracket(r, true)))
 		return 0;
-	r->more = false;
 	/* A path's backslash is no escape: C:\Users\<PERSON_1>\Documents. */
 	if (open == MARKDOWN && close != MARKDOWN && !markdown)
 		return 0;

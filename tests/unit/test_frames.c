@@ -271,6 +271,12 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 		{ "a number", FRAMES_ARRAY, 12, SPAN_LIT("[0123456789012345,1]"), "<over>|1;" },
 		{ "blanks in an array", FRAMES_ARRAY, 12, SPAN_LIT("[1,             {}]"),
 			"|1;malformed" },
+		{ "blanks before an array's end", FRAMES_ARRAY, 12, SPAN_LIT("[1            ]"),
+			"|1;malformed" },
+		{ "SSE that ends in a long event", FRAMES_SSE, 12,
+			SPAN_LIT("data: 0123456789\ndata: more\n"), "<ends too early" },
+		{ "an array that ends in a long element", FRAMES_ARRAY, 12,
+			SPAN_LIT("[{\"a\":[0123456789]"), "<ends too early" },
 		{ "blanks after an array", FRAMES_ARRAY, 12, SPAN_LIT("[1]             \n "),
 			"|1;" },
 		{ "blanks before an array", FRAMES_ARRAY, 12, SPAN_LIT("             []"),
@@ -331,6 +337,71 @@ a_frame_of_ten_megabytes_holds_no_more_than_the_cap(void **state)
 		assert_true(most <= 4 << 20);
 		assert_true(f.block.size + f.sse.block.size <= 2 << 20);
 		frames_free(&f);
+	}
+}
+
+static void
+room_for_a_long_frame_is_not_kept(void **state)
+{
+	struct frames f;
+	struct frame out;
+	struct buf line;
+
+	(void)state;
+	buf_init(&line, 0);
+	for (int i = 0; i < 100000; i++)
+		buf_str(&line, "12345");
+	frames_init(&f, FRAMES_LINES, 0);
+	struct span in = buf_view(&line), end = SPAN_LIT("\n");
+	assert_int_equal(frames_next(&f, &in, &out), FRAME_MORE);
+	assert_int_equal(frames_next(&f, &end, &out), FRAME_WHOLE);
+	assert_int_equal(out.data.n, 500000);
+	assert_int_equal(frames_next(&f, &end, &out), FRAME_MORE);
+	assert_true(f.block.size <= 16 << 10);
+	frames_free(&f);
+	buf_free(&line);
+}
+
+static void
+containers_nest_as_deep_as_a_reader_of_json_goes(void **state)
+{
+	char in[2 * CAP_JSON_DEPTH + 8];
+
+	(void)state;
+	for (size_t depth = CAP_JSON_DEPTH; depth <= CAP_JSON_DEPTH + 1; depth++) {
+		struct frames_run run;
+		in[0] = '[';
+		in[2 * depth + 1] = ']';
+		memset(in + 1, '[', depth);
+		memset(in + 1 + depth, ']', depth);
+		frames_run_init(&run, FRAMES_ARRAY, 0);
+		frames_run_feed(&run, span_of(in, 2 * depth + 2));
+		frames_run_end(&run);
+		assert_int_equal(run.err, depth > CAP_JSON_DEPTH ? ERR_SYNTAX : 0);
+		frames_run_free(&run);
+	}
+}
+
+static void
+a_header_s_value_is_bounded(void **state)
+{
+	static char value[EVENTSTREAM_VALUE_MOST + 1];
+	struct eventstream_message m;
+
+	(void)state;
+	for (size_t n = EVENTSTREAM_VALUE_MOST; n <= sizeof(value); n++) {
+		struct buf headers, out;
+		buf_init(&headers, 0);
+		buf_init(&out, 0);
+		buf_put(&headers, "\1a\7", 3);
+		buf_putc(&headers, (char)(n >> 8));
+		buf_putc(&headers, (char)n);
+		buf_put(&headers, value, n);
+		assert_int_equal(eventstream_write(&out, buf_view(&headers), SPAN_LIT("")), 0);
+		assert_int_equal(eventstream_read(buf_view(&out), &m),
+			n > EVENTSTREAM_VALUE_MOST ? ERR_SYNTAX : 0);
+		buf_free(&headers);
+		buf_free(&out);
 	}
 }
 
@@ -570,6 +641,13 @@ a_model_s_event_is_unwrapped_and_wrapped_again(void **state)
 				frame_rewrite(&w, &fr, SPAN_LIT("{\"b\":22}"), &changed), 0);
 		frames_free(&f);
 	}
+	buf_clear(&out);
+	frame_write_error(&w, SPAN_LIT("x"), SPAN_LIT("{\"bytes\":\"e30=\"}"), &out);
+	struct span in = buf_view(&out);
+	frames_init(&f, FRAMES_EVENTSTREAM, 0);
+	assert_int_equal(frames_next(&f, &in, &fr), FRAME_WHOLE);
+	assert_int_equal(frame_unwrap(&fr, &scratch), ERR_NOTFOUND);
+	frames_free(&f);
 	buf_free(&out);
 	buf_free(&changed);
 	buf_free(&scratch);
@@ -640,6 +718,9 @@ main(void)
 		cmocka_unit_test(headers_and_lengths_are_checked_where_crcs_are_right),
 		cmocka_unit_test(frames_over_the_cap_go_on_in_pieces_and_the_next_is_read),
 		cmocka_unit_test(a_frame_of_ten_megabytes_holds_no_more_than_the_cap),
+		cmocka_unit_test(room_for_a_long_frame_is_not_kept),
+		cmocka_unit_test(containers_nest_as_deep_as_a_reader_of_json_goes),
+		cmocka_unit_test(a_header_s_value_is_bounded),
 		cmocka_unit_test(commas_of_an_array_are_right_whatever_is_left_out_or_added),
 		cmocka_unit_test(rewriting_leaves_all_but_the_payload),
 		cmocka_unit_test(a_rewritten_message_keeps_its_headers),
