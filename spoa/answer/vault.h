@@ -5,6 +5,7 @@
 
 #include "base/span.h"
 #include "text/spelling.h"
+#include "text/style.h"
 
 struct vault;
 
@@ -13,6 +14,9 @@ struct vault *vault_new(void);
 /* Copies both. ERR_SYNTAX: no <NAME_1> in capitals, digits and underscores; ERR_DUPLICATE: it
  * is there already, and stays as it is; ERR_LIMIT: CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
+/* Adds what a request's redaction replaced by placeholders. ERR_LIMIT: not all of it; what is
+ * not in it stays a placeholder. ERR_NOMEM. */
+int vault_fill(struct vault *v, const struct redactor *r);
 void vault_free(struct vault **v);
 size_t vault_count(const struct vault *v);
 /* For spelling_at(). */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 static const char bom[3] = "\xEF\xBB\xBF";
-enum { BOM_OVER = 4 };
+enum { BOM_OVER = 4, KEPT_BYTES = 16 << 10 };
 
 void
 sse_init(struct sse *s, size_t cap_bytes)
@@ -139,15 +139,24 @@ interpret(struct sse *s, struct span raw, struct sse_event *ev)
 	return SSE_EVENT;
 }
 
+/* A long event's room is not kept for a stream's short ones. */
+static void
+drop_block(struct sse *s)
+{
+	s->done = false;
+	if (s->block.size > KEPT_BYTES)
+		buf_free(&s->block);
+	else
+		buf_clear(&s->block);
+}
+
 int
 sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 {
 	bool ends;
 
-	if (s->done) {
-		buf_clear(&s->block);
-		s->done = false;
-	}
+	if (s->done)
+		drop_block(s);
 	if (in->n == 0)
 		return SSE_MORE;
 	if (s->lead_lf) {

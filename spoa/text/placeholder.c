@@ -278,5 +278,6 @@ void
 placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
 {
 	for (const struct given *g = p->given; g; g = g->next)
-		seen(arg, g->text, g->value);
+		if (!slot_of(p, p->slots, p->size, g->text)->key.p)
+			seen(arg, g->text, g->value);
 }

@@ -25,7 +25,7 @@ struct span placeholder_get(
 void placeholders_taken(struct placeholders *p, struct span text);
 
 /* Each placeholder that was given away, in order, with the value that it was first given for,
- * as that was spelled. Those of placeholders_taken() are not among them. */
+ * as that was spelled. What placeholders_taken() saw, before or since, is not among them. */
 typedef void placeholder_seen(void *arg, struct span placeholder, struct span value);
 void placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg);
 

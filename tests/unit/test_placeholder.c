@@ -153,6 +153,11 @@ what_was_given_away_is_listed_with_its_first_spelling(void **state)
 	placeholders_each(p, note, &out);
 	assert_true(span_is(buf_view(&out),
 		"<PHONE_1>=+1 212-555-0143;<E_2>=a@b.de;<PHONE_3>=--;<E_3>=A@b.de;<Z_1>=;"));
+	/* Seen too late to take another number, but nobody's all the same. */
+	placeholders_taken(p, SPAN_LIT("<phone 3> <E_3>"));
+	buf_clear(&out);
+	placeholders_each(p, note, &out);
+	assert_true(span_is(buf_view(&out), "<PHONE_1>=+1 212-555-0143;<E_2>=a@b.de;<Z_1>=;"));
 	buf_free(&out);
 	arena_reset(&a);
 }

@@ -333,6 +333,59 @@ a_vault_takes_placeholders_only(void **state)
 	vault_free(&v);
 }
 
+/* What one request's redaction made, and nothing else. */
+static void
+a_vault_is_filled_from_a_request_s_redaction(void **state)
+{
+	static const unsigned char key[STYLE_KEY_BYTES] = { 1 };
+	struct vault *v = vault_new();
+	struct arena a;
+	struct buf out;
+	size_t count;
+
+	(void)state;
+	buf_init(&out, 0);
+	arena_init(&a, 0, true);
+	struct redactor *r = redactor_new(&a, key);
+	redactor_taken(r, SPAN_LIT("the caller's own: <phone_number_1>"));
+	redactor_get(r, STYLE_PLACEHOLDER, SPAN_LIT("PHONE_NUMBER"),
+		SPAN_LIT("+1 212-555-0143"), true, false);
+	redactor_get(r, STYLE_MASK, SPAN_LIT("PERSON"), SPAN_LIT("Ada"), false, false);
+	redactor_get(r, STYLE_HASH, SPAN_LIT("PERSON"), SPAN_LIT("Bob"), false, false);
+	redactor_get(r, STYLE_REMOVE, SPAN_LIT("URL"), SPAN_LIT("http://x"), false, true);
+	assert_int_equal(vault_fill(v, r), 0);
+	assert_int_equal(vault_count(v), 2);
+	arena_reset(&a);
+	run(v, RESTORE_TEXT,
+		SPAN_LIT("<PHONE_NUMBER_1> <PHONE_NUMBER_2> <PERSON_1> *** <url 1>"), 3, 2,
+		&out, &count);
+	assert_true(span_is(
+		buf_view(&out), "<PHONE_NUMBER_1> +1 212-555-0143 <PERSON_1> *** http://x"));
+	buf_free(&out);
+	vault_free(&v);
+}
+
+static void
+a_vault_that_is_full_says_so(void **state)
+{
+	static char big[CAP_VAULT_BYTES / 2];
+	struct vault *v = vault_new();
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	memset(big, 'x', sizeof(big));
+	struct redactor *r = redactor_new(&a, NULL);
+	for (int i = 0; i < 3; i++, big[0]++)
+		redactor_get(r, STYLE_PLACEHOLDER, SPAN_LIT("E"), span_of(big, sizeof(big)),
+			false, false);
+	redactor_get(r, STYLE_PLACEHOLDER, SPAN_LIT("E"), SPAN_LIT("small"), false, false);
+	assert_int_equal(vault_fill(v, r), ERR_LIMIT);
+	assert_int_equal(vault_count(v), 2);
+	arena_reset(&a);
+	vault_free(&v);
+}
+
 static void
 a_vault_is_capped_and_what_is_in_it_stays(void **state)
 {
@@ -394,6 +447,8 @@ main(void)
 		cmocka_unit_test(only_what_may_be_a_placeholder_is_held),
 		cmocka_unit_test(a_spelling_is_bounded),
 		cmocka_unit_test(a_vault_takes_placeholders_only),
+		cmocka_unit_test(a_vault_is_filled_from_a_request_s_redaction),
+		cmocka_unit_test(a_vault_that_is_full_says_so),
 		cmocka_unit_test(a_vault_is_capped_and_what_is_in_it_stays),
 		cmocka_unit_test(work_is_linear_in_values_and_text),
 	};
