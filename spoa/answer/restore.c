@@ -114,6 +114,18 @@ step(struct restorer *r, struct span in, bool final)
 	return n;
 }
 
+/* On to the next byte that may begin a placeholder, or says which string the text is in. */
+static size_t
+past_plain(const struct restorer *r, struct span in, size_t at)
+{
+	bool all = r->level && r->in.string && (r->in.seen < 2 || r->in.json);
+
+	while (!all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
+		(r->level == 0 || in.p[at] != '"'))
+		at++;
+	return at;
+}
+
 /* Passes on what can be decided; how many bytes of `in` that are. */
 static size_t
 advance(struct restorer *r, struct span in, bool final, struct buf *out)
@@ -123,10 +135,9 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 	size_t from = 0, at = 0;
 
 	while (at < in.n) {
-		if (r->level == 0 && !spelling_begins[(unsigned char)in.p[at]]) {
-			at++;
-			continue;
-		}
+		at = past_plain(r, in, at);
+		if (at == in.n)
+			break;
 		struct span rest = span_cut(in, at, in.n);
 		int found = spelling_begins[(unsigned char)in.p[at]]
 				    ? spelling_at(rest, r->level, final, &names, &s)

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 static const char bom[3] = "\xEF\xBB\xBF";
-enum { BOM_OVER = 4, KEPT_BYTES = 16 << 10 };
+enum { BOM_OVER = 4, KEPT_BYTES = 16 << 10, PIECE_BYTES = 256 };
 
 void
 sse_init(struct sse *s, size_t cap_bytes)
@@ -27,6 +27,17 @@ sse_free(struct sse *s)
 	buf_free(&s->data);
 }
 
+/* Bytes before the next line end, or some of them: a piece at a time, so that a stream
+ * whose lines end with CR is not searched for LF to its end at each of them. */
+static size_t
+line_rest(struct span in)
+{
+	struct span piece = span_cut(in, 0, PIECE_BYTES);
+
+	piece.n = span_chr(piece, '\n');
+	return span_chr(piece, '\r');
+}
+
 /* Bytes of `in` up to the end of the current block; *ends where it was found. */
 static size_t
 block_end(struct sse *s, struct span in, bool *ends)
@@ -35,6 +46,13 @@ block_end(struct sse *s, struct span in, bool *ends)
 
 	*ends = false;
 	while (i < in.n) {
+		if (s->bom >= sizeof(bom) && !s->cr) {
+			size_t n = line_rest(span_cut(in, i, in.n));
+			s->line += n;
+			i += n;
+			if (n)
+				continue;
+		}
 		char c = in.p[i++];
 		if (s->cr) {
 			s->cr = false;
