@@ -5,7 +5,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 static void
 put_segment(struct buf *out, const struct segment *s, struct span path)
@@ -47,12 +47,14 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 }
 
 static int
-run(const struct dialect *d, struct span type, struct span raw, struct arena *a)
+run(const struct endpoint *e, struct span path, struct span type, struct span raw,
+	struct arena *a)
 {
 	struct body body;
 	struct body_refusal why;
 
-	if (body_read(d, type, raw, a, &body, &why) != 0) {
+	if (body_read(e->table, type, raw, a, &body, &why) != 0 ||
+		endpoint_settle(e, path, a, &body, &why) != 0) {
 		cmd_fail("body", "%s: %s (%d %s, at byte %zu)",
 			why.unreadable ? "unreadable" : "refused", why.why, why.status,
 			why.code, why.at);
@@ -69,9 +71,10 @@ run(const struct dialect *d, struct span type, struct span raw, struct arena *a)
 int
 cmd_body(int argc, char **argv)
 {
-	const char *dialect = "rest", *type = NULL;
+	const char *dialect = "rest", *type = NULL, *path = NULL, *method = "POST";
 	const struct cmd_option options[] = { { "dialect", .text = &dialect },
-		{ "content-type", .text = &type }, { .name = NULL } };
+		{ "content-type", .text = &type }, { "path", .text = &path },
+		{ "method", .text = &method }, { .name = NULL } };
 	struct buf raw;
 	struct arena a;
 	char **operands;
@@ -83,6 +86,9 @@ cmd_body(int argc, char **argv)
 	if (!d)
 		return cmd_fail(
 			"body", "%s: no such dialect; there are %s", dialect, dialect_names());
+	struct endpoint e = { .dialect = d, .table = dialect_table(d) };
+	if (path)
+		e = dialect_endpoint(d, span_str(method), span_str(path));
 	buf_init(&raw, CAP_BODY_BYTES);
 	arena_init(&a, 0, true);
 	int err = cmd_read_stdin(&raw);
@@ -92,7 +98,7 @@ cmd_body(int argc, char **argv)
 		status = EXIT_NO;
 	} else {
 		status = err ? cmd_fail("body", "%s", err_str(err))
-			     : run(d, span_str(type), buf_view(&raw), &a);
+			     : run(&e, span_str(path), span_str(type), buf_view(&raw), &a);
 	}
 	buf_free(&raw);
 	arena_reset(&a);

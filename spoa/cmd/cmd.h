@@ -14,7 +14,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
 #define CMD_TABLE(X) \
   X("serve",    cmd_serve,    "[-c FILE]",                                "run the daemon in the foreground") \
   X("decide",   cmd_decide,   "[-c FILE] [--policy FILE] [--explain] < REQUEST.json", "what the policy says about one request") \
-  X("body",     cmd_body,     "[--dialect D] [--content-type T]",         "the segments of a request body on stdin, as JSON") \
+  X("body",     cmd_body,     "[--dialect D] [--path P] [--method M] [--content-type T]", "the segments of a request body on stdin, as JSON") \
   X("status",   cmd_status,   "[-c FILE] [--json]",                       "whether the running daemon is ready, and under which policy") \
   X("reload",   cmd_reload,   "[-c FILE]",                                "the running daemon reads its policy again; says what is wrong with it") \
   X("top",      cmd_top,      "[-c FILE] [--json]",                       "the last decisions of each worker of the running daemon") \

@@ -1,16 +1,21 @@
 /* What rules change about a request that may go: model, cap on the output, headers
  * toward the provider. */
 #include "gate/request.h"
+#include "text/table.h"
 
 bool
 request_amendment(const struct request *r, struct amendment *am)
 {
 	const struct policy_changes *c = &r->found.verdict.changes;
+	const struct body *b = r->in.have_body ? &r->in.body : NULL;
+	const struct table *t = b && b->format == BODY_JSON ? b->table : NULL;
 
-	*am = (struct amendment){ .model = span_str(c->model),
-		.cap_tokens = c->max_output_tokens };
-	return r->in.have_body && r->in.body.format == BODY_JSON &&
-	       dialect_has_model(r->in.body.dialect) && (c->model || c->max_output_tokens);
+	*am = (struct amendment){ .model_in_path = r->found.endpoint.model_end > 0 };
+	if (am->model_in_path || (b && b->marks.nmodels) || (t && t->model))
+		am->model = span_str(c->model);
+	if (t && t->cap)
+		am->cap_tokens = c->max_output_tokens;
+	return am->model.n || am->cap_tokens;
 }
 
 /* An earlier rule set it. */

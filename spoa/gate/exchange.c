@@ -70,7 +70,7 @@ exchange_open(struct request *r)
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
 	x->plan.meter = (r->found.route->response & RESP_METER) != 0;
 	x->plan.hide_usage = r->out.ask_usage;
-	x->plan.dialect = r->found.dialect;
+	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);

@@ -12,7 +12,7 @@
 #include "base/tag.h"
 #include "codec/http.h"
 #include "codec/spop.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 struct gate;
 struct exchange;

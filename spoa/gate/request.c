@@ -47,7 +47,7 @@ request_new(struct snapshot *snap, unsigned worker)
 	r->now_wall_ns = clock_wall_ns();
 	r->begun_us = clock_mono_us();
 	r->in.declared_length = -1;
-	r->found.dialect = dialect_find(SPAN_LIT("openai"));
+	r->found.endpoint.dialect = dialect_find(SPAN_LIT("openai"));
 	r->found.identity.method = "none";
 	buf_init(&r->out.decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
 	buf_init(&r->out.rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
@@ -164,7 +164,8 @@ request_set_target(struct request *r, struct span path, struct span query, bool 
 	r->in.head.query = span_of(target + path.n + 1, query.n);
 	r->in.head.has_query = has_query;
 	/* Refusals before a route is known speak to the client of that path. */
-	r->found.dialect = dialect_for_path(r->in.head.path);
+	r->found.endpoint = dialect_endpoint(
+		dialect_for_path(r->in.head.path), r->in.head.method, r->in.head.path);
 	return true;
 }
 
@@ -225,7 +226,7 @@ request_let_go(struct request *r, struct arena *own)
 		.declared_length = r->in.declared_length,
 		.body_state = r->in.body_state,
 		.body = { .model = arena_dup(own, r->in.body.model),
-			.dialect = r->in.body.dialect },
+			.table = r->in.body.table },
 	};
 	arena_reset(&r->arena);
 	r->arena = *own;

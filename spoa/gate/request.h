@@ -169,7 +169,7 @@ struct request {
 	struct {
 		bool observed; /* a cutover's request: policy/observe.h */
 		const struct route *route;
-		const struct dialect *dialect;
+		struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 		struct identity identity;
 		bool identified;		      /* the step ran and *identity is valid */
 		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */

@@ -92,7 +92,7 @@ error_document(struct request *r)
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->found.dialect, d->status, d->code, d->message, span_str(r->id), &b);
+	dialect_error(r->found.endpoint.dialect, d->status, d->code, d->message, span_str(r->id), &b);
 	struct span s =
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);

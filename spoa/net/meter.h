@@ -7,7 +7,7 @@
 #define NET_METER_H
 
 #include "codec/sse.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 struct meter {
 	const struct dialect *dialect;

@@ -15,6 +15,7 @@ struct policy_facts {
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
 	const struct body *body;	   /* model, parameters */
+	struct span model;		   /* where there is none: the path's */
 	const struct unread *unread;	   /* media; NULL: none */
 	const struct entity_set *entities; /* found, over their thresholds */
 	const uint16_t *roles; /* by entity: bit by enum seg_role it was found in; NULL: any */

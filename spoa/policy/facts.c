@@ -198,7 +198,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_INJECTION:
 		return (struct cel_value){ .type = CEL_DOUBLE, .d = f->injection };
 	case V_PROMPT_EVASION: return cel_bool(f->evasion);
-	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : (struct span){ 0 });
+	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : f->model);
 	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
 	case V_REQUEST_METHOD: return cel_string(f->method);
 	case V_REQUEST_HOST: return cel_string(f->host);

@@ -11,7 +11,7 @@
 #include "inject/inject.h"
 #include "policy/config.h"
 #include "recogniser/recogniser.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 #include "text/style.h"
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */

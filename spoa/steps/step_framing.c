@@ -80,7 +80,7 @@ step_framing(struct request *r)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
 	if (r->in.head.path.n + r->in.head.query.n > CAP_TARGET_BYTES)
 		return bad_request(r, "target_too_long", "the path and query are too long");
-	if (target_read(&r->in.head, r->snap->policy->credential_parameters, &r->arena,
+	if (target_read(&r->in.head, r->snap->policy->credential_parameters, true, &r->arena,
 		    &r->in.target, &r->in.ntarget, &unread, &why) < 0)
 		return why.status ? request_deny(r, why.status, why.code, "",
 					    arena_dup(&r->arena, span_str(why.why)))

@@ -19,16 +19,46 @@ reserve_matched(struct request *r)
 			r->in.target[i].reserved = true;
 }
 
+bool
+request_names_model(const struct request *r, const struct segment *s)
+{
+	return s->role == ROLE_PATH && s->start < r->found.endpoint.model_end &&
+	       s->end > r->found.endpoint.model;
+}
+
+/* So is the model's name. */
+static void
+reserve_model(struct request *r)
+{
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		if (request_names_model(r, &r->in.target[i]))
+			r->in.target[i].reserved = true;
+}
+
+static enum step_result
+refuse_path(struct request *r, const struct body_refusal *why)
+{
+	return request_deny(
+		r, why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
+}
+
 enum step_result
 step_match(struct request *r)
 {
+	struct endpoint *e = &r->found.endpoint;
+	struct body_refusal why = { 0 };
+
 	r->found.route =
 		policy_route(r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
+	if (r->found.route && r->found.route->dialect)
+		*e = dialect_endpoint(
+			r->found.route->dialect, r->in.head.method, r->in.head.path);
+	if (endpoint_check_path(e, r->in.head.path, &why) < 0)
+		return refuse_path(r, &why);
 	if (!r->found.route)
 		return request_deny(r, 404, "no_route", "",
 			SPAN_LIT("no route of the policy matches this method, host and path"));
-	r->found.dialect = r->found.route->dialect ? r->found.route->dialect
-						   : dialect_for_path(r->in.head.path);
 	reserve_matched(r);
+	reserve_model(r);
 	return STEP_NEXT;
 }

@@ -2,6 +2,8 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
+#include "text/table.h"
+
 void
 request_facts(struct request *r, struct policy_facts *f)
 {
@@ -15,6 +17,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.now_wall_ns = r->now_wall_ns,
 		.whole = r->in.body_state != BODY_STATE_PARTIAL,
 		.body = r->in.have_body ? &r->in.body : NULL,
+		.model = r->in.body.model,
 		.unread = &r->in.unread,
 		.entities = &r->found.entities,
 		.roles = r->found.roles,
@@ -34,7 +37,7 @@ request_estimate_tokens(struct request *r)
 
 	r->found.input_tokens = (int64_t)((r->in.raw.n + 2) / 3);
 	r->found.output_tokens = 0;
-	if (!r->in.have_body || !dialect_is_json(r->found.dialect))
+	if (!r->in.have_body || !r->found.endpoint.table->cap)
 		return;
 	if (r->in.body.output_cap_tokens >= 0)
 		cap = (uint64_t)r->in.body.output_cap_tokens;
@@ -109,7 +112,8 @@ hide_model(struct request *r)
 	for (size_t i = 0; model.n && !hide && i < r->scan.nhits; i++) {
 		const struct hit *h = &r->scan.hits[i];
 		struct span text = h->segment->text;
-		hide = span_eq(span_cut(text, h->f.start, h->f.end), model) ||
+		hide = (h->in_target && request_names_model(r, h->segment)) ||
+		       span_eq(span_cut(text, h->f.start, h->f.end), model) ||
 		       (h->segment->reserved && !h->in_target && span_eq(text, model));
 	}
 	if (hide)

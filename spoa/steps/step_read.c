@@ -121,7 +121,7 @@ read_prefix(struct request *r)
 		.key = SEGMENT_NO_KEY,
 		.end = (uint32_t)text.n,
 		.text = text };
-	r->in.body = (struct body){ .dialect = r->found.dialect,
+	r->in.body = (struct body){ .table = r->found.endpoint.table,
 		.format = BODY_TEXT,
 		.segments = s,
 		.nsegments = 1,
@@ -154,7 +154,11 @@ read_body(struct request *r)
 		return STEP_NEXT;
 	}
 	http_field_one(&r->in.head, "content-type", &type);
-	int err = body_read(r->found.dialect, type, r->in.raw, &r->arena, &r->in.body, &why);
+	int err = body_read(
+		r->found.endpoint.table, type, r->in.raw, &r->arena, &r->in.body, &why);
+	if (err == 0)
+		err = endpoint_settle(
+			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why);
 	if (err == 0 && none)
 		return STEP_NEXT;
 	if (err == 0) {
@@ -167,6 +171,7 @@ read_body(struct request *r)
 		return request_overload(r);
 	if (why.unreadable) {
 		r->in.unreadable = true;
+		r->in.body = (struct body){ 0 };
 		return STEP_NEXT;
 	}
 	return request_deny(
@@ -176,8 +181,16 @@ read_body(struct request *r)
 enum step_result
 step_read(struct request *r)
 {
+	struct body_refusal why;
 	enum step_result s = read_body(r);
 
+	if (s == STEP_NEXT && (!r->in.have_body || r->in.body_state == BODY_STATE_PARTIAL) &&
+		endpoint_settle(
+			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why) < 0)
+		return request_overload(r);
+	/* Nobody looked through it. */
+	if (s == STEP_DECIDED)
+		r->in.body.model = (struct span){ NULL, 0 };
 	if (r->gate)
 		hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
 	return s;

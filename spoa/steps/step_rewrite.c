@@ -124,19 +124,28 @@ edit_wholes(
 
 /* Model and cap: what the dialect reads, which no redaction touches. */
 static int
-edit_members(struct request *r, struct edits *e)
+edit_members(struct request *r, struct edits *body, struct edits *target)
 {
 	struct amendment am;
 	struct splice *sp;
+	int made;
 
 	if (!request_amendment(r, &am))
 		return 0;
-	if (!(sp = edits_room(e, AMEND_MAX)))
+	if (r->in.have_body) {
+		if (!(sp = edits_room(body, dialect_amend_max(&r->in.body))))
+			return ERR_NOMEM;
+		made = dialect_amend(&r->in.body, &am, &r->arena, sp);
+		if (made < 0)
+			return made;
+		body->n += (size_t)made;
+	}
+	if (!(sp = edits_room(target, 1)))
 		return ERR_NOMEM;
-	int made = dialect_amend(&r->in.body, &am, &r->arena, sp);
+	made = endpoint_amend(&r->found.endpoint, r->in.head.path, am.model, &r->arena, sp);
 	if (made < 0)
 		return made;
-	e->n += (size_t)made;
+	target->n += (size_t)made;
 	return 0;
 }
 
@@ -162,8 +171,8 @@ keys_still_differ(struct request *r)
 	struct span type = { NULL, 0 };
 
 	http_field_one(&r->in.head, "content-type", &type);
-	int err = body_read(
-		r->found.dialect, type, buf_view(&r->out.rewritten), &r->arena, &again, &why);
+	int err = body_read(r->found.endpoint.table, type, buf_view(&r->out.rewritten),
+		&r->arena, &again, &why);
 	return err && why.status ? ERR_BAD_STATE : err;
 }
 
@@ -202,7 +211,7 @@ rewrite(struct request *r)
 	if (err == 0)
 		err = drop_reasoning(r, &body);
 	if (err == 0)
-		err = edit_members(r, &body);
+		err = edit_members(r, &body, &target);
 	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER)) {
 		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->in.body, sp) : ERR_NOMEM;
@@ -287,6 +296,10 @@ step_rewrite(struct request *r)
 			r->found.verdict.rule ? r->found.verdict.rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
 				 "the model's name, the path)"));
+	if (err == ERR_UNSUPPORTED)
+		return request_deny(r, 400, "cap_missing", "",
+			SPAN_LIT("the policy caps the output, and this body must say its own "
+				 "cap"));
 	if (err < 0)
 		return request_overload(r);
 	struct span target = request_target_sent(r);

@@ -26,6 +26,9 @@ enum step_result step_audit(struct request *r);
 enum step_result request_observe(struct request *r);
 void request_observed(struct request *r);
 
+/* step_match.c: whether a segment of the path names the model. */
+bool request_names_model(const struct request *r, const struct segment *s);
+
 /* step_read.c: what of the target or the body nobody could read counts for the request.
  * False: no memory. */
 bool request_unread(struct request *r, const struct unread *u);

@@ -180,40 +180,42 @@ body_text(struct span raw, struct arena *a, struct body *out, struct body_refusa
 }
 
 static void
-clear(struct body *out, const struct dialect *d)
+clear(struct body *out, const struct table *t)
 {
-	*out = (struct body){ .dialect = d, .output_cap_tokens = -1, .choices = 1 };
+	*out = (struct body){
+		.table = t, .stream = t->streams, .output_cap_tokens = -1, .choices = 1
+	};
 }
 
 static int
-read_undeclared(const struct dialect *d, struct span raw, char first, struct arena *a,
+read_undeclared(const struct table *t, struct span raw, char first, struct arena *a,
 	struct body *out, struct body_refusal *why)
 {
 	int err;
 
 	/* A scalar document begins with one of these; reading stops where it ends. */
 	if (first && strchr("\"-0123456789tfn", first)) {
-		err = body_json(d, raw, a, out, why);
+		err = body_json(t, raw, a, out, why);
 		if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
 			return err;
-		clear(out, d);
+		clear(out, t);
 	}
 	err = body_form(raw, false, a, out, why);
 	if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
 		return err;
-	clear(out, d);
+	clear(out, t);
 	return body_text(raw, a, out, why);
 }
 
 static int
-read_any_format(const struct dialect *d, struct span content_type, struct span raw,
+read_any_format(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why)
 {
 	enum media_kind media = media_kind(content_type);
 	struct span inner = span_trim(raw, " \t\r\n");
 	char first = inner.n ? inner.p[0] : 0;
 
-	clear(out, d);
+	clear(out, t);
 	*why = (struct body_refusal){ 0 };
 	if (media == MEDIA_TWO)
 		return refuse(why, 400, "ambiguous_content_type", 0,
@@ -228,7 +230,7 @@ read_any_format(const struct dialect *d, struct span content_type, struct span r
 		return refuse(why, 400, "invalid_encoding", 0,
 			"the body begins with a byte order mark");
 
-	bool json = d->json || media == MEDIA_JSON;
+	bool json = t->json || media == MEDIA_JSON;
 	if (!raw.n) {
 		if (json)
 			return refuse(why, 400, "empty_body", 0,
@@ -237,19 +239,19 @@ read_any_format(const struct dialect *d, struct span content_type, struct span r
 		return 0;
 	}
 	if (!json && media == MEDIA_PARTS)
-		return body_multipart(d, content_type, raw, a, out, why);
+		return body_multipart(t, content_type, raw, a, out, why);
 	if (json || first == '{' || first == '[')
-		return body_json(d, raw, a, out, why);
+		return body_json(t, raw, a, out, why);
 	if (media == MEDIA_FORM)
 		return body_form(raw, true, a, out, why);
-	return read_undeclared(d, raw, first, a, out, why);
+	return read_undeclared(t, raw, first, a, out, why);
 }
 
 int
-body_read(const struct dialect *d, struct span content_type, struct span raw, struct arena *a,
+body_read(const struct table *t, struct span content_type, struct span raw, struct arena *a,
 	struct body *out, struct body_refusal *why)
 {
-	int err = read_any_format(d, content_type, raw, a, out, why);
+	int err = read_any_format(t, content_type, raw, a, out, why);
 
 	if (!err && opaque_count(out->segments, out->nsegments, a, &out->unread,
 			    &out->inspected_bytes)) {

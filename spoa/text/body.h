@@ -79,14 +79,22 @@ struct signed_block {
 
 enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT, BODY_MULTIPART };
 
+struct table;
+
+/* What a body only refers to: it is not in it, and nobody has read it. */
+struct body_ref {
+	const char *kind; /* "file", "conversation", … */
+	size_t n;
+};
+
 struct body {
-	const struct dialect *dialect;
+	const struct table *table; /* it was read by */
 	enum body_format format;
 	struct segment *segments;
 	size_t nsegments;
 	size_t inspected_bytes; /* sum of segment text, without what is opaque or sealed */
 	/* what the dialect reads; empty or -1 where absent */
-	struct span model;
+	struct span model; /* the first, where a body names several */
 	bool stream;
 	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
@@ -96,9 +104,11 @@ struct body {
 	size_t nreasoning;
 	struct span *tools; /* names of tools called in the body */
 	size_t ntools;
-	struct body_param
-		*params; /* scalar top-level members, for request.NAME in conditions */
+	struct body_param *params; /* scalar members, for request.NAME in conditions: those
+				      at top level, and a table's own */
 	size_t nparams;
+	struct body_ref *refs; /* a kind once */
+	size_t nrefs;
 	/* raw positions for dialect_ask_usage and dialect_amend; 0: absent */
 	struct body_marks {
 		size_t top;		     /* after the opening brace of the document */
@@ -106,11 +116,25 @@ struct body {
 		size_t options, options_end; /* the value of stream_options */
 		bool options_null, options_empty;
 		size_t include, include_end; /* the value of its include_usage */
-		size_t model, model_end;     /* after the quotes of the name */
+		/* of requests: the document, or those that it holds */
+		struct request_mark {
+			size_t top;		   /* after its opening brace */
+			bool empty, named, capped; /* it has a model, a cap */
+			size_t holder, holder_end; /* the object that holds caps; 0: none */
+			bool holder_null, holder_empty;
+		} * request;
+		size_t nrequests;
+		struct model_mark {
+			size_t start, end; /* between the quotes of the name */
+			struct span name;
+		} * model;
+		size_t nmodels;
 		struct cap_mark {
 			size_t start, end;
-			int64_t tokens; /* -1: null */
-		} cap[2];		/* of a dialect's rows that are read as one */
+			int64_t tokens; /* -1: null, or no limit */
+			bool null;
+			uint32_t request;
+		} * cap;
 		size_t ncaps;
 	} marks;
 };
@@ -133,7 +157,7 @@ struct body_refusal {
 /* Reads a whole, decoded body. `content_type` is the header's value, empty
  * where absent (two Content-Types are refused before, by the caller). The rules
  * are design rules 1 and 2: strict JSON where the Content-Type says JSON
- * (application/json, text/json, +json), where the dialect is a JSON one or where
+ * (application/json, text/json, +json), where the table is a JSON one or where
  * the first non-space byte is { or [; form where the Content-Type says form; any
  * other body is tried as JSON, then form, then text. Where none fits it is
  * `unreadable`. What counts as which:
@@ -149,8 +173,8 @@ struct body_refusal {
  * Refused with 400 whatever the format: a charset that is not UTF-8, a byte
  * order mark, a Content-Type that names two types; an empty body where JSON must
  * be. 0, or negative with *why filled. */
-int body_read(const struct dialect *d, struct span content_type, struct span raw,
-	struct arena *a, struct body *out, struct body_refusal *why);
+int body_read(const struct table *t, struct span content_type, struct span raw, struct arena *a,
+	struct body *out, struct body_refusal *why);
 
 enum { SEGMENT_NAMES = 64 }; /* bytes of the names of a value */
 
@@ -168,9 +192,12 @@ struct span segment_names(
  * %-spelled unreserved characters, bytes that must be %-spelled), a fragment,
  * broken percent escapes, invalid UTF-8. Hexadecimal digits of either case are
  * taken. `left_out` (NULL, or ends with NULL) names parameters whose values are no
- * segments: credentials that no provider sees. 0, or negative with *why filled. */
-int target_read(const struct http_head *h, const char *const *left_out, struct arena *a,
-	struct segment **segments, size_t *n, struct unread *unread, struct body_refusal *why);
+ * segments: credentials that no provider sees. With `separators` an escaped
+ * slash passes: whether it may stand where it does is endpoint_check_path()'s to say.
+ * 0, or negative with *why filled. */
+int target_read(const struct http_head *h, const char *const *left_out, bool separators,
+	struct arena *a, struct segment **segments, size_t *n, struct unread *unread,
+	struct body_refusal *why);
 
 /* Where segments are, for people and records: messages[0].content[1].text; a
  * key's path is its value's. Walks the raw bytes again, once, so ask in rising

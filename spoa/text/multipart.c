@@ -163,7 +163,7 @@ read_json(struct reader *r, struct span text, const struct part *p)
 {
 	struct body sub;
 	size_t base = (size_t)(text.p - r->raw.p), first = r->segs.n;
-	int err = body_json(r->out->dialect, text, r->a, &sub, r->why);
+	int err = body_json(r->out->table, text, r->a, &sub, r->why);
 
 	for (size_t i = 0; i < sub.nsegments && !err; i++) {
 		struct segment s = sub.segments[i],
@@ -282,7 +282,7 @@ read_parts(struct reader *r)
 }
 
 int
-body_multipart(const struct dialect *d, struct span content_type, struct span raw,
+body_multipart(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why)
 {
 	char delimiter[2 + BOUNDARY_MAX] = "--";
@@ -296,7 +296,7 @@ body_multipart(const struct dialect *d, struct span content_type, struct span ra
 	memcpy(delimiter + 2, boundary.p, boundary.n);
 	r.delimiter = span_of(delimiter, 2 + boundary.n);
 	r.named = media_is_form_data(content_type);
-	out->dialect = d;
+	out->table = t;
 	out->format = BODY_MULTIPART;
 	int err = read_parts(&r);
 	out->segments = r.segs.v;

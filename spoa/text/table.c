@@ -1,97 +1,169 @@
-/* Turns the rows of a dialect ("messages[*].content[*].text") into a tree that
- * the JSON walker descends with the document: one step a key. Built once. */
+/* Turns the rows of a table ("messages[*].content[*].text") into a tree that the JSON
+ * walker descends with the document: one step a key. Built when it is first asked for,
+ * and never freed. */
 #include "text/table.h"
 
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/err.h"
 
-enum { NODES_MAX = 384 };
+enum {
+	SIBLINGS_MAX = 64, /* frames remember in one word which they have seen */
+	SNAKE_MAX = 64,
+};
 
-static struct node pool[NODES_MAX];
-static size_t npool;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
 
-static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
-	&dialect_rest };
-enum { NALL = COUNT_OF(all) };
-static struct node *trees[NALL];
-static char names[256];
+struct maker {
+	bool snake, failed;
+};
 
 static struct node *
-new_node(struct span key)
+new_node(struct maker *m, struct span key)
 {
-	INVARIANT(npool < NODES_MAX);
-	pool[npool].key = key;
-	return &pool[npool++];
+	struct node *n = calloc(1, sizeof(*n));
+
+	m->failed |= !n;
+	if (n)
+		n->key = key;
+	return n;
+}
+
+/* "maxTokens" → "max_tokens"; empty where both are the same. */
+static struct span
+snake_of(struct maker *m, struct span key)
+{
+	char out[SNAKE_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < key.n; i++) {
+		INVARIANT(n + 2 < sizeof(out));
+		if (is_upper(key.p[i]))
+			out[n++] = '_';
+		out[n++] = to_lower(key.p[i]);
+	}
+	if (!m->snake || n == key.n)
+		return (struct span){ NULL, 0 };
+	char *kept = malloc(n);
+	m->failed |= !kept;
+	if (kept)
+		memcpy(kept, out, n);
+	return span_of(kept, kept ? n : 0);
+}
+
+/* The tree is not const while it is made. */
+static struct node *
+made(const struct node *n)
+{
+	return (struct node *)(uintptr_t)n;
 }
 
 static struct node *
-member(struct node *n, struct span key)
+member(struct maker *m, struct node *n, struct span key)
 {
-	for (const struct node *m = n->members; m; m = m->next)
-		if (span_eq(m->key, key))
-			return &pool[m - pool];
-	struct node *m = new_node(key);
-	m->next = n->members;
-	n->members = m;
-	return m;
+	if (span_is(key, "*")) {
+		if (!n->any)
+			n->any = new_node(m, key);
+		return made(n->any);
+	}
+	for (const struct node *c = n->members; c; c = c->next)
+		if (span_eq(c->key, key))
+			return made(c);
+	struct node *c = new_node(m, key);
+	if (!c)
+		return NULL;
+	c->next = n->members;
+	c->bit = c->next ? c->next->bit + 1 : 0;
+	c->snake = snake_of(m, key);
+	INVARIANT(c->bit < SIBLINGS_MAX);
+	n->members = c;
+	return c;
 }
 
 static struct node *
-element(struct node *n)
+element(struct maker *m, struct node *n)
 {
 	if (!n->element)
-		n->element = new_node((struct span){ NULL, 0 });
-	return &pool[n->element - pool];
+		n->element = new_node(m, (struct span){ NULL, 0 });
+	return made(n->element);
 }
 
 /* path = step { "." step }; step = key { "[*]" } */
 static struct node *
-node_of(struct node *root, const char *path)
+node_of(struct maker *m, struct node *root, const char *path)
 {
 	struct span rest = span_str(path);
 	struct node *n = root;
 
-	while (rest.n) {
+	while (rest.n && n) {
 		struct span step = span_next(&rest, '.');
 		size_t key = span_chr(step, '[');
-		n = member(n, span_cut(step, 0, key));
-		for (size_t at = key; at < step.n; at += 3)
-			n = element(n);
+		if (key)
+			n = member(m, n, span_cut(step, 0, key));
+		for (size_t at = key; at < step.n && n; at += 3)
+			n = element(m, n);
 	}
 	return n;
 }
 
 static void
-build(void)
+free_nodes(const struct node *n)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < NALL; i++) {
-		n += (size_t)snprintf(
-			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
-		trees[i] = new_node((struct span){ NULL, 0 });
-		for (const struct row *r = all[i]->rows; r && r->path; r++) {
-			struct node *node = node_of(trees[i], r->path);
-			INVARIANT(!node->row);
-			node->row = r;
-		}
-		for (const struct seal_row *r = all[i]->seals; r && r->path; r++)
-			node_of(trees[i], r->path)->seal = r;
+	while (n) {
+		const struct node *next = n->next;
+		free_nodes(n->members);
+		free_nodes(n->element);
+		free_nodes(n->any);
+		free((void *)(uintptr_t)n->snake.p);
+		free(made(n));
+		n = next;
 	}
 }
 
-const struct node *
-table_tree(const struct dialect *d)
+static const struct node *
+build(const struct table *t)
 {
-	pthread_once(&once, build);
-	for (size_t i = 0; i < NALL; i++)
-		if (all[i] == d)
-			return trees[i];
+	struct maker m = { .snake = t->snake };
+	struct node *root = new_node(&m, (struct span){ NULL, 0 }), *n;
+
+	for (const struct row *r = t->rows; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path))) {
+			INVARIANT(!n->row);
+			n->row = r;
+		}
+	for (const struct seal_row *r = t->seals; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->seal = r;
+	for (const struct param_row *r = t->params; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->param = r->name;
+	for (const struct ref_row *r = t->refs; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->ref = r->kind;
+	if (!m.failed)
+		return root;
+	free_nodes(root);
 	return NULL;
+}
+
+const struct node *
+table_tree(const struct table *t)
+{
+	const struct node *root = atomic_load_explicit(&t->tree->root, memory_order_acquire);
+
+	if (root)
+		return root;
+	pthread_mutex_lock(&building);
+	root = atomic_load_explicit(&t->tree->root, memory_order_acquire);
+	if (!root) {
+		root = build(t);
+		atomic_store_explicit(&t->tree->root, root, memory_order_release);
+	}
+	pthread_mutex_unlock(&building);
+	return root;
 }
 
 /* Unicode simple case folding, as far as it meets ASCII letters: besides A-Z
@@ -120,6 +192,12 @@ folds_to(struct span key, struct span want)
 	return i == key.n && k == want.n;
 }
 
+static bool
+spells(const struct node *n, struct span key)
+{
+	return span_eq(n->key, key) || (n->snake.n && span_eq(n->snake, key));
+}
+
 const struct node *
 node_member(const struct node *n, struct span key, const struct node **clash)
 {
@@ -127,54 +205,10 @@ node_member(const struct node *n, struct span key, const struct node **clash)
 	if (!n)
 		return NULL;
 	for (const struct node *m = n->members; m; m = m->next)
-		if (span_eq(m->key, key))
+		if (spells(m, key))
 			return m;
 	for (const struct node *m = n->members; m; m = m->next)
-		if (folds_to(key, m->key))
+		if (folds_to(key, m->key) || (m->snake.n && folds_to(key, m->snake)))
 			*clash = m;
-	return NULL;
-}
-
-const struct dialect *
-dialect_find(struct span name)
-{
-	for (size_t i = 0; i < NALL; i++)
-		if (span_is(name, all[i]->name))
-			return all[i];
-	return NULL;
-}
-
-const char *
-dialect_name(const struct dialect *d)
-{
-	return d->name;
-}
-
-const char *
-dialect_names(void)
-{
-	pthread_once(&once, build);
-	return names;
-}
-
-const struct dialect *
-dialect_for_path(struct span path)
-{
-	for (size_t i = 0; i < NALL; i++)
-		for (const char *const *p = all[i]->paths; p && *p; p++)
-			if (span_ends(path, span_str(*p)))
-				return all[i];
-	return &dialect_rest;
-}
-
-bool
-dialect_is_json(const struct dialect *d)
-{
-	return d->json;
-}
-
-bool
-dialect_has_model(const struct dialect *d)
-{
-	return d->cap != NULL;
+	return *clash ? NULL : n->any;
 }

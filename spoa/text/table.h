@@ -1,8 +1,9 @@
-/* What a dialect is made of, for the files of text/ that read by it. */
+/* By what a body is read: rows that give the strings of a wire format their roles and say
+ * which members mean something. The tables are in dialect/, their readers here. */
 #ifndef TEXT_TABLE_H
 #define TEXT_TABLE_H
 
-#include "text/dialect.h"
+#include "text/body.h"
 
 /* What may be at a path; anything else is refused. */
 enum {
@@ -20,6 +21,8 @@ enum {
 	F_RESERVED = 1, /* read by routing or the dialect: a finding is denied, not rewritten */
 	F_DEEP = 2,	/* everything below has this role too, where no row says otherwise */
 	F_OPAQUE = 4,	/* long base64 here, in a part of an opaque type, is not text */
+	F_ONE = 8,	/* a list, or its one element in its place */
+	F_SIGNED = 16,	/* a count that may be negative: no limit */
 };
 
 /* What the value is read for, besides its text. */
@@ -30,19 +33,23 @@ enum row_read {
 	READ_OPTIONS,
 	READ_INCLUDE_USAGE,
 	READ_CAP,
+	READ_CAP_HOLDER, /* the object that the cap is a member of */
 	READ_CHOICES,
+	READ_REQUEST, /* an object that is a request of its own, of many in a body */
 	READ_MESSAGE, /* an object whose "role" gives ROLE_BY_MESSAGE below it its meaning */
 	READ_ROLE,
-	READ_PART, /* an object whose "type" says whether it can be read */
+	READ_PART, /* an object whose "type" or key says whether it can be read */
 	READ_SOURCE_TYPE,
+	READ_SOURCE_TEXT, /* what stands here makes the part readable */
+	READ_IMAGE,	  /* an image where long base64 is no text */
 	READ_TOOL,
 };
 
 /* Is in segments until the message that holds them has ended. */
 #define ROLE_BY_MESSAGE ROLE_COUNT
 
-/* One row: a path, "a.b" for members and "[*]" for elements. Keys that a row
- * names are those the dialect reads. */
+/* One row: a path, "a.b" for members and "[*]" for elements, "*" for any member. Keys
+ * that a row names are those the dialect reads. */
 struct row {
 	const char *path;
 	unsigned types;
@@ -66,62 +73,76 @@ struct seal_row {
 
 /* Types of content parts: kind is NULL where its text is all there is. */
 struct part_row {
-	const char *type;
+	const char *type; /* or the key that only such a part has */
 	const char *kind;
-	bool by_source; /* opaque unless its source's type is "text" or "content" */
+	bool by_source; /* opaque unless its source's type is "text" or "content"; where that
+			   is a media type it names the kind */
 };
 
-struct usage_row {
-	const char *path;
-	/* rows of one field add up */
-	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED, USAGE_TOTAL, USAGE_FIELDS } field;
+/* A scalar parameter that is no top-level member, and its name in conditions. */
+struct param_row {
+	const char *path, *name;
 };
 
-struct dialect {
-	const char *name;
-	bool json;
-	const char *const *paths;      /* ends of request paths, NULL last */
-	const struct row *rows;	       /* path NULL last */
-	const struct part_row *parts;  /* type NULL last */
-	const struct seal_row *seals;  /* path NULL last */
-	const struct usage_row *usage; /* of a whole response; path NULL last */
-	const char *cap; /* the member that caps the output, where a body has none; NULL: no
-			    models here */
+/* A string by which a body refers to what is not in it. */
+struct ref_row {
+	const char *path, *kind;
+};
+
+/* How a request body reads. */
+struct table {
+	bool json;	 /* it must be one JSON object */
+	bool lenient;	 /* a value of another type than its row's is as if there were no row:
+			    for paths that nobody knows */
+	bool batch;	 /* its requests are inside (READ_REQUEST) */
+	bool snake;	 /* proto JSON: "max_tokens" is "maxTokens" */
+	bool streams;	 /* unless "stream" says no */
 	bool asks_usage; /* a stream reports usage only where asked (stream_options) */
-	/* One line each; type and code are chosen by then. */
-	void (*error)(struct buf *out, const char *type, const char *code, struct span message,
-		struct span id);
-	const char *stream_begin; /* of the event that ends a stream with such a line */
+	enum seg_role speaker;	/* of a message without a role */
+	const char *model;	/* the member that names it, where a body has none; NULL: not
+				   in bodies */
+	const char *cap;	/* the path that caps the output, likewise, at most one dot; "":
+				   nobody knows its name */
+	const struct row *rows; /* path NULL last, as are all lists below */
+	const struct part_row *parts; /* by "type" */
+	const struct part_row *keyed; /* by the keys of a part without one */
+	const struct seal_row *seals;
+	const struct param_row *params;
+	const struct ref_row *refs;
+	struct tree *tree; /* table_tree()'s own */
 };
 
-/* The rows of a dialect as a tree. */
+/* The rows of a table as a tree. */
 struct node {
-	struct span key;
-	const struct row *row; /* NULL: only a step on the way */
+	struct span key, snake; /* snake: its other spelling */
+	unsigned bit;		/* among its siblings */
+	const struct row *row;	/* NULL: only a step on the way */
 	const struct seal_row *seal;
+	const char *param, *ref;
 	const struct node *members, *next;
-	const struct node *element;
+	const struct node *element, *any; /* any: of a member that no row names */
 };
-/* Any thread. */
-const struct node *table_tree(const struct dialect *d);
+struct tree {
+	const struct node *_Atomic root;
+};
+/* Any thread. NULL: no memory. */
+const struct node *table_tree(const struct table *t);
 /* The member of that name; NULL. Where a key differs from one by case only, *clash
  * is that one (RFC-minded and case-blind parsers would disagree on it). */
 const struct node *node_member(
 	const struct node *n, struct span key, const struct node **clash);
-
-extern const struct dialect dialect_openai, dialect_anthropic, dialect_rest;
 
 /* Fills *why; returns ERR_SYNTAX. `what` never holds body text. */
 __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
 	const char *code, size_t at, const char *what, ...);
 
 /* The readers of the formats. 0, or negative with *why filled. */
-int body_json(const struct dialect *d, struct span raw, struct arena *a, struct body *out,
+int body_json(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why);
 int body_form(struct span raw, bool declared, struct arena *a, struct body *out,
 	struct body_refusal *why);
 /* *out is empty but for what body_read() knows. */
-int body_multipart(const struct dialect *d, struct span content_type, struct span raw,
+int body_multipart(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why);
 /* UTF-8 without control characters but those of lines and tabs. */
 bool body_is_text(struct span raw);

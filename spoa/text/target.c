@@ -29,7 +29,7 @@ bad_path(struct body_refusal *why, size_t at, const char *what)
 }
 
 static int
-check_path(struct span path, struct body_refusal *why)
+check_path(struct span path, bool separators, struct body_refusal *why)
 {
 	const char *end = path.p + path.n;
 
@@ -41,7 +41,7 @@ check_path(struct span path, struct body_refusal *why)
 			int byte = uri_escape_at(p, end);
 			if (byte < 0)
 				return bad_path(why, at, "a broken percent escape");
-			if (byte == '/' || byte == '\\')
+			if ((byte == '/' && !separators) || byte == '\\')
 				return bad_path(why, at, "an encoded separator");
 			if (byte < 0x20 || byte == 0x7f)
 				return bad_path(why, at, "an encoded control character");
@@ -131,8 +131,9 @@ read_query(size_t base, struct span query, const char *const *left_out, struct s
 }
 
 int
-target_read(const struct http_head *h, const char *const *left_out, struct arena *a,
-	struct segment **segments, size_t *n, struct unread *unread, struct body_refusal *why)
+target_read(const struct http_head *h, const char *const *left_out, bool separators,
+	struct arena *a, struct segment **segments, size_t *n, struct unread *unread,
+	struct body_refusal *why)
 {
 	struct seglist l = { .a = a };
 	size_t inspected = h->path.n + h->query.n;
@@ -143,7 +144,7 @@ target_read(const struct http_head *h, const char *const *left_out, struct arena
 	if (h->path.n + h->query.n > CAP_TARGET_BYTES)
 		return refuse(
 			why, 400, "target_too_long", 0, "the path and query are too long");
-	int err = check_path(h->path, why);
+	int err = check_path(h->path, separators, why);
 	if (!err)
 		err = read_path(h->path, &l, why);
 	if (!err && h->has_query)

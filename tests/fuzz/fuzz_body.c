@@ -7,7 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,7 +69,7 @@ check_redaction(struct arena *a, const struct body *b, struct span raw, struct s
 	buf_init(&out, 0);
 	INVARIANT(splice_apply(raw, edits, n, &out) == 0);
 	if (b->format != BODY_TEXT && n) {
-		INVARIANT(body_read(b->dialect, type, buf_view(&out), a, &again, &why) == 0);
+		INVARIANT(body_read(b->table, type, buf_view(&out), a, &again, &why) == 0);
 		INVARIANT(again.nsegments == b->nsegments);
 		for (size_t i = 0; i < b->nsegments; i++) {
 			const struct segment *s = &b->segments[i];
@@ -96,7 +96,7 @@ check_asking(struct arena *a, const struct body *b, struct span raw)
 		return;
 	buf_init(&out, 0);
 	INVARIANT(splice_apply(raw, &edit, 1, &out) == 0);
-	INVARIANT(body_read(b->dialect, span_str(NULL), buf_view(&out), a, &again, &why) == 0);
+	INVARIANT(body_read(b->table, span_str(NULL), buf_view(&out), a, &again, &why) == 0);
 	INVARIANT(again.stream && again.wants_usage);
 	buf_free(&out);
 }
@@ -114,7 +114,7 @@ check_target(struct arena *a, struct span target)
 	struct unread unread = { 0 };
 	size_t n;
 
-	if (target_read(&h, NULL, a, &s, &n, &unread, &why) != 0)
+	if (target_read(&h, NULL, false, a, &s, &n, &unread, &why) != 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		INVARIANT(s[i].start <= s[i].end && s[i].end <= target.n &&
@@ -140,7 +140,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			    types[data[0] == PARTS ? PLAIN_TYPES : data[0] / 3 % PLAIN_TYPES]),
 		    raw = span_of(data + 1, size - 1), edited;
 	arena_init(&a, 0, false);
-	if (body_read(d, type, raw, &a, &b, &why) == 0) {
+	if (body_read(dialect_table(d), type, raw, &a, &b, &why) == 0) {
 		check_segments(&b, raw);
 		check_paths(&a, &b, raw);
 		check_redaction(&a, &b, raw, type);

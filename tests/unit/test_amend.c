@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "text/dialect.h"
+#include "dialect/dialect.h"
+
+enum { EDITS = 8 };
 
 /* clang-format off */
 static const struct {
@@ -40,6 +42,19 @@ static const struct {
 	{ "openai", NULL, 7, "{\"max_tokens\":null,\"max_completion_tokens\":3}", "{\"max_tokens\":null,\"max_completion_tokens\":3}" },
 	{ "openai", NULL, 7, "{\"x\":{\"max_tokens\":90,\"model\":\"z\"}}", "{\"max_completion_tokens\":7,\"x\":{\"max_tokens\":90,\"model\":\"z\"}}" },
 	{ "anthropic", "b", 7, "{\"max_tokens\":90,\"model\":\"a\"}", "{\"max_tokens\":7,\"model\":\"b\"}" },
+	/* caps in an object, and models that stand in the path */
+	{ "gemini", "b", 7, "{}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
+	{ "gemini", NULL, 7, "{\"contents\":[]}", "{\"generationConfig\":{\"maxOutputTokens\":7},\"contents\":[]}" },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{}}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
+	{ "gemini", NULL, 7, "{\"generationConfig\":null}", "{\"generationConfig\":{\"maxOutputTokens\":7}}" },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"topK\":1}}", "{\"generationConfig\":{\"maxOutputTokens\":7,\"topK\":1}}" },
+	{ "gemini", NULL, 7, "{\"generation_config\":{\"max_output_tokens\":9}}", "{\"generation_config\":{\"max_output_tokens\":7}}" },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":\"9\"}}", "{\"generationConfig\":{\"maxOutputTokens\":\"7\"}}" },
+	{ "gemini", NULL, 7, "{\"generationConfig\":{\"maxOutputTokens\":6}}", "{\"generationConfig\":{\"maxOutputTokens\":6}}" },
+	{ "gemini", "b", 0, "{\"model\":\"a\"}", "{\"model\":\"b\"}" },
+	{ "bedrock", "b", 7, "{\"inferenceConfig\":{\"temperature\":1}}", "{\"inferenceConfig\":{\"maxTokens\":7,\"temperature\":1}}" },
+	{ "ollama", "b", 7, "{\"model\":\"a\",\"options\":{\"num_predict\":-1}}", "{\"model\":\"b\",\"options\":{\"num_predict\":7}}" },
+	{ "ollama", NULL, 7, "{\"options\":{\"num_predict\":null}}", "{\"options\":{\"num_predict\":7}}" },
 	/* where no dialect knows a model */
 	{ "rest", "b", 7, "{\"model\":\"a\"}", "{\"model\":\"a\"}" },
 	{ "rest", "b", 7, "plain text", "plain text" },
@@ -56,25 +71,27 @@ what_is_changed_and_nothing_else(void **state)
 		struct arena a;
 		struct body b, again;
 		struct body_refusal why;
-		struct splice edits[AMEND_MAX];
+		struct splice edits[EDITS];
 		struct buf out;
-		struct amendment am = { span_str(rows[i].model), rows[i].cap };
+		struct amendment am = { span_str(rows[i].model), rows[i].cap, false };
 		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
 		struct span raw = span_str(rows[i].in);
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		assert_int_equal(body_read(d, (struct span){ 0 }, raw, &a, &b, &why), 0);
+		assert_int_equal(
+			body_read(dialect_table(d), (struct span){ 0 }, raw, &a, &b, &why), 0);
 		int n = dialect_amend(&b, &am, &a, edits);
-		assert_in_range(n, 0, AMEND_MAX);
+		assert_in_range(n, 0, dialect_amend_max(&b));
 		assert_int_equal(splice_apply(raw, edits, (size_t)n, &out), 0);
 		if (!span_is(buf_view(&out), rows[i].want)) {
 			print_error("%s: got %.*s, want %s\n", rows[i].in,
 				SPAN_ARG(buf_view(&out)), rows[i].want);
 			bad++;
 		}
-		assert_int_equal(
-			body_read(d, (struct span){ 0 }, buf_view(&out), &a, &again, &why), 0);
-		if (dialect_has_model(d) && rows[i].model)
+		assert_int_equal(body_read(dialect_table(d), (struct span){ 0 }, buf_view(&out),
+					 &a, &again, &why),
+			0);
+		if (dialect_has_model(d) && rows[i].model && b.marks.nmodels)
 			assert_true(span_is(again.model, rows[i].model));
 		if (dialect_has_model(d) && rows[i].cap)
 			assert_in_range(again.output_cap_tokens, 0, rows[i].cap);
@@ -89,8 +106,8 @@ static void
 asking_for_usage_beside_it(void **state)
 {
 	static const struct span raw = SPAN_LIT("{\"stream\":true,\"messages\":[]}");
-	struct amendment am = { SPAN_LIT("m"), 9 };
-	struct splice edits[AMEND_MAX + 1];
+	struct amendment am = { SPAN_LIT("m"), 9, false };
+	struct splice edits[EDITS + 1];
 	struct body_refusal why;
 	struct body b;
 	struct arena a;
@@ -99,15 +116,15 @@ asking_for_usage_beside_it(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(body_read(dialect_find(SPAN_LIT("openai")), (struct span){ 0 }, raw,
-				 &a, &b, &why),
+	assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("openai"))),
+				 (struct span){ 0 }, raw, &a, &b, &why),
 		0);
 	int n = dialect_amend(&b, &am, &a, edits);
 	assert_int_equal(n, 1);
 	assert_int_equal(dialect_ask_usage(&b, &edits[1]), 1);
 	assert_int_equal(splice_apply(raw, edits, 2, &out), 0);
-	assert_int_equal(body_read(dialect_find(SPAN_LIT("openai")), (struct span){ 0 },
-				 buf_view(&out), &a, &b, &why),
+	assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("openai"))),
+				 (struct span){ 0 }, buf_view(&out), &a, &b, &why),
 		0);
 	assert_true(span_is(b.model, "m"));
 	assert_int_equal(b.output_cap_tokens, 9);

@@ -8,7 +8,7 @@
 #include "base/caps.h"
 #include "codec/utf8.h"
 #include "support/guard.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
 
@@ -36,7 +36,7 @@ static int
 read_body(const char *dialect, const char *type, struct span raw, struct arena *a,
 	struct body *b, struct body_refusal *why)
 {
-	return body_read(dialect_find(span_str(dialect)), span_str(type), raw, a, b, why);
+	return body_read(dialect_table(dialect_find(span_str(dialect))), span_str(type), raw, a, b, why);
 }
 
 static const struct {
@@ -693,7 +693,7 @@ static void
 a_dialect_is_known_by_name_and_by_path(void **state)
 {
 	(void)state;
-	assert_string_equal(dialect_names(), "openai, anthropic, rest");
+	assert_string_equal(dialect_names(), "openai, anthropic, gemini, bedrock, ollama, rest");
 	assert_string_equal(
 		dialect_name(dialect_for_path(SPAN_LIT("/v1/chat/completions"))), OPENAI);
 	assert_string_equal(dialect_name(dialect_for_path(
@@ -703,8 +703,8 @@ a_dialect_is_known_by_name_and_by_path(void **state)
 		dialect_name(dialect_for_path(SPAN_LIT("/v1/messages"))), ANTHROPIC);
 	assert_string_equal(dialect_name(dialect_for_path(SPAN_LIT("/v1/models"))), REST);
 	assert_null(dialect_find(SPAN_LIT("OpenAI")));
-	assert_true(dialect_is_json(dialect_find(SPAN_LIT("openai"))));
-	assert_false(dialect_is_json(dialect_find(SPAN_LIT("rest"))));
+	assert_true(dialect_has_model(dialect_find(SPAN_LIT("openai"))));
+	assert_false(dialect_has_model(dialect_find(SPAN_LIT("rest"))));
 }
 
 int

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "support/guard.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 #define TYPE  "multipart/form-data; boundary=b"
 #define PART  "--b\r\nContent-Disposition: form-data; name="
@@ -31,7 +31,8 @@ static int
 read_parts(const char *type, struct span raw, struct arena *a, struct body *b,
 	struct body_refusal *why)
 {
-	return body_read(dialect_find(SPAN_LIT("rest")), span_str(type), raw, a, b, why);
+	return body_read(
+		dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(type), raw, a, b, why);
 }
 
 /* role name=text, reserved ones with a star; then the kinds of opaque parts. */
@@ -257,8 +258,8 @@ a_json_dialect_takes_no_parts(void **state)
 
 	(void)state;
 	arena_init(&a, 0, false);
-	assert_int_not_equal(
-		body_read(dialect_find(SPAN_LIT("openai")), SPAN_LIT(TYPE), in, &a, &b, &why),
+	assert_int_not_equal(body_read(dialect_table(dialect_find(SPAN_LIT("openai"))),
+				     SPAN_LIT(TYPE), in, &a, &b, &why),
 		0);
 	assert_string_equal(why.code, "invalid_json");
 	arena_reset(&a);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 /* ---- bodies are written with {bytes,spelling,count} ---- */
 
@@ -285,7 +285,7 @@ bodies_say_what_nobody_could_read(void **state)
 		buf_init(&in, 0);
 		buf_init(&got, 0);
 		expand(&in, rows[i].body);
-		if (body_read(dialect_find(span_str(rows[i].dialect)), span_str(rows[i].type),
+		if (body_read(dialect_table(dialect_find(span_str(rows[i].dialect))), span_str(rows[i].type),
 			    buf_view(&in), &a, &b, &why))
 			fail_msg("%s: %s", rows[i].name, why.why);
 		for (size_t k = 0; k < b.unread.nmedia; k++) {
@@ -324,7 +324,7 @@ base64_one_digit_short_is_text(void **state)
 			buf_clear(&cut);
 			buf_span(&cut, span_cut(buf_view(&in), skip, in.n - less));
 			assert_int_equal(
-				body_read(dialect_find(SPAN_LIT("rest")),
+				body_read(dialect_table(dialect_find(SPAN_LIT("rest"))),
 					SPAN_LIT("text/plain"), buf_view(&cut), &a, &b, &why),
 				0);
 			assert_int_equal(b.unread.nmedia, 0);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 #include "support/guard.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 /* Finds `what` in the decoded segments and replaces it by `with`. */
 static const struct {
@@ -64,7 +64,7 @@ an_edit_keeps_what_is_around_it(void **state)
 
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		assert_int_equal(body_read(dialect_find(SPAN_LIT("rest")), span_str(NULL), raw,
+		assert_int_equal(body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw,
 					 &a, &b, &why),
 			0);
 		for (size_t s = 0; s < b.nsegments && !found; s++) {
@@ -108,7 +108,7 @@ a_targets_parts_are_spliced(void **state)
 	(void)state;
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
-	assert_int_equal(target_read(&h, NULL, &a, &s, &n, &unread, &why), 0);
+	assert_int_equal(target_read(&h, NULL, false, &a, &s, &n, &unread, &why), 0);
 	assert_int_equal(n, 6);
 	assert_true(span_is(s[1].text, "b\xc3\xb6"
 				       "b") &&
@@ -141,7 +141,7 @@ edits_that_overlap_are_refused(void **state)
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
 	assert_int_equal(
-		body_read(dialect_find(SPAN_LIT("rest")), span_str(NULL), raw, &a, &b, &why),
+		body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw, &a, &b, &why),
 		0);
 	assert_int_equal(splice_apply(raw, s, 2, &out), ERR_RANGE);
 	s[1] = (struct splice){ 20, raw.n + 1, SPAN_LIT("") };
@@ -172,7 +172,7 @@ several_edits_of_a_number_make_one_string(void **state)
 	arena_init(&a, 0, false);
 	buf_init(&out, 0);
 	assert_int_equal(
-		body_read(dialect_find(SPAN_LIT("rest")), span_str(NULL), raw, &a, &b, &why),
+		body_read(dialect_table(dialect_find(SPAN_LIT("rest"))), span_str(NULL), raw, &a, &b, &why),
 		0);
 	assert_int_equal(segment_splices(&b.segments[0], raw, edits, 2, &a, s, &n), 0);
 	assert_int_equal(n, 1);
@@ -272,7 +272,7 @@ random_edits_are_those_of_the_text(void **state)
 					   ? SPAN_LIT("application/x-www-form-urlencoded")
 					   : SPAN_LIT("application/json");
 		const struct dialect *rest = dialect_find(SPAN_LIT("rest"));
-		assert_int_equal(body_read(rest, type, in, &a, &b, &why), 0);
+		assert_int_equal(body_read(dialect_table(rest), type, in, &a, &b, &why), 0);
 		size_t which = form == SEG_JSON ? 1 : 3;
 		assert_true(span_eq(b.segments[which].text, t));
 		if (n) {
@@ -290,7 +290,7 @@ random_edits_are_those_of_the_text(void **state)
 		assert_int_equal(splice_apply(in, splices, n, &out), 0);
 		struct span got = buf_view(&out);
 		assert_true(span_starts(got, head) && span_ends(got, tail));
-		assert_int_equal(body_read(rest, type, got, &a, &b, &why), 0);
+		assert_int_equal(body_read(dialect_table(rest), type, got, &a, &b, &why), 0);
 		assert_true(span_eq(b.segments[which].text, buf_view(&want)));
 		if (!n)
 			assert_true(span_eq(got, in));

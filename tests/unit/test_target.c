@@ -21,7 +21,7 @@ read_target(struct span target, struct arena *a, struct segment **s, size_t *n,
 
 	static const char *const left_out[] = { "key", "jwt", NULL };
 
-	return target_read(&h, left_out, a, s, n, &unread, why);
+	return target_read(&h, left_out, false, a, s, n, &unread, why);
 }
 
 static const struct {

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "codec/json.h"
 #include "support/guard.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
 
@@ -258,7 +258,7 @@ a_stream_is_asked_for_its_usage(void **state)
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
 		assert_int_equal(
-			body_read(dialect(OPENAI), span_str(NULL), in, &a, &b, &why), 0);
+			body_read(dialect_table(dialect(OPENAI)), span_str(NULL), in, &a, &b, &why), 0);
 		int r = dialect_ask_usage(&b, &edit);
 		assert_int_equal(r, asks[i].want != NULL);
 		if (r) {
@@ -266,13 +266,13 @@ a_stream_is_asked_for_its_usage(void **state)
 			if (!span_is(buf_view(&out), asks[i].want))
 				fail_msg(
 					"%s: got %.*s", asks[i].name, SPAN_ARG(buf_view(&out)));
-			assert_int_equal(body_read(dialect(OPENAI), span_str(NULL),
+			assert_int_equal(body_read(dialect_table(dialect(OPENAI)), span_str(NULL),
 						 buf_view(&out), &a, &b, &why),
 				0);
 			assert_true(b.wants_usage);
 		}
 		assert_int_equal(
-			body_read(dialect(ANTHROPIC), span_str(NULL), in, &a, &b, &why), 0);
+			body_read(dialect_table(dialect(ANTHROPIC)), span_str(NULL), in, &a, &b, &why), 0);
 		assert_int_equal(dialect_ask_usage(&b, &edit), 0);
 		buf_free(&out);
 		arena_reset(&a);

@@ -5,7 +5,7 @@
  * is less than what was used, and the reservation stays. */
 #include "base/err.h"
 #include "codec/json.h"
-#include "text/table.h"
+#include "dialect/family.h"
 
 /* More is a provider's mistake; sums of a few stay far from overflow. */
 #define TOKENS_MAX (INT64_C(1) << 48)
@@ -194,7 +194,7 @@ dialect_ask_usage(const struct body *b, struct splice *edit)
 {
 	const struct body_marks *m = &b->marks;
 
-	if (!b->dialect->asks_usage || !b->stream || b->wants_usage)
+	if (!b->table->asks_usage || !b->stream || b->wants_usage)
 		return 0;
 	if (m->include)
 		*edit = (struct splice){ m->include, m->include_end, SPAN_LIT("true") };

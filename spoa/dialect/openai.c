@@ -1,7 +1,8 @@
 /* The dialect of OpenAI's POST /v1/chat/completions, which vLLM, llama.cpp and
  * most others speak too: https://platform.openai.com/docs/api-reference/chat,
  * with the members that those servers add (reasoning_content). */
-#include "text/table.h"
+#include "dialect/family.h"
+#include "dialect/seals.h"
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -57,41 +58,9 @@ static const struct part_row parts[] = {
 	{ 0 },
 };
 
-/* Items of POST /responses, and what gateways to models that reason put into messages of
- * this shape. */
-#define SEALS \
-	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
-	{ "input[*].content[*].encrypted_content",                    NULL, 0, NULL }, \
-	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted", 1, NULL }, \
-	{ "messages[*].reasoning_details[*].signature",    NULL, 1, NULL }, \
-	{ "messages[*].thinking_blocks[*].signature",      "thinking", 1, NULL }, \
-	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking", 1, NULL }, \
-	{ "messages[*].extra_content.google.thought_signature", NULL, 0, NULL }, \
-	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL, 0, NULL }
 
-static const struct seal_row seals[] = { SEALS, { 0 } };
 
-/* Where clients of APIs that have no table of their own yet send back what the provider
- * sealed: Gemini, Anthropic's blocks on other paths and in batches, Bedrock. */
-#define GEMINI(at) \
-	{ at "contents[*].parts[*].thoughtSignature",      NULL, 0, NULL }, \
-	{ at "contents[*].parts[*].thought_signature",     NULL, 0, NULL }
-#define ANTHROPIC(at) \
-	{ at "messages[*].content[*].signature",           "thinking", 1, ALONE_BLOCK }, \
-	{ at "messages[*].content[*].data",                "redacted_thinking", 1, ALONE_BLOCK }, \
-	{ at "messages[*].content[*].content[*].encrypted_content", "web_search_result", 0, NULL }
-
-static const struct seal_row rest_seals[] = {
-	SEALS,
-	GEMINI(""),
-	GEMINI("generateContentRequest."),
-	GEMINI("requests[*].request."),
-	ANTHROPIC(""),
-	ANTHROPIC("requests[*].params."),
-	{ "messages[*].content[*].reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT },
-	{ "messages[*].content[*].reasoningContent.redactedContent", NULL, 2, ALONE_TEXT },
-	{ 0 },
-};
+static const struct seal_row seals[] = { SEALS_OPENAI, { 0 } };
 
 static const struct usage_row usage[] = {
 	{ "usage.prompt_tokens",                       USAGE_INPUT },
@@ -101,12 +70,27 @@ static const struct usage_row usage[] = {
 	{ 0 },
 };
 
-static const char *const paths[] = { "/chat/completions", NULL };
-
 /* clang-format on */
 
-static void
-error(struct buf *out, const char *type, const char *code, struct span message, struct span id)
+#define CHAT                                                                                   \
+	.rows = rows, .parts = parts, .seals = seals, .model = "model",                        \
+	.cap = "max_completion_tokens", .asks_usage = true
+const struct table table_chat = { .json = true, CHAT, .tree = TREE };
+static const struct table other = { .lenient = true, CHAT, .tree = TREE };
+
+/* clang-format off */
+static const struct endpoint_row endpoints[] = {
+	{ "POST", "/chat/completions",                     "chat", &table_chat, 0 },
+	{ "POST", "/deployments/{model}/chat/completions", "chat", &table_chat, 0 },
+	{ 0 },
+};
+static const char *const tells[] = { "/chat/completions", NULL };
+static const char *const bases[] = { "/v1", "/openai/v1", "/openai", NULL };
+/* clang-format on */
+
+void
+error_openai(struct buf *out, const char *type, const char *code, struct span message,
+	struct span id)
 {
 	buf_str(out, "{\"error\":{\"message\":");
 	buf_json_str(out, message);
@@ -118,23 +102,13 @@ error(struct buf *out, const char *type, const char *code, struct span message, 
 
 const struct dialect dialect_openai = {
 	.name = "openai",
-	.json = true,
-	.paths = paths,
-	.rows = rows,
-	.parts = parts,
-	.seals = seals,
+	.endpoints = endpoints,
+	.tells = tells,
+	.bases = bases,
+	.main = &table_chat,
+	.other = &other,
 	.usage = usage,
-	.cap = "max_completion_tokens",
 	.asks_usage = true,
-	.error = error,
-	.stream_begin = "data: ", /* and no [DONE] after it */
-};
-
-/* Any other JSON, form or text: no roles, nothing that must be so, errors in the shape
- * that most clients know. */
-const struct dialect dialect_rest = {
-	.name = "rest",
-	.seals = rest_seals,
-	.error = error,
+	.error = error_openai,
 	.stream_begin = "data: ", /* and no [DONE] after it */
 };

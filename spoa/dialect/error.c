@@ -3,7 +3,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/utf8.h"
-#include "text/table.h"
+#include "dialect/family.h"
 
 /* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes) and
  * Anthropic (https://docs.anthropic.com/en/api/errors) give with a status: SDKs go by the
@@ -11,19 +11,19 @@
 /* clang-format off */
 static const struct status_row {
 	int status;
-	const char *code, *openai, *anthropic;
+	const char *code, *type[TYPES];
 } statuses[] = {
-	{ 400, "invalid_request",      "invalid_request_error", "invalid_request_error" },
-	{ 401, "invalid_credentials",  "authentication_error",  "authentication_error" },
-	{ 403, "permission_denied",    "permission_error",      "permission_error" },
-	{ 404, "not_found",            "not_found_error",       "not_found_error" },
-	{ 408, "request_timeout",      "invalid_request_error", "invalid_request_error" },
-	{ 413, "request_too_large",    "invalid_request_error", "request_too_large" },
-	{ 415, "unsupported_encoding", "invalid_request_error", "invalid_request_error" },
-	{ 429, "rate_limit_exceeded",  "rate_limit_error",      "rate_limit_error" },
-	{ 451, "legal_restriction",    "permission_error",      "permission_error" },
-	{ 501, "not_implemented",      "invalid_request_error", "invalid_request_error" },
-	{ 503, "service_unavailable",  "server_error",          "overloaded_error" }, /* others from 500 on, too */
+	{ 400, "invalid_request",      { "invalid_request_error", "invalid_request_error" } },
+	{ 401, "invalid_credentials",  { "authentication_error", "authentication_error" } },
+	{ 403, "permission_denied",    { "permission_error", "permission_error" } },
+	{ 404, "not_found",            { "not_found_error", "not_found_error" } },
+	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error" } },
+	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large" } },
+	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error" } },
+	{ 429, "rate_limit_exceeded",  { "rate_limit_error", "rate_limit_error" } },
+	{ 451, "legal_restriction",    { "permission_error", "permission_error" } },
+	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error" } },
+	{ 503, "service_unavailable",  { "server_error", "overloaded_error" } }, /* others from 500 on, too */
 };
 
 /* What ends a stream is a decision on its content, or a failure. */
@@ -55,7 +55,7 @@ row_of(int status)
 static const char *
 type_of(const struct dialect *d, int status)
 {
-	return d == &dialect_anthropic ? row_of(status)->anthropic : row_of(status)->openai;
+	return row_of(status)->type[d->types];
 }
 
 /* Writes the document of "MESSAGE (ID)", the message cut until the document fits. */
@@ -101,7 +101,7 @@ dialect_error(const struct dialect *d, int status, const char *code, struct span
 
 	if (!code)
 		code = row_of(status)->code;
-	if (d != &dialect_anthropic && !strcmp(code, "insufficient_quota"))
+	if (d->types == TYPES_OPENAI && !strcmp(code, "insufficient_quota"))
 		type = code;
 	write_capped(d, type, code, message, id, out);
 }
@@ -121,7 +121,7 @@ dialect_stream_error(const struct dialect *d, const char *code, struct span mess
 			status = stream_codes[i].status;
 		}
 	}
-	if (!type || d == &dialect_anthropic)
+	if (!type || d->types != TYPES_OPENAI)
 		type = type_of(d, status);
 	buf_str(out, d->stream_begin);
 	write_capped(d, type, code, message, id, out);

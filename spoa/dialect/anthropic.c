@@ -1,0 +1,67 @@
+/* Anthropic: messages, counting their tokens, batches of them.
+ * https://docs.anthropic.com/en/api/messages */
+#include "dialect/family.h"
+#include "dialect/messages.h"
+
+/* clang-format off */
+static const struct row rows[] = { MESSAGES_ROWS(""), { 0 } };
+static const struct part_row parts[] = { MESSAGES_PARTS, { 0 } };
+static const struct seal_row seals[] = { MESSAGES_SEALS(""), { 0 } };
+
+/* Cached input is counted apart from input_tokens; the total is the sum. */
+static const struct usage_row usage[] = {
+	{ "usage.input_tokens",                        USAGE_INPUT },
+	{ "usage.cache_creation_input_tokens",         USAGE_INPUT },
+	{ "usage.cache_read_input_tokens",             USAGE_INPUT },
+	{ "usage.cache_read_input_tokens",             USAGE_CACHED },
+	{ "usage.output_tokens",                       USAGE_OUTPUT },
+	{ 0 },
+};
+
+/* clang-format on */
+
+#define MESSAGES(named, capped)                                                                \
+	.rows = rows, .parts = parts, .seals = seals, .model = named, .cap = capped
+const struct table table_messages = {
+	.json = true, MESSAGES("model", "max_tokens"), .tree = TREE
+};
+const struct table table_messages_no_model = {
+	.json = true, MESSAGES(NULL, "max_tokens"), .tree = TREE
+};
+static const struct table count = { .json = true, MESSAGES("model", NULL), .tree = TREE };
+static const struct table other = {
+	.lenient = true, MESSAGES("model", "max_tokens"), .tree = TREE
+};
+
+/* clang-format off */
+static const struct endpoint_row endpoints[] = {
+	{ "POST", "/v1/messages",              "messages", &table_messages, 0 },
+	{ "POST", "/v1/messages/count_tokens", "count",    &count, 0 },
+	{ 0 },
+};
+static const char *const tells[] = { "/v1/messages", "/v1/messages/count_tokens", NULL };
+static const char *const bases[] = { "", NULL };
+/* clang-format on */
+
+static void
+error(struct buf *out, const char *type, const char *code, struct span message, struct span id)
+{
+	buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type);
+	buf_json_str(out, message);
+	buf_printf(out, ",\"code\":\"%s\"},\"request_id\":", code);
+	buf_json_str(out, id);
+	buf_putc(out, '}');
+}
+
+const struct dialect dialect_anthropic = {
+	.name = "anthropic",
+	.endpoints = endpoints,
+	.tells = tells,
+	.bases = bases,
+	.main = &table_messages,
+	.other = &other,
+	.usage = usage,
+	.types = TYPES_ANTHROPIC,
+	.error = error,
+	.stream_begin = "event: error\ndata: ",
+};

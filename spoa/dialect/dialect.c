@@ -1,0 +1,338 @@
+/* The families, and what a method and path say in one of them. */
+#include "dialect/family.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "codec/uri.h"
+
+static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
+	&dialect_gemini, &dialect_bedrock, &dialect_ollama, &dialect_rest };
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char names[256];
+
+static void
+list_names(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		n += (size_t)snprintf(
+			names + n, sizeof(names) - n, "%s%s", i ? ", " : "", all[i]->name);
+	INVARIANT(n < sizeof(names));
+}
+
+const struct dialect *
+dialect_find(struct span name)
+{
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		if (span_is(name, all[i]->name))
+			return all[i];
+	return NULL;
+}
+
+const char *
+dialect_name(const struct dialect *d)
+{
+	return d->name;
+}
+
+const char *
+dialect_names(void)
+{
+	pthread_once(&once, list_names);
+	return names;
+}
+
+bool
+dialect_has_model(const struct dialect *d)
+{
+	return d != &dialect_rest;
+}
+
+const struct table *
+dialect_table(const struct dialect *d)
+{
+	return d->main ? d->main : &table_rest;
+}
+
+/* ---- paths ---- */
+
+/* Cuts the last segment off *path, without its slash; false: there is none. */
+static bool
+last_segment(struct span *path, struct span *segment)
+{
+	size_t at = path->n;
+
+	while (at && path->p[at - 1] != '/')
+		at--;
+	if (!at)
+		return false;
+	*segment = span_cut(*path, at, path->n);
+	path->n = at - 1;
+	return true;
+}
+
+static bool
+ends_blind(struct span s, struct span suffix)
+{
+	return s.n > suffix.n && span_ends(s, suffix);
+}
+
+/* One segment of a path against one of a row. *model: where it names one. */
+static bool
+segment_matches(struct span segment, struct span pattern, struct span *model)
+{
+	struct span placeholder = SPAN_LIT("{model}");
+
+	if (span_is(pattern, "{id}"))
+		return segment.n > 0;
+	if (!span_starts(pattern, placeholder))
+		return span_eq(segment, pattern);
+	struct span verb = span_cut(pattern, placeholder.n, pattern.n);
+	if (!ends_blind(segment, verb))
+		return false;
+	*model = span_cut(segment, 0, segment.n - verb.n);
+	return true;
+}
+
+/* How many segments a row has that the path ends with; 0: it does not. *base: what is
+ * before them. */
+static unsigned
+path_matches(struct span path, const char *row, struct span *base, struct span *model)
+{
+	struct span pattern = span_str(row), mine, theirs;
+	unsigned n = 0;
+
+	*model = (struct span){ NULL, 0 };
+	while (last_segment(&pattern, &mine)) {
+		if (!last_segment(&path, &theirs) || !segment_matches(theirs, mine, model))
+			return 0;
+		n++;
+	}
+	*base = path;
+	return n;
+}
+
+/* A base is an empty path or a row's. */
+static bool
+is_base(const struct dialect *d, struct span base)
+{
+	struct span rest, model;
+
+	for (const char *const *b = d->bases; b && *b; b++) {
+		if (!**b ? base.n == 0 : path_matches(base, *b, &rest, &model) && rest.n == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The row of the longest path. `whole`: with a base of the family before it. */
+static const struct endpoint_row *
+find_row(const struct dialect *d, struct span method, struct span path, bool whole,
+	struct span *model)
+{
+	const struct endpoint_row *best = NULL;
+	unsigned most = 0;
+
+	for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
+		struct span base, named;
+		unsigned n = path_matches(path, r->path, &base, &named);
+		if (n <= most || (r->method && !span_is(method, r->method)) ||
+			(whole && !is_base(d, base)))
+			continue;
+		most = n;
+		best = r;
+		*model = named;
+	}
+	return best;
+}
+
+const struct dialect *
+dialect_for_path(struct span path)
+{
+	struct span base, model;
+
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		for (const char *const *p = all[i]->tells; p && *p; p++)
+			if (path_matches(path, *p, &base, &model))
+				return all[i];
+	return &dialect_rest;
+}
+
+bool
+dialect_serves(
+	const struct dialect *d, struct span method, struct span path, struct span prefix)
+{
+	struct span model;
+
+	if (prefix.n && prefix.p[prefix.n - 1] == '/')
+		prefix.n--;
+	if (!span_starts(path, prefix))
+		return false;
+	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) != NULL;
+}
+
+struct endpoint
+dialect_endpoint(const struct dialect *d, struct span method, struct span path)
+{
+	struct span model = { NULL, 0 };
+	const struct endpoint_row *r = find_row(d, method, path, false, &model);
+	struct endpoint e = { .dialect = d, .table = d->other ? d->other : &table_rest };
+
+	if (!r)
+		return e;
+	e.name = r->name;
+	e.table = r->table ? r->table : &table_rest;
+	e.streams = r->flags & E_STREAMS;
+	e.stored = r->flags & E_STORED;
+	if (model.n) {
+		e.model = (size_t)(model.p - path.p);
+		e.model_end = e.model + model.n;
+		if (r->flags & E_TWO)
+			for (e.model--; e.model && path.p[e.model - 1] != '/';)
+				e.model--;
+	}
+	return e;
+}
+
+/* ---- the model in a path ---- */
+
+static int
+bad_path(struct body_refusal *why, size_t at, const char *what)
+{
+	return refuse(
+		why, 400, "ambiguous_path", at, "the path is not in its normal form: %s", what);
+}
+
+/* No piece is empty or a dot segment, if the provider takes escaped slashes for slashes. */
+static bool
+is_plain_model(struct span model)
+{
+	struct span rest = model;
+
+	if (span_chr(model, '\\') < model.n || (model.n && model.p[model.n - 1] == '/'))
+		return false;
+	while (rest.p) {
+		struct span piece = span_next(&rest, '/');
+		struct span name = span_cut(piece, 0, span_chr(piece, ';'));
+		if (!piece.n || span_is(name, ".") || span_is(name, ".."))
+			return false;
+	}
+	return true;
+}
+
+int
+endpoint_check_path(const struct endpoint *e, struct span path, struct body_refusal *why)
+{
+	char text[512];
+	size_t n = 0;
+
+	for (size_t i = 0; i + 2 < path.n; i++) {
+		int c = path.p[i] == '%' ? uri_escape_at(path.p + i, path.p + path.n) : 0;
+		bool inside = i >= e->model && i < e->model_end;
+		if ((c == '/' || c == ':') && !inside)
+			return bad_path(
+				why, i, c == '/' ? "an encoded separator" : "an encoded colon");
+	}
+	for (size_t i = e->model; i < e->model_end; i++) {
+		int c = path.p[i];
+		if (n == sizeof(text))
+			return bad_path(why, e->model, "a model's name that is too long");
+		if (c == '%') {
+			c = uri_escape_at(path.p + i, path.p + path.n);
+			i += 2;
+		}
+		text[n++] = (char)c;
+	}
+	if (e->model_end && !is_plain_model(span_of(text, n)))
+		return bad_path(
+			why, e->model, "a model's name with an empty piece or a dot segment");
+	return 0;
+}
+
+static struct span
+bare(struct span model)
+{
+	size_t at = model.n;
+
+	while (at && model.p[at - 1] != '/')
+		at--;
+	return span_cut(model, at, model.n);
+}
+
+static bool
+is_same_model(const struct dialect *d, struct span x, struct span y)
+{
+	return span_eq(x, y) || (d->bare_models && span_eq(bare(x), bare(y)));
+}
+
+/* request.stream says so, too, where no member of the body does. */
+static int
+add_stream(struct arena *a, struct body *b)
+{
+	for (size_t i = 0; i < b->nparams; i++)
+		if (span_is(b->params[i].name, "stream"))
+			return 0;
+	struct body_param *v = arena_array(a, b->nparams + 1, sizeof(*v));
+	if (!v)
+		return ERR_NOMEM;
+	if (b->nparams)
+		memcpy(v, b->params, b->nparams * sizeof(*v));
+	v[b->nparams++] =
+		(struct body_param){ SPAN_LIT("stream"), PARAM_BOOL, SPAN_LIT("true") };
+	b->params = v;
+	return 0;
+}
+
+int
+endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, struct body *b,
+	struct body_refusal *why)
+{
+	struct span model;
+
+	b->stream |= e->streams;
+	if (b->stream && add_stream(a, b))
+		return ERR_NOMEM;
+	if (!e->model_end)
+		return 0;
+	if (uri_decode(span_cut(path, e->model, e->model_end), false, a, &model))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < b->marks.nmodels; i++)
+		if (!is_same_model(e->dialect, b->marks.model[i].name, model))
+			return refuse(why, 400, "ambiguous_model", b->marks.model[i].start,
+				"the path names one model and the body another");
+	b->model = model;
+	return 0;
+}
+
+int
+endpoint_amend(const struct endpoint *e, struct span path, struct span model, struct arena *a,
+	struct splice *edit)
+{
+	struct span rest = model;
+	struct buf out;
+
+	if (!e->model_end || !model.n)
+		return 0;
+	buf_init(&out, 3 * model.n);
+	/* The slash of tunedModels/x separates segments. */
+	bool two = memchr(path.p + e->model, '/', e->model_end - e->model);
+	while (rest.p) {
+		struct span piece = two ? span_next(&rest, '/') : rest;
+		uri_encode(&out, piece, false);
+		if (!two)
+			break;
+		if (rest.p)
+			buf_putc(&out, '/');
+	}
+	struct span with =
+		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
+	buf_free(&out);
+	if (!with.p)
+		return ERR_NOMEM;
+	*edit = (struct splice){ e->model, e->model_end, with };
+	return !span_eq(with, span_cut(path, e->model, e->model_end));
+}

@@ -1,0 +1,106 @@
+/* Dialects: families of wire formats. A family's endpoints are rows by path; each says by
+ * which table a request's body is read. What else differs between providers is the error
+ * document, the usage counts, the stream's events. */
+#ifndef DIALECT_DIALECT_H
+#define DIALECT_DIALECT_H
+
+#include "base/buf.h"
+#include "text/body.h"
+
+struct dialect;
+struct table;
+
+/* "openai", "gemini", "rest", …; NULL where unknown. */
+const struct dialect *dialect_find(struct span name);
+const char *dialect_name(const struct dialect *d);
+/* All names, for messages: "openai, anthropic, …, rest". */
+const char *dialect_names(void);
+/* The family that speaks on this path where a route does not say: those paths that
+ * tell it ("/v1/messages" → anthropic); `rest` by default. */
+const struct dialect *dialect_for_path(struct span path);
+/* True where bodies of the family name a model. */
+bool dialect_has_model(const struct dialect *d);
+
+/* What a request's method and path say in a family. */
+struct endpoint {
+	const struct dialect *dialect;
+	/* "chat", "responses", "generate", "converse", …; NULL: no row knows the path, and
+	 * all strings of the body are text without a role, or as far as it looks like the
+	 * family's main format, with one */
+	const char *name;
+	const struct table *table; /* how the body reads; never NULL */
+	size_t model, model_end;   /* the bytes of the path that name the model; 0: none */
+	bool streams;		   /* the path says that the answer is a stream */
+	bool stored;		   /* the answer was made before: a GET of it */
+};
+/* `path` raw, without query. What is before a row's path (a base URL's) does not matter. */
+struct endpoint dialect_endpoint(const struct dialect *d, struct span method, struct span path);
+/* That of a body whose path is not known: the family's main format. */
+const struct table *dialect_table(const struct dialect *d);
+/* True where the path after `prefix` is one of the family's, whole: what `match: {api}` of
+ * a route stands for. */
+bool dialect_serves(
+	const struct dialect *d, struct span method, struct span path, struct span prefix);
+
+/* Merges what the path says into a body that was read, or was not there (*b zeroed): its
+ * model, and whether it streams. 0, or ERR_SYNTAX with *why filled (400 ambiguous_model:
+ * the body names another), ERR_NOMEM. */
+int endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, struct body *b,
+	struct body_refusal *why);
+/* Where an escape of the path may spell a separator: in the model's segment. 0, or
+ * ERR_SYNTAX with *why filled (400 ambiguous_path: elsewhere, or the model is no normal
+ * path when decoded). */
+int endpoint_check_path(const struct endpoint *e, struct span path, struct body_refusal *why);
+
+/* One line of JSON in the caller's dialect; the decision's id is in it.
+ * OpenAI {"error":{"message","type","param","code"}}, Anthropic {"type":"error",
+ * "error":{"type","message"},"request_id"}. `type` and `code` follow from the
+ * status unless code is given. `message` never holds prompt text. */
+void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
+	struct span id, struct buf *out);
+/* The event that ends a stream already begun with an error, ready to write. */
+void dialect_stream_error(const struct dialect *d, const char *code, struct span message,
+	struct span id, struct buf *out);
+
+struct usage {
+	bool known; /* input and output were given, and every count is a plain integer */
+	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
+	int64_t cached_tokens;
+	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
+};
+
+/* From a whole JSON response: 0 where usage is known, ERR_NOTFOUND, or the
+ * parser's error. */
+int dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct usage *u);
+/* From one SSE event; merges into *u (Anthropic splits it over message_start
+ * and message_delta; the values are cumulative). */
+void dialect_event_usage(const struct dialect *d, struct span event, struct span data,
+	struct arena *a, struct usage *u);
+
+/* The edit that makes a streaming provider report usage, where this dialect
+ * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
+int dialect_ask_usage(const struct body *b, struct splice *edit);
+/* What else is changed in a body. */
+struct amendment {
+	struct span model;   /* to be sent; empty: as it is */
+	uint64_t cap_tokens; /* the most that any output cap may say; 0: as it is */
+	bool model_in_path;  /* a body that names none needs none */
+};
+/* The most edits of dialect_amend. */
+size_t dialect_amend_max(const struct body *b);
+/* The edits that make it so; what a request of the body lacks is put in front of its first
+ * member. None where the body is no JSON, or its format knows neither. The count,
+ * ERR_NOMEM, or ERR_UNSUPPORTED: a cap is missing, and nobody knows what it is called. */
+int dialect_amend(const struct body *b, const struct amendment *am, struct arena *a,
+	struct splice *edits);
+/* The edit that puts another model into the path; 1 = *edit filled, 0 = none needed,
+ * ERR_NOMEM. */
+int endpoint_amend(const struct endpoint *e, struct span path, struct span model,
+	struct arena *a, struct splice *edit);
+
+/* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: 0 pass as it is, 1
+ * *edited replaces the payload, 2 drop the event. */
+int dialect_hide_usage(
+	const struct dialect *d, struct span data, struct arena *a, struct span *edited);
+
+#endif

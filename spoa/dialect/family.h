@@ -1,0 +1,60 @@
+/* What a family is made of. Private to dialect/. */
+#ifndef DIALECT_FAMILY_H
+#define DIALECT_FAMILY_H
+
+#include "dialect/dialect.h"
+#include "text/table.h"
+
+enum {
+	E_STREAMS = 1, /* the verb of the path makes the answer a stream */
+	E_STORED = 2,  /* the answer was made before */
+	E_TWO = 4,     /* the model is the segment before, too: tunedModels/x */
+};
+
+/* path = segment { segment }; segment = "/" ( literal | "{model}" [ literal ] | "{id}" ).
+ * {id} is any one segment. The longest row that matches counts, of equal ones the first. */
+struct endpoint_row {
+	const char *method; /* NULL: any */
+	const char *path;
+	const char *name;
+	const struct table *table; /* NULL: table_rest */
+	unsigned flags;
+};
+
+struct usage_row {
+	const char *path;
+	/* rows of one field add up */
+	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED, USAGE_TOTAL, USAGE_FIELDS } field;
+};
+
+/* The column of error.c that names the types of errors. */
+enum error_types { TYPES_OPENAI, TYPES_ANTHROPIC, TYPES };
+
+struct dialect {
+	const char *name;
+	const struct endpoint_row *endpoints; /* path NULL last */
+	const char *const *tells; /* paths that no other family has, as rows'; NULL last */
+	const char *const *bases; /* what is before a row's path, as rows'; NULL last */
+	const struct table *main, *other; /* of paths that no row knows; NULL: table_rest */
+	const struct usage_row *usage;	  /* of a whole response; path NULL last */
+	bool asks_usage;		  /* main does */
+	bool bare_models;		  /* "models/x" in a body is the x of a path */
+	enum error_types types;
+	/* One line each; type and code are chosen by then. */
+	void (*error)(struct buf *out, const char *type, const char *code, struct span message,
+		struct span id);
+	const char *stream_begin; /* of the event that ends a stream with such a line */
+};
+
+extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
+	dialect_ollama, dialect_rest;
+
+/* Tables that more than one family reads by. */
+extern const struct table table_rest, table_chat, table_messages, table_messages_no_model;
+void error_openai(struct buf *out, const char *type, const char *code, struct span message,
+	struct span id);
+
+/* A const table's memory for its tree. */
+#define TREE (&(struct tree){ NULL })
+
+#endif

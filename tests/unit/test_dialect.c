@@ -1,0 +1,413 @@
+/* dialect/: endpoints by path, and what a realistic body of each reads as. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "dialect/dialect.h"
+#include "support/guard.h"
+
+/* What a request reads as: first a line of facts, then its values as role path=text, one
+ * each; reserved ones with a star, opaque ones with a hash. */
+static void
+describe(struct buf *out, const struct endpoint *e, const struct body *b, struct span raw,
+	struct arena *a)
+{
+	struct path_reader *r = path_open(a, b, raw);
+
+	buf_printf(out, "%s model=%.*s%s", e->name ? e->name : "-", SPAN_ARG(b->model),
+		b->stream ? " stream" : "");
+	if (b->output_cap_tokens >= 0)
+		buf_printf(out, " cap=%d", (int)b->output_cap_tokens);
+	if (b->choices != 1)
+		buf_printf(out, " n=%d", (int)b->choices);
+	for (size_t i = 0; i < b->ntools; i++)
+		buf_printf(out, " calls=%.*s", SPAN_ARG(b->tools[i]));
+	for (size_t i = 0; i < b->unread.nmedia; i++)
+		buf_printf(out, " media=%.*s", SPAN_ARG(b->unread.media[i]));
+	if (b->unread.sealed)
+		buf_printf(out, " sealed=%d", (int)b->unread.sealed);
+	for (size_t i = 0; i < b->nrefs; i++)
+		buf_printf(out, " ref=%s:%d", b->refs[i].kind, (int)b->refs[i].n);
+	buf_putc(out, '\n');
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		if (s->role == ROLE_KEY)
+			continue;
+		buf_printf(out, "%s%s%s ", role_name(s->role), s->reserved ? "*" : "",
+			s->opaque ? "#" : "");
+		buf_span(out, path_at(r, i));
+		buf_putc(out, '=');
+		buf_span(out, s->text);
+		buf_putc(out, '\n');
+	}
+}
+
+/* tests/data/dialects.txt: blocks of "== NAME", "DIALECT PATH [TYPE]", the body, "--", what it
+ * reads as. $NOISE is base64 that is no text. */
+static char *
+whole_file(const char *name)
+{
+	FILE *f = fopen(name, "r");
+	char *text = NULL;
+	size_t n = 0;
+
+	assert_non_null(f);
+	assert_true(getdelim(&text, &n, '\0', f) > 0);
+	fclose(f);
+	return text;
+}
+
+static struct span
+until(struct span *rest, const char *mark)
+{
+	const char *at = memmem(rest->p, rest->n, mark, strlen(mark));
+
+	assert_non_null(at);
+	struct span s = span_of(rest->p, (size_t)(at - rest->p));
+	*rest = span_cut(*rest, s.n + strlen(mark), rest->n);
+	return s;
+}
+
+/* With $NOISE replaced. */
+static char *
+spelled_out(struct span in, size_t *n)
+{
+	static const char noise[] =
+		"/9j/q3f9Zk1xWv8Yb2Lr7Tn0Hs5Jd6Gc4Ma/"
+		"EpUoIi+XyBwQeRtAzNhKjFlDgSvCmPu9a8s7d6f5g4h3"
+		"j2k1lQwErTyUiOpAsDfGhJkLzXcVbNm0987654321/"
+		"+abcdEFGq3f9Zk1xWv8Yb2Lr7Tn0Hs5Jd6Gc4Ma/"
+		"EpUoIi+"
+		"XyBwQeRtAzNhKjFlDgSvCmPu9a8s7d6f5g4h3j2k1lQwErTyUiOpAsDfGhJkLzXcVbNm0987654"
+		"321/+abcdEFGZZqp/0918273645aAbBcCdDeEfFgGhHiI+jJkKlLmMnNoOpPqQ";
+	struct buf out;
+
+	buf_init(&out, 0);
+	for (size_t i = 0; i < in.n; i++) {
+		if (span_starts(span_cut(in, i, in.n), SPAN_LIT("$NOISE"))) {
+			buf_str(&out, noise);
+			i += strlen("$NOISE") - 1;
+		} else {
+			buf_putc(&out, in.p[i]);
+		}
+	}
+	*n = out.n;
+	char *p = guard_dup(buf_view(&out).p, out.n);
+	buf_free(&out);
+	return p;
+}
+
+static void
+every_endpoint_reads_its_body(void **state)
+{
+	char *text = whole_file("tests/data/dialects.txt");
+	struct span rest = span_str(text);
+	unsigned bad = 0, rows = 0;
+
+	(void)state;
+	until(&rest, "\n== ");
+	while (rest.n) {
+		struct span name = until(&rest, "\n"), head = until(&rest, "\n"),
+			    in = until(&rest, "\n--\n");
+		const char *next = memmem(rest.p, rest.n, "\n== ", 4);
+		struct span want = next ? until(&rest, "\n== ") : rest;
+		if (!next)
+			rest.n = 0;
+		want = span_trim(want, "\n");
+		const struct dialect *d = dialect_find(span_next(&head, ' '));
+		struct span path = span_next(&head, ' '), type = head;
+		assert_non_null(d);
+		struct endpoint e = dialect_endpoint(d, SPAN_LIT("POST"), path);
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		struct buf out;
+		size_t n;
+		char *p = spelled_out(in, &n);
+		struct span raw = span_of(p, n);
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		if (body_read(e.table, type, raw, &a, &b, &why) ||
+			endpoint_settle(&e, path, &a, &b, &why))
+			buf_printf(&out, "%d %s: %s\n", why.status, why.code, why.why);
+		else
+			describe(&out, &e, &b, raw, &a);
+		if (!span_eq(span_trim(buf_view(&out), "\n"), want)) {
+			print_error("== %.*s: got\n%.*s\nwant\n%.*s\n", SPAN_ARG(name),
+				SPAN_ARG(buf_view(&out)), SPAN_ARG(want));
+			bad++;
+		}
+		rows++;
+		buf_free(&out);
+		arena_reset(&a);
+		guard_free(p, n);
+	}
+	assert_true(rows > 10);
+	assert_int_equal(bad, 0);
+	free(text);
+}
+
+/* ---- paths ---- */
+
+static const struct {
+	const char *dialect, *method, *path, *want; /* name and what names the model */
+} paths[] = {
+	{ "openai", "POST", "/v1/chat/completions", "chat" },
+	{ "openai", "POST", "/chat/completions", "chat" },
+	{ "openai", "POST", "/any/base/v1/chat/completions", "chat" },
+	{ "openai", "GET", "/v1/chat/completionsx", "-" },
+	{ "openai", "POST", "/v1/chat/completions/", "-" },
+	{ "openai", "POST", "/openai/deployments/gpt-4o/chat/completions", "chat gpt-4o" },
+	{ "openai", "POST", "/openai/deployments//chat/completions", "chat" },
+	{ "anthropic", "POST", "/v1/messages", "messages" },
+	{ "anthropic", "POST", "/v1/messages/count_tokens", "count" },
+	{ "gemini", "POST", "/v1beta/models/gemini-2.5-pro:generateContent",
+		"generate gemini-2.5-pro" },
+	{ "gemini", "POST", "/v1beta/models/a:b:streamGenerateContent", "generate a:b stream" },
+	{ "gemini", "POST", "/v1beta/models/a%3Ab:countTokens", "count a%3Ab" },
+	{ "gemini", "POST", "/v1beta/tunedModels/mine:generateContent",
+		"generate tunedModels/mine" },
+	{ "gemini", "POST", "/v1beta/models/:generateContent", "-" },
+	{ "gemini", "POST", "/v1beta/models/x:GenerateContent", "-" },
+	{ "gemini", "POST",
+		"/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent",
+		"generate g stream" },
+	{ "gemini", "POST",
+		"/v1/projects/p/locations/l/publishers/anthropic/models/"
+		"claude@1:streamRawPredict",
+		"messages claude@1 stream" },
+	{ "gemini", "POST",
+		"/v1/projects/p/locations/l/publishers/anthropic/models/"
+		"count-tokens:rawPredict",
+		"count" },
+	{ "gemini", "GET", "/v1beta/models/x", "models x" },
+	{ "bedrock", "POST", "/model/us.anthropic.x%3A0/converse",
+		"converse us.anthropic.x%3A0" },
+	{ "bedrock", "POST", "/model/arn%3Aaws%3Abedrock%3A%3A1%3Aprofile%2Fx/converse-stream",
+		"converse arn%3Aaws%3Abedrock%3A%3A1%3Aprofile%2Fx stream" },
+	{ "bedrock", "POST", "/model/m/invoke", "invoke m" },
+	{ "bedrock", "POST", "/model/m/invoke-with-response-stream", "invoke m stream" },
+	{ "bedrock", "GET", "/model/m/invoke", "-" },
+	{ "ollama", "POST", "/api/chat", "chat" },
+	{ "rest", "POST", "/v1/chat/completions", "-" },
+};
+
+static void
+a_path_is_an_endpoint_of_its_family(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+		struct span path = span_str(paths[i].path);
+		struct endpoint e = dialect_endpoint(dialect_find(span_str(paths[i].dialect)),
+			span_str(paths[i].method), path);
+		char got[256];
+		snprintf(got, sizeof(got), "%s%s%.*s%s", e.name ? e.name : "-",
+			e.model_end ? " " : "", SPAN_ARG(span_cut(path, e.model, e.model_end)),
+			e.streams ? " stream" : "");
+		if (strcmp(got, paths[i].want))
+			fail_msg("%s %s: %s", paths[i].dialect, paths[i].path, got);
+		assert_non_null(e.table);
+	}
+}
+
+static const struct {
+	const char *path, *want; /* the family that it tells */
+} tells[] = {
+	{ "/v1/chat/completions", "openai" },
+	{ "/openai/deployments/x/chat/completions", "openai" },
+	{ "/v1/messages", "anthropic" },
+	{ "/messages", "rest" },
+	{ "/v1beta/models/x:generateContent", "gemini" },
+	{ "/model/x/converse", "bedrock" },
+	{ "/model/x/y/converse", "rest" },
+	{ "/api/chat", "rest" },
+	{ "/v1/models", "rest" },
+};
+
+static void
+some_paths_tell_their_family(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(tells); i++)
+		assert_string_equal(
+			dialect_name(dialect_for_path(span_str(tells[i].path))), tells[i].want);
+}
+
+static const struct {
+	const char *dialect, *path;
+	bool fine;
+} escapes[] = {
+	{ "bedrock", "/model/a%2Fb/converse", true },
+	{ "bedrock", "/model/a%3A0/converse", true },
+	{ "bedrock", "/model/a%2fb%3a/converse", true },
+	{ "bedrock", "/mod%2Fel/a/converse", false },
+	{ "bedrock", "/x%3Ay/model/a/converse", false },
+	{ "bedrock", "/model/a%2F..%2Fb/converse", false },
+	{ "bedrock", "/model/..%2Fb/converse", false },
+	{ "bedrock", "/model/a%2F%2Fb/converse", false },
+	{ "bedrock", "/model/a%2F/converse", false },
+	{ "bedrock", "/model/%2Fa/converse", false },
+	{ "bedrock", "/model/a%2F..;x%2Fb/converse", false },
+	{ "bedrock", "/model/a%2Fb/other", false },
+	{ "gemini", "/v1beta/models/a%2Fb:generateContent", true },
+	{ "gemini", "/v1beta/models/a%3AgenerateContent", false },
+	{ "openai", "/v1%2Fchat/completions", false },
+	{ "openai", "/openai/deployments/a%2Fb/chat/completions", true },
+	{ "rest", "/model/a%2Fb/converse", false },
+	{ "rest", "/items/urn%3Ax", false },
+	{ "rest", "/items/urn:x%20y", true },
+};
+
+static void
+separators_are_escaped_in_a_models_segment_only(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(escapes); i++) {
+		struct span path = span_str(escapes[i].path);
+		struct body_refusal why = { 0 };
+		struct endpoint e = dialect_endpoint(
+			dialect_find(span_str(escapes[i].dialect)), SPAN_LIT("POST"), path);
+		int err = endpoint_check_path(&e, path, &why);
+		if ((err == 0) != escapes[i].fine)
+			fail_msg("%s: %s", escapes[i].path, why.why);
+		if (err)
+			assert_int_equal(why.status, 400);
+	}
+}
+
+static const struct {
+	const char *dialect, *path, *model, *want;
+} rewrites[] = {
+	{ "bedrock", "/model/a/converse", "b", "/model/b/converse" },
+	{ "bedrock", "/model/a/converse", "us.x-v1:0", "/model/us.x-v1%3A0/converse" },
+	{ "bedrock", "/model/a%3A0/converse", "arn/b c", "/model/arn%2Fb%20c/converse" },
+	{ "bedrock", "/model/a%3A0/converse", "a:0", "/model/a%3A0/converse" },
+	{ "gemini", "/v1beta/models/a:generateContent", "b",
+		"/v1beta/models/b:generateContent" },
+	{ "gemini", "/v1beta/tunedModels/a:countTokens", "tunedModels/b",
+		"/v1beta/tunedModels/b:countTokens" },
+	{ "openai", "/openai/deployments/a/chat/completions", "b",
+		"/openai/deployments/b/chat/completions" },
+	{ "openai", "/v1/chat/completions", "b", "/v1/chat/completions" },
+};
+
+static void
+another_model_is_put_into_the_path(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rewrites); i++) {
+		struct span path = span_str(rewrites[i].path);
+		struct endpoint e = dialect_endpoint(
+			dialect_find(span_str(rewrites[i].dialect)), SPAN_LIT("POST"), path);
+		struct splice edit;
+		struct arena a;
+		struct buf out;
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		int n = endpoint_amend(&e, path, span_str(rewrites[i].model), &a, &edit);
+		assert_in_range(n, 0, 1);
+		assert_int_equal(splice_apply(path, &edit, (size_t)n, &out), 0);
+		if (!span_is(buf_view(&out), rewrites[i].want))
+			fail_msg("%s: %.*s", rewrites[i].path, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
+static const struct {
+	const char *dialect, *method, *path, *prefix;
+	bool served;
+} serves[] = {
+	{ "gemini", "POST", "/v1beta/models/x:generateContent", "", true },
+	{ "gemini", "POST",
+		"/v1beta1/projects/p/locations/l/publishers/google/models/x:generateContent",
+		"", true },
+	{ "gemini", "POST", "/models/x:generateContent", "", false },
+	{ "gemini", "POST", "/admin/v1beta/models/x:generateContent", "", false },
+	{ "gemini", "POST", "/g/v1beta/models/x:generateContent", "/g", true },
+	{ "gemini", "POST", "/g/v1beta/models/x:generateContent", "/g/", true },
+	{ "gemini", "POST", "/gg/v1beta/models/x:generateContent", "/g", false },
+	{ "gemini", "DELETE", "/v1beta/models/x:generateContent", "", false },
+	{ "openai", "POST", "/v1/chat/completions", "", true },
+	{ "openai", "POST", "/openai/deployments/d/chat/completions", "", true },
+	{ "openai", "POST", "/v1/x/chat/completions", "", false },
+	{ "bedrock", "POST", "/model/x/converse", "", true },
+	{ "bedrock", "POST", "/x/model/x/converse", "", false },
+	{ "anthropic", "POST", "/v1/messages", "", true },
+	{ "rest", "POST", "/v1/messages", "", false },
+};
+
+static void
+a_family_serves_its_own_paths_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(serves); i++)
+		if (dialect_serves(dialect_find(span_str(serves[i].dialect)),
+			    span_str(serves[i].method), span_str(serves[i].path),
+			    span_str(serves[i].prefix)) != serves[i].served)
+			fail_msg("%s %s", serves[i].dialect, serves[i].path);
+}
+
+static void
+parameters_of_every_format_have_one_name(void **state)
+{
+	static const struct {
+		const char *dialect, *path, *in, *want;
+	} rows[] = {
+		{ "openai", "/v1/chat/completions", "{\"temperature\":1,\"n\":2}",
+			"temperature=1 n=2 " },
+		{ "gemini", "/v1/models/x:generateContent",
+			"{\"generationConfig\":{\"temperature\":0.5,\"topP\":1,"
+			"\"maxOutputTokens\":9}}",
+			"temperature=0.5 top_p=1 max_tokens=9 " },
+		{ "gemini", "/v1/models/x:streamGenerateContent",
+			"{\"generation_config\":{\"top_k\":3}}", "top_k=3 stream=true " },
+		{ "bedrock", "/model/x/converse",
+			"{\"inferenceConfig\":{\"maxTokens\":9,\"temperature\":0}}",
+			"max_tokens=9 temperature=0 " },
+		{ "ollama", "/api/chat", "{\"options\":{\"seed\":4,\"num_predict\":-1}}",
+			"seed=4 max_tokens=-1 stream=true " },
+		{ "ollama", "/api/chat", "{\"stream\":false}", "stream=false " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span path = span_str(rows[i].path);
+		struct endpoint e = dialect_endpoint(
+			dialect_find(span_str(rows[i].dialect)), SPAN_LIT("POST"), path);
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		struct buf out;
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, span_str(rows[i].in),
+					 &a, &b, &why),
+			0);
+		assert_int_equal(endpoint_settle(&e, path, &a, &b, &why), 0);
+		for (size_t k = 0; k < b.nparams; k++)
+			buf_printf(&out, "%.*s=%.*s ", SPAN_ARG(b.params[k].name),
+				SPAN_ARG(b.params[k].text));
+		if (!span_is(buf_view(&out), rows[i].want))
+			fail_msg("%s: %.*s", rows[i].path, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_endpoint_reads_its_body),
+		cmocka_unit_test(a_path_is_an_endpoint_of_its_family),
+		cmocka_unit_test(some_paths_tell_their_family),
+		cmocka_unit_test(separators_are_escaped_in_a_models_segment_only),
+		cmocka_unit_test(another_model_is_put_into_the_path),
+		cmocka_unit_test(a_family_serves_its_own_paths_whole),
+		cmocka_unit_test(parameters_of_every_format_have_one_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
