@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "gate/snapshot.h"
 
@@ -83,6 +84,24 @@ put_searched(const struct snapshot *s, struct buf *b)
 	put_names(s, &used, b);
 }
 
+/* Whose records say observed, and until when. */
+static void
+put_observe(const struct observe *o, struct buf *b)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!o->backend)
+		return;
+	clock_rfc3339(o->until_ns, when);
+	buf_printf(b, ",\"observe\":{\"until\":\"%s\",\"backend\":", when);
+	buf_json_str(b, span_str(o->backend));
+	for (size_t i = 0; i < o->nhosts; i++) {
+		buf_str(b, i ? "," : ",\"hosts\":[");
+		buf_json_str(b, span_str(o->hosts[i]));
+	}
+	buf_str(b, o->nhosts ? "]}" : "}");
+}
+
 static void
 announced(struct audit_entry *e, int err)
 {
@@ -105,6 +124,7 @@ snapshot_announce(const struct snapshot *s, struct audit *audit)
 	buf_json_str(&e->fields, span_str(s->policy->version));
 	put_searched(s, &e->fields);
 	put_answers(s, &e->fields);
+	put_observe(&s->policy->observe, &e->fields);
 	e->keep = true;
 	e->done = announced;
 	audit_append(audit, e);

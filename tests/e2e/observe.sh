@@ -44,6 +44,7 @@ is "and what it accepts" "$(came accept-encoding)" gzip
 is "what says to be ours goes no further" "$(came x-tollgate-id)" undefined
 is "the provider's account answers" "$(header set-cookie) $(header x-ratelimit-limit-requests) $(header x-request-id) $(header access-control-allow-origin)" "a=provider 77 provider *"
 like "the record says what would have been" "$(record)" '"decision":"observed".*"would":\{"decision":"redact","rule":"pii"\},"via":"observe".*"observing":true,"route":"chat","backend":"old"'
+like "the policy's record says which hosts" "$(grep -ah '"type":"policy"' "$JOURNAL"/*.jsonl | tail -1)" '"observe":\{"until":"[^"]*","backend":"old","hosts":\["old.example.com"\]\}'
 like "and what was found" "$(record)" '"EMAIL_ADDRESS"'
 unlike "but no text" "$(record)" 'jane.doe'
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/caps.h"
@@ -121,6 +122,11 @@ start(void)
 	log_setup(LOG_LOGFMT, LOG_ERROR);
 	INVARIANT(sodium_init() >= 0);
 	INVARIANT(fd >= 0 && write(fd, policy, sizeof(policy) - 1) == sizeof(policy) - 1);
+	time_t tomorrow = time(NULL) + 86400;
+	char day[16];
+	strftime(day, sizeof(day), "%Y-%m-%d", gmtime(&tomorrow));
+	INVARIANT(
+		dprintf(fd, "observe: {hosts: o.example, backend: old, until: %s}\n", day) > 0);
 	close(fd);
 	diag_init(&d);
 	struct snapshot *snap = snapshot_load(NULL, file, 2, NULL, &d);
@@ -278,6 +284,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(frame);
 	/* What has no ticket is direct or denied, and only that is let go by HAProxy. */
 	INVARIANT(ticket[0] ? !strcmp(via, "relay") : strcmp(via, "relay") != 0);
+	INVARIANT(!strcmp(via, "observe") == !strcmp(decision, "observed"));
 	INVARIANT(strcmp(via, "direct") || strcmp(decision, "deny"));
 	if (ticket[0] && flags & F_BODY)
 		relay(flags, method, (int64_t)body.n, body);
