@@ -105,21 +105,37 @@ holds_key(struct span text)
 static bool
 named_for_secrets(struct span header)
 {
-	static const char *const parts[] = { "authorization", "secret", "token", "password",
+	static const char *const inside[] = { "authorization", "secret", "token", "password",
 		"passwd", "credential", "apikey" };
+	static const char *const parts[] = { "key", "auth", "jwt", "bearer", "cookie" };
 
-	for (size_t i = 0; i < COUNT_OF(parts); i++)
-		for (size_t k = 0; k + strlen(parts[i]) <= header.n; k++)
-			if (span_istarts(span_cut(header, k, header.n), span_str(parts[i])))
+	if (credential_header(header))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(inside); i++)
+		for (size_t k = 0; k + strlen(inside[i]) <= header.n; k++)
+			if (span_istarts(span_cut(header, k, header.n), span_str(inside[i])))
 				return true;
 	while (header.n) {
 		size_t n = 0;
 		while (n < header.n && header.p[n] != '-' && header.p[n] != '_')
 			n++;
-		if (span_ieq(span_cut(header, 0, n), SPAN_LIT("key")))
-			return true;
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			if (span_ieq(span_cut(header, 0, n), span_str(parts[i])))
+				return true;
 		header = span_cut(header, n + 1, header.n);
 	}
+	return false;
+}
+
+/* A value that comes from a file, a script or the running process: a place for secrets. */
+static bool
+is_looked_up(struct span value)
+{
+	static const char *const places[] = { ",map", "lua.", "var(proc." };
+
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (holds(value, places[i]))
+			return true;
 	return false;
 }
 
@@ -255,8 +271,9 @@ rule_sets_credential(const struct haproxy_line *l)
 		for (size_t k = 0; writers[i].name && k < COUNT_OF(credential_headers); k++)
 			if (span_ieq(name, span_str(credential_headers[k])))
 				return true;
+		struct span value = haproxy_word(l, writers[i].value);
 		return writers[i].name && named_for_secrets(name) &&
-		       is_written_out(haproxy_word(l, writers[i].value));
+		       (is_written_out(value) || is_looked_up(value));
 	}
 	return false;
 }

@@ -4,17 +4,6 @@
 
 #include "edge/judge_private.h"
 
-/* Words of a condition by which a rule leaves alone what passes the gate. */
-bool
-spares_the_gate(const struct haproxy_line *l)
-{
-	for (size_t i = 2; i < l->n; i++)
-		if (span_is(l->word[i], "!tollgate") ||
-			(span_is(l->word[i], "tollgate") && span_is(l->word[i - 1], "unless")))
-			return true;
-	return false;
-}
-
 /* A line of the shipped files, wherever it is. */
 static bool
 is_shipped(const struct judge *j, const struct haproxy_line *l)
@@ -119,12 +108,52 @@ writes_verdict(const struct haproxy_line *l)
 	return false;
 }
 
+/* Whether an engine of that name in that file writes txn.tollgate.*: by its prefix, which is
+ * the agent's name where none is said (SPOE.txt 2.2). */
+static bool
+engine_writes(struct haproxy *spoe, struct span engine)
+{
+	const struct haproxy_section *s = &spoe->section[0];
+	bool here = engine.n == 0, ours = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct span first = s->line[i].word[0];
+		if (first.n > 2 && *first.p == '[')
+			here = span_eq(span_cut(first, 1, first.n - 1), engine);
+		else if (here && span_is(first, "spoe-agent"))
+			ours = span_is(haproxy_word(&s->line[i], 1), "tollgate");
+		else if (here && span_is(first, "option") &&
+			 span_is(haproxy_word(&s->line[i], 1), "var-prefix"))
+			ours = span_is(haproxy_word(&s->line[i], 2), "tollgate");
+	}
+	return ours;
+}
+
+static void
+judge_engine(struct judge *j, const struct haproxy_line *l)
+{
+	struct span engine = value_after(l, 2, "engine");
+	struct haproxy spoe;
+
+	if (!span_is(l->word[0], "filter") || !span_is(haproxy_word(l, 1), "spoe") ||
+		span_is(engine, "tollgate"))
+		return;
+	if (read_engine(l, &spoe) && engine_writes(&spoe, engine))
+		found(j, l, NULL,
+			"the engine %.*s writes txn.tollgate.* (its var-prefix), and the "
+			"guards "
+			"obey that: give it a prefix of its own",
+			SPAN_ARG(engine));
+	haproxy_free(&spoe);
+}
+
 void
 rule_own_variables(struct judge *j)
 {
 	for (size_t i = 0; i < j->h->n; i++)
 		for (size_t k = 0; k < j->h->section[i].n; k++) {
 			const struct haproxy_line *l = &j->h->section[i].line[k];
+			judge_engine(j, l);
 			if (writes_verdict(l) && !is_shipped(j, l))
 				found(j, l, NULL,
 					"txn.tollgate.* is tollgate's word, and the guards "
@@ -135,26 +164,36 @@ rule_own_variables(struct judge *j)
 		}
 }
 
+/* Whether a line of the section or of its defaults, whose rules come first, is before this one
+ * of the section. */
+static bool
+is_before(const struct haproxy_section *s, const struct haproxy_line *l,
+	const struct haproxy_line *of)
+{
+	return l < s->line || l >= s->line + s->n || l < of;
+}
+
 /* After `allow` HAProxy looks at no further http-request rule of the frontend. */
 void
 rule_ends_before(struct judge *j)
 {
-	const struct haproxy_line *last = last_of_stanza(j, "http-request");
+	const struct haproxy_line *last = last_of_stanza(j, "http-request"), *l;
+	struct haproxy_walk w = haproxy_walk(j->gate);
 
-	for (size_t i = 0; last && i < j->gate->n; i++) {
-		const struct haproxy_line *l = &j->gate->line[i];
-		if (l < last && !l->negated && span_is(l->word[0], "http-request") &&
+	while (last && (l = haproxy_next(&w)))
+		if (is_before(j->gate, l, last) && !l->negated &&
+			span_is(l->word[0], "http-request") &&
 			span_is(haproxy_word(l, 1), "allow") &&
-			!(spares_the_gate(l) && knows_inner(j->gate, l)))
-			found(j, l, "unless tollgate or tollgate-inner",
+			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
+			found(j, l, "if !tollgate !tollgate-inner",
 				"`allow` ends the rules before the stanza's (line %u is its "
 				"last): "
 				"what it allows is not asked, keeps the caller's own "
 				"credentials "
 				"or loses its backend; move it after them, or add the "
-				"condition",
+				"condition "
+				"(to each part of an `or`)",
 				last->line);
-	}
 }
 
 /* Rules whose effect the policy does not see where they come after the stanza. */
@@ -171,9 +210,9 @@ rule_changed_after(struct judge *j)
 		if (span_is(haproxy_word(l, 1), "send-spoe-group"))
 			asked = l;
 		else if (asked && span_is(l->word[0], "http-request") &&
-			 SPAN_IN(haproxy_word(l, 1), shaping) && !spares_the_gate(l) &&
+			 SPAN_IN(haproxy_word(l, 1), shaping) && !spares_the_gate(j->gate, l) &&
 			 !find_saying(j->shipped_gate, l))
-			found(j, l, "unless tollgate or tollgate-inner",
+			found(j, l, "if !tollgate !tollgate-inner",
 				"this comes after the stanza's question: the policy sees the "
 				"request as it was before. Move it above the stanza where the "
 				"policy should see its effect, or add the condition");
@@ -185,17 +224,19 @@ rule_changed_after(struct judge *j)
 static void
 judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		const struct haproxy_line *l = &s->line[i];
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w))) {
 		bool after = span_is(l->word[0], "http-after-response");
 		if (!(after || (gate && span_is(l->word[0], "http-response"))) ||
 			!(span_is(haproxy_word(l, 1), "set-header") ||
 				span_is(haproxy_word(l, 1), "add-header")) ||
 			!span_ieq(
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
-			spares_the_gate(l) || is_shipped(j, l))
+			spares_the_gate(j->gate, l) || is_shipped(j, l))
 			continue;
-		found(j, l, "unless tollgate",
+		found(j, l, "if !tollgate",
 			"this says which pages may read the answers of the gate: "
 			"/etc/haproxy/tollgate/origins.lst does; add the condition, or the "
 			"origins to that file");

@@ -45,10 +45,12 @@ const struct haproxy_line *engine_of(const struct haproxy_section *s);
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
 const struct haproxy_line *find_saying(
 	const struct haproxy_section *s, const struct haproxy_line *shipped);
-/* The condition leaves alone what passes the gate: !tollgate, or unless tollgate. */
-bool spares_the_gate(const struct haproxy_line *l);
-/* The engine's file as one section, comments aside; false: it cannot be read. */
-bool read_engine(const struct judge *j, struct haproxy *spoe);
+/* The rule's condition leaves alone what passes the gate (!tollgate in each part, or unless
+ * tollgate), or the relay's second pass. */
+bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
+bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The file of a `filter spoe` line as one section, comments aside; false: it cannot be read. */
+bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
 /* Whether two lines say the same. */
 bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* The first line of s itself that says what l says; NULL: none. */

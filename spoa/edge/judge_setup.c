@@ -53,11 +53,11 @@ compare_backend(
 /* The engine's file as one section, comments aside: as the filter line names it, or beside the
  * file that names it, before it is installed. False: it cannot be read. */
 bool
-read_engine(const struct judge *j, struct haproxy *spoe)
+read_engine(const struct haproxy_line *filter, struct haproxy *spoe)
 {
-	struct span file = j->engine ? value_after(j->engine, 2, "config") : span_of("", 0);
+	struct span file = filter ? value_after(filter, 2, "config") : span_of("", 0);
 	const char *slash = file.n ? strrchr(file.p, '/') : NULL;
-	const char *beside = j->engine ? strrchr(j->engine->file, '/') : NULL;
+	const char *beside = filter ? strrchr(filter->file, '/') : NULL;
 	char path[4096] = "";
 
 	haproxy_init(spoe);
@@ -66,8 +66,8 @@ read_engine(const struct judge *j, struct haproxy *spoe)
 	if (file.n && haproxy_read(spoe, file.p) == 0)
 		return true;
 	if (slash && beside)
-		snprintf(path, sizeof(path), "%.*s%s", (int)(beside - j->engine->file),
-			j->engine->file, slash);
+		snprintf(path, sizeof(path), "%.*s%s", (int)(beside - filter->file),
+			filter->file, slash);
 	return *path && haproxy_read(spoe, path) == 0;
 }
 
@@ -82,7 +82,7 @@ compare_engine(struct judge *j)
 	ours.joined = true;
 	haproxy_read_text(&ours, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
 	haproxy_read_text(&ours, "spoe.cfg", shipped("haproxy/spoe.cfg"));
-	if (!read_engine(j, &mine))
+	if (!read_engine(j->engine, &mine))
 		found(j, j->engine, NULL, "%s cannot be read here",
 			value_after(j->engine, 2, "config").p);
 	for (size_t i = 0; mine.section[0].n && i < ours.section[0].n; i++) {

@@ -189,6 +189,23 @@ judge_lines(
 	}
 }
 
+/* ACLs of one name are alternatives: what a second one names is taken for the relay's. */
+static void
+judge_inner_acl(struct judge *j)
+{
+	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		if (span_is(l->word[0], "acl") &&
+			span_is(haproxy_word(l, 1), "tollgate-inner") &&
+			!find_saying(j->shipped_gate, l) &&
+			j->shipped_gate == j->shipped_stanza)
+			found(j, l, NULL,
+				"a second ACL of the name tollgate-inner: what it names is not "
+				"asked "
+				"and chooses its backend itself; give it another name");
+	}
+}
+
 static bool
 asks(const struct haproxy_section *s)
 {
@@ -216,6 +233,7 @@ rule_stanza_lines(struct judge *j)
 		return;
 	}
 	judge_lines(j, j->gate, j->shipped_gate);
+	judge_inner_acl(j);
 }
 
 /* What callers are told of an answer: without these lines nothing passes that should not. */
@@ -295,8 +313,8 @@ rule_routes_after_own(struct judge *j)
 	}
 	for (size_t i = 0; last && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
-		if (l < last && span_is(l->word[0], "use_backend") && !spares_the_gate(l) &&
-			!find_saying(j->shipped_gate, l))
+		if (l < last && span_is(l->word[0], "use_backend") &&
+			!spares_the_gate(j->gate, l) && !find_saying(j->shipped_gate, l))
 			found(j, l, paste,
 				"this use_backend comes before the stanza's last one (line "
 				"%u): "

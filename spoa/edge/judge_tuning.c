@@ -32,7 +32,8 @@ judge_processing(struct judge *j)
 	struct haproxy spoe;
 	uint64_t us;
 
-	if (read_engine(j, &spoe) && timeout_of(&spoe.section[0], "processing", &us, &at) &&
+	if (read_engine(j->engine, &spoe) &&
+		timeout_of(&spoe.section[0], "processing", &us, &at) &&
 		us <= j->cfg->agent_deadline_us)
 		found(j, at, "timeout processing 1s",
 			"HAProxy gives up before tollgate has decided: agent.deadline of %s is "

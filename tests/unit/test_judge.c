@@ -11,6 +11,7 @@
 
 #include "edge/judge.h"
 #include "edge/judge_private.h"
+#include "support/temp_dir.h"
 
 static const char head[] = "global\n"
 			   "\tchroot /var/lib/haproxy\n"
@@ -288,23 +289,52 @@ static const struct row {
 		"set-var(txn.tollgate.via) str(direct)", NULL, NULL, false },
 	{ "ends-before", "a rule that lets some pass unasked", SPOE,
 		"http-request allow if { path_beg /health }\n    " SPOE, "allow if",
-		"unless tollgate", NULL, false },
+		"if !tollgate", NULL, false },
 	{ "ends-before", "after the question, before the caller's keys are deleted",
 		"    http-request set-uri %[pathq]",
 		"    http-request allow if { src 10.0.0.0/8 }\n    http-request set-uri "
 		"%[pathq]",
-		"allow if", "unless tollgate", NULL, false },
+		"allow if", "if !tollgate", NULL, false },
+	{ "ends-before", "for all frontends", "\tlog global\n",
+		"\tlog global\n\thttp-request allow if { src 10.0.0.0/8 }\n", "allow if",
+		"if !tollgate", NULL, false },
+	{ "ends-before", "an alternative that the gate's hosts fit", SPOE,
+		"http-request allow if !tollgate !tollgate-inner or { path /x }\n    " SPOE,
+		"allow if", "if !tollgate", NULL, false },
+	{ "ends-before", "other hosts and the relay's second pass", SPOE,
+		"http-request allow if !tollgate\n    " SPOE, "allow if", "if !tollgate", NULL,
+		false },
+	{ "routes-after-own", "an alternative that the gate's hosts fit",
+		"    use_backend tollgate-relay",
+		"    use_backend admin if !tollgate or { path_beg /v1/ }\n    use_backend "
+		"tollgate-relay",
+		"{ path_beg /v1/ }", "use_backend tollgate-deny", NULL, false },
+	{ "stanza-lines", "who else is taken for the relay", SPOE,
+		SPOE "\n    acl tollgate-inner src 10.0.0.0/8", "acl tollgate-inner src", NULL,
+		NULL, false },
+	{ "own-origins", "for all frontends", "\tlog global\n",
+		"\tlog global\n\thttp-after-response set-header access-control-allow-origin "
+		"*\n",
+		"allow-origin *", "if !tollgate", NULL, false },
+	{ "credential-unguarded", "a header that is named for it, of a file",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-token "
+		"%[str(a),map(/etc/haproxy/keys.map)]\n",
+		"backend site\n\thttp", GUARD, NULL, false },
+	{ "credential-unguarded", "a cookie", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header cookie session=abcdefgh\n",
+		"backend site\n\thttp", GUARD, NULL, false },
 	{ "changed-after", "another path than was asked for", "    use_backend tollgate-relay",
 		"    http-request set-path /v1/other\n    use_backend tollgate-relay",
-		"set-path /v1/other", "unless tollgate", NULL, false },
+		"set-path /v1/other", "if !tollgate", NULL, false },
 	{ "own-origins", "any page reads the answers", "    use_backend tollgate-relay",
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
-		"Allow-Origin *", "unless tollgate", NULL, false },
+		"Allow-Origin *", "if !tollgate", NULL, false },
 	{ "own-origins", "a provider's backend says it", "backend openai\n",
 		"backend openai\n\thttp-after-response add-header "
 		"access-control-allow-origin *\n",
-		"access-control-allow-origin *", "unless tollgate", NULL, false },
+		"access-control-allow-origin *", "if !tollgate", NULL, false },
 	{ "stanza-lines", "a second frontend that never asks", "\nbackend site\n",
 		"\nfrontend second\n\tbind :81\n\toption http-no-delay\n\tacl tollgate "
 		"req.hdr(host),host_only -i b.example.com\n\t" SPOE
@@ -402,6 +432,14 @@ static const struct {
 	{ "ends-before", "for other hosts", SPOE,
 		"http-request allow if !tollgate !tollgate-inner { path_beg /health }\n   "
 		" " SPOE,
+		NULL },
+	{ "ends-before", "unless it is ours", SPOE,
+		"http-request allow unless tollgate or { so_name tollgate-inner }\n    " SPOE,
+		NULL },
+	{ "ends-before", "by an ACL of the person's own for the relay", SPOE,
+		"acl relayed so_name tollgate-inner\n    http-request allow if !tollgate ! "
+		"relayed "
+		"|| ! tollgate !{ so_name tollgate-inner } { path /x }\n    " SPOE,
 		NULL },
 	{ "ends-before", "after the stanza", "    use_backend tollgate-relay",
 		"    http-request allow if { path_beg /health }\n    use_backend "
@@ -515,6 +553,39 @@ what_is_right_is_silent(void **state)
 }
 
 static void
+another_engine_that_writes_our_variables_is_seen(void **state)
+{
+	static const struct {
+		const char *spoe;
+		bool seen;
+	} engines[] = {
+		{ "[waf]\nspoe-agent a\n option var-prefix waf\n", false },
+		{ "[waf]\nspoe-agent a\n option var-prefix tollgate\n", true },
+		{ "[waf]\nspoe-agent tollgate\n", true },
+		{ "[waf]\nspoe-agent tollgate\n option var-prefix waf\n", false },
+		{ "[other]\nspoe-agent tollgate\n[waf]\nspoe-agent waf\n", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(engines); i++) {
+		struct judged j;
+		struct buf mine;
+		char filter[512];
+		put("waf.cfg", engines[i].spoe);
+		snprintf(filter, sizeof(filter), "filter spoe engine waf config %s\n    " SPOE,
+			path("waf.cfg"));
+		laid(&mine);
+		change(&mine, SPOE, filter);
+		judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
+		if ((strstr(j.errors.p, "own-variables: the engine waf") != NULL) !=
+			engines[i].seen)
+			fail_msg("%s: %s", engines[i].spoe, j.errors.p);
+		judged_free(&j);
+		buf_free(&mine);
+	}
+}
+
+static void
 one_change_is_one_finding(void **state)
 {
 	(void)state;
@@ -566,15 +637,14 @@ load_config(void **state)
 	diag_init(&d);
 	cfg = config_load(&arena, "policies/tollgate.yaml", &d);
 	diag_free(&d);
-	return cfg ? 0 : -1;
+	return cfg ? temp_dir_make(state) : -1;
 }
 
 static int
 free_config(void **state)
 {
-	(void)state;
 	arena_reset(&arena);
-	return 0;
+	return temp_dir_remove(state);
 }
 
 int
@@ -584,6 +654,7 @@ main(void)
 		cmocka_unit_test(what_readme_has_laid_is_silent),
 		cmocka_unit_test(one_change_is_one_finding),
 		cmocka_unit_test(what_is_right_is_silent),
+		cmocka_unit_test(another_engine_that_writes_our_variables_is_seen),
 		cmocka_unit_test(every_rule_has_a_row),
 		cmocka_unit_test(every_rule_is_in_the_manual),
 	};
