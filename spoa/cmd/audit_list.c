@@ -18,11 +18,18 @@
 #include "store/lines.h"
 
 #define POLL_NS 200000000L
+enum {
+	HEAD_BYTES = 1024, /* of a line: what the chain puts in front is in it */
+	NODES_MAX = 256	   /* in one folder */
+};
+
+struct feed;
 
 struct list {
 	const struct audit_args *a;
 	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* compare as text */
-	size_t shown;
+	struct feed *feed;					 /* of a journal: one a node */
+	size_t nfeeds;
 };
 
 static bool
@@ -101,26 +108,54 @@ print_line(json_t *r)
 	buf_free(&b);
 }
 
+/* The record's "time", which is near its beginning (store/chain.h); empty: it has none there.
+ */
+static struct span
+time_of(struct span line)
+{
+	static const char member[] = ",\"time\":\"";
+	struct span head = span_cut(line, 0, HEAD_BYTES);
+	const char *at = head.n ? memmem(head.p, head.n, member, sizeof(member) - 1) : NULL;
+
+	if (!at || head.p + head.n - at < (ssize_t)(sizeof(member) - 1 + CLOCK_RFC3339_LEN))
+		return (struct span){ NULL, 0 };
+	return span_of(at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
+}
+
+/* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
+ * escapes. */
+static bool
+may_hold(struct span line, const char *want)
+{
+	if (!want)
+		return true;
+	for (const char *p = want; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == '"' || *p == '\\')
+			return true;
+	return memmem(line.p, line.n, want, strlen(want)) != NULL;
+}
+
 static void
 list_line(void *arg, struct span line)
 {
 	struct list *l = arg;
 	const struct audit_args *a = l->a;
-	struct span time = chain_member(line, "time");
+	struct span time = time_of(line);
 
+	/* Most of a long journal ends here. */
+	if (!time.n || (a->since_ns && memcmp(time.p, l->since, time.n) < 0) ||
+		(a->until_ns && memcmp(time.p, l->until, time.n) >= 0))
+		return;
 	if (!is_text(chain_member(line, "type"), "decision") ||
-		time.n != CLOCK_RFC3339_LEN + 1 ||
-		(a->since_ns && memcmp(time.p + 1, l->since, time.n - 2) < 0) ||
-		(a->until_ns && memcmp(time.p + 1, l->until, time.n - 2) >= 0) ||
 		!is_text(chain_member(line, "decision"), a->decision) ||
-		!is_text(chain_member(line, "route"), a->route))
+		!is_text(chain_member(line, "route"), a->route) || !may_hold(line, a->person) ||
+		!may_hold(line, a->class))
 		return;
 	json_t *r = json_loadb(line.p, line.n, 0, NULL);
 	if (r &&
 		(!a->person ||
 			!strcmp(text(json_object_get(r, "identity"), "person"), a->person)) &&
 		(!a->class || has_class(r, a->class))) {
-		l->shown++;
 		if (a->as_json)
 			printf("%.*s\n", SPAN_ARG(line));
 		else
@@ -131,125 +166,177 @@ list_line(void *arg, struct span line)
 
 /* ---- a journal ---- */
 
+/* When its first record was written; false: it has none yet. */
 static bool
 first_time(const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN])
 {
-	char path[4096], head[1024];
+	char path[4096], head[HEAD_BYTES];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
 	if (fd >= 0)
 		close(fd);
-	if (n <= 0)
+	struct span time = time_of(span_of(head, n > 0 ? (size_t)n : 0));
+	if (!time.n)
 		return false;
-	static const char member[] = ",\"time\":\"";
-	const char *at = memmem(head, (size_t)n, member, sizeof(member) - 1);
-	if (!at || head + n - at < (ssize_t)(sizeof(member) + CLOCK_RFC3339_LEN))
-		return false;
-	memcpy(out, at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
-	out[CLOCK_RFC3339_LEN - 1] = 0;
+	memcpy(out, time.p, time.n);
+	out[time.n] = '\0';
 	return true;
 }
 
-/* The segment after this one of the same node; false: it is the last. */
-static bool
-next_segment(const char *dir, struct journal_segment *s)
-{
-	struct journal_list list;
-	struct buf why;
-	bool found = false;
+/* A node's segments, of which the one to read next is open. */
+struct feed {
+	struct journal_segment at;
+	int fd;
+	struct lines lines;
+};
 
-	buf_init(&why, 4096);
-	if (journal_list(dir, NULL, &list, &why) == 0) {
-		for (size_t i = 0; i < list.n && !found; i++)
-			if (!strcmp(list.seg[i].node, s->node) &&
-				strcmp(list.seg[i].name, s->name) > 0) {
-				*s = list.seg[i];
-				found = true;
-			}
-		journal_list_free(&list);
-	}
-	buf_free(&why);
-	return found;
+static void
+feed_close(struct feed *f)
+{
+	if (f->fd < 0)
+		return;
+	lines_close(&f->lines);
+	close(f->fd);
+	f->fd = -1;
 }
 
-/* Reads a segment to its end; with `stay` until another one follows it. */
 static int
-read_segment(struct list *l, const char *dir, const struct journal_segment *s, bool stay)
+feed_open(struct feed *f, const char *dir, const struct journal_segment *s)
 {
-	const struct timespec pause = { 0, POLL_NS };
-	struct journal_segment after = *s;
 	char path[4096];
-	struct lines lines;
+
+	f->at = *s;
+	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
+	f->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (f->fd < 0 && errno == ENOENT)
+		return EXIT_DONE; /* it was moved away: what is left is read */
+	if (f->fd < 0)
+		return cmd_fail("audit list", "%s: %s", path, strerror(errno));
+	if (lines_open(&f->lines, f->fd, 0) == 0)
+		return EXIT_DONE;
+	close(f->fd);
+	f->fd = -1;
+	return cmd_fail("audit list", "out of memory");
+}
+
+/* Up to its end as it is now. */
+static int
+feed_read(struct feed *f, struct list *l, const char *dir)
+{
 	struct span line;
-	bool more = false;
 	int got;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return cmd_fail("audit list", "%s: %s", path, strerror(errno));
-	if (lines_open(&lines, fd, 0)) {
-		close(fd);
-		return cmd_fail("audit list", "out of memory");
+	if (f->fd < 0)
+		return EXIT_DONE;
+	while ((got = lines_next(&f->lines, UINT64_MAX, &line)) > 0)
+		list_line(l, line);
+	f->lines.from = f->lines.to = 0; /* NUL bytes ahead of the end are written over */
+	return got < 0 ? cmd_fail("audit list", "%s/%s: %s", dir, f->at.name, err_str(got))
+		       : EXIT_DONE;
+}
+
+/* From the open segment over all that are after it to the node's last one, which stays open.
+ * Whoever makes a segment has left the one before: that is read once more first. */
+static int
+feed_on(struct feed *f, struct list *l, const char *dir, const struct journal_list *all)
+{
+	int code = feed_read(f, l, dir);
+
+	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++) {
+		const struct journal_segment *s = &all->seg[i];
+		if (!s->ours || strcmp(s->node, f->at.node) || strcmp(s->name, f->at.name) <= 0)
+			continue;
+		code = feed_read(f, l, dir);
+		feed_close(f);
+		if (code == EXIT_DONE)
+			code = feed_open(f, dir, s);
+		if (code == EXIT_DONE)
+			code = feed_read(f, l, dir);
 	}
-	for (;;) {
-		while ((got = lines_next(&lines, UINT64_MAX, &line)) > 0)
-			list_line(l, line);
-		lines.from = lines.to = 0; /* NUL bytes ahead of the end are written over */
-		if (got < 0 || !stay || more || fflush(stdout) == EOF)
-			break;
-		more = next_segment(dir, &after); /* what came before it is read once more */
-		if (!more)
-			nanosleep(&pause, NULL);
+	return code;
+}
+
+/* The node's newest segment that began before --since, or its first one: what is older is not
+ * opened. */
+static size_t
+begin_at(const struct list *l, const char *dir, const struct journal_list *all, size_t first)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	for (size_t i = all->n; l->a->since_ns && i-- > first;)
+		if (all->seg[i].ours && !strcmp(all->seg[i].node, all->seg[first].node) &&
+			first_time(dir, &all->seg[i], when) && strcmp(when, l->since) < 0)
+			return i;
+	return first;
+}
+
+/* Feeds for nodes that have none yet, read to their end. */
+static int
+add_nodes(struct list *l, const char *dir, const struct journal_list *all)
+{
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++) {
+		size_t k = 0;
+		while (k < l->nfeeds && strcmp(l->feed[k].at.node, all->seg[i].node))
+			k++;
+		if (!all->seg[i].ours || k < l->nfeeds)
+			continue;
+		if (l->nfeeds == NODES_MAX)
+			return cmd_fail("audit list", "%s: more than %d nodes", dir, NODES_MAX);
+		code = feed_open(&l->feed[l->nfeeds], dir, &all->seg[begin_at(l, dir, all, i)]);
+		if (code == EXIT_DONE)
+			code = feed_on(&l->feed[l->nfeeds++], l, dir, all);
+		/* Nothing more comes: there may be many nodes. */
+		if (!l->a->follow && l->nfeeds)
+			feed_close(&l->feed[l->nfeeds - 1]);
 	}
-	lines_close(&lines);
-	close(fd);
-	return got < 0 ? cmd_fail("audit list", "%s: %s", path, err_str(got)) : EXIT_DONE;
+	return code;
 }
 
 static int
 list_journal(struct list *l, const char *dir)
 {
-	struct journal_list list;
+	const struct timespec pause = { 0, POLL_NS };
+	struct journal_list all;
 	struct buf why;
-	char when[CLOCK_RFC3339_LEN];
-	size_t from = 0;
-	int code = EXIT_DONE;
+	int code;
 
-	buf_init(&why, 4096);
-	if (journal_list(dir, NULL, &list, &why)) {
-		code = cmd_fail("audit list", "%.*s", SPAN_ARG(buf_view(&why)));
+	do {
+		buf_init(&why, 4096);
+		code = journal_list(dir, NULL, &all, &why)
+			       ? cmd_fail("audit list", "%.*s", SPAN_ARG(buf_view(&why)))
+			       : EXIT_DONE;
 		buf_free(&why);
-		return code;
-	}
-	buf_free(&why);
-	for (size_t i = 1; l->a->since_ns && i < list.n; i++)
-		if (!strcmp(list.seg[i].node, list.seg[i - 1].node) &&
-			first_time(dir, &list.seg[i], when) && strcmp(when, l->since) < 0 &&
-			from == i - 1)
-			from = i;
-	struct journal_segment last = { .name = "" };
-	for (size_t i = from; i < list.n && code == EXIT_DONE; i++) {
-		last = list.seg[i];
-		code = read_segment(l, dir, &last, l->a->follow && i + 1 == list.n);
-	}
-	journal_list_free(&list);
-	while (code == EXIT_DONE && l->a->follow && *last.name && next_segment(dir, &last))
-		code = read_segment(l, dir, &last, true);
+		for (size_t i = 0; i < l->nfeeds && code == EXIT_DONE; i++)
+			code = feed_on(&l->feed[i], l, dir, &all);
+		if (code == EXIT_DONE)
+			code = add_nodes(l, dir, &all);
+		journal_list_free(&all);
+	} while (code == EXIT_DONE && l->a->follow && fflush(stdout) != EOF &&
+		 nanosleep(&pause, NULL) == 0);
+	for (size_t i = 0; i < l->nfeeds; i++)
+		feed_close(&l->feed[i]);
 	return code;
 }
 
 int
 audit_list(struct audit_args *a)
 {
-	struct list l = { .a = a };
+	struct list l = { .a = a, .feed = calloc(NODES_MAX, sizeof(*l.feed)) };
 	struct audit_sink to = { &l, list_line, NULL, NULL };
+	int code;
 
+	if (!l.feed)
+		return cmd_fail("audit list", "out of memory");
 	clock_rfc3339(a->since_ns, l.since);
 	clock_rfc3339(a->until_ns, l.until);
 	if (a->journal && !a->redis && !a->file)
-		return list_journal(&l, a->journal);
-	return audit_read(a, &to);
+		code = list_journal(&l, a->journal);
+	else
+		code = audit_read(a, &to);
+	free(l.feed);
+	return code;
 }

@@ -1,0 +1,123 @@
+# tollgate audit list: what is shown of which records, over segments, restarts and several nodes
+# in one folder, and while it is followed.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$D/config.yaml" <<'Y'
+workers: 1
+audit: {segment: 64k}
+Y
+stack_up --config "$D/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+ask() { req POST "${2:-/v1/chat/completions}" -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"max_tokens\":5,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"; }
+list() { "$B/tollgate" audit list "$@" >"$D/out" 2>"$D/err"; }
+follow() { # FILE ARGUMENTS…
+	local to=$1
+	shift
+	"$B/tollgate" audit list --follow "$@" >"$D/$to" 2>&1 &
+	: >>"$D/$to"
+	followers+=($!)
+}
+followers=()
+lines() { # FILE COUNT
+	for _ in $(seq 60); do [ "$(wc -l <"$D/$1")" -ge "$2" ] && return; sleep 0.1; done
+	false
+}
+
+# ---- a daemon's own journal: routes, rotation, a restart ----
+follow live -c "$D/tollgate.yaml" --since 0s
+follow routes -c "$D/tollgate.yaml" --since 1h --route messages
+ask one
+ask two /v1/messages
+check "it is shown as it comes" lines live 2
+list -c "$D/tollgate.yaml" --route messages
+is "--route" "$(wc -l <"$D/out") $(awk '{ print $4, $5 }' "$D/out")" "1 messages two"
+list -c "$D/tollgate.yaml" --route mess
+is "whole names only" "$(wc -l <"$D/out")" 0
+for i in $(seq 80); do
+	[ "$i" = 1 ] || echo next
+	printf 'url = "%s"\noutput = "/dev/null"\nheader = "%s"\nheader = "%s"\ndata = "{\\"model\\":\\"many-%s\\",\\"messages\\":[]}"\n' "$EDGE/v1/chat/completions" "$auth" "$json" "$i"
+done >"$D/many"
+curl -s -K "$D/many"
+check "over segments" lines live 82
+check "of which there are several by now" test "$(find "$JOURNAL" -name '*.jsonl' | wc -l)" -ge 3
+is "none twice, none missing" "$(grep -o ' many-[0-9]*' "$D/live" | sort -u | wc -l) $(wc -l <"$D/live")" "80 82"
+pid=$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")
+kill -TERM "$pid"
+for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
+"$B/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+again=$!
+for _ in $(seq 100); do ask after-restart; [ "$status" = 200 ] && break; sleep 0.1; done
+is "the daemon is back" "$status" 200
+for _ in $(seq 60); do grep -q after-restart "$D/live" && break; sleep 0.1; done
+is "over a restart" "$(grep -c ' after-restart ' "$D/live")" 1
+is "by route meanwhile" "$(grep -vc ' messages ' "$D/routes") $(wc -l <"$D/routes")" "0 1"
+list -c "$D/tollgate.yaml"
+is "what is followed is what is listed" "$(sort "$D/out")" "$(sort "$D/live")"
+kill "$again"
+wait "$again"
+
+# ---- several nodes in one folder ----
+J=$D/nodes
+mkdir "$J"
+cat >"$D/segment.py" <<'PY'
+# segment.py FILE [+]NODE BOOT FIRST ID@AGE_S… : records as the daemon writes them; + appends
+import sys, datetime
+file, node, boot, first = sys.argv[1:5]
+with open(file, "ab") as f:
+    for i, spec in enumerate(sys.argv[5:]):
+        id, age = spec.split("@")
+        t = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=float(age))
+        t = t.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+        f.write(('{"v":1,"node":"%s","boot":%s,"seq":%d,"prev":"%064d","time":"%s","type":"decision","id":"%s","decided_at":"%s","decision":"permit","rule":"r","route":"chat","model":"m","classes":[],"identity":{"method":"jwt","person":"alice"}}\n'
+            % (node, boot, int(first) + i, 0, t, id, t)).encode())
+PY
+segment() { python3 "$D/segment.py" "$J/$1-$(printf '%08d-%016d' "$2" "$3").jsonl" "$1" "$2" "$3" "${@:4}"; }
+ids() { awk '{ print $NF }' "$1" | tr '\n' ' '; }
+segment a 1 1 a1@7200 a2@7100
+segment a 1 3 a3@6000 a4@1800
+segment b 1 1 b1@7200 skipped@10 # its segment ended long ago: it is not opened
+segment b 1 3 b3@6000 b4@1700
+segment b 2 5 b5@60
+segment c 1 1 c1@50
+echo 'notes of the operator' >"$J/README"
+list --journal "$J"
+is "all of it, a node after the other" "$(ids "$D/out")" "a1 a2 a3 a4 b1 skipped b3 b4 b5 c1 "
+list --journal "$J" --since 1h
+is "of each node only segments since then are read" "$(ids "$D/out")" "a4 b4 b5 c1 "
+list --journal "$J" --since 3h --until 1h
+is "and until" "$(ids "$D/out")" "a1 a2 a3 b1 b3 "
+follow all --journal "$J" --since 10m
+check "what there is" lines all 2
+segment a 1 3 a5@0
+segment b 2 5 b6@0
+segment c 1 1 c2@0
+check "all nodes are followed" lines all 5
+segment a 1 6 a6@0
+segment c 2 3 c3@0
+check "into their next segments, and boots" lines all 7
+segment d 1 1 d1@0
+segment a 1 6 a7@0
+check "a node that comes later too" lines all 9
+printf '{"v":1,"node":"b","boot":2' >>"$J/b-00000002-0000000000000005.jsonl"
+head -c 4096 /dev/zero >"$J/e-00000001-0000000000000001.jsonl"
+segment a 1 8 a8@0
+check "half a line and NUL bytes are waited for" lines all 10
+mv "$J/c-00000001-0000000000000001.jsonl" "$D/"
+segment d 1 1 d2@0
+check "a segment that is moved away ends nothing" lines all 11
+is "each once" "$(ids "$D/all" | tr ' ' '\n' | sort | tr '\n' ' ')" "a5 a6 a7 a8 b5 b6 c1 c2 c3 d1 d2 "
+kill "${followers[@]}"
+
+# ---- what is shown is plain ----
+printf '{"v":1,"node":"z","boot":1,"seq":1,"prev":"x","time":"2026-01-01T00:00:00.000000000Z","type":"decision","id":"z1","decided_at":"2026-01-01T00:00:00.000000000Z","decision":"permit","model":"\\u001b]0;owned\\u0007","identity":{"person":"\\u009b31m\\u202e"},"classes":["a","b"]}\n' >"$J/z-00000001-0000000000000001.jsonl"
+printf '{"v":1,"node":"y","boot":1,"seq":1,"prev":"x","time":"2026-01-01T00:00:00.000000000Z","type":"decision","id":"y1","decided_at":"2026-01-01T00:00:00.000000000Z","decision":"permit","identity":{"person":"o\\"hara\\\\ J\303\274rgen"},"classes":[]}\n' >"$J/y-00000001-0000000000000001.jsonl"
+list --journal "$J" --person "$(printf 'o"hara\\ J\303\274rgen')"
+is "by a person whose name JSON escapes" "$(ids "$D/out")" "y1 "
+list --journal "$J" --class b
+is "by class" "$(ids "$D/out")" "z1 "
+list --journal "$J" --person alice --since 10m
+check "by person" test "$(wc -l <"$D/out")" -ge 9
+list --journal "$J"
+is "an escape sequence in a name is none on a terminal" "$(tail -1 "$D/out")" "2026-01-01T00:00:00.000Z permit ?31m? - ?]0;owned? - a,b z1"
+exit $failed
