@@ -171,6 +171,12 @@ audit_stream_conflict(const struct audit *a)
 	return a->mirror && mirror_state(a->mirror) == MIRROR_CONFLICT;
 }
 
+uint64_t
+audit_stream_behind(const struct audit *a)
+{
+	return a->mirror ? mirror_behind(a->mirror) : 0;
+}
+
 bool
 audit_ready(const struct audit *a)
 {

@@ -42,6 +42,8 @@ void audit_append(struct audit *a, struct audit_entry *e);
 bool audit_ready(const struct audit *a);
 /* The Redis Stream does not follow and will not by itself. Any thread. */
 bool audit_stream_conflict(const struct audit *a);
+/* Durable records that the Redis Stream does not have yet; 0 without one. Any thread. */
+uint64_t audit_stream_behind(const struct audit *a);
 /* Commits what is queued, writes a closing record, mirrors what it can within
  * two seconds, ends the thread. No audit_append may begin after this does. */
 void audit_stop(struct audit **a);

@@ -52,11 +52,12 @@ struct mirror {
 	uint64_t maxlen;
 	struct metrics *metrics;
 	redisContext *redis;
-	_Atomic enum mirror_state state; /* any thread reads it */
-	uint64_t next_us;		 /* not before this, while away or in conflict */
-	bool placed;			 /* `follow` is after the stream's last entry */
-	uint64_t boot, seq;		 /* of that entry; seq 0: the stream is empty */
-	uint64_t begin;			 /* where an empty stream begins */
+	_Atomic enum mirror_state state;    /* any thread reads it */
+	_Atomic uint64_t published, copied; /* records, for mirror_behind() */
+	uint64_t next_us;		    /* not before this, while away or in conflict */
+	bool placed;			    /* `follow` is after the stream's last entry */
+	uint64_t boot, seq;		    /* of that entry; seq 0: the stream is empty */
+	uint64_t begin;			    /* where an empty stream begins */
 	struct follow follow;
 	uint64_t at;	  /* the record that `follow` reads next; 0: any */
 	struct feed mine; /* taken from `feed` */
@@ -206,6 +207,7 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 		enter(m, MIRROR_AWAY, "the journal cannot be read");
 	m->boot = boot;
 	m->seq = seq;
+	m->copied = seq;
 	m->at = m->next;
 	m->placed = err == 0;
 	return m->placed;
@@ -400,7 +402,7 @@ execute(struct mirror *m, const struct batch *b)
 		enter(m, MIRROR_CONFLICT, why);
 	} else {
 		m->boot = b->boot;
-		m->seq = b->seq;
+		m->seq = m->copied = b->seq;
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
 		enter(m, MIRROR_FOLLOWING, "");
 	}
@@ -533,10 +535,18 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 	f->boot = end->boot;
 	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
 	m->pub.bytes = bytes;
-	m->pub.seq = seq;
+	m->pub.seq = m->published = seq;
 	if (!m->gathering || seq - m->seq >= BATCH_RECORDS)
 		pthread_cond_signal(&m->changed);
 	pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t
+mirror_behind(const struct mirror *m)
+{
+	uint64_t copied = m->copied, published = m->published;
+
+	return published > copied ? published - copied : 0;
 }
 
 enum mirror_state

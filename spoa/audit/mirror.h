@@ -2,8 +2,9 @@
  * durable, and copies it to "tollgate:audit:NODE", one entry a record: id
  * BOOT-SEQ, field r the record's bytes, field c the commit line on the last record
  * of a commit. Records that another program destroyed before they were copied are
- * one entry: the id of the last, field g {"first","last","segment","how"}. It keeps no memory of its own: where to go on it asks the stream.
- * A thread of its own, so that a slow Redis never holds up a sync. */
+ * one entry: the id of the last, field g {"first","last","segment","how"}. It keeps no memory
+ * of its own: where to go on it asks the stream. A thread of its own, so that a slow Redis
+ * never holds up a sync. */
 #ifndef AUDIT_MIRROR_H
 #define AUDIT_MIRROR_H
 
@@ -28,10 +29,13 @@ enum mirror_state {
 };
 /* Any thread. */
 enum mirror_state mirror_state(const struct mirror *m);
+/* Durable records that are not known to be in the stream: all of them until Redis has answered
+ * once. Any thread. */
+uint64_t mirror_behind(const struct mirror *m);
 /* Segment `name` is durable up to `bytes`; its last commit, records first..end->seq, is
  * `commit`, which is copied. The audit thread only. */
-void mirror_publish(struct mirror *m, const char *name, uint64_t bytes,
-	const struct chain *end, uint64_t first, struct span commit);
+void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,
+	uint64_t first, struct span commit);
 /* Copies on for at most timeout_us while Redis answers, then ends the thread. */
 void mirror_stop(struct mirror **m, uint64_t timeout_us);
 

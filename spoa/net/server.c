@@ -117,6 +117,17 @@ server_ready(struct server *s, struct buf *out)
 	return ok;
 }
 
+static bool
+is_ready(struct server *s)
+{
+	struct buf why;
+
+	buf_init(&why, 0);
+	bool ok = server_ready(s, &why);
+	buf_free(&why);
+	return ok;
+}
+
 /* Of every worker; how many. */
 static size_t
 all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
@@ -131,11 +142,8 @@ server_status(struct server *s, struct buf *out)
 {
 	const struct recognisers *asked[WORKERS_MAX];
 	char when[CLOCK_RFC3339_LEN];
-	struct buf ready;
 
-	buf_init(&ready, 0);
-	bool ok = server_ready(s, &ready);
-	buf_free(&ready);
+	bool ok = is_ready(s);
 	struct snapshot *snap = current(s);
 	clock_rfc3339(s->started_wall_ns, when);
 	buf_printf(out,
@@ -147,8 +155,7 @@ server_status(struct server *s, struct buf *out)
 		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
 		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
 		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
-		snap->policy->nroutes,
-		snap->policy->nrules + snap->policy->nanswer_rules,
+		snap->policy->nroutes, snap->policy->nrules + snap->policy->nanswer_rules,
 		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
 	recognisers_status(out, asked, all_recognisers(s, asked));
 	buf_str(out, ",\"shadow_policy\":");
@@ -232,6 +239,11 @@ server_metrics(struct server *s, struct buf *out)
 	if (has_redis && s->audit)
 		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
 			!audit_stream_conflict(s->audit));
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_behind_records",
+			"durable records that the Redis Stream does not have yet",
+			audit_stream_behind(s->audit));
+	gauge(out, "ready", "what /readyz says", is_ready(s));
 	gauge(out, "uptime_seconds", "since start",
 		(clock_mono_us() - s->started_us) / 1000000);
 }
@@ -450,7 +462,8 @@ say_started(const struct server *s, const struct config *cfg)
 
 	log_event(LOG_INFO, "started", LS("version", TG_VERSION), LS("node", cfg->node),
 		LS("policy", p->label), LS("mode", p->shadow ? "shadow" : "enforce"),
-		LI("routes", p->nroutes), LI("rules", p->nrules + p->nanswer_rules), LI("workers", s->nworkers));
+		LI("routes", p->nroutes), LI("rules", p->nrules + p->nanswer_rules),
+		LI("workers", s->nworkers));
 	if (p->shadow)
 		log_event(LOG_WARN, "shadow",
 			LS("note",

@@ -61,7 +61,8 @@ add(struct reader *r, enum seg_role role, uint32_t key, struct span text)
 /* parameter = name "=" ( token / DQUOTE *qdtext DQUOTE ); a quote in quotes is read in two
  * ways. */
 static int
-read_parameter(struct reader *r, struct span *rest, struct span *name, struct span *value)
+read_parameter(struct reader *r, struct span *rest, struct span *name, struct span *value,
+	bool *in_quotes)
 {
 	struct span v = span_trim(*rest, " \t");
 
@@ -69,7 +70,7 @@ read_parameter(struct reader *r, struct span *rest, struct span *name, struct sp
 	size_t at = name->n + 1;
 	if (!name->n || at >= v.n || v.p[name->n] != '=')
 		return bad(r, v.p, "a parameter of Content-Disposition");
-	bool quoted = v.p[at] == '"';
+	bool quoted = *in_quotes = v.p[at] == '"';
 	size_t from = at + quoted, to = from;
 	if (quoted)
 		to += span_chr(span_cut(v, from, v.n), '"');
@@ -96,8 +97,9 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 		(r->named && !span_ieq(span_cut(value, 0, kind), SPAN_LIT("form-data"))))
 		return bad(r, value.p, "the Content-Disposition");
 	while (rest.n) {
+		bool quoted = false;
 		rest = span_cut(rest, 1, rest.n);
-		int err = read_parameter(r, &rest, &name, &v);
+		int err = read_parameter(r, &rest, &name, &v, &quoted);
 		if (err)
 			return err;
 		bool is_name = span_ieq(name, SPAN_LIT("name"));
@@ -111,9 +113,11 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 		} else {
 			p->has_filename = true;
 		}
-		if (!add(r, is_name ? ROLE_KEY : ROLE_OTHER, is_name ? SEGMENT_NO_KEY : p->name,
-			    v))
+		struct segment *s = add(r, is_name ? ROLE_KEY : ROLE_OTHER,
+			is_name ? SEGMENT_NO_KEY : p->name, v);
+		if (!s)
 			return ERR_NOMEM;
+		s->reserved = !is_name && !quoted; /* a placeholder is no token */
 	}
 	return 0;
 }
@@ -156,8 +160,7 @@ read_field(struct reader *r, struct span line, struct part *p)
 
 /* ---- contents ---- */
 
-/* A document in a part, read as one in a body is. ERR_SYNTAX with *why filled where it is
- * none. */
+/* A document in a part, read as one in a body is. 400 in *why where it is none. */
 static int
 read_json(struct reader *r, struct span text, const struct part *p)
 {
@@ -201,9 +204,7 @@ read_content(struct reader *r, struct span text, const struct part *p)
 	}
 	if (media == MEDIA_JSON || (inner.n && (inner.p[0] == '{' || inner.p[0] == '['))) {
 		int err = read_json(r, text, p);
-		if (err != ERR_SYNTAX && err != ERR_DUPLICATE && err != ERR_ENCODING)
-			return err;
-		if (media == MEDIA_JSON)
+		if (!err || media == MEDIA_JSON || r->why->status != 400)
 			return err;
 		*r->why = (struct body_refusal){ 0 };
 	}

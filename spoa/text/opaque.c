@@ -362,7 +362,8 @@ opaque_count(
 	struct opaque o;
 	int err = 0;
 
-	for (const struct segment *s = v; s < v + n && !err; s++) {
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct segment *s = &v[i];
 		if (s->counted || s->form == SEG_NUMBER || s->text.n < OPAQUE_LEAST)
 			continue;
 		if (s->sealed && opaque_is_sealed(s->text)) {

@@ -193,7 +193,9 @@ realloc_is_realloc(void **state)
 	assert_int_equal(count(p, 32), 2);
 	volatile size_t none = 0, most = SIZE_MAX / 2;
 	assert_null(realloc(p, none));
-	assert_null(realloc(NULL, most));
+	/* A compiler may take an allocation that nobody uses for one that succeeds. */
+	void *volatile got = realloc(NULL, most);
+	assert_null(got);
 }
 #endif
 

@@ -72,6 +72,8 @@ static const struct {
 		PART "\"f\"; filename=\"a.bin\"\r\nContent-Type: "
 		     "application/octet-stream\r\n\r\n\1\2\3" END,
 		"key =f\nother f=a.bin\nother* =application/octet-stream\n<file> 3\n" },
+	{ "a file name without quotes stays", TYPE, PART "f; filename=a.txt\r\n\r\nx" END,
+		"key =f\nother* f=a.txt\ndocument f=x\n" },
 	{ "its kind by its type", TYPE, PART "f\r\nContent-Type: audio/x-thing\r\n\r\n\1\2" END,
 		"key =f\nother* =audio/x-thing\n<audio> 2\n" },
 	{ "its kind by its first bytes", TYPE, FIELD "\x89PNG\r\n" END, "key =f\n<image> 6\n" },
@@ -87,6 +89,8 @@ static const struct {
 	{ "also where nothing says so", TYPE, FIELD "[\"x\"]\n" END, "key =f\nother f=x\n" },
 	{ "what only begins as one is text", TYPE, FIELD "[see above" END,
 		"key =f\nother f=[see above\n" },
+	{ "also one that ends within", TYPE, FIELD "{\"a\":\"b" END,
+		"key =f\nother f={\"a\":\"b\n" },
 	{ "an empty text", TYPE, FIELD END, "key =f\n" },
 	{ "an empty file", TYPE, PART "f; filename=\"\"\r\n\r\n" END, "key =f\nother f=\n" },
 	{ "nothing after the end", TYPE, FIELD "x\r\n--b--", "key =f\nother f=x\n" },
