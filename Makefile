@@ -268,7 +268,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 DEPS_LLHTTP := $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(shell \
 	apt-cache show libllhttp-dev >/dev/null 2>&1 && echo libllhttp-dev || echo node-llhttp))
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl tzdata
-DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm
+DEPS_TEST := libcmocka-dev varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml
 
 .PHONY: deps deps-run
 deps: ## install the Debian packages that build and tests lack, and say which

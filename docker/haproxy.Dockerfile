@@ -9,12 +9,23 @@ RUN groupadd -r -g 990 haproxy && groupadd -r -g 991 tollgate \
 COPY haproxy/haproxy.cfg /etc/haproxy/haproxy.cfg
 COPY haproxy/tollgate.cfg haproxy/spoe.cfg haproxy/503.http haproxy/origins.lst /etc/haproxy/tollgate/
 # One provider, by its address in PROVIDER; yours are in haproxy.cfg as it is shipped.
-RUN sed -i -e '/^    chroot /d; /^    user haproxy/d; /^    group haproxy/d' \
-	-e 's#^    server local .*#    server local "${PROVIDER}" init-addr last,libc,none resolvers dns check#' \
-	-e '/^backend openai/,/^$/d; /^backend anthropic/,/^$/d; /use_backend anthropic/d; s/use_backend openai/use_backend local/' \
-	/etc/haproxy/haproxy.cfg
+COPY docker/edge.sed docker/health.cfg /etc/haproxy/
+COPY docker/haproxy-start docker/haproxy-health /usr/bin/
+RUN sed -i -f /etc/haproxy/edge.sed /etc/haproxy/haproxy.cfg
+ARG DEBIAN
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="tollgate-haproxy" \
+	org.opencontainers.image.description="HAProxy with the files of tollgate" \
+	org.opencontainers.image.version="${VERSION}" \
+	org.opencontainers.image.revision="${REVISION}" \
+	org.opencontainers.image.licenses="Apache-2.0" \
+	org.opencontainers.image.documentation="README.md" \
+	org.opencontainers.image.base.name="${DEBIAN}"
 USER haproxy
-EXPOSE 8080
+EXPOSE 8080 8405
 # SIGUSR1 lets requests end
 STOPSIGNAL SIGUSR1
-ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/haproxy/tollgate/tollgate.cfg"]
+# It serves, and the daemon answers it
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["haproxy-health"]
+ENTRYPOINT ["haproxy-start", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/haproxy/tollgate/tollgate.cfg", "-f", "/etc/haproxy/health.cfg"]

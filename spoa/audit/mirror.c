@@ -402,7 +402,8 @@ execute(struct mirror *m, const struct batch *b)
 		enter(m, MIRROR_CONFLICT, why);
 	} else {
 		m->boot = b->boot;
-		m->seq = m->copied = b->seq;
+		m->seq = b->seq;
+		m->copied = b->seq;
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
 		enter(m, MIRROR_FOLLOWING, "");
 	}
@@ -535,7 +536,8 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 	f->boot = end->boot;
 	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
 	m->pub.bytes = bytes;
-	m->pub.seq = m->published = seq;
+	m->pub.seq = seq;
+	m->published = seq;
 	if (!m->gathering || seq - m->seq >= BATCH_RECORDS)
 		pthread_cond_signal(&m->changed);
 	pthread_mutex_unlock(&m->lock);

@@ -1,5 +1,6 @@
 # What make docker-test does for real is held together here: every metric that the alerts and
-# the dashboard name is one that /metrics has; compose and the Kubernetes example agree.
+# the dashboard name is one that /metrics has; compose and the Kubernetes example agree; alerts
+# have runbooks.
 . "$(dirname "$0")/lib.sh"
 
 stack_up
@@ -49,13 +50,60 @@ sed -e 's/sum by (route, decision)/sum by (rout)/' -e 's/by (via)/by (path)/' -e
 is "what is wrong is named" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.json" | sed '$d' | grep -oE 'label (rout|path):|legend.s (code|route|decision|via) |finds_total: no such metric' | sort -u | wc -l)" 7
 sed 's/status="503"/state="503"/; s/result="refused"/result="refusd"/' "$root/docker/prometheus/alerts.yml" >"$D/wrong.yml"
 is "in a selector too" "$(python3 "$D/queries.py" "$D/metrics" "$D/wrong.yml" | grep -cE 'no label state|no result is refusd')" 2
-k=$root/docker/kubernetes.yaml
-for word in /tollgate/agent.sock 8080 9464 /run/tollgate /var/lib/tollgate /etc/tollgate tollgate-haproxy tollgate-setup; do
-	like "kubernetes.yaml and the images agree on $word" "$(cat "$k")" "$word"
-	like "as do the container files" "$(cat "$root"/docker/Dockerfile "$root"/docker/haproxy.Dockerfile "$root"/docker/compose.yaml "$root"/docker/tollgate.yaml)" "${word#tollgate-}"
-done
-for id in 990 991; do
-	like "group $id is the same in both images" "$(grep -c "groupadd.* -g $id" "$root/docker/Dockerfile" "$root/docker/haproxy.Dockerfile" | tr '\n' ' ')" ':[1-9].*:[1-9]'
-	like "and in Kubernetes" "$(cat "$k")" "$id"
-done
+# ---- compose, Kubernetes, images and configurations ----
+"$root/tests/docker/agree" "$root" >"$D/agree" 2>&1
+is "they agree" "$(sed '$d' "$D/agree")" ""
+check "in much" test "$(tail -1 "$D/agree")" -ge 140
+# and the test notices: FILE, what is changed, what is said
+while IFS='|' read -r file change says; do
+	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/haproxy" "$root/Makefile" "$D/tree/"
+	sed -i "$change" "$D/tree/$file"
+	if cmp -s "$D/tree/$file" "$root/$file"; then not_ok "$file: $change changes something"; continue; fi
+	like "$file: $change" "$("$root/tests/docker/agree" "$D/tree" 2>&1)" "$says"
+done <<'EOF'
+docker/kubernetes.yaml|s#mountPath: /run/tollgate#mountPath: /run/tollgat#|volumes: .*
+docker/kubernetes.yaml|s#containerPort: 8080#containerPort: 8081#|ports of haproxy
+docker/kubernetes.yaml|s#image: tollgate-haproxy#image: haproxy#|haproxy: image
+docker/kubernetes.yaml|s#runAsUser: 990#runAsUser: 99#|user of haproxy
+docker/kubernetes.yaml|s#\[990, 991\]#[990, 992]#|groups of the pod
+docker/kubernetes.yaml|s#LOCAL_API_KEY: sk#API_KEY: sk#|haproxy: variables
+docker/kubernetes.yaml|s#"provider:8001"#"provider:8000"#|haproxy: PROVIDER
+docker/kubernetes.yaml|s#port: 6379, targetPort#port: 6380, targetPort#|redis in Kubernetes
+docker/kubernetes.yaml|s#path: /healthz, port: health#path: /healthz, port: healthy#|the port of readinessProbe
+docker/kubernetes.yaml|s#readOnlyRootFilesystem: true#readOnlyRootFilesystem: false#|read-only root
+docker/compose.yaml|s#- sockets:/tollgate#- sockets:/sockets#|tollgate: volumes
+docker/compose.yaml|s#  cap_drop: \[ALL\]#  cap_drop: []#|capabilities
+docker/compose.yaml|/^  grafana:/,/^$/s#<<: .hardened#restart: always#|compose, grafana: cap_drop
+docker/compose.yaml|s#:-0.1.0#:-0.1.1#|VERSION of compose
+docker/tollgate.yaml|s#0.0.0.0:9464#0.0.0.0:9465#|the metrics' port
+docker/tollgate.yaml|s#/tollgate/relay.sock#/sockets/relay.sock#|is in a volume of tollgate
+docker/haproxy.Dockerfile|s#-g 991 tollgate#-g 992 tollgate#|group tollgate
+docker/health.cfg|s#:8405#:8406#|HAProxy's ports
+docker/prometheus/prometheus.yml|s#:9464#:9999#|what Prometheus scrapes
+haproxy/haproxy.cfg|s#bind :8080#bind :8088#|HAProxy's ports
+haproxy/tollgate.cfg|s#unix@/tollgate/agent.sock#unix@/run/agent.sock#|is in a volume of haproxy
+Makefile|s#^VERSION := .*#VERSION := 9.9#|VERSION of docker/Dockerfile
+EOF
+
+# ---- each alert has its section in docs/operations.md ----
+is "every alert has a runbook" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$root/docs/operations.md" 2>&1)" ""
+sed 's/^### TollgateMirrorLag/### TollgateMirrorLags/' "$root/docs/operations.md" >"$D/page.md"
+like "one that is missing is named" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$D/page.md")" '^TollgateMirrorLag: .*no such section'
+if command -v promtool >/dev/null; then
+	like "alerts fire when they should" "$(promtool test rules "$root/tests/docker/alerts_test.yml" 2>&1)" '^ *SUCCESS$'
+else
+	skip "alerts fire when they should" "promtool is not installed (Debian package prometheus)"
+fi
+gauges() { echo "$(metric ready) $(metric audit_stream_behind_records)"; }
+until_gauges() { for _ in $(seq 50); do [ "$(gauges)" = "$1" ] && break; sleep 0.1; done; }
+until_gauges "1 0"
+is "a healthy daemon is ready and its stream up to date" "$(gauges)" "1 0"
+redis=$(awk '$3 ~ /redis/ { print $1 }' "$D/.pids")
+kill -STOP "$redis"
+for _ in 1 2 3 4 5; do req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'; done
+for _ in $(seq 50); do case $(gauges) in 0\ [1-9]*) break ;; esac; sleep 0.1; done
+like "Redis hangs: not ready, and the stream falls behind" "$(gauges)" '^0 [1-9]'
+kill -CONT "$redis"
+until_gauges "1 0"
+is "it comes back: ready, and caught up" "$(gauges)" "1 0"
 exit $failed

@@ -1,0 +1,16 @@
+# haproxy.cfg as it is shipped, for a container: no chroot (not root), one provider, whose address
+# comes from PROVIDER (haproxy-start).
+/^    chroot /d
+/^    user haproxy/d
+/^    group haproxy/d
+/^backend openai/,/^$/d
+/^backend anthropic/,/^$/d
+/use_backend anthropic/d
+s/use_backend openai/use_backend local/
+/^    server local /c\
+    .if streq("$PROVIDER_TLS",yes)\
+    http-request set-header host "${PROVIDER_HOST}"\
+    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns ssl verify required ca-file "${PROVIDER_CA}" sni str("${PROVIDER_NAME}")\
+    .else\
+    server local "${PROVIDER_ADDRESS}" init-addr last,libc,none resolvers dns check\
+    .endif
