@@ -134,7 +134,8 @@ piece(struct frames *f, struct frame *out, bool ends)
 {
 	if (f->kind == FRAMES_ARRAY && !f->over) {
 		size_t n = frames_array_element(out->raw).n;
-		if (f->array.at == ARRAY_CLOSED || out->raw.n - n > f->cap_bytes)
+		bool bracket = f->array.at == ARRAY_BEGUN || f->array.at == ARRAY_CLOSED;
+		if (bracket || out->raw.n - n > f->cap_bytes)
 			return ERR_SYNTAX; /* blanks without end */
 	}
 	out->over = true;

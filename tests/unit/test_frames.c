@@ -271,6 +271,8 @@ frames_over_the_cap_go_on_in_pieces_and_the_next_is_read(void **state)
 		{ "a number", FRAMES_ARRAY, 12, SPAN_LIT("[0123456789012345,1]"), "<over>|1;" },
 		{ "blanks in an array", FRAMES_ARRAY, 12, SPAN_LIT("[1,             {}]"),
 			"|1;malformed" },
+		{ "blanks of the cap before an array", FRAMES_ARRAY, 12,
+			SPAN_LIT("            [1]"), "malformed" },
 		{ "blanks before an array's end", FRAMES_ARRAY, 12, SPAN_LIT("[1            ]"),
 			"|1;malformed" },
 		{ "SSE that ends in a long event", FRAMES_SSE, 12,
