@@ -114,9 +114,14 @@ take(struct reader *r, const char *word)
 static const struct bracket *
 take_bracket(struct reader *r, bool close)
 {
-	for (size_t i = 0; i < COUNT_OF(brackets); i++)
-		if (take(r, close ? brackets[i].close : brackets[i].open))
+	size_t raw;
+	int first = peek(r, &raw);
+
+	for (size_t i = 0; first >= 0 && i < COUNT_OF(brackets); i++) {
+		const char *word = close ? brackets[i].close : brackets[i].open;
+		if (first == (unsigned char)word[0] && take(r, word))
 			return &brackets[i];
+	}
 	return NULL;
 }
 
