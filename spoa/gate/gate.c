@@ -475,6 +475,8 @@ give_up(struct request *r)
 
 	unpark(r);
 	metric_inc(r->gate->metrics, by_wait[w].m);
+	if (w == WAIT_DATA || w == WAIT_EXTERNAL)
+		request_hide_model(r); /* the rules have not read it, and will not */
 	if (r->found.observed && (w == WAIT_DATA || w == WAIT_EXTERNAL)) {
 		go_late(r, by_wait[w].code);
 		return;

@@ -277,6 +277,9 @@ void request_drop_mentions(struct request *r);
 void request_drop_data(struct request *r);
 /* Releases what an unfinished request still holds in the quota. */
 void request_release(struct request *r);
+/* The model's name is copied, and hidden where something was found in it: after the rules read
+ * it, and before a record or a variable says it. */
+void request_hide_model(struct request *r);
 /* Hands the decision's record to the audit thread, of a request that waits for it or no
  * longer does. 0 or ERR_NOMEM. */
 int request_record(struct request *r);

@@ -103,10 +103,10 @@ only_said(struct request *r, bool whole)
 
 /* The model's name is the caller's text and goes to record and variables: not
  * where something was found in it, or it is what was found. */
-static void
-hide_model(struct request *r)
+void
+request_hide_model(struct request *r)
 {
-	struct span model = r->in.body.model;
+	struct span model = r->in.body.model = arena_dup(&r->arena, r->in.body.model);
 	bool hide = request_credential_in(r, model);
 
 	for (size_t i = 0; model.n && !hide && i < r->scan.nhits; i++) {
@@ -133,8 +133,7 @@ step_policy(struct request *r)
 	r->found.have_verdict = true;
 	if (f.whole || (!v->waits && v->effect == RULE_DENY))
 		request_shadow(r, &f);
-	r->in.body.model = arena_dup(&r->arena, r->in.body.model);
-	hide_model(r);
+	request_hide_model(r);
 	bool denied = v->effect == RULE_DENY && (f.whole || !v->waits);
 	if (denied)
 		return deny_by_rule(r);

@@ -79,7 +79,7 @@ for size in 10000 300000 1500000; do
 	{ printf '{"model":"echo","messages":[{"role":"user","content":"jane.doe@example.com '; yes 'some words ' | tr -d '\n' | head -c $size; printf '"}]}'; } >"$D/body"
 	for how in length chunked h2 h2-nolength; do
 		case $how in
-		length) set -- --data-binary "@$D/body" -H 'expect:' ;;
+		length) set -- --data-binary "@$D/body" ;;
 		chunked) set -- -H 'transfer-encoding: chunked' --data-binary "@$D/body" -H 'expect:' ;;
 		h2) set -- --http2-prior-knowledge --data-binary "@$D/body" ;;
 		h2-nolength) set -- --http2-prior-knowledge -H 'content-length:' -T "$D/body" ;;

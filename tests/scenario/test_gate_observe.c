@@ -288,7 +288,11 @@ data_that_is_late_holds_nobody_up(void **state)
 				"default: permit\n",
 			url);
 		stage_up(&s, policy);
-		call_send(&s, 0, &(struct note){ .body = HELLO, .headers = { THEIRS } }, &c);
+		call_send(&s, 0,
+			&(struct note){
+				.body = "{\"model\":\"al@example.com\",\"messages\":[]}",
+				.headers = { THEIRS } },
+			&c);
 		for (int i = 0; i < 20; i++)
 			ev_run(s.loop, EVRUN_NOWAIT);
 		assert_false(c.answered);
@@ -312,6 +316,8 @@ data_that_is_late_holds_nobody_up(void **state)
 		assert_string_equal(call_var(&c, "decision"), "observed");
 		assert_non_null(strstr(stage_field(0, "would"),
 			"{\"decision\":\"deny\",\"status\":503,\"code\":\"data_unavailable\""));
+		assert_string_equal(stage_field(0, "model"), "<redacted>");
+		assert_string_equal(call_var(&c, "model"), "<redacted>");
 		if (!data_first)
 			close(fd);
 		turn_until_idle(&s);
@@ -347,6 +353,8 @@ a_late_record_is_not_waited_for_twice(void **state)
 	assert_string_equal(call_var(&c, "status"), "503");
 	close(fd);
 	stage_settle(&s);
+	assert_string_equal(stage_field(1, "outcome"), "abandoned");
+	assert_string_equal(stage_field(1, "model"), "gpt");
 	turn_until_idle(&s);
 	stage_down(&s);
 }
