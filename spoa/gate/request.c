@@ -102,12 +102,27 @@ shows_provider_key(const struct request *r)
 	return false;
 }
 
+/* What is said of it. A rule keeps its own reason; it may refuse one who is known and sends a
+ * provider's key all the same: that key is none of its business. */
+static struct span
+provider_key_reason(struct request *r, bool by_rule, struct span message)
+{
+	static const char says[] = "this is a provider's key, a tg_ key is needed";
+
+	if (by_rule && r->found.identified && r->found.identity.verified)
+		return message;
+	if (!by_rule || !message.n)
+		return span_str(says);
+	struct span both = arena_printf(&r->arena, "%.*s; %s", SPAN_ARG(message), says);
+	return both.n ? both : message;
+}
+
 enum step_result
 request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message)
 {
 	if (status == 401 && shows_provider_key(r))
-		message = SPAN_LIT("this is a provider's key, a tg_ key is needed");
+		message = provider_key_reason(r, rule && *rule, message);
 	r->out.decision = (struct decision){ .kind = D_DENY,
 		.status = status,
 		.code = code,

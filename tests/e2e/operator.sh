@@ -80,6 +80,16 @@ for h in 'authorization: Bearer sk-proj-abcdef' 'x-api-key: sk-ant-api03-abc' 'x
 	like "a provider's key is said to be one: ${h%%:*}" "$status $body" "^401 .*this is a provider's key, a tg_ key is needed"
 	unlike "and not shown" "$body" "${h##* }"
 done
+req POST /v1/chat/completions -H 'x-api-key: sk-ant-api03-abc' -H "$json" -d '{"model":"m","messages":[]}'
+like "a rule's own reason stays, and comes first" "$status $body" "^401 .*$(sed -n 's/.*status: 401, reason: \([a-z ]*\).*/\1/p' "$policy" | head -1); this is a provider's key"
+sed -i 's/^rules:$/&\n  - {name: own-401, when: '"'model.name == \"mine\"'"', deny: {status: 401, reason: sign in anew}}/' "$policy"
+tg reload
+is "a rule that refuses with 401 is taken" "$?" 0
+req POST /v1/chat/completions -H "$auth" -H 'x-api-key: sk-ant-api03-abc' -H "$json" -d '{"model":"mine","messages":[]}'
+like "who is known has the rule's reason alone" "$status $body" '^401 .*sign in anew'
+unlike "whatever else is sent" "$body" "provider's key"
+cp "$D/good.yaml" "$policy"
+tg reload
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 unlike "none at all is none" "$body" "provider's key"
 
