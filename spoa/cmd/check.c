@@ -302,6 +302,9 @@ cmd_check(int argc, char **argv)
 	put_text(&c.judged.errors, stderr);
 	put_text(&c.judged.advice, stdout);
 	put_text(&c.unread, stdout);
+	if (buf_failed(&c.judged.errors) || buf_failed(&c.judged.advice))
+		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",
+			c.judged.nerrors, c.judged.nadvice);
 	code = c.cannot ? EXIT_CANNOT : c.d.errors || c.judged.nerrors ? EXIT_NO : EXIT_DONE;
 	buf_free(&c.notes);
 	buf_free(&c.unread);

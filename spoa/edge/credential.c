@@ -172,26 +172,6 @@ variable_set(const struct haproxy_line *l)
 	return span_of("", 0);
 }
 
-/* Whether a word before the condition reads this variable: var(NAME) or var(NAME,…). */
-static bool
-reads_variable(const struct haproxy_line *l, struct span name)
-{
-	size_t end = condition_at(l);
-
-	for (size_t i = 1; i < end; i++) {
-		struct span w = l->word[i];
-		const char *p;
-		while (w.n && (p = memmem(w.p, w.n, "var(", 4)) != NULL) {
-			struct span at = span_cut(w, (size_t)(p - w.p) + 4, w.n);
-			if (span_starts(at, name) && at.n > name.n &&
-				(at.p[name.n] == ')' || at.p[name.n] == ','))
-				return true;
-			w = at;
-		}
-	}
-	return false;
-}
-
 /* The line's own value: of the environment (when HAProxy starts or runs), or a key. */
 static bool
 has_secret(const struct haproxy_line *l)
@@ -214,21 +194,40 @@ struct secrets {
 };
 
 static bool
-is_secret_line(const struct secrets *s, const struct haproxy_line *l)
+is_secret(const struct secrets *s, struct span name)
 {
-	bool secret = has_secret(l);
+	for (size_t i = 0; i < s->n; i++)
+		if (span_eq(s->name[i], name))
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < s->n && !secret; i++)
-		secret = reads_variable(l, s->name[i]);
-	return secret;
+/* Whether a word before the condition reads one of them: var(NAME) or var(NAME,…). */
+static bool
+reads_secret(const struct secrets *s, const struct haproxy_line *l)
+{
+	size_t end = s->n ? condition_at(l) : 0;
+
+	for (size_t i = 1; i < end; i++) {
+		struct span w = l->word[i];
+		const char *p;
+		while (w.n && (p = memmem(w.p, w.n, "var(", 4)) != NULL) {
+			size_t n = 0;
+			w = span_cut(w, (size_t)(p - w.p) + 4, w.n);
+			while (n < w.n && w.p[n] != ')' && w.p[n] != ',')
+				n++;
+			if (is_secret(s, span_cut(w, 0, n)))
+				return true;
+		}
+	}
+	return false;
 }
 
 static void
 add_secret(struct secrets *s, struct span name)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (span_eq(s->name[i], name))
-			return;
+	if (is_secret(s, name))
+		return;
 	struct span *all = arena_grow(s->a, s->name, s->n, &s->room, sizeof(*all), 16);
 	if (!all)
 		return;
@@ -248,7 +247,7 @@ credentials_mark(struct haproxy *h)
 			for (size_t k = 0; k < h->section[i].n; k++) {
 				struct haproxy_line *l = &h->section[i].line[k];
 				struct span name = variable_set(l);
-				l->secret = l->secret || is_secret_line(&s, l);
+				l->secret = l->secret || has_secret(l) || reads_secret(&s, l);
 				if (l->secret && name.n)
 					add_secret(&s, name);
 			}

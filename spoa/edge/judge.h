@@ -8,7 +8,7 @@
 #include "edge/credential.h"
 #include "policy/config.h"
 
-enum { JUDGE_TEXT_BYTES = 1 << 20 };
+enum { JUDGE_TEXT_BYTES = 16 << 20 }; /* of findings; the rest is counted */
 
 struct judged {
 	struct buf errors, advice; /* "file:line:1: rule: why\n    line to paste\n" */
