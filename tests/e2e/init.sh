@@ -59,10 +59,11 @@ awk '/^    http-request del-header \(authorization/ {
 	print "    http-request set-var(txn.tollgate.decision) str(permit) if { path /v1/own-verdict }"
 	print "    http-after-response set-header access-control-allow-origin *" }
 /^    use_backend own/ { print "    use_backend leak if { path_beg /leak/ }" }
-END { print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
+END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    filter spoe engine tollgate config /etc/haproxy/tollgate/spoe.cfg\n    default_backend openai"
+	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
 "$B/tollgate" check --haproxy "$D/holes.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "other holes are errors" "$?" 1
-for rule in ends-before own-variables own-origins credential-unguarded; do
+for rule in ends-before own-variables own-origins credential-unguarded stanza-lines; do
 	like "$rule is named with its line" "$(cat "$D/check.err")" "holes.cfg:[0-9]*:1: $rule:"
 done
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
@@ -76,4 +77,6 @@ unlike "the caller's other credentials stay here" "$(seen)" callers-own
 req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own' -H 'x-skip: 1' -H 'origin: https://evil.example'
 like "ends-before is real: they reach the provider" "$(seen)" callers-own
 is "own-origins is real: any page reads the answer" "$(header access-control-allow-origin)" '*'
+is "a second frontend that never asks gets nothing of the provider" \
+	"$(curl -s -o "$D/second" -w '%{http_code}' --unix-socket "$D/second.sock" http://www.example.com/v1/models)" 503
 exit $failed
