@@ -35,6 +35,19 @@ static const struct {
 		"defaults\n mode http\nfrontend web\n bind :80\n acl ai hdr(host) -i "
 		"ai.corp.com\nbackend one\n",
 		NULL, NULL, "one", "openai", "" },
+	{ "a host with a port", SITE "backend one\n http-request set-header api-key x\n", NULL,
+		"a.example.com:8080", "one", "openai",
+		"--host a.example.com:8080: a host's name" },
+	{ "no host at all", SITE "backend one\n http-request set-header api-key x\n", NULL, "",
+		"one", "openai", "a host's name is expected" },
+	{ "a name that tollgate does not take",
+		SITE "backend a:b\n http-request set-header api-key x\n", NULL, "h", "a:b",
+		"openai", "--backend a:b: tollgate takes names of" },
+	{ "hosts of a file are not known",
+		"defaults\n mode http\nfrontend web\n bind :80\n acl x hdr(host) -f /h.lst\n "
+		"acl "
+		"y hdr(host) -m end .b.com\n acl ai hdr(host) -i ai.corp.com\nbackend one\n",
+		NULL, NULL, "one", "openai", "" },
 	{ "two hosts are a choice",
 		"defaults\n mode http\nfrontend web\n bind :80\n acl ai hdr(host) -i a.com "
 		"b.com\nbackend one\n",
@@ -454,6 +467,16 @@ files_and_folders_are_one_configuration(void **state)
 }
 
 static void
+all_below_a_name_is_a_host(void **state)
+{
+	(void)state;
+	put_tree(SITE PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "*.ai.example.com"), 0);
+	assert_non_null(strstr(cmd_out,
+		"+    acl tollgate req.hdr(host),host_only -m end -i .ai.example.com\n"));
+}
+
+static void
 a_listen_gates_but_not_with_a_key_of_its_own(void **state)
 {
 #define LISTEN "defaults\n    mode http\nlisten web\n    bind :80\n    server a :1\n"
@@ -550,6 +573,7 @@ main(void)
 		cmocka_unit_test(files_and_folders_are_one_configuration),
 		cmocka_unit_test(a_listen_gates_but_not_with_a_key_of_its_own),
 		cmocka_unit_test(the_last_extraopts_counts),
+		cmocka_unit_test(all_below_a_name_is_a_host),
 		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
 		cmocka_unit_test(what_haproxy_refuses_is_not_written),
