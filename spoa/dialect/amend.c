@@ -128,7 +128,7 @@ dialect_amend(
 	for (size_t i = 0; name.n && i < m->nmodels; i++)
 		if (!span_eq(am->model, m->model[i].name))
 			edits[n++] = (struct splice){ m->model[i].start, m->model[i].end,
-				span_cut(name, 1, name.n - 1) };
+				m->model[i].null ? name : span_cut(name, 1, name.n - 1) };
 	if (am->model_in_path)
 		name.n = 0;
 	for (size_t i = 0; i < m->nrequests; i++) {

@@ -137,6 +137,9 @@ static const struct param_row invoke_params[] = {
 static const struct ref_row refs[] = {
 	MEDIA_REFS(BLOCK("")), MEDIA_REFS(IN_RESULT("")), { 0 },
 };
+static const struct ref_row invoke_refs[] = {
+	MESSAGES_REFS(""), MEDIA_REFS(BLOCK("")), { 0 },
+};
 static const struct ref_row count_refs[] = {
 	MEDIA_REFS(BLOCK("input.converse.")), MEDIA_REFS(IN_RESULT("input.converse.")), { 0 },
 };
@@ -160,7 +163,7 @@ static const struct table invoke = { .lenient = true,
 	.keyed = keyed,
 	.seals = invoke_seals,
 	.params = invoke_params,
-	.refs = refs,
+	.refs = invoke_refs,
 	.cap = "",
 	.tree = TREE };
 

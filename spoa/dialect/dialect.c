@@ -301,7 +301,8 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 	if (uri_decode(span_cut(path, e->model, e->model_end), false, a, &model))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < b->marks.nmodels; i++)
-		if (!is_same_model(e->dialect, b->marks.model[i].name, model))
+		if (!b->marks.model[i].null &&
+			!is_same_model(e->dialect, b->marks.model[i].name, model))
 			return refuse(why, 400, "ambiguous_model", b->marks.model[i].start,
 				"the path names one model and the body another");
 	b->model = model;

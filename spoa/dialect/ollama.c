@@ -1,6 +1,6 @@
 /* Ollama's own API: streams unless told otherwise, caps in `options`.
  * https://github.com/ollama/ollama/blob/main/docs/api.md */
-#include "dialect/family.h"
+#include "dialect/openai.h"
 
 /* clang-format off */
 #define OPTIONS \
@@ -34,7 +34,9 @@ static const struct row generate_rows[] = {
 	{ "template",              T_STRING|T_NULL,    ROLE_SYSTEM, 0, 0 },
 	{ "images",                T_ARRAY|T_NULL,     ROLE_USER, 0, 0 },
 	{ "images[*]",             T_STRING,           ROLE_USER, F_OPAQUE, READ_IMAGE },
+	/* Token ids of an earlier conversation. */
 	{ "context",               T_ARRAY|T_NULL,     ROLE_OTHER, 0, 0 },
+	{ "context[*]",            T_ANY,              ROLE_OTHER, F_DEEP, READ_TOKENS },
 	{ 0 },
 };
 static const struct row embed_rows[] = {
@@ -54,14 +56,12 @@ static const struct param_row params[] = {
 	{ "options.frequency_penalty", "frequency_penalty" },
 	{ 0 },
 };
-/* Token ids: an earlier conversation that nobody reads. */
-static const struct ref_row generate_refs[] = { { "context", "context" }, { 0 } };
 /* clang-format on */
 
 #define OWN .model = "model", .params = params, .cap = "options.num_predict", .tree = TREE
 static const struct table chat = { .json = true, .streams = true, .rows = chat_rows, OWN };
 static const struct table generate = {
-	.json = true, .streams = true, .rows = generate_rows, .refs = generate_refs, OWN
+	.json = true, .streams = true, .rows = generate_rows, OWN
 };
 static const struct table other = { .lenient = true, .rows = chat_rows, OWN };
 static const struct table embed = {
@@ -78,7 +78,9 @@ static const struct endpoint_row endpoints[] = {
 	{ "GET",  "/api/ps",              "models",   NULL, 0 },
 	{ "GET",  "/api/version",         "version",  NULL, 0 },
 	{ "POST", "/api/show",            "models",   &other, 0 },
-	{ "POST", "/v1/chat/completions", "openai_chat", &table_chat, 0 },
+	OPENAI_ENDPOINTS("/v1"),
+	{ "GET",  "/v1/models",           "models",   NULL, 0 },
+	{ "POST", "/v1/messages",         "messages", &table_messages, 0 },
 	{ 0 },
 };
 static const char *const bases[] = { "", NULL };

@@ -1,7 +1,7 @@
 /* The dialect of OpenAI's POST /v1/chat/completions, which vLLM, llama.cpp and
  * most others speak too: https://platform.openai.com/docs/api-reference/chat,
  * with the members that those servers add (reasoning_content). */
-#include "dialect/family.h"
+#include "dialect/openai.h"
 #include "dialect/seals.h"
 
 /* clang-format off */
@@ -46,6 +46,15 @@ static const struct row rows[] = {
 	{ "functions",                      T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "response_format",                T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "prediction",                     T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DEEP, 0 },
+	/* of vLLM, llama.cpp and others */
+	{ "documents",                      T_ANY,                   ROLE_DOCUMENT, F_DEEP, 0 },
+	{ "chat_template",                  T_STRING|T_NULL,         ROLE_SYSTEM, 0, 0 },
+	{ "structured_outputs",             T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "grammar",                        T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "json_schema",                    T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "messages[*].reasoning",          T_ANY,                   ROLE_BY_MESSAGE, F_DEEP, 0 },
+	{ "messages[*].content[*].video_url.url", T_STRING,          ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].audio_url.url", T_STRING,          ROLE_BY_MESSAGE, F_OPAQUE, 0 },
 	{ 0 },
 };
 
@@ -55,6 +64,18 @@ static const struct part_row parts[] = {
 	{ "image_url",   "image", false },
 	{ "input_audio", "audio", false },
 	{ "file",        "file",  false },
+	{ "video_url",   "video", false },
+	{ "audio_url",   "audio", false },
+	{ 0 },
+};
+
+static const struct ref_row refs[] = {
+	{ "messages[*].content[*].image_url",     "url" },
+	{ "messages[*].content[*].image_url.url", "url" },
+	{ "messages[*].content[*].video_url.url", "url" },
+	{ "messages[*].content[*].audio_url.url", "url" },
+	{ "messages[*].content[*].file.file_id",  "file" },
+	{ "messages[*].audio.id",                 "audio" },
 	{ 0 },
 };
 
@@ -73,19 +94,75 @@ static const struct usage_row usage[] = {
 /* clang-format on */
 
 #define CHAT                                                                                   \
-	.rows = rows, .parts = parts, .seals = seals, .model = "model",                        \
+	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .model = "model",          \
 	.cap = "max_completion_tokens", .asks_usage = true
 const struct table table_chat = { .json = true, CHAT, .tree = TREE };
 static const struct table other = { .lenient = true, CHAT, .tree = TREE };
 
 /* clang-format off */
+#define DEPLOYED "/deployments/{model}"
 static const struct endpoint_row endpoints[] = {
-	{ "POST", "/chat/completions",                     "chat", &table_chat, 0 },
-	{ "POST", "/deployments/{model}/chat/completions", "chat", &table_chat, 0 },
+	OPENAI_ENDPOINTS(""),
+	OPENAI_ENDPOINTS(DEPLOYED),
+	{ "GET",  "/chat/completions",              "stored_chats",  NULL, 0 },
+	{ "GET",  "/chat/completions/{id}",         "stored_chat",   NULL, E_STORED },
+	{ "GET",  "/chat/completions/{id}/messages", "stored_chats", NULL, 0 },
+	{ NULL,   "/chat/completions/{id}",         "stored_chats",  NULL, 0 },
+	{ "GET",  "/responses/{id}",                "stored_response", NULL, E_STORED },
+	{ "DELETE", "/responses/{id}",              "stored",        NULL, 0 },
+	{ "GET",  "/responses/{id}/input_items",    "stored",        NULL, 0 },
+	{ "POST", "/responses/{id}/cancel",         "stored_response", NULL, E_STORED },
+	{ "POST", "/responses/compact",             "compact",       &table_responses_count, 0 },
+	{ "POST", "/responses/input_tokens",        "count",         &table_responses_count, 0 },
+	{ "POST", "/conversations",                 "conversations", &table_items, 0 },
+	{ "POST", "/conversations/{id}",            "conversations", NULL, 0 },
+	{ "POST", "/conversations/{id}/items",      "conversations", &table_items, 0 },
+	{ "GET",  "/conversations/{id}/items",      "stored",        NULL, 0 },
+	{ "POST", "/moderations",                   "moderations",   &table_input, 0 },
+	{ "POST", "/images/generations",            "images",        &table_form, 0 },
+	{ "POST", "/images/edits",                  "images",        &table_form, 0 },
+	{ "POST", "/images/variations",             "images",        &table_form, 0 },
+	{ "POST", DEPLOYED "/images/generations",   "images",        &table_form, 0 },
+	{ "POST", DEPLOYED "/images/edits",         "images",        &table_form, 0 },
+	{ "POST", "/audio/speech",                  "speech",        &table_input, 0 },
+	{ "POST", DEPLOYED "/audio/speech",         "speech",        &table_input, 0 },
+	{ "POST", "/audio/transcriptions",          "transcriptions", &table_form, 0 },
+	{ "POST", "/audio/translations",            "transcriptions", &table_form, 0 },
+	{ "POST", DEPLOYED "/audio/transcriptions", "transcriptions", &table_form, 0 },
+	{ "POST", DEPLOYED "/audio/translations",   "transcriptions", &table_form, 0 },
+	{ "GET",  "/models",                        "models",        NULL, 0 },
+	{ NULL,   "/models/{model}",                "models",        NULL, 0 },
+	{ NULL,   "/files",                         "files",         NULL, 0 },
+	{ NULL,   "/files/{id}",                    "files",         NULL, 0 },
+	{ "GET",  "/files/{id}/content",            "file",          NULL, E_STORED },
+	{ "POST", "/uploads",                       "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/parts",            "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/complete",         "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/cancel",           "files",         NULL, 0 },
+	{ "GET",  "/batches",                       "batches",       NULL, 0 },
+	{ "POST", "/batches",                       "batches",       &table_batch_job, 0 },
+	{ "POST", DEPLOYED "/batches",              "batches",       &table_batch_job, 0 },
+	{ "GET",  "/batches/{id}",                  "batches",       NULL, 0 },
+	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
+	/* vLLM and llama.cpp */
+	{ "POST", "/v1/messages",                   "messages",      &table_messages, 0 },
+	{ "POST", "/completion",                    "completion",    &table_completion, 0 },
+	{ "POST", "/infill",                        "completion",    &table_completion, 0 },
+	{ "POST", "/embedding",                     "embeddings",    &table_input, 0 },
+	{ "POST", "/pooling",                       "embeddings",    &table_input, 0 },
+	{ "POST", "/classify",                      "embeddings",    &table_input, 0 },
+	{ "POST", "/score",                         "embeddings",    &table_input, 0 },
+	{ "POST", "/rerank",                        "embeddings",    &table_input, 0 },
+	{ "POST", "/v2/rerank",                     "embeddings",    &table_input, 0 },
+	{ "POST", "/tokenize",                      "tokens",        &table_input, 0 },
+	{ "POST", "/detokenize",                    "tokens",        &table_input, 0 },
+	{ "POST", "/apply-template",                "tokens",        &table_input, 0 },
 	{ 0 },
 };
-static const char *const tells[] = { "/chat/completions", NULL };
-static const char *const bases[] = { "/v1", "/openai/v1", "/openai", NULL };
+static const char *const tells[] = {
+	"/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings", NULL,
+};
+static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
 /* clang-format on */
 
 void

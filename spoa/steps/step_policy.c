@@ -42,8 +42,10 @@ request_estimate_tokens(struct request *r)
 	if (r->in.body.output_cap_tokens >= 0)
 		cap = (uint64_t)r->in.body.output_cap_tokens;
 	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
+	uint64_t requests = r->in.body.marks.nrequests > 1 ? r->in.body.marks.nrequests : 1;
 	uint64_t all;
-	if (__builtin_mul_overflow(cap, n, &all) || all > INT64_MAX / 4)
+	if (__builtin_mul_overflow(cap, n, &all) ||
+		__builtin_mul_overflow(all, requests, &all) || all > INT64_MAX / 4)
 		all = INT64_MAX / 4;
 	r->found.output_tokens = (int64_t)all;
 }
@@ -120,6 +122,60 @@ request_hide_model(struct request *r)
 		r->in.body.model = SPAN_LIT("<redacted>");
 }
 
+/* What becomes of the request is the same. */
+static bool
+same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
+{
+	const struct policy_changes *cx = &x->changes, *cy = &y->changes;
+
+	if (x->effect != y->effect || x->redacts != y->redacts || cx->target != cy->target ||
+		!str_same(cx->model, cy->model) ||
+		cx->max_output_tokens != cy->max_output_tokens || cx->require != cy->require ||
+		cx->nrules != cy->nrules)
+		return false;
+	for (size_t i = 0; i < cx->nrules; i++)
+		if (cx->rules[i] != cy->rules[i])
+			return false;
+	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0 &&
+	       memcmp(x->with, y->with, sizeof(x->with)) == 0;
+}
+
+/* A body of many requests is one decision: each model that it names is decided for. One that
+ * is denied denies all; what else differs by the model cannot be done. STEP_NEXT: go on. */
+static enum step_result
+decide_each_model(struct request *r, struct policy_facts *f)
+{
+	const struct model_mark *m = r->in.body.marks.model;
+	size_t n = r->in.have_body ? r->in.body.marks.nmodels : 0, other = 0;
+
+	for (size_t i = 1; i < n && r->found.verdict.effect != RULE_DENY; i++) {
+		struct policy_verdict v;
+		bool seen = m[i].null || span_eq(m[i].name, r->in.body.model);
+		for (size_t k = i; k-- > 0 && !seen;)
+			seen = span_eq(m[k].name, m[i].name);
+		if (seen)
+			continue;
+		if (++other >= CAP_MODELS)
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names too many models"));
+		struct span first = r->in.body.model;
+		r->in.body.model = m[i].name;
+		int err = policy_decide(r->snap->policy, f, &r->arena, &v);
+		if (err < 0)
+			return request_overload(r);
+		if (v.effect == RULE_DENY) {
+			r->found.verdict = v;
+			return STEP_NEXT;
+		}
+		r->in.body.model = first;
+		if (!same_verdict(&v, &r->found.verdict))
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names models that different rules apply "
+					 "to: send them apart"));
+	}
+	return STEP_NEXT;
+}
+
 enum step_result
 step_policy(struct request *r)
 {
@@ -131,6 +187,10 @@ step_policy(struct request *r)
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);
 	r->found.have_verdict = true;
+	if (f.whole && decide_each_model(r, &f) != STEP_NEXT) {
+		r->in.body.model = (struct span){ NULL, 0 };
+		return STEP_DECIDED;
+	}
 	if (f.whole || (!v->waits && v->effect == RULE_DENY))
 		request_shadow(r, &f);
 	request_hide_model(r);

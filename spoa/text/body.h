@@ -127,6 +127,7 @@ struct body {
 		struct model_mark {
 			size_t start, end; /* between the quotes of the name */
 			struct span name;
+			bool null; /* the literal */
 		} * model;
 		size_t nmodels;
 		struct cap_mark {

@@ -1,6 +1,7 @@
 /* What a dialect reads in a body, besides its texts: model, stream, caps, roles, tools. */
 #include "base/ascii.h"
 #include "base/err.h"
+#include "text/opaque.h"
 #include "text/walk.h"
 
 static int
@@ -58,6 +59,43 @@ message_role(struct span role)
 	return ROLE_OTHER;
 }
 
+/* Of items that are no messages; an unknown one keeps the role that it has. */
+static enum seg_role
+item_role(struct span type, enum seg_role role)
+{
+	static const struct {
+		const char *suffix;
+		enum seg_role role;
+	} types[] = {
+		{ "_output", ROLE_TOOL_RESULT },
+		{ "_call", ROLE_TOOL_CALL },
+		{ "mcp_approval_request", ROLE_TOOL_CALL },
+		{ "program", ROLE_TOOL_CALL },
+		{ "mcp_list_tools", ROLE_TOOL_DEFINITION },
+		{ "additional_tools", ROLE_TOOL_DEFINITION },
+		{ "reasoning", ROLE_ASSISTANT },
+		{ "compaction", ROLE_ASSISTANT },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (span_ends(type, span_str(types[i].suffix)))
+			return types[i].role;
+	return role;
+}
+
+/* Ids of tokens spell a text that no detector sees. */
+static int
+count_tokens(struct walk *w, const struct json_event *ev)
+{
+	struct unread *u = &w->out->unread;
+
+	if (!w->tokens && opaque_add(u, w->a, SPAN_LIT("unknown"), 0))
+		return walk_no_memory(w);
+	w->tokens = true;
+	u->bytes += ev->end - ev->start;
+	return 0;
+}
+
 /* The request that the value belongs to. */
 struct request_mark *
 walk_request(struct walk *w)
@@ -100,8 +138,10 @@ add_model(struct walk *w, const struct json_event *ev, struct span text)
 	if (!v)
 		return walk_no_memory(w);
 	m->model = v;
-	v[m->nmodels++] = (struct model_mark){ ev->start, ev->end, text };
-	if (m->nmodels == 1)
+	bool null = ev->tok != JSON_STRING;
+	v[m->nmodels++] =
+		(struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text, null };
+	if (!w->out->model.p && !null)
 		w->out->model = text;
 	struct request_mark *q = walk_request(w);
 	if (q)
@@ -139,6 +179,8 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	struct body_marks *m = &b->marks;
 	struct request_mark *q;
 
+	if (ev->tok == JSON_NULL && row->read >= READ_ROLE)
+		return 0;
 	switch (row->read) {
 	case READ_MODEL: return add_model(w, ev, text);
 	case READ_STREAM:
@@ -172,6 +214,8 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		return 0;
 	case READ_IMAGE: return walk_image(w);
 	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
+	case READ_ITEM_TYPE: f->role = item_role(text, f->role); return 0;
+	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;
 	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
 	default: return 0;
 	}

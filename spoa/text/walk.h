@@ -49,6 +49,7 @@ struct walk {
 	struct reasoning reasoning;
 	uint32_t fraction[WALK_FRACTIONS]; /* segments of numbers with long ones */
 	unsigned nfractions;
+	bool tokens; /* numbers of READ_TOKENS were counted */
 	struct frame *frames; /* frames[0] is around the document */
 	unsigned depth;
 };

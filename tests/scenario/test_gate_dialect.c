@@ -7,12 +7,14 @@
 	"  gemini: {backend: gemini, dialect: gemini}\n"                                       \
 	"  bedrock: {backend: bedrock, dialect: bedrock}\n"                                    \
 	"  ollama: {backend: ollama, dialect: ollama}\n"                                       \
+	"  anthropic: {backend: anthropic, dialect: anthropic}\n"                              \
 	"  azure: {backend: azure, dialect: openai}\n"                                         \
 	"routes:\n"                                                                            \
 	"  - {name: gemini, match: {path_prefix: /v1beta}, targets: gemini}\n"                 \
 	"  - {name: bedrock, match: {path_prefix: /model}, targets: bedrock}\n"                \
 	"  - {name: ollama, match: {path_prefix: /api}, targets: ollama}\n"                    \
 	"  - {name: azure, match: {path_prefix: /openai}, targets: azure}\n"                   \
+	"  - {name: batch, match: {path: /v1/messages/batches}, targets: anthropic}\n"         \
 	"  - {name: rest, match: {path_prefix: /rest}, backend: rest, dialect: rest}\n"
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
@@ -28,6 +30,9 @@
 	"{" more "\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hello\"}]}]}"
 #define CONVERSE(text)                                                                         \
 	"{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"" text "\"}]}]}"
+#define BATCH(one, two, cap)                                                                   \
+	"{\"requests\":[{\"params\":{\"model\":\"" one "\",\"max_tokens\":" cap "}},"          \
+	"{\"params\":{\"model\":\"" two "\",\"max_tokens\":50}}]}"
 #define NAMED(model) "{\"model\":\"" model "\",\"messages\":[]}"
 
 /* clang-format off */
@@ -59,6 +64,11 @@ static const struct {
 	{ "named twice and rewritten", "/openai/deployments/big:1/chat/completions", NAMED("big:1"), "permit", "small:1/x", NULL,
 		"/openai/deployments/small%3A1%2Fx/chat/completions",
 		"{\"max_completion_tokens\":50,\"model\":\"small:1/x\",\"messages\":[]}", NULL },
+	{ "a batch", "/v1/messages/batches", BATCH("a", "b", "1"), "permit", "a", NULL, NULL, NULL, NULL },
+	{ "a batch with a model that is denied", "/v1/messages/batches", BATCH("a", "no", "1"), "deny", "no", "403", NULL, NULL, NULL },
+	{ "a batch whose models are not alike to the rules", "/v1/messages/batches", BATCH("a", "big:1", "1"), "deny", "", "400", NULL, NULL, NULL },
+	{ "a batch that is rewritten", "/v1/messages/batches", BATCH("big:1", "big:1", "51"), "permit", "small:1/x", NULL, NULL,
+		BATCH("small:1/x", "small:1/x", "50"), NULL },
 	{ "ollama", "/api/chat", "{\"model\":\"big:1\",\"options\":{\"num_predict\":-1}}", "permit", "small:1/x", NULL, NULL,
 		"{\"model\":\"small:1/x\",\"options\":{\"num_predict\":50}}", NULL },
 };

@@ -135,7 +135,7 @@ every_endpoint_reads_its_body(void **state)
 		else
 			describe(&out, &e, &b, raw, &a);
 		if (!span_eq(span_trim(buf_view(&out), "\n"), want)) {
-			print_error("== %.*s: got\n%.*s\nwant\n%.*s\n", SPAN_ARG(name),
+			fprintf(stderr, "== %.*s: got\n%.*s\nwant\n%.*s\n", SPAN_ARG(name),
 				SPAN_ARG(buf_view(&out)), SPAN_ARG(want));
 			bad++;
 		}

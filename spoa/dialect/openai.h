@@ -1,0 +1,23 @@
+/* OpenAI's tables, which other families' servers read by as well. */
+#ifndef DIALECT_OPENAI_H
+#define DIALECT_OPENAI_H
+
+#include "dialect/family.h"
+
+/* table_chat is in family.h. */
+extern const struct table table_responses, table_responses_count, table_items,
+	table_completions, table_completion, /* llama.cpp's own */
+	table_input,			     /* embeddings, moderations, speech, scores */
+	table_form,			     /* images and audio, by form */
+	table_batch_job;
+
+/* Rows of paths below /v1 that most servers have. */
+/* clang-format off */
+#define OPENAI_ENDPOINTS(base) \
+	{ "POST", base "/chat/completions", "chat",        &table_chat, 0 }, \
+	{ "POST", base "/completions",      "completions", &table_completions, 0 }, \
+	{ "POST", base "/responses",        "responses",   &table_responses, 0 }, \
+	{ "POST", base "/embeddings",       "embeddings",  &table_input, 0 }
+/* clang-format on */
+
+#endif
