@@ -1,0 +1,105 @@
+# The HAProxy of the containers on this machine: docker/edge.sed over the shipped file, docker/haproxy-start
+# in front. Its provider over TLS is verified by name and authority, in clear text where it is
+# said so; its health is that the daemon answers.
+. "$(dirname "$0")/lib.sh"
+stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
+end_haproxy() { kill "$(awk '$3 == "haproxy" { p = $1 } END { print p }' "$D/.pids")" 2>/dev/null; }
+note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }
+end_haproxy
+read -r port health tls < <("$build/stackhelp" ports 3)
+
+# ---- an authority, another one, and a provider behind TLS ----
+for ca in ca other; do
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$ca" -keyout "$D/$ca.key" -out "$D/$ca.pem" 2>/dev/null
+done
+cert() { # FILE NAME CA
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=x" -keyout "$D/$1.key" -out "$D/$1.csr" 2>/dev/null
+	openssl x509 -req -in "$D/$1.csr" -CA "$D/$3.pem" -CAkey "$D/$3.key" -CAcreateserial -days 2 -extfile <(echo "subjectAltName=DNS:$2") -out "$D/$1.crt" 2>/dev/null
+	cat "$D/$1.crt" "$D/$1.key" >"$D/$1.both"
+}
+cert good localhost ca
+cert elsewhere elsewhere.example.com ca
+cert stranger localhost other
+provider_tls() { # CERT
+	[ -n "${front:-}" ] && kill "$front" && wait "$front" 2>/dev/null
+	cat >"$D/front.cfg" <<END
+defaults
+    mode http
+    timeout client 5s
+    timeout server 5s
+    timeout connect 2s
+listen front
+    bind 127.0.0.1:$tls ssl crt $D/$1.both
+    http-request set-header x-seen-sni %[ssl_fc_sni]
+    server p ${PROVIDER#http://}
+END
+	"$HAPROXY_BIN" -db -f "$D/front.cfg" >"$D/front.log" 2>&1 &
+	front=$!
+	note_pid $front front
+	for _ in $(seq 50); do curl -sk -o /dev/null "https://127.0.0.1:$tls/" && break; sleep 0.05; done
+}
+
+# ---- the container's HAProxy ----
+mkdir "$D/in"
+sed -f "$root/docker/edge.sed" "$root/haproxy/haproxy.cfg" >"$D/in/edge.cfg"
+cp "$root"/haproxy/{tollgate.cfg,spoe.cfg,503.http,origins.lst} "$root/docker/health.cfg" "$D/in/"
+sed -i -e "s#/etc/haproxy/tollgate/#$D/in/#g" -e "s#unix@/run/tollgate/inner.sock mode 660 user haproxy group tollgate#unix@$SOCKETS/inner.sock#" \
+	-e "s#unix@/tollgate/#unix@$SOCKETS/#" -e "s#bind :8080#bind 127.0.0.1:$port#" -e "s#bind :8405#bind 127.0.0.1:$health#" "$D"/in/*
+EDGE=http://127.0.0.1:$port
+begin() { # PROVIDER [PROVIDER_CA]
+	end_haproxy
+	PROVIDER=$1 PROVIDER_CA=${2:-} LOCAL_API_KEY=sk-of-the-company HAPROXY=$HAPROXY_BIN setsid "$root/docker/haproxy-start" \
+		-f "$D/in/edge.cfg" -f "$D/in/tollgate.cfg" -f "$D/in/health.cfg" </dev/null >"$D/edge.log" 2>&1 &
+	note_pid $! haproxy
+	for _ in $(seq 100); do [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz")" = 200 ] && break; sleep 0.05; done
+}
+auth="authorization: Bearer $(token)" json='content-type: application/json'
+ask() { req POST "/api/$1/x" -H "$auth" -H "$json" -d '{"to":"jane.doe@example.com"}'; }
+
+begin "http://${PROVIDER#http://}"
+unlike "HAProxy takes it without a warning" "$(cat "$D/edge.log")" 'WARNING|ALERT'
+ask direct
+like "in clear text: redacted, with the company's key" "$status $(seen)" '^200 .*"authorization":"Bearer sk-of-the-company".*EMAIL_ADDRESS_1'
+provider_tls good
+begin "https://localhost:$tls" "$D/ca.pem"
+for way in direct relay; do
+	ask $way
+	like "over TLS, $way" "$status $(seen)" "^200 .*\"host\":\"localhost:$tls\".*\"x-seen-sni\":\"localhost\".*EMAIL_ADDRESS_1|^200 .*\"x-seen-sni\":\"localhost\".*EMAIL_ADDRESS_1"
+	like "$way: the provider is addressed by its name" "$(seen)" "\"host\":\"localhost:$tls\""
+	unlike "$way: and does not get the caller's token" "$(seen)" "${auth##* }"
+done
+forget
+provider_tls elsewhere
+ask direct
+is "a certificate of another name: 503" "$status" 503
+provider_tls stranger
+ask relay
+is "one of another authority: 503" "$status" 503
+unlike "it got none of it" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
+provider_tls good
+begin "https://localhost:$tls"
+ask direct
+is "an authority that the system does not know: 503" "$status" 503
+unlike "it got none of it, either" "$(seen 5)" 'sk-of-the-company|POST|EMAIL'
+
+# ---- what PROVIDER may be ----
+said() { PROVIDER=$1 PROVIDER_CA=${2:-} HAPROXY=/bin/true "$root/docker/haproxy-start" 2>&1; echo " $?"; }
+for bad in '' host https://a/v1 https://user:hunter2@a http://h:x a:b:c https://h: 'a b:1'; do
+	like "PROVIDER=$bad is refused" "$(said "$bad" | tr -d '\n')" '^haproxy-start: PROVIDER: .* 2$'
+	unlike "and not shown" "$(said "$bad")" 'hunter2'
+done
+like "a PROVIDER_CA that is not there" "$(said https://a /nowhere | tr -d '\n')" '^haproxy-start: PROVIDER_CA: /nowhere: .* 2$'
+is "the rest is taken" "$(for good in https://a https://a.b:1/ http://a a:1 10.0.0.1:80; do said "$good" "$D/ca.pem"; done | tr -d '\n')" " 0 0 0 0 0"
+
+# ---- health ----
+ask_health() { curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$health/healthz"; }
+sed "s#/8405#/$health#" "$root/docker/haproxy-health" >"$D/health"
+is "it is healthy" "$(ask_health) $(bash "$D/health"; echo $?)" "200 0"
+is "nobody is asked for that" "$(curl -s "http://127.0.0.1:$health/v1/models" -o /dev/null -w '%{http_code}')" 404
+kill -KILL "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
+for _ in $(seq 40); do [ "$(ask_health)" = 503 ] && break; sleep 0.05; done
+is "without the daemon it is not" "$(ask_health) $(bash "$D/health"; echo $?)" "503 1"
+end_haproxy
+sleep 0.3
+is "nor without HAProxy" "$(bash "$D/health" 2>/dev/null; echo $?)" 1
+exit $failed
