@@ -42,6 +42,7 @@ read_message(struct frame *out)
 	out->exception = error || span_is(m.message_type, "exception");
 	out->type = error ? m.error_code : out->exception ? m.exception_type : m.event_type;
 	out->data = m.payload;
+	out->said = m.error_message;
 	out->has_data = true;
 	return FRAME_WHOLE;
 }

@@ -26,16 +26,17 @@ enum frame_result {
  * lines, an array's brackets and the blanks after it) may be cut in other ways. */
 struct frame {
 	struct span raw;
-	bool has_data;	     /* it says something; else only framing */
-	bool exception;	     /* event stream: ":message-type" is exception or error */
-	bool over;	     /* FRAME_OVER: a piece of its frame */
-	bool over_begins;    /* the first one */
-	bool over_ends;	     /* the last one */
-	bool unended;	     /* of frames_end(): the end of the frame never came */
-	bool bom;	     /* SSE: raw begins with the stream's byte order mark */
-	struct span type;    /* SSE: "event:"; event stream: ":event-type", of an exception
-				":exception-type", of an error ":error-code"; else "" */
-	struct span data;    /* the payload. SSE: data lines joined by \n; else a part of raw */
+	bool has_data;	  /* it says something; else only framing */
+	bool exception;	  /* event stream: ":message-type" is exception or error */
+	bool over;	  /* FRAME_OVER: a piece of its frame */
+	bool over_begins; /* the first one */
+	bool over_ends;	  /* the last one */
+	bool unended;	  /* of frames_end(): the end of the frame never came */
+	bool bom;	  /* SSE: raw begins with the stream's byte order mark */
+	struct span type; /* SSE: "event:"; event stream: ":event-type", of an exception
+			     ":exception-type", of an error ":error-code"; else "" */
+	struct span data; /* the payload. SSE: data lines joined by \n; else a part of raw */
+	struct span said; /* event stream, of an error: ":error-message", which is no payload */
 	struct span wrapped; /* of frame_unwrap(): the base64 in data */
 };
 

@@ -52,6 +52,10 @@ frames_run_note(struct frames_run *r, const struct frame *out)
 	buf_span(&r->events, out->type);
 	buf_putc(&r->events, '|');
 	buf_span(&r->events, out->data);
+	if (out->said.n) {
+		buf_putc(&r->events, '|');
+		buf_span(&r->events, out->said);
+	}
 	buf_putc(&r->events, ';');
 }
 

@@ -208,6 +208,9 @@ headers_and_lengths_are_checked_where_crcs_are_right(void **state)
 			SPAN_LIT("\x0d:message-type\7\0\5error\x0b:error-code\7\0\1"
 				 "7"),
 			0, 0, "!7|{};" },
+		{ "an error says why",
+			SPAN_LIT("\x0d:message-type\7\0\5error\x0e:error-message\7\0\2no"), 0,
+			0, "!|{}|no;" },
 		{ "a type that is none", SPAN_LIT("\1a\x0a"), 0, 0, "malformed" },
 		{ "a type beyond 127", SPAN_LIT("\1a\xff"), 0, 0, "malformed" },
 		{ "a name without bytes", SPAN_LIT("\0\0"), 0, 0, "malformed" },
