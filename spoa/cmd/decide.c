@@ -580,14 +580,9 @@ json_t *
 decide_explain(struct request *r)
 {
 	struct policy_facts f;
+	struct body asked;
 
-	request_facts(r, &f);
-	/* What the conditions read, not what is sent. */
-	struct body asked = r->in.body;
-	if (r->in.asked_model.p)
-		asked.model = r->in.asked_model;
-	if (f.body)
-		f.body = &asked;
+	request_asked_facts(r, &f, &asked);
 	json_t *o = policy_explain(r->snap->policy, &f,
 		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&

@@ -294,6 +294,9 @@ void request_complete(
 const char *request_redacted_with(const struct request *r, size_t entity);
 /* What conditions read, as known so far. */
 void request_facts(struct request *r, struct policy_facts *f);
+/* What they read, once the body may have been changed; `body` is the caller's, and lives as
+ * long as the facts do. */
+void request_asked_facts(struct request *r, struct policy_facts *f, struct body *body);
 
 /* Whether the detectors find something in it, or cannot say. */
 bool request_may_hold(struct request *r, struct span text);

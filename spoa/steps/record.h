@@ -26,10 +26,11 @@ void record_findings(struct request *r, struct buf *b);
 void record_recognitions(struct request *r, struct buf *b);
 
 /* record_verdict.c: the member `verdict` of a completion's `answer`: what the rules on answers
- * read of it and said, by the last time they were asked. Of calls the names, never the
- * arguments. */
+ * read of it and said, by the last time they were asked. Of calls the names, where they are
+ * among those that a record may hold; never the arguments. */
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
-	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v);
+	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v,
+	const char *const *names, size_t nnames);
 
 /* Names of members are ours: nothing in them needs escaping. */
 static inline void

@@ -75,16 +75,31 @@ put_entities(struct buf *b, const struct answer_facts *f, const struct answer_ve
 		buf_putc(b, '}');
 }
 
-/* Lists that are cut, and texts: a reader must not take them for what rules read. */
-static void
-put_not_held(struct buf *b, const struct answer_facts *f)
+struct names {
+	const char *const *v;
+	size_t n;
+};
+
+/* False: a reader must not take the list for what rules read. */
+static bool
+put_calls(struct buf *b, const struct answer_facts *f, const struct names *may)
 {
-	bool calls = f->ntools > LIST_MAX;
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->ntools && !calls; i++)
-		calls = f->tools[i].name.n > VALUE_MAX;
-	if (calls)
+	for (size_t i = 0; i < f->ntools && n < LIST_MAX; i++)
+		if (span_find(f->tools[i].name, may->v, may->n) < may->n)
+			put_text_item(b, "tool_calls", n++, f->tools[i].name);
+	put_end(b, n);
+	return n == f->ntools;
+}
+
+/* Lists that are cut, and texts: a reader must not take them for what rules read. */
+static void
+put_not_held(struct buf *b, const struct answer_facts *f, bool calls)
+{
+	size_t n = 0;
+
+	if (!calls)
 		put_text_item(b, "not_held", n++, SPAN_LIT("response.tool_calls"));
 	if (f->nmedia > LIST_MAX)
 		put_text_item(b, "not_held", n++, SPAN_LIT("response.media"));
@@ -97,7 +112,7 @@ put_not_held(struct buf *b, const struct answer_facts *f)
 
 static void
 put_facts(struct buf *b, const struct policy *p, const struct answer_facts *f,
-	const struct answer_verdict *v)
+	const struct answer_verdict *v, const struct names *may)
 {
 	size_t n = 0;
 
@@ -119,21 +134,20 @@ put_facts(struct buf *b, const struct policy *p, const struct answer_facts *f,
 	for (size_t i = 0; i < n; i++)
 		put_text_item(b, "media", i, f->media[i]);
 	put_end(b, n);
-	n = f->ntools < LIST_MAX ? f->ntools : LIST_MAX;
-	for (size_t i = 0; i < n; i++)
-		put_text_item(b, "tool_calls", i, cut(f->tools[i].name, VALUE_MAX));
-	put_end(b, n);
-	put_not_held(b, f);
+	put_not_held(b, f, put_calls(b, f, may));
 }
 
 void
 record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
-	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v)
+	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v,
+	const char *const *names, size_t nnames)
 {
+	const struct names may = { names, nnames };
+
 	put_object(b, "verdict");
 	put_str(b, "when", span_str(answer_when_names[when]));
 	put_verdict(b, p, v);
-	put_facts(b, p, f, v);
+	put_facts(b, p, f, v, &may);
 	put_str(b, "searched",
 		route->find_all ? SPAN_LIT("all") : span_str(route->uses.searched));
 	put_flag(b, "scored", route->uses.injection);

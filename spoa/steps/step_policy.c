@@ -31,6 +31,17 @@ request_facts(struct request *r, struct policy_facts *f)
 }
 
 void
+request_asked_facts(struct request *r, struct policy_facts *f, struct body *body)
+{
+	request_facts(r, f);
+	*body = r->in.body;
+	if (r->in.asked_model.p)
+		body->model = r->in.asked_model;
+	if (f->body)
+		f->body = body;
+}
+
+void
 request_estimate_tokens(struct request *r)
 {
 	uint64_t cap = r->snap->policy->output_default;

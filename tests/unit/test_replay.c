@@ -439,6 +439,7 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	struct answer_request asked;
 	struct answer_verdict v;
 	struct policy_facts q;
+	const char *names[] = { "sh" };
 	const char *why;
 	struct buf b;
 	json_t *in = json_loads(requests[0], 0, NULL);
@@ -461,7 +462,7 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	buf_init(&b, 0);
 	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
 	buf_str(&b, ",\"answer\":{");
-	record_answer_verdict(&b, snap->policy, r->found.route, &facts, when, &v);
+	record_answer_verdict(&b, snap->policy, r->found.route, &facts, when, &v, names, 1);
 	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
