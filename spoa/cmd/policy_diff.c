@@ -26,19 +26,26 @@ redactions(json_t *answer)
 	return o;
 }
 
-/* What of an answer of decide is compared. */
+/* What of an answer of decide is compared: of one that is observed what it would have been,
+ * too.
+ */
 static json_t *
 outcome(json_t *answer)
 {
 	static const char *const members[] = { "decision", "status", "rule", "route", "target",
 		"model", "tags" };
-	json_t *o = json_object();
+	json_t *o = json_object(), *would = json_object_get(answer, "would");
 
 	for (size_t i = 0; i < COUNT_OF(members); i++) {
-		json_t *v = json_object_get(answer, members[i]);
+		json_t *v = json_object_get(would, members[i]);
+		v = v ? v : json_object_get(answer, members[i]);
 		if (v)
 			json_object_set(o, members[i], v);
 	}
+	if (would)
+		json_object_set_new(o, "decision",
+			json_sprintf("observed, would %s",
+				json_string_value(json_object_get(would, "decision"))));
 	json_object_set_new(o, "redactions", redactions(answer));
 	return o;
 }

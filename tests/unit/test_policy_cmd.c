@@ -241,6 +241,30 @@ the_policy_is_found_beside_above_or_as_named(void **state)
 #define CHIEF "\"identity\":{\"clearance\":9},"
 
 static void
+diff_compares_what_is_observed_by_what_it_would_have_been(void **state)
+{
+#define OBSERVED "observe: {hosts: old.example, backend: o, until: 2026-11-21}\n"
+	char a[192], b[192], c[192];
+
+	(void)state;
+	put("a.yaml", POLICY OBSERVED);
+	put("b.yaml", POLICY
+		"  - {name: all, when: '\"pii\" in prompt.classes', deny: true}\n" OBSERVED);
+	put("c.yaml", POLICY);
+	snprintf(a, sizeof(a), "%s", path("a.yaml"));
+	snprintf(b, sizeof(b), "%s", path("b.yaml"));
+	snprintf(c, sizeof(c), "%s", path("c.yaml"));
+	static const char old[] = CHAT("\"host\":\"old.example\",");
+	assert_int_equal(tollgate(old, "policy", "diff", a, b, NULL), 1);
+	holds(cmd_out, "line 1: decision observed, would redact → observed, would deny, status "
+		       "200 → 403, rule pii → all\n");
+	assert_int_equal(tollgate(old, "policy", "diff", a, a, NULL), 0);
+	assert_int_equal(tollgate(old, "policy", "diff", a, c, NULL), 1);
+	holds(cmd_out, "line 1: decision observed, would redact → redact");
+	unlink(path("c.yaml"));
+}
+
+static void
 diff_counts_what_changes_and_shows_examples(void **state)
 {
 	(void)state;
@@ -309,6 +333,7 @@ main(void)
 		cmocka_unit_test(a_request_that_cannot_be_made_fails_its_case),
 		cmocka_unit_test(the_policy_is_found_beside_above_or_as_named),
 		cmocka_unit_test(diff_counts_what_changes_and_shows_examples),
+		cmocka_unit_test(diff_compares_what_is_observed_by_what_it_would_have_been),
 		cmocka_unit_test(diff_that_cannot_compare_exits_2_and_names_the_line),
 	};
 	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
