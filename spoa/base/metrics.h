@@ -74,6 +74,10 @@
   X(M_RELAY_UPSTREAM,      "relay_connections_total",            "side=\"egress\"",           "") \
   X(M_RELAY_REUSED,        "relay_reused_total",                 "",                          "requests sent on a pooled connection") \
   X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "exchanges cut by either side") \
+  X(M_ANSWERS_DENIED,      "answers_denied_total",               "",                          "answers that a rule of phase response denied") \
+  X(M_ANSWERS_UNREAD,      "answers_unread_total",               "",                          "answers refused since they could not be inspected") \
+  X(M_ANSWERS_REDACTED,    "answers_redacted_total",             "",                          "findings replaced in answers") \
+  X(M_ANSWERS_RESTORED,    "answers_restored_total",             "",                          "placeholders put back into answers") \
   X(M_RELAY_ERRORS,        "relay_errors_total",                 "",                          "exchanges ended for a protocol error or timeout") \
   X(M_RELAY_BYTES_UP,      "relay_bytes_total",                  "direction=\"request\"",     "body bytes relayed") \
   X(M_RELAY_BYTES_DOWN,    "relay_bytes_total",                  "direction=\"response\"",    "") \

@@ -26,6 +26,8 @@ let_go(struct request *r, struct exchange *x)
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = exchange_head(r, &own, &x->plan.head);
+	if (!err)
+		err = exchange_expect(r, x, &own);
 	request_let_go(r, &own);
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
@@ -68,8 +70,9 @@ exchange_open(struct request *r)
 	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
-	x->plan.meter = (r->found.route->response & RESP_METER) != 0;
-	x->plan.hide_usage = r->out.ask_usage;
+	x->plan.reads_answer =
+		(r->found.route->response & (RESP_METER | RESP_INSPECT | RESP_RESTORE)) != 0;
+	x->hide_usage = r->out.ask_usage;
 	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY)
@@ -112,6 +115,8 @@ exchange_free(struct request *r)
 		return;
 	INVARIANT(!x->ticket.live);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
+	guard_drop(&x->guard);
+	vault_free(&x->vault);
 	free(x);
 	r->x = NULL;
 }
@@ -271,7 +276,7 @@ relay_verdict(struct request *r)
 	if (r->out.edited)
 		buf_free(&r->out.decoded);
 	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
-	x->plan.hide_usage = r->out.ask_usage;
+	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_go(r, x);
 	request_unhold_work(r);
@@ -336,11 +341,28 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	resume_at(x, nsteps - 1, verdict, arg);
 }
 
+/* The fields of an answer that its rules deny: the decision is theirs now. */
+static struct span
+denied_fields(struct request *r, const struct answer_verdict *v)
+{
+	struct decision was = r->out.decision;
+
+	r->out.decision.kind = D_DENY;
+	r->out.decision.status = v->status;
+	r->out.decision.rule = v->rule ? v->rule->name : "";
+	struct span fields = request_fields(r);
+	r->out.decision = was;
+	return fields;
+}
+
 struct span
 gate_response_fields(struct exchange *x)
 {
-	const struct request *r = x->r;
+	struct request *r = x->r;
+	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
+	if (a && a->judged && a->verdict.effect == RULE_DENY)
+		return denied_fields(r, &a->verdict);
 	/* What the ACK said has not changed: HAProxy still has it. */
 	if (r->out.told && !r->run.resumed)
 		return (struct span){ NULL, 0 };
@@ -360,8 +382,30 @@ outcome_name(const struct request *r, enum exchange_end end)
 	case END_PROVIDER_ABORT: return "provider_abort";
 	case END_NEVER_SENT: return "never_sent";
 	case END_DENIED: return "denied";
+	case END_ANSWER_DENIED: return "answer_denied";
 	}
 	return "unknown";
+}
+
+/* A success by its status that is an error document: nothing was made. */
+static bool
+provider_error(const struct request *r)
+{
+	const struct guard *g = r->x->guard;
+
+	return g && guard_report(g)->provider_error && !guard_report(g)->finish[0] &&
+	       !guard_report(g)->events;
+}
+
+static void
+count_answer(const struct request *r)
+{
+	const struct guard *g = r->x->guard;
+
+	if (!g)
+		return;
+	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, guard_report(g)->redactions);
+	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, guard_report(g)->restorations);
 }
 
 /* Design rule 8: released where nothing was used, settled at what was, and at
@@ -379,7 +423,7 @@ settle(struct request *r, const struct exchange_result *res)
 	if (res->usage.known) {
 		gate_count_tokens(r, &res->usage);
 		used = (uint64_t)res->usage.input_tokens + (uint64_t)res->usage.output_tokens;
-	} else if (res->status < 400 || res->output_begun) {
+	} else if ((res->status < 400 || res->output_begun) && !provider_error(r)) {
 		return;
 	}
 	for (int i = 0; i < 2; i++)
@@ -429,6 +473,7 @@ finish_now(struct request *r)
 	struct exchange *x = r->x;
 
 	r->run.life = LIFE_ENDED;
+	count_answer(r);
 	settle(r, &x->result);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
 		!r->run.withdrawn) {

@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "base/tag.h"
 #include "gate/gate_private.h"
+#include "guard/guard.h"
 
 struct exchange {
 	struct tag tag;
@@ -14,6 +15,12 @@ struct exchange {
 	char ticket_text[TICKET_TEXT];
 	size_t waiting_bytes; /* held until the ticket is taken up */
 	struct exchange_plan plan;
+	/* the answer's half: what its rules read of the request, what is put back, and the
+	 * guard that all of it goes through */
+	struct answer_request asked;
+	struct vault *vault;
+	bool hide_usage;
+	struct guard *guard;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	uint64_t seen_bytes;
 	/* gate_body, gate_refuse */
@@ -39,6 +46,10 @@ void exchange_completed(struct request *r, int err);
 void exchange_completed_later(struct request *r);
 /* gate_finish came while a step was pending: true where it goes on from here. */
 bool exchange_finish_late(struct request *r);
+
+/* gate/answer.c: what is known of the request when its answer is read, in the arena that stays.
+ * 0 or ERR_NOMEM. */
+int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
 
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);

@@ -51,8 +51,7 @@ struct exchange_plan {
 	int64_t content_length;	   /* of the client's request as decided; -1: none declared */
 	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
 	uint64_t deadline_us;	   /* monotonic: the whole exchange */
-	bool meter;		   /* read usage from the response */
-	bool hide_usage;	   /* the stream's usage was asked for by us: dialect_hide_usage */
+	bool reads_answer;	   /* gate_answer() is to be asked */
 	const struct dialect *dialect;
 	struct span id;		   /* the decision's public id, for errors of the relay's own */
 };
@@ -109,12 +108,19 @@ void gate_refuse(struct exchange *x, int status, const char *code, const char *w
  * variables. None where the ACK has said all of it. */
 struct span gate_response_fields(struct exchange *x);
 
+/* The head of the provider's answer is here. *out is what its body goes through, alive as
+ * long as the exchange; NULL: through nothing. 0, or ERR_NOMEM. */
+struct guard;
+struct guard_head;
+int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
+
 enum exchange_end {
 	END_COMPLETE,	   /* the provider's answer ended whole */
 	END_CLIENT_ABORT,
 	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
 	END_NEVER_SENT,	   /* no byte of it reached the provider */
 	END_DENIED,	   /* after gate_body or gate_refuse denied */
+	END_ANSWER_DENIED, /* by a rule, or since it could not be read */
 };
 
 struct exchange_result {

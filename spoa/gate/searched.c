@@ -17,11 +17,33 @@ used_of(const struct snapshot *s, struct entity_set *out)
 		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
 }
 
+/* A byte of a stream waits only for what a rule that reaches its route can use. */
+static int
+use_in_answers(struct snapshot *s)
+{
+	const struct policy *p = s->policy;
+
+	s->answers = arena_array(&s->arena, p->nroutes + 1, sizeof(*s->answers));
+	if (!s->answers)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < p->nroutes; i++) {
+		const struct answer_uses *u = &p->routes[i].uses;
+		if (!u->any || u->all)
+			continue;
+		s->answers[i] = detect_used_new(s->rules, u->entities.bit, p->thresholds);
+		if (!s->answers[i])
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
 int
 snapshot_use(struct snapshot *s)
 {
 	struct entity_set used;
 
+	if (use_in_answers(s))
+		return ERR_NOMEM;
 	if (s->policy->uses_all || (s->shadow_policy && s->shadow_policy->uses_all))
 		return 0;
 	used_of(s, &used);

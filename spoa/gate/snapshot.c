@@ -25,6 +25,8 @@ destroy(struct snapshot *s)
 	free(s->local);
 	identity_keys_free(&s->keys);
 	detect_used_free(&s->used);
+	for (size_t i = 0; s->answers && i < s->policy->nroutes; i++)
+		detect_used_free(&s->answers[i]);
 	detect_free(&s->rules);
 	arena_reset(&s->arena);
 	explicit_bzero(s->hash_key, sizeof(s->hash_key));

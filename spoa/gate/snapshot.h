@@ -29,6 +29,7 @@ struct snapshot {
 	const struct policy *policy;
 	const struct policy *shadow_policy; /* asked next to it, never obeyed; NULL: none */
 	struct detect_used *used;	     /* what is searched of texts; NULL: all */
+	struct detect_used **answers;	     /* likewise of answers, by route; NULL: all */
 	char searched[17];		     /* its hash, or "all", as records say it */
 	struct identity_keys *keys;
 	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */

@@ -66,6 +66,7 @@ finish_done(void *arg, int err)
 			c, 503, "audit_unavailable", "the completion could not be recorded");
 	c->x = NULL;
 	c->plan = NULL;
+	c->guard = NULL;
 	request_free_whole(c);
 	/* After a head that is sent, the last byte stays here. */
 	if (c->fd < 0 || (err && c->answer_sent)) {
@@ -88,6 +89,8 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	c->state = EDGE_FINISH;
 	c->result.end = end;
 	c->result.why = why;
+	if (c->guard)
+		c->result.usage = guard_report(c->guard)->usage;
 	c->relay->ops->finish(c->x, &c->result, finish_done, c);
 }
 

@@ -10,7 +10,7 @@
 #include "base/caps.h"
 #include "base/tag.h"
 #include "net/accept.h"
-#include "net/meter.h"
+#include "guard/guard.h"
 #include "net/relay.h"
 
 #define READ_MIN_BYTES 8192  /* a read */
@@ -84,8 +84,12 @@ struct edge {
 	bool terminator;      /* the last chunk is to be appended */
 	bool cut;	      /* closes when out is written: the response is not whole */
 	enum http_framing answer_framing;
-	bool meters;
-	struct meter meter;
+	struct guard *guard;	/* of the answer, the exchange's; NULL: none, or it is over */
+	bool withheld;		/* its head waits, in `head`, until all of it may go */
+	bool guard_kept;	/* it waited until its end */
+	enum guard_result refused;
+	struct buf head, spool; /* without framing; what came out of the guard */
+	int64_t answer_declared; /* its Content-Length; -1: none */
 };
 
 struct upstream {

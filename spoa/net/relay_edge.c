@@ -177,9 +177,10 @@ shut(struct edge *c)
 	buf_free(&c->in);
 	buf_free(&c->out);
 	c->held = 0;
-	if (c->meters)
-		meter_free(&c->meter);
-	c->meters = false;
+	c->withheld = c->guard_kept = false;
+	c->refused = GUARD_PASS;
+	buf_free(&c->head);
+	buf_free(&c->spool);
 }
 
 void
@@ -238,9 +239,11 @@ finished(struct edge *c)
 	bool unread = !c->body.done || c->in.n;
 
 	buf_free(&c->out);
-	if (c->meters)
-		meter_free(&c->meter);
-	c->meters = false;
+	c->guard = NULL;
+	c->withheld = c->guard_kept = false;
+	c->refused = GUARD_PASS;
+	buf_free(&c->head);
+	buf_free(&c->spool);
 	buf_free(&c->in);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	if (!c->cut && unread) {
@@ -377,7 +380,9 @@ edge_new(struct relay *r, int fd)
 	c->relay = r;
 	c->fd = fd;
 	buf_init(&c->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);
-	buf_init(&c->out, CAP_RELAY_UNSENT + 4 * (size_t)CAP_SSE_EVENT_BYTES);
+	buf_init(&c->out, CAP_RELAY_UNSENT + 3 * (size_t)CAP_ANSWER_BYTES);
+	buf_init(&c->head, 2 * CAP_HEAD_BYTES);
+	buf_init(&c->spool, 3 * (size_t)CAP_ANSWER_BYTES);
 	ev_io_init(&c->readable, on_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_writable, fd, EV_WRITE);
 	ev_init(&c->timer, on_timer);

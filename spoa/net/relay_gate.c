@@ -10,5 +10,6 @@ const struct relay_gate_ops relay_gate_ops = {
 	.body = gate_body,
 	.refuse = gate_refuse,
 	.response_fields = gate_response_fields,
+	.answer = gate_answer,
 	.finish = gate_finish,
 };

@@ -19,61 +19,114 @@ protocol_error(struct edge *c, const char *why)
 
 /* ---- the head ---- */
 
-static bool
-is_event_stream(const struct http_head *h)
+static struct span
+field(const struct http_head *h, const char *name)
 {
-	const struct http_field *f = http_field_nth(h, "content-type", 0);
-	struct span type = f ? f->value : span_str("");
+	const struct http_field *f = http_field_nth(h, name, 0);
 
-	return span_ieq(span_trim(span_cut(type, 0, span_chr(type, ';')), " \t"),
-		SPAN_LIT("text/event-stream"));
+	return f ? f->value : SPAN_LIT("");
 }
 
-static int
-put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
+/* What no longer says the truth of a body that is edited. */
+static void
+drop_body_fields(const struct http_message *m, struct http_field *fields)
 {
-	struct buf *out = &c->out;
+	static const char *const names[] = { "content-encoding", "content-md5", "digest",
+		"content-digest", "repr-digest", "etag", "accept-ranges", "content-range" };
 
+	for (size_t i = 0; i < m->head.nfields; i++)
+		for (size_t k = 0; k < COUNT_OF(names); k++)
+			if (span_ieq(fields[i].name, span_str(names[k])))
+				fields[i].name = SPAN_LIT("x-tollgate-");
+}
+
+/* Status and fields, without framing. */
+static int
+put_fields(struct edge *c, const struct http_message *m, struct buf *out)
+{
 	http_put_status(out, m->head.status);
 	int err = http_put_fields(out, &m->head, SPAN_LIT("x-tollgate-"));
 	if (err)
 		return err;
 	buf_span(out, c->relay->ops->response_fields(c->x));
-	/* A length without a body is information (RFC 9110 8.6). */
-	bool declares = c->answer_framing == HTTP_LENGTH ||
-			(c->answer_framing == HTTP_NO_BODY && m->declared >= 0 &&
-				(u->to_head || m->head.status == 304));
-	if (declares)
-		buf_printf(out, "content-length: %lld\r\n", (long long)m->declared);
+	return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* The rest of the head; `length` -1: as c->answer_framing says. */
+static void
+put_framing(struct edge *c, int64_t length)
+{
+	struct buf *out = &c->out;
+
+	if (length >= 0)
+		buf_printf(out, "content-length: %lld\r\n", (long long)length);
 	if (c->answer_framing == HTTP_CHUNKED)
 		buf_str(out, "transfer-encoding: chunked\r\n");
 	if (c->last_request)
 		buf_str(out, "connection: close\r\n");
 	buf_str(out, "\r\n");
-	return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* The guard of this answer, where it is read. */
+static int
+guard_begin(struct edge *c, const struct http_message *m)
+{
+	struct guard_head h = { .status = m->head.status,
+		.content_type = field(&m->head, "content-type"),
+		.content_encoding = field(&m->head, "content-encoding") };
+
+	c->guard = NULL;
+	if (!c->plan->reads_answer || m->framing == HTTP_NO_BODY)
+		return 0;
+	int err = c->relay->ops->answer(c->x, &h, &c->guard);
+	if (err || !c->guard)
+		return err;
+	c->answer_streams = guard_report(c->guard)->streamed;
+	c->withheld = c->guard_kept = guard_withholds(c->guard);
+	if (guard_edits(c->guard))
+		drop_body_fields(m, c->relay->fields);
+	return 0;
+}
+
+static int
+put_head(struct edge *c, const struct upstream *u, const struct http_message *m)
+{
+	/* A length without a body is information (RFC 9110 8.6). */
+	bool declares = c->answer_framing == HTTP_LENGTH ||
+			(c->answer_framing == HTTP_NO_BODY && m->declared >= 0 &&
+				(u->to_head || m->head.status == 304));
+
+	c->answer_declared = declares ? m->declared : -1;
+	if (c->withheld)
+		return put_fields(c, m, &c->head);
+	int err = put_fields(c, m, &c->out);
+	if (err)
+		return err;
+	put_framing(c, c->answer_declared);
+	return buf_failed(&c->out) ? ERR_NOMEM : 0;
 }
 
 static void
 begin(struct upstream *u, const struct http_message *m)
 {
 	struct edge *c = u->edge;
-	const struct exchange_plan *plan = c->plan;
-	bool hides;
+	int err;
 
 	c->result.status = m->head.status;
-	c->answer_streams = is_event_stream(&m->head);
-	hides = plan->hide_usage && c->answer_streams;
+	c->answer_streams =
+		span_ieq(span_trim(span_cut(field(&m->head, "content-type"), 0,
+					   span_chr(field(&m->head, "content-type"), ';')),
+				 " \t"),
+			SPAN_LIT("text/event-stream"));
+	err = guard_begin(c, m);
 	c->answer_framing = m->framing;
-	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && hides))
+	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && c->guard &&
+						      !c->withheld && guard_edits(c->guard)))
 		c->answer_framing = HTTP_CHUNKED;
 	if (c->answer_framing == HTTP_CHUNKED && c->old_peer)
 		c->answer_framing = HTTP_UNTIL_CLOSE;
 	if (!c->body.done)
 		c->last_request = true;
-	if (plan->meter && m->framing != HTTP_NO_BODY) {
-		meter_init(&c->meter, plan->dialect, c->answer_streams, hides);
-		c->meters = true;
-	}
 	u->close = m->close;
 	u->head_done = true;
 	if (upstream_sent(u)) {
@@ -86,9 +139,9 @@ begin(struct upstream *u, const struct http_message *m)
 	if (c->body.done && c->in.n == 0)
 		buf_free(&c->in);
 	http_body_init(&u->body, m->framing, m->length);
-	c->answer_begun = true;
+	c->answer_begun = !c->withheld;
 	c->answer_last = '\n';
-	if (put_head(c, u, m))
+	if (err || put_head(c, u, m))
 		protocol_error(c, "the response could not be written");
 }
 
@@ -97,7 +150,8 @@ begin(struct upstream *u, const struct http_message *m)
 static bool
 is_leaving(const struct http_message *m)
 {
-	return m->head.status == 503 && http_field_nth(&m->head, "x-tollgate-leaving", 0) != NULL;
+	return m->head.status == 503 &&
+	       http_field_nth(&m->head, "x-tollgate-leaving", 0) != NULL;
 }
 
 /* Reads one head: 1 done, 0 not whole yet or given up. */
@@ -163,8 +217,37 @@ chunk_close(struct edge *c, size_t from)
 	buf_str(&c->out, "\r\n");
 }
 
+/* What the guard says no to: the caller hears it in its dialect. */
+static void
+refuse_answer(struct edge *c)
+{
+	const struct guard_report *r = guard_report(c->guard);
+	const struct answer_verdict *v = &r->verdict;
+
+	switch (c->refused) {
+	case GUARD_DENIED:
+		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
+		answer_failure(c, END_ANSWER_DENIED, v->status, "content_policy_violation",
+			v->reason ? v->reason : "the answer is denied by policy");
+		break;
+	case GUARD_UNREAD:
+		metric_inc(c->relay->metrics, M_ANSWERS_UNREAD);
+		answer_failure(c, END_ANSWER_DENIED, 503, "classifier_unavailable", r->why);
+		break;
+	case GUARD_BROKEN:
+		metric_inc(c->relay->metrics, M_RELAY_ERRORS);
+		answer_failure(c, END_PROVIDER_ABORT, 503, "provider_error", r->why);
+		break;
+	default:
+		answer_failure(c, END_PROVIDER_ABORT, 503, "overloaded",
+			r->why ? r->why : "too many bytes are held");
+		break;
+	}
+}
+
+/* 0, an error of the framing, or ERR_AUTH: c->refused says why not. */
 static int
-put_payload(struct edge *c, struct span payload)
+put_payload(struct edge *c, struct span payload, struct buf *to)
 {
 	metric_add(c->relay->metrics, M_RELAY_BYTES_DOWN, payload.n);
 	c->result.response_bytes += payload.n;
@@ -172,18 +255,42 @@ put_payload(struct edge *c, struct span payload)
 		c->result.output_begun || (payload.n && c->result.status / 100 == 2);
 	if (payload.n)
 		c->answer_last = payload.p[payload.n - 1];
-	if (c->meters)
-		return meter_feed(&c->meter, payload, &c->out);
-	buf_span(&c->out, payload);
-	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+	if (!c->guard) {
+		buf_span(to, payload);
+		return buf_failed(to) ? ERR_NOMEM : 0;
+	}
+	c->refused = c->withheld && !c->relay->ops->hold(c->x, payload.n)
+			     ? GUARD_NO_MEMORY
+			     : guard_feed(c->guard, payload, to);
+	return c->refused ? ERR_AUTH : 0;
 }
 
-/* Everything in u->in becomes one chunk. 0, or an error. */
+/* All of it is known, or that it need not be: the head goes, with what came out since. */
+static void
+let_out(struct edge *c, bool whole)
+{
+	c->withheld = false;
+	c->guard_kept = whole;
+	c->answer_begun = true;
+	if (whole)
+		c->answer_framing = HTTP_LENGTH;
+	buf_span(&c->out, buf_view(&c->head));
+	put_framing(c, whole ? (int64_t)c->spool.n : c->answer_declared);
+	size_t from = chunk_open(c);
+	buf_span(&c->out, buf_view(&c->spool));
+	chunk_close(c, from);
+	buf_free(&c->head);
+	buf_free(&c->spool);
+}
+
+/* Everything in u->in becomes one chunk. 0, or an error as of put_payload(). */
 static int
 pass_body(struct upstream *u)
 {
 	struct edge *c = u->edge;
-	size_t from = chunk_open(c);
+	bool withheld = c->withheld;
+	struct buf *to = withheld ? &c->spool : &c->out;
+	size_t from = withheld ? 0 : chunk_open(c);
 	int err = 0;
 
 	while (u->in.n && !u->body.done && !err) {
@@ -194,13 +301,32 @@ pass_body(struct upstream *u)
 			break;
 		}
 		if (payload.n)
-			err = put_payload(c, payload);
+			err = put_payload(c, payload, to);
 		buf_consume(&u->in, (size_t)n);
 	}
-	if (u->body.done && c->meters && !err)
-		err = meter_end(&c->meter, &c->out, &c->result.usage);
-	chunk_close(c, from);
-	return err ? err : buf_failed(&c->out) ? ERR_NOMEM : 0;
+	if (u->body.done && c->guard && !err) {
+		c->refused = guard_end(c->guard, to);
+		err = c->refused ? ERR_AUTH : 0;
+	}
+	if (!withheld)
+		chunk_close(c, from);
+	else if (!err && (u->body.done || !guard_withholds(c->guard)))
+		let_out(c, u->body.done);
+	return err ? err : buf_failed(&c->out) || buf_failed(&c->spool) ? ERR_NOMEM : 0;
+}
+
+/* False: it failed, and the caller was told. */
+static bool
+body_passes(struct upstream *u, const char *why)
+{
+	struct edge *c = u->edge;
+	int err = pass_body(u);
+
+	if (err == ERR_AUTH && c->refused)
+		refuse_answer(c);
+	else if (err)
+		protocol_error(c, why);
+	return !err;
 }
 
 /* ---- the end ---- */
@@ -214,7 +340,7 @@ complete(struct upstream *u, bool whole_at_once)
 		c->last_request = true;
 	c->terminator = c->answer_framing == HTTP_CHUNKED;
 	/* What came whole goes out in one write; else its last byte waits. */
-	if (whole_at_once && !c->answer_streams)
+	if ((whole_at_once && !c->answer_streams) || c->guard_kept)
 		c->held = c->out.n;
 	else if (c->answer_framing == HTTP_LENGTH || c->answer_framing == HTTP_UNTIL_CLOSE)
 		c->held = c->out.n ? 1 : 0;
@@ -237,10 +363,8 @@ response_progress(struct upstream *u)
 	}
 	if (!u->head_done && !read_head(u))
 		return;
-	if (pass_body(u)) {
-		protocol_error(c, "the response's framing is malformed");
+	if (!body_passes(u, "the response's framing is malformed"))
 		return;
-	}
 	if (u->body.done)
 		complete(u, in_one_read);
 	edge_flush(c);
@@ -252,10 +376,8 @@ response_eof(struct upstream *u, int err)
 	struct edge *c = u->edge;
 
 	if (err == 0 && u->head_done && http_body_eof(&u->body) == 0) {
-		if (pass_body(u)) {
-			protocol_error(c, "the response could not be read");
+		if (!body_passes(u, "the response could not be read"))
 			return;
-		}
 		complete(u, false);
 		edge_flush(c);
 		return;

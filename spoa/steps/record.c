@@ -333,5 +333,6 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	} else {
 		put_flag(b, "usage_unknown", true);
 	}
+	record_answer(r, b);
 	put_int(b, "duration_us", (int64_t)(clock_mono_us() - r->begun_us));
 }

@@ -15,6 +15,7 @@ enum {
 
 /* record_request.c */
 void record_identity(struct request *r, struct buf *b);
+void record_answer(struct request *r, struct buf *b);
 void record_request(struct request *r, struct buf *b);
 void record_prompt(struct request *r, struct buf *b);
 void record_not_inspected(struct request *r, struct buf *b);

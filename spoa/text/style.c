@@ -16,7 +16,7 @@ struct redactor {
 	struct arena *arena;
 	struct placeholders *placeholders;
 	unsigned char key[STYLE_KEY_BYTES];
-	bool keyed;
+	bool keyed, plain;
 };
 
 struct redactor *
@@ -35,6 +35,12 @@ redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 		r->keyed = true;
 	}
 	return r;
+}
+
+void
+redactor_plain(struct redactor *r)
+{
+	r->plain = true;
 }
 
 void
@@ -160,5 +166,7 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	case STYLE_PLACEHOLDER:
 	case STYLE_COUNT: break;
 	}
+	if (r->plain)
+		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
 	return placeholder_get(r->placeholders, entity, value, fold);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "guard/guard.h"
 #include "net/relay.h"
 
 struct exchange {
@@ -25,6 +26,7 @@ struct exchange {
 	int refused; /* gate_refuse's status */
 	const char *refused_code;
 	bool finished, freed;
+	struct guard *guard;
 	struct exchange_result result;
 };
 
@@ -33,6 +35,7 @@ struct gate {
 	/* the script */
 	int claim_err;
 	double claim_s, verdict_s, finish_s;
+	bool hide_usage;
 	int finish_err;
 	int body_err; /* of the last gate_body_bytes */
 	bool deny;
@@ -76,6 +79,7 @@ fake_free(struct gate *g)
 		ev_timer_stop(g->loop, &x->later);
 		buf_free(&x->seen);
 		buf_free(&x->own);
+		guard_drop(&x->guard);
 		free(x);
 	}
 }
@@ -203,6 +207,21 @@ fake_fields(struct exchange *x)
 	return x->gate->fields;
 }
 
+/* Answers are metered. */
+static int
+fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
+{
+	struct guard_plan plan = { .format = &answer_openai,
+		.dialect = x->plan.dialect,
+		.path = x->plan.head.path,
+		.hide_usage = x->gate->hide_usage };
+
+	INVARIANT(!x->finished);
+	guard_drop(&x->guard);
+	*out = x->guard = guard_new(&plan, h);
+	return x->guard ? 0 : ERR_NOMEM;
+}
+
 static void
 fake_finished(struct ev_loop *loop, ev_timer *w, int events)
 {
@@ -237,5 +256,6 @@ static const struct relay_gate_ops fake_ops = {
 	.body = fake_body,
 	.refuse = fake_refuse,
 	.response_fields = fake_fields,
+	.answer = fake_answer,
 	.finish = fake_finish,
 };

@@ -146,7 +146,7 @@ the_head_that_is_sent_holds_no_credential_and_what_the_gate_sets(void **state)
 	assert_true(span_is(plan->head.query, "a=1&b=2"));
 	assert_int_equal(plan->body_mode, BODY_COPY);
 	assert_int_equal(plan->content_length, LEN(HELLO));
-	assert_true(plan->meter);
+	assert_true(plan->reads_answer);
 	/* the ACK has carried every variable: nothing is left to say */
 	assert_int_equal(gate_response_fields(p.x).n, 0);
 	pass_finish(&p, END_NEVER_SENT, 0, -1, -1);

@@ -518,10 +518,10 @@ usage_is_read_and_hidden(void **state)
 	char answer[1024];
 
 	stage_start(s);
-	s->gate.plan.meter = true;
+	s->gate.plan.reads_answer = true;
 	struct peer edge = edge_connect(s), up = { .fd = -1 };
 	for (int hides = 0; hides < 2; hides++) {
-		s->gate.plan.hide_usage = hides;
+		s->gate.hide_usage = hides;
 		say(s, &edge, POST("content-length: 1\r\n") "x");
 		if (up.fd < 0)
 			up = egress_accept(s);

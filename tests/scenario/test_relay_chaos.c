@@ -67,7 +67,7 @@ scripted(struct exchange *x)
 	struct buf *own = &x->own;
 
 	x->plan.body_mode = modes[ticket.p[0] - '0'];
-	x->plan.meter = roll(2);
+	x->plan.reads_answer = roll(2);
 	buf_putc(own, '/');
 	buf_span(own, span_cut(ticket, 1, ticket.n));
 	if (x->plan.body_mode == BODY_SWAP) {

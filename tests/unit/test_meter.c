@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "net/meter.h"
+#include "guard/guard.h"
 #include "support/guard.h"
 
 #define OPENAI_TAIL                                                                            \
@@ -79,25 +79,43 @@ static const struct {
 		SPAN_LIT("data: x\n\ndata: [DO"), NULL, false, 0, 0 },
 };
 
+static struct guard *
+meter_new(const char *dialect, bool sse, bool hide)
+{
+	struct guard_plan plan = { .format = answer_format_find(span_str(dialect), SPAN_LIT("")),
+		.dialect = dialect_find(span_str(dialect)),
+		.path = SPAN_LIT("/v1/chat/completions"),
+		.hide_usage = hide };
+	struct guard_head head = { .status = 200,
+		.content_type = sse ? SPAN_LIT("text/event-stream; charset=utf-8")
+				    : SPAN_LIT("application/json") };
+	struct guard *g = guard_new(&plan, &head);
+
+	assert_non_null(g);
+	assert_false(guard_withholds(g));
+	return g;
+}
+
 static void
 expect(size_t i, size_t step)
 {
 	struct span in = rows[i].in;
 	char *copy = guard_dup(in.p, in.n);
-	struct meter m;
+	struct guard *m;
 	struct buf out;
 	struct usage u;
 
 	buf_init(&out, 0);
-	meter_init(&m, dialect_find(span_str(rows[i].dialect)), rows[i].sse, rows[i].hide);
+	m = meter_new(rows[i].dialect, rows[i].sse, rows[i].hide);
 	for (size_t at = 0; at < in.n; at += step) {
 		size_t before = out.n;
 		struct span piece = span_cut(span_of(copy, in.n), at, at + step);
-		assert_int_equal(meter_feed(&m, piece, &out), 0);
+		assert_int_equal(guard_feed(m, piece, &out), 0);
 		if (!rows[i].hide && out.n - before != piece.n)
 			fail_msg("%s: bytes were held back", rows[i].name);
 	}
-	assert_int_equal(meter_end(&m, &out, &u), 0);
+	assert_int_equal(guard_end(m, &out), 0);
+	u = guard_report(m)->usage;
 	if (!span_eq(buf_view(&out), rows[i].want ? span_str(rows[i].want) : in))
 		fail_msg("%s (step %zu): got %.*s", rows[i].name, step,
 			SPAN_ARG(buf_view(&out)));
@@ -105,7 +123,7 @@ expect(size_t i, size_t step)
 		u.output_tokens != rows[i].output)
 		fail_msg("%s (step %zu): usage %d %ld %ld", rows[i].name, step, u.known,
 			(long)u.input_tokens, (long)u.output_tokens);
-	meter_free(&m);
+	guard_drop(&m);
 	buf_free(&out);
 	guard_free(copy, in.n);
 }
@@ -122,7 +140,7 @@ usage_is_read_however_the_bytes_are_cut(void **state)
 static void
 an_event_over_the_cap_passes_unread_and_is_counted(void **state)
 {
-	struct meter m;
+	struct guard *m;
 	struct buf out, in;
 	struct usage u;
 
@@ -135,15 +153,16 @@ an_event_over_the_cap_passes_unread_and_is_counted(void **state)
 	buf_str(&in, "\"}\n\n");
 	size_t big = in.n;
 	buf_str(&in, OPENAI_TAIL);
-	meter_init(&m, dialect_find(SPAN_LIT("openai")), true, true);
+	m = meter_new("openai", true, true);
 	for (size_t at = 0; at < in.n; at += 60000)
 		assert_int_equal(
-			meter_feed(&m, span_cut(buf_view(&in), at, at + 60000), &out), 0);
-	assert_int_equal(meter_end(&m, &out, &u), 0);
-	assert_int_equal(m.unread, 1);
+			guard_feed(m, span_cut(buf_view(&in), at, at + 60000), &out), 0);
+	assert_int_equal(guard_end(m, &out), 0);
+	u = guard_report(m)->usage;
+	assert_true(guard_report(m)->unread_bytes >= big);
 	assert_true(span_eq(buf_view(&out), span_cut(buf_view(&in), 0, big)));
 	assert_true(u.known && u.input_tokens == 19);
-	meter_free(&m);
+	guard_drop(&m);
 	buf_free(&out);
 	buf_free(&in);
 }
@@ -152,37 +171,38 @@ static void
 a_body_over_the_cap_passes_and_its_usage_is_unknown(void **state)
 {
 	static char chunk[1 << 20];
-	struct meter m;
+	struct guard *m;
 	struct buf out;
 	struct usage u;
 
 	(void)state;
 	memset(chunk, ' ', sizeof(chunk));
 	buf_init(&out, 0);
-	meter_init(&m, dialect_find(SPAN_LIT("openai")), false, true);
+	m = meter_new("openai", false, true);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(meter_feed(&m, span_of(chunk, sizeof(chunk)), &out), 0);
+		assert_int_equal(guard_feed(m, span_of(chunk, sizeof(chunk)), &out), 0);
 	struct span tail =
 		SPAN_LIT("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}");
-	assert_int_equal(meter_feed(&m, tail, &out), 0);
-	assert_int_equal(meter_end(&m, &out, &u), 0);
+	assert_int_equal(guard_feed(m, tail, &out), 0);
+	assert_int_equal(guard_end(m, &out), 0);
+	u = guard_report(m)->usage;
 	assert_false(u.known);
 	assert_int_equal(out.n, 5 * sizeof(chunk) + tail.n);
-	meter_free(&m);
+	guard_drop(&m);
 	buf_free(&out);
 }
 
 static void
 output_that_cannot_be_held_is_an_error(void **state)
 {
-	struct meter m;
+	struct guard *m;
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, 4);
-	meter_init(&m, dialect_find(SPAN_LIT("openai")), true, true);
-	assert_true(meter_feed(&m, SPAN_LIT("data: hello\n\n"), &out) < 0);
-	meter_free(&m);
+	m = meter_new("openai", true, true);
+	assert_int_equal(guard_feed(m, SPAN_LIT("data: hello\n\n"), &out), GUARD_NO_MEMORY);
+	guard_drop(&m);
 	buf_free(&out);
 }
 

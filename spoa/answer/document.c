@@ -1,0 +1,427 @@
+/* Reads a document by the rows of its format. What an event is and which number its
+ * objects have may come after their texts: strings are noted with the rows of their path
+ * and settled at the end. */
+#include "answer/document.h"
+
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "codec/json.h"
+
+enum { PATH_MAX_BYTES = 192, NUMBER_DIGITS = 7 };
+
+/* A string, or the object or array that a row marks, before the event's type is known. */
+struct note {
+	const struct answer_row *rows; /* the first of its path; NULL: none names it */
+	enum json_tok tok;
+	bool deep, key;
+	unsigned arrays; /* around it, that count */
+	uint32_t slot[ANSWER_SLOTS];
+	size_t start, end;
+	size_t object; /* that it is a member of, by place in reader.objects */
+	struct span text;
+};
+
+struct reader {
+	const struct answer_format *f;
+	struct span in;
+	struct arena *a;
+	struct json *j;
+	struct note *notes;
+	size_t nnotes, room;
+	struct answer_range *objects; /* [0] is around the document */
+	size_t nobjects, objects_room;
+	char path[PATH_MAX_BYTES];
+	struct answer_document *out;
+};
+
+/* Where a value stands. */
+struct place {
+	size_t path; /* bytes of reader.path; over its size: too deep for any row */
+	unsigned arrays;
+	uint32_t slot[ANSWER_SLOTS];
+	size_t object;
+	bool deep; /* below a READ_INPUT */
+	bool skip; /* below what is no text */
+};
+
+static const struct answer_row *
+rows_at(const struct reader *r, size_t n)
+{
+	if (n >= sizeof(r->path))
+		return NULL;
+	for (const struct answer_row *row = r->f->rows; n && row->path; row++)
+		if (!strncmp(row->path, r->path, n) && !row->path[n])
+			return row;
+	return NULL;
+}
+
+static size_t
+path_add(struct reader *r, size_t n, const char *glue, struct span step)
+{
+	size_t g = n ? strlen(glue) : 0;
+
+	if (n + g + step.n >= sizeof(r->path))
+		return sizeof(r->path);
+	memcpy(r->path + n, glue, g);
+	if (step.n)
+		memcpy(r->path + n + g, step.p, step.n);
+	return n + g + step.n;
+}
+
+static int
+note(struct reader *r, const struct place *at, const struct answer_row *rows,
+	const struct json_event *ev)
+{
+	struct note *v = arena_grow(r->a, r->notes, r->nnotes, &r->room, sizeof(*v), 32);
+
+	if (!v)
+		return ERR_NOMEM;
+	r->notes = v;
+	v = &v[r->nnotes++];
+	*v = (struct note){ .rows = rows,
+		.tok = ev->tok,
+		.deep = at->deep,
+		.key = ev->tok == JSON_KEY,
+		.start = ev->start,
+		.end = ev->end,
+		.arrays = at->arrays < r->f->counted ? at->arrays : r->f->counted,
+		.object = at->object };
+	memcpy(v->slot, at->slot, sizeof(v->slot));
+	bool string = ev->tok == JSON_STRING || ev->tok == JSON_KEY;
+	v->text = string ? json_text(r->a, r->in, ev) : span_cut(r->in, ev->start, ev->end);
+	return v->text.p || !v->text.n ? 0 : ERR_NOMEM;
+}
+
+static bool
+long_number(struct span literal)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < literal.n; i++)
+		digits += is_digit(literal.p[i]);
+	return digits >= NUMBER_DIGITS;
+}
+
+static int read_value(struct reader *r, struct place at, const struct json_event *ev);
+
+static int
+read_object(struct reader *r, const struct place *at, size_t start)
+{
+	struct json_event ev;
+	struct place in = *at;
+	struct answer_range *all =
+		arena_grow(r->a, r->objects, r->nobjects, &r->objects_room, sizeof(*all), 16);
+
+	if (!all)
+		return ERR_NOMEM;
+	r->objects = all;
+	in.object = r->nobjects++;
+	all[in.object].start = start;
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		int err = at->deep ? note(r, &in, NULL, &ev) : 0;
+		struct span key = json_text(r->a, r->in, &ev);
+		if (err || !key.p)
+			return ERR_NOMEM;
+		in.path = path_add(r, at->path, ".", key);
+		json_next(r->j, &ev);
+		err = read_value(r, in, &ev);
+		if (err)
+			return err;
+	}
+	r->objects[in.object].end = ev.end;
+	return 0;
+}
+
+static int
+read_array(struct reader *r, const struct place *at)
+{
+	struct json_event ev;
+	struct place in = *at;
+	unsigned slot = at->arrays;
+
+	in.arrays++;
+	for (uint32_t i = 0;; i++) {
+		enum json_tok tok = json_next(r->j, &ev);
+		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
+			return 0;
+		in.path = path_add(r, at->path, "", SPAN_LIT("[*]"));
+		if (slot < r->f->counted && slot < ANSWER_SLOTS)
+			in.slot[slot] = i;
+		int err = read_value(r, in, &ev);
+		if (err)
+			return err;
+	}
+}
+
+/* What a container is by its row: the texts in it are not looked at one by one. */
+static int
+enter(struct reader *r, struct place *at, const struct answer_row *rows, struct json_event *ev)
+{
+	struct json_event open = *ev;
+	int err;
+
+	switch (rows->read) {
+	case READ_INPUT: at->deep = true; return 0;
+	case READ_MARK:
+	case READ_ERROR: return note(r, at, rows, ev);
+	case READ_WITHHELD:
+	case READ_OPAQUE:
+	case READ_SEALED:
+		while (json_next(r->j, ev) != JSON_ERROR && ev->depth > open.depth)
+			continue;
+		open.end = ev->end;
+		err = note(r, at, rows, &open);
+		at->skip = true;
+		return err;
+	default: return 0;
+	}
+}
+
+/* With *ev its first token: the value up to its end. Errors of the parser are asked for at the
+ * end. */
+static int
+read_value(struct reader *r, struct place at, const struct json_event *first)
+{
+	struct json_event ev = *first;
+	const struct answer_row *rows = at.deep ? NULL : rows_at(r, at.path);
+	int err;
+
+	switch (ev.tok) {
+	case JSON_OBJECT:
+	case JSON_ARRAY:
+		err = rows ? enter(r, &at, rows, &ev) : 0;
+		if (err || at.skip)
+			return err;
+		return first->tok == JSON_OBJECT ? read_object(r, &at, first->start)
+						 : read_array(r, &at);
+	case JSON_STRING: return note(r, &at, rows, &ev);
+	case JSON_NUMBER:
+		if (!rows && !(at.deep && long_number(span_cut(r->in, ev.start, ev.end))))
+			return 0;
+		return note(r, &at, rows, &ev);
+	case JSON_TRUE: return rows ? note(r, &at, rows, &ev) : 0;
+	default: return 0;
+	}
+}
+
+/* ---- what the notes are, once the event is known ---- */
+
+static const struct answer_row *
+row_of(const struct answer_row *rows, struct span type)
+{
+	const char *path = rows ? rows->path : NULL;
+
+	for (; rows && rows->path && !strcmp(rows->path, path); rows++)
+		if (!rows->event || span_is(type, rows->event))
+			return rows;
+	return NULL;
+}
+
+static uint32_t
+number_of(const struct note *n)
+{
+	uint64_t v;
+
+	return span_u64(n->text, &v) == 0 && v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+/* A number counts for all that is in the object that it is a member of. */
+static void
+set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
+{
+	struct answer_document *d = r->out;
+	const struct answer_range *in = &r->objects[n->object];
+
+	if (n->object == 0) {
+		d->ends.numbered[slot] = true;
+		d->ends.slot[slot] = number;
+	}
+	for (size_t i = 0; i < r->nnotes; i++)
+		if (r->notes[i].start >= in->start && r->notes[i].end <= in->end)
+			r->notes[i].slot[slot] = number;
+}
+
+/* Numbers of inner objects count against those of outer ones: they come later in the path,
+ * and so does their slot. */
+static void
+settle_numbers(struct reader *r)
+{
+	for (size_t i = 0; i < r->nnotes; i++) {
+		const struct note *n = &r->notes[i];
+		const struct answer_row *row = row_of(n->rows, r->out->type);
+		if (row && row->read == READ_INDEX && n->tok == JSON_NUMBER)
+			set_slot(r, n, row->slot, number_of(n));
+		else if (row && row->read == READ_FLAG && n->tok == JSON_TRUE)
+			set_slot(r, n, row->slot, 1);
+	}
+}
+
+static int
+add_text(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	struct answer_document *d = r->out;
+	struct answer_text *t =
+		arena_grow(r->a, d->texts, d->ntexts, &d->texts_room, sizeof(*t), 16);
+
+	if (!t)
+		return ERR_NOMEM;
+	d->texts = t;
+	t = &t[d->ntexts++];
+	*t = (struct answer_text){ .kind = row ? row->kind : KIND_OTHER,
+		.copy = !row || row->read == READ_COPY,
+		.number = n->tok == JSON_NUMBER,
+		.key = n->key,
+		.deep = n->deep,
+		.start = n->start,
+		.end = n->end,
+		.text = n->text };
+	if (n->deep)
+		t->kind = KIND_ARGUMENTS;
+	memcpy(t->slot, n->slot, sizeof(t->slot));
+	return 0;
+}
+
+static int
+add_call(struct reader *r, const struct note *n)
+{
+	struct answer_document *d = r->out;
+	struct answer_call *c =
+		arena_grow(r->a, d->calls, d->ncalls, &d->calls_room, sizeof(*c), 4);
+
+	if (!c)
+		return ERR_NOMEM;
+	d->calls = c;
+	c = &c[d->ncalls++];
+	c->name = n->text;
+	memcpy(c->slot, n->slot, sizeof(c->slot));
+	d->marked = true;
+	return 0;
+}
+
+static int
+add_withheld(struct reader *r, const struct note *n)
+{
+	struct answer_document *d = r->out;
+	struct answer_range *w =
+		arena_grow(r->a, d->withheld, d->nwithheld, &d->withheld_room, sizeof(*w), 4);
+
+	if (!w)
+		return ERR_NOMEM;
+	d->withheld = w;
+	w[d->nwithheld++] = (struct answer_range){ n->start, n->end };
+	return 0;
+}
+
+/* Said of a choice, or of all of the answer. */
+static void
+end_choice(struct answer_document *d, const struct note *n)
+{
+	d->ends.any = true;
+	if (n->arrays && n->slot[0] < 64)
+		d->ends.choices |= UINT64_C(1) << n->slot[0];
+	else
+		d->ends.all = true;
+}
+
+static int
+settle(struct reader *r, const struct note *n)
+{
+	struct answer_document *d = r->out;
+	const struct answer_row *row = row_of(n->rows, d->type);
+	bool string = n->tok == JSON_STRING;
+
+	if (!row)
+		return string || n->deep ? add_text(r, n, NULL) : 0;
+	switch (row->read) {
+	case READ_TEXT:
+	case READ_COPY: return string ? add_text(r, n, row) : 0;
+	case READ_INPUT: return string ? add_text(r, n, NULL) : 0;
+	case READ_TOOL: return string ? add_call(r, n) : 0;
+	case READ_FINISH:
+		d->finish = string ? n->text : d->finish;
+		if (string)
+			end_choice(d, n);
+		d->marked |= string;
+		return 0;
+	case READ_MODEL: d->model = string ? n->text : d->model; return 0;
+	case READ_MARK: d->marked = true; return 0;
+	case READ_ERROR:
+		d->error = d->marked = d->ends.any = d->ends.all = true;
+		return string ? add_text(r, n, NULL) : 0;
+	case READ_SEALED: d->sealed_bytes += n->end - n->start; return 0;
+	case READ_OPAQUE: d->opaque_bytes += n->end - n->start; return 0;
+	case READ_WITHHELD: return add_withheld(r, n);
+	default: return 0;
+	}
+}
+
+/* The type that the framing named, or the member that says it. */
+static void
+settle_type(struct reader *r, struct span event)
+{
+	struct span path = r->f->type ? span_str(r->f->type) : (struct span){ NULL, 0 };
+
+	r->out->type = event;
+	for (size_t i = 0; path.n && i < r->nnotes; i++) {
+		const struct note *n = &r->notes[i];
+		if (n->rows && n->tok == JSON_STRING && span_is(path, n->rows->path))
+			r->out->type = n->text;
+	}
+	for (const char *const *e = r->f->ends; e && *e; e++)
+		r->out->ends.any |= span_is(r->out->type, *e);
+}
+
+/* An event that ends what has its numbers, or all where it has none. */
+static void
+settle_end(struct answer_ends *e)
+{
+	bool numbered = false;
+
+	for (size_t i = 0; i < ANSWER_SLOTS; i++)
+		numbered |= e->numbered[i];
+	e->all |= e->any && !numbered && !e->choices;
+}
+
+bool
+answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS])
+{
+	const struct answer_ends *e = &d->ends;
+	bool numbered = false;
+
+	if (!e->any || e->all)
+		return e->any;
+	for (size_t i = 0; i < ANSWER_SLOTS; i++) {
+		if (e->numbered[i] && e->slot[i] != slot[i])
+			return false;
+		numbered |= e->numbered[i];
+	}
+	return numbered || slot[0] >= 64 || e->choices >> slot[0] & 1;
+}
+
+int
+answer_read(const struct answer_format *f, struct span event, struct span json, struct arena *a,
+	struct answer_document *out, const char **why)
+{
+	struct reader r = { .f = f, .in = json, .a = a, .out = out };
+	struct json_event ev;
+
+	*out = (struct answer_document){ 0 };
+	r.j = json_open(a, json);
+	if (!r.j)
+		return ERR_NOMEM;
+	json_next(r.j, &ev);
+	int err = read_value(&r, (struct place){ .path = 0 }, &ev);
+	if (!err && json_next(r.j, &ev) != JSON_END)
+		err = json_error(r.j, why, NULL);
+	if (err)
+		return err;
+	settle_type(&r, event);
+	settle_numbers(&r);
+	for (size_t i = 0; i < r.nnotes && !err; i++)
+		err = settle(&r, &r.notes[i]);
+	settle_end(&out->ends);
+	return err;
+}

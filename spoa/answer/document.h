@@ -1,0 +1,59 @@
+/* One JSON document of an answer, a whole response or an event's payload, as texts of
+ * channels. Strict JSON; what is found is in the order of the bytes. */
+#ifndef ANSWER_DOCUMENT_H
+#define ANSWER_DOCUMENT_H
+
+#include "answer/format.h"
+#include "base/arena.h"
+
+struct answer_text {
+	enum answer_kind kind;
+	bool copy;
+	bool number; /* a literal, not a string: becomes one where it is replaced */
+	bool key;    /* of an object within a tool's arguments */
+	bool deep;   /* in a tool's arguments as a value */
+	uint32_t slot[ANSWER_SLOTS];
+	size_t start, end; /* raw bytes: between the quotes */
+	struct span text;  /* decoded */
+};
+
+struct answer_call {
+	struct span name;
+	uint32_t slot[ANSWER_SLOTS];
+};
+
+struct answer_range {
+	size_t start, end;
+};
+
+struct answer_document {
+	struct span type; /* the event's; empty: it has none */
+	struct answer_text *texts;
+	size_t ntexts, texts_room;
+	struct answer_call *calls;
+	size_t ncalls, calls_room;
+	struct answer_range *withheld;
+	size_t nwithheld, withheld_room;
+	struct span finish; /* empty: not said */
+	struct span model;
+	bool error;
+	bool marked; /* it says more than its texts */
+	/* Channels that go on no more after it. */
+	struct answer_ends {
+		bool any, all;
+		uint64_t choices;	     /* bit by slot[0], below 64 */
+		bool numbered[ANSWER_SLOTS]; /* otherwise: those with the event's own numbers */
+		uint32_t slot[ANSWER_SLOTS];
+	} ends;
+	size_t opaque_bytes, sealed_bytes;
+};
+
+/* `event`: the type that the framing gave, empty where it gave none. Views of `json` and
+ * the arena. 0; ERR_NOMEM; the parser's error, with *why. A document that is no object or
+ * array has one text or none. */
+int answer_read(const struct answer_format *f, struct span event, struct span json,
+	struct arena *a, struct answer_document *out, const char **why);
+/* Whether a channel of these numbers ends with the event. */
+bool answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS]);
+
+#endif

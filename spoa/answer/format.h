@@ -1,0 +1,62 @@
+/* Formats of answers: tables that say what the strings of a response, or of one event
+ * of a stream, are. A row names a path ("choices[*].delta.content") and what stands
+ * there; a string that no row names is read like any other text. */
+#ifndef ANSWER_FORMAT_H
+#define ANSWER_FORMAT_H
+
+#include "base/span.h"
+
+enum answer_read {
+	READ_TEXT = 1, /* of a channel: in a stream the next piece of it */
+	READ_COPY,     /* text of a channel again, as a whole */
+	READ_INPUT,    /* a tool's arguments as a value: every string below is text */
+	READ_INDEX,    /* number of the choice, item or call that its object is, for `slot` */
+	READ_FLAG,     /* true: the text beside it is another channel, by `slot` */
+	READ_TOOL,     /* the name of a tool that is called */
+	READ_FINISH,   /* why a choice ended; null while it has not */
+	READ_MODEL,    /* the model that answered */
+	READ_MARK,     /* what an event is there for besides its text: a role, the usage */
+	READ_WORD,     /* the format's own words, ids and times: no text */
+	READ_SEALED,   /* what only the provider can read */
+	READ_OPAQUE,   /* images, audio, vectors */
+	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
+	READ_ERROR,    /* where it is, the provider failed */
+};
+
+enum answer_kind {
+	KIND_TEXT,
+	KIND_REASONING,
+	KIND_REFUSAL,
+	KIND_ARGUMENTS, /* of a tool call, as JSON text */
+	KIND_OTHER,	/* no channel: whole in its event */
+};
+
+#define ANSWER_SLOTS 3 /* numbers that tell channels apart: choice, item or call, part */
+
+struct answer_row {
+	const char *path;
+	enum answer_read read;
+	enum answer_kind kind; /* READ_TEXT, READ_COPY */
+	unsigned slot;	       /* READ_INDEX, READ_FLAG */
+	const char *event;     /* in events of this type only; NULL: in any. Rows of one path
+				  stand together, those with an event first */
+};
+
+struct answer_format {
+	const char *name;
+	const struct answer_row *rows; /* path NULL last */
+	const char *type;	       /* the member that says what an event is; NULL: none */
+	/* Events after which a channel goes on no more: where they have numbers, those with
+	 * the same. NULL last; NULL: none but those with a READ_FINISH or READ_ERROR */
+	const char *const *ends;
+	unsigned counted; /* so many arrays of a path count places into slots */
+};
+
+/* What a request to this path is answered with, in the dialect of that name; the format
+ * of any JSON where no table knows it. */
+const struct answer_format *answer_format_find(struct span dialect, struct span path);
+
+extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
+	answer_gemini, answer_bedrock, answer_cohere, answer_ollama, answer_tgi, answer_any;
+
+#endif

@@ -1,0 +1,187 @@
+/* Answers of Gemini and Vertex, Bedrock's converse, Cohere v2, Ollama, TGI and llama.cpp, and
+ * of anything else. Each is short: a stream's events are answers in small. */
+#include "answer/rows.h"
+
+/* clang-format off */
+/* https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse: parts of an event
+ * go on where those of the last one ended; thoughts are told by a member beside them. */
+static const struct answer_row gemini_rows[] = {
+	ROW("responseId",                              READ_WORD),
+	ROW("modelVersion",                            READ_MODEL),
+	ROW("createTime",                              READ_WORD),
+	ROW("usageMetadata",                           READ_MARK),
+	ROW("usageMetadata.trafficType",               READ_WORD),
+	ROW("promptFeedback.blockReason",              READ_FINISH),
+	ROW("error",                                   READ_ERROR),
+	SLOT("candidates[*].index",                     READ_INDEX, 0),
+	ROW("candidates[*].finishReason",              READ_FINISH),
+	ROW("candidates[*].content.role",              READ_WORD),
+	ROW("candidates[*].content.parts[*].text",     READ_TEXT),
+	SLOT("candidates[*].content.parts[*].thought",  READ_FLAG, 1),
+	ROW("candidates[*].content.parts[*].thoughtSignature", READ_SEALED),
+	ROW("candidates[*].content.parts[*].inlineData.data", READ_OPAQUE),
+	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_WORD),
+	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD),
+	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL),
+	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT),
+	ROW("candidates[*].logprobsResult",            READ_WITHHELD),
+	ROW("candidates[*].safetyRatings[*].category", READ_WORD),
+	ROW("candidates[*].safetyRatings[*].probability", READ_WORD),
+	ROW("embedding.values",                        READ_OPAQUE),
+	ROW("embeddings[*].values",                    READ_OPAQUE),
+	{ 0 },
+};
+const struct answer_format answer_gemini = {
+	.name = "gemini", .rows = gemini_rows, .counted = 1,
+};
+
+/* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
+#define BLOCK(at) \
+	ROW(at ".text",                                 READ_TEXT), \
+	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_REASONING), \
+	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
+	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
+	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
+	ROW(at ".toolUse.name",                         READ_TOOL), \
+	ROW(at ".toolUse.input",                        READ_INPUT), \
+	ROW(at ".image.source.bytes",                   READ_OPAQUE), \
+	ROW(at ".image.format",                         READ_WORD)
+static const struct answer_row bedrock_rows[] = {
+	ROW("p",                                        READ_WORD),
+	ROW("role",                                     READ_MARK),
+	ROW("usage",                                    READ_MARK),
+	ROW("metrics",                                  READ_MARK),
+	ROW("stopReason",                               READ_FINISH),
+	SLOT("contentBlockIndex",                        READ_INDEX, 0),
+	ROW("start.toolUse.toolUseId",                  READ_WORD),
+	ROW("start.toolUse.name",                       READ_TOOL),
+	ROW("delta.text",                               READ_TEXT),
+	OF("delta.toolUse.input",                      READ_TEXT, KIND_ARGUMENTS),
+	OF("delta.reasoningContent.text",              READ_TEXT, KIND_REASONING),
+	ROW("delta.reasoningContent.signature",         READ_SEALED),
+	ROW("delta.reasoningContent.redactedContent",   READ_SEALED),
+	ROW("output.message.role",                      READ_WORD),
+	BLOCK("output.message.content[*]"),
+	{ 0 },
+};
+static const char *const bedrock_ends[] = { "contentBlockStop", "messageStop", "metadata", NULL };
+const struct answer_format answer_bedrock = {
+	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1,
+};
+
+/* https://docs.cohere.com/reference/chat-stream */
+static const struct answer_row cohere_rows[] = {
+	ROW("id",                                       READ_WORD),
+	ROW("type",                                     READ_WORD),
+	SLOT("index",                                    READ_INDEX, 0),
+	ROW("finish_reason",                            READ_FINISH),
+	ROW("usage",                                    READ_MARK),
+	ROW("meta",                                     READ_MARK),
+	ROW("message.role",                             READ_WORD),
+	ROW("message.content[*].type",                  READ_WORD),
+	ROW("message.content[*].text",                  READ_TEXT),
+	OF("message.content[*].thinking",              READ_TEXT, KIND_REASONING),
+	OF("message.tool_plan",                        READ_TEXT, KIND_REASONING),
+	ROW("message.tool_calls[*].id",                 READ_WORD),
+	ROW("message.tool_calls[*].type",               READ_WORD),
+	ROW("message.tool_calls[*].function.name",      READ_TOOL),
+	OF("message.tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS),
+	ROW("logprobs",                                 READ_WITHHELD),
+	ROW("delta.finish_reason",                      READ_FINISH),
+	ROW("delta.usage",                              READ_MARK),
+	ROW("delta.error",                              READ_ERROR),
+	ROW("delta.message.role",                       READ_MARK),
+	ROW("delta.message.content.type",               READ_WORD),
+	ROW("delta.message.content.text",               READ_TEXT),
+	OF("delta.message.content.thinking",           READ_TEXT, KIND_REASONING),
+	OF("delta.message.tool_plan",                  READ_TEXT, KIND_REASONING),
+	ROW("delta.message.tool_calls.id",              READ_MARK),
+	ROW("delta.message.tool_calls.type",            READ_WORD),
+	ROW("delta.message.tool_calls.function.name",   READ_TOOL),
+	OF("delta.message.tool_calls.function.arguments", READ_TEXT, KIND_ARGUMENTS),
+	ROW("embeddings",                               READ_OPAQUE),
+	{ 0 },
+};
+static const char *const cohere_ends[] = { "content-end", "tool-call-end", "tool-call-start",
+	"message-end", NULL };
+const struct answer_format answer_cohere = {
+	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1,
+};
+
+/* https://github.com/ollama/ollama/blob/main/docs/api.md: a line is an answer in small. */
+static const struct answer_row ollama_rows[] = {
+	ROW("model",                                    READ_MODEL),
+	ROW("created_at",                               READ_WORD),
+	ROW("done_reason",                              READ_FINISH),
+	ROW("message.role",                             READ_WORD),
+	ROW("message.content",                          READ_TEXT),
+	OF("message.thinking",                         READ_TEXT, KIND_REASONING),
+	ROW("message.tool_calls[*].function.name",      READ_TOOL),
+	ROW("message.tool_calls[*].function.arguments", READ_INPUT),
+	ROW("response",                                 READ_TEXT),
+	OF("thinking",                                 READ_TEXT, KIND_REASONING),
+	ROW("error",                                    READ_ERROR),
+	ROW("context",                                  READ_OPAQUE),
+	ROW("embeddings",                               READ_OPAQUE),
+	ROW("embedding",                                READ_OPAQUE),
+	{ 0 },
+};
+const struct answer_format answer_ollama = {
+	.name = "ollama", .rows = ollama_rows, .counted = 1,
+};
+
+/* https://huggingface.github.io/text-generation-inference: the last event says all of the text
+ * again. llama.cpp's /completion gives the prompt back, too. */
+static const struct answer_row tgi_rows[] = {
+	ROW("token.text",                               READ_TEXT),
+	ROW("top_tokens",                               READ_WITHHELD),
+	ROW("generated_text",                           READ_COPY),
+	ROW("details.finish_reason",                    READ_FINISH),
+	ROW("details.prefill",                          READ_WITHHELD),
+	ROW("details.tokens",                           READ_WITHHELD),
+	ROW("content",                                  READ_TEXT),
+	ROW("stop_type",                                READ_WORD),
+	ROW("model",                                    READ_MODEL),
+	ROW("completion_probabilities",                 READ_WITHHELD),
+	ROW("error",                                    READ_ERROR),
+	ROW("error_type",                               READ_WORD),
+	{ 0 },
+};
+const struct answer_format answer_tgi = {
+	.name = "tgi", .rows = tgi_rows, .counted = 1,
+};
+
+/* Whatever is said is text, and none of it grows. */
+static const struct answer_row any_rows[] = { { 0 } };
+const struct answer_format answer_any = { .name = "any", .rows = any_rows };
+/* clang-format on */
+
+/* ---- which one ---- */
+
+/* In order: the first whose path ends so. "" is any path. */
+static const struct {
+	const char *dialect, *path;
+	const struct answer_format *format;
+} answers[] = {
+	{ "openai", "/responses", &answer_openai_responses },
+	{ "openai", "/responses/compact", &answer_openai_responses },
+	{ "openai", "", &answer_openai },
+	{ "mistral", "", &answer_openai },
+	{ "anthropic", "", &answer_anthropic },
+	{ "gemini", "", &answer_gemini },
+	{ "bedrock", "", &answer_bedrock },
+	{ "cohere", "", &answer_cohere },
+	{ "ollama", "", &answer_ollama },
+	{ "tgi", "", &answer_tgi },
+	{ "rest", "/responses", &answer_openai_responses },
+};
+
+const struct answer_format *
+answer_format_find(struct span dialect, struct span path)
+{
+	for (size_t i = 0; i < COUNT_OF(answers); i++)
+		if (span_is(dialect, answers[i].dialect) &&
+			span_ends(path, span_str(answers[i].path)))
+			return answers[i].format;
+	return &answer_any;
+}

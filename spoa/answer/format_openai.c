@@ -1,0 +1,162 @@
+/* Answers of OpenAI's endpoints and of those that speak like it: chat completions,
+ * completions, embeddings, images, transcriptions (one table: their paths do not meet), and
+ * responses, whose stream says every text again when it is done.
+ * https://platform.openai.com/docs/api-reference */
+#include "answer/rows.h"
+
+/* clang-format off */
+/* What a message and its pieces in a stream have alike. */
+#define MESSAGE(at) \
+	ROW(at ".role",                        READ_MARK), \
+	ROW(at ".content",                     READ_TEXT), \
+	ROW(at ".content[*].text",             READ_TEXT), \
+	ROW(at ".content[*].type",             READ_WORD), \
+	OF(at ".content[*].thinking[*].text", READ_TEXT, KIND_REASONING), \
+	ROW(at ".content[*].thinking[*].type", READ_WORD), \
+	OF(at ".refusal",                     READ_TEXT, KIND_REFUSAL), \
+	OF(at ".reasoning_content",           READ_TEXT, KIND_REASONING), \
+	OF(at ".reasoning",                   READ_TEXT, KIND_REASONING), \
+	OF(at ".reasoning_details[*].text",   READ_COPY, KIND_REASONING), \
+	ROW(at ".reasoning_details[*].data",   READ_SEALED), \
+	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
+	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
+	ROW(at ".tool_calls[*].id",            READ_MARK), \
+	ROW(at ".tool_calls[*].type",          READ_WORD), \
+	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
+	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS), \
+	ROW(at ".tool_calls[*].custom.name",   READ_TOOL), \
+	OF(at ".tool_calls[*].custom.input",  READ_TEXT, KIND_ARGUMENTS), \
+	ROW(at ".function_call.name",          READ_TOOL), \
+	OF(at ".function_call.arguments",     READ_TEXT, KIND_ARGUMENTS), \
+	ROW(at ".audio.id",                    READ_MARK), \
+	ROW(at ".audio.data",                  READ_OPAQUE), \
+	OF(at ".audio.transcript",            READ_TEXT, KIND_TEXT)
+
+static const struct answer_row rows[] = {
+	ROW("id",                              READ_WORD),
+	ROW("object",                          READ_WORD),
+	ROW("model",                           READ_MODEL),
+	ROW("system_fingerprint",              READ_WORD),
+	ROW("service_tier",                    READ_WORD),
+	ROW("obfuscation",                     READ_WORD),
+	ROW("usage",                           READ_MARK),
+	ROW("x_groq",                          READ_MARK),
+	ROW("x_groq.id",                       READ_WORD),
+	ROW("error",                           READ_ERROR),
+	SLOT("choices[*].index",                READ_INDEX, 0),
+	ROW("choices[*].finish_reason",        READ_FINISH),
+	ROW("choices[*].text",                 READ_TEXT),
+	ROW("choices[*].logprobs",             READ_WITHHELD),
+	ROW("choices[*].stop_reason",          READ_WORD),
+	MESSAGE("choices[*].message"),
+	MESSAGE("choices[*].delta"),
+	ROW("data[*].object",                  READ_WORD),
+	ROW("data[*].embedding",               READ_OPAQUE),
+	ROW("data[*].b64_json",                READ_OPAQUE),
+	OF("data[*].revised_prompt",          READ_TEXT, KIND_OTHER),
+	ROW("b64_json",                        READ_OPAQUE),
+	/* transcriptions */
+	ROW("type",                            READ_WORD),
+	ROW("text",                            READ_COPY),
+	ROW("delta",                           READ_TEXT),
+	ROW("logprobs",                        READ_WITHHELD),
+	{ 0 },
+};
+static const char *const ends[] = { "transcript.text.done", NULL };
+
+const struct answer_format answer_openai = {
+	.name = "openai",
+	.rows = rows,
+	.type = "type",
+	.ends = ends,
+	.counted = 2,
+};
+
+/* ---- responses ---- */
+
+/* Of an item, wherever it stands. */
+#define ITEM(at) \
+	ROW(at ".type",                 READ_WORD), \
+	ROW(at ".id",                   READ_WORD), \
+	ROW(at ".call_id",              READ_WORD), \
+	ROW(at ".status",               READ_WORD), \
+	ROW(at ".role",                 READ_MARK), \
+	ROW(at ".name",                 READ_TOOL), \
+	OF(at ".arguments",            READ_COPY, KIND_ARGUMENTS), \
+	OF(at ".input",                READ_COPY, KIND_ARGUMENTS), \
+	ROW(at ".encrypted_content",    READ_SEALED), \
+	ROW(at ".result",               READ_OPAQUE), \
+	ROW(at ".content[*].type",      READ_WORD), \
+	ROW(at ".content[*].text",      READ_COPY), \
+	OF(at ".content[*].refusal",   READ_COPY, KIND_REFUSAL), \
+	ROW(at ".content[*].logprobs",  READ_WITHHELD), \
+	ROW(at ".summary[*].type",      READ_WORD), \
+	OF(at ".summary[*].text",      READ_COPY, KIND_REASONING)
+/* Of a response, by itself or in the events that hold it. */
+#define RESPONSE(at) \
+	ROW(at "id",                    READ_WORD), \
+	ROW(at "object",                READ_WORD), \
+	ROW(at "model",                 READ_MODEL), \
+	ROW(at "usage",                 READ_MARK), \
+	ROW(at "incomplete_details.reason", READ_FINISH), \
+	ROW(at "error",                 READ_ERROR), \
+	ROW(at "service_tier",          READ_WORD), \
+	ROW(at "truncation",            READ_WORD), \
+	ROW(at "tool_choice",           READ_WORD), \
+	ROW(at "previous_response_id",  READ_WORD)
+
+static const struct answer_row response_rows[] = {
+	ROW("type",                     READ_WORD),
+	ROW("event_id",                 READ_WORD),
+	ROW("obfuscation",              READ_WORD),
+	ROW("item_id",                  READ_WORD),
+	ROW("status",                   READ_FINISH),
+	SLOT("output_index",             READ_INDEX, 0),
+	SLOT("content_index",            READ_INDEX, 1),
+	SLOT("summary_index",            READ_INDEX, 1),
+	IN("response.refusal.delta", "delta",                    READ_TEXT, KIND_REFUSAL),
+	IN("response.reasoning_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
+	IN("response.reasoning_summary_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
+	IN("response.function_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.custom_tool_call_input.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.mcp_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.code_interpreter_call_code.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.audio.delta", "delta",                    READ_OPAQUE, KIND_TEXT),
+	ROW("delta",                    READ_TEXT),
+	ROW("text",                     READ_COPY),
+	OF("refusal",                  READ_COPY, KIND_REFUSAL),
+	OF("arguments",                READ_COPY, KIND_ARGUMENTS),
+	OF("input",                    READ_COPY, KIND_ARGUMENTS),
+	OF("code",                     READ_COPY, KIND_ARGUMENTS),
+	ROW("logprobs",                 READ_WITHHELD),
+	ROW("partial_image_b64",        READ_OPAQUE),
+	ROW("part.type",                READ_WORD),
+	ROW("part.text",                READ_COPY),
+	OF("part.refusal",             READ_COPY, KIND_REFUSAL),
+	ROW("part.logprobs",            READ_WITHHELD),
+	ITEM("item"),
+	ITEM("output[*]"),
+	ITEM("response.output[*]"),
+	RESPONSE(""),
+	RESPONSE("response."),
+	ROW("response.status",          READ_FINISH),
+	{ 0 },
+};
+/* Deltas of an item are over when it is done. */
+static const char *const response_ends[] = {
+	"response.output_text.done", "response.refusal.done", "response.reasoning_text.done",
+	"response.reasoning_summary_text.done", "response.function_call_arguments.done",
+	"response.custom_tool_call_input.done", "response.mcp_call_arguments.done",
+	"response.code_interpreter_call_code.done", "response.output_item.done",
+	"response.audio.transcript.done", "response.completed", "response.incomplete",
+	"response.failed", "error", NULL
+};
+/* clang-format on */
+
+const struct answer_format answer_openai_responses = {
+	.name = "openai_responses",
+	.rows = response_rows,
+	.type = "type",
+	.ends = response_ends,
+	.counted = 2,
+};

@@ -1,0 +1,12 @@
+/* How the tables of formats are written: of a kind, with a number, in events of a type. */
+#ifndef ANSWER_ROWS_H
+#define ANSWER_ROWS_H
+
+#include "answer/format.h"
+
+#define ROW(at_, read_)		      { .path = at_, .read = read_ }
+#define OF(at_, read_, kind_)	      { .path = at_, .read = read_, .kind = kind_ }
+#define SLOT(at_, read_, slot_)	      { .path = at_, .read = read_, .slot = slot_ }
+#define IN(event_, at_, read_, kind_) { .path = at_, .read = read_, .kind = kind_, .event = event_ }
+
+#endif

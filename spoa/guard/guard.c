@@ -1,0 +1,404 @@
+/* Which way an answer goes: as a stream, kept whole, or past. */
+#include "guard/guard_private.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "codec/inflate.h"
+#include "codec/utf8.h"
+
+enum { INFLATE_RATIO = 100 };
+
+/* ---- what it is ---- */
+
+static struct span
+media_type(struct span content_type)
+{
+	return span_trim(span_cut(content_type, 0, span_chr(content_type, ';')), " \t");
+}
+
+static const struct {
+	const char *type;
+	enum frames_kind kind;
+} streams[] = {
+	{ "text/event-stream", FRAMES_SSE },
+	{ "application/x-ndjson", FRAMES_LINES },
+	{ "application/ndjson", FRAMES_LINES },
+	{ "application/jsonl", FRAMES_LINES },
+	{ "application/x-jsonlines", FRAMES_LINES },
+	{ "application/vnd.amazon.eventstream", FRAMES_EVENTSTREAM },
+};
+
+static bool
+stream_kind(const struct guard_plan *p, struct span type, enum frames_kind *kind)
+{
+	for (size_t i = 0; i < COUNT_OF(streams); i++)
+		if (span_ieq(type, span_str(streams[i].type))) {
+			*kind = streams[i].kind;
+			return true;
+		}
+	/* Gemini's stream without alt=sse. */
+	*kind = FRAMES_ARRAY;
+	return span_ieq(type, SPAN_LIT("application/json")) &&
+	       span_ends(p->path, SPAN_LIT(":streamGenerateContent"));
+}
+
+/* Types whose bytes say nothing to a reader of text. */
+static bool
+is_opaque_type(struct span type)
+{
+	static const char *const opaque[] = { "audio/", "image/", "video/",
+		"application/octet-stream", "application/pdf", "application/zip" };
+
+	for (size_t i = 0; i < COUNT_OF(opaque); i++)
+		if (span_istarts(type, span_str(opaque[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_encoded(struct span coding)
+{
+	return coding.n && !span_ieq(coding, SPAN_LIT("identity"));
+}
+
+static void
+choose_way(struct guard *g, const struct guard_head *h)
+{
+	struct span type = media_type(h->content_type);
+	struct span coding = span_trim(h->content_encoding, " \t");
+	enum frames_kind kind;
+	bool encoded = is_encoded(coding);
+
+	if (encoded && coding.n < sizeof(g->coding))
+		memcpy(g->coding, coding.p, coding.n);
+	else if (encoded)
+		memcpy(g->coding, "?", 2);
+	if (stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
+		g->report.streamed = true;
+		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
+		frames_init(&g->frames, kind, 0);
+		frame_writer_init(&g->writer, kind);
+	} else if (guard_reads(g)) {
+		g->way = WAY_KEEP;
+		g->unsure_way = is_opaque_type(type) && !encoded;
+	} else {
+		g->way = encoded ? WAY_OPAQUE : WAY_METER;
+	}
+	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
+}
+
+struct guard *
+guard_new(const struct guard_plan *plan, const struct guard_head *head)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->plan = *plan;
+	g->status = head->status;
+	g->format = plan->format;
+	LIST_INIT(&g->channels);
+	LIST_INIT(&g->kept);
+	SLIST_INIT(&g->known);
+	arena_init(&g->judged, 0, true);
+	arena_init(&g->work, CAP_ANSWER_WORK, true);
+	arena_init(&g->life, CAP_ANSWER_WORK, true);
+	g->report.inspected = guard_inspects(g);
+	g->report.verdict.effect = RULE_PERMIT;
+	choose_way(g, head);
+	return g;
+}
+
+void
+guard_drop(struct guard **gp)
+{
+	struct guard *g = *gp;
+
+	if (!g)
+		return;
+	*gp = NULL;
+	guard_channels_free(g);
+	while (!LIST_EMPTY(&g->kept)) {
+		struct kept_text *k = LIST_FIRST(&g->kept);
+		LIST_REMOVE(k, all);
+		buf_free(&k->name);
+		buf_free(&k->text);
+		free(k);
+	}
+	if (g->way == WAY_STREAM || g->report.streamed)
+		frames_free(&g->frames);
+	buf_free(&g->body);
+	arena_reset(&g->judged);
+	arena_reset(&g->work);
+	arena_reset(&g->life);
+	free(g);
+}
+
+bool
+guard_withholds(const struct guard *g)
+{
+	return g->way == WAY_KEEP;
+}
+
+bool
+guard_edits(const struct guard *g)
+{
+	return g->way == WAY_KEEP ||
+	       (g->way == WAY_STREAM && (guard_reads(g) || g->plan.hide_usage));
+}
+
+const struct guard_report *
+guard_report(const struct guard *g)
+{
+	return &g->report;
+}
+
+/* ---- whole answers ---- */
+
+static enum guard_result
+no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+/* Scans all texts, asks the rules, and edits. */
+static enum guard_result
+edit_document(
+	struct guard *g, struct span raw, const struct answer_document *d, struct buf *out)
+{
+	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
+	struct splice *splices =
+		arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*splices));
+	size_t n = 0;
+
+	if (!found || !splices)
+		return no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		guard_keep(g, &d->texts[i], d->texts[i].text);
+		if (guard_scan(g, d->texts[i].text, &found[i]))
+			return g->failed;
+		for (size_t k = 0; k < found[i].n; k++)
+			guard_found(g, found[i].v[k].entity, d->texts[i].kind);
+	}
+	if (guard_judge(g, ANSWER_WHOLE))
+		return g->failed;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		struct span now;
+		if (guard_edit(g, &d->texts[i], &found[i], &now))
+			return g->failed;
+		if (!span_eq(now, d->texts[i].text) &&
+			!guard_splice(g, &d->texts[i], now, &splices[n++]))
+			return no_memory(g);
+	}
+	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
+		splices[n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
+			SPAN_LIT("null") };
+	return splice_apply(raw, splices, n, out) ? no_memory(g) : g->failed;
+}
+
+static bool
+looks_like_json(struct span body)
+{
+	struct span s = span_trim(body, " \t\r\n");
+
+	return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+static enum guard_result
+whole_text(struct guard *g, struct span raw, struct buf *out)
+{
+	struct answer_text t = { .kind = KIND_OTHER, .text = raw };
+	struct findings found;
+	struct span now;
+
+	guard_keep(g, &t, raw);
+	if (guard_scan(g, raw, &found))
+		return g->failed;
+	for (size_t i = 0; i < found.n; i++)
+		guard_found(g, found.v[i].entity, KIND_TEXT);
+	if (guard_judge(g, ANSWER_WHOLE) || guard_edit(g, &t, &found, &now))
+		return g->failed;
+	buf_span(out, now);
+	return buf_failed(out) ? no_memory(g) : g->failed;
+}
+
+static enum guard_result
+whole_json(struct guard *g, struct span raw, struct buf *out)
+{
+	struct answer_document d;
+	const char *why;
+	int err = answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why);
+
+	if (err)
+		return err == ERR_NOMEM
+			       ? no_memory(g)
+			       : guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
+	guard_note(g, &d);
+	dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage);
+	return edit_document(g, raw, &d, out);
+}
+
+/* Decoded within the caps; what cannot be is refused or passes as the policy says. */
+static enum guard_result
+decode(struct guard *g)
+{
+	struct buf plain;
+
+	buf_init(&plain, CAP_ANSWER_BYTES);
+	int err = inflate_all(span_str(g->coding), buf_view(&g->body), INFLATE_RATIO, &plain);
+	if (err) {
+		buf_free(&plain);
+		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+	}
+	buf_free(&g->body);
+	g->body = plain;
+	return g->failed;
+}
+
+static enum guard_result
+read_whole(struct guard *g, struct buf *out)
+{
+	if (g->coding[0] && g->body.n && decode(g))
+		return g->failed;
+	struct span raw = buf_view(&g->body);
+	if (!raw.n)
+		return guard_judge(g, ANSWER_WHOLE);
+	if (looks_like_json(raw))
+		return whole_json(g, raw, out);
+	if (utf8_valid(raw))
+		return whole_text(g, raw, out);
+	g->report.opaque_bytes += raw.n;
+	g->media = true;
+	if (guard_judge(g, ANSWER_WHOLE))
+		return g->failed;
+	buf_span(out, raw);
+	return buf_failed(out) ? no_memory(g) : g->failed;
+}
+
+/* Over its cap: unread, by the policy's leave. */
+static enum guard_result
+over(struct guard *g, struct span bytes, struct buf *out)
+{
+	g->way = WAY_OPAQUE;
+	if (guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
+		return g->failed;
+	buf_span(out, buf_view(&g->body));
+	buf_free(&g->body);
+	buf_span(out, bytes);
+	return g->failed;
+}
+
+/* ---- in and out ---- */
+
+/* A body whose type says that it is no text is that, unless it begins like JSON. */
+static void
+settle_way(struct guard *g, struct span bytes)
+{
+	if (!g->unsure_way || !bytes.n)
+		return;
+	g->unsure_way = false;
+	if (!looks_like_json(bytes)) {
+		g->way = WAY_OPAQUE;
+		g->media = true;
+	}
+}
+
+/* Only metered: bytes pass as they come, whatever can be read of them. */
+static void
+listen_in(struct guard *g, struct span bytes)
+{
+	if (g->blind)
+		return;
+	g->blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
+	buf_clear(&g->body);
+	g->failed = GUARD_PASS;
+	g->report.why = NULL;
+}
+
+enum guard_result
+guard_feed(struct guard *g, struct span bytes, struct buf *out)
+{
+	if (g->failed)
+		return g->failed;
+	settle_way(g, bytes);
+	switch (g->way) {
+	case WAY_STREAM:
+		if (guard_edits(g)) {
+			guard_events(g, bytes, out);
+		} else {
+			buf_span(out, bytes);
+			listen_in(g, bytes);
+		}
+		break;
+	case WAY_KEEP:
+		if (g->body.n + bytes.n > CAP_ANSWER_BYTES)
+			return over(g, bytes, out);
+		buf_span(&g->body, bytes);
+		if (buf_failed(&g->body))
+			return no_memory(g);
+		break;
+	case WAY_METER:
+		buf_span(out, bytes);
+		if (!g->body_over)
+			buf_span(&g->body, bytes);
+		if (buf_failed(&g->body)) {
+			g->body_over = true;
+			buf_free(&g->body);
+		}
+		break;
+	case WAY_OPAQUE:
+		g->report.opaque_bytes += bytes.n;
+		if (g->report.streamed && g->coding[0] &&
+			guard_unread(g, bytes.n, "an encoded stream"))
+			return g->failed;
+		buf_span(out, bytes);
+		break;
+	}
+	if (buf_failed(out))
+		return no_memory(g);
+	return g->failed;
+}
+
+static void
+meter_whole(struct guard *g)
+{
+	struct answer_document d;
+	struct span raw = buf_view(&g->body);
+	const char *why;
+
+	if (g->body_over || !raw.n)
+		return;
+	if (dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage) < 0)
+		g->report.usage.known = false;
+	arena_reset(&g->work);
+	if (answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why) == 0) {
+		guard_note(g, &d);
+		for (size_t i = 0; i < d.ntexts; i++)
+			g->report.text_bytes += d.texts[i].text.n;
+	}
+	arena_reset(&g->work);
+}
+
+enum guard_result
+guard_end(struct guard *g, struct buf *out)
+{
+	if (g->failed)
+		return g->failed;
+	switch (g->way) {
+	case WAY_STREAM:
+		if (guard_edits(g))
+			guard_events_end(g, out);
+		else if (!g->blind)
+			guard_events_end(g, &g->body);
+		if (!guard_edits(g))
+			g->failed = GUARD_PASS;
+		break;
+	case WAY_KEEP: read_whole(g, out); break;
+	case WAY_METER: meter_whole(g); break;
+	case WAY_OPAQUE: guard_judge(g, ANSWER_WHOLE); break;
+	}
+	arena_reset(&g->work);
+	return g->failed;
+}

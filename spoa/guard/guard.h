@@ -1,0 +1,97 @@
+/* What is done with an answer on its way to the caller: it is read in the words of its
+ * format, metered, inspected, redacted by the policy's rules of `phase: response`, and made
+ * whole again where placeholders went out. Whole answers are kept until their end; streams
+ * pass event by event, and a byte waits only where a value may have begun.
+ *
+ * In this order: what the provider sent is inspected, the rules speak, what they name is
+ * replaced, placeholders of the request are put back. owner: worker, one an exchange. */
+#ifndef GUARD_GUARD_H
+#define GUARD_GUARD_H
+
+#include "answer/format.h"
+#include "answer/frames.h"
+#include "answer/restore.h"
+#include "base/caps.h"
+#include "detect/detect.h"
+#include "policy/answer.h"
+#include "text/dialect.h"
+
+/* All of it is borrowed, and lives as long as the guard. */
+struct guard_plan {
+	const struct answer_format *format;
+	const struct dialect *dialect; /* for the usage */
+	struct span path;	       /* of the request: some stream by it */
+	bool hide_usage;	       /* the stream's usage was asked for by us */
+	/* What names in records are looked through by; NULL: they are not. */
+	const struct detect_rules *rules;
+	struct detect_scratch *scratch;
+	bool inspects; /* so are texts, by the rest: */
+	const struct policy *policy;
+	struct detect_options options;
+	const struct answer_request *asked;
+	bool scores;		       /* a rule reads the injection score */
+	enum outcome unread;	       /* on_failure.classifier */
+	const unsigned char *hash_key; /* STYLE_KEY_BYTES; NULL: none */
+	const struct vault *vault;     /* what is put back; NULL: nothing */
+};
+
+/* The head of the answer. */
+struct guard_head {
+	int status;
+	struct span content_type;
+	struct span content_encoding; /* "" or identity: as it is */
+};
+
+enum guard_result {
+	GUARD_PASS = 0,
+	GUARD_DENIED, /* by a rule: guard_report() has the verdict */
+	GUARD_UNREAD, /* it cannot be inspected and the policy says deny */
+	GUARD_BROKEN, /* the provider's framing or JSON is none */
+	GUARD_NO_MEMORY,
+};
+
+#define GUARD_TOOLS    32
+#define GUARD_ENTITIES 64
+
+/* For the completion record and the metrics. Views live as long as the guard. */
+struct guard_report {
+	bool inspected, streamed;
+	struct usage usage;
+	char finish[32], model[96];
+	const char *tools[GUARD_TOOLS]; /* names */
+	size_t ntools;
+	struct guard_count {
+		uint16_t entity;
+		uint32_t n;
+	} found[GUARD_ENTITIES];
+	size_t nfound;
+	size_t redactions, restorations;
+	uint64_t text_bytes;	/* of answers' texts, read */
+	uint64_t unread_bytes;	/* went out and were not looked at, */
+	const char *unread_why; /* NULL, or the first reason */
+	uint64_t opaque_bytes, sealed_bytes;
+	double injection;
+	bool provider_error; /* it is an error document */
+	uint64_t events, held_max_bytes;
+	uint64_t first_text_us;	       /* monotonic; 0: no text yet */
+	struct answer_verdict verdict; /* the last one; effect is RULE_PERMIT before any */
+	bool judged;
+	const char *why; /* a fixed phrase for what is not GUARD_PASS */
+};
+
+struct guard; /* opaque */
+
+/* NULL: out of memory. */
+struct guard *guard_new(const struct guard_plan *plan, const struct guard_head *head);
+void guard_drop(struct guard **g);
+/* True where nothing of the answer, its head included, may go before guard_end(). */
+bool guard_withholds(const struct guard *g);
+/* True where what comes out may be longer or shorter than what goes in. */
+bool guard_edits(const struct guard *g);
+/* Appends to *out what may go now. After anything but GUARD_PASS nothing more goes out. */
+enum guard_result guard_feed(struct guard *g, struct span bytes, struct buf *out);
+/* The answer ended whole: the rest. */
+enum guard_result guard_end(struct guard *g, struct buf *out);
+const struct guard_report *guard_report(const struct guard *g);
+
+#endif

@@ -1,0 +1,129 @@
+/* The parts of a guard, for the files of guard/. */
+#ifndef GUARD_GUARD_PRIVATE_H
+#define GUARD_GUARD_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "answer/document.h"
+#include "answer/frame_write.h"
+#include "detect/stream/stream.h"
+#include "guard/guard.h"
+#include "text/body.h"
+
+enum guard_way {
+	WAY_OPAQUE, /* passes, and is not looked at */
+	WAY_KEEP,   /* kept until its end, and passed on then */
+	WAY_METER,  /* passes, and is kept for its usage */
+	WAY_STREAM,
+};
+
+/* Whether the next byte of a JSON text is inside a string of it. */
+struct json_place {
+	bool string, escape;
+};
+
+/* A run of text of a stream. */
+struct channel {
+	LIST_ENTRY(channel) all;
+	struct guard *g;
+	enum answer_kind kind;
+	uint32_t slot[ANSWER_SLOTS];
+	struct detect_stream *scan;
+	struct restorer *restore;
+	struct buf out; /* what may go */
+	struct json_place place;
+	bool replaced; /* the finding under way is */
+	size_t seen;
+	/* The last event that held nothing but its text, in two parts: what is held goes out in
+	 * another one like it. */
+	struct buf like;
+	size_t like_at;
+	struct buf like_type;
+	bool like_marked;
+};
+
+/* A call's arguments, for rules and injection: as far as they are kept. */
+struct kept_text {
+	LIST_ENTRY(kept_text) all;
+	uint32_t slot[ANSWER_SLOTS];
+	enum answer_kind kind;
+	struct buf name, text;
+};
+
+/* A value that was replaced: where the stream says it again, it is again. */
+struct known {
+	SLIST_ENTRY(known) all;
+	struct span value, with;
+};
+
+struct guard {
+	struct guard_plan plan;
+	int status;
+	const struct answer_format *format;
+	enum guard_way way;
+	enum guard_result failed;
+	struct guard_report report;
+	bool blind;	 /* only metered, and no more can be read of it */
+	bool unsure_way; /* by its first byte it may be JSON */
+	struct entity_set entities;
+	uint16_t roles[DETECT_ENTITIES_MAX];
+	bool evasion;
+	bool media;
+	struct arena judged; /* the last verdict's */
+	struct arena work;   /* of the event or the whole answer */
+	struct arena life;   /* names, known values */
+	struct buf body;     /* WAY_KEEP, WAY_METER */
+	bool body_over;
+	char coding[16]; /* of the body: gzip, … */
+	struct frames frames;
+	struct frame_writer writer;
+	LIST_HEAD(, channel) channels;
+	size_t nchannels;
+	LIST_HEAD(, kept_text) kept;
+	size_t nkept;
+	SLIST_HEAD(, known) known;
+	size_t known_bytes;
+};
+
+/* guard_text.c */
+static inline bool
+guard_inspects(const struct guard *g)
+{
+	return g->plan.inspects;
+}
+static inline bool
+guard_reads(const struct guard *g)
+{
+	return g->plan.inspects || g->plan.vault;
+}
+/* Ends it: nothing more goes out. Returns `result`. */
+enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
+/* So many bytes go out unread: what the policy says of that. */
+enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
+/* Notes what was found; true where its entity is new. */
+bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
+/* Asks the rules. */
+enum guard_result guard_judge(struct guard *g, enum answer_when when);
+/* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory. */
+bool guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with);
+/* The text's findings, in g->work. */
+enum guard_result guard_scan(struct guard *g, struct span text, struct findings *out);
+/* The text as it goes out, in g->work or `text` itself: findings that the rules name replaced,
+ * known values too, placeholders put back. */
+enum guard_result guard_edit(struct guard *g, const struct answer_text *t,
+	const struct findings *found, struct span *out);
+/* Keeps a text for rules that read calls, or the injection score. */
+void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
+void guard_keep_call(struct guard *g, const struct answer_call *c);
+void guard_note(struct guard *g, const struct answer_document *d);
+void json_place_walk(struct json_place *p, struct span text);
+/* The edit that puts `with` in the place of the text's string or number. */
+bool guard_splice(
+	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_stream.c */
+enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);
+enum guard_result guard_events_end(struct guard *g, struct buf *out);
+void guard_channels_free(struct guard *g);
+
+#endif

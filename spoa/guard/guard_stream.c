@@ -1,0 +1,499 @@
+/* Streams: events are read one by one, their texts run through their channels, and what comes
+ * out of those stands in the events that go on. An event whose text is held whole is left out:
+ * its text joins the next one of its channel, or one like it before the channel ends. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "guard/guard_private.h"
+
+enum { LIKE_MAX = 64 << 10 };
+
+static enum guard_result
+no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+/* ---- channels ---- */
+
+static struct channel *
+channel_of(struct guard *g, const struct answer_text *t)
+{
+	struct channel *c;
+
+	LIST_FOREACH (c, &g->channels, all)
+		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
+			return c;
+	if (g->nchannels == CAP_ANSWER_CHANNELS) {
+		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		no_memory(g);
+		return NULL;
+	}
+	c->g = g;
+	c->kind = t->kind;
+	memcpy(c->slot, t->slot, sizeof(c->slot));
+	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
+	buf_init(&c->like, LIKE_MAX);
+	buf_init(&c->like_type, 256);
+	if (guard_inspects(g))
+		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
+	if (g->plan.vault)
+		c->restore = restorer_new(
+			g->plan.vault, t->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
+	g->nchannels++;
+	LIST_INSERT_HEAD(&g->channels, c, all);
+	if ((guard_inspects(g) && !c->scan) || (g->plan.vault && !c->restore)) {
+		no_memory(g);
+		return NULL;
+	}
+	return c;
+}
+
+static void
+channel_free(struct channel *c)
+{
+	LIST_REMOVE(c, all);
+	c->g->nchannels--;
+	detect_stream_free(&c->scan);
+	restorer_free(&c->restore);
+	buf_free(&c->out);
+	buf_free(&c->like);
+	buf_free(&c->like_type);
+	free(c);
+}
+
+void
+guard_channels_free(struct guard *g)
+{
+	while (!LIST_EMPTY(&g->channels))
+		channel_free(LIST_FIRST(&g->channels));
+}
+
+static size_t
+channel_held(const struct channel *c)
+{
+	return (c->scan ? detect_stream_held(c->scan) : 0) +
+	       (c->restore ? restorer_held(c->restore) : 0);
+}
+
+/* After the rules: placeholders are put back. */
+static int
+channel_put(struct channel *c, struct span text)
+{
+	if (c->kind == KIND_ARGUMENTS)
+		json_place_walk(&c->place, text);
+	if (c->restore)
+		return restorer_feed(c->restore, text, &c->out);
+	buf_span(&c->out, text);
+	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+}
+
+/* What stands for a finding; in arguments it may need quotes. */
+static int
+channel_replace(struct channel *c, struct span with)
+{
+	bool quotes = c->kind == KIND_ARGUMENTS && !c->place.string;
+	struct buf b;
+
+	if (!with.p)
+		return ERR_NOMEM;
+	buf_init(&b, 0);
+	if (quotes)
+		buf_json_str(&b, with);
+	else if (c->kind == KIND_ARGUMENTS)
+		buf_json(&b, with);
+	else
+		buf_span(&b, with);
+	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
+	buf_free(&b);
+	return err;
+}
+
+static int
+take_finding(struct channel *c, const struct stream_piece *p)
+{
+	struct guard *g = c->g;
+	struct span with;
+
+	if (p->more)
+		return c->replaced ? 0 : channel_put(c, p->text);
+	if (guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	c->replaced = guard_replacement(g, p->finding.entity, p->text, &with);
+	return c->replaced ? channel_replace(c, with) : channel_put(c, p->text);
+}
+
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct channel *c = arg;
+
+	if (p->kind == PIECE_FINDING)
+		return take_finding(c, p);
+	if (p->kind == PIECE_UNREAD &&
+		guard_unread(c->g, p->text.n, "a run that is too long to be looked at"))
+		return ERR_BAD_STATE;
+	return channel_put(c, p->text);
+}
+
+/* A scan that ends for want of memory or findings ends the answer. */
+static enum guard_result
+scanned(struct guard *g, int err)
+{
+	if (!err || g->failed)
+		return g->failed;
+	if (err == ERR_NOMEM)
+		return no_memory(g);
+	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+}
+
+static enum guard_result
+channel_feed(struct channel *c, struct span text)
+{
+	struct guard *g = c->g;
+	int err;
+
+	g->report.text_bytes += text.n;
+	c->seen += text.n;
+	if (c->scan)
+		err = detect_stream_feed(c->scan, g->plan.scratch, text, take_piece, c);
+	else
+		err = channel_put(c, text);
+	if (c->scan)
+		g->evasion |= detect_stream_evasion(c->scan);
+	if (channel_held(c) > g->report.held_max_bytes)
+		g->report.held_max_bytes = channel_held(c);
+	return scanned(g, err);
+}
+
+static enum guard_result
+channel_finish(struct channel *c)
+{
+	struct guard *g = c->g;
+	int err = 0;
+
+	if (c->scan)
+		err = detect_stream_finish(c->scan, g->plan.scratch, take_piece, c);
+	if (!err && c->restore)
+		err = restorer_end(c->restore, &c->out);
+	if (c->restore)
+		g->report.restorations += restorer_count(c->restore);
+	return scanned(g, err);
+}
+
+/* ---- events of our own ---- */
+
+static void
+remember_like(struct channel *c, const struct frame *f, const struct answer_document *d)
+{
+	const struct answer_text *t = d->texts;
+
+	if (d->ntexts != 1 || d->ends.any || (d->marked && c->like.n && !c->like_marked))
+		return;
+	buf_clear(&c->like);
+	buf_clear(&c->like_type);
+	buf_span(&c->like, span_cut(f->data, 0, t->start));
+	buf_span(&c->like, span_cut(f->data, t->end, f->data.n));
+	buf_span(&c->like_type, f->type);
+	c->like_at = t->start;
+	c->like_marked = d->marked;
+}
+
+/* Usage that only we asked for goes no further. 1: *data is what goes on; 2: nothing does. */
+static int
+hide_usage(struct guard *g, struct span *data)
+{
+	struct span edited;
+
+	if (!g->plan.hide_usage)
+		return 1;
+	int edit = dialect_hide_usage(g->plan.dialect, *data, &g->work, &edited);
+	if (edit == 1)
+		*data = edited;
+	return edit == 2 ? 2 : 1;
+}
+
+static void
+meter(struct guard *g, const struct frame *f, struct span data)
+{
+	if (memmem(data.p, data.n, "sage", 4) || memmem(data.p, data.n, "\\u", 2) ||
+		memmem(data.p, data.n, "_count", 6))
+		dialect_event_usage(g->plan.dialect, f->type, data, &g->work, &g->report.usage);
+}
+
+/* An event like the last one of the channel, with what has become of what was held. */
+static enum guard_result
+channel_say(struct channel *c, struct buf *out)
+{
+	struct guard *g = c->g;
+	struct span like = buf_view(&c->like);
+	struct buf b;
+
+	if (!c->out.n)
+		return g->failed;
+	if (!like.n || buf_failed(&c->like))
+		return guard_fail(g, GUARD_BROKEN, "an event is too long to be said again");
+	buf_init(&b, 0);
+	buf_span(&b, span_cut(like, 0, c->like_at));
+	buf_json(&b, buf_view(&c->out));
+	buf_span(&b, span_cut(like, c->like_at, like.n));
+	struct span data = buf_view(&b);
+	int err = buf_failed(&b) ? ERR_NOMEM : 0;
+	if (!err && hide_usage(g, &data) == 1)
+		err = frame_write(&g->writer, buf_view(&c->like_type), data, out);
+	buf_free(&b);
+	buf_clear(&c->out);
+	return err ? no_memory(g) : g->failed;
+}
+
+static bool
+is_of(const struct channel *c, const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (!d->texts[i].copy && d->texts[i].kind == c->kind &&
+			!memcmp(d->texts[i].slot, c->slot, sizeof(c->slot)))
+			return true;
+	return false;
+}
+
+/* Channels that end with this event and of which it says nothing: what they hold goes first. */
+static enum guard_result
+end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
+{
+	struct channel *c, *next;
+	bool ended = false;
+
+	for (c = LIST_FIRST(&g->channels); c && !g->failed; c = next) {
+		next = LIST_NEXT(c, all);
+		if (d && (!answer_ends(d, c->slot) || is_of(c, d)))
+			continue;
+		ended = true;
+		if (channel_finish(c) || channel_say(c, out))
+			return g->failed;
+		channel_free(c);
+	}
+	return ended ? guard_judge(g, ANSWER_BLOCK) : g->failed;
+}
+
+/* ---- one event ---- */
+
+/* What becomes of one of its texts. */
+static enum guard_result
+run_text(struct guard *g, const struct frame *f, const struct answer_document *d,
+	const struct answer_text *t, struct span *now)
+{
+	*now = t->text;
+	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
+	if (t->copy || t->kind == KIND_OTHER) {
+		struct findings found;
+		bool is_new = false;
+		if (guard_scan(g, t->text, &found))
+			return g->failed;
+		for (size_t i = 0; i < found.n; i++)
+			is_new |= guard_found(g, found.v[i].entity, t->kind);
+		if (is_new && guard_judge(g, ANSWER_NEW))
+			return g->failed;
+		return guard_edit(g, t, &found, now);
+	}
+	struct channel *c = channel_of(g, t);
+	if (!c || channel_feed(c, t->text))
+		return g->failed;
+	if (answer_ends(d, t->slot) && channel_finish(c))
+		return g->failed;
+	*now = c->out.n ? arena_dup(&g->work, buf_view(&c->out)) : SPAN_LIT("");
+	if (!now->p)
+		return no_memory(g);
+	buf_clear(&c->out);
+	if (channel_held(c))
+		remember_like(c, f, d);
+	return g->failed;
+}
+
+struct edited {
+	struct splice *splices;
+	size_t n;
+	bool said, silent; /* it had text; none of it goes now */
+};
+
+static enum guard_result
+run_texts(struct guard *g, const struct frame *f, const struct answer_document *d,
+	struct edited *e)
+{
+	e->splices = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*e->splices));
+	e->silent = true;
+	if (!e->splices)
+		return no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		struct span now;
+		if (run_text(g, f, d, t, &now))
+			return g->failed;
+		e->said |= t->text.n > 0;
+		e->silent &= !now.n;
+		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
+			return no_memory(g);
+	}
+	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
+		e->splices[e->n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
+			SPAN_LIT("null") };
+	return g->failed;
+}
+
+/* Its channels that ended in it are over. */
+static void
+drop_ended(struct guard *g, const struct answer_document *d)
+{
+	struct channel *c, *next;
+
+	for (c = LIST_FIRST(&g->channels); c; c = next) {
+		next = LIST_NEXT(c, all);
+		if (answer_ends(d, c->slot))
+			channel_free(c);
+	}
+}
+
+static enum guard_result
+pass_edited(struct guard *g, const struct frame *f, struct span data, const struct edited *e,
+	struct buf *out)
+{
+	struct buf b;
+	int err = 0;
+
+	buf_init(&b, 0);
+	if (e->n)
+		err = splice_apply(data, e->splices, e->n, &b);
+	struct span now = e->n ? buf_view(&b) : data;
+	if (!err && hide_usage(g, &now) == 1) {
+		if (span_eq(now, data))
+			frame_pass(&g->writer, f, out);
+		else
+			err = frame_rewrite(&g->writer, f, now, out);
+	}
+	buf_free(&b);
+	return err ? no_memory(g) : g->failed;
+}
+
+static bool
+is_done(struct span data)
+{
+	return span_starts(data, SPAN_LIT("[DONE]"));
+}
+
+/* Not JSON: a line of text, where any is possible; else the provider's mistake. */
+static enum guard_result
+plain_event(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct answer_text t = { .kind = KIND_OTHER, .copy = true, .text = f->data };
+	struct findings found;
+	struct span now;
+
+	if (g->format != &answer_any)
+		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no JSON");
+	if (guard_scan(g, t.text, &found))
+		return g->failed;
+	bool is_new = false;
+	for (size_t i = 0; i < found.n; i++)
+		is_new |= guard_found(g, found.v[i].entity, t.kind);
+	if ((is_new && guard_judge(g, ANSWER_NEW)) || guard_edit(g, &t, &found, &now))
+		return g->failed;
+	if (span_eq(now, f->data)) {
+		frame_pass(&g->writer, f, out);
+		return g->failed;
+	}
+	return frame_rewrite(&g->writer, f, now, out) ? no_memory(g) : g->failed;
+}
+
+static enum guard_result
+read_event(struct guard *g, const struct frame *f, struct buf *out)
+{
+	struct answer_document d;
+	struct edited e = { 0 };
+	const char *why;
+
+	g->report.events++;
+	if (is_done(f->data)) {
+		if (end_channels(g, NULL, out) == GUARD_PASS)
+			frame_pass(&g->writer, f, out);
+		return g->failed;
+	}
+	meter(g, f, f->data);
+	int err = answer_read(g->format, f->type, f->data, &g->work, &d, &why);
+	if (err == ERR_NOMEM)
+		return no_memory(g);
+	if (err && guard_reads(g))
+		return plain_event(g, f, out);
+	if (err)
+		return pass_edited(g, f, f->data, &e, out);
+	d.error |= f->exception;
+	guard_note(g, &d);
+	if (!guard_reads(g)) {
+		for (size_t i = 0; i < d.ntexts; i++)
+			g->report.text_bytes += d.texts[i].text.n;
+		return pass_edited(g, f, f->data, &e, out);
+	}
+	if ((d.ends.any && end_channels(g, &d, out)) || run_texts(g, f, &d, &e))
+		return g->failed;
+	if (d.ends.any) {
+		drop_ended(g, &d);
+		if (guard_judge(g, ANSWER_BLOCK))
+			return g->failed;
+	}
+	if (e.said && e.silent && !d.marked && !d.ends.any)
+		return g->failed;
+	return pass_edited(g, f, f->data, &e, out);
+}
+
+static enum guard_result
+one_frame(struct guard *g, int r, const struct frame *f, struct buf *out)
+{
+	if (r == FRAME_OVER) {
+		if (guard_unread(g, f->raw.n, "an event over its cap"))
+			return g->failed;
+		frame_pass(&g->writer, f, out);
+	} else if (!f->has_data) {
+		frame_pass(&g->writer, f, out);
+	} else {
+		read_event(g, f, out);
+	}
+	arena_reset(&g->work);
+	return buf_failed(out) ? no_memory(g) : g->failed;
+}
+
+enum guard_result
+guard_events(struct guard *g, struct span bytes, struct buf *out)
+{
+	struct frame f;
+	int r;
+
+	while ((r = frames_next(&g->frames, &bytes, &f)) > 0)
+		if (one_frame(g, r, &f, out))
+			return g->failed;
+	if (r == ERR_NOMEM)
+		return no_memory(g);
+	return r < 0 ? guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed")
+		     : g->failed;
+}
+
+enum guard_result
+guard_events_end(struct guard *g, struct buf *out)
+{
+	struct frame f;
+	int r;
+
+	while ((r = frames_end(&g->frames, &f)) > 0)
+		if (one_frame(g, r, &f, out))
+			return g->failed;
+	if (r == ERR_NOMEM)
+		return no_memory(g);
+	if (r < 0 && guard_reads(g))
+		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
+	if (r < 0)
+		frame_pass(&g->writer, &f, out);
+	if (end_channels(g, NULL, out))
+		return g->failed;
+	return guard_judge(g, ANSWER_END);
+}

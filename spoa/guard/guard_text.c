@@ -1,0 +1,431 @@
+/* Texts as wholes: scanned, judged, replaced, put back. Shared by whole answers and by what a
+ * stream says in one piece. */
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "guard/guard_private.h"
+#include "text/style.h"
+
+enum {
+	KEPT_MAX = 64,		/* calls and texts kept for rules */
+	KEPT_BYTES = 64 << 10,	/* of each */
+	KNOWN_BYTES = 64 << 10, /* of values that were replaced */
+	BYTES_A_TOKEN = 3,
+	NAME_BYTES = 65,
+};
+
+enum guard_result
+guard_fail(struct guard *g, enum guard_result result, const char *why)
+{
+	if (!g->failed) {
+		g->failed = result;
+		g->report.why = why;
+	}
+	return g->failed;
+}
+
+enum guard_result
+guard_unread(struct guard *g, size_t bytes, const char *why)
+{
+	if (!bytes)
+		return g->failed;
+	g->report.unread_bytes += bytes;
+	if (!g->report.unread_why)
+		g->report.unread_why = why;
+	if (guard_inspects(g) && g->plan.unread != OUT_PERMIT)
+		return guard_fail(g, GUARD_UNREAD, why);
+	return g->failed;
+}
+
+/* ---- what the rules know ---- */
+
+static enum seg_role
+role_of(enum answer_kind kind)
+{
+	return kind == KIND_ARGUMENTS ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
+}
+
+bool
+guard_found(struct guard *g, size_t entity, enum answer_kind kind)
+{
+	struct guard_report *r = &g->report;
+	bool is_new =
+		!entity_in(&g->entities, entity) || !(g->roles[entity] >> role_of(kind) & 1);
+	size_t i = 0;
+
+	entity_add(&g->entities, entity);
+	g->roles[entity] |= (uint16_t)(1u << role_of(kind));
+	while (i < r->nfound && r->found[i].entity != entity)
+		i++;
+	if (i == r->nfound && i < GUARD_ENTITIES)
+		r->found[r->nfound++] = (struct guard_count){ (uint16_t)entity, 0 };
+	if (i < r->nfound)
+		r->found[i].n++;
+	return is_new;
+}
+
+static size_t
+kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
+{
+	struct kept_text *k;
+	size_t n = 0;
+
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind == KIND_ARGUMENTS && k->name.n)
+			tools[n++] =
+				(struct answer_tool){ buf_view(&k->name), buf_view(&k->text) };
+	return n;
+}
+
+static void
+score(struct guard *g)
+{
+	struct kept_text *k;
+
+	if (!g->plan.scores)
+		return;
+	LIST_FOREACH (k, &g->kept, all) {
+		if (k->kind == KIND_ARGUMENTS)
+			continue;
+		struct inject_result got = inject_score(g->plan.policy->inject,
+			buf_view(&k->text), INJECT_TOOL, g->plan.policy->inject_off);
+		if (got.score > g->report.injection)
+			g->report.injection = got.score;
+	}
+}
+
+enum guard_result
+guard_judge(struct guard *g, enum answer_when when)
+{
+	static const struct span opaque[] = { SPAN_LIT("unknown") };
+	struct answer_tool tools[KEPT_MAX];
+	struct guard_report *r = &g->report;
+
+	if (!guard_inspects(g) || g->failed)
+		return g->failed;
+	if (when != ANSWER_NEW)
+		score(g);
+	struct answer_facts f = {
+		.rules = g->plan.rules,
+		.entities = g->entities,
+		.roles = g->roles,
+		.injection = r->injection,
+		.bytes = (int64_t)r->text_bytes,
+		.tokens = r->usage.output_seen ? r->usage.output_tokens
+					       : (int64_t)r->text_bytes / BYTES_A_TOKEN,
+		.finish_reason = span_str(r->finish),
+		.model = span_str(r->model),
+		.status = g->status,
+		.streamed = r->streamed,
+		.evasion = g->evasion,
+		.media = opaque,
+		.nmedia = g->media ? 1 : 0,
+		.tools = tools,
+		.ntools = kept_calls(g, tools),
+	};
+	arena_reset(&g->judged);
+	if (policy_answer(g->plan.policy, g->plan.asked, &f, when, &g->judged, &r->verdict))
+		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	r->judged = true;
+	if (r->verdict.effect == RULE_DENY)
+		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
+	return GUARD_PASS;
+}
+
+/* ---- what is kept for the rules ---- */
+
+static struct kept_text *
+kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct kept_text *k;
+
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind == kind && !memcmp(k->slot, slot, sizeof(k->slot)))
+			return k;
+	if (g->nkept == KEPT_MAX)
+		return NULL;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	g->nkept++;
+	k->kind = kind;
+	memcpy(k->slot, slot, sizeof(k->slot));
+	buf_init(&k->name, 256);
+	buf_init(&k->text, KEPT_BYTES);
+	LIST_INSERT_HEAD(&g->kept, k, all);
+	return k;
+}
+
+void
+guard_keep(struct guard *g, const struct answer_text *t, struct span text)
+{
+	bool call = t->kind == KIND_ARGUMENTS;
+
+	if (!guard_inspects(g) || !(call || g->plan.scores))
+		return;
+	struct kept_text *k = kept_of(g, t->kind, t->slot);
+	if (k && !buf_failed(&k->text))
+		buf_span(&k->text, text);
+}
+
+/* Words of the provider in records: printable, no more than fit, and no values. */
+static void
+note_word(struct guard *g, char *to, size_t size, struct span word)
+{
+	const struct detect_options all = { 0 };
+	struct findings found = { 0 };
+
+	if (g->plan.rules &&
+		(detect_scan(g->plan.rules, g->plan.scratch, word, &all, &g->work, &found) ||
+			found.n))
+		word = SPAN_LIT("<redacted>");
+	size_t n = word.n < size - 1 ? word.n : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(word.p[i] > ' ' && word.p[i] < 0x7f ? word.p[i] : '_');
+	to[n] = '\0';
+}
+
+void
+guard_keep_call(struct guard *g, const struct answer_call *c)
+{
+	struct guard_report *r = &g->report;
+	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, c->slot) : NULL;
+	size_t i = 0;
+
+	if (k && !k->name.n)
+		buf_span(&k->name, c->name);
+	while (i < r->ntools && !span_is(c->name, r->tools[i]))
+		i++;
+	if (i < r->ntools || i == GUARD_TOOLS || !c->name.n)
+		return;
+	char *name = arena_alloc(&g->life, NAME_BYTES);
+	if (name) {
+		note_word(g, name, NAME_BYTES, c->name);
+		r->tools[r->ntools++] = name;
+	}
+}
+
+void
+guard_note(struct guard *g, const struct answer_document *d)
+{
+	struct guard_report *r = &g->report;
+
+	if (d->finish.n)
+		note_word(g, r->finish, sizeof(r->finish), d->finish);
+	if (d->model.n && !r->model[0])
+		note_word(g, r->model, sizeof(r->model), d->model);
+	r->provider_error |= d->error;
+	r->opaque_bytes += d->opaque_bytes;
+	r->sealed_bytes += d->sealed_bytes;
+	g->media |= d->opaque_bytes > 0;
+	for (size_t i = 0; i < d->ncalls; i++)
+		guard_keep_call(g, &d->calls[i]);
+	if (d->ntexts && !r->first_text_us)
+		r->first_text_us = clock_mono_us();
+}
+
+/* ---- one text ---- */
+
+void
+json_place_walk(struct json_place *p, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		if (p->escape)
+			p->escape = false;
+		else if (p->string && c == '\\')
+			p->escape = true;
+		else if (c == '"')
+			p->string = !p->string;
+	}
+}
+
+enum guard_result
+guard_scan(struct guard *g, struct span text, struct findings *out)
+{
+	*out = (struct findings){ 0 };
+	g->report.text_bytes += text.n;
+	if (!guard_inspects(g) || !text.n)
+		return g->failed;
+	int err = detect_scan(
+		g->plan.rules, g->plan.scratch, text, &g->plan.options, &g->work, out);
+	if (err == ERR_NOMEM)
+		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	g->evasion |= out->evasion;
+	return err ? guard_unread(g, text.n, "the detectors gave up") : g->failed;
+}
+
+static void
+remember(struct guard *g, struct span value, struct span with)
+{
+	struct known *k;
+
+	if (!g->report.streamed || value.n < 4 ||
+		g->known_bytes + value.n + with.n > KNOWN_BYTES)
+		return;
+	SLIST_FOREACH(k, &g->known, all)
+	if (span_eq(k->value, value))
+		return;
+	k = arena_new(&g->life, struct known);
+	if (!k)
+		return;
+	k->value = arena_dup(&g->life, value);
+	k->with = arena_dup(&g->life, with);
+	g->known_bytes += value.n + with.n;
+	SLIST_INSERT_HEAD(&g->known, k, all);
+}
+
+bool
+guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with)
+{
+	const struct answer_verdict *v = &g->report.verdict;
+
+	if (!g->report.judged || !entity_in(&v->redact, entity))
+		return false;
+	const unsigned char *key = g->plan.hash_key;
+	struct redactor *r = redactor_new(&g->work, key);
+	*with = (struct span){ NULL, 0 };
+	if (r) {
+		redactor_plain(r);
+		*with = redactor_get(r, (enum redact_style)v->with[entity],
+			span_str(detect_entity_name(g->plan.rules, entity)), value,
+			detect_entity_folds(g->plan.rules, entity), false);
+	}
+	g->report.redactions++;
+	if (with->p)
+		remember(g, value, *with);
+	return true;
+}
+
+/* Puts a replacement where JSON text needs quotes around it. */
+static void
+put_in_json(struct buf *out, const struct json_place *at, bool json, struct span with)
+{
+	if (json && !at->string)
+		buf_json_str(out, with);
+	else if (json)
+		buf_json(out, with);
+	else
+		buf_span(out, with);
+}
+
+static void
+put_text(struct buf *out, struct json_place *at, bool json, struct span text)
+{
+	if (json)
+		json_place_walk(at, text);
+	buf_span(out, text);
+}
+
+/* Values that were replaced before, in a text that the stream says again. */
+static size_t
+known_at(struct guard *g, struct span text, size_t from, const struct known **which)
+{
+	const struct known *k;
+	size_t at = text.n;
+
+	SLIST_FOREACH(k, &g->known, all)
+	{
+		struct span rest = span_cut(text, from, at + k->value.n - 1);
+		const char *p = rest.n ? memmem(rest.p, rest.n, k->value.p, k->value.n) : NULL;
+		if (p && (size_t)(p - text.p) < at) {
+			at = (size_t)(p - text.p);
+			*which = k;
+		}
+	}
+	return at;
+}
+
+static void
+put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text)
+{
+	const struct known *k = NULL;
+	size_t from = 0, to;
+
+	while (!SLIST_EMPTY(&g->known) && (to = known_at(g, text, from, &k)) < text.n) {
+		put_text(out, at, json, span_cut(text, from, to));
+		put_in_json(out, at, json, k->with);
+		g->report.redactions++;
+		from = to + k->value.n;
+	}
+	put_text(out, at, json, span_cut(text, from, text.n));
+}
+
+static enum guard_result
+put_back(struct guard *g, bool json, struct span text, struct span *out)
+{
+	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
+	struct buf b;
+	int err = r ? 0 : ERR_NOMEM;
+
+	buf_init(&b, 0);
+	if (!err)
+		err = restorer_feed(r, text, &b);
+	if (!err)
+		err = restorer_end(r, &b);
+	if (!err && restorer_count(r)) {
+		g->report.restorations += restorer_count(r);
+		*out = arena_dup(&g->work, buf_view(&b));
+	}
+	buf_free(&b);
+	restorer_free(&r);
+	return err || !out->p ? guard_fail(g, GUARD_NO_MEMORY, "out of memory") : GUARD_PASS;
+}
+
+enum guard_result
+guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
+{
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
+	struct json_place at = { false, false };
+	struct buf b;
+	size_t from = 0, redactions = g->report.redactions;
+
+	*out = t->text;
+	if (!t->text.n)
+		return g->failed;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < found->n; i++) {
+		const struct finding *f = &found->v[i];
+		struct span with;
+		struct span value = span_cut(t->text, f->start, f->end);
+		if (f->start < from || !guard_replacement(g, f->entity, value, &with))
+			continue;
+		put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
+		put_in_json(&b, &at, json, with);
+		from = f->end;
+		if (!with.p)
+			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	}
+	put_known(g, &b, &at, json, span_cut(t->text, from, t->text.n));
+	if (g->report.redactions != redactions)
+		*out = arena_dup(&g->work, buf_view(&b));
+	bool bad = buf_failed(&b) || (!out->p && b.n);
+	buf_free(&b);
+	if (bad)
+		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	if (!out->p)
+		*out = SPAN_LIT("");
+	return g->plan.vault && out->n ? put_back(g, json, *out, out) : g->failed;
+}
+
+bool
+guard_splice(struct guard *g, const struct answer_text *t, struct span with, struct splice *out)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (t->number)
+		buf_json_str(&b, with);
+	else
+		buf_json(&b, with);
+	*out = (struct splice){ t->start, t->end, SPAN_LIT("") };
+	if (b.n)
+		out->with = arena_dup(&g->work, buf_view(&b));
+	bool ok = !buf_failed(&b) && out->with.p;
+	buf_free(&b);
+	return ok;
+}

@@ -1,0 +1,93 @@
+/* What a completion says of the answer: what it was, what was found in it and what became of
+ * that. Counts and names, never values. */
+#include "gate/exchange.h"
+#include "steps/record.h"
+
+static void
+put_found(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	for (size_t i = 0; i < a->nfound; i++) {
+		put_item(b, "findings", i);
+		buf_putc(b, '{');
+		put_str(b, "entity",
+			span_str(detect_entity_name(r->snap->rules, a->found[i].entity)));
+		put_int(b, "count", (int64_t)a->found[i].n);
+		if (a->judged && entity_in(&a->verdict.redact, a->found[i].entity))
+			put_str(b, "with",
+				span_str(style_names[a->verdict.with[a->found[i].entity]]));
+		buf_putc(b, '}');
+	}
+	put_end(b, a->nfound);
+}
+
+static void
+put_classes(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->snap->policy->nclasses; i++)
+		if (entity_in(&a->verdict.classes_hit, i))
+			put_text_item(
+				b, "classes", n++, span_str(r->snap->policy->classes[i].name));
+	put_end(b, n);
+}
+
+/* What the rules said last. */
+static void
+put_verdict(const struct guard_report *a, struct buf *b)
+{
+	static const char *const effects[] = { [RULE_DENY] = "deny",
+		[RULE_PERMIT] = "permit",
+		[RULE_REDACT] = "redact",
+		[RULE_CHANGE] = "change" };
+	const struct answer_verdict *v = &a->verdict;
+
+	if (!a->judged)
+		return;
+	put_str(b, "decision", span_str(effects[v->effect]));
+	if (v->effect == RULE_DENY)
+		put_int(b, "denied_with", v->status);
+	put_str(b, "rule", span_str(v->rule ? v->rule->name : NULL));
+	if (v->shadowed) {
+		put_str(b, "would", span_str(effects[v->shadow_effect]));
+		put_str(b, "would_rule",
+			span_str(v->shadow_rule ? v->shadow_rule->name : NULL));
+	}
+	for (size_t i = 0; i < v->ntags; i++)
+		put_text_item(b, "tags", i, span_str(v->tags[i]));
+	put_end(b, v->ntags);
+}
+
+void
+record_answer(struct request *r, struct buf *b)
+{
+	const struct guard *g = r->x ? r->x->guard : NULL;
+
+	if (!g)
+		return;
+	const struct guard_report *a = guard_report(g);
+	put_object(b, "answer");
+	put_flag(b, "streamed", a->streamed);
+	put_flag(b, "inspected", a->inspected);
+	put_flag(b, "provider_error", a->provider_error);
+	put_utf8(b, "model", span_str(a->model));
+	put_str(b, "finish_reason", span_str(a->finish));
+	for (size_t i = 0; i < a->ntools; i++)
+		put_text_item(b, "tool_calls", i, span_str(a->tools[i]));
+	put_end(b, a->ntools);
+	put_verdict(a, b);
+	if (a->judged)
+		put_classes(r, a, b);
+	put_found(r, a, b);
+	put_count(b, "redactions", a->redactions);
+	put_count(b, "restorations", a->restorations);
+	put_count(b, "text_bytes", a->text_bytes);
+	put_count(b, "events", a->events);
+	put_count(b, "opaque_bytes", a->opaque_bytes);
+	put_count(b, "sealed_bytes", a->sealed_bytes);
+	put_count(b, "not_inspected_bytes", a->inspected ? a->unread_bytes : 0);
+	put_str(b, "not_inspected_why", span_str(a->inspected ? a->unread_why : NULL));
+	if (a->first_text_us > r->begun_us)
+		put_int(b, "first_text_us", (int64_t)(a->first_text_us - r->begun_us));
+	buf_putc(b, '}');
+}

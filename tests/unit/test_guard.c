@@ -1,0 +1,364 @@
+/* Answers through the guard: what comes out of whole ones and of streams, cut anywhere, under
+ * rules with phase: response. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "answer/document.h"
+#include "guard/guard.h"
+#include "support/policy_fix.h"
+
+#define H      POLICY_HEAD
+#define REDACT "rules: [{name: a, phase: response, redact: {classes: [pii]}}]\n"
+#define DENY                                                                                   \
+	"rules: [{name: a, phase: response, when: '\"US_SSN\" in response.entities', deny: "   \
+	"{reason: no numbers}}]\n"
+#define MAIL "jane.doe@example.org"
+
+#define CHUNK(text)                                                                            \
+	"data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text         \
+	"\"}}]}\n\n"
+#define STOP                                                                                   \
+	"data: "                                                                               \
+	"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"   \
+	"\n\n"                                                                                 \
+	"data: [DONE]\n\n"
+
+static const struct row {
+	const char *name, *rules, *dialect, *path, *type, *in;
+	const char *want; /* text by channel, then what the report says */
+} rows[] = {
+	{ "a whole answer is redacted", REDACT, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+		"\"assistant\","
+		"\"content\":\"write to " MAIL "\"},\"finish_reason\":\"stop\"}]}",
+		"text 0.0 write to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "in its arguments too, with quotes where there were none", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+		"\"arguments\":\"{\\\"to\\\":\\\"" MAIL
+		"\\\",\\\"card\\\":4111111111111111}\"}}]},"
+		"\"finish_reason\":\"tool_calls\"}]}",
+		"arguments 0.0 {\"to\":\"<EMAIL_ADDRESS>\",\"card\":\"<CREDIT_CARD>\"}|finish "
+		"tool_calls|found 2|redacted 2|tool f|" },
+	{ "arguments that are values", REDACT, "anthropic", "/v1/messages", "application/json",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"f\","
+		"\"input\":{"
+		"\"card\":4111111111111111,\"to\":[\"" MAIL
+		"\"]}}],\"stop_reason\":\"tool_use\"}",
+		"arguments 0.0 card<CREDIT_CARD>to<EMAIL_ADDRESS>|finish tool_use|found "
+		"2|redacted "
+		"2|tool f|" },
+	{ "a whole answer is denied", DENY, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"my ssn is 536-22-1840\"}}]}",
+		"denied no numbers|found 1|" },
+	{ "an error document of the provider is read like the rest", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
+		"{\"error\":{\"message\":\"bad: " MAIL "\"}}",
+		"other 0.0 bad: <EMAIL_ADDRESS>|found 1|redacted 1|error|" },
+	{ "text that is no JSON", REDACT, "openai", "/v1/audio/transcriptions", "text/plain",
+		"call " MAIL, "raw call <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
+		"{\"x\":\"" MAIL "\"}", "other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "an answer that is broken", REDACT, "openai", "/v1/chat/completions",
+		"application/json", "{\"choices\":[", "broken the answer is no strict JSON|" },
+	{ "what is said token by token again goes", REDACT, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{"
+		"\"token\":\"x\"}]}}]}",
+		"text 0.0 x|" },
+	/* streams */
+	{ "a stream's value over several events", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		CHUNK("write to ") CHUNK("jane") CHUNK(".doe@ex") CHUNK("ample.o")
+			CHUNK("rg now") STOP,
+		"text 0.0 write to <EMAIL_ADDRESS> now|finish stop|found 1|redacted 1|" },
+	{ "one that the end completes", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream", CHUNK("at jane.") CHUNK("doe@example.org") STOP,
+		"text 0.0 at <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "two choices at once", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("a jane.doe@") "data: "
+				     "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b "
+				     "john@\"}}]}\n\n" CHUNK(
+					     "example.org") "data: "
+							    "{\"choices\":[{\"index\":1,"
+							    "\"delta\":{\"content\":\"example."
+							    "net\"}}]}\n\n"
+							    "data: "
+							    "{\"choices\":[{\"index\":1,"
+							    "\"delta\":{},\"finish_reason\":"
+							    "\"stop\"}]}\n\n" STOP,
+		"text 1.0 b <EMAIL_ADDRESS>|text 0.0 a <EMAIL_ADDRESS>|finish stop|found "
+		"2|redacted 2|" },
+	{ "a stream that is denied", DENY, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		CHUNK("the ssn is ") CHUNK("536-22-") CHUNK("1840 of him") STOP,
+		"denied no numbers|finish stop|found 1|" },
+	{ "a stream without a value is byte for byte what it was", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		": hi\r\n\r\n" CHUNK("one. ") CHUNK("\\u0074wo. ") STOP,
+		"text 0.0 one. two. |finish stop|" },
+	{ "an Anthropic block", REDACT, "anthropic", "/v1/messages", "text/event-stream",
+		"event: message_start\ndata: "
+		"{\"type\":\"message_start\",\"message\":{\"model\":\"c\","
+		"\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n"
+		"event: content_block_start\ndata: "
+		"{\"type\":\"content_block_start\",\"index\":0,"
+		"\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+		"event: content_block_delta\ndata: "
+		"{\"type\":\"content_block_delta\",\"index\":0,"
+		"\"delta\":{\"type\":\"text_delta\",\"text\":\"to jane.doe@\"}}\n\n"
+		"event: content_block_delta\ndata: "
+		"{\"type\":\"content_block_delta\",\"index\":0,"
+		"\"delta\":{\"type\":\"text_delta\",\"text\":\"example.org\"}}\n\n"
+		"event: content_block_stop\ndata: "
+		"{\"type\":\"content_block_stop\",\"index\":0}\n\n"
+		"event: message_delta\ndata: "
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+		"\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n"
+		"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|usage 3 9|" },
+	{ "responses say it again when it is done", REDACT, "openai", "/v1/responses",
+		"text/event-stream",
+		"event: response.output_text.delta\ndata: "
+		"{\"type\":\"response.output_text.delta\","
+		"\"output_index\":0,\"content_index\":0,\"delta\":\"to jane.doe@ex\"}\n\n"
+		"event: response.output_text.delta\ndata: "
+		"{\"type\":\"response.output_text.delta\","
+		"\"output_index\":0,\"content_index\":0,\"delta\":\"ample.org\"}\n\n"
+		"event: response.output_text.done\ndata: "
+		"{\"type\":\"response.output_text.done\","
+		"\"output_index\":0,\"content_index\":0,\"text\":\"to " MAIL "\"}\n\n"
+		"event: response.completed\ndata: "
+		"{\"type\":\"response.completed\",\"response\":{"
+		"\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{"
+		"\"type\":"
+		"\"output_text\",\"text\":\"to " MAIL "\"}]}]}}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>to "
+		"<EMAIL_ADDRESS>|finish "
+		"completed|found 3|redacted 3|" },
+	{ "an Ollama stream", REDACT, "ollama", "/api/chat", "application/x-ndjson",
+		"{\"model\":\"l\",\"message\":{\"content\":\"to jane.doe@\"},\"done\":false}\n"
+		"{\"model\":\"l\",\"message\":{\"content\":\"example.org\"},\"done\":false}\n"
+		"{\"model\":\"l\",\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":"
+		"\"stop\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "Gemini's array", REDACT, "gemini", "/v1beta/models/g:streamGenerateContent",
+		"application/json",
+		"[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
+		"jane.doe@\"}]}}]}\n,\r\n"
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
+		"\"finishReason\":\"STOP\"}]}\n]",
+		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|" },
+	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream", CHUNK("one. ") "data: {oops\n\n",
+		"broken an event of the stream is no JSON|" },
+};
+
+/* ---- the texts of what came out ---- */
+
+static const char *const kinds[] = { "text", "reasoning", "refusal", "arguments", "other" };
+enum { TEXTS = 8 };
+struct joined {
+	struct {
+		char name[32];
+		struct buf text;
+	} v[TEXTS];
+	size_t n;
+};
+
+static void
+join(struct joined *j, const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		char name[32];
+		size_t k = 0;
+		snprintf(name, sizeof(name), "%s%s %u.%u", kinds[t->kind],
+			t->copy && t->kind != KIND_OTHER && !t->deep ? "=" : "", t->slot[0],
+			t->slot[1]);
+		while (k < j->n && strcmp(j->v[k].name, name) != 0)
+			k++;
+		if (k == j->n) {
+			assert_true(k < TEXTS);
+			snprintf(j->v[j->n++].name, sizeof(name), "%s", name);
+			buf_init(&j->v[k].text, 0);
+		}
+		buf_span(&j->v[k].text, t->text);
+	}
+}
+
+static void
+read_out(const struct row *r, struct span out, bool streamed, struct joined *j)
+{
+	const struct answer_format *f =
+		answer_format_find(span_str(r->dialect), span_str(r->path));
+	struct answer_document d;
+	struct frames frames;
+	struct frame frame;
+	struct arena a;
+	const char *why;
+	enum frames_kind kind = !strcmp(r->type, "text/event-stream")  ? FRAMES_SSE
+				: !strcmp(r->type, "application/json") ? FRAMES_ARRAY
+								       : FRAMES_LINES;
+
+	arena_init(&a, 0, false);
+	if (!streamed) {
+		if (answer_read(f, SPAN_LIT(""), out, &a, &d, &why) == 0)
+			join(j, &d);
+		arena_reset(&a);
+		return;
+	}
+	frames_init(&frames, kind, 0);
+	while (frames_next(&frames, &out, &frame) > 0)
+		if (frame.has_data && answer_read(f, frame.type, frame.data, &a, &d, &why) == 0)
+			join(j, &d);
+	frames_free(&frames);
+	arena_reset(&a);
+}
+
+static void
+tell(const struct row *r, struct guard *g, enum guard_result got, struct span out,
+	struct buf *say)
+{
+	const struct guard_report *rep = guard_report(g);
+	struct joined j = { .n = 0 };
+	size_t found = 0;
+
+	if (span_is(out, r->in)) {
+		buf_str(say, "same|");
+		if (!strcmp(r->want, "same|"))
+			goto out;
+		buf_clear(say);
+	}
+	read_out(r, out, rep->streamed, &j);
+	if (!j.n && out.n && !rep->streamed)
+		buf_printf(say, "raw %.*s|", SPAN_ARG(out));
+	for (size_t i = 0; i < j.n; i++)
+		if (j.v[i].text.n)
+			buf_printf(
+				say, "%s %.*s|", j.v[i].name, SPAN_ARG(buf_view(&j.v[i].text)));
+	if (got == GUARD_DENIED)
+		buf_printf(say, "denied %s|", rep->verdict.reason);
+	else if (got)
+		buf_printf(say, "broken %s|", rep->why);
+	if (rep->finish[0])
+		buf_printf(say, "finish %s|", rep->finish);
+	for (size_t i = 0; i < rep->nfound; i++)
+		found += rep->found[i].n;
+	if (found)
+		buf_printf(say, "found %zu|", found);
+	if (rep->redactions)
+		buf_printf(say, "redacted %zu|", rep->redactions);
+	for (size_t i = 0; i < rep->ntools; i++)
+		buf_printf(say, "tool %s|", rep->tools[i]);
+	if (rep->provider_error)
+		buf_str(say, "error|");
+	if (rep->usage.known)
+		buf_printf(say, "usage %ld %ld|", (long)rep->usage.input_tokens,
+			(long)rep->usage.output_tokens);
+out:
+	buf_putc(say, '\0');
+	for (size_t i = 0; i < j.n; i++)
+		buf_free(&j.v[i].text);
+}
+
+/* In two pieces, or in pieces of `step` bytes. */
+static void
+run(const struct row *r, const struct policy *p, const struct answer_request *asked,
+	struct detect_scratch *scratch, size_t cut, size_t step, struct buf *out,
+	struct buf *say)
+{
+	struct guard_plan plan = { .format = answer_format_find(
+					   span_str(r->dialect), span_str(r->path)),
+		.dialect = dialect_find(span_str(r->dialect)),
+		.path = span_str(r->path),
+		.policy = p,
+		.rules = detect_fix()->rules,
+		.scratch = scratch,
+		.inspects = true,
+		.options = policy_detect_options(p),
+		.asked = asked,
+		.unread = OUT_DENY };
+	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
+	struct span in = span_str(r->in);
+	enum guard_result got = GUARD_PASS;
+
+	if (!plan.dialect)
+		plan.dialect = dialect_find(SPAN_LIT("rest"));
+	struct guard *g = guard_new(&plan, &head);
+	assert_non_null(g);
+	for (size_t at = 0, to; at < in.n && !got; at = to) {
+		to = step ? at + step : at < cut ? cut : in.n;
+		got = guard_feed(g, span_cut(in, at, to), out);
+	}
+	if (!got)
+		got = guard_end(g, out);
+	tell(r, g, got, buf_view(out), say);
+	guard_drop(&g);
+}
+
+static void
+every_cut_gives_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct row *r = &rows[i];
+		struct policy_fix f;
+		struct buf text, out, say, out2, say2;
+		struct arena a;
+		struct answer_request asked;
+		struct identity id = { .verified = true };
+		buf_init(&text, 0);
+		buf_printf(&text, "%s%s%c", H, r->rules, 0);
+		if (!fix_load(&f, &fix_config, buf_view(&text).p))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+		arena_init(&a, 0, false);
+		struct policy_facts facts = { .identity = &id,
+			.route = &f.p->routes[0],
+			.whole = true,
+			.rules = detect_fix()->rules };
+		assert_int_equal(policy_answer_request(f.p, &facts, &a, &asked), 0);
+		struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+		buf_init(&out, 0);
+		buf_init(&say, 0);
+		run(r, f.p, &asked, scratch, 0, SIZE_MAX / 2, &out, &say);
+		if (strcmp(buf_view(&say).p, r->want) != 0)
+			fail_msg("%s:\n got  %s\n want %s\n out %.*s", r->name,
+				buf_view(&say).p, r->want, SPAN_ARG(buf_view(&out)));
+		for (size_t cut = 0; cut < strlen(r->in); cut++) {
+			buf_init(&out2, 0);
+			buf_init(&say2, 0);
+			run(r, f.p, &asked, scratch, cut, cut ? 0 : 1, &out2, &say2);
+			if (!span_eq(buf_view(&out), buf_view(&out2)) ||
+				!span_eq(buf_view(&say), buf_view(&say2)))
+				fail_msg("%s, cut at %zu:\n got  %s %.*s\n want %s %.*s",
+					r->name, cut, buf_view(&say2).p,
+					SPAN_ARG(buf_view(&out2)), buf_view(&say).p,
+					SPAN_ARG(buf_view(&out)));
+			buf_free(&out2);
+			buf_free(&say2);
+		}
+		detect_scratch_free(&scratch);
+		arena_reset(&a);
+		buf_free(&out);
+		buf_free(&say);
+		buf_free(&text);
+		fix_done(&f);
+	}
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_cut_gives_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
