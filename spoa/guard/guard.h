@@ -14,7 +14,7 @@
 #include "base/caps.h"
 #include "detect/detect.h"
 #include "policy/answer.h"
-#include "text/dialect.h"
+#include "dialect/dialect.h"
 
 /* All of it is borrowed, and lives as long as the guard. */
 struct guard_plan {
