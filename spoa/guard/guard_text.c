@@ -75,7 +75,9 @@ kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
 	LIST_FOREACH (k, &g->kept, all)
 		if (k->kind == KIND_ARGUMENTS && k->name.n)
 			tools[n++] =
-				(struct answer_tool){ buf_view(&k->name), buf_view(&k->text) };
+				(struct answer_tool){ .name = buf_view(&k->name),
+					.arguments = buf_view(&k->text),
+					.lost = buf_failed(&k->text) };
 	return n;
 }
 
