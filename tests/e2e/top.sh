@@ -49,6 +49,8 @@ models = [d.get("model") for w in o["workers"] for d in w["recent"]]
 assert "m70" in models and sum(w["decisions"] for w in o["workers"]) == 74
 PY
 
+is "on TCP it needs the token" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/recent") $(curl -s -o /dev/null -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/recent")" "401 200"
+
 # on a terminal
 cat >"$D/screen.py" <<'PY'
 import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time

@@ -224,6 +224,27 @@ stage_count(const struct stage *s, enum metric m)
 	return atomic_load(&s->metrics[0].v[m]) + atomic_load(&s->metrics[1].v[m]);
 }
 
+/* What /metrics says of both workers by labels and stages: the value on the line that begins
+ * with tollgate_ and that; -1: there is none. */
+static inline int64_t
+stage_series(const struct stage *s, const char *name)
+{
+	const struct tallies *const all[] = { gate_tally(s->gate[0]), gate_tally(s->gate[1]) };
+	struct series_sum *sum = series_sum_new();
+	char want[256];
+	struct buf b;
+
+	buf_init(&b, 0);
+	tally_write(sum, &b, all, 2);
+	buf_putc(&b, '\0');
+	int n = snprintf(want, sizeof(want), "\ntollgate_%s ", name);
+	const char *at = strstr(buf_view(&b).p, want);
+	int64_t value = at ? strtoll(at + n, NULL, 10) : -1;
+	buf_free(&b);
+	series_sum_free(&sum);
+	return value;
+}
+
 /* What a limit of one minute counts now for a person: a charge of nothing reads it. */
 static inline int64_t
 stage_charged(struct stage *s, const char *limit, const char *person)

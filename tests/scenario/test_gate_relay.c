@@ -570,6 +570,52 @@ tokens_are_settled_by_what_was_used(void **state)
 	}
 }
 
+/* Who claims it counts its tokens; the model is told apart there too. */
+static void
+decisions_and_tokens_are_counted_by_labels(void **state)
+{
+#define LABELS "{route=\"chat\",provider=\"-\",model=\"gpt\","
+	struct stage s;
+	struct call c;
+	struct pass p;
+
+	(void)state;
+	stage_up(&s, POLICY);
+	call_do(&s, &hello, &c);
+	assert_int_equal(
+		stage_series(&s, "route_decisions_total" LABELS "decision=\"permit\"}"), 1);
+	assert_int_equal(stage_series(&s, "stage_seconds_count{stage=\"audit\"}"), 1);
+	assert_int_equal(stage_series(&s, "stage_seconds_count{stage=\"total\"}"), 1);
+	assert_int_equal(stage_series(&s, "stage_seconds_count{stage=\"outside\"}"), 0);
+	assert_int_equal(pass_claim(&s, 1, &p, &c, LEN(HELLO)), 0);
+	pass_finish(&p, END_COMPLETE, 200, 11, 22);
+	stage_settle(&s);
+	assert_int_equal(stage_series(&s, "route_tokens_total" LABELS "type=\"input\"}"), 11);
+	assert_int_equal(stage_series(&s, "route_tokens_total" LABELS "type=\"output\"}"), 22);
+	assert_int_equal(
+		stage_series(&s, "route_decisions_total" LABELS "decision=\"permit\"}"), 1);
+	assert_int_equal(gate_tally(s.gate[0])->series.nmodels, 1);
+	assert_int_equal(gate_tally(s.gate[1])->series.nmodels, 1);
+	stage_down(&s);
+	/* the time of a stage is that of its wait, on the stage's clock */
+	stage_up(&s, POLICY);
+	call_send(&s, 0, &hello, &c);
+	stage_quota(&s);
+	fake_pass_us(20000);
+	stage_settle(&s);
+	assert_int_equal(
+		stage_series(&s, "stage_seconds_bucket{stage=\"audit\",le=\"0.01\"}"), 0);
+	assert_int_equal(
+		stage_series(&s, "stage_seconds_bucket{stage=\"audit\",le=\"0.025\"}"), 1);
+	assert_int_equal(
+		stage_series(&s, "stage_seconds_bucket{stage=\"policy\",le=\"0.00001\"}"), 1);
+	assert_int_equal(pass_claim(&s, 0, &p, &c, LEN(HELLO)), 0);
+	pass_finish(&p, END_COMPLETE, 200, 1, 2);
+	stage_settle(&s);
+	stage_down(&s);
+#undef LABELS
+}
+
 /* The response's last byte waits for the completion; what a failing disk means is
  * the policy's to say. */
 static void
@@ -720,6 +766,7 @@ main(void)
 		cmocka_unit_test(a_deferred_body_that_does_not_come_is_refused_by_the_relay),
 		cmocka_unit_test(an_exchange_may_end_at_every_point),
 		cmocka_unit_test(tokens_are_settled_by_what_was_used),
+		cmocka_unit_test(decisions_and_tokens_are_counted_by_labels),
 		cmocka_unit_test(the_last_byte_waits_for_the_completion),
 		cmocka_unit_test(a_disk_that_hangs_holds_up_nothing_where_the_policy_permits),
 		cmocka_unit_test(a_deferred_verdict_has_the_agents_deadline),

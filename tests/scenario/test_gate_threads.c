@@ -327,6 +327,40 @@ side_run(void *arg)
 	return NULL;
 }
 
+/* ---- the admin thread: /metrics and /recent, again and again ---- */
+
+static pthread_t scraper;
+static atomic_bool scrape_stop;
+static uint64_t scraped; /* decisions, at the end */
+
+static void *
+scrape(void *arg)
+{
+	const struct tallies *const all[] = { gate_tally(sides[0].gate),
+		gate_tally(sides[1].gate) };
+	struct series_sum *sum = series_sum_new();
+	bool last = false;
+	(void)arg;
+	while (!last) {
+		struct buf b;
+		last = atomic_load(&scrape_stop);
+		buf_init(&b, 0);
+		tally_write(sum, &b, all, 2);
+		buf_putc(&b, '\0');
+		scraped = 0;
+		for (const char *p = buf_view(&b).p;
+			(p = strstr(p, "\ntollgate_route_decisions_total{")); p++)
+			scraped += strtoull(strstr(p, "} ") + 2, NULL, 10);
+		buf_clear(&b);
+		recent_write(&all[0]->recent, &b);
+		recent_write(&all[1]->recent, &b);
+		buf_free(&b);
+		usleep(1000);
+	}
+	series_sum_free(&sum);
+	return NULL;
+}
+
 static void
 workers_on_threads_agree_while_policies_change(void **state)
 {
@@ -380,8 +414,11 @@ workers_on_threads_agree_while_policies_change(void **state)
 	pthread_create(&disk_thread, NULL, disk_run, NULL);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&sides[i].thread, NULL, side_run, &sides[i]);
+	pthread_create(&scraper, NULL, scrape, NULL);
 	for (int i = 0; i < 2; i++)
 		pthread_join(sides[i].thread, NULL);
+	atomic_store(&scrape_stop, true);
+	pthread_join(scraper, NULL);
 	/* What is fire and forget may still be on its way to the table. */
 	for (int k = 0; k < 3; k++)
 		for (int i = 0; i < 2; i++)
@@ -390,6 +427,12 @@ workers_on_threads_agree_while_policies_change(void **state)
 	pthread_join(disk_thread, NULL);
 	assert_true(atomic_load(&records) > REQUESTS);
 	assert_int_equal(gate_held_bytes(shared), 0);
+	uint64_t decided = 0;
+	static const enum metric kinds[] = { M_DECIDE_PERMIT, M_DECIDE_REDACT, M_DECIDE_DENY };
+	for (size_t i = 0; i < 6; i++)
+		decided += atomic_load(&sides[i / 3].metrics.v[kinds[i % 3]]);
+	assert_true(decided > REQUESTS);
+	assert_int_equal(scraped, decided);
 	assert_true(atomic_load(&sides[0].metrics.v[M_HANDOVERS]) > 0);
 	assert_true(atomic_load(&sides[0].metrics.v[M_QUOTA_REFUSED]) +
 			    atomic_load(&sides[1].metrics.v[M_QUOTA_REFUSED]) >
