@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,6 +157,21 @@ print_lines(FILE *to, struct span text)
 	buf_free(&b);
 }
 
+int
+admin_print_json(const char *what, struct span answer)
+{
+	json_t *o = json_loadb(answer.p, answer.n, 0, NULL);
+	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+	json_decref(o);
+	if (!text)
+		return cmd_fail(what, "the daemon's answer is not understood");
+	int code = puts(text) < 0 || fflush(stdout) ? cmd_fail(what, "%s", strerror(errno))
+						    : EXIT_DONE;
+	free(text);
+	return code;
+}
+
 static int
 show_status(struct span status, struct span ready, bool ok)
 {
@@ -203,8 +219,9 @@ cmd_status(int argc, char **argv)
 	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
 	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
 	if (is_ready && as_json) {
-		printf("%.*s", SPAN_ARG(buf_view(&status)));
-		code = is_ready == 200 ? EXIT_DONE : EXIT_NO;
+		code = admin_print_json("status", buf_view(&status));
+		if (code == EXIT_DONE && is_ready != 200)
+			code = EXIT_NO;
 	} else if (is_ready) {
 		code = show_status(buf_view(&status), buf_view(&ready), is_ready == 200);
 	}

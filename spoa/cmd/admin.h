@@ -14,6 +14,8 @@ struct admin_call {
 
 /* The status of the answer, or 0 with the reason in *why. */
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
+/* An answer in JSON, as ASCII: whatever is in it, a terminal obeys nothing. An exit code. */
+int admin_print_json(const char *what, struct span answer);
 /* The admin socket, in the arena; NULL after a message. `named`: the configuration of -c, or
  * NULL. */
 const char *admin_socket(const char *what, const char *named, struct arena *a);

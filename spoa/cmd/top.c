@@ -166,19 +166,13 @@ put_line(struct buf *out, const struct row *r)
 /* ---- once ---- */
 
 static int
-print_once(struct answer *a, bool as_json)
+print_once(struct answer *a)
 {
 	struct buf out;
 
 	buf_init(&out, 0);
 	qsort(a->row, a->n, sizeof(*a->row), by_time);
-	if (as_json) {
-		char *text = json_dumps(a->doc, JSON_COMPACT | JSON_ENSURE_ASCII);
-		buf_str(&out, text ? text : "");
-		buf_putc(&out, '\n');
-		free(text);
-	}
-	for (size_t i = 0; i < a->n && !as_json; i++)
+	for (size_t i = 0; i < a->n; i++)
 		put_line(&out, &a->row[i]);
 	int code = cmd_write(&out) ? EXIT_DONE : cmd_fail("top", "%s", strerror(errno));
 	buf_free(&out);
@@ -402,8 +396,10 @@ cmd_top(int argc, char **argv)
 	else if (status && (status != 200 || !answer_read(&first, buf_view(&out))))
 		cmd_fail("top", "the daemon's answer is not understood: is it older than this "
 				"program?");
-	else if (status && (as_json || !isatty(STDOUT_FILENO)))
-		code = print_once(&first, as_json);
+	else if (status && as_json)
+		code = admin_print_json("top", buf_view(&out));
+	else if (status && !isatty(STDOUT_FILENO))
+		code = print_once(&first);
 	else if (status)
 		code = watch(&call, &first);
 	answer_free(&first);

@@ -118,7 +118,7 @@ python3 "$D/liar.py" "$D/liar.sock" &
 liar=$!
 sed "s#unix@[^ \"]*admin[^ \"]*.sock#unix@$D/liar.sock#" "$D/tollgate.yaml" >"$D/liar.yaml"
 for _ in $(seq 50); do [ -S "$D/liar.sock" ] && break; sleep 0.1; done
-for command in top status reload 'top --json'; do
+for command in top status reload 'top --json' 'status --json'; do
 	# shellcheck disable=SC2086
 	"$B/tollgate" $command -c "$D/liar.yaml" >"$D/out" 2>&1
 	check "$command has something to show" test -s "$D/out"
