@@ -47,7 +47,8 @@ struct reading {
 	unsigned line;
 	struct branch branch[HAPROXY_IF_DEPTH];
 	size_t depth;
-	bool ended; /* the rest of the file is not read */
+	unsigned from; /* where the outermost .if is */
+	bool ended;    /* the rest of the file is not read */
 };
 
 void
@@ -127,6 +128,19 @@ branch_condition(struct reading *r, const struct haproxy_line *line)
 	return value;
 }
 
+static void
+block_end(struct reading *r)
+{
+	struct haproxy *h = r->h;
+	struct haproxy_block *all =
+		arena_grow(&h->arena, h->block, h->nblock, &h->block_room, sizeof(*all), 8);
+
+	if (!all)
+		return;
+	h->block = all;
+	all[h->nblock++] = (struct haproxy_block){ r->file, r->from, r->line };
+}
+
 /* A line that begins with a dot. */
 static void
 directive(struct reading *r, const struct haproxy_line *line)
@@ -142,6 +156,8 @@ directive(struct reading *r, const struct haproxy_line *line)
 			return;
 		}
 		bool skip = skipping(r);
+		if (r->depth == 0)
+			r->from = r->line;
 		b = &r->branch[r->depth++];
 		*b = (struct branch){ .taken = skip };
 		branch_next(b, skip ? 0 : branch_condition(r, line));
@@ -150,7 +166,8 @@ directive(struct reading *r, const struct haproxy_line *line)
 	} else if (b && span_is(word, ".else")) {
 		branch_next(b, 1);
 	} else if (b && span_is(word, ".endif")) {
-		r->depth--;
+		if (--r->depth == 0)
+			block_end(r);
 	} else if (!span_is(word, ".notice") && !span_is(word, ".warning") &&
 		   !span_is(word, ".alert") && !span_is(word, ".diag")) {
 		haproxy_note(

@@ -48,6 +48,12 @@ struct haproxy_section {
 	const struct haproxy_section *defaults; /* what it begins with; NULL: HAProxy's own */
 };
 
+/* An .if that is in no other, to its .endif. */
+struct haproxy_block {
+	const char *file;
+	unsigned from, to; /* lines */
+};
+
 struct haproxy {
 	struct arena arena;
 	struct haproxy_section *section;
@@ -55,6 +61,8 @@ struct haproxy {
 	unsigned version[3];   /* 2, 6, 12; 0: unknown */
 	struct span *variable; /* NAME=VALUE: of /etc/default/haproxy, setenv and presetenv */
 	size_t nvariable;
+	struct haproxy_block *block;
+	size_t nblock;
 	struct buf notes; /* "file:line: what could not be read\n" */
 	size_t bytes, files;
 	/* where the reader is */
@@ -62,7 +70,7 @@ struct haproxy {
 	bool said;    /* and that was said of it */
 	bool joined;  /* a file goes on in the section of the one before: files that are not
 			 HAProxy's own */
-	size_t room, line_room, variable_room;
+	size_t room, line_room, variable_room, block_room;
 };
 
 void haproxy_init(struct haproxy *h);

@@ -38,6 +38,20 @@ insert(struct lay *l, const char *file, unsigned after, const struct buf *text)
 				   .file = file, .after = after, .text = buf_view(text) });
 }
 
+/* A place in a section that is in none of its .if: what is laid there is there whatever they
+ * say. Before or after that block. */
+static unsigned
+outside(const struct haproxy *h, const struct haproxy_section *s, unsigned after, bool before)
+{
+	for (size_t i = 0; i < h->nblock; i++) {
+		const struct haproxy_block *b = &h->block[i];
+		if (!strcmp(b->file, s->head->file) && b->from > s->head->line &&
+			b->from <= after && after < b->to)
+			return before ? b->from - 1 : b->to;
+	}
+	return after;
+}
+
 /* Whether a line of the section says this already; spacing and comments do not count. */
 static bool
 has_line(const struct haproxy_section *s, struct span line)
@@ -116,7 +130,9 @@ lay_global(struct lay *l, const struct haproxy *h)
 				own->line, SPAN_ARG(line));
 	}
 	if (s)
-		insert(l, s->head->file, s->n ? s->line[s->n - 1].line : s->head->line, &out);
+		insert(l, s->head->file,
+			outside(h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
+			&out);
 	else if (h->n)
 		insert(l, h->section[0].head->file, 0, &out);
 	buf_free(&out);
@@ -124,7 +140,7 @@ lay_global(struct lay *l, const struct haproxy *h)
 
 /* After the bind lines; before the first use_backend. */
 static void
-lay_frontend(struct lay *l)
+lay_frontend(struct lay *l, const struct haproxy *h)
 {
 	const struct haproxy_section *s = l->front;
 	unsigned bind = s->head->line, route = 0, last = s->head->line;
@@ -142,6 +158,10 @@ lay_frontend(struct lay *l)
 			 span_starts(haproxy_word(&s->line[i], 1), SPAN_LIT("comp"));
 		last = s->line[i].line;
 	}
+	route = route ? outside(h, s, route - 1, true) : outside(h, s, last, false);
+	bind = outside(h, s, bind, false);
+	if (bind > route) /* ACLs are known from their line on */
+		bind = route;
 	buf_init(&out, 1 << 20);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
@@ -149,7 +169,7 @@ lay_frontend(struct lay *l)
 	insert(l, s->head->file, bind, &out);
 	buf_clear(&out);
 	piece_lines(l, s, shipped_piece(PIECE_ROUTES), &out);
-	insert(l, s->head->file, route ? route - 1 : last, &out);
+	insert(l, s->head->file, route, &out);
 	buf_free(&out);
 }
 
@@ -204,7 +224,7 @@ lay_edits(struct lay *l, const struct haproxy *h)
 {
 	if (!l->laid) {
 		lay_global(l, h);
-		lay_frontend(l);
+		lay_frontend(l, h);
 	}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];

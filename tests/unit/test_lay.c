@@ -466,6 +466,54 @@ files_and_folders_are_one_configuration(void **state)
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
+/* The lines of the result that begin with these words, in their order, one of each. */
+static void
+in_order(const char *text, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *p = strstr(text, words[i]);
+		if (!p)
+			fail_msg("no %s after the one before it in\n%s", words[i], text);
+		text = p + 1;
+	}
+}
+
+static void
+the_stanza_is_in_no_if(void **state)
+{
+	static const char *const want[] = { "    bind :81\n.endif\n", "filter spoe",
+		"    use_backend tollgate-relay",
+		".if version_atleast(2.5)\n    use_backend two" };
+
+	(void)state;
+	put_tree("global\n    user haproxy\n.if version_atleast(2.4)\n    maxconn 9\n.endif\n"
+		 "defaults\n    mode http\nfrontend web\n.if version_atleast(2.4)\n    bind "
+		 ":80\n.else\n    bind :81\n.endif\n    acl x path_beg /x\n"
+		 ".if version_atleast(2.5)\n    use_backend two if x\n.endif\n" PROVIDERS,
+		NULL);
+	assert_int_equal(tollgate("", "init", "--root", dir, "--host", "h", "--write",
+				 "--haproxy-binary", "/bin/true", NULL),
+		0);
+	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
+	assert_non_null(
+		strstr(whole("etc/haproxy/haproxy.cfg"), "maxconn 9\n.endif\n    tune."));
+}
+
+static void
+routes_before_their_bind_find_the_stanza(void **state)
+{
+	static const char *const want[] = { "frontend web\n", "acl tollgate ",
+		"use_backend tollgate-relay", "use_backend two if", "bind :80" };
+
+	(void)state;
+	put_tree("defaults\n    mode http\nfrontend web\n    use_backend two if { path_beg /x "
+		 "}\n"
+		 "    bind :80\n" PROVIDERS,
+		NULL);
+	assert_int_equal(INIT("--host", "h", "--write"), 0);
+	in_order(whole("etc/haproxy/haproxy.cfg"), want, COUNT_OF(want));
+}
+
 static void
 all_below_a_name_is_a_host(void **state)
 {
@@ -573,6 +621,8 @@ main(void)
 		cmocka_unit_test(files_and_folders_are_one_configuration),
 		cmocka_unit_test(a_listen_gates_but_not_with_a_key_of_its_own),
 		cmocka_unit_test(the_last_extraopts_counts),
+		cmocka_unit_test(the_stanza_is_in_no_if),
+		cmocka_unit_test(routes_before_their_bind_find_the_stanza),
 		cmocka_unit_test(all_below_a_name_is_a_host),
 		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
