@@ -28,19 +28,33 @@ int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct sp
 /* The same without the start conditions. */
 int rules_scan_everywhere(const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
+/* Whether p may begin at `at`, and more of the text than there is may make a match of it. */
+bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct pattern *p, size_t at);
+
+/* ---- open.c ---- */
+
+/* After the prefilter. 0 or ERR_NOMEM. */
+int open_finish(struct detect_rules *r);
 
 /* ---- used.c ---- */
 
 struct detect_used {
 	uint64_t entities[DETECT_ENTITIES_MAX / 64];
-	struct detect_rules *rules; /* theirs alone; NULL: they are most, and all are searched */
-	float *thresholds, *others; /* one an entity; above 1.0 for all but them, and for them */
+	struct detect_rules
+		*rules; /* theirs alone; NULL: they are most, and all are searched */
+	float *thresholds,
+		*others; /* one an entity; above 1.0 for all but them, and for them */
 };
 
 /* Findings of other entities leave. */
 void used_filter(const struct detect_used *u, struct findings *f);
 
 /* ---- pipeline.c ---- */
+
+/* The stages alone: the candidates are in the scratch. opt->used is not looked at. */
+int scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
 
 /* detect_scan without the start conditions: every pattern is tried at every byte. For
  * tests: what it finds and detect_scan does not was lost silently. */

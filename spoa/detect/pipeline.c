@@ -172,6 +172,15 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 }
 
 int
+scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
+{
+	s->n = 0;
+	s->evasion = s->plain = false;
+	return find_candidates(rules_scan, r, s, text, opt);
+}
+
+int
 detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt, struct arena *a, struct findings *out)
 {

@@ -60,8 +60,9 @@ index_patterns(struct detect_rules *r)
 	}
 	if (arena_failed(&r->arena))
 		return ERR_NOMEM;
-	return prefilter_build(
+	int err = prefilter_build(
 		&r->prefilter, &r->arena, r->patterns, r->npatterns, r->nentities);
+	return err ? err : open_finish(r);
 }
 
 static void

@@ -13,7 +13,11 @@
 #include "detect/engine.h"
 #include "detect/prefilter/starts.h"
 
-enum { BACK_EACH = 8 }; /* starts tried one by one, where the way back is that short */
+enum {
+	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
+	OPEN_DIGITS = 36, /* bytes after a run of digits that the index of them reads */
+	OPEN_RIGHT = CONTEXT_BYTES + 16, /* bytes after a value that say what it is */
+};
 
 /* What context said of an entity at a place; end 0: nothing yet. */
 enum { VERDICTS = 8 };
@@ -30,6 +34,7 @@ struct sweep {
 	const struct detect_options *opt;
 	struct span text;
 	bool keyed;   /* only keyed patterns, and offsets are shifted down */
+	bool more;    /* the text goes on after its end */
 	size_t shift; /* what comes before the caller's text, */
 	size_t base;  /* and where in it that begins */
 	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
@@ -127,6 +132,33 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 	return v->says;
 }
 
+/* Whether the text goes on within n bytes from i. */
+static bool
+ends_within(const struct sweep *w, size_t i, size_t n)
+{
+	return w->more && w->text.n - i < n;
+}
+
+/* The text goes on: whether what comes could make a match of p of what begins here, or a
+ * longer one. */
+static bool
+may_go_on(struct sweep *w, const struct pattern *p, size_t at)
+{
+	struct detect_scratch *s = w->s;
+
+	return pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, PCRE2_PARTIAL_HARD,
+		       s->data, s->context) == PCRE2_ERROR_PARTIAL;
+}
+
+static void
+note_open(struct sweep *w, size_t start)
+{
+	size_t from = w->keyed ? w->base : start;
+
+	if (from < w->s->open.from)
+		w->s->open.from = from;
+}
+
 /* A match of p on [m->start, m->end). True where it is a candidate, above its
  * threshold or not. */
 static bool
@@ -145,6 +177,11 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 		return false;
 	if (m->start < w->shift)
 		return false;
+	/* It is found again only with what leads up to it; and where the validator went on
+	 * after the match, it may go on further. */
+	if (ends_within(w, m->end, OPEN_RIGHT) &&
+		(m->start - m->match > CONTEXT_BYTES || m->end > whole.end))
+		note_open(w, m->match < m->start ? m->match : m->start);
 	if (no_context_near(w, m, p->entity))
 		return true;
 	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
@@ -215,35 +252,6 @@ may_begin(const struct sweep *w, const struct pattern *p, size_t start)
 	       !(start > 1 && is_digit(t[-2]) && set_has(p->edges.not_before_2, t[-1]));
 }
 
-/* Notes that a match of p may begin at `start` and its finding be far from there. */
-static void
-note_far_start(struct sweep *w, const struct pattern *p, size_t start)
-{
-	struct far_starts *l = &w->s->far_starts;
-
-	if (l->of != w->text.p || p->value_offset <= l->over)
-		return;
-	size_t lead = p->value_offset, plain = p->untagged_offset;
-	if (plain < lead && plain < w->text.n - start && !memchr(w->text.p + start, '<', plain))
-		lead = plain;
-	size_t until = start + lead;
-	if (lead <= l->over || until < l->least)
-		return;
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].from <= start && (l->v[i].until >= until || i + 1 == FAR_STARTS)) {
-			if (l->v[i].until < until)
-				l->v[i].until = until;
-			return;
-		}
-	if (l->n < FAR_STARTS) {
-		l->v[l->n].from = start;
-		l->v[l->n++].until = until;
-		return;
-	}
-	l->v[0].from = l->v[0].from < start ? l->v[0].from : start;
-	l->v[0].until = l->v[0].until > until ? l->v[0].until : until;
-}
-
 static bool
 has_digit(const char *p)
 {
@@ -289,14 +297,17 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	while (start > free_from && i - start < p->back_max &&
 		set_has(p->back_set, w->text.p[start - 1]))
 		start--;
-	if (p->value_offset)
-		note_far_start(w, p, start);
-	if (p->digit_offset && !digit_near(w, i, p->digit_offset))
+	if (p->digit_offset && !digit_near(w, i, p->digit_offset) &&
+		!ends_within(w, i, p->digit_offset))
 		return;
 	/* The furthest start that can be one; with a short way back, each of them:
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
 		bool possible = may_begin(w, p, start);
+		if (possible && w->more && may_go_on(w, p, start)) {
+			note_open(w, start);
+			return;
+		}
 		if (possible && match_at(w, p, start))
 			break;
 		if (start == i || w->err || (possible && p->back_max > BACK_EACH))
@@ -307,6 +318,24 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 		*mark = w->s->free_base + m.end;
 }
 
+/* The first place where p may begin and go on. */
+static void
+search_open(struct sweep *w, const struct pattern *p)
+{
+	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
+	struct detect_scratch *s = w->s;
+
+	for (size_t at = 0; at < w->text.n;) {
+		int rc = pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at,
+			PCRE2_PARTIAL_HARD, s->data, s->context);
+		if (rc == PCRE2_ERROR_PARTIAL)
+			note_open(w, v[0]);
+		if (rc < 0)
+			return;
+		at = v[1] > at ? v[1] : at + 1;
+	}
+}
+
 static void
 search_everywhere(struct sweep *w, const struct pattern *p)
 {
@@ -314,6 +343,8 @@ search_everywhere(struct sweep *w, const struct pattern *p)
 
 	if (scan_threshold(w->r, w->opt, p->entity) > 1.0f)
 		return;
+	if (w->more)
+		search_open(w, p);
 	while (at <= w->text.n && !w->err && match_at(w, p, at)) {
 		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
 		size_t from = v[0], to = v[1];
@@ -414,7 +445,8 @@ walk_word(struct sweep *w, const struct block *b, size_t i)
 	if (n == 0 || n > w->f->word_back_max)
 		return &none;
 	if (!w->word || w->word_at != i - n) {
-		w->word = automaton_walk(&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0);
+		w->word = automaton_walk(
+			&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0, w->more);
 		w->word_at = i - n;
 	}
 	return w->word;
@@ -482,14 +514,19 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 
 	while (end < w->text.n && is_digit(w->text.p[end]))
 		end++;
-	if (!possible_patterns(w, b, i, end - i, &set))
+	/* The index knows what follows; here that may come yet. */
+	bool open = ends_within(w, i, end - i + OPEN_DIGITS);
+	if (open)
+		memset(&set, 0xFF, sizeof(set));
+	else if (!possible_patterns(w, b, i, end - i, &set))
 		return;
-	for (unsigned more = automata_of(w->f, &set); more; more &= more - 1) {
+	unsigned automata = open ? (1u << AUTOMATA) - 1 : automata_of(w->f, &set);
+	for (unsigned more = automata; more; more &= more - 1) {
 		unsigned k = (unsigned)__builtin_ctz(more);
 		const struct automaton *o = &w->f->automata[k];
 		try_list(w, o,
 			k == AUTOMATON_WORD ? walk_word(w, b, i)
-					    : automaton_walk(o, w->text, i, end - i),
+					    : automaton_walk(o, w->text, i, end - i, w->more),
 			i, &set);
 	}
 }
@@ -500,7 +537,7 @@ try_byte(struct sweep *w, size_t i)
 	const struct automaton *o = w->f->byte_automata[(unsigned char)w->text.p[i]];
 
 	if (o)
-		try_list(w, o, automaton_walk(o, w->text, i, 0), i, NULL);
+		try_list(w, o, automaton_walk(o, w->text, i, 0, w->more), i, NULL);
 }
 
 /* The next block; b holds the one before. */
@@ -606,6 +643,7 @@ sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
 
 	if (before.n > CONTEXT_BYTES)
 		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	k.more = w->more && at + text.n == w->text.n && text.n <= KEYED_TEXT;
 	text = span_cut(text, 0, KEYED_TEXT);
 	memcpy(w->s->keyed, before.p, before.n);
 	w->s->keyed[before.n] = '=';
@@ -643,12 +681,22 @@ sweep_values(struct sweep *w)
 		columns_cells(&w->s->columns, sweep_cell, w);
 }
 
+bool
+rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct pattern *p, size_t at)
+{
+	struct sweep w = { .r = r, .s = s, .text = text };
+
+	return may_begin(&w, p, at) && may_go_on(&w, p, at);
+}
+
 int
 rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
 {
 	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
 
+	w.more = s->open.of == text.p && text.n;
 	sweep_text(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search_everywhere(&w, &r->patterns[r->anywhere[k]]);

@@ -16,6 +16,8 @@ struct stream_run {
 	size_t n;
 	size_t unread; /* bytes */
 	size_t held;   /* at most, after a delta */
+	size_t *given; /* NULL; or for n bytes fed, where a delta ended there, those handed out
+			*/
 	bool wrong;    /* pieces are out of order, or a finding is not its piece */
 };
 
@@ -80,6 +82,8 @@ stream_run(struct stream_run *r, const struct detect_rules *rules,
 			r->held = detect_stream_held(s);
 		r->wrong |= !err && detect_stream_held(s) + r->text.n != from + delta.n;
 		from += delta.n;
+		if (r->given)
+			r->given[from] = r->text.n;
 	}
 	if (!err)
 		err = detect_stream_finish(s, scratch, stream_run_take, r);

@@ -90,19 +90,12 @@ dump(const struct regex_node *n, struct buf *b)
 	buf_putc(b, ')');
 }
 
-static bool
-has_value(struct span s)
-{
-	return memmem(s.p, s.n, "(?<value>", 9) != NULL;
-}
-
 static void
 verdict_of_tree(struct span s, struct buf *out)
 {
 	struct arena a;
 	struct buf b;
 	struct regex re;
-	uint16_t plain;
 
 	if (!compiles(s, PCRE2_NEVER_UTF) || span_chr(s, 0) < s.n) {
 		buf_str(out, "-");
@@ -119,10 +112,6 @@ verdict_of_tree(struct span s, struct buf *out)
 		buf_printf(out, "%08x", short_hash(hash_of(HASH_BEGIN, v.p, v.n)));
 		if (pattern_digit_offset(re.root))
 			buf_printf(out, " digit %u", pattern_digit_offset(re.root));
-	}
-	if (has_value(s)) {
-		unsigned lead = pattern_value_offset(read ? re.root : NULL, &plain);
-		buf_printf(out, " lead %u %u", lead, plain);
 	}
 	buf_free(&b);
 	arena_reset(&a);

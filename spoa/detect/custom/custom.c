@@ -359,6 +359,27 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	return err;
 }
 
+size_t
+custom_open(const struct detect_rules *r, const struct detect_options *opt, struct span text,
+	size_t at)
+{
+	const struct custom *c = r->custom;
+	struct reading d = { .p = { r, NULL, opt, text } };
+	struct word_cursor words = { .text = text, .at = at };
+	struct text_word w;
+
+	if (!c || (!c->words && c->nlists == 0))
+		return text.n;
+	what_is_on(&d);
+	size_t open = d.prints && text.n > r->own_reach ? text.n - r->own_reach
+		      : d.prints			? 0
+							: text.n;
+	while (d.terms && word_next(&words, &w) && w.start < open)
+		if (w.end == text.n || dictionary_goes_on(c->words, text, &w))
+			open = w.start;
+	return open > at ? open : at;
+}
+
 /* ---- what it costs ---- */
 
 static double

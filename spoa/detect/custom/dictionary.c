@@ -44,7 +44,8 @@ struct dictionary {
 	struct edge *edges;
 	size_t nedges, edges_room;
 	struct buf marks;
-	/* Once it is finished: the terms' first words; those that are terms, and the first two. */
+	/* Once it is finished: the terms' first words; those that are terms, and the first two.
+	 */
 	struct hash_bits first, phrase;
 	unsigned char digest[32];
 	const char *why;
@@ -365,8 +366,8 @@ size_t
 dictionary_bytes(const struct dictionary *d)
 {
 	return d->slots * sizeof(*d->nodes) + d->terms_room * sizeof(*d->terms) +
-	       d->edges_room * sizeof(*d->edges) + d->marks.size +
-	       hash_bits_size(d->first) + hash_bits_size(d->phrase);
+	       d->edges_room * sizeof(*d->edges) + d->marks.size + hash_bits_size(d->first) +
+	       hash_bits_size(d->phrase);
 }
 
 const unsigned char *
@@ -461,4 +462,31 @@ dictionary_look(const struct dictionary *d, struct span text, const struct text_
 		phrase = not_zero(word_chain(phrase, glue, next.hash));
 		end += next.end;
 	}
+}
+
+bool
+dictionary_goes_on(const struct dictionary *d, struct span text, const struct text_word *w)
+{
+	uint64_t phrase = not_zero(w->hash), glue;
+	struct text_word next;
+	size_t end = w->end;
+
+	if (!hash_bits_may(d->first, w->hash))
+		return false;
+	for (size_t words = 1; words < TERM_WORDS; words++) {
+		const struct node *n = node_at(d->nodes, d->slots, phrase);
+		if (!n->hash || !n->more)
+			return false;
+		struct span ahead = span_cut(text, end, end + GLUE_BYTES + TERM_BYTES + 1);
+		struct word_cursor c = words_over(ahead);
+		if (!word_next(&c, &next))
+			return ahead.n <= GLUE_BYTES;
+		if (end + next.end == text.n)
+			return true; /* it may be a longer word */
+		if (!word_glue(span_cut(ahead, 0, next.start), &glue))
+			return false;
+		phrase = not_zero(word_chain(phrase, glue, next.hash));
+		end += next.end;
+	}
+	return false;
 }

@@ -53,5 +53,9 @@ struct dictionary_hit {
 int dictionary_look(const struct dictionary *d, struct span text, const struct text_word *w,
 	const struct text_word *second,
 	int (*found)(void *arg, const struct dictionary_hit *hit), void *arg);
+/* Whether a term may begin with the word w that the text's end, where the text goes on, cuts
+ * off. */
+bool dictionary_goes_on(
+	const struct dictionary *d, struct span text, const struct text_word *w);
 
 #endif

@@ -154,7 +154,8 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
 		return false;
 	if (flags & EDIT_GUESS && !may_be_guess(e, f))
 		return false;
-	if (flags & EDIT_NAMED && !is_named(e, v, &seen))
+	/* Where the text goes on, its name may come. */
+	if (flags & EDIT_NAMED && !e->s->open.of && !is_named(e, v, &seen))
 		return false;
 	/* What is only set off by an edit is not hidden by it. */
 	if (flags)

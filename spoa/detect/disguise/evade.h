@@ -40,6 +40,10 @@ struct chunk {
  * nested too deep: part of the text was not read), ERR_NOMEM. */
 int evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt);
+/* Whether the word is one of those that stand for digits, or for the signs of an address:
+ * more of them may follow. */
+bool evade_numeral(struct span word);
+bool evade_sign(struct span word);
 void evade_wipe(struct detect_scratch *s);
 void evade_free(struct detect_scratch *s);
 

@@ -92,6 +92,15 @@ numeral_before(const struct heuristic *l, size_t i)
 	return k < stop && stop < i && numeral_at(l, k, &end) && end == stop ? k : i;
 }
 
+bool
+evade_numeral(struct span word)
+{
+	struct heuristic l = { .t = word };
+	size_t end;
+
+	return word.n <= WORD_MAX && numeral_at(&l, 0, &end) && end == word.n;
+}
+
 /* twenty-one is 21; of double, what is repeated comes after. Where the next begins. */
 static size_t
 read_word(const struct heuristic *l, size_t i, char *with)

@@ -104,6 +104,16 @@ static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "d
 /* "look at the dot com" */
 static const char *const no_domain[] = { "the", "this", "that", "a", "an", "our", "my", "your",
 	"its", "all", "every", "each", NULL };
+bool
+evade_sign(struct span word)
+{
+	struct heuristic l = { .t = word };
+	size_t end;
+
+	return (word_at(&l, 0, at_words, &end) || word_at(&l, 0, dot_words, &end)) &&
+	       end == word.n;
+}
+
 /* What most addresses end with; a guess that ends otherwise needs more. */
 static const char *const common_ends[] = { "com", "org", "net", "edu", "gov", "io", "co",
 	"info", "biz", "me", "dev", "app", "ai", "de", "uk", "fr", "nl", "eu", "ch", "at", "it",

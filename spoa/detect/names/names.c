@@ -183,8 +183,10 @@ known_after(const struct names_sweep *w, struct known_names *k)
 		size_t at = 0;
 		while (at < k->n && k->v[at] != w->known->v[i])
 			at++;
-		if (at == k->n)
-			k->v[k->n++] = w->known->v[i];
+		if (at < k->n)
+			continue;
+		k->at[k->n] = w->known->at[i];
+		k->v[k->n++] = w->known->v[i];
 	}
 }
 

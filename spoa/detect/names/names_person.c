@@ -174,6 +174,7 @@ remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 			x->flags & (W_COMMON | W_NEVER | W_PLACE | W_NATION | W_PARTICLE))
 			continue;
 		if (w->known->n < KNOWN_NAMES) {
+			w->known->at[w->known->n] = (uint32_t)x->start;
 			w->known->v[w->known->n++] = x->hash;
 			known_mark(w, x->hash);
 		}

@@ -80,9 +80,9 @@ int automaton_build(
 	struct arena *a, const struct automaton_input *in, size_t n, struct automaton *out);
 
 /* The patterns that may match around `at`, where a run of `digits` digits begins; 0:
- * not known. */
+ * not known. `more`: the text may go on, so that its end excludes none. */
 static inline const struct automaton_list *
-automaton_walk(const struct automaton *o, struct span t, size_t at, size_t digits)
+automaton_walk(const struct automaton *o, struct span t, size_t at, size_t digits, bool more)
 {
 	unsigned before = at ? o->class_of[(unsigned char)t.p[at - 1]] : AUTOMATON_BEGIN;
 	unsigned digit = at > 1 && t.p[at - 2] >= '0' && t.p[at - 2] <= '9';
@@ -92,7 +92,7 @@ automaton_walk(const struct automaton *o, struct span t, size_t at, size_t digit
 	uint16_t s = o->after[digit][before][digits];
 	for (at += digits; s < o->live && at < end; at++)
 		s = o->next[s][o->class_of[(unsigned char)t.p[at]]];
-	if (s < o->live && end == t.n)
+	if (s < o->live && end == t.n && !more)
 		s = o->next[s][AUTOMATON_END];
 	return &o->lists[s];
 }

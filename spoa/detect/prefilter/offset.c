@@ -1,38 +1,19 @@
-/* How far a pattern's finding may come after the beginning of its match: "curl … -u"
- * before a password. Who scans a part of a text must begin it so far back. And how far a
- * digit may, that every match has. Apart from the automata, whose trees it measures. */
+/* How far after the beginning of a match its first digit may come. Apart from the automata,
+ * whose trees it measures. */
 #include "detect/prefilter/offset.h"
-
-/* (?: … <…> …){0,4}: what may be left out and has a '<'. */
-static bool
-is_optional_tag(const struct regex_node *n)
-{
-	if (n->kind != REGEX_REPEAT || n->min > 0)
-		return false;
-	for (const struct regex_node *x = n->child; x; x = x->next)
-		for (const struct regex_node *k = x->kind == REGEX_SET ? x : x->child; k;
-			k = k->next)
-			if (k->kind == REGEX_SET && k->set[0] == UINT64_C(1) << '<' &&
-				!(k->set[1] | k->set[2] | k->set[3]))
-				return true;
-	return false;
-}
-
-enum { WITHOUT_VALUE = 1, WITHOUT_TAGS = 2 }; /* the group; tags that may be left out */
 
 /* At most. */
 static size_t
-width_of(const struct regex_node *n, unsigned without)
+width_of(const struct regex_node *n)
 {
 	size_t w = 0, c;
 
 	if (n->kind == REGEX_SET)
 		return 1;
-	if (n->kind == REGEX_LOOK || ((without & WITHOUT_VALUE) && span_is(n->name, "value")) ||
-		((without & WITHOUT_TAGS) && is_optional_tag(n)))
+	if (n->kind == REGEX_LOOK)
 		return 0;
 	for (const struct regex_node *x = n->child; x; x = x->next) {
-		c = width_of(x, without);
+		c = width_of(x);
 		w = n->kind == REGEX_ALT ? (c > w ? c : w) : w + c;
 		w = w < OFFSET_MAX ? w : OFFSET_MAX;
 	}
@@ -69,7 +50,7 @@ digit_in(const struct regex_node *n)
 		for (const struct regex_node *x = n->child; x; x = x->next) {
 			if ((digit = digit_in(x)))
 				return w + digit;
-			w += width_of(x, 0);
+			w += width_of(x);
 		}
 		return 0;
 	}
@@ -81,14 +62,4 @@ pattern_digit_offset(const struct regex_node *tree)
 	size_t w = digit_in(tree);
 
 	return (uint16_t)(w < OFFSET_MAX ? w : 0);
-}
-
-uint16_t
-pattern_value_offset(const struct regex_node *tree, uint16_t *plain)
-{
-	size_t w = tree ? width_of(tree, WITHOUT_VALUE) : OFFSET_MAX;
-	size_t v = tree ? width_of(tree, WITHOUT_VALUE | WITHOUT_TAGS) : OFFSET_MAX;
-
-	*plain = (uint16_t)(v < OFFSET_MAX ? v : OFFSET_MAX);
-	return (uint16_t)(w < OFFSET_MAX ? w : OFFSET_MAX);
 }

@@ -38,8 +38,6 @@ struct pattern {
 	uint16_t back_max;     /* bytes the match may begin before the start */
 	uint64_t back_set[4];  /* which bytes those are */
 	uint64_t first[4];     /* bytes a match can begin with */
-	uint16_t value_offset; /* bytes from the match's beginning to the finding's, at most, */
-	uint16_t untagged_offset; /* and where no '<' is between them */
 	uint16_t digit_offset; /* a digit is among so many bytes from its start; 0: not known */
 	uint32_t group;	       /* the capture group that is the finding; 0: all */
 	float score;

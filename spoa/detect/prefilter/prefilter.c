@@ -178,8 +178,8 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 	}
 }
 
-/* What the regex says of the bytes before a match, and of the finding and a digit in it;
- * where it is not understood, nothing. */
+/* What the regex says of the bytes before a match, and of a digit in it; where it is not
+ * understood, nothing. */
 static void
 read_tree(struct pattern *p)
 {
@@ -192,9 +192,6 @@ read_tree(struct pattern *p)
 		if (p->kind == START_LITERAL && p->back_max == 0)
 			p->digit_offset = pattern_digit_offset(re.root);
 	}
-	if (p->group)
-		p->value_offset =
-			pattern_value_offset(re.why ? NULL : re.root, &p->untagged_offset);
 	arena_reset(&tmp);
 	if (p->clear)
 		for (unsigned c = '0'; c <= 'z'; c++)

@@ -43,6 +43,20 @@ struct entity_rule {
 	size_t nexamples;
 };
 
+/* What a text's end may cut off before anything shows it (open.c). */
+struct open_index {
+	/* Beginnings of literals with a separator inside, by their last byte in small: those of
+	 * byte c from begins[c] to begins[c + 1]. */
+	struct literal_begin {
+		const struct literal *literal;
+		uint16_t n;
+	} * v;
+	uint16_t begins[257];
+	uint16_t *patterns; /* that begin before it, across one */
+	size_t npatterns;
+	bool digits; /* patterns begin at digits */
+};
+
 struct detect_rules {
 	struct arena arena;
 	struct entity_rule *entities;
@@ -56,6 +70,7 @@ struct detect_rules {
 	uint8_t context_bit[DETECT_ENTITIES_MAX]; /* CONTEXT_NONE: always tried */
 	float context_best[DETECT_ENTITIES_MAX];  /* the best of patterns that need context */
 	struct context_index context_index;
+	struct open_index open;
 	size_t own_reach;      /* bytes that a find of the policy's own classes may have */
 	struct custom *custom; /* a policy's own words; NULL: none */
 	const struct names_table *names; /* NULL: no entity has a finder */

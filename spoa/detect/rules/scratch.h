@@ -11,7 +11,6 @@
 enum {
 	KEYED_TEXT = 1024, /* bytes of the text tried after its key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
-	FAR_STARTS = 32,
 	KNOWN_NAMES = 64,
 };
 
@@ -20,6 +19,7 @@ struct view_part;
 /* Hashes of people's names, to find them again. */
 struct known_names {
 	uint64_t v[KNOWN_NAMES];
+	uint32_t at[KNOWN_NAMES]; /* in the text in which it was found */
 	size_t n;
 };
 
@@ -36,15 +36,10 @@ struct detect_scratch {
 	char *keyed;		      /* before + "=" + text */
 	struct columns columns;	      /* of the text that is swept */
 	struct context_state near_by; /* of the same */
-	struct far_starts {
-		const char *of; /* the text they are noted of; NULL: none */
-		size_t least;	/* of what leads up to here at least, */
-		size_t over;	/* and by more than so many bytes */
-		size_t n;
-		struct {
-			size_t from, until;
-		} v[FAR_STARTS];
-	} far_starts; /* for who scans a text in parts: where longer matches may have begun */
+	struct scan_open {
+		const char *of; /* the text that goes on after its end; NULL: none does */
+		size_t from;	/* where the first match begins that more of it could make */
+	} open;			/* for who scans a text that comes in pieces */
 	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all
 	 * of it. Literals are looked at everywhere: what they begin may end far on. */
 	const struct view_part *parts;

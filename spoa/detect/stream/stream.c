@@ -1,5 +1,8 @@
-/* The carry-over form of the scanner: windows over detect_scan(), so that whatever
- * stages a scan has, a stream has. Apart from the pipeline, which knows one text. */
+/* The carry-over form of the scanner. Where a word ends, what may go on is told from what
+ * may not: by the shapes of words (stream_words.c), and where they say nothing certain by a
+ * scan of what is held that looks for anything that may become a finding (detect/open.h).
+ * The rest is scanned as any text is, so that whatever stages a scan has, a stream has.
+ * Apart from the pipeline, which knows one text. */
 #include "detect/stream/stream.h"
 
 #include <stdlib.h>
@@ -7,23 +10,31 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/prefilter/offset.h"
+#include "detect/custom/custom_stage.h"
+#include "detect/engine.h"
+#include "detect/open.h"
 #include "detect/prefilter/starts.h"
-#include "detect/rules/scratch.h"
 #include "detect/stream/stream_open.h"
+#include "detect/stream/stream_words.h"
 
 enum {
-	RIGHT = CONTEXT_BYTES + 16, /* a finding's score is known so far after its end */
+	RIGHT = CONTEXT_BYTES + 16, /* a value's score is known so far after its end, */
+	NAME_RIGHT = 32,	    /* and a name's */
+	NAME_LIST = 12,		    /* between names that count for one another */
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
 	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
 	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
-	LEFT_MAX = OFFSET_MAX + WORD_BACK + FINDING_BACK,
+	AGAIN = 8, /* a part of what is held: as much comes before the next look */
+	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 };
 
 struct detect_stream {
 	const struct detect_rules *rules;
+	const struct detect_rules *asked; /* those of the entities that are asked for */
+	struct stream_asked words;
 	struct detect_options opt;
+	float *low; /* thresholds, of a value that context may make a finding */
 	char before[CONTEXT_BYTES];
 	struct known_names known;
 	int err;
@@ -31,8 +42,7 @@ struct detect_stream {
 	size_t n, done; /* bytes in buf; those handed out */
 	size_t curl;	/* where the last one handed out begins in the stream, and one */
 	bool evasion;
-	size_t lag;  /* bytes after what a window decides */
-	size_t want; /* the next window is buf up to here */
+	size_t look; /* not before buf has so many */
 	/* what is too long, until it ends */
 	bool swallowing, unread;
 	struct finding swallowed;
@@ -49,14 +59,77 @@ struct detect_stream {
 	char buf[ROOM];
 };
 
+/* ---- beginning and end ---- */
+
+static bool
+is_asked(const struct detect_stream *s, size_t e)
+{
+	const struct detect_used *u = s->opt.used;
+
+	return (!u || u->entities[e / 64] >> (e % 64) & 1) &&
+	       scan_threshold(s->rules, &s->opt, e) <= 1.0f;
+}
+
+/* The finder of a name; FINDERS: another entity's. */
+static enum finder
+finder_of(const struct detect_rules *r, size_t e)
+{
+	size_t f = 0;
+
+	while (f < FINDERS && r->finders[f] != e + 1)
+		f++;
+	return (enum finder)f;
+}
+
+static bool
+is_name(const struct detect_rules *r, size_t e)
+{
+	return finder_of(r, e) < FINDERS;
+}
+
+/* What comes after a name adds so much to its score at most. */
+#define NAME_MORE 0.3f
+/* Of a value any score counts: context may add anything. */
+#define VALUE_LOW -2.0f
+
+static void
+ask_for(struct detect_stream *s)
+{
+	const struct detect_rules *r = s->rules;
+	const struct detect_used *u = s->opt.used;
+
+	s->asked = u && u->rules ? u->rules : r;
+	for (size_t e = 0; e < r->nentities; e++) {
+		enum finder f = finder_of(r, e);
+		s->low[e] = 2.0f;
+		if (!is_asked(s, e))
+			continue;
+		s->low[e] = VALUE_LOW;
+		if (f == FINDERS)
+			continue;
+		s->low[e] = scan_threshold(r, &s->opt, e) - NAME_MORE;
+		s->words.names = r->names;
+		s->words.numbers |= f == FIND_STREET || f == FIND_PLACE;
+	}
+	for (size_t i = 0; i < s->asked->npatterns; i++) {
+		const struct pattern *p = &s->asked->patterns[i];
+		bool on = s->low[p->entity] <= 1.0f;
+		s->words.values |= on;
+		s->words.numbers |= on && p->kind == START_DIGITS;
+		s->words.addresses |=
+			on && !strcmp(r->entities[p->entity].name, "EMAIL_ADDRESS");
+	}
+}
+
 struct detect_stream *
 detect_stream_new(const struct detect_rules *r, const struct detect_options *opt)
 {
-	struct detect_stream *s = calloc(1, sizeof(*s));
+	struct detect_stream *s = calloc(1, sizeof(*s) + r->nentities * sizeof(float));
 
 	if (!s)
 		return NULL;
 	s->rules = r;
+	s->low = (float *)(s + 1);
 	if (opt) {
 		size_t n = opt->before.n < CONTEXT_BYTES ? opt->before.n : CONTEXT_BYTES;
 		s->opt = *opt;
@@ -64,10 +137,7 @@ detect_stream_new(const struct detect_rules *r, const struct detect_options *opt
 			memcpy(s->before, opt->before.p + opt->before.n - n, n);
 		s->opt.before = span_of(s->before, n);
 	}
-	s->lag = r->own_reach + RIGHT > STREAM_LAG ? r->own_reach + RIGHT : STREAM_LAG;
-	if (s->lag > STREAM_LAG_MAX)
-		s->lag = STREAM_LAG_MAX;
-	s->want = STREAM_STEP + s->lag;
+	ask_for(s);
 	return s;
 }
 
@@ -149,35 +219,90 @@ hand_out(struct detect_stream *s, const struct out *o, const struct findings *f,
 	return err ? err : hand_text(s, o, limit);
 }
 
-/* The end of what this window decides. */
+/* ---- what is open ---- */
+
+/* How far after its end a candidate may still be judged otherwise. */
 static size_t
-limit_of(const struct detect_stream *s, const struct findings *f)
+right_of(const struct detect_stream *s, const struct finding *f)
+{
+	const struct context_rule *c = &s->rules->entities[f->entity].context;
+
+	if (is_name(s->rules, f->entity))
+		return NAME_RIGHT;
+	return c->words.n + c->against.n ? RIGHT : 0;
+}
+
+/* Back to where the candidates begin that are open, or that reach into what is. */
+static size_t
+candidates_open(
+	const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
+{
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (size_t i = 0; i < scratch->n; i++) {
+			const struct finding *f = &scratch->v[i];
+			if (f->start >= open || f->end <= s->done)
+				continue;
+			bool joins = is_name(s->rules, f->entity) && f->end + NAME_LIST > open;
+			if (f->end > open || f->end + right_of(s, f) > s->n || joins) {
+				open = f->start;
+				moved = true;
+			}
+		}
+	}
+	return open;
+}
+
+/* What of the text begins at *open or after it may go on. *found: something before it may be
+ * a finding. */
+static int
+look_for_open(
+	struct detect_stream *s, struct detect_scratch *scratch, size_t *open, bool *found)
 {
 	struct span t = span_of(s->buf, s->n);
-	size_t sure = s->n - RIGHT, limit = stream_boundary(t, s->n - s->lag, s->done);
-	size_t armour = stream_open_armour(t, s->done);
+	struct stream_words words = stream_words(t, s->done, &s->words);
+	struct detect_options opt = s->opt;
+	struct known_names known = s->known;
+	size_t from = custom_open(s->asked, &s->opt, t, s->done);
 
+	opt.thresholds = s->low;
+	opt.used = NULL;
+	opt.part = true;
+	*open = words.open < from ? words.open : from;
+	*found = false;
+	if (words.plain && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
+		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
+		return 0;
+	*found = true;
+	scratch->known = &known;
+	int err = open_scan(s->asked, scratch, t, &opt, &from);
+	scratch->known = NULL;
+	if (err)
+		return err;
+	s->evasion |= scratch->evasion;
+	*open = candidates_open(s, scratch, from < *open ? from : *open);
+	return 0;
+}
+
+/* What of it is decided, after a scan of all of it. */
+static size_t
+limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t armour = stream_open_armour(t, s->done);
 	struct token_run run = stream_run_around(t, limit);
 
-	if (run.start < limit && run.end > sure)
+	if (run.start < limit && run.end + RIGHT > s->n && (run.end > limit || run.width))
 		limit = run.start;
 	if (armour < limit)
 		limit = armour;
-	for (size_t i = f->n; i > 0; i--) {
-		const struct finding *x = &f->v[i - 1];
-		if (x->start >= limit)
-			continue;
-		if (x->end > sure)
-			limit = x->start;
-		else if (x->end > limit)
-			limit = x->end;
-		else
-			break;
-	}
+	for (size_t i = f->n; i > 0; i--)
+		if (f->v[i - 1].start < limit && f->v[i - 1].end > limit)
+			limit = f->v[i - 1].start;
 	return limit > s->done ? limit : s->done;
 }
 
-/* ---- windows ---- */
+/* ---- what is kept ---- */
 
 enum { CURL = 4 };
 static struct block_sets curl_sets; /* a set for each letter */
@@ -207,15 +332,12 @@ note_curl(struct detect_stream *s, size_t was)
 /* Keeps what the next window needs to the left of it: context, and what may lead up to
  * a finding, "curl" to the password after its -u. */
 static void
-move_on(struct detect_stream *s, const struct findings *f, const struct far_starts *l)
+move_on(struct detect_stream *s, const struct findings *f)
 {
 	struct span t = span_of(s->buf, s->n);
 	size_t from = s->done > STREAM_LEFT ? s->done - STREAM_LEFT : 0;
 
 	from = stream_boundary(t, from, 0);
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].from < from && l->v[i].until > s->done)
-			from = stream_boundary(t, l->v[i].from, 0);
 	if (s->curl > s->base && s->curl - s->base <= from &&
 		s->base + s->done - s->curl < CHECK_CURL_BACK)
 		from = s->curl - s->base - 1;
@@ -268,50 +390,69 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 			begin_swallowing(s, x, 0);
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
-	if (run.start < s->n - s->lag) {
+	if (run.start < s->n - WORDS_REACH) {
 		begin_swallowing(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}
-	return hand_out(s, o, f, stream_boundary(t, s->n - s->lag, s->done));
+	return hand_out(s, o, f, stream_boundary(t, s->n - WORDS_REACH, s->done));
 }
 
-/* Scans what there is and decides as much of it as can be. */
+/* ---- what is decided ---- */
+
 static int
-next_window(
-	struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
+scan_held(struct detect_stream *s, struct detect_scratch *scratch, struct arena *a, bool last,
+	struct findings *f)
+{
+	s->opt.part = !last || s->base > 0;
+	scratch->known = &s->known;
+	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, a, f);
+	scratch->known = NULL;
+	s->evasion |= f->evasion;
+	return err;
+}
+
+/* People who were found where nothing is decided yet are not known. */
+static void
+forget_after(struct known_names *k, size_t was, size_t limit)
+{
+	size_t kept = was;
+
+	for (size_t i = was; i < k->n; i++)
+		if (k->at[i] < limit) {
+			k->v[kept] = k->v[i];
+			k->at[kept++] = k->at[i];
+		}
+	k->n = kept;
+}
+
+/* Hands out what is decided. */
+static int
+decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
 	struct findings f = { 0 };
 	struct arena a;
-	size_t was = s->base + s->done, held = s->n - s->done;
+	size_t was = s->base + s->done, open = s->n, known = s->known.n;
+	bool full = s->n - s->done >= CAP_STREAM_HELD, scan = last;
+	int err = last ? 0 : look_for_open(s, scratch, &open, &scan);
 
 	arena_init(&a, 0, true);
-	s->opt.part = !last || s->base > 0;
-	scratch->known = &s->known;
-	scratch->far_starts =
-		(struct far_starts){ .of = s->buf, .least = s->done, .over = STREAM_LEFT };
-	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, &a, &f);
-	s->evasion |= f.evasion;
-	size_t limit = err ? s->done : last ? s->n : limit_of(s, &f);
-	if (!err && limit > s->done)
-		err = hand_out(s, o, &f, limit);
-	else if (!err && held >= CAP_STREAM_HELD)
+	if (!err && (scan && (open > s->done || full)))
+		err = scan_held(s, scratch, &a, last, &f);
+	if (!err && scan && !last) {
+		open = limit_of(s, &f, open);
+		forget_after(&s->known, known, open);
+	}
+	if (!err && open > s->done)
+		err = hand_out(s, o, &f, open);
+	else if (!err && full)
 		err = too_long(s, o, &f);
 	if (s->base + s->done > was) {
 		note_curl(s, was - s->base);
-		move_on(s, &f, &scratch->far_starts);
-		held = s->n - s->done;
-		/* The more there is to read again, the more at once. */
-		s->want = s->done + s->lag +
-			  (s->done / 2 > STREAM_STEP ? s->done / 2 : STREAM_STEP);
-		if (s->want < s->n + (held + STREAM_STEP) / 2)
-			s->want = s->n + (held + STREAM_STEP) / 2;
-	} else {
-		s->want = s->done + 2 * held;
+		move_on(s, &f);
 	}
-	if (s->want > s->done + CAP_STREAM_HELD)
-		s->want = s->done + CAP_STREAM_HELD;
-	scratch->far_starts.of = NULL;
-	scratch->known = NULL;
+	s->look = s->n + (s->n - s->done) / AGAIN;
+	if (s->look > s->done + CAP_STREAM_HELD)
+		s->look = s->done + CAP_STREAM_HELD;
 	arena_reset(&a);
 	return err;
 }
@@ -406,7 +547,7 @@ stream_resume(struct detect_stream *s)
 	s->pending = 0;
 	s->swallowing = false;
 	s->opt.inside |= s->base > 0;
-	s->want = s->done + STREAM_STEP + s->lag;
+	s->look = s->n;
 }
 
 static int
@@ -453,6 +594,30 @@ take_more(struct detect_stream *s, const struct out *o, struct span *delta)
 
 /* ---- the stream ---- */
 
+/* The first byte of a word: mostly it says that what is held before it is nothing. */
+static bool
+begins_after_held(const struct detect_stream *s)
+{
+	return s->n > s->done + 1 && open_separates(s->buf[s->n - 2]);
+}
+
+/* Takes off *delta what comes up to the next place where something may be handed out; true:
+ * there it is. */
+static bool
+take_word(struct detect_stream *s, struct span *delta)
+{
+	size_t full = s->done + CAP_STREAM_HELD, i = 0;
+	bool ends = false;
+
+	while (i < delta->n && s->n < full && !ends) {
+		s->buf[s->n++] = delta->p[i++];
+		ends = s->n >= s->look &&
+		       (stream_word_ends(span_of(s->buf, s->n)) || begins_after_held(s));
+	}
+	*delta = span_cut(*delta, i, delta->n);
+	return ends || s->n == full;
+}
+
 int
 detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, struct span delta,
 	stream_take_fn *take, void *arg)
@@ -460,16 +625,10 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 	struct out o = { take, arg };
 
 	while (delta.n && !s->err) {
-		if (s->swallowing) {
+		if (s->swallowing)
 			s->err = take_more(s, &o, &delta);
-			continue;
-		}
-		size_t room = s->want - s->n, n = delta.n < room ? delta.n : room;
-		memcpy(s->buf + s->n, delta.p, n);
-		s->n += n;
-		delta = span_cut(delta, n, delta.n);
-		if (s->n == s->want)
-			s->err = next_window(s, scratch, &o, false);
+		else if (take_word(s, &delta))
+			s->err = decide(s, scratch, &o, false);
 	}
 	return s->err;
 }
@@ -485,6 +644,6 @@ detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
 	if (s->swallowing)
 		stream_resume(s);
 	if (!s->err && s->n > s->done)
-		s->err = next_window(s, scratch, &o, true);
+		s->err = decide(s, scratch, &o, true);
 	return s->err;
 }

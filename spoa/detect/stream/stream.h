@@ -1,42 +1,46 @@
 /* Scanning a text that comes in pieces, such as a model's answer: feed what has
  * come, get back what may be passed on and what was found in it.
  *
- * The text is scanned in windows whose places follow from the text alone, never
- * from how it was cut: any cut gives the same pieces with the same findings and
- * scores. A window is a tail of what was handed out (context to the left,
- * and what may lead up to a value, "curl" before its -u), a step,
- * and what is not decided yet: STREAM_LAG bytes, since a finding may be longer than
- * what has come of it and its score depends on the words after it. An open
- * candidate (a finding that reaches the window's end, a run of token characters, a
- * key's armour) holds back the text from where it began.
- *
- * Held back are at most STREAM_STEP + STREAM_LAG bytes, with a policy's own long terms up
- * to STREAM_LAG_MAX in place of the second, and with an open candidate at most
- * CAP_STREAM_HELD. A candidate longer than that is handed out as a finding, or
- * as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
+ * A byte is held only while something that `opt` asks for may have begun at or before it,
+ * and text before that is handed out in the same call, where a word ends or, at the latest,
+ * where the next begins. Of plain words the one under way is held. What else holds:
+ *   - a match that the text's end cuts off, until it is whole or none; so from a label
+ *     ("password") as long as its value may come;
+ *   - a value whose score depends on context, until 80 bytes of that have come after it: also
+ *     numbers that are nothing by themselves. What comes before it may be out already;
+ *   - words with a capital until the names among them are over: one or two words later, and
+ *     32 bytes after what may be a name;
+ *   - numbers, tokens, single letters, numerals and whatever else a disguise is made of, until
+ *     one or two ordinary words have followed, 160 bytes at most (Han, kana, Hangul: 36);
+ *   - a wrapped blob and a key's armour until they end;
+ *   - with a policy's own classes a term that may go on; where it has documents'
+ *     fingerprints, all text, as far as it takes to know one.
+ * Never more than CAP_STREAM_HELD. A candidate longer than that is handed out as a finding,
+ * or as PIECE_UNREAD where nothing is known of it (a blob that the whole might decode):
  * never as text. What belongs to it is handed out as `more` of it until it ends.
+ *
+ * No clock is asked. What is handed out, and after which byte, follows from the bytes alone,
+ * never from how they were cut; so do findings and scores. What went out as text is not
+ * found later.
  *
  * Findings and scores are those of a scan of the whole where nothing beyond this
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
  * text that is written without capitals; a column's header more than STREAM_LEFT bytes
- * before; a value in a disguise that is wider than the lag (a token in lists of codes, or
- * with a tag around each letter); a match of a policy's own pattern that has blanks and is
- * wider than STREAM_LAG_MAX. A stretch of a known document longer than CAP_STREAM_HELD is
- * several findings.
+ * before; a value more than CAP_STREAM_HELD after its label; a value in a disguise whose
+ * parts stand more than 160 bytes apart, or are strings of other texts (chunks of a stream
+ * as JSON); of a value in disguise that begins with an ordinary word this word: "alice" of
+ * "alice at example dot com", of which the rest is found. A stretch of a known document
+ * longer than CAP_STREAM_HELD is several findings.
  *
- * Memory: one allocation of less than 10 KB a stream, and what a scan of a window
- * takes while it runs. One stream a choice and a tool call: their texts are apart.
- * owner: whoever feeds it. */
+ * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs.
+ * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */
 #ifndef DETECT_STREAM_H
 #define DETECT_STREAM_H
 
 #include "detect/detect.h"
 
 enum {
-	STREAM_STEP = 224,     /* bytes decided by a window, if nothing is open */
-	STREAM_LAG = 160,      /* bytes after them that it reads too */
-	STREAM_LAG_MAX = 1024, /* with a policy's own long terms, patterns and documents */
-	STREAM_LEFT = 96,      /* bytes before them, at least */
+	STREAM_LEFT = 96, /* bytes of what was handed out that are kept as context, at least */
 };
 
 struct detect_stream;
@@ -59,8 +63,8 @@ struct stream_piece {
  * that error. */
 typedef int stream_take_fn(void *arg, const struct stream_piece *p);
 
-/* `opt` as for detect_scan, its thresholds borrowed, `before` copied. NULL: out of
- * memory. */
+/* `opt` as for detect_scan, its thresholds and `used` borrowed, `before` copied. NULL: out
+ * of memory. */
 struct detect_stream *detect_stream_new(
 	const struct detect_rules *r, const struct detect_options *opt);
 /* Zeroes and frees; clears *s. */

@@ -96,6 +96,7 @@ inside_armour(struct span t)
 
 struct armour {
 	struct span begins, ends, close; /* of the first line; of all */
+	size_t least; /* bytes of it that are inside whatever they are: it may be in one line */
 };
 
 /* The first of the last few beginnings after the last end whose inside goes on to the
@@ -117,7 +118,8 @@ open_of_kind(struct span t, size_t from, const struct armour *k)
 		const char *in = begins[i % FEW] + k->begins.n;
 		const char *line = memmem(in, (size_t)(end - in), k->ends.p, k->ends.n);
 		in = line ? line + k->ends.n : end;
-		if (inside_armour(span_of(in, (size_t)(end - in))))
+		if ((size_t)(end - in) < k->least ||
+			inside_armour(span_of(in, (size_t)(end - in))))
 			return (size_t)(begins[i % FEW] - t.p);
 	}
 	return t.n;
@@ -142,9 +144,10 @@ size_t
 stream_open_armour(struct span t, size_t from)
 {
 	static const struct armour kinds[] = {
-		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END ") },
-		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END ") },
-		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:") },
+		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END "), 0 },
+		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END "), 0 },
+		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:"),
+			512 },
 	};
 	size_t first = t.n;
 

@@ -1,0 +1,297 @@
+/* Words that hold back what begins with them. A row of words that nothing is known of
+ * is open until so many ordinary words have followed its last one that no stage of a scan
+ * would go across them. Linear in what is held. */
+#include "detect/stream/stream_words.h"
+
+#include "base/ascii.h"
+#include "detect/disguise/evade.h"
+#include "detect/open.h"
+
+enum {
+	LONG_WORD = 16, /* letters: may be a blob */
+};
+
+/* What a token is, by its letters. */
+enum shape {
+	SHAPE_NONE,   /* no letter and no digit */
+	SHAPE_WORD,   /* small letters */
+	SHAPE_JOINT,  /* the same, and joins capitalised words: of, and, van */
+	SHAPE_BEGINS, /* a capitalised word that is in no list of names */
+	SHAPE_NAME,   /* another capitalised word */
+	SHAPE_SPELL,  /* one letter, a numeral, a street's "rue": the like may follow */
+	SHAPE_SIGN,   /* at, dot: of an address */
+	SHAPE_OPEN,   /* anything else: a number, a token */
+};
+
+/* How many ordinary words end a row that has one. */
+static const uint8_t ends_after[] = {
+	[SHAPE_BEGINS] = 1,
+	[SHAPE_NAME] = 1,
+	[SHAPE_SPELL] = 1,
+	[SHAPE_SIGN] = 2,
+	[SHAPE_OPEN] = 2,
+};
+
+static bool
+is_wide(char c)
+{
+	return (unsigned char)c >= 0xE3 && (unsigned char)c <= 0xED;
+}
+
+/* ’ “ ” – — … and their like: no disguise. */
+static bool
+is_print_mark(struct span t, size_t i)
+{
+	return i + 2 < t.n && !memcmp(t.p + i, "\xE2\x80", 2) &&
+	       (unsigned char)t.p[i + 2] >= 0x93 && (unsigned char)t.p[i + 2] <= 0xA6 &&
+	       t.p[i + 2] != '\x9F';
+}
+
+/* -----BEGIN, KEY----- */
+static bool
+is_armour(struct span t, size_t from, size_t to)
+{
+	return to - from > 2 &&
+	       (!memcmp(t.p + from, "--", 2) || !memcmp(t.p + to - 2, "--", 2));
+}
+
+/* Signs around a word, off both ends of [*from, *to). True: some that are not those of
+ * sentences. */
+static bool
+trim_marks(struct span t, size_t *from, size_t *to)
+{
+	static const char sentence[] = ".:!?'-", markup[] = "*_`#~&/";
+	bool markup_begins = *from < *to && t.p[*from] == '<';
+	bool special = markup_begins || is_armour(t, *from, *to);
+
+	*from += markup_begins;
+
+	for (;;) {
+		char c = *from < *to ? t.p[*from] : 0;
+		if (is_print_mark(t, *from) && *from + 3 <= *to)
+			*from += 3;
+		else if (c && (is_one_of(c, sentence) || is_one_of(c, markup))) {
+			special |= !is_one_of(c, sentence);
+			++*from;
+		} else
+			break;
+	}
+	for (;;) {
+		char c = *from < *to ? t.p[*to - 1] : 0;
+		if (*to - *from >= 3 && is_print_mark(t, *to - 3))
+			*to -= 3;
+		else if (c && (is_one_of(c, sentence) || is_one_of(c, markup))) {
+			special |= !is_one_of(c, sentence);
+			--*to;
+		} else
+			break;
+	}
+	return special;
+}
+
+struct letters {
+	size_t n, upper, parts; /* letters, capitals, words that hyphens join */
+	size_t inner;		/* capitals that do not begin a part */
+	bool other;		/* of a script without capitals */
+	bool strange;		/* no letter, no hyphen, no apostrophe */
+	bool number;		/* no letter, and digits */
+};
+
+static struct letters
+letters_of(struct span t, size_t from, size_t to)
+{
+	struct letters l = { .parts = 1 };
+	bool begins = true;
+	unsigned n;
+	uint64_t folded;
+
+	for (size_t i = from; i < to; i += n) {
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
+		if (k == LETTER_NONE) {
+			bool mark = is_print_mark(t, i);
+			n = mark ? 3 : 1;
+			l.strange |= !mark && t.p[i] != '-' && t.p[i] != '\'';
+			l.number |= is_digit(t.p[i]);
+			l.parts += t.p[i] == '-';
+			begins = true;
+			continue;
+		}
+		l.n++;
+		l.upper += k == LETTER_UPPER;
+		l.inner += k == LETTER_UPPER && !begins;
+		l.other |= k == LETTER_OTHER || k == LETTER_HAN;
+		begins = false;
+	}
+	l.number &= l.n == 0;
+	return l;
+}
+
+/* Of a word in small letters: rue and calle belong to the name after them. */
+static enum shape
+small_shape(struct span word, const struct names_table *names)
+{
+	uint32_t f = names_flags_small(names, names_hash(word));
+
+	return f & W_STREET_START			      ? SHAPE_SPELL
+	       : f & W_PARTICLE || SPAN_IN(word, names_small) ? SHAPE_JOINT
+							      : SHAPE_WORD;
+}
+
+/* Of a capitalised word: an ordinary one, which begins no name of several words either. */
+static bool
+begins_sentence(struct span word, const struct names_table *names)
+{
+	uint32_t f = names_flags(names, names_hash(word));
+
+	return f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
+}
+
+/* Whether the word up to `to`, of a token up to `end`, may be a piece of one: alice(at),
+ * "alice." + "w@example.org". */
+static bool
+may_be_piece(struct span t, size_t to, size_t end)
+{
+	return end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"'));
+}
+
+/* two, twenty-one */
+static bool
+has_numeral(struct span word)
+{
+	while (word.n)
+		if (evade_numeral(span_next(&word, '-')))
+			return true;
+	return false;
+}
+
+/* Of letters. */
+static enum shape
+word_shape(struct span word, const struct letters *l, const struct stream_asked *asked)
+{
+	if (l->n == 1 && asked->values)
+		return SHAPE_SPELL;
+	if (asked->numbers && has_numeral(word))
+		return SHAPE_SPELL;
+	if (asked->addresses && evade_sign(word))
+		return SHAPE_SIGN;
+	if (l->inner && l->inner + l->parts < l->n && asked->values)
+		return SHAPE_OPEN; /* humps */
+	if (!asked->names)
+		return SHAPE_WORD;
+	if (!l->upper && !l->other)
+		return small_shape(word, asked->names);
+	return begins_sentence(word, asked->names) ? SHAPE_BEGINS : SHAPE_NAME;
+}
+
+static enum shape
+shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked, bool *special)
+{
+	size_t end = to;
+
+	*special |= trim_marks(t, &from, &to);
+	if (from == to)
+		return SHAPE_NONE;
+	struct letters l = letters_of(t, from, to);
+	if (l.strange && l.number ? asked->numbers
+				  : (l.strange || l.n > LONG_WORD * l.parts) && asked->values)
+		return SHAPE_OPEN;
+	if (may_be_piece(t, to, end) && asked->values)
+		return SHAPE_SPELL;
+	return word_shape(span_cut(t, from, to), &l, asked);
+}
+
+/* The end of the token at `at`; *over: it has ended. */
+static size_t
+token_end(struct span t, size_t at, bool *over)
+{
+	size_t i = at;
+
+	if (is_wide(t.p[i])) {
+		*over = t.n - i >= 3;
+		return *over ? i + 3 : t.n;
+	}
+	while (i < t.n && !open_separates(t.p[i]) && !is_wide(t.p[i]))
+		i++;
+	*over = i < t.n;
+	return i;
+}
+
+/* Where the token around `at` begins, at `from` or after. */
+static size_t
+token_start(struct span t, size_t at, size_t from)
+{
+	while (at > from && !open_separates(t.p[at - 1]) &&
+		!(at - from >= 3 && is_wide(t.p[at - 3])))
+		at--;
+	return at;
+}
+
+bool
+stream_word_ends(struct span t)
+{
+	return t.n && (open_separates(t.p[t.n - 1]) || (t.n >= 3 && is_wide(t.p[t.n - 3])));
+}
+
+/* A row of words that may be one thing. */
+struct row {
+	bool open, named; /* `named`: more than numbers and tokens are in it */
+	size_t start;
+	unsigned need, after; /* ordinary words that end it, and those so far */
+};
+
+static void
+row_add(struct row *r, enum shape shape, size_t start)
+{
+	if (shape == SHAPE_WORD || (shape == SHAPE_JOINT && !r->named)) {
+		r->open &= ++r->after < r->need;
+	} else if (shape > SHAPE_JOINT) {
+		if (!r->open)
+			*r = (struct row){ .open = true, .start = start };
+		if (ends_after[shape] > r->need)
+			r->need = ends_after[shape];
+		r->after = 0;
+		r->named |= shape != SHAPE_OPEN;
+	}
+}
+
+struct stream_words
+stream_words(struct span t, size_t from, const struct stream_asked *asked)
+{
+	struct stream_words w = { .open = t.n, .plain = true };
+	struct row row = { .open = false };
+	size_t han = t.n;
+
+	for (size_t i = from, start = from, end; i < t.n; i = end) {
+		bool over, special = false;
+		if (open_separates(t.p[i])) {
+			end = i + 1;
+			if (!is_one_of(t.p[i], "([{\""))
+				start = end;
+			continue;
+		}
+		end = token_end(t, i, &over);
+		if (!over) {
+			w.open = start;
+			break;
+		}
+		if (is_wide(t.p[i])) {
+			w.plain = false;
+			if (han == t.n && t.n - i <= HAN_REACH)
+				han = i;
+			start = end;
+			continue;
+		}
+		enum shape shape = shape_of(t, i, end, asked, &special);
+		w.plain &= !special && shape <= SHAPE_BEGINS;
+		row_add(&row, shape, start);
+		start = end;
+	}
+	if (row.open && row.start < w.open) {
+		w.open = row.start;
+		if (t.n - w.open > WORDS_REACH)
+			w.open = token_start(t, t.n - WORDS_REACH, from);
+	}
+	if (han < w.open)
+		w.open = han;
+	return w;
+}

@@ -1,0 +1,33 @@
+/* What the words at the end of a text that goes on may be the beginning of, as far as their
+ * shapes tell: a name, a number in groups, a value in disguise. Only for stream.c. */
+#ifndef DETECT_STREAM_WORDS_H
+#define DETECT_STREAM_WORDS_H
+
+#include "detect/names/names.h"
+
+enum {
+	WORDS_REACH = 160, /* bytes: nothing in words and groups is wider, in any disguise */
+	HAN_REACH = 36,	   /* the same of characters of Han, kana and Hangul */
+};
+
+/* What is asked for, as far as words can be the beginning of it. */
+struct stream_asked {
+	const struct names_table *names; /* the lists, where names are; NULL */
+	bool numbers;			 /* what begins with digits */
+	bool addresses;			 /* e-mail */
+	bool values;			 /* these and other patterns */
+};
+
+struct stream_words {
+	size_t open; /* what begins here or after it may go on; the text's end: nothing */
+	bool plain;  /* before it are words in small letters, or that begin sentences */
+};
+
+/* Of the bytes of t from `from` on, where a token begins. */
+struct stream_words stream_words(struct span t, size_t from, const struct stream_asked *asked);
+
+/* Whether a token or a wide character ends with the text's last byte: where it is worth
+ * asking again. */
+bool stream_word_ends(struct span t);
+
+#endif
