@@ -87,12 +87,12 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const char *type, const char *code, struct span message, struct span id)
+error(struct buf *out, const struct error *e)
 {
-	buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type);
-	buf_json_str(out, message);
-	buf_printf(out, ",\"code\":\"%s\"},\"request_id\":", code);
-	buf_json_str(out, id);
+	buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", e->type);
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"code\":\"%s\"},\"request_id\":", e->code);
+	buf_json_str(out, e->id);
 	buf_putc(out, '}');
 }
 
@@ -106,5 +106,5 @@ const struct dialect dialect_anthropic = {
 	.usage = usage,
 	.types = TYPES_ANTHROPIC,
 	.error = error,
-	.stream_begin = "event: error\ndata: ",
+	.stream_event = "error",
 };

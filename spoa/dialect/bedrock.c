@@ -187,6 +187,19 @@ static const char *const tells[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
+/* AWS restJson1: without the header x-amzn-errortype the exception's name is in __type; no
+ * member may be called "code", which would be it. */
+static void
+error(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"message\":");
+	buf_json_str(out, e->message);
+	buf_printf(
+		out, ",\"__type\":\"%s\",\"reason\":\"%s\",\"request_id\":", e->type, e->code);
+	buf_json_str(out, e->id);
+	buf_putc(out, '}');
+}
+
 const struct dialect dialect_bedrock = {
 	.name = "bedrock",
 	.endpoints = endpoints,
@@ -194,6 +207,7 @@ const struct dialect dialect_bedrock = {
 	.bases = bases,
 	.main = &converse,
 	.other = &other,
-	.error = error_openai,
-	.stream_begin = "data: ",
+	.types = TYPES_BEDROCK,
+	.error = error,
+	.stream = STREAM_FRAMES,
 };

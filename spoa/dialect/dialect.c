@@ -1,5 +1,5 @@
 /* The families, and what a method and path say in one of them. */
-#include "dialect/family.h"
+#include "dialect/openai.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "codec/uri.h"
 
 static const struct dialect *const all[] = { &dialect_openai, &dialect_anthropic,
-	&dialect_gemini, &dialect_bedrock, &dialect_ollama, &dialect_rest };
+	&dialect_gemini, &dialect_bedrock, &dialect_cohere, &dialect_mistral, &dialect_ollama,
+	&dialect_tgi, &dialect_rest };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char names[256];
 
@@ -57,6 +58,18 @@ dialect_table(const struct dialect *d)
 {
 	return d->main ? d->main : &table_rest;
 }
+
+/* Endpoints that speak as another family's do: errors, usage and streams are theirs. */
+static const struct {
+	const struct table *table;
+	const struct dialect *dialect;
+} speaks[] = {
+	{ &table_chat, &dialect_openai },
+	{ &table_completions, &dialect_openai },
+	{ &table_responses, &dialect_openai },
+	{ &table_messages, &dialect_anthropic },
+	{ &table_messages_no_model, &dialect_anthropic },
+};
 
 /* ---- paths ---- */
 
@@ -186,6 +199,9 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 		return e;
 	e.name = r->name;
 	e.table = r->table ? r->table : &table_rest;
+	for (size_t i = 0; i < COUNT_OF(speaks); i++)
+		if (e.table == speaks[i].table)
+			e.dialect = speaks[i].dialect;
 	e.streams = r->flags & E_STREAMS;
 	e.stored = r->flags & E_STORED;
 	if (model.n) {

@@ -23,6 +23,7 @@ bool dialect_has_model(const struct dialect *d);
 
 /* What a request's method and path say in a family. */
 struct endpoint {
+	/* As which it speaks: Ollama's /v1/chat/completions is openai. */
 	const struct dialect *dialect;
 	/* "chat", "responses", "generate", "converse", …; NULL: no row knows the path, and
 	 * all strings of the body are text without a role, or as far as it looks like the
@@ -58,7 +59,12 @@ int endpoint_check_path(const struct endpoint *e, struct span path, struct body_
  * status unless code is given. `message` never holds prompt text. */
 void dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out);
-/* The event that ends a stream already begun with an error, ready to write. */
+/* The document that ends a stream already begun with an error. `endpoint`: its name, NULL where
+ * it is not known. The type of its event (SSE's event:, Amazon's :exception-type), "" for none.
+ */
+const char *dialect_stream_error_data(const struct dialect *d, const char *endpoint,
+	const char *code, struct span message, struct span id, struct buf *out);
+/* The same as an event of the dialect's streams, ready to write. */
 void dialect_stream_error(const struct dialect *d, const char *code, struct span message,
 	struct span id, struct buf *out);
 

@@ -1,29 +1,31 @@
-/* Error documents in the caller's dialect. One line, capped, never with prompt
- * text: what cannot be written as it is, is left out. */
+/* Error documents in the caller's dialect, and the event that ends a stream. One line,
+ * capped, never with prompt text: what cannot be written as it is, is left out. */
 #include "base/caps.h"
 #include "base/err.h"
+#include "codec/eventstream.h"
 #include "codec/utf8.h"
 #include "dialect/family.h"
 
-/* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes) and
- * Anthropic (https://docs.anthropic.com/en/api/errors) give with a status: SDKs go by the
- * status, people and logs by the type. */
+/* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes),
+ * Anthropic (https://docs.anthropic.com/en/api/errors), Google (google.rpc.Code), Bedrock
+ * (names of exceptions) and TGI give with a status: SDKs go by the status or, Bedrock's, by the
+ * type; people and logs by the type. */
 /* clang-format off */
 static const struct status_row {
 	int status;
 	const char *code, *type[TYPES];
 } statuses[] = {
-	{ 400, "invalid_request",      { "invalid_request_error", "invalid_request_error" } },
-	{ 401, "invalid_credentials",  { "authentication_error", "authentication_error" } },
-	{ 403, "permission_denied",    { "permission_error", "permission_error" } },
-	{ 404, "not_found",            { "not_found_error", "not_found_error" } },
-	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error" } },
-	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large" } },
-	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error" } },
-	{ 429, "rate_limit_exceeded",  { "rate_limit_error", "rate_limit_error" } },
-	{ 451, "legal_restriction",    { "permission_error", "permission_error" } },
-	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error" } },
-	{ 503, "service_unavailable",  { "server_error", "overloaded_error" } }, /* others from 500 on, too */
+	{ 400, "invalid_request",      { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 401, "invalid_credentials",  { "authentication_error",  "authentication_error",  "UNAUTHENTICATED",    "AccessDeniedException",       "validation" } },
+	{ 403, "permission_denied",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
+	{ 404, "not_found",            { "not_found_error",       "not_found_error",       "NOT_FOUND",          "ResourceNotFoundException",   "validation" } },
+	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error", "DEADLINE_EXCEEDED",  "ModelTimeoutException",       "validation" } },
+	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large",     "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 429, "rate_limit_exceeded",  { "rate_limit_error",      "rate_limit_error",      "RESOURCE_EXHAUSTED", "ThrottlingException",         "overloaded" } },
+	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
+	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
+	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } }, /* others from 500 on, too */
 };
 
 /* What ends a stream is a decision on its content, or a failure. */
@@ -40,6 +42,15 @@ static const struct {
 };
 /* clang-format on */
 
+/* Bedrock's streams have exceptions of their own names, by the status. */
+static const char *
+stream_exception(int status)
+{
+	return status == 429   ? "throttlingException"
+	       : status >= 500 ? "serviceUnavailableException"
+			       : "validationException";
+}
+
 /* The row of a status; of another one that of 400 or 503. */
 static const struct status_row *
 row_of(int status)
@@ -52,35 +63,29 @@ row_of(int status)
 	return status < 500 ? statuses : last;
 }
 
-static const char *
-type_of(const struct dialect *d, int status)
-{
-	return row_of(status)->type[d->types];
-}
-
 /* Writes the document of "MESSAGE (ID)", the message cut until the document fits. */
 static void
-write_capped(const struct dialect *d, const char *type, const char *code, struct span message,
-	struct span id, struct buf *out)
+write_capped(error_writer *writer, struct error e, struct buf *out)
 {
 	struct buf text, doc;
+	struct span message = span_cut(e.message, 0, CAP_ERROR_BYTES);
 
 	buf_init(&text, 0);
 	buf_init(&doc, 0);
-	message = span_cut(message, 0, CAP_ERROR_BYTES);
-	id = span_cut(id, 0, 64);
-	id.n = utf8_prefix(id);
+	e.id = span_cut(e.id, 0, 64);
+	e.id.n = utf8_prefix(e.id);
 	for (;;) {
 		message.n = utf8_prefix(message);
 		buf_clear(&text);
 		buf_clear(&doc);
 		buf_span(&text, message);
-		if (id.n) {
+		if (e.id.n) {
 			buf_str(&text, " (decision ");
-			buf_span(&text, id);
+			buf_span(&text, e.id);
 			buf_putc(&text, ')');
 		}
-		d->error(&doc, type, code, buf_view(&text), id);
+		e.message = buf_view(&text);
+		writer(&doc, &e);
 		if (doc.n <= CAP_ERROR_BYTES || !message.n)
 			break;
 		size_t over = doc.n - CAP_ERROR_BYTES;
@@ -97,20 +102,46 @@ void
 dialect_error(const struct dialect *d, int status, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
-	const char *type = type_of(d, status);
+	const struct status_row *r = row_of(status);
+	struct error e = { status, r->type[d->types], code ? code : r->code, message, id };
 
-	if (!code)
-		code = row_of(status)->code;
-	if (d->types == TYPES_OPENAI && !strcmp(code, "insufficient_quota"))
-		type = code;
-	write_capped(d, type, code, message, id, out);
+	if (!strcmp(e.code, "insufficient_quota"))
+		e.type = d->types == TYPES_OPENAI    ? e.code
+			 : d->types == TYPES_BEDROCK ? "ServiceQuotaExceededException"
+						     : e.type;
+	write_capped(d->error, e, out);
 }
 
-void
-dialect_stream_error(const struct dialect *d, const char *code, struct span message,
-	struct span id, struct buf *out)
+/* {"type":"error","code","message","param":null,"sequence_number"} as OpenAI's responses say
+ * it, and "error", without which their SDK does not throw. */
+static void
+responses_error(struct buf *out, const struct error *e)
 {
-	const char *type = NULL;
+	buf_printf(out, "{\"type\":\"error\",\"code\":\"%s\",\"message\":", e->code);
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"param\":null,\"sequence_number\":0,\"error\":{\"type\":\"%s\",",
+		e->type);
+	buf_printf(out, "\"code\":\"%s\",\"param\":null,\"message\":", e->code);
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+/* A stream of Cohere's ends so when it fails. */
+static void
+cohere_end(struct buf *out, const struct error *e)
+{
+	buf_str(out,
+		"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":");
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+const char *
+dialect_stream_error_data(const struct dialect *d, const char *endpoint, const char *code,
+	struct span message, struct span id, struct buf *out)
+{
+	const char *type = NULL, *event = d->stream_event;
+	error_writer *writer = d->error;
 	int status = 503;
 
 	if (!code)
@@ -122,8 +153,55 @@ dialect_stream_error(const struct dialect *d, const char *code, struct span mess
 		}
 	}
 	if (!type || d->types != TYPES_OPENAI)
-		type = type_of(d, status);
-	buf_str(out, d->stream_begin);
-	write_capped(d, type, code, message, id, out);
-	buf_str(out, "\n\n");
+		type = row_of(status)->type[d->types];
+	if (d->types == TYPES_BEDROCK)
+		event = stream_exception(status);
+	if (d->stream == STREAM_COHERE)
+		writer = cohere_end;
+	if (d == &dialect_openai && endpoint && !strcmp(endpoint, "responses")) {
+		writer = responses_error;
+		event = "error";
+	}
+	write_capped(writer, (struct error){ status, type, code, message, id }, out);
+	return event ? event : "";
+}
+
+/* :message-type exception, as the SDKs throw it. */
+static void
+write_exception(struct buf *out, const char *type, struct span data)
+{
+	struct buf headers;
+
+	buf_init(&headers, 0);
+	eventstream_header(&headers, ":exception-type", span_str(type));
+	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
+	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
+	int err = eventstream_write(out, buf_view(&headers), data);
+	INVARIANT(err == 0 || buf_failed(out));
+	out->failed |= headers.failed;
+	buf_free(&headers);
+}
+
+void
+dialect_stream_error(const struct dialect *d, const char *code, struct span message,
+	struct span id, struct buf *out)
+{
+	struct buf data;
+
+	buf_init(&data, 0);
+	const char *event = dialect_stream_error_data(d, NULL, code, message, id, &data);
+	out->failed |= data.failed;
+	if (d->stream == STREAM_FRAMES) {
+		write_exception(out, event, buf_view(&data));
+	} else if (d->stream == STREAM_LINES) {
+		buf_span(out, buf_view(&data));
+		buf_putc(out, '\n');
+	} else {
+		if (*event)
+			buf_printf(out, "event: %s\n", event);
+		buf_str(out, "data: ");
+		buf_span(out, buf_view(&data));
+		buf_str(out, "\n\n");
+	}
+	buf_free(&data);
 }

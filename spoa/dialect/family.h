@@ -28,7 +28,25 @@ struct usage_row {
 };
 
 /* The column of error.c that names the types of errors. */
-enum error_types { TYPES_OPENAI, TYPES_ANTHROPIC, TYPES };
+enum error_types {
+	TYPES_OPENAI,
+	TYPES_ANTHROPIC,
+	TYPES_GOOGLE,
+	TYPES_BEDROCK,
+	TYPES_TGI,
+	TYPES
+};
+struct error {
+	int status;
+	const char *type, *code;
+	struct span message, id; /* the message names the id */
+};
+/* One line. */
+typedef void error_writer(struct buf *out, const struct error *e);
+
+/* How answers stream: events of SSE, lines, frames of Amazon's. Cohere's end with an event of
+ * their own when they fail. */
+enum stream_kind { STREAM_SSE, STREAM_COHERE, STREAM_LINES, STREAM_FRAMES };
 
 struct dialect {
 	const char *name;
@@ -40,19 +58,18 @@ struct dialect {
 	bool asks_usage;		  /* main does */
 	bool bare_models;		  /* "models/x" in a body is the x of a path */
 	enum error_types types;
-	/* One line each; type and code are chosen by then. */
-	void (*error)(struct buf *out, const char *type, const char *code, struct span message,
-		struct span id);
-	const char *stream_begin; /* of the event that ends a stream with such a line */
+	error_writer *error;
+	enum stream_kind stream;
+	const char
+		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
 };
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
-	dialect_ollama, dialect_rest;
+	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;
 
 /* Tables that more than one family reads by. */
 extern const struct table table_rest, table_chat, table_messages, table_messages_no_model;
-void error_openai(struct buf *out, const char *type, const char *code, struct span message,
-	struct span id);
+error_writer error_openai;
 
 /* A const table's memory for its tree. */
 #define TREE (&(struct tree){ NULL })

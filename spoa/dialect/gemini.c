@@ -208,6 +208,20 @@ static const char *const bases[] = {
 };
 /* clang-format on */
 
+/* google.rpc.Status, as REST shows it. */
+static void
+error(struct buf *out, const struct error *e)
+{
+	buf_printf(out, "{\"error\":{\"code\":%d,\"message\":", e->status);
+	buf_json_str(out, e->message);
+	buf_printf(out,
+		",\"status\":\"%s\",\"details\":[{\"@type\":\"type.googleapis.com/"
+		"google.rpc.ErrorInfo\",\"reason\":\"%s\",\"metadata\":{\"decision\":",
+		e->type, e->code);
+	buf_json_str(out, e->id);
+	buf_str(out, "}}]}}");
+}
+
 const struct dialect dialect_gemini = {
 	.name = "gemini",
 	.endpoints = endpoints,
@@ -216,6 +230,6 @@ const struct dialect dialect_gemini = {
 	.main = &generate,
 	.other = &other,
 	.bare_models = true,
-	.error = error_openai,
-	.stream_begin = "data: ",
+	.types = TYPES_GOOGLE,
+	.error = error,
 };

@@ -86,12 +86,22 @@ static const struct endpoint_row endpoints[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
+static void
+error(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"error\":");
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"type\":\"%s\",\"code\":\"%s\",\"request_id\":", e->type, e->code);
+	buf_json_str(out, e->id);
+	buf_putc(out, '}');
+}
+
 const struct dialect dialect_ollama = {
 	.name = "ollama",
 	.endpoints = endpoints,
 	.bases = bases,
 	.main = &chat,
 	.other = &other,
-	.error = error_openai,
-	.stream_begin = "",
+	.error = error,
+	.stream = STREAM_LINES,
 };

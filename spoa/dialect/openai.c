@@ -166,14 +166,14 @@ static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
 /* clang-format on */
 
 void
-error_openai(struct buf *out, const char *type, const char *code, struct span message,
-	struct span id)
+error_openai(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"error\":{\"message\":");
-	buf_json_str(out, message);
+	buf_json_str(out, e->message);
 	buf_printf(out,
-		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"},\"request_id\":", type, code);
-	buf_json_str(out, id);
+		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"},\"request_id\":", e->type,
+		e->code);
+	buf_json_str(out, e->id);
 	buf_putc(out, '}');
 }
 
@@ -187,5 +187,4 @@ const struct dialect dialect_openai = {
 	.usage = usage,
 	.asks_usage = true,
 	.error = error_openai,
-	.stream_begin = "data: ", /* and no [DONE] after it */
 };

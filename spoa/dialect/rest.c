@@ -33,5 +33,4 @@ const struct table table_rest = { .seals = rest_seals, .tree = TREE };
 const struct dialect dialect_rest = {
 	.name = "rest",
 	.error = error_openai,
-	.stream_begin = "data: ", /* and no [DONE] after it */
 };

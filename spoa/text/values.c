@@ -69,6 +69,10 @@ item_role(struct span type, enum seg_role role)
 	} types[] = {
 		{ "_output", ROLE_TOOL_RESULT },
 		{ "_call", ROLE_TOOL_CALL },
+		{ "function.result", ROLE_TOOL_RESULT },
+		{ "function.call", ROLE_TOOL_CALL },
+		{ "tool.execution", ROLE_TOOL_RESULT },
+		{ "message.output", ROLE_ASSISTANT },
 		{ "mcp_approval_request", ROLE_TOOL_CALL },
 		{ "program", ROLE_TOOL_CALL },
 		{ "mcp_list_tools", ROLE_TOOL_DEFINITION },

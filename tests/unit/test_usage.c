@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "codec/json.h"
 #include "support/guard.h"
+#include "codec/eventstream.h"
 #include "dialect/dialect.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
@@ -257,8 +258,9 @@ a_stream_is_asked_for_its_usage(void **state)
 
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
-		assert_int_equal(
-			body_read(dialect_table(dialect(OPENAI)), span_str(NULL), in, &a, &b, &why), 0);
+		assert_int_equal(body_read(dialect_table(dialect(OPENAI)), span_str(NULL), in,
+					 &a, &b, &why),
+			0);
 		int r = dialect_ask_usage(&b, &edit);
 		assert_int_equal(r, asks[i].want != NULL);
 		if (r) {
@@ -266,13 +268,14 @@ a_stream_is_asked_for_its_usage(void **state)
 			if (!span_is(buf_view(&out), asks[i].want))
 				fail_msg(
 					"%s: got %.*s", asks[i].name, SPAN_ARG(buf_view(&out)));
-			assert_int_equal(body_read(dialect_table(dialect(OPENAI)), span_str(NULL),
-						 buf_view(&out), &a, &b, &why),
+			assert_int_equal(body_read(dialect_table(dialect(OPENAI)),
+						 span_str(NULL), buf_view(&out), &a, &b, &why),
 				0);
 			assert_true(b.wants_usage);
 		}
-		assert_int_equal(
-			body_read(dialect_table(dialect(ANTHROPIC)), span_str(NULL), in, &a, &b, &why), 0);
+		assert_int_equal(body_read(dialect_table(dialect(ANTHROPIC)), span_str(NULL),
+					 in, &a, &b, &why),
+			0);
 		assert_int_equal(dialect_ask_usage(&b, &edit), 0);
 		buf_free(&out);
 		arena_reset(&a);
@@ -358,15 +361,37 @@ errors_are_documents_of_the_dialect(void **state)
 			"{\"error\":{\"message\":\"no \\\"x\\\" (decision "
 			"d-1)\",\"type\":\"not_found_error\",\"param\":null,\"code\":\"not_"
 			"found\"},\"request_id\":\"d-1\"}" },
+		/* clang-format off */
+		{ "gemini", 403, "content_policy_violation", "{\"error\":{\"code\":403,\"message\":\"no \\\"x\\\" (decision d-1)\",\"status\":\"PERMISSION_DENIED\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"content_policy_violation\",\"metadata\":{\"decision\":\"d-1\"}}]}}" },
+		{ "gemini", 429, NULL, "{\"error\":{\"code\":429,\"message\":\"no \\\"x\\\" (decision d-1)\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"rate_limit_exceeded\",\"metadata\":{\"decision\":\"d-1\"}}]}}" },
+		{ "bedrock", 403, "content_policy_violation", "{\"message\":\"no \\\"x\\\" (decision d-1)\",\"__type\":\"AccessDeniedException\",\"reason\":\"content_policy_violation\",\"request_id\":\"d-1\"}" },
+		{ "bedrock", 429, "insufficient_quota", "{\"message\":\"no \\\"x\\\" (decision d-1)\",\"__type\":\"ServiceQuotaExceededException\",\"reason\":\"insufficient_quota\",\"request_id\":\"d-1\"}" },
+		{ "cohere", 403, NULL, "{\"message\":\"no \\\"x\\\" (decision d-1)\",\"id\":\"d-1\"}" },
+		{ "mistral", 404, NULL, "{\"object\":\"error\",\"message\":\"no \\\"x\\\" (decision d-1)\",\"type\":\"not_found_error\",\"param\":null,\"code\":\"not_found\",\"request_id\":\"d-1\"}" },
+		{ "ollama", 413, NULL, "{\"error\":\"no \\\"x\\\" (decision d-1)\",\"type\":\"invalid_request_error\",\"code\":\"request_too_large\",\"request_id\":\"d-1\"}" },
+		{ "tgi", 429, NULL, "{\"error\":\"no \\\"x\\\" (decision d-1)\",\"error_type\":\"overloaded\",\"code\":\"rate_limit_exceeded\",\"request_id\":\"d-1\"}" },
+		/* clang-format on */
 	};
+	/* clang-format off */
+	static const struct {
+		const char *dialect, *code, *want;
+	} streams[] = {
+		{ "gemini", NULL, "data: {\"error\":{\"code\":503,\"message\":\"m (decision d)\",\"status\":\"UNAVAILABLE\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"service_unavailable\",\"metadata\":{\"decision\":\"d\"}}]}}\n\n" },
+		{ "cohere", "content_policy_violation", "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"m (decision d)\"}}\n\n" },
+		{ "mistral", "content_policy_violation", "data: {\"object\":\"error\",\"message\":\"m (decision d)\",\"type\":\"content_filter\",\"param\":null,\"code\":\"content_policy_violation\",\"request_id\":\"d\"}\n\n" },
+		{ "ollama", "content_policy_violation", "{\"error\":\"m (decision d)\",\"type\":\"content_filter\",\"code\":\"content_policy_violation\",\"request_id\":\"d\"}\n" },
+		{ "tgi", NULL, "data: {\"error\":\"m (decision d)\",\"error_type\":\"overloaded\",\"code\":\"service_unavailable\",\"request_id\":\"d\"}\n\n" },
+	};
+	/* clang-format on */
 	static const struct {
 		int status;
 		const char *anthropic;
 	} types[] = { { 400, "invalid_request_error" }, { 401, "authentication_error" },
 		{ 403, "permission_error" }, { 404, "not_found_error" },
 		{ 413, "request_too_large" }, { 415, "invalid_request_error" },
-		{ 429, "rate_limit_error" }, { 451, "permission_error" }, { 500, "overloaded_error" },
-		{ 501, "invalid_request_error" }, { 503, "overloaded_error" } };
+		{ 429, "rate_limit_error" }, { 451, "permission_error" },
+		{ 500, "overloaded_error" }, { 501, "invalid_request_error" },
+		{ 503, "overloaded_error" } };
 	struct buf out;
 
 	(void)state;
@@ -399,12 +424,38 @@ errors_are_documents_of_the_dialect(void **state)
 		"event: error\ndata: "
 		"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m "
 		"(decision d)\",\"code\":\"service_unavailable\"},\"request_id\":\"d\"}\n\n"));
+	for (size_t i = 0; i < COUNT_OF(streams); i++) {
+		buf_clear(&out);
+		dialect_stream_error(dialect(streams[i].dialect), streams[i].code,
+			SPAN_LIT("m"), SPAN_LIT("d"), &out);
+		if (!span_is(buf_view(&out), streams[i].want))
+			fail_msg("%s: %.*s", streams[i].dialect, SPAN_ARG(buf_view(&out)));
+	}
+	/* Bedrock's is an exception frame, whose CRCs are right. */
+	struct eventstream_message m;
+	buf_clear(&out);
+	dialect_stream_error(
+		dialect("bedrock"), "rate_limit_exceeded", SPAN_LIT("m"), SPAN_LIT("d"), &out);
+	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
+	assert_true(span_is(m.message_type, "exception"));
+	assert_true(span_is(m.exception_type, "throttlingException"));
+	assert_non_null(memmem(m.payload.p, m.payload.n, "{\"message\":\"m (", 15));
+	/* OpenAI's responses say it flat, and nested for their SDK. */
+	buf_clear(&out);
+	assert_string_equal(
+		dialect_stream_error_data(dialect(OPENAI), "responses",
+			"content_policy_violation", SPAN_LIT("m"), SPAN_LIT("d"), &out),
+		"error");
+	assert_non_null(memmem(buf_view(&out).p, out.n, "{\"type\":\"error\",\"code\"", 22));
+	assert_non_null(memmem(buf_view(&out).p, out.n, "\"error\":{\"type\"", 15));
 	buf_free(&out);
 }
 
 static void
 errors_are_one_capped_line_of_json(void **state)
 {
+	static const char *const names[] = { OPENAI, ANTHROPIC, "gemini", "bedrock", "cohere",
+		"mistral", "ollama", "tgi" };
 	char long_message[5000];
 	struct buf out;
 
@@ -417,7 +468,7 @@ errors_are_one_capped_line_of_json(void **state)
 			struct arena a;
 			struct json_event ev;
 			buf_clear(&out);
-			dialect_error(dialect(n % 2 ? OPENAI : ANTHROPIC), 403,
+			dialect_error(dialect(names[n % COUNT_OF(names)]), 403,
 				"content_policy_violation", span_of(long_message, n),
 				SPAN_LIT("0123456789abcdef\"\n0123456789abcdef"), &out);
 			struct span doc = buf_view(&out);
