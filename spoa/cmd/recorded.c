@@ -159,6 +159,16 @@ read_body(struct recorded *out, json_t *record, struct arena *a)
 		kinds[i] = json_span(json_array_get(media, i));
 	out->body.unread = (struct unread){ .media = kinds, .nmedia = n };
 	out->facts.unread = &out->body.unread;
+	json_t *refs = json_object_get(prompt, "references"), *count;
+	const char *kind;
+	out->body.refs = arena_array(a, json_object_size(refs), sizeof(*out->body.refs));
+	json_object_foreach(refs, kind, count)
+	{
+		struct span kept = arena_dup(a, span_str(kind));
+		if (out->body.refs && kept.p)
+			out->body.refs[out->body.nrefs++] =
+				(struct body_ref){ kept.p, (size_t)json_integer_value(count) };
+	}
 	/* As the caller asked: what rules made of it they did not read. */
 	out->body.model = json_object_get(verdict, "asked_model")
 				  ? span_in(verdict, "asked_model")
@@ -258,7 +268,8 @@ slot_is_read(size_t slot)
 {
 	return slot <= V_IDENTITY_ATTRIBUTES || policy_slot_parameter(slot) != NULL ||
 	       slot == V_PROMPT_CLASSES || slot == V_PROMPT_ENTITIES ||
-	       slot == V_PROMPT_MEDIA || slot == V_PROMPT_TOKENS || slot == V_PROMPT_BYTES ||
+	       slot == V_PROMPT_MEDIA || slot == V_PROMPT_REFERENCES ||
+	       slot == V_PROMPT_TOKENS || slot == V_PROMPT_BYTES ||
 	       slot == V_PROMPT_INJECTION || slot == V_PROMPT_EVASION || slot == V_MODEL_NAME ||
 	       slot == V_ROUTE_NAME || slot == V_REQUEST_METHOD || slot == V_REQUEST_HOST ||
 	       slot == V_REQUEST_PATH || slot == V_TARGET_NAME || slot == V_TARGET_REGION ||

@@ -153,7 +153,7 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 	for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
 		struct span base, named;
 		unsigned n = path_matches(path, r->path, &base, &named);
-		if (n <= most || (r->method && !span_is(method, r->method)) ||
+		if (n <= most || (r->method && method.n && !span_is(method, r->method)) ||
 			(whole && !is_base(d, base)))
 			continue;
 		most = n;

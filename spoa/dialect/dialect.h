@@ -39,7 +39,7 @@ struct endpoint dialect_endpoint(const struct dialect *d, struct span method, st
 /* That of a body whose path is not known: the family's main format. */
 const struct table *dialect_table(const struct dialect *d);
 /* True where the path after `prefix` is one of the family's, whole: what `match: {api}` of
- * a route stands for. */
+ * a route stands for. An empty method is any. */
 bool dialect_serves(
 	const struct dialect *d, struct span method, struct span path, struct span prefix);
 

@@ -96,6 +96,18 @@ media(struct facts_view *v)
 	return cel_list(list, list ? n : 0);
 }
 
+/* Kinds, each once. */
+static struct cel_value
+references(struct facts_view *v)
+{
+	size_t n = v->f->body ? v->f->body->nrefs : 0;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = cel_string(span_str(v->f->body->refs[i].kind));
+	return cel_list(list, list ? n : 0);
+}
+
 /* ---- parameters ---- */
 
 static struct cel_value
@@ -193,6 +205,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return media(v);
+	case V_PROMPT_REFERENCES: return references(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
 	case V_PROMPT_INJECTION:

@@ -97,7 +97,7 @@ a_path(const struct policy *p, struct span value, struct nearest *near)
 {
 	for (size_t i = 0; i < p->nroutes; i++) {
 		const struct route *r = &p->routes[i];
-		if (policy_route_has_path(r, value))
+		if (policy_route_has_path(r, SPAN_LIT(""), value))
 			return true;
 		for (size_t k = 0; k < r->npaths; k++)
 			nearest_try(near, r->paths[k]);

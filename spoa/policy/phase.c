@@ -94,7 +94,7 @@ reach_known(void *ctx, size_t slot)
 	case V_TARGET_REGION:
 	case V_TARGET_EXTERNAL: return true;
 	case V_REQUEST_METHOD: return r->nmethods == 1;
-	case V_REQUEST_PATH: return r->npaths == 1 && r->nprefixes == 0;
+	case V_REQUEST_PATH: return r->npaths == 1 && r->nprefixes == 0 && !r->api;
 	default: return false;
 	}
 }

@@ -145,6 +145,8 @@ struct route {
 	size_t npaths;
 	const char **prefixes; /* end at a segment: "/api" matches /api and /api/x, not /apix */
 	size_t nprefixes;
+	const struct dialect *api; /* all paths of it, below the prefixes where there are some;
+				      NULL: by path alone */
 	const struct dialect
 		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
@@ -343,6 +345,7 @@ const char *policy_class_of(
 	X(V_PROMPT_CLASSES,      "prompt.classes",      CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_ENTITIES,     "prompt.entities",     CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
+	X(V_PROMPT_REFERENCES,   "prompt.references",   CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_INJECTION,    "prompt.injection",    CEL_DOUBLE, CEL_DYN) \
@@ -431,7 +434,7 @@ const struct policy *policy_compile(struct arena *a, const struct yaml_node *roo
 /* Whether one of the patterns of `hosts` matches: `host` without port, lower case. */
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
 /* Whether the route takes requests of that path, whatever their method and host. */
-bool policy_route_has_path(const struct route *r, struct span path);
+bool policy_route_has_path(const struct route *r, struct span method, struct span path);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

@@ -137,6 +137,21 @@ build_hosts(struct builder *b, const struct yaml_node *n, const char *what, cons
 	*count = i;
 }
 
+/* All paths of a dialect, which is then the route's. */
+static void
+api(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	if (!n)
+		return;
+	if (n->kind != YAML_SCALAR || !(r->api = dialect_find(n->s)))
+		diag_at(b->d, n, "api: one of %s is expected, found %s", dialect_names(),
+			yaml_found(n));
+	else if (!dialect_has_model(r->api))
+		diag_at(b->d, n, "api: %s has no paths of its own", n->s.p);
+	else
+		r->dialect = r->api;
+}
+
 static void
 match(struct builder *b, const struct yaml_node *route, struct route *r)
 {
@@ -152,8 +167,9 @@ match(struct builder *b, const struct yaml_node *route, struct route *r)
 	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
 	paths(b, yaml_get(m, "path_prefix"), &r->prefixes, &r->nprefixes);
 	build_hosts(b, yaml_get(m, "host"), "host", &r->hosts, &r->nhosts);
-	if (!yaml_get(m, "path") && !yaml_get(m, "path_prefix"))
-		diag_at(b->d, m->key, "match: path or path_prefix is missing");
+	api(b, yaml_get(m, "api"), r);
+	if (!yaml_get(m, "path") && !yaml_get(m, "path_prefix") && !yaml_get(m, "api"))
+		diag_at(b->d, m->key, "match: path, path_prefix or api is missing");
 }
 
 /* ---- where it goes ---- */
@@ -393,11 +409,23 @@ prefix_matches(struct span path, struct span prefix)
 	return prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/';
 }
 
+static bool
+api_matches(const struct route *r, struct span method, struct span path)
+{
+	bool any = r->nprefixes == 0 && dialect_serves(r->api, method, path, SPAN_LIT(""));
+
+	for (size_t i = 0; i < r->nprefixes && !any; i++)
+		any = dialect_serves(r->api, method, path, span_str(r->prefixes[i]));
+	return any;
+}
+
 bool
-policy_route_has_path(const struct route *r, struct span path)
+policy_route_has_path(const struct route *r, struct span method, struct span path)
 {
 	if (span_find(path, r->paths, r->npaths) < r->npaths)
 		return true;
+	if (r->api)
+		return api_matches(r, method, path);
 	for (size_t i = 0; i < r->nprefixes; i++)
 		if (prefix_matches(path, span_str(r->prefixes[i])))
 			return true;
@@ -411,7 +439,7 @@ route_matches(const struct route *r, struct span method, struct span host, struc
 		return false;
 	if (r->nhosts && !policy_host_in(host, r->hosts, r->nhosts))
 		return false;
-	return policy_route_has_path(r, path);
+	return policy_route_has_path(r, method, path);
 }
 
 const struct route *

@@ -217,6 +217,7 @@ const struct section sections[] = {
   { "methods", OTHER(TEXTS), "default: any" },
   { "path", OTHER(TEXTS), "whole, in normal form" },
   { "path_prefix", OTHER(TEXTS), "up to a whole segment" },
+  { "api", OTHER(TEXT), "a dialect: all its paths, below path_prefix where there is one" },
   { "host", OTHER(TEXTS), "without port; *.example.com" },
 }},
 [SECTION_TARGET] = { "target", "[\"provider\"]", NULL, {

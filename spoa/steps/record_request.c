@@ -190,6 +190,18 @@ put_unread(struct request *r, struct buf *b)
 	}
 }
 
+/* What the body only refers to, by kind. */
+static void
+put_references(struct request *r, struct buf *b)
+{
+	if (!r->in.have_body || !r->in.body.nrefs)
+		return;
+	put_object(b, "references");
+	for (size_t i = 0; i < r->in.body.nrefs; i++)
+		put_int(b, r->in.body.refs[i].kind, (int64_t)r->in.body.refs[i].n);
+	buf_putc(b, '}');
+}
+
 void
 record_not_inspected(struct request *r, struct buf *b)
 {
@@ -201,6 +213,8 @@ record_not_inspected(struct request *r, struct buf *b)
 		buf_str(b, ",\"opaque parts\"");
 	if (r->in.unread.sealed)
 		buf_str(b, ",\"sealed parts\"");
+	if (r->in.have_body && r->in.body.nrefs)
+		buf_str(b, ",\"references\"");
 	if (r->out.decision.kind == D_OBSERVED && r->in.trailers)
 		buf_str(b, ",\"trailers\"");
 	buf_putc(b, ']');
@@ -235,6 +249,7 @@ record_prompt(struct request *r, struct buf *b)
 		put_int(b, "segments", (int64_t)r->in.body.nsegments);
 		put_int(b, "inspected_bytes", (int64_t)r->in.body.inspected_bytes);
 		put_unread(r, b);
+		put_references(r, b);
 	}
 	put_flag(b, "unreadable", r->in.unreadable);
 	put_int(b, "estimated_input_tokens", r->found.input_tokens);

@@ -11,6 +11,8 @@ reserve_matched(struct request *r)
 	for (size_t i = 0; i < r->found.route->npaths; i++)
 		if (span_is(r->in.head.path, r->found.route->paths[i]))
 			matched = r->in.head.path.n;
+	if (r->found.route->api)
+		matched = r->in.head.path.n;
 	for (size_t i = 0; i < r->found.route->nprefixes && matched == 0; i++)
 		if (span_starts(r->in.head.path, span_str(r->found.route->prefixes[i])))
 			matched = strlen(r->found.route->prefixes[i]);

@@ -145,11 +145,47 @@ what_a_dialect_says_in_the_path(void **state)
 	}
 }
 
+/* What a body only refers to is recorded, and rules read it. */
+static void
+references_are_recorded(void **state)
+{
+	static const char body[] = "{\"model\":\"m\",\"previous_response_id\":\"r\",\"input\":["
+				   "{\"role\":\"user\",\"content\":"
+				   "[{\"type\":\"input_text\",\"text\":\"hi\"}]}],\"tools\":[{"
+				   "\"type\":\"file_search\","
+				   "\"vector_store_ids\":[\"v\"]}]}";
+	struct note n = { .person = rows[0].person ? rows[0].person : "alice",
+		.path = "/openai/v1/responses",
+		.body = body };
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, POLICY RULES);
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_string_equal(
+		stage_field(0, "prompt.references"), "{\"response\":1,\"vector_store\":1}");
+	assert_string_equal(
+		stage_field(0, "not_inspected"), "[\"header values\",\"references\"]");
+	stage_settle(&s);
+	stage_down(&s);
+	stage_up(&s, POLICY
+		"rules: [{name: refs, when: '\"response\" in prompt.references', deny: true}]\n"
+		"default: permit\n");
+	call_do(&s, &n, &c);
+	assert_string_equal(call_var(&c, "decision"), "deny");
+	assert_string_equal(call_var(&c, "rule"), "refs");
+	stage_settle(&s);
+	stage_down(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_dialect_says_in_the_path),
+		cmocka_unit_test(references_are_recorded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

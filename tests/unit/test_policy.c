@@ -247,7 +247,10 @@ requests_find_their_route(void **state)
 		"  - {name: any-method, match: {path: /v1/x}}\n"
 		"  - {name: host, match: {host: api.example.com, path_prefix: /}}\n"
 		"  - {name: suffix, match: {host: '*.example.org', path_prefix: [/s, /t/]}}\n"
-		"  - {name: later, match: {path: /v1/x, path_prefix: /y}}\n");
+		"  - {name: later, match: {path: /v1/x, path_prefix: /y}}\n"
+		"  - {name: gemini, match: {api: gemini}}\n"
+		"  - {name: below, match: {api: openai, path_prefix: /ai, path: /extra}}\n"
+		"  - {name: gets, match: {api: bedrock, methods: [GET]}}\n");
 	static const struct {
 		const char *method, *host, *path, *want;
 	} rows[] = {
@@ -270,6 +273,15 @@ requests_find_their_route(void **state)
 		{ "GET", "aexample.org", "/s", NULL },
 		{ "GET", "", "/y", "later" },
 		{ "GET", "", "/y/z", "later" },
+		{ "POST", "h", "/v1beta/models/g:generateContent", "gemini" },
+		{ "POST", "h", "/v1beta/models/a%2Fb:streamGenerateContent", "gemini" },
+		{ "PUT", "h", "/v1beta/models/g:generateContent", NULL },
+		{ "POST", "h", "/x/v1beta/models/g:generateContent", NULL },
+		{ "POST", "h", "/ai/v1/responses", "below" },
+		{ "POST", "h", "/ai", NULL },
+		{ "POST", "h", "/v1/responses", NULL },
+		{ "POST", "h", "/extra", "below" },
+		{ "POST", "h", "/model/m/converse", NULL },
 		{ "GET", "", "", NULL },
 		{ "GET", "", "*", NULL },
 	};
