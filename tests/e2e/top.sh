@@ -85,6 +85,19 @@ if mode == "refresh":
     want(read(3, END), "drawn anew")
     want(len(rows()) == 5 and all(len(l) <= 60 for l in rows()), "in the new size")
     os.write(master, b"q")
+elif mode == "gone":
+    os.kill(int(sys.argv[6]), signal.SIGTERM)
+    want(read(15, rb"is tollgate running"), "it says that the daemon is gone")
+    want(b"fresh-one" in got, "and keeps what it had")
+    os.write(master, b"q")
+elif mode == "SIGTSTP":
+    os.kill(p.pid, signal.SIGTSTP)
+    want(read(3, rb"\x1b\[\?1049l"), "stopped, it leaves the screen")
+    want(termios.tcgetattr(slave) == before, "and the keys")
+    time.sleep(0.3); got = b""
+    os.kill(p.pid, signal.SIGCONT)
+    want(read(3, END) and b"\x1b[?1049h" in got, "and comes back")
+    os.write(master, b"q")
 else:
     os.kill(p.pid, getattr(signal, mode))
 read(1)
@@ -95,7 +108,7 @@ want(code == 0, f"with 0, not {code}")
 want(got.rstrip().endswith(b"\x1b[?25h\x1b[?1049l"), "the screen is put back")
 want(termios.tcgetattr(slave) == before, "and the keys")
 PY
-for mode in refresh SIGINT SIGTERM; do
+for mode in refresh SIGINT SIGTERM SIGTSTP; do
 	check "on a terminal: $mode" python3 "$D/screen.py" $mode "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth"
 done
 
@@ -143,6 +156,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 else
 	skip "who may not look into the folder" "not root, or no setpriv"
 fi
+check "a daemon that goes away is said to be, and top stays" python3 "$D/screen.py" gone "$B/tollgate" "$D/tollgate.yaml" "$EDGE" "$auth" "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
 "$root/tests/support/stack" down --dir "$D"
 tg top
 is "a daemon that is gone" "$?" 2
