@@ -262,7 +262,7 @@ verdict(struct request *r)
 	r->out.took_us = now_us - r->begun_us;
 	count_decision(r);
 	histogram_add(&r->gate->tally.stage[STAGE_TOTAL], now_us - r->run.run_us);
-	if (r->out.decision.kind != D_DEFER) {
+	if (r->out.decision.kind != D_DEFER && r->out.decision.kind != D_NONE) {
 		stage_ends(r, now_us);
 		show_decision(r);
 	}
