@@ -234,9 +234,9 @@ judge_origins(struct judge *j, const struct haproxy_section *s, bool gate)
 				span_is(haproxy_word(l, 1), "add-header")) ||
 			!span_ieq(
 				haproxy_word(l, 2), SPAN_LIT("access-control-allow-origin")) ||
-			spares_the_gate(j->gate, l) || is_shipped(j, l))
+			spares_the_decided(l) || is_shipped(j, l))
 			continue;
-		found(j, l, "if !tollgate",
+		found(j, l, "unless { var(txn.tollgate.via) -m found }",
 			"this says which pages may read the answers of the gate: "
 			"/etc/haproxy/tollgate/origins.lst does; add the condition, or the "
 			"origins to that file");

@@ -49,6 +49,8 @@ const struct haproxy_line *find_saying(
  * tollgate), or the relay's second pass. */
 bool spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
 bool spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l);
+/* The same of a rule of the response: !{ var(txn.tollgate.via) -m found } in each part. */
+bool spares_the_decided(const struct haproxy_line *l);
 /* The file of a `filter spoe` line as one section, comments aside; false: it cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
 /* Whether two lines say the same. */

@@ -57,7 +57,8 @@ awk '/^    http-request del-header \(authorization/ {
 	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
 	print "    http-request set-var(txn.tollgate.via) str(direct) if { path /v1/own-verdict }"
 	print "    http-request set-var(txn.tollgate.decision) str(permit) if { path /v1/own-verdict }"
-	print "    http-after-response set-header access-control-allow-origin *" }
+	print "    http-after-response set-header access-control-allow-origin *"
+	print "    http-after-response set-header x-spared yes unless { var(txn.tollgate.via) -m found }" }
 /^    use_backend own/ { print "    use_backend leak if { path_beg /leak/ }" }
 END { print "frontend second\n    bind unix@'"$D"'/second.sock mode 666\n    filter spoe engine tollgate config /etc/haproxy/tollgate/spoe.cfg\n    default_backend openai"
 	print "backend leak\n    http-request set-header x-mine %[var(txn.key)]\n    server local 127.0.0.1:1" }' "$D/laid.cfg" >"$D/holes.cfg"
@@ -77,6 +78,9 @@ unlike "the caller's other credentials stay here" "$(seen)" callers-own
 req GET /v1/models -H "$ai" -H "$auth" -H 'x-auth-token: callers-own' -H 'x-skip: 1' -H 'origin: https://evil.example'
 like "ends-before is real: they reach the provider" "$(seen)" callers-own
 is "own-origins is real: any page reads the answer" "$(header access-control-allow-origin)" '*'
+is "the condition that it names leaves the gate's answers alone" "$(header x-spared)" ''
+req GET / -H 'host: www.example.com'
+is "and fits the others" "$(header x-spared)" yes
 is "a second frontend that never asks gets nothing of the provider" \
 	"$(curl -s -o "$D/second" -w '%{http_code}' --unix-socket "$D/second.sock" http://www.example.com/v1/models)" 503
 exit $failed

@@ -295,6 +295,11 @@ static const struct row {
 		"    http-request allow if { src 10.0.0.0/8 }\n    http-request set-uri "
 		"%[pathq]",
 		"allow if", "if !tollgate", NULL, false },
+	{ "own-origins", "by an ACL that fits no response", "    use_backend tollgate-relay",
+		"    http-after-response set-header access-control-allow-origin * if "
+		"!tollgate\n"
+		"    use_backend tollgate-relay",
+		"allow-origin * if !tollgate", "unless { var(", NULL, false },
 	{ "ends-before", "for all frontends", "\tlog global\n",
 		"\tlog global\n\thttp-request allow if { src 10.0.0.0/8 }\n", "allow if",
 		"if !tollgate", NULL, false },
@@ -315,7 +320,7 @@ static const struct row {
 	{ "own-origins", "for all frontends", "\tlog global\n",
 		"\tlog global\n\thttp-after-response set-header access-control-allow-origin "
 		"*\n",
-		"allow-origin *", "if !tollgate", NULL, false },
+		"allow-origin *", "unless { var(", NULL, false },
 	{ "credential-unguarded", "a header that is named for it, of a file",
 		"\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header x-token "
@@ -330,11 +335,11 @@ static const struct row {
 	{ "own-origins", "any page reads the answers", "    use_backend tollgate-relay",
 		"    http-after-response set-header Access-Control-Allow-Origin *\n    "
 		"use_backend tollgate-relay",
-		"Allow-Origin *", "if !tollgate", NULL, false },
+		"Allow-Origin *", "unless { var(txn.tollgate.via) -m found }", NULL, false },
 	{ "own-origins", "a provider's backend says it", "backend openai\n",
 		"backend openai\n\thttp-after-response add-header "
 		"access-control-allow-origin *\n",
-		"access-control-allow-origin *", "if !tollgate", NULL, false },
+		"access-control-allow-origin *", "unless { var(", NULL, false },
 	{ "stanza-lines", "a second frontend that never asks", "\nbackend site\n",
 		"\nfrontend second\n\tbind :81\n\toption http-no-delay\n\tacl tollgate "
 		"req.hdr(host),host_only -i b.example.com\n\t" SPOE
@@ -449,7 +454,7 @@ static const struct {
 		"http-request set-path /v1/other\n    " SPOE, NULL },
 	{ "own-origins", "for other hosts", "    use_backend tollgate-relay",
 		"    http-after-response set-header access-control-allow-origin * unless "
-		"tollgate\n    use_backend tollgate-relay",
+		"{ var(txn.tollgate.via) -m found }\n    use_backend tollgate-relay",
 		NULL },
 	{ "own-origins", "of a site", "\nbackend site\n",
 		"\nbackend site\n\thttp-after-response set-header access-control-allow-origin "
