@@ -662,13 +662,22 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 
 	if (!r)
 		return cmd_fail("decide", "standard input: %s", why);
-	json_t *o = decide_result(r);
+	json_t *o = decide_result(r), *told = explain ? decide_explain(r) : NULL;
+	why = decide_answer(r, in, o, told, NULL);
 	if (explain)
-		json_object_set_new(o, "explain", decide_explain(r));
+		json_object_set_new(o, "explain", told);
+	if (why) {
+		json_decref(o);
+		request_free(&r);
+		return cmd_fail("decide", "standard input: %s", why);
+	}
 	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
+	const char *answer =
+		json_string_value(json_object_get(json_object_get(o, "response"), "decision"));
+	bool denied = r->out.decision.kind == D_DENY || (answer && !strcmp(answer, "deny"));
+	int code = denied ? EXIT_NO : EXIT_DONE;
 	json_decref(o);
-	int code = r->out.decision.kind == D_DENY ? EXIT_NO : EXIT_DONE;
 	request_free(&r);
 	return code;
 }

@@ -18,4 +18,10 @@ struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
 json_t *decide_result(struct request *r);
 json_t *decide_explain(struct request *r);
 
+/* The answer that `in` gives as its member "response", where the request was not denied:
+ * adds "response" to `result`, and to `explain` unless that is NULL; sets `matched`, one a
+ * rule on answers, unless it is NULL. NULL, or what is wrong with `in`. */
+const char *decide_answer(
+	struct request *r, json_t *in, json_t *result, json_t *explain, bool *matched);
+
 #endif

@@ -10,11 +10,13 @@
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
 static const char *const default_keys[] = { "request", "identity", "time", "data", "classifier",
-	NULL };
+	"response", NULL };
 static const char *const case_keys[] = { "name", "request", "identity", "time", "data",
-	"classifier", "expect", NULL };
+	"classifier", "response", "expect", NULL };
 static const char *const request_keys[] = { "method", "path", "host", "headers", "body",
 	"body_base64", "prompt", "model", "src", "client_certificate", NULL };
+static const char *const response_keys[] = { "status", "headers", "body", "body_base64", "text",
+	NULL };
 
 /* ---- YAML as JSON ---- */
 
@@ -110,6 +112,23 @@ settle_body(json_t *request)
 		json_object_set_new(headers, "content-type", json_string("application/json"));
 }
 
+/* text stands for the body of a chat's answer with one choice. */
+static json_t *
+response_of(const struct yaml_node *base, const struct yaml_node *over)
+{
+	json_t *r = merged(base, over, "headers"), *text = json_object_get(r, "text");
+
+	if (text && !json_object_get(r, "body") && !json_object_get(r, "body_base64")) {
+		json_t *message = json_pack("{s:s,s:O}", "role", "assistant", "content", text);
+		json_object_set_new(r, "body",
+			json_pack("{s:s,s:[{s:i,s:s,s:o}]}", "model", "a-model", "choices",
+				"index", 0, "finish_reason", "stop", "message", message));
+	}
+	json_object_del(r, "text");
+	settle_body(r);
+	return r;
+}
+
 static const struct yaml_node *
 of_either(const struct yaml_node *c, const struct yaml_node *defaults, const char *name)
 {
@@ -128,6 +147,10 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 		yaml_get(c, "request"), "headers");
 
 	settle_body(r);
+	const struct yaml_node *answer = yaml_get(c, "response"),
+			       *usual_answer = defaults ? yaml_get(defaults, "response") : NULL;
+	if (answer || usual_answer)
+		json_object_set_new(r, "response", response_of(usual_answer, answer));
 	if (!(identity && identity->kind == YAML_SCALAR) && (identity || usual))
 		json_object_set_new(r, "identity", merged(usual, identity, "attributes"));
 	for (size_t i = 0; others[i]; i++) {
@@ -142,13 +165,13 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 
 /* ---- what is expected ---- */
 
-enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE };
+enum expected { TEXT, NUMBER, CONTAINS, SAME_SET, SUBSET, HAS, LACKS, NAME_OR_NONE, OF_ANSWER };
 
 /* clang-format off */
-static const struct {
-	const char *key;
+static const struct expectation {
+	const char *key; /* NULL: the end */
 	enum expected kind;
-	const char *member; /* of the answer */
+	const char *member; /* of what decide prints */
 } expectations[] = {
 	{ "decision",   TEXT,         "decision" },
 	{ "status",     NUMBER,       "status" },
@@ -167,47 +190,74 @@ static const struct {
 	{ "path",       TEXT,         "path" },
 	{ "shadow",     NAME_OR_NONE, "shadow" },
 	{ "would",      TEXT,         "would" },
+	{ "response",   OF_ANSWER,    "response" },
+	{ NULL,         TEXT,         NULL },
+}, of_answers[] = {
+	{ "decision",   TEXT,         "decision" },
+	{ "status",     NUMBER,       "status" },
+	{ "rule",       TEXT,         "rule" },
+	{ "reason",     CONTAINS,     "reason" },
+	{ "classes",    SAME_SET,     "classes" },
+	{ "tags",       SAME_SET,     "tags" },
+	{ "found",      SUBSET,       "findings" },
+	{ "redacted",   SAME_SET,     "findings" },
+	{ "tool_calls", SAME_SET,     "tool_calls" },
+	{ "finish_reason", TEXT,      "finish_reason" },
+	{ "body_has",   HAS,          "body" },
+	{ "body_lacks", LACKS,        "body" },
+	{ "shadow",     NAME_OR_NONE, "shadow" },
+	{ NULL,         TEXT,         NULL },
 };
 /* clang-format on */
-enum { NEXPECTATIONS = COUNT_OF(expectations) };
+enum { EXPECTATIONS_MAX = 24 };
+_Static_assert(COUNT_OF(expectations) <= EXPECTATIONS_MAX, "all of them fit");
 
-static bool
-check_expect(const struct yaml_node *n, struct diag *d)
+static void check_expect(const struct yaml_node *n, const struct expectation *x,
+	const char *what, struct diag *d);
+
+static void
+check_value(const struct yaml_node *c, const struct expectation *x, struct diag *d)
 {
-	const char *keys[NEXPECTATIONS + 1];
-	unsigned errors = d->errors;
+	bool single = x->kind <= CONTAINS || x->kind == NAME_OR_NONE;
 	int64_t number;
 
-	for (size_t i = 0; i < NEXPECTATIONS; i++)
-		keys[i] = expectations[i].key;
-	keys[NEXPECTATIONS] = NULL;
-	if (!read_map(d, n, "expect", keys, NULL))
-		return false;
+	if (x->kind == OF_ANSWER) {
+		check_expect(c, of_answers, "expect.response", d);
+		return;
+	}
+	if (x->kind == NUMBER && !yaml_int(c, &number))
+		diag_at(d, c, "%s: a number is expected", c->key->s.p);
+	if (c->kind == YAML_MAPPING || (single && c->kind != YAML_SCALAR))
+		diag_at(d, c, "%s: %s is expected, found %s", c->key->s.p,
+			single ? "one value" : "a value or a list", yaml_type_name(c));
+}
+
+static void
+check_expect(const struct yaml_node *n, const struct expectation *x, const char *what,
+	struct diag *d)
+{
+	const char *keys[EXPECTATIONS_MAX];
+	size_t k = 0;
+
+	do
+		keys[k] = x[k].key;
+	while (x[k++].key);
+	if (!read_map(d, n, what, keys, NULL))
+		return;
 	if (n->count == 0)
-		diag_at(d, n, "expect: is empty: the case could not fail");
+		diag_at(d, n, "%s: is empty: the case could not fail", what);
 	for (const struct yaml_node *c = n->child; c; c = c->next)
-		for (size_t i = 0; i < NEXPECTATIONS; i++) {
-			if (strcmp(expectations[i].key, c->key->s.p) != 0)
-				continue;
-			if (expectations[i].kind == NUMBER && !yaml_int(c, &number))
-				diag_at(d, c, "%s: a number is expected", c->key->s.p);
-			bool single = expectations[i].kind <= CONTAINS ||
-				      expectations[i].kind == NAME_OR_NONE;
-			if (c->kind == YAML_MAPPING || (single && c->kind != YAML_SCALAR))
-				diag_at(d, c, "%s: %s is expected, found %s", c->key->s.p,
-					single ? "one value" : "a value or a list",
-					yaml_type_name(c));
-		}
-	return d->errors == errors;
+		for (size_t i = 0; x[i].key; i++)
+			if (!strcmp(x[i].key, c->key->s.p))
+				check_value(c, &x[i], d);
 }
 
 /* The names that an expectation speaks of: of findings the entities. */
 static json_t *
-names_in(json_t *answer, size_t i)
+names_in(json_t *answer, const struct expectation *x)
 {
-	json_t *member = json_object_get(answer, expectations[i].member),
-	       *names = json_object(), *one;
-	bool redacted = !strcmp(expectations[i].key, "redacted");
+	json_t *member = json_object_get(answer, x->member), *names = json_object(), *one;
+	bool redacted = !strcmp(x->key, "redacted");
 	size_t k;
 
 	json_array_foreach(member, k, one)
@@ -220,84 +270,118 @@ names_in(json_t *answer, size_t i)
 }
 
 static void
-compare_names(const struct yaml_node *n, json_t *answer, size_t i, struct buf *out)
+compare_names(
+	const struct yaml_node *n, json_t *answer, const struct expectation *x, struct buf *out)
 {
-	json_t *got = names_in(answer, i), *value;
+	json_t *got = names_in(answer, x), *value;
 	const char *name;
 
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (!json_object_get(got, c->s.p))
-			buf_printf(
-				out, "%s: %s is not among them\n", expectations[i].key, c->s.p);
+			buf_printf(out, "%s: %s is not among them\n", x->key, c->s.p);
 		json_object_del(got, c->s.p);
 	}
-	if (expectations[i].kind == SAME_SET)
+	if (x->kind == SAME_SET)
 		json_object_foreach(got, name, value)
-			buf_printf(out, "%s: %s was not expected\n", expectations[i].key, name);
+			buf_printf(out, "%s: %s was not expected\n", x->key, name);
 	json_decref(got);
 }
 
-/* The text that goes to the provider: the rewritten body, or the one that came. */
+/* The text that goes on: the rewritten body, or the one that came. */
 static void
-compare_body(const struct policy_case *c, const struct yaml_node *n, json_t *answer, size_t i,
-	struct buf *out)
+compare_body(json_t *came, const struct yaml_node *n, json_t *answer,
+	const struct expectation *x, struct buf *out)
 {
 	const char *body = json_string_value(json_object_get(answer, "body"));
 
 	if (!body)
-		body = json_string_value(json_object_get(c->request, "body"));
-	for (const struct yaml_node *x = yaml_first(n); x; x = yaml_next(n, x)) {
-		bool has = body && strstr(body, x->s.p);
-		if (has != (expectations[i].kind == HAS))
-			buf_printf(out, "%s: \"%s\" %s\n", expectations[i].key, x->s.p,
+		body = json_string_value(json_object_get(came, "body"));
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		bool has = body && strstr(body, c->s.p);
+		if (has != (x->kind == HAS))
+			buf_printf(out, "%s: \"%s\" %s\n", x->key, c->s.p,
 				has ? "is in it" : "is not in it");
 	}
 }
 
+static void compare_all(json_t *came, const struct yaml_node *expect, json_t *answer,
+	const struct expectation *x, struct buf *out);
+
 static void
-compare_one(const struct policy_case *c, const struct yaml_node *n, json_t *answer, size_t i,
-	struct buf *out)
+compare_answer(json_t *came, const struct yaml_node *n, json_t *answer, struct buf *out)
 {
-	const char *key = expectations[i].key;
-	json_t *got = json_object_get(answer, expectations[i].member);
+	struct buf b;
+
+	if (!answer) {
+		buf_str(out, "response: none was judged: the case gives none, or the request "
+			     "was denied\n");
+		return;
+	}
+	buf_init(&b, 1u << 20);
+	compare_all(json_object_get(came, "response"), n, answer, of_answers, &b);
+	struct span lines = buf_view(&b);
+	while (lines.n) {
+		struct span line = span_next(&lines, '\n');
+		buf_printf(out, "response.%.*s\n", SPAN_ARG(line));
+	}
+	buf_free(&b);
+}
+
+static void
+compare_one(json_t *came, const struct yaml_node *n, json_t *answer,
+	const struct expectation *x, struct buf *out)
+{
+	json_t *got = json_object_get(answer, x->member);
 	int64_t number = 0;
 
+	if (x->kind == OF_ANSWER) {
+		compare_answer(came, n, got, out);
+		return;
+	}
 	if (json_is_object(got)) /* identity: the person; would: the decision */
-		got = json_object_get(got, strcmp(key, "would") ? key : "decision");
+		got = json_object_get(got, strcmp(x->key, "would") ? x->key : "decision");
 	const char *text = json_string_value(got);
 	if (!text)
-		text = expectations[i].kind == NAME_OR_NONE ? "none" : "";
-	switch (expectations[i].kind) {
+		text = x->kind == NAME_OR_NONE ? "none" : "";
+	switch (x->kind) {
 	case NUMBER:
 		yaml_int(n, &number);
 		if (json_integer_value(got) != number)
-			buf_printf(out, "%s: wanted %lld, got %lld\n", key, (long long)number,
-				(long long)json_integer_value(got));
+			buf_printf(out, "%s: wanted %lld, got %lld\n", x->key,
+				(long long)number, (long long)json_integer_value(got));
 		break;
 	case CONTAINS:
 		if (!strstr(text, n->s.p))
-			buf_printf(out, "%s: \"%s\" is not in \"%s\"\n", key, n->s.p, text);
+			buf_printf(out, "%s: \"%s\" is not in \"%s\"\n", x->key, n->s.p, text);
 		break;
 	case TEXT:
 	case NAME_OR_NONE:
 		if (strcmp(text, n->s.p) != 0)
-			buf_printf(out, "%s: wanted %s, got %s\n", key, n->s.p, text);
+			buf_printf(out, "%s: wanted %s, got %s\n", x->key, n->s.p, text);
 		break;
 	case SAME_SET:
-	case SUBSET: compare_names(n, answer, i, out); break;
+	case SUBSET: compare_names(n, answer, x, out); break;
 	case HAS:
-	case LACKS: compare_body(c, n, answer, i, out); break;
+	case LACKS: compare_body(came, n, answer, x, out); break;
+	case OF_ANSWER: break;
+	}
+}
+
+static void
+compare_all(json_t *came, const struct yaml_node *expect, json_t *answer,
+	const struct expectation *x, struct buf *out)
+{
+	for (; x->key; x++) {
+		const struct yaml_node *n = yaml_get(expect, x->key);
+		if (n)
+			compare_one(came, n, answer, x, out);
 	}
 }
 
 void
 policy_case_compare(const struct policy_case *c, json_t *answer, struct buf *out)
 {
-	for (size_t i = 0; i < NEXPECTATIONS; i++) {
-		const struct yaml_node *n = yaml_get(c->expect, expectations[i].key);
-		if (n)
-			compare_one(c, n, answer, i, out);
-	}
+	compare_all(c->request, c->expect, answer, expectations, out);
 }
 
 /* ---- files ---- */
@@ -347,8 +431,13 @@ policy_of(struct arena *a, const char *file)
 static void
 check_request(const struct yaml_node *n, struct diag *d)
 {
-	if (n)
-		read_map(d, n, "request", request_keys, NULL);
+	const struct yaml_node *request = yaml_get(n, "request"),
+			       *response = yaml_get(n, "response");
+
+	if (request)
+		read_map(d, request, "request", request_keys, NULL);
+	if (response)
+		read_map(d, response, "response", response_keys, NULL);
 }
 
 static void
@@ -366,7 +455,7 @@ load_case(const struct yaml_node *n, const struct yaml_node *defaults, struct po
 		diag_at(d, n, "name is missing");
 	else
 		read_text(d, x, "name", &c->name);
-	check_request(yaml_get(n, "request"), d);
+	check_request(n, d);
 	if ((x = of_either(n, defaults, "time")) &&
 		(x->kind != YAML_SCALAR || clock_parse(x->s.p, x->s.n, &ns) < 0))
 		diag_at(d, x, "time: RFC 3339 is expected, such as 2026-11-20T08:00:00Z");
@@ -377,7 +466,7 @@ load_case(const struct yaml_node *n, const struct yaml_node *defaults, struct po
 	if (!(c->expect = yaml_get(n, "expect")))
 		diag_at(d, n, "expect is missing: the case could not fail");
 	else
-		check_expect(c->expect, d);
+		check_expect(c->expect, expectations, "expect", d);
 	c->request = request_of(n, defaults);
 }
 
@@ -391,7 +480,7 @@ load_all(
 	if (defaults && !read_map(d, defaults, "defaults", default_keys, NULL))
 		defaults = NULL;
 	if (defaults)
-		check_request(yaml_get(defaults, "request"), d);
+		check_request(defaults, d);
 	if (!list) {
 		diag_at(d, root, "cases is missing");
 		return;

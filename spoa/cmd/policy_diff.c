@@ -50,6 +50,38 @@ outcome(json_t *answer)
 	return o;
 }
 
+/* Of the answer that the line gives. */
+static json_t *
+answer_outcome(json_t *response)
+{
+	static const char *const members[] = { "decision", "status", "rule", "tags" };
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		json_t *v = json_object_get(response, members[i]);
+		if (v)
+			json_object_set(o, members[i], v);
+	}
+	json_object_set_new(o, "redactions", redactions(response));
+	return o;
+}
+
+/* The caller's to free. */
+static char *
+sentence(json_t *explain)
+{
+	json_t *response = json_object_get(explain, "response");
+	const char *s = json_string_value(json_object_get(explain, "refused")),
+		   *of_answer = json_string_value(json_object_get(response, "says"));
+	char *both = NULL;
+
+	s = s ? s : json_string_value(json_object_get(explain, "says"));
+	if (s && asprintf(&both, "%s%s%s", s, of_answer ? "; answer: " : "",
+			 of_answer ? of_answer : "") < 0)
+		both = NULL;
+	return both;
+}
+
 /* NULL with *why. `says`: the caller's to free. */
 static json_t *
 decided(struct snapshot *snap, json_t *in, const char **why, char **says)
@@ -58,14 +90,16 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 
 	if (!r)
 		return NULL;
-	json_t *answer = decide_result(r), *o = outcome(answer);
-	if (says) {
-		json_t *e = decide_explain(r);
-		const char *s = json_string_value(json_object_get(e, "refused"));
-		s = s ? s : json_string_value(json_object_get(e, "says"));
-		*says = s ? strdup(s) : NULL;
-		json_decref(e);
-	}
+	json_t *answer = decide_result(r), *o = NULL, *e = says ? decide_explain(r) : NULL;
+	*why = decide_answer(r, in, answer, e, NULL);
+	if (!*why)
+		o = outcome(answer);
+	if (o && json_object_get(answer, "response"))
+		json_object_set_new(
+			o, "response", answer_outcome(json_object_get(answer, "response")));
+	if (o && says)
+		*says = sentence(e);
+	json_decref(e);
 	json_decref(answer);
 	request_free(&r);
 	return o;

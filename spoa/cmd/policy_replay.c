@@ -166,13 +166,15 @@ await(struct replay *re, json_t *decision)
 }
 
 static json_t *
-answer_then(const struct recorded_answer *r, json_t *answer)
+answer_then(const struct recorded_answer *r, json_t *completion)
 {
-	json_t *redactions = json_object(), *tags = json_object_get(answer, "tags"),
-	       *status = json_object_get(answer, "denied_with"), *value;
+	json_t *answer = json_object_get(completion, "answer"),
+	       *tags = json_object_get(answer, "tags"),
+	       *status = json_object_get(answer, "denied_with"), *redactions = json_object(),
+	       *value;
 	const char *name;
 
-	json_object_foreach(json_object_get(answer, "entities"), name,
+	json_object_foreach(json_object_get(recorded_answer_in(completion), "entities"), name,
 		value) if (json_object_get(value, "with"))
 		json_object_set(redactions, name, json_object_get(value, "with"));
 	return json_pack("{ss ss sO* so so}", "decision", r->effect, "rule", r->rule, "status",
@@ -200,10 +202,10 @@ answer_now(const struct replay *re, const struct answer_verdict *v)
 
 static void
 compare_answer(struct replay *re, const struct recorded_answer *r,
-	const struct answer_verdict *v, json_t *answer)
+	const struct answer_verdict *v, json_t *completion)
 {
-	json_t *where = json_pack("{ss}", "id", r->request->id), *was = answer_then(r, answer),
-	       *is = answer_now(re, v),
+	json_t *where = json_pack("{ss}", "id", r->request->id),
+	       *was = answer_then(r, completion), *is = answer_now(re, v),
 	       *told = policy_answer_explain(
 		       re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
 
@@ -242,7 +244,7 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 		snprintf(reason, sizeof(reason), "%s, and a rule reads it", unsure);
 		tally_cannot(&re->answers, reason);
 	} else {
-		compare_answer(re, r, v, recorded_answer_in(completion));
+		compare_answer(re, r, v, completion);
 	}
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const fields[TALLY_FIELDS] = { "decision", "status", "rule", "route",
-	"target", "model", "tags", "redactions" };
+	"target", "model", "tags", "redactions", "response" };
 
 void
 tally_init(struct tally *t, size_t examples_max)

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TALLY_FIELDS = 8 };
+enum { TALLY_FIELDS = 9 };
 
 struct tally {
 	size_t total, same, different;
@@ -21,8 +21,8 @@ struct tally {
 void tally_init(struct tally *t, size_t examples_max);
 void tally_free(struct tally *t);
 /* The outcomes are objects with any of decision, status, rule, route, target, model,
- * tags, redactions; a member that one of them lacks is not compared. `where` names the pair in
- * an example ("line": 3); `says` may be NULL. Takes none of the references. */
+ * tags, redactions, response; a member that one of them lacks is not compared. `where` names
+ * the pair in an example ("line": 3); `says` may be NULL. Takes none of the references. */
 void tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const char *says);
 /* One that could not be compared. */
 void tally_cannot(struct tally *t, const char *reason);

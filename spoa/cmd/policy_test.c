@@ -16,7 +16,7 @@ enum { POLICIES_MAX = 256 };
 struct tested {
 	const char *file;
 	struct snapshot *snap;
-	bool *matched; /* a rule each */
+	bool *matched; /* a rule each, those on answers last */
 	size_t cases;
 };
 
@@ -30,6 +30,18 @@ struct run {
 	bool broken; /* a file cannot be used */
 };
 
+static size_t
+rules_of(const struct policy *p)
+{
+	return p->nrules + p->nanswer_rules;
+}
+
+static const char *
+rule_name(const struct policy *p, size_t i)
+{
+	return i < p->nrules ? p->rules[i].name : p->answer_rules[i - p->nrules].name;
+}
+
 static struct tested *
 tested_of(struct run *t, const char *file)
 {
@@ -42,7 +54,7 @@ tested_of(struct run *t, const char *file)
 	}
 	struct snapshot *snap = decide_load("policy test", NULL, file);
 	bool *matched =
-		snap ? arena_array(&t->a, snap->policy->nrules, sizeof(*matched)) : NULL;
+		snap ? arena_array(&t->a, rules_of(snap->policy), sizeof(*matched)) : NULL;
 	if (!matched) {
 		if (snap)
 			snapshot_unref(&snap);
@@ -73,15 +85,13 @@ say_lines(struct span text)
 	}
 }
 
-/* Where the case is, what differs, and what each rule that matched or failed says. */
+/* What each rule that matched or failed says. */
 static void
-say_failure(const struct policy_case *c, struct span why, struct request *r)
+say_rules(json_t *e)
 {
-	json_t *e = decide_explain(r), *one;
+	json_t *one;
 	size_t i;
 
-	printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
-	say_lines(why);
 	json_array_foreach(json_object_get(e, "rules"), i, one)
 	{
 		const char *outcome = json_string_value(json_object_get(one, "outcome"));
@@ -90,7 +100,16 @@ say_failure(const struct policy_case *c, struct span why, struct request *r)
 	}
 	say_lines(span_str(json_string_value(json_object_get(e, "says"))));
 	say_lines(span_str(json_string_value(json_object_get(e, "refused"))));
-	json_decref(e);
+}
+
+/* Where the case is, and what differs. */
+static void
+say_failure(const struct policy_case *c, struct span why, json_t *explain)
+{
+	printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
+	say_lines(why);
+	say_rules(explain);
+	say_rules(json_object_get(explain, "response"));
 }
 
 static void
@@ -108,16 +127,20 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 			c->at->column, why);
 		return;
 	}
-	json_t *answer = decide_result(r);
+	json_t *answer = decide_result(r), *explain = decide_explain(r);
 	buf_init(&diff, 1u << 20);
+	why = decide_answer(r, c->request, answer, explain, p->matched + policy->nrules);
+	if (why)
+		buf_printf(&diff, "%s\n", why);
 	policy_case_compare(c, answer, &diff);
 	result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
 	if (diff.n)
-		say_failure(c, buf_view(&diff), r);
+		say_failure(c, buf_view(&diff), explain);
 	for (size_t i = 0;
 		r->found.have_verdict && r->found.verdict.trace && i < policy->nrules; i++)
 		p->matched[i] |= r->found.verdict.trace[i].fate == RULE_MATCHED;
 	buf_free(&diff);
+	json_decref(explain);
 	json_decref(answer);
 	request_free(&r);
 }
@@ -149,17 +172,17 @@ static void
 coverage(struct run *t, const struct tested *p)
 {
 	const struct policy *policy = p->snap->policy;
-	size_t n = 0;
+	size_t n = 0, all = rules_of(policy);
 
-	for (size_t i = 0; i < policy->nrules; i++)
+	for (size_t i = 0; i < all; i++)
 		n += p->matched[i];
 	if (t->require)
-		result(t, n == policy->nrules, policy, "every rule is matched by a case");
-	printf("# %s: %zu of %zu rules matched in %zu cases%s", policy->name, n, policy->nrules,
-		p->cases, n < policy->nrules ? "; not matched:" : "");
-	for (size_t i = 0; i < policy->nrules; i++)
+		result(t, n == all, policy, "every rule is matched by a case");
+	printf("# %s: %zu of %zu rules matched in %zu cases%s", policy->name, n, all, p->cases,
+		n < all ? "; not matched:" : "");
+	for (size_t i = 0; i < all; i++)
 		if (!p->matched[i])
-			printf(" %s", policy->rules[i].name);
+			printf(" %s", rule_name(policy, i));
 	putchar('\n');
 }
 

@@ -1,5 +1,5 @@
-/* What completions say of answers, for the rules with phase: response: steps/record_verdict.c
- * wrote it. */
+/* What completions say of answers, for the rules with phase: response: steps/record_answer.c
+ * and record_verdict.c wrote it. */
 #include <string.h>
 
 #include "cmd/recorded.h"
@@ -107,7 +107,8 @@ bool
 recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a)
 {
-	json_t *answer = recorded_answer_in(completion);
+	json_t *whole = json_object_get(completion, "answer"),
+	       *answer = recorded_answer_in(completion);
 	const char *when = text(answer, "when"), *searched = text(answer, "searched");
 
 	memset(out, 0, sizeof(*out));
@@ -116,8 +117,8 @@ recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *de
 	out->same_version = request->same_version;
 	while (out->when < ANSWER_END && strcmp(answer_when_names[out->when], when) != 0)
 		out->when++;
-	out->effect = answer ? text(answer, "effect") : "permit";
-	out->rule = text(answer, "rule");
+	out->effect = answer ? text(whole, "decision") : "permit";
+	out->rule = text(whole, "rule");
 	out->outcomes = json_string_value(json_object_get(answer, "outcomes"));
 	read_entities(out, answer, p, a);
 	out->all_searched = !strcmp(searched, "all");
@@ -126,9 +127,9 @@ recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *de
 	out->facts.bytes = number(answer, "bytes");
 	out->facts.tokens = number(answer, "tokens");
 	out->facts.finish_reason = json_span(json_object_get(answer, "finish_reason"));
-	out->facts.model = json_span(json_object_get(answer, "model"));
+	out->facts.model = json_span(json_object_get(whole, "model"));
 	out->facts.status = (int)number(answer, "status");
-	out->facts.streamed = json_is_true(json_object_get(answer, "streamed"));
+	out->facts.streamed = json_is_true(json_object_get(whole, "streamed"));
 	out->facts.evasion = json_is_true(json_object_get(answer, "evasion"));
 	read_missing(out, answer, request);
 	return read_lists(out, answer, a) && read_request(out, decision, request, p->p, a);

@@ -19,15 +19,15 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 		f->err = err;
 }
 
-static int
-fill_vault(struct request *r, struct exchange *x)
+int
+request_vault(struct request *r, struct vault **out)
 {
 	if (!(r->found.route->response & RESP_RESTORE) || !r->out.redactor)
 		return 0;
-	vault_free(&x->vault);
-	x->vault = vault_new();
-	struct filling f = { x->vault, x->vault ? 0 : ERR_NOMEM };
-	if (x->vault)
+	vault_free(out);
+	*out = vault_new();
+	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
+	if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;
 }
@@ -36,13 +36,14 @@ int
 exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 {
 	struct policy_facts f;
+	struct body body;
 
 	if (!x->plan.reads_answer)
 		return 0;
-	int err = fill_vault(r, x);
+	int err = request_vault(r, &x->vault);
 	if (err || !(r->found.route->response & RESP_INSPECT))
 		return err;
-	request_facts(r, &f);
+	request_asked_facts(r, &f, &body);
 	return policy_answer_request(r->snap->policy, &f, own, &x->asked);
 }
 
@@ -57,34 +58,44 @@ options_of(const struct snapshot *s, const struct route *route)
 }
 
 int
-gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
+request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
+	const struct vault *vault, struct guard_plan *out)
 {
-	struct request *r = x->r;
-	const struct policy *p = r->snap->policy;
 	const struct route *route = r->found.route;
-	struct guard_plan plan = {
-		.format = answer_format_find(
-			span_str(dialect_name(r->found.endpoint.dialect)), x->plan.head.path),
-		.dialect = r->found.endpoint.dialect,
-		.path = x->plan.head.path,
-		.hide_usage = x->hide_usage,
-		.unread = request_on_failure(r)->classifier,
-		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
-		.vault = x->vault && vault_count(x->vault) ? x->vault : NULL,
-	};
-
+	const struct dialect *d = r->found.endpoint.dialect;
 	struct snapshot_local *own = snapshot_mine(r->snap, r->worker);
+
 	if (!own)
 		return ERR_NOMEM;
-	plan.rules = r->snap->rules;
-	plan.scratch = own->scratch;
+	*out = (struct guard_plan){
+		.format = answer_format_find(span_str(dialect_name(d)), path),
+		.dialect = d,
+		.path = path,
+		.rules = r->snap->rules,
+		.scratch = own->scratch,
+		.unread = request_on_failure(r)->classifier,
+		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
+		.vault = vault && vault_count(vault) ? vault : NULL,
+	};
 	if (route->response & RESP_INSPECT) {
-		plan.inspects = true;
-		plan.policy = p;
-		plan.options = options_of(r->snap, route);
-		plan.asked = &x->asked;
-		plan.scores = route->uses.injection;
+		out->inspects = true;
+		out->policy = r->snap->policy;
+		out->options = options_of(r->snap, route);
+		out->asked = asked;
+		out->scores = route->uses.injection;
 	}
+	return 0;
+}
+
+int
+gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
+{
+	struct guard_plan plan;
+	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked, x->vault, &plan);
+
+	if (err)
+		return err;
+	plan.hide_usage = x->hide_usage;
 	guard_drop(&x->guard);
 	x->guard = guard_new(&plan, h);
 	*out = x->guard;

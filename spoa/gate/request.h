@@ -347,6 +347,18 @@ const struct target *request_target(const struct request *r);
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const via_names[];	   /* by enum decision_via */
 
+/* ---- answer.c ---- */
+struct vault;
+struct guard_plan;
+struct answer_request;
+/* What is put back into its answer, in place of what *out was; NULL: nothing. 0 or
+ * ERR_NOMEM. */
+int request_vault(struct request *r, struct vault **out);
+/* How its answer is read, all of it but what the exchange knows; `path` is the one that was
+ * sent. What it points to is borrowed. 0 or ERR_NOMEM. */
+int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
+	const struct vault *vault, struct guard_plan *out);
+
 /* ---- changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);

@@ -76,6 +76,9 @@ struct guard_report {
 	uint64_t first_text_us;	       /* monotonic; 0: no text yet */
 	struct answer_verdict verdict; /* the last one; effect is RULE_PERMIT before any */
 	bool judged;
+	/* of what it was said, and when; arguments of calls hold only until more is fed */
+	const struct answer_facts *facts;
+	enum answer_when when;
 	const char *why; /* a fixed phrase for what is not GUARD_PASS */
 };
 

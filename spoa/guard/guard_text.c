@@ -74,10 +74,9 @@ kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
 
 	LIST_FOREACH (k, &g->kept, all)
 		if (k->kind == KIND_ARGUMENTS && k->name.n)
-			tools[n++] =
-				(struct answer_tool){ .name = buf_view(&k->name),
-					.arguments = buf_view(&k->text),
-					.lost = buf_failed(&k->text) };
+			tools[n++] = (struct answer_tool){ .name = buf_view(&k->name),
+				.arguments = buf_view(&k->text),
+				.lost = buf_failed(&k->text) };
 	return n;
 }
 
@@ -98,18 +97,18 @@ score(struct guard *g)
 	}
 }
 
-enum guard_result
-guard_judge(struct guard *g, enum answer_when when)
+/* In the arena of the verdict, and as long. NULL: out of memory. */
+static const struct answer_facts *
+facts(struct guard *g)
 {
 	static const struct span opaque[] = { SPAN_LIT("unknown") };
-	struct answer_tool tools[KEPT_MAX];
-	struct guard_report *r = &g->report;
+	const struct guard_report *r = &g->report;
+	struct answer_tool *tools = arena_array(&g->judged, KEPT_MAX, sizeof(*tools));
+	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
 
-	if (!guard_inspects(g) || g->failed)
-		return g->failed;
-	if (when != ANSWER_NEW)
-		score(g);
-	struct answer_facts f = {
+	if (!tools || !f)
+		return NULL;
+	*f = (struct answer_facts){
 		.rules = g->plan.rules,
 		.entities = g->entities,
 		.roles = g->roles,
@@ -127,8 +126,24 @@ guard_judge(struct guard *g, enum answer_when when)
 		.tools = tools,
 		.ntools = kept_calls(g, tools),
 	};
+	return f;
+}
+
+enum guard_result
+guard_judge(struct guard *g, enum answer_when when)
+{
+	struct guard_report *r = &g->report;
+
+	if (!guard_inspects(g) || g->failed)
+		return g->failed;
+	if (when != ANSWER_NEW)
+		score(g);
 	arena_reset(&g->judged);
-	if (policy_answer(g->plan.policy, g->plan.asked, &f, when, &g->judged, &r->verdict))
+	r->judged = false;
+	r->when = when;
+	r->facts = facts(g);
+	if (!r->facts || policy_answer(g->plan.policy, g->plan.asked, r->facts, when,
+				 &g->judged, &r->verdict))
 		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	r->judged = true;
 	if (r->verdict.effect == RULE_DENY)

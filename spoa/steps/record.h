@@ -15,7 +15,6 @@ enum {
 
 /* record_request.c */
 void record_identity(struct request *r, struct buf *b);
-void record_answer(struct request *r, struct buf *b);
 void record_request(struct request *r, struct buf *b);
 void record_prompt(struct request *r, struct buf *b);
 void record_not_inspected(struct request *r, struct buf *b);
@@ -26,9 +25,11 @@ void record_findings(struct request *r, struct buf *b);
 /* Who was asked, and what came of it. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_verdict.c: the member `verdict` of a completion's `answer`: what the rules on answers
- * read of it and said, by the last time they were asked. Of calls the names, where they are
- * among those that a record may hold; never the arguments. */
+/* record_answer.c: the member `answer` of a completion. */
+void record_answer(struct request *r, struct buf *b);
+/* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
+ * by the last time they were asked. Of calls the names, where they are among those that a
+ * record may hold; never the arguments. */
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v,
 	const char *const *names, size_t nnames);

@@ -79,6 +79,9 @@ record_answer(struct request *r, struct buf *b)
 	if (a->judged)
 		put_classes(r, a, b);
 	put_found(r, a, b);
+	if (a->judged)
+		record_answer_verdict(b, r->snap->policy, r->found.route, a->facts, a->when,
+			&a->verdict, a->tools, a->ntools);
 	put_count(b, "redactions", a->redactions);
 	put_count(b, "restorations", a->restorations);
 	put_count(b, "text_bytes", a->text_bytes);

@@ -1,5 +1,5 @@
-/* What a completion says of the rules on answers: the facts they read and what they said,
- * so that they can be asked again. */
+/* What a completion says of the rules on answers, besides what came of them: the facts they
+ * read and the fate of each, so that they can be asked again. */
 #include "policy/explain.h"
 #include "steps/record.h"
 
@@ -10,12 +10,6 @@ put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *
 {
 	size_t n = 0;
 
-	put_str(b, "effect", span_str(rule_effect_name(v->effect)));
-	put_str(b, "rule", span_str(v->rule ? v->rule->name : NULL));
-	if (v->effect == RULE_DENY) {
-		put_int(b, "denied_with", v->status);
-		put_utf8(b, "reason", span_str(v->reason));
-	}
 	if (v->trace && p->nanswer_rules <= OUTCOMES_MAX) {
 		key(b, "outcomes");
 		buf_putc(b, '"');
@@ -36,16 +30,6 @@ put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *
 		buf_putc(b, '}');
 	}
 	put_end(b, n);
-	n = v->ntags < LIST_MAX ? v->ntags : LIST_MAX;
-	for (size_t i = 0; i < n; i++)
-		put_text_item(b, "tags", i, span_str(v->tags[i]));
-	put_end(b, n);
-	if (!v->shadowed)
-		return;
-	put_object(b, "would_be");
-	put_str(b, "decision", span_str(rule_effect_name(v->shadow_effect)));
-	put_str(b, "rule", span_str(v->shadow_rule ? v->shadow_rule->name : NULL));
-	buf_putc(b, '}');
 }
 
 /* {"EMAIL_ADDRESS": {"roles": ["assistant"], "with": "mask"}} */
@@ -105,30 +89,22 @@ put_not_held(struct buf *b, const struct answer_facts *f, bool calls)
 		put_text_item(b, "not_held", n++, SPAN_LIT("response.media"));
 	if (f->finish_reason.n > VALUE_MAX)
 		put_text_item(b, "not_held", n++, SPAN_LIT("response.finish_reason"));
-	if (f->model.n > VALUE_MAX)
-		put_text_item(b, "not_held", n++, SPAN_LIT("response.model"));
 	put_end(b, n);
 }
 
 static void
-put_facts(struct buf *b, const struct policy *p, const struct answer_facts *f,
-	const struct answer_verdict *v, const struct names *may)
+put_facts(struct buf *b, const struct answer_facts *f, const struct answer_verdict *v,
+	const struct names *may)
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < p->nclasses; k++)
-		if (entity_in(&v->classes_hit, k))
-			put_text_item(b, "classes", n++, span_str(p->classes[k].name));
-	put_end(b, n);
 	put_entities(b, f, v);
 	key(b, "injection");
 	buf_printf(b, "%.*f", SCORE_DIGITS, f->injection);
 	put_int(b, "bytes", f->bytes);
 	put_int(b, "tokens", f->tokens);
 	put_utf8(b, "finish_reason", f->finish_reason);
-	put_utf8(b, "model", f->model);
 	put_int(b, "status", f->status);
-	put_flag(b, "streamed", f->streamed);
 	put_flag(b, "evasion", f->evasion);
 	n = f->nmedia < LIST_MAX ? f->nmedia : LIST_MAX;
 	for (size_t i = 0; i < n; i++)
@@ -147,7 +123,7 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_object(b, "verdict");
 	put_str(b, "when", span_str(answer_when_names[when]));
 	put_verdict(b, p, v);
-	put_facts(b, p, f, v, &may);
+	put_facts(b, f, v, &may);
 	put_str(b, "searched",
 		route->find_all ? SPAN_LIT("all") : span_str(route->uses.searched));
 	put_flag(b, "scored", route->uses.injection);

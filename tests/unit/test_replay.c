@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "cmd/decide.h"
+#include "policy/explain.h"
 #include "steps/record.h"
 #include "text/body.h"
 #include "support/run_cmd.h"
@@ -462,6 +463,13 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	buf_init(&b, 0);
 	buf_printf(&b, "\"type\":\"completion\",\"id\":\"%s\",\"status\":200", r->id);
 	buf_str(&b, ",\"answer\":{");
+	put_str(&b, "decision", span_str(rule_effect_name(v.effect)));
+	put_str(&b, "rule", span_str(v.rule ? v.rule->name : NULL));
+	put_count(&b, "denied_with", (uint64_t)v.status);
+	put_flag(&b, "streamed", facts.streamed);
+	for (size_t i = 0; i < v.ntags; i++)
+		put_text_item(&b, "tags", i, span_str(v.tags[i]));
+	put_end(&b, v.ntags);
 	record_answer_verdict(&b, snap->policy, r->found.route, &facts, when, &v, names, 1);
 	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
@@ -508,10 +516,9 @@ answers_are_judged_again_on_their_record(void **state)
 	record_answers();
 	cmd_slurp("records.jsonl", cmd_out, sizeof(cmd_out));
 	assert_null(strstr(cmd_out, "secret-text"));
-	holds(cmd_out, "\"answer\":{\"verdict\":{\"when\":\"new\",\"effect\":\"deny\",\"rule\":"
-		       "\"keys\","
-		       "\"denied_with\":451,");
-	holds(cmd_out, "\"tags\":[\"cut\"]");
+	holds(cmd_out,
+		"\"verdict\":{\"when\":\"new\",\"outcomes\":\"m---\",\"rules\":[{\"name\":"
+		"\"keys\",\"fate\":\"matched\"}],");
 	holds(cmd_out,
 		"\"entities\":{\"US_SSN\":{\"roles\":[\"assistant\"],\"with\":\"mask\"}}");
 	holds(cmd_out, "\"tool_calls\":[\"sh\"]");
