@@ -95,6 +95,10 @@ bool guard_edits(const struct guard *g);
 enum guard_result guard_feed(struct guard *g, struct span bytes, struct buf *out);
 /* The answer ended whole: the rest. */
 enum guard_result guard_end(struct guard *g, struct buf *out);
+/* The event that ends a stream already begun: the dialect's error, framed as the stream is;
+ * nothing of what is held. `half`: the last byte that went is no line's end. */
+void guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
+	bool half, struct buf *out);
 const struct guard_report *guard_report(const struct guard *g);
 
 #endif

@@ -497,3 +497,26 @@ guard_events_end(struct guard *g, struct buf *out)
 		return g->failed;
 	return guard_judge(g, ANSWER_END);
 }
+
+void
+guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
+	bool half, struct buf *out)
+{
+	struct buf document;
+
+	if (g->way != WAY_STREAM || g->frames.kind == FRAMES_SSE) {
+		/* An event that was cut short ends here; after a whole one an empty line means
+		 * nothing (WHATWG HTML 9.2.6). */
+		buf_str(out, half ? "\n\n" : "\n");
+		dialect_stream_error(g->plan.dialect, code, message, id, out);
+		return;
+	}
+	buf_init(&document, 4 * CAP_ERROR_BYTES);
+	dialect_error(g->plan.dialect, 403, code, message, id, &document);
+	if (!buf_failed(&document))
+		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
+			buf_view(&document), out);
+	if (g->frames.kind == FRAMES_ARRAY)
+		buf_str(out, "]");
+	buf_free(&document);
+}

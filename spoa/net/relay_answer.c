@@ -118,10 +118,15 @@ cut(struct edge *c, const char *code, const char *why)
 	if (!c->answer_streams || !(chunks || c->answer_framing == HTTP_UNTIL_CLOSE))
 		return;
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
-	/* An event that was cut short ends here; after a whole one an empty line
-	 * means nothing (WHATWG HTML 9.2.6). */
-	buf_str(&event, c->answer_last == '\n' ? "\n" : "\n\n");
-	dialect_stream_error(dialect_of(c), code, span_str(why), span_str(c->id), &event);
+	bool half = c->answer_last != '\n';
+	if (c->guard) {
+		guard_say_error(
+			c->guard, code, span_str(why), span_str(c->id), half, &event);
+	} else {
+		buf_str(&event, half ? "\n\n" : "\n");
+		dialect_stream_error(
+			dialect_of(c), code, span_str(why), span_str(c->id), &event);
+	}
 	if (chunks)
 		buf_put(&c->out, line, http_chunk_line(line, event.n));
 	buf_span(&c->out, buf_view(&event));

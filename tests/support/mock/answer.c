@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "mock.h"
 
 #define SENTENCE "The simulated provider has read your message and agrees."
@@ -22,7 +24,32 @@ control_reset(void)
 {
 	json_decref(mock_control.headers);
 	json_decref(mock_control.usage);
+	free(mock_control.body);
 	mock_control = (struct mock_control){ .times = -1, .cut_after = -1 };
+}
+
+/* `body` as it is, or `body_base64`; false: it is no base64. */
+static bool
+control_body(json_t *o)
+{
+	json_t *plain = json_object_get(o, "body"), *coded = json_object_get(o, "body_base64");
+	const char *type = json_string_value(json_object_get(o, "content_type"));
+	json_t *from = plain ? plain : coded;
+	size_t n = json_string_length(from);
+
+	if (!json_is_string(from))
+		return true;
+	mock_control.body = malloc(n + 1);
+	if (!mock_control.body)
+		return false;
+	memcpy(mock_control.body, json_string_value(from), n);
+	mock_control.nbody = n;
+	snprintf(mock_control.content_type, sizeof(mock_control.content_type), "%s",
+		type ? type : "application/json");
+	return plain ||
+	       sodium_base642bin((unsigned char *)mock_control.body, n, json_string_value(from),
+		       n, "\n", &mock_control.nbody, NULL,
+		       sodium_base64_VARIANT_ORIGINAL) == 0;
 }
 
 bool
@@ -49,10 +76,11 @@ mock_control_set(struct span body)
 		mock_control.headers = json_incref(v);
 	if ((v = json_object_get(o, "usage")))
 		mock_control.usage = json_incref(v);
+	bool fine = control_body(o);
 	json_decref(o);
-	if (mock_control.times == 0)
+	if (mock_control.times == 0 || !fine)
 		control_reset();
-	return true;
+	return fine;
 }
 
 void
@@ -508,6 +536,25 @@ echo_answer(const struct mock_request *r, struct mock_answer *out)
 	json_decref(o);
 }
 
+/* The bytes that /_control gave; where it streams them, an event ends with an empty line. */
+static void
+given_answer(struct mock_answer *out)
+{
+	struct span all = span_of(mock_control.body, mock_control.nbody);
+
+	out->content_type = mock_control.content_type;
+	out->stream = mock_control.chunk_bytes || mock_control.chunk_s > 0;
+	for (size_t at = 0; out->stream && at < all.n;) {
+		const char *end = memmem(all.p + at, all.n - at, "\n\n", 2);
+		size_t to = end ? (size_t)(end - all.p) + 2 : all.n;
+		buf_span(&out->body, span_cut(all, at, to));
+		mock_event_end(out);
+		at = to;
+	}
+	if (!out->stream)
+		buf_span(&out->body, all);
+}
+
 void
 mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *out)
 {
@@ -532,6 +579,11 @@ mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *o
 	out->stream = false;
 	out->status = 200;
 	out->content_type = "application/json";
+	if (mock_control.body) {
+		given_answer(out);
+		out->status = mock_control.status ? mock_control.status : 200;
+		return;
+	}
 	if (mock_control.status >= 400) {
 		error_answer(out, mock_control.status, anthropic);
 		return;

@@ -36,6 +36,9 @@ struct mock_control {
 	int64_t cut_after;  /* body bytes; 0: not even a head; -1: whole */
 	json_t *headers;    /* object, or NULL */
 	json_t *usage;	    /* object, JSON null (no usage at all), or NULL */
+	char *body;	    /* exactly these bytes, or NULL */
+	size_t nbody;
+	char content_type[96]; /* of them */
 };
 extern struct mock_control mock_control;
 

@@ -1,0 +1,87 @@
+# What comes back from a provider: redacted, denied, put back; and what a provider's mistakes
+# become. Whole answers and streams, on real HAProxy.
+. "$(dirname "$0")/lib.sh"
+
+stack_up --policy "$here/answers.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+post() { curl -s -m 20 "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
+status() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
+chat=/v1/chat/completions
+say() { printf '{"model":"say:%s","messages":[{"role":"user","content":"hi"}]%s}' "$1" "${2:-}"; }
+# What the provider answers next, once: bytes and their type.
+answer() { control "$(jq -cn --arg b "$1" --arg t "${2:-application/json}" --argjson more "${3:-null}" '{body:$b,content_type:$t,times:1} + ($more // {})')"; }
+whole() { answer "$(jq -cn --arg t "$1" '{id:"c",object:"chat.completion",created:1,model:"m",choices:[{index:0,message:{role:"assistant",content:$t},finish_reason:"stop"}],usage:{prompt_tokens:3,completion_tokens:4,total_tokens:7}}')"; }
+# A chat stream, an event for each argument.
+stream() {
+	local all='' piece more=$1
+	shift
+	for piece; do all+="data: $(jq -cn --arg t "$piece" '{id:"c",object:"chat.completion.chunk",created:1,model:"m",choices:[{index:0,delta:{content:$t},finish_reason:null}]}')"$'\n\n'; done
+	all+='data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'$'\n\ndata: [DONE]\n\n'
+	answer "$all" text/event-stream "$more"
+}
+asked() { post $chat "$(say x "${1:-}")"; }
+# The text that a stream's chunks hold, joined.
+text() { sed -n 's/^data: \({.*\)$/\1/p' | jq -j '.choices[]?.delta.content // empty, (.delta?.text // empty)?'; }
+last() { sleep 0.2; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
+
+# ---- whole answers ----
+whole 'write to jane.doe@example.org now'
+is "a value of the answer is replaced" "$(asked | jq -r '.choices[0].message.content')" 'write to <EMAIL_ADDRESS> now'
+is "the record says so" "$(last '[.outcome,.answer.decision,.answer.rule,.answer.redactions,.answer.findings[0].entity,.answer.findings[0].with,.answer.finish_reason]')" \
+	'["complete","redact","out-mail",1,"EMAIL_ADDRESS","placeholder","stop"]'
+whole 'his ssn is 536-22-1840'
+is "an answer is denied, in its dialect, with the rule's reason" "$(asked | jq -r '[.error.code,(.error.message|startswith("no social security numbers"))]|@csv')" '"content_policy_violation",true'
+is "the record of that" "$(last '[.outcome,.status,.answer.decision,.answer.denied_with,.answer.rule,.usage.output_tokens]')" '["answer_denied",200,"deny",403,"out-ssn",4]'
+whole 'his ssn is 536-22-1840'
+is "its status and fields say so" "$(curl -s -o /dev/null -D - "$EDGE$chat" -H "$auth" -H "$json" -d "$(say x)" | tr -d '\r' | grep -iE '^(HTTP|x-tollgate-decision|x-should-retry)' | tr '\n' '|')" 'HTTP/1.1 403 Forbidden|x-should-retry: false|x-tollgate-decision: deny|'
+answer '{"choices":[{"message":{"tool_calls":[{"id":"t","type":"function","function":{"name":"drop_table","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}'
+is "a tool's name denies" "$(asked | jq -r .error.code)" content_policy_violation
+is "placeholders of the request come back as what they stand for" \
+	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"mail \"jane.doe@example.org\" or bob@example.net"}]}' | jq -r '.choices[0].message.content')" \
+	'mail "jane.doe@example.org" or bob@example.net'
+is "the provider saw none of it" "$(seen | jq -r '.[-1].body' | jq -r '.messages[0].content')" 'mail "<EMAIL_ADDRESS_1>" or <EMAIL_ADDRESS_2>'
+is "the record counts them" "$(last '[.answer.restorations,.answer.redactions]')" '[2,null]'
+is "a placeholder that the caller invented is nobody's" \
+	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"<EMAIL_ADDRESS_1> and jane.doe@example.org"}]}' | jq -r '.choices[0].message.content')" \
+	'<EMAIL_ADDRESS_1> and jane.doe@example.org'
+
+# ---- streams ----
+stream null 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
+is "a stream's value is replaced" "$(asked ',"stream":true' | text)" 'write to <EMAIL_ADDRESS> now'
+is "one spread over its pieces, in another dialect" "$(post /v1/messages "$(say 'card 4111 1111 1111 1111 is it' ',"stream":true,"max_tokens":50')" | text)" 'card <CREDIT_CARD> is it'
+is "placeholders come back in a stream" \
+	"$(post $chat '{"model":"echo","stream":true,"messages":[{"role":"user","content":"mail jane.doe@example.org please"}]}' | text)" 'mail jane.doe@example.org please'
+stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is ' '536-22' '-1840 as' ' you know'
+denied=$(asked ',"stream":true')
+is "a stream is ended by the rule's error" "$(sed -n 's/^data: //p' <<<"$denied" | tail -n 1 | jq -r .error.code)" content_policy_violation
+is "with no normal end" "$(grep -c 'DONE\|finish_reason":"stop' <<<"$denied")" 0
+is "and nothing of the value" "$(grep -c '536' <<<"$denied")" 0
+is "what came before went" "$(text <<<"$denied" | cut -c 1-9)" 'well then'
+control '{}'
+is "an untouched stream ends as it should" "$(post $chat "$(say 'all is well' ',"stream":true')" | tail -n 2 | head -n 1)" 'data: [DONE]'
+
+# ---- a provider's mistakes ----
+answer '{"choices":['
+is "broken JSON is a 503 in the dialect" "$(asked | jq -r .error.code)" provider_error
+answer '{"error":{"message":"quota of jane.doe@example.org","code":"x"}}'
+is "an error document with a 200 passes, inspected" "$(asked | jq -r .error.message)" 'quota of <EMAIL_ADDRESS>'
+is "and is recorded as that" "$(last .answer.provider_error)" true
+answer 'data: {"choices":[{"index":0,"delta":{"content":"mail jane.doe@example.org"}}]}
+
+' text/event-stream
+is "a stream that ends without its end has its text, replaced" "$(asked ',"stream":true' | text)" 'mail <EMAIL_ADDRESS>'
+answer 'data: {"choices":[{"index":0,"delta":{"content":"one. "}}]}
+
+data: {oops
+
+' text/event-stream
+is "garbage in a stream ends it with an error" "$(asked ',"stream":true' | grep -c provider_error)" 1
+control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
+is "what comes compressed all the same is read" "$(asked | jq -r '.choices[0].message.content')" 'to <EMAIL_ADDRESS>'
+control "$(head -c 3000000 /dev/zero | tr '\0' x | jq -cRs '{body:("data: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >/tmp/tg-big.$$; echo @/tmp/tg-big.$$)"
+is "an event over its cap is not passed unread" "$(asked ',"stream":true' | grep -c xxxx)" 0
+rm -f /tmp/tg-big.$$
+control '{}'
+is "and the next request is served" "$(status $chat "$(say fine)")" 200
+exit $failed
