@@ -118,7 +118,7 @@ cut(struct edge *c, const char *code, const char *why)
 	if (!c->answer_streams || !(chunks || c->answer_framing == HTTP_UNTIL_CLOSE))
 		return;
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
-	bool half = c->answer_last != '\n';
+	bool half = c->answer_last != '\n' && !(c->guard && guard_edits(c->guard));
 	if (c->guard) {
 		guard_say_error(
 			c->guard, code, span_str(why), span_str(c->id), half, &event);
