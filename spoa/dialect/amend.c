@@ -115,7 +115,7 @@ dialect_amend(
 	struct span name = { NULL, 0 }, number = { NULL, 0 };
 	int n = 0;
 
-	if (b->format != BODY_JSON)
+	if (b->format != BODY_JSON && b->format != BODY_LINES && b->format != BODY_MULTIPART)
 		return 0;
 	if (am->cap_tokens)
 		number = arena_printf(a, "%llu", (unsigned long long)am->cap_tokens);
@@ -128,11 +128,14 @@ dialect_amend(
 	for (size_t i = 0; name.n && i < m->nmodels; i++)
 		if (!span_eq(am->model, m->model[i].name))
 			edits[n++] = (struct splice){ m->model[i].start, m->model[i].end,
-				m->model[i].null ? name : span_cut(name, 1, name.n - 1) };
+				m->model[i].plain  ? am->model
+				: m->model[i].null ? name
+						   : span_cut(name, 1, name.n - 1) };
 	if (am->model_in_path)
 		name.n = 0;
 	for (size_t i = 0; i < m->nrequests; i++) {
-		int made = add_missing(b->table, &m->request[i], name, number, a, edits + n);
+		int made = add_missing(
+			m->request[i].table, &m->request[i], name, number, a, edits + n);
 		if (made < 0)
 			return made;
 		n += made;

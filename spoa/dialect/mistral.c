@@ -148,6 +148,26 @@ static const struct table job = {
 	.json = true, .rows = job_rows, .refs = job_refs, .tree = TREE
 };
 
+/* A line of a batch's file, {"custom_id","body"}; the job says where it goes. */
+static const struct row line_rows[] = {
+	{ "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST },
+	{ 0 },
+};
+static const struct table line = { .json = true,
+	.batch = true,
+	.rows = line_rows,
+	.parts = parts,
+	.speaker = ROLE_USER,
+	.inner = &chat,
+	.tree = TREE };
+static const struct table *
+line_table(struct span url)
+{
+	(void)url;
+	return &line;
+}
+static const struct table files = { .lenient = true, .line = line_table, .tree = TREE };
+
 /* clang-format off */
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/chat/completions",      "chat",        &chat, 0 },
@@ -169,7 +189,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/audio/transcriptions",  "transcriptions", &table_form, 0 },
 	{ "GET",  "/v1/models",                "models",      NULL, 0 },
 	{ NULL,   "/v1/models/{model}",        "models",      NULL, 0 },
-	{ NULL,   "/v1/files",                 "files",       NULL, 0 },
+	{ NULL,   "/v1/files",                 "files",       &files, 0 },
 	{ NULL,   "/v1/files/{id}",            "files",       NULL, 0 },
 	{ "GET",  "/v1/files/{id}/content",    "file",        NULL, E_STORED },
 	{ "GET",  "/v1/batch/jobs",            "batches",     NULL, 0 },

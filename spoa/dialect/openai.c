@@ -58,7 +58,7 @@ static const struct row rows[] = {
 	{ 0 },
 };
 
-static const struct part_row parts[] = {
+const struct part_row chat_parts[] = {
 	{ "text",        NULL,    false },
 	{ "refusal",     NULL,    false },
 	{ "image_url",   "image", false },
@@ -94,10 +94,10 @@ static const struct usage_row usage[] = {
 /* clang-format on */
 
 #define CHAT                                                                                   \
-	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .model = "model",          \
+	.rows = rows, .parts = chat_parts, .seals = seals, .refs = refs, .model = "model",          \
 	.cap = "max_completion_tokens", .asks_usage = true
 const struct table table_chat = { .json = true, CHAT, .tree = TREE };
-static const struct table other = { .lenient = true, CHAT, .tree = TREE };
+const struct table table_chat_other = { .lenient = true, CHAT, .tree = TREE };
 
 /* clang-format off */
 #define DEPLOYED "/deployments/{model}"
@@ -132,11 +132,11 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", DEPLOYED "/audio/translations",   "transcriptions", &table_form, 0 },
 	{ "GET",  "/models",                        "models",        NULL, 0 },
 	{ NULL,   "/models/{model}",                "models",        NULL, 0 },
-	{ NULL,   "/files",                         "files",         NULL, 0 },
+	{ NULL,   "/files",                         "files",         &table_files, 0 },
 	{ NULL,   "/files/{id}",                    "files",         NULL, 0 },
 	{ "GET",  "/files/{id}/content",            "file",          NULL, E_STORED },
 	{ "POST", "/uploads",                       "files",         NULL, 0 },
-	{ "POST", "/uploads/{id}/parts",            "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/parts",            "files",         &table_files, 0 },
 	{ "POST", "/uploads/{id}/complete",         "files",         NULL, 0 },
 	{ "POST", "/uploads/{id}/cancel",           "files",         NULL, 0 },
 	{ "GET",  "/batches",                       "batches",       NULL, 0 },
@@ -183,7 +183,7 @@ const struct dialect dialect_openai = {
 	.tells = tells,
 	.bases = bases,
 	.main = &table_chat,
-	.other = &other,
+	.other = &table_chat_other,
 	.usage = usage,
 	.asks_usage = true,
 	.error = error_openai,

@@ -5,11 +5,13 @@
 #include "dialect/family.h"
 
 /* table_chat is in family.h. */
-extern const struct table table_responses, table_responses_count, table_items,
+extern const struct part_row chat_parts[];
+extern const struct table table_chat_other, table_responses, table_responses_count, table_items,
 	table_completions, table_completion, /* llama.cpp's own */
 	table_input,			     /* embeddings, moderations, speech, scores */
 	table_form,			     /* images and audio, by form */
-	table_batch_job;
+	table_batch_job,
+	table_files; /* uploads, whose JSON lines are requests */
 
 /* Rows of paths below /v1 that most servers have. */
 /* clang-format off */

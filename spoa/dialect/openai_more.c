@@ -213,3 +213,53 @@ const struct table table_form = {
 const struct table table_batch_job = {
 	.json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE
 };
+
+/* ---- files of JSON lines ---- */
+
+/* A request of a batch: {"custom_id","method","url","body"}. */
+/* clang-format off */
+static const struct row line_rows[] = {
+	{ "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST },
+	{ 0 },
+};
+static const struct row no_rows[] = { { "purpose", T_STRING, ROLE_OTHER, F_RESERVED, 0 }, { 0 } };
+/* clang-format on */
+
+#define LINE(name, by, part_rows, keyed_rows, wrote)                                            \
+	static const struct table name = { .json = true,                                       \
+		.batch = true,                                                                 \
+		.rows = line_rows,                                                             \
+		.parts = part_rows,                                                            \
+		.keyed = keyed_rows,                                                           \
+		.speaker = wrote,                                                              \
+		.inner = by,                                                                   \
+		.tree = TREE }
+LINE(line_chat, &table_chat, chat_parts, NULL, ROLE_OTHER);
+LINE(line_responses, &table_responses, responses_parts, responses_keyed, ROLE_USER);
+LINE(line_completions, &table_completions, NULL, NULL, ROLE_OTHER);
+LINE(line_input, &table_input, NULL, NULL, ROLE_OTHER);
+
+/* Examples to train a model by look like chats. */
+static const struct table *
+line_table(struct span url)
+{
+	static const struct {
+		const char *path;
+		const struct table *table;
+	} lines[] = {
+		{ "/chat/completions", &line_chat },
+		{ "/responses", &line_responses },
+		{ "/completions", &line_completions },
+		{ "/embeddings", &line_input },
+		{ "/moderations", &line_input },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		if (span_ends(url, span_str(lines[i].path)))
+			return lines[i].table;
+	return url.n ? &line_chat : &table_chat_other;
+}
+
+const struct table table_files = {
+	.lenient = true, .rows = no_rows, .line = line_table, .tree = TREE
+};

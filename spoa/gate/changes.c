@@ -8,12 +8,17 @@ request_amendment(const struct request *r, struct amendment *am)
 {
 	const struct policy_changes *c = &r->found.verdict.changes;
 	const struct body *b = r->in.have_body ? &r->in.body : NULL;
-	const struct table *t = b && b->format == BODY_JSON ? b->table : NULL;
+	const struct body_marks *m = b ? &b->marks : NULL;
+	bool named = m && m->nmodels, capped = m && m->ncaps;
 
 	*am = (struct amendment){ .model_in_path = r->found.endpoint.model_end > 0 };
-	if (am->model_in_path || (b && b->marks.nmodels) || (t && t->model))
+	for (size_t i = 0; m && i < m->nrequests; i++) {
+		named |= m->request[i].table->model != NULL;
+		capped |= m->request[i].table->cap != NULL;
+	}
+	if (am->model_in_path || named)
 		am->model = span_str(c->model);
-	if (t && t->cap)
+	if (capped)
 		am->cap_tokens = c->max_output_tokens;
 	return am->model.n || am->cap_tokens;
 }

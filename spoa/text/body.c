@@ -240,6 +240,8 @@ read_any_format(const struct table *t, struct span content_type, struct span raw
 	}
 	if (!json && media == MEDIA_PARTS)
 		return body_multipart(t, content_type, raw, a, out, why);
+	if (!json && media == MEDIA_LINES)
+		return body_lines(t, raw, a, out, why);
 	if (json || first == '{' || first == '[')
 		return body_json(t, raw, a, out, why);
 	if (media == MEDIA_FORM)

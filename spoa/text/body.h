@@ -77,7 +77,7 @@ struct signed_block {
 	const char *alone; /* stands for it where the list would be empty */
 };
 
-enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT, BODY_MULTIPART };
+enum body_format { BODY_EMPTY, BODY_JSON, BODY_FORM, BODY_TEXT, BODY_MULTIPART, BODY_LINES };
 
 struct table;
 
@@ -118,6 +118,7 @@ struct body {
 		size_t include, include_end; /* the value of its include_usage */
 		/* of requests: the document, or those that it holds */
 		struct request_mark {
+			const struct table *table; /* it was read by */
 			size_t top;		   /* after its opening brace */
 			bool empty, named, capped; /* it has a model, a cap */
 			size_t holder, holder_end; /* the object that holds caps; 0: none */
@@ -128,6 +129,7 @@ struct body {
 			size_t start, end; /* between the quotes of the name */
 			struct span name;
 			bool null; /* the literal */
+			bool plain; /* a text, not in a JSON string */
 		} * model;
 		size_t nmodels;
 		struct cap_mark {

@@ -324,7 +324,10 @@ push(struct walk *w, const struct node *node, const struct row *row,
 	struct request_mark *q = walk_request(w);
 	if (row && row->read == READ_CAP_HOLDER && q)
 		q->holder = ev->start;
-	return walk_is_request(w, &w->frames[w->depth]) ? walk_begin_request(w, ev->end) : 0;
+	struct frame *f = &w->frames[w->depth];
+	if (w->t->inner && walk_is_request(w, f) && !(f->node = table_tree(w->t->inner)))
+		return walk_no_memory(w);
+	return walk_is_request(w, f) ? walk_begin_request(w, ev->end) : 0;
 }
 
 static int
@@ -376,7 +379,9 @@ read_any(struct walk *w, const struct json_event *ev)
 		row = node->row;
 	}
 	if (row && row->types && !(row->types & type_of(ev->tok))) {
-		if (!w->t->lenient || row->read == READ_MODEL)
+		bool edited = row->read == READ_MODEL || row->read == READ_CAP ||
+			      row->read == READ_CAP_HOLDER;
+		if (!w->t->lenient || edited)
 			return walk_refuse_type(w, row, ev->start);
 		node = NULL;
 		row = NULL;

@@ -66,6 +66,11 @@ media_kind(struct span ct)
 		return MEDIA_JSON;
 	if (span_ieq(type, SPAN_LIT("application/x-www-form-urlencoded")))
 		return MEDIA_FORM;
+	static const char *const lines[] = { "application/jsonl", "application/jsonlines",
+		"application/x-jsonlines", "application/x-ndjson", "application/ndjson" };
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		if (span_ieq(type, span_str(lines[i])))
+			return MEDIA_LINES;
 	if (span_istarts(type, SPAN_LIT("multipart/")))
 		return MEDIA_PARTS;
 	return MEDIA_OTHER;

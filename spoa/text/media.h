@@ -7,6 +7,7 @@
 enum media_kind {
 	MEDIA_OTHER,   /* none, or any that is not one of these */
 	MEDIA_JSON,    /* application/json, text/json, +json */
+	MEDIA_LINES,   /* application/jsonl, application/x-ndjson and the like */
 	MEDIA_PARTS,   /* multipart/… */
 	MEDIA_FORM,    /* application/x-www-form-urlencoded */
 	MEDIA_TWO,     /* more than one type in a value, or quotes that do not close */

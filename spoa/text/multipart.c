@@ -18,14 +18,18 @@ struct reader {
 	struct body *out;
 	struct body_refusal *why;
 	struct seglist segs;
+	struct merge merge;
+	uint64_t seen; /* fields that the table reads: bit by node */
+	bool unread_file; /* one of them is no JSON */
 };
 
 /* What the head of a part says. */
 struct part {
 	struct span type;
 	bool has_type, has_disposition, has_name, has_filename;
+	bool is_lines; /* it says so */
 	bool counted; /* a field says how long it is or what its digest is */
-	uint32_t name;
+	uint32_t name, filename;
 };
 
 static int
@@ -112,6 +116,7 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 			p->name = (uint32_t)r->segs.n;
 		} else {
 			p->has_filename = true;
+			p->filename = (uint32_t)r->segs.n;
 		}
 		struct segment *s = add(r, is_name ? ROLE_KEY : ROLE_OTHER,
 			is_name ? SEGMENT_NO_KEY : p->name, v);
@@ -160,62 +165,179 @@ read_field(struct reader *r, struct span line, struct part *p)
 
 /* ---- contents ---- */
 
+static bool
+is_number_byte(char c)
+{
+	return is_digit(c) || c == '.' || c == '-' || c == 'e' || c == 'E' || c == '+';
+}
+
 /* A document in a part, read as one in a body is. 400 in *why where it is none. */
 static int
 read_json(struct reader *r, struct span text, const struct part *p)
 {
-	struct body sub;
+	const struct table *t = r->out->table;
+	struct body sub = { 0 };
 	size_t base = (size_t)(text.p - r->raw.p), first = r->segs.n;
-	int err = body_json(r->out->table, text, r->a, &sub, r->why);
+	bool file = t->line && p->has_filename;
+	int err = file ? body_lines(t, text, r->a, &sub, r->why)
+		       : body_json(t, text, r->a, &sub, r->why);
 
-	for (size_t i = 0; i < sub.nsegments && !err; i++) {
-		struct segment s = sub.segments[i],
-			       *to = add(r, s.role, SEGMENT_NO_KEY, SPAN_LIT(""));
-		if (!to)
-			return ERR_NOMEM;
-		*to = s;
-		to->start += (uint32_t)base;
-		to->end += (uint32_t)base;
-		to->reserved |= p->counted;
-		if (s.key != SEGMENT_NO_KEY)
-			to->key += (uint32_t)first;
-		else if (p->has_name)
-			to->key = p->name;
-		r->out->inspected_bytes += s.text.n;
+	r->unread_file |= file && err;
+	/* One document over many lines. */
+	if (err && file && !p->is_lines) {
+		struct body_refusal as_lines = *r->why;
+		sub = (struct body){ 0 };
+		err = body_json(t, text, r->a, &sub, r->why);
+		if (err)
+			*r->why = as_lines;
 	}
+	if (!err && merge_add(&r->merge, &sub, base, p->has_name ? p->name : SEGMENT_NO_KEY)) {
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return ERR_NOMEM;
+	}
+	for (size_t i = first; i < r->segs.n && !err; i++)
+		r->segs.v[i].reserved |= p->counted;
 	r->why->at += err ? base : 0;
 	return err;
 }
 
+/* ---- fields that a table reads ---- */
+
 static int
-read_content(struct reader *r, struct span text, const struct part *p)
+add_param(struct reader *r, struct span name, struct span text)
+{
+	struct body_param v = { name, PARAM_STRING, text };
+
+	if (span_is(text, "true") || span_is(text, "false"))
+		v.kind = PARAM_BOOL;
+	else if (text.n && span_past(text, 0, is_number_byte) == text.n)
+		v.kind = PARAM_NUMBER;
+	return merge_param(&r->merge, &v);
+}
+
+/* The field is a text whose name says what it is. */
+static int
+read_known(struct reader *r, const struct node *n, struct segment *s, const struct part *p)
+{
+	const struct row *row = n->row;
+	uint64_t bit = UINT64_C(1) << n->bit, count;
+
+	if (row->read && (r->seen & bit))
+		return refuse(r->why, 400, "duplicate_key", s->start,
+			"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+	r->seen |= bit;
+	if (row->role < ROLE_COUNT)
+		s->role = row->role;
+	s->reserved = p->counted || (row->flags & F_RESERVED);
+	switch (row->read) {
+	case READ_MODEL:
+		return merge_model(&r->merge, &(struct model_mark){ s->start, s->end, s->text,
+						      false, true })
+			       ? ERR_NOMEM
+			       : 0;
+	case READ_STREAM:
+		if (!span_is(s->text, "true") && !span_is(s->text, "false"))
+			return refuse(r->why, 400, "invalid_type", s->start,
+				"%s must be true or false", row->path);
+		r->out->stream = span_is(s->text, "true");
+		return 0;
+	case READ_CHOICES:
+		if (span_u64(s->text, &count) || !count || count > INT64_MAX)
+			return refuse(r->why, 400, "invalid_value", s->start,
+				"%s is out of range", row->path);
+		r->out->choices = (int64_t)count;
+		return 0;
+	default: return 0;
+	}
+}
+
+/* What the table says of the part's name; NULL: nothing. */
+static const struct node *
+known(struct reader *r, const struct part *p, struct body_refusal *why)
+{
+	const struct table *t = r->out->table;
+	const struct node *root = t->rows && p->has_name ? table_tree(t) : NULL, *clash, *n;
+
+	if (!root)
+		return NULL;
+	struct span name = r->segs.v[p->name].text;
+	n = node_member(root, name, &clash);
+	if (clash)
+		refuse(why, 400, "ambiguous_key", r->segs.v[p->name].start,
+			"a field differs from \"%.*s\" only by case", SPAN_ARG(clash->key));
+	return n && n->row ? n : NULL;
+}
+
+/* A file of JSON lines, by its name. */
+static bool
+names_lines(const struct reader *r, const struct part *p)
+{
+	struct span name = p->has_filename ? r->segs.v[p->filename].text : SPAN_LIT("");
+
+	return r->out->table->line && name.n > 6 &&
+	       (span_ieq(span_cut(name, name.n - 6, name.n), SPAN_LIT(".jsonl")) ||
+		       (name.n > 7 && span_ieq(span_cut(name, name.n - 7, name.n),
+						SPAN_LIT(".ndjson"))));
+}
+
+/* Lines of a batch are requests: read, or refused. */
+static int
+check_batch(struct reader *r)
+{
+	if (!r->out->table->line || !r->unread_file)
+		return 0;
+	for (size_t i = 0; i < r->segs.n; i++) {
+		const struct segment *s = &r->segs.v[i];
+		if (s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY &&
+			span_is(r->segs.v[s->key].text, "purpose") && span_is(s->text, "batch"))
+			return refuse(r->why, 400, "invalid_json", s->start,
+				"the file of a batch must be JSON lines");
+	}
+	return 0;
+}
+
+static int
+read_content(struct reader *r, struct span text, struct part *p)
 {
 	enum media_kind media = media_kind(p->type);
 	struct span inner = span_trim(text, " \t\r\n");
+	const struct node *field = known(r, p, r->why);
 
+	if (r->why->status)
+		return ERR_SYNTAX;
 	if (media == MEDIA_TWO)
 		return bad(r, p->type.p, "a part with two types");
 	if (!body_is_text(text) || media == MEDIA_CHARSET) {
 		const char *kind = opaque_kind(p->type, text);
+		r->unread_file |= p->has_filename;
 		if (!opaque_add(&r->out->unread, r->a, span_str(kind), text.n))
 			return 0;
 		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
 		return ERR_NOMEM;
 	}
-	if (media == MEDIA_JSON || (inner.n && (inner.p[0] == '{' || inner.p[0] == '['))) {
+	bool read = field && !p->has_filename && field->row->read != READ_NOTHING;
+	p->is_lines = media == MEDIA_LINES || names_lines(r, p);
+	bool json = media == MEDIA_JSON || p->is_lines;
+	if (!read && (json || (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')))) {
 		int err = read_json(r, text, p);
-		if (!err || media == MEDIA_JSON || r->why->status != 400)
+		if (!err || json || r->why->status != 400)
 			return err;
 		*r->why = (struct body_refusal){ 0 };
+	} else {
+		r->unread_file |= p->has_filename;
 	}
 	struct segment *s = text.n ? add(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
 					     p->has_name ? p->name : SEGMENT_NO_KEY, text)
 				   : NULL;
 	if (text.n && !s)
 		return ERR_NOMEM;
-	if (s)
-		s->reserved = p->counted;
-	return 0;
+	if (!s)
+		return 0;
+	s->reserved = p->counted;
+	if (field && !p->has_filename && read_known(r, field, s, p))
+		return ERR_SYNTAX;
+	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
+	return p->has_filename || !name.n ? 0 : add_param(r, name, text);
 }
 
 /* part = *( field CRLF ) CRLF content */
@@ -299,7 +421,10 @@ body_multipart(const struct table *t, struct span content_type, struct span raw,
 	r.named = media_is_form_data(content_type);
 	out->table = t;
 	out->format = BODY_MULTIPART;
+	r.merge = (struct merge){ .a = a, .out = out, .segs = &r.segs };
 	int err = read_parts(&r);
+	if (!err)
+		err = check_batch(&r);
 	out->segments = r.segs.v;
 	out->nsegments = r.segs.n;
 	return err;

@@ -111,7 +111,10 @@ struct table {
 	const struct seal_row *seals;
 	const struct param_row *params;
 	const struct ref_row *refs;
-	struct tree *tree; /* table_tree()'s own */
+	/* JSON lines: by which table one is read, given its "url" ("" for none); NULL: table */
+	const struct table *(*line)(struct span url);
+	const struct table *inner; /* of the requests of a batch; NULL: the rows' */
+	struct tree *tree;	   /* table_tree()'s own */
 };
 
 /* The rows of a table as a tree. */
@@ -148,6 +151,9 @@ int body_multipart(const struct table *t, struct span content_type, struct span 
 	struct arena *a, struct body *out, struct body_refusal *why);
 /* UTF-8 without control characters but those of lines and tabs. */
 bool body_is_text(struct span raw);
+/* JSON lines: documents with line feeds between, read by t->line. */
+int body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
+	struct body_refusal *why);
 int body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why);
 
 /* A growing array of segments in an arena. */
@@ -162,5 +168,17 @@ struct segment *seglist_add(struct seglist *l);
  * broken percent escape), ERR_ENCODING, ERR_NOMEM, ERR_LIMIT (CAP_SEGMENTS). */
 int seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
 	size_t start, struct span piece);
+
+/* Adds what was read of a part of the body, which begins at `base`: its segments, marks, unread
+ * parts, references. Its keys that have none go below `key`. 0 or ERR_NOMEM, ERR_LIMIT. */
+struct merge {
+	struct arena *a;
+	struct body *out;
+	struct seglist *segs;
+	size_t params_room, refs_room, models_room, caps_room, requests_room;
+};
+int merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key);
+int merge_param(struct merge *m, const struct body_param *p);
+int merge_model(struct merge *m, const struct model_mark *mark);
 
 #endif

@@ -128,7 +128,9 @@ walk_begin_request(struct walk *w, size_t top)
 	if (!v)
 		return walk_no_memory(w);
 	m->request = v;
-	v[m->nrequests++] = (struct request_mark){ .top = top };
+	v[m->nrequests++] = (struct request_mark){
+		.table = w->t->inner ? w->t->inner : w->t, .top = top
+	};
 	return 0;
 }
 
@@ -144,7 +146,7 @@ add_model(struct walk *w, const struct json_event *ev, struct span text)
 	m->model = v;
 	bool null = ev->tok != JSON_STRING;
 	v[m->nmodels++] =
-		(struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text, null };
+		(struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text, null, false };
 	if (!w->out->model.p && !null)
 		w->out->model = text;
 	struct request_mark *q = walk_request(w);

@@ -16,6 +16,30 @@ static const char *const types[] = { "", "application/json",
 	"multipart/form-data; boundary=b" };
 enum { PLAIN_TYPES = 4, PARTS = 0xfe }; /* a first byte */
 static const char *const dialects[] = { "openai", "anthropic", "rest" };
+/* From ENDPOINTS on the first byte is one of these. */
+enum { ENDPOINTS = 0x80 };
+static const struct {
+	const char *dialect, *path, *type;
+} endpoints[] = {
+	{ "openai", "/v1/responses", "" },
+	{ "openai", "/v1/files", "multipart/form-data; boundary=b" },
+	{ "openai", "/v1/files", "application/jsonl" },
+	{ "openai", "/v1/audio/transcriptions", "multipart/form-data; boundary=b" },
+	{ "openai", "/v1/completions", "" },
+	{ "openai", "/v1/embeddings", "" },
+	{ "openai", "/v1/unknown", "" },
+	{ "anthropic", "/v1/messages/batches", "" },
+	{ "gemini", "/v1beta/models/m:streamGenerateContent", "" },
+	{ "gemini", "/v1beta/models/m:batchGenerateContent", "" },
+	{ "bedrock", "/model/m/converse", "" },
+	{ "bedrock", "/model/m/invoke", "" },
+	{ "cohere", "/v2/chat", "" },
+	{ "mistral", "/v1/chat/completions", "" },
+	{ "mistral", "/v1/conversations", "" },
+	{ "ollama", "/api/chat", "" },
+	{ "ollama", "/api/generate", "" },
+	{ "tgi", "/generate", "" },
+};
 
 static void
 check_segments(const struct body *b, struct span raw)
@@ -101,6 +125,33 @@ check_asking(struct arena *a, const struct body *b, struct span raw)
 	buf_free(&out);
 }
 
+/* Another model and a lower cap: the result is read again, and says so. */
+static void
+check_amendment(struct arena *a, const struct body *b, struct span raw, struct span type)
+{
+	const struct amendment am = { SPAN_LIT("x"), 7, false };
+	struct splice *edits = malloc((dialect_amend_max(b) + 1) * sizeof(*edits));
+	struct body again;
+	struct body_refusal why;
+	struct buf out;
+
+	int n = dialect_amend(b, &am, a, edits);
+	INVARIANT(n >= 0 || n == ERR_UNSUPPORTED);
+	INVARIANT(n < 0 || (size_t)n <= dialect_amend_max(b));
+	buf_init(&out, 0);
+	if (n > 0) {
+		INVARIANT(splice_apply(raw, edits, (size_t)n, &out) == 0);
+		INVARIANT(body_read(b->table, type, buf_view(&out), a, &again, &why) == 0);
+		INVARIANT(again.marks.nrequests == b->marks.nrequests);
+		for (size_t i = 0; i < again.marks.nmodels; i++)
+			INVARIANT(span_is(again.marks.model[i].name, "x"));
+		for (size_t i = 0; i < again.marks.ncaps; i++)
+			INVARIANT(again.marks.cap[i].tokens <= 7);
+	}
+	buf_free(&out);
+	free(edits);
+}
+
 static void
 check_target(struct arena *a, struct span target)
 {
@@ -139,11 +190,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span type = span_str(
 			    types[data[0] == PARTS ? PLAIN_TYPES : data[0] / 3 % PLAIN_TYPES]),
 		    raw = span_of(data + 1, size - 1), edited;
+	const struct table *table = dialect_table(d);
+	if (data[0] >= ENDPOINTS && data[0] != PARTS) {
+		size_t i = (data[0] - ENDPOINTS) % COUNT_OF(endpoints);
+		table = dialect_endpoint(dialect_find(span_str(endpoints[i].dialect)),
+			SPAN_LIT("POST"), span_str(endpoints[i].path))
+				.table;
+		type = span_str(endpoints[i].type);
+	}
 	arena_init(&a, 0, false);
-	if (body_read(dialect_table(d), type, raw, &a, &b, &why) == 0) {
+	if (body_read(table, type, raw, &a, &b, &why) == 0) {
 		check_segments(&b, raw);
 		check_paths(&a, &b, raw);
 		check_redaction(&a, &b, raw, type);
+		check_amendment(&a, &b, raw, type);
 		check_asking(&a, &b, raw);
 	} else {
 		INVARIANT(why.status >= 400 && why.code && why.at <= raw.n);

@@ -70,9 +70,9 @@ until(struct span *rest, const char *mark)
 	return s;
 }
 
-/* With $NOISE replaced. */
+/* With $NOISE replaced, and lines ended as multipart has them. */
 static char *
-spelled_out(struct span in, size_t *n)
+spelled_out(struct span in, bool crlf, size_t *n)
 {
 	static const char noise[] =
 		"/9j/q3f9Zk1xWv8Yb2Lr7Tn0Hs5Jd6Gc4Ma/"
@@ -90,6 +90,8 @@ spelled_out(struct span in, size_t *n)
 			buf_str(&out, noise);
 			i += strlen("$NOISE") - 1;
 		} else {
+			if (crlf && in.p[i] == '\n')
+				buf_putc(&out, '\r');
 			buf_putc(&out, in.p[i]);
 		}
 	}
@@ -125,7 +127,7 @@ every_endpoint_reads_its_body(void **state)
 		struct arena a;
 		struct buf out;
 		size_t n;
-		char *p = spelled_out(in, &n);
+		char *p = spelled_out(in, span_starts(type, SPAN_LIT("multipart/")), &n);
 		struct span raw = span_of(p, n);
 		arena_init(&a, 0, false);
 		buf_init(&out, 0);
@@ -350,6 +352,53 @@ a_family_serves_its_own_paths_whole(void **state)
 			fail_msg("%s %s", serves[i].dialect, serves[i].path);
 }
 
+#define LINE(model, cap)                                                                       \
+	"{\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"" model "\"" cap "}}\n"
+#define FORM(text)   "--b\r\nContent-Disposition: form-data; name=\"" text "\r\n--b--\r\n"
+#define FILED(lines) FORM("file\"; filename=\"a.jsonl\"\r\n\r\n" lines)
+
+/* Model and cap in forms and lines; those in documents are in test_amend.c. */
+static void
+forms_and_lines_are_amended_in_place(void **state)
+{
+	static const struct {
+		const char *path, *type, *in, *want;
+	} rows[] = {
+		{ "/v1/audio/transcriptions", "multipart/form-data; boundary=b",
+			FORM("model\"\r\n\r\na"), FORM("model\"\r\n\r\nnew") },
+		{ "/v1/files", "multipart/form-data; boundary=b",
+			FILED(LINE("a", "") LINE("b", ",\"max_tokens\":9")),
+			FILED("{\"url\":\"/v1/chat/"
+			      "completions\",\"body\":{\"max_completion_tokens\":7,"
+			      "\"model\":\"new\"}}\n" LINE("new", ",\"max_tokens\":7")) },
+	};
+	const struct amendment am = { SPAN_LIT("new"), 7, false };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct endpoint e = dialect_endpoint(dialect_find(SPAN_LIT("openai")),
+			SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span raw = span_str(rows[i].in);
+		struct splice edits[8];
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		struct buf out;
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		assert_int_equal(
+			body_read(e.table, span_str(rows[i].type), raw, &a, &b, &why), 0);
+		assert_in_range(dialect_amend_max(&b), 1, COUNT_OF(edits));
+		int n = dialect_amend(&b, &am, &a, edits);
+		assert_in_range(n, 1, COUNT_OF(edits));
+		assert_int_equal(splice_apply(raw, edits, (size_t)n, &out), 0);
+		if (!span_is(buf_view(&out), rows[i].want))
+			fail_msg("%s: %.*s", rows[i].path, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		arena_reset(&a);
+	}
+}
+
 static void
 parameters_of_every_format_have_one_name(void **state)
 {
@@ -407,6 +456,7 @@ main(void)
 		cmocka_unit_test(separators_are_escaped_in_a_models_segment_only),
 		cmocka_unit_test(another_model_is_put_into_the_path),
 		cmocka_unit_test(a_family_serves_its_own_paths_whole),
+		cmocka_unit_test(forms_and_lines_are_amended_in_place),
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
