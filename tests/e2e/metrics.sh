@@ -22,6 +22,8 @@ req POST /v1/chat/completions -H "$json" -d '{"model":"never-permitted","message
 req POST /nowhere
 ask jane.doe@example.com hi
 ask 'say:my secret words' hi
+ask 203.0.113.77 hi # no rule minds it: permitted, and no name all the same
+is "permitted" "$status" 200
 sleep 0.3
 scrape
 is "permitted, by route, provider and model" "$(decisions chat openai gpt-4o permit)" 2
@@ -32,7 +34,7 @@ is "no route" "$(decisions - - - deny)" 1
 is "their sum is that of all decisions" "$(awk '/^tollgate_route_decisions_total/ { a += $NF } /^tollgate_decisions_total/ { b += $NF } END { print a - b, (a > 8) }' "$D/metrics")" "0 1"
 is "tokens of a model" "$(value 'route_tokens_total{route="chat",provider="openai",model="gpt-4o",type="output"}')" "$(awk '/^tollgate_route_tokens_total.*gpt-4o.*output/ { a += $NF } END { print a + 0 }' "$D/metrics")"
 check "and all of them are the provider's" test "$(awk '/^tollgate_route_tokens_total/ { a += $NF } /^tollgate_tokens_total/ { b += $NF } END { print (a == b && a > 0) }' "$D/metrics")" = 1
-unlike "no name that is text, and none that was only tried" "$(cat "$D/metrics")" 'jane|secret words|never-permitted'
+unlike "no name that is text, and none that was only tried" "$(cat "$D/metrics")" 'jane|secret words|never-permitted|203.0.113'
 check "they are other" test "$(awk '/^tollgate_route_decisions_total.*model="other"/ { a += $NF } END { print a + 0 }' "$D/metrics")" -ge 2
 is "which is not for want of room" "$(value labels_over_total)" 0
 
