@@ -85,12 +85,18 @@ judge_result(struct init *in, const struct stage *s)
 	haproxy_resolve(&h);
 	judge(&h, NULL, &j);
 	if (j.nerrors || j.nadvice || in->lay.notes.n)
-		printf("\nWhat is left to look at in the result (tollgate check --haproxy):\n"
+		printf("\nWhat is left to look at in the result, by its lines (tollgate check "
+		       "--haproxy):\n"
 		       "%.*s%.*s%.*s",
 			SPAN_ARG(buf_view(&j.errors)), SPAN_ARG(buf_view(&j.advice)),
 			SPAN_ARG(buf_view(&in->lay.notes)));
-	if (j.nerrors)
+	if (j.nerrors) {
+		cmd_fail("init",
+			"the result has %u error%s, nothing was written: change your file "
+			"as these say, then run this again",
+			j.nerrors, j.nerrors == 1 ? "" : "s");
 		in->code = EXIT_NO;
+	}
 	judged_free(&j);
 	haproxy_free(&h);
 }

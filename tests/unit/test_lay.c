@@ -515,6 +515,21 @@ routes_before_their_bind_find_the_stanza(void **state)
 }
 
 static void
+what_check_refuses_is_not_written(void **state)
+{
+#define ORIGIN "    http-response set-header access-control-allow-origin *"
+	(void)state;
+	put_tree(SITE ORIGIN "\n" PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 1);
+	assert_non_null(strstr(cmd_out, "own-origins"));
+	assert_non_null(strstr(cmd_err, "the result has 1 error, nothing was written"));
+	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE ORIGIN "\n" PROVIDERS);
+	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
+	put_tree(SITE ORIGIN " unless { var(txn.tollgate.via) -m found }\n" PROVIDERS, NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+}
+
+static void
 all_below_a_name_is_a_host(void **state)
 {
 	(void)state;
@@ -623,6 +638,7 @@ main(void)
 		cmocka_unit_test(the_last_extraopts_counts),
 		cmocka_unit_test(the_stanza_is_in_no_if),
 		cmocka_unit_test(routes_before_their_bind_find_the_stanza),
+		cmocka_unit_test(what_check_refuses_is_not_written),
 		cmocka_unit_test(all_below_a_name_is_a_host),
 		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(lines_without_an_end_and_with_two_are_read),
