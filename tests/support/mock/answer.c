@@ -1,94 +1,10 @@
-/* What the simulated provider says: OpenAI chat completions and (responses.c) responses,
- * Anthropic messages and their count, the model list, an echo for business APIs. Separate from
- * the sockets, because here stands what a test may rely on:
- *
- * A token is a word (a run of bytes between white space). Prompt tokens are the
- * words of all message texts and of the system text; output tokens are the
- * words of the answer, times n. `usage` is therefore exact and can be counted
- * by a test. The model `echo` answers with the last user text, `say:TEXT` with
- * TEXT, every other one with the sentence below. */
+/* Which dialect answers: a row a path. Providers' errors, events in each framing, the list of
+ * models, an echo for business APIs. What is said is in say.c. */
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
+#include "codec/eventstream.h"
 #include "mock.h"
-
-#define SENTENCE "The simulated provider has read your message and agrees."
-#define N_MAX	 128
-
-struct mock_control mock_control = { .times = -1, .cut_after = -1 };
-
-static void
-control_reset(void)
-{
-	json_decref(mock_control.headers);
-	json_decref(mock_control.usage);
-	free(mock_control.body);
-	mock_control = (struct mock_control){ .times = -1, .cut_after = -1 };
-}
-
-/* `body` as it is, or `body_base64`; false: it is no base64. */
-static bool
-control_body(json_t *o)
-{
-	json_t *plain = json_object_get(o, "body"), *coded = json_object_get(o, "body_base64");
-	const char *type = json_string_value(json_object_get(o, "content_type"));
-	json_t *from = plain ? plain : coded;
-	size_t n = json_string_length(from);
-
-	if (!json_is_string(from))
-		return true;
-	mock_control.body = malloc(n + 1);
-	if (!mock_control.body)
-		return false;
-	memcpy(mock_control.body, json_string_value(from), n);
-	mock_control.nbody = n;
-	snprintf(mock_control.content_type, sizeof(mock_control.content_type), "%s",
-		type ? type : "application/json");
-	return plain ||
-	       sodium_base642bin((unsigned char *)mock_control.body, n, json_string_value(from),
-		       n, "\n", &mock_control.nbody, NULL,
-		       sodium_base64_VARIANT_ORIGINAL) == 0;
-}
-
-bool
-mock_control_set(struct span body)
-{
-	json_t *o = body.n ? json_loadb(body.p, body.n, 0, NULL) : json_object();
-	json_t *v;
-
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return false;
-	}
-	control_reset();
-	mock_control.status = (int)json_integer_value(json_object_get(o, "status"));
-	if ((v = json_object_get(o, "times")) && json_is_integer(v))
-		mock_control.times = (long)json_integer_value(v);
-	mock_control.delay_s = json_number_value(json_object_get(o, "delay_ms")) / 1000;
-	mock_control.chunk_s = json_number_value(json_object_get(o, "chunk_ms")) / 1000;
-	mock_control.chunk_bytes =
-		(size_t)json_integer_value(json_object_get(o, "chunk_bytes"));
-	if ((v = json_object_get(o, "cut_after_bytes")) && json_is_integer(v))
-		mock_control.cut_after = json_integer_value(v);
-	if ((v = json_object_get(o, "headers")) && json_is_object(v))
-		mock_control.headers = json_incref(v);
-	if ((v = json_object_get(o, "usage")))
-		mock_control.usage = json_incref(v);
-	bool fine = control_body(o);
-	json_decref(o);
-	if (mock_control.times == 0 || !fine)
-		control_reset();
-	return fine;
-}
-
-void
-mock_control_used(void)
-{
-	if (mock_control.times > 0 && --mock_control.times == 0)
-		control_reset();
-}
 
 const struct mock_field *
 mock_field(const struct mock_request *r, const char *name)
@@ -99,108 +15,27 @@ mock_field(const struct mock_request *r, const char *name)
 	return NULL;
 }
 
-static bool
-is_space(char c)
+/* ---- documents and events ---- */
+
+static int
+put_piece(const char *p, size_t n, void *arg)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
-
-static int64_t
-words(const char *p, size_t n)
-{
-	int64_t count = 0;
-	bool in = false;
-
-	for (size_t i = 0; i < n; i++) {
-		bool space = is_space(p[i]);
-		count += !space && !in;
-		in = !space;
-	}
-	return count;
-}
-
-/* The first word of s with the white space around it: the events of a stream,
- * put together, are the text. */
-struct span
-mock_next_word(struct span *s)
-{
-	size_t i = 0;
-
-	while (i < s->n && is_space(s->p[i]))
-		i++;
-	while (i < s->n && !is_space(s->p[i]))
-		i++;
-	while (i < s->n && is_space(s->p[i]))
-		i++;
-	struct span w = span_of(s->p, i);
-	*s = span_of(s->p + i, s->n - i);
-	return w;
-}
-
-struct prompt {
-	int64_t tokens;
-	struct buf last_user;
-};
-
-/* content: a string, or parts of which those with a "text" count. */
-static void
-read_content(json_t *content, struct prompt *p, bool user)
-{
-	size_t i;
-	json_t *part;
-
-	if (user)
-		buf_clear(&p->last_user);
-	if (json_is_string(content)) {
-		p->tokens += words(json_string_value(content), json_string_length(content));
-		if (user)
-			buf_put(&p->last_user, json_string_value(content),
-				json_string_length(content));
-	}
-	json_array_foreach(content, i, part)
-	{
-		json_t *t = json_object_get(part, "text");
-		if (!json_is_string(t))
-			continue;
-		p->tokens += words(json_string_value(t), json_string_length(t));
-		if (user && p->last_user.n)
-			buf_putc(&p->last_user, '\n');
-		if (user)
-			buf_put(&p->last_user, json_string_value(t), json_string_length(t));
-	}
-}
-
-/* Responses call theirs `input`; there a text may stand in its place. */
-static json_t *
-messages_of(json_t *req)
-{
-	json_t *m = json_object_get(req, "messages");
-
-	return m ? m : json_object_get(req, "input");
-}
-
-static void
-read_prompt(json_t *req, struct prompt *p)
-{
-	size_t i;
-	json_t *m;
-
-	read_content(json_object_get(req, "system"), p, false);
-	read_content(json_object_get(req, "instructions"), p, false);
-	if (json_is_string(json_object_get(req, "input")))
-		read_content(json_object_get(req, "input"), p, true);
-	json_array_foreach(messages_of(req), i, m)
-	{
-		const char *role = json_string_value(json_object_get(m, "role"));
-		read_content(
-			json_object_get(m, "content"), p, role && strcmp(role, "user") == 0);
-	}
+	buf_put(arg, p, n);
+	return 0;
 }
 
 void
-mock_event_end(struct mock_answer *out)
+mock_put(struct buf *out, json_t *doc)
 {
-	buf_str(&out->body, "\n\n");
+	if (!doc)
+		abort();
+	json_dump_callback(doc, put_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(doc);
+}
+
+static void
+note_end(struct mock_answer *out)
+{
 	if (out->nends == out->ends_size) {
 		out->ends_size = out->ends_size ? out->ends_size * 2 : 64;
 		out->ends = realloc(out->ends, out->ends_size * sizeof *out->ends);
@@ -210,299 +45,305 @@ mock_event_end(struct mock_answer *out)
 	out->ends[out->nends++] = out->body.n;
 }
 
-/* What /_control's "usage" says instead; either dialect's names serve. */
-static struct mock_counts
-usage_counts(int64_t in, int64_t out)
+void
+mock_event_end(struct mock_answer *out)
 {
-	json_t *u = mock_control.usage, *v;
-	struct mock_counts c = { in, out, u && !json_is_object(u) };
-
-	if ((v = json_object_get(u, "prompt_tokens")) ||
-		(v = json_object_get(u, "input_tokens")))
-		c.in = json_integer_value(v);
-	if ((v = json_object_get(u, "completion_tokens")) ||
-		(v = json_object_get(u, "output_tokens")))
-		c.out = json_integer_value(v);
-	return c;
+	buf_str(&out->body, "\n\n");
+	note_end(out);
 }
 
-/* Further members of /_control's "usage" (prompt_tokens_details, …) as they are. */
 static void
-put_usage_extra(struct buf *b)
+put_frame(struct buf *out, const char *kind, const char *type, struct span payload)
 {
-	static const char *known[] = { "prompt_tokens", "input_tokens", "completion_tokens",
-		"output_tokens", "total_tokens" };
-	const char *k;
-	json_t *v;
+	struct buf headers = { 0 };
+	bool event = !strcmp(kind, "event");
 
-	json_object_foreach(mock_control.usage, k, v)
-	{
-		bool skip = false;
-		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-			skip |= strcmp(k, known[i]) == 0;
-		if (skip)
+	eventstream_header(&headers, event ? ":event-type" : ":exception-type", span_str(type));
+	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
+	eventstream_header(&headers, ":message-type", span_str(kind));
+	if (eventstream_write(out, buf_view(&headers), payload) < 0)
+		abort();
+	buf_free(&headers);
+}
+
+static void
+event_of(struct mock_answer *out, const char *kind, const char *type, json_t *doc)
+{
+	struct buf *b = &out->body, payload = { 0 };
+
+	switch (out->framing) {
+	case MOCK_SSE:
+		if (type)
+			buf_printf(b, "event: %s\n", type);
+		buf_str(b, "data: ");
+		mock_put(b, doc);
+		mock_event_end(out);
+		return;
+	case MOCK_LINES:
+		mock_put(b, doc);
+		buf_putc(b, '\n');
+		break;
+	case MOCK_ARRAY:
+		buf_str(b, out->nends ? ",\r\n" : "[");
+		mock_put(b, doc);
+		break;
+	case MOCK_EVENTSTREAM:
+		mock_put(&payload, doc);
+		put_frame(b, kind, type, buf_view(&payload));
+		buf_free(&payload);
+		break;
+	}
+	note_end(out);
+}
+
+void
+mock_event(struct mock_answer *out, const char *type, json_t *doc)
+{
+	event_of(out, "event", type, doc);
+}
+
+void
+mock_events_end(struct mock_answer *out)
+{
+	if (out->framing != MOCK_ARRAY)
+		return;
+	buf_str(&out->body, "]");
+	note_end(out);
+}
+
+static const char *
+stream_type(const struct mock_answer *out)
+{
+	switch (out->framing) {
+	case MOCK_SSE: return "text/event-stream";
+	case MOCK_LINES: return "application/x-ndjson";
+	case MOCK_ARRAY: return "application/json";
+	case MOCK_EVENTSTREAM: return "application/vnd.amazon.eventstream";
+	}
+	abort();
+}
+
+/* ---- dialects ---- */
+
+enum errors { OPENAI, RESPONSES, ANTHROPIC, GEMINI, BEDROCK, COHERE, MISTRAL, OLLAMA, TGI };
+
+enum {
+	M = 1,	/* a model is needed */
+	T = 2,	/* a member that holds the prompt is needed */
+	S = 4,	/* `stream: true` makes a stream */
+	D = 8,	/* so does its absence */
+	V = 16, /* so does the path */
+};
+
+/* clang-format off */
+static const struct row {
+	const char *begin, *end; /* the model between them; begin NULL: the whole path is end */
+	mock_writer *write;
+	enum errors errors;
+	unsigned flags;
+} rows[] = {
+	{ NULL, "/v1/chat/completions",      mock_openai_chat,       OPENAI, M|T|S },
+	{ NULL, "/v1/responses",             mock_responses,         RESPONSES, M|T|S },
+	{ NULL, "/v1/completions",           mock_openai_completion, OPENAI, M|T|S },
+	{ NULL, "/v1/embeddings",            mock_openai_embeddings, OPENAI, M|T },
+	{ NULL, "/mistral/v1/chat/completions", mock_openai_chat,    MISTRAL, M|T|S },
+	{ "/openai/deployments/", "/chat/completions", mock_openai_chat, OPENAI, T|S },
+	{ NULL, "/v1/messages",              mock_anthropic,         ANTHROPIC, M|T|S },
+	{ NULL, "/v1/messages/count_tokens", mock_anthropic_count,   ANTHROPIC, M|T },
+	{ "/models/", ":generateContent",    mock_gemini,            GEMINI, T },
+	{ "/models/", ":streamGenerateContent", mock_gemini,         GEMINI, T|V },
+	{ "/models/", ":countTokens",        mock_gemini_count,      GEMINI, 0 },
+	{ "/models/", ":embedContent",       mock_gemini_embed,      GEMINI, 0 },
+	{ "/models/", ":batchEmbedContents", mock_gemini_embed,      GEMINI, 0 },
+	{ "/model/", "/converse",            mock_bedrock_converse,  BEDROCK, T },
+	{ "/model/", "/converse-stream",     mock_bedrock_converse,  BEDROCK, T|V },
+	{ "/model/", "/invoke",              mock_bedrock_invoke,    BEDROCK, T },
+	{ "/model/", "/invoke-with-response-stream", mock_bedrock_invoke, BEDROCK, T|V },
+	{ NULL, "/v2/chat",                  mock_cohere_chat,       COHERE, M|T|S },
+	{ NULL, "/v2/embed",                 mock_cohere_embed,      COHERE, M },
+	{ NULL, "/v2/rerank",                mock_cohere_rerank,     COHERE, M },
+	{ NULL, "/api/chat",                 mock_ollama_chat,       OLLAMA, M|T|D },
+	{ NULL, "/api/generate",             mock_ollama_generate,   OLLAMA, M|T|D },
+	{ NULL, "/api/embed",                mock_ollama_embed,      OLLAMA, M|T },
+	{ NULL, "/generate",                 mock_tgi_generate,      TGI, T },
+	{ NULL, "/generate_stream",          mock_tgi_generate,      TGI, T|V },
+};
+
+/* What each calls a status. */
+static const struct {
+	int status;
+	const char *openai, *anthropic, *gemini, *bedrock, *exception;
+} types[] = {
+	{ 400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", "ValidationException", "validationException" },
+	{ 401, "authentication_error", "authentication_error", "UNAUTHENTICATED", "UnrecognizedClientException", "validationException" },
+	{ 403, "permission_error", "permission_error", "PERMISSION_DENIED", "AccessDeniedException", "validationException" },
+	{ 404, "invalid_request_error", "not_found_error", "NOT_FOUND", "ResourceNotFoundException", "validationException" },
+	{ 413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT", "ValidationException", "validationException" },
+	{ 429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED", "ThrottlingException", "throttlingException" },
+	{ 503, "server_error", "api_error", "UNAVAILABLE", "ServiceUnavailableException", "serviceUnavailableException" },
+	{ 529, "server_error", "overloaded_error", "UNAVAILABLE", "ServiceUnavailableException", "serviceUnavailableException" },
+	{ 0,   "server_error", "api_error", "INTERNAL", "InternalServerException", "internalServerException" },
+};
+/* clang-format on */
+
+/* The row of method and path; *model is decoded into memory where the path has it. */
+static const struct row *
+find_row(const struct mock_request *r, struct buf *memory, struct span *model)
+{
+	if (!span_is(r->method, "POST"))
+		return NULL;
+	for (const struct row *w = rows; w < rows + COUNT_OF(rows); w++) {
+		struct span end = span_str(w->end), all = r->path;
+		if (!w->begin && !span_eq(all, end))
 			continue;
-		char *s = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-		buf_printf(b, ",\"%s\":%s", k, s ? s : "null");
-		free(s);
-	}
-}
-
-static void
-openai_usage(struct buf *b, struct mock_counts c)
-{
-	json_t *total = json_object_get(mock_control.usage, "total_tokens");
-
-	buf_printf(b,
-		"{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld",
-		(long long)c.in, (long long)c.out,
-		(long long)(total ? json_integer_value(total) : c.in + c.out));
-	put_usage_extra(b);
-	buf_putc(b, '}');
-}
-
-static void
-openai_chunk_open(struct buf *b, uint64_t serial, struct span model)
-{
-	buf_printf(b,
-		"data: "
-		"{\"id\":\"chatcmpl-mock%llu\",\"object\":\"chat.completion.chunk\","
-		"\"created\":%d,\"model\":",
-		(unsigned long long)serial, MOCK_CREATED);
-	buf_json_str(b, model);
-	buf_str(b, ",\"choices\":[");
-}
-
-static void
-openai_stream(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	int n, struct mock_counts c, bool include_usage)
-{
-	struct buf *b = &out->body;
-	const char *tail = include_usage ? "],\"usage\":null}" : "]}";
-
-	for (int i = 0; i < n; i++) {
-		openai_chunk_open(b, serial, model);
-		buf_printf(b,
-			"{\"index\":%d,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
-			"\"finish_reason\":null}%s",
-			i, tail);
-		mock_event_end(out);
-	}
-	for (struct span rest = text; rest.n;) {
-		struct span w = mock_next_word(&rest);
-		for (int i = 0; i < n; i++) {
-			openai_chunk_open(b, serial, model);
-			buf_printf(b, "{\"index\":%d,\"delta\":{\"content\":", i);
-			buf_json_str(b, w);
-			buf_printf(b, "},\"finish_reason\":null}%s", tail);
-			mock_event_end(out);
+		if (!w->begin)
+			return w;
+		const char *at = memmem(all.p, all.n, w->begin, strlen(w->begin));
+		if (!at || !span_ends(all, end))
+			continue;
+		size_t from = (size_t)(at - all.p) + strlen(w->begin);
+		if (from >= all.n - end.n)
+			continue;
+		*model = span_cut(all, from, all.n - end.n);
+		for (size_t i = 0; i < model->n; i++) {
+			char hex[3] = { 0 };
+			if (model->p[i] == '%' && i + 2 < model->n) {
+				memcpy(hex, model->p + i + 1, 2);
+				i += 2;
+			}
+			buf_putc(memory, *hex ? (char)strtol(hex, NULL, 16) : model->p[i]);
 		}
+		*model = buf_view(memory);
+		return w;
 	}
-	for (int i = 0; i < n; i++) {
-		openai_chunk_open(b, serial, model);
-		buf_printf(
-			b, "{\"index\":%d,\"delta\":{},\"finish_reason\":\"stop\"}%s", i, tail);
-		mock_event_end(out);
-	}
-	if (include_usage && !c.none) {
-		openai_chunk_open(b, serial, model);
-		buf_str(b, "],\"usage\":");
-		openai_usage(b, c);
-		buf_putc(b, '}');
-		mock_event_end(out);
-	}
-	buf_str(b, "data: [DONE]");
-	mock_event_end(out);
-}
-
-static void
-openai_answer(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	int n, struct mock_counts c)
-{
-	struct buf *b = &out->body;
-
-	buf_printf(b,
-		"{\"id\":\"chatcmpl-mock%llu\",\"object\":\"chat.completion\",\"created\":%d,"
-		"\"model\":",
-		(unsigned long long)serial, MOCK_CREATED);
-	buf_json_str(b, model);
-	buf_str(b, ",\"choices\":[");
-	for (int i = 0; i < n; i++) {
-		buf_printf(b,
-			"%s{\"index\":%d,\"message\":{\"role\":\"assistant\",\"content\":",
-			i ? "," : "", i);
-		buf_json_str(b, text);
-		buf_str(b, ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}");
-	}
-	buf_putc(b, ']');
-	if (!c.none) {
-		buf_str(b, ",\"usage\":");
-		openai_usage(b, c);
-	}
-	buf_str(b, "}\n");
-}
-
-static void
-anthropic_open(struct buf *b, uint64_t serial, struct span model)
-{
-	buf_printf(b,
-		"{\"id\":\"msg_mock%llu\",\"type\":\"message\",\"role\":\"assistant\","
-		"\"model\":",
-		(unsigned long long)serial);
-	buf_json_str(b, model);
-}
-
-static void
-anthropic_stream(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct mock_counts c)
-{
-	struct buf *b = &out->body;
-
-	buf_str(b, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
-	anthropic_open(b, serial, model);
-	buf_str(b, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null");
-	if (!c.none) {
-		buf_printf(b, ",\"usage\":{\"input_tokens\":%lld,\"output_tokens\":%d",
-			(long long)c.in, c.out > 0);
-		put_usage_extra(b);
-		buf_putc(b, '}');
-	}
-	buf_str(b, "}}");
-	mock_event_end(out);
-	buf_str(b, "event: content_block_start\ndata: "
-		   "{\"type\":\"content_block_start\",\"index\":0,"
-		   "\"content_block\":{\"type\":\"text\",\"text\":\"\"}}");
-	mock_event_end(out);
-	buf_str(b, "event: ping\ndata: {\"type\":\"ping\"}");
-	mock_event_end(out);
-	for (struct span rest = text; rest.n;) {
-		struct span w = mock_next_word(&rest);
-		buf_str(b, "event: content_block_delta\ndata: "
-			   "{\"type\":\"content_block_delta\",\"index\":0,"
-			   "\"delta\":{\"type\":\"text_delta\",\"text\":");
-		buf_json_str(b, w);
-		buf_str(b, "}}");
-		mock_event_end(out);
-	}
-	buf_str(b, "event: content_block_stop\ndata: "
-		   "{\"type\":\"content_block_stop\",\"index\":0}");
-	mock_event_end(out);
-	buf_str(b, "event: message_delta\ndata: "
-		   "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
-		   "\"stop_sequence\":null}");
-	if (!c.none)
-		buf_printf(b, ",\"usage\":{\"output_tokens\":%lld}", (long long)c.out);
-	buf_putc(b, '}');
-	mock_event_end(out);
-	buf_str(b, "event: message_stop\ndata: {\"type\":\"message_stop\"}");
-	mock_event_end(out);
-}
-
-static void
-anthropic_answer(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct mock_counts c)
-{
-	struct buf *b = &out->body;
-
-	anthropic_open(b, serial, model);
-	buf_str(b, ",\"content\":[{\"type\":\"text\",\"text\":");
-	buf_json_str(b, text);
-	buf_str(b, "}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null");
-	if (!c.none) {
-		buf_printf(b, ",\"usage\":{\"input_tokens\":%lld,\"output_tokens\":%lld",
-			(long long)c.in, (long long)c.out);
-		put_usage_extra(b);
-		buf_putc(b, '}');
-	}
-	buf_str(b, "}\n");
+	return NULL;
 }
 
 /* The providers' own error documents. */
-static void
-error_answer(struct mock_answer *out, int status, bool anthropic)
+static json_t *
+error_document(int status, enum errors errors)
 {
-	static const struct {
-		int status;
-		const char *openai, *anthropic;
-	} types[] = {
-		{ 400, "invalid_request_error", "invalid_request_error" },
-		{ 401, "authentication_error", "authentication_error" },
-		{ 403, "permission_error", "permission_error" },
-		{ 404, "invalid_request_error", "not_found_error" },
-		{ 413, "invalid_request_error", "request_too_large" },
-		{ 429, "rate_limit_error", "rate_limit_error" },
-		{ 529, "server_error", "overloaded_error" },
-		{ 0, "server_error", "api_error" },
-	};
+	size_t i = 0;
+	char text[64];
+
+	while (types[i].status && types[i].status != status)
+		i++;
+	snprintf(text, sizeof text, "simulated provider: status %d", status);
+	switch (errors) {
+	case ANTHROPIC:
+		return json_pack("{s:s,s:{s:s,s:s}}", "type", "error", "error", "type",
+			types[i].anthropic, "message", text);
+	case GEMINI:
+		return json_pack("{s:{s:i,s:s,s:s}}", "error", "code", status, "message", text,
+			"status", types[i].gemini);
+	case BEDROCK: return json_pack("{s:s}", "message", text);
+	case COHERE: return json_pack("{s:s,s:s}", "message", text, "id", "mock");
+	case MISTRAL:
+		return json_pack("{s:s,s:s,s:s,s:n,s:n}", "object", "error", "message", text,
+			"type", types[i].openai, "param", "code");
+	case OLLAMA: return json_pack("{s:s}", "error", text);
+	case TGI:
+		return json_pack("{s:s,s:s}", "error", text, "error_type",
+			status == 429 ? "overloaded" : "generation");
+	default: break;
+	}
+	char code[32];
+	snprintf(code, sizeof code, "simulated_%d", status);
+	return json_pack("{s:{s:s,s:s,s:n,s:s}}", "error", "message", text, "type",
+		types[i].openai, "param", "code", code);
+}
+
+static void
+error_answer(struct mock_answer *out, int status, enum errors errors)
+{
+	static char head[128];
 	size_t i = 0;
 
 	while (types[i].status && types[i].status != status)
 		i++;
 	out->status = status;
+	out->stream = false;
 	buf_clear(&out->body);
-	if (anthropic)
-		buf_printf(&out->body,
-			"{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":"
-			"\"simulated provider: status %d\"}}\n",
-			types[i].anthropic, status);
-	else
-		buf_printf(&out->body,
-			"{\"error\":{\"message\":\"simulated provider: status "
-			"%d\",\"type\":\"%s\",\"param\":null,"
-			"\"code\":\"simulated_%d\"}}\n",
-			status, types[i].openai, status);
+	if (errors == BEDROCK) {
+		snprintf(head, sizeof head, "x-amzn-errortype: %s\r\n", types[i].bedrock);
+		out->head = head;
+	}
+	mock_put(&out->body, error_document(status, errors));
+	buf_putc(&out->body, '\n');
 }
 
-enum wire { OPENAI, RESPONSES, ANTHROPIC, COUNT_TOKENS };
+/* A stream ends with an error after `events` of it. */
+static void
+error_in_stream(struct mock_answer *out, size_t events, enum errors errors)
+{
+	json_t *doc = error_document(503, errors);
+
+	if (events >= out->nends) {
+		json_decref(doc);
+		return;
+	}
+	out->nends = events;
+	out->body.n = events ? out->ends[events - 1] : 0;
+	if (errors == ANTHROPIC) {
+		mock_event(out, "error", doc);
+	} else if (errors == RESPONSES) {
+		json_t *flat = json_pack("{s:s,s:s,s:s,s:n,s:i}", "type", "error", "code",
+			"simulated_503", "message", "simulated provider: status 503", "param",
+			"sequence_number", (int)events);
+		json_object_set_new(flat, "error", json_incref(json_object_get(doc, "error")));
+		json_decref(doc);
+		mock_event(out, "error", flat);
+	} else if (errors == BEDROCK) {
+		event_of(out, "exception", "serviceUnavailableException", doc);
+	} else if (errors == COHERE) {
+		json_decref(doc);
+		mock_event(out, "message-end",
+			json_pack("{s:s,s:{s:s,s:s}}", "type", "message-end", "delta", "error",
+				"simulated provider: status 503", "finish_reason", "ERROR"));
+	} else {
+		mock_event(out, NULL, doc);
+	}
+	mock_events_end(out);
+}
+
+static bool
+has_prompt(json_t *req)
+{
+	static const char *const members[] = { "messages", "input", "contents", "prompt",
+		"inputs" };
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		if (json_object_get(req, members[i]))
+			return true;
+	return false;
+}
 
 static void
-chat_answer(
-	const struct mock_request *r, uint64_t serial, enum wire wire, struct mock_answer *out)
+dialect_answer(const struct mock_request *r, uint64_t serial, const struct row *w,
+	struct span in_path, struct mock_answer *out)
 {
-	bool anthropic = wire >= ANTHROPIC;
-	json_t *req = json_loadb(r->body.p ? r->body.p : "", r->body.n, JSON_ALLOW_NUL, NULL);
-	json_t *model = json_object_get(req, "model");
-	struct prompt p = { 0 };
+	struct mock_say s = { .serial = serial, .whole_calls = w->errors == MISTRAL };
+	bool read = mock_say_read(&s, r, in_path);
+	json_t *stream = json_object_get(s.req, "stream");
 
-	if (!json_is_string(model) ||
-		!(json_is_array(messages_of(req)) ||
-			(wire == RESPONSES && json_is_string(messages_of(req))))) {
-		error_answer(out, 400, anthropic);
+	if (!read || ((w->flags & M) && !s.model.n) || ((w->flags & T) && !has_prompt(s.req))) {
+		error_answer(out, 400, w->errors);
 		goto out;
 	}
-	read_prompt(req, &p);
-	if (wire == COUNT_TOKENS) {
-		buf_printf(&out->body, "{\"input_tokens\":%lld}\n", (long long)p.tokens);
+	out->stream = (w->flags & V) || ((w->flags & (S | D)) && json_is_true(stream)) ||
+		      ((w->flags & D) && !stream);
+	w->write(out, &s);
+	if (!out->stream)
 		goto out;
-	}
-	struct span name = span_of(json_string_value(model), json_string_length(model));
-	struct span text = span_str(SENTENCE);
-	if (span_is(name, "echo"))
-		text = buf_view(&p.last_user);
-	else if (span_starts(name, span_str("say:")))
-		text = span_cut(name, 4, name.n);
-	json_int_t n = json_integer_value(json_object_get(req, "n"));
-	n = wire != OPENAI || n < 1 ? 1 : n > N_MAX ? N_MAX : n;
-	struct mock_counts c = usage_counts(p.tokens, words(text.p, text.n) * n);
-	out->stream = json_is_true(json_object_get(req, "stream"));
-	json_t *options = json_object_get(req, "stream_options");
-	bool include_usage = json_is_true(json_object_get(options, "include_usage"));
-	if (out->stream)
-		out->content_type = "text/event-stream";
-	if (wire == RESPONSES)
-		mock_responses(out, serial, name, text, c);
-	else if (out->stream && anthropic)
-		anthropic_stream(out, serial, name, text, c);
-	else if (out->stream)
-		openai_stream(out, serial, name, text, (int)n, c, include_usage);
-	else if (anthropic)
-		anthropic_answer(out, serial, name, text, c);
-	else
-		openai_answer(out, serial, name, text, (int)n, c);
+	mock_events_end(out);
+	if (mock_control.error_after >= 0)
+		error_in_stream(out, (size_t)mock_control.error_after, w->errors);
+	out->content_type = stream_type(out);
 out:
-	buf_free(&p.last_user);
-	json_decref(req);
+	mock_say_free(&s);
 }
+
+/* ---- the rest ---- */
 
 static void
 models_answer(struct mock_answer *out)
@@ -538,65 +379,51 @@ echo_answer(const struct mock_request *r, struct mock_answer *out)
 
 /* The bytes that /_control gave; where it streams them, an event ends with an empty line. */
 static void
-given_answer(struct mock_answer *out)
+exact_answer(struct mock_answer *out)
 {
-	struct span all = span_of(mock_control.body, mock_control.nbody);
+	struct span rest = buf_view(&mock_control.body);
 
 	out->content_type = mock_control.content_type;
 	out->stream = mock_control.chunk_bytes || mock_control.chunk_s > 0;
-	for (size_t at = 0; out->stream && at < all.n;) {
-		const char *end = memmem(all.p + at, all.n - at, "\n\n", 2);
-		size_t to = end ? (size_t)(end - all.p) + 2 : all.n;
-		buf_span(&out->body, span_cut(all, at, to));
-		mock_event_end(out);
-		at = to;
+	while (out->stream && rest.n) {
+		const char *end = memmem(rest.p, rest.n, "\n\n", 2);
+		size_t n = end ? (size_t)(end - rest.p) + 2 : rest.n;
+		buf_span(&out->body, span_cut(rest, 0, n));
+		note_end(out);
+		rest = span_cut(rest, n, rest.n);
 	}
-	if (!out->stream)
-		buf_span(&out->body, all);
+	buf_span(&out->body, rest);
 }
 
 void
 mock_answer(const struct mock_request *r, uint64_t serial, struct mock_answer *out)
 {
-	static const struct {
-		const char *path;
-		enum wire wire;
-	} wires[] = {
-		{ "/v1/chat/completions", OPENAI },
-		{ "/v1/responses", RESPONSES },
-		{ "/v1/messages", ANTHROPIC },
-		{ "/v1/messages/count_tokens", COUNT_TOKENS },
-	};
-	size_t w = 0;
-	while (w < sizeof wires / sizeof *wires && !span_is(r->path, wires[w].path))
-		w++;
-	bool known = w < sizeof wires / sizeof *wires;
-	bool anthropic = known && wires[w].wire >= ANTHROPIC;
-	bool post = span_is(r->method, "POST");
+	struct buf memory = { 0 };
+	struct span model = { "", 0 };
+	const struct row *w = find_row(r, &memory, &model);
+	enum errors errors = w ? w->errors : OPENAI;
 
 	buf_clear(&out->body);
 	out->nends = 0;
 	out->stream = false;
+	out->framing = MOCK_SSE;
+	out->head = NULL;
 	out->status = 200;
 	out->content_type = "application/json";
-	if (mock_control.body) {
-		given_answer(out);
-		out->status = mock_control.status ? mock_control.status : 200;
-		return;
-	}
-	if (mock_control.status >= 400) {
-		error_answer(out, mock_control.status, anthropic);
-		return;
-	}
-	if (post && known)
-		chat_answer(r, serial, wires[w].wire, out);
+	if (mock_control.exact)
+		exact_answer(out);
+	else if (mock_control.status >= 400)
+		error_answer(out, mock_control.status, errors);
+	else if (w)
+		dialect_answer(r, serial, w, model, out);
 	else if (span_is(r->path, "/v1/models") &&
 		 (span_is(r->method, "GET") || span_is(r->method, "HEAD")))
 		models_answer(out);
-	else if (!span_starts(r->path, span_str("/v1/")))
+	else if (!span_starts(r->path, SPAN_LIT("/v1/")))
 		echo_answer(r, out);
 	else
-		error_answer(out, 404, anthropic);
+		error_answer(out, 404, errors);
 	if (mock_control.status)
 		out->status = mock_control.status;
+	buf_free(&memory);
 }

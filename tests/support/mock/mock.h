@@ -1,6 +1,6 @@
-/* The simulated provider: what server.c (sockets, HTTP) and answer.c (what the
- * providers say) share. One thread, one event loop; a test program, not part of
- * the product. */
+/* The simulated provider: what server.c (sockets, HTTP), answer.c (which dialect), say.c (what
+ * is said) and a file for each dialect share. One thread, one event loop; a test program, not
+ * part of the product. */
 #ifndef MOCK_H
 #define MOCK_H
 
@@ -36,9 +36,11 @@ struct mock_control {
 	int64_t cut_after;  /* body bytes; 0: not even a head; -1: whole */
 	json_t *headers;    /* object, or NULL */
 	json_t *usage;	    /* object, JSON null (no usage at all), or NULL */
-	char *body;	    /* exactly these bytes, or NULL */
-	size_t nbody;
-	char content_type[96]; /* of them */
+	size_t event_chars; /* of text in one event; 0: a word */
+	long error_after;   /* events of a stream before its error; -1: none */
+	struct buf body;    /* with `exact`: the answer, and nothing else */
+	bool exact;
+	char content_type[128];
 };
 extern struct mock_control mock_control;
 
@@ -52,26 +54,68 @@ void mock_control_used(void);
 struct mock_answer {
 	int status;
 	bool stream;
+	enum { MOCK_SSE, MOCK_LINES, MOCK_ARRAY, MOCK_EVENTSTREAM } framing; /* of its events */
 	const char *content_type;
+	const char *head; /* further lines of the head, or NULL */
 	struct buf body;
 	size_t *ends;
 	size_t nends, ends_size;
 };
 
-/* Made of words: the first of s with the white space around it, so that the events of a
- * stream, put together, are the text; and the end of an event. */
-struct span mock_next_word(struct span *s);
+/* The next piece of *s that one event says: a word with the white space around it, or as
+ * many characters as /_control says; the pieces, put together, are the text. */
+struct span mock_next_piece(struct span *s);
 void mock_event_end(struct mock_answer *out);
+/* An event in out->framing; `type` is its name in SSE and event streams, or NULL. Steals doc.
+ */
+void mock_event(struct mock_answer *out, const char *type, json_t *doc);
+/* After the last event of a stream. */
+void mock_events_end(struct mock_answer *out);
+/* Appends the document; steals it. */
+void mock_put(struct buf *out, json_t *doc);
+json_t *mock_text(struct span s);
+void mock_base64(struct buf *out, struct span s);
 
 #define MOCK_CREATED 1767225600 /* the same in every answer: bodies are deterministic */
+#define MOCK_TIME    "2026-01-01T00:00:00Z"
 
+/* Tokens: cached and written are parts of in, reasoning of out. */
 struct mock_counts {
-	int64_t in, out;
+	int64_t in, out, cached, written, reasoning;
 	bool none;
 };
-/* OpenAI's responses, streamed where out->stream. */
-void mock_responses(struct mock_answer *out, uint64_t serial, struct span model,
-	struct span text, struct mock_counts c);
+
+/* What is said, whatever the dialect. */
+struct mock_say {
+	uint64_t serial;
+	json_t *req;
+	struct span model;
+	struct span thinking, text; /* "": none */
+	bool cites;		    /* the text is a quotation */
+	struct span tool;	    /* "": none is called */
+	struct span args;	    /* its arguments, an object */
+	int n;			    /* choices */
+	struct mock_counts c;
+	bool include_usage; /* stream_options */
+	bool whole_calls;   /* a stream has a tool's call in one event */
+	bool sse;	    /* ?alt=sse */
+	struct buf memory[3];
+};
+/* Reads the request; `in_path` is the model where the path names it, or "". False: a member
+ * that this dialect needs is missing. */
+bool mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_path);
+void mock_say_free(struct mock_say *s);
+int64_t mock_words(struct span s);
+/* Further members of /_control's "usage" (prompt_tokens_details, …), with a comma each. */
+void mock_usage_extra(struct buf *b);
+
+/* One dialect's answer each: a stream where out->stream. */
+typedef void mock_writer(struct mock_answer *out, const struct mock_say *s);
+mock_writer mock_openai_chat, mock_openai_completion, mock_openai_embeddings, mock_responses,
+	mock_anthropic, mock_anthropic_count, mock_gemini, mock_gemini_count, mock_gemini_embed,
+	mock_bedrock_converse, mock_bedrock_invoke, mock_cohere_chat, mock_cohere_embed,
+	mock_cohere_rerank, mock_ollama_chat, mock_ollama_generate, mock_ollama_embed,
+	mock_tgi_generate;
 
 /* The dialect's answer to the request, the setting of /_control applied.
  * `serial` numbers the answers. *out is cleared and reused. */

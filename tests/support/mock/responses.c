@@ -1,129 +1,193 @@
-/* OpenAI's responses, which Codex speaks: one message with one text, whole or as the
- * events of a stream, numbered, each with its type. */
+/* OpenAI's responses, which Codex speaks: reasoning, then one message or one function call;
+ * whole or as the events of a stream, numbered, each with its type. What was said in pieces
+ * is said again by .done, by the item and by the last event, as OpenAI does. */
+#include <stdio.h>
+
 #include "mock.h"
 
-static void
-put_message(struct buf *b, uint64_t serial, const char *status, const struct span *text)
+struct place {
+	char id[40];
+	int output;
+};
+
+static json_t *
+part(struct span text)
 {
-	buf_printf(b,
-		"{\"id\":\"msg_mock%llu\",\"type\":\"message\",\"status\":\"%s\","
-		"\"role\":\"assistant\",\"content\":[",
-		(unsigned long long)serial, status);
-	if (text) {
-		buf_str(b, "{\"type\":\"output_text\",\"annotations\":[],\"text\":");
-		buf_json_str(b, *text);
-		buf_putc(b, '}');
-	}
-	buf_str(b, "]}");
+	return json_pack("{s:s,s:[],s:o}", "type", "output_text", "annotations", "text",
+		mock_text(text));
+}
+
+static json_t *
+message(const struct mock_say *s, const struct place *p, bool done)
+{
+	json_t *m = json_pack("{s:s,s:s,s:s,s:s,s:[]}", "id", p->id, "type", "message",
+		"status", done ? "completed" : "in_progress", "role", "assistant", "content");
+
+	if (done)
+		json_array_append_new(json_object_get(m, "content"), part(s->text));
+	return m;
+}
+
+static json_t *
+call(const struct mock_say *s, const struct place *p, bool done)
+{
+	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:o}", "id", p->id, "type", "function_call",
+		"status", done ? "completed" : "in_progress", "arguments",
+		mock_text(done ? s->args : SPAN_LIT("")), "call_id", p->id + 3, "name",
+		mock_text(s->tool));
+}
+
+static json_t *
+reasoning(const struct mock_say *s, const struct place *p, bool done)
+{
+	json_t *m = json_pack("{s:s,s:s,s:[]}", "id", p->id, "type", "reasoning", "summary");
+
+	if (done)
+		json_array_append_new(json_object_get(m, "summary"),
+			json_pack("{s:s,s:o}", "type", "summary_text", "text",
+				mock_text(s->thinking)));
+	return m;
+}
+
+static struct place
+place(const struct mock_say *s, const char *kind, int output)
+{
+	struct place p = { .output = output };
+
+	snprintf(p.id, sizeof p.id, "%s_mock%llu", kind, (unsigned long long)s->serial);
+	return p;
+}
+
+static json_t *
+response(const struct mock_say *s, bool done)
+{
+	json_t *r, *output = json_array();
+	struct place p = place(s, "resp", 0), rs = place(s, "rs", 0), msg = place(s, "msg", 0),
+		     fc = place(s, "fc", 0);
+
+	r = json_pack("{s:s,s:s,s:i,s:s,s:n,s:n,s:o,s:o,s:b,s:s,s:[]}", "id", p.id, "object",
+		"response", "created_at", MOCK_CREATED, "status",
+		done ? "completed" : "in_progress", "error", "incomplete_details", "model",
+		mock_text(s->model), "output", output, "parallel_tool_calls", 1, "tool_choice",
+		"auto", "tools");
+	if (!done)
+		return r;
+	if (s->thinking.n)
+		json_array_append_new(output, reasoning(s, &rs, true));
+	json_array_append_new(output, s->tool.n ? call(s, &fc, true) : message(s, &msg, true));
+	if (!s->c.none)
+		json_object_set_new(r, "usage",
+			json_pack("{s:I,s:{s:I,s:I},s:I,s:{s:I},s:I}", "input_tokens", s->c.in,
+				"input_tokens_details", "cached_tokens", s->c.cached,
+				"cache_write_tokens", s->c.written, "output_tokens", s->c.out,
+				"output_tokens_details", "reasoning_tokens", s->c.reasoning,
+				"total_tokens", s->c.in + s->c.out));
+	return r;
+}
+
+/* ---- the stream ---- */
+
+static unsigned sequence;
+
+/* Steals `more`, whose members follow type and number. */
+static void
+event(struct mock_answer *out, const char *type, json_t *more)
+{
+	json_t *e = json_pack("{s:s,s:i}", "type", type, "sequence_number", (int)sequence++);
+
+	json_object_update(e, more);
+	json_decref(more);
+	mock_event(out, type, e);
+}
+
+/* An event of a part of an item: `key` has `value`. */
+static void
+part_event(struct mock_answer *out, const char *type, const struct place *p, const char *index,
+	const char *key, json_t *value)
+{
+	json_t *e = json_pack("{s:s,s:i}", "item_id", p->id, "output_index", p->output);
+
+	if (index)
+		json_object_set_new(e, index, json_integer(0));
+	json_object_set_new(e, key, value);
+	event(out, type, e);
 }
 
 static void
-put_response(struct buf *b, uint64_t serial, struct span model, const struct span *text,
-	struct mock_counts c)
+item_event(struct mock_answer *out, const char *type, const struct place *p, json_t *item)
 {
-	buf_printf(b,
-		"{\"id\":\"resp_mock%llu\",\"object\":\"response\",\"created_at\":%d,"
-		"\"status\":\"%s\",\"error\":null,\"model\":",
-		(unsigned long long)serial, MOCK_CREATED, text ? "completed" : "in_progress");
-	buf_json_str(b, model);
-	buf_str(b, ",\"output\":[");
-	if (text)
-		put_message(b, serial, "completed", text);
-	buf_str(b, "],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[]");
-	if (text && !c.none)
-		buf_printf(b,
-			",\"usage\":{\"input_tokens\":%lld,"
-			"\"input_tokens_details\":{\"cached_tokens\":0},\"output_tokens\":%lld,"
-			"\"output_tokens_details\":{\"reasoning_tokens\":0},"
-			"\"total_tokens\":%lld}",
-			(long long)c.in, (long long)c.out, (long long)(c.in + c.out));
-	buf_putc(b, '}');
-}
-
-/* Up to where the event's own members begin. */
-static struct buf *
-event(struct mock_answer *out, const char *type, unsigned *sequence)
-{
-	buf_printf(&out->body, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%u", type,
-		type, (*sequence)++);
-	return &out->body;
+	event(out, type, json_pack("{s:i,s:o}", "output_index", p->output, "item", item));
 }
 
 static void
-put_place(struct buf *b, uint64_t serial)
+stream_reasoning(struct mock_answer *out, const struct mock_say *s, int output)
 {
-	buf_printf(b, ",\"item_id\":\"msg_mock%llu\",\"output_index\":0,\"content_index\":0",
-		(unsigned long long)serial);
+	static const char index[] = "summary_index",
+			  part_of[] = "response.reasoning_summary_part";
+	struct place p = place(s, "rs", output);
+	char type[64];
+
+	item_event(out, "response.output_item.added", &p, reasoning(s, &p, false));
+	snprintf(type, sizeof type, "%s.added", part_of);
+	part_event(out, type, &p, index, "part",
+		json_pack("{s:s,s:s}", "type", "summary_text", "text", ""));
+	for (struct span rest = s->thinking; rest.n;)
+		part_event(out, "response.reasoning_summary_text.delta", &p, index, "delta",
+			mock_text(mock_next_piece(&rest)));
+	part_event(out, "response.reasoning_summary_text.done", &p, index, "text",
+		mock_text(s->thinking));
+	snprintf(type, sizeof type, "%s.done", part_of);
+	part_event(out, type, &p, index, "part",
+		json_pack("{s:s,s:o}", "type", "summary_text", "text", mock_text(s->thinking)));
+	item_event(out, "response.output_item.done", &p, reasoning(s, &p, true));
 }
 
 static void
-event_close(struct mock_answer *out)
+stream_message(struct mock_answer *out, const struct mock_say *s, int output)
 {
-	buf_putc(&out->body, '}');
-	mock_event_end(out);
+	static const char index[] = "content_index";
+	struct place p = place(s, "msg", output);
+
+	item_event(out, "response.output_item.added", &p, message(s, &p, false));
+	part_event(out, "response.content_part.added", &p, index, "part", part(SPAN_LIT("")));
+	for (struct span rest = s->text; rest.n;)
+		part_event(out, "response.output_text.delta", &p, index, "delta",
+			mock_text(mock_next_piece(&rest)));
+	part_event(out, "response.output_text.done", &p, index, "text", mock_text(s->text));
+	part_event(out, "response.content_part.done", &p, index, "part", part(s->text));
+	item_event(out, "response.output_item.done", &p, message(s, &p, true));
 }
 
 static void
-put_part(struct buf *b, struct span text)
+stream_call(struct mock_answer *out, const struct mock_say *s, int output)
 {
-	buf_str(b, ",\"part\":{\"type\":\"output_text\",\"annotations\":[],\"text\":");
-	buf_json_str(b, text);
-	buf_putc(b, '}');
-}
+	struct place p = place(s, "fc", output);
 
-static void
-stream(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct mock_counts c)
-{
-	static const char *const begins[] = { "response.created", "response.in_progress" };
-	unsigned n = 0;
-	struct buf *b;
-
-	for (size_t i = 0; i < 2; i++) {
-		b = event(out, begins[i], &n);
-		buf_str(b, ",\"response\":");
-		put_response(b, serial, model, NULL, c);
-		event_close(out);
-	}
-	b = event(out, "response.output_item.added", &n);
-	buf_str(b, ",\"output_index\":0,\"item\":");
-	put_message(b, serial, "in_progress", NULL);
-	event_close(out);
-	put_place(event(out, "response.content_part.added", &n), serial);
-	put_part(b, SPAN_LIT(""));
-	event_close(out);
-	for (struct span rest = text; rest.n;) {
-		struct span w = mock_next_word(&rest);
-		put_place(event(out, "response.output_text.delta", &n), serial);
-		buf_str(b, ",\"delta\":");
-		buf_json_str(b, w);
-		event_close(out);
-	}
-	put_place(event(out, "response.output_text.done", &n), serial);
-	buf_str(b, ",\"text\":");
-	buf_json_str(b, text);
-	event_close(out);
-	put_place(event(out, "response.content_part.done", &n), serial);
-	put_part(b, text);
-	event_close(out);
-	event(out, "response.output_item.done", &n);
-	buf_str(b, ",\"output_index\":0,\"item\":");
-	put_message(b, serial, "completed", &text);
-	event_close(out);
-	event(out, "response.completed", &n);
-	buf_str(b, ",\"response\":");
-	put_response(b, serial, model, &text, c);
-	event_close(out);
+	item_event(out, "response.output_item.added", &p, call(s, &p, false));
+	for (struct span rest = s->args; rest.n;)
+		part_event(out, "response.function_call_arguments.delta", &p, NULL, "delta",
+			mock_text(mock_next_piece(&rest)));
+	part_event(out, "response.function_call_arguments.done", &p, NULL, "arguments",
+		mock_text(s->args));
+	item_event(out, "response.output_item.done", &p, call(s, &p, true));
 }
 
 void
-mock_responses(struct mock_answer *out, uint64_t serial, struct span model, struct span text,
-	struct mock_counts c)
+mock_responses(struct mock_answer *out, const struct mock_say *s)
 {
-	if (out->stream) {
-		stream(out, serial, model, text, c);
+	if (!out->stream) {
+		mock_put(&out->body, response(s, true));
+		buf_putc(&out->body, '\n');
 		return;
 	}
-	put_response(&out->body, serial, model, &text, c);
-	buf_putc(&out->body, '\n');
+	sequence = 0;
+	event(out, "response.created", json_pack("{s:o}", "response", response(s, false)));
+	event(out, "response.in_progress", json_pack("{s:o}", "response", response(s, false)));
+	if (s->thinking.n)
+		stream_reasoning(out, s, 0);
+	if (s->tool.n)
+		stream_call(out, s, s->thinking.n > 0);
+	else
+		stream_message(out, s, s->thinking.n > 0);
+	event(out, "response.completed", json_pack("{s:o}", "response", response(s, true)));
 }

@@ -138,8 +138,8 @@ put_text(struct buf *out, struct span s)
 	return clean;
 }
 
-static void
-put_base64(struct buf *out, struct span s)
+void
+mock_base64(struct buf *out, struct span s)
 {
 	static const char a[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -219,7 +219,7 @@ seen_write_one(struct buf *out, const struct mock_seen *s)
 	buf_str(out, ",\"body\":");
 	if (!put_text(out, span_of(p, s->body_n))) {
 		buf_str(out, ",\"body_base64\":\"");
-		put_base64(out, span_of(p, s->body_n));
+		mock_base64(out, span_of(p, s->body_n));
 		buf_putc(out, '"');
 	}
 	buf_printf(out, ",\"ended\":\"%s\",\"began\":%.6f,\"ended_at\":%.6f}", s->ended,

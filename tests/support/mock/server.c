@@ -1,7 +1,7 @@
 /* build/mockllm: the simulated provider of tests, demo and bench. HTTP/1.1 on
  * one thread (libev, llhttp strict): keep-alive, pipelining, bodies chunked or
- * by length up to 64 MB, 100-continue. What it says is in answer.c, what it
- * remembers in seen.c.
+ * by length up to 64 MB, 100-continue. What it says is in say.c and answer.c, what it
+ * remembers in seen.c, what POST /_control sets in control.c.
  *
  *   mockllm --listen PORT|HOST:PORT|unix@PATH [--listen …]
  *
@@ -261,6 +261,8 @@ put_head(struct conn *c, const struct mock_answer *a, bool own, bool chunked, bo
 		buf_printf(b, "content-type: %s\r\n", a->content_type);
 	if (!own)
 		put_extra_headers(b, mock_control.headers);
+	if (!own && a->head)
+		buf_str(b, a->head);
 	if (chunked)
 		buf_str(b, "transfer-encoding: chunked\r\n");
 	else if (!bodyless && !a->stream)

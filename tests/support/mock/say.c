@@ -1,0 +1,313 @@
+/* What the simulated provider says, before any dialect. What a test may rely on:
+ *
+ * A token is a word (a run of bytes between white space). Prompt tokens are the words of all
+ * message texts and of the system text; output tokens are the words of the answer (reasoning
+ * and a tool's arguments included), times n. `usage` is therefore exact and can be counted by
+ * a test. The model chooses:
+ *
+ *   echo      the last user text
+ *   say:TEXT  TEXT
+ *   call      calls the first tool offered; its first property is the last user text
+ *   think     reasons with the last user text, then says it
+ *   cite      says the last user text and quotes it as the source
+ *   cached    echo; half of the prompt's tokens came from a cache, a quarter went into it
+ *
+ * Every other one says the sentence below. A tool that is not offered is not called: echo. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock.h"
+
+#define SENTENCE "The simulated provider has read your message and agrees."
+#define N_MAX	 128
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+int64_t
+mock_words(struct span s)
+{
+	int64_t count = 0;
+	bool in = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool space = is_space(s.p[i]);
+		count += !space && !in;
+		in = !space;
+	}
+	return count;
+}
+
+/* Where `chars` characters end. */
+static size_t
+chars_end(struct span s, size_t chars)
+{
+	size_t i = 0;
+
+	while (i < s.n && chars--)
+		for (i++; i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80; i++)
+			;
+	return i;
+}
+
+static size_t
+word_end(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n && is_space(s.p[i]))
+		i++;
+	while (i < s.n && !is_space(s.p[i]))
+		i++;
+	while (i < s.n && is_space(s.p[i]))
+		i++;
+	return i;
+}
+
+struct span
+mock_next_piece(struct span *s)
+{
+	size_t n = mock_control.event_chars ? chars_end(*s, mock_control.event_chars)
+					    : word_end(*s);
+	struct span piece = span_cut(*s, 0, n);
+
+	*s = span_cut(*s, n, s->n);
+	return piece;
+}
+
+json_t *
+mock_text(struct span s)
+{
+	json_t *j = json_stringn_nocheck(s.n ? s.p : "", s.n);
+
+	if (!j)
+		abort();
+	return j;
+}
+
+/* ---- the prompt ---- */
+
+static struct span
+string_of(json_t *j)
+{
+	return span_of(json_string_value(j), json_string_length(j));
+}
+
+struct prompt {
+	int64_t tokens;
+	struct buf *last_user;
+};
+
+static void
+read_text(json_t *text, struct prompt *p, bool user)
+{
+	struct span s = string_of(text);
+
+	p->tokens += mock_words(s);
+	if (user && p->last_user->n)
+		buf_putc(p->last_user, '\n');
+	if (user)
+		buf_span(p->last_user, s);
+}
+
+/* A string, strings, or parts of which those with a "text" count. */
+static void
+read_content(json_t *content, struct prompt *p, bool user)
+{
+	size_t i;
+	json_t *part;
+
+	if (user)
+		buf_clear(p->last_user);
+	if (json_is_string(content))
+		read_text(content, p, user);
+	json_array_foreach(content, i, part)
+	{
+		json_t *t = json_is_string(part) ? part : json_object_get(part, "text");
+		if (json_is_string(t))
+			read_text(t, p, user);
+	}
+}
+
+/* Gemini has parts where others have content. */
+static json_t *
+content_of(json_t *m)
+{
+	json_t *parts = json_object_get(m, "parts");
+
+	return parts ? parts : json_object_get(m, "content");
+}
+
+static void
+read_prompt(json_t *req, struct prompt *p)
+{
+	static const char *const systems[] = { "system", "instructions" };
+	static const char *const users[] = { "input", "prompt", "inputs", "texts", "query",
+		"documents" };
+	static const char *const lists[] = { "messages", "input", "contents" };
+	size_t i;
+	json_t *m;
+
+	for (i = 0; i < COUNT_OF(systems); i++)
+		read_content(json_object_get(req, systems[i]), p, false);
+	read_content(content_of(json_object_get(req, "systemInstruction")), p, false);
+	read_content(content_of(json_object_get(req, "content")), p, true);
+	for (i = 0; i < COUNT_OF(users); i++)
+		if ((m = json_object_get(req, users[i])))
+			read_content(m, p, true);
+	for (size_t l = 0; l < COUNT_OF(lists); l++) {
+		json_array_foreach(json_object_get(req, lists[l]), i, m)
+		{
+			const char *role = json_string_value(json_object_get(m, "role"));
+			if (json_is_object(m) && content_of(m))
+				read_content(content_of(m), p, role && !strcmp(role, "user"));
+		}
+	}
+}
+
+/* ---- a tool ---- */
+
+static json_t *
+first_of(json_t *j)
+{
+	return json_is_array(j) ? json_array_get(j, 0) : j;
+}
+
+/* What describes the first tool: OpenAI's function, Gemini's declaration, Bedrock's toolSpec,
+ * or the tool itself. */
+static json_t *
+tool_offered(json_t *req)
+{
+	json_t *config = json_object_get(req, "toolConfig");
+	json_t *tools =
+		json_object_get(json_object_get(config, "tools") ? config : req, "tools");
+	json_t *tool = first_of(tools);
+	static const char *const inner[] = { "function", "functionDeclarations", "toolSpec" };
+
+	for (size_t i = 0; i < COUNT_OF(inner); i++)
+		if (json_object_get(tool, inner[i]))
+			return first_of(json_object_get(tool, inner[i]));
+	return tool;
+}
+
+static const char *
+first_property(json_t *tool)
+{
+	static const char *const schemas[] = { "parameters", "parametersJsonSchema",
+		"input_schema", "inputSchema" };
+	json_t *s = NULL, *inner;
+
+	for (size_t i = 0; i < COUNT_OF(schemas) && !s; i++)
+		s = json_object_get(tool, schemas[i]);
+	if ((inner = json_object_get(s, "json")))
+		s = inner;
+	void *it = json_object_iter(json_object_get(s, "properties"));
+	return it ? json_object_iter_key(it) : "text";
+}
+
+static bool
+read_tool(struct mock_say *s, struct span user)
+{
+	json_t *tool = tool_offered(s->req), *name = json_object_get(tool, "name");
+
+	if (!json_is_string(name))
+		return false;
+	s->tool = string_of(name);
+	json_t *args = json_object();
+	json_object_set_new(args, first_property(tool), mock_text(user));
+	mock_put(&s->memory[1], args);
+	s->args = buf_view(&s->memory[1]);
+	return true;
+}
+
+/* ---- the answer ---- */
+
+/* What /_control's "usage" says instead; either dialect's names serve. */
+static void
+controlled_usage(struct mock_counts *c)
+{
+	json_t *u = mock_control.usage, *v;
+
+	c->none = u && !json_is_object(u);
+	if ((v = json_object_get(u, "prompt_tokens")) ||
+		(v = json_object_get(u, "input_tokens")))
+		c->in = json_integer_value(v);
+	if ((v = json_object_get(u, "completion_tokens")) ||
+		(v = json_object_get(u, "output_tokens")))
+		c->out = json_integer_value(v);
+}
+
+void
+mock_usage_extra(struct buf *b)
+{
+	static const char *const known[] = { "prompt_tokens", "input_tokens",
+		"completion_tokens", "output_tokens", "total_tokens" };
+	const char *k;
+	json_t *v;
+
+	json_object_foreach(mock_control.usage, k, v)
+	{
+		bool skip = false;
+		for (size_t i = 0; i < COUNT_OF(known); i++)
+			skip |= strcmp(k, known[i]) == 0;
+		if (skip)
+			continue;
+		buf_printf(b, ",\"%s\":", k);
+		mock_put(b, json_incref(v));
+	}
+}
+
+static void
+choose(struct mock_say *s, struct span user)
+{
+	s->text = span_str(SENTENCE);
+	if (span_starts(s->model, SPAN_LIT("say:")))
+		s->text = span_cut(s->model, 4, s->model.n);
+	if (span_is(s->model, "echo") || span_is(s->model, "call") ||
+		span_is(s->model, "think") || span_is(s->model, "cite") ||
+		span_is(s->model, "cached"))
+		s->text = user;
+	if (span_is(s->model, "call") && read_tool(s, user))
+		s->text = SPAN_LIT("");
+	if (span_is(s->model, "think"))
+		s->thinking = user;
+	s->cites = span_is(s->model, "cite");
+}
+
+bool
+mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_path)
+{
+	struct prompt p = { .last_user = &s->memory[0] };
+
+	s->req = json_loadb(r->body.p ? r->body.p : "", r->body.n, JSON_ALLOW_NUL, NULL);
+	if (!json_is_object(s->req))
+		return false;
+	read_prompt(s->req, &p);
+	s->model = in_path.n ? in_path : string_of(json_object_get(s->req, "model"));
+	s->sse = memmem(r->target.p, r->target.n, "alt=sse", 7) != NULL;
+	choose(s, buf_view(p.last_user));
+	json_int_t n = json_integer_value(json_object_get(s->req, "n"));
+	s->n = (int)(n < 1 ? 1 : n > N_MAX ? N_MAX : n);
+	s->include_usage = json_is_true(
+		json_object_get(json_object_get(s->req, "stream_options"), "include_usage"));
+	s->c.in = p.tokens;
+	s->c.reasoning = mock_words(s->thinking);
+	s->c.out = (s->c.reasoning + mock_words(s->text) + mock_words(s->args)) * s->n;
+	if (span_is(s->model, "cached")) {
+		s->c.cached = s->c.in / 2;
+		s->c.written = s->c.in / 4;
+	}
+	controlled_usage(&s->c);
+	return true;
+}
+
+void
+mock_say_free(struct mock_say *s)
+{
+	json_decref(s->req);
+	for (size_t i = 0; i < COUNT_OF(s->memory); i++)
+		buf_free(&s->memory[i]);
+}
