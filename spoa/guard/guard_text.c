@@ -114,8 +114,9 @@ facts(struct guard *g)
 		.roles = g->roles,
 		.injection = r->injection,
 		.bytes = (int64_t)r->text_bytes,
-		.tokens = r->usage.output_seen ? r->usage.output_tokens
-					       : (int64_t)r->text_bytes / BYTES_A_TOKEN,
+		.tokens = r->usage.known || r->usage.output_seen
+				  ? r->usage.output_tokens
+				  : (int64_t)r->text_bytes / BYTES_A_TOKEN,
 		.finish_reason = span_str(r->finish),
 		.model = span_str(r->model),
 		.status = g->status,

@@ -169,6 +169,20 @@ put_rules(struct request *r, struct buf *b)
 	}
 }
 
+/* Of the policy's data, a bit each: read by the rules, or by those on the answer. */
+static uint32_t
+data_read(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	uint32_t read = r->found.verdict.data_read;
+
+	if (r->found.route && r->found.route->uses.any && r->out.decision.kind != D_DENY)
+		for (size_t i = 0; i < p->nanswer_slots; i++)
+			if (p->answer_slots[i] >= V_COUNT)
+				read |= 1u << (p->answer_slots[i] - V_COUNT);
+	return read;
+}
+
 /* What rules read from outside. A value that is too long is named only. */
 static void
 put_data(struct request *r, struct buf *b)
@@ -178,12 +192,13 @@ put_data(struct request *r, struct buf *b)
 	struct policy_facts f;
 	size_t n = 0, left_out = 0;
 
-	if (!r->found.have_verdict || !r->found.verdict.data_read)
+	uint32_t read = r->found.have_verdict ? data_read(r) : 0;
+	if (!read)
 		return;
 	request_facts(r, &f);
 	for (size_t i = 0; i < p->ndata; i++) {
 		struct buf text;
-		if (!(r->found.verdict.data_read >> i & 1))
+		if (!(read >> i & 1))
 			continue;
 		struct cel_value v = policy_data(p, &f, i, &r->arena);
 		buf_init(&text, DATA_MAX);

@@ -27,6 +27,8 @@
 	"\"sh\" && t.arguments.cmd.startsWith(\"rm\"))', deny: {reason: a shell}}\n"           \
 	"  - {name: quiet, phase: response, mode: shadow, when: '\"IBAN_CODE\" in "            \
 	"response.entities', deny: true}\n"                                                    \
+	"  - {name: counted, phase: response, when: 'response.tokens == 777', tag: "           \
+	"[counted]}\n"                                                                         \
 	"  - {name: numbers, phase: response, redact: {entities: [US_SSN], with: mask}}\n"
 
 #define REQUEST                                                                                \
@@ -88,6 +90,10 @@ static const struct row {
 		{ "\"rule\":\"shell\"", "\"tool_calls\":[\"sh\"]",
 			"\"finish_reason\":\"tool_calls\"" },
 		NULL },
+	{ "tokens are the provider's count", "",
+		"{\"body\":\"{\\\"choices\\\":[],\\\"usage\\\":{\\\"prompt_tokens\\\":3,"
+		"\\\"completion_tokens\\\":777,\\\"total_tokens\\\":780}}\"}",
+		0, { "\"tags\":[\"asked\",\"counted\"]" }, NULL },
 	{ "an answer that is broken", "", "{\"body\":\"{\\\"choices\\\":[\"}", 1,
 		{ "\"decision\":\"deny\",\"status\":503,\"rule\":\"\",\"code\":\"provider_"
 		  "error\"",
@@ -142,7 +148,7 @@ explain_tells_the_rules_on_answers_too(void **state)
 	json_t *o = decided("", CHAT("AKIAQ3EGRT7BX5LWZKPN aws_access_key_id"), "--explain", 1);
 	json_t *e = json_object_get(json_object_get(o, "explain"), "response"),
 	       *rules = json_object_get(e, "rules");
-	assert_int_equal(json_array_size(rules), 5);
+	assert_int_equal(json_array_size(rules), 6);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(rules, 0), "says")),
 		"keys matched: response.classes was [\"secret\"]; it denies with 451, a key");
@@ -202,7 +208,7 @@ policy_test_gives_answers_and_expects_of_them(void **state)
 		  "classes: pii, body_has: '****', body_lacks: 1840, finish_reason: stop}}}\n"
 		  "  - {name: b, response: {text: AKIAQ3EGRT7BX5LWZKPN aws_access_key_id}, "
 		  "expect: {response: {decision: deny, status: 451, reason: key}}}\n",
-			0, { "ok 1", "ok 2", "3 of 8 rules matched" } },
+			0, { "ok 1", "ok 2", "3 of 9 rules matched" } },
 		{ "  - {name: a, response: {text: fine}, expect: {response: {decision: deny, "
 		  "body_has: fnie}}}\n",
 			1,

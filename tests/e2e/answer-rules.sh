@@ -1,0 +1,86 @@
+# Rules on answers: what they do to whole answers and to streams, what decide says of the same
+# answers, and what audit explain and policy replay read back from the journal.
+. "$(dirname "$0")/lib.sh"
+
+stack_up --policy "$here/answer-rules.yaml"
+json='content-type: application/json'
+tollgate=$build/tollgate
+chat=/v1/chat/completions
+alice=$(token) carol=$(token --claims '{"sub":"carol"}')
+say() { jq -cn --arg t "$1" '{model:"echo",messages:[{role:"user",content:$t}]} + $more' --argjson more "${2:-{\}}"; }
+post() { req POST $chat -H "authorization: Bearer $1" -H "$json" -d "$2"; }
+content() { jq -r '.choices[0].message.content' <<<"$body"; }
+text() { sed -n 's/^data: \({.*\)$/\1/p' <<<"$body" | jq -j '.choices[]?.delta.content // empty'; }
+stream='{"stream":true}'
+# The completion of the last request, once it is written.
+last() {
+	local id i
+	id=$(header x-tollgate-id)
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep -m 1 "\"$id\"" | jq -c "$1" && return
+		sleep 0.2
+	done
+}
+
+# ---- what it does ----
+post "$alice" "$(say 'his ssn is 536-22-1840')"
+is "a whole answer is denied with the rule's status" "$status" 451
+like "and reason" "$body" 'no social security numbers'
+unlike "and without the value" "$body" '536-22'
+post "$alice" "$(say 'his ssn is 536-22-1840 ok' "$stream")"
+like "a stream ends with its error event" "$body" 'content_policy_violation'
+unlike "and no normal end" "$body" 'DONE'
+unlike "nor any of the value" "$body" '536'
+post "$alice" "$(say 'paid with 4111 1111 1111 1111 today')"
+is "a card keeps four digits" "$(content)" 'paid with **** **** **** 1111 today'
+post "$alice" "$(say 'paid with 4111 1111 1111 1111 today' "$stream")"
+is "in a stream too" "$(text)" 'paid with **** **** **** 1111 today'
+post "$carol" "$(say 'paid with 4111 1111 1111 1111 today')"
+is "not for whom the data excepts" "$(content)" 'paid with 4111 1111 1111 1111 today'
+post "$carol" "$(say 'paid with 4111 1111 1111 1111 today' "$stream")"
+is "in a stream either" "$(text)" 'paid with 4111 1111 1111 1111 today'
+post "$alice" "$(say 'pay to DE89370400440532013000')"
+is "a rule in shadow lets it pass" "$status $(content)" '200 pay to DE89370400440532013000'
+is "and is recorded" "$(last '[.answer.decision,.answer.would,.answer.would_rule]')" '["permit","deny","out-iban"]'
+long=$(printf 'word %.0s' {1..120})
+post "$alice" "$(say "$long")"
+is "a whole answer that is too long is denied" "$status" 403
+post "$alice" "$(say "$long" "$stream")"
+like "a stream at its block's end" "$body" 'too long'
+unlike "which has no normal end" "$body" 'DONE'
+post "$alice" '{"model":"say:fine","messages":[{"role":"user","content":"mail jane@example.com"}]}'
+is "a tag by the request and the finish reason" "$(last .answer.tags)" '["told"]'
+post "$alice" '{"model":"say:fine","stream":true,"messages":[{"role":"user","content":"mail jane@example.com"}]}'
+is "in a stream too" "$(last .answer.tags)" '["told"]'
+post "$alice" '{"model":"asked","seed":7,"messages":[{"role":"user","content":"hi"}]}'
+is "model.name is the one that was asked for" "$(last .answer.tags)" '["swapped"]'
+req GET /v1/models -H "authorization: Bearer $alice"
+via=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | grep -m 1 "\"$(header x-tollgate-id)\"" | jq -r .via)
+is "a route that no rule may reach goes direct" "$status $via" '200 direct'
+
+# ---- what decide says of the same ----
+decide() {
+	jq -n --arg t "$1" '{path:"/v1/chat/completions",headers:{"content-type":"application/json"},identity:{person:"alice"},
+		body:({model:"m",messages:[{role:"user",content:"hi"}]}|tojson),
+		response:{body:({choices:[{index:0,finish_reason:"stop",message:{role:"assistant",content:$t}}]}|tojson)}}' |
+		"$tollgate" decide -c "$D/tollgate.yaml" | jq -c "$2"
+}
+is "decide denies it too" "$(decide 'his ssn is 536-22-1840' '[.decision,.response.decision,.response.status,.response.rule]')" '["permit","deny",451,"out-ssn"]'
+is "and redacts it alike" "$(decide 'paid with 4111 1111 1111 1111 today' '.response.body|fromjson|.choices[0].message.content')" '"paid with **** **** **** 1111 today"'
+
+# ---- what the journal says ----
+post "$alice" "$(say 'his ssn is 536-22-1840')"
+last .id >/dev/null
+told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")
+like "explain tells the rule that denied the answer" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
+like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, asked at: whole'
+replay=$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")
+like "replay judges every answer again" "$replay" '^1[0-9] answers: (1[0-9]) the same, 0 different$'
+sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"
+cp "$here/answer-rules.people.yaml" "$D/"
+like "and counts what another policy would do" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/other.yaml" --journal "$JOURNAL")" 'status 451 → 403'
+checked=$("$tollgate" check -c "$D/tollgate.yaml")
+like "check says which route takes the relay" "$checked" 'route chat: takes the relay'
+unlike "and which does not" "$checked" 'route free: takes the relay'
+like "and which rule is asked late" "$checked" 'rule long: in a stream it is asked when a block has ended'
+exit $failed
