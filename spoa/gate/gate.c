@@ -145,7 +145,9 @@ count_decision(struct request *r)
 /* ---- what operators see ---- */
 
 /* A model becomes a label where a request was permitted with it, and it is a name: what
- * /metrics shows is open to scrapers. Others are "other"; *room: not for want of room. */
+ * /metrics shows is open to scrapers. Others are "other"; *room: not for want of room. What
+ * request_hide_model() found is no name any more; where the classifier gave up, nobody has
+ * looked yet. */
 static struct span
 model_label(struct request *r, bool permitted, bool *room)
 {

@@ -22,8 +22,6 @@ req POST /v1/chat/completions -H "$json" -d '{"model":"never-permitted","message
 req POST /nowhere
 ask jane.doe@example.com hi
 ask 'say:my secret words' hi
-ask 203.0.113.77 hi # no rule minds it: permitted, and no name all the same
-is "permitted" "$status" 200
 sleep 0.3
 scrape
 is "permitted, by route, provider and model" "$(decisions chat openai gpt-4o permit)" 2
@@ -34,7 +32,7 @@ is "no route" "$(decisions - - - deny)" 1
 is "their sum is that of all decisions" "$(awk '/^tollgate_route_decisions_total/ { a += $NF } /^tollgate_decisions_total/ { b += $NF } END { print a - b, (a > 8) }' "$D/metrics")" "0 1"
 is "tokens of a model" "$(value 'route_tokens_total{route="chat",provider="openai",model="gpt-4o",type="output"}')" "$(awk '/^tollgate_route_tokens_total.*gpt-4o.*output/ { a += $NF } END { print a + 0 }' "$D/metrics")"
 check "and all of them are the provider's" test "$(awk '/^tollgate_route_tokens_total/ { a += $NF } /^tollgate_tokens_total/ { b += $NF } END { print (a == b && a > 0) }' "$D/metrics")" = 1
-unlike "no name that is text, and none that was only tried" "$(cat "$D/metrics")" 'jane|secret words|never-permitted|203.0.113'
+unlike "no name that is text, and none that was only tried" "$(cat "$D/metrics")" 'jane|secret words|never-permitted'
 check "they are other" test "$(awk '/^tollgate_route_decisions_total.*model="other"/ { a += $NF } END { print a + 0 }' "$D/metrics")" -ge 2
 is "which is not for want of room" "$(value labels_over_total)" 0
 
@@ -81,6 +79,14 @@ scrape
 is "the new name counts" "$(decisions talk openai gpt-4o permit)" 1
 is "the old one stays as it was" "$(decisions chat openai gpt-4o permit)" 3
 
+# a policy that does not mind personal data does not search for it
+sed -i '/name: pii,/d' "$policy"
+"$B/tollgate" reload -c "$D/tollgate.yaml" >"$D/out" 2>&1
+ask jane.doe@example.com hi
+is "a model that no rule minds is permitted" "$status" 200
+scrape
+unlike "and no label all the same" "$(cat "$D/metrics")" 'jane'
+
 # more models than there is room for
 for i in $(seq 140); do
 	echo "next"
@@ -92,6 +98,6 @@ sleep 0.3
 scrape
 is "128 models have a name" "$(grep -o 'model="[^"]*"' "$D/metrics" | grep -vE '"(other|-)"' | sort -u | wc -l)" 128
 is "and those beyond are counted" "$(value labels_over_total)" 14
-check "as other" test "$(decisions talk openai other permit)" -ge 14
+check "as other" test "$(decisions talk openai other permit)" -ge 15
 is "the sum still holds" "$(awk '/^tollgate_route_decisions_total/ { a += $NF } /^tollgate_decisions_total/ { b += $NF } END { print a - b }' "$D/metrics")" 0
 exit $failed
