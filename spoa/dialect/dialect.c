@@ -154,7 +154,7 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 		struct span base, named;
 		unsigned n = path_matches(path, r->path, &base, &named);
 		if (n <= most || (r->method && method.n && !span_is(method, r->method)) ||
-			(whole && !is_base(d, base)))
+			(whole && !(r->flags & E_ROOT ? base.n == 0 : is_base(d, base))))
 			continue;
 		most = n;
 		best = r;

@@ -8,6 +8,7 @@
 enum {
 	E_STREAMS = 1, /* the verb of the path makes the answer a stream */
 	E_STORED = 2,  /* the answer was made before */
+	E_ROOT = 8,    /* `api` means it without a base */
 	E_TWO = 4,     /* the model is the segment before, too: tunedModels/x */
 };
 

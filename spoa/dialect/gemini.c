@@ -178,18 +178,19 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/models/{model}:streamRawPredict", "raw",    NULL, E_STREAMS },
 	{ "POST", "/openai/chat/completions",            "chat", &table_chat, 0 },
 	{ "POST", "/endpoints/openapi/chat/completions", "chat", &table_chat, 0 },
-	{ NULL,   "/models",                          "models", NULL, 0 },
-	{ "GET",  "/models/{model}",                  "models", NULL, 0 },
-	{ "GET",  "/tunedModels",                     "models", NULL, 0 },
-	{ "GET",  "/tunedModels/{model}",             "models", NULL, E_TWO },
-	{ NULL,   "/files",                           "files",  NULL, 0 },
-	{ NULL,   "/files/{id}",                      "files",  NULL, 0 },
-	{ "GET",  "/cachedContents",                  "cached", NULL, 0 },
-	{ "POST", "/cachedContents",                  "cached", &other, 0 },
-	{ NULL,   "/cachedContents/{id}",             "cached", &other, 0 },
-	{ "GET",  "/batches",                         "batch",  NULL, 0 },
-	{ NULL,   "/batches/{id}",                    "batch",  NULL, 0 },
-	{ "GET",  "/operations/{id}",                 "batch",  NULL, 0 },
+	/* Others have such paths below /v1, too. */
+	{ "GET",  "/v1beta/models",                   "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/models/{model}",           "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/tunedModels",              "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/tunedModels/{model}",      "models", NULL, E_ROOT | E_TWO },
+	{ "POST", "/upload/v1beta/files",             "files",  NULL, E_ROOT },
+	{ NULL,   "/v1beta/files",                    "files",  NULL, E_ROOT },
+	{ NULL,   "/v1beta/files/{id}",               "files",  NULL, E_ROOT },
+	{ "GET",  "/v1beta/cachedContents",           "cached", NULL, E_ROOT },
+	{ "POST", "/v1beta/cachedContents",           "cached", &other, E_ROOT },
+	{ NULL,   "/v1beta/cachedContents/{id}",      "cached", &other, E_ROOT },
+	{ "GET",  "/v1beta/batches",                  "batch",  NULL, E_ROOT },
+	{ NULL,   "/v1beta/batches/{id}",             "batch",  NULL, E_ROOT },
 	{ 0 },
 };
 
@@ -204,7 +205,7 @@ static const char *const tells[] = {
 	version "/projects/{id}/locations/{id}/publishers/google", \
 	version "/projects/{id}/locations/{id}/publishers/{id}"
 static const char *const bases[] = {
-	"/v1beta", "/v1alpha", "/upload/v1beta", VERTEX("/v1"), VERTEX("/v1beta1"), NULL,
+	"/v1beta", "/v1alpha", VERTEX("/v1"), VERTEX("/v1beta1"), NULL,
 };
 /* clang-format on */
 

@@ -1,0 +1,104 @@
+# Dialects by their own paths, through HAProxy: the model in the path, redaction and rewriting in
+# each format, batches, and denials in the shape that each dialect knows.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$D/policy-in.yaml" <<'YAML'
+tollgate: 1
+name: dialects
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {person: service-account}
+classes:
+  pii: [EMAIL_ADDRESS]
+providers:
+  gemini: {backend: local, dialect: gemini}
+  bedrock: {backend: local, dialect: bedrock}
+  cohere: {backend: local, dialect: cohere}
+  mistral: {backend: local, dialect: mistral}
+  ollama: {backend: local, dialect: ollama}
+  tgi: {backend: local, dialect: tgi}
+  openai: {backend: openai, dialect: openai}
+routes:
+  - {name: gemini, match: {api: gemini}, targets: gemini}
+  - {name: bedrock, match: {api: bedrock}, targets: bedrock}
+  - {name: cohere, match: {api: cohere, path_prefix: /cohere}, targets: cohere}
+  - {name: mistral, match: {api: mistral, path_prefix: /mistral}, targets: mistral}
+  - {name: ollama, match: {api: ollama, path_prefix: /ollama}, targets: ollama}
+  - {name: tgi, match: {api: tgi, path_prefix: /tgi}, targets: tgi}
+  - {name: openai, match: {api: openai}, targets: openai}
+rules:
+  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
+  - {name: no-secrets, when: '"secret" in prompt.classes', deny: {reason: the prompt holds a secret}}
+  - {name: model, when: 'model.name == "denied"', deny: {reason: not this model}}
+  - {name: small, when: 'model.name == "big"', route: {model: "small:0"}, max_output_tokens: 50}
+  - {name: pii, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
+default: permit
+YAML
+stack_up --policy "$D/policy-in.yaml" --config "$here/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+post() { req POST "$1" -H "$auth" -H "$json" -d "$2"; }
+sent() { seen | node -e 'const r = JSON.parse(require("fs").readFileSync(0))[0]; console.log(r.path, r.body)'; }
+control '{"status":200}'
+mail='write to jane.doe@example.com'
+
+gemini() { echo '{"contents":[{"role":"user","parts":[{"text":"'"$1"'"}]}]}'; }
+post /v1beta/models/gemini-x:generateContent "$(gemini "$mail")"
+is "gemini: redacted" "$status $(header x-tollgate-decision) $(sent)" \
+	"200 redact /v1beta/models/gemini-x:generateContent $(gemini 'write to <EMAIL_ADDRESS_1>')"
+post '/v1/projects/p/locations/l/publishers/google/models/big:streamGenerateContent?alt=sse' "$(gemini hi)"
+like "vertex: the path's model is rewritten, a cap is put in" "$(sent)" \
+	'^/v1/projects/p/locations/l/publishers/google/models/small%3A0:streamGenerateContent\?alt=sse \{"generationConfig":\{"maxOutputTokens":50\}'
+post /v1beta/models/denied:generateContent "$(gemini hi)"
+like "gemini: a denial" "$status $body" '^403 \{"error":\{"code":403,"message":"not this model .*"status":"PERMISSION_DENIED"'
+post /v1beta/models/x:unknown "$(gemini hi)"
+is "gemini: a verb that it has not" "$status" 404
+
+converse() { echo '{"messages":[{"role":"user","content":[{"text":"'"$1"'"}]}]}'; }
+post /model/us.anthropic.x-v1%3A0/converse "$(converse "$mail")"
+is "bedrock: redacted, its path as it came" "$status $(sent)" \
+	"200 /model/us.anthropic.x-v1%3A0/converse $(converse 'write to <EMAIL_ADDRESS_1>')"
+post /model/arn%3Aaws%3Abedrock%3Aus%3A1%3Aprofile%2Fx/converse-stream "$(converse hi)"
+is "bedrock: a slash in the model" "$status $(sent)" \
+	"200 /model/arn%3Aaws%3Abedrock%3Aus%3A1%3Aprofile%2Fx/converse-stream $(converse hi)"
+post /model%2Fx/converse "$(converse hi)"
+is "bedrock: a slash elsewhere" "$status" 400
+post /model/a%2F..%2Fb/converse "$(converse hi)"
+like "bedrock: dots in the model" "$status $body" '^400 .*ambiguous_path'
+post /model/denied/converse "$(converse hi)"
+like "bedrock: a denial" "$status $body" '^403 \{"message":"not this model .*"__type":"AccessDeniedException"'
+
+post /cohere/v2/chat '{"model":"c","messages":[{"role":"user","content":"'"$mail"'"}]}'
+like "cohere: redacted" "$status $(sent)" '^200 .*write to <EMAIL_ADDRESS_1>'
+post /cohere/v2/chat '{"model":"denied","messages":[]}'
+like "cohere: a denial" "$status $body" '^403 \{"message":"not this model .*","id":"'
+post /mistral/v1/conversations '{"model":"big","inputs":"hi"}'
+like "mistral: rewritten, a cap in its object" "$status $(sent)" '^200 .*\{"completion_args":\{"max_tokens":50\},"model":"small:0"'
+post /mistral/v1/fim/completions '{"model":"denied","prompt":"x"}'
+like "mistral: a denial" "$status $body" '^403 \{"object":"error","message":"not this model'
+post /ollama/api/chat '{"model":"big","messages":[{"role":"user","content":"'"$mail"'"}],"options":{"num_predict":-1}}'
+like "ollama: redacted, rewritten, capped" "$status $(sent)" '^200 .*"model":"small:0".*<EMAIL_ADDRESS_1>.*"num_predict":50'
+post /ollama/api/generate '{"model":"denied","prompt":"x"}'
+like "ollama: a denial" "$status $body" '^403 \{"error":"not this model'
+post /tgi/generate_stream '{"inputs":"key AKIA2OGYBAH6STMMNXNN and Kq3vT8xW1zR5yB7nM2pL9sD4fG6hJ0cA8eUwQxYz"}'
+like "tgi: a denial" "$status $body" '^403 \{"error":".*"error_type":"validation"'
+
+post /v1/responses '{"model":"gpt","input":[{"role":"user","content":[{"type":"input_text","text":"'"$mail"'"}]}]}'
+like "openai: responses" "$status $(sent)" '^200 .*write to <EMAIL_ADDRESS_1>'
+post /openai/deployments/a/chat/completions '{"model":"b","messages":[]}'
+like "azure: two models" "$status $body" '^400 .*ambiguous_model'
+line() { echo '{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"'"$1"'","messages":[{"role":"user","content":"'"$2"'"}]}}'; }
+{ line a "$mail"; line a hi; } >"$D/batch.jsonl"
+req POST /v1/files -H "$auth" -F purpose=batch -F "file=@$D/batch.jsonl"
+like "a batch's file is redacted in its lines" "$status $(seen)" '^200 .*write to <EMAIL_ADDRESS_1>'
+{ line a hi; line denied hi; } >"$D/batch.jsonl"
+req POST /v1/files -H "$auth" -F purpose=batch -F "file=@$D/batch.jsonl"
+like "every line's model must pass" "$status $body" '^403 .*not this model'
+req POST /v1/audio/transcriptions -H "$auth" -F model=denied -F 'file=text'
+like "a form's model must pass" "$status $body" '^403 .*not this model'
+req GET /v1/responses/resp_1 -H "$auth"
+is "a stored answer" "$status" 200
+req GET /api/tags -H "$auth"
+is "a path of nobody" "$status" 404
+check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
