@@ -16,6 +16,7 @@
 	{ at "stream",                             T_BOOL|T_NULL,      ROLE_OTHER, F_RESERVED, READ_STREAM }, \
 	{ at "max_tokens",                         T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED, READ_CAP }, \
 	{ at "system",                             T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, 0, 0 }, \
+	{ at "fallbacks[*].model",                 T_STRING|T_NULL,    ROLE_OTHER, F_RESERVED, READ_MODEL }, \
 	{ at "system[*]",                          T_OBJECT|T_STRING,  ROLE_SYSTEM, 0, READ_PART }, \
 	{ at "system[*].type",                     T_STRING,           ROLE_SYSTEM, F_RESERVED, 0 }, \
 	{ at "system[*].text",                     T_STRING,           ROLE_SYSTEM, 0, 0 }, \

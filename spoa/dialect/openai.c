@@ -47,6 +47,8 @@ static const struct row rows[] = {
 	{ "response_format",                T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "prediction",                     T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DEEP, 0 },
 	/* of vLLM, llama.cpp and others */
+	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 }, /* to fall back on */
+	{ "models[*]",                      T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "documents",                      T_ANY,                   ROLE_DOCUMENT, F_DEEP, 0 },
 	{ "chat_template",                  T_STRING|T_NULL,         ROLE_SYSTEM, 0, 0 },
 	{ "structured_outputs",             T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
@@ -144,6 +146,10 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", DEPLOYED "/batches",              "batches",       &table_batch_job, 0 },
 	{ "GET",  "/batches/{id}",                  "batches",       NULL, 0 },
 	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
+	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, 0 },
+	{ "POST", "/realtime/sessions",             "realtime",      &table_session, 0 },
+	{ "POST", "/realtime/transcription_sessions", "realtime",    &table_session, 0 },
+	{ "POST", "/realtime/calls",                "realtime",      &table_session, 0 },
 	/* vLLM and llama.cpp */
 	{ "POST", "/v1/messages",                   "messages",      &table_messages, 0 },
 	{ "POST", "/completion",                    "completion",    &table_completion, 0 },

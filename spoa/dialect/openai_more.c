@@ -214,6 +214,21 @@ const struct table table_batch_job = {
 	.json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE
 };
 
+/* ---- sessions that go on elsewhere ---- */
+
+/* clang-format off */
+static const struct row session_rows[] = {
+	MODEL,
+	{ "instructions",         T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
+	{ "tools",                T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "session.model",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "session.instructions", T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
+	{ "session.tools",        T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ 0 },
+};
+/* clang-format on */
+const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };
+
 /* ---- files of JSON lines ---- */
 
 /* A request of a batch: {"custom_id","method","url","body"}. */

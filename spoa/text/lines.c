@@ -165,6 +165,39 @@ url_of(struct span line, struct arena *a)
 	return url;
 }
 
+/* What is kept of a line: its memory goes. */
+static bool
+keep(struct span *text, struct span raw, struct arena *a)
+{
+	if (!text->p || (text->p >= raw.p && text->p <= raw.p + raw.n))
+		return true;
+	*text = arena_dup(a, *text);
+	return text->p != NULL;
+}
+
+static int
+read_line(const struct table *t, struct span line, struct arena *scratch, struct merge *m,
+	size_t base, struct body_refusal *why)
+{
+	const struct table *by = t->line ? t->line(url_of(line, scratch)) : t;
+	struct body sub;
+	bool kept = true;
+
+	int err = body_json(by, line, scratch, &sub, why);
+	if (err) {
+		why->at += base;
+		return err;
+	}
+	for (size_t i = 0; i < sub.nsegments && kept; i++)
+		kept = keep(&sub.segments[i].text, line, m->a);
+	for (size_t i = 0; i < sub.marks.nmodels && kept; i++)
+		kept = keep(&sub.marks.model[i].name, line, m->a);
+	err = kept ? merge_add(m, &sub, base, SEGMENT_NO_KEY) : ERR_NOMEM;
+	if (err)
+		refuse(why, 413, "request_too_complex", base, "the body has too many lines");
+	return err;
+}
+
 int
 body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
 	struct body_refusal *why)
@@ -172,30 +205,22 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 	struct seglist segs = { .a = a };
 	struct merge m = { .a = a, .out = out, .segs = &segs };
 	struct span rest = raw;
+	struct arena scratch;
+	int err = 0;
 
-	*out = (struct body){ .table = t,
-		.format = BODY_LINES,
-		.output_cap_tokens = -1,
-		.choices = 1 };
-	while (rest.n) {
+	arena_init(&scratch, CAP_REQUEST_ARENA, true);
+	*out = (struct body){
+		.table = t, .format = BODY_LINES, .output_cap_tokens = -1, .choices = 1
+	};
+	while (rest.n && !err) {
 		struct span line = span_next(&rest, '\n');
-		struct body sub;
 		if (!span_trim(line, " \t\r").n)
 			continue;
-		size_t base = (size_t)(line.p - raw.p);
-		const struct table *by = t->line ? t->line(url_of(line, a)) : t;
-		int err = body_json(by, line, a, &sub, why);
-		if (err) {
-			why->at += base;
-			return err;
-		}
-		err = merge_add(&m, &sub, base, SEGMENT_NO_KEY);
-		if (err) {
-			refuse(why, 413, "request_too_complex", base, "the body has too many lines");
-			return err;
-		}
+		err = read_line(t, line, &scratch, &m, (size_t)(line.p - raw.p), why);
+		arena_reset(&scratch);
 	}
+	arena_reset(&scratch);
 	out->segments = segs.v;
 	out->nsegments = segs.n;
-	return 0;
+	return err;
 }

@@ -128,9 +128,8 @@ walk_begin_request(struct walk *w, size_t top)
 	if (!v)
 		return walk_no_memory(w);
 	m->request = v;
-	v[m->nrequests++] = (struct request_mark){
-		.table = w->t->inner ? w->t->inner : w->t, .top = top
-	};
+	v[m->nrequests++] =
+		(struct request_mark){ .table = w->t->inner ? w->t->inner : w->t, .top = top };
 	return 0;
 }
 
@@ -145,8 +144,8 @@ add_model(struct walk *w, const struct json_event *ev, struct span text)
 		return walk_no_memory(w);
 	m->model = v;
 	bool null = ev->tok != JSON_STRING;
-	v[m->nmodels++] =
-		(struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text, null, false };
+	v[m->nmodels++] = (struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text,
+		null, false };
 	if (!w->out->model.p && !null)
 		w->out->model = text;
 	struct request_mark *q = walk_request(w);
@@ -218,7 +217,7 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 			f--;
 		f->source = SPAN_LIT("text");
 		return 0;
-	case READ_IMAGE: return walk_image(w);
+	case READ_IMAGE: return ev->tok == JSON_STRING ? walk_image(w) : 0;
 	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
 	case READ_ITEM_TYPE: f->role = item_role(text, f->role); return 0;
 	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;

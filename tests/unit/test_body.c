@@ -371,7 +371,7 @@ members_that_are_null_or_absent_are_no_mistake(void **state)
 		"{\"stream\":null,\"max_tokens\":null,\"n\":null,\"stream_options\":null}",
 		"{\"max_tokens\":0}",
 		"{" MSG "null}]}",
-		"{\"MODELS\":1,\"x\":{\"Model\":2}}",
+		"{\"MODELZ\":1,\"x\":{\"Model\":2}}",
 		"{\"messages\":[{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":null}]}",
 	};
 
