@@ -11,7 +11,8 @@
  *   - words with a capital until the names among them are over: one or two words later, and
  *     32 bytes after what may be a name;
  *   - numbers, tokens, single letters, numerals and whatever else a disguise is made of, until
- *     one or two ordinary words have followed, 160 bytes at most (Han, kana, Hangul: 36);
+ *     one or two ordinary words have followed, 112 bytes at most (320 of what may be codes of
+ *     characters, 36 in scripts that do not part words);
  *   - a wrapped blob and a key's armour until they end;
  *   - with a policy's own classes a term that may go on; where it has documents'
  *     fingerprints, all text, as far as it takes to know one.
@@ -26,11 +27,11 @@
  * Findings and scores are those of a scan of the whole where nothing beyond this
  * neighbourhood decides. Lost are: a name before the mention that confirms it, or in a
  * text that is written without capitals; a column's header more than STREAM_LEFT bytes
- * before; a value more than CAP_STREAM_HELD after its label; a value in a disguise whose
- * parts stand more than 160 bytes apart, or are strings of other texts (chunks of a stream
- * as JSON); of a value in disguise that begins with an ordinary word this word: "alice" of
- * "alice at example dot com", of which the rest is found. A stretch of a known document
- * longer than CAP_STREAM_HELD is several findings.
+ * before; a value more than CAP_STREAM_HELD after its label; a value in a disguise that is
+ * wider than this, or in strings of other texts (chunks of a stream as JSON); of a value in
+ * disguise that begins with an ordinary word this word: "alice" of "alice at example dot com",
+ * of which the rest is found. A stretch of a known document longer than CAP_STREAM_HELD is
+ * several findings.
  *
  * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs.
  * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */

@@ -9,6 +9,7 @@
 
 enum {
 	LONG_WORD = 16, /* letters: may be a blob */
+	CODE_MAX = 4,	/* bytes: 0x41, Chr( */
 };
 
 /* What a token is, by its letters. */
@@ -18,6 +19,7 @@ enum shape {
 	SHAPE_JOINT,  /* the same, and joins capitalised words: of, and, van */
 	SHAPE_BEGINS, /* a capitalised word that is in no list of names */
 	SHAPE_NAME,   /* another capitalised word */
+	SHAPE_OTHER,  /* of a script without capitals */
 	SHAPE_SPELL,  /* one letter, a numeral, a street's "rue": the like may follow */
 	SHAPE_SIGN,   /* at, dot: of an address */
 	SHAPE_OPEN,   /* anything else: a number, a token */
@@ -27,15 +29,22 @@ enum shape {
 static const uint8_t ends_after[] = {
 	[SHAPE_BEGINS] = 1,
 	[SHAPE_NAME] = 1,
+	[SHAPE_OTHER] = 1,
 	[SHAPE_SPELL] = 1,
 	[SHAPE_SIGN] = 2,
 	[SHAPE_OPEN] = 2,
 };
 
+/* Whether a character of three bytes is at i, of a script that does not part words: Han, kana,
+ * Hangul, Thai, Lao, Burmese, Khmer. Of the text's last byte only the first is known. */
 static bool
-is_wide(char c)
+is_wide(struct span t, size_t i)
 {
-	return (unsigned char)c >= 0xE3 && (unsigned char)c <= 0xED;
+	unsigned char a = (unsigned char)t.p[i],
+		      b = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
+
+	return (a >= 0xE3 && a <= 0xED) || (a == 0xE0 && b >= 0xB8 && b <= 0xBB) ||
+	       (a == 0xE1 && ((b >= 0x80 && b <= 0x82) || b == 0x9E || b == 0x9F));
 }
 
 /* ’ “ ” – — … and their like: no disguise. */
@@ -178,7 +187,9 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 		return SHAPE_OPEN; /* humps */
 	if (!asked->names)
 		return SHAPE_WORD;
-	if (!l->upper && !l->other)
+	if (l->other)
+		return SHAPE_OTHER;
+	if (!l->upper)
 		return small_shape(word, asked->names);
 	return begins_sentence(word, asked->names) ? SHAPE_BEGINS : SHAPE_NAME;
 }
@@ -206,11 +217,11 @@ token_end(struct span t, size_t at, bool *over)
 {
 	size_t i = at;
 
-	if (is_wide(t.p[i])) {
+	if (is_wide(t, i)) {
 		*over = t.n - i >= 3;
 		return *over ? i + 3 : t.n;
 	}
-	while (i < t.n && !open_separates(t.p[i]) && !is_wide(t.p[i]))
+	while (i < t.n && !open_separates(t.p[i]) && !is_wide(t, i))
 		i++;
 	*over = i < t.n;
 	return i;
@@ -221,7 +232,7 @@ static size_t
 token_start(struct span t, size_t at, size_t from)
 {
 	while (at > from && !open_separates(t.p[at - 1]) &&
-		!(at - from >= 3 && is_wide(t.p[at - 3])))
+		!(at - from >= 3 && is_wide(t, at - 3)))
 		at--;
 	return at;
 }
@@ -229,29 +240,34 @@ token_start(struct span t, size_t at, size_t from)
 bool
 stream_word_ends(struct span t)
 {
-	return t.n && (open_separates(t.p[t.n - 1]) || (t.n >= 3 && is_wide(t.p[t.n - 3])));
+	return t.n && (open_separates(t.p[t.n - 1]) || (t.n >= 3 && is_wide(t, t.n - 3)));
 }
 
 /* A row of words that may be one thing. */
 struct row {
 	bool open, named; /* `named`: more than numbers and tokens are in it */
+	bool codes;	  /* nothing in it is longer than the code of a character */
 	size_t start;
 	unsigned need, after; /* ordinary words that end it, and those so far */
 };
 
 static void
-row_add(struct row *r, enum shape shape, size_t start)
+row_add(struct row *r, enum shape shape, size_t start, size_t bytes)
 {
-	if (shape == SHAPE_WORD || (shape == SHAPE_JOINT && !r->named)) {
+	bool ends = shape == SHAPE_WORD || shape == SHAPE_OTHER ||
+		    (shape == SHAPE_JOINT && !r->named);
+
+	if (ends)
 		r->open &= ++r->after < r->need;
-	} else if (shape > SHAPE_JOINT) {
+	if (shape > SHAPE_JOINT) {
 		if (!r->open)
-			*r = (struct row){ .open = true, .start = start };
+			*r = (struct row){ .open = true, .start = start, .codes = true };
 		if (ends_after[shape] > r->need)
 			r->need = ends_after[shape];
 		r->after = 0;
 		r->named |= shape != SHAPE_OPEN;
 	}
+	r->codes &= bytes <= CODE_MAX && shape != SHAPE_OTHER;
 }
 
 struct stream_words
@@ -274,7 +290,7 @@ stream_words(struct span t, size_t from, const struct stream_asked *asked)
 			w.open = start;
 			break;
 		}
-		if (is_wide(t.p[i])) {
+		if (is_wide(t, i)) {
 			w.plain = false;
 			if (han == t.n && t.n - i <= HAN_REACH)
 				han = i;
@@ -283,13 +299,14 @@ stream_words(struct span t, size_t from, const struct stream_asked *asked)
 		}
 		enum shape shape = shape_of(t, i, end, asked, &special);
 		w.plain &= !special && shape <= SHAPE_BEGINS;
-		row_add(&row, shape, start);
+		row_add(&row, shape, start, end - i);
 		start = end;
 	}
 	if (row.open && row.start < w.open) {
 		w.open = row.start;
-		if (t.n - w.open > WORDS_REACH)
-			w.open = token_start(t, t.n - WORDS_REACH, from);
+		size_t reach = row.codes ? CODES_REACH : WORDS_REACH;
+		if (t.n - w.open > reach)
+			w.open = token_start(t, t.n - reach, from);
 	}
 	if (han < w.open)
 		w.open = han;

@@ -6,8 +6,11 @@
 #include "detect/names/names.h"
 
 enum {
-	WORDS_REACH = 160, /* bytes: nothing in words and groups is wider, in any disguise */
-	HAN_REACH = 36,	   /* the same of characters of Han, kana and Hangul */
+	/* Bytes that are held for a row of words, as the widest values in words and groups are;
+	 */
+	WORDS_REACH = 112,
+	CODES_REACH = 320, /* where all of them are as short as characters' codes; */
+	HAN_REACH = 36,	   /* and of scripts that do not part words */
 };
 
 /* What is asked for, as far as words can be the beginning of it. */
