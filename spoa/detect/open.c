@@ -4,7 +4,6 @@
 #include "detect/open.h"
 
 #include "base/ascii.h"
-#include "base/attr.h"
 #include "base/bits.h"
 #include "base/err.h"
 #include "detect/custom/custom_stage.h"
@@ -41,7 +40,16 @@ word_of(const struct literal *l)
 	return 0;
 }
 
-typedef void each_begin(struct open_index *x, unsigned char last, struct literal_begin b);
+/* Of the last two bytes before p. */
+static unsigned
+slot_of(const char *p)
+{
+	return ((unsigned)(unsigned char)to_lower(p[-1]) * 37 +
+		       (unsigned char)to_lower(p[-2])) %
+	       OPEN_SLOTS;
+}
+
+typedef void each_begin(struct open_index *x, struct literal_begin b);
 
 /* Beginnings that hold a separator; what is shorter is a word that has not ended. A blank
  * alone before what names a value is none. */
@@ -51,23 +59,24 @@ all_begins(struct detect_rules *r, each_begin *each)
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
 		for (const struct literal *l = r->prefilter.literals[h]; l; l = l->next)
 			for (size_t n = word_of(l); n && n < l->text.n; n++)
-				if (n > 1 || !r->patterns[l->pattern].group)
+				if (n > 1)
 					each(&r->open,
-						(unsigned char)to_lower(l->text.p[n - 1]),
 						(struct literal_begin){ l, (uint16_t)n });
+				else if (!r->patterns[l->pattern].group)
+					set_add(r->open.alone, (unsigned char)l->text.p[0]);
 }
 
 static void
-count_begin(struct open_index *x, unsigned char last, struct literal_begin b UNUSED)
+count_begin(struct open_index *x, struct literal_begin b)
 {
-	x->begins[last + 1]++;
+	x->begins[slot_of(b.literal->text.p + b.n) + 1]++;
 }
 
-/* begins[c] is where the next of c goes; afterwards where those of c + 1 begin. */
+/* begins[h] is where the next of h goes; afterwards where those of h + 1 begin. */
 static void
-add_begin(struct open_index *x, unsigned char last, struct literal_begin b)
+add_begin(struct open_index *x, struct literal_begin b)
 {
-	x->v[x->begins[last]++] = b;
+	x->v[x->begins[slot_of(b.literal->text.p + b.n)]++] = b;
 }
 
 int
@@ -76,14 +85,14 @@ open_finish(struct detect_rules *r)
 	struct open_index *x = &r->open;
 
 	all_begins(r, count_begin);
-	for (unsigned c = 0; c < 256; c++)
-		x->begins[c + 1] = (uint16_t)(x->begins[c + 1] + x->begins[c]);
-	x->v = arena_array(&r->arena, x->begins[256] + 1u, sizeof(*x->v));
+	for (unsigned h = 0; h < OPEN_SLOTS; h++)
+		x->begins[h + 1] = (uint16_t)(x->begins[h + 1] + x->begins[h]);
+	x->v = arena_array(&r->arena, x->begins[OPEN_SLOTS] + 1u, sizeof(*x->v));
 	x->patterns = arena_array(&r->arena, r->npatterns + 1, sizeof(*x->patterns));
 	if (!x->v || !x->patterns)
 		return ERR_NOMEM;
 	all_begins(r, add_begin);
-	memmove(x->begins + 1, x->begins, 256 * sizeof(*x->begins));
+	memmove(x->begins + 1, x->begins, OPEN_SLOTS * sizeof(*x->begins));
 	x->begins[0] = 0;
 	for (size_t i = 0; i < r->npatterns; i++)
 		x->digits |= r->patterns[i].kind == START_DIGITS;
@@ -120,10 +129,10 @@ static size_t
 begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span t,
 	const struct detect_options *opt)
 {
-	unsigned char last = (unsigned char)to_lower(t.p[t.n - 1]);
-	size_t from = t.n;
+	unsigned slot = t.n > 1 ? slot_of(t.p + t.n) : 0;
+	size_t from = set_has(r->open.alone, t.p[t.n - 1]) ? t.n - 1 : t.n;
 
-	for (size_t i = r->open.begins[last]; i < r->open.begins[last + 1]; i++) {
+	for (size_t i = r->open.begins[slot]; t.n > 1 && i < r->open.begins[slot + 1]; i++) {
 		const struct literal_begin *b = &r->open.v[i];
 		if (t.n - b->n < from && has_begun(b, t) &&
 			!is_off(r, opt, b->literal->pattern))

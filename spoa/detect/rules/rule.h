@@ -10,7 +10,7 @@
 #include "detect/prefilter/prefilter.h"
 #include "detect/rules/entities.h"
 
-enum { DETECT_PATTERNS_MAX = 4096 };
+enum { DETECT_PATTERNS_MAX = 4096, OPEN_SLOTS = 1024 };
 
 /* Parts of the program that know an entity by its words (names/). */
 enum finder {
@@ -43,15 +43,19 @@ struct entity_rule {
 	size_t nexamples;
 };
 
+/* The beginning of a literal: n bytes. */
+struct literal_begin {
+	const struct literal *literal;
+	uint16_t n;
+};
+
 /* What a text's end may cut off before anything shows it (open.c). */
 struct open_index {
-	/* Beginnings of literals with a separator inside, by their last byte in small: those of
-	 * byte c from begins[c] to begins[c + 1]. */
-	struct literal_begin {
-		const struct literal *literal;
-		uint16_t n;
-	} * v;
-	uint16_t begins[257];
+	/* Beginnings of literals with a separator inside, by a hash of their last two bytes in
+	 * small: those of h from begins[h] to begins[h + 1]. */
+	struct literal_begin *v;
+	uint16_t begins[OPEN_SLOTS + 1];
+	uint64_t alone[4];  /* those of one byte */
 	uint16_t *patterns; /* that begin before it, across one */
 	size_t npatterns;
 	bool digits; /* patterns begin at digits */
