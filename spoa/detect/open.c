@@ -175,10 +175,12 @@ open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 
 	if (r->nanywhere)
 		return false;
-	for (size_t from = at; from < *open; from += BLOCK) {
+	/* What is shown in the word under way may begin before it. */
+	for (size_t from = at; from < t.n; from += BLOCK) {
 		starts_at(f, t.p + from, t.n - from, &v);
-		uint64_t any = v.literal | v.byte | (r->open.digits ? v.digit : 0);
-		if (any & bits_below(*open - from))
+		if (v.byte | (r->open.digits ? v.digit : 0))
+			return false;
+		if (from < *open && v.literal & bits_below(*open - from))
 			return false;
 	}
 	size_t begun = begun_before(r, s, t, opt);

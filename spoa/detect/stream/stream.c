@@ -24,7 +24,7 @@ enum {
 	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
 	TOKEN_MIN = 16,		    /* of a piece of a key that is no word */
 	MARKER_MAX = 64,	    /* -----END … PRIVATE KEY----- */
-	AGAIN = 8, /* a part of what is held: as much comes before the next look */
+	AGAIN = 6, /* a part of what is held: as much comes before the next look */
 	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
 	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
 };
@@ -253,6 +253,29 @@ candidates_open(
 	return open;
 }
 
+/* Back to where an armour begins that has not ended, and the run or wrapped blob around. */
+static size_t
+runs_open(const struct detect_stream *s, size_t open)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t armour = stream_open_armour(t, s->done);
+	struct token_run run = stream_run_around(t, open);
+
+	if (run.start < open && run.end + RIGHT > s->n && (run.end > open || run.width))
+		open = run.start;
+	return armour < open ? armour : open;
+}
+
+/* Whether a candidate is in what is decided: otherwise no finding is. */
+static bool
+any_candidate(const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
+{
+	for (size_t i = 0; i < scratch->n; i++)
+		if (scratch->v[i].start < open && scratch->v[i].end > s->done)
+			return true;
+	return false;
+}
+
 /* What of the text begins at *open or after it may go on. *found: something before it may be
  * a finding. */
 static int
@@ -273,7 +296,6 @@ look_for_open(
 	if (words.plain && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
 		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
 		return 0;
-	*found = true;
 	scratch->known = &known;
 	int err = open_scan(s->asked, scratch, t, &opt, &from);
 	scratch->known = NULL;
@@ -281,21 +303,15 @@ look_for_open(
 		return err;
 	s->evasion |= scratch->evasion;
 	*open = candidates_open(s, scratch, from < *open ? from : *open);
+	*open = candidates_open(s, scratch, runs_open(s, *open));
+	*found = any_candidate(s, scratch, *open);
 	return 0;
 }
 
-/* What of it is decided, after a scan of all of it. */
+/* What is decided: of a finding all or nothing. */
 static size_t
 limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
 {
-	struct span t = span_of(s->buf, s->n);
-	size_t armour = stream_open_armour(t, s->done);
-	struct token_run run = stream_run_around(t, limit);
-
-	if (run.start < limit && run.end + RIGHT > s->n && (run.end > limit || run.width))
-		limit = run.start;
-	if (armour < limit)
-		limit = armour;
 	for (size_t i = f->n; i > 0; i--)
 		if (f->v[i - 1].start < limit && f->v[i - 1].end > limit)
 			limit = f->v[i - 1].start;
@@ -432,13 +448,13 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	struct findings f = { 0 };
 	struct arena a;
 	size_t was = s->base + s->done, open = s->n, known = s->known.n;
-	bool full = s->n - s->done >= CAP_STREAM_HELD, scan = last;
-	int err = last ? 0 : look_for_open(s, scratch, &open, &scan);
+	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
+	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
 
 	arena_init(&a, 0, true);
-	if (!err && (scan && (open > s->done || full)))
+	if (!err && (found || (full && open <= s->done)))
 		err = scan_held(s, scratch, &a, last, &f);
-	if (!err && scan && !last) {
+	if (!err && !last) {
 		open = limit_of(s, &f, open);
 		forget_after(&s->known, known, open);
 	}

@@ -99,6 +99,22 @@ struct armour {
 	size_t least; /* bytes of it that are inside whatever they are: it may be in one line */
 };
 
+/* Whether the last line, whose beginning is before `rest`, is over. */
+static bool
+is_closed(struct span rest, const struct armour *k)
+{
+	enum { LINE = 64 };
+	size_t i = 0;
+
+	if (k->ends.p[0] == '-')
+		return rest.n > LINE || memmem(rest.p, rest.n, k->ends.p, k->ends.n);
+	while (i < rest.n && is_space(rest.p[i]))
+		i++;
+	while (i < rest.n && stream_is_run(rest.p[i]))
+		i++;
+	return i < rest.n;
+}
+
 /* The first of the last few beginnings after the last end whose inside goes on to the
  * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
 static size_t
@@ -108,8 +124,12 @@ open_of_kind(struct span t, size_t from, const struct armour *k)
 	const char *at = t.p + from, *end = t.p + t.n, *begins[FEW] = { NULL };
 	size_t n = 0;
 
-	for (const char *x = at; (x = memmem(x, (size_t)(end - x), k->close.p, k->close.n));)
-		at = x += k->close.n;
+	for (const char *x = at; (x = memmem(x, (size_t)(end - x), k->close.p, k->close.n));) {
+		x += k->close.n;
+		if (!is_closed(span_of(x, (size_t)(end - x)), k))
+			break;
+		at = x;
+	}
 	for (; (at = memmem(at, (size_t)(end - at), k->begins.p, k->begins.n)); n++) {
 		begins[n % FEW] = at;
 		at += k->begins.n;
@@ -144,8 +164,8 @@ size_t
 stream_open_armour(struct span t, size_t from)
 {
 	static const struct armour kinds[] = {
-		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END "), 0 },
-		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END "), 0 },
+		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END "), 96 },
+		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END "), 96 },
 		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:"),
 			512 },
 	};
