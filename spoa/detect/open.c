@@ -62,7 +62,7 @@ all_begins(struct detect_rules *r, each_begin *each)
 				if (n > 1)
 					each(&r->open,
 						(struct literal_begin){ l, (uint16_t)n });
-				else if (!r->patterns[l->pattern].group)
+				else if (l->text.p[0] != ' ' || !r->patterns[l->pattern].group)
 					set_add(r->open.alone, (unsigned char)l->text.p[0]);
 }
 
@@ -156,9 +156,10 @@ begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span
 
 int
 open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t,
-	const struct detect_options *opt, size_t *from)
+	const struct detect_options *opt, size_t at, size_t *from)
 {
-	s->open = (struct scan_open){ .of = t.p, .from = t.n };
+	/* The blank that a literal begins with may have gone. */
+	s->open = (struct scan_open){ .of = t.p, .least = at ? at - 1 : 0, .from = t.n };
 	int err = scan_candidates(r, s, t, opt);
 	s->open.of = NULL;
 	size_t begun = err || t.n == 0 ? t.n : begun_before(r, s, t, opt);

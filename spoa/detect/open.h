@@ -10,10 +10,10 @@
 bool open_separates(char c);
 
 /* Scans `text`, which goes on, for whatever may be or become a candidate of the rules `r`;
- * opt->used is not looked at. The candidates are left in the scratch. *from: where the first
- * match begins that the end cuts off; text.n: none is. 0 or negative. */
+ * opt->used is not looked at. The candidates are left in the scratch. *from: where, at `at` or
+ * after, the first match begins that the end cuts off; text.n: none is. 0 or negative. */
 int open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
-	const struct detect_options *opt, size_t *from);
+	const struct detect_options *opt, size_t at, size_t *from);
 
 /* Early reject: whether no pattern begins at `at` or after, up to *open, which is moved back
  * to where one could with what comes. For plain words in small letters, of which no other

@@ -304,7 +304,8 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	 * in "9(214" a look-behind refuses "(" but not "2". */
 	for (;; start++) {
 		bool possible = may_begin(w, p, start);
-		if (possible && w->more && may_go_on(w, p, start)) {
+		if (possible && w->more && (start >= w->s->open.least || w->keyed) &&
+			may_go_on(w, p, start)) {
 			note_open(w, start);
 			return;
 		}

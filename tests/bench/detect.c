@@ -251,6 +251,67 @@ table(struct bench *b, const struct text_kind *v, size_t n, const size_t *kb, si
 	return worst;
 }
 
+/* ---- a model's answer ---- */
+
+enum { EVENT_BYTES = 5, STREAM_BYTES = 64 << 10 };
+
+static int
+by_size(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A text by events of a token: what an event costs, and how much is held after each. */
+static void
+stream_row(struct bench *b, const char *name, struct span text)
+{
+	size_t events = (text.n + EVENT_BYTES - 1) / EVENT_BYTES, n = 0, sum = 0;
+	size_t *held = calloc(events + 1, sizeof(*held));
+	double best = 0;
+
+	if (!held)
+		abort();
+	for (int run = 0; run < RUNS_MIN; run++) {
+		struct detect_stream *s = detect_stream_new(b->rules, NULL);
+		double t = cpu_us();
+		if (!s)
+			abort();
+		n = sum = 0;
+		for (size_t at = 0; at < text.n; at += EVENT_BYTES) {
+			detect_stream_feed(s, b->scratch, span_cut(text, at, at + EVENT_BYTES),
+				count_piece, b);
+			sum += held[n++] = detect_stream_held(s);
+		}
+		detect_stream_finish(s, b->scratch, count_piece, b);
+		t = cpu_us() - t;
+		best = run && best < t ? best : t;
+		detect_stream_free(&s);
+	}
+	qsort(held, n, sizeof(*held), by_size);
+	printf("%-24.24s %8.2f %8.1f %8zu %8zu %8zu\n", name, best / (double)n,
+		(double)sum / (double)n, held[n / 2], held[n - n / 100 - 1], held[n - 1]);
+	free(held);
+}
+
+static void
+stream_table(struct bench *b)
+{
+	char *p = malloc(STREAM_BYTES);
+
+	if (!p)
+		abort();
+	printf("\nstreams, %d bytes an event: microseconds an event, and bytes held after it\n"
+	       "%-24s %8s %8s %8s %8s %8s\n",
+		EVENT_BYTES, "text", "us", "mean", "median", "p99", "most");
+	for (size_t i = 0; i < text_kinds_count; i++) {
+		text_kinds[i].fill(&text_kinds[i], p, STREAM_BYTES);
+		stream_row(b, text_kinds[i].name, span_of(p, STREAM_BYTES));
+	}
+	free(p);
+}
+
 /* ---- the search for the worst text ---- */
 
 enum { SEARCH_BYTES = 8 << 10, UNIT_MAX = 96, KEPT = 12 };
@@ -557,6 +618,7 @@ main(int argc, char **argv)
 	} else {
 		printf("\nMicroseconds a KB, best of up to %d runs\n", RUNS_MAX);
 		table(&b, text_kinds, text_kinds_count, sizes, 3, SIZE_MAX);
+		stream_table(&b);
 		printf("\nTexts made to be slow\n");
 		double worst = table(&b, text_hostile, text_hostile_count, hostile_sizes, 2,
 			NAIVE_HOSTILE_BYTES);

@@ -154,6 +154,26 @@ scripts(const struct text_kind *k, char *to, size_t n)
 		put(&w, PICK(&w, foreign));
 }
 
+static const char *const german_lines[] = {
+	"Die Besprechung am Montag hat gezeigt, dass die meisten Fragen noch offen sind. ",
+	"Im zweiten Teil des Kapitels geht es um die Geschichte der Stadt und ihrer Häfen. ",
+	"Für die nächste Woche ist geplant, die Ergebnisse zusammenzufassen und zu prüfen. ",
+	"Wer den Garten im Frühling pflegt, hat im Sommer weniger zu tun, sagt der Nachbar. ",
+	"Das Verfahren dauert länger als erwartet, weil einige Unterlagen gefehlt haben. ",
+	"Nach dem Umbau der Bibliothek stehen den Besuchern mehr Plätze zur Verfügung. ",
+	"Ob der Vorschlag angenommen wird, entscheidet der Ausschuss in seiner Sitzung.\n\n"
+};
+
+static void
+german(const struct text_kind *k, char *to, size_t n)
+{
+	struct writer w = { to, 0, n, 67 };
+
+	(void)k;
+	while (!full(&w))
+		put(&w, PICK(&w, german_lines));
+}
+
 /* ---- numbers ---- */
 
 static void
@@ -218,6 +238,58 @@ csv(const struct text_kind *k, char *to, size_t n)
 		put_digits(&w, 1);
 		put_c(&w, ',');
 		put(&w, PICK(&w, states));
+		put_c(&w, '\n');
+	}
+}
+
+/* As arguments of a tool call. */
+static void
+json(const struct text_kind *k, char *to, size_t n)
+{
+	static const char *const units[] = { "celsius", "kelvin", "percent", "metres" };
+	static const char *const notes[] = { "the second delivery of the week",
+		"nothing to report", "see the minutes of the last meeting", "check again" };
+	struct writer w = { to, 0, n, 71 };
+
+	(void)k;
+	while (!full(&w)) {
+		put(&w, "{\"query\": \"");
+		put(&w, PICK(&w, objects));
+		put(&w, "\", \"limit\": ");
+		put_n(&w, below(&w, 50));
+		put(&w, ", \"unit\": \"");
+		put(&w, PICK(&w, units));
+		put(&w, "\", \"strict\": true, \"items\": [{\"id\": ");
+		put_n(&w, below(&w, 5000));
+		put(&w, ", \"note\": \"");
+		put(&w, PICK(&w, notes));
+		put(&w, "\"}]}\n");
+	}
+}
+
+/* An answer with the data that are looked for. */
+static void
+records(const struct text_kind *k, char *to, size_t n)
+{
+	static const char *const people[] = { "Anna Keller", "John Whitfield", "Marta Nowak",
+		"Peter Lindqvist", "Sofia Romano" };
+	struct writer w = { to, 0, n, 73 };
+
+	(void)k;
+	while (!full(&w)) {
+		put(&w, "I found the customer ");
+		put(&w, PICK(&w, people));
+		put(&w, " in the list. The address is a");
+		put_digits(&w, 3);
+		put(&w, "@mail.example.org, the phone number is +44 20 7946 0");
+		put_digits(&w, 3);
+		put(&w, ", and the order was paid with 4716 3791 4202 1968. ");
+		put(&w, PICK(&w, subjects));
+		put_c(&w, ' ');
+		put(&w, PICK(&w, verbs));
+		put_c(&w, ' ');
+		put(&w, PICK(&w, objects));
+		put(&w, PICK(&w, closings));
 		put_c(&w, '\n');
 	}
 }
@@ -319,6 +391,9 @@ const struct text_kind text_kinds[] = {
 	{ "CSV", csv, "" },
 	{ "e-mail", mail, "" },
 	{ "other scripts", scripts, "" },
+	{ "German", german, "" },
+	{ "JSON", json, "" },
+	{ "personal data", records, "" },
 };
 const size_t text_kinds_count = sizeof(text_kinds) / sizeof(text_kinds[0]);
 

@@ -38,6 +38,7 @@ struct detect_scratch {
 	struct context_state near_by; /* of the same */
 	struct scan_open {
 		const char *of; /* the text that goes on after its end; NULL: none does */
+		size_t least;	/* what begins before was asked before */
 		size_t from;	/* where the first match begins that more of it could make */
 	} open;			/* for who scans a text that comes in pieces */
 	/* Where digits and bytes of the text that is swept are looked at, ascending; none: all

@@ -297,7 +297,7 @@ look_for_open(
 		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
 		return 0;
 	scratch->known = &known;
-	int err = open_scan(s->asked, scratch, t, &opt, &from);
+	int err = open_scan(s->asked, scratch, t, &opt, s->done, &from);
 	scratch->known = NULL;
 	if (err)
 		return err;
