@@ -227,9 +227,9 @@ enter(void)
 static void
 leave(void)
 {
-	say("\033[?25h\033[?1049l");
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &was);
+	say("\033[?25h\033[?1049l");
 }
 
 static void
