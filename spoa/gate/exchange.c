@@ -397,17 +397,6 @@ provider_error(const struct request *r)
 	       !guard_report(g)->events;
 }
 
-static void
-count_answer(const struct request *r)
-{
-	const struct guard *g = r->x->guard;
-
-	if (!g)
-		return;
-	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, guard_report(g)->redactions);
-	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, guard_report(g)->restorations);
-}
-
 /* Design rule 8: released where nothing was used, settled at what was, and at
  * the reservation where that is unknown. */
 static void
@@ -473,7 +462,8 @@ finish_now(struct request *r)
 	struct exchange *x = r->x;
 
 	r->run.life = LIFE_ENDED;
-	count_answer(r);
+	if (x->guard)
+		gate_count_answer(r, guard_report(x->guard));
 	settle(r, &x->result);
 	if (r->out.decision.kind == D_DENY && x->result.end == END_DENIED &&
 		!r->run.withdrawn) {

@@ -1,6 +1,7 @@
 /* The gate's engine: runs requests through the steps, parks those that wait,
  * gives up at the deadline, and ends them when nothing holds them any more. */
 #include "gate/gate_private.h"
+#include "guard/guard.h"
 
 #include <stdlib.h>
 
@@ -186,6 +187,22 @@ count_series(struct request *r, enum series_value v, uint64_t n)
 
 	if ((!series_count(&r->gate->tally.series, label, v, n) || !room) && v < SERIES_INPUT)
 		metric_inc(r->gate->metrics, M_LABELS_OVER);
+}
+
+void
+gate_count_answer(struct request *r, const struct guard_report *a)
+{
+	uint64_t now_us = clock_mono_us();
+
+	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, a->redactions);
+	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, a->restorations);
+	if (!a->first_text_us)
+		return;
+	count_series(r, a->streamed ? SERIES_STREAMED : SERIES_WHOLE, 1);
+	if (!a->streamed || a->first_text_us < r->begun_us)
+		return;
+	count_series(r, SERIES_WAIT_US, a->first_text_us - r->begun_us);
+	count_series(r, SERIES_TEXT_US, now_us - a->first_text_us);
 }
 
 void

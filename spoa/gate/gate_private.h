@@ -45,6 +45,8 @@ struct gate {
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
 /* Tokens that the provider reported, by route, provider and model. */
+struct guard_report;
+void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
 /* The time of the stages counts from now: the relay brought the body. */
 void gate_stages_begin(struct request *r);

@@ -18,7 +18,11 @@
   X(SERIES_DENY,      "route_decisions_total",  "decision=\"deny\"",     "") \
   X(SERIES_OBSERVED,  "route_decisions_total",  "decision=\"observed\"", "") \
   X(SERIES_INPUT,     "route_tokens_total",     "type=\"input\"",        "tokens reported by providers, by route, provider and model") \
-  X(SERIES_OUTPUT,    "route_tokens_total",     "type=\"output\"",       "")
+  X(SERIES_OUTPUT,    "route_tokens_total",     "type=\"output\"",       "") \
+  X(SERIES_WHOLE,     "route_answers_total",    "kind=\"whole\"",        "answers with text that were read, by route, provider and model") \
+  X(SERIES_STREAMED,  "route_answers_total",    "kind=\"streamed\"",     "") \
+  X(SERIES_WAIT_US,   "route_stream_microseconds_total", "part=\"wait\"", "time of streams from the request to the first text, and from there to the end") \
+  X(SERIES_TEXT_US,   "route_stream_microseconds_total", "part=\"text\"", "")
 /* clang-format on */
 
 enum series_value {
