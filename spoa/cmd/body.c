@@ -62,6 +62,9 @@ run(const struct endpoint *e, struct span path, struct span type, struct span ra
 	}
 	for (size_t i = 0; i < body.unread.nmedia; i++)
 		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i]));
+	for (size_t i = 0; i < body.nrefs; i++)
+		cmd_fail("body", "refers to what is not in it: %s, %zu", body.refs[i].kind,
+			body.refs[i].n);
 	if (body.unread.sealed)
 		cmd_fail("body", "sealed by the provider: %zu texts, %zu bytes",
 			body.unread.sealed, body.unread.sealed_bytes);

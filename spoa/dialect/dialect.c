@@ -150,8 +150,13 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 	const struct endpoint_row *best = NULL;
 	unsigned most = 0;
 
+	char last = path.n ? path.p[path.n - 1] : 0;
+
 	for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
 		struct span base, named;
+		size_t end = strlen(r->path) - 1;
+		if (r->path[end] != last && r->path[end] != '}')
+			continue;
 		unsigned n = path_matches(path, r->path, &base, &named);
 		if (n <= most || (r->method && method.n && !span_is(method, r->method)) ||
 			(whole && !(r->flags & E_ROOT ? base.n == 0 : is_base(d, base))))

@@ -191,6 +191,16 @@ add_param(struct walk *w, struct span name, const struct json_event *ev, struct 
 	return 0;
 }
 
+/* The format has this parameter at another place: the member here means nothing to it. */
+static bool
+is_elsewhere(const struct table *t, struct span name)
+{
+	for (const struct param_row *p = t->params; p && p->path && !t->lenient; p++)
+		if (span_is(name, p->name))
+			return true;
+	return false;
+}
+
 /* What is inside a data URI is not elsewhere. */
 static int
 add_ref(struct walk *w, const char *kind, struct span text)
@@ -279,7 +289,7 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 	note_seal(w, ev, text);
 	if (node && node->param)
 		err = add_param(w, span_str(node->param), ev, text);
-	else if (w->depth == 1 && w->frames[1].object)
+	else if (w->depth == 1 && w->frames[1].object && !is_elsewhere(w->t, w->frames[1].name))
 		err = add_param(w, w->frames[1].name, ev, text);
 	if (!err && node && node->ref && ev->tok == JSON_STRING)
 		err = add_ref(w, node->ref, text);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "dialect/family.h"
 #include "support/guard.h"
 
 /* What a request reads as: first a line of facts, then its values as role path=text, one
@@ -228,6 +228,28 @@ static const struct {
 	{ "/v1/models", "rest" },
 };
 
+/* A row twice, or too many members of an object, stops the program: here, not there. */
+static void
+every_table_has_a_tree(void **state)
+{
+	struct span rest = span_str(dialect_names());
+
+	(void)state;
+	while (rest.p) {
+		const struct dialect *d = dialect_find(span_trim(span_next(&rest, ','), " "));
+		assert_non_null(d);
+		assert_non_null(table_tree(dialect_table(d)));
+		assert_true(!d->other || table_tree(d->other));
+		for (const struct endpoint_row *r = d->endpoints; r && r->path; r++) {
+			assert_true(r->path[0] == '/' && r->name);
+			assert_true(!r->table || table_tree(r->table));
+			struct endpoint e = dialect_endpoint(
+				d, span_str(r->method ? r->method : "PUT"), span_str(r->path));
+			assert_non_null(e.name);
+		}
+	}
+}
+
 static void
 some_paths_tell_their_family(void **state)
 {
@@ -422,6 +444,9 @@ parameters_of_every_format_have_one_name(void **state)
 		{ "ollama", "/api/chat", "{\"options\":{\"seed\":4,\"num_predict\":-1}}",
 			"seed=4 max_tokens=-1 stream=true " },
 		{ "ollama", "/api/chat", "{\"stream\":false}", "stream=false " },
+		{ "ollama", "/api/chat",
+			"{\"stream\":false,\"temperature\":0,\"options\":{\"temperature\":2}}",
+			"stream=false temperature=2 " },
 	};
 
 	(void)state;
@@ -455,6 +480,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_endpoint_reads_its_body),
 		cmocka_unit_test(a_path_is_an_endpoint_of_its_family),
+		cmocka_unit_test(every_table_has_a_tree),
 		cmocka_unit_test(some_paths_tell_their_family),
 		cmocka_unit_test(separators_are_escaped_in_a_models_segment_only),
 		cmocka_unit_test(another_model_is_put_into_the_path),
