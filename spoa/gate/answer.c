@@ -8,8 +8,8 @@ struct filling {
 	int err;
 };
 
-/* What does not fit is not put back. Nor is the caller's own key: whoever can make the model call
- * a tool would have it. */
+/* What does not fit is not put back. Nor is the caller's own key: whoever can make the model
+ * call a tool would have it. */
 static void
 put_in_vault(void *arg, struct span placeholder, struct span value)
 {
@@ -91,6 +91,36 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 	return 0;
 }
 
+/* As if the request named it, and nothing else were asked for. */
+static bool
+may_use(void *arg, struct span model, struct arena *a)
+{
+	struct request *r = arg;
+	struct policy_facts f;
+	struct policy_verdict v;
+
+	request_facts(r, &f);
+	f.model = model;
+	f.body = NULL;
+	f.whole = true;
+	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.effect != RULE_DENY;
+}
+
+bool
+request_lists_models(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	const char *name = r->found.endpoint.name;
+
+	if (!name || strcmp(name, "models") || r->found.endpoint.model_end ||
+		!span_is(r->in.head.method, "GET"))
+		return false;
+	for (size_t i = 0; i < p->nrules; i++)
+		if (p->rules[i].when && cel_reads(p->rules[i].when, V_MODEL_NAME))
+			return true;
+	return false;
+}
+
 int
 gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
@@ -100,6 +130,10 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	if (x->lists_models) {
+		plan.may_use = may_use;
+		plan.may_use_arg = x->r;
+	}
 	guard_drop(&x->guard);
 	x->guard = guard_new(&plan, h);
 	*out = x->guard;

@@ -19,10 +19,12 @@ let_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
-	if (r->out.decision.kind == D_DEFER) {
+	/* So does one that lists models: the rules are asked about each. */
+	if (r->out.decision.kind == D_DEFER || x->lists_models) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;
-		return exchange_head(r, &r->arena, &x->plan.head);
+		int wrong = exchange_head(r, &r->arena, &x->plan.head);
+		return wrong || !x->lists_models ? wrong : exchange_expect(r, x, &r->arena);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = exchange_head(r, &own, &x->plan.head);
@@ -73,6 +75,8 @@ exchange_open(struct request *r)
 	x->plan.reads_answer =
 		(r->found.route->response & (RESP_METER | RESP_INSPECT | RESP_RESTORE)) != 0;
 	x->hide_usage = r->out.ask_usage;
+	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
+	x->plan.reads_answer |= x->lists_models;
 	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY)

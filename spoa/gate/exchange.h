@@ -20,6 +20,7 @@ struct exchange {
 	struct answer_request asked;
 	struct vault *vault;
 	bool hide_usage;
+	bool lists_models; /* of which the caller sees those that the rules permit */
 	struct guard *guard;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	uint64_t seen_bytes;

@@ -262,6 +262,8 @@ read_whole(struct guard *g, struct buf *out)
 {
 	if (g->coding[0] && g->body.n && decode(g))
 		return g->failed;
+	if (guard_filter_list(g))
+		return g->failed;
 	struct span raw = buf_view(&g->body);
 	if (!raw.n)
 		return guard_judge(g, ANSWER_WHOLE);

@@ -32,6 +32,9 @@ struct guard_plan {
 	bool scores;		       /* a rule reads the injection score */
 	enum outcome unread;	       /* on_failure.classifier */
 	const unsigned char *hash_key; /* STYLE_KEY_BYTES; NULL: none */
+	/* The answer lists models: only those are shown of which it says yes; NULL: it does not. */
+	bool (*may_use)(void *arg, struct span model, struct arena *a);
+	void *may_use_arg;
 	const struct vault *vault;     /* what is put back; NULL: nothing */
 };
 

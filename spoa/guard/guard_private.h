@@ -94,8 +94,10 @@ guard_inspects(const struct guard *g)
 static inline bool
 guard_reads(const struct guard *g)
 {
-	return g->plan.inspects || g->plan.vault;
+	return g->plan.inspects || g->plan.vault || g->plan.may_use;
 }
+/* guard_list.c: takes out of a list of models what the caller may not use. */
+enum guard_result guard_filter_list(struct guard *g);
 /* Ends it: nothing more goes out. Returns `result`. */
 enum guard_result guard_fail(struct guard *g, enum guard_result result, const char *why);
 /* So many bytes go out unread: what the policy says of that. */

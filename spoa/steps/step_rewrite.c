@@ -256,7 +256,7 @@ must_relay(struct request *r)
 	       r->found.route->response || r->found.verdict.changes.nrules ||
 	       r->snap->policy->unusual_credential || request_target(r)->relay ||
 	       credential_query(r->in.head.query) || head_carries_credential(r) ||
-	       r->in.body_state == BODY_STATE_PARTIAL;
+	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r);
 }
 
 /* Once the body is rewritten: model and tokens are those that are sent. */

@@ -100,5 +100,18 @@ req GET /v1/responses/resp_1 -H "$auth"
 is "a stored answer" "$status" 200
 req GET /api/tags -H "$auth"
 is "a path of nobody" "$status" 404
+
+control '{"status":200,"content_type":"application/json","body":"{\"object\":\"list\",\"data\":[{\"id\":\"denied\"}, {\"id\":\"gpt\",\"owned_by\":\"x\"} ,{\"id\":\"denied\"},{\"id\":\"b\"},{\"id\":\"denied\"}]}"}'
+req GET /v1/models -H "$auth"
+is "a list of models holds what the caller may use" "$status $body" \
+	'200 {"object":"list","data":[{"id":"gpt","owned_by":"x"},{"id":"b"}]}'
+control '{"status":200,"content_type":"application/json","body":"{\"models\":[{\"name\":\"models/denied\"},{\"name\":\"models/g\"}],\"nextPageToken\":\"x\"}"}'
+req GET /v1beta/models -H "$auth"
+is "gemini's too" "$status $body" '200 {"models":[{"name":"models/g"}],"nextPageToken":"x"}'
+req GET /v1/models/denied -H "$auth"
+is "one alone" "$status" 403
+control '{"status":200,"content_type":"application/json","body":"{\"data\":[{"}'
+req GET /v1/models -H "$auth"
+is "a list that is none is not passed on" "$status" 503
 check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed
