@@ -23,6 +23,7 @@ const struct rule judge_rules[] = {
 	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
 	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes txn.tollgate.*" },
 	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
+	{ "cached-answers",       ERROR,  GATES, rule_cached_answers,      "no cache answers what passes the gate" },
 	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
 	{ "sockets",              ERROR,  ONCE,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
 	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },

@@ -72,6 +72,7 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 {
 	const struct haproxy_line *credential = credential_of(s);
 	struct guarded g = guard_of(j, s);
+	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
 	struct span guard = shipped_piece(PIECE_GUARD);
 	char paste[4096];
 
@@ -84,6 +85,12 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 			"that "
 			"reaches it gets the provider's answer (it is no provider? say `# "
 			"tollgate: no guard` on this line)",
+			SPAN_ARG(s->name), credential->line);
+	else if (!mode || !span_is(haproxy_word(mode, 1), "http"))
+		found(j, mode ? mode : s->head, "mode http",
+			"%.*s holds a credential (line %u) and does not speak HTTP: its guard "
+			"is never asked (it is no provider? say `# tollgate: no guard` on the "
+			"backend's line)",
 			SPAN_ARG(s->name), credential->line);
 	else if (g.before)
 		found(j, g.before, paste,

@@ -196,6 +196,24 @@ rule_ends_before(struct judge *j)
 				last->line);
 }
 
+/* A hit is answered before any use_backend is looked at: the decision and the guard are not
+ * asked. */
+void
+rule_cached_answers(struct judge *j)
+{
+	struct haproxy_walk w = haproxy_walk(j->gate);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w)))
+		if (!l->negated && span_is(l->word[0], "http-request") &&
+			span_is(haproxy_word(l, 1), "cache-use") &&
+			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
+			found(j, l, "if !tollgate !tollgate-inner",
+				"what this cache holds of a provider is answered to whoever "
+				"asks for it, also where the policy denies it: add the "
+				"condition (to each part of an `or`), or take the rule out");
+}
+
 /* Rules whose effect the policy does not see where they come after the stanza. */
 static const char *const shaping[] = { "replace-path", "replace-pathq", "replace-uri",
 	"set-path", "set-pathq", "set-query", "set-uri", "set-method", "normalize-uri" };

@@ -92,6 +92,7 @@ void rule_answer_lines(struct judge *j);
 void rule_own_rules_twice(struct judge *j);
 void rule_own_variables(struct judge *j);
 void rule_ends_before(struct judge *j);
+void rule_cached_answers(struct judge *j);
 void rule_changed_after(struct judge *j);
 void rule_own_origins(struct judge *j);
 void rule_inner_lines(struct judge *j);

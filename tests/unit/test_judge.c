@@ -295,6 +295,18 @@ static const struct row {
 		"    http-request allow if { src 10.0.0.0/8 }\n    http-request set-uri "
 		"%[pathq]",
 		"allow if", "if !tollgate", NULL, false },
+	{ "credential-unguarded", "a guard that no rule of TCP asks", "backend anthropic\n",
+		"backend anthropic\n\tmode tcp # here\n", "mode tcp # here", "mode http", NULL,
+		false },
+	{ "cached-answers", "of all that the frontend serves", SPOE,
+		"filter cache site\n    http-request cache-use site\n    " SPOE, "cache-use site",
+		"if !tollgate", NULL, false },
+	{ "cached-answers", "of what the relay asks for", SPOE,
+		"filter cache site\n    http-request cache-use site if !tollgate\n    " SPOE,
+		"cache-use site", "if !tollgate", NULL, false },
+	{ "cached-answers", "for all frontends", "\tlog global\n",
+		"\tlog global\n\thttp-request cache-use site\n", "cache-use site",
+		"if !tollgate", NULL, false },
 	{ "own-origins", "by an ACL that fits no response", "    use_backend tollgate-relay",
 		"    http-after-response set-header access-control-allow-origin * if "
 		"!tollgate\n"
@@ -452,6 +464,8 @@ static const struct {
 		NULL },
 	{ "changed-after", "before the question", SPOE,
 		"http-request set-path /v1/other\n    " SPOE, NULL },
+	{ "cached-answers", "of other hosts", SPOE,
+		"http-request cache-use site if !tollgate !tollgate-inner\n    " SPOE, NULL },
 	{ "own-origins", "for other hosts", "    use_backend tollgate-relay",
 		"    http-after-response set-header access-control-allow-origin * unless "
 		"{ var(txn.tollgate.via) -m found }\n    use_backend tollgate-relay",
