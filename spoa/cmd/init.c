@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/init.h"
+#include "dialect/dialect.h"
 #include "edge/judge.h"
 #include "edge/shipped.h"
 
@@ -313,13 +314,11 @@ init_run(struct init *in)
 static bool
 read_backend(struct init *in, const char *text)
 {
-	static const char *const dialects[] = { "openai", "anthropic", "rest" };
 	struct span dialect = span_str(text), name = span_next(&dialect, '=');
 
-	if (name.n == 0 || !SPAN_IN(dialect, dialects) ||
-		in->wish.nbackend == LAY_BACKENDS_MAX) {
+	if (name.n == 0 || !dialect_find(dialect) || in->wish.nbackend == LAY_BACKENDS_MAX) {
 		cmd_fail(
-			"init", "--backend %s: NAME=openai, NAME=anthropic or NAME=rest", text);
+			"init", "--backend %s: NAME=DIALECT, one of %s", text, dialect_names());
 		return false;
 	}
 	in->wish.backend[in->wish.nbackend++] =

@@ -7,6 +7,13 @@
 static const struct {
 	const char *holds, *dialect;
 } clues[] = {
+	{ "bedrock", "bedrock" },
+	{ "generativelanguage", "gemini" },
+	{ "gemini", "gemini" },
+	{ "aiplatform", "gemini" },
+	{ "api.cohere.", "cohere" },
+	{ "api.mistral.ai", "mistral" },
+	{ "ollama", "ollama" },
 	{ "anthropic", "anthropic" },
 	{ "claude", "anthropic" },
 	{ "openai", "openai" },

@@ -224,9 +224,16 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 			put_route(route, b, out);
 		text = span_cut(text, end, text.n);
 	}
+	static const char *const ours[] = { "openai", "anthropic", "rest" };
 	for (size_t i = 0; i < l->nbackend; i++)
-		if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
-			!strcmp(l->backend[i].dialect, "rest"))
+		if (speaks(l, l->backend[i].dialect) == &l->backend[i] &&
+			!SPAN_IN(span_str(l->backend[i].dialect), ours))
+			buf_printf(out,
+				"  - {name: %s, match: {api: %s}, response: [meter, record], "
+				"targets: [%s]}\n",
+				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
+		else if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
+			 !strcmp(l->backend[i].dialect, "rest"))
 			buf_printf(out,
 				"  # %s has no route yet:\n"
 				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "

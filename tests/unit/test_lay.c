@@ -211,6 +211,30 @@ what_is_laid_is_what_check_wants_and_twice_is_once(void **state)
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg.before-tollgate"), SITE PROVIDERS);
 }
 
+/* Providers of other dialects are known by their servers, and have a route for all their paths.
+ */
+static void
+each_dialect_gets_its_route(void **state)
+{
+	(void)state;
+	put_tree(SITE "backend one\n    http-request set-header x-goog-api-key k\n    server a "
+		      "generativelanguage.googleapis.com:443\nbackend two\n    http-request "
+		      "set-header authorization k\n    server a "
+		      "bedrock-runtime.us-east-1.amazonaws.com:443\n",
+		NULL);
+	assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+	const char *policy = whole("etc/tollgate/default.yaml");
+	assert_non_null(
+		strstr(policy, "\n  one: {backend: one, dialect: gemini, external: true}\n"));
+	assert_non_null(strstr(policy,
+		"\n  - {name: two, match: {api: bedrock}, response: [meter, record], targets: "
+		"[two]}\n"));
+	assert_int_equal(
+		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL), 0);
+	assert_int_equal(INIT("--backend", "one=grpc"), 2);
+	assert_non_null(strstr(cmd_err, "one of openai, "));
+}
+
 static void
 a_guard_that_was_forgotten_is_laid(void **state)
 {
@@ -625,6 +649,7 @@ main(void)
 		cmocka_unit_test(nothing_is_written_without_being_asked),
 		cmocka_unit_test(the_difference_is_what_patch_reads),
 		cmocka_unit_test(what_is_laid_is_what_check_wants_and_twice_is_once),
+		cmocka_unit_test(each_dialect_gets_its_route),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
 		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
 		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
