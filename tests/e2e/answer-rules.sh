@@ -1,5 +1,6 @@
 # Rules on answers: what they do to whole answers and to streams, what decide says of the same
 # answers, and what audit explain and policy replay read back from the journal.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/answer-rules.yaml"

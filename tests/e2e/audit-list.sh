@@ -1,5 +1,6 @@
 # tollgate audit list: what is shown of which records, over segments, restarts and several nodes
 # in one folder, and while it is followed.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cat >"$D/config.yaml" <<'Y'

@@ -1,5 +1,6 @@
 # Data from outside in conditions: a file, a hash in the real Redis, a URL; what a decision
 # says where one is away, and that its record holds what was read.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/policy"
 sed -e 's/^name: .*/&\ndata:\n  people: {file: people.yaml, key: identity.person}\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \

@@ -1,6 +1,7 @@
 # What make docker-test does for real is held together here: every metric that the alerts and
 # the dashboard name is one that /metrics has; compose and the Kubernetes example agree; alerts
 # have runbooks.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 stack_up

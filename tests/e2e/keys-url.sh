@@ -1,5 +1,6 @@
 # An issuer's keys at an https URL: fetched at start, a new key by the first token that
 # names it, and an issuer that is away.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "an issuer over https" "node is not installed"; exit 0; }
 idp=$(mktemp -d /tmp/tgidp.XXXXXX)

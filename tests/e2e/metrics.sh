@@ -1,6 +1,7 @@
 # /metrics by route, provider, model and decision, the stages' histograms, and what callers
 # can do to them: names that are no names, more models than there is room for, a reload that
 # renames routes.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"

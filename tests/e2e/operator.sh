@@ -1,5 +1,6 @@
 # The operator's commands on a running daemon: status, reload, audit list, key and decide with
 # what the configuration names.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"

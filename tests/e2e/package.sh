@@ -1,4 +1,5 @@
 # What make deb-test does for real is held together here: version, dependencies, unit.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 version=$(sed -n 's/^VERSION := //p' "$root/Makefile")

@@ -1,5 +1,6 @@
 # External recognisers behind real HAProxy: what a simulated one finds is redacted,
 # whatever way the body takes; its silence is the policy's outcome, in time.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "recognisers" "node is not installed"; exit 0; }
 node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &

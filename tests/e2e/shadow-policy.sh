@@ -1,4 +1,5 @@
 # A second policy beside the one in force: recorded and counted, never obeyed.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/policy"
 cp "$root/tests/support/stack-policy.yaml" "$D/policy/policy.yaml"

@@ -1,6 +1,7 @@
 # Whoever reads the daemon's log stalls while thousands of credentials are refused, a
 # line each: the workers go on, what was dropped is counted and told, and the daemon
 # ends although nobody reads.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)

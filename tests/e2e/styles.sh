@@ -1,5 +1,6 @@
 # What the provider receives in each style: in body, number, query and path, at once
 # and by the relay; hashes that are the same either way; a body of which nothing is left.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 awk '/- \{name: pii, when/ {
 	print "  - {name: cards, redact: {entities: [CREDIT_CARD], with: last4}}"

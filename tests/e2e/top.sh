@@ -1,5 +1,6 @@
 # tollgate top: the last decisions, once as lines, as JSON, and on a terminal; a daemon that
 # is not honest, and one that may not be asked.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 echo 'workers: 2' >"$D/two.yaml"

@@ -1,5 +1,6 @@
 # Two daemons behind one HAProxy: whichever decides, its own relay gets the
 # request (`node`, use-server); one of them may go.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --second
 auth="authorization: Bearer $(token)"
