@@ -169,6 +169,8 @@ static const struct {
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "", &answer_anthropic },
 	{ "gemini", "", &answer_gemini },
+	{ "bedrock", "/invoke", &answer_anthropic },
+	{ "bedrock", "/invoke-with-response-stream", &answer_anthropic },
 	{ "bedrock", "", &answer_bedrock },
 	{ "cohere", "", &answer_cohere },
 	{ "ollama", "", &answer_ollama },

@@ -25,16 +25,6 @@ static const struct seal_row batch_seals[] = { MESSAGES_SEALS(PARAMS "."), { 0 }
 static const struct ref_row refs[] = { MESSAGES_REFS(""), { 0 } };
 static const struct ref_row batch_refs[] = { MESSAGES_REFS(PARAMS "."), { 0 } };
 
-/* Cached input is counted apart from input_tokens; the total is the sum. */
-static const struct usage_row usage[] = {
-	{ "usage.input_tokens",                        USAGE_INPUT },
-	{ "usage.cache_creation_input_tokens",         USAGE_INPUT },
-	{ "usage.cache_read_input_tokens",             USAGE_INPUT },
-	{ "usage.cache_read_input_tokens",             USAGE_CACHED },
-	{ "usage.output_tokens",                       USAGE_OUTPUT },
-	{ 0 },
-};
-
 /* clang-format on */
 
 #define MESSAGES(named, capped)                                                                \
@@ -103,7 +93,7 @@ const struct dialect dialect_anthropic = {
 	.bases = bases,
 	.main = &table_messages,
 	.other = &other,
-	.usage = usage,
+	.usage = usage_anthropic,
 	.types = TYPES_ANTHROPIC,
 	.error = error,
 	.stream_event = "error",

@@ -208,6 +208,7 @@ const struct dialect dialect_bedrock = {
 	.main = &converse,
 	.other = &other,
 	.types = TYPES_BEDROCK,
+	.usage = usage_bedrock,
 	.error = error,
 	.stream = STREAM_FRAMES,
 };

@@ -150,6 +150,7 @@ const struct dialect dialect_cohere = {
 	.bases = bases,
 	.main = &chat,
 	.other = &other,
+	.usage = usage_cohere,
 	.error = error,
 	.stream = STREAM_COHERE,
 };

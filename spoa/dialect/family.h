@@ -25,7 +25,15 @@ struct endpoint_row {
 struct usage_row {
 	const char *path;
 	/* rows of one field add up */
-	enum { USAGE_INPUT, USAGE_OUTPUT, USAGE_CACHED, USAGE_TOTAL, USAGE_FIELDS } field;
+	enum usage_field {
+		USAGE_INPUT,
+		USAGE_OUTPUT,
+		USAGE_CACHED,
+		USAGE_APART, /* input too, unless a total shows that it is in the input */
+		USAGE_TOTAL,
+		USAGE_FIELDS
+	} field;
+	bool instead; /* counts where no row of its field before it does */
 };
 
 /* The column of error.c that names the types of errors. */
@@ -64,6 +72,10 @@ struct dialect {
 	const char
 		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
 };
+
+/* usage_rows.c */
+extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
+	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
 
 extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, dialect_bedrock,
 	dialect_cohere, dialect_mistral, dialect_ollama, dialect_tgi, dialect_rest;

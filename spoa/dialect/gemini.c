@@ -232,5 +232,6 @@ const struct dialect dialect_gemini = {
 	.other = &other,
 	.bare_models = true,
 	.types = TYPES_GOOGLE,
+	.usage = usage_gemini,
 	.error = error,
 };

@@ -219,6 +219,7 @@ const struct dialect dialect_mistral = {
 	.bases = bases,
 	.main = &chat,
 	.other = &other,
+	.usage = usage_openai,
 	.error = error,
 	.stream = STREAM_SSE,
 };

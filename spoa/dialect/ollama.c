@@ -102,6 +102,7 @@ const struct dialect dialect_ollama = {
 	.bases = bases,
 	.main = &chat,
 	.other = &other,
+	.usage = usage_ollama,
 	.error = error,
 	.stream = STREAM_LINES,
 };

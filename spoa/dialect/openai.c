@@ -85,14 +85,6 @@ static const struct ref_row refs[] = {
 
 static const struct seal_row seals[] = { SEALS_OPENAI, { 0 } };
 
-static const struct usage_row usage[] = {
-	{ "usage.prompt_tokens",                       USAGE_INPUT },
-	{ "usage.completion_tokens",                   USAGE_OUTPUT },
-	{ "usage.total_tokens",                        USAGE_TOTAL },
-	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED },
-	{ 0 },
-};
-
 /* clang-format on */
 
 #define CHAT                                                                                   \
@@ -190,7 +182,7 @@ const struct dialect dialect_openai = {
 	.bases = bases,
 	.main = &table_chat,
 	.other = &table_chat_other,
-	.usage = usage,
+	.usage = usage_openai,
 	.asks_usage = true,
 	.error = error_openai,
 };

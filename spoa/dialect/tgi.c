@@ -72,6 +72,7 @@ const struct dialect dialect_tgi = {
 	.main = &generate,
 	.other = &other,
 	.types = TYPES_TGI,
+	.usage = usage_tgi,
 	.error = error,
 	.stream = STREAM_SSE,
 };

@@ -10,10 +10,13 @@
 /* More is a provider's mistake; sums of a few stay far from overflow. */
 #define TOKENS_MAX (INT64_C(1) << 48)
 
+enum { ROWS_MAX = 32 };
+
 struct counts {
 	bool seen[USAGE_FIELDS];
 	int64_t v[USAGE_FIELDS]; /* by usage_row.field */
 	unsigned rows;		 /* that a value was read for */
+	int64_t of_row[ROWS_MAX];
 	bool spoilt;
 };
 
@@ -26,13 +29,17 @@ struct reader {
 	char path[96]; /* of the object being read, with a dot after it */
 };
 
-/* Anthropic's message_start carries the whole message under that name. */
+/* Some events carry the whole answer, or what is new of it, under a name: Anthropic's
+ * message_start, Cohere's message-end, the last one of responses. */
 static struct span
-without_message(struct span path)
+without_holder(struct span path)
 {
-	struct span message = SPAN_LIT("message.");
+	static const char *const holders[] = { "message.", "delta.", "response." };
 
-	return span_starts(path, message) ? span_cut(path, message.n, path.n) : path;
+	for (size_t i = 0; i < COUNT_OF(holders); i++)
+		if (span_starts(path, span_str(holders[i])))
+			return span_cut(path, strlen(holders[i]), path.n);
+	return path;
 }
 
 /* The value at this path, where a row names it. */
@@ -49,8 +56,7 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || r->c->rows & row)
 			r->c->spoilt = true;
 		r->c->rows |= row;
-		r->c->v[u->field] += (int64_t)(v > TOKENS_MAX ? TOKENS_MAX : v);
-		r->c->seen[u->field] = true;
+		r->c->of_row[u - r->rows] = (int64_t)(v > TOKENS_MAX ? TOKENS_MAX : v);
 	}
 }
 
@@ -82,7 +88,7 @@ read_object(struct reader *r, size_t base)
 			r->path[base + key.n] = '.';
 			n += key.n + 1;
 		}
-		struct span path = without_message(span_of(r->path, n));
+		struct span path = without_holder(span_of(r->path, n));
 		int err = 0;
 		enum json_tok tok = json_next(r->j, &ev);
 		if (tok > JSON_ERROR && fits && path.n)
@@ -103,6 +109,23 @@ read_object(struct reader *r, size_t base)
 	return json_error(r->j, NULL, NULL);
 }
 
+static void
+add_up(const struct usage_row *rows, struct counts *c)
+{
+	for (const struct usage_row *u = rows; u->path; u++) {
+		INVARIANT(u - rows < ROWS_MAX);
+		if (!(c->rows & 1u << (u - rows)) || (u->instead && c->seen[u->field]))
+			continue;
+		c->v[u->field] += c->of_row[u - rows];
+		c->seen[u->field] = true;
+	}
+	/* Bedrock's totals say whether what was cached is a part of the input */
+	bool inside = c->seen[USAGE_TOTAL] &&
+		      c->v[USAGE_TOTAL] == c->v[USAGE_INPUT] + c->v[USAGE_OUTPUT];
+	if (!inside)
+		c->v[USAGE_INPUT] += c->v[USAGE_APART];
+}
+
 /* All of the document's counts. 0 or the parser's error. */
 static int
 read_counts(const struct dialect *d, struct span json, struct arena *a, struct counts *c)
@@ -117,6 +140,7 @@ read_counts(const struct dialect *d, struct span json, struct arena *a, struct c
 	enum json_tok tok = json_next(r.j, &ev);
 	if (tok == JSON_OBJECT) {
 		int err = read_object(&r, 0);
+		add_up(d->usage, c);
 		return err || json_next(r.j, &ev) == JSON_END ? err
 							      : json_error(r.j, NULL, NULL);
 	}

@@ -80,6 +80,9 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
 		frames_init(&g->frames, kind, 0);
 		frame_writer_init(&g->writer, kind);
+		g->writer.wrap =
+			kind == FRAMES_EVENTSTREAM &&
+			span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
 	} else if (guard_reads(g)) {
 		g->way = WAY_KEEP;
 		g->unsure_way = is_opaque_type(type) && !encoded;
@@ -130,6 +133,7 @@ guard_drop(struct guard **gp)
 	if (g->way == WAY_STREAM || g->report.streamed)
 		frames_free(&g->frames);
 	buf_free(&g->body);
+	buf_free(&g->unwrapped);
 	arena_reset(&g->judged);
 	arena_reset(&g->work);
 	arena_reset(&g->life);

@@ -77,6 +77,7 @@ struct guard {
 	char coding[16]; /* of the body: gzip, … */
 	struct frames frames;
 	struct frame_writer writer;
+	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
 	LIST_HEAD(, kept_text) kept;

@@ -8,6 +8,13 @@
 
 enum { LIKE_MAX = 64 << 10 };
 
+/* What becomes of an event. */
+struct edited {
+	struct splice *splices;
+	size_t n;
+	bool said, silent; /* it had text; none of it goes now */
+};
+
 static enum guard_result
 no_memory(struct guard *g)
 {
@@ -187,20 +194,50 @@ channel_finish(struct channel *c)
 
 /* ---- events of our own ---- */
 
-static void
-remember_like(struct channel *c, const struct frame *f, const struct answer_document *d)
+static const struct splice *
+splice_at(const struct edited *e, size_t start)
 {
-	const struct answer_text *t = d->texts;
+	for (size_t i = 0; i < e->n; i++)
+		if (e->splices[i].start == start)
+			return &e->splices[i];
+	return NULL;
+}
 
-	if (d->ntexts != 1 || d->ends.any || (d->marked && c->like.n && !c->like_marked))
-		return;
+/* The event for what this channel holds of it: without the texts of channels, which have been
+ * said, and without what was replaced. */
+static enum guard_result
+remember_like(struct channel *c, const struct frame *f, const struct answer_document *d,
+	const struct answer_text *own, const struct edited *e)
+{
+	struct guard *g = c->g;
+	size_t n = 0, at = own->start;
+
+	if (d->ends.any || own->number || (d->marked && c->like.n && !c->like_marked))
+		return g->failed;
+	struct splice *v = arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*v));
+	if (!v)
+		return no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		bool grows = !t->copy && t->kind != KIND_OTHER;
+		if (grows || splice_at(e, t->start))
+			v[n++] = (struct splice){ t->start, t->end,
+				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
+	}
+	for (size_t i = 0; i < d->nwithheld; i++)
+		v[n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
+			SPAN_LIT("null") };
+	for (size_t i = 0; i < n; i++)
+		if (v[i].start < own->start)
+			at += v[i].with.n - (v[i].end - v[i].start);
 	buf_clear(&c->like);
 	buf_clear(&c->like_type);
-	buf_span(&c->like, span_cut(f->data, 0, t->start));
-	buf_span(&c->like, span_cut(f->data, t->end, f->data.n));
+	if (splice_apply(f->data, v, n, &c->like))
+		buf_clear(&c->like);
 	buf_span(&c->like_type, f->type);
-	c->like_at = t->start;
+	c->like_at = at;
 	c->like_marked = d->marked;
+	return g->failed;
 }
 
 /* Usage that only we asked for goes no further. 1: *data is what goes on; 2: nothing does. */
@@ -218,11 +255,16 @@ hide_usage(struct guard *g, struct span *data)
 }
 
 static void
-meter(struct guard *g, const struct frame *f, struct span data)
+meter(struct guard *g, struct span type, struct span data)
 {
-	if (memmem(data.p, data.n, "sage", 4) || memmem(data.p, data.n, "\\u", 2) ||
-		memmem(data.p, data.n, "_count", 6))
-		dialect_event_usage(g->plan.dialect, f->type, data, &g->work, &g->report.usage);
+	static const char *const tells[] = { "sage", "oken", "_count", "\\u" };
+
+	for (size_t i = 0; i < COUNT_OF(tells); i++)
+		if (memmem(data.p, data.n, tells[i], strlen(tells[i]))) {
+			dialect_event_usage(
+				g->plan.dialect, type, data, &g->work, &g->report.usage);
+			return;
+		}
 }
 
 /* An event like the last one of the channel, with what has become of what was held. */
@@ -283,8 +325,8 @@ end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 
 /* What becomes of one of its texts. */
 static enum guard_result
-run_text(struct guard *g, const struct frame *f, const struct answer_document *d,
-	const struct answer_text *t, struct span *now)
+run_text(struct guard *g, const struct answer_document *d, const struct answer_text *t,
+	struct span *now)
 {
 	*now = t->text;
 	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
@@ -308,16 +350,24 @@ run_text(struct guard *g, const struct frame *f, const struct answer_document *d
 	if (!now->p)
 		return no_memory(g);
 	buf_clear(&c->out);
-	if (channel_held(c))
-		remember_like(c, f, d);
 	return g->failed;
 }
 
-struct edited {
-	struct splice *splices;
-	size_t n;
-	bool said, silent; /* it had text; none of it goes now */
-};
+/* Of each channel that this event leaves waiting. */
+static enum guard_result
+remember_likes(struct guard *g, const struct frame *f, const struct answer_document *d,
+	const struct edited *e)
+{
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		struct channel *c = NULL;
+		if (!t->copy && t->kind != KIND_OTHER && t->text.n)
+			c = channel_of(g, t);
+		if (c && channel_held(c) && remember_like(c, f, d, t, e))
+			return g->failed;
+	}
+	return g->failed;
+}
 
 static enum guard_result
 run_texts(struct guard *g, const struct frame *f, const struct answer_document *d,
@@ -330,13 +380,15 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		struct span now;
-		if (run_text(g, f, d, t, &now))
+		if (run_text(g, d, t, &now))
 			return g->failed;
 		e->said |= t->text.n > 0;
 		e->silent &= !now.n;
 		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
 			return no_memory(g);
 	}
+	if (remember_likes(g, f, d, e))
+		return g->failed;
 	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
 		e->splices[e->n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
 			SPAN_LIT("null") };
@@ -420,10 +472,11 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 			frame_pass(&g->writer, f, out);
 		return g->failed;
 	}
-	meter(g, f, f->data);
-	int err = answer_read(g->format, f->type, f->data, &g->work, &d, &why);
+	struct span type = f->wrapped.p ? SPAN_LIT("") : f->type;
+	int err = answer_read(g->format, type, f->data, &g->work, &d, &why);
 	if (err == ERR_NOMEM)
 		return no_memory(g);
+	meter(g, err || type.n ? type : d.type, f->data);
 	if (err && guard_reads(g))
 		return plain_event(g, f, out);
 	if (err)
@@ -447,9 +500,28 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 	return pass_edited(g, f, f->data, &e, out);
 }
 
+/* Bedrock's invoke has the model's own events in its frames, and those have their types. */
 static enum guard_result
-one_frame(struct guard *g, int r, const struct frame *f, struct buf *out)
+unwrap(struct guard *g, struct frame *f)
 {
+	int err;
+
+	if (!g->writer.wrap || !f->has_data || f->exception)
+		return g->failed;
+	buf_clear(&g->unwrapped);
+	err = frame_unwrap(f, &g->unwrapped);
+	if (err == ERR_NOMEM)
+		return no_memory(g);
+	if (err == ERR_SYNTAX && guard_reads(g))
+		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no base64");
+	return g->failed;
+}
+
+static enum guard_result
+one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
+{
+	if (r != FRAME_OVER && unwrap(g, f))
+		return g->failed;
 	if (r == FRAME_OVER) {
 		if (guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;

@@ -41,6 +41,73 @@ static const struct {
 		"creation_input_tokens\":20,\"cache_read_input_tokens\":3,\"output_tokens\":7,"
 		"\"cache_creation\":{\"input_tokens\":999}}}",
 		0, 123, 7, 3 },
+	{ "responses", OPENAI,
+		"{\"object\":\"response\",\"usage\":{\"input_tokens\":9,\"input_tokens_"
+		"details\":{\"cached_tokens\":4},\"output_tokens\":5,\"output_tokens_details\":"
+		"{\"reasoning_tokens\":3},\"total_tokens\":14}}",
+		0, 9, 5, 4 },
+	{ "one count under two names counts once", OPENAI,
+		"{\"usage\":{\"prompt_tokens\":9,\"input_tokens\":9,\"completion_tokens\":5,"
+		"\"output_tokens\":5},\"x_groq\":{\"usage\":{\"prompt_tokens\":9,"
+		"\"completion_tokens\":5}}}",
+		0, 9, 5, 0 },
+	{ "llama.cpp's own", OPENAI,
+		"{\"content\":\"x\",\"stop\":true,\"tokens_evaluated\":7,\"tokens_cached\":11,"
+		"\"tokens_predicted\":4}",
+		0, 7, 4, 0 },
+	{ "Gemini: thoughts are apart, what was cached is inside", "gemini",
+		"{\"usageMetadata\":{\"promptTokenCount\":10,\"cachedContentTokenCount\":6,"
+		"\"candidatesTokenCount\":3,\"thoughtsTokenCount\":20,"
+		"\"toolUsePromptTokenCount\":"
+		"2,\"totalTokenCount\":35,\"promptTokensDetails\":[{\"modality\":\"TEXT\","
+		"\"tokenCount\":10}]}}",
+		0, 12, 23, 6 },
+	{ "Gemini refused the prompt", "gemini",
+		"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{"
+		"\"promptTokenCount\":10,\"totalTokenCount\":10}}",
+		0, 10, 0, 0 },
+	{ "Bedrock, where the total says that what was cached is apart", "bedrock",
+		"{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":45,"
+		"\"cacheReadInputTokens\":20,\"cacheWriteInputTokens\":10}}",
+		0, 40, 5, 20 },
+	{ "Bedrock, where it says that it is inside", "bedrock",
+		"{\"usage\":{\"inputTokens\":40,\"outputTokens\":5,\"totalTokens\":45,"
+		"\"cacheReadInputTokens\":20,\"cacheWriteInputTokens\":10}}",
+		0, 40, 5, 20 },
+	{ "Claude on Bedrock", "bedrock",
+		"{\"type\":\"message\",\"usage\":{\"input_tokens\":1,\"cache_creation_input_"
+		"tokens\":2,\"cache_read_input_tokens\":4,\"output_tokens\":8}}",
+		0, 7, 8, 4 },
+	{ "Llama on Bedrock", "bedrock",
+		"{\"generation\":\"x\",\"prompt_token_count\":3,\"generation_token_count\":4}",
+		0, 3, 4, 0 },
+	{ "Cohere: tokens, not units and not both", "cohere",
+		"{\"usage\":{\"billed_units\":{\"input_tokens\":5,\"output_tokens\":6},"
+		"\"tokens\":"
+		"{\"input_tokens\":71,\"output_tokens\":8},\"cached_tokens\":64}}",
+		0, 71, 8, 64 },
+	{ "Cohere's embeddings", "cohere",
+		"{\"embeddings\":{},\"meta\":{\"billed_units\":{\"input_tokens\":4}}}", 0, 4, 0,
+		0 },
+	{ "Cohere's rerank has no tokens", "cohere",
+		"{\"results\":[],\"meta\":{\"billed_units\":{\"search_units\":1}}}",
+		ERR_NOTFOUND, 0, 0, 0 },
+	{ "Mistral", "mistral",
+		"{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,"
+		"\"prompt_audio_seconds\":null}}",
+		0, 3, 4, 0 },
+	{ "Ollama", "ollama",
+		"{\"message\":{\"content\":\"x\"},\"done\":true,\"prompt_eval_count\":26,"
+		"\"eval_count\":282}",
+		0, 26, 282, 0 },
+	{ "Ollama's embeddings", "ollama", "{\"embeddings\":[[0.1]],\"prompt_eval_count\":8}",
+		0, 8, 0, 0 },
+	{ "TGI", "tgi",
+		"{\"generated_text\":\"x\",\"details\":{\"finish_reason\":\"length\","
+		"\"generated_tokens\":1,\"input_length\":5}}",
+		0, 5, 1, 0 },
+	{ "TGI without details", "tgi", "{\"generated_text\":\"x\",\"details\":null}",
+		ERR_NOTFOUND, 0, 0, 0 },
 	{ "null counts are absent", ANTHROPIC,
 		"{\"usage\":{\"input_tokens\":4,\"cache_read_input_tokens\":null,\"output_"
 		"tokens\":1}}",
@@ -219,6 +286,61 @@ the_usage_of_a_stream_is_read(void **state)
 		"tokens\":20}}",
 		&u);
 	assert_true(u.input_tokens == 50 && u.output_tokens == 20);
+}
+
+static const struct {
+	const char *dialect, *in[3]; /* events */
+	int64_t input, output, cached;
+} usages[] = {
+	{ "openai",
+		{ "{\"type\":\"response.created\",\"response\":{\"usage\":null}}",
+			"{\"type\":\"response.output_text.delta\",\"delta\":\"usage\"}",
+			"{\"type\":\"response.completed\",\"response\":{\"usage\":{"
+			"\"input_tokens\":2,\"input_tokens_details\":{\"cached_tokens\":1},"
+			"\"output_tokens\":4,\"total_tokens\":6}}}" },
+		2, 4, 1 },
+	{ "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":4,\"totalTokenCount\":4}}",
+			"{\"usageMetadata\":{\"promptTokenCount\":4,\"thoughtsTokenCount\":9}}",
+			"{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":2,"
+			"\"thoughtsTokenCount\":9,\"totalTokenCount\":15}}" },
+		4, 11, 0 },
+	{ "bedrock",
+		{ "{\"role\":\"assistant\"}", "{\"stopReason\":\"end_turn\"}",
+			"{\"usage\":{\"inputTokens\":3,\"outputTokens\":2,\"totalTokens\":5},"
+			"\"metrics\":{\"latencyMs\":1}}" },
+		3, 2, 0 },
+	{ "cohere",
+		{ "{\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":"
+		  "\"usage\"}}}}",
+			"{\"type\":\"content-end\"}",
+			"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\","
+			"\"usage\":{\"billed_units\":{\"input_tokens\":1,\"output_tokens\":1},"
+			"\"tokens\":{\"input_tokens\":5,\"output_tokens\":6}}}}" },
+		5, 6, 0 },
+	{ "tgi",
+		{ "{\"token\":{\"text\":\"a\"},\"generated_text\":null,\"details\":null}",
+			"{\"token\":{\"text\":\"b\"},\"generated_text\":null,\"details\":null}",
+			"{\"token\":{\"text\":\"c\"},\"generated_text\":\"abc\",\"details\":{"
+			"\"generated_tokens\":3,\"input_length\":2}}" },
+		2, 3, 0 },
+};
+
+static void
+every_dialect_s_stream_has_its_usage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(usages); i++) {
+		struct usage u = { 0 };
+		for (size_t k = 0; k < COUNT_OF(usages[i].in); k++)
+			event(usages[i].dialect, "", usages[i].in[k], &u);
+		if (!u.known || u.input_tokens != usages[i].input ||
+			u.output_tokens != usages[i].output ||
+			u.cached_tokens != usages[i].cached)
+			fail_msg("%s: %d %ld %ld %ld", usages[i].dialect, u.known,
+				(long)u.input_tokens, (long)u.output_tokens,
+				(long)u.cached_tokens);
+	}
 }
 
 static const struct {
@@ -495,6 +617,7 @@ main(void)
 		cmocka_unit_test(the_usage_of_a_whole_answer_is_read),
 		cmocka_unit_test(one_bad_count_spoils_the_usage),
 		cmocka_unit_test(the_usage_of_a_stream_is_read),
+		cmocka_unit_test(every_dialect_s_stream_has_its_usage),
 		cmocka_unit_test(a_stream_is_asked_for_its_usage),
 		cmocka_unit_test(usage_that_nobody_asked_for_is_hidden),
 		cmocka_unit_test(errors_are_documents_of_the_dialect),

@@ -1,0 +1,91 @@
+/* Where each family's answers count tokens. Rows of one field add up: details that are parts of
+ * a count are no rows, so that nothing is counted twice. */
+#include "dialect/family.h"
+
+/* clang-format off */
+/* Chat completions and those that answer so; responses, images and transcriptions; Groq;
+ * llama.cpp's own. https://platform.openai.com/docs/api-reference */
+const struct usage_row usage_openai[] = {
+	{ "usage.prompt_tokens",                       USAGE_INPUT,  false },
+	{ "usage.input_tokens",                        USAGE_INPUT,  true },
+	{ "x_groq.usage.prompt_tokens",                USAGE_INPUT,  true },
+	{ "tokens_evaluated",                          USAGE_INPUT,  true },
+	{ "usage.completion_tokens",                   USAGE_OUTPUT, false },
+	{ "usage.output_tokens",                       USAGE_OUTPUT, true },
+	{ "x_groq.usage.completion_tokens",            USAGE_OUTPUT, true },
+	{ "tokens_predicted",                          USAGE_OUTPUT, true },
+	{ "usage.total_tokens",                        USAGE_TOTAL,  false },
+	{ "x_groq.usage.total_tokens",                 USAGE_TOTAL,  true },
+	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, false },
+	{ "usage.input_tokens_details.cached_tokens",  USAGE_CACHED, true },
+	{ 0 },
+};
+
+/* What was cached is apart from the input. https://docs.anthropic.com/en/api/messages */
+#define ANTHROPIC(instead) \
+	{ "usage.input_tokens",                        USAGE_INPUT,  instead }, \
+	{ "usage.cache_creation_input_tokens",         USAGE_INPUT,  false }, \
+	{ "usage.cache_read_input_tokens",             USAGE_INPUT,  false }, \
+	{ "usage.cache_read_input_tokens",             USAGE_CACHED, instead }, \
+	{ "usage.output_tokens",                       USAGE_OUTPUT, instead }
+const struct usage_row usage_anthropic[] = { ANTHROPIC(false), { 0 } };
+
+/* What was thought is apart from the candidates; what was cached is a part of the prompt.
+ * https://ai.google.dev/api/generate-content#UsageMetadata */
+const struct usage_row usage_gemini[] = {
+	{ "usageMetadata.promptTokenCount",            USAGE_INPUT,  false },
+	{ "usageMetadata.toolUsePromptTokenCount",     USAGE_INPUT,  false },
+	{ "usageMetadata.candidatesTokenCount",        USAGE_OUTPUT, false },
+	{ "usageMetadata.thoughtsTokenCount",          USAGE_OUTPUT, false },
+	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
+	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
+	{ 0 },
+};
+
+/* Converse, and invoke of Claude, Nova and Llama.
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html */
+const struct usage_row usage_bedrock[] = {
+	{ "usage.inputTokens",                         USAGE_INPUT,  false },
+	{ "usage.cacheReadInputTokens",                USAGE_APART,  false },
+	{ "usage.cacheWriteInputTokens",               USAGE_APART,  false },
+	{ "usage.cacheReadInputTokens",                USAGE_CACHED, false },
+	{ "usage.outputTokens",                        USAGE_OUTPUT, false },
+	{ "usage.totalTokens",                         USAGE_TOTAL,  false },
+	ANTHROPIC(true),
+	{ "prompt_token_count",                        USAGE_INPUT,  true },
+	{ "generation_token_count",                    USAGE_OUTPUT, true },
+	{ "amazon-bedrock-invocationMetrics.inputTokenCount",  USAGE_INPUT,  true },
+	{ "amazon-bedrock-invocationMetrics.outputTokenCount", USAGE_OUTPUT, true },
+	{ 0 },
+};
+
+/* The tokens, or, where those are not said (embed), the units that are billed: then there is
+ * nothing but input. https://docs.cohere.com/reference/chat */
+const struct usage_row usage_cohere[] = {
+	{ "usage.tokens.input_tokens",                 USAGE_INPUT,  false },
+	{ "meta.tokens.input_tokens",                  USAGE_INPUT,  true },
+	{ "meta.billed_units.input_tokens",            USAGE_INPUT,  true },
+	{ "usage.tokens.output_tokens",                USAGE_OUTPUT, false },
+	{ "meta.tokens.output_tokens",                 USAGE_OUTPUT, true },
+	{ "meta.billed_units.output_tokens",           USAGE_OUTPUT, true },
+	{ "meta.billed_units.input_tokens",            USAGE_TOTAL,  false },
+	{ "usage.cached_tokens",                       USAGE_CACHED, false },
+	{ 0 },
+};
+
+/* embed has nothing but input.
+ * https://github.com/ollama/ollama/blob/main/docs/api.md */
+const struct usage_row usage_ollama[] = {
+	{ "prompt_eval_count",                         USAGE_INPUT,  false },
+	{ "prompt_eval_count",                         USAGE_TOTAL,  false },
+	{ "eval_count",                                USAGE_OUTPUT, false },
+	{ 0 },
+};
+
+/* https://huggingface.github.io/text-generation-inference */
+const struct usage_row usage_tgi[] = {
+	{ "details.input_length",                      USAGE_INPUT,  false },
+	{ "details.generated_tokens",                  USAGE_OUTPUT, false },
+	{ 0 },
+};
+/* clang-format on */
