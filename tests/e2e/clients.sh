@@ -4,16 +4,6 @@
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 what="@langchain/openai, @langchain/anthropic, ai, @ai-sdk/openai, @ai-sdk/anthropic"
-npm_packages() { # FOLDER here, NAMES
-	mkdir -p "$build/$1"
-	cp "$here/$1"/package.json "$here/$1"/package-lock.json "$here/$1"/*.mjs "$build/$1/"
-	cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && return 0
-	if ! (cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1); then
-		skip "$2" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
-		return 1
-	fi
-	cp "$build/$1/package-lock.json" "$build/$1/.installed"
-}
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages clients "$what" || exit 0
 stack_up --policy "$here/clients.yaml"

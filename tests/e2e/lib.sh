@@ -36,6 +36,19 @@ is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "wa
 like() { if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
 unlike() { if grep -qE -- "$3" <<<"$2"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
 
+# npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER; 1: skipped, and said so
+npm_packages() {
+	mkdir -p "$build/$1"
+	cp "$here/$1"/package.json "$here/$1"/package-lock.json "$here/$1"/*.mjs "$build/$1/"
+	cp "$here/$1"/wanted.json "$build/$1/" 2>/dev/null
+	cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && return 0
+	if ! (cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1); then
+		skip "$2" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
+		return 1
+	fi
+	cp "$build/$1/package-lock.json" "$build/$1/.installed"
+}
+
 stack_up() {
 	if ! "$root/tests/support/stack" up --dir "$D" ${HAPROXY_BIN:+--haproxy "$HAPROXY_BIN"} "$@"; then
 		not_ok "the stack comes up"

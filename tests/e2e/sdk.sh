@@ -1,15 +1,7 @@
-# The real SDKs, as their users install them, against a running stack.
+# openai and @anthropic-ai/sdk, as their users install them: models, limits, errors, streams.
 . "$(dirname "$0")/lib.sh"
 command -v npm >/dev/null || { skip "openai, @anthropic-ai/sdk" "npm is not installed"; exit 0; }
-mkdir -p "$build/sdk"
-cp "$here"/sdk/package.json "$here"/sdk/package-lock.json "$here"/sdk/sdk.mjs "$build/sdk/"
-if ! cmp -s "$build/sdk/package-lock.json" "$build/sdk/.installed"; then
-	if ! (cd "$build/sdk" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1); then
-		skip "openai, @anthropic-ai/sdk" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
-		exit 0
-	fi
-	cp "$build/sdk/package-lock.json" "$build/sdk/.installed"
-fi
+npm_packages sdk "openai, @anthropic-ai/sdk" || exit 0
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 forget
 EDGE=$EDGE PROVIDER=$PROVIDER TOKEN=$(token) BAD=$(token --bad expired) \

@@ -1,0 +1,121 @@
+// Each SDK of sdks.mjs through the gateway: what the request's redaction took is put back, what
+// the answer's redaction took is gone, whole and in pieces; denials are its own typed errors, and
+// how many requests each makes of them. What the provider used is what the record says.
+import { execFile } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { promisify } from "node:util";
+import { sdks } from "./sdks.mjs";
+
+const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
+// What docs/clients.md says: the error's name, the status that it carries, requests that came.
+const WANTED = JSON.parse(readFileSync(new URL("wanted.json", import.meta.url)));
+const STATUSES = [400, 401, 403, 429, 503];
+const ASKED = "send the key AKIAQ3EGRTZK7VXW2YUB to jane.doe@example.com please";
+const SHOWN = "send the key <AWS_ACCESS_KEY> to jane.doe@example.com please";
+const DENIED = "this much may go, and then comes my number 536-22-1840 here";
+
+function is(name, got, want) {
+	const good = JSON.stringify(got) === JSON.stringify(want);
+	return `${good ? "ok" : "not ok"} - ${name}\n` + (good ? "" : `#   got ${JSON.stringify(got)}, want ${JSON.stringify(want)}\n`);
+}
+const claims = (key) => JSON.parse(Buffer.from(key.split(".")[1], "base64url"));
+function records(key, type) {
+	const mark = `"person":"${claims(key).sub}"`, all = [];
+	for (const f of readdirSync(JOURNAL).sort())
+		for (const line of readFileSync(`${JOURNAL}/${f}`, "latin1").split("\n"))
+			if (line.includes(`"type":"${type}"`) && line.includes(mark)) all.push(JSON.parse(line.replace(/\0/g, "")));
+	return all;
+}
+/* A caller of its own for each SDK and purpose: its records are found by its name. */
+async function key(name, team) {
+	const sub = `${name.replaceAll(" ", "-")}-${team}`;
+	const { stdout } = await promisify(execFile)(TOKEN, ["token", DIR, "--claims", JSON.stringify({ sub, team })]);
+	return stdout.trim();
+}
+const control = (o) => fetch(`${PROVIDER}/_control`, { method: "POST", body: JSON.stringify(o) });
+async function failed(f) {
+	try {
+		return { none: await f() };
+	} catch (e) {
+		return e;
+	}
+}
+// What its user sees: the error's name and the status that it carries.
+function seen(e) {
+	const last = e?.lastError ?? e;
+	return [e.name === "Error" || !e.name ? e.constructor.name : e.name,
+		last?.status ?? last?.statusCode ?? last?.status_code ?? last?.$metadata?.httpStatusCode ?? null];
+}
+
+async function answers(name, make, split) {
+	const c = make(await key(name, "good"), EDGE);
+	const out = [];
+	const row = async (what, f, want) => out.push(is(`${name}: ${what}${split}`, await f().catch((e) => `${e.name}: ${e.message}`), want));
+	const said = (r) => [r.text ?? "", r.args ?? null];
+	for (const how of ["ask", "stream"]) {
+		await row(`${how}: restored and redacted`, async () => said(await c[how]({ model: "echo", text: ASKED })), [SHOWN, null]);
+		if (c.tools !== false)
+			await row(`${how}: a tool's arguments too`, async () => said(await c[how]({ model: "call", text: ASKED, tool: true })), ["", { note: SHOWN }]);
+		if (c.thinks !== false)
+			await row(`${how}: reasoning too`, async () => (await c[how]({ model: "think", text: ASKED })).thinking, SHOWN);
+		if (c.cites)
+			await row(`${how}: citations too`, async () => (await c[how]({ model: "cite", text: ASKED })).cited, SHOWN);
+	}
+	if (c.copies)
+		await row("stream: what is said again is the same", async () => (await c.stream({ model: "think", text: ASKED })).again, { text: SHOWN, thinking: SHOWN, args: null });
+	return out.join("");
+}
+
+// Tokens of the record, against the provider's: words of prompt and answer.
+async function metered(name, make) {
+	const caller = await key(name, "metered"), c = make(caller, EDGE), want = [];
+	for (const how of ["ask", "stream"]) {
+		await c[how]({ model: "echo", text: ASKED });
+		want.push([7, 7, 0]);
+		if (c.thinks !== false) {
+			await c[how]({ model: "think", text: ASKED });
+			want.push([7, 14, 0]);
+		}
+		await c[how]({ model: "cached", text: ASKED });
+		want.push([7, 7, c.caches === false ? 0 : 3]);
+	}
+	for (let i = 0; i < 50 && records(caller, "completion").length < want.length; i++) await new Promise((r) => setTimeout(r, 20));
+	const got = records(caller, "completion").map((r) => [r.usage?.input_tokens, r.usage?.output_tokens, r.usage?.cached_tokens ?? 0]);
+	return is(`${name}: metered`, got, want);
+}
+
+async function denied(name, make, how) {
+	const caller = await key(name, how), e = await failed(() => make(caller, EDGE)[how]({ model: "echo", text: DENIED }));
+	const n = records(caller, "decision").length;
+	return is(`${name}: an answer is denied, ${how}: what the user sees, and requests`, [...seen(e), n], WANTED[name]?.[how]) +
+		is(`${name}: ${how}: nothing of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536"), false);
+}
+
+async function refused(name, make, status) {
+	const caller = await key(name, `s${status}`), c = make(caller, EDGE);
+	let got;
+	/* over the rate: unless a slow machine lets its window pass in between */
+	for (let i = 0; i < (status === 429 ? 3 : 1) && !(got?.[2] > 1 || got?.[1]); i++) {
+		if (status === 429) await c.ask({ model: "echo", text: "hi" }).catch(() => {});
+		const before = records(caller, "decision").length;
+		const e = await failed(() => c.ask({ model: "echo", text: "hi" }));
+		got = [...(e.none ? ["answered", null] : seen(e)), records(caller, "decision").length - before];
+	}
+	return is(`${name}: ${status}: what the user sees, and requests`, got, WANTED[name]?.[status]);
+}
+
+async function together(f) {
+	const rows = Object.entries(sdks).map(([name, make]) => f(name, make).catch((e) => `not ok - ${name}: ${e.stack}\n`));
+	for (const row of rows) process.stdout.write(await row);
+}
+await together((name, make) => answers(name, make, ""));
+await control({ event_chars: 3 });
+await together((name, make) => answers(name, make, ", in pieces of three characters"));
+await control({});
+await together(metered);
+/* pieces far enough apart that the stream has begun when it is denied */
+await control({ chunk_ms: 20 });
+await together((name, make) => denied(name, make, "ask"));
+await together((name, make) => denied(name, make, "stream"));
+await control({});
+await together(async (name, make) => (await Promise.all(STATUSES.map((s) => refused(name, make, s)))).join(""));

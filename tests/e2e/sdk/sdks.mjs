@@ -1,0 +1,237 @@
+// One row for each real SDK: how it asks, whole and streamed, with a tool and without. All of
+// them give { text, thinking, args }, so that answers.mjs asserts the same of each.
+import OpenAI from "openai";
+import Anthropic from "@anthropic-ai/sdk";
+import { GoogleGenAI } from "@google/genai";
+import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, InvokeModelCommand, InvokeModelWithResponseStreamCommand } from "@aws-sdk/client-bedrock-runtime";
+import { CohereClientV2 } from "cohere-ai";
+import { Mistral } from "@mistralai/mistralai";
+import { Ollama } from "ollama";
+import { ChatOpenAI } from "@langchain/openai";
+import { generateText, streamText, tool, jsonSchema } from "ai";
+import { createOpenAI } from "@ai-sdk/openai";
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogleGenerativeAI } from "@ai-sdk/google";
+
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
+const schema = { type: "object", properties: { note: { type: "string" } }, required: ["note"] };
+const description = "sends a note";
+const user = (content) => [{ role: "user", content }];
+const fn = { type: "function", function: { name: "send", description, parameters: schema } };
+const json = (bytes) => JSON.parse(Buffer.from(bytes).toString());
+async function each(stream, f) {
+	const all = { text: "", thinking: "", args: "" };
+	for await (const x of stream) f(x, all);
+	return all;
+}
+const parsed = (all) => ({ ...all, args: all.args ? JSON.parse(all.args) : null });
+
+export const sdks = {
+	"openai chat": (apiKey, EDGE) => {
+		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
+		const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
+		return {
+			async ask(o) {
+				const r = await c.chat.completions.create(body(o)), m = r.choices[0].message;
+				return parsed({ text: m.content, thinking: m.reasoning_content, args: m.tool_calls?.[0].function.arguments });
+			},
+			stream: async (o) => parsed(await each(await c.chat.completions.create({ ...body(o), stream: true }), (e, all) => {
+				const d = e.choices[0]?.delta;
+				all.text += d?.content ?? "";
+				all.thinking += d?.reasoning_content ?? "";
+				all.args += d?.tool_calls?.[0].function.arguments ?? "";
+			})),
+		};
+	},
+	"openai responses": (apiKey, EDGE) => {
+		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
+		const body = (o) => ({ model: o.model, input: o.text, ...(o.tool && { tools: [{ type: "function", name: "send", description, parameters: schema, strict: false }] }) });
+		const said = (r) => parsed({ text: r.output_text, thinking: r.output.find((i) => i.type === "reasoning")?.summary[0].text,
+			args: r.output.find((i) => i.type === "function_call")?.arguments });
+		return {
+			ask: async (o) => said(await c.responses.create(body(o))),
+			async stream(o) {
+				const s = c.responses.stream(body(o));
+				const all = parsed(await each(s, (e, all) => {
+					if (e.type === "response.output_text.delta") all.text += e.delta;
+					if (e.type === "response.reasoning_summary_text.delta") all.thinking += e.delta;
+					if (e.type === "response.function_call_arguments.delta") all.args += e.delta;
+				}));
+				const again = said(await s.finalResponse());
+				return { ...all, again: { text: again.text, thinking: again.thinking, args: again.args } };
+			},
+			copies: true,
+		};
+	},
+	anthropic: (authToken, EDGE) => {
+		const c = new Anthropic({ authToken, apiKey: null, baseURL: EDGE });
+		const body = (o) => ({ model: o.model, max_tokens: 100, messages: user(o.text), ...(o.tool && { tools: [{ name: "send", description, input_schema: schema }] }) });
+		const said = (m) => ({ text: m.content.find((b) => b.type === "text")?.text, thinking: m.content.find((b) => b.type === "thinking")?.thinking,
+			args: m.content.find((b) => b.type === "tool_use")?.input, cited: m.content.find((b) => b.citations)?.citations?.[0].cited_text });
+		return {
+			ask: async (o) => said(await c.messages.create(body(o))),
+			stream: async (o) => said(await c.messages.stream(body(o)).finalMessage()),
+			cites: true,
+		};
+	},
+	genai: (apiKey, baseUrl) => {
+		const c = new GoogleGenAI({ apiKey, httpOptions: { baseUrl } });
+		const body = (o) => ({ model: o.model, contents: o.text, ...(o.tool && { config: { tools: [{ functionDeclarations: [{ name: "send", description, parametersJsonSchema: schema }] }] } }) });
+		const add = (r, all) => {
+			for (const p of r.candidates?.[0].content?.parts ?? []) {
+				if (p.functionCall) all.args = JSON.stringify(p.functionCall.args);
+				all[p.thought ? "thinking" : "text"] += p.text ?? "";
+			}
+		};
+		return {
+			async ask(o) {
+				const all = { text: "", thinking: "", args: "" };
+				add(await c.models.generateContent(body(o)), all);
+				return parsed(all);
+			},
+			stream: async (o) => parsed(await each(await c.models.generateContentStream(body(o)), add)),
+		};
+	},
+	"bedrock converse": (token, endpoint) => {
+		const c = new BedrockRuntimeClient({ region: "us-east-1", endpoint, token: { token }, authSchemePreference: ["httpBearerAuth"] });
+		const body = (o) => ({ modelId: o.model, messages: user([{ text: o.text }]),
+			...(o.tool && { toolConfig: { tools: [{ toolSpec: { name: "send", description, inputSchema: { json: schema } } }] } }) });
+		return {
+			async ask(o) {
+				const content = (await c.send(new ConverseCommand(body(o)))).output.message.content;
+				return { text: content.find((b) => b.text)?.text, thinking: content.find((b) => b.reasoningContent)?.reasoningContent.reasoningText.text,
+					args: content.find((b) => b.toolUse)?.toolUse.input };
+			},
+			stream: async (o) => parsed(await each((await c.send(new ConverseStreamCommand(body(o)))).stream, (e, all) => {
+				const d = e.contentBlockDelta?.delta;
+				all.text += d?.text ?? "";
+				all.thinking += d?.reasoningContent?.text ?? "";
+				all.args += d?.toolUse?.input ?? "";
+			})),
+		};
+	},
+	"bedrock invoke": (token, endpoint) => {
+		const c = new BedrockRuntimeClient({ region: "us-east-1", endpoint, token: { token }, authSchemePreference: ["httpBearerAuth"] });
+		const body = (o) => ({ modelId: o.model, contentType: "application/json", body: JSON.stringify({ anthropic_version: "bedrock-2023-05-31", max_tokens: 100,
+			messages: user([{ type: "text", text: o.text }]), ...(o.tool && { tools: [{ name: "send", description, input_schema: schema }] }) }) });
+		return {
+			async ask(o) {
+				const content = json((await c.send(new InvokeModelCommand(body(o)))).body).content;
+				return { text: content.find((b) => b.type === "text")?.text, thinking: content.find((b) => b.type === "thinking")?.thinking,
+					args: content.find((b) => b.type === "tool_use")?.input };
+			},
+			stream: async (o) => parsed(await each((await c.send(new InvokeModelWithResponseStreamCommand(body(o)))).body, (e, all) => {
+				const d = json(e.chunk.bytes).delta;
+				all.text += d?.text ?? "";
+				all.thinking += d?.thinking ?? "";
+				all.args += d?.partial_json ?? "";
+			})),
+		};
+	},
+	cohere: (token, environment) => {
+		const c = new CohereClientV2({ token, environment });
+		const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
+		return {
+			async ask(o) {
+				const m = (await c.chat(body(o))).message;
+				return parsed({ text: m.content?.find((b) => b.type === "text")?.text, thinking: m.content?.find((b) => b.type === "thinking")?.thinking,
+					args: m.toolCalls?.[0].function.arguments });
+			},
+			stream: async (o) => parsed(await each(await c.chatStream(body(o)), (e, all) => {
+				const m = e.delta?.message;
+				all.text += m?.content?.text ?? "";
+				all.thinking += m?.content?.thinking ?? "";
+				all.args += m?.toolCalls?.function?.arguments ?? "";
+				/* its users must look at this themselves: it throws nothing */
+				if (e.delta?.finishReason === "ERROR") throw Object.assign(new Error(e.delta.error), { name: "finishReason ERROR" });
+			})),
+		};
+	},
+	mistral: (apiKey, EDGE) => {
+		const c = new Mistral({ apiKey, serverURL: `${EDGE}/mistral` });
+		const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
+		return {
+			async ask(o) {
+				const m = (await c.chat.complete(body(o))).choices[0].message;
+				return parsed({ text: m.content, args: m.toolCalls?.[0].function.arguments });
+			},
+			stream: async (o) => parsed(await each(await c.chat.stream(body(o)), (e, all) => {
+				const d = e.data.choices[0]?.delta;
+				all.text += d?.content ?? "";
+				all.args += d?.toolCalls?.[0].function.arguments ?? "";
+			})),
+			thinks: false, /* what it shows of reasoning is its own kind of part */
+		};
+	},
+	ollama: (key, host) => {
+		const c = new Ollama({ host, headers: { authorization: `Bearer ${key}` } });
+		const body = (o) => ({ model: o.model, messages: user(o.text), think: o.model === "think", ...(o.tool && { tools: [fn] }) });
+		return {
+			async ask(o) {
+				const m = (await c.chat(body(o))).message;
+				return { text: m.content, thinking: m.thinking, args: m.tool_calls?.[0].function.arguments };
+			},
+			stream: async (o) => parsed(await each(await c.chat({ ...body(o), stream: true }), (e, all) => {
+				all.text += e.message.content;
+				all.thinking += e.message.thinking ?? "";
+				if (e.message.tool_calls) all.args = JSON.stringify(e.message.tool_calls[0].function.arguments);
+			})),
+			caches: false,
+		};
+	},
+	"ollama generate": (key, host) => {
+		const c = new Ollama({ host, headers: { authorization: `Bearer ${key}` } });
+		const body = (o) => ({ model: o.model, prompt: o.text, think: o.model === "think" });
+		return {
+			async ask(o) {
+				const r = await c.generate(body(o));
+				return { text: r.response, thinking: r.thinking };
+			},
+			stream: async (o) => parsed(await each(await c.generate({ ...body(o), stream: true }), (e, all) => {
+				all.text += e.response;
+				all.thinking += e.thinking ?? "";
+			})),
+			caches: false,
+			tools: false,
+		};
+	},
+	"ai openai": (apiKey, EDGE) => ({ ...vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }).chat), thinks: false }),
+	"ai openai responses": (apiKey, EDGE) => vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` })),
+	"ai anthropic": (apiKey, EDGE) => vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` })),
+	"ai google": (apiKey, EDGE) => vercel(createGoogleGenerativeAI({ apiKey, baseURL: `${EDGE}/v1beta` })),
+	"langchain openai": (apiKey, EDGE) => {
+		const llm = (o) => {
+			const m = new ChatOpenAI({ model: o.model, apiKey, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 1 });
+			return o.tool ? m.bindTools([fn]) : m;
+		};
+		const said = (m) => ({ text: m.content, args: m.tool_calls?.[0]?.args });
+		return {
+			ask: async (o) => said(await llm(o).invoke(o.text)),
+			async stream(o) {
+				let all;
+				for await (const c of await llm(o).stream(o.text)) all = all ? all.concat(c) : c;
+				return said(all);
+			},
+			thinks: false,
+		};
+	},
+};
+
+function vercel(provider) {
+	const body = (o) => ({ model: provider(o.model), prompt: o.text, ...(o.tool && { tools: { send: tool({ description, inputSchema: jsonSchema(schema) }) } }) });
+	return {
+		async ask(o) {
+			const r = await generateText(body(o));
+			return { text: r.text, thinking: r.reasoningText, args: r.toolCalls[0]?.input };
+		},
+		async stream(o) {
+			let error;
+			const r = streamText({ ...body(o), onError: (e) => { error = e.error; } });
+			let text = "";
+			for await (const t of r.textStream) text += t;
+			if (error) throw error;
+			return { text, thinking: await r.reasoningText, args: (await r.toolCalls)[0]?.input };
+		},
+	};
+}
