@@ -30,6 +30,7 @@ rules:
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: no-secrets, when: '"secret" in prompt.classes', deny: {reason: the prompt holds a secret}}
   - {name: model, when: 'model.name == "denied"', deny: {reason: not this model}}
+  - {name: known, when: 'route.name == "tgi" && (model.name != "" || request.method != "GET") && !(model.name in ["", "tgi"])', deny: {reason: not on the list}}
   - {name: small, when: 'model.name == "big"', route: {model: "small:0"}, max_output_tokens: 50}
   - {name: pii, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
 default: permit
@@ -108,6 +109,9 @@ is "a list of models holds what the caller may use" "$status $body" \
 control '{"status":200,"content_type":"application/json","body":"{\"models\":[{\"name\":\"models/denied\"},{\"name\":\"models/g\"}],\"nextPageToken\":\"x\"}"}'
 req GET /v1beta/models -H "$auth"
 is "gemini's too" "$status $body" '200 {"models":[{"name":"models/g"}],"nextPageToken":"x"}'
+control '{"status":200,"content_type":"application/json","body":"{\"data\":[{\"id\":\"tgi\"},{\"id\":\"other\"}]}"}'
+req GET /tgi/v1/models -H "$auth"
+is "by a rule that permits some names" "$status $body" '200 {"data":[{"id":"tgi"}]}'
 req GET /v1/models/denied -H "$auth"
 is "one alone" "$status" 403
 control '{"status":200,"content_type":"application/json","body":"{\"data\":[{"}'
