@@ -53,6 +53,9 @@ post "$alice" '{"model":"say:fine","messages":[{"role":"user","content":"mail ja
 is "a tag by the request and the finish reason" "$(last .answer.tags)" '["told"]'
 post "$alice" '{"model":"say:fine","stream":true,"messages":[{"role":"user","content":"mail jane@example.com"}]}'
 is "in a stream too" "$(last .answer.tags)" '["told"]'
+req POST $chat -H "authorization: Bearer $alice" -H "$json" -H 'transfer-encoding: chunked' \
+	-d '{"model":"say:fine","messages":[{"role":"user","content":"mail jane@example.com"}]}'
+is "nor does it matter that the body came late" "$(last .answer.tags)" '["told"]'
 post "$alice" '{"model":"asked","seed":7,"messages":[{"role":"user","content":"hi"}]}'
 is "model.name is the one that was asked for" "$(last .answer.tags)" '["swapped"]'
 req GET /v1/models -H "authorization: Bearer $alice"
