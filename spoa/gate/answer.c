@@ -87,6 +87,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		out->options = options_of(r->snap, route);
 		out->asked = asked;
 		out->scores = route->uses.injection;
+		out->reads_calls = route->uses.tool_calls;
 	}
 	return 0;
 }

@@ -29,13 +29,15 @@ struct guard_plan {
 	const struct policy *policy;
 	struct detect_options options;
 	const struct answer_request *asked;
+	bool reads_calls;	       /* a rule reads the tool calls */
 	bool scores;		       /* a rule reads the injection score */
 	enum outcome unread;	       /* on_failure.classifier */
 	const unsigned char *hash_key; /* STYLE_KEY_BYTES; NULL: none */
-	/* The answer lists models: only those are shown of which it says yes; NULL: it does not. */
+	/* The answer lists models: only those are shown of which it says yes; NULL: it does
+	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
-	const struct vault *vault;     /* what is put back; NULL: nothing */
+	const struct vault *vault; /* what is put back; NULL: nothing */
 };
 
 /* The head of the answer. */

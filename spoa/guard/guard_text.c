@@ -77,6 +77,11 @@ kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
 			tools[n++] = (struct answer_tool){ .name = buf_view(&k->name),
 				.arguments = buf_view(&k->text),
 				.lost = buf_failed(&k->text) };
+	for (size_t i = 0; i < n / 2; i++) { /* the newest is first in the list */
+		struct answer_tool last = tools[n - 1 - i];
+		tools[n - 1 - i] = tools[i];
+		tools[i] = last;
+	}
 	return n;
 }
 
@@ -215,6 +220,9 @@ guard_keep_call(struct guard *g, const struct answer_call *c)
 
 	if (k && !k->name.n)
 		buf_span(&k->name, c->name);
+	/* A call that its rules cannot see. */
+	if (g->plan.reads_calls && c->name.n && (!k || buf_failed(&k->name)))
+		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
 	while (i < r->ntools && !span_is(c->name, r->tools[i]))
 		i++;
 	if (i < r->ntools || i == GUARD_TOOLS || !c->name.n)

@@ -27,6 +27,8 @@
 	"\"sh\" && t.arguments.cmd.startsWith(\"rm\"))', deny: {reason: a shell}}\n"           \
 	"  - {name: quiet, phase: response, mode: shadow, when: '\"IBAN_CODE\" in "            \
 	"response.entities', deny: true}\n"                                                    \
+	"  - {name: first, phase: response, when: 'response.tool_calls.size() == 2 && "        \
+	"response.tool_calls[0].name == \"one\"', tag: [first]}\n"                             \
 	"  - {name: counted, phase: response, when: 'response.tokens == 777', tag: "           \
 	"[counted]}\n"                                                                         \
 	"  - {name: numbers, phase: response, redact: {entities: [US_SSN], with: mask}}\n"
@@ -90,6 +92,13 @@ static const struct row {
 		{ "\"rule\":\"shell\"", "\"tool_calls\":[\"sh\"]",
 			"\"finish_reason\":\"tool_calls\"" },
 		NULL },
+	{ "tool calls are in their order", "",
+		"{\"body\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"tool_calls\\\":[{"
+		"\\\"function\\\":{\\\"name\\\":\\\"one\\\",\\\"arguments\\\":\\\"{}\\\"}},{"
+		"\\\"function\\\":{\\\"name\\\":\\\"two\\\",\\\"arguments\\\":\\\"{\\\\\\\"cmd"
+		"\\\\\\\":\\\\\\\"x\\\\\\\"}\\\"}}]}}]}\"}",
+		0, { "\"tags\":[\"asked\",\"first\"]", "\"tool_calls\":[\"one\",\"two\"]" },
+		NULL },
 	{ "tokens are the provider's count", "",
 		"{\"body\":\"{\\\"choices\\\":[],\\\"usage\\\":{\\\"prompt_tokens\\\":3,"
 		"\\\"completion_tokens\\\":777,\\\"total_tokens\\\":780}}\"}",
@@ -140,6 +149,48 @@ an_answer_is_judged_as_the_daemon_does(void **state)
 	}
 }
 
+/* What a rule on tool calls cannot see does not pass it. */
+static void
+calls_that_cannot_be_kept_are_unread(void **state)
+{
+	static const struct {
+		size_t calls, name;
+		const char *want;
+	} sizes[] = { { 1, 3, "permit" }, { 60, 3, "permit" }, { 70, 3, "deny" },
+		{ 1, 300, "deny" } };
+
+	(void)state;
+	put("policy.yaml", POLICY);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		json_t *calls = json_array();
+		char name[301] = "";
+		memset(name, 'n', sizes[i].name);
+		for (size_t k = 0; k < sizes[i].calls; k++)
+			json_array_append_new(
+				calls, json_pack("{s:i,s:{s:s,s:s}}", "index", (int)k,
+					       "function", "name", name, "arguments", "{}"));
+		json_t *body =
+			json_pack("{s:[{s:{s:o}}]}", "choices", "message", "tool_calls", calls);
+		char *text = json_dumps(body, JSON_COMPACT);
+		json_t *in = json_pack("{s:s,s:{s:s},s:{s:s},s:s,s:{s:s}}", "path",
+			"/v1/chat/completions", "identity", "person", "al", "headers",
+			"content-type", "application/json", "body",
+			"{\"model\":\"m\",\"messages\":[]}", "response", "body", text);
+		char *line = json_dumps(in, 0);
+		tollgate(line, "decide", "--policy", path("policy.yaml"), NULL);
+		json_t *o = json_loads(cmd_out, 0, NULL);
+		const char *got = json_string_value(
+			json_object_get(json_object_get(o, "response"), "decision"));
+		if (!got || strcmp(got, sizes[i].want) != 0)
+			fail_msg("%zu: %s%s", i, cmd_out, cmd_err);
+		json_decref(o);
+		json_decref(in);
+		json_decref(body);
+		free(line);
+		free(text);
+	}
+}
+
 static void
 explain_tells_the_rules_on_answers_too(void **state)
 {
@@ -148,7 +199,7 @@ explain_tells_the_rules_on_answers_too(void **state)
 	json_t *o = decided("", CHAT("AKIAQ3EGRT7BX5LWZKPN aws_access_key_id"), "--explain", 1);
 	json_t *e = json_object_get(json_object_get(o, "explain"), "response"),
 	       *rules = json_object_get(e, "rules");
-	assert_int_equal(json_array_size(rules), 6);
+	assert_int_equal(json_array_size(rules), 7);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(rules, 0), "says")),
 		"keys matched: response.classes was [\"secret\"]; it denies with 451, a key");
@@ -208,7 +259,7 @@ policy_test_gives_answers_and_expects_of_them(void **state)
 		  "classes: pii, body_has: '****', body_lacks: 1840, finish_reason: stop}}}\n"
 		  "  - {name: b, response: {text: AKIAQ3EGRT7BX5LWZKPN aws_access_key_id}, "
 		  "expect: {response: {decision: deny, status: 451, reason: key}}}\n",
-			0, { "ok 1", "ok 2", "3 of 9 rules matched" } },
+			0, { "ok 1", "ok 2", "3 of 10 rules matched" } },
 		{ "  - {name: a, response: {text: fine}, expect: {response: {decision: deny, "
 		  "body_has: fnie}}}\n",
 			1,
@@ -270,6 +321,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_judged_as_the_daemon_does),
+		cmocka_unit_test(calls_that_cannot_be_kept_are_unread),
 		cmocka_unit_test(explain_tells_the_rules_on_answers_too),
 		cmocka_unit_test(what_is_no_answer_is_refused),
 		cmocka_unit_test(policy_test_gives_answers_and_expects_of_them),
