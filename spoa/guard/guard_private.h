@@ -17,9 +17,10 @@ enum guard_way {
 	WAY_STREAM,
 };
 
-/* Whether the next byte of a JSON text is inside a string of it. */
+/* Where the next byte of a JSON text is: in a string, in so many brackets. */
 struct json_place {
 	bool string, escape;
+	unsigned depth;
 };
 
 /* A run of text of a stream. */
@@ -30,9 +31,9 @@ struct channel {
 	uint32_t slot[ANSWER_SLOTS];
 	struct detect_stream *scan;
 	struct restorer *restore;
-	struct buf out; /* what may go */
-	struct json_place place;
-	bool replaced; /* the finding under way is */
+	struct buf out;		       /* what may go */
+	struct json_place came, place; /* of arguments: what came, what goes */
+	bool replaced;		       /* the finding under way is */
 	size_t seen;
 	/* The last event that held nothing but its text, in two parts: what is held goes out in
 	 * another one like it. */
@@ -120,6 +121,8 @@ void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
 void guard_keep_call(struct guard *g, const struct answer_call *c);
 void guard_note(struct guard *g, const struct answer_document *d);
 void json_place_walk(struct json_place *p, struct span text);
+/* Walks to the bracket that closes all: the bytes up to and with it; 0: it is not in text. */
+size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);

@@ -46,18 +46,25 @@ channel_of(struct guard *g, const struct answer_text *t)
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
 	buf_init(&c->like, LIKE_MAX);
 	buf_init(&c->like_type, 256);
-	if (guard_inspects(g))
-		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-	if (g->plan.vault)
-		c->restore = restorer_new(
-			g->plan.vault, t->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
 	g->nchannels++;
 	LIST_INSERT_HEAD(&g->channels, c, all);
-	if ((guard_inspects(g) && !c->scan) || (g->plan.vault && !c->restore)) {
-		no_memory(g);
-		return NULL;
-	}
 	return c;
+}
+
+/* What looks at its text: at first, and again after it was at an end. */
+static enum guard_result
+channel_begin(struct channel *c)
+{
+	struct guard *g = c->g;
+
+	if (guard_inspects(g) && !c->scan)
+		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
+	if (g->plan.vault && !c->restore)
+		c->restore = restorer_new(
+			g->plan.vault, c->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
+	if ((guard_inspects(g) && !c->scan) || (g->plan.vault && !c->restore))
+		return no_memory(g);
+	return g->failed;
 }
 
 static void
@@ -159,11 +166,13 @@ scanned(struct guard *g, int err)
 }
 
 static enum guard_result
-channel_feed(struct channel *c, struct span text)
+channel_run(struct channel *c, struct span text)
 {
 	struct guard *g = c->g;
 	int err;
 
+	if (channel_begin(c))
+		return g->failed;
 	g->report.text_bytes += text.n;
 	c->seen += text.n;
 	if (c->scan)
@@ -189,7 +198,23 @@ channel_finish(struct channel *c)
 		err = restorer_end(c->restore, &c->out);
 	if (c->restore)
 		g->report.restorations += restorer_count(c->restore);
+	detect_stream_free(&c->scan);
+	restorer_free(&c->restore);
 	return scanned(g, err);
+}
+
+/* Arguments are at their end with their last bracket: a call that comes whole in one event goes
+ * on in one, since some take each event for a call. */
+static enum guard_result
+channel_feed(struct channel *c, struct span text)
+{
+	while (text.n && !c->g->failed) {
+		size_t n = c->kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
+		if (!channel_run(c, span_cut(text, 0, n ? n : text.n)) && n)
+			channel_finish(c);
+		text = span_cut(text, n ? n : text.n, text.n);
+	}
+	return c->g->failed;
 }
 
 /* ---- events of our own ---- */

@@ -255,18 +255,37 @@ guard_note(struct guard *g, const struct answer_document *d)
 
 /* ---- one text ---- */
 
+/* True where this byte closes the outermost bracket. */
+static bool
+json_place_step(struct json_place *p, char c)
+{
+	if (p->escape)
+		p->escape = false;
+	else if (p->string && c == '\\')
+		p->escape = true;
+	else if (c == '"')
+		p->string = !p->string;
+	else if (!p->string && (c == '{' || c == '['))
+		p->depth++;
+	else if (!p->string && p->depth && (c == '}' || c == ']'))
+		return --p->depth == 0;
+	return false;
+}
+
 void
 json_place_walk(struct json_place *p, struct span text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-		if (p->escape)
-			p->escape = false;
-		else if (p->string && c == '\\')
-			p->escape = true;
-		else if (c == '"')
-			p->string = !p->string;
-	}
+	for (size_t i = 0; i < text.n; i++)
+		json_place_step(p, text.p[i]);
+}
+
+size_t
+json_place_close(struct json_place *p, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (json_place_step(p, text.p[i]))
+			return i + 1;
+	return 0;
 }
 
 enum guard_result
@@ -406,7 +425,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	struct span *out)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct json_place at = { false, false };
+	struct json_place at = { 0 };
 	struct buf b;
 	size_t from = 0, redactions = g->report.redactions;
 

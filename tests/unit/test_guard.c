@@ -81,6 +81,12 @@ static const struct row {
 		"{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\","
 		"\"prompt_eval_count\":3,\"eval_count\":2}\n",
 		"reasoning 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|usage 3 2|" },
+	{ "a call that comes whole in one event goes in one", REDACT, "mistral",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+		"\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"to\\\":["
+		"\\\"4111 11}\\\"]}\"}}]}}]}\n\n" STOP,
+		"same|" },
 	{ "two choices of one event, both wait", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to jane.doe@\"}},"

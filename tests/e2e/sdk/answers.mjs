@@ -4,14 +4,12 @@
 import { execFile } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { promisify } from "node:util";
-import { sdks } from "./sdks.mjs";
+import { ASKED, SHOWN, sdks } from "./sdks.mjs";
 
 const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
 // What docs/clients.md says: the error's name, the status that it carries, requests that came.
 const WANTED = JSON.parse(readFileSync(new URL("wanted.json", import.meta.url)));
 const STATUSES = [400, 401, 403, 429, 503];
-const ASKED = "send the key AKIAQ3EGRTZK7VXW2YUB to jane.doe@example.com please";
-const SHOWN = "send the key <AWS_ACCESS_KEY> to jane.doe@example.com please";
 const DENIED = "this much may go, and then comes my number 536-22-1840 here";
 
 function is(name, got, want) {
@@ -61,6 +59,7 @@ async function answers(name, make, split) {
 		if (c.cites)
 			await row(`${how}: citations too`, async () => (await c[how]({ model: "cite", text: ASKED })).cited, SHOWN);
 	}
+	for (const [what, [f, want]] of Object.entries(c.also ?? {})) await row(what, f, want);
 	if (c.copies)
 		await row("stream: what is said again is the same", async () => (await c.stream({ model: "think", text: ASKED })).again, { text: SHOWN, thinking: SHOWN, args: null });
 	return out.join("");
@@ -91,6 +90,12 @@ async function denied(name, make, how) {
 		is(`${name}: ${how}: nothing of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536"), false);
 }
 
+/* The provider gives up in the middle of a stream: an error, not an answer that looks whole. */
+async function cut(name, make) {
+	const caller = await key(name, "cut"), e = await failed(() => make(caller, EDGE).stream({ model: "echo", text: ASKED }));
+	return is(`${name}: the provider fails in its stream: what the user sees`, e.none ? ["answered", null] : seen(e), WANTED[name]?.cut);
+}
+
 async function refused(name, make, status) {
 	const caller = await key(name, `s${status}`), c = make(caller, EDGE);
 	let got;
@@ -117,5 +122,7 @@ await together(metered);
 await control({ chunk_ms: 20 });
 await together((name, make) => denied(name, make, "ask"));
 await together((name, make) => denied(name, make, "stream"));
+await control({ error_after_events: 6 });
+await together(cut);
 await control({});
 await together(async (name, make) => (await Promise.all(STATUSES.map((s) => refused(name, make, s)))).join(""));

@@ -1,6 +1,6 @@
 // One row for each real SDK: how it asks, whole and streamed, with a tool and without. All of
 // them give { text, thinking, args }, so that answers.mjs asserts the same of each.
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, InvokeModelCommand, InvokeModelWithResponseStreamCommand } from "@aws-sdk/client-bedrock-runtime";
@@ -27,23 +27,25 @@ async function each(stream, f) {
 }
 const parsed = (all) => ({ ...all, args: all.args ? JSON.parse(all.args) : null });
 
+/* With a mail address, which the request's redaction takes and the answer's end puts back, and a
+ * key, which the answer's redaction takes. */
+export const ASKED = "send the key AKIAQ3EGRTZK7VXW2YUB to jane.doe@example.com please";
+export const SHOWN = "send the key <AWS_ACCESS_KEY> to jane.doe@example.com please";
+
 export const sdks = {
 	"openai chat": (apiKey, EDGE) => {
 		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
-		const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
 		return {
-			async ask(o) {
-				const r = await c.chat.completions.create(body(o)), m = r.choices[0].message;
-				return parsed({ text: m.content, thinking: m.reasoning_content, args: m.tool_calls?.[0].function.arguments });
+			...chat(c),
+			also: {
+				embeddings: [async () => (await c.embeddings.create({ model: "m", input: [ASKED, "b"] })).data.map((d) => d.embedding), [[0.5, -0.25, 0.125, 1], [0.5, -0.25, 0.125, 1]]],
+				completions: [async () => (await c.completions.create({ model: "echo", prompt: ASKED })).choices[0].text, SHOWN],
+				"completions, streamed": [async () => (await each(await c.completions.create({ model: "echo", prompt: ASKED, stream: true }),
+					(e, all) => { all.text += e.choices[0].text; })).text, SHOWN],
 			},
-			stream: async (o) => parsed(await each(await c.chat.completions.create({ ...body(o), stream: true }), (e, all) => {
-				const d = e.choices[0]?.delta;
-				all.text += d?.content ?? "";
-				all.thinking += d?.reasoning_content ?? "";
-				all.args += d?.tool_calls?.[0].function.arguments ?? "";
-			})),
 		};
 	},
+	"azure openai": (apiKey, endpoint) => chat(new AzureOpenAI({ apiKey, endpoint, apiVersion: "2024-10-21" })),
 	"openai responses": (apiKey, EDGE) => {
 		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
 		const body = (o) => ({ model: o.model, input: o.text, ...(o.tool && { tools: [{ type: "function", name: "send", description, parameters: schema, strict: false }] }) });
@@ -73,6 +75,7 @@ export const sdks = {
 			ask: async (o) => said(await c.messages.create(body(o))),
 			stream: async (o) => said(await c.messages.stream(body(o)).finalMessage()),
 			cites: true,
+			also: { countTokens: [async () => (await c.messages.countTokens({ model: "m", messages: user(ASKED) })).input_tokens, 7] },
 		};
 	},
 	genai: (apiKey, baseUrl) => {
@@ -91,6 +94,10 @@ export const sdks = {
 				return parsed(all);
 			},
 			stream: async (o) => parsed(await each(await c.models.generateContentStream(body(o)), add)),
+			also: {
+				countTokens: [async () => (await c.models.countTokens({ model: "m", contents: ASKED })).totalTokens, 7],
+				embedContent: [async () => (await c.models.embedContent({ model: "m", contents: [ASKED] })).embeddings.map((e) => e.values), [[0.5, -0.25]]],
+			},
 		};
 	},
 	"bedrock converse": (token, endpoint) => {
@@ -146,6 +153,10 @@ export const sdks = {
 				/* its users must look at this themselves: it throws nothing */
 				if (e.delta?.finishReason === "ERROR") throw Object.assign(new Error(e.delta.error), { name: "finishReason ERROR" });
 			})),
+			also: {
+				embed: [async () => (await c.embed({ model: "m", texts: [ASKED], inputType: "search_query", embeddingTypes: ["float"] })).embeddings.float, [[0.5, -0.25]]],
+				rerank: [async () => (await c.rerank({ model: "m", query: ASKED, documents: ["a", "b"] })).results.map((r) => r.index), [0, 1]],
+			},
 		};
 	},
 	mistral: (apiKey, EDGE) => {
@@ -159,7 +170,8 @@ export const sdks = {
 			stream: async (o) => parsed(await each(await c.chat.stream(body(o)), (e, all) => {
 				const d = e.data.choices[0]?.delta;
 				all.text += d?.content ?? "";
-				all.args += d?.toolCalls?.[0].function.arguments ?? "";
+				/* calls come whole: each is one */
+				all.args = d?.toolCalls?.[0].function.arguments ?? all.args;
 			})),
 			thinks: false, /* what it shows of reasoning is its own kind of part */
 		};
@@ -178,6 +190,7 @@ export const sdks = {
 				if (e.message.tool_calls) all.args = JSON.stringify(e.message.tool_calls[0].function.arguments);
 			})),
 			caches: false,
+			also: { embed: [async () => (await c.embed({ model: "m", input: ASKED })).embeddings, [[0.5, -0.25]]] },
 		};
 	},
 	"ollama generate": (key, host) => {
@@ -233,5 +246,21 @@ function vercel(provider) {
 			if (error) throw error;
 			return { text, thinking: await r.reasoningText, args: (await r.toolCalls)[0]?.input };
 		},
+	};
+}
+
+function chat(c) {
+	const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
+	return {
+		async ask(o) {
+			const r = await c.chat.completions.create(body(o)), m = r.choices[0].message;
+			return parsed({ text: m.content, thinking: m.reasoning_content, args: m.tool_calls?.[0].function.arguments });
+		},
+		stream: async (o) => parsed(await each(await c.chat.completions.create({ ...body(o), stream: true }), (e, all) => {
+			const d = e.choices[0]?.delta;
+			all.text += d?.content ?? "";
+			all.thinking += d?.reasoning_content ?? "";
+			all.args += d?.tool_calls?.[0].function.arguments ?? "";
+		})),
 	};
 }
