@@ -3,6 +3,7 @@
  * provider of somebody else. */
 #include "policy/observe.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "codec/jws.h"
 #include "codec/uri.h"
@@ -80,31 +81,6 @@ observe_host(const struct policy *p, struct span host, int64_t now_wall_ns)
 	       policy_host_in(host, p->observe.hosts, p->observe.nhosts);
 }
 
-/* An API key in it, its escapes undone once and twice too. */
-static bool
-holds_key(struct span s, struct arena *a)
-{
-	struct span key;
-
-	for (int rounds = 2;; rounds--) {
-		struct span rest = s;
-		if (apikey_next(&rest, &key))
-			return true;
-		if (rounds == 0 || span_chr(s, '%') == s.n)
-			return false;
-		char *out = arena_alloc(a, s.n);
-		size_t n = 0;
-		if (!out)
-			return true;
-		for (size_t i = 0; i < s.n; n++) {
-			int c = uri_escape_at(s.p + i, s.p + s.n);
-			out[n] = c < 0 ? s.p[i] : (char)c;
-			i += c < 0 ? 1 : 3;
-		}
-		s = span_of(out, n);
-	}
-}
-
 /* Of an entry's issuer, as the token itself says: nothing of it is trusted. A token of another
  * issuer is the provider's to judge. */
 static bool
@@ -124,10 +100,65 @@ is_token_of_ours(const struct policy *p, struct span v, struct arena *a)
 	return ours;
 }
 
-/* With or without a scheme before it. `place`: it is for credentials, where whatever begins as
- * a key of ours is meant to be one. */
+/* Between whatever signs it stands: in a cookie, quoted, in a list. */
 static bool
-value_shows(const struct policy *p, struct span v, bool place, struct arena *a)
+holds_token(const struct policy *p, struct span s, struct arena *a)
+{
+	for (size_t i = 0, from = 0; i <= s.n; i++) {
+		if (i < s.n && (is_word(s.p[i]) || s.p[i] == '-' || s.p[i] == '.'))
+			continue;
+		if (i > from && is_token_of_ours(p, span_cut(s, from, i), a))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}
+
+/* An API key or a token in it, its escapes undone once and twice too. */
+static bool
+holds_ours(const struct policy *p, struct span s, struct arena *a)
+{
+	struct span key;
+
+	for (int rounds = 2;; rounds--) {
+		struct span rest = s;
+		if (apikey_next(&rest, &key) || holds_token(p, s, a))
+			return true;
+		if (rounds == 0 || span_chr(s, '%') == s.n)
+			return false;
+		char *out = arena_alloc(a, s.n);
+		size_t n = 0;
+		if (!out)
+			return true;
+		for (size_t i = 0; i < s.n; n++) {
+			int c = uri_escape_at(s.p + i, s.p + s.n);
+			out[n] = c < 0 ? s.p[i] : (char)c;
+			i += c < 0 ? 1 : 3;
+		}
+		s = span_of(out, n);
+	}
+}
+
+/* As user or password of RFC 7617: base64 in its own alphabet, padded or not. */
+static bool
+basic_holds_ours(const struct policy *p, struct span v, struct arena *a)
+{
+	struct span basic = SPAN_LIT("basic "), text;
+
+	v = span_trim(v, " \t");
+	if (!span_istarts(v, basic))
+		return false;
+	struct span code = arena_dup(a, span_trim(span_cut(v, basic.n, v.n), " \t="));
+	for (size_t i = 0; i < code.n; i++)
+		if (code.p[i] == '+' || code.p[i] == '/')
+			((char *)code.p)[i] = code.p[i] == '+' ? '-' : '_';
+	return b64url_decode(code, a, &text) == 0 && holds_ours(p, text, a);
+}
+
+/* It begins as a key of ours, with or without a scheme before it: where credentials are, that
+ * is meant to be one. */
+static bool
+begins_as_ours(struct span v)
 {
 	size_t scheme = 0;
 
@@ -135,9 +166,7 @@ value_shows(const struct policy *p, struct span v, bool place, struct arena *a)
 	while (scheme < v.n && v.p[scheme] != ' ' && v.p[scheme] != '\t')
 		scheme++;
 	struct span rest = span_trim(span_cut(v, scheme, v.n), " \t");
-	return (place && (credential_shape(v) == SHAPE_API_KEY ||
-				 credential_shape(rest) == SHAPE_API_KEY)) ||
-	       is_token_of_ours(p, v, a) || is_token_of_ours(p, rest, a);
+	return credential_shape(v) == SHAPE_API_KEY || credential_shape(rest) == SHAPE_API_KEY;
 }
 
 /* Whether an entry looks there: a header field, or a parameter of the query. */
@@ -167,8 +196,9 @@ signed_field(const struct policy *p, struct span name)
 static bool
 field_shows(const struct policy *p, const struct http_field *f, struct arena *a)
 {
-	return signed_field(p, f->name) || holds_key(f->name, a) || holds_key(f->value, a) ||
-	       value_shows(p, f->value, is_place(p, f->name, false), a);
+	return signed_field(p, f->name) || holds_ours(p, f->name, a) ||
+	       holds_ours(p, f->value, a) || basic_holds_ours(p, f->value, a) ||
+	       (is_place(p, f->name, false) && begins_as_ours(f->value));
 }
 
 static bool
@@ -177,13 +207,13 @@ query_shows(const struct policy *p, struct span query, struct arena *a)
 	struct span name, value;
 	struct uri_pair pair;
 
-	if (holds_key(query, a))
+	if (holds_ours(p, query, a))
 		return true;
 	while (uri_pair_next(&query, &pair)) {
 		if (uri_decode(pair.name, true, a, &name) < 0)
 			name = pair.name;
-		if (uri_decode(pair.value, true, a, &value) == 0 &&
-			value_shows(p, value, is_place(p, name, true), a))
+		if (uri_decode(pair.value, true, a, &value) == 0 && is_place(p, name, true) &&
+			begins_as_ours(value))
 			return true;
 	}
 	return false;
@@ -198,7 +228,7 @@ observe_shows_ours(const struct policy *p, const struct credentials *c, struct a
 	for (size_t i = 0; i < p->nidentities; i++)
 		if (p->identities[i].kind == ID_CERTIFICATE && c->certificate.n)
 			return true;
-	return holds_key(c->head->path, a) || query_shows(p, c->head->query, a);
+	return holds_ours(p, c->head->path, a) || query_shows(p, c->head->query, a);
 }
 
 /* ---- for people ---- */

@@ -112,6 +112,11 @@ for h in 'authorization: Bearer tg_aaaaaaaa_bbbb' 'authorization: tg_'; do
 	req POST /v1/chat/completions -H "$old" -H "$h" -H "$json" -d "$chat"
 	is "one of ours that is unknown is a 401: $h" "$status" 401
 done
+req POST /v1/chat/completions -H "$old" -H "cookie: a=b; session=$(token)" -H "$json" -d "$secret"
+is "a token of ours in a cookie is decided" "$status" 403
+forget
+curl -s -o "$D/out" --request-target "http://u:tg_of-ours@old.example.com/v1/chat/completions" -H "$old" -H "$theirs" -H "$json" -d "$chat" "$EDGE"
+is "what stands before the host of a target goes nowhere" "$(came path)" /v1/chat/completions
 req TRACE /v1/models -H "$old" -H "$theirs"
 is "TRACE is a 501" "$status" 501
 req GET /v1/models -H "$old" -H "$theirs" -H 'upgrade: foo' -H 'connection: upgrade'

@@ -165,6 +165,15 @@ static const struct { const char *name, *header, *value, *query; bool ours; } sh
 	{ "the second of two", "x", "y", "key=AIzaSy&key=" IDP, true },
 	{ "a token of our issuer in another parameter", "x", "y", "q=" IDP, true },
 	{ "a provider's key in that parameter", "x", "y", "key=AIzaSy", false },
+	{ "a token of our issuer in a cookie", "cookie", "a=b; session=" IDP "; c=d", "", true },
+	{ "quoted", "authorization", "Bearer \"" IDP "\"", "", true },
+	{ "as a parameter of a scheme", "authorization", "Token token=" IDP ", x", "", true },
+	{ "behind two schemes", "authorization", "Bearer Bearer " IDP, "", true },
+	{ "behind a semicolon of the query", "x", "y", "a=1;k=" IDP, true },
+	{ "bare in the query, escaped", "x", "y", HEAD "%252EeyJpc3MiOiJodHRwczovL2lkcC8ifQ%2eAAAA", true },
+	{ "a token of a provider in a cookie", "cookie", "a=" THEIR, "", false },
+	{ "a token as password", "authorization", "basic dTpleUpoYkdjaU9pSkZaRVJUUVNKOS5leUpwYzNNaU9pSm9kSFJ3Y3pvdkwybGtjQzhpZlEuQUFBQQ==", "", true },
+	{ "a provider's password", "authorization", "Basic dTpz+/==", "", false },
 	{ "signed headers", "x-id-person", "alice", "", true },
 };
 /* clang-format on */
