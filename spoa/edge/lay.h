@@ -32,6 +32,7 @@ struct lay {
 	struct arena *arena;
 	const struct haproxy_section *front;
 	const char *host;
+	struct span chroot; /* HAProxy's; empty: it has none */
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
 	bool laid;	       /* a frontend loads the engine already */
@@ -57,7 +58,12 @@ void lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct s
 void lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
 	struct buf *out);
 
-/* The shipped configuration and policy for these backends. */
+/* Of what the backends speak no route is known: the policy's only one waits for its path. */
+bool lay_no_route(const struct lay *l);
+
+/* The shipped backends for this HAProxy, configuration and policy for the person's. */
+#define LAY_CHROOT "/var/lib/haproxy" /* Debian's; the daemon's sockets are in it */
+void lay_backends(const struct lay *l, struct buf *out);
 void lay_config(const struct lay *l, struct buf *out);
 void lay_policy(const struct lay *l, struct buf *out);
 

@@ -1,6 +1,6 @@
 /* Which frontend, which host, which backends: said, found, or asked for. */
 #include "base/ascii.h"
-#include "edge/judge.h"
+#include "edge/judge_private.h"
 #include "edge/lay.h"
 
 /* What a backend speaks, by what its name, its servers or its key's header hold. */
@@ -55,12 +55,6 @@ dialect_of(const struct haproxy_section *s)
 				return clues[i].dialect;
 	}
 	return NULL;
-}
-
-static bool
-is_front(const struct haproxy_section *s)
-{
-	return s->kind == HAPROXY_FRONTEND || s->kind == HAPROXY_LISTEN;
 }
 
 static bool
@@ -310,6 +304,37 @@ refuse_both(struct lay *l)
 		": make a frontend and a backend of it, with the key in the backend\n");
 }
 
+static void
+note_route(struct lay *l)
+{
+	if (lay_no_route(l))
+		buf_printf(&l->notes,
+			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
+			"until you "
+			"write it into `routes`, every request is a 404\n",
+			l->backend[0].name);
+}
+
+/* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
+static void
+note_chroot(struct lay *l, const struct haproxy *h)
+{
+	struct span c = global_value(h, "chroot");
+
+	while (c.n > 1 && c.p[c.n - 1] == '/')
+		c.n--;
+	l->chroot = c;
+	if (c.n && !span_is(c, LAY_CHROOT))
+		buf_printf(&l->notes,
+			"HAProxy's chroot is %.*s: make %.*s/tollgate (owner tollgate, group "
+			"haproxy, mode 750), say in /etc/tollgate/tollgate.yaml `agent: "
+			"{listen: "
+			"unix@%.*s/tollgate/agent.sock}`, relay.listen likewise, and let the "
+			"service write there (systemctl edit tollgate: [Service] "
+			"ReadWritePaths=%.*s/tollgate)\n",
+			SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c));
+}
+
 void
 lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a)
 {
@@ -320,6 +345,8 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	choose_host(l, wish->host);
 	choose_backends(l, h, wish);
 	refuse_both(l);
+	note_route(l);
+	note_chroot(l, h);
 }
 
 void

@@ -145,7 +145,26 @@ lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span te
 	buf_free(&h.text);
 }
 
-/* ---- tollgate.yaml and the policy ---- */
+/* ---- tollgate's own files ---- */
+
+/* Without a chroot HAProxy finds the daemon's sockets where the daemon has them. */
+void
+lay_backends(const struct lay *l, struct buf *out)
+{
+	struct span text = shipped("haproxy/tollgate.cfg"), at = SPAN_LIT(" unix@/tollgate/");
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		const char *p = l->chroot.n ? NULL : memmem(line.p, line.n, at.p, at.n);
+		size_t n = p ? (size_t)(p - line.p) : line.n;
+		buf_span(out, span_cut(line, 0, n));
+		if (p) {
+			buf_str(out, " unix@" LAY_CHROOT "/tollgate/");
+			buf_span(out, span_cut(line, n + at.n, line.n));
+		}
+		buf_putc(out, '\n');
+	}
+}
 
 void
 lay_config(const struct lay *l, struct buf *out)
@@ -189,6 +208,15 @@ route_backend(const struct lay *l, struct span route)
 	return NULL;
 }
 
+bool
+lay_no_route(const struct lay *l)
+{
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (strcmp(l->backend[i].dialect, "rest") != 0)
+			return false;
+	return l->nbackend != 0;
+}
+
 static void
 put_route(struct span route, const struct lay_backend *b, struct buf *out)
 {
@@ -225,7 +253,13 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 		text = span_cut(text, end, text.n);
 	}
 	static const char *const ours[] = { "openai", "anthropic", "rest" };
-	for (size_t i = 0; i < l->nbackend; i++)
+	if (lay_no_route(l))
+		buf_printf(out,
+			"  - name: %s\n"
+			"    match: {methods: [POST], path: /say/what/may/be/called}\n"
+			"    targets: [%s]\n",
+			l->backend[0].name, l->backend[0].name);
+	for (size_t i = lay_no_route(l); i < l->nbackend; i++)
 		if (speaks(l, l->backend[i].dialect) == &l->backend[i] &&
 			!SPAN_IN(span_str(l->backend[i].dialect), ours))
 			buf_printf(out,

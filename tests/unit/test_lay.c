@@ -289,6 +289,55 @@ hundreds_of_backends_each_get_their_guard(void **state)
 	assert_non_null(strstr(cmd_err, "--backend many1: named twice"));
 }
 
+static void
+what_has_no_route_loads_and_says_so(void **state)
+{
+	(void)state;
+	put_tree("global\n    chroot /var/lib/haproxy\n" SITE
+		 "backend own\n    http-request set-header x-api-key k\n    server a "
+		 "10.0.0.1:80\n",
+		NULL);
+	assert_int_equal(
+		INIT("--host", "ai.example.com", "--backend", "own=rest", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "what may be called of own is not known"));
+	assert_null(strstr(cmd_out, "HAProxy's chroot"));
+	assert_int_equal(
+		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), NULL), 0);
+}
+
+static void
+sockets_are_where_haproxy_looks(void **state)
+{
+	static const struct {
+		const char *global, *server, *said;
+	} rows[] = {
+		{ "global\n    chroot /var/lib/haproxy/\n", " a unix@/tollgate/agent.sock",
+			NULL },
+		{ "", " a unix@/var/lib/haproxy/tollgate/agent.sock", NULL },
+		{ "global\n    chroot /srv/jail\n", " a unix@/tollgate/agent.sock",
+			"unix@/srv/jail/tollgate/agent.sock" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[4096];
+		snprintf(text, sizeof(text), "%s" SITE PROVIDERS, rows[i].global);
+		put_tree(text, NULL);
+		assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+		if (rows[i].said)
+			assert_non_null(strstr(cmd_out, rows[i].said));
+		assert_non_null(
+			strstr(whole("etc/haproxy/tollgate/tollgate.cfg"), rows[i].server));
+		/* twice is once, and check is of that mind */
+		assert_int_equal(INIT("--host", "ai.example.com", "--write"), 0);
+		assert_non_null(strstr(cmd_out, "Nothing to do."));
+		tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"), "--haproxy",
+			path("etc/haproxy/haproxy.cfg"),
+			path("etc/haproxy/tollgate/tollgate.cfg"), NULL);
+		assert_int_equal(strstr(cmd_err, ": sockets: ") != NULL, rows[i].said != NULL);
+	}
+}
+
 static unsigned
 mode_of(const char *name)
 {
@@ -652,6 +701,8 @@ main(void)
 		cmocka_unit_test(each_dialect_gets_its_route),
 		cmocka_unit_test(a_guard_that_was_forgotten_is_laid),
 		cmocka_unit_test(hundreds_of_backends_each_get_their_guard),
+		cmocka_unit_test(what_has_no_route_loads_and_says_so),
+		cmocka_unit_test(sockets_are_where_haproxy_looks),
 		cmocka_unit_test(what_is_kept_is_no_more_readable_than_it_was),
 		cmocka_unit_test(no_secret_is_shown),
 		cmocka_unit_test(a_run_that_was_killed_is_finished),
