@@ -1,6 +1,7 @@
 /* A multipart body (RFC 2046 5.1, RFC 7578): texts in it are read, files that are no text are
  * opaque parts. Only what every parser divides alike is taken: no text around the parts, the
- * boundary at line starts alone, fields on one line each, no encodings. */
+ * boundary at line starts alone, fields on one line each, no encodings, no charset for all
+ * parts (RFC 7578 4.6) but UTF-8. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -19,7 +20,7 @@ struct reader {
 	struct body_refusal *why;
 	struct seglist segs;
 	struct merge merge;
-	uint64_t seen; /* fields that the table reads: bit by node */
+	uint64_t seen;	  /* fields that the table reads: bit by node */
 	bool unread_file; /* one of them is no JSON */
 };
 
@@ -28,7 +29,7 @@ struct part {
 	struct span type;
 	bool has_type, has_disposition, has_name, has_filename;
 	bool is_lines; /* it says so */
-	bool counted; /* a field says how long it is or what its digest is */
+	bool counted;  /* a field says how long it is or what its digest is */
 	uint32_t name, filename;
 };
 
@@ -231,8 +232,8 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 	s->reserved = p->counted || (row->flags & F_RESERVED);
 	switch (row->read) {
 	case READ_MODEL:
-		return merge_model(&r->merge, &(struct model_mark){ s->start, s->end, s->text,
-						      false, true })
+		return merge_model(&r->merge,
+			       &(struct model_mark){ s->start, s->end, s->text, false, true })
 			       ? ERR_NOMEM
 			       : 0;
 	case READ_STREAM:
@@ -277,7 +278,7 @@ names_lines(const struct reader *r, const struct part *p)
 	return r->out->table->line && name.n > 6 &&
 	       (span_ieq(span_cut(name, name.n - 6, name.n), SPAN_LIT(".jsonl")) ||
 		       (name.n > 7 && span_ieq(span_cut(name, name.n - 7, name.n),
-						SPAN_LIT(".ndjson"))));
+					      SPAN_LIT(".ndjson"))));
 }
 
 /* Lines of a batch are requests: read, or refused. */
@@ -307,6 +308,11 @@ read_content(struct reader *r, struct span text, struct part *p)
 		return ERR_SYNTAX;
 	if (media == MEDIA_TWO)
 		return bad(r, p->type.p, "a part with two types");
+	if (p->has_name && span_ieq(r->segs.v[p->name].text, SPAN_LIT("_charset_")) &&
+		inner.n && !span_ieq(inner, SPAN_LIT("utf-8")) &&
+		!span_ieq(inner, SPAN_LIT("us-ascii")))
+		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
+			"_charset_ names a charset that is not UTF-8");
 	if (!body_is_text(text) || media == MEDIA_CHARSET) {
 		const char *kind = opaque_kind(p->type, text);
 		r->unread_file |= p->has_filename;
