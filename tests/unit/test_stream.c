@@ -329,75 +329,6 @@ a_value_in_disguise_is_held_too(void **state)
 
 /* ---- limits ---- */
 
-/* All but the word under way is out with its first letter, where no rule knows the words.
- * Before that, three or four letters and a blank may be the beginning of a number: ABC 850101
- * XY1. */
-static void
-of_plain_english_the_word_under_way_is_held(void **state)
-{
-	static const char prose[] =
-		"everything was packed in many parts, and nobody in the office knew why this "
-		"had been done; it took several weeks until they understood how the whole "
-		"tool was meant to work (the old way had been simple). where is it now? "
-		"nothing was lost, everybody was happy, and the people who had asked for it "
-		"got what they wanted, more or less.\n\nafter that, things went well again. ";
-	struct detect_stream *s = detect_stream_new(rules, NULL);
-	size_t word = 0;
-
-	(void)state;
-	one.n = one.unread = 0;
-	buf_clear(&one.text);
-	buf_clear(&one.out);
-	for (size_t i = 0; prose[i]; i++) {
-		char c = prose[i];
-		detect_stream_feed(s, scratch, span_of(&c, 1), stream_run_take, &one);
-		word = c >= 'a' && c <= 'z' ? word + 1 : is_one_of(c, ".;:?(") ? word + 1 : 0;
-		if (detect_stream_held(s) > (word ? word : 5))
-			fail_msg("%zu held after: %.*s", detect_stream_held(s), (int)i + 1,
-				prose);
-	}
-	assert_int_equal(one.n, 0);
-	detect_stream_free(&s);
-}
-
-/* What nobody asks for is not held. */
-static void
-only_what_is_asked_for_is_held(void **state)
-{
-	static const struct {
-		const char *entity, *text;
-		size_t held; /* after all of it */
-	} rows[] = {
-		{ "EMAIL_ADDRESS", "the card is 4716 3791 4202 ", 0 },
-		{ "EMAIL_ADDRESS", "John Smith and Anna Karenina ", 0 },
-		{ "EMAIL_ADDRESS", "then ada@example.org ", 16 },
-		{ "EMAIL_ADDRESS", "then ada.lovelace", 12 },
-		{ "CREDIT_CARD", "the card is 4716 3791 4202 ", 15 },
-		{ "CREDIT_CARD", "John Smith and Anna Karenina ", 0 },
-		{ "PERSON", "the card is 4716 3791 4202 ", 0 },
-		{ "PERSON", "then John Smith ", 11 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		uint64_t set[DETECT_ENTITIES_MAX / 64] = { 0 };
-		for (size_t e = 0; e < rules->nentities; e++)
-			if (!strcmp(rules->entities[e].name, rows[i].entity))
-				set[e / 64] |= UINT64_C(1) << (e % 64);
-		struct detect_used *used = detect_used_new(rules, set, NULL);
-		struct detect_options opt = { .used = used };
-		struct detect_stream *s = detect_stream_new(rules, &opt);
-		one.n = one.unread = 0;
-		buf_clear(&one.text);
-		detect_stream_feed(s, scratch, span_str(rows[i].text), stream_run_take, &one);
-		if (detect_stream_held(s) != rows[i].held)
-			fail_msg("%s: %zu of '%s' are held", rows[i].entity,
-				detect_stream_held(s), rows[i].text);
-		detect_stream_free(&s);
-		detect_used_free(&used);
-	}
-}
-
 static void
 put_blob(struct buf *b, size_t n, size_t line, const char *nl)
 {
@@ -755,8 +686,6 @@ main(void)
 		cmocka_unit_test(so_it_has_of_one_entity),
 		cmocka_unit_test(any_cut_gives_the_same_pieces),
 		cmocka_unit_test(a_value_in_disguise_is_held_too),
-		cmocka_unit_test(of_plain_english_the_word_under_way_is_held),
-		cmocka_unit_test(only_what_is_asked_for_is_held),
 		cmocka_unit_test(what_is_too_long_is_swallowed),
 		cmocka_unit_test(a_list_of_paths_is_text),
 		cmocka_unit_test(characters_are_not_cut),

@@ -227,9 +227,9 @@ right_of(const struct detect_stream *s, const struct finding *f)
 {
 	const struct context_rule *c = &s->rules->entities[f->entity].context;
 
-	if (is_name(s->rules, f->entity))
-		return NAME_RIGHT;
-	return c->words.n + c->against.n ? RIGHT : 0;
+	if (c->words.n + c->against.n)
+		return RIGHT;
+	return is_name(s->rules, f->entity) ? NAME_RIGHT : 0;
 }
 
 /* Back to where the candidates begin that are open, or that reach into what is. */

@@ -33,6 +33,9 @@
  * of which the rest is found. A stretch of a known document longer than CAP_STREAM_HELD is
  * several findings.
  *
+ * It asks at every word: 1 to 8 us of CPU for five bytes, and no less where much comes at once.
+ * A text that is there as a whole is detect_scan's, which takes a hundredth of that.
+ *
  * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs.
  * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */
 #ifndef DETECT_STREAM_H

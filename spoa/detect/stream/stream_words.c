@@ -47,13 +47,14 @@ is_wide(struct span t, size_t i)
 	       (a == 0xE1 && ((b >= 0x80 && b <= 0x82) || b == 0x9E || b == 0x9F));
 }
 
-/* ’ “ ” – — … and their like: no disguise. */
+/* – — ’ “ ” • … and their like: no disguise. */
 static bool
 is_print_mark(struct span t, size_t i)
 {
-	return i + 2 < t.n && !memcmp(t.p + i, "\xE2\x80", 2) &&
-	       (unsigned char)t.p[i + 2] >= 0x93 && (unsigned char)t.p[i + 2] <= 0xA6 &&
-	       t.p[i + 2] != '\x9F';
+	unsigned char last = i + 2 < t.n ? (unsigned char)t.p[i + 2] : 0;
+
+	return last && !memcmp(t.p + i, "\xE2\x80", 2) &&
+	       ((last >= 0x93 && last <= 0x9E) || last == 0xA2 || last == 0xA6);
 }
 
 /* -----BEGIN, KEY----- */
@@ -203,6 +204,7 @@ shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked
 	if (from == to)
 		return SHAPE_NONE;
 	struct letters l = letters_of(t, from, to);
+	*special |= l.strange && !l.number;
 	if (l.strange && l.number ? asked->numbers
 				  : (l.strange || l.n > LONG_WORD * l.parts) && asked->values)
 		return SHAPE_OPEN;

@@ -1,0 +1,182 @@
+/* What a stream holds back of a text that comes: no more than may be the beginning of what
+ * is asked for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <malloc.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "detect/custom/custom.h"
+#include "detect/engine.h"
+#include "support/detect_fix.h"
+#include "support/stream_run.h"
+
+static struct detect_rules *rules;
+static struct detect_scratch *scratch;
+static struct stream_run one;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	rules = detect_fix()->rules;
+	scratch = detect_fix()->scratch;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	buf_free(&one.text);
+	buf_free(&one.out);
+	return 0;
+}
+
+/* All but the word under way is out with its first letter, where no rule knows the words.
+ * Before that, three or four letters and a blank may be the beginning of a number: ABC 850101
+ * XY1. */
+static void
+of_plain_english_the_word_under_way_is_held(void **state)
+{
+	static const char prose[] =
+		"everything was packed in many parts, and nobody in the office knew why this "
+		"had been done; it took several weeks until they understood how the whole "
+		"tool was meant to work (the old way had been simple). where is it now? "
+		"nothing was lost, everybody was happy, and the people who had asked for it "
+		"got what they wanted, more or less.\n\nafter that, things went well again. ";
+	struct detect_stream *s = detect_stream_new(rules, NULL);
+	size_t word = 0;
+
+	(void)state;
+	one.n = one.unread = 0;
+	buf_clear(&one.text);
+	buf_clear(&one.out);
+	for (size_t i = 0; prose[i]; i++) {
+		char c = prose[i];
+		detect_stream_feed(s, scratch, span_of(&c, 1), stream_run_take, &one);
+		word = c >= 'a' && c <= 'z' ? word + 1 : is_one_of(c, ".;:?(") ? word + 1 : 0;
+		if (detect_stream_held(s) > (word ? word : 5))
+			fail_msg("%zu held after: %.*s", detect_stream_held(s), (int)i + 1,
+				prose);
+	}
+	assert_int_equal(one.n, 0);
+	detect_stream_free(&s);
+}
+
+/* What nobody asks for is not held. */
+static void
+only_what_is_asked_for_is_held(void **state)
+{
+	static const struct {
+		const char *entity, *text;
+		size_t held; /* after all of it */
+	} rows[] = {
+		{ "EMAIL_ADDRESS", "the card is 4716 3791 4202 ", 0 },
+		{ "EMAIL_ADDRESS", "John Smith and Anna Karenina ", 0 },
+		{ "EMAIL_ADDRESS", "then ada@example.org ", 16 },
+		{ "EMAIL_ADDRESS", "then ada.lovelace", 12 },
+		{ "CREDIT_CARD", "the card is 4716 3791 4202 ", 15 },
+		{ "CREDIT_CARD", "John Smith and Anna Karenina ", 0 },
+		{ "PERSON", "the card is 4716 3791 4202 ", 0 },
+		{ "PERSON", "then John Smith ", 11 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uint64_t set[DETECT_ENTITIES_MAX / 64] = { 0 };
+		for (size_t e = 0; e < rules->nentities; e++)
+			if (!strcmp(rules->entities[e].name, rows[i].entity))
+				set[e / 64] |= UINT64_C(1) << (e % 64);
+		struct detect_used *used = detect_used_new(rules, set, NULL);
+		struct detect_options opt = { .used = used };
+		struct detect_stream *s = detect_stream_new(rules, &opt);
+		one.n = one.unread = 0;
+		buf_clear(&one.text);
+		detect_stream_feed(s, scratch, span_str(rows[i].text), stream_run_take, &one);
+		if (detect_stream_held(s) != rows[i].held)
+			fail_msg("%s: %zu of '%s' are held", rows[i].entity,
+				detect_stream_held(s), rows[i].text);
+		detect_stream_free(&s);
+		detect_used_free(&used);
+	}
+}
+
+/* Of a policy's own term what is a beginning of it, and no more. */
+static void
+a_policys_own_term_is_held_while_it_may_go_on(void **state)
+{
+	static const char yaml[] =
+		"words: ['project nightingale and its sisters', 'blue moon']\n";
+	static const struct {
+		const char *text;
+		size_t held;
+	} rows[] = {
+		{ "about the project ", 8 },
+		{ "about the project was ", 0 },
+		{ "about the project nightingale ", 20 },
+		{ "about the project nightingale and its ", 28 },
+		{ "about the project nightingale was ", 0 },
+		{ "about the once blue ", 5 },
+		{ "about the once blue sky ", 0 },
+	};
+	struct detect_own own = { .class = "own", .entity = "OWN", .threshold = 0.5f };
+	struct detect_extra extra = { &own, 1 };
+	uint64_t set[DETECT_ENTITIES_MAX / 64] = { 0 };
+	struct buf errors;
+	struct arena a;
+	struct diag d;
+
+	(void)state;
+	buf_init(&errors, 0);
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	own.at = yaml_load(&a, "t", span_str(yaml), &d);
+	own.words = yaml_get(own.at, "words");
+	struct detect_rules *r = detect_load_with(NULL, &extra, &errors);
+	assert_non_null(r);
+	struct detect_scratch *s = detect_scratch_new(r);
+	for (size_t e = 0; e < r->nentities; e++)
+		if (r->entities[e].own)
+			set[e / 64] |= UINT64_C(1) << (e % 64);
+	struct detect_used *used = detect_used_new(r, set, NULL);
+	struct detect_options opt = { .used = used };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct detect_stream *in = detect_stream_new(r, &opt);
+		detect_stream_feed(in, s, span_str(rows[i].text), stream_run_take, &one);
+		if (detect_stream_held(in) != rows[i].held)
+			fail_msg("%zu of '%s' are held", detect_stream_held(in), rows[i].text);
+		detect_stream_free(&in);
+	}
+	detect_used_free(&used);
+	detect_scratch_free(&s);
+	detect_free(&r);
+	diag_free(&d);
+	arena_reset(&a);
+	buf_free(&errors);
+}
+
+static void
+a_stream_takes_less_than_10_kb(void **state)
+{
+	struct detect_stream *s = detect_stream_new(rules, NULL);
+
+	(void)state;
+	assert_true(malloc_usable_size(s) < 10 << 10);
+	detect_stream_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_plain_english_the_word_under_way_is_held),
+		cmocka_unit_test(only_what_is_asked_for_is_held),
+		cmocka_unit_test(a_policys_own_term_is_held_while_it_may_go_on),
+		cmocka_unit_test(a_stream_takes_less_than_10_kb),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
