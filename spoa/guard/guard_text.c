@@ -9,9 +9,10 @@
 #include "text/style.h"
 
 enum {
-	KEPT_MAX = 64,		/* calls and texts kept for rules */
-	KEPT_BYTES = 64 << 10,	/* of each */
-	KNOWN_BYTES = 64 << 10, /* of values that were replaced */
+	KEPT_MAX = 64,		 /* calls and texts kept for rules */
+	KEPT_BYTES = 64 << 10,	 /* of each */
+	OVERLAP_BYTES = 4 << 10, /* of one window in the next */
+	KNOWN_BYTES = 64 << 10,	 /* of values that were replaced */
 	BYTES_A_TOKEN = 3,
 	NAME_BYTES = 65,
 };
@@ -86,20 +87,25 @@ kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
 }
 
 static void
+score_text(struct guard *g, struct span text)
+{
+	struct inject_result got = inject_score(
+		g->plan.policy->inject, text, INJECT_TOOL, g->plan.policy->inject_off);
+
+	if (got.score > g->report.injection)
+		g->report.injection = got.score;
+}
+
+static void
 score(struct guard *g)
 {
 	struct kept_text *k;
 
 	if (!g->plan.scores)
 		return;
-	LIST_FOREACH (k, &g->kept, all) {
-		if (k->kind == KIND_ARGUMENTS)
-			continue;
-		struct inject_result got = inject_score(g->plan.policy->inject,
-			buf_view(&k->text), INJECT_TOOL, g->plan.policy->inject_off);
-		if (got.score > g->report.injection)
-			g->report.injection = got.score;
-	}
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind != KIND_ARGUMENTS)
+			score_text(g, buf_view(&k->text));
 }
 
 /* In the arena of the verdict, and as long. NULL: out of memory. */
@@ -181,6 +187,25 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 	return k;
 }
 
+/* What is scored goes through a window: when it is full it is scored, and its end stays. */
+static void
+keep_scored(struct guard *g, struct kept_text *k, struct span text)
+{
+	while (text.n) {
+		size_t room = KEPT_BYTES - k->text.n, n = text.n < room ? text.n : room;
+		buf_span(&k->text, span_cut(text, 0, n));
+		if (buf_failed(&k->text)) {
+			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+			return;
+		}
+		text = span_cut(text, n, text.n);
+		if (text.n) {
+			score_text(g, buf_view(&k->text));
+			buf_consume(&k->text, k->text.n - OVERLAP_BYTES);
+		}
+	}
+}
+
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
@@ -189,8 +214,12 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 	if (!guard_inspects(g) || !(call || g->plan.scores))
 		return;
 	struct kept_text *k = kept_of(g, t->kind, t->slot);
-	if (k && !buf_failed(&k->text))
+	if (k && !call)
+		keep_scored(g, k, text);
+	else if (k && !buf_failed(&k->text))
 		buf_span(&k->text, text);
+	else if (!k && !call)
+		score_text(g, text); /* more texts than are kept: each piece for itself */
 }
 
 /* Words of the provider in records: printable, no more than fit, and no values. */
