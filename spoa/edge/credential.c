@@ -78,9 +78,21 @@ next_run(struct span *rest)
 	return run;
 }
 
-/* Where what looks like a provider's key begins; text.n: nowhere. */
+/* The next text that a sample in it writes out: str(TEXT). False: there is none. */
+static bool
+next_constant(struct span *rest, struct span *text)
+{
+	const char *p = rest->n ? memmem(rest->p, rest->n, "str(", 4) : NULL;
+
+	if (!p)
+		return false;
+	*rest = span_cut(*rest, (size_t)(p - rest->p) + 4, rest->n);
+	*text = span_cut(*rest, 0, span_chr(*rest, ')'));
+	return true;
+}
+
 static size_t
-key_at(struct span text)
+key_within(struct span text)
 {
 	struct span rest = text;
 
@@ -93,6 +105,20 @@ key_at(struct span text)
 			return (size_t)(run.p - text.p);
 	}
 	return text.n;
+}
+
+/* Where what looks like a provider's key begins; text.n: nowhere. */
+static size_t
+key_at(struct span text)
+{
+	struct span rest = text, constant;
+	size_t at = key_within(text);
+
+	while (at == text.n && next_constant(&rest, &constant)) {
+		size_t in = key_within(constant);
+		at = in < constant.n ? (size_t)(constant.p - text.p) + in : text.n;
+	}
+	return at;
 }
 
 bool
@@ -139,13 +165,41 @@ is_looked_up(struct span value)
 	return false;
 }
 
-/* A value that is written out and long enough to be one. */
 static bool
-is_written_out(struct span value)
+has_long_run(struct span value)
 {
 	while (value.n)
 		if (next_run(&value).n >= NAMED_KEY_BYTES)
 			return true;
+	return false;
+}
+
+/* A value that is written out and long enough to be one. */
+static bool
+is_written_out(struct span value)
+{
+	struct span rest = value, constant;
+
+	if (has_long_run(value))
+		return true;
+	while (next_constant(&rest, &constant))
+		if (has_long_run(constant))
+			return true;
+	return false;
+}
+
+/* A target whose query has a parameter of that kind, written out: ?key=… */
+static bool
+target_holds_key(struct span target, bool query)
+{
+	size_t mark = span_chr(target, '?');
+
+	target = span_cut(target, mark < target.n ? mark + 1 : query ? 0 : target.n, target.n);
+	while (target.n) {
+		struct span value = span_next(&target, '&'), name = span_next(&value, '=');
+		if (credential_query(name) && is_written_out(value))
+			return true;
+	}
 	return false;
 }
 
@@ -271,7 +325,9 @@ rule_sets_credential(const struct haproxy_line *l)
 			if (span_ieq(name, span_str(credential_headers[k])))
 				return true;
 		struct span value = haproxy_word(l, writers[i].value);
-		return writers[i].name && named_for_secrets(name) &&
+		if (!writers[i].name)
+			return target_holds_key(value, span_is(l->word[1], "set-query"));
+		return named_for_secrets(name) &&
 		       (is_written_out(value) || is_looked_up(value));
 	}
 	return false;

@@ -29,6 +29,7 @@ const struct rule judge_rules[] = {
 	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
 	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression beside SPOE names its filter" },
 	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
+	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
 	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
 	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
 	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },

@@ -101,6 +101,7 @@ void rule_shipped_missing(struct judge *j);
 void rule_shipped_differs(struct judge *j);
 void rule_gate_mode(struct judge *j);
 void rule_sockets(struct judge *j);
+void rule_socket_group(struct judge *j);
 void rule_bufsize(struct judge *j);
 void rule_deadlines(struct judge *j);
 void rule_provider_timeouts(struct judge *j);

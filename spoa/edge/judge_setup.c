@@ -231,3 +231,21 @@ rule_sockets(struct judge *j)
 	if (j->cfg->relay)
 		judge_servers(j, "tollgate-relay", &j->cfg->relay_listen, 1, "relay.listen");
 }
+
+/* The daemon's sockets are for one group; root needs none. */
+void
+rule_socket_group(struct judge *j)
+{
+	const struct haproxy_section *relay = backend_named(j->h, SPAN_LIT("tollgate-agent"));
+	struct span user = global_value(j->h, "user"), group = global_value(j->h, "group");
+
+	if (!relay || global_value(j->h, "gid").n || span_is(group, "haproxy") ||
+		span_is(user, "root") || span_is(user, "tollgate") ||
+		(!user.n && !group.n && !global_value(j->h, "uid").n))
+		return;
+	found(j, NULL, "group haproxy",
+		"HAProxy runs in the group %.*s, and tollgate's sockets are for the group "
+		"haproxy: "
+		"every request is a 503 where nobody gave them to it (in `global`)",
+		SPAN_ARG(group.n ? group : SPAN_LIT("of root, without its rights")));
+}

@@ -15,7 +15,8 @@
 
 static const char head[] = "global\n"
 			   "\tchroot /var/lib/haproxy\n"
-			   "\tuser haproxy\n";
+			   "\tuser haproxy\n"
+			   "\tgroup haproxy\n";
 static const char defaults[] = "defaults\n"
 			       "\tlog global\n"
 			       "\tmode http\n"
@@ -299,8 +300,8 @@ static const struct row {
 		"backend anthropic\n\tmode tcp # here\n", "mode tcp # here", "mode http", NULL,
 		false },
 	{ "cached-answers", "of all that the frontend serves", SPOE,
-		"filter cache site\n    http-request cache-use site\n    " SPOE, "cache-use site",
-		"if !tollgate", NULL, false },
+		"filter cache site\n    http-request cache-use site\n    " SPOE,
+		"cache-use site", "if !tollgate", NULL, false },
 	{ "cached-answers", "of what the relay asks for", SPOE,
 		"filter cache site\n    http-request cache-use site if !tollgate\n    " SPOE,
 		"cache-use site", "if !tollgate", NULL, false },
@@ -338,6 +339,24 @@ static const struct row {
 		"\nbackend site\n\thttp-request set-header x-token "
 		"%[str(a),map(/etc/haproxy/keys.map)]\n",
 		"backend site\n\thttp", GUARD, NULL, false },
+	{ "credential-unguarded", "a header that is named for it, as a constant",
+		"\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-token %[str(abcdefgh1234)]\n",
+		"backend site\n\thttp", GUARD, NULL, false },
+	{ "credential-unguarded", "a key as a constant", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-header x-a "
+		"%[str(),concat(),str(sk-proj-abcdef1234567890)]\n",
+		"backend site\n\thttp", GUARD, NULL, false },
+	{ "credential-unguarded", "a parameter of the query", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-query %[query]&key=abcdefgh1234\n",
+		"backend site\n\thttp", GUARD, NULL, false },
+	{ "credential-unguarded", "a parameter of the target", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-pathq %[path]?a=b&api_key=abcdefgh1234\n",
+		"backend site\n\thttp", GUARD, NULL, false },
+	{ "socket-group", "another group", "group haproxy", "group www-data", "global",
+		"group haproxy", NULL, false },
+	{ "socket-group", "none", "\tgroup haproxy\n", "", "global", "group haproxy", NULL,
+		false },
 	{ "credential-unguarded", "a cookie", "\nbackend site\n",
 		"\nbackend site\n\thttp-request set-header cookie session=abcdefgh\n",
 		"backend site\n\thttp", GUARD, NULL, false },
@@ -464,6 +483,11 @@ static const struct {
 		NULL },
 	{ "changed-after", "before the question", SPOE,
 		"http-request set-path /v1/other\n    " SPOE, NULL },
+	{ "credential-unguarded", "a page of a site", "\nbackend site\n",
+		"\nbackend site\n\thttp-request set-query a=b&page=abcdefgh1234&key=%[query]\n"
+		"\thttp-request set-path /key=abcdefgh1234\n",
+		NULL },
+	{ "socket-group", "as root", "\tuser haproxy\n\tgroup haproxy\n", "", NULL },
 	{ "cached-answers", "of other hosts", SPOE,
 		"http-request cache-use site if !tollgate !tollgate-inner\n    " SPOE, NULL },
 	{ "own-origins", "for other hosts", "    use_backend tollgate-relay",
