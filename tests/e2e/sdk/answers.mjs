@@ -114,8 +114,8 @@ async function together(f) {
 	for (const row of rows) process.stdout.write(await row);
 }
 await together((name, make) => answers(name, make, ""));
-await control({ event_chars: 3 });
-await together((name, make) => answers(name, make, ", in pieces of three characters"));
+await control({ event_chars: 3, chunk_bytes: 11 });
+await together((name, make) => answers(name, make, ", in pieces of three characters, cut anywhere"));
 await control({});
 await together(metered);
 /* pieces far enough apart that the stream has begun when it is denied */

@@ -40,9 +40,43 @@ export const sdks = {
 			also: {
 				embeddings: [async () => (await c.embeddings.create({ model: "m", input: [ASKED, "b"] })).data.map((d) => d.embedding), [[0.5, -0.25, 0.125, 1], [0.5, -0.25, 0.125, 1]]],
 				completions: [async () => (await c.completions.create({ model: "echo", prompt: ASKED })).choices[0].text, SHOWN],
+				"the stream's helper": [async () => (await c.chat.completions.stream({ model: "echo", messages: user(ASKED) }).finalContent()), SHOWN],
+				"the helper's tool call": [async () => (await c.chat.completions.stream({ model: "call", messages: user(ASKED), tools: [fn] }).finalMessage())
+					.tool_calls.map((t) => [t.function.name, JSON.parse(t.function.arguments)]), [["send", { note: SHOWN }]]],
 				"completions, streamed": [async () => (await each(await c.completions.create({ model: "echo", prompt: ASKED, stream: true }),
 					(e, all) => { all.text += e.choices[0].text; })).text, SHOWN],
 			},
+		};
+	},
+	/* no package of their own: TGI, whose last event says all again, and Gemini's JSON array */
+	tgi: (key, EDGE) => {
+		/* the server has one model; an adapter is what it can be asked for */
+		const post = raw(key, EDGE), body = (o) => ({ inputs: o.text, parameters: { adapter_id: o.model, details: true } });
+		return {
+			ask: async (o) => ({ text: (await post("/generate", body(o))).generated_text }),
+			async stream(o) {
+				const events = (await post("/generate_stream", body(o))).split("\n\n").filter(Boolean).map((e) => JSON.parse(e.slice(6)));
+				if (events.at(-1).error) throw new Error(events.at(-1).error);
+				const text = events.map((e) => e.token.text).join(""), again = events.at(-1).generated_text;
+				return { text: text === again ? text : `${text}, and again ${again}` };
+			},
+			tools: false,
+			thinks: false,
+			caches: false,
+		};
+	},
+	"gemini array": (key, EDGE) => {
+		const post = raw(key, EDGE), body = (o) => ({ contents: [{ role: "user", parts: [{ text: o.text }] }] });
+		const said = (all) => {
+			const { error } = all.at(-1), parts = all.flatMap((a) => a.candidates?.[0].content.parts ?? []);
+			if (error) throw Object.assign(new Error(error.message), { status: error.code });
+			const text = (thought) => parts.filter((p) => !p.thought === !thought).map((p) => p.text).join("");
+			return { text: text(false), thinking: text(true) };
+		};
+		return {
+			ask: async (o) => said([await post(`/v1beta/models/${o.model}:generateContent`, body(o))]),
+			stream: async (o) => said(await post(`/v1beta/models/${o.model}:streamGenerateContent`, body(o))),
+			tools: false,
 		};
 	},
 	"azure openai": (apiKey, endpoint) => chat(new AzureOpenAI({ apiKey, endpoint, apiVersion: "2024-10-21" })),
@@ -262,5 +296,14 @@ function chat(c) {
 			all.thinking += d?.reasoning_content ?? "";
 			all.args += d?.tool_calls?.[0].function.arguments ?? "";
 		})),
+	};
+}
+
+function raw(key, EDGE) {
+	return async (path, body) => {
+		const r = await fetch(EDGE + path, { method: "POST", body: JSON.stringify(body),
+			headers: { "content-type": "application/json", authorization: `Bearer ${key}` } });
+		if (!r.ok) throw Object.assign(new Error(await r.text()), { status: r.status });
+		return /json/.test(r.headers.get("content-type")) ? r.json() : r.text();
 	};
 }

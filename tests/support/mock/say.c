@@ -12,7 +12,8 @@
  *   cite      says the last user text and quotes it as the source
  *   cached    echo; half of the prompt's tokens came from a cache, a quarter went into it
  *
- * Every other one says the sentence below. A tool that is not offered is not called: echo. */
+ * TGI's adapter is such a model. Every other one says the sentence below. A tool that is not
+ * offered is not called: echo. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,7 +287,9 @@ mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_p
 	if (!json_is_object(s->req))
 		return false;
 	read_prompt(s->req, &p);
-	s->model = in_path.n ? in_path : string_of(json_object_get(s->req, "model"));
+	json_t *adapter = json_object_get(json_object_get(s->req, "parameters"), "adapter_id");
+	json_t *named = json_object_get(s->req, "model");
+	s->model = in_path.n ? in_path : string_of(named ? named : adapter);
 	s->sse = memmem(r->target.p, r->target.n, "alt=sse", 7) != NULL;
 	choose(s, buf_view(p.last_user));
 	json_int_t n = json_integer_value(json_object_get(s->req, "n"));
