@@ -10,6 +10,7 @@ const { EDGE, PROVIDER, JOURNAL, TOKEN, DIR } = process.env;
 // What docs/clients.md says: the error's name, the status that it carries, requests that came.
 const WANTED = JSON.parse(readFileSync(new URL("wanted.json", import.meta.url)));
 const STATUSES = [400, 401, 403, 429, 503];
+const PLAIN = "what is there to say of it";
 const DENIED = "this much may go, and then comes my number 536-22-1840 here";
 
 function is(name, got, want) {
@@ -54,8 +55,12 @@ async function answers(name, make, split) {
 		await row(`${how}: restored and redacted`, async () => said(await c[how]({ model: "echo", text: ASKED })), [SHOWN, null]);
 		if (c.tools !== false)
 			await row(`${how}: a tool's arguments too`, async () => said(await c[how]({ model: "call", text: ASKED, tool: true })), ["", { note: SHOWN }]);
-		if (c.thinks !== false)
+		if (c.signs) { /* it goes as it came or not at all, since the provider signed it */
+			await row(`${how}: signed reasoning`, async () => (await c[how]({ model: "think", text: PLAIN })).thinking, PLAIN);
+			await row(`${how}: not the key in it`, async () => (await c[how]({ model: "think", text: ASKED })).thinking?.includes("AKIA") ?? false, false);
+		} else if (c.thinks !== false) {
 			await row(`${how}: reasoning too`, async () => (await c[how]({ model: "think", text: ASKED })).thinking, SHOWN);
+		}
 		if (c.cites)
 			await row(`${how}: citations too`, async () => (await c[how]({ model: "cite", text: ASKED })).cited, SHOWN);
 	}
@@ -109,6 +114,17 @@ async function refused(name, make, status) {
 	return is(`${name}: ${status}: what the user sees, and requests`, got, WANTED[name]?.[status]);
 }
 
+/* An SDK that cannot be told asks again: its requests are refused again and count in no limit. */
+async function repeated(name) {
+	const caller = await key(name, "few"), ask = () => sdks[name](caller, EDGE).ask({ model: "echo", text: "pay to DE89370400440532013000" });
+	const e = await failed(ask), n = records(caller, "decision").length;
+	const post = () => fetch(`${EDGE}/v1/chat/completions`, { method: "POST", body: JSON.stringify({ model: "echo", messages: [{ role: "user", content: "hi" }] }),
+		headers: { "content-type": "application/json", authorization: `Bearer ${caller}` } });
+	return is(`${name}: refused and asked again, requests`, [seen(e)[1], n], [503, 3]) +
+		is(`${name}: none of them counted: the one that the limit allows is answered, the next is not`,
+			[(await post()).status, (await post()).status], [200, 429]);
+}
+
 async function together(f) {
 	const rows = Object.entries(sdks).map(([name, make]) => f(name, make).catch((e) => `not ok - ${name}: ${e.stack}\n`));
 	for (const row of rows) process.stdout.write(await row);
@@ -126,3 +142,4 @@ await control({ error_after_events: 6 });
 await together(cut);
 await control({});
 await together(async (name, make) => (await Promise.all(STATUSES.map((s) => refused(name, make, s)))).join(""));
+for (const row of ["cohere", "bedrock converse", "ai openai"].map(repeated)) process.stdout.write(await row);

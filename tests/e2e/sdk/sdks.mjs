@@ -109,6 +109,7 @@ export const sdks = {
 			ask: async (o) => said(await c.messages.create(body(o))),
 			stream: async (o) => said(await c.messages.stream(body(o)).finalMessage()),
 			cites: true,
+			signs: true,
 			also: { countTokens: [async () => (await c.messages.countTokens({ model: "m", messages: user(ASKED) })).input_tokens, 7] },
 		};
 	},
@@ -150,6 +151,7 @@ export const sdks = {
 				all.thinking += d?.reasoningContent?.text ?? "";
 				all.args += d?.toolUse?.input ?? "";
 			})),
+			signs: true,
 		};
 	},
 	"bedrock invoke": (token, endpoint) => {
@@ -168,6 +170,7 @@ export const sdks = {
 				all.thinking += d?.thinking ?? "";
 				all.args += d?.partial_json ?? "";
 			})),
+			signs: true,
 		};
 	},
 	cohere: (token, environment) => {
@@ -245,7 +248,7 @@ export const sdks = {
 	},
 	"ai openai": (apiKey, EDGE) => ({ ...vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }).chat), thinks: false }),
 	"ai openai responses": (apiKey, EDGE) => vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` })),
-	"ai anthropic": (apiKey, EDGE) => vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` })),
+	"ai anthropic": (apiKey, EDGE) => ({ ...vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` })), signs: true }),
 	"ai google": (apiKey, EDGE) => vercel(createGoogleGenerativeAI({ apiKey, baseURL: `${EDGE}/v1beta` })),
 	"langchain openai": (apiKey, EDGE) => {
 		const llm = (o) => {
