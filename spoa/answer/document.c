@@ -315,6 +315,22 @@ add_withheld(struct reader *r, const struct note *n)
 	return 0;
 }
 
+static int
+add_seal(struct reader *r, const struct note *n)
+{
+	struct answer_document *d = r->out;
+	struct answer_seal *s =
+		arena_grow(r->a, d->seals, d->nseals, &d->seals_room, sizeof(*s), 4);
+
+	if (!s)
+		return ERR_NOMEM;
+	d->seals = s;
+	s = &s[d->nseals++];
+	s->at = (struct answer_range){ n->start, n->end };
+	memcpy(s->slot, n->slot, sizeof(s->slot));
+	return 0;
+}
+
 /* Said of a choice, or of all of the answer. */
 static void
 end_choice(struct answer_document *d, const struct note *n)
@@ -351,7 +367,7 @@ settle(struct reader *r, const struct note *n)
 	case READ_ERROR:
 		d->error = d->marked = d->ends.any = d->ends.all = true;
 		return string ? add_text(r, n, NULL) : 0;
-	case READ_SEALED: d->sealed_bytes += n->end - n->start; return 0;
+	case READ_SEALED: d->sealed_bytes += n->end - n->start; return string ? add_seal(r, n) : 0;
 	case READ_OPAQUE: d->opaque_bytes += n->end - n->start; return 0;
 	case READ_WITHHELD: return add_withheld(r, n);
 	default: return 0;

@@ -26,6 +26,12 @@ struct answer_range {
 	size_t start, end;
 };
 
+/* A string that the provider sealed: between its quotes. */
+struct answer_seal {
+	uint32_t slot[ANSWER_SLOTS];
+	struct answer_range at;
+};
+
 struct answer_document {
 	struct span type; /* the event's; empty: it has none */
 	struct answer_text *texts;
@@ -34,6 +40,8 @@ struct answer_document {
 	size_t ncalls, calls_room;
 	struct answer_range *withheld;
 	size_t nwithheld, withheld_room;
+	struct answer_seal *seals;
+	size_t nseals, seals_room;
 	struct span finish; /* empty: not said */
 	struct span model;
 	bool error;

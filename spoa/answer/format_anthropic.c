@@ -8,7 +8,7 @@
 	ROW(at ".id",                READ_WORD), \
 	ROW(at ".tool_use_id",       READ_WORD), \
 	ROW(at ".text",              READ_TEXT), \
-	OF(at ".thinking",          READ_TEXT, KIND_REASONING), \
+	OF(at ".thinking",          READ_TEXT, KIND_SIGNED), \
 	ROW(at ".signature",         READ_SEALED), \
 	ROW(at ".data",              READ_SEALED), \
 	ROW(at ".name",              READ_TOOL), \
@@ -37,7 +37,7 @@ static const struct answer_row rows[] = {
 	BLOCK("content_block"),
 	ROW("delta.type",            READ_WORD),
 	ROW("delta.text",            READ_TEXT),
-	OF("delta.thinking",        READ_TEXT, KIND_REASONING),
+	OF("delta.thinking",        READ_TEXT, KIND_SIGNED),
 	OF("delta.partial_json",    READ_TEXT, KIND_ARGUMENTS),
 	ROW("delta.signature",       READ_SEALED),
 	ROW("delta.stop_reason",     READ_FINISH),

@@ -38,7 +38,7 @@ const struct answer_format answer_gemini = {
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #define BLOCK(at) \
 	ROW(at ".text",                                 READ_TEXT), \
-	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_REASONING), \
+	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_SIGNED), \
 	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
 	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
@@ -57,7 +57,7 @@ static const struct answer_row bedrock_rows[] = {
 	ROW("start.toolUse.name",                       READ_TOOL),
 	ROW("delta.text",                               READ_TEXT),
 	OF("delta.toolUse.input",                      READ_TEXT, KIND_ARGUMENTS),
-	OF("delta.reasoningContent.text",              READ_TEXT, KIND_REASONING),
+	OF("delta.reasoningContent.text",              READ_TEXT, KIND_SIGNED),
 	ROW("delta.reasoningContent.signature",         READ_SEALED),
 	ROW("delta.reasoningContent.redactedContent",   READ_SEALED),
 	ROW("output.message.role",                      READ_WORD),

@@ -77,6 +77,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 		.path = path,
 		.rules = r->snap->rules,
 		.scratch = own->scratch,
+		.signed_reasoning = request_on_failure(r)->signed_reasoning,
 		.unread = request_on_failure(r)->classifier,
 		.hash_key = r->snap->hash_key_set ? r->snap->hash_key : NULL,
 		.vault = vault && vault_count(vault) ? vault : NULL,

@@ -167,6 +167,22 @@ no_memory(struct guard *g)
 	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 }
 
+/* A text under a signature is gone: so is that. */
+static size_t
+drop_seals(struct answer_document *d, const struct answer_text *t, struct splice *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->nseals; i++)
+		if (d->seals[i].at.end > d->seals[i].at.start &&
+			!memcmp(d->seals[i].slot, t->slot, sizeof(t->slot))) {
+			out[n++] = (struct splice){ d->seals[i].at.start, d->seals[i].at.end,
+				SPAN_LIT("") };
+			d->seals[i].at.end = d->seals[i].at.start;
+		}
+	return n;
+}
+
 /* Scans all texts, asks the rules, and edits. */
 static enum guard_result
 edit_document(
@@ -192,6 +208,8 @@ edit_document(
 		struct span now;
 		if (guard_edit(g, &d->texts[i], &found[i], &now))
 			return g->failed;
+		if (d->texts[i].kind == KIND_SIGNED && !now.n && d->texts[i].text.n)
+			n += drop_seals(d, &d->texts[i], &splices[n]);
 		if (!span_eq(now, d->texts[i].text) &&
 			!guard_splice(g, &d->texts[i], now, &splices[n++]))
 			return no_memory(g);

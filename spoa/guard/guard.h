@@ -31,6 +31,7 @@ struct guard_plan {
 	const struct answer_request *asked;
 	bool reads_calls;	       /* a rule reads the tool calls */
 	bool scores;		       /* a rule reads the injection score */
+	enum signed_reasoning signed_reasoning; /* on_failure.signed */
 	enum outcome unread;	       /* on_failure.classifier */
 	const unsigned char *hash_key; /* STYLE_KEY_BYTES; NULL: none */
 	/* The answer lists models: only those are shown of which it says yes; NULL: it does
@@ -71,6 +72,7 @@ struct guard_report {
 	} found[GUARD_ENTITIES];
 	size_t nfound;
 	size_t redactions, restorations;
+	size_t signed_dropped; /* blocks of reasoning cut off with their signatures */
 	uint64_t text_bytes;	/* of answers' texts, read */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */

@@ -33,7 +33,8 @@ struct channel {
 	struct restorer *restore;
 	struct buf out;		       /* what may go */
 	struct json_place came, place; /* of arguments: what came, what goes */
-	bool replaced;		       /* the finding under way is */
+	bool replaced; /* the finding under way is */
+	bool cut;      /* signed, and something of it would be replaced: no more of it goes */
 	size_t seen;
 	/* The last event that held nothing but its text, in two parts: what is held goes out in
 	 * another one like it. */
@@ -108,6 +109,9 @@ enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
 bool guard_found(struct guard *g, size_t entity, enum answer_kind kind);
 /* Asks the rules. */
 enum guard_result guard_judge(struct guard *g, enum answer_when when);
+/* A finding of this entity in signed reasoning, which cannot be edited: true where it is
+ * cut off there; else it stays, or the answer ends, as the policy says. */
+bool guard_cuts_signed(struct guard *g, size_t entity);
 /* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory. */
 bool guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with);
 /* The text's findings, in g->work. */

@@ -59,10 +59,11 @@ channel_begin(struct channel *c)
 
 	if (guard_inspects(g) && !c->scan)
 		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
-	if (g->plan.vault && !c->restore)
+	bool restores = g->plan.vault && c->kind != KIND_SIGNED;
+	if (restores && !c->restore)
 		c->restore = restorer_new(
 			g->plan.vault, c->kind == KIND_ARGUMENTS ? RESTORE_JSON : RESTORE_TEXT);
-	if ((guard_inspects(g) && !c->scan) || (g->plan.vault && !c->restore))
+	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
 		return no_memory(g);
 	return g->failed;
 }
@@ -98,6 +99,8 @@ channel_held(const struct channel *c)
 static int
 channel_put(struct channel *c, struct span text)
 {
+	if (c->cut)
+		return 0;
 	if (c->kind == KIND_ARGUMENTS)
 		json_place_walk(&c->place, text);
 	if (c->restore)
@@ -137,6 +140,13 @@ take_finding(struct channel *c, const struct stream_piece *p)
 		return c->replaced ? 0 : channel_put(c, p->text);
 	if (guard_found(g, p->finding.entity, c->kind) && guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
+	if (c->kind == KIND_SIGNED) {
+		if (!c->cut && guard_cuts_signed(g, p->finding.entity)) {
+			c->cut = true;
+			g->report.signed_dropped++;
+		}
+		return g->failed ? ERR_BAD_STATE : channel_put(c, p->text);
+	}
 	c->replaced = guard_replacement(g, p->finding.entity, p->text, &with);
 	return c->replaced ? channel_replace(c, with) : channel_put(c, p->text);
 }
@@ -484,6 +494,20 @@ plain_event(struct guard *g, const struct frame *f, struct buf *out)
 	return frame_rewrite(&g->writer, f, now, out) ? no_memory(g) : g->failed;
 }
 
+/* The signature of a block that was cut off goes no further either. */
+static bool
+seals_what_is_cut(const struct guard *g, const struct answer_document *d)
+{
+	const struct channel *c;
+
+	if (!d->nseals || d->ntexts)
+		return false;
+	LIST_FOREACH(c, &g->channels, all)
+		if (c->cut && !memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
+			return true;
+	return false;
+}
+
 static enum guard_result
 read_event(struct guard *g, const struct frame *f, struct buf *out)
 {
@@ -520,7 +544,7 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
-	if (e.said && e.silent && !d.marked && !d.ends.any)
+	if ((e.said && e.silent && !d.marked && !d.ends.any) || seals_what_is_cut(g, &d))
 		return g->failed;
 	return pass_edited(g, f, f->data, &e, out);
 }

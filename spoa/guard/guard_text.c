@@ -353,6 +353,18 @@ remember(struct guard *g, struct span value, struct span with)
 }
 
 bool
+guard_cuts_signed(struct guard *g, size_t entity)
+{
+	if (!g->report.judged || !entity_in(&g->report.verdict.redact, entity) ||
+		g->plan.signed_reasoning == SIGNED_LEAVE)
+		return false;
+	if (g->plan.signed_reasoning == SIGNED_DENY)
+		guard_fail(g, GUARD_UNREAD, "reasoning under the provider's signature holds what "
+					    "would be replaced");
+	return g->plan.signed_reasoning == SIGNED_DROP;
+}
+
+bool
 guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with)
 {
 	const struct answer_verdict *v = &g->report.verdict;
@@ -449,6 +461,19 @@ put_back(struct guard *g, bool json, struct span text, struct span *out)
 	return err || !out->p ? guard_fail(g, GUARD_NO_MEMORY, "out of memory") : GUARD_PASS;
 }
 
+/* As a whole or not at all; nothing is put back into it. */
+static enum guard_result
+edit_signed(struct guard *g, const struct findings *found, struct span *out)
+{
+	for (size_t i = 0; i < found->n; i++)
+		if (guard_cuts_signed(g, found->v[i].entity)) {
+			g->report.signed_dropped++;
+			*out = SPAN_LIT("");
+			break;
+		}
+	return g->failed;
+}
+
 enum guard_result
 guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span *out)
@@ -461,6 +486,8 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	*out = t->text;
 	if (!t->text.n)
 		return g->failed;
+	if (t->kind == KIND_SIGNED)
+		return edit_signed(g, found, out);
 	buf_init(&b, 0);
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];

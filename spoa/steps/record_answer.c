@@ -84,6 +84,7 @@ record_answer(struct request *r, struct buf *b)
 			&a->verdict, a->tools, a->ntools);
 	put_count(b, "redactions", a->redactions);
 	put_count(b, "restorations", a->restorations);
+	put_count(b, "signed_dropped", a->signed_dropped);
 	put_count(b, "text_bytes", a->text_bytes);
 	put_count(b, "events", a->events);
 	put_count(b, "opaque_bytes", a->opaque_bytes);

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "support/guard.h"
 
-static const char *const kinds[] = { "text", "reasoning", "refusal", "arguments", "other" };
+static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments", "other" };
 
 /* Each text as "kind N.N:TEXT", copies with "=", then what else there is. */
 static void
@@ -99,7 +99,7 @@ static const struct {
 		"\"text\":\"x\"},{\"type\":\"tool_use\",\"id\":\"i\",\"name\":\"f\",\"input\":{"
 		"\"k\":"
 		"[\"v\",12345678]}}],\"stop_reason\":\"tool_use\",\"stop_sequence\":null}",
-		"reasoning 0.0:t|text 1.0:x|arguments=! 2.0:k|arguments= 2.0:v|arguments=# "
+		"signed 0.0:t|text 1.0:x|arguments=! 2.0:k|arguments= 2.0:v|arguments=# "
 		"2.0:12345678|"
 		"call 2.0:f|finish tool_use|model c|ends all|sealed|" },
 	{ "an Anthropic delta", "anthropic", "/v1/messages", "content_block_delta",

@@ -185,6 +185,22 @@ static const struct row {
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"example.org\"}]},"
 		"\"finishReason\":\"STOP\"}]}\n]",
 		"text 0.0 to <EMAIL_ADDRESS>|finish STOP|found 1|redacted 1|" },
+	{ "signed reasoning is cut off where something of it would be replaced", REDACT,
+		"anthropic", "/v1/messages", "text/event-stream",
+		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		"\"thinking_delta\",\"thinking\":\"he is jane.doe@\"}}\n\n"
+		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		"\"thinking_delta\",\"thinking\":\"example.org and so on\"}}\n\n"
+		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		"\"signature_delta\",\"signature\":\"SIG\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+		"signed 0.0 he is |found 1|" },
+	{ "in a whole answer all of it goes, and its signature", REDACT, "anthropic",
+		"/v1/messages", "application/json",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it is "
+		MAIL "\",\"signature\":\"SIG\"},{\"type\":\"text\",\"text\":\"fine\"}],"
+		"\"stop_reason\":\"end_turn\"}",
+		"text 1.0 fine|finish end_turn|found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
@@ -192,7 +208,7 @@ static const struct row {
 
 /* ---- the texts of what came out ---- */
 
-static const char *const kinds[] = { "text", "reasoning", "refusal", "arguments", "other" };
+static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments", "other" };
 enum { TEXTS = 8 };
 struct joined {
 	struct {
@@ -293,6 +309,8 @@ tell(const struct row *r, struct guard *g, enum guard_result got, struct span ou
 		buf_printf(say, "usage %ld %ld|", (long)rep->usage.input_tokens,
 			(long)rep->usage.output_tokens);
 out:
+	if (memmem(buf_view(say).p, say->n, "signed", 6) && memmem(out.p, out.n, "SIG", 3))
+		buf_str(say, "its signature went|");
 	buf_putc(say, '\0');
 	for (size_t i = 0; i < j.n; i++)
 		buf_free(&j.v[i].text);
