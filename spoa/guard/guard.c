@@ -186,7 +186,7 @@ drop_seals(struct answer_document *d, const struct answer_text *t, struct splice
 /* Scans all texts, asks the rules, and edits. */
 static enum guard_result
 edit_document(
-	struct guard *g, struct span raw, const struct answer_document *d, struct buf *out)
+	struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
 	struct splice *splices =

@@ -494,18 +494,24 @@ plain_event(struct guard *g, const struct frame *f, struct buf *out)
 	return frame_rewrite(&g->writer, f, now, out) ? no_memory(g) : g->failed;
 }
 
-/* The signature of a block that was cut off goes no further either. */
-static bool
-seals_what_is_cut(const struct guard *g, const struct answer_document *d)
+/* A signature comes after all that it signs: what is held of that goes first, or, where it was
+ * cut off, neither does. */
+static enum guard_result
+end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bool *drop)
 {
-	const struct channel *c;
+	struct channel *c;
 
+	*drop = false;
 	if (!d->nseals || d->ntexts)
-		return false;
+		return g->failed;
 	LIST_FOREACH(c, &g->channels, all)
-		if (c->cut && !memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
-			return true;
-	return false;
+		if (c->kind == KIND_SIGNED && !memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
+			break;
+	if (!c || channel_finish(c) || channel_say(c, out))
+		return g->failed;
+	*drop = c->cut;
+	channel_free(c);
+	return g->failed;
 }
 
 static enum guard_result
@@ -514,6 +520,7 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 	struct answer_document d;
 	struct edited e = { 0 };
 	const char *why;
+	bool drop;
 
 	g->report.events++;
 	if (is_done(f->data)) {
@@ -537,14 +544,15 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 			g->report.text_bytes += d.texts[i].text.n;
 		return pass_edited(g, f, f->data, &e, out);
 	}
-	if ((d.ends.any && end_channels(g, &d, out)) || run_texts(g, f, &d, &e))
+	if ((d.ends.any && end_channels(g, &d, out)) || end_signed(g, &d, out, &drop) ||
+		run_texts(g, f, &d, &e))
 		return g->failed;
 	if (d.ends.any) {
 		drop_ended(g, &d);
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
-	if ((e.said && e.silent && !d.marked && !d.ends.any) || seals_what_is_cut(g, &d))
+	if (drop || (e.said && e.silent && !d.marked && !d.ends.any))
 		return g->failed;
 	return pass_edited(g, f, f->data, &e, out);
 }

@@ -356,7 +356,7 @@ section_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	for (const struct field *f = s->fields; f->key; f++) {
 		const struct yaml_node *c = yaml_get(n, f->key);
 		if (c)
-			read_field(a, d, c, f, (char *)out + f->place);
+			read_field(a, d, c, f, out ? (char *)out + f->place : NULL);
 	}
 	return true;
 }
