@@ -147,13 +147,16 @@ rule_stanza_scope(struct judge *j)
 			continue;
 		named = true;
 		if (reads_path(haproxy_word(l, 2)))
-			found(j, l, "acl tollgate req.hdr(host),host_only -i ai.example.com",
+			found(j, l,
+				"acl tollgate req.hdr(host),host_only,rtrim(.) -i "
+				"ai.example.com",
 				"the gate is scoped by path: //v1, /./v1 and /%%761 are "
 				"spellings "
 				"that this misses; name a host or a bind");
 	}
 	if (j->gate && j->bolt_on && !named)
-		found(j, j->engine, "acl tollgate req.hdr(host),host_only -i ai.example.com",
+		found(j, j->engine,
+			"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com",
 			"no `acl tollgate` says what passes the gate");
 }
 

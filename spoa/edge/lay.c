@@ -86,7 +86,7 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, s
 			continue;
 		buf_span(out, indent);
 		if (l->host && span_starts(line, acl))
-			buf_printf(out, "acl tollgate req.hdr(host),host_only %s-i %s",
+			buf_printf(out, "acl tollgate req.hdr(host),host_only,rtrim(.) %s-i %s",
 				*l->host == '*' ? "-m end " : "", l->host + (*l->host == '*'));
 		else
 			buf_span(out, line);

@@ -73,8 +73,10 @@ for path in /v1/chat/completions //v1/chat/completions /./v1/chat/completions /%
 	unlike "$path of another host does not reach the key" "$status$body" '^200.*object'
 done
 is "none of those reached a provider" "$(seen 1000 | grep -c serial)" "$before"
-req POST /v1/chat/completions -H 'host: ai.example.com.' -H "$auth" -H "$json" -d "$chat"
+req POST /v1/chat/completions -H 'host: ai.example.com.x' -H "$auth" -H "$json" -d "$chat"
 is "a host that only looks like it does not either" "$status" 503
+req POST /v1/chat/completions -H 'host: ai.example.com.' -H "$auth" -H "$json" -d "$chat"
+is "one dot at its end names the same host" "$status $(header x-tollgate-decision)" "200 redact"
 
 # the person's own rules
 req POST /ai/v1/chat/completions -H "$ai" -H "$auth" -H "$json" -d "$chat"

@@ -24,6 +24,8 @@ like "rules of theirs after the stanza run" "$(seen)" '"x-after":"one"'
 is "its account answers" "$(header set-cookie) $(header x-ratelimit-foo)" "a=provider provider"
 unlike "nobody else speaks for us" "$head" forged
 control '{}'
+req POST /v1/chat/completions -H 'host: AI.example.com.:8080' -H "$theirs" -H "$json" -d "$chat"
+is "another spelling of the host is the gate's, too" "$(header x-tollgate-decision)" observed
 head -c 600000 /dev/zero | tr '\0' 'x' >"$D/big"
 req POST /v1/files -H "$ai" -H "$theirs" -H 'content-type: text/plain' -H 'transfer-encoding: chunked' --data-binary "@$D/big"
 is "a long one too" "$(header x-tollgate-decision) $(seen 1 | grep -o '"body":"x*"' | wc -c)" "observed 600010"

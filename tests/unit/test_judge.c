@@ -110,7 +110,7 @@ what_readme_has_laid_is_silent(void **state)
 
 /* A second frontend with the whole stanza's rules but for their order. */
 #define SECOND                                                                                 \
-	"frontend second\n\tbind :81\n\tacl tollgate req.hdr(host),host_only -i "              \
+	"frontend second\n\tbind :81\n\tacl tollgate req.hdr(host),host_only,rtrim(.) -i "     \
 	"b.example.com\n\t" SPOE "\n\thttp-request send-spoe-group tollgate request if "       \
 	"tollgate\n\tuse_backend site if { path_beg /x }\n\tuse_backend "                      \
 	"%[var(txn.tollgate.backend)] if { var(txn.tollgate.backend) -m found }\n"
@@ -138,7 +138,7 @@ static const struct row {
 	{ "gate-mode", "a frontend that does not speak HTTP", "\tmode http\n", "\tmode tcp\n",
 		"mode tcp", "mode http", NULL, false },
 	{ "stanza-scope", "the gate by path",
-		"acl tollgate req.hdr(host),host_only -i ai.example.com",
+		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com",
 		"acl tollgate path_beg /v1/", "acl tollgate path_beg", "req.hdr(host)", NULL,
 		false },
 	{ "stanza-lines", "any page may call",
@@ -146,12 +146,12 @@ static const struct row {
 		"{ req.fhdr(origin) -m found }", "{ req.fhdr(origin) -m found }", "origins.lst",
 		NULL, false },
 	{ "stanza-scope", "the gate by a part of the URL",
-		"acl tollgate req.hdr(host),host_only -i ai.example.com",
+		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com",
 		"acl tollgate url,url_dec -m beg /v1/", "acl tollgate url", "req.hdr(host)",
 		NULL, false },
 	{ "stanza-scope", "no ACL says what passes",
-		"acl tollgate req.hdr(host),host_only -i ai.example.com", "", "filter spoe",
-		"acl tollgate", NULL, false },
+		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com", "",
+		"filter spoe", "acl tollgate", NULL, false },
 	{ "stanza-lines", "a line is missing",
 		"    http-request del-header ^x[-_]tollgate[-_] -m reg if tollgate or "
 		"tollgate-inner\n",
@@ -373,7 +373,7 @@ static const struct row {
 		"access-control-allow-origin *", "unless { var(", NULL, false },
 	{ "stanza-lines", "a second frontend that never asks", "\nbackend site\n",
 		"\nfrontend second\n\tbind :81\n\toption http-no-delay\n\tacl tollgate "
-		"req.hdr(host),host_only -i b.example.com\n\t" SPOE
+		"req.hdr(host),host_only,rtrim(.) -i b.example.com\n\t" SPOE
 		" # again\n\tdefault_backend openai\nbackend site\n",
 		SPOE " # again", "send-spoe-group", NULL, false },
 	{ "routes-after-own", "a second frontend that asks and routes before",

@@ -144,8 +144,8 @@ nothing_is_written_without_being_asked(void **state)
 	put_tree(SITE PROVIDERS, "# none\n");
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "create /etc/tollgate/tollgate.yaml\n"));
-	assert_non_null(strstr(
-		cmd_out, "+    acl tollgate req.hdr(host),host_only -i ai.example.com\n"));
+	assert_non_null(strstr(cmd_out,
+		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com\n"));
 	assert_non_null(strstr(cmd_out, "Nothing was written."));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
@@ -608,8 +608,8 @@ all_below_a_name_is_a_host(void **state)
 	(void)state;
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "*.ai.example.com"), 0);
-	assert_non_null(strstr(cmd_out,
-		"+    acl tollgate req.hdr(host),host_only -m end -i .ai.example.com\n"));
+	assert_non_null(strstr(cmd_out, "+    acl tollgate req.hdr(host),host_only,rtrim(.) -m "
+					"end -i .ai.example.com\n"));
 }
 
 static void
