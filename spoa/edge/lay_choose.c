@@ -121,7 +121,7 @@ is_host(struct span s)
 		if (!is_alnum(s.p[i]) && s.p[i] != '_' &&
 			!(i && (s.p[i] == '-' || s.p[i] == '.')))
 			return false;
-	return s.n > 0;
+	return s.n > 0 && s.p[s.n - 1] != '.';
 }
 
 /* The hosts that a frontend's ACLs name in full, each once: how many. */
