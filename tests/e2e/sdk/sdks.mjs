@@ -12,6 +12,10 @@ import { generateText, streamText, tool, jsonSchema } from "ai";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
+import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
+import { createAzure } from "@ai-sdk/azure";
+import { createCohere } from "@ai-sdk/cohere";
+import { createMistral } from "@ai-sdk/mistral";
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
@@ -113,8 +117,8 @@ export const sdks = {
 			also: { countTokens: [async () => (await c.messages.countTokens({ model: "m", messages: user(ASKED) })).input_tokens, 7] },
 		};
 	},
-	genai: (apiKey, baseUrl) => {
-		const c = new GoogleGenAI({ apiKey, httpOptions: { baseUrl } });
+	genai: (apiKey, baseUrl, more = {}) => {
+		const c = new GoogleGenAI({ apiKey, httpOptions: { baseUrl }, ...more });
 		const body = (o) => ({ model: o.model, contents: o.text, ...(o.tool && { config: { tools: [{ functionDeclarations: [{ name: "send", description, parametersJsonSchema: schema }] }] } }) });
 		const add = (r, all) => {
 			for (const p of r.candidates?.[0].content?.parts ?? []) {
@@ -249,6 +253,11 @@ export const sdks = {
 	"ai openai": (apiKey, EDGE) => ({ ...vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }).chat), thinks: false }),
 	"ai openai responses": (apiKey, EDGE) => vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` })),
 	"ai anthropic": (apiKey, EDGE) => ({ ...vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` })), signs: true }),
+	"ai azure": (apiKey, EDGE) => ({ ...vercel(createAzure({ apiKey, baseURL: `${EDGE}/openai`, useDeploymentBasedUrls: true, apiVersion: "2024-10-21" }).chat), thinks: false }),
+	"ai bedrock": (apiKey, baseURL) => ({ ...vercel(createAmazonBedrock({ apiKey, baseURL, region: "us-east-1" })), signs: true }),
+	"ai cohere": (apiKey, EDGE) => vercel(createCohere({ apiKey, baseURL: `${EDGE}/v2` })),
+	"ai mistral": (apiKey, EDGE) => ({ ...vercel(createMistral({ apiKey, baseURL: `${EDGE}/mistral/v1` })), thinks: false }),
+	vertex: (apiKey, baseUrl) => ({ ...sdks.genai(apiKey, baseUrl, { vertexai: true }), also: {} }),
 	"ai google": (apiKey, EDGE) => vercel(createGoogleGenerativeAI({ apiKey, baseURL: `${EDGE}/v1beta` })),
 	"langchain openai": (apiKey, EDGE) => {
 		const llm = (o) => {
@@ -277,9 +286,13 @@ function vercel(provider) {
 		},
 		async stream(o) {
 			let error;
-			const r = streamText({ ...body(o), onError: (e) => { error = e.error; } });
+			const r = streamText({ ...body(o), onError: (e) => { error ??= e.error; } });
 			let text = "";
-			for await (const t of r.textStream) text += t;
+			try {
+				for await (const t of r.textStream) text += t;
+			} catch (e) {
+				error ??= e;
+			}
 			if (error) throw error;
 			return { text, thinking: await r.reasoningText, args: (await r.toolCalls)[0]?.input };
 		},

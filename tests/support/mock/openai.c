@@ -55,7 +55,13 @@ openai_chunk_close(struct mock_answer *out, const struct mock_say *s, const char
 
 	if (!finish)
 		buf_str(b, "},\"finish_reason\":null}]");
-	buf_str(b, s->include_usage ? ",\"usage\":null}" : "}");
+	if (finish && s->whole_calls && !s->c.none) { /* Mistral's usage comes unasked */
+		buf_str(b, ",\"usage\":");
+		openai_usage(b, s->c);
+	} else if (s->include_usage) {
+		buf_str(b, ",\"usage\":null");
+	}
+	buf_putc(b, '}');
 	mock_event_end(out);
 }
 
@@ -125,8 +131,7 @@ openai_stream(struct mock_answer *out, const struct mock_say *s)
 		openai_chunk(out, s, i, finish);
 		openai_chunk_close(out, s, finish);
 	}
-	/* Mistral's usage comes unasked */
-	if ((s->include_usage || s->whole_calls) && !s->c.none) {
+	if (s->include_usage && !s->c.none) {
 		openai_chunk_open(b, s->serial, s->model);
 		buf_str(b, "],\"usage\":");
 		openai_usage(b, s->c);
