@@ -65,8 +65,8 @@ void dialect_error(const struct dialect *d, int status, const char *code, struct
 const char *dialect_stream_error_data(const struct dialect *d, const char *endpoint,
 	const char *code, struct span message, struct span id, struct buf *out);
 /* The same as an event of the dialect's streams, ready to write. */
-void dialect_stream_error(const struct dialect *d, const char *code, struct span message,
-	struct span id, struct buf *out);
+void dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
+	struct span message, struct span id, struct buf *out);
 
 struct usage {
 	bool known; /* input and output were given, and every count is a plain integer */

@@ -183,13 +183,13 @@ write_exception(struct buf *out, const char *type, struct span data)
 }
 
 void
-dialect_stream_error(const struct dialect *d, const char *code, struct span message,
-	struct span id, struct buf *out)
+dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
+	struct span message, struct span id, struct buf *out)
 {
 	struct buf data;
 
 	buf_init(&data, 0);
-	const char *event = dialect_stream_error_data(d, NULL, code, message, id, &data);
+	const char *event = dialect_stream_error_data(d, endpoint, code, message, id, &data);
 	out->failed |= data.failed;
 	if (d->stream == STREAM_FRAMES) {
 		write_exception(out, event, buf_view(&data));

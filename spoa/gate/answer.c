@@ -74,6 +74,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 	*out = (struct guard_plan){
 		.format = answer_format_find(span_str(dialect_name(d)), path),
 		.dialect = d,
+		.endpoint = r->found.endpoint.name,
 		.path = path,
 		.rules = r->snap->rules,
 		.scratch = own->scratch,

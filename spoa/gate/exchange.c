@@ -78,6 +78,7 @@ exchange_open(struct request *r)
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
 	x->plan.reads_answer |= x->lists_models;
 	x->plan.dialect = r->found.endpoint.dialect;
+	x->plan.endpoint = r->found.endpoint.name;
 	x->plan.id = span_str(r->id);
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);

@@ -19,7 +19,8 @@
 /* All of it is borrowed, and lives as long as the guard. */
 struct guard_plan {
 	const struct answer_format *format;
-	const struct dialect *dialect; /* for the usage */
+	const struct dialect *dialect; /* for the usage, and for errors */
+	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
 	/* What names in records are looked through by; NULL: they are not. */
@@ -29,11 +30,11 @@ struct guard_plan {
 	const struct policy *policy;
 	struct detect_options options;
 	const struct answer_request *asked;
-	bool reads_calls;	       /* a rule reads the tool calls */
-	bool scores;		       /* a rule reads the injection score */
+	bool reads_calls;			/* a rule reads the tool calls */
+	bool scores;				/* a rule reads the injection score */
 	enum signed_reasoning signed_reasoning; /* on_failure.signed */
-	enum outcome unread;	       /* on_failure.classifier */
-	const unsigned char *hash_key; /* STYLE_KEY_BYTES; NULL: none */
+	enum outcome unread;			/* on_failure.classifier */
+	const unsigned char *hash_key;		/* STYLE_KEY_BYTES; NULL: none */
 	/* The answer lists models: only those are shown of which it says yes; NULL: it does
 	 * not. */
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
@@ -72,7 +73,7 @@ struct guard_report {
 	} found[GUARD_ENTITIES];
 	size_t nfound;
 	size_t redactions, restorations;
-	size_t signed_dropped; /* blocks of reasoning cut off with their signatures */
+	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
 	uint64_t text_bytes;	/* of answers' texts, read */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */

@@ -504,8 +504,9 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	*drop = false;
 	if (!d->nseals || d->ntexts)
 		return g->failed;
-	LIST_FOREACH(c, &g->channels, all)
-		if (c->kind == KIND_SIGNED && !memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
+	LIST_FOREACH (c, &g->channels, all)
+		if (c->kind == KIND_SIGNED &&
+			!memcmp(c->slot, d->seals[0].slot, sizeof(c->slot)))
 			break;
 	if (!c || channel_finish(c) || channel_say(c, out))
 		return g->failed;
@@ -637,7 +638,7 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		/* An event that was cut short ends here; after a whole one an empty line means
 		 * nothing (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
-		dialect_stream_error(g->plan.dialect, code, message, id, out);
+		dialect_stream_error(g->plan.dialect, g->plan.endpoint, code, message, id, out);
 		return;
 	}
 	buf_init(&document, 4 * CAP_ERROR_BYTES);

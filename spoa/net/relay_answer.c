@@ -120,12 +120,11 @@ cut(struct edge *c, const char *code, const char *why)
 	buf_init(&event, 4 * CAP_ERROR_BYTES);
 	bool half = c->answer_last != '\n' && !(c->guard && guard_edits(c->guard));
 	if (c->guard) {
-		guard_say_error(
-			c->guard, code, span_str(why), span_str(c->id), half, &event);
+		guard_say_error(c->guard, code, span_str(why), span_str(c->id), half, &event);
 	} else {
 		buf_str(&event, half ? "\n\n" : "\n");
-		dialect_stream_error(
-			dialect_of(c), code, span_str(why), span_str(c->id), &event);
+		dialect_stream_error(dialect_of(c), c->endpoint, code, span_str(why),
+			span_str(c->id), &event);
 	}
 	if (chunks)
 		buf_put(&c->out, line, http_chunk_line(line, event.n));

@@ -65,6 +65,7 @@ struct edge {
 	struct exchange *x;
 	const struct exchange_plan *plan;
 	const struct dialect *dialect; /* of the plan; outlives it */
+	const char *endpoint;	       /* likewise */
 	char id[64];		       /* of the plan */
 	struct upstream *up;
 	struct exchange_result result;
@@ -84,11 +85,11 @@ struct edge {
 	bool terminator;      /* the last chunk is to be appended */
 	bool cut;	      /* closes when out is written: the response is not whole */
 	enum http_framing answer_framing;
-	struct guard *guard;	/* of the answer, the exchange's; NULL: none, or it is over */
-	bool withheld;		/* its head waits, in `head`, until all of it may go */
-	bool guard_kept;	/* it waited until its end */
+	struct guard *guard; /* of the answer, the exchange's; NULL: none, or it is over */
+	bool withheld;	     /* its head waits, in `head`, until all of it may go */
+	bool guard_kept;     /* it waited until its end */
 	enum guard_result refused;
-	struct buf head, spool; /* without framing; what came out of the guard */
+	struct buf head, spool;	 /* without framing; what came out of the guard */
 	int64_t answer_declared; /* its Content-Length; -1: none */
 };
 

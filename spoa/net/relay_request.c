@@ -29,6 +29,7 @@ claimed(struct gate_claim *claim, int err, struct exchange *x)
 		c->x = x;
 		c->plan = c->relay->ops->plan(x);
 		c->dialect = c->plan->dialect;
+		c->endpoint = c->plan->endpoint;
 		struct span id = span_cut(c->plan->id, 0, sizeof(c->id) - 1);
 		memcpy(c->id, id.p ? id.p : "", id.n);
 		c->id[id.n] = '\0';
@@ -70,6 +71,7 @@ read_head(struct edge *c)
 	if (n == 0)
 		return;
 	c->dialect = NULL;
+	c->endpoint = NULL;
 	c->id[0] = c->method[0] = '\0';
 	if (n < 0) {
 		metric_inc(r->metrics, M_RELAY_ERRORS);

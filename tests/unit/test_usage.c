@@ -534,21 +534,22 @@ errors_are_documents_of_the_dialect(void **state)
 		assert_non_null(memmem(buf_view(&out).p, out.n, want, strlen(want)));
 	}
 	buf_clear(&out);
-	dialect_stream_error(dialect(OPENAI), "content_policy_violation", SPAN_LIT("m"),
+	dialect_stream_error(dialect(OPENAI), NULL, "content_policy_violation", SPAN_LIT("m"),
 		SPAN_LIT("d"), &out);
 	assert_true(span_is(buf_view(&out),
 		"data: {\"error\":{\"message\":\"m (decision "
 		"d)\",\"type\":\"content_filter\",\"param\":null,\"code\":"
 		"\"content_policy_violation\"},\"request_id\":\"d\"}\n\n"));
 	buf_clear(&out);
-	dialect_stream_error(dialect(ANTHROPIC), NULL, SPAN_LIT("m"), SPAN_LIT("d"), &out);
+	dialect_stream_error(
+		dialect(ANTHROPIC), NULL, NULL, SPAN_LIT("m"), SPAN_LIT("d"), &out);
 	assert_true(span_is(buf_view(&out),
 		"event: error\ndata: "
 		"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m "
 		"(decision d)\",\"code\":\"service_unavailable\"},\"request_id\":\"d\"}\n\n"));
 	for (size_t i = 0; i < COUNT_OF(streams); i++) {
 		buf_clear(&out);
-		dialect_stream_error(dialect(streams[i].dialect), streams[i].code,
+		dialect_stream_error(dialect(streams[i].dialect), NULL, streams[i].code,
 			SPAN_LIT("m"), SPAN_LIT("d"), &out);
 		if (!span_is(buf_view(&out), streams[i].want))
 			fail_msg("%s: %.*s", streams[i].dialect, SPAN_ARG(buf_view(&out)));
@@ -556,8 +557,8 @@ errors_are_documents_of_the_dialect(void **state)
 	/* Bedrock's is an exception frame, whose CRCs are right. */
 	struct eventstream_message m;
 	buf_clear(&out);
-	dialect_stream_error(
-		dialect("bedrock"), "rate_limit_exceeded", SPAN_LIT("m"), SPAN_LIT("d"), &out);
+	dialect_stream_error(dialect("bedrock"), NULL, "rate_limit_exceeded", SPAN_LIT("m"),
+		SPAN_LIT("d"), &out);
 	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
 	assert_true(span_is(m.message_type, "exception"));
 	assert_true(span_is(m.exception_type, "throttlingException"));
