@@ -34,10 +34,9 @@ void gate_forget(struct request *r);
 /* ---- the relay's side ---- */
 
 enum exchange_body {
-	BODY_NONE, /* the request has no body */
-	BODY_COPY, /* forward what arrives, as it arrives; report it with gate_body_bytes */
-	BODY_SWAP, /* read and discard what arrives (its length is checked), send `body` instead
-		    */
+	BODY_NONE,  /* the request has no body */
+	BODY_COPY,  /* forward what arrives, as it arrives; report it with gate_body_bytes */
+	BODY_SWAP,  /* read and discard what arrives (its length is checked), send `body` instead */
 	BODY_DEFER, /* read it whole, then gate_body */
 };
 
@@ -48,14 +47,14 @@ struct exchange_plan {
 	 * relay adds Content-Length or Transfer-Encoding, nothing else. */
 	struct http_head head;
 	enum exchange_body body_mode;
-	struct span body;	 /* BODY_SWAP */
-	int64_t content_length;	 /* of the client's request as decided; -1: none declared */
-	uint64_t body_cap_bytes; /* over it: gate_body_refused(413) */
-	uint64_t deadline_us;	 /* monotonic: the whole exchange */
-	bool reads_answer;	 /* gate_answer() is to be asked */
+	struct span body;	   /* BODY_SWAP */
+	int64_t content_length;	   /* of the client's request as decided; -1: none declared */
+	uint64_t body_cap_bytes;   /* over it: gate_body_refused(413) */
+	uint64_t deadline_us;	   /* monotonic: the whole exchange */
+	bool reads_answer;	   /* gate_answer() is to be asked */
 	const struct dialect *dialect;
-	const char *endpoint; /* its name in the dialect, or NULL */
-	struct span id;	      /* the decision's public id, for errors of the relay's own */
+	const char *endpoint;	   /* its name in the dialect, or NULL */
+	struct span id;		   /* the decision's public id, for errors of the relay's own */
 };
 
 /* What to answer instead of forwarding. */
@@ -66,8 +65,8 @@ struct exchange_denial {
 };
 
 /* Claiming a ticket moves the request here from the worker that decided it: the
- * answer comes later, never inside the call. Embedded in the relay's connection; the relay
- * keeps it alive until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
+ * answer comes later, never inside the call. Embedded in the relay's connection; the relay keeps it alive
+ * until done() ran. err: 0, ERR_AUTH (unknown, used, wrong node, method or
  * length), ERR_TIMEOUT (expired). */
 struct gate_claim {
 	struct tag tag;
@@ -117,18 +116,18 @@ struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
 
 enum exchange_end {
-	END_COMPLETE, /* the provider's answer ended whole */
+	END_COMPLETE,	   /* the provider's answer ended whole */
 	END_CLIENT_ABORT,
 	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
-	END_NEVER_SENT,	    /* no byte of it reached the provider */
-	END_DENIED,	    /* after gate_body or gate_refuse denied */
-	END_ANSWER_DENIED,  /* by a rule, or since it could not be read */
+	END_NEVER_SENT,	   /* no byte of it reached the provider */
+	END_DENIED,	   /* after gate_body or gate_refuse denied */
+	END_ANSWER_DENIED, /* by a rule, or since it could not be read */
 };
 
 struct exchange_result {
 	enum exchange_end end;
-	int status;	   /* the provider's; 0: none */
-	bool output_begun; /* body bytes of a 2xx were seen */
+	int status;		 /* the provider's; 0: none */
+	bool output_begun;	 /* body bytes of a 2xx were seen */
 	uint64_t response_bytes;
 	struct usage usage;
 	const char *why; /* a fixed phrase for aborts; NULL */
@@ -155,8 +154,8 @@ struct quota_table;
 struct recognisers;
 
 /* Made once, before any gate; `cfg` of start-up. `prompt_key`: 32 bytes. */
-struct gate_shared *gate_shared_new(
-	const struct config *cfg, struct audit *audit, const unsigned char prompt_key[32]);
+struct gate_shared *gate_shared_new(const struct config *cfg, struct audit *audit,
+	const unsigned char prompt_key[32]);
 void gate_shared_free(struct gate_shared **s);
 
 /* Threads for long bodies, which workers else read and classify in turns with other
@@ -171,8 +170,8 @@ size_t gate_held_bytes(const struct gate_shared *s);
 /* On the worker's own thread or before it runs. `mail` is the worker's mailbox,
  * drained by its loop. Takes a reference of `snap`. */
 struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
-	struct snapshot *snap, struct redis *redis, struct quota_table *table,
-	struct mailbox *mail, struct metrics *m);
+	struct snapshot *snap, struct redis *redis, struct quota_table *table, struct mailbox *mail,
+	struct metrics *m);
 /* New requests decide by this one from now on. */
 void gate_snapshot(struct gate *g, struct snapshot *snap);
 /* The daemon drains; to be called again and again. HAProxy goes to the relay at

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "answer/document.h"
+#include "answer/frame_write.h"
 #include "guard/guard.h"
 #include "support/policy_fix.h"
 
@@ -87,6 +88,21 @@ static const struct row {
 		"\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"to\\\":["
 		"\\\"4111 11}\\\"]}\"}}]}}]}\n\n" STOP,
 		"same|" },
+	{ "Claude's events in Bedrock's frames", REDACT, "bedrock",
+		"/model/x/invoke-with-response-stream", "application/vnd.amazon.eventstream",
+		"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,"
+		"\"output_tokens\":1}}}\n"
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
+		"\"text\":\"to jane.doe@\"}}\n"
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
+		"\"text\":\"example.org\"}}\n"
+		"{\"type\":\"content_block_stop\",\"index\":0}\n"
+		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+		"\"usage\":{"
+		"\"output_tokens\":9}}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|usage 3 9|" },
 	{ "two choices of one event, both wait", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream",
 		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to jane.doe@\"}},"
@@ -197,8 +213,8 @@ static const struct row {
 		"signed 0.0 he is |found 1|" },
 	{ "in a whole answer all of it goes, and its signature", REDACT, "anthropic",
 		"/v1/messages", "application/json",
-		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it is "
-		MAIL "\",\"signature\":\"SIG\"},{\"type\":\"text\",\"text\":\"fine\"}],"
+		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it "
+		"is " MAIL "\",\"signature\":\"SIG\"},{\"type\":\"text\",\"text\":\"fine\"}],"
 		"\"stop_reason\":\"end_turn\"}",
 		"text 1.0 fine|finish end_turn|found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
@@ -208,7 +224,8 @@ static const struct row {
 
 /* ---- the texts of what came out ---- */
 
-static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments", "other" };
+static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments",
+	"other" };
 enum { TEXTS = 8 };
 struct joined {
 	struct {
@@ -316,6 +333,49 @@ out:
 		buf_free(&j.v[i].text);
 }
 
+#define FRAMES "application/vnd.amazon.eventstream" /* `in` has an event a line */
+
+/* Each line in a frame as Bedrock's invoke has it. */
+static void
+put_frames(struct span lines, struct buf *out)
+{
+	struct frame_writer w;
+
+	frame_writer_init(&w, FRAMES_EVENTSTREAM);
+	w.wrap = true;
+	while (lines.n) {
+		size_t n = span_chr(lines, '\n');
+		assert_int_equal(
+			frame_write(&w, SPAN_LIT("chunk"), span_cut(lines, 0, n), out), 0);
+		lines = span_cut(lines, n + 1, lines.n);
+	}
+}
+
+/* And back. */
+static void
+take_frames(struct buf *out)
+{
+	struct span in = buf_view(out);
+	struct frames frames;
+	struct frame f;
+	struct buf lines, event;
+
+	buf_init(&lines, 0);
+	buf_init(&event, 0);
+	frames_init(&frames, FRAMES_EVENTSTREAM, 0);
+	while (frames_next(&frames, &in, &f) > 0) {
+		buf_clear(&event);
+		assert_int_equal(frame_unwrap(&f, &event), 0);
+		assert_true(span_is(f.type, "chunk"));
+		buf_span(&lines, f.data);
+		buf_putc(&lines, '\n');
+	}
+	frames_free(&frames);
+	buf_free(&event);
+	buf_free(out);
+	*out = lines;
+}
+
 /* In two pieces, or in pieces of `step` bytes. */
 static void
 run(const struct row *r, const struct policy *p, const struct answer_request *asked,
@@ -335,8 +395,14 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 		.unread = OUT_DENY };
 	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
 	struct span in = span_str(r->in);
+	struct buf framed;
 	enum guard_result got = GUARD_PASS;
 
+	buf_init(&framed, 0);
+	if (!strcmp(r->type, FRAMES)) {
+		put_frames(in, &framed);
+		in = buf_view(&framed);
+	}
 	if (!plan.dialect)
 		plan.dialect = dialect_find(SPAN_LIT("rest"));
 	struct guard *g = guard_new(&plan, &head);
@@ -347,8 +413,11 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 	}
 	if (!got)
 		got = guard_end(g, out);
+	if (framed.n)
+		take_frames(out);
 	tell(r, g, got, buf_view(out), say);
 	guard_drop(&g);
+	buf_free(&framed);
 }
 
 static void
