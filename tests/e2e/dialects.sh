@@ -1,5 +1,6 @@
 # Dialects by their own paths, through HAProxy: the model in the path, redaction and rewriting in
 # each format, batches, and denials in the shape that each dialect knows.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cat >"$D/policy-in.yaml" <<'YAML'

@@ -1,5 +1,6 @@
 # Forms with files next to JSON on one provider: dialect: rest of a route. Texts in the parts are
 # read, names too; files pass unread where the route says so, and the record says that.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 awk '{ print } /^routes:/ {

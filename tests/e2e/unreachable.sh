@@ -1,5 +1,6 @@
 # A request that alone is over a limit can never pass: 403, said not to be tried again, and
 # charged to nothing.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 sed 's/^limits:/&\n  - {name: tiny, when: '"'identity.team == \"tiny\"'"', per: [identity.person], tokens: 6000, window: 1h}\n  - {name: turns, when: '"'identity.team == \"tiny\"'"', per: [identity.person], requests: 3, window: 1h}/' \
