@@ -448,7 +448,8 @@ every_cut_gives_the_same(void **state)
 		if (strcmp(buf_view(&say).p, r->want) != 0)
 			fail_msg("%s:\n got  %s\n want %s\n out %.*s", r->name,
 				buf_view(&say).p, r->want, SPAN_ARG(buf_view(&out)));
-		if (!strcmp(r->rules, REDACT) && memmem(buf_view(&out).p, out.n, "jane", 4))
+		if (!strcmp(r->rules, REDACT) && out.n &&
+			memmem(buf_view(&out).p, out.n, "jane", 4))
 			fail_msg("%s: what is redacted goes out: %.*s", r->name,
 				SPAN_ARG(buf_view(&out)));
 		for (size_t cut = 0; cut < strlen(r->in); cut++) {
