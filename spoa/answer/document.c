@@ -228,6 +228,22 @@ number_of(const struct note *n)
 	return span_u64(n->text, &v) == 0 && v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
+/* Notes are in the order of the bytes: the first one that begins there or after. */
+static size_t
+first_note(const struct reader *r, size_t start)
+{
+	size_t from = 0, to = r->nnotes;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+		if (r->notes[mid].start < start)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 /* A number counts for all that is in the object that it is a member of. */
 static void
 set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
@@ -239,9 +255,8 @@ set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
 		d->ends.numbered[slot] = true;
 		d->ends.slot[slot] = number;
 	}
-	for (size_t i = 0; i < r->nnotes; i++)
-		if (r->notes[i].start >= in->start && r->notes[i].end <= in->end)
-			r->notes[i].slot[slot] = number;
+	for (size_t i = first_note(r, in->start); i < r->nnotes && r->notes[i].end <= in->end; i++)
+		r->notes[i].slot[slot] = number;
 }
 
 /* Numbers of inner objects count against those of outer ones: they come later in the path,
@@ -281,6 +296,8 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	if (n->deep)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
+	if (row && row->slot)
+		t->slot[ANSWER_SLOTS - 1] = row->slot;
 	return 0;
 }
 
@@ -357,14 +374,18 @@ settle(struct reader *r, const struct note *n)
 	case READ_INPUT: return string ? add_text(r, n, NULL) : 0;
 	case READ_TOOL: return string ? add_call(r, n) : 0;
 	case READ_FINISH:
-		d->finish = string ? n->text : d->finish;
-		if (string)
-			end_choice(d, n);
-		d->marked |= string;
+		/* Empty it is what others say as null. */
+		if (!string || !n->text.n)
+			return 0;
+		d->finish = n->text;
+		end_choice(d, n);
+		d->marked = true;
 		return 0;
 	case READ_MODEL: d->model = string ? n->text : d->model; return 0;
 	case READ_MARK: d->marked = true; return 0;
 	case READ_ERROR:
+		if (string && !n->text.n)
+			return 0;
 		d->error = d->marked = d->ends.any = d->ends.all = true;
 		return string ? add_text(r, n, NULL) : 0;
 	case READ_SEALED: d->sealed_bytes += n->end - n->start; return string ? add_seal(r, n) : 0;

@@ -38,7 +38,7 @@ struct answer_row {
 	const char *path;
 	enum answer_read read;
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
-	unsigned slot;	       /* READ_INDEX, READ_FLAG */
+	unsigned slot;	       /* READ_INDEX, READ_FLAG; READ_TEXT: tells texts of one kind apart */
 	const char *event;     /* in events of this type only; NULL: in any. Rows of one path
 				  stand together, those with an event first */
 };

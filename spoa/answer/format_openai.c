@@ -15,8 +15,9 @@
 	ROW(at ".content[*].thinking[*].type", READ_WORD), \
 	OF(at ".refusal",                     READ_TEXT, KIND_REFUSAL), \
 	OF(at ".reasoning_content",           READ_TEXT, KIND_REASONING), \
-	OF(at ".reasoning",                   READ_TEXT, KIND_REASONING), \
-	OF(at ".reasoning_details[*].text",   READ_COPY, KIND_REASONING), \
+	BESIDE(at ".reasoning",               READ_TEXT, KIND_REASONING, 1), \
+	BESIDE(at ".reasoning_details[*].text", READ_TEXT, KIND_REASONING, 2), \
+	BESIDE(at ".reasoning_details[*].summary", READ_TEXT, KIND_REASONING, 3), \
 	ROW(at ".reasoning_details[*].data",   READ_SEALED), \
 	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
 	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
@@ -30,7 +31,7 @@
 	OF(at ".function_call.arguments",     READ_TEXT, KIND_ARGUMENTS), \
 	ROW(at ".audio.id",                    READ_MARK), \
 	ROW(at ".audio.data",                  READ_OPAQUE), \
-	OF(at ".audio.transcript",            READ_TEXT, KIND_TEXT)
+	BESIDE(at ".audio.transcript",        READ_TEXT, KIND_TEXT, 1)
 
 static const struct answer_row rows[] = {
 	ROW("id",                              READ_WORD),

@@ -7,6 +7,9 @@
 #define ROW(at_, read_)		      { .path = at_, .read = read_ }
 #define OF(at_, read_, kind_)	      { .path = at_, .read = read_, .kind = kind_ }
 #define SLOT(at_, read_, slot_)	      { .path = at_, .read = read_, .slot = slot_ }
+/* A text that stands beside another one of its kind: a channel of its own, by `slot`. */
+#define BESIDE(at_, read_, kind_, slot_) \
+	{ .path = at_, .read = read_, .kind = kind_, .slot = slot_ }
 #define IN(event_, at_, read_, kind_) { .path = at_, .read = read_, .kind = kind_, .event = event_ }
 
 #endif

@@ -86,6 +86,8 @@ choose_way(struct guard *g, const struct guard_head *h)
 	} else if (guard_reads(g)) {
 		g->way = WAY_KEEP;
 		g->unsure_way = is_opaque_type(type) && !encoded;
+		g->json_type = span_ieq(type, SPAN_LIT("application/json"));
+		g->text_type = g->json_type || span_istarts(type, SPAN_LIT("text/"));
 	} else {
 		g->way = encoded ? WAY_OPAQUE : WAY_METER;
 	}
@@ -190,7 +192,7 @@ edit_document(
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
 	struct splice *splices =
-		arena_array(&g->work, d->ntexts + d->nwithheld + 1, sizeof(*splices));
+		arena_array(&g->work, d->ntexts + d->nwithheld + d->nseals + 1, sizeof(*splices));
 	size_t n = 0;
 
 	if (!found || !splices)
@@ -226,6 +228,13 @@ looks_like_json(struct span body)
 	struct span s = span_trim(body, " \t\r\n");
 
 	return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+/* A caller that asked for a stream may read it as one, whatever its type says. */
+static bool
+looks_like_events(struct span body)
+{
+	return span_starts(body, SPAN_LIT("data:")) || span_starts(body, SPAN_LIT("event:"));
 }
 
 static enum guard_result
@@ -289,10 +298,15 @@ read_whole(struct guard *g, struct buf *out)
 	struct span raw = buf_view(&g->body);
 	if (!raw.n)
 		return guard_judge(g, ANSWER_WHOLE);
-	if (looks_like_json(raw))
+	if (looks_like_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))
 		return whole_json(g, raw, out);
+	if (g->status / 100 == 2 && looks_like_events(raw) &&
+		guard_unread(g, raw.n, "events under a type that is none of a stream"))
+		return g->failed;
 	if (utf8_valid(raw))
 		return whole_text(g, raw, out);
+	if (g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
+		return g->failed;
 	g->report.opaque_bytes += raw.n;
 	g->media = true;
 	if (guard_judge(g, ANSWER_WHOLE))
@@ -320,7 +334,7 @@ over(struct guard *g, struct span bytes, struct buf *out)
 static void
 settle_way(struct guard *g, struct span bytes)
 {
-	if (!g->unsure_way || !bytes.n)
+	if (!g->unsure_way || !span_trim(bytes, " \t\r\n").n)
 		return;
 	g->unsure_way = false;
 	if (!looks_like_json(bytes)) {

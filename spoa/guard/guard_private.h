@@ -56,6 +56,7 @@ struct kept_text {
 struct known {
 	SLIST_ENTRY(known) all;
 	struct span value, with;
+	size_t next; /* in the text that is looked through; before where one is: look again */
 };
 
 struct guard {
@@ -67,6 +68,7 @@ struct guard {
 	struct guard_report report;
 	bool blind;	 /* only metered, and no more can be read of it */
 	bool unsure_way; /* by its first byte it may be JSON */
+	bool json_type, text_type; /* as its head says */
 	struct entity_set entities;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 	bool evasion;

@@ -467,7 +467,7 @@ pass_edited(struct guard *g, const struct frame *f, struct span data, const stru
 static bool
 is_done(struct span data)
 {
-	return span_starts(data, SPAN_LIT("[DONE]"));
+	return span_is(span_trim(data, " \t\r\n"), "[DONE]");
 }
 
 /* Not JSON: a line of text, where any is possible; else the provider's mistake. */

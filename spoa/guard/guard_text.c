@@ -263,6 +263,16 @@ guard_keep_call(struct guard *g, const struct answer_call *c)
 	}
 }
 
+/* What was made is charged, whatever stands beside it. */
+static bool
+says_something(const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (d->texts[i].kind != KIND_OTHER && d->texts[i].text.n)
+			return true;
+	return d->opaque_bytes || d->ncalls;
+}
+
 void
 guard_note(struct guard *g, const struct answer_document *d)
 {
@@ -272,7 +282,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 		note_word(g, r->finish, sizeof(r->finish), d->finish);
 	if (d->model.n && !r->model[0])
 		note_word(g, r->model, sizeof(r->model), d->model);
-	r->provider_error |= d->error;
+	r->provider_error |= d->error && (r->streamed || !says_something(d));
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->opaque_bytes > 0;
@@ -410,15 +420,20 @@ put_text(struct buf *out, struct json_place *at, bool json, struct span text)
 static size_t
 known_at(struct guard *g, struct span text, size_t from, const struct known **which)
 {
-	const struct known *k;
+	struct known *k;
 	size_t at = text.n;
 
 	SLIST_FOREACH(k, &g->known, all)
 	{
-		struct span rest = span_cut(text, from, at + k->value.n - 1);
-		const char *p = rest.n ? memmem(rest.p, rest.n, k->value.p, k->value.n) : NULL;
-		if (p && (size_t)(p - text.p) < at) {
-			at = (size_t)(p - text.p);
+		if (k->next < from || !from) {
+			struct span rest = span_cut(text, from, text.n);
+			const char *p = rest.n >= k->value.n ? memmem(rest.p, rest.n,
+								       k->value.p, k->value.n)
+							     : NULL;
+			k->next = p ? (size_t)(p - text.p) : text.n;
+		}
+		if (k->next < at) {
+			at = k->next;
 			*which = k;
 		}
 	}

@@ -28,6 +28,8 @@
 	"\n\n"                                                                                 \
 	"data: [DONE]\n\n"
 
+#define SEAL "{\"encrypted_content\":\"SIG\"},"
+
 static const struct row {
 	const char *name, *rules, *dialect, *path, *type, *in;
 	const char *want; /* text by channel, then what the report says */
@@ -217,6 +219,60 @@ static const struct row {
 		"is " MAIL "\",\"signature\":\"SIG\"},{\"type\":\"text\",\"text\":\"fine\"}],"
 		"\"stop_reason\":\"end_turn\"}",
 		"text 1.0 fine|finish end_turn|found 1|" },
+	{ "a finish reason that is empty ends nothing", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to jane.doe@\"},"
+		"\"finish_reason\":\"\"}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\"},"
+		"\"finish_reason\":\"\"}]}\n\n" STOP,
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "nor does an error that is empty", REDACT, "ollama", "/api/chat",
+		"application/x-ndjson",
+		"{\"message\":{\"content\":\"to jane.doe@\"},\"error\":\"\"}\n"
+		"{\"message\":{\"content\":\"example.org\"},\"error\":\"\"}\n"
+		"{\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "reasoning that is said under two names", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"to jane.doe@\","
+		"\"reasoning_content\":\"to jane.doe@\",\"reasoning_details\":[{\"text\":\"to "
+		"jane.doe@\"}]}}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"example.org\","
+		"\"reasoning_content\":\"example.org\",\"reasoning_details\":[{\"text\":"
+		"\"example.org\"}]}}]}\n\n" STOP,
+		"reasoning 0.0 to to to <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS>|finish "
+		"stop|found 3|redacted 3|" },
+	{ "a transcript beside the content", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to jane.doe@\","
+		"\"audio\":{\"transcript\":\" x \"}}}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"example.org\","
+		"\"audio\":{\"transcript\":\" y \"}}}]}\n\n" STOP,
+		"text 0.0 to  x  y <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "more than the end in its event", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream", CHUNK("it is. ") "data: [DONE] " MAIL "\n\n",
+		"text 0.0 it is. |broken an event of the stream is no JSON|" },
+	{ "blanks before JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech",
+		"audio/mpeg", " \n{\"x\":\"" MAIL "\"}",
+		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "text that is no UTF-8", REDACT, "openai", "/v1/audio/transcriptions",
+		"text/plain; charset=latin1", "caf\xe9 " MAIL,
+		"broken text that is no UTF-8|" },
+	{ "a text alone, escaped", REDACT, "rest", "/x", "application/json",
+		"\"jane.doe\\u0040example.org\"",
+		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "events that call themselves text", REDACT, "openai", "/v1/chat/completions",
+		"text/plain", CHUNK("to jane.doe@") CHUNK("example.org") STOP,
+		"broken events under a type that is none of a stream|" },
+	{ "an error beside what was made is no error document", REDACT, "openai",
+		"/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"" MAIL "\"}}],\"error\":{\"code\":0}}",
+		"text 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "more seals than texts", REDACT, "anthropic", "/v1/messages", "application/json",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it is "
+		MAIL "\",\"signature\":\"SIG\",\"data\":\"SIG\",\"content\":["
+		SEAL SEAL SEAL SEAL SEAL SEAL SEAL SEAL "{}]}],\"stop_reason\":\"end_turn\"}",
+		"finish end_turn|found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
