@@ -121,7 +121,9 @@ read_object(struct reader *r, const struct place *at, size_t start)
 	in.object = r->nobjects++;
 	all[in.object].start = start;
 	while (json_next(r->j, &ev) == JSON_KEY) {
-		int err = at->deep ? note(r, &in, NULL, &ev) : 0;
+		/* Keys that no format names are whoever's words. */
+		bool any = at->deep || !r->f->rows[0].path;
+		int err = any ? note(r, &in, NULL, &ev) : 0;
 		struct span key = json_text(r->a, r->in, &ev);
 		if (err || !key.p)
 			return ERR_NOMEM;
@@ -255,7 +257,8 @@ set_slot(struct reader *r, const struct note *n, unsigned slot, uint32_t number)
 		d->ends.numbered[slot] = true;
 		d->ends.slot[slot] = number;
 	}
-	for (size_t i = first_note(r, in->start); i < r->nnotes && r->notes[i].end <= in->end; i++)
+	for (size_t i = first_note(r, in->start); i < r->nnotes && r->notes[i].end <= in->end;
+		i++)
 		r->notes[i].slot[slot] = number;
 }
 
@@ -367,7 +370,7 @@ settle(struct reader *r, const struct note *n)
 	bool string = n->tok == JSON_STRING;
 
 	if (!row)
-		return string || n->deep ? add_text(r, n, NULL) : 0;
+		return string || n->key || n->deep ? add_text(r, n, NULL) : 0;
 	switch (row->read) {
 	case READ_TEXT:
 	case READ_COPY: return string ? add_text(r, n, row) : 0;
@@ -388,7 +391,9 @@ settle(struct reader *r, const struct note *n)
 			return 0;
 		d->error = d->marked = d->ends.any = d->ends.all = true;
 		return string ? add_text(r, n, NULL) : 0;
-	case READ_SEALED: d->sealed_bytes += n->end - n->start; return string ? add_seal(r, n) : 0;
+	case READ_SEALED:
+		d->sealed_bytes += n->end - n->start;
+		return string ? add_seal(r, n) : 0;
 	case READ_OPAQUE: d->opaque_bytes += n->end - n->start; return 0;
 	case READ_WITHHELD: return add_withheld(r, n);
 	default: return 0;

@@ -169,33 +169,39 @@ no_memory(struct guard *g)
 	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 }
 
-/* A text under a signature is gone: so is that. */
-static size_t
-drop_seals(struct answer_document *d, const struct answer_text *t, struct splice *out)
+static int
+by_slot(const void *a, const void *b)
 {
-	size_t n = 0;
+	return memcmp(a, b, sizeof(((struct answer_seal *)NULL)->slot));
+}
 
-	for (size_t i = 0; i < d->nseals; i++)
-		if (d->seals[i].at.end > d->seals[i].at.start &&
-			!memcmp(d->seals[i].slot, t->slot, sizeof(t->slot))) {
-			out[n++] = (struct splice){ d->seals[i].at.start, d->seals[i].at.end,
-				SPAN_LIT("") };
-			d->seals[i].at.end = d->seals[i].at.start;
-		}
-	return n;
+/* Texts under a signature are gone, by their `slots`: so is that. */
+static size_t
+drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], size_t n,
+	struct splice *out)
+{
+	size_t dropped = 0;
+
+	if (n > 1)
+		qsort(slots, n, sizeof(*slots), by_slot);
+	for (size_t i = 0; n && i < d->nseals; i++)
+		if (bsearch(d->seals[i].slot, slots, n, sizeof(*slots), by_slot))
+			out[dropped++] = (struct splice){ d->seals[i].at.start,
+				d->seals[i].at.end, SPAN_LIT("") };
+	return dropped;
 }
 
 /* Scans all texts, asks the rules, and edits. */
 static enum guard_result
-edit_document(
-	struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
+edit_document(struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
-	struct splice *splices =
-		arena_array(&g->work, d->ntexts + d->nwithheld + d->nseals + 1, sizeof(*splices));
-	size_t n = 0;
+	struct splice *splices = arena_array(
+		&g->work, d->ntexts + d->nwithheld + d->nseals + 1, sizeof(*splices));
+	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
+	size_t n = 0, ngone = 0;
 
-	if (!found || !splices)
+	if (!found || !splices || !gone)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
@@ -211,11 +217,12 @@ edit_document(
 		if (guard_edit(g, &d->texts[i], &found[i], &now))
 			return g->failed;
 		if (d->texts[i].kind == KIND_SIGNED && !now.n && d->texts[i].text.n)
-			n += drop_seals(d, &d->texts[i], &splices[n]);
+			memcpy(gone[ngone++], d->texts[i].slot, sizeof(gone[0]));
 		if (!span_eq(now, d->texts[i].text) &&
 			!guard_splice(g, &d->texts[i], now, &splices[n++]))
 			return no_memory(g);
 	}
+	n += drop_seals(d, gone, ngone, &splices[n]);
 	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
 		splices[n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
 			SPAN_LIT("null") };

@@ -87,7 +87,7 @@ struct guard {
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
 	SLIST_HEAD(, known) known;
-	size_t known_bytes;
+	size_t known_bytes, known_least; /* of all of them, of the shortest */
 };
 
 /* guard_text.c */

@@ -359,6 +359,8 @@ remember(struct guard *g, struct span value, struct span with)
 	k->value = arena_dup(&g->life, value);
 	k->with = arena_dup(&g->life, with);
 	g->known_bytes += value.n + with.n;
+	if (!g->known_least || value.n < g->known_least)
+		g->known_least = value.n;
 	SLIST_INSERT_HEAD(&g->known, k, all);
 }
 
@@ -369,8 +371,9 @@ guard_cuts_signed(struct guard *g, size_t entity)
 		g->plan.signed_reasoning == SIGNED_LEAVE)
 		return false;
 	if (g->plan.signed_reasoning == SIGNED_DENY)
-		guard_fail(g, GUARD_UNREAD, "reasoning under the provider's signature holds what "
-					    "would be replaced");
+		guard_fail(g, GUARD_UNREAD,
+			"reasoning under the provider's signature holds what "
+			"would be replaced");
 	return g->plan.signed_reasoning == SIGNED_DROP;
 }
 
@@ -427,9 +430,9 @@ known_at(struct guard *g, struct span text, size_t from, const struct known **wh
 	{
 		if (k->next < from || !from) {
 			struct span rest = span_cut(text, from, text.n);
-			const char *p = rest.n >= k->value.n ? memmem(rest.p, rest.n,
-								       k->value.p, k->value.n)
-							     : NULL;
+			const char *p = rest.n >= k->value.n
+						? memmem(rest.p, rest.n, k->value.p, k->value.n)
+						: NULL;
 			k->next = p ? (size_t)(p - text.p) : text.n;
 		}
 		if (k->next < at) {
@@ -446,7 +449,8 @@ put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, st
 	const struct known *k = NULL;
 	size_t from = 0, to;
 
-	while (!SLIST_EMPTY(&g->known) && (to = known_at(g, text, from, &k)) < text.n) {
+	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
+		(to = known_at(g, text, from, &k)) < text.n) {
 		put_text(out, at, json, span_cut(text, from, to));
 		put_in_json(out, at, json, k->with);
 		g->report.redactions++;

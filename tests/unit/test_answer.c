@@ -135,7 +135,7 @@ static const struct {
 		"reason\":"
 		"\"length\"}}",
 		"text 0.0:y|text= 0.0:xy|finish length|ends all|" },
-	{ "any JSON", "rest", "/x", "", "[\"a\",{\"b\":\"c\"}]", "other 0.0:a|other 0.0:c|" },
+	{ "any JSON", "rest", "/x", "", "[\"a\",{\"b\":\"c\"}]", "other 0.0:a|other! 0.0:b|other 0.0:c|" },
 	{ "a string alone", "rest", "/x", "", "\"a\"", "other 0.0:a|" },
 };
 
