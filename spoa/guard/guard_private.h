@@ -33,8 +33,8 @@ struct channel {
 	struct restorer *restore;
 	struct buf out;		       /* what may go */
 	struct json_place came, place; /* of arguments: what came, what goes */
-	bool replaced; /* the finding under way is */
-	bool cut;      /* signed, and something of it would be replaced: no more of it goes */
+	bool replaced;		       /* the finding under way is */
+	bool cut; /* signed, and something of it would be replaced: no more of it goes */
 	size_t seen;
 	/* The last event that held nothing but its text, in two parts: what is held goes out in
 	 * another one like it. */
@@ -66,8 +66,8 @@ struct guard {
 	enum guard_way way;
 	enum guard_result failed;
 	struct guard_report report;
-	bool blind;	 /* only metered, and no more can be read of it */
-	bool unsure_way; /* by its first byte it may be JSON */
+	bool blind;		   /* only metered, and no more can be read of it */
+	bool unsure_way;	   /* by its first byte it may be JSON */
 	bool json_type, text_type; /* as its head says */
 	struct entity_set entities;
 	uint16_t roles[DETECT_ENTITIES_MAX];
@@ -84,6 +84,13 @@ struct guard {
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
+	/* Channels that are over, the last ones: text that still comes for one of them is not
+	 * looked at together with what it goes on from. */
+	struct over {
+		enum answer_kind kind;
+		uint32_t slot[ANSWER_SLOTS];
+	} over[CAP_ANSWER_CHANNELS];
+	size_t nover;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
 	SLIST_HEAD(, known) known;

@@ -23,6 +23,18 @@ no_memory(struct guard *g)
 
 /* ---- channels ---- */
 
+static bool
+was_over(const struct guard *g, const struct answer_text *t)
+{
+	size_t n = g->nover < CAP_ANSWER_CHANNELS ? g->nover : CAP_ANSWER_CHANNELS;
+
+	for (size_t i = 0; i < n; i++)
+		if (g->over[i].kind == t->kind &&
+			!memcmp(g->over[i].slot, t->slot, sizeof(t->slot)))
+			return true;
+	return false;
+}
+
 static struct channel *
 channel_of(struct guard *g, const struct answer_text *t)
 {
@@ -31,6 +43,9 @@ channel_of(struct guard *g, const struct answer_text *t)
 	LIST_FOREACH (c, &g->channels, all)
 		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
 			return c;
+	if (guard_inspects(g) && was_over(g, t) &&
+		guard_unread(g, t->text.n, "text after the end of its choice or block"))
+		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
 		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
 		return NULL;
@@ -79,6 +94,20 @@ channel_free(struct channel *c)
 	buf_free(&c->like);
 	buf_free(&c->like_type);
 	free(c);
+}
+
+static void
+channel_over(struct channel *c)
+{
+	struct guard *g = c->g;
+
+	/* A call may begin with no arguments in an event that ends what was before it. */
+	if (c->seen) {
+		struct over *o = &g->over[g->nover++ % CAP_ANSWER_CHANNELS];
+		o->kind = c->kind;
+		memcpy(o->slot, c->slot, sizeof(o->slot));
+	}
+	channel_free(c);
 }
 
 void
@@ -351,7 +380,7 @@ end_channels(struct guard *g, const struct answer_document *d, struct buf *out)
 		ended = true;
 		if (channel_finish(c) || channel_say(c, out))
 			return g->failed;
-		channel_free(c);
+		channel_over(c);
 	}
 	return ended ? guard_judge(g, ANSWER_BLOCK) : g->failed;
 }
@@ -439,7 +468,7 @@ drop_ended(struct guard *g, const struct answer_document *d)
 	for (c = LIST_FIRST(&g->channels); c; c = next) {
 		next = LIST_NEXT(c, all);
 		if (answer_ends(d, c->slot))
-			channel_free(c);
+			channel_over(c);
 	}
 }
 
@@ -502,7 +531,7 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	struct channel *c;
 
 	*drop = false;
-	if (!d->nseals || d->ntexts)
+	if (!d->nseals)
 		return g->failed;
 	LIST_FOREACH (c, &g->channels, all)
 		if (c->kind == KIND_SIGNED &&
@@ -511,7 +540,7 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	if (!c || channel_finish(c) || channel_say(c, out))
 		return g->failed;
 	*drop = c->cut;
-	channel_free(c);
+	channel_over(c);
 	return g->failed;
 }
 

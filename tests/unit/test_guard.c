@@ -276,6 +276,20 @@ static const struct row {
 		MAIL "\",\"signature\":\"SIG\",\"data\":\"SIG\",\"content\":["
 		SEAL SEAL SEAL SEAL SEAL SEAL SEAL SEAL "{}]}],\"stop_reason\":\"end_turn\"}",
 		"finish end_turn|found 1|" },
+	{ "text after the end of its choice cannot be looked at with what was before", REDACT,
+		"openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("to 4111 1111 ")
+		"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" CHUNK(
+			"1111 1111") STOP,
+		"text 0.0 to 4111 1111 |broken text after the end of its choice or block|finish stop|" },
+	{ "a signature beside other words is one", REDACT, "anthropic", "/v1/messages",
+		"text/event-stream",
+		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		"\"thinking_delta\",\"thinking\":\"he is jane.doe@example.org\"}}\n\n"
+		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+		"\"signature_delta\",\"signature\":\"SIG\",\"more\":\"x\"}}\n\n"
+		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+		"signed 0.0 he is |found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
