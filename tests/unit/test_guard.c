@@ -269,19 +269,21 @@ static const struct row {
 		"broken events under a type that is none of a stream|" },
 	{ "an error beside what was made is no error document", REDACT, "openai",
 		"/v1/chat/completions", "application/json",
-		"{\"choices\":[{\"message\":{\"content\":\"" MAIL "\"}}],\"error\":{\"code\":0}}",
+		"{\"choices\":[{\"message\":{\"content\":\"" MAIL
+		"\"}}],\"error\":{\"code\":0}}",
 		"text 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "more seals than texts", REDACT, "anthropic", "/v1/messages", "application/json",
-		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it is "
-		MAIL "\",\"signature\":\"SIG\",\"data\":\"SIG\",\"content\":["
-		SEAL SEAL SEAL SEAL SEAL SEAL SEAL SEAL "{}]}],\"stop_reason\":\"end_turn\"}",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"thinking\",\"thinking\":\"it "
+		"is " MAIL "\",\"signature\":\"SIG\",\"data\":\"SIG\",\"content\":[" SEAL SEAL
+			SEAL SEAL SEAL SEAL SEAL SEAL "{}]}],\"stop_reason\":\"end_turn\"}",
 		"finish end_turn|found 1|" },
 	{ "text after the end of its choice cannot be looked at with what was before", REDACT,
 		"openai", "/v1/chat/completions", "text/event-stream",
-		CHUNK("to 4111 1111 ")
-		"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" CHUNK(
-			"1111 1111") STOP,
-		"text 0.0 to 4111 1111 |broken text after the end of its choice or block|finish stop|" },
+		CHUNK("to 4111 1111 ") "data: "
+				       "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
+				       "reason\":\"stop\"}]}\n\n" CHUNK("1111 1111") STOP,
+		"text 0.0 to 4111 1111 |broken text after the end of its choice or "
+		"block|finish stop|" },
 	{ "a signature beside other words is one", REDACT, "anthropic", "/v1/messages",
 		"text/event-stream",
 		"data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
@@ -399,7 +401,8 @@ tell(const struct row *r, struct guard *g, enum guard_result got, struct span ou
 		buf_printf(say, "usage %ld %ld|", (long)rep->usage.input_tokens,
 			(long)rep->usage.output_tokens);
 out:
-	if (memmem(buf_view(say).p, say->n, "signed", 6) && memmem(out.p, out.n, "SIG", 3))
+	if (say->n && out.n && memmem(buf_view(say).p, say->n, "signed", 6) &&
+		memmem(out.p, out.n, "SIG", 3))
 		buf_str(say, "its signature went|");
 	buf_putc(say, '\0');
 	for (size_t i = 0; i < j.n; i++)
