@@ -56,7 +56,7 @@ stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is '
 denied=$(asked ',"stream":true')
 is "a stream is ended by the rule's error" "$(sed -n 's/^data: //p' <<<"$denied" | tail -n 1 | jq -r .error.code)" content_policy_violation
 is "with no normal end" "$(grep -c 'DONE\|finish_reason":"stop' <<<"$denied")" 0
-is "and nothing of the value" "$(grep -c '536' <<<"$denied")" 0
+is "and nothing of the value" "$(grep -c '536-22\|"536' <<<"$denied")" 0
 is "what came before went" "$(text <<<"$denied" | cut -c 1-9)" 'well then'
 control '{}'
 is "an untouched stream ends as it should" "$(post $chat "$(say 'all is well' ',"stream":true')" | tail -n 2 | head -n 1)" 'data: [DONE]'

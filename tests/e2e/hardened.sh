@@ -1,4 +1,5 @@
 # The program is built to be hard to take over; sanitized builds have checks of their own.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 program=$build/tollgate
 if nm "$program" | grep -q __asan_init; then

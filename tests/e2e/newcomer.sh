@@ -2,6 +2,7 @@
 # /usr/local, /var/lib and /run are copies of their own (overlays in a mount namespace) and
 # whose network is its own. systemd does not run in it: a script stands in for systemctl and
 # starts what the units say (make deb-test has the real one). The provider is the simulated one.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then

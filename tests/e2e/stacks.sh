@@ -1,5 +1,6 @@
 # The stack as people use it: two side by side, without Redis, a policy with API
 # keys that nobody has made yet, tokens good and bad.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 E=$D/second
 mkdir "$E" "$D/policy"

@@ -92,7 +92,7 @@ async function denied(name, make, how) {
 	const caller = await key(name, how), e = await failed(() => make(caller, EDGE)[how]({ model: "echo", text: DENIED }));
 	const n = records(caller, "decision").length;
 	return is(`${name}: an answer is denied, ${how}: what the user sees, and requests`, [...seen(e), n], WANTED[name]?.[how]) +
-		is(`${name}: ${how}: nothing of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536"), false);
+		is(`${name}: ${how}: nothing of the value`, JSON.stringify([String(e.message), e.none ?? null]).includes("536-22"), false);
 }
 
 /* The provider gives up in the middle of a stream: an error, not an answer that looks whole. */
