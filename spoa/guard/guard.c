@@ -200,15 +200,14 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 		&g->work, d->ntexts + d->nwithheld + d->nseals + 1, sizeof(*splices));
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
 	size_t n = 0, ngone = 0;
+	bool is_new;
 
 	if (!found || !splices || !gone)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
-		if (guard_scan(g, d->texts[i].text, &found[i]))
+		if (guard_scan(g, d->texts[i].kind, d->texts[i].text, &found[i], &is_new))
 			return g->failed;
-		for (size_t k = 0; k < found[i].n; k++)
-			guard_found(g, found[i].v[k].entity, d->texts[i].kind);
 	}
 	if (guard_judge(g, ANSWER_WHOLE))
 		return g->failed;
@@ -223,9 +222,8 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 			return no_memory(g);
 	}
 	n += drop_seals(d, gone, ngone, &splices[n]);
-	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
-		splices[n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
-			SPAN_LIT("null") };
+	if (guard_inspects(g))
+		n += guard_withhold(d, splices + n);
 	return splice_apply(raw, splices, n, out) ? no_memory(g) : g->failed;
 }
 
@@ -250,13 +248,11 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 	struct answer_text t = { .kind = KIND_OTHER, .text = raw };
 	struct findings found;
 	struct span now;
+	bool is_new;
 
 	guard_keep(g, &t, raw);
-	if (guard_scan(g, raw, &found))
-		return g->failed;
-	for (size_t i = 0; i < found.n; i++)
-		guard_found(g, found.v[i].entity, KIND_TEXT);
-	if (guard_judge(g, ANSWER_WHOLE) || guard_edit(g, &t, &found, &now))
+	if (guard_scan(g, t.kind, raw, &found, &is_new) || guard_judge(g, ANSWER_WHOLE) ||
+		guard_edit(g, &t, &found, &now))
 		return g->failed;
 	buf_span(out, now);
 	return buf_failed(out) ? no_memory(g) : g->failed;
@@ -418,11 +414,8 @@ meter_whole(struct guard *g)
 	if (dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage) < 0)
 		g->report.usage.known = false;
 	arena_reset(&g->work);
-	if (answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why) == 0) {
+	if (answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why) == 0)
 		guard_note(g, &d);
-		for (size_t i = 0; i < d.ntexts; i++)
-			g->report.text_bytes += d.texts[i].text.n;
-	}
 	arena_reset(&g->work);
 }
 

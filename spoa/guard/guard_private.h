@@ -123,8 +123,14 @@ enum guard_result guard_judge(struct guard *g, enum answer_when when);
 bool guard_cuts_signed(struct guard *g, size_t entity);
 /* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory. */
 bool guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with);
-/* The text's findings, in g->work. */
-enum guard_result guard_scan(struct guard *g, struct span text, struct findings *out);
+/* The text's findings, in g->work, noted as guard_found() does; *is_new: an entity is. */
+enum guard_result guard_scan(struct guard *g, enum answer_kind kind, struct span text,
+	struct findings *out, bool *is_new);
+/* What a stream says in one piece: scanned, judged where something is new, edited. */
+enum guard_result guard_edit_alone(
+	struct guard *g, const struct answer_text *t, struct span *out);
+/* The edits that withhold what must not be said again; d->nwithheld of them. */
+size_t guard_withhold(const struct answer_document *d, struct splice *out);
 /* The text as it goes out, in g->work or `text` itself: findings that the rules name replaced,
  * known values too, placeholders put back. */
 enum guard_result guard_edit(struct guard *g, const struct answer_text *t,
@@ -133,6 +139,8 @@ enum guard_result guard_edit(struct guard *g, const struct answer_text *t,
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
 void guard_keep_call(struct guard *g, const struct answer_call *c);
 void guard_note(struct guard *g, const struct answer_document *d);
+/* Puts a replacement; where JSON text needs quotes around it, with them. */
+void json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with);
 void json_place_walk(struct json_place *p, struct span text);
 /* Walks to the bracket that closes all: the bytes up to and with it; 0: it is not in text. */
 size_t json_place_close(struct json_place *p, struct span text);

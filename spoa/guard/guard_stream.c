@@ -142,18 +142,12 @@ channel_put(struct channel *c, struct span text)
 static int
 channel_replace(struct channel *c, struct span with)
 {
-	bool quotes = c->kind == KIND_ARGUMENTS && !c->place.string;
 	struct buf b;
 
 	if (!with.p)
 		return ERR_NOMEM;
 	buf_init(&b, 0);
-	if (quotes)
-		buf_json_str(&b, with);
-	else if (c->kind == KIND_ARGUMENTS)
-		buf_json(&b, with);
-	else
-		buf_span(&b, with);
+	json_place_put(&b, &c->place, c->kind == KIND_ARGUMENTS, with);
 	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
 	buf_free(&b);
 	return err;
@@ -288,9 +282,7 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 			v[n++] = (struct splice){ t->start, t->end,
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
-	for (size_t i = 0; i < d->nwithheld; i++)
-		v[n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
-			SPAN_LIT("null") };
+	n += guard_withhold(d, v + n);
 	for (size_t i = 0; i < n; i++)
 		if (v[i].start < own->start)
 			at += v[i].with.n - (v[i].end - v[i].start);
@@ -394,17 +386,8 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 {
 	*now = t->text;
 	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
-	if (t->copy || t->kind == KIND_OTHER) {
-		struct findings found;
-		bool is_new = false;
-		if (guard_scan(g, t->text, &found))
-			return g->failed;
-		for (size_t i = 0; i < found.n; i++)
-			is_new |= guard_found(g, found.v[i].entity, t->kind);
-		if (is_new && guard_judge(g, ANSWER_NEW))
-			return g->failed;
-		return guard_edit(g, t, &found, now);
-	}
+	if (t->copy || t->kind == KIND_OTHER)
+		return guard_edit_alone(g, t, now);
 	struct channel *c = channel_of(g, t);
 	if (!c || channel_feed(c, t->text))
 		return g->failed;
@@ -453,9 +436,8 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 	}
 	if (remember_likes(g, f, d, e))
 		return g->failed;
-	for (size_t i = 0; i < d->nwithheld && guard_inspects(g); i++)
-		e->splices[e->n++] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
-			SPAN_LIT("null") };
+	if (guard_inspects(g))
+		e->n += guard_withhold(d, e->splices + e->n);
 	return g->failed;
 }
 
@@ -504,17 +486,11 @@ static enum guard_result
 plain_event(struct guard *g, const struct frame *f, struct buf *out)
 {
 	struct answer_text t = { .kind = KIND_OTHER, .copy = true, .text = f->data };
-	struct findings found;
 	struct span now;
 
 	if (g->format != &answer_any)
 		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no JSON");
-	if (guard_scan(g, t.text, &found))
-		return g->failed;
-	bool is_new = false;
-	for (size_t i = 0; i < found.n; i++)
-		is_new |= guard_found(g, found.v[i].entity, t.kind);
-	if ((is_new && guard_judge(g, ANSWER_NEW)) || guard_edit(g, &t, &found, &now))
+	if (guard_edit_alone(g, &t, &now))
 		return g->failed;
 	if (span_eq(now, f->data)) {
 		frame_pass(&g->writer, f, out);
@@ -569,11 +545,8 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 		return pass_edited(g, f, f->data, &e, out);
 	d.error |= f->exception;
 	guard_note(g, &d);
-	if (!guard_reads(g)) {
-		for (size_t i = 0; i < d.ntexts; i++)
-			g->report.text_bytes += d.texts[i].text.n;
+	if (!guard_reads(g))
 		return pass_edited(g, f, f->data, &e, out);
-	}
 	if ((d.ends.any && end_channels(g, &d, out)) || end_signed(g, &d, out, &drop) ||
 		run_texts(g, f, &d, &e))
 		return g->failed;

@@ -290,6 +290,8 @@ guard_note(struct guard *g, const struct answer_document *d)
 		guard_keep_call(g, &d->calls[i]);
 	if (d->ntexts && !r->first_text_us)
 		r->first_text_us = clock_mono_us();
+	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++)
+		r->text_bytes += d->texts[i].text.n;
 }
 
 /* ---- one text ---- */
@@ -328,9 +330,11 @@ json_place_close(struct json_place *p, struct span text)
 }
 
 enum guard_result
-guard_scan(struct guard *g, struct span text, struct findings *out)
+guard_scan(struct guard *g, enum answer_kind kind, struct span text, struct findings *out,
+	bool *is_new)
 {
 	*out = (struct findings){ 0 };
+	*is_new = false;
 	g->report.text_bytes += text.n;
 	if (!guard_inspects(g) || !text.n)
 		return g->failed;
@@ -339,6 +343,8 @@ guard_scan(struct guard *g, struct span text, struct findings *out)
 	if (err == ERR_NOMEM)
 		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	g->evasion |= out->evasion;
+	for (size_t i = 0; i < out->n; i++)
+		*is_new |= guard_found(g, out->v[i].entity, kind);
 	return err ? guard_unread(g, text.n, "the detectors gave up") : g->failed;
 }
 
@@ -399,9 +405,8 @@ guard_replacement(struct guard *g, size_t entity, struct span value, struct span
 	return true;
 }
 
-/* Puts a replacement where JSON text needs quotes around it. */
-static void
-put_in_json(struct buf *out, const struct json_place *at, bool json, struct span with)
+void
+json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with)
 {
 	if (json && !at->string)
 		buf_json_str(out, with);
@@ -452,7 +457,7 @@ put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, st
 	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
 		(to = known_at(g, text, from, &k)) < text.n) {
 		put_text(out, at, json, span_cut(text, from, to));
-		put_in_json(out, at, json, k->with);
+		json_place_put(out, at, json, k->with);
 		g->report.redactions++;
 		from = to + k->value.n;
 	}
@@ -515,7 +520,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 		if (f->start < from || !guard_replacement(g, f->entity, value, &with))
 			continue;
 		put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
-		put_in_json(&b, &at, json, with);
+		json_place_put(&b, &at, json, with);
 		from = f->end;
 		if (!with.p)
 			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
@@ -530,6 +535,27 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (!out->p)
 		*out = SPAN_LIT("");
 	return g->plan.vault && out->n ? put_back(g, json, *out, out) : g->failed;
+}
+
+enum guard_result
+guard_edit_alone(struct guard *g, const struct answer_text *t, struct span *out)
+{
+	struct findings found;
+	bool is_new;
+
+	if (guard_scan(g, t->kind, t->text, &found, &is_new) ||
+		(is_new && guard_judge(g, ANSWER_NEW)))
+		return g->failed;
+	return guard_edit(g, t, &found, out);
+}
+
+size_t
+guard_withhold(const struct answer_document *d, struct splice *out)
+{
+	for (size_t i = 0; i < d->nwithheld; i++)
+		out[i] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
+			SPAN_LIT("null") };
+	return d->nwithheld;
 }
 
 bool
