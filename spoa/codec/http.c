@@ -9,6 +9,12 @@
 #include "base/ascii.h"
 #include "base/err.h"
 
+struct span
+http_media_type(struct span content_type)
+{
+	return span_trim(span_cut(content_type, 0, span_chr(content_type, ';')), " \t");
+}
+
 const struct http_field *
 http_field_nth(const struct http_head *h, const char *name, size_t nth)
 {

@@ -25,6 +25,8 @@ struct http_head {
 	size_t nfields;
 };
 
+/* A Content-Type without its parameters (RFC 9110 8.3.1). */
+struct span http_media_type(struct span content_type);
 /* The nth field (0-based) of that name, NULL where there is none. */
 const struct http_field *http_field_nth(
 	const struct http_head *h, const char *name, size_t nth);

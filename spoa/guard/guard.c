@@ -5,18 +5,13 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "codec/http.h"
 #include "codec/inflate.h"
 #include "codec/utf8.h"
 
 enum { INFLATE_RATIO = 100 };
 
 /* ---- what it is ---- */
-
-static struct span
-media_type(struct span content_type)
-{
-	return span_trim(span_cut(content_type, 0, span_chr(content_type, ';')), " \t");
-}
 
 static const struct {
 	const char *type;
@@ -66,7 +61,7 @@ is_encoded(struct span coding)
 static void
 choose_way(struct guard *g, const struct guard_head *h)
 {
-	struct span type = media_type(h->content_type);
+	struct span type = http_media_type(h->content_type);
 	struct span coding = span_trim(h->content_encoding, " \t");
 	enum frames_kind kind;
 	bool encoded = is_encoded(coding);

@@ -49,6 +49,7 @@ struct kept_text {
 	LIST_ENTRY(kept_text) all;
 	uint32_t slot[ANSWER_SLOTS];
 	enum answer_kind kind;
+	bool scored; /* as it is */
 	struct buf name, text;
 };
 

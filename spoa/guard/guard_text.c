@@ -104,8 +104,10 @@ score(struct guard *g)
 	if (!g->plan.scores)
 		return;
 	LIST_FOREACH (k, &g->kept, all)
-		if (k->kind != KIND_ARGUMENTS)
+		if (k->kind != KIND_ARGUMENTS && !k->scored) {
 			score_text(g, buf_view(&k->text));
+			k->scored = true;
+		}
 }
 
 /* In the arena of the verdict, and as long. NULL: out of memory. */
@@ -194,6 +196,7 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 	while (text.n) {
 		size_t room = KEPT_BYTES - k->text.n, n = text.n < room ? text.n : room;
 		buf_span(&k->text, span_cut(text, 0, n));
+		k->scored = false;
 		if (buf_failed(&k->text)) {
 			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 			return;

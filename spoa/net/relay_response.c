@@ -1,6 +1,7 @@
 /* The provider's answer, from its head to its last byte but one: framing is taken
- * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, usage is
- * read in passing. The last byte waits for gate_finish (relay_answer.c). */
+ * off and put on again, x-tollgate-* and hop-by-hop fields stay behind, and
+ * an answer that is read goes through its guard. The last byte waits for gate_finish
+ * (relay_answer.c). */
 #include "base/err.h"
 #include "net/relay_conn.h"
 
@@ -113,11 +114,8 @@ begin(struct upstream *u, const struct http_message *m)
 	int err;
 
 	c->result.status = m->head.status;
-	c->answer_streams =
-		span_ieq(span_trim(span_cut(field(&m->head, "content-type"), 0,
-					   span_chr(field(&m->head, "content-type"), ';')),
-				 " \t"),
-			SPAN_LIT("text/event-stream"));
+	c->answer_streams = span_ieq(http_media_type(field(&m->head, "content-type")),
+		SPAN_LIT("text/event-stream"));
 	err = guard_begin(c, m);
 	c->answer_framing = m->framing;
 	if (m->framing == HTTP_UNTIL_CLOSE || (m->framing == HTTP_LENGTH && c->guard &&
