@@ -313,11 +313,14 @@ read_whole(struct guard *g, struct buf *out)
 	return buf_failed(out) ? no_memory(g) : g->failed;
 }
 
-/* Over its cap: unread, by the policy's leave. */
+/* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says
+ * so. */
 static enum guard_result
 over(struct guard *g, struct span bytes, struct buf *out)
 {
 	g->way = WAY_OPAQUE;
+	if (g->coding[0])
+		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
 	if (guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
@@ -328,17 +331,21 @@ over(struct guard *g, struct span bytes, struct buf *out)
 
 /* ---- in and out ---- */
 
-/* A body whose type says that it is no text is that, unless it begins like JSON. */
+/* A body whose type says that it is no text is that, unless it begins like JSON; the blanks
+ * before it were kept. */
 static void
-settle_way(struct guard *g, struct span bytes)
+settle_way(struct guard *g, struct span bytes, struct buf *out)
 {
 	if (!g->unsure_way || !span_trim(bytes, " \t\r\n").n)
 		return;
 	g->unsure_way = false;
-	if (!looks_like_json(bytes)) {
-		g->way = WAY_OPAQUE;
-		g->media = true;
-	}
+	if (looks_like_json(bytes))
+		return;
+	g->way = WAY_OPAQUE;
+	g->media = true;
+	g->report.opaque_bytes += g->body.n;
+	buf_span(out, buf_view(&g->body));
+	buf_free(&g->body);
 }
 
 /* Only metered: bytes pass as they come, whatever can be read of them. */
@@ -358,7 +365,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 {
 	if (g->failed)
 		return g->failed;
-	settle_way(g, bytes);
+	settle_way(g, bytes, out);
 	switch (g->way) {
 	case WAY_STREAM:
 		if (guard_edits(g)) {

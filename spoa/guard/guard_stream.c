@@ -282,7 +282,8 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 			v[n++] = (struct splice){ t->start, t->end,
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
-	n += guard_withhold(d, v + n);
+	if (guard_inspects(g))
+		n += guard_withhold(d, v + n);
 	for (size_t i = 0; i < n; i++)
 		if (v[i].start < own->start)
 			at += v[i].with.n - (v[i].end - v[i].start);

@@ -102,10 +102,12 @@ answer_denial(struct edge *c, const struct exchange_denial *d)
 	answer_finish(c, END_DENIED, NULL);
 }
 
-/* A stream that cannot go on says so in its own words; nothing that looks like a
- * normal end follows. */
+/* A stream that cannot go on says so in its own words; nothing that looks like a normal end of
+ * the dialect follows. One that is denied has all that its caller is to have and ends as HTTP
+ * says, so that who reads it whole before he looks finds the error; what a provider broke off
+ * is broken off here too. */
 static void
-cut(struct edge *c, const char *code, const char *why)
+cut(struct edge *c, bool denied, const char *code, const char *why)
 {
 	struct buf event;
 	char line[HTTP_CHUNK_MAX];
@@ -132,6 +134,8 @@ cut(struct edge *c, const char *code, const char *why)
 	if (chunks)
 		buf_str(&c->out, "\r\n");
 	buf_free(&event);
+	c->terminator = denied && chunks;
+	c->cut = !c->terminator;
 }
 
 void
@@ -144,7 +148,7 @@ answer_failure(
 		upstream_release(c->up, false);
 	metric_inc(c->relay->metrics, M_RELAY_ABORTS);
 	if (c->answer_sent) {
-		cut(c, code, why);
+		cut(c, end == END_ANSWER_DENIED, code, why);
 	} else {
 		compose_error(c, status, code, why);
 		c->held = c->out.n;

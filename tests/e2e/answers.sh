@@ -54,6 +54,7 @@ is "placeholders come back in a stream" \
 	"$(post $chat '{"model":"echo","stream":true,"messages":[{"role":"user","content":"mail jane.doe@example.org please"}]}' | text)" 'mail jane.doe@example.org please'
 stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
+is "whole for HTTP: who reads all before he looks finds it" $? 0
 is "a stream is ended by the rule's error" "$(sed -n 's/^data: //p' <<<"$denied" | tail -n 1 | jq -r .error.code)" content_policy_violation
 is "with no normal end" "$(grep -c 'DONE\|finish_reason":"stop' <<<"$denied")" 0
 is "and nothing of the value" "$(grep -c '536-22\|"536' <<<"$denied")" 0

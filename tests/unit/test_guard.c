@@ -9,6 +9,7 @@
 
 #include "answer/document.h"
 #include "answer/frame_write.h"
+#include "answer/vault.h"
 #include "guard/guard.h"
 #include "support/policy_fix.h"
 
@@ -255,6 +256,8 @@ static const struct row {
 	{ "blanks before JSON that calls itself audio", REDACT, "openai", "/v1/audio/speech",
 		"audio/mpeg", " \n{\"x\":\"" MAIL "\"}",
 		"other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "blanks before audio", REDACT, "openai", "/v1/audio/speech", "audio/mpeg",
+		" \n\x01\xff ok", "same|" },
 	{ "text that is no UTF-8", REDACT, "openai", "/v1/audio/transcriptions",
 		"text/plain; charset=latin1", "caf\xe9 " MAIL,
 		"broken text that is no UTF-8|" },
@@ -550,10 +553,53 @@ every_cut_gives_the_same(void **state)
 	}
 }
 
+/* ---- answers that are not inspected, only made whole again ---- */
+
+#define TOKENS(text)                                                                           \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                      \
+	"\"},\"logprobs\":{\"content\":[{\"token\":\"x\"}]}}]}\n\n"
+
+static const struct {
+	const char *name, *in, *want;
+} restored[] = {
+	{ "tokens of an event that waited stay", TOKENS("a <EMAIL") STOP,
+		TOKENS("a ") TOKENS("<EMAIL") STOP },
+	{ "a placeholder over two events", CHUNK("to <EMAIL_ADD") CHUNK("RESS_1>.") STOP,
+		CHUNK("to ") CHUNK("jane@x.org.") STOP },
+};
+
+static void
+restored_and_not_inspected(void **state)
+{
+	(void)state;
+	struct vault *v = vault_new();
+	assert_int_equal(
+		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
+	for (size_t i = 0; i < COUNT_OF(restored); i++) {
+		struct guard_plan plan = { .format = &answer_openai,
+			.dialect = dialect_find(SPAN_LIT("openai")),
+			.path = SPAN_LIT("/v1/chat/completions"),
+			.vault = v };
+		struct guard_head head = { .status = 200,
+			.content_type = SPAN_LIT("text/event-stream") };
+		struct guard *g = guard_new(&plan, &head);
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(guard_feed(g, span_str(restored[i].in), &out), GUARD_PASS);
+		assert_int_equal(guard_end(g, &out), GUARD_PASS);
+		if (!span_is(buf_view(&out), restored[i].want))
+			fail_msg("%s:\n%.*s", restored[i].name, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		guard_drop(&g);
+	}
+	vault_free(&v);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(every_cut_gives_the_same),
 	};
 
