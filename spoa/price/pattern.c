@@ -1,0 +1,63 @@
+/* Patterns of names, in which * is any text: whether one matches, is within another, overlaps
+ * it (price/price.h). */
+#include "price/price.h"
+
+bool
+price_matches(const char *pattern, struct span name)
+{
+	const char *star = NULL;
+	size_t i = 0, resume = 0;
+
+	while (i < name.n) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			resume = i;
+		} else if (*pattern && *pattern == name.p[i]) {
+			pattern++;
+			i++;
+		} else if (star) { /* the last * takes a byte more */
+			pattern = star;
+			i = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+/* Only a * of `wide` covers one of `narrow`, since no other byte of a pattern is a *. */
+bool
+price_within(const char *narrow, const char *wide)
+{
+	return price_matches(wide, span_str(narrow));
+}
+
+/* common[j]: what is left of a from i, and of b from j, have a name in common; from the ends
+ * to the beginnings, a row of the table at a time. */
+bool
+price_overlap(const char *a, const char *b)
+{
+	bool common[PRICE_PATTERN_MAX + 2], after;
+	size_t na = strlen(a), nb = strlen(b);
+
+	if (na > PRICE_PATTERN_MAX || nb > PRICE_PATTERN_MAX)
+		return true; /* no reader lets it in */
+	for (size_t i = na + 1; i-- > 0;) {
+		bool diagonal = false; /* of the row before, at j + 1 */
+		for (size_t j = nb + 1; j-- > 0; diagonal = after) {
+			after = i < na && common[j];
+			bool right = j < nb && common[j + 1];
+			if (i == na && j == nb)
+				common[j] = true;
+			else if (i < na && a[i] == '*')
+				common[j] = after || (j < nb && right);
+			else if (j < nb && b[j] == '*')
+				common[j] = right || after;
+			else
+				common[j] = i < na && j < nb && a[i] == b[j] && diagonal;
+		}
+	}
+	return common[0];
+}

@@ -1,0 +1,247 @@
+/* Sums of prices, and which row counts (price/price.h). */
+#include "price/price.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* 2^48 tokens x 10^12 pico-dollars x 10^4 shares of ten kinds: 2^105. */
+__extension__ typedef unsigned __int128 wide;
+
+#define NANO_MAX    INT64_MAX
+#define PICO_NANO   1000
+#define SHARE_WHOLE 10000
+#define BIT(kind)   (1u << (kind))
+
+const char *const price_names[PRICE_KINDS] = {
+#define X(id, name, of, otherwise, help) name,
+	PRICE_TABLE(X)
+#undef X
+};
+static const enum price_of of_kind[PRICE_KINDS] = {
+#define X(id, name, of, otherwise, help) of,
+	PRICE_TABLE(X)
+#undef X
+};
+static const enum price_kind otherwise_kind[PRICE_KINDS] = {
+#define X(id, name, of, otherwise, help) otherwise,
+	PRICE_TABLE(X)
+#undef X
+};
+const char *const price_service_names[PRICE_SERVICES] = { "standard", "batch", "flex",
+	"priority" };
+
+enum price_of
+price_of(enum price_kind k)
+{
+	return of_kind[k];
+}
+
+enum price_service
+price_service_of(struct span word)
+{
+	for (enum price_service s = PRICE_BATCH; s < PRICE_SERVICES; s++)
+		if (span_is(word, price_service_names[s]))
+			return s;
+	return PRICE_STANDARD;
+}
+
+/* ---- which row ---- */
+
+const struct price_list *
+prices_list(const struct prices *p, struct span provider, struct span otherwise)
+{
+	const struct price_list *best = NULL;
+
+	for (size_t i = 0; p && i < p->nlists; i++)
+		if (price_matches(p->lists[i].name, provider) &&
+			(!best || price_within(p->lists[i].name, best->name)))
+			best = &p->lists[i];
+	return best || !otherwise.n ? best
+				    : prices_list(p, otherwise, (struct span){ NULL, 0 });
+}
+
+/* Of two rows that both match: patterns of a list never overlap but where one is within the
+ * other (policy/prices.c). */
+static bool
+counts_before(const struct price_row *a, const struct price_row *b)
+{
+	return strcmp(a->model, b->model) ? price_within(a->model, b->model)
+					  : a->from_s > b->from_s;
+}
+
+const struct price_row *
+price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
+{
+	const struct price_row *best = NULL;
+
+	for (size_t i = 0; l && i < l->nrows; i++) {
+		const struct price_row *r = &l->rows[i];
+		if (r->from_s <= at_wall_ns / 1000000000 && price_matches(r->model, model) &&
+			(!best || counts_before(r, best)))
+			best = r;
+	}
+	return best;
+}
+
+/* ---- sums ---- */
+
+/* The price of one of a kind; false: there is none. */
+static bool
+rate_of(const struct price_rates *r, enum price_kind k, uint64_t *pico)
+{
+	while (!(r->has & BIT(k)) && otherwise_kind[k] != k)
+		k = otherwise_kind[k];
+	*pico = r->has & BIT(k) ? r->pico[k] : 0;
+	return r->has & BIT(k);
+}
+
+/* Those of the row for a prompt so long. */
+static const struct price_rates *
+rates_for(const struct price_row *row, uint64_t prompt)
+{
+	const struct price_rates *r = &row->rates;
+
+	for (size_t i = 0; i < row->ntiers && prompt > row->tier[i].over; i++)
+		r = &row->tier[i].rates;
+	return r;
+}
+
+static uint32_t
+share_of(const struct price_row *row, enum price_service s)
+{
+	uint32_t standard =
+		row->share[PRICE_STANDARD] ? row->share[PRICE_STANDARD] : SHARE_WHOLE;
+
+	return row->share[s] ? row->share[s] : standard;
+}
+
+/* Up to the next nano-dollar. */
+static int
+to_nano(wide pico, uint32_t share, struct price_cost *out)
+{
+	const wide unit = (wide)PICO_NANO * SHARE_WHOLE;
+	wide nano = (pico * share + unit - 1) / unit;
+
+	out->nanousd = nano > NANO_MAX ? NANO_MAX : (uint64_t)nano;
+	return nano > NANO_MAX ? ERR_RANGE : 0;
+}
+
+/* a <= 2^63, so that no sum of kinds overflows. */
+static uint64_t
+bounded(uint64_t n)
+{
+	return n > 1ull << 48 ? 1ull << 48 : n;
+}
+
+int
+price_cost(const struct price_row *row, const struct price_usage *used, struct price_cost *out)
+{
+	uint64_t prompt = 0, pico;
+	wide sum = 0;
+
+	*out = (struct price_cost){ 0 };
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+		prompt += of_kind[k] == PRICE_PROMPT ? bounded(used->n[k]) : 0;
+	const struct price_rates *rates = rates_for(row, prompt);
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+		if (!used->n[k])
+			continue;
+		if (!rate_of(rates, k, &pico))
+			out->unpriced |= BIT(k);
+		sum += (wide)bounded(used->n[k]) * pico;
+	}
+	return to_nano(sum, share_of(row, used->service), out);
+}
+
+/* So many tokens of the prompt or of the answer, each of the dearest kind that it may be. */
+static wide
+dearest(const struct price_rates *r, enum price_of of, uint64_t n, unsigned may,
+	unsigned *unpriced)
+{
+	uint64_t most = 0, pico;
+
+	for (enum price_kind k = 0; n && k < PRICE_KINDS; k++) {
+		if (of_kind[k] != of || !(may & BIT(k)))
+			continue;
+		if (!rate_of(r, k, &pico))
+			*unpriced |= BIT(k);
+		most = pico > most ? pico : most;
+	}
+	return (wide)bounded(n) * most;
+}
+
+static wide
+worst_with(const struct price_rates *r, const struct price_usage *most, unsigned may,
+	unsigned *unpriced)
+{
+	wide sum = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may, unpriced) +
+		   dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may, unpriced);
+	uint64_t pico;
+
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+		if (of_kind[k] != PRICE_EACH || !most->n[k])
+			continue;
+		if (!rate_of(r, k, &pico))
+			*unpriced |= BIT(k);
+		sum += (wide)bounded(most->n[k]) * pico;
+	}
+	return sum;
+}
+
+int
+price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
+	struct price_cost *out)
+{
+	const unsigned always =
+		BIT(PRICE_INPUT) | BIT(PRICE_CACHED) | BIT(PRICE_OUTPUT) | BIT(PRICE_REASONING);
+
+	*out = (struct price_cost){ 0 };
+	may |= always;
+	wide worst = worst_with(&row->rates, most, may, &out->unpriced);
+	/* A shorter prompt stays in a lower tier, which may be the dearer one. */
+	for (size_t i = 0; i < row->ntiers && most->n[PRICE_INPUT] > row->tier[i].over; i++) {
+		wide sum = worst_with(&row->tier[i].rates, most, may, &out->unpriced);
+		worst = sum > worst ? sum : worst;
+	}
+	return to_nano(worst, share_of(row, most->service), out);
+}
+
+/* ---- numbers ---- */
+
+int
+price_parse(struct span text, unsigned scale, uint64_t *pico)
+{
+	bool ends = span_ends(text, SPAN_LIT("."));
+	struct span whole = span_next(&text, '.');
+	uint64_t v = 0;
+	int err = ends ? ERR_SYNTAX : span_u64(whole, &v);
+
+	if (err || v > PRICE_USD_MAX)
+		return err ? err : ERR_RANGE;
+	for (unsigned i = 0; i < scale; i++) {
+		unsigned digit = 0;
+		if (i < text.n) {
+			if (text.p[i] < '0' || text.p[i] > '9')
+				return ERR_SYNTAX;
+			digit = (unsigned)(text.p[i] - '0');
+		}
+		v = v * 10 + digit;
+	}
+	for (size_t i = scale; i < text.n; i++)
+		if (text.p[i] != '0')
+			return text.p[i] > '0' && text.p[i] <= '9' ? ERR_RANGE : ERR_SYNTAX;
+	*pico = v;
+	return 0;
+}
+
+void
+price_text(uint64_t nanousd, char out[PRICE_TEXT_MAX])
+{
+	int n = snprintf(out, PRICE_TEXT_MAX, "%llu.%09llu",
+		(unsigned long long)(nanousd / 1000000000),
+		(unsigned long long)(nanousd % 1000000000));
+
+	while (n > 2 && out[n - 1] == '0' && out[n - 2] != '.')
+		out[--n] = '\0';
+}

@@ -1,0 +1,142 @@
+/* What usage costs: prices by list and model, and sums in integer nano-dollars. A price list
+ * says US dollars per million tokens; inside a token costs whole pico-dollars, and a sum is
+ * rounded up once, so that nothing is lost and no floating point is used. No I/O: the file is
+ * read by policy/prices.h. Everything here is const after loading: any thread. */
+#ifndef PRICE_PRICE_H
+#define PRICE_PRICE_H
+
+#include "base/span.h"
+
+/* What is priced apart. Each token that was used is counted under one of them only. Where a
+ * row has no price for a kind, that of `otherwise` counts; without one (itself), what was used
+ * has no price.
+ *   id               name in the file     of               otherwise */
+/* clang-format off */
+#define PRICE_TABLE(X) \
+  X(PRICE_INPUT,      "input",             PRICE_PROMPT,    PRICE_INPUT,     "tokens of the prompt that are none of the others") \
+  X(PRICE_CACHED,     "cached",            PRICE_PROMPT,    PRICE_INPUT,     "tokens that were read from the provider's cache") \
+  X(PRICE_WRITE,      "cache_write",       PRICE_PROMPT,    PRICE_INPUT,     "tokens that were written to it, for 5 minutes") \
+  X(PRICE_WRITE_1H,   "cache_write_1h",    PRICE_PROMPT,    PRICE_WRITE,     "tokens that were written to it, for an hour") \
+  X(PRICE_AUDIO_IN,   "audio_input",       PRICE_PROMPT,    PRICE_INPUT,     "tokens of sound in the prompt") \
+  X(PRICE_IMAGE_IN,   "image_input",       PRICE_PROMPT,    PRICE_INPUT,     "tokens of images in the prompt") \
+  X(PRICE_OUTPUT,     "output",            PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of the answer that are none of the others") \
+  X(PRICE_REASONING,  "reasoning",         PRICE_ANSWER,    PRICE_OUTPUT,    "tokens that were thought") \
+  X(PRICE_AUDIO_OUT,  "audio_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of sound in the answer") \
+  X(PRICE_IMAGE_OUT,  "image_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "tokens of images in the answer") \
+  X(PRICE_IMAGES,     "image",             PRICE_EACH,      PRICE_IMAGES,    "images that were made, where they are not counted in tokens") \
+  X(PRICE_SEARCHES,   "search",            PRICE_EACH,      PRICE_SEARCHES,  "searches, and units of ranking") \
+  X(PRICE_SESSIONS,   "session",           PRICE_EACH,      PRICE_SESSIONS,  "sessions of tools that the provider runs") \
+  X(PRICE_REQUESTS,   "request",           PRICE_EACH,      PRICE_REQUESTS,  "requests")
+/* clang-format on */
+
+enum price_kind {
+#define X(id, name, of, otherwise, help) id,
+	PRICE_TABLE(X)
+#undef X
+		PRICE_KINDS
+};
+/* Prompt and answer: US dollars per million tokens. Each: US dollars for one. */
+enum price_of { PRICE_PROMPT, PRICE_ANSWER, PRICE_EACH };
+
+extern const char *const price_names[PRICE_KINDS];
+enum price_of price_of(enum price_kind k);
+
+/* At which rate the provider serves: a row may say what share of its prices each costs. */
+enum price_service { PRICE_STANDARD, PRICE_BATCH, PRICE_FLEX, PRICE_PRIORITY, PRICE_SERVICES };
+extern const char *const price_service_names[PRICE_SERVICES];
+/* Of a request's or an answer's `service_tier`; PRICE_STANDARD for words that say no other. */
+enum price_service price_service_of(struct span word);
+
+/* What was used, or may be at most. */
+struct price_usage {
+	uint64_t n[PRICE_KINDS];
+	enum price_service service;
+};
+
+/* Pico-dollars for one token, or for one of PRICE_EACH; `has`: bit by kind. */
+struct price_rates {
+	uint64_t pico[PRICE_KINDS];
+	unsigned has;
+};
+
+/* Prices of prompts of more than `over` tokens: all of the request's, not only what is over. */
+struct price_tier {
+	uint64_t over;
+	struct price_rates rates;
+};
+
+enum { PRICE_TIERS_MAX = 4 };
+struct price_row {
+	const char *model; /* pattern: * is any text */
+	int64_t from_s;	   /* wall: valid from then on; 0: always was */
+	char from[11];	   /* the date, "" for always: records say it */
+	struct price_rates rates;
+	struct price_tier tier[PRICE_TIERS_MAX]; /* ascending */
+	size_t ntiers;
+	/* Hundredths of a per cent of the prices; 0: not said, so as PRICE_STANDARD */
+	uint32_t share[PRICE_SERVICES];
+	const void *at; /* where it is written, for messages */
+};
+
+/* The rows of one provider. */
+struct price_list {
+	const char *name; /* pattern */
+	const struct price_row *rows;
+	size_t nrows;
+	const void *at;
+};
+
+struct prices {
+	const char *file;
+	const struct price_list *lists;
+	size_t nlists;
+	char as_of[11];
+};
+
+/* The list for a provider: by its name; where no pattern matches that, by `otherwise` (its
+ * dialect's). The most specific pattern counts. NULL: there is none. */
+const struct price_list *prices_list(
+	const struct prices *p, struct span provider, struct span otherwise);
+/* The row for a model at a time: of those valid the one with the most specific pattern, of
+ * those with the same pattern the newest. NULL: the model has no price. `l` NULL: none. */
+const struct price_row *price_find(
+	const struct price_list *l, struct span model, int64_t at_wall_ns);
+
+struct price_cost {
+	uint64_t nanousd;  /* rounded up; of what has a price */
+	unsigned unpriced; /* bit by kind: used, but the row has no price for it */
+};
+/* 0, or ERR_RANGE: more than 2^63 - 1 nano-dollars (nanousd is that then). */
+int price_cost(
+	const struct price_row *row, const struct price_usage *used, struct price_cost *out);
+/* The most that a request may cost, of which only bounds are known: at most
+ * most->n[PRICE_INPUT] tokens of prompt and most->n[PRICE_OUTPUT] of answer, each at the
+ * dearest kind it may turn out to be, in the dearest tier that such a prompt may reach; what
+ * else is in `most` as it is. `may`: bit by kind, which kinds can occur besides input, cached,
+ * output and reasoning: PRICE_MAY_ANY where the caller does not know. Never less than
+ * price_cost() of any usage within the bounds. */
+#define PRICE_MAY_ANY (~0u)
+int price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
+	struct price_cost *out);
+
+/* ---- patterns ---- */
+
+enum { PRICE_PATTERN_MAX = 128 };
+/* Whether the name matches; * is any text, of no bytes too. */
+bool price_matches(const char *pattern, struct span name);
+/* Whether all names that `narrow` matches `wide` matches too. */
+bool price_within(const char *narrow, const char *wide);
+/* Whether there is a name that both match. */
+bool price_overlap(const char *a, const char *b);
+
+/* ---- numbers ---- */
+
+/* Decimal text, as "0.075" or "15": *pico is US dollars x 10^scale. 0, ERR_SYNTAX, or ERR_RANGE
+ * (more than PRICE_USD_MAX, or digits below the scale that are not 0). */
+enum { PRICE_SCALE_TOKEN = 6, PRICE_SCALE_EACH = 12, PRICE_USD_MAX = 1000000 };
+int price_parse(struct span text, unsigned scale, uint64_t *pico);
+/* Nano-dollars as US dollars: "0.00123", without zeros at the end, at least "0.0". */
+enum { PRICE_TEXT_MAX = 32 };
+void price_text(uint64_t nanousd, char out[PRICE_TEXT_MAX]);
+
+#endif
