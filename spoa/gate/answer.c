@@ -127,12 +127,17 @@ request_lists_models(const struct request *r)
 int
 gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
+	const struct route *route = x->r->found.route;
 	struct guard_plan plan;
 	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked, x->vault, &plan);
 
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	plan.keep_key = x->r->gate->shared->prompt_key;
+	if (route->response & RESP_RECORD)
+		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT
+								     : GUARD_KEEPS_HASH;
 	if (x->lists_models) {
 		plan.may_use = may_use;
 		plan.may_use_arg = x->r;

@@ -72,8 +72,7 @@ exchange_open(struct request *r)
 	x->plan.content_length = r->in.declared_length;
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
-	x->plan.reads_answer =
-		(r->found.route->response & (RESP_METER | RESP_INSPECT | RESP_RESTORE)) != 0;
+	x->plan.reads_answer = r->found.route->response != 0;
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
 	x->plan.reads_answer |= x->lists_models;

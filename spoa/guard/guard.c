@@ -101,6 +101,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->format = plan->format;
 	LIST_INIT(&g->channels);
 	LIST_INIT(&g->kept);
+	STAILQ_INIT(&g->said);
 	SLIST_INIT(&g->known);
 	arena_init(&g->judged, 0, true);
 	arena_init(&g->work, CAP_ANSWER_WORK, true);
@@ -120,6 +121,7 @@ guard_drop(struct guard **gp)
 		return;
 	*gp = NULL;
 	guard_channels_free(g);
+	guard_said_free(g);
 	while (!LIST_EMPTY(&g->kept)) {
 		struct kept_text *k = LIST_FIRST(&g->kept);
 		LIST_REMOVE(k, all);
@@ -201,6 +203,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
+		guard_heard(g, &d->texts[i]);
 		if (guard_scan(g, d->texts[i].kind, d->texts[i].text, &found[i], &is_new))
 			return g->failed;
 	}
@@ -246,6 +249,7 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 	bool is_new;
 
 	guard_keep(g, &t, raw);
+	guard_heard(g, &t);
 	if (guard_scan(g, t.kind, raw, &found, &is_new) || guard_judge(g, ANSWER_WHOLE) ||
 		guard_edit(g, &t, &found, &now))
 		return g->failed;
@@ -411,6 +415,7 @@ meter_whole(struct guard *g)
 	struct span raw = buf_view(&g->body);
 	const char *why;
 
+	g->said_cut |= g->body_over;
 	if (g->body_over || !raw.n)
 		return;
 	if (dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage) < 0)

@@ -40,6 +40,9 @@ struct guard_plan {
 	bool (*may_use)(void *arg, struct span model, struct arena *a);
 	void *may_use_arg;
 	const struct vault *vault; /* what is put back; NULL: nothing */
+	/* What is kept of the texts for the record, and the key of its hashes. */
+	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
+	const unsigned char *keep_key; /* 32 bytes */
 };
 
 /* The head of the answer. */
@@ -108,5 +111,18 @@ enum guard_result guard_end(struct guard *g, struct buf *out);
 void guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
 	bool half, struct buf *out);
 const struct guard_report *guard_report(const struct guard *g);
+
+/* A run of the answer's text, as the plan's `keeps` has it. */
+struct guard_said {
+	enum answer_kind kind;
+	uint32_t choice, part; /* numbers of its choice or block, and of what is in that */
+	uint64_t bytes;	       /* as the provider sent it */
+	unsigned char hmac[32];
+	struct span text; /* redacted, nothing put back; as much as is kept */
+};
+/* Run i; false: there are no more. */
+bool guard_said(const struct guard *g, size_t i, struct guard_said *out);
+/* More was said than is kept of it. */
+bool guard_said_cut(const struct guard *g);
 
 #endif

@@ -94,6 +94,10 @@ struct guard {
 	size_t nover;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
+	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
+	size_t said_bytes;
+	bool said_cut;
+	unsigned grown; /* kinds, a bit each, that came in pieces */
 	SLIST_HEAD(, known) known;
 	size_t known_bytes, known_least; /* of all of them, of the shortest */
 };
@@ -148,6 +152,12 @@ size_t json_place_close(struct json_place *p, struct span text);
 /* The edit that puts `with` in the place of the text's string or number. */
 bool guard_splice(
 	struct guard *g, const struct answer_text *t, struct span with, struct splice *out);
+
+/* guard_said.c: for the record, of a text that the provider sent, */
+void guard_heard(struct guard *g, const struct answer_text *t);
+/* and of what of it goes, or a piece of that, before placeholders are put back. */
+void guard_says(struct guard *g, const struct answer_text *t, struct span text);
+void guard_said_free(struct guard *g);
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

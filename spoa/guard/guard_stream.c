@@ -128,8 +128,12 @@ channel_held(const struct channel *c)
 static int
 channel_put(struct channel *c, struct span text)
 {
+	struct answer_text said = { .kind = c->kind };
+
 	if (c->cut)
 		return 0;
+	memcpy(said.slot, c->slot, sizeof(said.slot));
+	guard_says(c->g, &said, text);
 	if (c->kind == KIND_ARGUMENTS)
 		json_place_walk(&c->place, text);
 	if (c->restore)
@@ -387,6 +391,7 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 {
 	*now = t->text;
 	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
+	guard_heard(g, t);
 	if (t->copy || t->kind == KIND_OTHER)
 		return guard_edit_alone(g, t, now);
 	struct channel *c = channel_of(g, t);
@@ -489,6 +494,7 @@ plain_event(struct guard *g, const struct frame *f, struct buf *out)
 	struct answer_text t = { .kind = KIND_OTHER, .copy = true, .text = f->data };
 	struct span now;
 
+	guard_heard(g, &t);
 	if (g->format != &answer_any)
 		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no JSON");
 	if (guard_edit_alone(g, &t, &now))

@@ -293,8 +293,11 @@ guard_note(struct guard *g, const struct answer_document *d)
 		guard_keep_call(g, &d->calls[i]);
 	if (d->ntexts && !r->first_text_us)
 		r->first_text_us = clock_mono_us();
-	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++)
+	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {
 		r->text_bytes += d->texts[i].text.n;
+		guard_heard(g, &d->texts[i]);
+		guard_says(g, &d->texts[i], d->texts[i].text);
+	}
 }
 
 /* ---- one text ---- */
@@ -490,7 +493,8 @@ put_back(struct guard *g, bool json, struct span text, struct span *out)
 
 /* As a whole or not at all; nothing is put back into it. */
 static enum guard_result
-edit_signed(struct guard *g, const struct findings *found, struct span *out)
+edit_signed(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
 {
 	for (size_t i = 0; i < found->n; i++)
 		if (guard_cuts_signed(g, found->v[i].entity)) {
@@ -498,6 +502,7 @@ edit_signed(struct guard *g, const struct findings *found, struct span *out)
 			*out = SPAN_LIT("");
 			break;
 		}
+	guard_says(g, t, *out);
 	return g->failed;
 }
 
@@ -514,7 +519,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (!t->text.n)
 		return g->failed;
 	if (t->kind == KIND_SIGNED)
-		return edit_signed(g, found, out);
+		return edit_signed(g, t, found, out);
 	buf_init(&b, 0);
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];
@@ -537,6 +542,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	if (!out->p)
 		*out = SPAN_LIT("");
+	guard_says(g, t, *out);
 	return g->plan.vault && out->n ? put_back(g, json, *out, out) : g->failed;
 }
 

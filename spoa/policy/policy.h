@@ -154,7 +154,7 @@ struct route {
 	unsigned response;			 /* enum route_response bits */
 	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
 	struct answer_uses uses;
-	enum record_prompt record;
+	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */

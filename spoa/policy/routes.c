@@ -344,6 +344,19 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 	}
 }
 
+/* What is recorded of an answer is read. */
+static void
+record(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	build_section(b, n, SECTION_RECORD, r);
+	if (!yaml_get(n, "response"))
+		return;
+	r->response |= RESP_RECORD;
+	if (r->response_ignore)
+		diag_at(b->d, r->response_ignore,
+			"response: ignore: record of this route has response, which is read");
+}
+
 static void
 route(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -360,7 +373,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	destination(b, n, r);
 	response(b, yaml_get(n, "response"), r);
 	if ((c = yaml_get(n, "record")))
-		build_section(b, c, SECTION_RECORD, r);
+		record(b, c, r);
 	if ((c = yaml_get(n, "on_failure")))
 		build_on_failure(b, c, &r->on_failure);
 }

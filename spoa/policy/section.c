@@ -209,7 +209,7 @@ const struct section sections[] = {
   { "backend", OTHER(TEXT), "HAProxy backend, where there are no targets" },
   { "targets", OTHER(REF("targets")), "providers, the first is taken" },
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, record" },
-  { "record", OTHER(REF("record")), "what of the prompt is recorded" },
+  { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
 }},
@@ -226,6 +226,7 @@ const struct section sections[] = {
 }},
 [SECTION_RECORD] = { "record", NULL, NULL, {
   { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
+  { "response", A_NEW_WORD(route, record_answer, prompt_words, prompt_later), "of the answer likewise; as if response said record" },
   { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {

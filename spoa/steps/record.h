@@ -5,12 +5,14 @@
 
 #include <inttypes.h>
 
+#include "base/sha256.h"
 #include "policy/answer.h"
 #include "steps/steps.h"
 
 enum {
-	VALUE_MAX = 1024, /* bytes of a text */
-	LIST_MAX = 64	  /* items */
+	VALUE_MAX = 1024,   /* bytes of a text */
+	LIST_MAX = 64,	    /* items */
+	TEXT_MAX = 32 << 10 /* bytes of a prompt, or of all of an answer, as they stand there */
 };
 
 /* record_request.c */
@@ -154,6 +156,17 @@ put_count(struct buf *b, const char *name, uint64_t n)
 {
 	if (n)
 		put_int(b, name, (int64_t)n);
+}
+
+/* HMAC-SHA-256 under a key derived from the audit key: the same text has the same hash in one
+ * node's journal, and nobody without the key can test a guess. */
+static inline void
+put_hash(struct buf *b, const char *name, const unsigned char h[SHA256_BYTES])
+{
+	key(b, name);
+	buf_putc(b, '"');
+	buf_hex(b, h, SHA256_BYTES);
+	buf_putc(b, '"');
 }
 
 static inline void

@@ -1,5 +1,5 @@
 /* What a completion says of the answer: what it was, what was found in it and what became of
- * that. Counts and names, never values. */
+ * that. Counts and names, never values; texts where the route has them recorded. */
 #include "gate/exchange.h"
 #include "steps/record.h"
 
@@ -58,6 +58,42 @@ put_verdict(const struct guard_report *a, struct buf *b)
 	put_end(b, v->ntags);
 }
 
+/* The texts: hashes of them, and as the route says so what went. */
+static void
+put_said(const struct guard *g, bool texts, struct buf *b)
+{
+	static const char *const kinds[] = { [KIND_TEXT] = "text",
+		[KIND_REASONING] = "reasoning",
+		[KIND_SIGNED] = "signed",
+		[KIND_REFUSAL] = "refusal",
+		[KIND_ARGUMENTS] = "arguments",
+		[KIND_OTHER] = "other" };
+	struct guard_said s;
+	size_t n = 0, left = TEXT_MAX;
+	bool cut = guard_said_cut(g);
+
+	for (; guard_said(g, n, &s); n++) {
+		put_item(b, "texts", n);
+		buf_putc(b, '{');
+		put_str(b, "kind", span_str(kinds[s.kind]));
+		put_int(b, "choice", s.choice);
+		put_count(b, "part", s.part);
+		put_int(b, "bytes", (int64_t)s.bytes);
+		put_hash(b, "hmac_sha256", s.hmac);
+		struct span kept = cut_escaped(s.text, left);
+		if (texts) {
+			size_t before = b->n;
+			key(b, "text");
+			buf_json_str(b, kept);
+			left -= b->n - before < left ? b->n - before : left;
+		}
+		cut |= kept.n < s.text.n;
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+	put_flag(b, "texts_cut", cut);
+}
+
 void
 record_answer(struct request *r, struct buf *b)
 {
@@ -82,6 +118,7 @@ record_answer(struct request *r, struct buf *b)
 	if (a->judged)
 		record_answer_verdict(b, r->snap->policy, r->found.route, a->facts, a->when,
 			&a->verdict, a->tools, a->ntools);
+	put_said(g, r->found.route->record_answer == PROMPT_REDACTED, b);
 	put_count(b, "redactions", a->redactions);
 	put_count(b, "restorations", a->restorations);
 	put_count(b, "signed_dropped", a->signed_dropped);

@@ -10,7 +10,7 @@
 #include "base/sha256.h"
 #include "cel/net.h"
 
-enum { TEXT_MAX = 32 << 10, ATTRIBUTES_MAX = 8192 };
+enum { ATTRIBUTES_MAX = 8192 };
 
 void
 record_identity(struct request *r, struct buf *b)
@@ -116,17 +116,6 @@ put_params(struct request *r, struct buf *b)
 	}
 	if (n)
 		buf_putc(b, '}');
-}
-
-/* HMAC-SHA-256 under a key derived from the audit key: the same text has the same
- * hash in one node's journal, and nobody without the key can test a guess. */
-static void
-put_hash(struct buf *b, const char *name, const unsigned char h[SHA256_BYTES])
-{
-	key(b, name);
-	buf_putc(b, '"');
-	buf_hex(b, h, SHA256_BYTES);
-	buf_putc(b, '"');
 }
 
 /* The path as far as it was looked through and nothing was found in the target; else

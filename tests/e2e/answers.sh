@@ -46,12 +46,24 @@ is "a placeholder that the caller invented is nobody's" \
 	"$(post $chat '{"model":"echo","messages":[{"role":"user","content":"<EMAIL_ADDRESS_1> and jane.doe@example.org"}]}' | jq -r '.choices[0].message.content')" \
 	'<EMAIL_ADDRESS_1> and jane.doe@example.org'
 
+whole 'write to jane.doe@example.org now'
+asked >/dev/null
+kept=$(last '[.answer.texts[0].kind,.answer.texts[0].bytes,.answer.texts[0].text]')
+is "and its text as it went" "$kept" '["text",33,"write to <EMAIL_ADDRESS> now"]'
+hash=$(last .answer.texts[0].hmac_sha256)
+like "and the hash of what came" "$hash" '^"[0-9a-f]{64}"$'
+
 # ---- streams ----
 stream null 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
 is "a stream's value is replaced" "$(asked ',"stream":true' | text)" 'write to <EMAIL_ADDRESS> now'
+is "recorded as if it had come whole" "$(last '[.answer.texts[0].text,.answer.texts[0].hmac_sha256]')" '["write to <EMAIL_ADDRESS> now",'"$hash]"
 is "one spread over its pieces, in another dialect" "$(post /v1/messages "$(say 'card 4111 1111 1111 1111 is it' ',"stream":true,"max_tokens":50')" | text)" 'card <CREDIT_CARD> is it'
+is "a route that does not say so keeps no text" "$(last '.answer.texts')" null
+post /v1/responses '{"model":"say:card 4111 1111 1111 1111","input":"hi"}' >/dev/null
+is "one that says record has the hash" "$(last '[.answer.texts[0].bytes,(.answer.texts[0].hmac_sha256|length),.answer.texts[0].text]')" '[24,64,null]'
 is "placeholders come back in a stream" \
 	"$(post $chat '{"model":"echo","stream":true,"messages":[{"role":"user","content":"mail jane.doe@example.org please"}]}' | text)" 'mail jane.doe@example.org please'
+is "the record has the placeholder" "$(last .answer.texts[0].text)" '"mail <EMAIL_ADDRESS_1> please"'
 stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
 is "whole for HTTP: who reads all before he looks finds it" $? 0

@@ -455,11 +455,9 @@ take_frames(struct buf *out)
 	*out = lines;
 }
 
-/* In two pieces, or in pieces of `step` bytes. */
-static void
-run(const struct row *r, const struct policy *p, const struct answer_request *asked,
-	struct detect_scratch *scratch, size_t cut, size_t step, struct buf *out,
-	struct buf *say)
+static struct guard_plan
+plan_of(const struct row *r, const struct policy *p, const struct answer_request *asked,
+	struct detect_scratch *scratch)
 {
 	struct guard_plan plan = { .format = answer_format_find(
 					   span_str(r->dialect), span_str(r->path)),
@@ -472,6 +470,19 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 		.options = policy_detect_options(p),
 		.asked = asked,
 		.unread = OUT_DENY };
+
+	if (!plan.dialect)
+		plan.dialect = dialect_find(SPAN_LIT("rest"));
+	return plan;
+}
+
+/* In two pieces, or in pieces of `step` bytes. */
+static void
+run(const struct row *r, const struct policy *p, const struct answer_request *asked,
+	struct detect_scratch *scratch, size_t cut, size_t step, struct buf *out,
+	struct buf *say)
+{
+	struct guard_plan plan = plan_of(r, p, asked, scratch);
 	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
 	struct span in = span_str(r->in);
 	struct buf framed;
@@ -482,8 +493,6 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 		put_frames(in, &framed);
 		in = buf_view(&framed);
 	}
-	if (!plan.dialect)
-		plan.dialect = dialect_find(SPAN_LIT("rest"));
 	struct guard *g = guard_new(&plan, &head);
 	assert_non_null(g);
 	for (size_t at = 0, to; at < in.n && !got; at = to) {
@@ -499,6 +508,26 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 	buf_free(&framed);
 }
 
+/* A policy with these rules, and what they read of a request. */
+static void
+load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_request *asked)
+{
+	struct identity id = { .verified = true };
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_printf(&text, "%s%s%c", H, rules, 0);
+	if (!fix_load(f, &fix_config, buf_view(&text).p))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
+	arena_init(a, 0, false);
+	struct policy_facts facts = { .identity = &id,
+		.route = &f->p->routes[0],
+		.whole = true,
+		.rules = detect_fix()->rules };
+	assert_int_equal(policy_answer_request(f->p, &facts, a, asked), 0);
+	buf_free(&text);
+}
+
 static void
 every_cut_gives_the_same(void **state)
 {
@@ -506,20 +535,10 @@ every_cut_gives_the_same(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct row *r = &rows[i];
 		struct policy_fix f;
-		struct buf text, out, say, out2, say2;
+		struct buf out, say, out2, say2;
 		struct arena a;
 		struct answer_request asked;
-		struct identity id = { .verified = true };
-		buf_init(&text, 0);
-		buf_printf(&text, "%s%s%c", H, r->rules, 0);
-		if (!fix_load(&f, &fix_config, buf_view(&text).p))
-			fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
-		arena_init(&a, 0, false);
-		struct policy_facts facts = { .identity = &id,
-			.route = &f.p->routes[0],
-			.whole = true,
-			.rules = detect_fix()->rules };
-		assert_int_equal(policy_answer_request(f.p, &facts, &a, &asked), 0);
+		load(r->rules, &f, &a, &asked);
 		struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
 		buf_init(&out, 0);
 		buf_init(&say, 0);
@@ -548,9 +567,133 @@ every_cut_gives_the_same(void **state)
 		arena_reset(&a);
 		buf_free(&out);
 		buf_free(&say);
-		buf_free(&text);
 		fix_done(&f);
 	}
+}
+
+/* ---- what a record keeps ---- */
+
+#define CALL(id, name, text)                                                                   \
+	"{\"index\":0,\"id\":\"" id "\",\"function\":{\"name\":\"" name                        \
+	"\",\"arguments\":\"" text "\"}}"
+
+/* Each whole answer is the stream after it: the same texts and hashes. */
+static const struct row kept[] = {
+	{ "text and arguments", REDACT, "openai", "/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"to " MAIL
+		" <PERSON_1>\",\"tool_calls\":[" CALL(
+			"t", "f", "{\\\"to\\\":\\\"" MAIL "\\\"}") "]}}]}",
+		"text 0.0 34 to <EMAIL_ADDRESS> <PERSON_1>|arguments 0.0 29 "
+		"{\"to\":\"<EMAIL_ADDRESS>\"}|" },
+	{ "in pieces", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("to jane.doe@") CHUNK("example.org <PERS") CHUNK(
+			"ON_1>") "data: "
+				 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" CALL(
+					 "t", "f",
+					 "{\\\"to\\\":\\\"jane.doe@") "]}}]}\n\ndata: "
+								      "{\"choices\":[{"
+								      "\"index\":0,\"delta\":{"
+								      "\"tool_calls\":[{"
+								      "\"index\":0,"
+								      "\"function\":{"
+								      "\"arguments\":\"example."
+								      "org\\\"}\"}}]}}]}"
+								      "\n\n" STOP,
+		NULL },
+	{ "what is said again is once", REDACT, "openai", "/v1/responses", "application/json",
+		"{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{"
+		"\"type\":"
+		"\"output_text\",\"text\":\"to " MAIL "\"}]}]}",
+		"text 0.0 23 to <EMAIL_ADDRESS>|" },
+	{ "in pieces", REDACT, "openai", "/v1/responses", "text/event-stream",
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"delta\":\"to jane.doe@\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"delta\":\"example.org\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"text\":\"to " MAIL "\"}\n\n",
+		NULL },
+	{ "of a denied one hashes", DENY, "openai", "/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"my ssn is 536-22-1840\"}}]}",
+		"text 0.0 21 |" },
+	{ "and what went of it", DENY, "openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("my ssn is ") CHUNK("536-22-1840") STOP, "text 0.0 21 my ssn is |" },
+};
+
+static void
+keep(const struct row *r, bool inspects, const struct vault *v, struct buf *say,
+	struct buf *hashes)
+{
+	static const unsigned char key[32] = { 7 };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
+	struct answer_request asked;
+	struct policy_fix f;
+	struct guard_said s;
+	struct arena a;
+	struct buf out;
+
+	load(r->rules, &f, &a, &asked);
+	struct guard_plan plan = plan_of(r, f.p, &asked, scratch);
+	plan.inspects = inspects;
+	plan.keeps = GUARD_KEEPS_TEXT;
+	plan.keep_key = key;
+	plan.vault = v;
+	struct guard *g = guard_new(&plan, &head);
+	buf_init(&out, 0);
+	if (guard_feed(g, span_str(r->in), &out) == 0)
+		guard_end(g, &out);
+	for (size_t i = 0; guard_said(g, i, &s); i++) {
+		buf_printf(say, "%s %u.%u %d %.*s|", kinds[s.kind], s.choice, s.part,
+			(int)s.bytes, SPAN_ARG(s.text));
+		buf_put(hashes, (const char *)s.hmac, sizeof(s.hmac));
+	}
+	assert_false(guard_said_cut(g));
+	buf_putc(say, '\0');
+	buf_free(&out);
+	guard_drop(&g);
+	detect_scratch_free(&scratch);
+	arena_reset(&a);
+	fix_done(&f);
+}
+
+static void
+the_record_keeps_texts(void **state)
+{
+	struct vault *v = vault_new();
+	struct buf say, hashes, before;
+
+	(void)state;
+	assert_int_equal(vault_add(v, SPAN_LIT("<PERSON_1>"), SPAN_LIT("Ann Other")), 0);
+	buf_init(&before, 0);
+	for (size_t i = 0; i < COUNT_OF(kept); i++) {
+		const char *want = kept[i].want ? kept[i].want : kept[i - 1].want;
+		buf_init(&say, 0);
+		buf_init(&hashes, 0);
+		keep(&kept[i], true, v, &say, &hashes);
+		if (strcmp(buf_view(&say).p, want) != 0)
+			fail_msg("%s:\n got  %s\n want %s", kept[i].name, buf_view(&say).p,
+				want);
+		if (i % 2)
+			assert_true(span_eq(buf_view(&hashes), buf_view(&before)));
+		/* only metered: the same hashes */
+		buf_clear(&say);
+		buf_clear(&before);
+		keep(&kept[i], false, NULL, &say, &before);
+		bool denied = !strcmp(kept[i].rules, DENY);
+		if (!denied && !span_eq(buf_view(&hashes), buf_view(&before)))
+			fail_msg("%s: metered: %s", kept[i].name, buf_view(&say).p);
+		buf_free(&say);
+		buf_free(&hashes);
+	}
+	buf_free(&before);
+	vault_free(&v);
 }
 
 /* ---- answers that are not inspected, only made whole again ---- */
@@ -600,6 +743,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(restored_and_not_inspected),
+		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(every_cut_gives_the_same),
 	};
 

@@ -390,6 +390,10 @@ static const struct row {
 		"restore, record" },
 	{ "sealed prompts", H "  - {name: x, match: {path: /a}, record: {prompt: sealed}}\n",
 		":5:51: sealed: not supported by this version" },
+	{ "an answer that is recorded and not read",
+		H "  - {name: x, match: {path: /a}, response: ignore, record: {response: "
+		  "hash}}\n",
+		":5:44: response: ignore: record of this route has response, which is read" },
 	{ "retries", H "  - {name: x, match: {path: /a}, retry: {attempts: 3}}\n",
 		":5:34: retry: not supported by this version" },
 	{ "a deadline without unit", H "  - {name: x, match: {path: /a}, deadline: 30}\n",

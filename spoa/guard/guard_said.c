@@ -1,0 +1,134 @@
+/* What a completion keeps of an answer's texts: of each run of text (a choice, a block, a call)
+ * a keyed hash of what the provider sent, so that the same text has the same hash however it
+ * came, and where the route says so the text after redaction and before placeholders are put
+ * back. */
+#include <stdlib.h>
+
+#include "base/sha256.h"
+#include "guard/guard_private.h"
+
+enum {
+	SAID_MAX = 64,		  /* runs; of more nothing is kept, and the record says so */
+	SAID_TEXT_MAX = 32 << 10, /* of all texts together, likewise */
+};
+
+struct said {
+	STAILQ_ENTRY(said) all;
+	enum answer_kind kind;
+	uint32_t slot[ANSWER_SLOTS];
+	uint64_t bytes;
+	struct sha256 hash;
+	struct buf text;
+};
+
+/* Of its event alone: in a stream a piece, but no part of what comes before and after. */
+static bool
+stands_alone(const struct answer_text *t)
+{
+	return t->copy || t->deep || t->kind == KIND_OTHER;
+}
+
+/* What a stream says again when it is done. */
+static bool
+is_again(const struct guard *g, const struct answer_text *t)
+{
+	return g->report.streamed && t->copy && t->kind != KIND_OTHER &&
+	       g->grown >> t->kind & 1;
+}
+
+static struct said *
+said_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct said *s;
+	size_t n = 0;
+
+	STAILQ_FOREACH(s, &g->said, all)
+	{
+		if (s->kind == kind && !memcmp(s->slot, slot, sizeof(s->slot)))
+			return s;
+		n++;
+	}
+	s = n < SAID_MAX ? calloc(1, sizeof(*s)) : NULL;
+	if (!s) {
+		g->said_cut = true;
+		return NULL;
+	}
+	s->kind = kind;
+	memcpy(s->slot, slot, sizeof(s->slot));
+	hmac_begin(&s->hash, g->plan.keep_key);
+	buf_init(&s->text, SAID_TEXT_MAX);
+	STAILQ_INSERT_TAIL(&g->said, s, all);
+	return s;
+}
+
+void
+guard_heard(struct guard *g, const struct answer_text *t)
+{
+	if (g->plan.keeps == GUARD_KEEPS_NOTHING || !t->text.n || is_again(g, t))
+		return;
+	if (!stands_alone(t))
+		g->grown |= 1u << t->kind;
+	struct said *s = said_of(g, t->kind, t->slot);
+	if (!s)
+		return;
+	if (s->bytes && stands_alone(t))
+		sha256_add(&s->hash, SPAN_LIT("\n"));
+	sha256_add(&s->hash, t->text);
+	s->bytes += t->text.n;
+}
+
+void
+guard_says(struct guard *g, const struct answer_text *t, struct span text)
+{
+	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || is_again(g, t))
+		return;
+	struct said *s = said_of(g, t->kind, t->slot);
+	if (!s)
+		return;
+	size_t room = SAID_TEXT_MAX - g->said_bytes;
+	bool line = s->text.n && stands_alone(t) && room;
+	if (line)
+		buf_putc(&s->text, '\n');
+	room -= line;
+	struct span kept = span_cut(text, 0, text.n < room ? text.n : room);
+	buf_span(&s->text, kept);
+	g->said_bytes += kept.n + line;
+	g->said_cut |= kept.n < text.n || buf_failed(&s->text);
+}
+
+void
+guard_said_free(struct guard *g)
+{
+	struct said *s;
+
+	while ((s = STAILQ_FIRST(&g->said))) {
+		STAILQ_REMOVE_HEAD(&g->said, all);
+		buf_free(&s->text);
+		free(s);
+	}
+}
+
+bool
+guard_said(const struct guard *g, size_t i, struct guard_said *out)
+{
+	const struct said *s;
+
+	STAILQ_FOREACH(s, &g->said, all)
+	if (i-- == 0) {
+		struct sha256 hash = s->hash;
+		*out = (struct guard_said){ .kind = s->kind,
+			.choice = s->slot[0],
+			.part = s->slot[1],
+			.bytes = s->bytes,
+			.text = buf_view(&s->text) };
+		hmac_end(&hash, g->plan.keep_key, out->hmac);
+		return true;
+	}
+	return false;
+}
+
+bool
+guard_said_cut(const struct guard *g)
+{
+	return g->said_cut;
+}
