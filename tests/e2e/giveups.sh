@@ -1,5 +1,6 @@
 # Requests that are sent and given up at once do not fill the memory for others.
-# Once: it floods both cores; what each HAProxy does with a client that goes away is aborts.sh's.
+# Once: what each HAProxy does with a client that goes away is aborts.sh's.
+# Alone: it floods both cores.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "requests that are given up" "node is not installed"; exit 0; }
 printf 'limits: {body: 4m, held: 48m}\nrelay: {read_timeout: 500ms}\n' >"$D/limits.yaml"
