@@ -401,6 +401,15 @@ provider_error(const struct request *r)
 	       !guard_report(g)->events;
 }
 
+/* Of each dim what was used. */
+static void
+settle_at(struct request *r, struct quota_request *q, uint64_t tokens)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		q->dim[k].actual = q->dim[k].unit == QUOTA_TOKENS ? tokens : q->dim[k].n;
+	quota_settle(r->gate->quota, q, clock_mono_us());
+}
+
 /* Design rule 8: released where nothing was used, settled at what was, and at
  * the reservation where that is unknown. */
 static void
@@ -421,7 +430,7 @@ settle(struct request *r, const struct exchange_result *res)
 	}
 	for (int i = 0; i < 2; i++)
 		if (r->found.quota[i].ndims)
-			quota_settle(r->gate->quota, &r->found.quota[i], used, clock_mono_us());
+			settle_at(r, &r->found.quota[i], used);
 }
 
 void

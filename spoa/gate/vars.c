@@ -41,7 +41,7 @@ put_int(struct vars *vs, const char *name, const char *field, int64_t i)
 
 /* The dim of that kind with the least left. */
 static const struct quota_dim *
-tightest(const struct request *r, enum quota_kind kind)
+tightest(const struct request *r, enum quota_unit unit)
 {
 	const struct quota_dim *best = NULL;
 
@@ -50,7 +50,7 @@ tightest(const struct request *r, enum quota_kind kind)
 			continue;
 		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
 			const struct quota_dim *d = &r->found.quota[i].dim[k];
-			if (d->kind == kind && (!best || d->remaining < best->remaining))
+			if (d->unit == unit && (!best || d->remaining < best->remaining))
 				best = d;
 		}
 	}
@@ -61,7 +61,7 @@ static void
 put_limits(struct vars *vs)
 {
 	static const struct {
-		enum quota_kind kind;
+		enum quota_unit unit;
 		const char *limit, *remaining, *reset, *flimit, *fremaining, *freset;
 	} kinds[] = {
 		{ QUOTA_REQUESTS, "limit_requests", "remaining_requests", "reset_requests",
@@ -71,7 +71,7 @@ put_limits(struct vars *vs)
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct quota_dim *d = tightest(vs->r, kinds[i].kind);
+		const struct quota_dim *d = tightest(vs->r, kinds[i].unit);
 		if (!d)
 			continue;
 		put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
@@ -92,7 +92,8 @@ error_document(struct request *r)
 	struct buf b;
 
 	buf_init(&b, 4 * CAP_ERROR_BYTES);
-	dialect_error(r->found.endpoint.dialect, d->status, d->code, d->message, span_str(r->id), &b);
+	dialect_error(
+		r->found.endpoint.dialect, d->status, d->code, d->message, span_str(r->id), &b);
 	struct span s =
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);

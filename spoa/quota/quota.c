@@ -192,14 +192,14 @@ quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 }
 
 void
-quota_settle(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
+quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
-		if (d->kind != QUOTA_TOKENS || !d->charged)
+		if (!d->charged)
 			continue;
-		quota_correct(qt, d, d->at, (int64_t)tokens - (int64_t)d->n, now_us);
-		d->n = tokens;
+		quota_correct(qt, d, d->at, (int64_t)d->actual - (int64_t)d->n, now_us);
+		d->n = d->actual;
 	}
 }
 

@@ -9,37 +9,65 @@
 
 #include "base/mailbox.h"
 #include "base/tag.h"
+#include "cel/time.h"
 #include "store/redis.h"
 
 #define QUOTA_DIMS_MAX	  16
 #define QUOTA_SUB_BUCKETS 10
 #define QUOTA_KEY_MAX	  96
 
-enum quota_kind { QUOTA_REQUESTS, QUOTA_TOKENS };
+enum quota_unit { QUOTA_REQUESTS, QUOTA_TOKENS, QUOTA_NANOUSD, QUOTA_CONCURRENT };
+enum quota_window_kind { QUOTA_ROLLING, QUOTA_CALENDAR, QUOTA_IN_FLIGHT };
+enum quota_calendar { QUOTA_HOUR, QUOTA_DAY, QUOTA_WEEK, QUOTA_MONTH };
+/* What becomes of a reservation whose daemon and disk are lost. */
+enum quota_orphan { QUOTA_ORPHAN_CHARGE, QUOTA_ORPHAN_DROP };
+/* While the store does not answer. */
+enum quota_away { QUOTA_AWAY_DENY, QUOTA_AWAY_ALLOW, QUOTA_AWAY_SHARE };
+
+struct quota_span {
+	enum quota_window_kind kind;
+	uint64_t window_s; /* rolling */
+	enum quota_calendar calendar;
+	/* of the calendar; borrowed from the snapshot. NULL: UTC */
+	const struct cel_zone *zone;
+};
 
 /* Where a charge is counted: given back there and nowhere else. */
 struct quota_place {
-	int64_t bucket; /* the sub-bucket */
+	int64_t bucket; /* the sub-bucket; of a calendar when its window begins, s since 1970 */
 	uint64_t epoch; /* the life of Redis' data; 0 in process */
 };
 
 struct quota_dim {
-	enum quota_kind kind;
+	enum quota_unit unit;
+	struct quota_span span;
 	/* "tollgate:q:{LIMIT:HASH}", HASH = 24 hex digits of SHA-256 over the
 	 * values of `per`: no name of a person in Redis */
 	char key[QUOTA_KEY_MAX];
 	uint64_t limit;
-	uint64_t window_s;
-	uint64_t n; /* what this request takes */
+	uint64_t soft; /* the count from which the soft limit is reached; 0: there is none */
+	uint64_t n;    /* what this request takes */
+	/* What was really used of it: before quota_settle(). Of requests n, of those in
+	 * flight 0. */
+	uint64_t actual;
+	/* How long this request may live: its route's deadline and some. 0: nobody tells of
+	 * its end, it is charged at once and for good. */
+	uint64_t hold_s;
+	enum quota_orphan orphan;
+	enum quota_away away;
+	uint64_t share; /* QUOTA_AWAY_SHARE: what this daemon may spend on its own */
 	/* It was charged before, at `from`: that is given back as this is charged. */
 	bool moves;
 	struct quota_place from;
 	uint64_t hash;	       /* of the key; the quota's own */
 	struct quota_place at; /* out: charged here */
 	bool charged;	       /* out: counted and not yet released */
-	uint64_t remaining;    /* out: limit - count, 0 if over */
-	/* out: until the whole window has rolled past today's use; 0: the counts were
-	 * not read, and nothing is known of what remains */
+	/* out, with this request's own where it is admitted: */
+	uint64_t used, held; /* what is spent, what is reserved and not settled */
+	bool soft_reached;
+	uint64_t remaining; /* limit - count, 0 if over */
+	/* until the window's end; of a rolling one until all of it has rolled past today's
+	 * use; 0: the counts were not read, and nothing is known of what remains */
 	uint64_t reset_ms;
 	const char *name; /* limit's name, borrowed from the snapshot */
 };
@@ -98,10 +126,10 @@ bool quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t n
 /* Gives back what dims that move were charged before, where they are not reserved after
  * all. Fire and forget. */
 void quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us);
-/* Corrects the token dims of an admitted reservation to what was really used:
- * the difference goes to the same sub-bucket while it lives, more is added
- * unconditionally. Fire and forget. */
-void quota_settle(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us);
+/* Corrects each charged dim of an admitted reservation to its `actual`: the difference
+ * goes to the same window while it lives, more is added unconditionally. Fire and
+ * forget. */
+void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
 /* Gives back every charged dim. Fire and forget; idempotent. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 

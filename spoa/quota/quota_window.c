@@ -4,7 +4,7 @@
 int64_t
 window_width_ms(const struct quota_dim *d)
 {
-	return (int64_t)d->window_s * 1000 / QUOTA_SUB_BUCKETS;
+	return (int64_t)d->span.window_s * 1000 / QUOTA_SUB_BUCKETS;
 }
 
 int64_t
@@ -16,7 +16,7 @@ window_bucket(const struct quota_dim *d, int64_t now_ms)
 int64_t
 window_ttl_s(const struct quota_dim *d)
 {
-	return (int64_t)d->window_s * (QUOTA_SUB_BUCKETS + 3) / QUOTA_SUB_BUCKETS + 2;
+	return (int64_t)d->span.window_s * (QUOTA_SUB_BUCKETS + 3) / QUOTA_SUB_BUCKETS + 2;
 }
 
 bool
@@ -43,6 +43,9 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 	*retry_ms = 0;
 	/* Bucket j counts until the clock enters bucket j + 11. */
 	d->reset_ms = (uint64_t)((d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms);
+	d->used = (uint64_t)(sum <= limit ? sum : positive(sum - (int64_t)d->n));
+	d->held = 0;
+	d->soft_reached = d->soft && d->used >= d->soft;
 	if (sum <= limit) {
 		d->remaining = (uint64_t)(limit - sum);
 		return true;

@@ -22,10 +22,10 @@ put_quota(struct request *r, struct buf *b)
 			buf_putc(b, '{');
 			put_str(b, "limit", span_str(d->name));
 			put_str(b, "kind",
-				d->kind == QUOTA_TOKENS ? SPAN_LIT("tokens")
+				d->unit == QUOTA_TOKENS ? SPAN_LIT("tokens")
 							: SPAN_LIT("requests"));
 			put_int(b, "of", (int64_t)d->limit);
-			put_int(b, "window_s", (int64_t)d->window_s);
+			put_int(b, "window_s", (int64_t)d->span.window_s);
 			put_int(b, "taken", d->charged ? (int64_t)d->n : 0);
 			if (d->reset_ms)
 				put_int(b, "remaining", (int64_t)d->remaining);

@@ -81,9 +81,9 @@ collect(struct request *r, struct quota_request *q)
 			return ERR_LIMIT;
 		struct quota_dim *d = &q->dim[q->ndims++];
 		*d = (struct quota_dim){
-			.kind = l->tokens ? QUOTA_TOKENS : QUOTA_REQUESTS,
+			.unit = l->tokens ? QUOTA_TOKENS : QUOTA_REQUESTS,
+			.span.window_s = l->window_s,
 			.limit = l->tokens ? l->tokens : l->requests,
-			.window_s = l->window_s,
 			.n = l->tokens ? tokens : 1,
 			.name = l->name,
 		};
@@ -113,7 +113,7 @@ static enum step_result
 refused(struct request *r, const struct quota_request *q)
 {
 	const struct quota_dim *d = &q->dim[q->refused_by];
-	const char *what = d->kind == QUOTA_TOKENS ? "tokens" : "requests";
+	const char *what = d->unit == QUOTA_TOKENS ? "tokens" : "requests";
 	struct span why;
 
 	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
@@ -124,11 +124,12 @@ refused(struct request *r, const struct quota_request *q)
 			"this request needs %llu %s (estimated input and the output cap) and "
 			"the limit %s is %llu in %llu s: it can never pass; lower max_tokens",
 			(unsigned long long)d->n, what, d->name, (unsigned long long)d->limit,
-			(unsigned long long)d->window_s);
+			(unsigned long long)d->span.window_s);
 		return request_deny(r, 403, "limit_unreachable", d->name, why);
 	}
-	why = arena_printf(&r->arena, "over the limit %s: %llu %s in %llu s; try again in %llu s",
-		d->name, (unsigned long long)d->limit, what, (unsigned long long)d->window_s,
+	why = arena_printf(&r->arena,
+		"over the limit %s: %llu %s in %llu s; try again in %llu s", d->name,
+		(unsigned long long)d->limit, what, (unsigned long long)d->span.window_s,
 		(unsigned long long)q->retry_after_s);
 	request_deny(r, 429, "rate_limit_exceeded", d->name, why);
 	r->out.decision.retry_after_s = q->retry_after_s;
@@ -182,7 +183,7 @@ step_quota(struct request *r)
 	r->run.wait = WAIT_QUOTA;
 	r->run.pending++;
 	for (size_t i = 0; i < q->ndims; i++)
-		if (q->dim[i].kind == QUOTA_TOKENS)
+		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
 	quota_reserve(r->gate->quota, q);
 	return STEP_WAIT;

@@ -257,7 +257,7 @@ stage_charged(struct stage *s, const char *limit, const char *person)
 
 	crypto_hash_sha256(h, (const unsigned char *)joined, (unsigned long long)n);
 	sodium_bin2hex(hex, sizeof(hex), h, 12);
-	*d = (struct quota_dim){ .limit = 1ull << 40, .window_s = 60, .name = limit };
+	*d = (struct quota_dim){ .limit = 1ull << 40, .span.window_s = 60, .name = limit };
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", limit, hex);
 	d->hash = span_hash(span_str(d->key));
 	table_reserve(s->table, &q, table_ms(s->table, fake_mono));

@@ -19,8 +19,19 @@
 static inline void
 dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
 {
-	*d = (struct quota_dim){ .limit = limit, .window_s = window_s, .n = n, .name = name };
+	*d = (struct quota_dim){
+		.limit = limit, .span.window_s = window_s, .n = n, .name = name
+	};
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
+}
+
+/* The token dims at this, the others at what they took. */
+static inline void
+settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		q->dim[k].actual = q->dim[k].unit == QUOTA_TOKENS ? tokens : q->dim[k].n;
+	quota_settle(qt, q, now_us);
 }
 
 static char dir[64];
@@ -136,7 +147,7 @@ ask(struct quota *qt, struct ask *a, uint64_t requests, uint64_t tokens, uint64_
 	a->q.ndims = tokens ? 2 : 1;
 	dim_set(&a->q.dim[0], "r", requests, 60, 1);
 	dim_set(&a->q.dim[1], "t", tokens, 60, n);
-	a->q.dim[1].kind = QUOTA_TOKENS;
+	a->q.dim[1].unit = QUOTA_TOKENS;
 	a->q.done = asked;
 	a->q.arg = a;
 	quota_reserve(qt, &a->q);

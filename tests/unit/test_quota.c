@@ -36,8 +36,19 @@ struct charge {
 static void
 dim_set(struct quota_dim *d, const char *name, uint64_t limit, uint64_t window_s, uint64_t n)
 {
-	*d = (struct quota_dim){ .limit = limit, .window_s = window_s, .n = n, .name = name };
+	*d = (struct quota_dim){
+		.limit = limit, .span.window_s = window_s, .n = n, .name = name
+	};
 	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:0123}", name);
+}
+
+/* The token dims at this, the others at what they took. */
+static void
+settle_tokens(struct quota *qt, struct quota_request *q, uint64_t tokens, uint64_t now_us)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		q->dim[k].actual = q->dim[k].unit == QUOTA_TOKENS ? tokens : q->dim[k].n;
+	quota_settle(qt, q, now_us);
 }
 
 static bool
@@ -240,14 +251,14 @@ teller_run(void *arg)
 		me->q = (struct quota_request){ .ndims = 2, .done = told, .arg = me };
 		dim_set(&me->q.dim[0], "all", THREAD_LIMIT, 3600, 1);
 		dim_set(&me->q.dim[1], "tokens", 1u << 30, 3600, 10);
-		me->q.dim[1].kind = QUOTA_TOKENS;
+		me->q.dim[1].unit = QUOTA_TOKENS;
 		me->waiting = true;
 		quota_reserve(me->quota, &me->q);
 		while (me->waiting)
 			if (mailbox_drain(&me->mail, NULL) == 0)
 				sched_yield();
 		if (me->q.result == QUOTA_ADMITTED && i % 3 == 0)
-			quota_settle(me->quota, &me->q, 4, clock_mono_us());
+			settle_tokens(me->quota, &me->q, 4, clock_mono_us());
 	}
 	atomic_fetch_sub(&tellers_left, 1);
 	return NULL;

@@ -34,7 +34,7 @@ charge(struct line *l, struct ask *a, uint64_t limit, uint64_t n)
 {
 	*a = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = a };
 	dim_set(&a->q.dim[0], "k", limit, WINDOW_S, n);
-	a->q.dim[0].kind = QUOTA_TOKENS;
+	a->q.dim[0].unit = QUOTA_TOKENS;
 	quota_reserve(l->quota, &a->q);
 }
 
@@ -130,7 +130,7 @@ what_is_asked_of_redis_is_bounded(void **state)
 			assert_int_equal(a[k].q.result, QUOTA_ADMITTED);
 		}
 		if (rows[i].settles)
-			quota_settle(l.quota, &a[0].q, 1, clock_mono_us());
+			settle_tokens(l.quota, &a[0].q, 1, clock_mono_us());
 		run_for(5000);
 		const unsigned want[] = { rows[i].set, rows[i].incrby, rows[i].expire,
 			rows[i].time, rows[i].mget };
@@ -160,7 +160,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
 	assert_int_equal(b.q.dim[0].remaining, 50);
 	/* more than was reserved: 85 + 10 are used */
-	quota_settle(l[0].quota, &a.q, 85, clock_mono_us());
+	settle_tokens(l[0].quota, &a.q, 85, clock_mono_us());
 	run_for(3000);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 10), QUOTA_REFUSED);
 	assert_int_equal(charged(&l[0], &b, LIMIT, 10), QUOTA_REFUSED);
@@ -168,7 +168,7 @@ what_another_daemon_settles_never_lets_too_much_go(void **state)
 	assert_int_equal(b.q.dim[0].remaining, 3);
 	/* less again: nobody is refused on what was read long ago */
 	run_for(KNOWN_FRESH_US + 5000);
-	quota_settle(l[0].quota, &a.q, 60, clock_mono_us());
+	settle_tokens(l[0].quota, &a.q, 60, clock_mono_us());
 	run_for(3000);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 25), QUOTA_ADMITTED);
 	run_for(3000);
@@ -192,7 +192,7 @@ who_is_over_by_what_it_knew_looks_again(void **state)
 	next_bucket(&l[0]);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 5), QUOTA_ADMITTED);
 	assert_int_equal(charged(&l[0], &b, LIMIT, 30), QUOTA_ADMITTED);
-	quota_settle(l[0].quota, &a.q, 10, clock_mono_us());
+	settle_tokens(l[0].quota, &a.q, 10, clock_mono_us());
 	run_for(KNOWN_FRESH_US + 5000);
 	assert_int_equal(charged(&l[1], &b, LIMIT, 20), QUOTA_ADMITTED);
 	assert_int_equal(b.q.dim[0].remaining, LIMIT - 65);

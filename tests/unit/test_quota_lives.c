@@ -62,7 +62,7 @@ what_is_given_back_does_not_fall_on_the_next_life(void **state)
 			}
 		}
 		/* one gives back before anybody noticed, others after */
-		quota_settle(l[0].quota, &lost[0].q, 1, clock_mono_us());
+		settle_tokens(l[0].quota, &lost[0].q, 1, clock_mono_us());
 		quota_release(l[1].quota, &lost[1].q, clock_mono_us());
 		run_for(40000); /* a refusal rests on what was read for so long */
 		unsigned got = admitted_of(l[0].quota, LOST / 2, LIMIT, N) +

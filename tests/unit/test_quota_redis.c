@@ -49,11 +49,11 @@ a_settlement_corrects_its_charge(void **state)
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	assert_int_equal(a.q.dim[1].remaining, 600);
-	quota_settle(l.quota, &a.q, 150, clock_mono_us());
+	settle_tokens(l.quota, &a.q, 150, clock_mono_us());
 	run_for(20000);
 	assert_int_equal(stored("t"), 150);
 	assert_int_equal(stored("r"), 1);
-	quota_settle(l.quota, &a.q, 1700, clock_mono_us()); /* more than the limit: added */
+	settle_tokens(l.quota, &a.q, 1700, clock_mono_us()); /* more than the limit: added */
 	run_for(20000);
 	assert_int_equal(stored("t"), 1700);
 	ask_wait(l.quota, &b, 10, 1000, 1);
@@ -82,7 +82,7 @@ what_redis_forgot_is_not_given_back(void **state)
 	assert_true(run_until_up(l.redis, 2000000));
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	redis_rig_do(&server, "FLUSHALL");
-	quota_settle(l.quota, &a.q, 100, clock_mono_us());
+	settle_tokens(l.quota, &a.q, 100, clock_mono_us());
 	run_for(30000);
 	assert_int_equal(stored("t"), 0);
 	quota_release(l.quota, &a.q, clock_mono_us());
@@ -91,10 +91,10 @@ what_redis_forgot_is_not_given_back(void **state)
 	/* The bucket died: less is dropped, more counts now. */
 	ask_wait(l.quota, &a, 10, 1000, 400);
 	redis_rig_do(&server, "FLUSHALL");
-	quota_settle(l.quota, &a.q, 100, clock_mono_us() + 80000000);
+	settle_tokens(l.quota, &a.q, 100, clock_mono_us() + 80000000);
 	run_for(20000);
 	assert_int_equal(redis_rig_do(&server, "DBSIZE"), 0);
-	quota_settle(l.quota, &a.q, 700, clock_mono_us() + 80000000);
+	settle_tokens(l.quota, &a.q, 700, clock_mono_us() + 80000000);
 	run_for(20000);
 	assert_int_equal(stored("t"), 600);
 	line_down(&l);
