@@ -10,6 +10,7 @@
 #include "codec/yaml.h"
 #include "inject/inject.h"
 #include "policy/config.h"
+#include "price/price.h"
 #include "recogniser/recogniser.h"
 #include "dialect/dialect.h"
 #include "text/style.h"
@@ -119,6 +120,7 @@ struct target {
 	bool relay;	     /* never direct */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
+	const struct price_list *prices; /* NULL: none fits: see policy_price() */
 	const struct yaml_node *at;
 };
 
@@ -157,6 +159,7 @@ struct route {
 	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
+	bool show_cost;	      /* x-tollgate-cost */
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
 
@@ -283,6 +286,9 @@ struct policy {
 	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;
+	const struct prices *prices;	       /* NULL: no file */
+	const struct price_row *unknown_price; /* NULL: deny */
+	bool show_cost;
 	struct data_source *data;
 	size_t ndata;
 	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */
