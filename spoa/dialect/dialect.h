@@ -83,6 +83,10 @@ int dialect_usage(const struct dialect *d, struct span json, struct arena *a, st
 void dialect_event_usage(const struct dialect *d, struct span event, struct span data,
 	struct arena *a, struct usage *u);
 
+/* reasons.c: whether the model may make tokens that are charged and stand in no answer, asked so
+ * (`b` NULL: not known how). What is not known may. */
+bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
+
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */
 int dialect_ask_usage(const struct body *b, struct splice *edit);

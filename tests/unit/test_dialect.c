@@ -474,6 +474,56 @@ parameters_of_every_format_have_one_name(void **state)
 	}
 }
 
+static void
+models_that_may_reason_unseen(void **state)
+{
+	static const struct {
+		const char *dialect, *model, *body;
+		bool may;
+	} rows[] = {
+		{ "openai", "gpt-4o-mini", "{}", false },
+		{ "openai", "gpt-4.1", "{\"reasoning_effort\":\"low\"}", true },
+		{ "openai", "gpt-5.1", "{}", true },
+		{ "openai", "o3", "{}", true },
+		{ "openai", "nobody-knows", "{}", true },
+		{ "openai", "", "{}", true },
+		{ "anthropic", "claude-sonnet-4-5", "{}", false },
+		{ "anthropic", "claude-sonnet-4-5", "{\"thinking\":{\"type\":\"enabled\"}}",
+			true },
+		{ "anthropic", "claude-sonnet-4-5",
+			"{\"\\u0074hinking\":{\"type\":\"enabled\"}}", true },
+		{ "anthropic", "claude-sonnet-4-5", "{\"system\":\"thinking\"}", false },
+		{ "anthropic", "claude-next", "{}", true },
+		{ "bedrock", "us.anthropic.claude-3-5-haiku-20241022-v1:0", "{}", false },
+		{ "bedrock", "amazon.nova-pro-v1:0", "{}", false },
+		{ "bedrock", "amazon.nova-2-lite-v1:0", "{}", true },
+		{ "bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/x", "{}", true },
+		{ "gemini", "gemini-2.0-flash", "{}", false },
+		{ "gemini", "gemini-2.0-flash-thinking-exp", "{}", true },
+		{ "gemini", "gemini-2.5-pro", "{}", true },
+		{ "cohere", "command-a-03-2025", "{}", false },
+		{ "cohere", "command-a-reasoning-08-2025", "{}", true },
+		{ "mistral", "mistral-large-latest", "{}", false },
+		{ "ollama", "qwen3", "{}", false },
+		{ "rest", "gpt-4o", "{}", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
+		struct body_refusal why;
+		struct arena a;
+		struct body b;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(dialect_table(d), SPAN_LIT("application/json"),
+					 span_str(rows[i].body), &a, &b, &why),
+			0);
+		if (dialect_may_reason(d, span_str(rows[i].model), &b) != rows[i].may)
+			fail_msg("%s %s %s", rows[i].dialect, rows[i].model, rows[i].body);
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
@@ -487,6 +537,7 @@ main(void)
 		cmocka_unit_test(a_family_serves_its_own_paths_whole),
 		cmocka_unit_test(forms_and_lines_are_amended_in_place),
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
+		cmocka_unit_test(models_that_may_reason_unseen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
