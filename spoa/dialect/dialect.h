@@ -18,6 +18,9 @@ const char *dialect_names(void);
 /* The family that speaks on this path where a route does not say: those paths that
  * tell it ("/v1/messages" → anthropic); `rest` by default. */
 const struct dialect *dialect_for_path(struct span path);
+/* What the body says its conversation is called: an id or a cache key; empty: nothing, or it
+ * holds many requests. */
+struct span dialect_conversation(const struct body *b);
 /* True where bodies of the family name a model. */
 bool dialect_has_model(const struct dialect *d);
 

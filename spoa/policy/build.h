@@ -111,6 +111,13 @@ void build_used(struct builder *b);
 const struct cel_program *build_condition(
 	struct builder *b, const struct yaml_node *n, bool *reads_body);
 
+/* The same of a value of that type (CEL_DYN: any); messages begin with `what`. */
+const struct cel_program *build_expression(struct builder *b, const struct yaml_node *n,
+	const char *what, enum cel_type want, bool *reads_body);
+
+/* conversation.c; n NULL: the default. */
+void build_conversation(struct builder *b, const struct yaml_node *n);
+
 /* SHA-256 over the canonical form of the tree and the detectors' version. */
 bool build_version(struct builder *b, const struct yaml_node *root);
 

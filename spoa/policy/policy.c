@@ -165,6 +165,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_observe(&b, yaml_get(root, "observe"));
 	build_identity(&b, yaml_get(root, "identity"));
 	build_data(&b, yaml_get(root, "data"));
+	build_conversation(&b, yaml_get(root, "conversation"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));

@@ -33,7 +33,7 @@ static const char *const via_words[] = { "direct", "relay", NULL };
 /* Keys of a later version. */
 static const char *const policy_later[] = { "models", "cache", NULL };
 static const char *const route_later[] = { "retry", NULL };
-static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit", "concurrent", NULL };
+static const char *const limit_later[] = { "sliding", "usd", "at_limit", "concurrent", NULL };
 
 /* A value that the section's own code reads, and what the schema says of it. */
 #define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
@@ -70,6 +70,7 @@ const struct section sections[] = {
   { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
   { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },
   { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
+  { "conversation", OTHER(LIST(EITHER(ONE("\"dialect\",\"hash\""), REF("conversation")))), "where request.conversation comes from: the first that gives one" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
   { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
 }},
@@ -265,10 +266,15 @@ const struct section sections[] = {
 [SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, {
   { "name", OTHER(TEXT), "part of Redis keys" },
   { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
-  { "per", OTHER(TEXTS), "fields whose values are counted apart" },
-  { "requests", A_COUNT(limit, requests, 1, 1ull << 40), "at most in a window" },
-  { "tokens", A_COUNT(limit, tokens, 1, 1ull << 40), "at most in a window" },
+  { "per", OTHER(TEXTS), "expressions in CEL whose values are counted apart; of a list each member" },
+  { "requests", OTHER(COUNT), "at most in a window" },
+  { "tokens", OTHER(COUNT), "input and output, at most in a window" },
+  { "tokens_per_request", OTHER(COUNT), "input and output of one request, at most" },
+  { "tokens_per_conversation", OTHER(COUNT), "of one person in one conversation, at most; window: default 31d" },
   { "window", A_SECONDS(limit, window_s, S, 31 * DAY), "whole seconds" },
+}},
+[SECTION_CONVERSATION] = { "conversation", "[\"header\"]", NULL, {
+  { "header", A_TEXT(conversation_source, header), "of the request" },
 }},
 [SECTION_DATA_FILE] = { "data_file", "[\"file\"]", NULL, {
   { "file", OTHER(TEXT), "YAML or JSON: a mapping" },

@@ -524,6 +524,56 @@ models_that_may_reason_unseen(void **state)
 	}
 }
 
+static void
+a_body_says_its_conversation(void **state)
+{
+	static const struct {
+		const char *path, *in, *want;
+	} rows[] = {
+		{ "/v1/chat/completions", "{\"messages\":[]}", "" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":\"k\"}", "k" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":7}", "" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":\"\"}", "" },
+		{ "/v1/chat/completions",
+			"{\"prompt_cache_key\":\"k\",\"metadata\":{\"thread_id\":\"t\"}}",
+			"t" },
+		{ "/v1/responses", "{\"conversation\":\"conv_1\"}", "conv_1" },
+		{ "/v1/responses",
+			"{\"conversation\":{\"id\":\"conv_2\"},\"prompt_cache_key\":\"k\"}",
+			"conv_2" },
+		{ "/v1/responses", "{\"previous_response_id\":\"resp_1\"}", "" },
+		{ "/v1/messages", "{\"metadata\":{\"user_id\":\"u_1_session_2\"}}",
+			"u_1_session_2" },
+		{ "/v1/messages", "{\"metadata\":{\"user_id\":\"someone\"}}", "" },
+		{ "/v1/messages", "{\"metadata\":{\"session_id\":\"s\"}}", "s" },
+		{ "/v1/models/x:generateContent", "{\"cachedContent\":\"cachedContents/1\"}",
+			"cachedContents/1" },
+		{ "/v1/chat", "{\"conversation_id\":\"c\"}", "c" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span path = span_str(rows[i].path);
+		const struct dialect *d =
+			strstr(rows[i].path, "generate")   ? dialect_find(SPAN_LIT("gemini"))
+			: strstr(rows[i].path, "messages") ? dialect_find(SPAN_LIT("anthropic"))
+			: !strcmp(rows[i].path, "/v1/chat") ? dialect_find(SPAN_LIT("cohere"))
+							    : dialect_find(SPAN_LIT("openai"));
+		struct endpoint e = dialect_endpoint(d, SPAN_LIT("POST"), path);
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, span_str(rows[i].in),
+					 &a, &b, &why),
+			0);
+		struct span got = dialect_conversation(&b);
+		if (!span_is(got, rows[i].want))
+			fail_msg("%s: got '%.*s'", rows[i].in, SPAN_ARG(got));
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
@@ -538,6 +588,7 @@ main(void)
 		cmocka_unit_test(forms_and_lines_are_amended_in_place),
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
 		cmocka_unit_test(models_that_may_reason_unseen),
+		cmocka_unit_test(a_body_says_its_conversation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
