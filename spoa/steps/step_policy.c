@@ -2,6 +2,7 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
 #include "text/table.h"
 
 void

@@ -39,9 +39,6 @@ bool request_silence(const struct request *r, enum outcome o);
 bool request_unanswered(const struct request *r);
 bool request_unmet(const struct request *r);
 
-/* conversation.c: found.conversation, where the policy reads it and the body is whole. */
-void request_conversation(struct request *r);
-
 /* step_policy.c: bytes ÷ 3 until exact counting exists; every record says `estimated`. */
 void request_estimate_tokens(struct request *r);
 

@@ -1,8 +1,11 @@
 /* request.conversation: which requests belong together. The policy's sources are asked in
  * order; the hash is a keyed one of what does not change as a conversation grows: who is
  * asking, the system's texts and the first of the user's. */
+#include <stdio.h>
+
 #include "base/sha256.h"
-#include "steps/steps.h"
+#include "gate/gate_private.h"
+#include "limits/limits.h"
 
 enum { HEADER_MAX = 256, HASH_SHOWN = 16 };
 
