@@ -3,6 +3,8 @@
 #ifndef TESTS_POLICY_FIX_H
 #define TESTS_POLICY_FIX_H
 
+#include <stdio.h>
+
 #include "policy/decide.h"
 #include "policy/own.h"
 #include "support/detect_fix.h"
@@ -81,7 +83,7 @@ fix_mistakes(const struct policy_mistake *rows, size_t n)
 		struct span got = buf_view(&f.d.text);
 		snprintf(want, sizeof(want), "t.yaml%s", rows[i].want);
 		if (f.p || f.d.errors != 1 || !span_starts(got, span_str(want))) {
-			print_error("%s: %u errors, want %s, got %.*s\n", rows[i].name,
+			fprintf(stderr, "%s: %u errors, want %s, got %.*s\n", rows[i].name,
 				f.d.errors, want, SPAN_ARG(got));
 			bad++;
 		}
