@@ -191,7 +191,6 @@ model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA=
 schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables
 	$(B)/tollgate policy schema >policies/policy.schema.json
 	$(B)/tollgate policy schema config >policies/tollgate.schema.json
-	$(B)/tollgate policy schema prices >policies/prices.schema.json
 
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.
@@ -365,6 +364,15 @@ $(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/t
 bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
 	@$(MAKE) --no-print-directory $(B)/bench/detect
 	@$(B)/bench/detect $(DETECT_BENCH)
+
+# make bench-answers ANSWERS_BENCH="FILE…"
+$(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS)
+
+.PHONY: bench-answers
+bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whole answer of 1 MB
+	@$(B)/bench/answers $(ANSWERS_BENCH)
 
 $(B)/bench/policy: tests/bench/policy.c $(LIB)
 	@mkdir -p $(@D)

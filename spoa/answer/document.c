@@ -3,18 +3,18 @@
  * and settled at the end. */
 #include "answer/document.h"
 
-#include <stdio.h>
-
+#include "answer/format_tree.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "codec/json.h"
+#include "dialect/dialect.h"
 
-enum { PATH_MAX_BYTES = 192, NUMBER_DIGITS = 7 };
+enum { NUMBER_DIGITS = 7 };
 
 /* A string, or the object or array that a row marks, before the event's type is known. */
 struct note {
-	const struct answer_row *rows; /* the first of its path; NULL: none names it */
+	const struct answer_node *node; /* of its path; NULL: no row names it */
 	enum json_tok tok;
 	bool deep, key;
 	unsigned arrays; /* around it, that count */
@@ -33,13 +33,12 @@ struct reader {
 	size_t nnotes, room;
 	struct answer_range *objects; /* [0] is around the document */
 	size_t nobjects, objects_room;
-	char path[PATH_MAX_BYTES];
 	struct answer_document *out;
 };
 
 /* Where a value stands. */
 struct place {
-	size_t path; /* bytes of reader.path; over its size: too deep for any row */
+	const struct answer_node *node; /* NULL: no row's path leads here */
 	unsigned arrays;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t object;
@@ -47,32 +46,8 @@ struct place {
 	bool skip; /* below what is no text */
 };
 
-static const struct answer_row *
-rows_at(const struct reader *r, size_t n)
-{
-	if (n >= sizeof(r->path))
-		return NULL;
-	for (const struct answer_row *row = r->f->rows; n && row->path; row++)
-		if (!strncmp(row->path, r->path, n) && !row->path[n])
-			return row;
-	return NULL;
-}
-
-static size_t
-path_add(struct reader *r, size_t n, const char *glue, struct span step)
-{
-	size_t g = n ? strlen(glue) : 0;
-
-	if (n + g + step.n >= sizeof(r->path))
-		return sizeof(r->path);
-	memcpy(r->path + n, glue, g);
-	if (step.n)
-		memcpy(r->path + n + g, step.p, step.n);
-	return n + g + step.n;
-}
-
 static int
-note(struct reader *r, const struct place *at, const struct answer_row *rows,
+note(struct reader *r, const struct place *at, const struct answer_node *node,
 	const struct json_event *ev)
 {
 	struct note *v = arena_grow(r->a, r->notes, r->nnotes, &r->room, sizeof(*v), 32);
@@ -81,7 +56,7 @@ note(struct reader *r, const struct place *at, const struct answer_row *rows,
 		return ERR_NOMEM;
 	r->notes = v;
 	v = &v[r->nnotes++];
-	*v = (struct note){ .rows = rows,
+	*v = (struct note){ .node = node,
 		.tok = ev->tok,
 		.deep = at->deep,
 		.key = ev->tok == JSON_KEY,
@@ -127,8 +102,9 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		struct span key = json_text(r->a, r->in, &ev);
 		if (err || !key.p)
 			return ERR_NOMEM;
-		in.path = path_add(r, at->path, ".", key);
-		json_next(r->j, &ev);
+		in.node = answer_member(at->node, key);
+		bool counts = in.node ? in.node->counts : dialect_key_counts(key);
+		r->out->counts |= json_next(r->j, &ev) != JSON_NULL && counts;
 		err = read_value(r, in, &ev);
 		if (err)
 			return err;
@@ -149,7 +125,7 @@ read_array(struct reader *r, const struct place *at)
 		enum json_tok tok = json_next(r->j, &ev);
 		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
 			return 0;
-		in.path = path_add(r, at->path, "", SPAN_LIT("[*]"));
+		in.node = at->node ? at->node->element : NULL;
 		if (slot < r->f->counted && slot < ANSWER_SLOTS)
 			in.slot[slot] = i;
 		int err = read_value(r, in, &ev);
@@ -160,22 +136,22 @@ read_array(struct reader *r, const struct place *at)
 
 /* What a container is by its row: the texts in it are not looked at one by one. */
 static int
-enter(struct reader *r, struct place *at, const struct answer_row *rows, struct json_event *ev)
+enter(struct reader *r, struct place *at, const struct answer_node *node, struct json_event *ev)
 {
 	struct json_event open = *ev;
 	int err;
 
-	switch (rows->read) {
+	switch (node->rows->read) {
 	case READ_INPUT: at->deep = true; return 0;
 	case READ_MARK:
-	case READ_ERROR: return note(r, at, rows, ev);
+	case READ_ERROR: return note(r, at, node, ev);
 	case READ_WITHHELD:
 	case READ_OPAQUE:
 	case READ_SEALED:
 		while (json_next(r->j, ev) != JSON_ERROR && ev->depth > open.depth)
 			continue;
 		open.end = ev->end;
-		err = note(r, at, rows, &open);
+		err = note(r, at, node, &open);
 		at->skip = true;
 		return err;
 	default: return 0;
@@ -188,23 +164,23 @@ static int
 read_value(struct reader *r, struct place at, const struct json_event *first)
 {
 	struct json_event ev = *first;
-	const struct answer_row *rows = at.deep ? NULL : rows_at(r, at.path);
+	const struct answer_node *node = at.deep || !at.node || !at.node->rows ? NULL : at.node;
 	int err;
 
 	switch (ev.tok) {
 	case JSON_OBJECT:
 	case JSON_ARRAY:
-		err = rows ? enter(r, &at, rows, &ev) : 0;
+		err = node ? enter(r, &at, node, &ev) : 0;
 		if (err || at.skip)
 			return err;
 		return first->tok == JSON_OBJECT ? read_object(r, &at, first->start)
 						 : read_array(r, &at);
-	case JSON_STRING: return note(r, &at, rows, &ev);
+	case JSON_STRING: return note(r, &at, node, &ev);
 	case JSON_NUMBER:
-		if (!rows && !(at.deep && long_number(span_cut(r->in, ev.start, ev.end))))
+		if (!node && !(at.deep && long_number(span_cut(r->in, ev.start, ev.end))))
 			return 0;
-		return note(r, &at, rows, &ev);
-	case JSON_TRUE: return rows ? note(r, &at, rows, &ev) : 0;
+		return note(r, &at, node, &ev);
+	case JSON_TRUE: return node ? note(r, &at, node, &ev) : 0;
 	default: return 0;
 	}
 }
@@ -212,13 +188,11 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 /* ---- what the notes are, once the event is known ---- */
 
 static const struct answer_row *
-row_of(const struct answer_row *rows, struct span type)
+row_of(const struct answer_node *node, struct span type)
 {
-	const char *path = rows ? rows->path : NULL;
-
-	for (; rows && rows->path && !strcmp(rows->path, path); rows++)
-		if (!rows->event || span_is(type, rows->event))
-			return rows;
+	for (size_t i = 0; node && i < node->nrows; i++)
+		if (!node->rows[i].event || span_is(type, node->rows[i].event))
+			return &node->rows[i];
 	return NULL;
 }
 
@@ -269,7 +243,7 @@ settle_numbers(struct reader *r)
 {
 	for (size_t i = 0; i < r->nnotes; i++) {
 		const struct note *n = &r->notes[i];
-		const struct answer_row *row = row_of(n->rows, r->out->type);
+		const struct answer_row *row = row_of(n->node, r->out->type);
 		if (row && row->read == READ_INDEX && n->tok == JSON_NUMBER)
 			set_slot(r, n, row->slot, number_of(n));
 		else if (row && row->read == READ_FLAG && n->tok == JSON_TRUE)
@@ -366,7 +340,7 @@ static int
 settle(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	const struct answer_row *row = row_of(n->rows, d->type);
+	const struct answer_row *row = row_of(n->node, d->type);
 	bool string = n->tok == JSON_STRING;
 
 	if (!row)
@@ -404,12 +378,10 @@ settle(struct reader *r, const struct note *n)
 static void
 settle_type(struct reader *r, struct span event)
 {
-	struct span path = r->f->type ? span_str(r->f->type) : (struct span){ NULL, 0 };
-
 	r->out->type = event;
-	for (size_t i = 0; path.n && i < r->nnotes; i++) {
+	for (size_t i = 0; r->f->type && i < r->nnotes; i++) {
 		const struct note *n = &r->notes[i];
-		if (n->rows && n->tok == JSON_STRING && span_is(path, n->rows->path))
+		if (n->node && n->node->is_type && n->tok == JSON_STRING)
 			r->out->type = n->text;
 	}
 	for (const char *const *e = r->f->ends; e && *e; e++)
@@ -451,11 +423,12 @@ answer_read(const struct answer_format *f, struct span event, struct span json, 
 	struct json_event ev;
 
 	*out = (struct answer_document){ 0 };
+	const struct answer_node *root = answer_tree(f);
 	r.j = json_open(a, json);
-	if (!r.j)
+	if (!r.j || !root)
 		return ERR_NOMEM;
 	json_next(r.j, &ev);
-	int err = read_value(&r, (struct place){ .path = 0 }, &ev);
+	int err = read_value(&r, (struct place){ .node = root }, &ev);
 	if (!err && json_next(r.j, &ev) != JSON_END)
 		err = json_error(r.j, why, NULL);
 	if (err)

@@ -46,6 +46,7 @@ struct answer_document {
 	struct span model;
 	bool error;
 	bool marked; /* it says more than its texts */
+	bool counts; /* a member that is not null may count tokens (dialect_key_counts()) */
 	/* Channels that go on no more after it. */
 	struct answer_ends {
 		bool any, all;

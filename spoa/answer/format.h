@@ -38,9 +38,9 @@ struct answer_row {
 	const char *path;
 	enum answer_read read;
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
-	unsigned slot;	       /* READ_INDEX, READ_FLAG; READ_TEXT: tells texts of one kind apart */
-	const char *event;     /* in events of this type only; NULL: in any. Rows of one path
-				  stand together, those with an event first */
+	unsigned slot;	   /* READ_INDEX, READ_FLAG; READ_TEXT: tells texts of one kind apart */
+	const char *event; /* in events of this type only; NULL: in any. Rows of one path
+			      stand together, those with an event first */
 };
 
 struct answer_format {
@@ -50,7 +50,13 @@ struct answer_format {
 	/* Events after which a channel goes on no more: where they have numbers, those with
 	 * the same. NULL last; NULL: none but those with a READ_FINISH or READ_ERROR */
 	const char *const *ends;
-	unsigned counted; /* so many arrays of a path count places into slots */
+	unsigned counted;	  /* so many arrays of a path count places into slots */
+	struct answer_tree *tree; /* answer_tree()'s own */
+};
+
+struct answer_node;
+struct answer_tree {
+	const struct answer_node *_Atomic root;
 };
 
 /* What a request to this path is answered with, in the dialect of that name; the format

@@ -57,5 +57,5 @@ const struct answer_format answer_anthropic = {
 	.rows = rows,
 	.type = "type",
 	.ends = ends,
-	.counted = 1,
+	.counted = 1,	.tree = FORMAT_TREE,
 };

@@ -32,7 +32,7 @@ static const struct answer_row gemini_rows[] = {
 	{ 0 },
 };
 const struct answer_format answer_gemini = {
-	.name = "gemini", .rows = gemini_rows, .counted = 1,
+	.name = "gemini", .rows = gemini_rows, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
@@ -66,7 +66,7 @@ static const struct answer_row bedrock_rows[] = {
 };
 static const char *const bedrock_ends[] = { "contentBlockStop", "messageStop", "metadata", NULL };
 const struct answer_format answer_bedrock = {
-	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1,
+	.name = "bedrock", .rows = bedrock_rows, .ends = bedrock_ends, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://docs.cohere.com/reference/chat-stream */
@@ -105,7 +105,7 @@ static const struct answer_row cohere_rows[] = {
 static const char *const cohere_ends[] = { "content-end", "tool-call-end", "tool-call-start",
 	"message-end", NULL };
 const struct answer_format answer_cohere = {
-	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1,
+	.name = "cohere", .rows = cohere_rows, .type = "type", .ends = cohere_ends, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://github.com/ollama/ollama/blob/main/docs/api.md: a line is an answer in small. */
@@ -127,7 +127,7 @@ static const struct answer_row ollama_rows[] = {
 	{ 0 },
 };
 const struct answer_format answer_ollama = {
-	.name = "ollama", .rows = ollama_rows, .counted = 1,
+	.name = "ollama", .rows = ollama_rows, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://huggingface.github.io/text-generation-inference: the last event says all of the text
@@ -148,12 +148,12 @@ static const struct answer_row tgi_rows[] = {
 	{ 0 },
 };
 const struct answer_format answer_tgi = {
-	.name = "tgi", .rows = tgi_rows, .counted = 1,
+	.name = "tgi", .rows = tgi_rows, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* Whatever is said is text, and none of it grows. */
 static const struct answer_row any_rows[] = { { 0 } };
-const struct answer_format answer_any = { .name = "any", .rows = any_rows };
+const struct answer_format answer_any = { .name = "any", .rows = any_rows, .tree = FORMAT_TREE };
 /* clang-format on */
 
 /* ---- which one ---- */

@@ -70,7 +70,7 @@ const struct answer_format answer_openai = {
 	.rows = rows,
 	.type = "type",
 	.ends = ends,
-	.counted = 2,
+	.counted = 2,	.tree = FORMAT_TREE,
 };
 
 /* ---- responses ---- */
@@ -159,5 +159,5 @@ const struct answer_format answer_openai_responses = {
 	.rows = response_rows,
 	.type = "type",
 	.ends = response_ends,
-	.counted = 2,
+	.counted = 2,	.tree = FORMAT_TREE,
 };

@@ -12,4 +12,7 @@
 	{ .path = at_, .read = read_, .kind = kind_, .slot = slot_ }
 #define IN(event_, at_, read_, kind_) { .path = at_, .read = read_, .kind = kind_, .event = event_ }
 
+/* A const format's memory for its tree. */
+#define FORMAT_TREE (&(struct answer_tree){ NULL })
+
 #endif

@@ -89,10 +89,11 @@ block_end(struct sse *s, struct span in, bool *ends)
 static struct span
 next_line(struct span *rest, struct span *text)
 {
-	size_t n = 0;
+	size_t n = 0, piece;
 
-	while (n < rest->n && rest->p[n] != '\n' && rest->p[n] != '\r')
-		n++;
+	while ((piece = line_rest(span_cut(*rest, n, rest->n))) == PIECE_BYTES)
+		n += piece;
+	n += piece;
 	*text = span_cut(*rest, 0, n);
 	if (n < rest->n)
 		n += rest->p[n] == '\r' && n + 1 < rest->n && rest->p[n + 1] == '\n' ? 2 : 1;

@@ -211,6 +211,17 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 	u->known = u->input_seen && u->output_seen && !u->spoilt;
 }
 
+bool
+dialect_key_counts(struct span key)
+{
+	static const char *const tells[] = { "sage", "oken", "_count" };
+
+	for (size_t i = 0; i < COUNT_OF(tells); i++)
+		if (memmem(key.p, key.n, tells[i], strlen(tells[i])))
+			return true;
+	return false;
+}
+
 /* ---- asking, and hiding that we asked ---- */
 
 int

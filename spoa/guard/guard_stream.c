@@ -315,19 +315,6 @@ hide_usage(struct guard *g, struct span *data)
 	return edit == 2 ? 2 : 1;
 }
 
-static void
-meter(struct guard *g, struct span type, struct span data)
-{
-	static const char *const tells[] = { "sage", "oken", "_count", "\\u" };
-
-	for (size_t i = 0; i < COUNT_OF(tells); i++)
-		if (memmem(data.p, data.n, tells[i], strlen(tells[i]))) {
-			dialect_event_usage(
-				g->plan.dialect, type, data, &g->work, &g->report.usage);
-			return;
-		}
-}
-
 /* An event like the last one of the channel, with what has become of what was held. */
 static enum guard_result
 channel_say(struct channel *c, struct buf *out)
@@ -545,7 +532,10 @@ read_event(struct guard *g, const struct frame *f, struct buf *out)
 	int err = answer_read(g->format, type, f->data, &g->work, &d, &why);
 	if (err == ERR_NOMEM)
 		return no_memory(g);
-	meter(g, err || type.n ? type : d.type, f->data);
+	/* A key that is there twice may be a count. */
+	if (d.counts || err == ERR_DUPLICATE)
+		dialect_event_usage(g->plan.dialect, err || type.n ? type : d.type, f->data,
+			&g->work, &g->report.usage);
 	if (err && guard_reads(g))
 		return plain_event(g, f, out);
 	if (err)

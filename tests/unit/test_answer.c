@@ -10,7 +10,8 @@
 #include "base/buf.h"
 #include "support/guard.h"
 
-static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments", "other" };
+static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments",
+	"other" };
 
 /* Each text as "kind N.N:TEXT", copies with "=", then what else there is. */
 static void
@@ -68,7 +69,8 @@ static const struct {
 	{ "what no row names is text", "openai", "/v1/chat/completions", "",
 		"{\"choices\":[],\"note\":{\"why\":[\"y\"]}}", "other 0.0:y|" },
 	{ "an error", "openai", "/v1/chat/completions", "",
-		"{\"error\":{\"message\":\"no\",\"code\":null}}", "other 0.0:no|error|ends all|" },
+		"{\"error\":{\"message\":\"no\",\"code\":null}}",
+		"other 0.0:no|error|ends all|" },
 	{ "an embedding is opaque", "openai", "/v1/embeddings", "",
 		"{\"data\":[{\"embedding\":\"AAAA\"},{\"embedding\":[0.1,2]}]}", "opaque|" },
 	{ "a responses delta", "openai", "/v1/responses", "response.output_text.delta",
@@ -135,7 +137,12 @@ static const struct {
 		"reason\":"
 		"\"length\"}}",
 		"text 0.0:y|text= 0.0:xy|finish length|ends all|" },
-	{ "any JSON", "rest", "/x", "", "[\"a\",{\"b\":\"c\"}]", "other 0.0:a|other! 0.0:b|other 0.0:c|" },
+	{ "a key that looks like a path is none", "openai", "/v1/chat/completions", "",
+		"{\"choices\":[{\"delta.content\":\"x\",\"delta\":{\"content\":\"y\"}}],"
+		"\"choices[*].finish_reason\":\"z\"}",
+		"other 0.0:x|text 0.0:y|other 0.0:z|" },
+	{ "any JSON", "rest", "/x", "", "[\"a\",{\"b\":\"c\"}]",
+		"other 0.0:a|other! 0.0:b|other 0.0:c|" },
 	{ "a string alone", "rest", "/x", "", "\"a\"", "other 0.0:a|" },
 };
 
@@ -184,12 +191,44 @@ what_is_no_json_is_an_error(void **state)
 	}
 }
 
+static bool
+counts(const struct answer_format *f, const char *json)
+{
+	struct arena a;
+	struct answer_document d;
+	const char *why;
+
+	arena_init(&a, 0, true);
+	assert_int_equal(answer_read(f, span_str(""), span_str(json), &a, &d, &why), 0);
+	arena_reset(&a);
+	return d.counts;
+}
+
+/* An event is searched for its usage only where the reader of its texts has met such a key. */
+static void
+keys_that_count_tokens_are_noticed(void **state)
+{
+	(void)state;
+	assert_true(counts(&answer_openai, "{\"choices\":[],\"usage\":{\"prompt_tokens\":1}}"));
+	assert_true(counts(&answer_openai, "{\"us\\u0061ge\":{}}"));
+	assert_true(counts(&answer_openai, "{\"x_groq\":{\"usage\":{}}}"));
+	assert_true(counts(&answer_openai_responses, "{\"response\":{\"usage\":{}}}"));
+	assert_true(counts(&answer_anthropic, "{\"message\":{\"usage\":{}}}"));
+	assert_true(counts(&answer_cohere, "{\"delta\":{\"usage\":{\"tokens\":{}}}}"));
+	assert_true(counts(&answer_ollama, "{\"eval_count\":1}"));
+	assert_true(counts(&answer_tgi, "{\"details\":{\"generated_tokens\":1}}"));
+	assert_true(counts(&answer_any, "{\"meta\":{\"tokens\":1}}"));
+	assert_false(counts(&answer_openai, "{\"choices\":[{\"delta\":{\"content\":\"usage, "
+					    "tokens\"}}],\"usage\":null}"));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(documents_are_read_as_texts),
 		cmocka_unit_test(what_is_no_json_is_an_error),
+		cmocka_unit_test(keys_that_count_tokens_are_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "support/guard.h"
 #include "codec/eventstream.h"
 #include "dialect/dialect.h"
+#include "dialect/family.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
 
@@ -235,6 +236,28 @@ event(const char *d, const char *type, const char *data, struct usage *u)
 	arena_init(&a, 0, false);
 	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
 	arena_reset(&a);
+}
+
+/* Who reads a stream looks for its usage only where such a key is. */
+static void
+each_row_has_a_key_that_tells_it(void **state)
+{
+	static const struct usage_row *const rows[] = { usage_openai, usage_anthropic,
+		usage_gemini, usage_bedrock, usage_cohere, usage_ollama, usage_tgi };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (const struct usage_row *u = rows[i]; u->path; u++) {
+			struct span rest = span_str(u->path);
+			bool counts = false;
+			while (rest.n)
+				counts |= dialect_key_counts(span_next(&rest, '.'));
+			/* TGI says both in one object. */
+			if (!counts && strcmp(u->path, "details.input_length") != 0)
+				fail_msg("%s", u->path);
+		}
+	assert_false(dialect_key_counts(SPAN_LIT("created")));
+	assert_false(dialect_key_counts(SPAN_LIT("content")));
 }
 
 static void
@@ -617,6 +640,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_usage_of_a_whole_answer_is_read),
 		cmocka_unit_test(one_bad_count_spoils_the_usage),
+		cmocka_unit_test(each_row_has_a_key_that_tells_it),
 		cmocka_unit_test(the_usage_of_a_stream_is_read),
 		cmocka_unit_test(every_dialect_s_stream_has_its_usage),
 		cmocka_unit_test(a_stream_is_asked_for_its_usage),

@@ -1,0 +1,132 @@
+/* Turns the rows of a format ("choices[*].delta.content") into a tree: one step a key. Built
+ * when it is first asked for, and never freed. text/table.c does the same for requests, whose
+ * rows say other things. */
+#include "answer/format_tree.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "dialect/dialect.h"
+
+static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
+
+struct maker {
+	struct answer_node *v; /* all of the tree; v[0] is its root */
+	size_t n;
+};
+
+/* Nodes that a path may need. */
+static size_t
+steps_of(const char *path)
+{
+	size_t n = 1;
+
+	for (; *path; path++)
+		n += *path == '.' || *path == '[';
+	return n;
+}
+
+/* The tree is not const while it is made. */
+static struct answer_node *
+made(const struct answer_node *n)
+{
+	return (struct answer_node *)(uintptr_t)n;
+}
+
+static struct answer_node *
+member(struct maker *m, struct answer_node *n, struct span key)
+{
+	const struct answer_node *c = answer_member(n, key);
+
+	if (c)
+		return made(c);
+	struct answer_node *new = &m->v[m->n++];
+	/* In the order of the rows: those first that are met most. */
+	const struct answer_node **end = &n->members;
+	while (*end)
+		end = (const struct answer_node **)&made(*end)->next;
+	new->key = key;
+	new->counts = dialect_key_counts(key);
+	*end = new;
+	return new;
+}
+
+static struct answer_node *
+element(struct maker *m, struct answer_node *n)
+{
+	if (!n->element)
+		n->element = &m->v[m->n++];
+	return made(n->element);
+}
+
+/* path = step { "." step }; step = key [ "[*]" ] */
+static struct answer_node *
+node_of(struct maker *m, const char *path)
+{
+	struct span rest = span_str(path);
+	struct answer_node *n = m->v;
+
+	while (rest.n) {
+		struct span step = span_next(&rest, '.');
+		size_t key = span_chr(step, '[');
+		n = member(m, n, span_cut(step, 0, key));
+		if (key < step.n)
+			n = element(m, n);
+	}
+	return n;
+}
+
+static const struct answer_node *
+build(const struct answer_format *f)
+{
+	struct maker m = { .n = 1 };
+	size_t room = 1 + (f->type ? steps_of(f->type) : 0);
+
+	for (const struct answer_row *r = f->rows; r->path; r++)
+		room += steps_of(r->path);
+	m.v = calloc(room, sizeof(*m.v));
+	if (!m.v)
+		return NULL;
+	for (const struct answer_row *r = f->rows; r->path; r++) {
+		struct answer_node *n = node_of(&m, r->path);
+		if (!n->rows)
+			n->rows = r;
+		INVARIANT(
+			n->rows + n->nrows == r); /* rows of one path are next to each other */
+		n->nrows++;
+	}
+	if (f->type)
+		node_of(&m, f->type)->is_type = true;
+	INVARIANT(m.n <= room);
+	return m.v;
+}
+
+const struct answer_node *
+answer_tree(const struct answer_format *f)
+{
+	const struct answer_node *root =
+		atomic_load_explicit(&f->tree->root, memory_order_acquire);
+
+	if (root)
+		return root;
+	pthread_mutex_lock(&building);
+	root = atomic_load_explicit(&f->tree->root, memory_order_acquire);
+	if (!root) {
+		root = build(f);
+		atomic_store_explicit(&f->tree->root, root, memory_order_release);
+	}
+	pthread_mutex_unlock(&building);
+	return root;
+}
+
+const struct answer_node *
+answer_member(const struct answer_node *n, struct span key)
+{
+	const struct answer_node *c = n ? n->members : NULL;
+
+	while (c && (c->key.n != key.n || memcmp(c->key.p, key.p, key.n)))
+		c = c->next;
+	return c;
+}

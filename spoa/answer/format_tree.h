@@ -1,0 +1,25 @@
+/* The rows of a format as a tree that its reader descends with the document. */
+#ifndef ANSWER_FORMAT_TREE_H
+#define ANSWER_FORMAT_TREE_H
+
+#include <stdbool.h>
+
+#include "answer/format.h"
+
+struct answer_node {
+	struct span key;
+	const struct answer_row
+		*rows; /* of this path, the first; NULL: only a step on the way */
+	size_t nrows;
+	bool is_type; /* format.type's */
+	bool counts;  /* dialect_key_counts() */
+	const struct answer_node *members, *next;
+	const struct answer_node *element; /* of an array */
+};
+
+/* Any thread; lives as long as the program. NULL: out of memory. */
+const struct answer_node *answer_tree(const struct answer_format *f);
+/* The member of that name; NULL: no row's path leads there. n may be NULL. */
+const struct answer_node *answer_member(const struct answer_node *n, struct span key);
+
+#endif
