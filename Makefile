@@ -191,6 +191,7 @@ model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA=
 schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables
 	$(B)/tollgate policy schema >policies/policy.schema.json
 	$(B)/tollgate policy schema config >policies/tollgate.schema.json
+	$(B)/tollgate policy schema prices >policies/prices.schema.json
 
 # make install PREFIX=/usr/local DESTDIR=: program, what an operator copies, manual
 # pages, systemd's files. Touches nothing under /etc and starts nothing.

@@ -43,6 +43,8 @@
 #define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */
 #define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */
 #define CAP_YAML_DEPTH         64
+#define CAP_PRICES             4096         /* models of a provider in a price list: refused */
+#define CAP_PRICE_LISTS        256          /* providers in it: refused */
 #define CAP_INCLUDES           64           /* files of a policy: refused */
 #define CAP_WATCHED            1024         /* files whose change reloads: further ones are not watched */
 #define CAP_INCLUDE_DEPTH      8            /* includes in includes: refused */

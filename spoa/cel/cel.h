@@ -76,6 +76,8 @@ struct cel_program;
  * with *err filled. `want` is the type the result must have (CEL_DYN: any). */
 const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env,
 	struct span src, enum cel_type want, struct cel_error *err);
+/* The type of its value as far as it is known (CEL_DYN: any), of a list that of its members. */
+void cel_result(const struct cel_program *p, enum cel_type *type, enum cel_type *elem);
 /* True where the program may read that slot. */
 bool cel_reads(const struct cel_program *p, size_t slot);
 /* Calls name() for each NAME of a `"NAME" in slot`. False where it may read the slot in

@@ -124,6 +124,13 @@ cel_compile(struct arena *a, const struct cel_env *env, struct span src, enum ce
 	return !arena_failed(a) && p->root ? p : NULL;
 }
 
+void
+cel_result(const struct cel_program *p, enum cel_type *type, enum cel_type *elem)
+{
+	*type = (enum cel_type)p->root->type.t;
+	*elem = *type == CEL_LIST ? (enum cel_type)p->root->type.elem : CEL_DYN;
+}
+
 bool
 cel_reads(const struct cel_program *p, size_t slot)
 {

@@ -1,4 +1,5 @@
-/* tollgate policy schema: the JSON Schema of policies for editors, or tollgate.yaml's. */
+/* tollgate policy schema: the JSON Schema of policies for editors, tollgate.yaml's or a price
+ * list's. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,13 +10,20 @@
 int
 policy_schema(int argc, char **argv)
 {
-	bool config = argc == 2 && !strcmp(argv[1], "config");
+	static const struct {
+		const char *name;
+		bool (*write)(struct buf *out);
+	} files[] = { { "policy", schema_policy }, { "config", schema_config },
+		{ "prices", schema_prices } };
 	struct buf out;
+	size_t i = 0;
 
-	if (argc > 2 || (argc == 2 && !config))
+	while (argc == 2 && i < COUNT_OF(files) && strcmp(argv[1], files[i].name) != 0)
+		i++;
+	if (argc > 2 || i == COUNT_OF(files))
 		return cmd_usage("policy");
 	buf_init(&out, 1 << 20);
-	bool ok = config ? schema_config(&out) : schema_policy(&out);
+	bool ok = files[i].write(&out);
 	if (ok)
 		ok = cmd_write(&out);
 	else

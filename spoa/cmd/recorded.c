@@ -272,8 +272,9 @@ slot_is_read(size_t slot)
 	       slot == V_PROMPT_TOKENS || slot == V_PROMPT_BYTES ||
 	       slot == V_PROMPT_INJECTION || slot == V_PROMPT_EVASION || slot == V_MODEL_NAME ||
 	       slot == V_ROUTE_NAME || slot == V_REQUEST_METHOD || slot == V_REQUEST_HOST ||
-	       slot == V_REQUEST_PATH || slot == V_TARGET_NAME || slot == V_TARGET_REGION ||
-	       slot == V_TARGET_EXTERNAL || slot == V_NOW;
+	       slot == V_REQUEST_PATH || slot == V_REQUEST_CONVERSATION ||
+	       slot == V_TARGET_NAME || slot == V_TARGET_REGION || slot == V_TARGET_EXTERNAL ||
+	       slot == V_NOW;
 }
 
 /* By the names of p: a source that the record does not hold is missing. */
@@ -300,6 +301,9 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		out->missing.in[slot] = !slot_is_read(slot);
+	/* No condition read it then. */
+	out->missing.in[V_REQUEST_CONVERSATION] =
+		!json_object_get(json_object_get(record, "request"), "conversation");
 	json_array_foreach(list, i,
 		one) for (size_t slot = 0; slot < V_COUNT;
 			  slot++) if (json_is_string(one) && !strcmp(policy_env.vars[slot].path,
@@ -361,6 +365,7 @@ recorded_read(
 	out->facts.method = span_in(request, "method");
 	out->facts.host = span_in(request, "host");
 	out->facts.path = span_in(request, "path");
+	out->facts.conversation = span_in(request, "conversation");
 	out->facts.injection = json_number_value(json_object_get(record, "injection"));
 	out->facts.evasion = json_is_true(json_object_get(record, "evasion"));
 	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <

@@ -22,14 +22,19 @@ static const struct row complete_rows[] = {
 static const struct part_row parts[] = { MESSAGES_PARTS, { 0 } };
 static const struct seal_row seals[] = { MESSAGES_SEALS(""), { 0 } };
 static const struct seal_row batch_seals[] = { MESSAGES_SEALS(PARAMS "."), { 0 } };
+static const struct param_row params[] = {
+	CONVERSATION_PARAMS,
+	{ "metadata.user_id", "metadata.user_id" },
+	{ 0 },
+};
 static const struct ref_row refs[] = { MESSAGES_REFS(""), { 0 } };
 static const struct ref_row batch_refs[] = { MESSAGES_REFS(PARAMS "."), { 0 } };
 
 /* clang-format on */
 
 #define MESSAGES(named, capped)                                                                \
-	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .model = named,            \
-	.cap = capped
+	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .params = params,          \
+	.model = named, .cap = capped
 const struct table table_messages = {
 	.json = true, MESSAGES("model", "max_tokens"), .tree = TREE
 };

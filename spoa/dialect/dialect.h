@@ -18,6 +18,9 @@ const char *dialect_names(void);
 /* The family that speaks on this path where a route does not say: those paths that
  * tell it ("/v1/messages" → anthropic); `rest` by default. */
 const struct dialect *dialect_for_path(struct span path);
+/* What the body says its conversation is called: an id or a cache key; empty: nothing, or it
+ * holds many requests. */
+struct span dialect_conversation(const struct body *b);
 /* True where bodies of the family name a model. */
 bool dialect_has_model(const struct dialect *d);
 
@@ -86,6 +89,10 @@ void dialect_event_usage(const struct dialect *d, struct span event, struct span
  * usageMetadata, eval_count and the like. An event without one, or with null for it, has none.
  */
 bool dialect_key_counts(struct span key);
+
+/* reasons.c: whether the model may make tokens that are charged and stand in no answer, asked so
+ * (`b` NULL: not known how). What is not known may. */
+bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
 
 /* The edit that makes a streaming provider report usage, where this dialect
  * needs one and the caller did not ask; 1 = *edit filled, 0 = none needed. */

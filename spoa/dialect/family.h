@@ -84,6 +84,14 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, d
 extern const struct table table_rest, table_chat, table_messages, table_messages_no_model;
 error_writer error_openai;
 
+/* Members below the top that say which conversation it is: conversation.c. */
+#define CONVERSATION_PARAMS                                                                    \
+	{ "metadata.conversation_id", "metadata.conversation_id" },                            \
+		{ "metadata.session_id", "metadata.session_id" },                              \
+	{                                                                                      \
+		"metadata.thread_id", "metadata.thread_id"                                     \
+	}
+
 /* A const table's memory for its tree. */
 #define TREE (&(struct tree){ NULL })
 

@@ -71,6 +71,7 @@ const struct part_row chat_parts[] = {
 	{ 0 },
 };
 
+static const struct param_row params[] = { CONVERSATION_PARAMS, { 0 } };
 static const struct ref_row refs[] = {
 	{ "messages[*].content[*].image_url",     "url" },
 	{ "messages[*].content[*].image_url.url", "url" },
@@ -88,8 +89,8 @@ static const struct seal_row seals[] = { SEALS_OPENAI, { 0 } };
 /* clang-format on */
 
 #define CHAT                                                                                   \
-	.rows = rows, .parts = chat_parts, .seals = seals, .refs = refs, .model = "model",          \
-	.cap = "max_completion_tokens", .asks_usage = true
+	.rows = rows, .parts = chat_parts, .seals = seals, .refs = refs, .params = params,     \
+	.model = "model", .cap = "max_completion_tokens", .asks_usage = true
 const struct table table_chat = { .json = true, CHAT, .tree = TREE };
 const struct table table_chat_other = { .lenient = true, CHAT, .tree = TREE };
 

@@ -92,6 +92,8 @@ static const struct param_row responses_params[] = {
 	{ "reasoning.effort",  "reasoning_effort" },
 	{ "text.verbosity",    "verbosity" },
 	{ "max_output_tokens", "max_tokens" },
+	{ "conversation.id",   "conversation.id" },
+	CONVERSATION_PARAMS,
 	{ 0 },
 };
 static const struct ref_row responses_refs[] = {
@@ -240,7 +242,7 @@ static const struct row line_rows[] = {
 static const struct row no_rows[] = { { "purpose", T_STRING, ROLE_OTHER, F_RESERVED, 0 }, { 0 } };
 /* clang-format on */
 
-#define LINE(name, by, part_rows, keyed_rows, wrote)                                            \
+#define LINE(name, by, part_rows, keyed_rows, wrote)                                           \
 	static const struct table name = { .json = true,                                       \
 		.batch = true,                                                                 \
 		.rows = line_rows,                                                             \

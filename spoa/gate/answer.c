@@ -44,6 +44,8 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 
 	if (!x->plan.reads_answer)
 		return 0;
+	x->may_reason = dialect_may_reason(r->found.endpoint.dialect, r->in.body.model,
+		r->in.have_body ? &r->in.body : NULL);
 	int err = request_vault(r, &x->vault);
 	if (err || !(r->found.route->response & RESP_INSPECT))
 		return err;

@@ -391,16 +391,6 @@ outcome_name(const struct request *r, enum exchange_end end)
 	return "unknown";
 }
 
-/* A success by its status that is an error document: nothing was made. */
-static bool
-provider_error(const struct request *r)
-{
-	const struct guard *g = r->x->guard;
-
-	return g && guard_report(g)->provider_error && !guard_report(g)->finish[0] &&
-	       !guard_report(g)->events;
-}
-
 /* Of each dim what was used. */
 static void
 settle_at(struct request *r, struct quota_request *q, uint64_t tokens)
@@ -410,24 +400,25 @@ settle_at(struct request *r, struct quota_request *q, uint64_t tokens)
 	quota_settle(r->gate->quota, q, clock_mono_us());
 }
 
-/* Design rule 8: released where nothing was used, settled at what was, and at
- * the reservation where that is unknown. */
+/* Design rule 8: released where nothing was used, settled at what was, and at the reservation
+ * where that is unknown. */
 static void
 settle(struct request *r, const struct exchange_result *res)
 {
+	struct exchange *x = r->x;
 	uint64_t used = 0;
 
-	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
-		res->end == END_NEVER_SENT || res->end == END_DENIED) {
+	x->used_by = exchange_used(r, res, &x->used);
+	if (x->used_by == USED_NOT_SENT) {
 		request_release(r);
 		return;
 	}
-	if (res->usage.known) {
-		gate_count_tokens(r, &res->usage);
-		used = (uint64_t)res->usage.input_tokens + (uint64_t)res->usage.output_tokens;
-	} else if ((res->status < 400 || res->output_begun) && !provider_error(r)) {
+	if (x->used_by == USED_RESERVED)
 		return;
-	}
+	if (x->used_by == USED_SAID)
+		gate_count_tokens(r, &x->used);
+	if (x->used_by != USED_NOTHING)
+		used = (uint64_t)x->used.input_tokens + (uint64_t)x->used.output_tokens;
 	for (int i = 0; i < 2; i++)
 		if (r->found.quota[i].ndims)
 			settle_at(r, &r->found.quota[i], used);

@@ -20,6 +20,7 @@ struct exchange {
 	struct answer_request asked;
 	struct vault *vault;
 	bool hide_usage;
+	bool may_reason;   /* the model, where nobody sees it */
 	bool lists_models; /* of which the caller sees those that the rules permit */
 	struct guard *guard;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
@@ -30,6 +31,14 @@ struct exchange {
 	struct exchange_denial denial;
 	struct mail later;
 	/* gate_finish */
+	enum used_by {
+		USED_NOT_SENT, /* nothing, nor the request */
+		USED_NOTHING,  /* no tokens */
+		USED_SAID,     /* what the provider says */
+		USED_SEEN,     /* what was seen, at most */
+		USED_RESERVED, /* nobody knows: what was reserved */
+	} used_by;
+	struct usage used;
 	struct exchange_result result;
 	void (*done)(void *arg, int err);
 	void *done_arg;
@@ -51,6 +60,10 @@ bool exchange_finish_late(struct request *r);
 /* gate/answer.c: what is known of the request when its answer is read, in the arena that stays.
  * 0 or ERR_NOMEM. */
 int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
+
+/* gate/used.c: who says what it used, and *u where it is known or estimated. */
+enum used_by exchange_used(
+	const struct request *r, const struct exchange_result *res, struct usage *u);
 
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);

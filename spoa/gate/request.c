@@ -233,6 +233,7 @@ request_let_go(struct request *r, struct arena *own)
 		.verified = id->verified };
 	policy_verdict_forget(&r->found.verdict);
 	r->out.decision.message = (struct span){ NULL, 0 };
+	r->found.conversation = (struct span){ NULL, 0 };
 	r->in = (struct request_in){
 		.head = { .method = arena_dup(own, r->in.head.method),
 			.path = arena_dup(own, r->in.head.path) },

@@ -139,6 +139,7 @@ struct request {
 		size_t ntarget;
 		struct needles credentials; /* the one that verified, plain and in digits */
 		struct span asked_model;    /* where another is sent */
+		struct span conversation;   /* as the body calls it */
 	} in;
 
 	/* What was found in its texts: all of it points into the segments of `in`, and is
@@ -193,10 +194,12 @@ struct request {
 		struct policy_verdict verdict;
 		bool have_verdict;
 		struct shadow shadow;
+		struct span conversation;	     /* request.conversation */
 		int64_t input_tokens, output_tokens; /* estimated, reserved */
 		/* [0] what the head alone decides, [1] what needs the body */
 		struct quota_request quota[2];
 		bool quota_failed;
+		const struct limit *message_over; /* the request alone is over it */
 	} found;
 
 	/* What goes out: the decision, and what is sent instead of what came. */

@@ -356,9 +356,9 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 static void
 listen_in(struct guard *g, struct span bytes)
 {
-	if (g->blind)
+	if (g->report.blind)
 		return;
-	g->blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
+	g->report.blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
 	buf_clear(&g->body);
 	g->failed = GUARD_PASS;
 	g->report.why = NULL;
@@ -416,6 +416,7 @@ meter_whole(struct guard *g)
 	const char *why;
 
 	g->said_cut |= g->body_over;
+	g->report.blind |= g->body_over;
 	if (g->body_over || !raw.n)
 		return;
 	if (dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage) < 0)
@@ -423,6 +424,8 @@ meter_whole(struct guard *g)
 	arena_reset(&g->work);
 	if (answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why) == 0)
 		guard_note(g, &d);
+	else
+		g->report.blind = true;
 	arena_reset(&g->work);
 }
 
@@ -435,7 +438,7 @@ guard_end(struct guard *g, struct buf *out)
 	case WAY_STREAM:
 		if (guard_edits(g))
 			guard_events_end(g, out);
-		else if (!g->blind)
+		else if (!g->report.blind)
 			guard_events_end(g, &g->body);
 		if (!guard_edits(g))
 			g->failed = GUARD_PASS;

@@ -78,6 +78,8 @@ struct guard_report {
 	size_t redactions, restorations;
 	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
 	uint64_t text_bytes;	/* of answers' texts, read */
+	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */
+	bool blind;		/* some of it could not be read as what it is */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */
 	uint64_t opaque_bytes, sealed_bytes;

@@ -67,7 +67,6 @@ struct guard {
 	enum guard_way way;
 	enum guard_result failed;
 	struct guard_report report;
-	bool blind;		   /* only metered, and no more can be read of it */
 	bool unsure_way;	   /* by its first byte it may be JSON */
 	bool json_type, text_type; /* as its head says */
 	struct entity_set entities;

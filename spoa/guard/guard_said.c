@@ -64,10 +64,13 @@ said_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 void
 guard_heard(struct guard *g, const struct answer_text *t)
 {
-	if (g->plan.keeps == GUARD_KEEPS_NOTHING || !t->text.n || is_again(g, t))
+	if (!t->text.n || is_again(g, t))
 		return;
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
+	g->report.output_bytes += t->text.n;
+	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
+		return;
 	struct said *s = said_of(g, t->kind, t->slot);
 	if (!s)
 		return;

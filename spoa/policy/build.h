@@ -10,6 +10,7 @@
 
 struct provider {
 	const char *name, *backend, *region;
+	const char *prices;	       /* which list; NULL: by its name or dialect */
 	const struct dialect *dialect; /* NULL: not said */
 	bool external, relay;
 };
@@ -25,6 +26,7 @@ struct builder {
 	enum rule_phase phase; /* of the condition that is compiled */
 	struct provider *providers;
 	size_t nproviders;
+	const struct yaml_node *prices_root; /* the price list's tree; NULL: there is none */
 };
 
 /* section_read() with the builder's arena. */
@@ -65,6 +67,14 @@ void build_hosts(struct builder *b, const struct yaml_node *n, const char *what,
 /* observe.c; n NULL: nothing is observed. */
 void build_observe(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
+/* Before the routes, whose targets get their lists by build_price_list(); v NULL: a route
+ * without targets. */
+void build_prices(
+	struct builder *b, const struct yaml_node *n, const struct yaml_node *unknown);
+/* A provider's `prices`: the list must be there. */
+void build_prices_named(struct builder *b, const struct yaml_node *n);
+const struct price_list *build_price_list(
+	struct builder *b, const struct provider *v, const struct dialect *d);
 void build_providers(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);
 void build_rules(struct builder *b, const struct yaml_node *n);
@@ -100,6 +110,13 @@ void build_used(struct builder *b);
 /* Compiles a condition; *reads_body is set where it needs the body. */
 const struct cel_program *build_condition(
 	struct builder *b, const struct yaml_node *n, bool *reads_body);
+
+/* The same of a value of that type (CEL_DYN: any); messages begin with `what`. */
+const struct cel_program *build_expression(struct builder *b, const struct yaml_node *n,
+	const char *what, enum cel_type want, bool *reads_body);
+
+/* conversation.c; n NULL: the default. */
+void build_conversation(struct builder *b, const struct yaml_node *n);
 
 /* SHA-256 over the canonical form of the tree and the detectors' version. */
 bool build_version(struct builder *b, const struct yaml_node *root);

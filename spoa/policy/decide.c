@@ -3,8 +3,6 @@
  * period shows what enforcing will do. Same facts, same verdict. */
 #include "policy/decide.h"
 
-#include <stdio.h>
-
 #include "base/err.h"
 #include "policy/pass.h"
 
@@ -300,56 +298,6 @@ policy_requires(
 		return ERR_NOMEM;
 	*which = v->may_require;
 	return 0;
-}
-
-/* ---- limits ---- */
-
-/* Not by printf: a claim may hold NUL. */
-static struct span
-dimension_values(struct facts_view *v, const struct limit *l)
-{
-	struct span value[PER_MAX];
-	size_t total = 0, at = 0;
-	bool present;
-
-	for (size_t i = 0; i < l->nper; i++) {
-		struct cel_value x = facts_lookup(v, l->per[i], &present);
-		INVARIANT(x.type == CEL_STRING);
-		value[i] = x.s;
-		total += x.s.n + 24;
-	}
-	char *joined = arena_alloc(v->a, total);
-	for (size_t i = 0; joined && i < l->nper; i++) {
-		at += (size_t)snprintf(joined + at, 24, "%zu:", value[i].n);
-		if (value[i].n)
-			memcpy(joined + at, value[i].p, value[i].n);
-		at += value[i].n;
-	}
-	return span_of(joined, at);
-}
-
-int
-policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
-	struct policy_limit_hit **hits, size_t *n)
-{
-	struct facts_view *v = arena_new(a, struct facts_view);
-	struct span error;
-
-	*n = 0;
-	*hits = arena_array(a, p->nlimits, sizeof(**hits));
-	if (!v || !*hits)
-		return ERR_NOMEM;
-	facts_init(v, p, f, a);
-	for (size_t i = 0; i < p->nlimits; i++) {
-		const struct limit *l = &p->limits[i];
-		if (!f->whole && l->reads_body)
-			continue;
-		if (facts_test(v, l->when, &error) == 0)
-			continue;
-		(*hits)[*n].limit = l;
-		(*hits)[(*n)++].values = dimension_values(v, l);
-	}
-	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
 void

@@ -11,6 +11,7 @@ struct policy_facts {
 	const struct route *route;
 	const struct target *target; /* of its targets; NULL: the first */
 	struct span method, host, path;
+	struct span conversation; /* request.conversation */
 	int64_t now_wall_ns;
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
@@ -128,9 +129,11 @@ int policy_requires(
 	const struct policy *p, const struct policy_facts *f, struct arena *a, uint64_t *which);
 
 /* The limits that apply to these facts with the values of their dimensions, for
- * hashing by the caller. With whole false only limits that need no body (never
- * those that count tokens); with whole true all of them. A `when` that fails
- * applies the limit. 0, or ERR_NOMEM. */
+ * hashing by the caller: one for each member of a list, and for all combinations of several.
+ * With whole false only limits that need no body (never those that count tokens); with whole
+ * true all of them. A `when` that fails applies the limit; a `per` that fails counts under the
+ * empty value. 0, ERR_NOMEM, or ERR_LIMIT: more than LIMIT_HITS_MAX. */
+enum { LIMIT_HITS_MAX = 64 };
 struct policy_limit_hit {
 	const struct limit *limit;
 	struct span values; /* canonical: "LENGTH:VALUE" each, in the order of `per` */

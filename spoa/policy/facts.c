@@ -216,6 +216,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_REQUEST_METHOD: return cel_string(f->method);
 	case V_REQUEST_HOST: return cel_string(f->host);
 	case V_REQUEST_PATH: return cel_string(f->path);
+	case V_REQUEST_CONVERSATION: return cel_string(f->conversation);
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);

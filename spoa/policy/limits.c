@@ -1,21 +1,52 @@
-/* Limits: how many requests or tokens a value of its dimensions may take in a
- * rolling window. The counting is quota/quota.h's. */
+/* Limits as the policy writes them: what is counted, for whom apart, and in which window.
+ * Which of them apply to a request is limits_apply.c's, the counting quota/'s. */
 #include "policy/build.h"
 
-/* Strings only: a number such as prompt.tokens would open a counter a value. */
+/* clang-format off */
+/* The keys that say what a limit counts; exactly one of them is given. */
+static const struct counted {
+	const char *key;
+	enum limit_of of;
+	bool window;   /* it counts over time */
+	const char *per; /* NULL, or whom it is counted for besides `per` */
+} counted[] = {
+	{ "requests",                LIMIT_REQUESTS, true,  NULL },
+	{ "tokens",                  LIMIT_TOKENS,   true,  NULL },
+	{ "tokens_per_request",      LIMIT_MESSAGE,  false, NULL },
+	{ "tokens_per_conversation", LIMIT_TOKENS,   true,  "request.conversation" },
+};
+/* clang-format on */
+
+enum { CONVERSATION_S = 31 * 86400 };
+
+/* A number opens a counter for each value there is: where that is meant, string() says so. */
 static bool
-countable(size_t slot)
+countable(struct builder *b, const struct yaml_node *n, const struct cel_program *prog)
 {
-	return policy_env.vars[slot].type == CEL_STRING;
+	enum cel_type type, elem;
+
+	cel_result(prog, &type, &elem);
+	if (type == CEL_LIST)
+		type = elem;
+	if (type == CEL_STRING || type == CEL_BOOL || type == CEL_DYN)
+		return true;
+	diag_at(b->d, n,
+		"per: %s is neither text nor true or false, nor a list of such; string(...) "
+		"makes it one",
+		n->s.p);
+	return false;
 }
 
 static void
-per_names(struct buf *out)
+dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
-	for (size_t s = 0; s < V_COUNT; s++)
-		if (countable(s))
-			buf_printf(out, "%s%s", out->n ? ", " : "", policy_env.vars[s].path);
-	buf_putc(out, 0);
+	if (l->nper == PER_MAX) {
+		diag_at(b->d, n, "per: more than %d dimensions", PER_MAX);
+		return;
+	}
+	const struct cel_program *prog = build_expression(b, n, "per", CEL_DYN, &l->reads_body);
+	if (prog && countable(b, n, prog))
+		l->per[l->nper++] = prog;
 }
 
 static void
@@ -23,51 +54,69 @@ per(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	if (!read_texts(b->a, b->d, n, "per", NULL, NULL))
 		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		struct nearest near = nearest_to(c->s);
-		size_t slot = V_COUNT;
-		for (size_t s = 0; s < V_COUNT; s++) {
-			if (!countable(s))
-				continue;
-			if (nearest_is(&near, policy_env.vars[s].path))
-				slot = s;
-		}
-		if (slot == V_COUNT) {
-			struct buf accepted;
-			buf_init(&accepted, 4096);
-			per_names(&accepted);
-			diag_at(b->d, c, "per: %s cannot be counted by%s; accepted: %s", c->s.p,
-				nearest_hint(&near),
-				buf_failed(&accepted) ? "" : buf_view(&accepted).p);
-			buf_free(&accepted);
-		} else if (l->nper == PER_MAX) {
-			diag_at(b->d, c, "per: more than %d dimensions", PER_MAX);
-		} else {
-			l->per[l->nper++] = slot;
-			l->reads_body |= policy_slot_reads_body(slot);
-		}
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		dimension(b, c, l);
+}
+
+/* A conversation's counter is its own, and never another person's. */
+static void
+per_conversation(struct builder *b, const struct yaml_node *n, struct limit *l)
+{
+	static const char *const each[] = { "identity.person", "request.conversation" };
+
+	for (size_t i = 0; i < COUNT_OF(each); i++) {
+		struct yaml_node own = *n;
+		own.s = span_str(each[i]);
+		dimension(b, &own, l);
 	}
+}
+
+static void
+window(struct builder *b, const struct yaml_node *n, const struct counted *what,
+	struct limit *l)
+{
+	const struct yaml_node *w = yaml_get(n, "window");
+
+	if (w && !what->window)
+		diag_at(b->d, w->key, "window: %s counts nothing over time", what->key);
+	else if (!w && what->per)
+		l->window_s = CONVERSATION_S;
+	else if (!w && what->window)
+		diag_at(b->d, n, "window is missing");
 }
 
 /* What it counts, and in which window. */
 static void
-amount(struct builder *b, const struct yaml_node *n)
+amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
-	const struct yaml_node *requests = yaml_get(n, "requests"),
-			       *tokens = yaml_get(n, "tokens");
+	const struct counted *what = NULL;
+	const struct yaml_node *c;
 
-	if (requests && tokens)
-		diag_at(b->d, tokens->key,
-			"tokens: the limit counts requests already; give tokens a limit of "
-			"their own");
-	if ((requests || tokens) && !yaml_get(n, "window"))
-		diag_at(b->d, n, "window is missing");
-	if (requests || tokens)
+	for (size_t i = 0; i < COUNT_OF(counted); i++) {
+		if (!(c = yaml_get(n, counted[i].key)))
+			continue;
+		if (what) {
+			diag_at(b->d, c->key,
+				"%s: the limit counts %s already; give %s a limit of their "
+				"own",
+				counted[i].key, what->key, counted[i].key);
+			continue;
+		}
+		what = &counted[i];
+		l->of = what->of;
+		read_uint(b->d, c, 1, 1ull << 40, &l->amount);
+		window(b, n, what, l);
+		if (what->per)
+			per_conversation(b, c, l);
+	}
+	if (what)
 		return;
 	for (const char *const *later = sections[SECTION_LIMIT].later; *later; later++)
 		if (yaml_get(n, *later))
 			return; /* was reported */
-	diag_at(b->d, n, "the limit counts nothing: requests or tokens is missing");
+	diag_at(b->d, n,
+		"the limit counts nothing: requests, tokens, tokens_per_request or "
+		"tokens_per_conversation is missing");
 }
 
 /* Where there is a choice, the target is known once all rules were read. */
@@ -77,7 +126,7 @@ chosen_late(const struct builder *b, const struct limit *l)
 	bool reads = build_reads_target(l->when), choice = false;
 
 	for (size_t i = 0; i < l->nper; i++)
-		reads |= l->per[i] == V_TARGET_NAME || l->per[i] == V_TARGET_REGION;
+		reads |= build_reads_target(l->per[i]);
 	for (size_t i = 0; i < b->p->nroutes; i++)
 		choice |= b->p->routes[i].ntargets > 1;
 	return reads && choice;
@@ -100,9 +149,9 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->when = build_condition(b, c, &l->reads_body);
 	if ((c = yaml_get(n, "per")))
 		per(b, c, l);
-	amount(b, n);
+	amount(b, n, l);
 	/* What a request will take is known once its body is read. */
-	l->reads_body |= l->tokens > 0 || chosen_late(b, l);
+	l->reads_body |= l->of != LIMIT_REQUESTS || chosen_late(b, l);
 }
 
 void

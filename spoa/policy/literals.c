@@ -157,8 +157,12 @@ policy_literals(const struct policy *p,
 	for (size_t i = 0; i < p->nanswer_rules; i++)
 		condition(&l, "rule", p->answer_rules[i].name, p->answer_rules[i].at,
 			p->answer_rules[i].when);
-	for (size_t i = 0; i < p->nlimits; i++)
-		condition(&l, "limit", p->limits[i].name, p->limits[i].at, p->limits[i].when);
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct limit *x = &p->limits[i];
+		condition(&l, "limit", x->name, x->at, x->when);
+		for (size_t k = 0; k < x->nper; k++)
+			condition(&l, "limit", x->name, x->at, x->per[k]);
+	}
 	for (size_t i = 0; i < p->nexternals; i++)
 		condition(&l, "external", p->externals[i].rec.name, p->externals[i].at,
 			p->externals[i].when);

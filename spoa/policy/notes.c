@@ -215,7 +215,7 @@ limits(struct remarks *r)
 	const char *counts_tokens = NULL;
 
 	for (size_t i = 0; i < r->p->nlimits && !counts_tokens; i++)
-		if (r->p->limits[i].tokens)
+		if (r->p->limits[i].of == LIMIT_TOKENS)
 			counts_tokens = r->p->limits[i].name;
 	for (size_t i = 0; counts_tokens && i < r->p->nroutes; i++)
 		if (!(r->p->routes[i].response & RESP_METER) && takes_body(&r->p->routes[i]))
@@ -301,7 +301,7 @@ searches(struct remarks *r)
 			say(r, x->at, says, "rule", x->name, "response", "response");
 	}
 	for (size_t i = 0; i < r->p->nlimits; i++)
-		if (!policy_names_used(r->p, r->rules, r->p->limits[i].when, &named))
+		if (!policy_limit_names_used(r->p, r->rules, &r->p->limits[i], &named))
 			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name,
 				"prompt", "prompt");
 	for (size_t i = 0; i < r->p->nexternals; i++)

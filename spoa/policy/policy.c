@@ -165,10 +165,12 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_observe(&b, yaml_get(root, "observe"));
 	build_identity(&b, yaml_get(root, "identity"));
 	build_data(&b, yaml_get(root, "data"));
+	build_conversation(&b, yaml_get(root, "conversation"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
+	build_prices(&b, yaml_get(root, "prices"), yaml_get(root, "unknown_price"));
 	build_providers(&b, yaml_get(root, "providers"));
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);

@@ -10,6 +10,7 @@
 #include "codec/yaml.h"
 #include "inject/inject.h"
 #include "policy/config.h"
+#include "price/price.h"
 #include "recogniser/recogniser.h"
 #include "dialect/dialect.h"
 #include "text/style.h"
@@ -119,6 +120,7 @@ struct target {
 	bool relay;	     /* never direct */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
+	const struct price_list *prices; /* NULL: none fits: see policy_price() */
 	const struct yaml_node *at;
 };
 
@@ -157,6 +159,7 @@ struct route {
 	enum record_prompt record, record_answer;
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
+	bool show_cost;	      /* x-tollgate-cost */
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
 
@@ -246,15 +249,29 @@ struct data_source {
 };
 
 enum { PER_MAX = 4 };
+
+/* What a limit counts. LIMIT_MESSAGE bounds one request and counts nothing. */
+enum limit_of { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_MESSAGE };
+
 struct limit {
 	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
 	const struct yaml_node *at;
 	const struct cel_program *when; /* NULL: always */
-	size_t per[PER_MAX];		/* slots of the environment */
-	size_t nper;			/* 0: one count for all */
-	uint64_t requests, tokens;	/* exactly one is not 0 */
-	uint64_t window_s;
-	bool reads_body; /* `per`, `when` or the count (tokens) needs the body */
+	/* What is counted apart: each value, of a list each member. */
+	const struct cel_program *per[PER_MAX];
+	size_t nper; /* 0: one count for all */
+	enum limit_of of;
+	uint64_t amount;   /* requests or tokens, at most */
+	uint64_t window_s; /* in any run of so many seconds; 0: LIMIT_MESSAGE */
+	bool reads_body;   /* `per`, `when` or what it counts needs the body */
+};
+
+/* Where request.conversation comes from: the first that gives one. */
+enum conversation_kind { CONVERSATION_HEADER, CONVERSATION_DIALECT, CONVERSATION_HASH };
+enum { CONVERSATION_MAX = 8 };
+struct conversation_source {
+	enum conversation_kind kind;
+	const char *header; /* lower case */
 };
 
 struct policy {
@@ -283,6 +300,12 @@ struct policy {
 	bool requires;		/* one of them requires a recogniser */
 	const struct limit *limits;
 	size_t nlimits;
+	const struct prices *prices;	       /* NULL: no file */
+	const struct price_row *unknown_price; /* NULL: deny */
+	bool show_cost;
+	struct conversation_source conversation[CONVERSATION_MAX];
+	size_t nconversation;
+	bool reads_conversation; /* a condition or a limit does */
 	struct data_source *data;
 	size_t ndata;
 	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */
@@ -319,6 +342,9 @@ struct detect_rules;
  * depend on any. `when` NULL: there is none. */
 bool policy_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
+/* The same of a limit: its condition and what it counts apart. */
+bool policy_limit_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct limit *l, struct entity_set *out);
 /* The same of what it reads of the answer. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
@@ -355,6 +381,7 @@ const char *policy_class_of(
 	X(V_REQUEST_METHOD,      "request.method",      CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_HOST,        "request.host",        CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_PATH,        "request.path",        CEL_STRING, CEL_DYN) \
+	X(V_REQUEST_CONVERSATION, "request.conversation", CEL_STRING, CEL_DYN) \
 	X(V_TARGET_NAME,         "target.name",         CEL_STRING, CEL_DYN) \
 	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
 	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \

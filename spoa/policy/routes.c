@@ -39,6 +39,8 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
 			dialect(b, x, &v->dialect);
+		if ((x = yaml_get(c, "prices")) && v->prices)
+			build_prices_named(b, x);
 	}
 }
 
@@ -277,6 +279,7 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 				diag_at(b->d, c, "targets: %s is given twice", t->name);
 		r->ntargets++;
 		speaks(b, said, t, p, r);
+		t->prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
 		if (t->model && r->dialect && !dialect_has_model(r->dialect))
 			diag_at(b->d, yaml_get(c, "model"),
 				"model: a body in the dialect %s names none",
@@ -296,11 +299,13 @@ destination(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->ntargets = 1;
 	if (d)
 		dialect(b, d, &r->dialect);
-	if (own && backend) {
+	if (own) {
 		*own = nowhere;
-		build_backend(b, backend, &own->backend);
+		own->prices = build_price_list(b, NULL, r->dialect ? r->dialect : r->api);
 		r->targets = own;
 	}
+	if (own && backend)
+		build_backend(b, backend, &own->backend);
 	if (!to)
 		return;
 	if (backend)
@@ -366,6 +371,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	r->name = "";
 	r->on_failure = b->p->on_failure;
 	r->deadline_us = 900 * SECOND_US;
+	r->show_cost = b->p->show_cost;
 	if (!build_section(b, n, SECTION_ROUTE, r))
 		return;
 	build_own_name(b, n, 64, &r->name, b->p->routes, b->p->nroutes, sizeof(*r));

@@ -37,21 +37,23 @@ later_name(const char *message)
 }
 
 const struct cel_program *
-build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
+build_expression(struct builder *b, const struct yaml_node *n, const char *what,
+	enum cel_type want, bool *reads_body)
 {
 	struct cel_error err = { 0 };
 
 	if (n->kind != YAML_SCALAR || yaml_is_null(n)) {
-		diag_at(b->d, n, "when: a condition is expected, found %s", yaml_type_name(n));
+		diag_at(b->d, n, "%s: %s is expected, found %s", what,
+			want == CEL_BOOL ? "a condition" : "an expression", yaml_type_name(n));
 		return NULL;
 	}
-	const struct cel_program *prog = cel_compile(b->a, b->p->env, n->s, CEL_BOOL, &err);
+	const struct cel_program *prog = cel_compile(b->a, b->p->env, n->s, want, &err);
 	if (!prog) {
 		const char *later = later_name(err.message);
 		if (b->p->ndata == 0 && !strncmp(err.message, "data.", 5))
 			snprintf(err.message, sizeof(err.message),
 				"data: the policy has no data of that name");
-		diag_within(b->d, n, err.line, err.column, "when: %s%s",
+		diag_within(b->d, n, err.line, err.column, "%s: %s%s", what,
 			later ? later : err.message,
 			later ? ": not supported by this version of tollgate" : "");
 		return NULL;
@@ -59,17 +61,24 @@ build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
 	for (size_t slot = 0; slot < V_COUNT && b->phase != PHASE_RESPONSE; slot++)
 		if (policy_slot_reads_answer(slot) && cel_reads(prog, slot)) {
 			diag_at(b->d, n,
-				"when: %s is known once the answer is there: only rules with "
+				"%s: %s is known once the answer is there: only rules with "
 				"phase: response read it",
-				b->p->env->vars[slot].path);
+				what, b->p->env->vars[slot].path);
 			return NULL;
 		}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
+	b->p->reads_conversation |= cel_reads(prog, V_REQUEST_CONVERSATION);
 	for (size_t i = 0; i < b->p->ndata; i++)
 		b->p->data[i].read |= cel_reads(prog, V_COUNT + i);
 	for (size_t slot = 0; slot < V_COUNT; slot++)
 		*reads_body |= policy_slot_reads_body(slot) && cel_reads(prog, slot);
 	return prog;
+}
+
+const struct cel_program *
+build_condition(struct builder *b, const struct yaml_node *n, bool *reads_body)
+{
+	return build_expression(b, n, "when", CEL_BOOL, reads_body);
 }
 
 static void

@@ -85,6 +85,16 @@ head(struct buf *out, const char *title)
 		title);
 }
 
+static void
+put_sections(struct buf *out, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		buf_printf(out, ",\n    \"%s\": {", sections[i].name);
+		put_section(out, &sections[i]);
+		buf_putc(out, '}');
+	}
+}
+
 bool
 schema_policy(struct buf *out)
 {
@@ -94,11 +104,18 @@ schema_policy(struct buf *out)
 	buf_putc(out, '}');
 	for (size_t i = 0; i < NOTHERS; i++)
 		buf_printf(out, ",\n    \"%s\": {%s}", others[i].name, others[i].json);
-	for (size_t i = 0; i < SECTION_COUNT; i++) {
-		buf_printf(out, ",\n    \"%s\": {", sections[i].name);
-		put_section(out, &sections[i]);
-		buf_putc(out, '}');
-	}
+	put_sections(out, 0, SECTION_PRICES);
+	buf_str(out, "\n  }\n}\n");
+	return !buf_failed(out);
+}
+
+bool
+schema_prices(struct buf *out)
+{
+	head(out, "tollgate: a price list");
+	buf_printf(out, "  \"$ref\": \"#/$defs/prices\",\n  \"$defs\": {\n    \"texts\": {%s}",
+		others[0].json);
+	put_sections(out, SECTION_PRICES, SECTION_COUNT);
 	buf_str(out, "\n  }\n}\n");
 	return !buf_failed(out);
 }

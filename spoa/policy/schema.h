@@ -13,6 +13,7 @@
 #define SCORE    "\"type\":\"number\",\"minimum\":0,\"maximum\":1"
 #define DURATION "\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\""
 #define SIZE     "\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+[kmg]?$\""
+#define SHARE    "\"type\":\"string\",\"pattern\":\"^[0-9]+(\\\\.[0-9]+)?%$\""
 #define TEXTS    "\"$ref\":\"#/$defs/texts\""
 #define REF(x)   "\"$ref\":\"#/$defs/" x "\""
 #define LIST(x)  "\"type\":\"array\",\"items\":{" x "}"
@@ -21,9 +22,10 @@
 #define EITHER(x, y) "\"anyOf\":[{" x "},{" y "}]"
 /* clang-format on */
 
-/* Of a policy, and of tollgate.yaml: JSON Schema, draft-07, which editors' YAML servers know.
- * False: no memory. */
+/* Of a policy, of a price list, and of tollgate.yaml: JSON Schema, draft-07, which editors'
+ * YAML servers know. False: no memory. */
 bool schema_policy(struct buf *out);
+bool schema_prices(struct buf *out);
 bool schema_config(struct buf *out);
 
 #endif

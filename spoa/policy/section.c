@@ -33,7 +33,7 @@ static const char *const via_words[] = { "direct", "relay", NULL };
 /* Keys of a later version. */
 static const char *const policy_later[] = { "models", "cache", NULL };
 static const char *const route_later[] = { "retry", NULL };
-static const char *const limit_later[] = { "sliding", "tokens_per_request", "usd", "at_limit", "concurrent", NULL };
+static const char *const limit_later[] = { "sliding", "usd", "at_limit", "concurrent", NULL };
 
 /* A value that the section's own code reads, and what the schema says of it. */
 #define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
@@ -66,7 +66,11 @@ const struct section sections[] = {
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
   { "limits", OTHER(LIST(REF("limit"))), "how much" },
   { "output_default", A_COUNT(policy, output_default, 1, 10000000), "tokens reserved for an answer where the request states no cap" },
+  { "prices", OTHER(TEXT), "file of prices: what usage costs" },
+  { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
+  { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },
   { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
+  { "conversation", OTHER(LIST(EITHER(ONE("\"dialect\",\"hash\""), REF("conversation")))), "where request.conversation comes from: the first that gives one" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
   { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
 }},
@@ -200,6 +204,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format" },
   { "external", A_BOOL(provider, external), "outside the company" },
   { "region", A_TEXT(provider, region), "where it is" },
+  { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },
   { "via", A_FLAG(provider, relay, via_words), "relay: never direct, so that heads and trailers of its answers are filtered" },
 }},
 [SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", route_later, {
@@ -212,6 +217,7 @@ const struct section sections[] = {
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
+  { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
 }},
 [SECTION_MATCH] = { "match", NULL, NULL, {
   { "methods", OTHER(TEXTS), "default: any" },
@@ -260,10 +266,15 @@ const struct section sections[] = {
 [SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, {
   { "name", OTHER(TEXT), "part of Redis keys" },
   { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
-  { "per", OTHER(TEXTS), "fields whose values are counted apart" },
-  { "requests", A_COUNT(limit, requests, 1, 1ull << 40), "at most in a window" },
-  { "tokens", A_COUNT(limit, tokens, 1, 1ull << 40), "at most in a window" },
+  { "per", OTHER(TEXTS), "expressions in CEL whose values are counted apart; of a list each member" },
+  { "requests", OTHER(COUNT), "at most in a window" },
+  { "tokens", OTHER(COUNT), "input and output, at most in a window" },
+  { "tokens_per_request", OTHER(COUNT), "input and output of one request, at most" },
+  { "tokens_per_conversation", OTHER(COUNT), "of one person in one conversation, at most; window: default 31d" },
   { "window", A_SECONDS(limit, window_s, S, 31 * DAY), "whole seconds" },
+}},
+[SECTION_CONVERSATION] = { "conversation", "[\"header\"]", NULL, {
+  { "header", A_TEXT(conversation_source, header), "of the request" },
 }},
 [SECTION_DATA_FILE] = { "data_file", "[\"file\"]", NULL, {
   { "file", OTHER(TEXT), "YAML or JSON: a mapping" },
@@ -282,6 +293,29 @@ const struct section sections[] = {
   { "token_file", OTHER(TEXT), "file with a bearer token to send" },
   { "ca_file", A_PATH(data_source, ca_file), "certificates to trust" },
 }},
+#define X(id, name, of, otherwise, help) { name, OTHER(NUMBER ",\"minimum\":0"), help },
+[SECTION_UNKNOWN_PRICE] = { "unknown_price", "[\"input\",\"output\"]", NULL, {
+  PRICE_TABLE(X)
+}},
+[SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", NULL, {
+  { "prices", OTHER(ONE("1")), "version of this format" },
+  { "as_of", OTHER(TEXT), "the day on which it was compared with the providers' pages" },
+  { "providers", OTHER(MAPOF(LIST(REF("price")))), "rows by provider, pattern or dialect" },
+}},
+[SECTION_PRICE] = { "price", "[\"model\",\"input\",\"output\"]", NULL, {
+  { "model", OTHER(TEXTS), "names or patterns, * is any text; the most specific one counts" },
+  { "from", OTHER(TEXT), "the day from which it counts (UTC); default: always" },
+  PRICE_TABLE(X)
+  { "tiers", OTHER(LIST(REF("price_tier"))), "prices of long prompts" },
+  { "batch", OTHER(SHARE), "share of the prices that a batch costs" },
+  { "flex", OTHER(SHARE), "share of the prices that service_tier flex costs" },
+  { "priority", OTHER(SHARE), "share of the prices that service_tier priority costs" },
+}},
+[SECTION_PRICE_TIER] = { "price_tier", "[\"over\",\"input\",\"output\"]", NULL, {
+  { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "counts where the prompt has more tokens" },
+  PRICE_TABLE(X)
+}},
+#undef X
 };
 /* clang-format on */
 

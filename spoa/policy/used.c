@@ -51,6 +51,17 @@ policy_names_used(const struct policy *p, const struct detect_rules *r,
 }
 
 bool
+policy_limit_names_used(const struct policy *p, const struct detect_rules *r,
+	const struct limit *l, struct entity_set *out)
+{
+	bool named = policy_names_used(p, r, l->when, out);
+
+	for (size_t i = 0; i < l->nper; i++)
+		named &= policy_names_used(p, r, l->per[i], out);
+	return named;
+}
+
+bool
 policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out)
 {
@@ -141,8 +152,12 @@ build_names(struct builder *b)
 	for (size_t i = 0; i < p->nanswer_rules; i++)
 		names_known(b, p->answer_rules[i].at, "rule", p->answer_rules[i].name,
 			p->answer_rules[i].when);
-	for (size_t i = 0; i < p->nlimits; i++)
-		names_known(b, p->limits[i].at, "limit", p->limits[i].name, p->limits[i].when);
+	for (size_t i = 0; i < p->nlimits; i++) {
+		const struct limit *l = &p->limits[i];
+		names_known(b, l->at, "limit", l->name, l->when);
+		for (size_t k = 0; k < l->nper; k++)
+			names_known(b, l->at, "limit", l->name, l->per[k]);
+	}
 	for (size_t i = 0; i < p->nexternals; i++)
 		names_known(b, p->externals[i].at, "external", p->externals[i].rec.name,
 			p->externals[i].when);
@@ -162,7 +177,7 @@ build_used(struct builder *b)
 	for (size_t i = 0; i < p->nanswer_rules; i++)
 		all |= !policy_names_used(p, b->rules, p->answer_rules[i].when, &p->used);
 	for (size_t i = 0; i < p->nlimits; i++)
-		all |= !policy_names_used(p, b->rules, p->limits[i].when, &p->used);
+		all |= !policy_limit_names_used(p, b->rules, &p->limits[i], &p->used);
 	for (size_t i = 0; i < p->nexternals; i++)
 		all |= !policy_names_used(p, b->rules, p->externals[i].when, &p->used);
 	p->uses_all = all;

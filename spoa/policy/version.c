@@ -1,8 +1,8 @@
 /* A policy's version: SHA-256 over what it means. Keys of mappings are sorted,
  * sequences keep their order, scalars count by their text, so that comments,
  * layout, quoting, anchors and the order of keys change nothing. The detectors'
- * version is part of it, and the injection model's where it is used: the same words may
- * find other things. A length is
+ * version is part of it, the price list, and the injection model's where it is used: the
+ * same words may find other things. A length is
  * before every piece, so that no two trees share a serialisation. */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -74,6 +74,8 @@ build_version(struct builder *b, const struct yaml_node *root)
 	bool ok = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) == 1 &&
 		  piece(h, 'v', SPAN_LIT("tollgate-policy-1")) && tree(h, root) &&
 		  piece(h, 'd', span_str(detect_version(b->rules))) &&
+		  (!b->prices_root ||
+			  (piece(h, 'p', SPAN_LIT("prices")) && tree(h, b->prices_root))) &&
 		  (!b->p->scores || piece(h, 'i', span_str(inject_version(b->p->inject)))) &&
 		  EVP_DigestFinal_ex(h, md, &len) == 1 && len == 32;
 

@@ -2,6 +2,60 @@
  * it (price/price.h). */
 #include "price/price.h"
 
+/* variants = { literal | "{" literal { "," literal } "}" } */
+size_t
+price_variants(struct span text)
+{
+	size_t n = 1, here = 0; /* alternatives so far of the group that is open; 0: none is */
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '{' ? here : text.p[i] == '}' && !here)
+			return 0;
+		if (text.p[i] == '{')
+			here = 1;
+		else if (text.p[i] == ',' && here)
+			here++;
+		else if (text.p[i] == '}') {
+			n *= here;
+			here = 0;
+		}
+		if (n > 4096 || here > 4096)
+			return 0;
+	}
+	return here ? 0 : n;
+}
+
+/* The first group's choice is the last digit of i. */
+bool
+price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1])
+{
+	size_t n = 0;
+
+	while (text.p) {
+		bool more = span_chr(text, '{') < text.n;
+		struct span literal = span_next(&text, '{'), group, choice = { NULL, 0 };
+		if (more) {
+			group = span_next(&text, '}');
+			size_t count = 1;
+			for (size_t k = 0; k < group.n; k++)
+				count += group.p[k] == ',';
+			for (size_t k = 0; k <= i % count; k++)
+				choice = span_next(&group, ',');
+			i /= count;
+		}
+		if (n + literal.n + choice.n > PRICE_PATTERN_MAX)
+			return false;
+		if (literal.n)
+			memcpy(out + n, literal.p, literal.n);
+		n += literal.n;
+		if (choice.n)
+			memcpy(out + n, choice.p, choice.n);
+		n += choice.n;
+	}
+	out[n] = '\0';
+	return true;
+}
+
 bool
 price_matches(const char *pattern, struct span name)
 {

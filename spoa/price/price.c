@@ -75,6 +75,9 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 {
 	const struct price_row *best = NULL;
 
+	if (span_starts(model, SPAN_LIT("arn:")))
+		while (span_chr(model, '/') < model.n)
+			span_next(&model, '/');
 	for (size_t i = 0; l && i < l->nrows; i++) {
 		const struct price_row *r = &l->rows[i];
 		if (r->from_s <= at_wall_ns / 1000000000 && price_matches(r->model, model) &&

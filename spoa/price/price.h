@@ -97,8 +97,9 @@ struct prices {
  * dialect's). The most specific pattern counts. NULL: there is none. */
 const struct price_list *prices_list(
 	const struct prices *p, struct span provider, struct span otherwise);
-/* The row for a model at a time: of those valid the one with the most specific pattern, of
- * those with the same pattern the newest. NULL: the model has no price. `l` NULL: none. */
+/* The row for a model at a time; of an ARN what is after its last slash is the model. Of those
+ * valid the one with the most specific pattern, of those with the same pattern the newest.
+ * NULL: the model has no price. `l` NULL: none. */
 const struct price_row *price_find(
 	const struct price_list *l, struct span model, int64_t at_wall_ns);
 
@@ -122,6 +123,11 @@ int price_worst(const struct price_row *row, const struct price_usage *most, uns
 /* ---- patterns ---- */
 
 enum { PRICE_PATTERN_MAX = 128 };
+/* How many patterns a text with {a,b} stands for; 0: a brace without its other one, or more
+ * than 4096. */
+size_t price_variants(struct span text);
+/* The i-th of them, with a NUL. False: longer than PRICE_PATTERN_MAX. */
+bool price_variant(struct span text, size_t i, char out[PRICE_PATTERN_MAX + 1]);
 /* Whether the name matches; * is any text, of no bytes too. */
 bool price_matches(const char *pattern, struct span name);
 /* Whether all names that `narrow` matches `wide` matches too. */

@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "gate/exchange.h"
 #include "policy/explain.h"
 
 enum { OUTCOMES_MAX = 4096, DATA_MAX = 8192 };
@@ -347,6 +348,12 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 		buf_putc(b, '}');
 	} else {
 		put_flag(b, "usage_unknown", true);
+	}
+	if (r->x && r->x->used_by == USED_SEEN) {
+		put_object(b, "estimated_usage");
+		put_int(b, "input_tokens", r->x->used.input_tokens);
+		put_int(b, "output_tokens", r->x->used.output_tokens);
+		buf_putc(b, '}');
 	}
 	record_answer(r, b);
 	put_int(b, "duration_us", (int64_t)(clock_mono_us() - r->begun_us));

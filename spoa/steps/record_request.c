@@ -145,6 +145,26 @@ put_chosen(struct request *r, struct buf *b, const char *name, struct span s)
 	put_str(b, name, out ? SPAN_LIT("<redacted>") : s);
 }
 
+/* What put_str() writes byte by byte. */
+static bool
+held_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((signed char)s.p[i] < 0)
+			return false;
+	return s.n <= VALUE_MAX;
+}
+
+/* An id that the caller chose may be text in which something is found. */
+static bool
+held_conversation(struct request *r)
+{
+	struct span id = r->found.conversation;
+
+	return id.n <= VALUE_MAX && held_ascii(id) && !request_credential_in(r, id) &&
+	       (id.n == 0 || !request_may_hold(r, id));
+}
+
 void
 record_request(struct request *r, struct buf *b)
 {
@@ -158,6 +178,8 @@ record_request(struct request *r, struct buf *b)
 	if (r->in.declared_length >= 0)
 		put_int(b, "content_length", r->in.declared_length);
 	put_params(r, b);
+	if (held_conversation(r))
+		put_str(b, "conversation", r->found.conversation);
 	buf_putc(b, '}');
 }
 
@@ -256,16 +278,6 @@ record_prompt(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* What put_str() writes byte by byte. */
-static bool
-held_ascii(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((signed char)s.p[i] < 0)
-			return false;
-	return s.n <= VALUE_MAX;
-}
-
 static bool
 held_roles(const struct identity *id)
 {
@@ -323,6 +335,7 @@ held(struct request *r, size_t slot)
 	case V_REQUEST_HOST: return held_ascii(r->in.host);
 	case V_REQUEST_PATH:
 		return held_ascii(r->in.head.path) && request_path_state(r) == PATH_CLEAN;
+	case V_REQUEST_CONVERSATION: return held_conversation(r);
 	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
 	}
 }

@@ -2,6 +2,7 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
 #include "text/table.h"
 
 void
@@ -14,6 +15,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.method = r->in.head.method,
 		.host = r->in.host,
 		.path = r->in.head.path,
+		.conversation = r->found.conversation,
 		.now_wall_ns = r->now_wall_ns,
 		.whole = r->in.body_state != BODY_STATE_PARTIAL,
 		.body = r->in.have_body ? &r->in.body : NULL,
@@ -194,6 +196,7 @@ step_policy(struct request *r)
 	const struct policy_verdict *v = &r->found.verdict;
 
 	request_estimate_tokens(r);
+	request_conversation(r);
 	request_facts(r, &f);
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);

@@ -73,18 +73,24 @@ collect(struct request *r, struct quota_request *q)
 	for (size_t i = 0; i < n; i++) {
 		const struct limit *l = hits[i].limit;
 		/* Tokens are known once the body is; a request without one has none. */
-		if (l->tokens && (!f.whole || r->in.body_state == BODY_STATE_NONE))
+		if (l->of != LIMIT_REQUESTS &&
+			(!f.whole || r->in.body_state == BODY_STATE_NONE))
 			continue;
+		if (l->of == LIMIT_MESSAGE) {
+			if (tokens > l->amount && !r->found.message_over)
+				r->found.message_over = l;
+			continue;
+		}
 		if (charged_before(r, l->name))
 			continue;
 		if (q->ndims == QUOTA_DIMS_MAX)
 			return ERR_LIMIT;
 		struct quota_dim *d = &q->dim[q->ndims++];
 		*d = (struct quota_dim){
-			.unit = l->tokens ? QUOTA_TOKENS : QUOTA_REQUESTS,
+			.unit = l->of == LIMIT_TOKENS ? QUOTA_TOKENS : QUOTA_REQUESTS,
 			.span.window_s = l->window_s,
-			.limit = l->tokens ? l->tokens : l->requests,
-			.n = l->tokens ? tokens : 1,
+			.limit = l->amount,
+			.n = l->of == LIMIT_TOKENS ? tokens : 1,
 			.name = l->name,
 		};
 		dim_key(d->key, l->name, hits[i].values);
@@ -136,6 +142,22 @@ refused(struct request *r, const struct quota_request *q)
 	return STEP_DECIDED;
 }
 
+/* A 429 would be sent again by SDKs, for nothing. */
+static enum step_result
+too_long(struct request *r)
+{
+	const struct limit *l = r->found.message_over;
+	uint64_t tokens = (uint64_t)(r->found.input_tokens + r->found.output_tokens);
+
+	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
+	request_release(r);
+	return request_deny(r, 403, "limit_unreachable", l->name,
+		arena_printf(&r->arena,
+			"this request needs %llu tokens (estimated input and the output cap) "
+			"and the limit %s is %llu a request: lower max_tokens or shorten it",
+			(unsigned long long)tokens, l->name, (unsigned long long)l->amount));
+}
+
 static enum step_result
 answer(struct request *r, const struct quota_request *q)
 {
@@ -175,6 +197,11 @@ step_quota(struct request *r)
 			       ? unavailable(
 					 r, SPAN_LIT("more limits apply than can be counted"))
 			       : request_overload(r);
+	}
+	if (r->found.message_over) {
+		quota_unmove(r->gate->quota, q, clock_mono_us());
+		q->ndims = 0;
+		return too_long(r);
 	}
 	if (q->ndims == 0)
 		return STEP_NEXT;

@@ -163,6 +163,8 @@ read_body(struct request *r)
 		return STEP_NEXT;
 	if (err == 0) {
 		r->in.have_body = true;
+		if (r->snap->policy->reads_conversation)
+			r->in.conversation = dialect_conversation(&r->in.body);
 		keep_parameters(&r->in.body);
 		return request_unread(r, &r->in.body.unread) ? request_hold_work(r)
 							     : request_overload(r);

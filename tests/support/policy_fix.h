@@ -3,6 +3,8 @@
 #ifndef TESTS_POLICY_FIX_H
 #define TESTS_POLICY_FIX_H
 
+#include <stdio.h>
+
 #include "policy/decide.h"
 #include "policy/own.h"
 #include "support/detect_fix.h"
@@ -61,6 +63,33 @@ fix_done(struct policy_fix *f)
 	detect_free(&f->own);
 	diag_free(&f->d);
 	arena_reset(&f->a);
+}
+
+/* A policy, and how the one mistake in it is reported, after the file's name. */
+struct policy_mistake {
+	const char *name, *in, *want;
+};
+
+/* How many of the rows are not reported so. */
+static inline unsigned
+fix_mistakes(const struct policy_mistake *rows, size_t n)
+{
+	unsigned bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct policy_fix f;
+		char want[512];
+		fix_load(&f, &fix_config, rows[i].in);
+		struct span got = buf_view(&f.d.text);
+		snprintf(want, sizeof(want), "t.yaml%s", rows[i].want);
+		if (f.p || f.d.errors != 1 || !span_starts(got, span_str(want))) {
+			fprintf(stderr, "%s: %u errors, want %s, got %.*s\n", rows[i].name,
+				f.d.errors, want, SPAN_ARG(got));
+			bad++;
+		}
+		fix_done(&f);
+	}
+	return bad;
 }
 
 #endif

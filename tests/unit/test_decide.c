@@ -76,6 +76,7 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 		.bytes = r->head_only ? 0 : 126,
 		.evasion = r->evasion };
 	if (!r->head_only) {
+		x->f.conversation = SPAN_LIT("c-1");
 		x->f.body = &x->body;
 		x->f.unread = &x->body.unread;
 		x->f.entities = &x->found;
@@ -440,7 +441,15 @@ limits_apply_by_condition_and_carry_their_values(void **state)
 		"  - {name: broken, when: 'identity.attributes.missing == 1', requests: 5, "
 		"window: 1m}\n"
 		"  - {name: tokens, per: identity.department, tokens: 5, window: 1m}\n"
-		"  - {name: all, requests: 5, window: 1m}\n";
+		"  - {name: all, requests: 5, window: 1m}\n"
+		"  - {name: role, per: [identity.roles, identity.team], requests: 5, "
+		"window: 1m}\n"
+		"  - {name: size, per: 'size(identity.person) > 5 ? \"long\" : \"short\"', "
+		"requests: 5, window: 1m}\n"
+		"  - {name: fails, per: identity.attributes.missing, requests: 5, window: "
+		"1m}\n"
+		"  - {name: twice, per: '[\"x\", \"x\", \"y\"]', requests: 5, window: 1m}\n"
+		"  - {name: chat, tokens_per_conversation: 5}\n";
 	static const struct {
 		const char *name;
 		struct request r;
@@ -448,12 +457,15 @@ limits_apply_by_condition_and_carry_their_values(void **state)
 	} lrows[] = {
 		{ "whole", { .who = ALICE, .model = "gpt" },
 			"person=5:alice free=5:alice3:red model=3:gpt5:alice broken= tokens=0: "
-			"all= " },
+			"all= role=7:analyst3:red role=10:contractor3:red size=5:short "
+			"fails=0: twice=1:x twice=1:y chat=5:alice3:c-1 " },
 		{ "head", { .who = ALICE, .head_only = true },
-			"person=5:alice free=5:alice3:red broken= all= " },
+			"person=5:alice free=5:alice3:red broken= all= role=7:analyst3:red "
+			"role=10:contractor3:red size=5:short fails=0: twice=1:x twice=1:y " },
 		{ "nobody", { .who = NOBODY, .model = "x" },
 			"person=15:service-account model=1:x15:service-account broken= "
-			"tokens=0: all= " },
+			"tokens=0: all= size=4:long fails=0: twice=1:x twice=1:y "
+			"chat=15:service-account3:c-1 " },
 	};
 	struct policy_fix f;
 

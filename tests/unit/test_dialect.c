@@ -474,6 +474,106 @@ parameters_of_every_format_have_one_name(void **state)
 	}
 }
 
+static void
+models_that_may_reason_unseen(void **state)
+{
+	static const struct {
+		const char *dialect, *model, *body;
+		bool may;
+	} rows[] = {
+		{ "openai", "gpt-4o-mini", "{}", false },
+		{ "openai", "gpt-4.1", "{\"reasoning_effort\":\"low\"}", true },
+		{ "openai", "gpt-5.1", "{}", true },
+		{ "openai", "o3", "{}", true },
+		{ "openai", "nobody-knows", "{}", true },
+		{ "openai", "", "{}", true },
+		{ "anthropic", "claude-sonnet-4-5", "{}", false },
+		{ "anthropic", "claude-sonnet-4-5", "{\"thinking\":{\"type\":\"enabled\"}}",
+			true },
+		{ "anthropic", "claude-sonnet-4-5",
+			"{\"\\u0074hinking\":{\"type\":\"enabled\"}}", true },
+		{ "anthropic", "claude-sonnet-4-5", "{\"system\":\"thinking\"}", false },
+		{ "anthropic", "claude-next", "{}", true },
+		{ "bedrock", "us.anthropic.claude-3-5-haiku-20241022-v1:0", "{}", false },
+		{ "bedrock", "amazon.nova-pro-v1:0", "{}", false },
+		{ "bedrock", "amazon.nova-2-lite-v1:0", "{}", true },
+		{ "bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/x", "{}", true },
+		{ "gemini", "gemini-2.0-flash", "{}", false },
+		{ "gemini", "gemini-2.0-flash-thinking-exp", "{}", true },
+		{ "gemini", "gemini-2.5-pro", "{}", true },
+		{ "cohere", "command-a-03-2025", "{}", false },
+		{ "cohere", "command-a-reasoning-08-2025", "{}", true },
+		{ "mistral", "mistral-large-latest", "{}", false },
+		{ "ollama", "qwen3", "{}", false },
+		{ "rest", "gpt-4o", "{}", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
+		struct body_refusal why;
+		struct arena a;
+		struct body b;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(dialect_table(d), SPAN_LIT("application/json"),
+					 span_str(rows[i].body), &a, &b, &why),
+			0);
+		if (dialect_may_reason(d, span_str(rows[i].model), &b) != rows[i].may)
+			fail_msg("%s %s %s", rows[i].dialect, rows[i].model, rows[i].body);
+		arena_reset(&a);
+	}
+}
+
+static void
+a_body_says_its_conversation(void **state)
+{
+	static const struct {
+		const char *path, *in, *want;
+	} rows[] = {
+		{ "/v1/chat/completions", "{\"messages\":[]}", "" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":\"k\"}", "k" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":7}", "" },
+		{ "/v1/chat/completions", "{\"prompt_cache_key\":\"\"}", "" },
+		{ "/v1/chat/completions",
+			"{\"prompt_cache_key\":\"k\",\"metadata\":{\"thread_id\":\"t\"}}",
+			"t" },
+		{ "/v1/responses", "{\"conversation\":\"conv_1\"}", "conv_1" },
+		{ "/v1/responses",
+			"{\"conversation\":{\"id\":\"conv_2\"},\"prompt_cache_key\":\"k\"}",
+			"conv_2" },
+		{ "/v1/responses", "{\"previous_response_id\":\"resp_1\"}", "" },
+		{ "/v1/messages", "{\"metadata\":{\"user_id\":\"u_1_session_2\"}}",
+			"u_1_session_2" },
+		{ "/v1/messages", "{\"metadata\":{\"user_id\":\"someone\"}}", "" },
+		{ "/v1/messages", "{\"metadata\":{\"session_id\":\"s\"}}", "s" },
+		{ "/v1/models/x:generateContent", "{\"cachedContent\":\"cachedContents/1\"}",
+			"cachedContents/1" },
+		{ "/v1/chat", "{\"conversation_id\":\"c\"}", "c" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span path = span_str(rows[i].path);
+		const struct dialect *d =
+			strstr(rows[i].path, "generate")   ? dialect_find(SPAN_LIT("gemini"))
+			: strstr(rows[i].path, "messages") ? dialect_find(SPAN_LIT("anthropic"))
+			: !strcmp(rows[i].path, "/v1/chat") ? dialect_find(SPAN_LIT("cohere"))
+							    : dialect_find(SPAN_LIT("openai"));
+		struct endpoint e = dialect_endpoint(d, SPAN_LIT("POST"), path);
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, span_str(rows[i].in),
+					 &a, &b, &why),
+			0);
+		struct span got = dialect_conversation(&b);
+		if (!span_is(got, rows[i].want))
+			fail_msg("%s: got '%.*s'", rows[i].in, SPAN_ARG(got));
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
@@ -487,6 +587,8 @@ main(void)
 		cmocka_unit_test(a_family_serves_its_own_paths_whole),
 		cmocka_unit_test(forms_and_lines_are_amended_in_place),
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
+		cmocka_unit_test(models_that_may_reason_unseen),
+		cmocka_unit_test(a_body_says_its_conversation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

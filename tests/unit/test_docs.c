@@ -20,7 +20,8 @@
 #include "policy/section.h"
 #include "tally/tally.h"
 
-static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10];
+static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10],
+	prices[256 << 10];
 static unsigned missing;
 
 static void
@@ -44,6 +45,7 @@ setup(void **state)
 	read_file("docs/man/tollgate.yaml.5", config, sizeof(config));
 	read_file("docs/man/tollgate-policy.5", policy, sizeof(policy));
 	read_file("docs/man/tollgate.8", running, sizeof(running));
+	read_file("docs/man/tollgate-prices.5", prices, sizeof(prices));
 	return 0;
 }
 
@@ -329,12 +331,16 @@ every_key_of_the_policy(void **state)
 	size_t n = 0;
 
 	(void)state;
-	for (size_t i = 0; i < SECTION_COUNT; i++)
+	for (size_t i = 0; i < SECTION_COUNT; i++) {
+		const char *page = i < SECTION_PRICES ? policy : prices;
+		const char *name =
+			i < SECTION_PRICES ? "tollgate-policy.5" : "tollgate-prices.5";
 		for (const struct field *f = sections[i].fields; f->key; f++, n++) {
-			want(policy, "tollgate-policy.5", "key", f->key);
+			want(page, name, "key", f->key);
 			for (size_t k = 0; f->words && f->words[k]; k++, n++)
-				want(policy, "tollgate-policy.5", "word", f->words[k]);
+				want(page, name, "word", f->words[k]);
 		}
+	}
 	none_missing(n, 100);
 }
 

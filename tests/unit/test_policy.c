@@ -116,6 +116,9 @@ every_key_arrives(void **state)
 		"  - {name: a, when: 'identity.tier == \"free\"', per: [identity.person, "
 		"model.name], requests: 5, window: 1m}\n"
 		"  - {name: b, tokens: 100, window: 1d}\n"
+		"  - {name: c, tokens_per_request: 8000}\n"
+		"  - {name: d, tokens_per_conversation: 9000, per: identity.team}\n"
+		"conversation: [{header: X-Chat}, dialect]\n"
 		"output_default: 7\n");
 
 	(void)state;
@@ -187,11 +190,20 @@ every_key_arrives(void **state)
 	assert_false(entity_in(&p->rules[2].redact, key));
 
 	assert_int_equal(p->limits[0].nper, 2);
-	assert_int_equal(p->limits[0].per[1], V_MODEL_NAME);
+	assert_true(cel_reads(p->limits[0].per[1], V_MODEL_NAME));
 	assert_true(p->limits[0].reads_body);
 	assert_int_equal(p->limits[1].window_s, 86400);
-	assert_int_equal(p->limits[1].tokens, 100);
+	assert_int_equal(p->limits[1].of, LIMIT_TOKENS);
+	assert_int_equal(p->limits[1].amount, 100);
 	assert_true(p->limits[1].reads_body);
+	assert_int_equal(p->limits[2].of, LIMIT_MESSAGE);
+	assert_int_equal(p->limits[2].window_s, 0);
+	assert_int_equal(p->limits[3].nper, 3);
+	assert_int_equal(p->limits[3].window_s, 31 * 86400);
+	assert_int_equal(p->nconversation, 2);
+	assert_string_equal(p->conversation[0].header, "x-chat");
+	assert_int_equal(p->conversation[1].kind, CONVERSATION_DIALECT);
+	assert_true(p->reads_conversation);
 	assert_int_equal(p->output_default, 7);
 	fix_done(&f);
 }

@@ -14,7 +14,7 @@
 #include "codec/yaml.h"
 #include "policy/schema.h"
 
-static json_t *policy_schema_json, *config_schema_json;
+static json_t *policy_schema_json, *config_schema_json, *prices_schema_json;
 
 static void
 the_files_are_what_the_tables_give(void **state)
@@ -34,6 +34,12 @@ the_files_are_what_the_tables_give(void **state)
 	assert_int_equal(cmd_read_file("policies/tollgate.schema.json", &file), 0);
 	if (!span_eq(buf_view(&out), buf_view(&file)))
 		fail_msg("policies/tollgate.schema.json is old: make schema");
+	buf_clear(&out);
+	buf_clear(&file);
+	assert_true(schema_prices(&out));
+	assert_int_equal(cmd_read_file("policies/prices.schema.json", &file), 0);
+	if (!span_eq(buf_view(&out), buf_view(&file)))
+		fail_msg("policies/prices.schema.json is old: make schema");
 	buf_free(&out);
 	buf_free(&file);
 }
@@ -171,8 +177,10 @@ the_policies_of_this_tree_are_valid(void **state)
 	assert_true(g.gl_pathc >= 5);
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		const char *f = g.gl_pathv[i];
-		bool config = strstr(f, "tollgate.yaml") != NULL;
-		if (!accepts(config ? config_schema_json : policy_schema_json, f, NULL))
+		json_t *schema = strstr(f, "tollgate.yaml") ? config_schema_json
+				 : strstr(f, "prices.yaml") ? prices_schema_json
+							    : policy_schema_json;
+		if (!accepts(schema, f, NULL))
 			fail_msg("%s is refused by its schema", f);
 	}
 	globfree(&g);
@@ -225,6 +233,11 @@ what_the_parser_refuses_by_its_form_is_refused(void **state)
 	assert_false(accepts(config_schema_json, NULL, "agents: {}\n"));
 	assert_false(accepts(config_schema_json, NULL, "agent: {listens: x}\n"));
 	assert_false(accepts(config_schema_json, NULL, "log: {level: loud}\n"));
+	assert_false(accepts(prices_schema_json, NULL, "providers: {}\n"));
+	assert_false(accepts(prices_schema_json, NULL,
+		"prices: 1\nproviders: {a: [{model: b, input: 1}]}\n"));
+	assert_false(accepts(prices_schema_json, NULL,
+		"prices: 1\nproviders: {a: [{model: b, input: x, output: 1}]}\n"));
 }
 
 static json_t *
@@ -248,7 +261,10 @@ setup(void **state)
 	buf_init(&b, 0);
 	schema_config(&b);
 	config_schema_json = parsed(&b);
-	return policy_schema_json && config_schema_json ? 0 : -1;
+	buf_init(&b, 0);
+	schema_prices(&b);
+	prices_schema_json = parsed(&b);
+	return policy_schema_json && config_schema_json && prices_schema_json ? 0 : -1;
 }
 
 static int
@@ -257,6 +273,7 @@ teardown(void **state)
 	(void)state;
 	json_decref(policy_schema_json);
 	json_decref(config_schema_json);
+	json_decref(prices_schema_json);
 	return 0;
 }
 

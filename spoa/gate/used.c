@@ -1,0 +1,55 @@
+/* What an exchange used, in tokens, where its provider does not say (design rule 8): nothing,
+ * what was seen of it at most, or all that was reserved. */
+#include "gate/exchange.h"
+
+enum { BYTES_A_TOKEN = 3 }; /* as requests are estimated */
+
+/* A success by its status that is an error document: nothing was made. */
+static bool
+provider_error(const struct guard_report *a)
+{
+	return a->provider_error && !a->finish[0] && !a->events;
+}
+
+/* All that was made can be in what was read: text, of a stream as far as it came, or of an
+ * answer that is whole. */
+static bool
+saw_all(const struct exchange *x, const struct exchange_result *res,
+	const struct guard_report *a)
+{
+	return !x->may_reason && !a->opaque_bytes && !a->sealed_bytes && !a->unread_bytes &&
+	       !a->blind && (a->streamed || res->end == END_COMPLETE);
+}
+
+/* A token is a byte at least. More than was reserved it is only where the text is long even by
+ * the measure that requests have: then there was no cap that the provider obeyed. */
+static int64_t
+most(const struct request *r, uint64_t bytes)
+{
+	int64_t likely = (int64_t)(bytes / BYTES_A_TOKEN), reserved = r->found.output_tokens;
+
+	if (likely > reserved)
+		return likely;
+	return (int64_t)bytes < reserved ? (int64_t)bytes : reserved;
+}
+
+enum used_by
+exchange_used(const struct request *r, const struct exchange_result *res, struct usage *u)
+{
+	const struct exchange *x = r->x;
+	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
+
+	*u = res->usage;
+	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
+		res->end == END_NEVER_SENT || res->end == END_DENIED)
+		return USED_NOT_SENT;
+	if (res->usage.known)
+		return USED_SAID;
+	if ((res->status >= 400 && !res->output_begun) || (a && provider_error(a)))
+		return USED_NOTHING;
+	if (!a || !res->status || !saw_all(x, res, a))
+		return USED_RESERVED;
+	u->input_tokens = r->found.input_tokens;
+	u->output_tokens = most(r, a->output_bytes);
+	return USED_SEEN;
+}

@@ -1,0 +1,91 @@
+/* request.conversation: which requests belong together. The policy's sources are asked in
+ * order; the hash is a keyed one of what does not change as a conversation grows: who is
+ * asking, the system's texts and the first of the user's. */
+#include <stdio.h>
+
+#include "base/sha256.h"
+#include "gate/gate_private.h"
+#include "limits/limits.h"
+
+enum { HEADER_MAX = 256, HASH_SHOWN = 16 };
+
+static struct span
+by_header(struct request *r, const char *name)
+{
+	struct span v;
+
+	if (http_field_one(&r->in.head, name, &v) <= 0 || v.n > HEADER_MAX)
+		return (struct span){ NULL, 0 };
+	return v;
+}
+
+static void
+add(struct sha256 *h, struct span s)
+{
+	char length[24];
+	struct span n = { length, (size_t)snprintf(length, sizeof(length), "%zu:", s.n) };
+
+	sha256_add(h, n);
+	sha256_add(h, s);
+}
+
+/* The system's texts in front of the user's first; where there are none, those after it. */
+static void
+add_beginning(struct sha256 *h, const struct body *b)
+{
+	size_t user = 0;
+	bool before = false;
+
+	while (user < b->nsegments && b->segments[user].role != ROLE_USER)
+		before |= b->segments[user++].role == ROLE_SYSTEM;
+	for (size_t i = 0; i < b->nsegments && (i < user || !before); i++)
+		if (b->segments[i].role == ROLE_SYSTEM)
+			add(h, b->segments[i].text);
+	if (user < b->nsegments)
+		add(h, b->segments[user].text);
+}
+
+/* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
+static struct span
+by_hash(struct request *r)
+{
+	static const unsigned char none[32];
+	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key
+				   : r->gate		 ? r->gate->shared->prompt_key
+							 : none;
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+	struct buf hex;
+
+	hmac_begin(&h, key);
+	add(&h, SPAN_LIT("tollgate-conversation-v1"));
+	add(&h, r->found.identity.person);
+	if (r->in.have_body)
+		add_beginning(&h, &r->in.body);
+	hmac_end(&h, key, digest);
+	buf_init(&hex, 2 * HASH_SHOWN + 1);
+	buf_hex(&hex, digest, HASH_SHOWN);
+	struct span s = arena_dup(&r->arena, buf_view(&hex));
+	buf_free(&hex);
+	return s;
+}
+
+void
+request_conversation(struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	r->found.conversation = (struct span){ NULL, 0 };
+	if (!p->reads_conversation || r->in.body_state == BODY_STATE_PARTIAL)
+		return;
+	for (size_t i = 0; i < p->nconversation && !r->found.conversation.n; i++) {
+		const struct conversation_source *c = &p->conversation[i];
+		if (c->kind == CONVERSATION_HEADER)
+			r->found.conversation = by_header(r, c->header);
+		else if (c->kind == CONVERSATION_DIALECT)
+			r->found.conversation = r->in.conversation;
+		else if (c->kind == CONVERSATION_HASH)
+			r->found.conversation = by_hash(r);
+	}
+	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
+}

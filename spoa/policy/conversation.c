@@ -1,0 +1,73 @@
+/* Which of a request's names is its conversation's: `conversation` of the policy. */
+#include "base/ascii.h"
+#include "policy/build.h"
+
+static const char *const words[] = { "dialect", "hash", NULL };
+
+static void
+header(struct builder *b, const struct yaml_node *n, struct conversation_source *out)
+{
+	char *name = NULL;
+
+	if (!build_section(b, n, SECTION_CONVERSATION, out))
+		return;
+	if (!out->header) {
+		diag_at(b->d, n, "conversation: header is missing");
+		return;
+	}
+	name = arena_strdup(b->a, out->header);
+	if (!name)
+		return;
+	struct span s = span_str(name);
+	ascii_lower(name, s.n);
+	if (s.n > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != s.n ||
+		span_starts(s, SPAN_LIT("x-tollgate-")))
+		diag_at(b->d, yaml_get(n, "header"),
+			"header: the name of a header that callers send is expected, found %s",
+			name);
+	out->header = name;
+}
+
+static void
+source(struct builder *b, const struct yaml_node *n, struct conversation_source *out)
+{
+	unsigned word;
+
+	if (n->kind == YAML_MAPPING)
+		header(b, n, out);
+	else if (n->kind == YAML_SCALAR && read_listed(words, n->s) &&
+		 read_word(b->d, n, words, &word))
+		out->kind = word ? CONVERSATION_HASH : CONVERSATION_DIALECT;
+	else
+		diag_at(b->d, n,
+			"conversation: dialect, hash or {header: NAME} is expected, found %s",
+			yaml_found(n));
+}
+
+void
+build_conversation(struct builder *b, const struct yaml_node *n)
+{
+	struct policy *p = b->p;
+
+	if (!n) {
+		p->conversation[p->nconversation++].kind = CONVERSATION_DIALECT;
+		p->conversation[p->nconversation++].kind = CONVERSATION_HASH;
+		return;
+	}
+	if (!read_list(b->d, n, "conversation"))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		size_t last = p->nconversation;
+		if (last == CONVERSATION_MAX) {
+			diag_at(b->d, c, "conversation: more than %d", CONVERSATION_MAX);
+			return;
+		}
+		if (last && p->conversation[last - 1].kind == CONVERSATION_HASH)
+			diag_at(b->d, c,
+				"conversation: hash always gives one: nothing after it is "
+				"asked");
+		source(b, c, &p->conversation[p->nconversation++]);
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "conversation: the list is empty");
+}

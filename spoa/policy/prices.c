@@ -1,0 +1,397 @@
+/* Price lists: the file, and `prices` and `unknown_price` of a policy. Two rows that may both
+ * count for a name, of which neither is the more specific one, are a mistake here, so that
+ * price/price.c need not choose. */
+#include "policy/prices.h"
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "policy/build.h"
+
+struct reader {
+	struct arena *a;
+	struct diag *d;
+};
+
+/* ---- values ---- */
+
+/* 2026-12-31: the beginning of that day in UTC. */
+static bool
+read_day(struct diag *d, const struct yaml_node *n, const char *what, char out[11],
+	int64_t *at_s)
+{
+	char text[] = "2026-12-31T00:00:00Z";
+	int64_t ns = 0;
+
+	if (n->kind == YAML_SCALAR && n->s.n == 10) {
+		memcpy(text, n->s.p, 10);
+		if (clock_parse(text, sizeof(text) - 1, &ns) == 0 && ns >= 0) {
+			memcpy(out, n->s.p, 10);
+			out[10] = '\0';
+			*at_s = ns / 1000000000;
+			return true;
+		}
+	}
+	diag_at(d, n, "%s: a day such as 2026-12-31 is expected, found %s", what,
+		yaml_found(n));
+	return false;
+}
+
+/* US dollars, for a million tokens or for one of what is counted by the piece. */
+static void
+read_price(
+	struct diag *d, const struct yaml_node *n, enum price_kind k, struct price_rates *out)
+{
+	bool each = price_of(k) == PRICE_EACH;
+	unsigned scale = each ? PRICE_SCALE_EACH : PRICE_SCALE_TOKEN;
+	int err = n->kind != YAML_SCALAR || n->quoted ? ERR_SYNTAX
+						      : price_parse(n->s, scale, &out->pico[k]);
+
+	if (!err)
+		out->has |= 1u << k;
+	else if (err == ERR_RANGE)
+		diag_at(d, n,
+			"%s: at most %d US dollars and %u digits after the point are accepted, "
+			"found %s",
+			price_names[k], PRICE_USD_MAX, scale, n->s.p);
+	else
+		diag_at(d, n,
+			"%s: US dollars %s, such as 2.50, are expected, without sign and "
+			"exponent, found %s",
+			price_names[k], each ? "for one" : "for a million tokens",
+			yaml_found(n));
+}
+
+static void
+read_rates(struct diag *d, const struct yaml_node *n, struct price_rates *out)
+{
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+		const struct yaml_node *c = yaml_get(n, price_names[k]);
+		if (c)
+			read_price(d, c, k, out);
+	}
+}
+
+/* "50%", "12.5%": hundredths of a per cent. */
+static void
+read_share(struct diag *d, const struct yaml_node *n, enum price_service s, uint32_t *out)
+{
+	struct span text = n->s;
+	uint64_t v = 0;
+
+	bool ok = n->kind == YAML_SCALAR && span_ends(text, SPAN_LIT("%"));
+	if (ok)
+		text.n--;
+	if (ok && price_parse(text, 2, &v) == 0 && v >= 1 && v <= 100000)
+		*out = (uint32_t)v;
+	else
+		diag_at(d, n,
+			"%s: the share of its prices that this costs, such as 50%%, is "
+			"expected, at most 1000%%, found %s",
+			price_service_names[s], yaml_found(n));
+}
+
+/* ---- rows ---- */
+
+/* Both are there, 0 too: what is left out is not free of charge. */
+static void
+needs_both(struct diag *d, const struct yaml_node *n, const struct price_rates *r)
+{
+	static const enum price_kind needed[] = { PRICE_INPUT, PRICE_OUTPUT };
+
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!(r->has >> needed[i] & 1) && !yaml_get(n, price_names[needed[i]]))
+			diag_at(d, n, "%s is missing; 0 where nothing is charged",
+				price_names[needed[i]]);
+}
+
+/* A tier says all prices of tokens that the row says: none of the lower tier goes on. */
+static void
+read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
+{
+	struct price_tier *t = &row->tier[row->ntiers];
+	const struct yaml_node *over = yaml_get(n, "over");
+
+	if (!section_read(NULL, d, n, SECTION_PRICE_TIER, t))
+		return;
+	if (!over)
+		diag_at(d, n, "over is missing: the tokens of a prompt above which it counts");
+	else if (row->ntiers && t->over <= row->tier[row->ntiers - 1].over)
+		diag_at(d, over, "over: the tiers' sizes must grow, found %s", over->s.p);
+	read_rates(d, n, &t->rates);
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+		if (t->rates.has >> k & 1 || !(row->rates.has >> k & 1))
+			continue;
+		if (price_of(k) == PRICE_EACH) {
+			t->rates.has |= 1u << k;
+			t->rates.pico[k] = row->rates.pico[k];
+		} else if (!yaml_get(n, price_names[k])) {
+			diag_at(d, n, "%s is missing: the row has a price for it",
+				price_names[k]);
+		}
+	}
+	row->ntiers++;
+}
+
+/* All of a row but its model. */
+static void
+read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
+{
+	const struct yaml_node *c;
+
+	row->at = n;
+	read_rates(d, n, &row->rates);
+	needs_both(d, n, &row->rates);
+	if ((c = yaml_get(n, "from")))
+		read_day(d, c, "from", row->from, &row->from_s);
+	for (enum price_service s = PRICE_BATCH; s < PRICE_SERVICES; s++)
+		if ((c = yaml_get(n, price_service_names[s])))
+			read_share(d, c, s, &row->share[s]);
+	if (!(c = yaml_get(n, "tiers")) || !read_list(d, c, "tiers"))
+		return;
+	for (const struct yaml_node *t = c->child; t; t = t->next) {
+		if (row->ntiers == PRICE_TIERS_MAX) {
+			diag_at(d, t, "tiers: more than %d", PRICE_TIERS_MAX);
+			return;
+		}
+		read_tier(d, t, row);
+	}
+}
+
+static bool
+pattern_ok(struct diag *d, const struct yaml_node *n, const char *what)
+{
+	if (n->kind == YAML_SCALAR && n->s.n > 0 && n->s.n <= PRICE_PATTERN_MAX)
+		return true;
+	diag_at(d, n, "%s: a name or pattern of 1 to %d bytes is expected, found %s", what,
+		PRICE_PATTERN_MAX, yaml_found(n));
+	return false;
+}
+
+/* A row for each pattern that the text stands for. */
+static void
+add_models(struct reader *r, const struct yaml_node *n, const struct price_row *row,
+	struct price_row *rows, size_t *count)
+{
+	size_t variants = price_variants(n->s);
+	char pattern[PRICE_PATTERN_MAX + 1];
+
+	for (size_t i = 0; i < variants; i++) {
+		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
+			diag_at(r->d, n,
+				"model: a name or pattern of 1 to %d bytes is expected, found "
+				"%s",
+				PRICE_PATTERN_MAX, n->s.p);
+			return;
+		}
+		rows[*count] = *row;
+		rows[*count].model = arena_strdup(r->a, pattern);
+		rows[*count].at = n;
+		if (rows[*count].model)
+			++*count;
+	}
+	if (!variants)
+		diag_at(r->d, n, "model: a group such as {us.,eu.} is expected, found %s",
+			n->s.p);
+}
+
+static void
+add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, size_t *count)
+{
+	struct price_row row = { .model = "" };
+	const struct yaml_node *models = yaml_get(n, "model");
+
+	if (!section_read(r->a, r->d, n, SECTION_PRICE, NULL))
+		return;
+	read_row(r->d, n, &row);
+	if (!models) {
+		diag_at(r->d, n, "model is missing");
+		return;
+	}
+	if (!read_texts(r->a, r->d, models, "model", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = yaml_first(models); c; c = yaml_next(models, c))
+		add_models(r, c, &row, rows, count);
+}
+
+/* Two patterns of which it would be chance which counts. */
+static void
+check_pair(struct diag *d, const char *what, const char *a, const struct yaml_node *at_a,
+	const char *b, const struct yaml_node *at_b)
+{
+	if (!price_overlap(a, b) || price_within(a, b) != price_within(b, a))
+		return;
+	if (!strcmp(a, b))
+		diag_at(d, at_b, "%s: %s is there already, at %s:%u:%u", what, b, at_a->file,
+			at_a->line, at_a->column);
+	else
+		diag_at(d, at_b,
+			"%s: %s and %s at %s:%u:%u may mean the same name, and neither is the "
+			"more specific one",
+			what, b, a, at_a->file, at_a->line, at_a->column);
+}
+
+static void
+check_rows(struct diag *d, const struct price_list *l)
+{
+	for (size_t i = 0; i < l->nrows; i++)
+		for (size_t k = i + 1; k < l->nrows; k++) {
+			const struct price_row *a = &l->rows[i], *b = &l->rows[k];
+			if (a->from_s != b->from_s && !strcmp(a->model, b->model))
+				continue; /* the newer one counts from its day on */
+			check_pair(d, "model", a->model, a->at, b->model, b->at);
+		}
+}
+
+/* The most rows that an entry of the list makes. */
+static size_t
+models_of(const struct yaml_node *n)
+{
+	const struct yaml_node *m = yaml_get(n, "model");
+	size_t count = 0;
+
+	if (!m)
+		return 0;
+	for (const struct yaml_node *c = yaml_first(m); c; c = yaml_next(m, c))
+		count += c->kind == YAML_SCALAR ? price_variants(c->s) : 0;
+	return count;
+}
+
+static void
+read_provider(struct reader *r, const struct yaml_node *n, struct price_list *l)
+{
+	struct price_row *rows;
+	size_t most = 0;
+
+	l->name = n->key->s.p;
+	l->at = n->key;
+	if (!pattern_ok(r->d, n->key, "providers") || !read_list(r->d, n, n->key->s.p))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		most += models_of(c);
+	if (most > CAP_PRICES) {
+		diag_at(r->d, n, "%s: more than %d models", l->name, CAP_PRICES);
+		return;
+	}
+	if (!(rows = arena_array(r->a, most, sizeof(*rows)))) {
+		diag_at(r->d, n, "out of memory");
+		return;
+	}
+	l->rows = rows;
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		add_rows(r, c, rows, &l->nrows);
+	check_rows(r->d, l);
+}
+
+static void
+read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
+{
+	struct price_list *lists;
+
+	if (!read_map(r->d, n, "providers", NULL, NULL))
+		return;
+	if (n->count > CAP_PRICE_LISTS) {
+		diag_at(r->d, n, "providers: more than %d", CAP_PRICE_LISTS);
+		return;
+	}
+	if (!(lists = arena_array(r->a, n->count, sizeof(*lists)))) {
+		diag_at(r->d, n, "out of memory");
+		return;
+	}
+	p->lists = lists;
+	for (const struct yaml_node *c = n->child; c; c = c->next)
+		read_provider(r, c, &lists[p->nlists++]);
+	for (size_t i = 0; i < p->nlists; i++)
+		for (size_t k = i + 1; k < p->nlists; k++)
+			check_pair(r->d, "providers", lists[i].name, lists[i].at, lists[k].name,
+				lists[k].at);
+}
+
+const struct prices *
+prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml_node **root)
+{
+	struct reader r = { a, d };
+	unsigned errors = d->errors;
+	const struct yaml_node *tree = yaml_load_file(a, file, d), *c;
+	struct prices *p = arena_new(a, struct prices);
+	int64_t version, day;
+
+	if (!tree || !p || !section_read(a, d, tree, SECTION_PRICES, NULL))
+		return NULL;
+	p->file = arena_strdup(a, file);
+	if (!(c = yaml_get(tree, "prices")))
+		diag_at(d, tree, "prices: the format's version is missing: prices: 1");
+	else if (!yaml_int(c, &version) || version != 1)
+		diag_at(d, c, "prices: 1 is expected, found %s", yaml_found(c));
+	if ((c = yaml_get(tree, "as_of")))
+		read_day(d, c, "as_of", p->as_of, &day);
+	if ((c = yaml_get(tree, "providers")))
+		read_lists(&r, c, p);
+	else
+		diag_at(d, tree, "providers is missing");
+	if (root)
+		*root = tree;
+	return d->errors == errors ? p : NULL;
+}
+
+/* ---- in a policy ---- */
+
+void
+build_prices(struct builder *b, const struct yaml_node *n, const struct yaml_node *unknown)
+{
+	struct price_row *row;
+	const char *file;
+
+	if (n && build_path(b, n, &file))
+		b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
+	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))
+		return;
+	if (unknown->kind != YAML_MAPPING) {
+		diag_at(b->d, unknown,
+			"unknown_price: deny, or prices such as {input: 10, output: 50}, is "
+			"expected, found %s",
+			yaml_found(unknown));
+		return;
+	}
+	if (!build_section(b, unknown, SECTION_UNKNOWN_PRICE, NULL) ||
+		!(row = build_array(b, unknown, 1, sizeof(*row))))
+		return;
+	read_row(b->d, unknown, row);
+	row->model = "unknown_price";
+	b->p->unknown_price = row;
+}
+
+void
+build_prices_named(struct builder *b, const struct yaml_node *n)
+{
+	const struct prices *p = b->p->prices;
+	struct nearest near = nearest_to(n->s);
+
+	for (size_t i = 0; p && i < p->nlists; i++)
+		nearest_try(&near, p->lists[i].name);
+	if (!p && !b->prices_root)
+		diag_at(b->d, n, "prices: the policy names no file of prices");
+	else if (p && !prices_list(p, n->s, (struct span){ NULL, 0 }))
+		diag_at(b->d, n, "prices: %s has no provider %s%s", p->file, n->s.p,
+			nearest_hint(&near));
+}
+
+const struct price_list *
+build_price_list(struct builder *b, const struct provider *v, const struct dialect *d)
+{
+	struct span dialect = d ? span_str(dialect_name(d)) : (struct span){ NULL, 0 };
+
+	if (!v)
+		return prices_list(b->p->prices, dialect, (struct span){ NULL, 0 });
+	return prices_list(b->p->prices, span_str(v->prices ? v->prices : v->name),
+		v->prices ? (struct span){ NULL, 0 } : dialect);
+}
+
+const struct price_row *
+policy_price(
+	const struct policy *p, const struct target *t, struct span model, int64_t at_wall_ns)
+{
+	const struct price_row *row = price_find(t->prices, model, at_wall_ns);
+
+	return row ? row : p->unknown_price;
+}

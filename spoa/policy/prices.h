@@ -1,0 +1,18 @@
+/* A price list in YAML (tollgate-prices(5)): read, checked, and asked for a request. */
+#ifndef POLICY_PRICES_H
+#define POLICY_PRICES_H
+
+#include "codec/yaml.h"
+#include "policy/policy.h"
+#include "price/price.h"
+
+/* NULL with every mistake in *d. In the arena; *root, which may be NULL, gets its tree. */
+const struct prices *prices_load(
+	struct arena *a, const char *file, struct diag *d, const struct yaml_node **root);
+
+/* What a model of this target costs at a time: its row of the list, else the policy's
+ * unknown_price. NULL: nobody knows, and a limit in dollars refuses it. */
+const struct price_row *policy_price(
+	const struct policy *p, const struct target *t, struct span model, int64_t at_wall_ns);
+
+#endif

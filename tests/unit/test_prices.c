@@ -1,0 +1,356 @@
+/* policy/prices: the price list's reader, its mistakes, and what a policy makes of it; the
+ * shipped list. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "policy/prices.h"
+#include "support/policy_fix.h"
+#include "support/temp_dir.h"
+
+static struct arena arena;
+static struct diag diag;
+
+static const struct prices *
+read_list_of(const char *text)
+{
+	put("prices.yaml", text);
+	arena_reset(&arena);
+	diag_free(&diag);
+	arena_init(&arena, 0, false);
+	diag_init(&diag);
+	return prices_load(&arena, path("prices.yaml"), &diag, NULL);
+}
+
+#define HEAD "prices: 1\nproviders:\n  openai:\n"
+
+/* ---- mistakes ---- */
+
+static const struct {
+	const char *name, *in, *at, *says;
+} mistakes[] = {
+	{ "no version", "providers: {}\n", "1:1", "prices: the format's version is missing" },
+	{ "another version", "prices: 2\nproviders: {}\n", "1:9", "1 is expected, found 2" },
+	{ "no providers", "prices: 1\n", "1:1", "providers is missing" },
+	{ "an unknown key", HEAD "    - {model: a, input: 1, output: 2, cachd: 3}\n", "4:39",
+		"cachd: unknown key, did you mean cached?" },
+	{ "no model", HEAD "    - {input: 1, output: 2}\n", "4:7", "model is missing" },
+	{ "no output: it is not free of charge", HEAD "    - {model: a, input: 1}\n", "4:7",
+		"output is missing; 0 where nothing is charged" },
+	{ "an exponent", HEAD "    - {model: a, input: 1e3, output: 2}\n", "4:25",
+		"US dollars for a million tokens, such as 2.50, are expected, without sign and "
+		"exponent, found 1e3" },
+	{ "a price as text", HEAD "    - {model: a, input: '1', output: 2}\n", "4:25",
+		"US dollars for a million tokens" },
+	{ "below nothing", HEAD "    - {model: a, input: 1, output: -2}\n", "4:36",
+		"US dollars for a million tokens" },
+	{ "more digits than can be kept",
+		HEAD "    - {model: a, input: 0.1234567, output: 2}\n", "4:25",
+		"at most 1000000 US dollars and 6 digits after the point are accepted" },
+	{ "a price for one", HEAD "    - {model: a, input: 0, output: 0, search: 1 USD}\n",
+		"4:47", "search: US dollars for one, such as 2.50, are expected" },
+	{ "a day that there is not",
+		HEAD "    - {model: a, from: 2026-02-31, input: 1, output: "
+		     "2}\n",
+		"4:24", "from: a day such as 2026-12-31 is expected, found 2026-02-31" },
+	{ "a time in place of a day",
+		HEAD "    - {model: a, from: '2026-02-01T00:00:00Z', input: 1, output: 2}\n",
+		"4:24", "from: a day such as" },
+	{ "a share without its sign", HEAD "    - {model: a, input: 1, output: 2, batch: 50}\n",
+		"4:46", "batch: the share of its prices that this costs, such as 50%" },
+	{ "tiers that do not grow",
+		HEAD
+		"    - {model: a, input: 1, output: 2, tiers: [{over: 9, input: 1, output: 1}, "
+		"{over: 9, input: 1, output: 1}]}\n",
+		"4:86", "over: the tiers' sizes must grow, found 9" },
+	{ "a tier that leaves out a price of its row",
+		HEAD "    - {model: a, input: 1, cached: 0.1, output: 2, tiers: [{over: 9, "
+		     "input: 1, "
+		     "output: 1}]}\n",
+		"4:60", "cached is missing: the row has a price for it" },
+	{ "the same model twice",
+		HEAD "    - {model: [a, b], input: 1, output: 2}\n"
+		     "    - {model: b, input: 1, output: 2}\n",
+		"5:15", "model: b is there already, at" },
+	{ "the same model twice from the same day",
+		HEAD "    - {model: b, from: 2026-01-01, input: 1, output: 2}\n"
+		     "    - {model: b, from: 2026-01-01, input: 1, output: 2}\n",
+		"5:15", "model: b is there already, at" },
+	{ "two patterns of which neither is the more specific one",
+		HEAD "    - {model: gpt-4*, input: 1, output: 2}\n"
+		     "    - {model: '*-mini', input: 1, output: 2}\n",
+		"5:15", "model: *-mini and gpt-4* at" },
+	{ "a group that does not end", HEAD "    - {model: '{a,b', input: 1, output: 2}\n",
+		"4:15", "model: a group such as {us.,eu.} is expected" },
+	{ "a group in a group", HEAD "    - {model: '{a,{b}}', input: 1, output: 2}\n", "4:15",
+		"model: a group such as" },
+	{ "more variants than a list may hold",
+		HEAD
+		"    - {model: '{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,"
+		"b}', input: 1, output: 2}\n",
+		"4:15", "model: a group such as" },
+	{ "the same provider by two patterns",
+		"prices: 1\nproviders:\n  'a*': []\n  '*b': []\n", "4:3",
+		"providers: *b and a* at" },
+};
+
+static void
+mistakes_name_what_and_where(void **state)
+{
+	bool wrong = false;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
+		char at[64];
+		assert_null(read_list_of(mistakes[i].in));
+		snprintf(at, sizeof(at), "prices.yaml:%s: ", mistakes[i].at);
+		struct span said = buf_view(&diag.text);
+		if (!memmem(said.p, said.n, at, strlen(at)) ||
+			!memmem(said.p, said.n, mistakes[i].says, strlen(mistakes[i].says)))
+			wrong = true, print_error("%s: %.*s", mistakes[i].name, SPAN_ARG(said));
+	}
+	assert_false(wrong);
+}
+
+/* ---- what is read ---- */
+
+static void
+a_row_is_read_whole(void **state)
+{
+	const struct prices *p =
+		read_list_of("prices: 1\nas_of: 2026-11-21\nproviders:\n  openai:\n"
+			     "    - {model: ['{eu.,us.}m-*', x], from: 2026-01-01, input: "
+			     "0.0375, cached: 0.01,\n"
+			     "       output: 2.50, reasoning: 3, search: 0.01, batch: 50%, "
+			     "priority: 170.5%,\n"
+			     "       tiers: [{over: 1000, input: 1, cached: 0.5, output: 5, "
+			     "reasoning: 6}]}\n");
+
+	(void)state;
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&diag.text)));
+	assert_string_equal(p->as_of, "2026-11-21");
+	assert_int_equal(p->lists[0].nrows, 3);
+	const struct price_row *r =
+		price_find(&p->lists[0], SPAN_LIT("us.m-1"), 1767225600000000000);
+	assert_non_null(r);
+	assert_null(price_find(&p->lists[0], SPAN_LIT("us.m-1"), 1767225599999999999));
+	assert_null(price_find(&p->lists[0], SPAN_LIT("m-1"), 1767225600000000000));
+	assert_string_equal(r->model, "us.m-*");
+	assert_string_equal(r->from, "2026-01-01");
+	assert_int_equal(r->rates.pico[PRICE_INPUT], 37500);
+	assert_int_equal(r->rates.pico[PRICE_SEARCHES], 10000000000);
+	assert_int_equal(r->share[PRICE_BATCH], 5000);
+	assert_int_equal(r->share[PRICE_PRIORITY], 17050);
+	assert_int_equal(r->ntiers, 1);
+	assert_int_equal(r->tier[0].rates.pico[PRICE_REASONING], 6000000);
+	/* by the piece it costs the same in any tier */
+	assert_int_equal(r->tier[0].rates.pico[PRICE_SEARCHES], 10000000000);
+}
+
+static const char *
+priced(const struct prices *p, const char *provider, const char *model, const char *day)
+{
+	static char text[96];
+	char when[32];
+	int64_t ns;
+	struct price_usage used = {
+		.n = { [PRICE_INPUT] = 1000000, [PRICE_OUTPUT] = 1000000 }
+	};
+	struct price_cost c;
+
+	snprintf(when, sizeof(when), "%sT12:00:00Z", day);
+	assert_int_equal(clock_parse(when, strlen(when), &ns), 0);
+	const struct price_row *r =
+		price_find(prices_list(p, span_str(provider), (struct span){ NULL, 0 }),
+			span_str(model), ns);
+	if (!r)
+		return "no price";
+	assert_int_equal(price_cost(r, &used, &c), 0);
+	price_text(c.nanousd, text);
+	return text;
+}
+
+/* A million tokens of each, on a day. */
+static void
+the_shipped_list_has_known_models(void **state)
+{
+	static const struct {
+		const char *provider, *model, *day, *usd;
+	} rows[] = {
+		{ "openai", "gpt-4o", "2026-01-01", "12.5" },
+		{ "openai", "gpt-4o-2024-05-13", "2026-01-01", "20.0" },
+		{ "openai", "gpt-4o-mini-2024-07-18", "2026-01-01", "0.75" },
+		{ "openai", "o3", "2025-06-09", "50.0" },
+		{ "openai", "o3", "2025-06-10", "10.0" },
+		{ "openai", "gpt-99", "2026-01-01", "no price" },
+		{ "openai", "text-embedding-3-small", "2026-01-01", "0.02" },
+		{ "anthropic", "claude-sonnet-4-5-20250929", "2026-01-01", "28.5" }, /* tier */
+		{ "anthropic", "claude-haiku-4-5", "2026-01-01", "6.0" },
+		{ "gemini", "claude-haiku-4-5@20251001", "2026-01-01", "6.0" },
+		{ "gemini", "gemini-2.5-flash", "2026-01-01", "2.8" },
+		{ "gemini", "gemini-2.5-flash-lite", "2026-01-01", "0.5" },
+		{ "bedrock", "us.anthropic.claude-haiku-4-5-20251001-v1:0", "2026-01-01",
+			"6.6" },
+		{ "bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", "2026-01-01",
+			"6.0" },
+		{ "bedrock",
+			"arn:aws:bedrock:us-east-1:123456789012:inference-profile/"
+			"us.anthropic.claude-haiku-4-5-20251001-v1:0",
+			"2026-01-01", "6.6" },
+		{ "bedrock", "amazon.nova-pro-v1:0", "2026-01-01", "4.0" },
+		{ "mistral", "mistral-small-latest", "2026-01-01", "0.75" },
+		{ "cohere", "command-a-03-2025", "2026-01-01", "12.5" },
+	};
+
+	(void)state;
+	arena_reset(&arena);
+	diag_free(&diag);
+	arena_init(&arena, 0, false);
+	diag_init(&diag);
+	const struct prices *p = prices_load(&arena, "policies/prices.yaml", &diag, NULL);
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&diag.text)));
+	assert_true(p->as_of[0]);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *got = priced(p, rows[i].provider, rows[i].model, rows[i].day);
+		if (strcmp(got, rows[i].usd) != 0)
+			fail_msg("%s %s on %s: %s, not %s", rows[i].provider, rows[i].model,
+				rows[i].day, got, rows[i].usd);
+	}
+}
+
+/* ---- in a policy ---- */
+
+static const struct policy *
+load(struct policy_fix *f, const char *text)
+{
+	put("p.yaml", text);
+	arena_init(&f->a, 0, false);
+	diag_init(&f->d);
+	f->own = NULL;
+	f->p = policy_load(&f->a, path("p.yaml"), &fix_config, detect_fix()->rules, &f->d);
+	return f->p;
+}
+
+#define POLICY(more, provider)                                                                 \
+	"tollgate: 1\nname: t\n" more                                                          \
+	"providers:\n  azure: {backend: openai, dialect: openai" provider                      \
+	"}\n  mine: {backend: local, dialect: gemini}\n"                                       \
+	"routes:\n  - {name: chat, match: {path: /a}, targets: azure}\n"                       \
+	"  - {name: own, match: {path: /b}, targets: mine}\n"                                  \
+	"  - {name: bare, match: {path: /c}, dialect: openai, backend: openai}\n"
+
+#define PRICES                                                                                 \
+	"prices: 1\nproviders:\n"                                                              \
+	"  openai: [{model: m, input: 1, output: 1}]\n"                                        \
+	"  azure: [{model: m, input: 2, output: 2}]\n"                                         \
+	"  cheap: [{model: m, input: 3, output: 3}]\n"
+
+static uint64_t
+input_of(const struct policy *p, size_t route, const char *model)
+{
+	const struct price_row *r =
+		policy_price(p, &p->routes[route].targets[0], span_str(model), 0);
+
+	return r ? r->rates.pico[PRICE_INPUT] / 1000000 : 0;
+}
+
+static void
+a_target_has_its_providers_list(void **state)
+{
+	struct policy_fix f;
+
+	(void)state;
+	put("prices.yaml", PRICES);
+	const struct policy *p = load(&f, POLICY("prices: prices.yaml\n", ""));
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	assert_int_equal(input_of(p, 0, "m"), 2); /* by its name */
+	assert_int_equal(input_of(p, 1, "m"), 0); /* neither name nor dialect: no price */
+	assert_int_equal(input_of(p, 2, "m"), 1); /* by the route's dialect */
+	assert_int_equal(input_of(p, 0, "n"), 0);
+	assert_non_null(memmem(buf_view(&f.d.files).p, f.d.files.n, "prices.yaml", 11));
+	fix_done(&f);
+	p = load(&f, POLICY("prices: prices.yaml\nunknown_price: {input: 9, output: 9}\n",
+			     ", prices: cheap"));
+	if (!p)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	assert_int_equal(input_of(p, 0, "m"), 3); /* by what it says */
+	assert_int_equal(input_of(p, 0, "n"), 9);
+	assert_int_equal(input_of(p, 1, "m"), 9);
+	fix_done(&f);
+}
+
+static void
+prices_are_part_of_the_version(void **state)
+{
+	struct policy_fix f;
+	char before[65];
+
+	(void)state;
+	put("prices.yaml", PRICES);
+	assert_non_null(load(&f, POLICY("prices: prices.yaml\n", "")));
+	memcpy(before, f.p->version, sizeof(before));
+	fix_done(&f);
+	put("prices.yaml", "# a comment\n" PRICES);
+	assert_non_null(load(&f, POLICY("prices: prices.yaml\n", "")));
+	assert_string_equal(f.p->version, before);
+	fix_done(&f);
+	put("prices.yaml", PRICES "  mistral: [{model: m, input: 3, output: 3}]\n");
+	assert_non_null(load(&f, POLICY("prices: prices.yaml\n", "")));
+	assert_string_not_equal(f.p->version, before);
+	fix_done(&f);
+}
+
+static void
+mistakes_of_a_policy(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ POLICY("prices: nowhere.yaml\n", ""), "nowhere.yaml" },
+		{ POLICY("prices: prices.yaml\n", ", prices: cheep"),
+			"has no provider cheep, did you mean cheap?" },
+		{ POLICY("", ", prices: cheap"), "prices: the policy names no file of prices" },
+		{ POLICY("unknown_price: free\n", ""),
+			"unknown_price: deny, or prices such as {input: 10, output: 50}, is "
+			"expected, found free" },
+		{ POLICY("unknown_price: {input: 1}\n", ""), "output is missing" },
+		{ POLICY("unknown_price: {input: 1, output: 1, model: x}\n", ""),
+			"model: unknown key" },
+	};
+	struct policy_fix f;
+
+	(void)state;
+	put("prices.yaml", PRICES);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_null(load(&f, rows[i].text));
+		struct span said = buf_view(&f.d.text);
+		if (!memmem(said.p, said.n, rows[i].says, strlen(rows[i].says)))
+			fail_msg("%s: %.*s", rows[i].says, SPAN_ARG(said));
+		fix_done(&f);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mistakes_name_what_and_where),
+		cmocka_unit_test(a_row_is_read_whole),
+		cmocka_unit_test(the_shipped_list_has_known_models),
+		cmocka_unit_test(a_target_has_its_providers_list),
+		cmocka_unit_test(prices_are_part_of_the_version),
+		cmocka_unit_test(mistakes_of_a_policy),
+	};
+	int failed = cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+
+	arena_reset(&arena);
+	diag_free(&diag);
+	return failed;
+}
