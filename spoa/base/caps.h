@@ -97,6 +97,8 @@
 #define CAP_RECENT             64           /* last decisions a worker keeps for `tollgate top`: the oldest go */
 #define CAP_SERIES             512          /* sets of route, provider and model that /metrics tells apart: further ones are `other`, counted in labels_over_total */
 #define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
+#define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, revoked ones included: a further one is refused */
+#define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

@@ -1,5 +1,6 @@
 /* Functions of our own: shell patterns and versions. */
 #include "cel/fn.h"
+#include "cel/glob.h"
 #include "cel/semver.h"
 #include "codec/utf8.h"
 
@@ -32,8 +33,8 @@ in_set(struct span p, size_t at, struct span one, size_t *end)
 
 /* pattern = { "*" | "?" | set | "\" char | char }; '*' crosses '/'. The last '*' alone is
  * gone back to, so it takes text times pattern at most. */
-static bool
-glob_matches(struct span p, struct span s)
+bool
+cel_glob(struct span p, struct span s)
 {
 	size_t i = 0, j = 0, star = SIZE_MAX, from = 0;
 
@@ -76,7 +77,7 @@ static void
 glob(CEL_ARGS)
 {
 	if (cel_charge(c, (v[0].s.n / 16 + 1) * (v[1].s.n / 16 + 1), out))
-		*out = cel_bool(glob_matches(v[1].s, v[0].s));
+		*out = cel_bool(cel_glob(v[1].s, v[0].s));
 }
 
 /* ---- semver ---- */

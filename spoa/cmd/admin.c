@@ -95,7 +95,7 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 		curl_easy_setopt(c, CURLOPT_XFERINFODATA, call);
 	}
 	if (call->post)
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, call->body ? call->body : "");
 	CURLcode err = c ? curl_easy_perform(c) : CURLE_OUT_OF_MEMORY;
 	if (err == CURLE_OK)
 		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
@@ -143,6 +143,45 @@ admin_socket(const char *what, const char *named, struct arena *a)
 		return NULL;
 	}
 	return cfg->admin.path;
+}
+
+json_t *
+admin_call_json(const char *what, const char *config, const char *page, const json_t *in,
+	int *code)
+{
+	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
+	struct buf answer, why;
+	struct arena a;
+	json_t *o = NULL;
+	long status = 0;
+
+	arena_init(&a, 0, false);
+	buf_init(&answer, ANSWER_BYTES);
+	buf_init(&why, 4096);
+	*code = EXIT_CANNOT;
+	const char *socket = admin_socket(what, config, &a);
+	const struct admin_call call = { .socket = socket, .page = page, .post = in != NULL,
+		.body = body };
+	if (socket && (status = admin_ask(&call, &answer, &why)) == 0)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
+	if (status)
+		o = json_loadb(buf_view(&answer).p, answer.n, 0, NULL);
+	const char *error = json_string_value(json_object_get(o, "error"));
+	if (status && (status != 200 || !json_is_object(o))) {
+		buf_clear(&why);
+		plain_lines(&why, span_str(error ? error : "the answer is not understood"));
+		cmd_fail(what, "%.*s", SPAN_ARG(span_trim(buf_view(&why), "\n")));
+		*code = status == 404 || status == 409 ? EXIT_NO : EXIT_CANNOT;
+		json_decref(o);
+		o = NULL;
+	}
+	if (o)
+		*code = EXIT_DONE;
+	free(body);
+	buf_free(&why);
+	buf_free(&answer);
+	arena_reset(&a);
+	return o;
 }
 
 /* The daemon's own text, with names of others in it. */

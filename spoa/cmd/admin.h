@@ -2,18 +2,26 @@
 #ifndef CMD_ADMIN_H
 #define CMD_ADMIN_H
 
+#include <jansson.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 
 struct admin_call {
 	const char *socket, *page;
 	bool post;
+	const char *body;	/* of a post; NULL: none */
 	long most_s;		/* 0: two minutes */
 	bool (*given_up)(void); /* asked while it waits; NULL: never */
 };
 
 /* The status of the answer, or 0 with the reason in *why. */
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
+/* Posts a JSON object, which stays the caller's, and takes the answer: an object, the caller's.
+ * NULL after a message, with EXIT_NO in *code where the daemon refused, else EXIT_CANNOT.
+ * `in` NULL: a GET. */
+json_t *admin_call_json(const char *what, const char *config, const char *page,
+	const json_t *in, int *code);
 /* An answer in JSON, as ASCII: whatever is in it, a terminal obeys nothing. An exit code. */
 int admin_print_json(const char *what, struct span answer);
 /* The admin socket, in the arena; NULL after a message. `named`: the configuration of -c, or

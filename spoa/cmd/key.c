@@ -1,5 +1,6 @@
 /* tollgate key new|list|rotate|revoke: the file of API keys. A key's text is printed
- * once, at `new`, on standard output; the file holds its hash. */
+ * once, at `new`, on standard output; the file holds its hash. With --live they are the
+ * running daemon's: cmd/key_live.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "cmd/key.h"
 #include "cmd/recorded.h"
 #include "codec/utf8.h"
 #include "policy/apikeys.h"
@@ -25,7 +27,7 @@ enum { ROLES_MAX = 64 };
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
-	const char *file, *roles, *scopes, *ttl, *clearance, *overlap;
+	const char *file, *roles, *scopes, *models, *ttl, *clearance, *overlap;
 	struct apikey key; /* its texts, for `new` */
 };
 
@@ -83,8 +85,8 @@ put_key(struct buf *b, struct apikey *k)
 	buf_putc(b, '"');
 	for (size_t i = 1; i < APIKEY_TEXTS; i++)
 		put_member(b, apikey_texts[i].name, *apikey_text(k, i));
-	put_list(b, "roles", k->roles, k->nroles);
-	put_list(b, "scopes", k->scopes, k->nscopes);
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		put_list(b, apikey_lists[i].name, *apikey_list(k, i), *apikey_count(k, i));
 	if (k->clearance)
 		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
 	put_time(b, "created", k->created_ns);
@@ -257,13 +259,13 @@ static int
 key_new(const struct key_args *args)
 {
 	struct apikey k = args->key;
-	const char *roles[ROLES_MAX], *scopes[ROLES_MAX];
+	const char *roles[ROLES_MAX], *scopes[ROLES_MAX], *models[ROLES_MAX];
 	struct arena a;
 	uint64_t ttl_us = 0;
 
 	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	bool named = is_name(args->roles) && is_name(args->scopes);
+	bool named = is_name(args->roles) && is_name(args->scopes) && is_name(args->models);
 	for (size_t i = 0; i < APIKEY_TEXTS; i++)
 		named = named && is_name(*apikey_text(&k, i));
 	if (!named)
@@ -285,8 +287,10 @@ key_new(const struct key_args *args)
 	arena_init(&a, 0, false);
 	k.roles = roles;
 	k.scopes = scopes;
+	k.models = models;
 	if (!split(&a, "roles", args->roles, roles, &k.nroles) ||
-		!split(&a, "scopes", args->scopes, scopes, &k.nscopes)) {
+		!split(&a, "scopes", args->scopes, scopes, &k.nscopes) ||
+		!split(&a, "models", args->models, models, &k.nmodels)) {
 		arena_reset(&a);
 		return EXIT_CANNOT;
 	}
@@ -416,13 +420,20 @@ int
 cmd_key(int argc, char **argv)
 {
 	struct key_args args = { .file = NULL };
+	struct key_live live = { .json = false };
 	const char *config = NULL;
+	bool at_run_time = false;
 	const struct cmd_option options[] = {
 		{ "keys", .text = &args.file },
 		{ "c", .text = &config },
 		{ "person", .text = &args.key.person },
 		{ "owner", .text = &args.key.owner },
 		{ "scopes", .text = &args.scopes },
+		{ "models", .text = &args.models },
+		{ "live", .flag = &at_run_time },
+		{ "by", .text = &live.by },
+		{ "reason", .text = &live.reason },
+		{ "json", .flag = &live.json },
 		{ "overlap", .text = &args.overlap },
 		{ "team", .text = &args.key.team },
 		{ "department", .text = &args.key.department },
@@ -438,6 +449,21 @@ cmd_key(int argc, char **argv)
 
 	if (n < 1)
 		return cmd_usage(argv[0]);
+	if (at_run_time) {
+		live.config = config;
+		live.ttl = args.ttl;
+		live.overlap = args.overlap;
+		live.clearance = args.clearance;
+		live.key = &args.key;
+		live.lists[0] = args.roles;
+		live.lists[1] = args.scopes;
+		live.lists[2] = args.models;
+		int done = args.file ? cmd_fail("key", "--live has no file: --keys is for one")
+				     : key_at_run_time(&live, n, operands);
+		return done < 0 ? cmd_usage(argv[0]) : done;
+	}
+	if (live.by || live.reason || live.json || !strcmp(operands[0], "change"))
+		return cmd_fail("key", "change, --by, --reason and --json need --live");
 	if (sodium_init() < 0)
 		return cmd_fail("key", "libsodium does not start");
 	struct policy_alone policy = { .p = NULL };

@@ -1,16 +1,20 @@
 /* tollgate keygen: the audit signing pair. The private file is read by the
- * daemon alone; the .pub next to it goes to whoever verifies. */
+ * daemon alone; the .pub next to it goes to whoever verifies. With --secret one file of
+ * random text, as state_key and redact.key_file want it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "store/keyfile.h"
 #include "store/signkey.h"
 
 int
 cmd_keygen(int argc, char **argv)
 {
 	const char *file = NULL;
-	const struct cmd_option options[] = { { "out", .text = &file }, { .name = NULL } };
+	bool secret = false;
+	const struct cmd_option options[] = { { "out", .text = &file },
+		{ "secret", .flag = &secret }, { .name = NULL } };
 	struct pubkey pub;
 	struct buf why;
 	char **operands;
@@ -22,9 +26,11 @@ cmd_keygen(int argc, char **argv)
 	if (!file[0])
 		return cmd_usage(argv[0]);
 	buf_init(&why, 8192);
-	int err = signkey_create(file, &pub, &why);
+	int err = secret ? keyfile_create(file, &why) : signkey_create(file, &pub, &why);
 	if (err)
 		cmd_fail("keygen", "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (secret)
+		printf("secret %s\n", file);
 	else
 		printf("private %s\npublic %s.pub\nkey %s\n", file, file, pub.id);
 	buf_free(&why);

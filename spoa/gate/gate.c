@@ -38,6 +38,12 @@ gate_shared_new(
 }
 
 void
+gate_shared_live(struct gate_shared *s, struct live *live)
+{
+	s->live = live;
+}
+
+void
 gate_shared_free(struct gate_shared **s)
 {
 	if (*s) {

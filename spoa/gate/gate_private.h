@@ -4,6 +4,7 @@
 
 #include "base/tag.h"
 #include "sources/data.h"
+#include "live/live.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/request.h"
@@ -14,6 +15,7 @@
 struct gate_shared {
 	const struct config *cfg; /* of start-up: listeners, deadlines, node */
 	struct audit *audit;	  /* NULL: no audit section */
+	struct live *live;	  /* keys and overrides made at run time; NULL: no state_key */
 	struct holds holds;	  /* bytes held */
 	struct gate *gates[256];
 	unsigned ngates;

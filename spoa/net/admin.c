@@ -11,7 +11,10 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "net/listen.h"
+#include "net/admin_live.h"
 #include "net/server.h"
+
+enum { UPLOAD_BYTES = 64 << 10 };
 
 struct admin {
 	struct server *server;
@@ -30,6 +33,13 @@ struct page {
 	bool open; /* without the token on TCP too */
 	bool post; /* it changes something */
 	unsigned (*write)(struct server *s, struct buf *out);
+	/* In its place: takes a JSON object, on the unix socket alone. */
+	admin_call_fn *call;
+};
+
+/* What a POST brings. */
+struct upload {
+	struct buf body;
 };
 
 static unsigned
@@ -72,14 +82,25 @@ page_recent(struct server *s, struct buf *out)
 	return MHD_HTTP_OK;
 }
 
+static unsigned
+page_keys(struct server *s, struct buf *out)
+{
+	return admin_keys(s, out);
+}
+
 /* clang-format off */
 static const struct page pages[] = {
-	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  false, page_metrics },
-	{ "/healthz", "text/plain; charset=utf-8",                true,  false, page_healthz },
-	{ "/readyz",  "text/plain; charset=utf-8",                true,  false, page_readyz  },
-	{ "/status",  "application/json",                         false, false, page_status  },
-	{ "/recent",  "application/json",                         false, false, page_recent  },
-	{ "/reload",  "application/json",                         false, true,  page_reload  },
+	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  false, page_metrics, NULL },
+	{ "/healthz", "text/plain; charset=utf-8",                true,  false, page_healthz, NULL },
+	{ "/readyz",  "text/plain; charset=utf-8",                true,  false, page_readyz,  NULL },
+	{ "/status",  "application/json",                         false, false, page_status,  NULL },
+	{ "/recent",  "application/json",                         false, false, page_recent,  NULL },
+	{ "/reload",  "application/json",                         false, true,  page_reload,  NULL },
+	{ "/keys",    "application/json",                         false, false, page_keys,    NULL },
+	{ "/keys/new",    "application/json",                     false, true,  NULL, admin_key_new    },
+	{ "/keys/change", "application/json",                     false, true,  NULL, admin_key_change },
+	{ "/keys/rotate", "application/json",                     false, true,  NULL, admin_key_rotate },
+	{ "/keys/revoke", "application/json",                     false, true,  NULL, admin_key_revoke },
 };
 /* clang-format on */
 
@@ -125,18 +146,75 @@ authorized(const struct side *s, struct MHD_Connection *c)
 	return strlen(got) == n && sodium_memcmp(got, want, n) == 0;
 }
 
+/* Who is at the other end of the unix socket. */
+static struct admin_peer
+peer_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred who;
+	socklen_t n = sizeof(who);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+		return (struct admin_peer){ .pid = 0, .uid = (uid_t)-1 };
+	return (struct admin_peer){ .pid = who.pid, .uid = who.uid };
+}
+
+static unsigned
+call_page(const struct side *s, struct MHD_Connection *c, const struct page *p,
+	const struct upload *u, struct buf *out)
+{
+	const struct admin_peer peer = peer_of(c);
+	struct span body = buf_view(&u->body);
+	json_error_t error;
+
+	if (s->tcp) {
+		buf_str(out, "{\"error\":\"on the unix socket only (admin.listen)\"}\n");
+		return MHD_HTTP_FORBIDDEN;
+	}
+	if (buf_failed(&u->body)) {
+		buf_str(out, "{\"error\":\"longer than 64 KB\"}\n");
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	}
+	json_t *in = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, &error);
+	if (!json_is_object(in)) {
+		buf_str(out, "{\"error\":\"a JSON object is expected\"}\n");
+		json_decref(in);
+		return MHD_HTTP_BAD_REQUEST;
+	}
+	unsigned status = p->call(s->admin->server, &peer, in, out);
+	json_decref(in);
+	return status;
+}
+
+/* What was brought goes, secrets in it too. */
+static void
+completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **con,
+	enum MHD_RequestTerminationCode why UNUSED)
+{
+	struct upload *u = *con;
+
+	if (u)
+		buf_free(&u->body);
+	free(u);
+	*con = NULL;
+}
+
 static enum MHD_Result
 handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
-	const char *version UNUSED, const char *upload UNUSED, size_t *upload_size, void **con)
+	const char *version UNUSED, const char *bytes, size_t *upload_size, void **con)
 {
-	static int seen;
 	const struct side *s = cls;
+	struct upload *u = *con;
 
-	if (!*con) { /* the head; answer once the body, if any, is through */
-		*con = &seen;
-		return MHD_YES;
+	if (!u) { /* the head; answer once the body, if any, is through */
+		*con = u = calloc(1, sizeof(*u));
+		if (u)
+			buf_init(&u->body, UPLOAD_BYTES);
+		return u ? MHD_YES : MHD_NO;
 	}
 	if (*upload_size) {
+		buf_put(&u->body, bytes, *upload_size);
 		*upload_size = 0;
 		return MHD_YES;
 	}
@@ -152,13 +230,14 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 				"bearer token of admin.token_file needed\n");
 		struct buf b;
 		buf_init(&b, 0);
-		unsigned status = pages[i].write(s->admin->server, &b);
+		unsigned status = pages[i].call ? call_page(s, c, &pages[i], u, &b)
+						: pages[i].write(s->admin->server, &b);
 		enum MHD_Result ok = answer(c, status, pages[i].type, &b);
 		buf_free(&b);
 		return ok;
 	}
 	return plain(c, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload\n");
+		"no such page: /metrics /healthz /readyz /status /recent /reload /keys\n");
 }
 
 static int
@@ -189,7 +268,8 @@ start_side(struct admin *a, struct side *s, const struct address *at, bool tcp, 
 		return ERR_IO;
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, s,
 		MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, 64u,
-		MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+		MHD_OPTION_END);
 	if (!s->daemon) {
 		buf_printf(why, "%s: the admin server does not start", at->text);
 		return ERR_IO;

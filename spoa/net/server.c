@@ -18,13 +18,16 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "audit/audit.h"
+#include "live/sync.h"
 #include "quota/quota.h"
 #include "sources/recognise.h"
+#include "store/keyfile.h"
 #include "tally/tally.h"
 #include "net/admin.h"
 #include "net/listen.h"
 
 #define STOP_US	    2000000 /* what is in flight at a forced stop is waited for so long */
+#define LIVE_FIRST_US 2000000 /* entries of Redis are waited for so long at a start */
 #define LOG_STOP_US 1000000 /* and a reader of the log that stalls */
 
 struct sockets {
@@ -67,8 +70,8 @@ server_notify(const char *state)
 
 /* ---- what the admin thread shows ---- */
 
-static struct snapshot *
-current(struct server *s)
+struct snapshot *
+server_snapshot(struct server *s)
 {
 	pthread_mutex_lock(&s->lock);
 	struct snapshot *snap = snapshot_ref(s->snap);
@@ -85,7 +88,7 @@ server_ready(struct server *s, struct buf *out)
 	for (unsigned i = 0; i < s->nworkers; i++)
 		redis = redis &&
 			atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
-	struct snapshot *snap = current(s);
+	struct snapshot *snap = server_snapshot(s);
 	buf_printf(out, "policy: %s%s\n", snap->policy->label,
 		snap->policy->shadow
 			? " (shadow: denials and redactions by rules are not enforced)"
@@ -97,6 +100,9 @@ server_ready(struct server *s, struct buf *out)
 		buf_str(out, "redis: none, limits count in this process only\n");
 	if (!detect_jit(snap->rules))
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
+	if (s->live && !live_kept(s->live))
+		buf_printf(out, "state_file: down: %s cannot be written\n",
+			s->shared_cfg->state_file);
 	bool keys = keysets_ready(s->keysets, out);
 	if (s->audit)
 		buf_printf(out, "audit: %s\n",
@@ -144,7 +150,7 @@ server_status(struct server *s, struct buf *out)
 	char when[CLOCK_RFC3339_LEN];
 
 	bool ok = is_ready(s);
-	struct snapshot *snap = current(s);
+	struct snapshot *snap = server_snapshot(s);
 	clock_rfc3339(s->started_wall_ns, when);
 	buf_printf(out,
 		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
@@ -174,7 +180,7 @@ server_status(struct server *s, struct buf *out)
 void
 server_recent(struct server *s, struct buf *out)
 {
-	struct snapshot *snap = current(s);
+	struct snapshot *snap = server_snapshot(s);
 
 	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
 	buf_json_str(out, span_str(snap->policy->label));
@@ -219,7 +225,7 @@ server_metrics(struct server *s, struct buf *out)
 		tally_write(s->series, out, tallies, s->nworkers), memory_order_relaxed);
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
-	struct snapshot *snap = current(s);
+	struct snapshot *snap = server_snapshot(s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
 		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
@@ -243,6 +249,9 @@ server_metrics(struct server *s, struct buf *out)
 		gauge(out, "audit_stream_behind_records",
 			"durable records that the Redis Stream does not have yet",
 			audit_stream_behind(s->audit));
+	if (s->live)
+		gauge(out, "live_entries", "keys and overrides made at run time, ended ones too",
+			live_count(s->live));
 	gauge(out, "ready", "what /readyz says", is_ready(s));
 	gauge(out, "uptime_seconds", "since start",
 		(clock_mono_us() - s->started_us) / 1000000);
@@ -423,6 +432,25 @@ derive_prompt_key(const struct config *cfg, unsigned char key[32], struct buf *w
 	return 0;
 }
 
+/* Keys and overrides made at run time. */
+static int
+start_live(struct server *s, const struct config *cfg, struct buf *why)
+{
+	unsigned char key[SHA256_BYTES];
+
+	if (!cfg->state_key)
+		return 0;
+	if (keyfile_derive(cfg->state_key, "tollgate-live-v1", key, why) < 0)
+		return ERR_IO;
+	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
+	sodium_memzero(key, sizeof(key));
+	if (s->live && cfg->redis_url)
+		s->live_sync = live_sync_start(s->live, cfg->redis_url, why);
+	if (s->live_sync)
+		live_sync_first(s->live_sync, LIVE_FIRST_US);
+	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
+}
+
 static unsigned
 worker_count(const struct config *cfg)
 {
@@ -571,7 +599,10 @@ server_run(const char *config_file)
 		snapshot_announce(s.snap, s.audit);
 	}
 	s.shared = gate_shared_new(cfg, s.audit, key);
-	if (!s.shared || gate_helpers_start(s.shared) < 0 ||
+	if (!s.shared || start_live(&s, cfg, &why) < 0)
+		goto stop;
+	gate_shared_live(s.shared, s.live);
+	if (gate_helpers_start(s.shared) < 0 ||
 		open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
@@ -593,12 +624,14 @@ stop:
 	reload_free(&s.reloading);
 	keysets_stop(s.keysets);
 	stop_workers(&s);
+	live_sync_stop(&s.live_sync);
 	gate_helpers_stop(s.shared);
 	audit_stop(&s.audit);
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);
 	quota_table_free(&s.table);
 	gate_shared_free(&s.shared);
+	live_close(&s.live);
 	free(s.workers);
 	series_sum_free(&s.series);
 	close_sockets(cfg, &so);

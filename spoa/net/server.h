@@ -19,6 +19,8 @@ struct server {
 	struct observing observing;
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
+	struct live *live;	     /* NULL: no state_key */
+	struct live_sync *live_sync; /* NULL: no Redis */
 	struct quota_table *table;
 	struct metrics metrics;	   /* of main, audit and admin */
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
@@ -35,6 +37,8 @@ int server_run(const char *config_file);
 /* Tells systemd, where it asks for it. */
 void server_notify(const char *state);
 
+/* The snapshot in force, a reference of the caller's. Any thread. */
+struct snapshot *server_snapshot(struct server *s);
 /* For the admin thread. The text of /readyz; true: ready. */
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */

@@ -17,6 +17,11 @@
 	}
 const struct apikey_text apikey_texts[] = { TEXT(id), TEXT(person), TEXT(owner), TEXT(agent),
 	TEXT(department), TEXT(team), TEXT(tier) };
+#define LIST(member)                                                                           \
+	{                                                                                      \
+#member, offsetof(struct apikey, member), offsetof(struct apikey, n##member)  \
+	}
+const struct apikey_list apikey_lists[] = { LIST(roles), LIST(scopes), LIST(models) };
 
 static bool
 read_time(struct diag *d, const struct yaml_node *n, int64_t *out)
@@ -42,8 +47,8 @@ static void
 read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "sha256", "person", "owner", "agent",
-		"department", "team", "tier", "roles", "scopes", "clearance", "created",
-		"expires", "revoked", NULL };
+		"department", "team", "tier", "roles", "scopes", "models", "clearance",
+		"created", "expires", "revoked", NULL };
 	static const char *const none[] = { NULL };
 	struct apikey *key = &k->keys[k->n];
 	const struct yaml_node *hash = yaml_get(n, "sha256"), *v;
@@ -62,10 +67,10 @@ read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 		sodium_hex2bin(key->sha256, sizeof(key->sha256), text, 64, NULL, &got, NULL) ||
 		got != 32)
 		diag_at(d, hash ? hash : n, "sha256 must be 64 hexadecimal digits");
-	if ((v = yaml_get(n, "roles")))
-		read_texts(&k->arena, d, v, "roles", &key->roles, &key->nroles);
-	if ((v = yaml_get(n, "scopes")))
-		read_texts(&k->arena, d, v, "scopes", &key->scopes, &key->nscopes);
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		if ((v = yaml_get(n, apikey_lists[i].name)))
+			read_texts(&k->arena, d, v, apikey_lists[i].name, apikey_list(key, i),
+				apikey_count(key, i));
 	if ((v = yaml_get(n, "clearance")) && !yaml_int(v, &key->clearance))
 		diag_at(d, v, "clearance must be a whole number");
 	read_time(d, yaml_get(n, "created"), &key->created_ns);
@@ -113,28 +118,72 @@ apikeys_free(struct apikeys **k)
 	*k = NULL;
 }
 
+static int
+by_id(const void *x, const void *y)
+{
+	return strcmp(((const struct apikey *)x)->id, ((const struct apikey *)y)->id);
+}
+
 struct apikey *
 apikeys_by_id(const struct apikeys *k, struct span id)
 {
+	char text[64];
+
+	if (k->sorted) {
+		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(id));
+		const struct apikey want = { .id = text };
+		return id.n >= sizeof(text) || k->n == 0
+			       ? NULL
+			       : bsearch(&want, k->keys, k->n, sizeof(*k->keys), by_id);
+	}
 	for (size_t i = 0; i < k->n; i++)
 		if (span_is(id, k->keys[i].id))
 			return &k->keys[i];
 	return NULL;
 }
 
-const struct apikey *
-apikeys_find(const struct apikeys *k, struct span text)
+struct span
+apikey_id(struct span text)
 {
-	unsigned char h[crypto_hash_sha256_BYTES];
 	struct span rest = text;
 
 	span_next(&rest, '_');
 	struct span id = span_next(&rest, '_');
-	if (text.n > 128 || rest.n == 0)
-		return NULL;
+	return text.n > 128 || rest.n == 0 ? span_of(NULL, 0) : id;
+}
+
+bool
+apikey_is(const struct apikey *k, struct span text)
+{
+	unsigned char h[crypto_hash_sha256_BYTES];
+
 	crypto_hash_sha256(h, (const unsigned char *)text.p, text.n);
-	const struct apikey *key = apikeys_by_id(k, id);
-	return key && sodium_memcmp(h, key->sha256, sizeof(h)) == 0 ? key : NULL;
+	return sodium_memcmp(h, k->sha256, sizeof(h)) == 0;
+}
+
+const struct apikey *
+apikeys_find(const struct apikeys *k, struct span text)
+{
+	struct span id = apikey_id(text);
+	const struct apikey *key = id.p ? apikeys_by_id(k, id) : NULL;
+
+	return key && apikey_is(key, text) ? key : NULL;
+}
+
+int
+apikey_copy(const struct apikey *from, struct arena *a, struct apikey *to)
+{
+	*to = *from;
+	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+		*apikey_text(to, i) = arena_strdup(a, *apikey_text(to, i));
+	for (size_t i = 0; i < APIKEY_LISTS; i++) {
+		const char **old = *apikey_list(to, i);
+		const char **v = arena_array(a, *apikey_count(to, i) + 1, sizeof(*v));
+		for (size_t n = 0; v && n < *apikey_count(to, i); n++)
+			v[n] = arena_strdup(a, old[n]);
+		*apikey_list(to, i) = v;
+	}
+	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
 bool

@@ -48,6 +48,10 @@ const struct config_option config_options[] = {
   "token issuer of demo and tests; never in production" },
 { "body_variable",        OPT_BOOL,     AT(body_variable),        "false",  0,       0,         0,
   "set txn.tollgate.body to the redacted body where it fits" },
+{ "state_key",            OPT_PATH,     AT(state_key),            NULL,     0,       0,         0,
+  "secret that keys and limits made at run time are signed with: a file of tollgate keygen --secret, mode 600; the same on all daemons of one Redis" },
+{ "state_file",           OPT_PATH,     AT(state_file),           NULL,     0,       0,         0,
+  "where they are kept on this machine; default: audit.journal with .live after it" },
 { "redact.key_file",      OPT_PATH,     AT(redact_key_file),      NULL,     0,       0,         0,
   "secret of keyed hashes (with: hash): 32 bytes of text or more, mode 600; the same on nodes whose hashes should agree" },
 { "agent.listen",         OPT_ADDRS,    AT(agent),                NULL,     0,       0,         AT(nagent),
@@ -458,6 +462,25 @@ same_place(const struct address *x, const struct address *y)
 	return x->port == y->port && x->host && y->host && !strcmp(x->host, y->host);
 }
 
+/* Next to the journal, which holds nothing but segments. */
+static void
+check_state(struct reader *r, const struct yaml_node *root)
+{
+	struct config *cfg = r->cfg;
+
+	if (cfg->state_key && !cfg->state_file && cfg->journal) {
+		struct span journal = span_str(cfg->journal);
+		while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+			journal.n--;
+		cfg->state_file = arena_printf(r->a, "%.*s.live", SPAN_ARG(journal)).p;
+	}
+	if (cfg->state_key && !cfg->state_file)
+		diag_at(r->d, find_option(root, "state_key"),
+			"state_key: needs state_file, or audit.journal next to which it is");
+	if (cfg->state_file && !cfg->state_key)
+		diag_at(r->d, find_option(root, "state_file"), "state_file: needs state_key");
+}
+
 static void
 check_whole(struct reader *r, const struct yaml_node *root)
 {
@@ -471,6 +494,7 @@ check_whole(struct reader *r, const struct yaml_node *root)
 	require(r, root, "audit", "journal");
 	require(r, root, "audit", "key");
 	require(r, root, "redis", "url");
+	check_state(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
 	if (!cfg->redis_url) {
 		const struct yaml_node *stream = find_option(root, "audit.stream");

@@ -60,6 +60,11 @@ struct config {
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
+	const char *state_key;	/* state_key: what entries made at run time are signed with; NULL:
+				   none can be made */
+	const char *state_file; /* state_file: where they are kept; default: audit.journal and
+				   ".live" */
+
 	const char *policy;	 /* policy: file */
 	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */
 	bool policy_watch;	 /* policy_watch: reload where a file that was read changes,

@@ -115,6 +115,15 @@ identity_keys_free(struct identity_keys **kp)
 	*kp = NULL;
 }
 
+bool
+identity_keys_have(const struct identity_keys *k, struct span id)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->entry[i].apikeys && apikeys_by_id(k->entry[i].apikeys, id))
+			return true;
+	return false;
+}
+
 /* ---- the credential in a header, or in a parameter of the query ---- */
 
 /* Whether two entries look in the same place. */
@@ -222,13 +231,9 @@ key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 }
 
 static int
-verify_apikey(const struct attempt *t, const struct identity_entry *e,
-	const struct apikeys *keys, struct span text)
+verify_apikey(
+	const struct attempt *t, const struct identity_entry *e, const struct apikey *k)
 {
-	const struct apikey *k = apikeys_find(keys, text);
-
-	if (!k)
-		return auth_refused(t->why, "the API key is unknown");
 	if (!apikey_live(k, t->now_ns))
 		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
 						    ? "the API key is revoked"
@@ -246,6 +251,8 @@ verify_apikey(const struct attempt *t, const struct identity_entry *e,
 		.key_id = span_str(k->id),
 		.scopes = k->scopes,
 		.nscopes = k->nscopes,
+		.models = k->models,
+		.nmodels = k->nmodels,
 		.expires_s = k->expires_ns / 1000000000,
 		.verified = true,
 	};
@@ -543,21 +550,45 @@ has_kind(const struct policy *p, const struct identity_entry *place, enum identi
 	return false;
 }
 
+/* A key that was made at run time, or one of a file that was revoked then. NOT_HERE: neither
+ * has the text. */
+static int
+verify_live(const struct attempt *t, const struct identity_entry *e, struct span text)
+{
+	static const unsigned char of_file[SHA256_BYTES];
+	struct span id = apikey_id(text);
+	const struct apikey *k = t->c->live && id.p ? apikeys_by_id(t->c->live, id) : NULL;
+	struct apikey copy;
+
+	if (!k)
+		return NOT_HERE;
+	if (k->revoked_ns && !sodium_memcmp(k->sha256, of_file, sizeof(of_file)))
+		return auth_refused(t->why, "the API key is revoked");
+	if (!apikey_is(k, text))
+		return NOT_HERE;
+	/* The next change of them may come while the request lives. */
+	int err = apikey_copy(k, t->a, &copy);
+	return err ? err : verify_apikey(t, e, &copy);
+}
+
 static int
 verify_key(const struct attempt *t, const struct identity_entry *place, struct span text)
 {
-	int err = ERR_AUTH;
+	bool first = true;
 
-	*t->why = "the API key is unknown";
 	for (size_t i = 0; i < t->p->nidentities; i++) {
-		if (t->p->identities[i].kind != ID_API_KEY ||
-			!same_place(&t->p->identities[i], place))
+		const struct identity_entry *e = &t->p->identities[i];
+		if (e->kind != ID_API_KEY || !same_place(e, place))
 			continue;
-		err = verify_apikey(t, &t->p->identities[i], t->k->entry[i].apikeys, text);
-		if (err != ERR_AUTH || apikeys_find(t->k->entry[i].apikeys, text))
+		int err = first ? verify_live(t, e, text) : NOT_HERE;
+		if (err != NOT_HERE)
 			return err;
+		first = false;
+		const struct apikey *k = apikeys_find(t->k->entry[i].apikeys, text);
+		if (k)
+			return verify_apikey(t, e, k);
 	}
-	return err;
+	return auth_refused(t->why, "the API key is unknown");
 }
 
 void

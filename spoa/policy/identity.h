@@ -10,6 +10,7 @@
 #include "store/keyset.h"
 
 struct nonce_window;
+struct apikeys;
 
 struct identity {
 	const char
@@ -20,6 +21,8 @@ struct identity {
 	int64_t clearance;
 	const char *const *scopes; /* API keys: names of routes, the key file's; none: all */
 	size_t nscopes;
+	const char *const *models; /* API keys: patterns of models; none: all */
+	size_t nmodels;
 	const struct cel_value *attributes; /* 2n values, key then value */
 	size_t nattributes;
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */
@@ -35,6 +38,7 @@ struct credentials {
 	struct span certificate;     /* DER, from HAProxy's own fetch; empty: none */
 	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
+	const struct apikeys *live;  /* keys made at run time; NULL: none */
 	struct keyset *missed;	     /* out: see IDENTITY_MISSED */
 	struct span verified; /* out: the token, key or signature that did; of the head */
 };
@@ -47,6 +51,8 @@ struct identity_keys; /* immutable, shared: key sets and API keys of all entries
 struct identity_keys *identity_keys_load(
 	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d);
 void identity_keys_free(struct identity_keys **k);
+/* Whether a file of API keys has one of that id. */
+bool identity_keys_have(const struct identity_keys *k, struct span id);
 
 /* Who shows no credential. */
 void identity_nobody(const struct policy *p, struct identity *out);

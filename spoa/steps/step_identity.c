@@ -68,8 +68,13 @@ step_identity(struct request *r)
 		.certificate = r->in.certificate,
 		.certificate_refused = r->in.certificate_refused,
 		.nonces = r->gate ? r->gate->shared->nonces : NULL };
+	struct live *live = r->gate ? r->gate->shared->live : NULL;
+	if (live)
+		given.live = &live_enter(live, r->worker)->keys;
 	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
 		&given, r->now_wall_ns, &r->arena, &r->found.identity, &why, &hit);
+	if (live)
+		live_leave(live, r->worker);
 	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
 		return without_key(r, &given, err);

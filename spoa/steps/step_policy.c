@@ -2,6 +2,7 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
+#include "cel/glob.h"
 #include "limits/limits.h"
 #include "text/table.h"
 
@@ -189,12 +190,46 @@ decide_each_model(struct request *r, struct policy_facts *f)
 	return STEP_NEXT;
 }
 
+static bool
+key_has_model(const struct identity *id, struct span model)
+{
+	for (size_t i = 0; i < id->nmodels; i++)
+		if (cel_glob(span_str(id->models[i]), model))
+			return true;
+	return false;
+}
+
+/* An API key with models is for no other. A body that an answer is generated for, and that
+ * names none, would get one that nobody chose. */
+static bool
+key_allows_models(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct model_mark *m = r->in.body.marks.model;
+	struct span model = r->in.body.model;
+
+	if (id->nmodels == 0)
+		return true;
+	if (model.n ? !key_has_model(id, model)
+		    : r->in.have_body && r->found.endpoint.table->cap)
+		return false;
+	for (size_t i = 0; r->in.have_body && i < r->in.body.marks.nmodels; i++)
+		if (!m[i].null && !key_has_model(id, m[i].name))
+			return false;
+	return true;
+}
+
 enum step_result
 step_policy(struct request *r)
 {
 	struct policy_facts f;
 	const struct policy_verdict *v = &r->found.verdict;
 
+	if (!key_allows_models(r)) {
+		request_hide_model(r);
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the API key is not for this model"));
+	}
 	request_estimate_tokens(r);
 	request_conversation(r);
 	request_facts(r, &f);

@@ -38,7 +38,13 @@ keyfile_text(const char *file, const char *secret, struct buf *text, struct buf 
 int
 keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why)
 {
-	static const char context[] = "tollgate-redact-hash-v1";
+	return keyfile_derive(file, "tollgate-redact-hash-v1", key, why);
+}
+
+int
+keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_BYTES],
+	struct buf *why)
+{
 	struct buf text;
 
 	buf_init(&text, TEXT_MAX + 2048);
@@ -51,7 +57,31 @@ keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why
 	}
 	if (!err)
 		crypto_generichash(key, KEYFILE_BYTES, (const unsigned char *)s.p, s.n,
-			(const unsigned char *)context, sizeof(context) - 1);
+			(const unsigned char *)context, strlen(context));
 	buf_free(&text);
+	return err;
+}
+
+int
+keyfile_create(const char *file, struct buf *why)
+{
+	unsigned char secret[KEYFILE_BYTES];
+	char text[2 * KEYFILE_BYTES + 2];
+	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), err = 0;
+
+	randombytes_buf(secret, sizeof(secret));
+	sodium_bin2hex(text, sizeof(text), secret, sizeof(secret));
+	text[2 * KEYFILE_BYTES] = '\n';
+	if (fd < 0 || write(fd, text, 2 * KEYFILE_BYTES + 1) != 2 * KEYFILE_BYTES + 1 ||
+		fsync(fd) < 0) {
+		buf_printf(why, "%s: %s", file, strerror(errno));
+		err = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && err)
+		unlink(file);
+	sodium_memzero(secret, sizeof(secret));
+	sodium_memzero(text, sizeof(text));
 	return err;
 }

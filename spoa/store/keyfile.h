@@ -15,5 +15,11 @@ int keyfile_text(const char *file, const char *secret, struct buf *text, struct 
  * that nobody but its owner may read; the key is derived from it. 0, or negative
  * with the file and what is wrong in *why. */
 int keyfile_load(const char *file, unsigned char key[KEYFILE_BYTES], struct buf *why);
+/* The same for another use, which `context` names: no use's key tells another's. */
+int keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_BYTES],
+	struct buf *why);
+/* Makes such a file, of 32 random bytes in hexadecimal, mode 0600. 0, or negative with *why: it
+ * exists, or cannot be written. */
+int keyfile_create(const char *file, struct buf *why);
 
 #endif

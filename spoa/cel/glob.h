@@ -1,0 +1,10 @@
+/* Shell patterns: what the function glob() reads. */
+#ifndef CEL_GLOB_H
+#define CEL_GLOB_H
+
+#include "base/span.h"
+
+/* Whether s is as the pattern p says: *, ?, [set], \. */
+bool cel_glob(struct span p, struct span s);
+
+#endif

@@ -1,0 +1,17 @@
+/* What `tollgate key` asks of the running daemon. */
+#ifndef CMD_KEY_H
+#define CMD_KEY_H
+
+#include "policy/apikeys.h"
+
+struct key_live {
+	const char *config;
+	const struct apikey *key; /* its texts; NULL: not given, "": none any more */
+	const char *lists[APIKEY_LISTS], *ttl, *clearance, *overlap, *by, *reason;
+	bool json;
+};
+
+/* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */
+int key_at_run_time(const struct key_live *k, int n, char **operands);
+
+#endif

@@ -1,0 +1,197 @@
+/* tollgate key … --live: keys that the running daemon keeps, by its admin socket. What may be
+ * said of a key is judged there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/admin.h"
+#include "cmd/cmd.h"
+#include "cmd/key.h"
+#include "cmd/plain.h"
+
+/* "a, b" as a list; "" as null: none any more. */
+static json_t *
+list_of(const char *text)
+{
+	struct span rest = span_str(text);
+	json_t *list = json_array();
+
+	while (rest.n) {
+		struct span one = span_trim(span_next(&rest, ','), " ");
+		if (one.n && json_array_append_new(list, json_stringn(one.p, one.n)) < 0) {
+			json_decref(list);
+			return NULL; /* not UTF-8 */
+		}
+	}
+	if (json_array_size(list) == 0) {
+		json_decref(list);
+		return json_null();
+	}
+	return list;
+}
+
+/* "" as null: none any more. False: it is not UTF-8. */
+static bool
+set_text(json_t *o, const char *name, const char *text)
+{
+	return !text ||
+	       json_object_set_new(o, name, *text ? json_string(text) : json_null()) == 0;
+}
+
+/* False after a message. */
+static bool
+object_of(const struct key_live *k, const char *id, json_t *o)
+{
+	struct apikey key = *k->key;
+	bool utf8 = true;
+
+	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+		utf8 &= set_text(o, apikey_texts[i].name, *apikey_text(&key, i));
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		if (k->lists[i])
+			utf8 &= json_object_set_new(
+					o, apikey_lists[i].name, list_of(k->lists[i])) == 0;
+	utf8 = utf8 && set_text(o, "id", id) && set_text(o, "ttl", k->ttl) &&
+	       set_text(o, "overlap", k->overlap) && set_text(o, "by", k->by) &&
+	       set_text(o, "reason", k->reason);
+	if (!utf8) {
+		cmd_fail("key", "a name is not UTF-8");
+		return false;
+	}
+	if (k->clearance) {
+		char *end;
+		errno = 0;
+		long long n = strtoll(k->clearance, &end, 10);
+		if (errno || end == k->clearance || *end) {
+			cmd_fail("key", "--clearance %s: give a whole number", k->clearance);
+			return false;
+		}
+		json_object_set_new(o, "clearance", json_integer(n));
+	}
+	return true;
+}
+
+static bool
+says(const json_t *answer, const char *name, const char *text)
+{
+	return str_same(json_string_value(json_object_get(answer, name)), text);
+}
+
+/* What came of it, on standard error. */
+static int
+report(const json_t *answer, const char *done)
+{
+	fprintf(stderr, "tollgate: key %s %s%s\n",
+		json_string_value(json_object_get(answer, "id")), done,
+		says(answer, "redis", "none")	   ? "."
+		: says(answer, "redis", "written") ? ", with every daemon of this Redis within "
+						     "a second."
+						   : ".");
+	if (says(answer, "redis", "away"))
+		cmd_fail("key", "Redis does not answer: other daemons learn it when it does");
+	if (json_is_false(json_object_get(answer, "recorded")))
+		cmd_fail("key", "the journal does not take the record now: it is written when "
+				"it does");
+	if (json_is_false(json_object_get(answer, "kept"))) {
+		cmd_fail("key",
+			"state_file cannot be written: a restart of this daemon forgets "
+			"it where Redis does too");
+		return EXIT_CANNOT;
+	}
+	return EXIT_DONE;
+}
+
+static int
+change(const struct key_live *k, const char *page, const char *id, const char *done)
+{
+	json_t *o = json_object(), *answer = NULL;
+	int code = EXIT_CANNOT;
+
+	if (object_of(k, id, o))
+		answer = admin_call_json("key", k->config, page, o, &code);
+	if (answer) {
+		const char *text = json_string_value(json_object_get(answer, "key"));
+		if (text && k->json)
+			printf("{\"id\":\"%s\",\"key\":\"%s\"}\n",
+				json_string_value(json_object_get(answer, "id")), text);
+		else if (text)
+			printf("%s\n", text);
+		code = report(answer, done);
+	}
+	json_decref(answer);
+	json_decref(o);
+	return code;
+}
+
+static void
+put_cell(struct buf *b, const json_t *key, const char *name, int width, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(key, name));
+	struct buf cell;
+
+	buf_init(&cell, 1024);
+	plain_lines(&cell, span_str(text ? text : otherwise));
+	buf_printf(b, "%-*.*s ", width, SPAN_ARG(span_trim(buf_view(&cell), "\n")));
+	buf_free(&cell);
+}
+
+static int
+list(const struct key_live *k)
+{
+	int code;
+	json_t *answer = admin_call_json("key", k->config, "/keys", NULL, &code), *one;
+	struct buf b;
+	size_t i;
+
+	if (!answer)
+		return code;
+	buf_init(&b, 0);
+	if (k->json) {
+		char *text = json_dumps(
+			json_object_get(answer, "keys"), JSON_COMPACT | JSON_ENSURE_ASCII);
+		buf_printf(&b, "%s\n", text ? text : "[]");
+		free(text);
+	} else {
+		buf_printf(&b, "%-10s %-24s %-16s %-22s %-22s %s\n", "ID", "PERSON", "TEAM",
+			"CREATED", "EXPIRES", "STATE");
+		json_array_foreach(json_object_get(answer, "keys"), i, one)
+		{
+			put_cell(&b, one, "id", 10, "?");
+			put_cell(&b, one, "person", 24, "-");
+			put_cell(&b, one, "team", 16, "");
+			put_cell(&b, one, "created", 22, "-");
+			put_cell(&b, one, "expires", 22, "never");
+			buf_printf(
+				&b, "%s\n", json_string_value(json_object_get(one, "state")));
+		}
+	}
+	if (!json_is_true(json_object_get(answer, "state_key")))
+		code = cmd_fail("key", "the daemon has no state_key: no key can be made at run "
+				       "time");
+	else if (!cmd_write(&b))
+		code = cmd_fail("key", "%s", strerror(errno));
+	buf_free(&b);
+	json_decref(answer);
+	return code;
+}
+
+int
+key_at_run_time(const struct key_live *k, int n, char **operands)
+{
+	const char *verb = operands[0];
+
+	if (!strcmp(verb, "list") && n == 1)
+		return list(k);
+	if (!strcmp(verb, "new") && n == 1)
+		return change(
+			k, "/keys/new", NULL, "is in force; this is the only time it is shown");
+	if (!strcmp(verb, "change") && n == 2)
+		return change(k, "/keys/change", operands[1], "is changed");
+	if (!strcmp(verb, "rotate") && n == 2)
+		return change(k, "/keys/rotate", operands[1],
+			"takes its place; this is the only time it is shown. It is in force");
+	if (!strcmp(verb, "revoke") && n == 2)
+		return change(k, "/keys/revoke", operands[1], "is revoked");
+	return -1;
+}

@@ -1,0 +1,70 @@
+/* What is made while the daemons run: an API key, or another amount for a limit. An entry is
+ * one line of text, the same in Redis and on disk: a JSON object, a blank, and the HMAC-SHA-256
+ * of the object's bytes in hexadecimal, under the key that state_key names. Nobody without
+ * that key can make one.
+ *
+ *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
+ *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
+ *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
+ *    "to":500000,"until":…,"reason":…,"ended":…}
+ *
+ * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
+ * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
+#ifndef LIVE_ENTRY_H
+#define LIVE_ENTRY_H
+
+#include <jansson.h>
+
+#include "base/sha256.h"
+#include "policy/apikeys.h"
+
+#define LIVE_FIELD_MAX 64
+
+enum live_kind { LIVE_KEY, LIVE_LIMIT };
+extern const char *const live_kinds[]; /* their names; ends with NULL */
+
+enum { LIVE_PAIRS_MAX = 8 };
+/* What an override of a limit is for: a member of the identity, or model and route. */
+struct live_pair {
+	struct span name, value;
+};
+
+struct live_override {
+	const char *limit;
+	struct live_pair pairs[LIVE_PAIRS_MAX];
+	size_t npairs;
+	uint64_t to;
+	int64_t until_ns; /* wall; 0: until it is cleared */
+};
+
+struct live_entry {
+	unsigned refs; /* under the lock of its struct live */
+	struct arena arena;
+	struct span text;
+	const char *id;
+	char field[LIVE_FIELD_MAX]; /* "key:ID": its place in the hash */
+	enum live_kind kind;
+	int64_t serial;
+	bool ended;	   /* revoked, cleared */
+	struct apikey key; /* LIVE_KEY; sha256 all zeros: one of a file, revoked here */
+	struct live_override limit; /* LIVE_LIMIT */
+};
+
+/* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
+ * reason in *why: it does not verify, is another place's, or says what no entry can say. The
+ * caller's, one reference. */
+struct live_entry *live_entry_read(struct span text, struct span field,
+	const unsigned char key[SHA256_BYTES], struct buf *why);
+/* Makes one of its JSON object, which stays the caller's; likewise. */
+struct live_entry *live_entry_make(
+	json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why);
+/* The JSON object of an entry; the caller's. NULL: out of memory. */
+json_t *live_entry_object(const struct live_entry *e);
+/* Whether x takes the place of y, which has the same field. */
+bool live_entry_beats(const struct live_entry *x, const struct live_entry *y);
+void live_entry_unref(struct live_entry **e);
+/* The id of an override: of the limit's name and what it is for. */
+enum { LIVE_LIMIT_ID = 10 };
+void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1]);
+
+#endif

@@ -1,0 +1,28 @@
+/* Brings entries to the other daemons by Redis, and theirs here: a thread of its own. All of
+ * them are fields of one hash, tollgate:{live}:entries; each change counts
+ * tollgate:{live}:version up, which every daemon reads five times a second, and the hash where
+ * it is another, or after ten seconds. What Redis lost, or an old copy of it brought back, is
+ * written anew by whoever knows better. */
+#ifndef LIVE_SYNC_H
+#define LIVE_SYNC_H
+
+#include "live/live.h"
+
+struct live_sync;
+
+/* Starts the thread. Redis may be away. NULL with *why. */
+struct live_sync *live_sync_start(struct live *l, const char *redis_url, struct buf *why);
+/* Waits until it has looked once, at most so long: what was revoked while this daemon was down
+ * is known then, or Redis is away. */
+void live_sync_first(struct live_sync *s, uint64_t most_us);
+void live_sync_stop(struct live_sync **s);
+/* Waits until Redis has all that was put before the call, at most so long; false: it has not.
+ */
+bool live_sync_wait(struct live_sync *s, uint64_t most_us);
+/* Redis has been read within the last seconds. Any thread. */
+bool live_sync_up(struct live_sync *s);
+
+#define LIVE_ENTRIES_KEY "tollgate:{live}:entries"
+#define LIVE_VERSION_KEY "tollgate:{live}:version"
+
+#endif

@@ -1,0 +1,30 @@
+/* What the admin socket takes to change keys and limits at run time. Each call gets a JSON
+ * object and answers with one, {"error": …} where it does nothing. Runs on the admin thread. */
+#ifndef NET_ADMIN_LIVE_H
+#define NET_ADMIN_LIVE_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+struct server;
+
+/* Who asks, as the kernel says it. */
+struct admin_peer {
+	pid_t pid;
+	uid_t uid; /* -1: not known */
+};
+
+/* Returns the HTTP status. */
+typedef unsigned admin_call_fn(
+	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
+
+/* {"keys": […]}: all, without their hashes, each with its state. */
+unsigned admin_keys(struct server *s, struct buf *out);
+/* Each takes by, reason. new: members of a key, ttl or expires; the answer holds its text,
+ * once. change: id, and members that get another value, or none (null). rotate: id, overlap,
+ * ttl. revoke: id, of a key of a file too. */
+admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
+
+#endif

@@ -1,0 +1,332 @@
+/* Changes at run time: who, what it was, what it is. */
+#include "net/change.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "audit/audit.h"
+#include "live/sync.h"
+#include "net/server.h"
+#include "policy/read.h"
+
+#define RECORD_US  5000000u /* a record that is not on disk by then: the change is refused */
+#define REDIS_US   700000u
+#define TTL_MAX_US (36500ull * 86400 * SECOND_US)
+
+/* ---- answers ---- */
+
+bool
+change_refuse(struct change *c, unsigned status, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+	char line[1024];
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_init(&text, 0);
+	buf_json_str(&text, span_str(line));
+	buf_clear(c->out);
+	buf_printf(c->out, "{\"error\":%.*s}\n", SPAN_ARG(buf_view(&text)));
+	buf_free(&text);
+	c->status = status;
+	return false;
+}
+
+bool
+change_begin(struct change *c, enum live_kind kind, const char *verb, struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	*c = (struct change){ .s = s,
+		.peer = peer,
+		.in = in,
+		.out = out,
+		.kind = kind,
+		.verb = verb,
+		.status = MHD_HTTP_OK };
+	if (!s->live)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"tollgate.yaml names no state_key: make one with tollgate keygen "
+			"--secret FILE, and restart");
+	c->answer = json_object();
+	return true;
+}
+
+const char *
+change_text(struct change *c, const char *name)
+{
+	json_t *v = json_object_get(c->in, name);
+
+	if (v && !json_is_null(v) && !json_is_string(v))
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: a text is expected", name);
+	return json_string_value(v);
+}
+
+bool
+change_sign(struct change *c, json_t *entry)
+{
+	static const char *const names[] = { "by", "reason" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		const char *text = change_text(c, names[i]);
+		json_object_del(entry, names[i]);
+		if (text && text[0])
+			json_object_set_new(entry, names[i], json_string(text));
+	}
+	return c->status == MHD_HTTP_OK;
+}
+
+int64_t
+change_time(const json_t *entry, const char *name)
+{
+	const json_t *v = json_object_get(entry, name);
+	int64_t ns = 0;
+
+	if (!json_is_string(v) ||
+		clock_parse(json_string_value(v), json_string_length(v), &ns) < 0)
+		return 0;
+	return ns;
+}
+
+/* In whole seconds. */
+void
+change_set_time(json_t *entry, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_RFC3339_LEN + 1];
+
+	json_object_del(entry, name);
+	if (!wall_ns)
+		return;
+	clock_rfc3339(wall_ns, when);
+	memcpy(when + 19, "Z", 2);
+	json_object_set_new(entry, name, json_string(when));
+}
+
+bool
+change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, bool *given)
+{
+	const char *text = change_text(c, ttl), *time = change_text(c, at);
+	uint64_t us = 0;
+
+	*ns = 0;
+	*given = text || time;
+	if (text && time)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: %s is given too", ttl, at);
+	if (time && clock_parse(time, strlen(time), ns) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"%s: a time such as 2026-12-01T00:00:00Z is expected", at);
+	if (text && strcmp(text, "never") != 0) {
+		if (duration_parse(span_str(text), &us) < 0 || us < SECOND_US ||
+			us > TTL_MAX_US)
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+				"%s %s: give a duration up to 36500d, such as 90d, or never",
+				ttl, text);
+		*ns = clock_wall_ns() + (int64_t)us * 1000;
+	}
+	if (time && *ns <= clock_wall_ns())
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s %s: is over", at, time);
+	return c->status == MHD_HTTP_OK;
+}
+
+/* ---- records ---- */
+
+json_t *
+change_shown(const json_t *entry)
+{
+	json_t *shown = json_copy((json_t *)(uintptr_t)entry);
+
+	json_object_del(shown, "sha256");
+	json_object_del(shown, "kind");
+	return shown;
+}
+
+/* Shared with the audit thread, which may answer when nobody waits any more. */
+struct recording {
+	struct audit_entry e;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool over;
+	int err;
+	unsigned holders;
+};
+
+static void
+let_go(struct recording *r)
+{
+	bool last = --r->holders == 0;
+
+	pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	buf_free(&r->e.fields);
+	pthread_cond_destroy(&r->answered);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct recording *r = e->arg;
+
+	pthread_mutex_lock(&r->lock);
+	r->over = true;
+	r->err = err;
+	pthread_cond_signal(&r->answered);
+	let_go(r);
+}
+
+static void
+put_object(struct buf *out, const char *name, const json_t *entry)
+{
+	json_t *shown = entry ? change_shown(entry) : NULL;
+	char *text = shown ? json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	buf_printf(out, ",\"%s\":%s", name, text ? text : "null");
+	free(text);
+	json_decref(shown);
+}
+
+static void
+put_text(struct buf *out, const char *name, const char *text)
+{
+	buf_printf(out, ",\"%s\":", name);
+	if (text && text[0])
+		buf_json_str(out, span_str(text));
+	else
+		buf_str(out, "null");
+}
+
+static void
+write_record(struct change *c, const json_t *before, const json_t *after, const char *failed,
+	struct buf *out)
+{
+	struct passwd pw, *found = NULL;
+	char room[4096];
+
+	buf_printf(out, "\"type\":\"change\",\"what\":\"%s\",\"change\":\"%s\"",
+		live_kinds[c->kind], c->verb);
+	put_text(out, "id", json_string_value(json_object_get(after, "id")));
+	put_text(out, "by", json_string_value(json_object_get(c->in, "by")));
+	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
+	if (c->peer->uid != (uid_t)-1) {
+		getpwuid_r(c->peer->uid, &pw, room, sizeof(room), &found);
+		buf_printf(out, ",\"peer\":{\"uid\":%u,\"pid\":%d", (unsigned)c->peer->uid,
+			(int)c->peer->pid);
+		put_text(out, "user", found ? pw.pw_name : NULL);
+		buf_putc(out, '}');
+	}
+	put_object(out, "before", before);
+	put_object(out, "after", after);
+	if (failed)
+		put_text(out, "failed", failed);
+}
+
+/* 0; ERR_TIMEOUT: it is not on disk yet; or what the audit thread says. */
+static int
+record(struct change *c, const json_t *before, const json_t *after, const char *failed,
+	bool keep)
+{
+	struct audit *audit = c->s->audit;
+	struct recording *r = audit ? calloc(1, sizeof(*r)) : NULL;
+	struct timespec until = clock_timespec(clock_mono_us() + RECORD_US);
+	pthread_condattr_t attr;
+	int late = 0;
+
+	if (!r)
+		return audit ? ERR_NOMEM : 0;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	r->holders = 2;
+	buf_init(&r->e.fields, CAP_RECORD_BYTES);
+	write_record(c, before, after, failed, &r->e.fields);
+	r->e.done = recorded;
+	r->e.arg = r;
+	r->e.keep = keep;
+	audit_append(audit, &r->e);
+	pthread_mutex_lock(&r->lock);
+	/* What is kept has no answer before the disk takes it. */
+	while (!r->over && !late && (!keep || audit_ready(audit)))
+		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
+	int err = r->over ? r->err : ERR_TIMEOUT;
+	let_go(r);
+	return err;
+}
+
+/* ---- changes ---- */
+
+static bool
+ends(const json_t *after)
+{
+	return json_object_get(after, "revoked") || json_object_get(after, "ended");
+}
+
+bool
+change_put(struct change *c, json_t *before, json_t *after)
+{
+	int64_t serial = json_integer_value(json_object_get(before, "serial"));
+	bool must = ends(after), done = false;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	int err = record(c, before, after, NULL, must);
+	if (err && !must) {
+		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was changed: it cannot be recorded (%s)", err_str(err));
+		goto out;
+	}
+	if (err)
+		json_object_set_new(c->answer, "recorded", json_false());
+	err = live_put(c->s->live, c->kind, after, serial, &why);
+	buf_putc(&why, '\0');
+	done = err == 0 || (err == ERR_IO && must);
+	if (err && done)
+		json_object_set_new(c->answer, "kept", json_false());
+	if (!done) {
+		record(c, before, after, buf_view(&why).p, true);
+		change_refuse(c,
+			err == ERR_BAD_STATE ? MHD_HTTP_CONFLICT
+			: err == ERR_SYNTAX  ? MHD_HTTP_BAD_REQUEST
+					     : MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%s", buf_view(&why).p);
+	}
+	if (done)
+		log_event(LOG_INFO, "live.changed", LS("what", live_kinds[c->kind]),
+			LS("change", c->verb),
+			LS("id", json_string_value(json_object_get(after, "id"))));
+out:
+	buf_free(&why);
+	return done;
+}
+
+unsigned
+change_end(struct change *c)
+{
+	if (c->status == MHD_HTTP_OK) {
+		bool up = c->s->live_sync && live_sync_up(c->s->live_sync);
+		bool told = up && live_sync_wait(c->s->live_sync, REDIS_US);
+		json_object_set_new(c->answer, "redis",
+			json_string(!c->s->live_sync ? "none"
+				    : told	     ? "written"
+						     : "away"));
+		char *text = json_dumps(c->answer, JSON_COMPACT);
+		buf_clear(c->out);
+		buf_printf(c->out, "%s\n", text ? text : "{}");
+		if (text)
+			explicit_bzero(text, strlen(text));
+		free(text);
+	}
+	json_decref(c->answer);
+	c->answer = NULL;
+	return c->status;
+}

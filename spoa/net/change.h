@@ -1,0 +1,45 @@
+/* One change of a key or a limit at run time: its record first, then the entry, then the other
+ * daemons. Runs on the admin thread. */
+#ifndef NET_CHANGE_H
+#define NET_CHANGE_H
+
+#include "live/live.h"
+#include "net/admin_live.h"
+
+struct change {
+	struct server *s;
+	const struct admin_peer *peer;
+	json_t *in; /* what was asked, with by and reason */
+	struct buf *out;
+	enum live_kind kind;
+	const char *verb; /* "new", "revoke", … of the record */
+	unsigned status;  /* of the answer */
+	json_t *answer;	  /* what is said where all is done */
+};
+
+/* Begins one; false: it was answered, no state_key. */
+bool change_begin(struct change *c, enum live_kind kind, const char *verb, struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out);
+/* The text of a member, NULL: it is not there; anything else than a text is a mistake, and
+ * said. */
+const char *change_text(struct change *c, const char *name);
+/* Answers with an error; returns false. */
+bool change_refuse(struct change *c, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Sets or, with an empty text, leaves by and reason of the entry. */
+bool change_sign(struct change *c, json_t *entry);
+/* Records and puts `after` in the place of `before` (NULL: a new one). False: it was answered
+ * why not. What ends a key or an override is done whatever the disk says, and said so. */
+bool change_put(struct change *c, json_t *before, json_t *after);
+/* Waits for Redis, answers, and returns the status. */
+unsigned change_end(struct change *c);
+
+/* As it is shown and recorded: a new object without the hash of a key. */
+json_t *change_shown(const json_t *entry);
+int64_t change_time(const json_t *entry, const char *name);
+void change_set_time(json_t *entry, const char *name, int64_t wall_ns);
+/* The duration or time in those members, as a wall time in *ns, 0: never; *given: one of them
+ * is there. False: refused. */
+bool change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, bool *given);
+
+#endif

@@ -1,0 +1,158 @@
+# Keys that are made while two daemons run: in force on both within a second, revoked at once on
+# the one that is told, and kept whatever becomes of Redis. Nobody who can write to Redis makes one.
+# Once: nothing of HAProxy's is tried.
+. "$(dirname "$0")/lib.sh"
+mkdir -p "$D/p"
+cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
+in_file=$("$build/tollgate" key new --person filed --keys "$D/p/keys.yaml" 2>"$D/file.id")
+file_id=$(sed -n 's/.*key \([0-9a-z]*\) of.*/\1/p' "$D/file.id")
+stack_up --policy "$D/p/policy.yaml" --second
+sock=${REDIS#unix:}
+redis() { redis-cli -s "$sock" "$@"; }
+# the daemon that is told, or the other
+key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/key.err"; }
+key_b() { "$build/tollgate" key "$@" --live -c "$D/tollgate-b.yaml" 2>"$D/key.err"; }
+# What a daemon answers is asked of that daemon alone: the other is stopped meanwhile.
+pid_a=$(awk '$3 == "tollgate" { print $1 }' "$D/.pids") pid_b=$(awk '$3 == "second" { print $1 }' "$D/.pids")
+chat='{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
+code() { curl -s -m 10 -o "$D/answer" -w '%{http_code}' -H "authorization: Bearer $1" -H 'content-type: application/json' \
+	-d "${2:-$chat}" "$EDGE/v1/chat/completions"; }
+# both KEY CODE: six requests, shared by both daemons, within two seconds all answered so
+both() {
+	local i n end=$((SECONDS + 2))
+	while :; do
+		n=0
+		for i in 1 2 3 4 5 6; do [ "$(code "$1")" = "$2" ] && n=$((n + 1)); done
+		[ $n = 6 ] && return 0
+		[ $SECONDS -lt $end ] || return 1
+	done
+}
+id_of() { cut -d_ -f2 <<<"$1"; }
+
+# ---- made, listed, used ----
+k=$(key new --person alice --team red --models 'echo,gpt-4o*' --ttl 1h --by ops --reason 'ticket 7')
+like "a new key is printed" "$k" '^tg_[0-9a-z]{8}_[0-9a-z]{52}$'
+id=$(id_of "$k")
+check "it passes on both daemons" both "$k" 200
+is "a model that it is not for is refused" "$(code "$k" "${chat/echo/claude-3}")" 403
+like "and why" "$(cat "$D/answer")" 'the API key is not for this model'
+is "so is none" "$(code "$k" '{"messages":[{"role":"user","content":"hello"}]}')" 403
+like "both list it" "$(key_b list)" "^$id +alice +red .* live$"
+unlike "no list says its hash" "$(key list --json)" 'sha256'
+is "another secret of the same id is unknown" "$(code "${k%?????}00000")" 401
+is "nor is it in Redis, in the file or in a log" \
+	"$({ redis HGETALL 'tollgate:{live}:entries'; cat "$D/journal.live" "$D"/*.log; cat "$D"/journal/*; } | grep -ac "${k##*_}")" 0
+
+# ---- changed ----
+key change "$id" --models '' --team blue >/dev/null
+check "a change is in force on both" both "$k" 200
+sleep 1
+is "any model by now" "$(code "$k" "${chat/echo/claude-3}")" 200
+like "the team too" "$(key_b list)" "^$id +alice +blue "
+key change nosuchid --team x >/dev/null
+is "an unknown key is a no" $? 1
+like "that says so" "$(cat "$D/key.err")" '^tollgate: key: nosuchid: no such key was made at run time$'
+key new --team red >/dev/null
+is "nobody's key is not made" "$? $(cat "$D/key.err")" "2 tollgate: key: person: is missing: whose key is it?"
+key new --person x --ttl soon >/dev/null
+like "an odd time is refused" "$? $(cat "$D/key.err")" '^2 tollgate: key: ttl soon: give a duration'
+key new --person $'a\tb' >/dev/null
+like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: a text without control characters'
+
+# ---- expiry ----
+short=$(key new --person shorty --ttl 2s)
+check "a key for two seconds passes" both "$short" 200
+sleep 2
+is "and no longer" "$(code "$short")$(code "$short")$(code "$short")$(code "$short")" 401401401401
+like "its state" "$(key list)" "^$(id_of "$short") +shorty .* expired$"
+
+# ---- rotated ----
+next=$(key rotate "$id" --overlap 2s)
+check "the next one passes" both "$next" 200
+check "the last one meanwhile too" both "$k" 200
+sleep 2
+is "and no longer" "$(code "$k")$(code "$k")" 401401
+like "it is hers" "$(key list)" "^$(id_of "$next") +alice +blue "
+
+# ---- forged: by who can write to Redis ----
+entry=$(redis HGET 'tollgate:{live}:entries' "key:$(id_of "$next")")
+refused=$(metric live_refused_total 'reason="forged"')
+redis HSET 'tollgate:{live}:entries' key:00000000 "${entry/alice/mallory}" >/dev/null
+redis HSET 'tollgate:{live}:entries' key:11111111 "$entry" >/dev/null
+redis HSET 'tollgate:{live}:entries' "key:$(id_of "$next")" "${entry/alice/mallory}" >/dev/null
+redis HSET 'tollgate:{live}:entries' garbage "$(head -c 20000 /dev/zero | tr '\0' x)" >/dev/null
+redis INCR 'tollgate:{live}:version' >/dev/null
+sleep 1
+unlike "no forged key is listed" "$(key list)$(key_b list)" 'mallory|00000000|11111111'
+is "each is counted once" $(($(metric live_refused_total 'reason="forged"') - refused)) 4
+like "and logged" "$(cat "$D/tollgate.log")" 'event=live.refused field=key:00000000 why="it was not made with this state_key"'
+like "one at another's place too" "$(cat "$D/tollgate.log")" "event=live.refused field=key:11111111 why=\"it is the entry of key:$(id_of "$next")\""
+is "what was spoiled is put right" "$(redis HGET 'tollgate:{live}:entries' "key:$(id_of "$next")")" "$entry"
+redis HDEL 'tollgate:{live}:entries' garbage key:00000000 key:11111111 >/dev/null
+
+# ---- revoked ----
+(while [ ! -e "$D/stop" ]; do
+	printf '%s %s\n' "$(code "$next")" "$(date +%s%N)"
+done) >"$D/codes" &
+load=$!
+sleep 0.5
+key revoke "$(id_of "$next")" --by ops --reason leaked
+told=$(date +%s%N)
+sleep 2.5
+touch "$D/stop"
+wait $load
+check "it had passed" test "$(awk -v t="$told" '$1 == 200 && $2 < t' "$D/codes" | wc -l)" -gt 0
+is "a second after the answer no daemon passes it" "$(awk -v t="$told" '$1 != 401 && $2 > t + 1e9' "$D/codes" | wc -l)" 0
+check "of many that were asked" test "$(awk -v t="$told" '$2 > t + 1e9' "$D/codes" | wc -l)" -gt 5
+key change "$(id_of "$next")" --team green
+is "it is final" "$? $(cat "$D/key.err")" "1 tollgate: key: it is revoked, which is final"
+is "a key of the file passes" "$(code "$in_file")" 200
+key revoke "$file_id"
+check "until it is revoked at run time" both "$in_file" 401
+
+# ---- Redis as it was before: an old copy, and nothing at all ----
+older=$(metric live_refused_total 'reason="older"')
+redis HSET 'tollgate:{live}:entries' "key:$(id_of "$next")" "$entry" >/dev/null
+redis INCR 'tollgate:{live}:version' >/dev/null
+sleep 1
+is "an entry of old revives no key" "$(code "$next")$(code "$next")$(code "$next")$(code "$next")" 401401401401
+check "it is counted" test "$(metric live_refused_total 'reason="older"')" -gt "$older" -o "$(metric live_refused_total 'reason="older"' "$ADMIN_B")" -gt 0
+last=$(key new --person bob)
+redis FLUSHALL >/dev/null
+is "with Redis empty a revoked key stays so" "$(code "$next")$(code "$in_file")$(code "$next")$(code "$in_file")" 401401401401
+check "and what is live lives" both "$last" 200
+sleep 1
+is "Redis has all again" "$(redis HLEN 'tollgate:{live}:entries')" "$(wc -l < <(key list | tail -n +2))"
+
+# ---- recorded ----
+"$build/tollgate" audit export --journal "$D/journal" >"$D/records"
+like "a change is a record: who, what, why" "$(grep '"type":"change"' "$D/records" | grep "$id" | head -1)" \
+	'"what":"key","change":"new","id":"'"$id"'","by":"ops","reason":"ticket 7","peer":\{"uid":[0-9]+,"pid":[0-9]+,"user":"[a-z]+"\},"before":null,"after":\{.*"person":"alice"'
+like "with what it was before" "$(grep '"change":"change"' "$D/records")" '"before":\{.*"team":"red".*"after":\{.*"team":"blue"'
+like "the revocation too" "$(grep '"change":"revoke"' "$D/records")" '"reason":"leaked"'
+unlike "no secret in them" "$(grep '"type":"change"' "$D/records")" 'sha256|tg_[0-9a-z]{8}_'
+check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
+
+# ---- alone: Redis gone for good, both daemons started anew ----
+redis shutdown nosave >/dev/null 2>&1
+kill -TERM "$pid_a"
+for _ in $(seq 100); do kill -0 "$pid_a" 2>/dev/null || break; sleep 0.1; done
+kill -KILL "$pid_b"
+sed -i '/^redis:/d; /redis/d' "$D/tollgate.yaml"
+"$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/alone.log" 2>&1 &
+alone=$!
+for _ in $(seq 50); do curl -sf "$ADMIN/readyz" >/dev/null && break; sleep 0.1; done
+sleep 1.5 # HAProxy's check
+is "after a restart without Redis what was revoked stays so" "$(code "$next") $(code "$in_file")" "401 401"
+is "and what is live lives" "$(code "$last")" 200
+solo=$(key new --person solo)
+is "keys are made without Redis" "$(code "$solo")" 200
+key revoke "$(id_of "$solo")"
+is "revoked at once" "$(code "$solo")" 401
+kill -TERM $alone
+wait $alone
+# a file that somebody changed
+sed -i 's/"revoked":"[^"]*",//' "$D/journal.live"
+is "entries on disk that do not verify stop the start" "$("$build/tollgate" serve -c "$D/tollgate.yaml" 2>&1 | tail -1 |
+	sed 's/[^ ]*journal.live:[0-9]*/FILE/')" "tollgate: serve: FILE: it was not made with this state_key"
+exit $failed

@@ -1,0 +1,423 @@
+/* Entries made at run time: what verifies, what takes whose place, what a disk keeps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "live/live.h"
+
+#define HASH	  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define KEY(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
+#define OWN	  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
+#define LIMIT(id, rest)                                                                        \
+	"{\"kind\":\"limit\",\"id\":\"" id "\",\"serial\":7,\"limit\":\"l\",\"to\":5" rest "}"
+
+static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
+static char dir[64], file[96];
+static struct metrics metrics;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test_live.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(file, sizeof(file), "%s/live", dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+/* The entry of a JSON text, or NULL with *why. */
+static struct live_entry *
+make(const char *json, struct buf *why)
+{
+	json_t *o = json_loads(json, 0, NULL);
+
+	assert_non_null(o);
+	buf_init(why, 1024);
+	struct live_entry *e = live_entry_make(o, secret, why);
+	json_decref(o);
+	return e;
+}
+
+static struct live_entry *
+must(const char *json)
+{
+	struct buf why;
+	struct live_entry *e = make(json, &why);
+
+	if (!e)
+		fail_msg("%s: %.*s", json, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return e;
+}
+
+static void
+what_no_entry_can_say_is_refused(void **state)
+{
+	static const struct {
+		const char *json, *want; /* NULL: it is one */
+	} rows[] = {
+		{ KEY(OWN), NULL },
+		{ KEY(OWN ",\"models\":[\"gpt-4o*\"],\"clearance\":-2,\"expires\":"
+			  "\"2030-01-01T00:00:00Z\""),
+			NULL },
+		{ KEY(",\"revoked\":\"2026-01-01T00:00:00Z\""), NULL }, /* one of a file */
+		{ KEY(""), "person: is missing: whose key is it?" },
+		{ KEY(",\"person\":\"al\""), "sha256: 64 hexadecimal digits are expected" },
+		{ KEY(OWN ",\"roles\":\"x\""), "roles: a list of texts is expected" },
+		{ KEY(OWN ",\"roles\":[]"), "roles: a list of texts is expected" },
+		{ KEY(OWN ",\"roles\":[1]"),
+			"roles: a text without control characters is expected" },
+		{ KEY(OWN ",\"team\":\"a\\u001bb\""),
+			"team: a text without control characters is expected" },
+		{ KEY(OWN ",\"team\":\"\""),
+			"team: a text without control characters is expected" },
+		{ KEY(OWN ",\"clearance\":1.5"), "clearance: a whole number is expected" },
+		{ KEY(OWN ",\"expires\":\"soon\""),
+			"expires: a time such as 2026-11-20T08:00:00Z is expected" },
+		{ "{\"kind\":\"key\",\"id\":\"short\",\"serial\":1" OWN "}",
+			"id: the id of an API key is expected" },
+		{ "{\"kind\":\"key\",\"id\":\"7f3k2m9p\"" OWN "}", "serial: is missing" },
+		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
+			"kind: key or limit is expected" },
+		{ LIMIT("x", ""),
+			"for: is missing: person=NAME, team=NAME and the like are expected" },
+		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
+			"for: person, agent, department, team, tier, key, model and route are "
+			"accepted" },
+		{ LIMIT("0000000000", ",\"for\":{\"person\":\"al\"}"),
+			"id: is not that of the limit and what it is for" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf why;
+		struct live_entry *e = make(rows[i].json, &why);
+		if (!e == !rows[i].want ||
+			(rows[i].want && !span_is(buf_view(&why), rows[i].want)))
+			fail_msg("%s: %.*s", rows[i].json, SPAN_ARG(buf_view(&why)));
+		live_entry_unref(&e);
+		buf_free(&why);
+	}
+}
+
+/* Each byte of an entry changed, and each end cut off: nothing of it verifies. */
+static void
+a_changed_entry_does_not_verify(void **state)
+{
+	struct live_entry *e = must(KEY(OWN)), *again;
+	struct span text = e->text;
+	char *copy = malloc(text.n);
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	again = live_entry_read(text, SPAN_LIT("key:7f3k2m9p"), secret, &why);
+	assert_non_null(again);
+	live_entry_unref(&again);
+	assert_null(live_entry_read(text, SPAN_LIT("key:00000000"), secret, &why));
+	for (size_t i = 0; i < text.n; i++) {
+		memcpy(copy, text.p, text.n);
+		copy[i] = (char)(copy[i] ^ 1);
+		assert_null(live_entry_read(
+			span_of(copy, text.n), SPAN_LIT("key:7f3k2m9p"), secret, &why));
+		assert_null(live_entry_read(
+			span_cut(text, 0, i), SPAN_LIT("key:7f3k2m9p"), secret, &why));
+	}
+	unsigned char other[SHA256_BYTES] = "another key";
+	assert_null(live_entry_read(text, SPAN_LIT("key:7f3k2m9p"), other, &why));
+	buf_free(&why);
+	free(copy);
+	live_entry_unref(&e);
+}
+
+/* The same choice whichever comes first, and a revoked key is revoked. */
+static void
+every_daemon_chooses_the_same(void **state)
+{
+#define AT(serial, rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":" serial OWN rest "}"
+#define REVOKED		 ",\"revoked\":\"2026-01-01T00:00:00Z\""
+	static const struct {
+		const char *name, *wins, *loses;
+	} rows[] = {
+		{ "the later one", AT("8", ""), AT("7", "") },
+		{ "a revoked one over a later one", AT("7", REVOKED), AT("8", "") },
+		{ "the later of two revoked ones", AT("8", REVOKED), AT("7", REVOKED) },
+		{ "of two made at once the one whose bytes sort last",
+			AT("7", ",\"team\":\"b\""), AT("7", ",\"team\":\"a\"") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct live_entry *x = must(rows[i].wins), *y = must(rows[i].loses);
+		if (!live_entry_beats(x, y) || live_entry_beats(y, x))
+			fail_msg("%s", rows[i].name);
+		assert_false(live_entry_beats(x, x));
+		live_entry_unref(&x);
+		live_entry_unref(&y);
+	}
+}
+
+static struct live *
+opened(void)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct live *l = live_open(file, "n", secret, &metrics, &why);
+	if (!l)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return l;
+}
+
+/* Puts the key with these further members; its serial, 0 where it was refused. */
+static int64_t
+put(struct live *l, const char *id, const char *rest, int64_t serial)
+{
+	char json[512], field[64];
+	struct buf why;
+
+	snprintf(json, sizeof(json), "{\"id\":\"%s\"" OWN "%s}", id, rest);
+	snprintf(field, sizeof(field), "key:%s", id);
+	json_t *o = json_loads(json, 0, NULL);
+	buf_init(&why, 1024);
+	int err = live_put(l, LIVE_KEY, o, serial, &why);
+	buf_free(&why);
+	json_decref(o);
+	o = err ? NULL : live_get(l, field);
+	int64_t is = json_integer_value(json_object_get(o, "serial"));
+	json_decref(o);
+	return is;
+}
+
+static bool
+is_revoked(struct live *l, const char *id)
+{
+	const struct live_view *v = live_enter(l, 0);
+	const struct apikey *k = apikeys_by_id(&v->keys, span_str(id));
+	bool revoked = k && k->revoked_ns;
+
+	assert_non_null(k);
+	live_leave(l, 0);
+	return revoked;
+}
+
+static void
+what_was_put_is_there_after_a_restart(void **state)
+{
+	struct live *l = opened();
+	struct stat st;
+
+	(void)state;
+	int64_t first = put(l, "aaaaaaaa", "", 0);
+	assert_true(first > 0);
+	assert_int_equal(put(l, "aaaaaaaa", "", 0), 0);		/* it is there */
+	assert_int_equal(put(l, "aaaaaaaa", "", first - 1), 0); /* changed meanwhile */
+	int64_t next = put(l, "aaaaaaaa", REVOKED, first);
+	assert_true(next > first);
+	assert_int_equal(put(l, "aaaaaaaa", "", next), 0); /* final */
+	assert_true(put(l, "bbbbbbbb", "", 0) > 0);
+	live_close(&l);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* A crash in the middle of a line. */
+	FILE *f = fopen(file, "a");
+	fputs("{\"kind\":\"key\",\"id\":\"cccc", f);
+	fclose(f);
+	l = opened();
+	assert_int_equal(live_count(l), 2);
+	assert_true(is_revoked(l, "aaaaaaaa"));
+	assert_false(is_revoked(l, "bbbbbbbb"));
+	assert_true(put(l, "cccccccc", "", 0) > 0);
+	live_close(&l);
+	l = opened();
+	assert_int_equal(live_count(l), 3);
+	live_close(&l);
+}
+
+static void
+a_file_of_another_key_stops_the_start(void **state)
+{
+	unsigned char other[SHA256_BYTES] = "another key";
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	assert_null(live_open(file, "n", other, &metrics, &why));
+	assert_non_null(
+		strstr(buf_view(&why).p, "/live:1: it was not made with this state_key"));
+	buf_clear(&why);
+	struct live *l = opened();
+	assert_null(live_open(file, "n", secret, &metrics, &why)); /* it is in use */
+	assert_non_null(strstr(buf_view(&why).p, "another daemon uses it"));
+	live_close(&l);
+	buf_free(&why);
+}
+
+static void
+merge(struct live *l, struct span text, size_t want_older, uint64_t want_refused)
+{
+	struct live_item item = { SPAN_LIT("key:bbbbbbbb"), text };
+	uint64_t before = atomic_load(&metrics.v[M_LIVE_FORGED]);
+	size_t older;
+
+	live_merge(l, &item, 1, &older);
+	assert_int_equal(older, want_older);
+	assert_int_equal(atomic_load(&metrics.v[M_LIVE_FORGED]) - before, want_refused);
+}
+
+static void
+count_missing(void *arg, struct live_item item)
+{
+	size_t *n = arg;
+
+	(void)item;
+	*n += 1;
+}
+
+static void
+what_redis_says_counts_where_it_is_newer_and_ours(void **state)
+{
+	struct live *l = opened();
+	size_t n = 0;
+
+	(void)state;
+	live_missing(l, NULL, 0, count_missing, &n);
+	assert_int_equal(n, 3);
+	struct live_entry
+		*old = must("{\"kind\":\"key\",\"id\":\"bbbbbbbb\",\"serial\":1" OWN "}"),
+		*end = must(
+			"{\"kind\":\"key\",\"id\":\"bbbbbbbb\",\"serial\":2" OWN REVOKED "}");
+	merge(l, old->text, 1, 0);
+	merge(l, SPAN_LIT("x"), 0, 1);
+	merge(l, SPAN_LIT("x"), 0, 0); /* was counted */
+	merge(l, span_cut(end->text, 0, end->text.n - 1), 0, 1);
+	assert_false(is_revoked(l, "bbbbbbbb"));
+	merge(l, end->text, 0, 0);
+	assert_true(is_revoked(l, "bbbbbbbb"));
+	merge(l, old->text, 1, 0);
+	live_close(&l);
+	l = opened();
+	assert_true(is_revoked(l, "bbbbbbbb"));
+	live_close(&l);
+	live_entry_unref(&old);
+	live_entry_unref(&end);
+}
+
+/* A worker reads while keys change: what it holds stays as it was. */
+static _Atomic bool stop;
+
+static void *
+reader(void *arg)
+{
+	struct live *l = arg;
+
+	while (!atomic_load(&stop)) {
+		const struct live_view *v = live_enter(l, 1);
+		const struct apikey *k = apikeys_by_id(&v->keys, SPAN_LIT("bbbbbbbb"));
+		INVARIANT(k && k->revoked_ns && !strcmp(k->person, "al"));
+		for (size_t i = 0; i < v->keys.n; i++)
+			INVARIANT(strlen(v->keys.keys[i].id) == APIKEY_ID_LEN);
+		live_leave(l, 1);
+	}
+	return NULL;
+}
+
+static void
+a_view_stays_while_it_is_read(void **state)
+{
+	struct live *l = opened();
+	pthread_t id;
+	int64_t serial = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&id, NULL, reader, l), 0);
+	for (int i = 0; i < 200; i++)
+		assert_true((serial = put(l, "dddddddd", "", serial)) > 0);
+	atomic_store(&stop, true);
+	pthread_join(id, NULL);
+	live_close(&l);
+	/* Most lines of the file were of old by now: it is written anew. */
+	struct stat before, after;
+	assert_int_equal(stat(file, &before), 0);
+	l = opened();
+	assert_int_equal(live_count(l), 4);
+	live_close(&l);
+	assert_int_equal(stat(file, &after), 0);
+	assert_true(after.st_size < before.st_size / 10);
+	l = opened();
+	assert_int_equal(live_count(l), 4);
+	assert_true(is_revoked(l, "bbbbbbbb"));
+	live_close(&l);
+}
+
+/* A disk that is full: nothing new comes into force, what is revoked does. */
+static void
+a_full_disk_keeps_no_revocation_waiting(void **state)
+{
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	struct live *l = opened();
+	struct rlimit was, none;
+	struct stat st;
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	none = (struct rlimit){ (rlim_t)st.st_size, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(put(l, "eeeeeeee", "", 0), 0);
+	assert_int_equal(live_count(l), 4);
+	json_t *o = json_loads("{\"id\":\"eeeeeeee\"" OWN REVOKED "}", 0, NULL);
+	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), ERR_IO);
+	assert_true(is_revoked(l, "eeeeeeee"));
+	assert_false(live_kept(l));
+	json_decref(o);
+	/* There is room again: all of it is kept with the next one. */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_true(put(l, "ffffffff", "", 0) > 0);
+	assert_true(live_kept(l));
+	live_close(&l);
+	l = opened();
+	assert_int_equal(live_count(l), 6);
+	assert_true(is_revoked(l, "eeeeeeee"));
+	live_close(&l);
+	buf_free(&why);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_no_entry_can_say_is_refused),
+		cmocka_unit_test(a_changed_entry_does_not_verify),
+		cmocka_unit_test(every_daemon_chooses_the_same),
+		cmocka_unit_test(what_was_put_is_there_after_a_restart),
+		cmocka_unit_test(a_file_of_another_key_stops_the_start),
+		cmocka_unit_test(what_redis_says_counts_where_it_is_newer_and_ours),
+		cmocka_unit_test(a_view_stays_while_it_is_read),
+		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
