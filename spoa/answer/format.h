@@ -26,7 +26,8 @@ enum answer_read {
 enum answer_kind {
 	KIND_TEXT,
 	KIND_REASONING,
-	KIND_SIGNED, /* reasoning that the provider signs: sent back as it came, or not at all */
+	KIND_SIGNED, /* reasoning that the provider signs: sent back as it came, or not at all
+		      */
 	KIND_REFUSAL,
 	KIND_ARGUMENTS, /* of a tool call, as JSON text */
 	KIND_OTHER,	/* no channel: whole in its event */

@@ -3,13 +3,15 @@
  * like and nothing of pieces. */
 #include "answer/restore.h"
 
+#include "answer/url_place.h"
 #include "base/err.h"
 #include "base/mem.h"
 
 struct restorer {
 	const struct vault *vault;
 	unsigned level;
-	size_t count, held_n;
+	size_t count, held_n, left;
+	struct url_place url;
 	struct { /* of JSON, which string the text is in */
 		bool string;
 		unsigned seen; /* its first characters that are no blanks: 0, 1, then no more */
@@ -39,6 +41,12 @@ restorer_free(struct restorer **r)
 	*r = NULL;
 }
 
+void
+restorer_value(struct restorer *r)
+{
+	r->url.before = '"';
+}
+
 size_t
 restorer_held(const struct restorer *r)
 {
@@ -49,6 +57,12 @@ size_t
 restorer_count(const struct restorer *r)
 {
 	return r->count;
+}
+
+size_t
+restorer_left(const struct restorer *r)
+{
+	return r->left;
 }
 
 /* The first two characters of a string, blanks aside, say whether it is JSON: {" or {} or an
@@ -93,6 +107,7 @@ put_back(struct restorer *r, const struct spelling *s, struct buf *out)
 	spelling_value(out, vault_value(r->vault, s->node), s->escape,
 		r->level + (r->in.inner ? 1 : 0));
 	r->count++;
+	url_place_step(&r->url, 'x');
 	if (r->level && r->in.string)
 		note_beginning(r, 'x');
 }
@@ -104,25 +119,46 @@ step(struct restorer *r, struct span in, bool final)
 	size_t n, plain;
 	int c;
 
-	if (r->level == 0)
+	if (r->level == 0) {
+		url_place_step(&r->url, (unsigned char)in.p[0]);
 		return 1;
+	}
 	n = spelling_unit(in, r->level, &c);
 	if (n == 0)
 		return final ? in.n : 0;
 	plain = spelling_unit(in, r->level - 1, &(int){ 0 });
 	note_unit(r, c, n > plain);
+	if (r->in.string)
+		url_place_step(&r->url, c);
+	else
+		r->url = (struct url_place){ .before = '"' };
 	return n;
+}
+
+/* In a URL it stays as the model wrote it. */
+static void
+leave(struct restorer *r, struct span spelling)
+{
+	struct url_place was = r->url;
+
+	while (spelling.n)
+		spelling = span_cut(spelling, step(r, spelling, true), spelling.n);
+	r->url = was;
+	url_place_step(&r->url, 'x');
+	r->left++;
 }
 
 /* On to the next byte that may begin a placeholder, or says which string the text is in. */
 static size_t
-past_plain(const struct restorer *r, struct span in, size_t at)
+past_plain(struct restorer *r, struct span in, size_t at)
 {
-	bool all = r->level && r->in.string && (r->in.seen < 2 || r->in.json);
+	bool all = r->level && r->in.string;
 
-	while (!all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
-		(r->level == 0 || in.p[at] != '"'))
-		at++;
+	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
+		(r->level == 0 || in.p[at] != '"');
+		at++)
+		if (r->level == 0)
+			url_place_step(&r->url, (unsigned char)in.p[at]);
 	return at;
 }
 
@@ -142,6 +178,11 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		int found = spelling_begins[(unsigned char)in.p[at]]
 				    ? spelling_at(rest, r->level, final, &names, &s)
 				    : 0;
+		if (found > 0 && url_place_inside(&r->url) && !vault_urls(r->vault)) {
+			leave(r, span_cut(rest, 0, s.raw));
+			at += s.raw;
+			continue;
+		}
 		if (found > 0) {
 			buf_span(out, span_cut(in, from, at));
 			put_back(r, &s, out);

@@ -26,6 +26,9 @@ struct restorer;
 /* The vault must live as long as it. NULL: out of memory. */
 struct restorer *restorer_new(const struct vault *v, enum restore_form form);
 void restorer_free(struct restorer **r);
+/* The text is one value, as if it stood in quotes: a URL that it begins with goes on to its
+ * end. */
+void restorer_value(struct restorer *r);
 /* Appends what of the text may go, placeholders replaced. 0, ERR_NOMEM. */
 int restorer_feed(struct restorer *r, struct span text, struct buf *out);
 /* The channel ends: appends what is held. 0, ERR_NOMEM. */
@@ -33,5 +36,7 @@ int restorer_end(struct restorer *r, struct buf *out);
 /* Bytes held now, and placeholders put back so far. */
 size_t restorer_held(const struct restorer *r);
 size_t restorer_count(const struct restorer *r);
+/* Placeholders that stay, because they are in URLs (url_place.h). */
+size_t restorer_left(const struct restorer *r);
 
 #endif

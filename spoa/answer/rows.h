@@ -4,13 +4,27 @@
 
 #include "answer/format.h"
 
-#define ROW(at_, read_)		      { .path = at_, .read = read_ }
-#define OF(at_, read_, kind_)	      { .path = at_, .read = read_, .kind = kind_ }
-#define SLOT(at_, read_, slot_)	      { .path = at_, .read = read_, .slot = slot_ }
+#define ROW(at_, read_)                                                                        \
+	{                                                                                      \
+		.path = at_, .read = read_                                                     \
+	}
+#define OF(at_, read_, kind_)                                                                  \
+	{                                                                                      \
+		.path = at_, .read = read_, .kind = kind_                                      \
+	}
+#define SLOT(at_, read_, slot_)                                                                \
+	{                                                                                      \
+		.path = at_, .read = read_, .slot = slot_                                      \
+	}
 /* A text that stands beside another one of its kind: a channel of its own, by `slot`. */
-#define BESIDE(at_, read_, kind_, slot_) \
-	{ .path = at_, .read = read_, .kind = kind_, .slot = slot_ }
-#define IN(event_, at_, read_, kind_) { .path = at_, .read = read_, .kind = kind_, .event = event_ }
+#define BESIDE(at_, read_, kind_, slot_)                                                       \
+	{                                                                                      \
+		.path = at_, .read = read_, .kind = kind_, .slot = slot_                       \
+	}
+#define IN(event_, at_, read_, kind_)                                                          \
+	{                                                                                      \
+		.path = at_, .read = read_, .kind = kind_, .event = event_                     \
+	}
 
 /* A const format's memory for its tree. */
 #define FORMAT_TREE (&(struct answer_tree){ NULL })

@@ -26,6 +26,7 @@ struct vault {
 	struct value *values;
 	size_t nvalues, values_room;
 	struct buf text;
+	bool urls;
 };
 
 struct vault *
@@ -56,6 +57,18 @@ vault_free(struct vault **v)
 	buf_free(&(*v)->text);
 	mem_put(*v, sizeof(**v));
 	*v = NULL;
+}
+
+void
+vault_allow_urls(struct vault *v)
+{
+	v->urls = true;
+}
+
+bool
+vault_urls(const struct vault *v)
+{
+	return v->urls;
 }
 
 size_t

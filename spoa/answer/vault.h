@@ -18,6 +18,9 @@ int vault_add(struct vault *v, struct span placeholder, struct span value);
  * not in it stays a placeholder. ERR_NOMEM. */
 int vault_fill(struct vault *v, const struct redactor *r);
 void vault_free(struct vault **v);
+/* Its values may be put into URLs. */
+void vault_allow_urls(struct vault *v);
+bool vault_urls(const struct vault *v);
 size_t vault_count(const struct vault *v);
 /* For spelling_at(). */
 struct spelling_names vault_names(const struct vault *v);

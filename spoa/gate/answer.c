@@ -31,6 +31,8 @@ request_vault(struct request *r, struct vault **out)
 	vault_free(out);
 	*out = vault_new();
 	struct filling f = { *out, *out ? 0 : ERR_NOMEM };
+	if (*out && r->found.route->response & RESP_RESTORE_URLS)
+		vault_allow_urls(*out);
 	if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	return f.err;

@@ -233,8 +233,10 @@ channel_finish(struct channel *c)
 		err = detect_stream_finish(c->scan, g->plan.scratch, take_piece, c);
 	if (!err && c->restore)
 		err = restorer_end(c->restore, &c->out);
-	if (c->restore)
+	if (c->restore) {
 		g->report.restorations += restorer_count(c->restore);
+		g->report.left_in_urls += restorer_left(c->restore);
+	}
 	detect_stream_free(&c->scan);
 	restorer_free(&c->restore);
 	return scanned(g, err);

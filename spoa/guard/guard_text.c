@@ -472,17 +472,21 @@ put_known(struct guard *g, struct buf *out, struct json_place *at, bool json, st
 }
 
 static enum guard_result
-put_back(struct guard *g, bool json, struct span text, struct span *out)
+put_back(struct guard *g, bool json, bool value, struct span text, struct span *out)
 {
 	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
 	struct buf b;
 	int err = r ? 0 : ERR_NOMEM;
 
 	buf_init(&b, 0);
+	if (r && value)
+		restorer_value(r);
 	if (!err)
 		err = restorer_feed(r, text, &b);
 	if (!err)
 		err = restorer_end(r, &b);
+	if (!err)
+		g->report.left_in_urls += restorer_left(r);
 	if (!err && restorer_count(r)) {
 		g->report.restorations += restorer_count(r);
 		*out = arena_dup(&g->work, buf_view(&b));
@@ -544,7 +548,7 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (!out->p)
 		*out = SPAN_LIT("");
 	guard_says(g, t, *out);
-	return g->plan.vault && out->n ? put_back(g, json, *out, out) : g->failed;
+	return g->plan.vault && out->n ? put_back(g, json, t->deep, *out, out) : g->failed;
 }
 
 enum guard_result

@@ -109,7 +109,13 @@ struct identity_entry {
 
 /* What is done with an answer; 0: ignore. A response rule that may reach the route adds
  * RESP_INSPECT. */
-enum route_response { RESP_METER = 1, RESP_RECORD = 2, RESP_INSPECT = 4, RESP_RESTORE = 8 };
+enum route_response {
+	RESP_METER = 1,
+	RESP_RECORD = 2,
+	RESP_INSPECT = 4,
+	RESP_RESTORE = 8,
+	RESP_RESTORE_URLS = 16, /* with RESP_RESTORE: in URLs too */
+};
 enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
 
 /* A candidate of a route. */

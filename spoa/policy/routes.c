@@ -320,9 +320,11 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	static const struct {
 		const char *word;
-		enum route_response bit;
+		unsigned bits;
 	} words[] = { { "meter", RESP_METER }, { "inspect", RESP_INSPECT },
-		{ "restore", RESP_RESTORE }, { "record", RESP_RECORD } };
+		{ "restore", RESP_RESTORE },
+		{ "restore_urls", RESP_RESTORE | RESP_RESTORE_URLS },
+		{ "record", RESP_RECORD } };
 
 	if (n && n->kind == YAML_SCALAR && span_is(n->s, "ignore")) {
 		r->response_ignore = n;
@@ -337,14 +339,14 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 		while (i < COUNT_OF(words) && !span_is(c->s, words[i].word))
 			i++;
 		if (i < COUNT_OF(words))
-			r->response |= words[i].bit;
+			r->response |= words[i].bits;
 		else if (read_listed(response_later, c->s))
 			diag_at(b->d, c, "%s: not supported by this version of tollgate",
 				c->s.p);
 		else
 			diag_at(b->d, c,
 				"response: ignore, or a list of meter, inspect, restore, "
-				"record is expected, found %s",
+				"restore_urls, record is expected, found %s",
 				c->s.p);
 	}
 }

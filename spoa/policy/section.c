@@ -213,7 +213,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format; default: the target's" },
   { "backend", OTHER(TEXT), "HAProxy backend, where there are no targets" },
   { "targets", OTHER(REF("targets")), "providers, the first is taken" },
-  { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, record" },
+  { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },

