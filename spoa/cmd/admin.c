@@ -146,8 +146,8 @@ admin_socket(const char *what, const char *named, struct arena *a)
 }
 
 json_t *
-admin_call_json(const char *what, const char *config, const char *page, const json_t *in,
-	int *code)
+admin_call_json(
+	const char *what, const char *config, const char *page, const json_t *in, int *code)
 {
 	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
 	struct buf answer, why;
@@ -160,8 +160,9 @@ admin_call_json(const char *what, const char *config, const char *page, const js
 	buf_init(&why, 4096);
 	*code = EXIT_CANNOT;
 	const char *socket = admin_socket(what, config, &a);
-	const struct admin_call call = { .socket = socket, .page = page, .post = in != NULL,
-		.body = body };
+	const struct admin_call call = {
+		.socket = socket, .page = page, .post = in != NULL, .body = body
+	};
 	if (socket && (status = admin_ask(&call, &answer, &why)) == 0)
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 	if (status)
@@ -182,6 +183,46 @@ admin_call_json(const char *what, const char *config, const char *page, const js
 	buf_free(&answer);
 	arena_reset(&a);
 	return o;
+}
+
+static bool
+says(const json_t *answer, const char *name, const char *text)
+{
+	return str_same(json_string_value(json_object_get(answer, name)), text);
+}
+
+int
+admin_changed(const char *what, const json_t *answer, const char *done)
+{
+	fprintf(stderr, "tollgate: %s %s %s%s\n", what,
+		json_string_value(json_object_get(answer, "id")), done,
+		says(answer, "redis", "none")	   ? "."
+		: says(answer, "redis", "written") ? ", with every daemon of this Redis within "
+						     "a second."
+						   : ".");
+	if (says(answer, "redis", "away"))
+		cmd_fail(what, "Redis does not answer: other daemons learn it when it does");
+	if (json_is_false(json_object_get(answer, "recorded")))
+		cmd_fail(what, "the journal does not take the record now: it is written when "
+			       "it does");
+	if (json_is_false(json_object_get(answer, "kept"))) {
+		cmd_fail(what, "state_file cannot be written: a restart of this daemon forgets "
+			       "it where Redis does too");
+		return EXIT_CANNOT;
+	}
+	return EXIT_DONE;
+}
+
+void
+admin_cell(struct buf *b, const json_t *o, const char *name, int width, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(o, name));
+	struct buf cell;
+
+	buf_init(&cell, 1024);
+	plain_lines(&cell, span_str(text ? text : otherwise));
+	buf_printf(b, "%-*.*s ", width, SPAN_ARG(span_trim(buf_view(&cell), "\n")));
+	buf_free(&cell);
 }
 
 /* The daemon's own text, with names of others in it. */

@@ -18,6 +18,7 @@
 #include "codec/utf8.h"
 #include "policy/apikeys.h"
 #include "policy/identity.h"
+#include "policy/keylimits.h"
 #include "policy/read.h"
 
 enum { ROLES_MAX = 64 };
@@ -27,7 +28,7 @@ enum { ROLES_MAX = 64 };
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
-	const char *file, *roles, *scopes, *models, *ttl, *clearance, *overlap;
+	const char *file, *roles, *scopes, *models, *limits, *ttl, *clearance, *overlap;
 	struct apikey key; /* its texts, for `new` */
 };
 
@@ -255,17 +256,36 @@ add(const char *file, const struct apikeys *keys, struct apikey *k)
 	return code;
 }
 
+static bool
+limits_fit(const struct apikey *k)
+{
+	struct limit l;
+
+	if (k->nlimits > KEY_LIMITS_MAX)
+		cmd_fail("key", "--limits: more than %d", KEY_LIMITS_MAX);
+	for (size_t i = 0; i < k->nlimits; i++) {
+		const char *wrong = key_limit_read(span_str(k->limits[i]), &l);
+		if (wrong) {
+			cmd_fail("key", "--limits %s: %s", k->limits[i], wrong);
+			return false;
+		}
+	}
+	return k->nlimits <= KEY_LIMITS_MAX;
+}
+
 static int
 key_new(const struct key_args *args)
 {
 	struct apikey k = args->key;
-	const char *roles[ROLES_MAX], *scopes[ROLES_MAX], *models[ROLES_MAX];
+	const char *roles[ROLES_MAX], *scopes[ROLES_MAX], *models[ROLES_MAX],
+		*limits[ROLES_MAX];
 	struct arena a;
 	uint64_t ttl_us = 0;
 
 	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	bool named = is_name(args->roles) && is_name(args->scopes) && is_name(args->models);
+	bool named = is_name(args->roles) && is_name(args->scopes) && is_name(args->models) &&
+		     is_name(args->limits);
 	for (size_t i = 0; i < APIKEY_TEXTS; i++)
 		named = named && is_name(*apikey_text(&k, i));
 	if (!named)
@@ -288,9 +308,11 @@ key_new(const struct key_args *args)
 	k.roles = roles;
 	k.scopes = scopes;
 	k.models = models;
+	k.limits = limits;
 	if (!split(&a, "roles", args->roles, roles, &k.nroles) ||
 		!split(&a, "scopes", args->scopes, scopes, &k.nscopes) ||
-		!split(&a, "models", args->models, models, &k.nmodels)) {
+		!split(&a, "models", args->models, models, &k.nmodels) ||
+		!split(&a, "limits", args->limits, limits, &k.nlimits) || !limits_fit(&k)) {
 		arena_reset(&a);
 		return EXIT_CANNOT;
 	}
@@ -430,6 +452,7 @@ cmd_key(int argc, char **argv)
 		{ "owner", .text = &args.key.owner },
 		{ "scopes", .text = &args.scopes },
 		{ "models", .text = &args.models },
+		{ "limits", .text = &args.limits },
 		{ "live", .flag = &at_run_time },
 		{ "by", .text = &live.by },
 		{ "reason", .text = &live.reason },
@@ -458,6 +481,7 @@ cmd_key(int argc, char **argv)
 		live.lists[0] = args.roles;
 		live.lists[1] = args.scopes;
 		live.lists[2] = args.models;
+		live.lists[3] = args.limits;
 		int done = args.file ? cmd_fail("key", "--live has no file: --keys is for one")
 				     : key_at_run_time(&live, n, operands);
 		return done < 0 ? cmd_usage(argv[0]) : done;

@@ -8,7 +8,6 @@
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/key.h"
-#include "cmd/plain.h"
 
 /* "a, b" as a list; "" as null: none any more. */
 static json_t *
@@ -72,36 +71,6 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 	return true;
 }
 
-static bool
-says(const json_t *answer, const char *name, const char *text)
-{
-	return str_same(json_string_value(json_object_get(answer, name)), text);
-}
-
-/* What came of it, on standard error. */
-static int
-report(const json_t *answer, const char *done)
-{
-	fprintf(stderr, "tollgate: key %s %s%s\n",
-		json_string_value(json_object_get(answer, "id")), done,
-		says(answer, "redis", "none")	   ? "."
-		: says(answer, "redis", "written") ? ", with every daemon of this Redis within "
-						     "a second."
-						   : ".");
-	if (says(answer, "redis", "away"))
-		cmd_fail("key", "Redis does not answer: other daemons learn it when it does");
-	if (json_is_false(json_object_get(answer, "recorded")))
-		cmd_fail("key", "the journal does not take the record now: it is written when "
-				"it does");
-	if (json_is_false(json_object_get(answer, "kept"))) {
-		cmd_fail("key",
-			"state_file cannot be written: a restart of this daemon forgets "
-			"it where Redis does too");
-		return EXIT_CANNOT;
-	}
-	return EXIT_DONE;
-}
-
 static int
 change(const struct key_live *k, const char *page, const char *id, const char *done)
 {
@@ -117,23 +86,11 @@ change(const struct key_live *k, const char *page, const char *id, const char *d
 				json_string_value(json_object_get(answer, "id")), text);
 		else if (text)
 			printf("%s\n", text);
-		code = report(answer, done);
+		code = admin_changed("key", answer, done);
 	}
 	json_decref(answer);
 	json_decref(o);
 	return code;
-}
-
-static void
-put_cell(struct buf *b, const json_t *key, const char *name, int width, const char *otherwise)
-{
-	const char *text = json_string_value(json_object_get(key, name));
-	struct buf cell;
-
-	buf_init(&cell, 1024);
-	plain_lines(&cell, span_str(text ? text : otherwise));
-	buf_printf(b, "%-*.*s ", width, SPAN_ARG(span_trim(buf_view(&cell), "\n")));
-	buf_free(&cell);
 }
 
 static int
@@ -157,11 +114,11 @@ list(const struct key_live *k)
 			"CREATED", "EXPIRES", "STATE");
 		json_array_foreach(json_object_get(answer, "keys"), i, one)
 		{
-			put_cell(&b, one, "id", 10, "?");
-			put_cell(&b, one, "person", 24, "-");
-			put_cell(&b, one, "team", 16, "");
-			put_cell(&b, one, "created", 22, "-");
-			put_cell(&b, one, "expires", 22, "never");
+			admin_cell(&b, one, "id", 10, "?");
+			admin_cell(&b, one, "person", 24, "-");
+			admin_cell(&b, one, "team", 16, "");
+			admin_cell(&b, one, "created", 22, "-");
+			admin_cell(&b, one, "expires", 22, "never");
 			buf_printf(
 				&b, "%s\n", json_string_value(json_object_get(one, "state")));
 		}

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "codec/utf8.h"
 #include "policy/data.h"
+#include "policy/keylimits.h"
 
 enum { MAC_HEX = 2 * SHA256_BYTES };
 
@@ -108,6 +109,20 @@ read_whole(struct reader *r, const char *name, int64_t least)
 /* ---- the kinds ---- */
 
 static void
+check_limits(struct reader *r, const struct apikey *k)
+{
+	struct limit l;
+
+	if (k->nlimits > KEY_LIMITS_MAX)
+		wrong(r, "limits", "more than 8");
+	for (size_t i = 0; i < k->nlimits; i++) {
+		const char *what = key_limit_read(span_str(k->limits[i]), &l);
+		if (what)
+			wrong(r, "limits", what);
+	}
+}
+
+static void
 read_key(struct reader *r)
 {
 	struct apikey *k = &r->e->key;
@@ -118,6 +133,7 @@ read_key(struct reader *r)
 		*apikey_text(k, i) = read_text_of(r, apikey_texts[i].name);
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
+	check_limits(r, k);
 	k->clearance = read_whole(r, "clearance", INT64_MIN);
 	k->created_ns = read_time_of(r, "created");
 	k->expires_ns = read_time_of(r, "expires");
@@ -144,6 +160,7 @@ read_limit(struct reader *r)
 	char id[LIVE_LIMIT_ID + 1];
 	const char *name;
 
+	l->serial = r->e->serial;
 	l->limit = read_text_of(r, "limit");
 	if (!l->limit[0])
 		wrong(r, "limit", "is missing: the name of which limit?");

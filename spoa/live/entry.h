@@ -33,6 +33,7 @@ struct live_override {
 	const char *limit;
 	struct live_pair pairs[LIVE_PAIRS_MAX];
 	size_t npairs;
+	int64_t serial;
 	uint64_t to;
 	int64_t until_ns; /* wall; 0: until it is cleared */
 };

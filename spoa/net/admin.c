@@ -82,12 +82,6 @@ page_recent(struct server *s, struct buf *out)
 	return MHD_HTTP_OK;
 }
 
-static unsigned
-page_keys(struct server *s, struct buf *out)
-{
-	return admin_keys(s, out);
-}
-
 /* clang-format off */
 static const struct page pages[] = {
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,  false, page_metrics, NULL },
@@ -96,11 +90,14 @@ static const struct page pages[] = {
 	{ "/status",  "application/json",                         false, false, page_status,  NULL },
 	{ "/recent",  "application/json",                         false, false, page_recent,  NULL },
 	{ "/reload",  "application/json",                         false, true,  page_reload,  NULL },
-	{ "/keys",    "application/json",                         false, false, page_keys,    NULL },
+	{ "/keys",    "application/json",                         false, false, admin_keys,   NULL },
 	{ "/keys/new",    "application/json",                     false, true,  NULL, admin_key_new    },
 	{ "/keys/change", "application/json",                     false, true,  NULL, admin_key_change },
 	{ "/keys/rotate", "application/json",                     false, true,  NULL, admin_key_rotate },
 	{ "/keys/revoke", "application/json",                     false, true,  NULL, admin_key_revoke },
+	{ "/limits",      "application/json",                     false, false, admin_limits, NULL },
+	{ "/limits/set",  "application/json",                     false, true,  NULL, admin_limit_set  },
+	{ "/limits/clear", "application/json",                    false, true,  NULL, admin_limit_clear },
 };
 /* clang-format on */
 
@@ -237,7 +234,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return ok;
 	}
 	return plain(c, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload /keys\n");
+		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits\n");
 }
 
 static int

@@ -25,6 +25,12 @@ unsigned admin_keys(struct server *s, struct buf *out);
 /* Each takes by, reason. new: members of a key, ttl or expires; the answer holds its text,
  * once. change: id, and members that get another value, or none (null). rotate: id, overlap,
  * ttl. revoke: id, of a key of a file too. */
+
+/* {"overrides": […]}: those that were not cleared, each with its state. */
+unsigned admin_limits(struct server *s, struct buf *out);
+/* Each takes by, reason. set: limit, for (an object), to, until or ttl. clear: id, or limit and
+ * for. */
+admin_call_fn admin_limit_set, admin_limit_clear;
 admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "policy/keylimits.h"
 #include "policy/read.h"
 
 #define TEXT(member)                                                                           \
@@ -19,9 +20,10 @@ const struct apikey_text apikey_texts[] = { TEXT(id), TEXT(person), TEXT(owner),
 	TEXT(department), TEXT(team), TEXT(tier) };
 #define LIST(member)                                                                           \
 	{                                                                                      \
-#member, offsetof(struct apikey, member), offsetof(struct apikey, n##member)  \
+#member, offsetof(struct apikey, member), offsetof(struct apikey, n##member)   \
 	}
-const struct apikey_list apikey_lists[] = { LIST(roles), LIST(scopes), LIST(models) };
+const struct apikey_list apikey_lists[] = { LIST(roles), LIST(scopes), LIST(models),
+	LIST(limits) };
 
 static bool
 read_time(struct diag *d, const struct yaml_node *n, int64_t *out)
@@ -44,11 +46,26 @@ read_optional(struct diag *d, const struct yaml_node *n, const char *what, const
 }
 
 static void
+read_limits(struct diag *d, const struct yaml_node *n)
+{
+	struct limit l;
+	size_t count = 0;
+
+	for (const struct yaml_node *c = n ? yaml_first(n) : NULL; c; c = yaml_next(n, c)) {
+		const char *wrong = key_limit_read(c->s, &l);
+		if (wrong)
+			diag_at(d, c, "limits: %s", wrong);
+		if (++count == KEY_LIMITS_MAX + 1)
+			diag_at(d, c, "limits: more than %d", KEY_LIMITS_MAX);
+	}
+}
+
+static void
 read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "sha256", "person", "owner", "agent",
-		"department", "team", "tier", "roles", "scopes", "models", "clearance",
-		"created", "expires", "revoked", NULL };
+		"department", "team", "tier", "roles", "scopes", "models", "limits",
+		"clearance", "created", "expires", "revoked", NULL };
 	static const char *const none[] = { NULL };
 	struct apikey *key = &k->keys[k->n];
 	const struct yaml_node *hash = yaml_get(n, "sha256"), *v;
@@ -71,6 +88,7 @@ read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 		if ((v = yaml_get(n, apikey_lists[i].name)))
 			read_texts(&k->arena, d, v, apikey_lists[i].name, apikey_list(key, i),
 				apikey_count(key, i));
+	read_limits(d, yaml_get(n, "limits"));
 	if ((v = yaml_get(n, "clearance")) && !yaml_int(v, &key->clearance))
 		diag_at(d, v, "clearance must be a whole number");
 	read_time(d, yaml_get(n, "created"), &key->created_ns);

@@ -20,6 +20,8 @@ struct apikey {
 	 * reads them; none: every model */
 	const char **roles, **scopes, **models;
 	size_t nroles, nscopes, nmodels;
+	const char **limits; /* its own: policy/keylimits.h */
+	size_t nlimits;
 	int64_t clearance;
 	unsigned char sha256[32];
 	int64_t created_ns, expires_ns, revoked_ns; /* wall; 0: never */
@@ -32,7 +34,7 @@ extern const struct apikey_text {
 	size_t place;
 } apikey_texts[APIKEY_TEXTS];
 /* Its lists of texts, likewise. */
-enum { APIKEY_LISTS = 3 };
+enum { APIKEY_LISTS = 4 };
 extern const struct apikey_list {
 	const char *name;
 	size_t place, count;

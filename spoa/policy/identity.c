@@ -18,6 +18,7 @@
 #include "policy/claims.h"
 #include "policy/data.h"
 #include "policy/idcache.h"
+#include "policy/keylimits.h"
 #include "policy/secret.h"
 #include "policy/signed.h"
 #include "store/cert.h"
@@ -256,6 +257,7 @@ verify_apikey(
 		.expires_s = k->expires_ns / 1000000000,
 		.verified = true,
 	};
+	t->out->limits = key_limits(k, t->a, &t->out->nlimits);
 	struct cel_value *roles = arena_array(t->a, k->nroles, sizeof(*roles));
 	for (size_t i = 0; roles && i < k->nroles; i++)
 		roles[i] = cel_string(span_str(k->roles[i]));

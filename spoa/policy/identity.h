@@ -23,6 +23,8 @@ struct identity {
 	size_t nscopes;
 	const char *const *models; /* API keys: patterns of models; none: all */
 	size_t nmodels;
+	const struct limit *limits; /* API keys: the key's own */
+	size_t nlimits;
 	const struct cel_value *attributes; /* 2n values, key then value */
 	size_t nattributes;
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */

@@ -2,6 +2,8 @@
  * the answer means. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
+
 #include <sodium.h>
 #include <stdio.h>
 
@@ -65,7 +67,7 @@ collect(struct request *r, struct quota_request *q)
 	size_t n = 0;
 
 	request_facts(r, &f);
-	int err = policy_limits(r->snap->policy, &f, &r->arena, &hits, &n);
+	int err = request_limits(r, &f, &hits, &n);
 	if (err)
 		return err;
 	move_stale(r, q);

@@ -1,0 +1,214 @@
+/* tollgate limit: another amount of a limit for some callers, kept by the running daemon. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/admin.h"
+#include "cmd/cmd.h"
+#include "cmd/plain.h"
+#include "policy/read.h"
+
+enum { FOR_MAX = 8 };
+
+struct limit_args {
+	const char *config, *pairs[FOR_MAX], *to, *until, *by, *reason;
+	size_t npairs;
+	bool json;
+};
+
+static bool
+set_text(json_t *o, const char *name, const char *text)
+{
+	return !text || json_object_set_new(o, name, json_string(text)) == 0;
+}
+
+/* "person=alice". False after a message. */
+static bool
+set_pairs(const struct limit_args *a, json_t *o)
+{
+	json_t *pairs = json_object();
+
+	json_object_set_new(o, "for", pairs);
+	for (size_t i = 0; i < a->npairs; i++) {
+		struct span value = span_str(a->pairs[i]);
+		struct span name = span_next(&value, '=');
+		char text[32];
+		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(name));
+		if (!name.n || !value.n || json_object_get(pairs, text) ||
+			json_object_set_new(pairs, text, json_stringn(value.p, value.n)) < 0) {
+			cmd_fail("limit",
+				"--for %s: person=NAME, team=NAME and the like are expected, "
+				"each once",
+				a->pairs[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* 2026-12-01, a time with its zone, or how long from now on: 7d. */
+static bool
+set_until(const char *text, json_t *o)
+{
+	char full[64];
+	uint64_t us;
+	int64_t ns;
+
+	if (!text)
+		return true;
+	if (duration_parse(span_str(text), &us) == 0)
+		return set_text(o, "ttl", text);
+	snprintf(full, sizeof(full), strlen(text) == 10 ? "%sT00:00:00Z" : "%s", text);
+	if (clock_parse(full, strlen(full), &ns) < 0) {
+		cmd_fail("limit",
+			"--until %s: give a date, a time such as "
+			"2026-12-01T08:00:00Z, or a duration such as 7d",
+			text);
+		return false;
+	}
+	return set_text(o, "until", full);
+}
+
+/* A whole number, or the daemon says what is wrong with it. */
+static void
+set_amount(const char *text, json_t *o)
+{
+	uint64_t n;
+
+	if (text && span_u64(span_str(text), &n) == 0 && n <= INT64_MAX)
+		json_object_set_new(o, "to", json_integer((json_int_t)n));
+	else if (text)
+		set_text(o, "to", text);
+}
+
+static int
+change(const struct limit_args *a, const char *page, json_t *o, const char *done)
+{
+	json_t *answer = NULL;
+	int code = EXIT_CANNOT;
+
+	if (!set_text(o, "by", a->by) || !set_text(o, "reason", a->reason))
+		cmd_fail("limit", "a name is not UTF-8");
+	else
+		answer = admin_call_json("limit", a->config, page, o, &code);
+	if (answer && a->json)
+		printf("{\"id\":\"%s\"}\n", json_string_value(json_object_get(answer, "id")));
+	if (answer)
+		code = admin_changed("limit", answer, done);
+	json_decref(answer);
+	return code;
+}
+
+static int
+limit_set(const struct limit_args *a, const char *name)
+{
+	json_t *o = json_object();
+	int code = EXIT_CANNOT;
+
+	set_amount(a->to, o);
+	if (!set_text(o, "limit", name))
+		cmd_fail("limit", "a name is not UTF-8");
+	else if (set_pairs(a, o) && set_until(a->until, o))
+		code = change(a, "/limits/set", o, "is in force");
+	json_decref(o);
+	return code;
+}
+
+static int
+limit_clear(const struct limit_args *a, const char *name)
+{
+	json_t *o = json_object();
+	int code = EXIT_CANNOT;
+
+	if (!set_text(o, a->npairs ? "limit" : "id", name))
+		cmd_fail("limit", "a name is not UTF-8");
+	else if (!a->npairs || set_pairs(a, o))
+		code = change(a, "/limits/clear", o, "is cleared");
+	json_decref(o);
+	return code;
+}
+
+static void
+put_row(struct buf *b, const json_t *one)
+{
+	struct buf whom;
+	const char *name;
+	json_t *v;
+
+	buf_init(&whom, 4096);
+	json_object_foreach(json_object_get(one, "for"), name, v)
+		buf_printf(&whom, "%s%s=%s", whom.n ? "," : "", name, json_string_value(v));
+	json_t *row = json_pack(
+		"{s:s#}", "for", buf_view(&whom).p ? buf_view(&whom).p : "", (int)whom.n);
+	admin_cell(b, one, "id", 10, "?");
+	admin_cell(b, one, "limit", 24, "?");
+	admin_cell(b, row, "for", 32, "");
+	buf_printf(b, "%14lld ", (long long)json_integer_value(json_object_get(one, "to")));
+	admin_cell(b, one, "until", 22, "cleared");
+	admin_cell(b, one, "state", 8, "");
+	admin_cell(b, one, "by", 12, "-");
+	admin_cell(b, one, "reason", 0, "");
+	buf_putc(b, '\n');
+	json_decref(row);
+	buf_free(&whom);
+}
+
+static int
+limit_list(const struct limit_args *a)
+{
+	int code;
+	json_t *answer = admin_call_json("limit", a->config, "/limits", NULL, &code), *one;
+	json_t *list = json_object_get(answer, "overrides");
+	struct buf b;
+	size_t i;
+
+	if (!answer)
+		return code;
+	buf_init(&b, 0);
+	if (a->json) {
+		char *text = json_dumps(list, JSON_COMPACT | JSON_ENSURE_ASCII);
+		buf_printf(&b, "%s\n", text ? text : "[]");
+		free(text);
+	} else {
+		buf_printf(&b, "%-10s %-24s %-32s %14s %-22s %-8s %-12s %s\n", "ID", "LIMIT",
+			"FOR", "TO", "UNTIL", "STATE", "BY", "REASON");
+		json_array_foreach(list, i, one) put_row(&b, one);
+	}
+	if (!json_is_true(json_object_get(answer, "state_key")))
+		code = cmd_fail("limit", "the daemon has no state_key: no limit can be changed "
+					 "at run time");
+	else if (!cmd_write(&b))
+		code = cmd_fail("limit", "%s", strerror(errno));
+	buf_free(&b);
+	json_decref(answer);
+	return code;
+}
+
+int
+cmd_limit(int argc, char **argv)
+{
+	struct limit_args a = { .config = NULL };
+	const struct cmd_option options[] = {
+		{ "c", .text = &a.config },
+		{ "for", .text = a.pairs, .count = &a.npairs, .most = FOR_MAX },
+		{ "to", .text = &a.to },
+		{ "until", .text = &a.until },
+		{ "by", .text = &a.by },
+		{ "reason", .text = &a.reason },
+		{ "json", .flag = &a.json },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+
+	if (n == 2 && !strcmp(operands[0], "set") && a.npairs && a.to)
+		return limit_set(&a, operands[1]);
+	if (n == 2 && !strcmp(operands[0], "clear") && !a.to && !a.until)
+		return limit_clear(&a, operands[1]);
+	if (n == 1 && !strcmp(operands[0], "list") && !a.npairs && !a.to && !a.until)
+		return limit_list(&a);
+	return cmd_usage(argv[0]);
+}

@@ -1,0 +1,158 @@
+/* Overrides of limits at run time: another amount for some callers, until some time. */
+#include <microhttpd.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gate/snapshot.h"
+#include "net/change.h"
+#include "net/server.h"
+#include "policy/read.h"
+
+/* 0; a limit that the policy in force does not have is refused, with the nearest that it has.
+ */
+static bool
+known(struct change *c, const char *limit)
+{
+	struct snapshot *snap = server_snapshot(c->s);
+	struct nearest near = nearest_to(span_str(limit));
+	bool found = false;
+
+	for (size_t i = 0; i < snap->policy->nlimits && !found; i++)
+		found = nearest_is(&near, snap->policy->limits[i].name);
+	if (!found)
+		change_refuse(c, MHD_HTTP_NOT_FOUND, "%.64s: policy %s has no such limit%s",
+			limit, snap->policy->label, nearest_hint(&near));
+	snapshot_unref(&snap);
+	return found;
+}
+
+/* The override that the call names by its id, or by limit and whom it is for; its field. */
+static bool
+named(struct change *c, char id[LIVE_LIMIT_ID + 1])
+{
+	const char *given = change_text(c, "id"), *limit = change_text(c, "limit");
+	json_t *pairs = json_object_get(c->in, "for");
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (given) {
+		snprintf(id, LIVE_LIMIT_ID + 1, "%s", given);
+		return true;
+	}
+	if (!limit || !json_is_object(pairs))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"limit and for are missing: whose limit is it?");
+	live_limit_id(limit, pairs, id);
+	return true;
+}
+
+static json_t *
+now_of(struct change *c, const char *id)
+{
+	char field[LIVE_FIELD_MAX];
+
+	snprintf(field, sizeof(field), "limit:%s", id);
+	return live_get(c->s->live, field);
+}
+
+/* Members that a call may give, besides its own words. */
+static bool
+only_known(struct change *c)
+{
+	static const char *const words[] = { "id", "limit", "for", "to", "until", "ttl", "by",
+		"reason" };
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(c->in, name, v)
+	{
+		(void)v;
+		if (!SPAN_IN(span_str(name), words))
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+				"%.64s: an override has no such member", name);
+	}
+	return true;
+}
+
+unsigned
+admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	json_t *before = NULL, *after = json_object();
+	const char *limit;
+	char id[LIVE_LIMIT_ID + 1];
+	struct change c;
+	int64_t until;
+	bool given;
+
+	if (!change_begin(&c, LIVE_LIMIT, "set", s, peer, in, out) || !only_known(&c) ||
+		!named(&c, id) || !(limit = change_text(&c, "limit")) || !known(&c, limit) ||
+		!change_until(&c, "ttl", "until", &until, &given) || !change_sign(&c, after))
+		goto out;
+	before = now_of(&c, id);
+	json_object_set_new(after, "id", json_string(id));
+	json_object_set(after, "limit", json_object_get(in, "limit"));
+	json_object_set(after, "for", json_object_get(in, "for"));
+	if (json_object_get(in, "to"))
+		json_object_set(after, "to", json_object_get(in, "to"));
+	change_set_time(after, "until", until);
+	json_object_set_new(c.answer, "id", json_string(id));
+	change_put(&c, before, after);
+out:
+	json_decref(before);
+	json_decref(after);
+	return change_end(&c);
+}
+
+unsigned
+admin_limit_clear(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	json_t *before = NULL, *after = NULL;
+	char id[LIVE_LIMIT_ID + 1];
+	struct change c;
+
+	if (!change_begin(&c, LIVE_LIMIT, "clear", s, peer, in, out) || !only_known(&c) ||
+		!named(&c, id))
+		goto out;
+	before = now_of(&c, id);
+	if (!before || json_object_get(before, "ended")) {
+		change_refuse(&c, MHD_HTTP_NOT_FOUND, "%s: no such override is in force", id);
+		goto out;
+	}
+	after = json_deep_copy(before);
+	if (!change_sign(&c, after))
+		goto out;
+	change_set_time(after, "ended", clock_wall_ns());
+	json_object_set_new(c.answer, "id", json_string(id));
+	change_put(&c, before, after);
+out:
+	json_decref(before);
+	json_decref(after);
+	return change_end(&c);
+}
+
+/* Those that ended are in no list: each is in the record. */
+unsigned
+admin_limits(struct server *s, struct buf *out)
+{
+	json_t *list = s->live ? live_list(s->live, LIVE_LIMIT) : json_array();
+	json_t *shown = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		int64_t until = change_time(one, "until");
+		if (json_object_get(one, "ended"))
+			continue;
+		json_t *entry = change_shown(one);
+		json_object_set_new(entry, "state",
+			json_string(until && until <= clock_wall_ns() ? "expired" : "live"));
+		json_array_append_new(shown, entry);
+	}
+	char *text = json_dumps(shown, JSON_COMPACT);
+	buf_printf(out, "{\"state_key\":%s,\"overrides\":%s}\n", s->live ? "true" : "false",
+		text ? text : "[]");
+	free(text);
+	json_decref(shown);
+	json_decref(list);
+	return MHD_HTTP_OK;
+}

@@ -1,0 +1,57 @@
+/* WHAT=AMOUNT/WINDOW. */
+#include "policy/keylimits.h"
+
+#include "policy/read.h"
+
+/* A name has no other part of a Redis key than limits of the policy have. */
+static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
+	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum limit_of of;
+	bool window; /* it counts over time */
+} counted[] = {
+	{ "requests",           LIMIT_REQUESTS, true  },
+	{ "tokens",             LIMIT_TOKENS,   true  },
+	{ "tokens_per_request", LIMIT_MESSAGE,  false },
+};
+/* clang-format on */
+
+const char *
+key_limit_read(struct span text, struct limit *out)
+{
+	struct span what = span_next(&text, '='), amount = span_next(&text, '/');
+	uint64_t us = 0;
+	size_t i = 0;
+
+	*out = (struct limit){ .name = "" };
+	while (i < COUNT_OF(counted) && !span_is(what, counted[i].name))
+		i++;
+	if (i == COUNT_OF(counted))
+		return "requests=N/WINDOW, tokens=N/WINDOW or tokens_per_request=N is expected";
+	out->of = counted[i].of;
+	out->reads_body = out->of != LIMIT_REQUESTS;
+	if (span_u64(amount, &out->amount) < 0 || !out->amount || out->amount > 1ull << 40)
+		return "a whole number from 1 on is expected after =";
+	if (!counted[i].window)
+		return text.p ? "a limit of one request has no window" : NULL;
+	if (duration_parse(text, &us) < 0 || us < SECOND_US || us % SECOND_US ||
+		us > 366ull * 86400 * SECOND_US)
+		return "a window from 1s to 366d, such as 1m or 1d, is expected after /";
+	out->window_s = us / SECOND_US;
+	return NULL;
+}
+
+const struct limit *
+key_limits(const struct apikey *k, struct arena *a, size_t *n)
+{
+	struct limit *v = k->nlimits ? arena_array(a, k->nlimits, sizeof(*v)) : NULL;
+
+	*n = 0;
+	for (size_t i = 0; v && i < k->nlimits && i < KEY_LIMITS_MAX; i++)
+		if (!key_limit_read(span_str(k->limits[i]), &v[*n]))
+			v[(*n)++].name = names[i];
+	return *n ? v : NULL;
+}

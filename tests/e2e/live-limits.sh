@@ -1,0 +1,96 @@
+# Another amount of a limit for one caller, and limits of a key's own, made while two daemons run:
+# obeyed by both within a second, until they are cleared or over, and recorded.
+# Once: nothing of HAProxy's is tried.
+. "$(dirname "$0")/lib.sh"
+mkdir -p "$D/p"
+cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
+stack_up --policy "$D/p/policy.yaml" --second
+key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/err"; }
+limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
+limit_b() { "$build/tollgate" limit "$@" -c "$D/tollgate-b.yaml" 2>"$D/err"; }
+chat='{"model":"echo","messages":[{"role":"user","content":"hello"}],"max_tokens":50}'
+ask() { req POST /v1/chat/completions -H "authorization: Bearer $1" -H 'content-type: application/json' -d "${2:-$chat}"; }
+# of six requests, how many were let go and how many were refused
+six() {
+	local i n200=0 n429=0
+	for i in 1 2 3 4 5 6; do
+		ask "$1"
+		[ "$status" = 200 ] && n200=$((n200 + 1))
+		[ "$status" = 429 ] && n429=$((n429 + 1))
+	done
+	echo "$n200 $n429"
+}
+
+# ---- another amount ----
+alice=$(key new --person alice --team red) bob=$(key new --person bob --team red)
+sleep 1
+ask "$alice"
+is "the policy's limit" "$status $(header x-ratelimit-limit-requests)" "200 1000"
+id=$(limit set per-person --for person=alice --to 4 --until 1d --by ops --reason 'ticket 9' --json | sed 's/.*:"\(.*\)"}/\1/')
+sleep 1
+is "hers is 4 now, on both daemons, and one was counted" "$(six "$alice")" "3 3"
+ask "$alice"
+like "the caller is told" "$body" 'over the limit per-person: 4 requests in 60 s'
+ask "$bob"
+is "his is as it was" "$status $(header x-ratelimit-limit-requests)" "200 1000"
+like "both list it" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +ops +ticket 9"
+limit set per-person --for person=alice --to 6 >/dev/null
+sleep 1
+is "set again it takes the place of the first" "$(limit list | wc -l) $(six "$alice")" "2 2 4"
+limit set per-person --for team=red --to 2 >/dev/null
+limit set per-person --for team=red --for person=alice --to 8 --until 3s >/dev/null
+sleep 1
+is "who is named more closely comes first" "$(six "$alice")" "2 4"
+is "a team's is for each of it" "$(six "$bob")" "1 5"
+sleep 2.5
+is "one whose time is over counts no more" "$(six "$alice") $(limit list | grep -c expired)" "0 6 1"
+limit clear per-person --for team=red
+limit clear "$id"
+sleep 1
+is "cleared, the policy's holds" "$(six "$alice") $(six "$bob")" "6 0 6 0"
+
+# ---- mistakes ----
+limit set per-persons --for person=alice --to 4
+like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-keys@.* has no such limit, did you mean per-person\?'
+limit set per-person --for colour=red --to 4
+like "a member that nobody has" "$? $(cat "$D/err")" '^2 tollgate: limit: for: person, agent, department, team, tier, key, model and route are accepted'
+limit set per-person --for person --to 4
+like "no value" "$? $(cat "$D/err")" '^2 tollgate: limit: --for person: person=NAME, team=NAME'
+limit set per-person --for person=x --to many
+like "no number" "$? $(cat "$D/err")" '^2 tollgate: limit: to: a whole number is expected'
+limit set per-person --for person=x --to 4 --until 2020-01-01
+like "a time that is over" "$? $(cat "$D/err")" '^2 tollgate: limit: until 2020-01-01T00:00:00Z: is over'
+limit set per-person --for person=x --to 4 --until soon
+like "no time" "$? $(cat "$D/err")" '^2 tollgate: limit: --until soon: give a date'
+limit clear "$id"
+like "what is cleared" "$? $(cat "$D/err")" "^1 tollgate: limit: $id: no such override is in force"
+
+# ---- a key's own ----
+own=$(key new --person carol --limits 'requests=3/1m,tokens_per_request=200')
+sleep 1
+is "a key with three requests a minute" "$(six "$own")" "3 3"
+ask "$own"
+like "says which" "$body" 'over the limit key-limit-1: 3 requests in 60 s'
+key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=5/1m,tokens_per_request=200' >/dev/null
+sleep 1
+is "with two more it has two more" "$(six "$own")" "2 4"
+key change "$(cut -d_ -f2 <<<"$own")" --limits 'requests=100/1m,tokens_per_request=200,tokens=100/1m' >/dev/null
+sleep 1
+ask "$own" "${chat/50/190}"
+is "tokens of one request" "$status" 403
+like "and which limit" "$body" 'key-limit-2'
+ask "$own" "${chat/50/90}"
+like "tokens a minute" "$status $body" '^(403|429) .*key-limit-3'
+ask "$own" "${chat/50/10}"
+is "fewer pass" "$status" 200
+key new --person x --limits 'requests=3' >/dev/null
+like "a limit that cannot be meant" "$? $(cat "$D/err")" '^2 tollgate: key: limits: a window from 1s to 366d'
+
+# ---- recorded ----
+"$build/tollgate" audit export --journal "$D/journal" | grep '"type":"change"' >"$D/changes"
+like "an override is a record" "$(grep '"what":"limit"' "$D/changes" | head -1)" \
+	'"what":"limit","change":"set","id":"'"$id"'","by":"ops","reason":"ticket 9","peer":\{.*"before":null,"after":\{.*"to":4'
+like "and what took its place" "$(grep '"what":"limit"' "$D/changes" | sed -n 2p)" '"before":\{.*"to":4.*"after":\{.*"to":6'
+is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 2
+check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
+exit $failed
