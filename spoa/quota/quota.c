@@ -19,14 +19,9 @@ quota_new(
 	*qt = (struct quota){ .redis = redis, .table = table, .self = self, .metrics = m };
 	TAG(quota, qt);
 	qt->last = &qt->first;
-	if (!redis)
-		return qt;
-	qt->known = calloc(1, sizeof(*qt->known));
-	if (!qt->known) {
-		free(qt);
-		return NULL;
-	}
-	redis_before_write(redis, counts_write, qt);
+	qt->last_late = &qt->late;
+	if (redis && !counts_new(qt))
+		quota_free(&qt);
 	return qt;
 }
 
@@ -34,10 +29,8 @@ quota_new(
 void
 quota_free(struct quota **qt)
 {
-	if (*qt && (*qt)->redis) {
-		redis_before_write((*qt)->redis, NULL, NULL);
-		free((*qt)->known);
-	}
+	if (*qt && (*qt)->redis)
+		counts_free(*qt);
 	free(*qt);
 	*qt = NULL;
 }
@@ -104,8 +97,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->result = QUOTA_FAILED;
 	q->retry_after_s = 0;
 	q->tries = 0;
-	q->try = QUOTA_ADDS;
-	q->doubts = false;
+	q->looks = q->looked = q->doubts = false;
 	for (size_t k = 0; k < q->ndims; k++)
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
 	if (never_fits(q)) {
@@ -124,19 +116,18 @@ quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us
 {
 	uint64_t epoch = epoch_now(qt);
 
-	return window_bucket(d, quota_ms(qt, now_us)) == d->at.bucket &&
+	return cell_place(d, quota_ms(qt, now_us), 0).bucket == d->at.bucket &&
 	       (epoch == 0 || epoch == d->at.epoch);
 }
 
 /* ---- corrections ---- */
 
-/* One dim's correction, on its way to the table. */
+/* On its way to the table. */
 struct correction {
 	struct tag tag;
 	struct mail mail;
 	struct quota_table *table;
-	struct quota_dim dim;
-	int64_t bucket, delta;
+	struct change change;
 };
 
 static void
@@ -144,28 +135,45 @@ correct_table(struct mail *m, void *worker UNUSED)
 {
 	struct correction *c = TAGGED_OF(correction, mail, m);
 
-	table_add(c->table, &c->dim, c->bucket, c->delta);
+	table_change(c->table, &c->change);
 	free(c);
 }
 
-/* A refund goes where it was charged and only while that lives; what is more than
- * was charged and has lost its place is charged to the present. */
-void
-quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at, int64_t delta,
-	uint64_t now_us)
+/* What of a correction still means anything at this moment. A refund goes where it was
+ * charged and only while that lives; what is more than was charged and has lost its place
+ * is charged to the present one. In another life of the data there is nothing to give
+ * back, and what was used is spent there. */
+static void
+bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 {
-	int64_t now_ms = quota_ms(qt, now_us);
+	const struct quota_dim *d = &c->dim;
+	struct cell own = cell_own(d, &c->at);
+	bool lives = c->at.epoch == epoch_now(qt);
 
-	if (delta == 0)
-		return;
-	if (at.epoch != epoch_now(qt) || !window_alive(d, at.bucket, now_ms)) {
-		if (delta < 0)
-			return;
-		at = (struct quota_place){ window_bucket(d, now_ms), epoch_now(qt) };
+	if (!lives || !cell_alive(d, &c->at, own, now_ms)) {
+		if (c->own < 0)
+			c->own = 0;
+		else if (d->span.kind == QUOTA_ROLLING)
+			c->at = cell_place(d, now_ms, epoch_now(qt));
 	}
+	if (!lives)
+		c->at.epoch = epoch_now(qt);
+}
+
+void
+quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
+{
+	struct change now = *change;
+
+	if (qt->redis && !(redis_up(qt->redis) && epoch_now(qt))) {
+		counts_keep(qt, change);
+		return;
+	}
+	bring_home(qt, &now, quota_ms(qt, now_us));
+	if (now.spent == 0 && now.own == 0)
+		return;
 	if (qt->redis) {
-		counts_correct(qt, d, at, delta);
-		known_corrected(qt->known, d, at, delta);
+		counts_change(qt, &now);
 		return;
 	}
 	struct correction *c = malloc(sizeof(*c));
@@ -173,11 +181,18 @@ quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at
 		return; /* over-counts: the safe side */
 	TAG(correction, c);
 	c->table = qt->table;
-	c->dim = *d;
-	c->bucket = at.bucket;
-	c->delta = delta;
+	c->change = now;
 	c->mail.run = correct_table;
 	mailbox_send(qt->table->owner, &c->mail);
+}
+
+static void
+give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	uint64_t now_us)
+{
+	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n };
+
+	quota_change(qt, &c, now_us);
 }
 
 void
@@ -186,21 +201,36 @@ quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		if (d->moves)
-			quota_correct(qt, d, d->from, -(int64_t)d->n, now_us);
+			give_back(qt, d, &d->from, now_us);
 		d->moves = false;
 	}
+}
+
+/* What was held becomes what was spent; what was charged for good is corrected. */
+static void
+settle(struct quota *qt, struct quota_dim *d, uint64_t now_us)
+{
+	struct change c = { .dim = *d, .at = d->at };
+
+	if (d->at.hold == QUOTA_HOLD_NONE) {
+		c.own = (int64_t)d->actual - (int64_t)d->n;
+	} else {
+		c.spent = d->span.kind == QUOTA_CALENDAR ? (int64_t)d->actual : 0;
+		c.own = -(int64_t)d->n;
+		/* A second settlement corrects the first. */
+		d->at.hold = QUOTA_HOLD_NONE;
+		d->charged = d->span.kind == QUOTA_CALENDAR;
+	}
+	d->n = d->actual;
+	quota_change(qt, &c, now_us);
 }
 
 void
 quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		if (!d->charged)
-			continue;
-		quota_correct(qt, d, d->at, (int64_t)d->actual - (int64_t)d->n, now_us);
-		d->n = d->actual;
-	}
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].charged)
+			settle(qt, &q->dim[k], now_us);
 }
 
 void
@@ -208,9 +238,8 @@ quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
-		if (!d->charged)
-			continue;
+		if (d->charged)
+			give_back(qt, d, &d->at, now_us);
 		d->charged = false;
-		quota_correct(qt, d, d->at, -(int64_t)d->n, now_us);
 	}
 }

@@ -36,6 +36,15 @@ struct quota_span {
 struct quota_place {
 	int64_t bucket; /* the sub-bucket; of a calendar when its window begins, s since 1970 */
 	uint64_t epoch; /* the life of Redis' data; 0 in process */
+	int64_t end_s;	/* of a calendar: when its window ends */
+	/* reserved: until it is settled or the window ends, or until a deadline */
+	enum quota_hold {
+		QUOTA_HOLD_NONE,
+		QUOTA_HOLD_WINDOW,
+		QUOTA_HOLD_SHORT,
+		QUOTA_HOLD_LONG
+	} hold;
+	int64_t until; /* the deadline's bucket: quota_cell.h */
 };
 
 struct quota_dim {
@@ -59,7 +68,15 @@ struct quota_dim {
 	/* It was charged before, at `from`: that is given back as this is charged. */
 	bool moves;
 	struct quota_place from;
-	uint64_t hash;	       /* of the key; the quota's own */
+	uint64_t hash;	   /* of the key; the quota's own, as is: */
+	int64_t asked_s;   /* Redis' clock as it was asked */
+	enum dim_verdict { /* of the last reply */
+		DIM_ADMITS,
+		DIM_OVER,
+		DIM_UNDECIDED, /* what was known did not decide */
+		DIM_STALE,     /* counted in another window than that of Redis' clock */
+		DIM_LOST,
+	} verdict;
 	struct quota_place at; /* out: charged here */
 	bool charged;	       /* out: counted and not yet released */
 	/* out, with this request's own where it is admitted: */
@@ -79,13 +96,6 @@ enum quota_result {
 	QUOTA_FAILED,
 };
 
-/* What a try sends to Redis for each dim. */
-enum quota_try {
-	QUOTA_ADDS,  /* counts: its neighbours are known */
-	QUOTA_READS, /* counts, sees to the key's TTL and reads the neighbours */
-	QUOTA_LOOKS, /* reads without counting */
-};
-
 struct quota_request {
 	struct tag tag;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
@@ -100,9 +110,10 @@ struct quota_request {
 	struct mail mail;
 	struct quota *quota;
 	struct quota_request *next; /* waits for the end of the turn */
-	enum quota_try try;
-	unsigned tries;
-	bool doubts; /* what was known did not decide: the next try reads */
+	unsigned tries, unanswered; /* dims */
+	bool looks;		    /* reads without counting */
+	bool looked;		    /* just now */
+	bool doubts;		    /* what was known did not decide: the next try reads */
 };
 
 struct quota;

@@ -44,8 +44,9 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 		near[i] = count_in(p, b - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = count_in(p, b + 1);
 	/* What moves is counted already. */
-	int64_t n = d->moves ? 0 : (int64_t)d->n;
-	if (window_judge(d, count_in(p, b) + p->under_way + n, near, now_ms, retry_ms))
+	int64_t n = p->under_way + (d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
+	*(cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own) += n;
+	if (cell_judge(d, own, near, now_ms, retry_ms))
 		return KNOWN_ROOM;
 	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
 }
@@ -88,13 +89,13 @@ answered(struct quota_known *k, const struct quota_dim *d, bool looks)
 
 void
 known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
-	const struct known_counts *c, int64_t taken, bool closed, uint64_t now_us)
+	const struct known_counts *c, bool closed, uint64_t now_us)
 {
 	struct known_place *p = answered(k, d, looks);
 
 	if (!p || (!c->near && p->at.bucket != d->at.bucket))
 		return;
-	p->own = c->own - taken;
+	p->own = c->own;
 	if (!c->near)
 		return;
 	p->at = d->at;
@@ -112,12 +113,33 @@ known_lost(struct quota_known *k, const struct quota_dim *d, bool looks)
 }
 
 void
-known_corrected(
-	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta)
+known_corrected(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta)
 {
-	struct known_place *p = place_of(k, d, at.epoch);
-	int64_t *c = p ? count_of(p, at.bucket) : NULL;
+	struct known_place *p = place_of(k, d, at->epoch);
+	int64_t *count = p ? count_of(p, at->bucket) : NULL;
 
-	if (c)
-		*c += delta;
+	if (count && c.kind == CELL_USED)
+		p->near[0] += delta;
+	else if (count)
+		*count += delta;
+}
+
+bool
+known_made(const struct quota_known *k, const struct quota_dim *d)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	struct cell own = cell_own(d, &d->at);
+
+	return p && p->made[own.kind] == own.id;
+}
+
+void
+known_makes(struct quota_known *k, const struct quota_dim *d)
+{
+	struct known_place *p = place_of(k, d, d->at.epoch);
+	struct cell own = cell_own(d, &d->at);
+
+	if (p)
+		p->made[own.kind] = own.id;
 }

@@ -15,6 +15,7 @@
 #ifndef QUOTA_QUOTA_KNOWN_H
 #define QUOTA_QUOTA_KNOWN_H
 
+#include "quota/quota_cell.h"
 #include "quota/quota_window.h"
 
 enum {
@@ -25,7 +26,8 @@ enum {
 	KNOWN_AGE_US = 1000000,
 };
 
-/* What a reply says of one dim. */
+/* What a reply says of one dim. Of one that is no rolling window: own is what is held,
+ * near[0] what is used. */
 struct known_counts {
 	int64_t own;	     /* the bucket dim->at */
 	const int64_t *near; /* WINDOW_NEIGHBOURS of them; NULL: not read */
@@ -41,6 +43,7 @@ struct known_place {
 	bool closed;	   /* a charge to `at` may rest on `near`, while these are the same: */
 	int64_t revision;
 	uint64_t clock;
+	int64_t made[CELL_LONG + 1]; /* by kind: the cell whose key this worker made, 0: none */
 };
 
 struct quota_known {
@@ -66,12 +69,15 @@ const int64_t *known_near(
 /* Counts what is sent, until known_read() or known_lost(). */
 void known_sent(struct quota_known *k, const struct quota_dim *d, bool looks);
 /* This worker corrected what was charged at a place. */
-void known_corrected(
-	struct quota_known *k, const struct quota_dim *d, struct quota_place at, int64_t delta);
-/* The counts at d->at; `taken` of them is this request's own and given back. `closed`:
- * they were read after Redis' clock had entered d->at, by who set the key's TTL. */
+void known_corrected(struct quota_known *k, const struct quota_dim *d,
+	const struct quota_place *at, struct cell c, int64_t delta);
+/* The counts at d->at. `closed`: they were read after Redis' clock had entered d->at, by
+ * who set the key's TTL. */
 void known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
-	const struct known_counts *c, int64_t taken, bool closed, uint64_t now_us);
+	const struct known_counts *c, bool closed, uint64_t now_us);
+/* Whether this worker made the key of the dim's own cell, and that it did now. */
+bool known_made(const struct quota_known *k, const struct quota_dim *d);
+void known_makes(struct quota_known *k, const struct quota_dim *d);
 void known_lost(struct quota_known *k, const struct quota_dim *d, bool looks);
 
 #endif

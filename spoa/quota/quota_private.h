@@ -5,30 +5,52 @@
 #include "quota/quota_known.h"
 #include "quota/quota_table.h"
 
+enum { TURN_ITEMS = 256 /* dims of a pipeline; then another begins */ };
+
 struct quota {
 	struct tag tag;
 	struct redis *redis;
 	struct quota_request *first, **last; /* asked for in this turn */
+	struct part *part;		     /* being written; quota_redis.c's */
 	struct quota_known *known;
+	struct late {
+		struct late *next;
+		struct change change;
+	} * late, **last_late; /* corrections that wait for Redis, oldest first */
+	size_t nlate;
 	struct quota_table *table;
 	struct mailbox *self;
 	struct metrics *metrics;
 };
 
+/* ---- quota.c ---- */
+/* The request's answer, at a later turn. */
+void quota_tell(struct quota *qt, struct quota_request *q);
+/* Corrects what was charged at this place, or what is more now where it is gone. */
+void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
+
+/* ---- quota_redis.c ---- */
+bool counts_new(struct quota *qt); /* false: no memory */
+void counts_free(struct quota *qt);
 /* Puts the request into the turn's queue: written after all corrections, by
  * counts_write(). */
 void counts_queue(struct quota *qt, struct quota_request *q);
 /* At the end of a turn of the loop, before it is written. */
 void counts_write(void *quota);
-/* Adds to the bucket at this place, or takes from it, on Redis. Fire and forget. */
-void counts_correct(
-	struct quota *qt, const struct quota_dim *d, struct quota_place at, int64_t delta);
 
-/* quota.c: */
-/* The request's answer, at a later turn. */
-void quota_tell(struct quota *qt, struct quota_request *q);
-/* Corrects what was charged at this place, or what is more now where it is gone. */
-void quota_correct(struct quota *qt, const struct quota_dim *d, struct quota_place at,
-	int64_t delta, uint64_t now_us);
+/* ---- quota_change.c ---- */
+/* Commands of which cell_add() makes so many. */
+enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
+void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, int64_t now_ms, enum add how);
+size_t revision_key(char out[CELL_KEY_TEXT], uint64_t epoch);
+/* Sends a correction. */
+void counts_change(struct quota *qt, const struct change *c);
+/* Keeps it until Redis is back. */
+void counts_keep(struct quota *qt, const struct change *c);
+/* The key of the dim's own cell has a TTL from now on. */
+void counts_make(struct quota *qt, const struct quota_dim *d, int64_t now_ms);
+void counts_send_late(struct quota *qt);
+void counts_free_late(struct quota *qt);
 
 #endif

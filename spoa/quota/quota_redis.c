@@ -1,13 +1,15 @@
-/* Counts on Redis: the pipelines of reservations and of corrections, and what their
- * replies mean.
+/* Reservations on Redis: their pipelines, and what the replies mean.
  *
  * All reservations of a turn of the loop go out in one pipeline at its end, after all
- * corrections. It counts, then reads Redis' clock, then what neighbours are not known
+ * corrections. It counts, then reads Redis' clock, then what counters are not known
  * (quota_known.h), and last the epoch and the revision. An admission holds where the
- * clock lies in the bucket that was counted and the epoch is the one whose keys were: all
- * that is admitted at a moment of Redis' clock is then in that moment's bucket, and
+ * clock lies in the window that was counted and the epoch is the one whose keys were: all
+ * that is admitted at a moment of Redis' clock is then in that moment's window, and
  * whoever counts last has seen the others. Else what was counted is taken back (in
- * another life: forgotten), and it is tried again. */
+ * another life: forgotten), and it is tried again.
+ *
+ * A dim's keys lie on one node, with a clock and an epoch of its own: a turn is a
+ * pipeline a node, and a request is decided when the last one answered. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,176 +18,82 @@
 
 enum {
 	TRIES_MAX = 3,
-	TURN_COMMANDS = 256, /* then the pipeline ends, and another begins */
-	REVISION_S = 60,     /* it outlives whatever was read under it */
+	/* the most that a dim needs: SET, INCRBY, EXPIRE, MGET; of a turn: TIME, two MGET */
+	ITEM_COMMANDS = 4,
+	PART_COMMANDS = 3,
 };
 
-/* ---- commands ---- */
+/* What is sent for a dim. */
+enum plan { COUNTS = 1, MAKES = 2 /* the key */, READS = 4, LOOKS = 8 /* reads all */ };
 
-enum { KEY_TEXT = QUOTA_KEY_MAX + 2 * SPAN_DECIMAL + 2 };
+struct item {
+	struct quota_request *q;
+	unsigned short k;
+	unsigned short plan;
+};
 
-/* "KEY:EPOCH:BUCKET"; how many bytes. */
-static size_t
-bucket_key(char out[KEY_TEXT], const struct quota_dim *d, struct quota_place at)
-{
-	size_t n = strlen(d->key);
-
-	memcpy(out, d->key, n);
-	out[n++] = ':';
-	n += span_decimal(out + n, (int64_t)at.epoch);
-	out[n++] = ':';
-	return n + span_decimal(out + n, at.bucket);
-}
-
-/* What all that is counted in a life without being judged sets anew. */
-static size_t
-revision_key(char out[KEY_TEXT], uint64_t epoch)
-{
-	const struct span name = SPAN_LIT("tollgate:revision:");
-
-	memcpy(out, name.p, name.n);
-	return name.n + span_decimal(out + name.n, (int64_t)epoch);
-}
-
-enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 /* commands */ };
-
-/* The bucket's key is never without TTL: who has not yet counted in it makes it with one,
- * and lets it begin anew (it may have been made before its time). */
-static void
-add_count(struct redis_pipe *p, const struct quota_dim *d, struct quota_place at, int64_t delta,
-	enum add how)
-{
-	char key[KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
-		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
-	size_t kn = bucket_key(key, d, at), tn = span_decimal(ttl, window_ttl_s(d));
-	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, span_decimal(by, delta) },
-		     el[] = { 6, kn, tn };
-
-	if (how == ADD_WITH_TTL)
-		redis_command(p, 6, make, ml);
-	redis_command(p, 3, incr, il);
-	if (how == ADD_WITH_TTL)
-		redis_command(p, 3, expire, el);
-}
-
-/* The neighbours of d->at, the revision, and with `own` that bucket too. */
-static void
-read_counts(struct redis_pipe *p, const struct quota_dim *d, bool own)
-{
-	enum { KEYS = WINDOW_NEIGHBOURS + 2 };
-	char keys[KEYS][KEY_TEXT];
-	const char *argv[1 + KEYS] = { "MGET" };
-	size_t lens[1 + KEYS] = { 4 };
-
-	for (int i = 0; i < KEYS; i++) {
-		struct quota_place at = d->at;
-		if (i < WINDOW_NEIGHBOURS)
-			at.bucket += i < QUOTA_SUB_BUCKETS ? i - QUOTA_SUB_BUCKETS : 1;
-		argv[1 + i] = keys[i];
-		lens[1 + i] = i == WINDOW_NEIGHBOURS ? revision_key(keys[i], at.epoch)
-						     : bucket_key(keys[i], d, at);
-	}
-	redis_command(p, own ? 1 + KEYS : KEYS, argv, lens);
-}
-
-/* ---- corrections ---- */
-
-/* Less of a count, on its way to Redis. */
-struct refund {
+/* The reservations of a turn that one node decides. */
+struct part {
 	struct tag tag;
 	struct quota *quota;
-	struct quota_dim dim;
-	struct quota_place at;
+	uint64_t sent_us, epoch;
+	bool revision; /* read before the counters */
+	size_t nitems;
+	struct item item[];
 };
 
-/* A Redis that evicts keys may have lost the count and would keep a negative one, without
- * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
- * the safe side. */
-static void
-on_refunded(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+static struct quota_dim *
+dim_of(const struct item *i)
 {
-	const struct refund *c = TAGGED(refund, arg);
-
-	if (err == 0 && n > 0 && replies[0].err == 0 && replies[0].i < 0)
-		counts_correct(c->quota, &c->dim, c->at, -replies[0].i);
+	return &i->q->dim[i->k];
 }
 
-void
-counts_correct(
-	struct quota *qt, const struct quota_dim *d, struct quota_place at, int64_t delta)
+/* In the order in which they are read; rolling: the neighbours, the own one. */
+static size_t
+cells_to_read(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX])
 {
-	struct redis_pipe *p;
+	size_t n = 0;
 
-	if (delta < 0) {
-		struct refund c = { .quota = qt, .dim = *d, .at = at };
-		TAG(refund, &c);
-		p = redis_begin(qt->redis, ADD_ONLY, on_refunded, &c, sizeof(c));
-		add_count(p, d, at, delta, ADD_ONLY);
-	} else {
-		char key[KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-		const char *set[] = { "SET", key, value, "EX", ttl };
-		const size_t sl[] = { 3, revision_key(key, at.epoch),
-			span_decimal(value, (int64_t)redis_life_draw()), 2,
-			span_decimal(ttl, REVISION_S) };
-		p = redis_begin(qt->redis, ADD_WITH_TTL + 1, NULL, NULL, 0);
-		add_count(p, d, at, delta, ADD_WITH_TTL);
-		/* After it: who reads the old revision has read before this was counted,
-		 * or what was counted too. */
-		redis_command(p, 5, set, sl);
-	}
-	redis_send(p);
-}
-
-static void
-take_back(struct quota *qt, struct quota_request *q)
-{
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		if (d->charged && d->n)
-			counts_correct(qt, d, d->at, -(int64_t)d->n);
-		d->charged = false;
-	}
+	if (d->span.kind != QUOTA_ROLLING)
+		return cell_reads(d, looks, out);
+	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
+		out[n++] = (struct cell){ CELL_SUB,
+			d->at.bucket + (i < QUOTA_SUB_BUCKETS ? i - QUOTA_SUB_BUCKETS : 1) };
+	if (looks)
+		out[n++] = (struct cell){ CELL_SUB, d->at.bucket };
+	return n;
 }
 
 /* ---- what came back ---- */
 
-/* One pipeline of reservations. */
-struct turn {
-	struct tag tag;
-	struct quota *quota;
-	struct quota_request *first; /* chained */
-	uint64_t sent_us, epoch;
-	size_t time; /* which reply; before it counts, after it reads */
+/* Hands out the replies to a part in the order in which send_part() asked. */
+struct replies {
+	const struct redis_reply_ints *next, *list;
+	size_t in_list; /* taken of `list` */
+	bool bad;
 };
 
-/* The replies to the next request of a turn; false where one of them is not what it must
- * be. */
-static bool
-counts_of(const struct quota_request *q, const struct redis_reply_ints **added,
-	const struct redis_reply_ints **read, struct known_counts c[QUOTA_DIMS_MAX])
+static int64_t
+next_integer(struct replies *r)
 {
-	enum { LISTED = WINDOW_NEIGHBOURS + 1 };
-	bool good = true;
+	const struct redis_reply_ints *v = r->next++;
 
-	for (size_t k = 0; k < q->ndims; k++) {
-		c[k] = (struct known_counts){ 0 };
-		if (q->try != QUOTA_LOOKS) {
-			const struct redis_reply_ints *own = *added + (q->try == QUOTA_READS);
-			*added += q->try == QUOTA_READS ? ADD_WITH_TTL : ADD_ONLY;
-			good = good && own->err == 0;
-			c[k].own = own->i;
-		}
-		if (q->try != QUOTA_ADDS) {
-			const struct redis_reply_ints *r = (*read)++;
-			good = good && r->err == 0 && r->n == LISTED + (q->try == QUOTA_LOOKS);
-			c[k].near = r->list;
-			c[k].revision = r->list[WINDOW_NEIGHBOURS];
-			if (q->try == QUOTA_LOOKS)
-				c[k].own = r->list[LISTED];
-		}
+	r->bad |= v->err != 0;
+	return v->i;
+}
+
+/* The next n of the lists that were packed by lists_fit(). */
+static const int64_t *
+next_listed(struct replies *r, size_t n)
+{
+	if (!r->list || r->in_list + n > REDIS_LIST_MAX) {
+		r->list = r->next++;
+		r->in_list = 0;
 	}
-	return good;
+	const int64_t *v = &r->list->list[r->in_list];
+	r->in_list += n;
+	r->bad |= r->list->err != 0 || r->list->n < r->in_list;
+	return v;
 }
 
 static void
@@ -200,103 +108,150 @@ over(struct quota_request *q, size_t k, int64_t retry_ms)
 	q->result = QUOTA_REFUSED;
 }
 
-/* Whether each dim was counted in the bucket in which Redis' clock lies. */
-static bool
-in_time(const struct quota_request *q, int64_t at_ms)
+/* One dim's part of the decision. Nobody is refused on what was read long ago. */
+static enum dim_verdict
+judge(const struct quota *qt, struct quota_request *q, size_t k, const struct known_counts *c,
+	int64_t at_ms, uint64_t now)
 {
+	struct quota_dim *d = &q->dim[k];
+	const int64_t *near = c->near;
+	int64_t retry_ms;
+
+	if (!near)
+		near = known_near(qt->known, d, now - KNOWN_AGE_US);
+	if (!near)
+		return DIM_UNDECIDED;
+	if (cell_judge(d, c->own, near, at_ms, &retry_ms))
+		return DIM_ADMITS;
+	if (!c->near && !known_near(qt->known, d, now - KNOWN_FRESH_US))
+		return DIM_UNDECIDED;
+	over(q, k, retry_ms);
+	return DIM_OVER;
+}
+
+/* The counters of an item, out of the replies: *added is what its INCRBY answered, *used
+ * has room for that sum of one that is no rolling window. */
+static void
+read_item(const struct item *i, struct replies *add, struct replies *read,
+	struct known_counts *c, int64_t *added, int64_t *used)
+{
+	const struct quota_dim *d = dim_of(i);
+	bool looks = i->plan & LOOKS;
+	struct cell cells[CELL_READ_MAX];
+
+	*added = 0;
+	*c = (struct known_counts){ 0 };
+	if (i->plan & COUNTS) {
+		add->next += (i->plan & MAKES) != 0;
+		c->own = *added = next_integer(add);
+		add->next += (i->plan & MAKES) != 0;
+	}
+	size_t n = i->plan & READS ? cells_to_read(d, looks, cells) : 0;
+	const int64_t *list = n ? next_listed(read, n) : NULL;
+	if (d->span.kind != QUOTA_ROLLING) {
+		cell_sums(d, looks, *added, list, n, used, &c->own);
+		c->near = used;
+		return;
+	}
+	c->near = list;
+	if (looks)
+		c->own = list[WINDOW_NEIGHBOURS];
+}
+
+/* Redis lost the key, and made it anew. */
+static bool
+made_anew(const struct item *i, int64_t own)
+{
+	return (i->plan & (COUNTS | MAKES)) == COUNTS && own == (int64_t)dim_of(i)->n;
+}
+
+static void
+on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t added,
+	bool lives, int64_t at_ms, uint64_t now)
+{
+	struct quota_request *q = i->q;
+	struct quota_dim *d = dim_of(i);
+	bool looks = i->plan & LOOKS, good = !looks && lives && cell_in_time(d, at_ms);
+
+	d->charged = !looks && lives;
+	d->verdict = good	      ? judge(qt, q, i->k, c, at_ms, now)
+		     : looks && lives ? DIM_UNDECIDED
+				      : DIM_STALE;
+	if (lives)
+		known_read(qt->known, d, looks, c, good, now);
+	else
+		known_lost(qt->known, d, looks);
+	if (i->plan & MAKES && lives)
+		known_makes(qt->known, d);
+	if (made_anew(i, added))
+		counts_make(qt, d, at_ms);
+}
+
+/* All nodes have answered. */
+static void
+on_answered(struct quota *qt, struct quota_request *q)
+{
+	unsigned seen = 0;
+
 	for (size_t k = 0; k < q->ndims; k++)
-		if (window_bucket(&q->dim[k], at_ms) != q->dim[k].at.bucket)
-			return false;
-	return true;
-}
-
-/* False: what is known does not decide it. Nobody is refused on what was read long ago. */
-static bool
-judge(const struct quota *qt, struct quota_request *q,
-	const struct known_counts c[QUOTA_DIMS_MAX], int64_t at_ms, uint64_t now)
-{
-	q->result = QUOTA_ADMITTED;
-	q->retry_after_s = 0;
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		const int64_t *near = c[k].near;
-		int64_t retry_ms;
-		if (!near)
-			near = known_near(qt->known, d, now - KNOWN_AGE_US);
-		if (!near)
-			return false;
-		if (window_judge(d, c[k].own, near, at_ms, &retry_ms))
-			continue;
-		if (!c[k].near && !known_near(qt->known, d, now - KNOWN_FRESH_US))
-			return false;
-		over(q, k, retry_ms);
-	}
-	return true;
-}
-
-static void
-fail(struct quota_request *q)
-{
-	q->result = QUOTA_FAILED;
-	q->done(q);
-}
-
-/* Silence never un-counts: what was charged dies with its bucket. */
-static void
-lost(struct quota *qt, struct quota_request *q)
-{
-	for (size_t k = 0; k < q->ndims; k++) {
-		known_lost(qt->known, &q->dim[k], q->try == QUOTA_LOOKS);
-		q->dim[k].reset_ms = 0;
-	}
-	fail(q);
-}
-
-static void
-on_counts(struct quota *qt, struct quota_request *q,
-	const struct known_counts c[QUOTA_DIMS_MAX], bool lives, int64_t at_ms)
-{
-	uint64_t now = clock_mono_us();
-	bool looks = q->try == QUOTA_LOOKS, good = !looks && lives && in_time(q, at_ms),
-	     decided = good && judge(qt, q, c, at_ms, now),
-	     admitted = decided && q->result == QUOTA_ADMITTED;
-
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		d->charged = !looks && lives;
-		known_read(qt->known, d, looks, &c[k], looks || admitted ? 0 : (int64_t)d->n,
-			good, now);
-		/* Redis lost the key, and made it anew. */
-		if (q->try == QUOTA_ADDS && c[k].own == (int64_t)d->n) {
-			struct redis_pipe *p =
-				redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
-			add_count(p, d, d->at, 0, ADD_WITH_TTL);
-			redis_send(p);
-		}
-	}
-	if (!admitted)
-		take_back(qt, q);
-	if (lives && looks)
+		seen |= 1u << q->dim[k].verdict;
+	if (q->looks && seen == 1u << DIM_UNDECIDED) {
+		q->looks = false;
+		q->looked = true;
 		counts_queue(qt, q); /* decides on what is known now */
-	else if (!good && ++q->tries >= TRIES_MAX)
-		fail(q);
-	else if (!decided) {
-		q->doubts = good;
-		counts_queue(qt, q);
-	} else
+		return;
+	}
+	if (seen == 1u << DIM_ADMITS) {
+		q->result = QUOTA_ADMITTED;
 		q->done(q);
+		return;
+	}
+	quota_release(qt, q, clock_mono_us());
+	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
+		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
+			q->dim[k].reset_ms = 0;
+		q->result = QUOTA_FAILED;
+		q->done(q);
+	} else if (seen & (1u << DIM_STALE | 1u << DIM_UNDECIDED)) {
+		q->doubts = !(seen & 1u << DIM_STALE);
+		counts_queue(qt, q);
+	} else {
+		q->result = QUOTA_REFUSED;
+		q->done(q);
+	}
+}
+
+/* Silence never un-counts: what was charged dies with its window, or expires. */
+static void
+lost(struct quota *qt, const struct item *i)
+{
+	known_lost(qt->known, dim_of(i), i->plan & LOOKS);
+	dim_of(i)->verdict = DIM_LOST;
+}
+
+/* How many replies come before that of TIME. */
+static size_t
+added_by(const struct part *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->nitems; i++)
+		n += !(t->item[i].plan & COUNTS) ? 0u : t->item[i].plan & MAKES ? 3u : 1u;
+	return n;
 }
 
 static void
-on_turn(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
-	const struct turn *t = TAGGED(turn, arg);
+	const struct part *t = TAGGED(part, arg);
 	struct quota *qt = t->quota;
-	const struct redis_reply_ints *added = replies, *time = replies + t->time,
-				      *read = time + 1, *life = replies + (err ? 0 : n - 1);
+	const struct redis_reply_ints *time = replies + (err ? 0 : added_by(t)),
+				      *life = replies + (err ? 0 : n - 1);
+	struct replies add = { .next = replies }, read = { .next = time + 1 };
 	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 2,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
-	int64_t at_ms = 0;
+	int64_t at_ms = 0, revision = 0;
+	uint64_t now = clock_mono_us();
 
 	if (good) {
 		redis_life_time(qt->redis, t->sent_us, time->list);
@@ -306,17 +261,40 @@ on_turn(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		if (!lives)
 			redis_life_ended(qt->redis, t->epoch);
 	}
-	for (struct quota_request *q = t->first, *next; q; q = next) {
-		struct known_counts c[QUOTA_DIMS_MAX];
-		next = q->next;
-		if (good && counts_of(q, &added, &read, c))
-			on_counts(qt, q, c, lives, at_ms);
+	if (good && t->revision)
+		revision = (read.next++)->list[0];
+	for (size_t i = 0; i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		struct known_counts c;
+		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 };
+		if (good)
+			read_item(it, &add, &read, &c, &added, near);
+		c.revision = revision;
+		if (good && !add.bad && !read.bad)
+			on_item(qt, it, &c, added, lives, at_ms, now);
 		else
-			lost(qt, q);
+			lost(qt, it);
+		add.bad = false;
+		if (--it->q->unanswered == 0)
+			on_answered(qt, it->q);
 	}
 }
 
 /* ---- asking ---- */
+
+/* What to send for a dim. */
+static enum plan
+plan_of(const struct quota *qt, const struct quota_request *q, const struct quota_dim *d,
+	uint64_t now)
+{
+	bool rolling = d->span.kind == QUOTA_ROLLING;
+
+	if (q->looks)
+		return READS | LOOKS;
+	if (rolling && !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US))
+		return COUNTS;
+	return rolling || !known_made(qt->known, d) ? COUNTS | READS | MAKES : COUNTS | READS;
+}
 
 /* How the next try goes. Where what is known says no, it is refused without counting, or
  * looked at again first. False: it is told already. */
@@ -324,21 +302,20 @@ static bool
 prepare(struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms, uint64_t now)
 {
 	enum known_answer worst = KNOWN_ROOM;
-	bool looked = q->try == QUOTA_LOOKS;
+	bool looked = q->looked;
 
 	q->result = QUOTA_FAILED;
-	q->try = q->doubts ? QUOTA_READS : QUOTA_ADDS;
+	q->looked = false;
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
 		int64_t retry_ms;
-		d->at = (struct quota_place){ window_bucket(d, at_ms), epoch };
+		d->at = cell_place(d, at_ms, epoch);
+		d->asked_s = at_ms / 1000;
 		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
 		if (a != KNOWN_ROOM) {
 			over(q, k, retry_ms);
 			worst = worst == KNOWN_FULL ? worst : a;
 		}
-		if (!known_near(qt->known, d, now - KNOWN_AGE_US))
-			q->try = QUOTA_READS;
 	}
 	/* It has just looked: in turns that take long what was read would be old always. */
 	if (worst == KNOWN_FULL || (worst == KNOWN_OLD && looked)) {
@@ -346,66 +323,143 @@ prepare(struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms
 		quota_tell(qt, q);
 		return false;
 	}
-	if (worst == KNOWN_OLD)
-		q->try = QUOTA_LOOKS;
+	q->result = QUOTA_ADMITTED;
+	q->retry_after_s = 0;
+	q->looks = worst == KNOWN_OLD;
+	q->unanswered = (unsigned)q->ndims;
 	for (size_t k = 0; k < q->ndims; k++)
-		known_sent(qt->known, &q->dim[k], q->try == QUOTA_LOOKS);
+		known_sent(qt->known, &q->dim[k], q->looks);
 	return true;
+}
+
+/* Lists of counters as full as a reply can be: a list a dim would cost Redis more. */
+struct lists {
+	struct redis_pipe *p;
+	char text[REDIS_LIST_MAX][CELL_KEY_TEXT];
+	const char *argv[1 + REDIS_LIST_MAX];
+	size_t lens[1 + REDIS_LIST_MAX], n;
+};
+
+static void
+lists_end(struct lists *l)
+{
+	l->argv[0] = "MGET";
+	l->lens[0] = 4;
+	if (l->n)
+		redis_command(l->p, (int)l->n + 1, l->argv, l->lens);
+	l->n = 0;
+}
+
+/* The cells of a dim are never parted. */
+static void
+lists_add(struct lists *l, const struct quota_dim *d, const struct cell *cells, size_t n)
+{
+	if (l->n + n > REDIS_LIST_MAX)
+		lists_end(l);
+	for (size_t i = 0; i < n; i++) {
+		l->lens[1 + l->n] = cell_key(l->text[l->n], d, d->at.epoch, cells[i]);
+		l->argv[1 + l->n] = l->text[l->n];
+		l->n++;
+	}
+}
+
+static void
+send_reads(struct redis_pipe *p, const struct part *t)
+{
+	struct lists l = { .p = p };
+
+	for (size_t i = 0; i < t->nitems; i++) {
+		struct cell cells[CELL_READ_MAX];
+		const struct item *it = &t->item[i];
+		if (it->plan & READS)
+			lists_add(&l, dim_of(it), cells,
+				cells_to_read(dim_of(it), it->plan & LOOKS, cells));
+	}
+	lists_end(&l);
+}
+
+static void
+send_part(struct quota *qt, struct part *t, int64_t at_ms)
+{
+	const struct redis_life *life = redis_life(qt->redis);
+	struct redis_pipe *p = redis_begin(qt->redis, t->nitems * ITEM_COMMANDS + PART_COMMANDS,
+		on_part, t, sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	char revision[CELL_KEY_TEXT];
+	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision };
+	const size_t tl[] = { 4 },
+		     ml[] = { 4, strlen(life->key), revision_key(revision, t->epoch) };
+
+	for (size_t i = 0; i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		struct quota_dim *d = dim_of(it);
+		if (it->plan & COUNTS)
+			cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms,
+				it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY);
+	}
+	/* Next to the new charges, so that nobody sees both for long. */
+	for (size_t i = 0; i < t->nitems; i++)
+		if (t->item[i].plan & COUNTS && t->item[i].k == 0)
+			quota_unmove(qt, t->item[i].q, t->sent_us);
+	redis_command(p, 1, time, tl);
+	/* Before what it is the revision of: another one, and that is read again. */
+	if (t->revision)
+		redis_command(
+			p, 2, (const char *[]){ "MGET", revision }, (size_t[]){ 4, ml[2] });
+	send_reads(p, t);
+	redis_command(p, 3, mget, ml);
+	redis_send(p);
 }
 
 /* Of the requests from *rest on as many as fit. */
 static void
 send_turn(struct quota *qt, struct quota_request **rest)
 {
-	static const size_t commands_a_dim[] = {
-		[QUOTA_ADDS] = ADD_ONLY, [QUOTA_READS] = ADD_WITH_TTL + 1, [QUOTA_LOOKS] = 1
-	};
 	const struct redis_life *life = redis_life(qt->redis);
 	uint64_t now = clock_mono_us();
 	int64_t at_ms = redis_life_ms(life, now);
-	struct turn t = { .quota = qt, .sent_us = now, .epoch = life->epoch };
-	struct quota_request **end = &t.first, *q;
-	size_t commands = 0;
+	struct part *t = qt->part;
+	struct quota_request *q;
 
-	TAG(turn, &t);
-	while ((q = *rest) && commands < TURN_COMMANDS) {
+	*t = (struct part){ .quota = qt, .sent_us = now, .epoch = life->epoch };
+	TAG(part, t);
+	while ((q = *rest) && t->nitems < TURN_ITEMS) {
 		*rest = q->next;
-		if (!t.epoch) {
+		if (!t->epoch) {
 			metric_inc(qt->metrics, M_REDIS_ERRORS);
 			q->result = QUOTA_FAILED;
 			quota_tell(qt, q);
 			continue;
 		}
-		if (!prepare(qt, q, t.epoch, at_ms, now))
+		if (!prepare(qt, q, t->epoch, at_ms, now))
 			continue;
-		*end = q;
-		end = &q->next;
-		*end = NULL;
-		commands += q->ndims * commands_a_dim[q->try];
-		if (q->try != QUOTA_LOOKS)
-			t.time += q->ndims * (q->try == QUOTA_READS ? ADD_WITH_TTL : ADD_ONLY);
+		for (size_t k = 0; k < q->ndims; k++) {
+			enum plan plan = plan_of(qt, q, &q->dim[k], now);
+			t->revision |= q->dim[k].span.kind == QUOTA_ROLLING && plan & READS;
+			t->item[t->nitems++] =
+				(struct item){ q, (unsigned short)k, (unsigned short)plan };
+		}
 	}
-	if (!t.first)
-		return;
-	struct redis_pipe *p = redis_begin(qt->redis, commands + 2, on_turn, &t, sizeof(t));
-	for (q = t.first; q; q = q->next)
-		for (size_t k = 0; k < q->ndims && q->try != QUOTA_LOOKS; k++)
-			add_count(p, &q->dim[k], q->dim[k].at, (int64_t)q->dim[k].n,
-				q->try == QUOTA_READS ? ADD_WITH_TTL : ADD_ONLY);
-	/* Next to the new charges, so that nobody sees both for long. */
-	for (q = t.first; q; q = q->next)
-		if (q->try != QUOTA_LOOKS)
-			quota_unmove(qt, q, now);
-	char revision[KEY_TEXT];
-	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision };
-	const size_t tl[] = { 4 },
-		     ml[] = { 4, strlen(life->key), revision_key(revision, t.epoch) };
-	redis_command(p, 1, time, tl);
-	for (q = t.first; q; q = q->next)
-		for (size_t k = 0; k < q->ndims && q->try != QUOTA_ADDS; k++)
-			read_counts(p, &q->dim[k], q->try == QUOTA_LOOKS);
-	redis_command(p, 3, mget, ml);
-	redis_send(p);
+	if (t->nitems)
+		send_part(qt, t, at_ms);
+}
+
+bool
+counts_new(struct quota *qt)
+{
+	qt->known = calloc(1, sizeof(*qt->known));
+	qt->part = malloc(
+		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
+	redis_before_write(qt->redis, counts_write, qt);
+	return qt->known && qt->part;
+}
+
+void
+counts_free(struct quota *qt)
+{
+	redis_before_write(qt->redis, NULL, NULL);
+	counts_free_late(qt);
+	free(qt->known);
+	free(qt->part);
 }
 
 void
@@ -423,6 +477,7 @@ counts_write(void *quota)
 
 	if (redis_life_asked(qt->redis))
 		return;
+	counts_send_late(qt);
 	struct quota_request *rest = qt->first;
 	qt->first = NULL;
 	qt->last = &qt->first;

@@ -13,8 +13,16 @@ struct quota_entry {
 	struct quota_entry *next;
 	char key[QUOTA_KEY_MAX];
 	int64_t dead_after_ms;
-	int64_t id[RING]; /* which sub-bucket a place of the ring holds */
-	int64_t count[RING];
+	union {
+		struct {
+			int64_t id[RING]; /* which sub-bucket a place of the ring holds */
+			int64_t count[RING];
+		} sub;
+		/* of a calendar's present window; in flight: one that never ends */
+		struct {
+			int64_t begin, used, held;
+		} window;
+	};
 };
 
 struct quota_table *
@@ -109,11 +117,11 @@ count_of(struct quota_entry *e, int64_t bucket)
 {
 	size_t i = (size_t)bucket % RING;
 
-	if (e->id[i] != bucket) {
-		e->id[i] = bucket;
-		e->count[i] = 0;
+	if (e->sub.id[i] != bucket) {
+		e->sub.id[i] = bucket;
+		e->sub.count[i] = 0;
 	}
-	return &e->count[i];
+	return &e->sub.count[i];
 }
 
 static int64_t
@@ -121,21 +129,94 @@ peek(const struct quota_entry *e, int64_t bucket)
 {
 	size_t i = (size_t)bucket % RING;
 
-	return e->id[i] == bucket ? e->count[i] : 0;
+	return e->sub.id[i] == bucket ? e->sub.count[i] : 0;
 }
 
-void
-table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
+static void
+lives_until(struct quota_entry *e, int64_t ms)
+{
+	if (e->dead_after_ms < ms)
+		e->dead_after_ms = ms;
+}
+
+/* The counts of that window; NULL: it is over, and another one has begun. */
+static struct quota_entry *
+in_window(struct quota_entry *e, const struct quota_place *at)
+{
+	if (at->bucket < e->window.begin)
+		return NULL;
+	if (at->bucket > e->window.begin) {
+		e->window.begin = at->bucket;
+		e->window.used = e->window.held = 0;
+	}
+	return e;
+}
+
+static void
+change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
+{
+	bool more = c->spent > 0 || c->own > 0;
+	struct quota_entry *e = more ? find_or_make(t, &c->dim) : find(t, &c->dim);
+
+	if (!e || !in_window(e, &c->at))
+		return;
+	e->window.used += c->spent;
+	*(c->at.hold ? &e->window.held : &e->window.used) += c->own;
+	if (c->dim.span.kind == QUOTA_CALENDAR)
+		lives_until(e, c->at.end_s * 1000);
+	else if (e->window.held > 0)
+		e->dead_after_ms = INT64_MAX;
+	else
+		e->dead_after_ms = now_ms;
+}
+
+static void
+add_sub(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
 {
 	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find(t, d);
 	size_t i = (size_t)bucket % RING;
 
-	if (!e || (e->id[i] != bucket && (delta < 0 || e->id[i] > bucket)))
+	if (!e || (e->sub.id[i] != bucket && (delta < 0 || e->sub.id[i] > bucket)))
 		return;
 	*count_of(e, bucket) += delta;
-	int64_t dead = (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000;
-	if (e->dead_after_ms < dead)
-		e->dead_after_ms = dead;
+	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000);
+}
+
+void
+table_change(struct quota_table *t, const struct change *c)
+{
+	if (c->dim.span.kind == QUOTA_ROLLING)
+		add_sub(t, &c->dim, c->at.bucket, c->own);
+	else
+		change_window(t, c, table_ms(t, clock_mono_us()));
+}
+
+/* Charges one dim; false: over. ERR_NOMEM where the table is full. */
+static int
+reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
+{
+	struct quota_entry *e = find_or_make(t, d);
+	int64_t near[WINDOW_NEIGHBOURS];
+
+	if (!e)
+		return ERR_NOMEM;
+	/* By the owner's clock: the charge may have waited for its turn. */
+	d->at = cell_place(d, now_ms, 0);
+	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
+	table_change(t, &c);
+	d->charged = true;
+	if (d->moves) {
+		c.at = d->from;
+		c.own = -c.own;
+		table_change(t, &c);
+	}
+	d->moves = false;
+	if (d->span.kind != QUOTA_ROLLING)
+		return cell_judge(d, e->window.held, &e->window.used, now_ms, retry_ms);
+	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
+		near[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
+	near[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
+	return cell_judge(d, peek(e, d->at.bucket), near, now_ms, retry_ms);
 }
 
 void
@@ -146,25 +227,13 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 	sweep(t, now_ms);
 	q->result = QUOTA_ADMITTED;
 	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
-		struct quota_entry *e = find_or_make(t, d);
-		/* By the owner's clock: the charge may have waited for its turn. */
-		d->at = (struct quota_place){ .bucket = window_bucket(d, now_ms) };
-		if (!e) {
+		int64_t retry;
+		int fits = reserve_dim(t, &q->dim[k], now_ms, &retry);
+		if (fits < 0) {
 			q->result = QUOTA_FAILED;
 			break;
 		}
-		e->dead_after_ms = now_ms + window_ttl_s(d) * 1000;
-		int64_t *own = count_of(e, d->at.bucket), counts[WINDOW_NEIGHBOURS], retry;
-		*own += (int64_t)d->n;
-		d->charged = true;
-		if (d->moves)
-			table_add(t, d, d->from.bucket, -(int64_t)d->n);
-		d->moves = false;
-		for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
-			counts[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
-		counts[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
-		if (window_judge(d, *own, counts, now_ms, &retry))
+		if (fits)
 			continue;
 		if (q->result != QUOTA_REFUSED || retry > worst) {
 			worst = retry;
@@ -173,9 +242,11 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 		q->result = QUOTA_REFUSED;
 	}
 	q->retry_after_s = (uint64_t)(worst + 999) / 1000;
-	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++)
-		if (q->dim[k].charged) {
-			table_add(t, &q->dim[k], q->dim[k].at.bucket, -(int64_t)q->dim[k].n);
-			q->dim[k].charged = false;
-		}
+	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++) {
+		struct quota_dim *d = &q->dim[k];
+		struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n };
+		if (d->charged)
+			table_change(t, &c);
+		d->charged = false;
+	}
 }

@@ -3,6 +3,7 @@
 #ifndef QUOTA_QUOTA_TABLE_H
 #define QUOTA_QUOTA_TABLE_H
 
+#include "quota/quota_cell.h"
 #include "quota/quota_window.h"
 
 struct quota_table {
@@ -18,8 +19,8 @@ int64_t table_ms(const struct quota_table *t, uint64_t mono_us);
 /* Charges all dims, judges, takes back where one is over; fills q's results.
  * Owner's thread. */
 void table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms);
-/* Corrects a bucket: less only of what was charged to it, more in any case.
- * Owner's thread. */
-void table_add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta);
+/* Corrects counts: less only of what was charged there, more in any case. Owner's
+ * thread. */
+void table_change(struct quota_table *t, const struct change *c);
 
 #endif

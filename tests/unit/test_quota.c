@@ -185,6 +185,14 @@ a_peer_whose_clock_is_ahead_counts(void **state)
 }
 
 static void
+add(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
+{
+	struct change c = { .dim = *d, .at.bucket = bucket, .own = delta };
+
+	table_change(t, &c);
+}
+
+static void
 corrections_fall_where_the_charge_was(void **state)
 {
 	struct quota_table *t = quota_table_new(NULL);
@@ -194,22 +202,22 @@ corrections_fall_where_the_charge_was(void **state)
 	(void)state;
 	assert_true(reserve_at(t, &q, 100, 60, 60, now));
 	struct quota_dim d = q.dim[0];
-	table_add(t, &d, d.at.bucket, -40);
+	add(t, &d, d.at.bucket, -40);
 	reserve_at(t, &probe, 100, 60, 0, now);
 	assert_int_equal(probe.dim[0].remaining, 80);
-	table_add(t, &d, d.at.bucket, 70);
+	add(t, &d, d.at.bucket, 70);
 	reserve_at(t, &probe, 100, 60, 0, now);
 	assert_int_equal(probe.dim[0].remaining, 10);
 	/* More is charged to a bucket that nobody charged yet, too. */
-	table_add(t, &d, d.at.bucket + 12, 30);
+	add(t, &d, d.at.bucket + 12, 30);
 	reserve_at(t, &probe, 100, 60, 0, now + 12 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* Less never is: it would hide what comes. */
-	table_add(t, &d, d.at.bucket + 13, -30);
+	add(t, &d, d.at.bucket + 13, -30);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	/* A bucket of long ago is not confused with the one in its place. */
-	table_add(t, &d, d.at.bucket + 12 - 16, 50);
+	add(t, &d, d.at.bucket + 12 - 16, 50);
 	reserve_at(t, &probe, 100, 60, 0, now + 13 * 6000);
 	assert_int_equal(probe.dim[0].remaining, 70);
 	quota_table_free(&t);

@@ -365,7 +365,8 @@ struct fake {
 #define NIL4	     "$-1\r\n$-1\r\n$-1\r\n$-1\r\n"
 #define COUNTED(own) "+OK\r\n" own ":1\r\n"
 #define TIME	     FAKE_TIME("1790000000")
-#define NEAR(x)	     "*12\r\n" x "$-1\r\n$-1\r\n$-1\r\n" NIL4 NIL4
+#define REVISION     "*1\r\n$-1\r\n"
+#define NEAR(x)	     REVISION "*11\r\n" x "$-1\r\n$-1\r\n" NIL4 NIL4
 #define LIFE	     "*2\r\n$1\r\n7\r\n$-1\r\n"
 #define GOOD(own)    COUNTED(own) TIME NEAR("$1\r\n7\r\n") LIFE
 
@@ -490,15 +491,16 @@ each_reply_has_its_result(void **state)
 			QUOTA_REFUSED },
 		{ "loading",
 			"-LOADING Redis is loading\r\n-LOADING x\r\n-LOADING x\r\n-LOADING "
-			"x\r\n-LOADING x\r\n-LOADING x\r\n",
+			"x\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
 			QUOTA_FAILED },
 		{ "loading at the read only",
-			COUNTED(":1\r\n") "-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n",
+			COUNTED(":1\r\n") "-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n-LOADING "
+					  "x\r\n",
 			QUOTA_FAILED },
-		{ "a list that is too short", COUNTED(":1\r\n") TIME "*1\r\n$-1\r\n" LIFE,
-			QUOTA_FAILED },
-		{ "a number where the list should be", COUNTED(":1\r\n") TIME ":1\r\n" LIFE,
-			QUOTA_FAILED },
+		{ "a list that is too short",
+			COUNTED(":1\r\n") TIME REVISION "*1\r\n$-1\r\n" LIFE, QUOTA_FAILED },
+		{ "a number where the list should be",
+			COUNTED(":1\r\n") TIME REVISION ":1\r\n" LIFE, QUOTA_FAILED },
 		{ "a word where the number should be",
 			COUNTED("$1\r\n1\r\n") TIME NEAR("$-1\r\n") LIFE, QUOTA_FAILED },
 		{ "nothing", "", QUOTA_FAILED },

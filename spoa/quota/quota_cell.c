@@ -1,0 +1,213 @@
+/* Which counters a dim has, how long they live, and what their sum means. */
+#include "quota/quota_cell.h"
+
+#include "quota/quota_calendar.h"
+#include "quota/quota_window.h"
+
+enum { SLACK_S = 60, HOLD_MAX_S = 90000, HOLD_SHORT_MAX_S = 1500 };
+
+static int64_t
+hold_s(const struct quota_dim *d)
+{
+	return d->hold_s < HOLD_MAX_S ? (int64_t)d->hold_s : HOLD_MAX_S;
+}
+
+static int64_t
+width_s(enum cell_kind kind)
+{
+	return kind == CELL_SHORT ? CELL_SHORT_S : CELL_LONG_S;
+}
+
+bool
+cell_decides_alone(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_CALENDAR && d->unit == QUOTA_REQUESTS;
+}
+
+static bool
+expires(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_IN_FLIGHT || d->orphan == QUOTA_ORPHAN_DROP;
+}
+
+struct quota_place
+cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
+{
+	struct quota_place at = { .epoch = epoch };
+	int64_t now_s = now_ms / 1000;
+
+	if (d->span.kind == QUOTA_ROLLING) {
+		at.bucket = window_bucket(d, now_ms);
+		return at;
+	}
+	if (d->span.kind == QUOTA_CALENDAR)
+		calendar_window(&d->span, now_s, &at.bucket, &at.end_s);
+	if (d->span.kind == QUOTA_IN_FLIGHT || (d->hold_s && d->unit != QUOTA_REQUESTS))
+		at.hold = !expires(d)			  ? QUOTA_HOLD_WINDOW
+			  : hold_s(d) <= HOLD_SHORT_MAX_S ? QUOTA_HOLD_SHORT
+							  : QUOTA_HOLD_LONG;
+	if (at.hold == QUOTA_HOLD_SHORT)
+		at.until = (now_s + hold_s(d)) / CELL_SHORT_S;
+	if (at.hold == QUOTA_HOLD_LONG)
+		at.until = (now_s + hold_s(d)) / CELL_LONG_S;
+	return at;
+}
+
+bool
+cell_in_time(const struct quota_dim *d, int64_t now_ms)
+{
+	int64_t now_s = now_ms / 1000;
+
+	switch (d->span.kind) {
+	case QUOTA_ROLLING: return window_bucket(d, now_ms) == d->at.bucket;
+	case QUOTA_CALENDAR:
+		if (now_s < d->at.bucket || now_s >= d->at.end_s)
+			return false;
+		break;
+	default: break;
+	}
+	/* A bucket of CELL_LONG is as many whole ones of CELL_SHORT. */
+	return !expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
+}
+
+struct cell
+cell_spent(const struct quota_dim *d, const struct quota_place *at)
+{
+	(void)d;
+	return (struct cell){ CELL_USED, at->bucket };
+}
+
+struct cell
+cell_own(const struct quota_dim *d, const struct quota_place *at)
+{
+	switch (at->hold) {
+	case QUOTA_HOLD_WINDOW: return (struct cell){ CELL_HELD, at->bucket };
+	case QUOTA_HOLD_SHORT: return (struct cell){ CELL_SHORT, at->until };
+	case QUOTA_HOLD_LONG: return (struct cell){ CELL_LONG, at->until };
+	default:
+		return (struct cell){ d->span.kind == QUOTA_ROLLING ? CELL_SUB : CELL_USED,
+			at->bucket };
+	}
+}
+
+bool
+cell_alive(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+{
+	switch (c.kind) {
+	case CELL_SUB: return window_alive(d, c.id, now_ms);
+	case CELL_USED: return now_ms / 1000 < at->end_s + hold_s(d);
+	case CELL_HELD: return now_ms / 1000 < at->end_s;
+	default: return now_ms / 1000 < (c.id + 1) * width_s(c.kind);
+	}
+}
+
+int64_t
+cell_ttl_s(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+{
+	int64_t end_s =
+		c.kind <= CELL_HELD ? at->end_s + hold_s(d) : (c.id + 1) * width_s(c.kind);
+
+	if (c.kind == CELL_SUB)
+		return window_ttl_s(d);
+	end_s += SLACK_S - now_ms / 1000;
+	return end_s > SLACK_S ? end_s : SLACK_S;
+}
+
+size_t
+cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, struct cell c)
+{
+	static const char letters[] = {
+		[CELL_USED] = 'u', [CELL_HELD] = 'h', [CELL_SHORT] = 's', [CELL_LONG] = 'l'
+	};
+	static const char calendars[] = {
+		[QUOTA_HOUR] = 'h', [QUOTA_DAY] = 'd', [QUOTA_WEEK] = 'w', [QUOTA_MONTH] = 'm'
+	};
+	size_t n = strlen(d->key);
+
+	memcpy(out, d->key, n);
+	out[n++] = ':';
+	n += span_decimal(out + n, (int64_t)epoch);
+	out[n++] = ':';
+	if (c.kind != CELL_SUB)
+		out[n++] = letters[c.kind];
+	if (c.kind == CELL_USED || c.kind == CELL_HELD)
+		out[n++] = calendars[d->span.calendar];
+	return n + span_decimal(out + n, c.id);
+}
+
+size_t
+cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX])
+{
+	size_t n = 0;
+
+	if (cell_decides_alone(d) && !looks)
+		return 0;
+	if (d->span.kind == QUOTA_CALENDAR)
+		out[n++] = (struct cell){ CELL_USED, d->at.bucket };
+	if (cell_decides_alone(d))
+		return n;
+	if (!expires(d)) {
+		if (looks || d->at.hold == QUOTA_HOLD_NONE)
+			out[n++] = (struct cell){ CELL_HELD, d->at.bucket };
+		return n;
+	}
+	for (int i = 0; i < CELL_SHORT_READ; i++)
+		out[n++] = (struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i };
+	for (int i = 0; i < CELL_LONG_READ; i++)
+		out[n++] = (struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i };
+	return n;
+}
+
+void
+cell_sums(const struct quota_dim *d, bool looks, int64_t own, const int64_t *read, size_t n,
+	int64_t *used, int64_t *held)
+{
+	size_t i = 0;
+
+	*used = *held = 0;
+	if (d->span.kind == QUOTA_CALENDAR)
+		*used = n ? read[i++] : own;
+	if (!looks && d->at.hold == QUOTA_HOLD_WINDOW)
+		*held = own;
+	for (; i < n; i++)
+		*held += read[i] > 0 ? read[i] : 0;
+}
+
+static int64_t
+positive(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
+static bool
+judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *retry_ms)
+{
+	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n,
+		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
+
+	used = positive(used);
+	held = positive(held);
+	bool fits = used + held <= limit;
+	if (!fits && d->at.hold != QUOTA_HOLD_NONE)
+		held = positive(held - n);
+	else if (!fits)
+		used = positive(used - n);
+	d->used = (uint64_t)used;
+	d->held = (uint64_t)held;
+	d->remaining = (uint64_t)positive(limit - used - held);
+	d->reset_ms = (uint64_t)ends_ms;
+	d->soft_reached = d->soft && (uint64_t)(used + held) >= d->soft;
+	/* What is held may be given back at any moment. */
+	*retry_ms = fits ? 0 : used + n > limit ? ends_ms : 1000;
+	return fits;
+}
+
+bool
+cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
+	int64_t *retry_ms)
+{
+	return d->span.kind == QUOTA_ROLLING ? window_judge(d, own, near, now_ms, retry_ms)
+					     : judge(d, near[0], own, now_ms, retry_ms);
+}

@@ -1,0 +1,75 @@
+/* The counters of a dim. Each is a key on Redis, "KEY:EPOCH:CELL":
+ *
+ *   CELL_SUB    a sub-bucket of a rolling window
+ *   CELL_USED   what is spent of a window of the calendar
+ *   CELL_HELD   what is reserved of it, and stays counted where nobody settles it
+ *   CELL_SHORT  what is reserved until a deadline and expires with it, whatever the
+ *   CELL_LONG   window: deadlines within 25 minutes, and longer ones
+ *
+ * A reservation adds to one cell, its own, and then reads those that its sum lacks. */
+#ifndef QUOTA_QUOTA_CELL_H
+#define QUOTA_QUOTA_CELL_H
+
+#include "quota/quota.h"
+
+enum cell_kind { CELL_SUB, CELL_USED, CELL_HELD, CELL_SHORT, CELL_LONG };
+
+struct cell {
+	enum cell_kind kind;
+	int64_t id; /* sub-bucket; begin of the window; deadline / width */
+};
+
+/* A correction: what was spent, and what more or less its own cell holds. */
+struct change {
+	struct quota_dim dim;
+	struct quota_place at;
+	int64_t spent, own;
+};
+
+enum {
+	CELL_SHORT_S = 300,  /* width of a deadline's bucket */
+	CELL_LONG_S = 21600, /* likewise */
+	CELL_SHORT_READ = 7, /* buckets that live at a moment */
+	CELL_LONG_READ = 6,
+	CELL_READ_MAX = 14,
+	CELL_KEY_TEXT = QUOTA_KEY_MAX + 2 * SPAN_DECIMAL + 4,
+};
+
+/* Where the dim is charged at this moment of the counts' clock. */
+struct quota_place cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch);
+/* Whether what was sent to d->at at d->asked_s counts as one of this moment. */
+bool cell_in_time(const struct quota_dim *d, int64_t now_ms);
+/* The cell that a charge at this place adds to. */
+struct cell cell_own(const struct quota_dim *d, const struct quota_place *at);
+/* Where the settlement of what was held there counts what was used. */
+struct cell cell_spent(const struct quota_dim *d, const struct quota_place *at);
+/* Whether a correction of the cell still means anything. */
+bool cell_alive(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
+/* How long its key must live from now on. */
+int64_t cell_ttl_s(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms);
+/* "KEY:EPOCH:CELL"; how many bytes. */
+size_t cell_key(
+	char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, struct cell c);
+
+/* ---- of calendars and of what is in flight ---- */
+
+/* The reply to a charge is all that counts: nothing of it is ever held. */
+bool cell_decides_alone(const struct quota_dim *d);
+/* The cells that a decision at d->at reads after it added to its own; `looks`: without
+ * adding. What is used comes first. */
+size_t cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]);
+/* The sums of what adding answered (own; 0 where it looks) and of what was read. */
+void cell_sums(const struct quota_dim *d, bool looks, int64_t own, const int64_t *read,
+	size_t n, int64_t *used, int64_t *held);
+
+/* ---- of all ---- */
+
+/* Fills the dim's outs; true: within the limit; else *retry_ms is when it may be, at the
+ * earliest. A rolling window: as window_judge(); of others own is what is held, near[0]
+ * what is used, the charge in one of them. */
+bool cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
+	int64_t *retry_ms);
+
+#endif

@@ -1,0 +1,368 @@
+/* Calendar windows, money and requests in flight: what is used, what is held, what is
+ * given back; on Redis and in a table of this process alike. */
+#include "quota/quota_table.h"
+#include "support/quota_rig.h"
+
+enum { HOLD_S = 900 };
+
+/* Where a test counts: on Redis, or in process. */
+static struct store {
+	struct line line;
+	struct quota_table *table;
+	struct quota *quota;
+} st;
+
+static void
+store_up(bool redis)
+{
+	memset(&st, 0, sizeof(st));
+	if (redis) {
+		line_up(&st.line, 2000000);
+		assert_true(run_until_up(st.line.redis, 2000000));
+		st.quota = st.line.quota;
+		return;
+	}
+	st.table = quota_table_new(&self);
+	st.quota = quota_new(NULL, st.table, &self, &st.line.m);
+}
+
+static void
+store_down(void)
+{
+	if (st.line.redis) {
+		line_down(&st.line);
+		return;
+	}
+	quota_free(&st.quota);
+	quota_table_free(&st.table);
+}
+
+/* Runs the test on both. */
+#define ON_BOTH(redis)                                                                         \
+	(void)state;                                                                           \
+	for (int redis = 0; redis < 2; redis++)                                                \
+		if (redis && !server.pid)                                                      \
+			print_message("not on Redis: it is not installed\n");                  \
+		else
+
+static void
+clean(bool redis)
+{
+	if (redis)
+		redis_rig_do(&server, "FLUSHALL");
+}
+
+enum shape { TOKENS_CHARGE, TOKENS_DROP, TOKENS_DIRECT, REQUESTS, IN_FLIGHT };
+
+static struct quota_dim
+dim(enum shape shape, uint64_t limit, uint64_t n)
+{
+	struct quota_dim d;
+
+	dim_set(&d, "c", limit, 0, n);
+	d.span.kind = shape == IN_FLIGHT ? QUOTA_IN_FLIGHT : QUOTA_CALENDAR;
+	d.span.calendar = QUOTA_MONTH;
+	d.unit = shape == IN_FLIGHT  ? QUOTA_CONCURRENT
+		 : shape == REQUESTS ? QUOTA_REQUESTS
+				     : QUOTA_NANOUSD;
+	d.orphan = shape == TOKENS_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE;
+	d.hold_s = shape == TOKENS_DIRECT || shape == REQUESTS ? 0 : HOLD_S;
+	return d;
+}
+
+static enum quota_result
+reserve_dim(struct quota *qt, struct ask *a, struct quota_dim d)
+{
+	*a = (struct ask){ .q.ndims = 1, .q.dim[0] = d, .q.done = asked, .q.arg = a };
+	quota_reserve(qt, &a->q);
+	for (int i = 0; i < 20000 && !a->done; i++)
+		run_for(300);
+	assert_true(a->done);
+	return a->q.result;
+}
+
+static void
+settle_at(struct ask *a, uint64_t actual)
+{
+	a->q.dim[0].actual = actual;
+	quota_settle(st.quota, &a->q, clock_mono_us());
+	run_for(5000);
+}
+
+static void
+counts_are(const char *name, const struct ask *a, uint64_t used, uint64_t held, uint64_t left)
+{
+	const struct quota_dim *d = &a->q.dim[0];
+
+	if (d->used != used || d->held != held || d->remaining != left)
+		fail_msg("%s: used %llu, held %llu, left %llu", name,
+			(unsigned long long)d->used, (unsigned long long)d->held,
+			(unsigned long long)d->remaining);
+}
+
+/* Every key of counts has a TTL of at least that, and none is below zero. */
+static void
+keys_expire_after(long long least_s)
+{
+	redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
+
+	for (size_t i = 0; i < keys->elements; i++) {
+		const char *key = keys->element[i]->str;
+		redisReply *v = redisCommand(server.c, "GET %s", key);
+		long long ttl = redis_rig_do(&server, "TTL %s", key);
+		if (strtoll(v->str, NULL, 10) < 0 || ttl < least_s)
+			fail_msg("%s is %s and lives for %lld s", key, v->str, ttl);
+		freeReplyObject(v);
+	}
+	freeReplyObject(keys);
+}
+
+/* 500 dollars a month in nano-dollars, of which pieces are reserved and settled. */
+static void
+what_is_held_becomes_what_is_used(void **state)
+{
+	const uint64_t usd = 1000000000, limit = 500 * usd;
+	static const struct {
+		const char *name;
+		enum shape shape;
+		bool holds;
+	} rows[] = {
+		{ "held until the month ends", TOKENS_CHARGE, true },
+		{ "held until a deadline", TOKENS_DROP, true },
+		{ "charged at once", TOKENS_DIRECT, false },
+	};
+
+	ON_BOTH(redis)
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ask a, b, c;
+		clean(redis);
+		store_up(redis);
+		struct quota_dim d = dim(rows[i].shape, limit, 200 * usd);
+		d.soft = 400 * usd;
+		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+		counts_are(rows[i].name, &a, rows[i].holds ? 0 : 200 * usd,
+			rows[i].holds ? 200 * usd : 0, 300 * usd);
+		assert_false(a.q.dim[0].soft_reached);
+		assert_int_equal(reserve_dim(st.quota, &b, d), QUOTA_ADMITTED);
+		assert_true(b.q.dim[0].soft_reached);
+		/* what is held may come back soon, what is used does not */
+		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_REFUSED);
+		if (rows[i].holds)
+			assert_int_equal(c.q.retry_after_s, 1);
+		else
+			assert_int_equal(c.q.retry_after_s, (c.q.dim[0].reset_ms + 999) / 1000);
+		run_for(5000);
+		counts_are(rows[i].name, &c, rows[i].holds ? 0 : 400 * usd,
+			rows[i].holds ? 400 * usd : 0, 100 * usd);
+		settle_at(&a, 1);
+		run_for(30000); /* a refusal rests on what was read for so long */
+		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_ADMITTED);
+		counts_are(rows[i].name, &c, rows[i].holds ? 1 : 400 * usd + 1,
+			rows[i].holds ? 400 * usd : 0, 100 * usd - 1);
+		/* more than was held, and beyond the limit: all of it counts */
+		settle_at(&c, 400 * usd);
+		quota_release(st.quota, &b.q, clock_mono_us());
+		quota_release(st.quota, &b.q, clock_mono_us()); /* once */
+		run_for(30000);
+		d.n = 100 * usd;
+		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_REFUSED);
+		assert_int_equal(c.q.retry_after_s, (c.q.dim[0].reset_ms + 999) / 1000);
+		counts_are(rows[i].name, &c, 400 * usd + 1, 0, 100 * usd - 1);
+		d.n = 100 * usd - 1;
+		run_for(30000);
+		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_ADMITTED);
+		counts_are(rows[i].name, &c, rows[i].holds ? 400 * usd + 1 : limit,
+			rows[i].holds ? 100 * usd - 1 : 0, 0);
+		if (redis)
+			keys_expire_after(rows[i].shape == TOKENS_DROP ? HOLD_S : HOLD_S + 30);
+		store_down();
+	}
+}
+
+static void
+requests_of_a_month_are_counted(void **state)
+{
+	ON_BOTH(redis)
+	{
+		struct ask a;
+		clean(redis);
+		store_up(redis);
+		struct quota_dim d = dim(REQUESTS, 3, 1);
+		d.hold_s = HOLD_S; /* a request is a request, however it ends */
+		for (uint64_t i = 1; i <= 3; i++) {
+			assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+			counts_are("a request", &a, i, 0, 3 - i);
+			settle_at(&a, 1);
+		}
+		struct ask over;
+		assert_int_equal(reserve_dim(st.quota, &over, d), QUOTA_REFUSED);
+		/* never sent: given back */
+		quota_release(st.quota, &a.q, clock_mono_us());
+		run_for(30000);
+		assert_int_equal(reserve_dim(st.quota, &over, d), QUOTA_ADMITTED);
+		if (redis) {
+			keys_expire_after(60);
+			assert_int_equal(redis_rig_do(&server, "DBSIZE"), 2); /* the epoch */
+		}
+		store_down();
+	}
+}
+
+static void
+so_many_are_in_flight_and_no_more(void **state)
+{
+	ON_BOTH(redis)
+	{
+		struct ask a[4];
+		clean(redis);
+		store_up(redis);
+		struct quota_dim d = dim(IN_FLIGHT, 2, 1);
+		assert_int_equal(reserve_dim(st.quota, &a[0], d), QUOTA_ADMITTED);
+		d.hold_s = 86400; /* another route, with long answers */
+		assert_int_equal(reserve_dim(st.quota, &a[1], d), QUOTA_ADMITTED);
+		counts_are("two", &a[1], 0, 2, 0);
+		assert_int_equal(reserve_dim(st.quota, &a[2], d), QUOTA_REFUSED);
+		assert_int_equal(a[2].q.retry_after_s, 1);
+		settle_at(&a[0], 0);
+		run_for(30000);
+		assert_int_equal(reserve_dim(st.quota, &a[2], d), QUOTA_ADMITTED);
+		quota_release(st.quota, &a[1].q, clock_mono_us());
+		settle_at(&a[2], 0);
+		settle_at(&a[2], 0); /* once */
+		run_for(30000);
+		assert_int_equal(reserve_dim(st.quota, &a[3], d), QUOTA_ADMITTED);
+		counts_are("one", &a[3], 0, 1, 1);
+		if (redis)
+			keys_expire_after(60);
+		store_down();
+	}
+}
+
+/* A hold whose host is lost: dropped with its deadline, or charged for good. */
+static void
+an_orphan_is_dropped_or_charged(void **state)
+{
+	static const struct {
+		const char *name;
+		enum shape shape;
+		enum quota_result after;
+	} rows[] = {
+		{ "charged", TOKENS_CHARGE, QUOTA_REFUSED },
+		{ "dropped", TOKENS_DROP, QUOTA_ADMITTED },
+		{ "in flight", IN_FLIGHT, QUOTA_ADMITTED },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ask a;
+		clean(true);
+		store_up(true);
+		struct quota_dim d = dim(rows[i].shape, 10, 8);
+		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+		store_down(); /* nobody settles it */
+		/* As time would: what has a deadline expires with it. */
+		redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
+		for (size_t k = 0; k < keys->elements; k++)
+			if (redis_rig_do(&server, "TTL %s", keys->element[k]->str) <
+				HOLD_S + 400)
+				redis_rig_do(&server, "DEL %s", keys->element[k]->str);
+		freeReplyObject(keys);
+		store_up(true);
+		if (reserve_dim(st.quota, &a, d) != rows[i].after)
+			fail_msg("%s: %d", rows[i].name, a.q.result);
+		store_down();
+	}
+}
+
+/* Redis is away when answers end: what they used is counted when it is back. */
+static void
+a_settlement_waits_for_redis(void **state)
+{
+	struct ask a, b;
+
+	NEEDS_REDIS;
+	memset(&st, 0, sizeof(st));
+	line_up(&st.line, 50000);
+	st.quota = st.line.quota;
+	assert_true(run_until_up(st.line.redis, 2000000));
+	struct quota_dim d = dim(TOKENS_DROP, 1000, 300);
+	assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+	kill(server.pid, SIGSTOP);
+	run_for(1000);
+	assert_int_equal(reserve_dim(st.quota, &b, d), QUOTA_FAILED);
+	settle_at(&a, 250);
+	run_for(100000);
+	kill(server.pid, SIGCONT);
+	assert_true(run_until_up(st.line.redis, 3000000));
+	run_for(30000);
+	d.n = 1;
+	assert_int_equal(reserve_dim(st.quota, &b, d), QUOTA_ADMITTED);
+	assert_int_equal(b.q.dim[0].used, 250);
+	line_down(&st.line);
+}
+
+static void
+daemons_at_once_never_pass_a_budget(void **state)
+{
+	enum { LINES = 4, FLIGHT = 16, LIMIT = 100, ROUNDS = 6 };
+	static const enum shape shapes[] = { TOKENS_CHARGE, TOKENS_DROP, TOKENS_DIRECT,
+		REQUESTS, IN_FLIGHT };
+
+	NEEDS_REDIS;
+	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
+		static struct ask asks[LINES][FLIGHT];
+		struct line lines[LINES];
+		unsigned admitted = 0;
+		clean(true);
+		for (int i = 0; i < LINES; i++) {
+			line_up(&lines[i], 2000000);
+			assert_true(run_until_up(lines[i].redis, 2000000));
+		}
+		for (int round = 0; round < ROUNDS; round++) {
+			for (int k = 0; k < FLIGHT; k++)
+				for (int i = 0; i < LINES; i++) {
+					struct ask *a = &asks[i][k];
+					*a = (struct ask){
+						.q.ndims = 1, .q.done = asked, .q.arg = a
+					};
+					a->q.dim[0] = dim(shapes[s], LIMIT, 1);
+					quota_reserve(lines[i].quota, &a->q);
+				}
+			for (int k = 0; k < FLIGHT; k++)
+				for (int i = 0; i < LINES; i++) {
+					while (!asks[i][k].done)
+						run_for(300);
+					assert_int_not_equal(asks[i][k].q.result, QUOTA_FAILED);
+					admitted += asks[i][k].q.result == QUOTA_ADMITTED;
+				}
+		}
+		assert_true(admitted <= LIMIT);
+		/* Of those that were refused while others were about to be, nothing stays. */
+		run_for(40000);
+		struct ask a;
+		while (reserve_dim(lines[0].quota, &a, dim(shapes[s], LIMIT, 1)) ==
+			QUOTA_ADMITTED)
+			admitted++;
+		if (admitted != LIMIT)
+			fail_msg("shape %zu: %u", s, admitted);
+		for (int i = 0; i < LINES; i++)
+			line_down(&lines[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_held_becomes_what_is_used),
+		cmocka_unit_test(requests_of_a_month_are_counted),
+		cmocka_unit_test(so_many_are_in_flight_and_no_more),
+		cmocka_unit_test(an_orphan_is_dropped_or_charged),
+		cmocka_unit_test(a_settlement_waits_for_redis),
+		cmocka_unit_test(daemons_at_once_never_pass_a_budget),
+	};
+
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
