@@ -151,6 +151,15 @@ a_policys_own_term_is_held_while_it_may_go_on(void **state)
 			fail_msg("%zu of '%s' are held", detect_stream_held(in), rows[i].text);
 		detect_stream_free(&in);
 	}
+	/* Asked for alone, and nothing else in the text that any rule may begin with. */
+	struct span whole = span_str("under a blue moon the project nightingale and its sisters "
+				     "went on, as ever once in a blue moon");
+	for (size_t each = 1; each <= whole.n; each++) {
+		one.n = 0;
+		assert_int_equal(stream_run(&one, r, s, &opt, whole, NULL, 0, each), 0);
+		if (one.n != 3)
+			fail_msg("%zu terms found, fed %zu bytes at a time", one.n, each);
+	}
 	detect_used_free(&used);
 	detect_scratch_free(&s);
 	detect_free(&r);

@@ -361,22 +361,29 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 
 size_t
 custom_open(const struct detect_rules *r, const struct detect_options *opt, struct span text,
-	size_t at)
+	size_t at, bool *may)
 {
 	const struct custom *c = r->custom;
 	struct reading d = { .p = { r, NULL, opt, text } };
 	struct word_cursor words = { .text = text, .at = at };
+	struct hash_bits first = { NULL, 0 };
 	struct text_word w;
 
+	*may = false;
 	if (!c || (!c->words && c->nlists == 0))
 		return text.n;
 	what_is_on(&d);
+	*may = d.prints;
+	if (d.terms)
+		first = dictionary_first(c->words);
 	size_t open = d.prints && text.n > r->own_reach ? text.n - r->own_reach
 		      : d.prints			? 0
 							: text.n;
-	while (d.terms && word_next(&words, &w) && w.start < open)
+	while (d.terms && word_next(&words, &w) && w.start < open) {
+		*may |= hash_bits_may(first, w.hash);
 		if (w.end == text.n || dictionary_goes_on(c->words, text, &w))
 			open = w.start;
+	}
 	return open > at ? open : at;
 }
 

@@ -21,8 +21,8 @@ void custom_free(struct custom **c);
 int custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt);
 /* Of a text that goes on: where, at `at` or after, the first of them may begin that its end
- * cuts off; text.n: none does. */
+ * cuts off; text.n: none does. *may: one that is whole may be there. */
 size_t custom_open(const struct detect_rules *r, const struct detect_options *opt,
-	struct span text, size_t at);
+	struct span text, size_t at, bool *may);
 
 #endif

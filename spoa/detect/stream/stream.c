@@ -286,14 +286,15 @@ look_for_open(
 	struct stream_words words = stream_words(t, s->done, &s->words);
 	struct detect_options opt = s->opt;
 	struct known_names known = s->known;
-	size_t from = custom_open(s->asked, &s->opt, t, s->done);
+	bool own = false;
+	size_t from = custom_open(s->asked, &s->opt, t, s->done, &own);
 
 	opt.thresholds = s->low;
 	opt.used = NULL;
 	opt.part = true;
 	*open = words.open < from ? words.open : from;
 	*found = false;
-	if (words.plain && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
+	if (words.plain && !own && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
 		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
 		return 0;
 	scratch->known = &known;
