@@ -1,6 +1,7 @@
 #!/bin/bash
 # Claude Code and Codex themselves, headless, under policies/coding-agents.yaml: a turn, a key
-# that was typed, a key that a tool read, long sessions. 640 MB of packages: `make agents-test`
+# that was typed, a key that a tool read, long sessions; then with answers that are read and
+# made whole again. 640 MB of packages: `make agents-test`
 # runs it, `make test` does not.
 . "$(dirname "$0")/../lib.sh"
 what="Claude Code, Codex"
@@ -32,8 +33,8 @@ wire_api = "responses"
 C
 cd "$HOME/work" || exit 1
 T=$(token)
-claude() { ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 60 "$bin/claude" -p "$1" --output-format json </dev/null 2>&1; }
-codex() { GATE_KEY=$T timeout 60 "$bin/codex" exec --skip-git-repo-check "$1" </dev/null 2>&1; }
+claude() { ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 60 "$bin/claude" -p "$1" --output-format json "${@:2}" </dev/null 2>&1; }
+codex() { GATE_KEY=$T timeout 60 "$bin/codex" exec --skip-git-repo-check "${@:2}" "$1" </dev/null 2>&1; }
 
 for c in claude codex; do
 	if ! "$bin/$c" --version >"$D/$c.version" 2>&1; then
@@ -74,3 +75,25 @@ done
 like "the provider got the placeholder" "$(seen 1)" 'AWS_ACCESS_KEY_1'
 like "and own addresses as they are" "$(seen 1)" '127\.0\.0\.1 and 10\.1\.2\.3'
 unlike "and no key" "$(seen 20)" "$SECRET"
+
+# The way back: the same policy with answers inspected, and placeholders put back in them.
+sed -i -e 's/response: \[meter\]/response: [meter, inspect, restore]/' -e 's/^classes:/&\n  falcon: {words: [Project Falcon]}/' \
+	-e "s/^default: permit/  - {name: no-falcon, phase: response, when: '\"falcon\" in response.classes', redact: {classes: [falcon]}}\n&/" \
+	"$D/coding-agents.yaml"
+sleep 2
+MAIL=anna.berg@quixotic-mills.example.org
+for c in claude codex; do
+	[ -s "$D/$c.version" ] && "$bin/$c" --version >/dev/null 2>&1 || continue
+	forget
+	out=$($c "write to $MAIL today" --model echo)
+	like "$c: the address that went out as a placeholder is back" "$out" "write to $MAIL today"
+	unlike "$c: the provider has not seen it" "$(seen 100)" "$MAIL"
+	like "$c: what the policy keeps out of answers is replaced" "$($c 'what flies?' --model "say:it is Project Falcon that flies")" 'it is <FALCON> that flies'
+done
+if "$bin/claude" --version >/dev/null 2>&1; then
+	echo 'the ferry leaves at nine' >"$HOME/work/$MAIL.txt"
+	forget
+	claude "$HOME/work/$MAIL.txt" --model call:word --tools Read --max-turns 3 >"$D/call.json"
+	like "claude: a tool is called with the name of a file made whole: it is read" "$(seen 100)" 'the ferry leaves at nine'
+	unlike "claude: the provider has not seen that name" "$(seen 100)" "$MAIL"
+fi

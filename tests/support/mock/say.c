@@ -8,6 +8,7 @@
  *   echo      the last user text
  *   say:TEXT  TEXT
  *   call      calls the first tool offered; its first property is the last user text
+ *   call:word the same, with the last word of it
  *   think     reasons with the last user text, then says it
  *   cite      says the last user text and quotes it as the source
  *   cached    echo; half of the prompt's tokens came from a cache, a quarter went into it
@@ -261,6 +262,17 @@ mock_usage_extra(struct buf *b)
 	}
 }
 
+static struct span
+last_word(struct span text)
+{
+	struct span t = span_trim(text, " \t\r\n");
+	size_t from = t.n;
+
+	while (from && !strchr(" \t\r\n", t.p[from - 1]))
+		from--;
+	return span_cut(t, from, t.n);
+}
+
 static void
 choose(struct mock_say *s, struct span user)
 {
@@ -272,6 +284,8 @@ choose(struct mock_say *s, struct span user)
 		span_is(s->model, "cached"))
 		s->text = user;
 	if (span_is(s->model, "call") && read_tool(s, user))
+		s->text = SPAN_LIT("");
+	if (span_is(s->model, "call:word") && read_tool(s, last_word(user)))
 		s->text = SPAN_LIT("");
 	if (span_is(s->model, "think"))
 		s->thinking = user;
