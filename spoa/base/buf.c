@@ -153,15 +153,33 @@ is_plain(char c)
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
+/* The first byte from i on that is not plain, eight at a time; n where all are. */
+static size_t
+past_plain(const char *p, size_t i, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+
+	for (uint64_t w; n - i >= 8; i += 8) {
+		memcpy(&w, p + i, 8);
+		uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+		uint64_t hit = (w - ones * 0x20) & ~w; /* below a blank */
+		hit |= (quote - ones) & ~quote;
+		hit |= (slash - ones) & ~slash;
+		if (hit & high) /* perhaps: a borrow may run into the next byte */
+			break;
+	}
+	while (i < n && is_plain(p[i]))
+		i++;
+	return i;
+}
+
 void
 buf_json(struct buf *b, struct span s)
 {
 	size_t from = 0;
 
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = 0; (i = past_plain(s.p, i, s.n)) < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		if (is_plain(s.p[i]))
-			continue;
 		buf_put(b, s.p + from, i - from);
 		from = i + 1;
 		switch (c) {

@@ -193,31 +193,34 @@ static enum guard_result
 edit_document(struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
 {
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
-	struct splice *splices = arena_array(
-		&g->work, d->ntexts + d->nwithheld + d->nseals + 1, sizeof(*splices));
+	size_t room = d->ntexts + d->nwithheld + d->nseals + 1;
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
 	size_t n = 0, ngone = 0;
 	bool is_new;
 
-	if (!found || !splices || !gone)
+	if (!found || !gone)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
 		if (guard_scan(g, d->texts[i].kind, d->texts[i].text, &found[i], &is_new))
 			return g->failed;
+		room += found[i].n;
 	}
 	if (guard_judge(g, ANSWER_WHOLE))
 		return g->failed;
+	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
+	if (!splices)
+		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
-		struct span now;
-		if (guard_edit(g, &d->texts[i], &found[i], &now))
+		size_t made;
+		bool is_gone;
+		if (guard_edit_whole(
+			    g, &d->texts[i], &found[i], raw, &splices[n], &made, &is_gone))
 			return g->failed;
-		if (d->texts[i].kind == KIND_SIGNED && !now.n && d->texts[i].text.n)
+		if (d->texts[i].kind == KIND_SIGNED && is_gone)
 			memcpy(gone[ngone++], d->texts[i].slot, sizeof(gone[0]));
-		if (!span_eq(now, d->texts[i].text) &&
-			!guard_splice(g, &d->texts[i], now, &splices[n++]))
-			return no_memory(g);
+		n += made;
 	}
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))

@@ -139,6 +139,11 @@ size_t guard_withhold(const struct answer_document *d, struct splice *out);
  * known values too, placeholders put back. */
 enum guard_result guard_edit(struct guard *g, const struct answer_text *t,
 	const struct findings *found, struct span *out);
+/* The edits that make the same of a text in the whole document `raw`: *n of them, at most as
+ * many as there are findings, and one. *gone: there is nothing left of it. */
+enum guard_result guard_edit_whole(struct guard *g, const struct answer_text *t,
+	const struct findings *found, struct span raw, struct splice *out, size_t *n,
+	bool *gone);
 /* Keeps a text for rules that read calls, or the injection score. */
 void guard_keep(struct guard *g, const struct answer_text *t, struct span text);
 void guard_keep_call(struct guard *g, const struct answer_call *c);

@@ -398,14 +398,12 @@ guard_replacement(struct guard *g, size_t entity, struct span value, struct span
 	if (!g->report.judged || !entity_in(&v->redact, entity))
 		return false;
 	const unsigned char *key = g->plan.hash_key;
-	struct redactor *r = redactor_new(&g->work, key);
+	struct redactor *r = redactor_new_plain(&g->work, key);
 	*with = (struct span){ NULL, 0 };
-	if (r) {
-		redactor_plain(r);
+	if (r)
 		*with = redactor_get(r, (enum redact_style)v->with[entity],
 			span_str(detect_entity_name(g->plan.rules, entity)), value,
 			detect_entity_folds(g->plan.rules, entity), false);
-	}
 	g->report.redactions++;
 	if (with->p)
 		remember(g, value, *with);
@@ -511,8 +509,9 @@ edit_signed(struct guard *g, const struct answer_text *t, const struct findings 
 	return g->failed;
 }
 
-enum guard_result
-guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
+/* Findings and known values replaced: *out is in g->work, or the text itself. */
+static enum guard_result
+replace(struct guard *g, const struct answer_text *t, const struct findings *found,
 	struct span *out)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
@@ -520,12 +519,10 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	struct buf b;
 	size_t from = 0, redactions = g->report.redactions;
 
-	*out = t->text;
-	if (!t->text.n)
+	if (!found->n && SLIST_EMPTY(&g->known))
 		return g->failed;
-	if (t->kind == KIND_SIGNED)
-		return edit_signed(g, t, found, out);
 	buf_init(&b, 0);
+	buf_reserve(&b, t->text.n + t->text.n / 8);
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;
@@ -540,15 +537,82 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	}
 	put_known(g, &b, &at, json, span_cut(t->text, from, t->text.n));
 	if (g->report.redactions != redactions)
-		*out = arena_dup(&g->work, buf_view(&b));
-	bool bad = buf_failed(&b) || (!out->p && b.n);
+		*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
+	if (buf_failed(&b) || !out->p)
+		guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	buf_free(&b);
-	if (bad)
-		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
-	if (!out->p)
-		*out = SPAN_LIT("");
+	return g->failed;
+}
+
+enum guard_result
+guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
+{
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
+
+	*out = t->text;
+	if (!t->text.n)
+		return g->failed;
+	if (t->kind == KIND_SIGNED)
+		return edit_signed(g, t, found, out);
+	if (replace(g, t, found, out))
+		return g->failed;
 	guard_says(g, t, *out);
 	return g->plan.vault && out->n ? put_back(g, json, t->deep, *out, out) : g->failed;
+}
+
+/* True where nothing but the findings changes, and each of them is written like any string. */
+static bool
+edits_in_place(const struct guard *g, const struct answer_text *t)
+{
+	return !t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
+	       !g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT;
+}
+
+/* A long text with few findings is not written anew. */
+static enum guard_result
+splice_findings(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span raw, struct splice *out, size_t *n)
+{
+	struct segment s = { .form = SEG_JSON,
+		.escaped = t->text.p != raw.p + t->start,
+		.start = (uint32_t)t->start,
+		.end = (uint32_t)t->end,
+		.text = t->text };
+	struct text_edit *v = arena_array(&g->work, found->n, sizeof(*v));
+	size_t nv = 0, from = 0;
+
+	for (size_t i = 0; v && i < found->n; i++) {
+		const struct finding *f = &found->v[i];
+		struct span with, value = span_cut(t->text, f->start, f->end);
+		if (f->start < from || !guard_replacement(g, f->entity, value, &with))
+			continue;
+		v[nv++] = (struct text_edit){ f->start, f->end, with };
+		from = f->end;
+		if (!with.p)
+			v = NULL;
+	}
+	if (!v || (nv && segment_splices(&s, raw, v, nv, &g->work, out, n)))
+		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	return g->failed;
+}
+
+enum guard_result
+guard_edit_whole(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span raw, struct splice *out, size_t *n, bool *gone)
+{
+	struct span now;
+
+	*n = 0;
+	*gone = false;
+	if (edits_in_place(g, t))
+		return found->n ? splice_findings(g, t, found, raw, out, n) : g->failed;
+	if (guard_edit(g, t, found, &now) || span_eq(now, t->text))
+		return g->failed;
+	*gone = !now.n;
+	*n = 1;
+	return guard_splice(g, t, now, out) ? g->failed
+					    : guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 }
 
 enum guard_result
@@ -578,6 +642,7 @@ guard_splice(struct guard *g, const struct answer_text *t, struct span with, str
 	struct buf b;
 
 	buf_init(&b, 0);
+	buf_reserve(&b, with.n + with.n / 16);
 	if (t->number)
 		buf_json_str(&b, with);
 	else

@@ -174,7 +174,7 @@ by_start(const void *a, const void *b)
 int
 splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 {
-	size_t at = 0;
+	size_t at = 0, size = raw.n;
 
 	if (n > 1)
 		qsort(edits, n, sizeof(*edits), by_start);
@@ -183,7 +183,9 @@ splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 			edits[i].end > raw.n)
 			return ERR_RANGE;
 		at = edits[i].end;
+		size = size - (edits[i].end - edits[i].start) + edits[i].with.n;
 	}
+	buf_reserve(out, size);
 	at = 0;
 	for (size_t i = 0; i < n; i++) {
 		buf_put(out, raw.p + at, edits[i].start - at);

@@ -14,22 +14,19 @@ enum { KEPT = 4, LAST4_MIN = 8, HASH_HEX = 16 };
 
 struct redactor {
 	struct arena *arena;
-	struct placeholders *placeholders;
+	struct placeholders *placeholders; /* NULL: they carry no number */
 	unsigned char key[STYLE_KEY_BYTES];
-	bool keyed, plain;
+	bool keyed;
 };
 
 struct redactor *
-redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
+redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 {
 	struct redactor *r = arena_new(a, struct redactor);
 
 	if (!r)
 		return NULL;
 	r->arena = a;
-	r->placeholders = placeholders_new(a);
-	if (!r->placeholders)
-		return NULL;
 	if (key) {
 		memcpy(r->key, key, sizeof(r->key));
 		r->keyed = true;
@@ -37,22 +34,28 @@ redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 	return r;
 }
 
-void
-redactor_plain(struct redactor *r)
+struct redactor *
+redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
 {
-	r->plain = true;
+	struct redactor *r = redactor_new_plain(a, key);
+
+	if (r)
+		r->placeholders = placeholders_new(a);
+	return r && r->placeholders ? r : NULL;
 }
 
 void
 redactor_taken(struct redactor *r, struct span text)
 {
-	placeholders_taken(r->placeholders, text);
+	if (r->placeholders)
+		placeholders_taken(r->placeholders, text);
 }
 
 void
 redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg)
 {
-	placeholders_each(r->placeholders, seen, arg);
+	if (r->placeholders)
+		placeholders_each(r->placeholders, seen, arg);
 }
 
 bool
@@ -143,6 +146,19 @@ hash(struct redactor *r, struct span entity, struct span v, bool fold)
 	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
 }
 
+static struct span
+bracketed(struct arena *a, struct span entity)
+{
+	char *to = arena_alloc(a, entity.n + 2);
+
+	if (!to)
+		return (struct span){ NULL, 0 };
+	to[0] = '<';
+	memcpy(to + 1, entity.p, entity.n);
+	to[entity.n + 1] = '>';
+	return span_of(to, entity.n + 2);
+}
+
 struct span
 redactor_get(struct redactor *r, enum redact_style style, struct span entity, struct span value,
 	bool fold, bool named)
@@ -166,7 +182,7 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	case STYLE_PLACEHOLDER:
 	case STYLE_COUNT: break;
 	}
-	if (r->plain)
-		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
+	if (!r->placeholders)
+		return bracketed(r->arena, entity);
 	return placeholder_get(r->placeholders, entity, value, fold);
 }

@@ -32,8 +32,8 @@ struct redactor; /* in the arena */
  * NULL only if the arena failed. */
 struct redactor *redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
-/* From now on its placeholders carry no number: <EMAIL_ADDRESS>. */
-void redactor_plain(struct redactor *r);
+/* The same, but its placeholders carry no number: <EMAIL_ADDRESS>. It remembers nothing. */
+struct redactor *redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES]);
 
 /* As placeholders_taken(). */
 void redactor_taken(struct redactor *r, struct span text);

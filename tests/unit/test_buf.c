@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,41 @@ a_cap_latches(void **state)
 	buf_free(&b);
 }
 
+/* Eight bytes are looked at together: each byte, at each place of them, next to each kind. */
+static void
+each_byte_of_a_json_text_is_escaped(void **state)
+{
+	static const char around[] = "a!~ \x7f\x80\xff";
+	char text[20], one[8];
+
+	(void)state;
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t at = 0; at < sizeof(text); at++)
+			for (size_t k = 0; k < sizeof(around) - 1; k++) {
+				struct buf got, want;
+				int n = c == '"' || c == '\\'
+						? snprintf(one, sizeof(one), "\\%c", c)
+					: c == '\n' ? snprintf(one, sizeof(one), "\\n")
+					: c == '\r' ? snprintf(one, sizeof(one), "\\r")
+					: c == '\t' ? snprintf(one, sizeof(one), "\\t")
+					: c < 0x20  ? snprintf(one, sizeof(one), "\\u%04x", c)
+						    : 1;
+				if (n == 1)
+					one[0] = (char)c;
+				memset(text, around[k], sizeof(text));
+				text[at] = (char)c;
+				buf_init(&got, 0);
+				buf_init(&want, 0);
+				buf_json(&got, span_of(text, sizeof(text)));
+				buf_put(&want, text, at);
+				buf_put(&want, one, (size_t)n);
+				buf_put(&want, text + at + 1, sizeof(text) - at - 1);
+				assert_true(span_eq(buf_view(&got), buf_view(&want)));
+				buf_free(&got);
+				buf_free(&want);
+			}
+}
+
 int
 main(void)
 {
@@ -99,6 +135,7 @@ main(void)
 		cmocka_unit_test(numbers_are_written_as_they_are),
 		cmocka_unit_test(formatted_text_at_every_room),
 		cmocka_unit_test(a_cap_latches),
+		cmocka_unit_test(each_byte_of_a_json_text_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,12 @@ static const struct row {
 		"\"assistant\","
 		"\"content\":\"write to " MAIL "\"},\"finish_reason\":\"stop\"}]}",
 		"text 0.0 write to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "findings between escapes, in their places", REDACT, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"\\u00e9\\n\\\"" MAIL
+		"\\\" \\ud83d\\ude00 or\\tbob@example.net\\n\"},\"finish_reason\":\"stop\"}]}",
+		"text 0.0 \xc3\xa9\n\"<EMAIL_ADDRESS>\" \xf0\x9f\x98\x80 or\t<EMAIL_ADDRESS>\n|"
+		"finish stop|found 2|redacted 2|" },
 	{ "in its arguments too, with quotes where there were none", REDACT, "openai",
 		"/v1/chat/completions", "application/json",
 		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
