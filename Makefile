@@ -44,6 +44,12 @@ endif
 PKGS := jansson libpcre2-8 libssl libcrypto libsodium hiredis yaml-0.1 \
 	libmicrohttpd zlib libbrotlidec libcurl
 
+# TLS to Redis: hiredis has it from 1.0 on.
+REDIS_TLS := $(shell pkg-config --exists hiredis_ssl 2>/dev/null && echo 1 || echo 0)
+ifeq ($(REDIS_TLS),1)
+PKGS += hiredis_ssl
+endif
+
 ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-DTG_SANITIZE=1
@@ -57,7 +63,7 @@ HARDEN := -fPIE -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
 HARDEN_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -DTG_VERSION='"$(VERSION)"' -Ispoa -I$(B)/gen \
+CPPFLAGS += -D_GNU_SOURCE -DTG_VERSION='"$(VERSION)"' -DTG_REDIS_TLS=$(REDIS_TLS) -Ispoa -I$(B)/gen \
 	$(LLHTTP_CFLAGS)
 CFLAGS   ?= $(OPT)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) -fno-strict-aliasing -pthread \

@@ -577,10 +577,13 @@ audit_start(const struct config *cfg, struct metrics *m, struct buf *why)
 	if (!err)
 		err = journal_recover(&a->journal, keys, nkeys, &found, why);
 	if (!err && stream) {
-		struct mirror_options o = { cfg->redis_url, cfg->journal, cfg->node,
+		struct redis_options redis;
+		struct mirror_options o = { &redis, cfg->journal, cfg->node,
 			cfg->audit_stream_maxlen };
-		a->mirror = mirror_start(&o, m, why);
+		err = config_redis(cfg, &redis);
+		a->mirror = err ? NULL : mirror_start(&o, m, why);
 		err = a->mirror ? 0 : ERR_IO;
+		explicit_bzero(&redis, sizeof(redis));
 	}
 	if (!err) {
 		a->chain = found.at;

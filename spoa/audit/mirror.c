@@ -48,7 +48,7 @@ struct mirror {
 
 	/* owner: the mirror's thread */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
-	struct redis_url url;
+	struct redis_options options;
 	uint64_t maxlen;
 	struct metrics *metrics;
 	redisContext *redis;
@@ -421,7 +421,7 @@ step(struct mirror *m, const struct follow_end *pub)
 
 	if (!m->redis) {
 		buf_init(&why, 4096);
-		m->redis = redis_dial(&m->url, COMMAND_US, &why);
+		m->redis = redis_dial(&m->options, span_str(m->key), COMMAND_US, &why);
 		buf_putc(&why, '\0');
 		if (!m->redis)
 			enter(m, MIRROR_AWAY, buf_view(&why).p);
@@ -570,7 +570,7 @@ destroy(struct mirror **mp)
 	buf_free(&m->mine.bytes);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
-	explicit_bzero(&m->url, sizeof(m->url));
+	explicit_bzero(&m->options, sizeof(m->options));
 	free(m);
 	*mp = NULL;
 }
@@ -600,11 +600,7 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	buf_init(&m->held, CHAIN_LINE_MAX);
 	buf_init(&m->feed.bytes, FEED_BYTES);
 	buf_init(&m->mine.bytes, FEED_BYTES);
-	if (redis_url_parse(o->redis_url, &m->url)) {
-		buf_str(why, "redis.url: not understood");
-		destroy(&m);
-		return NULL;
-	}
+	m->options = *o->redis;
 	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
 	if (thread_start(&m->thread, "tg-mirror", run, m)) {
 		buf_str(why, err_str(ERR_NOMEM));

@@ -11,15 +11,16 @@
 #include "base/buf.h"
 #include "base/metrics.h"
 #include "store/chain.h"
+#include "store/redis_options.h"
 
 struct mirror_options {
-	const char *redis_url;
+	const struct redis_options *redis; /* copied */
 	const char *journal, *node;
 	uint64_t maxlen; /* the stream is trimmed to about this; 0: never */
 };
 
 struct mirror;
-/* NULL with *why: the URL is not understood, or no thread. Redis may be away. */
+/* NULL with *why: no memory, or no thread. Redis may be away. */
 struct mirror *mirror_start(const struct mirror_options *o, struct metrics *m, struct buf *why);
 enum mirror_state {
 	MIRROR_BEGINNING,

@@ -280,14 +280,13 @@ audit_streams_free(struct audit_streams *s)
 redisContext *
 audit_dial(const char *url, struct buf *why)
 {
-	struct redis_url u;
+	struct redis_options o;
 
-	if (redis_url_parse(url, &u)) {
-		buf_str(why, "--redis: neither unix:/path[?db=N] nor "
-			     "redis://[:password@]host[:port][/db]");
+	if (redis_options_url(&o, url)) {
+		buf_str(why, "--redis: none of " REDIS_URL_FORMS);
 		return NULL;
 	}
-	return redis_dial(&u, TIMEOUT_US, why);
+	return redis_dial(&o, span_str(""), TIMEOUT_US, why);
 }
 
 static int

@@ -26,7 +26,7 @@ enum { SCAN_COUNT = 512, FIELDS_MAX = 4 * CAP_LIVE_ENTRIES };
 
 struct live_sync {
 	struct live *live;
-	struct redis_url url;
+	struct redis_options options;
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t changed;
@@ -231,7 +231,7 @@ dial(struct live_sync *s)
 		return true;
 	buf_init(&why, 4096);
 	s->version = -1;
-	s->redis = redis_dial(&s->url, COMMAND_US, &why);
+	s->redis = redis_dial(&s->options, span_str(LIVE_VERSION_KEY), COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!s->redis)
 		hang_up(s, buf_view(&why).p);
@@ -351,13 +351,13 @@ destroy(struct live_sync **sp)
 		redisFree(s->redis);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
-	explicit_bzero(&s->url, sizeof(s->url));
+	explicit_bzero(&s->options, sizeof(s->options));
 	free(s);
 	*sp = NULL;
 }
 
 struct live_sync *
-live_sync_start(struct live *l, const char *redis_url, struct buf *why)
+live_sync_start(struct live *l, const struct redis_options *redis, struct buf *why)
 {
 	struct live_sync *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attr;
@@ -373,9 +373,8 @@ live_sync_start(struct live *l, const char *redis_url, struct buf *why)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	if (redis_url_parse(redis_url, &s->url))
-		buf_str(why, "redis.url: not understood");
-	else if (thread_start(&s->thread, "tg-live", run, s))
+	s->options = *redis;
+	if (thread_start(&s->thread, "tg-live", run, s))
 		buf_str(why, err_str(ERR_NOMEM));
 	else
 		return s;

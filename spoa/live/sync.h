@@ -7,11 +7,13 @@
 #define LIVE_SYNC_H
 
 #include "live/live.h"
+#include "store/redis_options.h"
 
 struct live_sync;
 
-/* Starts the thread. Redis may be away. NULL with *why. */
-struct live_sync *live_sync_start(struct live *l, const char *redis_url, struct buf *why);
+/* Starts the thread. The options are copied. Redis may be away. NULL with *why. */
+struct live_sync *live_sync_start(
+	struct live *l, const struct redis_options *redis, struct buf *why);
 /* Waits until it has looked once, at most so long: what was revoked while this daemon was down
  * is known then, or Redis is away. */
 void live_sync_first(struct live_sync *s, uint64_t most_us);

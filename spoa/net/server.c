@@ -20,15 +20,16 @@
 #include "audit/audit.h"
 #include "live/sync.h"
 #include "quota/quota.h"
+#include "store/redis_find.h"
 #include "sources/recognise.h"
 #include "store/keyfile.h"
 #include "tally/tally.h"
 #include "net/admin.h"
 #include "net/listen.h"
 
-#define STOP_US	    2000000 /* what is in flight at a forced stop is waited for so long */
+#define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
 #define LIVE_FIRST_US 2000000 /* entries of Redis are waited for so long at a start */
-#define LOG_STOP_US 1000000 /* and a reader of the log that stalls */
+#define LOG_STOP_US   1000000 /* and a reader of the log that stalls */
 
 struct sockets {
 	int agent[CONFIG_LISTENERS_MAX];
@@ -250,7 +251,8 @@ server_metrics(struct server *s, struct buf *out)
 			"durable records that the Redis Stream does not have yet",
 			audit_stream_behind(s->audit));
 	if (s->live)
-		gauge(out, "live_entries", "keys and overrides made at run time, ended ones too",
+		gauge(out, "live_entries",
+			"keys and overrides made at run time, ended ones too",
 			live_count(s->live));
 	gauge(out, "ready", "what /readyz says", is_ready(s));
 	gauge(out, "uptime_seconds", "since start",
@@ -444,8 +446,12 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 		return ERR_IO;
 	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
-	if (s->live && cfg->redis_url)
-		s->live_sync = live_sync_start(s->live, cfg->redis_url, why);
+	if (s->live && cfg->redis_url) {
+		struct redis_options redis;
+		if (config_redis(cfg, &redis) == 0)
+			s->live_sync = live_sync_start(s->live, &redis, why);
+		sodium_memzero(&redis, sizeof(redis));
+	}
 	if (s->live_sync)
 		live_sync_first(s->live_sync, LIVE_FIRST_US);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
@@ -459,9 +465,21 @@ worker_count(const struct config *cfg)
 	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
+static struct redis_finder *
+find_redis(const struct config *cfg)
+{
+	struct redis_options o;
+	struct redis_finder *f = config_redis(cfg, &o) ? NULL : redis_finder_new(&o);
+
+	explicit_bzero(&o, sizeof(o));
+	return f;
+}
+
 static int
 start_workers(struct server *s, const struct config *cfg, struct sockets *so, struct buf *why)
 {
+	if (cfg->redis_url && !(s->finder = find_redis(cfg)))
+		goto nomem;
 	/* A loop and a mailbox first: the in-process quota table lives with worker 0. */
 	for (unsigned i = 0; i < s->nworkers; i++) {
 		if (i == 0 && !cfg->redis_url) {
@@ -469,7 +487,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			if (!s->table)
 				goto nomem;
 		}
-		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table) < 0)
+		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table,
+			    s->finder) < 0)
 			goto nomem;
 	}
 	for (unsigned i = 0; i < s->nworkers; i++)
@@ -602,8 +621,7 @@ server_run(const char *config_file)
 	if (!s.shared || start_live(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
-	if (gate_helpers_start(s.shared) < 0 ||
-		open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
+	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
 		start_workers(&s, cfg, &so, &why) < 0)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
@@ -630,6 +648,7 @@ stop:
 	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
 		worker_free(&s.workers[i]);
 	quota_table_free(&s.table);
+	redis_finder_free(&s.finder);
 	gate_shared_free(&s.shared);
 	live_close(&s.live);
 	free(s.workers);

@@ -173,7 +173,7 @@ on_pulse(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 
 	/* What functions that returned had on the stack, keys and pieces of prompts. */
 	sodium_stackzero(MEM_STACK_BYTES);
-	publish(&w->redis_ok, !w->redis || (redis_up(w->redis) && redis_life(w->redis)->epoch));
+	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;
@@ -239,7 +239,8 @@ redis_deadline(const struct config *cfg)
 
 int
 worker_init(struct worker *w, unsigned index, const struct config *cfg,
-	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table)
+	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
+	struct redis_finder *finder)
 {
 	const struct agent_ops ops = { on_notify, on_gone, w };
 
@@ -258,8 +259,8 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
 	watch_turns(w);
-	if (cfg->redis_url) {
-		w->redis = redis_new(w->loop, cfg->redis_url, redis_deadline(cfg), &w->metrics);
+	if (finder) {
+		w->redis = redis_new_at(w->loop, finder, redis_deadline(cfg), &w->metrics);
 		if (!w->redis)
 			return ERR_NOMEM;
 	}

@@ -55,10 +55,11 @@ struct worker {
 	struct mail orders[WORKER_ORDERS];
 };
 
-/* Makes everything but the thread. `table`: the in-process quota table, made on
- * demand where Redis is not configured. 0 or negative. */
+/* Makes everything but the thread. `table`: the in-process quota table; `finder`: where Redis
+ * is; the one that is configured, the other NULL. 0 or negative. */
 int worker_init(struct worker *w, unsigned index, const struct config *cfg,
-	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table);
+	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
+	struct redis_finder *finder);
 /* relay_fd is every worker's, own_relay_fd this one's alone (-1: none). */
 int worker_listen(
 	struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd);

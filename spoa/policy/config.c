@@ -16,7 +16,8 @@
 #include "base/err.h"
 #include "policy/options.h"
 #include "policy/read.h"
-#include "store/redis_url.h"
+#include "store/redis_options.h"
+#include "store/redis_tls.h"
 
 #define S SECOND_US
 #define K 1024ull
@@ -79,7 +80,25 @@ const struct config_option config_options[] = {
 { "admin.token_file",     OPT_PATH,     AT(admin_token_file),     NULL,     0,       0,         0,
   "bearer token for all but /metrics, /healthz, /readyz" },
 { "redis.url",            OPT_REDIS,    AT(redis_url),            NULL,     0,       0,         0,
-  "unix:/path[?db=N] or redis://[:password@]HOST[:PORT][/DB]; without it limits count in this process only" },
+  "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
+{ "redis.user",           OPT_TEXT,     AT(redis_user),           NULL,     0,       0,         0,
+  "who we are to Redis, where the URL does not say; default: its default user" },
+{ "redis.password_file",  OPT_PATH,     AT(redis_password_file),  NULL,     0,       0,         0,
+  "the password: a line, mode 600, read at each connect; never in the URL too" },
+{ "redis.sentinel_user",  OPT_TEXT,     AT(redis_sentinel_user),  NULL,     0,       0,         0,
+  "who we are to the Sentinels; default: their default user" },
+{ "redis.sentinel_password_file", OPT_PATH, AT(redis_sentinel_password_file), NULL, 0, 0,       0,
+  "password of the Sentinels; default: they ask for none" },
+{ "redis.client_name",    OPT_TEXT,     AT(redis_client_name),    NULL,     0,       0,         0,
+  "what CLIENT LIST shows; default: tollgate-NODE" },
+{ "redis.ca",             OPT_PATH,     AT(redis_ca),             NULL,     0,       0,         0,
+  "authorities of the servers' certificates, PEM; default: the system's" },
+{ "redis.cert",           OPT_PATH,     AT(redis_cert),           NULL,     0,       0,         0,
+  "our certificate and its chain, PEM, where the servers ask for one" },
+{ "redis.key",            OPT_PATH,     AT(redis_key),            NULL,     0,       0,         0,
+  "private key of redis.cert, PEM" },
+{ "redis.server_name",    OPT_TEXT,     AT(redis_server_name),    NULL,     0,       0,         0,
+  "the name in the servers' certificates; default: the host that is connected to" },
 { "redis.deadline",       OPT_DURATION, AT(redis_deadline_us),    "200ms",  MS,      10 * S,    0,
   "an answer later than this is a failure: on_failure.quota applies" },
 { "audit.journal",        OPT_PATH,     AT(journal),              NULL,     0,       0,         0,
@@ -109,6 +128,48 @@ const struct config_option config_options[] = {
 };
 /* clang-format on */
 const size_t config_option_count = COUNT_OF(config_options);
+
+/* Where each goes in struct redis_options. */
+#define TO(option, field, to)                                                                  \
+	{                                                                                      \
+		option, AT(field), offsetof(struct redis_options, to),                         \
+			sizeof(((struct redis_options *)0)->to)                                \
+	}
+static const struct {
+	const char *name;
+	size_t place, to, size;
+} redis_texts[] = {
+	TO("redis.user", redis_user, url.user),
+	TO("redis.password_file", redis_password_file, password_file),
+	TO("redis.sentinel_user", redis_sentinel_user, sentinel_user),
+	TO("redis.sentinel_password_file", redis_sentinel_password_file,
+		sentinel_password_file),
+	TO("redis.client_name", redis_client_name, client_name),
+	TO("redis.ca", redis_ca, tls_ca),
+	TO("redis.cert", redis_cert, tls_cert),
+	TO("redis.key", redis_key, tls_key),
+	TO("redis.server_name", redis_server_name, tls_name),
+};
+
+static const char *const *
+redis_text(const struct config *cfg, size_t i)
+{
+	return (const void *)((const char *)cfg + redis_texts[i].place);
+}
+
+int
+config_redis(const struct config *cfg, struct redis_options *out)
+{
+	int err = redis_options_url(out, cfg->redis_url);
+
+	if (cfg->node)
+		snprintf(out->client_name, sizeof(out->client_name), "tollgate-%s", cfg->node);
+	for (size_t i = 0; i < COUNT_OF(redis_texts); i++)
+		if (*redis_text(cfg, i))
+			snprintf((char *)out + redis_texts[i].to, redis_texts[i].size, "%s",
+				*redis_text(cfg, i));
+	return err;
+}
 
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
@@ -260,9 +321,7 @@ read_redis(struct reader *r, const struct yaml_node *n, const char **out)
 	if (!read_text(r->d, n, "redis.url", &text))
 		return;
 	if (redis_url_parse(text, &url) != 0)
-		diag_at(r->d, n,
-			"redis.url: unix:/path[?db=N] or redis://[:password@]HOST[:PORT][/DB] "
-			"is expected");
+		diag_at(r->d, n, "redis.url: " REDIS_URL_FORMS " is expected");
 	else
 		*out = text;
 	sodium_memzero(&url, sizeof(url));
@@ -481,6 +540,56 @@ check_state(struct reader *r, const struct yaml_node *root)
 		diag_at(r->d, find_option(root, "state_file"), "state_file: needs state_key");
 }
 
+/* What the options of redis: say together. */
+static void
+check_redis(struct reader *r, const struct yaml_node *root)
+{
+	const struct config *cfg = r->cfg;
+	struct redis_url url;
+
+	if (!cfg->redis_url || redis_url_parse(cfg->redis_url, &url))
+		return;
+	bool sentinel = url.kind == REDIS_SENTINEL;
+	/* clang-format off */
+	const struct { const char *name; bool bad; const char *why; } rows[] = {
+		{ "redis.url", url.tls && !redis_tls_built, REDIS_TLS_MISSING },
+		{ "redis.url", url.kind == REDIS_CLUSTER, "limits do not count on a cluster" },
+		{ "redis.user", cfg->redis_user && url.user[0], "redis.url names a user too" },
+		{ "redis.password_file", cfg->redis_password_file && url.password[0],
+			"redis.url holds a password too" },
+		{ "redis.sentinel_user", cfg->redis_sentinel_user && !sentinel,
+			"redis.url names no Sentinels" },
+		{ "redis.sentinel_password_file", cfg->redis_sentinel_password_file && !sentinel,
+			"redis.url names no Sentinels" },
+		{ "redis.sentinel_user", cfg->redis_sentinel_user && !cfg->redis_sentinel_password_file,
+			"redis.sentinel_password_file is missing" },
+		{ "redis.ca", cfg->redis_ca && !url.tls, "redis.url is without TLS (rediss://)" },
+		{ "redis.cert", cfg->redis_cert && !url.tls, "redis.url is without TLS (rediss://)" },
+		{ "redis.key", cfg->redis_key && !url.tls, "redis.url is without TLS (rediss://)" },
+		{ "redis.server_name", cfg->redis_server_name && !url.tls,
+			"redis.url is without TLS (rediss://)" },
+		{ "redis.cert", cfg->redis_cert && !cfg->redis_key, "redis.key is missing" },
+		{ "redis.key", cfg->redis_key && !cfg->redis_cert, "redis.cert is missing" },
+		/* Redis refuses blanks and line ends. */
+		{ "redis.client_name", cfg->redis_client_name &&
+			!name_ok(span_str(cfg->redis_client_name), 128),
+			"letters, digits, dots, dashes or underscores are expected" },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].bad)
+			diag_at(r->d, find_option(root, rows[i].name), "%s: %s", rows[i].name,
+				rows[i].why);
+	for (size_t i = 0; i < COUNT_OF(redis_texts); i++) {
+		const char *text = *redis_text(cfg, i);
+		if (text && strlen(text) >= redis_texts[i].size)
+			diag_at(r->d, find_option(root, redis_texts[i].name),
+				"%s: longer than %zu bytes", redis_texts[i].name,
+				redis_texts[i].size - 1);
+	}
+	sodium_memzero(&url, sizeof(url));
+}
+
 static void
 check_whole(struct reader *r, const struct yaml_node *root)
 {
@@ -495,6 +604,7 @@ check_whole(struct reader *r, const struct yaml_node *root)
 	require(r, root, "audit", "key");
 	require(r, root, "redis", "url");
 	check_state(r, root);
+	check_redis(r, root);
 	cfg->relay = yaml_get(root, "relay") != NULL;
 	if (!cfg->redis_url) {
 		const struct yaml_node *stream = find_option(root, "audit.stream");

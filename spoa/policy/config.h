@@ -31,8 +31,7 @@ struct config {
 	bool relay;		     /* section present */
 	struct address relay_listen; /* relay.listen */
 	struct address relay_egress; /* relay.egress: HAProxy's inner bind, unix only */
-	uint64_t
-		ticket_ttl_us; /* relay.ticket_ttl, default 5s: from ACK to the relay's head */
+	uint64_t ticket_ttl_us; /* relay.ticket_ttl, default 5s: from ACK to the relay's head */
 	uint64_t relay_read_us; /* relay.read_timeout, default 30s: silence while a request body
 				   is read */
 	uint64_t relay_response_us; /* relay.response_timeout, default 600s: silence of the
@@ -49,8 +48,11 @@ struct config {
 	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
 				     unchanged */
 
-	const char *redis_url;	    /* redis.url: "unix:/path[?db=N]",
-				       "redis://[:password@]host:port[/db]"; NULL: none */
+	const char *redis_url; /* redis.url: store/redis_url.h; NULL: none */
+	/* redis.*, for config_redis(); NULL: not given */
+	const char *redis_user, *redis_password_file, *redis_sentinel_user,
+		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,
+		*redis_key, *redis_server_name;
 	uint64_t redis_deadline_us; /* redis.deadline, default 200ms; at most three quarters of
 				       agent.deadline count */
 
@@ -60,16 +62,16 @@ struct config {
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
-	const char *state_key;	/* state_key: what entries made at run time are signed with; NULL:
-				   none can be made */
+	const char *state_key;	/* state_key: what entries made at run time are signed with;
+				   NULL:  none can be made */
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 
-	const char *policy;	 /* policy: file */
+	const char *policy;	   /* policy: file */
 	const char *shadow_policy; /* asked next to it, never obeyed; NULL: none */
-	bool policy_watch;	 /* policy_watch: reload where a file that was read changes,
-				    default true */
-	const char *detectors;	 /* detectors: directory; NULL: the set compiled in */
+	bool policy_watch;	   /* policy_watch: reload where a file that was read changes,
+				      default true */
+	const char *detectors;	   /* detectors: directory; NULL: the set compiled in */
 	const char *demo_issuer; /* demo_issuer: file, {issuer, audience, jwks}; tests and demo
 				    only */
 	const char **backends;	 /* backends: HAProxy backends a policy may name */
@@ -95,6 +97,10 @@ const struct config *config_load(struct arena *a, const char *file, struct diag 
 /* For check, which goes on to the policy: as config_load, but with mistakes what
  * could be read is returned too; NULL only where the file is no YAML at all. */
 const struct config *config_read(struct arena *a, const char *file, struct diag *d);
+/* How Redis is reached, where redis_url is given: 0, or ERR_SYNTAX. The same for all who go
+ * there. Secret: zero it after use. */
+struct redis_options;
+int config_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change,
  * with commas between. */
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);

@@ -1,6 +1,7 @@
-/* One asynchronous Redis connection on a libev loop (hiredis 0.14 and 1.x):
- * reconnects by itself, gives every pipeline a deadline, and breaks the circuit
- * while Redis is away or silent, so that callers fail at once. owner: one thread. */
+/* An asynchronous Redis on a libev loop (hiredis 0.14 and 1.x): one server, the master
+ * that Sentinels name, or a cluster. Connects by itself and again, gives every pipeline a
+ * deadline, and breaks the circuit while a server is away or silent, so that callers fail
+ * at once. owner: one thread. */
 #ifndef STORE_REDIS_H
 #define STORE_REDIS_H
 
@@ -11,19 +12,29 @@
 #include "store/redis_life.h"
 
 struct redis;
+struct redis_finder;
 
-/* url: see store/redis_url.h. A host name is resolved here, once. NULL: not
- * understood, or out of memory. Connecting begins at once. */
+/* Connecting begins at once, and never waits. NULL: out of memory. */
+struct redis *redis_new_at(struct ev_loop *loop, struct redis_finder *finder,
+	uint64_t deadline_us, struct metrics *m);
+/* By a URL alone (store/redis_url.h); NULL also where it is not understood. */
 struct redis *redis_new(
 	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
 /* Whatever is pending, pipelines and hashes, ends without its callback. */
 void redis_free(struct redis **r);
+/* Of a cluster: every slot has a node, and each of them is up. */
 bool redis_up(const struct redis *r);
+/* Up, and the epochs are known. */
+bool redis_ready(const struct redis *r);
 
-/* Which life of its data this connection reaches, and its clock: asked at each connect.
- * Its epoch is 0 while that is not known. */
+/* The server that holds this key: r itself, or a node of the cluster that r is; NULL: none
+ * is known. Until the next turn of the loop. */
+struct redis *redis_at(struct redis *r, struct span key);
+
+/* Which life of its data this server (redis_at) is in, and its clock: asked at each connect.
+ * Its epoch is 0 while that is not known, and always of a cluster as a whole. */
 const struct redis_life *redis_life(const struct redis *r);
-/* The epoch is being asked for: it will be known soon, or the circuit opens. */
+/* An epoch is being asked for: it will be known soon, or the circuit opens. */
 bool redis_life_asked(const struct redis *r);
 /* A reader saw another epoch, or none: this one has ended, the next is asked for. */
 void redis_life_ended(struct redis *r, uint64_t epoch);
@@ -38,7 +49,8 @@ enum { REDIS_LIST_MAX = 16 };
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
  * as integers, nil as 0). */
 struct redis_reply_ints {
-	int err; /* ERR_SYNTAX: Redis answered with an error or something else */
+	int err; /* ERR_SYNTAX: Redis answered with an error or something else; of a cluster
+		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
 	size_t n;
 	int64_t i, list[REDIS_LIST_MAX];
 };
@@ -46,7 +58,9 @@ struct redis_reply_ints {
 /* A pipeline: begin, add commands, send. The callback runs exactly once, on the
  * loop, never inside redis_send: err 0 with one reply a command (valid during the
  * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
- * dropped. cb NULL: fire and forget. */
+ * dropped. cb NULL: fire and forget. Of a cluster each command goes to the node that holds its
+ * first argument, those of one key in their order, and follows where its slot moved; err is
+ * 0, and each reply has an err of its own: one node's failure is not the others'. */
 typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
 /* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`
@@ -54,6 +68,9 @@ struct redis_pipe;
 struct redis_pipe *redis_begin(
 	struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes);
 void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
+/* To this server (redis_at), whatever its arguments: TIME. */
+void redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
+	const size_t *lens);
 void redis_send(struct redis_pipe *p);
 
 /* HGETALL: the callback runs exactly once, on the loop, never inside: err 0 with n pairs of

@@ -19,7 +19,8 @@ redis_life_named(struct redis_life *l, struct span info)
 		struct span id = span_cut(line, name.n, line.n);
 		if (id.n == 0 || id.n > RUNID_MAX)
 			return false;
-		snprintf(l->key, sizeof(l->key), "tollgate:epoch:%.*s", SPAN_ARG(id));
+		snprintf(l->key, sizeof(l->key), "tollgate:epoch:%s%s%.*s", l->tag,
+			l->tag[0] ? ":" : "", SPAN_ARG(id));
 		return true;
 	}
 	return false;

@@ -9,7 +9,8 @@
 #include "base/span.h"
 
 struct redis_life {
-	char key[64];	/* "tollgate:epoch:RUNID" */
+	char tag[16];	/* of a cluster's node "{DIGITS}", in a slot that it has; else "" */
+	char key[80];	/* "tollgate:epoch:TAG:RUNID", without a tag "tollgate:epoch:RUNID" */
 	uint64_t epoch; /* its value; 0: not known */
 	/* Redis' TIME less our monotonic clock: what all replies allow, and its middle */
 	int64_t least_us, most_us, offset_us;

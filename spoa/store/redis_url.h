@@ -3,25 +3,52 @@
 #ifndef STORE_REDIS_URL_H
 #define STORE_REDIS_URL_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #define REDIS_URL_PATH_MAX   108 /* sizeof(sun_path) */
 #define REDIS_URL_HOST_MAX   256
 #define REDIS_URL_SECRET_MAX 256
+#define REDIS_URL_MASTER_MAX 64
+#define REDIS_SERVERS_MAX    16 /* Sentinels, or a cluster's nodes to begin with */
 
-struct redis_url {
-	char path[REDIS_URL_PATH_MAX];	     /* unix socket; "": TCP */
-	char host[REDIS_URL_HOST_MAX];	     /* name or address, IPv6 without brackets */
-	unsigned port;			     /* default 6379 */
-	unsigned db;			     /* SELECT, default 0 */
-	char user[REDIS_URL_SECRET_MAX];     /* AUTH's first word; "": the default user */
-	char password[REDIS_URL_SECRET_MAX]; /* "": no AUTH. Secret: never log the struct or the
-						URL */
+enum redis_kind {
+	REDIS_ONE,
+	REDIS_SENTINEL, /* they say which server is the master */
+	REDIS_CLUSTER,
 };
 
-/* "unix:/path[?db=N]" or "redis://[[user]:password@]host[:port][/db]"; user and
- * password may be percent-encoded (RFC 3986 2.1). 0, or ERR_SYNTAX. */
+struct redis_server {
+	char host[REDIS_URL_HOST_MAX]; /* name or address, IPv6 without brackets */
+	unsigned port;		       /* default 6379, of a Sentinel 26379 */
+};
+
+struct redis_url {
+	enum redis_kind kind;
+	bool tls;
+	char path[REDIS_URL_PATH_MAX]; /* unix socket; "": TCP */
+	struct redis_server server[REDIS_SERVERS_MAX];
+	size_t nservers;		     /* 0: a unix socket; more than 1: not REDIS_ONE */
+	char master[REDIS_URL_MASTER_MAX];   /* REDIS_SENTINEL: the name they know it by */
+	unsigned db;			     /* SELECT, default 0 */
+	char user[REDIS_URL_SECRET_MAX];     /* AUTH's first word; "": the default user */
+	char password[REDIS_URL_SECRET_MAX]; /* "": none here. Secret: never log the struct or
+						the URL */
+};
+
+/* "unix:/path[?db=N]", or SCHEME "://" [[user][":" password] "@"] and
+ *   redis, rediss                      host[:port][/db]
+ *   redis+sentinel, rediss+sentinel    host[:port],…/master[/db]
+ *   redis+cluster, rediss+cluster      host[:port],…
+ * where rediss is TLS; user and password may be percent-encoded (RFC 3986 2.1). 0, or
+ * ERR_SYNTAX. */
 int redis_url_parse(const char *url, struct redis_url *out);
+/* What they look like, for messages. */
+#define REDIS_URL_FORMS                                                                        \
+	"unix:/path[?db=N], redis[s]://[USER[:PASSWORD]@]HOST[:PORT][/DB], "                   \
+	"redis[s]+sentinel://HOST[:PORT],…/MASTER[/DB] or redis[s]+cluster://HOST[:PORT],…"
 /* The URL without its credentials, for messages: "unix:/path", "redis://host:port/db". */
-#define REDIS_URL_TEXT_MAX 300
+#define REDIS_URL_TEXT_MAX 600
 void redis_url_text(const struct redis_url *u, char out[REDIS_URL_TEXT_MAX]);
 
 #endif

@@ -31,7 +31,7 @@ redis_rig_installed(void)
 static inline void
 redis_rig_start(struct redis_rig *r, const char *dir)
 {
-	struct redis_url u;
+	struct redis_options o;
 	struct buf why;
 
 	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", dir);
@@ -46,12 +46,12 @@ redis_rig_start(struct redis_rig *r, const char *dir)
 			"--save", "", "--appendonly", "no", "--dir", dir, NULL);
 		_exit(127);
 	}
-	INVARIANT(redis_url_parse(r->url, &u) == 0);
+	INVARIANT(redis_options_url(&o, r->url) == 0);
 	buf_init(&why, 4096);
 	r->c = NULL;
 	for (int i = 0; i < 400 && !r->c; i++) {
 		usleep(25000);
-		r->c = redis_dial(&u, 5000000, &why);
+		r->c = redis_dial(&o, span_str(""), 5000000, &why);
 		buf_clear(&why);
 	}
 	buf_free(&why);

@@ -11,6 +11,8 @@
 #include "policy/config.h"
 #include "policy/options.h"
 #include "policy/read.h"
+#include "store/redis_tls.h"
+#include "store/redis_url.h"
 
 #define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"
 
@@ -167,7 +169,8 @@ every_option_is_read(void **state)
 		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0}\n"
-		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, inflate_ratio: 5}\n"
+		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
+		"inflate_ratio: 5}\n"
 		"log: {format: json, level: debug}\n");
 	char want[160];
 
@@ -270,7 +273,8 @@ mistakes_name_their_position(void **state)
 			":3:16: body: a size in bytes" },
 		{ "held below body", BASE "limits: {body: 32m, held: 1m}\n",
 			":3:27: limits.held: is below limits.body" },
-		{ "held per identity below body", BASE "limits: {body: 200m, held_per_identity: 100m}\n",
+		{ "held per identity below body",
+			BASE "limits: {body: 200m, held_per_identity: 100m}\n",
 			":3:41: limits.held_per_identity: is below" },
 		{ "a word that is no level", BASE "log: {level: loud}\n",
 			":3:14: level: one of error, warn, info, debug is expected, found "
@@ -287,12 +291,41 @@ mistakes_name_their_position(void **state)
 			":3:12: backends: letters" },
 		{ "a Redis URL of another kind, not repeated",
 			BASE "redis: {url: 'http://:secret@x'}\n",
-			":3:14: redis.url: unix:/path[?db=N] or "
-			"redis://[:password@]HOST[:PORT][/DB] is expected\n" },
+			":3:14: redis.url: " REDIS_URL_FORMS " is expected\n" },
 		{ "a Redis URL with a broken port",
 			BASE "redis: {url: 'redis://:secret@h:x/2'}\n",
-			":3:14: redis.url: unix:/path[?db=N] or "
-			"redis://[:password@]HOST[:PORT][/DB] is expected\n" },
+			":3:14: redis.url: " REDIS_URL_FORMS " is expected\n" },
+		{ "a password in the URL and in a file",
+			BASE "redis: {url: 'redis://:pw@h', password_file: pw}\n",
+			":3:46: redis.password_file: redis.url holds a password too\n" },
+		{ "a user in the URL and beside it",
+			BASE "redis: {url: 'redis://bob@h', user: tom}\n",
+			":3:37: redis.user: redis.url names a user too\n" },
+		{ "Sentinels' password without Sentinels",
+			BASE "redis: {url: 'redis://h', sentinel_password_file: pw}\n",
+			":3:51: redis.sentinel_password_file: redis.url names no Sentinels\n" },
+		{ "a Sentinels' user without a password",
+			BASE "redis: {url: 'redis+sentinel://h/m', sentinel_user: bob}\n",
+			":3:53: redis.sentinel_user: redis.sentinel_password_file is "
+			"missing\n" },
+		{ "authorities without TLS", BASE "redis: {url: 'redis://h', ca: ca.pem}\n",
+			":3:31: redis.ca: redis.url is without TLS (rediss://)\n" },
+		{ "a server's name without TLS",
+			BASE "redis: {url: 'redis://h', server_name: x}\n",
+			":3:40: redis.server_name: redis.url is without TLS (rediss://)\n" },
+		{ "a client's name that Redis refuses",
+			BASE "redis: {url: 'redis://h', client_name: a b}\n",
+			":3:40: redis.client_name: letters, digits, dots, dashes or "
+			"underscores "
+			"are expected\n" },
+#if TG_REDIS_TLS
+		{ "a certificate without its key",
+			BASE "redis: {url: 'rediss://h', cert: c.pem}\n",
+			":3:34: redis.cert: redis.key is missing\n" },
+#else
+		{ "TLS where hiredis has none", BASE "redis: {url: 'rediss://h'}\n",
+			":3:14: redis.url: " REDIS_TLS_MISSING "\n" },
+#endif
 		{ "redis without url", BASE "redis: {deadline: 10ms}\n",
 			":3:1: redis.url: is missing" },
 		{ "a stream without Redis", BASE "audit: {journal: j, key: k, stream: true}\n",

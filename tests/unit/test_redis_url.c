@@ -19,8 +19,8 @@ static const struct {
 	unsigned port, db;
 	const char *user, *password;
 } good[] = {
-	{ "a socket",                       "unix:/run/redis.sock",             "/run/redis.sock", "", 6379, 0, "", "" },
-	{ "a socket with a database",       "unix:/run/redis.sock?db=3",        "/run/redis.sock", "", 6379, 3, "", "" },
+	{ "a socket",                       "unix:/run/redis.sock",             "/run/redis.sock", "", 0, 0, "", "" },
+	{ "a socket with a database",       "unix:/run/redis.sock?db=3",        "/run/redis.sock", "", 0, 3, "", "" },
 	{ "a host",                         "redis://cache",                    "", "cache", 6379, 0, "", "" },
 	{ "a host and a port",              "redis://10.0.0.1:7000",            "", "10.0.0.1", 7000, 0, "", "" },
 	{ "a host and a database",          "redis://cache/2",                  "", "cache", 6379, 2, "", "" },
@@ -29,6 +29,7 @@ static const struct {
 	{ "a user and a password",          "redis://bob:s3cret@cache",         "", "cache", 6379, 0, "bob", "s3cret" },
 	{ "a percent-encoded password",     "redis://:a%40b%2Fc@cache",         "", "cache", 6379, 0, "", "a@b/c" },
 	{ "an @ inside the password",       "redis://:a@b@cache",               "", "cache", 6379, 0, "", "a@b" },
+	{ "a user whose password is in a file", "redis://bob@cache",            "", "cache", 6379, 0, "bob", "" },
 	{ "an IPv6 address",                "redis://[::1]",                    "", "::1", 6379, 0, "", "" },
 	{ "an IPv6 address and a port",     "redis://:p@[2001:db8::1]:6390/4",  "", "2001:db8::1", 6390, 4, "", "p" },
 };
@@ -49,7 +50,6 @@ static const struct { const char *name, *url; } bad[] = {
 	{ "port zero",                      "redis://cache:0" },
 	{ "a port over 65535",              "redis://cache:65536" },
 	{ "a port that is no number",       "redis://cache:6379x" },
-	{ "a user without a password",      "redis://bob@cache" },
 	{ "an empty password",              "redis://:@cache" },
 	{ "a cut percent escape",           "redis://:a%4@cache" },
 	{ "a percent-encoded NUL",          "redis://:a%00b@cache" },
@@ -59,6 +59,15 @@ static const struct { const char *name, *url; } bad[] = {
 	{ "a colon after the bracket only", "redis://[::1]:" },
 	{ "a blank in the host",            "redis://a b" },
 	{ "a query",                        "redis://cache?db=1" },
+	{ "two servers that are no cluster", "redis://a,b" },
+	{ "a comma without a server",       "redis+cluster://a," },
+	{ "a master without a name",        "redis+sentinel://a" },
+	{ "an empty master",                "redis+sentinel://a//2" },
+	{ "a master with a blank",          "redis+sentinel://a/my master" },
+	{ "a cluster's database",           "redis+cluster://a/1" },
+	{ "TLS on a socket",                "rediss:/run/redis.sock" },
+	{ "another kind of Redis",          "redis+ring://a" },
+	{ "an @ without a user",            "redis://@cache" },
 };
 /* clang-format on */
 
@@ -71,10 +80,10 @@ a_url_is_read_into_its_parts(void **state)
 		if (redis_url_parse(good[i].url, &u))
 			fail_msg("%s: %s refused", good[i].name, good[i].url);
 		assert_string_equal(u.path, good[i].path);
-		assert_string_equal(u.host, good[i].host);
+		assert_string_equal(u.server[0].host, good[i].host);
 		assert_string_equal(u.user, good[i].user);
 		assert_string_equal(u.password, good[i].password);
-		assert_int_equal(u.port, good[i].port);
+		assert_int_equal(u.server[0].port, good[i].port);
 		assert_int_equal(u.db, good[i].db);
 		char text[REDIS_URL_TEXT_MAX];
 		redis_url_text(&u, text);
@@ -82,8 +91,53 @@ a_url_is_read_into_its_parts(void **state)
 			assert_null(strstr(text, u.password));
 		struct redis_url again;
 		assert_int_equal(redis_url_parse(text, &again), 0);
-		assert_string_equal(again.host, u.host);
-		assert_int_equal(again.port, u.port);
+		assert_int_equal(again.nservers, u.nservers);
+		assert_string_equal(again.server[0].host, u.server[0].host);
+		assert_int_equal(again.server[0].port, u.server[0].port);
+	}
+}
+
+/* What the kinds have more than one server has. */
+static void
+sentinels_and_nodes_are_lists(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *url;
+		enum redis_kind kind;
+		bool tls;
+		size_t n;
+		const char *last;
+		unsigned port, db;
+		const char *master, *text;
+	} rows[] = {
+		{ "redis://cache", REDIS_ONE, false, 1, "cache", 6379, 0, "", "redis://cache:6379/0" },
+		{ "rediss://:p@cache/3", REDIS_ONE, true, 1, "cache", 6379, 3, "", "rediss://cache:6379/3" },
+		{ "redis+sentinel://a,b:1,[::1]/m.1-x_y", REDIS_SENTINEL, false, 3, "::1", 26379, 0, "m.1-x_y",
+			"redis+sentinel://a:26379,b:1,[::1]:26379/m.1-x_y/0" },
+		{ "rediss+sentinel://bob:p,q@a/m/7", REDIS_SENTINEL, true, 1, "a", 26379, 7, "m",
+			"rediss+sentinel://a:26379/m/7" },
+		{ "redis+cluster://a:7000,b:7001", REDIS_CLUSTER, false, 2, "b", 7001, 0, "",
+			"redis+cluster://a:7000,b:7001" },
+		{ "rediss+cluster://bob@a/", REDIS_CLUSTER, true, 1, "a", 6379, 0, "", "rediss+cluster://a:6379" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct redis_url u;
+		char text[REDIS_URL_TEXT_MAX];
+		if (redis_url_parse(rows[i].url, &u))
+			fail_msg("%s refused", rows[i].url);
+		assert_int_equal(u.kind, rows[i].kind);
+		assert_int_equal(u.tls, rows[i].tls);
+		assert_int_equal(u.nservers, rows[i].n);
+		assert_string_equal(u.server[u.nservers - 1].host, rows[i].last);
+		assert_int_equal(u.server[u.nservers - 1].port, rows[i].port);
+		assert_int_equal(u.db, rows[i].db);
+		assert_string_equal(u.master, rows[i].master);
+		redis_url_text(&u, text);
+		assert_string_equal(text, rows[i].text);
 	}
 }
 
@@ -120,6 +174,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_url_is_read_into_its_parts),
+		cmocka_unit_test(sentinels_and_nodes_are_lists),
 		cmocka_unit_test(a_wrong_url_is_refused),
 		cmocka_unit_test(too_long_is_refused_not_cut),
 	};

@@ -1,0 +1,28 @@
+/* Where Redis is now: names, Sentinels and clusters are asked on a thread of its own, so
+ * that no loop ever waits for a resolver or a server. One for all of a process' connections
+ * of the same options. */
+#ifndef STORE_REDIS_FIND_H
+#define STORE_REDIS_FIND_H
+
+#include "store/redis_map.h"
+#include "store/redis_options.h"
+#include "store/redis_tls.h"
+
+/* Asks, and waits: each server for at most timeout_us. 0 with *out, or negative with *why. */
+int redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
+	struct redis_map *out, struct buf *why);
+
+struct redis_finder;
+/* The options are copied. Asking begins at once; nothing is asked where the URL says it all (a
+ * socket, an address). NULL: out of memory, or no thread. */
+struct redis_finder *redis_finder_new(const struct redis_options *o);
+/* One more user; each ends with redis_finder_free(), which waits for nothing. */
+struct redis_finder *redis_finder_share(struct redis_finder *f);
+void redis_finder_free(struct redis_finder **f);
+const struct redis_options *redis_finder_options(const struct redis_finder *f);
+/* What was found since *version, which is 0 at first: true, and *out is it. Any thread. */
+bool redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out);
+/* What was found is wrong or no longer there: it is asked again soon. Any thread. */
+void redis_finder_again(struct redis_finder *f);
+
+#endif

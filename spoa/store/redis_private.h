@@ -1,0 +1,88 @@
+/* What the files of the asynchronous Redis client share: redis.c (which server does what),
+ * redis_conn.c (one server's connection), redis_pipe.c (pipelines). */
+#ifndef STORE_REDIS_PRIVATE_H
+#define STORE_REDIS_PRIVATE_H
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/tag.h"
+#include "store/redis.h"
+#include "store/redis_map.h"
+#include "store/redis_tls.h"
+
+/* What one Redis has, or a whole cluster, whose nodes share it. */
+struct redis_front {
+	struct redis_finder *finder;
+	uint64_t version; /* of what it found last */
+	struct redis_map *map;
+	struct redis_tls *tls;
+	void (*before_write)(void *);
+	void *before_write_arg;
+	TAILQ_HEAD(, redis_pipe) sent; /* oldest first */
+	struct redis_pipe *failed;     /* to be told at the next turn */
+	ev_timer tick, soon;
+	ev_prepare flush;
+	struct buf command; /* being formatted */
+	bool cluster;
+	struct redis *node[REDIS_NODES_MAX]; /* of a cluster */
+	size_t nodes;
+	struct redis *owner[]; /* of each slot of a cluster, or NULL */
+};
+
+/* One server and the connection to it; of a cluster its front, which has none, or a node. */
+struct redis {
+	struct tag tag;
+	struct redis_front *f;
+	const struct redis_options *o;
+	struct ev_loop *loop;
+	uint64_t deadline_us;
+	struct metrics *metrics;
+	bool placed; /* it is known where: */
+	struct redis_place place;
+	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
+	char text[REDIS_URL_TEXT_MAX];
+	/* the connection */
+	redisAsyncContext *ac;
+	bool connected; /* handshake done */
+	bool open;	/* the circuit: fail at once */
+	bool probing;
+	bool refused; /* this connection's AUTH, SELECT or ROLE */
+	bool wrong;   /* it says that it is no master: the connection ends at the next tick */
+	bool said_down;
+	uint64_t connect_began_us, retry_at_us, probe_at_us, probed_us;
+	struct redis_life life;
+	bool life_asked, said_epoch;
+	uint64_t life_asked_us, time_asked_us;
+	ev_io rd, wr;
+	bool unsent, flushing;
+};
+
+/* ---- redis_conn.c ---- */
+
+void redis_conn_tick(struct redis *r, uint64_t now_us);
+/* Writes what this turn of the loop has queued. */
+void redis_conn_flush(struct redis *r);
+/* It is elsewhere now, or nowhere: NULL. */
+void redis_conn_place(struct redis *r, const struct redis_place *p);
+void redis_conn_late(struct redis *r);
+void redis_conn_end(struct redis *r);
+
+/* ---- redis_pipe.c ---- */
+
+/* What is past its deadline is told so. */
+void redis_pipes_late(struct redis *r, uint64_t now_us);
+/* What failed before it was sent is told so. */
+void redis_pipes_failed(struct redis *r);
+/* None of them is told any more. */
+void redis_pipes_end(struct redis *r);
+
+/* ---- redis.c ---- */
+
+/* The node at this place, made where there is none; NULL: there are too many. */
+struct redis *redis_node_at(struct redis *front, const struct redis_place *p);
+
+#endif

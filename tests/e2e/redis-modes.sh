@@ -1,0 +1,145 @@
+# Redis as people run it: a user of its own with a password file, TLS that HAProxy speaks
+# (haproxy/redis-tls.cfg), a Sentinel trio with a failover. Limits, data of the policy and the
+# mirror of the records go the same way.
+# Once: one HAProxy is enough.
+. "$(dirname "$0")/lib.sh"
+command -v redis-server >/dev/null || { skip "Redis' modes" "redis-server is not installed"; exit 0; }
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+port=$((21000 + $$ % 700 * 16))
+next() { port=$((port + 1)); }
+wait_for() { for _ in $(seq "${SECONDS_MAX:-100}"); do "$@" && return 0; sleep 0.1; done; return 1; }
+cd "$D" || exit 1
+
+# redis NAME PORT [more of redis.conf]: a server in D/NAME
+redis() {
+	mkdir -p "$D/$1"
+	printf 'port %s\nbind 127.0.0.1\ndir %s\nsave ""\n%s\n' "$2" "$D/$1" "${3:-}" >"$D/$1/redis.conf"
+	redis-server "$D/$1/redis.conf" ${4:-} >>"$D/$1.log" 2>&1 &
+	pids+=($!)
+	declare -g "pid_$1=$!"
+	wait_for redis-cli -p "$2" ping >/dev/null 2>&1
+}
+# The rule of docs/operations.md, with names of ours.
+rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/operations.md" | sed 's/>PASSWORD/>first/')
+acl="user default off
+user tollgate $rule %R~acme:*
+user admin on >admin ~* &* +@all"
+admin() { redis-cli --no-auth-warning -p "$1" --user admin -a admin "${@:2}"; }
+sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
+	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level)", deny: {status: 403}}/' \
+	"$here/policy.yaml" >"$D/policy.yaml"
+models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
+ready() { curl -s "$ADMIN/readyz"; }
+is_up() { ready | grep -q '^redis: up'; }
+mirrored() { # PORT: the stream there holds every record
+	[ "$(metric audit_stream_behind_records)" = 0 ] && [ "$(admin "$1" xlen "tollgate:audit:$node")" -gt 3 ]
+}
+
+# ---- TLS by HAProxy, a user with what it needs and no more ----
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=redis.test \
+	-addext subjectAltName=DNS:redis.test -keyout server.key -out server.pem 2>openssl.log
+next; plain=$port; next; tls=$port
+redis tls_server $plain "$acl
+tls-port $tls
+tls-cert-file $D/server.pem
+tls-key-file $D/server.key
+tls-ca-cert-file $D/server.pem
+tls-auth-clients no"
+sed -e "s#unix@/run/tollgate/redis-tls.sock.*#unix@$D/redis-tls.sock mode 600#" \
+	-e "s#redis.example.com:6380#127.0.0.1:$tls#; s#redis.example.com#redis.test#g" \
+	-e "s#/etc/ssl/certs/ca-certificates.crt#$D/server.pem#" "$root/haproxy/redis-tls.cfg" >redis-tls.cfg
+unlike "the lines to edit were found" "$(grep -v '^ *#' redis-tls.cfg)" 'example|/run/|/etc/'
+"${HAPROXY_BIN:-haproxy}" -db -f redis-tls.cfg >haproxy-tls.log 2>&1 &
+pids+=($!)
+(umask 077; echo first >password)
+cat >config.yaml <<-YAML
+	backends: [openai, anthropic, local, ghost]
+	redis: {url: "unix:$D/redis-tls.sock", user: tollgate, password_file: $D/password}
+YAML
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+node=$(sed -n 's/^node: *//p' "$D/tollgate.yaml")
+check "Redis is up through TLS" wait_for is_up
+models alice; one=$status
+models alice; two=$status
+models alice
+is "a limit of two counts there" "$one $two $status" "200 200 429"
+check "its counters are in that Redis" test "$(admin $plain --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
+admin $plain hset acme:incidents level high >/dev/null
+sleep 0.3
+models bob
+is "data of the policy is read there" "$status" 403
+admin $plain del acme:incidents >/dev/null
+check "the records are mirrored there" wait_for mirrored $plain
+like "connections have a name" "$(admin $plain client list)" "name=tollgate-$node "
+like "and the user's" "$(admin $plain client list)" "user=tollgate"
+(umask 077; echo second >password)
+admin $plain acl setuser tollgate resetpass '>second' >/dev/null
+admin $plain client kill type normal skipme yes >/dev/null
+sleep 0.3
+check "another password, without a restart" wait_for is_up
+sleep 0.3
+models carol
+is "and requests go on" "$status" 200
+unlike "no log holds a password" "$(cat "$D"/tollgate.log)" 'first|second'
+
+# ---- a server that HAProxy must not trust ----
+
+sed -i 's/sni str(redis.test)/sni str(other.test)/' redis-tls.cfg
+kill "${pids[-1]}"; wait "${pids[-1]}" 2>/dev/null
+"${HAPROXY_BIN:-haproxy}" -db -f redis-tls.cfg >haproxy-tls.log 2>&1 &
+pids+=($!)
+sleep 1.5
+models dave
+is "one with another name in its certificate is not talked to: 503" "$status" 503
+like "that says so" "$body" "(data|quota)_unavailable"
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- Sentinel ----
+
+next; a=$port; next; b=$port
+redis m1 $a "$acl
+masteruser admin
+masterauth admin"
+redis m2 $b "$acl
+masteruser admin
+masterauth admin
+replicaof 127.0.0.1 $a"
+linked() { admin $b info replication | grep -q master_link_status:up; }
+wait_for linked
+list=
+for i in 1 2 3; do
+	next
+	redis "s$i" $port "sentinel monitor m 127.0.0.1 $a 2
+sentinel auth-user m admin
+sentinel auth-pass m admin
+sentinel down-after-milliseconds m 500
+sentinel failover-timeout m 3000" --sentinel
+	list=$list${list:+,}127.0.0.1:$port
+done
+quorum() { redis-cli -p "$port" sentinel ckquorum m | grep -q '^OK 3' && redis-cli -p $((port - 2)) info sentinel | grep -q slaves=1; }
+wait_for quorum
+cat >config.yaml <<-YAML
+	backends: [openai, anthropic, local, ghost]
+	redis: {url: "redis+sentinel://$list/m", user: tollgate, password_file: $D/password}
+YAML
+(umask 077; echo first >password)
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+check "the master that Sentinels name is up" wait_for is_up
+models erin; one=$status
+models erin; two=$status
+models erin
+is "a limit counts" "$one $two $status" "200 200 429"
+check "on the master" test "$(admin $a --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0
+kill -9 "$pid_m1"; wait "$pid_m1" 2>/dev/null
+sleep 0.5
+models frank
+is "the master is gone: 503" "$status" 503
+check "its replica is found" wait_for is_up
+sleep 0.2
+models frank
+is "and limits count again" "$status" 200
+check "the records follow" wait_for mirrored $b
+check "every record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed

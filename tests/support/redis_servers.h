@@ -1,0 +1,178 @@
+/* Redis servers of a test's own on TCP: plain, with TLS, Sentinels, nodes of a cluster.
+ * REDIS_SERVER names another program than redis-server (Valkey, a newer Redis). */
+#ifndef TESTS_REDIS_SERVERS_H
+#define TESTS_REDIS_SERVERS_H
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <hiredis/hiredis.h>
+
+#include "base/err.h"
+
+struct server {
+	char dir[128];
+	unsigned port;
+	pid_t pid;
+	redisContext *c; /* ours, without TLS; NULL: none */
+};
+
+static inline const char *
+server_program(void)
+{
+	const char *p = getenv("REDIS_SERVER");
+
+	return p && *p ? p : "redis-server";
+}
+
+static inline bool
+server_installed(void)
+{
+	char command[600];
+
+	snprintf(command, sizeof(command), "command -v '%s' >/dev/null 2>&1", server_program());
+	return system(command) == 0;
+}
+
+/* One that nobody listens on; below 55536, since a cluster's bus is at 10000 more, and below
+ * those that the kernel gives out. */
+static inline unsigned
+free_port(void)
+{
+	static unsigned next;
+
+	if (!next)
+		next = 20000 + (unsigned)getpid() % 700 * 16;
+	for (;; next++) {
+		bool all = true;
+		for (unsigned k = 0; all && k < 2; k++) {
+			struct sockaddr_in a = { .sin_family = AF_INET,
+				.sin_port = htons((uint16_t)(next + k * 10000)),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+			int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+			all = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+			close(fd);
+		}
+		if (all)
+			return next++;
+	}
+}
+
+static inline void
+server_run(struct server *s, bool sentinel)
+{
+	char conf[400], log[400];
+
+	snprintf(conf, sizeof(conf), "%s/redis.conf", s->dir);
+	snprintf(log, sizeof(log), "%s/redis.log", s->dir);
+	s->pid = fork();
+	INVARIANT(s->pid >= 0);
+	if (s->pid == 0) {
+		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		dup2(fd, 1);
+		dup2(fd, 2);
+		execlp(server_program(), "redis-server", conf, sentinel ? "--sentinel" : NULL,
+			NULL);
+		_exit(127);
+	}
+}
+
+/* Waits until it answers on its plain port. */
+static inline void
+server_dial(struct server *s)
+{
+	struct timeval tv = { 2, 0 };
+
+	if (s->c)
+		redisFree(s->c);
+	s->c = NULL;
+	for (int i = 0; i < 400 && !s->c; i++) {
+		usleep(10000);
+		s->c = redisConnectWithTimeout("127.0.0.1", (int)s->port, tv);
+		if (s->c && s->c->err) {
+			redisFree(s->c);
+			s->c = NULL;
+		}
+	}
+	INVARIANT(s->c);
+	redisSetTimeout(s->c, tv);
+}
+
+/* `conf`: more lines of redis.conf. In a folder of its own below `dir`. s->port 0: a free
+ * one. */
+static inline void
+server_start(struct server *s, const char *dir, bool sentinel, const char *conf)
+{
+	char file[400];
+
+	if (!s->port)
+		s->port = free_port();
+	snprintf(s->dir, sizeof(s->dir), "%.90s/%u", dir, s->port);
+	mkdir(s->dir, 0700);
+	snprintf(file, sizeof(file), "%s/redis.conf", s->dir);
+	FILE *f = fopen(file, "w");
+	INVARIANT(f);
+	fprintf(f, "port %u\nbind 127.0.0.1\ndir %s\nprotected-mode no\n%s%s\n", s->port,
+		s->dir,
+		sentinel ? "" : "save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\n", conf);
+	fclose(f);
+	server_run(s, sentinel);
+	server_dial(s);
+}
+
+static inline void
+server_kill(struct server *s)
+{
+	int status;
+
+	if (s->c)
+		redisFree(s->c);
+	s->c = NULL;
+	if (s->pid > 0) {
+		kill(s->pid, SIGCONT);
+		kill(s->pid, SIGKILL);
+		waitpid(s->pid, &status, 0);
+	}
+	s->pid = 0;
+}
+
+/* A command's reply as a text: of an integer its digits, of a list its elements with blanks
+ * between, nil as "(nil)". Valid until the next. */
+__attribute__((format(printf, 2, 3))) static inline const char *
+server_do(struct server *s, const char *fmt, ...)
+{
+	static char out[65536];
+	size_t n = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	redisReply *r = redisvCommand(s->c, fmt, ap);
+	va_end(ap);
+	out[0] = '\0';
+	for (size_t i = 0; r && i < (r->type == REDIS_REPLY_ARRAY ? r->elements : 1); i++) {
+		const redisReply *e = r->type == REDIS_REPLY_ARRAY ? r->element[i] : r;
+		if (e->type == REDIS_REPLY_INTEGER)
+			n += (size_t)snprintf(
+				out + n, sizeof(out) - n, "%s%lld", n ? " " : "", e->integer);
+		else
+			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s", n ? " " : "",
+				e->str ? e->str : "(nil)");
+		INVARIANT(n < sizeof(out));
+	}
+	if (!r)
+		snprintf(out, sizeof(out), "(%s)", s->c->errstr);
+	else
+		freeReplyObject(r);
+	return out;
+}
+
+#endif

@@ -1,0 +1,497 @@
+/* Redis as people run it, on real servers: logins, a password file that changes, TLS, names
+ * that do not resolve, Sentinels and their failover. Clusters: test_redis_cluster.c. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/redis.h"
+#include "store/redis_find.h"
+#include "store/redis_sync.h"
+#include "support/redis_servers.h"
+#include "support/temp_dir.h"
+
+static struct ev_loop *loop;
+static struct metrics metrics;
+
+static void
+on_turn(struct ev_loop *l, ev_timer *t, int revents)
+{
+	(void)l;
+	(void)t;
+	(void)revents;
+}
+
+/* Until it is ready (or, with !want, no longer), for so long at most. */
+static bool
+run_until(struct redis *r, bool want, unsigned ms)
+{
+	uint64_t until = clock_mono_us() + ms * 1000ull;
+	ev_timer t;
+
+	ev_timer_init(&t, on_turn, 0.005, 0.005);
+	ev_timer_start(loop, &t);
+	while (redis_ready(r) != want && clock_mono_us() < until)
+		ev_run(loop, EVRUN_ONCE);
+	ev_timer_stop(loop, &t);
+	return redis_ready(r) == want;
+}
+
+struct told {
+	int err, reply;
+	int64_t i;
+	bool done;
+};
+
+static void
+on_told(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct told *t = *(struct told *const *)arg;
+
+	t->err = err;
+	t->reply = n ? replies[0].err : 0;
+	t->i = n ? replies[0].i : -1;
+	t->done = true;
+}
+
+/* INCRBY by one: what it says. */
+static struct told
+count(struct redis *r, const char *key)
+{
+	struct told t = { 0 }, *arg = &t;
+	const char *argv[] = { "INCRBY", key, "1" };
+	const size_t lens[] = { 6, strlen(key), 1 };
+	struct redis_pipe *p = redis_begin(r, 1, on_told, &arg, sizeof(arg));
+
+	redis_command(p, 3, argv, lens);
+	redis_send(p);
+	while (!t.done)
+		ev_run(loop, EVRUN_ONCE);
+	return t;
+}
+
+static struct redis *
+begin(const struct redis_options *o)
+{
+	struct redis_finder *f = redis_finder_new(o);
+	struct redis *r = redis_new_at(loop, f, 300000, &metrics);
+
+	assert_non_null(r);
+	redis_finder_free(&f);
+	return r;
+}
+
+__attribute__((format(printf, 1, 2))) static struct redis_options
+options(const char *fmt, ...)
+{
+	struct redis_options o;
+	char url[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(url, sizeof(url), fmt, ap);
+	va_end(ap);
+	if (redis_options_url(&o, url))
+		fail_msg("%s", url);
+	return o;
+}
+
+/* Whether the blocking client gets in too: it must agree. */
+static bool
+dials(const struct redis_options *o)
+{
+	struct buf why;
+
+	buf_init(&why, 8192);
+	redisContext *c = redis_dial(o, span_str("k"), 1000000, &why);
+	bool got = c != NULL;
+	if (c)
+		redisFree(c);
+	else
+		assert_true(why.n > 0);
+	buf_free(&why);
+	return got;
+}
+
+static void
+secret(const char *name, const char *text)
+{
+	put(name, text);
+	assert_int_equal(chmod(path(name), 0600), 0);
+}
+
+/* ---- who we are ---- */
+
+static void
+a_login_decides_who_gets_in(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *user, *password, *file; int mode; bool in; } rows[] = {
+		{ "the user and the password in the URL", "tg", ":one", NULL, 0600, true },
+		{ "a wrong password",                     "tg", ":two", NULL, 0600, false },
+		{ "another user",                         "tx", ":one", NULL, 0600, false },
+		{ "nobody, where somebody is wanted",     "",   "",     NULL, 0600, false },
+		{ "the password in a file",               "tg", "",     "one\n", 0600, true },
+		{ "lines after the first do not count",   "tg", "",     "one\r\n# ours\n", 0600, true },
+		{ "a wrong one in a file",                "tg", "",     "two\n", 0600, false },
+		{ "an empty file",                        "tg", "",     "", 0600, false },
+		{ "a file that others may read",          "tg", "",     "one\n", 0644, false },
+		{ "a user that needs no password",        "open", "",   NULL, 0600, true },
+	};
+	/* clang-format on */
+	struct server s = { 0 };
+
+	(void)state;
+	server_start(&s, dir, false,
+		"user default off\nuser tg on >one ~* +@all\nuser open on nopass ~* +@all\n");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct redis_options o = options("redis://%s%s%s127.0.0.1:%u/3", rows[i].user,
+			rows[i].password, rows[i].user[0] ? "@" : "", s.port);
+		strcpy(o.client_name, "tollgate-gw-1");
+		if (rows[i].file) {
+			secret("pw", rows[i].file);
+			chmod(path("pw"), (mode_t)rows[i].mode);
+			strcpy(o.password_file, path("pw"));
+		}
+		struct redis *r = begin(&o);
+		if (run_until(r, true, rows[i].in ? 3000 : 250) != rows[i].in)
+			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
+		if (rows[i].in)
+			assert_int_equal(count(r, "k").err, 0);
+		else
+			assert_int_equal(count(r, "k").err, ERR_IO);
+		if (dials(&o) != rows[i].in)
+			fail_msg("%s: the blocking client differs", rows[i].name);
+		redis_free(&r);
+	}
+	server_do(&s, "AUTH tg one");
+	server_do(&s, "SELECT 3");
+	/* Four rows got in, each once; database and name as they were asked for. */
+	assert_string_equal(server_do(&s, "GET k"), "4");
+	struct redis_options o = options("redis://tg:one@127.0.0.1:%u", s.port);
+	strcpy(o.client_name, "tollgate-gw-1");
+	struct redis *r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	assert_non_null(strstr(server_do(&s, "CLIENT LIST"), "name=tollgate-gw-1 "));
+	redis_free(&r);
+	server_kill(&s);
+}
+
+/* Written to the file, then changed in Redis: no restart. */
+static void
+a_password_is_changed_while_we_run(void **state)
+{
+	struct server s = { 0 };
+
+	(void)state;
+	server_start(&s, dir, false, "requirepass one\n");
+	server_do(&s, "AUTH one");
+	secret("pw", "one\n");
+	struct redis_options o = options("redis://127.0.0.1:%u", s.port);
+	strcpy(o.password_file, path("pw"));
+	struct redis *r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	secret("pw", "two\n");
+	assert_string_equal(server_do(&s, "CONFIG SET requirepass two"), "OK");
+	/* Who is in stays in; the next connection is another login. */
+	assert_int_equal(count(r, "k").i, 1);
+	server_do(&s, "CLIENT KILL TYPE normal SKIPME yes");
+	assert_true(run_until(r, false, 2000));
+	assert_true(run_until(r, true, 3000));
+	assert_int_equal(count(r, "k").i, 2);
+	redis_free(&r);
+	server_kill(&s);
+}
+
+/* ---- where it is ---- */
+
+/* Neither a name that nobody knows nor one whose resolver is silent holds up a loop. */
+static void
+a_name_is_resolved_elsewhere(void **state)
+{
+	struct server s = { 0 };
+
+	(void)state;
+	server_start(&s, dir, false, "");
+	struct redis_options o = options("redis://localhost:%u", s.port);
+	struct redis *r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	redis_free(&r);
+	uint64_t began = clock_mono_us();
+	o = options("redis://nobody.invalid:%u", s.port);
+	r = begin(&o);
+	assert_false(run_until(r, true, 200));
+	assert_int_equal(count(r, "k").err, ERR_IO);
+	redis_free(&r);
+	assert_true(clock_mono_us() - began < 400000);
+	server_kill(&s);
+}
+
+/* Whichever begins first. */
+static void
+a_server_that_begins_later_is_found(void **state)
+{
+	struct server s = { .port = free_port() };
+
+	(void)state;
+	struct redis_options o = options("redis://localhost:%u", s.port);
+	struct redis *r = begin(&o);
+	assert_false(run_until(r, true, 300));
+	server_start(&s, dir, false, "");
+	assert_true(run_until(r, true, 3000));
+	redis_free(&r);
+	server_kill(&s);
+}
+
+/* ---- TLS ---- */
+
+static bool
+made_certificates(void)
+{
+	char command[4096];
+
+	snprintf(command, sizeof(command),
+		"cd %s && exec >openssl.log 2>&1 && "
+		"for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt "
+		"ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=$ca -keyout $ca.key -out "
+		"$ca.pem || exit 1; done; "
+		"for who in server client; do openssl req -newkey ec -pkeyopt "
+		"ec_paramgen_curve:P-256 -nodes -subj /CN=$who -addext "
+		"subjectAltName=DNS:redis.test,DNS:localhost -keyout $who.key -out $who.csr && "
+		"openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -days 2 "
+		"-copy_extensions "
+		"copy -out $who.pem || exit 1; done",
+		dir);
+	return system(command) == 0;
+}
+
+static void
+tls_trusts_whom_it_should(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *name, *host, *ca, *cert, *server_name; bool in; } rows[] = {
+		{ "a known authority and the name",        "localhost", "ca.pem",    "client", "",           true },
+		{ "another authority",                     "localhost", "other.pem", "client", "",           false },
+		{ "the system's authorities",              "localhost", NULL,        "client", "",           false },
+		{ "an address that it does not name",      "127.0.0.1", "ca.pem",    "client", "",           false },
+		{ "an address, and the name that is said", "127.0.0.1", "ca.pem",    "client", "redis.test", true },
+		{ "another name",                          "localhost", "ca.pem",    "client", "redis.prod", false },
+		{ "no certificate of ours",                "localhost", "ca.pem",    NULL,     "",           false },
+		{ "authorities that are not there",        "localhost", "none.pem",  "client", "",           false },
+	};
+	/* clang-format on */
+	struct server s = { 0 };
+	char conf[1024];
+
+	(void)state;
+	if (!redis_tls_built) {
+		print_message("skipped: " REDIS_TLS_MISSING "\n");
+		skip();
+	}
+	assert_true(made_certificates());
+	unsigned port = free_port();
+	snprintf(conf, sizeof(conf),
+		"tls-port %u\ntls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\n"
+		"requirepass pw\n",
+		port, path("server.pem"), path("server.key"), path("ca.pem"));
+	server_start(&s, dir, false, conf);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct redis_options o = options("rediss://:pw@%s:%u", rows[i].host, port);
+		if (rows[i].ca)
+			strcpy(o.tls_ca, path(rows[i].ca));
+		if (rows[i].cert) {
+			snprintf(
+				o.tls_cert, sizeof(o.tls_cert), "%s/%s.pem", dir, rows[i].cert);
+			snprintf(o.tls_key, sizeof(o.tls_key), "%s/%s.key", dir, rows[i].cert);
+		}
+		strcpy(o.tls_name, rows[i].server_name);
+		struct redis *r = begin(&o);
+		if (run_until(r, true, rows[i].in ? 3000 : 300) != rows[i].in)
+			fail_msg("%s: %s", rows[i].name, rows[i].in ? "not in" : "in");
+		for (int k = 0; rows[i].in && k < 100; k++)
+			assert_int_equal(count(r, "k").err, 0);
+		if (dials(&o) != rows[i].in)
+			fail_msg("%s: the blocking client differs", rows[i].name);
+		redis_free(&r);
+	}
+	server_kill(&s);
+}
+
+/* ---- Sentinel ---- */
+
+enum { SENTINELS = 3 };
+
+struct trio {
+	struct server server[2], sentinel[SENTINELS];
+};
+
+static void
+trio_start(struct trio *t, const char *sentinel_conf)
+{
+	char conf[512];
+
+	memset(t, 0, sizeof(*t));
+	server_start(&t->server[0], dir, false, "requirepass pw\nmasterauth pw\n");
+	snprintf(conf, sizeof(conf), "requirepass pw\nmasterauth pw\nreplicaof 127.0.0.1 %u\n",
+		t->server[0].port);
+	server_start(&t->server[1], dir, false, conf);
+	for (int i = 0; i < 2; i++)
+		server_do(&t->server[i], "AUTH pw");
+	for (int i = 0; i < 400 && !strstr(server_do(&t->server[1], "INFO replication"),
+					   "master_link_status:up");
+		i++)
+		usleep(10000);
+	snprintf(conf, sizeof(conf),
+		"sentinel monitor m-1 127.0.0.1 %u 2\nsentinel auth-pass m-1 pw\n"
+		"sentinel down-after-milliseconds m-1 500\nsentinel failover-timeout m-1 "
+		"3000\n%s",
+		t->server[0].port, sentinel_conf);
+	for (int i = 0; i < SENTINELS; i++)
+		server_start(&t->sentinel[i], dir, true, conf);
+	/* They know each other, and the replica. */
+	for (int i = 0; i < SENTINELS; i++) {
+		if (sentinel_conf[0])
+			server_do(&t->sentinel[i], "AUTH sp");
+		for (int k = 0; k < 400; k++) {
+			if (!strncmp(server_do(&t->sentinel[i], "SENTINEL CKQUORUM m-1"),
+				    "OK 3", 4) &&
+				strstr(server_do(&t->sentinel[i], "INFO sentinel"), "slaves=1"))
+				break;
+			usleep(10000);
+		}
+	}
+}
+
+static struct redis_options
+trio_options(const struct trio *t)
+{
+	return options(
+		"redis+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
+		t->sentinel[0].port, t->sentinel[1].port, t->sentinel[2].port);
+}
+
+static void
+trio_kill(struct trio *t)
+{
+	for (int i = 0; i < SENTINELS; i++)
+		server_kill(&t->sentinel[i]);
+	for (int i = 0; i < 2; i++)
+		server_kill(&t->server[i]);
+}
+
+/* One of the listed Sentinels is not there at all; they want a password of their own. The
+ * former master comes back as one: nothing is written to it. */
+static void
+a_failover_is_followed(void **state)
+{
+	struct trio t;
+
+	(void)state;
+	trio_start(&t, "requirepass sp\nsentinel sentinel-pass sp\n");
+	struct redis_options o = trio_options(&t);
+	struct redis *r = begin(&o);
+	assert_false(run_until(r, true, 300)); /* no password */
+	assert_false(dials(&o));
+	redis_free(&r);
+	secret("sp", "sp\n");
+	strcpy(o.sentinel_password_file, path("sp"));
+	r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	assert_true(dials(&o));
+	uint64_t life = redis_life(r)->epoch;
+	assert_int_equal(count(r, "k").i, 1);
+	assert_string_equal(server_do(&t.server[0], "WAIT 1 2000"), "1");
+	server_kill(&t.server[0]);
+	assert_true(run_until(r, false, 3000));
+	uint64_t began = clock_mono_us();
+	assert_true(run_until(r, true, 15000));
+	print_message(
+		"failover followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
+	assert_true(redis_life(r)->epoch != life);
+	assert_int_equal(count(r, "k").i, 2);
+	/* It begins as the master that it was, until a Sentinel tells it. */
+	server_run(&t.server[0], false);
+	for (int i = 0; i < 2; i++) {
+		/* The Sentinels ended ours to the other too. */
+		server_dial(&t.server[i]);
+		server_do(&t.server[i], "AUTH pw");
+	}
+	assert_int_equal(count(r, "k").i, 3);
+	assert_int_equal(count(r, "k").i, 4);
+	assert_string_equal(server_do(&t.server[1], "GET k"), "4");
+	redis_free(&r);
+	trio_kill(&t);
+}
+
+/* What Sentinels say is not believed of a server that says otherwise; one that was cut off
+ * and names the former master is not believed either. */
+static void
+a_master_is_asked_whether_it_is_one(void **state)
+{
+	struct server s[2] = { 0 }, sentinel[2] = { 0 };
+	char conf[512];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		server_start(&s[i], dir, false, "");
+	/* The first has the newer configuration, in which s[1] is the master. */
+	for (int i = 0; i < 2; i++) {
+		snprintf(conf, sizeof(conf),
+			"sentinel monitor m 127.0.0.1 %u 2\nsentinel config-epoch m %d\n",
+			s[1 - i].port, 7 - i);
+		server_start(&sentinel[i], dir, true, conf);
+	}
+	for (int turn = 0; turn < 2; turn++) {
+		struct redis_options o = options("redis+sentinel://127.0.0.1:%u,127.0.0.1:%u/m",
+			sentinel[turn].port, sentinel[1 - turn].port);
+		struct redis *r = begin(&o);
+		assert_true(run_until(r, true, 3000));
+		count(r, "where");
+		redis_free(&r);
+	}
+	assert_string_equal(server_do(&s[0], "GET where"), "(nil)");
+	assert_string_equal(server_do(&s[1], "GET where"), "2");
+	struct redis_options o = options("redis+sentinel://127.0.0.1:%u/m", sentinel[0].port);
+	struct redis *r = begin(&o);
+	assert_true(run_until(r, true, 3000));
+	/* Demoted under our connection: the first write says so. */
+	server_do(&s[1], "REPLICAOF 127.0.0.1 %u", s[0].port);
+	assert_int_equal(count(r, "where").reply, ERR_SYNTAX);
+	assert_true(run_until(r, false, 1000));
+	assert_false(run_until(r, true, 1500));
+	assert_false(dials(&o));
+	server_do(&s[1], "REPLICAOF NO ONE");
+	assert_true(run_until(r, true, 3000));
+	redis_free(&r);
+	for (int i = 0; i < 2; i++) {
+		server_kill(&sentinel[i]);
+		server_kill(&s[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_login_decides_who_gets_in),
+		cmocka_unit_test(a_password_is_changed_while_we_run),
+		cmocka_unit_test(a_name_is_resolved_elsewhere),
+		cmocka_unit_test(a_server_that_begins_later_is_found),
+		cmocka_unit_test(tls_trusts_whom_it_should),
+		cmocka_unit_test(a_failover_is_followed),
+		cmocka_unit_test(a_master_is_asked_whether_it_is_one),
+	};
+
+	if (!server_installed()) {
+		print_message("skipped: no %s\n", server_program());
+		return 0;
+	}
+	loop = ev_default_loop(0);
+	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
