@@ -7,6 +7,7 @@ bool
 request_amendment(const struct request *r, struct amendment *am)
 {
 	const struct policy_changes *c = &r->found.verdict.changes;
+	const struct limit_change *x = r->found.fell.change;
 	const struct body *b = r->in.have_body ? &r->in.body : NULL;
 	const struct body_marks *m = b ? &b->marks : NULL;
 	bool named = m && m->nmodels, capped = m && m->ncaps;
@@ -17,9 +18,12 @@ request_amendment(const struct request *r, struct amendment *am)
 		capped |= m->request[i].table->cap != NULL;
 	}
 	if (am->model_in_path || named)
-		am->model = span_str(c->model);
+		am->model = span_str(x && x->model ? x->model : c->model);
 	if (capped)
 		am->cap_tokens = c->max_output_tokens;
+	if (capped && x && x->max_output_tokens &&
+		(!am->cap_tokens || x->max_output_tokens < am->cap_tokens))
+		am->cap_tokens = x->max_output_tokens;
 	return am->model.n || am->cap_tokens;
 }
 

@@ -391,37 +391,15 @@ outcome_name(const struct request *r, enum exchange_end end)
 	return "unknown";
 }
 
-/* Of each dim what was used. */
-static void
-settle_at(struct request *r, struct quota_request *q, uint64_t tokens)
-{
-	for (size_t k = 0; k < q->ndims; k++)
-		q->dim[k].actual = q->dim[k].unit == QUOTA_TOKENS ? tokens : q->dim[k].n;
-	quota_settle(r->gate->quota, q, clock_mono_us());
-}
-
-/* Design rule 8: released where nothing was used, settled at what was, and at the reservation
- * where that is unknown. */
 static void
 settle(struct request *r, const struct exchange_result *res)
 {
 	struct exchange *x = r->x;
-	uint64_t used = 0;
 
 	x->used_by = exchange_used(r, res, &x->used);
-	if (x->used_by == USED_NOT_SENT) {
-		request_release(r);
-		return;
-	}
-	if (x->used_by == USED_RESERVED)
-		return;
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
-	if (x->used_by != USED_NOTHING)
-		used = (uint64_t)x->used.input_tokens + (uint64_t)x->used.output_tokens;
-	for (int i = 0; i < 2; i++)
-		if (r->found.quota[i].ndims)
-			settle_at(r, &r->found.quota[i], used);
+	exchange_settle(r);
 }
 
 void

@@ -65,6 +65,9 @@ int exchange_expect(struct request *r, struct exchange *x, struct arena *own);
 enum used_by exchange_used(
 	const struct request *r, const struct exchange_result *res, struct usage *u);
 
+/* limits/settle.c: gives back what was reserved and not used. */
+void exchange_settle(struct request *r);
+
 /* gate/head.c: the head to send upstream. 0 or ERR_NOMEM. */
 int exchange_head(struct request *r, struct arena *a, struct http_head *out);
 /* True where a header that is not of the list holds the credential that verified, or a key of

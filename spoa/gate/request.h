@@ -40,6 +40,7 @@ struct decision {
 	struct span message;	/* deny: for the caller; never prompt text */
 	const char *rule;	/* that decided; "" where none did */
 	uint64_t retry_after_s; /* 0: none */
+	bool final;		/* 429: to wait so long is no matter of retries */
 };
 
 /* What an external recogniser's part in a decision was. */
@@ -199,7 +200,16 @@ struct request {
 		/* [0] what the head alone decides, [1] what needs the body */
 		struct quota_request quota[2];
 		bool quota_failed;
-		const struct limit *message_over; /* the request alone is over it */
+		/* limits that refuse without being counted: the request alone is over it; its
+		 * model has no price */
+		const struct limit *message_over, *unpriced;
+		/* at_limit or at_soft, once taken: NULL none */
+		struct {
+			const struct limit *limit;
+			const struct limit_change *change;
+			bool soft;
+			uint64_t amount; /* of the limit, where it is let past; else 0 */
+		} fell;
 	} found;
 
 	/* What goes out: the decision, and what is sent instead of what came. */
@@ -263,7 +273,8 @@ struct request {
 };
 
 /* ---- the steps: steps/ ---- */
-enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED };
+/* REWRITES: on with the rewrite step, which was before. */
+enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES };
 struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
@@ -272,7 +283,9 @@ struct step {
 };
 extern const struct step steps[];
 extern const size_t nsteps;
-enum { STEP_READ = 5 }; /* where a deferred request resumes */
+enum { STEP_READ = 5,	  /* where a deferred request resumes */
+	STEP_REWRITE = 11 /* and one that goes as another than it asked for */
+};
 
 /* What they hold for a request goes: calls that are out are over by then. */
 void request_drop_job(struct request *r);

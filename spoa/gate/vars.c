@@ -39,6 +39,14 @@ put_int(struct vars *vs, const char *name, const char *field, int64_t i)
 		vs->v[vs->n++] = (struct var){ name, field, true, i, { NULL, 0 } };
 }
 
+/* Of two the one with the least left, as a share of its limit. */
+static bool
+tighter(const struct quota_dim *a, const struct quota_dim *b)
+{
+	return (unsigned __int128)a->remaining * b->limit <
+	       (unsigned __int128)b->remaining * a->limit;
+}
+
 /* The dim of that kind with the least left. */
 static const struct quota_dim *
 tightest(const struct request *r, enum quota_unit unit)
@@ -50,7 +58,7 @@ tightest(const struct request *r, enum quota_unit unit)
 			continue;
 		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
 			const struct quota_dim *d = &r->found.quota[i].dim[k];
-			if (d->unit == unit && (!best || d->remaining < best->remaining))
+			if (d->unit == unit && (!best || tighter(d, best)))
 				best = d;
 		}
 	}
@@ -132,6 +140,10 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put(&vs, "policy", "policy", span_str(r->snap->policy->label));
 	put(&vs, "rule", "rule", span_str(d->rule));
 	put_limits(&vs);
+	if (d->final)
+		put_int(&vs, "final", "final", 1);
+	if (r->found.fell.change)
+		put(&vs, "at_limit", "at-limit", span_str(r->found.fell.limit->name));
 	put(&vs, "identity", "identity", r->found.identity.person);
 	put(&vs, "model", "model", r->in.body.model);
 	struct buf classes;

@@ -1,5 +1,6 @@
-/* What limits make of a request, besides the counting, which is quota/'s: which conversation
- * it belongs to, which of them apply now. Called by steps. */
+/* What limits make of a request, besides the counting, which is quota/'s: what it takes of
+ * each, what it took in the end, what it becomes where there is no room. Called by steps and,
+ * at its end, by the gate. */
 #ifndef LIMITS_LIMITS_H
 #define LIMITS_LIMITS_H
 
@@ -11,5 +12,31 @@ int request_limits(struct request *r, const struct policy_facts *f,
 	struct policy_limit_hit **hits, size_t *n);
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
+
+/* dims.c: fills the dims of this run, and found.message_over and found.unpriced. 0, ERR_NOMEM,
+ * or ERR_LIMIT: more limits than a request can carry. */
+int limits_collect(struct request *r, struct quota_request *q);
+/* The policy's limit that a dim counts for, its amount as the policy has it; NULL: it is an API
+ * key's own. And what it counts. */
+const struct limit *limits_of(const struct request *r, const struct quota_dim *d);
+enum limit_of limits_counts(const struct request *r, const struct quota_dim *d);
+
+/* fall.c: takes what at_limit (soft: at_soft) of the limit says. True: another model or cap is
+ * asked for, and the request is to be rewritten and reserved again. Once a request. */
+bool limits_fall(struct request *r, const struct limit *l, bool soft);
+/* Of an admitted reservation: tags of soft limits that it reached, and what is left of a limit
+ * past which it was let. */
+void limits_admitted(struct request *r, struct quota_request *q);
+
+/* told.c: whether what is over is a budget, which a caller cannot wait for as for a rate. */
+bool limits_exhausted(const struct quota_dim *d);
+/* Why it is refused. */
+struct span limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s);
+struct span limits_why_never(struct request *r, const struct quota_dim *d);
+struct span limits_why_long(struct request *r, const struct limit *l);
+/* In records: what it counts, as the policy's key says, dollars in "nanousd"; and its calendar.
+ */
+const char *limits_kind(const struct request *r, const struct quota_dim *d);
+const char *limits_calendar(const struct quota_dim *d);
 
 #endif

@@ -6,6 +6,8 @@
 #include "limits/limits.h"
 #include "policy/claims.h"
 
+enum { NANO = 1000000000 };
+
 static bool
 pair_fits(const struct request *r, const struct policy_facts *f, const struct live_pair *p)
 {
@@ -51,6 +53,19 @@ override_of(const struct request *r, const struct policy_facts *f, const struct 
 	return best;
 }
 
+/* In the limit's unit; what is warned of at a share of it still is. */
+static void
+set_amount(struct limit *l, uint64_t to)
+{
+	uint64_t most = INT64_MAX / 4, was = l->amount,
+		 amount = l->of != LIMIT_USD   ? to
+			  : to > most / NANO   ? most
+					       : to * NANO;
+
+	l->soft = (uint64_t)((unsigned __int128)l->soft * amount / was);
+	l->amount = amount;
+}
+
 /* A limit with another amount has the same name, and so the same counter. */
 static void
 apply_overrides(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
@@ -65,7 +80,7 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 		if (!l)
 			continue;
 		*l = *hits[i].limit;
-		l->amount = o->to;
+		set_amount(l, o->to);
 		hits[i].limit = l;
 	}
 	if (live)

@@ -74,17 +74,23 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 
 /* ---- tag, require ---- */
 
-static void
-tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+void
+build_tags(struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags)
 {
 	const char *name;
 
-	if (!read_texts(b->a, b->d, n, "tag", &x->tags, &x->ntags))
+	if (!read_texts(b->a, b->d, n, "tag", tags, ntags))
 		return;
-	if (x->ntags > TAGS_MAX)
+	if (*ntags > TAGS_MAX)
 		diag_at(b->d, n, "tag: more than %d", TAGS_MAX);
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
 		build_name(b, c, 64, &name);
+}
+
+static void
+tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
+{
+	build_tags(b, n, &x->tags, &x->ntags);
 }
 
 static void

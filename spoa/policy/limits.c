@@ -1,19 +1,23 @@
 /* Limits as the policy writes them: what is counted, for whom apart, and in which window.
  * Which of them apply to a request is limits_apply.c's, the counting quota/'s. */
-#include "policy/build.h"
+#include "policy/limits.h"
 
 /* clang-format off */
 /* The keys that say what a limit counts; exactly one of them is given. */
 static const struct counted {
 	const char *key;
 	enum limit_of of;
-	bool window;   /* it counts over time */
+	bool window;     /* it counts over time */
 	const char *per; /* NULL, or whom it is counted for besides `per` */
 } counted[] = {
-	{ "requests",                LIMIT_REQUESTS, true,  NULL },
-	{ "tokens",                  LIMIT_TOKENS,   true,  NULL },
-	{ "tokens_per_request",      LIMIT_MESSAGE,  false, NULL },
-	{ "tokens_per_conversation", LIMIT_TOKENS,   true,  "request.conversation" },
+	{ "requests",                LIMIT_REQUESTS,      true,  NULL },
+	{ "tokens",                  LIMIT_TOKENS,        true,  NULL },
+	{ "input_tokens",            LIMIT_INPUT_TOKENS,  true,  NULL },
+	{ "output_tokens",           LIMIT_OUTPUT_TOKENS, true,  NULL },
+	{ "usd",                     LIMIT_USD,           true,  NULL },
+	{ "concurrent",              LIMIT_CONCURRENT,    false, NULL },
+	{ "tokens_per_request",      LIMIT_MESSAGE,       false, NULL },
+	{ "tokens_per_conversation", LIMIT_TOKENS,        true,  "request.conversation" },
 };
 /* clang-format on */
 
@@ -79,9 +83,11 @@ window(struct builder *b, const struct yaml_node *n, const struct counted *what,
 
 	if (w && !what->window)
 		diag_at(b->d, w->key, "window: %s counts nothing over time", what->key);
-	else if (!w && what->per)
+	else if (w)
+		limit_window(b, w, l);
+	else if (what->per)
 		l->window_s = CONVERSATION_S;
-	else if (!w && what->window)
+	else if (what->window)
 		diag_at(b->d, n, "window is missing");
 }
 
@@ -104,7 +110,7 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 		}
 		what = &counted[i];
 		l->of = what->of;
-		read_uint(b->d, c, 1, 1ull << 40, &l->amount);
+		limit_amount(b, c, l->of, &l->amount);
 		window(b, n, what, l);
 		if (what->per)
 			per_conversation(b, c, l);
@@ -115,8 +121,8 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 		if (yaml_get(n, *later))
 			return; /* was reported */
 	diag_at(b->d, n,
-		"the limit counts nothing: requests, tokens, tokens_per_request or "
-		"tokens_per_conversation is missing");
+		"the limit counts nothing: requests, tokens, input_tokens, output_tokens, usd, "
+		"concurrent, tokens_per_request or tokens_per_conversation is missing");
 }
 
 /* Where there is a choice, the target is known once all rules were read. */
@@ -150,8 +156,37 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	if ((c = yaml_get(n, "per")))
 		per(b, c, l);
 	amount(b, n, l);
+	limit_terms(b, n, l);
 	/* What a request will take is known once its body is read. */
-	l->reads_body |= l->of != LIMIT_REQUESTS || chosen_late(b, l);
+	l->reads_body |=
+		(l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT) || chosen_late(b, l);
+}
+
+/* A request that takes room of a limit until its end, or takes what its answer will say, has
+ * to have an end that is told: HAProxy tells none of what goes direct. */
+static void
+told(struct builder *b, struct limit *l)
+{
+	if (l->of != LIMIT_CONCURRENT && l->of != LIMIT_USD)
+		return;
+	if (l->of == LIMIT_USD && l->amount && !b->p->prices && !b->prices_root &&
+		!b->p->unknown_price)
+		diag_at(b->d, yaml_get(l->at, "usd")->key,
+			"usd: the policy names no prices: prices or unknown_price is missing");
+	for (size_t i = 0; i < b->p->nroutes; i++) {
+		struct route *r = &b->routes[i];
+		if (!build_may_reach(b, l->when, r))
+			continue;
+		r->told_of_end = r->told_of_end ? r->told_of_end : l;
+		if (l->of != LIMIT_USD)
+			continue;
+		if (r->response_ignore)
+			diag_at(b->d, r->response_ignore,
+				"response: ignore: limit %s, at %s:%u:%u, counts what the "
+				"answers of this route cost: meter is expected",
+				l->name, l->at->file, l->at->line, l->at->column);
+		r->response |= RESP_METER;
+	}
 }
 
 void
@@ -164,6 +199,7 @@ build_limits(struct builder *b, const struct yaml_node *n)
 	b->p->limits = limits;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		limit(b, c, &limits[b->p->nlimits]);
+		told(b, &limits[b->p->nlimits]);
 		b->p->nlimits++;
 	}
 }

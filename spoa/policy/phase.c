@@ -118,13 +118,13 @@ reach_value(void *ctx, size_t slot, bool *present)
 	return cel_string(span_str(s));
 }
 
-static bool
-may_reach(struct builder *b, const struct rule *rule, const struct route *route)
+bool
+build_may_reach(struct builder *b, const struct cel_program *when, const struct route *route)
 {
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct reach x = { route, &route->targets[i] };
 		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
-		if (!rule->when || cel_partial(rule->when, &act, reach_known, b->a) != 0)
+		if (!when || cel_partial(when, &act, reach_known, b->a) != 0)
 			return true;
 	}
 	return false;
@@ -148,7 +148,7 @@ one_route(struct builder *b, struct route *route)
 
 	for (size_t i = 0; i < b->p->nanswer_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
-		if (!may_reach(b, r, route))
+		if (!build_may_reach(b, r->when, route))
 			continue;
 		first = first ? first : r;
 		use(b, r, &route->uses);

@@ -110,15 +110,9 @@ void
 build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
 	const struct yaml_node *quota = yaml_get(n, "quota");
-	unsigned word;
 
-	if (!build_section(b, n, SECTION_ON_FAILURE, out) || !quota)
-		return;
-	if (quota->kind == YAML_MAPPING && yaml_get(quota, "local"))
-		diag_at(b->d, yaml_get(quota, "local")->key,
-			"local: not supported by this version of tollgate");
-	else if (read_word(b->d, quota, effect_words, &word))
-		out->quota = (enum outcome)word;
+	if (build_section(b, n, SECTION_ON_FAILURE, out) && quota)
+		build_quota_failure(b, quota, out);
 }
 
 /* ---- the whole ---- */

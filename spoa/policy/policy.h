@@ -23,6 +23,7 @@ enum signed_reasoning { SIGNED_DROP, SIGNED_DENY, SIGNED_LEAVE };
 
 struct on_failure {
 	enum outcome classifier, quota, audit, unreadable;
+	uint64_t quota_share, quota_peers; /* of `quota`, {local: 10%}: as a limit's; 0: none */
 	enum signed_reasoning signed_reasoning;
 };
 
@@ -160,6 +161,8 @@ struct route {
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
 	unsigned response;			 /* enum route_response bits */
+	/* The limit for which its requests take the relay: their end must be known. NULL: none */
+	const struct limit *told_of_end;
 	const struct yaml_node *response_ignore; /* where it says so; NULL: it does not */
 	struct answer_uses uses;
 	enum record_prompt record, record_answer;
@@ -257,7 +260,30 @@ struct data_source {
 enum { PER_MAX = 4 };
 
 /* What a limit counts. LIMIT_MESSAGE bounds one request and counts nothing. */
-enum limit_of { LIMIT_REQUESTS, LIMIT_TOKENS, LIMIT_MESSAGE };
+enum limit_of {
+	LIMIT_REQUESTS,
+	LIMIT_TOKENS, /* input and output */
+	LIMIT_INPUT_TOKENS,
+	LIMIT_OUTPUT_TOKENS,
+	LIMIT_MESSAGE, /* tokens of one request */
+	LIMIT_USD,
+	LIMIT_CONCURRENT, /* requests at once */
+};
+enum limit_calendar { CALENDAR_HOUR, CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
+enum limit_orphan { ORPHAN_CHARGE, ORPHAN_DROP };
+/* While Redis does not answer; AWAY_ROUTE: as on_failure.quota of the route says. */
+enum limit_away { AWAY_ROUTE, AWAY_DENY, AWAY_ALLOW, AWAY_SHARE };
+
+/* What becomes of a request that a limit has no room for, instead of a refusal. */
+struct limit_change {
+	const char *model;	    /* NULL: as it is */
+	uint64_t max_output_tokens; /* 0: as it is */
+	const char **tags;
+	size_t ntags;
+	/* With a model: how far the limit itself goes for it, in its unit; 0: as far as other
+	 * limits let it. */
+	uint64_t up_to;
+};
 
 struct limit {
 	const char *name; /* at most 32 letters, digits, . _ -: part of Redis keys */
@@ -267,9 +293,23 @@ struct limit {
 	const struct cel_program *per[PER_MAX];
 	size_t nper; /* 0: one count for all */
 	enum limit_of of;
-	uint64_t amount;   /* requests or tokens, at most */
-	uint64_t window_s; /* in any run of so many seconds; 0: LIMIT_MESSAGE */
-	bool reads_body;   /* `per`, `when` or what it counts needs the body */
+	uint64_t amount; /* at most: requests, tokens, nano-dollars */
+	/* in any run of so many seconds; 0: of a calendar, or not over time */
+	uint64_t window_s;
+	bool by_calendar;
+	enum limit_calendar calendar;
+	const struct cel_zone *zone; /* of the calendar; NULL: UTC */
+	/* and in any shorter run; 0: no bound */
+	struct {
+		uint64_t amount, window_s;
+	} burst;
+	uint64_t soft; /* callers are warned from this count on; 0: never */
+	const struct limit_change *at_soft, *at_limit; /* NULL: none */
+	enum limit_orphan orphan;
+	enum limit_away away;
+	uint64_t share;	 /* AWAY_SHARE: hundredths of a per cent of the limit, */
+	uint64_t peers;	 /* of so many daemons together */
+	bool reads_body; /* `per`, `when` or what it counts needs the body */
 };
 
 /* Where request.conversation comes from: the first that gives one. */

@@ -28,12 +28,14 @@ static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
+static const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
+static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const via_words[] = { "direct", "relay", NULL };
 
 /* Keys of a later version. */
 static const char *const policy_later[] = { "models", "cache", NULL };
 static const char *const route_later[] = { "retry", NULL };
-static const char *const limit_later[] = { "sliding", "usd", "at_limit", "concurrent", NULL };
+static const char *const limit_later[] = { "sliding", NULL };
 
 /* A value that the section's own code reads, and what the schema says of it. */
 #define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
@@ -81,10 +83,14 @@ const struct section sections[] = {
 }},
 [SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
   { "classifier", A_WORD(on_failure, classifier, failure_words), "the body could not be classified" },
-  { "quota", OTHER_WORDS(effect_words), "Redis does not answer in time" },
+  { "quota", OTHER(EITHER(ONE("\"deny\",\"permit\""), REF("local"))), "Redis does not answer in time" },
   { "audit", A_WORD(on_failure, audit, effect_words), "the record cannot be written" },
   { "unreadable", A_WORD(on_failure, unreadable, effect_words), "images, audio, files and other parts that are not read" },
   { "signed", A_WORD(on_failure, signed_reasoning, signed_words), "reasoning under a provider's signature in which something would be replaced" },
+}},
+[SECTION_LOCAL] = { "local", "[\"local\"]", NULL, {
+  { "local", OTHER(TEXT), "share of each limit that all daemons together may spend on their own: 10%" },
+  { "peers", OTHER(COUNT), "how many daemons there are" },
 }},
 [SECTION_JWT] = { "jwt", NULL, NULL, {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
@@ -269,9 +275,42 @@ const struct section sections[] = {
   { "per", OTHER(TEXTS), "expressions in CEL whose values are counted apart; of a list each member" },
   { "requests", OTHER(COUNT), "at most in a window" },
   { "tokens", OTHER(COUNT), "input and output, at most in a window" },
+  { "input_tokens", OTHER(COUNT), "at most in a window" },
+  { "output_tokens", OTHER(COUNT), "at most in a window" },
+  { "usd", OTHER(TEXT), "US dollars, at most in a window" },
+  { "concurrent", OTHER(COUNT), "requests under way at once, at most" },
   { "tokens_per_request", OTHER(COUNT), "input and output of one request, at most" },
   { "tokens_per_conversation", OTHER(COUNT), "of one person in one conversation, at most; window: default 31d" },
-  { "window", A_SECONDS(limit, window_s, S, 31 * DAY), "whole seconds" },
+  { "window", OTHER(EITHER(DURATION, REF("limit_window"))), "any run of so long, whole seconds; or a calendar's" },
+  { "burst", OTHER(REF("burst")), "a bound for a shorter window too" },
+  { "soft", OTHER(TEXT), "from here on callers are warned: a share such as 80%, or a count" },
+  { "at_soft", OTHER(REF("at_soft")), "what becomes of requests beyond soft" },
+  { "at_limit", OTHER(REF("at_limit")), "what becomes of a request that there is no room for, before it is refused" },
+  { "orphan", A_WORD(limit, orphan, orphan_words), "a reservation whose daemon is lost; of a calendar's window" },
+  { "away", OTHER(EITHER(ONE("\"deny\",\"allow\""), REF("away"))), "while Redis does not answer; default: on_failure.quota" },
+}},
+[SECTION_WINDOW] = { "limit_window", "[\"calendar\"]", NULL, {
+  { "calendar", A_WORD(limit, calendar, calendar_words), "from the beginning of each on" },
+  { "zone", OTHER(TEXT), "whose clock: Europe/Berlin; default UTC" },
+}},
+[SECTION_BURST] = { "burst", "[\"most\",\"window\"]", NULL, {
+  { "most", OTHER(TEXT), "in the limit's unit" },
+  { "window", A_SECONDS(limit, burst.window_s, S, 31 * DAY), "shorter than the limit's" },
+}},
+[SECTION_AT_SOFT] = { "at_soft", NULL, NULL, {
+  { "model", OTHER(TEXT), "in place of the one asked for" },
+  { "max_output_tokens", A_COUNT(limit_change, max_output_tokens, 1, 10000000), "at most" },
+  { "tag", OTHER(TEXTS), "words for the record" },
+}},
+[SECTION_AT_LIMIT] = { "at_limit", NULL, NULL, {
+  { "model", OTHER(TEXT), "in place of the one asked for" },
+  { "max_output_tokens", A_COUNT(limit_change, max_output_tokens, 1, 10000000), "at most" },
+  { "tag", OTHER(TEXTS), "words for the record" },
+  { "up_to", OTHER(TEXT), "how far the limit itself goes with that model, in its unit; default: no further bound" },
+}},
+[SECTION_AWAY] = { "away", "[\"share\"]", NULL, {
+  { "share", OTHER(TEXT), "of the limit, that all daemons together may spend on their own: 10%" },
+  { "peers", A_COUNT(limit, peers, 1, 1000), "how many daemons there are" },
 }},
 [SECTION_CONVERSATION] = { "conversation", "[\"header\"]", NULL, {
   { "header", A_TEXT(conversation_source, header), "of the request" },

@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "limits/limits.h"
 #include "gate/exchange.h"
 #include "policy/explain.h"
 
@@ -22,11 +23,12 @@ put_quota(struct request *r, struct buf *b)
 			put_item(b, "limits", n++);
 			buf_putc(b, '{');
 			put_str(b, "limit", span_str(d->name));
-			put_str(b, "kind",
-				d->unit == QUOTA_TOKENS ? SPAN_LIT("tokens")
-							: SPAN_LIT("requests"));
+			put_str(b, "kind", span_str(limits_kind(r, d)));
 			put_int(b, "of", (int64_t)d->limit);
-			put_int(b, "window_s", (int64_t)d->span.window_s);
+			if (d->span.kind == QUOTA_CALENDAR)
+				put_str(b, "window", span_str(limits_calendar(d)));
+			else if (d->span.kind == QUOTA_ROLLING)
+				put_int(b, "window_s", (int64_t)d->span.window_s);
 			put_int(b, "taken", d->charged ? (int64_t)d->n : 0);
 			if (d->reset_ms)
 				put_int(b, "remaining", (int64_t)d->remaining);
@@ -34,6 +36,13 @@ put_quota(struct request *r, struct buf *b)
 		}
 	put_end(b, n);
 	put_flag(b, "quota_unavailable", r->found.quota_failed);
+	if (r->found.fell.change) {
+		put_object(b, r->found.fell.soft ? "at_soft" : "at_limit");
+		put_str(b, "limit", span_str(r->found.fell.limit->name));
+		put_str(b, "model", span_str(r->found.fell.change->model));
+		put_count(b, "max_output_tokens", r->found.fell.change->max_output_tokens);
+		buf_putc(b, '}');
+	}
 }
 
 static void

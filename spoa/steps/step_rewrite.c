@@ -253,10 +253,11 @@ static bool
 must_relay(struct request *r)
 {
 	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
-	       r->found.route->response || r->found.verdict.changes.nrules ||
-	       r->snap->policy->unusual_credential || request_target(r)->relay ||
-	       credential_query(r->in.head.query) || head_carries_credential(r) ||
-	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r);
+	       r->found.route->response || r->found.route->told_of_end ||
+	       r->found.verdict.changes.nrules || r->snap->policy->unusual_credential ||
+	       request_target(r)->relay || credential_query(r->in.head.query) ||
+	       head_carries_credential(r) || r->in.body_state == BODY_STATE_PARTIAL ||
+	       request_lists_models(r);
 }
 
 /* Once the body is rewritten: model and tokens are those that are sent. */
@@ -268,7 +269,9 @@ amended(struct request *r)
 	if (!request_amendment(r, &am))
 		return;
 	if (am.model.n && !span_eq(am.model, r->in.body.model)) {
-		r->in.asked_model = r->in.body.model.p ? r->in.body.model : SPAN_LIT("");
+		if (!r->in.asked_model.p)
+			r->in.asked_model =
+				r->in.body.model.p ? r->in.body.model : SPAN_LIT("");
 		r->in.body.model = am.model;
 	}
 	if (am.cap_tokens && (r->in.body.output_cap_tokens < 0 ||

@@ -66,3 +66,82 @@ is "the refusal took nothing of the other" "$status $(header x-ratelimit-remaini
 as '{"sub":"coy","team":"roles","roles":[]}'
 ask
 is "who has none is not counted" "$status $(header x-ratelimit-limit-requests)" "200 "
+
+# ---- input and output apart ----
+used() { control "{\"usage\":{\"prompt_tokens\":$1,\"completion_tokens\":$2,\"total_tokens\":$(($1 + $2))}}"; }
+last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"${2:-decision}\"" | tail -1 | jq -c "$1"; }
+as '{"sub":"ian","team":"in"}'
+used 100 9000
+ask
+ask
+is "input counts what the provider was sent" "$status" 200
+ask
+is "and not the answer" "$status $(code)" "429 rate_limit_exceeded"
+as '{"sub":"oli","team":"out"}'
+used 9000 100
+ask m 100
+ask m 100
+is "output counts the answer" "$status" 200
+ask m 100
+is "and no prompt" "$status $(code)" "429 rate_limit_exceeded"
+control '{}'
+
+# ---- burst ----
+as '{"sub":"bea","team":"burst"}'
+ask; ask
+is "two at once" "$status" 200
+ask
+is "a third is a burst" "$status $(code)" "429 rate_limit_exceeded"
+like "of which the error speaks" "$body" 'limit burst: 2 requests in 5 s'
+after=$(header retry-after)
+check "it may come again soon" test "$after" -ge 1 -a "$after" -le 6
+sleep "$after"
+ask
+is "when it was told" "$status" 200
+
+# ---- a shorter answer where there is no room for a long one ----
+as '{"sub":"sam","team":"short"}'
+used 100 200
+ask m 300
+is "there is room" "$status" 200
+ask m 300
+is "there is for less" "$status $(header x-tollgate-at-limit)" "200 shorter"
+is "which is asked for" "$(seen | jq -r '.[0].body|fromjson|.max_tokens')" 10
+is "and on record" "$(last '[.at_limit.limit,.at_limit.max_output_tokens,.tags]')" '["shorter",10,["cut"]]'
+ask m 300
+is "a second refusal is final" "$status $(code)" "429 rate_limit_exceeded"
+
+# ---- so many dollars a team, then the small model ----
+as '{"sub":"pia","team":"pay"}'
+used 100 60
+ask big 60
+is "the big one while there is money" "$status $(seen | jq -r '.[0].body|fromjson|.model')" "200 big"
+ask big 60
+is "then the small one" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small month"
+is "on record with what was asked for" "$(last '[.model,.requested_model,.tags,.at_limit.model]')" '["small","big",["cheap"],"small"]'
+ask big 60
+is "and so it goes on" "$status $(seen | jq -r '.[0].body|fromjson|.model')" "200 small"
+ask small 5
+is "who asks for it gets it" "$status" 200
+ask unheard-of 5
+is "no price, no request" "$status $(code)" "403 price_unknown"
+as '{"sub":"pam","team":"payhard"}'
+ask big 60
+ask big 60
+is "another limit holds for the small one too" "$status" 200
+for _ in 1 2 3 4; do ask big 60; done
+is "until its end" "$status $(code)" "429 insufficient_quota"
+like "in dollars" "$body" 'limit hard: 0.0076 dollars in 3600 s'
+is "no SDK repeats it, and yet it is told when" "$(header x-should-retry)" false
+check "to the second" test "$(header retry-after)" -gt 3000
+control '{}'
+
+# ---- near a limit ----
+as '{"sub":"sue","team":"soft"}'
+used 300 200
+ask big 300
+is "half of it is taken" "$status $(header x-tollgate-at-limit)" "200 "
+ask big 300
+is "from there on the small one" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small warned"
+is "and a tag" "$(last .tags)" '["near"]'
+control '{}'

@@ -1,0 +1,267 @@
+/* What a request takes of each limit that applies to it, as dims of a reservation. */
+#include <sodium.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/sha256.h"
+#include "gate/gate_private.h"
+#include "limits/limits.h"
+#include "policy/prices.h"
+
+enum {
+	HOLD_GRACE_S = 60, /* on top of the route's deadline */
+	SHARE_WHOLE = 10000,
+};
+#define UNBOUNDED (INT64_MAX / 4)
+
+/* "tollgate:q:{LIMIT:HASH}": one tag per dimension value, no name in Redis. No limit's name
+ * holds a ~. */
+static void
+dim_key(char key[QUOTA_KEY_MAX], const char *limit, bool burst, struct span values)
+{
+	unsigned char h[SHA256_BYTES];
+	char hex[25];
+
+	sha256(values, h);
+	sodium_bin2hex(hex, sizeof(hex), h, 12);
+	snprintf(key, QUOTA_KEY_MAX, "tollgate:q:{%.48s%s:%s}", limit, burst ? "~burst" : "",
+		hex);
+}
+
+static bool
+charged_before(const struct request *r, const struct quota_request *now, const char *key)
+{
+	for (int run = 0; run < 2; run++)
+		for (size_t i = 0; i < r->found.quota[run].ndims; i++)
+			if (&r->found.quota[run].dim[i] != &now->dim[now->ndims] &&
+				!strcmp(r->found.quota[run].dim[i].key, key))
+				return true;
+	return false;
+}
+
+/* What was charged at the head counts where the request is let go: its body may have
+ * come windows later. */
+static void
+move_stale(struct request *r, struct quota_request *q)
+{
+	struct quota_request *head = &r->found.quota[0];
+	uint64_t now = clock_mono_us();
+	size_t kept = 0;
+
+	for (size_t i = 0; r->run.resumed && i < head->ndims; i++) {
+		struct quota_dim *d = &head->dim[i];
+		if (!d->charged || quota_current(r->gate->quota, d, now)) {
+			head->dim[kept++] = *d;
+			continue;
+		}
+		struct quota_dim *to = &q->dim[q->ndims++];
+		*to = *d;
+		to->moves = true;
+		to->from = d->at;
+		to->charged = false;
+	}
+	if (r->run.resumed)
+		head->ndims = kept;
+}
+
+static enum price_service
+service(const struct request *r)
+{
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
+		if (r->in.body.params[i].kind == PARAM_STRING &&
+			span_is(r->in.body.params[i].name, "service_tier"))
+			return price_service_of(r->in.body.params[i].text);
+	return PRICE_STANDARD;
+}
+
+/* The dearest of the models that the body names, for all of it. False: one has no price. */
+static bool
+worst_nanousd(const struct request *r, uint64_t *out)
+{
+	const struct body_marks *m = &r->in.body.marks;
+	struct price_usage most = { 0 };
+	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
+
+	most.n[PRICE_INPUT] = (uint64_t)r->found.input_tokens;
+	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
+	most.n[PRICE_REQUESTS] = m->nrequests > 1 ? m->nrequests : 1;
+	most.service = service(r);
+	*out = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct span model =
+			n > 1 && !r->found.fell.change ? m->model[i].name : r->in.body.model;
+		const struct price_row *row =
+			policy_price(r->snap->policy, request_target(r), model, r->now_wall_ns);
+		struct price_cost cost;
+		if (!row)
+			return false;
+		price_worst(row, &most, PRICE_MAY_ANY, &cost);
+		if (cost.unpriced & ~(1u << PRICE_REQUESTS))
+			return false;
+		*out = cost.nanousd > *out ? cost.nanousd : *out;
+	}
+	return true;
+}
+
+/* False: nobody knows. */
+static bool
+takes(const struct request *r, enum limit_of of, uint64_t *n)
+{
+	uint64_t input = (uint64_t)r->found.input_tokens,
+		 output = (uint64_t)r->found.output_tokens;
+
+	switch (of) {
+	case LIMIT_TOKENS:
+	case LIMIT_MESSAGE: *n = input + output; return true;
+	case LIMIT_INPUT_TOKENS: *n = input; return true;
+	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
+	case LIMIT_USD: return worst_nanousd(r, n);
+	default: *n = 1; return true;
+	}
+}
+
+static enum quota_unit
+unit_of(enum limit_of of)
+{
+	return of == LIMIT_REQUESTS	? QUOTA_REQUESTS
+	       : of == LIMIT_USD	? QUOTA_NANOUSD
+	       : of == LIMIT_CONCURRENT ? QUOTA_CONCURRENT
+					: QUOTA_TOKENS;
+}
+
+static void
+set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
+{
+	const struct on_failure *of = request_on_failure(r);
+	uint64_t share = l->share, peers = l->peers;
+	enum limit_away away = l->away;
+
+	if (away == AWAY_ROUTE && of->quota_share) {
+		away = AWAY_SHARE;
+		share = of->quota_share;
+		peers = of->quota_peers;
+	} else if (away == AWAY_ROUTE) {
+		away = of->quota == OUT_PERMIT ? AWAY_ALLOW : AWAY_DENY;
+	}
+	d->away = away == AWAY_ALLOW   ? QUOTA_AWAY_ALLOW
+		  : away == AWAY_SHARE ? QUOTA_AWAY_SHARE
+				       : QUOTA_AWAY_DENY;
+	if (away == AWAY_SHARE)
+		d->share = (uint64_t)((unsigned __int128)d->limit * share /
+				      (SHARE_WHOLE * (peers ? peers : 1)));
+}
+
+/* Who was moved to another model for want of room is bounded as that says. */
+static uint64_t
+bound(const struct request *r, const struct limit *l)
+{
+	const struct limit_change *x = r->found.fell.change;
+
+	if (!x || !x->model || r->found.fell.soft || l->name != r->found.fell.limit->name)
+		return l->amount;
+	return x->up_to ? x->up_to : UNBOUNDED;
+}
+
+static int
+add(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit, uint64_t n,
+	bool burst)
+{
+	const struct limit *l = hit->limit;
+
+	if (q->ndims == QUOTA_DIMS_MAX)
+		return ERR_LIMIT;
+	struct quota_dim *d = &q->dim[q->ndims];
+	*d = (struct quota_dim){
+		.unit = unit_of(l->of),
+		.span = { .kind = l->of == LIMIT_CONCURRENT  ? QUOTA_IN_FLIGHT
+				  : l->by_calendar && !burst ? QUOTA_CALENDAR
+							     : QUOTA_ROLLING,
+			.window_s = burst ? l->burst.window_s : l->window_s,
+			.calendar = (enum quota_calendar)l->calendar,
+			.zone = l->zone },
+		.limit = burst ? l->burst.amount : bound(r, l),
+		.soft = burst ? 0 : l->soft,
+		.n = n,
+		.hold_s = r->out.decision.via == VIA_DIRECT
+				  ? 0
+				  : r->found.route->deadline_us / 1000000 + HOLD_GRACE_S,
+		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
+		.name = l->name,
+	};
+	if (!burst && d->limit != l->amount)
+		r->found.fell.amount = l->amount;
+	set_away(r, l, d);
+	dim_key(d->key, l->name, burst, hit->values);
+	if (!charged_before(r, q, d->key))
+		q->ndims++;
+	return 0;
+}
+
+static int
+add_hit(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit)
+{
+	const struct limit *l = hit->limit;
+	uint64_t n;
+
+	if (!takes(r, l->of, &n)) {
+		r->found.unpriced = l;
+		return 0;
+	}
+	if (l->of == LIMIT_MESSAGE) {
+		if (n > bound(r, l) && !r->found.message_over)
+			r->found.message_over = l;
+		return 0;
+	}
+	int err = add(r, q, hit, n, false);
+	if (!err && l->burst.amount && bound(r, l) == l->amount)
+		err = add(r, q, hit, n, true);
+	return err;
+}
+
+int
+limits_collect(struct request *r, struct quota_request *q)
+{
+	struct policy_facts f;
+	struct policy_limit_hit *hits = NULL;
+	size_t n = 0;
+
+	r->found.message_over = r->found.unpriced = NULL;
+	request_facts(r, &f);
+	int err = request_limits(r, &f, &hits, &n);
+	if (err)
+		return err;
+	move_stale(r, q);
+	for (size_t i = 0; i < n && !err; i++) {
+		enum limit_of of = hits[i].limit->of;
+		/* Tokens are known once the body is; a request without one has none. */
+		if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT ||
+			(f.whole && r->in.body_state != BODY_STATE_NONE))
+			err = add_hit(r, q, &hits[i]);
+	}
+	return err;
+}
+
+enum limit_of
+limits_counts(const struct request *r, const struct quota_dim *d)
+{
+	const struct limit *l = limits_of(r, d);
+
+	if (l)
+		return l->of;
+	return d->unit == QUOTA_REQUESTS     ? LIMIT_REQUESTS
+	       : d->unit == QUOTA_NANOUSD    ? LIMIT_USD
+	       : d->unit == QUOTA_CONCURRENT ? LIMIT_CONCURRENT
+					     : LIMIT_TOKENS;
+}
+
+const struct limit *
+limits_of(const struct request *r, const struct quota_dim *d)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; i < p->nlimits; i++)
+		if (p->limits[i].name == d->name)
+			return &p->limits[i];
+	return NULL;
+}

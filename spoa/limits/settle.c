@@ -1,0 +1,81 @@
+/* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
+ * what was used where that is known, else what was reserved. */
+#include "base/clock.h"
+#include "gate/exchange.h"
+#include "limits/limits.h"
+#include "policy/prices.h"
+
+/* Each token under one kind. */
+static struct price_usage
+split(const struct usage *u)
+{
+	struct price_usage p = { 0 };
+	int64_t cached =
+		u->cached_tokens < u->input_tokens ? u->cached_tokens : u->input_tokens;
+
+	p.n[PRICE_CACHED] = cached > 0 ? (uint64_t)cached : 0;
+	p.n[PRICE_INPUT] = (uint64_t)u->input_tokens - p.n[PRICE_CACHED];
+	p.n[PRICE_OUTPUT] = (uint64_t)u->output_tokens;
+	return p;
+}
+
+/* Where something of it has no price, what was reserved stays. */
+static uint64_t
+spent(const struct request *r, uint64_t reserved)
+{
+	const struct exchange *x = r->x;
+	const struct price_row *row = policy_price(
+		r->snap->policy, request_target(r), r->in.body.model, r->now_wall_ns);
+	struct price_usage used = split(&x->used);
+	struct price_cost cost;
+
+	if (!row)
+		return reserved;
+	used.n[PRICE_REQUESTS] = 1;
+	if (x->used_by == USED_SAID)
+		price_cost(row, &used, &cost);
+	else
+		price_worst(row, &used, PRICE_MAY_ANY, &cost);
+	if (cost.unpriced & ~(1u << PRICE_REQUESTS))
+		return reserved > cost.nanousd ? reserved : cost.nanousd;
+	return cost.nanousd;
+}
+
+static uint64_t
+took(const struct request *r, const struct quota_dim *d)
+{
+	const struct exchange *x = r->x;
+	uint64_t input = (uint64_t)x->used.input_tokens,
+		 output = (uint64_t)x->used.output_tokens;
+
+	if (d->unit == QUOTA_CONCURRENT)
+		return 0;
+	if (d->unit == QUOTA_REQUESTS || x->used_by == USED_RESERVED)
+		return d->n;
+	if (x->used_by == USED_NOTHING)
+		return 0;
+	switch (limits_counts(r, d)) {
+	case LIMIT_INPUT_TOKENS: return input;
+	case LIMIT_OUTPUT_TOKENS: return output;
+	case LIMIT_USD: return spent(r, d->n);
+	default: return input + output;
+	}
+}
+
+void
+exchange_settle(struct request *r)
+{
+	struct exchange *x = r->x;
+
+	if (x->used_by == USED_NOT_SENT) {
+		request_release(r);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = &r->found.quota[i];
+		for (size_t k = 0; k < q->ndims; k++)
+			q->dim[k].actual = took(r, &q->dim[k]);
+		if (q->ndims)
+			quota_settle(r->gate->quota, q, clock_mono_us());
+	}
+}
