@@ -145,3 +145,52 @@ ask big 300
 is "from there on the small one" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small warned"
 is "and a tag" "$(last .tags)" '["near"]'
 control '{}'
+
+# ---- so many tokens a day, by the calendar of a place ----
+as '{"sub":"dan","team":"day"}'
+used 300 200
+ask m 300
+is "the day's tokens begin" "$status $(header x-ratelimit-limit-tokens) $(header x-ratelimit-remaining-tokens | wc -c)" "200 1000 4"
+ask m 300
+is "settled at what was used" "$status" 200
+ask m 300
+is "spent: no rate, a budget" "$status $(code) $(header x-should-retry)" "429 insufficient_quota false"
+midnight=$(($(TZ=Europe/Berlin date -d 'tomorrow 00:00' +%s) - $(date +%s)))
+after=$(header retry-after)
+check "until midnight in Berlin" test "$((after - midnight))" -ge -3 -a "$((after - midnight))" -le 3
+as '{"sub":"don","team":"day"}'
+ask m 300
+is "another person has a day of their own" "$status" 200
+
+# ---- 500 dollars a team and month, then the small model ----
+as '{"sub":"pat","team":"spend"}'
+used 100 60
+ask big 60
+is "the big model" "$status $(seen | jq -r '.[0].body|fromjson|.model')" "200 big"
+as '{"sub":"per","team":"spend"}'
+ask big 60
+is "the team's money is spent, whoever asks" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small team-month"
+for _ in $(seq 12); do ask big 60; done
+is "as far as up_to" "$status $(code) $(header x-should-retry)" "429 insufficient_quota false"
+as '{"sub":"per","team":"spend-more"}'
+ask big 60
+is "another team has a month of its own" "$status $(seen | jq -r '.[0].body|fromjson|.model')" "200 big"
+is "the record says nano-dollars and the calendar" "$(last '.limits[]|select(.limit=="team-month")|[.kind,.of,.window]')" '["nanousd",10000000,"month"]'
+control '{}'
+
+# ---- so many at once ----
+running=()
+as '{"sub":"max","team":"many"}'
+control '{"delay_ms":1500}'
+for _ in 1 2; do
+	curl -s -o /dev/null "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}' &
+	running+=($!)
+done
+sleep 0.7
+ask
+is "two are under way" "$status $(code)" "429 rate_limit_exceeded"
+like "of which the error speaks" "$body" 'limit at-once: 2 requests at once'
+wait "${running[@]}"
+control '{}'
+ask
+is "and end" "$status" 200
