@@ -3,6 +3,8 @@
  * and settled at the end. */
 #include "answer/document.h"
 
+#include <stdlib.h>
+
 #include "answer/format_tree.h"
 #include "base/ascii.h"
 #include "base/caps.h"
@@ -10,7 +12,7 @@
 #include "codec/json.h"
 #include "dialect/dialect.h"
 
-enum { NUMBER_DIGITS = 7 };
+enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 
 /* A string, or the object or array that a row marks, before the event's type is known. */
 struct note {
@@ -80,6 +82,17 @@ long_number(struct span literal)
 	return digits >= NUMBER_DIGITS;
 }
 
+/* The same of what is before a point: scores and times have long tails that say nothing. */
+static bool
+long_integer(struct span literal)
+{
+	size_t n = 0;
+
+	while (n < literal.n && (is_digit(literal.p[n]) || literal.p[n] == '-'))
+		n++;
+	return long_number(span_cut(literal, 0, n));
+}
+
 static int read_value(struct reader *r, struct place at, const struct json_event *ev);
 
 static int
@@ -96,13 +109,14 @@ read_object(struct reader *r, const struct place *at, size_t start)
 	in.object = r->nobjects++;
 	all[in.object].start = start;
 	while (json_next(r->j, &ev) == JSON_KEY) {
-		/* Keys that no format names are whoever's words. */
-		bool any = at->deep || !r->f->rows[0].path;
-		int err = any ? note(r, &in, NULL, &ev) : 0;
 		struct span key = json_text(r->a, r->in, &ev);
-		if (err || !key.p)
+		if (!key.p)
 			return ERR_NOMEM;
 		in.node = answer_member(at->node, key);
+		/* Keys that no format names are whoever's words. */
+		int err = at->deep || !in.node ? note(r, &in, NULL, &ev) : 0;
+		if (err)
+			return err;
 		bool counts = in.node ? in.node->counts : dialect_key_counts(key);
 		r->out->counts |= json_next(r->j, &ev) != JSON_NULL && counts;
 		err = read_value(r, in, &ev);
@@ -177,7 +191,8 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 						 : read_array(r, &at);
 	case JSON_STRING: return note(r, &at, node, &ev);
 	case JSON_NUMBER:
-		if (!node && !(at.deep && long_number(span_cut(r->in, ev.start, ev.end))))
+		if (!node && !(at.deep ? long_number : long_integer)(
+				     span_cut(r->in, ev.start, ev.end)))
 			return 0;
 		return note(r, &at, node, &ev);
 	case JSON_TRUE: return node ? note(r, &at, node, &ev) : 0;
@@ -196,12 +211,18 @@ row_of(const struct answer_node *node, struct span type)
 	return NULL;
 }
 
+/* 0, 0.0 and 0e1 are one number. */
 static uint32_t
 number_of(const struct note *n)
 {
-	uint64_t v;
+	char literal[32];
 
-	return span_u64(n->text, &v) == 0 && v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+	if (n->text.n >= sizeof(literal))
+		return UINT32_MAX;
+	memcpy(literal, n->text.p, n->text.n);
+	literal[n->text.n] = '\0';
+	double v = strtod(literal, NULL);
+	return v >= 0 && v < UINT32_MAX && v == (uint32_t)v ? (uint32_t)v : UINT32_MAX;
 }
 
 /* Notes are in the order of the bytes: the first one that begins there or after. */
@@ -278,6 +299,48 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	return 0;
 }
 
+/* What is there besides what is said. */
+static int
+add_aside(struct reader *r, const struct note *n)
+{
+	int err = add_text(r, n, NULL);
+
+	if (!err)
+		r->out->texts[r->out->ntexts - 1].aside = true;
+	return err;
+}
+
+bool
+answer_is_word(struct span s)
+{
+	size_t digits = 0, letters = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		digits += is_digit(s.p[i]);
+		letters += is_alpha(s.p[i]);
+	}
+	return s.n <= WORD_BYTES && span_is_alnum(s, "-_.:/+=|") &&
+	       (letters || digits < NUMBER_DIGITS);
+}
+
+/* Base64 in one of its alphabets, or a data URI of it. */
+static bool
+is_base64(struct span s)
+{
+	struct span uri = SPAN_LIT("data:");
+	size_t comma = span_starts(s, uri) ? span_chr(span_cut(s, 0, WORD_BYTES), ',') : s.n;
+
+	if (comma < s.n && comma < WORD_BYTES)
+		s = span_cut(s, comma + 1, s.n);
+	return span_is_alnum(s, "+/-_=\r\n");
+}
+
+static int
+add_word(struct reader *r, const struct note *n)
+{
+	return n->tok == JSON_STRING && !answer_is_word(n->text) ? add_aside(r, n) : 0;
+}
+
 static int
 add_call(struct reader *r, const struct note *n)
 {
@@ -292,7 +355,7 @@ add_call(struct reader *r, const struct note *n)
 	c->name = n->text;
 	memcpy(c->slot, n->slot, sizeof(c->slot));
 	d->marked = true;
-	return 0;
+	return add_aside(r, n);
 }
 
 static int
@@ -343,13 +406,23 @@ settle(struct reader *r, const struct note *n)
 	const struct answer_row *row = row_of(n->node, d->type);
 	bool string = n->tok == JSON_STRING;
 
+	if (!row && !string && !n->key && !(n->deep ? long_number : long_integer)(n->text))
+		return 0;
+	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)
+		return add_aside(r, n);
 	if (!row)
-		return string || n->key || n->deep ? add_text(r, n, NULL) : 0;
+		return add_text(r, n, NULL);
 	switch (row->read) {
 	case READ_TEXT:
-	case READ_COPY: return string ? add_text(r, n, row) : 0;
-	case READ_INPUT: return string ? add_text(r, n, NULL) : 0;
-	case READ_TOOL: return string ? add_call(r, n) : 0;
+	case READ_COPY:
+	case READ_INPUT:
+	case READ_TOOL:
+		if (!string)
+			return n->tok == JSON_NUMBER && long_number(n->text) ? add_aside(r, n)
+									     : 0;
+		if (row->read == READ_TOOL)
+			return add_call(r, n);
+		return add_text(r, n, row->read == READ_INPUT ? NULL : row);
 	case READ_FINISH:
 		/* Empty it is what others say as null. */
 		if (!string || !n->text.n)
@@ -357,18 +430,27 @@ settle(struct reader *r, const struct note *n)
 		d->finish = n->text;
 		end_choice(d, n);
 		d->marked = true;
-		return 0;
-	case READ_MODEL: d->model = string ? n->text : d->model; return 0;
-	case READ_MARK: d->marked = true; return 0;
+		return add_word(r, n);
+	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
+	case READ_MARK: d->marked = true; return add_word(r, n);
+	case READ_WORD:
+	case READ_INDEX:
+	case READ_FLAG: return add_word(r, n);
 	case READ_ERROR:
 		if (string && !n->text.n)
 			return 0;
 		d->error = d->marked = d->ends.any = d->ends.all = true;
 		return string ? add_text(r, n, NULL) : 0;
 	case READ_SEALED:
+		if (string && !is_base64(n->text))
+			return add_aside(r, n);
 		d->sealed_bytes += n->end - n->start;
 		return string ? add_seal(r, n) : 0;
-	case READ_OPAQUE: d->opaque_bytes += n->end - n->start; return 0;
+	case READ_OPAQUE:
+		if (string && !is_base64(n->text))
+			return add_aside(r, n);
+		d->opaque_bytes += n->end - n->start;
+		return 0;
 	case READ_WITHHELD: return add_withheld(r, n);
 	default: return 0;
 	}

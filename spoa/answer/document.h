@@ -12,6 +12,7 @@ struct answer_text {
 	bool number; /* a literal, not a string: becomes one where it is replaced */
 	bool key;    /* of an object within a tool's arguments */
 	bool deep;   /* in a tool's arguments as a value */
+	bool aside;  /* no part of what is said: a name, a key, what no word of a format is */
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* raw bytes: between the quotes */
 	struct span text;  /* decoded */
@@ -62,6 +63,9 @@ struct answer_document {
  * array has one text or none. */
 int answer_read(const struct answer_format *f, struct span event, struct span json,
 	struct arena *a, struct answer_document *out, const char **why);
+/* What formats have for words, ids and times: letters and digits without blanks, and not digits
+ * alone. */
+bool answer_is_word(struct span s);
 /* Whether a channel of these numbers ends with the event. */
 bool answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS]);
 

@@ -16,9 +16,9 @@ enum answer_read {
 	READ_FINISH,   /* why a choice ended; null while it has not */
 	READ_MODEL,    /* the model that answered */
 	READ_MARK,     /* what an event is there for besides its text: a role, the usage */
-	READ_WORD,     /* the format's own words, ids and times: no text */
-	READ_SEALED,   /* what only the provider can read */
-	READ_OPAQUE,   /* images, audio, vectors */
+	READ_WORD,     /* the format's own words, ids and times: no text where they look so */
+	READ_SEALED,   /* what only the provider can read, in base64 */
+	READ_OPAQUE,   /* images, audio, vectors, likewise */
 	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
 	READ_ERROR,    /* where it is, the provider failed */
 };
@@ -30,6 +30,7 @@ enum answer_kind {
 		      */
 	KIND_REFUSAL,
 	KIND_ARGUMENTS, /* of a tool call, as JSON text */
+	KIND_INPUT,	/* the same, of a tool that takes any text */
 	KIND_OTHER,	/* no channel: whole in its event */
 };
 

@@ -112,6 +112,7 @@ const struct answer_format answer_cohere = {
 static const struct answer_row ollama_rows[] = {
 	ROW("model",                                    READ_MODEL),
 	ROW("created_at",                               READ_WORD),
+	ROW("done",                                     READ_WORD),
 	ROW("done_reason",                              READ_FINISH),
 	ROW("message.role",                             READ_WORD),
 	ROW("message.content",                          READ_TEXT),
@@ -136,6 +137,7 @@ static const struct answer_row tgi_rows[] = {
 	ROW("token.text",                               READ_TEXT),
 	ROW("top_tokens",                               READ_WITHHELD),
 	ROW("generated_text",                           READ_COPY),
+	ROW("details.seed",                             READ_WORD),
 	ROW("details.finish_reason",                    READ_FINISH),
 	ROW("details.prefill",                          READ_WITHHELD),
 	ROW("details.tokens",                           READ_WITHHELD),

@@ -26,7 +26,7 @@
 	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
 	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS), \
 	ROW(at ".tool_calls[*].custom.name",   READ_TOOL), \
-	OF(at ".tool_calls[*].custom.input",  READ_TEXT, KIND_ARGUMENTS), \
+	OF(at ".tool_calls[*].custom.input",  READ_TEXT, KIND_INPUT), \
 	ROW(at ".function_call.name",          READ_TOOL), \
 	OF(at ".function_call.arguments",     READ_TEXT, KIND_ARGUMENTS), \
 	ROW(at ".audio.id",                    READ_MARK), \
@@ -40,6 +40,8 @@ static const struct answer_row rows[] = {
 	ROW("system_fingerprint",              READ_WORD),
 	ROW("service_tier",                    READ_WORD),
 	ROW("obfuscation",                     READ_WORD),
+	ROW("created",                         READ_WORD),
+	ROW("seed",                            READ_WORD),
 	ROW("usage",                           READ_MARK),
 	ROW("x_groq",                          READ_MARK),
 	ROW("x_groq.id",                       READ_WORD),
@@ -84,7 +86,8 @@ const struct answer_format answer_openai = {
 	ROW(at ".role",                 READ_MARK), \
 	ROW(at ".name",                 READ_TOOL), \
 	OF(at ".arguments",            READ_COPY, KIND_ARGUMENTS), \
-	OF(at ".input",                READ_COPY, KIND_ARGUMENTS), \
+	OF(at ".input",                READ_COPY, KIND_INPUT), \
+	OF(at ".code",                 READ_COPY, KIND_INPUT), \
 	ROW(at ".encrypted_content",    READ_SEALED), \
 	ROW(at ".result",               READ_OPAQUE), \
 	ROW(at ".content[*].type",      READ_WORD), \
@@ -108,6 +111,7 @@ const struct answer_format answer_openai = {
 
 static const struct answer_row response_rows[] = {
 	ROW("type",                     READ_WORD),
+	ROW("sequence_number",          READ_WORD),
 	ROW("event_id",                 READ_WORD),
 	ROW("obfuscation",              READ_WORD),
 	ROW("item_id",                  READ_WORD),
@@ -119,16 +123,16 @@ static const struct answer_row response_rows[] = {
 	IN("response.reasoning_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
 	IN("response.reasoning_summary_text.delta", "delta",                    READ_TEXT, KIND_REASONING),
 	IN("response.function_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
-	IN("response.custom_tool_call_input.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.custom_tool_call_input.delta", "delta",                    READ_TEXT, KIND_INPUT),
 	IN("response.mcp_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
-	IN("response.code_interpreter_call_code.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
+	IN("response.code_interpreter_call_code.delta", "delta",                    READ_TEXT, KIND_INPUT),
 	IN("response.audio.delta", "delta",                    READ_OPAQUE, KIND_TEXT),
 	ROW("delta",                    READ_TEXT),
 	ROW("text",                     READ_COPY),
 	OF("refusal",                  READ_COPY, KIND_REFUSAL),
 	OF("arguments",                READ_COPY, KIND_ARGUMENTS),
-	OF("input",                    READ_COPY, KIND_ARGUMENTS),
-	OF("code",                     READ_COPY, KIND_ARGUMENTS),
+	OF("input",                    READ_COPY, KIND_INPUT),
+	OF("code",                     READ_COPY, KIND_INPUT),
 	ROW("logprobs",                 READ_WITHHELD),
 	ROW("partial_image_b64",        READ_OPAQUE),
 	ROW("part.type",                READ_WORD),

@@ -98,26 +98,47 @@ header_named(struct eventstream_message *m, struct span name)
 	return NULL;
 }
 
-/* headers = *( length of name, name, value ) */
+enum { BYTES = 6, STRING = 7 };
+
+/* header = length of name, name, value; *type of the value. */
+static int
+next_header(struct span *rest, struct eventstream_field *f, int *type)
+{
+	size_t n = rest->n ? (unsigned char)rest->p[0] : 0;
+	struct span all = *rest;
+
+	if (n == 0 || rest->n - 1 < n)
+		return ERR_SYNTAX;
+	f->name = span_cut(*rest, 1, 1 + n);
+	*rest = span_cut(*rest, 1 + n, rest->n);
+	if (value(rest, type, &f->text))
+		return ERR_SYNTAX;
+	f->raw = span_cut(all, 0, all.n - rest->n);
+	f->is_text = *type == BYTES || *type == STRING;
+	return 0;
+}
+
+int
+eventstream_next(struct span *rest, struct eventstream_field *f)
+{
+	return next_header(rest, f, &(int){ 0 });
+}
+
 static int
 read_headers(struct eventstream_message *m)
 {
-	struct span rest = m->headers, text;
+	struct eventstream_field f;
 	int type;
 
-	while (rest.n) {
-		size_t n = (unsigned char)rest.p[0];
-		if (n == 0 || rest.n - 1 < n)
+	for (struct span rest = m->headers; rest.n;) {
+		if (next_header(&rest, &f, &type))
 			return ERR_SYNTAX;
-		struct span *to = header_named(m, span_cut(rest, 1, 1 + n));
-		rest = span_cut(rest, 1 + n, rest.n);
-		if (value(&rest, &type, &text))
-			return ERR_SYNTAX;
+		struct span *to = header_named(m, f.name);
 		if (!to)
 			continue;
-		if (to->p || type != 7)
+		if (to->p || type != STRING)
 			return ERR_SYNTAX;
-		*to = text;
+		*to = f.text;
 	}
 	return 0;
 }
@@ -142,7 +163,13 @@ eventstream_read(struct span message, struct eventstream_message *m)
 void
 eventstream_header(struct buf *headers, const char *name, struct span text)
 {
-	struct span n = span_cut(span_str(name), 0, 255);
+	eventstream_put(headers, span_str(name), text);
+}
+
+void
+eventstream_put(struct buf *headers, struct span name, struct span text)
+{
+	struct span n = span_cut(name, 0, 255);
 
 	text = span_cut(text, 0, EVENTSTREAM_VALUE_MOST);
 	buf_putc(headers, (char)n.n);

@@ -35,9 +35,19 @@ struct eventstream_message {
  * or its value is wrong, or one of the headers above is there twice or is no string. */
 int eventstream_read(struct span message, struct eventstream_message *m);
 
+/* One header, all of it views. */
+struct eventstream_field {
+	struct span raw, name;
+	bool is_text; /* a string, or bytes */
+	struct span text;
+};
+/* Cuts the first header off *rest: 0 or ERR_SYNTAX. */
+int eventstream_next(struct span *rest, struct eventstream_field *f);
+
 /* Appends a header whose value is a string of at most EVENTSTREAM_VALUE_MOST bytes, and a name
  * of 1 to 255 bytes; longer ones are cut. */
 void eventstream_header(struct buf *headers, const char *name, struct span value);
+void eventstream_put(struct buf *headers, struct span name, struct span value);
 /* Appends a message. ERR_LIMIT: more headers or payload than a message may have. */
 int eventstream_write(struct buf *out, struct span headers, struct span payload);
 

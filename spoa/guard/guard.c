@@ -203,7 +203,7 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
-		if (guard_scan(g, d->texts[i].kind, d->texts[i].text, &found[i], &is_new))
+		if (guard_scan(g, &d->texts[i], &found[i], &is_new))
 			return g->failed;
 		room += found[i].n;
 	}
@@ -253,7 +253,7 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 
 	guard_keep(g, &t, raw);
 	guard_heard(g, &t);
-	if (guard_scan(g, t.kind, raw, &found, &is_new) || guard_judge(g, ANSWER_WHOLE) ||
+	if (guard_scan(g, &t, &found, &is_new) || guard_judge(g, ANSWER_WHOLE) ||
 		guard_edit(g, &t, &found, &now))
 		return g->failed;
 	buf_span(out, now);

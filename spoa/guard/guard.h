@@ -76,7 +76,7 @@ struct guard_report {
 	} found[GUARD_ENTITIES];
 	size_t nfound;
 	size_t redactions, restorations;
-	size_t left_in_urls; /* placeholders that were not put back */
+	size_t left_in_urls;	/* placeholders that were not put back */
 	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
 	uint64_t text_bytes;	/* of answers' texts, read */
 	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */

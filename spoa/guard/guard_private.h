@@ -10,6 +10,8 @@
 #include "guard/guard.h"
 #include "text/body.h"
 
+enum { CLEAN_MAX = 64, CLEAN_BYTES = 64 };
+
 enum guard_way {
 	WAY_OPAQUE, /* passes, and is not looked at */
 	WAY_KEEP,   /* kept until its end, and passed on then */
@@ -96,7 +98,9 @@ struct guard {
 	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
 	size_t said_bytes;
 	bool said_cut;
-	unsigned grown; /* kinds, a bit each, that came in pieces */
+	unsigned grown;		      /* kinds, a bit each, that came in pieces */
+	struct span clean[CLEAN_MAX]; /* names and keys in which nothing is found */
+	size_t nclean;
 	SLIST_HEAD(, known) known;
 	size_t known_bytes, known_least; /* of all of them, of the shortest */
 };
@@ -125,11 +129,13 @@ enum guard_result guard_judge(struct guard *g, enum answer_when when);
 /* A finding of this entity in signed reasoning, which cannot be edited: true where it is
  * cut off there; else it stays, or the answer ends, as the policy says. */
 bool guard_cuts_signed(struct guard *g, size_t entity);
-/* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory. */
-bool guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with);
+/* What takes the place of a finding, in g->work; false: it stays. p NULL: out of memory.
+ * `named`: in a name or key, which is never empty. */
+bool guard_replacement(
+	struct guard *g, size_t entity, struct span value, bool named, struct span *with);
 /* The text's findings, in g->work, noted as guard_found() does; *is_new: an entity is. */
-enum guard_result guard_scan(struct guard *g, enum answer_kind kind, struct span text,
-	struct findings *out, bool *is_new);
+enum guard_result guard_scan(
+	struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new);
 /* What a stream says in one piece: scanned, judged where something is new, edited. */
 enum guard_result guard_edit_alone(
 	struct guard *g, const struct answer_text *t, struct span *out);
@@ -162,6 +168,10 @@ void guard_heard(struct guard *g, const struct answer_text *t);
 /* and of what of it goes, or a piece of that, before placeholders are put back. */
 void guard_says(struct guard *g, const struct answer_text *t, struct span text);
 void guard_said_free(struct guard *g);
+
+/* guard_beside.c: replaces what is found in what a whole frame says besides its payload: before
+ * that is unwrapped. */
+enum guard_result guard_beside(struct guard *g, struct frame *f);
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

@@ -64,7 +64,7 @@ said_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 void
 guard_heard(struct guard *g, const struct answer_text *t)
 {
-	if (!t->text.n || is_again(g, t))
+	if (!t->text.n || t->aside || is_again(g, t))
 		return;
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
@@ -83,7 +83,7 @@ guard_heard(struct guard *g, const struct answer_text *t)
 void
 guard_says(struct guard *g, const struct answer_text *t, struct span text)
 {
-	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || is_again(g, t))
+	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || t->aside || is_again(g, t))
 		return;
 	struct said *s = said_of(g, t->kind, t->slot);
 	if (!s)

@@ -174,7 +174,7 @@ take_finding(struct channel *c, const struct stream_piece *p)
 		}
 		return g->failed ? ERR_BAD_STATE : channel_put(c, p->text);
 	}
-	c->replaced = guard_replacement(g, p->finding.entity, p->text, &with);
+	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
 	return c->replaced ? channel_replace(c, with) : channel_put(c, p->text);
 }
 
@@ -284,7 +284,10 @@ remember_like(struct channel *c, const struct frame *f, const struct answer_docu
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		bool grows = !t->copy && t->kind != KIND_OTHER;
-		if (grows || splice_at(e, t->start))
+		const struct splice *edit = splice_at(e, t->start);
+		if (t->aside && edit)
+			v[n++] = *edit;
+		else if (grows || edit)
 			v[n++] = (struct splice){ t->start, t->end,
 				t->number ? SPAN_LIT("\"\"") : SPAN_LIT("") };
 	}
@@ -424,8 +427,8 @@ run_texts(struct guard *g, const struct frame *f, const struct answer_document *
 		struct span now;
 		if (run_text(g, d, t, &now))
 			return g->failed;
-		e->said |= t->text.n > 0;
-		e->silent &= !now.n;
+		e->said |= !t->aside && t->text.n > 0;
+		e->silent &= t->aside || !now.n;
 		if (!span_eq(now, t->text) && !guard_splice(g, t, now, &e->splices[e->n++]))
 			return no_memory(g);
 	}
@@ -579,7 +582,7 @@ unwrap(struct guard *g, struct frame *f)
 static enum guard_result
 one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 {
-	if (r != FRAME_OVER && unwrap(g, f))
+	if (r != FRAME_OVER && (guard_beside(g, f) || unwrap(g, f)))
 		return g->failed;
 	if (r == FRAME_OVER) {
 		if (guard_unread(g, f->raw.n, "an event over its cap"))

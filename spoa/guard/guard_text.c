@@ -42,10 +42,16 @@ guard_unread(struct guard *g, size_t bytes, const char *why)
 
 /* ---- what the rules know ---- */
 
+static bool
+is_call(enum answer_kind kind)
+{
+	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
+}
+
 static enum seg_role
 role_of(enum answer_kind kind)
 {
-	return kind == KIND_ARGUMENTS ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
+	return is_call(kind) ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
 }
 
 bool
@@ -212,11 +218,11 @@ keep_scored(struct guard *g, struct kept_text *k, struct span text)
 void
 guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
-	bool call = t->kind == KIND_ARGUMENTS;
+	bool call = is_call(t->kind);
 
-	if (!guard_inspects(g) || !(call || g->plan.scores))
+	if (!guard_inspects(g) || t->aside || !(call || g->plan.scores))
 		return;
-	struct kept_text *k = kept_of(g, t->kind, t->slot);
+	struct kept_text *k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
 	if (k && !call)
 		keep_scored(g, k, text);
 	else if (k && !buf_failed(&k->text))
@@ -277,6 +283,15 @@ says_something(const struct answer_document *d)
 	return d->opaque_bytes || d->ncalls;
 }
 
+static bool
+says_anything(const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (!d->texts[i].aside)
+			return true;
+	return d->ncalls > 0;
+}
+
 void
 guard_note(struct guard *g, const struct answer_document *d)
 {
@@ -292,9 +307,11 @@ guard_note(struct guard *g, const struct answer_document *d)
 	g->media |= d->opaque_bytes > 0;
 	for (size_t i = 0; i < d->ncalls; i++)
 		guard_keep_call(g, &d->calls[i]);
-	if (d->ntexts && !r->first_text_us)
+	if (!r->first_text_us && says_anything(d))
 		r->first_text_us = clock_mono_us();
 	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {
+		if (d->texts[i].aside)
+			continue;
 		r->text_bytes += d->texts[i].text.n;
 		guard_heard(g, &d->texts[i]);
 		guard_says(g, &d->texts[i], d->texts[i].text);
@@ -336,14 +353,36 @@ json_place_close(struct json_place *p, struct span text)
 	return 0;
 }
 
-enum guard_result
-guard_scan(struct guard *g, enum answer_kind kind, struct span text, struct findings *out,
-	bool *is_new)
+/* A stream says its names and keys in each event. */
+static bool
+was_clean(const struct guard *g, struct span text)
 {
+	for (size_t i = 0; i < g->nclean; i++)
+		if (span_eq(g->clean[i], text))
+			return true;
+	return false;
+}
+
+static void
+note_clean(struct guard *g, struct span text)
+{
+	if (g->nclean == CLEAN_MAX || text.n > CLEAN_BYTES)
+		return;
+	g->clean[g->nclean] = arena_dup(&g->life, text);
+	if (g->clean[g->nclean].p)
+		g->nclean++;
+}
+
+enum guard_result
+guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new)
+{
+	struct span text = t->text;
+
 	*out = (struct findings){ 0 };
 	*is_new = false;
-	g->report.text_bytes += text.n;
-	if (!guard_inspects(g) || !text.n)
+	if (!t->aside)
+		g->report.text_bytes += text.n;
+	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
 		return g->failed;
 	int err = detect_scan(
 		g->plan.rules, g->plan.scratch, text, &g->plan.options, &g->work, out);
@@ -351,7 +390,9 @@ guard_scan(struct guard *g, enum answer_kind kind, struct span text, struct find
 		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	g->evasion |= out->evasion;
 	for (size_t i = 0; i < out->n; i++)
-		*is_new |= guard_found(g, out->v[i].entity, kind);
+		*is_new |= guard_found(g, out->v[i].entity, t->kind);
+	if (t->aside && !err && !out->n)
+		note_clean(g, text);
 	return err ? guard_unread(g, text.n, "the detectors gave up") : g->failed;
 }
 
@@ -391,7 +432,8 @@ guard_cuts_signed(struct guard *g, size_t entity)
 }
 
 bool
-guard_replacement(struct guard *g, size_t entity, struct span value, struct span *with)
+guard_replacement(
+	struct guard *g, size_t entity, struct span value, bool named, struct span *with)
 {
 	const struct answer_verdict *v = &g->report.verdict;
 
@@ -403,7 +445,7 @@ guard_replacement(struct guard *g, size_t entity, struct span value, struct span
 	if (r)
 		*with = redactor_get(r, (enum redact_style)v->with[entity],
 			span_str(detect_entity_name(g->plan.rules, entity)), value,
-			detect_entity_folds(g->plan.rules, entity), false);
+			detect_entity_folds(g->plan.rules, entity), named);
 	g->report.redactions++;
 	if (with->p)
 		remember(g, value, *with);
@@ -527,7 +569,8 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 		const struct finding *f = &found->v[i];
 		struct span with;
 		struct span value = span_cut(t->text, f->start, f->end);
-		if (f->start < from || !guard_replacement(g, f->entity, value, &with))
+		if (f->start < from ||
+			!guard_replacement(g, f->entity, value, t->aside || t->key, &with))
 			continue;
 		put_known(g, &b, &at, json, span_cut(t->text, from, f->start));
 		json_place_put(&b, &at, json, with);
@@ -558,7 +601,8 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 	if (replace(g, t, found, out))
 		return g->failed;
 	guard_says(g, t, *out);
-	return g->plan.vault && out->n ? put_back(g, json, t->deep, *out, out) : g->failed;
+	return g->plan.vault && out->n && !t->aside ? put_back(g, json, t->deep, *out, out)
+						    : g->failed;
 }
 
 /* True where nothing but the findings changes, and each of them is written like any string. */
@@ -585,7 +629,8 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 	for (size_t i = 0; v && i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with, value = span_cut(t->text, f->start, f->end);
-		if (f->start < from || !guard_replacement(g, f->entity, value, &with))
+		if (f->start < from ||
+			!guard_replacement(g, f->entity, value, t->aside || t->key, &with))
 			continue;
 		v[nv++] = (struct text_edit){ f->start, f->end, with };
 		from = f->end;
@@ -621,8 +666,7 @@ guard_edit_alone(struct guard *g, const struct answer_text *t, struct span *out)
 	struct findings found;
 	bool is_new;
 
-	if (guard_scan(g, t->kind, t->text, &found, &is_new) ||
-		(is_new && guard_judge(g, ANSWER_NEW)))
+	if (guard_scan(g, t, &found, &is_new) || (is_new && guard_judge(g, ANSWER_NEW)))
 		return g->failed;
 	return guard_edit(g, t, &found, out);
 }

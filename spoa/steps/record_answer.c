@@ -67,6 +67,7 @@ put_said(const struct guard *g, bool texts, struct buf *b)
 		[KIND_SIGNED] = "signed",
 		[KIND_REFUSAL] = "refusal",
 		[KIND_ARGUMENTS] = "arguments",
+		[KIND_INPUT] = "arguments",
 		[KIND_OTHER] = "other" };
 	struct guard_said s;
 	size_t n = 0, left = TEXT_MAX;

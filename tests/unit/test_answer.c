@@ -11,15 +11,27 @@
 #include "support/guard.h"
 
 static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments",
-	"other" };
+	"input", "other" };
 
-/* Each text as "kind N.N:TEXT", copies with "=", then what else there is. */
+static bool
+is_call(const struct answer_document *d, struct span name)
+{
+	for (size_t i = 0; i < d->ncalls; i++)
+		if (span_eq(d->calls[i].name, name))
+			return true;
+	return false;
+}
+
+/* Each text as "kind N.N:TEXT", copies with "=", then what else there is; names of calls once.
+ */
 static void
 show(const struct answer_document *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
-		buf_printf(out, "%s%s%s%s %u.%u:%.*s|", kinds[t->kind],
+		if (t->aside && is_call(d, t->text))
+			continue;
+		buf_printf(out, "%s%s%s%s %u.%u:%.*s|", t->aside ? "aside" : kinds[t->kind],
 			t->copy && t->kind != KIND_OTHER ? "=" : "", t->number ? "#" : "",
 			t->key ? "!" : "", t->slot[0], t->slot[1], SPAN_ARG(t->text));
 	}
@@ -67,10 +79,40 @@ static const struct {
 		"{\"choices\":[{\"delta\":{\"content\":\"x\"},\"logprobs\":null}]}",
 		"text 0.0:x|" },
 	{ "what no row names is text", "openai", "/v1/chat/completions", "",
-		"{\"choices\":[],\"note\":{\"why\":[\"y\"]}}", "other 0.0:y|" },
+		"{\"choices\":[],\"note\":{\"why\":[\"y\"]}}",
+		"aside! 0.0:note|aside! 0.0:why|other 0.0:y|" },
+	{ "numbers that no row names, where they are long", "openai", "/v1/chat/completions",
+		"", "{\"choices\":[{\"a\":4111111111111111,\"b\":1.2345678901,\"c\":123456}]}",
+		"aside! 0.0:a|aside# 0.0:4111111111111111|aside! 0.0:b|aside! 0.0:c|" },
+	{ "a number as content", "openai", "/v1/chat/completions", "",
+		"{\"created\":1732184735,\"choices\":[{\"message\":{\"content\":"
+		"4111111111111111}}]}",
+		"aside# 0.0:4111111111111111|" },
+	{ "words that are none", "openai", "/v1/chat/completions", "",
+		"{\"id\":\"a "
+		"b\",\"model\":\"x@y\",\"object\":\"chat.completion\",\"choices\":[{"
+		"\"index\":\"4111 "
+		"1111\",\"delta\":{\"role\":\"4111111\"},\"finish_reason\":\"it "
+		"is\"}]}",
+		"aside 0.0:a b|aside 0.0:x@y|aside 0.0:4111 1111|aside 0.0:4111111|aside "
+		"0.0:it "
+		"is|finish it is|model x@y|ends|" },
+	{ "seals and pictures that are none", "openai", "/v1/images/generations", "",
+		"{\"data\":[{\"b64_json\":\"AA+/==\"},{\"b64_json\":\"my number\"}]}",
+		"aside 1.0:my number|opaque|" },
+	{ "0 and 0.0 are one number", "openai", "/v1/chat/completions", "",
+		"{\"choices\":[{\"index\":1.0,\"delta\":{\"content\":\"x\"}},{\"index\":1e0,"
+		"\"delta\":{\"content\":\"y\"}},{\"index\":1.5,\"delta\":{\"content\":\"z\"}}]"
+		"}",
+		"text 1.0:x|text 1.0:y|text 4294967295.0:z|" },
+	{ "a tool that takes any text", "openai", "/v1/responses", "",
+		"{\"delta\":\"x\",\"output_index\":1,\"type\":\"response.custom_tool_call_"
+		"input."
+		"delta\"}",
+		"input 1.0:x|of 1|" },
 	{ "an error", "openai", "/v1/chat/completions", "",
 		"{\"error\":{\"message\":\"no\",\"code\":null}}",
-		"other 0.0:no|error|ends all|" },
+		"aside! 0.0:message|other 0.0:no|aside! 0.0:code|error|ends all|" },
 	{ "an embedding is opaque", "openai", "/v1/embeddings", "",
 		"{\"data\":[{\"embedding\":\"AAAA\"},{\"embedding\":[0.1,2]}]}", "opaque|" },
 	{ "a responses delta", "openai", "/v1/responses", "response.output_text.delta",
@@ -140,7 +182,8 @@ static const struct {
 	{ "a key that looks like a path is none", "openai", "/v1/chat/completions", "",
 		"{\"choices\":[{\"delta.content\":\"x\",\"delta\":{\"content\":\"y\"}}],"
 		"\"choices[*].finish_reason\":\"z\"}",
-		"other 0.0:x|text 0.0:y|other 0.0:z|" },
+		"aside! 0.0:delta.content|other 0.0:x|text 0.0:y|aside! "
+		"0.0:choices[*].finish_reason|other 0.0:z|" },
 	{ "any JSON", "rest", "/x", "", "[\"a\",{\"b\":\"c\"}]",
 		"other 0.0:a|other! 0.0:b|other 0.0:c|" },
 	{ "a string alone", "rest", "/x", "", "\"a\"", "other 0.0:a|" },

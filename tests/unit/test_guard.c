@@ -10,6 +10,7 @@
 #include "answer/document.h"
 #include "answer/frame_write.h"
 #include "answer/vault.h"
+#include "codec/eventstream.h"
 #include "guard/guard.h"
 #include "support/policy_fix.h"
 
@@ -301,6 +302,45 @@ static const struct row {
 		"\"signature_delta\",\"signature\":\"SIG\",\"more\":\"x\"}}\n\n"
 		"data: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
 		"signed 0.0 he is |found 1|" },
+	{ "names, ids and keys", REDACT, "openai", "/v1/chat/completions", "application/json",
+		"{\"id\":\"c " MAIL "\",\"" MAIL
+		"\":1,\"choices\":[{\"message\":{\"tool_calls\":[{"
+		"\"function\":{\"name\":\"" MAIL "\",\"arguments\":\"{}\"}}]}}]}",
+		"aside 0.0 c <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS>|arguments 0.0 "
+		"{}|found "
+		"3|redacted 3|tool <redacted>|" },
+	{ "in a stream", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
+		"data: "
+		"{\"id\":\"c\",\"more\":4111111111111111,\"choices\":[{\"index\":0,\"delta\":{"
+		"\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"" MAIL
+		"\",\"arguments\":\"\"}}]}}]}\n\n" STOP,
+		"other 0.0 <CREDIT_CARD>|aside 0.0 <EMAIL_ADDRESS>|finish stop|found "
+		"2|redacted 2|tool "
+		"<redacted>|" },
+	{ "held text and an unknown member are left out", REDACT, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		"data: {\"new\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to "
+		"jane.doe@\"}}]}\n\n"
+		"data: "
+		"{\"new\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"exam\"}}]}\n\n"
+		"data: {\"new\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"ple."
+		"org\"}}]}\n\n" STOP,
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "comments, ids and other fields of events", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"\xef\xbb\xbf: to " MAIL "\r\n\r\nid: " MAIL "\nevent: a " MAIL
+		"\nretry: 1\nx: " MAIL "\nid: 7\n" CHUNK("it is. ") ": ping\n\n: ping\n\n" STOP,
+		"text 0.0 it is. |finish stop|found 4|redacted 4|" },
+	{ "a tool's input that is no JSON", REDACT, "openai", "/v1/responses",
+		"text/event-stream",
+		"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"
+		"\"delta\":\"say \\\"to jane.doe@ex\"}\n\n"
+		"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"
+		"\"delta\":\"ample.org 4111111111111111\"}\n\n"
+		"data: {\"type\":\"response.custom_tool_call_input.done\",\"output_index\":0,"
+		"\"input\":\"say \\\"to " MAIL " 4111111111111111\"}\n\n",
+		"input 0.0 say \"to <EMAIL_ADDRESS> <CREDIT_CARD>|input= 0.0 say \"to "
+		"<EMAIL_ADDRESS> <CREDIT_CARD>|found 4|redacted 4|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
@@ -309,7 +349,7 @@ static const struct row {
 /* ---- the texts of what came out ---- */
 
 static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments",
-	"other" };
+	"input", "other" };
 enum { TEXTS = 8 };
 struct joined {
 	struct {
@@ -326,7 +366,10 @@ join(struct joined *j, const struct answer_document *d)
 		const struct answer_text *t = &d->texts[i];
 		char name[32];
 		size_t k = 0;
-		snprintf(name, sizeof(name), "%s%s %u.%u", kinds[t->kind],
+		/* Of what is no part of what is said, what was replaced. */
+		if (t->aside && span_chr(t->text, '<') == t->text.n)
+			continue;
+		snprintf(name, sizeof(name), "%s%s %u.%u", t->aside ? "aside" : kinds[t->kind],
 			t->copy && t->kind != KIND_OTHER && !t->deep ? "=" : "", t->slot[0],
 			t->slot[1]);
 		while (k < j->n && strcmp(j->v[k].name, name) != 0)
@@ -577,6 +620,50 @@ every_cut_gives_the_same(void **state)
 	}
 }
 
+/* The headers of AWS' messages are looked through, and what is replaced in them has its CRC. */
+static void
+headers_are_looked_through(void **state)
+{
+	static const struct row row = { "headers", REDACT, "bedrock",
+		"/model/x/converse-stream", FRAMES, "", "" };
+	struct guard_head head = { .status = 200, .content_type = SPAN_LIT(FRAMES) };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct answer_request asked;
+	struct eventstream_message m;
+	struct buf headers, in, out;
+	struct policy_fix f;
+	struct arena a;
+
+	(void)state;
+	load(row.rules, &f, &a, &asked);
+	buf_init(&headers, 0);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	eventstream_header(&headers, ":message-type", SPAN_LIT("error"));
+	eventstream_header(&headers, ":error-code", SPAN_LIT("Denied"));
+	eventstream_header(&headers, ":error-message", SPAN_LIT("not for " MAIL));
+	eventstream_header(&headers, "x-note", SPAN_LIT("card 4111 1111 1111 1111"));
+	assert_int_equal(
+		eventstream_write(&in, buf_view(&headers), SPAN_LIT("{\"message\":\"no\"}")),
+		0);
+	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
+	struct guard *g = guard_new(&plan, &head);
+	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
+	assert_int_equal(guard_end(g, &out), GUARD_PASS);
+	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
+	assert_true(span_is(m.error_code, "Denied"));
+	assert_true(span_is(m.error_message, "not for <EMAIL_ADDRESS>"));
+	assert_true(span_is(m.payload, "{\"message\":\"no\"}"));
+	assert_non_null(memmem(m.headers.p, m.headers.n, "card <CREDIT_CARD>", 18));
+	guard_drop(&g);
+	detect_scratch_free(&scratch);
+	arena_reset(&a);
+	buf_free(&headers);
+	buf_free(&in);
+	buf_free(&out);
+	fix_done(&f);
+}
+
 /* ---- what a record keeps ---- */
 
 #define CALL(id, name, text)                                                                   \
@@ -750,6 +837,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(the_record_keeps_texts),
+		cmocka_unit_test(headers_are_looked_through),
 		cmocka_unit_test(every_cut_gives_the_same),
 	};
 

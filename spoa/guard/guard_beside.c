@@ -1,0 +1,160 @@
+/* What a frame says besides its payload: comments, ids and whatever fields an event of SSE has
+ * (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Looked through like names
+ * and keys, and replaced where they stand. */
+#include "base/err.h"
+#include "codec/eventstream.h"
+#include "codec/utf8.h"
+#include "guard/guard_private.h"
+
+static enum guard_result
+no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+static enum guard_result
+edit(struct guard *g, struct span text, struct span *now)
+{
+	struct answer_text t = {
+		.kind = KIND_OTHER, .copy = true, .aside = true, .text = text
+	};
+
+	*now = text;
+	return guard_edit_alone(g, &t, now);
+}
+
+/* Joins what was edited, in g->work. */
+static enum guard_result
+splice_raw(struct guard *g, struct frame *f, struct splice *v, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	int err = splice_apply(f->raw, v, n, &b);
+	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
+	buf_free(&b);
+	if (err || !raw.p)
+		return no_memory(g);
+	f->raw = raw;
+	return g->failed;
+}
+
+/* ---- SSE ---- */
+
+/* The payload is read as what it is; a type is one of the format's words. */
+static bool
+is_read(struct span line)
+{
+	static const char *const words[] = { "event", "id", "retry" };
+	size_t colon = span_chr(line, ':');
+	struct span name = span_cut(line, 0, colon), value = span_cut(line, colon + 1, line.n);
+
+	return (span_is(name, "data") && colon < line.n) ||
+	       (SPAN_IN(name, words) && answer_is_word(span_trim(value, " ")));
+}
+
+static size_t
+line_end(struct span raw, size_t at)
+{
+	while (at < raw.n && raw.p[at] != '\n' && raw.p[at] != '\r')
+		at++;
+	return at;
+}
+
+static enum guard_result
+lines(struct guard *g, struct frame *f)
+{
+	struct splice *v = NULL;
+	size_t n = 0, room = 0;
+
+	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
+		end = line_end(f->raw, at);
+		struct span line = span_cut(f->raw, at, end), now;
+		if (!line.n || is_read(line))
+			continue;
+		if (edit(g, line, &now))
+			return g->failed;
+		if (span_eq(now, line))
+			continue;
+		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
+		if (!v)
+			return no_memory(g);
+		v[n++] = (struct splice){ at, end, now };
+	}
+	return n ? splice_raw(g, f, v, n) : g->failed;
+}
+
+/* ---- AWS' headers ---- */
+
+/* Appends a header as it goes; *any: not as it came. */
+static enum guard_result
+header(struct guard *g, const struct eventstream_field *h, struct buf *out, bool *any)
+{
+	struct span now = h->text;
+
+	if (!answer_is_word(h->name) &&
+		guard_unread(g, h->name.n, "a header of an event whose name is no word"))
+		return g->failed;
+	if (h->is_text && utf8_valid(h->text) && !answer_is_word(h->text) &&
+		edit(g, h->text, &now))
+		return g->failed;
+	if (span_eq(now, h->text)) {
+		buf_span(out, h->raw);
+		return g->failed;
+	}
+	*any = true;
+	eventstream_put(out, h->name, now);
+	return g->failed;
+}
+
+static enum guard_result
+rewrite(struct guard *g, struct frame *f, struct span headers, struct span payload)
+{
+	struct eventstream_message m;
+	struct buf b;
+
+	buf_init(&b, 0);
+	int err = eventstream_write(&b, headers, payload);
+	struct span raw = err ? SPAN_LIT("") : arena_dup(&g->work, buf_view(&b));
+	buf_free(&b);
+	if (err || !raw.p || eventstream_read(raw, &m))
+		return no_memory(g);
+	f->raw = raw;
+	f->data = m.payload;
+	f->said = m.error_message;
+	return g->failed;
+}
+
+static enum guard_result
+headers(struct guard *g, struct frame *f)
+{
+	struct eventstream_message m;
+	struct eventstream_field h;
+	struct buf changed;
+	bool any = false;
+
+	if (eventstream_read(f->raw, &m))
+		return guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed");
+	buf_init(&changed, 0);
+	for (struct span rest = m.headers;
+		rest.n && !g->failed && !eventstream_next(&rest, &h);)
+		header(g, &h, &changed, &any);
+	if (buf_failed(&changed))
+		no_memory(g);
+	if (any && !g->failed)
+		rewrite(g, f, buf_view(&changed), m.payload);
+	buf_free(&changed);
+	return g->failed;
+}
+
+enum guard_result
+guard_beside(struct guard *g, struct frame *f)
+{
+	if (!guard_inspects(g) || !f->raw.n)
+		return g->failed;
+	switch (g->frames.kind) {
+	case FRAMES_SSE: return lines(g, f);
+	case FRAMES_EVENTSTREAM: return headers(g, f);
+	default: return g->failed;
+	}
+}
