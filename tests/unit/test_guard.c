@@ -9,33 +9,11 @@
 
 #include "answer/document.h"
 #include "answer/frame_write.h"
-#include "answer/vault.h"
-#include "codec/eventstream.h"
-#include "guard/guard.h"
-#include "support/policy_fix.h"
-
-#define H      POLICY_HEAD
-#define REDACT "rules: [{name: a, phase: response, redact: {classes: [pii]}}]\n"
-#define DENY                                                                                   \
-	"rules: [{name: a, phase: response, when: '\"US_SSN\" in response.entities', deny: "   \
-	"{reason: no numbers}}]\n"
-#define MAIL "jane.doe@example.org"
-
-#define CHUNK(text)                                                                            \
-	"data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text         \
-	"\"}}]}\n\n"
-#define STOP                                                                                   \
-	"data: "                                                                               \
-	"{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"   \
-	"\n\n"                                                                                 \
-	"data: [DONE]\n\n"
+#include "support/answer_fix.h"
 
 #define SEAL "{\"encrypted_content\":\"SIG\"},"
 
-static const struct row {
-	const char *name, *rules, *dialect, *path, *type, *in;
-	const char *want; /* text by channel, then what the report says */
-} rows[] = {
+static const struct answer_case rows[] = {
 	{ "a whole answer is redacted", REDACT, "openai", "/v1/chat/completions",
 		"application/json",
 		"{\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
@@ -348,8 +326,6 @@ static const struct row {
 
 /* ---- the texts of what came out ---- */
 
-static const char *const kinds[] = { "text", "reasoning", "signed", "refusal", "arguments",
-	"input", "other" };
 enum { TEXTS = 8 };
 struct joined {
 	struct {
@@ -369,7 +345,8 @@ join(struct joined *j, const struct answer_document *d)
 		/* Of what is no part of what is said, what was replaced. */
 		if (t->aside && span_chr(t->text, '<') == t->text.n)
 			continue;
-		snprintf(name, sizeof(name), "%s%s %u.%u", t->aside ? "aside" : kinds[t->kind],
+		snprintf(name, sizeof(name), "%s%s %u.%u",
+			t->aside ? "aside" : answer_kinds[t->kind],
 			t->copy && t->kind != KIND_OTHER && !t->deep ? "=" : "", t->slot[0],
 			t->slot[1]);
 		while (k < j->n && strcmp(j->v[k].name, name) != 0)
@@ -384,7 +361,7 @@ join(struct joined *j, const struct answer_document *d)
 }
 
 static void
-read_out(const struct row *r, struct span out, bool streamed, struct joined *j)
+read_out(const struct answer_case *r, struct span out, bool streamed, struct joined *j)
 {
 	const struct answer_format *f =
 		answer_format_find(span_str(r->dialect), span_str(r->path));
@@ -413,7 +390,7 @@ read_out(const struct row *r, struct span out, bool streamed, struct joined *j)
 }
 
 static void
-tell(const struct row *r, struct guard *g, enum guard_result got, struct span out,
+tell(const struct answer_case *r, struct guard *g, enum guard_result got, struct span out,
 	struct buf *say)
 {
 	const struct guard_report *rep = guard_report(g);
@@ -461,8 +438,6 @@ out:
 		buf_free(&j.v[i].text);
 }
 
-#define FRAMES "application/vnd.amazon.eventstream" /* `in` has an event a line */
-
 /* Each line in a frame as Bedrock's invoke has it. */
 static void
 put_frames(struct span lines, struct buf *out)
@@ -504,30 +479,9 @@ take_frames(struct buf *out)
 	*out = lines;
 }
 
-static struct guard_plan
-plan_of(const struct row *r, const struct policy *p, const struct answer_request *asked,
-	struct detect_scratch *scratch)
-{
-	struct guard_plan plan = { .format = answer_format_find(
-					   span_str(r->dialect), span_str(r->path)),
-		.dialect = dialect_find(span_str(r->dialect)),
-		.path = span_str(r->path),
-		.policy = p,
-		.rules = detect_fix()->rules,
-		.scratch = scratch,
-		.inspects = true,
-		.options = policy_detect_options(p),
-		.asked = asked,
-		.unread = OUT_DENY };
-
-	if (!plan.dialect)
-		plan.dialect = dialect_find(SPAN_LIT("rest"));
-	return plan;
-}
-
 /* In two pieces, or in pieces of `step` bytes. */
 static void
-run(const struct row *r, const struct policy *p, const struct answer_request *asked,
+run(const struct answer_case *r, const struct policy *p, const struct answer_request *asked,
 	struct detect_scratch *scratch, size_t cut, size_t step, struct buf *out,
 	struct buf *say)
 {
@@ -557,32 +511,12 @@ run(const struct row *r, const struct policy *p, const struct answer_request *as
 	buf_free(&framed);
 }
 
-/* A policy with these rules, and what they read of a request. */
-static void
-load(const char *rules, struct policy_fix *f, struct arena *a, struct answer_request *asked)
-{
-	struct identity id = { .verified = true };
-	struct buf text;
-
-	buf_init(&text, 0);
-	buf_printf(&text, "%s%s%c", H, rules, 0);
-	if (!fix_load(f, &fix_config, buf_view(&text).p))
-		fail_msg("%.*s", SPAN_ARG(buf_view(&f->d.text)));
-	arena_init(a, 0, false);
-	struct policy_facts facts = { .identity = &id,
-		.route = &f->p->routes[0],
-		.whole = true,
-		.rules = detect_fix()->rules };
-	assert_int_equal(policy_answer_request(f->p, &facts, a, asked), 0);
-	buf_free(&text);
-}
-
 static void
 every_cut_gives_the_same(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		const struct row *r = &rows[i];
+		const struct answer_case *r = &rows[i];
 		struct policy_fix f;
 		struct buf out, say, out2, say2;
 		struct arena a;
@@ -620,224 +554,10 @@ every_cut_gives_the_same(void **state)
 	}
 }
 
-/* The headers of AWS' messages are looked through, and what is replaced in them has its CRC. */
-static void
-headers_are_looked_through(void **state)
-{
-	static const struct row row = { "headers", REDACT, "bedrock",
-		"/model/x/converse-stream", FRAMES, "", "" };
-	struct guard_head head = { .status = 200, .content_type = SPAN_LIT(FRAMES) };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct answer_request asked;
-	struct eventstream_message m;
-	struct buf headers, in, out;
-	struct policy_fix f;
-	struct arena a;
-
-	(void)state;
-	load(row.rules, &f, &a, &asked);
-	buf_init(&headers, 0);
-	buf_init(&in, 0);
-	buf_init(&out, 0);
-	eventstream_header(&headers, ":message-type", SPAN_LIT("error"));
-	eventstream_header(&headers, ":error-code", SPAN_LIT("Denied"));
-	eventstream_header(&headers, ":error-message", SPAN_LIT("not for " MAIL));
-	eventstream_header(&headers, "x-note", SPAN_LIT("card 4111 1111 1111 1111"));
-	assert_int_equal(
-		eventstream_write(&in, buf_view(&headers), SPAN_LIT("{\"message\":\"no\"}")),
-		0);
-	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
-	struct guard *g = guard_new(&plan, &head);
-	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
-	assert_int_equal(guard_end(g, &out), GUARD_PASS);
-	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
-	assert_true(span_is(m.error_code, "Denied"));
-	assert_true(span_is(m.error_message, "not for <EMAIL_ADDRESS>"));
-	assert_true(span_is(m.payload, "{\"message\":\"no\"}"));
-	assert_non_null(memmem(m.headers.p, m.headers.n, "card <CREDIT_CARD>", 18));
-	guard_drop(&g);
-	detect_scratch_free(&scratch);
-	arena_reset(&a);
-	buf_free(&headers);
-	buf_free(&in);
-	buf_free(&out);
-	fix_done(&f);
-}
-
-/* ---- what a record keeps ---- */
-
-#define CALL(id, name, text)                                                                   \
-	"{\"index\":0,\"id\":\"" id "\",\"function\":{\"name\":\"" name                        \
-	"\",\"arguments\":\"" text "\"}}"
-
-/* Each whole answer is the stream after it: the same texts and hashes. */
-static const struct row kept[] = {
-	{ "text and arguments", REDACT, "openai", "/v1/chat/completions", "application/json",
-		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"to " MAIL
-		" <PERSON_1>\",\"tool_calls\":[" CALL(
-			"t", "f", "{\\\"to\\\":\\\"" MAIL "\\\"}") "]}}]}",
-		"text 0.0 34 to <EMAIL_ADDRESS> <PERSON_1>|arguments 0.0 29 "
-		"{\"to\":\"<EMAIL_ADDRESS>\"}|" },
-	{ "in pieces", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
-		CHUNK("to jane.doe@") CHUNK("example.org <PERS") CHUNK(
-			"ON_1>") "data: "
-				 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" CALL(
-					 "t", "f",
-					 "{\\\"to\\\":\\\"jane.doe@") "]}}]}\n\ndata: "
-								      "{\"choices\":[{"
-								      "\"index\":0,\"delta\":{"
-								      "\"tool_calls\":[{"
-								      "\"index\":0,"
-								      "\"function\":{"
-								      "\"arguments\":\"example."
-								      "org\\\"}\"}}]}}]}"
-								      "\n\n" STOP,
-		NULL },
-	{ "what is said again is once", REDACT, "openai", "/v1/responses", "application/json",
-		"{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{"
-		"\"type\":"
-		"\"output_text\",\"text\":\"to " MAIL "\"}]}]}",
-		"text 0.0 23 to <EMAIL_ADDRESS>|" },
-	{ "in pieces", REDACT, "openai", "/v1/responses", "text/event-stream",
-		"data: "
-		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
-		"0,"
-		"\"delta\":\"to jane.doe@\"}\n\n"
-		"data: "
-		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
-		"0,"
-		"\"delta\":\"example.org\"}\n\n"
-		"data: "
-		"{\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":"
-		"0,"
-		"\"text\":\"to " MAIL "\"}\n\n",
-		NULL },
-	{ "of a denied one hashes", DENY, "openai", "/v1/chat/completions", "application/json",
-		"{\"choices\":[{\"message\":{\"content\":\"my ssn is 536-22-1840\"}}]}",
-		"text 0.0 21 |" },
-	{ "and what went of it", DENY, "openai", "/v1/chat/completions", "text/event-stream",
-		CHUNK("my ssn is ") CHUNK("536-22-1840") STOP, "text 0.0 21 my ssn is |" },
-};
-
-static void
-keep(const struct row *r, bool inspects, const struct vault *v, struct buf *say,
-	struct buf *hashes)
-{
-	static const unsigned char key[32] = { 7 };
-	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
-	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
-	struct answer_request asked;
-	struct policy_fix f;
-	struct guard_said s;
-	struct arena a;
-	struct buf out;
-
-	load(r->rules, &f, &a, &asked);
-	struct guard_plan plan = plan_of(r, f.p, &asked, scratch);
-	plan.inspects = inspects;
-	plan.keeps = GUARD_KEEPS_TEXT;
-	plan.keep_key = key;
-	plan.vault = v;
-	struct guard *g = guard_new(&plan, &head);
-	buf_init(&out, 0);
-	if (guard_feed(g, span_str(r->in), &out) == 0)
-		guard_end(g, &out);
-	for (size_t i = 0; guard_said(g, i, &s); i++) {
-		buf_printf(say, "%s %u.%u %d %.*s|", kinds[s.kind], s.choice, s.part,
-			(int)s.bytes, SPAN_ARG(s.text));
-		buf_put(hashes, (const char *)s.hmac, sizeof(s.hmac));
-	}
-	assert_false(guard_said_cut(g));
-	buf_putc(say, '\0');
-	buf_free(&out);
-	guard_drop(&g);
-	detect_scratch_free(&scratch);
-	arena_reset(&a);
-	fix_done(&f);
-}
-
-static void
-the_record_keeps_texts(void **state)
-{
-	struct vault *v = vault_new();
-	struct buf say, hashes, before;
-
-	(void)state;
-	assert_int_equal(vault_add(v, SPAN_LIT("<PERSON_1>"), SPAN_LIT("Ann Other")), 0);
-	buf_init(&before, 0);
-	for (size_t i = 0; i < COUNT_OF(kept); i++) {
-		const char *want = kept[i].want ? kept[i].want : kept[i - 1].want;
-		buf_init(&say, 0);
-		buf_init(&hashes, 0);
-		keep(&kept[i], true, v, &say, &hashes);
-		if (strcmp(buf_view(&say).p, want) != 0)
-			fail_msg("%s:\n got  %s\n want %s", kept[i].name, buf_view(&say).p,
-				want);
-		if (i % 2)
-			assert_true(span_eq(buf_view(&hashes), buf_view(&before)));
-		/* only metered: the same hashes */
-		buf_clear(&say);
-		buf_clear(&before);
-		keep(&kept[i], false, NULL, &say, &before);
-		bool denied = !strcmp(kept[i].rules, DENY);
-		if (!denied && !span_eq(buf_view(&hashes), buf_view(&before)))
-			fail_msg("%s: metered: %s", kept[i].name, buf_view(&say).p);
-		buf_free(&say);
-		buf_free(&hashes);
-	}
-	buf_free(&before);
-	vault_free(&v);
-}
-
-/* ---- answers that are not inspected, only made whole again ---- */
-
-#define TOKENS(text)                                                                           \
-	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                      \
-	"\"},\"logprobs\":{\"content\":[{\"token\":\"x\"}]}}]}\n\n"
-
-static const struct {
-	const char *name, *in, *want;
-} restored[] = {
-	{ "tokens of an event that waited stay", TOKENS("a <EMAIL") STOP,
-		TOKENS("a ") TOKENS("<EMAIL") STOP },
-	{ "a placeholder over two events", CHUNK("to <EMAIL_ADD") CHUNK("RESS_1>.") STOP,
-		CHUNK("to ") CHUNK("jane@x.org.") STOP },
-};
-
-static void
-restored_and_not_inspected(void **state)
-{
-	(void)state;
-	struct vault *v = vault_new();
-	assert_int_equal(
-		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
-	for (size_t i = 0; i < COUNT_OF(restored); i++) {
-		struct guard_plan plan = { .format = &answer_openai,
-			.dialect = dialect_find(SPAN_LIT("openai")),
-			.path = SPAN_LIT("/v1/chat/completions"),
-			.vault = v };
-		struct guard_head head = { .status = 200,
-			.content_type = SPAN_LIT("text/event-stream") };
-		struct guard *g = guard_new(&plan, &head);
-		struct buf out;
-		buf_init(&out, 0);
-		assert_int_equal(guard_feed(g, span_str(restored[i].in), &out), GUARD_PASS);
-		assert_int_equal(guard_end(g, &out), GUARD_PASS);
-		if (!span_is(buf_view(&out), restored[i].want))
-			fail_msg("%s:\n%.*s", restored[i].name, SPAN_ARG(buf_view(&out)));
-		buf_free(&out);
-		guard_drop(&g);
-	}
-	vault_free(&v);
-}
-
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(restored_and_not_inspected),
-		cmocka_unit_test(the_record_keeps_texts),
-		cmocka_unit_test(headers_are_looked_through),
 		cmocka_unit_test(every_cut_gives_the_same),
 	};
 

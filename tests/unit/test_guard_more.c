@@ -1,0 +1,235 @@
+/* What a guard does besides editing texts: what it keeps for the record, headers of frames, and
+ * answers that are only made whole again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "answer/vault.h"
+#include "codec/eventstream.h"
+#include "support/answer_fix.h"
+
+/* The headers of AWS' messages are looked through, and what is replaced in them has its CRC. */
+static void
+headers_are_looked_through(void **state)
+{
+	static const struct answer_case row = { "headers", REDACT, "bedrock",
+		"/model/x/converse-stream", FRAMES, "", "" };
+	struct guard_head head = { .status = 200, .content_type = SPAN_LIT(FRAMES) };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct answer_request asked;
+	struct eventstream_message m;
+	struct buf headers, in, out;
+	struct policy_fix f;
+	struct arena a;
+
+	(void)state;
+	load(row.rules, &f, &a, &asked);
+	buf_init(&headers, 0);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	eventstream_header(&headers, ":message-type", SPAN_LIT("error"));
+	eventstream_header(&headers, ":error-code", SPAN_LIT("Denied"));
+	eventstream_header(&headers, ":error-message", SPAN_LIT("not for " MAIL));
+	eventstream_header(&headers, "x-note", SPAN_LIT("card 4111 1111 1111 1111"));
+	assert_int_equal(
+		eventstream_write(&in, buf_view(&headers), SPAN_LIT("{\"message\":\"no\"}")),
+		0);
+	struct guard_plan plan = plan_of(&row, f.p, &asked, scratch);
+	struct guard *g = guard_new(&plan, &head);
+	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
+	assert_int_equal(guard_end(g, &out), GUARD_PASS);
+	assert_int_equal(eventstream_read(buf_view(&out), &m), 0);
+	assert_true(span_is(m.error_code, "Denied"));
+	assert_true(span_is(m.error_message, "not for <EMAIL_ADDRESS>"));
+	assert_true(span_is(m.payload, "{\"message\":\"no\"}"));
+	assert_non_null(memmem(m.headers.p, m.headers.n, "card <CREDIT_CARD>", 18));
+	guard_drop(&g);
+	detect_scratch_free(&scratch);
+	arena_reset(&a);
+	buf_free(&headers);
+	buf_free(&in);
+	buf_free(&out);
+	fix_done(&f);
+}
+
+/* ---- what a record keeps ---- */
+
+#define CALL(id, name, text)                                                                   \
+	"{\"index\":0,\"id\":\"" id "\",\"function\":{\"name\":\"" name                        \
+	"\",\"arguments\":\"" text "\"}}"
+
+/* Each whole answer is the stream after it: the same texts and hashes. */
+static const struct answer_case kept[] = {
+	{ "text and arguments", REDACT, "openai", "/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"index\":0,\"message\":{\"content\":\"to " MAIL
+		" <PERSON_1>\",\"tool_calls\":[" CALL(
+			"t", "f", "{\\\"to\\\":\\\"" MAIL "\\\"}") "]}}]}",
+		"text 0.0 34 to <EMAIL_ADDRESS> <PERSON_1>|arguments 0.0 29 "
+		"{\"to\":\"<EMAIL_ADDRESS>\"}|" },
+	{ "in pieces", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("to jane.doe@") CHUNK("example.org <PERS") CHUNK(
+			"ON_1>") "data: "
+				 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" CALL(
+					 "t", "f",
+					 "{\\\"to\\\":\\\"jane.doe@") "]}}]}\n\ndata: "
+								      "{\"choices\":[{"
+								      "\"index\":0,\"delta\":{"
+								      "\"tool_calls\":[{"
+								      "\"index\":0,"
+								      "\"function\":{"
+								      "\"arguments\":\"example."
+								      "org\\\"}\"}}]}}]}"
+								      "\n\n" STOP,
+		NULL },
+	{ "what is said again is once", REDACT, "openai", "/v1/responses", "application/json",
+		"{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{"
+		"\"type\":"
+		"\"output_text\",\"text\":\"to " MAIL "\"}]}]}",
+		"text 0.0 23 to <EMAIL_ADDRESS>|" },
+	{ "in pieces", REDACT, "openai", "/v1/responses", "text/event-stream",
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"delta\":\"to jane.doe@\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"delta\":\"example.org\"}\n\n"
+		"data: "
+		"{\"type\":\"response.output_text.done\",\"output_index\":0,\"content_index\":"
+		"0,"
+		"\"text\":\"to " MAIL "\"}\n\n",
+		NULL },
+	{ "of a denied one hashes", DENY, "openai", "/v1/chat/completions", "application/json",
+		"{\"choices\":[{\"message\":{\"content\":\"my ssn is 536-22-1840\"}}]}",
+		"text 0.0 21 |" },
+	{ "and what went of it", DENY, "openai", "/v1/chat/completions", "text/event-stream",
+		CHUNK("my ssn is ") CHUNK("536-22-1840") STOP, "text 0.0 21 my ssn is |" },
+};
+
+static void
+keep(const struct answer_case *r, bool inspects, const struct vault *v, struct buf *say,
+	struct buf *hashes)
+{
+	static const unsigned char key[32] = { 7 };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct guard_head head = { .status = 200, .content_type = span_str(r->type) };
+	struct answer_request asked;
+	struct policy_fix f;
+	struct guard_said s;
+	struct arena a;
+	struct buf out;
+
+	load(r->rules, &f, &a, &asked);
+	struct guard_plan plan = plan_of(r, f.p, &asked, scratch);
+	plan.inspects = inspects;
+	plan.keeps = GUARD_KEEPS_TEXT;
+	plan.keep_key = key;
+	plan.vault = v;
+	struct guard *g = guard_new(&plan, &head);
+	buf_init(&out, 0);
+	if (guard_feed(g, span_str(r->in), &out) == 0)
+		guard_end(g, &out);
+	for (size_t i = 0; guard_said(g, i, &s); i++) {
+		buf_printf(say, "%s %u.%u %d %.*s|", answer_kinds[s.kind], s.choice, s.part,
+			(int)s.bytes, SPAN_ARG(s.text));
+		buf_put(hashes, (const char *)s.hmac, sizeof(s.hmac));
+	}
+	assert_false(guard_said_cut(g));
+	buf_putc(say, '\0');
+	buf_free(&out);
+	guard_drop(&g);
+	detect_scratch_free(&scratch);
+	arena_reset(&a);
+	fix_done(&f);
+}
+
+static void
+the_record_keeps_texts(void **state)
+{
+	struct vault *v = vault_new();
+	struct buf say, hashes, before;
+
+	(void)state;
+	assert_int_equal(vault_add(v, SPAN_LIT("<PERSON_1>"), SPAN_LIT("Ann Other")), 0);
+	buf_init(&before, 0);
+	for (size_t i = 0; i < COUNT_OF(kept); i++) {
+		const char *want = kept[i].want ? kept[i].want : kept[i - 1].want;
+		buf_init(&say, 0);
+		buf_init(&hashes, 0);
+		keep(&kept[i], true, v, &say, &hashes);
+		if (strcmp(buf_view(&say).p, want) != 0)
+			fail_msg("%s:\n got  %s\n want %s", kept[i].name, buf_view(&say).p,
+				want);
+		if (i % 2)
+			assert_true(span_eq(buf_view(&hashes), buf_view(&before)));
+		/* only metered: the same hashes */
+		buf_clear(&say);
+		buf_clear(&before);
+		keep(&kept[i], false, NULL, &say, &before);
+		bool denied = !strcmp(kept[i].rules, DENY);
+		if (!denied && !span_eq(buf_view(&hashes), buf_view(&before)))
+			fail_msg("%s: metered: %s", kept[i].name, buf_view(&say).p);
+		buf_free(&say);
+		buf_free(&hashes);
+	}
+	buf_free(&before);
+	vault_free(&v);
+}
+
+/* ---- answers that are not inspected, only made whole again ---- */
+
+#define TOKENS(text)                                                                           \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                      \
+	"\"},\"logprobs\":{\"content\":[{\"token\":\"x\"}]}}]}\n\n"
+
+static const struct {
+	const char *name, *in, *want;
+} restored[] = {
+	{ "tokens of an event that waited stay", TOKENS("a <EMAIL") STOP,
+		TOKENS("a ") TOKENS("<EMAIL") STOP },
+	{ "a placeholder over two events", CHUNK("to <EMAIL_ADD") CHUNK("RESS_1>.") STOP,
+		CHUNK("to ") CHUNK("jane@x.org.") STOP },
+};
+
+static void
+restored_and_not_inspected(void **state)
+{
+	(void)state;
+	struct vault *v = vault_new();
+	assert_int_equal(
+		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
+	for (size_t i = 0; i < COUNT_OF(restored); i++) {
+		struct guard_plan plan = { .format = &answer_openai,
+			.dialect = dialect_find(SPAN_LIT("openai")),
+			.path = SPAN_LIT("/v1/chat/completions"),
+			.vault = v };
+		struct guard_head head = { .status = 200,
+			.content_type = SPAN_LIT("text/event-stream") };
+		struct guard *g = guard_new(&plan, &head);
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(guard_feed(g, span_str(restored[i].in), &out), GUARD_PASS);
+		assert_int_equal(guard_end(g, &out), GUARD_PASS);
+		if (!span_is(buf_view(&out), restored[i].want))
+			fail_msg("%s:\n%.*s", restored[i].name, SPAN_ARG(buf_view(&out)));
+		buf_free(&out);
+		guard_drop(&g);
+	}
+	vault_free(&v);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(restored_and_not_inspected),
+		cmocka_unit_test(the_record_keeps_texts),
+		cmocka_unit_test(headers_are_looked_through),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
