@@ -42,9 +42,8 @@ int open_finish(struct detect_rules *r);
 struct detect_used {
 	uint64_t entities[DETECT_ENTITIES_MAX / 64];
 	struct detect_rules
-		*rules; /* theirs alone; NULL: they are most, and all are searched */
-	float *thresholds,
-		*others; /* one an entity; above 1.0 for all but them, and for them */
+		*rules;	   /* theirs alone; NULL: they are most, and all are searched */
+	float *thresholds; /* one an entity; above 1.0 for all but them */
 };
 
 /* Findings of other entities leave. */

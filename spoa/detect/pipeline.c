@@ -115,8 +115,9 @@ static int
 find_candidates(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
 {
+	s->n = 0;
+	s->evasion = s->found_one = false;
 	int err = rules(r, s, text, opt);
-
 	if (!err)
 		err = evade_scan(rules, r, s, text, opt);
 	if (!err)
@@ -124,20 +125,24 @@ find_candidates(rules_fn *rules, const struct detect_rules *r, struct detect_scr
 	return err;
 }
 
-/* First for the entities that are asked for; only where one of them may be, for what
- * competes with it. */
+/* First for the entities that are asked for, up to the first of them; only where there is one,
+ * for all that competes with it, too. */
 static int
 find_used(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
 {
 	struct detect_options some = *opt;
+	size_t known = s->known ? s->known->n : 0;
 
 	some.thresholds = opt->used->thresholds;
+	s->first_only = true;
 	int err = find_candidates(rules, opt->used->rules, s, text, &some);
-	if (err || s->n == 0)
+	s->first_only = false;
+	if (!s->found_one)
 		return err;
-	some.thresholds = opt->used->others;
-	return find_candidates(rules, r, s, text, &some);
+	if (s->known)
+		s->known->n = known;
+	return find_candidates(rules, r, s, text, opt);
 }
 
 static int
@@ -149,8 +154,6 @@ scan_with(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *
 	INVARIANT(s->rules == r);
 	if (text.n == 0)
 		return 0;
-	s->n = 0;
-	s->evasion = s->plain = false;
 	const struct detect_used *used = opt ? opt->used : NULL;
 	int err = used && used->rules ? find_used(rules, r, s, text, opt)
 				      : find_candidates(rules, r, s, text, opt);
@@ -175,8 +178,6 @@ int
 scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
 {
-	s->n = 0;
-	s->evasion = s->plain = false;
 	return find_candidates(rules_scan, r, s, text, opt);
 }
 

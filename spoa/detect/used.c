@@ -1,7 +1,7 @@
 /* A search for some of the entities: what a policy uses. Any entity may compete with any
- * other for the same bytes, so a text that may hold one of these is searched for the others
- * too. Most texts hold none: for them the first search is all. It has a prefilter of its
- * own, which stops only where one of these may begin. */
+ * other for the same bytes, so a text that holds one of these is searched for all. Most texts
+ * hold none: for them the first search is all. It has a prefilter of its own, which stops only
+ * where one of these may begin, and ends at the first of them. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -28,9 +28,10 @@ copy_literals(struct detect_rules *to, const struct detect_rules *r, const uint1
 			copy->next = NULL;
 			*end = copy;
 			end = &copy->next;
-			to->prefilter.fourth[h] |= l->text.n == LITERAL_MIN
-						 ? ~0u
-						 : literal_fourth((unsigned char)l->text.p[3]);
+			to->prefilter.fourth[h] |=
+				l->text.n == LITERAL_MIN
+					? ~0u
+					: literal_fourth((unsigned char)l->text.p[3]);
 		}
 	}
 }
@@ -44,7 +45,8 @@ copy_bytes(struct detect_rules *to, const struct detect_rules *r, const uint16_t
 		for (size_t i = 0; to->prefilter.byte_patterns[c] && i < n; i++) {
 			uint16_t as = number[r->prefilter.byte_patterns[c][i]];
 			if (as)
-				to->prefilter.byte_patterns[c][to->prefilter.nbyte_patterns[c]++] =
+				to->prefilter
+					.byte_patterns[c][to->prefilter.nbyte_patterns[c]++] =
 					(uint16_t)(as - 1);
 		}
 	}
@@ -82,7 +84,8 @@ rules_of(const struct detect_rules *r, const uint64_t *entities)
 	to->entities = r->entities;
 	to->nentities = r->nentities;
 	to->patterns = arena_array(&to->arena, r->npatterns, sizeof(*to->patterns));
-	to->prefilter.literals = arena_array(&to->arena, 1u << LITERAL_BITS, sizeof(*to->prefilter.literals));
+	to->prefilter.literals =
+		arena_array(&to->arena, 1u << LITERAL_BITS, sizeof(*to->prefilter.literals));
 	if (!to->patterns || !to->prefilter.literals) {
 		err = ERR_NOMEM;
 		goto out;
@@ -116,8 +119,7 @@ most(const struct detect_rules *r, const uint64_t *entities)
 }
 
 struct detect_used *
-detect_used_new(
-	const struct detect_rules *r, const uint64_t *entities, const float *thresholds)
+detect_used_new(const struct detect_rules *r, const uint64_t *entities, const float *thresholds)
 {
 	struct detect_used *u = calloc(1, sizeof(*u));
 
@@ -127,14 +129,11 @@ detect_used_new(
 	if (most(r, entities))
 		return u;
 	u->thresholds = calloc(r->nentities + 1, sizeof(*u->thresholds));
-	u->others = calloc(r->nentities + 1, sizeof(*u->others));
-	for (size_t e = 0; u->thresholds && u->others && e < r->nentities; e++) {
-		bool on = has(entities, e);
+	for (size_t e = 0; u->thresholds && e < r->nentities; e++) {
 		float t = thresholds ? thresholds[e] : r->entities[e].threshold;
-		u->thresholds[e] = on ? t : 2.0f;
-		u->others[e] = on ? 2.0f : t;
+		u->thresholds[e] = has(entities, e) ? t : 2.0f;
 	}
-	u->rules = u->thresholds && u->others ? rules_of(r, entities) : NULL;
+	u->rules = u->thresholds ? rules_of(r, entities) : NULL;
 	if (!u->rules)
 		detect_used_free(&u);
 	return u;
@@ -150,7 +149,6 @@ detect_used_free(struct detect_used **up)
 	if (u->rules)
 		detect_free(&u->rules);
 	free(u->thresholds);
-	free(u->others);
 	free(u);
 	*up = NULL;
 }

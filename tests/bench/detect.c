@@ -86,7 +86,6 @@ static void
 stage_evade(struct bench *b, struct span text)
 {
 	b->scratch->n = 0;
-	b->scratch->plain = false;
 	evade_scan(rules_scan, b->rules, b->scratch, text, NULL);
 }
 

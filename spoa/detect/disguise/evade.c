@@ -202,7 +202,6 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 		opt.inside = false;
 	}
 	opt.part |= !v->starts || !v->ends;
-	s->plain = false;
 	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
 	for (size_t i = from; i < s->n; i++) {
 		struct finding f = s->v[i];
@@ -355,7 +354,6 @@ read_decoded(struct evade *e, const struct blob *b, const struct detect_options 
 		inside.before = (struct span){ NULL, 0 };
 	e->depth++;
 	e->opt = &inside;
-	e->s->plain = false;
 	int err = e->rules(e->r, e->s, span_of(l->piece + start, n), &inside);
 	if (!err)
 		err = scan_text(e, span_of(l->piece + start, n), &inside);
@@ -693,9 +691,6 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 {
 	struct evade *e = s->evade;
 
-	if (s->plain)
-		return 0;
-	s->plain = true;
 	if (!e)
 		e = s->evade = calloc(1, sizeof(*e));
 	if (!e)

@@ -17,5 +17,6 @@ scratch_keep(struct detect_scratch *s, struct finding f)
 	if (s->rules->entities[f.entity].own)
 		f.flags |= FINDING_OWN;
 	s->v[s->n++] = f;
-	return 0;
+	s->found_one = true;
+	return s->first_only ? ERR_FULL : 0;
 }

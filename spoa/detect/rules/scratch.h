@@ -45,10 +45,10 @@ struct detect_scratch {
 	 * of it. Literals are looked at everywhere: what they begin may end far on. */
 	const struct view_part *parts;
 	size_t nparts;
-	struct known_names *known; /* of the parts before, and more of this one; NULL */
-	struct evade *evade;	   /* disguise/evade.c's own; NULL until it is needed */
-	bool evasion;		   /* the text hides something */
-	bool plain; /* the same text was searched before, and showed no view or blob to read */
+	struct known_names *known;  /* of the parts before, and more of this one; NULL */
+	struct evade *evade;	    /* disguise/evade.c's own; NULL until it is needed */
+	bool evasion;		    /* the text hides something */
+	bool first_only, found_one; /* one candidate is enough: scratch_keep() ends the scan */
 };
 
 /* The options' threshold of an entity, or its own. */
@@ -58,7 +58,7 @@ scan_threshold(const struct detect_rules *r, const struct detect_options *opt, s
 	return opt && opt->thresholds ? opt->thresholds[entity] : r->entities[entity].threshold;
 }
 
-/* 0, ERR_LIMIT (too many candidates) or ERR_NOMEM. */
+/* 0, ERR_LIMIT (too many candidates), ERR_NOMEM, ERR_FULL (one is enough). */
 int scratch_keep(struct detect_scratch *s, struct finding f);
 
 #endif
