@@ -52,6 +52,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 	if (r || f->nodes == REDIS_NODES_MAX || !(r = calloc(1, sizeof(*r))))
 		return r;
 	init_conn(r, front, f);
+	r->node = true;
 	place_text(p, r->text, sizeof(r->text));
 	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
 	/* A redirection names an address, or a name that the map will have. */
@@ -270,23 +271,18 @@ redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
 
 /* ---- how it is ---- */
 
-static bool
-conn_up(const struct redis *r)
-{
-	return r->connected && !r->open;
-}
-
 /* Of a cluster, with `epoch`: each node that has slots, and each slot has a node. */
 static bool
 all_up(const struct redis *r, bool epoch)
 {
 	const struct redis_front *f = r->f;
 
-	for (size_t s = 0; f->cluster && s < REDIS_SLOTS; s++)
-		if (!f->owner[s] || !conn_up(f->owner[s]) ||
-			(epoch && !f->owner[s]->life.epoch))
+	if (!f->cluster || r->node)
+		return conn_up(r) && (!epoch || r->life.epoch);
+	for (size_t s = 0; s < REDIS_SLOTS; s++)
+		if (!f->owner[s] || !all_up(f->owner[s], epoch))
 			return false;
-	return f->cluster || (conn_up(r) && (!epoch || r->life.epoch));
+	return true;
 }
 
 bool

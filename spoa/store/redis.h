@@ -59,8 +59,8 @@ struct redis_reply_ints {
  * loop, never inside redis_send: err 0 with one reply a command (valid during the
  * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
  * dropped. cb NULL: fire and forget. Of a cluster each command goes to the node that holds its
- * first argument, those of one key in their order, and follows where its slot moved; err is
- * 0, and each reply has an err of its own: one node's failure is not the others'. */
+ * first argument (an MGET to those that hold its keys), what goes to one node in its order, and
+ * follows where a slot moved. Where one of these nodes fails, the pipeline does. */
 typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
 struct redis_pipe;
 /* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`

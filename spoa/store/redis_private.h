@@ -41,6 +41,7 @@ struct redis {
 	struct ev_loop *loop;
 	uint64_t deadline_us;
 	struct metrics *metrics;
+	bool node;   /* one of a cluster's */
 	bool placed; /* it is known where: */
 	struct redis_place place;
 	uint64_t kept_us; /* a node that a redirection named: until then, listed or not */
@@ -60,6 +61,12 @@ struct redis {
 	ev_io rd, wr;
 	bool unsent, flushing;
 };
+
+static inline bool
+conn_up(const struct redis *r)
+{
+	return r->connected && !r->open;
+}
 
 /* ---- redis_conn.c ---- */
 

@@ -70,10 +70,10 @@ free_port(void)
 static inline void
 server_run(struct server *s, bool sentinel)
 {
-	char conf[400], log[400];
+	char conf[160], log[160];
 
-	snprintf(conf, sizeof(conf), "%s/redis.conf", s->dir);
-	snprintf(log, sizeof(log), "%s/redis.log", s->dir);
+	snprintf(conf, sizeof(conf), "%.120s/redis.conf", s->dir);
+	snprintf(log, sizeof(log), "%.120s/redis.log", s->dir);
 	s->pid = fork();
 	INVARIANT(s->pid >= 0);
 	if (s->pid == 0) {
@@ -112,13 +112,13 @@ server_dial(struct server *s)
 static inline void
 server_start(struct server *s, const char *dir, bool sentinel, const char *conf)
 {
-	char file[400];
+	char file[160];
 
 	if (!s->port)
 		s->port = free_port();
 	snprintf(s->dir, sizeof(s->dir), "%.90s/%u", dir, s->port);
 	mkdir(s->dir, 0700);
-	snprintf(file, sizeof(file), "%s/redis.conf", s->dir);
+	snprintf(file, sizeof(file), "%.120s/redis.conf", s->dir);
 	FILE *f = fopen(file, "w");
 	INVARIANT(f);
 	fprintf(f, "port %u\nbind 127.0.0.1\ndir %s\nprotected-mode no\n%s%s\n", s->port,
@@ -145,18 +145,14 @@ server_kill(struct server *s)
 	s->pid = 0;
 }
 
-/* A command's reply as a text: of an integer its digits, of a list its elements with blanks
- * between, nil as "(nil)". Valid until the next. */
-__attribute__((format(printf, 2, 3))) static inline const char *
-server_do(struct server *s, const char *fmt, ...)
+/* A reply as a text: of an integer its digits, of a list its elements with blanks between,
+ * nil as "(nil)". Valid until the next. */
+static inline const char *
+server_text(struct server *s, redisReply *r)
 {
 	static char out[65536];
 	size_t n = 0;
-	va_list ap;
 
-	va_start(ap, fmt);
-	redisReply *r = redisvCommand(s->c, fmt, ap);
-	va_end(ap);
 	out[0] = '\0';
 	for (size_t i = 0; r && i < (r->type == REDIS_REPLY_ARRAY ? r->elements : 1); i++) {
 		const redisReply *e = r->type == REDIS_REPLY_ARRAY ? r->element[i] : r;
@@ -173,6 +169,34 @@ server_do(struct server *s, const char *fmt, ...)
 	else
 		freeReplyObject(r);
 	return out;
+}
+
+/* A command. */
+__attribute__((format(printf, 2, 3))) static inline const char *
+server_do(struct server *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	redisReply *r = redisvCommand(s->c, fmt, ap);
+	va_end(ap);
+	return server_text(s, r);
+}
+
+/* One of words with blanks between. */
+static inline const char *
+server_line(struct server *s, const char *line)
+{
+	const char *argv[80];
+	size_t lens[80];
+	int n = 0;
+
+	for (const char *p = line; *p && n < 80; n++) {
+		argv[n] = p;
+		lens[n] = strcspn(p, " ");
+		p += lens[n] + (p[lens[n]] == ' ');
+	}
+	return server_text(s, redisCommandArgv(s->c, n, argv, lens));
 }
 
 #endif

@@ -8,98 +8,9 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "store/redis.h"
-#include "store/redis_find.h"
-#include "store/redis_sync.h"
+#include "support/redis_loop.h"
 #include "support/redis_servers.h"
 #include "support/temp_dir.h"
-
-static struct ev_loop *loop;
-static struct metrics metrics;
-
-static void
-on_turn(struct ev_loop *l, ev_timer *t, int revents)
-{
-	(void)l;
-	(void)t;
-	(void)revents;
-}
-
-/* Until it is ready (or, with !want, no longer), for so long at most. */
-static bool
-run_until(struct redis *r, bool want, unsigned ms)
-{
-	uint64_t until = clock_mono_us() + ms * 1000ull;
-	ev_timer t;
-
-	ev_timer_init(&t, on_turn, 0.005, 0.005);
-	ev_timer_start(loop, &t);
-	while (redis_ready(r) != want && clock_mono_us() < until)
-		ev_run(loop, EVRUN_ONCE);
-	ev_timer_stop(loop, &t);
-	return redis_ready(r) == want;
-}
-
-struct told {
-	int err, reply;
-	int64_t i;
-	bool done;
-};
-
-static void
-on_told(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
-{
-	struct told *t = *(struct told *const *)arg;
-
-	t->err = err;
-	t->reply = n ? replies[0].err : 0;
-	t->i = n ? replies[0].i : -1;
-	t->done = true;
-}
-
-/* INCRBY by one: what it says. */
-static struct told
-count(struct redis *r, const char *key)
-{
-	struct told t = { 0 }, *arg = &t;
-	const char *argv[] = { "INCRBY", key, "1" };
-	const size_t lens[] = { 6, strlen(key), 1 };
-	struct redis_pipe *p = redis_begin(r, 1, on_told, &arg, sizeof(arg));
-
-	redis_command(p, 3, argv, lens);
-	redis_send(p);
-	while (!t.done)
-		ev_run(loop, EVRUN_ONCE);
-	return t;
-}
-
-static struct redis *
-begin(const struct redis_options *o)
-{
-	struct redis_finder *f = redis_finder_new(o);
-	struct redis *r = redis_new_at(loop, f, 300000, &metrics);
-
-	assert_non_null(r);
-	redis_finder_free(&f);
-	return r;
-}
-
-__attribute__((format(printf, 1, 2))) static struct redis_options
-options(const char *fmt, ...)
-{
-	struct redis_options o;
-	char url[600];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(url, sizeof(url), fmt, ap);
-	va_end(ap);
-	if (redis_options_url(&o, url))
-		fail_msg("%s", url);
-	return o;
-}
 
 /* Whether the blocking client gets in too: it must agree. */
 static bool

@@ -1,0 +1,371 @@
+/* A cluster of three real nodes: keys go to the node that has their slot, follow a slot
+ * that moves, and a node that is lost takes nothing with it but its own keys. And the slots
+ * themselves. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "support/redis_loop.h"
+#include "support/redis_servers.h"
+#include "support/temp_dir.h"
+
+enum { NODES = 3 };
+
+static struct server node[NODES + 1]; /* the last one is a replica of the first */
+
+/* ---- slots ---- */
+
+static void
+a_key_is_in_its_slot(void **state)
+{
+	/* As CLUSTER KEYSLOT says. */
+	static const struct {
+		const char *key;
+		unsigned slot;
+	} rows[] = {
+		{ "123456789", 12739 },
+		{ "foo", 12182 },
+		{ "{foo}bar", 12182 },
+		{ "a{foo}{bar}", 12182 },
+		{ "", 0 },
+		{ "foo{}{bar}", 8363 },
+		{ "foo{{bar}}zap", 4015 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (redis_slot(span_str(rows[i].key)) != rows[i].slot)
+			fail_msg("%s: %u", rows[i].key, redis_slot(span_str(rows[i].key)));
+	for (unsigned s = 0; s < REDIS_SLOTS; s += 61) {
+		char tag[REDIS_TAG_MAX];
+		redis_slot_tag(s, tag);
+		assert_int_equal(redis_slot(span_str(tag)), s);
+	}
+}
+
+static void
+a_place_is_read(void **state)
+{
+	static const struct {
+		const char *said, *host, *address;
+		unsigned port;
+	} rows[] = {
+		{ "10.0.0.7:6379", "10.0.0.7", "10.0.0.7", 6379 },
+		{ "2001:db8::1:7000", "2001:db8::1", "2001:db8::1", 7000 },
+		{ "node-1.example:7000", "node-1.example", "", 7000 },
+		{ ":7000", "asked", "", 7000 },
+		{ "?:7000", "asked", "", 7000 },
+		{ "10.0.0.7", NULL, NULL, 0 },
+		{ "10.0.0.7:0", NULL, NULL, 0 },
+		{ "10.0.0.7:65536", NULL, NULL, 0 },
+		{ "10.0.0.7:", NULL, NULL, 0 },
+		{ "", NULL, NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct redis_place p;
+		int err = redis_place_read(span_str(rows[i].said), "asked", &p);
+		if (err != (rows[i].host ? 0 : ERR_SYNTAX))
+			fail_msg("%s: %d", rows[i].said, err);
+		if (err)
+			continue;
+		redis_place_address(&p);
+		assert_string_equal(p.host, rows[i].host);
+		assert_string_equal(p.address, rows[i].address);
+		assert_int_equal(p.port, rows[i].port);
+	}
+}
+
+/* ---- real nodes ---- */
+
+static bool
+says(struct server *s, const char *command, const char *what)
+{
+	for (int i = 0; i < 1500; i++) {
+		if (strstr(server_line(s, command), what))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* Until the fourth call from here. */
+static const char *
+id(struct server *s)
+{
+	static char text[4][48];
+	static unsigned turn;
+	char *p = text[turn++ % 4];
+
+	snprintf(p, sizeof(text[0]), "%s", server_do(s, "CLUSTER MYID"));
+	return p;
+}
+
+static int
+cluster_start(void **state)
+{
+	if (temp_dir_make(state))
+		return -1;
+	for (int i = 0; i <= NODES; i++)
+		server_start(&node[i], dir, false,
+			"cluster-enabled yes\ncluster-node-timeout 1000\n"
+			"cluster-replica-validity-factor 0\n");
+	for (int i = 0; i < NODES; i++) {
+		int from = REDIS_SLOTS * i / NODES, to = REDIS_SLOTS * (i + 1) / NODES - 1;
+		server_do(&node[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
+		for (int s = from; s <= to; s += 64) {
+			char command[1024] = "CLUSTER ADDSLOTS";
+			for (int k = s; k <= to && k < s + 64; k++)
+				snprintf(command + strlen(command), 8, " %d", k);
+			INVARIANT(!strcmp(server_line(&node[i], command), "OK"));
+		}
+	}
+	for (int i = 1; i <= NODES; i++)
+		server_do(&node[0], "CLUSTER MEET 127.0.0.1 %u", node[i].port);
+	for (int i = 0; i <= NODES; i++)
+		if (!says(&node[i], "CLUSTER INFO", "cluster_known_nodes:4") ||
+			!says(&node[i], "CLUSTER INFO", "cluster_state:ok"))
+			return -1;
+	for (int i = 0;
+		i < 500 &&
+		strcmp(server_do(&node[NODES], "CLUSTER REPLICATE %s", id(&node[0])), "OK");
+		i++)
+		usleep(10000);
+	return says(&node[NODES], "INFO replication", "master_link_status:up") ? 0 : -1;
+}
+
+static int
+cluster_stop(void **state)
+{
+	for (int i = 0; i <= NODES; i++)
+		server_kill(&node[i]);
+	return temp_dir_remove(state);
+}
+
+static struct redis_options
+cluster(void)
+{
+	return options("redis+cluster://127.0.0.1:1,127.0.0.1:%u", node[1].port);
+}
+
+/* A key in the slots of node i. */
+static const char *
+key_of(int i, unsigned number)
+{
+	static char text[8][48];
+	static unsigned turn;
+	char *key = text[turn++ % 8];
+
+	for (unsigned k = 0;; k++) {
+		snprintf(key, sizeof(text[0]), "k:{%u.%u}:n", number, k);
+		if (redis_slot(span_str(key)) * NODES / REDIS_SLOTS == (unsigned)i)
+			return key;
+	}
+}
+
+static void
+each_key_goes_to_its_node(void **state)
+{
+	struct redis_options o = cluster();
+	struct redis *r = begin(&o);
+	char keys[200];
+
+	(void)state;
+	assert_true(run_until(r, true, 5000));
+	for (int round = 1; round <= 2; round++)
+		for (unsigned k = 0; k < 60; k++)
+			assert_int_equal(count(r, key_of((int)(k % NODES), k)).i, round);
+	for (int i = 0; i < NODES; i++)
+		assert_string_equal(
+			server_do(&node[i], "GET %s", key_of(i, 3 + (unsigned)i)), "2");
+	/* Over three nodes and several slots of one, two that are in one, one that is not
+	 * there. */
+	snprintf(keys, sizeof(keys), "%s.", key_of(1, 1));
+	struct told t = told(
+		r, "MGET", key_of(0, 0), key_of(1, 1), keys, key_of(2, 2), key_of(0, 3), NULL);
+	assert_int_equal(t.err, 0);
+	assert_int_equal(t.reply, 0);
+	assert_int_equal(t.first.n, 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(t.first.list[i], i == 2 ? 0 : 2);
+	/* Each node has a life of its own, whose key is on it, and a clock. */
+	for (int i = 0; i < NODES; i++) {
+		const struct redis_life *l = redis_life(redis_at(r, span_str(key_of(i, 0))));
+		char epoch[32];
+		snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)l->epoch);
+		assert_string_equal(server_do(&node[i], "GET %s", l->key), epoch);
+		assert_true(l->offset_us != 0);
+	}
+	assert_int_equal(redis_life(r)->epoch, 0);
+	redis_free(&r);
+}
+
+/* While the slot moves, and after: nothing fails, nothing is lost, what is read was written
+ * before. */
+static void
+a_slot_that_moves_is_followed(void **state)
+{
+	struct redis_options o = cluster();
+	struct redis *r = begin(&o);
+	char a[48], b[48], c[48];
+
+	(void)state;
+	snprintf(a, sizeof(a), "%s.a", key_of(0, 100));
+	snprintf(b, sizeof(b), "%s.b", key_of(0, 100));
+	snprintf(c, sizeof(c), "%s.c", key_of(0, 100));
+	unsigned slot = redis_slot(span_str(a));
+	assert_true(run_until(r, true, 5000));
+	assert_int_equal(count(r, a).i, 1);
+	assert_int_equal(count(r, b).i, 1);
+	server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, id(&node[0]));
+	server_do(&node[0], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
+	assert_string_equal(
+		server_do(&node[0], "MIGRATE 127.0.0.1 %u %s 0 1000", node[1].port, a), "OK");
+	for (int round = 2; round <= 3; round++) {
+		/* There, here, and nowhere yet: then it is made there. */
+		assert_int_equal(count(r, a).i, round);
+		assert_int_equal(count(r, b).i, round);
+		assert_int_equal(count(r, c).i, round - 1);
+		struct told t = told(r, "MGET", a, b, c, "nothing", a, NULL);
+		assert_int_equal(t.err, 0);
+		assert_int_equal(t.first.n, 5);
+		assert_int_equal(t.first.list[0], round);
+		assert_int_equal(t.first.list[1], round);
+		assert_int_equal(t.first.list[2], round - 1);
+		assert_int_equal(t.first.list[3], 0);
+		assert_int_equal(t.first.list[4], round);
+	}
+	assert_string_equal(
+		server_do(&node[0], "MIGRATE 127.0.0.1 %u %s 0 1000", node[1].port, b), "OK");
+	for (int i = 1; i >= 0; i--)
+		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, id(&node[1]));
+	struct redis *before = redis_at(r, span_str(a));
+	assert_int_equal(count(r, a).i, 4);
+	assert_true(redis_at(r, span_str(a)) != before);
+	assert_int_equal(count(r, b).i, 4);
+	assert_int_equal(told(r, "MGET", a, b, c, NULL).first.list[2], 2);
+	redis_free(&r);
+}
+
+static void
+on_second(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct told *t = *(struct told *const *)arg;
+
+	t->err = err;
+	t->i = n == 2 ? replies[1].list[0] : -1;
+	t->done = true;
+}
+
+/* Who counts and then reads has counted when it reads, also where the count goes by way of
+ * another node than what is read: else two could both miss the other. */
+static void
+what_is_read_was_counted_before(void **state)
+{
+	struct redis_options o = cluster();
+	struct redis *r = begin(&o);
+	struct told t = { 0 }, *arg = &t;
+	char a[48], b[48];
+
+	(void)state;
+	snprintf(a, sizeof(a), "%s.a", key_of(2, 150));
+	snprintf(b, sizeof(b), "%s.b", key_of(2, 150));
+	unsigned slot = redis_slot(span_str(a));
+	assert_true(run_until(r, true, 5000));
+	assert_int_equal(count(r, a).i, 1);
+	assert_int_equal(count(r, b).i, 1);
+	server_do(&node[1], "CLUSTER SETSLOT %u IMPORTING %s", slot, id(&node[2]));
+	server_do(&node[2], "CLUSTER SETSLOT %u MIGRATING %s", slot, id(&node[1]));
+	server_do(&node[2], "MIGRATE 127.0.0.1 %u %s 0 1000", node[1].port, a);
+	/* The count waits for node 1; meanwhile another one counts on node 2. */
+	assert_string_equal(server_do(&node[1], "CLIENT PAUSE 150 WRITE"), "OK");
+	struct redis_pipe *p = redis_begin(r, 2, on_second, &arg, sizeof(arg));
+	redis_command(p, 3, (const char *[]){ "INCRBY", a, "1" },
+		(const size_t[]){ 6, strlen(a), 1 });
+	redis_command(p, 2, (const char *[]){ "MGET", b }, (const size_t[]){ 4, strlen(b) });
+	redis_send(p);
+	for (uint64_t until = clock_mono_us() + 60000; clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		usleep(1000);
+	}
+	assert_false(t.done);
+	assert_string_equal(server_do(&node[2], "INCRBY %s 10", b), "11");
+	while (!t.done)
+		ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(t.err, 0);
+	assert_int_equal(t.i, 11);
+	server_do(&node[1], "CLUSTER SETSLOT %u STABLE", slot);
+	server_do(&node[2], "CLUSTER SETSLOT %u STABLE", slot);
+	redis_free(&r);
+}
+
+static void
+a_lost_node_takes_only_its_own(void **state)
+{
+	struct redis_options o = cluster();
+	struct redis *r = begin(&o);
+	struct buf why;
+
+	(void)state;
+	assert_true(run_until(r, true, 5000));
+	const char *mine = key_of(0, 200), *other = key_of(2, 200);
+	struct redis *at = redis_at(r, span_str(mine));
+	uint64_t life = redis_life(at)->epoch,
+		 others = redis_life(redis_at(r, span_str(other)))->epoch;
+	assert_int_equal(count(r, mine).i, 1);
+	server_do(&node[0], "WAIT 1 1000");
+	server_kill(&node[0]);
+	assert_true(run_until(r, false, 2000));
+	assert_int_equal(count(r, mine).err, ERR_IO);
+	assert_true(redis_up(redis_at(r, span_str(other))));
+	assert_int_equal(count(r, other).i, 1);
+	/* Its replica is promoted: another life, the others' go on. */
+	uint64_t began = clock_mono_us();
+	assert_true(run_until(r, true, 20000));
+	print_message(
+		"promotion followed after %.1f s\n", (double)(clock_mono_us() - began) / 1e6);
+	at = redis_at(r, span_str(mine));
+	assert_true(redis_life(at)->epoch != life);
+	assert_int_equal(redis_life(redis_at(r, span_str(other)))->epoch, others);
+	assert_int_equal(count(r, mine).i, 2);
+	assert_int_equal(count(r, other).i, 2);
+	redis_free(&r);
+	/* The blocking client finds a key's node too. */
+	buf_init(&why, 8192);
+	redisContext *c = redis_dial(&o, span_str(mine), 1000000, &why);
+	assert_non_null(c);
+	redisReply *reply = redisCommand(c, "GET %s", mine);
+	assert_string_equal(reply->str, "2");
+	freeReplyObject(reply);
+	redisFree(c);
+	buf_free(&why);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest pure[] = {
+		cmocka_unit_test(a_key_is_in_its_slot),
+		cmocka_unit_test(a_place_is_read),
+	};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_key_goes_to_its_node),
+		cmocka_unit_test(a_slot_that_moves_is_followed),
+		cmocka_unit_test(what_is_read_was_counted_before),
+		cmocka_unit_test(a_lost_node_takes_only_its_own),
+	};
+	int failed = cmocka_run_group_tests(pure, NULL, NULL);
+
+	if (!server_installed()) {
+		print_message("skipped: no %s\n", server_program());
+		return failed;
+	}
+	loop = ev_default_loop(0);
+	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
+	return failed + cmocka_run_group_tests(tests, cluster_start, cluster_stop);
+}
