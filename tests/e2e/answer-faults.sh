@@ -2,7 +2,7 @@
 # caller, a reservation that is settled, a record that says what happened.
 . "$(dirname "$0")/lib.sh"
 
-stack_up --policy "$here/answers.yaml"
+stack_up --policy "$here/answer-faults.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 chat=/v1/chat/completions
@@ -53,4 +53,122 @@ charged gpt-4o "$(body "$(events "$twenty" "$twenty" "$twenty" "$twenty")$nl$nl$
 is "one that its caller leaves" "$record $cost" "[\"client_abort\",40] $((input + 40))"
 charged gpt-4o '{"delay_ms":3000,"times":1}' 0.5
 is "nothing came yet: what was reserved" "$record $cost" "[\"client_abort\",null] $((input + 5000))"
+
+# ---- what breaks ----
+# ask_with CONTROL [stream]: the answer's bytes in $D/.said, its status in $status, curl's own in $ended_with
+ask_with() {
+	control "$1"
+	status=$(curl -s -m 20 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask gpt-4o "${2:-false}")")
+	ended_with=$?
+}
+code() { jq -r .error.code "$D/.said" 2>/dev/null; }
+# The code of a stream's error event, which is the last one.
+event_code() { sed -n 's/^data: //p' "$D/.said" | tail -n 1 | jq -r .error.code; }
+text() { sed -n 's/^data: \({.*\)$/\1/p' "$D/.said" | jq -j '.choices[]?.delta.content // empty'; }
+raw() { jq -cn --arg w "$1" --argjson more "${2:-null}" '{wire:$w,times:1} + ($more // {})'; }
+crlf=$'\r\n'
+head="HTTP/1.1 200 OK${crlf}content-type: application/json${crlf}"
+mail='{"choices":[{"index":0,"message":{"content":"to jane.doe@example.org"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+
+ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail")"
+is "a whole answer that ends too early is the dialect's error" "$status $(code)" '503 provider_aborted'
+is "of which nothing goes, recorded as that" "$(grep -c jane "$D/.said") $(last '[.outcome,.answer.decision]')" '0 ["provider_abort",null]'
+ask_with "$(raw "${head}content-length: 500$crlf$crlf$mail" '{"reset":true}')"
+is "so is one that the provider resets" "$status $(code)" '503 provider_aborted'
+ask_with '{"cut_after_bytes":0,"times":1}'
+like "a provider that closes before its answer" "$status" '^50[234]$'
+ask_with "$(raw "${head}content-length: 5${crlf}content-length: 500$crlf$crlf$mail")"
+check "two lengths are no answer" test "$status" -ge 500 -a "$(grep -c jane "$D/.said")" = 0
+ask_with "$(raw "${head}transfer-encoding: chunked${crlf}trailer: x-note$crlf$crlf$(printf '%x' ${#mail})$crlf$mail${crlf}0${crlf}x-note: jane.doe@example.org$crlf$crlf")"
+is "trailers stay behind" "$status $(grep -c 'example.org' "$D/.said") $(jq -r '.choices[0].message.content' "$D/.said")" '200 0 to <EMAIL_ADDRESS>'
+
+# A stream: of each what was whole before it goes, its error event, no normal end.
+broken() { # NAME CODE TEXT
+	is "$1" "$(event_code) $(text)" "$2 $3"
+	is "$1: no normal end, nothing of what was held" "$(grep -cE 'DONE|finish_reason":"stop|jane|536' "$D/.said")" 0
+}
+say=$(events 'it is. ' 'to jane.' 'doe@exam')
+ask_with "$(body "$say$nl$nl$ended" '{"cut_after_bytes":420}')" true
+broken "a stream cut in the middle of an event" provider_aborted 'it is. to '
+is "is cut, for HTTP too" $ended_with 18
+is "and so recorded" "$(last '[.outcome,.answer.streamed,.answer.texts[0].text]')" '["provider_abort",true,"it is. to "]'
+ask_with "$(body "$say$nl$nl")" true
+is "one that ends between events passes with what was held" "$(text)" 'it is. to jane.doe@exam'
+ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"gzip"}}')" true
+is "one that says it is compressed is refused" "$status $(code)" '503 classifier_unavailable'
+head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
+ask_with "@$D/.big" true
+broken "an event of ten megabytes" classifier_unavailable 'it is. to '
+is "the record says how much was not inspected" "$(last '[.outcome,(.answer.not_inspected_bytes > 1000000),.answer.not_inspected_why]')" '["answer_denied",true,"an event over its cap"]'
+ask_with "$(body "$(events 'it is. ')$nl$nl$(events 'to jane.doe@ex')$nl$nl" '{"chunk_ms":20000}')" true
+broken "one that never ends is ended by the deadline" provider_timeout 'it is. '
+like "and so recorded" "$(last '[.outcome,.why]')" 'provider_abort.*(deadline|time)'
+ask_with '{"delay_ms":20000,"times":1}'
+like "a whole answer that never comes likewise" "$status $(code)" '^50[34] '
+
+# Bedrock's frames: the second one's checksum is wrong, or it is cut.
+frames() { python3 -c '
+import base64, json, struct, sys, zlib
+def frame(kind, payload):
+    h = b"".join(bytes([len(k)]) + k + b"\x07" + struct.pack(">H", len(v)) + v for k, v in
+        ((b":event-type", kind), (b":content-type", b"application/json"), (b":message-type", b"event")))
+    b = struct.pack(">II", 16 + len(h) + len(payload), len(h))
+    b += struct.pack(">I", zlib.crc32(b)) + h + payload
+    return b + struct.pack(">I", zlib.crc32(b))
+out = [frame(b"contentBlockDelta", json.dumps({"contentBlockIndex": 0, "delta": {"text": t}}).encode()) for t in ("it is. ", "and more. ")]
+if sys.argv[1] == "crc": out[1] = out[1][:-1] + bytes([out[1][-1] ^ 1])
+if sys.argv[1] == "cut": out[1] = out[1][:40]
+print(json.dumps({"body_base64": base64.b64encode(b"".join(out)).decode(), "content_type": "application/vnd.amazon.eventstream", "times": 1, "chunk_ms": 200}))' "$1"; }
+for how in crc cut; do
+	control "$(frames $how)"
+	curl -s -m 20 -o "$D/.said" "$EDGE/model/us.amazon.nova-pro-v1%3A0/converse-stream" -H "$auth" -H "$json" -d '{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
+	is "a frame that is $how: what was before it, and an exception" "$(tr -d '\0' <"$D/.said" | grep -ac 'it is\.') $(tr -d '\0' <"$D/.said" | grep -ac 'and more') $(tr -d '\0' <"$D/.said" | grep -aoc ':exception-type')" '1 0 1'
+	is "$how: recorded, settled at what was seen" "$(last '[.outcome,.estimated_usage.output_tokens]')" '["provider_abort",7]'
+done
+
+# ---- answers without a body ----
+for status in 204 304; do
+	control "{\"status\":$status,\"times\":1}"
+	is "a $status passes as it is" "$(curl -s -m 10 -o /dev/null -w '%{http_code} %{size_download}' "$EDGE$chat" -H "$auth" -H "$json" -d "$(ask gpt-4o false)")" "$status 0"
+done
+answer '{"choices":[]}'
+is "HEAD has a head" "$(curl -s -m 10 -I -o /dev/null -w '%{http_code} %{size_download}' "$EDGE/v1/chat/completions/x" -H "$auth")" '200 0'
+control "$(raw "HTTP/1.1 206 Partial Content${crlf}content-type: text/plain${crlf}content-range: bytes 0-23/100${crlf}content-length: 24$crlf${crlf}to jane.doe@example.org.")"
+is "a part of a file is inspected" "$(curl -s -m 10 "$EDGE/v1/files/x/content" -H "$auth" -H 'range: bytes=0-23')" 'to <EMAIL_ADDRESS>.'
+
+# ---- an error document costs nothing ----
+charged gpt-4o '{"body":"{\"error\":{\"message\":\"busy\"}}","content_type":"application/json","times":1}'
+is "an error document with a 200 costs no tokens" "$cost" 0
+control '{}'
+is "and the next request is served" "$(post $chat "$(ask gpt-4o false)" | jq -r '.choices|length')" 1
+
+# ---- the caller leaves, the policy is reloaded, the daemon is told to stop, under way ----
+slow_stream() { body "$(events 'one two. ' 'to jane.' 'doe@example.org now. ' 'and on.')$nl$nl$ended" '{"chunk_ms":300}'; }
+whole="{\"choices\":[{\"index\":0,$nl$nl\"message\":{\"content\":\"to jane.doe@example.org\"},$nl$nl\"finish_reason\":\"stop\"}]}"
+slow_whole() { jq -cn --arg b "$whole" '{body:$b,content_type:"application/json",chunk_ms:600,times:1}'; }
+control "$(slow_whole)"
+TIMEOUT=0.8 post $chat "$(ask gpt-4o false)" >"$D/.said"
+is "a caller that leaves while all is withheld has had nothing" "$(wc -c <"$D/.said") $(last '[.outcome,.estimated_usage]')" '0 ["client_abort",null]'
+under_way() { # what happens meanwhile
+	control "$(slow_whole)"
+	post $chat "$(ask gpt-4o false)" >"$D/.whole" &
+	sleep 0.1
+	control "$(slow_stream)"
+	post $chat "$(ask gpt-4o true)" >"$D/.said" &
+	sleep 0.5
+	"$@"
+	wait %1 %2 2>/dev/null
+}
+reload() { reloaded=$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload"); }
+under_way reload
+is "a reload ends neither an answer that is withheld" "$reloaded $(jq -r '.choices[0].message.content' "$D/.whole")" '200 to <EMAIL_ADDRESS>'
+is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
+stop() { kill -TERM "$(awk '$3 == "tollgate" { p = $1 } END { print p }' "$D/.pids")"; }
+under_way stop
+is "nor does a stop, an answer" "$(jq -r '.choices[0].message.content' "$D/.whole")" 'to <EMAIL_ADDRESS>'
+is "nor a stream" "$(text) $(grep -c DONE "$D/.said")" 'one two. to <EMAIL_ADDRESS> now. and on. 1'
+for _ in $(seq 60); do grep -q event=stopped "$D/tollgate.log" && break; sleep 0.1; done
+like "then the daemon ends" "$(tail -n 1 "$D/tollgate.log")" 'event=stopped'
+is "and both are on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -n 2 | jq -r .outcome | tr '\n' ' ')" 'complete complete '
+check "the records verify" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed

@@ -377,7 +377,21 @@ echo_answer(const struct mock_request *r, struct mock_answer *out)
 	json_decref(o);
 }
 
-/* The bytes that /_control gave; where it streams them, an event ends with an empty line. */
+/* Where the first event of exact bytes ends: with an empty line, or where a frame of Amazon's
+ * says. */
+static size_t
+exact_end(struct span rest)
+{
+	bool frames = strstr(mock_control.content_type, "amazon.eventstream") != NULL;
+	const char *end = frames ? NULL : memmem(rest.p, rest.n, "\n\n", 2);
+	size_t n = end ? (size_t)(end - rest.p) + 2 : rest.n;
+
+	if (frames && rest.n > 4)
+		n = (size_t)(unsigned char)rest.p[2] << 8 | (unsigned char)rest.p[3];
+	return n && n < rest.n ? n : rest.n;
+}
+
+/* The bytes that /_control gave, in events where it streams them. */
 static void
 exact_answer(struct mock_answer *out)
 {
@@ -386,8 +400,7 @@ exact_answer(struct mock_answer *out)
 	out->content_type = mock_control.content_type;
 	out->stream = mock_control.chunk_bytes || mock_control.chunk_s > 0;
 	while (out->stream && rest.n) {
-		const char *end = memmem(rest.p, rest.n, "\n\n", 2);
-		size_t n = end ? (size_t)(end - rest.p) + 2 : rest.n;
+		size_t n = exact_end(rest);
 		buf_span(&out->body, span_cut(rest, 0, n));
 		note_end(out);
 		rest = span_cut(rest, n, rest.n);

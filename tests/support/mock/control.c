@@ -13,6 +13,7 @@ control_reset(void)
 	json_decref(mock_control.headers);
 	json_decref(mock_control.usage);
 	buf_free(&mock_control.body);
+	buf_free(&mock_control.wire);
 	mock_control = (struct mock_control){ .times = -1, .cut_after = -1, .error_after = -1 };
 }
 
@@ -72,6 +73,9 @@ mock_control_set(struct span body)
 		(size_t)json_integer_value(json_object_get(o, "event_chars"));
 	if ((v = json_object_get(o, "error_after_events")) && json_is_integer(v))
 		mock_control.error_after = (long)json_integer_value(v);
+	if ((v = json_object_get(o, "wire")) && json_is_string(v))
+		buf_put(&mock_control.wire, json_string_value(v), json_string_length(v));
+	mock_control.reset = json_is_true(json_object_get(o, "reset"));
 	bool ok = read_body(o);
 	json_decref(o);
 	if (!ok || mock_control.times == 0)

@@ -40,6 +40,8 @@ struct mock_control {
 	long error_after;   /* events of a stream before its error; -1: none */
 	struct buf body;    /* with `exact`: the answer, and nothing else */
 	bool exact;
+	struct buf wire; /* all of the answer, head too, and then the end; empty: as it comes */
+	bool reset;	 /* an end is a reset */
 	char content_type[128];
 };
 extern struct mock_control mock_control;

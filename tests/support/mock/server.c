@@ -10,7 +10,8 @@
  *
  * /_control: a piece is written, then the next
  * after its pause. A stream's events are its pieces, chunk_bytes cuts further.
- * cut_after_bytes counts body bytes; 0 closes without a head. A status of 101
+ * cut_after_bytes counts body bytes; 0 closes without a head. `wire` is all of an answer, head
+ * too, after which the connection ends; with `reset` an end is a reset. A status of 101
  * switches: what follows is read and thrown away. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,6 +57,7 @@ struct conn {
 	/* the answer */
 	uint64_t serial; /* 0: not recorded */
 	struct buf wire;
+	bool reset; /* instead of an end */
 	struct piece *piece;
 	size_t npieces, pieces_size, at, sent;
 	bool answering, keep, cut, upgraded;
@@ -310,6 +312,7 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	bool bodyless = a->status == 204 || a->status == 304 || a->status < 200;
 	bool chunked = a->stream && c->parser.http_minor == 1 && !bodyless;
 	int64_t left = k->cut_after;
+	bool raw = !own && k->wire.n;
 
 	if (a->stream && !chunked)
 		c->keep = false;
@@ -318,7 +321,12 @@ conn_answer(struct conn *c, const struct mock_answer *a, bool own, bool head_onl
 	c->at = c->sent = c->npieces = 0;
 	buf_clear(&c->wire);
 	c->upgraded = a->status == 101;
-	if (left == 0) {
+	c->reset = !own && k->reset;
+	if (raw) {
+		c->cut = true;
+		buf_put(&c->wire, k->wire.p + k->wire.start, k->wire.n);
+		piece_add(c, k->delay_s);
+	} else if (left == 0) {
 		c->cut = true;
 		piece_add(c, k->delay_s);
 	} else {
@@ -458,6 +466,9 @@ conn_done(struct conn *c)
 	if (c->serial)
 		mock_seen_end(c->serial, c->cut ? "cut" : "complete");
 	c->answering = false;
+	if (c->cut && c->reset)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER,
+			&(struct linger){ .l_onoff = 1, .l_linger = 0 }, sizeof(struct linger));
 	if (c->cut || !(c->keep || c->upgraded)) {
 		conn_free(c, "complete");
 		return;
