@@ -5,6 +5,7 @@
 #define DIALECT_DIALECT_H
 
 #include "base/buf.h"
+#include "price/price.h"
 #include "text/body.h"
 
 struct dialect;
@@ -76,7 +77,13 @@ struct usage {
 	int64_t input_tokens, output_tokens; /* totals, cached and reasoning tokens included */
 	int64_t cached_tokens;
 	bool input_seen, output_seen, spoilt; /* of a stream, over its events */
+	/* what it says apart, as it says it: parts of each other, which usage_split() undoes */
+	struct price_usage details;
 };
+
+/* The same with each token in one kind only, for price_cost(); nothing where it is not known.
+ * Where parts are more than the whole, what costs most stays. */
+struct price_usage usage_split(const struct usage *u);
 
 /* From a whole JSON response: 0 where usage is known, ERR_NOTFOUND, or the
  * parser's error. */

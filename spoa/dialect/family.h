@@ -22,13 +22,29 @@ struct endpoint_row {
 	unsigned flags;
 };
 
+/* path = member { "." member } [ "[]." element ]. An array's element is named by its "modality",
+ * "ttl" or "type", and "image" where it has none but is one. It counts its "tokenCount" or
+ * "inputTokens"; one that has neither counts 1. */
 struct usage_row {
 	const char *path;
 	/* rows of one field add up */
 	enum usage_field {
 		USAGE_INPUT,
 		USAGE_OUTPUT,
+		/* parts of the input */
 		USAGE_CACHED,
+		USAGE_WRITE, /* what is kept for an hour too */
+		USAGE_WRITE_1H,
+		USAGE_AUDIO_IN,
+		USAGE_IMAGE_IN,
+		/* parts of the output */
+		USAGE_REASONING,
+		USAGE_AUDIO_OUT,
+		USAGE_IMAGE_OUT,
+		/* by the piece */
+		USAGE_IMAGES,
+		USAGE_SEARCHES,
+		USAGE_SESSIONS,
 		USAGE_APART, /* input too, unless a total shows that it is in the input */
 		USAGE_TOTAL,
 		USAGE_FIELDS

@@ -1,5 +1,4 @@
-/* Token counts in responses, and asking a streaming provider for them without
- * the caller's noticing (design rule 8). Members that are unknown are passed over,
+/* Token counts in responses. Members that are unknown are passed over,
  * null is absent, and a response that is not JSON has no usage. One count that is
  * no plain integer, or is there twice, spoils all of them: what is left of a usage
  * is less than what was used, and the reservation stays. */
@@ -10,13 +9,15 @@
 /* More is a provider's mistake; sums of a few stay far from overflow. */
 #define TOKENS_MAX (INT64_C(1) << 48)
 
-enum { ROWS_MAX = 32 };
+enum { ROWS_MAX = 64 };
+#define ROW_BIT(u, rows) (UINT64_C(1) << ((u) - (rows)))
 
 struct counts {
 	bool seen[USAGE_FIELDS];
 	int64_t v[USAGE_FIELDS]; /* by usage_row.field */
-	unsigned rows;		 /* that a value was read for */
+	uint64_t rows;		 /* that a value was read for */
 	int64_t of_row[ROWS_MAX];
+	enum price_service service;
 	bool spoilt;
 };
 
@@ -49,8 +50,7 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 	if (tok == JSON_NULL)
 		return;
 	for (const struct usage_row *u = r->rows; u->path; u++) {
-		unsigned row = 1u << (u - r->rows);
-		uint64_t v = 0;
+		uint64_t row = ROW_BIT(u, r->rows), v = 0;
 		if (!span_is(path, u->path))
 			continue;
 		if (tok != JSON_NUMBER || span_u64(literal, &v) != 0 || r->c->rows & row)
@@ -58,6 +58,13 @@ count(struct reader *r, struct span path, enum json_tok tok, struct span literal
 		r->c->rows |= row;
 		r->c->of_row[u - r->rows] = (int64_t)(v > TOKENS_MAX ? TOKENS_MAX : v);
 	}
+}
+
+/* An object that only says at which rate it was served. */
+static bool
+serves(struct span path)
+{
+	return span_is(path, "serviceTier.");
 }
 
 /* True where a row's path goes on after this one. */
@@ -68,6 +75,112 @@ leads_on(const struct reader *r, struct span path)
 		if (span_starts(span_str(u->path), path))
 			return true;
 	return false;
+}
+
+/* Where answers say at which rate they were served: the last word counts. */
+static void
+note_service(struct reader *r, struct span path, const struct json_event *ev)
+{
+	static const char *const paths[] = { "service_tier", "usage.service_tier",
+		"serviceTier.type" };
+
+	if (SPAN_IN(path, paths))
+		r->c->service = price_service_of(json_text(r->a, r->in, ev));
+}
+
+/* An element of an array: its name, and how many it counts. */
+struct element {
+	struct span name, count;
+	enum json_tok tok;
+};
+
+static void
+element_member(struct reader *r, struct span key, enum json_tok tok,
+	const struct json_event *ev, struct element *e)
+{
+	static const char *const names[] = { "modality", "ttl", "type" };
+	static const char *const counts[] = { "tokenCount", "inputTokens" };
+	static const char *const images[] = { "b64_json", "url" };
+
+	if (tok == JSON_STRING && SPAN_IN(key, names))
+		e->name = json_text(r->a, r->in, ev);
+	else if (tok == JSON_STRING && SPAN_IN(key, images) && !e->name.n)
+		e->name = SPAN_LIT("image");
+	if (tok > JSON_ERROR && SPAN_IN(key, counts)) {
+		e->tok = tok;
+		e->count = span_cut(r->in, ev->start, ev->end);
+	}
+}
+
+/* One more of what an array lists. */
+static void
+count_one(struct reader *r, struct span path)
+{
+	for (const struct usage_row *u = r->rows; u->path; u++)
+		if (span_is(path, u->path)) {
+			r->c->rows |= ROW_BIT(u, r->rows);
+			r->c->of_row[u - r->rows]++;
+		}
+}
+
+static int
+read_element(struct reader *r, size_t base)
+{
+	struct element e = { .tok = JSON_NULL };
+	struct json_event ev;
+
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(r->j, &ev);
+		element_member(r, key, tok, &ev, &e);
+		if (json_skip(r->j, &ev) == JSON_ERROR)
+			break;
+	}
+	if (json_error(r->j, NULL, NULL) || !e.name.n || e.name.n >= sizeof(r->path) - base)
+		return json_error(r->j, NULL, NULL);
+	memcpy(r->path + base, e.name.p, e.name.n);
+	struct span path = without_holder(span_of(r->path, base + e.name.n));
+	if (e.tok == JSON_NULL && !e.count.n)
+		count_one(r, path);
+	else
+		count(r, path, e.tok, e.count);
+	return 0;
+}
+
+/* With the opening bracket just read: to the closing one. */
+static int
+read_array(struct reader *r, size_t base)
+{
+	struct json_event ev;
+
+	for (;;) {
+		enum json_tok tok = json_next(r->j, &ev);
+		int err = 0;
+		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
+			return json_error(r->j, NULL, NULL);
+		if (tok == JSON_OBJECT)
+			err = read_element(r, base);
+		else
+			json_skip(r->j, &ev);
+		if (err)
+			return err;
+	}
+}
+
+/* Whether rows name elements of the array whose path, with its dot, ends at *n; then *n is
+ * after its brackets. */
+static bool
+lists(struct reader *r, size_t *n)
+{
+	if (*n + 2 > sizeof(r->path))
+		return false;
+	memcpy(r->path + *n - 1, "[].", 3);
+	if (!leads_on(r, without_holder(span_of(r->path, *n + 2))))
+		return false;
+	*n += 2;
+	return true;
 }
 
 /* With the opening brace just read: to the closing one. The recursion ends where
@@ -94,11 +207,15 @@ read_object(struct reader *r, size_t base)
 		if (tok > JSON_ERROR && fits && path.n)
 			count(r, span_cut(path, 0, path.n - 1), tok,
 				span_cut(r->in, ev.start, ev.end));
+		if (tok == JSON_STRING && fits && path.n)
+			note_service(r, span_cut(path, 0, path.n - 1), &ev);
 		bool inner = fits && path.n && leads_on(r, path);
 		if (inner && tok > JSON_ERROR && tok != JSON_OBJECT && tok != JSON_NULL)
 			r->c->spoilt = true;
-		if (tok == JSON_OBJECT && fits && (inner || !path.n))
+		if (tok == JSON_OBJECT && fits && (inner || !path.n || serves(path)))
 			err = read_object(r, n);
+		else if (tok == JSON_ARRAY && fits && path.n && lists(r, &n))
+			err = read_array(r, n);
 		else if (tok != JSON_ERROR)
 			tok = json_skip(r->j, &ev);
 		if (err)
@@ -109,12 +226,23 @@ read_object(struct reader *r, size_t base)
 	return json_error(r->j, NULL, NULL);
 }
 
+/* xAI's total shows that what was thought is apart from the output. */
+static void
+add_reasoning(struct counts *c)
+{
+	int64_t *v = c->v;
+
+	if (c->seen[USAGE_TOTAL] && c->seen[USAGE_OUTPUT] && v[USAGE_REASONING] > 0 &&
+		v[USAGE_TOTAL] == v[USAGE_INPUT] + v[USAGE_OUTPUT] + v[USAGE_REASONING])
+		v[USAGE_OUTPUT] += v[USAGE_REASONING];
+}
+
 static void
 add_up(const struct usage_row *rows, struct counts *c)
 {
 	for (const struct usage_row *u = rows; u->path; u++) {
 		INVARIANT(u - rows < ROWS_MAX);
-		if (!(c->rows & 1u << (u - rows)) || (u->instead && c->seen[u->field]))
+		if (!(c->rows & ROW_BIT(u, rows)) || (u->instead && c->seen[u->field]))
 			continue;
 		c->v[u->field] += c->of_row[u - rows];
 		c->seen[u->field] = true;
@@ -124,6 +252,7 @@ add_up(const struct usage_row *rows, struct counts *c)
 		      c->v[USAGE_TOTAL] == c->v[USAGE_INPUT] + c->v[USAGE_OUTPUT];
 	if (!inside)
 		c->v[USAGE_INPUT] += c->v[USAGE_APART];
+	add_reasoning(c);
 }
 
 /* All of the document's counts. 0 or the parser's error. */
@@ -147,6 +276,17 @@ read_counts(const struct dialect *d, struct span json, struct arena *a, struct c
 	return tok == JSON_ERROR ? json_error(r.j, NULL, NULL) : 0;
 }
 
+/* What is counted by the piece: images only where there are no tokens, and then, as for
+ * searches, there are none. */
+static void
+count_pieces(struct counts *c)
+{
+	if (c->seen[USAGE_INPUT] || c->seen[USAGE_OUTPUT])
+		c->v[USAGE_IMAGES] = 0;
+	else if (c->v[USAGE_IMAGES] || c->seen[USAGE_SEARCHES])
+		c->seen[USAGE_INPUT] = c->seen[USAGE_OUTPUT] = true;
+}
+
 /* Where only the total says what the output was (embeddings have none). */
 static void
 output_of_total(struct counts *c)
@@ -156,6 +296,30 @@ output_of_total(struct counts *c)
 		return;
 	c->v[USAGE_OUTPUT] = c->v[USAGE_TOTAL] - c->v[USAGE_INPUT];
 	c->seen[USAGE_OUTPUT] = true;
+}
+
+/* By kind the field that says it. */
+static const enum usage_field field_of[PRICE_KINDS] = { [PRICE_CACHED] = USAGE_CACHED,
+	[PRICE_WRITE] = USAGE_WRITE,
+	[PRICE_WRITE_1H] = USAGE_WRITE_1H,
+	[PRICE_AUDIO_IN] = USAGE_AUDIO_IN,
+	[PRICE_IMAGE_IN] = USAGE_IMAGE_IN,
+	[PRICE_REASONING] = USAGE_REASONING,
+	[PRICE_AUDIO_OUT] = USAGE_AUDIO_OUT,
+	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
+	[PRICE_IMAGES] = USAGE_IMAGES,
+	[PRICE_SEARCHES] = USAGE_SEARCHES,
+	[PRICE_SESSIONS] = USAGE_SESSIONS };
+
+/* The details' part; counts of a stream are totals so far. */
+static void
+raise_details(struct usage *u, const struct counts *c)
+{
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+		if (field_of[k] && (uint64_t)c->v[field_of[k]] > u->details.n[k])
+			u->details.n[k] = (uint64_t)c->v[field_of[k]];
+	if (c->service)
+		u->details.service = c->service;
 }
 
 int
@@ -170,12 +334,14 @@ dialect_usage(const struct dialect *d, struct span json, struct arena *a, struct
 	if (err)
 		return err;
 	output_of_total(&c);
+	count_pieces(&c);
 	if (c.spoilt || !c.seen[USAGE_INPUT] || !c.seen[USAGE_OUTPUT])
 		return ERR_NOTFOUND;
 	*u = (struct usage){ .known = true,
 		.input_tokens = c.v[USAGE_INPUT],
 		.output_tokens = c.v[USAGE_OUTPUT],
 		.cached_tokens = c.v[USAGE_CACHED] };
+	raise_details(u, &c);
 	return 0;
 }
 
@@ -203,6 +369,7 @@ dialect_event_usage(const struct dialect *d, struct span event, struct span data
 	raise_to(&u->input_tokens, c.v[USAGE_INPUT]);
 	raise_to(&u->output_tokens, c.v[USAGE_OUTPUT]);
 	raise_to(&u->cached_tokens, c.v[USAGE_CACHED]);
+	raise_details(u, &c);
 	u->spoilt |= c.spoilt;
 	u->input_seen |= c.seen[USAGE_INPUT];
 	/* What message_start says of the output is where it begins: a stream cut
@@ -220,96 +387,4 @@ dialect_key_counts(struct span key)
 		if (memmem(key.p, key.n, tells[i], strlen(tells[i])))
 			return true;
 	return false;
-}
-
-/* ---- asking, and hiding that we asked ---- */
-
-int
-dialect_ask_usage(const struct body *b, struct splice *edit)
-{
-	const struct body_marks *m = &b->marks;
-
-	if (!b->table->asks_usage || !b->stream || b->wants_usage)
-		return 0;
-	if (m->include)
-		*edit = (struct splice){ m->include, m->include_end, SPAN_LIT("true") };
-	else if (m->options && m->options_null)
-		*edit = (struct splice){ m->options, m->options_end,
-			SPAN_LIT("{\"include_usage\":true}") };
-	else if (m->options)
-		*edit = (struct splice){ m->options + 1, m->options + 1,
-			m->options_empty ? SPAN_LIT("\"include_usage\":true")
-					 : SPAN_LIT("\"include_usage\":true,") };
-	else
-		*edit = (struct splice){ m->top, m->top,
-			SPAN_LIT("\"stream_options\":{\"include_usage\":true},") };
-	return 1;
-}
-
-struct member {
-	struct span key;
-	size_t start, end; /* from the key's quote to the end of the value */
-	enum json_tok tok;
-	bool empty; /* a container with nothing in it */
-};
-
-/* The next member of the object that is open; false at its end or an error. */
-static bool
-next_member(struct json *j, struct span in, struct arena *a, struct member *m)
-{
-	struct json_event ev;
-
-	if (json_next(j, &ev) != JSON_KEY)
-		return false;
-	*m = (struct member){
-		.key = json_text(a, in, &ev), .start = ev.start - 1, .empty = true
-	};
-	m->tok = json_next(j, &ev);
-	m->end = ev.end + (m->tok == JSON_STRING);
-	if (m->tok == JSON_OBJECT || m->tok == JSON_ARRAY) {
-		unsigned depth = ev.depth;
-		while (json_next(j, &ev) != JSON_ERROR && ev.depth > depth)
-			m->empty = false;
-		m->end = ev.end;
-	}
-	return m->key.p && json_error(j, NULL, NULL) == 0;
-}
-
-int
-dialect_hide_usage(
-	const struct dialect *d, struct span data, struct arena *a, struct span *edited)
-{
-	struct json *j = d->asks_usage ? json_open(a, data) : NULL;
-	struct json_event ev;
-	struct member m;
-	bool found = false, first = false, counted = false, no_choices = false;
-	size_t from = 0, to = 0, last = 0;
-
-	if (!j || json_next(j, &ev) != JSON_OBJECT)
-		return 0;
-	while (next_member(j, data, a, &m)) {
-		if (first && last == to)
-			to = m.start; /* the first member goes with the comma after it */
-		if (span_is(m.key, "choices"))
-			no_choices = m.tok == JSON_ARRAY && m.empty;
-		if (span_is(m.key, "usage")) {
-			found = true;
-			first = last == 0;
-			counted = m.tok == JSON_OBJECT;
-			from = first ? m.start : last;
-			to = m.end;
-		}
-		last = m.end;
-	}
-	if (json_error(j, NULL, NULL) || json_next(j, &ev) != JSON_END || !found)
-		return 0;
-	if (counted && no_choices)
-		return 2;
-	char *p = arena_alloc(a, data.n);
-	if (!p)
-		return 0;
-	memcpy(p, data.p, from);
-	memcpy(p + from, data.p + to, data.n - to);
-	*edited = span_of(p, from + data.n - to);
-	return 1;
 }

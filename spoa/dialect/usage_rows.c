@@ -1,5 +1,6 @@
-/* Where each family's answers count tokens. Rows of one field add up: details that are parts of
- * a count are no rows, so that nothing is counted twice. */
+/* Where each family's answers count tokens. Rows of one field add up. Parts of the input and of
+ * the output have fields of their own, which are taken out of them once (usage_split()), so that
+ * nothing is counted twice. */
 #include "dialect/family.h"
 
 /* clang-format off */
@@ -18,6 +19,24 @@ const struct usage_row usage_openai[] = {
 	{ "x_groq.usage.total_tokens",                 USAGE_TOTAL,  true },
 	{ "usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, false },
 	{ "usage.input_tokens_details.cached_tokens",  USAGE_CACHED, true },
+	{ "usage.prompt_cache_hit_tokens",             USAGE_CACHED, true }, /* DeepSeek */
+	{ "usage.cached_tokens",                       USAGE_CACHED, true }, /* Moonshot */
+	{ "x_groq.usage.prompt_tokens_details.cached_tokens", USAGE_CACHED, true },
+	{ "usage.prompt_tokens_details.cache_write_tokens", USAGE_WRITE, false },
+	{ "usage.input_tokens_details.cache_write_tokens",  USAGE_WRITE, true },
+	{ "usage.prompt_tokens_details.audio_tokens",  USAGE_AUDIO_IN, false },
+	{ "usage.input_tokens_details.audio_tokens",   USAGE_AUDIO_IN, true },
+	{ "usage.input_token_details.audio_tokens",    USAGE_AUDIO_IN, true }, /* transcriptions */
+	{ "usage.prompt_tokens_details.image_tokens",  USAGE_IMAGE_IN, false },
+	{ "usage.input_tokens_details.image_tokens",   USAGE_IMAGE_IN, true },
+	{ "usage.completion_tokens_details.reasoning_tokens", USAGE_REASONING, false },
+	{ "usage.output_tokens_details.reasoning_tokens", USAGE_REASONING, true },
+	{ "usage.completion_tokens_details.audio_tokens", USAGE_AUDIO_OUT, false },
+	{ "usage.output_tokens_details.audio_tokens",  USAGE_AUDIO_OUT, true },
+	{ "usage.output_tokens_details.image_tokens",  USAGE_IMAGE_OUT, false },
+	{ "output[].web_search_call",                    USAGE_SEARCHES, false },
+	{ "output[].code_interpreter_call",              USAGE_SESSIONS, false },
+	{ "data[].image",                                USAGE_IMAGES, false },
 	{ 0 },
 };
 
@@ -27,6 +46,10 @@ const struct usage_row usage_openai[] = {
 	{ "usage.cache_creation_input_tokens",         USAGE_INPUT,  false }, \
 	{ "usage.cache_read_input_tokens",             USAGE_INPUT,  false }, \
 	{ "usage.cache_read_input_tokens",             USAGE_CACHED, instead }, \
+	{ "usage.cache_creation_input_tokens",         USAGE_WRITE,  instead }, \
+	{ "usage.cache_creation.ephemeral_1h_input_tokens", USAGE_WRITE_1H, instead }, \
+	{ "usage.output_tokens_details.thinking_tokens", USAGE_REASONING, instead }, \
+	{ "usage.server_tool_use.web_search_requests", USAGE_SEARCHES, instead }, \
 	{ "usage.output_tokens",                       USAGE_OUTPUT, instead }
 const struct usage_row usage_anthropic[] = { ANTHROPIC(false), { 0 } };
 
@@ -39,6 +62,11 @@ const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_OUTPUT, false },
 	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
 	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
+	{ "usageMetadata.thoughtsTokenCount",          USAGE_REASONING, false },
+	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
+	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },
+	{ "usageMetadata.candidatesTokensDetails[].AUDIO", USAGE_AUDIO_OUT, false },
+	{ "usageMetadata.candidatesTokensDetails[].IMAGE", USAGE_IMAGE_OUT, false },
 	{ 0 },
 };
 
@@ -49,6 +77,8 @@ const struct usage_row usage_bedrock[] = {
 	{ "usage.cacheReadInputTokens",                USAGE_APART,  false },
 	{ "usage.cacheWriteInputTokens",               USAGE_APART,  false },
 	{ "usage.cacheReadInputTokens",                USAGE_CACHED, false },
+	{ "usage.cacheWriteInputTokens",               USAGE_WRITE,  false },
+	{ "usage.cacheDetails[].1h",                     USAGE_WRITE_1H, false },
 	{ "usage.outputTokens",                        USAGE_OUTPUT, false },
 	{ "usage.totalTokens",                         USAGE_TOTAL,  false },
 	ANTHROPIC(true),
@@ -70,6 +100,7 @@ const struct usage_row usage_cohere[] = {
 	{ "meta.billed_units.output_tokens",           USAGE_OUTPUT, true },
 	{ "meta.billed_units.input_tokens",            USAGE_TOTAL,  false },
 	{ "usage.cached_tokens",                       USAGE_CACHED, false },
+	{ "meta.billed_units.search_units",            USAGE_SEARCHES, false },
 	{ 0 },
 };
 

@@ -141,6 +141,7 @@ read_row(struct diag *d, const struct yaml_node *n, struct price_row *row)
 
 	row->at = n;
 	read_rates(d, n, &row->rates);
+	row->rates.has |= 1u << PRICE_REQUESTS; /* nobody charges for them unless it says so */
 	needs_both(d, n, &row->rates);
 	if ((c = yaml_get(n, "from")))
 		read_day(d, c, "from", row->from, &row->from_s);

@@ -183,11 +183,12 @@ worst_with(const struct price_rates *r, const struct price_usage *most, unsigned
 	uint64_t pico;
 
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
-		if (of_kind[k] != PRICE_EACH || !most->n[k])
+		uint64_t n = k == PRICE_REQUESTS && !most->n[k] ? 1 : most->n[k];
+		if (of_kind[k] != PRICE_EACH || !n)
 			continue;
 		if (!rate_of(r, k, &pico))
 			*unpriced |= BIT(k);
-		sum += (wide)bounded(most->n[k]) * pico;
+		sum += (wide)bounded(n) * pico;
 	}
 	return sum;
 }

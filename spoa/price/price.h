@@ -113,9 +113,9 @@ int price_cost(
 /* The most that a request may cost, of which only bounds are known: at most
  * most->n[PRICE_INPUT] tokens of prompt and most->n[PRICE_OUTPUT] of answer, each at the
  * dearest kind it may turn out to be, in the dearest tier that such a prompt may reach; what
- * else is in `most` as it is. `may`: bit by kind, which kinds can occur besides input, cached,
- * output and reasoning: PRICE_MAY_ANY where the caller does not know. Never less than
- * price_cost() of any usage within the bounds. */
+ * else is in `most` as it is, and one request. `may`: bit by kind, which kinds can occur
+ * besides input, cached, output and reasoning: PRICE_MAY_ANY where the caller does not know.
+ * Never less than price_cost() of any usage within the bounds. */
 #define PRICE_MAY_ANY (~0u)
 int price_worst(const struct price_row *row, const struct price_usage *most, unsigned may,
 	struct price_cost *out);
