@@ -2,6 +2,7 @@
  * back, and how its texts are searched. */
 #include "base/err.h"
 #include "gate/exchange.h"
+#include "policy/prices.h"
 
 struct filling {
 	struct vault *vault;
@@ -128,6 +129,18 @@ request_lists_models(const struct request *r)
 	return false;
 }
 
+struct span
+gate_cost_field(struct exchange *x, const struct usage *u)
+{
+	struct priced p;
+	char usd[PRICE_TEXT_MAX];
+
+	if (!x->r->found.route->show_cost || !request_cost(x->r, u, &p) || p.cost.unpriced)
+		return (struct span){ NULL, 0 };
+	price_text(p.cost.nanousd, usd);
+	return arena_printf(&x->r->arena, "x-tollgate-cost: %s\r\n", usd);
+}
+
 int
 gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
@@ -138,6 +151,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	plan.usage_first = route->show_cost;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "gate/exchange.h"
 #include "policy/nonce.h"
+#include "policy/prices.h"
 
 /* A ticket that is out while the daemon drains. */
 #define DRAIN_TICKET_US 2000000u
@@ -211,6 +212,28 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 	count_series(r, SERIES_TEXT_US, now_us - a->first_text_us);
 }
 
+static void
+count_cost(struct request *r, const struct usage *u)
+{
+	struct price_usage used = usage_split(u);
+	const struct {
+		enum series_value v;
+		uint64_t n;
+	} parts[] = { { SERIES_CACHED, used.n[PRICE_CACHED] },
+		{ SERIES_WRITTEN, used.n[PRICE_WRITE] + used.n[PRICE_WRITE_1H] },
+		{ SERIES_REASONING, used.n[PRICE_REASONING] },
+		{ SERIES_AUDIO, used.n[PRICE_AUDIO_IN] + used.n[PRICE_AUDIO_OUT] } };
+	struct priced c;
+
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		if (parts[i].n)
+			count_series(r, parts[i].v, parts[i].n);
+	if (request_cost(r, u, &c))
+		count_series(r, SERIES_COST, c.cost.nanousd);
+	if (c.unknown || c.cost.unpriced)
+		count_series(r, SERIES_UNPRICED, 1);
+}
+
 void
 gate_count_tokens(struct request *r, const struct usage *u)
 {
@@ -220,6 +243,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
 	count_series(r, SERIES_INPUT, (uint64_t)u->input_tokens);
 	count_series(r, SERIES_OUTPUT, (uint64_t)u->output_tokens);
+	count_cost(r, u);
 }
 
 static void

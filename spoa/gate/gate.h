@@ -109,6 +109,10 @@ void gate_refuse(struct exchange *x, int status, const char *code, const char *w
  * variables. None where the ACK has said all of it. */
 struct span gate_response_fields(struct exchange *x);
 
+/* x-tollgate-cost of a whole answer with this usage, as a header line; empty where the route does
+ * not show it or it is not known. Alive as long as the exchange. */
+struct span gate_cost_field(struct exchange *x, const struct usage *u);
+
 /* The head of the provider's answer is here. *out is what its body goes through, alive as
  * long as the exchange; NULL: through nothing. 0, or ERR_NOMEM. */
 struct guard;

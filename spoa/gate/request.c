@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "policy/credentials.h"
+#include "policy/prices.h"
 
 enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
@@ -351,4 +352,14 @@ request_target(const struct request *r)
 	if (r->found.have_verdict && r->found.verdict.changes.target)
 		return r->found.verdict.changes.target;
 	return r->found.route ? r->found.route->targets : NULL;
+}
+
+bool
+request_cost(const struct request *r, const struct usage *u, struct priced *out)
+{
+	static const struct target nowhere = { .name = "" };
+	const struct target *to = request_target(r);
+
+	return policy_cost(
+		r->snap->policy, to ? to : &nowhere, r->in.body.model, r->now_wall_ns, u, out);
 }

@@ -360,6 +360,9 @@ bool request_is_method(struct span m);
 void request_classes(const struct request *r, struct buf *out);
 /* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
+/* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
+struct priced;
+bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const via_names[];	   /* by enum decision_via */
 

@@ -86,6 +86,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	} else {
 		g->way = encoded ? WAY_OPAQUE : WAY_METER;
 	}
+	g->plan.usage_first &= span_ieq(type, SPAN_LIT("application/json"));
 	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
 }
 
@@ -142,7 +143,15 @@ guard_drop(struct guard **gp)
 bool
 guard_withholds(const struct guard *g)
 {
-	return g->way == WAY_KEEP;
+	return g->way == WAY_KEEP ||
+	       (g->way == WAY_METER && g->plan.usage_first && !g->body_over);
+}
+
+bool
+guard_let_go(struct guard *g)
+{
+	g->plan.usage_first = false;
+	return g->way == WAY_METER;
 }
 
 bool

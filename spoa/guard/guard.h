@@ -23,6 +23,7 @@ struct guard_plan {
 	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span path;	       /* of the request: some stream by it */
 	bool hide_usage;	       /* the stream's usage was asked for by us */
+	bool usage_first;	       /* of a whole answer in JSON: its head waits for it */
 	/* What names in records are looked through by; NULL: they are not. */
 	const struct detect_rules *rules;
 	struct detect_scratch *scratch;
@@ -103,6 +104,8 @@ struct guard *guard_new(const struct guard_plan *plan, const struct guard_head *
 void guard_drop(struct guard **g);
 /* True where nothing of the answer, its head included, may go before guard_end(). */
 bool guard_withholds(const struct guard *g);
+/* What waits only for the usage need not any more. False: it waits for more than that. */
+bool guard_let_go(struct guard *g);
 /* True where what comes out may be longer or shorter than what goes in. */
 bool guard_edits(const struct guard *g);
 /* Appends to *out what may go now. After anything but GUARD_PASS nothing more goes out. */

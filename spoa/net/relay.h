@@ -21,6 +21,7 @@ struct relay_gate_ops {
 	void (*refuse)(struct exchange *x, int status, const char *code, const char *why,
 		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 	struct span (*response_fields)(struct exchange *x);
+	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
 	void (*finish)(struct exchange *x, const struct exchange_result *r,
 		void (*done)(void *arg, int err), void *arg);

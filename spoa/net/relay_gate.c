@@ -10,6 +10,7 @@ const struct relay_gate_ops relay_gate_ops = {
 	.body = gate_body,
 	.refuse = gate_refuse,
 	.response_fields = gate_response_fields,
+	.cost_field = gate_cost_field,
 	.answer = gate_answer,
 	.finish = gate_finish,
 };

@@ -257,9 +257,9 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 		buf_span(to, payload);
 		return buf_failed(to) ? ERR_NOMEM : 0;
 	}
-	c->refused = c->withheld && !c->relay->ops->hold(c->x, payload.n)
-			     ? GUARD_NO_MEMORY
-			     : guard_feed(c->guard, payload, to);
+	bool room =
+		!c->withheld || c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
+	c->refused = room ? guard_feed(c->guard, payload, to) : GUARD_NO_MEMORY;
 	return c->refused ? ERR_AUTH : 0;
 }
 
@@ -273,6 +273,9 @@ let_out(struct edge *c, bool whole)
 	if (whole)
 		c->answer_framing = HTTP_LENGTH;
 	buf_span(&c->out, buf_view(&c->head));
+	if (whole)
+		buf_span(&c->out,
+			c->relay->ops->cost_field(c->x, &guard_report(c->guard)->usage));
 	put_framing(c, whole ? (int64_t)c->spool.n : c->answer_declared);
 	size_t from = chunk_open(c);
 	buf_span(&c->out, buf_view(&c->spool));

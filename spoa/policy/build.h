@@ -26,6 +26,7 @@ struct builder {
 	enum rule_phase phase; /* of the condition that is compiled */
 	struct provider *providers;
 	size_t nproviders;
+	bool priced; /* it has prices, or an unknown_price other than deny */
 	const struct yaml_node *prices_root; /* the price list's tree; NULL: there is none */
 };
 
@@ -69,8 +70,7 @@ void build_observe(struct builder *b, const struct yaml_node *n);
 void build_on_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
 /* Before the routes, whose targets get their lists by build_price_list(); v NULL: a route
  * without targets. */
-void build_prices(
-	struct builder *b, const struct yaml_node *n, const struct yaml_node *unknown);
+void build_prices(struct builder *b, const struct yaml_node *root);
 /* A provider's `prices`: the list must be there. */
 void build_prices_named(struct builder *b, const struct yaml_node *n);
 const struct price_list *build_price_list(

@@ -164,7 +164,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
-	build_prices(&b, yaml_get(root, "prices"), yaml_get(root, "unknown_price"));
+	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);

@@ -338,11 +338,16 @@ prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml
 /* ---- in a policy ---- */
 
 void
-build_prices(struct builder *b, const struct yaml_node *n, const struct yaml_node *unknown)
+build_prices(struct builder *b, const struct yaml_node *root)
 {
+	const struct yaml_node *n = yaml_get(root, "prices"),
+			       *unknown = yaml_get(root, "unknown_price"), *c;
 	struct price_row *row;
 	const char *file;
 
+	b->priced = n || (unknown && unknown->kind == YAML_MAPPING);
+	if ((c = yaml_get(root, "show_cost")) && b->p->show_cost && !b->priced)
+		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if (n && build_path(b, n, &file))
 		b->p->prices = prices_load(b->a, file, b->d, &b->prices_root);
 	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))
@@ -370,7 +375,7 @@ build_prices_named(struct builder *b, const struct yaml_node *n)
 
 	for (size_t i = 0; p && i < p->nlists; i++)
 		nearest_try(&near, p->lists[i].name);
-	if (!p && !b->prices_root)
+	if (!b->priced)
 		diag_at(b->d, n, "prices: the policy names no file of prices");
 	else if (p && !prices_list(p, n->s, (struct span){ NULL, 0 }))
 		diag_at(b->d, n, "prices: %s has no provider %s%s", p->file, n->s.p,
@@ -395,4 +400,20 @@ policy_price(
 	const struct price_row *row = price_find(t->prices, model, at_wall_ns);
 
 	return row ? row : p->unknown_price;
+}
+
+bool
+policy_cost(const struct policy *p, const struct target *t, struct span model,
+	int64_t at_wall_ns, const struct usage *u, struct priced *out)
+{
+	struct price_usage used = usage_split(u);
+
+	*out = (struct priced){ 0 };
+	if (!u->known || (!p->prices && !p->unknown_price))
+		return false;
+	out->row = policy_price(p, t, model, at_wall_ns);
+	out->unknown = !out->row;
+	if (out->row)
+		price_cost(out->row, &used, &out->cost); /* too much is the most there is */
+	return out->row != NULL;
 }

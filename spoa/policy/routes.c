@@ -380,6 +380,12 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	match(b, n, r);
 	destination(b, n, r);
 	response(b, yaml_get(n, "response"), r);
+	if ((c = yaml_get(n, "show_cost")) && r->show_cost && !r->response)
+		diag_at(b->d, c->key,
+			"show_cost: the route does not read its answers: response: [meter] is "
+			"missing");
+	if (c && r->show_cost && !b->priced)
+		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if ((c = yaml_get(n, "record")))
 		record(b, c, r);
 	if ((c = yaml_get(n, "on_failure")))

@@ -93,6 +93,13 @@ put_candidates(struct request *r, struct buf *b)
 	buf_putc(b, ']');
 }
 
+static void
+put_tags(const struct request *r, struct buf *b)
+{
+	if (r->found.have_verdict)
+		put_names(b, "tags", r->found.verdict.tags, r->found.verdict.ntags);
+}
+
 /* The headers' values are the policy's, which the version names. */
 static void
 put_changes(struct request *r, struct buf *b)
@@ -104,7 +111,7 @@ put_changes(struct request *r, struct buf *b)
 	if (!r->found.have_verdict)
 		return;
 	put_candidates(r, b);
-	put_names(b, "tags", v->tags, v->ntags);
+	put_tags(r, b);
 	if (r->out.decision.kind == D_DENY || r->out.decision.kind == D_OBSERVED)
 		return;
 	put_utf8(b, "requested_model", r->in.asked_model);
@@ -346,18 +353,12 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_object(b, "identity");
 	put_str(b, "method", span_str(r->found.identity.method));
 	put_utf8(b, "person", r->found.identity.person);
+	put_utf8(b, "team", r->found.identity.team);
 	buf_putc(b, '}');
+	put_tags(r, b);
 	put_str(b, "traceparent", request_trace(r));
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
-	if (res->usage.known) {
-		put_object(b, "usage");
-		put_int(b, "input_tokens", res->usage.input_tokens);
-		put_int(b, "output_tokens", res->usage.output_tokens);
-		put_int(b, "cached_tokens", res->usage.cached_tokens);
-		buf_putc(b, '}');
-	} else {
-		put_flag(b, "usage_unknown", true);
-	}
+	record_usage(r, &res->usage, b);
 	if (r->x && r->x->used_by == USED_SEEN) {
 		put_object(b, "estimated_usage");
 		put_int(b, "input_tokens", r->x->used.input_tokens);

@@ -236,11 +236,12 @@ put_value(struct buf *out, const struct series_entry *e, size_t v)
 		return;
 	buf_printf(out, "tollgate_%s{", rows[v].name);
 	for (size_t k = 0; k < SERIES_LABELS; k++) {
-		buf_printf(out, "%s=\"", label_names[k]);
+		buf_printf(out, "%s%s=\"", k ? "," : "", label_names[k]);
 		put_label(out, e->key.label[k]);
-		buf_str(out, "\",");
+		buf_putc(out, '"');
 	}
-	buf_printf(out, "%s} %" PRIu64 "\n", rows[v].labels, e->v[v]);
+	buf_printf(out, "%s%s} %" PRIu64 "\n", rows[v].labels[0] ? "," : "", rows[v].labels,
+		e->v[v]);
 }
 
 uint64_t

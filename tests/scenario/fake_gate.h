@@ -36,6 +36,7 @@ struct gate {
 	int claim_err;
 	double claim_s, verdict_s, finish_s;
 	bool hide_usage;
+	bool usage_first;
 	int finish_err;
 	int body_err; /* of the last gate_body_bytes */
 	bool deny;
@@ -207,6 +208,13 @@ fake_fields(struct exchange *x)
 	return x->gate->fields;
 }
 
+static struct span
+fake_cost(struct exchange *x, const struct usage *u)
+{
+	(void)x;
+	return u->known ? SPAN_LIT("x-tollgate-cost: 0.5\r\n") : SPAN_LIT("");
+}
+
 /* Answers are metered. */
 static int
 fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
@@ -214,7 +222,8 @@ fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	struct guard_plan plan = { .format = &answer_openai,
 		.dialect = x->plan.dialect,
 		.path = x->plan.head.path,
-		.hide_usage = x->gate->hide_usage };
+		.hide_usage = x->gate->hide_usage,
+		.usage_first = x->gate->usage_first };
 
 	INVARIANT(!x->finished);
 	guard_drop(&x->guard);
@@ -256,6 +265,7 @@ static const struct relay_gate_ops fake_ops = {
 	.body = fake_body,
 	.refuse = fake_refuse,
 	.response_fields = fake_fields,
+	.cost_field = fake_cost,
 	.answer = fake_answer,
 	.finish = fake_finish,
 };

@@ -1,0 +1,101 @@
+# What answers cost: in x-tollgate-cost, in records and metrics, for every dialect, whole and as a
+# stream; models without a price; tollgate prices and tollgate usage over what was recorded.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+
+cp "$here/costs.yaml" "$D/mine.yaml"
+cp "$here/costs.prices.yaml" "$D/"
+cat >"$D/config.yaml" <<'Y'
+workers: 1
+Y
+stack_up --policy "$D/mine.yaml" --config "$D/config.yaml"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+post() { req POST "$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
+last() { sleep 0.2; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
+
+words=$(printf 'word %.0s' $(seq 40)) # half of them cached, a quarter written, by the model "cached"
+words=${words% }
+# costs NAME COST: that of the last record, by the counts in it; where it came whole the head's too
+costs() {
+	local name=$1 want=$2 got
+	got=$(last '[.cost_nanousd,.price.model,.price.from,.usage.input_tokens,.usage.cached_tokens,.usage.output_tokens]')
+	local out=${got##*,}
+	out=${out%]}
+	[ "$out" = null ] && not_ok "$name: no usage" "$(last .)" && return
+	want=$((want + out * 10000))
+	is "$name: its cost" "${got%%,*}" "[$want"
+	case $name in
+	*stream*) is "$name: no cost before it is known" "$(header x-tollgate-cost)" "" ;;
+	*) is "$name: in its head" "$(header x-tollgate-cost)" "$(awk -v n="$want" 'BEGIN { s = sprintf("%.9f", n / 1e9); sub(/0+$/, "", s); print s }')" ;;
+	esac
+}
+chat() { echo '{"model":"'"$1"'","messages":[{"role":"user","content":"'"$words"'"}]'"${2:-}"'}'; }
+
+# 10 plain, 20 cached, 10 written
+both=$((10 * 1000 + 20 * 100 + 10 * 2000))
+post /v1/chat/completions "$(chat cached)"
+costs openai $both
+is "the row and its day" "$(last '[.price.model,.price.from]')" '["cached*","2020-01-01"]'
+is "the parts" "$(last '[.usage.input_tokens,.usage.cached_tokens,.usage.cache_write_tokens]')" '[40,20,10]'
+post /v1/chat/completions "$(chat cached ',"stream":true')"
+costs "openai, stream" $both
+post /v1/responses '{"model":"cached","input":"'"$words"'"}'
+costs responses $both
+post /v1/responses '{"model":"cached","stream":true,"input":"'"$words"'"}'
+costs "responses, stream" $both
+post /v1/messages "$(chat cached ',"max_tokens":99')"
+costs anthropic $both
+post /v1/messages "$(chat cached ',"max_tokens":99,"stream":true')"
+costs "anthropic, stream" $both
+gemini='{"contents":[{"role":"user","parts":[{"text":"'"$words"'"}]}]}'
+post /v1beta/models/cached:generateContent "$gemini"
+costs gemini $((20 * 1000 + 20 * 100))
+post '/v1beta/models/cached:streamGenerateContent?alt=sse' "$gemini"
+costs "gemini, stream" $((20 * 1000 + 20 * 100))
+converse='{"messages":[{"role":"user","content":[{"text":"'"$words"'"}]}]}'
+post /model/cached/converse "$converse"
+costs bedrock $both
+post /model/cached/converse-stream "$converse"
+costs "bedrock, stream" $both
+post /v2/chat "$(chat cached)"
+costs cohere $((20 * 1000 + 20 * 100))
+post /v2/chat "$(chat cached ',"stream":true')"
+costs "cohere, stream" $((20 * 1000 + 20 * 100))
+host=mistral.test
+post /v1/chat/completions "$(chat echo)"
+costs mistral 40000
+host=
+post /api/chat "$(chat echo ',"stream":false')"
+costs ollama 40000
+post /api/chat "$(chat echo)"
+costs "ollama, stream" 40000
+post /generate '{"inputs":"'"$words"'","parameters":{"details":true}}'
+costs "tgi, by another one's list" 40000
+host=inspected.test
+post /v1/chat/completions "$(chat cached)"
+costs "inspected" $both
+host=hidden.test
+post /v1/chat/completions "$(chat cached)"
+host=
+is "hidden where the route says so" "$(header x-tollgate-cost)" ""
+is "and recorded" "$(last '.cost_nanousd > 30000')" true
+control '{"status":200,"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"web":1},"times":1}'
+post /v1/chat/completions "$(chat gpt-none)"
+is "a model without a price: answered, as no limit in dollars applies" "$status $(header x-tollgate-cost)" "200 "
+is "and recorded as such" "$(last '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
+
+sum=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -s 'map(.cost_nanousd // 0) | add')
+curl -s "$ADMIN/metrics" >"$D/metrics"
+is "metrics add up to the records" "$(awk '/^tollgate_cost_nanousd_total[{]/ { a += $NF } END { printf "%d\n", a }' "$D/metrics")" "$sum"
+like "by route, provider and model" "$(cat "$D/metrics")" '^tollgate_cost_nanousd_total\{route="anthropic",provider="anthropic",model="cached"\} [0-9]+$'
+like "what has no price" "$(cat "$D/metrics")" '^tollgate_unpriced_answers_total\{route="openai",provider="openai",model="gpt-none"\} 1$'
+like "parts of tokens" "$(cat "$D/metrics")" '^tollgate_route_token_parts_total\{route="bedrock",provider="bedrock",model="cached",type="cached"\} 40$'
+
+# ---- a list that changes is read again ----
+sed -i 's/output: 10}/output: 30}/' "$D/costs.prices.yaml"
+for _ in $(seq 50); do
+	post /api/chat "$(chat echo ',"stream":false')"
+	[ "$(last '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" = true ] && break
+done
+is "a new price counts without a restart" "$(last '.cost_nanousd == 40000 + .usage.output_tokens * 30000')" true
