@@ -27,11 +27,10 @@ void record_findings(struct request *r, struct buf *b);
 /* Who was asked, and what came of it. */
 void record_recognitions(struct request *r, struct buf *b);
 
-/* record_usage.c: what of a completion was used, and what it cost. */
-void record_usage(const struct request *r, const struct usage *u, struct buf *b);
-
 /* record_answer.c: the member `answer` of a completion. */
 void record_answer(struct request *r, struct buf *b);
+/* What was used, and what it cost. */
+void record_usage(const struct request *r, const struct usage *u, struct buf *b);
 /* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
  * by the last time they were asked. Of calls the names, where they are among those that a
  * record may hold; never the arguments. */

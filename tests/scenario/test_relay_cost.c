@@ -1,0 +1,105 @@
+/* The relay and the cost of answers: which heads wait for it. */
+#include "scenario/relay_stage.h"
+
+#define DOWN_HEAD "HTTP/1.1 200 OK\r\n"
+
+static int
+setup(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	stage_open(s);
+	*state = s;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	stage_close(*state);
+	free(*state);
+	return 0;
+}
+
+static void
+say_slowly(struct stage *s, struct peer *p, const char *text, size_t step)
+{
+	struct span rest = span_str(text);
+
+	while (rest.n) {
+		/* Bytes behind a complete message may find it closed. */
+		if (!say_span(s, p, span_cut(rest, 0, step)))
+			return;
+		turn(s);
+		rest = span_cut(rest, step, rest.n);
+	}
+}
+
+/* The head of a whole answer waits for its usage; what is no JSON, what streams and what there
+ * is no room for does not. */
+static void
+the_cost_of_a_whole_answer_is_in_its_head(void **state)
+{
+	static const struct {
+		const char *name, *head, *body;
+		bool room, cost;
+	} rows[] = {
+		{ "a length", "content-type: application/json\r\ncontent-length: 51\r\n",
+			"{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", true,
+			true },
+		{ "chunks", "content-type: application/json\r\ntransfer-encoding: chunked\r\n",
+			"33\r\n{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}"
+			"\r\n0\r\n\r\n",
+			true, true },
+		{ "no usage", "content-type: application/json\r\ncontent-length: 51\r\n",
+			"{\"usage\":{\"prompt_tokens\":3,\"completion_tokenx\":2}}", true,
+			false },
+		{ "no JSON", "content-type: text/plain\r\ncontent-length: 51\r\n",
+			"{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", true,
+			false },
+		{ "no room", "content-type: application/json\r\ncontent-length: 51\r\n",
+			"{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", false,
+			false },
+		{ "a stream", "content-type: text/event-stream\r\ncontent-length: 59\r\n",
+			"data: {\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n",
+			true, false },
+	};
+	struct stage *s = *state;
+	char answer[512];
+
+	stage_start(s);
+	s->gate.plan.reads_answer = true;
+	s->gate.usage_first = true;
+	struct peer edge = edge_connect(s), up = { .fd = -1 };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		s->gate.hold_cap = rows[i].room ? SIZE_MAX : 4;
+		say(s, &edge, POST("content-length: 1\r\n") "x");
+		if (up.fd < 0)
+			up = egress_accept(s);
+		until(s, heard(&up, "\r\n\r\nx"));
+		buf_clear(&up.in);
+		snprintf(answer, sizeof(answer), DOWN_HEAD "%s\r\n%s", rows[i].head,
+			rows[i].body);
+		say_slowly(s, &up, answer, 20);
+		until(s, heard(&edge, "\":2}}"));
+		if (heard(&edge, "x-tollgate-cost: 0.5\r\n") != rows[i].cost)
+			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(buf_view(&edge.in)));
+		assert_true(heard(&edge, "HTTP/1.1 200 "));
+		turn(s);
+		turn(s);
+		buf_clear(&edge.in);
+	}
+	peer_close(&edge);
+	peer_close(&up);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_cost_of_a_whole_answer_is_in_its_head, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

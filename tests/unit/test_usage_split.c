@@ -1,0 +1,227 @@
+/* dialect/usage_split: each token of a usage under what it is priced as, once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "dialect/dialect.h"
+
+static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic";
+
+static const struct dialect *
+dialect(const char *name)
+{
+	return dialect_find(span_str(name));
+}
+
+static void
+event(const char *d, const char *type, const char *data, struct usage *u)
+{
+	struct arena a;
+
+	arena_init(&a, 0, false);
+	dialect_event_usage(dialect(d), span_str(type), span_str(data), &a, u);
+	arena_reset(&a);
+}
+
+/* In the order of PRICE_TABLE's first ten kinds, then images, searches, sessions. */
+static const struct {
+	const char *name, *dialect;
+	const char *in[3]; /* one: a whole answer; more: events of a stream */
+	uint64_t want[PRICE_REQUESTS];
+	enum price_service service;
+} splits[] = {
+	{ "cached tokens are taken out of the prompt, not billed in full", OPENAI,
+		{ "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,"
+		  "\"prompt_tokens_details\":{\"cached_tokens\":64,\"audio_tokens\":10,"
+		  "\"cache_write_tokens\":6},\"completion_tokens_details\":{\"reasoning_"
+		  "tokens\":"
+		  "30,\"audio_tokens\":5}},\"service_tier\":\"flex\"}" },
+		{ [PRICE_INPUT] = 20,
+			[PRICE_CACHED] = 64,
+			[PRICE_WRITE] = 6,
+			[PRICE_AUDIO_IN] = 10,
+			[PRICE_OUTPUT] = 15,
+			[PRICE_REASONING] = 30,
+			[PRICE_AUDIO_OUT] = 5 },
+		PRICE_FLEX },
+	{ "cached tokens of a stream are not dropped", OPENAI,
+		{ "{\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}",
+			"{\"choices\":[],\"usage\":{\"prompt_tokens\":100,"
+			"\"completion_tokens\":5,\"prompt_tokens_details\":{\"cached_tokens\":"
+			"96}}}" },
+		{ [PRICE_INPUT] = 4, [PRICE_CACHED] = 96, [PRICE_OUTPUT] = 5 }, 0 },
+	{ "cached tokens of a stream of responses, and its searches", OPENAI,
+		{ "{\"type\":\"response.created\",\"response\":{\"usage\":null,\"output\":[]}}",
+			"{\"type\":\"response.completed\",\"response\":{\"output\":[{\"type\":"
+			"\"web_search_call\",\"action\":{\"type\":\"search\"}},{\"type\":"
+			"\"web_search_call\"},{\"type\":\"code_interpreter_call\"},{\"type\":"
+			"\"message\",\"content\":[{\"type\":\"web_search_call\"}]}],"
+			"\"service_tier\":\"priority\",\"usage\":{\"input_tokens\":20,"
+			"\"input_tokens_details\":{\"cached_tokens\":8},\"output_tokens\":9,"
+			"\"output_tokens_details\":{\"reasoning_tokens\":4},\"total_tokens\":"
+			"29}}}" },
+		{ [PRICE_INPUT] = 12,
+			[PRICE_CACHED] = 8,
+			[PRICE_OUTPUT] = 5,
+			[PRICE_REASONING] = 4,
+			[PRICE_SEARCHES] = 2,
+			[PRICE_SESSIONS] = 1 },
+		PRICE_PRIORITY },
+	{ "cache writes are not under-reported, those for an hour are apart", ANTHROPIC,
+		{ "{\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":1000,"
+		  "\"cache_creation_input_tokens\":300,\"cache_creation\":{"
+		  "\"ephemeral_5m_input_tokens\":100,\"ephemeral_1h_input_tokens\":200},"
+		  "\"output_tokens\":40,\"output_tokens_details\":{\"thinking_tokens\":30},"
+		  "\"server_tool_use\":{\"web_search_requests\":2,\"web_fetch_requests\":1},"
+		  "\"service_tier\":\"batch\"}}" },
+		{ [PRICE_INPUT] = 10,
+			[PRICE_CACHED] = 1000,
+			[PRICE_WRITE] = 100,
+			[PRICE_WRITE_1H] = 200,
+			[PRICE_OUTPUT] = 10,
+			[PRICE_REASONING] = 30,
+			[PRICE_SEARCHES] = 2 },
+		PRICE_BATCH },
+	{ "cache writes of a stream count once, though both events say them", ANTHROPIC,
+		{ "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,"
+		  "\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":50,"
+		  "\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,"
+		  "\"ephemeral_1h_input_tokens\":300},\"output_tokens\":1}}}",
+			"{\"type\":\"message_delta\",\"usage\":{\"input_tokens\":10,"
+			"\"cache_creation_input_tokens\":300,\"cache_read_input_tokens\":50,"
+			"\"output_tokens\":7}}" },
+		{ [PRICE_INPUT] = 10,
+			[PRICE_CACHED] = 50,
+			[PRICE_WRITE_1H] = 300,
+			[PRICE_OUTPUT] = 7 },
+		0 },
+	{ "Gemini's cached tokens are not counted twice, nor what was thought", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":100,\"cachedContentTokenCount\":60,"
+		  "\"candidatesTokenCount\":30,\"thoughtsTokenCount\":20,"
+		  "\"toolUsePromptTokenCount\":5,\"totalTokenCount\":155,"
+		  "\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":88},"
+		  "{\"tokenCount\":12,\"modality\":\"AUDIO\"}],\"candidatesTokensDetails\":[{"
+		  "\"modality\":\"IMAGE\",\"tokenCount\":30}]}}" },
+		{ [PRICE_INPUT] = 33,
+			[PRICE_CACHED] = 60,
+			[PRICE_AUDIO_IN] = 12,
+			[PRICE_REASONING] = 20,
+			[PRICE_IMAGE_OUT] = 30 },
+		0 },
+	{ "Gemini's stream says it again in each event", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":100,\"cachedContentTokenCount\":60}"
+		  "}",
+			"{\"usageMetadata\":{\"promptTokenCount\":100,"
+			"\"cachedContentTokenCount\":60,\"candidatesTokenCount\":3,"
+			"\"thoughtsTokenCount\":9,\"totalTokenCount\":112}}" },
+		{ [PRICE_INPUT] = 40,
+			[PRICE_CACHED] = 60,
+			[PRICE_OUTPUT] = 3,
+			[PRICE_REASONING] = 9 },
+		0 },
+	{ "Bedrock's cache is apart, with its hours", "bedrock",
+		{ "{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":45,"
+		  "\"cacheReadInputTokens\":20,\"cacheWriteInputTokens\":10,\"cacheDetails\":[{"
+		  "\"ttl\":\"5m\",\"inputTokens\":4},{\"ttl\":\"1h\",\"inputTokens\":6}]},"
+		  "\"serviceTier\":{\"type\":\"priority\"}}" },
+		{ [PRICE_INPUT] = 10,
+			[PRICE_CACHED] = 20,
+			[PRICE_WRITE] = 4,
+			[PRICE_WRITE_1H] = 6,
+			[PRICE_OUTPUT] = 5 },
+		PRICE_PRIORITY },
+	{ "Bedrock's cache is inside", "bedrock",
+		{ "{\"usage\":{\"inputTokens\":40,\"outputTokens\":5,\"totalTokens\":45,"
+		  "\"cacheReadInputTokens\":20,\"cacheWriteInputTokens\":10}}" },
+		{ [PRICE_INPUT] = 10,
+			[PRICE_CACHED] = 20,
+			[PRICE_WRITE] = 10,
+			[PRICE_OUTPUT] = 5 },
+		0 },
+	{ "Claude on Bedrock", "bedrock",
+		{ "{\"type\":\"message\",\"usage\":{\"input_tokens\":1,"
+		  "\"cache_creation_input_tokens\":2,\"cache_read_input_tokens\":4,"
+		  "\"output_tokens\":8}}" },
+		{ [PRICE_INPUT] = 1,
+			[PRICE_CACHED] = 4,
+			[PRICE_WRITE] = 2,
+			[PRICE_OUTPUT] = 8 },
+		0 },
+	{ "Cohere's", "cohere",
+		{ "{\"usage\":{\"tokens\":{\"input_tokens\":71,\"output_tokens\":8},"
+		  "\"cached_tokens\":64}}" },
+		{ [PRICE_INPUT] = 7, [PRICE_CACHED] = 64, [PRICE_OUTPUT] = 8 }, 0 },
+	{ "units of ranking", "cohere",
+		{ "{\"results\":[],\"meta\":{\"billed_units\":{\"search_units\":3}}}" },
+		{ [PRICE_SEARCHES] = 3 }, 0 },
+	{ "images without tokens count by the piece", OPENAI,
+		{ "{\"data\":[{\"url\":\"x\",\"revised_prompt\":\"y\"},{\"b64_json\":\"z\"}]"
+		  "}" },
+		{ [PRICE_IMAGES] = 2 }, 0 },
+	{ "images with tokens do not", OPENAI,
+		{ "{\"data\":[{\"b64_json\":\"z\"}],\"usage\":{\"input_tokens\":50,"
+		  "\"output_tokens\":4000,\"input_tokens_details\":{\"text_tokens\":10,"
+		  "\"image_tokens\":40}}}" },
+		{ [PRICE_INPUT] = 10, [PRICE_IMAGE_IN] = 40, [PRICE_OUTPUT] = 4000 }, 0 },
+	{ "a transcription's sound", OPENAI,
+		{ "{\"text\":\"x\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":14,"
+		  "\"input_token_details\":{\"text_tokens\":4,\"audio_tokens\":10},"
+		  "\"output_tokens\":7,\"total_tokens\":21}}" },
+		{ [PRICE_INPUT] = 4, [PRICE_AUDIO_IN] = 10, [PRICE_OUTPUT] = 7 }, 0 },
+	{ "what was thought is apart, as xAI's total shows", OPENAI,
+		{ "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":2,\"total_tokens\":"
+		  "42,"
+		  "\"completion_tokens_details\":{\"reasoning_tokens\":30}}}" },
+		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 2, [PRICE_REASONING] = 30 }, 0 },
+	{ "parts that are more than the whole cost no less and no more", OPENAI,
+		{ "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":2,"
+		  "\"prompt_tokens_details\":{\"cached_tokens\":99,\"audio_tokens\":4},"
+		  "\"completion_tokens_details\":{\"reasoning_tokens\":30}}}" },
+		{ [PRICE_CACHED] = 6, [PRICE_AUDIO_IN] = 4, [PRICE_REASONING] = 2 }, 0 },
+	{ "llama.cpp's tokens_cached is no price", OPENAI,
+		{ "{\"content\":\"x\",\"tokens_evaluated\":7,\"tokens_cached\":11,"
+		  "\"tokens_predicted\":4}" },
+		{ [PRICE_INPUT] = 7, [PRICE_OUTPUT] = 4 }, 0 },
+};
+
+static void
+each_token_counts_once(void **state)
+{
+	bool wrong = false;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(splits); i++) {
+		struct usage u = { 0 };
+		struct arena a;
+		arena_init(&a, 0, false);
+		if (!splits[i].in[1])
+			assert_int_equal(dialect_usage(dialect(splits[i].dialect),
+						 span_str(splits[i].in[0]), &a, &u),
+				0);
+		for (size_t k = 0; splits[i].in[1] && k < 3 && splits[i].in[k]; k++)
+			event(splits[i].dialect, "", splits[i].in[k], &u);
+		arena_reset(&a);
+		struct price_usage got = usage_split(&u);
+		for (enum price_kind k = 0; k < PRICE_REQUESTS; k++)
+			if (got.n[k] != splits[i].want[k]) {
+				print_error("%s: %s is %llu, not %llu\n", splits[i].name,
+					price_names[k], (unsigned long long)got.n[k],
+					(unsigned long long)splits[i].want[k]);
+				wrong = true;
+			}
+		wrong |= got.service != splits[i].service || got.n[PRICE_REQUESTS] != 1;
+		if (wrong)
+			fail_msg("%s: service %d", splits[i].name, got.service);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_token_counts_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
