@@ -97,7 +97,7 @@ worst_nanousd(const struct request *r, uint64_t *out)
 		if (!row)
 			return false;
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
-		if (cost.unpriced & ~(1u << PRICE_REQUESTS))
+		if (cost.unpriced)
 			return false;
 		*out = cost.nanousd > *out ? cost.nanousd : *out;
 	}

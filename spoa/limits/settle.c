@@ -5,20 +5,6 @@
 #include "limits/limits.h"
 #include "policy/prices.h"
 
-/* Each token under one kind. */
-static struct price_usage
-split(const struct usage *u)
-{
-	struct price_usage p = { 0 };
-	int64_t cached =
-		u->cached_tokens < u->input_tokens ? u->cached_tokens : u->input_tokens;
-
-	p.n[PRICE_CACHED] = cached > 0 ? (uint64_t)cached : 0;
-	p.n[PRICE_INPUT] = (uint64_t)u->input_tokens - p.n[PRICE_CACHED];
-	p.n[PRICE_OUTPUT] = (uint64_t)u->output_tokens;
-	return p;
-}
-
 /* Where something of it has no price, what was reserved stays. */
 static uint64_t
 spent(const struct request *r, uint64_t reserved)
@@ -26,17 +12,19 @@ spent(const struct request *r, uint64_t reserved)
 	const struct exchange *x = r->x;
 	const struct price_row *row = policy_price(
 		r->snap->policy, request_target(r), r->in.body.model, r->now_wall_ns);
-	struct price_usage used = split(&x->used);
+	struct price_usage used = usage_split(&x->used);
 	struct price_cost cost;
 
 	if (!row)
 		return reserved;
-	used.n[PRICE_REQUESTS] = 1;
-	if (x->used_by == USED_SAID)
+	if (x->used_by == USED_SAID) {
 		price_cost(row, &used, &cost);
-	else
+	} else {
+		used.n[PRICE_INPUT] = (uint64_t)x->used.input_tokens;
+		used.n[PRICE_OUTPUT] = (uint64_t)x->used.output_tokens;
 		price_worst(row, &used, PRICE_MAY_ANY, &cost);
-	if (cost.unpriced & ~(1u << PRICE_REQUESTS))
+	}
+	if (cost.unpriced)
 		return reserved > cost.nanousd ? reserved : cost.nanousd;
 	return cost.nanousd;
 }
