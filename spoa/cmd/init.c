@@ -56,6 +56,7 @@ static const struct made {
 	{ "/etc/tollgate/default.yaml", lay_policy, false },
 };
 static const char audit_key[] = "/etc/tollgate/audit.key";
+static const char state_key[] = "/etc/tollgate/state.key";
 static const char keys_file[] = "/etc/tollgate/keys.yaml";
 
 const char *
@@ -126,6 +127,18 @@ plan_audit_key(struct init *in)
 		say_made(in, audit_key, ": signs the records; audit.key.pub verifies them");
 	if (in->write)
 		make_audit_key(in, audit_key);
+}
+
+static void
+plan_state_key(struct init *in)
+{
+	if (exists(in, state_key)) {
+		printf("left   %s\n", state_key);
+		return;
+	}
+	say_made(in, state_key, ": signs what is changed at run time; the same on every daemon");
+	if (in->write)
+		make_state_key(in, state_key);
 }
 
 static const char *
@@ -275,6 +288,8 @@ make_missing(struct init *in)
 	if (in->code == EXIT_DONE)
 		plan_audit_key(in);
 	if (in->code == EXIT_DONE)
+		plan_state_key(in);
+	if (in->code == EXIT_DONE)
 		plan_first_key(in);
 }
 
@@ -284,7 +299,7 @@ static int
 init_run(struct init *in)
 {
 	static const char *const daemons[] = { "/etc/tollgate/tollgate.yaml",
-		"/etc/tollgate/default.yaml", audit_key, keys_file };
+		"/etc/tollgate/default.yaml", audit_key, state_key, keys_file };
 
 	if (in->write)
 		each_edited(in, write_edited);

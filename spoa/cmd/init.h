@@ -54,6 +54,8 @@ void edits_take_place(struct init *in);
 void edits_forgotten(struct init *in);
 /* The pair that signs records, owned by the daemon's user from the moment it is there. */
 void make_audit_key(struct init *in, const char *path);
+/* A secret, where there is none. */
+void make_state_key(struct init *in, const char *path);
 /* /etc/tollgate with the daemon's group, which reads what is made in it. */
 void make_own_folder(struct init *in, const char *path);
 /* Says which of these the daemon's user cannot read. */

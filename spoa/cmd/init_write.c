@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd/init.h"
+#include "store/keyfile.h"
 #include "store/signkey.h"
 
 #define KEEP  ".before-tollgate"
@@ -217,6 +218,26 @@ make_audit_key(struct init *in, const char *path)
 	if (in->code == EXIT_DONE && access(pub, F_OK) != 0 && access(aside_pub, F_OK) == 0 &&
 		rename(aside_pub, pub) != 0)
 		failed(in, path, "cannot write its public half");
+	sync_folder(key);
+}
+
+void
+make_state_key(struct init *in, const char *path)
+{
+	const struct passwd *user = getpwnam("tollgate");
+	const char *key = rooted(in, path);
+	const char *aside = arena_printf(&in->a, "%s" ASIDE, key).p;
+	struct buf why;
+
+	buf_init(&why, 8192);
+	unlink(aside);
+	if (keyfile_create(aside, &why) != 0)
+		in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (sets_owners(in) && user && chown(aside, user->pw_uid, user->pw_gid) != 0)
+		failed(in, path, "cannot change its owner");
+	else if (rename(aside, key) != 0)
+		failed(in, path, "cannot write");
+	buf_free(&why);
 	sync_folder(key);
 }
 

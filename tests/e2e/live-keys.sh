@@ -59,6 +59,17 @@ like "an odd time is refused" "$? $(cat "$D/key.err")" '^2 tollgate: key: ttl so
 key new --person $'a\tb' >/dev/null
 like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: a text without control characters'
 
+is "on TCP nobody changes anything" "$(curl -s -w ' %{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" -d '{"person":"x"}' "$ADMIN/keys/new")" \
+	'{"error":"on the unix socket only (admin.listen)"}
+ 403'
+is "nor reads them without the token" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/keys")" 401
+admin=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
+post() { curl -s -w ' %{http_code}' --unix-socket "$admin" "http://x/$1" -d "$2" | tr -d '\n'; }
+is "no object is no call" "$(post keys/new '[]')" '{"error":"a JSON object is expected"} 400'
+is "nor is an odd member" "$(post keys/new '{"person":"x","sha256":"y"}')" '{"error":"sha256: a key has no such member"} 400'
+is "nor one that is too long" "$(post keys/new "{\"person\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" '{"error":"longer than 64 KB"} 413'
+like "nor a value of another kind" "$(post keys/new '{"person":["x"]}')" '^\{"error":"person: a text without control characters is expected"\} 400'
+
 # ---- expiry ----
 short=$(key new --person shorty --ttl 2s)
 check "a key for two seconds passes" both "$short" 200

@@ -371,6 +371,7 @@ what_is_kept_is_no_more_readable_than_it_was(void **state)
 	assert_int_equal(mode_of("etc/tollgate/default.yaml"), 0644);
 	assert_int_equal(mode_of("etc/tollgate/keys.yaml"), 0640);
 	assert_int_equal(mode_of("etc/tollgate/audit.key"), 0600);
+	assert_int_equal(mode_of("etc/tollgate/state.key"), 0600);
 }
 
 static void
