@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "policy/read.h"
+#include "price/price.h"
 
 enum { FOR_MAX = 8 };
 
@@ -146,7 +147,13 @@ put_row(struct buf *b, const json_t *one)
 	admin_cell(b, one, "id", 10, "?");
 	admin_cell(b, one, "limit", 24, "?");
 	admin_cell(b, row, "for", 32, "");
-	buf_printf(b, "%14lld ", (long long)json_integer_value(json_object_get(one, "to")));
+	json_int_t to = json_integer_value(json_object_get(one, "to"));
+	char text[PRICE_TEXT_MAX];
+	if (str_same(json_string_value(json_object_get(one, "counts")), "nanousd"))
+		price_text((uint64_t)to, text);
+	else
+		snprintf(text, sizeof(text), "%lld", (long long)to);
+	buf_printf(b, "%14s ", text);
 	admin_cell(b, one, "until", 22, "cleared");
 	admin_cell(b, one, "state", 8, "");
 	admin_cell(b, one, "by", 12, "-");

@@ -163,6 +163,25 @@ bound(const struct request *r, const struct limit *l)
 	return x->up_to ? x->up_to : UNBOUNDED;
 }
 
+void
+limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d)
+{
+	*d = (struct quota_dim){
+		.unit = unit_of(l->of),
+		.span = { .kind = l->of == LIMIT_CONCURRENT  ? QUOTA_IN_FLIGHT
+				  : l->by_calendar && !burst ? QUOTA_CALENDAR
+							     : QUOTA_ROLLING,
+			.window_s = burst ? l->burst.window_s : l->window_s,
+			.calendar = (enum quota_calendar)l->calendar,
+			.zone = l->zone },
+		.limit = burst ? l->burst.amount : l->amount,
+		.soft = burst ? 0 : l->soft,
+		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
+		.name = l->name,
+	};
+	dim_key(d->key, l->name, burst, values);
+}
+
 static int
 add(struct request *r, struct quota_request *q, const struct policy_limit_hit *hit, uint64_t n,
 	bool burst)
@@ -172,27 +191,15 @@ add(struct request *r, struct quota_request *q, const struct policy_limit_hit *h
 	if (q->ndims == QUOTA_DIMS_MAX)
 		return ERR_LIMIT;
 	struct quota_dim *d = &q->dim[q->ndims];
-	*d = (struct quota_dim){
-		.unit = unit_of(l->of),
-		.span = { .kind = l->of == LIMIT_CONCURRENT  ? QUOTA_IN_FLIGHT
-				  : l->by_calendar && !burst ? QUOTA_CALENDAR
-							     : QUOTA_ROLLING,
-			.window_s = burst ? l->burst.window_s : l->window_s,
-			.calendar = (enum quota_calendar)l->calendar,
-			.zone = l->zone },
-		.limit = burst ? l->burst.amount : bound(r, l),
-		.soft = burst ? 0 : l->soft,
-		.n = n,
-		.hold_s = r->out.decision.via == VIA_DIRECT
-				  ? 0
-				  : r->found.route->deadline_us / 1000000 + HOLD_GRACE_S,
-		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
-		.name = l->name,
-	};
+	limits_dim(l, hit->values, burst, d);
+	d->limit = burst ? l->burst.amount : bound(r, l);
+	d->n = n;
+	d->hold_s = r->out.decision.via == VIA_DIRECT
+			    ? 0
+			    : r->found.route->deadline_us / 1000000 + HOLD_GRACE_S;
 	if (!burst && d->limit != l->amount)
 		r->found.fell.amount = l->amount;
 	set_away(r, l, d);
-	dim_key(d->key, l->name, burst, hit->values);
 	if (!charged_before(r, q, d->key))
 		q->ndims++;
 	return 0;

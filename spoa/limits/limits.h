@@ -16,6 +16,9 @@ void request_conversation(struct request *r);
 /* dims.c: fills the dims of this run, and found.message_over and found.unpriced. 0, ERR_NOMEM,
  * or ERR_LIMIT: more limits than a request can carry. */
 int limits_collect(struct request *r, struct quota_request *q);
+/* Where it counts: unit, window, bound, name and key of a dim, the rest of which is zero; of
+ * its burst, which it has. */
+void limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d);
 /* The policy's limit that a dim counts for, its amount as the policy has it; NULL: it is an API
  * key's own. And what it counts. */
 const struct limit *limits_of(const struct request *r, const struct quota_dim *d);
@@ -36,6 +39,7 @@ struct span limits_why_never(struct request *r, const struct quota_dim *d);
 struct span limits_why_long(struct request *r, const struct limit *l);
 /* In records: what it counts, as the policy's key says, dollars in "nanousd"; and its calendar.
  */
+extern const char *const limits_kinds[]; /* by enum limit_of */
 const char *limits_kind(const struct request *r, const struct quota_dim *d);
 const char *limits_calendar(const struct quota_dim *d);
 

@@ -6,8 +6,6 @@
 #include "limits/limits.h"
 #include "policy/claims.h"
 
-enum { NANO = 1000000000 };
-
 static bool
 pair_fits(const struct request *r, const struct policy_facts *f, const struct live_pair *p)
 {
@@ -27,7 +25,9 @@ static bool
 fits(const struct request *r, const struct policy_facts *f, const struct live_override *o,
 	const struct limit *l)
 {
-	if (strcmp(o->limit, l->name) != 0 || (o->until_ns && o->until_ns <= r->now_wall_ns))
+	/* A limit that counts something else by now has another unit. */
+	if (strcmp(o->limit, l->name) != 0 || strcmp(o->counts, limits_kinds[l->of]) != 0 ||
+		(o->until_ns && o->until_ns <= r->now_wall_ns))
 		return false;
 	for (size_t i = 0; i < o->npairs; i++)
 		if (!pair_fits(r, f, &o->pairs[i]))
@@ -53,17 +53,12 @@ override_of(const struct request *r, const struct policy_facts *f, const struct 
 	return best;
 }
 
-/* In the limit's unit; what is warned of at a share of it still is. */
+/* What is warned of at a share of it still is. */
 static void
 set_amount(struct limit *l, uint64_t to)
 {
-	uint64_t most = INT64_MAX / 4, was = l->amount,
-		 amount = l->of != LIMIT_USD   ? to
-			  : to > most / NANO   ? most
-					       : to * NANO;
-
-	l->soft = (uint64_t)((unsigned __int128)l->soft * amount / was);
-	l->amount = amount;
+	l->soft = (uint64_t)((unsigned __int128)l->soft * to / l->amount);
+	l->amount = to;
 }
 
 /* A limit with another amount has the same name, and so the same counter. */
@@ -101,9 +96,10 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 		if (*n == LIMIT_HITS_MAX)
 			return ERR_LIMIT;
 		hits[(*n)++] = (struct policy_limit_hit){ l,
-			arena_printf(&r->arena, "%zu:%.*s%d:%llu", id->key_id.n,
-				SPAN_ARG(id->key_id), (int)l->of,
-				(unsigned long long)l->window_s) };
+			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
+				SPAN_ARG(id->key_id), limits_kinds[l->of],
+				(unsigned long long)l->window_s,
+				l->by_calendar ? (int)l->calendar : -1) };
 	}
 	return 0;
 }

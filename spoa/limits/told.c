@@ -78,19 +78,20 @@ limits_why_long(struct request *r, const struct limit *l)
 		tokens, l->name, l->amount);
 }
 
+const char *const limits_kinds[] = {
+	[LIMIT_REQUESTS] = "requests",
+	[LIMIT_TOKENS] = "tokens",
+	[LIMIT_INPUT_TOKENS] = "input_tokens",
+	[LIMIT_OUTPUT_TOKENS] = "output_tokens",
+	[LIMIT_MESSAGE] = "tokens_per_request",
+	[LIMIT_USD] = "nanousd",
+	[LIMIT_CONCURRENT] = "concurrent",
+};
+
 const char *
 limits_kind(const struct request *r, const struct quota_dim *d)
 {
-	static const char *const words[] = {
-		[LIMIT_REQUESTS] = "requests",
-		[LIMIT_TOKENS] = "tokens",
-		[LIMIT_INPUT_TOKENS] = "input_tokens",
-		[LIMIT_OUTPUT_TOKENS] = "output_tokens",
-		[LIMIT_MESSAGE] = "tokens_per_request",
-		[LIMIT_USD] = "nanousd",
-		[LIMIT_CONCURRENT] = "concurrent",
-	};
-	return words[limits_counts(r, d)];
+	return limits_kinds[limits_counts(r, d)];
 }
 
 const char *

@@ -162,6 +162,7 @@ read_limit(struct reader *r)
 
 	l->serial = r->e->serial;
 	l->limit = read_text_of(r, "limit");
+	l->counts = read_text_of(r, "counts");
 	if (!l->limit[0])
 		wrong(r, "limit", "is missing: the name of which limit?");
 	if (!json_is_object(pairs) || json_object_size(pairs) == 0)

@@ -6,7 +6,7 @@
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
  *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
- *    "to":500000,"until":…,"reason":…,"ended":…}
+ *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…}
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
  * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
@@ -30,7 +30,7 @@ struct live_pair {
 };
 
 struct live_override {
-	const char *limit;
+	const char *limit, *counts; /* its name, and what it counts: the unit of `to` */
 	struct live_pair pairs[LIVE_PAIRS_MAX];
 	size_t npairs;
 	int64_t serial;

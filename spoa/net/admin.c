@@ -95,6 +95,7 @@ static const struct page pages[] = {
 	{ "/keys/change", "application/json",                     false, true,  NULL, admin_key_change },
 	{ "/keys/rotate", "application/json",                     false, true,  NULL, admin_key_rotate },
 	{ "/keys/revoke", "application/json",                     false, true,  NULL, admin_key_revoke },
+	{ "/quota",       "application/json",                     false, true,  NULL, admin_quota },
 	{ "/limits",      "application/json",                     false, false, admin_limits, NULL },
 	{ "/limits/set",  "application/json",                     false, true,  NULL, admin_limit_set  },
 	{ "/limits/clear", "application/json",                    false, true,  NULL, admin_limit_clear },
@@ -234,7 +235,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		return ok;
 	}
 	return plain(c, MHD_HTTP_NOT_FOUND,
-		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits\n");
+		"no such page: /metrics /healthz /readyz /status /recent /reload /keys /limits /quota\n");
 }
 
 static int

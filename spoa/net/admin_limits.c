@@ -3,22 +3,30 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "gate/snapshot.h"
+#include "limits/limits.h"
 #include "net/change.h"
 #include "net/server.h"
 #include "policy/read.h"
+#include "price/price.h"
 
-/* 0; a limit that the policy in force does not have is refused, with the nearest that it has.
- */
+enum { USD_SCALE = 9 }; /* nano-dollars */
+#define AMOUNT_MAX (INT64_MAX / 16)
+
+/* A limit that the policy in force does not have is refused, with the nearest that it has. *of:
+ * what it counts. */
 static bool
-known(struct change *c, const char *limit)
+known(struct change *c, const char *limit, enum limit_of *of)
 {
 	struct snapshot *snap = server_snapshot(c->s);
 	struct nearest near = nearest_to(span_str(limit));
 	bool found = false;
 
-	for (size_t i = 0; i < snap->policy->nlimits && !found; i++)
+	for (size_t i = 0; i < snap->policy->nlimits && !found; i++) {
 		found = nearest_is(&near, snap->policy->limits[i].name);
+		*of = snap->policy->limits[i].of;
+	}
 	if (!found)
 		change_refuse(c, MHD_HTTP_NOT_FOUND, "%.64s: policy %s has no such limit%s",
 			limit, snap->policy->label, nearest_hint(&near));
@@ -55,6 +63,31 @@ now_of(struct change *c, const char *id)
 	return live_get(c->s->live, field);
 }
 
+/* In the limit's unit: dollars, as a text or a number, become nano-dollars. */
+static bool
+set_amount(struct change *c, enum limit_of of, json_t *after)
+{
+	const json_t *to = json_object_get(c->in, "to");
+	char *text = json_dumps(to, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	uint64_t n = 0;
+	int err = 0;
+
+	if (of == LIMIT_USD)
+		err = price_parse(span_trim(span_str(text), "\""), USD_SCALE, &n);
+	else if (json_is_integer(to) && json_integer_value(to) >= 0)
+		n = (uint64_t)json_integer_value(to);
+	else
+		err = ERR_SYNTAX;
+	free(text);
+	if (err || n > AMOUNT_MAX)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "to: %s expected",
+			of == LIMIT_USD ? "US dollars such as 500 or 0.25 are"
+					: "a whole number is");
+	json_object_set_new(after, "counts", json_string(limits_kinds[of]));
+	json_object_set_new(after, "to", json_integer((json_int_t)n));
+	return true;
+}
+
 /* Members that a call may give, besides its own words. */
 static bool
 only_known(struct change *c)
@@ -80,20 +113,20 @@ admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, str
 	json_t *before = NULL, *after = json_object();
 	const char *limit;
 	char id[LIVE_LIMIT_ID + 1];
+	enum limit_of of = LIMIT_REQUESTS;
 	struct change c;
 	int64_t until;
 	bool given;
 
 	if (!change_begin(&c, LIVE_LIMIT, "set", s, peer, in, out) || !only_known(&c) ||
-		!named(&c, id) || !(limit = change_text(&c, "limit")) || !known(&c, limit) ||
+		!named(&c, id) || !(limit = change_text(&c, "limit")) ||
+		!known(&c, limit, &of) || !set_amount(&c, of, after) ||
 		!change_until(&c, "ttl", "until", &until, &given) || !change_sign(&c, after))
 		goto out;
 	before = now_of(&c, id);
 	json_object_set_new(after, "id", json_string(id));
 	json_object_set(after, "limit", json_object_get(in, "limit"));
 	json_object_set(after, "for", json_object_get(in, "for"));
-	if (json_object_get(in, "to"))
-		json_object_set(after, "to", json_object_get(in, "to"));
 	change_set_time(after, "until", until);
 	json_object_set_new(c.answer, "id", json_string(id));
 	change_put(&c, before, after);

@@ -30,6 +30,9 @@ unsigned admin_keys(struct server *s, struct buf *out);
 unsigned admin_limits(struct server *s, struct buf *out);
 /* Each takes by, reason. set: limit, for (an object), to, until or ttl. clear: id, or limit and
  * for. */
+/* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
+ * nothing. */
+admin_call_fn admin_quota;
 admin_call_fn admin_limit_set, admin_limit_clear;
 admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
 

@@ -231,17 +231,12 @@ key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
 	return true;
 }
 
+/* Views of the key's texts. */
 static int
-verify_apikey(
-	const struct attempt *t, const struct identity_entry *e, const struct apikey *k)
+from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a,
+	struct identity *out)
 {
-	if (!apikey_live(k, t->now_ns))
-		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
-						    ? "the API key is revoked"
-						    : "the API key has expired");
-	if (e->subject_owner && !k->owner[0])
-		return auth_refused(t->why, "the API key has no owner");
-	*t->out = (struct identity){
+	*out = (struct identity){
 		.method = "api_key",
 		.person = span_str(e->subject_owner ? k->owner : k->person),
 		.agent = span_str(k->agent),
@@ -257,13 +252,47 @@ verify_apikey(
 		.expires_s = k->expires_ns / 1000000000,
 		.verified = true,
 	};
-	t->out->limits = key_limits(k, t->a, &t->out->nlimits);
-	struct cel_value *roles = arena_array(t->a, k->nroles, sizeof(*roles));
+	out->limits = key_limits(k, a, &out->nlimits);
+	struct cel_value *roles = arena_array(a, k->nroles, sizeof(*roles));
 	for (size_t i = 0; roles && i < k->nroles; i++)
 		roles[i] = cel_string(span_str(k->roles[i]));
-	t->out->roles = roles;
-	t->out->nroles = roles ? k->nroles : 0;
-	return roles && key_attributes(k, t->a, t->out) ? 0 : ERR_NOMEM;
+	out->roles = roles;
+	out->nroles = roles ? k->nroles : 0;
+	return roles && key_attributes(k, a, out) ? 0 : ERR_NOMEM;
+}
+
+static int
+verify_apikey(const struct attempt *t, const struct identity_entry *e, const struct apikey *k)
+{
+	if (!apikey_live(k, t->now_ns))
+		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
+						    ? "the API key is revoked"
+						    : "the API key has expired");
+	if (e->subject_owner && !k->owner[0])
+		return auth_refused(t->why, "the API key has no owner");
+	return from_key(e, k, t->a, t->out);
+}
+
+int
+identity_of_key(const struct policy *p, const struct identity_keys *k,
+	const struct apikeys *live, struct span id, struct arena *a, struct identity *out)
+{
+	const struct apikey *found = live ? apikeys_by_id(live, id) : NULL;
+	struct apikey copy;
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		if (p->identities[i].kind != ID_API_KEY)
+			continue;
+		/* Of a file's key that was revoked at run time no more is known there. */
+		const struct apikey *key = found && found->person[0]
+						   ? found
+						   : apikeys_by_id(k->entry[i].apikeys, id);
+		if (key)
+			return apikey_copy(key, a, &copy) < 0
+				       ? ERR_NOMEM
+				       : from_key(&p->identities[i], &copy, a, out);
+	}
+	return ERR_NOTFOUND;
 }
 
 /* ---- tokens ---- */

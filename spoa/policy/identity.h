@@ -53,6 +53,10 @@ struct identity_keys; /* immutable, shared: key sets and API keys of all entries
 struct identity_keys *identity_keys_load(
 	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d);
 void identity_keys_free(struct identity_keys **k);
+/* Who the API key of that id is, made at run time (`live` may be NULL) or of a file, live or
+ * not; in the arena. 0, ERR_NOTFOUND or ERR_NOMEM. */
+int identity_of_key(const struct policy *p, const struct identity_keys *k,
+	const struct apikeys *live, struct span id, struct arena *a, struct identity *out);
 /* Whether a file of API keys has one of that id. */
 bool identity_keys_have(const struct identity_keys *k, struct span id);
 

@@ -2,10 +2,16 @@
 #include "policy/keylimits.h"
 
 #include "policy/read.h"
+#include "price/price.h"
+
+enum { USD_SCALE = 9 }; /* nano-dollars */
 
 /* A name has no other part of a Redis key than limits of the policy have. */
 static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
 	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
+
+/* As enum limit_calendar; in UTC. */
+static const char *const calendars[] = { "hour", "day", "week", "month" };
 
 /* clang-format off */
 static const struct {
@@ -15,6 +21,7 @@ static const struct {
 } counted[] = {
 	{ "requests",           LIMIT_REQUESTS, true  },
 	{ "tokens",             LIMIT_TOKENS,   true  },
+	{ "usd",                LIMIT_USD,      true  },
 	{ "tokens_per_request", LIMIT_MESSAGE,  false },
 };
 /* clang-format on */
@@ -30,16 +37,28 @@ key_limit_read(struct span text, struct limit *out)
 	while (i < COUNT_OF(counted) && !span_is(what, counted[i].name))
 		i++;
 	if (i == COUNT_OF(counted))
-		return "requests=N/WINDOW, tokens=N/WINDOW or tokens_per_request=N is expected";
+		return "requests=N/WINDOW, tokens=N/WINDOW, usd=N/WINDOW or "
+		       "tokens_per_request=N is expected";
 	out->of = counted[i].of;
 	out->reads_body = out->of != LIMIT_REQUESTS;
-	if (span_u64(amount, &out->amount) < 0 || !out->amount || out->amount > 1ull << 40)
+	if (out->of == LIMIT_USD) {
+		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
+			return "US dollars such as 500 or 0.25 are expected after =";
+	} else if (span_u64(amount, &out->amount) < 0 || !out->amount ||
+		   out->amount > 1ull << 40)
 		return "a whole number from 1 on is expected after =";
 	if (!counted[i].window)
 		return text.p ? "a limit of one request has no window" : NULL;
+	size_t calendar = span_find(text, calendars, COUNT_OF(calendars));
+	if (calendar < COUNT_OF(calendars)) {
+		out->by_calendar = true;
+		out->calendar = (enum limit_calendar)calendar;
+		return NULL;
+	}
 	if (duration_parse(text, &us) < 0 || us < SECOND_US || us % SECOND_US ||
-		us > 366ull * 86400 * SECOND_US)
-		return "a window from 1s to 366d, such as 1m or 1d, is expected after /";
+		us > 31ull * 86400 * SECOND_US)
+		return "a window from 1s to 31d, such as 1m, or hour, day, week or month, is "
+		       "expected after /";
 	out->window_s = us / SECOND_US;
 	return NULL;
 }

@@ -3,7 +3,8 @@
 # Once: nothing of HAProxy's is tried.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/p"
-cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
+cp "$here/live-limits.policy.yaml" "$D/p/policy.yaml"
+cp "$here/budgets.prices.yaml" "$D/p/"
 stack_up --policy "$D/p/policy.yaml" --second
 key() { "$build/tollgate" key "$@" --live -c "$D/tollgate.yaml" 2>"$D/err"; }
 limit() { "$build/tollgate" limit "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
@@ -51,7 +52,7 @@ is "cleared, the policy's holds" "$(six "$alice") $(six "$bob")" "6 0 6 0"
 
 # ---- mistakes ----
 limit set per-persons --for person=alice --to 4
-like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-keys@.* has no such limit, did you mean per-person\?'
+like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
 limit set per-person --for colour=red --to 4
 like "a member that nobody has" "$? $(cat "$D/err")" '^2 tollgate: limit: for: person, agent, department, team, tier, key, model and route are accepted'
 limit set per-person --for person --to 4
@@ -84,7 +85,55 @@ like "tokens a minute" "$status $body" '^(403|429) .*key-limit-3'
 ask "$own" "${chat/50/10}"
 is "fewer pass" "$status" 200
 key new --person x --limits 'requests=3' >/dev/null
-like "a limit that cannot be meant" "$? $(cat "$D/err")" '^2 tollgate: key: limits: a window from 1s to 366d'
+like "a limit that cannot be meant" "$? $(cat "$D/err")" '^2 tollgate: key: limits: a window from 1s to 31d'
+
+# ---- what is left ----
+quota() { "$build/tollgate" quota get "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
+dora=$(key new --person dora --limits 'requests=50/1h')
+sleep 1
+for i in 1 2 3; do ask "$dora"; done
+like "what the policy's limit has left for her" "$(quota --person dora)" '^per-person +requests +60s +1000 +3 +0 +997 +[0-9]+s$'
+like "the key's own too" "$(quota --key "$(cut -d_ -f2 <<<"$dora")")" '^key-limit-1 +requests +3600s +50 +3 +0 +47 +[0-9]+s$'
+like "somebody who never asked has all" "$(quota --person nobody --json)" \
+	'^\[\{"limit": ?"per-person","counts": ?"requests","of":1000,"window_s":60,"used":0,"held":0,"left":1000,"reset_ms":[0-9]+,"route":"chat"\}\]$'
+limit set per-person --for person=dora --to 10 >/dev/null
+like "another amount at once" "$(quota --person dora --json)" '"of":10,"in_policy":1000,.*"used":3,"held":0,"left":7'
+ask "$dora"
+is "looking took nothing" "$(header x-ratelimit-remaining-requests)" 6
+quota --key nosuchid
+like "no such key" "$? $(cat "$D/err")" '^1 tollgate: quota: nosuchid: no such API key'
+quota --person x --route nowhere
+like "no such route" "$? $(cat "$D/err")" '^1 tollgate: quota: nowhere: the policy has no such route'
+quota --identity '[1]'
+like "no identity" "$? $(cat "$D/err")" '^2 tollgate: quota: --identity: a JSON object'
+quota --identity '{"roles":"x"}'
+like "no list of roles" "$? $(cat "$D/err")" '^2 tollgate: quota: identity: texts, a list of roles'
+
+# ---- dollars ----
+rich=$(key new --person erin --team spend --limits 'usd=0.02/month,tokens=5000/day')
+sleep 1
+chat='{"model":"small","messages":[{"role":"user","content":"hello"}],"max_tokens":50}'
+for i in 1 2; do
+	ask "$rich"
+	is "she spends" "$status" 200
+done
+like "dollars of the team and the month, settled by what was used" "$(quota --person erin --team spend)" \
+	'^team-month +usd +month +0.01 +0\.000[0-9]+ +0\.0 +0\.009[0-9]+ +[0-9]+s$'
+like "requests at once have ended" "$(quota --person erin --team spend)" '^at-once +concurrent +- +20 +0 +0 +20 '
+like "the bound of a burst has a line" "$(quota --person erin --team spend)" '^burst \(burst\) +requests +5s +90 '
+like "her key's own dollars" "$(quota --key "$(cut -d_ -f2 <<<"$rich")" --model small)" '^key-limit-1 +usd +month +0.02 +0\.000[0-9]+ +0\.0 '
+like "and tokens of the day" "$(quota --key "$(cut -d_ -f2 <<<"$rich")")" '^key-limit-2 +tokens +day +5000 +[1-9][0-9]* +0 '
+limit set team-month --for team=spend --to 0.0001 >/dev/null
+sleep 1
+ask "$rich"
+like "with less for the team she has none" "$status $body" '^(429|403) .*team-month'
+limit set team-month --for team=spend --to 5 >/dev/null
+sleep 1
+ask "$rich"
+is "with more she has" "$status" 200
+like "the list says dollars" "$(limit list)" ' team-month +team=spend +5\.0 '
+limit set team-month --for team=spend --to 5x
+like "no dollars" "$? $(cat "$D/err")" '^2 tollgate: limit: to: US dollars such as 500 or 0.25 are expected'
 
 # ---- recorded ----
 "$build/tollgate" audit export --journal "$D/journal" | grep '"type":"change"' >"$D/changes"

@@ -20,7 +20,7 @@
 #define KEY(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
 #define OWN	  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
 #define LIMIT(id, rest)                                                                        \
-	"{\"kind\":\"limit\",\"id\":\"" id "\",\"serial\":7,\"limit\":\"l\",\"to\":5" rest "}"
+	"{\"kind\":\"limit\",\"id\":\"" id "\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
 
 static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
 static char dir[64], file[96];

@@ -1,0 +1,174 @@
+/* tollgate quota get: what limits have left for somebody, by the running daemon's counters. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/admin.h"
+#include "cmd/cmd.h"
+#include "price/price.h"
+
+enum { TEXTS = 5 };
+
+static const char *const texts[TEXTS] = { "person", "agent", "department", "team", "tier" };
+
+struct quota_args {
+	const char *config, *text[TEXTS], *roles, *key, *identity, *route, *model;
+	bool json;
+};
+
+/* The identity that the options give; NULL after a message. */
+static json_t *
+identity_of(const struct quota_args *a)
+{
+	json_t *id = a->identity ? json_loads(a->identity, JSON_REJECT_DUPLICATES, NULL)
+				 : json_object();
+	struct span rest = span_str(a->roles);
+	json_t *roles = a->roles ? json_array() : NULL;
+	bool utf8 = true;
+
+	if (!json_is_object(id)) {
+		cmd_fail("quota", "--identity: a JSON object such as {\"person\":\"alice\"} is "
+				  "expected");
+		json_decref(id);
+		return NULL;
+	}
+	for (size_t i = 0; i < TEXTS; i++)
+		if (a->text[i])
+			utf8 &= json_object_set_new(id, texts[i], json_string(a->text[i])) == 0;
+	while (rest.n) {
+		struct span one = span_trim(span_next(&rest, ','), " ");
+		if (one.n)
+			utf8 &= json_array_append_new(roles, json_stringn(one.p, one.n)) == 0;
+	}
+	if (roles)
+		json_object_set_new(id, "roles", roles);
+	if (!utf8) {
+		cmd_fail("quota", "a name is not UTF-8");
+		json_decref(id);
+		return NULL;
+	}
+	return id;
+}
+
+/* Of what it counts: dollars as such. */
+static void
+put_amount(struct buf *b, const json_t *row, const char *name)
+{
+	const json_t *v = json_object_get(row, name);
+	bool usd = str_same(json_string_value(json_object_get(row, "counts")), "nanousd");
+	char text[PRICE_TEXT_MAX];
+
+	if (usd && v)
+		price_text((uint64_t)json_integer_value(v), text);
+	else
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	buf_printf(b, "%14s ", v ? text : "-");
+}
+
+static void
+put_row(struct buf *b, const json_t *row)
+{
+	const json_t *seconds = json_object_get(row, "window_s");
+	const json_t *reset = json_object_get(row, "reset_ms");
+	const char *calendar = json_string_value(json_object_get(row, "window"));
+	const char *counts = json_string_value(json_object_get(row, "counts"));
+	char window[32] = "-", when[32] = "-";
+
+	if (seconds)
+		snprintf(window, sizeof(window), "%" JSON_INTEGER_FORMAT "s",
+			json_integer_value(seconds));
+	if (reset)
+		snprintf(when, sizeof(when), "%" JSON_INTEGER_FORMAT "s",
+			(json_integer_value(reset) + 999) / 1000);
+	admin_cell(b, row, "limit", json_object_get(row, "burst") ? 0 : 24, "?");
+	if (json_object_get(row, "burst"))
+		buf_printf(b, "%-*s",
+			24 - (int)json_string_length(json_object_get(row, "limit")), "(burst)");
+	buf_printf(b, "%-18s %-10s ",
+		str_same(counts, "nanousd") ? "usd"
+		: counts		    ? counts
+					    : "?",
+		calendar ? calendar : window);
+	put_amount(b, row, "of");
+	put_amount(b, row, "used");
+	put_amount(b, row, "held");
+	put_amount(b, row, "left");
+	buf_printf(b, "%10s\n", when);
+}
+
+static int
+show(const struct quota_args *a, const json_t *answer)
+{
+	json_t *rows = json_object_get(answer, "limits"), *row;
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 0);
+	if (a->json) {
+		char *text = json_dumps(rows, JSON_COMPACT | JSON_ENSURE_ASCII);
+		buf_printf(&b, "%s\n", text ? text : "[]");
+		free(text);
+	} else {
+		buf_printf(&b, "%-24s %-18s %-10s %14s %14s %14s %14s %10s\n", "LIMIT",
+			"COUNTS", "WINDOW", "OF", "USED", "HELD", "LEFT", "RESET");
+		json_array_foreach(rows, i, row) put_row(&b, row);
+	}
+	int code = cmd_write(&b) ? EXIT_DONE : cmd_fail("quota", "%s", strerror(errno));
+	buf_free(&b);
+	return code;
+}
+
+static int
+get(const struct quota_args *a)
+{
+	json_t *id = identity_of(a), *answer, *in;
+	int code = EXIT_CANNOT;
+
+	if (!id)
+		return EXIT_CANNOT;
+	in = json_pack("{s:o}", "identity", id);
+	bool utf8 = (!a->key || !json_object_set_new(in, "key", json_string(a->key))) &&
+		    (!a->route || !json_object_set_new(in, "route", json_string(a->route))) &&
+		    (!a->model || !json_object_set_new(in, "model", json_string(a->model)));
+	answer = utf8 ? admin_call_json("quota", a->config, "/quota", in, &code) : NULL;
+	if (!utf8)
+		cmd_fail("quota", "a name is not UTF-8");
+	if (answer)
+		code = show(a, answer);
+	json_decref(answer);
+	json_decref(in);
+	return code;
+}
+
+int
+cmd_quota(int argc, char **argv)
+{
+	struct quota_args a = { .config = NULL };
+	const struct cmd_option options[] = {
+		{ "c", .text = &a.config },
+		{ "person", .text = &a.text[0] },
+		{ "agent", .text = &a.text[1] },
+		{ "department", .text = &a.text[2] },
+		{ "team", .text = &a.text[3] },
+		{ "tier", .text = &a.text[4] },
+		{ "roles", .text = &a.roles },
+		{ "key", .text = &a.key },
+		{ "identity", .text = &a.identity },
+		{ "route", .text = &a.route },
+		{ "model", .text = &a.model },
+		{ "json", .flag = &a.json },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+	bool whom = a.key || a.identity || a.roles;
+
+	for (size_t i = 0; i < TEXTS; i++)
+		whom = whom || a.text[i];
+	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
+		return cmd_usage(argv[0]);
+	return get(&a);
+}
