@@ -36,6 +36,27 @@ add_keys(struct audit_args *a, const char *file)
 }
 
 int
+audit_period(struct audit_args *a, const char *since, const char *until,
+	char since_text[CLOCK_RFC3339_LEN], char until_text[CLOCK_RFC3339_LEN])
+{
+	const char *bad = since && !cmd_time(since, &a->since_ns)   ? since
+			  : until && !cmd_time(until, &a->until_ns) ? until
+								    : NULL;
+
+	if (bad)
+		return cmd_fail(a->what,
+			"%s: no time: 2026-11-20T11:47:00Z, 2026-11-20, 11:47, "
+			"today, yesterday or 2h",
+			bad);
+	since_text[0] = until_text[0] = '\0';
+	if (since)
+		clock_rfc3339(a->since_ns, since_text);
+	if (until)
+		clock_rfc3339(a->until_ns, until_text);
+	return 0;
+}
+
+int
 audit_source(struct audit_args *a, bool need_key)
 {
 	bool need_source = !a->journal && !a->redis && !a->file;
@@ -114,14 +135,10 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		(!list && (since || until || a->person || a->decision || a->route || a->class ||
 				  a->follow)))
 		return cmd_usage("audit");
-	const char *bad = since && !cmd_time(since, &a->since_ns)   ? since
-			  : until && !cmd_time(until, &a->until_ns) ? until
-								    : NULL;
-	if (bad)
-		return cmd_fail(a->what,
-			"%s: no time: 2026-11-20T11:47:00Z, 2026-11-20, 11:47, "
-			"today, yesterday or 2h",
-			bad);
+	char since_text[CLOCK_RFC3339_LEN], until_text[CLOCK_RFC3339_LEN];
+	int code = audit_period(a, since, until, since_text, until_text);
+	if (code)
+		return code;
 	if (a->follow && (a->redis || a->file))
 		return cmd_fail(a->what, "--follow reads a journal");
 	if (a->file && (a->journal || a->redis))

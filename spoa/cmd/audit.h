@@ -5,8 +5,10 @@
 #include <hiredis/hiredis.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/buf.h"
 #include "store/chain.h"
+#include "store/journal.h"
 #include "store/verify.h"
 
 /* Receives a source's lines in their order. */
@@ -19,9 +21,20 @@ struct audit_sink {
 	void (*reject)(void *arg, const char *why);
 };
 
+/* A record's "time", which is near its beginning (store/chain.h); empty: it has none there. */
+struct span audit_time_of(struct span line);
+/* Whether it is from `since` on and before `until`, as clock_rfc3339() writes them; "": any. */
+bool audit_time_within(struct span line, const char *since, const char *until);
+/* When a segment's first record was written; false: it has none yet. */
+bool audit_first_time(
+	const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN]);
+
 /* Each: 0, or an error with a sentence in *why. The whole of a journal, a file
  * ("-": standard input), a stream. */
 int audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why);
+/* But for segments that end before `since` (as above). */
+int audit_read_journal_since(
+	const char *dir, const char *since, const struct audit_sink *to, struct buf *why);
 int audit_read_file(const char *file, const struct audit_sink *to, struct buf *why);
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
@@ -55,6 +68,10 @@ struct audit_args {
 };
 /* Fills in from the configuration where the records are, and with `need_key` the key, where
  * the command line says neither. 0, or an exit code after a message. */
+/* --since and --until, each NULL where it is not given: into the arguments, and as
+ * audit_time_within() takes them. 0, or an exit code after a message. */
+int audit_period(struct audit_args *a, const char *since, const char *until,
+	char since_text[CLOCK_RFC3339_LEN], char until_text[CLOCK_RFC3339_LEN]);
 int audit_source(struct audit_args *a, bool need_key);
 /* Reads what the arguments name (several streams one after the other). 0, or an exit code
  * after a message. */

@@ -19,15 +19,14 @@
 
 #define POLL_NS 200000000L
 enum {
-	HEAD_BYTES = 1024, /* of a line: what the chain puts in front is in it */
-	NODES_MAX = 256	   /* in one folder */
+	NODES_MAX = 256 /* in one folder */
 };
 
 struct feed;
 
 struct list {
 	const struct audit_args *a;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* compare as text */
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* as audit_time_within() */
 	struct feed *feed;					 /* of a journal: one a node */
 	size_t nfeeds;
 };
@@ -108,20 +107,6 @@ print_line(json_t *r)
 	buf_free(&b);
 }
 
-/* The record's "time", which is near its beginning (store/chain.h); empty: it has none there.
- */
-static struct span
-time_of(struct span line)
-{
-	static const char member[] = ",\"time\":\"";
-	struct span head = span_cut(line, 0, HEAD_BYTES);
-	const char *at = head.n ? memmem(head.p, head.n, member, sizeof(member) - 1) : NULL;
-
-	if (!at || head.p + head.n - at < (ssize_t)(sizeof(member) - 1 + CLOCK_RFC3339_LEN))
-		return (struct span){ NULL, 0 };
-	return span_of(at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
-}
-
 /* False: parsing the record would be in vain. Texts are in it as they are, but for what JSON
  * escapes. */
 static bool
@@ -140,11 +125,9 @@ list_line(void *arg, struct span line)
 {
 	struct list *l = arg;
 	const struct audit_args *a = l->a;
-	struct span time = time_of(line);
 
 	/* Most of a long journal ends here. */
-	if (!time.n || (a->since_ns && memcmp(time.p, l->since, time.n) < 0) ||
-		(a->until_ns && memcmp(time.p, l->until, time.n) >= 0))
+	if (!audit_time_within(line, l->since, l->until))
 		return;
 	if (!is_text(chain_member(line, "type"), "decision") ||
 		!is_text(chain_member(line, "decision"), a->decision) ||
@@ -165,25 +148,6 @@ list_line(void *arg, struct span line)
 }
 
 /* ---- a journal ---- */
-
-/* When its first record was written; false: it has none yet. */
-static bool
-first_time(const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN])
-{
-	char path[4096], head[HEAD_BYTES];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
-	if (fd >= 0)
-		close(fd);
-	struct span time = time_of(span_of(head, n > 0 ? (size_t)n : 0));
-	if (!time.n)
-		return false;
-	memcpy(out, time.p, time.n);
-	out[time.n] = '\0';
-	return true;
-}
 
 /* A node's segments, of which the one to read next is open. */
 struct feed {
@@ -267,7 +231,7 @@ begin_at(const struct list *l, const char *dir, const struct journal_list *all, 
 
 	for (size_t i = all->n; l->a->since_ns && i-- > first;)
 		if (all->seg[i].ours && !strcmp(all->seg[i].node, all->seg[first].node) &&
-			first_time(dir, &all->seg[i], when) && strcmp(when, l->since) < 0)
+			audit_first_time(dir, &all->seg[i], when) && strcmp(when, l->since) < 0)
 			return i;
 	return first;
 }
@@ -331,8 +295,10 @@ audit_list(struct audit_args *a)
 
 	if (!l.feed)
 		return cmd_fail("audit list", "out of memory");
-	clock_rfc3339(a->since_ns, l.since);
-	clock_rfc3339(a->until_ns, l.until);
+	if (a->since_ns)
+		clock_rfc3339(a->since_ns, l.since);
+	if (a->until_ns)
+		clock_rfc3339(a->until_ns, l.until);
 	if (a->journal && !a->redis && !a->file)
 		code = list_journal(&l, a->journal);
 	else

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
@@ -17,6 +18,47 @@
 
 #define PAGE	   1000 /* stream entries a request */
 #define TIMEOUT_US 10000000
+
+enum { HEAD_BYTES = 1024 }; /* of a line: what the chain puts in front is in it */
+
+struct span
+audit_time_of(struct span line)
+{
+	static const char member[] = ",\"time\":\"";
+	struct span head = span_cut(line, 0, HEAD_BYTES);
+	const char *at = head.n ? memmem(head.p, head.n, member, sizeof(member) - 1) : NULL;
+
+	if (!at || head.p + head.n - at < (ssize_t)(sizeof(member) - 1 + CLOCK_RFC3339_LEN))
+		return (struct span){ NULL, 0 };
+	return span_of(at + sizeof(member) - 1, CLOCK_RFC3339_LEN - 1);
+}
+
+bool
+audit_time_within(struct span line, const char *since, const char *until)
+{
+	struct span time = audit_time_of(line);
+
+	return time.n && (!since[0] || memcmp(time.p, since, time.n) >= 0) &&
+	       (!until[0] || memcmp(time.p, until, time.n) < 0);
+}
+
+bool
+audit_first_time(const char *dir, const struct journal_segment *s, char out[CLOCK_RFC3339_LEN])
+{
+	char path[4096], head[HEAD_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, s->name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
+	if (fd >= 0)
+		close(fd);
+	struct span time = audit_time_of(span_of(head, n > 0 ? (size_t)n : 0));
+	if (!time.n)
+		return false;
+	memcpy(out, time.p, time.n);
+	out[time.n] = '\0';
+	return true;
+}
 
 static int
 read_fd(int fd, const char *name, bool last, const struct audit_sink *to, struct buf *why)
@@ -71,8 +113,28 @@ audit_read_file(const char *file, const struct audit_sink *to, struct buf *why)
 				      : read_fd(STDIN_FILENO, "standard input", true, to, why);
 }
 
+/* Whether the node's next segment began before that time too: then all of this one did. */
+static bool
+is_before(const char *dir, const struct journal_list *all, size_t i, const char *since)
+{
+	char when[CLOCK_RFC3339_LEN];
+	size_t k = i + 1;
+
+	while (k < all->n && strcmp(all->seg[k].node, all->seg[i].node) != 0)
+		k++;
+	return since[0] && k < all->n && audit_first_time(dir, &all->seg[k], when) &&
+	       strcmp(when, since) < 0;
+}
+
 int
 audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why)
+{
+	return audit_read_journal_since(dir, "", to, why);
+}
+
+int
+audit_read_journal_since(
+	const char *dir, const char *since, const struct audit_sink *to, struct buf *why)
 {
 	struct journal_list list;
 	char path[4096];
@@ -84,6 +146,8 @@ audit_read_journal(const char *dir, const struct audit_sink *to, struct buf *why
 		snprintf(path, sizeof(path), "%s/%s", dir, list.seg[i].name);
 		/* A daemon that starts removes a segment that nothing was written to. */
 		if (list.seg[i].bytes == 0 && access(path, F_OK) < 0)
+			continue;
+		if (is_before(dir, &list, i, since))
 			continue;
 		err = read_named(path, i + 1 == list.n, to, why);
 	}
@@ -308,11 +372,14 @@ read_streams(const char *url, const struct audit_sink *to, struct buf *why)
 int
 audit_read(const struct audit_args *a, const struct audit_sink *to)
 {
+	char since[CLOCK_RFC3339_LEN] = "";
 	struct buf why;
 
+	if (a->since_ns)
+		clock_rfc3339(a->since_ns, since);
 	buf_init(&why, 8192);
 	int err = a->file      ? audit_read_file(a->file, to, &why)
-		  : a->journal ? audit_read_journal(a->journal, to, &why)
+		  : a->journal ? audit_read_journal_since(a->journal, since, to, &why)
 			       : read_streams(a->redis, to, &why);
 	if (err)
 		err = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));

@@ -9,7 +9,7 @@ cat >"$D/config.yaml" <<'Y'
 workers: 1
 Y
 stack_up --policy "$D/mine.yaml" --config "$D/config.yaml"
-auth="authorization: Bearer $(token)"
+auth="authorization: Bearer $(token --claims '{"team":"red"}')"
 json='content-type: application/json'
 post() { req POST "$1" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$2"; }
 last() { sleep 0.2; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
@@ -91,6 +91,37 @@ is "metrics add up to the records" "$(awk '/^tollgate_cost_nanousd_total[{]/ { a
 like "by route, provider and model" "$(cat "$D/metrics")" '^tollgate_cost_nanousd_total\{route="anthropic",provider="anthropic",model="cached"\} [0-9]+$'
 like "what has no price" "$(cat "$D/metrics")" '^tollgate_unpriced_answers_total\{route="openai",provider="openai",model="gpt-none"\} 1$'
 like "parts of tokens" "$(cat "$D/metrics")" '^tollgate_route_token_parts_total\{route="bedrock",provider="bedrock",model="cached",type="cached"\} 40$'
+
+# ---- tollgate usage, tollgate prices check ----
+usage() { "$B/tollgate" usage -c "$D/tollgate.yaml" "$@" >"$D/out" 2>"$D/err"; }
+post /v1/chat/completions "$(chat denied)"
+sleep 0.3
+usage --by person --since 1h --json
+is "its cost is that of the records" "$(jq .total.cost_nanousd "$D/out")" "$sum"
+records=$(cat "$JOURNAL"/* | tr -d '\0')
+is "its requests are the decisions" "$(jq -c '[.total.requests,.total.refused]' "$D/out")" "$(grep '"type":"decision"' <<<"$records" | jq -sc '[length, map(select(.decision == "deny")) | length]' | tr -d ' ')"
+is "its tokens are those of completions" "$(jq -c '[.total.input_tokens,.total.cached_tokens,.total.output_tokens]' "$D/out")" "$(grep '"type":"completion"' <<<"$records" | jq -sc 'map(.usage // {}) | [map(.input_tokens // 0), map(.cached_tokens // 0), map(.output_tokens // 0)] | map(add)')"
+usage --by route,model --csv
+is "by route and model" "$(grep -c '^"openai","cached",4,0,' "$D/out")" 1
+usage --by team
+like "people read it" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars$'
+usage --by tag --json
+is "by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
+usage --by person --since 1h --until 2020-01-01 --json
+is "none before" "$(jq -c '[.rows, .total.requests]' "$D/out")" '[[],0]'
+"$B/tollgate" usage --by person --redis "$REDIS" --json >"$D/redis" 2>"$D/err"
+usage --by person --json
+is "the streams say the same" "$(jq -S .total "$D/redis")" "$(jq -S .total "$D/out")"
+usage --by persons
+is "a dimension that there is not" "$? $(cat "$D/err")" "2 tollgate: usage: --by: persons: one of person, team, model, route, tag, provider, day is expected, or several with commas"
+usage
+is "without --by: how it is called" $? 2
+prices() { "$B/tollgate" prices check -c "$D/tollgate.yaml" "$@" >"$D/out" 2>"$D/err"; }
+prices --since 1h
+is "a model without a price" "$? $(cat "$D/out")" "1 openai gpt-none: no price: 1 requests by route openai"
+sed -i 's|^  openai: &all|&\n    - {model: gpt-none, input: 0, output: 0}|' "$D/costs.prices.yaml"
+prices
+like "priced meanwhile" "$? $(cat "$D/out")" '^0 all [0-9]+ models in [0-9]+ requests have a price in .*costs.prices.yaml$'
 
 # ---- a list that changes is read again ----
 sed -i 's/output: 10}/output: 30}/' "$D/costs.prices.yaml"

@@ -1,0 +1,191 @@
+/* tollgate prices check: models in records that the price list does not have, and things that
+ * were used and have no price there. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/audit.h"
+#include "cmd/cmd.h"
+#include "cmd/plain.h"
+#include "cmd/recorded.h"
+#include "cmd/usage.h"
+#include "policy/prices.h"
+
+struct check {
+	struct usage_table used;
+	struct policy_alone policy;
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
+	size_t models, missing;
+};
+
+/* What is counted by the piece has no other price to fall back on. */
+static const struct {
+	enum usage_sum sum;
+	enum price_kind kind;
+} pieces[] = { { SUM_IMAGES, PRICE_IMAGES }, { SUM_SEARCHES, PRICE_SEARCHES },
+	{ SUM_SESSIONS, PRICE_SESSIONS } };
+
+static void
+read_line(void *arg, struct span line)
+{
+	struct check *c = arg;
+
+	if (audit_time_within(line, c->since, c->until))
+		usage_add(&c->used, line, (struct span){ NULL, 0 });
+}
+
+/* A raw string of a record. */
+static struct span
+text_of(struct span raw, struct arena *a)
+{
+	json_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
+	struct span s = { NULL, 0 };
+
+	if (json_is_string(v))
+		s = arena_dup(a, span_of(json_string_value(v), json_string_length(v)));
+	json_decref(v);
+	return s;
+}
+
+/* That of the provider by any route of the policy; else as one of that name would have. */
+static const struct price_list *
+list_of(const struct policy *p, struct span route, struct span provider)
+{
+	const struct price_list *found = NULL;
+
+	for (size_t i = 0; i < p->nroutes; i++)
+		for (size_t k = 0; k < p->routes[i].ntargets; k++)
+			if (span_is(provider, p->routes[i].targets[k].name) &&
+				(!found || span_is(route, p->routes[i].name)))
+				found = p->routes[i].targets[k].prices;
+	return found || !provider.n
+		       ? found
+		       : prices_list(p->prices, provider, (struct span){ NULL, 0 });
+}
+
+static void
+say(struct check *c, struct span route, struct span provider, struct span model,
+	const struct usage_group *g, const char *what)
+{
+	struct buf raw, shown;
+
+	buf_init(&raw, 0);
+	buf_printf(&raw, "%.*s%s%.*s: %s: %llu requests by route %.*s", SPAN_ARG(provider),
+		provider.n ? " " : "", SPAN_ARG(model), what,
+		(unsigned long long)g->sum[SUM_REQUESTS], SPAN_ARG(route));
+	if (g->sum[SUM_NO_PRICE])
+		buf_printf(&raw, ", %llu of them refused for it",
+			(unsigned long long)g->sum[SUM_NO_PRICE]);
+	buf_init(&shown, 0);
+	plain_put(&shown, buf_view(&raw), SIZE_MAX);
+	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
+	buf_free(&raw);
+	buf_free(&shown);
+	c->missing++;
+}
+
+static void
+check_group(struct check *c, const struct usage_group *g, struct arena *a)
+{
+	const struct policy *p = c->policy.p;
+	struct span key = span_of(g->key, g->n), raw = span_next(&key, '\0'),
+		    route = text_of(raw, a), provider = text_of(span_next(&key, '\0'), a),
+		    model = text_of(span_next(&key, '\0'), a);
+	char what[96];
+
+	/* what rules refused is no model of ours */
+	if (!model.n || (g->sum[SUM_REQUESTS] == g->sum[SUM_REFUSED] && !g->sum[SUM_NO_PRICE]))
+		return;
+	c->models++;
+	const struct price_row *row =
+		price_find(list_of(p, route, provider), model, clock_wall_ns());
+	if (!row) {
+		say(c, route, provider, model, g,
+			p->unknown_price ? "no price of its own, unknown_price counts"
+					 : "no price");
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+		if (!g->sum[pieces[i].sum] || row->rates.has >> pieces[i].kind & 1)
+			continue;
+		snprintf(what, sizeof(what), "%s: no price, but %llu were used",
+			price_names[pieces[i].kind], (unsigned long long)g->sum[pieces[i].sum]);
+		say(c, route, provider, model, g, what);
+	}
+}
+
+static int
+check_all(struct check *c)
+{
+	const struct policy *p = c->policy.p;
+	struct arena a;
+
+	if (c->used.no_memory)
+		return cmd_fail("prices check", "out of memory");
+	if (c->used.full)
+		return cmd_fail("prices check", "more than %u models: narrow it by --since",
+			CAP_USAGE_GROUPS);
+	usage_sort(&c->used);
+	arena_init(&a, 16u << 20, false);
+	for (size_t i = 1; i < c->used.ngroups; i++) {
+		check_group(c, &c->used.group[i], &a);
+		arena_reset(&a);
+		arena_init(&a, 16u << 20, false);
+	}
+	arena_reset(&a);
+	if (!c->missing)
+		printf("all %zu models in %llu requests have a price in %s%s%s\n", c->models,
+			(unsigned long long)c->used.total[SUM_REQUESTS], p->prices->file,
+			p->prices->as_of[0] ? ", as of " : "", p->prices->as_of);
+	return c->missing ? EXIT_NO : EXIT_DONE;
+}
+
+static int
+check_prices(int argc, char **argv)
+{
+	const char *since = NULL, *until = NULL, *policy = NULL;
+	struct audit_args a = { .what = "prices check" };
+	struct check c = { .used = { .by = { BY_ROUTE, BY_PROVIDER, BY_MODEL }, .nby = 3 } };
+	const struct cmd_option options[] = { { "since", .text = &since },
+		{ "until", .text = &until }, { "policy", .text = &policy },
+		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
+		{ "file", .text = &a.file }, { "config", .text = &a.config },
+		{ "c", .text = &a.config }, { .name = NULL } };
+	struct audit_sink to = { &c, read_line, NULL, NULL };
+	char **operands;
+	int code;
+
+	if (cmd_options(argc, argv, options, &operands) != 0 ||
+		!!a.journal + !!a.redis + !!a.file > 1)
+		return cmd_usage("prices");
+	if ((code = audit_period(&a, since, until, c.since, c.until)))
+		return code;
+	arena_init(&a.arena, 16u << 20, false);
+	code = EXIT_CANNOT;
+	if (!policy_alone_load(&c.policy, "prices check", a.config, policy))
+		goto out;
+	if (!c.policy.p->prices) {
+		cmd_fail("prices check", "%s: names no prices", c.policy.p->file);
+		goto out;
+	}
+	code = usage_table_init(&c.used) ? cmd_fail("prices check", "out of memory")
+					 : audit_source(&a, false);
+	if (!code)
+		code = audit_read(&a, &to);
+	if (!code)
+		code = check_all(&c);
+out:
+	policy_alone_free(&c.policy);
+	usage_table_free(&c.used);
+	arena_reset(&a.arena);
+	return code;
+}
+
+int
+cmd_prices(int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], "check") != 0)
+		return cmd_usage("prices");
+	return check_prices(argc - 1, argv + 1);
+}

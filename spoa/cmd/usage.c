@@ -1,0 +1,105 @@
+/* tollgate usage --by person,team,… --since T: what was used and what it cost, from the journal
+ * or the Redis Streams. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cmd/audit.h"
+#include "cmd/cmd.h"
+#include "cmd/usage.h"
+
+struct reading {
+	struct usage_table table;
+	char since[CLOCK_RFC3339_LEN],
+		until[CLOCK_RFC3339_LEN]; /* "" for none; compare as text */
+};
+
+static void
+read_line(void *arg, struct span line)
+{
+	struct reading *r = arg;
+
+	if (audit_time_within(line, r->since, r->until))
+		usage_add(&r->table, line, span_cut(audit_time_of(line), 0, 10));
+}
+
+/* 0, or an exit code after a message. */
+static int
+read_by(struct usage_table *t, const char *by)
+{
+	struct span rest = span_str(by);
+
+	while (rest.p) {
+		struct span one = span_next(&rest, ',');
+		size_t d = span_find(one, usage_dim_names, BY_DIMS);
+		if (d == BY_DIMS)
+			return cmd_fail("usage",
+				"--by: %.*s: one of person, team, model, route, tag, provider, "
+				"day is expected, or several with commas",
+				SPAN_ARG(one));
+		for (size_t i = 0; i < t->nby; i++)
+			if (t->by[i] == d)
+				return cmd_fail(
+					"usage", "--by: %.*s: given twice", SPAN_ARG(one));
+		t->by[t->nby++] = (enum usage_dim)d;
+	}
+	return 0;
+}
+
+static int
+print(struct reading *r, enum usage_form form)
+{
+	struct buf out;
+
+	if (r->table.no_memory)
+		return cmd_fail("usage", "out of memory");
+	usage_sort(&r->table);
+	buf_init(&out, 0);
+	int code = EXIT_DONE;
+	if (!usage_print(&r->table, form, r->since[0] ? r->since : NULL,
+		    r->until[0] ? r->until : NULL, &out))
+		code = cmd_fail("usage", "out of memory");
+	else if (!cmd_write(&out))
+		code = EXIT_CANNOT;
+	buf_free(&out);
+	if (r->table.full)
+		fprintf(stderr,
+			"tollgate: usage: more than %u groups: the others are one, (other)\n",
+			CAP_USAGE_GROUPS);
+	return code;
+}
+
+int
+cmd_usage_sums(int argc, char **argv)
+{
+	const char *by = NULL, *since = NULL, *until = NULL;
+	bool csv = false, json = false;
+	struct audit_args a = { .what = "usage" };
+	struct reading r = { .since = "" };
+	const struct cmd_option options[] = { { "by", .text = &by },
+		{ "since", .text = &since }, { "until", .text = &until },
+		{ "csv", .flag = &csv }, { "json", .flag = &json },
+		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
+		{ "file", .text = &a.file }, { "config", .text = &a.config },
+		{ "c", .text = &a.config }, { .name = NULL } };
+	struct audit_sink to = { &r, read_line, NULL, NULL };
+	char **operands;
+	int code;
+
+	if (cmd_options(argc, argv, options, &operands) != 0 || !by || (csv && json) ||
+		!!a.journal + !!a.redis + !!a.file > 1)
+		return cmd_usage("usage");
+	if ((code = audit_period(&a, since, until, r.since, r.until)) ||
+		(code = read_by(&r.table, by)))
+		return code;
+	arena_init(&a.arena, 16u << 20, false);
+	code = usage_table_init(&r.table) ? cmd_fail("usage", "out of memory")
+					  : audit_source(&a, false);
+	if (!code)
+		code = audit_read(&a, &to);
+	if (!code)
+		code = print(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
+	usage_table_free(&r.table);
+	arena_reset(&a.arena);
+	return code;
+}

@@ -1,0 +1,80 @@
+/* tollgate usage: what was used and what it cost, summed over records by who, what and where.
+ */
+#ifndef CMD_USAGE_H
+#define CMD_USAGE_H
+
+#include "base/buf.h"
+
+enum usage_dim { BY_PERSON, BY_TEAM, BY_MODEL, BY_ROUTE, BY_TAG, BY_PROVIDER, BY_DAY, BY_DIMS };
+extern const char *const usage_dim_names[BY_DIMS];
+
+/* What is summed: `member` of a completion's usage, or of the completion itself. */
+/* clang-format off */
+#define USAGE_SUMS(X) \
+  X(SUM_REQUESTS,    "requests",               false) \
+  X(SUM_REFUSED,     "refused",                false) \
+  X(SUM_NO_PRICE,    "refused_unpriced",       false) \
+  X(SUM_INPUT,       "input_tokens",           true) \
+  X(SUM_CACHED,      "cached_tokens",          true) \
+  X(SUM_WRITE,       "cache_write_tokens",     true) \
+  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  true) \
+  X(SUM_OUTPUT,      "output_tokens",          true) \
+  X(SUM_REASONING,   "reasoning_tokens",       true) \
+  X(SUM_AUDIO_IN,    "audio_input_tokens",     true) \
+  X(SUM_AUDIO_OUT,   "audio_output_tokens",    true) \
+  X(SUM_IMAGES,      "images",                 true) \
+  X(SUM_SEARCHES,    "searches",               true) \
+  X(SUM_SESSIONS,    "sessions",               true) \
+  X(SUM_COST,        "cost_nanousd",           false) \
+  X(SUM_UNPRICED,    "unpriced_answers",       false) \
+  X(SUM_UNKNOWN,     "unknown_usage",          false)
+/* clang-format on */
+enum usage_sum {
+#define X(id, name, of_usage) id,
+	USAGE_SUMS(X)
+#undef X
+		SUMS
+};
+extern const char *const usage_sum_names[SUMS];
+
+/* One set of values, JSON strings as the records have them, one after the other with a NUL
+ * after each. */
+struct usage_group {
+	char *key;
+	size_t n;
+	uint64_t sum[SUMS];
+};
+
+struct usage_table {
+	enum usage_dim by[BY_DIMS];
+	size_t nby;
+	struct usage_group *group; /* [0]: all that had no room */
+	size_t ngroups, size;
+	size_t *index; /* by hash: 1 + place */
+	size_t index_size;
+	uint64_t total[SUMS];
+	bool full, no_memory;
+};
+
+/* Groups in one table, after which further ones are "other". */
+#define CAP_USAGE_GROUPS 500000u
+
+/* 0 or ERR_NOMEM. */
+int usage_table_init(struct usage_table *t);
+void usage_table_free(struct usage_table *t);
+/* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
+void usage_add(struct usage_table *t, struct span line, struct span day);
+/* The dearest first. */
+void usage_sort(struct usage_table *t);
+
+enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
+/* False: no memory. */
+bool usage_print(const struct usage_table *t, enum usage_form form, const char *since,
+	const char *until, struct buf *out);
+
+/* The members of an object that are wanted, raw, in one pass; empty where they are not there.
+ * Names end with NULL. The line is one of ours: what is no JSON gives nothing or something, and
+ * is never read past. */
+void usage_members(struct span object, const char *const *names, struct span *out);
+
+#endif

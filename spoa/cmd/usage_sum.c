@@ -1,0 +1,313 @@
+/* The sums of tollgate usage. A journal has gigabytes: each line is gone through once, without
+ * building what it says, and a group's key is what the record says, as it says it. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "cmd/usage.h"
+
+const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
+	"provider", "day" };
+const char *const usage_sum_names[SUMS] = {
+#define X(id, name, of_usage) name,
+	USAGE_SUMS(X)
+#undef X
+};
+static const bool sum_of_usage[SUMS] = {
+#define X(id, name, of_usage) of_usage,
+	USAGE_SUMS(X)
+#undef X
+};
+
+/* ---- lines ---- */
+
+/* After the string whose opening quote is at `at`. */
+static size_t
+after_string(struct span s, size_t at)
+{
+	for (size_t i = at + 1; i < s.n;) {
+		const char *quote = memchr(s.p + i, '"', s.n - i);
+		size_t end, slashes = 0;
+		if (!quote)
+			return s.n;
+		end = (size_t)(quote - s.p);
+		while (end - slashes > i && s.p[end - slashes - 1] == '\\')
+			slashes++;
+		i = end + 1;
+		if (slashes % 2 == 0)
+			return i;
+	}
+	return s.n;
+}
+
+/* After the value that begins at `at`. */
+static size_t
+after_value(struct span s, size_t at)
+{
+	size_t depth = 0;
+
+	for (size_t i = at; i < s.n;) {
+		char c = s.p[i];
+		if (c == '"') {
+			i = after_string(s, i);
+			if (!depth)
+				return i;
+			continue;
+		}
+		if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+			return i;
+		if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			return i + 1;
+		i++;
+	}
+	return s.n;
+}
+
+void
+usage_members(struct span o, const char *const *names, struct span *out)
+{
+	size_t at = 1;
+
+	for (size_t k = 0; names[k]; k++)
+		out[k] = (struct span){ NULL, 0 };
+	while (at < o.n && o.p[at] == '"') {
+		size_t to = after_string(o, at);
+		struct span name = span_cut(o, at + 1, to ? to - 1 : 0);
+		if (to >= o.n || o.p[to] != ':')
+			return;
+		size_t end = after_value(o, to + 1);
+		for (size_t k = 0; names[k]; k++)
+			if (span_is(name, names[k]))
+				out[k] = span_cut(o, to + 1, end);
+		at = end + 1; /* the comma, or the brace that ends it */
+	}
+}
+
+/* ---- groups ---- */
+
+int
+usage_table_init(struct usage_table *t)
+{
+	t->size = 1024;
+	t->index_size = 4096;
+	t->group = calloc(t->size, sizeof(*t->group));
+	t->index = calloc(t->index_size, sizeof(*t->index));
+	t->ngroups = 1;
+	return t->group && t->index ? 0 : ERR_NOMEM;
+}
+
+void
+usage_table_free(struct usage_table *t)
+{
+	for (size_t i = 0; t->group && i < t->ngroups; i++)
+		free(t->group[i].key);
+	free(t->group);
+	free(t->index);
+	*t = (struct usage_table){ .nby = 0 };
+}
+
+static size_t *
+slot_of(struct usage_table *t, struct span key)
+{
+	size_t at = span_hash(key) & (t->index_size - 1);
+
+	while (t->index[at] && !span_eq(key, span_of(t->group[t->index[at] - 1].key,
+						     t->group[t->index[at] - 1].n)))
+		at = (at + 1) & (t->index_size - 1);
+	return &t->index[at];
+}
+
+static bool
+grow(struct usage_table *t)
+{
+	struct usage_group *g = reallocarray(t->group, 2 * t->size, sizeof(*g));
+	size_t *index = calloc(4 * t->index_size, sizeof(*index));
+
+	if (g)
+		t->group = g;
+	if (!g || !index) {
+		free(index);
+		return false;
+	}
+	t->size *= 2;
+	free(t->index);
+	t->index = index;
+	t->index_size *= 4;
+	for (size_t i = 1; i < t->ngroups; i++)
+		*slot_of(t, span_of(t->group[i].key, t->group[i].n)) = i + 1;
+	return true;
+}
+
+static struct usage_group *
+group_of(struct usage_table *t, struct span key)
+{
+	size_t *slot = slot_of(t, key);
+
+	if (*slot)
+		return &t->group[*slot - 1];
+	if (t->ngroups > CAP_USAGE_GROUPS) {
+		t->full = true;
+		return &t->group[0];
+	}
+	if (t->ngroups == t->size) {
+		if (!grow(t)) {
+			t->no_memory = true;
+			return &t->group[0];
+		}
+		slot = slot_of(t, key);
+	}
+	struct usage_group *g = &t->group[t->ngroups];
+	*g = (struct usage_group){ .key = malloc(key.n + 1), .n = key.n };
+	if (!g->key) {
+		t->no_memory = true;
+		return &t->group[0];
+	}
+	memcpy(g->key, key.p, key.n);
+	*slot = ++t->ngroups;
+	return g;
+}
+
+/* ---- records ---- */
+
+enum {
+	M_TYPE,
+	M_DECISION,
+	M_CODE,
+	M_ROUTE,
+	M_MODEL,
+	M_TARGET,
+	M_IDENTITY,
+	M_TAGS,
+	M_USAGE,
+	M_COST,
+	M_PRICE_UNKNOWN,
+	M_UNPRICED,
+	M_USAGE_UNKNOWN,
+	MEMBERS
+};
+static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
+	"identity", "tags", "usage", "cost_nanousd", "price_unknown", "unpriced",
+	"usage_unknown", NULL };
+static const char *const identity_members[] = { "person", "team", NULL };
+
+static uint64_t
+number(struct span s)
+{
+	uint64_t v = 0;
+
+	return span_u64(s, &v) == 0 ? v : 0;
+}
+
+static void
+sum_completion(const struct span *m, uint64_t sum[SUMS])
+{
+	struct span used[SUMS];
+
+	sum[SUM_COST] = number(m[M_COST]);
+	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
+	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
+	if (!m[M_USAGE].n)
+		return;
+	const char *names[SUMS + 1];
+	memcpy(names, usage_sum_names, sizeof(usage_sum_names));
+	names[SUMS] = NULL;
+	usage_members(m[M_USAGE], names, used);
+	for (size_t i = 0; i < SUMS; i++)
+		if (sum_of_usage[i])
+			sum[i] = number(used[i]);
+}
+
+static void
+put_value(struct buf *key, struct span v)
+{
+	buf_span(key, v);
+	buf_putc(key, '\0');
+}
+
+/* With one of its tags; empty: it has none. */
+static void
+add_to(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
+	struct buf *key)
+{
+	buf_clear(key);
+	for (size_t i = 0; i < t->nby; i++)
+		put_value(key, value[t->by[i]]);
+	if (buf_failed(key)) {
+		t->no_memory = true;
+		return;
+	}
+	struct usage_group *g = group_of(t, buf_view(key));
+	for (size_t i = 0; i < SUMS; i++)
+		g->sum[i] += sum[i];
+}
+
+static bool
+groups_by(const struct usage_table *t, enum usage_dim d)
+{
+	for (size_t i = 0; i < t->nby; i++)
+		if (t->by[i] == d)
+			return true;
+	return false;
+}
+
+void
+usage_add(struct usage_table *t, struct span line, struct span day)
+{
+	struct span m[MEMBERS], who[2], value[BY_DIMS] = { { NULL, 0 } };
+	uint64_t sum[SUMS] = { 0 };
+	struct buf key;
+
+	usage_members(line, members, m);
+	bool decision = span_is(m[M_TYPE], "\"decision\"");
+	if (!decision && !span_is(m[M_TYPE], "\"completion\""))
+		return;
+	if (decision) {
+		sum[SUM_REQUESTS] = 1;
+		sum[SUM_REFUSED] = span_is(m[M_DECISION], "\"deny\"");
+		sum[SUM_NO_PRICE] = sum[SUM_REFUSED] && span_is(m[M_CODE], "\"price_unknown\"");
+	} else {
+		sum_completion(m, sum);
+	}
+	for (size_t i = 0; i < SUMS; i++)
+		t->total[i] += sum[i];
+	usage_members(m[M_IDENTITY], identity_members, who);
+	value[BY_PERSON] = who[0];
+	value[BY_TEAM] = who[1];
+	value[BY_MODEL] = m[M_MODEL];
+	value[BY_ROUTE] = m[M_ROUTE];
+	value[BY_PROVIDER] = m[M_TARGET];
+	value[BY_DAY] = day;
+	buf_init(&key, 65536);
+	struct span tags = m[M_TAGS];
+	if (!groups_by(t, BY_TAG) || tags.n < 3) {
+		add_to(t, value, sum, &key);
+	} else {
+		for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
+			size_t end = after_string(tags, at);
+			value[BY_TAG] = span_cut(tags, at, end);
+			add_to(t, value, sum, &key);
+			at = end + 1;
+		}
+	}
+	buf_free(&key);
+}
+
+static int
+dearest_first(const void *x, const void *y)
+{
+	const struct usage_group *a = x, *b = y;
+	static const enum usage_sum order[] = { SUM_COST, SUM_INPUT, SUM_REQUESTS };
+
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		if (a->sum[order[i]] != b->sum[order[i]])
+			return a->sum[order[i]] < b->sum[order[i]] ? 1 : -1;
+	return span_order(span_of(a->key, a->n), span_of(b->key, b->n));
+}
+
+void
+usage_sort(struct usage_table *t)
+{
+	if (t->ngroups > 2)
+		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), dearest_first);
+}

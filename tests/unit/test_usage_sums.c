@@ -1,0 +1,193 @@
+/* cmd/usage: members of a line, sums by what records say, what is printed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cmd/usage.h"
+#include "support/guard.h"
+
+/* ---- lines ---- */
+
+static const struct {
+	const char *name, *in, *a, *b; /* the raw values of "a" and "b" */
+} lines[] = {
+	{ "texts and numbers", "{\"a\":\"x\",\"c\":1,\"b\":23}", "\"x\"", "23" },
+	{ "objects are stepped over",
+		"{\"c\":{\"a\":1,\"d\":[{\"b\":2}]},\"a\":{\"b\":3},\"b\":[1,2]}", "{\"b\":3}",
+		"[1,2]" },
+	{ "quotes and brackets in texts",
+		"{\"c\":\"}\\\"],\\\\\",\"a\":\"\\\\\\\"\",\"b\":\"{\"}", "\"\\\\\\\"\"",
+		"\"{\"" },
+	{ "a text that is a name", "{\"c\":\"a\",\"b\":1}", "", "1" },
+	{ "none of them", "{\"ab\":1,\"ba\":2}", "", "" },
+	{ "an empty object", "{}", "", "" },
+	{ "true and null", "{\"a\":true,\"b\":null}", "true", "null" },
+	{ "no object", "[1]", "", "" },
+	{ "nothing", "", "", "" },
+	{ "cut in a text", "{\"a\":\"x", "\"x", "" },
+	{ "cut after a name", "{\"a\"", "", "" },
+};
+
+static void
+members_are_found_in_one_pass(void **state)
+{
+	static const char *const names[] = { "a", "b", NULL };
+	struct span got[2];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		struct span in = span_str(lines[i].in);
+		char *p = guard_dup(in.p, in.n);
+		usage_members(span_of(p, in.n), names, got);
+		if (!span_is(got[0], lines[i].a) || !span_is(got[1], lines[i].b))
+			fail_msg("%s: %.*s %.*s", lines[i].name, SPAN_ARG(got[0]),
+				SPAN_ARG(got[1]));
+		guard_free(p, in.n);
+		/* cut anywhere it is not read past */
+		for (size_t n = 0; n < in.n; n++) {
+			p = guard_dup(in.p, n);
+			usage_members(span_of(p, n), names, got);
+			guard_free(p, n);
+		}
+	}
+}
+
+/* ---- sums ---- */
+
+#define DECISION(who, model, what)                                                             \
+	"{\"v\":1,\"type\":\"decision\",\"decision\":" what ",\"route\":\"chat\",\"target\":"  \
+	"\"openai\",\"model\":\"" model                                                        \
+	"\",\"identity\":{\"method\":\"jwt\",\"person\":\"" who                                \
+	"\",\"roles\":[\"a\"],\"team\":\"red\"},\"tags\":[\"x\",\"y\"]}"
+#define COMPLETION(who, model, rest)                                                           \
+	"{\"v\":1,\"type\":\"completion\",\"route\":\"chat\",\"target\":\"openai\",\"model\":" \
+	"\"" model "\",\"identity\":{\"person\":\"" who "\"}," rest "}"
+
+static const char *const records[] = {
+	DECISION("alice", "m", "\"permit\""),
+	COMPLETION("alice", "m",
+		"\"usage\":{\"input_tokens\":10,\"output_tokens\":5,\"cached_tokens\":4,"
+		"\"reasoning_tokens\":2},\"cost_nanousd\":1500"),
+	DECISION("alice", "m", "\"redact\""),
+	COMPLETION("alice", "m",
+		"\"usage\":{\"input_tokens\":1,\"output_tokens\":1,\"cached_tokens\":0},"
+		"\"cost_nanousd\":500,\"unpriced\":[\"search\"]"),
+	DECISION("bob \\\"q\\\"", "=m", "\"deny\",\"code\":\"price_unknown\""),
+	DECISION("bob \\\"q\\\"", "=m", "\"permit\""),
+	COMPLETION("bob \\\"q\\\"", "=m", "\"usage_unknown\":true"),
+	"{\"v\":1,\"type\":\"policy\",\"policy\":\"p\"}",
+	"no JSON at all",
+};
+
+static void
+sum_up(struct usage_table *t)
+{
+	assert_int_equal(usage_table_init(t), 0);
+	for (size_t i = 0; i < COUNT_OF(records); i++)
+		usage_add(t, span_str(records[i]), SPAN_LIT("2026-11-21"));
+	usage_sort(t);
+}
+
+static char *
+printed(const struct usage_table *t, enum usage_form form)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	assert_true(usage_print(t, form, "2026-11-20T00:00:00Z", NULL, &out));
+	char *text = strndup(buf_view(&out).p, out.n);
+	buf_free(&out);
+	return text;
+}
+
+static void
+each_record_counts_for_its_person(void **state)
+{
+	struct usage_table t = { .by = { BY_PERSON, BY_MODEL }, .nby = 2 };
+
+	(void)state;
+	sum_up(&t);
+	char *csv = printed(&t, FORM_CSV);
+	assert_string_equal(csv,
+		"person,model,requests,refused,refused_unpriced,input_tokens,cached_tokens,"
+		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
+		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
+		"unpriced_answers,unknown_usage\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1\r\n");
+	free(csv);
+	char *text = printed(&t, FORM_JSON);
+	json_t *j = json_loads(text, 0, NULL);
+	if (!j)
+		fail_msg("%s", text);
+	assert_int_equal(json_array_size(json_object_get(j, "rows")), 2);
+	json_t *bob = json_array_get(json_object_get(j, "rows"), 1);
+	assert_string_equal(json_string_value(json_object_get(bob, "person")), "bob \"q\"");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(j, "total"), "cost_nanousd")),
+		2000);
+	assert_string_equal(
+		json_string_value(json_object_get(j, "since")), "2026-11-20T00:00:00Z");
+	assert_true(json_is_null(json_object_get(j, "until")));
+	json_decref(j);
+	free(text);
+	text = printed(&t, FORM_TEXT);
+	assert_non_null(strstr(text, "0.000002 +\n"));
+	assert_non_null(strstr(text, "\ntotal "));
+	assert_non_null(strstr(text, "1 answers of which a part has no price, 1 whose usage"));
+	free(text);
+	usage_table_free(&t);
+}
+
+/* Each of its tags has all of it; the total has it once. */
+static void
+a_record_counts_for_each_tag_and_once_in_all(void **state)
+{
+	struct usage_table t = { .by = { BY_TAG }, .nby = 1 };
+
+	(void)state;
+	sum_up(&t);
+	char *csv = printed(&t, FORM_CSV);
+	assert_non_null(strstr(csv, "\"x\",4,1,1,"));
+	assert_non_null(strstr(csv, "\"y\",4,1,1,"));
+	assert_non_null(strstr(csv, "\"\",0,0,0,11,"));
+	assert_int_equal(t.total[SUM_REQUESTS], 4);
+	free(csv);
+	usage_table_free(&t);
+}
+
+static void
+more_groups_than_there_is_room_for_are_one(void **state)
+{
+	struct usage_table t = { .by = { BY_MODEL }, .nby = 1 };
+	char line[256];
+
+	(void)state;
+	assert_int_equal(usage_table_init(&t), 0);
+	for (size_t i = 0; i < CAP_USAGE_GROUPS + 10; i++) {
+		int n = snprintf(line, sizeof(line),
+			"{\"type\":\"decision\",\"decision\":\"permit\",\"model\":\"m%zu\"}",
+			i);
+		usage_add(&t, span_of(line, (size_t)n), SPAN_LIT(""));
+	}
+	assert_true(t.full);
+	assert_int_equal(t.ngroups, CAP_USAGE_GROUPS + 1);
+	assert_int_equal(t.group[0].sum[SUM_REQUESTS], 10);
+	assert_int_equal(t.total[SUM_REQUESTS], CAP_USAGE_GROUPS + 10);
+	usage_table_free(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(members_are_found_in_one_pass),
+		cmocka_unit_test(each_record_counts_for_its_person),
+		cmocka_unit_test(a_record_counts_for_each_tag_and_once_in_all),
+		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
