@@ -56,6 +56,7 @@
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
   X(M_QUOTA_LOST,          "quota_lost_total",                   "",                          "corrections that found no room to wait for the store") \
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
+  X(M_REPEATED,            "repeated_total",                     "",                          "requests that their SDK says it repeats: each is decided and counted as any") \
   X(M_TOKENS_RESERVED,     "tokens_reserved_total",              "",                          "tokens reserved") \
   X(M_TOKENS_INPUT,        "tokens_total",                       "type=\"input\"",            "tokens reported by providers") \
   X(M_TOKENS_OUTPUT,       "tokens_total",                       "type=\"output\"",           "") \

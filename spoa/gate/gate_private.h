@@ -11,6 +11,8 @@
 #include "gate/ticket.h"
 #include "tally/tally.h"
 
+enum { WARNED = 4096 };
+
 /* What all gates of the daemon share. Set up by main before any worker runs. */
 struct gate_shared {
 	const struct config *cfg; /* of start-up: listeners, deadlines, node */
@@ -21,6 +23,8 @@ struct gate_shared {
 	unsigned ngates;
 	unsigned char prompt_key[32]; /* for keyed hashes of prompts */
 	struct nonce_window *nonces;  /* of signed headers */
+	/* callers near a limit that were warned of: limits/warn.c */
+	_Atomic uint64_t warned[WARNED], warned_lines;
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 

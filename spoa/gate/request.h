@@ -291,6 +291,8 @@ enum { STEP_READ = 5,	  /* where a deferred request resumes */
 void request_drop_job(struct request *r);
 void request_drop_mentions(struct request *r);
 void request_drop_data(struct request *r);
+/* Limits that the caller is near, and how much of them is used: "team 93%"; empty: none. */
+struct span request_limit_warning(struct request *r);
 /* Releases what an unfinished request still holds in the quota. */
 void request_release(struct request *r);
 /* The model's name is copied, and hidden where something was found in it: after the rules read

@@ -142,6 +142,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put_limits(&vs);
 	if (d->final)
 		put_int(&vs, "final", "final", 1);
+	put(&vs, "limit_warning", "limit-warning", request_limit_warning(r));
 	if (r->found.fell.change)
 		put(&vs, "at_limit", "at-limit", span_str(r->found.fell.limit->name));
 	put(&vs, "identity", "identity", r->found.identity.person);

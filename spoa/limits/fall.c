@@ -37,6 +37,18 @@ forget_rewrite(struct request *r)
 	r->out.swap_body = decoded;
 }
 
+/* With another amount at run time it is a copy, which goes before the request does. */
+static const struct limit *
+policys(const struct request *r, const struct limit *l)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; i < p->nlimits; i++)
+		if (p->limits[i].name == l->name)
+			return &p->limits[i];
+	return l;
+}
+
 bool
 limits_fall(struct request *r, const struct limit *l, bool soft)
 {
@@ -47,7 +59,7 @@ limits_fall(struct request *r, const struct limit *l, bool soft)
 		return false;
 	if (!add_tags(r, x))
 		return false;
-	r->found.fell.limit = l;
+	r->found.fell.limit = policys(r, l);
 	r->found.fell.change = x;
 	r->found.fell.soft = soft;
 	forget_rewrite(r);

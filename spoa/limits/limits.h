@@ -13,6 +13,9 @@ int request_limits(struct request *r, const struct policy_facts *f,
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
 
+/* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
+unsigned request_attempt(const struct request *r);
+
 /* dims.c: fills the dims of this run, and found.message_over and found.unpriced. 0, ERR_NOMEM,
  * or ERR_LIMIT: more limits than a request can carry. */
 int limits_collect(struct request *r, struct quota_request *q);
@@ -30,6 +33,9 @@ bool limits_fall(struct request *r, const struct limit *l, bool soft);
 /* Of an admitted reservation: tags of soft limits that it reached, and what is left of a limit
  * past which it was let. */
 void limits_admitted(struct request *r, struct quota_request *q);
+
+/* warn.c: counts and logs who is near a limit. */
+void limits_warn(struct request *r, const struct quota_request *q);
 
 /* told.c: whether what is over is a budget, which a caller cannot wait for as for a rate. */
 bool limits_exhausted(const struct quota_dim *d);

@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/sha256.h"
 #include "cel/net.h"
+#include "limits/limits.h"
 
 enum { ATTRIBUTES_MAX = 8192 };
 
@@ -177,6 +178,7 @@ record_request(struct request *r, struct buf *b)
 	put_str(b, "traceparent", request_trace(r));
 	if (r->in.declared_length >= 0)
 		put_int(b, "content_length", r->in.declared_length);
+	put_count(b, "attempt", request_attempt(r) > 1 ? request_attempt(r) : 0);
 	put_params(r, b);
 	if (held_conversation(r))
 		put_str(b, "conversation", r->found.conversation);

@@ -2,6 +2,8 @@
  * into segments. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
+
 #include "base/ascii.h"
 #include "base/caps.h"
 
@@ -58,6 +60,8 @@ step_framing(struct request *r)
 	struct body_refusal why = { 0 };
 	struct unread unread = { 0 };
 
+	if (r->gate && request_attempt(r) > 1)
+		metric_inc(r->gate->metrics, M_REPEATED);
 	if (!request_is_method(r->in.head.method))
 		return bad_request(r, "invalid_method", "the method is no word of capitals");
 	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))

@@ -40,6 +40,7 @@ refused(struct request *r, const struct quota_request *q)
 	if (q->result == QUOTA_UNREACHABLE)
 		return never_fits(r, d->name, limits_why_never(r, d));
 	metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
+	limits_warn(r, q);
 	request_release(r);
 	request_deny(r, 429, limits_exhausted(d) ? "insufficient_quota" : "rate_limit_exceeded",
 		d->name, limits_why_over(r, d, q->retry_after_s));
@@ -77,6 +78,7 @@ admitted(struct request *r, struct quota_request *q)
 		return again(q);
 	}
 	limits_admitted(r, q);
+	limits_warn(r, q);
 	return STEP_NEXT;
 }
 

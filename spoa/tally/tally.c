@@ -17,6 +17,7 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 	};
 	const struct histogram *h[WORKERS_MOST];
 	const struct series *s[WORKERS_MOST];
+	const struct limit_tally *l[WORKERS_MOST];
 	char label[32];
 
 	if (n > WORKERS_MOST)
@@ -31,7 +32,10 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 		snprintf(label, sizeof(label), "stage=\"%s\"", names[k]);
 		histogram_write(out, "stage_seconds", label, h, n);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		s[i] = &t[i]->series;
+		l[i] = &t[i]->limits;
+	}
+	limit_tally_write(out, l, n);
 	return series_write(sum, out, s, n);
 }

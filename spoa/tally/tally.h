@@ -3,6 +3,7 @@
 #define TALLY_TALLY_H
 
 #include "tally/histogram.h"
+#include "tally/limits.h"
 #include "tally/recent.h"
 #include "tally/series.h"
 
@@ -32,6 +33,7 @@ struct tallies {
 	struct histogram stage[STAGES];
 	struct series series;
 	struct recent recent;
+	struct limit_tally limits;
 };
 
 /* Prometheus text of the sum over n workers; any thread. What series_write() returns. */

@@ -142,6 +142,7 @@ used 300 200
 ask big 300
 is "half of it is taken" "$status $(header x-tollgate-at-limit)" "200 "
 ask big 300
+like "of which the answer warns" "$(header x-tollgate-limit-warning)" '^warned 8[0-9]%$'
 is "from there on the small one" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small warned"
 is "and a tag" "$(last .tags)" '["near"]'
 control '{}'
@@ -153,11 +154,17 @@ ask m 300
 is "the day's tokens begin" "$status $(header x-ratelimit-limit-tokens) $(header x-ratelimit-remaining-tokens | wc -c)" "200 1000 4"
 ask m 300
 is "settled at what was used" "$status" 200
+like "the caller is warned" "$(header x-tollgate-limit-warning)" '^day 8[0-9]%$'
 ask m 300
 is "spent: no rate, a budget" "$status $(code) $(header x-should-retry)" "429 insufficient_quota false"
 midnight=$(($(TZ=Europe/Berlin date -d 'tomorrow 00:00' +%s) - $(date +%s)))
 after=$(header retry-after)
 check "until midnight in Berlin" test "$((after - midnight))" -ge -3 -a "$((after - midnight))" -le 3
+warnings() { curl -s "$ADMIN/metrics" | sed -n "s/^tollgate_limit_warnings_total{limit=\"day\",level=\"$1\"} //p"; }
+ask m 300
+is "one warning a level, however often" "$(warnings 80) $(warnings 90) $(warnings 100)" "1 0 1"
+is "and a line of the log" "$(grep -c 'event=limit.near.* limit=day' "$D/tollgate.log")" 2
+like "the share is a metric" "$(curl -s "$ADMIN/metrics")" '^tollgate_limit_used_ratio\{limit="day"\} 1\.0'
 as '{"sub":"don","team":"day"}'
 ask m 300
 is "another person has a day of their own" "$status" 200
@@ -177,6 +184,15 @@ ask big 60
 is "another team has a month of its own" "$status $(seen | jq -r '.[0].body|fromjson|.model')" "200 big"
 is "the record says nano-dollars and the calendar" "$(last '.limits[]|select(.limit=="team-month")|[.kind,.of,.window]')" '["nanousd",10000000,"month"]'
 control '{}'
+
+# ---- what an SDK repeats ----
+as '{"sub":"rob"}'
+ask m 5 hi '' -H 'x-stainless-retry-count: 2'
+is "a repeat is marked and nothing else" "$status $(last .request.attempt)" "200 3"
+ask m 5 hi '' -H 'amz-sdk-request: attempt=2; max=3'
+is "Amazon's too" "$(last .request.attempt) $(metric repeated_total)" "2 2"
+ask m 5 hi '' -H 'x-stainless-retry-count: 0'
+is "a first try is none" "$(last .request.attempt)" null
 
 # ---- so many at once ----
 running=()

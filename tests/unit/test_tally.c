@@ -327,12 +327,42 @@ scrapers_read_while_a_worker_counts(void **state)
 	assert_true(total > 0 && has(line));
 }
 
+static void
+limits_are_added_up_by_name(void **state)
+{
+	char name[32];
+
+	(void)state;
+	limit_tally_used(&w[0]->limits, "team", 250000);
+	limit_tally_used(&w[1]->limits, "team", 937500);
+	limit_tally_used(&w[1]->limits, "team", 500000);
+	limit_tally_used(&w[1]->limits, "day", 1000000);
+	limit_tally_warned(&w[0]->limits, "team", LEVEL_80);
+	limit_tally_warned(&w[1]->limits, "team", LEVEL_80);
+	limit_tally_warned(&w[1]->limits, "team", LEVEL_90);
+	scrape();
+	assert_true(has("tollgate_limit_used_ratio{limit=\"team\"} 0.937500"));
+	assert_true(has("tollgate_limit_used_ratio{limit=\"day\"} 1.000000"));
+	assert_true(has("tollgate_limit_warnings_total{limit=\"team\",level=\"80\"} 2"));
+	assert_true(has("tollgate_limit_warnings_total{limit=\"team\",level=\"90\"} 1"));
+	assert_true(has("tollgate_limit_warnings_total{limit=\"team\",level=\"100\"} 0"));
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "limit-%d", i);
+		limit_tally_used(&w[0]->limits, name, 1);
+	}
+	scrape();
+	assert_true(has("tollgate_limit_used_ratio{limit=\"limit-61\"} 0.000001"));
+	assert_int_equal(lines_with("{limit=\"limit-99\"}"), 0);
+	assert_true(has("tollgate_limit_used_ratio{limit=\"other\"} 0.000001"));
+}
+
 int
 main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(workers_are_added_up_by_labels),
+		ROW(limits_are_added_up_by_name),
 		ROW(a_model_that_nobody_was_permitted_is_other),
 		ROW(what_is_a_model_name),
 		ROW(models_have_a_cap),
