@@ -117,9 +117,6 @@ const struct cel_program *build_expression(struct builder *b, const struct yaml_
 
 /* limits_terms.c: on_failure.quota. */
 void build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out);
-/* phase.c: whether the condition (NULL: always) may be true of a request of the route. */
-bool build_may_reach(
-	struct builder *b, const struct cel_program *when, const struct route *route);
 /* changes.c: words for the record. */
 void build_tags(
 	struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags);

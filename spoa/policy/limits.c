@@ -175,7 +175,7 @@ told(struct builder *b, struct limit *l)
 			"usd: the policy names no prices: prices or unknown_price is missing");
 	for (size_t i = 0; i < b->p->nroutes; i++) {
 		struct route *r = &b->routes[i];
-		if (!build_may_reach(b, l->when, r))
+		if (!policy_may_reach(b->a, l->when, r))
 			continue;
 		r->told_of_end = r->told_of_end ? r->told_of_end : l;
 		if (l->of != LIMIT_USD)

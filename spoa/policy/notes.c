@@ -12,8 +12,6 @@
 #include "policy/observe.h"
 #include "policy/read.h"
 
-enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of quota/quota.h */
-
 struct remarks {
 	const struct policy *p;
 	const struct config *cfg;
@@ -198,39 +196,6 @@ stranded(struct remarks *r)
 	}
 }
 
-/* Requests with a body are what tokens are counted of. */
-static bool
-takes_body(const struct route *t)
-{
-	for (size_t i = 0; i < t->nmethods; i++)
-		if (strcmp(t->methods[i], "GET") && strcmp(t->methods[i], "HEAD") &&
-			strcmp(t->methods[i], "OPTIONS"))
-			return true;
-	return t->nmethods == 0;
-}
-
-static void
-limits(struct remarks *r)
-{
-	const char *counts_tokens = NULL;
-
-	for (size_t i = 0; i < r->p->nlimits && !counts_tokens; i++)
-		if (r->p->limits[i].of == LIMIT_TOKENS)
-			counts_tokens = r->p->limits[i].name;
-	for (size_t i = 0; counts_tokens && i < r->p->nroutes; i++)
-		if (!(r->p->routes[i].response & RESP_METER) && takes_body(&r->p->routes[i]))
-			say(r, r->p->routes[i].at,
-				"route %s: does not meter: limit %s settles at what was "
-				"reserved",
-				r->p->routes[i].name, counts_tokens);
-	if (r->p->nlimits > LIMITS_A_REQUEST)
-		say(r, r->p->limits[LIMITS_A_REQUEST].at,
-			"a request to which more than %d limits apply is a 503",
-			LIMITS_A_REQUEST);
-	if (r->p->nlimits && r->cfg && !r->cfg->redis_url)
-		say(r, NULL, "no redis: limits count in this process only");
-}
-
 /* http:// to another machine. */
 static bool
 in_the_clear(const char *url)
@@ -354,7 +319,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	answers(&r);
 	direct(&r);
 	stranded(&r);
-	limits(&r);
+	policy_limit_notes(p, cfg, at_place, &r);
 	externals(&r);
 	unreached(&r);
 	policy_literals(p, at_place, &r);

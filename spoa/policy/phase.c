@@ -119,12 +119,12 @@ reach_value(void *ctx, size_t slot, bool *present)
 }
 
 bool
-build_may_reach(struct builder *b, const struct cel_program *when, const struct route *route)
+policy_may_reach(struct arena *a, const struct cel_program *when, const struct route *route)
 {
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct reach x = { route, &route->targets[i] };
 		struct cel_activation act = { .ctx = &x, .lookup = reach_value };
-		if (!when || cel_partial(when, &act, reach_known, b->a) != 0)
+		if (!when || cel_partial(when, &act, reach_known, a) != 0)
 			return true;
 	}
 	return false;
@@ -148,7 +148,7 @@ one_route(struct builder *b, struct route *route)
 
 	for (size_t i = 0; i < b->p->nanswer_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
-		if (!build_may_reach(b, r->when, route))
+		if (!policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;
 		use(b, r, &route->uses);

@@ -508,6 +508,9 @@ const struct policy *policy_compile(struct arena *a, const struct yaml_node *roo
 bool policy_host_in(struct span host, const char *const *hosts, size_t n);
 /* Whether the route takes requests of that path, whatever their method and host. */
 bool policy_route_has_path(const struct route *r, struct span method, struct span path);
+/* Whether the condition (NULL: always) may be true of a request of the route. */
+bool policy_may_reach(
+	struct arena *a, const struct cel_program *when, const struct route *route);
 /* The first route that matches, or NULL. `host` without port, lower case. */
 const struct route *policy_route(
 	const struct policy *p, struct span method, struct span host, struct span path);

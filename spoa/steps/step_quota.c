@@ -13,12 +13,17 @@ unavailable(struct request *r, struct span why)
 	return request_deny(r, 503, "quota_unavailable", "", why);
 }
 
+/* All that apply must let it go. */
 static enum step_result
-failed(struct request *r)
+failed(struct request *r, const struct quota_request *q)
 {
+	bool allowed = true;
+
 	r->found.quota_failed = true;
 	metric_inc(r->gate->metrics, M_QUOTA_FAILED);
-	if (request_on_failure(r)->quota == OUT_PERMIT)
+	for (size_t i = 0; i < q->ndims; i++)
+		allowed &= q->dim[i].away == QUOTA_AWAY_ALLOW;
+	if (allowed)
 		return STEP_NEXT;
 	return unavailable(r, SPAN_LIT("the quota store does not answer"));
 }
@@ -89,7 +94,7 @@ answer(struct request *r, struct quota_request *q)
 	case QUOTA_ADMITTED: return admitted(r, q);
 	case QUOTA_REFUSED:
 	case QUOTA_UNREACHABLE: return over(r, q);
-	default: return failed(r);
+	default: return failed(r, q);
 	}
 }
 

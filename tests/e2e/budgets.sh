@@ -210,3 +210,33 @@ wait "${running[@]}"
 control '{}'
 ask
 is "and end" "$status" 200
+
+# ---- a stream, and a body that comes later than its head ----
+as '{"sub":"sam","team":"spend-stream"}'
+used 100 60
+ask big 60 hi ',"stream":true'
+is "a stream passes" "$status $(grep -c '^data: \[DONE\]' <<<"$body")" "200 1"
+for _ in $(seq 30); do [ "$(last .type completion)" = '"completion"' ] && break; sleep 0.1; done
+ask big 60
+is "and is settled in dollars" "$status $(header x-tollgate-at-limit)" "200 team-month"
+as '{"sub":"liz","team":"spend-long"}'
+text=$(head -c 200000 /dev/zero | tr '\0' a)
+printf '{"model":"small","max_tokens":5,"messages":[{"role":"user","content":"%s"}]}' "$text" >"$D/long"
+req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$D/long"
+is "200 KB are too much of a message" "$status $(code)" "403 limit_unreachable"
+as '{"sub":"lou","team":"long"}'
+used 100 60
+sed 's/"small"/"big"/' "$D/long" >"$D/longer"
+req POST /v1/chat/completions -H "$auth" -H "$json" --data-binary "@$D/longer"
+is "another model for what came late" "$status $(seen | jq -r '.[0].body|fromjson|.model') $(header x-tollgate-at-limit)" "200 small long"
+is "it is otherwise as it was" "$(seen | jq -r '.[0].body|fromjson|.messages[0].content|length')" 200000
+control '{}'
+
+# ---- Redis is away ----
+redis-cli -s "${REDIS#unix:}" shutdown nosave >/dev/null 2>&1
+as '{"sub":"abe","team":"away"}'
+ask
+is "a limit that lets it go" "$status" 200
+as '{"sub":"ada","team":"away"}'
+ask
+is "not where another does not" "$status $(code)" "503 quota_unavailable"

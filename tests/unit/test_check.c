@@ -364,6 +364,24 @@ consequences_are_noted(void **state)
 			"relay" },
 		{ "tokens without metering", "limits: [{name: l, tokens: 5, window: 1m}]\n",
 			":4:10: route chat: does not meter: limit l settles" },
+		{ "dollars",
+			"unknown_price: {input: 1, output: 1}\nlimits: [{name: l, usd: 5, "
+			"window: 1m}]\n",
+			": route chat: takes the relay: limit l counts dollars, and reads" },
+		{ "requests at once", "limits: [{name: l, concurrent: 5}]\n",
+			": route chat: takes the relay: limit l counts requests under way" },
+		{ "a limit of no route",
+			"limits: [{name: l, when: 'route.name == \"x\"', requests: 5, window: "
+			"1m}]\n",
+			": limit l: no route's requests can be such: it is never counted" },
+		{ "a limit below what is reserved",
+			"limits: [{name: l, tokens: 4096, window: 1m}]\n",
+			": limit l: a request that states no cap takes output_default, 4096 "
+			"tokens" },
+		{ "a small model without end",
+			"limits: [{name: l, requests: 5, window: 1m, at_limit: {model: m}}]\n",
+			": limit l: past it requests go on with m, as far as other limits let "
+			"them" },
 		{ "limits without Redis", "limits: [{name: l, requests: 5, window: 1m}]\n",
 			"no redis: limits count in this process only\n" },
 		{ "a rule after one that always ends",
@@ -441,6 +459,16 @@ consequences_are_noted(void **state)
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
 		"matches there it denies: y, z\n"));
+	put("prices.yaml", "prices: 1\nas_of: 2026-11-01\nproviders:\n"
+			   "  openai: [{model: big, input: 1, output: 1}]\n");
+	put("p.yaml", "tollgate: 1\nname: t\nprices: prices.yaml\n"
+		      "providers: {p: {backend: openai, dialect: openai}}\n"
+		      "routes: [{name: x, match: {path: /v1/chat/completions}, targets: p}]\n"
+		      "limits: [{name: l, usd: 5, window: 1m, at_limit: {model: small, up_to: "
+		      "6}}]\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(
+		strstr(cmd_out, "p.yaml:6:10: limit l: at_limit: small has no price at p: "));
 	assert_null(strstr(cmd_out, "rule b"));
 	/* What goes direct to what is external: by its first such target. */
 	put("p.yaml", "tollgate: 1\nname: t\n"
