@@ -390,6 +390,14 @@ $(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(LIB)
 bench-answers: $(B)/bench/answers ## CPU us a token event of a stream, ms a whole answer of 1 MB
 	@$(B)/bench/answers $(ANSWERS_BENCH)
 
+$(B)/bench/quota: tests/bench/quota.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS) -lcmocka
+
+.PHONY: bench-quota
+bench-quota: $(B)/bench/quota ## Redis' CPU a reservation and a settlement, beside a Lua script
+	@$(B)/bench/quota
+
 $(B)/bench/policy: tests/bench/policy.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)

@@ -156,8 +156,12 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 		else if (d->span.kind == QUOTA_ROLLING)
 			c->at = cell_place(d, now_ms, epoch_now(qt));
 	}
-	if (!lives)
+	if (!lives) {
 		c->at.epoch = epoch_now(qt);
+		c->spent = c->spent > 0 ? c->spent : 0;
+		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
+			c->own = c->spent;
+	}
 }
 
 void
@@ -192,6 +196,8 @@ give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 {
 	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n };
 
+	if (cell_spends(d, at))
+		c.spent = c.own;
 	quota_change(qt, &c, now_us);
 }
 
@@ -212,14 +218,16 @@ settle(struct quota *qt, struct quota_dim *d, uint64_t now_us)
 {
 	struct change c = { .dim = *d, .at = d->at };
 
-	if (d->at.hold == QUOTA_HOLD_NONE) {
-		c.own = (int64_t)d->actual - (int64_t)d->n;
-	} else {
-		c.spent = d->span.kind == QUOTA_CALENDAR ? (int64_t)d->actual : 0;
-		c.own = -(int64_t)d->n;
+	c.own = (int64_t)d->actual - (int64_t)d->n;
+	if (cell_spends(d, &d->at))
+		c.spent = c.own;
+	if (d->at.hold != QUOTA_HOLD_NONE) {
+		bool calendar = d->span.kind == QUOTA_CALENDAR;
+		c.spent = calendar ? (int64_t)d->actual : 0;
+		c.own = cell_expires(d) ? -(int64_t)d->n : c.own;
 		/* A second settlement corrects the first. */
 		d->at.hold = QUOTA_HOLD_NONE;
-		d->charged = d->span.kind == QUOTA_CALENDAR;
+		d->charged = calendar;
 	}
 	d->n = d->actual;
 	quota_change(qt, &c, now_us);

@@ -19,15 +19,18 @@ width_s(enum cell_kind kind)
 }
 
 bool
-cell_decides_alone(const struct quota_dim *d)
+cell_expires(const struct quota_dim *d)
 {
-	return d->span.kind == QUOTA_CALENDAR && d->unit == QUOTA_REQUESTS;
+	return d->span.kind == QUOTA_IN_FLIGHT ||
+	       (d->span.kind == QUOTA_CALENDAR && d->orphan == QUOTA_ORPHAN_DROP &&
+		       d->unit != QUOTA_REQUESTS);
 }
 
-static bool
-expires(const struct quota_dim *d)
+bool
+cell_spends(const struct quota_dim *d, const struct quota_place *at)
 {
-	return d->span.kind == QUOTA_IN_FLIGHT || d->orphan == QUOTA_ORPHAN_DROP;
+	return d->span.kind == QUOTA_CALENDAR && !cell_expires(d) &&
+	       d->unit != QUOTA_REQUESTS && at->hold == QUOTA_HOLD_NONE;
 }
 
 struct quota_place
@@ -43,7 +46,7 @@ cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
 	if (d->span.kind == QUOTA_CALENDAR)
 		calendar_window(&d->span, now_s, &at.bucket, &at.end_s);
 	if (d->span.kind == QUOTA_IN_FLIGHT || (d->hold_s && d->unit != QUOTA_REQUESTS))
-		at.hold = !expires(d)			  ? QUOTA_HOLD_WINDOW
+		at.hold = !cell_expires(d)		  ? QUOTA_HOLD_WINDOW
 			  : hold_s(d) <= HOLD_SHORT_MAX_S ? QUOTA_HOLD_SHORT
 							  : QUOTA_HOLD_LONG;
 	if (at.hold == QUOTA_HOLD_SHORT)
@@ -67,7 +70,7 @@ cell_in_time(const struct quota_dim *d, int64_t now_ms)
 	default: break;
 	}
 	/* A bucket of CELL_LONG is as many whole ones of CELL_SHORT. */
-	return !expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
+	return !cell_expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
 }
 
 struct cell
@@ -80,14 +83,13 @@ cell_spent(const struct quota_dim *d, const struct quota_place *at)
 struct cell
 cell_own(const struct quota_dim *d, const struct quota_place *at)
 {
-	switch (at->hold) {
-	case QUOTA_HOLD_WINDOW: return (struct cell){ CELL_HELD, at->bucket };
-	case QUOTA_HOLD_SHORT: return (struct cell){ CELL_SHORT, at->until };
-	case QUOTA_HOLD_LONG: return (struct cell){ CELL_LONG, at->until };
-	default:
-		return (struct cell){ d->span.kind == QUOTA_ROLLING ? CELL_SUB : CELL_USED,
-			at->bucket };
-	}
+	if (d->span.kind == QUOTA_ROLLING)
+		return (struct cell){ CELL_SUB, at->bucket };
+	if (at->hold == QUOTA_HOLD_SHORT)
+		return (struct cell){ CELL_SHORT, at->until };
+	if (at->hold == QUOTA_HOLD_LONG)
+		return (struct cell){ CELL_LONG, at->until };
+	return (struct cell){ cell_expires(d) ? CELL_USED : CELL_TOTAL, at->bucket };
 }
 
 bool
@@ -96,8 +98,8 @@ cell_alive(
 {
 	switch (c.kind) {
 	case CELL_SUB: return window_alive(d, c.id, now_ms);
+	case CELL_TOTAL:
 	case CELL_USED: return now_ms / 1000 < at->end_s + hold_s(d);
-	case CELL_HELD: return now_ms / 1000 < at->end_s;
 	default: return now_ms / 1000 < (c.id + 1) * width_s(c.kind);
 	}
 }
@@ -107,7 +109,7 @@ cell_ttl_s(
 	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
 {
 	int64_t end_s =
-		c.kind <= CELL_HELD ? at->end_s + hold_s(d) : (c.id + 1) * width_s(c.kind);
+		c.kind <= CELL_USED ? at->end_s + hold_s(d) : (c.id + 1) * width_s(c.kind);
 
 	if (c.kind == CELL_SUB)
 		return window_ttl_s(d);
@@ -119,7 +121,7 @@ size_t
 cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, struct cell c)
 {
 	static const char letters[] = {
-		[CELL_USED] = 'u', [CELL_HELD] = 'h', [CELL_SHORT] = 's', [CELL_LONG] = 'l'
+		[CELL_USED] = 'u', [CELL_TOTAL] = 't', [CELL_SHORT] = 's', [CELL_LONG] = 'l'
 	};
 	static const char calendars[] = {
 		[QUOTA_HOUR] = 'h', [QUOTA_DAY] = 'd', [QUOTA_WEEK] = 'w', [QUOTA_MONTH] = 'm'
@@ -132,7 +134,7 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 	out[n++] = ':';
 	if (c.kind != CELL_SUB)
 		out[n++] = letters[c.kind];
-	if (c.kind == CELL_USED || c.kind == CELL_HELD)
+	if (c.kind == CELL_USED || c.kind == CELL_TOTAL)
 		out[n++] = calendars[d->span.calendar];
 	return n + span_decimal(out + n, c.id);
 }
@@ -142,15 +144,12 @@ cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]
 {
 	size_t n = 0;
 
-	if (cell_decides_alone(d) && !looks)
-		return 0;
-	if (d->span.kind == QUOTA_CALENDAR)
-		out[n++] = (struct cell){ CELL_USED, d->at.bucket };
-	if (cell_decides_alone(d))
-		return n;
-	if (!expires(d)) {
-		if (looks || d->at.hold == QUOTA_HOLD_NONE)
-			out[n++] = (struct cell){ CELL_HELD, d->at.bucket };
+	if (d->span.kind == QUOTA_CALENDAR && (looks || d->unit != QUOTA_REQUESTS))
+		out[n++] = (struct cell){ d->unit == QUOTA_REQUESTS ? CELL_TOTAL : CELL_USED,
+			d->at.bucket };
+	if (!cell_expires(d)) {
+		if (looks && d->unit != QUOTA_REQUESTS)
+			out[n++] = (struct cell){ CELL_TOTAL, d->at.bucket };
 		return n;
 	}
 	for (int i = 0; i < CELL_SHORT_READ; i++)
@@ -161,18 +160,23 @@ cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]
 }
 
 void
-cell_sums(const struct quota_dim *d, bool looks, int64_t own, const int64_t *read, size_t n,
-	int64_t *used, int64_t *held)
+cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, int64_t *own,
+	int64_t *used)
 {
 	size_t i = 0;
 
-	*used = *held = 0;
-	if (d->span.kind == QUOTA_CALENDAR)
-		*used = n ? read[i++] : own;
-	if (!looks && d->at.hold == QUOTA_HOLD_WINDOW)
-		*held = own;
-	for (; i < n; i++)
-		*held += read[i] > 0 ? read[i] : 0;
+	if (d->span.kind == QUOTA_CALENDAR && n)
+		*used = read[i++];
+	if (!cell_expires(d)) {
+		if (looks)
+			*own = i < n ? read[i] : *used;
+		if (d->unit == QUOTA_REQUESTS)
+			*used = *own;
+		return;
+	}
+	/* What was added is read with the others. */
+	for (*own = 0; i < n; i++)
+		*own += read[i] > 0 ? read[i] : 0;
 }
 
 static int64_t
@@ -186,14 +190,13 @@ judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *
 {
 	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n,
 		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
-
-	used = positive(used);
-	held = positive(held);
 	bool fits = used + held <= limit;
-	if (!fits && d->at.hold != QUOTA_HOLD_NONE)
+
+	if (!fits) { /* without the own */
+		int64_t more = n > held ? n - held : 0;
 		held = positive(held - n);
-	else if (!fits)
-		used = positive(used - n);
+		used = positive(used - more);
+	}
 	d->used = (uint64_t)used;
 	d->held = (uint64_t)held;
 	d->remaining = (uint64_t)positive(limit - used - held);
@@ -208,6 +211,12 @@ bool
 cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
 	int64_t *retry_ms)
 {
-	return d->span.kind == QUOTA_ROLLING ? window_judge(d, own, near, now_ms, retry_ms)
-					     : judge(d, near[0], own, now_ms, retry_ms);
+	if (d->span.kind == QUOTA_ROLLING)
+		return window_judge(d, own, near, now_ms, retry_ms);
+	int64_t used = positive(near[0]);
+	own = positive(own);
+	if (cell_expires(d))
+		return judge(d, used, own, now_ms, retry_ms);
+	used = used < own ? used : own;
+	return judge(d, used, own - used, now_ms, retry_ms);
 }

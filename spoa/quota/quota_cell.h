@@ -1,18 +1,20 @@
 /* The counters of a dim. Each is a key on Redis, "KEY:EPOCH:CELL":
  *
  *   CELL_SUB    a sub-bucket of a rolling window
- *   CELL_USED   what is spent of a window of the calendar
- *   CELL_HELD   what is reserved of it, and stays counted where nobody settles it
- *   CELL_SHORT  what is reserved until a deadline and expires with it, whatever the
- *   CELL_LONG   window: deadlines within 25 minutes, and longer ones
+ *   CELL_TOTAL  what is reserved and what is spent of a window of the calendar
+ *   CELL_USED   what of it is spent. Told, and no decision needs it; but where orphans are
+ *               dropped there is no total: they decide on what is spent and on
+ *   CELL_SHORT  what is reserved until a deadline and expires with it: deadlines within 25
+ *   CELL_LONG   minutes, and longer ones. What is in flight too
  *
- * A reservation adds to one cell, its own, and then reads those that its sum lacks. */
+ * A reservation adds to one cell, its own. Of a rolling window, and where orphans are
+ * dropped, it then reads the others. */
 #ifndef QUOTA_QUOTA_CELL_H
 #define QUOTA_QUOTA_CELL_H
 
 #include "quota/quota.h"
 
-enum cell_kind { CELL_SUB, CELL_USED, CELL_HELD, CELL_SHORT, CELL_LONG };
+enum cell_kind { CELL_SUB, CELL_TOTAL, CELL_USED, CELL_SHORT, CELL_LONG };
 
 struct cell {
 	enum cell_kind kind;
@@ -55,20 +57,23 @@ size_t cell_key(
 
 /* ---- of calendars and of what is in flight ---- */
 
-/* The reply to a charge is all that counts: nothing of it is ever held. */
-bool cell_decides_alone(const struct quota_dim *d);
-/* The cells that a decision at d->at reads after it added to its own; `looks`: without
- * adding. What is used comes first. */
+/* What is reserved expires with its deadline. */
+bool cell_expires(const struct quota_dim *d);
+/* Charged for good in a window with a total: it is spent at once, too. */
+bool cell_spends(const struct quota_dim *d, const struct quota_place *at);
+/* The cells that are read after adding to the own one; `looks`: without adding. What is
+ * spent comes first. */
 size_t cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]);
-/* The sums of what adding answered (own; 0 where it looks) and of what was read. */
-void cell_sums(const struct quota_dim *d, bool looks, int64_t own, const int64_t *read,
-	size_t n, int64_t *used, int64_t *held);
+/* Of what adding answered (own; 0 where it looks) and of what was read: what cell_judge()
+ * is told. */
+void cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n,
+	int64_t *own, int64_t *used);
 
 /* ---- of all ---- */
 
 /* Fills the dim's outs; true: within the limit; else *retry_ms is when it may be, at the
- * earliest. A rolling window: as window_judge(); of others own is what is held, near[0]
- * what is used, the charge in one of them. */
+ * earliest. A rolling window: as window_judge(). Of others near[0] is what is used, and own
+ * the total, or what is held where that expires; the charge is in one of them. */
 bool cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
 	int64_t *retry_ms);
 

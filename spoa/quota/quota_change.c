@@ -56,7 +56,8 @@ struct sent {
 	struct tag tag;
 	struct quota *quota;
 	struct change change;
-	size_t own; /* which reply */
+	size_t own;	  /* which reply */
+	bool spent_alone; /* without seeing to the key's TTL */
 };
 
 void
@@ -77,6 +78,16 @@ counts_keep(struct quota *qt, const struct change *c)
 	qt->nlate++;
 }
 
+/* A key that Redis lost, and that adding made anew, gets a TTL. */
+static void
+make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, struct cell c)
+{
+	struct redis_pipe *p = redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
+
+	cell_add(p, d, at, c, 0, redis_ms(qt), ADD_WITH_TTL);
+	redis_send(p);
+}
+
 /* A Redis that evicts keys may have lost the count and would keep a negative one, without
  * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
  * the safe side. */
@@ -93,6 +104,8 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 			counts_keep(s->quota, &c);
 		return;
 	}
+	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
+		make(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
 		c.spent = 0;
 		c.own = -replies[s->own].i;
@@ -122,12 +135,14 @@ counts_change(struct quota *qt, const struct change *c)
 	struct sent s = { .quota = qt, .change = *c };
 	int64_t now_ms = redis_ms(qt);
 
+	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
-	s.own = c->spent ? ADD_WITH_TTL : 0;
+	s.spent_alone = c->spent && how == ADD_ONLY;
+	s.own = c->spent ? how : 0;
 	struct redis_pipe *p =
 		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 1, on_changed, &s, sizeof(s));
 	if (c->spent)
-		cell_add(p, d, &c->at, spent, c->spent, now_ms, ADD_WITH_TTL);
+		cell_add(p, d, &c->at, spent, c->spent, now_ms, how);
 	if (c->own)
 		cell_add(p, d, &c->at, own, c->own, now_ms,
 			c->own < 0 ? ADD_ONLY : ADD_WITH_TTL);
@@ -136,19 +151,18 @@ counts_change(struct quota *qt, const struct change *c)
 	if (c->own > 0 && own.kind == CELL_SUB)
 		set_revision(p, c->at.epoch);
 	redis_send(p);
-	if (c->spent)
+	if (c->spent) {
+		known_makes(qt->known, d, &c->at, spent);
 		known_corrected(qt->known, d, &c->at, spent, c->spent);
+	}
 	if (c->own)
 		known_corrected(qt->known, d, &c->at, own, c->own);
 }
 
 void
-counts_make(struct quota *qt, const struct quota_dim *d, int64_t now_ms)
+counts_make(struct quota *qt, const struct quota_dim *d)
 {
-	struct redis_pipe *p = redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
-
-	cell_add(p, d, &d->at, cell_own(d, &d->at), 0, now_ms, ADD_WITH_TTL);
-	redis_send(p);
+	make(qt, d, &d->at, cell_own(d, &d->at));
 }
 
 /* In another life they are what quota_change() makes of them. */

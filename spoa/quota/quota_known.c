@@ -62,6 +62,22 @@ known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t sinc
 		       : NULL;
 }
 
+int64_t
+known_used(const struct quota_known *k, const struct quota_dim *d)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+
+	return p && p->at.bucket == d->at.bucket ? p->near[0] : 0;
+}
+
+bool
+known_fresh(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+
+	return p && p->at.bucket == d->at.bucket && p->read_us >= since_us;
+}
+
 void
 known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
@@ -126,20 +142,20 @@ known_corrected(struct quota_known *k, const struct quota_dim *d, const struct q
 }
 
 bool
-known_made(const struct quota_known *k, const struct quota_dim *d)
+known_made(const struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
-	struct cell own = cell_own(d, &d->at);
+	const struct known_place *p = place_of((struct quota_known *)k, d, at->epoch);
 
-	return p && p->made[own.kind] == own.id;
+	return p && p->made[c.kind] == c.id;
 }
 
 void
-known_makes(struct quota_known *k, const struct quota_dim *d)
+known_makes(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c)
 {
-	struct known_place *p = place_of(k, d, d->at.epoch);
-	struct cell own = cell_own(d, &d->at);
+	struct known_place *p = place_of(k, d, at->epoch);
 
 	if (p)
-		p->made[own.kind] = own.id;
+		p->made[c.kind] = c.id;
 }

@@ -19,15 +19,14 @@
 #include "quota/quota_window.h"
 
 enum {
-	KNOWN_PLACES = 1024,
+	KNOWN_PLACES = 8192, /* only what is used of them takes memory */
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
 	/* So long a charge rests on it, at most. */
 	KNOWN_AGE_US = 1000000,
 };
 
-/* What a reply says of one dim. Of one that is no rolling window: own is what is held,
- * near[0] what is used. */
+/* What a reply says of one dim. Of one that is no rolling window: as cell_judge(). */
 struct known_counts {
 	int64_t own;	     /* the bucket dim->at */
 	const int64_t *near; /* WINDOW_NEIGHBOURS of them; NULL: not read */
@@ -66,6 +65,10 @@ enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t 
  * else NULL. Valid until the next known_sent() or known_read(). */
 const int64_t *known_near(
 	const struct quota_known *k, const struct quota_dim *d, uint64_t since_us);
+/* What was used of the dim's window of the calendar, as last read; 0: not known. */
+int64_t known_used(const struct quota_known *k, const struct quota_dim *d);
+/* Its counts were read since then. */
+bool known_fresh(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us);
 /* Counts what is sent, until known_read() or known_lost(). */
 void known_sent(struct quota_known *k, const struct quota_dim *d, bool looks);
 /* This worker corrected what was charged at a place. */
@@ -75,9 +78,11 @@ void known_corrected(struct quota_known *k, const struct quota_dim *d,
  * who set the key's TTL. */
 void known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	const struct known_counts *c, bool closed, uint64_t now_us);
-/* Whether this worker made the key of the dim's own cell, and that it did now. */
-bool known_made(const struct quota_known *k, const struct quota_dim *d);
-void known_makes(struct quota_known *k, const struct quota_dim *d);
+/* Whether this worker made the key of that cell, and that it did now. */
+bool known_made(const struct quota_known *k, const struct quota_dim *d,
+	const struct quota_place *at, struct cell c);
+void known_makes(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c);
 void known_lost(struct quota_known *k, const struct quota_dim *d, bool looks);
 
 #endif

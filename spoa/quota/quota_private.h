@@ -49,7 +49,7 @@ void counts_change(struct quota *qt, const struct change *c);
 /* Keeps it until Redis is back. */
 void counts_keep(struct quota *qt, const struct change *c);
 /* The key of the dim's own cell has a TTL from now on. */
-void counts_make(struct quota *qt, const struct quota_dim *d, int64_t now_ms);
+void counts_make(struct quota *qt, const struct quota_dim *d);
 void counts_send_late(struct quota *qt);
 void counts_free_late(struct quota *qt);
 

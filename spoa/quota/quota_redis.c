@@ -18,13 +18,20 @@
 
 enum {
 	TRIES_MAX = 3,
-	/* the most that a dim needs: SET, INCRBY, EXPIRE, MGET; of a turn: TIME, two MGET */
-	ITEM_COMMANDS = 4,
+	/* the most that a dim needs: SET, INCRBY, EXPIRE, twice, MGET; of a turn: TIME, two
+	   MGET */
+	ITEM_COMMANDS = 7,
 	PART_COMMANDS = 3,
 };
 
 /* What is sent for a dim. */
-enum plan { COUNTS = 1, MAKES = 2 /* the key */, READS = 4, LOOKS = 8 /* reads all */ };
+enum plan {
+	COUNTS = 1,
+	MAKES = 2, /* the key */
+	READS = 4,
+	LOOKS = 8,   /* reads all, without counting */
+	SPENDS = 16, /* counts what is used too */
+};
 
 struct item {
 	struct quota_request *q;
@@ -62,6 +69,15 @@ cells_to_read(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_M
 	if (looks)
 		out[n++] = (struct cell){ CELL_SUB, d->at.bucket };
 	return n;
+}
+
+/* How many commands add to its counters. */
+static size_t
+added_for(const struct item *i)
+{
+	size_t each = i->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
+
+	return !(i->plan & COUNTS) ? 0 : i->plan & SPENDS ? 2 * each : each;
 }
 
 /* ---- what came back ---- */
@@ -114,16 +130,18 @@ judge(const struct quota *qt, struct quota_request *q, size_t k, const struct kn
 	int64_t at_ms, uint64_t now)
 {
 	struct quota_dim *d = &q->dim[k];
-	const int64_t *near = c->near;
+	const int64_t *near = c->near, used = known_used(qt->known, d);
 	int64_t retry_ms;
 
-	if (!near)
+	if (!near && d->span.kind == QUOTA_ROLLING)
 		near = known_near(qt->known, d, now - KNOWN_AGE_US);
+	else if (!near)
+		near = &used;
 	if (!near)
 		return DIM_UNDECIDED;
 	if (cell_judge(d, c->own, near, at_ms, &retry_ms))
 		return DIM_ADMITS;
-	if (!c->near && !known_near(qt->known, d, now - KNOWN_FRESH_US))
+	if (!c->near && !known_fresh(qt->known, d, now - KNOWN_FRESH_US))
 		return DIM_UNDECIDED;
 	over(q, k, retry_ms);
 	return DIM_OVER;
@@ -145,12 +163,14 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 		add->next += (i->plan & MAKES) != 0;
 		c->own = *added = next_integer(add);
 		add->next += (i->plan & MAKES) != 0;
+		if (i->plan & SPENDS)
+			add->next += added_for(i) / 2;
 	}
 	size_t n = i->plan & READS ? cells_to_read(d, looks, cells) : 0;
 	const int64_t *list = n ? next_listed(read, n) : NULL;
 	if (d->span.kind != QUOTA_ROLLING) {
-		cell_sums(d, looks, *added, list, n, used, &c->own);
-		c->near = used;
+		cell_sums(d, looks, list, n, &c->own, used);
+		c->near = n || d->unit == QUOTA_REQUESTS ? used : NULL;
 		return;
 	}
 	c->near = list;
@@ -174,6 +194,8 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 	bool looks = i->plan & LOOKS, good = !looks && lives && cell_in_time(d, at_ms);
 
 	d->charged = !looks && lives;
+	if (i->plan & SPENDS && !(i->plan & READS))
+		known_corrected(qt->known, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n);
 	d->verdict = good	      ? judge(qt, q, i->k, c, at_ms, now)
 		     : looks && lives ? DIM_UNDECIDED
 				      : DIM_STALE;
@@ -182,9 +204,9 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 	else
 		known_lost(qt->known, d, looks);
 	if (i->plan & MAKES && lives)
-		known_makes(qt->known, d);
+		known_makes(qt->known, d, &d->at, cell_own(d, &d->at));
 	if (made_anew(i, added))
-		counts_make(qt, d, at_ms);
+		counts_make(qt, d);
 }
 
 /* All nodes have answered. */
@@ -236,7 +258,7 @@ added_by(const struct part *t)
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->nitems; i++)
-		n += !(t->item[i].plan & COUNTS) ? 0u : t->item[i].plan & MAKES ? 3u : 1u;
+		n += added_for(&t->item[i]);
 	return n;
 }
 
@@ -291,9 +313,14 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 
 	if (q->looks)
 		return READS | LOOKS;
-	if (rolling && !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US))
-		return COUNTS;
-	return rolling || !known_made(qt->known, d) ? COUNTS | READS | MAKES : COUNTS | READS;
+	if (rolling)
+		return !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
+			       ? COUNTS
+			       : COUNTS | READS | MAKES;
+	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0);
+	if (!known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
+		return plan | READS | MAKES;
+	return cell_expires(d) ? plan | READS : plan;
 }
 
 /* How the next try goes. Where what is known says no, it is refused without counting, or
@@ -394,6 +421,9 @@ send_part(struct quota *qt, struct part *t, int64_t at_ms)
 		struct quota_dim *d = dim_of(it);
 		if (it->plan & COUNTS)
 			cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms,
+				it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY);
+		if (it->plan & SPENDS)
+			cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms,
 				it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY);
 	}
 	/* Next to the new charges, so that nobody sees both for long. */

@@ -20,7 +20,7 @@ struct quota_entry {
 		} sub;
 		/* of a calendar's present window; in flight: one that never ends */
 		struct {
-			int64_t begin, used, held;
+			int64_t begin, own, used; /* as cell_judge() */
 		} window;
 	};
 };
@@ -147,7 +147,7 @@ in_window(struct quota_entry *e, const struct quota_place *at)
 		return NULL;
 	if (at->bucket > e->window.begin) {
 		e->window.begin = at->bucket;
-		e->window.used = e->window.held = 0;
+		e->window.own = e->window.used = 0;
 	}
 	return e;
 }
@@ -161,10 +161,11 @@ change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
 	if (!e || !in_window(e, &c->at))
 		return;
 	e->window.used += c->spent;
-	*(c->at.hold ? &e->window.held : &e->window.used) += c->own;
+	*(cell_own(&c->dim, &c->at).kind == CELL_USED ? &e->window.used : &e->window.own) +=
+		c->own;
 	if (c->dim.span.kind == QUOTA_CALENDAR)
 		lives_until(e, c->at.end_s * 1000);
-	else if (e->window.held > 0)
+	else if (e->window.own > 0)
 		e->dead_after_ms = INT64_MAX;
 	else
 		e->dead_after_ms = now_ms;
@@ -203,16 +204,20 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t 
 	/* By the owner's clock: the charge may have waited for its turn. */
 	d->at = cell_place(d, now_ms, 0);
 	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
+	c.spent = cell_spends(d, &d->at) ? c.own : 0;
 	table_change(t, &c);
 	d->charged = true;
 	if (d->moves) {
 		c.at = d->from;
 		c.own = -c.own;
+		c.spent = -c.spent;
 		table_change(t, &c);
 	}
 	d->moves = false;
 	if (d->span.kind != QUOTA_ROLLING)
-		return cell_judge(d, e->window.held, &e->window.used, now_ms, retry_ms);
+		return cell_judge(d, e->window.own,
+			d->unit == QUOTA_REQUESTS ? &e->window.own : &e->window.used, now_ms,
+			retry_ms);
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
 		near[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
 	near[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
@@ -245,6 +250,7 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++) {
 		struct quota_dim *d = &q->dim[k];
 		struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n };
+		c.spent = cell_spends(d, &d->at) ? c.own : 0;
 		if (d->charged)
 			table_change(t, &c);
 		d->charged = false;

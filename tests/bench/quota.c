@@ -1,0 +1,292 @@
+/* What limits cost Redis: CPU per reservation over six of them, and per settlement, by the
+ * engine of the daemon and by a Lua script of the same limits, on a private server.
+ * Prints a table; the first two lines are the aims of docs/architecture.md. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "quota/quota_cell.h"
+#include "support/quota_rig.h"
+
+enum {
+	DIMS = 6,
+	FLIGHT = 64,	/* reservations under way */
+	VALUES = 500,	/* of each limit's dimension */
+	ROUND = 120000, /* reservations that are measured */
+	WARM = 20000,
+	SETTLE_ROUNDS = 150,
+};
+
+enum engine { PIPELINE, SCRIPT };
+
+struct shape {
+	const char *name;
+	enum quota_window_kind kind;
+	enum quota_unit unit;
+	enum quota_orphan orphan;
+	bool settles;
+};
+
+static const struct shape shapes[] = {
+	{ "6 limits of a day or month, held", QUOTA_CALENDAR, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE,
+		true },
+	{ "6 rolling limits", QUOTA_ROLLING, QUOTA_TOKENS, QUOTA_ORPHAN_CHARGE, true },
+	{ "6 counts of requests, by the calendar", QUOTA_CALENDAR, QUOTA_REQUESTS,
+		QUOTA_ORPHAN_CHARGE, false },
+	{ "6 limits of a month, dropped at a deadline", QUOTA_CALENDAR, QUOTA_TOKENS,
+		QUOTA_ORPHAN_DROP, true },
+	{ "6 of requests in flight", QUOTA_IN_FLIGHT, QUOTA_CONCURRENT, QUOTA_ORPHAN_DROP,
+		true },
+};
+
+/* KEYS: for each limit what is used, then what is held (rolling: its bucket, then the
+ * eleven others). ARGV: limit, n, seconds to live. Checks all, then counts. */
+static const char script_text[] =
+	"local per = #KEYS / 6 "
+	"redis.call('TIME') redis.call('GET', 'tollgate:epoch:bench') "
+	"local v = redis.call('MGET', unpack(KEYS)) "
+	"for i = 0, 5 do local sum = tonumber(ARGV[2]) "
+	"  for k = 1, per do sum = sum + (tonumber(v[i * per + k]) or 0) end "
+	"  if sum > tonumber(ARGV[1]) then return -i - 1 end end "
+	"for i = 0, 5 do local key = KEYS[i * per + 1] "
+	"  if redis.call('INCRBY', key, ARGV[2]) == tonumber(ARGV[2]) then "
+	"    redis.call('EXPIRE', key, ARGV[3]) end end "
+	"return 1";
+static char script_sha[64];
+
+static struct line l;
+static clockid_t redis_cpu;
+static uint64_t chance = 88172645463325252u;
+
+static unsigned
+draw(unsigned below)
+{
+	chance ^= chance << 13;
+	chance ^= chance >> 7;
+	chance ^= chance << 17;
+	return (unsigned)(chance % below);
+}
+
+static double
+cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(redis_cpu, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* ---- the daemon's engine ---- */
+
+struct slot {
+	struct ask ask;
+	bool idle;
+};
+static struct slot slots[FLIGHT];
+static unsigned answered, refused;
+
+static void
+on_reserved(struct quota_request *q)
+{
+	struct slot *s = q->arg;
+
+	answered++;
+	refused += q->result != QUOTA_ADMITTED;
+	s->idle = true;
+}
+
+static void
+fill(struct quota_request *q, const struct shape *shape)
+{
+	q->ndims = DIMS;
+	for (size_t k = 0; k < DIMS; k++) {
+		struct quota_dim *d = &q->dim[k];
+		*d = (struct quota_dim){ .unit = shape->unit,
+			.span.kind = shape->kind,
+			.span.window_s = 60,
+			.span.calendar = k % 2 ? QUOTA_DAY : QUOTA_MONTH,
+			.limit = 1ull << 50,
+			.n = shape->unit == QUOTA_TOKENS ? 1500 : 1,
+			.hold_s = 900,
+			.orphan = shape->orphan,
+			.name = "bench" };
+		snprintf(
+			d->key, sizeof(d->key), "tollgate:q:{limit%zu:%024u}", k, draw(VALUES));
+	}
+}
+
+static void
+reserve(struct slot *s, const struct shape *shape)
+{
+	memset(&s->ask, 0, sizeof(s->ask));
+	fill(&s->ask.q, shape);
+	s->ask.q.done = on_reserved;
+	s->ask.q.arg = s;
+	s->idle = false;
+	quota_reserve(l.quota, &s->ask.q);
+}
+
+static void
+turn(void)
+{
+	ev_run(loop, EVRUN_NOWAIT);
+	mailbox_drain(&self, NULL);
+}
+
+/* So many reservations, none of them settled; their CPU each. */
+static double
+reserve_many(const struct shape *shape, unsigned count)
+{
+	double began = cpu_us();
+
+	answered = refused = 0;
+	for (unsigned asked = 0; answered < count; turn())
+		for (size_t i = 0; i < FLIGHT && asked < count; i++)
+			if (slots[i].idle) {
+				reserve(&slots[i], shape);
+				asked++;
+			}
+	return (cpu_us() - began) / count;
+}
+
+/* Reserved at leisure, settled in turns. */
+static double
+settle_many(const struct shape *shape, unsigned rounds)
+{
+	double us = 0;
+
+	for (unsigned round = 0; round < rounds; round++) {
+		for (size_t i = 0; i < FLIGHT; i++)
+			reserve(&slots[i], shape);
+		for (answered = 0; answered < FLIGHT;)
+			turn();
+		run_for(1000);
+		double began = cpu_us();
+		for (size_t i = 0; i < FLIGHT; i++) {
+			struct quota_request *q = &slots[i].ask.q;
+			for (size_t k = 0; k < DIMS; k++)
+				q->dim[k].actual = shape->unit == QUOTA_TOKENS ? 700 : 0;
+			quota_settle(l.quota, q, clock_mono_us());
+		}
+		run_for(2000);
+		us += cpu_us() - began;
+	}
+	return us / (rounds * FLIGHT);
+}
+
+/* ---- the script ---- */
+
+static unsigned script_answers, script_flight;
+
+static void
+on_script(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	(void)arg;
+	script_answers++;
+	script_flight--;
+	if (err || n != 1 || replies[0].err || replies[0].i != 1)
+		refused++;
+}
+
+static void
+script_ask(const struct shape *shape)
+{
+	enum { KEYS_MAX = DIMS * 12 };
+	static char keys[KEYS_MAX][CELL_KEY_TEXT];
+	const char *argv[3 + KEYS_MAX + 3] = { "EVALSHA", script_sha };
+	size_t lens[3 + KEYS_MAX + 3] = { 7, strlen(script_sha) };
+	struct quota_request q;
+	char count[SPAN_DECIMAL];
+	int n = 3;
+
+	memset(&q, 0, sizeof(q));
+	fill(&q, shape);
+	for (size_t k = 0; k < DIMS; k++) {
+		struct quota_dim *d = &q.dim[k];
+		struct cell cells[CELL_READ_MAX + 1];
+		size_t ncells = 0;
+		int64_t now_ms = redis_life_ms(redis_life(l.redis), clock_mono_us());
+		d->asked_s = now_ms / 1000;
+		d->at = cell_place(d, now_ms, redis_life(l.redis)->epoch);
+		cells[ncells++] = cell_own(d, &d->at);
+		if (shape->kind == QUOTA_ROLLING)
+			for (int64_t i = 1; i <= QUOTA_SUB_BUCKETS + 1; i++)
+				cells[ncells++] = (struct cell){ CELL_SUB,
+					d->at.bucket - (i > 10 ? -1 : i) };
+		else if (shape->unit == QUOTA_TOKENS && shape->orphan == QUOTA_ORPHAN_CHARGE)
+			cells[ncells++] = (struct cell){ CELL_USED, d->at.bucket };
+		for (size_t i = 0; i < ncells; i++, n++) {
+			lens[n] = cell_key(keys[n - 3], d, d->at.epoch, cells[i]);
+			argv[n] = keys[n - 3];
+		}
+	}
+	argv[2] = count;
+	lens[2] = span_decimal(count, n - 3);
+	static const char *const tail[] = { "1125899906842624", "1500", "3600" };
+	for (int i = 0; i < 3; i++, n++) {
+		argv[n] = tail[i];
+		lens[n] = strlen(tail[i]);
+	}
+	struct redis_pipe *p = redis_begin(l.redis, 1, on_script, NULL, 0);
+	redis_command(p, n, argv, lens);
+	redis_send(p);
+	script_flight++;
+}
+
+static double
+script_many(const struct shape *shape, unsigned count)
+{
+	double began = cpu_us();
+
+	script_answers = refused = 0;
+	for (unsigned asked = 0; script_answers < count; turn())
+		while (script_flight < FLIGHT && asked < count) {
+			script_ask(shape);
+			asked++;
+		}
+	return (cpu_us() - began) / count;
+}
+
+int
+main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	setup(NULL);
+	if (!server.pid)
+		return 2;
+	clock_getcpuclockid(server.pid, &redis_cpu);
+	redisReply *sha = redisCommand(server.c, "SCRIPT LOAD %s", script_text);
+	snprintf(script_sha, sizeof(script_sha), "%s", sha->str);
+	freeReplyObject(sha);
+	line_up(&l, 2000000);
+	run_until_up(l.redis, 2000000);
+	printf("%-44s %9s %9s %9s\n", "us of Redis' CPU each", "reserve", "EVALSHA", "settle");
+	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++) {
+		const struct shape *shape = &shapes[s];
+		for (size_t i = 0; i < FLIGHT; i++)
+			slots[i].idle = true;
+		reserve_many(shape, WARM);
+		double ours = reserve_many(shape, ROUND);
+		unsigned no = refused;
+		double settled = shape->settles ? settle_many(shape, SETTLE_ROUNDS) : 0;
+		redis_rig_do(&server, "FLUSHALL");
+		run_for(700000);
+		bool same = shape->orphan == QUOTA_ORPHAN_CHARGE;
+		double theirs = 0;
+		if (same) {
+			script_many(shape, WARM);
+			theirs = script_many(shape, ROUND);
+			no += refused;
+		}
+		printf("%-44s %9.2f", shape->name, ours);
+		same ? printf(" %9.2f", theirs) : printf(" %9s", "-");
+		shape->settles ? printf(" %9.2f\n", settled) : printf(" %9s\n", "-");
+		fflush(stdout);
+		if (no)
+			fprintf(stderr, "quota: %u were refused\n", no);
+		redis_rig_do(&server, "FLUSHALL");
+		run_for(700000);
+	}
+	line_down(&l);
+	return teardown(NULL);
+}
