@@ -37,16 +37,16 @@ quota_free(struct quota **qt)
 
 /* Redis' clock when a command that is sent now arrives, or the table's; in ms. */
 static int64_t
-quota_ms(const struct quota *qt, uint64_t now_us)
+quota_ms(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {
-	return qt->redis ? redis_life_ms(redis_life(qt->redis), now_us)
+	return qt->redis ? redis_life_ms(counts_life(qt, d), now_us)
 			 : table_ms(qt->table, now_us);
 }
 
 static uint64_t
-epoch_now(const struct quota *qt)
+epoch_now(const struct quota *qt, const struct quota_dim *d)
 {
-	return qt->redis ? redis_life(qt->redis)->epoch : 0;
+	return qt->redis ? counts_life(qt, d)->epoch : 0;
 }
 
 /* ---- reserve ---- */
@@ -114,9 +114,9 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 bool
 quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {
-	uint64_t epoch = epoch_now(qt);
+	uint64_t epoch = epoch_now(qt, d);
 
-	return cell_place(d, quota_ms(qt, now_us), 0).bucket == d->at.bucket &&
+	return cell_place(d, quota_ms(qt, d, now_us), 0).bucket == d->at.bucket &&
 	       (epoch == 0 || epoch == d->at.epoch);
 }
 
@@ -148,16 +148,16 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 {
 	const struct quota_dim *d = &c->dim;
 	struct cell own = cell_own(d, &c->at);
-	bool lives = c->at.epoch == epoch_now(qt);
+	bool lives = c->at.epoch == epoch_now(qt, d);
 
 	if (!lives || !cell_alive(d, &c->at, own, now_ms)) {
 		if (c->own < 0)
 			c->own = 0;
 		else if (d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, epoch_now(qt));
+			c->at = cell_place(d, now_ms, epoch_now(qt, d));
 	}
 	if (!lives) {
-		c->at.epoch = epoch_now(qt);
+		c->at.epoch = epoch_now(qt, d);
 		c->spent = c->spent > 0 ? c->spent : 0;
 		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
 			c->own = c->spent;
@@ -168,12 +168,13 @@ void
 quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 {
 	struct change now = *change;
+	const struct quota_dim *d = &now.dim;
 
-	if (qt->redis && !(redis_up(qt->redis) && epoch_now(qt))) {
+	if (qt->redis && !(redis_up(qt->redis) && epoch_now(qt, d))) {
 		counts_keep(qt, change);
 		return;
 	}
-	bring_home(qt, &now, quota_ms(qt, now_us));
+	bring_home(qt, &now, quota_ms(qt, d, now_us));
 	if (now.spent == 0 && now.own == 0)
 		return;
 	if (qt->redis) {

@@ -1,6 +1,7 @@
 /* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
  * counter. A correction whose store does not answer is kept and sent again, what adds at
  * least once, what takes away at most once: both err to the safe side. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,12 +15,12 @@ enum {
 
 /* What all that is counted in a life without being judged sets anew. */
 size_t
-revision_key(char out[CELL_KEY_TEXT], uint64_t epoch)
+revision_key(char out[CELL_KEY_TEXT], const struct redis_life *life, uint64_t epoch)
 {
-	const struct span name = SPAN_LIT("tollgate:revision:");
+	int n = snprintf(out, CELL_KEY_TEXT, "tollgate:revision:%s%s", life->tag,
+		life->tag[0] ? ":" : "");
 
-	memcpy(out, name.p, name.n);
-	return name.n + span_decimal(out + name.n, (int64_t)epoch);
+	return (size_t)n + span_decimal(out + n, (int64_t)epoch);
 }
 
 /* A key is never without TTL: who has not yet counted in it makes it with one, and lets it
@@ -44,9 +45,9 @@ cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_pla
 }
 
 static int64_t
-redis_ms(const struct quota *qt)
+redis_ms(const struct quota *qt, const struct quota_dim *d)
 {
-	return redis_life_ms(redis_life(qt->redis), clock_mono_us());
+	return redis_life_ms(counts_life(qt, d), clock_mono_us());
 }
 
 /* ---- corrections ---- */
@@ -84,7 +85,7 @@ make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, 
 {
 	struct redis_pipe *p = redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
 
-	cell_add(p, d, at, c, 0, redis_ms(qt), ADD_WITH_TTL);
+	cell_add(p, d, at, c, 0, redis_ms(qt, d), ADD_WITH_TTL);
 	redis_send(p);
 }
 
@@ -114,11 +115,11 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 }
 
 static void
-set_revision(struct redis_pipe *p, uint64_t epoch)
+set_revision(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
 {
 	char key[CELL_KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *set[] = { "SET", key, value, "EX", ttl };
-	const size_t sl[] = { 3, revision_key(key, epoch),
+	const size_t sl[] = { 3, revision_key(key, life, epoch),
 		span_decimal(value, (int64_t)redis_life_draw()), 2,
 		span_decimal(ttl, REVISION_S) };
 
@@ -133,7 +134,7 @@ counts_change(struct quota *qt, const struct change *c)
 	const struct quota_dim *d = &c->dim;
 	struct cell own = cell_own(d, &c->at), spent = cell_spent(d, &c->at);
 	struct sent s = { .quota = qt, .change = *c };
-	int64_t now_ms = redis_ms(qt);
+	int64_t now_ms = redis_ms(qt, d);
 
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
@@ -149,7 +150,7 @@ counts_change(struct quota *qt, const struct change *c)
 	/* After it: who reads the old revision has read before this was counted, or what
 	 * was counted too. */
 	if (c->own > 0 && own.kind == CELL_SUB)
-		set_revision(p, c->at.epoch);
+		set_revision(p, counts_life(qt, d), c->at.epoch);
 	redis_send(p);
 	if (c->spent) {
 		known_makes(qt->known, d, &c->at, spent);
@@ -171,7 +172,7 @@ counts_send_late(struct quota *qt)
 {
 	struct late *l = qt->late;
 
-	if (!l || !redis_up(qt->redis) || !redis_life(qt->redis)->epoch)
+	if (!l || !redis_ready(qt->redis))
 		return;
 	qt->late = NULL;
 	qt->last_late = &qt->late;

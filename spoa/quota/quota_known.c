@@ -10,6 +10,12 @@ place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 	return strcmp(p->key, d->key) == 0 && p->at.epoch == epoch ? p : NULL;
 }
 
+void
+known_lives(struct quota_known *k, uint64_t epoch, int64_t revision, uint64_t clock)
+{
+	k->life[epoch % KNOWN_LIVES] = (struct known_life){ epoch, revision, clock };
+}
+
 /* Of bucket b; NULL: not read, and empty. */
 static int64_t *
 count_of(struct known_place *p, int64_t b)
@@ -55,9 +61,11 @@ const int64_t *
 known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
 {
 	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	const struct known_life *l = &k->life[d->at.epoch % KNOWN_LIVES];
 
-	return p && p->closed && p->at.bucket == d->at.bucket && p->read_us >= since_us &&
-			       p->revision == k->revision && p->clock == k->clock
+	return p && l->epoch == d->at.epoch && p->closed && p->at.bucket == d->at.bucket &&
+			       p->read_us >= since_us && p->revision == l->revision &&
+			       p->clock == l->clock
 		       ? p->near
 		       : NULL;
 }
@@ -119,7 +127,7 @@ known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
 	p->read_us = now_us;
 	p->closed = closed;
 	p->revision = c->revision;
-	p->clock = k->clock;
+	p->clock = k->life[d->at.epoch % KNOWN_LIVES].clock;
 }
 
 void

@@ -20,6 +20,7 @@
 
 enum {
 	KNOWN_PLACES = 8192, /* only what is used of them takes memory */
+	KNOWN_LIVES = 16,
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
 	/* So long a charge rests on it, at most. */
@@ -46,8 +47,12 @@ struct known_place {
 };
 
 struct quota_known {
-	int64_t revision; /* as last read */
-	uint64_t clock;	  /* redis_life's */
+	/* of a life of Redis' data, or of a node's: by its epoch */
+	struct known_life {
+		uint64_t epoch;
+		int64_t revision; /* as last read */
+		uint64_t clock;	  /* redis_life's */
+	} life[KNOWN_LIVES];
 	/* by the key's hash; of two that share a place the later one has it */
 	struct known_place place[KNOWN_PLACES];
 };
@@ -58,6 +63,8 @@ enum known_answer {
 	KNOWN_OLD,  /* full when it was read: to be read again */
 };
 
+/* A reply says so of this life. */
+void known_lives(struct quota_known *k, uint64_t epoch, int64_t revision, uint64_t clock);
 /* Would the dim be over at d->at at this moment? Fills what window_judge() fills. */
 enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms,
 	uint64_t now_us, int64_t *retry_ms);

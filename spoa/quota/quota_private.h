@@ -32,6 +32,8 @@ void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 /* ---- quota_redis.c ---- */
 bool counts_new(struct quota *qt); /* false: no memory */
 void counts_free(struct quota *qt);
+/* Of the server that holds the dim's keys; where none is known one without an epoch. */
+const struct redis_life *counts_life(const struct quota *qt, const struct quota_dim *d);
 /* Puts the request into the turn's queue: written after all corrections, by
  * counts_write(). */
 void counts_queue(struct quota *qt, struct quota_request *q);
@@ -43,7 +45,7 @@ void counts_write(void *quota);
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-size_t revision_key(char out[CELL_KEY_TEXT], uint64_t epoch);
+size_t revision_key(char out[CELL_KEY_TEXT], const struct redis_life *life, uint64_t epoch);
 /* Sends a correction. */
 void counts_change(struct quota *qt, const struct change *c);
 /* Keeps it until Redis is back. */

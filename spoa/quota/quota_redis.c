@@ -43,6 +43,7 @@ struct item {
 struct part {
 	struct tag tag;
 	struct quota *quota;
+	struct redis *node; /* while it is written */
 	uint64_t sent_us, epoch;
 	bool revision; /* read before the counters */
 	size_t nitems;
@@ -262,6 +263,21 @@ added_by(const struct part *t)
 	return n;
 }
 
+/* What a reply says of the server. Another one may have its keys by now. */
+static void
+on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool lives,
+	int64_t revision)
+{
+	struct redis *node = redis_at(qt->redis, span_str(dim_of(&t->item[0])->key));
+
+	if (!node || redis_life(node)->epoch != t->epoch)
+		return;
+	redis_life_time(node, t->sent_us, time);
+	known_lives(qt->known, t->epoch, revision, redis_life(node)->clock);
+	if (!lives)
+		redis_life_ended(node, t->epoch);
+}
+
 static void
 on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -276,12 +292,8 @@ on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	uint64_t now = clock_mono_us();
 
 	if (good) {
-		redis_life_time(qt->redis, t->sent_us, time->list);
 		at_ms = time->list[0] * 1000 + time->list[1] / 1000;
-		qt->known->clock = redis_life(qt->redis)->clock;
-		qt->known->revision = life->list[1];
-		if (!lives)
-			redis_life_ended(qt->redis, t->epoch);
+		on_life(qt, t, time->list, lives, life->list[1]);
 	}
 	if (good && t->revision)
 		revision = (read.next++)->list[0];
@@ -326,7 +338,7 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 /* How the next try goes. Where what is known says no, it is refused without counting, or
  * looked at again first. False: it is told already. */
 static bool
-prepare(struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms, uint64_t now)
+prepare(struct quota *qt, struct quota_request *q, uint64_t now)
 {
 	enum known_answer worst = KNOWN_ROOM;
 	bool looked = q->looked;
@@ -335,8 +347,9 @@ prepare(struct quota *qt, struct quota_request *q, uint64_t epoch, int64_t at_ms
 	q->looked = false;
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
-		int64_t retry_ms;
-		d->at = cell_place(d, at_ms, epoch);
+		const struct redis_life *life = counts_life(qt, d);
+		int64_t retry_ms, at_ms = redis_life_ms(life, now);
+		d->at = cell_place(d, at_ms, life->epoch);
 		d->asked_s = at_ms / 1000;
 		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
 		if (a != KNOWN_ROOM) {
@@ -406,31 +419,36 @@ send_reads(struct redis_pipe *p, const struct part *t)
 }
 
 static void
-send_part(struct quota *qt, struct part *t, int64_t at_ms)
+send_charge(struct redis_pipe *p, const struct item *it, int64_t at_ms)
 {
-	const struct redis_life *life = redis_life(qt->redis);
+	struct quota_dim *d = dim_of(it);
+	enum add how = it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
+
+	if (it->plan & COUNTS)
+		cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms, how);
+	if (it->plan & SPENDS)
+		cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
+}
+
+static void
+send_part(struct quota *qt, struct part *t)
+{
+	const struct redis_life *life = redis_life(t->node);
 	struct redis_pipe *p = redis_begin(qt->redis, t->nitems * ITEM_COMMANDS + PART_COMMANDS,
 		on_part, t, sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	int64_t at_ms = redis_life_ms(life, t->sent_us);
 	char revision[CELL_KEY_TEXT];
 	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision };
 	const size_t tl[] = { 4 },
-		     ml[] = { 4, strlen(life->key), revision_key(revision, t->epoch) };
+		     ml[] = { 4, strlen(life->key), revision_key(revision, life, t->epoch) };
 
-	for (size_t i = 0; i < t->nitems; i++) {
-		const struct item *it = &t->item[i];
-		struct quota_dim *d = dim_of(it);
-		if (it->plan & COUNTS)
-			cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms,
-				it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY);
-		if (it->plan & SPENDS)
-			cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms,
-				it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY);
-	}
+	for (size_t i = 0; i < t->nitems; i++)
+		send_charge(p, &t->item[i], at_ms);
 	/* Next to the new charges, so that nobody sees both for long. */
 	for (size_t i = 0; i < t->nitems; i++)
 		if (t->item[i].plan & COUNTS && t->item[i].k == 0)
 			quota_unmove(qt, t->item[i].q, t->sent_us);
-	redis_command(p, 1, time, tl);
+	redis_command_at(p, t->node, 1, time, tl);
 	/* Before what it is the revision of: another one, and that is read again. */
 	if (t->revision)
 		redis_command(
@@ -440,37 +458,77 @@ send_part(struct quota *qt, struct part *t, int64_t at_ms)
 	redis_send(p);
 }
 
+/* Of the turn's items those of one node after another. */
+static void
+send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
+{
+	struct part *t = qt->part;
+
+	while (n) {
+		size_t rest = 0;
+		struct redis *node = redis_at(qt->redis, span_str(dim_of(item)->key));
+		*t = (struct part){ .quota = qt,
+			.node = node,
+			.sent_us = now,
+			.epoch = redis_life(node)->epoch };
+		TAG(part, t);
+		for (size_t i = 0; i < n; i++) {
+			const struct quota_dim *d = dim_of(&item[i]);
+			if (redis_at(qt->redis, span_str(d->key)) != node) {
+				item[rest++] = item[i];
+				continue;
+			}
+			t->revision |= d->span.kind == QUOTA_ROLLING && item[i].plan & READS;
+			t->item[t->nitems++] = item[i];
+		}
+		send_part(qt, t);
+		n = rest;
+	}
+}
+
+/* Every server that counts for the request is there. */
+static bool
+reached(const struct quota *qt, const struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		if (!counts_life(qt, &q->dim[k])->epoch)
+			return false;
+	return true;
+}
+
 /* Of the requests from *rest on as many as fit. */
 static void
 send_turn(struct quota *qt, struct quota_request **rest)
 {
-	const struct redis_life *life = redis_life(qt->redis);
+	struct item item[TURN_ITEMS + QUOTA_DIMS_MAX];
 	uint64_t now = clock_mono_us();
-	int64_t at_ms = redis_life_ms(life, now);
-	struct part *t = qt->part;
 	struct quota_request *q;
+	size_t n = 0;
 
-	*t = (struct part){ .quota = qt, .sent_us = now, .epoch = life->epoch };
-	TAG(part, t);
-	while ((q = *rest) && t->nitems < TURN_ITEMS) {
+	while ((q = *rest) && n < TURN_ITEMS) {
 		*rest = q->next;
-		if (!t->epoch) {
+		if (!reached(qt, q)) {
 			metric_inc(qt->metrics, M_REDIS_ERRORS);
 			q->result = QUOTA_FAILED;
 			quota_tell(qt, q);
 			continue;
 		}
-		if (!prepare(qt, q, t->epoch, at_ms, now))
+		if (!prepare(qt, q, now))
 			continue;
-		for (size_t k = 0; k < q->ndims; k++) {
-			enum plan plan = plan_of(qt, q, &q->dim[k], now);
-			t->revision |= q->dim[k].span.kind == QUOTA_ROLLING && plan & READS;
-			t->item[t->nitems++] =
-				(struct item){ q, (unsigned short)k, (unsigned short)plan };
-		}
+		for (size_t k = 0; k < q->ndims; k++)
+			item[n++] = (struct item){ q, (unsigned short)k,
+				(unsigned short)plan_of(qt, q, &q->dim[k], now) };
 	}
-	if (t->nitems)
-		send_part(qt, t, at_ms);
+	send_items(qt, item, n, now);
+}
+
+const struct redis_life *
+counts_life(const struct quota *qt, const struct quota_dim *d)
+{
+	static const struct redis_life none;
+	const struct redis *node = redis_at(qt->redis, span_str(d->key));
+
+	return node ? redis_life(node) : &none;
 }
 
 bool
