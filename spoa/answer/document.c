@@ -35,6 +35,7 @@ struct reader {
 	size_t nnotes, room;
 	struct answer_range *objects; /* [0] is around the document */
 	size_t nobjects, objects_room;
+	size_t end; /* of the container that was read last */
 	struct answer_document *out;
 };
 
@@ -123,7 +124,7 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		if (err)
 			return err;
 	}
-	r->objects[in.object].end = ev.end;
+	r->objects[in.object].end = r->end = ev.end;
 	return 0;
 }
 
@@ -137,6 +138,7 @@ read_array(struct reader *r, const struct place *at)
 	in.arrays++;
 	for (uint32_t i = 0;; i++) {
 		enum json_tok tok = json_next(r->j, &ev);
+		r->end = ev.end;
 		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
 			return 0;
 		in.node = at->node ? at->node->element : NULL;
@@ -156,7 +158,12 @@ enter(struct reader *r, struct place *at, const struct answer_node *node, struct
 	int err;
 
 	switch (node->rows->read) {
-	case READ_INPUT: at->deep = true; return 0;
+	case READ_TEXT:
+	case READ_COPY:
+		if (node->rows->kind != KIND_ARGUMENTS)
+			return 0;
+		/* fall through */
+	case READ_INPUT: at->deep = true; return note(r, at, node, ev);
 	case READ_MARK:
 	case READ_ERROR: return note(r, at, node, ev);
 	case READ_WITHHELD:
@@ -187,8 +194,15 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 		err = node ? enter(r, &at, node, &ev) : 0;
 		if (err || at.skip)
 			return err;
-		return first->tok == JSON_OBJECT ? read_object(r, &at, first->start)
-						 : read_array(r, &at);
+		bool input = node && at.deep;
+		size_t noted = r->nnotes - 1;
+		err = first->tok == JSON_OBJECT ? read_object(r, &at, first->start)
+						: read_array(r, &at);
+		if (!err && input) {
+			r->notes[noted].end = r->end;
+			r->notes[noted].text = span_cut(r->in, first->start, r->end);
+		}
+		return err;
 	case JSON_STRING: return note(r, &at, node, &ev);
 	case JSON_NUMBER:
 		if (!node && !(at.deep ? long_number : long_integer)(
@@ -359,6 +373,22 @@ add_call(struct reader *r, const struct note *n)
 }
 
 static int
+add_input(struct reader *r, const struct note *n)
+{
+	struct answer_document *d = r->out;
+	struct answer_input *v =
+		arena_grow(r->a, d->inputs, d->ninputs, &d->inputs_room, sizeof(*v), 4);
+
+	if (!v)
+		return ERR_NOMEM;
+	d->inputs = v;
+	v = &v[d->ninputs++];
+	v->json = n->text;
+	memcpy(v->slot, n->slot, sizeof(v->slot));
+	return 0;
+}
+
+static int
 add_withheld(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
@@ -404,8 +434,11 @@ settle(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
 	const struct answer_row *row = row_of(n->node, d->type);
-	bool string = n->tok == JSON_STRING;
+	bool string = n->tok == JSON_STRING,
+	     container = n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
 
+	if (container && row && n->deep)
+		return add_input(r, n);
 	if (!row && !string && !n->key && !(n->deep ? long_number : long_integer)(n->text))
 		return 0;
 	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)

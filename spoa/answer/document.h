@@ -27,6 +27,12 @@ struct answer_range {
 	size_t start, end;
 };
 
+/* The arguments of a call that are a value of JSON: all of it, as it came. */
+struct answer_input {
+	uint32_t slot[ANSWER_SLOTS];
+	struct span json;
+};
+
 /* A string that the provider sealed: between its quotes. */
 struct answer_seal {
 	uint32_t slot[ANSWER_SLOTS];
@@ -39,6 +45,8 @@ struct answer_document {
 	size_t ntexts, texts_room;
 	struct answer_call *calls;
 	size_t ncalls, calls_room;
+	struct answer_input *inputs;
+	size_t ninputs, inputs_room;
 	struct answer_range *withheld;
 	size_t nwithheld, withheld_room;
 	struct answer_seal *seals;

@@ -52,6 +52,7 @@ struct kept_text {
 	uint32_t slot[ANSWER_SLOTS];
 	enum answer_kind kind;
 	bool scored; /* as it is */
+	bool whole;  /* nothing is added */
 	struct buf name, text;
 };
 

@@ -179,7 +179,7 @@ kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 	struct kept_text *k;
 
 	LIST_FOREACH (k, &g->kept, all)
-		if (k->kind == kind && !memcmp(k->slot, slot, sizeof(k->slot)))
+		if (!k->whole && k->kind == kind && !memcmp(k->slot, slot, sizeof(k->slot)))
 			return k;
 	if (g->nkept == KEPT_MAX)
 		return NULL;
@@ -220,7 +220,7 @@ guard_keep(struct guard *g, const struct answer_text *t, struct span text)
 {
 	bool call = is_call(t->kind);
 
-	if (!guard_inspects(g) || t->aside || !(call || g->plan.scores))
+	if (!guard_inspects(g) || t->aside || t->deep || !(call || g->plan.scores))
 		return;
 	struct kept_text *k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
 	if (k && !call)
@@ -273,6 +273,20 @@ guard_keep_call(struct guard *g, const struct answer_call *c)
 	}
 }
 
+/* Arguments that are a value, and so come whole: another call may have the same place in the
+ * next event. */
+static void
+guard_keep_input(struct guard *g, const struct answer_input *in)
+{
+	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, in->slot) : NULL;
+
+	/* Anthropic's blocks begin with an empty one, and their arguments come after it. */
+	if (!k || (g->report.streamed && span_is(in->json, "{}")))
+		return;
+	buf_span(&k->text, in->json);
+	k->whole = true;
+}
+
 /* What was made is charged, whatever stands beside it. */
 static bool
 says_something(const struct answer_document *d)
@@ -307,6 +321,8 @@ guard_note(struct guard *g, const struct answer_document *d)
 	g->media |= d->opaque_bytes > 0;
 	for (size_t i = 0; i < d->ncalls; i++)
 		guard_keep_call(g, &d->calls[i]);
+	for (size_t i = 0; i < d->ninputs; i++)
+		guard_keep_input(g, &d->inputs[i]);
 	if (!r->first_text_us && says_anything(d))
 		r->first_text_us = clock_mono_us();
 	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {

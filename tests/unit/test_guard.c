@@ -13,6 +13,15 @@
 
 #define SEAL "{\"encrypted_content\":\"SIG\"},"
 
+#define READS_ARGUMENTS                                                                        \
+	"rules: [{name: r, phase: response, redact: {classes: [pii]}}, {name: a, phase: "      \
+	"response, when: 'response.tool_calls.exists(c, c.name == \"f\" && "                   \
+	"has(c.arguments.n) "                                                                  \
+	"&& c.arguments.n > 10)', deny: {reason: too many}}]\n"
+#define DELTA(text)                                                                            \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"            \
+	"\"function\":{" text "}}]}}]}\n\n"
+
 static const struct answer_case rows[] = {
 	{ "a whole answer is redacted", REDACT, "openai", "/v1/chat/completions",
 		"application/json",
@@ -319,6 +328,32 @@ static const struct answer_case rows[] = {
 		"\"input\":\"say \\\"to " MAIL " 4111111111111111\"}\n\n",
 		"input 0.0 say \"to <EMAIL_ADDRESS> <CREDIT_CARD>|input= 0.0 say \"to "
 		"<EMAIL_ADDRESS> <CREDIT_CARD>|found 4|redacted 4|" },
+	{ "arguments are read when they are there", READS_ARGUMENTS, "openai",
+		"/v1/chat/completions", "text/event-stream",
+		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"to\\\":\\\"jane.doe@\"")
+			DELTA("\"arguments\":\"example.org\\\",\\\"n\\\":1}\"") STOP,
+		"arguments 0.0 {\"to\":\"<EMAIL_ADDRESS>\",\"n\":1}|finish stop|found "
+		"1|redacted "
+		"1|tool f|" },
+	{ "and then deny", READS_ARGUMENTS, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		DELTA("\"name\":\"f\",\"arguments\":\"{\\\"n\\\":\"")
+			DELTA("\"arguments\":\"11}\"") STOP,
+		"arguments 0.0 {\"n\":11}|denied too many|finish stop|tool f|" },
+	{ "arguments that are a value, for each call", READS_ARGUMENTS, "gemini",
+		"/v1beta/models/g:streamGenerateContent", "text/event-stream",
+		"data: "
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+		"\"args\":{\"n\":1}}}]}}]}\n\n"
+		"data: "
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+		"\"args\":{\"n\":2}}}]}}]}\n\n",
+		"arguments 0.0 nn|tool f|" },
+	{ "of which one may deny", READS_ARGUMENTS, "ollama", "/api/chat", "application/json",
+		"{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{"
+		"\"n\":1}}},{"
+		"\"function\":{\"name\":\"f\",\"arguments\":{\"n\":11}}}]}}",
+		"denied too many|tool f|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
