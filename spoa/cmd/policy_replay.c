@@ -168,8 +168,7 @@ await(struct replay *re, json_t *decision)
 static json_t *
 answer_then(const struct recorded_answer *r, json_t *completion)
 {
-	json_t *answer = json_object_get(completion, "answer"),
-	       *tags = json_object_get(answer, "tags"),
+	json_t *answer = json_object_get(completion, "answer"), *tags = r->tags,
 	       *status = json_object_get(answer, "denied_with"), *redactions = json_object(),
 	       *value;
 	const char *name;

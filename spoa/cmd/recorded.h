@@ -64,6 +64,7 @@ struct recorded_answer {
 	bool same_version;
 	enum answer_when when; /* the rules were asked last */
 	const char *effect, *rule, *outcomes;
+	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
 	struct answer_request asked;
 	bool all_searched;

@@ -117,8 +117,11 @@ recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *de
 	out->same_version = request->same_version;
 	while (out->when < ANSWER_END && strcmp(answer_when_names[out->when], when) != 0)
 		out->when++;
-	out->effect = answer ? text(whole, "decision") : "permit";
-	out->rule = text(whole, "rule");
+	/* The last one, where that is not what all of them came to. */
+	json_t *last = json_object_get(answer, "decision") ? answer : whole;
+	out->effect = answer ? text(last, "decision") : "permit";
+	out->rule = text(last, "rule");
+	out->tags = json_object_get(last, "tags");
 	out->outcomes = json_string_value(json_object_get(answer, "outcomes"));
 	read_entities(out, answer, p, a);
 	out->all_searched = !strcmp(searched, "all");

@@ -63,6 +63,7 @@ enum guard_result {
 
 #define GUARD_TOOLS    32
 #define GUARD_ENTITIES 64
+#define GUARD_TAGS     64
 
 /* For the completion record and the metrics. Views live as long as the guard. */
 struct guard_report {
@@ -91,6 +92,18 @@ struct guard_report {
 	uint64_t first_text_us;	       /* monotonic; 0: no text yet */
 	struct answer_verdict verdict; /* the last one; effect is RULE_PERMIT before any */
 	bool judged;
+	struct guard_sum { /* of all that was said of a stream, and not only last */
+		bool any;
+		enum rule_effect effect; /* the strongest, and its rule */
+		const struct rule *rule;
+		bool shadowed;
+		enum rule_effect shadow_effect;
+		const struct rule *shadow_rule;
+		const char *tags[GUARD_TAGS];
+		size_t ntags;
+		struct entity_set redact, classes_hit;
+		uint8_t with[DETECT_ENTITIES_MAX];
+	} sum;
 	/* of what it was said, and when; arguments of calls hold only until more is fed */
 	const struct answer_facts *facts;
 	enum answer_when when;

@@ -34,9 +34,9 @@ void record_usage(const struct request *r, const struct usage *u, struct buf *b)
 /* record_verdict.c: its member `verdict`: what the rules on answers read, and the fate of each,
  * by the last time they were asked. Of calls the names, where they are among those that a
  * record may hold; never the arguments. */
+struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
-	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v,
-	const char *const *names, size_t nnames);
+	const struct guard_report *a);
 
 /* Names of members are ours: nothing in them needs escaping. */
 static inline void

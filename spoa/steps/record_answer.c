@@ -13,9 +13,9 @@ put_found(const struct request *r, const struct guard_report *a, struct buf *b)
 		put_str(b, "entity",
 			span_str(detect_entity_name(r->snap->rules, a->found[i].entity)));
 		put_int(b, "count", (int64_t)a->found[i].n);
-		if (a->judged && entity_in(&a->verdict.redact, a->found[i].entity))
+		if (a->judged && entity_in(&a->sum.redact, a->found[i].entity))
 			put_str(b, "with",
-				span_str(style_names[a->verdict.with[a->found[i].entity]]));
+				span_str(style_names[a->sum.with[a->found[i].entity]]));
 		buf_putc(b, '}');
 	}
 	put_end(b, a->nfound);
@@ -27,13 +27,13 @@ put_classes(const struct request *r, const struct guard_report *a, struct buf *b
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->snap->policy->nclasses; i++)
-		if (entity_in(&a->verdict.classes_hit, i))
+		if (entity_in(&a->sum.classes_hit, i))
 			put_text_item(
 				b, "classes", n++, span_str(r->snap->policy->classes[i].name));
 	put_end(b, n);
 }
 
-/* What the rules said last. */
+/* What the rules said. */
 static void
 put_verdict(const struct guard_report *a, struct buf *b)
 {
@@ -41,13 +41,13 @@ put_verdict(const struct guard_report *a, struct buf *b)
 		[RULE_PERMIT] = "permit",
 		[RULE_REDACT] = "redact",
 		[RULE_CHANGE] = "change" };
-	const struct answer_verdict *v = &a->verdict;
+	const struct guard_sum *v = &a->sum;
 
 	if (!a->judged)
 		return;
 	put_str(b, "decision", span_str(effects[v->effect]));
 	if (v->effect == RULE_DENY)
-		put_int(b, "denied_with", v->status);
+		put_int(b, "denied_with", a->verdict.status);
 	put_str(b, "rule", span_str(v->rule ? v->rule->name : NULL));
 	if (v->shadowed) {
 		put_str(b, "would", span_str(effects[v->shadow_effect]));
@@ -118,8 +118,7 @@ record_answer(struct request *r, struct buf *b)
 		put_classes(r, a, b);
 	put_found(r, a, b);
 	if (a->judged)
-		record_answer_verdict(b, r->snap->policy, r->found.route, a->facts, a->when,
-			&a->verdict, a->tools, a->ntools);
+		record_answer_verdict(b, r->snap->policy, r->found.route, a);
 	put_said(g, r->found.route->record_answer == PROMPT_REDACTED, b);
 	put_count(b, "redactions", a->redactions);
 	put_count(b, "restorations", a->restorations);

@@ -1,5 +1,6 @@
 /* What a completion says of the rules on answers, besides what came of them: the facts they
  * read and the fate of each, so that they can be asked again. */
+#include "guard/guard.h"
 #include "policy/explain.h"
 #include "steps/record.h"
 
@@ -113,17 +114,37 @@ put_facts(struct buf *b, const struct answer_facts *f, const struct answer_verdi
 	put_not_held(b, f, put_calls(b, f, may));
 }
 
+/* What was said last, where more was said before: what is judged again says that. */
+static void
+put_last(struct buf *b, const struct guard_report *a)
+{
+	const struct answer_verdict *v = &a->verdict;
+
+	if (v->effect == a->sum.effect && v->rule == a->sum.rule && v->ntags == a->sum.ntags)
+		return;
+	put_str(b, "decision", span_str(rule_effect_name(v->effect)));
+	put_str(b, "rule", span_str(v->rule ? v->rule->name : NULL));
+	key(b, "tags");
+	buf_putc(b, '[');
+	for (size_t i = 0; i < v->ntags; i++) {
+		if (i)
+			buf_putc(b, ',');
+		buf_json_str(b, span_str(v->tags[i]));
+	}
+	buf_putc(b, ']');
+}
+
 void
 record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
-	const struct answer_facts *f, enum answer_when when, const struct answer_verdict *v,
-	const char *const *names, size_t nnames)
+	const struct guard_report *a)
 {
-	const struct names may = { names, nnames };
+	const struct names may = { a->tools, a->ntools };
 
 	put_object(b, "verdict");
-	put_str(b, "when", span_str(answer_when_names[when]));
-	put_verdict(b, p, v);
-	put_facts(b, f, v, &may);
+	put_str(b, "when", span_str(answer_when_names[a->when]));
+	put_last(b, a);
+	put_verdict(b, p, &a->verdict);
+	put_facts(b, a->facts, &a->verdict, &may);
 	put_str(b, "searched",
 		route->find_all ? SPAN_LIT("all") : span_str(route->uses.searched));
 	put_flag(b, "scored", route->uses.injection);

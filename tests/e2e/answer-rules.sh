@@ -62,6 +62,12 @@ req GET /v1/models -H "authorization: Bearer $alice"
 via=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | grep -m 1 "\"$(header x-tollgate-id)\"" | jq -r .via)
 is "a route that no rule may reach goes direct" "$status $via" '200 direct'
 
+# Two choices: what was said when the first one ended is not forgotten at the second one's end.
+chunk() { printf 'data: {"id":"c","choices":[{"index":%s,"delta":{%s},"finish_reason":%s}]}\n\n' "$1" "$2" "$3"; }
+curl -s "$PROVIDER/_control" -d "$(jq -cn --arg b "$(chunk 0 '"content":"a"' null; chunk 0 '' '"length"'; chunk 1 '"content":"b"' null; chunk 1 '' '"stop"'; printf 'data: [DONE]\n\nx')" '{body:($b|rtrimstr("x")),content_type:"text/event-stream",times:1}')" >/dev/null
+post "$alice" '{"model":"say:fine","stream":true,"n":2,"messages":[{"role":"user","content":"mail jane@example.com"}]}'
+is "the tags are those of all of a stream" "$(last '[.answer.tags,.answer.verdict.tags,.answer.finish_reason]')" '[["cut","told"],["told"],"stop"]'
+
 # ---- what decide says of the same ----
 decide() {
 	jq -n --arg t "$1" '{path:"/v1/chat/completions",headers:{"content-type":"application/json"},identity:{person:"alice"},

@@ -8,6 +8,7 @@
 
 #include "cmd/decide.h"
 #include "policy/explain.h"
+#include "guard/guard.h"
 #include "steps/record.h"
 #include "text/body.h"
 #include "support/run_cmd.h"
@@ -440,7 +441,6 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	struct answer_request asked;
 	struct answer_verdict v;
 	struct policy_facts q;
-	const char *names[] = { "sh" };
 	const char *why;
 	struct buf b;
 	json_t *in = json_loads(requests[0], 0, NULL);
@@ -470,7 +470,14 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	for (size_t i = 0; i < v.ntags; i++)
 		put_text_item(&b, "tags", i, span_str(v.tags[i]));
 	put_end(&b, v.ntags);
-	record_answer_verdict(&b, snap->policy, r->found.route, &facts, when, &v, names, 1);
+	const struct guard_report report = { .tools = { "sh" },
+		.ntools = 1,
+		.verdict = v,
+		.facts = &facts,
+		.when = when,
+		.judged = true,
+		.sum = { .any = true, .effect = v.effect, .rule = v.rule, .ntags = v.ntags } };
+	record_answer_verdict(&b, snap->policy, r->found.route, &report);
 	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);

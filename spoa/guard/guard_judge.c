@@ -1,0 +1,350 @@
+/* What the rules know of an answer, and what they say of it; what is kept for them and for the
+ * record of its calls, its finish and its model. Separate from guard_text.c, which edits. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "guard/guard_private.h"
+
+enum {
+	KEPT_MAX = 64,		 /* calls and texts kept for rules */
+	KEPT_BYTES = 64 << 10,	 /* of each */
+	OVERLAP_BYTES = 4 << 10, /* of one window in the next */
+	BYTES_A_TOKEN = 3,
+	NAME_BYTES = 65,
+};
+
+static bool
+is_call(enum answer_kind kind)
+{
+	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
+}
+
+static enum seg_role
+role_of(enum answer_kind kind)
+{
+	return is_call(kind) ? ROLE_TOOL_CALL : ROLE_ASSISTANT;
+}
+
+bool
+guard_found(struct guard *g, size_t entity, enum answer_kind kind)
+{
+	struct guard_report *r = &g->report;
+	bool is_new =
+		!entity_in(&g->entities, entity) || !(g->roles[entity] >> role_of(kind) & 1);
+	size_t i = 0;
+
+	entity_add(&g->entities, entity);
+	g->roles[entity] |= (uint16_t)(1u << role_of(kind));
+	while (i < r->nfound && r->found[i].entity != entity)
+		i++;
+	if (i == r->nfound && i < GUARD_ENTITIES)
+		r->found[r->nfound++] = (struct guard_count){ (uint16_t)entity, 0 };
+	if (i < r->nfound)
+		r->found[i].n++;
+	return is_new;
+}
+
+static size_t
+kept_calls(struct guard *g, struct answer_tool tools[KEPT_MAX])
+{
+	struct kept_text *k;
+	size_t n = 0;
+
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind == KIND_ARGUMENTS && k->name.n)
+			tools[n++] = (struct answer_tool){ .name = buf_view(&k->name),
+				.arguments = buf_view(&k->text),
+				.lost = buf_failed(&k->text) };
+	for (size_t i = 0; i < n / 2; i++) { /* the newest is first in the list */
+		struct answer_tool last = tools[n - 1 - i];
+		tools[n - 1 - i] = tools[i];
+		tools[i] = last;
+	}
+	return n;
+}
+
+static void
+score_text(struct guard *g, struct span text)
+{
+	struct inject_result got = inject_score(
+		g->plan.policy->inject, text, INJECT_TOOL, g->plan.policy->inject_off);
+
+	if (got.score > g->report.injection)
+		g->report.injection = got.score;
+}
+
+static void
+score(struct guard *g)
+{
+	struct kept_text *k;
+
+	if (!g->plan.scores)
+		return;
+	LIST_FOREACH (k, &g->kept, all)
+		if (k->kind != KIND_ARGUMENTS && !k->scored) {
+			score_text(g, buf_view(&k->text));
+			k->scored = true;
+		}
+}
+
+/* In the arena of the verdict, and as long. NULL: out of memory. */
+static const struct answer_facts *
+facts(struct guard *g)
+{
+	static const struct span opaque[] = { SPAN_LIT("unknown") };
+	const struct guard_report *r = &g->report;
+	struct answer_tool *tools = arena_array(&g->judged, KEPT_MAX, sizeof(*tools));
+	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
+
+	if (!tools || !f)
+		return NULL;
+	*f = (struct answer_facts){
+		.rules = g->plan.rules,
+		.entities = g->entities,
+		.roles = g->roles,
+		.injection = r->injection,
+		.bytes = (int64_t)r->text_bytes,
+		.tokens = r->usage.known || r->usage.output_seen
+				  ? r->usage.output_tokens
+				  : (int64_t)r->text_bytes / BYTES_A_TOKEN,
+		.finish_reason = span_str(r->finish),
+		.model = span_str(r->model),
+		.status = g->status,
+		.streamed = r->streamed,
+		.evasion = g->evasion,
+		.media = opaque,
+		.nmedia = g->media ? 1 : 0,
+		.tools = tools,
+		.ntools = kept_calls(g, tools),
+	};
+	return f;
+}
+
+/* Deny, redact, permit. */
+static int
+strength(enum rule_effect e)
+{
+	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
+}
+
+static void
+add_tag(struct guard_sum *s, const char *tag)
+{
+	for (size_t i = 0; i < s->ntags; i++)
+		if (!strcmp(s->tags[i], tag))
+			return;
+	if (s->ntags < GUARD_TAGS)
+		s->tags[s->ntags++] = tag;
+}
+
+static void
+sum_up(struct guard_sum *s, const struct answer_verdict *v)
+{
+	if (!s->any || strength(v->effect) > strength(s->effect)) {
+		s->effect = v->effect;
+		s->rule = v->rule;
+	}
+	if (v->shadowed &&
+		(!s->shadowed || strength(v->shadow_effect) > strength(s->shadow_effect))) {
+		s->shadowed = true;
+		s->shadow_effect = v->shadow_effect;
+		s->shadow_rule = v->shadow_rule;
+	}
+	for (size_t i = 0; i < v->ntags; i++)
+		add_tag(s, v->tags[i]);
+	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
+		if (entity_in(&v->redact, e)) {
+			entity_add(&s->redact, e);
+			s->with[e] = v->with[e];
+		}
+	for (size_t i = 0; i < COUNT_OF(s->classes_hit.bit); i++)
+		s->classes_hit.bit[i] |= v->classes_hit.bit[i];
+	s->any = true;
+}
+
+enum guard_result
+guard_judge(struct guard *g, enum answer_when when)
+{
+	struct guard_report *r = &g->report;
+
+	if (!guard_inspects(g) || g->failed)
+		return g->failed;
+	if (when != ANSWER_NEW)
+		score(g);
+	arena_reset(&g->judged);
+	r->judged = false;
+	r->when = when;
+	r->facts = facts(g);
+	if (!r->facts || policy_answer(g->plan.policy, g->plan.asked, r->facts, when,
+				 &g->judged, &r->verdict))
+		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+	r->judged = true;
+	sum_up(&r->sum, &r->verdict);
+	if (r->verdict.effect == RULE_DENY)
+		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
+	return GUARD_PASS;
+}
+
+/* ---- what is kept for the rules ---- */
+
+static struct kept_text *
+kept_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct kept_text *k;
+
+	LIST_FOREACH (k, &g->kept, all)
+		if (!k->whole && k->kind == kind && !memcmp(k->slot, slot, sizeof(k->slot)))
+			return k;
+	if (g->nkept == KEPT_MAX)
+		return NULL;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	g->nkept++;
+	k->kind = kind;
+	memcpy(k->slot, slot, sizeof(k->slot));
+	buf_init(&k->name, 256);
+	buf_init(&k->text, KEPT_BYTES);
+	LIST_INSERT_HEAD(&g->kept, k, all);
+	return k;
+}
+
+/* What is scored goes through a window: when it is full it is scored, and its end stays. */
+static void
+keep_scored(struct guard *g, struct kept_text *k, struct span text)
+{
+	while (text.n) {
+		size_t room = KEPT_BYTES - k->text.n, n = text.n < room ? text.n : room;
+		buf_span(&k->text, span_cut(text, 0, n));
+		k->scored = false;
+		if (buf_failed(&k->text)) {
+			guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+			return;
+		}
+		text = span_cut(text, n, text.n);
+		if (text.n) {
+			score_text(g, buf_view(&k->text));
+			buf_consume(&k->text, k->text.n - OVERLAP_BYTES);
+		}
+	}
+}
+
+void
+guard_keep(struct guard *g, const struct answer_text *t, struct span text)
+{
+	bool call = is_call(t->kind);
+
+	if (!guard_inspects(g) || t->aside || t->deep || !(call || g->plan.scores))
+		return;
+	struct kept_text *k = kept_of(g, call ? KIND_ARGUMENTS : t->kind, t->slot);
+	if (k && !call)
+		keep_scored(g, k, text);
+	else if (k && !buf_failed(&k->text))
+		buf_span(&k->text, text);
+	else if (!k && !call)
+		score_text(g, text); /* more texts than are kept: each piece for itself */
+}
+
+/* Words of the provider in records: printable, no more than fit, and no values. */
+static void
+note_word(struct guard *g, char *to, size_t size, struct span word)
+{
+	const struct detect_options all = { 0 };
+	struct findings found = { 0 };
+
+	if (g->plan.rules &&
+		(detect_scan(g->plan.rules, g->plan.scratch, word, &all, &g->work, &found) ||
+			found.n))
+		word = SPAN_LIT("<redacted>");
+	size_t n = word.n < size - 1 ? word.n : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(word.p[i] > ' ' && word.p[i] < 0x7f ? word.p[i] : '_');
+	to[n] = '\0';
+}
+
+void
+guard_keep_call(struct guard *g, const struct answer_call *c)
+{
+	struct guard_report *r = &g->report;
+	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, c->slot) : NULL;
+	size_t i = 0;
+
+	g->report.output_bytes += c->name.n;
+	if (k && !k->name.n)
+		buf_span(&k->name, c->name);
+	/* A call that its rules cannot see. */
+	if (g->plan.reads_calls && c->name.n && (!k || buf_failed(&k->name)))
+		guard_unread(g, c->name.n, "more tool calls, or longer names, than rules read");
+	while (i < r->ntools && !span_is(c->name, r->tools[i]))
+		i++;
+	if (i < r->ntools || i == GUARD_TOOLS || !c->name.n)
+		return;
+	char *name = arena_alloc(&g->life, NAME_BYTES);
+	if (name) {
+		note_word(g, name, NAME_BYTES, c->name);
+		r->tools[r->ntools++] = name;
+	}
+}
+
+/* Arguments that are a value, and so come whole: another call may have the same place in the
+ * next event. */
+static void
+guard_keep_input(struct guard *g, const struct answer_input *in)
+{
+	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, in->slot) : NULL;
+
+	/* Anthropic's blocks begin with an empty one, and their arguments come after it. */
+	if (!k || (g->report.streamed && span_is(in->json, "{}")))
+		return;
+	buf_span(&k->text, in->json);
+	k->whole = true;
+}
+
+/* What was made is charged, whatever stands beside it. */
+static bool
+says_something(const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (d->texts[i].kind != KIND_OTHER && d->texts[i].text.n)
+			return true;
+	return d->opaque_bytes || d->ncalls;
+}
+
+static bool
+says_anything(const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (!d->texts[i].aside)
+			return true;
+	return d->ncalls > 0;
+}
+
+void
+guard_note(struct guard *g, const struct answer_document *d)
+{
+	struct guard_report *r = &g->report;
+
+	if (d->finish.n)
+		note_word(g, r->finish, sizeof(r->finish), d->finish);
+	if (d->model.n && !r->model[0])
+		note_word(g, r->model, sizeof(r->model), d->model);
+	r->provider_error |= d->error && (r->streamed || !says_something(d));
+	r->opaque_bytes += d->opaque_bytes;
+	r->sealed_bytes += d->sealed_bytes;
+	g->media |= d->opaque_bytes > 0;
+	for (size_t i = 0; i < d->ncalls; i++)
+		guard_keep_call(g, &d->calls[i]);
+	for (size_t i = 0; i < d->ninputs; i++)
+		guard_keep_input(g, &d->inputs[i]);
+	if (!r->first_text_us && says_anything(d))
+		r->first_text_us = clock_mono_us();
+	for (size_t i = 0; !guard_reads(g) && i < d->ntexts; i++) {
+		if (d->texts[i].aside)
+			continue;
+		r->text_bytes += d->texts[i].text.n;
+		guard_heard(g, &d->texts[i]);
+		guard_says(g, &d->texts[i], d->texts[i].text);
+	}
+}
