@@ -207,6 +207,24 @@ check_hash_key(struct check *c, const struct policy *p)
 	buf_free(&why);
 }
 
+/* Of another user's file nothing is known. */
+static void
+check_state_key(struct check *c)
+{
+	const char *file = c->cfg ? c->cfg->state_key : NULL;
+	unsigned char key[KEYFILE_BYTES];
+	struct buf why;
+
+	if (!file || (access(file, R_OK) < 0 && errno == EACCES))
+		return;
+	buf_init(&why, 1024);
+	if (keyfile_derive(file, "check", key, &why))
+		diag_at(&c->d, c->cfg->state_key_at, "state_key: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	explicit_bzero(key, sizeof(key));
+	buf_free(&why);
+}
+
 static void
 add_lines(struct diag *d, struct span text)
 {
@@ -237,6 +255,7 @@ check_policy(struct check *c)
 	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
+	check_state_key(c);
 	if (p) {
 		check_hash_key(c, p);
 		check_observed(c, &p->observe);

@@ -6,49 +6,58 @@
 #include "limits/limits.h"
 #include "policy/claims.h"
 
-static bool
-pair_fits(const struct request *r, const struct policy_facts *f, const struct live_pair *p)
+/* What the request has under a name that overrides are for; nothing: it has none. */
+static struct span
+value_of(const struct request *r, const struct policy_facts *f, const char *name)
 {
 	struct identity id = r->found.identity;
 
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
-		if (span_is(p->name, identity_texts[i].name))
-			return span_eq(*identity_text(&id, i), p->value);
-	if (span_is(p->name, "key"))
-		return !strcmp(id.method, "api_key") && span_eq(id.key_id, p->value);
-	if (span_is(p->name, "model"))
-		return span_eq(f->model, p->value);
-	return span_is(p->name, "route") && f->route && span_is(p->value, f->route->name);
+		if (!strcmp(name, identity_texts[i].name))
+			return *identity_text(&id, i);
+	if (!strcmp(name, "model"))
+		return f->model;
+	if (!strcmp(name, "route") && f->route)
+		return span_str(f->route->name);
+	if (!strcmp(name, "key") && !strcmp(id.method, "api_key"))
+		return id.key_id;
+	return (struct span){ NULL, 0 };
 }
 
 static bool
-fits(const struct request *r, const struct policy_facts *f, const struct live_override *o,
-	const struct limit *l)
+fits(const struct request *r, const struct live_override *o, const struct limit *l,
+	const struct span *values)
 {
 	/* A limit that counts something else by now has another unit. */
-	if (strcmp(o->limit, l->name) != 0 || strcmp(o->counts, limits_kinds[l->of]) != 0 ||
+	if (strcmp(o->counts, limits_kinds[l->of]) != 0 ||
 		(o->until_ns && o->until_ns <= r->now_wall_ns))
 		return false;
-	for (size_t i = 0; i < o->npairs; i++)
-		if (!pair_fits(r, f, &o->pairs[i]))
+	for (size_t i = 0; i < o->npairs; i++) {
+		size_t k = span_find(o->pairs[i].name, live_pair_names, LIVE_PAIR_NAMES);
+		if (k == LIVE_PAIR_NAMES || !span_eq(o->pairs[i].value, values[k]))
 			return false;
+	}
 	return true;
 }
 
 /* Who is named more closely comes first, then what was said last. */
 static const struct live_override *
-override_of(const struct request *r, const struct policy_facts *f, const struct live_view *v,
-	const struct limit *l)
+override_of(const struct request *r, const struct live_view *v, const struct limit *l,
+	const struct span *values)
 {
 	const struct live_override *best = NULL;
 
-	for (size_t i = 0; i < v->nlimits; i++) {
-		const struct live_override *o = v->limits[i];
-		if (!fits(r, f, o, l))
-			continue;
-		if (!best || o->npairs > best->npairs ||
-			(o->npairs == best->npairs && o->serial > best->serial))
-			best = o;
+	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++) {
+		struct span name = span_str(live_pair_names[k]);
+		size_t at = 0;
+		while (values[k].n &&
+			(at = live_next_override(v, l->name, name, values[k], at))) {
+			const struct live_override *o = v->limits[at - 1];
+			if (fits(r, o, l, values) && (!best || o->npairs > best->npairs ||
+							     (o->npairs == best->npairs &&
+								     o->serial > best->serial)))
+				best = o;
+		}
 	}
 	return best;
 }
@@ -69,8 +78,12 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 	struct live *live = r->gate->shared->live;
 	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
 
+	struct span values[LIVE_PAIR_NAMES];
+
+	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
+		values[k] = value_of(r, f, live_pair_names[k]);
 	for (size_t i = 0; v && v->nlimits && i < n; i++) {
-		const struct live_override *o = override_of(r, f, v, hits[i].limit);
+		const struct live_override *o = override_of(r, v, hits[i].limit, values);
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
 		if (!l)
 			continue;

@@ -19,8 +19,8 @@
 enum { MAC_HEX = 2 * SHA256_BYTES };
 
 const char *const live_kinds[] = { "key", "limit", NULL };
-static const char *const pair_names[] = { "person", "agent", "department", "team", "tier",
-	"key", "model", "route" };
+const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
+	"tier", "key", "model", "route" };
 
 /* ---- members ---- */
 
@@ -169,7 +169,7 @@ read_limit(struct reader *r)
 		wrong(r, "for", "is missing: person=NAME, team=NAME and the like are expected");
 	json_object_foreach(pairs, name, v)
 	{
-		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), pair_names)) {
+		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
 			wrong(r, "for",
 				"person, agent, department, team, tier, key, model "
 				"and route are accepted");

@@ -23,7 +23,8 @@
 enum live_kind { LIVE_KEY, LIVE_LIMIT };
 extern const char *const live_kinds[]; /* their names; ends with NULL */
 
-enum { LIVE_PAIRS_MAX = 8 };
+enum { LIVE_PAIRS_MAX = 8, LIVE_PAIR_NAMES = 8 };
+extern const char *const live_pair_names[LIVE_PAIR_NAMES];
 /* What an override of a limit is for: a member of the identity, or model and route. */
 struct live_pair {
 	struct span name, value;

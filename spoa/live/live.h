@@ -17,7 +17,10 @@ struct live_view {
 	struct apikeys keys; /* sorted; revoked and expired ones too */
 	const struct live_override **limits;
 	size_t nlimits;
-	/* its own */
+	/* its own; overrides by limit and their first pair: chains of places in `limits`, from
+	 * 1 on */
+	uint32_t *first, *after;
+	size_t nfirst;
 	struct live_entry **entries;
 	size_t nentries;
 	struct live_view *next;
@@ -33,6 +36,12 @@ void live_close(struct live **l);
 /* What holds now, until live_leave() by the same worker. Not nested. */
 const struct live_view *live_enter(struct live *l, unsigned worker);
 void live_leave(struct live *l, unsigned worker);
+
+/* Where in v->limits, from 1 on, the next override of that limit after `at` is (0: the first)
+ * whose first pair is this; 0: there is none. Each override is found by its first pair alone.
+ */
+size_t live_next_override(const struct live_view *v, const char *limit, struct span name,
+	struct span value, size_t at);
 
 /* ---- any other thread ---- */
 

@@ -527,6 +527,7 @@ check_state(struct reader *r, const struct yaml_node *root)
 {
 	struct config *cfg = r->cfg;
 
+	cfg->state_key_at = find_option(root, "state_key");
 	if (cfg->state_key && !cfg->state_file && cfg->journal) {
 		struct span journal = span_str(cfg->journal);
 		while (journal.n > 1 && journal.p[journal.n - 1] == '/')

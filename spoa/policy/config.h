@@ -63,7 +63,8 @@ struct config {
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
 	const char *state_key;	/* state_key: what entries made at run time are signed with;
-				   NULL:  none can be made */
+				   NULL: none can be made */
+	const struct yaml_node *state_key_at; /* for errors */
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 

@@ -251,6 +251,33 @@ a_hash_is_checked_with_its_key(void **state)
 }
 
 static void
+the_state_key_is_a_secret_that_can_be_read(void **state)
+{
+	char want[300];
+
+	(void)state;
+	put("p.yaml", POLICY);
+	put("c.yaml", CONFIG RELAY "state_key: k.yaml\nstate_file: s\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:5:12: state_key: %s: No such file", path("c.yaml"),
+		path("k.yaml"));
+	assert_memory_equal(cmd_err, want, strlen(want));
+	put("k.yaml", "0123456789abcdef0123456789abcdef\n");
+	assert_int_equal(chmod(path("k.yaml"), 0644), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "mode is 0644"));
+	assert_int_equal(chmod(path("k.yaml"), 0600), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	put("c.yaml", CONFIG RELAY "state_key: k.yaml\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "state_key: needs state_file, or audit.journal"));
+	put("c.yaml", CONFIG RELAY "state_file: s\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "state_file: needs state_key"));
+	unlink(path("k.yaml"));
+}
+
+static void
 key_files_that_exist_are_read(void **state)
 {
 	(void)state;
@@ -504,6 +531,7 @@ main(void)
 		cmocka_unit_test(haproxys_files_are_judged_with_and_without_a_configuration),
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
+		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(consequences_are_noted),

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
-#include "policy/apikeys.h"
+#include "policy/keylimits.h"
 
 static char dir[64], file[96], out[96];
 
@@ -113,6 +113,74 @@ a_new_key_is_printed_once_and_found_by_its_hash(void **state)
 }
 
 static void
+a_key_has_models_and_limits_of_its_own(void **state)
+{
+	char text[256];
+	struct diag d;
+	struct arena a;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(KEY(text, "new", "--person", "mia", "--models", "gpt-4o*, echo",
+				 "--limits", "requests=5/1m,usd=0.25/month"),
+		EXIT_DONE);
+	text[strcspn(text, "\n")] = 0;
+	struct apikeys *k = load(&d);
+	const struct apikey *found = apikeys_find(k, span_str(text));
+	assert_non_null(found);
+	assert_int_equal(found->nmodels, 2);
+	assert_string_equal(found->models[0], "gpt-4o*");
+	arena_init(&a, 0, false);
+	const struct limit *l = key_limits(found, &a, &n);
+	assert_int_equal(n, 2);
+	assert_true(l[0].of == LIMIT_REQUESTS && l[0].amount == 5 && l[0].window_s == 60);
+	assert_true(l[1].of == LIMIT_USD && l[1].amount == 250000000 && l[1].by_calendar &&
+		    l[1].calendar == CALENDAR_MONTH);
+	arena_reset(&a);
+	apikeys_free(&k);
+	diag_free(&d);
+}
+
+static void
+a_limit_of_a_key_is_understood_or_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fits;
+	} rows[] = {
+		{ "requests=1/1s", true },
+		{ "tokens=1099511627776/31d", true },
+		{ "usd=0.000000001/hour", true },
+		{ "tokens_per_request=2000", true },
+		{ "", false },
+		{ "requests", false },
+		{ "requests=", false },
+		{ "requests=0/1m", false },
+		{ "requests=-1/1m", false },
+		{ "requests=1.5/1m", false },
+		{ "requests=5", false },
+		{ "requests=5/", false },
+		{ "requests=5/1m/2m", false },
+		{ "requests=5/500ms", false },
+		{ "requests=5/1500ms", false },
+		{ "requests=5/32d", false },
+		{ "requests=5/year", false },
+		{ "tokens=1099511627777/1d", false },
+		{ "usd=0/day", false },
+		{ "usd=0.0000000001/day", false },
+		{ "usd=x/day", false },
+		{ "concurrent=5", false },
+		{ "tokens_per_request=2000/1m", false },
+	};
+	struct limit l;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (!key_limit_read(span_str(rows[i].text), &l) != rows[i].fits)
+			fail_msg("%s", rows[i].text);
+}
+
+static void
 a_revoked_key_is_dead_and_an_unknown_one_is_a_no(void **state)
 {
 	char text[256];
@@ -203,20 +271,18 @@ what_cannot_be_meant_is_refused(void **state)
 		strcat(many, ",r");
 	assert_int_equal(stat(file, &before), 0);
 	const char *const rows[][5] = {
-		{ "new" },
-		{ "new", "--person", "x", "--clearance", "2x" },
+		{ "new" }, { "new", "--person", "x", "--clearance", "2x" },
 		{ "new", "--person", "x", "--clearance", "" },
 		{ "new", "--person", "x", "--clearance", "99999999999999999999" },
 		{ "new", "--person", "x", "--ttl", "soon" },
-		{ "new", "--person", "x", "--roles", many },
-		{ "new", "--person", "" },
-		{ "new", "--person", "a\nb" },
-		{ "new", "--person", "\xff" },
-		{ "new", "--person", "x", "--team", "\x1b[31m" },
-		{ "revoke" },
-		{ "rotate" },
-		{ "rotate", "x", "--overlap", "soon" },
-		{ "frobnicate" },
+		{ "new", "--person", "x", "--roles", many }, { "new", "--person", "" },
+		{ "new", "--person", "a\nb" }, { "new", "--person", "\xff" },
+		{ "new", "--person", "x", "--team", "\x1b[31m" }, { "revoke" }, { "rotate" },
+		{ "rotate", "x", "--overlap", "soon" }, { "frobnicate" },
+		{ "new", "--person", "x", "--limits", "requests=5" },
+		{ "change", "x", "--team", "y" }, /* of the daemon's keys only */
+		{ "new", "--person", "x", "--by", "y" },
+		{ "new", "--person", "x", "--live" }, /* with a file */
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *args[6] = { 0 };
@@ -234,6 +300,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_key_is_printed_once_and_found_by_its_hash),
+		cmocka_unit_test(a_key_has_models_and_limits_of_its_own),
+		cmocka_unit_test(a_limit_of_a_key_is_understood_or_refused),
 		cmocka_unit_test(a_revoked_key_is_dead_and_an_unknown_one_is_a_no),
 		cmocka_unit_test(a_rotated_key_overlaps_with_the_new_one),
 		cmocka_unit_test(owner_and_mode_of_the_file_stay),

@@ -20,7 +20,8 @@
 #define KEY(rest) "{\"kind\":\"key\",\"id\":\"7f3k2m9p\",\"serial\":7" rest "}"
 #define OWN	  ",\"sha256\":\"" HASH "\",\"person\":\"al\""
 #define LIMIT(id, rest)                                                                        \
-	"{\"kind\":\"limit\",\"id\":\"" id "\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
+	"{\"kind\":\"limit\",\"id\":\"" id                                                     \
+	"\",\"serial\":7,\"limit\":\"l\",\"counts\":\"tokens\",\"to\":5" rest "}"
 
 static const unsigned char secret[SHA256_BYTES] = "a key of 32 bytes for the tests";
 static char dir[64], file[96];
@@ -371,6 +372,77 @@ a_view_stays_while_it_is_read(void **state)
 	live_close(&l);
 }
 
+static int64_t
+override(struct live *l, const char *pairs, int to)
+{
+	char json[256], field[64], id[LIVE_LIMIT_ID + 1];
+	json_t *o = json_loads(pairs, 0, NULL);
+	struct buf why;
+
+	live_limit_id("l", o, id);
+	json_decref(o);
+	snprintf(field, sizeof(field), "limit:%s", id);
+	o = live_get(l, field);
+	int64_t serial = json_integer_value(json_object_get(o, "serial"));
+	json_decref(o);
+	snprintf(json, sizeof(json),
+		"{\"id\":\"%s\",\"limit\":\"l\",\"counts\":\"tokens\",\"to\":%d%s,\"for\":%s}",
+		id, to, to ? "" : ",\"ended\":\"2026-01-01T00:00:00Z\"", pairs);
+	o = json_loads(json, 0, NULL);
+	buf_init(&why, 1024);
+	if (live_put(l, LIVE_LIMIT, o, serial, &why))
+		fail_msg("%s: %.*s", json, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	json_decref(o);
+	return serial;
+}
+
+/* How many overrides of the limit are found by that pair, and the sum of their amounts. */
+static uint64_t
+found_by(struct live *l, const char *limit, const char *name, const char *value, size_t *n)
+{
+	const struct live_view *v = live_enter(l, 0);
+	uint64_t sum = 0;
+	size_t at = 0;
+
+	for (*n = 0; (at = live_next_override(v, limit, span_str(name), span_str(value), at));
+		*n += 1)
+		sum += v->limits[at - 1]->to;
+	live_leave(l, 0);
+	return sum;
+}
+
+static void
+overrides_are_found_by_limit_and_whom_they_are_for(void **state)
+{
+	char pairs[64];
+	struct live *l = opened();
+	size_t n;
+
+	(void)state;
+	for (int i = 1; i <= 300; i++) {
+		snprintf(pairs, sizeof(pairs), "{\"person\":\"p%d\"}", i);
+		override(l, pairs, i);
+	}
+	override(l, "{\"person\":\"p7\",\"model\":\"m\"}", 1000);
+	for (int i = 1; i <= 300; i++) {
+		snprintf(pairs, sizeof(pairs), "p%d", i);
+		uint64_t sum = found_by(l, "l", "person", pairs, &n);
+		assert_int_equal(n, i == 7 ? 2 : 1);
+		assert_int_equal(sum, i == 7 ? 1007 : i);
+	}
+	found_by(l, "other", "person", "p7", &n);
+	assert_int_equal(n, 0);
+	found_by(l, "l", "team", "p7", &n);
+	assert_int_equal(n, 0);
+	override(l, "{\"person\":\"p9\"}", 0); /* cleared */
+	found_by(l, "l", "person", "p9", &n);
+	assert_int_equal(n, 0);
+	override(l, "{\"person\":\"p9\"}", 5);
+	assert_int_equal(found_by(l, "l", "person", "p9", &n), 5);
+	live_close(&l);
+}
+
 /* A disk that is full: nothing new comes into force, what is revoked does. */
 static void
 a_full_disk_keeps_no_revocation_waiting(void **state)
@@ -385,10 +457,10 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	assert_int_equal(stat(file, &st), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
 	signal(SIGXFSZ, SIG_IGN);
-	none = (struct rlimit){ (rlim_t)st.st_size, was.rlim_max };
+	none = (struct rlimit){ (rlim_t)st.st_size / 2, was.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	assert_int_equal(put(l, "eeeeeeee", "", 0), 0);
-	assert_int_equal(live_count(l), 4);
+	assert_int_equal(live_count(l), 305);
 	json_t *o = json_loads("{\"id\":\"eeeeeeee\"" OWN REVOKED "}", 0, NULL);
 	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), ERR_IO);
 	assert_true(is_revoked(l, "eeeeeeee"));
@@ -400,7 +472,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	assert_true(live_kept(l));
 	live_close(&l);
 	l = opened();
-	assert_int_equal(live_count(l), 6);
+	assert_int_equal(live_count(l), 307);
 	assert_true(is_revoked(l, "eeeeeeee"));
 	live_close(&l);
 	buf_free(&why);
@@ -417,6 +489,7 @@ main(void)
 		cmocka_unit_test(a_file_of_another_key_stops_the_start),
 		cmocka_unit_test(what_redis_says_counts_where_it_is_newer_and_ours),
 		cmocka_unit_test(a_view_stays_while_it_is_read),
+		cmocka_unit_test(overrides_are_found_by_limit_and_whom_they_are_for),
 		cmocka_unit_test(a_full_disk_keeps_no_revocation_waiting),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
