@@ -40,7 +40,7 @@ static void
 the_shipped_policies_pass_their_tests_and_every_rule_is_covered(void **state)
 {
 	static const char *const names[] = { "default", "hipaa", "gdpr-eu", "pci",
-		"source-code", "agents-mcp", "coding-agents" };
+		"source-code", "agents-mcp", "coding-agents", "budgets" };
 
 	(void)state;
 	int code = tollgate("", "policy", "test", "--require-coverage", "policies", NULL);
