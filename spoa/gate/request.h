@@ -195,7 +195,13 @@ struct request {
 		struct policy_verdict verdict;
 		bool have_verdict;
 		struct shadow shadow;
-		struct span conversation;	     /* request.conversation */
+		struct span conversation; /* request.conversation */
+		/* of it: what a record may hold, once looked through */
+		enum {
+			CONVERSATION_UNREAD,
+			CONVERSATION_HELD,
+			CONVERSATION_OUT
+		} conversation_state;
 		int64_t input_tokens, output_tokens; /* estimated, reserved */
 		/* [0] what the head alone decides, [1] what needs the body */
 		struct quota_request quota[2];
@@ -283,7 +289,8 @@ struct step {
 };
 extern const struct step steps[];
 extern const size_t nsteps;
-enum { STEP_READ = 5,	  /* where a deferred request resumes */
+enum {
+	STEP_READ = 5,	  /* where a deferred request resumes */
 	STEP_REWRITE = 11 /* and one that goes as another than it asked for */
 };
 

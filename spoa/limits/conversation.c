@@ -47,7 +47,7 @@ add_beginning(struct sha256 *h, const struct body *b)
 
 /* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
 static struct span
-by_hash(struct request *r)
+hashed(struct request *r)
 {
 	static const unsigned char none[32];
 	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key
@@ -67,6 +67,7 @@ by_hash(struct request *r)
 	buf_hex(&hex, digest, HASH_SHOWN);
 	struct span s = arena_dup(&r->arena, buf_view(&hex));
 	buf_free(&hex);
+	r->found.conversation_state = CONVERSATION_HELD;
 	return s;
 }
 
@@ -76,6 +77,7 @@ request_conversation(struct request *r)
 	const struct policy *p = r->snap->policy;
 
 	r->found.conversation = (struct span){ NULL, 0 };
+	r->found.conversation_state = CONVERSATION_UNREAD;
 	if (!p->reads_conversation || r->in.body_state == BODY_STATE_PARTIAL)
 		return;
 	for (size_t i = 0; i < p->nconversation && !r->found.conversation.n; i++) {
@@ -84,8 +86,8 @@ request_conversation(struct request *r)
 			r->found.conversation = by_header(r, c->header);
 		else if (c->kind == CONVERSATION_DIALECT)
 			r->found.conversation = r->in.conversation;
-		else if (c->kind == CONVERSATION_HASH)
-			r->found.conversation = by_hash(r);
+		else
+			r->found.conversation = hashed(r);
 	}
 	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
 }

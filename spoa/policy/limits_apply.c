@@ -119,15 +119,16 @@ int
 policy_limits(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct policy_limit_hit **hits, size_t *n)
 {
-	struct facts_view *v = arena_new(a, struct facts_view);
+	struct facts_view *v = p->nlimits ? arena_new(a, struct facts_view) : NULL;
 	struct hits h = { .v = arena_array(a, LIMIT_HITS_MAX, sizeof(*h.v)) };
 	struct span error;
 	int err = 0;
 
 	*n = 0;
-	if (!v || !h.v)
+	if ((p->nlimits && !v) || !h.v)
 		return ERR_NOMEM;
-	facts_init(v, p, f, a);
+	if (v)
+		facts_init(v, p, f, a);
 	for (size_t i = 0; i < p->nlimits && err == 0; i++) {
 		const struct limit *l = &p->limits[i];
 		if ((!f->whole && l->reads_body) || facts_test(v, l->when, &error) == 0)

@@ -162,8 +162,12 @@ held_conversation(struct request *r)
 {
 	struct span id = r->found.conversation;
 
-	return id.n <= VALUE_MAX && held_ascii(id) && !request_credential_in(r, id) &&
-	       (id.n == 0 || !request_may_hold(r, id));
+	if (id.n && r->found.conversation_state == CONVERSATION_UNREAD) {
+		bool out = !held_ascii(id) || request_credential_in(r, id) ||
+			   request_may_hold(r, id);
+		r->found.conversation_state = out ? CONVERSATION_OUT : CONVERSATION_HELD;
+	}
+	return r->found.conversation_state != CONVERSATION_OUT;
 }
 
 void

@@ -13,6 +13,8 @@ ask() {
 }
 code() { sed -n 's/.*"code":"\([a-z_]*\)".*/\1/p' <<<"$body"; }
 
+last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"${2:-decision}\"" | tail -1 | jq -c "$1"; }
+
 # ---- "2,000 tokens a message" ----
 as '{"sub":"ann"}'
 ask m 1900
@@ -51,6 +53,13 @@ ask m 500 one '' -H 'x-chat: 7'
 is "another person's is another" "$status" 200
 control '{}'
 
+ask m 5 one '' -H 'x-chat: told'
+is "conditions read it" "$(last '[.tags[0],.request.conversation]')" '["told","told"]'
+ask m 5 one '' -H 'x-chat: jane.doe@example.com'
+is "what is found in it stays out of the record" "$(last '[.not_held,.request.conversation]')" '[["request.conversation"],null]'
+"$B/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$here/budgets.yaml" --since 1h >"$D/replay" 2>&1
+is "replay reads it back" "$? $(grep -c 'told' "$D/replay")" "0 0"
+
 # ---- a list counts once for each member ----
 as '{"sub":"cal","team":"roles","roles":["red","blue"]}'
 for _ in 1 2 3; do ask; done
@@ -69,7 +78,6 @@ is "who has none is not counted" "$status $(header x-ratelimit-limit-requests)" 
 
 # ---- input and output apart ----
 used() { control "{\"usage\":{\"prompt_tokens\":$1,\"completion_tokens\":$2,\"total_tokens\":$(($1 + $2))}}"; }
-last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"${2:-decision}\"" | tail -1 | jq -c "$1"; }
 as '{"sub":"ian","team":"in"}'
 used 100 9000
 ask
@@ -205,6 +213,7 @@ done
 sleep 0.7
 ask
 is "two are under way" "$status $(code)" "429 rate_limit_exceeded"
+check "for a second or so" test "$(header retry-after)" -ge 1
 like "of which the error speaks" "$body" 'limit at-once: 2 requests at once'
 wait "${running[@]}"
 control '{}'
