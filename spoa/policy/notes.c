@@ -10,6 +10,7 @@
 #include "policy/credentials.h"
 #include "policy/literals.h"
 #include "policy/observe.h"
+#include "policy/price_notes.h"
 #include "policy/read.h"
 
 struct remarks {
@@ -323,6 +324,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	externals(&r);
 	unreached(&r);
 	policy_literals(p, at_place, &r);
+	policy_price_notes(p, clock_wall_ns(), at_place, &r);
 	searches(&r);
 	detect_own_costs(rules, at_place, &r);
 }

@@ -309,15 +309,17 @@ read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 }
 
 const struct prices *
-prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml_node **root)
+prices_read(struct arena *a, const struct yaml_node *tree, const char *file, struct diag *d)
 {
 	struct reader r = { a, d };
 	unsigned errors = d->errors;
-	const struct yaml_node *tree = yaml_load_file(a, file, d), *c;
 	struct prices *p = arena_new(a, struct prices);
+	const struct yaml_node *c;
 	int64_t version, day;
 
-	if (!tree || !p || !section_read(a, d, tree, SECTION_PRICES, NULL))
+	if (!p)
+		diag_at(d, tree, "out of memory");
+	if (!p || !section_read(a, d, tree, SECTION_PRICES, NULL))
 		return NULL;
 	p->file = arena_strdup(a, file);
 	if (!(c = yaml_get(tree, "prices")))
@@ -330,9 +332,17 @@ prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml
 		read_lists(&r, c, p);
 	else
 		diag_at(d, tree, "providers is missing");
+	return d->errors == errors ? p : NULL;
+}
+
+const struct prices *
+prices_load(struct arena *a, const char *file, struct diag *d, const struct yaml_node **root)
+{
+	const struct yaml_node *tree = yaml_load_file(a, file, d);
+
 	if (root)
 		*root = tree;
-	return d->errors == errors ? p : NULL;
+	return tree ? prices_read(a, tree, file, d) : NULL;
 }
 
 /* ---- in a policy ---- */

@@ -6,7 +6,10 @@
 #include "policy/policy.h"
 #include "price/price.h"
 
-/* NULL with every mistake in *d. In the arena; *root, which may be NULL, gets its tree. */
+/* NULL with every mistake in *d. In the arena. */
+const struct prices *prices_read(
+	struct arena *a, const struct yaml_node *tree, const char *file, struct diag *d);
+/* The same of a file; *root, which may be NULL, gets its tree. */
 const struct prices *prices_load(
 	struct arena *a, const char *file, struct diag *d, const struct yaml_node **root);
 

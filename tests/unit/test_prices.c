@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "policy/price_notes.h"
 #include "policy/prices.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"
@@ -337,6 +338,63 @@ mistakes_of_a_policy(void **state)
 	}
 }
 
+/* ---- what check remarks ---- */
+
+static char remarks[4096];
+
+static void
+remark(void *arg, const struct yaml_node *at, const char *text)
+{
+	size_t n = strlen(remarks);
+
+	(void)arg;
+	snprintf(remarks + n, sizeof(remarks) - n, "%u %s\n", at ? at->line : 0, text);
+}
+
+static void
+what_has_no_price_is_remarked(void **state)
+{
+	static const char text[] =
+		"tollgate: 1\nname: t\nprices: prices.yaml\n"
+		"providers: {azure: {backend: openai, dialect: openai}, mine: {backend: "
+		"local}}\n"
+		"routes:\n"
+		"  - {name: a, match: {path: /a}, targets: [{provider: azure, model: m}]}\n"
+		"  - {name: b, match: {path: /b}, targets: [{provider: azure, model: n}]}\n"
+		"  - {name: c, match: {path: /c}, targets: mine}\n"
+		"rules:\n"
+		"  - {name: good, when: 'model.name == \"x\"', route: {model: m}}\n"
+		"  - {name: bad, when: 'model.name == \"x\"', route: {model: o}}\n"
+		"limits:\n"
+		"  - {name: l, usd: 5, window: 1h, at_limit: {model: p}}\n";
+	struct policy_fix f;
+	int64_t now;
+
+	(void)state;
+	assert_int_equal(clock_parse("2026-06-01T00:00:00Z", 20, &now), 0);
+	put("prices.yaml", "as_of: 2026-03-02\n" PRICES);
+	if (!load(&f, text))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	remarks[0] = '\0';
+	policy_price_notes(f.p, now, remark, NULL);
+	const char *want[] = { "prices.yaml: as of 2026-03-02, 91 days ago: compare it with",
+		"\n7 target azure: model n has no price in ",
+		"\n11 rule bad: model o has no price in ",
+		"\n13 limit l: model p has no price in ",
+		"prices.yaml: limits in dollars refuse it\n",
+		"\n8 route c: mine has no list of prices: where limit l applies every request "
+		"is "
+		"refused\n" };
+	for (size_t i = 0; i < COUNT_OF(want); i++)
+		if (!strstr(remarks, want[i]))
+			fail_msg("%s is not in: %s", want[i], remarks);
+	assert_null(strstr(remarks, "model m"));
+	remarks[0] = '\0';
+	policy_price_notes(f.p, now - 86400000000000, remark, NULL);
+	assert_null(strstr(remarks, "as of"));
+	fix_done(&f);
+}
+
 int
 main(void)
 {
@@ -347,6 +405,7 @@ main(void)
 		cmocka_unit_test(a_target_has_its_providers_list),
 		cmocka_unit_test(prices_are_part_of_the_version),
 		cmocka_unit_test(mistakes_of_a_policy),
+		cmocka_unit_test(what_has_no_price_is_remarked),
 	};
 	int failed = cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
 
