@@ -27,7 +27,8 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_SESSIONS,    "sessions",               true) \
   X(SUM_COST,        "cost_nanousd",           false) \
   X(SUM_UNPRICED,    "unpriced_answers",       false) \
-  X(SUM_UNKNOWN,     "unknown_usage",          false)
+  X(SUM_UNKNOWN,     "unknown_usage",          false) \
+  X(SUM_ESTIMATE,    "estimated_nanousd",      false)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, of_usage) id,

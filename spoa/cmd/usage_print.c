@@ -85,12 +85,15 @@ print_text(const struct usage_table *t, struct buf *out)
 	for (size_t i = 1; i < t->nby; i++)
 		buf_printf(out, "%*s", NAME_WIDTH, "");
 	put_sums(out, t->total);
-	if (more)
+	if (more) {
+		char usd[PRICE_TEXT_MAX];
+		price_text(t->total[SUM_ESTIMATE], usd);
 		buf_printf(out,
 			"+ more than that: %llu answers of which a part has no price, %llu "
-			"whose usage is not known\n",
+			"whose usage is not known (what was seen of them: at most %s)\n",
 			(unsigned long long)t->total[SUM_UNPRICED],
-			(unsigned long long)t->total[SUM_UNKNOWN]);
+			(unsigned long long)t->total[SUM_UNKNOWN], usd);
+	}
 	buf_free(&name);
 }
 

@@ -184,11 +184,12 @@ enum {
 	M_PRICE_UNKNOWN,
 	M_UNPRICED,
 	M_USAGE_UNKNOWN,
+	M_ESTIMATED,
 	MEMBERS
 };
 static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
 	"identity", "tags", "usage", "cost_nanousd", "price_unknown", "unpriced",
-	"usage_unknown", NULL };
+	"usage_unknown", "estimated_usage", NULL };
 static const char *const identity_members[] = { "person", "team", NULL };
 
 static uint64_t
@@ -207,6 +208,11 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 	sum[SUM_COST] = number(m[M_COST]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
+	if (m[M_ESTIMATED].n) {
+		static const char *const cost[] = { "cost_nanousd", NULL };
+		usage_members(m[M_ESTIMATED], cost, used);
+		sum[SUM_ESTIMATE] = number(used[0]);
+	}
 	if (!m[M_USAGE].n)
 		return;
 	const char *names[SUMS + 1];

@@ -359,12 +359,6 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_str(b, "traceparent", request_trace(r));
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
 	record_usage(r, &res->usage, b);
-	if (r->x && r->x->used_by == USED_SEEN) {
-		put_object(b, "estimated_usage");
-		put_int(b, "input_tokens", r->x->used.input_tokens);
-		put_int(b, "output_tokens", r->x->used.output_tokens);
-		buf_putc(b, '}');
-	}
 	record_answer(r, b);
 	put_int(b, "duration_us", (int64_t)(clock_mono_us() - r->begun_us));
 }

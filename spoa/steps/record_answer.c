@@ -165,6 +165,32 @@ put_cost(const struct priced *p, struct buf *b)
 	put_end(b, n);
 }
 
+/* What limits count where the provider does not say: what was seen, at most, and the most that
+ * this may have cost. */
+static void
+put_estimate(const struct request *r, struct buf *b)
+{
+	if (!r->x || r->x->used_by != USED_SEEN)
+		return;
+	const struct usage *u = &r->x->used;
+	const struct target *to = request_target(r);
+	const struct price_row *row =
+		to ? policy_price(r->snap->policy, to, r->in.body.model, r->now_wall_ns) : NULL;
+	const struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
+						  [PRICE_OUTPUT] =
+							  (uint64_t)u->output_tokens } };
+	struct price_cost cost;
+
+	put_object(b, "estimated_usage");
+	put_int(b, "input_tokens", u->input_tokens);
+	put_int(b, "output_tokens", u->output_tokens);
+	if (row) {
+		price_worst(row, &most, PRICE_MAY_ANY, &cost);
+		put_int(b, "cost_nanousd", (int64_t)cost.nanousd);
+	}
+	buf_putc(b, '}');
+}
+
 void
 record_usage(const struct request *r, const struct usage *u, struct buf *b)
 {
@@ -173,6 +199,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 
 	if (!u->known) {
 		put_flag(b, "usage_unknown", true);
+		put_estimate(r, b);
 		return;
 	}
 	put_object(b, "usage");

@@ -85,6 +85,10 @@ post /v1/chat/completions "$(chat gpt-none)"
 is "a model without a price: answered, as no limit in dollars applies" "$status $(header x-tollgate-cost)" "200 "
 is "and recorded as such" "$(last '[.cost_nanousd,.price_unknown,.usage.input_tokens > 0]')" '[null,true,true]'
 
+control '{"cut_after_bytes":900,"times":1}'
+post /v1/chat/completions "$(chat gpt-4o ',"stream":true,"max_tokens":50')"
+is "a stream that is cut: the most that it may have cost" "$(last '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'
+
 sum=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -s 'map(.cost_nanousd // 0) | add')
 curl -s "$ADMIN/metrics" >"$D/metrics"
 is "metrics add up to the records" "$(awk '/^tollgate_cost_nanousd_total[{]/ { a += $NF } END { printf "%d\n", a }' "$D/metrics")" "$sum"

@@ -77,7 +77,9 @@ static const char *const records[] = {
 		"\"cost_nanousd\":500,\"unpriced\":[\"search\"]"),
 	DECISION("bob \\\"q\\\"", "=m", "\"deny\",\"code\":\"price_unknown\""),
 	DECISION("bob \\\"q\\\"", "=m", "\"permit\""),
-	COMPLETION("bob \\\"q\\\"", "=m", "\"usage_unknown\":true"),
+	COMPLETION("bob \\\"q\\\"", "=m",
+		"\"usage_unknown\":true,\"estimated_usage\":{\"input_tokens\":3,"
+		"\"cost_nanousd\":70}"),
 	"{\"v\":1,\"type\":\"policy\",\"policy\":\"p\"}",
 	"no JSON at all",
 };
@@ -115,9 +117,9 @@ each_record_counts_for_its_person(void **state)
 		"person,model,requests,refused,refused_unpriced,input_tokens,cached_tokens,"
 		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
-		"unpriced_answers,unknown_usage\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1\r\n");
+		"unpriced_answers,unknown_usage,estimated_nanousd\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
