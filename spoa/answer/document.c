@@ -429,6 +429,34 @@ end_choice(struct answer_document *d, const struct note *n)
 		d->ends.all = true;
 }
 
+const char *const answer_media_names[MEDIAS] = { "image", "audio", "video", "file", "unknown" };
+
+enum answer_media
+answer_media_of(struct span type)
+{
+	for (unsigned m = MEDIA_IMAGE; m <= MEDIA_VIDEO; m++)
+		if (span_istarts(type, span_str(answer_media_names[m])))
+			return (enum answer_media)m;
+	return span_istarts(type, SPAN_LIT("application/pdf")) ? MEDIA_FILE : MEDIA_UNKNOWN;
+}
+
+/* By its row, or by the type that is said beside it. */
+static void
+add_media(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	enum answer_media m =
+		row->media ? answer_media_of(span_str(row->media)) : MEDIA_UNKNOWN;
+	const struct answer_range *in = &r->objects[n->object];
+
+	for (size_t i = first_note(r, in->start);
+		!row->media && i < r->nnotes && r->notes[i].end <= in->end; i++) {
+		const struct answer_row *type = row_of(r->notes[i].node, r->out->type);
+		if (type && type->read == READ_MEDIA && r->notes[i].tok == JSON_STRING)
+			m = answer_media_of(r->notes[i].text);
+	}
+	r->out->media |= 1u << m;
+}
+
 static int
 settle(struct reader *r, const struct note *n)
 {
@@ -467,6 +495,7 @@ settle(struct reader *r, const struct note *n)
 	case READ_MODEL: d->model = string ? n->text : d->model; return add_word(r, n);
 	case READ_MARK: d->marked = true; return add_word(r, n);
 	case READ_WORD:
+	case READ_MEDIA:
 	case READ_INDEX:
 	case READ_FLAG: return add_word(r, n);
 	case READ_ERROR:
@@ -482,6 +511,7 @@ settle(struct reader *r, const struct note *n)
 	case READ_OPAQUE:
 		if (string && !is_base64(n->text))
 			return add_aside(r, n);
+		add_media(r, n, row);
 		d->opaque_bytes += n->end - n->start;
 		return 0;
 	case READ_WITHHELD: return add_withheld(r, n);

@@ -39,6 +39,11 @@ struct answer_seal {
 	struct answer_range at;
 };
 
+enum answer_media { MEDIA_IMAGE, MEDIA_AUDIO, MEDIA_VIDEO, MEDIA_FILE, MEDIA_UNKNOWN, MEDIAS };
+extern const char *const answer_media_names[MEDIAS];
+/* Of a media type: image/png. */
+enum answer_media answer_media_of(struct span type);
+
 struct answer_document {
 	struct span type; /* the event's; empty: it has none */
 	struct answer_text *texts;
@@ -64,6 +69,7 @@ struct answer_document {
 		uint32_t slot[ANSWER_SLOTS];
 	} ends;
 	size_t opaque_bytes, sealed_bytes;
+	unsigned media; /* bit by enum answer_media */
 };
 
 /* `event`: the type that the framing gave, empty where it gave none. Views of `json` and

@@ -19,6 +19,7 @@ enum answer_read {
 	READ_WORD,     /* the format's own words, ids and times: no text where they look so */
 	READ_SEALED,   /* what only the provider can read, in base64 */
 	READ_OPAQUE,   /* images, audio, vectors, likewise */
+	READ_MEDIA,    /* the media type of what is opaque */
 	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
 	READ_ERROR,    /* where it is, the provider failed */
 };
@@ -41,6 +42,8 @@ struct answer_row {
 	enum answer_read read;
 	enum answer_kind kind; /* READ_TEXT, READ_COPY */
 	unsigned slot;	   /* READ_INDEX, READ_FLAG; READ_TEXT: tells texts of one kind apart */
+	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA beside it
+			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
 			      stand together, those with an event first */
 };

@@ -20,7 +20,7 @@ static const struct answer_row gemini_rows[] = {
 	SLOT("candidates[*].content.parts[*].thought",  READ_FLAG, 1),
 	ROW("candidates[*].content.parts[*].thoughtSignature", READ_SEALED),
 	ROW("candidates[*].content.parts[*].inlineData.data", READ_OPAQUE),
-	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_WORD),
+	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_MEDIA),
 	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD),
 	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL),
 	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT),
@@ -44,7 +44,7 @@ const struct answer_format answer_gemini = {
 	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
 	ROW(at ".toolUse.name",                         READ_TOOL), \
 	ROW(at ".toolUse.input",                        READ_INPUT), \
-	ROW(at ".image.source.bytes",                   READ_OPAQUE), \
+	MEDIA(at ".image.source.bytes",                 "image"), \
 	ROW(at ".image.format",                         READ_WORD)
 static const struct answer_row bedrock_rows[] = {
 	ROW("p",                                        READ_WORD),

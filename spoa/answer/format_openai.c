@@ -30,7 +30,8 @@
 	ROW(at ".function_call.name",          READ_TOOL), \
 	OF(at ".function_call.arguments",     READ_TEXT, KIND_ARGUMENTS), \
 	ROW(at ".audio.id",                    READ_MARK), \
-	ROW(at ".audio.data",                  READ_OPAQUE), \
+	MEDIA(at ".images[*].image_url.url",   "image"), \
+	MEDIA(at ".audio.data",                "audio"), \
 	BESIDE(at ".audio.transcript",        READ_TEXT, KIND_TEXT, 1)
 
 static const struct answer_row rows[] = {
@@ -55,9 +56,9 @@ static const struct answer_row rows[] = {
 	MESSAGE("choices[*].delta"),
 	ROW("data[*].object",                  READ_WORD),
 	ROW("data[*].embedding",               READ_OPAQUE),
-	ROW("data[*].b64_json",                READ_OPAQUE),
+	MEDIA("data[*].b64_json",              "image"),
 	OF("data[*].revised_prompt",          READ_TEXT, KIND_OTHER),
-	ROW("b64_json",                        READ_OPAQUE),
+	MEDIA("b64_json",                      "image"),
 	/* transcriptions */
 	ROW("type",                            READ_WORD),
 	ROW("text",                            READ_COPY),
@@ -89,7 +90,7 @@ const struct answer_format answer_openai = {
 	OF(at ".input",                READ_COPY, KIND_INPUT), \
 	OF(at ".code",                 READ_COPY, KIND_INPUT), \
 	ROW(at ".encrypted_content",    READ_SEALED), \
-	ROW(at ".result",               READ_OPAQUE), \
+	MEDIA(at ".result",             "image"), \
 	ROW(at ".content[*].type",      READ_WORD), \
 	ROW(at ".content[*].text",      READ_COPY), \
 	OF(at ".content[*].refusal",   READ_COPY, KIND_REFUSAL), \
@@ -126,7 +127,7 @@ static const struct answer_row response_rows[] = {
 	IN("response.custom_tool_call_input.delta", "delta",                    READ_TEXT, KIND_INPUT),
 	IN("response.mcp_call_arguments.delta", "delta",                    READ_TEXT, KIND_ARGUMENTS),
 	IN("response.code_interpreter_call_code.delta", "delta",                    READ_TEXT, KIND_INPUT),
-	IN("response.audio.delta", "delta",                    READ_OPAQUE, KIND_TEXT),
+	{ .path = "delta", .read = READ_OPAQUE, .media = "audio", .event = "response.audio.delta" },
 	ROW("delta",                    READ_TEXT),
 	ROW("text",                     READ_COPY),
 	OF("refusal",                  READ_COPY, KIND_REFUSAL),
@@ -134,7 +135,7 @@ static const struct answer_row response_rows[] = {
 	OF("input",                    READ_COPY, KIND_INPUT),
 	OF("code",                     READ_COPY, KIND_INPUT),
 	ROW("logprobs",                 READ_WITHHELD),
-	ROW("partial_image_b64",        READ_OPAQUE),
+	MEDIA("partial_image_b64",      "image"),
 	ROW("part.type",                READ_WORD),
 	ROW("part.text",                READ_COPY),
 	OF("part.refusal",             READ_COPY, KIND_REFUSAL),

@@ -81,6 +81,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	} else if (guard_reads(g)) {
 		g->way = WAY_KEEP;
 		g->unsure_way = is_opaque_type(type) && !encoded;
+		g->type_media = answer_media_of(type);
 		g->json_type = span_ieq(type, SPAN_LIT("application/json"));
 		g->text_type = g->json_type || span_istarts(type, SPAN_LIT("text/"));
 	} else {
@@ -322,7 +323,7 @@ read_whole(struct guard *g, struct buf *out)
 	if (g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
 		return g->failed;
 	g->report.opaque_bytes += raw.n;
-	g->media = true;
+	g->media |= 1u << g->type_media;
 	if (guard_judge(g, ANSWER_WHOLE))
 		return g->failed;
 	buf_span(out, raw);
@@ -358,7 +359,7 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 	if (looks_like_json(bytes))
 		return;
 	g->way = WAY_OPAQUE;
-	g->media = true;
+	g->media |= 1u << g->type_media;
 	g->report.opaque_bytes += g->body.n;
 	buf_span(out, buf_view(&g->body));
 	buf_free(&g->body);

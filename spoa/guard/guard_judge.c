@@ -92,13 +92,17 @@ score(struct guard *g)
 static const struct answer_facts *
 facts(struct guard *g)
 {
-	static const struct span opaque[] = { SPAN_LIT("unknown") };
 	const struct guard_report *r = &g->report;
 	struct answer_tool *tools = arena_array(&g->judged, KEPT_MAX, sizeof(*tools));
 	struct answer_facts *f = arena_new(&g->judged, struct answer_facts);
+	struct span *media = arena_array(&g->judged, MEDIAS, sizeof(*media));
+	size_t nmedia = 0;
 
-	if (!tools || !f)
+	if (!tools || !f || !media)
 		return NULL;
+	for (unsigned m = 0; m < MEDIAS; m++)
+		if (g->media >> m & 1)
+			media[nmedia++] = span_str(answer_media_names[m]);
 	*f = (struct answer_facts){
 		.rules = g->plan.rules,
 		.entities = g->entities,
@@ -113,8 +117,8 @@ facts(struct guard *g)
 		.status = g->status,
 		.streamed = r->streamed,
 		.evasion = g->evasion,
-		.media = opaque,
-		.nmedia = g->media ? 1 : 0,
+		.media = media,
+		.nmedia = nmedia,
 		.tools = tools,
 		.ntools = kept_calls(g, tools),
 	};
@@ -333,7 +337,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->provider_error |= d->error && (r->streamed || !says_something(d));
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;
-	g->media |= d->opaque_bytes > 0;
+	g->media |= d->media;
 	for (size_t i = 0; i < d->ncalls; i++)
 		guard_keep_call(g, &d->calls[i]);
 	for (size_t i = 0; i < d->ninputs; i++)

@@ -72,10 +72,11 @@ struct guard {
 	struct guard_report report;
 	bool unsure_way;	   /* by its first byte it may be JSON */
 	bool json_type, text_type; /* as its head says */
+	enum answer_media type_media;
 	struct entity_set entities;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 	bool evasion;
-	bool media;
+	unsigned media;	     /* bit by enum answer_media */
 	struct arena judged; /* the last verdict's */
 	struct arena work;   /* of the event or the whole answer */
 	struct arena life;   /* names, known values */

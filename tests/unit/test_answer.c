@@ -54,6 +54,9 @@ show(const struct answer_document *d, struct buf *out)
 		buf_str(out, "sealed|");
 	if (d->opaque_bytes)
 		buf_str(out, "opaque|");
+	for (unsigned m = 0; m < MEDIAS; m++)
+		if (d->media >> m & 1)
+			buf_printf(out, "media %s|", answer_media_names[m]);
 	buf_putc(out, '\0');
 }
 
@@ -99,7 +102,20 @@ static const struct {
 		"is|finish it is|model x@y|ends|" },
 	{ "seals and pictures that are none", "openai", "/v1/images/generations", "",
 		"{\"data\":[{\"b64_json\":\"AA+/==\"},{\"b64_json\":\"my number\"}]}",
-		"aside 1.0:my number|opaque|" },
+		"aside 1.0:my number|opaque|media image|" },
+	{ "media by their types", "gemini", "/v1beta/models/g:generateContent", "",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"inlineData\":{\"data\":\"AAAA\","
+		"\"mimeType\":\"image/png\"}},{\"inlineData\":{\"mimeType\":\"audio/"
+		"wav\",\"data\":"
+		"\"AAAA\"}},{\"inlineData\":{\"data\":\"AAAA\"}}]}}]}",
+		"opaque|media image|media audio|media unknown|" },
+	{ "media by their places", "openai", "/v1/chat/completions", "",
+		"{\"choices\":[{\"message\":{\"audio\":{\"data\":\"AAAA\"},\"images\":[{"
+		"\"image_url\":{"
+		"\"url\":\"data:image/png;base64,AAAA\"}},{\"image_url\":{\"url\":\"https://"
+		"x.org/"
+		"a\"}}]}}]}",
+		"aside 0.1:https://x.org/a|opaque|media image|media audio|" },
 	{ "0 and 0.0 are one number", "openai", "/v1/chat/completions", "",
 		"{\"choices\":[{\"index\":1.0,\"delta\":{\"content\":\"x\"}},{\"index\":1e0,"
 		"\"delta\":{\"content\":\"y\"}},{\"index\":1.5,\"delta\":{\"content\":\"z\"}}]"
@@ -114,7 +130,8 @@ static const struct {
 		"{\"error\":{\"message\":\"no\",\"code\":null}}",
 		"aside! 0.0:message|other 0.0:no|aside! 0.0:code|error|ends all|" },
 	{ "an embedding is opaque", "openai", "/v1/embeddings", "",
-		"{\"data\":[{\"embedding\":\"AAAA\"},{\"embedding\":[0.1,2]}]}", "opaque|" },
+		"{\"data\":[{\"embedding\":\"AAAA\"},{\"embedding\":[0.1,2]}]}",
+		"opaque|media unknown|" },
 	{ "a responses delta", "openai", "/v1/responses", "response.output_text.delta",
 		"{\"type\":\"response.output_text.delta\",\"output_index\":1,\"content_index\":"
 		"0,"
