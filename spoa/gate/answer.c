@@ -42,6 +42,7 @@ request_vault(struct request *r, struct vault **out)
 int
 exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 {
+	const struct cel_value *data[CAP_DATA] = { NULL };
 	struct policy_facts f;
 	struct body body;
 
@@ -53,7 +54,11 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	if (err || !(r->found.route->response & RESP_INSPECT))
 		return err;
 	request_asked_facts(r, &f, &body);
-	return policy_answer_request(r->snap->policy, &f, own, &x->asked);
+	err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
+	x->has_shadow = !err && request_shadow_facts(r, &f, data);
+	return x->has_shadow ? policy_answer_request(
+				       r->snap->shadow_policy, &f, own, &x->shadow_asked)
+			     : err;
 }
 
 /* Searched for what the rules that reach the route can use. */
@@ -151,6 +156,11 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	if (err)
 		return err;
 	plan.hide_usage = x->hide_usage;
+	if (x->has_shadow) {
+		plan.shadow = x->r->snap->shadow_policy;
+		plan.shadow_asked = &x->shadow_asked;
+		plan.scores |= x->shadow_asked.route->uses.injection;
+	}
 	plan.usage_first = route->show_cost;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)

@@ -17,7 +17,8 @@ struct exchange {
 	struct exchange_plan plan;
 	/* the answer's half: what its rules read of the request, what is put back, and the
 	 * guard that all of it goes through */
-	struct answer_request asked;
+	struct answer_request asked, shadow_asked;
+	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
 	bool hide_usage;
 	bool may_reason;   /* the model, where nobody sees it */

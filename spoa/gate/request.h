@@ -322,6 +322,11 @@ void request_facts(struct request *r, struct policy_facts *f);
 /* What they read, once the body may have been changed; `body` is the caller's, and lives as
  * long as the facts do. */
 void request_asked_facts(struct request *r, struct policy_facts *f, struct body *body);
+/* Turns the facts that rules on answers read into those of the shadow policy's: its route and
+ * target, and what was brought of its data, in data[CAP_DATA] that is all NULL. False: it has
+ * no such rules, or no such route. */
+bool request_shadow_facts(
+	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 
 /* Whether the detectors find something in it, or cannot say. */
 bool request_may_hold(struct request *r, struct span text);

@@ -17,20 +17,40 @@ used_of(const struct snapshot *s, struct entity_set *out)
 		out->bit[i] = p->used.bit[i] | (shadow ? shadow->used.bit[i] : 0);
 }
 
+/* What the shadow policy's rules on answers can use; false: anything. */
+static bool
+shadow_uses(const struct snapshot *s, struct entity_set *used)
+{
+	const struct policy *p = s->shadow_policy;
+
+	*used = (struct entity_set){ { 0 } };
+	for (size_t i = 0; p && i < p->nroutes; i++) {
+		const struct answer_uses *u = &p->routes[i].uses;
+		if (u->any && u->all)
+			return false;
+		for (size_t k = 0; u->any && k < COUNT_OF(used->bit); k++)
+			used->bit[k] |= u->entities.bit[k];
+	}
+	return true;
+}
+
 /* A byte of a stream waits only for what a rule that reaches its route can use. */
 static int
 use_in_answers(struct snapshot *s)
 {
 	const struct policy *p = s->policy;
+	struct entity_set shadow, used;
 
 	s->answers = arena_array(&s->arena, p->nroutes + 1, sizeof(*s->answers));
 	if (!s->answers)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < p->nroutes; i++) {
 		const struct answer_uses *u = &p->routes[i].uses;
-		if (!u->any || u->all)
+		if (!u->any || u->all || !shadow_uses(s, &shadow))
 			continue;
-		s->answers[i] = detect_used_new(s->rules, u->entities.bit, p->thresholds);
+		for (size_t k = 0; k < COUNT_OF(used.bit); k++)
+			used.bit[k] = u->entities.bit[k] | shadow.bit[k];
+		s->answers[i] = detect_used_new(s->rules, used.bit, p->thresholds);
 		if (!s->answers[i])
 			return ERR_NOMEM;
 	}

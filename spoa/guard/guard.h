@@ -31,6 +31,9 @@ struct guard_plan {
 	const struct policy *policy;
 	struct detect_options options;
 	const struct answer_request *asked;
+	/* Another policy that is asked about the same, and not obeyed; NULL: none. */
+	const struct policy *shadow;
+	const struct answer_request *shadow_asked;
 	bool reads_calls;			/* a rule reads the tool calls */
 	bool scores;				/* a rule reads the injection score */
 	enum signed_reasoning signed_reasoning; /* on_failure.signed */
@@ -103,7 +106,7 @@ struct guard_report {
 		size_t ntags;
 		struct entity_set redact, classes_hit;
 		uint8_t with[DETECT_ENTITIES_MAX];
-	} sum;
+	} sum, shadow; /* shadow: of the plan's other policy */
 	/* of what it was said, and when; arguments of calls hold only until more is fed */
 	const struct answer_facts *facts;
 	enum answer_when when;

@@ -167,6 +167,18 @@ sum_up(struct guard_sum *s, const struct answer_verdict *v)
 	s->any = true;
 }
 
+/* What the other policy says of the same: where it fails, nothing is known of it. */
+static void
+ask_shadow(struct guard *g, enum answer_when when)
+{
+	struct answer_verdict *v =
+		g->plan.shadow ? arena_new(&g->judged, struct answer_verdict) : NULL;
+
+	if (v && !policy_answer(g->plan.shadow, g->plan.shadow_asked, g->report.facts, when,
+			 &g->judged, v))
+		sum_up(&g->report.shadow, v);
+}
+
 enum guard_result
 guard_judge(struct guard *g, enum answer_when when)
 {
@@ -185,6 +197,7 @@ guard_judge(struct guard *g, enum answer_when when)
 		return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
 	r->judged = true;
 	sum_up(&r->sum, &r->verdict);
+	ask_shadow(g, when);
 	if (r->verdict.effect == RULE_DENY)
 		return guard_fail(g, GUARD_DENIED, "a rule on answers denies it");
 	return GUARD_PASS;

@@ -1,6 +1,7 @@
 /* What a completion says of the answer: what it was, what was found in it and what became of
  * that. Counts and names, never values; texts where the route has them recorded. */
 #include "gate/exchange.h"
+#include "policy/explain.h"
 #include "policy/prices.h"
 #include "steps/record.h"
 
@@ -57,6 +58,40 @@ put_verdict(const struct guard_report *a, struct buf *b)
 	for (size_t i = 0; i < v->ntags; i++)
 		put_text_item(b, "tags", i, span_str(v->tags[i]));
 	put_end(b, v->ntags);
+}
+
+/* What the shadow policy says of the same answer. */
+static void
+put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	const struct guard_sum *mine = &a->sum, *its = &a->shadow;
+	const char *differs[4];
+	size_t n = 0;
+
+	if (!its->any)
+		return;
+	if (mine->effect != its->effect)
+		differs[n++] = "decision";
+	if (strcmp(mine->rule ? mine->rule->name : "", its->rule ? its->rule->name : "") != 0)
+		differs[n++] = "rule";
+	if (memcmp(&mine->redact, &its->redact, sizeof(mine->redact)) ||
+		memcmp(mine->with, its->with, sizeof(mine->with)))
+		differs[n++] = "redactions";
+	bool tags = mine->ntags != its->ntags;
+	for (size_t i = 0; i < its->ntags && !tags; i++)
+		tags = span_find(span_str(its->tags[i]), mine->tags, mine->ntags) ==
+		       mine->ntags;
+	if (tags)
+		differs[n++] = "tags";
+	put_object(b, "shadow_policy");
+	key(b, "policy");
+	buf_json_str(b, span_str(r->snap->shadow_policy->label));
+	put_str(b, "decision", span_str(rule_effect_name(its->effect)));
+	put_utf8(b, "rule", span_str(its->rule ? its->rule->name : NULL));
+	for (size_t i = 0; i < n; i++)
+		put_text_item(b, "differs", i, span_str(differs[i]));
+	put_end(b, n);
+	buf_putc(b, '}');
 }
 
 /* The texts: hashes of them, and as the route says so what went. */
@@ -116,6 +151,7 @@ record_answer(struct request *r, struct buf *b)
 	put_verdict(a, b);
 	if (a->judged)
 		put_classes(r, a, b);
+	put_shadow(r, a, b);
 	put_found(r, a, b);
 	if (a->judged)
 		record_answer_verdict(b, r->snap->policy, r->found.route, a);

@@ -51,6 +51,25 @@ differences(const struct request *r, const struct policy_facts *f,
 	return d;
 }
 
+bool
+request_shadow_facts(
+	const struct request *r, struct policy_facts *f, const struct cel_value **data)
+{
+	const struct policy *p = r->snap->shadow_policy;
+	const struct target *mine = f->target;
+
+	if (!p || !p->nanswer_rules)
+		return false;
+	f->route = policy_route(p, f->method, f->host, f->path);
+	f->target = NULL;
+	f->data = data;
+	take_data(r, p, data);
+	for (size_t i = 0; mine && f->route && i < f->route->ntargets; i++)
+		if (same(f->route->targets[i].name, mine->name))
+			f->target = &f->route->targets[i];
+	return f->route != NULL;
+}
+
 void
 request_shadow(struct request *r, const struct policy_facts *mine)
 {

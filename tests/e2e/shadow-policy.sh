@@ -22,3 +22,24 @@ models bob
 is "served" "$status" 200
 is "agreement is counted too" "$(metric shadow_policy_total 'result="same"')" $((same + 1))
 unlike "and differs in nothing" "$(last)" '"differs"'
+
+# Its rules on answers are asked about those that are inspected.
+rule() { sed -i "s/^rules:/&\n  - {name: $2, phase: response, when: 'route.name == \"chat\" \&\& \"$3\" in response.entities', $4}/" "$D/policy/$1.yaml"; }
+rule policy out-mail EMAIL_ADDRESS 'redact: {entities: EMAIL_ADDRESS}'
+rule next out-mail EMAIL_ADDRESS 'redact: {entities: EMAIL_ADDRESS}'
+rule next out-card CREDIT_CARD 'deny: true'
+checked=$("$build/tollgate" reload -c "$D/tollgate.yaml" 2>&1)
+like "both are taken" "$checked" 'done|reloaded|in force'
+say() {
+	control "$(jq -cn --arg t "$1" '{body:("data: " + ({choices:[{index:0,delta:{content:$t}}]}|tojson) + "\n\ndata: [DONE]\n\n"),content_type:"text/event-stream",times:1}')"
+	req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' \
+		-d '{"model":"echo","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+	sleep 0.3
+	said=$("$build/tollgate" audit export --journal "$JOURNAL" 2>/dev/null | grep '"type":"completion"' | tail -1 | jq -c .answer.shadow_policy)
+}
+say 'card 4111 1111 1111 1111 it is'
+is "what it says of an answer is recorded" "$(jq -c '[.decision,.rule,.differs]' <<<"$said")" '["deny","out-card",["decision","rule"]]'
+like "and not obeyed" "$body" 'DONE'
+say 'all is well'
+is "where both say the same nothing differs" "$(jq -c '[.decision,.differs]' <<<"$said")" '["permit",null]'
+exit $failed
