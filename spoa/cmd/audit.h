@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "store/chain.h"
 #include "store/journal.h"
+#include "store/redis_map.h"
 #include "store/verify.h"
 
 /* Receives a source's lines in their order. */
@@ -39,16 +40,27 @@ int audit_read_file(const char *file, const struct audit_sink *to, struct buf *w
 int audit_read_stream(
 	redisContext *c, const char *key, const struct audit_sink *to, struct buf *why);
 
-redisContext *audit_dial(const char *url, struct buf *why);
+/* Connections to each server that holds keys there: a cluster's nodes, else one. */
+struct audit_redis {
+	redisContext *c[REDIS_NODES_MAX];
+	size_t n;
+};
+/* Where the URL is that of the configuration (`config` as for config_find), its user, password
+ * and certificates are used too. 0, or negative with *why. */
+int audit_dial(const char *url, const char *config, struct audit_redis *out, struct buf *why);
+void audit_hang_up(struct audit_redis *r);
 
 #define AUDIT_STREAMS_MAX   10000
 #define AUDIT_STREAM_PREFIX "tollgate:audit:"
 /* The streams of every node, sorted; audit_streams_free. */
 struct audit_streams {
-	char **key;
+	struct audit_stream {
+		char *key;
+		redisContext *c; /* of the audit_redis */
+	} * stream;
 	size_t n;
 };
-int audit_streams(redisContext *c, struct audit_streams *out, struct buf *why);
+int audit_streams(const struct audit_redis *r, struct audit_streams *out, struct buf *why);
 void audit_streams_free(struct audit_streams *s);
 
 /* The command line after the verb, and the configuration's defaults. */

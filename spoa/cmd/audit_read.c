@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
+#include "policy/config.h"
 #include "store/journal.h"
 #include "store/lines.h"
 #include "store/recover.h"
@@ -281,28 +282,29 @@ audit_read_stream(
 }
 
 static int
-by_text(const void *a, const void *b)
+by_key(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(
+		((const struct audit_stream *)a)->key, ((const struct audit_stream *)b)->key);
 }
 
-int
-audit_streams(redisContext *c, struct audit_streams *out, struct buf *why)
+static int
+scan(redisContext *c, struct audit_streams *out, struct buf *why)
 {
 	char cursor[32] = "0";
 
-	*out = (struct audit_streams){ calloc(AUDIT_STREAMS_MAX, sizeof(char *)), 0 };
 	do {
 		const char *argv[] = { "SCAN", cursor, "MATCH", AUDIT_STREAM_PREFIX "*",
 			"COUNT", "1000" };
-		redisReply *r = out->key ? redisCommandArgv(c, 6, argv, NULL) : NULL;
+		redisReply *r = redisCommandArgv(c, 6, argv, NULL);
 		bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
 			  r->element[1]->type == REDIS_REPLY_ARRAY;
 		for (size_t i = 0; ok && i < r->element[1]->elements; i++) {
-			ok = out->n < AUDIT_STREAMS_MAX;
+			struct audit_stream *to = &out->stream[out->n];
+			ok = out->n < AUDIT_STREAMS_MAX &&
+			     (to->key = strdup(r->element[1]->element[i]->str));
 			if (ok)
-				out->key[out->n] = strdup(r->element[1]->element[i]->str);
-			ok = ok && out->key[out->n++];
+				out->stream[out->n++].c = c;
 		}
 		if (ok)
 			snprintf(cursor, sizeof(cursor), "%s", r->element[0]->str);
@@ -313,20 +315,36 @@ audit_streams(redisContext *c, struct audit_streams *out, struct buf *why)
 								  : "too many streams");
 		if (r)
 			freeReplyObject(r);
-		if (!ok) {
-			audit_streams_free(out);
+		if (!ok)
 			return ERR_IO;
-		}
 	} while (strcmp(cursor, "0") != 0);
-	if (out->n)
-		qsort(out->key, out->n, sizeof(char *), by_text);
-	/* SCAN may give a key twice. */
+	return 0;
+}
+
+int
+audit_streams(const struct audit_redis *redis, struct audit_streams *out, struct buf *why)
+{
+	int err = 0;
+
+	*out = (struct audit_streams){ calloc(AUDIT_STREAMS_MAX, sizeof(*out->stream)), 0 };
+	if (!out->stream) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return ERR_NOMEM;
+	}
+	for (size_t i = 0; i < redis->n && !err; i++)
+		err = scan(redis->c[i], out, why);
+	if (err) {
+		audit_streams_free(out);
+		return err;
+	}
+	qsort(out->stream, out->n, sizeof(*out->stream), by_key);
+	/* SCAN may give a key twice, and two nodes may while its slot moves. */
 	size_t kept = 0;
 	for (size_t i = 0; i < out->n; i++) {
-		if (kept && !strcmp(out->key[kept - 1], out->key[i]))
-			free(out->key[i]);
+		if (kept && !strcmp(out->stream[kept - 1].key, out->stream[i].key))
+			free(out->stream[i].key);
 		else
-			out->key[kept++] = out->key[i];
+			out->stream[kept++] = out->stream[i];
 	}
 	out->n = kept;
 	return 0;
@@ -336,36 +354,68 @@ void
 audit_streams_free(struct audit_streams *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		free(s->key[i]);
-	free(s->key);
+		free(s->stream[i].key);
+	free(s->stream);
 	*s = (struct audit_streams){ NULL, 0 };
 }
 
-redisContext *
-audit_dial(const char *url, struct buf *why)
+/* False: no configuration has this URL. */
+static bool
+configured(const char *url, const char *named, struct redis_options *out)
+{
+	const char *file = config_find(named);
+	struct arena a;
+	struct diag d;
+	bool same = false;
+
+	if (!file)
+		return false;
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	const struct config *cfg = config_load(&a, file, &d);
+	if (cfg && cfg->redis_url && !strcmp(cfg->redis_url, url))
+		same = config_redis(cfg, out) == 0;
+	diag_free(&d);
+	arena_reset(&a);
+	return same;
+}
+
+int
+audit_dial(const char *url, const char *config, struct audit_redis *out, struct buf *why)
 {
 	struct redis_options o;
 
-	if (redis_options_url(&o, url)) {
+	out->n = 0;
+	if (!configured(url, config, &o) && redis_options_url(&o, url)) {
 		buf_str(why, "--redis: none of " REDIS_URL_FORMS);
-		return NULL;
+		return ERR_SYNTAX;
 	}
-	return redis_dial(&o, span_str(""), TIMEOUT_US, why);
+	int n = redis_dial_all(&o, TIMEOUT_US, out->c, why);
+	explicit_bzero(&o, sizeof(o));
+	out->n = n > 0 ? (size_t)n : 0;
+	return n < 0 ? n : 0;
+}
+
+void
+audit_hang_up(struct audit_redis *r)
+{
+	while (r->n)
+		redisFree(r->c[--r->n]);
 }
 
 static int
-read_streams(const char *url, const struct audit_sink *to, struct buf *why)
+read_streams(const struct audit_args *a, const struct audit_sink *to, struct buf *why)
 {
-	struct audit_streams s;
-	redisContext *c = audit_dial(url, why);
+	struct audit_streams s = { NULL, 0 };
+	struct audit_redis redis;
+	int err = audit_dial(a->redis, a->config, &redis, why);
 
-	if (!c)
-		return ERR_IO;
-	int err = audit_streams(c, &s, why);
+	if (!err)
+		err = audit_streams(&redis, &s, why);
 	for (size_t i = 0; i < s.n && !err; i++)
-		err = audit_read_stream(c, s.key[i], to, why);
+		err = audit_read_stream(s.stream[i].c, s.stream[i].key, to, why);
 	audit_streams_free(&s);
-	redisFree(c);
+	audit_hang_up(&redis);
 	return err;
 }
 
@@ -380,7 +430,7 @@ audit_read(const struct audit_args *a, const struct audit_sink *to)
 	buf_init(&why, 8192);
 	int err = a->file      ? audit_read_file(a->file, to, &why)
 		  : a->journal ? audit_read_journal_since(a->journal, since, to, &why)
-			       : read_streams(a->redis, to, &why);
+			       : read_streams(a, to, &why);
 	if (err)
 		err = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);

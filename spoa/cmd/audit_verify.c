@@ -295,18 +295,22 @@ static int
 verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 	struct verify_result *mine, bool *ok, struct buf *why)
 {
-	struct audit_streams s;
+	struct audit_streams s = { NULL, 0 };
+	struct audit_redis redis;
 	struct verify_result r;
-	redisContext *c = audit_dial(a->redis, why);
-	int err = c ? audit_streams(c, &s, why) : ERR_IO;
+	int err = audit_dial(a->redis, a->config, &redis, why);
 
+	if (!err)
+		err = audit_streams(&redis, &s, why);
 	if (!err && s.n == 0) {
 		printf("bad node= source=stream seq=1 why=\"missing: no stream\" verified=0\n");
 		*ok = false;
 	}
 	for (size_t i = 0; !err && i < s.n; i++) {
-		bool ours = !strcmp(s.key[i] + strlen(AUDIT_STREAM_PREFIX), journal_node);
-		err = verify_stream(a, c, s.key[i], ours ? p : NULL, &r, why);
+		bool ours =
+			!strcmp(s.stream[i].key + strlen(AUDIT_STREAM_PREFIX), journal_node);
+		err = verify_stream(
+			a, s.stream[i].c, s.stream[i].key, ours ? p : NULL, &r, why);
 		if (err)
 			break;
 		print_result(&r, "stream");
@@ -314,10 +318,8 @@ verify_streams(struct audit_args *a, const char *journal_node, struct prints *p,
 		if (ours)
 			*mine = r;
 	}
-	if (c && !err)
-		audit_streams_free(&s);
-	if (c)
-		redisFree(c);
+	audit_streams_free(&s);
+	audit_hang_up(&redis);
 	return err;
 }
 

@@ -554,7 +554,6 @@ check_redis(struct reader *r, const struct yaml_node *root)
 	/* clang-format off */
 	const struct { const char *name; bool bad; const char *why; } rows[] = {
 		{ "redis.url", url.tls && !redis_tls_built, REDIS_TLS_MISSING },
-		{ "redis.url", url.kind == REDIS_CLUSTER, "limits do not count on a cluster" },
 		{ "redis.user", cfg->redis_user && url.user[0], "redis.url names a user too" },
 		{ "redis.password_file", cfg->redis_password_file && url.password[0],
 			"redis.url holds a password too" },

@@ -170,7 +170,7 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	struct change now = *change;
 	const struct quota_dim *d = &now.dim;
 
-	if (qt->redis && !(redis_up(qt->redis) && epoch_now(qt, d))) {
+	if (qt->redis && !counts_reach(qt, d)) {
 		counts_keep(qt, change);
 		return;
 	}

@@ -34,6 +34,8 @@ bool counts_new(struct quota *qt); /* false: no memory */
 void counts_free(struct quota *qt);
 /* Of the server that holds the dim's keys; where none is known one without an epoch. */
 const struct redis_life *counts_life(const struct quota *qt, const struct quota_dim *d);
+/* That server answers, and its life is known. */
+bool counts_reach(const struct quota *qt, const struct quota_dim *d);
 /* Puts the request into the turn's queue: written after all corrections, by
  * counts_write(). */
 void counts_queue(struct quota *qt, struct quota_request *q);

@@ -532,6 +532,14 @@ counts_life(const struct quota *qt, const struct quota_dim *d)
 }
 
 bool
+counts_reach(const struct quota *qt, const struct quota_dim *d)
+{
+	const struct redis *node = redis_at(qt->redis, span_str(d->key));
+
+	return node && redis_ready(node);
+}
+
+bool
 counts_new(struct quota *qt)
 {
 	qt->known = calloc(1, sizeof(*qt->known));

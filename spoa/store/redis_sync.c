@@ -112,6 +112,47 @@ is_master(redisContext *c, struct buf *why)
 	return ok;
 }
 
+/* The server at this place of what was found. */
+static redisContext *
+dial_found(const struct redis_options *o, struct redis_tls *tls, const struct redis_map *map,
+	size_t at, uint64_t timeout_us, struct buf *why)
+{
+	redisContext *c =
+		redis_dial_at(o, tls, &map->place[at], REDIS_DIAL_SERVER, timeout_us, why);
+
+	if (c && o->url.kind == REDIS_SENTINEL && !is_master(c, why)) {
+		redisFree(c);
+		c = NULL;
+	}
+	return c;
+}
+
+int
+redis_dial_all(const struct redis_options *o, uint64_t timeout_us,
+	redisContext *out[REDIS_NODES_MAX], struct buf *why)
+{
+	struct redis_map *map = calloc(1, sizeof(*map));
+	struct redis_tls *tls = redis_tls_new(o);
+	int err = map && tls ? 0 : ERR_NOMEM, n = 0;
+
+	if (err)
+		buf_str(why, err_str(err));
+	else
+		err = redis_find(o, tls, timeout_us, map, why);
+	while (!err && (size_t)n < map->n) {
+		out[n] = dial_found(o, tls, map, (size_t)n, timeout_us, why);
+		if (out[n])
+			n++;
+		else
+			err = ERR_IO;
+	}
+	while (err && n)
+		redisFree(out[--n]);
+	redis_tls_free(&tls);
+	free(map);
+	return err ? err : n;
+}
+
 redisContext *
 redis_dial(const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why)
 {
@@ -126,12 +167,7 @@ redis_dial(const struct redis_options *o, struct span key, uint64_t timeout_us, 
 		if (at >= map->n)
 			buf_str(why, "no node of the cluster has the key's slot");
 		else
-			c = redis_dial_at(
-				o, tls, &map->place[at], REDIS_DIAL_SERVER, timeout_us, why);
-	}
-	if (c && o->url.kind == REDIS_SENTINEL && !is_master(c, why)) {
-		redisFree(c);
-		c = NULL;
+			c = dial_found(o, tls, map, at, timeout_us, why);
 	}
 	redis_tls_free(&tls);
 	free(map);

@@ -24,4 +24,9 @@ redisContext *redis_dial_at(const struct redis_options *o, struct redis_tls *tls
 redisContext *redis_dial(
 	const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why);
 
+/* The same with each server that holds keys: the nodes of a cluster, else one. How many, or
+ * negative with *why. */
+int redis_dial_all(const struct redis_options *o, uint64_t timeout_us,
+	redisContext *out[REDIS_NODES_MAX], struct buf *why);
+
 #endif

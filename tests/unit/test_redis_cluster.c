@@ -9,13 +9,8 @@
 
 #include <cmocka.h>
 
+#include "support/redis_cluster.h"
 #include "support/redis_loop.h"
-#include "support/redis_servers.h"
-#include "support/temp_dir.h"
-
-enum { NODES = 3 };
-
-static struct server node[NODES + 1]; /* the last one is a replica of the first */
 
 /* ---- slots ---- */
 
@@ -83,89 +78,10 @@ a_place_is_read(void **state)
 
 /* ---- real nodes ---- */
 
-static bool
-says(struct server *s, const char *command, const char *what)
-{
-	for (int i = 0; i < 1500; i++) {
-		if (strstr(server_line(s, command), what))
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
-/* Until the fourth call from here. */
-static const char *
-id(struct server *s)
-{
-	static char text[4][48];
-	static unsigned turn;
-	char *p = text[turn++ % 4];
-
-	snprintf(p, sizeof(text[0]), "%s", server_do(s, "CLUSTER MYID"));
-	return p;
-}
-
-static int
-cluster_start(void **state)
-{
-	if (temp_dir_make(state))
-		return -1;
-	for (int i = 0; i <= NODES; i++)
-		server_start(&node[i], dir, false,
-			"cluster-enabled yes\ncluster-node-timeout 1000\n"
-			"cluster-replica-validity-factor 0\n");
-	for (int i = 0; i < NODES; i++) {
-		int from = REDIS_SLOTS * i / NODES, to = REDIS_SLOTS * (i + 1) / NODES - 1;
-		server_do(&node[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
-		for (int s = from; s <= to; s += 64) {
-			char command[1024] = "CLUSTER ADDSLOTS";
-			for (int k = s; k <= to && k < s + 64; k++)
-				snprintf(command + strlen(command), 8, " %d", k);
-			INVARIANT(!strcmp(server_line(&node[i], command), "OK"));
-		}
-	}
-	for (int i = 1; i <= NODES; i++)
-		server_do(&node[0], "CLUSTER MEET 127.0.0.1 %u", node[i].port);
-	for (int i = 0; i <= NODES; i++)
-		if (!says(&node[i], "CLUSTER INFO", "cluster_known_nodes:4") ||
-			!says(&node[i], "CLUSTER INFO", "cluster_state:ok"))
-			return -1;
-	for (int i = 0;
-		i < 500 &&
-		strcmp(server_do(&node[NODES], "CLUSTER REPLICATE %s", id(&node[0])), "OK");
-		i++)
-		usleep(10000);
-	return says(&node[NODES], "INFO replication", "master_link_status:up") ? 0 : -1;
-}
-
-static int
-cluster_stop(void **state)
-{
-	for (int i = 0; i <= NODES; i++)
-		server_kill(&node[i]);
-	return temp_dir_remove(state);
-}
-
 static struct redis_options
 cluster(void)
 {
 	return options("redis+cluster://127.0.0.1:1,127.0.0.1:%u", node[1].port);
-}
-
-/* A key in the slots of node i. */
-static const char *
-key_of(int i, unsigned number)
-{
-	static char text[8][48];
-	static unsigned turn;
-	char *key = text[turn++ % 8];
-
-	for (unsigned k = 0;; k++) {
-		snprintf(key, sizeof(text[0]), "k:{%u.%u}:n", number, k);
-		if (redis_slot(span_str(key)) * NODES / REDIS_SLOTS == (unsigned)i)
-			return key;
-	}
 }
 
 static void

@@ -1,0 +1,108 @@
+# Limits, data of the policy and the mirror of the records on a Redis Cluster of three nodes; a
+# slot that moves, a node that is lost.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
+port=$((21008 + $$ % 700 * 16))
+wait_for() { for _ in $(seq 150); do "$@" && return 0; sleep 0.1; done; return 1; }
+at() { redis-cli --no-auth-warning --user admin -a admin -p "$((port + $1))" "${@:2}"; }
+rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/operations.md" | sed 's/>PASSWORD/>first/')
+more=$(sed -n 's/^.*The user needs `\([^`]*\)` too.*/\1/p' "$root/docs/operations.md")
+for i in 0 1 2; do
+	mkdir -p "$D/node$i"
+	cat >"$D/node$i/redis.conf" <<-CONF
+		port $((port + i))
+		bind 127.0.0.1
+		dir $D/node$i
+		save ""
+		cluster-enabled yes
+		cluster-node-timeout 1000
+		cluster-require-full-coverage no
+		user default off
+		user tollgate $rule $more %R~acme:*
+		user admin on >admin ~* &* +@all
+	CONF
+	redis-server "$D/node$i/redis.conf" >"$D/node$i.log" 2>&1 &
+	pids+=($!)
+done
+for i in 0 1 2; do wait_for at $i ping >/dev/null 2>&1; done
+redis-cli --no-auth-warning --user admin -a admin --cluster create "127.0.0.1:$port" "127.0.0.1:$((port + 1))" \
+	"127.0.0.1:$((port + 2))" --cluster-yes >"$D/create.log" 2>&1
+whole() { for i in 0 1 2; do at $i cluster info | grep -q cluster_state:ok || return 1; done; }
+check "a cluster of three nodes stands" wait_for whole
+(umask 077; echo first >"$D/password")
+cat >"$D/config.yaml" <<-YAML
+	backends: [openai, anthropic, local, ghost]
+	redis: {url: "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))", user: tollgate, password_file: $D/password}
+YAML
+sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
+	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level)", deny: {status: 403}}/' \
+	"$here/policy.yaml" >"$D/policy.yaml"
+stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }
+models() { req GET /v1/models -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"few\"}")"; }
+check "every node is up" wait_for is_up
+wrong=
+for who in a b c d e f; do
+	models $who; one=$status
+	models $who; two=$status
+	models $who
+	[ "$one $two $status" = "200 200 429" ] || wrong="$wrong $who: $one $two $status"
+done
+is "a limit of two counts for each of six people" "$wrong" ""
+spread=0
+for i in 0 1 2; do [ "$(at $i --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0 ] && spread=$((spread + 1)); done
+is "on three nodes" $spread 3
+at 0 -c hset acme:incidents level high >/dev/null
+sleep 0.3
+models g
+is "data of the policy is read where it is" "$status" 403
+at 0 -c del acme:incidents >/dev/null
+mirrored() { [ "$(metric audit_stream_behind_records)" = 0 ]; }
+check "the records are mirrored" wait_for mirrored
+cd "$D" || exit 1
+check "and verify, of every node, as the configuration's user" "$build/tollgate" audit verify -c "$D/tollgate.yaml" \
+	--redis "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))" --journal "$JOURNAL" --public-key "$AUDIT_KEY"
+
+# ---- a slot moves under traffic ----
+
+key=$(at 0 --scan --pattern 'tollgate:q:*few*' | head -1)
+slot=$(at 0 cluster keyslot "$key")
+to=$(at 1 cluster myid)
+codes() {
+	for i in $(seq 120); do
+		curl -s -m 10 -o /dev/null -w '%{http_code}\n' -H "authorization: Bearer $many" "$EDGE/v1/models"
+	done | sort | uniq -c | tr -s ' \n' ' '
+}
+many=$(token --claims '{"sub":"many"}')
+codes >"$D/codes" &
+load=$!
+at 1 cluster setslot "$slot" importing "$(at 0 cluster myid)" >/dev/null
+at 0 cluster setslot "$slot" migrating "$to" >/dev/null
+for k in $(at 0 cluster getkeysinslot "$slot" 1000); do
+	at 0 migrate 127.0.0.1 $((port + 1)) "$k" 0 1000 auth2 admin admin >/dev/null
+	sleep 0.02
+done
+models a
+for i in 1 0 2; do at $i cluster setslot "$slot" node "$to" >/dev/null; done
+models h
+wait $load
+is "nothing failed meanwhile" "$(cat "$D/codes")" " 120 200 "
+is "and who had none of it counts on" "$status" 200
+
+# ---- a node is lost ----
+
+kill -9 "${pids[2]}"; wait "${pids[2]}" 2>/dev/null
+sleep 0.5
+got=
+for who in $(seq 12); do
+	models "p$who"
+	got="$got $status"
+done
+like "the limits of the others hold" "$got" ' 200'
+like "its own fail closed" "$got" ' 503'
+unlike "and nothing else comes of it" "$got" ' (4|500|502|504)'
+check "every record verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed

@@ -1,0 +1,235 @@
+/* Limits on a cluster of three real nodes: a request's limits lie on several of them, each
+ * with a clock and an epoch of its own, and hold as on one server. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "quota/quota.h"
+#include "support/redis_cluster.h"
+#include "support/redis_loop.h"
+
+enum { LINES = 4, ASKS = 60, LIMIT = 40 };
+
+static struct mailbox self;
+
+/* A daemon's worker. */
+struct line {
+	struct redis *redis;
+	struct quota *quota;
+	struct metrics m;
+};
+
+static void
+lines_up(struct line l[static LINES])
+{
+	struct redis_options o = options("redis+cluster://127.0.0.1:%u", node[1].port);
+
+	for (int i = 0; i < LINES; i++) {
+		l[i].redis = begin(&o);
+		l[i].quota = quota_new(l[i].redis, NULL, &self, &l[i].m);
+		assert_true(run_until(l[i].redis, true, 20000));
+	}
+}
+
+static void
+lines_down(struct line l[static LINES])
+{
+	for (int i = 0; i < LINES; i++) {
+		quota_free(&l[i].quota);
+		redis_free(&l[i].redis);
+	}
+}
+
+/* Of node i's slots. */
+static void
+dim_at(struct quota_dim *d, int i, unsigned number, enum quota_window_kind kind, uint64_t limit,
+	uint64_t n)
+{
+	*d = (struct quota_dim){ .limit = limit,
+		.n = n,
+		.name = "limit",
+		.unit = kind == QUOTA_IN_FLIGHT	 ? QUOTA_CONCURRENT
+			: kind == QUOTA_CALENDAR ? QUOTA_TOKENS
+						 : QUOTA_REQUESTS,
+		.span = { .kind = kind, .window_s = 60, .calendar = QUOTA_DAY },
+		.hold_s = kind == QUOTA_ROLLING ? 0 : 30 };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:%s", key_of(i, number));
+	/* As everywhere: nothing after the tag. */
+	strchr(d->key, '}')[1] = '\0';
+	assert_int_equal(redis_slot(span_str(d->key)) * NODES / REDIS_SLOTS, i);
+}
+
+struct ask {
+	struct quota_request q;
+	bool done;
+};
+
+static void
+on_done(struct quota_request *q)
+{
+	struct ask *a = q->arg;
+
+	assert_false(a->done);
+	a->done = true;
+}
+
+static void
+ask(struct quota *qt, struct ask *a)
+{
+	a->q.done = on_done;
+	a->q.arg = a;
+	quota_reserve(qt, &a->q);
+}
+
+static void
+wait_for(const struct ask *a, size_t n)
+{
+	uint64_t until = clock_mono_us() + 5000000;
+
+	for (size_t i = 0; i < n && clock_mono_us() < until;) {
+		ev_run(loop, EVRUN_NOWAIT);
+		mailbox_drain(&self, NULL);
+		usleep(200);
+		while (i < n && a[i].done)
+			i++;
+	}
+	for (size_t i = 0; i < n; i++)
+		assert_true(a[i].done);
+}
+
+/* Each of the three kinds is the tightest once; what it lets through is its limit, whatever
+ * node it lies on, and the others get back what was refused. */
+static void
+limits_on_several_nodes_hold(void **state)
+{
+	static const enum quota_window_kind kinds[] = { QUOTA_ROLLING, QUOTA_CALENDAR,
+		QUOTA_IN_FLIGHT };
+	static struct line l[LINES];
+	static struct ask a[ASKS];
+
+	(void)state;
+	lines_up(l);
+	for (unsigned tight = 0; tight < NODES; tight++) {
+		size_t admitted = 0, refused = 0;
+		memset(a, 0, sizeof(a));
+		for (unsigned i = 0; i < ASKS; i++) {
+			a[i].q.ndims = NODES;
+			for (unsigned k = 0; k < NODES; k++)
+				dim_at(&a[i].q.dim[k], (int)((k + tight) % NODES),
+					100 * tight + k, kinds[k], k == tight ? LIMIT : 1000000,
+					1);
+			ask(l[i % LINES].quota, &a[i]);
+			/* Some together, some one after the other. */
+			if (i % 10 == 9)
+				wait_for(a, i + 1);
+		}
+		wait_for(a, ASKS);
+		for (unsigned i = 0; i < ASKS; i++) {
+			admitted += a[i].q.result == QUOTA_ADMITTED;
+			refused += a[i].q.result == QUOTA_REFUSED;
+			if (a[i].q.result == QUOTA_REFUSED)
+				assert_int_equal(a[i].q.refused_by, tight);
+		}
+		if (admitted > LIMIT || admitted < LIMIT - 4 || admitted + refused != ASKS)
+			fail_msg("%u: %zu admitted, %zu refused", tight, admitted, refused);
+		/* On each node the counts are what was admitted. */
+		for (unsigned k = 0; k < NODES; k++) {
+			struct ask last = { .q.ndims = 1 };
+			dim_at(&last.q.dim[0], (int)((k + tight) % NODES), 100 * tight + k,
+				kinds[k], 1000000, 1);
+			ask(l[0].quota, &last);
+			wait_for(&last, 1);
+			assert_int_equal(last.q.result, QUOTA_ADMITTED);
+			assert_int_equal(last.q.dim[0].remaining, 1000000 - admitted - 1);
+			quota_release(l[0].quota, &last.q, clock_mono_us());
+		}
+	}
+	/* What was in flight and ends makes room; what was really used is what counts. */
+	struct ask more = { .q.ndims = 1 };
+	for (unsigned i = 0; i < ASKS; i++) {
+		struct quota_request *q = &a[i].q;
+		if (q->result != QUOTA_ADMITTED)
+			continue;
+		for (size_t k = 0; k < q->ndims; k++)
+			q->dim[k].actual = q->dim[k].span.kind == QUOTA_IN_FLIGHT ? 0 : 3;
+		quota_settle(l[i % LINES].quota, q, clock_mono_us());
+	}
+	for (uint64_t until = clock_mono_us() + 100000; clock_mono_us() < until;)
+		ev_run(loop, EVRUN_NOWAIT);
+	dim_at(&more.q.dim[0], (int)(2 + 2) % NODES, 202, QUOTA_IN_FLIGHT, LIMIT, 1);
+	ask(l[1].quota, &more);
+	wait_for(&more, 1);
+	assert_int_equal(more.q.result, QUOTA_ADMITTED);
+	assert_int_equal(more.q.dim[0].remaining, LIMIT - 1);
+	lines_down(l);
+}
+
+/* A key is never without a TTL, and never below zero. */
+static void
+nothing_is_left_for_ever(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NODES; i++) {
+		redisReply *keys = redisCommand(node[i].c, "KEYS tollgate:q:*");
+		assert_true(keys->elements > 0);
+		for (size_t k = 0; k < keys->elements; k++) {
+			const char *key = keys->element[k]->str;
+			assert_true(atoll(server_do(&node[i], "TTL %s", key)) > 0);
+			assert_true(atoll(server_do(&node[i], "GET %s", key)) >= 0);
+		}
+		freeReplyObject(keys);
+	}
+}
+
+/* Limits on the other nodes go on; its own fail, until its replica is promoted: then they
+ * count in another life. */
+static void
+a_lost_node_fails_its_own_limits(void **state)
+{
+	static struct line l[LINES];
+	struct ask mine = { .q.ndims = 2 }, other = { .q.ndims = 2 };
+
+	(void)state;
+	lines_up(l);
+	server_kill(&node[0]);
+	assert_true(run_until(l[0].redis, false, 3000));
+	dim_at(&mine.q.dim[0], 0, 300, QUOTA_ROLLING, LIMIT, 1);
+	dim_at(&mine.q.dim[1], 1, 301, QUOTA_ROLLING, LIMIT, 1);
+	dim_at(&other.q.dim[0], 1, 301, QUOTA_ROLLING, LIMIT, 1);
+	dim_at(&other.q.dim[1], 2, 302, QUOTA_CALENDAR, LIMIT, 1);
+	ask(l[0].quota, &mine);
+	ask(l[0].quota, &other);
+	wait_for(&mine, 1);
+	wait_for(&other, 1);
+	assert_int_equal(mine.q.result, QUOTA_FAILED);
+	assert_int_equal(other.q.result, QUOTA_ADMITTED);
+	assert_true(run_until(l[0].redis, true, 20000));
+	mine.done = false;
+	ask(l[0].quota, &mine);
+	wait_for(&mine, 1);
+	assert_int_equal(mine.q.result, QUOTA_ADMITTED);
+	assert_int_equal(mine.q.dim[0].remaining, LIMIT - 1);
+	lines_down(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_on_several_nodes_hold),
+		cmocka_unit_test(nothing_is_left_for_ever),
+		cmocka_unit_test(a_lost_node_fails_its_own_limits),
+	};
+
+	if (!server_installed()) {
+		print_message("skipped: no %s\n", server_program());
+		return 0;
+	}
+	loop = ev_default_loop(0);
+	mailbox_init(&self, NULL, NULL);
+	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
+	return cmocka_run_group_tests(tests, cluster_start, cluster_stop);
+}
