@@ -57,6 +57,18 @@ stack_up() {
 	. "$D/env"
 }
 token() { "$root/tests/support/token" --dir "$D" "$@"; }
+# free_ports N: the first of N that nobody listens on, below those that the kernel gives out; a
+# cluster's bus, at 10000 more, too
+free_ports() {
+	local p=$((20000 + $$ % 700 * 16)) i
+	while :; do
+		for ((i = 0; i < $1; i++)); do
+			{ (exec 3<>"/dev/tcp/127.0.0.1/$((p + i))") || (exec 3<>"/dev/tcp/127.0.0.1/$((p + i + 10000))"); } 2>/dev/null && break
+		done
+		[ $i = "$1" ] && { echo $p; return; }
+		p=$((p + 16))
+	done
+}
 # req METHOD PATH [curl options]: sets $status, $head (lower-case names), $body
 req() {
 	local method=$1 path=$2

@@ -5,7 +5,7 @@
 command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
-port=$((21008 + $$ % 700 * 16))
+port=$(free_ports 3)
 wait_for() { for _ in $(seq 150); do "$@" && return 0; sleep 0.1; done; return 1; }
 at() { redis-cli --no-auth-warning --user admin -a admin -p "$((port + $1))" "${@:2}"; }
 rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/operations.md" | sed 's/>PASSWORD/>first/')
@@ -38,7 +38,7 @@ cat >"$D/config.yaml" <<-YAML
 	redis: {url: "redis+cluster://127.0.0.1:$port,127.0.0.1:$((port + 1))", user: tollgate, password_file: $D/password}
 YAML
 sed -e 's/^name: .*/&\ndata:\n  incidents: {redis: "acme:incidents", ttl: 200ms}/' \
-	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level)", deny: {status: 403}}/' \
+	-e 's/^rules:/&\n  - {name: incident, when: "has(data.incidents.level) \&\& identity.person == \\"g\\"", deny: {status: 403}}/' \
 	"$here/policy.yaml" >"$D/policy.yaml"
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
 is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }

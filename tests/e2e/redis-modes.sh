@@ -6,7 +6,7 @@
 command -v redis-server >/dev/null || { skip "Redis' modes" "redis-server is not installed"; exit 0; }
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; finish' EXIT
-port=$((21000 + $$ % 700 * 16))
+port=$(($(free_ports 8) - 1))
 next() { port=$((port + 1)); }
 wait_for() { for _ in $(seq "${SECONDS_MAX:-100}"); do "$@" && return 0; sleep 0.1; done; return 1; }
 cd "$D" || exit 1

@@ -42,6 +42,16 @@ server_installed(void)
 	return system(command) == 0;
 }
 
+/* What a program without servers runs instead. */
+static inline void
+needs_a_server(void **state)
+{
+	(void)state;
+	print_message("SKIP: %s is not installed\n", server_program());
+	skip();
+}
+static const struct CMUnitTest servers_missing[] = { cmocka_unit_test(needs_a_server) };
+
 /* One that nobody listens on; below 55536, since a cluster's bus is at 10000 more, and below
  * those that the kernel gives out. */
 static inline unsigned

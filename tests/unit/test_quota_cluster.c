@@ -224,12 +224,9 @@ main(void)
 		cmocka_unit_test(a_lost_node_fails_its_own_limits),
 	};
 
-	if (!server_installed()) {
-		print_message("skipped: no %s\n", server_program());
-		return 0;
-	}
 	loop = ev_default_loop(0);
 	mailbox_init(&self, NULL, NULL);
 	log_setup(LOG_LOGFMT, getenv("TG_TEST_LOG") ? LOG_INFO : LOG_ERROR);
-	return cmocka_run_group_tests(tests, cluster_start, cluster_stop);
+	return server_installed() ? cmocka_run_group_tests(tests, cluster_start, cluster_stop)
+				  : cmocka_run_group_tests(servers_missing, NULL, NULL);
 }
