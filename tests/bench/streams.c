@@ -120,9 +120,9 @@ target_init(struct target *t, const char *address, const char *token)
 		strcat(say, "word ");
 	say[words * 5 - 1] = '\0';
 	int n = asprintf(&body,
-		"{\"model\":\"say:%s\",\"stream\":true,"
+		"{\"model\":\"echo\",\"stream\":true,"
 		"\"stream_options\":{\"include_usage\":true},\"messages\":[{\"role\":\"user\","
-		"\"content\":\"Tell me a short story about the harbour.\"}]}",
+		"\"content\":\"%s\"}]}",
 		say);
 	int k = strcmp(token, "-") ? asprintf(&auth, "authorization: Bearer %s\r\n", token)
 				   : asprintf(&auth, "%s", "");
