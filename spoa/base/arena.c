@@ -18,6 +18,7 @@ struct arena_chunk {
 };
 
 #define CHUNK_MIN (4096 - sizeof(struct arena_chunk))
+#define CHUNK_MAX ((size_t)1 << 20)
 #define ALIGN	  alignof(max_align_t)
 
 void
@@ -51,32 +52,47 @@ arena_reset(struct arena *a)
 	arena_init(a, a->cap_bytes, a->wipe);
 }
 
+/* What the next chunk of small pieces should have: geometrically more, so that few of them
+ * serve a large request. */
+static size_t
+chunk_size(const struct arena *a, size_t n)
+{
+#ifdef TG_SANITIZE
+	return n;
+#else
+	size_t small = a->used_bytes - a->apart_bytes;
+	size_t want = small < CHUNK_MIN ? CHUNK_MIN : small > CHUNK_MAX ? CHUNK_MAX : small;
+
+	return a->cap_bytes && a->used_bytes + want > a->cap_bytes ? n : want;
+#endif
+}
+
 static void *
 new_chunk(struct arena *a, size_t n)
 {
-	size_t size = n;
+	size_t want = chunk_size(a, n), size = n < want ? want : n;
+	/* A piece that is larger than a chunk has one of its own: small ones go on in the
+	 * newest. */
+	bool apart = a->chunks && n > want;
 
-#ifndef TG_SANITIZE
-	/* Grow geometrically, so that few chunks serve a large request. */
-	size_t want = a->used_bytes < CHUNK_MIN ? CHUNK_MIN : a->used_bytes;
-	if (want > 1u << 20)
-		want = 1u << 20;
-	if (size < want)
-		size = want;
-	if (a->cap_bytes && a->used_bytes + size > a->cap_bytes)
-		size = n;
-#endif
 	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size))
 		return NULL;
 	size_t all = sizeof(struct arena_chunk) + size;
 	struct arena_chunk *c = a->wipe ? mem_get_zeroed(all) : calloc(1, all);
 	if (!c)
 		return NULL;
-	note_used(a);
 	c->size = size;
+	a->used_bytes += size;
+	if (apart) {
+		a->apart_bytes += size;
+		c->used = size;
+		c->next = a->chunks->next;
+		a->chunks->next = c;
+		return c->data;
+	}
+	note_used(a);
 	c->next = a->chunks;
 	a->chunks = c;
-	a->used_bytes += size;
 	a->at = c->data + n;
 	a->end = c->data + size;
 	return c->data;

@@ -11,7 +11,8 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks; /* newest first */
 	char *at, *end;		    /* free part of the newest chunk */
-	size_t used_bytes;	    /* sum of chunk sizes */
+	size_t used_bytes;	    /* sum of chunk sizes, */
+	size_t apart_bytes;	    /* of them, of pieces with a chunk of their own */
 	size_t cap_bytes;	    /* never grow beyond; 0: no cap */
 	bool failed;
 	bool wipe; /* zero before release: holds text or secrets */
@@ -32,7 +33,8 @@ void *arena_grow(struct arena *a, void *v, size_t n, size_t *room, size_t size, 
 /* A copy with a NUL after it (not counted in n). On failure p is NULL, n 0. */
 struct span arena_dup(struct arena *a, struct span s);
 char *arena_strdup(struct arena *a, const char *s);
-__attribute__((format(printf, 2, 3))) struct span arena_printf(struct arena *a, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) struct span arena_printf(
+	struct arena *a, const char *fmt, ...);
 static inline bool
 arena_failed(const struct arena *a)
 {

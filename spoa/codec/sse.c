@@ -85,15 +85,22 @@ block_end(struct sse *s, struct span in, bool *ends)
 	return i;
 }
 
+size_t
+sse_line(struct span in)
+{
+	size_t n = 0, piece;
+
+	while ((piece = line_rest(span_cut(in, n, in.n))) == PIECE_BYTES)
+		n += piece;
+	return n + piece;
+}
+
 /* Cuts a line with its terminator off *rest; *text is the line without it. */
 static struct span
 next_line(struct span *rest, struct span *text)
 {
-	size_t n = 0, piece;
+	size_t n = sse_line(*rest);
 
-	while ((piece = line_rest(span_cut(*rest, n, rest->n))) == PIECE_BYTES)
-		n += piece;
-	n += piece;
 	*text = span_cut(*rest, 0, n);
 	if (n < rest->n)
 		n += rest->p[n] == '\r' && n + 1 < rest->n && rest->p[n + 1] == '\n' ? 2 : 1;

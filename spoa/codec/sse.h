@@ -47,6 +47,8 @@ int sse_next(struct sse *s, struct span *in, struct sse_event *ev);
 /* The stream ended: the unfinished block (SSE_EVENT), or SSE_MORE where there is
  * none. A browser would discard it; a gateway must not lose its bytes. */
 int sse_end(struct sse *s, struct sse_event *ev);
+/* Bytes before the next line end, a CR or an LF; in.n where there is none. */
+size_t sse_line(struct span in);
 /* Appends the event with its data replaced (no CR in it; a line of data for each
  * of its lines): other lines stay as they are. */
 void sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out);

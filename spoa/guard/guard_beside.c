@@ -53,14 +53,6 @@ is_read(struct span line)
 	       (SPAN_IN(name, words) && answer_is_word(span_trim(value, " ")));
 }
 
-static size_t
-line_end(struct span raw, size_t at)
-{
-	while (at < raw.n && raw.p[at] != '\n' && raw.p[at] != '\r')
-		at++;
-	return at;
-}
-
 static enum guard_result
 lines(struct guard *g, struct frame *f)
 {
@@ -68,7 +60,7 @@ lines(struct guard *g, struct frame *f)
 	size_t n = 0, room = 0;
 
 	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
-		end = line_end(f->raw, at);
+		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
 		struct span line = span_cut(f->raw, at, end), now;
 		if (!line.n || is_read(line))
 			continue;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -199,12 +200,48 @@ realloc_is_realloc(void **state)
 }
 #endif
 
+#ifndef TG_SANITIZE /* where each piece is a chunk */
+static void
+a_large_piece_of_an_arena_is_apart(void **state)
+{
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0, true);
+	char *before = arena_alloc(&a, 96);
+	size_t small = a.used_bytes;
+	char *large = arena_alloc(&a, 3 << 20);
+	assert_non_null(large);
+	fill(large, 3 << 20);
+	assert_ptr_equal(arena_alloc(&a, 96), before + 96);
+	assert_true(a.used_bytes == small + (3 << 20));
+	/* nor do those after it become larger for it */
+	assert_non_null(arena_alloc(&a, small));
+	assert_true(a.used_bytes <= 4 * small + (3 << 20));
+	arena_reset(&a);
+	assert_true(a.used_bytes == 0 && a.apart_bytes == 0);
+	/* it is gone with the rest */
+	before = arena_alloc(&a, 96);
+	large = arena_alloc(&a, 9000);
+	assert_true(before && large);
+	fill(large, 9000);
+	arena_reset(&a);
+	char *again = mem_get_zeroed(9 << 10);
+	assert_non_null(again);
+	assert_int_equal(count(again, 9 << 10), 0);
+	mem_put(again, 9 << 10);
+}
+#endif
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_grow_with_what_is_in_them),
 		cmocka_unit_test(a_kept_block_is_zero_to_its_end),
+#ifndef TG_SANITIZE
+		cmocka_unit_test(a_large_piece_of_an_arena_is_apart),
+#endif
 		cmocka_unit_test(a_buffer_is_whole_however_it_grew),
 #ifndef TG_SANITIZE
 		cmocka_unit_test(the_heap_keeps_nothing),

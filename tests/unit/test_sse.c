@@ -211,6 +211,25 @@ rewriting_touches_the_data_lines_only(void **state)
 	}
 }
 
+static void
+a_line_ends_with_the_first_of_both(void **state)
+{
+	char text[700];
+
+	(void)state;
+	for (size_t at = 0; at <= sizeof(text); at += at < 5 || (at > 250 && at < 260) ? 1 : 61)
+		for (size_t other = 0; other < 300; other += 37) {
+			memset(text, 'a', sizeof(text));
+			if (at < sizeof(text))
+				text[at] = other % 2 ? '\n' : '\r';
+			if (at + other < sizeof(text))
+				text[at + other] = other % 2 ? '\r' : '\n';
+			size_t want = at < sizeof(text) ? at : sizeof(text);
+			assert_int_equal(sse_line(span_of(text, sizeof(text))), want);
+		}
+	assert_int_equal(sse_line(SPAN_LIT("")), 0);
+}
+
 int
 main(void)
 {
@@ -219,6 +238,7 @@ main(void)
 		cmocka_unit_test(an_event_is_never_delayed_by_a_byte),
 		cmocka_unit_test(a_block_over_the_cap_passes_unread_and_the_next_is_read),
 		cmocka_unit_test(rewriting_touches_the_data_lines_only),
+		cmocka_unit_test(a_line_ends_with_the_first_of_both),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
