@@ -126,6 +126,20 @@ is "a stream's tokens count once (higress#2187, #1080)" "$(last '[.usage.input_t
 unlike "and the caller, who has not asked for them, does not see them (higress#1080)" "$body" '"usage":\{'
 control '{}'
 
+# ---- cost: nano-dollars; a million tokens of input cost 10 dollars, cached 1, written to a cache 12.5, output 100 ----
+EIGHT='one two three four five six seven eight' # of which the model `cached` has four in a cache and writes two
+for stream in false true; do
+	chat "{\"model\":\"cached\",\"stream\":$stream,$(user "$EIGHT")}"
+	is "stream $stream: cached tokens are not dropped (litellm#36083, #36168)" "$(last .usage.cached_tokens)" 4
+	is "nor billed in full (litellm#11789)" "$(last .cost_nanousd)" $((2 * 10000 + 4 * 1000 + 2 * 12500 + 8 * 100000))
+	messages "{\"model\":\"cached\",\"max_tokens\":99,\"stream\":$stream,$(user "$EIGHT")}"
+	is "stream $stream: what is written to a cache has its own price (litellm#42663)" "$(last .cost_nanousd)" $((2 * 10000 + 4 * 1000 + 2 * 12500 + 8 * 100000))
+done
+for verb in generateContent streamGenerateContent 'streamGenerateContent?alt=sse'; do
+	gemini "cached:$verb" "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"$EIGHT\"}]}]}"
+	is "$verb: cached tokens count once (litellm#14849)" "$(last '[.usage.input_tokens,.usage.cached_tokens,.cost_nanousd]')" "[8,4,$((4 * 10000 + 4 * 1000 + 8 * 100000))]"
+done
+
 # ---- Redis away ----
 redis=$(for p in $PIDS; do [ "$(cat /proc/"$p"/comm)" = redis-server ] && echo "$p"; done | head -1)
 kill -STOP "$redis"
