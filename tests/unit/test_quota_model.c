@@ -1,0 +1,460 @@
+/* A model of how limits are counted, walked through every order in which the steps of a few
+ * daemons can come: reserve, take back, settle, expire, a reply that is lost, a crash, a clock
+ * that goes on. In every state no more is let go than the limit, no counter is below zero,
+ * and in the end nothing is left of what was given back. Each seeded fault must be found. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "quota/quota_cell.h"
+
+enum { CLIENTS = 3, DIMS = 2, LAST_TICK = 3, BUCKETS = LAST_TICK + 3, SUB = 2 };
+
+/* One counter decides; holds that expire beside what is spent; sub-buckets. */
+enum shape { TOTAL, HOLDS, ROLLING };
+
+enum fault {
+	SOUND,
+	READS_FIRST,	   /* and then counts */
+	READS_SPENT_FIRST, /* and what is held in another step, after it */
+	FREES_FIRST,	   /* gives the hold back, then counts what was spent */
+	TRUSTS_ITS_CLOCK,  /* does not ask for the time after it counted */
+	UNDOES_SILENCE,	   /* takes back what may never have been counted */
+	KEEPS_REFUSED,	   /* does not take back what was refused */
+};
+
+enum at {
+	IDLE,
+	ADDING,
+	READING,
+	READING_HELD, /* a fault's second step */
+	ASKING,	      /* for the time */
+	DECIDING,
+	UNDOING,
+	LET_GO,
+	SPENDING,
+	FREEING,
+	DONE,
+	SILENT, /* no reply: nobody lets it go */
+	DEAD,
+};
+
+struct client {
+	int8_t at, dim, bucket, time;
+	int8_t own[DIMS], other[DIMS];		   /* what it read */
+	int8_t counted[DIMS];			   /* what of it is counted as reserved */
+	int8_t admitted, settled, used, recovered; /* settled: it has begun */
+};
+
+struct state {
+	struct client c[CLIENTS];
+	int8_t total[DIMS]; /* or what is held */
+	int8_t spent[DIMS];
+	int8_t bucket[BUCKETS];
+	int8_t now, crashes;
+};
+
+static const int8_t limits[DIMS] = { 4, 5 }, takes[CLIENTS] = { 2, 3, 2 },
+		    uses[CLIENTS] = { 1, 3, 0 };
+
+/* ---- the states that were seen ---- */
+
+enum { SEEN_BITS = 22 };
+static struct state *seen;
+static uint8_t *filled;
+static size_t nseen;
+
+static bool
+see(const struct state *s)
+{
+	uint64_t h = 1469598103934665603u;
+
+	for (size_t i = 0; i < sizeof(*s); i++)
+		h = (h ^ ((const uint8_t *)s)[i]) * 1099511628211u;
+	for (size_t i = (h ^ h >> 29) & ((1u << SEEN_BITS) - 1);;
+		i = (i + 1) & ((1u << SEEN_BITS) - 1)) {
+		if (!filled[i]) {
+			filled[i] = 1;
+			seen[i] = *s;
+			assert_true(++nseen < 3u << (SEEN_BITS - 2));
+			return true;
+		}
+		if (memcmp(&seen[i], s, sizeof(*s)) == 0)
+			return false;
+	}
+}
+
+/* ---- the steps of a client ---- */
+
+static enum shape shape;
+static enum fault fault;
+static unsigned found; /* violations */
+
+static int8_t
+dims(void)
+{
+	return shape == ROLLING ? 1 : DIMS;
+}
+
+static int8_t *
+own_of(struct state *s, const struct client *c, int d)
+{
+	return shape == ROLLING ? &s->bucket[c->bucket] : &s->total[d];
+}
+
+static void
+next_dim(struct client *c, enum at then)
+{
+	if (++c->dim < dims())
+		return;
+	c->dim = 0;
+	c->at = (int8_t)then;
+}
+
+static void
+add(struct state *s, struct client *c, int8_t n)
+{
+	int8_t *own = own_of(s, c, c->dim);
+
+	*own = (int8_t)(*own + n);
+	if (fault != READS_FIRST)
+		c->own[c->dim] = *own;
+	c->counted[c->dim] = (int8_t)(c->counted[c->dim] + n);
+}
+
+static void
+read_others(struct state *s, struct client *c)
+{
+	int d = c->dim;
+
+	if (shape == HOLDS) {
+		c->other[d] = s->spent[d];
+		c->own[d] = s->total[d];
+		return;
+	}
+	c->other[d] = 0;
+	for (int b = c->bucket - SUB; b <= c->bucket + 1; b++)
+		if (b >= 0 && b < BUCKETS && b != c->bucket)
+			c->other[d] = (int8_t)(c->other[d] + s->bucket[b]);
+	if (fault == READS_FIRST)
+		c->own[d] = s->bucket[c->bucket];
+}
+
+/* The decision is the daemon's own where it can be: cell_judge(). */
+static bool
+fits(const struct client *c, int d, int8_t n)
+{
+	struct quota_dim dim = { .span.kind = QUOTA_CALENDAR,
+		.unit = QUOTA_TOKENS,
+		.orphan = shape == HOLDS ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
+		.limit = (uint64_t)limits[d],
+		.n = (uint64_t)n };
+	/* Who reads first adds its own to what it read. */
+	int64_t mine = fault == READS_FIRST ? n : 0, retry_ms, used = c->other[d];
+
+	if (shape == ROLLING)
+		return c->own[d] + c->other[d] + mine <= limits[d];
+	return cell_judge(&dim, c->own[d] + mine, &used, 0, &retry_ms);
+}
+
+static void
+decide(struct client *c, int8_t n)
+{
+	bool yes = shape != ROLLING || fault == TRUSTS_ITS_CLOCK || c->time == c->bucket;
+
+	for (int d = 0; d < dims(); d++)
+		yes = yes && fits(c, d, n);
+	memset(c->own, 0, sizeof(c->own));
+	memset(c->other, 0, sizeof(c->other));
+	c->time = 0;
+	c->admitted = yes;
+	c->at = yes ? LET_GO : fault == KEEPS_REFUSED ? DONE : UNDOING;
+}
+
+static enum at
+after_adding(void)
+{
+	if (fault == READS_FIRST)
+		return shape == ROLLING ? ASKING : DECIDING;
+	return shape == ROLLING ? ASKING : shape == HOLDS ? READING : DECIDING;
+}
+
+static void
+step(struct state *s, int i)
+{
+	struct client *c = &s->c[i];
+	int8_t n = takes[i], a = c->recovered ? n : uses[i];
+	int d = c->dim;
+
+	switch ((enum at)c->at) {
+	case IDLE:
+		c->at = fault == READS_FIRST && shape != TOTAL ? READING : ADDING;
+		c->bucket = s->now;
+		break;
+	case ADDING:
+		add(s, c, n);
+		next_dim(c, after_adding());
+		break;
+	case READING:
+		if (shape == HOLDS && fault == READS_SPENT_FIRST) {
+			c->other[d] = s->spent[d];
+			c->at = READING_HELD;
+			break;
+		}
+		read_others(s, c);
+		next_dim(c, fault == READS_FIRST ? ADDING : DECIDING);
+		break;
+	case READING_HELD:
+		c->own[d] = s->total[d];
+		c->at = READING;
+		next_dim(c, DECIDING);
+		break;
+	case ASKING:
+		c->time = s->now;
+		c->at = fault == READS_FIRST ? DECIDING : READING;
+		break;
+	case DECIDING: decide(c, n); break;
+	case UNDOING:
+		add(s, c, (int8_t)-n);
+		next_dim(c, DONE);
+		break;
+	case LET_GO:
+		c->used = a;
+		c->settled = 1;
+		c->at = shape == ROLLING || fault == FREES_FIRST ? FREEING : SPENDING;
+		break;
+	case SPENDING:
+		s->spent[d] = (int8_t)(s->spent[d] + c->used);
+		next_dim(c, fault == FREES_FIRST ? DONE : FREEING);
+		break;
+	case FREEING:
+		if (c->counted[d])
+			add(s, c, (int8_t)(shape == HOLDS ? -n : c->used - n));
+		next_dim(c, fault == FREES_FIRST && shape != ROLLING ? SPENDING : DONE);
+		break;
+	default: break;
+	}
+}
+
+/* A deadline is over: what is held of it is gone. */
+static bool
+expires(struct state *s, int i)
+{
+	struct client *c = &s->c[i];
+	bool any = false;
+
+	if (shape != HOLDS || (c->at != DEAD && c->at != SILENT))
+		return false;
+	for (int d = 0; d < DIMS; d++) {
+		any |= c->counted[d] != 0;
+		s->total[d] = (int8_t)(s->total[d] - c->counted[d]);
+		c->counted[d] = 0;
+	}
+	c->admitted = 0; /* dropped, as configured */
+	return any;
+}
+
+/* ---- what must hold ---- */
+
+/* What counts as let go, of each dim: what was used once that is known, else what was reserved.
+ */
+static int
+let_go(const struct state *s, int from, int to)
+{
+	int sum = 0;
+
+	for (int i = 0; i < CLIENTS; i++) {
+		const struct client *c = &s->c[i];
+		if (c->admitted && (shape != ROLLING || (c->bucket >= from && c->bucket <= to)))
+			sum += c->settled ? c->used : takes[i];
+	}
+	return sum;
+}
+
+static bool
+holds(const struct state *s)
+{
+	bool calm = true;
+
+	for (int i = 0; i < CLIENTS; i++)
+		calm = calm && s->c[i].at == DONE;
+	for (int d = 0; d < dims(); d++) {
+		for (int b = 0; b + SUB < BUCKETS; b++)
+			if (let_go(s, b, b + SUB) > limits[d])
+				return false;
+		if (s->total[d] < 0 || s->spent[d] < 0)
+			return false;
+		int used = let_go(s, 0, BUCKETS);
+		if (calm && shape == TOTAL && (s->total[d] != used || s->spent[d] != used))
+			return false;
+		if (calm && shape == HOLDS && (s->total[d] != 0 || s->spent[d] != used))
+			return false;
+	}
+	int sum = 0;
+	for (int b = 0; b < BUCKETS; b++) {
+		if (s->bucket[b] < 0)
+			return false;
+		sum += s->bucket[b];
+	}
+	return !(calm && shape == ROLLING && sum != let_go(s, 0, BUCKETS));
+}
+
+/* ---- all orders ---- */
+
+static void walk(const struct state *s);
+
+static void
+lose(const struct state *s, int i)
+{
+	struct state next = *s;
+	struct client *c = &next.c[i];
+
+	/* The reply is lost, or what was sent never came. */
+	if (s->c[i].at == DECIDING) {
+		c->at = fault == UNDOES_SILENCE ? UNDOING : SILENT;
+		walk(&next);
+	}
+	if (s->c[i].at == IDLE) {
+		next = *s;
+		c->at = fault == UNDOES_SILENCE ? UNDOING : SILENT;
+		walk(&next);
+	}
+}
+
+static void
+crash(const struct state *s, int i)
+{
+	struct state next = *s;
+	struct client *c = &next.c[i];
+
+	if (s->crashes || c->at == IDLE || c->at >= DONE)
+		return;
+	next.crashes = 1;
+	c->at = DEAD;
+	walk(&next);
+	/* Started again: what was let go and not settled is, at its reservation. */
+	if (s->c[i].at == LET_GO) {
+		next = *s;
+		next.crashes = 1;
+		c->recovered = 1;
+		walk(&next);
+	}
+}
+
+static void
+walk(const struct state *s)
+{
+	if ((found && fault) || !see(s))
+		return;
+	if (!holds(s)) {
+		found++;
+		return;
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		struct state next = *s;
+		if (s->c[i].at < DONE) {
+			step(&next, i);
+			walk(&next);
+		}
+		/* One whose clock is ahead, or behind. */
+		for (int8_t skew = -1;
+			shape == ROLLING && i == 0 && s->c[i].at == IDLE && skew <= 1;
+			skew += 2) {
+			next = *s;
+			step(&next, i);
+			next.c[i].bucket = (int8_t)(s->now + skew);
+			if (next.c[i].bucket >= 0)
+				walk(&next);
+		}
+		next = *s;
+		if (expires(&next, i))
+			walk(&next);
+		lose(s, i);
+		crash(s, i);
+	}
+	if (shape == ROLLING && s->now < LAST_TICK) {
+		struct state next = *s;
+		next.now++;
+		walk(&next);
+	}
+}
+
+static size_t
+walk_all(enum shape of, enum fault with)
+{
+	struct state first;
+
+	memset(&first, 0, sizeof(first));
+	memset(filled, 0, (size_t)1 << SEEN_BITS);
+	shape = of;
+	fault = with;
+	nseen = found = 0;
+	walk(&first);
+	return nseen;
+}
+
+static void
+no_order_lets_too_much_go(void **state)
+{
+	static const char *const names[] = { "one counter decides", "holds that expire",
+		"sub-buckets" };
+
+	(void)state;
+	for (int i = TOTAL; i <= ROLLING; i++) {
+		size_t n = walk_all((enum shape)i, SOUND);
+		print_message("%s: %zu states\n", names[i], n);
+		if (found)
+			fail_msg("%s: %u states break the limit, or leak", names[i], found);
+		assert_true(n > 10000);
+	}
+}
+
+static void
+a_fault_is_found(void **state)
+{
+	static const struct {
+		const char *name;
+		enum shape shape;
+		enum fault fault;
+	} rows[] = {
+		{ "reads before it counts, of holds", HOLDS, READS_FIRST },
+		{ "reads before it counts, of sub-buckets", ROLLING, READS_FIRST },
+		{ "reads what is spent before what is held", HOLDS, READS_SPENT_FIRST },
+		{ "gives back before it counts what was spent", HOLDS, FREES_FIRST },
+		{ "counts by its own clock", ROLLING, TRUSTS_ITS_CLOCK },
+		{ "takes back what was never counted", TOTAL, UNDOES_SILENCE },
+		{ "keeps what was refused", TOTAL, KEEPS_REFUSED },
+		{ "keeps what was refused, of holds", HOLDS, KEEPS_REFUSED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		walk_all(rows[i].shape, rows[i].fault);
+		if (!found)
+			fail_msg("not found: %s", rows[i].name);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_order_lets_too_much_go),
+		cmocka_unit_test(a_fault_is_found),
+	};
+
+	seen = malloc(sizeof(*seen) << SEEN_BITS);
+	filled = malloc((size_t)1 << SEEN_BITS);
+	if (!seen || !filled)
+		return 2;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(seen);
+	free(filled);
+	return failed;
+}
