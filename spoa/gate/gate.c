@@ -651,6 +651,12 @@ gate_alive(const struct gate *g)
 	return g->alive;
 }
 
+struct quota *
+gate_quota(struct gate *g)
+{
+	return g->quota;
+}
+
 void
 gate_free(struct gate **gp)
 {

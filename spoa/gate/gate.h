@@ -154,6 +154,7 @@ struct audit;
 struct config;
 struct metrics;
 struct redis;
+struct quota;
 struct quota_table;
 struct recognisers;
 
@@ -179,6 +180,8 @@ size_t gate_held_bytes(const struct gate_shared *s);
 struct gate *gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	struct snapshot *snap, struct redis *redis, struct quota_table *table, struct mailbox *mail,
 	struct metrics *m);
+/* What counts its limits. The worker's own thread. */
+struct quota *gate_quota(struct gate *g);
 /* New requests decide by this one from now on. */
 void gate_snapshot(struct gate *g, struct snapshot *snap);
 /* The daemon drains; to be called again and again. HAProxy goes to the relay at

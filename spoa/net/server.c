@@ -26,6 +26,7 @@
 #include "tally/tally.h"
 #include "net/admin.h"
 #include "net/listen.h"
+#include "net/recall.h"
 
 #define STOP_US	      2000000 /* what is in flight at a forced stop is waited for so long */
 #define LIVE_FIRST_US 2000000 /* entries of Redis are waited for so long at a start */
@@ -491,11 +492,14 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			    s->finder) < 0)
 			goto nomem;
 	}
+	if (cfg->journal && recall_read(&s->recall, cfg, s->table, why) < 0)
+		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
 			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
 			worker_start(&s->workers[i]) < 0)
 			goto nomem;
+	recall_settle(&s->recall, &s->workers[0], s->audit);
 	return 0;
 nomem:
 	buf_str(why, "a worker does not start: out of memory or descriptors");

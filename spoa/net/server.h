@@ -22,6 +22,7 @@ struct server {
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */
 	struct quota_table *table;
+	struct recall *recall; /* until the workers run */
 	struct redis_finder *finder;
 	struct metrics metrics;	   /* of main, audit and admin */
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */

@@ -144,4 +144,12 @@ void quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us);
 /* Gives back every charged dim. Fire and forget; idempotent. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 
+/* A charge as one text of a record; 0: it has no room. Of windows of the calendar and of
+ * what is in flight: a rolling one forgets by itself. */
+enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 160 };
+bool quota_recalled(const struct quota_dim *d);
+size_t quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);
+/* False: none of ours. */
+bool quota_read(struct span s, struct quota_dim *d);
+
 #endif

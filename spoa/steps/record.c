@@ -12,6 +12,23 @@
 
 enum { OUTCOMES_MAX = 4096, DATA_MAX = 8192 };
 
+/* For a daemon that starts after this one was killed. */
+static void
+put_charges(struct request *r, struct buf *b, const char *name)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < r->found.quota[i].ndims; k++) {
+			char text[QUOTA_TEXT_MAX];
+			const struct quota_dim *d = &r->found.quota[i].dim[k];
+			if (quota_recalled(d))
+				put_text_item(
+					b, name, n++, span_of(text, quota_write(d, text)));
+		}
+	put_end(b, n);
+}
+
 static void
 put_quota(struct request *r, struct buf *b)
 {
@@ -35,6 +52,7 @@ put_quota(struct request *r, struct buf *b)
 			buf_putc(b, '}');
 		}
 	put_end(b, n);
+	put_charges(r, b, "reserved");
 	put_flag(b, "quota_unavailable", r->found.quota_failed);
 	if (r->found.fell.change) {
 		put_object(b, r->found.fell.soft ? "at_soft" : "at_limit");
@@ -360,5 +378,6 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_int(b, "response_bytes", (int64_t)res->response_bytes);
 	record_usage(r, &res->usage, b);
 	record_answer(r, b);
+	put_charges(r, b, "settled");
 	put_int(b, "duration_us", (int64_t)(clock_mono_us() - r->begun_us));
 }

@@ -1,0 +1,242 @@
+/* Reading charges back from the journal. */
+#include "quota/quota_recall.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "store/chain.h"
+#include "store/journal.h"
+#include "store/lines.h"
+
+enum { PLACES = 1 << 16 };
+
+struct reader {
+	struct quota_recall *out;
+	struct quota_table *table;
+	int64_t now_s;
+	struct quota_orphan_of **open; /* PLACES chains, by the id */
+};
+
+static struct quota_orphan_of **
+place_of(struct reader *r, struct span id)
+{
+	struct quota_orphan_of **o = &r->open[span_hash(id) % PLACES];
+
+	while (*o && !span_is(id, (*o)->id))
+		o = &(*o)->next;
+	return o;
+}
+
+/* A text member without its quotes. */
+static struct span
+text_of(struct span line, const char *key)
+{
+	struct span s = chain_member(line, key);
+
+	return s.n >= 2 ? span_cut(s, 1, s.n - 1) : (struct span){ NULL, 0 };
+}
+
+/* The charges of a list of texts. */
+static size_t
+charges(struct span list, struct quota_dim dim[QUOTA_DIMS_MAX])
+{
+	size_t n = 0;
+
+	span_next(&list, '"');
+	while (list.n && n < QUOTA_DIMS_MAX) {
+		if (quota_read(span_next(&list, '"'), &dim[n]))
+			n++;
+		span_next(&list, '"');
+	}
+	return n;
+}
+
+/* In process: so much more of a window that is not over, or less. */
+static void
+charge_table(struct reader *r, const struct quota_dim *d, int64_t delta)
+{
+	struct change c = { .dim = *d, .at = d->at, .own = delta, .spent = delta };
+
+	if (!r->table || d->span.kind != QUOTA_CALENDAR || r->now_s >= d->at.end_s ||
+		d->at.epoch != 0)
+		return;
+	/* Of what is charged for good. */
+	c.at.hold = c.dim.at.hold = QUOTA_HOLD_NONE;
+	if (cell_expires(d))
+		c.spent = 0;
+	table_change(r->table, &c);
+}
+
+static void
+on_decision(struct reader *r, struct span line)
+{
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	struct span list = chain_member(line, "reserved"), id = text_of(line, "id");
+	size_t n = list.p ? charges(list, dim) : 0;
+
+	for (size_t k = 0; k < n; k++)
+		charge_table(r, &dim[k], (int64_t)dim[k].n);
+	if (n == 0 || id.n >= sizeof(((struct quota_orphan_of *)0)->id) ||
+		!span_is(text_of(line, "via"), "relay") ||
+		r->out->norphans == QUOTA_ORPHANS_MAX || *place_of(r, id))
+		return;
+	struct quota_orphan_of *o = calloc(1, sizeof(*o) + n * sizeof(dim[0]));
+	if (!o)
+		return;
+	memcpy(o->id, id.p, id.n);
+	o->ndims = n;
+	memcpy(o->dim, dim, n * sizeof(dim[0]));
+	*place_of(r, id) = o;
+	r->out->norphans++;
+}
+
+/* What its charges became: "settled" lists them as "reserved" does, with what was used. */
+static void
+on_completion(struct reader *r, struct span line)
+{
+	struct quota_orphan_of **at = place_of(r, text_of(line, "id")), *o = *at;
+	struct quota_dim dim[QUOTA_DIMS_MAX];
+	struct span list = chain_member(line, "settled");
+	size_t n = list.p ? charges(list, dim) : 0;
+
+	if (!o)
+		return;
+	for (size_t k = 0; k < o->ndims; k++) {
+		int64_t used = 0;
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(dim[i].key, o->dim[k].key) == 0)
+				used = (int64_t)dim[i].n;
+		charge_table(r, &o->dim[k], used - (int64_t)o->dim[k].n);
+	}
+	*at = o->next;
+	free(o);
+	r->out->norphans--;
+}
+
+static void
+on_line(struct reader *r, struct span line)
+{
+	struct span type = text_of(line, "type");
+
+	r->out->records++;
+	if (span_is(type, "decision"))
+		on_decision(r, line);
+	else if (span_is(type, "completion"))
+		on_completion(r, line);
+}
+
+static int
+read_segment(struct reader *r, int fd)
+{
+	struct lines l;
+	struct span line;
+	int got = lines_open(&l, fd, 0);
+
+	if (got < 0)
+		return got;
+	while ((got = lines_next(&l, UINT64_MAX, &line)) > 0)
+		if (line.n && line.p[0] == '{')
+			on_line(r, line);
+	lines_close(&l);
+	return got;
+}
+
+/* The oldest segment that is read: written to since then, and the end of the journal from it
+ * on within the bound. */
+static size_t
+oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, int64_t since_s)
+{
+	uint64_t bytes = 0;
+	size_t i = l->n;
+
+	while (i > 0) {
+		char path[JOURNAL_DIR_MAX + sizeof(l->seg->name) + 1];
+		struct stat st;
+		const struct journal_segment *s = &l->seg[i - 1];
+		snprintf(path, sizeof(path), "%s/%s", dir, s->name);
+		if (!s->ours || stat(path, &st) < 0 || st.st_mtime < since_s)
+			break;
+		bytes += (uint64_t)st.st_size;
+		out->cut = bytes > QUOTA_RECALL_BYTES && i < l->n;
+		if (out->cut)
+			break;
+		i--;
+	}
+	return i;
+}
+
+/* What is open becomes the list. */
+static void
+gather(struct reader *r)
+{
+	for (size_t i = 0; i < PLACES; i++)
+		while (r->open[i]) {
+			struct quota_orphan_of *o = r->open[i];
+			r->open[i] = o->next;
+			o->next = r->out->orphans;
+			r->out->orphans = o;
+		}
+}
+
+int
+quota_recall_read(struct quota_recall *out, const char *dir, const char *node, int64_t since_s,
+	struct quota_table *table, int64_t now_ms, struct buf *why)
+{
+	struct reader r = { .out = out, .table = table, .now_s = now_ms / 1000 };
+	struct journal_list l = { 0 };
+	int err = journal_list(dir, node, &l, why);
+
+	*out = (struct quota_recall){ 0 };
+	if (err < 0)
+		return err;
+	r.open = calloc(PLACES, sizeof(struct quota_orphan_of *));
+	if (!r.open) {
+		journal_list_free(&l);
+		return ERR_NOMEM;
+	}
+	for (size_t i = oldest(out, dir, &l, since_s); err >= 0 && i < l.n; i++) {
+		char path[JOURNAL_DIR_MAX + sizeof(l.seg->name) + 1];
+		snprintf(path, sizeof(path), "%s/%s", dir, l.seg[i].name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		err = fd < 0 ? ERR_IO : read_segment(&r, fd);
+		if (err < 0)
+			buf_printf(why, "%s: cannot be read", path);
+		if (fd >= 0)
+			close(fd);
+	}
+	gather(&r);
+	free(r.open);
+	journal_list_free(&l);
+	return err < 0 ? err : 0;
+}
+
+void
+quota_recall_free(struct quota_recall *r)
+{
+	while (r->orphans) {
+		struct quota_orphan_of *o = r->orphans;
+		r->orphans = o->next;
+		free(o);
+	}
+}
+
+void
+quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us)
+{
+	struct quota_request q;
+
+	memset(&q, 0, sizeof(q));
+	for (size_t k = 0; k < o->ndims; k++) {
+		struct quota_dim *d = &o->dim[k];
+		/* What was charged for good is. Without Redis the counts were read back. */
+		if (d->at.hold == QUOTA_HOLD_NONE || d->at.epoch == 0)
+			continue;
+		d->actual = d->span.kind == QUOTA_IN_FLIGHT ? 0 : d->n;
+		q.dim[q.ndims++] = *d;
+	}
+	quota_settle(qt, &q, now_us);
+}

@@ -1,0 +1,36 @@
+/* What a daemon that starts finds in its journal: charges that the one before it left
+ * unsettled, and, where counts live in process, what was used of the windows of the calendar
+ * that are not over. Read before anything is counted. */
+#ifndef QUOTA_QUOTA_RECALL_H
+#define QUOTA_QUOTA_RECALL_H
+
+#include "base/buf.h"
+#include "quota/quota_table.h"
+
+#define QUOTA_RECALL_BYTES (1ull << 30) /* of the journal's end that are read, at most */
+enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left as they are */
+
+/* A decision that was let go through a relay and has no completion. */
+struct quota_orphan_of {
+	struct quota_orphan_of *next;
+	char id[40];
+	size_t ndims;
+	struct quota_dim dim[];
+};
+
+struct quota_recall {
+	struct quota_orphan_of *orphans;
+	size_t norphans;
+	uint64_t records; /* that were read */
+	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
+};
+
+/* Reads the segments of this node that were written since then. `table` not NULL: charges
+ * what they say of windows that now_ms (of its clock) is in. 0, ERR_IO with *why. */
+int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
+	int64_t since_s, struct quota_table *table, int64_t now_ms, struct buf *why);
+void quota_recall_free(struct quota_recall *r);
+/* Settles an orphan at its reservation. The worker's thread. */
+void quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us);
+
+#endif

@@ -1,0 +1,67 @@
+/* A charge as one text of a record, so that a daemon that starts can settle what the one
+ * before it left. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "quota/quota.h"
+
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N" */
+enum { NUMBERS = 11 };
+
+bool
+quota_recalled(const struct quota_dim *d)
+{
+	return d->charged && d->span.kind != QUOTA_ROLLING;
+}
+
+size_t
+quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
+{
+	int n = snprintf(out, QUOTA_TEXT_MAX, "%s,%d,%d,%d,%d,%d,%lld,%lld,%lld,%llu,%llu,%llu",
+		d->key, d->unit, d->span.kind, d->span.calendar, d->orphan, d->at.hold,
+		(long long)d->at.until, (long long)d->at.bucket, (long long)d->at.end_s,
+		(unsigned long long)d->at.epoch, (unsigned long long)d->hold_s,
+		(unsigned long long)d->n);
+
+	return n > 0 && n < QUOTA_TEXT_MAX ? (size_t)n : 0;
+}
+
+/* Numbers below a most, or the text is none of ours. */
+static bool
+numbers(struct span s, uint64_t v[NUMBERS])
+{
+	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
+		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
+		INT64_MAX, INT64_MAX };
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (span_u64(span_next(&s, ','), &v[i]) || v[i] > most[i])
+			return false;
+	return s.n == 0;
+}
+
+bool
+quota_read(struct span s, struct quota_dim *d)
+{
+	struct span key = span_next(&s, ',');
+	uint64_t v[NUMBERS];
+
+	if (key.n == 0 || key.n >= QUOTA_KEY_MAX || !numbers(s, v))
+		return false;
+	*d = (struct quota_dim){ .unit = (enum quota_unit)v[0],
+		.span.kind = (enum quota_window_kind)v[1],
+		.span.calendar = (enum quota_calendar)v[2],
+		.orphan = (enum quota_orphan)v[3],
+		.at.hold = (enum quota_hold)v[4],
+		.at.until = (int64_t)v[5],
+		.at.bucket = (int64_t)v[6],
+		.at.end_s = (int64_t)v[7],
+		.at.epoch = v[8],
+		.hold_s = v[9],
+		.n = v[10],
+		.charged = true,
+		.name = "" };
+	memcpy(d->key, key.p, key.n);
+	d->hash = span_hash(key);
+	return d->span.kind != QUOTA_ROLLING;
+}

@@ -1,0 +1,290 @@
+/* What a daemon that was killed left in its journal: settled at its reservation on Redis,
+ * and counted again in process. */
+#include <sys/stat.h>
+
+#include "quota/quota_recall.h"
+#include "support/quota_rig.h"
+
+enum { HOLD_S = 900, LIMIT = 1000 };
+
+static struct quota_dim
+dim(const char *name, enum quota_window_kind kind, enum quota_orphan orphan, uint64_t n)
+{
+	struct quota_dim d;
+
+	dim_set(&d, name, LIMIT, 0, n);
+	d.span.kind = kind;
+	d.span.calendar = QUOTA_MONTH;
+	d.unit = kind == QUOTA_IN_FLIGHT ? QUOTA_CONCURRENT : QUOTA_TOKENS;
+	d.orphan = orphan;
+	d.hold_s = HOLD_S;
+	return d;
+}
+
+/* ---- a journal ---- */
+
+static char journal[128];
+static FILE *segment;
+
+static void
+journal_begins(void)
+{
+	char path[256];
+
+	snprintf(journal, sizeof(journal), "%s/journal", dir);
+	mkdir(journal, 0700);
+	snprintf(path, sizeof(path), "%s/n-00000001-0000000000000001.jsonl", journal);
+	segment = fopen(path, "w");
+	assert_non_null(segment);
+}
+
+static void
+charges(const char *name, const struct quota_request *q)
+{
+	fprintf(segment, ",\"%s\":[", name);
+	for (size_t k = 0; k < q->ndims; k++) {
+		char text[QUOTA_TEXT_MAX];
+		size_t n = quota_write(&q->dim[k], text);
+		assert_true(n > 0);
+		if (quota_recalled(&q->dim[k]))
+			fprintf(segment, "%s\"%.*s\"", k ? "," : "", (int)n, text);
+	}
+	fprintf(segment, "]");
+}
+
+static void
+stamp(const char *type, const char *id)
+{
+	static unsigned seq;
+
+	fprintf(segment,
+		"{\"v\":1,\"node\":\"n\",\"boot\":1,\"seq\":%u,\"prev\":\"%064d\",\"time\":"
+		"\"2026-11-21T00:00:00Z\",\"type\":\"%s\",\"id\":\"%s\"",
+		++seq, 0, type, id);
+}
+
+static void
+decided(const char *id, const char *via, const struct quota_request *q)
+{
+	stamp("decision", id);
+	fprintf(segment, ",\"decision\":\"permit\",\"via\":\"%s\"", via);
+	charges("reserved", q);
+	fprintf(segment, "}\n");
+}
+
+static void
+completed(const char *id, const struct quota_request *q)
+{
+	stamp("completion", id);
+	charges("settled", q);
+	fprintf(segment, "}\n");
+}
+
+static void
+journal_ends(void)
+{
+	fprintf(segment, "{\"v\":1,\"node\":\"n\",\"boot\":1,\"se"); /* torn */
+	fclose(segment);
+}
+
+static void
+recall(struct quota_recall *r, struct quota_table *t)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	int64_t now_ms = t ? table_ms(t, clock_mono_us()) : 0;
+	if (quota_recall_read(r, journal, "n", 0, t, now_ms, &why) < 0)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+}
+
+/* ---- asking ---- */
+
+static void
+reserve(struct quota *qt, struct ask *a, const struct quota_dim *d, size_t n)
+{
+	*a = (struct ask){ .q.ndims = n, .q.done = asked, .q.arg = a };
+	memcpy(a->q.dim, d, n * sizeof(*d));
+	quota_reserve(qt, &a->q);
+	for (int i = 0; i < 20000 && !a->done; i++)
+		run_for(300);
+	assert_int_equal(a->q.result, QUOTA_ADMITTED);
+}
+
+static void
+counts_are(const char *name, const struct quota_dim *d, uint64_t used, uint64_t held)
+{
+	if (d->used != used || d->held != held)
+		fail_msg("%s: used %llu, held %llu", name, (unsigned long long)d->used,
+			(unsigned long long)d->held);
+}
+
+static void
+a_charge_is_written_and_read(void **state)
+{
+	static const char *const bad[] = { "", "key", "key,0,1,0,0,0,0,0,0,0,0",
+		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,9,1,0,0,0,0,0,0,0,0,0",
+		"key,0,0,0,0,0,0,0,0,0,0,0", "key,0,1,0,0,0,0,0,0,0,0,-1",
+		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0" };
+	struct quota_dim d = dim("x", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 77), got;
+	char text[QUOTA_TEXT_MAX];
+
+	(void)state;
+	d.at = (struct quota_place){ 1793491200, 1234567890123456789u, 1796083200,
+		QUOTA_HOLD_LONG, 83115 };
+	size_t n = quota_write(&d, text);
+	assert_true(quota_read(span_of(text, n), &got));
+	assert_string_equal(got.key, d.key);
+	assert_memory_equal(&got.at, &d.at, sizeof(d.at));
+	assert_int_equal(got.n, 77);
+	assert_int_equal(got.unit, QUOTA_TOKENS);
+	assert_int_equal(got.span.kind, QUOTA_CALENDAR);
+	assert_int_equal(got.span.calendar, QUOTA_MONTH);
+	assert_int_equal(got.orphan, QUOTA_ORPHAN_DROP);
+	assert_int_equal(got.hold_s, HOLD_S);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (quota_read(span_str(bad[i]), &got))
+			fail_msg("read: %s", bad[i]);
+}
+
+/* Three were let go; one was settled, one was killed with the daemon, one went another way. */
+static void
+an_orphan_is_settled_at_its_reservation(void **state)
+{
+	struct line l;
+	struct ask a[3], b;
+	struct quota_recall r;
+	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
+		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	journal_begins();
+	for (int i = 0; i < 3; i++)
+		reserve(l.quota, &a[i], d, 3);
+	decided("ONE", "relay", &a[0].q);
+	decided("TWO", "relay", &a[1].q);
+	decided("THREE", "direct", &a[2].q);
+	for (size_t k = 0; k < 3; k++)
+		a[0].q.dim[k].actual = k == 2 ? 0 : 5;
+	quota_settle(l.quota, &a[0].q, clock_mono_us());
+	run_for(5000);
+	completed("ONE", &a[0].q);
+	journal_ends();
+	line_down(&l);
+
+	recall(&r, NULL);
+	assert_int_equal(r.norphans, 1);
+	assert_string_equal(r.orphans->id, "TWO");
+	line_up(&l, 2000000); /* settled before Redis is there: it waits */
+	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+	assert_true(run_until_up(l.redis, 2000000));
+	run_for(20000);
+	reserve(l.quota, &b, d, 3);
+	counts_are("charge", &b.q.dim[0], 105, 200); /* THREE's and its own */
+	counts_are("drop", &b.q.dim[1], 15, 20);
+	counts_are("flight", &b.q.dim[2], 0, 2);
+	quota_recall_free(&r);
+	line_down(&l);
+}
+
+/* Redis is empty when the daemon is back: what was let go is spent there. */
+static void
+an_orphan_of_another_life_is_spent_in_this_one(void **state)
+{
+	struct line l;
+	struct ask a, b;
+	struct quota_recall r;
+	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
+		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	journal_begins();
+	reserve(l.quota, &a, d, 3);
+	decided("ONE", "relay", &a.q);
+	journal_ends();
+	line_down(&l);
+	redis_rig_do(&server, "FLUSHALL");
+	recall(&r, NULL);
+	assert_int_equal(r.norphans, 1);
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+	run_for(20000);
+	reserve(l.quota, &b, d, 3);
+	counts_are("charge", &b.q.dim[0], 100, 100);
+	counts_are("drop", &b.q.dim[1], 10, 10);
+	counts_are("flight", &b.q.dim[2], 0, 1);
+	quota_recall_free(&r);
+	line_down(&l);
+}
+
+static void
+totals_in_process_outlive_the_daemon(void **state)
+{
+	struct metrics m = { 0 };
+	struct quota_recall r;
+	struct ask a[4], b;
+	const struct quota_dim d[] = { dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100),
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 10),
+		dim("flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP, 1) };
+
+	(void)state;
+	struct quota_table *t = quota_table_new(&self);
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	journal_begins();
+	for (int i = 0; i < 4; i++)
+		reserve(qt, &a[i], d, 3);
+	decided("ONE", "relay", &a[0].q);
+	decided("TWO", "relay", &a[1].q);
+	decided("THREE", "direct", &a[2].q);
+	/* one whose month is over */
+	for (size_t k = 0; k < 2; k++) {
+		a[3].q.dim[k].at.bucket -= 40 * 86400;
+		a[3].q.dim[k].at.end_s -= 40 * 86400;
+	}
+	decided("FOUR", "direct", &a[3].q);
+	for (size_t k = 0; k < 3; k++)
+		a[0].q.dim[k].actual = k == 2 ? 0 : 5;
+	quota_settle(qt, &a[0].q, clock_mono_us());
+	completed("ONE", &a[0].q);
+	journal_ends();
+	run_for(1000);
+	quota_free(&qt);
+	quota_table_free(&t);
+
+	t = quota_table_new(&self);
+	recall(&r, t);
+	assert_int_equal(r.norphans, 1);
+	qt = quota_new(NULL, t, &self, &m);
+	quota_recall_settle(qt, r.orphans, clock_mono_us()); /* is counted already */
+	run_for(1000);
+	reserve(qt, &b, d, 3);
+	counts_are("charge", &b.q.dim[0], 205, 100);
+	counts_are("drop", &b.q.dim[1], 25, 10);
+	counts_are("flight", &b.q.dim[2], 0, 1);
+	quota_recall_free(&r);
+	quota_free(&qt);
+	quota_table_free(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_charge_is_written_and_read),
+		cmocka_unit_test(an_orphan_is_settled_at_its_reservation),
+		cmocka_unit_test(an_orphan_of_another_life_is_spent_in_this_one),
+		cmocka_unit_test(totals_in_process_outlive_the_daemon),
+	};
+
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
