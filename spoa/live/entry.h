@@ -40,7 +40,9 @@ struct live_override {
 };
 
 struct live_entry {
-	unsigned refs; /* under the lock of its struct live */
+	/* under the lock of its struct live */
+	unsigned refs;
+	uint64_t put; /* live_changes() with it, of one that was put here; 0: it was read */
 	struct arena arena;
 	struct span text;
 	const char *id;

@@ -320,6 +320,7 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 		buf_printf(why, "%s cannot be written", live_file_name(l->file));
 	if (!kept && !(*e)->ended)
 		return ERR_IO;
+	(*e)->put = atomic_load(&l->changes) + 1;
 	if (!set_entry(l, *e)) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return ERR_NOMEM;
@@ -461,6 +462,18 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 			continue;
 		each(arg, (struct live_item){ field, l->v[e]->text });
 	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
+	void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->put > since)
+			each(arg,
+				(struct live_item){ span_str(l->v[i]->field), l->v[i]->text });
 	pthread_mutex_unlock(&l->lock);
 }
 

@@ -71,6 +71,9 @@ void live_merge(struct live *l, const struct live_item *items, size_t n, size_t 
 /* Calls with each entry of which `items`, sorted by field, has no equal. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);
+/* Calls with each entry that was put after live_changes() was `since`. */
+void live_put_since(struct live *l, uint64_t since,
+	void (*each)(void *arg, struct live_item item), void *arg);
 /* Counts up with each entry that was put. */
 uint64_t live_changes(struct live *l);
 

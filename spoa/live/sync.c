@@ -1,7 +1,7 @@
-/* One pass: read the version; where it is another than last time, or something of ours is not
- * there yet, read all entries, take what is better, write what is better here. Two daemons that
- * write at once are put right by the next pass of whoever knows better: what takes whose place
- * does not depend on the order. */
+/* One pass: read the version; where it is another than last time, read all entries, take what
+ * is better, write what is better here. Where it is not, what was put here since is written.
+ * Two daemons that write at once are put right by the next pass of whoever knows better: what
+ * takes whose place does not depend on the order. */
 #include "live/sync.h"
 
 #include <pthread.h>
@@ -186,7 +186,8 @@ tell_entry(void *arg, struct live_item item)
 	append(t, 4, argv, lens);
 }
 
-/* *version: after it, where this changed something. */
+/* What is not among what was found; f NULL: nothing was read, what was put here since.
+ * *version: after it, where this changed something. */
 static bool
 tell(struct live_sync *s, const struct found *f, long long *version)
 {
@@ -194,7 +195,10 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 	struct told t = { .redis = s->redis };
 	redisReply *r = NULL;
 
-	live_missing(s->live, f->items, f->n, tell_entry, &t);
+	if (f)
+		live_missing(s->live, f->items, f->n, tell_entry, &t);
+	else
+		live_put_since(s->live, s->known, tell_entry, &t);
 	if (t.n == 0)
 		return true;
 	append(&t, 2, incr, NULL);
@@ -250,8 +254,12 @@ pass(struct live_sync *s, uint64_t changes)
 
 	if (!dial(s) || !read_version(s, &version))
 		return false;
-	if (version == s->version && changes == s->known && now - s->read_us < FULL_US)
-		return true;
+	/* Redis has what it had as it was read: only what is new here is told. */
+	if (version == s->version && now - s->read_us < FULL_US) {
+		bool told = changes == s->known || tell(s, NULL, &s->version);
+		s->version = told ? s->version : -1;
+		return told;
+	}
 	arena_init(&f.arena, BYTES_MAX, false);
 	bool ok = read_entries(s, &f);
 	if (ok)
