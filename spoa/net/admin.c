@@ -1,4 +1,5 @@
-/* Admin HTTP on libmicrohttpd: a table of paths; POST /reload alone changes anything. */
+/* Admin HTTP on libmicrohttpd: a table of paths. What changes anything is a POST; keys and limits
+ * change by the unix socket alone. */
 #include "net/admin.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* The admin side: /metrics, /healthz, /readyz, /status and /recent over HTTP
+/* The admin side: /metrics, /healthz, /readyz, /status, /recent, keys and limits over HTTP
  * (libmicrohttpd, a thread of its own), on the admin socket and, where
  * configured, on TCP. */
 #ifndef NET_ADMIN_H
