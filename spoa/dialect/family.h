@@ -23,8 +23,9 @@ struct endpoint_row {
 };
 
 /* path = member { "." member } [ "[]." element ]. An array's element is named by its "modality",
- * "ttl" or "type", and "image" where it has none but is one. It counts its "tokenCount" or
- * "inputTokens"; one that has neither counts 1. */
+ * "ttl" or "type", "image" where it has none but is one, and "webSearchQueries" where it is
+ * grounded. It counts its "tokenCount" or "inputTokens", or the queries; one that has neither counts
+ * 1. Elements of one name add up. */
 struct usage_row {
 	const char *path;
 	/* rows of one field add up */

@@ -91,7 +91,8 @@ note_service(struct reader *r, struct span path, const struct json_event *ev)
 /* An element of an array: its name, and how many it counts. */
 struct element {
 	struct span name, count;
-	enum json_tok tok;
+	enum json_tok tok; /* of the count; JSON_NULL: it has none, and counts n */
+	uint64_t n;
 };
 
 static void
@@ -109,24 +110,44 @@ element_member(struct reader *r, struct span key, enum json_tok tok,
 	if (tok > JSON_ERROR && SPAN_IN(key, counts)) {
 		e->tok = tok;
 		e->count = span_cut(r->in, ev->start, ev->end);
+		e->n = 0; /* of null */
 	}
 }
 
-/* One more of what an array lists. */
+/* What elements of an array say adds up. */
 static void
-count_one(struct reader *r, struct span path)
+count_more(struct reader *r, struct span path, uint64_t n, bool spoilt)
 {
-	for (const struct usage_row *u = r->rows; u->path; u++)
-		if (span_is(path, u->path)) {
-			r->c->rows |= ROW_BIT(u, r->rows);
-			r->c->of_row[u - r->rows]++;
-		}
+	for (const struct usage_row *u = r->rows; u->path; u++) {
+		int64_t *v = &r->c->of_row[u - r->rows];
+		if (!span_is(path, u->path))
+			continue;
+		r->c->rows |= ROW_BIT(u, r->rows);
+		r->c->spoilt |= spoilt;
+		*v += (int64_t)(n > TOKENS_MAX ? TOKENS_MAX : n);
+		*v = *v > TOKENS_MAX ? TOKENS_MAX : *v;
+	}
 }
 
-static int
-read_element(struct reader *r, size_t base)
+/* How many values the array lists whose opening bracket was just read. */
+static uint64_t
+array_size(struct json *j)
 {
-	struct element e = { .tok = JSON_NULL };
+	struct json_event ev;
+	enum json_tok tok;
+	uint64_t n = 0;
+
+	while ((tok = json_next(j, &ev)) != JSON_ARRAY_END && tok != JSON_ERROR) {
+		json_skip(j, &ev);
+		n++;
+	}
+	return n;
+}
+
+/* Gemini's grounding, in a candidate: what was searched for. */
+static int
+read_grounding(struct reader *r, struct element *e)
+{
 	struct json_event ev;
 
 	while (json_next(r->j, &ev) == JSON_KEY) {
@@ -134,18 +155,45 @@ read_element(struct reader *r, size_t base)
 		if (!key.p)
 			return ERR_NOMEM;
 		enum json_tok tok = json_next(r->j, &ev);
+		if (tok == JSON_ARRAY && span_is(key, "webSearchQueries")) {
+			e->name = SPAN_LIT("webSearchQueries");
+			e->n = array_size(r->j);
+		} else if (json_skip(r->j, &ev) == JSON_ERROR) {
+			break;
+		}
+	}
+	return 0;
+}
+
+static int
+read_element(struct reader *r, size_t base)
+{
+	struct element e = { .tok = JSON_NULL, .n = 1 };
+	struct json_event ev;
+	uint64_t n = 0;
+	int err = 0;
+
+	while (!err && json_next(r->j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(r->j, &ev);
 		element_member(r, key, tok, &ev, &e);
-		if (json_skip(r->j, &ev) == JSON_ERROR)
+		if (tok == JSON_OBJECT && span_is(key, "groundingMetadata"))
+			err = read_grounding(r, &e);
+		else if (json_skip(r->j, &ev) == JSON_ERROR)
 			break;
 	}
-	if (json_error(r->j, NULL, NULL) || !e.name.n || e.name.n >= sizeof(r->path) - base)
-		return json_error(r->j, NULL, NULL);
+	if (!err)
+		err = json_error(r->j, NULL, NULL);
+	if (err || !e.name.n || e.name.n >= sizeof(r->path) - base)
+		return err;
 	memcpy(r->path + base, e.name.p, e.name.n);
 	struct span path = without_holder(span_of(r->path, base + e.name.n));
-	if (e.tok == JSON_NULL && !e.count.n)
-		count_one(r, path);
-	else
-		count(r, path, e.tok, e.count);
+	bool counted = e.tok == JSON_NUMBER && span_u64(e.count, &n) == 0;
+	if (e.tok == JSON_NULL)
+		n = e.n;
+	count_more(r, path, n, e.tok != JSON_NULL && !counted);
 	return 0;
 }
 

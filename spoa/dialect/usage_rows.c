@@ -63,6 +63,7 @@ const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
 	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_REASONING, false },
+	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false }, /* of 2.5 and older a request is charged once, not each query */
 	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
 	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },
 	{ "usageMetadata.candidatesTokensDetails[].AUDIO", USAGE_AUDIO_OUT, false },

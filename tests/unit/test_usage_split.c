@@ -110,6 +110,25 @@ static const struct {
 			[PRICE_REASONING] = 20,
 			[PRICE_IMAGE_OUT] = 30 },
 		0 },
+	{ "Gemini's searches, of each candidate", "gemini",
+		{ "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"x\"}]},"
+		  "\"groundingMetadata\":{\"searchEntryPoint\":{\"webSearchQueries\":[\"no\"]},"
+		  "\"webSearchQueries\":[\"a\",\"b, c\"],\"groundingChunks\":[{\"web\":{}}]}},{"
+		  "\"groundingMetadata\":{\"webSearchQueries\":[\"d\"]},\"index\":1},{"
+		  "\"index\":"
+		  "2}],\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":3}"
+		  "}" },
+		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 3, [PRICE_SEARCHES] = 3 }, 0 },
+	{ "what the cache keeps for an hour adds up", "bedrock",
+		{ "{\"usage\":{\"inputTokens\":10,\"outputTokens\":5,\"totalTokens\":15,"
+		  "\"cacheWriteInputTokens\":10,\"cacheDetails\":[{\"ttl\":\"1h\","
+		  "\"inputTokens\":4},{\"inputTokens\":3,\"ttl\":\"1h\"}]}}" },
+		{ [PRICE_WRITE] = 3, [PRICE_WRITE_1H] = 7, [PRICE_OUTPUT] = 5 }, 0 },
+	{ "a part that is null is none; one that nobody prices may be anything", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":3,"
+		  "\"promptTokensDetails\":[{\"modality\":\"AUDIO\",\"tokenCount\":null},{"
+		  "\"modality\":\"TEXT\",\"tokenCount\":\"x\"}]}}" },
+		{ [PRICE_INPUT] = 10, [PRICE_OUTPUT] = 3 }, 0 },
 	{ "Gemini's stream says it again in each event", "gemini",
 		{ "{\"usageMetadata\":{\"promptTokenCount\":100,\"cachedContentTokenCount\":60}"
 		  "}",
