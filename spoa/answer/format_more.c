@@ -160,13 +160,13 @@ const struct answer_format answer_any = { .name = "any", .rows = any_rows, .tree
 
 /* ---- which one ---- */
 
-/* In order: the first whose path ends so. "" is any path. */
+/* In order: the first whose path ends so. "" is any path; see path_is(). */
 static const struct {
 	const char *dialect, *path;
 	const struct answer_format *format;
 } answers[] = {
 	{ "openai", "/responses", &answer_openai_responses },
-	{ "openai", "/responses/compact", &answer_openai_responses },
+	{ "openai", "/responses/*", &answer_openai_responses },
 	{ "openai", "", &answer_openai },
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "", &answer_anthropic },
@@ -178,14 +178,26 @@ static const struct {
 	{ "ollama", "", &answer_ollama },
 	{ "tgi", "", &answer_tgi },
 	{ "rest", "/responses", &answer_openai_responses },
+	{ "rest", "/responses/*", &answer_openai_responses },
 };
+
+/* A star at the end is anything below, as a stored answer is. */
+static bool
+path_is(struct span path, struct span row)
+{
+	struct span below = SPAN_LIT("/*");
+
+	if (!span_ends(row, below))
+		return span_ends(path, row);
+	return memmem(path.p, path.n, row.p, row.n - 1) != NULL;
+}
 
 const struct answer_format *
 answer_format_find(struct span dialect, struct span path)
 {
 	for (size_t i = 0; i < COUNT_OF(answers); i++)
 		if (span_is(dialect, answers[i].dialect) &&
-			span_ends(path, span_str(answers[i].path)))
+			path_is(path, span_str(answers[i].path)))
 			return answers[i].format;
 	return &answer_any;
 }

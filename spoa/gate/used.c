@@ -40,6 +40,8 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
 	*u = res->usage;
+	if (r->found.endpoint.stored)
+		return USED_NOTHING; /* it was made, and counted, before */
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED)
 		return USED_NOT_SENT;

@@ -233,6 +233,10 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 	struct price_usage used = usage_split(u);
 	struct priced p;
 
+	if (r->found.endpoint.stored) { /* counted when it was made */
+		put_flag(b, "stored", true);
+		return;
+	}
 	if (!u->known) {
 		put_flag(b, "usage_unknown", true);
 		put_estimate(r, b);

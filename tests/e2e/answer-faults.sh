@@ -136,6 +136,15 @@ is "HEAD has a head" "$(curl -s -m 10 -I -o /dev/null -w '%{http_code} %{size_do
 control "$(raw "HTTP/1.1 206 Partial Content${crlf}content-type: text/plain${crlf}content-range: bytes 0-23/100${crlf}content-length: 24$crlf${crlf}to jane.doe@example.org.")"
 is "a part of a file is inspected" "$(curl -s -m 10 "$EDGE/v1/files/x/content" -H "$auth" -H 'range: bytes=0-23')" 'to <EMAIL_ADDRESS>.'
 
+# ---- an answer that was made before: inspected like one, and nothing is counted twice ----
+tokens() { echo "$(metric tokens_total 'type="input"') $(metric tokens_total 'type="output"')"; }
+counted=$(tokens)
+answer '{"id":"resp_1","object":"response","status":"completed","model":"m","output":[{"type":"message","content":[{"type":"output_text","text":"to jane.doe@example.org"}]},{"type":"function_call","name":"f","arguments":"{}"}],"usage":{"input_tokens":30,"output_tokens":40,"total_tokens":70}}'
+is "a stored answer is inspected" "$(curl -s -m 10 "$EDGE/v1/responses/resp_1" -H "$auth" | jq -r '.output[0].content[0].text')" 'to <EMAIL_ADDRESS>'
+is "in its own words, and recorded as stored" "$(last '[.stored,.usage,.answer.tool_calls,.answer.finish_reason]')" '[true,null,["f"],"completed"]'
+is "its tokens are not counted again" "$(tokens)" "$counted"
+check "as those of others were" test "${counted%% *}" -gt 0
+
 # ---- an error document costs nothing ----
 charged gpt-4o '{"body":"{\"error\":{\"message\":\"busy\"}}","content_type":"application/json","times":1}'
 is "an error document with a 200 costs no tokens" "$cost" 0
