@@ -116,6 +116,17 @@ $(B)/gen/shipped.c: $(SHIPPED) $(EMBED)
 $(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/edge/shipped.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# Which model is counted how.
+LIB_OBJ += $(B)/gen/models.o
+
+$(B)/gen/models.c: policies/models.yaml $(EMBED)
+	@mkdir -p $(@D)
+	$(call say,GEN)LC_ALL=C awk -v header=tokens/models.h -v type=models_file -v table=models_builtin \
+		-f $(EMBED) policies/models.yaml >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/models.o: $(B)/gen/models.c spoa/tokens/models.h
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
 # Lists that checks include.
 LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/detect/validate/%.inc,\
 	$(filter-out %/numerals.txt,$(wildcard policies/detectors/*.txt)))

@@ -58,6 +58,11 @@
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
   X(M_REPEATED,            "repeated_total",                     "",                          "requests that their SDK says it repeats: each is decided and counted as any") \
   X(M_TOKENS_RESERVED,     "tokens_reserved_total",              "",                          "tokens reserved") \
+  X(M_TOKENS_COUNTED,      "token_counts_total",                 "kind=\"exact\"",          "requests whose prompt was counted before, and whose provider reported its tokens") \
+  X(M_TOKENS_ESTIMATED,    "token_counts_total",                 "kind=\"estimated\"",      "") \
+  X(M_TOKENS_OVER,         "token_estimate_error_total",         "side=\"over\"",           "tokens of prompts by which counts were above or below what providers reported") \
+  X(M_TOKENS_UNDER,        "token_estimate_error_total",         "side=\"under\"",          "") \
+  X(M_TOKENS_SHORT,        "token_reserve_short_total",          "",                          "requests whose prompt was more tokens than were reserved for it") \
   X(M_TOKENS_INPUT,        "tokens_total",                       "type=\"input\"",            "tokens reported by providers") \
   X(M_TOKENS_OUTPUT,       "tokens_total",                       "type=\"output\"",           "") \
   X(M_REDIS_ERRORS,        "redis_errors_total",                 "",                          "failed or late Redis replies") \

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "edge/judge.h"
+#include "policy/models.h"
 #include "policy/identity.h"
 #include "policy/notes.h"
 #include "policy/own.h"
@@ -276,6 +277,19 @@ check_policy(struct check *c)
 	detect_free(&rules);
 }
 
+static void
+check_tokens(struct check *c)
+{
+	const struct token_models *models;
+	struct encodings *e;
+	const char *no_ranks;
+
+	if (!c->cfg)
+		return;
+	tokens_load(&c->a, c->cfg, &models, &e, &no_ranks, &c->d);
+	encodings_close(&e);
+}
+
 int
 cmd_check(int argc, char **argv)
 {
@@ -314,6 +328,7 @@ cmd_check(int argc, char **argv)
 	buf_init(&c.notes, NOTES_BYTES);
 	if (c.config_file)
 		c.cfg = config_read(&c.a, c.config_file, &c.d);
+	check_tokens(&c);
 	check_haproxy(&c);
 	check_policy(&c);
 	diag_sort(&c.d);

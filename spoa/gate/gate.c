@@ -238,7 +238,20 @@ void
 gate_count_tokens(struct request *r, const struct usage *u)
 {
 	struct metrics *m = r->gate->metrics;
+	const struct found_tokens *t = &r->found.tokens;
 
+	if (r->found.tokens_by && u->input_tokens > 0) {
+		uint64_t used = (uint64_t)u->input_tokens, said = (uint64_t)r->found.prompt_tokens;
+		metric_inc(m, t->estimated ? M_TOKENS_ESTIMATED : M_TOKENS_COUNTED);
+		metric_add(m, said > used ? M_TOKENS_OVER : M_TOKENS_UNDER,
+			said > used ? said - used : used - said);
+		if (u->input_tokens > r->found.input_tokens)
+			metric_inc(m, M_TOKENS_SHORT);
+		count_series(r, SERIES_ESTIMATE, said);
+		if (t->estimated)
+			learned_add(&r->gate->shared->learned, t->key, t->mean, t->most,
+				u->input_tokens);
+	}
 	metric_add(m, M_TOKENS_INPUT, (uint64_t)u->input_tokens);
 	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
 	count_series(r, SERIES_INPUT, (uint64_t)u->input_tokens);

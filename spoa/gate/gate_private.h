@@ -8,6 +8,7 @@
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/request.h"
+#include "tokens/estimate.h"
 #include "gate/ticket.h"
 #include "tally/tally.h"
 
@@ -25,6 +26,7 @@ struct gate_shared {
 	struct nonce_window *nonces;  /* of signed headers */
 	/* callers near a limit that were warned of: limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
+	struct token_learned learned; /* how far estimates were off */
 	struct pool *helpers;	      /* threads for long bodies; NULL: workers take turns */
 };
 

@@ -24,6 +24,7 @@
 #include "policy/decide.h"
 #include "text/needles.h"
 #include "text/style.h"
+#include "tokens/models.h"
 
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
@@ -177,6 +178,15 @@ struct request {
 		unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 		enum path_state path_state;
 		char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
+		/* limits/tokens.c: as conditions read them, and as counted, before what was
+		 * learned corrects it */
+		int64_t prompt_tokens;
+		const struct token_family *tokens_by; /* NULL: by bytes */
+		struct found_tokens {
+			int64_t mean, most;
+			uint64_t key; /* of what is learned */
+			bool estimated;
+		} tokens;
 		struct entity_set entities;
 		uint16_t roles[DETECT_ENTITIES_MAX]; /* by entity: bit by enum seg_role */
 		double injection;		     /* the highest score of a segment */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "policy/models.h"
 #include "policy/own.h"
 #include "store/keyfile.h"
 
@@ -24,6 +25,7 @@ destroy(struct snapshot *s)
 	}
 	free(s->local);
 	identity_keys_free(&s->keys);
+	encodings_close(&s->encodings);
 	detect_used_free(&s->used);
 	for (size_t i = 0; s->answers && i < s->policy->nroutes; i++)
 		detect_used_free(&s->answers[i]);
@@ -71,6 +73,20 @@ load_shadow(struct snapshot *s, struct diag *d)
 	return s->shadow_policy && d->errors == errors;
 }
 
+static bool
+counts_tokens(const struct policy *p)
+{
+	return p && (p->reads_tokens || p->counts_tokens);
+}
+
+static bool
+load_tokens(struct snapshot *s, struct diag *d)
+{
+	if (!s->cfg && !counts_tokens(s->policy))
+		return true;
+	return tokens_load(&s->arena, s->cfg, &s->models, &s->encodings, &s->no_ranks, d);
+}
+
 struct snapshot *
 snapshot_load(const char *config_file, const char *policy_file, unsigned workers,
 	struct keysets *sets, struct diag *d)
@@ -99,6 +115,8 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 	if (!s->policy)
 		goto fail;
 	if (!load_shadow(s, d))
+		goto fail;
+	if (!load_tokens(s, d))
 		goto fail;
 	s->keys = identity_keys_load(s->policy, config_file == NULL, sets, d);
 	if (!s->keys)

@@ -9,6 +9,8 @@
 #include "base/caps.h"
 #include "base/seen.h"
 #include "policy/identity.h"
+#include "tokens/encodings.h"
+#include "tokens/models.h"
 
 /* What one worker keeps next to a snapshot. owner: that worker. A helper thread (gate/offload.h)
  * has a part too, in which there is no cache: it verifies nobody. */
@@ -31,6 +33,9 @@ struct snapshot {
 	struct detect_used *used;	     /* what is searched of texts; NULL: all */
 	struct detect_used **answers;	     /* likewise of answers, by route; NULL: all */
 	char searched[17];		     /* its hash, or "all", as records say it */
+	struct encodings *encodings;	   /* files of ranks; NULL: nothing counts tokens */
+	const struct token_models *models; /* NULL likewise */
+	const char *no_ranks;		   /* why tokens are estimated; NULL: they are not */
 	struct identity_keys *keys;
 	unsigned char hash_key[32]; /* of redact.key_file; without a configuration, zeros */
 	bool hash_key_set;

@@ -6,6 +6,14 @@
 
 #include "gate/request.h"
 
+/* tokens.c: whether a condition reads prompt.tokens of a body that is there. */
+bool request_tokens_needed(const struct request *r);
+/* Counts the prompt as the model that is asked does, where it has not been yet: found.tokens,
+ * input_tokens, and prompt_tokens while no rule was asked. A long one takes milliseconds. */
+void request_count_tokens(struct request *r);
+/* step_tokens.c: one of the steps. */
+enum step_result step_tokens(struct request *r);
+
 /* policy_limits(), with the amounts that were given at run time and the limits of the API key's
  * own; in the request's arena. */
 int request_limits(struct request *r, const struct policy_facts *f,

@@ -100,6 +100,8 @@ server_ready(struct server *s, struct buf *out)
 		buf_printf(out, "redis: %s\n", redis ? "up" : "down");
 	else
 		buf_str(out, "redis: none, limits count in this process only\n");
+	if (snap->no_ranks)
+		buf_printf(out, "tokens: estimated: %s\n", snap->no_ranks);
 	if (!detect_jit(snap->rules))
 		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
 	if (s->live && !live_kept(s->live))

@@ -121,6 +121,10 @@ const struct config_option config_options[] = {
   "bytes a second that the relay wants of a body on average, from its tenth second on: 408; 0: any" },
 { "limits.inflate_ratio", OPT_U64,      AT(inflate_ratio),        "100",    1,       10000,     0,
   "decoded bytes per encoded byte: 413" },
+{ "tokens.ranks",         OPT_PATH,     AT(tokens_ranks),         NULL,     0,       0,         0,
+  "folder of the files that tokens are counted with; default: ranks/ next to the program, then share/tollgate/ranks/" },
+{ "tokens.models",        OPT_PATH,     AT(tokens_models),        NULL,     0,       0,         0,
+  "which model is counted how; default: the table compiled in, policies/models.yaml" },
 { "log.format",           OPT_FORMAT,   AT(log_format),           "logfmt", 0,       0,         0,
   "logfmt or json" },
 { "log.level",            OPT_LEVEL,    AT(log_level),            "info",   0,       0,         0,
@@ -407,7 +411,7 @@ reloads(const char *name)
 {
 	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
 		"detectors", "backends", "demo_issuer", "redact.key_file", "limits.body",
-		"limits.inflate_ratio", NULL };
+		"limits.inflate_ratio", "tokens.ranks", "tokens.models", NULL };
 
 	return read_listed(names, span_str(name));
 }

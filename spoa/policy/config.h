@@ -82,6 +82,9 @@ struct config {
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 
+	const char *tokens_ranks;  /* tokens.ranks: folder; NULL: next to the program, or installed */
+	const char *tokens_models; /* tokens.models: file; NULL: the table compiled in */
+
 	uint64_t body_bytes;	      /* limits.body, default 32m */
 	uint64_t held_bytes;	      /* limits.held, default 256m */
 	uint64_t held_identity_bytes; /* limits.held_per_identity, default a quarter of it */

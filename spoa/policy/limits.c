@@ -158,6 +158,7 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	amount(b, n, l);
 	limit_terms(b, n, l);
 	/* What a request will take is known once its body is read. */
+	b->p->counts_tokens |= l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT;
 	l->reads_body |=
 		(l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT) || chosen_late(b, l);
 }

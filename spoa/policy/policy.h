@@ -352,6 +352,8 @@ struct policy {
 	struct conversation_source conversation[CONVERSATION_MAX];
 	size_t nconversation;
 	bool reads_conversation; /* a condition or a limit does */
+	bool reads_tokens;	 /* likewise, prompt.tokens */
+	bool counts_tokens;	 /* a limit counts tokens, or what depends on them */
 	struct data_source *data;
 	size_t ndata;
 	const struct cel_env *env; /* policy_env and after it a slot for each of `data` */

@@ -67,6 +67,7 @@ build_expression(struct builder *b, const struct yaml_node *n, const char *what,
 			return NULL;
 		}
 	b->p->scores |= cel_reads(prog, V_PROMPT_INJECTION);
+	b->p->reads_tokens |= cel_reads(prog, V_PROMPT_TOKENS);
 	b->p->reads_conversation |= cel_reads(prog, V_REQUEST_CONVERSATION);
 	for (size_t i = 0; i < b->p->ndata; i++)
 		b->p->data[i].read |= cel_reads(prog, V_COUNT + i);

@@ -269,7 +269,10 @@ record_prompt(struct request *r, struct buf *b)
 		put_references(r, b);
 	}
 	put_flag(b, "unreadable", r->in.unreadable);
-	put_int(b, "estimated_input_tokens", r->found.input_tokens);
+	put_int(b, "estimated_input_tokens", r->found.prompt_tokens);
+	put_flag(b, "tokens_exact", r->found.tokens_by && !r->found.tokens.estimated);
+	if (r->found.input_tokens != r->found.prompt_tokens)
+		put_int(b, "reserved_input_tokens", r->found.input_tokens);
 	put_int(b, "reserved_output_tokens", r->found.output_tokens);
 	/* What is left in a signed block is not redacted. */
 	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&

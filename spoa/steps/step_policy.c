@@ -2,6 +2,7 @@
  * verdict into a decision. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
 #include "cel/glob.h"
 #include "limits/limits.h"
 #include "text/table.h"
@@ -25,7 +26,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.entities = &r->found.entities,
 		.roles = r->found.roles,
 		.rules = r->snap->rules,
-		.tokens = r->found.input_tokens,
+		.tokens = r->found.prompt_tokens,
 		.bytes = (int64_t)r->in.raw.n,
 		.injection = r->found.injection,
 		.evasion = r->found.evasion,
@@ -49,7 +50,11 @@ request_estimate_tokens(struct request *r)
 {
 	uint64_t cap = r->snap->policy->output_default;
 
-	r->found.input_tokens = (int64_t)((r->in.raw.n + 2) / 3);
+	if (!r->found.tokens_by)
+		r->found.input_tokens = r->found.prompt_tokens =
+			(int64_t)((r->in.raw.n + 2) / 3);
+	if (request_tokens_needed(r) || r->found.tokens_by)
+		request_count_tokens(r);
 	r->found.output_tokens = 0;
 	if (!r->in.have_body || !r->found.endpoint.table->cap)
 		return;

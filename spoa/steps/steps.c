@@ -1,6 +1,8 @@
 /* The steps of a decision, in the order of the path: the list to read first. */
 #include "steps/steps.h"
 
+#include "limits/limits.h"
+
 /* clang-format off */
 const struct step steps[] = {
 	{ "framing",  step_framing,  false,  STAGE_MATCH     }, /* what is ambiguous: 400, 501 */
@@ -15,6 +17,7 @@ const struct step steps[] = {
 	{ "policy",   step_policy,   true,   STAGE_POLICY    }, /* what the policy in force says */
 	{ "mentions", step_mentions, true,   STAGE_REWRITE   }, /* where else what is redacted is, and credentials */
 	{ "rewrite",  step_rewrite,  true,   STAGE_REWRITE   }, /* the body and the target to send */
+	{ "tokens",   step_tokens,   true,   STAGE_QUOTA     }, /* how many, where a limit of them applies */
 	{ "quota",    step_quota,    false,  STAGE_QUOTA     }, /* reserve; may wait for Redis */
 	{ "audit",    step_audit,    false,  STAGE_AUDIT     }, /* the record is durable; waits for the disk */
 };

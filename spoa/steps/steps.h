@@ -39,7 +39,8 @@ bool request_silence(const struct request *r, enum outcome o);
 bool request_unanswered(const struct request *r);
 bool request_unmet(const struct request *r);
 
-/* step_policy.c: bytes ÷ 3 until exact counting exists; every record says `estimated`. */
+/* step_policy.c: what the request may take: its prompt, by bytes ÷ 3 while nothing asks for more
+ * (limits/tokens.c), and the answer's cap. */
 void request_estimate_tokens(struct request *r);
 
 /* shadow.c: after the first policy's verdict; the facts that it read. */

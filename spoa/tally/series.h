@@ -25,6 +25,7 @@
   X(SERIES_AUDIO,     "route_token_parts_total", "type=\"audio\"",      "") \
   X(SERIES_COST,      "cost_nanousd_total",     "",                     "what answers cost by the policy's prices, in billionths of a US dollar, by route, provider and model") \
   X(SERIES_UNPRICED,  "unpriced_answers_total", "",                     "answers with a usage of which all or a part has no price, by route, provider and model") \
+  X(SERIES_ESTIMATE,  "route_counted_tokens_total", "type=\"input\"",   "tokens of prompts as they were counted before, where usage was reported after, by route, provider and model") \
   X(SERIES_WHOLE,     "route_answers_total",    "kind=\"whole\"",        "answers with text that were read, by route, provider and model") \
   X(SERIES_STREAMED,  "route_answers_total",    "kind=\"streamed\"",     "") \
   X(SERIES_WAIT_US,   "route_stream_microseconds_total", "part=\"wait\"", "time of streams from the request to the first text, and from there to the end") \

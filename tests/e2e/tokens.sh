@@ -36,3 +36,51 @@ printf x | dd of="$D/damaged/o200k_base.ranks" bs=1 seek=3000000 conv=notrunc 2>
 like "a damaged file is refused" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" 2>&1)" "o200k_base.ranks: it is damaged"
 is "and the others are used" "$(printf x | "$tollgate" tokens --ranks "$D/damaged" --encoding cl100k_base 2>/dev/null)" 1
 like "no file: where it was looked for" "$(printf x | "$tollgate" tokens --ranks "$D/none" 2>&1)" "$D/none: No such file"
+
+# ---- in the gateway ----
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: tokens
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+providers:
+  openai: {dialect: openai, backend: openai}
+  anthropic: {dialect: anthropic, backend: anthropic}
+routes:
+  - {name: chat, match: {methods: [POST], path: /v1/chat/completions}, targets: [openai], response: [meter]}
+  - {name: messages, match: {methods: [POST], path: /v1/messages}, targets: [anthropic], response: [meter]}
+rules:
+  - {name: too-long, when: 'route.name == "chat" && prompt.tokens > 21', deny: {reason: too long}}
+  - {name: rest, when: 'true', permit: true}
+limits:
+  - {name: few, when: 'route.name == "messages"', tokens: 1000, window: 1h, per: [identity.person]}
+Y
+echo 'workers: 1' >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
+auth="authorization: Bearer $(token)" json='content-type: application/json'
+chat() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"gpt-4o\",\"max_tokens\":5,\"messages\":[{\"role\":\"system\",\"content\":\"$1\"},{\"role\":\"user\",\"content\":\"hi\"}]}"; }
+claude() { req POST /v1/messages -H "$auth" -H "$json" -d "{\"model\":\"claude-3-5-haiku\",\"max_tokens\":$1,\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
+last() { "$tollgate" audit list --journal "$JOURNAL" --json | grep "\"$1\"" | tail -1 | node -e "
+	const r = JSON.parse(require('fs').readFileSync(0)); console.log(JSON.stringify($2))"; }
+metric() { curl -s "$ADMIN/metrics" | awk -v n="tollgate_$1" '$1 == n { print $2 }'; }
+
+# (3 + system + 9) + (3 + user + hi) + 3: the published formula for chats
+chat 'one two three four five six seven eight nine'
+is "a rule reads prompt.tokens: 21" "$status" 200
+chat 'one two three four five six seven eight nine ten'
+is "and one more is denied" "$status" 403
+like "the record holds it, exact" "$(last decision 'r.prompt')" '"estimated_input_tokens":22,.*"tokens_exact":true'
+unlike "/readyz says nothing of estimates" "$(curl -s "$ADMIN/readyz")" "tokens: estimated"
+claude 900 "$(printf 'word %.0s' $(seq 20))"
+is "a limit of tokens: within" "$status" 200
+claude 975 hi
+is "and beyond, by an estimate" "$status" 429
+like "the record says that it is one" "$(last messages 'r.prompt')" '"estimated_input_tokens":[0-9]+,.*"reserved_input_tokens":[0-9]+'
+unlike "not an exact count" "$(last messages 'r.prompt')" tokens_exact
+sleep 0.3
+is "what was reported is compared: exact" "$(metric 'token_counts_total{kind="exact"}')" 1
+is "and estimated" "$(metric 'token_counts_total{kind="estimated"}')" 1
+check "by how much" test "$(metric 'token_estimate_error_total{side="over"}')" -gt 0
+
+cp "$D/tollgate.yaml" "$D/none.yaml" 2>/dev/null && printf 'tokens:\n  ranks: %s\n' "$D/none" >>"$D/none.yaml"
+like "a folder without ranks is a mistake" "$("$tollgate" check -c "$D/none.yaml" 2>&1)" "tokens.ranks: $D/none: No such file"

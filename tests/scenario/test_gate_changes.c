@@ -170,7 +170,12 @@ one(size_t i, bool deferred)
 	}
 	for (size_t k = 0; k < 6 && rows[i].record[k]; k += 2)
 		record_says(0, rows[i].record[k], rows[i].record[k + 1], rows[i].name);
-	int64_t tokens = denied ? 0 : (int64_t)(strlen(rows[i].body) + 2) / 3 + rows[i].output;
+	int64_t input = strtoll(stage_field(0, "prompt.reserved_input_tokens"), NULL, 10);
+	if (!input) /* it is the same number */
+		input = strtoll(stage_field(0, "prompt.estimated_input_tokens"), NULL, 10);
+	int64_t tokens = denied ? 0 : input + rows[i].output;
+	if (!denied && input <= 8)
+		fail_msg("%s: %lld tokens of input", rows[i].name, (long long)input);
 	if (stage_charged(&s, "tokens", "alice") != tokens)
 		fail_msg("%s: %lld tokens", rows[i].name,
 			(long long)stage_charged(&s, "tokens", "alice"));

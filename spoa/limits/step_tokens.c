@@ -1,0 +1,42 @@
+/* The tokens step: counts the prompt where a limit of tokens, or of what they cost, applies to
+ * the request, and no rule had it counted. A step of its own, because a helper thread counts
+ * what is long. */
+#include "limits/limits.h"
+
+static bool
+counts(const struct limit *l)
+{
+	return l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT &&
+	       l->of != LIMIT_OUTPUT_TOKENS;
+}
+
+/* Other amounts, said at run time, change nothing here. */
+static bool
+limit_applies(struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	struct policy_limit_hit *hits;
+	struct policy_facts f;
+	size_t n = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < id->nlimits; i++)
+		any |= counts(&id->limits[i]);
+	if (any || !r->snap->policy->counts_tokens)
+		return any;
+	request_facts(r, &f);
+	if (policy_limits(r->snap->policy, &f, &r->arena, &hits, &n) < 0)
+		return false; /* the next step says so */
+	for (size_t i = 0; i < n; i++)
+		any |= counts(hits[i].limit);
+	return any;
+}
+
+enum step_result
+step_tokens(struct request *r)
+{
+	if (!r->found.tokens_by && r->in.have_body && r->in.body_state == BODY_STATE_WHOLE &&
+		limit_applies(r))
+		request_count_tokens(r);
+	return STEP_NEXT;
+}
