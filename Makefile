@@ -262,6 +262,7 @@ DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/nul
 deb: deps-run ## a Debian package in build/deb/
 	@tests/support/deps debhelper dpkg-dev
 	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s ranks || echo "deb: the package is without ranks: it will estimate tokens"
 	@rm -rf $(B)/deb && mkdir -p $(B)/deb
 	@DEB_RULES_REQUIRES_ROOT=no debian/rules binary B=$(abspath $(B)) DEST=$(abspath $(B))/deb >$(B)/deb/log 2>&1 \
 		|| { tail -20 $(B)/deb/log; exit 1; }
@@ -279,7 +280,8 @@ ifeq ($(SUITE),$(HERE))
 	@tests/deb/run $(DEB) $(B) $(SUITE)
 else
 	@mkdir -p $(B)
-	@nice tests/deb/build $(SUITE) $(B)/deb-$(SUITE)
+	@$(MAKE) -s ranks || echo "deb-test: no ranks to be had"
+	@nice tests/deb/build $(SUITE) $(B)/deb-$(SUITE) $(B)/ranks
 	@tests/deb/run $(B)/deb-$(SUITE)/$(notdir $(DEB)) $(B) $(SUITE)
 endif
 
@@ -287,6 +289,7 @@ endif
 docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
 	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl
 	@mkdir -p $(B)
+	@$(MAKE) -s ranks || echo "docker-test: no ranks to be had"
 	@tests/docker/run $(B)
 
 # Debian packages: what the build needs, what tests and demo need beside it.
@@ -337,6 +340,7 @@ e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) -s ranks >/dev/null 2>&1 || echo "ranks: npm's registry is not to be had: tokens are estimated"
 	@tests/support/demo
 
 unit-programs: $(UNIT_BIN)

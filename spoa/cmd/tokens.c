@@ -5,12 +5,28 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "tokens/encodings.h"
+#include "policy/models.h"
+#include "tokens/estimate.h"
 
 struct counting {
 	const struct ranks *ranks;
+	struct token_meter meter; /* of --model: family NULL without it */
 	bool ids;
 };
+
+/* Without a family the vocabulary's own count. */
+static int
+count_tokens(const struct counting *c, struct span text, struct bpe_count *n)
+{
+	struct token_sum sum = { 0 };
+
+	if (!c->meter.family)
+		return bpe_count(c->ranks, text, n);
+	token_sum_text(&c->meter, text, &sum);
+	n->tokens = (uint64_t)token_sum_tokens(sum.mean);
+	n->bounded = sum.estimated;
+	return 0;
+}
 
 static int
 put_id(void *arg, uint32_t id)
@@ -41,7 +57,7 @@ count_json(const struct counting *c, struct span text, struct buf *out)
 			n.tokens += buf_view(&ids).p[i] == ',';
 		n.tokens += ids.n > 2;
 	} else {
-		err = bpe_count(c->ranks, text, &n);
+		err = count_tokens(c, text, &n);
 	}
 	buf_str(out, "{\"tokens\":");
 	buf_int(out, (int64_t)n.tokens);
@@ -96,17 +112,18 @@ count_text(const struct counting *c)
 		code = cmd_fail("stdin", "%s", err == ERR_IO ? strerror(errno) : err_str(err));
 	else if (c->ids)
 		err = count_json(c, buf_view(&in), &out);
-	else if (!(err = bpe_count(c->ranks, buf_view(&in), &n)))
+	else if (!(err = count_tokens(c, buf_view(&in), &n)))
 		buf_printf(&out, "%llu\n", (unsigned long long)n.tokens);
 	if (!code && err)
 		code = cmd_fail("tokens", "%s", err_str(err));
 	else if (!code && !cmd_write(&out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
 	if (!code && !c->ids && n.bounded)
-		fprintf(stderr,
-			"tollgate: tokens: an upper bound: a run of over %u bytes has no "
-			"break\n",
-			BPE_PIECE_MAX);
+		fprintf(stderr, "tollgate: tokens: %s\n",
+			c->meter.family && !c->meter.own
+				? "an estimate: the model's own tokenizer is not known, or not "
+				  "here"
+				: "an upper bound: a run of over 16 KB has no break");
 	buf_free(&in);
 	buf_free(&out);
 	return code;
@@ -129,36 +146,70 @@ no_encoding(const struct encodings *e, const char *name, const struct buf *why)
 	return code;
 }
 
+/* The model's vocabulary, or the one that stands for it. False: said so. */
+static bool
+use_model(struct counting *c, struct arena *a, const struct encodings *e, const char *model)
+{
+	const struct token_models *m;
+	struct diag d;
+
+	diag_init(&d);
+	m = models_load(a, NULL, &d);
+	if (m) {
+		c->meter = token_meter_of(e, m, span_str(model));
+		c->ranks = c->meter.ranks;
+	} else {
+		cmd_fail("tokens", "%.*s", SPAN_ARG(buf_view(&d.text)));
+	}
+	diag_free(&d);
+	if (m && c->ids && !c->meter.own) {
+		cmd_fail("tokens", "--ids: the tokenizer of %s is not known, or not here",
+			model);
+		return false;
+	}
+	return m != NULL;
+}
+
 int
 cmd_tokens(int argc, char **argv)
 {
-	const char *encoding = "o200k_base", *dir = NULL;
+	const char *encoding = NULL, *model = NULL, *dir = NULL;
 	struct counting c = { 0 };
 	bool jsonl = false;
 	const struct cmd_option options[] = {
 		{ "encoding", .text = &encoding },
+		{ "model", .text = &model },
 		{ "ranks", .text = &dir },
 		{ "ids", .flag = &c.ids },
 		{ "jsonl", .flag = &jsonl },
 		{ .name = NULL },
 	};
 	struct encodings *e = NULL;
+	struct arena a;
 	struct buf why;
 	char **operands;
-	int code;
+	int code = EXIT_CANNOT;
 
-	if (cmd_options(argc, argv, options, &operands) != 0)
+	if (cmd_options(argc, argv, options, &operands) != 0 || (encoding && model))
 		return cmd_usage(argv[0]);
+	arena_init(&a, 0, false);
 	buf_init(&why, 0);
 	encodings_open(dir, &e, &why);
-	c.ranks = encodings_find(e, span_str(encoding));
 	if (e && e->refused)
 		fprintf(stderr, "tollgate: tokens: %.*s", SPAN_ARG(buf_view(&why)));
+	if (!encoding)
+		encoding = "o200k_base";
+	c.ranks = encodings_find(e, span_str(encoding));
+	if (model && !use_model(&c, &a, e, model))
+		goto out;
 	if (!c.ranks)
-		code = no_encoding(e, encoding, &why);
+		code = no_encoding(
+			e, c.meter.family ? c.meter.family->encoding : encoding, &why);
 	else
 		code = jsonl ? cmd_each_line(count_line, &c) : count_text(&c);
+out:
 	buf_free(&why);
 	encodings_close(&e);
+	arena_reset(&a);
 	return code;
 }

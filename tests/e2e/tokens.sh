@@ -30,6 +30,10 @@ is "lines" "$(printf '{"text":"a b"}\n{"text":""}\n' | "$tollgate" tokens --json
 head -c 1000000 /dev/zero | tr '\0' a >"$D/a"
 is "1 MB of one letter is bounded" "$("$tollgate" tokens <"$D/a" 2>"$D/err"), $(grep -c 'upper bound' "$D/err")" "1000000, 1"
 
+is "by a model's name" "$(printf 'Hello, World' | "$tollgate" tokens --model gpt-4 --ids)" '{"tokens":3,"ids":[9906,11,4435]}'
+is "a model without a tokenizer is estimated" "$(printf '{"text":"Hello, World"}' | "$tollgate" tokens --model claude-3-5-haiku --jsonl)" '{"tokens":4,"estimated":true}'
+like "and has no ids" "$(printf x | "$tollgate" tokens --model claude-3-5-haiku --ids 2>&1)" "the tokenizer of claude-3-5-haiku is not known"
+
 mkdir "$D/damaged"
 for f in "$build"/ranks/*.ranks; do cp "$f" "$D/damaged/"; done
 printf x | dd of="$D/damaged/o200k_base.ranks" bs=1 seek=3000000 conv=notrunc 2>/dev/null
@@ -75,7 +79,7 @@ claude 900 "$(printf 'word %.0s' $(seq 20))"
 is "a limit of tokens: within" "$status" 200
 claude 975 hi
 is "and beyond, by an estimate" "$status" 429
-like "the record says that it is one" "$(last messages 'r.prompt')" '"estimated_input_tokens":[0-9]+,.*"reserved_input_tokens":[0-9]+'
+like "the record says that it is one" "$(last messages 'r.prompt')" '"estimated_input_tokens":11,'
 unlike "not an exact count" "$(last messages 'r.prompt')" tokens_exact
 sleep 0.3
 is "what was reported is compared: exact" "$(metric 'token_counts_total{kind="exact"}')" 1
@@ -84,3 +88,22 @@ check "by how much" test "$(metric 'token_estimate_error_total{side="over"}')" -
 
 cp "$D/tollgate.yaml" "$D/none.yaml" 2>/dev/null && printf 'tokens:\n  ranks: %s\n' "$D/none" >>"$D/none.yaml"
 like "a folder without ranks is a mistake" "$("$tollgate" check -c "$D/none.yaml" 2>&1)" "tokens.ranks: $D/none: No such file"
+
+# ---- the program where no ranks are ----
+mkdir -p "$D/bin" && cp "$build/tollgate" "$D/bin/"
+like "no ranks: tokens says what brings them" "$(printf x | "$D/bin/tollgate" tokens 2>&1)" "make ranks"
+ask='{"method":"POST","path":"/v1/chat/completions","headers":{"host":"x","content-type":"application/json"},"body":"{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"}'
+sed '/^identity:/,/jwt:/d; s/tokens > 21/tokens > 9/; s/, response: .meter.//' "$D/policy.yaml" >"$D/estimate.yaml"
+like "and rules read an estimate" "$(printf '%s' "$ask" | "$D/bin/tollgate" decide --policy "$D/estimate.yaml" --explain 2>&1 | grep -A3 '"values"')" '"prompt.tokens": 8,'
+cat >"$D/bin/tollgate.yaml" <<Y
+policy: $D/estimate.yaml
+backends: [openai, anthropic]
+agent: {listen: unix@$D/bin/agent.sock}
+admin: {listen: unix@$D/bin/admin.sock}
+Y
+"$D/bin/tollgate" serve -c "$D/bin/tollgate.yaml" 2>"$D/bin/log" &
+serving=$!
+for _ in $(seq 50); do [ -S "$D/bin/admin.sock" ] && break; sleep 0.1; done
+like "and /readyz says so" "$(curl -s --unix-socket "$D/bin/admin.sock" http://x/readyz)" "tokens: estimated: $D/bin/ranks: no file of ranks"
+kill $serving
+wait $serving 2>/dev/null
