@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "cmd/cmd.h"
+#include "store/redis_tls.h"
 
 int
 cmd_version(int argc, char **argv)
@@ -30,7 +31,8 @@ cmd_version(int argc, char **argv)
 	printf("PCRE2 %s\n", pcre);
 	printf("%s\n", OpenSSL_version(OPENSSL_VERSION));
 	printf("libsodium %s\n", sodium_version_string());
-	printf("hiredis %d.%d.%d\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+	printf("hiredis %d.%d.%d, %s TLS\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH,
+		redis_tls_built ? "with" : "without");
 	printf("libyaml %s\n", yaml_get_version_string());
 	printf("libmicrohttpd %s\n", MHD_get_version());
 	printf("libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);

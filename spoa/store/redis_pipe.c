@@ -1,54 +1,11 @@
 /* Pipelines with deadlines. One that is past its deadline is answered ERR_TIMEOUT and opens
  * the circuit of the servers that were silent; its memory stays until hiredis has given
- * every callback. Of a cluster each command goes to the node that holds its key, in order,
- * and follows redirections (Redis Cluster specification, "MOVED redirection", "ASK
- * redirection"); while a slot moves, an MGET is asked key by key where the node says
- * TRYAGAIN. */
+ * every callback. Those of a cluster: redis_call.c. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "store/redis_find.h"
 #include "store/redis_private.h"
-
-enum { HOPS_MAX = 5 };
-
-struct redis_pipe {
-	struct tag tag;
-	struct redis *r;
-	redis_cb *cb;
-	void *arg;
-	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
-	size_t fields, bytes;
-	const redisReply *hash; /* during on_reply() */
-	TAILQ_ENTRY(redis_pipe) of_sent;
-	struct redis_pipe *next; /* failed */
-	uint64_t deadline_us;
-	bool listed, answered;
-	bool soon; /* in f->failed, which frees it */
-	int err;
-	size_t n, cap, waits;
-	size_t writes_away;		   /* that were redirected and are not yet answered */
-	unsigned round;			   /* another one with each such write */
-	LIST_HEAD(, redis_call) calls;	   /* of a cluster, not yet answered */
-	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
-};
-
-/* A command to a cluster, kept until it is answered: it may have to go elsewhere. */
-struct redis_call {
-	struct tag tag;
-	struct redis_pipe *p;
-	LIST_ENTRY(redis_call) of_pipe;
-	struct redis *node;
-	size_t reply;
-	size_t from, part; /* elements of the reply's list; part 0: the whole */
-	unsigned hops;
-	bool reads; /* changes nothing */
-	bool away, held;
-	unsigned round; /* of the pipeline, when it was sent after all writes */
-	size_t n;
-	char command[];
-};
 
 /* ---- telling ---- */
 
@@ -112,8 +69,8 @@ answer(struct redis_pipe *p, int err)
 }
 
 /* One command of it is answered, or never will be. */
-static void
-settle(struct redis_pipe *p)
+void
+redis_pipe_settle(struct redis_pipe *p)
 {
 	if (--p->waits)
 		return;
@@ -124,8 +81,8 @@ settle(struct redis_pipe *p)
 
 /* ---- replies ---- */
 
-static void
-read_reply(struct redis_reply_ints *to, const redisReply *reply)
+void
+redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 {
 	to->err = ERR_SYNTAX;
 	if (reply->type == REDIS_REPLY_INTEGER)
@@ -142,8 +99,8 @@ read_reply(struct redis_reply_ints *to, const redisReply *reply)
 }
 
 /* A master that became a replica: whatever is written here is lost. */
-static void
-look_for_role(struct redis *r, const redisReply *reply)
+void
+redis_pipe_role(struct redis *r, const redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_ERROR &&
 		span_starts(span_of(reply->str, reply->len), SPAN_LIT("READONLY")))
@@ -160,127 +117,18 @@ on_reply(redisAsyncContext *ac, void *reply, void *priv)
 	} else if (p->hash_cb) {
 		p->hash = reply;
 	} else {
-		look_for_role(ac->data, reply);
-		read_reply(&p->replies[p->n - p->waits], reply);
+		redis_pipe_role(ac->data, reply);
+		redis_pipe_read(&p->replies[p->n - p->waits], reply);
 	}
-	settle(p);
+	redis_pipe_settle(p);
 }
 
-/* ---- commands to a cluster ---- */
-
-static void on_call(redisAsyncContext *ac, void *reply, void *priv);
-
-/* The next argument of a formatted command: "$BYTES CRLF argument CRLF". */
-static struct span
-next_argument(struct span *s)
-{
-	struct span length = span_trim(span_next(s, '\n'), "$\r");
-	uint64_t n = 0;
-
-	INVARIANT(span_u64(length, &n) == 0 && n + 2 <= s->n);
-	struct span arg = span_cut(*s, 0, n);
-	*s = span_cut(*s, n + 2, s->n);
-	return arg;
-}
-
-static bool
-reads(struct span command)
-{
-	static const char *const names[] = { "GET", "MGET", "TIME", "HGETALL" };
-
-	span_next(&command, '\n');
-	return span_find(next_argument(&command), names, COUNT_OF(names)) < COUNT_OF(names);
-}
-
-static void read_again(struct redis_pipe *p);
-
-static void
-call_end(struct redis_call *c)
-{
-	struct redis_pipe *p = c->p;
-
-	if (c->away && --p->writes_away == 0)
-		read_again(p);
-	LIST_REMOVE(c, of_pipe);
-	free(c);
-	settle(p);
-}
-
-/* Whoever counts first and then reads relies on it: what was read before a write went where
- * its slot is, by way of another node, is read again after it. */
-static bool
-hold(struct redis_call *c)
-{
-	const struct redis_pipe *p = c->p;
-
-	c->held = c->reads && !p->answered && (p->writes_away || c->round != p->round);
-	return c->held;
-}
-
-/* False: it did not go out, and its reply says so. */
-static bool
-call_send(struct redis_call *c, struct redis *to)
-{
-	c->node = to;
-	c->round = c->p->writes_away ? c->p->round - 1 : c->p->round;
-	if (to && conn_up(to) &&
-		redisAsyncFormattedCommand(to->ac, on_call, c, c->command, c->n) == REDIS_OK)
-		return true;
-	c->p->replies[c->reply].err = ERR_IO;
-	return false;
-}
-
-static void
-read_again(struct redis_pipe *p)
-{
-	const struct redis_front *f = p->r->f;
-	struct redis_call *c, *next;
-
-	for (c = LIST_FIRST(&p->calls); c; c = next) {
-		struct redis *to = NULL;
-		next = LIST_NEXT(c, of_pipe);
-		if (!c->held)
-			continue;
-		c->held = false;
-		for (size_t i = 0; i < f->nodes; i++)
-			if (f->node[i] == c->node)
-				to = c->node;
-		/* The write that was waited for still counts: the pipeline stays. */
-		if (!call_send(c, to))
-			call_end(c);
-	}
-}
-
-/* Sends a command, of which `part` elements from `from` on are the reply's; 0: all of it. */
-static void
-call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct redis *to,
-	struct span command)
-{
-	struct redis_call *c = calloc(1, sizeof(*c) + command.n);
-
-	if (!c)
-		abort(); /* a hundred bytes: nothing sensible is left to do */
-	TAG(redis_call, c);
-	c->p = p;
-	c->reply = reply;
-	c->from = from;
-	c->part = part;
-	c->n = command.n;
-	c->reads = reads(command);
-	memcpy(c->command, command.p, command.n);
-	LIST_INSERT_HEAD(&p->calls, c, of_pipe);
-	p->waits++;
-	if (!call_send(c, to)) {
-		LIST_REMOVE(c, of_pipe);
-		p->waits--;
-		free(c);
-	}
-}
+/* ---- pipelines ---- */
 
 /* The Redis serialisation protocol, as a client sends it: "*ARGC", then each
  * argument as "$BYTES" and itself. Lives until the next one. */
-static struct span
-format(struct buf *b, int argc, const char **argv, const size_t *lens)
+struct span
+redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens)
 {
 	buf_clear(b);
 	buf_putc(b, '*');
@@ -299,167 +147,6 @@ format(struct buf *b, int argc, const char **argv, const size_t *lens)
 	buf_str(b, "\r\n");
 	return buf_failed(b) ? (struct span){ NULL, 0 } : buf_view(b);
 }
-
-static void
-get_begin(struct redis_pipe *p, size_t reply, size_t from, size_t n, struct redis *to,
-	const char **keys, const size_t *key_lens)
-{
-	const char *argv[1 + REDIS_LIST_MAX] = { n > 1 ? "MGET" : "GET" };
-	size_t lens[1 + REDIS_LIST_MAX] = { n > 1 ? 4 : 3 };
-
-	memcpy(argv + 1, keys, n * sizeof(*argv));
-	memcpy(lens + 1, key_lens, n * sizeof(*lens));
-	call_begin(p, reply, from, n, to, format(&p->r->f->command, (int)n + 1, argv, lens));
-}
-
-/* A list whose elements are asked in `parts`; until all have come it is late. */
-static void
-expect_parts(struct redis_reply_ints *to, size_t n, size_t parts)
-{
-	to->err = ERR_TIMEOUT;
-	to->n = n;
-	to->i = (int64_t)parts;
-}
-
-/* An MGET whose keys are in several slots is one of each run of keys in one slot. */
-static bool
-mget_begin(struct redis_pipe *p, size_t n, const char **keys, const size_t *lens)
-{
-	unsigned slot[REDIS_LIST_MAX];
-	size_t runs = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		slot[i] = redis_slot(span_of(keys[i], lens[i]));
-		runs += i == 0 || slot[i] != slot[i - 1];
-	}
-	if (runs < 2)
-		return false;
-	expect_parts(&p->replies[p->n], n, runs);
-	for (size_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && slot[end] == slot[i];)
-			end++;
-		get_begin(p, p->n, i, end - i, p->r->f->owner[slot[i]], keys + i, lens + i);
-	}
-	return true;
-}
-
-/* Some keys of an MGET are at the old node, some at the new one: they are asked one by one,
- * and each is answered as the whole would have been. */
-static bool
-ask_singly(struct redis_call *c)
-{
-	struct span s = span_of(c->command, c->n);
-	struct redis_reply_ints *to = &c->p->replies[c->reply];
-	const char *keys[REDIS_LIST_MAX];
-	size_t lens[REDIS_LIST_MAX], n = 0;
-
-	span_next(&s, '\n');
-	if (!span_is(next_argument(&s), "MGET"))
-		return false;
-	for (; s.n && n < REDIS_LIST_MAX; n++) {
-		struct span key = next_argument(&s);
-		keys[n] = key.p;
-		lens[n] = key.n;
-	}
-	if (!c->part)
-		expect_parts(to, n, n);
-	else
-		to->i += (int64_t)n - 1;
-	for (size_t i = 0; i < n; i++)
-		get_begin(c->p, c->reply, c->from + i, 1, c->node, keys + i, lens + i);
-	return true;
-}
-
-static void
-on_asking(redisAsyncContext *ac UNUSED, void *reply UNUSED, void *priv UNUSED)
-{
-}
-
-/* "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT": true where the command is on its way
- * again. */
-static bool
-follow(struct redis_call *c, struct span said)
-{
-	struct redis *front = c->p->r;
-	struct span word = span_next(&said, ' ');
-	bool ask = span_is(word, "ASK"), moved = span_is(word, "MOVED");
-	struct redis_place place;
-	uint64_t slot;
-
-	if (span_is(word, "TRYAGAIN") && ask_singly(c)) {
-		call_end(c);
-		return true;
-	}
-	if ((!ask && !moved) || ++c->hops > HOPS_MAX ||
-		span_u64(span_next(&said, ' '), &slot) || slot >= REDIS_SLOTS ||
-		redis_place_read(said, c->node->place.host, &place))
-		return false;
-	struct redis *to = redis_node_at(front, &place);
-	if (!c->reads) {
-		c->p->writes_away += !c->away;
-		c->p->round++;
-		c->away = true;
-	}
-	if (moved) {
-		redis_finder_again(front->f->finder);
-		if (to)
-			front->f->owner[slot] = to;
-	}
-	if (ask && to && conn_up(to))
-		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
-	return call_send(c, to);
-}
-
-static void
-read_part(const struct redis_call *c, struct redis_reply_ints *to, const redisReply *reply)
-{
-	bool list = reply->type == REDIS_REPLY_ARRAY;
-
-	if ((list ? reply->elements : 1) != c->part)
-		to->err = ERR_SYNTAX;
-	for (size_t i = 0; i < c->part && to->err == ERR_TIMEOUT; i++) {
-		const redisReply *e = list ? reply->element[i] : reply;
-		if (e->type == REDIS_REPLY_STRING)
-			to->list[c->from + i] = strtoll(e->str, NULL, 10);
-		else if (e->type != REDIS_REPLY_NIL)
-			to->err = ERR_SYNTAX;
-	}
-	if (--to->i == 0 && to->err == ERR_TIMEOUT)
-		to->err = 0;
-}
-
-static void
-on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
-{
-	struct redis_call *c = TAGGED(redis_call, priv);
-	struct redis_reply_ints *to = &c->p->replies[c->reply];
-	const redisReply *reply = priv_reply;
-
-	if (!reply) {
-		to->err = ERR_IO;
-	} else if (reply->type == REDIS_REPLY_ERROR) {
-		to->err = ERR_TIMEOUT;
-		if (follow(c, span_of(reply->str, reply->len)))
-			return; /* the pipeline may be gone */
-		if (to->err == ERR_TIMEOUT)
-			to->err = ERR_SYNTAX;
-		look_for_role(ac->data, reply);
-	} else if (hold(c)) {
-		if (!c->p->writes_away)
-			read_again(c->p);
-		return;
-	} else if (c->p->hash_cb) {
-		c->p->hash = reply;
-		to->err = 0;
-	} else if (c->part) {
-		read_part(c, to, reply);
-	} else {
-		read_reply(to, reply);
-	}
-	call_end(c);
-}
-
-/* ---- pipelines ---- */
 
 struct redis_pipe *
 redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes)
@@ -481,17 +168,6 @@ redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, siz
 	return p;
 }
 
-static void
-command_of_cluster(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
-	const size_t *lens)
-{
-	p->replies[p->n].err = ERR_TIMEOUT; /* until it is answered */
-	bool mget = argc > 2 && argc <= 1 + REDIS_LIST_MAX && !strcmp(argv[0], "MGET");
-	if (!mget || !mget_begin(p, (size_t)argc - 1, argv + 1, lens + 1))
-		call_begin(p, p->n, 0, 0, node, format(&p->r->f->command, argc, argv, lens));
-	p->n++;
-}
-
 void
 redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
 	const size_t *lens)
@@ -500,10 +176,10 @@ redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char 
 		return;
 	INVARIANT(p->n < p->cap);
 	if (p->r->f->cluster) {
-		command_of_cluster(p, node, argc, argv, lens);
+		redis_call_begin(p, node, argc, argv, lens);
 		return;
 	}
-	struct span command = format(&p->r->f->command, argc, argv, lens);
+	struct span command = redis_pipe_format(&p->r->f->command, argc, argv, lens);
 	if (!command.p || redisAsyncFormattedCommand(
 				  p->r->ac, on_reply, p, command.p, command.n) != REDIS_OK) {
 		p->err = ERR_IO;
@@ -572,12 +248,8 @@ redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_
 void
 redis_pipes_late(struct redis *r, uint64_t now)
 {
-	struct redis_call *c;
-
 	for (struct redis_pipe *p; (p = TAILQ_FIRST(&r->f->sent)) && p->deadline_us <= now;) {
-		LIST_FOREACH (c, &p->calls, of_pipe)
-			if (!c->held)
-				redis_conn_late(c->node);
+		redis_calls_late(p);
 		if (!r->f->cluster)
 			redis_conn_late(r);
 		answer(p, ERR_TIMEOUT);

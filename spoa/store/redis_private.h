@@ -1,5 +1,6 @@
 /* What the files of the asynchronous Redis client share: redis.c (which server does what),
- * redis_conn.c (one server's connection), redis_pipe.c (pipelines). */
+ * redis_conn.c (one server's connection), redis_pipe.c (pipelines),
+ * redis_call.c (commands to a cluster). */
 #ifndef STORE_REDIS_PRIVATE_H
 #define STORE_REDIS_PRIVATE_H
 
@@ -62,6 +63,27 @@ struct redis {
 	bool unsent, flushing;
 };
 
+struct redis_pipe {
+	struct tag tag;
+	struct redis *r;
+	redis_cb *cb;
+	void *arg;
+	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
+	size_t fields, bytes;
+	const redisReply *hash; /* during on_reply() */
+	TAILQ_ENTRY(redis_pipe) of_sent;
+	struct redis_pipe *next; /* failed */
+	uint64_t deadline_us;
+	bool listed, answered;
+	bool soon; /* in f->failed, which frees it */
+	int err;
+	size_t n, cap, waits;
+	size_t writes_away;		   /* that were redirected and are not yet answered */
+	unsigned round;			   /* another one with each such write */
+	LIST_HEAD(, redis_call) calls;	   /* of a cluster, not yet answered */
+	struct redis_reply_ints replies[]; /* cap of them, then what arg points to */
+};
+
 static inline bool
 conn_up(const struct redis *r)
 {
@@ -86,6 +108,22 @@ void redis_pipes_late(struct redis *r, uint64_t now_us);
 void redis_pipes_failed(struct redis *r);
 /* None of them is told any more. */
 void redis_pipes_end(struct redis *r);
+
+/* One command of it is answered, or never will be. */
+void redis_pipe_settle(struct redis_pipe *p);
+void redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply);
+/* A master that became a replica: whatever is written there is lost. */
+void redis_pipe_role(struct redis *r, const redisReply *reply);
+/* The bytes of a command, until the next one. */
+struct span redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens);
+
+/* ---- redis_call.c ---- */
+
+/* A command to a cluster; to this node, but an MGET to those that hold its keys. */
+void redis_call_begin(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
+	const size_t *lens);
+/* What is not answered opens the circuit of its node. */
+void redis_calls_late(struct redis_pipe *p);
 
 /* ---- redis.c ---- */
 

@@ -84,6 +84,37 @@ models carol
 is "and requests go on" "$status" 200
 unlike "no log holds a password" "$(cat "$D"/tollgate.log)" 'first|second'
 
+# ---- TLS of our own, where hiredis has it ----
+
+if "$build/tollgate" version | grep -q '^hiredis .* with TLS'; then
+	"$root/tests/support/stack" down --dir "$D"
+	cat >config.yaml <<-YAML
+		backends: [openai, anthropic, local, ghost]
+		redis: {url: "rediss://127.0.0.1:$tls", user: tollgate, password_file: $D/password, ca: server.pem, server_name: redis.test}
+	YAML
+	sed -i "s#ca: server.pem#ca: $D/server.pem#" config.yaml
+	stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+	check "Redis is up through TLS of our own" wait_for is_up
+	models gina; one=$status
+	models gina; two=$status
+	models gina
+	is "a limit of two counts there" "$one $two $status" "200 200 429"
+	"$root/tests/support/stack" down --dir "$D"
+	sed -i 's/redis.test/other.test/' config.yaml
+	stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+	sleep 1
+	models hugo
+	is "a server with another name in its certificate is not talked to: 503" "$status" 503
+	"$root/tests/support/stack" down --dir "$D"
+	cat >config.yaml <<-YAML
+		backends: [openai, anthropic, local, ghost]
+		redis: {url: "unix:$D/redis-tls.sock", user: tollgate, password_file: $D/password}
+	YAML
+	stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
+else
+	skip "rediss:// of our own" "$("$build/tollgate" version | grep '^hiredis')"
+fi
+
 # ---- a server that HAProxy must not trust ----
 
 sed -i 's/sni str(redis.test)/sni str(other.test)/' redis-tls.cfg

@@ -50,7 +50,7 @@ cluster_start(void **state)
 		for (int s = from; s <= to; s += 64) {
 			char command[1024] = "CLUSTER ADDSLOTS";
 			for (int k = s; k <= to && k < s + 64; k++)
-				snprintf(command + strlen(command), 8, " %d", k);
+				snprintf(command + strlen(command), 16, " %d", k);
 			INVARIANT(!strcmp(server_line(&node[i], command), "OK"));
 		}
 	}
