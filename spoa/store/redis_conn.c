@@ -312,6 +312,19 @@ lost(struct redis *r, const char *why)
 	redis_finder_again(r->f->finder);
 }
 
+/* hiredis' word, or whose certificate it was that was refused. */
+static const char *
+why_lost(const struct redis *r, const redisAsyncContext *ac)
+{
+	const char *verdict = redis_tls_verdict(r->f->tls);
+
+	if (r->o->url.tls && !r->connected)
+		return verdict				    ? verdict
+		       : strcmp(ac->errstr, "Success") == 0 ? "TLS failed"
+							    : ac->errstr;
+	return ac->errstr;
+}
+
 static void
 give_up(struct redis *r, const char *why)
 {
@@ -327,13 +340,13 @@ on_connect(const redisAsyncContext *ac, int status)
 	struct redis *r = TAGGED(redis, ac->data);
 
 	if (status != REDIS_OK)
-		lost(r, ac->errstr);
+		lost(r, why_lost(r, ac));
 }
 
 static void
 on_disconnect(const redisAsyncContext *ac, int status)
 {
-	lost(ac->data, status == REDIS_OK ? "closed" : ac->errstr);
+	lost(ac->data, status == REDIS_OK ? "closed" : why_lost(ac->data, ac));
 }
 
 static void

@@ -25,6 +25,7 @@ struct redis_tls {
 	const struct redis_options *o; /* borrowed */
 	SSL_CTX *ctx;		       /* NULL: not yet read */
 	struct timespec read[FILES];   /* when they were changed last */
+	int verdict;		       /* of the last server's certificate */
 };
 
 /* OpenSSL's word for what went wrong last. */
@@ -58,6 +59,25 @@ changed(struct redis_tls *t)
 	return any;
 }
 
+/* hiredis' asynchronous side does not say why a handshake failed. */
+static int
+on_certificate(int ok, X509_STORE_CTX *chain)
+{
+	const SSL *ssl =
+		X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct redis_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if (!ok && t)
+		t->verdict = X509_STORE_CTX_get_error(chain);
+	return ok;
+}
+
+const char *
+redis_tls_verdict(const struct redis_tls *t)
+{
+	return t->verdict != X509_V_OK ? X509_verify_cert_error_string(t->verdict) : NULL;
+}
+
 static int
 read_files(struct redis_tls *t, struct buf *why)
 {
@@ -70,7 +90,8 @@ read_files(struct redis_tls *t, struct buf *why)
 	if (!t->ctx)
 		return refused("TLS", why);
 	int err = 0;
-	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_app_data(t->ctx, t);
+	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, on_certificate);
 	if (!SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION))
 		err = refused("TLS 1.2", why);
 	else if (o->tls_ca[0] ? !SSL_CTX_load_verify_locations(t->ctx, o->tls_ca, NULL)
@@ -102,6 +123,9 @@ redis_tls_new(const struct redis_options *o)
 void
 redis_tls_free(struct redis_tls **tp)
 {
+	/* A connection that redis_dial() made keeps it. */
+	if (*tp && (*tp)->ctx)
+		SSL_CTX_set_app_data((*tp)->ctx, NULL);
 	if (*tp)
 		SSL_CTX_free((*tp)->ctx);
 	free(*tp);
@@ -129,6 +153,7 @@ redis_tls_begin(struct redis_tls *t, redisContext *c, const char *host, struct b
 	int err = read_files(t, why);
 	if (err)
 		return err;
+	t->verdict = X509_V_OK;
 	if (t->o->tls_name[0])
 		host = t->o->tls_name;
 	SSL *ssl = SSL_new(t->ctx);
@@ -161,6 +186,12 @@ redis_tls_free(struct redis_tls **t)
 {
 	free(*t);
 	*t = NULL;
+}
+
+const char *
+redis_tls_verdict(const struct redis_tls *t UNUSED)
+{
+	return NULL;
 }
 
 int

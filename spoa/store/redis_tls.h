@@ -19,6 +19,8 @@ struct redis_tls;
 /* owner: one thread. NULL: out of memory. */
 struct redis_tls *redis_tls_new(const struct redis_options *o);
 void redis_tls_free(struct redis_tls **t);
+/* What was wrong with the certificate of the last server; NULL: nothing is known. */
+const char *redis_tls_verdict(const struct redis_tls *t);
 /* Begins TLS on a context that is connected or connecting; the certificate must be of a known
  * authority and name `host` (or tls_name). Files that changed are read anew. 0, or negative
  * with *why. */

@@ -100,12 +100,6 @@ if "$build/tollgate" version | grep -q '^hiredis .* with TLS'; then
 	models gina
 	is "a limit of two counts there" "$one $two $status" "200 200 429"
 	"$root/tests/support/stack" down --dir "$D"
-	sed -i 's/redis.test/other.test/' config.yaml
-	stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
-	sleep 1
-	models hugo
-	is "a server with another name in its certificate is not talked to: 503" "$status" 503
-	"$root/tests/support/stack" down --dir "$D"
 	cat >config.yaml <<-YAML
 		backends: [openai, anthropic, local, ghost]
 		redis: {url: "unix:$D/redis-tls.sock", user: tollgate, password_file: $D/password}
