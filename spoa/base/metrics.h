@@ -54,6 +54,7 @@
   X(M_DATA_FETCHED,        "data_fetches_total",                 "result=\"ok\"",             "fetches of data that conditions read, from Redis and URLs") \
   X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
+  X(M_QUOTA_ALONE,         "quota_alone_total",                  "",                          "reservations from this daemon's own share, without an answer from the store") \
   X(M_QUOTA_LOST,          "quota_lost_total",                   "",                          "corrections that found no room to wait for the store") \
   X(M_QUOTA_REFUSED,       "quota_refused_total",                "",                          "requests over a limit") \
   X(M_REPEATED,            "repeated_total",                     "",                          "requests that their SDK says it repeats: each is decided and counted as any") \

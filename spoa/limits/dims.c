@@ -147,9 +147,10 @@ set_away(const struct request *r, const struct limit *l, struct quota_dim *d)
 	d->away = away == AWAY_ALLOW   ? QUOTA_AWAY_ALLOW
 		  : away == AWAY_SHARE ? QUOTA_AWAY_SHARE
 				       : QUOTA_AWAY_DENY;
-	if (away == AWAY_SHARE)
-		d->share = (uint64_t)((unsigned __int128)d->limit * share /
-				      (SHARE_WHOLE * (peers ? peers : 1)));
+	if (away != AWAY_SHARE)
+		return;
+	d->apart = (uint64_t)((unsigned __int128)d->limit * share / SHARE_WHOLE);
+	d->share = d->apart / (peers ? peers : 1);
 }
 
 /* Who was moved to another model for want of room is bounded as that says. */

@@ -483,9 +483,10 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 {
 	if (cfg->redis_url && !(s->finder = find_redis(cfg)))
 		goto nomem;
-	/* A loop and a mailbox first: the in-process quota table lives with worker 0. */
+	/* A loop and a mailbox first: the in-process quota table lives with worker 0. With
+	 * Redis it has what this daemon spends on its own while Redis is away. */
 	for (unsigned i = 0; i < s->nworkers; i++) {
-		if (i == 0 && !cfg->redis_url) {
+		if (i == 0) {
 			s->table = quota_table_new(&s->workers[0].mail);
 			if (!s->table)
 				goto nomem;
@@ -494,7 +495,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			    s->finder) < 0)
 			goto nomem;
 	}
-	if (cfg->journal && recall_read(&s->recall, cfg, s->table, why) < 0)
+	if (cfg->journal &&
+		recall_read(&s->recall, cfg, cfg->redis_url ? NULL : s->table, why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,

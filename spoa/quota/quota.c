@@ -35,18 +35,27 @@ quota_free(struct quota **qt)
 	*qt = NULL;
 }
 
-/* Redis' clock when a command that is sent now arrives, or the table's; in ms. */
-static int64_t
-quota_ms(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+/* What is charged there is counted on Redis: its epochs are never 0. */
+static bool
+on_redis(const struct quota *qt, const struct quota_place *at)
 {
-	return qt->redis ? redis_life_ms(counts_life(qt, d), now_us)
-			 : table_ms(qt->table, now_us);
+	return qt->redis && at->epoch;
+}
+
+/* The clock of the counts at that place, in ms: Redis' when a command that is sent now
+ * arrives, or the table's. */
+static int64_t
+quota_ms(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	uint64_t now_us)
+{
+	return on_redis(qt, at) ? redis_life_ms(counts_life(qt, d), now_us)
+				: table_ms(qt->table, now_us);
 }
 
 static uint64_t
-epoch_now(const struct quota *qt, const struct quota_dim *d)
+epoch_now(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
 {
-	return qt->redis ? counts_life(qt, d)->epoch : 0;
+	return on_redis(qt, at) ? counts_life(qt, d)->epoch : 0;
 }
 
 /* ---- reserve ---- */
@@ -89,6 +98,80 @@ never_fits(struct quota_request *q)
 	return false;
 }
 
+/* ---- while Redis does not answer ---- */
+
+/* The dims that this daemon has a share of, each with that as its limit. */
+static void
+own_shares(const struct quota_request *q, struct quota_request *own)
+{
+	memset(own, 0, sizeof(*own));
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &own->dim[own->ndims];
+		if (q->dim[k].away != QUOTA_AWAY_SHARE)
+			continue;
+		*d = q->dim[k];
+		d->limit = d->share;
+		d->moves = false;
+		own->ndims++;
+	}
+}
+
+/* Over its share is what no store lets go: QUOTA_FAILED. */
+static void
+at_own(struct mail *m, void *worker UNUSED)
+{
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m), own;
+	struct quota_table *t = q->quota->table;
+
+	own_shares(q, &own);
+	table_reserve(t, &own, table_ms(t, clock_mono_us()));
+	q->result = own.result == QUOTA_ADMITTED ? QUOTA_ADMITTED : QUOTA_FAILED;
+	q->alone = q->result == QUOTA_ADMITTED;
+	for (size_t k = 0, i = 0; q->alone && k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_SHARE) {
+			bool moves = q->dim[k].moves;
+			q->dim[k] = own.dim[i++];
+			q->dim[k].moves = moves;
+		}
+	quota_tell(q->quota, q);
+}
+
+void
+quota_fail(struct quota *qt, struct quota_request *q, bool now)
+{
+	bool share = false, deny = !qt->table;
+
+	q->result = QUOTA_FAILED;
+	for (size_t k = 0; k < q->ndims; k++) {
+		share |= q->dim[k].away == QUOTA_AWAY_SHARE;
+		deny |= q->dim[k].away == QUOTA_AWAY_DENY;
+	}
+	if (share && !deny) {
+		/* What was charged before stays where it was. */
+		quota_unmove(qt, q, clock_mono_us());
+		q->mail.run = at_own;
+		mailbox_send(qt->table->owner, &q->mail);
+	} else if (now) {
+		q->done(q);
+	} else {
+		quota_tell(qt, q);
+	}
+}
+
+/* What is set apart for the time without Redis is not spent with it: whatever each daemon
+ * sees of Redis, together they stay within the limit. */
+static void
+set_apart(struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		if (d->away != QUOTA_AWAY_SHARE)
+			continue;
+		d->limit -= d->apart < d->limit ? d->apart : d->limit;
+		d->apart = 0;
+	}
+}
+
 void
 quota_reserve(struct quota *qt, struct quota_request *q)
 {
@@ -100,6 +183,9 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	q->looks = q->looked = q->doubts = false;
 	for (size_t k = 0; k < q->ndims; k++)
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
+	q->alone = false;
+	if (qt->redis)
+		set_apart(q);
 	if (never_fits(q)) {
 		quota_unmove(qt, q, clock_mono_us());
 		quota_tell(qt, q);
@@ -114,9 +200,9 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 bool
 quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 {
-	uint64_t epoch = epoch_now(qt, d);
+	uint64_t epoch = epoch_now(qt, d, &d->at);
 
-	return cell_place(d, quota_ms(qt, d, now_us), 0).bucket == d->at.bucket &&
+	return cell_place(d, quota_ms(qt, d, &d->at, now_us), 0).bucket == d->at.bucket &&
 	       (epoch == 0 || epoch == d->at.epoch);
 }
 
@@ -148,16 +234,17 @@ bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
 {
 	const struct quota_dim *d = &c->dim;
 	struct cell own = cell_own(d, &c->at);
-	bool lives = c->at.epoch == epoch_now(qt, d);
+	uint64_t epoch = epoch_now(qt, d, &c->at);
+	bool lives = c->at.epoch == epoch;
 
 	if (!lives || !cell_alive(d, &c->at, own, now_ms)) {
 		if (c->own < 0)
 			c->own = 0;
 		else if (d->span.kind == QUOTA_ROLLING)
-			c->at = cell_place(d, now_ms, epoch_now(qt, d));
+			c->at = cell_place(d, now_ms, epoch);
 	}
 	if (!lives) {
-		c->at.epoch = epoch_now(qt, d);
+		c->at.epoch = epoch;
 		c->spent = c->spent > 0 ? c->spent : 0;
 		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
 			c->own = c->spent;
@@ -170,14 +257,16 @@ quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
 	struct change now = *change;
 	const struct quota_dim *d = &now.dim;
 
-	if (qt->redis && !counts_reach(qt, d)) {
+	bool redis = on_redis(qt, &now.at);
+
+	if (redis && !counts_reach(qt, d)) {
 		counts_keep(qt, change);
 		return;
 	}
-	bring_home(qt, &now, quota_ms(qt, d, now_us));
+	bring_home(qt, &now, quota_ms(qt, d, &now.at, now_us));
 	if (now.spent == 0 && now.own == 0)
 		return;
-	if (qt->redis) {
+	if (redis) {
 		counts_change(qt, &now);
 		return;
 	}

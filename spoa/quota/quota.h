@@ -64,7 +64,9 @@ struct quota_dim {
 	uint64_t hold_s;
 	enum quota_orphan orphan;
 	enum quota_away away;
-	uint64_t share; /* QUOTA_AWAY_SHARE: what this daemon may spend on its own */
+	/* QUOTA_AWAY_SHARE: what this daemon may spend on its own, and what is set apart of the
+	 * limit for all daemons: as long as Redis answers it is not spent */
+	uint64_t share, apart;
 	/* It was charged before, at `from`: that is given back as this is charged. */
 	bool moves;
 	struct quota_place from;
@@ -102,6 +104,7 @@ struct quota_request {
 	size_t ndims;
 	/* out */
 	enum quota_result result;
+	bool alone;		/* QUOTA_ADMITTED, from this daemon's own share */
 	size_t refused_by;	/* index of the tightest dim that refused */
 	uint64_t retry_after_s; /* QUOTA_REFUSED: whole true seconds, 1 at least */
 	void (*done)(struct quota_request *q);
@@ -117,8 +120,9 @@ struct quota_request {
 };
 
 struct quota;
-/* One a worker. `redis` NULL: counts in process, in the table that `shared` (made
- * once, owned by one worker, reached through mailboxes) holds. */
+/* One a worker. `redis` NULL: counts in process, in the table (made once, owned by one
+ * worker, reached through mailboxes). With Redis it holds what this daemon spends on its own
+ * while Redis does not answer; NULL: nothing. */
 struct quota_table;
 struct quota_table *quota_table_new(struct mailbox *owner);
 void quota_table_free(struct quota_table **t);

@@ -24,7 +24,7 @@ enum {
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
 	/* So long a charge rests on it, at most. */
-	KNOWN_AGE_US = 1000000,
+	KNOWN_AGE_US = 5000000,
 };
 
 /* What a reply says of one dim. Of one that is no rolling window: as cell_judge(). */

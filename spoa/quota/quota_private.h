@@ -26,6 +26,9 @@ struct quota {
 /* ---- quota.c ---- */
 /* The request's answer, at a later turn. */
 void quota_tell(struct quota *qt, struct quota_request *q);
+/* No answer: what the limits allow on their own, or QUOTA_FAILED. `now`: done() may run
+ * inside. */
+void quota_fail(struct quota *qt, struct quota_request *q, bool now);
 /* Corrects what was charged at this place, or what is more now where it is gone. */
 void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
 

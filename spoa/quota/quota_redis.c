@@ -233,8 +233,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
 		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
 			q->dim[k].reset_ms = 0;
-		q->result = QUOTA_FAILED;
-		q->done(q);
+		quota_fail(qt, q, true);
 	} else if (seen & (1u << DIM_STALE | 1u << DIM_UNDECIDED)) {
 		q->doubts = !(seen & 1u << DIM_STALE);
 		counts_queue(qt, q);
@@ -509,8 +508,7 @@ send_turn(struct quota *qt, struct quota_request **rest)
 		*rest = q->next;
 		if (!reached(qt, q)) {
 			metric_inc(qt->metrics, M_REDIS_ERRORS);
-			q->result = QUOTA_FAILED;
-			quota_tell(qt, q);
+			quota_fail(qt, q, false);
 			continue;
 		}
 		if (!prepare(qt, q, now))

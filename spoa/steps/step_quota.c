@@ -82,6 +82,8 @@ admitted(struct request *r, struct quota_request *q)
 		quota_release(r->gate->quota, q, clock_mono_us());
 		return again(q);
 	}
+	if (q->alone)
+		metric_inc(r->gate->metrics, M_QUOTA_ALONE);
 	limits_admitted(r, q);
 	limits_warn(r, q);
 	return STEP_NEXT;

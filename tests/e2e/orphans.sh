@@ -1,0 +1,58 @@
+# A daemon killed with requests under way: what they reserved is settled when it is back, on
+# Redis; without Redis what a month has used is counted again.
+. "$(dirname "$0")/lib.sh"
+
+# used, held and left of each limit, as the operator sees them
+quota() { "$build/tollgate" quota get --person ann --json -c "$D/tollgate.yaml" 2>"$D/err"; }
+of() { quota | jq -c ".[] | select(.limit == \"$1\") | [.used, .held]"; }
+last() { cat "$JOURNAL"/* | tr -d '\0' | grep "\"type\":\"$2\"" | tail -1 | jq -c "$1"; }
+ask() { # MAX_TOKENS
+	req POST /v1/chat/completions -H "authorization: Bearer $(token --claims '{"sub":"ann"}')" \
+		-H 'content-type: application/json' -m 5 \
+		-d "{\"model\":\"m\",\"stream\":true,\"max_tokens\":$1,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}"
+}
+killed_and_back() {
+	local pid
+	for pid in $PIDS $again; do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tollgate ] && kill -9 "$pid"
+	done
+	sleep 0.5
+	"$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/tollgate.log" 2>&1 &
+	again=$!
+	for _ in $(seq 100); do
+		[ "$(curl -s -o "$D/ready" -w '%{http_code}' "$ADMIN/readyz")" = 200 ] && break
+		sleep 0.1
+	done
+}
+
+all=$D
+for store in redis process; do
+	D=$all/$store
+	mkdir "$D"
+	if [ $store = redis ]; then stack_up --policy "$here/orphans.yaml"
+	else stack_up --no-redis --policy "$here/orphans.yaml"; fi
+	again=
+	control '{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
+	ask 100
+	is "$store: an answer is settled at its usage" "$status $(of month) $(of dropped)" "200 [30,0] [30,0]"
+	control '{"chunk_ms":400}'
+	(ask 1000) &
+	slow=$!
+	sleep 1.5
+	held=$(of month | jq '.[1]')
+	check "$store: one under way is held" [ "${held:-0}" -ge 1000 ]
+	is "$store: and in flight" "$(of at-once)" "[0,1]"
+	killed_and_back
+	wait "$slow" 2>/dev/null
+	sleep 0.5
+	is "$store: killed, it is settled at its reservation" "$(of month)" "[$((30 + held)),0]"
+	is "$store: also where orphans are dropped with their host" "$(of dropped)" "[$((30 + held)),0]"
+	is "$store: and no more in flight" "$(of at-once)" "[0,0]"
+	is "$store: its completion says so" "$(last .outcome completion)" '"orphaned"'
+	killed_and_back
+	is "$store: once, whoever is killed again" "$(of month)" "[$((30 + held)),0]"
+	check "$store: the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+	[ -n "$again" ] && kill "$again" && wait "$again" 2>/dev/null
+	"$root/tests/support/stack" down --dir "$D" >/dev/null 2>&1
+done
+D=$all

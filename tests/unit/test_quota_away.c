@@ -1,0 +1,180 @@
+/* Redis is away: what each daemon may spend on its own, so that all stay within the limit over
+ * both change-overs, whatever each of them sees. */
+#include "quota/quota_table.h"
+#include "support/quota_rig.h"
+
+enum { LIMIT = 100, APART = 40, DAEMONS = 2, SHARE = APART / DAEMONS };
+
+struct daemon {
+	struct line line;
+	struct quota_table *table;
+	struct quota *quota;
+};
+
+static void
+daemon_up(struct daemon *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->line.redis = redis_new(loop, server.url, 30000, &d->line.m);
+	d->table = quota_table_new(&self);
+	d->quota = quota_new(d->line.redis, d->table, &self, &d->line.m);
+	assert_true(run_until_up(d->line.redis, 3000000));
+}
+
+static void
+daemon_down(struct daemon *d)
+{
+	d->line.quota = d->quota;
+	line_down(&d->line);
+	quota_table_free(&d->table);
+}
+
+static const struct kind {
+	const char *name;
+	enum quota_window_kind kind;
+	enum quota_orphan orphan;
+} kinds[] = {
+	{ "rolling", QUOTA_ROLLING, QUOTA_ORPHAN_CHARGE },
+	{ "of the calendar", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE },
+	{ "of the calendar, dropped", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP },
+	{ "in flight", QUOTA_IN_FLIGHT, QUOTA_ORPHAN_DROP },
+};
+
+static struct quota_dim
+dim(const struct kind *k, enum quota_away away)
+{
+	struct quota_dim d;
+
+	dim_set(&d, "a", LIMIT, 3600, 1);
+	d.span.kind = k->kind;
+	d.span.calendar = QUOTA_MONTH;
+	d.unit = k->kind == QUOTA_IN_FLIGHT ? QUOTA_CONCURRENT : QUOTA_TOKENS;
+	d.orphan = k->orphan;
+	d.hold_s = 900;
+	d.away = away;
+	if (away == QUOTA_AWAY_SHARE) {
+		d.apart = APART;
+		d.share = SHARE;
+	}
+	return d;
+}
+
+static enum quota_result
+reserve(struct daemon *d, struct ask *a, const struct quota_dim *dims, size_t n)
+{
+	*a = (struct ask){ .q.ndims = n, .q.done = asked, .q.arg = a };
+	memcpy(a->q.dim, dims, n * sizeof(*dims));
+	quota_reserve(d->quota, &a->q);
+	for (int i = 0; i < 20000 && !a->done; i++)
+		run_for(200);
+	assert_true(a->done);
+	return a->q.result;
+}
+
+/* How many this daemon lets go until it does no more, and how that ends. */
+static unsigned
+all_of(struct daemon *d, const struct quota_dim *dim, struct ask *last, enum quota_result end)
+{
+	unsigned n = 0;
+
+	while (reserve(d, last, dim, 1) == QUOTA_ADMITTED)
+		n++;
+	assert_int_equal(last->q.result, end);
+	return n;
+}
+
+static void
+shares_stay_within_the_limit(void **state)
+{
+	NEEDS_REDIS;
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		struct daemon d[DAEMONS];
+		struct ask a, last;
+		redis_rig_do(&server, "FLUSHALL");
+		const struct quota_dim share = dim(&kinds[k], QUOTA_AWAY_SHARE);
+		for (int i = 0; i < DAEMONS; i++)
+			daemon_up(&d[i]);
+		unsigned with = all_of(&d[0], &share, &last, QUOTA_REFUSED);
+		with += all_of(&d[1], &share, &last, QUOTA_REFUSED);
+		if (with != LIMIT - APART)
+			fail_msg("%s: %u with Redis", kinds[k].name, with);
+		kill(server.pid, SIGSTOP);
+		/* what is given back comes back, and the rest is a share each */
+		run_for(60000);
+		assert_int_equal(reserve(&d[0], &a, &share, 1), QUOTA_ADMITTED);
+		assert_true(a.q.alone);
+		quota_release(d[0].quota, &a.q, clock_mono_us());
+		run_for(2000);
+		for (int i = 0; i < DAEMONS; i++) {
+			unsigned alone = all_of(&d[i], &share, &last, QUOTA_FAILED);
+			if (alone != SHARE)
+				fail_msg("%s: %u without it", kinds[k].name, alone);
+		}
+		kill(server.pid, SIGCONT);
+		for (int i = 0; i < DAEMONS; i++)
+			assert_true(run_until_up(d[i].line.redis, 3000000));
+		run_for(40000);
+		/* Back: nobody has more, and nobody's share is there twice. */
+		for (int i = 0; i < DAEMONS; i++)
+			assert_int_equal(all_of(&d[i], &share, &last, QUOTA_REFUSED), 0);
+		kill(server.pid, SIGSTOP);
+		run_for(60000);
+		for (int i = 0; i < DAEMONS; i++)
+			assert_int_equal(all_of(&d[i], &share, &last, QUOTA_FAILED), 0);
+		kill(server.pid, SIGCONT);
+		for (int i = 0; i < DAEMONS; i++) {
+			assert_true(run_until_up(d[i].line.redis, 3000000));
+			daemon_down(&d[i]);
+		}
+	}
+}
+
+/* One limit that denies is enough; one that allows counts nothing. */
+static void
+the_strictest_limit_decides(void **state)
+{
+	static const struct {
+		const char *name;
+		enum quota_away away[2];
+		bool passes;
+	} rows[] = {
+		{ "a share, and all", { QUOTA_AWAY_SHARE, QUOTA_AWAY_ALLOW }, true },
+		{ "all, and a share", { QUOTA_AWAY_ALLOW, QUOTA_AWAY_SHARE }, true },
+		{ "a share, and none", { QUOTA_AWAY_SHARE, QUOTA_AWAY_DENY }, false },
+		{ "none, and a share", { QUOTA_AWAY_DENY, QUOTA_AWAY_SHARE }, false },
+		/* the step lets it go */
+		{ "all", { QUOTA_AWAY_ALLOW, QUOTA_AWAY_ALLOW }, false },
+	};
+	struct daemon d;
+	struct ask a;
+
+	NEEDS_REDIS;
+	daemon_up(&d);
+	kill(server.pid, SIGSTOP);
+	run_for(1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_dim dims[2] = { dim(&kinds[0], rows[i].away[0]),
+			dim(&kinds[1], rows[i].away[1]) };
+		strcat(dims[1].key, "2");
+		reserve(&d, &a, dims, 2);
+		bool charged = a.q.dim[0].charged || a.q.dim[1].charged;
+		if ((a.q.result == QUOTA_ADMITTED) != rows[i].passes ||
+			charged != rows[i].passes)
+			fail_msg("%s: %d", rows[i].name, a.q.result);
+	}
+	kill(server.pid, SIGCONT);
+	daemon_down(&d);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shares_stay_within_the_limit),
+		cmocka_unit_test(the_strictest_limit_decides),
+	};
+
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
