@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "tokens/ranks_key.h"
 
 enum { SHORT_PIECE = 100 }; /* bytes */
 
@@ -228,9 +229,41 @@ merge(const struct ranks *r, const struct ranks_word *w, struct out *o)
 				   : merge_long(r, w->p, w->n, o);
 }
 
-/* The next piece is cut, and its memory on its way, before one is merged. */
+/* ---- pieces ---- */
+
+/* How many tokens pieces of 3 to 16 bytes are that were met before in this text: most of a
+ * text's words come again. */
+enum { MEMO_PIECES = 1024, MEMO_FROM = 2048 /* bytes of a text for which it is worth it */ };
+struct memo {
+	uint64_t first, last; /* the bytes; of up to 8 all of them, and 0 */
+	uint32_t n;	      /* bytes; 0: nothing */
+	uint32_t tokens;
+};
+
 static int
-each_piece(const struct ranks *r, struct span text, size_t most, struct out *o, bool *bounded)
+merge_again(const struct ranks *r, const struct ranks_word *w, struct memo *memo, struct out *o)
+{
+	uint64_t before = o->tokens;
+
+	if (w->n < 3 || w->n > 16)
+		return merge(r, w, o);
+	struct memo *m = &memo[w->hash % MEMO_PIECES];
+	uint64_t first = w->n > 8 ? load_64(w->p) : w->key,
+		 last = w->n > 8 ? load_64(w->p + w->n - 8) : 0;
+	if (m->n == w->n && m->first == first && m->last == last) {
+		o->tokens += m->tokens;
+		return 0;
+	}
+	int err = merge(r, w, o);
+	*m = (struct memo){ first, last, (uint32_t)w->n, (uint32_t)(o->tokens - before) };
+	return err;
+}
+
+/* The next piece is cut, and its memory on its way, before one is merged. `memo`: NULL, or
+ * MEMO_PIECES that are zero. */
+static int
+each_piece(const struct ranks *r, struct span text, size_t most, struct memo *memo,
+	struct out *o, bool *bounded)
 {
 	struct ranks_word w, next = { 0 };
 	int err = 0;
@@ -247,7 +280,7 @@ each_piece(const struct ranks *r, struct span text, size_t most, struct out *o, 
 			o->tokens += w.n;
 			*bounded = true;
 		} else if (w.n) {
-			err = merge(r, &w, o);
+			err = memo ? merge_again(r, &w, memo, o) : merge(r, &w, o);
 		}
 	}
 	return err;
@@ -256,10 +289,15 @@ each_piece(const struct ranks *r, struct span text, size_t most, struct out *o, 
 int
 bpe_count(const struct ranks *r, struct span text, struct bpe_count *out)
 {
+	struct memo *memo = NULL;
 	struct out o = { 0 };
 
 	*out = (struct bpe_count){ 0 };
-	int err = each_piece(r, text, BPE_PIECE_MAX, &o, &out->bounded);
+	if (text.n >= MEMO_FROM)
+		memo = mem_get_zeroed(MEMO_PIECES * sizeof(*memo)); /* NULL: without */
+	int err = each_piece(r, text, BPE_PIECE_MAX, memo, &o, &out->bounded);
+	if (memo)
+		mem_put(memo, MEMO_PIECES * sizeof(*memo));
 	out->tokens = o.tokens;
 	return err;
 }
@@ -271,5 +309,5 @@ bpe_encode(
 	struct out o = { each, arg, 0 };
 	bool bounded;
 
-	return each_piece(r, text, SIZE_MAX, &o, &bounded);
+	return each_piece(r, text, SIZE_MAX, NULL, &o, &bounded);
 }

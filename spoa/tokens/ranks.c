@@ -234,7 +234,7 @@ void
 ranks_word(const struct ranks *r, const char *p, size_t n, struct ranks_word *w)
 {
 	*w = (struct ranks_word){ .p = p, .n = n };
-	if (n <= 2 || n > r->head->longest)
+	if (n <= 2 || (n > r->head->longest && n > 16))
 		return;
 	w->key = ranks_key(p, n);
 	w->hash = ranks_hash(w->key, n);

@@ -91,7 +91,8 @@ static const char sample[] =
 	"the thing that they thought was there, then the others; "
 	"我们的数据，我们的系统。我们在这里，"
 	"数据的记录在系统里。 “quoted” and “others” — données, été, für über. требуется данные "
-	"日本語のテキストと設定、データの記録。🙂🙂 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  "
+	"日本語のテキストと設定、データの記録。🙂🙂 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
+	" "
 	"\n\n\t\t  x==y;";
 
 struct vocabulary {
@@ -323,8 +324,8 @@ merging_is_what_it_is_defined_to_be(void **state)
 static void
 a_character_that_comes_late_is_merged_from_bytes(void **state)
 {
-	static const char *const tokens[] = { "\xE4\xBB", "们", "\xE7\x9A", "的", "我们", "们的",
-		"\xE6\x88", "我" };
+	static const char *const tokens[] = { "\xE4\xBB", "们", "\xE7\x9A", "的", "我们",
+		"们的", "\xE6\x88", "我" };
 	static struct vocabulary v;
 	struct buf file;
 
@@ -337,6 +338,47 @@ a_character_that_comes_late_is_merged_from_bytes(void **state)
 	assert_true(same_as_plain(&v, r, "我们的", strlen("我们的")));
 	ranks_close(&r);
 	buf_free(&file);
+}
+
+/* In a long text pieces come again, and what they were is remembered. */
+static void
+a_long_text_is_the_sum_of_its_pieces(void **state)
+{
+	static struct vocabulary v;
+	static char text[40000];
+	unsigned wrong = 0;
+	struct buf file;
+
+	(void)state;
+	buf_init(&file, 0);
+	for (unsigned seed = 0; seed < 6; seed++) {
+		size_t n = 0;
+		srand(seed);
+		scatter(&v, 300);
+		struct ranks *r = open_vocabulary(&v, seed % 2 ? "o200k" : "cl100k", &file);
+		for (int round = 0; n + 400 < sizeof(text); round++)
+			n += make_text(text + n, round);
+		struct bpe_count count;
+		uint64_t tokens = 0;
+		for (size_t at = 0, end; at < n; at = end) {
+			struct bpe_count one;
+			end = split_next(r->pattern, span_of(text, n), at);
+			assert_int_equal(bpe_count(r, span_of(text + at, end - at), &one), 0);
+			/* alone it may be cut otherwise: a mark, white space */
+			if (split_next(r->pattern, span_of(text + at, end - at), 0) !=
+				end - at) {
+				struct ids ids = { .n = 0 };
+				bpe_encode(r, span_of(text + at, end - at), keep_id, &ids);
+				one.tokens = ids.n;
+			}
+			tokens += one.tokens;
+		}
+		assert_int_equal(bpe_count(r, span_of(text, n), &count), 0);
+		wrong += count.tokens != tokens;
+		ranks_close(&r);
+	}
+	buf_free(&file);
+	assert_int_equal(wrong, 0);
 }
 
 static void
@@ -447,6 +489,7 @@ main(void)
 		cmocka_unit_test(texts_are_cut_as_the_patterns_cut_them),
 		cmocka_unit_test(merging_is_what_it_is_defined_to_be),
 		cmocka_unit_test(a_character_that_comes_late_is_merged_from_bytes),
+		cmocka_unit_test(a_long_text_is_the_sum_of_its_pieces),
 		cmocka_unit_test(a_run_without_a_break_is_bounded_by_its_bytes),
 		cmocka_unit_test(a_damaged_file_is_refused),
 		cmocka_unit_test(lines_that_are_no_vocabulary_are_named),
