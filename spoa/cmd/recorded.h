@@ -67,6 +67,7 @@ struct recorded_answer {
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
 	struct answer_request asked;
+	bool arguments_held; /* of tool calls */
 	bool all_searched;
 	struct entity_set searched;
 	struct slot_set missing;

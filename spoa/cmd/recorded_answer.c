@@ -55,9 +55,12 @@ read_lists(struct recorded_answer *out, json_t *answer, struct arena *a)
 
 	for (size_t i = 0; kinds && i < json_array_size(media); i++)
 		kinds[i] = json_span(json_array_get(media, i));
+	json_t *arguments = json_object_get(answer, "tool_arguments");
+	out->arguments_held = json_array_size(arguments) == json_array_size(calls);
 	for (size_t i = 0; tools && i < json_array_size(calls); i++)
 		tools[i] = (struct answer_tool){ .name = json_span(json_array_get(calls, i)),
-			.lost = true };
+			.arguments = json_span(json_array_get(arguments, i)),
+			.lost = !out->arguments_held };
 	out->facts.media = kinds;
 	out->facts.nmedia = json_array_size(media);
 	out->facts.tools = tools;
@@ -151,7 +154,8 @@ rule_unsure(const struct recorded_answer *r, const struct policy_alone *p,
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (r->missing.in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;
-	if (rule->when && r->facts.ntools && cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
+	if (rule->when && r->facts.ntools && !r->arguments_held &&
+		cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
 		strstr(rule->when_text, "arguments"))
 		return "arguments of tool calls are not recorded";
 	bool all = !policy_answer_names_used(p->p, p->rules, rule->when, &used),

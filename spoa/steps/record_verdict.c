@@ -1,10 +1,11 @@
 /* What a completion says of the rules on answers, besides what came of them: the facts they
  * read and the fate of each, so that they can be asked again. */
+#include "codec/utf8.h"
 #include "guard/guard.h"
 #include "policy/explain.h"
 #include "steps/record.h"
 
-enum { OUTCOMES_MAX = 4096, SCORE_DIGITS = 6 };
+enum { OUTCOMES_MAX = 4096, SCORE_DIGITS = 6, ARGUMENTS_MAX = 48 << 10 };
 
 static void
 put_verdict(struct buf *b, const struct policy *p, const struct answer_verdict *v)
@@ -78,6 +79,29 @@ put_calls(struct buf *b, const struct answer_facts *f, const struct names *may)
 	return n == f->ntools;
 }
 
+/* Where the route has texts recorded and nothing was found in them, the calls' arguments as
+ * rules read them: then they can be judged again. All of them or none. */
+static void
+put_arguments(struct buf *b, const struct route *route, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	bool over = a->when == ANSWER_WHOLE || a->when == ANSWER_END;
+	size_t left = ARGUMENTS_MAX;
+
+	if (!(route->response & RESP_RECORD) || route->record_answer != PROMPT_REDACTED ||
+		a->nfound || !over)
+		return;
+	for (size_t i = 0; i < f->ntools; i++) {
+		struct span s = f->tools[i].arguments;
+		if (f->tools[i].lost || 6 * s.n > left || !utf8_valid(s))
+			return;
+		left -= 6 * s.n;
+	}
+	for (size_t i = 0; i < f->ntools; i++)
+		put_text_item(b, "tool_arguments", i, f->tools[i].arguments);
+	put_end(b, f->ntools);
+}
+
 /* Lists that are cut, and texts: a reader must not take them for what rules read. */
 static void
 put_not_held(struct buf *b, const struct answer_facts *f, bool calls)
@@ -94,12 +118,13 @@ put_not_held(struct buf *b, const struct answer_facts *f, bool calls)
 }
 
 static void
-put_facts(struct buf *b, const struct answer_facts *f, const struct answer_verdict *v,
+put_facts(struct buf *b, const struct route *route, const struct guard_report *a,
 	const struct names *may)
 {
+	const struct answer_facts *f = a->facts;
 	size_t n = 0;
 
-	put_entities(b, f, v);
+	put_entities(b, f, &a->verdict);
 	key(b, "injection");
 	buf_printf(b, "%.*f", SCORE_DIGITS, f->injection);
 	put_int(b, "bytes", f->bytes);
@@ -111,7 +136,10 @@ put_facts(struct buf *b, const struct answer_facts *f, const struct answer_verdi
 	for (size_t i = 0; i < n; i++)
 		put_text_item(b, "media", i, f->media[i]);
 	put_end(b, n);
-	put_not_held(b, f, put_calls(b, f, may));
+	bool calls = put_calls(b, f, may);
+	if (calls)
+		put_arguments(b, route, a);
+	put_not_held(b, f, calls);
 }
 
 /* What was said last, where more was said before: what is judged again says that. */
@@ -144,7 +172,7 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_str(b, "when", span_str(answer_when_names[a->when]));
 	put_last(b, a);
 	put_verdict(b, p, &a->verdict);
-	put_facts(b, a->facts, &a->verdict, &may);
+	put_facts(b, route, a, &may);
 	put_str(b, "searched",
 		route->find_all ? SPAN_LIT("all") : span_str(route->uses.searched));
 	put_flag(b, "scored", route->uses.injection);

@@ -79,13 +79,24 @@ is "decide denies it too" "$(decide 'his ssn is 536-22-1840' '[.decision,.respon
 is "and redacts it alike" "$(decide 'paid with 4111 1111 1111 1111 today' '.response.body|fromjson|.choices[0].message.content')" '"paid with **** **** **** 1111 today"'
 
 # ---- what the journal says ----
+# Arguments that rules read are recorded where texts are and nothing was found: they are judged again.
+pay() {
+	control "$(jq -cn --arg a "$1" '{body:({choices:[{index:0,message:{role:"assistant",tool_calls:[{id:"t",type:"function",function:{name:"pay",arguments:$a}}]},finish_reason:"tool_calls"}]}|tojson),content_type:"application/json",times:1}')"
+	post "$alice" '{"model":"say:fine","messages":[{"role":"user","content":"hi"}]}'
+}
+pay '{"amount":50}'
+is "a rule reads arguments" "$(last '[.answer.tags,.answer.verdict.tool_arguments]')" '[["much"],["{\"amount\":50}"]]'
+like "replay judges them again" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")" ' the same, 0 different$'
+pay '{"amount":5,"to":"4111 1111 1111 1111"}'
+is "not where something was found in the answer" "$(last '[.answer.tags,.answer.verdict.tool_arguments]')" '[null,null]'
+like "which replay counts" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")" 'not compared 1: arguments of tool calls are not recorded'
 post "$alice" "$(say 'his ssn is 536-22-1840')"
 last .id >/dev/null
 told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")
 like "explain tells the rule that denied the answer" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
 like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, asked at: whole'
 replay=$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")
-like "replay judges every answer again" "$replay" '^1[0-9] answers: (1[0-9]) the same, 0 different$'
+like "replay judges every answer again" "$replay" '^1[0-9] answers: (1[0-9]) the same, 0 different, 1 not compared$'
 sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"
 cp "$here/answer-rules.people.yaml" "$D/"
 like "and counts what another policy would do" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/other.yaml" --journal "$JOURNAL")" 'status 451 → 403'
