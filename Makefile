@@ -359,6 +359,10 @@ accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILEâ
 faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAMEâ€¦")
 	@$(MAKE) --no-print-directory all
 	@tests/faults/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(FAULTS)
+ifeq ($(FAULTS),)
+	@$(MAKE) --no-print-directory $(B)/tests/unit/test_quota_race
+	@RACE_S=60 $(B)/tests/unit/test_quota_race
+endif
 
 faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBSan
 	@$(MAKE) --no-print-directory B=$(B)/tsan OPT="-O1 -g" SAN=thread all

@@ -1,0 +1,32 @@
+# Redis is stopped and comes back: a daemon spends its share of the limit, no more.
+. "$(dirname "$0")/lib.sh"
+
+stack_up --policy "$here/away.yaml"
+redis=
+for pid in $PIDS; do
+	[ "$(cat "/proc/$pid/comm")" = redis-server ] && redis=$pid
+done
+auth="authorization: Bearer $(token --claims '{"sub":"ann"}')"
+# How many of N requests pass, and the status of the last
+some() {
+	local passed=0
+	for _ in $(seq "$1"); do
+		req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -m 5 \
+			-d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+		[ "$status" = 200 ] && passed=$((passed + 1))
+	done
+	echo "$passed $status $(sed -n 's/.*"code":"\([a-z_]*\)".*/\1/p' <<<"$body")"
+}
+last() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | grep '"decision":"permit"' | tail -1 | jq -c "$1"; }
+
+is "with Redis all but the share of both daemons passes: 20 - 4" "$(some 17)" "16 429 insufficient_quota"
+kill -STOP "$redis"
+is "without it this daemon's share: 2" "$(some 5)" "2 503 quota_unavailable"
+is "the record says so" "$(last .quota_alone)" true
+is "and the metric" "$(metric quota_alone_total)" 2
+kill -CONT "$redis"
+sleep 1.5
+is "back, nothing more" "$(some 3)" "0 429 insufficient_quota"
+kill -STOP "$redis"
+is "nor when it goes again" "$(some 3)" "0 503 quota_unavailable"
+kill -CONT "$redis"
