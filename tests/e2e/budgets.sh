@@ -193,6 +193,27 @@ is "another team has a month of its own" "$status $(seen | jq -r '.[0].body|from
 is "the record says nano-dollars and the calendar" "$(last '.limits[]|select(.limit=="team-month")|[.kind,.of,.window]')" '["nanousd",10000000,"month"]'
 control '{}'
 
+# ---- side by side ----
+crowd() { # MODEL CAP: twenty at once; how many got which status and model
+	local i
+	running=()
+	for i in $(seq 20); do
+		curl -s -o "$D/crowd.$i" -w '%{http_code}\n' "$EDGE/v1/chat/completions" -H "$auth" -H "$json" \
+			-d "{\"model\":\"$1\",\"max_tokens\":$2,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" >"$D/crowd-status.$i" &
+		running+=($!)
+	done
+	wait "${running[@]}"
+}
+as '{"sub":"cam","team":"many"}'
+control '{"delay_ms":1500}'
+crowd m 5
+is "two of twenty at once pass" "$(cat "$D"/crowd-status.* | sort | uniq -c | xargs)" "2 200 18 429"
+as '{"sub":"cat","team":"spend-crowd"}'
+control '{"delay_ms":500,"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}'
+crowd big 60
+is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
+control '{}'
+
 # ---- what an SDK repeats ----
 as '{"sub":"rob"}'
 ask m 5 hi '' -H 'x-stainless-retry-count: 2'
