@@ -24,6 +24,9 @@ request_amendment(const struct request *r, struct amendment *am)
 	if (capped && x && x->max_output_tokens &&
 		(!am->cap_tokens || x->max_output_tokens < am->cap_tokens))
 		am->cap_tokens = x->max_output_tokens;
+	if (capped && r->found.learned_cap &&
+		(!am->cap_tokens || r->found.learned_cap < am->cap_tokens))
+		am->cap_tokens = r->found.learned_cap;
 	return am->model.n || am->cap_tokens;
 }
 

@@ -12,7 +12,14 @@
 #include "gate/ticket.h"
 #include "tally/tally.h"
 
-enum { WARNED = 4096 };
+enum { WARNED = 4096, LEARNED = 4096 };
+
+/* limits/learned.c */
+struct learned_place {
+	uint64_t key;
+	uint64_t tokens; /* that most answers stay under */
+	unsigned samples;
+};
 
 /* What all gates of the daemon share. Set up by main before any worker runs. */
 struct gate_shared {
@@ -42,6 +49,7 @@ struct gate {
 	struct data_cache *data;
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
+	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
 	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
 	ev_timer tick;

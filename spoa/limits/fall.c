@@ -25,8 +25,8 @@ add_tags(struct request *r, const struct limit_change *x)
 }
 
 /* What was written for the first try is written anew. */
-static void
-forget_rewrite(struct request *r)
+void
+limits_forget_rewrite(struct request *r)
 {
 	bool decoded = r->out.decoded.n && r->in.raw.p == buf_view(&r->out.decoded).p;
 
@@ -62,7 +62,7 @@ limits_fall(struct request *r, const struct limit *l, bool soft)
 	r->found.fell.limit = policys(r, l);
 	r->found.fell.change = x;
 	r->found.fell.soft = soft;
-	forget_rewrite(r);
+	limits_forget_rewrite(r);
 	return true;
 }
 

@@ -38,9 +38,16 @@ enum limit_of limits_counts(const struct request *r, const struct quota_dim *d);
 /* fall.c: takes what at_limit (soft: at_soft) of the limit says. True: another model or cap is
  * asked for, and the request is to be rewritten and reserved again. Once a request. */
 bool limits_fall(struct request *r, const struct limit *l, bool soft);
+/* What the rewrite step made is made anew. */
+void limits_forget_rewrite(struct request *r);
 /* Of an admitted reservation: tags of soft limits that it reached, and what is left of a limit
  * past which it was let. */
 void limits_admitted(struct request *r, struct quota_request *q);
+
+/* learned.c: true where less than the request asks for is held and asked for: it is to be
+ * written anew. Once a request. And what its answer took. */
+bool limits_learned(struct request *r);
+void limits_learn(struct request *r, uint64_t output_tokens);
 
 /* warn.c: counts and logs who is near a limit. */
 void limits_warn(struct request *r, const struct quota_request *q);

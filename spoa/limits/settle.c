@@ -59,6 +59,8 @@ exchange_settle(struct request *r)
 		request_release(r);
 		return;
 	}
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = &r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)

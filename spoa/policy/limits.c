@@ -190,11 +190,26 @@ told(struct builder *b, struct limit *l)
 	}
 }
 
+/* It learns from what answers used. */
+static void
+learning(struct builder *b)
+{
+	for (size_t i = 0; i < b->p->nroutes; i++) {
+		struct route *r = &b->routes[i];
+		if (r->learned && !(r->response & RESP_METER))
+			diag_at(b->d, yaml_get(r->at, "reserve"),
+				"reserve: learned: the route does not meter: response: [meter] "
+				"is "
+				"missing");
+	}
+}
+
 void
 build_limits(struct builder *b, const struct yaml_node *n)
 {
 	struct limit *limits = build_list(b, n, "limits", sizeof(*limits));
 
+	learning(b);
 	if (!limits)
 		return;
 	b->p->limits = limits;

@@ -169,6 +169,7 @@ struct route {
 	bool find_all; /* record.find: all: searched for more than is used */
 	struct on_failure on_failure;
 	bool show_cost;	      /* x-tollgate-cost */
+	bool learned;	      /* route.reserve: what is held follows from what is used */
 	uint64_t deadline_us; /* route.deadline, default 15 min: a ticket's exchange may last */
 };
 

@@ -30,6 +30,7 @@ static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
 static const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
+static const char *const reserve_words[] = { "cap", "learned", NULL };
 static const char *const via_words[] = { "direct", "relay", NULL };
 
 /* Keys of a later version. */
@@ -222,6 +223,7 @@ const struct section sections[] = {
   { "response", OTHER(TEXTS), "ignore, or what is done with the answer: meter, inspect, restore, restore_urls, record" },
   { "record", OTHER(REF("record")), "what of the prompt and of the answer is recorded" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
+  { "reserve", A_FLAG(route, learned, reserve_words), "cap: what the request asks for is held; learned: what its answers take, and no more is asked for" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
 }},

@@ -141,6 +141,10 @@ step_quota(struct request *r)
 		r->run.wait = WAIT_NONE;
 		return answer(r, q);
 	}
+	if (limits_learned(r)) {
+		limits_forget_rewrite(r);
+		return again(q);
+	}
 	int err = limits_collect(r, q);
 	if (err) {
 		quota_unmove(r->gate->quota, q, clock_mono_us());

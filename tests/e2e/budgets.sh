@@ -1,7 +1,8 @@
 # Budgets: each line of tests/e2e/budgets.yaml on HAProxy, Redis and the simulated provider.
 . "$(dirname "$0")/lib.sh"
 
-stack_up --policy "$here/budgets.yaml"
+echo 'workers: 1' >"$D/config.yaml"
+stack_up --policy "$here/budgets.yaml" --config "$D/config.yaml"
 json='content-type: application/json'
 as() { auth="authorization: Bearer $(token --claims "$1")"; }
 # ask [MODEL [MAX_TOKENS [TEXT [MEMBERS]]]] [-- CURL OPTIONS]
@@ -213,6 +214,33 @@ control '{"delay_ms":500,"usage":{"prompt_tokens":10,"completion_tokens":10,"tot
 crowd big 60
 is "money for one of them is spent once" "$(cat "$D"/crowd.* | grep -o '"model":"big"' | wc -l)" 1
 control '{}'
+
+# ---- what is held follows from what is used ----
+as '{"sub":"lea"}'
+told() { req POST /v1/messages -H "$auth" -H "$json" -d '{"model":"claude","max_tokens":1900,"messages":[{"role":"user","content":"hi"}]}'; }
+control '{"usage":{"input_tokens":20,"output_tokens":100}}'
+for _ in $(seq 8); do told; done
+is "so far what is asked for" "$status $(seen | jq -r '.[0].body|fromjson|.max_tokens')" "200 1900"
+told
+cap=$(last .learned_cap)
+is "then no more than they take, and a half" "$(seen | jq -r '.[0].body|fromjson|.max_tokens') $(last .prompt.reserved_output_tokens)" "$cap $cap"
+check "which is near a hundred" test "$cap" -ge 110 -a "$cap" -le 150
+control '{"usage":{"input_tokens":20,"output_tokens":400}}'
+told
+cut=$(last .learned_cap)
+told
+is "an answer that was cut doubles it" "$(seen | jq -r '.[0].body|fromjson|.max_tokens')" "$((cut * 3))"
+as '{"sub":"leo"}'
+told
+is "another person begins anew" "$(seen | jq -r '.[0].body|fromjson|.max_tokens')" 1900
+control '{}'
+
+# ---- so many of a class of data ----
+as '{"sub":"cle","team":"cls"}'
+for _ in 1 2 3; do ask m 5 'write to jane.doe@example.com'; done
+is "so many requests with personal data" "$status $(code)" "429 rate_limit_exceeded"
+ask
+is "others are not counted" "$status" 200
 
 # ---- what an SDK repeats ----
 as '{"sub":"rob"}'

@@ -104,6 +104,10 @@ static const struct policy_mistake rows[] = {
 		":3:48: response: ignore: limit l, at t.yaml:5:10, counts what the answers of "
 		"this "
 		"route cost: meter is expected" },
+	{ "learning from answers that nobody reads",
+		"tollgate: 1\nname: t\nroutes: [{name: a, match: {path: /}, reserve: learned}]\n"
+		"limits: []\n",
+		":3:47: reserve: learned: the route does not meter" },
 	{ "a dimension that is misspelt",
 		H "limits:\n  - {name: a, per: [identity.persn], requests: 1, window: 1m}\n",
 		":6:21: per: identity.persn: no such field; did you mean identity.person?" },
