@@ -57,8 +57,8 @@ static const struct policy_mistake rows[] = {
 		":5:21: quota: one of deny, permit is expected, found allow" },
 	{ "redact for what cannot redact", H "on_failure: {audit: redact}\n",
 		":5:21: audit: one of deny, permit is expected" },
-	{ "a local share", H "on_failure: {quota: {local: 10%}}\n",
-		":5:22: local: not supported by this version of tollgate" },
+	{ "a local share of more than all", H "on_failure: {quota: {local: 110%}}\n",
+		":5:29: local: a share such as 10%, from 0.01% to 100%, is expected, found 110%" },
 	{ "an unknown part", H "on_failure: {redis: deny}\n",
 		":5:14: redis: unknown key; accepted: classifier, quota, audit, unreadable, "
 		"signed" },
