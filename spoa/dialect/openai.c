@@ -13,6 +13,7 @@ static const struct row rows[] = {
 	{ "max_tokens",                     T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "max_completion_tokens",          T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "n",                              T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "best_of",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "messages",                       T_ARRAY,                 ROLE_OTHER, 0, 0 },
 	{ "messages[*]",                    T_OBJECT,                ROLE_OTHER, 0, READ_MESSAGE },
 	{ "messages[*].role",               T_STRING,                ROLE_OTHER, F_RESERVED, READ_ROLE },

@@ -11,10 +11,11 @@
 	{ "stream_options.include_usage", T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE }
 
 /* Text, texts, or ids of tokens, which nobody reads. */
-#define INPUT(name, role) \
+#define INPUTS(name, role, element) \
 	{ name,          T_ANY, role, F_DEEP, 0 }, \
-	{ name "[*]",    T_ANY, role, F_DEEP, READ_TOKENS }, \
+	{ name "[*]",    T_ANY, role, F_DEEP, element }, \
 	{ name "[*][*]", T_ANY, role, F_DEEP, READ_TOKENS }
+#define INPUT(name, role) INPUTS(name, role, READ_TOKENS)
 
 /* ---- responses ---- */
 
@@ -132,11 +133,12 @@ const struct table table_items = { .json = true,
 
 static const struct row completions_rows[] = {
 	MODEL, STREAM, ASKED,
-	INPUT("prompt", ROLE_USER),
+	INPUTS("prompt", ROLE_USER, READ_PROMPT),
 	{ "suffix",                       T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "max_tokens",                   T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
 	{ "n_predict",                    T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
 	{ "n",                            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "best_of",                      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "grammar",                      T_STRING|T_NULL, ROLE_TOOL_DEFINITION, 0, 0 },
 	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },

@@ -235,6 +235,7 @@ request_let_go(struct request *r, struct arena *own)
 	policy_verdict_forget(&r->found.verdict);
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
+	r->found.priced_model = arena_dup(own, r->found.priced_model);
 	r->in = (struct request_in){
 		.head = { .method = arena_dup(own, r->in.head.method),
 			.path = arena_dup(own, r->in.head.path) },
@@ -354,12 +355,18 @@ request_target(const struct request *r)
 	return r->found.route ? r->found.route->targets : NULL;
 }
 
+struct span
+request_priced_model(const struct request *r)
+{
+	return r->found.priced_model.n ? r->found.priced_model : r->in.body.model;
+}
+
 bool
 request_cost(const struct request *r, const struct usage *u, struct priced *out)
 {
 	static const struct target nowhere = { .name = "" };
 	const struct target *to = request_target(r);
 
-	return policy_cost(
-		r->snap->policy, to ? to : &nowhere, r->in.body.model, r->now_wall_ns, u, out);
+	return policy_cost(r->snap->policy, to ? to : &nowhere, request_priced_model(r),
+		r->now_wall_ns, u, out);
 }

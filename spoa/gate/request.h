@@ -220,6 +220,9 @@ struct request {
 		/* limits that refuse without being counted: the request alone is over it; its
 		 * model has no price */
 		const struct limit *message_over, *unpriced;
+		/* of the models to fall back on the one whose price was reserved; empty: the
+		 * body's */
+		struct span priced_model;
 		/* at_limit or at_soft, once taken: NULL none */
 		struct {
 			const struct limit *limit;
@@ -387,6 +390,7 @@ void request_classes(const struct request *r, struct buf *out);
 const struct target *request_target(const struct request *r);
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
+struct span request_priced_model(const struct request *r);
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const via_names[];	   /* by enum decision_via */

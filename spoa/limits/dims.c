@@ -16,16 +16,28 @@ enum {
 #define UNBOUNDED (INT64_MAX / 4)
 
 /* "tollgate:q:{LIMIT:HASH}": one tag per dimension value, no name in Redis. No limit's name
- * holds a ~. */
+ * holds a ~. What it counts is in the hash: a policy that makes dollars of tokens finds none of
+ * the old counters. */
 static void
-dim_key(char key[QUOTA_KEY_MAX], const char *limit, bool burst, struct span values)
+dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span values)
 {
+	static const char of[] = { [LIMIT_REQUESTS] = 'r',
+		[LIMIT_TOKENS] = 't',
+		[LIMIT_INPUT_TOKENS] = 'i',
+		[LIMIT_OUTPUT_TOKENS] = 'o',
+		[LIMIT_USD] = 'u',
+		[LIMIT_CONCURRENT] = 'c',
+		[LIMIT_MESSAGE] = 'm' };
 	unsigned char h[SHA256_BYTES];
 	char hex[25];
+	struct sha256 s;
 
-	sha256(values, h);
+	sha256_begin(&s);
+	sha256_add(&s, values);
+	sha256_add(&s, span_of(&of[l->of], 1));
+	sha256_end(&s, h);
 	sodium_bin2hex(hex, sizeof(hex), h, 12);
-	snprintf(key, QUOTA_KEY_MAX, "tollgate:q:{%.48s%s:%s}", limit, burst ? "~burst" : "",
+	snprintf(key, QUOTA_KEY_MAX, "tollgate:q:{%.48s%s:%s}", l->name, burst ? "~burst" : "",
 		hex);
 }
 
@@ -75,13 +87,15 @@ service(const struct request *r)
 	return PRICE_STANDARD;
 }
 
-/* The dearest of the models that the body names, for all of it. False: one has no price. */
+/* The dearest of the models that the body names, for all of it: nobody says in one way which of
+ * them answered. False: one has no price. */
 static bool
-worst_nanousd(const struct request *r, uint64_t *out)
+worst_nanousd(struct request *r, uint64_t *out)
 {
 	const struct body_marks *m = &r->in.body.marks;
 	struct price_usage most = { 0 };
 	size_t n = r->in.have_body && m->nmodels > 1 ? m->nmodels : 1;
+	struct span dearest = r->in.body.model;
 
 	most.n[PRICE_INPUT] = (uint64_t)r->found.input_tokens;
 	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
@@ -99,14 +113,17 @@ worst_nanousd(const struct request *r, uint64_t *out)
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return false;
+		if (cost.nanousd > *out)
+			dearest = model;
 		*out = cost.nanousd > *out ? cost.nanousd : *out;
 	}
+	r->found.priced_model = arena_dup(&r->arena, dearest);
 	return true;
 }
 
 /* False: nobody knows. */
 static bool
-takes(const struct request *r, enum limit_of of, uint64_t *n)
+takes(struct request *r, enum limit_of of, uint64_t *n)
 {
 	uint64_t input = (uint64_t)r->found.input_tokens,
 		 output = (uint64_t)r->found.output_tokens;
@@ -180,7 +197,7 @@ limits_dim(const struct limit *l, struct span values, bool burst, struct quota_d
 		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
 		.name = l->name,
 	};
-	dim_key(d->key, l->name, burst, values);
+	dim_key(d->key, l, burst, values);
 }
 
 static int
@@ -235,6 +252,7 @@ limits_collect(struct request *r, struct quota_request *q)
 	size_t n = 0;
 
 	r->found.message_over = r->found.unpriced = NULL;
+	r->found.priced_model = (struct span){ NULL, 0 };
 	request_facts(r, &f);
 	int err = request_limits(r, &f, &hits, &n);
 	if (err)

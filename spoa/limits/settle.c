@@ -10,8 +10,8 @@ static uint64_t
 spent(const struct request *r, uint64_t reserved)
 {
 	const struct exchange *x = r->x;
-	const struct price_row *row = policy_price(
-		r->snap->policy, request_target(r), r->in.body.model, r->now_wall_ns);
+	const struct price_row *row = policy_price(r->snap->policy, request_target(r),
+		request_priced_model(r), r->now_wall_ns);
 	struct price_usage used = usage_split(&x->used);
 	struct price_cost cost;
 

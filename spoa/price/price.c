@@ -208,7 +208,9 @@ price_worst(const struct price_row *row, const struct price_usage *most, unsigne
 		wide sum = worst_with(&row->tier[i].rates, most, may, &out->unpriced);
 		worst = sum > worst ? sum : worst;
 	}
-	return to_nano(worst, share_of(row, most->service), out);
+	/* A service that was asked for may not be given, and is paid in full then. */
+	uint32_t full = share_of(row, PRICE_STANDARD), asked = share_of(row, most->service);
+	return to_nano(worst, asked > full ? asked : full, out);
 }
 
 /* ---- numbers ---- */

@@ -51,7 +51,7 @@ struct quota_dim {
 	enum quota_unit unit;
 	struct quota_span span;
 	/* "tollgate:q:{LIMIT:HASH}", HASH = 24 hex digits of SHA-256 over the
-	 * values of `per`: no name of a person in Redis */
+	 * values of `per` and what is counted: no name of a person in Redis */
 	char key[QUOTA_KEY_MAX];
 	uint64_t limit;
 	uint64_t soft; /* the count from which the soft limit is reached; 0: there is none */

@@ -211,7 +211,8 @@ put_estimate(const struct request *r, struct buf *b)
 	const struct usage *u = &r->x->used;
 	const struct target *to = request_target(r);
 	const struct price_row *row =
-		to ? policy_price(r->snap->policy, to, r->in.body.model, r->now_wall_ns) : NULL;
+		to ? policy_price(r->snap->policy, to, request_priced_model(r), r->now_wall_ns)
+		   : NULL;
 	const struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
 						  [PRICE_OUTPUT] =
 							  (uint64_t)u->output_tokens } };

@@ -62,9 +62,11 @@ request_estimate_tokens(struct request *r)
 		cap = (uint64_t)r->in.body.output_cap_tokens;
 	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
 	uint64_t requests = r->in.body.marks.nrequests > 1 ? r->in.body.marks.nrequests : 1;
+	uint64_t prompts = r->in.body.prompts > 1 ? (uint64_t)r->in.body.prompts : 1;
 	uint64_t all;
 	if (__builtin_mul_overflow(cap, n, &all) ||
-		__builtin_mul_overflow(all, requests, &all) || all > INT64_MAX / 4)
+		__builtin_mul_overflow(all, requests, &all) ||
+		__builtin_mul_overflow(all, prompts, &all) || all > INT64_MAX / 4)
 		all = INT64_MAX / 4;
 	r->found.output_tokens = (int64_t)all;
 }

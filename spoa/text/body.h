@@ -98,7 +98,8 @@ struct body {
 	bool stream;
 	bool wants_usage;	   /* the caller itself asked for usage in the stream */
 	int64_t output_cap_tokens; /* the LARGEST declared cap; -1: none */
-	int64_t choices;	   /* n; 1 where absent */
+	int64_t choices;	   /* n or best_of; 1 where absent */
+	int64_t prompts;	   /* of a list, each answered apart; 0: it is none */
 	struct unread unread;
 	struct signed_block *reasoning;
 	size_t nreasoning;

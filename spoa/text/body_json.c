@@ -331,6 +331,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		w->out->marks.top = ev->end;
 	if (row && row->read == READ_OPTIONS)
 		w->out->marks.options = ev->start;
+	w->out->prompts += row && row->read == READ_PROMPT;
 	struct request_mark *q = walk_request(w);
 	if (row && row->read == READ_CAP_HOLDER && q)
 		q->holder = ev->start;

@@ -114,6 +114,8 @@ add_marks(struct merge *m, const struct body *sub, size_t base)
 		m->out->output_cap_tokens = sub->output_cap_tokens;
 	if (sub->choices > m->out->choices)
 		m->out->choices = sub->choices;
+	if (sub->prompts > m->out->prompts)
+		m->out->prompts = sub->prompts;
 	return err;
 }
 

@@ -42,8 +42,9 @@ enum row_read {
 	READ_SOURCE_TYPE,
 	READ_SOURCE_TEXT, /* what stands here makes the part readable */
 	READ_IMAGE,	  /* an image where long base64 is no text */
-	READ_ITEM_TYPE, /* "type" of an item of a conversation: says who wrote it */
-	READ_TOKENS,	/* numbers here are a text that nobody reads */
+	READ_ITEM_TYPE,	  /* "type" of an item of a conversation: says who wrote it */
+	READ_TOKENS,	  /* numbers here are a text that nobody reads */
+	READ_PROMPT,	  /* likewise; else each is answered apart */
 	READ_TOOL,
 };
 

@@ -176,6 +176,19 @@ add_cap(struct walk *w, const struct row *row, const struct json_event *ev)
 	return 0;
 }
 
+/* Of two members (n, best_of) the larger. */
+static int
+add_choices(struct walk *w, const struct row *row, const struct json_event *ev)
+{
+	int64_t n = 1;
+
+	if (read_count(w, row, ev, 1, &n))
+		return ERR_SYNTAX;
+	if (n > w->out->choices)
+		w->out->choices = n;
+	return 0;
+}
+
 int
 walk_value(struct walk *w, const struct row *row, const struct json_event *ev, struct span text)
 {
@@ -209,8 +222,7 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 			q->holder_null = true;
 		}
 		return 0;
-	case READ_CHOICES:
-		return ev->tok == JSON_NULL ? 0 : read_count(w, row, ev, 1, &b->choices);
+	case READ_CHOICES: return ev->tok == JSON_NULL ? 0 : add_choices(w, row, ev);
 	case READ_ROLE: f->role = message_role(text); return 0;
 	case READ_SOURCE_TEXT:
 		while (f > w->frames && !f->part)
@@ -220,6 +232,9 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 	case READ_IMAGE: return ev->tok == JSON_STRING ? walk_image(w) : 0;
 	case READ_SOURCE_TYPE: w->frames[w->depth - 1].source = text; return 0;
 	case READ_ITEM_TYPE: f->role = item_role(text, f->role); return 0;
+	case READ_PROMPT:
+		b->prompts += ev->tok != JSON_NUMBER;
+		/* fall through */
 	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;
 	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
 	default: return 0;

@@ -28,6 +28,18 @@ ask m 5 "$(seq -s ' ' 1000 2500)"
 is "nor one whose text is long" "$status $(code)" "403 limit_unreachable"
 ask m 1900 hi ',"n":2'
 is "choices multiply" "$status $(code)" "403 limit_unreachable"
+completions() { req POST /v1/completions -H "$auth" -H "$json" -d "{\"model\":\"m\",$1}"; }
+reserved() { last .prompt.reserved_output_tokens; }
+completions '"max_tokens":500,"prompt":["a","b","c","d","e"]'
+is "so do the prompts of a list" "$status $(code) $(reserved)" "403 limit_unreachable 2500"
+completions '"max_tokens":500,"n":2,"prompt":["a","b","c"]'
+is "and both" "$(reserved)" 3000
+completions '"max_tokens":500,"prompt":["a"]'
+is "one is one" "$status $(reserved)" "200 500"
+completions '"max_tokens":500,"best_of":8,"n":2,"prompt":"a"'
+is "and answers of which the best is sent" "$status $(code) $(reserved)" "403 limit_unreachable 4000"
+completions '"max_tokens":500,"n":8,"best_of":1,"prompt":"a"'
+is "the larger of both, whichever comes last" "$(reserved)" 4000
 
 # ---- so many tokens a conversation ----
 as '{"sub":"bob","team":"talk"}'
@@ -134,6 +146,13 @@ ask small 5
 is "who asks for it gets it" "$status" 200
 ask unheard-of 5
 is "no price, no request" "$status $(code)" "403 price_unknown"
+as '{"sub":"leo","team":"least"}'
+ask big 60 hi ',"service_tier":"batch"'
+check "a cheaper service may not be given: all of its price is reserved" test "$(last '.limits[0].taken')" -gt 6000000
+as '{"sub":"lea","team":"least"}'
+ask small 60 hi ',"models":["big"]'
+for _ in $(seq 30); do [ "$(last .type completion)" = '"completion"' ] && break; sleep 0.1; done
+is "who names models to fall back on pays for the dearest" "$(last '[.price.model,.cost_nanousd]' completion)" '["big",7000000]'
 as '{"sub":"pam","team":"payhard"}'
 ask big 60
 ask big 60

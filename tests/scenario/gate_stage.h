@@ -250,10 +250,11 @@ static inline int64_t
 stage_charged(struct stage *s, const char *limit, const char *person)
 {
 	unsigned char h[32];
-	char hex[25], joined[64];
+	char hex[25], joined[72];
 	struct quota_request q = { .ndims = 1 };
 	struct quota_dim *d = &q.dim[0];
-	int n = snprintf(joined, sizeof(joined), "%zu:%s", strlen(person), person);
+	int n = snprintf(joined, sizeof(joined), "%zu:%s%c", strlen(person), person,
+		strcmp(limit, "tokens") ? 'r' : 't');
 
 	crypto_hash_sha256(h, (const unsigned char *)joined, (unsigned long long)n);
 	sodium_bin2hex(hex, sizeof(hex), h, 12);
