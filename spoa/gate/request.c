@@ -231,6 +231,7 @@ request_let_go(struct request *r, struct arena *own)
 	drop_scan(r);
 	r->found.identity = (struct identity){ .method = id->method,
 		.person = arena_dup(own, id->person),
+		.team = arena_dup(own, id->team),
 		.verified = id->verified };
 	policy_verdict_forget(&r->found.verdict);
 	r->out.decision.message = (struct span){ NULL, 0 };

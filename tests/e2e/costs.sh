@@ -109,6 +109,8 @@ usage --by route,model --csv
 is "by route and model" "$(grep -c '^"openai","cached",4,0,' "$D/out")" 1
 usage --by team
 like "people read it" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars$'
+usage --by team --json
+is "a team's tokens and dollars are the team's" "$(jq -c '[.rows[] | .team, .cost_nanousd]' "$D/out")" "[\"red\",$sum]"
 usage --by tag --json
 is "by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json
