@@ -1,5 +1,5 @@
 /* Answers of Anthropic's messages: content blocks, each a channel, that begin, grow and
- * stop. https://docs.anthropic.com/en/api/messages-streaming */
+ * stop; and of Bedrock's invoke, which answers so too. https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/rows.h"
 
 /* clang-format off */
@@ -28,28 +28,90 @@
 	ROW(at "usage.inference_geo", READ_WORD), \
 	BLOCK(at "content[*]")
 
+#define MESSAGES \
+	ROW("type",                  READ_WORD), \
+	SLOT("index",                 READ_INDEX, 0), \
+	MESSAGE(""), \
+	ROW("message.type",          READ_WORD), \
+	MESSAGE("message."), \
+	BLOCK("content_block"), \
+	ROW("delta.type",            READ_WORD), \
+	ROW("delta.text",            READ_TEXT), \
+	OF("delta.thinking",        READ_TEXT, KIND_SIGNED), \
+	OF("delta.partial_json",    READ_TEXT, KIND_ARGUMENTS), \
+	ROW("delta.signature",       READ_SEALED), \
+	ROW("delta.stop_reason",     READ_FINISH), \
+	OF("delta.stop_sequence",   READ_TEXT, KIND_OTHER), \
+	ROW("delta.citation.type",   READ_WORD), \
+	ROW("delta.citation.encrypted_index", READ_SEALED), \
+	ROW("request_id",            READ_WORD), \
+	ROW("error",                 READ_ERROR), \
+	ROW("error.type",            READ_WORD)
+
 static const struct answer_row rows[] = {
-	ROW("type",                  READ_WORD),
-	SLOT("index",                 READ_INDEX, 0),
-	MESSAGE(""),
-	ROW("message.type",          READ_WORD),
-	MESSAGE("message."),
-	BLOCK("content_block"),
-	ROW("delta.type",            READ_WORD),
-	ROW("delta.text",            READ_TEXT),
-	OF("delta.thinking",        READ_TEXT, KIND_SIGNED),
-	OF("delta.partial_json",    READ_TEXT, KIND_ARGUMENTS),
-	ROW("delta.signature",       READ_SEALED),
-	ROW("delta.stop_reason",     READ_FINISH),
-	OF("delta.stop_sequence",   READ_TEXT, KIND_OTHER),
-	ROW("delta.citation.type",   READ_WORD),
-	ROW("delta.citation.encrypted_index", READ_SEALED),
-	ROW("request_id",            READ_WORD),
-	ROW("error",                 READ_ERROR),
-	ROW("error.type",            READ_WORD),
+	MESSAGES,
+	ROW("completion",            READ_TEXT), /* of /v1/complete */
 	{ 0 },
 };
 static const char *const ends[] = { "content_block_stop", "message_stop", "error", NULL };
+
+/* Bedrock's invoke answers as the model behind it does: Claude, Nova, Llama, Titan, Mistral,
+ * Cohere, and those that speak like OpenAI's. Their members do not meet. */
+#define BLOCKS_OF_NOVA(at) \
+	ROW(at ".text",              READ_TEXT), \
+	OF(at ".reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED), \
+	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
+	ROW(at ".toolUse.toolUseId", READ_WORD), \
+	ROW(at ".toolUse.name",      READ_TOOL), \
+	ROW(at ".toolUse.input",     READ_INPUT)
+#define CHOICE(at) \
+	ROW(at ".role",              READ_MARK), \
+	ROW(at ".content",           READ_TEXT), \
+	OF(at ".refusal",           READ_TEXT, KIND_REFUSAL), \
+	OF(at ".reasoning_content", READ_TEXT, KIND_REASONING), \
+	OF(at ".reasoning",         READ_TEXT, KIND_REASONING), \
+	SLOT(at ".tool_calls[*].index", READ_INDEX, 1), \
+	ROW(at ".tool_calls[*].id",  READ_MARK), \
+	ROW(at ".tool_calls[*].type", READ_WORD), \
+	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
+	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS)
+
+static const struct answer_row invoke_rows[] = {
+	MESSAGES,
+	ROW("completion",            READ_TEXT),
+	ROW("generation",            READ_TEXT),
+	ROW("outputText",            READ_TEXT),
+	ROW("completionReason",      READ_FINISH),
+	ROW("results[*].outputText", READ_TEXT),
+	ROW("results[*].completionReason", READ_FINISH),
+	ROW("outputs[*].text",       READ_TEXT),
+	ROW("outputs[*].stop_reason", READ_FINISH),
+	ROW("text",                  READ_TEXT),
+	ROW("event_type",            READ_WORD),
+	ROW("response.text",         READ_COPY),
+	ROW("finish_reason",         READ_FINISH),
+	ROW("generations[*].text",   READ_TEXT),
+	ROW("generations[*].finish_reason", READ_FINISH),
+	SLOT("choices[*].index",      READ_INDEX, 0),
+	ROW("choices[*].finish_reason", READ_FINISH),
+	ROW("choices[*].stop_reason", READ_FINISH),
+	ROW("choices[*].text",       READ_TEXT),
+	ROW("choices[*].logprobs",   READ_WITHHELD),
+	CHOICE("choices[*].message"),
+	CHOICE("choices[*].delta"),
+	BLOCKS_OF_NOVA("output.message.content[*]"),
+	ROW("stopReason",            READ_FINISH),
+	ROW("messageStart.role",     READ_MARK),
+	ROW("contentBlockStart.start.toolUse.toolUseId", READ_WORD),
+	ROW("contentBlockStart.start.toolUse.name", READ_TOOL),
+	SLOT("contentBlockStart.contentBlockIndex", READ_INDEX, 0),
+	ROW("contentBlockDelta.delta.text", READ_TEXT),
+	OF("contentBlockDelta.delta.toolUse.input", READ_TEXT, KIND_ARGUMENTS),
+	OF("contentBlockDelta.delta.reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED),
+	SLOT("contentBlockDelta.contentBlockIndex", READ_INDEX, 0),
+	ROW("messageStop.stopReason", READ_FINISH),
+	{ 0 },
+};
 /* clang-format on */
 
 const struct answer_format answer_anthropic = {
@@ -58,4 +120,13 @@ const struct answer_format answer_anthropic = {
 	.type = "type",
 	.ends = ends,
 	.counted = 1,	.tree = FORMAT_TREE,
+};
+
+const struct answer_format answer_invoke = {
+	.name = "invoke",
+	.rows = invoke_rows,
+	.type = "type",
+	.ends = ends,
+	.counted = 1,
+	.tree = FORMAT_TREE,
 };

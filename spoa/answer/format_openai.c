@@ -64,9 +64,21 @@ static const struct answer_row rows[] = {
 	ROW("text",                            READ_COPY),
 	ROW("delta",                           READ_TEXT),
 	ROW("logprobs",                        READ_WITHHELD),
+	/* llama.cpp's own /completion and /infill */
+	ROW("content",                         READ_TEXT),
+	ROW("stop_type",                       READ_FINISH),
+	ROW("completion_probabilities",        READ_WITHHELD),
+	/* Mistral's conversations and agents */
+	SLOT("output_index",                    READ_INDEX, 0),
+	SLOT("content_index",                   READ_INDEX, 1),
+	ROW("content.type",                    READ_WORD),
+	ROW("content.text",                    READ_TEXT),
+	OF("content.thinking[*].text",        READ_TEXT, KIND_REASONING),
+	OF("arguments",                       READ_TEXT, KIND_ARGUMENTS),
 	{ 0 },
 };
-static const char *const ends[] = { "transcript.text.done", NULL };
+static const char *const ends[] = { "transcript.text.done", "conversation.response.done",
+	"conversation.response.error", NULL };
 
 const struct answer_format answer_openai = {
 	.name = "openai",

@@ -22,6 +22,7 @@ static const struct {
 	{ "application/ndjson", FRAMES_LINES },
 	{ "application/jsonl", FRAMES_LINES },
 	{ "application/x-jsonlines", FRAMES_LINES },
+	{ "application/stream+json", FRAMES_LINES }, /* Cohere's v1 */
 	{ "application/vnd.amazon.eventstream", FRAMES_EVENTSTREAM },
 };
 

@@ -10,8 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct answer_format *const formats[] = { &answer_openai, &answer_openai_responses,
-	&answer_anthropic, &answer_gemini, &answer_bedrock, &answer_cohere, &answer_ollama,
-	&answer_tgi, &answer_any };
+	&answer_anthropic, &answer_invoke, &answer_gemini, &answer_bedrock, &answer_cohere,
+	&answer_ollama, &answer_tgi, &answer_any };
 static const char *const types[] = { "application/json", "text/event-stream",
 	"application/x-ndjson", "application/vnd.amazon.eventstream", "text/plain",
 	"audio/mpeg" };
@@ -32,7 +32,8 @@ set_up(void)
 		"rules:\n"
 		"  - {name: a, phase: response, when: 'response.tool_calls.exists(c, c.name == "
 		"\"drop\")', deny: true}\n"
-		"  - {name: b, phase: response, when: '\"secret\" in response.classes', deny: true}\n"
+		"  - {name: b, phase: response, when: '\"secret\" in response.classes', deny: "
+		"true}\n"
 		"  - {name: c, phase: response, redact: {classes: [pii], with: mask}}\n";
 
 	set.policy = fix_load(&fix, &fix_config, text);
@@ -45,7 +46,8 @@ set_up(void)
 	arena_init(&arena, 0, false);
 	set.vault = vault_new();
 	if (policy_answer_request(set.policy, &facts, &arena, &set.asked) || !set.vault ||
-		vault_add(set.vault, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a\"b@example.org")))
+		vault_add(
+			set.vault, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("a\"b@example.org")))
 		abort();
 }
 

@@ -354,6 +354,55 @@ static const struct answer_case rows[] = {
 		"\"n\":1}}},{"
 		"\"function\":{\"name\":\"f\",\"arguments\":{\"n\":11}}}]}}",
 		"denied too many|tool f|" },
+	{ "llama.cpp's own, over two events", REDACT, "openai", "/completion",
+		"text/event-stream",
+		"data: {\"index\":0,\"content\":\"to jane.doe@\",\"stop\":false}\n\n"
+		"data: {\"index\":0,\"content\":\"example.org\",\"stop\":false}\n\n"
+		"data: {\"index\":0,\"content\":\"\",\"stop\":true,\"stop_type\":\"eos\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish eos|found 1|redacted 1|" },
+	{ "Mistral's conversations", REDACT, "mistral", "/v1/conversations",
+		"text/event-stream",
+		"data: {\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
+		"\"content\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
+		"\"content\":{\"type\":\"text\",\"text\":\"example.org\"}}\n\n"
+		"data: {\"type\":\"conversation.response.done\"}\n\n",
+		"text 1.2 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "Anthropic's complete", REDACT, "anthropic", "/v1/complete", "text/event-stream",
+		"data: {\"type\":\"completion\",\"completion\":\"to jane.doe@\"}\n\n"
+		"data: {\"type\":\"completion\",\"completion\":\"example.org\"}\n\n"
+		"data: {\"type\":\"completion\",\"completion\":\"\",\"stop_reason\":"
+		"\"stop_sequence\"}\n\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop_sequence|found 1|redacted 1|" },
+	{ "Cohere's v1, under its own type", REDACT, "cohere", "/v1/chat",
+		"application/stream+json",
+		"{\"event_type\":\"text-generation\",\"text\":\"to jane.doe@\"}\n"
+		"{\"event_type\":\"text-generation\",\"text\":\"example.org\"}\n"
+		"{\"event_type\":\"stream-end\",\"finish_reason\":\"COMPLETE\",\"response\":{"
+		"\"text\":\"to " MAIL "\"}}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|finish "
+		"COMPLETE|found 2|redacted 2|" },
+	{ "Llama by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+		"{\"generation\":\"to jane.doe@\"}\n{\"generation\":\"example.org\"}\n"
+		"{\"generation\":\"\",\"stop_reason\":\"stop\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "Titan", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+		"{\"index\":0,\"outputText\":\"to jane.doe@\"}\n"
+		"{\"index\":0,\"outputText\":\"example.org\",\"completionReason\":\"FINISH\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|finish FINISH|found 1|redacted 1|" },
+	{ "Nova", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"to jane.doe@\"},"
+		"\"contentBlockIndex\":1}}\n"
+		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"example.org\"},"
+		"\"contentBlockIndex\":1}}\n"
+		"{\"messageStop\":{\"stopReason\":\"end_turn\"}}\n",
+		"text 1.0 to <EMAIL_ADDRESS>|finish end_turn|found 1|redacted 1|" },
+	{ "one that speaks like OpenAI's", REDACT, "bedrock", "/invoke-with-response-stream",
+		FRAMES,
+		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"to jane.doe@\"}}]}\n"
+		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"example.org\"},"
+		"\"finish_reason\":\"stop\"}]}\n",
+		"text 1.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
