@@ -15,7 +15,10 @@ struct url_place {
 	char close;	/* what ends it; 0: a blank or a bracket */
 	char before;	/* the word under way */
 	unsigned bytes; /* of it */
+	bool html;	/* a tag has begun somewhere: what follows is read as a browser does */
+	bool value;	/* an attribute's: in quotes it ends with them alone */
 	uint64_t tail;	/* the last eight characters, small letters */
+	uint64_t word;	/* the same without blanks: a browser skips them before an = */
 };
 
 /* On by a character; -1: any that is not ASCII. */
