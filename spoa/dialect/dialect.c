@@ -193,6 +193,12 @@ dialect_serves(
 	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) != NULL;
 }
 
+bool
+endpoint_draws(const struct endpoint *e)
+{
+	return e->name && !strcmp(e->name, "images");
+}
+
 struct endpoint
 dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 {

@@ -38,6 +38,8 @@ struct endpoint {
 	bool streams;		   /* the path says that the answer is a stream */
 	bool stored;		   /* the answer was made before: a GET of it */
 };
+/* It answers with images, as many as the body's choices; nothing caps the tokens of one. */
+bool endpoint_draws(const struct endpoint *e);
 /* `path` raw, without query. What is before a row's path (a base URL's) does not matter. */
 struct endpoint dialect_endpoint(const struct dialect *d, struct span method, struct span path);
 /* That of a body whose path is not known: the family's main format. */
@@ -97,7 +99,8 @@ void dialect_event_usage(const struct dialect *d, struct span event, struct span
  */
 bool dialect_key_counts(struct span key);
 
-/* reasons.c: whether the model may make tokens that are charged and stand in no answer, asked so
+/* reasons.c: whether the model may make tokens that are charged and stand in no answer, asked
+ * so
  * (`b` NULL: not known how). What is not known may. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
 

@@ -191,6 +191,7 @@ static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }
 /* Forms with files, or JSON. */
 static const struct row form_rows[] = {
 	MODEL, STREAM,
+	{ "n",                            T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
 	{ "prompt",                       T_STRING|T_NULL, ROLE_USER, 0, 0 },
 	{ "images",                       T_ARRAY|T_NULL, ROLE_USER, F_DEEP, 0 },
 	{ "images[*].image_url",          T_STRING|T_NULL, ROLE_USER, F_OPAQUE, READ_IMAGE },

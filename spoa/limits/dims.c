@@ -110,6 +110,10 @@ worst_nanousd(struct request *r, uint64_t *out)
 		struct price_cost cost;
 		if (!row)
 			return false;
+		bool each = row->rates.has & (1u << PRICE_IMAGES);
+		most.n[PRICE_IMAGES] = each && endpoint_draws(&r->found.endpoint)
+					       ? (uint64_t)r->in.body.choices
+					       : 0;
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return false;
@@ -129,8 +133,10 @@ takes(struct request *r, enum limit_of of, uint64_t *n)
 		 output = (uint64_t)r->found.output_tokens;
 
 	switch (of) {
-	case LIMIT_TOKENS:
-	case LIMIT_MESSAGE: *n = input + output; return true;
+	case LIMIT_MESSAGE: /* what an image takes is not the caller's to shorten */
+		*n = input + (endpoint_draws(&r->found.endpoint) ? 0 : output);
+		return true;
+	case LIMIT_TOKENS: *n = input + output; return true;
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
 	case LIMIT_USD: return worst_nanousd(r, n);

@@ -56,7 +56,8 @@ request_estimate_tokens(struct request *r)
 	if (request_tokens_needed(r) || r->found.tokens_by)
 		request_count_tokens(r);
 	r->found.output_tokens = 0;
-	if (!r->in.have_body || !r->found.endpoint.table->cap)
+	if (!r->in.have_body ||
+		(!r->found.endpoint.table->cap && !endpoint_draws(&r->found.endpoint)))
 		return;
 	if (r->in.body.output_cap_tokens >= 0)
 		cap = (uint64_t)r->in.body.output_cap_tokens;

@@ -153,6 +153,19 @@ as '{"sub":"lea","team":"least"}'
 ask small 60 hi ',"models":["big"]'
 for _ in $(seq 30); do [ "$(last .type completion)" = '"completion"' ] && break; sleep 0.1; done
 is "who names models to fall back on pays for the dearest" "$(last '[.price.model,.cost_nanousd]' completion)" '["big",7000000]'
+as '{"sub":"ivy","team":"least"}'
+draw() { req POST /v1/images/generations -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"prompt\":\"a cat\"${2:-}}"; }
+draw drawer ',"n":3'
+is "images are paid for before they are made" "$status $(code)" "403 limit_unreachable"
+control '{"body":"{\"created\":1,\"data\":[{\"url\":\"u\"},{\"url\":\"u\"}]}"}'
+draw drawer ',"n":2'
+is "as many as are asked for" "$status $(last '.limits[0].taken')" "200 8000000"
+draw drawer
+is "and no more than the limit" "$status $(code)" "429 insufficient_quota"
+as '{"sub":"ike","team":"least"}'
+draw painter ',"n":2'
+is "one in tokens as an answer without a cap" "$status $(last .prompt.reserved_output_tokens)" "200 8192"
+control '{}'
 as '{"sub":"pam","team":"payhard"}'
 ask big 60
 ask big 60
