@@ -482,16 +482,19 @@ changes_json(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	bool sent = r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;
-	json_t *tags = json_array(), *headers = json_object();
+	json_t *tags = json_array(), *said = json_array(), *headers = json_object();
 	const struct header *h;
 
 	for (size_t i = 0; i < v->ntags; i++)
 		json_array_append_new(tags, json_string(v->tags[i]));
+	for (size_t i = 0; i < r->found.ntags; i++)
+		json_array_append_new(said, text(r->found.tags[i]));
 	for (size_t rule = 0, at = 0; sent && (h = request_header(r, &rule, &at));)
 		json_object_set_new(headers, h->name, json_string(h->value));
-	return json_pack("{so* so* so* so* so*}", "candidates",
+	return json_pack("{so* so* so* so* so* so*}", "candidates",
 		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags", unless_empty(tags),
-		"requested_model", sent && r->in.asked_model.n ? text(r->in.asked_model) : NULL,
+		"request_tags", unless_empty(said), "requested_model",
+		sent && r->in.asked_model.n ? text(r->in.asked_model) : NULL,
 		"max_output_tokens",
 		sent && v->changes.max_output_tokens
 			? json_integer((json_int_t)v->changes.max_output_tokens)

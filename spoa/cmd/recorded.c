@@ -116,6 +116,18 @@ read_identity(struct recorded *out, json_t *record, struct arena *a)
 	return true;
 }
 
+static void
+read_tags(struct recorded *out, json_t *record, struct arena *a)
+{
+	json_t *list = json_object_get(record, "request_tags"), *one;
+	struct span *tags = arena_array(a, json_array_size(list), sizeof(*tags));
+	size_t i;
+
+	json_array_foreach(list, i, one) if (tags) tags[i] = json_span(one);
+	out->facts.tags = tags;
+	out->facts.ntags = tags ? json_array_size(list) : 0;
+}
+
 static bool
 read_parameters(struct recorded *out, json_t *record, struct arena *a)
 {
@@ -273,8 +285,8 @@ slot_is_read(size_t slot)
 	       slot == V_PROMPT_INJECTION || slot == V_PROMPT_EVASION || slot == V_MODEL_NAME ||
 	       slot == V_ROUTE_NAME || slot == V_REQUEST_METHOD || slot == V_REQUEST_HOST ||
 	       slot == V_REQUEST_PATH || slot == V_REQUEST_CONVERSATION ||
-	       slot == V_TARGET_NAME || slot == V_TARGET_REGION || slot == V_TARGET_EXTERNAL ||
-	       slot == V_NOW;
+	       slot == V_REQUEST_TAGS || slot == V_TARGET_NAME || slot == V_TARGET_REGION ||
+	       slot == V_TARGET_EXTERNAL || slot == V_NOW;
 }
 
 /* By the names of p: a source that the record does not hold is missing. */
@@ -304,6 +316,8 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	/* No condition read it then. */
 	out->missing.in[V_REQUEST_CONVERSATION] =
 		!json_object_get(json_object_get(record, "request"), "conversation");
+	/* Another policy may take others. */
+	out->missing.in[V_REQUEST_TAGS] = !out->same_version;
 	json_array_foreach(list, i,
 		one) for (size_t slot = 0; slot < V_COUNT;
 			  slot++) if (json_is_string(one) && !strcmp(policy_env.vars[slot].path,
@@ -366,6 +380,7 @@ recorded_read(
 	out->facts.host = span_in(request, "host");
 	out->facts.path = span_in(request, "path");
 	out->facts.conversation = span_in(request, "conversation");
+	read_tags(out, record, a);
 	out->facts.injection = json_number_value(json_object_get(record, "injection"));
 	out->facts.evasion = json_is_true(json_object_get(record, "evasion"));
 	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <

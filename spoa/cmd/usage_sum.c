@@ -179,6 +179,7 @@ enum {
 	M_TARGET,
 	M_IDENTITY,
 	M_TAGS,
+	M_REQUEST_TAGS,
 	M_USAGE,
 	M_COST,
 	M_PRICE_UNKNOWN,
@@ -188,7 +189,7 @@ enum {
 	MEMBERS
 };
 static const char *const members[] = { "type", "decision", "code", "route", "model", "target",
-	"identity", "tags", "usage", "cost_nanousd", "price_unknown", "unpriced",
+	"identity", "tags", "request_tags", "usage", "cost_nanousd", "price_unknown", "unpriced",
 	"usage_unknown", "estimated_usage", NULL };
 static const char *const identity_members[] = { "person", "team", NULL };
 
@@ -257,6 +258,25 @@ groups_by(const struct usage_table *t, enum usage_dim d)
 	return false;
 }
 
+/* With each tag of a list, but those that are in `but`; how many these are. */
+static size_t
+add_tags(struct usage_table *t, struct span tags, const struct span *but,
+	struct span value[BY_DIMS], const uint64_t sum[SUMS], struct buf *key)
+{
+	size_t n = 0;
+
+	for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
+		size_t end = after_string(tags, at);
+		value[BY_TAG] = span_cut(tags, at, end);
+		at = end + 1;
+		if (but && memmem(but->p, but->n, value[BY_TAG].p, value[BY_TAG].n))
+			continue;
+		add_to(t, value, sum, key);
+		n++;
+	}
+	return n;
+}
+
 void
 usage_add(struct usage_table *t, struct span line, struct span day)
 {
@@ -285,17 +305,13 @@ usage_add(struct usage_table *t, struct span line, struct span day)
 	value[BY_PROVIDER] = m[M_TARGET];
 	value[BY_DAY] = day;
 	buf_init(&key, 65536);
-	struct span tags = m[M_TAGS];
-	if (!groups_by(t, BY_TAG) || tags.n < 3) {
-		add_to(t, value, sum, &key);
-	} else {
-		for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
-			size_t end = after_string(tags, at);
-			value[BY_TAG] = span_cut(tags, at, end);
-			add_to(t, value, sum, &key);
-			at = end + 1;
-		}
+	size_t n = 0;
+	if (groups_by(t, BY_TAG)) {
+		n = add_tags(t, m[M_TAGS], NULL, value, sum, &key);
+		n += add_tags(t, m[M_REQUEST_TAGS], &m[M_TAGS], value, sum, &key);
 	}
+	if (!n)
+		add_to(t, value, sum, &key);
 	buf_free(&key);
 }
 

@@ -221,6 +221,27 @@ request_own_head(struct request *r)
 	return !arena_failed(&r->arena);
 }
 
+/* What the completion says of the request, for sums by it: the rules' tags, whose texts are the
+ * policy's, and the caller's. Left out where the arena is full. */
+static void
+keep_tags(struct request *r, struct arena *own)
+{
+	struct policy_verdict *v = &r->found.verdict;
+	const char **tags = arena_array(own, v->ntags, sizeof(*tags));
+	struct span *said = arena_array(own, r->found.ntags, sizeof(*said));
+	size_t n = tags ? v->ntags : 0;
+
+	if (n)
+		memcpy(tags, v->tags, n * sizeof(*tags));
+	r->found.ntags = said ? r->found.ntags : 0;
+	for (size_t i = 0; i < r->found.ntags; i++)
+		said[i] = arena_dup(own, r->found.tags[i]);
+	r->found.tags = said;
+	policy_verdict_forget(v);
+	v->tags = tags;
+	v->ntags = n;
+}
+
 void
 request_let_go(struct request *r, struct arena *own)
 {
@@ -233,7 +254,7 @@ request_let_go(struct request *r, struct arena *own)
 		.person = arena_dup(own, id->person),
 		.team = arena_dup(own, id->team),
 		.verified = id->verified };
-	policy_verdict_forget(&r->found.verdict);
+	keep_tags(r, own);
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.priced_model = arena_dup(own, r->found.priced_model);

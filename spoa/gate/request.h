@@ -206,6 +206,8 @@ struct request {
 		bool have_verdict;
 		struct shadow shadow;
 		struct span conversation; /* request.conversation */
+		struct span *tags;	  /* request.tags */
+		size_t ntags;
 		uint64_t learned_cap;	  /* of a route with reserve: learned; 0: none */
 		/* of it: what a record may hold, once looked through */
 		enum {

@@ -21,6 +21,9 @@ int request_limits(struct request *r, const struct policy_facts *f,
 /* found.conversation, where the policy reads it and the body is whole. */
 void request_conversation(struct request *r);
 
+/* tags.c: found.tags, where the policy lists any and the body is whole; once it was searched. */
+void request_tags(struct request *r);
+
 /* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
 unsigned request_attempt(const struct request *r);
 

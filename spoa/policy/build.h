@@ -123,6 +123,7 @@ void build_tags(
 
 /* conversation.c; n NULL: the default. */
 void build_conversation(struct builder *b, const struct yaml_node *n);
+void build_tag_sources(struct builder *b, const struct yaml_node *n);
 
 /* SHA-256 over the canonical form of the tree and the detectors' version. */
 bool build_version(struct builder *b, const struct yaml_node *root);

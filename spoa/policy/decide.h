@@ -12,6 +12,8 @@ struct policy_facts {
 	const struct target *target; /* of its targets; NULL: the first */
 	struct span method, host, path;
 	struct span conversation; /* request.conversation */
+	const struct span *tags;  /* request.tags */
+	size_t ntags;
 	int64_t now_wall_ns;
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;

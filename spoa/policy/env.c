@@ -13,7 +13,8 @@ bool
 policy_slot_reads_body(size_t slot)
 {
 	return (slot >= V_PROMPT_CLASSES && slot <= V_MODEL_NAME) ||
-	       slot == V_REQUEST_CONVERSATION || policy_slot_parameter(slot) != NULL;
+	       slot == V_REQUEST_CONVERSATION || slot == V_REQUEST_TAGS ||
+	       policy_slot_parameter(slot) != NULL;
 }
 
 bool

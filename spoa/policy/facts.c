@@ -96,6 +96,16 @@ media(struct facts_view *v)
 	return cel_list(list, list ? n : 0);
 }
 
+static struct cel_value
+tags(struct facts_view *v)
+{
+	struct cel_value *list = arena_array(v->a, v->f->ntags, sizeof(*list));
+
+	for (size_t i = 0; list && i < v->f->ntags; i++)
+		list[i] = cel_string(v->f->tags[i]);
+	return cel_list(list, list ? v->f->ntags : 0);
+}
+
 /* Kinds, each once. */
 static struct cel_value
 references(struct facts_view *v)
@@ -217,6 +227,7 @@ value_of(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_REQUEST_HOST: return cel_string(f->host);
 	case V_REQUEST_PATH: return cel_string(f->path);
 	case V_REQUEST_CONVERSATION: return cel_string(f->conversation);
+	case V_REQUEST_TAGS: return tags(v);
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);

@@ -321,6 +321,12 @@ struct conversation_source {
 	const char *header; /* lower case */
 };
 
+/* What callers say of a request that becomes a tag of it: request.tags. */
+enum { TAG_SOURCES_MAX = 8, TAG_VALUE_MAX = 64, TAG_NAME_MAX = 64 };
+struct tag_source {
+	const char *metadata; /* a member of the body's metadata; NULL: its user */
+};
+
 struct policy {
 	const char *file, *name;
 	char version[65];  /* SHA-256 of the meaning, hex */
@@ -352,6 +358,8 @@ struct policy {
 	bool show_cost;
 	struct conversation_source conversation[CONVERSATION_MAX];
 	size_t nconversation;
+	struct tag_source tags[TAG_SOURCES_MAX];
+	size_t ntags;
 	bool reads_conversation; /* a condition or a limit does */
 	bool reads_tokens;	 /* likewise, prompt.tokens */
 	bool counts_tokens;	 /* a limit counts tokens, or what depends on them */
@@ -431,6 +439,7 @@ const char *policy_class_of(
 	X(V_REQUEST_HOST,        "request.host",        CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_PATH,        "request.path",        CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_CONVERSATION, "request.conversation", CEL_STRING, CEL_DYN) \
+	X(V_REQUEST_TAGS,        "request.tags",        CEL_LIST,   CEL_STRING) \
 	X(V_TARGET_NAME,         "target.name",         CEL_STRING, CEL_DYN) \
 	X(V_TARGET_REGION,       "target.region",       CEL_STRING, CEL_DYN) \
 	X(V_TARGET_EXTERNAL,     "target.external",     CEL_BOOL,   CEL_DYN) \

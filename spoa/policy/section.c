@@ -74,6 +74,7 @@ const struct section sections[] = {
   { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },
   { "observe", OTHER(REF("observe")), "hosts whose callers without a key of ours pass, until a date: a cutover" },
   { "conversation", OTHER(LIST(EITHER(ONE("\"dialect\",\"hash\""), REF("conversation")))), "where request.conversation comes from: the first that gives one" },
+  { "tags", OTHER(LIST(EITHER(ONE("\"user\""), REF("tag")))), "what callers say of a request that becomes a tag of its records" },
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
   { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
 }},
@@ -316,6 +317,9 @@ const struct section sections[] = {
 }},
 [SECTION_CONVERSATION] = { "conversation", "[\"header\"]", NULL, {
   { "header", A_TEXT(conversation_source, header), "of the request" },
+}},
+[SECTION_TAG] = { "tag", "[\"metadata\"]", NULL, {
+  { "metadata", A_TEXT(tag_source, metadata), "a member of the body's metadata" },
 }},
 [SECTION_DATA_FILE] = { "data_file", "[\"file\"]", NULL, {
   { "file", OTHER(TEXT), "YAML or JSON: a mapping" },

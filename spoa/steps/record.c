@@ -118,6 +118,9 @@ put_tags(const struct request *r, struct buf *b)
 {
 	if (r->found.have_verdict)
 		put_names(b, "tags", r->found.verdict.tags, r->found.verdict.ntags);
+	for (size_t i = 0; i < r->found.ntags; i++)
+		put_text_item(b, "request_tags", i, r->found.tags[i]);
+	put_end(b, r->found.ntags);
 }
 
 /* The headers' values are the policy's, which the version names. */

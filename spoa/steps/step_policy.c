@@ -18,6 +18,8 @@ request_facts(struct request *r, struct policy_facts *f)
 		.host = r->in.host,
 		.path = r->in.head.path,
 		.conversation = r->found.conversation,
+		.tags = r->found.tags,
+		.ntags = r->found.ntags,
 		.now_wall_ns = r->now_wall_ns,
 		.whole = r->in.body_state != BODY_STATE_PARTIAL,
 		.body = r->in.have_body ? &r->in.body : NULL,
@@ -240,6 +242,7 @@ step_policy(struct request *r)
 	}
 	request_estimate_tokens(r);
 	request_conversation(r);
+	request_tags(r);
 	request_facts(r, &f);
 	if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
 		return request_overload(r);

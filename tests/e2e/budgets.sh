@@ -68,10 +68,34 @@ control '{}'
 
 ask m 5 one '' -H 'x-chat: told'
 is "conditions read it" "$(last '[.tags[0],.request.conversation]')" '["told","told"]'
+is "the completion has the rule's tag" "$(last .tags completion)" '["told"]'
 ask m 5 one '' -H 'x-chat: jane.doe@example.com'
 is "what is found in it stays out of the record" "$(last '[.not_held,.request.conversation]')" '[["request.conversation"],null]'
 "$B/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$here/budgets.yaml" --since 1h >"$D/replay" 2>&1
 is "replay reads it back" "$? $(grep -c 'told' "$D/replay")" "0 0"
+
+# ---- tags that the caller says ----
+as '{"sub":"tom","team":"tags"}'
+ask m 5 hi '' -H 'x-chat: none'
+is "who says nothing has no tags" "$(last .request_tags)" null
+ask m 5 hi ',"user":"u-1","metadata":{"project":"apollo","other":"x"}'
+is "the body's members that the policy lists are" "$(last .request_tags)" '["project:apollo","user:u-1"]'
+ask m 5 hi ',"safety_identifier":"u-2","metadata":{"project":"apollo"}'
+is "of a completion too" "$(last .request_tags completion)" '["project:apollo","user:u-2"]'
+is "which says whose it was" "$(last '[.identity.person,.identity.team]' completion)" '["tom","tags"]'
+ask m 5 hi ',"metadata":{"project":"apollo"}'
+is "a limit counts each of them" "$status $(code)" "429 rate_limit_exceeded"
+ask m 5 hi ',"user":"jane.doe@example.com","metadata":{"project":"artemis"}'
+is "a value in which something is found is none" "$status $(last .request_tags)" '200 ["project:artemis"]'
+ask m 5 hi ',"user":"'"$(printf 'x%.0s' {1..65})"'"'
+is "nor one that is long" "$status $(last .request_tags)" "200 null"
+ask m 5 hi ',"messages_":[{"user":"u-9"}]'
+is "nor one deeper in the body" "$status $(last .request_tags)" "200 null"
+req POST /v1/messages -H "$auth" -H "$json" -H 'anthropic-version: 2023-06-01' \
+	-d '{"model":"c","max_tokens":5,"metadata":{"user_id":"u-3"},"messages":[{"role":"user","content":"hi"}]}'
+is "another dialect's" "$status $(last .request_tags)" '200 ["user:u-3"]'
+is "usage is summed by them" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by tag --since 1h --json |
+	jq -c '[.. | objects | select(.tag? == "project:apollo") | [.requests, .refused]] | unique')" '[[3,1]]'
 
 # ---- a list counts once for each member ----
 as '{"sub":"cal","team":"roles","roles":["red","blue"]}'

@@ -1,0 +1,69 @@
+/* What callers say of a request that becomes a tag of it: `tags` of the policy. */
+#include "policy/build.h"
+
+static const char *const words[] = { "user", NULL };
+
+/* A name of metadata that can be written before a colon. */
+static void
+metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
+{
+	static const char accepted[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789_-.";
+
+	if (!build_section(b, n, SECTION_TAG, out))
+		return;
+	if (!out->metadata) {
+		diag_at(b->d, n, "tags: metadata is missing");
+		return;
+	}
+	size_t len = strlen(out->metadata);
+	if (!len || len > TAG_NAME_MAX || strspn(out->metadata, accepted) != len)
+		diag_at(b->d, yaml_get(n, "metadata"),
+			"metadata: a name of at most %d letters, digits, _, - and . is "
+			"expected, "
+			"found %.80s",
+			TAG_NAME_MAX, out->metadata);
+	else
+		out->metadata = arena_strdup(b->a, out->metadata);
+}
+
+static void
+source(struct builder *b, const struct yaml_node *n, struct tag_source *out)
+{
+	unsigned word;
+
+	if (n->kind == YAML_MAPPING)
+		metadata(b, n, out);
+	else if (n->kind != YAML_SCALAR || !read_listed(words, n->s) ||
+		 !read_word(b->d, n, words, &word))
+		diag_at(b->d, n, "tags: user or {metadata: NAME} is expected, found %s",
+			yaml_found(n));
+}
+
+static const char *
+name_of(const struct tag_source *s)
+{
+	return s->metadata ? s->metadata : words[0];
+}
+
+void
+build_tag_sources(struct builder *b, const struct yaml_node *n)
+{
+	struct policy *p = b->p;
+
+	if (!n || !read_list(b->d, n, "tags"))
+		return;
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		if (p->ntags == TAG_SOURCES_MAX) {
+			diag_at(b->d, c, "tags: more than %d", TAG_SOURCES_MAX);
+			return;
+		}
+		struct tag_source *s = &p->tags[p->ntags++];
+		source(b, c, s);
+		for (size_t i = 0; i + 1 < p->ntags; i++)
+			if (!strcmp(name_of(&p->tags[i]), name_of(s)))
+				diag_at(b->d, c, "tags: %s is there twice", name_of(s));
+	}
+	if (n->count == 0)
+		diag_at(b->d, n, "tags: the list is empty");
+}
