@@ -21,7 +21,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_CANNOT = 2 };
   X("check",    cmd_check,    "[-c FILE] [--policy FILE] [--haproxy FILE... [--haproxy-version V | --haproxy-binary BIN]]", "every mistake of configuration, policy and HAProxy's files, with file:line:column") \
   X("init",     cmd_init,     "[--haproxy FILE...] [--frontend N] [--host H] [--backend NAME=DIALECT...] [--person P] [--root DIR] [--haproxy-binary BIN] [--write]", "what a machine with HAProxy lacks, and the stanza laid into its file") \
   X("classify", cmd_classify, "[--jsonl] [--json] [--policy FILE]",       "what the shipped detectors find in a text on stdin") \
-  X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--models PATTERN,PATTERN] [--limits requests=100/1m,tokens=50000/1d] [--clearance N] [--ttl 90d] | list | change ID [the same] | rotate ID [--overlap 24h] [--ttl 90d] | revoke ID; all: [--keys FILE | -c FILE] or --live [-c FILE] [--by NAME] [--reason TEXT] [--json]", "API keys: hashed at rest, shown once; with --live the running daemon's") \
+  X("key",      cmd_key,      "new --person P [--owner O] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--scopes ROUTE,ROUTE] [--models PATTERN,PATTERN] [--limits requests=100/1m,tokens=50000/1d] [--clearance N] [--ttl 90d | --until 2026-12-01] | list | change ID [the same] | rotate ID [--overlap 24h] [--ttl 90d | --until 2026-12-01] | revoke ID; all: [--keys FILE | -c FILE] or --live [-c FILE] [--by NAME] [--reason TEXT] [--json]", "API keys: hashed at rest, shown once; with --live the running daemon's") \
   X("limit",    cmd_limit,    "set NAME --for WHAT=VALUE... --to N [--until TIME] | list | clear NAME --for WHAT=VALUE... | clear ID; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "another amount of a limit for some callers, while the daemon runs") \
   X("quota",    cmd_quota,    "get [--person P] [--team T] [--department D] [--tier T] [--agent A] [--roles A,B] [--identity JSON] [--key ID] [--route R] [--model M] [--json] [-c FILE]", "what the limits have left for somebody: used, held, left, reset") \
   X("policy",   cmd_policy,   "test [--policy FILE] [--require-coverage] FILE|DIR... | diff A B [--examples N] [--json] < REQUESTS.jsonl | replay [-c FILE] --policy P [--since T] [--until T] [--journal DIR] [--redis URL] [--file F] [--examples N] [--json] | schema [config|prices]", "tests policies, as TAP; what a change would decide otherwise") \
@@ -68,6 +68,10 @@ int cmd_read_file(const char *file, struct buf *out);
 /* A time of the command line in UTC: RFC 3339, a date, 11:47 (today), today, yesterday, or how
  * long ago: 7d. False: none of these. */
 bool cmd_time(const char *s, int64_t *wall_ns);
+enum { CMD_END_LEN = 64 };
+/* When something ends: a date, which is its first second in UTC, or a time with its zone; as RFC
+ * 3339 in `full` too. False after a message that names --until. */
+bool cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *wall_ns);
 /* Every line of standard input that is not blank, as it comes, with its newline and its number;
  * another code than EXIT_DONE ends it and is returned. */
 int cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg);

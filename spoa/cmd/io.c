@@ -140,3 +140,16 @@ cmd_time(const char *s, int64_t *ns)
 	*ns = clock_wall_ns() - (int64_t)us * 1000;
 	return true;
 }
+
+bool
+cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *ns)
+{
+	snprintf(full, CMD_END_LEN, strlen(s) == 10 ? "%sT00:00:00Z" : "%s", s);
+	if (clock_parse(full, strlen(full), ns) == 0)
+		return true;
+	cmd_fail(what,
+		"--until %s: give a date, a time such as 2026-12-01T08:00:00Z, or a duration "
+		"such as 7d",
+		s);
+	return false;
+}

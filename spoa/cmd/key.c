@@ -28,7 +28,7 @@ enum { ROLES_MAX = 64 };
 #define TTL_MAX_US (36500ull * 86400 * 1000000)
 
 struct key_args {
-	const char *file, *roles, *scopes, *models, *limits, *ttl, *clearance, *overlap;
+	const char *file, *roles, *scopes, *models, *limits, *ttl, *until, *clearance, *overlap;
 	struct apikey key; /* its texts, for `new` */
 };
 
@@ -235,6 +235,33 @@ read_ttl(const char *what, const char *text, uint64_t min_us, uint64_t *us)
 	return false;
 }
 
+/* When a key ends by --ttl or --until; as it was where neither is given. False after a message.
+ */
+static bool
+read_end(const struct key_args *args, int64_t now, int64_t *end_ns)
+{
+	char full[CMD_END_LEN];
+	uint64_t us = 0;
+	int64_t ns;
+
+	if (!args->until || duration_parse(span_str(args->until), &us) == 0) {
+		if (!read_ttl(args->until ? "until" : "ttl",
+			    args->until ? args->until : args->ttl, TTL_MIN_US, &us))
+			return false;
+		if (us)
+			*end_ns = now + (int64_t)us * 1000;
+		return true;
+	}
+	if (!cmd_end("key", args->until, full, &ns))
+		return false;
+	if (ns <= now) {
+		cmd_fail("key", "--until %s: is over", args->until);
+		return false;
+	}
+	*end_ns = ns;
+	return true;
+}
+
 /* Adds *k under a fresh id and text, which is shown; `keys` is what the file holds. */
 static int
 add(const char *file, const struct apikeys *keys, struct apikey *k)
@@ -280,7 +307,6 @@ key_new(const struct key_args *args)
 	const char *roles[ROLES_MAX], *scopes[ROLES_MAX], *models[ROLES_MAX],
 		*limits[ROLES_MAX];
 	struct arena a;
-	uint64_t ttl_us = 0;
 
 	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
@@ -292,7 +318,7 @@ key_new(const struct key_args *args)
 		return cmd_fail(
 			"key new", "a name is empty, not UTF-8 or holds control characters");
 	k.created_ns = clock_wall_ns();
-	if (!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
+	if (!read_end(args, k.created_ns, &k.expires_ns))
 		return EXIT_CANNOT;
 	if (args->clearance) {
 		char *end;
@@ -302,8 +328,6 @@ key_new(const struct key_args *args)
 			return cmd_fail("key new", "--clearance %s: give a whole number",
 				args->clearance);
 	}
-	if (ttl_us)
-		k.expires_ns = k.created_ns + (int64_t)ttl_us * 1000;
 	arena_init(&a, 0, false);
 	k.roles = roles;
 	k.scopes = scopes;
@@ -329,11 +353,10 @@ key_new(const struct key_args *args)
 static int
 key_rotate(const struct key_args *args, const char *id)
 {
-	uint64_t overlap_us = 24ull * 3600 * 1000000, ttl_us = 0;
-	int64_t now = clock_wall_ns();
+	uint64_t overlap_us = 24ull * 3600 * 1000000;
+	int64_t now = clock_wall_ns(), given = 0;
 
-	if (!read_ttl("overlap", args->overlap, 0, &overlap_us) ||
-		!read_ttl("ttl", args->ttl, TTL_MIN_US, &ttl_us))
+	if (!read_ttl("overlap", args->overlap, 0, &overlap_us) || !read_end(args, now, &given))
 		return EXIT_CANNOT;
 	struct key_file f;
 	int code;
@@ -344,7 +367,7 @@ key_rotate(const struct key_args *args, const char *id)
 		struct apikey next = *old;
 		int64_t end = now + (int64_t)overlap_us * 1000;
 		next.created_ns = now;
-		next.expires_ns = ttl_us ? now + (int64_t)ttl_us * 1000
+		next.expires_ns = given ? given
 				  : old->expires_ns && old->created_ns
 					  ? now + (old->expires_ns - old->created_ns)
 					  : old->expires_ns;
@@ -465,6 +488,7 @@ cmd_key(int argc, char **argv)
 		{ "roles", .text = &args.roles },
 		{ "clearance", .text = &args.clearance },
 		{ "ttl", .text = &args.ttl },
+		{ "until", .text = &args.until },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -472,9 +496,12 @@ cmd_key(int argc, char **argv)
 
 	if (n < 1)
 		return cmd_usage(argv[0]);
+	if (args.ttl && args.until)
+		return cmd_fail("key", "--ttl and --until: one of them says when the key ends");
 	if (at_run_time) {
 		live.config = config;
 		live.ttl = args.ttl;
+		live.until = args.until;
 		live.overlap = args.overlap;
 		live.clearance = args.clearance;
 		live.key = &args.key;

@@ -7,7 +7,7 @@
 struct key_live {
 	const char *config;
 	const struct apikey *key; /* its texts; NULL: not given, "": none any more */
-	const char *lists[APIKEY_LISTS], *ttl, *clearance, *overlap, *by, *reason;
+	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap, *by, *reason;
 	bool json;
 };
 

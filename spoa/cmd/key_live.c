@@ -8,6 +8,7 @@
 #include "cmd/admin.h"
 #include "cmd/cmd.h"
 #include "cmd/key.h"
+#include "policy/read.h"
 
 /* "a, b" as a list; "" as null: none any more. */
 static json_t *
@@ -57,6 +58,16 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 	if (!utf8) {
 		cmd_fail("key", "a name is not UTF-8");
 		return false;
+	}
+	uint64_t us;
+	if (k->until && duration_parse(span_str(k->until), &us) == 0) {
+		if (!set_text(o, "ttl", k->until))
+			return false;
+	} else if (k->until) {
+		char full[CMD_END_LEN];
+		int64_t ns;
+		if (!cmd_end("key", k->until, full, &ns) || !set_text(o, "expires", full))
+			return false;
 	}
 	if (k->clearance) {
 		char *end;

@@ -54,7 +54,7 @@ set_pairs(const struct limit_args *a, json_t *o)
 static bool
 set_until(const char *text, json_t *o)
 {
-	char full[64];
+	char full[CMD_END_LEN];
 	uint64_t us;
 	int64_t ns;
 
@@ -62,14 +62,8 @@ set_until(const char *text, json_t *o)
 		return true;
 	if (duration_parse(span_str(text), &us) == 0)
 		return set_text(o, "ttl", text);
-	snprintf(full, sizeof(full), strlen(text) == 10 ? "%sT00:00:00Z" : "%s", text);
-	if (clock_parse(full, strlen(full), &ns) < 0) {
-		cmd_fail("limit",
-			"--until %s: give a date, a time such as "
-			"2026-12-01T08:00:00Z, or a duration such as 7d",
-			text);
+	if (!cmd_end("limit", text, full, &ns))
 		return false;
-	}
 	return set_text(o, "until", full);
 }
 

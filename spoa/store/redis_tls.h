@@ -12,8 +12,8 @@
 extern const bool redis_tls_built;
 /* Why not, and what to do. */
 #define REDIS_TLS_MISSING                                                                      \
-	"this build's hiredis has no TLS (1.0 and later have): use haproxy/redis-tls.cfg and " \
-	"a redis:// URL"
+	"this build's hiredis has no TLS (1.0 and later have): load redis-tls.cfg into "       \
+	"HAProxy and set unix:/run/tollgate/redis-tls.sock (operations.md)"
 
 struct redis_tls;
 /* owner: one thread. NULL: out of memory. */

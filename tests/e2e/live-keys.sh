@@ -56,6 +56,16 @@ key new --team red >/dev/null
 is "nobody's key is not made" "$? $(cat "$D/key.err")" "2 tollgate: key: person: is missing: whose key is it?"
 key new --person x --ttl soon >/dev/null
 like "an odd time is refused" "$? $(cat "$D/key.err")" '^2 tollgate: key: ttl soon: give a duration'
+key new --person x --until friday >/dev/null
+like "so is an odd day" "$? $(cat "$D/key.err")" '^2 tollgate: key: --until friday: give a date'
+key new --person x --until 2020-01-01 >/dev/null
+like "and one that is over" "$? $(cat "$D/key.err")" '^2 tollgate: key: expires 2020-01-01T00:00:00Z: is over'
+dated=$(id_of "$(key new --person dated --until 2099-12-04)")
+sleep 1
+like "a key that ends on a day" "$(key_b list)" "^$dated +dated .* 2099-12-04T00:00:00Z +live$"
+key change "$dated" --until 2099-12-05T18:00:00+01:00 >/dev/null
+sleep 1
+like "on another" "$(key_b list)" "^$dated +dated .* 2099-12-05T17:00:00Z +live$"
 key new --person $'a\tb' >/dev/null
 like "so is an odd name" "$? $(cat "$D/key.err")" '^2 tollgate: key: person: a text without control characters'
 

@@ -240,6 +240,31 @@ a_rotated_key_overlaps_with_the_new_one(void **state)
 	assert_int_equal(KEY(said, "rotate", id), EXIT_NO);
 }
 
+/* A contractor's last day, in the zone of the contract. */
+static void
+a_key_ends_at_a_date_or_time(void **state)
+{
+	static const struct {
+		const char *until;
+		int64_t end_s;
+	} rows[] = { { "2199-12-04", 7255699200 },
+		{ "2199-12-04T18:00:00+01:00", 7255760400 } };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct diag d;
+		assert_int_equal(KEY(text, "new", "--person", "erin", "--until", rows[i].until),
+			EXIT_DONE);
+		text[strcspn(text, "\n")] = 0;
+		struct apikeys *k = load(&d);
+		assert_int_equal(apikeys_find(k, span_str(text))->expires_ns,
+			rows[i].end_s * INT64_C(1000000000));
+		apikeys_free(&k);
+		diag_free(&d);
+	}
+}
+
 /* The daemon runs as another user: root adds a key, the daemon still reads it. */
 static void
 owner_and_mode_of_the_file_stay(void **state)
@@ -275,6 +300,9 @@ what_cannot_be_meant_is_refused(void **state)
 		{ "new", "--person", "x", "--clearance", "" },
 		{ "new", "--person", "x", "--clearance", "99999999999999999999" },
 		{ "new", "--person", "x", "--ttl", "soon" },
+		{ "new", "--person", "x", "--until", "friday" },
+		{ "new", "--person", "x", "--until", "2020-01-01" }, /* over */
+		{ "rotate", "x", "--until", "2020-01-01" },
 		{ "new", "--person", "x", "--roles", many }, { "new", "--person", "" },
 		{ "new", "--person", "a\nb" }, { "new", "--person", "\xff" },
 		{ "new", "--person", "x", "--team", "\x1b[31m" }, { "revoke" }, { "rotate" },
@@ -304,6 +332,7 @@ main(void)
 		cmocka_unit_test(a_limit_of_a_key_is_understood_or_refused),
 		cmocka_unit_test(a_revoked_key_is_dead_and_an_unknown_one_is_a_no),
 		cmocka_unit_test(a_rotated_key_overlaps_with_the_new_one),
+		cmocka_unit_test(a_key_ends_at_a_date_or_time),
 		cmocka_unit_test(owner_and_mode_of_the_file_stay),
 		cmocka_unit_test(what_cannot_be_meant_is_refused),
 	};
