@@ -225,17 +225,13 @@ row_of(const struct answer_node *node, struct span type)
 	return NULL;
 }
 
-/* 0, 0.0 and 0e1 are one number. */
+/* 0, 0.0 and 0e1 are one number, of however many digits. It is a member of an object: a byte that
+ * is no part of it comes after it. */
 static uint32_t
 number_of(const struct note *n)
 {
-	char literal[32];
+	double v = strtod(n->text.p, NULL);
 
-	if (n->text.n >= sizeof(literal))
-		return UINT32_MAX;
-	memcpy(literal, n->text.p, n->text.n);
-	literal[n->text.n] = '\0';
-	double v = strtod(literal, NULL);
 	return v >= 0 && v < UINT32_MAX && v == (uint32_t)v ? (uint32_t)v : UINT32_MAX;
 }
 

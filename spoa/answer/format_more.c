@@ -175,6 +175,8 @@ static const struct {
 	{ "openai", "/responses", &answer_openai_responses },
 	{ "openai", "/responses/*", &answer_openai_responses },
 	{ "openai", "", &answer_openai },
+	{ "mistral", "/conversations", &answer_conversations },
+	{ "mistral", "/conversations/*", &answer_conversations },
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "", &answer_anthropic },
 	{ "gemini", "", &answer_gemini },

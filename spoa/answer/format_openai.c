@@ -68,17 +68,9 @@ static const struct answer_row rows[] = {
 	ROW("content",                         READ_TEXT),
 	ROW("stop_type",                       READ_FINISH),
 	ROW("completion_probabilities",        READ_WITHHELD),
-	/* Mistral's conversations and agents */
-	SLOT("output_index",                    READ_INDEX, 0),
-	SLOT("content_index",                   READ_INDEX, 1),
-	ROW("content.type",                    READ_WORD),
-	ROW("content.text",                    READ_TEXT),
-	OF("content.thinking[*].text",        READ_TEXT, KIND_REASONING),
-	OF("arguments",                       READ_TEXT, KIND_ARGUMENTS),
 	{ 0 },
 };
-static const char *const ends[] = { "transcript.text.done", "conversation.response.done",
-	"conversation.response.error", NULL };
+static const char *const ends[] = { "transcript.text.done", NULL };
 
 const struct answer_format answer_openai = {
 	.name = "openai",
@@ -86,6 +78,53 @@ const struct answer_format answer_openai = {
 	.type = "type",
 	.ends = ends,
 	.counted = 2,	.tree = FORMAT_TREE,
+};
+
+/* ---- Mistral's conversations ---- */
+
+/* clang-format off */
+static const struct answer_row conversation_rows[] = {
+	ROW("type",                            READ_WORD),
+	ROW("object",                          READ_WORD),
+	ROW("id",                              READ_WORD),
+	ROW("conversation_id",                 READ_WORD),
+	ROW("response_id",                     READ_WORD),
+	ROW("tool_call_id",                    READ_MARK),
+	ROW("model",                           READ_MODEL),
+	ROW("role",                            READ_MARK),
+	ROW("created_at",                      READ_WORD),
+	ROW("usage",                           READ_MARK),
+	SLOT("output_index",                    READ_INDEX, 0),
+	SLOT("content_index",                   READ_INDEX, 1),
+	ROW("content",                         READ_TEXT),
+	ROW("content.type",                    READ_WORD),
+	ROW("content.text",                    READ_TEXT),
+	OF("content.thinking[*].text",        READ_TEXT, KIND_REASONING),
+	OF("arguments",                       READ_TEXT, KIND_ARGUMENTS),
+	ROW("outputs[*].type",                 READ_WORD),
+	ROW("outputs[*].object",               READ_WORD),
+	ROW("outputs[*].id",                   READ_WORD),
+	ROW("outputs[*].tool_call_id",         READ_WORD),
+	ROW("outputs[*].model",                READ_MODEL),
+	ROW("outputs[*].role",                 READ_WORD),
+	ROW("outputs[*].content",              READ_TEXT),
+	ROW("outputs[*].content[*].type",      READ_WORD),
+	ROW("outputs[*].content[*].text",      READ_TEXT),
+	ROW("outputs[*].name",                 READ_TOOL),
+	OF("outputs[*].arguments",            READ_TEXT, KIND_ARGUMENTS),
+	{ 0 },
+};
+static const char *const conversation_ends[] = { "conversation.response.done",
+	"conversation.response.error", NULL };
+/* clang-format on */
+
+const struct answer_format answer_conversations = {
+	.name = "conversations",
+	.rows = conversation_rows,
+	.type = "type",
+	.ends = conversation_ends,
+	.counted = 2,
+	.tree = FORMAT_TREE,
 };
 
 /* ---- responses ---- */

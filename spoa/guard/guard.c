@@ -9,7 +9,9 @@
 #include "codec/inflate.h"
 #include "codec/utf8.h"
 
-enum { INFLATE_RATIO = 100 };
+enum { INFLATE_RATIO = 100, BEGINNING = 8 };
+
+#define BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 
 /* ---- what it is ---- */
 
@@ -242,16 +244,32 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 static bool
 looks_like_json(struct span body)
 {
-	struct span s = span_trim(body, " \t\r\n");
+	struct span s = span_trim(body, BLANKS);
 
 	return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+/* A field or a comment of an event stream. */
+static bool
+begins_events(struct span s)
+{
+	static const char *const fields[] = { "data:", "event:", "id:", "retry:", ":" };
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		if (span_starts(s, span_str(fields[i])))
+			return true;
+	return false;
 }
 
 /* A caller that asked for a stream may read it as one, whatever its type says. */
 static bool
 looks_like_events(struct span body)
 {
-	return span_starts(body, SPAN_LIT("data:")) || span_starts(body, SPAN_LIT("event:"));
+	struct span s = span_trim(body, BLANKS);
+
+	return span_starts(s, SPAN_LIT("data:")) || span_starts(s, SPAN_LIT("event:")) ||
+	       (begins_events(s) &&
+		       (memmem(s.p, s.n, "\ndata:", 6) || memmem(s.p, s.n, "\rdata:", 6)));
 }
 
 static enum guard_result
@@ -314,6 +332,9 @@ read_whole(struct guard *g, struct buf *out)
 	struct span raw = buf_view(&g->body);
 	if (!raw.n)
 		return guard_judge(g, ANSWER_WHOLE);
+	/* JSON has no byte order mark, and goes on without one (RFC 8259 8.1). */
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")) && looks_like_json(raw))
+		raw = span_cut(raw, 3, raw.n);
 	if (looks_like_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))
 		return whole_json(g, raw, out);
 	if (g->status / 100 == 2 && looks_like_events(raw) &&
@@ -349,15 +370,24 @@ over(struct guard *g, struct span bytes, struct buf *out)
 
 /* ---- in and out ---- */
 
-/* A body whose type says that it is no text is that, unless it begins like JSON; the blanks
- * before it were kept. */
+/* A body whose type says that it is no text is that, unless it begins like JSON or like events:
+ * clients read what they asked for. It is kept until enough of it is there to tell. */
 static void
 settle_way(struct guard *g, struct span bytes, struct buf *out)
 {
-	if (!g->unsure_way || !span_trim(bytes, " \t\r\n").n)
+	struct span kept = span_trim(buf_view(&g->body), BLANKS);
+	struct span more = kept.n ? bytes : span_trim(bytes, BLANKS);
+	char begins[BEGINNING];
+
+	if (!g->unsure_way || kept.n + more.n < BEGINNING)
 		return;
+	more = span_cut(more, 0, BEGINNING - kept.n);
+	if (kept.n)
+		memcpy(begins, kept.p, kept.n);
+	memcpy(begins + kept.n, more.p, more.n);
 	g->unsure_way = false;
-	if (looks_like_json(bytes))
+	if (looks_like_json(span_of(begins, BEGINNING)) ||
+		begins_events(span_of(begins, BEGINNING)))
 		return;
 	g->way = WAY_OPAQUE;
 	g->media |= 1u << g->type_media;

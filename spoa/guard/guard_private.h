@@ -88,13 +88,13 @@ struct guard {
 	struct buf unwrapped; /* a frame's event, where frames hold those of others */
 	LIST_HEAD(, channel) channels;
 	size_t nchannels;
-	/* Channels that are over, the last ones: text that still comes for one of them is not
-	 * looked at together with what it goes on from. */
+	/* Channels that are over: text that still comes for one of them is not looked at
+	 * together with what it goes on from. In g->life. */
 	struct over {
 		enum answer_kind kind;
 		uint32_t slot[ANSWER_SLOTS];
-	} over[CAP_ANSWER_CHANNELS];
-	size_t nover;
+	} * over;
+	size_t nover, over_room;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
 	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "guard/guard_private.h"
 
-enum { LIKE_MAX = 64 << 10 };
+enum { LIKE_MAX = 64 << 10, OVER_MAX = 4096 };
 
 /* What becomes of an event. */
 struct edited {
@@ -24,13 +24,11 @@ no_memory(struct guard *g)
 /* ---- channels ---- */
 
 static bool
-was_over(const struct guard *g, const struct answer_text *t)
+was_over(const struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
-	size_t n = g->nover < CAP_ANSWER_CHANNELS ? g->nover : CAP_ANSWER_CHANNELS;
-
-	for (size_t i = 0; i < n; i++)
-		if (g->over[i].kind == t->kind &&
-			!memcmp(g->over[i].slot, t->slot, sizeof(t->slot)))
+	for (size_t i = 0; i < g->nover; i++)
+		if (g->over[i].kind == kind &&
+			!memcmp(g->over[i].slot, slot, sizeof(g->over[i].slot)))
 			return true;
 	return false;
 }
@@ -43,7 +41,7 @@ channel_of(struct guard *g, const struct answer_text *t)
 	LIST_FOREACH (c, &g->channels, all)
 		if (c->kind == t->kind && !memcmp(c->slot, t->slot, sizeof(c->slot)))
 			return c;
-	if (guard_inspects(g) && was_over(g, t) &&
+	if (guard_inspects(g) && was_over(g, t->kind, t->slot) &&
 		guard_unread(g, t->text.n, "text after the end of its choice or block"))
 		return NULL;
 	if (g->nchannels == CAP_ANSWER_CHANNELS) {
@@ -102,10 +100,18 @@ channel_over(struct channel *c)
 	struct guard *g = c->g;
 
 	/* A call may begin with no arguments in an event that ends what was before it. */
-	if (c->seen) {
-		struct over *o = &g->over[g->nover++ % CAP_ANSWER_CHANNELS];
-		o->kind = c->kind;
-		memcpy(o->slot, c->slot, sizeof(o->slot));
+	if (c->seen && guard_inspects(g) && !was_over(g, c->kind, c->slot)) {
+		struct over *v = g->nover < OVER_MAX ? arena_grow(&g->life, g->over, g->nover,
+							       &g->over_room, sizeof(*v), 16)
+						     : NULL;
+		if (v) {
+			g->over = v;
+			v += g->nover++;
+			v->kind = c->kind;
+			memcpy(v->slot, c->slot, sizeof(v->slot));
+		} else {
+			guard_unread(g, c->seen, "more choices, items or calls than are kept");
+		}
 	}
 	channel_free(c);
 }

@@ -10,8 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct answer_format *const formats[] = { &answer_openai, &answer_openai_responses,
-	&answer_anthropic, &answer_invoke, &answer_gemini, &answer_bedrock, &answer_cohere,
-	&answer_ollama, &answer_tgi, &answer_any };
+	&answer_anthropic, &answer_invoke, &answer_conversations, &answer_gemini,
+	&answer_bedrock, &answer_cohere, &answer_ollama, &answer_tgi, &answer_any };
 static const char *const types[] = { "application/json", "text/event-stream",
 	"application/x-ndjson", "application/vnd.amazon.eventstream", "text/plain",
 	"audio/mpeg" };

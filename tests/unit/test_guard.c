@@ -403,6 +403,22 @@ static const struct answer_case rows[] = {
 		"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"example.org\"},"
 		"\"finish_reason\":\"stop\"}]}\n",
 		"text 1.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "an index of many digits is that index", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream",
+		"data: {\"choices\":[{\"index\":0.0000000000000000000000000000000000000000,"
+		"\"delta\":{\"content\":\"to jane.doe@\"}}]}\n\n" CHUNK("example.org") STOP,
+		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "events under an image's type", REDACT, "openai", "/v1/chat/completions", "image/png",
+		"\r\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
+		"broken events under a type that is none of a stream|" },
+	{ "events after a comment, as text", REDACT, "openai", "/v1/chat/completions",
+		"text/plain", ": x\n\n" CHUNK("to jane.doe@") CHUNK("example.org") STOP,
+		"broken events under a type that is none of a stream|" },
+	{ "JSON after a byte order mark under an image's type", DENY, "openai",
+		"/v1/chat/completions", "image/png",
+		"\xef\xbb\xbf {\"choices\":[{\"message\":{\"content\":\"my ssn is "
+		"536-22-1840\"}}]}",
+		"denied no numbers|found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },

@@ -222,6 +222,45 @@ restored_and_not_inspected(void **state)
 	vault_free(&v);
 }
 
+/* Blocks without end, and then more of the first one. */
+static void
+blocks_that_are_over_stay_so(void **state)
+{
+	(void)state;
+	const struct answer_case r = { "", DENY, "anthropic", "/v1/messages",
+		"text/event-stream", "", "" };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct answer_request asked;
+	struct policy_fix f;
+	struct arena a;
+	struct buf in, out;
+
+	load(r.rules, &f, &a, &asked);
+	struct guard_plan plan = plan_of(&r, f.p, &asked, scratch);
+	struct guard_head head = { .status = 200, .content_type = span_str(r.type) };
+	struct guard *g = guard_new(&plan, &head);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	for (unsigned i = 0; i <= 3 * CAP_ANSWER_CHANNELS; i++)
+		buf_printf(&in,
+			"data: {\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{"
+			"\"text\":\"ssn 536-\"}}\n\n"
+			"data: {\"type\":\"content_block_stop\",\"index\":%u}\n\n",
+			i, i);
+	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
+	assert_int_equal(guard_feed(g,
+				 SPAN_LIT("data: {\"type\":\"content_block_delta\",\"index\":0,"
+					  "\"delta\":{\"text\":\"22-1840\"}}\n\n"),
+				 &out),
+		GUARD_UNREAD);
+	guard_drop(&g);
+	buf_free(&in);
+	buf_free(&out);
+	arena_reset(&a);
+	fix_done(&f);
+	detect_scratch_free(&scratch);
+}
+
 int
 main(void)
 {
@@ -229,6 +268,7 @@ main(void)
 		cmocka_unit_test(restored_and_not_inspected),
 		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(headers_are_looked_through),
+		cmocka_unit_test(blocks_that_are_over_stay_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
