@@ -125,6 +125,12 @@ int dialect_amend(const struct body *b, const struct amendment *am, struct arena
 int endpoint_amend(const struct endpoint *e, struct span path, struct span model,
 	struct arena *a, struct splice *edit);
 
+/* Adds how often tools that the provider runs, and that are paid by the use (PRICE_SEARCHES,
+ * PRICE_SESSIONS), may be used by the requests of a body; `otherwise`: each one that says no
+ * number. 0, ERR_NOMEM, or the JSON reader's error. */
+int dialect_offered(const struct body *b, struct span raw, uint64_t otherwise, struct arena *a,
+	struct price_usage *out);
+
 /* Undoes dialect_ask_usage in the answer, one SSE data payload at a time: 0 pass as it is, 1
  * *edited replaces the payload, 2 drop the event. */
 int dialect_hide_usage(

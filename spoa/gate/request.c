@@ -383,6 +383,15 @@ request_priced_model(const struct request *r)
 	return r->found.priced_model.n ? r->found.priced_model : r->in.body.model;
 }
 
+void
+request_pieces(const struct request *r, const struct price_row *row, struct price_usage *most)
+{
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+		if (price_of(k) == PRICE_EACH && k != PRICE_REQUESTS)
+			most->n[k] = row->rates.has & (1u << k) ? r->found.offered.n[k] : 0;
+	most->service = r->found.offered.service;
+}
+
 bool
 request_cost(const struct request *r, const struct usage *u, struct priced *out)
 {

@@ -225,6 +225,10 @@ struct request {
 		/* of the models to fall back on the one whose price was reserved; empty: the
 		 * body's */
 		struct span priced_model;
+		/* what is paid by the piece, at most, and the service; where dollars are
+		 * counted */
+		struct price_usage offered;
+		bool offered_known;
 		/* at_limit or at_soft, once taken: NULL none */
 		struct {
 			const struct limit *limit;
@@ -393,6 +397,10 @@ const struct target *request_target(const struct request *r);
 /* What an answer's usage costs, at the prices of the decision's time. As policy_cost(). */
 struct priced;
 struct span request_priced_model(const struct request *r);
+/* Adds to bounds of its usage what is paid by the piece, as far as that has a price, and at which
+ * service. */
+void request_pieces(
+	const struct request *r, const struct price_row *row, struct price_usage *most);
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 extern const char *const decision_names[]; /* by enum decision_kind */
 extern const char *const via_names[];	   /* by enum decision_via */

@@ -77,14 +77,40 @@ move_stale(struct request *r, struct quota_request *q)
 		head->ndims = kept;
 }
 
+/* The dearest that the body's requests ask for; "auto" may be what the account has set. */
 static enum price_service
 service(const struct request *r)
 {
-	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
-		if (r->in.body.params[i].kind == PARAM_STRING &&
-			span_is(r->in.body.params[i].name, "service_tier"))
-			return price_service_of(r->in.body.params[i].text);
-	return PRICE_STANDARD;
+	enum price_service most = PRICE_STANDARD;
+
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
+		const struct body_param *p = &r->in.body.params[i];
+		if (p->kind == PARAM_STRING && span_is(p->name, "service_tier") &&
+			(span_is(p->text, "auto") ||
+				price_service_of(p->text) == PRICE_PRIORITY))
+			most = PRICE_PRIORITY;
+	}
+	return most;
+}
+
+/* What is paid by the piece and what the body says of it; once a request. */
+static int
+offered(struct request *r)
+{
+	struct price_usage *most = &r->found.offered;
+	struct arena a;
+
+	*most = (struct price_usage){ .service = service(r) };
+	if (!r->in.have_body)
+		return 0;
+	if (endpoint_draws(&r->found.endpoint))
+		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
+	arena_init(&a, CAP_REQUEST_ARENA, true);
+	int err = dialect_offered(
+		&r->in.body, r->in.raw, r->snap->policy->tool_calls_default, &a, most);
+	arena_reset(&a);
+	r->found.offered_known = !err;
+	return err;
 }
 
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
@@ -100,8 +126,9 @@ worst_nanousd(struct request *r, uint64_t *out)
 	most.n[PRICE_INPUT] = (uint64_t)r->found.input_tokens;
 	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
 	most.n[PRICE_REQUESTS] = m->nrequests > 1 ? m->nrequests : 1;
-	most.service = service(r);
 	*out = 0;
+	if (!r->found.offered_known && offered(r) < 0)
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct span model =
 			n > 1 && !r->found.fell.change ? m->model[i].name : r->in.body.model;
@@ -110,10 +137,7 @@ worst_nanousd(struct request *r, uint64_t *out)
 		struct price_cost cost;
 		if (!row)
 			return false;
-		bool each = row->rates.has & (1u << PRICE_IMAGES);
-		most.n[PRICE_IMAGES] = each && endpoint_draws(&r->found.endpoint)
-					       ? (uint64_t)r->in.body.choices
-					       : 0;
+		request_pieces(r, row, &most);
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		if (cost.unpriced)
 			return false;

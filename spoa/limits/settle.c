@@ -22,6 +22,7 @@ spent(const struct request *r, uint64_t reserved)
 	} else {
 		used.n[PRICE_INPUT] = (uint64_t)x->used.input_tokens;
 		used.n[PRICE_OUTPUT] = (uint64_t)x->used.output_tokens;
+		request_pieces(r, row, &used);
 		price_worst(row, &used, PRICE_MAY_ANY, &cost);
 	}
 	if (cost.unpriced)

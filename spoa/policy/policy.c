@@ -149,6 +149,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	p->file = arena_strdup(a, file);
 	p->name = "";
 	p->output_default = 4096;
+	p->tool_calls_default = 10;
 	if (!build_section(&b, root, SECTION_POLICY, p))
 		return NULL;
 	if ((c = yaml_get(root, "include")))

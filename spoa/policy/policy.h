@@ -369,6 +369,7 @@ struct policy {
 	const struct external *externals;
 	size_t nexternals;
 	uint64_t output_default; /* tokens */
+	uint64_t tool_calls_default;
 	bool hashes;		 /* a rule redacts with: hash */
 	const struct inject *inject;
 	uint64_t inject_off;	/* bits: patterns that do not count */

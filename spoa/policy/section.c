@@ -69,6 +69,7 @@ const struct section sections[] = {
   { "default", A_FLAG(policy, default_permit, effect_words), "where no rule ends it" },
   { "limits", OTHER(LIST(REF("limit"))), "how much" },
   { "output_default", A_COUNT(policy, output_default, 1, 10000000), "tokens reserved for an answer where the request states no cap" },
+  { "tool_calls_default", A_COUNT(policy, tool_calls_default, 0, 1000), "searches, or sessions, reserved for a paid tool where the request states no number" },
   { "prices", OTHER(TEXT), "file of prices: what usage costs" },
   { "unknown_price", OTHER(EITHER(ONE("\"deny\""), REF("unknown_price"))), "what a model costs that the file does not name; deny: limits in dollars refuse it" },
   { "show_cost", A_BOOL(policy, show_cost), "x-tollgate-cost on whole answers" },

@@ -213,15 +213,15 @@ put_estimate(const struct request *r, struct buf *b)
 	const struct price_row *row =
 		to ? policy_price(r->snap->policy, to, request_priced_model(r), r->now_wall_ns)
 		   : NULL;
-	const struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
-						  [PRICE_OUTPUT] =
-							  (uint64_t)u->output_tokens } };
+	struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
+					    [PRICE_OUTPUT] = (uint64_t)u->output_tokens } };
 	struct price_cost cost;
 
 	put_object(b, "estimated_usage");
 	put_int(b, "input_tokens", u->input_tokens);
 	put_int(b, "output_tokens", u->output_tokens);
 	if (row) {
+		request_pieces(r, row, &most);
 		price_worst(row, &most, PRICE_MAY_ANY, &cost);
 		put_int(b, "cost_nanousd", (int64_t)cost.nanousd);
 	}

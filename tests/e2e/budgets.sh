@@ -190,6 +190,21 @@ as '{"sub":"ike","team":"least"}'
 draw painter ',"n":2'
 is "one in tokens as an answer without a cap" "$status $(last .prompt.reserved_output_tokens)" "200 8192"
 control '{}'
+as '{"sub":"ira","team":"least"}'
+seek() { req POST /v1/responses -H "$auth" -H "$json" -d "{\"model\":\"seeker\",\"max_output_tokens\":5,\"input\":\"hi\"$1}"; }
+taken() { last '.limits[0].taken'; }
+seek ',"tools":[{"type":"web_search"},{"type":"function","name":"f","parameters":{"type":"object"}}],"max_tool_calls":3'
+is "searches are reserved as often as the request lets them be" "$status $(taken)" "200 3000000"
+seek ',"tools":[{"type":"web_search","max_uses":2}]'
+is "or the tool does" "$status $(taken)" "200 2000000"
+seek ',"\u0074ools":[{"type":"web_search","max_uses":2}],"service_tier":"auto"'
+is "a service that the account chooses is the dearest" "$status $(taken)" "200 6000000"
+seek ',"tools":[{"type":"code_interpreter"}]'
+is "where nothing says how often, as the policy says" "$status $(code)" "403 limit_unreachable"
+seek ',"tools":[{"type":"web_search"}]'
+is "a search that nobody bounds is no free one" "$status $(taken)" "200 10000000"
+seek ',"input_":{"type":"web_search","max_uses":2}'
+is "what is no tool costs nothing" "$status $(taken)" "200 0"
 as '{"sub":"pam","team":"payhard"}'
 ask big 60
 ask big 60

@@ -574,6 +574,78 @@ a_body_says_its_conversation(void **state)
 	}
 }
 
+static void
+tools_that_are_paid_by_the_use_are_bounded(void **state)
+{
+	static const struct {
+		const char *dialect, *path, *in;
+		uint64_t searches, sessions;
+	} rows[] = {
+		{ "openai", "/v1/responses", "{\"input\":\"web_search\"}", 0, 0 },
+		{ "openai", "/v1/responses", "{\"tools\":[{\"type\":\"web_search_preview\"}]}",
+			10, 0 },
+		{ "openai", "/v1/responses",
+			"{\"tools\":[{\"type\":\"web_search\"},{\"type\":\"code_interpreter\","
+			"\"container\":{\"type\":\"auto\"}}]}",
+			10, 10 },
+		{ "openai", "/v1/responses",
+			"{\"max_tool_calls\":2,\"tools\":[{\"type\":\"web_search\"}]}", 2,
+			0 },
+		{ "openai", "/v1/responses",
+			"{\"tools\":[{\"type\":\"web_search\"}],\"max_tool_calls\":null}", 10,
+			0 },
+		{ "openai", "/v1/chat/completions",
+			"{\"web_search_options\":{},\"messages\":[],\"n\":2}", 20, 0 },
+		{ "openai", "/v1/chat/completions",
+			"{\"messages\":[],\"tools\":[{\"type\":\"function\",\"function\":{"
+			"\"name\":"
+			"\"web_search\",\"parameters\":{\"type\":\"web_search\"}}}]}",
+			0, 0 },
+		{ "anthropic", "/v1/messages",
+			"{\"messages\":[],\"tools\":[{\"max_uses\":4,\"type\":"
+			"\"web_search_20250305\",\"name\":\"web_search\"}]}",
+			4, 0 },
+		{ "anthropic", "/v1/messages",
+			"{\"messages\":[],\"tools\":[{\"max_uses\":-4,\"type\":"
+			"\"web_search_20250305\"}]}",
+			10, 0 },
+		{ "anthropic", "/v1/messages/batches",
+			"{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"messages\":[],"
+			"\"tools\":["
+			"{\"type\":\"web_search_20250305\",\"max_uses\":3}]}},{\"custom_id\":"
+			"\"b\","
+			"\"params\":{\"messages\":[],\"tools\":[{\"type\":\"web_search_"
+			"20250305\"}]"
+			"}}]}",
+			13, 0 },
+		{ "gemini", "/v1beta/models/x:generateContent",
+			"{\"contents\":[],\"tools\":[{\"googleSearch\":{}},{\"google_search\":{"
+			"}},"
+			"{\"functionDeclarations\":[]}]}",
+			20, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct dialect *d = dialect_find(span_str(rows[i].dialect));
+		struct endpoint e =
+			dialect_endpoint(d, SPAN_LIT("POST"), span_str(rows[i].path));
+		struct span in = span_str(rows[i].in);
+		struct price_usage most = { .n = { 0 } };
+		struct body_refusal why;
+		struct body b;
+		struct arena a;
+		arena_init(&a, 0, false);
+		assert_int_equal(body_read(e.table, (struct span){ 0 }, in, &a, &b, &why), 0);
+		assert_int_equal(dialect_offered(&b, in, 10, &a, &most), 0);
+		if (most.n[PRICE_SEARCHES] != rows[i].searches ||
+			most.n[PRICE_SESSIONS] != rows[i].sessions)
+			fail_msg("%s: %d searches, %d sessions", rows[i].in,
+				(int)most.n[PRICE_SEARCHES], (int)most.n[PRICE_SESSIONS]);
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
@@ -589,6 +661,7 @@ main(void)
 		cmocka_unit_test(parameters_of_every_format_have_one_name),
 		cmocka_unit_test(models_that_may_reason_unseen),
 		cmocka_unit_test(a_body_says_its_conversation),
+		cmocka_unit_test(tools_that_are_paid_by_the_use_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

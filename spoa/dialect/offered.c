@@ -1,0 +1,165 @@
+/* Tools that the provider itself runs and that are paid by the use: how often a request lets
+ * them be used. https://platform.openai.com/docs/api-reference/responses/create (tools,
+ * max_tool_calls), https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool
+ * (max_uses), https://ai.google.dev/api/caching#Tool */
+#include "base/err.h"
+#include "codec/json.h"
+#include "dialect/family.h"
+
+/* clang-format off */
+/* By the tool's "type", or how that begins; of Gemini's by its member. */
+static const struct { const char *type; bool begins; enum price_kind kind; } kinds[] = {
+	{ "web_search",              true,  PRICE_SEARCHES }, /* _preview, _20250305, … */
+	{ "code_interpreter",        false, PRICE_SESSIONS },
+	{ "googleSearch",            true,  PRICE_SEARCHES }, /* …Retrieval */
+	{ "google_search",           true,  PRICE_SEARCHES },
+	{ "enterpriseWebSearch",     false, PRICE_SEARCHES },
+	{ "enterprise_web_search",   false, PRICE_SEARCHES },
+};
+/* clang-format on */
+
+enum { USES_MAX = 1000000 };
+
+struct offers {
+	struct json *j;
+	struct span in;
+	struct arena *a;
+	uint64_t uses[PRICE_KINDS]; /* of tools that say how many */
+	uint64_t open[PRICE_KINDS]; /* so many tools do not */
+	bool capped;
+	uint64_t cap; /* of all of them together */
+};
+
+static bool
+kind_of(struct span type, enum price_kind *kind)
+{
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (span_is(type, kinds[i].type) ||
+			(kinds[i].begins && span_starts(type, span_str(kinds[i].type)))) {
+			*kind = kinds[i].kind;
+			return true;
+		}
+	return false;
+}
+
+static bool
+number(const struct offers *o, enum json_tok tok, const struct json_event *ev, uint64_t *n)
+{
+	if (tok != JSON_NUMBER || span_u64(span_cut(o->in, ev->start, ev->end), n) != 0)
+		return false;
+	*n = *n > USES_MAX ? USES_MAX : *n;
+	return true;
+}
+
+/* With its opening brace just read: to the closing one. */
+static int
+read_tool(struct offers *o)
+{
+	struct json_event ev;
+	enum price_kind kind = PRICE_KINDS;
+	uint64_t uses = 0;
+	bool says = false;
+
+	while (json_next(o->j, &ev) == JSON_KEY) {
+		struct span key = json_text(o->a, o->in, &ev), type;
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(o->j, &ev);
+		if (span_is(key, "type") && tok == JSON_STRING) {
+			type = json_text(o->a, o->in, &ev);
+			if (!type.p)
+				return ERR_NOMEM;
+			kind_of(type, &kind);
+		} else if (span_is(key, "max_uses")) {
+			says = number(o, tok, &ev, &uses);
+		} else if (tok == JSON_OBJECT) {
+			kind_of(key, &kind);
+		}
+		json_skip(o->j, &ev);
+	}
+	if (kind != PRICE_KINDS) {
+		o->uses[kind] += says ? uses : 0;
+		o->open[kind] += !says;
+	}
+	return json_error(o->j, NULL, NULL);
+}
+
+static int
+read_tools(struct offers *o)
+{
+	struct json_event ev;
+	int err = 0;
+
+	for (enum json_tok tok; !err && (tok = json_next(o->j, &ev)) != JSON_ARRAY_END;) {
+		if (tok == JSON_OBJECT)
+			err = read_tool(o);
+		else if (json_skip(o->j, &ev) == JSON_ERROR)
+			err = json_error(o->j, NULL, NULL);
+	}
+	return err;
+}
+
+/* Of one request, from its opening brace on; what is after its closing one is not read. */
+static int
+read_request(struct offers *o)
+{
+	struct json_event ev;
+
+	if (!(o->j = json_open(o->a, o->in)))
+		return ERR_NOMEM;
+	json_next(o->j, &ev);
+	while (json_next(o->j, &ev) == JSON_KEY) {
+		struct span key = json_text(o->a, o->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(o->j, &ev);
+		int err = 0;
+		if (span_is(key, "tools") && tok == JSON_ARRAY)
+			err = read_tools(o);
+		else if (span_is(key, "max_tool_calls"))
+			o->capped = number(o, tok, &ev, &o->cap);
+		else if (span_is(key, "web_search_options") && tok == JSON_OBJECT)
+			o->open[PRICE_SEARCHES]++;
+		if (err)
+			return err;
+		if (!(span_is(key, "tools") && tok == JSON_ARRAY))
+			json_skip(o->j, &ev);
+	}
+	return json_error(o->j, NULL, NULL);
+}
+
+static bool
+has_tools(const struct body *b)
+{
+	static const char *const names[] = { "tools", "web_search_options" };
+
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY && SPAN_IN(b->segments[i].text, names))
+			return true;
+	return false;
+}
+
+int
+dialect_offered(const struct body *b, struct span raw, uint64_t otherwise, struct arena *a,
+	struct price_usage *out)
+{
+	uint64_t choices = b->choices > 1 ? (uint64_t)b->choices : 1;
+	bool any = has_tools(b);
+
+	for (size_t i = 0; any && i < b->marks.nrequests; i++) {
+		size_t top = b->marks.request[i].top;
+		if (!top || top > raw.n)
+			continue;
+		struct offers o = { .in = span_cut(raw, top - 1, raw.n), .a = a };
+		int err = read_request(&o);
+		if (err)
+			return err;
+		for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+			uint64_t n = o.uses[k] + o.open[k] * otherwise;
+			if (o.capped && (o.uses[k] || o.open[k]))
+				n = o.cap;
+			out->n[k] += n * choices;
+		}
+	}
+	return 0;
+}
