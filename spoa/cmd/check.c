@@ -17,6 +17,7 @@
 #include "policy/own.h"
 #include "policy/read.h"
 #include "store/keyfile.h"
+#include "store/redis_options.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
 
@@ -226,6 +227,39 @@ check_state_key(struct check *c)
 	buf_free(&why);
 }
 
+/* Whose it is not, cannot tell: then nothing is said. */
+static void
+check_redis_password(
+	struct check *c, const char *file, const struct yaml_node *at, bool sentinel)
+{
+	struct redis_options options;
+	struct redis_login login;
+	struct buf why;
+
+	if (!file || (access(file, R_OK) < 0 && errno == EACCES) ||
+		config_redis(c->cfg, &options) < 0)
+		return;
+	buf_init(&why, 1024);
+	if (redis_login(&options, sentinel, &login, &why) < 0)
+		diag_at(&c->d, at, "redis.%spassword_file: %.*s", sentinel ? "sentinel_" : "",
+			SPAN_ARG(buf_view(&why)));
+	explicit_bzero(&login, sizeof(login));
+	explicit_bzero(&options, sizeof(options));
+	buf_free(&why);
+}
+
+static void
+check_redis_passwords(struct check *c)
+{
+	const struct config *cfg = c->cfg;
+
+	if (!cfg || !cfg->redis_url)
+		return;
+	check_redis_password(c, cfg->redis_password_file, cfg->redis_password_at, false);
+	check_redis_password(
+		c, cfg->redis_sentinel_password_file, cfg->redis_sentinel_password_at, true);
+}
+
 static void
 add_lines(struct diag *d, struct span text)
 {
@@ -257,6 +291,7 @@ check_policy(struct check *c)
 	if (p)
 		check_keys(c, p);
 	check_state_key(c);
+	check_redis_passwords(c);
 	if (p) {
 		check_hash_key(c, p);
 		check_observed(c, &p->observe);

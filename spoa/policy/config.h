@@ -62,9 +62,10 @@ struct config {
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
 	uint64_t audit_stream_maxlen; /* audit.stream_maxlen, default 1000000; 0: never trim */
 
-	const char *state_key;	/* state_key: what entries made at run time are signed with;
-				   NULL: none can be made */
-	const struct yaml_node *state_key_at; /* for errors */
+	const char *state_key; /* state_key: what entries made at run time are signed with;
+				  NULL: none can be made */
+	const struct yaml_node *state_key_at;					/* for errors */
+	const struct yaml_node *redis_password_at, *redis_sentinel_password_at; /* likewise */
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 
@@ -82,7 +83,8 @@ struct config {
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 
-	const char *tokens_ranks;  /* tokens.ranks: folder; NULL: next to the program, or installed */
+	const char *tokens_ranks;  /* tokens.ranks: folder; NULL: next to the program, or
+				      installed */
 	const char *tokens_models; /* tokens.models: file; NULL: the table compiled in */
 
 	uint64_t body_bytes;	      /* limits.body, default 32m */

@@ -278,6 +278,32 @@ the_state_key_is_a_secret_that_can_be_read(void **state)
 }
 
 static void
+the_password_of_redis_can_be_read(void **state)
+{
+	char want[300];
+
+	(void)state;
+	put("p.yaml", POLICY);
+	put("c.yaml", CONFIG RELAY "redis: {url: 'redis://127.0.0.1', password_file: pw}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	snprintf(want, sizeof(want), "%s:5:", path("c.yaml"));
+	assert_memory_equal(cmd_err, want, strlen(want));
+	assert_non_null(strstr(cmd_err, "redis.password_file: "));
+	put("pw", "secret\n");
+	assert_int_equal(chmod(path("pw"), 0644), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "mode is 0644"));
+	assert_int_equal(chmod(path("pw"), 0600), 0);
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_null(strstr(cmd_out, "secret"));
+	put("c.yaml", CONFIG RELAY
+		"redis: {url: 'redis+sentinel://127.0.0.1/m', sentinel_password_file: none}\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 1);
+	assert_non_null(strstr(cmd_err, "redis.sentinel_password_file: "));
+	unlink(path("pw"));
+}
+
+static void
 key_files_that_exist_are_read(void **state)
 {
 	(void)state;
@@ -532,6 +558,7 @@ main(void)
 		cmocka_unit_test(an_observed_backend_sets_no_credential),
 		cmocka_unit_test(a_hash_is_checked_with_its_key),
 		cmocka_unit_test(the_state_key_is_a_secret_that_can_be_read),
+		cmocka_unit_test(the_password_of_redis_can_be_read),
 		cmocka_unit_test(key_files_that_exist_are_read),
 		cmocka_unit_test(literals_that_nothing_can_be_are_noted),
 		cmocka_unit_test(consequences_are_noted),

@@ -454,9 +454,9 @@ the_pages_are_well_formed(void **state)
 	assert_int_equal(complaints, 0);
 }
 
-/* Each ```yaml piece of docs/policy.md, with the sections that it leaves out, is a policy. */
-static void
-the_recipes_compile(void **state)
+/* Each ```yaml piece of a page, with the sections that it leaves out, is a policy. */
+static size_t
+recipes_compile(const char *page, const char *as)
 {
 	static const struct {
 		const char *key, *text;
@@ -469,12 +469,11 @@ the_recipes_compile(void **state)
 	struct buf why, text;
 	size_t n = 0;
 
-	(void)state;
 	buf_init(&why, 0);
 	buf_init(&text, 0);
 	struct detect_rules *rules = detect_load(NULL, &why);
 	assert_non_null(rules);
-	read_file("docs/policy.md", source, sizeof(source));
+	read_file(page, source, sizeof(source));
 	for (const char *p = source; (p = strstr(p, "\n```yaml\n")); n++) {
 		struct arena a;
 		struct diag d;
@@ -497,13 +496,13 @@ the_recipes_compile(void **state)
 			if (!strstr(buf_view(&text).p, at))
 				buf_str(&whole, rest[i].text);
 		}
-		const struct yaml_node *root = yaml_load(&a, "recipe", buf_view(&whole), &d);
-		const struct detect_extra *own =
-			root ? policy_own(&a, root, "recipe", &d) : NULL;
+		const struct yaml_node *root = yaml_load(&a, as, buf_view(&whole), &d);
+		const struct detect_extra *own = root ? policy_own(&a, root, as, &d) : NULL;
 		struct detect_rules *with =
 			own && own->n ? detect_load_with(NULL, own, &d.text) : NULL;
-		if (!root || !policy_compile(&a, root, "recipe", NULL, with ? with : rules, &d))
-			fail_msg("piece %zu: %.*s", n + 1, SPAN_ARG(buf_view(&d.text)));
+		if (!root || !policy_compile(&a, root, as, NULL, with ? with : rules, &d))
+			fail_msg("%s: piece %zu: %.*s", page, n + 1,
+				SPAN_ARG(buf_view(&d.text)));
 		detect_free(&with);
 		buf_free(&whole);
 		diag_free(&d);
@@ -513,7 +512,17 @@ the_recipes_compile(void **state)
 	detect_free(&rules);
 	buf_free(&why);
 	buf_free(&text);
-	assert_true(n >= 8);
+	return n;
+}
+
+/* A price list stands next to the policy that names it. */
+static void
+the_recipes_compile(void **state)
+{
+	(void)state;
+	assert_true(recipes_compile("docs/policy.md", "recipe") >= 8);
+	assert_true(recipes_compile("docs/budgets.md", "policies/recipe") >= 3);
+	assert_true(recipes_compile("docs/answers.md", "recipe") >= 2);
 }
 
 /* Links between the files of this tree. */
