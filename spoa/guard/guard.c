@@ -9,7 +9,7 @@
 #include "codec/inflate.h"
 #include "codec/utf8.h"
 
-enum { INFLATE_RATIO = 100, BEGINNING = 8 };
+enum { INFLATE_RATIO = 100, BEGINNING = 8, RUN_MAX = 64 };
 
 #define BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 
@@ -201,6 +201,69 @@ drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], siz
 	return dropped;
 }
 
+/* What a stream has in one channel, in two places of a whole answer. */
+static bool
+grows_with(const struct answer_text *a, const struct answer_text *b)
+{
+	return !a->copy && !b->copy && a->kind != KIND_OTHER && a->kind == b->kind &&
+	       !memcmp(a->slot, b->slot, sizeof(a->slot));
+}
+
+/* Of all findings those between two places, cut there: a value over both is one in each. */
+static bool
+cut_findings(struct guard *g, const struct findings *all, size_t from, size_t to,
+	struct findings *out)
+{
+	size_t first = 0, n = 0;
+
+	while (first < all->n && all->v[first].end <= from)
+		first++;
+	while (first + n < all->n && all->v[first + n].start < to)
+		n++;
+	*out = (struct findings){ .evasion = all->evasion };
+	out->v = arena_array(&g->work, n + 1, sizeof(*out->v));
+	for (; out->v && out->n < n; out->n++) {
+		struct finding f = all->v[first + out->n];
+		f.start = f.start > from ? f.start - from : 0;
+		f.end = (f.end < to ? f.end : to) - from;
+		out->v[out->n] = f;
+	}
+	return out->v != NULL;
+}
+
+/* The text, with those after it that a client joins to it. */
+static enum guard_result
+scan_run(struct guard *g, const struct answer_document *d, size_t first, struct findings *found,
+	bool *done)
+{
+	struct answer_text all = d->texts[first];
+	size_t at[RUN_MAX], n = 0, from = 0;
+	struct findings joined;
+	struct buf b;
+	bool is_new;
+
+	for (size_t i = first; i < d->ntexts && i < first + RUN_MAX; i++)
+		if (i == first || (!done[i] && grows_with(&all, &d->texts[i])))
+			done[at[n++] = i] = true;
+	if (n == 1)
+		return guard_scan(g, &all, &found[first], &is_new);
+	buf_init(&b, 0);
+	for (size_t i = 0; i < n; i++)
+		buf_span(&b, d->texts[at[i]].text);
+	all.text =
+		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&g->work, buf_view(&b));
+	buf_free(&b);
+	if (!all.text.p)
+		return no_memory(g);
+	if (guard_scan(g, &all, &joined, &is_new))
+		return g->failed;
+	for (size_t i = 0; i < n; from += d->texts[at[i++]].text.n)
+		if (!cut_findings(
+			    g, &joined, from, from + d->texts[at[i]].text.n, &found[at[i]]))
+			return no_memory(g);
+	return g->failed;
+}
+
 /* Scans all texts, asks the rules, and edits. */
 static enum guard_result
 edit_document(struct guard *g, struct span raw, struct answer_document *d, struct buf *out)
@@ -208,20 +271,21 @@ edit_document(struct guard *g, struct span raw, struct answer_document *d, struc
 	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
 	size_t room = d->ntexts + d->nwithheld + d->nseals + 1;
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
+	bool *done = arena_array(&g->work, d->ntexts + 1, sizeof(*done));
 	size_t n = 0, ngone = 0;
-	bool is_new;
 
-	if (!found || !gone)
+	if (!found || !gone || !done)
 		return no_memory(g);
 	for (size_t i = 0; i < d->ntexts; i++) {
 		guard_keep(g, &d->texts[i], d->texts[i].text);
 		guard_heard(g, &d->texts[i]);
-		if (guard_scan(g, &d->texts[i], &found[i], &is_new))
+		if (!done[i] && scan_run(g, d, i, found, done))
 			return g->failed;
-		room += found[i].n;
 	}
 	if (guard_judge(g, ANSWER_WHOLE))
 		return g->failed;
+	for (size_t i = 0; i < d->ntexts; i++)
+		room += found[i].n;
 	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
 	if (!splices)
 		return no_memory(g);

@@ -419,6 +419,17 @@ static const struct answer_case rows[] = {
 		"\xef\xbb\xbf {\"choices\":[{\"message\":{\"content\":\"my ssn is "
 		"536-22-1840\"}}]}",
 		"denied no numbers|found 1|" },
+	{ "parts that a client joins, with one beside them", REDACT, "gemini",
+		"/v1beta/models/g:generateContent", "application/json",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"bob@x.org, jane.doe@\"},{"
+		"\"text\":\"hm\",\"thought\":true},{\"text\":\"exam\"},{\"text\":\"ple.org "
+		"it is\"}]},\"finishReason\":\"STOP\"}]}",
+		"text 0.0 <EMAIL_ADDRESS>, <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS> it is|text "
+		"0.1 hm|finish STOP|found 2|redacted 4|" },
+	{ "and deny", DENY, "gemini", "/v1beta/models/g:generateContent", "application/json",
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"my ssn is 536-\"},{"
+		"\"text\":\"22-1840\"}]}}]}",
+		"denied no numbers|found 1|" },
 	{ "an event that is no JSON", REDACT, "openai", "/v1/chat/completions",
 		"text/event-stream", CHUNK("it is. ") "data: {oops\n\n",
 		"text 0.0 it is. |broken an event of the stream is no JSON|" },
