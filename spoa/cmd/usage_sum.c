@@ -122,7 +122,7 @@ static bool
 grow(struct usage_table *t)
 {
 	struct usage_group *g = reallocarray(t->group, 2 * t->size, sizeof(*g));
-	size_t *index = calloc(4 * t->index_size, sizeof(*index));
+	size_t *index = calloc(2 * t->index_size, sizeof(*index));
 
 	if (g)
 		t->group = g;
@@ -133,7 +133,7 @@ grow(struct usage_table *t)
 	t->size *= 2;
 	free(t->index);
 	t->index = index;
-	t->index_size *= 4;
+	t->index_size *= 2;
 	for (size_t i = 1; i < t->ngroups; i++)
 		*slot_of(t, span_of(t->group[i].key, t->group[i].n)) = i + 1;
 	return true;

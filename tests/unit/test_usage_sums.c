@@ -177,6 +177,7 @@ more_groups_than_there_is_room_for_are_one(void **state)
 	}
 	assert_true(t.full);
 	assert_int_equal(t.ngroups, CAP_USAGE_GROUPS + 1);
+	assert_in_range(t.index_size, t.ngroups, 8 * t.ngroups);
 	assert_int_equal(t.group[0].sum[SUM_REQUESTS], 10);
 	assert_int_equal(t.total[SUM_REQUESTS], CAP_USAGE_GROUPS + 10);
 	usage_table_free(&t);
