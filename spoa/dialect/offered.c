@@ -128,13 +128,14 @@ read_request(struct offers *o)
 	return json_error(o->j, NULL, NULL);
 }
 
+/* A text, or a name, that is such a tool's: nearly no body has one, and is read again. */
 static bool
-has_tools(const struct body *b)
+may_offer(const struct body *b)
 {
-	static const char *const names[] = { "tools", "web_search_options" };
+	enum price_kind kind;
 
 	for (size_t i = 0; i < b->nsegments; i++)
-		if (b->segments[i].role == ROLE_KEY && SPAN_IN(b->segments[i].text, names))
+		if (b->segments[i].text.n < 64 && kind_of(b->segments[i].text, &kind))
 			return true;
 	return false;
 }
@@ -144,7 +145,7 @@ dialect_offered(const struct body *b, struct span raw, uint64_t otherwise, struc
 	struct price_usage *out)
 {
 	uint64_t choices = b->choices > 1 ? (uint64_t)b->choices : 1;
-	bool any = has_tools(b);
+	bool any = may_offer(b);
 
 	for (size_t i = 0; any && i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;

@@ -225,8 +225,8 @@ struct request {
 		/* of the models to fall back on the one whose price was reserved; empty: the
 		 * body's */
 		struct span priced_model;
-		/* what is paid by the piece, at most, and the service; where dollars are
-		 * counted */
+		/* what is paid by the piece, at most, and the service; where the policy has
+		 * prices */
 		struct price_usage offered;
 		bool offered_known;
 		/* at_limit or at_soft, once taken: NULL none */

@@ -93,16 +93,19 @@ service(const struct request *r)
 	return most;
 }
 
-/* What is paid by the piece and what the body says of it; once a request. */
-static int
+/* What is paid by the piece, as far as the body says it; once a request. */
+static void
 offered(struct request *r)
 {
 	struct price_usage *most = &r->found.offered;
 	struct arena a;
 
+	if (r->found.offered_known)
+		return;
 	*most = (struct price_usage){ .service = service(r) };
+	r->found.offered_known = !r->in.have_body;
 	if (!r->in.have_body)
-		return 0;
+		return;
 	if (endpoint_draws(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
 	arena_init(&a, CAP_REQUEST_ARENA, true);
@@ -110,7 +113,6 @@ offered(struct request *r)
 		&r->in.body, r->in.raw, r->snap->policy->tool_calls_default, &a, most);
 	arena_reset(&a);
 	r->found.offered_known = !err;
-	return err;
 }
 
 /* The dearest of the models that the body names, for all of it: nobody says in one way which of
@@ -127,7 +129,7 @@ worst_nanousd(struct request *r, uint64_t *out)
 	most.n[PRICE_OUTPUT] = (uint64_t)r->found.output_tokens;
 	most.n[PRICE_REQUESTS] = m->nrequests > 1 ? m->nrequests : 1;
 	*out = 0;
-	if (!r->found.offered_known && offered(r) < 0)
+	if (!r->found.offered_known)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct span model =
@@ -283,6 +285,9 @@ limits_collect(struct request *r, struct quota_request *q)
 
 	r->found.message_over = r->found.unpriced = NULL;
 	r->found.priced_model = (struct span){ NULL, 0 };
+	if ((r->snap->policy->prices || r->snap->policy->unknown_price) &&
+		r->in.body_state != BODY_STATE_PARTIAL)
+		offered(r);
 	request_facts(r, &f);
 	int err = request_limits(r, &f, &hits, &n);
 	if (err)

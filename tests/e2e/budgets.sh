@@ -205,6 +205,12 @@ seek ',"tools":[{"type":"web_search"}]'
 is "a search that nobody bounds is no free one" "$status $(taken)" "200 10000000"
 seek ',"input_":{"type":"web_search","max_uses":2}'
 is "what is no tool costs nothing" "$status $(taken)" "200 0"
+as '{"sub":"ida","team":"none"}'
+control '{"body":"{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"seeker\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}"}'
+ask gpt-4o 5 hi ',"web_search_options":{}'
+for _ in $(seq 30); do [ "$(last .identity.person completion)" = '"ida"' ] && break; sleep 0.1; done
+is "an answer that does not say has searched as often as it may" "$(last '[.usage_unknown,.estimated_usage.cost_nanousd]' completion)" '[true,10000000]'
+control '{}'
 as '{"sub":"pam","team":"payhard"}'
 ask big 60
 ask big 60
