@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "gate/gate_private.h"
 #include "limits/limits.h"
+#include "text/table.h"
 
 enum {
 	SAMPLES = 8,	/* before them the request's own cap is held */
@@ -48,7 +49,8 @@ limits_learned(struct request *r)
 {
 	if (!r->found.route->learned || r->found.learned_cap || !r->in.have_body ||
 		r->in.body_state == BODY_STATE_PARTIAL || r->in.body.choices > 1 ||
-		r->in.body.marks.nrequests > 1)
+		r->in.body.prompts > 1 || r->in.body.marks.nrequests > 1 ||
+		!r->found.endpoint.table->cap)
 		return false;
 	const struct learned_place *p = place(r);
 	if (p->samples < SAMPLES || (int64_t)cap_of(p) >= r->found.output_tokens)

@@ -47,11 +47,32 @@ request_asked_facts(struct request *r, struct policy_facts *f, struct body *body
 		f->body = body;
 }
 
+/* What the requests of a body may be answered with: the largest cap of each, output_default
+ * where one states none. Caps are in the order of their requests. */
+static uint64_t
+caps_together(const struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+	uint64_t otherwise = r->snap->policy->output_default, all = 0;
+	size_t k = 0;
+
+	if (m->nrequests < 2)
+		return r->in.body.output_cap_tokens >= 0
+			       ? (uint64_t)r->in.body.output_cap_tokens
+			       : otherwise;
+	for (size_t i = 0; i < m->nrequests; i++) {
+		int64_t most = -1;
+		for (; k < m->ncaps && m->cap[k].request <= i; k++)
+			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
+		if (__builtin_add_overflow(all, most >= 0 ? (uint64_t)most : otherwise, &all))
+			return UINT64_MAX;
+	}
+	return all;
+}
+
 void
 request_estimate_tokens(struct request *r)
 {
-	uint64_t cap = r->snap->policy->output_default;
-
 	if (!r->found.tokens_by)
 		r->found.input_tokens = r->found.prompt_tokens =
 			(int64_t)((r->in.raw.n + 2) / 3);
@@ -61,14 +82,10 @@ request_estimate_tokens(struct request *r)
 	if (!r->in.have_body ||
 		(!r->found.endpoint.table->cap && !endpoint_draws(&r->found.endpoint)))
 		return;
-	if (r->in.body.output_cap_tokens >= 0)
-		cap = (uint64_t)r->in.body.output_cap_tokens;
 	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
-	uint64_t requests = r->in.body.marks.nrequests > 1 ? r->in.body.marks.nrequests : 1;
 	uint64_t prompts = r->in.body.prompts > 1 ? (uint64_t)r->in.body.prompts : 1;
 	uint64_t all;
-	if (__builtin_mul_overflow(cap, n, &all) ||
-		__builtin_mul_overflow(all, requests, &all) ||
+	if (__builtin_mul_overflow(caps_together(r), n, &all) ||
 		__builtin_mul_overflow(all, prompts, &all) || all > INT64_MAX / 4)
 		all = INT64_MAX / 4;
 	r->found.output_tokens = (int64_t)all;

@@ -40,6 +40,11 @@ completions '"max_tokens":500,"best_of":8,"n":2,"prompt":"a"'
 is "and answers of which the best is sent" "$status $(code) $(reserved)" "403 limit_unreachable 4000"
 completions '"max_tokens":500,"n":8,"best_of":1,"prompt":"a"'
 is "the larger of both, whichever comes last" "$(reserved)" 4000
+batch() { req POST /v1/messages/batches -H "$auth" -H "$json" -d "{\"requests\":[{\"custom_id\":\"a\",\"params\":{\"model\":\"m\",\"max_tokens\":10,$1}},{\"custom_id\":\"b\",\"params\":{\"model\":\"m\",$2$1}}]}"; }
+batch '"messages":[{"role":"user","content":"hi"}]' '"max_tokens":700,'
+is "requests of a batch add up" "$(reserved)" 710
+batch '"messages":[{"role":"user","content":"hi"}]' ''
+is "the cap of one is not the others'" "$status $(code) $(reserved)" "403 limit_unreachable 4106"
 
 # ---- so many tokens a conversation ----
 as '{"sub":"bob","team":"talk"}'
@@ -307,6 +312,10 @@ told
 cut=$(last .learned_cap)
 told
 is "an answer that was cut doubles it" "$(seen | jq -r '.[0].body|fromjson|.max_tokens')" "$((cut * 3))"
+as '{"sub":"lin"}'
+for _ in $(seq 9); do completions '"max_tokens":900,"prompt":"a"'; done
+completions '"max_tokens":900,"prompt":["a","b"]'
+is "a list of prompts is held as it asks" "$(last '[.learned_cap,.prompt.reserved_output_tokens]')" '[null,1800]'
 as '{"sub":"leo"}'
 told
 is "another person begins anew" "$(seen | jq -r '.[0].body|fromjson|.max_tokens')" 1900
