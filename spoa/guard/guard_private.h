@@ -60,7 +60,7 @@ struct kept_text {
 struct known {
 	SLIST_ENTRY(known) all;
 	struct span value, with;
-	size_t next; /* in the text that is looked through; before where one is: look again */
+	struct known *same; /* the next one whose first bytes have the same hash */
 };
 
 struct guard {
@@ -105,6 +105,8 @@ struct guard {
 	size_t nclean;
 	SLIST_HEAD(, known) known;
 	size_t known_bytes, known_least; /* of all of them, of the shortest */
+	struct known **heads;		 /* by the hash of the first bytes, in g->life */
+	size_t head_bytes;		 /* that are hashed; 0: to be made */
 };
 
 /* guard_text.c */

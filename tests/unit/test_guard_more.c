@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "answer/vault.h"
 #include "codec/eventstream.h"
@@ -261,6 +262,65 @@ blocks_that_are_over_stay_so(void **state)
 	detect_scratch_free(&scratch);
 }
 
+/* CPU time of a long text that no one has said before. */
+static clock_t
+time_long(struct guard *g, struct buf *out)
+{
+	struct buf in;
+	clock_t began = clock();
+
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"x\":\"");
+	for (unsigned i = 0; i < 30000; i++)
+		buf_str(&in, "j1@exbm ");
+	buf_str(&in, "\"}\n\n");
+	assert_int_equal(guard_feed(g, buf_view(&in), out), GUARD_PASS);
+	buf_free(&in);
+	return clock() - began;
+}
+
+/* Two thousand values were replaced: a long text costs little more than before. */
+static void
+many_known_values(void **state)
+{
+	(void)state;
+	const struct answer_case r = { "", REDACT, "openai", "/v1/chat/completions",
+		"text/event-stream", "", "" };
+	struct detect_scratch *scratch = detect_scratch_new(detect_fix()->rules);
+	struct answer_request asked;
+	struct policy_fix f;
+	struct arena a;
+	struct buf in, out;
+
+	load(r.rules, &f, &a, &asked);
+	struct guard_plan plan = plan_of(&r, f.p, &asked, scratch);
+	struct guard_head head = { .status = 200, .content_type = span_str(r.type) };
+	struct guard *g = guard_new(&plan, &head);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	clock_t before = time_long(g, &out);
+	for (unsigned i = 0; i < 2000; i++)
+		buf_printf(&in,
+			"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"j%u@"
+			"example.com \"}}]}\n\n",
+			i);
+	assert_int_equal(guard_feed(g, buf_view(&in), &out), GUARD_PASS);
+	clock_t after = time_long(g, &out);
+	if (after > 4 * before)
+		fail_msg("%ld after, %ld before", (long)after, (long)before);
+	buf_clear(&out);
+	assert_int_equal(
+		guard_feed(g, SPAN_LIT("data: {\"x\":\"<j7@example.com>\"}\n\n"), &out),
+		GUARD_PASS);
+	assert_true(span_is(buf_view(&out), "data: {\"x\":\"<<EMAIL_ADDRESS>>\"}\n\n"));
+	guard_drop(&g);
+	buf_free(&in);
+	buf_free(&out);
+	arena_reset(&a);
+	fix_done(&f);
+	detect_scratch_free(&scratch);
+}
+
 int
 main(void)
 {
@@ -269,6 +329,7 @@ main(void)
 		cmocka_unit_test(the_record_keeps_texts),
 		cmocka_unit_test(headers_are_looked_through),
 		cmocka_unit_test(blocks_that_are_over_stay_so),
+		cmocka_unit_test(many_known_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
