@@ -1,8 +1,12 @@
 /* What an exchange used, in tokens, where its provider does not say (design rule 8): nothing,
  * what was seen of it at most, or all that was reserved. */
 #include "gate/exchange.h"
+#include "tokens/estimate.h"
 
-enum { BYTES_A_TOKEN = 3 }; /* as requests are estimated */
+enum {
+	BYTES_A_TOKEN = 3, /* as requests are estimated */
+	TEXT_OVERHEAD = 16 /* more than a turn, or a call of a tool, takes besides its text */
+};
 
 /* A success by its status that is an error document: nothing was made. */
 static bool
@@ -33,6 +37,35 @@ most(const struct request *r, uint64_t bytes)
 	return (int64_t)bytes < reserved ? (int64_t)bytes : reserved;
 }
 
+/* Of a whole answer by the model's own tokenizer, where that is known; -1: it is not. */
+static int64_t
+counted(const struct request *r, const struct guard_report *a)
+{
+	const struct snapshot *s = r->snap;
+	struct token_sum sum = { 0 };
+	struct span rest = a->heard;
+
+	if (!s->models || !rest.n || a->streamed)
+		return -1;
+	struct token_meter m = token_meter_of(s->encodings, s->models, r->in.body.model);
+	if (!m.own)
+		return -1;
+	while (rest.n) {
+		token_sum_text(&m, span_next(&rest, '\0'), &sum);
+		token_sum_plain(&sum, TEXT_OVERHEAD);
+	}
+	return token_sum_tokens(sum.most);
+}
+
+/* What the bytes allow; less where the tokens of these texts are known. */
+static int64_t
+output_of(const struct request *r, const struct guard_report *a)
+{
+	int64_t by_bytes = most(r, a->output_bytes), n = counted(r, a);
+
+	return n >= 0 && n < by_bytes ? n : by_bytes;
+}
+
 enum used_by
 exchange_used(const struct request *r, const struct exchange_result *res, struct usage *u)
 {
@@ -52,6 +85,6 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	if (!a || !res->status || !saw_all(x, res, a))
 		return USED_RESERVED;
 	u->input_tokens = r->found.input_tokens;
-	u->output_tokens = most(r, a->output_bytes);
+	u->output_tokens = output_of(r, a);
 	return USED_SEEN;
 }

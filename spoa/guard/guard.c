@@ -107,6 +107,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	LIST_INIT(&g->channels);
 	LIST_INIT(&g->kept);
 	STAILQ_INIT(&g->said);
+	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
 	arena_init(&g->judged, 0, true);
 	arena_init(&g->work, CAP_ANSWER_WORK, true);
@@ -127,6 +128,7 @@ guard_drop(struct guard **gp)
 	*gp = NULL;
 	guard_channels_free(g);
 	guard_said_free(g);
+	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {
 		struct kept_text *k = LIST_FIRST(&g->kept);
 		LIST_REMOVE(k, all);

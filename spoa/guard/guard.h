@@ -64,9 +64,10 @@ enum guard_result {
 	GUARD_NO_MEMORY,
 };
 
-#define GUARD_TOOLS    32
-#define GUARD_ENTITIES 64
-#define GUARD_TAGS     64
+#define GUARD_TOOLS	32
+#define GUARD_ENTITIES	64
+#define GUARD_TAGS	64
+#define GUARD_HEARD_MAX (64 << 10)
 
 /* For the completion record and the metrics. Views live as long as the guard. */
 struct guard_report {
@@ -81,11 +82,12 @@ struct guard_report {
 	} found[GUARD_ENTITIES];
 	size_t nfound;
 	size_t redactions, restorations;
-	size_t left_in_urls;	/* placeholders that were not put back */
-	size_t signed_dropped;	/* blocks of reasoning cut off with their signatures */
-	uint64_t text_bytes;	/* of answers' texts, read */
-	uint64_t output_bytes;	/* the same, what is said again once, and names of tools */
-	bool blind;		/* some of it could not be read as what it is */
+	size_t left_in_urls;   /* placeholders that were not put back */
+	size_t signed_dropped; /* blocks of reasoning cut off with their signatures */
+	uint64_t text_bytes;   /* of answers' texts, read */
+	uint64_t output_bytes; /* the same, what is said again once, and names of tools */
+	struct span heard; /* of a whole answer within 64 KB: these texts, after each a NUL */
+	bool blind;	   /* some of it could not be read as what it is */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */
 	uint64_t opaque_bytes, sealed_bytes;

@@ -288,7 +288,7 @@ guard_keep_call(struct guard *g, const struct answer_call *c)
 	struct kept_text *k = guard_inspects(g) ? kept_of(g, KIND_ARGUMENTS, c->slot) : NULL;
 	size_t i = 0;
 
-	g->report.output_bytes += c->name.n;
+	guard_count(g, c->name);
 	if (k && !k->name.n)
 		buf_span(&k->name, c->name);
 	/* A call that its rules cannot see. */

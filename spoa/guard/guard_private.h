@@ -100,7 +100,8 @@ struct guard {
 	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
 	size_t said_bytes;
 	bool said_cut;
-	unsigned grown;		      /* kinds, a bit each, that came in pieces */
+	struct buf heard; /* of a whole answer: each text and a NUL, for its tokens */
+	unsigned grown;	  /* kinds, a bit each, that came in pieces */
 	struct span clean[CLEAN_MAX]; /* names and keys in which nothing is found */
 	size_t nclean;
 	SLIST_HEAD(, known) known;
@@ -172,6 +173,8 @@ void guard_heard(struct guard *g, const struct answer_text *t);
 /* and of what of it goes, or a piece of that, before placeholders are put back. */
 void guard_says(struct guard *g, const struct answer_text *t, struct span text);
 void guard_said_free(struct guard *g);
+/* Text of the answer, as the model made it. */
+void guard_count(struct guard *g, struct span text);
 
 /* guard_beside.c: replaces what is found in what a whole frame says besides its payload: before
  * that is unwrapped. */

@@ -62,13 +62,26 @@ said_of(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS
 }
 
 void
+guard_count(struct guard *g, struct span text)
+{
+	struct guard_report *r = &g->report;
+
+	r->output_bytes += text.n;
+	if (r->streamed || !text.n)
+		return;
+	buf_span(&g->heard, text);
+	buf_putc(&g->heard, '\0');
+	r->heard = buf_failed(&g->heard) ? (struct span){ NULL, 0 } : buf_view(&g->heard);
+}
+
+void
 guard_heard(struct guard *g, const struct answer_text *t)
 {
 	if (!t->text.n || t->aside || is_again(g, t))
 		return;
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
-	g->report.output_bytes += t->text.n;
+	guard_count(g, t->text);
 	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
 		return;
 	struct said *s = said_of(g, t->kind, t->slot);

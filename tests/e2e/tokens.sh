@@ -74,6 +74,13 @@ is "a rule reads prompt.tokens: 21" "$status" 200
 chat 'one two three four five six seven eight nine ten'
 is "and one more is denied" "$status" 403
 like "the record holds it, exact" "$(last decision 'r.prompt')" '"estimated_input_tokens":22,.*"tokens_exact":true'
+long=$(printf 'the house is %.0s' {1..40})
+control "{\"body\":\"{\\\"id\\\":\\\"c\\\",\\\"object\\\":\\\"chat.completion\\\",\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"$long\\\"},\\\"finish_reason\\\":\\\"stop\\\"}]}\"}"
+chat one
+ended() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c '[.answer.text_bytes, .estimated_usage.output_tokens]'; }
+for _ in $(seq 30); do [[ $(ended) = '[520,'* ]] && break; sleep 0.1; done
+is "an answer without usage: 121 tokens of text and 16" "$(ended)" '[520,137]'
+control '{}'
 unlike "/readyz says nothing of estimates" "$(curl -s "$ADMIN/readyz")" "tokens: estimated"
 claude 900 "$(printf 'word %.0s' $(seq 20))"
 is "a limit of tokens: within" "$status" 200
