@@ -142,7 +142,8 @@ read_array(struct reader *r, const struct place *at)
 		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
 			return 0;
 		in.node = at->node ? at->node->element : NULL;
-		if (slot < r->f->counted && slot < ANSWER_SLOTS)
+		if (slot < r->f->counted && slot < ANSWER_SLOTS &&
+			!(at->node && at->node->joined))
 			in.slot[slot] = i;
 		int err = read_value(r, in, &ev);
 		if (err)
@@ -225,8 +226,8 @@ row_of(const struct answer_node *node, struct span type)
 	return NULL;
 }
 
-/* 0, 0.0 and 0e1 are one number, of however many digits. It is a member of an object: a byte that
- * is no part of it comes after it. */
+/* 0, 0.0 and 0e1 are one number, of however many digits. It is a member of an object: a byte
+ * that is no part of it comes after it. */
 static uint32_t
 number_of(const struct note *n)
 {

@@ -55,7 +55,8 @@ struct answer_format {
 	/* Events after which a channel goes on no more: where they have numbers, those with
 	 * the same. NULL last; NULL: none but those with a READ_FINISH or READ_ERROR */
 	const char *const *ends;
-	unsigned counted;	  /* so many arrays of a path count places into slots */
+	unsigned counted;	  /* so many arrays of a path count places into slots, but those
+				     written [+] */
 	struct answer_tree *tree; /* answer_tree()'s own */
 };
 

@@ -9,10 +9,10 @@
 #define MESSAGE(at) \
 	ROW(at ".role",                        READ_MARK), \
 	ROW(at ".content",                     READ_TEXT), \
-	ROW(at ".content[*].text",             READ_TEXT), \
-	ROW(at ".content[*].type",             READ_WORD), \
-	OF(at ".content[*].thinking[*].text", READ_TEXT, KIND_REASONING), \
-	ROW(at ".content[*].thinking[*].type", READ_WORD), \
+	ROW(at ".content[+].text",             READ_TEXT), /* parts that clients join */ \
+	ROW(at ".content[+].type",             READ_WORD), \
+	OF(at ".content[+].thinking[*].text", READ_TEXT, KIND_REASONING), \
+	ROW(at ".content[+].thinking[*].type", READ_WORD), \
 	OF(at ".refusal",                     READ_TEXT, KIND_REFUSAL), \
 	OF(at ".reasoning_content",           READ_TEXT, KIND_REASONING), \
 	BESIDE(at ".reasoning",               READ_TEXT, KIND_REASONING, 1), \
@@ -108,8 +108,8 @@ static const struct answer_row conversation_rows[] = {
 	ROW("outputs[*].model",                READ_MODEL),
 	ROW("outputs[*].role",                 READ_WORD),
 	ROW("outputs[*].content",              READ_TEXT),
-	ROW("outputs[*].content[*].type",      READ_WORD),
-	ROW("outputs[*].content[*].text",      READ_TEXT),
+	ROW("outputs[*].content[+].type",      READ_WORD),
+	ROW("outputs[*].content[+].text",      READ_TEXT),
 	ROW("outputs[*].name",                 READ_TOOL),
 	OF("outputs[*].arguments",            READ_TEXT, KIND_ARGUMENTS),
 	{ 0 },
@@ -142,10 +142,10 @@ const struct answer_format answer_conversations = {
 	OF(at ".code",                 READ_COPY, KIND_INPUT), \
 	ROW(at ".encrypted_content",    READ_SEALED), \
 	MEDIA(at ".result",             "image"), \
-	ROW(at ".content[*].type",      READ_WORD), \
-	ROW(at ".content[*].text",      READ_COPY), \
-	OF(at ".content[*].refusal",   READ_COPY, KIND_REFUSAL), \
-	ROW(at ".content[*].logprobs",  READ_WITHHELD), \
+	ROW(at ".content[+].type",      READ_WORD), \
+	ROW(at ".content[+].text",      READ_COPY), \
+	OF(at ".content[+].refusal",   READ_COPY, KIND_REFUSAL), \
+	ROW(at ".content[+].logprobs",  READ_WITHHELD), \
 	ROW(at ".summary[*].type",      READ_WORD), \
 	OF(at ".summary[*].text",      READ_COPY, KIND_REASONING)
 /* Of a response, by itself or in the events that hold it. */

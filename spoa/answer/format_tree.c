@@ -61,7 +61,8 @@ element(struct maker *m, struct answer_node *n)
 	return made(n->element);
 }
 
-/* path = step { "." step }; step = key [ "[*]" ] */
+/* path = step { "." step }; step = key [ "[*]" | "[+]" ]; "+": what is in the elements is one
+ * text, the places tell nothing apart */
 static struct answer_node *
 node_of(struct maker *m, const char *path)
 {
@@ -72,8 +73,10 @@ node_of(struct maker *m, const char *path)
 		struct span step = span_next(&rest, '.');
 		size_t key = span_chr(step, '[');
 		n = member(m, n, span_cut(step, 0, key));
-		if (key < step.n)
+		if (key < step.n) {
+			n->joined = step.p[key + 1] == '+';
 			n = element(m, n);
+		}
 	}
 	return n;
 }

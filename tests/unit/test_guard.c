@@ -362,9 +362,11 @@ static const struct answer_case rows[] = {
 		"text 0.0 to <EMAIL_ADDRESS>|finish eos|found 1|redacted 1|" },
 	{ "Mistral's conversations", REDACT, "mistral", "/v1/conversations",
 		"text/event-stream",
-		"data: {\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
+		"data: "
+		"{\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
 		"\"content\":\"to jane.doe@\"}\n\n"
-		"data: {\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
+		"data: "
+		"{\"type\":\"message.output.delta\",\"output_index\":1,\"content_index\":2,"
 		"\"content\":{\"type\":\"text\",\"text\":\"example.org\"}}\n\n"
 		"data: {\"type\":\"conversation.response.done\"}\n\n",
 		"text 1.2 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
@@ -382,13 +384,15 @@ static const struct answer_case rows[] = {
 		"\"text\":\"to " MAIL "\"}}\n",
 		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|finish "
 		"COMPLETE|found 2|redacted 2|" },
-	{ "Llama by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
+	{ "Llama by Bedrock's invoke", REDACT, "bedrock", "/invoke-with-response-stream",
+		FRAMES,
 		"{\"generation\":\"to jane.doe@\"}\n{\"generation\":\"example.org\"}\n"
 		"{\"generation\":\"\",\"stop_reason\":\"stop\"}\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
 	{ "Titan", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
 		"{\"index\":0,\"outputText\":\"to jane.doe@\"}\n"
-		"{\"index\":0,\"outputText\":\"example.org\",\"completionReason\":\"FINISH\"}\n",
+		"{\"index\":0,\"outputText\":\"example.org\",\"completionReason\":\"FINISH\"}"
+		"\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish FINISH|found 1|redacted 1|" },
 	{ "Nova", REDACT, "bedrock", "/invoke-with-response-stream", FRAMES,
 		"{\"contentBlockDelta\":{\"delta\":{\"text\":\"to jane.doe@\"},"
@@ -421,11 +425,19 @@ static const struct answer_case rows[] = {
 		"denied no numbers|found 1|" },
 	{ "parts that a client joins, with one beside them", REDACT, "gemini",
 		"/v1beta/models/g:generateContent", "application/json",
-		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"bob@x.org, jane.doe@\"},{"
+		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"bob@x.org, "
+		"jane.doe@\"},{"
 		"\"text\":\"hm\",\"thought\":true},{\"text\":\"exam\"},{\"text\":\"ple.org "
 		"it is\"}]},\"finishReason\":\"STOP\"}]}",
-		"text 0.0 <EMAIL_ADDRESS>, <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS> it is|text "
+		"text 0.0 <EMAIL_ADDRESS>, <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS> it "
+		"is|text "
 		"0.1 hm|finish STOP|found 2|redacted 4|" },
+	{ "parts of a chat's content", DENY, "openai", "/v1/chat/completions",
+		"application/json",
+		"{\"choices\":[{\"index\":0,\"message\":{\"content\":[{\"type\":\"text\","
+		"\"text\":"
+		"\"his ssn is 536-\"},{\"type\":\"text\",\"text\":\"22-1840\"}]}}]}",
+		"denied no numbers|found 1|" },
 	{ "and deny", DENY, "gemini", "/v1beta/models/g:generateContent", "application/json",
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"my ssn is 536-\"},{"
 		"\"text\":\"22-1840\"}]}}]}",
