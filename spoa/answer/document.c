@@ -437,7 +437,7 @@ answer_media_of(struct span type)
 	return span_istarts(type, SPAN_LIT("application/pdf")) ? MEDIA_FILE : MEDIA_UNKNOWN;
 }
 
-/* By its row, or by the type that is said beside it. */
+/* By its row, else by the `type` member of the same object. */
 static void
 add_media(struct reader *r, const struct note *n, const struct answer_row *row)
 {

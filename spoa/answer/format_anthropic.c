@@ -55,7 +55,7 @@ static const struct answer_row rows[] = {
 };
 static const char *const ends[] = { "content_block_stop", "message_stop", "error", NULL };
 
-/* Bedrock's invoke answers as the model behind it does: Claude, Nova, Llama, Titan, Mistral,
+/* Bedrock's invoke answers in its model's own format: Claude, Nova, Llama, Titan, Mistral,
  * Cohere, and those that speak like OpenAI's. Their members do not meet. */
 #define BLOCKS_OF_NOVA(at) \
 	ROW(at ".text",              READ_TEXT), \

@@ -17,7 +17,7 @@
 		.path = at_, .read = read_, .slot = slot_                                      \
 	}
 #define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
-/* A text that stands beside another one of its kind: a channel of its own, by `slot`. */
+/* A second text of the same kind: a channel of its own, by `slot`. */
 #define BESIDE(at_, read_, kind_, slot_)                                                       \
 	{                                                                                      \
 		.path = at_, .read = read_, .kind = kind_, .slot = slot_                       \

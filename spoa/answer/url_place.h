@@ -1,4 +1,4 @@
-/* Whether a text stands in a URL: an image or a link that shows itself fetches what its URL
+/* Whether a text is part of a URL: an image or a link that shows itself fetches what its URL
  * says, from a host that who wrote the URL has chosen. Meant for models' answers, which may be
  * anything: it reads Markdown's destinations, attributes of HTML, url() of CSS, and whatever
  * begins as a scheme or with two slashes, and rather takes too much for a URL than too little.
