@@ -21,7 +21,7 @@
 #include "base/pool.h"
 #include "store/chain.h"
 #include "store/follow.h"
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 #define BATCH_RECORDS 512
 #define BATCH_BYTES   (1u << 20)

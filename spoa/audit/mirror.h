@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/metrics.h"
 #include "store/chain.h"
-#include "store/redis_options.h"
+#include "redis/redis_options.h"
 
 struct mirror_options {
 	const struct redis_options *redis; /* copied */

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "store/chain.h"
 #include "store/journal.h"
-#include "store/redis_map.h"
+#include "redis/redis_map.h"
 #include "store/verify.h"
 
 /* Receives a source's lines in their order. */

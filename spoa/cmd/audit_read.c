@@ -15,7 +15,7 @@
 #include "store/journal.h"
 #include "store/lines.h"
 #include "store/recover.h"
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 #define PAGE	   1000 /* stream entries a request */
 #define TIMEOUT_US 10000000

@@ -17,7 +17,7 @@
 #include "policy/own.h"
 #include "policy/read.h"
 #include "store/keyfile.h"
-#include "store/redis_options.h"
+#include "redis/redis_options.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20 };
 

@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #include "cmd/cmd.h"
-#include "store/redis_tls.h"
+#include "redis/redis_tls.h"
 
 int
 cmd_version(int argc, char **argv)

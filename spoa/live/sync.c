@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 #define POLL_US	   200000u
 #define FULL_US	   10000000u

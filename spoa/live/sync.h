@@ -7,7 +7,7 @@
 #define LIVE_SYNC_H
 
 #include "live/live.h"
-#include "store/redis_options.h"
+#include "redis/redis_options.h"
 
 struct live_sync;
 

@@ -20,7 +20,7 @@
 #include "audit/audit.h"
 #include "live/sync.h"
 #include "quota/quota.h"
-#include "store/redis_find.h"
+#include "redis/redis_find.h"
 #include "sources/recognise.h"
 #include "store/keyfile.h"
 #include "tally/tally.h"

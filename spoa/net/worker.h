@@ -13,7 +13,7 @@
 #include "gate/snapshot.h"
 #include "net/agent.h"
 #include "net/relay.h"
-#include "store/redis.h"
+#include "redis/redis.h"
 
 enum worker_order {
 	WORKER_DRAIN,

@@ -16,8 +16,8 @@
 #include "base/err.h"
 #include "policy/options.h"
 #include "policy/read.h"
-#include "store/redis_options.h"
-#include "store/redis_tls.h"
+#include "redis/redis_options.h"
+#include "redis/redis_tls.h"
 
 #define S SECOND_US
 #define K 1024ull

@@ -48,7 +48,7 @@ struct config {
 	const char *socket_group; /* group: owner group of the agent and relay sockets; NULL:
 				     unchanged */
 
-	const char *redis_url; /* redis.url: store/redis_url.h; NULL: none */
+	const char *redis_url; /* redis.url: redis/redis_url.h; NULL: none */
 	/* redis.*, for config_redis(); NULL: not given */
 	const char *redis_user, *redis_password_file, *redis_sentinel_user,
 		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,

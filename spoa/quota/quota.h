@@ -10,7 +10,7 @@
 #include "base/mailbox.h"
 #include "base/tag.h"
 #include "cel/time.h"
-#include "store/redis.h"
+#include "redis/redis.h"
 
 #define QUOTA_DIMS_MAX	  16
 #define QUOTA_SUB_BUCKETS 10

@@ -8,7 +8,7 @@
 
 #include "base/metrics.h"
 #include "policy/data.h"
-#include "store/redis.h"
+#include "redis/redis.h"
 
 struct data_cache;
 

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 struct redis_rig {
 	char socket[100], url[128];

@@ -11,8 +11,8 @@
 #include "policy/config.h"
 #include "policy/options.h"
 #include "policy/read.h"
-#include "store/redis_tls.h"
-#include "store/redis_url.h"
+#include "redis/redis_tls.h"
+#include "redis/redis_url.h"
 
 #define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"
 

@@ -6,7 +6,7 @@
 #include <hiredis/hiredis.h>
 
 #include "base/buf.h"
-#include "store/redis_options.h"
+#include "redis/redis_options.h"
 
 /* This build can. */
 extern const bool redis_tls_built;

@@ -1,13 +1,13 @@
 /* Where a Redis' servers are and which of them holds a key: one server, the master that
  * Sentinels name, or the masters of a cluster and their slots (Redis Cluster
- * specification, "Key distribution model"). Without I/O; store/redis_find.c asks. */
+ * specification, "Key distribution model"). Without I/O; redis/redis_find.c asks. */
 #ifndef STORE_REDIS_MAP_H
 #define STORE_REDIS_MAP_H
 
 #include <stdint.h>
 
 #include "base/span.h"
-#include "store/redis_url.h"
+#include "redis/redis_url.h"
 
 enum { REDIS_SLOTS = 16384, REDIS_NODES_MAX = 64, REDIS_NOBODY = 255 };
 

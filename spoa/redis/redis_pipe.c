@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "store/redis_private.h"
+#include "redis/redis_private.h"
 
 /* ---- telling ---- */
 

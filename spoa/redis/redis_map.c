@@ -1,6 +1,6 @@
 /* Slots of keys: CRC-16/XMODEM of the key or its tag (Redis Cluster specification,
  * "Hash tags" and appendix A). */
-#include "store/redis_map.h"
+#include "redis/redis_map.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Takes a Redis URL apart (the schemes "redis" and "rediss" of the IANA registry
  * without their query, the same for Sentinel and Cluster, and "unix:" followed by a
  * path). Separate because two clients use it. */
-#include "store/redis_url.h"
+#include "redis/redis_url.h"
 
 #include <stdio.h>
 #include <sys/un.h>

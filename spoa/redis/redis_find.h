@@ -4,9 +4,9 @@
 #ifndef STORE_REDIS_FIND_H
 #define STORE_REDIS_FIND_H
 
-#include "store/redis_map.h"
-#include "store/redis_options.h"
-#include "store/redis_tls.h"
+#include "redis/redis_map.h"
+#include "redis/redis_options.h"
+#include "redis/redis_tls.h"
 
 /* Asks, and waits: each server for at most timeout_us. 0 with *out, or negative with *why. */
 int redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,

@@ -1,5 +1,5 @@
 /* Epochs of a Redis' data, and its clock against ours. */
-#include "store/redis_life.h"
+#include "redis/redis_life.h"
 
 #include <stdio.h>
 

@@ -9,7 +9,7 @@
 
 #include "base/metrics.h"
 #include "base/span.h"
-#include "store/redis_life.h"
+#include "redis/redis_life.h"
 
 struct redis;
 struct redis_finder;
@@ -17,7 +17,7 @@ struct redis_finder;
 /* Connecting begins at once, and never waits. NULL: out of memory. */
 struct redis *redis_new_at(struct ev_loop *loop, struct redis_finder *finder,
 	uint64_t deadline_us, struct metrics *m);
-/* By a URL alone (store/redis_url.h); NULL also where it is not understood. */
+/* By a URL alone (redis/redis_url.h); NULL also where it is not understood. */
 struct redis *redis_new(
 	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
 /* Whatever is pending, pipelines and hashes, ends without its callback. */

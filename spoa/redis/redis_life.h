@@ -2,7 +2,7 @@
  * replaced by a replica has forgotten some counts or all; whatever is given back
  * must not fall on counts that it was not taken from. So there is an epoch: a
  * number by chance in "tollgate:epoch:RUNID", which all daemons read and which
- * goes with the data. Without I/O; store/redis.c asks. */
+ * goes with the data. Without I/O; redis/redis.c asks. */
 #ifndef STORE_REDIS_LIFE_H
 #define STORE_REDIS_LIFE_H
 

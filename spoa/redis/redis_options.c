@@ -1,5 +1,5 @@
 /* The login of a Redis connection, its password from a file that may change. */
-#include "store/redis_options.h"
+#include "redis/redis_options.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Dialling Redis and saying who we are (AUTH, SELECT). hiredis 0.14 and 1.x. */
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #include "base/err.h"
-#include "store/redis_find.h"
+#include "redis/redis_find.h"
 
 /* `optional`: an error of Redis' is none of ours. */
 static bool

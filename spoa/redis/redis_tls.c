@@ -1,6 +1,6 @@
 /* TLS to Redis, by OpenSSL under hiredis_ssl. Not hiredis' own contexts: they check
  * who signed a certificate, not whose it is. */
-#include "store/redis_tls.h"
+#include "redis/redis_tls.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,9 +11,9 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/tag.h"
-#include "store/redis.h"
-#include "store/redis_map.h"
-#include "store/redis_tls.h"
+#include "redis/redis.h"
+#include "redis/redis_map.h"
+#include "redis/redis_tls.h"
 
 /* What one Redis has, or a whole cluster, whose nodes share it. */
 struct redis_front {

@@ -2,7 +2,7 @@
  * configuration epoch is believed: one that was cut off from the others keeps naming
  * the former master (Sentinel documentation, "Configuration epochs"). Of a cluster the
  * first node that is part of a working one (CLUSTER INFO, CLUSTER SLOTS). */
-#include "store/redis_find.h"
+#include "redis/redis_find.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "store/redis_sync.h"
+#include "redis/redis_sync.h"
 
 enum {
 	ASK_MS = 1000,	    /* each server */

@@ -4,7 +4,7 @@
 #define STORE_REDIS_OPTIONS_H
 
 #include "base/buf.h"
-#include "store/redis_url.h"
+#include "redis/redis_url.h"
 
 #define REDIS_FILE_MAX 512
 #define REDIS_NAME_MAX 256

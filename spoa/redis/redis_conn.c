@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "store/redis_find.h"
-#include "store/redis_private.h"
+#include "redis/redis_find.h"
+#include "redis/redis_private.h"
 
 enum { PROBE_MS = 1000, CONNECT_MS = 1000, RETRY_MS = 1000, EPOCH_RETRY_MS = 500 };
 

@@ -1,15 +1,15 @@
 /* Which server does what: one, the master that Sentinels name, or a cluster's nodes by
  * slot. What redis_finder finds out is looked at every tick; the connections are
  * redis_conn.c's. */
-#include "store/redis.h"
+#include "redis/redis.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "store/redis_find.h"
-#include "store/redis_private.h"
+#include "redis/redis_find.h"
+#include "redis/redis_private.h"
 
 enum { TICK_MS = 10, KEPT_MS = 60000 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "store/redis_find.h"
-#include "store/redis_private.h"
+#include "redis/redis_find.h"
+#include "redis/redis_private.h"
 
 enum { HOPS_MAX = 5 };
 

@@ -7,9 +7,9 @@
 #include <hiredis/hiredis.h>
 
 #include "base/buf.h"
-#include "store/redis_map.h"
-#include "store/redis_options.h"
-#include "store/redis_tls.h"
+#include "redis/redis_map.h"
+#include "redis/redis_options.h"
+#include "redis/redis_tls.h"
 
 /* To a Sentinel, to ask it; or to a server, to work with it. */
 enum redis_dial { REDIS_DIAL_SENTINEL, REDIS_DIAL_SERVER };
