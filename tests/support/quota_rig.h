@@ -213,12 +213,18 @@ struct line {
 };
 
 static inline void
-line_up(struct line *l, uint64_t deadline_us)
+line_up_at(struct line *l, const char *url, uint64_t deadline_us)
 {
 	memset(l, 0, sizeof(*l));
-	l->redis = redis_new(loop, server.url, deadline_us, &l->m);
+	l->redis = redis_new(loop, url, deadline_us, &l->m);
 	assert_non_null(l->redis);
 	l->quota = quota_new(l->redis, NULL, &self, &l->m);
+}
+
+static inline void
+line_up(struct line *l, uint64_t deadline_us)
+{
+	line_up_at(l, server.url, deadline_us);
 }
 
 static inline void

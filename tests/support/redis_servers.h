@@ -117,16 +117,16 @@ server_dial(struct server *s)
 	redisSetTimeout(s->c, tv);
 }
 
-/* `conf`: more lines of redis.conf. In a folder of its own below `dir`. s->port 0: a free
- * one. */
+/* `conf`: more lines of redis.conf. In a folder of its own below that one. s->port 0:
+ * a free one. */
 static inline void
-server_start(struct server *s, const char *dir, bool sentinel, const char *conf)
+server_start(struct server *s, const char *below, bool sentinel, const char *conf)
 {
 	char file[160];
 
 	if (!s->port)
 		s->port = free_port();
-	snprintf(s->dir, sizeof(s->dir), "%.90s/%u", dir, s->port);
+	snprintf(s->dir, sizeof(s->dir), "%.90s/%u", below, s->port);
 	mkdir(s->dir, 0700);
 	snprintf(file, sizeof(file), "%.120s/redis.conf", s->dir);
 	FILE *f = fopen(file, "w");

@@ -1,14 +1,15 @@
 /* Sixteen processes at one limit of 40 requests, far more than it lets go, some of them killed,
- * Redis stopped and continued or restarted empty, the processes' clocks apart and stepping: no
- * rolling window holds more, and nearly all of it is used. What a Redis that restarts empty
- * forgot is forgiven: there it holds for each life of its data. RACE_S: seconds (6); from 30 on
- * what is sustained must be what ten sub-buckets allow. */
+ * Redis stopped and continued, restarted empty or failed over by Sentinels, the processes'
+ * clocks apart and stepping: no rolling window holds more, and nearly all of it is used. What a
+ * Redis that restarts empty forgot is forgiven: there it holds for each life of its data.
+ * RACE_S: seconds (6); from 30 on what is sustained must be what ten sub-buckets allow. */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "support/quota_rig.h"
+#include "support/redis_trio.h"
 
 enum { DAEMONS = 16, LIMIT = 40, WINDOW_S = 2, WINDOW_US = WINDOW_S * 1000000, FLIGHT = 4 };
 enum { MAX = 1 << 16 };
@@ -26,7 +27,7 @@ static struct shared {
 } * all;
 
 /* What happens in the middle of a race, every half window. */
-enum fault { QUIET, KILLS, STOPS, EMPTIES, CLOCKS };
+enum fault { QUIET, KILLS, STOPS, EMPTIES, FAILS_OVER, CLOCKS };
 
 struct race {
 	const char *name;
@@ -36,7 +37,17 @@ struct race {
 	double at_length;     /* where it goes on for LONG_S */
 };
 
-enum { LONG_S = 30, KILLED = 2, PATIENT_US = 2000000, STOPPED_US = 300000, SKEW_S = 20 };
+enum {
+	LONG_S = 30,
+	KILLED = 2,
+	PATIENT_US = 2000000,
+	STOPPED_US = 300000,
+	SKEW_S = 20,
+	LOST_MAX = 64
+};
+
+static struct trio trio;
+static unsigned master; /* of the trio's servers */
 
 static int64_t skew_s; /* of this process' wall clock */
 
@@ -63,11 +74,14 @@ static void
 daemon_runs(const struct race *r, size_t nth, uint64_t until_us)
 {
 	static struct ask asks[FLIGHT];
+	char url[TRIO_URL_MAX];
 	struct line l;
 
 	loop = ev_loop_new(EVFLAG_AUTO);
 	mailbox_init(&self, NULL, NULL);
-	line_up(&l, r->deadline_us);
+	if (r->fault == FAILS_OVER)
+		trio_url(&trio, url);
+	line_up_at(&l, r->fault == FAILS_OVER ? url : server.url, r->deadline_us);
 	run_until_up(l.redis, 5000000);
 	for (int i = 0; i < FLIGHT; i++)
 		asks[i].done = true;
@@ -153,6 +167,8 @@ struct racer {
 	pid_t pid[DAEMONS];
 	size_t next; /* to be killed */
 	uint64_t until_us;
+	uint64_t lost_us[LOST_MAX]; /* when a master went */
+	size_t nlost;
 };
 
 static void
@@ -187,8 +203,35 @@ fault_happens(struct racer *all_of, const struct race *r, size_t halves)
 		redis_rig_stop(&server);
 		redis_rig_start(&server, dir);
 		break;
+	case FAILS_OVER: /* the former master comes back as one, until a Sentinel tells it */
+		if (halves % 8 == 1 && all_of->nlost < LOST_MAX) {
+			server_kill(&trio.server[master]);
+			all_of->lost_us[all_of->nlost++] = clock_mono_us();
+		}
+		if (halves % 8 == 4) {
+			server_run(&trio.server[master], false);
+			master = !master;
+		}
+		break;
 	case CLOCKS: all->steps++; break;
 	}
+}
+
+/* How long nobody could be admitted between the two moments, since there was no master. */
+static uint64_t
+away_us(const struct racer *all_of, size_t n, uint64_t from_us, uint64_t to_us)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < all_of->nlost; i++) {
+		uint64_t lost = all_of->lost_us[i], back = to_us;
+		for (size_t k = 0; k < n; k++)
+			if (all->of[k].sent_us > lost && all->of[k].done_us < back)
+				back = all->of[k].done_us;
+		lost = lost < from_us ? from_us : lost;
+		sum += back > lost ? back - lost : 0;
+	}
+	return sum;
 }
 
 static void
@@ -200,6 +243,11 @@ race(void **state)
 
 	NEEDS_REDIS;
 	memset(all, 0, sizeof(*all));
+	if (r->fault == FAILS_OVER) {
+		master = 0;
+		trio_start(&trio, dir, "");
+		racer.until_us = clock_mono_us() + 500000 + seconds * 1000000;
+	}
 	for (size_t i = 0; i < DAEMONS; i++)
 		starts(&racer, r, i);
 	for (size_t i = 0; clock_mono_us() + WINDOW_US / 2 < racer.until_us; i++) {
@@ -208,6 +256,8 @@ race(void **state)
 	}
 	for (int i = 0; i < DAEMONS; i++)
 		waitpid(racer.pid[i], NULL, 0);
+	if (r->fault == FAILS_OVER)
+		trio_kill(&trio);
 	size_t n = all->n;
 	assert_true(n > 0 && n < MAX);
 	qsort(all->of, n, sizeof(all->of[0]), by_sent);
@@ -216,20 +266,22 @@ race(void **state)
 		first = all->of[i].done_us < first ? all->of[i].done_us : first;
 	size_t worst = worst_window(n), begin = within(n, first, first + WINDOW_US),
 	       of = lives(n);
-	/* the limit over whole windows after the first one */
-	uint64_t windows = (seconds * 1000000 - WINDOW_US) / WINDOW_US;
-	double sustained =
-		(double)within(n, first + WINDOW_US, first + WINDOW_US * (windows + 1)) /
-		(double)(windows * LIMIT);
+	/* over whole windows after the first one, and while somebody answers */
+	uint64_t from = first + WINDOW_US,
+		 to = first + seconds * 1000000 / WINDOW_US * WINDOW_US,
+		 away = away_us(&racer, n, from, to);
+	double sustained = (double)(within(n, from, to) * WINDOW_US) /
+			   (double)((to - from - away) * LIMIT);
 	print_message(
 		"%s: worst window %zu of %d, first %.2f, sustained %.3f, %zu lives of the "
-		"data, %u without an answer\n",
-		r->name, worst, LIMIT, (double)begin / LIMIT, sustained, of, all->failed);
+		"data, %u without an answer, %.1f s without a master\n",
+		r->name, worst, LIMIT, (double)begin / LIMIT, sustained, of, all->failed,
+		(double)away / 1e6);
 	assert_true(worst <= LIMIT);
 	assert_true((double)begin / LIMIT >= 0.95);
 	assert_true(sustained >= (seconds >= LONG_S ? r->at_length : r->sustained));
-	assert_true(r->fault != STOPS || all->failed > 0);
-	assert_true(r->fault == EMPTIES ? of > 1 : of == 1);
+	assert_true((r->fault != STOPS && r->fault != FAILS_OVER) || all->failed > 0);
+	assert_true(r->fault == EMPTIES || r->fault == FAILS_OVER ? of > 1 : of == 1);
 	assert_true(r->fault != CLOCKS || all->steps > 1);
 }
 
@@ -243,6 +295,7 @@ main(void)
 		{ "killed", KILLS, PATIENT_US, 0.75, 0.88 },
 		{ "stopped", STOPS, STOPPED_US * 2 / 3, 0.5, 0.5 },
 		{ "emptied", EMPTIES, PATIENT_US, 0.5, 0.5 },
+		{ "failed-over", FAILS_OVER, PATIENT_US, 0.75, 0.88 },
 		{ "clocks", CLOCKS, PATIENT_US, 0.75, 0.88 },
 	};
 	const struct CMUnitTest tests[] = {
@@ -251,8 +304,9 @@ main(void)
 		{ "nor where some are killed", race, NULL, NULL, &races[1] },
 		{ "nor where Redis is stopped and continued", race, NULL, NULL, &races[2] },
 		{ "nor a life of Redis that restarts empty", race, NULL, NULL, &races[3] },
+		{ "nor one of a replica that Sentinels promote", race, NULL, NULL, &races[4] },
 		{ "nor where their clocks are 40 s apart and step", race, NULL, NULL,
-			&races[4] },
+			&races[5] },
 	};
 
 	all = mmap(

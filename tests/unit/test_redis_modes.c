@@ -10,6 +10,7 @@
 
 #include "support/redis_loop.h"
 #include "support/redis_servers.h"
+#include "support/redis_trio.h"
 #include "support/temp_dir.h"
 
 /* Whether the blocking client gets in too: it must agree. */
@@ -235,76 +236,18 @@ tls_trusts_whom_it_should(void **state)
 
 /* ---- Sentinel ---- */
 
-enum { SENTINELS = 3 };
-
-struct trio {
-	struct server server[2], sentinel[SENTINELS];
-};
-
-static void
-trio_start(struct trio *t, const char *sentinel_conf)
-{
-	char conf[512];
-
-	memset(t, 0, sizeof(*t));
-	server_start(&t->server[0], dir, false, "requirepass pw\nmasterauth pw\n");
-	snprintf(conf, sizeof(conf), "requirepass pw\nmasterauth pw\nreplicaof 127.0.0.1 %u\n",
-		t->server[0].port);
-	server_start(&t->server[1], dir, false, conf);
-	for (int i = 0; i < 2; i++)
-		server_do(&t->server[i], "AUTH pw");
-	for (int i = 0; i < 400 && !strstr(server_do(&t->server[1], "INFO replication"),
-					   "master_link_status:up");
-		i++)
-		usleep(10000);
-	snprintf(conf, sizeof(conf),
-		"sentinel monitor m-1 127.0.0.1 %u 2\nsentinel auth-pass m-1 pw\n"
-		"sentinel down-after-milliseconds m-1 500\nsentinel failover-timeout m-1 "
-		"3000\n%s",
-		t->server[0].port, sentinel_conf);
-	for (int i = 0; i < SENTINELS; i++)
-		server_start(&t->sentinel[i], dir, true, conf);
-	/* They know each other, and the replica. */
-	for (int i = 0; i < SENTINELS; i++) {
-		if (sentinel_conf[0])
-			server_do(&t->sentinel[i], "AUTH sp");
-		for (int k = 0; k < 400; k++) {
-			if (!strncmp(server_do(&t->sentinel[i], "SENTINEL CKQUORUM m-1"),
-				    "OK 3", 4) &&
-				strstr(server_do(&t->sentinel[i], "INFO sentinel"), "slaves=1"))
-				break;
-			usleep(10000);
-		}
-	}
-}
-
-static struct redis_options
-trio_options(const struct trio *t)
-{
-	return options(
-		"redis+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
-		t->sentinel[0].port, t->sentinel[1].port, t->sentinel[2].port);
-}
-
-static void
-trio_kill(struct trio *t)
-{
-	for (int i = 0; i < SENTINELS; i++)
-		server_kill(&t->sentinel[i]);
-	for (int i = 0; i < 2; i++)
-		server_kill(&t->server[i]);
-}
-
 /* One of the listed Sentinels is not there at all; they want a password of their own. The
  * former master comes back as one: nothing is written to it. */
 static void
 a_failover_is_followed(void **state)
 {
 	struct trio t;
+	char url[TRIO_URL_MAX];
 
 	(void)state;
-	trio_start(&t, "requirepass sp\nsentinel sentinel-pass sp\n");
-	struct redis_options o = trio_options(&t);
+	trio_start(&t, dir, "requirepass sp\nsentinel sentinel-pass sp\n");
+	trio_url(&t, url);
+	struct redis_options o = options("%s", url);
 	struct redis *r = begin(&o);
 	assert_false(run_until(r, true, 300)); /* no password */
 	assert_false(dials(&o));

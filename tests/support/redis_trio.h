@@ -1,0 +1,69 @@
+/* A master, its replica and three Sentinels that fail it over. `sentinel_conf`: more lines of
+ * theirs. */
+#ifndef TESTS_REDIS_TRIO_H
+#define TESTS_REDIS_TRIO_H
+
+#include "support/redis_servers.h"
+
+enum { SENTINELS = 3, TRIO_URL_MAX = 200 };
+
+struct trio {
+	struct server server[2], sentinel[SENTINELS];
+};
+
+static inline void
+trio_start(struct trio *t, const char *below, const char *sentinel_conf)
+{
+	char conf[512];
+
+	memset(t, 0, sizeof(*t));
+	server_start(&t->server[0], below, false, "requirepass pw\nmasterauth pw\n");
+	snprintf(conf, sizeof(conf), "requirepass pw\nmasterauth pw\nreplicaof 127.0.0.1 %u\n",
+		t->server[0].port);
+	server_start(&t->server[1], below, false, conf);
+	for (int i = 0; i < 2; i++)
+		server_do(&t->server[i], "AUTH pw");
+	for (int i = 0; i < 400 && !strstr(server_do(&t->server[1], "INFO replication"),
+					   "master_link_status:up");
+		i++)
+		usleep(10000);
+	snprintf(conf, sizeof(conf),
+		"sentinel monitor m-1 127.0.0.1 %u 2\nsentinel auth-pass m-1 pw\n"
+		"sentinel down-after-milliseconds m-1 500\nsentinel failover-timeout m-1 "
+		"3000\n%s",
+		t->server[0].port, sentinel_conf);
+	for (int i = 0; i < SENTINELS; i++)
+		server_start(&t->sentinel[i], below, true, conf);
+	/* They know each other, and the replica. */
+	for (int i = 0; i < SENTINELS; i++) {
+		if (sentinel_conf[0])
+			server_do(&t->sentinel[i], "AUTH sp");
+		for (int k = 0; k < 400; k++) {
+			if (!strncmp(server_do(&t->sentinel[i], "SENTINEL CKQUORUM m-1"),
+				    "OK 3", 4) &&
+				strstr(server_do(&t->sentinel[i], "INFO sentinel"), "slaves=1"))
+				break;
+			usleep(10000);
+		}
+	}
+}
+
+/* The first of the Sentinels that it lists is not there. */
+static inline void
+trio_url(const struct trio *t, char url[TRIO_URL_MAX])
+{
+	snprintf(url, TRIO_URL_MAX,
+		"redis+sentinel://:pw@127.0.0.1:1,127.0.0.1:%u,localhost:%u,127.0.0.1:%u/m-1",
+		t->sentinel[0].port, t->sentinel[1].port, t->sentinel[2].port);
+}
+
+static inline void
+trio_kill(struct trio *t)
+{
+	for (int i = 0; i < SENTINELS; i++)
+		server_kill(&t->sentinel[i]);
+	for (int i = 0; i < 2; i++)
+		server_kill(&t->server[i]);
+}
+
+#endif
