@@ -18,7 +18,8 @@ enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 struct note {
 	const struct answer_node *node; /* of its path; NULL: no row names it */
 	enum json_tok tok;
-	bool deep, key;
+	bool deep, key, worded;
+	uint64_t path;
 	unsigned arrays; /* around it, that count */
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end;
@@ -45,9 +46,45 @@ struct place {
 	unsigned arrays;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t object;
-	bool deep; /* below a READ_INPUT */
-	bool skip; /* below what is no text */
+	uint64_t path; /* of keys that no row has, with the row's node that they begin at */
+	bool worded;   /* by its key */
+	bool deep;     /* below a READ_INPUT */
+	bool skip;     /* below what is no text */
 };
+
+/* Keys under which formats that no table knows have words, ids and times, and what such keys
+ * end with. */
+static const char *const word_keys[] = { "id", "type", "object", "role", "status", "state",
+	"model", "kind", "event", "action", "op", "created", "updated", "date", "time",
+	"timestamp", "provider", "region", "service", "language", "lang", "locale", "currency",
+	"format", "encoding", "mime", "version", "severity", "level", "seq", "sequence",
+	"index", "system_fingerprint", "channel", "author" };
+static const char *const word_key_ends[] = { "_id", "Id", "_ids", "_at", "At", "_type", "Type",
+	"_reason", "Reason", "_tier", "_time", "Time", "_version", "Version", "_status",
+	"Status", "_index", "_number", "_code", "_hash" };
+
+static bool
+is_word_key(struct span key)
+{
+	if (SPAN_IN(key, word_keys))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(word_key_ends); i++)
+		if (span_ends(key, span_str(word_key_ends[i])))
+			return true;
+	return false;
+}
+
+/* The path one step on, where no row leads: FNV-1a. */
+static uint64_t
+path_step(const struct place *at, struct span key)
+{
+	uint64_t h = at->node ? (uintptr_t)at->node : at->path;
+
+	h = (h ^ 0xff) * 0x100000001b3u;
+	for (size_t i = 0; i < key.n; i++)
+		h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
+	return h;
+}
 
 static int
 note(struct reader *r, const struct place *at, const struct answer_node *node,
@@ -63,6 +100,8 @@ note(struct reader *r, const struct place *at, const struct answer_node *node,
 		.tok = ev->tok,
 		.deep = at->deep,
 		.key = ev->tok == JSON_KEY,
+		.worded = at->worded,
+		.path = at->node ? (uintptr_t)at->node : at->path,
 		.start = ev->start,
 		.end = ev->end,
 		.arrays = at->arrays < r->f->counted ? at->arrays : r->f->counted,
@@ -114,6 +153,8 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		if (!key.p)
 			return ERR_NOMEM;
 		in.node = answer_member(at->node, key);
+		in.path = in.node ? 0 : path_step(at, key);
+		in.worded = !in.node && is_word_key(key);
 		/* Keys that no format names are whoever's words. */
 		int err = at->deep || !in.node ? note(r, &in, NULL, &ev) : 0;
 		if (err)
@@ -142,6 +183,9 @@ read_array(struct reader *r, const struct place *at)
 		if (tok == JSON_ARRAY_END || tok == JSON_ERROR)
 			return 0;
 		in.node = at->node ? at->node->element : NULL;
+		/* Where no format counts them, the outermost array's elements do. */
+		in.path = path_step(at,
+			at->arrays || r->f->counted ? SPAN_LIT("[") : span_of(&i, sizeof(i)));
 		if (slot < r->f->counted && slot < ANSWER_SLOTS &&
 			!(at->node && at->node->joined))
 			in.slot[slot] = i;
@@ -310,6 +354,20 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	return 0;
 }
 
+static int
+add_unnamed(struct reader *r, const struct note *n)
+{
+	int err = add_text(r, n, NULL);
+
+	if (err || n->tok != JSON_STRING || n->deep)
+		return err;
+	struct answer_text *t = &r->out->texts[r->out->ntexts - 1];
+	t->unnamed = true;
+	t->worded = n->worded;
+	t->path = n->path;
+	return 0;
+}
+
 /* What is there besides what is said. */
 static int
 add_aside(struct reader *r, const struct note *n)
@@ -469,7 +527,7 @@ settle(struct reader *r, const struct note *n)
 	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)
 		return add_aside(r, n);
 	if (!row)
-		return add_text(r, n, NULL);
+		return add_unnamed(r, n);
 	switch (row->read) {
 	case READ_TEXT:
 	case READ_COPY:

@@ -13,6 +13,11 @@ struct answer_text {
 	bool key;    /* of an object within a tool's arguments */
 	bool deep;   /* in a tool's arguments as a value */
 	bool aside;  /* no part of what is said: a name, a key, what no word of a format is */
+	/* A string that no row names: the same `path` is the same member of another event,
+	 * wherever it is in its arrays. `worded`: by its key, formats have words, ids and times
+	 * there. */
+	bool unnamed, worded;
+	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* raw bytes: between the quotes */
 	struct span text;  /* decoded */

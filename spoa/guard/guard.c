@@ -106,6 +106,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	g->format = plan->format;
 	LIST_INIT(&g->channels);
 	LIST_INIT(&g->kept);
+	LIST_INIT(&g->unnamed.growths);
+	STAILQ_INIT(&g->unnamed.waiting);
 	STAILQ_INIT(&g->said);
 	buf_init(&g->heard, GUARD_HEARD_MAX);
 	SLIST_INIT(&g->known);
@@ -127,6 +129,7 @@ guard_drop(struct guard **gp)
 		return;
 	*gp = NULL;
 	guard_channels_free(g);
+	guard_unnamed_free(g);
 	guard_said_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {

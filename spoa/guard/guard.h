@@ -90,6 +90,8 @@ struct guard_report {
 	bool blind;	   /* some of it could not be read as what it is */
 	uint64_t unread_bytes;	/* went out and were not looked at, */
 	const char *unread_why; /* NULL, or the first reason */
+	uint64_t apart_bytes;	/* of members that no row names, more than are followed: read
+				   event by event */
 	uint64_t opaque_bytes, sealed_bytes;
 	double injection;
 	bool provider_error; /* it is an error document */

@@ -95,6 +95,15 @@ struct guard {
 		uint32_t slot[ANSWER_SLOTS];
 	} * over;
 	size_t nover, over_room;
+	struct {			     /* guard_unnamed.c */
+		LIST_HEAD(, growth) growths; /* members, over events */
+		size_t ngrowths, nscans;
+		uint64_t event; /* number of the last one */
+		STAILQ_HEAD(, waiting) waiting;
+		size_t waiting_bytes;
+		struct waiting *now; /* the event that goes, and which of its texts is next */
+		size_t at;
+	} unnamed;
 	LIST_HEAD(, kept_text) kept;
 	size_t nkept;
 	STAILQ_HEAD(, said) said; /* for the record: guard_said.c */
@@ -179,6 +188,25 @@ void guard_count(struct guard *g, struct span text);
 /* guard_beside.c: replaces what is found in what a whole frame says besides its payload: before
  * that is unwrapped. */
 enum guard_result guard_beside(struct guard *g, struct frame *f);
+
+/* guard_unnamed.c: the texts v[n] of an event, of which those that no row names are read with
+ * those of the events around it. *waits: the event is kept until it is known what of them may
+ * go; else it is the one that guard_unnamed_edit() is asked about, until
+ * guard_unnamed_done(). `d`: what it ends; or NULL. */
+enum guard_result guard_unnamed_take(struct guard *g, const struct frame *f,
+	const struct answer_text *v, size_t n, const struct answer_document *d, bool *waits);
+bool guard_unnamed_waits(const struct guard *g);
+/* A frame without data waits for those before it. */
+enum guard_result guard_unnamed_after(struct guard *g, const struct frame *f);
+/* Nothing more comes: all that waits may go. */
+enum guard_result guard_unnamed_end(struct guard *g);
+/* The next one that may go, NULL: none. Valid until guard_unnamed_done(). */
+const struct frame *guard_unnamed_next(struct guard *g);
+void guard_unnamed_done(struct guard *g);
+/* As guard_edit_alone(), of such a text; each is asked about once, in their order. */
+enum guard_result guard_unnamed_edit(
+	struct guard *g, const struct answer_text *t, struct span *out);
+void guard_unnamed_free(struct guard *g);
 
 /* guard_stream.c */
 enum guard_result guard_events(struct guard *g, struct span bytes, struct buf *out);

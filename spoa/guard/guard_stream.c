@@ -390,6 +390,8 @@ run_text(struct guard *g, const struct answer_document *d, const struct answer_t
 	*now = t->text;
 	guard_keep(g, t, t->copy ? SPAN_LIT("") : t->text);
 	guard_heard(g, t);
+	if (t->unnamed && guard_inspects(g))
+		return guard_unnamed_edit(g, t, now);
 	if (t->copy || t->kind == KIND_OTHER)
 		return guard_edit_alone(g, t, now);
 	struct channel *c = channel_of(g, t);
@@ -485,17 +487,26 @@ is_done(struct span data)
 	return span_is(span_trim(data, " \t\r\n"), "[DONE]");
 }
 
+/* Of an event that is no JSON. */
+static struct answer_text
+plain_text(const struct frame *f)
+{
+	return (struct answer_text){
+		.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
+	};
+}
+
 /* Not JSON: a line of text, where any is possible; else the provider's mistake. */
 static enum guard_result
 plain_event(struct guard *g, const struct frame *f, struct buf *out)
 {
-	struct answer_text t = { .kind = KIND_OTHER, .copy = true, .text = f->data };
+	struct answer_text t = plain_text(f);
 	struct span now;
 
 	guard_heard(g, &t);
 	if (g->format != &answer_any)
 		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no JSON");
-	if (guard_edit_alone(g, &t, &now))
+	if (guard_inspects(g) ? guard_unnamed_edit(g, &t, &now) : guard_edit_alone(g, &t, &now))
 		return g->failed;
 	if (span_eq(now, f->data)) {
 		frame_pass(&g->writer, f, out);
@@ -525,47 +536,110 @@ end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bo
 	return g->failed;
 }
 
-static enum guard_result
-read_event(struct guard *g, const struct frame *f, struct buf *out)
-{
+/* An event as it was read: an error, or what it says. */
+struct event {
+	int err;
+	struct span type;
 	struct answer_document d;
-	struct edited e = { 0 };
+};
+
+static void
+parse_event(struct guard *g, const struct frame *f, struct event *e)
+{
 	const char *why;
+
+	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
+	e->err = answer_read(g->format, e->type, f->data, &g->work, &e->d, &why);
+	e->d.error |= f->exception;
+}
+
+static enum guard_result
+say_event(struct guard *g, const struct frame *f, const struct event *ev, struct buf *out)
+{
+	const struct answer_document *d = &ev->d;
+	struct edited e = { 0 };
 	bool drop;
 
 	g->report.events++;
-	if (is_done(f->data)) {
-		if (end_channels(g, NULL, out) == GUARD_PASS)
-			frame_pass(&g->writer, f, out);
-		return g->failed;
-	}
-	struct span type = f->wrapped.p ? SPAN_LIT("") : f->type;
-	int err = answer_read(g->format, type, f->data, &g->work, &d, &why);
-	if (err == ERR_NOMEM)
-		return no_memory(g);
 	/* A key that is there twice may be a count. */
-	if (d.counts || err == ERR_DUPLICATE)
-		dialect_event_usage(g->plan.dialect, err || type.n ? type : d.type, f->data,
-			&g->work, &g->report.usage);
-	if (err && guard_reads(g))
+	if (d->counts || ev->err == ERR_DUPLICATE)
+		dialect_event_usage(g->plan.dialect, ev->err || ev->type.n ? ev->type : d->type,
+			f->data, &g->work, &g->report.usage);
+	if (ev->err && guard_reads(g))
 		return plain_event(g, f, out);
-	if (err)
+	if (ev->err)
 		return pass_edited(g, f, f->data, &e, out);
-	d.error |= f->exception;
-	guard_note(g, &d);
+	guard_note(g, d);
 	if (!guard_reads(g))
 		return pass_edited(g, f, f->data, &e, out);
-	if ((d.ends.any && end_channels(g, &d, out)) || end_signed(g, &d, out, &drop) ||
-		run_texts(g, f, &d, &e))
+	if ((d->ends.any && end_channels(g, d, out)) || end_signed(g, d, out, &drop) ||
+		run_texts(g, f, d, &e))
 		return g->failed;
-	if (d.ends.any) {
-		drop_ended(g, &d);
+	if (d->ends.any) {
+		drop_ended(g, d);
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
-	if (drop || (e.said && e.silent && !d.marked && !d.ends.any))
+	if (drop || (e.said && e.silent && !d->marked && !d->ends.any))
 		return g->failed;
 	return pass_edited(g, f, f->data, &e, out);
+}
+
+/* Events that waited and need not any more. */
+static enum guard_result
+say_waiting(struct guard *g, struct buf *out)
+{
+	const struct frame *f;
+
+	while (!g->failed && (f = guard_unnamed_next(g))) {
+		struct event e;
+		arena_reset(&g->work);
+		if (!f->has_data) {
+			frame_pass(&g->writer, f, out);
+		} else {
+			parse_event(g, f, &e);
+			if (e.err == ERR_NOMEM)
+				no_memory(g);
+			else
+				say_event(g, f, &e, out);
+		}
+		guard_unnamed_done(g);
+	}
+	return g->failed;
+}
+
+/* All of them. */
+static enum guard_result
+end_waiting(struct guard *g, struct buf *out)
+{
+	return guard_unnamed_end(g) ? g->failed : say_waiting(g, out);
+}
+
+static enum guard_result
+read_event(struct guard *g, const struct frame *f, struct buf *out)
+{
+	bool waits = false;
+	struct event e;
+
+	if (is_done(f->data)) {
+		g->report.events++;
+		if (end_waiting(g, out) == GUARD_PASS &&
+			end_channels(g, NULL, out) == GUARD_PASS)
+			frame_pass(&g->writer, f, out);
+		return g->failed;
+	}
+	parse_event(g, f, &e);
+	if (e.err == ERR_NOMEM)
+		return no_memory(g);
+	struct answer_text plain = plain_text(f);
+	if (guard_inspects(g) && guard_unnamed_take(g, f, e.err ? &plain : e.d.texts,
+					 e.err ? 1 : e.d.ntexts, e.err ? NULL : &e.d, &waits))
+		return g->failed;
+	if (waits)
+		return say_waiting(g, out);
+	say_event(g, f, &e, out);
+	guard_unnamed_done(g);
+	return g->failed;
 }
 
 /* Bedrock's invoke has the model's own events in its frames, and those have their types. */
@@ -591,9 +665,12 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 	if (r != FRAME_OVER && (guard_beside(g, f) || unwrap(g, f)))
 		return g->failed;
 	if (r == FRAME_OVER) {
-		if (guard_unread(g, f->raw.n, "an event over its cap"))
+		if (end_waiting(g, out) || guard_unread(g, f->raw.n, "an event over its cap"))
 			return g->failed;
 		frame_pass(&g->writer, f, out);
+	} else if (!f->has_data && guard_unnamed_waits(g)) {
+		guard_unnamed_after(g, f);
+		say_waiting(g, out);
 	} else if (!f->has_data) {
 		frame_pass(&g->writer, f, out);
 	} else {
@@ -633,7 +710,7 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (end_channels(g, NULL, out))
+	if (end_waiting(g, out) || end_channels(g, NULL, out))
 		return g->failed;
 	return guard_judge(g, ANSWER_END);
 }

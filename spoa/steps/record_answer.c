@@ -164,7 +164,7 @@ record_answer(struct request *r, struct buf *b)
 	put_count(b, "events", a->events);
 	put_count(b, "opaque_bytes", a->opaque_bytes);
 	put_count(b, "sealed_bytes", a->sealed_bytes);
-	put_count(b, "not_inspected_bytes", a->inspected ? a->unread_bytes : 0);
+	put_count(b, "not_inspected_bytes", a->inspected ? a->unread_bytes + a->apart_bytes : 0);
 	put_str(b, "not_inspected_why", span_str(a->inspected ? a->unread_why : NULL));
 	if (a->first_text_us > r->begun_us)
 		put_int(b, "first_text_us", (int64_t)(a->first_text_us - r->begun_us));

@@ -79,6 +79,22 @@ is "what came before went" "$(text <<<"$denied" | cut -c 1-9)" 'well then'
 control '{}'
 is "an untouched stream ends as it should" "$(post $chat "$(say 'all is well' ',"stream":true')" | tail -n 2 | head -n 1)" 'data: [DONE]'
 
+# A member that no format names, an event for each argument.
+thoughts() {
+	local all='' piece
+	for piece; do all+="data: $(jq -cn --arg t "$piece" '{id:"c",provider:"Some One",choices:[{index:0,delta:{thoughts:$t}}]}')"$'\n\n'; done
+	answer "$all"'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'$'\n\ndata: [DONE]\n\n' text/event-stream
+}
+thought() { sed -n 's/^data: \({.*\)$/\1/p' | jq -j '.choices[]?.delta.thoughts // empty'; }
+thoughts 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
+is "a member that no format names has its value replaced, over its events" "$(asked ',"stream":true' | thought)" 'write to <EMAIL_ADDRESS> now'
+is "the record counts one" "$(last '[.answer.redactions,.answer.findings[0].entity,.answer.not_inspected_bytes]')" '[1,"EMAIL_ADDRESS",null]'
+thoughts 'well, ' 'his ssn is ' '536-22' '-1840 as' ' you know'
+denied=$(asked ',"stream":true')
+is "or denied, and nothing of it has gone" "$(grep -c '536' <<<"$denied"):$(grep -c content_policy_violation <<<"$denied")" 0:1
+thoughts 'all is' ' well, 12' ' times' '.'
+is "without a value its events are as they came" "$(asked ',"stream":true' | sed -n 's/^data: \({.*\)$/\1/p' | jq -c '.choices[]?.delta.thoughts // empty' | tr '\n' ' ')" '"all is" " well, 12" " times" "." '
+
 # ---- a provider's mistakes ----
 answer '{"choices":['
 is "broken JSON is a 503 in the dialect" "$(asked | jq -r .error.code)" provider_error

@@ -312,7 +312,9 @@ many_known_values(void **state)
 	assert_int_equal(
 		guard_feed(g, SPAN_LIT("data: {\"x\":\"<j7@example.com>\"}\n\n"), &out),
 		GUARD_PASS);
-	assert_true(span_is(buf_view(&out), "data: {\"x\":\"<<EMAIL_ADDRESS>>\"}\n\n"));
+	assert_int_equal(guard_end(g, &out), GUARD_PASS);
+	struct span want = SPAN_LIT("data: {\"x\":\"<<EMAIL_ADDRESS>>\"}\n\n");
+	assert_non_null(memmem(buf_view(&out).p, out.n, want.p, want.n));
 	guard_drop(&g);
 	buf_free(&in);
 	buf_free(&out);

@@ -1,0 +1,491 @@
+/* Members of events that no row of a format names: a provider's new delta.thoughts, or all
+ * of a format that no table has. Each is read in its event, and with the same member of the
+ * events before and after: a value may be spread over them. What may be the beginning of one
+ * is not moved to another event, as text of known members is (guard_stream.c): these members
+ * may be anything, and clients expect them where they are. The event waits, and those after
+ * it, until more of the member has come, or none does.
+ *
+ * Not read together are: what stays as it is from event to event; words, ids and times, by
+ * their keys and looks; digits of one shape in each event, which count something. */
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "guard/guard_waiting.h"
+
+enum {
+	GROWTHS_MAX = 256,	/* members that are remembered */
+	SCANS_MAX = 32,		/* of them, those that may go on */
+	PIECE_MAX = 1024,	/* of a longer one the ends: */
+	PIECE_END = 512,	/* so much of each */
+	WAITING_MAX = 64 << 10, /* bytes of events that wait */
+	GAP = 3,
+	GAP_OF_WORDS = 1, /* events without the member, and it is at its end */
+	ID_BYTES = 8,	  /* letters and digits together: an id */
+	AGAIN_BYTES = 16, /* so long, or letters alone, it is said again */
+};
+
+/* What was fed of a text: n bytes from `at`, in its stream from `start`. */
+struct piece {
+	STAILQ_ENTRY(piece) all;
+	struct waiting *in;
+	size_t text, at, start, n;
+};
+
+struct growth {
+	LIST_ENTRY(growth) all;
+	struct guard *g;
+	uint64_t path;
+	uint32_t slot[ANSWER_SLOTS];
+	uint64_t event;	      /* the last one that had it */
+	uint64_t last, value; /* hashes of all that it was in one */
+	uint64_t shape, last_shape;
+	bool text;    /* it once looked like text */
+	bool words;   /* in this event: words and ids, by key or looks */
+	bool letters; /* nothing else, and more than one */
+	bool digits;  /* and no letters */
+	size_t bytes;
+	bool goes_on; /* in this event it is read with the one before */
+	struct detect_stream *scan;
+	size_t fed;
+	struct spread *under_way;
+	STAILQ_HEAD(, piece) pieces;
+};
+
+static enum guard_result
+no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+/* ---- what it looks like ---- */
+
+static bool
+is_edge(char c)
+{
+	return c == '-' || c == '_' || c == '.' || c == ':';
+}
+
+/* Digits, and what stands between them: 12:30:45, 2026-11-21 10:00:00. */
+static bool
+is_time(struct span s)
+{
+	size_t colons = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_digit(s.p[i]) && !memchr(" -:.TZ+/,", s.p[i], 9))
+			return false;
+		colons += s.p[i] == ':';
+	}
+	return colons >= 2;
+}
+
+/* Something that words, ids and times of formats do not have. */
+static bool
+looks_like_text(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alnum(s.p[i]) && !memchr("-_.:/+=|", s.p[i], 8))
+			return !is_time(s);
+	return is_edge(s.p[0]) || is_edge(s.p[s.n - 1]);
+}
+
+static bool
+looks_like_id(struct span s)
+{
+	bool digits = false, letters = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		digits |= is_digit(s.p[i]);
+		letters |= is_alpha(s.p[i]);
+	}
+	return (digits && letters && s.n >= ID_BYTES) || is_time(s);
+}
+
+static uint64_t
+mix(uint64_t h, uint64_t with)
+{
+	return (h ^ with) * 0x9e3779b97f4a7c15u + (h >> 29);
+}
+
+/* Where its digits are, and what is between them; 0: it has letters. */
+static uint64_t
+shape_of(struct span s)
+{
+	uint64_t h = s.n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (is_alpha(s.p[i]))
+			return 0;
+		h = mix(h, is_digit(s.p[i]) ? '0' : (unsigned char)s.p[i]);
+	}
+	return h;
+}
+
+static bool
+is_letters(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alpha(s.p[i]) && s.p[i] != ' ')
+			return false;
+	return s.n >= 4;
+}
+
+/* ---- what was found, and where ---- */
+
+/* What is handed out is decided; a finding is marked in each piece that it is in. */
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct growth *w = arg;
+	size_t end = p->start + p->text.n;
+	struct piece *at;
+
+	if (p->kind == PIECE_UNREAD &&
+		guard_unread(w->g, p->text.n, "a run that is too long to be looked at"))
+		return ERR_BAD_STATE;
+	if (!p->more) {
+		spread_drop(w->under_way);
+		w->under_way = p->kind == PIECE_FINDING ? spread_new(p->finding.entity, p->text)
+							: NULL;
+		if (p->kind == PIECE_FINDING &&
+			(!w->under_way || buf_failed(&w->under_way->value)))
+			return ERR_NOMEM;
+	}
+	while ((at = STAILQ_FIRST(&w->pieces)) && at->start < end) {
+		size_t from = p->start > at->start ? p->start - at->start : 0;
+		size_t to = (end < at->start + at->n ? end : at->start + at->n) - at->start;
+		if (w->under_way && p->kind == PIECE_FINDING &&
+			waiting_mark(
+				at->in, at->text, at->at + from, at->at + to, w->under_way))
+			return ERR_NOMEM;
+		if (to < at->n)
+			break;
+		at->in->open--;
+		STAILQ_REMOVE_HEAD(&w->pieces, all);
+		free(at);
+	}
+	return 0;
+}
+
+/* ---- a member, over events ---- */
+
+static enum guard_result
+scanned(struct guard *g, int err)
+{
+	if (!err || g->failed)
+		return g->failed;
+	if (err == ERR_NOMEM)
+		return no_memory(g);
+	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+}
+
+/* Nothing more comes: what waited for it is decided. */
+static enum guard_result
+growth_end(struct growth *w)
+{
+	struct guard *g = w->g;
+
+	if (!w->scan)
+		return g->failed;
+	int err = detect_stream_finish(w->scan, g->plan.scratch, take_piece, w);
+	g->evasion |= detect_stream_evasion(w->scan);
+	detect_stream_free(&w->scan);
+	g->unnamed.nscans--;
+	spread_drop(w->under_way);
+	w->under_way = NULL;
+	return scanned(g, err);
+}
+
+static void
+growth_free(struct growth *w)
+{
+	struct piece *p;
+
+	while ((p = STAILQ_FIRST(&w->pieces))) {
+		STAILQ_REMOVE_HEAD(&w->pieces, all);
+		free(p);
+	}
+	if (w->scan)
+		w->g->unnamed.nscans--;
+	detect_stream_free(&w->scan);
+	spread_drop(w->under_way);
+	LIST_REMOVE(w, all);
+	w->g->unnamed.ngrowths--;
+	free(w);
+}
+
+/* The one that was met longest ago and is at its end makes room. NULL: none is. */
+static struct growth *
+growth_new(struct guard *g, const struct answer_text *t)
+{
+	struct growth *w, *old = NULL;
+
+	if (g->unnamed.ngrowths == GROWTHS_MAX) {
+		LIST_FOREACH (w, &g->unnamed.growths, all)
+			if (!w->scan && w->event < g->unnamed.event)
+				old = w;
+		if (!old)
+			return NULL;
+		growth_free(old);
+	}
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		no_memory(g);
+		return NULL;
+	}
+	w->g = g;
+	w->path = t->path;
+	memcpy(w->slot, t->slot, sizeof(w->slot));
+	STAILQ_INIT(&w->pieces);
+	LIST_INSERT_HEAD(&g->unnamed.growths, w, all);
+	g->unnamed.ngrowths++;
+	return w;
+}
+
+static struct growth *
+growth_of(struct guard *g, const struct answer_text *t)
+{
+	struct growth *w;
+
+	LIST_FOREACH (w, &g->unnamed.growths, all)
+		if (w->path == t->path && !memcmp(w->slot, t->slot, sizeof(w->slot)))
+			return w;
+	return NULL;
+}
+
+/* What the member is in this event, all of it: in arrays there may be several. */
+static void
+growth_note(struct growth *w, const struct answer_text *t)
+{
+	uint64_t event = w->g->unnamed.event;
+
+	if (w->event != event) {
+		w->event = event;
+		w->last = w->value;
+		w->last_shape = w->shape;
+		w->value = w->shape = w->bytes = 0;
+		w->words = w->letters = w->digits = true;
+	}
+	w->value = mix(w->value, span_hash(t->text));
+	w->shape = mix(w->shape, shape_of(t->text));
+	w->bytes += t->text.n;
+	w->text |= looks_like_text(t->text);
+	w->words &= !looks_like_text(t->text) && (t->worded || looks_like_id(t->text));
+	w->letters &= is_letters(t->text);
+	w->digits &= shape_of(t->text) != 0;
+}
+
+/* Whether what it is in this event goes on from what it was. */
+static bool
+growth_goes_on(const struct growth *w)
+{
+	bool digits = w->digits && w->shape == w->last_shape;
+
+	if (w->last == w->value && (w->bytes >= AGAIN_BYTES || w->letters))
+		return false;
+	return w->text || !(w->words || digits);
+}
+
+static enum guard_result
+growth_feed(struct growth *w, struct waiting *in, size_t text, struct span all, size_t from,
+	size_t to)
+{
+	struct guard *g = w->g;
+	struct piece *p = calloc(1, sizeof(*p));
+
+	if (!w->scan) {
+		w->scan = detect_stream_new(g->plan.rules, &g->plan.options);
+		g->unnamed.nscans += w->scan != NULL;
+		w->fed = 0;
+	}
+	if (!p || !w->scan) {
+		free(p);
+		return no_memory(g);
+	}
+	*p = (struct piece){
+		.in = in, .text = text, .at = from, .start = w->fed, .n = to - from
+	};
+	STAILQ_INSERT_TAIL(&w->pieces, p, all);
+	in->open++;
+	w->fed += p->n;
+	int err = detect_stream_feed(
+		w->scan, g->plan.scratch, span_cut(all, from, to), take_piece, w);
+	if (!err && detect_stream_held(w->scan) > g->report.held_max_bytes)
+		g->report.held_max_bytes = detect_stream_held(w->scan);
+	return scanned(g, err);
+}
+
+/* Back to where a character begins. */
+static size_t
+character(struct span s, size_t at)
+{
+	while (at && at < s.n && (s.p[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* A long one is read in its event, as any is: its ends alone may be a part of others. */
+static enum guard_result
+growth_take(struct growth *w, struct waiting *in, size_t text, struct span s)
+{
+	if (s.n <= PIECE_MAX)
+		return growth_feed(w, in, text, s, 0, s.n);
+	if (growth_feed(w, in, text, s, 0, character(s, PIECE_END)) || growth_end(w))
+		return w->g->failed;
+	return growth_feed(w, in, text, s, character(s, s.n - PIECE_END), s.n);
+}
+
+/* ---- events ---- */
+
+static enum guard_result
+wait(struct guard *g, struct waiting *w, const struct frame *f)
+{
+	struct waiting *now = w ? w : calloc(1, sizeof(*now));
+
+	if (!now || !waiting_keep(now, f)) {
+		guard_unnamed_free(g); /* pieces of it that are not decided */
+		waiting_free(now);
+		return no_memory(g);
+	}
+	STAILQ_INSERT_TAIL(&g->unnamed.waiting, now, all);
+	g->unnamed.waiting_bytes += now->bytes.n;
+	return g->unnamed.waiting_bytes > WAITING_MAX ? guard_unnamed_end(g) : g->failed;
+}
+
+/* More of them than are followed. */
+static void
+read_apart(struct guard *g, size_t bytes)
+{
+	g->report.apart_bytes += bytes;
+	if (!g->report.unread_why)
+		g->report.unread_why =
+			"members that no format names, more than are followed over events";
+}
+
+/* Of the texts of an event those that no row names, into what they go on from. */
+static enum guard_result
+take_texts(struct guard *g, const struct answer_text *v, size_t n, struct waiting *in)
+{
+	struct growth *w;
+	size_t text = 0;
+
+	for (size_t i = 0; i < n && !g->failed; i++)
+		if (v[i].unnamed && v[i].text.n) {
+			w = growth_of(g, &v[i]);
+			if (w || (w = growth_new(g, &v[i])))
+				growth_note(w, &v[i]);
+		}
+	for (size_t i = 0; i < n && !g->failed; i++) {
+		if (!v[i].unnamed)
+			continue;
+		size_t place = text++;
+		w = v[i].text.n ? growth_of(g, &v[i]) : NULL;
+		bool goes_on = w && growth_goes_on(w);
+		if (w && !goes_on)
+			growth_end(w);
+		bool room = w && (w->scan || g->unnamed.nscans < SCANS_MAX);
+		if (goes_on && room)
+			growth_take(w, in, place, v[i].text);
+		else if (v[i].text.n && (!w || goes_on))
+			read_apart(g, v[i].text.n);
+	}
+	return g->failed;
+}
+
+/* Members of which this event, or too many of the last ones, say that they are at their end. */
+static enum guard_result
+end_some(struct guard *g, const struct answer_document *d)
+{
+	struct growth *w;
+
+	LIST_FOREACH (w, &g->unnamed.growths, all) {
+		uint64_t gap = g->unnamed.event - w->event;
+		bool over = gap >= (w->text ? GAP : GAP_OF_WORDS);
+		if ((over || (d && answer_ends(d, w->slot))) && growth_end(w))
+			break;
+	}
+	return g->failed;
+}
+
+enum guard_result
+guard_unnamed_take(struct guard *g, const struct frame *f, const struct answer_text *v,
+	size_t n, const struct answer_document *d, bool *waits)
+{
+	struct waiting *in = NULL;
+
+	g->unnamed.event++;
+	for (size_t i = 0; i < n && !in; i++)
+		if (v[i].unnamed && !(in = calloc(1, sizeof(*in))))
+			return no_memory(g);
+	if ((in && take_texts(g, v, n, in)) || end_some(g, d)) {
+		/* Pieces that are not decided are in it. */
+		guard_unnamed_free(g);
+		waiting_free(in);
+		return g->failed;
+	}
+	*waits = !STAILQ_EMPTY(&g->unnamed.waiting) || (in && in->open);
+	if (*waits)
+		return wait(g, in, f);
+	g->unnamed.now = in;
+	g->unnamed.at = 0;
+	return g->failed;
+}
+
+bool
+guard_unnamed_waits(const struct guard *g)
+{
+	return !STAILQ_EMPTY(&g->unnamed.waiting);
+}
+
+enum guard_result
+guard_unnamed_after(struct guard *g, const struct frame *f)
+{
+	return wait(g, NULL, f);
+}
+
+enum guard_result
+guard_unnamed_end(struct guard *g)
+{
+	struct growth *w;
+
+	LIST_FOREACH (w, &g->unnamed.growths, all)
+		if (growth_end(w))
+			break;
+	return g->failed;
+}
+
+const struct frame *
+guard_unnamed_next(struct guard *g)
+{
+	struct waiting *w = STAILQ_FIRST(&g->unnamed.waiting);
+
+	if (!w || w->open)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&g->unnamed.waiting, all);
+	g->unnamed.waiting_bytes -= w->bytes.n;
+	g->unnamed.now = w;
+	g->unnamed.at = 0;
+	return &w->frame;
+}
+
+void
+guard_unnamed_done(struct guard *g)
+{
+	waiting_free(g->unnamed.now);
+	g->unnamed.now = NULL;
+}
+
+void
+guard_unnamed_free(struct guard *g)
+{
+	struct waiting *w;
+
+	while (!LIST_EMPTY(&g->unnamed.growths))
+		growth_free(LIST_FIRST(&g->unnamed.growths));
+	guard_unnamed_done(g);
+	while ((w = STAILQ_FIRST(&g->unnamed.waiting))) {
+		STAILQ_REMOVE_HEAD(&g->unnamed.waiting, all);
+		waiting_free(w);
+	}
+}

@@ -1,0 +1,232 @@
+/* What was found in members that no row names, replaced where the event goes: a value over
+ * several events in the first of them, and taken out of the others. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "guard/guard_waiting.h"
+
+static enum guard_result
+no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+/* ---- events, and what was found in them ---- */
+
+void
+spread_drop(struct spread *s)
+{
+	if (!s || --s->refs)
+		return;
+	buf_free(&s->value);
+	buf_free(&s->with);
+	free(s);
+}
+
+struct spread *
+spread_new(size_t entity, struct span value)
+{
+	struct spread *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->entity = entity;
+	buf_init(&s->value, 0);
+	buf_init(&s->with, 0);
+	buf_span(&s->value, value);
+	return s;
+}
+
+int
+waiting_mark(struct waiting *w, size_t text, size_t start, size_t end, struct spread *of)
+{
+	if (w->nmarks == w->room) {
+		size_t room = w->room ? 2 * w->room : 4;
+		struct mark *v = realloc(w->marks, room * sizeof(*v));
+		if (!v)
+			return ERR_NOMEM;
+		w->marks = v;
+		w->room = room;
+	}
+	w->marks[w->nmarks++] = (struct mark){
+		.text = text, .start = start, .end = end, .of = of, .first = of->n == 0
+	};
+	of->n += end - start;
+	of->refs++;
+	return 0;
+}
+
+void
+waiting_free(struct waiting *w)
+{
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->nmarks; i++)
+		spread_drop(w->marks[i].of);
+	free(w->marks);
+	buf_free(&w->bytes);
+	free(w);
+}
+
+/* A view in the copy of what it is a view of. */
+static void
+keep_view(struct waiting *w, struct span *s, struct span raw, const char *copy)
+{
+	if (!s->n)
+		return;
+	if (s->p >= raw.p && s->p + s->n <= raw.p + raw.n) {
+		s->p = copy + (s->p - raw.p);
+		return;
+	}
+	const char *to = buf_view(&w->bytes).p + w->bytes.n;
+	buf_span(&w->bytes, *s);
+	s->p = to;
+}
+
+bool
+waiting_keep(struct waiting *w, const struct frame *f)
+{
+	size_t all = f->raw.n + f->type.n + f->data.n + f->said.n + f->wrapped.n;
+
+	w->frame = *f;
+	buf_init(&w->bytes, 0);
+	if (!buf_reserve(&w->bytes, all + 1))
+		return false;
+	const char *copy = buf_view(&w->bytes).p;
+	buf_span(&w->bytes, f->raw);
+	w->frame.raw.p = copy;
+	keep_view(w, &w->frame.type, f->raw, copy);
+	keep_view(w, &w->frame.data, f->raw, copy);
+	keep_view(w, &w->frame.said, f->raw, copy);
+	keep_view(w, &w->frame.wrapped, f->raw, copy);
+	return true;
+}
+
+/* ---- what goes ---- */
+
+/* What it becomes, for all of its parts at the first of them. */
+static enum guard_result
+spread_decide(struct guard *g, struct spread *s)
+{
+	struct span with;
+
+	if (s->is != SPREAD_NEW)
+		return g->failed;
+	s->is = SPREAD_STAYS;
+	if (guard_found(g, s->entity, KIND_OTHER) && guard_judge(g, ANSWER_NEW))
+		return g->failed;
+	if (!guard_replacement(g, s->entity, buf_view(&s->value), false, &with))
+		return g->failed;
+	s->is = SPREAD_REPLACED;
+	buf_span(&s->with, with);
+	return with.p && !buf_failed(&s->with) ? g->failed : no_memory(g);
+}
+
+/* The text from `from` to `to`, with the findings that are within. */
+static void
+put_between(struct guard *g, const struct answer_text *t, const struct findings *found,
+	size_t from, size_t to, struct buf *out)
+{
+	struct answer_text part = *t;
+	struct findings in = { 0 };
+	struct span now;
+
+	part.text = span_cut(t->text, from, to);
+	in.v = arena_array(&g->work, found->n + 1, sizeof(*in.v));
+	for (size_t i = 0; in.v && i < found->n; i++) {
+		struct finding f = found->v[i];
+		if (f.start < from || f.end > to)
+			continue;
+		f.start -= from;
+		f.end -= from;
+		in.v[in.n++] = f;
+	}
+	if (!in.v)
+		no_memory(g);
+	else if (!guard_edit(g, &part, &in, &now))
+		buf_span(out, now);
+}
+
+/* A part of a value, with all that the text alone shows of it. */
+static void
+widen(struct mark *m, const struct findings *found, size_t from)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		const struct finding *f = &found->v[i];
+		if (f->end <= m->start || f->start >= m->end)
+			continue;
+		m->start = f->start < m->start ? f->start : m->start;
+		m->end = f->end > m->end ? f->end : m->end;
+	}
+	m->start = m->start < from ? from : m->start;
+}
+
+static bool
+is_marked(const struct waiting *w, size_t text, const struct finding *f)
+{
+	for (size_t i = 0; i < w->nmarks; i++)
+		if (w->marks[i].text == text && w->marks[i].start < f->end &&
+			f->start < w->marks[i].end)
+			return true;
+	return false;
+}
+
+/* The findings of the text alone; those that are no part of a mark are noted. */
+static enum guard_result
+scan_alone(struct guard *g, const struct answer_text *t, size_t text, struct findings *found)
+{
+	bool is_new = false;
+
+	*found = (struct findings){ 0 };
+	g->report.text_bytes += t->text.n;
+	int err = detect_scan(
+		g->plan.rules, g->plan.scratch, t->text, &g->plan.options, &g->work, found);
+	if (err)
+		return err == ERR_NOMEM ? no_memory(g)
+					: guard_unread(g, t->text.n, "the detectors gave up");
+	g->evasion |= found->evasion;
+	for (size_t i = 0; i < found->n; i++)
+		if (!is_marked(g->unnamed.now, text, &found->v[i]))
+			is_new |= guard_found(g, found->v[i].entity, t->kind);
+	return is_new ? guard_judge(g, ANSWER_NEW) : g->failed;
+}
+
+enum guard_result
+guard_unnamed_edit(struct guard *g, const struct answer_text *t, struct span *out)
+{
+	struct waiting *in = g->unnamed.now;
+	size_t text = g->unnamed.at++, from = 0, marks = 0;
+	struct findings found;
+	struct buf b;
+
+	for (size_t i = 0; in && i < in->nmarks; i++)
+		marks += in->marks[i].text == text;
+	if (!marks)
+		return guard_edit_alone(g, t, out);
+	if (scan_alone(g, t, text, &found))
+		return g->failed;
+	buf_init(&b, 0);
+	for (size_t i = 0; i < in->nmarks && !g->failed; i++) {
+		struct mark m = in->marks[i];
+		if (m.text != text || spread_decide(g, m.of))
+			continue;
+		widen(&m, &found, from);
+		if (m.end <= from)
+			continue;
+		put_between(g, t, &found, from, m.start, &b);
+		struct span with = m.of->is == SPREAD_STAYS ? span_cut(t->text, m.start, m.end)
+				   : m.first		    ? buf_view(&m.of->with)
+							    : SPAN_LIT("");
+		guard_says(g, t, with);
+		buf_span(&b, with);
+		from = m.end;
+	}
+	if (!g->failed && from < t->text.n)
+		put_between(g, t, &found, from, t->text.n, &b);
+	*out = b.n ? arena_dup(&g->work, buf_view(&b)) : SPAN_LIT("");
+	if (buf_failed(&b) || !out->p)
+		no_memory(g);
+	buf_free(&b);
+	return g->failed;
+}

@@ -1,0 +1,345 @@
+/* Members that no row of a format names, over the events of a stream: a value is found however
+ * they are cut, and what is no text passes as it came. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/answer_fix.h"
+
+static const struct answer_case openai = { "", REDACT, "openai", "/v1/chat/completions",
+	"text/event-stream", "", "" };
+static const struct answer_case unknown = { "", REDACT, "rest", "/x", "text/event-stream", "",
+	"" };
+static const struct answer_case denied = { "", DENY, "openai", "/v1/chat/completions",
+	"text/event-stream", "", "" };
+
+struct run {
+	struct detect_scratch *scratch;
+	struct answer_request asked;
+	struct policy_fix f;
+	struct arena a;
+	struct guard *g;
+	struct buf out;
+	enum guard_result got;
+};
+
+static void
+begin(struct run *r, const struct answer_case *c)
+{
+	struct guard_head head = { .status = 200, .content_type = span_str(c->type) };
+
+	r->scratch = detect_scratch_new(detect_fix()->rules);
+	load(c->rules, &r->f, &r->a, &r->asked);
+	struct guard_plan plan = plan_of(c, r->f.p, &r->asked, r->scratch);
+	r->g = guard_new(&plan, &head);
+	buf_init(&r->out, 0);
+	r->got = GUARD_PASS;
+}
+
+static void
+feed(struct run *r, struct span in)
+{
+	if (!r->got)
+		r->got = guard_feed(r->g, in, &r->out);
+}
+
+static void
+finish(struct run *r)
+{
+	if (!r->got)
+		r->got = guard_end(r->g, &r->out);
+}
+
+static void
+done(struct run *r)
+{
+	guard_drop(&r->g);
+	detect_scratch_free(&r->scratch);
+	arena_reset(&r->a);
+	buf_free(&r->out);
+	fix_done(&r->f);
+}
+
+/* What the member `key` is in all events of a stream, joined. */
+static void
+joined(struct span out, const char *key, struct buf *text)
+{
+	char begin[64];
+	int n = snprintf(begin, sizeof(begin), "\"%s\":\"", key);
+	const char *at;
+
+	while (out.n && (at = memmem(out.p, out.n, begin, (size_t)n))) {
+		out = span_of(at + n, out.n - (size_t)(at + n - out.p));
+		size_t end = span_chr(out, '"');
+		buf_span(text, span_cut(out, 0, end));
+		out = span_cut(out, end, out.n);
+	}
+}
+
+static void
+thoughts(struct buf *in, bool known, struct span text)
+{
+	if (known)
+		buf_printf(in,
+			"data: {\"id\":\"c\",\"provider\":\"Some One\",\"choices\":[{\"index\":"
+			"0,\"delta\":{\"thoughts\":\"%.*s\"}}]}\n\n",
+			SPAN_ARG(text));
+	else
+		buf_printf(in, "data: {\"output\":[{\"thoughts\":\"%.*s\"}],\"n\":1}\n\n",
+			SPAN_ARG(text));
+}
+
+/* ---- every cut ---- */
+
+static const struct {
+	const char *text, *want;
+} said[] = {
+	{ "write to jane.doe@example.org now", "write to <EMAIL_ADDRESS> now" },
+	{ "jane.doe@example.org it is", "<EMAIL_ADDRESS> it is" },
+	{ "a card: 4111 1111 1111 1111 or 5555 5555 5555 4444",
+		"a card: <CREDIT_CARD> or <CREDIT_CARD>" },
+	{ "the password is what she said, not bob@example.net.",
+		"the password is what she said, not <EMAIL_ADDRESS>." },
+};
+
+static void
+try_cut(const struct answer_case *c, const char *text, const char *want, size_t cut,
+	size_t step)
+{
+	struct span s = span_str(text);
+	struct buf in, now;
+	struct run r;
+
+	begin(&r, c);
+	buf_init(&in, 0);
+	buf_init(&now, 0);
+	for (size_t at = 0, to; at < s.n; at = to) {
+		to = step ? at + step : at < cut ? cut : s.n;
+		thoughts(&in, c == &openai, span_cut(s, at, to));
+	}
+	buf_str(&in, "data: [DONE]\n\n");
+	feed(&r, buf_view(&in));
+	finish(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	joined(buf_view(&r.out), "thoughts", &now);
+	if (!span_is(buf_view(&now), want))
+		fail_msg("cut at %zu, each %zu:\n got  %.*s\n want %s\n%.*s", cut, step,
+			SPAN_ARG(buf_view(&now)), want, SPAN_ARG(buf_view(&r.out)));
+	buf_free(&in);
+	buf_free(&now);
+	done(&r);
+}
+
+static void
+a_value_over_events(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(said); i++)
+		for (int k = 0; k < 2; k++) {
+			const struct answer_case *c = k ? &unknown : &openai;
+			for (size_t cut = 1; cut <= strlen(said[i].text); cut++)
+				try_cut(c, said[i].text, said[i].want, cut, 0);
+			for (size_t step = 1; step < 12; step++)
+				try_cut(c, said[i].text, said[i].want, 0, step);
+		}
+}
+
+/* Nothing of it has gone when it is denied. */
+static void
+it_denies(void **state)
+{
+	(void)state;
+	static const char text[] = "my ssn is 536-22-1840.";
+	for (size_t cut = 1; cut < sizeof(text) - 1; cut++) {
+		struct buf in, now;
+		struct run r;
+		begin(&r, &denied);
+		buf_init(&in, 0);
+		buf_init(&now, 0);
+		thoughts(&in, true, span_of(text, cut));
+		thoughts(&in, true, span_of(text + cut, sizeof(text) - 1 - cut));
+		feed(&r, buf_view(&in));
+		finish(&r);
+		assert_int_equal(r.got, GUARD_DENIED);
+		joined(buf_view(&r.out), "thoughts", &now);
+		if (now.n && memmem(buf_view(&now).p, now.n, "536", 3))
+			fail_msg("cut at %zu: %.*s", cut, SPAN_ARG(buf_view(&now)));
+		buf_free(&in);
+		buf_free(&now);
+		done(&r);
+	}
+}
+
+/* ---- what passes as it came ---- */
+
+static const struct {
+	const char *name, *events[5];
+	bool at_once; /* each event goes before the next one has come */
+} same[] = {
+	{ "ids, times and words in each event",
+		{ "{\"x\":{\"id\":\"a1\",\"trace\":\"4f3a9c01\",\"kind\":\"start\","
+		  "\"at\":\"2026-11-21T14:10:44.123Z\"}}",
+			"{\"x\":{\"id\":\"a2\",\"trace\":\"4f3a9c02\",\"kind\":\"more\","
+			"\"at\":\"2026-11-21T14:10:44.456Z\"}}",
+			"{\"x\":{\"id\":\"a3\",\"trace\":\"4f3a9c03\",\"kind\":\"end\","
+			"\"at\":\"2026-11-21T14:10:45.000Z\"}}" },
+		true },
+	{ "numbers that count, as strings: together they would be a card",
+		{ "{\"n\":\"4111\"}", "{\"n\":\"1111\"}", "{\"n\":\"1112\"}",
+			"{\"n\":\"1111\"}" },
+		false },
+	{ "a provider's name, which stays",
+		{ "{\"by\":\"Deep Infra\"}", "{\"by\":\"Deep Infra\"}",
+			"{\"by\":\"Deep Infra\"}" },
+		false },
+	{ "search results, the same in each event",
+		{ "{\"r\":[{\"t\":\"A life of letters\",\"u\":\"https://a.example/?q=1\"},"
+		  "{\"t\":\"4111 1111\",\"u\":\"https://b.example\"}]}",
+			"{\"r\":[{\"t\":\"A life of letters\",\"u\":\"https://a.example/"
+			"?q=1\"},{\"t\":\"4111 1111\",\"u\":\"https://b.example\"}]}" },
+		false },
+	{ "filters' words", { "{\"f\":{\"hate\":\"safe\"}}", "{\"f\":{\"hate\":\"safe\"}}" },
+		false },
+	{ "records, one after the other",
+		{ "{\"zip\":\"10115\",\"city\":\"ground floor\"}",
+			"{\"zip\":\"20095\",\"city\":\"the second floor\"}",
+			"{\"zip\":\"80331\",\"city\":\"no floor\"}" },
+		false },
+};
+
+static void
+what_is_no_text_passes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(same); i++) {
+		struct buf in;
+		struct run r;
+		begin(&r, &unknown);
+		buf_init(&in, 0);
+		for (size_t k = 0; k < COUNT_OF(same[i].events) && same[i].events[k]; k++) {
+			struct buf event;
+			buf_init(&event, 0);
+			buf_printf(&event, "data: %s\n\n", same[i].events[k]);
+			feed(&r, buf_view(&event));
+			buf_span(&in, buf_view(&event));
+			buf_free(&event);
+			if (same[i].at_once && r.out.n != in.n)
+				fail_msg("%s: event %zu waits", same[i].name, k);
+		}
+		finish(&r);
+		if (r.got || !span_eq(buf_view(&in), buf_view(&r.out)))
+			fail_msg("%s:\n got  %.*s\n want %.*s", same[i].name,
+				SPAN_ARG(buf_view(&r.out)), SPAN_ARG(buf_view(&in)));
+		assert_int_equal(guard_report(r.g)->nfound, 0);
+		buf_free(&in);
+		done(&r);
+	}
+}
+
+/* ---- ends and bounds ---- */
+
+/* One that is said once lets the next event go. */
+static void
+words_wait_for_one_event(void **state)
+{
+	(void)state;
+	struct run r;
+
+	begin(&r, &openai);
+	feed(&r, SPAN_LIT("data: {\"mode\":\"fast\"}\n\n"));
+	assert_int_equal(r.out.n, 0);
+	feed(&r, SPAN_LIT(": ping\n\n" CHUNK("It is so. ")));
+	assert_true(span_is(buf_view(&r.out),
+		"data: {\"mode\":\"fast\"}\n\n: ping\n\n" CHUNK("It is so. ")));
+	done(&r);
+}
+
+/* Findings of a text alone stay, whatever is next to it; a value over events has them all. */
+static void
+alone_and_together(void **state)
+{
+	(void)state;
+	struct buf now;
+	struct run r;
+
+	begin(&r, &unknown);
+	buf_init(&now, 0);
+	feed(&r, SPAN_LIT("data: {\"t\":\"jane@x.org\"}\n\n"
+			  "data: {\"t\":\"bob@y.org\"}\n\n"
+			  "data: {\"t\":\"4111 1111 1111 1111\"}\n\n"
+			  "data: {\"t\":\"5555 5555 5555 4444\"}\n\n"));
+	finish(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	if (memmem(buf_view(&r.out).p, r.out.n, "@", 1) ||
+		memmem(buf_view(&r.out).p, r.out.n, "1111", 4) ||
+		memmem(buf_view(&r.out).p, r.out.n, "4444", 4))
+		fail_msg("%.*s", SPAN_ARG(buf_view(&r.out)));
+	buf_free(&now);
+	done(&r);
+}
+
+/* More members than are followed: each event alone, and the report says so. */
+static void
+too_many_members(void **state)
+{
+	(void)state;
+	struct buf in;
+	struct run r;
+
+	begin(&r, &unknown);
+	buf_init(&in, 0);
+	for (int event = 0; event < 2; event++) {
+		buf_str(&in, "data: {\"a\":1");
+		for (int i = 0; i < 600; i++)
+			buf_printf(&in, ",\"m%d\":\"to jane@x.org %d\"", i, event);
+		buf_str(&in, "}\n\n");
+	}
+	feed(&r, buf_view(&in));
+	finish(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_null(memmem(buf_view(&r.out).p, r.out.n, "jane", 4));
+	assert_true(guard_report(r.g)->apart_bytes > 0);
+	buf_free(&in);
+	done(&r);
+}
+
+/* Events wait in bounded memory, and a long text is read in its own. */
+static void
+what_waits_is_bounded(void **state)
+{
+	(void)state;
+	struct buf in;
+	struct run r;
+
+	begin(&r, &openai);
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"t\":\"a note \",\"more\":\"");
+	for (int i = 0; i < 20000; i++)
+		buf_str(&in, "x y ");
+	buf_str(&in, "to jane@\"}\n\ndata: {\"more\":\"example.org\"}\n\n");
+	feed(&r, buf_view(&in));
+	finish(&r);
+	assert_int_equal(r.got, GUARD_PASS);
+	assert_true(r.out.n > 80000);
+	buf_free(&in);
+	done(&r);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_value_over_events),
+		cmocka_unit_test(it_denies),
+		cmocka_unit_test(what_is_no_text_passes),
+		cmocka_unit_test(words_wait_for_one_event),
+		cmocka_unit_test(alone_and_together),
+		cmocka_unit_test(too_many_members),
+		cmocka_unit_test(what_waits_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
