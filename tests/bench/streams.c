@@ -2,12 +2,16 @@
  * and the gaps between events, for several targets at the same time, so that
  * whatever else the machine does meets all of them alike.
  *
- *   streams -n STREAMS -c AT_ONCE [-w WORDS] HOST:PORT TOKEN [HOST:PORT TOKEN …]
+ *   streams -n STREAMS -c AT_ONCE [-w WORDS] [-s MS] [-W STREAMS] HOST:PORT TOKEN [HOST:PORT
+ * TOKEN …]
  *
  * Each target gets AT_ONCE connections, one stream each, a new connection a
- * stream, until it has had STREAMS. Each asks for usage, so that a gateway which
- * meters has no event to hide. An event is a "data:" line; what arrives in one read
- * has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
+ * stream, until it has had STREAMS. A stream begins at least MS after the one before it,
+ * of whatever target (0: when it can, so that streams of equal length begin together
+ * for ever). The first STREAMS (-W) of a target are not counted. Each asks for usage, so
+ * that a gateway which meters has no event to hide; its text ends with a blank, so that
+ * one which reads has no word to wait for. An event is a "data:" line; what arrives in
+ * one read has a gap of 0. TOKEN "-": no Authorization. Prints a line a target:
  *
  *   HOST:PORT streams=N events=N first_p50_us=… first_p99_us=… gap_p50_us=… gap_p99_us=…
  *
@@ -49,10 +53,12 @@ struct conn {
 	char tail[16]; /* what of a mark the last read ended with */
 	size_t ntail;
 	long events;
+	bool counts;
 	bool done; /* [DONE] was seen */
 };
 
-static long streams = 20, words = 32;
+static long streams = 20, words = 32, apart_ms, warm;
+static uint64_t next_us; /* no stream begins before */
 
 static uint64_t
 now_us(void)
@@ -118,7 +124,6 @@ target_init(struct target *t, const char *address, const char *token)
 	say[0] = '\0';
 	for (long i = 0; i < words; i++)
 		strcat(say, "word ");
-	say[words * 5 - 1] = '\0';
 	int n = asprintf(&body,
 		"{\"model\":\"echo\",\"stream\":true,"
 		"\"stream_options\":{\"include_usage\":true},\"messages\":[{\"role\":\"user\","
@@ -142,16 +147,19 @@ target_init(struct target *t, const char *address, const char *token)
 
 /* ---- a stream ---- */
 
+static bool
+is_over(const struct target *t)
+{
+	return t->begun == warm + streams;
+}
+
 static void
 begin(struct conn *c)
 {
 	struct target *t = c->t;
 	int one = 1;
 
-	c->fd = -1;
-	if (t->begun == streams)
-		return;
-	t->begun++;
+	c->counts = t->begun++ >= warm;
 	c->events = 0;
 	c->ntail = 0;
 	c->done = false;
@@ -162,6 +170,7 @@ begin(struct conn *c)
 	}
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->sent_us = now_us();
+	next_us = c->sent_us + (uint64_t)apart_ms * 1000;
 	if (write(c->fd, t->request, t->request_bytes) != (ssize_t)t->request_bytes) {
 		fprintf(stderr, "streams: %s: the request was not taken\n", t->name);
 		exit(2);
@@ -173,11 +182,10 @@ finish(struct conn *c)
 {
 	close(c->fd);
 	c->fd = -1;
-	if (c->done && c->events > words)
-		c->t->whole++;
-	else
+	if (!c->done || c->events <= words)
 		c->t->broken++;
-	begin(c);
+	else if (c->counts)
+		c->t->whole++;
 }
 
 static void
@@ -196,10 +204,11 @@ take(struct conn *c)
 	size_t have = c->ntail + (size_t)n, at = 0;
 	for (char *p; (p = memmem(b + at, have - at, mark, sizeof(mark) - 1));) {
 		at = (size_t)(p - b) + sizeof(mark) - 1;
-		if (c->events++)
-			add(&c->t->gap, now - c->last_us);
-		else
-			add(&c->t->first, now - c->sent_us);
+		struct samples *to = c->events ? &c->t->gap : &c->t->first;
+		uint64_t since = c->events ? c->last_us : c->sent_us;
+		if (c->counts)
+			add(to, now - since);
+		c->events++;
 		c->last_us = now;
 	}
 	if (memmem(b, have, last, sizeof(last) - 1))
@@ -220,7 +229,7 @@ main(int argc, char **argv)
 	int opt, code = 0;
 	size_t n = 0, ntargets;
 
-	while ((opt = getopt(argc, argv, "n:c:w:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:c:w:s:W:")) != -1) {
 		long v = optarg ? strtol(optarg, NULL, 10) : 0;
 		if (v < 1)
 			return 2;
@@ -228,32 +237,39 @@ main(int argc, char **argv)
 		case 'n': streams = v; break;
 		case 'c': at_once = v; break;
 		case 'w': words = v; break;
+		case 's': apart_ms = v; break;
+		case 'W': warm = v; break;
 		default: return 2;
 		}
 	}
 	ntargets = (size_t)(argc - optind) / 2;
 	if (!ntargets || (argc - optind) % 2 || ntargets > TARGETS_MAX ||
 		(size_t)at_once * ntargets > CONNS_MAX) {
-		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] HOST:PORT TOKEN "
-				"[HOST:PORT TOKEN …]\n");
+		fprintf(stderr, "usage: streams -n N -c N [-w WORDS] [-s MS] [-W STREAMS] "
+				"HOST:PORT TOKEN [HOST:PORT TOKEN …]\n");
 		return 2;
 	}
 	for (size_t i = 0; i < ntargets; i++)
 		target_init(
 			&target[i], argv[optind + 2 * (int)i], argv[optind + 2 * (int)i + 1]);
 	for (size_t i = 0; i < (size_t)at_once * ntargets; i++) {
-		conn[n].t = &target[i % ntargets];
-		begin(&conn[n++]);
+		conn[n++] = (struct conn){ .t = &target[i % ntargets], .fd = -1 };
 	}
 	for (;;) {
-		bool open = false;
+		bool open = false, later = false;
 		for (size_t i = 0; i < n; i++) {
+			if (conn[i].fd < 0 && !is_over(conn[i].t)) {
+				if (now_us() >= next_us)
+					begin(&conn[i]);
+				else
+					later = true;
+			}
 			fds[i] = (struct pollfd){ .fd = conn[i].fd, .events = POLLIN };
 			open |= conn[i].fd >= 0;
 		}
-		if (!open)
+		if (!open && !later)
 			break;
-		if (poll(fds, n, STALL_MS) <= 0) {
+		if (poll(fds, n, later ? 1 : STALL_MS) <= 0 && !later) {
 			fprintf(stderr, "streams: nothing came for 30 s\n");
 			return 1;
 		}
