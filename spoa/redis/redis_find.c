@@ -80,6 +80,18 @@ place_of(const struct redis_server *s)
 
 /* ---- Sentinels ---- */
 
+/* One that was asked in vain: why, after why of those before it. Ends *said; `err` again. */
+static int
+say(int err, struct buf *said, struct buf *why)
+{
+	if (err) {
+		buf_str(why, why->n ? "; " : "");
+		buf_span(why, buf_view(said));
+	}
+	buf_free(said);
+	return err;
+}
+
 /* The value of a field in a flat list of fields and values; NULL: none. */
 static const char *
 field(const redisReply *r, const char *name)
@@ -130,12 +142,7 @@ ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 			freeReplyObject(r);
 		redisFree(c);
 	}
-	if (err) {
-		buf_str(why, why->n ? "; " : "");
-		buf_span(why, buf_view(&said));
-	}
-	buf_free(&said);
-	return err;
+	return say(err, &said, why);
 }
 
 static int
@@ -246,12 +253,7 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	}
 	if (c)
 		redisFree(c);
-	if (err) {
-		buf_str(why, why->n ? "; " : "");
-		buf_span(why, buf_view(&said));
-	}
-	buf_free(&said);
-	return err;
+	return say(err, &said, why);
 }
 
 /* *out holds what was known before: any of its nodes may know what is. */
