@@ -19,17 +19,28 @@ struct remarks {
 	const struct detect_rules *rules;
 	void (*note)(void *arg, const char *text);
 	void *arg;
+	struct noting to; /* at_place() of these */
 };
 
-__attribute__((format(printf, 3, 4))) static void
-say(struct remarks *r, const struct yaml_node *at, const char *fmt, ...)
+void
+note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, ...)
 {
-	char text[512], line[1024];
+	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	to->note(to->arg, at, text);
+}
+
+/* The place as a text in front of it. */
+static void
+at_place(void *arg, const struct yaml_node *at, const char *text)
+{
+	const struct remarks *r = arg;
+	char line[1024];
+
 	if (at)
 		snprintf(line, sizeof(line), "%s:%u:%u: %s", at->file, at->line, at->column,
 			text);
@@ -42,7 +53,7 @@ identities(struct remarks *r)
 	for (size_t i = 0; i < r->p->nidentities; i++) {
 		const struct identity_entry *e = &r->p->identities[i];
 		if (e->header && !credential_header(span_str(e->header)))
-			say(r, e->at,
+			note_say(&r->to, e->at,
 				"header %s is none that the HAProxy files delete: every route "
 				"goes through the relay%s",
 				e->header,
@@ -51,22 +62,23 @@ identities(struct remarks *r)
 					: "");
 	}
 	if (r->cfg && r->cfg->demo_issuer)
-		say(r, NULL, "demo_issuer is set: whoever holds its key is anybody");
+		note_say(&r->to, NULL, "demo_issuer is set: whoever holds its key is anybody");
 }
 
 static void
 shadow(struct remarks *r)
 {
 	if (r->p->shadow)
-		say(r, NULL,
+		note_say(&r->to, NULL,
 			"mode: shadow: denials and redactions by rules are recorded, not "
 			"enforced, for verified callers");
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (r->p->rules[i].shadow)
-			say(r, r->p->rules[i].at, "rule %s: in shadow", r->p->rules[i].name);
+			note_say(&r->to, r->p->rules[i].at, "rule %s: in shadow",
+				r->p->rules[i].name);
 	for (size_t i = 0; i < r->p->nanswer_rules; i++)
 		if (r->p->answer_rules[i].shadow)
-			say(r, r->p->answer_rules[i].at, "rule %s: in shadow",
+			note_say(&r->to, r->p->answer_rules[i].at, "rule %s: in shadow",
 				r->p->answer_rules[i].name);
 }
 
@@ -81,7 +93,7 @@ observes(struct remarks *r)
 	buf_init(&says, 480);
 	observe_says(r->p, clock_wall_ns(), &says);
 	if (says.n)
-		say(r, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
+		note_say(&r->to, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
 	buf_free(&says);
 	for (size_t i = 0; o->backend && i < r->p->nroutes && !shared; i++)
 		for (size_t k = 0; k < r->p->routes[i].ntargets; k++) {
@@ -90,7 +102,7 @@ observes(struct remarks *r)
 				shared = r->p->routes[i].name;
 		}
 	if (shared)
-		say(r, o->at,
+		note_say(&r->to, o->at,
 			"observe: backend %s is where route %s goes, too: with the guard it is "
 			"a 503 for whom is observed, with a key check --haproxy refuses it",
 			o->backend, shared);
@@ -105,7 +117,7 @@ relay(struct remarks *r)
 		const struct rule_change *x = r->p->rules[i].change;
 		bool changes = x && (x->model || x->max_output_tokens || x->nheaders);
 		if (r->p->rules[i].redacts || changes)
-			say(r, r->p->rules[i].at,
+			note_say(&r->to, r->p->rules[i].at,
 				"rule %s: %s, and the configuration has no relay: 503",
 				r->p->rules[i].name,
 				changes ? "changes the request" : "redacts");
@@ -116,7 +128,8 @@ relay(struct remarks *r)
 		for (size_t k = 0; k < t->ntargets; k++)
 			relayed |= t->targets[k].relay;
 		if (t->response || relayed)
-			say(r, t->at, "route %s: %s, and the configuration has no relay: 503",
+			note_say(&r->to, t->at,
+				"route %s: %s, and the configuration has no relay: 503",
 				t->name,
 				t->response ? "reads the response"
 					    : "has a target with via: relay");
@@ -129,7 +142,7 @@ answers(struct remarks *r)
 {
 	for (size_t i = 0; i < r->p->nanswer_rules; i++)
 		if (r->p->answer_rules[i].reads_late)
-			say(r, r->p->answer_rules[i].at,
+			note_say(&r->to, r->p->answer_rules[i].at,
 				"rule %s: in a stream it is asked when a block has ended (%s), "
 				"and "
 				"what has gone until then is not called back",
@@ -139,7 +152,7 @@ answers(struct remarks *r)
 					: "its totals and scores are known then");
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].uses.any)
-			say(r, r->p->routes[i].at,
+			note_say(&r->to, r->p->routes[i].at,
 				"route %s: takes the relay: rules with phase: response read "
 				"its "
 				"answers",
@@ -158,7 +171,7 @@ direct(struct remarks *r)
 				to = &t->targets[k];
 		if (!to || t->response || r->p->unusual_credential)
 			continue;
-		say(r, t->at,
+		note_say(&r->to, t->at,
 			"route %s: goes direct to %s, which is external: 103 heads of its "
 			"answers, and before HAProxy 3.2 their trailers, pass unread; via: "
 			"relay of a provider keeps them out",
@@ -190,7 +203,7 @@ stranded(struct remarks *r)
 				n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
 					n ? ", " : "", r->p->routes[k].name);
 		if (n)
-			say(r, rule->at,
+			note_say(&r->to, rule->at,
 				"rule %s: of its targets these routes have none, and where it "
 				"matches there it denies: %s",
 				rule->name, names);
@@ -221,9 +234,10 @@ one_external(struct remarks *r, const struct external *x)
 	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
 
 	if (in_the_clear(x->url))
-		say(r, x->at, "external %s: texts go to another machine without TLS", name);
+		note_say(&r->to, x->at, "external %s: texts go to another machine without TLS",
+			name);
 	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)
-		say(r, x->at,
+		note_say(&r->to, x->at,
 			"external %s: timeout is over three quarters of agent.deadline, and is "
 			"cut to "
 			"that",
@@ -233,7 +247,7 @@ one_external(struct remarks *r, const struct external *x)
 	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
 		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
 	if (redacts && whole)
-		say(r, x->at,
+		note_say(&r->to, x->at,
 			"external %s: where it is silent and on_failure says redact, texts go "
 			"whole",
 			name);
@@ -257,22 +271,22 @@ searches(struct remarks *r)
 
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->rules[i].when, &named))
-			say(r, r->p->rules[i].at, says, "rule", r->p->rules[i].name, "prompt",
-				"prompt");
+			note_say(&r->to, r->p->rules[i].at, says, "rule", r->p->rules[i].name,
+				"prompt", "prompt");
 	for (size_t i = 0; i < r->p->nanswer_rules; i++) {
 		const struct rule *x = &r->p->answer_rules[i];
 		if (!policy_names_used(r->p, r->rules, x->when, &named))
-			say(r, x->at, says, "rule", x->name, "prompt", "prompt");
+			note_say(&r->to, x->at, says, "rule", x->name, "prompt", "prompt");
 		if (!policy_answer_names_used(r->p, r->rules, x->when, &named))
-			say(r, x->at, says, "rule", x->name, "response", "response");
+			note_say(&r->to, x->at, says, "rule", x->name, "response", "response");
 	}
 	for (size_t i = 0; i < r->p->nlimits; i++)
 		if (!policy_limit_names_used(r->p, r->rules, &r->p->limits[i], &named))
-			say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name,
-				"prompt", "prompt");
+			note_say(&r->to, r->p->limits[i].at, says, "limit",
+				r->p->limits[i].name, "prompt", "prompt");
 	for (size_t i = 0; i < r->p->nexternals; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
-			say(r, r->p->externals[i].at, says, "external",
+			note_say(&r->to, r->p->externals[i].at, says, "external",
 				r->p->externals[i].rec.name, "prompt", "prompt");
 }
 
@@ -286,7 +300,8 @@ unreached_of(struct remarks *r, const struct rule *rules, size_t n)
 		const struct rule *x = &rules[i];
 		bool always = !x->when || !strcmp(x->when_text, "true");
 		if (end)
-			say(r, x->at, "rule %s: is never asked: rule %s before it always ends",
+			note_say(&r->to, x->at,
+				"rule %s: is never asked: rule %s before it always ends",
 				x->name, end->name);
 		else if (always && !x->shadow &&
 			 (x->effect == RULE_DENY || x->effect == RULE_PERMIT))
@@ -301,17 +316,11 @@ unreached(struct remarks *r)
 	unreached_of(r, r->p->answer_rules, r->p->nanswer_rules);
 }
 
-static void
-at_place(void *arg, const struct yaml_node *at, const char *text)
-{
-	say(arg, at, "%s", text);
-}
-
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
 {
-	struct remarks r = { p, cfg, rules, note, arg };
+	struct remarks r = { p, cfg, rules, note, arg, { at_place, &r } };
 
 	shadow(&r);
 	observes(&r);
@@ -320,11 +329,11 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	answers(&r);
 	direct(&r);
 	stranded(&r);
-	policy_limit_notes(p, cfg, at_place, &r);
+	policy_limit_notes(p, cfg, &r.to);
 	externals(&r);
 	unreached(&r);
 	policy_literals(p, at_place, &r);
-	policy_price_notes(p, clock_wall_ns(), at_place, &r);
+	policy_price_notes(p, clock_wall_ns(), &r.to);
 	searches(&r);
 	detect_own_costs(rules, at_place, &r);
 }

@@ -1,7 +1,5 @@
 /* Remarks on limits: what a line of them brings with it that it does not say. */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "policy/notes.h"
 #include "policy/prices.h"
@@ -11,21 +9,8 @@ enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of quota/quota.h */
 struct limit_remarks {
 	const struct policy *p;
 	const struct config *cfg;
-	void (*note)(void *arg, const struct yaml_node *at, const char *text);
-	void *arg;
+	const struct noting *to;
 };
-
-__attribute__((format(printf, 3, 4))) static void
-say(struct limit_remarks *r, const struct yaml_node *at, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	r->note(r->arg, at, text);
-}
 
 static bool
 counts_tokens(const struct limit *l)
@@ -77,13 +62,13 @@ change(struct limit_remarks *r, const struct limit *l, const struct limit_change
 	if (!x || !x->model)
 		return;
 	if (in_dollars(r->p) && (none = unpriced(r, l, x->model)))
-		say(r, l->at,
+		note_say(r->to, l->at,
 			"limit %s: %s: %s has no price at %s: where a limit in dollars applies "
 			"it "
 			"is refused",
 			l->name, key, x->model, none->name[0] ? none->name : "its target");
 	if (!soft && !x->up_to)
-		say(r, l->at,
+		note_say(r->to, l->at,
 			"limit %s: past it requests go on with %s, as far as other limits let "
 			"them: up_to is where it ends",
 			l->name, x->model);
@@ -97,10 +82,11 @@ one(struct limit_remarks *r, const struct limit *l)
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		reached |= may_reach(l, &r->p->routes[i]);
 	if (!reached)
-		say(r, l->at, "limit %s: no route's requests can be such: it is never counted",
+		note_say(r->to, l->at,
+			"limit %s: no route's requests can be such: it is never counted",
 			l->name);
 	if (counts_tokens(l) && l->amount <= r->p->output_default)
-		say(r, l->at,
+		note_say(r->to, l->at,
 			"limit %s: a request that states no cap takes output_default, %" PRIu64
 			" tokens: it can never pass",
 			l->name, r->p->output_default);
@@ -117,8 +103,8 @@ relayed(struct limit_remarks *r)
 		const struct limit *l = t->told_of_end;
 		if (!l)
 			continue;
-		say(r, t->at, "route %s: takes the relay: limit %s counts %s%s", t->name,
-			l->name,
+		note_say(r->to, t->at, "route %s: takes the relay: limit %s counts %s%s",
+			t->name, l->name,
 			l->of == LIMIT_USD ? "dollars, and reads what its answers used"
 					   : "requests under way",
 			r->cfg && !r->cfg->relay ? ", and the configuration has none: 503"
@@ -149,7 +135,7 @@ unmetered(struct limit_remarks *r)
 					r->p->limits[k].of == LIMIT_INPUT_TOKENS))
 				first = r->p->limits[k].name;
 		if (first && !(t->response & RESP_METER) && takes_body(t))
-			say(r, t->at,
+			note_say(r->to, t->at,
 				"route %s: does not meter: limit %s settles at what was "
 				"reserved",
 				t->name, first);
@@ -166,17 +152,16 @@ conversations(struct limit_remarks *r)
 
 	if (p->reads_conversation && hashes && r->cfg && r->cfg->redis_url &&
 		!r->cfg->redact_key_file)
-		say(r, NULL,
+		note_say(r->to, NULL,
 			"conversation: hash: no redact.key_file: daemons that share limits do "
 			"not "
 			"agree on conversations without a name");
 }
 
 void
-policy_limit_notes(const struct policy *p, const struct config *cfg,
-	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
+policy_limit_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
-	struct limit_remarks r = { p, cfg, note, arg };
+	struct limit_remarks r = { p, cfg, to };
 
 	for (size_t i = 0; i < p->nlimits; i++)
 		one(&r, &p->limits[i]);
@@ -184,9 +169,9 @@ policy_limit_notes(const struct policy *p, const struct config *cfg,
 	unmetered(&r);
 	conversations(&r);
 	if (p->nlimits > LIMITS_A_REQUEST)
-		say(&r, p->limits[LIMITS_A_REQUEST].at,
+		note_say(to, p->limits[LIMITS_A_REQUEST].at,
 			"a request to which more than %d limits apply is a 503",
 			LIMITS_A_REQUEST);
 	if (p->nlimits && cfg && !cfg->redis_url)
-		say(&r, NULL, "no redis: limits count in this process only");
+		note_say(to, NULL, "no redis: limits count in this process only");
 }

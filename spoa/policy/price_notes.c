@@ -2,9 +2,6 @@
  * dollars that refuse whatever a route is asked for, and a list of long ago. */
 #include "policy/price_notes.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "policy/prices.h"
 
@@ -14,21 +11,8 @@ enum { OLD_DAYS = 90 };
 struct pricing {
 	const struct policy *p;
 	int64_t now_ns;
-	void (*note)(void *arg, const struct yaml_node *at, const char *text);
-	void *arg;
+	const struct noting *to;
 };
-
-__attribute__((format(printf, 3, 4))) static void
-say(const struct pricing *c, const struct yaml_node *at, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->note(c->arg, at, text);
-}
 
 static const char *
 follows(const struct pricing *c)
@@ -53,7 +37,7 @@ model_of(const struct pricing *c, const struct yaml_node *at, const char *what,
 	const char *name, const char *model)
 {
 	if (model && !has_price(c, model))
-		say(c, at, "%s %s: model %s has no price in %s: %s", what, name, model,
+		note_say(c->to, at, "%s %s: model %s has no price in %s: %s", what, name, model,
 			c->p->prices->file, follows(c));
 }
 
@@ -64,8 +48,9 @@ targets(const struct pricing *c)
 		for (size_t k = 0; k < c->p->routes[i].ntargets; k++) {
 			const struct target *t = &c->p->routes[i].targets[k];
 			if (t->model && !price_find(t->prices, span_str(t->model), c->now_ns))
-				say(c, t->at, "target %s: model %s has no price in %s: %s",
-					t->name, t->model, c->p->prices->file, follows(c));
+				note_say(c->to, t->at,
+					"target %s: model %s has no price in %s: %s", t->name,
+					t->model, c->p->prices->file, follows(c));
 		}
 }
 
@@ -81,7 +66,7 @@ unlisted(const struct pricing *c)
 	for (size_t i = 0; usd && !c->p->unknown_price && i < c->p->nroutes; i++)
 		for (size_t k = 0; k < c->p->routes[i].ntargets; k++)
 			if (!c->p->routes[i].targets[k].prices)
-				say(c, c->p->routes[i].at,
+				note_say(c->to, c->p->routes[i].at,
 					"route %s: %s%shas no list of prices: where limit %s "
 					"applies every request is refused",
 					c->p->routes[i].name, c->p->routes[i].targets[k].name,
@@ -103,16 +88,15 @@ age(const struct pricing *c)
 		return;
 	int64_t days = (c->now_ns - at) / DAY_NS;
 	if (days > OLD_DAYS)
-		say(c, NULL,
+		note_say(c->to, NULL,
 			"%s: as of %s, %lld days ago: compare it with the providers' pages",
 			list->file, list->as_of, (long long)days);
 }
 
 void
-policy_price_notes(const struct policy *p, int64_t now_wall_ns,
-	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
+policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct noting *to)
 {
-	const struct pricing c = { p, now_wall_ns, note, arg };
+	const struct pricing c = { p, now_wall_ns, to };
 
 	if (!p->prices)
 		return;

@@ -2,10 +2,9 @@
 #ifndef POLICY_PRICE_NOTES_H
 #define POLICY_PRICE_NOTES_H
 
-#include "policy/policy.h"
+#include "policy/notes.h"
 
-/* Calls note() for each; `at` NULL: about the list. */
-void policy_price_notes(const struct policy *p, int64_t now_wall_ns,
-	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
+/* A remark of no place is about the list. */
+void policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct noting *to);
 
 #endif
