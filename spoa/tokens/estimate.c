@@ -101,15 +101,12 @@ token_sum_tokens(uint64_t thousandths)
 
 enum { PROBES = 8, SHARE_MIN = 400, SHARE_MAX = 4000, FINE = 64 /* of an average */ };
 
-/* FNV-1a, and the script; spread by a multiplication where a slot is chosen. */
+/* Of the name, and the script; spread by a multiplication where a slot is chosen. */
 uint64_t
 learned_key(struct span model, enum text_script script)
 {
-	uint64_t h = 0xCBF29CE484222325u;
+	uint64_t h = (span_hash(model) ^ (uint64_t)script) * 0x100000001B3u;
 
-	for (size_t i = 0; i < model.n; i++)
-		h = (h ^ (unsigned char)model.p[i]) * 0x100000001B3u;
-	h = (h ^ (uint64_t)script) * 0x100000001B3u;
 	return h ? h : 1;
 }
 
