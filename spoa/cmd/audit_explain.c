@@ -6,6 +6,7 @@
 
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/plain.h"
 #include "cmd/recorded.h"
 
 struct wanted {
@@ -98,22 +99,23 @@ basis(const struct recorded *r, const struct policy *p, struct policy_verdict *v
 
 /* Of a cutover's request: what was not enforced. */
 static void
-print_would(json_t *would)
+print_would(struct buf *out, json_t *would)
 {
 	static const char *const members[] = { "status", "code", "rule", "reason" };
 
 	if (!would)
 		return;
-	printf("not enforced (observe): %s",
+	buf_printf(out, "not enforced (observe): %s",
 		json_string_value(json_object_get(would, "decision")));
 	for (size_t i = 0; i < COUNT_OF(members); i++) {
 		json_t *v = json_object_get(would, members[i]);
 		if (json_is_string(v))
-			printf(", %s %s", members[i], json_string_value(v));
+			buf_printf(out, ", %s %s", members[i], json_string_value(v));
 		else if (v)
-			printf(", %s %lld", members[i], (long long)json_integer_value(v));
+			buf_printf(
+				out, ", %s %lld", members[i], (long long)json_integer_value(v));
 	}
-	putchar('\n');
+	buf_putc(out, '\n');
 }
 
 /* ---- its answer ---- */
@@ -179,48 +181,48 @@ answer_told(struct audit_args *a, const struct wanted *w, const struct recorded 
 /* ---- in words ---- */
 
 static void
-print_rules(json_t *e)
+print_rules(struct buf *out, json_t *e)
 {
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(e, "rules"), i, one)
-		printf("  %-12s %s\n", json_string_value(json_object_get(one, "outcome")),
-			json_string_value(json_object_get(one, "says")));
-	printf("%s\n", json_string_value(json_object_get(e, "says")));
+	json_array_foreach(json_object_get(e, "rules"), i, one) buf_printf(out, "  %-12s %s\n",
+		json_string_value(json_object_get(one, "outcome")),
+		json_string_value(json_object_get(one, "says")));
+	buf_printf(out, "%s\n", json_string_value(json_object_get(e, "says")));
 }
 
 static void
-print_answer(json_t *o)
+print_answer(struct buf *out, json_t *o)
 {
-	printf("answer: %s by %s, asked at: %s\npolicy: %s\n",
+	buf_printf(out, "answer: %s by %s, asked at: %s\npolicy: %s\n",
 		json_string_value(json_object_get(o, "decision")),
 		json_string_value(json_object_get(o, "rule")),
 		json_string_value(json_object_get(o, "asked")),
 		json_string_value(json_object_get(o, "basis")));
-	print_rules(json_object_get(o, "explain"));
+	print_rules(out, json_object_get(o, "explain"));
 }
 
 static void
-print_words(json_t *o)
+print_words(struct buf *out, json_t *o)
 {
 	const char *reason = json_string_value(json_object_get(o, "reason"));
 	json_t *status = json_object_get(o, "status"), *answer = json_object_get(o, "answer");
 
-	printf("%s: %s", json_string_value(json_object_get(o, "id")),
+	buf_printf(out, "%s: %s", json_string_value(json_object_get(o, "id")),
 		json_string_value(json_object_get(o, "decision")));
 	if (status)
-		printf(" %lld", (long long)json_integer_value(status));
-	printf(" by %s at %s\n", json_string_value(json_object_get(o, "rule")),
+		buf_printf(out, " %lld", (long long)json_integer_value(status));
+	buf_printf(out, " by %s at %s\n", json_string_value(json_object_get(o, "rule")),
 		json_string_value(json_object_get(o, "decided_at")));
-	print_would(json_object_get(o, "would"));
+	print_would(out, json_object_get(o, "would"));
 	if (reason)
-		printf("reason: %s\n", reason);
-	printf("policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
+		buf_printf(out, "reason: %s\n", reason);
+	buf_printf(out, "policy: %s: %s\n", json_string_value(json_object_get(o, "policy")),
 		json_string_value(json_object_get(o, "basis")));
-	print_rules(json_object_get(o, "explain"));
+	print_rules(out, json_object_get(o, "explain"));
 	if (answer)
-		print_answer(answer);
+		print_answer(out, answer);
 }
 
 static void
@@ -266,10 +268,18 @@ tell(struct audit_args *a, const struct wanted *w)
 	if ((answer = answer_told(a, w, r, &code)))
 		json_object_set_new(o, "answer", answer);
 	if (a->as_json) {
-		json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		json_dumpf(
+			o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else {
-		print_words(o);
+		struct buf words, shown;
+		buf_init(&words, 0);
+		buf_init(&shown, 0);
+		print_words(&words, o);
+		plain_lines(&shown, buf_view(&words));
+		printf("%.*s", SPAN_ARG(buf_view(&shown)));
+		buf_free(&shown);
+		buf_free(&words);
 	}
 	json_decref(o);
 	return code;

@@ -19,7 +19,8 @@
 
 #define POLL_NS 200000000L
 enum {
-	NODES_MAX = 256 /* in one folder */
+	NODES_MAX = 256, /* in one folder */
+	DECISION_COLUMNS = 6
 };
 
 struct feed;
@@ -65,10 +66,18 @@ put_would(struct buf *b, json_t *would)
 {
 	json_t *status = json_object_get(would, "status");
 
-	buf_printf(b, "(%s", text(would, "decision"));
+	buf_putc(b, '(');
+	plain_word(b, span_str(text(would, "decision")));
 	if (json_is_integer(status))
 		buf_printf(b, " %lld", (long long)json_integer_value(status));
 	buf_str(b, ") ");
+}
+
+static void
+put_word(struct buf *b, const char *s)
+{
+	plain_word(b, span_str(s));
+	buf_putc(b, ' ');
 }
 
 /* Time, decision, person, route, model, rule or what else decided, classes, id. */
@@ -78,11 +87,15 @@ print_line(json_t *r)
 	json_t *one, *status = json_object_get(r, "status"),
 		     *would = json_object_get(r, "would");
 	const char *rule = text(r, "rule"), *reason = text(r, "reason");
-	struct buf b, shown;
+	struct buf b;
 	size_t i;
 
 	buf_init(&b, 0);
-	buf_printf(&b, "%.23sZ %-6s ", text(r, "decided_at"), text(r, "decision"));
+	plain_put(&b, span_cut(span_str(text(r, "decided_at")), 0, 23), SIZE_MAX);
+	buf_str(&b, "Z ");
+	size_t used = plain_put(&b, span_str(text(r, "decision")), SIZE_MAX);
+	buf_printf(
+		&b, "%*s ", used < DECISION_COLUMNS ? (int)(DECISION_COLUMNS - used) : 0, "");
 	if (json_is_integer(status))
 		buf_printf(&b, "%lld ", (long long)json_integer_value(status));
 	if (would) {
@@ -90,20 +103,21 @@ print_line(json_t *r)
 		rule = text(would, "rule");
 		reason = text(would, "reason");
 	}
-	buf_printf(&b, "%s %s %s %s ", text(json_object_get(r, "identity"), "person"),
-		text(r, "route"), text(r, "model"), strcmp(rule, "-") ? rule : reason);
+	put_word(&b, text(json_object_get(r, "identity"), "person"));
+	put_word(&b, text(r, "route"));
+	put_word(&b, text(r, "model"));
+	plain_put(&b, span_str(strcmp(rule, "-") ? rule : reason), SIZE_MAX);
+	buf_putc(&b, ' ');
 	if (json_array_size(json_object_get(r, "classes")) == 0)
 		buf_putc(&b, '-');
 	json_array_foreach(json_object_get(r, "classes"), i, one)
 	{
 		buf_str(&b, i ? "," : "");
-		buf_str(&b, json_string_value(one) ? json_string_value(one) : "?");
+		plain_word(&b, span_str(json_string_value(one) ? json_string_value(one) : "?"));
 	}
-	buf_printf(&b, " %s", text(r, "id"));
-	buf_init(&shown, 0);
-	plain_put(&shown, buf_view(&b), SIZE_MAX);
-	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
-	buf_free(&shown);
+	buf_putc(&b, ' ');
+	plain_word(&b, span_str(text(r, "id")));
+	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
 	buf_free(&b);
 }
 

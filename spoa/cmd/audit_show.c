@@ -4,12 +4,14 @@
 
 #include "cmd/audit.h"
 #include "cmd/cmd.h"
+#include "cmd/plain.h"
 
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
 /* ---- show ---- */
 
-/* Lays a line of JSON out, two blanks a level; scalars keep their bytes. */
+/* Lays a line of JSON out, two blanks a level; scalars keep
+ * their values. */
 static void
 put_pretty(struct span line, int indent)
 {
@@ -57,8 +59,12 @@ show_line(void *arg, struct span line)
 	if (!memmem(line.p, line.n, id.p, id.n) || chain_parse(line, &l) || l.commit ||
 		!span_eq(chain_member(line, "id"), id))
 		return;
+	struct buf shown;
+	buf_init(&shown, 0);
+	plain_json(&shown, line);
 	fputs(s->found++ ? ",\n  " : "[\n  ", stdout);
-	put_pretty(line, 2);
+	put_pretty(buf_view(&shown), 2);
+	buf_free(&shown);
 }
 
 int

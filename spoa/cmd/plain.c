@@ -45,6 +45,46 @@ plain_put(struct buf *out, struct span s, size_t columns)
 }
 
 void
+plain_word(struct buf *out, struct span s)
+{
+	size_t from = out->n;
+
+	plain_put(out, s.n ? s : SPAN_LIT("-"), SIZE_MAX);
+	for (size_t i = from; i < out->n; i++)
+		if (out->p[out->start + i] == ' ')
+			out->p[out->start + i] = '_';
+}
+
+/* Beyond 16 bits: RFC 8259 7, a surrogate pair. */
+static void
+put_escaped(struct buf *out, uint32_t cp)
+{
+	if (cp > 0xffff) {
+		cp -= 0x10000;
+		buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd800 + (cp >> 10)),
+			(unsigned)(0xdc00 + (cp & 0x3ff)));
+	} else {
+		buf_printf(out, "\\u%04x", (unsigned)cp);
+	}
+}
+
+void
+plain_json(struct buf *out, struct span s)
+{
+	size_t step;
+
+	for (size_t i = 0; i < s.n; i += step) {
+		size_t len = utf8_sequence(s.p + i, s.n - i);
+		uint32_t cp = len ? utf8_value(s.p + i, len) : 0xfffd;
+		step = len ? len : 1;
+		if (len && columns_of(cp))
+			buf_put(out, s.p + i, len);
+		else
+			put_escaped(out, cp);
+	}
+}
+
+void
 plain_lines(struct buf *out, struct span s)
 {
 	while (s.n) {

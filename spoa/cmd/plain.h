@@ -8,6 +8,11 @@
 /* Appends at most `columns` columns of s: ASCII and letters as they are, a '?' for each
  * control, for what nobody sees and for what is no UTF-8. How many columns it took. */
 size_t plain_put(struct buf *out, struct span s, size_t columns);
+/* All of s as one word: its blanks are underscores, so that columns stay columns; nothing: "-".
+ */
+void plain_word(struct buf *out, struct span s);
+/* A JSON text in which what plain_put() does not show is escaped: the same value. */
+void plain_json(struct buf *out, struct span s);
 /* The same of lines, each ended by a newline. */
 void plain_lines(struct buf *out, struct span s);
 

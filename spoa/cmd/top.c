@@ -109,6 +109,7 @@ static const struct {
 } columns[] = { { "TIME", 12 }, { "W", 2 }, { "DECISION", 10 }, { "PERSON", 16 },
 	{ "ROUTE", 12 }, { "PROVIDER", 12 }, { "MODEL", 20 }, { "RULE", 20 }, { "MS", 8 },
 	{ "ID", 26 } };
+enum { DECISION = 2 };
 
 static void
 cells_of(const struct row *r, char number[3][32], struct span cell[COUNT_OF(columns)])
@@ -146,7 +147,7 @@ put_cells(struct buf *out, const struct span cell[COUNT_OF(columns)], size_t wid
 	}
 }
 
-/* For programs and eyes: all of each, a space between, "-" for nothing. */
+/* For programs and eyes: all of each as a word, a space between. */
 static void
 put_line(struct buf *out, const struct row *r)
 {
@@ -158,7 +159,10 @@ put_line(struct buf *out, const struct row *r)
 	for (size_t i = 0; i < COUNT_OF(columns); i++) {
 		if (i)
 			buf_putc(out, ' ');
-		plain_put(out, cell[i].n ? cell[i] : SPAN_LIT("-"), SIZE_MAX);
+		if (i == DECISION) /* and its status */
+			plain_put(out, cell[i], SIZE_MAX);
+		else
+			plain_word(out, cell[i]);
 	}
 	buf_putc(out, '\n');
 }

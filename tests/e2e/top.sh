@@ -15,7 +15,7 @@ is "before any decision there is no line" "$? $(wc -c <"$D/out")" "0 0"
 ask mymodel 'hello'
 ask mymodel 'write to jane.doe@example.com'
 id=$(header x-tollgate-id)
-ask 'bad\u001b[31m\u009b2Jmod\u202eel' 'hi'
+ask 'bad\u001b[31m\u009b2Jmod\u202eel of two words' 'hi'
 req POST /v1/chat/completions -H "$json" -d '{"model":"m","messages":[]}'
 tg top
 is "a line a decision" "$? $(wc -l <"$D/out")" "0 4"
@@ -23,8 +23,18 @@ like "with its words, and its id" "$(cat "$D/out")" "^20[0-9T:.-]+Z [01] redact 
 like "a denial has its status, and its rule or code" "$(cat "$D/out")" ' deny 401 service-account chat [a-z]+ m no-anonymous '
 unlike "no text of a prompt" "$(cat "$D/out")" 'jane|example|hello'
 is "oldest first" "$(cut -d' ' -f1 "$D/out" | sort -c && echo sorted)" sorted
-like "what a terminal would obey is a question mark" "$(cat "$D/out")" ' bad\?\[31m\?2Jmod\?el '
+like "what a terminal would obey is a question mark" "$(cat "$D/out")" ' bad\?\[31m\?2Jmod\?el_of_two_words [a-z-]+ [0-9]+\.[0-9]{3} [0-9A-Z]+$'
 is "no escape in it" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
+odd=$(sed -n 's/.*_of_two_words .* //p' "$D/out")
+tg audit list
+like "audit list shows it as one word, too" "$(cat "$D/out")" "^20[^ ]+Z permit +alice [a-z]+ bad\\?\[31m\\?2Jmod\\?el_of_two_words [a-z-]+ - $odd\$"
+tg audit show "$odd"
+is "audit show escapes it" "$(python3 -c 'import json,sys; print(ascii(json.load(open(sys.argv[1]))[0]["model"]))' "$D/out")" "'bad\\x1b[31m\\x9b2Jmod\\u202eel of two words'"
+is "no byte of it is there" "$(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" 0
+tg audit explain "$odd"
+is "nor where it is explained" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
+tg audit explain --json "$odd"
+is "nor as JSON" "$? $(LC_ALL=C grep -c "$(printf '[\033\233]')" "$D/out")" "0 0"
 tg top --json
 check "as JSON" python3 - "$D/out" "$id" <<'PY'
 import json, sys
