@@ -26,13 +26,15 @@ set_text(json_t *o, const char *name, const char *text)
 	return !text || json_object_set_new(o, name, json_string(text)) == 0;
 }
 
-/* "person=alice". False after a message. */
+/* "person=alice"; "everyone" alone. False after a message. */
 static bool
 set_pairs(const struct limit_args *a, json_t *o)
 {
 	json_t *pairs = json_object();
 
 	json_object_set_new(o, "for", pairs);
+	if (a->npairs == 1 && !strcmp(a->pairs[0], "everyone"))
+		return true;
 	for (size_t i = 0; i < a->npairs; i++) {
 		struct span value = span_str(a->pairs[i]);
 		struct span name = span_next(&value, '=');
@@ -41,8 +43,8 @@ set_pairs(const struct limit_args *a, json_t *o)
 		if (!name.n || !value.n || json_object_get(pairs, text) ||
 			json_object_set_new(pairs, text, json_stringn(value.p, value.n)) < 0) {
 			cmd_fail("limit",
-				"--for %s: person=NAME, team=NAME and the like are expected, "
-				"each once",
+				"--for %s: person=NAME, team=NAME and the like, each once, "
+				"or everyone alone are expected",
 				a->pairs[i]);
 			return false;
 		}
@@ -136,6 +138,8 @@ put_row(struct buf *b, const json_t *one)
 	buf_init(&whom, 4096);
 	json_object_foreach(json_object_get(one, "for"), name, v)
 		buf_printf(&whom, "%s%s=%s", whom.n ? "," : "", name, json_string_value(v));
+	if (!whom.n)
+		buf_str(&whom, "everyone");
 	json_t *row = json_pack(
 		"{s:s#}", "for", buf_view(&whom).p ? buf_view(&whom).p : "", (int)whom.n);
 	admin_cell(b, one, "id", 10, "?");
@@ -205,6 +209,11 @@ cmd_limit(int argc, char **argv)
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands);
 
+	if (n == 2 && !strcmp(operands[0], "set") && a.to && !a.npairs)
+		return cmd_fail("limit",
+			"set %s: --for is missing: person=NAME, team=NAME and "
+			"the like, or everyone",
+			operands[1]);
 	if (n == 2 && !strcmp(operands[0], "set") && a.npairs && a.to)
 		return limit_set(&a, operands[1]);
 	if (n == 2 && !strcmp(operands[0], "clear") && !a.to && !a.until)

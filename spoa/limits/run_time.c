@@ -47,11 +47,14 @@ override_of(const struct request *r, const struct live_view *v, const struct lim
 {
 	const struct live_override *best = NULL;
 
-	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++) {
-		struct span name = span_str(live_pair_names[k]);
+	/* And those for everyone, which name nothing. */
+	for (size_t k = 0; k <= LIVE_PAIR_NAMES; k++) {
+		bool everyone = k == LIVE_PAIR_NAMES;
+		struct span name = span_str(everyone ? "" : live_pair_names[k]);
+		struct span value = everyone ? span_str("") : values[k];
 		size_t at = 0;
-		while (values[k].n &&
-			(at = live_next_override(v, l->name, name, values[k], at))) {
+		while ((value.n || everyone) &&
+			(at = live_next_override(v, l->name, name, value, at))) {
 			const struct live_override *o = v->limits[at - 1];
 			if (fits(r, o, l, values) && (!best || o->npairs > best->npairs ||
 							     (o->npairs == best->npairs &&

@@ -165,8 +165,10 @@ read_limit(struct reader *r)
 	l->counts = read_text_of(r, "counts");
 	if (!l->limit[0])
 		wrong(r, "limit", "is missing: the name of which limit?");
-	if (!json_is_object(pairs) || json_object_size(pairs) == 0)
-		wrong(r, "for", "is missing: person=NAME, team=NAME and the like are expected");
+	if (!json_is_object(pairs))
+		wrong(r, "for",
+			"is missing: person=NAME, team=NAME and the like, or an empty object "
+			"for everyone, are expected");
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {

@@ -33,7 +33,7 @@ struct live_pair {
 struct live_override {
 	const char *limit, *counts; /* its name, and what it counts: the unit of `to` */
 	struct live_pair pairs[LIVE_PAIRS_MAX];
-	size_t npairs;
+	size_t npairs; /* 0: for everyone, and pairs[0] is empty */
 	int64_t serial;
 	uint64_t to;
 	int64_t until_ns; /* wall; 0: until it is cleared */

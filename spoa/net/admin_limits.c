@@ -49,7 +49,8 @@ named(struct change *c, char id[LIVE_LIMIT_ID + 1])
 	}
 	if (!limit || !json_is_object(pairs))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
-			"limit and for are missing: whose limit is it?");
+			"limit and for are missing: whose limit is it? An empty object as for: "
+			"everyone's");
 	live_limit_id(limit, pairs, id);
 	return true;
 }

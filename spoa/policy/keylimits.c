@@ -19,10 +19,13 @@ static const struct {
 	enum limit_of of;
 	bool window; /* it counts over time */
 } counted[] = {
-	{ "requests",           LIMIT_REQUESTS, true  },
-	{ "tokens",             LIMIT_TOKENS,   true  },
-	{ "usd",                LIMIT_USD,      true  },
-	{ "tokens_per_request", LIMIT_MESSAGE,  false },
+	{ "requests",           LIMIT_REQUESTS,      true  },
+	{ "tokens",             LIMIT_TOKENS,        true  },
+	{ "input_tokens",       LIMIT_INPUT_TOKENS,  true  },
+	{ "output_tokens",      LIMIT_OUTPUT_TOKENS, true  },
+	{ "usd",                LIMIT_USD,           true  },
+	{ "concurrent",         LIMIT_CONCURRENT,    false },
+	{ "tokens_per_request", LIMIT_MESSAGE,       false },
 };
 /* clang-format on */
 
@@ -37,10 +40,10 @@ key_limit_read(struct span text, struct limit *out)
 	while (i < COUNT_OF(counted) && !span_is(what, counted[i].name))
 		i++;
 	if (i == COUNT_OF(counted))
-		return "requests=N/WINDOW, tokens=N/WINDOW, usd=N/WINDOW or "
-		       "tokens_per_request=N is expected";
+		return "requests, tokens, input_tokens, output_tokens or usd =N/WINDOW, or "
+		       "concurrent or tokens_per_request =N is expected";
 	out->of = counted[i].of;
-	out->reads_body = out->of != LIMIT_REQUESTS;
+	out->reads_body = out->of != LIMIT_REQUESTS && out->of != LIMIT_CONCURRENT;
 	if (out->of == LIMIT_USD) {
 		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
 			return "US dollars such as 500 or 0.25 are expected after =";
@@ -48,7 +51,8 @@ key_limit_read(struct span text, struct limit *out)
 		   out->amount > 1ull << 40)
 		return "a whole number from 1 on is expected after =";
 	if (!counted[i].window)
-		return text.p ? "a limit of one request has no window" : NULL;
+		return text.p ? "requests at once, and tokens of one request, have no window"
+			      : NULL;
 	size_t calendar = span_find(text, calendars, COUNT_OF(calendars));
 	if (calendar < COUNT_OF(calendars)) {
 		out->by_calendar = true;

@@ -1,6 +1,6 @@
 /* Limits of an API key's own, a text each: WHAT=AMOUNT/WINDOW, as in "requests=100/1m",
- * "tokens=200000/1d", "usd=50/month" (of the calendar, UTC); "tokens_per_request=2000" has no
- * window. */
+ * "tokens=200000/1d", "input_tokens=…", "output_tokens=…", "usd=50/month" (of the calendar,
+ * UTC); "concurrent=8" and "tokens_per_request=2000" have no window. */
 #ifndef POLICY_KEYLIMITS_H
 #define POLICY_KEYLIMITS_H
 

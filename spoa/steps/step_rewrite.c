@@ -249,15 +249,25 @@ request_redacted_with(const struct request *r, size_t entity)
 	return style_names[r->found.verdict.with[entity]];
 }
 
+/* As a route's told_of_end: HAProxy tells no end of what goes direct. */
+static bool
+key_holds_room(const struct identity *id)
+{
+	for (size_t i = 0; i < id->nlimits; i++)
+		if (id->limits[i].of == LIMIT_CONCURRENT)
+			return true;
+	return false;
+}
+
 static bool
 must_relay(struct request *r)
 {
 	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
-	       r->found.route->response || r->found.route->told_of_end ||
-	       r->found.verdict.changes.nrules || r->snap->policy->unusual_credential ||
-	       request_target(r)->relay || credential_query(r->in.head.query) ||
-	       head_carries_credential(r) || r->in.body_state == BODY_STATE_PARTIAL ||
-	       request_lists_models(r);
+	       key_holds_room(&r->found.identity) || r->found.route->response ||
+	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
+	       r->snap->policy->unusual_credential || request_target(r)->relay ||
+	       credential_query(r->in.head.query) || head_carries_credential(r) ||
+	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r);
 }
 
 /* Once the body is rewritten: model and tokens are those that are sent. */

@@ -50,6 +50,24 @@ limit clear "$id"
 sleep 1
 is "cleared, the policy's holds" "$(six "$alice") $(six "$bob")" "6 0 6 0"
 
+# ---- the limit itself ----
+limit set per-person --for everyone --to 3 --until 1d --by ops --reason sale
+limit set per-person --for person=bob --to 100
+sleep 1
+carl=$(key new --person carl --team blue) && sleep 1
+is "for everyone: who was never named, and who is has his own" "$(six "$carl") $(six "$bob") $(six "$alice")" "3 3 6 0 0 6"
+like "it is listed" "$(limit_b list)" '^[0-9a-f]{10} +per-person +everyone +3 20.*Z +live +ops +sale'
+like "and recorded" "$("$build/tollgate" audit export -c "$D/tollgate.yaml" | grep '"reason":"sale"')" '"for":\{\}.*"to":3'
+limit clear per-person --for everyone
+limit clear per-person --for person=bob
+sleep 1
+is "and cleared" "$(six "$carl")" "6 0"
+limit set per-person --to 3
+is "nobody is named: that is said" "$? $(cat "$D/err")" \
+	'2 tollgate: limit: set per-person: --for is missing: person=NAME, team=NAME and the like, or everyone'
+limit set per-person --for everyone --for person=x --to 3
+like "everyone, and somebody" "$? $(cat "$D/err")" '^2 tollgate: limit: --for everyone: .* or everyone alone'
+
 # ---- mistakes ----
 limit set per-persons --for person=alice --to 4
 like "a limit that nobody knows" "$? $(cat "$D/err")" '^1 tollgate: limit: per-persons: policy live-limits@.* has no such limit, did you mean per-person\?'
@@ -84,6 +102,34 @@ ask "$own" "${chat/50/90}"
 like "tokens a minute" "$status $body" '^(403|429) .*key-limit-3'
 ask "$own" "${chat/50/10}"
 is "fewer pass" "$status" 200
+input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/day') && sleep 1
+ask "$input" "${chat/50/100}"
+is "tokens of answers alone" "$status" 200
+ask "$input" "${chat/50/119}"
+like "and which limit" "$status $body" '^429 .*key-limit-2'
+# One that is under way takes the room until its end, on a route that would go direct too.
+once=$(key new --person una --limits 'concurrent=1') && sleep 1
+control '{"delay_ms":3000,"times":1}'
+(ask "$once" && echo "$status" >"$D/slow") &
+slow=$!
+sleep 1
+ask "$once"
+like "requests at once" "$status $body" '^429 .*key-limit-1'
+wait $slow
+is "the one before passed" "$(cat "$D/slow")" 200
+ask "$once"
+is "and gave its room back" "$status" 200
+embed() {
+	curl -s -m 10 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
+		-d '{"model":"e","input":"hi"}' "$EDGE/v1/embeddings"
+}
+control '{"delay_ms":3000,"times":1}'
+embed >"$D/slow" &
+slow=$!
+sleep 1
+like "also where nothing is read of the answer" "$(embed) $(cat "$D/embedded")" '^429 .*key-limit-1'
+wait $slow
+is "until it has ended" "$(cat "$D/slow") $(embed)" "200 200"
 key new --person x --limits 'requests=3' >/dev/null
 like "a limit that cannot be meant" "$? $(cat "$D/err")" '^2 tollgate: key: limits: a window from 1s to 31d'
 
@@ -98,6 +144,7 @@ like "somebody who never asked has all" "$(quota --person nobody --json)" \
 	'^\[\{"limit": ?"per-person","counts": ?"requests","of":1000,"window_s":60,"used":0,"held":0,"left":1000,"reset_ms":[0-9]+,"route":"chat"\}\]$'
 limit set per-person --for person=dora --to 10 >/dev/null
 like "another amount at once" "$(quota --person dora --json)" '"of":10,"in_policy":1000,.*"used":3,"held":0,"left":7'
+sleep 1
 ask "$dora"
 is "looking took nothing" "$(header x-ratelimit-remaining-requests)" 6
 quota --key nosuchid
@@ -140,6 +187,6 @@ like "no dollars" "$? $(cat "$D/err")" '^2 tollgate: limit: to: US dollars such 
 like "an override is a record" "$(grep '"what":"limit"' "$D/changes" | head -1)" \
 	'"what":"limit","change":"set","id":"'"$id"'","by":"ops","reason":"ticket 9","peer":\{.*"before":null,"after":\{.*"to":4'
 like "and what took its place" "$(grep '"what":"limit"' "$D/changes" | sed -n 2p)" '"before":\{.*"to":4.*"after":\{.*"to":6'
-is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 2
+is "and that it was cleared" "$(grep -c '"change":"clear"' "$D/changes")" 4
 check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
 exit $failed

@@ -121,8 +121,9 @@ a_key_has_models_and_limits_of_its_own(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(KEY(text, "new", "--person", "mia", "--models", "gpt-4o*, echo",
-				 "--limits", "requests=5/1m,usd=0.25/month"),
+	assert_int_equal(
+		KEY(text, "new", "--person", "mia", "--models", "gpt-4o*, echo", "--limits",
+			"requests=5/1m,usd=0.25/month,concurrent=2,input_tokens=7/1h"),
 		EXIT_DONE);
 	text[strcspn(text, "\n")] = 0;
 	struct apikeys *k = load(&d);
@@ -132,7 +133,9 @@ a_key_has_models_and_limits_of_its_own(void **state)
 	assert_string_equal(found->models[0], "gpt-4o*");
 	arena_init(&a, 0, false);
 	const struct limit *l = key_limits(found, &a, &n);
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 4);
+	assert_true(l[2].of == LIMIT_CONCURRENT && l[2].amount == 2 && !l[2].reads_body);
+	assert_true(l[3].of == LIMIT_INPUT_TOKENS && l[3].window_s == 3600 && l[3].reads_body);
 	assert_true(l[0].of == LIMIT_REQUESTS && l[0].amount == 5 && l[0].window_s == 60);
 	assert_true(l[1].of == LIMIT_USD && l[1].amount == 250000000 && l[1].by_calendar &&
 		    l[1].calendar == CALENDAR_MONTH);
@@ -169,7 +172,13 @@ a_limit_of_a_key_is_understood_or_refused(void **state)
 		{ "usd=0/day", false },
 		{ "usd=0.0000000001/day", false },
 		{ "usd=x/day", false },
-		{ "concurrent=5", false },
+		{ "input_tokens=1000/1h", true },
+		{ "output_tokens=1000/day", true },
+		{ "concurrent=5", true },
+		{ "input_tokens=1000", false },
+		{ "concurrent=5/1m", false },
+		{ "concurrent=0", false },
+		{ "tokens_per_conversation=5/1d", false },
 		{ "tokens_per_request=2000/1m", false },
 	};
 	struct limit l;

@@ -101,7 +101,11 @@ what_no_entry_can_say_is_refused(void **state)
 		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
 			"kind: key or limit is expected" },
 		{ LIMIT("x", ""),
-			"for: is missing: person=NAME, team=NAME and the like are expected" },
+			"for: is missing: person=NAME, team=NAME and the like, or an empty "
+			"object for everyone, are expected" },
+		{ LIMIT("x", ",\"for\":[]"),
+			"for: is missing: person=NAME, team=NAME and the like, or an empty "
+			"object for everyone, are expected" },
 		{ LIMIT("x", ",\"for\":{\"colour\":\"red\"}"),
 			"for: person, agent, department, team, tier, key, model and route are "
 			"accepted" },
@@ -438,6 +442,14 @@ overrides_are_found_by_limit_and_whom_they_are_for(void **state)
 	override(l, "{\"person\":\"p9\"}", 0); /* cleared */
 	found_by(l, "l", "person", "p9", &n);
 	assert_int_equal(n, 0);
+	found_by(l, "l", "", "", &n);
+	assert_int_equal(n, 0);
+	override(l, "{}", 77);
+	assert_int_equal(found_by(l, "l", "", "", &n), 77);
+	assert_int_equal(n, 1);
+	override(l, "{}", 0);
+	found_by(l, "l", "", "", &n);
+	assert_int_equal(n, 0);
 	override(l, "{\"person\":\"p9\"}", 5);
 	assert_int_equal(found_by(l, "l", "person", "p9", &n), 5);
 	live_close(&l);
@@ -460,7 +472,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	none = (struct rlimit){ (rlim_t)st.st_size / 2, was.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	assert_int_equal(put(l, "eeeeeeee", "", 0), 0);
-	assert_int_equal(live_count(l), 305);
+	assert_int_equal(live_count(l), 306);
 	json_t *o = json_loads("{\"id\":\"eeeeeeee\"" OWN REVOKED "}", 0, NULL);
 	assert_int_equal(live_put(l, LIVE_KEY, o, 0, &why), ERR_IO);
 	assert_true(is_revoked(l, "eeeeeeee"));
@@ -472,7 +484,7 @@ a_full_disk_keeps_no_revocation_waiting(void **state)
 	assert_true(live_kept(l));
 	live_close(&l);
 	l = opened();
-	assert_int_equal(live_count(l), 307);
+	assert_int_equal(live_count(l), 308);
 	assert_true(is_revoked(l, "eeeeeeee"));
 	live_close(&l);
 	buf_free(&why);
