@@ -362,6 +362,7 @@ faults: deps ## the stack under faults: kills, full disks, reloads, hostile peer
 ifeq ($(FAULTS),)
 	@$(MAKE) --no-print-directory $(B)/tests/unit/test_quota_race
 	@RACE_S=60 $(B)/tests/unit/test_quota_race
+	@RACE_S=60 tests/e2e/run $(if $(HAPROXY),--haproxy $(HAPROXY)) race.sh
 endif
 
 faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBSan

@@ -81,6 +81,9 @@ struct quota_dim {
 	} verdict;
 	struct quota_place at; /* out: charged here */
 	bool charged;	       /* out: counted and not yet released */
+	/* out, of an admitted rolling one: the clock of where it is counted, after it was; no
+	 * window of this clock holds more than the limit */
+	int64_t counted_ms;
 	/* out, with this request's own where it is admitted: */
 	uint64_t used, held; /* what is spent, what is reserved and not settled */
 	bool soft_reached;

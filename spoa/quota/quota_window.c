@@ -47,6 +47,7 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 	d->held = 0;
 	d->soft_reached = d->soft && d->used >= d->soft;
 	if (sum <= limit) {
+		d->counted_ms = now_ms;
 		d->remaining = (uint64_t)(limit - sum);
 		return true;
 	}

@@ -29,6 +29,16 @@ put_charges(struct request *r, struct buf *b, const char *name)
 	put_end(b, n);
 }
 
+/* By the counters' clock: those of the daemons differ. */
+static void
+put_counted_at(struct buf *b, int64_t counted_ms)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(counted_ms * 1000000, when);
+	put_str(b, "counted_at", span_str(when));
+}
+
 static void
 put_quota(struct request *r, struct buf *b)
 {
@@ -49,6 +59,8 @@ put_quota(struct request *r, struct buf *b)
 			put_int(b, "taken", d->charged ? (int64_t)d->n : 0);
 			if (d->reset_ms)
 				put_int(b, "remaining", (int64_t)d->remaining);
+			if (d->span.kind == QUOTA_ROLLING && d->charged)
+				put_counted_at(b, d->counted_ms);
 			buf_putc(b, '}');
 		}
 	put_end(b, n);

@@ -1,0 +1,195 @@
+// The load of race.sh: what is let go, by the daemons' records and by what the simulated
+// provider saw.
+import fs from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import path from "node:path";
+
+const { EDGE, PROVIDER, D } = process.env;
+const SECONDS = Number(process.env.RACE_S || 5), CONNS = 48, LEAST = 1000, LIMIT = 40, W = 2000;
+const KILLED = 0.1 /* of all requests */, SLOW = 12 /* of the clients */;
+const edge = new URL(EDGE);
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const tokenOf = (team) => process.env[`TOKEN_${team.replace("-", "_")}`];
+let failures = 0;
+function check(name, good, ...why) {
+	console.log(`${good ? "ok" : "not ok"} - ${name}`);
+	if (good) return;
+	failures++;
+	for (const w of why) console.log(`#   ${String(w).slice(0, 600)}`);
+}
+
+// ---- the load ----
+const chat = (tag) => JSON.stringify({ model: "echo", max_tokens: 480, user: tag, messages: [{ role: "user", content: "Say so." }] });
+
+// Whole at once, and where `kill`, given up by its caller some ms later.
+function one(agent, team, body, kill) {
+	return new Promise((resolve) => {
+		const req = http.request({ host: edge.hostname, port: edge.port, method: "POST", path: "/v1/chat/completions", agent,
+			headers: { authorization: `Bearer ${tokenOf(team)}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) } }, (res) => {
+			res.resume();
+			res.on("end", () => resolve(res.statusCode));
+			res.on("error", () => resolve("gone"));
+		});
+		req.on("error", () => resolve("gone"));
+		req.end(body);
+		if (kill) setTimeout(() => req.destroy(), Math.random() * 25);
+	});
+}
+// The head at once, the body in ten pieces over a second.
+function slowly(team, body, chunked, kill) {
+	return new Promise((resolve) => {
+		const c = net.connect(edge.port, edge.hostname);
+		let got = "";
+		const end = (v) => { c.destroy(); resolve(v); };
+		c.setTimeout(10000, () => end("gone"));
+		c.on("error", () => end("gone"));
+		c.on("close", () => resolve("gone"));
+		c.on("data", (d) => { got += d; const m = /^HTTP\/1.1 (\d+)/.exec(got); if (m && got.includes("\r\n\r\n")) setTimeout(() => end(Number(m[1])), 50); });
+		c.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: race\r\nauthorization: Bearer ${tokenOf(team)}\r\ncontent-type: application/json\r\n` +
+			(chunked ? "transfer-encoding: chunked\r\n\r\n" : `content-length: ${Buffer.byteLength(body)}\r\n\r\n`));
+		const n = Math.ceil(body.length / 10);
+		(async () => {
+			for (let i = 0; i < body.length && !c.destroyed; i += n) {
+				await sleep(100);
+				const part = body.slice(i, i + n);
+				c.write(chunked ? `${part.length.toString(16)}\r\n${part}\r\n` : part);
+				if (kill && i > body.length / 2) return end("gone");
+			}
+			if (chunked && !c.destroyed) c.write("0\r\n\r\n");
+		})();
+	});
+}
+async function load(team, seconds) {
+	const agent = new http.Agent({ keepAlive: true, maxSockets: CONNS });
+	const said = {}, slow = {}, until = Date.now() + seconds * 1000;
+	let n = 0;
+	const client = async (who) => {
+		while (Date.now() < until || (n <= LEAST && Date.now() < until + 20000)) {
+			const tag = `${team}-${n++}`, kill = Math.random() < KILLED, whole = who >= SLOW;
+			const code = whole ? await one(agent, team, chat(tag), kill) : await slowly(team, chat(tag), n % 2, kill);
+			(whole ? said : slow)[code] = ((whole ? said : slow)[code] ?? 0) + 1;
+		}
+	};
+	await Promise.all(Array.from({ length: CONNS }, (_, i) => client(i)));
+	agent.destroy();
+	await sleep(1500); // what was given up ends, and is recorded
+	const tally = (c) => Object.entries(c).map(([k, v]) => `${v} ${k}`).join(", ");
+	console.log(`# ${team}: ${n} requests: ${tally(said)}; slowly: ${tally(slow)}`);
+	return { n, said };
+}
+
+// ---- what came of it ----
+function records() {
+	const all = [];
+	for (const j of ["journal", "journal-b", "journal-c"])
+		for (const f of fs.readdirSync(path.join(D, j)).sort())
+			for (const line of fs.readFileSync(path.join(D, j, f), "utf8").replaceAll("\0", "").split("\n"))
+				if (line.startsWith("{\"v\":1,\"node\"")) all.push(JSON.parse(line));
+	return all;
+}
+const ms = (rfc3339) => Date.parse(`${rfc3339.slice(0, 19)}Z`) + Number(`0${rfc3339.slice(19, -1)}`) * 1000;
+// Those of the limit that were let go, by its counters' clock; `took`: what they hold in the end.
+function admitted(limit, took = (d) => d.taken) {
+	const all = [], ends = new Map();
+	const list = records();
+	for (const r of list)
+		if (r.type === "completion") ends.set(r.id, r);
+	for (const r of list)
+		if (r.type === "decision" && r.decision === "permit")
+			for (const l of r.limits ?? [])
+				if (l.limit === limit && l.taken) {
+					const d = { id: r.id, node: r.node, at: ms(l.counted_at ?? r.time), begin: ms(r.decided_at), end: ends.get(r.id), taken: l.taken, tag: r.request_tags?.[0]?.replace("user:", "") };
+					all.push({ ...d, taken: took(d) });
+				}
+	return all.sort((a, b) => a.at - b.at);
+}
+// The most that any window of W ms holds.
+function worst(list, w = W) {
+	let sum = 0, most = 0, first = 0;
+	for (const x of list) {
+		sum += x.taken;
+		while (list[first].at <= x.at - w) sum -= list[first++].taken;
+		most = Math.max(most, sum);
+	}
+	return most;
+}
+const within = (list, from, to) => list.filter((x) => x.at >= from && x.at < to).reduce((s, x) => s + x.taken, 0);
+const seen = async () => (await fetch(`${PROVIDER}/_seen?last=16384`)).json();
+const tagOf = (q) => JSON.parse(q.body).user;
+
+const limited = (name, l, list) => check(`${name}: more are asked for than go: ${l.n}, ${list.length}`, l.n > LEAST && l.said[429] > 0 && list.length > 0);
+
+async function rolling(team, limit, took) {
+	await begin(20);
+	const l = await load(team, SECONDS), list = admitted(team, took), all = admitted(team), first = list[0].at, each = limit / LIMIT;
+	limited(team, l, list);
+	check(`${team}: each daemon lets some go`, new Set(list.map((x) => x.node)).size === 3);
+	check(`${team}: by the records no window holds more than ${limit}: ${worst(list)}`, worst(list) <= limit);
+	const of = within(all, first, first + W) / limit;
+	check(`${team}: of the first window ${of.toFixed(2)} is used`, of >= 0.95);
+	// to the last whole window, while there was a load
+	const whole = Math.floor((SECONDS * 1000 - 100) / W) * W, rate = within(all, first + W, first + whole) / (limit * (whole - W) / W);
+	check(`${team}: sustained ${rate.toFixed(3)}`, rate >= (SECONDS >= 30 ? 0.88 : 0.75));
+	const let_go = new Map(list.map((x) => [x.tag, x]));
+	const arrived = (await seen()).map((q) => ({ at: q.began * 1000, taken: each, tag: tagOf(q) })).sort((a, b) => a.at - b.at);
+	const soon = arrived.filter((q) => q.at - let_go.get(q.tag)?.at < W / 100);
+	check(`${team}: what came to the provider was let go: ${arrived.length}`, arrived.length > 0 && arrived.every((q) => let_go.has(q.tag)));
+	check(`${team}: of what came within W/100, ${soon.length}, no window holds more than ${LIMIT}: ${worst(soon) / each}`, soon.length > 0 && worst(soon) <= limit);
+}
+
+// What is spent in the end, to the billionth.
+async function dollars(limit, reserved) {
+	await begin(20);
+	const l = await load("dollars", SECONDS / 2), list = admitted("dollars");
+	limited("dollars", l, list);
+	// "…,amount": what each counter took in the end
+	const spent = list.reduce((s, x) => s + Number(x.end?.settled?.[0].split(",").at(-1) ?? x.taken), 0);
+	check(`dollars: ${spent / 1e9} of ${limit / 1e9} are spent, never more, and no further request fits`, spent <= limit && spent + reserved > limit);
+	const cost = list.reduce((s, x) => s + (x.end?.cost_nanousd ?? 0), 0), whole = list.filter((x) => x.end?.outcome === "complete").length;
+	check(`dollars: by the costs of ${whole} whole answers neither`, whole > 0 && cost > 0 && cost <= limit);
+	const answers = (await seen()).filter((q) => q.ended === "complete").length;
+	check(`dollars: nor by the ${answers} that the provider gave`, answers >= whole && answers * ACTUAL_NANOUSD <= limit);
+}
+
+// The most at once, of {at, until}.
+function most(list) {
+	const steps = list.flatMap((x) => [[x.at, 1], [x.until, -1]]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+	let n = 0, max = 0;
+	for (const [, d] of steps) max = Math.max(max, n += d);
+	return max;
+}
+async function at_once(limit, delay) {
+	await begin(delay);
+	const l = await load("at-once", SECONDS / 2);
+	let list = admitted("at-once");
+	// who goes before the relay heard of it is waited for
+	for (let i = 0; i < 100 && !list.every((x) => x.end); i++) {
+		await sleep(200);
+		list = admitted("at-once");
+	}
+	limited("at-once", l, list);
+	const known = list.filter((x) => x.end).map((x) => ({ at: x.at, until: x.begin + x.end.duration_us / 1000, outcome: x.end.outcome })).filter((x) => x.until > x.at);
+	// who never reached the relay gave back before that was recorded
+	const relayed = known.filter((x) => !["abandoned", "denied"].includes(x.outcome));
+	check(`at-once: each of ${list.length} has an end`, list.every((x) => x.end));
+	check(`at-once: by the records never more than ${limit}: ${most(relayed)}`, relayed.length > 0 && most(relayed) <= limit);
+	// who was answered was there as long as the answer takes
+	const whole = (await seen()).filter((q) => q.ended === "complete").map((q) => ({ at: q.began * 1000, until: q.began * 1000 + delay }));
+	check(`at-once: nor at the provider: ${most(whole)}`, whole.length > 0 && most(whole) <= limit);
+	const last = known.at(-1).at, used = known.reduce((s, x) => s + Math.min(x.until, last) - x.at, 0) / (limit * (last - known[0].at));
+	check(`at-once: ${used.toFixed(2)} of it is used`, used >= 0.5);
+}
+
+// An answer takes 490 tokens of the 500 that are reserved.
+const ACTUAL = 490, ACTUAL_NANOUSD = 10 * 1000 + 480 * 5000;
+async function begin(delay_ms) {
+	await fetch(`${PROVIDER}/_seen`, { method: "DELETE" });
+	await fetch(`${PROVIDER}/_control`, { method: "POST", body: JSON.stringify({ delay_ms, usage: { prompt_tokens: 10, completion_tokens: 480, total_tokens: ACTUAL } }) });
+}
+await rolling("rate", LIMIT);
+// what was cut is given back in part, and need not count
+await rolling("tokens", 20000, (d) => d.end?.outcome === "complete" ? ACTUAL : 0);
+await dollars(96800000, 20 * 1000 + 480 * 5000);
+await at_once(8, 100);
+process.exit(failures ? 1 : 0);

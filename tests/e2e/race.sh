@@ -1,0 +1,16 @@
+# Three daemons behind one HAProxy count as one: thousands of requests at limits of forty
+# requests' worth, some of them given up by their callers, some with a body that comes slowly.
+# RACE_S: seconds of each race (5); from 30 on 0.88 of each limit must be used.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
+stack_up --policy "$here/race.yaml" --daemons 3
+for team in rate tokens dollars at-once; do
+	declare -x "TOKEN_${team//-/_}=$(token --claims "{\"team\":\"$team\"}")"
+done
+export EDGE PROVIDER D
+node "$here/race.mjs" || failed=1
+for j in journal:audit.key.pub journal-b:audit-b.key.pub journal-c:audit-c.key.pub; do
+	check "the chain in ${j%:*} verifies" verifies "$D/${j%:*}" "$D/${j#*:}"
+done
+exit $failed
