@@ -1,5 +1,6 @@
 # What a provider or a caller breaks off, and what is charged for it then: the dialect's error for the
 # caller, a reservation that is settled, a record that says what happened.
+# Long: what hangs is waited out.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/answer-faults.yaml"

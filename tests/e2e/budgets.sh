@@ -1,4 +1,5 @@
 # Budgets: each line of tests/e2e/budgets.yaml on HAProxy, Redis and the simulated provider.
+# Long: windows pass.
 . "$(dirname "$0")/lib.sh"
 
 echo 'workers: 1' >"$D/config.yaml"

@@ -7,9 +7,9 @@ make_ca() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
 		-keyout "$tls/$1.key" -out "$tls/$1.crt" 2>/dev/null
 }
-# make_cert NAME CA SUBJECT [SAN]
+# make_cert NAME CA SUBJECT [SAN]: alice's is a long one
 make_cert() {
-	openssl req -newkey rsa:4096 -nodes -subj "$3" -keyout "$tls/$1.key" -out "$tls/$1.csr" 2>/dev/null
+	openssl req -newkey "rsa:$([ "$1" = alice ] && echo 4096 || echo 2048)" -nodes -subj "$3" -keyout "$tls/$1.key" -out "$tls/$1.csr" 2>/dev/null
 	openssl x509 -req -in "$tls/$1.csr" -CA "$tls/$2.crt" -CAkey "$tls/$2.key" -CAcreateserial -days 2 \
 		-extfile <(echo "${4:+subjectAltName=$4}") -out "$tls/$1.crt" 2>/dev/null
 	cat "$tls/$1.crt" "$tls/$1.key" >"$tls/$1.pem"

@@ -1,5 +1,6 @@
 # The daemon killed and stopped under load, HAProxy reloaded under load: no
 # request passes unread, and what was accepted is answered.
+# Long: it loads for seconds.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "load" "node is not installed"; exit 0; }
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"

@@ -1,6 +1,7 @@
 # Keys that are made while two daemons run: in force on both within a second, revoked at once on
 # the one that is told, and kept whatever becomes of Redis. Nobody who can write to Redis makes one.
 # Once: nothing of HAProxy's is tried.
+# Long: times run out.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/p"
 cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"

@@ -1,6 +1,7 @@
 # Another amount of a limit for one caller, and limits of a key's own, made while two daemons run:
 # obeyed by both within a second, until they are cleared or over, and recorded.
 # Once: nothing of HAProxy's is tried.
+# Long: times run out.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/p"
 cp "$here/live-limits.policy.yaml" "$D/p/policy.yaml"

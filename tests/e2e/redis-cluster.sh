@@ -1,6 +1,7 @@
 # Limits, data of the policy and the mirror of the records on a Redis Cluster of three nodes; a
 # slot that moves, a node that is lost.
 # Once: no version of HAProxy differs here.
+# Long: nodes are waited for.
 . "$(dirname "$0")/lib.sh"
 command -v redis-server >/dev/null || { skip "a cluster" "redis-server is not installed"; exit 0; }
 pids=()

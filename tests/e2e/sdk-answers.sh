@@ -1,5 +1,6 @@
 # Once: clients are what is tried here.
 # Each real SDK gets its answers inspected, redacted, put back and metered, in its own dialect.
+# Long: nine SDKs start.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, cohere-ai, @mistralai/mistralai, ollama, ai, @langchain/openai"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
