@@ -528,6 +528,8 @@ settle(struct reader *r, const struct note *n)
 		return add_aside(r, n);
 	if (!row)
 		return add_unnamed(r, n);
+	if (row->ends && (string || n->tok == JSON_TRUE))
+		end_choice(d, n);
 	switch (row->read) {
 	case READ_TEXT:
 	case READ_COPY:

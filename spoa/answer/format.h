@@ -46,6 +46,7 @@ struct answer_row {
 			      says */
 	const char *event; /* in events of this type only; NULL: in any. Rows of one path
 			      stand together, those with an event first */
+	bool ends;	   /* true, or a string: with this event its choice has ended */
 };
 
 struct answer_format {
@@ -53,7 +54,7 @@ struct answer_format {
 	const struct answer_row *rows; /* path NULL last */
 	const char *type;	       /* the member that says what an event is; NULL: none */
 	/* Events after which a channel goes on no more: where they have numbers, those with
-	 * the same. NULL last; NULL: none but those with a READ_FINISH or READ_ERROR */
+	 * the same. NULL last; NULL: none but those with a READ_FINISH, READ_ERROR or `ends` */
 	const char *const *ends;
 	unsigned counted;	  /* so many arrays of a path count places into slots, but those
 				     written [+] */

@@ -102,6 +102,7 @@ static const struct answer_row cohere_rows[] = {
 	ROW("embeddings",                               READ_OPAQUE),
 	/* v1 */
 	ROW("event_type",                               READ_WORD),
+	ENDS("is_finished",                             READ_WORD),
 	ROW("text",                                     READ_TEXT),
 	ROW("response.text",                            READ_COPY),
 	SLOT("tool_call_delta.index",                    READ_INDEX, 0),
@@ -119,7 +120,7 @@ const struct answer_format answer_cohere = {
 static const struct answer_row ollama_rows[] = {
 	ROW("model",                                    READ_MODEL),
 	ROW("created_at",                               READ_WORD),
-	ROW("done",                                     READ_WORD),
+	ENDS("done",                                    READ_WORD),
 	ROW("done_reason",                              READ_FINISH),
 	ROW("message.role",                             READ_WORD),
 	ROW("message.content",                          READ_TEXT),
@@ -143,12 +144,13 @@ const struct answer_format answer_ollama = {
 static const struct answer_row tgi_rows[] = {
 	ROW("token.text",                               READ_TEXT),
 	ROW("top_tokens",                               READ_WITHHELD),
-	ROW("generated_text",                           READ_COPY),
+	ENDS("generated_text",                          READ_COPY),
 	ROW("details.seed",                             READ_WORD),
 	ROW("details.finish_reason",                    READ_FINISH),
 	ROW("details.prefill",                          READ_WITHHELD),
 	ROW("details.tokens",                           READ_WITHHELD),
 	ROW("content",                                  READ_TEXT),
+	ENDS("stop",                                    READ_WORD),
 	ROW("stop_type",                                READ_WORD),
 	ROW("model",                                    READ_MODEL),
 	ROW("completion_probabilities",                 READ_WITHHELD),

@@ -16,6 +16,10 @@
 	{                                                                                      \
 		.path = at_, .read = read_, .slot = slot_                                      \
 	}
+#define ENDS(at_, read_)                                                                       \
+	{                                                                                      \
+		.path = at_, .read = read_, .ends = true                                       \
+	}
 #define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
 /* A second text of the same kind: a channel of its own, by `slot`. */
 #define BESIDE(at_, read_, kind_, slot_)                                                       \

@@ -8,6 +8,7 @@
 #include "codec/http.h"
 #include "codec/inflate.h"
 #include "codec/utf8.h"
+#include "text/media.h"
 
 enum { INFLATE_RATIO = 100, BEGINNING = 8, RUN_MAX = 64 };
 
@@ -20,10 +21,6 @@ static const struct {
 	enum frames_kind kind;
 } streams[] = {
 	{ "text/event-stream", FRAMES_SSE },
-	{ "application/x-ndjson", FRAMES_LINES },
-	{ "application/ndjson", FRAMES_LINES },
-	{ "application/jsonl", FRAMES_LINES },
-	{ "application/x-jsonlines", FRAMES_LINES },
 	{ "application/stream+json", FRAMES_LINES }, /* Cohere's v1 */
 	{ "application/vnd.amazon.eventstream", FRAMES_EVENTSTREAM },
 };
@@ -36,6 +33,10 @@ stream_kind(const struct guard_plan *p, struct span type, enum frames_kind *kind
 			*kind = streams[i].kind;
 			return true;
 		}
+	if (media_is_lines(type)) {
+		*kind = FRAMES_LINES;
+		return true;
+	}
 	/* Gemini's stream without alt=sse. */
 	*kind = FRAMES_ARRAY;
 	return span_ieq(type, SPAN_LIT("application/json")) &&
@@ -359,16 +360,55 @@ whole_text(struct guard *g, struct span raw, struct buf *out)
 }
 
 static enum guard_result
+not_read(struct guard *g, int err)
+{
+	return err == ERR_NOMEM ? no_memory(g)
+				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
+}
+
+static enum guard_result
+whole_line(struct guard *g, struct span line, struct buf *out)
+{
+	struct answer_document d;
+	const char *why;
+	int err = answer_read(&answer_any, SPAN_LIT(""), line, &g->work, &d, &why);
+
+	return err ? not_read(g, err) : edit_document(g, line, &d, out);
+}
+
+/* A document a line, each an answer of its own: what a batch came to, as a file. */
+static enum guard_result
+whole_lines(struct guard *g, struct span raw, struct buf *out)
+{
+	struct buf read;
+
+	buf_init(&read, 0);
+	while (raw.n && !g->failed) {
+		bool ended = span_chr(raw, '\n') < raw.n;
+		struct span line = span_next(&raw, '\n');
+		if (span_trim(line, BLANKS).n)
+			whole_line(g, line, &read);
+		buf_str(&read, ended ? "\n" : "");
+	}
+	if (buf_failed(&read) && !g->failed)
+		no_memory(g);
+	if (!g->failed)
+		buf_span(out, buf_view(&read));
+	buf_free(&read);
+	return g->failed;
+}
+
+static enum guard_result
 whole_json(struct guard *g, struct span raw, struct buf *out)
 {
 	struct answer_document d;
 	const char *why;
 	int err = answer_read(g->format, SPAN_LIT(""), raw, &g->work, &d, &why);
 
+	if (err == ERR_SYNTAX && !g->json_type && span_chr(raw, '\n') < raw.n)
+		return whole_lines(g, raw, out);
 	if (err)
-		return err == ERR_NOMEM
-			       ? no_memory(g)
-			       : guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
+		return not_read(g, err);
 	guard_note(g, &d);
 	dialect_usage(g->plan.dialect, raw, &g->work, &g->report.usage);
 	return edit_document(g, raw, &d, out);

@@ -45,6 +45,19 @@ ends_in_json(struct span type)
 	return span_chr(type, '/') < type.n && span_ieq(tail, SPAN_LIT("+json"));
 }
 
+bool
+media_is_lines(struct span type)
+{
+	static const char *const lines[] = { "application/jsonl", "application/jsonlines",
+		"application/x-jsonl", "application/x-jsonlines", "text/jsonl",
+		"application/x-ndjson", "application/ndjson" };
+
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		if (span_ieq(type, span_str(lines[i])))
+			return true;
+	return false;
+}
+
 enum media_kind
 media_kind(struct span ct)
 {
@@ -66,11 +79,8 @@ media_kind(struct span ct)
 		return MEDIA_JSON;
 	if (span_ieq(type, SPAN_LIT("application/x-www-form-urlencoded")))
 		return MEDIA_FORM;
-	static const char *const lines[] = { "application/jsonl", "application/jsonlines",
-		"application/x-jsonlines", "application/x-ndjson", "application/ndjson" };
-	for (size_t i = 0; i < COUNT_OF(lines); i++)
-		if (span_ieq(type, span_str(lines[i])))
-			return MEDIA_LINES;
+	if (media_is_lines(type))
+		return MEDIA_LINES;
 	if (span_istarts(type, SPAN_LIT("multipart/")))
 		return MEDIA_PARTS;
 	return MEDIA_OTHER;

@@ -16,6 +16,8 @@ enum media_kind {
 
 enum media_kind media_kind(struct span content_type);
 bool media_is_form_data(struct span content_type);
+/* Of a type without its parameters: a JSON document a line. */
+bool media_is_lines(struct span type);
 /* The boundary of a multipart type (RFC 2046 5.1.1), without quotes; empty where there is
  * none, several, one in pieces (RFC 2231) or one with other characters. */
 struct span media_boundary(struct span content_type);

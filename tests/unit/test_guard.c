@@ -65,6 +65,15 @@ static const struct answer_case rows[] = {
 		"{\"x\":\"" MAIL "\"}", "other 0.0 <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "an answer that is broken", REDACT, "openai", "/v1/chat/completions",
 		"application/json", "{\"choices\":[", "broken the answer is no strict JSON|" },
+	{ "a file of lines: what a batch came to", REDACT, "openai", "/v1/files/f/content",
+		"application/octet-stream",
+		"{\"id\":\"1\",\"t\":\"to " MAIL "\"}\n\n{\"t\":\"of bob@\"}\n"
+		"{\"t\":\"example.org\"}",
+		"raw {\"id\":\"1\",\"t\":\"to <EMAIL_ADDRESS>\"}\n\n{\"t\":\"of bob@\"}\n"
+		"{\"t\":\"example.org\"}|found 1|redacted 1|" },
+	{ "of which one is broken", REDACT, "openai", "/v1/files/f/content",
+		"application/octet-stream", "{\"id\":\"1\"}\n{\"id\":\n",
+		"broken the answer is no strict JSON|" },
 	{ "what is said token by token again goes", REDACT, "openai", "/v1/chat/completions",
 		"application/json",
 		"{\"choices\":[{\"message\":{\"content\":\"x\"},\"logprobs\":{\"content\":[{"
@@ -191,6 +200,27 @@ static const struct answer_case rows[] = {
 		"{\"model\":\"l\",\"message\":{\"content\":\"\"},\"done\":true,\"done_reason\":"
 		"\"stop\"}\n",
 		"text 0.0 to <EMAIL_ADDRESS>|finish stop|found 1|redacted 1|" },
+	{ "Ollama's end, without its reason", REDACT, "ollama", "/api/generate",
+		"application/x-ndjson",
+		"{\"response\":\"to jane.doe@\",\"done\":false}\n"
+		"{\"response\":\"example.org\",\"done\":false}\n"
+		"{\"response\":\"\",\"done\":true,\"eval_count\":2}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "llama.cpp's", REDACT, "tgi", "/completion", "application/x-ndjson",
+		"{\"content\":\"to jane.doe@\"}\n{\"content\":\"example.org\"}\n"
+		"{\"content\":\"\",\"stop\":true}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
+	{ "TGI's, which says all again", REDACT, "tgi", "/generate_stream",
+		"application/x-ndjson",
+		"{\"token\":{\"text\":\"to jane.doe@\"}}\n"
+		"{\"token\":{\"text\":\"example.org\"},\"generated_text\":\"to " MAIL "\"}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|text= 0.0 to <EMAIL_ADDRESS>|found 2|redacted "
+		"2|" },
+	{ "Cohere's v1", REDACT, "cohere", "/v1/generate", "application/stream+json",
+		"{\"text\":\"to jane.doe@\",\"is_finished\":false}\n"
+		"{\"text\":\"example.org\",\"is_finished\":false}\n"
+		"{\"text\":\"\",\"is_finished\":true}\n",
+		"text 0.0 to <EMAIL_ADDRESS>|found 1|redacted 1|" },
 	{ "Gemini's array", REDACT, "gemini", "/v1beta/models/g:streamGenerateContent",
 		"application/json",
 		"[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"to "
@@ -512,6 +542,24 @@ read_out(const struct answer_case *r, struct span out, bool streamed, struct joi
 	arena_reset(&a);
 }
 
+/* Held text goes before the event that ends a line of NDJSON: there clients read no more. */
+static bool
+goes_late(const struct answer_case *r, struct span out)
+{
+	static const char *const last[] = { "\"done\":true", "\"stop\":true",
+		"\"is_finished\":true", "\"generated_text\":\"" };
+
+	for (size_t i = 0; i < COUNT_OF(last); i++) {
+		const char *in = strstr(r->in, last[i]);
+		const char *at = in ? memmem(out.p, out.n, last[i], strlen(last[i])) : NULL;
+		if (in && !strchr(in, '\n')[1] &&
+			(!at || memchr(at, '\n', (size_t)(out.p + out.n - at)) !=
+					out.p + out.n - 1))
+			return true;
+	}
+	return false;
+}
+
 static void
 tell(const struct answer_case *r, struct guard *g, enum guard_result got, struct span out,
 	struct buf *say)
@@ -549,6 +597,8 @@ tell(const struct answer_case *r, struct guard *g, enum guard_result got, struct
 		buf_printf(say, "tool %s|", rep->tools[i]);
 	if (rep->provider_error)
 		buf_str(say, "error|");
+	if (!got && rep->streamed && goes_late(r, out))
+		buf_str(say, "late|");
 	if (rep->usage.known)
 		buf_printf(say, "usage %ld %ld|", (long)rep->usage.input_tokens,
 			(long)rep->usage.output_tokens);
