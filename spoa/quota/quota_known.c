@@ -1,13 +1,37 @@
 /* Counts as this worker last read them. */
 #include "quota/quota_known.h"
 
-/* The place of the dim's key, in this life of Redis; NULL: another one has it. */
+/* The places that the dim's key may have. */
+static struct known_place *
+set_of(struct quota_known *k, const struct quota_dim *d)
+{
+	return &k->place[d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS];
+}
+
+/* The place of the dim's key, in this life of Redis; NULL: others have it. */
 static struct known_place *
 place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 {
-	struct known_place *p = &k->place[d->hash % KNOWN_PLACES];
+	struct known_place *p = set_of(k, d);
 
-	return strcmp(p->key, d->key) == 0 && p->at.epoch == epoch ? p : NULL;
+	for (const struct known_place *end = p + KNOWN_WAYS; p < end; p++)
+		if (p->hash == d->hash && p->at.epoch == epoch && strcmp(p->key, d->key) == 0)
+			return p;
+	return NULL;
+}
+
+/* The one that nobody asked for the longest. */
+static struct known_place *
+place_take(struct quota_known *k, const struct quota_dim *d)
+{
+	struct known_place *p = set_of(k, d);
+
+	for (int i = 1; i < KNOWN_WAYS; i++)
+		if (set_of(k, d)[i].asked < p->asked)
+			p = &set_of(k, d)[i];
+	*p = (struct known_place){ .hash = d->hash, .at = d->at };
+	memcpy(p->key, d->key, sizeof(p->key));
+	return p;
 }
 
 void
@@ -91,11 +115,9 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	struct known_place *p = place_of(k, d, d->at.epoch);
 
-	if (!p) {
-		p = &k->place[d->hash % KNOWN_PLACES];
-		*p = (struct known_place){ .at = d->at };
-		memcpy(p->key, d->key, sizeof(p->key));
-	}
+	if (!p)
+		p = place_take(k, d);
+	p->asked = ++k->asked;
 	if (!looks)
 		p->under_way += (int64_t)d->n;
 }

@@ -19,7 +19,8 @@
 #include "quota/quota_window.h"
 
 enum {
-	KNOWN_PLACES = 8192, /* only what is used of them takes memory */
+	KNOWN_PLACES = 16384, /* only what is used of them takes memory */
+	KNOWN_WAYS = 8,	      /* places that a key may have */
 	KNOWN_LIVES = 16,
 	/* So long a refusal rests on what was read; then it is read again. */
 	KNOWN_FRESH_US = 25000,
@@ -35,6 +36,7 @@ struct known_counts {
 };
 
 struct known_place {
+	uint64_t hash, asked; /* of the key; when last, as quota_known counts */
 	char key[QUOTA_KEY_MAX];
 	struct quota_place at; /* the bucket of `own` */
 	int64_t own, near[WINDOW_NEIGHBOURS];
@@ -53,7 +55,8 @@ struct quota_known {
 		int64_t revision; /* as last read */
 		uint64_t clock;	  /* redis_life's */
 	} life[KNOWN_LIVES];
-	/* by the key's hash; of two that share a place the later one has it */
+	uint64_t asked; /* so often in all */
+	/* by the key's hash; where more share places, those that were asked for last */
 	struct known_place place[KNOWN_PLACES];
 };
 

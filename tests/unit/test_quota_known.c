@@ -142,6 +142,40 @@ what_is_asked_of_redis_is_bounded(void **state)
 	line_down(&l);
 }
 
+/* Of so many callers nearly each finds its key made, whoever else was counted since. */
+static void
+callers_do_not_forget_each_other(void **state)
+{
+	enum { CALLERS = 3000 };
+	static struct ask a[CALLERS];
+	unsigned calls[5];
+	struct line l;
+
+	NEEDS_REDIS;
+	line_up(&l, 2000000);
+	assert_true(run_until_up(l.redis, 2000000));
+	for (int pass = 0; pass < 2; pass++) {
+		commands(calls);
+		for (int i = 0; i < CALLERS; i++) {
+			struct quota_dim *d = &a[i].q.dim[0];
+			a[i] = (struct ask){ .q.ndims = 1, .q.done = asked, .q.arg = &a[i] };
+			dim_set(d, "c", 100, 0, 1);
+			snprintf(d->key, sizeof(d->key), "tollgate:q:{c:%d}", i);
+			d->span.kind = QUOTA_CALENDAR;
+			d->span.calendar = QUOTA_MONTH;
+			quota_reserve(l.quota, &a[i].q);
+		}
+		for (int i = 0; i < CALLERS; i++)
+			while (!a[i].done)
+				run_for(300);
+	}
+	commands(calls);
+	assert_int_equal(calls[1], CALLERS);
+	if (calls[0] > CALLERS / 50)
+		fail_msg("%u of %d were made again", calls[0], CALLERS);
+	line_down(&l);
+}
+
 /* Two daemons; the second one knows a closed bucket that the first one settles. */
 static void
 what_another_daemon_settles_never_lets_too_much_go(void **state)
@@ -524,6 +558,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_asked_of_redis_is_bounded),
+		cmocka_unit_test(callers_do_not_forget_each_other),
 		cmocka_unit_test(what_another_daemon_settles_never_lets_too_much_go),
 		cmocka_unit_test(who_is_over_by_what_it_knew_looks_again),
 		cmocka_unit_test(a_refusal_revises_nothing),
