@@ -4,12 +4,18 @@
 #include "quota/quota_calendar.h"
 #include "quota/quota_window.h"
 
-enum { SLACK_S = 60, HOLD_MAX_S = 90000, HOLD_SHORT_MAX_S = 1500 };
+enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800 };
+
+static int64_t
+positive(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
 
 static int64_t
 hold_s(const struct quota_dim *d)
 {
-	return d->hold_s < HOLD_MAX_S ? (int64_t)d->hold_s : HOLD_MAX_S;
+	return d->hold_s < CELL_HOLD_MAX_S ? (int64_t)d->hold_s : CELL_HOLD_MAX_S;
 }
 
 static int64_t
@@ -139,8 +145,20 @@ cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, str
 	return n + span_decimal(out + n, c.id);
 }
 
+/* One of those that live, but for the one of which adding to it told. */
+static size_t
+add_hold(const struct quota_dim *d, bool looks, struct cell c, struct cell *out)
+{
+	struct cell own = cell_own(d, &d->at);
+
+	if (!looks && own.kind == c.kind && own.id == c.id)
+		return 0;
+	*out = c;
+	return 1;
+}
+
 size_t
-cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX])
+cell_reads(const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX])
 {
 	size_t n = 0;
 
@@ -153,9 +171,11 @@ cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]
 		return n;
 	}
 	for (int i = 0; i < CELL_SHORT_READ; i++)
-		out[n++] = (struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i };
-	for (int i = 0; i < CELL_LONG_READ; i++)
-		out[n++] = (struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i };
+		n += add_hold(d, looks,
+			(struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i }, out + n);
+	for (int i = 0; longs && i < CELL_LONG_READ; i++)
+		n += add_hold(d, looks,
+			(struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i }, out + n);
 	return n;
 }
 
@@ -174,15 +194,9 @@ cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, 
 			*used = *own;
 		return;
 	}
-	/* What was added is read with the others. */
-	for (*own = 0; i < n; i++)
-		*own += read[i] > 0 ? read[i] : 0;
-}
-
-static int64_t
-positive(int64_t v)
-{
-	return v > 0 ? v : 0;
+	*own = positive(*own);
+	for (; i < n; i++)
+		*own += positive(read[i]);
 }
 
 static bool

@@ -4,11 +4,12 @@
  *   CELL_TOTAL  what is reserved and what is spent of a window of the calendar
  *   CELL_USED   what of it is spent. Told, and no decision needs it; but where orphans are
  *               dropped there is no total: they decide on what is spent and on
- *   CELL_SHORT  what is reserved until a deadline and expires with it: deadlines within 25
- *   CELL_LONG   minutes, and longer ones. What is in flight too
+ *   CELL_SHORT  what is reserved until a deadline and expires with it: deadlines within half
+ *   CELL_LONG   an hour, and longer ones. What is in flight too
  *
  * A reservation adds to one cell, its own. Of a rolling window, and where orphans are
- * dropped, it then reads the others. */
+ * dropped, it then reads the others: those of long deadlines only where there are any, of
+ * which a key tells (quota_redis.c). */
 #ifndef QUOTA_QUOTA_CELL_H
 #define QUOTA_QUOTA_CELL_H
 
@@ -29,11 +30,12 @@ struct change {
 };
 
 enum {
-	CELL_SHORT_S = 300,  /* width of a deadline's bucket */
+	CELL_SHORT_S = 900,  /* width of a deadline's bucket */
 	CELL_LONG_S = 21600, /* likewise */
-	CELL_SHORT_READ = 7, /* buckets that live at a moment */
+	CELL_SHORT_READ = 4, /* buckets that live at a moment, and one for a clock set back */
 	CELL_LONG_READ = 6,
-	CELL_READ_MAX = 14,
+	CELL_READ_MAX = 12,
+	CELL_HOLD_MAX_S = 90000, /* no deadline is later */
 	CELL_KEY_TEXT = QUOTA_KEY_MAX + 2 * SPAN_DECIMAL + 4,
 };
 
@@ -61,9 +63,10 @@ size_t cell_key(
 bool cell_expires(const struct quota_dim *d);
 /* Charged for good in a window with a total: it is spent at once, too. */
 bool cell_spends(const struct quota_dim *d, const struct quota_place *at);
-/* The cells that are read after adding to the own one; `looks`: without adding. What is
- * spent comes first. */
-size_t cell_reads(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX]);
+/* The cells that are read after adding to the own one; `looks`: without adding; `longs`:
+ * CELL_LONG too. What is spent comes first. */
+size_t cell_reads(
+	const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX]);
 /* Of what adding answered (own; 0 where it looks) and of what was read: what cell_judge()
  * is told. */
 void cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n,

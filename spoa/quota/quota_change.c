@@ -13,11 +13,11 @@ enum {
 	LATE_MAX = 4096, /* corrections that wait for Redis; one more is dropped */
 };
 
-/* What all that is counted in a life without being judged sets anew. */
 size_t
-revision_key(char out[CELL_KEY_TEXT], const struct redis_life *life, uint64_t epoch)
+life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
+	uint64_t epoch)
 {
-	int n = snprintf(out, CELL_KEY_TEXT, "tollgate:revision:%s%s", life->tag,
+	int n = snprintf(out, CELL_KEY_TEXT, "tollgate:%s:%s%s", name, life->tag,
 		life->tag[0] ? ":" : "");
 
 	return (size_t)n + span_decimal(out + n, (int64_t)epoch);
@@ -114,12 +114,13 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	}
 }
 
+/* What all that is counted in a life without being judged sets anew. */
 static void
 set_revision(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
 {
 	char key[CELL_KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *set[] = { "SET", key, value, "EX", ttl };
-	const size_t sl[] = { 3, revision_key(key, life, epoch),
+	const size_t sl[] = { 3, life_key(key, "revision", life, epoch),
 		span_decimal(value, (int64_t)redis_life_draw()), 2,
 		span_decimal(ttl, REVISION_S) };
 

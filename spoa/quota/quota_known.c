@@ -35,9 +35,17 @@ place_take(struct quota_known *k, const struct quota_dim *d)
 }
 
 void
-known_lives(struct quota_known *k, uint64_t epoch, int64_t revision, uint64_t clock)
+known_lives(struct quota_known *k, const struct known_life *l)
 {
-	k->life[epoch % KNOWN_LIVES] = (struct known_life){ epoch, revision, clock };
+	k->life[l->epoch % KNOWN_LIVES] = *l;
+}
+
+int64_t
+known_longs(const struct quota_known *k, uint64_t epoch)
+{
+	const struct known_life *l = &k->life[epoch % KNOWN_LIVES];
+
+	return l->epoch == epoch ? l->longs_s : -1;
 }
 
 /* Of bucket b; NULL: not read, and empty. */

@@ -33,6 +33,7 @@ struct known_counts {
 	int64_t own;	     /* the bucket dim->at */
 	const int64_t *near; /* WINDOW_NEIGHBOURS of them; NULL: not read */
 	int64_t revision;    /* of the moment of `near` */
+	bool longs;	     /* there may be cells of long deadlines */
 };
 
 struct known_place {
@@ -54,6 +55,7 @@ struct quota_known {
 		uint64_t epoch;
 		int64_t revision; /* as last read */
 		uint64_t clock;	  /* redis_life's */
+		int64_t longs_s;  /* until when there may be cells of long deadlines */
 	} life[KNOWN_LIVES];
 	uint64_t asked; /* so often in all */
 	/* by the key's hash; where more share places, those that were asked for last */
@@ -67,7 +69,10 @@ enum known_answer {
 };
 
 /* A reply says so of this life. */
-void known_lives(struct quota_known *k, uint64_t epoch, int64_t revision, uint64_t clock);
+void known_lives(struct quota_known *k, const struct known_life *l);
+/* Until when there may be CELL_LONG in this life of Redis' data, s since 1970; 0: none;
+ * below: not known. */
+int64_t known_longs(const struct quota_known *k, uint64_t epoch);
 /* Would the dim be over at d->at at this moment? Fills what window_judge() fills. */
 enum known_answer known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms,
 	uint64_t now_us, int64_t *retry_ms);

@@ -50,7 +50,9 @@ void counts_write(void *quota);
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-size_t revision_key(char out[CELL_KEY_TEXT], const struct redis_life *life, uint64_t epoch);
+/* "tollgate:NAME:EPOCH": what is told of a life's counters. */
+size_t life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
+	uint64_t epoch);
 /* Sends a correction. */
 void counts_change(struct quota *qt, const struct change *c);
 /* Keeps it until Redis is back. */

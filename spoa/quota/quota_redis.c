@@ -8,6 +8,10 @@
  * whoever counts last has seen the others. Else what was counted is taken back (in
  * another life: forgotten), and it is tried again.
  *
+ * What is held until a long deadline is read only where "tollgate:longs:EPOCH" is there:
+ * who holds so long sets that before it counts, and it is read last. Who does not see it
+ * has counted before, and is seen.
+ *
  * A dim's keys lie on one node, with a clock and an epoch of its own: a turn is a
  * pipeline a node, and a request is decided when the last one answered. */
 #include <stdlib.h>
@@ -18,10 +22,10 @@
 
 enum {
 	TRIES_MAX = 3,
-	/* the most that a dim needs: SET, INCRBY, EXPIRE, twice, MGET; of a turn: TIME, two
-	   MGET */
-	ITEM_COMMANDS = 7,
-	PART_COMMANDS = 3,
+	PART_COMMANDS = 4, /* the most of a turn: SET, TIME, two MGET */
+	/* So long "longs" lives, and from then on it is set again. */
+	LONGS_S = 3 * CELL_HOLD_MAX_S,
+	LONGS_LEAST_S = 2 * CELL_HOLD_MAX_S,
 };
 
 /* What is sent for a dim. */
@@ -31,6 +35,7 @@ enum plan {
 	READS = 4,
 	LOOKS = 8,   /* reads all, without counting */
 	SPENDS = 16, /* counts what is used too */
+	LONGS = 32,  /* reads what is held until long deadlines too */
 };
 
 struct item {
@@ -46,6 +51,7 @@ struct part {
 	struct redis *node; /* while it is written */
 	uint64_t sent_us, epoch;
 	bool revision; /* read before the counters */
+	bool longs;    /* set before all */
 	size_t nitems;
 	struct item item[];
 };
@@ -58,12 +64,13 @@ dim_of(const struct item *i)
 
 /* In the order in which they are read; rolling: the neighbours, the own one. */
 static size_t
-cells_to_read(const struct quota_dim *d, bool looks, struct cell out[CELL_READ_MAX])
+cells_to_read(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX])
 {
+	bool looks = plan & LOOKS;
 	size_t n = 0;
 
 	if (d->span.kind != QUOTA_ROLLING)
-		return cell_reads(d, looks, out);
+		return cell_reads(d, looks, plan & LONGS, out);
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
 		out[n++] = (struct cell){ CELL_SUB,
 			d->at.bucket + (i < QUOTA_SUB_BUCKETS ? i - QUOTA_SUB_BUCKETS : 1) };
@@ -167,7 +174,7 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 		if (i->plan & SPENDS)
 			add->next += added_for(i) / 2;
 	}
-	size_t n = i->plan & READS ? cells_to_read(d, looks, cells) : 0;
+	size_t n = i->plan & READS ? cells_to_read(d, i->plan, cells) : 0;
 	const int64_t *list = n ? next_listed(read, n) : NULL;
 	if (d->span.kind != QUOTA_ROLLING) {
 		cell_sums(d, looks, list, n, &c->own, used);
@@ -186,13 +193,25 @@ made_anew(const struct item *i, int64_t own)
 	return (i->plan & (COUNTS | MAKES)) == COUNTS && own == (int64_t)dim_of(i)->n;
 }
 
+/* No hold is left out, neither by this one nor by others, who have to know of its own. */
+static bool
+sees_all(const struct item *i, bool longs)
+{
+	const struct quota_dim *d = dim_of(i);
+
+	if (!cell_expires(d))
+		return true;
+	return longs ? i->plan & LONGS : d->at.hold != QUOTA_HOLD_LONG;
+}
+
 static void
 on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t added,
 	bool lives, int64_t at_ms, uint64_t now)
 {
 	struct quota_request *q = i->q;
 	struct quota_dim *d = dim_of(i);
-	bool looks = i->plan & LOOKS, good = !looks && lives && cell_in_time(d, at_ms);
+	bool looks = i->plan & LOOKS,
+	     good = !looks && lives && sees_all(i, c->longs) && cell_in_time(d, at_ms);
 
 	d->charged = !looks && lives;
 	if (i->plan & SPENDS && !(i->plan & READS))
@@ -255,7 +274,7 @@ lost(struct quota *qt, const struct item *i)
 static size_t
 added_by(const struct part *t)
 {
-	size_t n = 0;
+	size_t n = t->longs;
 
 	for (size_t i = 0; i < t->nitems; i++)
 		n += added_for(&t->item[i]);
@@ -265,14 +284,15 @@ added_by(const struct part *t)
 /* What a reply says of the server. Another one may have its keys by now. */
 static void
 on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool lives,
-	int64_t revision)
+	const int64_t life[3])
 {
 	struct redis *node = redis_at(qt->redis, span_str(dim_of(&t->item[0])->key));
 
 	if (!node || redis_life(node)->epoch != t->epoch)
 		return;
 	redis_life_time(node, t->sent_us, time);
-	known_lives(qt->known, t->epoch, revision, redis_life(node)->clock);
+	known_lives(qt->known,
+		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, life[2] });
 	if (!lives)
 		redis_life_ended(node, t->epoch);
 }
@@ -284,15 +304,15 @@ on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	struct quota *qt = t->quota;
 	const struct redis_reply_ints *time = replies + (err ? 0 : added_by(t)),
 				      *life = replies + (err ? 0 : n - 1);
-	struct replies add = { .next = replies }, read = { .next = time + 1 };
-	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 2,
+	struct replies add = { .next = replies + t->longs }, read = { .next = time + 1 };
+	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
 	     lives = good && (uint64_t)life->list[0] == t->epoch;
 	int64_t at_ms = 0, revision = 0;
 	uint64_t now = clock_mono_us();
 
 	if (good) {
 		at_ms = time->list[0] * 1000 + time->list[1] / 1000;
-		on_life(qt, t, time->list, lives, life->list[1]);
+		on_life(qt, t, time->list, lives, life->list);
 	}
 	if (good && t->revision)
 		revision = (read.next++)->list[0];
@@ -303,6 +323,7 @@ on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		if (good)
 			read_item(it, &add, &read, &c, &added, near);
 		c.revision = revision;
+		c.longs = good && life->list[2] != 0;
 		if (good && !add.bad && !read.bad)
 			on_item(qt, it, &c, added, lives, at_ms, now);
 		else
@@ -320,15 +341,16 @@ static enum plan
 plan_of(const struct quota *qt, const struct quota_request *q, const struct quota_dim *d,
 	uint64_t now)
 {
-	bool rolling = d->span.kind == QUOTA_ROLLING;
+	bool rolling = d->span.kind == QUOTA_ROLLING,
+	     longs = cell_expires(d) && known_longs(qt->known, d->at.epoch);
 
 	if (q->looks)
-		return READS | LOOKS;
+		return READS | LOOKS | (longs ? LONGS : 0);
 	if (rolling)
 		return !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
 			       ? COUNTS
 			       : COUNTS | READS | MAKES;
-	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0);
+	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0);
 	if (!known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
 		return plan | READS | MAKES;
 	return cell_expires(d) ? plan | READS : plan;
@@ -412,7 +434,7 @@ send_reads(struct redis_pipe *p, const struct part *t)
 		const struct item *it = &t->item[i];
 		if (it->plan & READS)
 			lists_add(&l, dim_of(it), cells,
-				cells_to_read(dim_of(it), it->plan & LOOKS, cells));
+				cells_to_read(dim_of(it), it->plan, cells));
 	}
 	lists_end(&l);
 }
@@ -430,17 +452,42 @@ send_charge(struct redis_pipe *p, const struct item *it, int64_t at_ms)
 }
 
 static void
+send_longs(struct redis_pipe *p, struct span key, int64_t now_s)
+{
+	char until[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *set[] = { "SET", key.p, until, "EX", ttl };
+	const size_t sl[] = { 3, key.n, span_decimal(until, now_s + LONGS_S), 2,
+		span_decimal(ttl, LONGS_S) };
+
+	redis_command(p, 5, set, sl);
+}
+
+/* The most commands that it takes. */
+static size_t
+commands_of(const struct part *t)
+{
+	size_t n = added_by(t) + PART_COMMANDS;
+
+	for (size_t i = 0; i < t->nitems; i++)
+		n += (t->item[i].plan & READS) != 0;
+	return n;
+}
+
+static void
 send_part(struct quota *qt, struct part *t)
 {
 	const struct redis_life *life = redis_life(t->node);
-	struct redis_pipe *p = redis_begin(qt->redis, t->nitems * ITEM_COMMANDS + PART_COMMANDS,
-		on_part, t, sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	struct redis_pipe *p = redis_begin(qt->redis, commands_of(t), on_part, t,
+		sizeof(*t) + t->nitems * sizeof(t->item[0]));
 	int64_t at_ms = redis_life_ms(life, t->sent_us);
-	char revision[CELL_KEY_TEXT];
-	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision };
-	const size_t tl[] = { 4 },
-		     ml[] = { 4, strlen(life->key), revision_key(revision, life, t->epoch) };
+	char revision[CELL_KEY_TEXT], longs[CELL_KEY_TEXT];
+	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision, longs };
+	const size_t tl[] = { 4 }, ml[] = { 4, strlen(life->key),
+		life_key(revision, "revision", life, t->epoch),
+		life_key(longs, "longs", life, t->epoch) };
 
+	if (t->longs)
+		send_longs(p, span_of(longs, ml[3]), at_ms / 1000);
 	for (size_t i = 0; i < t->nitems; i++)
 		send_charge(p, &t->item[i], at_ms);
 	/* Next to the new charges, so that nobody sees both for long. */
@@ -453,7 +500,7 @@ send_part(struct quota *qt, struct part *t)
 		redis_command(
 			p, 2, (const char *[]){ "MGET", revision }, (size_t[]){ 4, ml[2] });
 	send_reads(p, t);
-	redis_command(p, 3, mget, ml);
+	redis_command(p, 4, mget, ml);
 	redis_send(p);
 }
 
@@ -478,6 +525,9 @@ send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
 				continue;
 			}
 			t->revision |= d->span.kind == QUOTA_ROLLING && item[i].plan & READS;
+			t->longs |=
+				d->at.hold == QUOTA_HOLD_LONG && item[i].plan & COUNTS &&
+				known_longs(qt->known, t->epoch) < d->asked_s + LONGS_LEAST_S;
 			t->item[t->nitems++] = item[i];
 		}
 		send_part(qt, t);

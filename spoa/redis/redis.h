@@ -44,7 +44,7 @@ void redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2]);
  * One; NULL: none any more. */
 void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
 
-enum { REDIS_LIST_MAX = 16 };
+enum { REDIS_LIST_MAX = 24 };
 
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
  * as integers, nil as 0). */

@@ -264,7 +264,7 @@ an_orphan_is_dropped_or_charged(void **state)
 		redisReply *keys = redisCommand(server.c, "KEYS tollgate:q:*");
 		for (size_t k = 0; k < keys->elements; k++)
 			if (redis_rig_do(&server, "TTL %s", keys->element[k]->str) <
-				HOLD_S + 400)
+				HOLD_S + 1000)
 				redis_rig_do(&server, "DEL %s", keys->element[k]->str);
 		freeReplyObject(keys);
 		store_up(true);
@@ -350,6 +350,56 @@ daemons_at_once_never_pass_a_budget(void **state)
 	}
 }
 
+/* One daemon's requests are short, and it does not look for long ones until there are some.
+ * Whoever counts last sees the other. */
+static void
+long_holds_are_seen_by_who_has_none(void **state)
+{
+	enum { LONG_S = 7200 };
+	static const struct {
+		const char *name;
+		enum shape shape;
+		bool first; /* the long one */
+	} rows[] = {
+		{ "in flight, the long one first", IN_FLIGHT, true },
+		{ "in flight, the short one first", IN_FLIGHT, false },
+		{ "until a deadline, the long one first", TOKENS_DROP, true },
+		{ "until a deadline, the short one first", TOKENS_DROP, false },
+	};
+
+	NEEDS_REDIS;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct line other;
+		struct ask a, b, c;
+		clean(true);
+		store_up(true);
+		line_up(&other, 2000000);
+		assert_true(run_until_up(other.redis, 2000000));
+		struct quota_dim d = dim(rows[i].shape, 10, 1), l = d;
+		l.hold_s = LONG_S;
+		l.n = 9;
+		/* it knows of none */
+		assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+		assert_int_equal(redis_rig_do(&server, "EXISTS tollgate:longs:%llu",
+					 (unsigned long long)a.q.dim[0].at.epoch),
+			0);
+		quota_release(st.quota, &a.q, clock_mono_us());
+		run_for(5000);
+		if (!rows[i].first)
+			assert_int_equal(reserve_dim(st.quota, &a, d), QUOTA_ADMITTED);
+		assert_int_equal(reserve_dim(other.quota, &b, l), QUOTA_ADMITTED);
+		d.n = 2;
+		assert_int_equal(reserve_dim(st.quota, &c, d), QUOTA_REFUSED);
+		quota_release(other.quota, &b.q, clock_mono_us());
+		run_for(30000);
+		if (reserve_dim(st.quota, &c, d) != QUOTA_ADMITTED)
+			fail_msg("%s: not given back", rows[i].name);
+		keys_expire_after(HOLD_S);
+		line_down(&other);
+		store_down();
+	}
+}
+
 int
 main(void)
 {
@@ -360,6 +410,7 @@ main(void)
 		cmocka_unit_test(an_orphan_is_dropped_or_charged),
 		cmocka_unit_test(a_settlement_waits_for_redis),
 		cmocka_unit_test(daemons_at_once_never_pass_a_budget),
+		cmocka_unit_test(long_holds_are_seen_by_who_has_none),
 	};
 
 	/* as in the daemon: a Redis that went away is an error, not an end */

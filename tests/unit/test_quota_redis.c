@@ -367,7 +367,7 @@ struct fake {
 #define TIME	     FAKE_TIME("1790000000")
 #define REVISION     "*1\r\n$-1\r\n"
 #define NEAR(x)	     REVISION "*11\r\n" x "$-1\r\n$-1\r\n" NIL4 NIL4
-#define LIFE	     "*2\r\n$1\r\n7\r\n$-1\r\n"
+#define LIFE	     "*3\r\n$1\r\n7\r\n$-1\r\n$-1\r\n"
 #define GOOD(own)    COUNTED(own) TIME NEAR("$1\r\n7\r\n") LIFE
 
 static int
@@ -508,10 +508,12 @@ each_reply_has_its_result(void **state)
 		{ "all but the epoch", COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n"),
 			QUOTA_FAILED },
 		{ "no epoch, whatever is asked",
-			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "*2\r\n$-1\r\n$-1\r\n",
+			COUNTED(":3\r\n")
+				TIME NEAR("$1\r\n7\r\n") "*3\r\n$-1\r\n$-1\r\n$-1\r\n",
 			QUOTA_FAILED },
 		{ "another epoch, whatever is asked",
-			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "*2\r\n$1\r\n8\r\n$-1\r\n",
+			COUNTED(":3\r\n")
+				TIME NEAR("$1\r\n7\r\n") "*3\r\n$1\r\n8\r\n$-1\r\n$-1\r\n",
 			QUOTA_FAILED },
 		{ "an error where the epoch should be",
 			COUNTED(":3\r\n") TIME NEAR("$1\r\n7\r\n") "-WRONGTYPE x\r\n",
