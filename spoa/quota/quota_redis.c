@@ -311,7 +311,9 @@ on_part(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	uint64_t now = clock_mono_us();
 
 	if (good) {
-		at_ms = time->list[0] * 1000 + time->list[1] / 1000;
+		int64_t at_us = 0; /* stays so where no clock says that */
+		redis_life_time_read(time->list, &at_us);
+		at_ms = at_us / 1000;
 		on_life(qt, t, time->list, lives, life->list);
 	}
 	if (good && t->revision)

@@ -116,7 +116,10 @@ redis_life_ended(struct redis *r, uint64_t epoch)
 void
 redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2])
 {
-	redis_life_saw(&r->life, sent_us, clock_mono_us(), time[0] * 1000000 + time[1]);
+	int64_t at_us;
+
+	if (redis_life_time_read(time, &at_us))
+		redis_life_saw(&r->life, sent_us, clock_mono_us(), at_us);
 }
 
 /* ---- the handshake ---- */

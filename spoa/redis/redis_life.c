@@ -6,6 +6,7 @@
 #include "base/random.h"
 
 enum { RUNID_MAX = 48 };
+#define YEAR_9999_S INT64_C(253402300799)
 
 bool
 redis_life_named(struct redis_life *l, struct span info)
@@ -36,6 +37,15 @@ redis_life_draw(void)
 		v >>= 1;
 	}
 	return v;
+}
+
+bool
+redis_life_time_read(const int64_t time[2], int64_t *at_us)
+{
+	if (time[0] < 0 || time[0] > YEAR_9999_S || time[1] < 0 || time[1] > 999999)
+		return false;
+	*at_us = time[0] * 1000000 + time[1];
+	return true;
 }
 
 /* Redis read its clock between the two moments, each known to a microsecond. What these

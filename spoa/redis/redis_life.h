@@ -22,6 +22,8 @@ struct redis_life {
 bool redis_life_named(struct redis_life *l, struct span info);
 /* A value for an epoch that begins: never 0, positive as int64_t. */
 uint64_t redis_life_draw(void);
+/* TIME's two numbers, seconds and microseconds, as *at_us; false: no clock says so. */
+bool redis_life_time_read(const int64_t time[2], int64_t *at_us);
 /* Redis' clock said at_us to a command sent at sent_us and answered at got_us (both
  * monotonic). */
 void redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us);
